@@ -1,0 +1,339 @@
+// Package abi is the contract between a connector module and the host that runs it: the manifest, what crosses the
+// boundary in each direction, safety classes and outcomes.
+//
+// It depends on the standard library only and holds no behaviour beyond encoding and checking its own types. README.md
+// beside it is the same contract as a document, for hosts written in another language.
+package abi
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Version is the ABI that this package describes. A host refuses a manifest that names another.
+const Version = "mach5:connector/v1"
+
+// Namespace is the import module of the host functions that are ours. Those of Extism's kernel are in
+// "extism:host/env".
+const Namespace = Version
+
+// ManifestSection is the name of the Wasm custom section that carries the manifest, so that a host knows what a
+// module wants before it runs one instruction of it.
+const ManifestSection = "mach5.connector.manifest"
+
+// MaxManifestSize is the largest manifest that a host accepts, in bytes.
+const MaxManifestSize = 1 << 20
+
+// Class is the safety class of an operation: the most harm that it can do. The zero value is no class and is granted
+// nowhere.
+type Class string
+
+// The safety classes. Read < Write < Destructive; Privileged stands beside them, and no other class includes it.
+const (
+	Read        Class = "read"        // changes nothing
+	Write       Class = "write"       // changes something, and it can be changed back
+	Destructive Class = "destructive" // takes something away from somebody
+	Privileged  Class = "privileged"  // changes who may do what
+)
+
+// Classes lists every class, mildest first.
+func Classes() []Class { return []Class{Read, Write, Destructive, Privileged} }
+
+// Valid reports whether c is one of the four classes.
+func (c Class) Valid() bool {
+	switch c {
+	case Read, Write, Destructive, Privileged:
+		return true
+	}
+	return false
+}
+
+// Allows reports whether an operation of class c may have an endpoint of the given HTTP method:
+// read GET alone; write GET, POST and PUT; destructive DELETE besides; privileged any of these.
+func (c Class) Allows(method string) bool {
+	switch method {
+	case "GET":
+		return c.Valid()
+	case "POST", "PUT":
+		return c == Write || c == Destructive || c == Privileged
+	case "DELETE":
+		return c == Destructive || c == Privileged
+	}
+	return false
+}
+
+// Surface is a way in which an operation can be reached.
+type Surface string
+
+// The surfaces.
+const (
+	Axon   Surface = "axon"   // invoke: one controlled action or read
+	Ingest Surface = "ingest" // source: a checkpointed stream of records
+	SQL    Surface = "sql"    // table: rows of typed columns
+)
+
+// Idempotency says what a repeat of an operation does.
+type Idempotency string
+
+// The kinds of idempotency.
+const (
+	Safe       Idempotency = "safe"       // reads only
+	Idempotent Idempotency = "idempotent" // a repeat ends in the same state by itself
+	Verified   Idempotency = "verified"   // the operation looks first, so that a repeat does nothing
+	Keyed      Idempotency = "keyed"      // a repeat does it again unless the caller gives an idempotency key
+)
+
+// Outcome is how an invoke ended: exactly one of these.
+type Outcome string
+
+// The outcomes.
+const (
+	Succeeded   Outcome = "succeeded"   // done
+	Unchanged   Outcome = "unchanged"   // it already was so: nothing was done
+	Invalid     Outcome = "invalid"     // the input broke the schema: nothing was sent
+	Denied      Outcome = "denied"      // not granted: nothing was sent
+	NotFound    Outcome = "not_found"   // the target is not there
+	Rejected    Outcome = "rejected"    // the service refused; nothing changed
+	Throttled   Outcome = "throttled"   // over the rate limit for longer than the deadline; Error.RetryAfterMS says when
+	Unavailable Outcome = "unavailable" // the service or the network failed, and nothing changed
+	Unknown     Outcome = "unknown"     // a write was sent, no answer came, and a check could not settle it
+	Failed      Outcome = "failed"      // a bug in the connector or its host
+)
+
+// Outcomes lists every outcome.
+func Outcomes() []Outcome {
+	return []Outcome{Succeeded, Unchanged, Invalid, Denied, NotFound, Rejected, Throttled, Unavailable, Unknown, Failed}
+}
+
+// OK reports whether the wanted state holds: succeeded or unchanged.
+func (o Outcome) OK() bool { return o == Succeeded || o == Unchanged }
+
+// Valid reports whether o is one of the ten outcomes.
+func (o Outcome) Valid() bool {
+	for _, k := range Outcomes() {
+		if o == k {
+			return true
+		}
+	}
+	return false
+}
+
+// Error says why an outcome is not succeeded or unchanged.
+type Error struct {
+	// Code is stable and for programs: the outcome, or a finer reason under it such as "endpoint_not_granted".
+	Code string `json:"code"`
+	// Message is one line for people: what was wanted, what was found, what to do.
+	Message string `json:"message"`
+	// Upstream is the service's own error, where it answered with one.
+	Upstream *Upstream `json:"upstream,omitempty"`
+	// Retryable says whether the same call may succeed later without anybody changing anything.
+	Retryable bool `json:"retryable"`
+	// RetryAfterMS is how long to wait before that, in milliseconds; 0 means no advice.
+	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
+}
+
+// Upstream is the error that the service answered with. For Okta: errorCode, errorSummary, the summaries of
+// errorCauses, and the X-Okta-Request-Id header.
+type Upstream struct {
+	Status    int      `json:"status"`
+	Code      string   `json:"code,omitempty"`
+	Summary   string   `json:"summary,omitempty"`
+	Causes    []string `json:"causes,omitempty"`
+	RequestID string   `json:"request_id,omitempty"`
+}
+
+// Settings are the parts of a connection that a guest may know. There is no secret and no URL among them.
+type Settings struct {
+	DefaultPageSize        int `json:"default_page_size,omitempty"`        // records a request
+	InitialLookbackSeconds int `json:"initial_lookback_seconds,omitempty"` // where a source without checkpoint begins
+}
+
+// InvokeInput is what the invoke export gets.
+type InvokeInput struct {
+	Operation string          `json:"operation"`
+	Input     json.RawMessage `json:"input"`
+	Settings  Settings        `json:"settings"`
+	Deadline  time.Time       `json:"deadline"` // RFC 3339; the host ends the call then
+	Now       time.Time       `json:"now"`      // RFC 3339, UTC; the guest has no clock to be trusted
+}
+
+// InvokeOutput is what the invoke export answers.
+type InvokeOutput struct {
+	Outcome Outcome `json:"outcome"`
+	// Output is a small result by value. Where it is absent, what was emitted is the output: the one record of a
+	// single object, or `{"records":[…]}` when List is set.
+	Output     json.RawMessage `json:"output,omitempty"`
+	List       bool            `json:"list,omitempty"`
+	NextCursor string          `json:"next_cursor,omitempty"`
+	Error      *Error          `json:"error,omitempty"`
+	Reconciled bool            `json:"reconciled,omitempty"` // a lost answer was settled by reading back
+	Sensitive  bool            `json:"sensitive,omitempty"`  // the output holds a credential: not to be logged or stored
+	Warnings   []string        `json:"warnings,omitempty"`
+}
+
+// SourceInput is what the source export gets: one page a call.
+type SourceInput struct {
+	Operation  string          `json:"operation"`
+	Config     json.RawMessage `json:"config"` // the source's input, by the operation's schema
+	Settings   Settings        `json:"settings"`
+	Checkpoint json.RawMessage `json:"checkpoint,omitempty"` // as the last page gave it; absent at the first start
+	Deadline   time.Time       `json:"deadline"`
+	Now        time.Time       `json:"now"`
+}
+
+// SourceOutput is what the source export answers. The records were emitted before.
+type SourceOutput struct {
+	Outcome     Outcome         `json:"outcome"`
+	Checkpoint  json.RawMessage `json:"checkpoint,omitempty"` // resumes behind this page; opaque to the host
+	CaughtUp    bool            `json:"caught_up"`
+	PollAfterMS int64           `json:"poll_after_ms,omitempty"` // when to ask again, once caught up
+	Error       *Error          `json:"error,omitempty"`
+	Warnings    []string        `json:"warnings,omitempty"`
+}
+
+// TableInput is what the table export gets: one page a call.
+type TableInput struct {
+	Operation string          `json:"operation"`
+	Input     json.RawMessage `json:"input"`
+	Settings  Settings        `json:"settings"`
+	Cursor    string          `json:"cursor,omitempty"`
+	Limit     int             `json:"limit,omitempty"` // rows still wanted; 0 is no limit
+	Deadline  time.Time       `json:"deadline"`
+	Now       time.Time       `json:"now"`
+}
+
+// TableOutput is what the table export answers. An empty cursor is the end.
+type TableOutput struct {
+	Outcome  Outcome  `json:"outcome"`
+	Cursor   string   `json:"cursor,omitempty"`
+	Error    *Error   `json:"error,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Request is what http_send takes. It names no URL: Endpoint is one of the templates that the operation was granted,
+// and the host fills the blanks, escapes them and joins the result to the connection's base URL.
+type Request struct {
+	Endpoint string            `json:"endpoint"`        // "GET /api/v1/users/{id}"
+	Path     map[string]string `json:"path,omitempty"`  // the blanks, unescaped
+	Query    [][2]string       `json:"query,omitempty"` // names and values, unescaped, in order
+	// Link is a next link exactly as the service gave it. Its path must fit Endpoint; its query is used; its origin
+	// is ignored. Path and Query must be absent.
+	Link    string            `json:"link,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"` // of RequestHeaders alone
+	Body    json.RawMessage   `json:"body,omitempty"`    // sent as it is, as application/json
+}
+
+// RequestHeaders are the headers that a guest may set, in canonical form. The value of Authorization must be
+// `<scheme> <placeholder>` from secret_get; a placeholder anywhere else is refused.
+func RequestHeaders() []string {
+	return []string{"Accept", "Authorization", "Content-Type", "If-Match", "Prefer"}
+}
+
+// ResponseHeaders are the headers that a guest gets to see, in lower case, each with all of its values.
+func ResponseHeaders() []string {
+	return []string{"content-type", "date", "etag", "link", "retry-after", "x-okta-request-id"}
+}
+
+// Response is what http_send answers: a status, or an error and nothing else.
+type Response struct {
+	Status  int                 `json:"status,omitempty"`
+	Headers map[string][]string `json:"headers,omitempty"` // of ResponseHeaders alone
+	Body    uint64              `json:"body,omitempty"`    // a handle, valid until the call ends; 0 is no body
+	Length  int64               `json:"length,omitempty"`  // of the body, decoded, in bytes
+	Error   *SendError          `json:"error,omitempty"`
+}
+
+// SendError says why there is no response.
+type SendError struct {
+	Code    SendCode `json:"code"`
+	Message string   `json:"message"`
+	// Sent says whether the service may have seen the request. Only when it is false is a write certain not to have
+	// happened.
+	Sent         bool  `json:"sent"`
+	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
+}
+
+// SendCode is why a request got no response.
+type SendCode string
+
+// The reasons.
+const (
+	SendDenied      SendCode = "denied"       // the endpoint or its class was not granted
+	SendMalformed   SendCode = "malformed"    // a blank, link, header, body or placeholder that is not allowed: a bug of the guest
+	SendConnect     SendCode = "connect"      // no connection: name, route, refused
+	SendTLS         SendCode = "tls"          // no trusted connection
+	SendTimeout     SendCode = "timeout"      // no answer in time
+	SendInterrupted SendCode = "interrupted"  // the connection broke before a whole answer had come
+	SendTooLarge    SendCode = "too_large"    // the answer is over the body limit
+	SendRedirect    SendCode = "redirect"     // the service answered with a redirect, which is never followed
+	SendRateLimited SendCode = "rate_limited" // the bucket is empty for longer than the deadline
+	SendCanceled    SendCode = "canceled"     // the caller gave up
+	SendLimit       SendCode = "limit"        // the call used up its requests
+	SendTainted     SendCode = "tainted"      // the answer repeated the connection's token, and was thrown away
+)
+
+// EmitOptions is what records_emit takes beside the handle.
+type EmitOptions struct {
+	// Path leads to the array (or object) in the body, object keys joined by dots; empty is the body itself.
+	Path string `json:"path,omitempty"`
+	// Kind marks the records, for operations that emit more than one kind.
+	Kind string `json:"kind,omitempty"`
+	// Key is the path of each record's key; empty is the operation's own.
+	Key string `json:"key,omitempty"`
+	// Summarise lists paths whose values in the first and last record come back.
+	Summarise []string `json:"summarise,omitempty"`
+	Limit     int      `json:"limit,omitempty"` // emit no more than this many; 0 is all
+	Skip      int      `json:"skip,omitempty"`  // leave out this many at the beginning
+}
+
+// EmitSummary is what records_emit answers.
+type EmitSummary struct {
+	Count int                        `json:"count"`           // records emitted
+	Total int                        `json:"total"`           // records in the body, emitted or not
+	Bytes int64                      `json:"bytes"`           // of the emitted records
+	First map[string]json.RawMessage `json:"first,omitempty"` // by path of Summarise
+	Last  map[string]json.RawMessage `json:"last,omitempty"`
+	Error string                     `json:"error,omitempty"` // the body is no JSON, has nothing at Path, or a limit was hit
+}
+
+// Secret is what secret_get answers: how to write the header, and a placeholder that the host replaces on the way out.
+type Secret struct {
+	Scheme      string `json:"scheme,omitempty"` // "SSWS", later "Bearer"
+	Placeholder string `json:"placeholder,omitempty"`
+	Error       string `json:"error,omitempty"`
+}
+
+// TokenRef is the one secret reference of v1: the connection's API token.
+const TokenRef = "token"
+
+// Result is what an invoke comes to: what the runner prints and what the library returns.
+type Result struct {
+	Operation  string          `json:"operation"`
+	Outcome    Outcome         `json:"outcome"`
+	Output     json.RawMessage `json:"output,omitempty"`
+	NextCursor string          `json:"next_cursor,omitempty"`
+	Error      *Error          `json:"error,omitempty"`
+	Meta       Meta            `json:"meta"`
+}
+
+// Meta is what the host knows of a call.
+type Meta struct {
+	Connection string        `json:"connection"`
+	Class      Class         `json:"class,omitempty"`
+	DurationMS float64       `json:"duration_ms"`
+	Requests   []RequestMeta `json:"requests"`
+	Records    int           `json:"records,omitempty"`
+	Reconciled bool          `json:"reconciled,omitempty"`
+	Sensitive  bool          `json:"sensitive,omitempty"`
+	Warnings   []string      `json:"warnings,omitempty"`
+}
+
+// RequestMeta is one request that left, or would have.
+type RequestMeta struct {
+	Endpoint  string   `json:"endpoint"`
+	Status    int      `json:"status,omitempty"`
+	RequestID string   `json:"request_id,omitempty"`
+	Attempts  int      `json:"attempts"` // 1 without a retry; 0 when it never left
+	WaitedMS  int64    `json:"waited_ms,omitempty"`
+	Error     SendCode `json:"error,omitempty"`
+}

@@ -1,0 +1,245 @@
+package abi
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Manifest is what a module is and wants. The custom section ManifestSection and the describe export hold the same
+// bytes of it.
+type Manifest struct {
+	ABI              string           `json:"abi"`
+	Kind             string           `json:"kind"`
+	Version          string           `json:"version"`
+	ConfigSchema     json.RawMessage  `json:"config_schema"` // JSON Schema 2020-12 of a connection
+	RateLimitHeaders RateLimitHeaders `json:"rate_limit_headers"`
+	Operations       []Operation      `json:"operations"`
+}
+
+// RateLimitHeaders names the response headers that tell of a bucket: how many requests a window has, how many are left
+// in it, and when it ends (epoch seconds by the service's clock).
+type RateLimitHeaders struct {
+	Limit     string `json:"limit"`
+	Remaining string `json:"remaining"`
+	Reset     string `json:"reset"`
+}
+
+// Operation is one thing that the module can do.
+type Operation struct {
+	Name        string          `json:"name"`
+	Summary     string          `json:"summary"`
+	Class       Class           `json:"class"`
+	ClassRules  []ClassRule     `json:"class_rules,omitempty"`
+	Surfaces    []Surface       `json:"surfaces"`
+	Idempotency Idempotency     `json:"idempotency"`
+	InputSchema json.RawMessage `json:"input_schema"`      // JSON Schema 2020-12
+	Example     json.RawMessage `json:"example,omitempty"` // an input that the schema takes
+	Columns     []Column        `json:"columns,omitempty"`
+	Key         string          `json:"key,omitempty"` // path of the key in a record: stable and unique within the connection
+	Endpoints   []Endpoint      `json:"endpoints"`
+}
+
+// ClassRule sets another class when one field of the input is present (Equals empty) or has a value. The first rule
+// that fits wins; Operation.Class holds where none does.
+type ClassRule struct {
+	Field  string `json:"field"`
+	Equals string `json:"equals,omitempty"`
+	Class  Class  `json:"class"`
+}
+
+// Column is one typed column of an operation's rows.
+type Column struct {
+	Name        string     `json:"name"`
+	Type        ColumnType `json:"type"`
+	Path        string     `json:"path"` // in the record, object keys joined by dots; empty is the whole record
+	Description string     `json:"description,omitempty"`
+}
+
+// ColumnType is the type of a column, named as in SQL.
+type ColumnType string
+
+// The column types.
+const (
+	Varchar     ColumnType = "VARCHAR"
+	Boolean     ColumnType = "BOOLEAN"
+	BigInt      ColumnType = "BIGINT"
+	Double      ColumnType = "DOUBLE"
+	TimestampTZ ColumnType = "TIMESTAMPTZ"
+	JSON        ColumnType = "JSON"
+)
+
+// Endpoint is one kind of request that an operation may make.
+type Endpoint struct {
+	// Endpoint is the method and the path template in http.ServeMux syntax: "GET /api/v1/users/{id}".
+	Endpoint string `json:"endpoint"`
+	// Bucket names the rate limit that the requests count against.
+	Bucket string `json:"bucket"`
+	// Scopes are the OAuth scopes of which the token needs one.
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// Method is the HTTP method of the endpoint.
+func (e Endpoint) Method() string { m, _, _ := strings.Cut(e.Endpoint, " "); return m }
+
+// Template is the path template of the endpoint.
+func (e Endpoint) Template() string { _, t, _ := strings.Cut(e.Endpoint, " "); return t }
+
+// Check reports why the endpoint is not a method and a plain absolute path whose blanks are whole segments.
+func (e Endpoint) Check() error {
+	method, template, ok := strings.Cut(e.Endpoint, " ")
+	if !ok {
+		return fmt.Errorf("endpoint %q: want a method, a space and a path", e.Endpoint)
+	}
+	switch method {
+	case "GET", "POST", "PUT", "DELETE":
+	default:
+		return fmt.Errorf("endpoint %q: method %q is none of GET, POST, PUT, DELETE", e.Endpoint, method)
+	}
+	if !strings.HasPrefix(template, "/") || len(template) < 2 {
+		return fmt.Errorf("endpoint %q: the path is not absolute", e.Endpoint)
+	}
+	seen := map[string]bool{}
+	for _, seg := range strings.Split(template[1:], "/") {
+		name, blank := Blank(seg)
+		switch {
+		case blank && seen[name]:
+			return fmt.Errorf("endpoint %q: blank {%s} stands twice", e.Endpoint, name)
+		case blank:
+			seen[name] = true
+		case seg == "" || seg == "." || seg == "..":
+			return fmt.Errorf("endpoint %q: segment %q is not plain", e.Endpoint, seg)
+		case strings.Trim(seg, plainSegment) != "":
+			return fmt.Errorf("endpoint %q: segment %q has characters other than letters, digits and -._", e.Endpoint, seg)
+		}
+	}
+	return nil
+}
+
+const plainSegment = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+
+// Blank reports whether a segment of a template is a blank, and its name.
+func Blank(segment string) (name string, ok bool) {
+	if len(segment) < 3 || segment[0] != '{' || segment[len(segment)-1] != '}' {
+		return "", false
+	}
+	name = segment[1 : len(segment)-1]
+	return name, strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// On reports whether the operation can be reached on a surface.
+func (o *Operation) On(s Surface) bool {
+	for _, have := range o.Surfaces {
+		if have == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Check reports the first thing in the manifest that a host must not accept.
+func (m *Manifest) Check() error {
+	if m.ABI != Version {
+		return fmt.Errorf("manifest: ABI %q, this host speaks %q", m.ABI, Version)
+	}
+	if !name(m.Kind) {
+		return fmt.Errorf("manifest: kind %q is not lower-case letters, digits and _", m.Kind)
+	}
+	if len(m.Operations) == 0 {
+		return fmt.Errorf("manifest: no operations")
+	}
+	seen := map[string]bool{}
+	for i := range m.Operations {
+		op := &m.Operations[i]
+		if seen[op.Name] {
+			return fmt.Errorf("manifest: operation %q stands twice", op.Name)
+		}
+		seen[op.Name] = true
+		if err := op.Check(); err != nil {
+			return fmt.Errorf("manifest: operation %q: %w", op.Name, err)
+		}
+	}
+	return nil
+}
+
+// Check reports the first thing in the operation that a host must not accept.
+func (o *Operation) Check() error {
+	if !name(o.Name) {
+		return fmt.Errorf("the name is not lower-case letters, digits and _")
+	}
+	if !o.Class.Valid() {
+		return fmt.Errorf("class %q is none of read, write, destructive, privileged", o.Class)
+	}
+	widest := []Class{o.Class}
+	for _, r := range o.ClassRules {
+		if !r.Class.Valid() || r.Field == "" {
+			return fmt.Errorf("class rule %+v is incomplete", r)
+		}
+		widest = append(widest, r.Class)
+	}
+	if len(o.Surfaces) == 0 {
+		return fmt.Errorf("no surfaces")
+	}
+	for _, s := range o.Surfaces {
+		switch s {
+		case Axon:
+		case Ingest, SQL:
+			if len(o.ClassRules) > 0 || o.Class != Read {
+				return fmt.Errorf("surface %q takes operations of class read alone", s)
+			}
+		default:
+			return fmt.Errorf("surface %q is none of axon, ingest, sql", s)
+		}
+	}
+	switch o.Idempotency {
+	case Safe, Idempotent, Verified, Keyed:
+	default:
+		return fmt.Errorf("idempotency %q is none of safe, idempotent, verified, keyed", o.Idempotency)
+	}
+	if len(o.InputSchema) == 0 {
+		return fmt.Errorf("no input_schema")
+	}
+	if len(o.Endpoints) == 0 {
+		return fmt.Errorf("no endpoints")
+	}
+	seen := map[string]bool{}
+	for _, e := range o.Endpoints {
+		if err := e.Check(); err != nil {
+			return err
+		}
+		if seen[e.Endpoint] {
+			return fmt.Errorf("endpoint %q stands twice", e.Endpoint)
+		}
+		seen[e.Endpoint] = true
+		if e.Bucket == "" {
+			return fmt.Errorf("endpoint %q has no bucket", e.Endpoint)
+		}
+		allowed := false
+		for _, c := range widest {
+			allowed = allowed || c.Allows(e.Method())
+		}
+		if !allowed {
+			return fmt.Errorf("endpoint %q exceeds class %s", e.Endpoint, o.Class)
+		}
+	}
+	columns := map[string]bool{}
+	for _, c := range o.Columns {
+		if !name(c.Name) || columns[c.Name] {
+			return fmt.Errorf("column %q is not a name, or stands twice", c.Name)
+		}
+		columns[c.Name] = true
+		switch c.Type {
+		case Varchar, Boolean, BigInt, Double, TimestampTZ, JSON:
+		default:
+			return fmt.Errorf("column %q: type %q is not known", c.Name, c.Type)
+		}
+	}
+	return nil
+}
+
+func name(s string) bool {
+	if s == "" || len(s) > 64 || s[0] >= '0' && s[0] <= '9' {
+		return false
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}

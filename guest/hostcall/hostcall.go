@@ -1,0 +1,166 @@
+// Package hostcall is the guest's view of the host: the imports of abi/README.md with Go types.
+//
+// The raw functions behind it are the module's imports in Wasm, and whatever a test puts in their place elsewhere.
+package hostcall
+
+import (
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// Imports are the host functions as they cross the boundary: JSON text in and out.
+type Imports interface {
+	HTTPSend(request string) (response string)
+	BodyRead(handle uint64, offset, length int64) string
+	RecordsEmit(handle uint64, options string) (summary string)
+	RecordEmit(record string) bool
+	SecretGet(ref string) string
+	Wait(ms int64) bool
+}
+
+// Host calls the imports with types.
+type Host struct{ imports Imports }
+
+// New wraps the imports.
+func New(imports Imports) Host { return Host{imports} }
+
+// Pair is a name and a value.
+type Pair struct{ Name, Value string }
+
+// Request is abi.Request in a form that is quick to write: the order of its parts is kept.
+type Request struct {
+	Endpoint string
+	Path     []Pair
+	Query    []Pair
+	Link     string
+	Headers  []Pair
+	Body     string // JSON
+}
+
+// Response is abi.Response.
+type Response struct {
+	Status int
+	Body   uint64
+	Length int64
+	Err    *abi.SendError
+
+	headers jsonval.Value
+}
+
+// Header is the first value of a header, named in lower case.
+func (r Response) Header(name string) string {
+	for v := range r.headers.Get(name).Elements() {
+		return v.Str()
+	}
+	return ""
+}
+
+// HeaderValues are all values of a header, named in lower case.
+func (r Response) HeaderValues(name string) []string {
+	var values []string
+	for v := range r.headers.Get(name).Elements() {
+		values = append(values, v.Str())
+	}
+	return values
+}
+
+// Send makes one request.
+func (h Host) Send(req Request) Response {
+	var w jsonval.Writer
+	w.Str("endpoint", req.Endpoint)
+	if len(req.Path) > 0 {
+		w.Raw("path", object(req.Path))
+	}
+	if len(req.Query) > 0 {
+		var b strings.Builder
+		for i, q := range req.Query {
+			b.WriteByte("[,"[min(i, 1)])
+			b.WriteByte('[')
+			b.WriteString(jsonval.Quote(q.Name))
+			b.WriteByte(',')
+			b.WriteString(jsonval.Quote(q.Value))
+			b.WriteByte(']')
+		}
+		w.Raw("query", b.String()+"]")
+	}
+	w.StrIf("link", req.Link)
+	if len(req.Headers) > 0 {
+		w.Raw("headers", object(req.Headers))
+	}
+	w.RawIf("body", req.Body)
+
+	v, err := jsonval.Parse(h.imports.HTTPSend(w.String()))
+	if err != nil {
+		return Response{Err: &abi.SendError{Code: abi.SendMalformed, Message: "the host's answer is not JSON", Sent: true}}
+	}
+	if e := v.Get("error"); e.Exists() {
+		return Response{Err: &abi.SendError{Code: abi.SendCode(e.Get("code").Str()), Message: e.Get("message").Str(),
+			Sent: e.Get("sent").True(), RetryAfterMS: e.Get("retry_after_ms").Int()}}
+	}
+	return Response{Status: int(v.Get("status").Int()), Body: uint64(v.Get("body").Int()), Length: v.Get("length").Int(),
+		headers: v.Get("headers")}
+}
+
+// maxBody bounds what the guest reads of a body by value, in bytes: errors and single objects, never pages.
+const maxBody = 256 << 10
+
+// Body reads the body of a response as JSON. ok is false when there is none, it is no JSON, or it is too large to be
+// looked into.
+func (h Host) Body(r Response) (v jsonval.Value, ok bool) {
+	if r.Body == 0 || r.Length > maxBody {
+		return jsonval.Value{}, false
+	}
+	v, err := jsonval.Parse(h.imports.BodyRead(r.Body, 0, r.Length))
+	return v, err == nil
+}
+
+// Summary is abi.EmitSummary.
+type Summary struct {
+	Count, Total int
+	First, Last  jsonval.Value // objects by path
+	Err          string
+}
+
+// Emit hands the records in a body on without copying them.
+func (h Host) Emit(handle uint64, o abi.EmitOptions) Summary {
+	var w jsonval.Writer
+	w.StrIf("path", o.Path).StrIf("kind", o.Kind).StrIf("key", o.Key)
+	if len(o.Summarise) > 0 {
+		w.Strs("summarise", o.Summarise)
+	}
+	w.IntIf("limit", int64(o.Limit)).IntIf("skip", int64(o.Skip))
+	v, err := jsonval.Parse(h.imports.RecordsEmit(handle, w.String()))
+	if err != nil {
+		return Summary{Err: "the host's answer is not JSON"}
+	}
+	return Summary{Count: int(v.Get("count").Int()), Total: int(v.Get("total").Int()), First: v.Get("first"),
+		Last: v.Get("last"), Err: v.Get("error").Str()}
+}
+
+// EmitRecord hands one record on by value.
+func (h Host) EmitRecord(json string) bool { return h.imports.RecordEmit(json) }
+
+// Authorization is the header value for a secret: its scheme and placeholder.
+func (h Host) Authorization(ref string) (value string, err string) {
+	v, perr := jsonval.Parse(h.imports.SecretGet(ref))
+	if perr != nil {
+		return "", "the host's answer is not JSON"
+	}
+	if e := v.Get("error").Str(); e != "" {
+		return "", e
+	}
+	return v.Get("scheme").Str() + " " + v.Get("placeholder").Str(), ""
+}
+
+// Wait sleeps; false means that the deadline would pass.
+func (h Host) Wait(ms int64) bool { return h.imports.Wait(ms) }
+
+func object(pairs []Pair) string {
+	var w jsonval.Writer
+	for _, p := range pairs {
+		w.Str(p.Name, p.Value)
+	}
+	return w.String()
+}

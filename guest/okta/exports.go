@@ -1,0 +1,197 @@
+package okta
+
+import (
+	"errors"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// errCall means that the host's message cannot be read or names what is not in the manifest: a bug of the host.
+var errCall = errors.New("the call does not follow the ABI")
+
+// call is one run of an operation. Nothing outlives it.
+type call struct {
+	hostcall.Host
+	op       *operation
+	input    jsonval.Value
+	settings jsonval.Value
+	now      string // RFC 3339
+
+	auth   string
+	denied string // why there is no auth
+}
+
+// result is what an invoke comes to.
+type result struct {
+	outcome    abi.Outcome
+	output     string // JSON; empty means that the emitted record is the output
+	list       bool
+	cursor     string
+	err        *abi.Error
+	reconciled bool
+	sensitive  bool
+	warnings   []string
+}
+
+// page is what one page of a source or a table comes to.
+type page struct {
+	result      // outcome, err, warnings; cursor for a table
+	checkpoint  string
+	caughtUp    bool
+	pollAfterMS int64
+}
+
+func begin(host hostcall.Host, text string) (*call, jsonval.Value, error) {
+	v, err := jsonval.Parse(text)
+	if err != nil {
+		return nil, v, errCall
+	}
+	op := find(v.Get("operation").Str())
+	if op == nil {
+		return nil, v, errCall
+	}
+	return &call{Host: host, op: op, input: v.Get("input"), settings: v.Get("settings"), now: v.Get("now").Str()}, v, nil
+}
+
+// Invoke is the export of that name.
+func Invoke(host hostcall.Host, text string) (string, error) {
+	c, _, err := begin(host, text)
+	if err != nil {
+		return "", err
+	}
+	var r result
+	switch op := c.op; {
+	case op.do != nil:
+		r = op.do(c)
+	case op.list != nil:
+		r = op.list.all(c)
+	case op.get != nil:
+		r = op.get.run(c)
+	default:
+		return "", errCall
+	}
+	var w jsonval.Writer
+	w.Str("outcome", string(r.outcome)).RawIf("output", r.output).BoolIf("list", r.list).StrIf("next_cursor", r.cursor)
+	r.finish(&w)
+	return w.BoolIf("reconciled", r.reconciled).BoolIf("sensitive", r.sensitive).String(), nil
+}
+
+// Source is the export of that name.
+func Source(host hostcall.Host, text string) (string, error) {
+	c, v, err := begin(host, text)
+	if err != nil || c.op.source == nil {
+		return "", errCall
+	}
+	c.input = v.Get("config")
+	var p page
+	if at, ok := readCheckpoint(v.Get("checkpoint")); ok {
+		p = c.op.source(c, at)
+	} else {
+		p.result = fail(abi.Invalid, "checkpoint", "the checkpoint is not one of "+c.op.name+
+			": give the file that this source wrote, or remove it to start anew")
+	}
+	var w jsonval.Writer
+	w.Str("outcome", string(p.outcome)).RawIf("checkpoint", p.checkpoint).Bool("caught_up", p.caughtUp)
+	w.IntIf("poll_after_ms", p.pollAfterMS)
+	p.finish(&w)
+	return w.String(), nil
+}
+
+// Table is the export of that name.
+func Table(host hostcall.Host, text string) (string, error) {
+	c, v, err := begin(host, text)
+	if err != nil || !c.op.on(abi.SQL) {
+		return "", errCall
+	}
+	var r result
+	switch cursor := v.Get("cursor").Str(); {
+	case c.op.list != nil:
+		r = c.op.list.page(c, cursor, int(v.Get("limit").Int()))
+	case c.op.get != nil:
+		r = c.op.get.run(c)
+		if r.outcome == abi.NotFound { // a row that is not there is no row
+			r = result{outcome: abi.Succeeded}
+		}
+	default:
+		return "", errCall
+	}
+	var w jsonval.Writer
+	w.Str("outcome", string(r.outcome)).StrIf("cursor", r.cursor)
+	r.finish(&w)
+	return w.String(), nil
+}
+
+func (r *result) finish(w *jsonval.Writer) {
+	if r.err != nil {
+		w.Raw("error", errorJSON(r.err))
+	}
+	if len(r.warnings) > 0 {
+		w.Strs("warnings", r.warnings)
+	}
+}
+
+// send makes a request with the connection's token.
+func (c *call) send(req hostcall.Request) hostcall.Response {
+	if c.auth == "" && c.denied == "" {
+		c.auth, c.denied = c.Authorization(abi.TokenRef)
+	}
+	if c.denied != "" {
+		return hostcall.Response{Err: &abi.SendError{Code: abi.SendDenied, Message: c.denied}}
+	}
+	req.Headers = append(req.Headers, hostcall.Pair{Name: "Authorization", Value: c.auth})
+	return c.Send(req)
+}
+
+// str is a string of the input, "" when it is absent.
+func (c *call) str(name string) string { return c.input.Get(name).Str() }
+
+// get is an operation that reads one object.
+type get struct {
+	endpoint string
+	path     []blank
+	query    []param
+	noun     string // what a 404 says is missing: "user"
+	typ      string // Okta's name of it in a 404: "User"
+}
+
+// blank fills a blank of an endpoint from the input.
+type blank struct{ name, input string }
+
+// param passes a field of the input on as a query parameter.
+type param struct{ input, query string }
+
+func (g *get) run(c *call) result {
+	resp := c.send(hostcall.Request{Endpoint: g.endpoint, Path: c.blanks(g.path), Query: c.params(g.query)})
+	if !ok(resp) {
+		return c.failure(resp, g.typ, g.noun)
+	}
+	if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err != "" {
+		return badBody(resp, s.Err)
+	}
+	return result{outcome: abi.Succeeded}
+}
+
+func (c *call) blanks(blanks []blank) []hostcall.Pair {
+	var pairs []hostcall.Pair
+	for _, b := range blanks {
+		pairs = append(pairs, hostcall.Pair{Name: b.name, Value: c.str(b.input)})
+	}
+	return pairs
+}
+
+func (c *call) params(params []param) []hostcall.Pair {
+	var pairs []hostcall.Pair
+	for _, p := range params {
+		v := c.input.Get(p.input)
+		switch v.Kind() {
+		case jsonval.None, jsonval.Null:
+		case jsonval.String:
+			pairs = append(pairs, hostcall.Pair{Name: p.query, Value: v.Str()})
+		default:
+			pairs = append(pairs, hostcall.Pair{Name: p.query, Value: v.Raw()})
+		}
+	}
+	return pairs
+}

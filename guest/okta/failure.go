@@ -1,0 +1,174 @@
+package okta
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// ok reports whether Okta did what was asked.
+func ok(r hostcall.Response) bool { return r.Err == nil && r.Status >= 200 && r.Status < 300 }
+
+// uncertain reports whether a write may or may not have taken effect: sent, and no answer that tells.
+func uncertain(r hostcall.Response) bool {
+	if r.Err != nil {
+		return r.Err.Sent
+	}
+	return r.Status >= 500
+}
+
+// fail is a result that came of no answer of Okta's.
+func fail(o abi.Outcome, code, message string) result {
+	return result{outcome: o, err: &abi.Error{Code: code, Message: message}}
+}
+
+// oktaError is Okta's error body, as far as the answer has one.
+type oktaError struct {
+	abi.Upstream
+}
+
+// readError reads the error of an answer. Not every failure has Okta's shape, and one published example has
+// errorCauses as an object.
+func (c *call) readError(r hostcall.Response) oktaError {
+	e := oktaError{abi.Upstream{Status: r.Status, RequestID: r.Header("x-okta-request-id")}}
+	body, _ := c.Body(r)
+	e.Code, e.Summary = body.Get("errorCode").Str(), body.Get("errorSummary").Str()
+	if e.Code == "" { // an OAuth error, or a plain message
+		e.Code, e.Summary = body.Get("error").Str(), body.Get("error_description").Str()
+	}
+	if e.Summary == "" {
+		e.Summary = body.Get("message").Str()
+	}
+	causes := body.Get("errorCauses")
+	if s := causes.Get("errorSummary").Str(); s != "" {
+		e.Causes = append(e.Causes, s)
+	}
+	for cause := range causes.Elements() {
+		if s := cause.Get("errorSummary").Str(); s != "" {
+			e.Causes = append(e.Causes, s)
+		}
+	}
+	return e
+}
+
+// says is what Okta said, in one line.
+func (e oktaError) says() string {
+	s := "Okta answered " + strconv.Itoa(e.Status)
+	if e.Code != "" {
+		s += " " + e.Code
+	}
+	if e.Summary != "" {
+		s += ": " + e.Summary
+	}
+	if len(e.Causes) > 0 {
+		s += " (" + strings.Join(e.Causes, "; ") + ")"
+	}
+	return s
+}
+
+// missing reports whether a 404 says that an object of this type is missing: "Resource not found: x (User)".
+func (e oktaError) missing(typ string) bool {
+	return e.Status == 404 && strings.HasSuffix(strings.TrimSpace(e.Summary), "("+typ+")")
+}
+
+// failure turns an answer that is not the wanted one, or none, into a result. typ and noun name the operation's own
+// target: a 404 about anything else is a refusal.
+func (c *call) failure(r hostcall.Response, typ, noun string) result {
+	if r.Err != nil {
+		return sendFailure(r.Err)
+	}
+	return c.readError(r).result(c, r, typ, noun)
+}
+
+func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result {
+	up := e.Upstream
+	out := abi.Error{Message: e.says(), Upstream: &up}
+	outcome := abi.Rejected
+	switch {
+	case e.Status == 404 && typ != "" && (e.missing(typ) || !strings.HasSuffix(e.Summary, ")")):
+		outcome, out.Code = abi.NotFound, string(abi.NotFound)
+		out.Message = "there is no such " + noun + ". " + out.Message
+	case e.Code == "E0000011":
+		out.Code = "credentials"
+		out.Message = "the token is not valid (revoked, expired after 30 days without use, or of another org): " +
+			"put a new one where token_secret_ref points. " + out.Message
+	case e.Code == "E0000015":
+		out.Code = "feature"
+		out.Message = "the org does not have this feature, or the token's owner may not use it. " + out.Message
+	case e.Status == 401 || e.Status == 403 && (e.Code == "E0000006" || e.Code == ""):
+		out.Code = "forbidden"
+		out.Message = "the token's owner lacks the admin role (or OAuth scope) for this. " + out.Message
+	case e.Status == 429:
+		outcome, out.Code, out.Retryable, out.RetryAfterMS = abi.Throttled, string(abi.Throttled), true, 60_000
+	case e.Status >= 500:
+		outcome, out.Code, out.Retryable = abi.Unavailable, string(abi.Unavailable), true
+	default:
+		out.Code = string(abi.Rejected)
+		out.Retryable = transient(e.Code)
+	}
+	return result{outcome: outcome, err: &out}
+}
+
+// transient lists the refusals that pass by themselves: an object that is still being set up or changed.
+func transient(code string) bool {
+	switch code {
+	case "E0000112", "E0000239", "E0000249", "E0000253", "E0000268":
+		return true
+	}
+	return false
+}
+
+func sendFailure(e *abi.SendError) result {
+	out := abi.Error{Code: string(e.Code), Message: e.Message, RetryAfterMS: e.RetryAfterMS}
+	outcome := abi.Unavailable
+	switch e.Code {
+	case abi.SendRateLimited:
+		outcome, out.Retryable = abi.Throttled, true
+	case abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge:
+		outcome = abi.Failed
+	case abi.SendRedirect, abi.SendTLS:
+		outcome = abi.Unavailable
+	default:
+		out.Retryable = true
+	}
+	return result{outcome: outcome, err: &out}
+}
+
+// badBody is an answer that should have been JSON of a certain form.
+func badBody(r hostcall.Response, why string) result {
+	return result{outcome: abi.Unavailable, err: &abi.Error{Code: "bad_answer", Retryable: true,
+		Message:  "Okta answered " + strconv.Itoa(r.Status) + " with a body that cannot be used: " + why,
+		Upstream: &abi.Upstream{Status: r.Status, RequestID: r.Header("x-okta-request-id")}}}
+}
+
+// lost is a write whose fate stays open.
+func (c *call) lost(r hostcall.Response, what string) result {
+	e := &abi.Error{Code: string(abi.Unknown)}
+	why := ""
+	if r.Err != nil {
+		why = r.Err.Message
+	} else {
+		up := c.readError(r)
+		e.Upstream, why = &up.Upstream, up.says()
+	}
+	e.Message = what + ": the request was sent, but whether it took effect could not be told (" + why +
+		"). Look at the object before you repeat it"
+	return result{outcome: abi.Unknown, err: e}
+}
+
+func errorJSON(e *abi.Error) string {
+	var w jsonval.Writer
+	w.Str("code", e.Code).Str("message", e.Message)
+	if u := e.Upstream; u != nil {
+		var uw jsonval.Writer
+		uw.Int("status", int64(u.Status)).StrIf("code", u.Code).StrIf("summary", u.Summary)
+		if len(u.Causes) > 0 {
+			uw.Strs("causes", u.Causes)
+		}
+		w.Raw("upstream", uw.StrIf("request_id", u.RequestID).String())
+	}
+	return w.Bool("retryable", e.Retryable).IntIf("retry_after_ms", e.RetryAfterMS).String()
+}

@@ -1,0 +1,289 @@
+package okta
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+)
+
+func TestManifestPassesItsOwnCheck(t *testing.T) {
+	var m abi.Manifest
+	dec := json.NewDecoder(strings.NewReader(string(Manifest())))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&m); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Check(); err != nil {
+		t.Error(err)
+	}
+	for _, op := range m.Operations {
+		if op.On(abi.SQL) != (len(op.Columns) > 0) {
+			t.Errorf("%s: columns belong to the sql surface and to it alone", op.Name)
+		}
+		if n := len(op.Columns); n > 0 && (op.Columns[n-1].Name != "record" || op.Columns[n-1].Type != abi.JSON) {
+			t.Errorf("%s: the last column is not record", op.Name)
+		}
+		for _, e := range op.Endpoints {
+			if e.Endpoint != getOrganization.Endpoint && len(e.Scopes) == 0 {
+				t.Errorf("%s: %s has no scope", op.Name, e.Endpoint)
+			}
+		}
+	}
+}
+
+func TestEveryOperationDoesSomething(t *testing.T) {
+	for _, op := range operations() {
+		if op.get == nil && op.list == nil && op.do == nil {
+			t.Errorf("%s has none of get, list and do", op.name)
+		}
+		if op.on(abi.Ingest) != (op.source != nil) {
+			t.Errorf("%s: a source belongs to the ingest surface and to it alone", op.name)
+		}
+		if op.on(abi.SQL) && op.get == nil && op.list == nil {
+			t.Errorf("%s: a table needs get or list", op.name)
+		}
+	}
+}
+
+func TestNextLink(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		values []string
+		want   string
+	}{
+		{"none", nil, ""},
+		{"two headers", []string{`<https://a/self>; rel="self"`, `<https://a/next>; rel="next"`}, "https://a/next"},
+		{"self behind next", []string{`<https://a/next>; rel="next"`, `<https://a/self>; rel="self"`}, "https://a/next"},
+		{"one header with commas", []string{`<https://a/self?x=1,2>; rel="self", <https://a/next?x=1,2&y=%22>; rel="next"`}, "https://a/next?x=1,2&y=%22"},
+		{"without quotes", []string{`<https://a/next>;rel=next`}, "https://a/next"},
+		{"several relations and other parameters", []string{`<https://a/next>; title="a, \"b\"; rel=self"; REL="last Next"`}, "https://a/next"},
+		{"no next", []string{`<https://a/self>; rel="self"`}, ""},
+		{"a relation whose name ends in next", []string{`<https://a/x>; rel="x-next"`}, ""},
+		{"broken", []string{`<https://a/next; rel="next"`}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := nextLink(c.values); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func FuzzNextLink(f *testing.F) {
+	f.Add(`<https://a/self?x=1,2>; rel="self", <https://a/next>; rel="next"`)
+	f.Add(`<`)
+	f.Add(`<>;rel="\`)
+	f.Fuzz(func(t *testing.T, header string) {
+		if link := nextLink([]string{header}); link != "" && !strings.Contains(header, "<"+link+">") {
+			t.Fatalf("%q does not stand in %q", link, header)
+		}
+	})
+}
+
+// users serves n users in pages, as Okta does.
+func users(n int) func(abi.Request) hosttest.Answer {
+	return func(req abi.Request) hosttest.Answer {
+		var from, size int
+		if req.Link != "" {
+			if _, err := fmt.Sscanf(req.Link, "/api/v1/users?after=%d&limit=%d", &from, &size); err != nil {
+				panic(err)
+			}
+		}
+		for _, q := range req.Query {
+			if q[0] == "limit" {
+				fmt.Sscan(q[1], &size)
+			}
+		}
+		var page []string
+		for i := from; i < min(n, from+size); i++ {
+			page = append(page, fmt.Sprintf(`{"id":"%d"}`, i))
+		}
+		a := hosttest.Answer{Status: 200, Body: "[" + strings.Join(page, ",") + "]"}
+		if from+size < n {
+			a.Headers = map[string][]string{"link": {fmt.Sprintf(`<https://x-admin.okta.com/api/v1/users?after=%d&limit=%d>; rel="next"`, from+size, size)}}
+		}
+		return a
+	}
+}
+
+func invokeNative(t *testing.T, host *hosttest.Host, op, input string) abi.InvokeOutput {
+	t.Helper()
+	in := fmt.Sprintf(`{"operation":%q,"input":%s,"settings":{},"deadline":"2026-01-02T03:09:05Z","now":"2026-01-02T03:04:05Z"}`, op, input)
+	text, err := Invoke(hostcall.New(host), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out abi.InvokeOutput
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestListIsCompleteForEveryLimit resumes a list with each limit and page size, and wants each record once, in order.
+func TestListIsCompleteForEveryLimit(t *testing.T) {
+	const n = 23
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprintf(`{"id":"%d"}`, i))
+	}
+	for limit := 1; limit <= n+1; limit++ {
+		for pageSize := 1; pageSize <= 8; pageSize++ {
+			host := &hosttest.Host{Answer: users(n)}
+			cursor := ""
+			for calls := 0; ; calls++ {
+				if calls > n {
+					t.Fatalf("limit %d, page_size %d: no end", limit, pageSize)
+				}
+				input := fmt.Sprintf(`{"limit":%d,"page_size":%d}`, limit, pageSize)
+				if cursor != "" {
+					input = fmt.Sprintf(`{"limit":%d,"page_size":%d,"cursor":%q}`, limit, pageSize, cursor)
+				}
+				before := len(host.Records)
+				out := invokeNative(t, host, "list_users", input)
+				if out.Outcome != abi.Succeeded {
+					t.Fatalf("limit %d, page_size %d: %s %+v", limit, pageSize, out.Outcome, out.Error)
+				}
+				if got := len(host.Records) - before; got > limit {
+					t.Fatalf("limit %d: %d records", limit, got)
+				}
+				if cursor = out.NextCursor; cursor == "" {
+					break
+				}
+			}
+			if !slices.Equal(host.Records, want) {
+				t.Fatalf("limit %d, page_size %d: %q", limit, pageSize, host.Records)
+			}
+		}
+	}
+}
+
+func TestCursorOfAnotherQueryIsInvalid(t *testing.T) {
+	host := &hosttest.Host{Answer: users(10)}
+	out := invokeNative(t, host, "list_users", `{"limit":3}`)
+	if out.NextCursor == "" {
+		t.Fatal("no cursor")
+	}
+	sent := len(host.Requests)
+	for _, input := range []string{
+		fmt.Sprintf(`{"limit":3,"status":"ACTIVE","cursor":%q}`, out.NextCursor),
+		`{"cursor":"bm8"}`, `{"cursor":"!"}`,
+	} {
+		if got := invokeNative(t, host, "list_users", input); got.Outcome != abi.Invalid {
+			t.Errorf("%s: %s", input, got.Outcome)
+		}
+	}
+	if len(host.Requests) != sent {
+		t.Error("a request was sent for an invalid cursor")
+	}
+}
+
+func sourceNative(t *testing.T, host *hosttest.Host, checkpoint string) abi.SourceOutput {
+	t.Helper()
+	in := `{"operation":"poll_system_log_page","config":{},"settings":{},"deadline":"2026-01-02T03:09:05Z","now":"2026-01-02T03:04:05Z"`
+	if checkpoint != "" {
+		in += `,"checkpoint":` + checkpoint
+	}
+	text, err := Source(hostcall.New(host), in+"}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out abi.SourceOutput
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestPollBeginsADayAgoAndFollowsTheLink(t *testing.T) {
+	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		return hosttest.Answer{Status: 200, Body: `[{"uuid":"1","published":"2026-01-02T03:00:00.000Z"}]`,
+			Headers: map[string][]string{"link": {`<https://x.okta.com/api/v1/logs?after=1_1&limit=1000>; rel="next"`}}}
+	}}
+	out := sourceNative(t, host, "")
+	if got, want := fmt.Sprint(host.Requests[0].Query), "[[since 2026-01-01T03:04:05.000Z] [limit 1000]]"; got != want {
+		t.Errorf("first request %s, want %s", got, want)
+	}
+	if !out.CaughtUp || out.PollAfterMS == 0 {
+		t.Errorf("a short page is the end for now: %+v", out)
+	}
+	sourceNative(t, host, string(out.Checkpoint))
+	if got, want := host.Requests[1].Link, "/api/v1/logs?after=1_1&limit=1000"; got != want || host.Requests[1].Query != nil {
+		t.Errorf("second request goes to %q %v, want %q alone", got, host.Requests[1].Query, want)
+	}
+}
+
+func TestPollKeepsTheLastLinkOnAnEmptyPage(t *testing.T) {
+	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		return hosttest.Answer{Status: 200, Body: `[]`}
+	}}
+	const at = `{"v":1,"link":"/api/v1/logs?after=7","published":"2026-01-02T03:00:00.000Z"}`
+	if out := sourceNative(t, host, at); string(out.Checkpoint) != at || !out.CaughtUp {
+		t.Errorf("checkpoint %s, want %s", out.Checkpoint, at)
+	}
+}
+
+func TestPollRecoversFromARefusedCursor(t *testing.T) {
+	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		return hosttest.Answer{Status: 400, Body: `{"errorCode":"E0000031","errorSummary":"Invalid cursor."}`}
+	}}
+	out := sourceNative(t, host, `{"v":1,"link":"/api/v1/logs?after=7","published":"2026-01-02T03:00:00.000Z"}`)
+	if out.Outcome != abi.Succeeded || out.CaughtUp || len(out.Warnings) != 1 {
+		t.Fatalf("%+v", out)
+	}
+	if want := `"since":"2026-01-02T02:55:00.000Z"`; !strings.Contains(string(out.Checkpoint), want) {
+		t.Errorf("checkpoint %s, want %s in it", out.Checkpoint, want)
+	}
+}
+
+func TestForeignCheckpointIsInvalid(t *testing.T) {
+	for _, c := range []string{`{}`, `{"v":2,"link":"/x"}`, `[]`, `"x"`} {
+		host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer { panic("a request was sent") }}
+		if out := sourceNative(t, host, c); out.Outcome != abi.Invalid {
+			t.Errorf("%s: %s", c, out.Outcome)
+		}
+	}
+}
+
+func TestErrorShapes(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		status  int
+		body    string
+		outcome abi.Outcome
+		code    string
+		causes  int
+	}{
+		{"a missing user", 404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x (User)","errorCauses":[]}`, abi.NotFound, "not_found", 0},
+		{"something else is missing", 404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x (UserGroup)"}`, abi.Rejected, "rejected", 0},
+		{"a plain message", 404, `{"status":404,"message":"Resource not found"}`, abi.NotFound, "not_found", 0},
+		{"a bad token", 401, `{"errorCode":"E0000011","errorSummary":"Invalid token provided"}`, abi.Rejected, "credentials", 0},
+		{"a missing feature", 401, `{"errorCode":"E0000015","errorSummary":"You do not have permission to access the feature"}`, abi.Rejected, "feature", 0},
+		{"no permission", 403, `{"errorCode":"E0000006"}`, abi.Rejected, "forbidden", 0},
+		{"causes", 400, `{"errorCode":"E0000001","errorCauses":[{"errorSummary":"a"},{"errorSummary":"b"}]}`, abi.Rejected, "rejected", 2},
+		{"causes as an object", 400, `{"errorCode":"E0000001","errorCauses":{"errorSummary":"a"}}`, abi.Rejected, "rejected", 1},
+		{"an HTML page", 503, `<html>`, abi.Unavailable, "unavailable", 0},
+		{"nothing at all", 500, ``, abi.Unavailable, "unavailable", 0},
+		{"too many", 429, `{"errorCode":"E0000047"}`, abi.Throttled, "throttled", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
+				return hosttest.Answer{Status: c.status, Body: c.body, Headers: map[string][]string{"x-okta-request-id": {"req1"}}}
+			}}
+			out := invokeNative(t, host, "lookup_user", `{"user":"x"}`)
+			if out.Outcome != c.outcome || out.Error == nil || out.Error.Code != c.code {
+				t.Fatalf("%s %+v, want %s %s", out.Outcome, out.Error, c.outcome, c.code)
+			}
+			up := out.Error.Upstream
+			if up == nil || up.Status != c.status || up.RequestID != "req1" || len(up.Causes) != c.causes {
+				t.Errorf("upstream %+v", up)
+			}
+		})
+	}
+}

@@ -1,0 +1,197 @@
+// Package okta holds the operations of the Okta connector, one file an Okta resource: a table that says what each
+// operation is, and the few functions that a table cannot express.
+//
+// It is plain Go that builds and tests natively; guest/ makes a Wasm module of it.
+package okta
+
+import (
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// Kind and Version name the module.
+const (
+	Kind    = "okta"
+	Version = "0.1.0"
+)
+
+// operation is one row of a resource's table. What it does is one of get, list and do; an operation on the ingest
+// surface has a source besides.
+type operation struct {
+	name        string
+	summary     string
+	class       abi.Class
+	rules       []abi.ClassRule
+	surfaces    []abi.Surface
+	idempotency abi.Idempotency
+	inputs      []input
+	require     string // further keywords of the input's JSON Schema, as members of an object
+	example     string
+	key         string // path of a record's key
+	columns     []column
+	endpoints   []abi.Endpoint
+
+	get    *get
+	list   *list
+	do     func(*call) result
+	source func(*call, checkpoint) page
+}
+
+// input is one field of an operation's input.
+type input struct {
+	name     string
+	required bool
+	schema   string // JSON Schema of the value
+}
+
+// column is one typed column. The table of every SQL operation ends in another, `record`: the whole JSON.
+type column struct {
+	name        string
+	typ         abi.ColumnType
+	path        string
+	description string
+}
+
+// Inputs that appear in many operations.
+var (
+	userInput = input{"user", true, `{"type":"string","minLength":1,"maxLength":255,"description":"the user's id or login"}`}
+
+	limitInput = input{"limit", false,
+		`{"type":"integer","minimum":1,"maximum":100000,"default":1000,"description":"most records in total"}`}
+	cursorInput = input{"cursor", false,
+		`{"type":"string","minLength":1,"maxLength":16384,"description":"the next_cursor of an earlier result"}`}
+	pageSize200 = input{"page_size", false,
+		`{"type":"integer","minimum":1,"maximum":200,"description":"records a request; default the connection's default_page_size, else 200"}`}
+)
+
+// The surfaces that an operation can have.
+var (
+	axon          = []abi.Surface{abi.Axon}
+	axonSQL       = []abi.Surface{abi.Axon, abi.SQL}
+	axonIngestSQL = []abi.Surface{abi.Axon, abi.Ingest, abi.SQL}
+)
+
+// operations concatenates the tables.
+func operations() []*operation {
+	tables := [...][]operation{orgOperations, logOperations, userOperations, roleOperations}
+	var all []*operation
+	for _, t := range tables {
+		for i := range t {
+			all = append(all, &t[i])
+		}
+	}
+	return all
+}
+
+func find(name string) *operation {
+	for _, t := range [...][]operation{orgOperations, logOperations, userOperations, roleOperations} {
+		for i := range t {
+			if t[i].name == name {
+				return &t[i]
+			}
+		}
+	}
+	return nil
+}
+
+const configSchema = `{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","additionalProperties":false,` +
+	`"required":["name","kind","base_url","token_secret_ref"],"properties":{` +
+	`"name":{"type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},` +
+	`"kind":{"const":"okta"},` +
+	`"base_url":{"type":"string","format":"uri","description":"the org's origin: https://example.okta.com"},` +
+	`"token_secret_ref":{"type":"string","pattern":"^(env|file):.+","description":"where the API token is: env:NAME or file:PATH"},` +
+	`"default_page_size":{"type":"integer","minimum":1,"maximum":1000,"description":"records a request where the input does not say; default what the endpoint allows"},` +
+	`"initial_lookback_seconds":{"type":"integer","minimum":0,"maximum":7776000,"default":86400},` +
+	`"grants":{"type":"array","uniqueItems":true,"items":{"enum":["read","write","destructive","privileged"]},"default":["read"]},` +
+	`"allow_private_network":{"type":"boolean","default":false}}}`
+
+// Manifest is the module's manifest: what the describe export answers and what the custom section holds.
+func Manifest() []byte {
+	var ops []byte
+	for i, op := range operations() {
+		ops = append(ops, "[,"[min(i, 1)])
+		ops = append(ops, op.manifest()...)
+	}
+	var m jsonval.Writer
+	m.Str("abi", abi.Version).Str("kind", Kind).Str("version", Version)
+	m.Raw("config_schema", configSchema)
+	m.Raw("rate_limit_headers",
+		`{"limit":"X-Rate-Limit-Limit","remaining":"X-Rate-Limit-Remaining","reset":"X-Rate-Limit-Reset"}`)
+	m.Raw("operations", string(ops)+"]")
+	return []byte(m.String())
+}
+
+func (op *operation) manifest() string {
+	var w jsonval.Writer
+	w.Str("name", op.name).Str("summary", op.summary).Str("class", string(op.class))
+	if len(op.rules) > 0 {
+		w.Raw("class_rules", array(op.rules, func(r abi.ClassRule) string {
+			var w jsonval.Writer
+			return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
+		}))
+	}
+	w.Raw("surfaces", array(op.surfaces, func(s abi.Surface) string { return jsonval.Quote(string(s)) }))
+	w.Str("idempotency", string(op.idempotency)).Raw("input_schema", op.schema()).RawIf("example", op.example)
+	if op.on(abi.SQL) {
+		columns := append(op.columns[:len(op.columns):len(op.columns)],
+			column{"record", abi.JSON, "", "the whole record as Okta gave it"})
+		w.Raw("columns", array(columns, func(c column) string {
+			var w jsonval.Writer
+			return w.Str("name", c.name).Str("type", string(c.typ)).Str("path", c.path).StrIf("description", c.description).String()
+		}))
+	}
+	w.StrIf("key", op.key)
+	w.Raw("endpoints", array(op.endpoints, func(e abi.Endpoint) string {
+		var w jsonval.Writer
+		w.Str("endpoint", e.Endpoint).Str("bucket", e.Bucket)
+		if len(e.Scopes) > 0 {
+			w.Strs("scopes", e.Scopes)
+		}
+		return w.String()
+	}))
+	return w.String()
+}
+
+// schema is the JSON Schema of the operation's input.
+func (op *operation) schema() string {
+	var w, properties jsonval.Writer
+	var required []string
+	for _, in := range op.inputs {
+		properties.Raw(in.name, in.schema)
+		if in.required {
+			required = append(required, in.name)
+		}
+	}
+	w.Str("$schema", "https://json-schema.org/draft/2020-12/schema").Str("type", "object").Bool("additionalProperties", false)
+	if required != nil {
+		w.Strs("required", required)
+	}
+	w.Raw("properties", properties.String())
+	if op.require != "" {
+		v, _ := jsonval.Parse("{" + op.require + "}")
+		for k, m := range v.Members() {
+			w.Raw(k, m.Raw())
+		}
+	}
+	return w.String()
+}
+
+func (op *operation) on(s abi.Surface) bool {
+	for _, have := range op.surfaces {
+		if have == s {
+			return true
+		}
+	}
+	return false
+}
+
+func array[T any](items []T, text func(T) string) string {
+	b := []byte{'['}
+	for i, it := range items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, text(it)...)
+	}
+	return string(append(b, ']'))
+}

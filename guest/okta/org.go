@@ -1,0 +1,140 @@
+package okta
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+var (
+	getOrganization = abi.Endpoint{Endpoint: "GET /.well-known/okta-organization", Bucket: "/"}
+	getMe           = abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "/api/v1/users/me", Scopes: []string{"okta.users.read"}}
+	getOrg          = abi.Endpoint{Endpoint: "GET /api/v1/org", Bucket: "/api/v1", Scopes: []string{"okta.orgs.read"}}
+)
+
+var orgOperations = []operation{
+	{
+		name:        "validate",
+		summary:     "Checks that the connection works: the org, the token and whose it is, the clock. What is wrong is a finding with its fix, not an error.",
+		class:       abi.Read,
+		surfaces:    axon,
+		idempotency: abi.Safe,
+		example:     `{}`,
+		endpoints:   []abi.Endpoint{getOrganization, getMe, getOrg},
+		do:          validate,
+	},
+}
+
+// maxClockSkew is how far the host's clock may be off before validate says so, in seconds. Requests do not depend on
+// it; `since` of a first poll does.
+const maxClockSkew = 300
+
+// findings collects the checks of validate.
+type findings struct {
+	checks []string
+	bad    bool
+}
+
+func (f *findings) add(name string, ok bool, detail, fix string) {
+	var w jsonval.Writer
+	w.Str("name", name).Bool("ok", ok).Str("detail", detail).StrIf("fix", fix)
+	f.checks = append(f.checks, w.String())
+	f.bad = f.bad || !ok
+}
+
+func validate(c *call) result {
+	var f findings
+	var organization, principal string
+
+	known := c.Send(hostcall.Request{Endpoint: getOrganization.Endpoint})
+	if known.Err != nil {
+		return sendFailure(known.Err) // nothing can be said of a host that does not answer
+	}
+	body, isJSON := c.Body(known)
+	isOrg := ok(known) && isJSON && body.Get("id").Str() != ""
+	if isOrg {
+		organization = body.Raw()
+		f.add("organization", true, "an Okta org, id "+body.Get("id").Str(), "")
+	} else {
+		f.add("organization", false, "GET /.well-known/okta-organization answered "+strconv.Itoa(known.Status)+
+			" and no Okta organization", "set base_url to the org's own address, such as https://example.okta.com")
+	}
+	checkEngine(&f, body.Get("pipeline").Str(), isOrg)
+	checkClock(&f, known.Header("date"), c.now)
+
+	me := c.send(hostcall.Request{Endpoint: getMe.Endpoint})
+	org := c.send(hostcall.Request{Endpoint: getOrg.Endpoint})
+	if orgBody, isJSON := c.Body(org); ok(org) && isJSON && isOrg {
+		organization = merge(body, orgBody)
+	}
+	if meBody, isJSON := c.Body(me); ok(me) && isJSON {
+		principal = principalOf(meBody)
+		f.add("credentials", true, "the token is "+meBody.Get("profile", "login").Str()+"'s", "")
+	} else if ok(org) { // a service app is no user
+		f.add("credentials", true, "the token is valid and belongs to no user: a service app's", "")
+	} else {
+		r := c.failure(me, "User", "user")
+		f.add("credentials", false, r.err.Message, "create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points")
+	}
+	if ok(org) {
+		f.add("permissions", true, "the token may read the org's settings", "")
+	} else if ok(me) {
+		f.add("permissions", true, "the token may not read the org's settings; what else it may do shows on use", "")
+	}
+
+	var w jsonval.Writer
+	w.Bool("valid", !f.bad).RawIf("organization", organization).RawIf("principal", principal)
+	w.Raw("checks", array(f.checks, func(s string) string { return s }))
+	return result{outcome: abi.Succeeded, output: w.String()}
+}
+
+func checkEngine(f *findings, pipeline string, isOrg bool) {
+	switch {
+	case pipeline == "idx":
+		f.add("engine", true, "Identity Engine", "")
+	case pipeline == "v1":
+		f.add("engine", true, "Classic Engine: operations on devices and authenticators are not available", "")
+	case isOrg:
+		f.add("engine", true, "unknown ("+jsonval.Quote(pipeline)+")", "")
+	}
+}
+
+func checkClock(f *findings, date, now string) {
+	theirs, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", date)
+	if err != nil {
+		return
+	}
+	ours, err := time.Parse(time.RFC3339Nano, now)
+	if err != nil {
+		return
+	}
+	skew := int64(ours.Sub(theirs) / time.Second)
+	if skew > maxClockSkew || skew < -maxClockSkew {
+		f.add("clock", false, "this machine's clock is "+strconv.FormatInt(skew, 10)+" s ahead of Okta's", "set the clock (NTP)")
+		return
+	}
+	f.add("clock", true, "within "+strconv.Itoa(maxClockSkew)+" s of Okta's", "")
+}
+
+// merge adds the members of b to those of a; where both have one, a's stays.
+func merge(a, b jsonval.Value) string {
+	var w jsonval.Writer
+	for k, v := range a.Members() {
+		w.Raw(k, v.Raw())
+	}
+	for k, v := range b.Members() {
+		if !a.Get(k).Exists() {
+			w.Raw(k, v.Raw())
+		}
+	}
+	return w.String()
+}
+
+func principalOf(user jsonval.Value) string {
+	var w jsonval.Writer
+	w.Str("type", "user").Str("id", user.Get("id").Str()).StrIf("login", user.Get("profile", "login").Str())
+	return w.StrIf("status", user.Get("status").Str()).String()
+}

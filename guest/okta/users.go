@@ -1,0 +1,318 @@
+package okta
+
+import (
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+var (
+	getUser        = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: []string{"okta.users.read"}}
+	getUsers       = abi.Endpoint{Endpoint: "GET /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
+	postUsers      = abi.Endpoint{Endpoint: "POST /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.manage"}}
+	deactivateUser = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/deactivate", Bucket: "/api/v1/users", Scopes: []string{"okta.users.manage"}}
+)
+
+var userOperations = []operation{
+	{
+		name:        "lookup_user",
+		summary:     "Reads one user by id or login.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		inputs: []input{
+			userInput,
+			{"expand", false, `{"enum":["blocks","classification"],"description":"further facts to put into the user"}`},
+		},
+		example:   `{"user":"ada.lovelace@example.com"}`,
+		key:       "id",
+		columns:   userColumns,
+		endpoints: []abi.Endpoint{getUser},
+		get:       &get{endpoint: getUser.Endpoint, path: []blank{{"id", "user"}}, query: []param{{"expand", "expand"}}, noun: "user", typ: "User"},
+	},
+	{
+		name: "list_users",
+		summary: "Lists users. Okta leaves DEPROVISIONED users out unless include_deprovisioned, status or filter asks for " +
+			"them; q answers one page of at most 10.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		inputs: []input{
+			{"status", false, `{"enum":["ACTIVE","DEPROVISIONED","LOCKED_OUT","PASSWORD_EXPIRED","PROVISIONED","RECOVERY","STAGED","SUSPENDED"],"description":"users of this status alone"}`},
+			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a filter on status, lastUpdated, id, profile.login, profile.email, profile.firstName or profile.lastName; eq alone, and ranges of lastUpdated"}`},
+			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"the beginning of a first name, last name or e-mail; one page of at most 10, without status, filter, include_deprovisioned or cursor"}`},
+			{"include_deprovisioned", false, `{"type":"boolean","default":false,"description":"DEPROVISIONED users too"}`},
+			limitInput, pageSize200, cursorInput,
+		},
+		require: `"allOf":[{"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]},{"required":["include_deprovisioned"]},{"required":["cursor"]}]}}},` +
+			`{"if":{"required":["include_deprovisioned"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]}]}}}]`,
+		example:   `{"status":"LOCKED_OUT","limit":100}`,
+		key:       "id",
+		columns:   userColumns,
+		endpoints: []abi.Endpoint{getUsers},
+		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"q", "q"}}, more: userFilter, maxPage: 200},
+	},
+	{
+		name: "create_user",
+		summary: "Creates a user. A login that is taken is rejected with the id that has it; activate sends an e-mail " +
+			"unless credentials hold a password.",
+		class:       abi.Write,
+		surfaces:    axon,
+		idempotency: abi.Keyed,
+		inputs: []input{
+			{"profile", true, `{"type":"object","required":["login","email"],"properties":{` +
+				`"login":{"type":"string","minLength":5,"maxLength":100},"email":{"type":"string","minLength":5,"maxLength":100},` +
+				`"firstName":{"type":["string","null"],"maxLength":50},"lastName":{"type":["string","null"],"maxLength":50}},` +
+				`"description":"the profile, with any attribute that the org's schema has"}`},
+			{"credentials", false, `{"type":"object","description":"password, recovery_question or provider, as in Okta's API","x-sensitive":true}`},
+			{"group_ids", false, `{"type":"array","maxItems":20,"uniqueItems":true,"items":{"type":"string","minLength":1,"maxLength":64},"description":"groups to add the user to"}`},
+			{"type", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the user type; default the org's"}`},
+			{"activate", false, `{"type":"boolean","default":true,"description":"false leaves the user STAGED"}`},
+			{"provider", false, `{"type":"boolean","default":false,"description":"true when credentials name another provider"}`},
+			{"next_login", false, `{"enum":["changePassword"],"description":"makes the user change the password at the first sign-in"}`},
+		},
+		example:   `{"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"},"activate":false}`,
+		key:       "id",
+		endpoints: []abi.Endpoint{postUsers, getUser},
+		do:        createUser,
+	},
+	{
+		name:        "deactivate_user",
+		summary:     "Deactivates a user: sessions end, apps are taken away. A user who is DEPROVISIONED already stays unchanged.",
+		class:       abi.Destructive,
+		surfaces:    axon,
+		idempotency: abi.Verified,
+		inputs: []input{
+			userInput,
+			{"send_email", false, `{"type":"boolean","default":false,"description":"tells the org's administrators by e-mail"}`},
+		},
+		example:   `{"user":"alan.turing@example.com"}`,
+		key:       "id",
+		endpoints: []abi.Endpoint{getUser, deactivateUser},
+		do:        deactivate,
+	},
+}
+
+var userColumns = []column{
+	{"id", abi.Varchar, "id", "the user's id"},
+	{"login", abi.Varchar, "profile.login", "unique in the org"},
+	{"email", abi.Varchar, "profile.email", "primary e-mail address"},
+	{"first_name", abi.Varchar, "profile.firstName", ""},
+	{"last_name", abi.Varchar, "profile.lastName", ""},
+	{"status", abi.Varchar, "status", "ACTIVE, DEPROVISIONED, LOCKED_OUT, PASSWORD_EXPIRED, PROVISIONED, RECOVERY, STAGED or SUSPENDED"},
+	{"created", abi.TimestampTZ, "created", ""},
+	{"activated", abi.TimestampTZ, "activated", "when activation last ended"},
+	{"status_changed", abi.TimestampTZ, "statusChanged", ""},
+	{"last_login", abi.TimestampTZ, "lastLogin", ""},
+	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+	{"password_changed", abi.TimestampTZ, "passwordChanged", ""},
+	{"transitioning_to_status", abi.Varchar, "transitioningToStatus", "the status that an unfinished change leads to"},
+	{"type_id", abi.Varchar, "type.id", "the user type"},
+	{"display_name", abi.Varchar, "profile.displayName", ""},
+	{"second_email", abi.Varchar, "profile.secondEmail", ""},
+	{"mobile_phone", abi.Varchar, "profile.mobilePhone", ""},
+	{"title", abi.Varchar, "profile.title", ""},
+	{"department", abi.Varchar, "profile.department", ""},
+	{"manager_id", abi.Varchar, "profile.managerId", ""},
+	{"employee_number", abi.Varchar, "profile.employeeNumber", ""},
+	{"provider_type", abi.Varchar, "credentials.provider.type", "who checks the password: OKTA, ACTIVE_DIRECTORY, …"},
+	{"provider_name", abi.Varchar, "credentials.provider.name", ""},
+	{"profile", abi.JSON, "profile", "every attribute"},
+	{"type", abi.JSON, "type", ""},
+	{"links", abi.JSON, "_links", ""},
+}
+
+// userFilter asks for a status, or for every status: the only way to have Okta include DEPROVISIONED users.
+func userFilter(c *call) []hostcall.Pair {
+	filter := c.str("filter")
+	if s := c.str("status"); s != "" {
+		status := `status eq "` + s + `"`
+		if filter != "" {
+			status += " and (" + filter + ")"
+		}
+		filter = status
+	}
+	if c.input.Get("include_deprovisioned").True() {
+		var all []string
+		for _, s := range [...]string{"ACTIVE", "DEPROVISIONED", "LOCKED_OUT", "PASSWORD_EXPIRED", "PROVISIONED", "RECOVERY", "STAGED", "SUSPENDED"} {
+			all = append(all, `status eq "`+s+`"`)
+		}
+		filter = strings.Join(all, " or ")
+	}
+	if filter == "" {
+		return nil
+	}
+	return []hostcall.Pair{{Name: "filter", Value: filter}}
+}
+
+// readUser reads a user by id or login. gone means that there is none.
+func (c *call) readUser(user string) (u jsonval.Value, gone bool, failed *result) {
+	resp := c.send(hostcall.Request{Endpoint: getUser.Endpoint, Path: []hostcall.Pair{{Name: "id", Value: user}}})
+	if !ok(resp) {
+		r := c.failure(resp, "User", "user")
+		return u, r.outcome == abi.NotFound, &r
+	}
+	u, isJSON := c.Body(resp)
+	if !isJSON || u.Get("id").Str() == "" {
+		r := badBody(resp, "no user")
+		return u, false, &r
+	}
+	return u, false, nil
+}
+
+func createUser(c *call) result {
+	profile := c.input.Get("profile")
+	login := profile.Get("login").Str()
+	// A login that is taken before the request cannot be of the request's making, which is what settles a lost answer.
+	if u, gone, failed := c.readUser(login); failed == nil && sameLogin(u, login) {
+		return loginTaken(u, login)
+	} else if failed != nil && !gone {
+		return *failed
+	}
+
+	var body jsonval.Writer
+	body.Raw("profile", profile.Raw()).RawIf("credentials", c.input.Get("credentials").Raw())
+	body.RawIf("groupIds", c.input.Get("group_ids").Raw())
+	if t := c.str("type"); t != "" {
+		body.Raw("type", `{"id":`+jsonval.Quote(t)+`}`)
+	}
+	query := c.params([]param{{"activate", "activate"}, {"provider", "provider"}, {"next_login", "nextLogin"}})
+	resp := c.send(hostcall.Request{Endpoint: postUsers.Endpoint, Query: query, Body: body.String()})
+	switch {
+	case ok(resp):
+		if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err == "" {
+			return result{outcome: abi.Succeeded}
+		}
+	case !uncertain(resp):
+		r := c.failure(resp, "", "")
+		if e := r.err.Upstream; e != nil && e.Status == 404 {
+			r.err.Code = "group_not_found"
+			r.err.Message = "a group in group_ids does not exist, and no user was created. " + r.err.Message
+		}
+		if e := r.err.Upstream; e != nil && e.Status == 400 && strings.Contains(strings.Join(e.Causes, " "), "login: ") {
+			if u, _, failed := c.readUser(login); failed == nil && sameLogin(u, login) {
+				return loginTaken(u, login)
+			}
+		}
+		return r
+	}
+	// The answer was lost: the login tells.
+	u, found, absent := c.settle(func() (jsonval.Value, bool, bool) {
+		u, gone, failed := c.readUser(login)
+		return u, failed == nil, gone
+	})
+	switch {
+	case found && sameLogin(u, login) && u.Get("profile").Contains(profile):
+		return result{outcome: abi.Succeeded, output: u.Raw(), reconciled: true}
+	case absent:
+		return c.notDone(resp, "the user was not created")
+	}
+	return c.lost(resp, "creating "+login)
+}
+
+// settleDelays are the pauses before each reading back, in milliseconds: Okta may still be at work on a request whose
+// connection broke.
+var settleDelays = [...]int64{0, 500, 1500, 3000}
+
+// settle reads back until the wanted state shows. absent means that every reading said it does not hold; neither found
+// nor absent means that it could not be told.
+func (c *call) settle(read func() (v jsonval.Value, found, absent bool)) (v jsonval.Value, found, absent bool) {
+	for _, ms := range settleDelays {
+		if ms > 0 && !c.Wait(ms) {
+			return v, false, false // too little time to be sure
+		}
+		if v, found, absent = read(); found {
+			return v, true, false
+		}
+	}
+	return v, false, absent
+}
+
+// notDone is a write that got no answer and, by reading back, did nothing.
+func (c *call) notDone(r hostcall.Response, what string) result {
+	out := result{outcome: abi.Unavailable, reconciled: true, err: &abi.Error{Code: string(abi.Unavailable), Retryable: true}}
+	why := ""
+	if r.Err != nil {
+		why = r.Err.Message
+	} else {
+		up := c.readError(r)
+		out.err.Upstream, why = &up.Upstream, up.says()
+	}
+	out.err.Message = what + " (read back): " + why
+	return out
+}
+
+// sameLogin guards against Okta's reading of a login's first part as a short name.
+func sameLogin(u jsonval.Value, login string) bool {
+	return strings.EqualFold(u.Get("profile", "login").Str(), login)
+}
+
+func loginTaken(u jsonval.Value, login string) result {
+	id := u.Get("id").Str()
+	r := fail(abi.Rejected, "login_taken", "the login "+login+" belongs to user "+id+" ("+u.Get("status").Str()+
+		"): choose another, or update that user")
+	var w jsonval.Writer
+	r.output = w.Str("existing_id", id).Str("status", u.Get("status").Str()).String()
+	return r
+}
+
+func deactivate(c *call) result {
+	user := c.str("user")
+	before, _, failed := c.readUser(user)
+	if failed != nil {
+		return *failed
+	}
+	id := before.Get("id").Str()
+	if isDeprovisioned(before) {
+		return result{outcome: abi.Unchanged, output: transition(before, before)}
+	}
+	req := hostcall.Request{Endpoint: deactivateUser.Endpoint, Path: []hostcall.Pair{{Name: "id", Value: id}},
+		Query: c.params([]param{{"send_email", "sendEmail"}})}
+	resp := c.send(req)
+	switch {
+	case ok(resp):
+		after, _, failed := c.readUser(id)
+		if failed != nil {
+			after = jsonval.Value{}
+		}
+		return result{outcome: abi.Succeeded, output: transition(before, after)}
+	case resp.Err == nil && resp.Status == 404:
+		// Okta says "not found" of a user who is DEPROVISIONED already: somebody else was faster.
+		if after, _, failed := c.readUser(id); failed == nil && isDeprovisioned(after) {
+			return result{outcome: abi.Unchanged, output: transition(before, after)}
+		}
+		return c.failure(resp, "User", "user")
+	case !uncertain(resp):
+		return c.failure(resp, "User", "user")
+	}
+	after, found, absent := c.settle(func() (jsonval.Value, bool, bool) {
+		u, _, failed := c.readUser(id)
+		return u, failed == nil && isDeprovisioned(u), failed == nil
+	})
+	switch {
+	case found:
+		return result{outcome: abi.Succeeded, output: transition(before, after), reconciled: true}
+	case absent:
+		return c.notDone(resp, "the user is still "+after.Get("status").Str())
+	}
+	return c.lost(resp, "deactivating "+id)
+}
+
+// isDeprovisioned counts a deactivation that is under way: Okta finishes it by itself.
+func isDeprovisioned(u jsonval.Value) bool {
+	return u.Get("status").Str() == "DEPROVISIONED" || u.Get("transitioningToStatus").Str() == "DEPROVISIONED"
+}
+
+// transition is the output of a change of a user's status, both ends as read.
+func transition(before, after jsonval.Value) string {
+	var w jsonval.Writer
+	w.Str("id", before.Get("id").Str()).StrIf("login", before.Get("profile", "login").Str())
+	w.Str("before", before.Get("status").Str())
+	if after.Exists() {
+		w.Str("after", after.Get("status").Str())
+		w.StrIf("transitioning_to", after.Get("transitioningToStatus").Str())
+	}
+	return w.String()
+}

@@ -1,0 +1,310 @@
+// Package records takes a page of JSON apart into records without copying it: one pass checks that the whole body is
+// JSON and finds where each record begins and ends.
+package records
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// MaxDepth is how deep a body may be nested.
+const MaxDepth = 512
+
+// The reasons for which a body is not taken apart.
+var (
+	ErrSyntax = errors.New("the body is not JSON")
+	ErrDepth  = fmt.Errorf("the body is nested deeper than %d levels", MaxDepth)
+	ErrPath   = errors.New("the body has no array or object at the path")
+)
+
+// Span is a record's place in the body: body[Start:End].
+type Span struct{ Start, End int }
+
+// Split finds the records in body: the elements of the array at path, or the one object there. path is object keys
+// joined by dots; empty is the body itself. null is no records. Spans are appended to spans, which may be nil.
+func Split(body []byte, path string, spans []Span) ([]Span, error) {
+	s := splitter{body: body, spans: spans}
+	if path != "" {
+		s.path = strings.Split(path, ".")
+	}
+	i := skipSpace(body, 0)
+	end := s.value(i, 0, 0)
+	if end < 0 {
+		if s.deep {
+			return spans, ErrDepth
+		}
+		return spans, ErrSyntax
+	}
+	if skipSpace(body, end) != len(body) {
+		return spans, ErrSyntax
+	}
+	if !s.found {
+		return spans, ErrPath
+	}
+	return s.spans, nil
+}
+
+type splitter struct {
+	body  []byte
+	path  []string
+	spans []Span
+	found bool
+	deep  bool
+}
+
+// onPath counts how many keys of the path lead to the value: off is a value beside the path.
+const off = -1
+
+// value checks the value at i and returns the index behind it, or -1.
+func (s *splitter) value(i, depth, onPath int) int {
+	b := s.body
+	if i >= len(b) {
+		return -1
+	}
+	target := onPath == len(s.path)
+	switch c := b[i]; {
+	case c == '"':
+		return stringEnd(b, i)
+	case c == '{':
+		start := i
+		if i = s.object(i, depth, onPath); i >= 0 && target {
+			s.found = true
+			s.spans = append(s.spans, Span{start, i})
+		}
+		return i
+	case c == '[':
+		if target {
+			s.found = true
+		}
+		return s.array(i, depth, target)
+	case c == '-' || c >= '0' && c <= '9':
+		return numberEnd(b, i)
+	case c == 't':
+		return word(b, i, "true")
+	case c == 'f':
+		return word(b, i, "false")
+	case c == 'n':
+		if target {
+			s.found = true
+		}
+		return word(b, i, "null")
+	}
+	return -1
+}
+
+func (s *splitter) object(i, depth, onPath int) int {
+	if depth == MaxDepth {
+		s.deep = true
+		return -1
+	}
+	b := s.body
+	i = skipSpace(b, i+1)
+	if i < len(b) && b[i] == '}' {
+		return i + 1
+	}
+	for {
+		if i >= len(b) || b[i] != '"' {
+			return -1
+		}
+		keyStart := i
+		if i = stringEnd(b, i); i < 0 {
+			return -1
+		}
+		next := off
+		if onPath >= 0 && onPath < len(s.path) && string(b[keyStart+1:i-1]) == s.path[onPath] {
+			if s.found {
+				return -1 // the same key twice: which of them is meant cannot be told
+			}
+			next = onPath + 1
+		}
+		if i = skipSpace(b, i); i >= len(b) || b[i] != ':' {
+			return -1
+		}
+		if i = s.value(skipSpace(b, i+1), depth+1, next); i < 0 {
+			return -1
+		}
+		if i = skipSpace(b, i); i >= len(b) {
+			return -1
+		}
+		if b[i] == '}' {
+			return i + 1
+		}
+		if b[i] != ',' {
+			return -1
+		}
+		i = skipSpace(b, i+1)
+	}
+}
+
+func (s *splitter) array(i, depth int, target bool) int {
+	if depth == MaxDepth {
+		s.deep = true
+		return -1
+	}
+	b := s.body
+	i = skipSpace(b, i+1)
+	if i < len(b) && b[i] == ']' {
+		return i + 1
+	}
+	for {
+		start := i
+		if i = s.value(i, depth+1, off); i < 0 {
+			return -1
+		}
+		if target {
+			s.spans = append(s.spans, Span{start, i})
+		}
+		if i = skipSpace(b, i); i >= len(b) {
+			return -1
+		}
+		if b[i] == ']' {
+			return i + 1
+		}
+		if b[i] != ',' {
+			return -1
+		}
+		i = skipSpace(b, i+1)
+	}
+}
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+const (
+	lows  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// stringEnd is the index behind the string that begins at i, or -1. It looks at 8 bytes at once for the three things
+// that matter in a string: its end, an escape, a control character.
+func stringEnd(b []byte, i int) int {
+	i++
+	for {
+		for i+8 <= len(b) {
+			x := binary.LittleEndian.Uint64(b[i:])
+			quote := x ^ lows*'"'
+			slash := x ^ lows*'\\'
+			hit := ((quote-lows)&^quote | (slash-lows)&^slash | (x-lows*0x20)&^x) & highs
+			if hit != 0 {
+				i += bits.TrailingZeros64(hit) >> 3
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			return -1
+		}
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1
+		case c == '\\':
+			if i = escapeEnd(b, i); i < 0 {
+				return -1
+			}
+		case c < 0x20:
+			return -1
+		default:
+			i++
+		}
+	}
+}
+
+func escapeEnd(b []byte, i int) int {
+	if i+1 >= len(b) {
+		return -1
+	}
+	switch b[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		if i+6 > len(b) {
+			return -1
+		}
+		for _, c := range b[i+2 : i+6] {
+			if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
+				return -1
+			}
+		}
+		return i + 6
+	}
+	return -1
+}
+
+func numberEnd(b []byte, i int) int {
+	digits := func() bool {
+		start := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		return i > start
+	}
+	if b[i] == '-' {
+		i++
+	}
+	if i < len(b) && b[i] == '0' {
+		i++
+	} else if !digits() {
+		return -1
+	}
+	if i < len(b) && b[i] == '.' {
+		if i++; !digits() {
+			return -1
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		if !digits() {
+			return -1
+		}
+	}
+	return i
+}
+
+func word(b []byte, i int, w string) int {
+	if len(b)-i >= len(w) && string(b[i:i+len(w)]) == w {
+		return i + len(w)
+	}
+	return -1
+}
+
+// PlainPath reports whether path is object keys joined by dots and nothing that a query language would act on.
+func PlainPath(path string) bool {
+	if path == "" || len(path) > 256 {
+		return false
+	}
+	for _, key := range strings.Split(path, ".") {
+		if key == "" || strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// Get is the value at a plain path in a record. The record must have come through Split.
+func Get(record []byte, path string) gjson.Result {
+	if path == "" {
+		return gjson.ParseBytes(record)
+	}
+	return gjson.GetBytes(record, path)
+}
+
+// Line makes a record one line: a line break in JSON can only be white space between its tokens, so that a space in its
+// place changes nothing. It works in place.
+func Line(record []byte) {
+	for i, c := range record {
+		if c == '\n' || c == '\r' {
+			record[i] = ' '
+		}
+	}
+}

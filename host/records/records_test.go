@@ -1,0 +1,134 @@
+package records_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/records"
+)
+
+func TestSplit(t *testing.T) {
+	for _, c := range []struct {
+		name, body, path string
+		want             []string
+		err              error
+	}{
+		{"an array", ` [ {"a":1} , 2,"x" ] `, "", []string{`{"a":1}`, `2`, `"x"`}, nil},
+		{"an empty array", `[]`, "", nil, nil},
+		{"an object is one record", ` {"a":[1,2]} `, "", []string{`{"a":[1,2]}`}, nil},
+		{"an array inside", `{"x":{"roles":[0]},"roles":[{"id":"1"},{"id":"2"}],"y":[3]}`, "roles", []string{`{"id":"1"}`, `{"id":"2"}`}, nil},
+		{"a longer path", `{"a":{"b":[1]}}`, "a.b", []string{"1"}, nil},
+		{"null is no records", `{"roles":null}`, "roles", nil, nil},
+		{"nothing at the path", `{"roles":[]}`, "value", nil, records.ErrPath},
+		{"a number at the path", `{"roles":7}`, "roles", nil, records.ErrPath},
+		{"the key twice", `{"roles":[],"roles":[1]}`, "roles", nil, records.ErrSyntax},
+		{"cut off", `[{"a":1},{"a":`, "", nil, records.ErrSyntax},
+		{"more behind it", `[] []`, "", nil, records.ErrSyntax},
+		{"a comma too many", `[1,]`, "", nil, records.ErrSyntax},
+		{"a page of HTML", `<html></html>`, "", nil, records.ErrSyntax},
+		{"a control character in a string", "[\"0123456789\x01\"]", "", nil, records.ErrSyntax},
+		{"nothing", ``, "", nil, records.ErrSyntax},
+		{"too deep", strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000), "", nil, records.ErrDepth},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			spans, err := records.Split([]byte(c.body), c.path, nil)
+			if !errors.Is(err, c.err) {
+				t.Fatalf("error %v, want %v", err, c.err)
+			}
+			var got []string
+			for _, s := range spans {
+				got = append(got, c.body[s.Start:s.End])
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestLineKeepsTheValue(t *testing.T) {
+	record := []byte("{\n  \"a\": \"x\\ny\",\r\n \"b\": 1.0\n}")
+	before := string(record)
+	records.Line(record)
+	if bytes.ContainsAny(record, "\r\n") {
+		t.Errorf("still several lines: %q", record)
+	}
+	var a, b any
+	if json.Unmarshal([]byte(before), &a) != nil || json.Unmarshal(record, &b) != nil || !reflect.DeepEqual(a, b) {
+		t.Errorf("%q is not the value of %q", record, before)
+	}
+}
+
+func FuzzSplit(f *testing.F) {
+	for _, s := range []string{`[{"a":"\u0041\\\"bcdefghijk"},-1.5e+3,null]`, `{"a":{"b":[1]}}`, "[\"\x7f\xff\"]", `[01]`, `["\x"]`, `[1}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		spans, err := records.Split(body, "", nil)
+		if errors.Is(err, records.ErrDepth) {
+			return
+		}
+		valid := json.Valid(body)
+		if errors.Is(err, records.ErrSyntax) == valid {
+			t.Fatalf("Split(%q): %v, encoding/json says valid=%v", body, err, valid)
+		}
+		if err != nil {
+			return
+		}
+		var want []json.RawMessage
+		if json.Unmarshal(body, &want) != nil {
+			want = []json.RawMessage{bytes.TrimSpace(body)}
+		}
+		if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
+			want = nil
+		}
+		if len(spans) != len(want) {
+			t.Fatalf("Split(%q): %d records, want %d", body, len(spans), len(want))
+		}
+		for i, s := range spans {
+			if !bytes.Equal(body[s.Start:s.End], want[i]) {
+				t.Fatalf("record %d of %q: %q, want %q", i, body, body[s.Start:s.End], want[i])
+			}
+		}
+	})
+}
+
+// BenchmarkSplit compares one pass that checks and splits with gjson's two.
+func BenchmarkSplit(b *testing.B) {
+	event := `{"uuid":"%d","published":"2026-01-02T03:04:05.678Z","actor":{"id":"00u1","displayName":"Ada \"A\" Lovelace"},"n":[1,2.5,true,null],"pad":"` +
+		strings.Repeat("lorem ipsum ", 150) + `"}`
+	var page []string
+	for i := range 1000 {
+		page = append(page, fmt.Sprintf(event, i))
+	}
+	body := []byte("[" + strings.Join(page, ",") + "]")
+	b.Run("records", func(b *testing.B) {
+		b.SetBytes(int64(len(body)))
+		var spans []records.Span
+		for b.Loop() {
+			spans, _ = records.Split(body, "", spans[:0])
+		}
+		if len(spans) != 1000 {
+			b.Fatal(len(spans))
+		}
+	})
+	b.Run("gjson", func(b *testing.B) {
+		b.SetBytes(int64(len(body)))
+		for b.Loop() {
+			n := 0
+			if gjson.ValidBytes(body) {
+				gjson.ParseBytes(body).ForEach(func(_, _ gjson.Result) bool { n++; return true })
+			}
+			if n != 1000 {
+				b.Fatal(n)
+			}
+		}
+	})
+}

@@ -1,0 +1,115 @@
+// Package secrets resolves references such as "env:OKTA_API_TOKEN" to values that cannot be printed by accident.
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// Redacted is what a Value shows instead of itself.
+const Redacted = "[secret]"
+
+// ErrUnavailable is wrapped by every error of a Resolver.
+var ErrUnavailable = errors.New("secret unavailable")
+
+// Value holds one secret. Every way of printing, logging or encoding it gives Redacted; Reveal gives the value. The
+// zero Value is no secret.
+type Value struct{ s string }
+
+// New wraps a secret.
+func New(s string) Value { return Value{s} }
+
+// Reveal returns the secret itself. Its one place is the request on its way out.
+func (v Value) Reveal() string { return v.s }
+
+// IsZero reports whether v holds nothing.
+func (v Value) IsZero() bool { return v.s == "" }
+
+// String implements fmt.Stringer by redaction.
+func (v Value) String() string { return Redacted }
+
+// GoString implements fmt.GoStringer by redaction.
+func (v Value) GoString() string { return Redacted }
+
+// Format implements fmt.Formatter by redaction, whatever the verb.
+func (v Value) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(Redacted)) }
+
+// LogValue implements slog.LogValuer by redaction.
+func (v Value) LogValue() slog.Value { return slog.StringValue(Redacted) }
+
+// MarshalText implements encoding.TextMarshaler by redaction; encoding/json uses it too.
+func (v Value) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
+
+// Resolver finds the secret behind a reference. Implementations are safe for concurrent use.
+type Resolver interface {
+	Resolve(ctx context.Context, ref string) (Value, error)
+}
+
+// maxFile bounds a secret file in bytes: a token is tens of bytes, a key a few thousand.
+const maxFile = 64 << 10
+
+// Default resolves `env:NAME` from the environment and `file:PATH` from a file, whose trailing newline is dropped.
+type Default struct {
+	LookupEnv func(string) (string, bool) // default os.LookupEnv
+}
+
+// Resolve implements Resolver. Its errors name the reference and what to do, never a value.
+func (d Default) Resolve(_ context.Context, ref string) (Value, error) {
+	scheme, name, ok := strings.Cut(ref, ":")
+	if !ok || name == "" {
+		return Value{}, fmt.Errorf("%w: %q is not a reference: write env:NAME or file:PATH", ErrUnavailable, shown(ref))
+	}
+	var value string
+	switch scheme {
+	case "env":
+		lookup := d.LookupEnv
+		if lookup == nil {
+			lookup = os.LookupEnv
+		}
+		value, ok = lookup(name)
+		if !ok || value == "" {
+			return Value{}, fmt.Errorf("%w: environment variable %s is not set: export %s=<token>", ErrUnavailable, name, name)
+		}
+	case "file":
+		b, err := readBounded(name)
+		if err != nil {
+			return Value{}, fmt.Errorf("%w: %v", ErrUnavailable, err)
+		}
+		value = strings.TrimRight(string(b), "\r\n")
+		if value == "" {
+			return Value{}, fmt.Errorf("%w: file %s is empty: write the token into it", ErrUnavailable, name)
+		}
+	default:
+		return Value{}, fmt.Errorf("%w: scheme %q is not known: write env:NAME or file:PATH", ErrUnavailable, shown(scheme))
+	}
+	for i := 0; i < len(value); i++ {
+		if value[i] <= ' ' || value[i] >= 0x7f {
+			return Value{}, fmt.Errorf("%w: %s holds a character that no token has (byte %d): a space or line break too many?",
+				ErrUnavailable, ref, i)
+		}
+	}
+	return New(value), nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxFile)
+	}
+	return os.ReadFile(path)
+}
+
+// shown guards against a token that was pasted where a reference belongs: a few characters are enough to find it by.
+func shown(s string) string {
+	if len(s) > 6 {
+		return s[:4] + "…"
+	}
+	return s
+}
