@@ -1,0 +1,48 @@
+# Everything here works on a fresh clone with Go and a C compiler.
+
+GO      ?= go
+FUZZTIME ?= 60s
+
+.PHONY: all build run test race bench fuzz check clean
+
+all: build
+
+## build: bin/wasm-runner and build/okta.wasm
+build:
+	$(GO) run ./build -o build/okta.wasm
+	$(GO) build -trimpath -o bin/wasm-runner ./cmd/wasm-runner
+
+## run: build, then the main job against the simulated org, each step explained
+run: build
+	@sh cmd/wasm-runner/demo.sh bin/wasm-runner
+
+## test: all tests
+test:
+	$(GO) test ./...
+
+## race: the concurrent packages under the race detector
+race:
+	$(GO) test -race ./host/... ./guest/... ./cmd/...
+
+## bench: ratios against a native loop and Okta's own client, measured in one run
+bench: build
+	$(GO) test ./host/bench -run '^$$' -bench . -benchtime 1x -timeout 30m
+
+## fuzz: every fuzz target for FUZZTIME each
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
+	    echo "== $$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+## check: formatting and vet, for the host and for the guest
+check:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/...
+	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasm-runner
+
+clean:
+	rm -rf bin build/okta.wasm build/okta.wasm.sha256

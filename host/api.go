@@ -1,0 +1,118 @@
+package host
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// ErrRefused is wrapped by every reason for which Load does not take a module.
+var ErrRefused = errors.New("module refused")
+
+// ErrUnknownOperation is wrapped when a module has no operation of that name.
+var ErrUnknownOperation = errors.New("unknown operation")
+
+// ErrConfig is wrapped when a connection's configuration is wrong; the message names the field.
+var ErrConfig = errors.New("connection not usable")
+
+// ErrClosed is returned by the methods of a closed Connection or Module.
+var ErrClosed = errors.New("closed")
+
+// OutcomeError is the error of a call whose outcome is neither succeeded nor unchanged. Test it with errors.As, or its
+// outcome with errors.Is(err, host.OutcomeError{Outcome: abi.Denied}).
+type OutcomeError struct {
+	Operation string
+	Outcome   abi.Outcome
+	Detail    *abi.Error // never nil in an error that this package returns
+}
+
+// Error implements error.
+func (e OutcomeError) Error() string {
+	if e.Detail == nil {
+		return fmt.Sprintf("%s: %s", e.Operation, e.Outcome)
+	}
+	return fmt.Sprintf("%s: %s: %s", e.Operation, e.Outcome, e.Detail.Message)
+}
+
+// Is makes errors.Is compare outcomes alone.
+func (e OutcomeError) Is(target error) bool {
+	t, ok := target.(OutcomeError)
+	return ok && t.Outcome == e.Outcome && (t.Operation == "" || t.Operation == e.Operation)
+}
+
+// LoadOptions says how Load treats a module. The zero value is safe.
+type LoadOptions struct {
+	SHA256   string       // the checksum that the module must have, in hex; empty pins nothing
+	CacheDir string       // for compiled code; empty is okta-connector/wasm in the user's cache directory
+	NoCache  bool         // compile anew, keep nothing
+	Memory   int64        // most bytes of linear memory an instance may have; default 64 MiB
+	Logger   *slog.Logger // default discards
+}
+
+// Config is one connection: what a row of a connection file holds.
+type Config struct {
+	Name           string `yaml:"name"`
+	Kind           string `yaml:"kind"`
+	BaseURL        string `yaml:"base_url"`         // the org's origin: https://example.okta.com
+	TokenSecretRef string `yaml:"token_secret_ref"` // env:NAME or file:PATH
+	// DefaultPageSize is the number of records a request where the input does not say; default 200.
+	DefaultPageSize int `yaml:"default_page_size,omitempty"`
+	// InitialLookbackSeconds is how far back a source begins without a checkpoint; default 86,400.
+	InitialLookbackSeconds int `yaml:"initial_lookback_seconds,omitempty"`
+	// Grants are the safety classes that this connection may use; empty is read alone. Each class is named: none
+	// includes another.
+	Grants []abi.Class `yaml:"grants,omitempty"`
+	// AllowPrivateNetwork permits a base URL that resolves to a private address.
+	AllowPrivateNetwork bool `yaml:"allow_private_network,omitempty"`
+}
+
+// ConnectOptions are the surroundings of a connection: what is not its configuration.
+type ConnectOptions struct {
+	Secrets secrets.Resolver // default secrets.Default{}
+	RootCAs *x509.CertPool   // default the system's
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Logger  *slog.Logger // default the module's
+	Limits  Limits
+	Now     func() time.Time // what the guest is told; default time.Now
+}
+
+// Limits bound every call of a connection. A zero field means its default.
+type Limits struct {
+	CallTimeout time.Duration // wall time of one call of the guest, waiting included; default 5 minutes
+	Requests    int           // requests a call; default 2,000
+	BodyBytes   int64         // of one decoded answer; default 64 MiB
+	ResultBytes int64         // of all records of one call; default 256 MiB
+	Records     int           // of one call; default 100,000
+	Concurrency int           // calls at once; default 16
+}
+
+// InvokeOptions are the choices of one invoke. The zero value is none.
+type InvokeOptions struct {
+	Timeout time.Duration // shorter than Limits.CallTimeout
+}
+
+// SourceOptions say what a source is to read and from where.
+type SourceOptions struct {
+	Operation  string
+	Config     json.RawMessage // the operation's input; nil is {}
+	Checkpoint json.RawMessage // of the last page that was made durable; nil begins anew
+	// Follow goes on after the source has caught up, asking again when it says so.
+	Follow bool
+	// Prefetch asks for the next page while the last is still in the caller's hands; default true through the zero
+	// value of NoPrefetch.
+	NoPrefetch bool
+}
+
+// TableOptions say which rows are wanted.
+type TableOptions struct {
+	Columns []string // in this order; nil is all
+	Limit   int      // rows; 0 is all that there are
+}

@@ -1,0 +1,363 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/records"
+)
+
+// call is one run of an export: what it may do, what it did, and what it got. The policy is bound here and nowhere
+// else: an instance has none.
+type call struct {
+	conn    *Connection
+	op      *operation
+	class   abi.Class // in force for this input
+	surface abi.Surface
+
+	mu          sync.Mutex // the guest is one thread; an abandoned call and its host are two
+	over        bool       // the host no longer wants anything of this call
+	placeholder string
+	bodies      []*egress.Buffer // by handle - 1
+	taken       map[uint64]int   // by handle: how far records were emitted
+	pieces      []piece
+	requests    []abi.RequestMeta
+	records     int
+	bytes       int64
+	violation   *abi.Error // the first thing the guest tried that it may not
+}
+
+// piece is the records that one emit took from one body.
+type piece struct {
+	body  []byte
+	spans []records.Span
+	kind  string
+	key   string
+}
+
+type callKey struct{}
+
+func withCall(ctx context.Context, c *call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// end releases what the call holds. Records that were emitted are not valid afterwards.
+func (c *call) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	for _, b := range c.bodies {
+		b.Release()
+	}
+	c.bodies, c.pieces = nil, nil
+}
+
+// violate notes what the guest tried, for the result and the log.
+func (c *call) violate(code, message string) {
+	if c.violation == nil {
+		c.violation = &abi.Error{Code: code, Message: message}
+	}
+	c.conn.log.Warn("a module overstepped its grant", "operation", c.op.Name, "code", code, "detail", message)
+}
+
+// secret gives the guest a placeholder for the connection's token, fresh for each call.
+func (c *call) secret(ref string) abi.Secret {
+	if ref != abi.TokenRef {
+		return abi.Secret{Error: "no such secret"}
+	}
+	if c.placeholder == "" {
+		var b [16]byte
+		_, _ = rand.Read(b[:]) // never fails
+		c.placeholder = "{secret:" + hex.EncodeToString(b[:]) + "}"
+	}
+	return abi.Secret{Scheme: scheme, Placeholder: c.placeholder}
+}
+
+// send is http_send: it checks the request against the grants, puts the token in, and has egress send it.
+func (c *call) send(ctx context.Context, raw []byte) abi.Response {
+	var req abi.Request
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&req); err != nil {
+		return refused(abi.SendMalformed, "the request is not one of the ABI: "+err.Error())
+	}
+	endpoint, err := c.grant(req.Endpoint)
+	if err != nil {
+		c.violate("endpoint_not_granted", err.Error())
+		return refused(abi.SendDenied, err.Error())
+	}
+	authorization, err := c.authorize(&req)
+	if err != nil {
+		c.violate("secret_misused", err.Error())
+		return refused(abi.SendDenied, err.Error())
+	}
+	if len(c.requests) >= c.conn.limits.Requests {
+		return refused(abi.SendLimit, fmt.Sprintf("the call has made %d requests, its limit (Limits.Requests): ask for less at once",
+			len(c.requests)))
+	}
+	started := time.Now()
+	resp, sendErr := c.conn.client.Send(ctx, egress.Call{Endpoint: *endpoint, Request: req, Authorization: authorization})
+	meta := abi.RequestMeta{Endpoint: req.Endpoint}
+	var out abi.Response
+	if sendErr != nil {
+		meta.Error = sendErr.Code
+		if sendErr.Sent {
+			meta.Attempts = 1
+		}
+		if sendErr.Code == abi.SendMalformed {
+			c.violate("request_malformed", sendErr.Message)
+		}
+		out = abi.Response{Error: sendErr}
+	} else {
+		meta.Status, meta.RequestID, meta.Attempts, meta.WaitedMS = resp.Status, resp.RequestID, resp.Attempts, resp.Waited.Milliseconds()
+		out = c.receive(resp)
+		if out.Error != nil {
+			meta.Error, meta.RequestID = out.Error.Code, ""
+		}
+	}
+	c.requests = append(c.requests, meta)
+	if c.conn.log.Enabled(ctx, slog.LevelDebug) {
+		c.conn.log.Debug("request", "operation", c.op.Name, "endpoint", meta.Endpoint, "status", meta.Status,
+			"request_id", meta.RequestID, "attempts", meta.Attempts, "error", string(meta.Error), "took", time.Since(started))
+	}
+	return out
+}
+
+// grant finds the endpoint among those of the operation, and checks its method against the class in force.
+func (c *call) grant(name string) (*abi.Endpoint, error) {
+	e := c.op.granted[name]
+	if e == nil {
+		return nil, fmt.Errorf("endpoint %q is not granted to %s", shorten(name), c.op.Name)
+	}
+	if !c.class.Allows(e.Method()) {
+		return nil, fmt.Errorf("endpoint %q is more than class %s allows", name, c.class)
+	}
+	return e, nil
+}
+
+// authorize replaces the placeholder in the Authorization header by the token, and refuses it anywhere else.
+func (c *call) authorize(req *abi.Request) (string, error) {
+	header := ""
+	for name, value := range req.Headers {
+		if strings.EqualFold(name, "Authorization") {
+			if header != "" {
+				return "", fmt.Errorf("two Authorization headers")
+			}
+			header = value
+			delete(req.Headers, name)
+		}
+	}
+	if c.placeholder != "" && c.mentions(req) {
+		return "", fmt.Errorf("the placeholder of a secret stands outside the Authorization header")
+	}
+	if header == "" {
+		return "", nil
+	}
+	if c.placeholder == "" || header != scheme+" "+c.placeholder {
+		return "", fmt.Errorf("the Authorization header is not the scheme and placeholder of secret_get")
+	}
+	return scheme + " " + c.conn.token.Reveal(), nil
+}
+
+// mentions looks for the placeholder in everything that a guest can put into a request. Nothing would replace it
+// there: it is looked for because only a guest that means harm, or has a bug, would put it there.
+func (c *call) mentions(req *abi.Request) bool {
+	mark := strings.Trim(c.placeholder, "{}")
+	has := func(s string) bool {
+		if strings.Contains(s, mark) {
+			return true
+		}
+		plain, err := url.QueryUnescape(s)
+		return err == nil && strings.Contains(plain, mark)
+	}
+	for _, v := range req.Path {
+		if has(v) {
+			return true
+		}
+	}
+	for _, q := range req.Query {
+		if has(q[0]) || has(q[1]) {
+			return true
+		}
+	}
+	for n, v := range req.Headers {
+		if has(n) || has(v) {
+			return true
+		}
+	}
+	return has(req.Link) || bytes.Contains(req.Body, []byte(mark))
+}
+
+// receive keeps a body and tells the guest of it. An answer that holds the token is a lie of the server's, or an echo:
+// nothing of it reaches the guest.
+func (c *call) receive(resp *egress.Response) abi.Response {
+	out := abi.Response{Status: resp.Status, Headers: resp.ABIHeaders()}
+	if c.echoes(resp, out.Headers) {
+		if resp.Body != nil {
+			resp.Body.Release()
+		}
+		return abi.Response{Error: &abi.SendError{Code: abi.SendTainted, Sent: true,
+			Message: fmt.Sprintf("the answer (status %d) repeats the connection's token and was thrown away: is base_url right?", resp.Status)}}
+	}
+	if resp.Body != nil && resp.Body.Len() > 0 {
+		c.bodies = append(c.bodies, resp.Body)
+		out.Body, out.Length = uint64(len(c.bodies)), int64(resp.Body.Len())
+	}
+	return out
+}
+
+func (c *call) echoes(resp *egress.Response, headers map[string][]string) bool {
+	token := c.conn.token.Reveal()
+	for _, values := range headers {
+		for _, v := range values {
+			if strings.Contains(v, token) {
+				return true
+			}
+		}
+	}
+	return strings.Contains(resp.RequestID, token) || resp.Body != nil && bytes.Contains(resp.Body.Bytes(), []byte(token))
+}
+
+func refused(code abi.SendCode, message string) abi.Response {
+	return abi.Response{Error: &abi.SendError{Code: code, Message: message}}
+}
+
+// body is the body behind a handle, nil when there is none.
+func (c *call) body(handle uint64) []byte {
+	if handle == 0 || handle > uint64(len(c.bodies)) {
+		return nil
+	}
+	return c.bodies[handle-1].Bytes()
+}
+
+// emit is records_emit.
+func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
+	var o abi.EmitOptions
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&o); err != nil {
+		return abi.EmitSummary{Error: "the options are not those of the ABI: " + err.Error()}
+	}
+	body := c.body(handle)
+	if body == nil {
+		return abi.EmitSummary{Error: "there is no body"}
+	}
+	for _, p := range append(o.Summarise, o.Path, o.Key) {
+		if p != "" && !records.PlainPath(p) {
+			return abi.EmitSummary{Error: "a path is not object keys joined by dots"}
+		}
+	}
+	spans, err := records.Split(body, o.Path, make([]records.Span, 0, 16))
+	if err != nil {
+		return abi.EmitSummary{Error: err.Error()}
+	}
+	total := len(spans)
+	spans = spans[min(max(o.Skip, 0), total):]
+	if o.Limit > 0 && len(spans) > o.Limit {
+		spans = spans[:o.Limit]
+	}
+	sum := abi.EmitSummary{Count: len(spans), Total: total}
+	if len(spans) > 0 {
+		// Records of one body never overlap: the space between them is the host's to write in.
+		if spans[0].Start < c.taken[handle] {
+			return abi.EmitSummary{Error: "these records were emitted already"}
+		}
+		if c.taken == nil {
+			c.taken = map[uint64]int{}
+		}
+		c.taken[handle] = spans[len(spans)-1].End
+	}
+	for _, s := range spans {
+		sum.Bytes += int64(s.End - s.Start)
+	}
+	if err := c.count(len(spans), sum.Bytes); err != nil {
+		return abi.EmitSummary{Error: err.Error()}
+	}
+	if len(spans) > 0 {
+		sum.First = summarise(body, spans[0], o.Summarise)
+		sum.Last = summarise(body, spans[len(spans)-1], o.Summarise)
+		key := o.Key
+		if key == "" {
+			key = c.op.Key
+		}
+		c.pieces = append(c.pieces, piece{body: body, spans: spans, kind: o.Kind, key: key})
+	}
+	return sum
+}
+
+// emitValue is record_emit.
+func (c *call) emitValue(raw []byte) error {
+	spans, err := records.Split(raw, "", nil)
+	if err != nil || len(spans) != 1 || raw[spans[0].Start] != '{' {
+		return fmt.Errorf("a record is one JSON object")
+	}
+	if err := c.count(1, int64(len(raw))); err != nil {
+		return err
+	}
+	c.pieces = append(c.pieces, piece{body: raw, spans: spans, key: c.op.Key})
+	return nil
+}
+
+func (c *call) count(records int, bytes int64) error {
+	if c.records+records > c.conn.limits.Records {
+		return fmt.Errorf("over %d records in one call (Limits.Records): ask for fewer, and go on with the cursor", c.conn.limits.Records)
+	}
+	if c.bytes+bytes > c.conn.limits.ResultBytes {
+		return fmt.Errorf("over %d bytes of records in one call (Limits.ResultBytes): ask for fewer, and go on with the cursor", c.conn.limits.ResultBytes)
+	}
+	c.records += records
+	c.bytes += bytes
+	return nil
+}
+
+// maxSummary bounds a summarised value, in bytes: summaries are for cursors and times.
+const maxSummary = 4 << 10
+
+func summarise(body []byte, s records.Span, paths []string) map[string]json.RawMessage {
+	var m map[string]json.RawMessage
+	for _, p := range paths {
+		if v := records.Get(body[s.Start:s.End], p); v.Exists() && len(v.Raw) <= maxSummary {
+			if m == nil {
+				m = make(map[string]json.RawMessage, len(paths))
+			}
+			m[p] = json.RawMessage(v.Raw)
+		}
+	}
+	return m
+}
+
+// meta is what the call did.
+func (c *call) meta(started time.Time) abi.Meta {
+	requests := c.requests
+	if requests == nil {
+		requests = []abi.RequestMeta{}
+	}
+	return abi.Meta{Connection: c.conn.config.Name, Class: c.class, DurationMS: milliseconds(time.Since(started)),
+		Requests: requests, Records: c.records}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// shorten keeps a stranger's text from filling a message.
+func shorten(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "…"
+	}
+	return s
+}

@@ -1,0 +1,179 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// Connection is a module bound to one org: its address, its token, its grants. It is safe for concurrent use; close it
+// before its module.
+type Connection struct {
+	module *Module
+	config Config
+	opts   ConnectOptions
+	limits Limits
+	base   *url.URL
+	token  secrets.Value
+	client *egress.Client
+	pool   *pool
+	log    *slog.Logger
+
+	closing sync.Once
+	closed  chan struct{}
+}
+
+// scheme is how Okta's API tokens stand in the Authorization header.
+const scheme = "SSWS"
+
+var connectionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+// Connect checks a configuration and resolves its token. It makes no request. An error wraps ErrConfig, and
+// secrets.ErrUnavailable where the token is the reason.
+func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (*Connection, error) {
+	fail := func(format string, args ...any) (*Connection, error) {
+		return nil, fmt.Errorf("%w: connection %q: %w", ErrConfig, cfg.Name, fmt.Errorf(format, args...))
+	}
+	if !connectionName.MatchString(cfg.Name) {
+		return fail("name: letters, digits and -_. are taken, 64 at most")
+	}
+	if cfg.Kind != m.manifest.Kind {
+		return fail("kind: %q, the module is for %q", cfg.Kind, m.manifest.Kind)
+	}
+	base, err := egress.ParseBaseURL(cfg.BaseURL)
+	if err != nil {
+		return fail("base_url: %w", err)
+	}
+	if cfg.DefaultPageSize < 0 || cfg.InitialLookbackSeconds < 0 {
+		return fail("default_page_size and initial_lookback_seconds are not negative")
+	}
+	if len(cfg.Grants) == 0 {
+		cfg.Grants = []abi.Class{abi.Read}
+	}
+	for _, g := range cfg.Grants {
+		if !g.Valid() {
+			return fail("grants: %q is none of read, write, destructive, privileged", g)
+		}
+	}
+	if opts.Secrets == nil {
+		opts.Secrets = secrets.Default{}
+	}
+	token, err := opts.Secrets.Resolve(ctx, cfg.TokenSecretRef)
+	if err != nil {
+		return fail("token_secret_ref: %w", err)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	log := opts.Logger
+	if log == nil {
+		log = m.log
+	}
+	log = log.With("connection", cfg.Name)
+	limits := opts.Limits.withDefaults()
+	client, err := egress.New(egress.Config{
+		BaseURL:             base,
+		Headers:             m.manifest.RateLimitHeaders,
+		MaxBody:             limits.BodyBytes,
+		RootCAs:             opts.RootCAs,
+		Dial:                opts.Dial,
+		AllowPrivateNetwork: cfg.AllowPrivateNetwork,
+		UserAgent:           "mach5-okta-connector/" + m.manifest.Version,
+		Logger:              log,
+	})
+	if err != nil {
+		return fail("%w", err)
+	}
+	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, token: token, client: client, log: log,
+		closed: make(chan struct{})}
+	c.pool = newPool(m, limits.Concurrency, log)
+	return c, nil
+}
+
+func (l Limits) withDefaults() Limits {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&l.Requests, 2_000)
+	def(&l.Records, 100_000)
+	def(&l.Concurrency, 16)
+	if l.CallTimeout == 0 {
+		l.CallTimeout = 5 * time.Minute
+	}
+	if l.BodyBytes == 0 {
+		l.BodyBytes = 64 << 20
+	}
+	if l.ResultBytes == 0 {
+		l.ResultBytes = 256 << 20
+	}
+	return l
+}
+
+// Config is the configuration in force, defaults filled in. It holds a reference to the token, never the token.
+func (c *Connection) Config() Config { return c.config }
+
+// Module is what the connection runs.
+func (c *Connection) Module() *Module { return c.module }
+
+// Close ends the connection: idle instances are freed, calls that run are left to end.
+func (c *Connection) Close(ctx context.Context) error {
+	c.closing.Do(func() {
+		close(c.closed)
+		c.pool.close(ctx)
+		c.client.Close()
+	})
+	return nil
+}
+
+func (c *Connection) isClosed() bool {
+	select {
+	case <-c.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// granted reports whether the connection may use a class.
+func (c *Connection) granted(class abi.Class) bool { return slices.Contains(c.config.Grants, class) }
+
+// settings are what a guest may know of the configuration.
+func (c *Connection) settings() abi.Settings {
+	return abi.Settings{DefaultPageSize: c.config.DefaultPageSize, InitialLookbackSeconds: c.config.InitialLookbackSeconds}
+}
+
+// Quota is the state of one rate-limit bucket, as Okta's last answer told it.
+type Quota struct {
+	Bucket    string        `json:"bucket"`
+	Limit     int           `json:"limit"`     // requests a window
+	Remaining int           `json:"remaining"` // requests left in this window
+	ResetIn   time.Duration `json:"reset_in"`
+}
+
+// Quota is the state of every bucket that this connection has used and Okta told of, by name.
+func (c *Connection) Quota() []Quota {
+	var all []Quota
+	for _, q := range c.client.Quota() {
+		if q.Known {
+			all = append(all, Quota{Bucket: q.Bucket, Limit: q.Limit, Remaining: q.Remaining, ResetIn: q.ResetIn})
+		}
+	}
+	slices.SortFunc(all, func(a, b Quota) int {
+		if a.Bucket < b.Bucket {
+			return -1
+		}
+		return 1
+	})
+	return all
+}

@@ -1,0 +1,221 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/records"
+)
+
+// Invoke runs an operation once: an action, or a read. input is the operation's input as a JSON object; nil is {}.
+//
+// The result is never nil and says all there is to say; the error is an OutcomeError whenever the outcome is neither
+// succeeded nor unchanged, so that a caller who looks at the error alone is not misled.
+func (c *Connection) Invoke(ctx context.Context, operation string, input json.RawMessage, opts ...InvokeOptions) (*abi.Result, error) {
+	started := time.Now()
+	var o InvokeOptions
+	for _, o = range opts {
+	}
+	res := c.invoke(ctx, operation, input, o, started)
+	c.logResult(res)
+	if !res.Outcome.OK() {
+		return res, OutcomeError{Operation: res.Operation, Outcome: res.Outcome, Detail: res.Error}
+	}
+	return res, nil
+}
+
+func (c *Connection) invoke(ctx context.Context, operation string, input json.RawMessage, o InvokeOptions, started time.Time) *abi.Result {
+	run, fail := c.begin(operation, abi.Axon, &input)
+	if fail != nil {
+		return fail
+	}
+	defer run.end()
+	ctx, cancel := c.deadline(ctx, o.Timeout)
+	defer cancel()
+
+	deadline, _ := ctx.Deadline()
+	raw, err := c.export(ctx, run, "invoke", abi.InvokeInput{Operation: run.op.Name, Input: input, Settings: c.settings(),
+		Deadline: deadline.UTC(), Now: c.opts.Now().UTC()})
+	res := &abi.Result{Operation: run.op.Name}
+	var out abi.InvokeOutput
+	switch {
+	case err != nil:
+		res.Outcome, res.Error = run.broken(ctx, err)
+	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || !out.Outcome.OK() && out.Error == nil:
+		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a result of the ABI"}
+	case run.violation != nil:
+		res.Outcome, res.Error = abi.Failed, run.violation
+	default:
+		res.Outcome, res.Error, res.NextCursor = out.Outcome, out.Error, out.NextCursor
+		res.Output = run.output(&out)
+	}
+	res.Meta = run.meta(started)
+	res.Meta.Reconciled, res.Meta.Sensitive, res.Meta.Warnings = out.Reconciled, out.Sensitive, out.Warnings
+	return res
+}
+
+// begin finds the operation and checks what can be checked before the module runs: the surface, the input, the grant.
+// A nil input becomes {}.
+func (c *Connection) begin(operation string, surface abi.Surface, input *json.RawMessage) (*call, *abi.Result) {
+	refuse := func(name string, outcome abi.Outcome, code, message string) (*call, *abi.Result) {
+		return nil, &abi.Result{Operation: name, Outcome: outcome, Error: &abi.Error{Code: code, Message: message},
+			Meta: abi.Meta{Connection: c.config.Name, Requests: []abi.RequestMeta{}}}
+	}
+	if c.isClosed() {
+		return refuse(operation, abi.Failed, "closed", ErrClosed.Error()+": the connection")
+	}
+	op, err := c.module.operation(operation)
+	if err != nil {
+		return refuse(operation, abi.Invalid, "unknown_operation", err.Error())
+	}
+	if !op.On(surface) {
+		return refuse(op.Name, abi.Denied, "surface", fmt.Sprintf("%s is not on the %s surface, only on %v", op.Name, surface, op.Surfaces))
+	}
+	if len(*input) == 0 {
+		*input = json.RawMessage("{}")
+	}
+	fields, err := op.checkInput(*input)
+	if err != nil {
+		return refuse(op.Name, abi.Invalid, "input", err.Error()+". wasm-runner describe "+op.Name+" shows the input")
+	}
+	class := op.classOf(fields)
+	if surface != abi.Axon && class != abi.Read {
+		return refuse(op.Name, abi.Denied, "class", fmt.Sprintf("the %s surface takes class read alone", surface))
+	}
+	if !c.granted(class) {
+		_, res := refuse(op.Name, abi.Denied, "class_not_granted", fmt.Sprintf(
+			"%s is of class %s, and connection %s grants %v: add %s to its grants if that is meant", op.Name, class, c.config.Name, c.config.Grants, class))
+		res.Meta.Class = class
+		return nil, res
+	}
+	return &call{conn: c, op: op, class: class, surface: surface}, nil
+}
+
+// deadline bounds a call by the connection's limit, and by the caller's own where that is shorter.
+func (c *Connection) deadline(ctx context.Context, own time.Duration) (context.Context, context.CancelFunc) {
+	d := c.limits.CallTimeout
+	if own > 0 && own < d {
+		d = own
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+// export calls one of the module's exports for a call.
+func (c *Connection) export(ctx context.Context, run *call, name string, input any) ([]byte, error) {
+	b, err := json.Marshal(input)
+	if err != nil {
+		return nil, err
+	}
+	for len(b)%8 != 0 { // whole words, see hostcall.pad
+		b = append(b, ' ')
+	}
+	in, err := c.pool.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.pool.run(withCall(ctx, run), in, name, b)
+}
+
+// broken is the outcome of a call whose export did not return. If a write may have left, nobody can say what became of
+// it.
+func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wrote := false
+	for _, r := range c.requests {
+		wrote = wrote || r.Attempts > 0 && (abi.Endpoint{Endpoint: r.Endpoint}).Method() != "GET"
+	}
+	timedOut := ctx.Err() != nil
+	switch {
+	case wrote:
+		return abi.Unknown, &abi.Error{Code: string(abi.Unknown), Message: "the call ended after a write was sent and before its result was known: " +
+			"look at the object before you repeat it (" + reason(ctx, err) + ")"}
+	case timedOut:
+		return abi.Unavailable, &abi.Error{Code: "timeout", Message: reason(ctx, err), Retryable: true}
+	}
+	return abi.Failed, &abi.Error{Code: "module_failed", Message: "the module failed: " + reason(ctx, err)}
+}
+
+// reason is one line on why a call ended, without a trace of the guest's stack.
+func reason(ctx context.Context, err error) string {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return "the call's time was up (Limits.CallTimeout, --timeout)"
+	case errors.Is(ctx.Err(), context.Canceled):
+		return "the call was canceled"
+	}
+	line := err.Error()
+	for i := range len(line) {
+		if line[i] == '\n' {
+			line = line[:i]
+			break
+		}
+	}
+	if len(line) > 300 {
+		line = line[:300] + "…"
+	}
+	return line
+}
+
+// output puts the result together: what the guest answered by value, or what it emitted.
+func (c *call) output(out *abi.InvokeOutput) json.RawMessage {
+	if !out.List {
+		if out.Output != nil {
+			return out.Output
+		}
+		for _, p := range c.pieces {
+			for _, s := range p.spans {
+				return append(json.RawMessage(nil), p.body[s.Start:s.End]...)
+			}
+		}
+		return nil
+	}
+	b := make([]byte, 0, c.bytes+int64(c.records)+64)
+	b = append(b, `{"records":[`...)
+	first := true
+	for _, p := range c.pieces {
+		for _, s := range p.spans {
+			if !first {
+				b = append(b, ',')
+			}
+			first = false
+			b = append(b, p.body[s.Start:s.End]...)
+		}
+	}
+	b = append(b, `],"next_cursor":`...)
+	if out.NextCursor == "" {
+		return append(b, `null}`...)
+	}
+	cursor, _ := json.Marshal(out.NextCursor) // a string always encodes
+	return append(append(b, cursor...), '}')
+}
+
+// record is one record of a piece.
+func (p *piece) record(s records.Span) Record {
+	r := Record{Kind: p.kind, JSON: json.RawMessage(p.body[s.Start:s.End:s.End])}
+	if p.key != "" {
+		r.Key = records.Get(r.JSON, p.key).String()
+	}
+	return r
+}
+
+func (c *Connection) logResult(res *abi.Result) {
+	attrs := []any{"operation", res.Operation, "outcome", string(res.Outcome), "requests", len(res.Meta.Requests),
+		"ms", res.Meta.DurationMS}
+	if res.Error != nil {
+		attrs = append(attrs, "code", res.Error.Code)
+		if res.Error.Upstream != nil {
+			attrs = append(attrs, "status", res.Error.Upstream.Status, "request_id", res.Error.Upstream.RequestID)
+		}
+	}
+	switch res.Outcome {
+	case abi.Failed, abi.Unknown:
+		c.log.Error("invoke", attrs...)
+	default:
+		c.log.Info("invoke", attrs...)
+	}
+}

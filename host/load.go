@@ -1,0 +1,253 @@
+// Package host runs connector modules: sandboxed Wasm that can do what its operation was granted, and nothing else.
+//
+//	m, err := host.Load(ctx, wasm, host.LoadOptions{})
+//	c, err := m.Connect(ctx, host.Config{…}, host.ConnectOptions{})
+//	res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada@example.com"}`))
+//
+// The way of an invoke: Connection.Invoke checks the input and the grants, then calls the module's export; the module
+// asks for requests through the imports (imports.go), and package egress sends them. Bodies stay in the host; records
+// go out by reference.
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	extism "github.com/extism/go-sdk"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/tetratelabs/wazero"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/internal/wasmbin"
+)
+
+// MaxModuleSize is the largest module that Load takes, in bytes.
+const MaxModuleSize = 64 << 20
+
+const (
+	pageBytes     = 64 << 10
+	defaultMemory = 64 << 20
+)
+
+// Module is a loaded and compiled connector. It is safe for concurrent use; close it after its connections.
+type Module struct {
+	manifest *abi.Manifest
+	raw      []byte
+	byName   map[string]*operation
+	plugin   *extism.CompiledPlugin
+	cache    wazero.CompilationCache
+	sum      string
+	size     int
+	log      *slog.Logger
+}
+
+// operation is what the host keeps of an operation besides its manifest entry.
+type operation struct {
+	*abi.Operation
+	granted map[string]*abi.Endpoint
+	schema  func() (*jsonschema.Schema, error) // compiled when first needed
+}
+
+// Load checks and compiles a module. Everything that can be told from the file is checked before one instruction of it
+// runs; an error that wraps ErrRefused names what was wrong.
+//
+// Compiled code is kept on disk, in the user's cache directory unless the options say otherwise: a cold start compiles
+// for about a second, a warm one loads in tens of milliseconds.
+func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
+	m := &Module{size: len(wasm), log: opts.Logger}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	if len(wasm) > MaxModuleSize {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are taken", ErrRefused, len(wasm), MaxModuleSize)
+	}
+	// go-sdk would hand the process's own stdout to the guest.
+	if _, set := os.LookupEnv("EXTISM_ENABLE_WASI_OUTPUT"); set {
+		return nil, fmt.Errorf("%w: EXTISM_ENABLE_WASI_OUTPUT is set, which would let modules write to this process's output: unset it", ErrRefused)
+	}
+	if opts.SHA256 != "" {
+		sum := sha256.Sum256(wasm)
+		m.sum = hex.EncodeToString(sum[:])
+		if !strings.EqualFold(m.sum, opts.SHA256) {
+			return nil, fmt.Errorf("%w: its SHA-256 is %s, pinned is %s", ErrRefused, m.sum, opts.SHA256)
+		}
+	}
+	bin, err := wasmbin.Parse(wasm)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	if err := checkImports(bin); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	if err := checkExports(bin); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	if err := m.readManifest(bin); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	if err := m.compile(ctx, wasm, opts); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Module) compile(ctx context.Context, wasm []byte, opts LoadOptions) error {
+	memory := opts.Memory
+	if memory == 0 {
+		memory = defaultMemory
+	}
+	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true)
+	if !opts.NoCache {
+		if cache, err := openCache(opts.CacheDir); err != nil {
+			m.log.Warn("no compilation cache: every start compiles anew", "reason", err.Error())
+		} else {
+			m.cache = cache
+			config = config.WithCompilationCache(cache)
+		}
+	}
+	plugin, err := extism.NewCompiledPlugin(ctx, extism.Manifest{
+		Wasm:   []extism.Wasm{extism.WasmData{Data: wasm}},
+		Memory: &extism.ManifestMemory{MaxPages: uint32(memory / pageBytes)},
+	}, extism.PluginConfig{EnableWasi: true, RuntimeConfig: config}, hostFunctions())
+	if err != nil {
+		m.closeCache(ctx)
+		return fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	m.plugin = plugin
+	return nil
+}
+
+// openCache opens the folder of compiled code. What is in it gets executed, so that nobody else may write there.
+func openCache(dir string) (wazero.CompilationCache, error) {
+	if dir == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return nil, err
+		}
+		dir = filepath.Join(base, "okta-connector", "wasm")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return nil, fmt.Errorf("%s can be written by others (mode %s): chmod 700 it", dir, info.Mode().Perm())
+	}
+	return wazero.NewCompilationCacheWithDir(dir)
+}
+
+func (m *Module) closeCache(ctx context.Context) {
+	if m.cache != nil {
+		_ = m.cache.Close(ctx)
+	}
+}
+
+func (m *Module) readManifest(bin *wasmbin.Module) error {
+	sections := bin.Section(abi.ManifestSection)
+	if len(sections) != 1 {
+		return fmt.Errorf("%d custom sections %q, want one: pack the module with go run ./build", len(sections), abi.ManifestSection)
+	}
+	raw := sections[0].Data
+	if len(raw) > abi.MaxManifestSize {
+		return fmt.Errorf("a manifest of %d bytes, at most %d are taken", len(raw), abi.MaxManifestSize)
+	}
+	m.raw = append([]byte(nil), raw...)
+	m.manifest = new(abi.Manifest)
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(m.manifest); err != nil {
+		return fmt.Errorf("manifest: %v", err)
+	}
+	if dec.More() {
+		return fmt.Errorf("manifest: more than one JSON value")
+	}
+	if err := m.manifest.Check(); err != nil {
+		return err
+	}
+	m.byName = make(map[string]*operation, len(m.manifest.Operations))
+	for i := range m.manifest.Operations {
+		op := &operation{Operation: &m.manifest.Operations[i], granted: map[string]*abi.Endpoint{}}
+		for j := range op.Endpoints {
+			op.granted[op.Endpoints[j].Endpoint] = &op.Endpoints[j]
+		}
+		for _, path := range paths(op.Operation) {
+			if !records.PlainPath(path) {
+				return fmt.Errorf("manifest: operation %q: path %q is not object keys joined by dots", op.Name, path)
+			}
+		}
+		op.schema = sync.OnceValues(func() (*jsonschema.Schema, error) { return compileSchema(op.Operation) })
+		m.byName[op.Name] = op
+	}
+	return nil
+}
+
+// paths lists the record paths that an operation declares; an empty path is the record itself.
+func paths(op *abi.Operation) []string {
+	var all []string
+	for _, c := range op.Columns {
+		if c.Path != "" {
+			all = append(all, c.Path)
+		}
+	}
+	if op.Key != "" {
+		all = append(all, op.Key)
+	}
+	return all
+}
+
+// Manifest is what the module says of itself. It must not be changed.
+func (m *Module) Manifest() *abi.Manifest { return m.manifest }
+
+// RawManifest is the manifest byte for byte.
+func (m *Module) RawManifest() json.RawMessage { return m.raw }
+
+// SHA256 is the checksum of the module as loaded, in hex; empty when LoadOptions pinned none.
+func (m *Module) SHA256() string { return m.sum }
+
+// Size is the module's size in bytes.
+func (m *Module) Size() int { return m.size }
+
+// Operation finds an operation by name, with or without its kind: "lookup_user" or "okta.lookup_user". The error wraps
+// ErrUnknownOperation and names the nearest.
+func (m *Module) Operation(name string) (*abi.Operation, error) {
+	op, err := m.operation(name)
+	if err != nil {
+		return nil, err
+	}
+	return op.Operation, nil
+}
+
+func (m *Module) operation(name string) (*operation, error) {
+	short := strings.TrimPrefix(name, m.manifest.Kind+".")
+	if op := m.byName[short]; op != nil {
+		return op, nil
+	}
+	names := make([]string, 0, len(m.byName))
+	for i := range m.manifest.Operations {
+		names = append(names, m.manifest.Operations[i].Name)
+	}
+	hint := "wasm-runner describe lists them"
+	if near := nearest(short, names); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return nil, fmt.Errorf("%w %q: %s", ErrUnknownOperation, name, hint)
+}
+
+// Close frees the module and its compiled code. Its connections are closed before.
+func (m *Module) Close(ctx context.Context) error {
+	err := m.plugin.Close(ctx)
+	m.closeCache(ctx)
+	return err
+}

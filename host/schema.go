@@ -1,0 +1,155 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// MaxInput is the largest input of an operation, in bytes.
+const MaxInput = 1 << 20
+
+// maxInputDepth is how deep an input may be nested.
+const maxInputDepth = 64
+
+func compileSchema(op *abi.Operation) (*jsonschema.Schema, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(op.InputSchema))
+	if err != nil {
+		return nil, fmt.Errorf("operation %s: its input_schema is not JSON: %w", op.Name, err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	c.UseLoader(nothing{})
+	url := "mem:///" + op.Name
+	if err := c.AddResource(url, doc); err != nil {
+		return nil, fmt.Errorf("operation %s: its input_schema: %w", op.Name, err)
+	}
+	s, err := c.Compile(url)
+	if err != nil {
+		return nil, fmt.Errorf("operation %s: its input_schema: %w", op.Name, err)
+	}
+	return s, nil
+}
+
+// nothing is a loader that loads nothing: a schema that refers to a file or a URL is refused.
+type nothing struct{}
+
+func (nothing) Load(url string) (any, error) { return nil, fmt.Errorf("%s may not be loaded", url) }
+
+// checkInput validates an input against the operation's schema. The message names each wrong field.
+func (op *operation) checkInput(input json.RawMessage) (fields map[string]any, err error) {
+	if len(input) > MaxInput {
+		return nil, fmt.Errorf("the input has %d bytes, at most %d are taken", len(input), MaxInput)
+	}
+	if depth(input) > maxInputDepth {
+		return nil, fmt.Errorf("the input is nested deeper than %d levels", maxInputDepth)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(input))
+	if err != nil {
+		return nil, fmt.Errorf("the input is not JSON: %v", err)
+	}
+	fields, ok := doc.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf(`the input is not a JSON object: write {"field": value}`)
+	}
+	schema, err := op.schema()
+	if err != nil {
+		return nil, err
+	}
+	if err := schema.Validate(doc); err != nil {
+		var v *jsonschema.ValidationError
+		if errors.As(err, &v) {
+			return nil, errors.New(strings.Join(op.explain(v), "; "))
+		}
+		return nil, err
+	}
+	return fields, nil
+}
+
+// explain turns a tree of violations into one line for each field.
+func (op *operation) explain(v *jsonschema.ValidationError) []string {
+	var lines []string
+	var walk func(*jsonschema.ValidationError)
+	walk = func(v *jsonschema.ValidationError) {
+		if len(v.Causes) > 0 {
+			for _, c := range v.Causes {
+				walk(c)
+			}
+			return
+		}
+		where := strings.Join(v.InstanceLocation, ".")
+		text := v.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+		if where == "" {
+			lines = append(lines, text+op.hint(text))
+		} else {
+			lines = append(lines, where+": "+text)
+		}
+	}
+	walk(v)
+	return lines
+}
+
+// hint names the field that a misspelt one was meant to be.
+func (op *operation) hint(text string) string {
+	rest, ok := strings.CutPrefix(text, "additional properties '")
+	if !ok {
+		return ""
+	}
+	var schema struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+	}
+	if json.Unmarshal(op.InputSchema, &schema) != nil {
+		return ""
+	}
+	var names []string
+	for n := range schema.Properties {
+		names = append(names, n)
+	}
+	field, _, _ := strings.Cut(rest, "'")
+	if near := nearest(field, names); near != "" {
+		return " (did you mean " + near + "?)"
+	}
+	return ""
+}
+
+// depth is how deep JSON text is nested, brackets in strings aside.
+func depth(text []byte) int {
+	deepest, now, quoted := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			now++
+			deepest = max(deepest, now)
+		case c == '}' || c == ']':
+			now--
+		}
+	}
+	return deepest
+}
+
+// classOf is the class of the operation with this input: the first rule that fits, else the operation's own.
+func (op *operation) classOf(fields map[string]any) abi.Class {
+	for _, r := range op.ClassRules {
+		v, present := fields[r.Field]
+		if !present || v == nil {
+			continue
+		}
+		if s, isString := v.(string); r.Equals == "" || isString && s == r.Equals {
+			return r.Class
+		}
+	}
+	return op.Class
+}

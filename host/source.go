@@ -1,0 +1,259 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/records"
+)
+
+// Record is one record of a source or a table.
+type Record struct {
+	Kind string          // for operations that give more than one kind
+	Key  string          // stable and unique within the connection; a repeat has the same
+	JSON json.RawMessage // as Okta gave it, on one line
+	// Checkpoint is set on the last record of a page: once that record and all before it are safe, a source may be
+	// resumed from here.
+	Checkpoint json.RawMessage
+}
+
+// Page is one page of a source. It is valid until the iteration goes on.
+type Page struct {
+	// Checkpoint resumes behind this page. Keep it once the page's records are safe, not before.
+	Checkpoint json.RawMessage
+	CaughtUp   bool          // there was no more to read for now
+	PollAfter  time.Duration // when to ask again, once caught up
+	Warnings   []string
+
+	call   *call
+	pieces []piece
+	count  int
+	size   int64
+	lined  bool
+}
+
+// Len is the number of records.
+func (p *Page) Len() int { return p.count }
+
+// Size is the number of bytes of the records, separators aside.
+func (p *Page) Size() int64 { return p.size }
+
+// Records walks the page. The records are views into it: copy what is to be kept.
+func (p *Page) Records() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		p.line()
+		left := p.count
+		for i := range p.pieces {
+			for _, s := range p.pieces[i].spans {
+				r := p.pieces[i].record(s)
+				if left--; left == 0 {
+					r.Checkpoint = p.Checkpoint
+				}
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// WriteTo writes the records as NDJSON. A page that came compact, as Okta's do, is written as it lies in memory, at
+// once.
+func (p *Page) WriteTo(w io.Writer) (int64, error) {
+	p.line()
+	var written int64
+	for i := range p.pieces {
+		piece := &p.pieces[i]
+		for from := 0; from < len(piece.spans); {
+			to := run(piece, from)
+			last := piece.spans[to-1].End
+			chunk := piece.body[piece.spans[from].Start:last]
+			if last < len(piece.body) {
+				piece.body[last] = '\n'
+				chunk = piece.body[piece.spans[from].Start : last+1]
+			} else {
+				chunk = append(chunk[:len(chunk):len(chunk)], '\n')
+			}
+			n, err := w.Write(chunk)
+			written += int64(n)
+			if err != nil {
+				return written, err
+			}
+			from = to
+		}
+	}
+	return written, nil
+}
+
+// run finds how many records from one on are separated by a single byte each, and makes line breaks of those bytes.
+// They lie between records, where the call that owned the body has no more business.
+func run(p *piece, from int) (to int) {
+	for to = from + 1; to < len(p.spans); to++ {
+		end := p.spans[to-1].End
+		if p.spans[to].Start != end+1 {
+			break
+		}
+		p.body[end] = '\n'
+	}
+	return to
+}
+
+// line makes each record one line, once.
+func (p *Page) line() {
+	if p.lined {
+		return
+	}
+	p.lined = true
+	for i := range p.pieces {
+		piece := &p.pieces[i]
+		if len(piece.spans) == 0 {
+			continue
+		}
+		whole := piece.body[piece.spans[0].Start:piece.spans[len(piece.spans)-1].End]
+		if bytes.IndexByte(whole, '\n') < 0 && bytes.IndexByte(whole, '\r') < 0 {
+			continue
+		}
+		for _, s := range piece.spans {
+			records.Line(piece.body[s.Start:s.End])
+		}
+	}
+}
+
+func (p *Page) release() {
+	if p.call != nil {
+		p.call.end()
+		p.call, p.pieces = nil, nil
+	}
+}
+
+// Source reads records from a checkpoint on: for range, one by one, until the source has caught up, or for ever with
+// Follow. The last record of a page carries the checkpoint behind it. A record is valid until the iteration goes on.
+func (c *Connection) Source(ctx context.Context, opts SourceOptions) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for page, err := range c.SourcePages(ctx, opts) {
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			for r := range page.Records() {
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// SourcePages is Source by pages: for callers that make each page durable and then keep its checkpoint. While a page is
+// in the caller's hands the next is being fetched, unless NoPrefetch says otherwise. The iteration ends after the first
+// error, which is an OutcomeError, and when the source has caught up, unless Follow says to wait and go on.
+func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.Seq2[*Page, error] {
+	return func(yield func(*Page, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var ahead chan fetched
+		defer func() {
+			cancel()
+			if ahead != nil { // the page that nobody will take
+				if f := <-ahead; f.page != nil {
+					f.page.release()
+				}
+			}
+		}()
+		fetch := func(checkpoint json.RawMessage, wait time.Duration) chan fetched {
+			ch := make(chan fetched, 1)
+			go func() {
+				if wait > 0 && !sleep(ctx, wait) {
+					ch <- fetched{err: ctx.Err()}
+					return
+				}
+				page, err := c.sourcePage(ctx, opts, checkpoint)
+				ch <- fetched{page, err}
+			}()
+			return ch
+		}
+		ahead = fetch(opts.Checkpoint, 0)
+		for {
+			f := <-ahead
+			ahead = nil
+			if f.err != nil {
+				yield(nil, f.err)
+				return
+			}
+			page := f.page
+			more := !page.CaughtUp || opts.Follow
+			wait := time.Duration(0)
+			if page.CaughtUp {
+				wait = page.PollAfter
+			}
+			next := page.Checkpoint
+			if more && !opts.NoPrefetch {
+				ahead = fetch(next, wait)
+			}
+			goOn := yield(page, nil)
+			page.release()
+			if !goOn || !more {
+				return
+			}
+			if ahead == nil {
+				ahead = fetch(next, wait)
+			}
+		}
+	}
+}
+
+type fetched struct {
+	page *Page
+	err  error
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// sourcePage runs the source export once.
+func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpoint json.RawMessage) (*Page, error) {
+	config := opts.Config
+	run, fail := c.begin(opts.Operation, abi.Ingest, &config)
+	if fail != nil {
+		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
+	}
+	ctx, cancel := c.deadline(ctx, 0)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	raw, err := c.export(ctx, run, "source", abi.SourceInput{Operation: run.op.Name, Config: config, Settings: c.settings(),
+		Checkpoint: checkpoint, Deadline: deadline.UTC(), Now: c.opts.Now().UTC()})
+	var out abi.SourceOutput
+	outcome, detail := abi.Succeeded, (*abi.Error)(nil)
+	switch {
+	case err != nil:
+		outcome, detail = run.broken(ctx, err)
+	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || !out.Outcome.OK() && out.Error == nil ||
+		out.Outcome.OK() && len(out.Checkpoint) == 0:
+		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a page of the ABI"}
+	case run.violation != nil:
+		outcome, detail = abi.Failed, run.violation
+	case !out.Outcome.OK():
+		outcome, detail = out.Outcome, out.Error
+	}
+	for _, w := range out.Warnings {
+		c.log.Warn("source", "operation", run.op.Name, "warning", w)
+	}
+	if detail != nil {
+		run.end()
+		return nil, OutcomeError{run.op.Name, outcome, detail}
+	}
+	return &Page{Checkpoint: out.Checkpoint, CaughtUp: out.CaughtUp, PollAfter: time.Duration(out.PollAfterMS) * time.Millisecond,
+		Warnings: out.Warnings, call: run, pieces: run.pieces, count: run.records, size: run.bytes}, nil
+}

@@ -1,0 +1,466 @@
+package host_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// The walls are tested with a module that means harm: host/testdata/hostile does what its input says.
+
+const token = "00aTokenThatMustNeverShowUpAnywhere0123456"
+
+type fixedSecret string
+
+func (s fixedSecret) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New(string(s)), nil
+}
+
+func hostileManifest() []byte {
+	schema := json.RawMessage(`{"type":"object"}`)
+	op := func(name string, class abi.Class, surfaces []abi.Surface, endpoints ...string) abi.Operation {
+		o := abi.Operation{Name: name, Summary: "does what its input says", Class: class, Surfaces: surfaces, Idempotency: abi.Safe, InputSchema: schema}
+		for _, e := range endpoints {
+			o.Endpoints = append(o.Endpoints, abi.Endpoint{Endpoint: e, Bucket: e})
+		}
+		return o
+	}
+	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
+	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
+	m := abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "0", ConfigSchema: schema,
+		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
+		Operations: []abi.Operation{
+			op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs"),
+			op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"),
+			raised,
+		}}
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+var hostileModule = sync.OnceValues(func() (*host.Module, error) {
+	wasm, err := pack.CachedPackage(context.Background(), "./host/testdata/hostile", hostileManifest())
+	if err != nil {
+		return nil, err
+	}
+	return host.Load(context.Background(), wasm, host.LoadOptions{Memory: 32 << 20})
+})
+
+// seen is what a server got.
+type seen struct {
+	mu   sync.Mutex
+	uris []string
+	auth []string
+	all  []string
+}
+
+func (s *seen) add(r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uris = append(s.uris, r.Method+" "+r.RequestURI)
+	s.auth = append(s.auth, r.Header.Get("Authorization"))
+	s.all = append(s.all, fmt.Sprint(r.Method, r.RequestURI, r.Header, string(body)))
+}
+
+type rig struct {
+	*host.Connection
+	seen seen
+	logs *strings.Builder
+}
+
+func newRig(t *testing.T, limits host.Limits, handler http.HandlerFunc, grants ...abi.Class) *rig {
+	t.Helper()
+	m, err := hostileModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{logs: &strings.Builder{}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.seen.add(req)
+		if handler != nil {
+			handler(w, req)
+			return
+		}
+		_, _ = io.WriteString(w, `{"id":"00u1"}`)
+	}))
+	t.Cleanup(server.Close)
+	var mu sync.Mutex
+	r.Connection, err = m.Connect(context.Background(), host.Config{Name: "test", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: grants},
+		host.ConnectOptions{Secrets: fixedSecret(token), Limits: limits,
+			Logger: slog.New(slog.NewJSONHandler(lockedWriter{&mu, r.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = r.Close(context.Background())
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.Contains(r.logs.String(), token) {
+			t.Error("the token stands in the log")
+		}
+	})
+	return r
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+// answers are what the hostile module got for its requests.
+type answers struct {
+	Answers []struct {
+		Response abi.Response `json:"response"`
+		Body     string       `json:"body"`
+		Emitted  string       `json:"emitted"`
+	} `json:"answers"`
+	Placeholder string `json:"placeholder"`
+}
+
+// send has the hostile module make requests, and returns what the host says of the call.
+func (r *rig) send(t *testing.T, op string, requests ...string) *abi.Result {
+	t.Helper()
+	input := `{"do":"send","emit":{},"requests":[` + strings.Join(requests, ",") + `]}`
+	if op == "raised" {
+		input = strings.Replace(input, "{", `{"raise":"x",`, 1)
+	}
+	res, _ := r.Invoke(context.Background(), op, json.RawMessage(input))
+	if text, _ := json.Marshal(res); strings.Contains(string(text), token) {
+		t.Errorf("the token stands in the result: %s", text)
+	}
+	return res
+}
+
+func TestTheGuestReachesGrantedEndpointsAlone(t *testing.T) {
+	for _, c := range []struct {
+		name, op, request string
+		uri               string // what the server sees; empty is nothing
+	}{
+		{"granted", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"ada@example.com"}}`, "GET /api/v1/users/ada@example.com"},
+		{"a slash in a blank stays in its segment", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"a/b?c#d"}}`, "GET /api/v1/users/a%2Fb%3Fc%23d"},
+		{"an endpoint of another operation", "read", `{"endpoint":"POST /api/v1/users","body":{}}`, ""},
+		{"an endpoint of nobody", "read", `{"endpoint":"GET /api/v1/groups"}`, ""},
+		{"a URL for an endpoint", "read", `{"endpoint":"GET https://evil.example/api/v1/users/{id}","path":{"id":"x"}}`, ""},
+		{"a method above the class", "raised", `{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}`, "DELETE /api/v1/users/x"},
+		{"dots in a blank", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":".."}}`, ""},
+		{"a path step in a blank", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"../groups"}}`, ""},
+		{"an escaped path step", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"%2e%2e"}}`, ""},
+		{"a path step escaped twice", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"%252e%252e"}}`, ""},
+		{"a line break in a blank", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x\r\nX-Evil: 1"}}`, ""},
+		{"an empty blank", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":""}}`, ""},
+		{"a blank too many", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x","y":"z"}}`, ""},
+		{"a line break in a query", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","x\r\ny"]]}`, ""},
+		{"a query in a query's name", "read", `{"endpoint":"GET /api/v1/logs","query":[["a=b&c","x"]]}`, ""},
+		{"a query stays a value", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","x&limit=1#f"]]}`, "GET /api/v1/logs?q=x%26limit%3D1%23f"},
+		{"a link to another origin goes to ours", "read", `{"endpoint":"GET /api/v1/logs","link":"https://evil.example/api/v1/logs?after=1"}`, "GET /api/v1/logs?after=1"},
+		{"a link to another path", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/groups"}`, ""},
+		{"a link with path steps", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs/../groups"}`, ""},
+		{"a link with a user", "read", `{"endpoint":"GET /api/v1/logs","link":"https://u:p@x/api/v1/logs"}`, ""},
+		{"a link with a fragment", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs#x"}`, ""},
+		{"a link for a write", "write", `{"endpoint":"POST /api/v1/users","link":"/api/v1/users","body":{}}`, ""},
+		{"a Host header", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Host":"evil.example"}}`, ""},
+		{"a line break in a header", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"x\r\ny: z"}}`, ""},
+		{"a body on a GET", "read", `{"endpoint":"GET /api/v1/logs","body":{}}`, ""},
+		{"an unknown field", "read", `{"endpoint":"GET /api/v1/logs","url":"https://evil.example"}`, ""},
+		{"no JSON", "read", `"x"`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, host.Limits{}, nil, abi.Classes()...)
+			res := r.send(t, c.op, c.request)
+			if got := strings.Join(r.seen.uris, "; "); got != c.uri {
+				t.Fatalf("the server saw %q, want %q (%+v)", got, c.uri, res)
+			}
+			if c.uri == "" && res.Outcome == abi.Succeeded && !strings.Contains(string(res.Output), `"error"`) {
+				t.Errorf("the guest was told nothing: %s", res.Output)
+			}
+		})
+	}
+}
+
+func TestTheClassInForceBoundsTheMethod(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil, abi.Classes()...)
+	input := json.RawMessage(`{"do":"send","requests":[{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}]}`)
+	res, err := r.Invoke(context.Background(), "raised", input) // without "raise" the class is read
+	if err == nil || res.Outcome != abi.Failed || res.Error.Code != "endpoint_not_granted" || len(r.seen.uris) != 0 {
+		t.Errorf("%+v %v; the server saw %v", res, err, r.seen.uris)
+	}
+}
+
+func TestGrantsAreAskedBeforeTheModuleRuns(t *testing.T) {
+	for _, c := range []struct {
+		op     string
+		grants []abi.Class
+		want   abi.Outcome
+	}{
+		{"read", nil, abi.Succeeded},
+		{"read", []abi.Class{abi.Write}, abi.Denied},
+		{"write", nil, abi.Denied},
+		{"write", []abi.Class{abi.Destructive, abi.Privileged}, abi.Denied},
+		{"write", []abi.Class{abi.Write}, abi.Succeeded},
+		{"raised", []abi.Class{abi.Read}, abi.Denied},
+		{"raised", []abi.Class{abi.Destructive}, abi.Succeeded},
+	} {
+		t.Run(fmt.Sprint(c.op, c.grants), func(t *testing.T) {
+			r := newRig(t, host.Limits{}, nil, c.grants...)
+			res := r.send(t, c.op, `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x"}}`)
+			if res.Outcome != c.want {
+				t.Errorf("%s, want %s: %+v", res.Outcome, c.want, res.Error)
+			}
+			if sent := len(r.seen.uris); (sent > 0) != (c.want == abi.Succeeded) {
+				t.Errorf("%d requests left", sent)
+			}
+		})
+	}
+}
+
+func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
+	const get = `"endpoint":"GET /api/v1/users/{id}","path":{"id":"x"}`
+	for _, c := range []struct{ name, op, request string }{
+		{"in a body", "write", `{"endpoint":"POST /api/v1/users","body":{"x":"{{secret}}"}}`},
+		{"in a query", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","{{secret}}"]]}`},
+		{"in a path", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"{{secret}}"}}`},
+		{"in a link", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q={{secret}}"}`},
+		{"in another header", "read", `{` + get + `,"headers":{"If-Match":"{{secret}}"}}`},
+		{"twice", "read", `{` + get + `,"headers":{"Authorization":"{{auth}} {{auth}}"}}`},
+		{"with another scheme", "read", `{` + get + `,"headers":{"Authorization":"Basic {{secret}}"}}`},
+		{"in two spellings", "read", `{` + get + `,"headers":{"Authorization":"{{auth}}","authorization":"{{auth}}"}}`},
+		{"a credential of the guest's own", "read", `{` + get + `,"headers":{"Authorization":"SSWS mine"}}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, host.Limits{}, nil, abi.Classes()...)
+			res := r.send(t, c.op, c.request)
+			if len(r.seen.all) != 0 {
+				t.Errorf("the server saw %v", r.seen.all)
+			}
+			if res.Outcome != abi.Failed || res.Error.Code != "secret_misused" {
+				t.Errorf("%s %+v", res.Outcome, res.Error)
+			}
+		})
+	}
+	t.Run("as it should be", func(t *testing.T) {
+		r := newRig(t, host.Limits{}, nil)
+		res := r.send(t, "read", `{`+get+`,"headers":{"Authorization":"{{auth}}"}}`)
+		if res.Outcome != abi.Succeeded || len(r.seen.auth) != 1 || r.seen.auth[0] != "SSWS "+token {
+			t.Errorf("%+v; the server saw %q", res, r.seen.auth)
+		}
+	})
+	t.Run("a placeholder of an earlier call", func(t *testing.T) {
+		r := newRig(t, host.Limits{Concurrency: 1}, nil)
+		ctx := context.Background()
+		var kept [2]string
+		for i := range kept {
+			res, err := r.Invoke(ctx, "read", json.RawMessage(`{"do":"remember"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept[i] = string(res.Output)
+		}
+		var secret struct {
+			Kept string `json:"kept"`
+		}
+		_ = json.Unmarshal([]byte(kept[0]), &secret)
+		var s abi.Secret
+		_ = json.Unmarshal([]byte(secret.Kept), &s)
+		if s.Placeholder == "" {
+			t.Fatalf("no placeholder in %s", kept[0])
+		}
+		header, _ := json.Marshal("SSWS " + s.Placeholder)
+		res := r.send(t, "read", `{`+get+`,"headers":{"Authorization":`+string(header)+`}}`)
+		if res.Outcome != abi.Failed || len(r.seen.uris) != 0 {
+			t.Errorf("%s %+v, the server saw %v", res.Outcome, res.Error, r.seen.uris)
+		}
+	})
+}
+
+func TestAnAnswerThatRepeatsTheTokenIsThrownAway(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"in the body":  func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, `{"echo":"`+r.Header.Get("Authorization")+`"}`) },
+		"in a header":  func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", r.Header.Get("Authorization")) },
+		"in a request": func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Okta-Request-Id", r.Header.Get("Authorization")) },
+		"in an error": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(400)
+			_, _ = io.WriteString(w, `{"errorSummary":"bad `+r.Header.Get("Authorization")+`"}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, host.Limits{}, handler)
+			res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs","headers":{"Authorization":"{{auth}}"}}`)
+			if !strings.Contains(string(res.Output), string(abi.SendTainted)) {
+				t.Errorf("%+v %s", res, res.Output)
+			}
+		})
+	}
+}
+
+func TestNoRedirectIsFollowed(t *testing.T) {
+	var elsewhere seen
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { elsewhere.add(r) }))
+	defer other.Close()
+	for _, to := range []string{other.URL + "/api/v1/logs", "/api/v1/users/x", "file:///etc/passwd"} {
+		r := newRig(t, host.Limits{}, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", to)
+			w.WriteHeader(http.StatusFound)
+		})
+		res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs","headers":{"Authorization":"{{auth}}"}}`)
+		if len(elsewhere.uris) != 0 || len(r.seen.uris) != 1 {
+			t.Errorf("%s was followed: %v %v", to, elsewhere.uris, r.seen.uris)
+		}
+		if !strings.Contains(string(res.Output), string(abi.SendRedirect)) {
+			t.Errorf("%s: %s", to, res.Output)
+		}
+	}
+}
+
+func TestAGuestThatDoesNotStopIsStopped(t *testing.T) {
+	for _, do := range []string{"spin", "spin with calls"} {
+		t.Run(do, func(t *testing.T) {
+			r := newRig(t, host.Limits{CallTimeout: 300 * time.Millisecond}, nil)
+			res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"`+do+`"}`))
+			if err == nil || res.Outcome != abi.Unavailable || res.Error.Code != "timeout" {
+				t.Fatalf("%+v %v", res, err)
+			}
+			if res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs"}`); res.Outcome != abi.Succeeded {
+				t.Errorf("the next call: %+v", res)
+			}
+		})
+	}
+	t.Run("canceled by the caller", func(t *testing.T) {
+		r := newRig(t, host.Limits{}, nil)
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		if res, err := r.Invoke(ctx, "read", json.RawMessage(`{"do":"spin"}`)); err == nil || !strings.Contains(res.Error.Message, "canceled") {
+			t.Errorf("%+v %v", res, err)
+		}
+	})
+	t.Run("waiting past the deadline is refused at once", func(t *testing.T) {
+		r := newRig(t, host.Limits{CallTimeout: 5 * time.Second}, nil)
+		res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"wait","ms":60000}`))
+		if err != nil || string(res.Output) != `{"waited":false}` {
+			t.Errorf("%+v %v", res, err)
+		}
+	})
+}
+
+func TestAGuestThatEatsMemoryIsStopped(t *testing.T) {
+	for _, do := range []string{"eat", "eat kernel memory"} {
+		t.Run(do, func(t *testing.T) {
+			r := newRig(t, host.Limits{CallTimeout: 20 * time.Second}, nil)
+			res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"`+do+`"}`))
+			if err == nil || res.Outcome != abi.Failed {
+				t.Fatalf("%+v %v", res, err)
+			}
+			if res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs"}`); res.Outcome != abi.Succeeded {
+				t.Errorf("the next call: %+v", res)
+			}
+		})
+	}
+}
+
+func TestAGuestThatFailsIsFailed(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil)
+	for name, input := range map[string]string{
+		"a panic":             `{"do":"panic","text":"x"}`,
+		"a return of 1":       `{"do":"fail"}`,
+		"no JSON":             `{"do":"say","text":"hello"}`,
+		"an unknown outcome":  `{"do":"say","text":"{\"outcome\":\"fine\"}"}`,
+		"an error without it": `{"do":"say","text":"{\"outcome\":\"rejected\"}"}`,
+		"nothing":             `{"do":"say","text":""}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			res, err := r.Invoke(context.Background(), "read", json.RawMessage(input))
+			if !errors.Is(err, host.OutcomeError{Outcome: abi.Failed}) || res.Outcome != abi.Failed {
+				t.Errorf("%+v %v", res, err)
+			}
+			if res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs"}`); res.Outcome != abi.Succeeded {
+				t.Errorf("the next call: %+v", res)
+			}
+		})
+	}
+}
+
+func TestHandlesEndWithTheCall(t *testing.T) {
+	r := newRig(t, host.Limits{Concurrency: 1}, nil)
+	if res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs"}`); !strings.Contains(string(res.Output), "00u1") {
+		t.Fatalf("%s", res.Output)
+	}
+	for _, at := range []string{`"handle":1,"offset":0,"length":100`, `"handle":4294967297,"offset":0,"length":10`, `"handle":0,"offset":-1,"length":-1`} {
+		res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"read",`+at+`}`))
+		if err != nil || string(res.Output) != `{"body":""}` {
+			t.Errorf("%s: %s %v", at, res.Output, err)
+		}
+	}
+}
+
+func TestLimitsNameThemselves(t *testing.T) {
+	page := func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "["+strings.Repeat(`{"a":"`+strings.Repeat("x", 1000)+`"},`, 99)+`{}]`)
+	}
+	const get = `{"endpoint":"GET /api/v1/logs"}`
+	for _, c := range []struct {
+		name   string
+		limits host.Limits
+		want   string
+	}{
+		{"requests", host.Limits{Requests: 2}, "Limits.Requests"},
+		{"body", host.Limits{BodyBytes: 5000}, "Limits.BodyBytes"},
+		{"records", host.Limits{Records: 150}, "Limits.Records"},
+		{"result", host.Limits{ResultBytes: 150_000}, "Limits.ResultBytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, c.limits, page)
+			res, _ := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"send","emit":{},"requests":[`+get+","+get+","+get+`]}`))
+			if !strings.Contains(string(res.Output), c.want) {
+				t.Errorf("%s does not stand in %.300s", c.want, res.Output)
+			}
+		})
+	}
+}
+
+func TestOtherSurfacesReadAlone(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil, abi.Classes()...)
+	ctx := context.Background()
+	for _, op := range []string{"write", "raised"} {
+		if _, err := r.Table(ctx, op, nil, host.TableOptions{}); !errors.Is(err, host.OutcomeError{Outcome: abi.Denied}) {
+			t.Errorf("table of %s: %v", op, err)
+		}
+		for _, err := range r.Source(ctx, host.SourceOptions{Operation: op}) {
+			if !errors.Is(err, host.OutcomeError{Outcome: abi.Denied}) {
+				t.Errorf("source of %s: %v", op, err)
+			}
+		}
+	}
+}
+
+func TestWhatTheModulePrintsGoesNowhere(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil)
+	if _, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"print","text":"marker"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(r.logs.String(), "marker") {
+		t.Error("what a healthy module printed stands in the log")
+	}
+}
