@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -29,14 +30,23 @@ type call struct {
 	mu          sync.Mutex // the guest is one thread; an abandoned call and its host are two
 	over        bool       // the host no longer wants anything of this call
 	placeholder string
-	bodies      []*egress.Buffer // by handle - 1
-	taken       map[uint64]int   // by handle: how far records were emitted
+	bodies      []body         // by handle - 1
+	taken       map[uint64]int // by handle: how far records were emitted
 	pieces      []piece
 	requests    []abi.RequestMeta
 	records     int
 	bytes       int64
 	violation   *abi.Error // the first thing the guest tried that it may not
 }
+
+// body is one answer's. A large one is searched for the token when something is taken from it, beside other work.
+type body struct {
+	buffer   *egress.Buffer
+	searched bool
+}
+
+// searchAtOnce is the size up to which a body is searched for the token when it arrives, in bytes.
+const searchAtOnce = 64 << 10
 
 // piece is the records that one emit took from one body.
 type piece struct {
@@ -63,7 +73,7 @@ func (c *call) end() {
 	defer c.mu.Unlock()
 	c.over = true
 	for _, b := range c.bodies {
-		b.Release()
+		b.buffer.Release()
 	}
 	c.bodies, c.pieces = nil, nil
 }
@@ -216,7 +226,7 @@ func (c *call) receive(resp *egress.Response) abi.Response {
 			Message: fmt.Sprintf("the answer (status %d) repeats the connection's token and was thrown away: is base_url right?", resp.Status)}}
 	}
 	if resp.Body != nil && resp.Body.Len() > 0 {
-		c.bodies = append(c.bodies, resp.Body)
+		c.bodies = append(c.bodies, body{resp.Body, resp.Body.Len() <= searchAtOnce})
 		out.Body, out.Length = uint64(len(c.bodies)), int64(resp.Body.Len())
 	}
 	return out
@@ -231,20 +241,57 @@ func (c *call) echoes(resp *egress.Response, headers map[string][]string) bool {
 			}
 		}
 	}
-	return strings.Contains(resp.RequestID, token) || resp.Body != nil && bytes.Contains(resp.Body.Bytes(), []byte(token))
+	return strings.Contains(resp.RequestID, token) || resp.Body.Len() <= searchAtOnce && c.holdsToken(resp.Body.Bytes())
 }
+
+func (c *call) holdsToken(b []byte) bool { return bytes.Contains(b, []byte(c.conn.token.Reveal())) }
 
 func refused(code abi.SendCode, message string) abi.Response {
 	return abi.Response{Error: &abi.SendError{Code: code, Message: message}}
 }
 
-// body is the body behind a handle, nil when there is none.
-func (c *call) body(handle uint64) []byte {
+// read is the body behind a handle, nil when there is none or it holds the token.
+func (c *call) read(handle uint64) []byte {
 	if handle == 0 || handle > uint64(len(c.bodies)) {
 		return nil
 	}
-	return c.bodies[handle-1].Bytes()
+	b := &c.bodies[handle-1]
+	if !b.searched {
+		if c.holdsToken(b.buffer.Bytes()) {
+			b.buffer.Release()
+		}
+		b.searched = true
+	}
+	return b.buffer.Bytes()
 }
+
+// split takes a body apart and searches it for the token at the same time, since either takes as long.
+func (c *call) split(handle uint64, path string) (text []byte, spans []records.Span, err error) {
+	if handle == 0 || handle > uint64(len(c.bodies)) {
+		return nil, nil, errNoBody
+	}
+	b := &c.bodies[handle-1]
+	if b.buffer.Len() == 0 {
+		return nil, nil, errNoBody
+	}
+	clean := make(chan bool, 1)
+	if b.searched {
+		clean <- true
+	} else {
+		go func() { clean <- !c.holdsToken(b.buffer.Bytes()) }()
+	}
+	spans, err = records.Split(b.buffer.Bytes(), path, make([]records.Span, 0, 16))
+	if b.searched = true; !<-clean {
+		b.buffer.Release()
+		return nil, nil, errTainted
+	}
+	return b.buffer.Bytes(), spans, err
+}
+
+var (
+	errNoBody  = errors.New("there is no body")
+	errTainted = errors.New("the body repeats the connection's token and was thrown away (tainted): is base_url right?")
+)
 
 // emit is records_emit.
 func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
@@ -254,16 +301,12 @@ func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
 	if err := dec.Decode(&o); err != nil {
 		return abi.EmitSummary{Error: "the options are not those of the ABI: " + err.Error()}
 	}
-	body := c.body(handle)
-	if body == nil {
-		return abi.EmitSummary{Error: "there is no body"}
-	}
 	for _, p := range append(o.Summarise, o.Path, o.Key) {
 		if p != "" && !records.PlainPath(p) {
 			return abi.EmitSummary{Error: "a path is not object keys joined by dots"}
 		}
 	}
-	spans, err := records.Split(body, o.Path, make([]records.Span, 0, 16))
+	body, spans, err := c.split(handle, o.Path)
 	if err != nil {
 		return abi.EmitSummary{Error: err.Error()}
 	}

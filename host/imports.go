@@ -39,7 +39,7 @@ func hostFunctions() []extism.HostFunction {
 			return m.writeJSON(c.send(ctx, m.read(s[0])))
 		}),
 		define("body_read", three, func(_ context.Context, c *call, m *memory, s []uint64) uint64 {
-			body := c.body(s[0])
+			body := c.read(s[0])
 			from := min(s[1], uint64(len(body)))
 			return m.write(body[from : from+min(s[2], uint64(len(body))-from, maxMessage)])
 		}),

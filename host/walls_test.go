@@ -298,9 +298,16 @@ func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
 
 func TestAnAnswerThatRepeatsTheTokenIsThrownAway(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"in the body":  func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, `{"echo":"`+r.Header.Get("Authorization")+`"}`) },
-		"in a header":  func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", r.Header.Get("Authorization")) },
-		"in a request": func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Okta-Request-Id", r.Header.Get("Authorization")) },
+		"in the body": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, `{"echo":"`+r.Header.Get("Authorization")+`"}`)
+		},
+		"in a header": func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", r.Header.Get("Authorization")) },
+		"in a request": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Okta-Request-Id", r.Header.Get("Authorization"))
+		},
+		"in a large body": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, `{"pad":"`+strings.Repeat("x", 200<<10)+`","echo":"`+r.Header.Get("Authorization")+`"}`)
+		},
 		"in an error": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(400)
 			_, _ = io.WriteString(w, `{"errorSummary":"bad `+r.Header.Get("Authorization")+`"}`)
@@ -309,8 +316,13 @@ func TestAnAnswerThatRepeatsTheTokenIsThrownAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, host.Limits{}, handler)
 			res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs","headers":{"Authorization":"{{auth}}"}}`)
-			if !strings.Contains(string(res.Output), string(abi.SendTainted)) {
-				t.Errorf("%+v %s", res, res.Output)
+			var got answers
+			if err := json.Unmarshal(res.Output, &got); err != nil {
+				t.Fatal(err)
+			}
+			a := got.Answers[0]
+			if a.Body != "" || !strings.Contains(string(res.Output), string(abi.SendTainted)) && !strings.Contains(a.Emitted, "no body") {
+				t.Errorf("%.500s", res.Output)
 			}
 		})
 	}

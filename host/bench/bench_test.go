@@ -1,0 +1,355 @@
+// Package bench measures the sandbox against its peers in the same run and prints ratios: a native loop that does as
+// little as possible, and Okta's own client.
+//
+//	make bench
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/okta/okta-sdk-golang/v6/okta"
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+const (
+	pageEvents = 1000
+	token      = "00benchmark"
+)
+
+// event is a System Log event of about 2 KB.
+func event(i int) string {
+	return fmt.Sprintf(`{"actor":{"id":"00u%017d","type":"User","alternateId":"user%d@example.com","displayName":"User %d","detailEntry":null},`+
+		`"client":{"userAgent":{"rawUserAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36","os":"Linux","browser":"CHROME"},"zone":"null","device":"Computer","id":null,"ipAddress":"198.51.100.%d","geographicalContext":{"city":"Lisbon","state":"Lisboa","country":"Portugal","postalCode":"1000-001","geolocation":{"lat":38.7167,"lon":-9.1333}}},`+
+		`"device":null,"authenticationContext":{"authenticationProvider":null,"credentialProvider":null,"credentialType":null,"issuer":null,"interface":null,"authenticationStep":0,"rootSessionId":"idx%d","externalSessionId":"idx%d"},`+
+		`"displayMessage":"User login to Okta","eventType":"user.session.start","outcome":{"result":"SUCCESS","reason":null},"published":"2026-01-02T03:04:05.%03dZ",`+
+		`"securityContext":{"asNumber":64500,"asOrg":"example","isp":"example","domain":"example.com","isProxy":false},"severity":"INFO",`+
+		`"debugContext":{"debugData":{"requestId":"req%d","dtHash":"%s","requestUri":"/idp/idx/identify","url":"/idp/idx/identify?","threatSuspected":"false"}},"legacyEventType":"core.user_auth.login_success",`+
+		`"transaction":{"type":"WEB","id":"tx%d","detail":{}},"uuid":"%08d-0000-4000-8000-000000000000","version":"0","request":{"ipChain":[{"ip":"198.51.100.%d","geographicalContext":null,"version":"V4","source":null}]},"target":[{"id":"0oa%d","type":"AppInstance","alternateId":"App","displayName":"App","detailEntry":null}]}`,
+		i, i, i, i%256, i, i, i%1000, i, strings.Repeat("0123456789abcdef", 16), i, i, i%256, i)
+}
+
+var page = sync.OnceValue(func() []byte {
+	var b strings.Builder
+	for i := range pageEvents {
+		b.WriteByte("[,"[min(i, 1)])
+		b.WriteString(event(i))
+	}
+	b.WriteByte(']')
+	return []byte(b.String())
+})
+
+const user = `{"id":"00u00000000000000001","status":"ACTIVE","created":"2026-01-02T03:04:05.000Z","activated":null,"statusChanged":null,"lastLogin":null,"lastUpdated":"2026-01-02T03:04:05.000Z","passwordChanged":null,"type":{"id":"oty1"},"profile":{"firstName":"Ada","lastName":"Lovelace","mobilePhone":null,"secondEmail":null,"login":"ada.lovelace@example.com","email":"ada.lovelace@example.com"},"credentials":{"password":{},"provider":{"type":"OKTA","name":"OKTA"}},"_links":{"self":{"href":"https://example.okta.com/api/v1/users/00u00000000000000001"}}}`
+
+// handler serves pages of events, as many as the cursor allows, and one user. Its part of the work is the same for
+// everybody that is measured.
+func handler(pages int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("X-Okta-Request-Id", "reqBenchmark")
+		h.Set("X-Rate-Limit-Limit", "1000000")
+		h.Set("X-Rate-Limit-Remaining", "999999")
+		h.Set("X-Rate-Limit-Reset", strconv.FormatInt(time.Now().Unix()+60, 10))
+		if strings.HasPrefix(r.URL.Path, "/api/v1/users/") {
+			h.Set("Content-Length", strconv.Itoa(len(user)))
+			_, _ = io.WriteString(w, user)
+			return
+		}
+		n, _ := strconv.Atoi(r.URL.Query().Get("after"))
+		h.Add("Link", `<http://`+r.Host+r.URL.RequestURI()+`>; rel="self"`)
+		h.Add("Link", fmt.Sprintf(`<http://%s/api/v1/logs?after=%d&limit=%d>; rel="next"`, r.Host, n+1, pageEvents))
+		body := page()
+		if n >= pages {
+			body = []byte("[]")
+		}
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body)
+	})
+}
+
+type secret struct{}
+
+func (secret) Resolve(context.Context, string) (secrets.Value, error) { return secrets.New(token), nil }
+
+func connect(tb testing.TB, url string) *host.Connection {
+	tb.Helper()
+	ctx := context.Background()
+	wasm, err := pack.Cached(ctx)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	m, err := host.Load(ctx, wasm, host.LoadOptions{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, err := m.Connect(ctx, host.Config{Name: "bench", Kind: "okta", BaseURL: url, TokenSecretRef: "env:X"}, host.ConnectOptions{Secrets: secret{}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = c.Close(ctx); _ = m.Close(ctx) })
+	return c
+}
+
+// drain reads the log through the sandbox into w.
+func drain(tb testing.TB, c *host.Connection, w io.Writer) (events int, bytes int64) {
+	tb.Helper()
+	for p, err := range c.SourcePages(context.Background(), host.SourceOptions{Operation: "poll_system_log_page"}) {
+		if err != nil {
+			tb.Fatal(err)
+		}
+		n, err := p.WriteTo(w)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		events += p.Len()
+		bytes += n
+	}
+	return events, bytes
+}
+
+// native is the least that a Go program can do: GET, split with gjson, write.
+func native(tb testing.TB, url string, w io.Writer) (events int) {
+	tb.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	defer client.CloseIdleConnections()
+	out := bufio.NewWriterSize(w, 1<<20)
+	next := url + "/api/v1/logs?limit=1000"
+	for {
+		req, _ := http.NewRequest("GET", next, nil)
+		req.Header.Set("Authorization", "SSWS "+token)
+		resp, err := client.Do(req)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		n := 0
+		gjson.ParseBytes(body).ForEach(func(_, v gjson.Result) bool {
+			_, _ = out.WriteString(v.Raw)
+			_ = out.WriteByte('\n')
+			n++
+			return true
+		})
+		events += n
+		if n < pageEvents {
+			break
+		}
+		for _, l := range resp.Header.Values("Link") {
+			if strings.HasSuffix(l, `rel="next"`) {
+				next = l[1:strings.IndexByte(l, '>')]
+			}
+		}
+	}
+	if err := out.Flush(); err != nil {
+		tb.Fatal(err)
+	}
+	return events
+}
+
+// sdk reads with Okta's own client, which decodes into types, and encodes again for the output.
+func sdk(tb testing.TB, url string, w io.Writer) (events int) {
+	tb.Helper()
+	// The client drops the port of its org's URL, which real orgs do not have: dial the server whatever it asks for.
+	address := strings.TrimPrefix(url, "http://")
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	defer transport.CloseIdleConnections()
+	config, err := okta.NewConfiguration(okta.WithOrgUrl(url), okta.WithToken(token), okta.WithTestingDisableHttpsCheck(true),
+		okta.WithCache(false), okta.WithRateLimitPrevent(false), okta.WithHttpClientPtr(&http.Client{Transport: transport}))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	client := okta.NewAPIClient(config)
+	out := bufio.NewWriterSize(w, 1<<20)
+	enc := json.NewEncoder(out)
+	write := func(page []okta.LogEvent) {
+		for i := range page {
+			if err := enc.Encode(&page[i]); err != nil {
+				tb.Fatal(err)
+			}
+		}
+		events += len(page)
+	}
+	got, resp, err := client.SystemLogAPI.ListLogEvents(context.Background()).Limit(pageEvents).Execute()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	write(got)
+	for len(got) == pageEvents && resp.HasNextPage() {
+		got = nil
+		if resp, err = resp.Next(&got); err != nil {
+			tb.Fatal(err)
+		}
+		write(got)
+	}
+	if err := out.Flush(); err != nil {
+		tb.Fatal(err)
+	}
+	return events
+}
+
+// sink is a file, the same for all.
+func sink(b *testing.B) *os.File {
+	f, err := os.Create(filepath.Join(b.TempDir(), "out.ndjson"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+// BenchmarkIngest drains the same log three ways, in turn, and reports the ratios of the medians.
+func BenchmarkIngest(b *testing.B) {
+	const pages, rounds, sdkPages = 100, 7, 10
+	server := httptest.NewServer(handler(pages))
+	defer server.Close()
+	small := httptest.NewServer(handler(sdkPages))
+	defer small.Close()
+	c, cSmall := connect(b, server.URL), connect(b, small.URL)
+	out := sink(b)
+	rewind := func() {
+		_ = out.Truncate(0)
+		_, _ = out.Seek(0, io.SeekStart)
+	}
+	for b.Loop() {
+		var ours, nativeTime, oursSmall, sdkTime []time.Duration
+		for range rounds {
+			rewind()
+			start := time.Now()
+			if n := native(b, server.URL, out); n != pages*pageEvents {
+				b.Fatalf("the native loop read %d events", n)
+			}
+			nativeTime = append(nativeTime, time.Since(start))
+			rewind()
+			start = time.Now()
+			if n, _ := drain(b, c, out); n != pages*pageEvents {
+				b.Fatalf("the sandbox read %d events", n)
+			}
+			ours = append(ours, time.Since(start))
+		}
+		for range 3 {
+			rewind()
+			start := time.Now()
+			if n := sdk(b, small.URL, out); n != sdkPages*pageEvents {
+				b.Fatalf("Okta's client read %d events", n)
+			}
+			sdkTime = append(sdkTime, time.Since(start))
+			rewind()
+			start = time.Now()
+			drain(b, cSmall, out)
+			oursSmall = append(oursSmall, time.Since(start))
+		}
+		a, n := median(ours), median(nativeTime)
+		b.ReportMetric(float64(n)/float64(a), "×native")
+		b.ReportMetric(float64(median(sdkTime))/float64(median(oursSmall)), "×okta-sdk")
+		b.ReportMetric(float64(pages*len(page()))/a.Seconds()/1e6, "MB/s")
+		b.ReportMetric(float64(a.Microseconds())/pages/1000, "ms/page")
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
+// BenchmarkLookupUser compares the median of one sandboxed lookup_user with a native GET of the same user.
+func BenchmarkLookupUser(b *testing.B) {
+	for _, tls := range []bool{false, true} {
+		name := "http"
+		server := httptest.NewUnstartedServer(handler(0))
+		if tls {
+			name = "https"
+			server.EnableHTTP2 = true
+			server.StartTLS()
+		} else {
+			server.Start()
+		}
+		b.Run(name, func(b *testing.B) { lookup(b, server) })
+		server.Close()
+	}
+}
+
+func lookup(b *testing.B, server *httptest.Server) {
+	ctx := context.Background()
+	wasm, err := pack.Cached(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := host.Load(ctx, wasm, host.LoadOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = m.Close(ctx) }()
+	opts := host.ConnectOptions{Secrets: secret{}}
+	transport := server.Client().Transport.(*http.Transport)
+	if transport.TLSClientConfig != nil {
+		opts.RootCAs = transport.TLSClientConfig.RootCAs
+	}
+	c, err := m.Connect(ctx, host.Config{Name: "bench", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"}, opts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = c.Close(ctx) }()
+	input := json.RawMessage(`{"user":"00u00000000000000001"}`)
+	client := server.Client()
+	get := func() {
+		req, _ := http.NewRequest("GET", server.URL+"/api/v1/users/00u00000000000000001", nil)
+		req.Header.Set("Authorization", "SSWS "+token)
+		resp, err := client.Do(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || len(body) != len(user) {
+			b.Fatal(err, len(body))
+		}
+	}
+	invoke := func() {
+		res, err := c.Invoke(ctx, "lookup_user", input)
+		if err != nil || len(res.Output) != len(user) {
+			b.Fatal(err, string(res.Output))
+		}
+	}
+	const rounds = 4000
+	for b.Loop() {
+		var ours, theirs []time.Duration
+		for range rounds {
+			start := time.Now()
+			get()
+			theirs = append(theirs, time.Since(start))
+			start = time.Now()
+			invoke()
+			ours = append(ours, time.Since(start))
+		}
+		a, n := median(ours), median(theirs)
+		b.ReportMetric(float64(a)/float64(n), "×native")
+		b.ReportMetric(float64(a.Nanoseconds())/1000, "µs-p50")
+		b.ReportMetric(float64(n.Nanoseconds())/1000, "µs-p50-native")
+		b.ReportMetric(0, "ns/op")
+	}
+}
