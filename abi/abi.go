@@ -231,7 +231,7 @@ func RequestHeaders() []string {
 
 // ResponseHeaders are the headers that a guest gets to see, in lower case, each with all of its values.
 func ResponseHeaders() []string {
-	return []string{"content-type", "date", "etag", "link", "retry-after", "x-okta-request-id"}
+	return []string{"date", "etag", "link", "retry-after", "x-okta-request-id"}
 }
 
 // Response is what http_send answers: a status, or an error and nothing else.

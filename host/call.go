@@ -26,6 +26,7 @@ type call struct {
 	op      *operation
 	class   abi.Class // in force for this input
 	surface abi.Surface
+	kernel  *kernel // of the instance that runs it
 
 	mu          sync.Mutex // the guest is one thread; an abandoned call and its host are two
 	over        bool       // the host no longer wants anything of this call

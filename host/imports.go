@@ -7,6 +7,7 @@ import (
 	"time"
 
 	extism "github.com/extism/go-sdk"
+	"github.com/tetratelabs/wazero/api"
 
 	"github.com/mach5/okta-connector/abi"
 )
@@ -29,7 +30,8 @@ func hostFunctions() []extism.HostFunction {
 			if c.over {
 				panic(name + ": the call is over")
 			}
-			stack[0] = f(ctx, c, &memory{p}, stack)
+			c.kernel.bind(ctx)
+			stack[0] = f(ctx, c, &memory{p, c.kernel}, stack)
 		}, params, one)
 		h.SetNamespace(abi.Namespace)
 		return h
@@ -79,7 +81,33 @@ func wait(ctx context.Context, ms uint64) uint64 {
 }
 
 // memory is Extism's memory of the instance that calls, seen with suspicion: an offset may point anywhere.
-type memory struct{ p *extism.CurrentPlugin }
+type memory struct {
+	p *extism.CurrentPlugin
+	k *kernel
+}
+
+// kernel holds functions of an instance's Extism kernel. Looking them up makes a new stack each time, which go-sdk's own
+// helpers do; an instance runs one call at a time, so that they can be kept.
+type kernel struct {
+	alloc, length api.Function
+	stack         [1]uint64
+}
+
+func (k *kernel) bind(ctx context.Context) {
+	if k.alloc == nil {
+		module := ctx.Value(extism.PluginCtxKey("extism")).(api.Module)
+		k.alloc, k.length = module.ExportedFunction("alloc"), module.ExportedFunction("length")
+	}
+}
+
+// call runs a kernel function, 0 when it fails. The kernel is trusted and short: it needs no deadline.
+func (k *kernel) call(f api.Function, arg uint64) uint64 {
+	k.stack[0] = arg
+	if f.CallWithStack(context.Background(), k.stack[:]) != nil {
+		return 0
+	}
+	return k.stack[0]
+}
 
 // read is a view of the block at offset: empty when there is none or it is over maxMessage. It is valid until the
 // guest runs on.
@@ -87,8 +115,8 @@ func (m *memory) read(offset uint64) []byte {
 	if offset == 0 || offset > 1<<32-1 {
 		return nil
 	}
-	n, err := m.p.Length(offset)
-	if err != nil || n > maxMessage {
+	n := m.k.call(m.k.length, offset)
+	if n > maxMessage {
 		return nil
 	}
 	b, ok := m.p.Memory().Read(uint32(offset), uint32(n))
@@ -107,8 +135,8 @@ func (m *memory) write(b []byte) uint64 {
 	if n == 0 {
 		return 0
 	}
-	offset, err := m.p.Alloc(uint64(n))
-	if err != nil || offset == 0 {
+	offset := m.k.call(m.k.alloc, uint64(n))
+	if offset == 0 {
 		return 0
 	}
 	mem := m.p.Memory()

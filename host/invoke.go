@@ -39,7 +39,7 @@ func (c *Connection) invoke(ctx context.Context, operation string, input json.Ra
 
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "invoke", abi.InvokeInput{Operation: run.op.Name, Input: input, Settings: c.settings(),
-		Deadline: deadline.UTC(), Now: c.opts.Now().UTC()})
+		Deadline: wire(deadline), Now: wire(c.opts.Now())})
 	res := &abi.Result{Operation: run.op.Name}
 	var out abi.InvokeOutput
 	switch {
@@ -117,6 +117,7 @@ func (c *Connection) export(ctx context.Context, run *call, name string, input a
 	if err != nil {
 		return nil, err
 	}
+	run.kernel = &in.kernel
 	return c.pool.run(withCall(ctx, run), in, name, b)
 }
 
@@ -219,3 +220,6 @@ func (c *Connection) logResult(res *abi.Result) {
 		c.log.Info("invoke", attrs...)
 	}
 }
+
+// wire is a time as it crosses to the guest: milliseconds are enough, and every byte costs.
+func wire(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

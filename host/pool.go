@@ -30,6 +30,7 @@ type pool struct {
 type instance struct {
 	plugin *extism.Plugin
 	stderr *tail
+	kernel kernel
 }
 
 func newPool(m *Module, concurrency int, log *slog.Logger) *pool {
@@ -92,7 +93,7 @@ func (m *Module) instance() (*instance, error) {
 		return nil, fmt.Errorf("instantiating the module: %w", err)
 	}
 	plugin.SetLogger(func(extism.LogLevel, string) {})
-	return &instance{plugin, stderr}, nil
+	return &instance{plugin: plugin, stderr: stderr}, nil
 }
 
 func (in *instance) close(log *slog.Logger) {

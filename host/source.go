@@ -233,7 +233,7 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "source", abi.SourceInput{Operation: run.op.Name, Config: config, Settings: c.settings(),
-		Checkpoint: checkpoint, Deadline: deadline.UTC(), Now: c.opts.Now().UTC()})
+		Checkpoint: checkpoint, Deadline: wire(deadline), Now: wire(c.opts.Now())})
 	var out abi.SourceOutput
 	outcome, detail := abi.Succeeded, (*abi.Error)(nil)
 	switch {

@@ -112,7 +112,7 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "table", abi.TableInput{Operation: op.Name, Input: input, Settings: c.settings(), Cursor: cursor,
-		Limit: limit, Deadline: deadline.UTC(), Now: c.opts.Now().UTC()})
+		Limit: limit, Deadline: wire(deadline), Now: wire(c.opts.Now())})
 	var out abi.TableOutput
 	outcome, detail := abi.Succeeded, (*abi.Error)(nil)
 	switch {

@@ -1,8 +1,10 @@
 package jsonval
 
 import (
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Writer builds one JSON object, members in the order in which they are added. The zero Writer is ready; a name that
@@ -108,6 +110,11 @@ func AppendString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for i := 0; i < len(s); {
+		if end := asciiEnd(s, i); end > i {
+			b = append(b, s[i:end]...)
+			i = end
+			continue
+		}
 		c := s[i]
 		switch {
 		case c == '"' || c == '\\':
@@ -131,4 +138,23 @@ func AppendString(b []byte, s string) []byte {
 		i++
 	}
 	return append(b, '"')
+}
+
+// asciiEnd is the index of the first byte from i on that is not written as it is, or is not ASCII.
+func asciiEnd(s string, i int) int {
+	for i+8 <= len(s) {
+		x := *(*uint64)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i))
+		quote := x ^ lows*'"'
+		slash := x ^ lows*'\\'
+		del := x ^ lows*0x7f
+		hit := ((quote-lows)&^quote | (slash-lows)&^slash | (del-lows)&^del | (x-lows*0x20)&^x | x) & highs
+		if hit != 0 {
+			return i + bits.TrailingZeros64(hit)>>3
+		}
+		i += 8
+	}
+	for i < len(s) && s[i] != '"' && s[i] != '\\' && s[i] >= 0x20 && s[i] < 0x7f {
+		i++
+	}
+	return i
 }
