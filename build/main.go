@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -14,36 +16,68 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 )
 
+const usage = `Packs the connector as a Wasm module: builds ./guest with the installed Go, strips it and adds the manifest.
+The same sources and the same Go give the same bytes, wherever they are built.
+
+Usage: go run ./build [-o FILE]
+
+  go run ./build                        writes build/okta.wasm and build/okta.wasm.sha256 of this checkout
+  go run ./build -o /tmp/okta.wasm      writes /tmp/okta.wasm and /tmp/okta.wasm.sha256
+  (cd build && sha256sum -c okta.wasm.sha256)    checks a module that was written before
+
+`
+
 func main() {
-	out := flag.String("o", filepath.Join("build", "okta.wasm"), "where to write the module; FILE.sha256 is written beside it")
-	flag.Usage = func() {
-		fmt.Fprint(flag.CommandLine.Output(), "Packs the connector as a Wasm module with its manifest.\n\n"+
-			"  go run ./build                    writes build/okta.wasm and build/okta.wasm.sha256\n"+
-			"  go run ./build -o /tmp/okta.wasm  writes it elsewhere\n\n")
-		flag.PrintDefaults()
-	}
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out); err != nil {
+	switch err := run(ctx, os.Args[1:], os.Stdout); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out string) error {
-	wasm, err := pack.Guest(ctx, pack.Options{})
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("build", flag.ContinueOnError)
+	out := flags.String("o", "", "the `file` to write; its checksum goes to FILE.sha256 (default build/okta.wasm of this checkout)")
+	flags.SetOutput(io.Discard)
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(stdout, usage)
+			flags.SetOutput(stdout)
+			flags.PrintDefaults()
+			return err
+		}
+		return fmt.Errorf("%w: go run ./build --help tells what there is", err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("argument %q is not wanted: the file to write is given with -o", flags.Arg(0))
+	}
+	root, err := pack.Root()
 	if err != nil {
 		return err
 	}
+	if *out == "" {
+		*out = filepath.Join(root, "build", "okta.wasm")
+	}
+	wasm, err := pack.Guest(ctx, pack.Options{Dir: root})
+	if err != nil {
+		return err
+	}
+	return write(*out, wasm, stdout)
+}
+
+// write puts the module in place and beside it its checksum as sha256sum writes it, and tells of both.
+func write(out string, wasm []byte, stdout io.Writer) error {
+	hash := sha256.Sum256(wasm)
+	sum := hex.EncodeToString(hash[:])
 	if err := pack.Write(out, wasm); err != nil {
 		return err
 	}
-	hash := sha256.Sum256(wasm)
-	sum := hex.EncodeToString(hash[:])
 	if err := pack.Write(out+".sha256", []byte(sum+"  "+filepath.Base(out)+"\n")); err != nil {
 		return err
 	}
-	fmt.Printf("%s\n  size    %d bytes (%.2f MiB)\n  sha256  %s\n", out, len(wasm), float64(len(wasm))/(1<<20), sum)
-	return nil
+	_, err := fmt.Fprintf(stdout, "%s\n  size    %d bytes (%.2f MiB)\n  sha256  %s\n", out, len(wasm), float64(len(wasm))/(1<<20), sum)
+	return err
 }

@@ -7,6 +7,7 @@ package pacing
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"sort"
@@ -144,7 +145,9 @@ func (l *Limiter) take(name string) time.Duration {
 }
 
 // reserve is how many requests of a window are left to others.
-func (l *Limiter) reserve(b *bucket) int { return int(float64(b.limit) * (1 - l.opts.Share)) }
+func (l *Limiter) reserve(b *bucket) int {
+	return int(math.Round(float64(b.limit) * (1 - l.opts.Share)))
+}
 
 func (l *Limiter) bucket(name string) *bucket {
 	b := l.buckets[name]

@@ -1,0 +1,102 @@
+package pack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// flags of the build: nothing of this machine or this moment goes into the module.
+var flags = []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-buildmode=c-shared"}
+
+// fixed is the part of the build's environment that does not depend on the caller's.
+var fixed = []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOENV=off", "GOFLAGS=", "GOWORK=off"}
+
+// dropped are the variables of the caller's environment that would change the module.
+var dropped = []string{"GOOS", "GOARCH", "CGO_ENABLED", "GOENV", "GOFLAGS", "GOWORK", "GOWASM", "GOEXPERIMENT",
+	"GOFIPS140", "GODEBUG", "GO111MODULE"}
+
+// carried are the settings that say where things are and not what is built. They are asked for by name, since GOENV=off
+// hides those that `go env -w` wrote.
+var carried = []string{"GOPATH", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE",
+	"GOINSECURE", "GOVCS", "GOAUTH", "GOTOOLCHAIN"}
+
+// toolchain is the installed Go in the folder of a module.
+type toolchain struct {
+	dir     string
+	env     []string
+	version string // "go1.26.8"
+}
+
+func newToolchain(ctx context.Context, dir string) (*toolchain, error) {
+	t := &toolchain{dir: dir, env: append(os.Environ(), "GOWORK=off")}
+	out, err := t.run(ctx, append([]string{"env", "-json", "GOVERSION"}, carried...)...)
+	if err != nil {
+		return nil, err
+	}
+	var settings map[string]string
+	if err := json.Unmarshal(out, &settings); err != nil {
+		return nil, fmt.Errorf("reading what go env says: %w", err)
+	}
+	t.version = settings["GOVERSION"]
+	t.env = without(os.Environ(), slices.Concat(dropped, carried))
+	for _, name := range carried {
+		if v := settings[name]; v != "" {
+			t.env = append(t.env, name+"="+v)
+		}
+	}
+	t.env = append(t.env, fixed...)
+	return t, nil
+}
+
+// build compiles a package to a Wasm reactor.
+func (t *toolchain) build(ctx context.Context, pkg string) ([]byte, error) {
+	tmp, err := os.MkdirTemp("", "okta-pack-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
+	out := filepath.Join(tmp, "guest.wasm")
+	if _, err := t.run(ctx, append(slices.Clone(flags), "-o", out, pkg)...); err != nil {
+		return nil, fmt.Errorf("building %s for Wasm: %w", pkg, err)
+	}
+	return os.ReadFile(out)
+}
+
+// run gives what a go command prints; where it fails, the error has what it complained of.
+func (t *toolchain) run(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env = t.dir, t.env
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that go ends its compilers too
+	cmd.WaitDelay = 5 * time.Second
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return stdout.Bytes(), nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("go %s in %s: %w", args[0], t.dir, context.Cause(ctx))
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, fmt.Errorf("packing needs the go command in PATH: install Go, or use a module that is packed already: %w", err)
+	}
+	return nil, fmt.Errorf("go %s in %s: %w\n%s", args[0], t.dir, err, bytes.TrimSpace(stderr.Bytes()))
+}
+
+func without(env, names []string) []string {
+	var kept []string
+	for _, v := range env {
+		if name, _, _ := strings.Cut(v, "="); !slices.Contains(names, name) {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,210 @@
+package pacing_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/pacing"
+)
+
+var names = abi.RateLimitHeaders{Limit: "L", Remaining: "R", Reset: "T"}
+
+// fake is a clock that passes when somebody sleeps.
+type fake struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (f *fake) Now() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.now
+}
+
+func (f *fake) Sleep(ctx context.Context, d time.Duration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now = f.now.Add(d)
+	return ctx.Err()
+}
+
+// their clock is years away from ours.
+var their = time.Unix(1_500_000_000, 0).UTC()
+
+func answer(limit, remaining, resetIn any) http.Header {
+	h := http.Header{"Date": {their.Format(http.TimeFormat)}, "L": {fmt.Sprint(limit)}, "R": {fmt.Sprint(remaining)}}
+	if n, ok := resetIn.(int); ok {
+		resetIn = their.Unix() + int64(n)
+	}
+	h["T"] = []string{fmt.Sprint(resetIn)}
+	return h
+}
+
+func limiter(share float64) (*pacing.Limiter, *fake) {
+	clock := &fake{now: time.Unix(2_000_000_000, 0)}
+	return pacing.New(pacing.Options{Headers: names, Share: share, Clock: clock}), clock
+}
+
+func take(t *testing.T, l *pacing.Limiter) time.Duration {
+	t.Helper()
+	waited, err := l.Acquire(context.Background(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return waited
+}
+
+func TestRequestsWaitForTheReset(t *testing.T) {
+	l, _ := limiter(1)
+	if w := take(t, l); w != 0 {
+		t.Errorf("the first request waited %s", w)
+	}
+	l.Observe("b", 200, answer(100, 2, 40))
+	for range 2 {
+		if w := take(t, l); w != 0 {
+			t.Errorf("a request with room waited %s", w)
+		}
+	}
+	if w := take(t, l); w < 40*time.Second || w > 41*time.Second {
+		t.Errorf("a request without room waited %s", w)
+	}
+	if w := take(t, l); w != 0 {
+		t.Errorf("a request of the next window waited %s", w)
+	}
+}
+
+func TestAShareIsLeftToOthers(t *testing.T) {
+	l, _ := limiter(0.9)
+	take(t, l)
+	l.Observe("b", 200, answer(100, 12, 40))
+	for i := range 2 {
+		if w := take(t, l); w != 0 {
+			t.Errorf("request %d waited %s", i, w)
+		}
+	}
+	if w := take(t, l); w == 0 {
+		t.Error("the last tenth was used")
+	}
+}
+
+func TestAnswersThatOvertakeEachOtherDoNotAddRoom(t *testing.T) {
+	l, _ := limiter(1)
+	take(t, l)
+	l.Observe("b", 200, answer(100, 0, 40))
+	l.Observe("b", 200, answer(100, 5, 40))
+	if w := take(t, l); w == 0 {
+		t.Error("an older answer gave room")
+	}
+}
+
+func TestHeadersThatMakeNoSenseTeachNothing(t *testing.T) {
+	for name, h := range map[string]http.Header{
+		"none":           {},
+		"negative":       answer(100, -1, 40),
+		"no number":      answer(100, "none", 40),
+		"huge":           answer("99999999999999999999", 0, 40),
+		"a reset far on": answer(100, 0, 86_400),
+		"a reset before": answer(100, 0, -30),
+		"no date":        {"L": {"100"}, "R": {"0"}, "T": {"1500000040"}},
+		"a limit of 0":   answer(0, 0, 40),
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, _ := limiter(1)
+			take(t, l)
+			if pause := l.Observe("b", 200, h); pause != 0 {
+				t.Errorf("paused %s", pause)
+			}
+			if w := take(t, l); w != 0 {
+				t.Errorf("waited %s", w)
+			}
+		})
+	}
+	t.Run("of several values the first sound one counts", func(t *testing.T) {
+		l, _ := limiter(1)
+		take(t, l)
+		h := answer(100, 0, 40)
+		h["R"] = []string{"", "-1", "0"}
+		l.Observe("b", 200, h)
+		if w := take(t, l); w == 0 {
+			t.Error("the headers taught nothing")
+		}
+	})
+}
+
+func TestTooManyAtOnceIsNoCapacity(t *testing.T) {
+	l, _ := limiter(1)
+	take(t, l)
+	l.Observe("b", 200, answer(100, 50, 40))
+	if pause := l.Observe("b", 429, answer(0, 0, 40)); pause < 500*time.Millisecond || pause > 2*time.Second {
+		t.Errorf("paused %s", pause)
+	}
+	if w := take(t, l); w > 2*time.Second {
+		t.Errorf("waited %s", w)
+	}
+	if b := l.Buckets()[0]; b.Limit != 100 {
+		t.Errorf("the limit became %d", b.Limit)
+	}
+}
+
+func TestADeadlineBeforeTheResetIsToldAtOnce(t *testing.T) {
+	l, clock := limiter(1)
+	take(t, l)
+	l.Observe("b", 200, answer(100, 0, 40))
+	ctx, cancel := context.WithDeadline(context.Background(), clock.Now().Add(30*time.Second))
+	defer cancel()
+	before := clock.Now()
+	_, err := l.Acquire(ctx, "b")
+	var tooLong pacing.TooLong
+	if !errors.As(err, &tooLong) || tooLong.RetryAfter < 40*time.Second || clock.Now() != before {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestBucketsAreApart(t *testing.T) {
+	l, _ := limiter(1)
+	l.Observe("a", 200, answer(100, 0, 40))
+	if w := take(t, l); w != 0 {
+		t.Errorf("waited %s for another bucket", w)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	l, _ := limiter(1)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 200 {
+				name := fmt.Sprint(j % 3)
+				if _, err := l.Acquire(context.Background(), name); err != nil {
+					t.Error(err)
+				}
+				l.Observe(name, 200, answer(100, (i*j)%100, 40))
+				l.Buckets()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func FuzzObserve(f *testing.F) {
+	f.Add("100", "0", "1500000040", "Fri, 14 Jul 2017 02:40:00 GMT", 429)
+	f.Add("-1", "x", "", "yesterday", 200)
+	f.Fuzz(func(t *testing.T, limit, remaining, reset, date string, status int) {
+		l, clock := limiter(1)
+		pause := l.Observe("b", status, http.Header{"L": {limit}, "R": {remaining}, "T": {reset}, "Date": {date}, "Retry-After": {reset}})
+		if pause < 0 || pause > 77*time.Second {
+			t.Fatalf("paused %s", pause)
+		}
+		start := clock.Now()
+		take(t, l)
+		if waited := clock.Now().Sub(start); waited > 80*time.Second {
+			t.Fatalf("waited %s", waited)
+		}
+	})
+}
