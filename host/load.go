@@ -10,6 +10,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -212,6 +213,17 @@ func (m *Module) Manifest() *abi.Manifest { return m.manifest }
 
 // RawManifest is the manifest byte for byte.
 func (m *Module) RawManifest() json.RawMessage { return m.raw }
+
+// Describe asks the module itself for its manifest: the describe export must answer the bytes of the custom section.
+func (m *Module) Describe(ctx context.Context) (json.RawMessage, error) {
+	in, err := m.instance()
+	if err != nil {
+		return nil, err
+	}
+	defer in.close(m.log)
+	_, out, err := in.plugin.CallWithContext(ctx, "describe", nil)
+	return bytes.TrimRight(out, " "), err
+}
 
 // SHA256 is the checksum of the module as loaded, in hex; empty when LoadOptions pinned none.
 func (m *Module) SHA256() string { return m.sum }

@@ -62,7 +62,7 @@ func act(field string) int32 {
 		}
 	case "eat kernel memory":
 		for {
-			pdk.AllocateBytes(make([]byte, 1<<20))
+			pdk.Allocate(1 << 20)
 		}
 	case "panic":
 		panic("the module panics: " + in.Get("text").Str())
