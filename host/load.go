@@ -16,6 +16,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -171,7 +172,7 @@ func (m *Module) readManifest(bin *wasmbin.Module) error {
 	if err := dec.Decode(m.manifest); err != nil {
 		return fmt.Errorf("manifest: %v", err)
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF {
 		return fmt.Errorf("manifest: more than one JSON value")
 	}
 	if err := m.manifest.Check(); err != nil {

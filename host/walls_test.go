@@ -378,11 +378,14 @@ func TestAGuestThatDoesNotStopIsStopped(t *testing.T) {
 }
 
 func TestAGuestThatEatsMemoryIsStopped(t *testing.T) {
-	for _, do := range []string{"eat", "eat kernel memory"} {
+	for do, want := range map[string]abi.Outcome{
+		"eat":               abi.Failed,
+		"eat kernel memory": abi.Unavailable, // the kernel says no to more; the guest asks on, until its time is up
+	} {
 		t.Run(do, func(t *testing.T) {
-			r := newRig(t, host.Limits{CallTimeout: 20 * time.Second}, nil)
+			r := newRig(t, host.Limits{CallTimeout: 5 * time.Second}, nil)
 			res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"`+do+`"}`))
-			if err == nil || res.Outcome != abi.Failed {
+			if err == nil || res.Outcome != want {
 				t.Fatalf("%+v %v", res, err)
 			}
 			if res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs"}`); res.Outcome != abi.Succeeded {

@@ -2,7 +2,6 @@ package okta
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -99,11 +98,11 @@ func lookback(settings jsonval.Value) int64 {
 
 // ago is an RFC 3339 time less so many seconds; what is no time comes back as it is, for Okta to refuse.
 func (c *call) ago(when string, seconds int64) string {
-	t, err := time.Parse(time.RFC3339Nano, when)
-	if err != nil {
+	t, ok := parseInstant(when)
+	if !ok {
 		return when
 	}
-	return t.UTC().Add(-time.Duration(seconds) * time.Second).Format("2006-01-02T15:04:05.000Z")
+	return (t - instant(seconds*1000)).String()
 }
 
 // checkpoint is where a source goes on. Published and the link of the last page are kept together, so that a link that

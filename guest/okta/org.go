@@ -2,7 +2,6 @@ package okta
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -103,15 +102,15 @@ func checkEngine(f *findings, pipeline string, isOrg bool) {
 }
 
 func checkClock(f *findings, date, now string) {
-	theirs, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", date)
-	if err != nil {
+	theirs, ok := parseHTTPDate(date)
+	if !ok {
 		return
 	}
-	ours, err := time.Parse(time.RFC3339Nano, now)
-	if err != nil {
+	ours, ok := parseInstant(now)
+	if !ok {
 		return
 	}
-	skew := int64(ours.Sub(theirs) / time.Second)
+	skew := int64(ours-theirs) / 1000
 	if skew > maxClockSkew || skew < -maxClockSkew {
 		f.add("clock", false, "this machine's clock is "+strconv.FormatInt(skew, 10)+" s ahead of Okta's", "set the clock (NTP)")
 		return

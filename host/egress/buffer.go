@@ -5,12 +5,14 @@ import (
 	"io"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
-// Buffer holds one answer's body. Release it when nothing refers to its bytes any more.
+// Buffer holds one answer's body. Release it when nothing refers to its bytes any more; a nil Buffer is an empty one.
 type Buffer struct {
-	b     []byte
-	class int // index of its pool; -1 is none
+	b        []byte
+	class    int // index of its pool; -1 is none
+	released atomic.Bool
 }
 
 // Sizes of pooled buffers are powers of two from 4 KiB to 64 MiB.
@@ -32,12 +34,12 @@ func newBuffer(size int64) *Buffer {
 	return &Buffer{b: make([]byte, 0, 1<<class), class: class - minClass}
 }
 
-// Bytes is the body; nil after Release.
+// Bytes is the body; nil after Release. It gives no way to what lies in the memory behind it.
 func (b *Buffer) Bytes() []byte {
 	if b == nil {
 		return nil
 	}
-	return b.b
+	return b.b[:len(b.b):len(b.b)]
 }
 
 // Len is the body's length in bytes.
@@ -48,9 +50,10 @@ func (b *Buffer) Len() int {
 	return len(b.b)
 }
 
-// Release gives the memory back. Releasing twice does nothing.
+// Release gives the memory back. Releasing twice does nothing, also at the same time: memory that went to two bodies
+// would show one to the other.
 func (b *Buffer) Release() {
-	if b == nil || b.b == nil {
+	if b == nil || b.released.Swap(true) {
 		return
 	}
 	if b.class >= 0 {
@@ -62,7 +65,8 @@ func (b *Buffer) Release() {
 
 var errTooLarge = errors.New("over the body limit")
 
-// readBuffer reads a body of at most limit bytes. expected is its length where the server told, else -1.
+// readBuffer reads a body of at most limit bytes; nil is an empty one. expected is its length where the server told,
+// else -1.
 func readBuffer(r io.Reader, expected, limit int64) (*Buffer, error) {
 	if expected > limit {
 		return nil, errTooLarge
@@ -85,6 +89,10 @@ func readBuffer(r io.Reader, expected, limit int64) (*Buffer, error) {
 			return nil, errTooLarge
 		}
 		if err == io.EOF {
+			if len(b.b) == 0 {
+				b.Release()
+				return nil, nil
+			}
 			return b, nil
 		}
 		if err != nil {

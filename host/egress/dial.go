@@ -12,75 +12,164 @@ import (
 // errPrivate means that a name leads to an address inside a network, where an org of Okta's cannot be.
 var errPrivate = errors.New("not a public address")
 
+// dialError is a connection that was not made.
+type dialError struct{ error }
+
+func (e dialError) Unwrap() error { return e.error }
+
+// Bounds of dialling.
+const (
+	dialTimeout = 10 * time.Second       // for one address
+	dialStagger = 300 * time.Millisecond // until the next address is tried beside it, as in RFC 8305
+)
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // dialer resolves a name, judges the addresses, and dials one of those that it judged: a second look-up could give
 // another answer.
-func dialer(c Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+func dialer(c Config) dialFunc {
 	lookup := c.Lookup
 	if lookup == nil {
 		lookup = net.DefaultResolver.LookupIPAddr
 	}
 	dial := c.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
 	loopback := isLoopback(c.BaseURL.Hostname())
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
-			return nil, err
+			return nil, dialError{err}
 		}
-		var addresses []netip.Addr
-		if a, err := netip.ParseAddr(host); err == nil {
-			addresses = []netip.Addr{a}
-		} else {
-			found, err := lookup(ctx, host)
-			if err != nil {
-				return nil, err
-			}
-			for _, f := range found {
-				if a, ok := netip.AddrFromSlice(f.IP); ok {
-					addresses = append(addresses, a.Unmap().WithZone(f.Zone))
-				}
+		found, err := resolve(ctx, lookup, host)
+		if err != nil {
+			return nil, dialError{err}
+		}
+		var judged []string
+		refused := error(&net.DNSError{Err: "no address", Name: host, IsNotFound: true})
+		for _, a := range found {
+			if c.AllowPrivateNetwork || public(a) || loopback && a.IsLoopback() {
+				judged = append(judged, net.JoinHostPort(a.String(), port))
+			} else {
+				refused = fmt.Errorf("%s is %s: %w; set allow_private_network if that is meant", host, a, errPrivate)
 			}
 		}
-		var last error = fmt.Errorf("%s has no address", host)
-		for _, a := range addresses {
-			if !c.AllowPrivateNetwork && !public(a) && !(loopback && a.IsLoopback()) {
-				last = fmt.Errorf("%s is %s: %w; set allow_private_network if that is meant", host, a, errPrivate)
-				continue
-			}
-			conn, err := dial(ctx, network, net.JoinHostPort(a.String(), port))
-			if err == nil {
-				return conn, nil
-			}
-			last = err
+		if len(judged) == 0 {
+			return nil, dialError{refused}
 		}
-		return nil, last
+		conn, err := race(ctx, dial, network, judged)
+		if err != nil {
+			return nil, dialError{err}
+		}
+		return &countedConn{Conn: conn}, nil
 	}
 }
 
-var shared = []netip.Prefix{
+func resolve(ctx context.Context, lookup func(context.Context, string) ([]net.IPAddr, error), host string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	found, err := lookup(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	addresses := make([]netip.Addr, 0, len(found))
+	for _, f := range found {
+		if a, ok := netip.AddrFromSlice(f.IP); ok {
+			addresses = append(addresses, a.Unmap().WithZone(f.Zone))
+		}
+	}
+	return addresses, nil
+}
+
+// race dials addresses in their order, the next one when the last has failed or is slow, and keeps the first
+// connection. It returns the first error where there is none.
+func race(ctx context.Context, dial dialFunc, network string, addresses []string) (net.Conn, error) {
+	if len(addresses) == 1 {
+		return dial(ctx, network, addresses[0])
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	results := make(chan result)
+	start := func(address string) {
+		conn, err := dial(ctx, network, address)
+		select {
+		case results <- result{conn, err}:
+		case <-ctx.Done():
+			if conn != nil {
+				_ = conn.Close()
+			}
+		}
+	}
+	var first error
+	next, running := 0, 0
+	slow := time.NewTimer(0)
+	defer slow.Stop()
+	for {
+		select {
+		case <-slow.C:
+			if next < len(addresses) {
+				go start(addresses[next])
+				next, running = next+1, running+1
+				slow.Reset(dialStagger)
+			}
+		case r := <-results:
+			if r.err == nil {
+				return r.conn, nil
+			}
+			if first == nil {
+				first = r.err
+			}
+			if running--; running == 0 && next == len(addresses) {
+				return nil, first
+			}
+			slow.Reset(0)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// special are blocks of global unicast addresses that belong to nobody on the public internet.
+var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"),   // carrier-grade NAT
 	netip.MustParsePrefix("192.0.0.0/24"),    // protocol assignments
 	netip.MustParsePrefix("192.0.2.0/24"),    // documentation
+	netip.MustParsePrefix("192.88.99.0/24"),  // 6to4 relays
 	netip.MustParsePrefix("198.18.0.0/15"),   // benchmarks
 	netip.MustParsePrefix("198.51.100.0/24"), // documentation
 	netip.MustParsePrefix("203.0.113.0/24"),  // documentation
 	netip.MustParsePrefix("240.0.0.0/4"),     // reserved
-	netip.MustParsePrefix("64:ff9b::/96"),    // NAT64: an IPv4 address in disguise
-	netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("2002::/16"),     // 6to4, likewise
-	netip.MustParsePrefix("2001:db8::/32"), // documentation
+	netip.MustParsePrefix("2001::/23"),       // protocol assignments, Teredo among them
+	netip.MustParsePrefix("2001:db8::/32"),   // documentation
+	netip.MustParsePrefix("2002::/16"),       // 6to4: an IPv4 address in disguise
+	netip.MustParsePrefix("3fff::/20"),       // documentation
 }
 
+var (
+	globalIPv6 = netip.MustParsePrefix("2000::/3") // all that is handed out
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")
+)
+
+// public reports whether an address is one of the public internet's. On a network of IPv6 alone, public IPv4 addresses
+// look like 64:ff9b::<address>.
 func public(a netip.Addr) bool {
-	a = a.Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+	a = a.WithZone("").Unmap()
+	if nat64.Contains(a) {
+		b := a.As16()
+		a = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Is6() && !globalIPv6.Contains(a) {
 		return false
 	}
-	for _, p := range shared {
-		if p.Contains(a.WithZone("")) {
+	for _, p := range special {
+		if p.Contains(a) {
 			return false
 		}
 	}

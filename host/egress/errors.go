@@ -5,68 +5,124 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
-	"os"
+	"net/http"
+	"strconv"
 	"syscall"
 
 	"github.com/mach5/okta-connector/abi"
 )
 
-// errInterrupted is a body that did not come whole.
-type errInterrupted struct{ error }
+func malformed(err error) *abi.SendError {
+	return &abi.SendError{Code: abi.SendMalformed, Message: err.Error()}
+}
 
-func (e errInterrupted) Unwrap() error { return e.error }
+// contextError says why the caller's context ended.
+func contextError(ctx context.Context, sent bool) *abi.SendError {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return &abi.SendError{Code: abi.SendCanceled, Message: "the caller gave up", Sent: sent}
+	}
+	return &abi.SendError{Code: abi.SendTimeout, Message: "the call's time is up", Sent: sent}
+}
 
-// sendError says what became of a request that got no whole answer. Nothing of the request's headers, query or body is
-// in the message.
-func (c *Client) sendError(ctx, attempt context.Context, err error, wrote bool) *abi.SendError {
+// sendError says what became of a request that got no answer. Nothing of the request's headers, query or body is in
+// the message.
+func (c *Client) sendError(ctx, attempt context.Context, err error, t *trail) *abi.SendError {
+	e := &abi.SendError{Sent: t.sent()}
 	host := c.config.BaseURL.Host
-	e := &abi.SendError{Sent: wrote}
-	var dns *net.DNSError
-	var cert *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var dial dialError
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		e.Code, e.Message = abi.SendCanceled, "the caller gave up"
+	case t.stopped:
+		e.Code, e.Message = abi.SendInterrupted, host+" broke off before it answered"
 	case ctx.Err() != nil:
-		e.Code, e.Message = abi.SendTimeout, "the call's time is up"
-	case attempt.Err() != nil || os.IsTimeout(err):
+		return contextError(ctx, e.Sent)
+	case attempt.Err() != nil:
 		e.Code, e.Message = abi.SendTimeout, host+" did not answer within "+c.config.Timeout.String()
-	case errors.As(err, &cert):
-		e.Code, e.Message = abi.SendTLS, host+": "+certificate(cert.Err)
-	case errors.As(err, &record), errors.As(err, &alert):
-		e.Code, e.Message = abi.SendTLS, host+" does not speak TLS as it should: is base_url right?"
-	case errors.As(err, &dns):
-		e.Code, e.Message = abi.SendConnect, "no such host "+c.config.BaseURL.Hostname()+": check base_url, or the network"
-		if dns.IsTemporary || dns.IsTimeout {
-			e.Message = "the name " + c.config.BaseURL.Hostname() + " could not be resolved just now"
-		}
-	case errors.Is(err, errPrivate):
-		e.Code, e.Message = abi.SendConnect, err.Error()
-	case errors.Is(err, syscall.ECONNREFUSED):
-		e.Code, e.Message = abi.SendConnect, host+" refuses connections: check base_url, or whether it runs"
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		e.Code, e.Message = abi.SendConnect, "there is no route to "+host+": check the network"
-	case wrote:
-		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before a whole answer had come"
+	case errors.As(err, &dial):
+		e.Code, e.Message = abi.SendConnect, c.dialMessage(dial.error)
+	case !e.Sent && isTLS(err, t.tlsError.Load()):
+		e.Code, e.Message = abi.SendTLS, tlsMessage(host, err)
+	case e.Sent:
+		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before an answer had come"
+	case isTimeout(err):
+		e.Code, e.Message = abi.SendConnect, host+" did not finish the TLS handshake within "+tlsTimeout.String()
 	default:
-		e.Code, e.Message = abi.SendConnect, "no connection to "+host
+		e.Code, e.Message = abi.SendConnect, "the connection to "+host+" broke before the request left"
 	}
 	return e
 }
 
-func certificate(err error) string {
+// bodyError says why an answer could not be read to its end.
+func (c *Client) bodyError(ctx, attempt context.Context, err error) *abi.SendError {
+	host := c.config.BaseURL.Host
+	e := &abi.SendError{Sent: true}
+	switch {
+	case errors.Is(err, errTooLarge):
+		e.Code = abi.SendTooLarge
+		e.Message = "the answer is over the limit of " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes (Limits.BodyBytes): ask for smaller pages"
+	case ctx.Err() != nil:
+		return contextError(ctx, true)
+	case attempt.Err() != nil:
+		e.Code, e.Message = abi.SendTimeout, host+" did not finish its answer within "+c.config.Timeout.String()
+	case errors.Is(err, errEncoding):
+		e.Code, e.Message = abi.SendInterrupted, "the answer of "+host+" is not encoded as it says"
+	default:
+		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before the whole answer had come"
+	}
+	return e
+}
+
+func (c *Client) dialMessage(err error) string {
+	host, name := c.config.BaseURL.Host, c.config.BaseURL.Hostname()
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, errPrivate):
+		return err.Error()
+	case errors.As(err, &dns) && (dns.IsTemporary || dns.IsTimeout) && !dns.IsNotFound:
+		return "the name " + name + " cannot be resolved just now: check the network and its DNS"
+	case errors.As(err, &dns):
+		return "no such host " + name + ": check base_url, or the network"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return host + " refuses connections: check base_url, or whether it runs"
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return "there is no route to " + host + ": check the network"
+	case isTimeout(err):
+		return host + " does not take connections within " + dialTimeout.String() + ": check the network, or a firewall"
+	}
+	return "no connection to " + host
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// isTLS reports whether there is a peer, but no trust in it. A handshake that only broke off may go better next time.
+func isTLS(err error, handshakeFailed bool) bool {
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return true
+	}
+	broke := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || isTimeout(err)
+	return handshakeFailed && !broke
+}
+
+func tlsMessage(host string, err error) string {
+	var cert *tls.CertificateVerificationError
+	if !errors.As(err, &cert) {
+		return host + " does not speak TLS as it should (TLS 1.2 or later): is base_url right?"
+	}
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	switch {
-	case errors.As(err, &name):
-		return "its certificate is for another name: check base_url"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "its certificate has expired, or this machine's clock is wrong"
-	case errors.As(err, &unknown):
-		return "its certificate is signed by nobody this machine trusts: a proxy that inspects TLS, or the wrong host"
+	case errors.As(cert.Err, &name):
+		return host + ": its certificate is for another name: check base_url"
+	case errors.As(cert.Err, &invalid) && invalid.Reason == x509.Expired:
+		return host + ": its certificate has expired, or this machine's clock is wrong"
+	case errors.As(cert.Err, &unknown):
+		return host + ": its certificate is signed by nobody this machine trusts: a proxy that inspects TLS, or the wrong host"
 	}
-	return "its certificate is not valid"
+	return host + ": its certificate is not valid"
 }

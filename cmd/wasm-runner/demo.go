@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// demoName is the name of the connection that --demo brings.
+const demoName = "okta"
+
+// demoOrg is the org of --demo: seeded, and new in each process. It resolves the one secret that its connection has.
+type demoOrg struct {
+	server *oktatest.Server
+}
+
+func startDemo() (*demoOrg, error) {
+	server, err := oktatest.New(oktatest.Config{}).Listen("127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return &demoOrg{server}, nil
+}
+
+func (d *demoOrg) config() host.Config {
+	return host.Config{Name: demoName, Kind: "okta", BaseURL: d.server.URL, TokenSecretRef: "demo:token"}
+}
+
+// Resolve implements secrets.Resolver.
+func (d *demoOrg) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New(d.server.Org.Token()), nil
+}

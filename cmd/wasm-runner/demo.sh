@@ -1,0 +1,58 @@
+#!/bin/sh
+# The main job, on a simulated org that lives as long as this script: tail its log, look a user up, and try a write that
+# was not granted. make run calls it. It fails when a step does not end as it should.
+#
+#   sh cmd/wasm-runner/demo.sh [bin/wasm-runner]
+set -eu
+runner=${1:-bin/wasm-runner}
+work=$(mktemp -d)
+org=
+trap '[ -z "$org" ] || { kill "$org" 2>/dev/null; wait "$org" 2>/dev/null; }; rm -rf "$work"' EXIT
+
+explain() { printf '\n# %s\n' "$*"; }
+# run CODE ARGS… shows a command as one would type it, runs it, shows the beginning of what it prints, and wants it to
+# end with CODE.
+run() {
+  want=$1
+  shift
+  printf '$ wasm-runner'
+  for arg; do
+    case $arg in *[\{\ ]*) printf " '%s'" "$arg" ;; *) printf ' %s' "$arg" ;; esac
+  done
+  echo
+  code=0
+  (cd "$work" && "$runner" --config okta.yaml "$@" >out 2>err) || code=$?
+  cut -c 1-160 "$work/out" | head -n 8
+  lines=$(wc -l <"$work/out")
+  if [ "$lines" -gt 8 ]; then echo "… $lines lines in all"; fi
+  cat "$work/err"
+  if [ "$code" -ne 0 ]; then echo "[exit code $code]"; fi
+  if [ "$code" -ne "$want" ]; then echo "demo: that should have ended with exit code $want" >&2; exit 1; fi
+}
+
+case $runner in /*) ;; *) runner=$PWD/$runner ;; esac
+"$runner" simulate --connection-file "$work/okta.yaml" >/dev/null &
+org=$!
+while [ ! -e "$work/okta.yaml" ]; do
+  kill -0 "$org" # else there is nothing to wait for
+  sleep 0.05
+done
+
+explain "Does the connection to the org work? (wasm-runner simulate runs in the background; okta.yaml is its connection file.)"
+run 0 check
+explain "The org's System Log, one JSON object a line. The checkpoint file keeps how far it was read."
+run 0 source poll_system_log_page --checkpoint cp.json
+explain "Run again, it writes only what is new: nothing."
+run 0 source poll_system_log_page --checkpoint cp.json
+explain "One user, by login. The token that the request carried never entered the sandbox."
+run 0 invoke lookup_user '{"user":"ada.lovelace@example.com"}'
+explain "Users as rows."
+run 0 table list_users --columns login,status,created --limit 5
+explain "A write that nobody granted is denied before anything leaves this machine."
+run 3 invoke deactivate_user '{"user":"alan.turing@example.com"}'
+explain "Granted for this run, it succeeds."
+run 0 --grant destructive invoke deactivate_user '{"user":"alan.turing@example.com"}'
+explain "Once more: it was so already, nothing was done, and the outcome says it."
+run 0 --grant destructive invoke deactivate_user '{"user":"alan.turing@example.com"}'
+explain "The log knows of it: these events are all that is new."
+run 0 source poll_system_log_page --checkpoint cp.json

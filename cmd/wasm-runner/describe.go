@@ -1,0 +1,273 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+)
+
+func (a *app) describeCommand() *cobra.Command {
+	var format string
+	formats := []string{"text", "json"}
+	cmd := &cobra.Command{
+		Use:   "describe [OP]",
+		Short: "Say what the module is, or what one operation takes, does and needs",
+		Long: `Lists the module's operations, or describes one: its safety class, input, endpoints, columns and outcomes.
+It needs no connection. --format json prints the manifest, or the operation's part of it.`,
+		Example: `  wasm-runner describe
+  wasm-runner describe lookup_user
+  wasm-runner describe --format json | jq -r '.operations[].name'`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("describe takes one operation and got %d arguments", len(args))
+			}
+			return oneOf("format", format, formats)
+		},
+		ValidArgsFunction: a.completeOperation(""),
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	fixed(cmd, "format", formats)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		m, err := a.loadModule(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer func() { _ = m.Close(cmd.Context()) }()
+		var text bytes.Buffer
+		switch {
+		case len(args) == 0 && format == "json":
+			text.Write(append(m.RawManifest(), '\n'))
+		case len(args) == 0:
+			describeModule(&text, m)
+		default:
+			op, err := m.Operation(args[0])
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				enc := json.NewEncoder(&text)
+				enc.SetEscapeHTML(false)
+				if err := enc.Encode(op); err != nil {
+					return err
+				}
+			} else if err := describeOperation(&text, m.Manifest().Kind, op); err != nil {
+				return err
+			}
+		}
+		_, err = a.stdout.Write(text.Bytes())
+		return err
+	}
+	return cmd
+}
+
+func describeModule(w io.Writer, m *host.Module) {
+	manifest := m.Manifest()
+	fmt.Fprintf(w, "%s %s, ABI %s, %d operations, %.1f MiB\n\n", manifest.Kind, manifest.Version, manifest.ABI,
+		len(manifest.Operations), float64(m.Size())/(1<<20))
+	t := grid{header: []string{"OPERATION", "CLASS", "SURFACES", "SUMMARY"}}
+	for i := range manifest.Operations {
+		op := &manifest.Operations[i]
+		class := string(op.Class)
+		if len(op.ClassRules) > 0 {
+			class += "*"
+		}
+		t.add(op.Name, class, surfaces(op), firstSentence(op.Summary))
+	}
+	t.write(w)
+	if slices.ContainsFunc(manifest.Operations, func(op abi.Operation) bool { return len(op.ClassRules) > 0 }) {
+		fmt.Fprintln(w, "\n* the input can set another class")
+	}
+	fmt.Fprintln(w, "\nwasm-runner describe OP tells the rest of one.")
+}
+
+func surfaces(op *abi.Operation) string {
+	words := make([]string, len(op.Surfaces))
+	for i, s := range op.Surfaces {
+		words[i] = string(s)
+	}
+	return strings.Join(words, " ")
+}
+
+// firstSentence is a summary short enough for a list.
+func firstSentence(s string) string {
+	if i := strings.Index(s, ". "); i >= 0 {
+		return s[:i+1]
+	}
+	return s
+}
+
+func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
+	fmt.Fprintf(w, "%s.%s\n  %s\n\n", kind, op.Name, op.Summary)
+	fmt.Fprintf(w, "class        %s\n", op.Class)
+	for _, r := range op.ClassRules {
+		when := "is given"
+		if r.Equals != "" {
+			when = "is " + r.Equals
+		}
+		fmt.Fprintf(w, "             %s when %s %s\n", r.Class, r.Field, when)
+	}
+	fmt.Fprintf(w, "surfaces     %s\nidempotency  %s\n", surfaces(op), op.Idempotency)
+	if op.Key != "" {
+		fmt.Fprintf(w, "key          %s\n", op.Key)
+	}
+	if err := describeInput(w, op); err != nil {
+		return err
+	}
+	describeUse(w, op)
+
+	fmt.Fprintln(w, "\nEndpoints")
+	endpoints := grid{indent: "  ", header: []string{"ENDPOINT", "BUCKET", "SCOPES"}}
+	for _, e := range op.Endpoints {
+		endpoints.add(e.Endpoint, e.Bucket, strings.Join(e.Scopes, " "))
+	}
+	endpoints.write(w)
+
+	if len(op.Columns) > 0 {
+		fmt.Fprintln(w, "\nColumns")
+		columns := grid{indent: "  ", header: []string{"COLUMN", "TYPE", "PATH", ""}}
+		for _, c := range op.Columns {
+			columns.add(c.Name, string(c.Type), c.Path, c.Description)
+		}
+		columns.write(w)
+	}
+	fmt.Fprintf(w, "\nOutcomes and exit codes\n%s", exitTable())
+	return nil
+}
+
+// describeInput prints the fields of an operation's input, required ones first.
+func describeInput(w io.Writer, op *abi.Operation) error {
+	inputs, err := inputsOf(op.InputSchema)
+	if err != nil {
+		return fmt.Errorf("%s: its input_schema cannot be shown: %w", op.Name, err)
+	}
+	if len(inputs) == 0 {
+		fmt.Fprintln(w, "\nInput: none")
+		return nil
+	}
+	fmt.Fprintln(w, "\nInput (* required)")
+	t := grid{indent: "  ", header: []string{"FIELD", "TYPE", "DEFAULT", ""}}
+	for _, in := range inputs {
+		t.add(in.name, in.kind, in.byDefault, in.description)
+	}
+	t.write(w)
+	return nil
+}
+
+// describeUse prints a command line for each surface.
+func describeUse(w io.Writer, op *abi.Operation) {
+	example := "{}"
+	if len(op.Example) > 0 {
+		example = string(op.Example)
+	}
+	quoted := "'" + strings.ReplaceAll(example, "'", `'\''`) + "'"
+	fmt.Fprintln(w, "\nExamples")
+	grant := ""
+	if op.Class != abi.Read {
+		grant = "--grant " + string(op.Class) + " "
+	}
+	if op.On(abi.Axon) {
+		fmt.Fprintf(w, "  wasm-runner %sinvoke %s %s\n", grant, op.Name, quoted)
+	}
+	if op.On(abi.Ingest) {
+		fmt.Fprintf(w, "  wasm-runner source %s --source-config %s --checkpoint %s.json --out %s.ndjson\n", op.Name, quoted, op.Name, op.Name)
+	}
+	if op.On(abi.SQL) {
+		fmt.Fprintf(w, "  wasm-runner table %s %s\n", op.Name, quoted)
+	}
+}
+
+// field is one field of an input, as people read it.
+type field struct {
+	name, kind, byDefault, description string
+}
+
+// inputsOf reads the top-level properties of a JSON Schema, in their order but required ones first.
+func inputsOf(schema json.RawMessage) ([]field, error) {
+	var s struct {
+		Required   []string        `json:"required"`
+		Properties json.RawMessage `json:"properties"`
+	}
+	if err := json.Unmarshal(schema, &s); err != nil {
+		return nil, err
+	}
+	if len(s.Properties) == 0 {
+		return nil, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(s.Properties))
+	if _, err := dec.Token(); err != nil {
+		return nil, err
+	}
+	var required, others []field
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		var p property
+		if err := dec.Decode(&p); err != nil {
+			return nil, err
+		}
+		f := field{fmt.Sprint(name), p.kind(), string(p.Default), p.Description}
+		if slices.Contains(s.Required, f.name) {
+			f.name += " *"
+			required = append(required, f)
+		} else {
+			others = append(others, f)
+		}
+	}
+	return append(required, others...), nil
+}
+
+// property is what is shown of one property's schema.
+type property struct {
+	Type        json.RawMessage   `json:"type"`
+	Format      string            `json:"format"`
+	Enum        []json.RawMessage `json:"enum"`
+	Minimum     json.Number       `json:"minimum"`
+	Maximum     json.Number       `json:"maximum"`
+	Default     json.RawMessage   `json:"default"`
+	Description string            `json:"description"`
+	Items       *property         `json:"items"`
+	Required    []string          `json:"required"`
+}
+
+// kind is the type with its bounds: "integer 1…1000", "ACTIVE | STAGED", "list of string".
+func (p *property) kind() string {
+	if len(p.Enum) > 0 {
+		words := make([]string, len(p.Enum))
+		for i, v := range p.Enum {
+			words[i] = strings.Trim(string(v), `"`)
+		}
+		return strings.Join(words, " | ")
+	}
+	kind := strings.Trim(string(p.Type), `"`)
+	var several []string
+	if json.Unmarshal(p.Type, &several) == nil {
+		kind = strings.Join(several, " | ")
+	}
+	switch {
+	case kind == "array" && p.Items != nil:
+		kind = "list of " + p.Items.kind()
+	case kind == "object" && len(p.Required) > 0:
+		kind += " with " + strings.Join(p.Required, ", ")
+	case p.Format != "":
+		kind += " (" + p.Format + ")"
+	}
+	switch {
+	case p.Minimum != "" && p.Maximum != "":
+		kind += " " + p.Minimum.String() + "…" + p.Maximum.String()
+	case p.Minimum != "":
+		kind += " from " + p.Minimum.String()
+	case p.Maximum != "":
+		kind += " up to " + p.Maximum.String()
+	}
+	return kind
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/connections"
+)
+
+// The exit codes that stand for no outcome alone.
+const (
+	codeFailed      = 1
+	codeUsage       = 2
+	codeInterrupted = 130
+)
+
+// exit is one row of the table of exit codes, which --help and describe print.
+type exit struct {
+	code     int
+	outcomes []abi.Outcome
+	also     string // what else ends with this code
+}
+
+// exits is what the exit codes mean, in one place. They do not change between versions.
+func exits() []exit {
+	return []exit{
+		{0, []abi.Outcome{abi.Succeeded, abi.Unchanged}, ""},
+		{codeFailed, []abi.Outcome{abi.Failed}, "a check that is not well, a full disk, any other error"},
+		{codeUsage, []abi.Outcome{abi.Invalid}, "a wrong flag, connection file, secret, module or checkpoint file"},
+		{3, []abi.Outcome{abi.Denied}, ""},
+		{4, []abi.Outcome{abi.NotFound}, ""},
+		{5, []abi.Outcome{abi.Rejected}, ""},
+		{6, []abi.Outcome{abi.Throttled}, ""},
+		{7, []abi.Outcome{abi.Unavailable}, ""},
+		{8, []abi.Outcome{abi.Unknown}, ""},
+		{codeInterrupted, nil, "interrupted by a signal"},
+	}
+}
+
+// outcomeCode is the exit code of an outcome.
+func outcomeCode(o abi.Outcome) int {
+	for _, e := range exits() {
+		if slices.Contains(e.outcomes, o) {
+			return e.code
+		}
+	}
+	return codeFailed
+}
+
+// exitTable is the table of exit codes as text.
+func exitTable() string {
+	var b strings.Builder
+	for _, e := range exits() {
+		var words []string
+		for _, o := range e.outcomes {
+			words = append(words, string(o))
+		}
+		if e.also != "" {
+			words = append(words, e.also)
+		}
+		fmt.Fprintf(&b, "  %3d  %s\n", e.code, strings.Join(words, ", "))
+	}
+	return b.String()
+}
+
+// usageError is a command line that cannot be run.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errReported ends a command whose output has already said what is wrong.
+var errReported = errors.New("already reported")
+
+// exitCode is the exit code of a command's error; silent when there is nothing more to say of it.
+func exitCode(ctx context.Context, err error) (code int, silent bool) {
+	var outcome host.OutcomeError
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0, true
+	case errors.Is(err, errReported):
+		return codeFailed, true
+	case errors.As(err, &outcome):
+		if ctx.Err() != nil && outcome.Outcome != abi.Unknown {
+			return codeInterrupted, false
+		}
+		return outcomeCode(outcome.Outcome), false
+	case errors.As(err, &usage):
+		return codeUsage, false
+	case ctx.Err() != nil:
+		return codeInterrupted, false
+	}
+	for _, wrong := range []error{host.ErrConfig, host.ErrRefused, host.ErrUnknownOperation, connections.ErrFile,
+		connections.ErrNoConnection, checkpoint.ErrDamaged, checkpoint.ErrOther, checkpoint.ErrLocked, checkpoint.ErrPlace} {
+		if errors.Is(err, wrong) {
+			return codeUsage, false
+		}
+	}
+	return codeFailed, false
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mach5/okta-connector/host"
+)
+
+func (a *app) invokeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "invoke OP [JSON | @file | -]",
+		Short: "Run an operation once: an action, or a read",
+		Long: `Runs an operation once and prints its result as one JSON object:
+{operation, outcome, output, next_cursor, error, meta}.
+
+The input is JSON, @file, or - for stdin; without one it is {}. An outcome other than succeeded and unchanged
+is also told in one line on stderr, and sets the exit code.
+
+Exit codes:
+` + exitTable(),
+		Example: `  wasm-runner --demo invoke lookup_user '{"user":"ada.lovelace@example.com"}'
+  wasm-runner --grant destructive invoke deactivate_user '{"user":"00u1abcd"}'
+  echo '{"status":"LOCKED_OUT"}' | wasm-runner invoke list_users - | jq .output.records`,
+		Args:              operation(2),
+		ValidArgsFunction: a.completeOperation("axon"),
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		input, err := a.readJSON(optional(args, 1))
+		if err != nil {
+			return err
+		}
+		s, err := a.connect(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		result, failure := s.conn.Invoke(cmd.Context(), args[0], input, host.InvokeOptions{Timeout: a.flags.timeout})
+		for _, w := range result.Meta.Warnings {
+			a.say("%s: %s", result.Operation, w)
+		}
+		enc := json.NewEncoder(a.stdout)
+		enc.SetEscapeHTML(false) // the output is Okta's, byte for byte
+		if err := enc.Encode(result); err != nil {
+			return fmt.Errorf("the outcome of %s is %s, but the result could not be written: %w", result.Operation, result.Outcome, err)
+		}
+		return failure
+	}
+	return cmd
+}
+
+// optional is the argument at i, empty when there is none.
+func optional(args []string, i int) string {
+	if i < len(args) {
+		return args[i]
+	}
+	return ""
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/host/oktatest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"wasm-runner": main})
+}
+
+var packed = sync.OnceValues(func() ([]byte, error) { return pack.Cached(context.Background()) })
+
+// module packs the module, once for all tests, and writes it to a file that lasts as long as the test.
+func module(t *testing.T) (path string) {
+	t.Helper()
+	wasm, err := packed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), moduleName)
+	if err := os.WriteFile(path, wasm, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestScripts runs testdata/script/*.txtar. Besides testscript's own commands they have:
+//
+//	exits CODE PROGRAM ARGS…   like exec, and the exit code is CODE
+//	org tls|html|dead FILE     a connection file for a server that is no good: a certificate nobody knows, a web page, none
+//	await FILE                 wait until FILE is there
+//	await FILE TEXT            wait until FILE holds TEXT
+//
+// and the condition [tmpfs]: whether a small file system can be mounted in a name space of one's own.
+func TestScripts(t *testing.T) {
+	path := module(t)
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = t.TempDir()
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("WASM_RUNNER_MODULE", path)
+			env.Setenv("XDG_CACHE_HOME", cache) // compiled code
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
+			env.Setenv("TOKEN", oktatest.DefaultToken)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": execExits,
+			"org":   badOrg,
+			"await": await,
+		},
+		Condition: func(condition string) (bool, error) {
+			if condition != "tmpfs" {
+				return false, fmt.Errorf("unknown condition %s", condition)
+			}
+			return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
+		},
+	})
+}
+
+func execExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	ts.Logf("[exit code %d]\n%s%s", got, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func badOrg(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: org tls|html|dead FILE")
+	}
+	var url string
+	switch args[0] {
+	case "tls":
+		server := oktatest.New(oktatest.Config{}).StartTLS()
+		ts.Defer(func() { _ = server.Close() })
+		url = server.URL
+	case "html":
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprint(w, "<!doctype html><title>It works</title>")
+		}))
+		ts.Defer(server.Close)
+		url = server.URL
+	case "dead":
+		server := httptest.NewServer(http.NotFoundHandler())
+		url = server.URL
+		server.Close()
+	default:
+		ts.Fatalf("no org %s", args[0])
+	}
+	text := "connections:\n  - {name: okta, kind: okta, base_url: " + strconv.Quote(url) + ", token_secret_ref: env:TOKEN}\n"
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// patience is for what must happen, however slow the machine is.
+const patience = 2 * time.Minute
+
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: await FILE [TEXT]")
+	}
+	wanted := ""
+	if len(args) == 2 {
+		wanted = args[1]
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(text), wanted) {
+			return
+		}
+	}
+	ts.Fatalf("%s did not come", strings.Join(args, " "))
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mach5/okta-connector/host/oktatest"
+)
+
+// simulateFlags are the flags of simulate.
+type simulateFlags struct {
+	addr        string
+	allowRemote bool
+	org         oktatest.Config
+	rate        float64
+	rateLimits  []string
+	faults      []string
+	replay      string
+	file        string
+	duration    time.Duration
+}
+
+func (a *app) simulateCommand() *cobra.Command {
+	flags := simulateFlags{}
+	cmd := &cobra.Command{
+		Use:   "simulate",
+		Short: "Serve a simulated Okta org until SIGINT or SIGTERM",
+		Long: `Serves a simulated org: users, groups, roles and a System Log, with Okta's ids, errors, paging, rate limits and
+oddities. The same --seed gives the same org. A connection file for it goes to stdout, once it listens; its token
+opens nothing else. The files that simulate writes go away with it.`,
+		Example: `  wasm-runner simulate > org.yaml &
+  wasm-runner --config org.yaml invoke lookup_user '{"user":"ada.lovelace@example.com"}'
+
+  wasm-runner simulate --connection-file connections.yaml --events 100000 --events-per-second 20
+  wasm-runner simulate --faults 'reset-after:POST /api/v1/users:times=1' --rate-limit /api/v1/logs=10 --window 5s
+  wasm-runner simulate --replay recorded.jsonl`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := nothing(cmd, args); err != nil {
+				return err
+			}
+			return flags.check()
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&flags.addr, "addr", "127.0.0.1:0", "`address` to listen on; port 0 is a free one")
+	f.BoolVar(&flags.allowRemote, "allow-remote", false, "take an address that other machines can reach")
+	f.StringVar(&flags.file, "connection-file", "", "write the connection `file` here too, with the token beside it")
+	f.DurationVar(&flags.duration, "duration", 0, "end by itself after this time; 0 is never")
+	f.Int64Var(&flags.org.Seed, "seed", 1, "what decides ids, users and events")
+	f.IntVar(&flags.org.Users, "users", 50, "users at the start; -1 is none")
+	f.IntVar(&flags.org.Groups, "groups", 5, "groups at the start; -1 is none")
+	f.IntVar(&flags.org.Events, "events", 250, "events in the log at the start; -1 is none")
+	f.Float64Var(&flags.rate, "events-per-second", 0, "events that are added while it runs")
+	f.StringVar(&flags.org.Engine, "engine", "idx", "idx (Identity Engine) or v1 (Classic)")
+	f.StringSliceVar(&flags.rateLimits, "rate-limit", nil, "requests a window: `BUCKET=N`, or N for all; -1 lifts it (default 120 for /api/v1/logs, else 600)")
+	f.DurationVar(&flags.org.Window, "window", time.Minute, "length of a rate-limit window")
+	f.DurationVar(&flags.org.SearchDelay, "search-delay", 0, "how long a change takes to reach search")
+	f.StringArrayVar(&flags.faults, "faults", nil, "a `fault` to bring about, KIND:TARGET:OPTION=VALUE,…; the flag can stand several times")
+	f.StringVar(&flags.replay, "replay", "", "serve the recorded interactions of this `file` (JSON lines) instead of a simulation")
+	fixed(cmd, "engine", []string{"idx", "v1"})
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.simulate(cmd.Context(), flags) }
+	return cmd
+}
+
+func (f *simulateFlags) check() error {
+	host, _, err := net.SplitHostPort(f.addr)
+	if err != nil {
+		return usagef("--addr: %q is not HOST:PORT, such as 127.0.0.1:8080", f.addr)
+	}
+	if ip, err := netip.ParseAddr(host); !f.allowRemote && host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return usagef("--addr: %s is not a loopback address, and anybody who can reach the org can use it: give --allow-remote if that is meant", f.addr)
+	}
+	for name, n := range map[string]int{"users": f.org.Users, "groups": f.org.Groups, "events": f.org.Events} {
+		if n < -1 {
+			return usagef("--%s: %d is less than none", name, n)
+		}
+	}
+	switch {
+	case f.rate < 0 || f.rate > 10_000:
+		return usagef("--events-per-second: want 0 to 10000")
+	case f.duration < 0 || f.org.SearchDelay < 0:
+		return usagef("--duration and --search-delay are not negative")
+	case f.org.Window < time.Second:
+		return usagef("--window: at least 1s, since Okta tells its end in whole seconds")
+	}
+	if f.org.RateLimits, err = rateLimits(f.rateLimits); err != nil {
+		return err
+	}
+	return oneOf("engine", f.org.Engine, []string{"idx", "v1"})
+}
+
+// rateLimits reads BUCKET=N and N.
+func rateLimits(specs []string) (map[string]int, error) {
+	limits := map[string]int{}
+	for _, spec := range specs {
+		bucket, number, named := strings.Cut(spec, "=")
+		if !named {
+			bucket, number = "*", spec
+		}
+		n, err := strconv.Atoi(number)
+		if err != nil || n == 0 || n < -1 || bucket == "" {
+			return nil, usagef("--rate-limit: %q is not N or BUCKET=N, such as /api/v1/logs=60", spec)
+		}
+		limits[bucket] = n
+		if !named {
+			limits["/api/v1/logs"] = n // which has a default of its own
+		}
+	}
+	return limits, nil
+}
+
+// simulate serves an org or a replay until ctx ends or its time is up.
+func (a *app) simulate(ctx context.Context, flags simulateFlags) error {
+	server, org, err := serve(flags)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }()
+	token := oktatest.DefaultToken
+	if org != nil {
+		token = org.Token()
+	}
+	text, tidy, err := a.hand(server.URL, token, flags.file)
+	if err != nil {
+		return err
+	}
+	defer tidy()
+	if _, err := a.stdout.Write([]byte(text)); err != nil {
+		return err
+	}
+	if flags.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, flags.duration)
+		defer cancel()
+	}
+	if org != nil && flags.rate > 0 {
+		addEvents(ctx, org, flags.rate)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// serve starts what the flags ask for. The org is nil for a replay.
+func serve(flags simulateFlags) (*oktatest.Server, *oktatest.Org, error) {
+	if flags.replay != "" {
+		file, err := os.Open(flags.replay)
+		if err != nil {
+			return nil, nil, usagef("--replay: %w", err)
+		}
+		replay, err := oktatest.NewReplay(file)
+		_ = file.Close() // read only
+		if err != nil {
+			return nil, nil, usagef("--replay: %s: %w", flags.replay, err)
+		}
+		server, err := replay.Listen(flags.addr)
+		return server, nil, err
+	}
+	org := oktatest.New(flags.org)
+	for _, spec := range flags.faults {
+		fault, err := oktatest.ParseFault(spec)
+		if err != nil {
+			return nil, nil, usagef("--faults: %w", err)
+		}
+		org.Inject(fault)
+	}
+	server, err := org.Listen(flags.addr)
+	return server, org, err
+}
+
+// addEvents adds events at a rate until ctx ends.
+func addEvents(ctx context.Context, org *oktatest.Org, rate float64) {
+	began, added := time.Now(), 0
+	tick := time.NewTicker(max(time.Duration(float64(time.Second)/rate), 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			if due := int(now.Sub(began).Seconds() * rate); due > added {
+				org.AppendEvents(due - added)
+				added = due
+			}
+		}
+	}
+}
+
+// hand makes the connection file: its text, and the files that go with it. tidy removes the token.
+func (a *app) hand(url, token, path string) (text string, tidy func(), err error) {
+	var tokenPath string
+	use := "org.yaml"
+	if path != "" {
+		if tokenPath, err = filepath.Abs(path + ".token"); err != nil {
+			return "", nil, err
+		}
+		if err := replaceable(path); err != nil {
+			return "", nil, err
+		}
+		use = path
+		tidy = func() { _, _ = os.Remove(tokenPath), os.Remove(path) }
+	} else {
+		dir, err := os.MkdirTemp("", "wasm-runner-simulate-")
+		if err != nil {
+			return "", nil, err
+		}
+		tokenPath = filepath.Join(dir, "token")
+		tidy = func() { _ = os.RemoveAll(dir) }
+	}
+	if err := writeSecret(tokenPath, token); err != nil {
+		tidy()
+		return "", nil, err
+	}
+	text = connectionFile(url, tokenPath, use, a.grantList())
+	if path == "" {
+		return text, tidy, nil
+	}
+	// Whoever waits for the file finds it whole.
+	temp := path + ".new"
+	if err = os.WriteFile(temp, []byte(text), 0o600); err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		tidy()
+		return "", nil, fmt.Errorf("--connection-file: %w", err)
+	}
+	return text, tidy, nil
+}
+
+// firstLine begins a connection file of simulate.
+const firstLine = "# A simulated Okta org at "
+
+// replaceable refuses to write over a connection file that is somebody's own.
+func replaceable(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return usagef("--connection-file: %w", err)
+	}
+	if err == nil && !strings.HasPrefix(string(text), firstLine) {
+		return usagef("--connection-file: %s is there already and not of simulate: name another file", path)
+	}
+	return nil
+}
+
+// writeSecret writes a file that nobody else can read, whatever was there before.
+func writeSecret(path, token string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(path, []byte(token+"\n"), 0o600)
+}
+
+func (a *app) grantList() string { return join(a.grants(nil)) }
+
+func connectionFile(url, tokenPath, use, grants string) string {
+	return fmt.Sprintf(firstLine+`%s, until its process ends.
+# Saved as %s, it is used so (more grants: --grant write,destructive):
+#   wasm-runner --config %[2]s check
+#   wasm-runner --config %[2]s invoke lookup_user '{"user":"ada.lovelace@example.com"}'
+#   wasm-runner --config %[2]s source poll_system_log_page --checkpoint cp.json
+connections:
+  - name: okta
+    kind: okta
+    base_url: %[1]s
+    token_secret_ref: %[3]s
+    grants: [%[4]s]
+`, url, use, strconv.Quote("file:"+tokenPath), grants)
+}

@@ -1,0 +1,221 @@
+// Package checkpoint keeps the checkpoint of a source in a file, so that a run goes on where the last one ended, and a
+// crash at any moment leaves either the old checkpoint or the new one.
+//
+// A checkpoint belongs to one source: a kind, a connection, the org's address, an operation and its config. A file that
+// is damaged or belongs to another is an error that says what to do. It is never taken for a reason to begin anew,
+// which would repeat records, nor to go on from elsewhere, which would lose them.
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Version is the version of the file that this package writes and reads.
+const Version = 1
+
+// MaxFile is the largest checkpoint file that is read, in bytes: a checkpoint is a link and a time.
+const MaxFile = 1 << 20
+
+// The reasons for which a checkpoint file is not usable; each error wraps one.
+var (
+	ErrDamaged = errors.New("checkpoint damaged")             // not a whole checkpoint file of a version that is known
+	ErrOther   = errors.New("checkpoint of another source")   // of another kind, connection, org, operation or config
+	ErrLocked  = errors.New("checkpoint in use")              // by another process
+	ErrSave    = errors.New("checkpoint could not be saved")  // the file still holds the last one
+	ErrPlace   = errors.New("no place for a checkpoint file") // its folder is not there, or cannot be written to
+)
+
+// Identity says whose a checkpoint is.
+type Identity struct {
+	Kind       string          `json:"kind"`
+	Connection string          `json:"connection"`
+	BaseURL    string          `json:"base_url"` // a cursor means nothing in another org
+	Operation  string          `json:"operation"`
+	Config     json.RawMessage `json:"config"` // the source's input: a cursor carries its filter
+}
+
+// envelope is the file.
+type envelope struct {
+	Version int `json:"version"`
+	Identity
+	Checkpoint json.RawMessage `json:"checkpoint"`
+	SavedAt    time.Time       `json:"saved_at"`
+}
+
+// File is a checkpoint file that this process holds. It is not safe for concurrent use; close it when done.
+type File struct {
+	path string
+	own  Identity
+	lock io.Closer
+	now  func() time.Time
+	fs   files
+}
+
+// Open takes hold of the checkpoint file at path for one source, so that no other process can use it meanwhile
+// (ErrLocked). The file need not exist; its folder must. The lock is an empty file beside it, path+".lock", which
+// stays.
+func Open(path string, own Identity) (*File, error) {
+	config, err := canonical(own.Config)
+	if err != nil {
+		return nil, fmt.Errorf("the source's config is not JSON: %w", err)
+	}
+	own.Config = config
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is not a regular file: name a file in a folder that can be written to", ErrPlace, path)
+	}
+	lock, err := acquire(path + ".lock")
+	switch {
+	case errors.Is(err, errHeld):
+		return nil, fmt.Errorf("%w: another process works with %s: wait for it, or give this one its own file", ErrLocked, path)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: folder %s does not exist: mkdir -p it, or name another file", ErrPlace, filepath.Dir(path))
+	case err != nil:
+		return nil, fmt.Errorf("%w: %v: name a file in a folder that can be written to", ErrPlace, err)
+	}
+	return &File{path: path, own: own, lock: lock, now: time.Now, fs: system{}}, nil
+}
+
+// Path is the path of the file.
+func (f *File) Path() string { return f.path }
+
+// Close lets go of the file.
+func (f *File) Close() error { return f.lock.Close() }
+
+// Load reads the checkpoint; nil without an error means that there is none yet. The error wraps ErrDamaged or ErrOther.
+func (f *File) Load() (json.RawMessage, error) {
+	file, err := os.Open(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // read only
+	text, err := io.ReadAll(io.LimitReader(file, MaxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	e, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %v. Restore it from a copy; to begin anew, and get records again, remove it", ErrDamaged, f.path, err)
+	}
+	if err := f.own.check(e.Identity); err != nil {
+		return nil, fmt.Errorf("%w: %s %v", ErrOther, f.path, err)
+	}
+	return e.Checkpoint, nil
+}
+
+// Save replaces the checkpoint: the new file is written beside the old, synced, renamed over it, and the folder is
+// synced. When the error wraps ErrSave the file holds the last checkpoint, unless only the last of these steps failed.
+func (f *File) Save(checkpoint json.RawMessage) error {
+	e := envelope{Version: Version, Identity: f.own, Checkpoint: checkpoint, SavedAt: f.now().UTC()}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(e); err != nil {
+		return fmt.Errorf("%w: %v", ErrSave, err)
+	}
+	if b.Len() > MaxFile {
+		return fmt.Errorf("%w: it has %d bytes, at most %d are kept", ErrSave, b.Len(), MaxFile)
+	}
+	if err := f.fs.replace(f.path, b.Bytes()); err != nil {
+		return fmt.Errorf("%w: %w: make room or name another file; records since the last checkpoint come again", ErrSave, err)
+	}
+	return nil
+}
+
+// parse reads the text of a checkpoint file.
+func parse(text []byte) (*envelope, error) {
+	if len(text) > MaxFile {
+		return nil, fmt.Errorf("over %d bytes", MaxFile)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, errors.New("the file is empty")
+	}
+	var v struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(text, &v); err != nil {
+		return nil, errors.New("not a JSON object of a checkpoint")
+	}
+	if v.Version != Version {
+		return nil, fmt.Errorf("version %d, this program knows %d: was it written by a newer one?", v.Version, Version)
+	}
+	var e envelope
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&e); err != nil {
+		return nil, fmt.Errorf("not a checkpoint: %v", err)
+	}
+	if e.Kind == "" || e.Connection == "" || e.Operation == "" || len(e.Config) == 0 || e.SavedAt.IsZero() {
+		return nil, errors.New("not a checkpoint: a field is missing")
+	}
+	if len(e.Checkpoint) == 0 || bytes.Equal(e.Checkpoint, []byte("null")) {
+		return nil, errors.New("not a checkpoint: there is none in it")
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, e.Checkpoint); err != nil {
+		return nil, err
+	}
+	e.Checkpoint = compact.Bytes()
+	return &e, nil
+}
+
+// check says what a found identity differs in, and what to do.
+func (own Identity) check(found Identity) error {
+	for _, part := range []struct{ what, found, own string }{
+		{"kind", found.Kind, own.Kind},
+		{"connection", found.Connection, own.Connection},
+		{"operation", found.Operation, own.Operation},
+	} {
+		if part.found != part.own {
+			return fmt.Errorf("belongs to %s %s, this run is for %s: give each source its own checkpoint file", part.what, part.found, part.own)
+		}
+	}
+	if found.BaseURL != own.BaseURL {
+		return fmt.Errorf("was saved for the org at %s, the connection is now to %s: a cursor means nothing in another org, so give this "+
+			"one its own checkpoint file (if it is the same org under a new address, set base_url in the checkpoint file to it)",
+			found.BaseURL, own.BaseURL)
+	}
+	config, err := canonical(found.Config)
+	if err != nil {
+		return fmt.Errorf("holds a config that is not JSON: %v", err)
+	}
+	if !bytes.Equal(config, own.Config) {
+		return fmt.Errorf("was saved with the config %s, this run has %s: a cursor carries its config, so run with that one or begin "+
+			"with another checkpoint file", config, own.Config)
+	}
+	return nil
+}
+
+// canonical is JSON with sorted keys and without spaces; nothing becomes {}.
+func canonical(config json.RawMessage) (json.RawMessage, error) {
+	if len(config) == 0 {
+		return json.RawMessage("{}"), nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(config))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one JSON value")
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}

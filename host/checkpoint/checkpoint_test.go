@@ -1,0 +1,194 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+var source = Identity{Kind: "okta", Connection: "okta-prod", BaseURL: "https://example.okta.com", Operation: "poll_system_log_page",
+	Config: json.RawMessage(`{"q": "a<b", "page_size": 100}`)}
+
+func open(t *testing.T, path string, own Identity) *File {
+	t.Helper()
+	f, err := Open(path, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+func TestWhatWasSavedIsLoaded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cp.json")
+	f := open(t, path, source)
+	if got, err := f.Load(); got != nil || err != nil {
+		t.Fatalf("a file that is not there: %s, %v", got, err)
+	}
+	for _, want := range []string{`{"v":1,"link":"/api/v1/logs?after=a&limit=2"}`, `{"v":1,"link":"/api/v1/logs?after=b&limit=2"}`} {
+		if err := f.Save(json.RawMessage(want)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.Load(); string(got) != want || err != nil {
+			t.Errorf("got %s, %v; want %s", got, err, want)
+		}
+	}
+	_ = f.Close()
+	again := source
+	again.Config = json.RawMessage(`{"page_size":100,"q":"a<b"}`) // the same, written otherwise
+	if got, err := open(t, path, again).Load(); err != nil || !strings.Contains(string(got), "after=b") {
+		t.Errorf("by the next process: %s, %v", got, err)
+	}
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+	if err != nil || len(left) != 2 {
+		t.Errorf("files: %v, %v; want the checkpoint and its lock", left, err)
+	}
+}
+
+func TestLoadRefusesWhatIsDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cp.json")
+	f := open(t, path, source)
+	if err := f.Save(json.RawMessage(`{"v":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"empty":            "",
+		"blank":            " \n",
+		"zeros":            strings.Repeat("\x00", 300),
+		"not an object":    "[]",
+		"another version":  strings.Replace(string(whole), `"version": 1`, `"version": 2`, 1),
+		"no version":       strings.Replace(string(whole), `"version": 1,`, "", 1),
+		"an unknown field": strings.Replace(string(whole), `"version": 1,`, `"version": 1, "x": 1,`, 1),
+		"no checkpoint":    strings.Replace(string(whole), `"checkpoint"`, `"saved_at": "2026-01-01T00:00:00Z", "checkpoint_"`, 1),
+		"a null":           `{"version":1,"kind":"okta","connection":"a","operation":"b","config":{},"checkpoint":null,"saved_at":"2026-01-01T00:00:00Z"}`,
+		"two values":       string(whole) + string(whole),
+		"too large":        string(whole) + strings.Repeat(" ", MaxFile),
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, path, text)
+			expectRefusal(t, f, ErrDamaged)
+		})
+	}
+	t.Run("cut anywhere", func(t *testing.T) {
+		for n := range len(whole) - 2 { // the last is a line break
+			write(t, path, string(whole[:n]))
+			expectRefusal(t, f, ErrDamaged)
+		}
+	})
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectRefusal(t *testing.T, f *File, want error) {
+	t.Helper()
+	got, err := f.Load()
+	if !errors.Is(err, want) || got != nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %s, %v; want %v in one line", got, err, want)
+	}
+}
+
+func TestLoadRefusesWhatBelongsToAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cp.json")
+	f := open(t, path, source)
+	if err := f.Save(json.RawMessage(`{"v":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	for name, change := range map[string]func(*Identity){
+		"kind":       func(i *Identity) { i.Kind = "entra" },
+		"connection": func(i *Identity) { i.Connection = "okta-dev" },
+		"org":        func(i *Identity) { i.BaseURL = "https://other.okta.com" },
+		"operation":  func(i *Identity) { i.Operation = "list_users" },
+		"config":     func(i *Identity) { i.Config = json.RawMessage(`{"q":"b"}`) },
+		"no config":  func(i *Identity) { i.Config = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := source
+			change(&other)
+			g := open(t, path, other)
+			expectRefusal(t, g, ErrOther)
+			_ = g.Close()
+		})
+	}
+}
+
+func TestOneProcessAtATime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cp.json")
+	f := open(t, path, source)
+	if _, err := Open(path, source); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second Open: %v", err)
+	}
+	_ = f.Close()
+	open(t, path, source)
+}
+
+func TestOpenNeedsAPlace(t *testing.T) {
+	dir := t.TempDir()
+	for name, path := range map[string]string{
+		"a folder that is not there": filepath.Join(dir, "none", "cp.json"),
+		"a folder":                   dir,
+		"a device":                   "/dev/full",
+	} {
+		if _, err := Open(path, source); !errors.Is(err, ErrPlace) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) replace(path string, _ []byte) error {
+	return &os.PathError{Op: "write", Path: path + ".new", Err: syscall.ENOSPC}
+}
+
+func TestAFullDiskLeavesTheLastCheckpoint(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cp.json")
+	f := open(t, path, source)
+	if err := f.Save(json.RawMessage(`{"v":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	f.fs = full{}
+	err := f.Save(json.RawMessage(`{"v":2}`))
+	if !errors.Is(err, ErrSave) || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("got %v", err)
+	}
+	if got, err := f.Load(); string(got) != `{"v":1}` || err != nil {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func TestALeftoverOfACrashIsNoHindrance(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cp.json")
+	f := open(t, path, source)
+	write(t, path+".new", `{"version": 1, "ki`)
+	if err := f.Save(json.RawMessage(`{"v":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.Load(); string(got) != `{"v":1}` || err != nil {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(`{"version":1,"kind":"okta","connection":"a","base_url":"b","operation":"c","config":{},"checkpoint":{},"saved_at":"2026-01-01T00:00:00Z"}`))
+	f.Add([]byte(`{"version":1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if e, err := parse(text); err == nil && (!json.Valid(e.Checkpoint) || e.Version != Version) {
+			t.Errorf("took %q", text)
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package connections
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+)
+
+const good = `# our orgs
+connections:
+  - name: okta-prod
+    kind: okta
+    base_url: https://example.okta.com
+    token_secret_ref: env:OKTA_API_TOKEN   # in the environment
+    default_page_size: 200
+    initial_lookback_seconds: 86400
+    grants: [read, write]
+  - {name: "okta-dev", kind: okta, base_url: 'https://dev.oktapreview.com', token_secret_ref: "file:dev.token", allow_private_network: true}
+`
+
+func TestParseReadsEveryField(t *testing.T) {
+	got, err := Parse([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []host.Config{
+		{Name: "okta-prod", Kind: "okta", BaseURL: "https://example.okta.com", TokenSecretRef: "env:OKTA_API_TOKEN",
+			DefaultPageSize: 200, InitialLookbackSeconds: 86400, Grants: []abi.Class{abi.Read, abi.Write}},
+		{Name: "okta-dev", Kind: "okta", BaseURL: "https://dev.oktapreview.com", TokenSecretRef: "file:dev.token", AllowPrivateNetwork: true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// secret stands for a token in every wrong file below: no error may repeat it.
+const secret = "00AbCdEfGhIjKlMnOpQrStUvWxYz-0123456789_ab"
+
+func TestParseRefuses(t *testing.T) {
+	entry := func(lines ...string) string {
+		return "connections:\n  - name: a\n    kind: okta\n    base_url: https://example.okta.com\n    " + strings.Join(lines, "\n    ") + "\n"
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"nothing":                      {"", "connection file: is empty"},
+		"comments alone":               {"# nothing yet\n", "connection file: is empty"},
+		"a list at the top":            {"- name: a\n", ":1: want fields (name: value), found a list"},
+		"an unknown field at the top":  {"connection:\n  - name: a\n", ":1: unknown field connection: the file has one field, connections"},
+		"a mapping for the list":       {"connections:\n  a:\n    kind: okta\n", ":2: connections: want a list, found fields"},
+		"an empty list":                {"connections: []\n", ":1: connections: the list is empty"},
+		"no list":                      {"connections:\n", ":1: connections: want a list, found nothing"},
+		"an entry that is text":        {"connections:\n  - okta\n", ":2: want fields (name: value), found text"},
+		"a token in the file":          {entry("token: " + secret), ":5: field token: a secret does not belong in this file"},
+		"an api key in the file":       {entry("api-key: " + secret), ":5: field api-key: a secret does not belong"},
+		"a token for a reference":      {entry("token_secret_ref: " + secret), ":5: token_secret_ref: not a reference (is it the token itself?)"},
+		"an unknown field":             {entry("token_secret_reference: env:A"), ":5: unknown field token_secret_reference: a connection has name, kind,"},
+		"a secret as a field":          {entry(secret + ": yes"), ":5: unknown field (not shown)"},
+		"a missing reference":          {entry("grants: [read]"), ":2: connection a has no token_secret_ref: write where the API token is"},
+		"a missing name":               {"connections:\n  - kind: okta\n", ":2: connection has no name"},
+		"text for a number":            {entry("token_secret_ref: env:A", "default_page_size: many"), ":6: default_page_size: want a whole number, found text"},
+		"a negative number":            {entry("token_secret_ref: env:A", "default_page_size: -1"), ":6: default_page_size: want a whole number from 1 to 1000"},
+		"a fraction":                   {entry("token_secret_ref: env:A", "default_page_size: 1.5"), ":6: default_page_size: want a whole number"},
+		"a number for text":            {"connections:\n  - name: 7\n", ":2: name: want text, found a number: put it in quotes"},
+		"text for true":                {entry("token_secret_ref: env:A", `allow_private_network: "yes"`), ":6: allow_private_network: want true or false, found text"},
+		"a class that does not exist":  {entry("token_secret_ref: env:A", "grants: [read, admin]"), ":6: grants: no class admin: there are read, write, destructive, privileged"},
+		"grants that are no list":      {entry("token_secret_ref: env:A", "grants: read"), ":6: grants: want a list such as [read, write], found text"},
+		"no grants":                    {entry("token_secret_ref: env:A", "grants: []"), ":6: grants: the list is empty"},
+		"a grant twice":                {entry("token_secret_ref: env:A", "grants: [read, read]"), ":6: grants: read stands twice"},
+		"a field twice":                {entry("token_secret_ref: env:A", "kind: okta"), ":6:"},
+		"a name twice":                 {entry("token_secret_ref: env:A") + strings.TrimPrefix(entry("token_secret_ref: env:B"), "connections:\n"), ":6: name a stands twice, first in line 2"},
+		"a name with a space":          {"connections:\n  - name: my org\n", ":2: name: letters, digits and -_. are taken"},
+		"an anchor":                    {"connections:\n  - &a\n    name: a\n", "want fields (name: value), found an anchor or alias"},
+		"an alias for a value":         {"connections:\n  - name: &n a\n    kind: *n\n", ":2: name: want text, found an anchor or alias"},
+		"a merge":                      {"connections:\n  - name: a\n    <<: {kind: okta}\n", ":3: a field's name is plain text"},
+		"a second document":            {good + "---\nconnections: []\n", "a second YAML document"},
+		"a tab":                        {"connections:\n\t- name: a\n", ":2: is not YAML: check indentation"},
+		"an unclosed quote and secret": {entry(`token: "` + secret), ":5:"},
+		"a colon too many":             {entry("token_secret_ref: env:A: " + secret), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			configs, err := Parse([]byte(c.text))
+			if err == nil {
+				t.Fatalf("no error, but %+v", configs)
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %q, want %q in it", err, c.want)
+			}
+			if !errors.Is(err, ErrFile) || strings.ContainsAny(err.Error(), "\n") || strings.Contains(err.Error(), secret) {
+				t.Errorf("error %q: want one line, ErrFile, and no secret", err)
+			}
+		})
+	}
+}
+
+func TestReadFileNamesFileAndLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "connections.yaml")
+	if _, err := ReadFile(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("connections:\n  - nmae: a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(path); err == nil || !strings.HasPrefix(err.Error(), path+":2: unknown field nmae") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := ReadFile(filepath.Dir(path)); !errors.Is(err, ErrFile) {
+		t.Errorf("a folder: %v", err)
+	}
+}
+
+func TestReadFileFindsSecretsBesideIt(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "connections.yaml")
+	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	configs, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := configs[1].TokenSecretRef, "file:"+filepath.Join(dir, "dev.token"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := configs[0].TokenSecretRef; got != "env:OKTA_API_TOKEN" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestFind(t *testing.T) {
+	prod, dev, other := host.Config{Name: "prod", Kind: "okta"}, host.Config{Name: "dev", Kind: "okta"}, host.Config{Name: "entra", Kind: "azure"}
+	for name, c := range map[string]struct {
+		configs []host.Config
+		ask     string
+		want    string // a name, or a part of the error
+	}{
+		"by name":                      {[]host.Config{prod, dev}, "dev", "dev"},
+		"the only one":                 {[]host.Config{prod}, "", "prod"},
+		"by kind, where it has one":    {[]host.Config{prod, other}, "azure", "entra"},
+		"by kind, where it has two":    {[]host.Config{prod, dev, other}, "okta", `"okta" is a kind with several connections, name one of prod, dev`},
+		"none asked, several there":    {[]host.Config{prod, dev}, "", "there are several, name one of prod, dev"},
+		"a name that is not there":     {[]host.Config{prod}, "prd", `"prd", there is prod`},
+		"an empty list":                {nil, "", "there are none"},
+		"a name before another's kind": {[]host.Config{{Name: "okta", Kind: "x"}, dev}, "okta", "okta"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Find(c.configs, c.ask)
+			switch {
+			case err == nil && got.Name != c.want:
+				t.Errorf("got %s, want %s", got.Name, c.want)
+			case err != nil && (!strings.Contains(err.Error(), c.want) || !errors.Is(err, ErrNoConnection)):
+				t.Errorf("error %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte("connections:\n  - name: a\n    token: x\n"))
+	f.Add([]byte("connections: [{name: a, <<: *b}]"))
+	f.Add([]byte("&a [*a, *a]"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		configs, err := Parse(b)
+		if err != nil {
+			if !errors.Is(err, ErrFile) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q", err)
+			}
+			return
+		}
+		for _, c := range configs {
+			if c.Name == "" || c.Kind == "" || c.BaseURL == "" || c.TokenSecretRef == "" {
+				t.Errorf("incomplete: %+v", c)
+			}
+		}
+	})
+}

@@ -1,0 +1,64 @@
+package egress
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// ParseBaseURL checks the origin that a connection is bound to, and returns it with its host in lower case and without
+// a default port. https is required; http is taken for a loopback address alone, where the simulated org lives. Errors
+// say what to write instead, and repeat nothing of a user, query or fragment.
+func ParseBaseURL(s string) (*url.URL, error) {
+	if s == "" {
+		return nil, errors.New("it is empty: give the org's origin, such as https://example.okta.com")
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Opaque != "" || u.Hostname() == "" {
+		return nil, errors.New("it is not a URL with a host: give the org's origin, such as https://example.okta.com")
+	}
+	host := strings.ToLower(u.Hostname())
+	switch {
+	case u.User != nil:
+		return nil, errors.New("it holds a user or token: leave that out, the token's place is token_secret_ref")
+	case !isHost(host):
+		return nil, errors.New("its host is neither a name of letters, digits, - and . (punycode for others) nor an IP address")
+	case strings.ContainsAny(s, "?#"):
+		return nil, errors.New("it holds a query or fragment: base_url is the origin only, https://" + host)
+	case u.Path != "" && u.Path != "/":
+		return nil, fmt.Errorf("drop the path %s: base_url is the origin only, https://%s", printable(u.EscapedPath()), host)
+	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(host)):
+		return nil, fmt.Errorf("its scheme is %q: only https is taken (http for a loopback address)", printable(u.Scheme))
+	case strings.HasSuffix(u.Host, ":"):
+		return nil, errors.New("it ends in a colon without a port")
+	}
+	for _, domain := range []string{"okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil", "trexcloud.com"} {
+		if org, ok := strings.CutSuffix(strings.TrimSuffix(host, "."), "-admin."+domain); ok {
+			return nil, fmt.Errorf("it is the Admin Console's address: use https://%s.%s", org, domain)
+		}
+	}
+	origin := &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}
+	if p := u.Port(); u.Scheme == "https" && p == "443" || u.Scheme == "http" && p == "80" {
+		origin.Host = strings.TrimSuffix(origin.Host, ":"+p)
+	}
+	return origin, nil
+}
+
+// isHost reports whether a host, without brackets and in lower case, is a plain name or address.
+func isHost(host string) bool {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Zone() == ""
+	}
+	return strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-.") == "" && !strings.HasPrefix(host, ".") &&
+		!strings.Contains(host, "..") && len(host) <= 253
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}

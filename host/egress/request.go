@@ -1,0 +1,149 @@
+package egress
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// request is what build made: everything that stays the same over attempts.
+type request struct {
+	method string
+	url    *url.URL
+	header http.Header
+	body   []byte
+}
+
+func (r *request) read() bool { return r.method == http.MethodGet }
+
+// build turns the guest's request into one to the origin, or says what is not allowed about it.
+func (c *Client) build(call Call) (*request, error) {
+	r := &call.Request
+	if r.Endpoint != "" && r.Endpoint != call.Endpoint.Endpoint {
+		return nil, errors.New("the request names another endpoint than the one that was granted")
+	}
+	t, err := c.template(call.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	req := &request{method: call.Endpoint.Method()}
+	var path, rawQuery string
+	switch {
+	case r.Link == "":
+		if path, err = t.fill(r.Path); err == nil {
+			rawQuery, err = query(r.Query)
+		}
+	case req.method != http.MethodGet:
+		err = errors.New("a link is for a GET")
+	case len(r.Path) > 0 || len(r.Query) > 0:
+		err = errors.New("a link comes without path and query")
+	default:
+		path, rawQuery, err = t.link(r.Link)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if req.url, err = c.join(path, rawQuery); err != nil {
+		return nil, err
+	}
+	if req.header, err = headers(r.Headers); err != nil {
+		return nil, err
+	}
+	req.header["User-Agent"] = []string{c.config.UserAgent}
+	req.header["Accept-Encoding"] = []string{"gzip"}
+	if call.Authorization != "" {
+		req.header["Authorization"] = []string{call.Authorization}
+	}
+	if len(r.Body) > 0 {
+		if req.method == http.MethodGet || req.method == http.MethodDelete {
+			return nil, errors.New("a " + req.method + " has no body")
+		}
+		req.body = r.Body
+		if req.header["Content-Type"] == nil {
+			req.header["Content-Type"] = []string{"application/json"}
+		}
+	}
+	return req, nil
+}
+
+// join puts an escaped path and query behind the origin, so that net/http writes exactly these.
+func (c *Client) join(path, rawQuery string) (*url.URL, error) {
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return nil, errors.New("the path is not escaped properly")
+	}
+	u := &url.URL{Scheme: c.config.BaseURL.Scheme, Host: c.config.BaseURL.Host, Path: plain, RawPath: path, RawQuery: rawQuery}
+	if u.EscapedPath() != path {
+		return nil, errors.New("the path does not survive being written")
+	}
+	return u, nil
+}
+
+// template is the endpoint's, taken apart once. Endpoints come from a manifest, so that there are few.
+func (c *Client) template(e abi.Endpoint) (template, error) {
+	if t, ok := c.templates.Load(e.Endpoint); ok {
+		return t.(template), nil
+	}
+	if err := e.Check(); err != nil {
+		return template{}, err
+	}
+	t := parseTemplate(e.Template())
+	c.templates.Store(e.Endpoint, t)
+	return t, nil
+}
+
+const maxHeader = 4 << 10 // bytes of a header's value
+
+// headers takes the few headers that a guest may set.
+func headers(given map[string]string) (http.Header, error) {
+	h := make(http.Header, 8)
+	h["Accept"] = []string{"application/json"}
+	seen := make(map[string]bool, len(given))
+	for name, value := range given {
+		canonical := http.CanonicalHeaderKey(name)
+		switch {
+		case !slices.Contains(abi.RequestHeaders(), canonical):
+			return nil, fmt.Errorf("header %q may not be set", printable(name))
+		case seen[canonical]:
+			return nil, fmt.Errorf("header %s stands twice", canonical)
+		case len(value) > maxHeader:
+			return nil, fmt.Errorf("header %s has over %d bytes", canonical, maxHeader)
+		case strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r > 0x7e }):
+			return nil, fmt.Errorf("header %s holds a character that is not printable ASCII", canonical)
+		}
+		seen[canonical] = true
+		switch canonical {
+		case "Authorization": // its value comes with the Call
+			continue
+		case "Content-Type":
+			if !isJSON(value) {
+				return nil, errors.New("header Content-Type is application/json, with okta-response at most")
+			}
+		}
+		h[canonical] = []string{value}
+	}
+	return h, nil
+}
+
+// isJSON reports whether a content type is application/json, with no parameter but okta-response, which asks for less:
+// "application/json; okta-response=omitCredentials,omitCredentialsLinks".
+func isJSON(value string) bool {
+	kind, parameters, more := strings.Cut(value, ";")
+	if !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
+		return false
+	}
+	for more {
+		var one string
+		one, parameters, more = strings.Cut(parameters, ";")
+		name, value, _ := strings.Cut(strings.TrimSpace(one), "=")
+		if !strings.EqualFold(name, "okta-response") || value == "" || strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ,") != "" {
+			return false
+		}
+	}
+	return true
+}

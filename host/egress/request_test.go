@@ -1,0 +1,325 @@
+package egress
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// recorder is a server that keeps what it got.
+type recorder struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests []*http.Request
+	bodies   []string
+}
+
+func record(t *testing.T) *recorder {
+	r := &recorder{}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.requests, r.bodies = append(r.requests, req), append(r.bodies, string(body))
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (r *recorder) uris() (all []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, req := range r.requests {
+		all = append(all, req.RequestURI)
+	}
+	return all
+}
+
+// check sends a request that arrives as uri, or is malformed for a reason (after "!") and never leaves.
+func check(t *testing.T, endpointName string, req abi.Request, want string) {
+	t.Helper()
+	server := record(t)
+	cl, _ := client(t, server.URL, nil)
+	resp, err := cl.Send(context.Background(), Call{Endpoint: endpoint(endpointName), Request: req})
+	got := server.uris()
+	if reason, bad := strings.CutPrefix(want, "!"); bad {
+		if err == nil || err.Code != abi.SendMalformed || err.Sent || len(got) != 0 || !strings.Contains(err.Message, reason) {
+			t.Errorf("%+v, the server got %q; want malformed: %s", err, got, reason)
+		}
+		if err != nil && len(err.Message) > 200 {
+			t.Errorf("a message of %d bytes: %s", len(err.Message), err.Message)
+		}
+		return
+	}
+	if err != nil || resp.Attempts != 1 || !slices.Equal(got, []string{want}) {
+		t.Errorf("%+v, the server got %q; want %q", err, got, want)
+	}
+}
+
+func TestBlanks(t *testing.T) {
+	for value, want := range map[string]string{
+		"ada@example.com":                    "ada@example.com",
+		"a/b":                                "a%2Fb",
+		"a?b=c#d":                            "a%3Fb%3Dc%23d",
+		"a;b=c":                              "a%3Bb%3Dc",
+		"a+b c&d":                            "a%2Bb%20c%26d",
+		"100%":                               "100%25",
+		"%41":                                "%2541",
+		"é😀":                                 "%C3%A9%F0%9F%98%80",
+		"...":                                "...",
+		".hidden":                            ".hidden",
+		"a..b":                               "a..b",
+		"{id}":                               "%7Bid%7D",
+		strings.Repeat("x", maxBlank):        strings.Repeat("x", maxBlank),
+		"":                                   "!{id}: it is empty",
+		strings.Repeat("x", maxBlank+1):      "!{id}: it has 513 bytes",
+		".":                                  "!path step",
+		"..":                                 "!path step",
+		"../groups":                          "!path step",
+		"a/../b":                             "!path step",
+		"a/..":                               "!path step",
+		"a/./b":                              "!path step",
+		`a\b`:                                "!path step",
+		"..;":                                "!path step",
+		"..;x=y/admin":                       "!path step",
+		"%2e%2e":                             "!path step",
+		"%2E%2e%2fx":                         "!path step",
+		"%252e%252e":                         "!path step",
+		"a%5cb":                              "!path step",
+		"%zz%2e%2e%2fadmin":                  "!path step", // a decoder that leaves %zz alone goes on
+		"%2e%2e%2f%":                         "!path step",
+		"%2525252525252e":                    "!over and over",
+		"a\r\nX-Evil: 1":                     "!control",
+		"a\x00":                              "!control",
+		"a\x7f":                              "!control",
+		"a\u0085b":                           "!control",
+		"%0d%0aX":                            "!control",
+		"a\xff":                              "!UTF-8",
+		"%c0%ae%c0%ae":                       "!UTF-8", // a long way to write ..
+		"x" + strings.Repeat("y", 9000) + "": "!{id}: it has 9001 bytes",
+	} {
+		if !strings.HasPrefix(want, "!") {
+			want = "/api/v1/users/" + want + "/roles"
+		}
+		t.Run(printable(value), func(t *testing.T) {
+			check(t, "GET /api/v1/users/{id}/roles", abi.Request{Path: map[string]string{"id": value}}, want)
+		})
+	}
+}
+
+func TestBlanksAndValuesMustFit(t *testing.T) {
+	two := "GET /api/v1/apps/{a}/users/{u}"
+	for name, c := range map[string]struct {
+		endpoint string
+		path     map[string]string
+		want     string
+	}{
+		"both":                  {two, map[string]string{"a": "1", "u": "2"}, "/api/v1/apps/1/users/2"},
+		"one missing":           {two, map[string]string{"a": "1"}, "!{u} is not filled"},
+		"none":                  {two, nil, "!{a} is not filled"},
+		"one too many":          {two, map[string]string{"a": "1", "u": "2", "x": "3"}, "!no blank {x}"},
+		"one instead":           {two, map[string]string{"a": "1", "x": "3"}, "!{u} is not filled"},
+		"for a path without":    {"GET /api/v1/logs", map[string]string{"x": "3"}, "!no blank {x}"},
+		"an endpoint with a ..": {"GET /api/../x", nil, "!not plain"},
+		"no endpoint":           {"", nil, "!want a method"},
+		"another method":        {"TRACE /x", nil, "!none of"},
+		"a URL":                 {"GET https://evil.example/", nil, "!not absolute"},
+		"two slashes":           {"GET //evil.example/x", nil, "!not plain"},
+	} {
+		t.Run(name, func(t *testing.T) { check(t, c.endpoint, abi.Request{Path: c.path}, c.want) })
+	}
+	t.Run("another endpoint in the request", func(t *testing.T) {
+		check(t, "GET /x", abi.Request{Endpoint: "GET /y"}, "!another endpoint")
+	})
+}
+
+func TestQueries(t *testing.T) {
+	for name, c := range map[string]struct {
+		query [][2]string
+		want  string
+	}{
+		"in order, repeated":  {[][2]string{{"b", "1"}, {"a", "2"}, {"b", "3"}}, "/x?b=1&a=2&b=3"},
+		"a value is a value":  {[][2]string{{"q", `a&b=c#d?e+f g%20"é`}}, "/x?q=a%26b%3Dc%23d%3Fe%2Bf+g%2520%22%C3%A9"},
+		"an empty value":      {[][2]string{{"q", ""}}, "/x?q="},
+		"a name that is none": {[][2]string{{"a=b", "c"}}, "!not a name"},
+		"an empty name":       {[][2]string{{"", "c"}}, "!not a name"},
+		"a name too long":     {[][2]string{{strings.Repeat("n", 65), "c"}}, "!not a name"},
+		"a line break":        {[][2]string{{"q", "a\r\nb"}}, "!control"},
+		"no UTF-8":            {[][2]string{{"q", "\xff"}}, "!UTF-8"},
+		"too long":            {[][2]string{{"q", strings.Repeat("x", maxQuery)}}, "!over 8192 bytes"},
+		"as long as can be":   {[][2]string{{"q", strings.Repeat("x", maxQuery-2)}}, "/x?q=" + strings.Repeat("x", maxQuery-2)},
+	} {
+		t.Run(name, func(t *testing.T) { check(t, "GET /x", abi.Request{Query: c.query}, c.want) })
+	}
+}
+
+func TestLinks(t *testing.T) {
+	const users = "GET /api/v1/users/{id}/groups"
+	for name, c := range map[string]struct {
+		endpoint string
+		request  abi.Request
+		want     string
+	}{
+		"of the admin host":      {users, abi.Request{Link: "https://x-admin.okta.com/api/v1/users/00u1/groups?after=a%2Bb%3D&limit=2"}, "/api/v1/users/00u1/groups?after=a%2Bb%3D&limit=2"},
+		"of another port":        {users, abi.Request{Link: "http://evil.example:99/api/v1/users/00u1/groups"}, "/api/v1/users/00u1/groups"},
+		"relative":               {users, abi.Request{Link: "/api/v1/users/00u1/groups?after=1"}, "/api/v1/users/00u1/groups?after=1"},
+		"without scheme":         {users, abi.Request{Link: "//evil.example/api/v1/users/00u1/groups"}, "/api/v1/users/00u1/groups"},
+		"a blank is escaped":     {users, abi.Request{Link: "/api/v1/users/a;b%2Fc/groups"}, "/api/v1/users/a%3Bb%2Fc/groups"},
+		"a query encoded anew":   {users, abi.Request{Link: `/api/v1/users/1/groups?q="a b"&flag&&r=%26`}, "/api/v1/users/1/groups?q=%22a+b%22&flag=&r=%26"},
+		"a path step":            {users, abi.Request{Link: "/api/v1/users/../groups"}, "!path step"},
+		"an escaped path step":   {users, abi.Request{Link: "/api/v1/users/%2e%2e/groups"}, "!path step"},
+		"a step and a semicolon": {users, abi.Request{Link: "/api/v1/users/..;/groups"}, "!path step"},
+		"an escaped slash step":  {users, abi.Request{Link: "/api/v1/users/x%2f..%2f/groups"}, "!path step"},
+		"an empty segment":       {users, abi.Request{Link: "/api/v1/users//groups"}, "!it is empty"},
+		"a segment more":         {users, abi.Request{Link: "/api/v1/users/1/groups/2"}, "!not that of the endpoint"},
+		"a slash more":           {users, abi.Request{Link: "/api/v1/users/1/groups/"}, "!not that of the endpoint"},
+		"another path":           {users, abi.Request{Link: "/api/v1/users/1/roles"}, "!not that of the endpoint"},
+		"an escaped fixed part":  {users, abi.Request{Link: "/api/v1/users/1/%67roups"}, "!not that of the endpoint"},
+		"no path":                {users, abi.Request{Link: "?after=1"}, "!not that of the endpoint"},
+		"a fragment":             {users, abi.Request{Link: "/api/v1/users/1/groups#x"}, "!fragment"},
+		"an empty fragment":      {users, abi.Request{Link: "/api/v1/users/1/groups#"}, "!fragment"},
+		"a user":                 {users, abi.Request{Link: "https://u:p@x/api/v1/users/1/groups"}, "!user"},
+		"opaque":                 {users, abi.Request{Link: "https:api/v1/users/1/groups"}, "!no path"},
+		"another scheme":         {users, abi.Request{Link: "file:///api/v1/users/1/groups"}, "!not one of the web"},
+		"a line break":           {users, abi.Request{Link: "/api/v1/users/1/groups\r\n?x"}, "!not a URL"},
+		"a control in the query": {users, abi.Request{Link: "/api/v1/users/1/groups?a=%0a"}, "!control"},
+		"a bad escape":           {users, abi.Request{Link: "/api/v1/users/1/groups?a=%zz"}, "!not escaped properly"},
+		"a semicolon":            {users, abi.Request{Link: "/api/v1/users/1/groups?a=b;c=d"}, "!not escaped properly"},
+		"a long query":           {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", maxQuery)}, "!over 8192 bytes"},
+		"very long":              {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", maxLink)}, "!over 16384 bytes"},
+		"beside a path":          {users, abi.Request{Link: "/api/v1/users/1/groups", Path: map[string]string{"id": "1"}}, "!without path and query"},
+		"beside a query":         {users, abi.Request{Link: "/api/v1/users/1/groups", Query: [][2]string{{"a", "b"}}}, "!without path and query"},
+		"for a write":            {"POST /api/v1/users", abi.Request{Link: "/api/v1/users"}, "!for a GET"},
+	} {
+		t.Run(name, func(t *testing.T) { check(t, c.endpoint, c.request, c.want) })
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	for name, c := range map[string]struct {
+		headers map[string]string
+		want    string // a header line that arrives, or "!" and a reason
+	}{
+		"the default":                 {nil, "Accept: application/json"},
+		"another Accept":              {map[string]string{"accept": "text/plain"}, "Accept: text/plain"},
+		"If-Match":                    {map[string]string{"If-Match": `W/"1"`}, `If-Match: W/"1"`},
+		"our agent":                   {nil, "User-Agent: mach5-connector"},
+		"less of a user":              {map[string]string{"Content-Type": "application/json; okta-response=omitCredentials,omitCredentialsLinks"}, "Content-Type: application/json; okta-response=omitCredentials,omitCredentialsLinks"},
+		"the guest's Authorization":   {map[string]string{"authorization": "SSWS guess"}, "Authorization: SSWS real"},
+		"another content type":        {map[string]string{"Content-Type": "text/xml"}, "!Content-Type is application/json"},
+		"another parameter":           {map[string]string{"Content-Type": "application/json; boundary=x"}, "!Content-Type is application/json"},
+		"Host":                        {map[string]string{"Host": "evil.example"}, `!"Host" may not be set`},
+		"User-Agent":                  {map[string]string{"User-Agent": "x"}, "!may not be set"},
+		"Idempotency-Key":             {map[string]string{"Idempotency-Key": "x"}, "!may not be set"},
+		"Cookie":                      {map[string]string{"Cookie": "x"}, "!may not be set"},
+		"Accept-Encoding":             {map[string]string{"Accept-Encoding": "br"}, "!may not be set"},
+		"a line break in a name":      {map[string]string{"Accept\r\nX": "x"}, "!may not be set"},
+		"a line break in a value":     {map[string]string{"Prefer": "a\r\nX: y"}, "!not printable ASCII"},
+		"a tab":                       {map[string]string{"Prefer": "a\tb"}, "!not printable ASCII"},
+		"a value that is not ASCII":   {map[string]string{"Prefer": "é"}, "!not printable ASCII"},
+		"a value that is too long":    {map[string]string{"Prefer": strings.Repeat("x", maxHeader+1)}, "!over 4096 bytes"},
+		"one header in two spellings": {map[string]string{"Prefer": "a", "prefer": "b"}, "!stands twice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := record(t)
+			cl, _ := client(t, server.URL, nil)
+			_, err := cl.Send(context.Background(), Call{Endpoint: endpoint("GET /x"), Request: abi.Request{Headers: c.headers}, Authorization: "SSWS real"})
+			if reason, bad := strings.CutPrefix(c.want, "!"); bad {
+				if err == nil || err.Code != abi.SendMalformed || err.Sent || len(server.uris()) > 0 || !strings.Contains(err.Message, reason) {
+					t.Errorf("%+v, want malformed: %s", err, reason)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, value, _ := strings.Cut(c.want, ": ")
+			if got := server.requests[0].Header.Values(name); !slices.Equal(got, []string{value}) {
+				t.Errorf("%s: %q, want %q", name, got, value)
+			}
+		})
+	}
+}
+
+func TestBodiesLeaveAsTheyAre(t *testing.T) {
+	const body = `{ "profile" : {"a":1.0} }`
+	server := record(t)
+	cl, _ := client(t, server.URL, nil)
+	if _, err := cl.Send(context.Background(), Call{Endpoint: endpoint("PUT /x"), Request: abi.Request{Body: []byte(body)}}); err != nil {
+		t.Fatal(err)
+	}
+	if r := server.requests[0]; server.bodies[0] != body || r.Header.Get("Content-Type") != "application/json" || r.ContentLength != int64(len(body)) || r.Header.Get("Authorization") != "" {
+		t.Errorf("%q %v", server.bodies, r.Header)
+	}
+	for _, method := range []string{"GET", "DELETE"} {
+		check(t, method+" /x", abi.Request{Body: []byte(body)}, "!has no body")
+	}
+}
+
+func TestTheGuestsAuthorizationNeverLeaves(t *testing.T) {
+	server := record(t)
+	cl, _ := client(t, server.URL, nil)
+	call := Call{Endpoint: endpoint("GET /x"), Request: abi.Request{Headers: map[string]string{"Authorization": "SSWS guess"}}}
+	if _, err := cl.Send(context.Background(), call); err != nil || server.requests[0].Header.Values("Authorization") != nil {
+		t.Errorf("%+v %v", err, server.requests[0].Header)
+	}
+}
+
+func TestACallCanBeLogged(t *testing.T) {
+	call := Call{Endpoint: endpoint("GET /x"), Authorization: "SSWS secret", Request: abi.Request{Link: "/x?after=secret"}}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "call", call, "pointer", &call)
+	text, err := json.Marshal(&call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := fmt.Sprintf("%v %+v %#v %s %v %s %s", call, call, call, call, &call, text, log.String())
+	if strings.Contains(all, "secret") || !strings.Contains(all, "GET /x") {
+		t.Error(all)
+	}
+}
+
+func TestBaseURLs(t *testing.T) {
+	for in, want := range map[string]string{
+		"HTTPS://Example.Okta.COM:443/":   "https://example.okta.com",
+		"http://[::1]:80":                 "http://[::1]",
+		"https://example.okta.com/?":      "!query",
+		"https://example.okta.com/#":      "!fragment",
+		"https://example.okta.com:":       "!colon",
+		"https://example.okta.com:99999x": "!not a URL",
+		"https:example.okta.com":          "!not a URL",
+		"https://exa mple.okta.com":       "!not a URL",
+		"https://ex%41mple.okta.com":      "!not a URL",
+		"https://exämple.okta.com":        "!punycode",
+		"https://a..b":                    "!punycode",
+		"https://[fe80::1%25eth0]":        "!punycode",
+		"https://x-admin.okta.com.":       "!https://x.okta.com",
+		"https://x-admin.okta-emea.com/":  "!https://x.okta-emea.com",
+		"http://10.0.0.1":                 "!https",
+		"http://localhost.evil.example":   "!https",
+		"http://127.0.0.1.evil.example":   "!https",
+		"javascript://example.okta.com":   "!https",
+		"https://example.okta.com//":      "!drop the path //",
+		"https://tok@example.okta.com":    "!token_secret_ref",
+		"https://example.okta.com/%0aX":   "!drop the path /%0aX",
+	} {
+		u, err := ParseBaseURL(in)
+		if reason, bad := strings.CutPrefix(want, "!"); bad {
+			if err == nil || !strings.Contains(err.Error(), reason) {
+				t.Errorf("%q: %v %v, want an error with %q", in, u, err, reason)
+			}
+		} else if err != nil || u.String() != want {
+			t.Errorf("%q: %v %v, want %s", in, u, err, want)
+		}
+	}
+}

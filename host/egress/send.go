@@ -1,0 +1,155 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/pacing"
+)
+
+// Bounds of repeating.
+const (
+	backoffBase  = 200 * time.Millisecond
+	backoffCap   = 5 * time.Second
+	maxThrottled = 8 // 429s waited out in one call
+)
+
+// Send sends a request within the context's deadline. It waits for room in the bucket and waits out a 429, since such a
+// request was not processed. It repeats a GET after failures of the connection and 502, 503 and 504, and a write only
+// when it certainly was not sent. Where a wait would pass the deadline it returns what it has instead of waiting.
+func (c *Client) Send(ctx context.Context, call Call) (*Response, *abi.SendError) {
+	req, err := c.build(call)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	s := sending{client: c, ctx: ctx, request: req, call: &call}
+	for {
+		resp, sendErr, again := s.once()
+		if !again {
+			return resp, sendErr
+		}
+	}
+}
+
+// sending is one Send on its way.
+type sending struct {
+	client  *Client
+	ctx     context.Context
+	request *request
+	call    *Call
+
+	attempts  int // all of them
+	failed    int // those that ended in an error or a 5xx
+	throttled int // those that ended in a 429
+	waited    time.Duration
+	sent      bool // an attempt that failed may have been seen
+}
+
+// once makes one attempt, and waits before the next one where there is to be one.
+func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
+	c, bucket := s.client, s.call.Endpoint.Bucket
+	waited, err := c.limiter.Acquire(s.ctx, bucket)
+	s.waited += waited
+	if err != nil {
+		return nil, s.notAcquired(err), false
+	}
+	s.attempts++
+	resp, sendErr = c.attempt(s.ctx, s.request)
+	if sendErr != nil {
+		c.limiter.Cancel(bucket, sendErr.Sent)
+		s.sent = s.sent || sendErr.Sent
+		s.failed++
+		repeat := repeatable(sendErr.Code) && (s.request.read() || !sendErr.Sent) && s.failed < c.config.MaxAttempts
+		if !repeat {
+			return nil, sendErr, false
+		}
+		switch err := s.wait(c.backoff(s.failed), string(sendErr.Code)); {
+		case err == nil:
+			return nil, nil, true
+		case s.ctx.Err() != nil:
+			return nil, contextError(s.ctx, s.sent), false
+		}
+		return nil, sendErr, false
+	}
+	pause := c.limiter.Observe(bucket, resp.Status, resp.Header)
+	if resp.Status == http.StatusTooManyRequests {
+		resp.Body.Release()
+		if s.throttled++; s.throttled > maxThrottled || !s.fits(pause) {
+			return nil, s.rateLimited(pause), false
+		}
+		if s.wait(pause, "429") != nil {
+			return nil, contextError(s.ctx, s.sent), false
+		}
+		return nil, nil, true
+	}
+	if s.request.read() && resp.Status >= 502 && resp.Status <= 504 {
+		s.failed++
+		if d := c.backoff(s.failed); s.failed < c.config.MaxAttempts && s.fits(d) {
+			resp.Body.Release()
+			if s.wait(d, "5xx") != nil {
+				return nil, contextError(s.ctx, true), false
+			}
+			return nil, nil, true
+		}
+	}
+	resp.Attempts, resp.Waited = s.attempts, s.waited
+	return resp, nil, false
+}
+
+// repeatable lists the failures that may pass by themselves.
+func repeatable(code abi.SendCode) bool {
+	return code == abi.SendConnect || code == abi.SendInterrupted || code == abi.SendTimeout
+}
+
+// backoff is how long to wait after so many failures: twice as long each time, less or more by half.
+func (c *Client) backoff(failures int) time.Duration {
+	d := min(backoffBase<<min(failures-1, 10), backoffCap)
+	return d/2 + time.Duration(c.config.Rand()*float64(d))
+}
+
+var errPastDeadline = errors.New("past the deadline")
+
+// wait sleeps before the next attempt, unless that would be past the deadline.
+func (s *sending) wait(d time.Duration, why string) error {
+	if !s.fits(d) {
+		return errPastDeadline
+	}
+	log := s.client.config.Logger
+	if log.Enabled(s.ctx, slog.LevelDebug) {
+		log.Debug("request is repeated", "endpoint", s.call.Endpoint.Endpoint, "after", why, "attempt", s.attempts, "wait", d)
+	}
+	err := s.client.config.Clock.Sleep(s.ctx, d)
+	if err == nil {
+		s.waited += d
+	}
+	return err
+}
+
+// fits reports whether a wait ends before the deadline.
+func (s *sending) fits(d time.Duration) bool {
+	deadline, ok := s.ctx.Deadline()
+	return s.ctx.Err() == nil && (!ok || s.client.config.Clock.Now().Add(d).Before(deadline))
+}
+
+func (s *sending) notAcquired(err error) *abi.SendError {
+	var tooLong pacing.TooLong
+	if errors.As(err, &tooLong) {
+		return &abi.SendError{Code: abi.SendRateLimited, Message: err.Error(), RetryAfterMS: tooLong.RetryAfter.Milliseconds(), Sent: s.sent}
+	}
+	return contextError(s.ctx, s.sent)
+}
+
+func (s *sending) rateLimited(pause time.Duration) *abi.SendError {
+	e := &abi.SendError{Code: abi.SendRateLimited, RetryAfterMS: max(pause.Milliseconds(), 1), Sent: s.sent}
+	if s.throttled > maxThrottled {
+		e.Message = fmt.Sprintf("the service refused %d times for its rate limit of %s: try again later", s.throttled, s.call.Endpoint.Bucket)
+	} else {
+		e.Message = fmt.Sprintf("the service's rate limit of %s is reached and has room only past the deadline", s.call.Endpoint.Bucket)
+	}
+	return e
+}

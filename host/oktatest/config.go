@@ -1,0 +1,108 @@
+package oktatest
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// DefaultToken is the API token that an org accepts unless its Config names another. It opens nothing but simulations.
+const DefaultToken = "00SIMULATED-ORG-TOKEN-NOT-A-SECRET-0000000"
+
+// Config describes an org. The zero value is an Identity Engine org with 50 users, 5 groups and 250 log events.
+type Config struct {
+	// Seed decides ids, users and events: the same seed and clock give the same bytes. Default 1.
+	Seed int64
+
+	// Users, Groups and Events say how many there are at the start; -1 is none. Defaults 50, 5 and 250.
+	// The first user owns the token and is a super administrator; Ada Lovelace (ada.lovelace@example.com) and Alan
+	// Turing (alan.turing@example.com) come next, so that any number of users is at least 3. The first group is Everyone.
+	// Events lie in the 20 hours before the org was made; they are generated when asked for and cost no memory.
+	Users, Groups, Events int
+
+	// Engine is "idx" (Identity Engine, the default) or "v1" (Classic).
+	Engine string
+
+	// Token is the API token that Authorization: SSWS must carry. Default DefaultToken.
+	Token string
+
+	// MaxPageSize caps the records of a page, whatever limit a request asks for. Default Okta's own caps: 200 users,
+	// 200 groups, 1,000 group members, 1,000 events.
+	MaxPageSize int
+
+	// RateLimits are the requests a Window by bucket ("/api/v1/logs"); the bucket "*" stands for every bucket that is
+	// not named. Without it, "/api/v1/logs" has 120 and any other 600. A negative number lifts the limit and its headers.
+	RateLimits map[string]int
+
+	// Window is the length of a rate-limit window. Default 60 s. Windows are not aligned to the minute.
+	Window time.Duration
+
+	// SearchDelay is how long a change takes to reach search; reads by id see it at once. Default 0.
+	SearchDelay time.Duration
+
+	// Now is the clock of the org: of its Date header, its timestamps and its rate-limit windows. Default time.Now.
+	// It must not run backwards and must be safe for concurrent use.
+	Now func() time.Time
+
+	// PublicURL is the origin (https://example.okta.com) of every link that the org hands out. Default: the origin
+	// that the request was sent to.
+	PublicURL string
+
+	// EventSize is the approximate size of a seeded log event in bytes. Default 2,000; the least is about 1,500.
+	EventSize int
+
+	// ProfileAttributes are custom attributes that user profiles may have besides those of Okta's default schema.
+	ProfileAttributes []string
+
+	// NoGzip turns compression off, even for a client that asks for it.
+	NoGzip bool
+
+	// RequestLog is how many received requests Requests remembers; the oldest go first. Default 10,000; -1 is none.
+	RequestLog int
+}
+
+// Okta's own caps on a page.
+const (
+	pageUsers   = 200
+	pageGroups  = 200
+	pageMembers = 1000
+	pageEvents  = 1000
+	pageClients = 200
+)
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Seed, 1)
+	setDefault(&c.Users, 50)
+	setDefault(&c.Groups, 5)
+	setDefault(&c.Events, 250)
+	setDefault(&c.Engine, "idx")
+	setDefault(&c.Token, DefaultToken)
+	setDefault(&c.Window, time.Minute)
+	setDefault(&c.EventSize, 2000)
+	setDefault(&c.RequestLog, 10_000)
+	c.Users, c.Groups, c.Events, c.RequestLog = max(c.Users, 0), max(c.Groups, 0), max(c.Events, 0), max(c.RequestLog, 0)
+	if c.Users > 0 {
+		c.Users = max(c.Users, 3)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	c.ProfileAttributes = slices.Clone(c.ProfileAttributes)
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// pageLimit is the most records of a page where Okta's own cap is okta.
+func (c Config) pageLimit(okta int) int {
+	if c.MaxPageSize > 0 {
+		return min(c.MaxPageSize, okta)
+	}
+	return okta
+}

@@ -1,0 +1,287 @@
+package oktatest
+
+import (
+	"encoding/json"
+	"iter"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// eventLog holds the System Log in persistence order. Seeded events are runs: a first index, a length and a spacing,
+// from which any event can be generated, so that ten million of them cost no memory.
+type eventLog struct {
+	generator generator
+
+	mu       sync.RWMutex
+	segments []segment
+	count    int
+	made     int // generator indexes used up
+}
+
+// segment is a stretch of the log: a generated run, or events kept whole.
+type segment struct {
+	start, length int // positions in the log
+
+	first int   // generator index, of a run
+	from  int64 // moment of the first event, nanoseconds since 1970
+	step  int64 // nanoseconds to the next
+
+	kept             []keptEvent
+	earliest, latest millis // published, of kept events
+}
+
+type keptEvent struct {
+	persisted, published millis
+	body                 []byte
+}
+
+// seededSpan is how far back the seeded events reach.
+const seededSpan = 20 * time.Hour
+
+// published differs from the moment of persistence by up to maxShuffle places and, where it has no milliseconds, by
+// less than a second.
+const maxShuffle = 7
+
+func (l *eventLog) init(o *Org) {
+	l.generator.org = o
+	if n := o.cfg.Events; n > 0 {
+		l.addRun(n, o.started.Add(-seededSpan), seededSpan/time.Duration(n))
+	}
+}
+
+func (l *eventLog) addRun(n int, from time.Time, step time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.segments = append(l.segments, segment{
+		start: l.count, length: n, first: l.made, from: from.UnixNano(), step: int64(step),
+	})
+	l.count += n
+	l.made += n
+}
+
+func (l *eventLog) keep(e keptEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := len(l.segments) - 1
+	if last < 0 || l.segments[last].kept == nil {
+		l.segments = append(l.segments, segment{start: l.count, earliest: e.published, latest: e.published})
+		last++
+	}
+	s := &l.segments[last]
+	s.kept = append(s.kept, e)
+	s.length++
+	s.earliest, s.latest = min(s.earliest, e.published), max(s.latest, e.published)
+	l.count++
+}
+
+// nextIndex uses up one generator index.
+func (l *eventLog) nextIndex() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.made++
+	return l.made - 1
+}
+
+// logView is the log at one moment. It stays as it is while the log grows.
+type logView struct {
+	generator *generator
+	segments  []segment
+	count     int
+}
+
+func (l *eventLog) view() logView {
+	l.generator.prepare()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return logView{&l.generator, slices.Clone(l.segments), l.count}
+}
+
+// segment is the one that holds a position of the log.
+func (v *logView) segment(position int) *segment {
+	at := sort.Search(len(v.segments), func(i int) bool { return v.segments[i].start > position })
+	return &v.segments[at-1]
+}
+
+// event appends the bytes of the event at a position.
+func (v *logView) event(buf []byte, position int, clock *stamper) []byte {
+	s := v.segment(position)
+	if s.kept != nil {
+		return append(buf, s.kept[position-s.start].body...)
+	}
+	i := position - s.start
+	return v.generator.event(buf, s.first+i, v.published(s, i), clock)
+}
+
+// persisted is when the i-th event of s reached the log.
+func (s *segment) persisted(i int) millis {
+	if s.kept != nil {
+		return s.kept[i].persisted
+	}
+	return millis((s.from + int64(i)*s.step) / int64(time.Millisecond))
+}
+
+// published is when the i-th event of s says that it happened.
+func (v *logView) published(s *segment, i int) millis {
+	if s.kept != nil {
+		return s.kept[i].published
+	}
+	shape := v.generator.shape(s.first + i)
+	at := s.persisted(max(i-shape.late, 0))
+	if shape.template.wholeSeconds {
+		at = at / 1000 * 1000
+	}
+	return at
+}
+
+// since is the position of the first event that was persisted at or after a moment.
+func (v *logView) since(moment millis) int {
+	for _, s := range v.segments {
+		if i := s.search(moment); i < s.length {
+			return s.start + i
+		}
+	}
+	return v.count
+}
+
+// search is the index of the first event of s that was persisted at or after a moment.
+func (s *segment) search(moment millis) int {
+	return sort.Search(s.length, func(i int) bool { return s.persisted(i) >= moment })
+}
+
+// place orders events by when they were published; the position in the log decides between equals.
+type place struct {
+	published millis
+	position  int
+}
+
+func comparePlaces(a, b place) int {
+	if a.published != b.published {
+		return int(a.published - b.published)
+	}
+	return a.position - b.position
+}
+
+// byPublished yields the events published in [since, until), in order or in reverse. It looks at one stretch of time
+// after the other, so that a page costs what the page holds.
+func (v *logView) byPublished(since, until millis, reverse bool) iter.Seq[place] {
+	return func(yield func(place) bool) {
+		since, until := v.clip(since, until)
+		width := millis(1000)
+		var found []place
+		for since < until {
+			lo, hi := since, min(since+width, until)
+			if reverse {
+				lo, hi = max(until-width, since), until
+			}
+			found = v.between(found[:0], lo, hi)
+			slices.SortFunc(found, comparePlaces)
+			if reverse {
+				slices.Reverse(found)
+				until = lo
+			} else {
+				since = hi
+			}
+			for _, p := range found {
+				if !yield(p) {
+					return
+				}
+			}
+			switch {
+			case len(found) < 256:
+				width *= 4
+			case len(found) > 4096:
+				width = max(width/4, 1)
+			}
+		}
+	}
+}
+
+// clip narrows [since, until) to the time that the log covers.
+func (v *logView) clip(since, until millis) (millis, millis) {
+	if len(v.segments) == 0 {
+		return 0, 0
+	}
+	var earliest, latest millis
+	for i := range v.segments {
+		s := &v.segments[i]
+		first, last := s.earliest, s.latest
+		if s.kept == nil {
+			first, last = s.persisted(0)-1000, s.persisted(s.length-1)
+		}
+		if i == 0 {
+			earliest, latest = first, last
+		}
+		earliest, latest = min(earliest, first), max(latest, last)
+	}
+	return max(since, earliest), min(until, latest+1)
+}
+
+// between appends the events published in [lo, hi), in no order.
+func (v *logView) between(found []place, lo, hi millis) []place {
+	for at := range v.segments {
+		s := &v.segments[at]
+		from, to := 0, s.length
+		if s.kept == nil { // nothing is published after it is persisted, nor long before
+			from, to = s.search(lo), min(s.search(hi+1000)+maxShuffle, s.length)
+		}
+		for i := from; i < to; i++ {
+			if p := v.published(s, i); lo <= p && p < hi {
+				found = append(found, place{p, s.start + i})
+			}
+		}
+	}
+	return found
+}
+
+// AppendEvents makes n more seeded events appear now.
+func (o *Org) AppendEvents(n int) {
+	if n > 0 {
+		o.log.addRun(n, o.cfg.Now(), 0)
+	}
+}
+
+// AppendEvent makes an event appear now. It is served byte for byte; its published attribute, if it has one, places it
+// in bounded queries.
+func (o *Org) AppendEvent(event json.RawMessage) {
+	now := millisOf(o.cfg.Now())
+	published := now
+	if t, err := parseTime(gjson.GetBytes(event, "published").Str); err == nil {
+		published = millisOf(t)
+	}
+	o.log.keep(keptEvent{now, published, slices.Clone(event)})
+}
+
+// AppendLateEvent makes a seeded event appear now that says it was published earlier, and returns it. Polling sees it
+// next; a bounded query for the time since then does not.
+func (o *Org) AppendLateEvent(published time.Time) json.RawMessage {
+	o.log.generator.prepare()
+	at := millisOf(published)
+	event := o.log.generator.dated(o.log.nextIndex(), at)
+	o.log.keep(keptEvent{millisOf(o.cfg.Now()), at, event})
+	return slices.Clone(event)
+}
+
+// EventCount is how many events the log holds.
+func (o *Org) EventCount() int {
+	o.log.mu.RLock()
+	defer o.log.mu.RUnlock()
+	return o.log.count
+}
+
+// Events are the events that the log holds when the iteration begins, in the order of their persistence, each as the
+// bytes that GET /api/v1/logs answers.
+func (o *Org) Events() iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		view := o.log.view()
+		var clock stamper
+		for i := range view.count {
+			if !yield(view.event(nil, i, &clock)) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package oktatest_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/tidwall/gjson"
+)
+
+func clientTLS(server *oktatest.Server) *tls.Config {
+	return &tls.Config{RootCAs: server.Certificates()}
+}
+
+// call sends a request to a server over a connection of its own; a failure to read the body is an error too.
+func call(t *testing.T, server *oktatest.Server, method, path, body string) (*http.Response, string, error) {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+	if server.Certificates() != nil {
+		transport.TLSClientConfig, transport.ForceAttemptHTTP2 = clientTLS(server), true
+	}
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	request, err := http.NewRequest(method, server.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "SSWS "+server.Token())
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, "", err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return response, string(text), err
+}
+
+func TestFaults(t *testing.T) {
+	for _, c := range []struct {
+		fault   oktatest.Fault
+		status  int // 0: no whole answer
+		effect  bool
+		handled bool
+		code    string
+	}{
+		{oktatest.Fault{Kind: oktatest.Latency, Latency: time.Millisecond}, 200, true, true, ""},
+		{oktatest.Fault{Kind: oktatest.Status}, 503, false, false, "E0000010"},
+		{oktatest.Fault{Kind: oktatest.Status, Status: 500}, 500, false, false, "E0000009"},
+		{oktatest.Fault{Kind: oktatest.StatusAfter, Status: 504}, 504, true, true, "E0000009"},
+		{oktatest.Fault{Kind: oktatest.ResetBefore}, 0, false, false, ""},
+		{oktatest.Fault{Kind: oktatest.ResetAfter}, 0, true, true, ""},
+		{oktatest.Fault{Kind: oktatest.Truncate}, 0, true, true, ""},
+		{oktatest.Fault{Kind: oktatest.NotJSON}, 200, false, false, ""},
+		{oktatest.Fault{Kind: oktatest.RateLimited, Reset: 7 * time.Second}, 429, false, false, "E0000047"},
+		{oktatest.Fault{Kind: oktatest.Concurrency}, 429, false, false, "E0000047"},
+		{oktatest.Fault{Kind: oktatest.Redirect, Location: "https://elsewhere.example/"}, 302, false, false, ""},
+	} {
+		for _, secure := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.fault.Kind, " tls=", secure), func(t *testing.T) {
+				org := oktatest.New(oktatest.Config{})
+				server := org.Start
+				if secure {
+					server = org.StartTLS
+				}
+				s := server()
+				defer s.Close()
+				f := c.fault
+				f.Method, f.Path, f.Times = "POST", "/api/v1/users", 1
+				org.Inject(f)
+				if _, _, err := call(t, s, "GET", "/api/v1/users/me", ""); err != nil {
+					t.Fatal("another request:", err)
+				}
+				response, body, err := call(t, s, "POST", "/api/v1/users", newUser("a@example.com", ""))
+				if (err != nil) != (c.status == 0) {
+					t.Fatalf("error %v", err)
+				}
+				_, created := org.User("a@example.com")
+				same(t, "took effect", created, c.effect)
+				same(t, "handled", org.Writes() == 1, c.handled)
+				if _, _, err := call(t, s, "GET", "/api/v1/users/me", ""); err != nil {
+					t.Fatal("the fault strikes more than once:", err)
+				}
+				if c.status == 0 {
+					return
+				}
+				same(t, "status", response.StatusCode, c.status)
+				same(t, "code", gjson.Get(body, "errorCode").Str, c.code)
+				checkFault(t, f, response, body)
+			})
+		}
+	}
+}
+
+func checkFault(t *testing.T, f oktatest.Fault, response *http.Response, body string) {
+	t.Helper()
+	h := response.Header
+	switch f.Kind {
+	case oktatest.NotJSON:
+		if !strings.HasPrefix(body, "<!DOCTYPE html>") || !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
+			t.Errorf("no HTML: %s %s", h.Get("Content-Type"), body)
+		}
+	case oktatest.Redirect:
+		same(t, "location", h.Get("Location"), f.Location)
+	case oktatest.Concurrency:
+		same(t, "limit", h.Get("X-Rate-Limit-Limit")+h.Get("X-Rate-Limit-Remaining"), "00")
+	case oktatest.RateLimited:
+		same(t, "limit", h.Get("X-Rate-Limit-Limit")+" "+h.Get("X-Rate-Limit-Remaining"), "600 0")
+		date, _ := http.ParseTime(h.Get("Date"))
+		reset, _ := strconv.ParseInt(h.Get("X-Rate-Limit-Reset"), 10, 64)
+		if wait := reset - date.Unix(); wait < 7 || wait > 8 {
+			t.Errorf("reset in %d s, want 7", wait)
+		}
+	}
+}
+
+func TestATruncatedAnswerAnnouncesItsWholeLength(t *testing.T) {
+	org := oktatest.New(oktatest.Config{})
+	s := org.Start()
+	defer s.Close()
+	_, whole, err := call(t, s, "GET", "/api/v1/groups", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	org.Inject(oktatest.Fault{Kind: oktatest.Truncate})
+	response, half, err := call(t, s, "GET", "/api/v1/groups", "")
+	if !errors.Is(err, io.ErrUnexpectedEOF) || response == nil {
+		t.Fatalf("error %v, want an unexpected end", err)
+	}
+	same(t, "half", half, whole[:len(whole)/2])
+}
+
+func TestWhichRequestsAFaultFits(t *testing.T) {
+	for _, c := range []struct {
+		method, path string
+		request      string
+		fits         bool
+	}{
+		{"", "", "GET /api/v1/org", true},
+		{"*", "", "GET /api/v1/org", true},
+		{"POST", "", "GET /api/v1/org", false},
+		{"", "/api/v1/users", "GET /api/v1/users", true},
+		{"", "/api/v1/users", "GET /api/v1/users/me", false},
+		{"", "/api/v1/users/", "GET /api/v1/users/me", true},
+		{"", "/", "GET /api/v1/users/me", true},
+		{"", "/api/v1/users/{userId}", "GET /api/v1/users/ada.lovelace", true},
+		{"", "/api/v1/users/{userId}/roles", "GET /api/v1/users/ada.lovelace", false},
+		{"", "/api/v1/users/ada.lovelace", "GET /api/v1/users/ada.lovelace", true},
+		{"", "/api/v1/users/{id}/lifecycle/suspend", "POST /api/v1/users/ada.lovelace/lifecycle/suspend", true},
+	} {
+		org := oktatest.New(oktatest.Config{})
+		org.Inject(oktatest.Fault{Method: c.method, Path: c.path, Kind: oktatest.Status, Status: 599})
+		method, target, _ := strings.Cut(c.request, " ")
+		r := send(org, org, method, target, "")
+		same(t, fmt.Sprint(c), r.Code == 599, c.fits)
+		org.ClearFaults()
+		if r := send(org, org, method, target, ""); r.Code == 599 {
+			t.Error("a cleared fault strikes")
+		}
+	}
+}
+
+func TestFaultsAreSkippedAndRunOut(t *testing.T) {
+	org := oktatest.New(oktatest.Config{})
+	org.Inject(oktatest.Fault{Kind: oktatest.Status, Skip: 1, Times: 2})
+	org.Inject(oktatest.Fault{Kind: oktatest.Status, Status: 500, Skip: 1})
+	var got []int
+	for range 6 {
+		got = append(got, send(org, org, "GET", "/api/v1/org", "").Code)
+	}
+	same(t, "statuses", got, "[200 503 503 500 500 500]")
+
+	org.ClearFaults()
+	org.Inject(oktatest.Fault{Kind: oktatest.Status, Probability: 0.25})
+	failed := 0
+	for range 400 {
+		if send(org, org, "GET", "/api/v1/org", "").Code == 503 {
+			failed++
+		}
+	}
+	if failed < 60 || failed > 140 {
+		t.Errorf("%d of 400 failed with a probability of 0.25", failed)
+	}
+}
+
+func TestParseFault(t *testing.T) {
+	for text, want := range map[string]oktatest.Fault{
+		"reset-after:POST /api/v1/users:times=1":                     {Kind: oktatest.ResetAfter, Method: "POST", Path: "/api/v1/users", Times: 1},
+		"status:GET /api/v1/logs:status=500,times=2,skip=1":          {Kind: oktatest.Status, Method: "GET", Path: "/api/v1/logs", Status: 500, Times: 2, Skip: 1},
+		"latency:*:latency=250ms,probability=0.1":                    {Kind: oktatest.Latency, Latency: 250 * time.Millisecond, Probability: 0.1},
+		"truncate:/api/v1/":                                          {Kind: oktatest.Truncate, Path: "/api/v1/"},
+		"not-json":                                                   {Kind: oktatest.NotJSON},
+		"rate-limited:DELETE:reset=30s":                              {Kind: oktatest.RateLimited, Method: "DELETE", Reset: 30 * time.Second},
+		"redirect::times=1,location=https://e.example/?a=b,c:d":      {Kind: oktatest.Redirect, Times: 1, Location: "https://e.example/?a=b,c:d"},
+		"concurrency:* /api/v1/users/{id}/lifecycle/suspend:times=3": {Kind: oktatest.Concurrency, Path: "/api/v1/users/{id}/lifecycle/suspend", Times: 3},
+	} {
+		got, err := oktatest.ParseFault(text)
+		if err != nil || got != want {
+			t.Errorf("%s\n got %+v, %v\nwant %+v", text, got, err, want)
+		}
+		if again, err := oktatest.ParseFault(got.String()); err != nil || again != got {
+			t.Errorf("%s is written as %s, which reads as %+v, %v", text, got, again, err)
+		}
+	}
+	for _, text := range []string{"", "explode", "status:FETCH /x", "status:GET x", "status:/a b", "status::status=200",
+		"status::status=x", "status::times=-1", "status::probability=2", "status::probability=NaN", "latency", "latency::latency=-1s",
+		"status::reset=soon", "redirect::location=", "status::colour=red", "status:/a?b=c"} {
+		if f, err := oktatest.ParseFault(text); err == nil {
+			t.Errorf("%q is read as %+v", text, f)
+		}
+	}
+}
+
+func FuzzParseFault(f *testing.F) {
+	f.Add("reset-after:POST /api/v1/users:times=1,skip=2")
+	f.Add("redirect:*:location=https://e.example/,x")
+	f.Add("latency::latency=1ms,probability=0.5")
+	f.Fuzz(func(t *testing.T, text string) {
+		fault, err := oktatest.ParseFault(text)
+		if err != nil {
+			return
+		}
+		if again, err := oktatest.ParseFault(fault.String()); err != nil || again != fault {
+			t.Errorf("%q is written as %q, which reads as %+v, %v", text, fault, again, err)
+		}
+	})
+}

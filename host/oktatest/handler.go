@@ -1,0 +1,281 @@
+package oktatest
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// endpoint is one row of a resource's table.
+type endpoint struct {
+	pattern string // method and path template, in ServeMux syntax
+	bucket  string // Okta's rate-limit bucket
+	handle  func(*Org, *call) (answer, error)
+
+	open     bool // answers without a token
+	unlocked bool // does its own locking
+}
+
+// call is one request on its way to a handler.
+type call struct {
+	*http.Request
+	id     string    // X-Okta-Request-Id
+	now    time.Time // one moment for all that the request does
+	origin string    // of the links in the answer
+	body   []byte
+	effect bool // whether state was changed
+}
+
+// answer is what a handler wants sent. The zero status is 200.
+type answer struct {
+	status  int
+	header  http.Header
+	body    []byte
+	recycle func() // called when body is no longer needed
+}
+
+const maxRequestBody = 1 << 20 // bytes
+
+func (o *Org) register(endpoints []endpoint) {
+	o.mux, o.paths = http.NewServeMux(), http.NewServeMux()
+	known := map[string]bool{}
+	for i := range endpoints {
+		e := &endpoints[i]
+		o.mux.Handle(e.pattern, mark(match{endpoint: e}))
+		if _, template, _ := strings.Cut(e.pattern, " "); !known[anonymous(template)] {
+			known[anonymous(template)] = true
+			o.paths.Handle(template, mark(match{otherMethod: true}))
+		}
+	}
+}
+
+// route finds the endpoint of r and fills in the blanks of its path.
+func (o *Org) route(r *http.Request) match {
+	var found match
+	o.mux.ServeHTTP(&found, r)
+	if found.endpoint == nil {
+		o.paths.ServeHTTP(&found, r)
+	}
+	return found
+}
+
+// match is what the mux found for a request. It poses as the ResponseWriter of the mux, which is only to route and to
+// fill in the path's blanks: whatever else it would answer (a redirect to a cleaner path) is dropped.
+type match struct {
+	endpoint    *endpoint
+	otherMethod bool // the path exists, for another method
+}
+
+func (*match) Header() http.Header         { return http.Header{} }
+func (*match) Write(p []byte) (int, error) { return len(p), nil }
+func (*match) WriteHeader(int)             {}
+
+func mark(found match) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { *w.(*match) = found })
+}
+
+// ServeHTTP answers as the org would.
+func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{Request: r, id: o.ids.requestID(), now: o.cfg.Now(), origin: o.cfg.PublicURL}
+	if c.origin == "" {
+		c.origin = requestOrigin(r)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
+	if err != nil {
+		http.Error(w, "request body cannot be read: "+err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	c.body = body
+
+	found := o.route(r)
+	e := found.endpoint
+	entry := newRequest(c)
+	if e != nil {
+		entry.Pattern = e.pattern
+	}
+	h := w.Header()
+	h.Set("Date", c.now.UTC().Format(http.TimeFormat))
+	h.Set("X-Okta-Request-Id", c.id)
+
+	f := o.faults.pick(r, entry.Pattern)
+	f.sleep(r.Context())
+	var a answer
+	if f.before() {
+		a = o.failure(w, c, e, f)
+	} else {
+		a = o.answer(w, c, found)
+	}
+	if a.recycle != nil {
+		defer a.recycle()
+	}
+	if f.Kind == StatusAfter {
+		a = o.refusal(statusError(f.Status))
+	}
+	if f.Kind != ResetBefore && f.Kind != ResetAfter {
+		entry.Status = a.status
+	}
+	o.received.add(entry) // before the answer: a caller that has it may count
+	switch f.Kind {
+	case ResetBefore, ResetAfter:
+		reset(w)
+	case Truncate:
+		o.truncate(w, c, a)
+	default:
+		o.write(w, c, a)
+	}
+}
+
+// answer runs what stands before a handler, and the handler.
+func (o *Org) answer(w http.ResponseWriter, c *call, found match) answer {
+	e := found.endpoint
+	if strings.Contains(c.URL.Path, "//") {
+		// The gateway in front of Okta's API answers here, in a shape of its own.
+		return answer{status: http.StatusNotFound, body: []byte(`{"status":404,"message":"Resource not found"}`)}
+	}
+	if e == nil || !e.open {
+		if !o.authorized(c.Request) {
+			return o.refusal(errBadToken)
+		}
+	}
+	switch {
+	case found.otherMethod:
+		return o.refusal(errMethod)
+	case e == nil:
+		return o.refusal(errUnknownPath)
+	case lengthMissing(c.Request):
+		return answer{
+			status: http.StatusLengthRequired,
+			header: http.Header{"Content-Type": {"text/html"}},
+			body:   []byte("<html><head><title>411 Length Required</title></head><body><h1>411 Length Required</h1></body></html>\n"),
+		}
+	case !o.limiter.take(e.bucket, c.now, w.Header()):
+		return o.refusal(errTooMany)
+	}
+	write := c.Method != http.MethodGet && c.Method != http.MethodHead
+	a, err := o.handle(c, e, write)
+	o.received.tally(write, c.effect)
+	if err != nil {
+		return o.refusal(err)
+	}
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a
+}
+
+func (o *Org) handle(c *call, e *endpoint, write bool) (answer, error) {
+	switch {
+	case e.unlocked:
+	case write:
+		o.mu.Lock()
+		defer o.mu.Unlock()
+	default:
+		o.mu.RLock()
+		defer o.mu.RUnlock()
+	}
+	return e.handle(o, c)
+}
+
+func (o *Org) authorized(r *http.Request) bool {
+	return r.Header.Get("Authorization") == "SSWS "+o.cfg.Token
+}
+
+func (o *Org) refusal(err error) answer {
+	var refused *apiError
+	if !errors.As(err, &refused) {
+		refused = errInternal
+	}
+	return answer{status: refused.status, body: refused.body(o.ids.next("oae", 25))}
+}
+
+// write sends a, compressed where the client and the configuration allow it and it is worth the while.
+func (o *Org) write(w http.ResponseWriter, c *call, a answer) {
+	body, done := o.prepare(w, c, a)
+	defer done()
+	w.WriteHeader(a.status)
+	if c.Method != http.MethodHead && a.status != http.StatusNoContent {
+		w.Write(body) // a client that went away is no concern of the org
+	}
+}
+
+// prepare sets the headers of a and returns the bytes to send; done gives their buffer back.
+func (o *Org) prepare(w http.ResponseWriter, c *call, a answer) (body []byte, done func()) {
+	h := w.Header()
+	for name, values := range a.header {
+		h[name] = append(h[name], values...)
+	}
+	if a.status == http.StatusNoContent {
+		return nil, func() {}
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	body, done = a.body, func() {}
+	if !o.cfg.NoGzip && len(body) > 1024 && acceptsGzip(c.Request) {
+		h.Set("Content-Encoding", "gzip")
+		h.Add("Vary", "Accept-Encoding")
+		body, done = o.compress(body)
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	return body, done
+}
+
+// requestOrigin is the scheme and host that r was sent to.
+func requestOrigin(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// lengthMissing tells whether r is a write that says nothing of its length, which Okta refuses. Requests that came
+// through no server (a test that calls ServeHTTP) have no such header to look at, nor do those over HTTP/2 need one.
+func lengthMissing(r *http.Request) bool {
+	if r.Method != http.MethodPost && r.Method != http.MethodPut {
+		return false
+	}
+	return r.Context().Value(http.ServerContextKey) != nil && r.ProtoMajor == 1 &&
+		r.Header.Get("Content-Length") == "" && len(r.TransferEncoding) == 0
+}
+
+func acceptsGzip(r *http.Request) bool {
+	for _, value := range r.Header.Values("Accept-Encoding") {
+		for coding := range strings.SplitSeq(value, ",") {
+			name, quality, _ := strings.Cut(strings.TrimSpace(coding), ";")
+			if strings.TrimSpace(name) == "gzip" && strings.ReplaceAll(quality, " ", "") != "q=0" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+type compressor struct {
+	writer *gzip.Writer
+	out    sliceWriter
+}
+
+type sliceWriter struct{ bytes []byte }
+
+// Write implements io.Writer.
+func (s *sliceWriter) Write(p []byte) (int, error) {
+	s.bytes = append(s.bytes, p...)
+	return len(p), nil
+}
+
+func (o *Org) compress(body []byte) (compressed []byte, done func()) {
+	z, ok := o.compressors.Get().(*compressor)
+	if !ok {
+		writer, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
+		z = &compressor{writer: writer}
+	}
+	z.out.bytes = z.out.bytes[:0]
+	z.writer.Reset(&z.out)
+	z.writer.Write(body) // memory does not fail
+	z.writer.Close()
+	return z.out.bytes, func() { o.compressors.Put(z) }
+}

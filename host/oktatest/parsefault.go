@@ -1,0 +1,169 @@
+package oktatest
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ParseFault reads a fault as it is written on a command line:
+//
+//	KIND[:TARGET[:OPTION=VALUE[,OPTION=VALUE…]]]
+//
+// KIND is latency, status, status-after, reset-before, reset-after, truncate, not-json, rate-limited, concurrency or
+// redirect. TARGET is a method, a path, or both with a space between ("POST /api/v1/users"); empty or "*" is every
+// request, and a path that ends in a slash stands for all below it. The options are the fields of [Fault]: times, skip,
+// probability, status, latency (as in 200ms), reset (as in 30s) and location, which must come last since it may hold
+// anything.
+//
+//	reset-after:POST /api/v1/users:times=1
+//	status:GET /api/v1/logs:status=503,times=2,skip=1
+//	latency:*:latency=250ms,probability=0.1
+//	truncate:/api/v1/
+func ParseFault(s string) (Fault, error) {
+	f, err := parseFault(s)
+	if err != nil {
+		return Fault{}, fmt.Errorf("fault %q: %w", s, err)
+	}
+	return f, nil
+}
+
+func parseFault(s string) (Fault, error) {
+	kind, rest, _ := strings.Cut(s, ":")
+	target, options, _ := strings.Cut(rest, ":")
+	index := slices.Index(faultNames[1:], strings.TrimSpace(kind))
+	if index < 0 {
+		return Fault{}, fmt.Errorf("unknown kind %q, want one of %s", kind, strings.Join(faultNames[1:], ", "))
+	}
+	f := Fault{Kind: FaultKind(index + 1)}
+	if err := f.parseTarget(strings.TrimSpace(target)); err != nil {
+		return Fault{}, err
+	}
+	for options != "" {
+		var option string
+		if strings.HasPrefix(options, "location=") {
+			option, options = options, ""
+		} else {
+			option, options, _ = strings.Cut(options, ",")
+		}
+		name, value, _ := strings.Cut(option, "=")
+		if err := f.parseOption(strings.TrimSpace(name), value); err != nil {
+			return Fault{}, err
+		}
+	}
+	if f.Kind == Latency && f.Latency == 0 {
+		return Fault{}, fmt.Errorf("a latency fault needs an option such as latency=200ms")
+	}
+	return f, nil
+}
+
+func (f *Fault) parseTarget(target string) error {
+	if target == "" || target == "*" {
+		return nil
+	}
+	method, path, both := strings.Cut(target, " ")
+	if !both && strings.HasPrefix(target, "/") {
+		method, path = "", target
+	}
+	path = strings.TrimSpace(path)
+	methods := []string{"", "*", http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+	if !slices.Contains(methods, method) {
+		return fmt.Errorf("unknown method %q", method)
+	}
+	if path != "" && !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " ?#") {
+		return fmt.Errorf("path %q: want a plain path that begins with a slash", path)
+	}
+	if method != "*" {
+		f.Method = method
+	}
+	f.Path = path
+	return nil
+}
+
+func (f *Fault) parseOption(name, value string) (err error) {
+	switch name {
+	case "times":
+		f.Times, err = parseCount(value)
+	case "skip":
+		f.Skip, err = parseCount(value)
+	case "status":
+		f.Status, err = strconv.Atoi(value)
+		if err == nil && (f.Status < 400 || f.Status > 599) {
+			err = fmt.Errorf("want a status from 400 to 599")
+		}
+	case "probability":
+		f.Probability, err = strconv.ParseFloat(value, 64)
+		if err == nil && !(f.Probability > 0 && f.Probability <= 1) {
+			err = fmt.Errorf("want a number above 0 and up to 1")
+		}
+	case "latency":
+		f.Latency, err = parseDuration(value)
+	case "reset":
+		f.Reset, err = parseDuration(value)
+	case "location":
+		if f.Location = value; value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			err = fmt.Errorf("want a URL")
+		}
+	default:
+		return fmt.Errorf("unknown option %q, want times, skip, probability, status, latency, reset or location", name)
+	}
+	if err != nil {
+		return fmt.Errorf("option %s=%q: %w", name, value, err)
+	}
+	return nil
+}
+
+func parseCount(value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err == nil && n < 0 {
+		err = fmt.Errorf("want no negative number")
+	}
+	return n, err
+}
+
+func parseDuration(value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("want a duration above zero")
+	}
+	return d, err
+}
+
+// String writes f so that ParseFault reads it back.
+func (f Fault) String() string {
+	target := strings.TrimSpace(f.Method + " " + f.Path)
+	if target == "" {
+		target = "*"
+	}
+	var options []string
+	add := func(name, value string) { options = append(options, name+"="+value) }
+	if f.Times > 0 {
+		add("times", strconv.Itoa(f.Times))
+	}
+	if f.Skip > 0 {
+		add("skip", strconv.Itoa(f.Skip))
+	}
+	if f.Probability > 0 {
+		add("probability", strconv.FormatFloat(f.Probability, 'g', -1, 64))
+	}
+	if f.Status > 0 {
+		add("status", strconv.Itoa(f.Status))
+	}
+	if f.Latency > 0 {
+		add("latency", f.Latency.String())
+	}
+	if f.Reset > 0 {
+		add("reset", f.Reset.String())
+	}
+	if f.Location != "" {
+		add("location", f.Location)
+	}
+	s := f.Kind.String() + ":" + target
+	if len(options) > 0 {
+		s += ":" + strings.Join(options, ",")
+	}
+	return s
+}

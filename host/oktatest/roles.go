@@ -1,0 +1,285 @@
+package oktatest
+
+import (
+	"encoding/base32"
+	"net/http"
+	"slices"
+
+	"github.com/tidwall/gjson"
+)
+
+// roleEndpoints are the role assignments of users, groups and clients.
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/RoleAssignmentAUser/
+func roleEndpoints() []endpoint {
+	var rows []endpoint
+	for _, p := range []struct{ path, bucket, kind string }{
+		{"/api/v1/users/{userId}", "/api/v1/users", principalUser},
+		{"/api/v1/groups/{groupId}", "/api/v1/groups", principalGroup},
+		{"/oauth2/v1/clients/{clientId}", "/oauth2/v1/clients", principalClient},
+	} {
+		with := func(handle func(*Org, *call, principal) (answer, error)) func(*Org, *call) (answer, error) {
+			return func(o *Org, c *call) (answer, error) {
+				who, err := o.principal(c, p.kind)
+				if err != nil {
+					return answer{}, err
+				}
+				return handle(o, c, who)
+			}
+		}
+		rows = append(rows,
+			endpoint{pattern: "GET " + p.path + "/roles", bucket: p.bucket, handle: with(listRoles)},
+			endpoint{pattern: "POST " + p.path + "/roles", bucket: p.bucket, handle: with(assignRole)},
+			endpoint{pattern: "GET " + p.path + "/roles/{roleAssignmentId}", bucket: p.bucket, handle: with(getRole)},
+			endpoint{pattern: "DELETE " + p.path + "/roles/{roleAssignmentId}", bucket: p.bucket, handle: with(revokeRole)},
+		)
+	}
+	return rows
+}
+
+// The kinds of principals, as assignmentType names them.
+const (
+	principalUser   = "USER"
+	principalGroup  = "GROUP"
+	principalClient = "CLIENT"
+)
+
+// principal is who holds roles. Assignment ids repeat from one to the next.
+type principal struct{ kind, id string }
+
+func (p principal) path() string {
+	switch p.kind {
+	case principalUser:
+		return "/api/v1/users/" + p.id
+	case principalGroup:
+		return "/api/v1/groups/" + p.id
+	}
+	return "/oauth2/v1/clients/" + p.id
+}
+
+const customRole = "CUSTOM"
+
+// standardRoles are the role types that can be assigned by name, and their labels.
+var standardRoles = map[string]string{
+	"API_ACCESS_MANAGEMENT_ADMIN": "API Access Management Administrator",
+	"APP_ADMIN":                   "Application Administrator",
+	"GROUP_MEMBERSHIP_ADMIN":      "Group Membership Administrator",
+	"HELP_DESK_ADMIN":             "Help Desk Administrator",
+	"ORG_ADMIN":                   "Organization Administrator",
+	"READ_ONLY_ADMIN":             "Read-only Administrator",
+	"REPORT_ADMIN":                "Report Administrator",
+	"SUPER_ADMIN":                 "Super Administrator",
+	"USER_ADMIN":                  "Group Administrator",
+}
+
+// assignment is one role that a principal holds.
+type assignment struct {
+	id, kind, label   string
+	role, resourceSet string // of a custom role
+	created           millis
+}
+
+type roleDefinition struct{ id, label, description string }
+
+type roleStore struct {
+	held         map[principal][]assignment
+	custom       []roleDefinition
+	resourceSets []string
+}
+
+func (s *roleStore) drop(who principal) { delete(s.held, who) }
+
+func (o *Org) seedRoles() {
+	o.roles = roleStore{
+		held: map[principal][]assignment{},
+		custom: []roleDefinition{
+			{o.ids.seeded("cr0", domainRole, 0), "Password Desk", "Resets passwords and nothing else"},
+			{o.ids.seeded("cr0", domainRole, 1), "Group Curator", "Reads users, manages members"},
+		},
+		resourceSets: []string{o.ids.seeded("iam", domainRole, 2), o.ids.seeded("iam", domainRole, 3)},
+	}
+	created := millisOf(o.started)/1000*1000 - 400*day
+	give := func(who principal, kind string) {
+		o.roles.held[who] = append(o.roles.held[who], o.newAssignment(who, kind, created))
+	}
+	if len(o.users.all) > 0 {
+		give(principal{principalUser, o.users.all[0].id}, "SUPER_ADMIN")
+	}
+	if len(o.groups.all) > 1 {
+		give(principal{principalGroup, o.groups.all[1].id}, "HELP_DESK_ADMIN")
+	}
+}
+
+var base32NoPadding = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// newAssignment makes an assignment of a standard role. The ids of most are the type itself in base32.
+func (o *Org) newAssignment(who principal, kind string, now millis) assignment {
+	a := assignment{id: base32NoPadding.EncodeToString([]byte(kind)), kind: kind, label: standardRoles[kind], created: now}
+	switch {
+	case kind != "SUPER_ADMIN" && kind != "ORG_ADMIN" && kind != "API_ACCESS_MANAGEMENT_ADMIN":
+	case who.kind == principalGroup:
+		a.id = o.ids.next("gra", 20)
+	default:
+		a.id = o.ids.next("ra1", 20)
+	}
+	return a
+}
+
+func (o *Org) principal(c *call, kind string) (principal, error) {
+	switch kind {
+	case principalUser:
+		u, err := o.findUser(c.PathValue("userId"))
+		if err != nil {
+			return principal{}, err
+		}
+		return principal{kind, u.id}, nil
+	case principalGroup:
+		g, err := o.findGroup(c.PathValue("groupId"))
+		if err != nil {
+			return principal{}, err
+		}
+		return principal{kind, g.id}, nil
+	}
+	client, err := o.findClient(c.PathValue("clientId"))
+	if err != nil {
+		return principal{}, err
+	}
+	return principal{kind, client.id}, nil
+}
+
+// heldRole is an assignment and who it was made to: a user also has the roles of their groups.
+type heldRole struct {
+	assignment
+	by principal
+}
+
+func (o *Org) rolesOf(who principal) []heldRole {
+	var all []heldRole
+	for _, a := range o.roles.held[who] {
+		all = append(all, heldRole{a, who})
+	}
+	if who.kind != principalUser {
+		return all
+	}
+	for _, g := range o.users.byID[who.id].groups {
+		by := principal{principalGroup, g.id}
+		for _, a := range o.roles.held[by] {
+			all = append(all, heldRole{a, by})
+		}
+	}
+	return all
+}
+
+func appendRole(buf []byte, r heldRole, origin string) []byte {
+	buf = appendField(append(buf, '{'), "id", r.id)
+	buf = appendField(buf, "label", r.label)
+	buf = appendField(buf, "type", r.kind)
+	buf = appendField(buf, "status", "ACTIVE")
+	buf = appendTime(buf, "created", r.created)
+	buf = appendTime(buf, "lastUpdated", r.created)
+	buf = appendField(buf, "assignmentType", r.by.kind)
+	if r.kind == customRole {
+		buf = appendField(buf, "resource-set", r.resourceSet)
+		buf = appendField(buf, "role", r.role)
+	}
+	buf = append(appendKey(buf, "_links"), '{')
+	if r.kind == customRole {
+		sets := "/api/v1/iam/resource-sets/" + r.resourceSet
+		buf = appendHref(buf, "role", origin, "/api/v1/iam/roles/"+r.role)
+		buf = appendHref(buf, "resource-set", origin, sets)
+		buf = appendHref(buf, "permissions", origin, "/api/v1/iam/roles/"+r.role+"/permissions")
+		buf = appendHref(buf, "member", origin, sets+"/bindings/"+r.role+"/members/"+r.id)
+	}
+	return append(appendHref(buf, "assignee", origin, r.by.path()), "}}"...)
+}
+
+func listRoles(o *Org, c *call, who principal) (answer, error) {
+	buf := []byte{'['}
+	for i, r := range o.rolesOf(who) {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = appendRole(buf, r, c.origin)
+	}
+	return answer{body: append(buf, ']')}, nil
+}
+
+func getRole(o *Org, c *call, who principal) (answer, error) {
+	id := c.PathValue("roleAssignmentId")
+	for _, r := range o.rolesOf(who) {
+		if r.id == id {
+			return answer{body: appendRole(nil, r, c.origin)}, nil
+		}
+	}
+	return answer{}, notFound(id, "RoleAssignment")
+}
+
+func assignRole(o *Org, c *call, who principal) (answer, error) {
+	if _, err := c.flag("disableNotifications", false); err != nil {
+		return answer{}, err
+	}
+	body, err := c.object()
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := o.requestedRole(c, who, body)
+	if err != nil {
+		return answer{}, err
+	}
+	for _, held := range o.roles.held[who] {
+		if held.kind == a.kind && held.role == a.role && held.resourceSet == a.resourceSet {
+			return answer{}, errRoleAssigned
+		}
+	}
+	o.roles.held[who] = append(o.roles.held[who], a)
+	o.emitRole(c, who, a, "grant")
+	return answer{status: http.StatusCreated, body: appendRole(nil, heldRole{a, who}, c.origin)}, nil
+}
+
+func (o *Org) requestedRole(c *call, who principal, body gjson.Result) (assignment, error) {
+	kind, now := body.Get("type").Str, millisOf(c.now)
+	if kind != customRole {
+		if standardRoles[kind] == "" {
+			return assignment{}, invalid("type", "type: '"+kind+"' is not a role that can be assigned")
+		}
+		return o.newAssignment(who, kind, now), nil
+	}
+	role, resourceSet := body.Get("role").Str, body.Get("resource-set").Str
+	at := slices.IndexFunc(o.roles.custom, func(r roleDefinition) bool { return r.id == role })
+	if at < 0 {
+		return assignment{}, notFound(role, "CustomRole")
+	}
+	if !slices.Contains(o.roles.resourceSets, resourceSet) {
+		return assignment{}, notFound(resourceSet, "ResourceSet")
+	}
+	return assignment{
+		id: o.ids.next("irb", 20), kind: kind, label: o.roles.custom[at].label, role: role, resourceSet: resourceSet, created: now,
+	}, nil
+}
+
+// revokeRole takes a principal's own assignment away; one that came through a group is not the user's to lose.
+func revokeRole(o *Org, c *call, who principal) (answer, error) {
+	id := c.PathValue("roleAssignmentId")
+	held := o.roles.held[who]
+	at := slices.IndexFunc(held, func(a assignment) bool { return a.id == id })
+	if at < 0 {
+		return answer{}, notFound(id, "RoleAssignment")
+	}
+	a := held[at]
+	o.roles.held[who] = slices.Delete(slices.Clone(held), at, at+1)
+	o.emitRole(c, who, a, "revoke")
+	return answer{status: http.StatusNoContent}, nil
+}
+
+func (o *Org) emitRole(c *call, who principal, a assignment, what string) {
+	role := target{a.id, "ROLE", "unknown", a.label}
+	switch who.kind {
+	case principalUser:
+		o.emit(c, "user.account.privilege."+what, "User's admin privileges changed", o.userTarget(o.users.byID[who.id]), role)
+	case principalGroup:
+		o.emit(c, "group.privilege."+what, "Group's admin privileges changed", o.groups.byID[who.id].target(), role)
+	default:
+		client, _ := o.findClient(who.id) // the principal was found a moment ago
+		o.emit(c, "app.oauth2.client.privilege."+what, "OAuth client's admin privileges changed",
+			target{client.id, "PublicClientApp", "unknown", client.name}, role)
+	}
+}

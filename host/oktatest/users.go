@@ -1,0 +1,326 @@
+package oktatest
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+)
+
+// userEndpoints are the users of https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/.
+func userEndpoints() []endpoint {
+	return []endpoint{
+		{pattern: "GET /api/v1/users", bucket: "/api/v1/users", handle: listUsers},
+		{pattern: "POST /api/v1/users", bucket: "/api/v1/users", handle: createUser},
+		{pattern: "GET /api/v1/users/me", bucket: "/api/v1/users/me", handle: getUser},
+		{pattern: "GET /api/v1/users/{id}", bucket: "/api/v1/users/{id:.+}", handle: getUser},
+		{pattern: "POST /api/v1/users/{id}", bucket: "/api/v1/users/{id}", handle: updateUser},
+		{pattern: "PUT /api/v1/users/{id}", bucket: "/api/v1/users/{id}", handle: updateUser},
+		{pattern: "DELETE /api/v1/users/{id}", bucket: "/api/v1/users/{id}", handle: deleteUser},
+		{pattern: "GET /api/v1/users/{id}/groups", bucket: "/api/v1/users", handle: listUserGroups},
+	}
+}
+
+// findUser is the user in a path: an id, a login, a short name, or "me" for the token's owner.
+func (o *Org) findUser(name string) (*user, error) {
+	if name == "me" {
+		if len(o.users.all) > 0 && o.users.all[0].live.exists {
+			return o.users.all[0], nil
+		}
+	} else if u := o.users.find(name); u != nil {
+		return u, nil
+	}
+	return nil, notFound(name, "User")
+}
+
+func (o *Org) userAnswer(c *call, u *user) answer {
+	return answer{
+		header: http.Header{"Etag": {u.etag()}},
+		body:   o.appendUser(nil, u, &u.live, c.origin, allLinks),
+	}
+}
+
+func getUser(o *Org, c *call) (answer, error) {
+	name := c.PathValue("id")
+	if name == "" {
+		name = "me"
+	}
+	u, err := o.findUser(name)
+	if err != nil {
+		return answer{}, err
+	}
+	return o.userAnswer(c, u), nil
+}
+
+func createUser(o *Org, c *call) (answer, error) {
+	body, err := c.object()
+	if err != nil {
+		return answer{}, err
+	}
+	activate, err := c.flag("activate", true)
+	if err != nil {
+		return answer{}, err
+	}
+	nextLogin := c.URL.Query().Get("nextLogin")
+	if nextLogin != "" && nextLogin != "changePassword" {
+		return answer{}, invalid("nextLogin", "'nextLogin' must be changePassword.")
+	}
+	now := millisOf(c.now)
+	state := userState{
+		exists: true, since: now, created: now, lastUpdated: now, provider: "OKTA", typeID: o.userType(), status: staged,
+	}
+	if err := o.setProfile(&state, nil, body.Get("profile"), true); err != nil {
+		return answer{}, err
+	}
+	if err := setCredentials(&state, body.Get("credentials"), now); err != nil {
+		return answer{}, err
+	}
+	if id := body.Get("type.id"); id.Exists() {
+		state.typeID = id.String()
+	}
+	if o.users.byLogin[strings.ToLower(state.login)] != nil {
+		return answer{}, loginTaken()
+	}
+	var joined []*group
+	for _, id := range body.Get("groupIds").Array() {
+		g := o.groups.byID[id.String()]
+		if g == nil {
+			return answer{}, notFound(id.String(), "UserGroup")
+		}
+		joined = append(joined, g)
+	}
+	if activate {
+		state.activated, state.statusChanged = now, now
+		switch {
+		case state.password && nextLogin == "changePassword":
+			state.status, state.expired = passwordExpired, true
+		case state.password, state.provider != "OKTA":
+			state.status = active
+		default:
+			state.status = provisioned
+		}
+	}
+	u := &user{id: o.ids.next("00u", 20), live: state}
+	o.users.add(u)
+	o.emit(c, "user.lifecycle.create", "Create Okta user", o.userTarget(u))
+	if activate {
+		o.emit(c, "user.lifecycle.activate", "Activate Okta user", o.userTarget(u))
+	}
+	for _, g := range joined {
+		if g.join(u, now) {
+			o.emit(c, "group.user_membership.add", "Add user to group membership", o.userTarget(u), g.target())
+		}
+	}
+	return o.userAnswer(c, u), nil
+}
+
+// updateUser changes what a POST names, or replaces the profile with what a PUT brings.
+func updateUser(o *Org, c *call) (answer, error) {
+	u, err := o.findUser(c.PathValue("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	if u.live.status == deprovisioned {
+		return answer{}, notFound(c.PathValue("id"), "User")
+	}
+	body, err := c.object()
+	if err != nil {
+		return answer{}, err
+	}
+	if match := c.Header.Get("If-Match"); match != "" && match != "*" && match != u.etag() {
+		return answer{}, errETag
+	}
+	now := millisOf(c.now)
+	next := u.live
+	replace := c.Method == http.MethodPut
+	if profile := body.Get("profile"); profile.Exists() || replace {
+		base := o.appendProfile(nil, &u.live)
+		if replace {
+			base = nil
+		}
+		if err := o.setProfile(&next, base, profile, replace); err != nil {
+			return answer{}, err
+		}
+	}
+	if other := o.users.byLogin[strings.ToLower(next.login)]; other != nil && other != u {
+		return answer{}, loginTaken()
+	}
+	if err := setCredentials(&next, body.Get("credentials"), now); err != nil {
+		return answer{}, err
+	}
+	if id := body.Get("type.id"); id.Exists() && replace {
+		next.typeID = id.String()
+	}
+	profileChanged := !sameObject(o.profileOf(&u.live), o.profileOf(&next))
+	passwordChanged := next.passwordChanged != u.live.passwordChanged || body.Get("credentials.password").Exists()
+	if !profileChanged && !passwordChanged && next.question == u.live.question && next.typeID == u.live.typeID {
+		return o.userAnswer(c, u), nil
+	}
+	next.lastUpdated = now
+	o.change(u, now, next)
+	if passwordChanged {
+		o.emit(c, "user.account.update_password", "User update password for Okta", o.userTarget(u))
+	}
+	if profileChanged || !passwordChanged {
+		o.emit(c, "user.account.update_profile", "Update user profile for Okta", o.userTarget(u))
+	}
+	return o.userAnswer(c, u), nil
+}
+
+// deleteUser deactivates a user that is not deactivated yet, and deletes one that is.
+func deleteUser(o *Org, c *call) (answer, error) {
+	u, err := o.findUser(c.PathValue("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	if _, err := c.flag("sendEmail", false); err != nil {
+		return answer{}, err
+	}
+	if u.live.status != deprovisioned {
+		o.deactivate(c, u)
+		return answer{status: http.StatusNoContent}, nil
+	}
+	target := o.userTarget(u)
+	for _, g := range u.groups {
+		g.leave(u)
+	}
+	u.groups = nil
+	o.roles.drop(principal{principalUser, u.id})
+	next := u.live
+	next.exists = false
+	o.change(u, millisOf(c.now), next)
+	o.emit(c, "user.lifecycle.delete.initiated", "Delete Okta user initiated", target)
+	o.emit(c, "user.lifecycle.delete.completed", "Delete Okta user completed", target)
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// setProfile lays the attributes of given over base and checks the whole. A null removes an attribute.
+func (o *Org) setProfile(s *userState, base []byte, given gjson.Result, fresh bool) error {
+	if !given.IsObject() {
+		if !fresh {
+			return invalid("profile", "profile: must be an object")
+		}
+		given = gjson.Parse("{}")
+	}
+	profile := base
+	if profile == nil {
+		profile = []byte("{}")
+	}
+	var failed error
+	var unknown []string
+	given.ForEach(func(key, value gjson.Result) bool {
+		if !o.profile[key.Str] {
+			unknown = append(unknown, "Property name '"+key.Str+"' is not defined in profile")
+			return true
+		}
+		if value.Type == gjson.Null {
+			profile, failed = sjson.DeleteBytes(profile, gjson.Escape(key.Str))
+		} else {
+			profile, failed = sjson.SetRawBytes(profile, gjson.Escape(key.Str), []byte(value.Raw))
+		}
+		return failed == nil
+	})
+	if failed != nil {
+		return errMalformed
+	}
+	if unknown != nil {
+		return invalid("profile", unknown...)
+	}
+	if err := checkProfile(gjson.ParseBytes(profile)); err != nil {
+		return err
+	}
+	for _, name := range []string{"mobilePhone", "secondEmail"} { // Okta always shows these two
+		if !gjson.GetBytes(profile, name).Exists() {
+			if profile, failed = sjson.SetRawBytes(profile, name, []byte("null")); failed != nil {
+				return errMalformed
+			}
+		}
+	}
+	s.profile, s.login = profile, gjson.GetBytes(profile, "login").Str
+	return nil
+}
+
+func checkProfile(profile gjson.Result) error {
+	var causes []string
+	first := ""
+	for _, name := range []string{"login", "firstName", "lastName", "email"} {
+		if strings.TrimSpace(profile.Get(name).String()) == "" {
+			causes = append(causes, name+": The field cannot be left blank")
+			if first == "" {
+				first = name
+			}
+		}
+	}
+	if login := profile.Get("login"); !strings.Contains(login.Str, "@") {
+		causes = append(causes, "login: Username must be in the form of an email address")
+		if first == "" {
+			first = "login"
+		}
+	}
+	if email := profile.Get("email"); email.Str != "" && !strings.Contains(email.Str, "@") {
+		causes = append(causes, "email: Does not match required pattern")
+		if first == "" {
+			first = "email"
+		}
+	}
+	if causes != nil {
+		return invalid(first, causes...)
+	}
+	return nil
+}
+
+// setCredentials notes that there is a password and what the recovery question is; no secret is kept.
+func setCredentials(s *userState, given gjson.Result, now millis) error {
+	if !given.Exists() {
+		return nil
+	}
+	if !given.IsObject() {
+		return errMalformed
+	}
+	if password := given.Get("password"); password.Exists() {
+		if value := password.Get("value"); value.Exists() && len(value.Str) < 8 {
+			return invalid("password", "password: Password requirements were not met. Password requirements: at least 8 characters.")
+		}
+		if password.Get("value").Exists() || password.Get("hash").Exists() || password.Get("hook").Exists() {
+			s.password, s.passwordChanged = true, now
+		}
+	}
+	if question := given.Get("recovery_question.question"); question.Exists() {
+		s.question = question.Str
+	}
+	if kind := given.Get("provider.type"); kind.Exists() {
+		s.provider = kind.Str
+	}
+	return nil
+}
+
+func loginTaken() *apiError {
+	return invalid("login", "login: An object with this field already exists in the current organization")
+}
+
+// object is the body of a write as a JSON object.
+func (c *call) object() (gjson.Result, error) {
+	if !gjson.ValidBytes(c.body) {
+		return gjson.Result{}, errMalformed
+	}
+	body := gjson.ParseBytes(c.body)
+	if !body.IsObject() {
+		return gjson.Result{}, errMalformed
+	}
+	return body, nil
+}
+
+// sameObject compares the members of two flat objects; order does not matter.
+func sameObject(a, b gjson.Result) bool {
+	left, right := a.Map(), b.Map()
+	if len(left) != len(right) {
+		return false
+	}
+	for key, value := range left {
+		if other, ok := right[key]; !ok || other.Raw != value.Raw {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,228 @@
+package oktatest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// The statuses of a user.
+const (
+	staged          = "STAGED"
+	provisioned     = "PROVISIONED"
+	active          = "ACTIVE"
+	recovery        = "RECOVERY"
+	lockedOut       = "LOCKED_OUT"
+	passwordExpired = "PASSWORD_EXPIRED"
+	suspended       = "SUSPENDED"
+	deprovisioned   = "DEPROVISIONED"
+)
+
+// user is one user; its state changes, its id and place in the list do not.
+type user struct {
+	id     string
+	seq    int // place in directory.all
+	live   userState
+	past   []userState // older states that search may still show; empty unless Config.SearchDelay is set
+	groups []*group    // joined, Everyone aside
+}
+
+// userState is all that may change of a user. It is copied whole, so its slices are never written to.
+type userState struct {
+	exists   bool
+	since    millis // when this state began
+	revision int
+	seed     int // index of a seeded profile, where profile is nil
+	status   string
+	login    string
+	profile  []byte // a JSON object
+	question string // recovery question
+	provider string // where the credentials live: OKTA, FEDERATION, …
+	typeID   string
+
+	password bool
+	expired  bool // the password expired before the user was suspended or locked out
+
+	created, activated, statusChanged, lastLogin, lastUpdated, passwordChanged millis
+}
+
+// directory holds the users in the order of their creation.
+type directory struct {
+	all     []*user // deleted ones included, so that cursors stay good
+	byID    map[string]*user
+	byLogin map[string]*user // by login in lower case
+	version int              // changes with every change, for what is derived from the whole
+}
+
+// find looks a user up by id, login, or the part of a login before the @ where only one user has it.
+func (d *directory) find(name string) *user {
+	if u := d.byID[name]; u != nil {
+		return u
+	}
+	name = strings.ToLower(name)
+	if u := d.byLogin[name]; u != nil {
+		return u
+	}
+	if name == "" || strings.ContainsAny(name, "@/") {
+		return nil
+	}
+	var found *user
+	for _, u := range d.all {
+		if u.live.exists && len(u.live.login) > len(name) && u.live.login[len(name)] == '@' && strings.EqualFold(u.live.login[:len(name)], name) {
+			if found != nil {
+				return nil
+			}
+			found = u
+		}
+	}
+	return found
+}
+
+func (d *directory) add(u *user) {
+	u.seq = len(d.all)
+	d.all = append(d.all, u)
+	d.byID[u.id] = u
+	d.byLogin[strings.ToLower(u.live.login)] = u
+	d.version++
+}
+
+// change replaces the state of u and keeps the old one for as long as search may show it.
+func (o *Org) change(u *user, now millis, next userState) {
+	d := &o.users
+	delete(d.byLogin, strings.ToLower(u.live.login))
+	if next.exists {
+		d.byLogin[strings.ToLower(next.login)] = u
+	} else {
+		delete(d.byID, u.id)
+	}
+	if o.cfg.SearchDelay > 0 {
+		u.past = append(u.past, u.live)
+	}
+	next.since = now
+	next.revision++
+	u.live = next
+	d.version++
+}
+
+// indexed is the state of u that search knows of at a moment, or nil if it knows of none.
+func (u *user) indexed(moment millis) *userState {
+	if u.live.since <= moment || u.live.since == 0 {
+		return u.live.orNil()
+	}
+	for i := len(u.past) - 1; i >= 0; i-- {
+		if u.past[i].since <= moment {
+			return u.past[i].orNil()
+		}
+	}
+	return nil
+}
+
+func (s *userState) orNil() *userState {
+	if s.exists {
+		return s
+	}
+	return nil
+}
+
+// etag changes with every change of the user.
+func (u *user) etag() string {
+	sum := sha256.Sum256([]byte(u.id + strconv.Itoa(u.live.revision)))
+	return `W/"` + hex.EncodeToString(sum[:]) + `"`
+}
+
+// linkSet says how many links a user carries; those in lists are incomplete.
+type linkSet bool
+
+const (
+	selfLink linkSet = false
+	allLinks linkSet = true
+)
+
+// appendUser renders a state of u.
+func (o *Org) appendUser(buf []byte, u *user, s *userState, origin string, links linkSet) []byte {
+	buf = o.appendUserFields(buf, u, s)
+	buf = append(appendKey(buf, "_links"), '{')
+	self := "/api/v1/users/" + u.id
+	if links == allLinks {
+		for _, step := range transitions[s.status] {
+			buf = append(appendKey(buf, step.name), '{')
+			buf = appendField(buf, "href", origin+self+step.path)
+			buf = append(appendField(buf, "method", "POST"), '}')
+		}
+		buf = appendHref(buf, "type", origin, "/api/v1/meta/types/user/"+s.typeID)
+	}
+	return append(appendHref(buf, "self", origin, self), "}}"...)
+}
+
+// appendUserFields renders what does not depend on who asks, and leaves the object open.
+func (o *Org) appendUserFields(buf []byte, u *user, s *userState) []byte {
+	buf = appendField(append(buf, '{'), "id", u.id)
+	buf = appendField(buf, "status", s.status)
+	buf = appendTime(buf, "created", s.created)
+	buf = appendTime(buf, "activated", s.activated)
+	buf = appendTime(buf, "statusChanged", s.statusChanged)
+	buf = appendTime(buf, "lastLogin", s.lastLogin)
+	buf = appendTime(buf, "lastUpdated", s.lastUpdated)
+	buf = appendTime(buf, "passwordChanged", s.passwordChanged)
+	buf = append(appendField(append(appendKey(buf, "type"), '{'), "id", s.typeID), '}')
+	buf = o.appendProfile(appendKey(buf, "profile"), s)
+	buf = append(appendKey(buf, "credentials"), '{')
+	if s.password {
+		buf = append(appendKey(buf, "password"), "{}"...)
+	}
+	if s.question != "" {
+		buf = append(appendKey(buf, "recovery_question"), '{')
+		buf = append(appendField(buf, "question", s.question), '}')
+	}
+	buf = append(appendKey(buf, "provider"), '{')
+	buf = appendField(appendField(buf, "type", s.provider), "name", s.provider)
+	return append(buf, "}}"...)
+}
+
+func (o *Org) appendProfile(buf []byte, s *userState) []byte {
+	if s.profile == nil {
+		return o.appendSeededProfile(buf, s.seed, s.login)
+	}
+	return append(buf, s.profile...)
+}
+
+// profileOf is the profile of a state as parsed JSON.
+func (o *Org) profileOf(s *userState) gjson.Result {
+	return gjson.ParseBytes(o.appendProfile(nil, s))
+}
+
+// displayName is how the log calls a user.
+func (o *Org) displayName(s *userState) string {
+	profile := o.profileOf(s)
+	return profile.Get("firstName").Str + " " + profile.Get("lastName").Str
+}
+
+// transitions are the links of a user by status: what may be done next.
+var transitions = map[string][]struct{ name, path string }{
+	staged:          {linkActivate},
+	provisioned:     {linkReactivate, linkResetPassword, linkResetFactors, linkDeactivate},
+	active:          {linkSuspend, linkResetPassword, linkExpirePassword, linkForgotPassword, linkChangeQuestion, linkResetFactors, linkChangePassword, linkDeactivate},
+	recovery:        {linkReactivate, linkResetPassword, linkResetFactors, linkDeactivate},
+	lockedOut:       {linkUnlock, linkResetPassword, linkResetFactors, linkDeactivate},
+	passwordExpired: {linkSuspend, linkResetPassword, linkExpirePassword, linkResetFactors, linkChangePassword, linkDeactivate},
+	suspended:       {linkUnsuspend, linkDeactivate},
+	deprovisioned:   {linkActivate},
+}
+
+var (
+	linkActivate       = struct{ name, path string }{"activate", "/lifecycle/activate"}
+	linkReactivate     = struct{ name, path string }{"reactivate", "/lifecycle/reactivate"}
+	linkDeactivate     = struct{ name, path string }{"deactivate", "/lifecycle/deactivate"}
+	linkSuspend        = struct{ name, path string }{"suspend", "/lifecycle/suspend"}
+	linkUnsuspend      = struct{ name, path string }{"unsuspend", "/lifecycle/unsuspend"}
+	linkUnlock         = struct{ name, path string }{"unlock", "/lifecycle/unlock"}
+	linkResetPassword  = struct{ name, path string }{"resetPassword", "/lifecycle/reset_password"}
+	linkExpirePassword = struct{ name, path string }{"expirePassword", "/lifecycle/expire_password"}
+	linkResetFactors   = struct{ name, path string }{"resetFactors", "/lifecycle/reset_factors"}
+	linkForgotPassword = struct{ name, path string }{"forgotPassword", "/credentials/forgot_password"}
+	linkChangePassword = struct{ name, path string }{"changePassword", "/credentials/change_password"}
+	linkChangeQuestion = struct{ name, path string }{"changeRecoveryQuestion", "/credentials/change_recovery_question"}
+)

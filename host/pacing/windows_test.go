@@ -1,0 +1,257 @@
+package pacing_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mach5/okta-connector/host/pacing"
+)
+
+// service is a rate limit as Okta has it: windows of a minute that begin with a request.
+type service struct {
+	mu      sync.Mutex
+	limit   int
+	used    int
+	ends    time.Time
+	refused int
+}
+
+// answer takes a request and answers in whole seconds, as headers do.
+func (s *service) answer() (int, http.Header) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if !now.Before(s.ends) {
+		s.used, s.ends = 0, now.Truncate(time.Second).Add(time.Minute)
+	}
+	s.used++
+	h := http.Header{"Date": {now.UTC().Format(http.TimeFormat)}, "L": {fmt.Sprint(s.limit)},
+		"R": {fmt.Sprint(max(s.limit-s.used, 0))}, "T": {fmt.Sprint(s.ends.Unix())}}
+	if s.used > s.limit {
+		s.refused++
+		return 429, h
+	}
+	return 200, h
+}
+
+// TestManyWorkersNeverRunIntoARefusal: more workers than a window has requests, answers that overtake each other, and
+// windows that all of them wait for.
+func TestManyWorkersNeverRunIntoARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{limit: 10}
+		l := pacing.New(pacing.Options{Headers: names})
+		request := func() {
+			if _, err := l.Acquire(t.Context(), "b"); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(rand.N(300 * time.Millisecond))
+			status, h := s.answer()
+			time.Sleep(rand.N(300 * time.Millisecond))
+			l.Observe("b", status, h)
+		}
+		request() // tells what the window has
+		var wg sync.WaitGroup
+		began := time.Now()
+		for range 16 {
+			wg.Go(func() {
+				for range 10 {
+					request()
+				}
+			})
+		}
+		wg.Wait()
+		if s.refused > 0 {
+			t.Errorf("%d requests were refused", s.refused)
+		}
+		// 161 requests at 10 a minute need 16 waits.
+		if took := time.Since(began); took > 18*time.Minute {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+func TestAnotherClientsUseIsSeen(t *testing.T) {
+	l, _ := limiter(1)
+	take(t, l)
+	l.Observe("b", 200, answer(100, 50, 40))
+	take(t, l)
+	l.Observe("b", 200, answer(100, 0, 40)) // 49 went to somebody else
+	if w := take(t, l); w < 40*time.Second {
+		t.Errorf("waited %s", w)
+	}
+}
+
+func TestRequestsOnTheirWayCountWhenABucketIsFirstToldOf(t *testing.T) {
+	l, _ := limiter(1)
+	for range 4 {
+		take(t, l)
+	}
+	l.Observe("b", 200, answer(10, 4, 40)) // three are on their way
+	if w := take(t, l); w != 0 {
+		t.Errorf("the one that is left waited %s", w)
+	}
+	if w := take(t, l); w == 0 {
+		t.Error("one that may be taken already did not wait")
+	}
+}
+
+func TestALateAnswerOfTheWindowBeforeIsNotBelieved(t *testing.T) {
+	l, clock := limiter(1)
+	take(t, l)
+	take(t, l)
+	l.Observe("b", 200, answer(10, 5, 40))
+	_ = clock.Sleep(context.Background(), 41*time.Second)
+	take(t, l) // the next window has begun
+	l.Observe("b", 200, answer(10, 0, 40))
+	if w := take(t, l); w != 0 {
+		t.Errorf("waited %s for a window that is over", w)
+	}
+}
+
+func TestARefusalRightAfterTheResetIsWaitedOutBriefly(t *testing.T) {
+	l, clock := limiter(1)
+	take(t, l)
+	l.Observe("b", 200, answer(10, 0, 40))
+	take(t, l) // by our clock the window is over
+	if pause := l.Observe("b", 429, answer(10, 0, 0)); pause < time.Second || pause > 1250*time.Millisecond {
+		t.Errorf("paused %s", pause)
+	}
+	before := clock.Now()
+	take(t, l)
+	if w := clock.Now().Sub(before); w > 3*time.Second {
+		t.Errorf("waited %s", w)
+	}
+}
+
+func TestANewLimitIsLearnt(t *testing.T) {
+	l, clock := limiter(1)
+	take(t, l)
+	l.Observe("b", 200, answer(10, 0, 40))
+	_ = clock.Sleep(context.Background(), 41*time.Second)
+	take(t, l)
+	h := answer(100, 99, 40)
+	h["T"] = []string{fmt.Sprint(their.Unix() + 60)}
+	l.Observe("b", 200, h)
+	if s := l.State("b"); s.Limit != 100 || s.Remaining != 99 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestARequestThatWasNotSentIsPutBack(t *testing.T) {
+	l, _ := limiter(1)
+	take(t, l)
+	l.Observe("b", 200, answer(10, 1, 40))
+	take(t, l)
+	l.Cancel("b", false)
+	if w := take(t, l); w != 0 {
+		t.Errorf("waited %s", w)
+	}
+	l.Cancel("b", true)
+	if w := take(t, l); w == 0 {
+		t.Error("one that may have been counted was put back")
+	}
+}
+
+func TestTooManyAtOnceHoldsEveryBucket(t *testing.T) {
+	l, _ := limiter(1)
+	l.Observe("a", 429, answer(0, 0, 40))
+	if w := take(t, l); w < 500*time.Millisecond || w > 2250*time.Millisecond {
+		t.Errorf("waited %s", w)
+	}
+}
+
+func TestARefusalThatIsNotTheBucketsHoldsNobodyElse(t *testing.T) {
+	l, _ := limiter(1)
+	h := answer(100, 80, 40)
+	h.Set("Retry-After", "30")
+	if pause := l.Observe("b", 429, h); pause < 30*time.Second || pause > 31*time.Second {
+		t.Errorf("paused %s", pause)
+	}
+	if w := take(t, l); w != 0 {
+		t.Errorf("another request waited %s", w)
+	}
+}
+
+func TestRefusalsWithoutAdviceAreWaitedOutLongerEachTime(t *testing.T) {
+	l, _ := limiter(1)
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 16} {
+		if pause := l.Observe("b", 429, http.Header{}); pause < want*time.Second || pause > want*time.Second+250*time.Millisecond {
+			t.Errorf("paused %s, want %d s", pause, want)
+		}
+	}
+	l.Observe("b", 200, http.Header{})
+	if pause := l.Observe("b", 429, http.Header{}); pause > 1250*time.Millisecond {
+		t.Errorf("paused %s after an answer that went well", pause)
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	date := func(d time.Duration) string { return their.Add(d).Format(http.TimeFormat) }
+	for name, c := range map[string]struct {
+		h    http.Header
+		want time.Duration
+	}{
+		"seconds":                   {http.Header{"Retry-After": {"7"}}, 7 * time.Second},
+		"a date by their clock":     {http.Header{"Retry-After": {date(9 * time.Second)}, "Date": {date(0)}}, 9 * time.Second},
+		"longer than is believed":   {http.Header{"Retry-After": {"86400"}}, 75 * time.Second},
+		"none":                      {http.Header{"Retry-After": {"0"}}, time.Second},
+		"a reset further than that": {answer(100, 0, 600), 75 * time.Second},
+		"a reset that is over":      {answer(100, 0, -30), time.Second},
+		"a reset without remaining": {http.Header{"Date": {date(0)}, "L": {"10"}, "T": {fmt.Sprint(their.Unix() + 20)}}, 21 * time.Second},
+		"values joined by a proxy":  {http.Header{"Date": {"x", date(0)}, "L": {"null, 10"}, "R": {"0,0"}, "T": {fmt.Sprintf("-1, %d", their.Unix()+20)}}, 21 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, _ := limiter(1)
+			if pause := l.Observe("b", 429, c.h); pause < c.want || pause > c.want+250*time.Millisecond {
+				t.Errorf("paused %s, want %s", pause, c.want)
+			}
+		})
+	}
+}
+
+func TestOneRequestAWindowIsAlwaysLeft(t *testing.T) {
+	l, _ := limiter(0.1)
+	take(t, l)
+	l.Observe("b", 200, answer(2, 2, 40))
+	if w := take(t, l); w != 0 {
+		t.Errorf("waited %s", w)
+	}
+}
+
+func TestACanceledContextTakesNothing(t *testing.T) {
+	l, _ := limiter(1)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := l.Acquire(ctx, "b"); err != context.Canceled {
+		t.Errorf("%v", err)
+	}
+	if got := l.Buckets(); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestStates(t *testing.T) {
+	l, clock := limiter(1)
+	if s := l.State("b"); s != (pacing.State{Bucket: "b"}) {
+		t.Errorf("%+v", s)
+	}
+	take(t, l)
+	if s := l.State("b"); s.Known {
+		t.Errorf("%+v", s)
+	}
+	l.Observe("b", 200, answer(10, 7, 40))
+	take(t, l)
+	if s := l.State("b"); s != (pacing.State{Bucket: "b", Known: true, Limit: 10, Remaining: 6, ResetIn: 40 * time.Second}) {
+		t.Errorf("%+v", s)
+	}
+	_ = clock.Sleep(context.Background(), time.Minute)
+	if s := l.Buckets(); len(s) != 1 || s[0] != (pacing.State{Bucket: "b", Known: true, Limit: 10, Remaining: 10}) {
+		t.Errorf("%+v", s)
+	}
+}

@@ -1,0 +1,224 @@
+// Package openapi holds requests and answers against Okta's own OpenAPI document: an independent judge of what the
+// connector sends and of what the simulated org answers.
+//
+// The document comes with Okta's client, github.com/okta/okta-sdk-golang/v6, in the module cache. Where it is provably
+// wrong about Okta, [waivers] says so, one line each.
+package openapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+// Judge holds Okta's document. It is safe for concurrent use.
+type Judge struct {
+	document  *document
+	templates []template // the more literal first
+
+	mu     sync.Mutex
+	loaded map[string]*openapi3.T // by path template
+}
+
+type template struct {
+	path     string
+	segments []string
+}
+
+var load = sync.OnceValues(func() (*Judge, error) {
+	file, err := documentFile()
+	if err != nil {
+		return nil, err
+	}
+	d, err := readDocument(file)
+	if err != nil {
+		return nil, err
+	}
+	return newJudge(d), nil
+})
+
+// Load reads Okta's document, once a process. Paths are read when they are first asked for, some milliseconds each.
+func Load() (*Judge, error) { return load() }
+
+func newJudge(d *document) *Judge {
+	j := &Judge{document: d, loaded: map[string]*openapi3.T{}}
+	for path := range d.paths {
+		j.templates = append(j.templates, template{path, strings.Split(path, "/")})
+	}
+	slices.SortFunc(j.templates, func(a, b template) int {
+		return strings.Compare(literalFirst(a.path), literalFirst(b.path))
+	})
+	return j
+}
+
+// literalFirst makes blanks sort behind everything literal.
+func literalFirst(path string) string { return strings.ReplaceAll(path, "{", "\x7f") }
+
+// Check holds one request and its answer against the document. The error joins everything that was found wrong.
+func (j *Judge) Check(req *http.Request, reqBody []byte, status int, header http.Header, respBody []byte) error {
+	return errors.Join(j.CheckRequest(req, reqBody), j.CheckAnswer(req, status, header, respBody))
+}
+
+// CheckRequest holds a request against the document: path, method, the names and types of query parameters, and body.
+func (j *Judge) CheckRequest(req *http.Request, body []byte) error {
+	if excepted(req) {
+		return nil
+	}
+	input, err := j.input(req, body)
+	if err != nil {
+		return err
+	}
+	var found []error
+	for name := range req.URL.Query() {
+		if !documentedQuery(input.Route, name) {
+			found = append(found, fmt.Errorf("query parameter %q is not documented", name))
+		}
+	}
+	found = append(found, violations(input.Route, openapi3filter.ValidateRequest(context.Background(), input))...)
+	return describe("request", req, found)
+}
+
+// CheckAnswer holds an answer against the document: status, content type and body. Refusals that the document leaves
+// out but Okta is known to give are held against its Error schema.
+func (j *Judge) CheckAnswer(req *http.Request, status int, header http.Header, body []byte) error {
+	if excepted(req) {
+		return nil
+	}
+	input, err := j.input(req, nil)
+	if err != nil {
+		return err
+	}
+	op := input.Route.Operation
+	if op.Responses.Status(status) == nil {
+		if undocumented := undocumentedAnswer(input.Route, status); undocumented != nil {
+			op.Responses = openapi3.NewResponses(openapi3.WithStatus(status, undocumented))
+		}
+	}
+	err = openapi3filter.ValidateResponse(context.Background(), (&openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: status, Header: header, Options: input.Options,
+	}).SetBodyBytes(body))
+	return describe(fmt.Sprintf("answer %d", status), req, violations(input.Route, err))
+}
+
+// input finds the route of a request, in a form of its own that may be changed.
+func (j *Judge) input(req *http.Request, body []byte) (*openapi3filter.RequestValidationInput, error) {
+	path, blanks, ok := j.match(req.URL)
+	if !ok {
+		return nil, fmt.Errorf("%s %s: the document has no such path", req.Method, req.URL.EscapedPath())
+	}
+	doc, err := j.spec(path)
+	if err != nil {
+		return nil, err
+	}
+	item := doc.Paths.Value(path)
+	documented := item.GetOperation(req.Method)
+	if documented == nil {
+		return nil, fmt.Errorf("%s %s: the document has no such method for %s", req.Method, req.URL.EscapedPath(), path)
+	}
+	op := *documented
+	op.Security = openapi3.NewSecurityRequirements() // who may ask is not the judge's business
+	r := req.Clone(context.Background())
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	if len(body) == 0 {
+		r.Body = http.NoBody
+	}
+	return &openapi3filter.RequestValidationInput{
+		Request:    r,
+		PathParams: blanks,
+		Route:      &routers.Route{Spec: doc, Path: path, PathItem: item, Method: req.Method, Operation: &op},
+		Options: &openapi3filter.Options{
+			MultiError: true, IncludeResponseStatus: true, SkipSettingDefaults: true,
+			RejectWhenRequestBodyNotSpecified: true,
+			AuthenticationFunc:                openapi3filter.NoopAuthenticationFunc,
+		},
+	}, nil
+}
+
+// match finds the template that a URL's path fits, and what stands in its blanks.
+func (j *Judge) match(u *url.URL) (path string, blanks map[string]string, ok bool) {
+	segments := strings.Split(u.EscapedPath(), "/")
+	for _, t := range j.templates {
+		if blanks, ok := t.match(segments); ok {
+			return t.path, blanks, true
+		}
+	}
+	return "", nil, false
+}
+
+func (t template) match(segments []string) (map[string]string, bool) {
+	if len(segments) != len(t.segments) {
+		return nil, false
+	}
+	blanks := map[string]string{}
+	for i, want := range t.segments {
+		if name, ok := strings.CutPrefix(want, "{"); ok && strings.HasSuffix(name, "}") {
+			value, err := url.PathUnescape(segments[i])
+			if err != nil || value == "" {
+				return nil, false
+			}
+			blanks[strings.TrimSuffix(name, "}")] = value
+		} else if want != segments[i] {
+			return nil, false
+		}
+	}
+	return blanks, true
+}
+
+func (j *Judge) spec(path string) (*openapi3.T, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if doc := j.loaded[path]; doc != nil {
+		return doc, nil
+	}
+	doc, err := j.document.load(path)
+	if err == nil {
+		j.loaded[path] = doc
+	}
+	return doc, err
+}
+
+func documentedQuery(route *routers.Route, name string) bool {
+	return slices.ContainsFunc(slices.Concat(route.PathItem.Parameters, route.Operation.Parameters), func(p *openapi3.ParameterRef) bool {
+		return p.Value != nil && p.Value.In == openapi3.ParameterInQuery && p.Value.Name == name
+	})
+}
+
+// undocumentedAnswer is what an answer must look like whose status the document leaves out, or nil if there is none.
+func undocumentedAnswer(route *routers.Route, status int) *openapi3.ResponseRef {
+	for _, w := range waivedStatuses {
+		if w.endpoint == route.Method+" "+route.Path && w.status == status {
+			if w.as != 0 {
+				return route.Operation.Responses.Status(w.as)
+			}
+			return &openapi3.ResponseRef{Value: openapi3.NewResponse().WithDescription(w.reason)}
+		}
+	}
+	if !refusals(status) {
+		return nil
+	}
+	return errorResponse(route.Spec)
+}
+
+// errorResponse is an answer with Okta's Error object.
+func errorResponse(doc *openapi3.T) *openapi3.ResponseRef {
+	schema := openapi3.NewSchemaRef("", doc.Components.Schemas["Error"].Value)
+	return &openapi3.ResponseRef{Value: openapi3.NewResponse().WithDescription("refused").WithJSONSchemaRef(schema)}
+}
+
+func describe(what string, req *http.Request, found []error) error {
+	if len(found) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s of %s %s: %w", what, req.Method, req.URL.RequestURI(), errors.Join(found...))
+}
