@@ -65,8 +65,8 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 	switch op := c.op; {
 	case op.do != nil:
 		r = op.do(c)
-	case op.list != nil:
-		r = op.list.all(c)
+	case op.pager() != nil:
+		r = c.all(op.pager())
 	case op.get != nil:
 		r = op.get.run(c)
 	default:
@@ -106,16 +106,21 @@ func Table(host hostcall.Host, text string) (string, error) {
 		return "", errCall
 	}
 	var r result
-	switch cursor := v.Get("cursor").Str(); {
-	case c.op.list != nil:
-		r = c.op.list.page(c, cursor, int(v.Get("limit").Int()))
-	case c.op.get != nil:
-		r = c.op.get.run(c)
-		if r.outcome == abi.NotFound { // a row that is not there is no row
-			r = result{outcome: abi.Succeeded}
-		}
+	switch op := c.op; {
+	case op.pager() != nil:
+		r, _ = op.pager()(c, v.Get("cursor").Str(), int(v.Get("limit").Int()))
+	case op.get != nil:
+		r = op.get.run(c)
+	case op.do != nil:
+		r = op.do(c)
 	default:
 		return "", errCall
+	}
+	if r.outcome == abi.NotFound && c.op.pager() == nil { // a row that is not there is no row
+		r = result{outcome: abi.Succeeded}
+	}
+	if r.output != "" && r.outcome == abi.Succeeded && !c.EmitRecord(r.output) { // a row by value
+		r = fail(abi.Failed, "record", "the host refused the record")
 	}
 	var w jsonval.Writer
 	w.Str("outcome", string(r.outcome)).StrIf("cursor", r.cursor)

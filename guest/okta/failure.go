@@ -12,14 +12,6 @@ import (
 // ok reports whether Okta did what was asked.
 func ok(r hostcall.Response) bool { return r.Err == nil && r.Status >= 200 && r.Status < 300 }
 
-// uncertain reports whether a write may or may not have taken effect: sent, and no answer that tells.
-func uncertain(r hostcall.Response) bool {
-	if r.Err != nil {
-		return r.Err.Sent
-	}
-	return r.Status >= 500
-}
-
 // fail is a result that came of no answer of Okta's.
 func fail(o abi.Outcome, code, message string) result {
 	return result{outcome: o, err: &abi.Error{Code: code, Message: message}}
@@ -142,21 +134,6 @@ func badBody(r hostcall.Response, why string) result {
 	return result{outcome: abi.Unavailable, err: &abi.Error{Code: "bad_answer", Retryable: true,
 		Message:  "Okta answered " + strconv.Itoa(r.Status) + " with a body that cannot be used: " + why,
 		Upstream: &abi.Upstream{Status: r.Status, RequestID: r.Header("x-okta-request-id")}}}
-}
-
-// lost is a write whose fate stays open.
-func (c *call) lost(r hostcall.Response, what string) result {
-	e := &abi.Error{Code: string(abi.Unknown)}
-	why := ""
-	if r.Err != nil {
-		why = r.Err.Message
-	} else {
-		up := c.readError(r)
-		e.Upstream, why = &up.Upstream, up.says()
-	}
-	e.Message = what + ": the request was sent, but whether it took effect could not be told (" + why +
-		"). Look at the object before you repeat it"
-	return result{outcome: abi.Unknown, err: e}
 }
 
 func errorJSON(e *abi.Error) string {

@@ -32,46 +32,55 @@ type cursor struct {
 	skip int
 }
 
-// page reads one page and emits at most limit of its records (0 is all). The result's cursor goes on behind it.
-func (l *list) page(c *call, at string, limit int) result {
-	cur, ok := l.readCursor(c, at)
-	if !ok {
-		return fail(abi.Invalid, "cursor", "the cursor is not one of "+c.op.name+
-			" with this input: give the next_cursor of its last result, with the same input")
+// pager reads one page from a cursor ("" is the beginning) and emits at most limit of its records (0 is all). The
+// result's cursor goes on behind them, "" at the end; n is how many were emitted.
+type pager func(c *call, at string, limit int) (r result, n int)
+
+// pager is how the operation reads pages, nil when it does not.
+func (op *operation) pager() pager {
+	if op.list != nil {
+		return op.list.page
 	}
-	r, next, _ := l.read(c, cur, limit)
-	if next != nil {
-		r.cursor = l.writeCursor(c, *next)
-	}
-	return r
+	return op.pages
 }
 
 // all reads pages up to the input's limit, and emits their records.
-func (l *list) all(c *call) result {
-	cur, ok := l.readCursor(c, c.str("cursor"))
-	if !ok {
-		return fail(abi.Invalid, "cursor", "the cursor is not one of "+c.op.name+
-			" with this input: give the next_cursor of its last result, with the same input")
-	}
+func (c *call) all(pages pager) result {
 	left := int(c.input.Get("limit").Int())
 	if left == 0 {
 		left = defaultLimit
 	}
-	if l.onePage {
+	onePage := c.op.list != nil && c.op.list.onePage
+	if onePage {
 		left = 0
 	}
-	for {
-		r, next, n := l.read(c, cur, left)
-		if r.outcome != abi.Succeeded || next == nil {
+	var warnings []string
+	for at := c.str("cursor"); ; {
+		r, n := pages(c, at, left)
+		warnings = append(warnings, r.warnings...)
+		if left -= n; r.outcome != abi.Succeeded || r.cursor == "" || onePage || left <= 0 {
+			r.warnings = warnings
 			return r
 		}
-		if left -= n; left <= 0 {
-			r.cursor = l.writeCursor(c, *next)
-			return r
-		}
-		cur = *next
+		at = r.cursor
 	}
 }
+
+// page is the pager of a list.
+func (l *list) page(c *call, at string, limit int) (result, int) {
+	v, ok := c.openCursor(at)
+	if !ok {
+		return c.badCursor(), 0
+	}
+	r, next, n := l.read(c, cursor{v.Get("l").Str(), int(v.Get("s").Int())}, limit)
+	if next != nil {
+		r.cursor = c.sealCursor(next.members)
+	}
+	return r, n
+}
+
+// members writes the cursor's own members.
+func (cur cursor) members(w *jsonval.Writer) { w.StrIf("l", cur.link).IntIf("s", int64(cur.skip)) }
 
 // read requests one page and emits its records. next is nil at the end; n is how many were emitted.
 func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n int) {
@@ -120,25 +129,30 @@ func (l *list) pageSize(c *call) int {
 	return min(size, l.maxPage)
 }
 
-func (l *list) writeCursor(c *call, cur cursor) string {
+// sealCursor makes a cursor of this operation and input.
+func (c *call) sealCursor(members func(*jsonval.Writer)) string {
 	var w jsonval.Writer
-	w.Str("o", c.op.name).Str("i", c.inputMark()).StrIf("l", cur.link).IntIf("s", int64(cur.skip))
+	w.Str("o", c.op.name).Str("i", c.inputMark())
+	members(&w)
 	return base64.RawURLEncoding.EncodeToString([]byte(w.String()))
 }
 
-func (l *list) readCursor(c *call, s string) (cursor, bool) {
+// openCursor reads a cursor of this operation and input; the empty one has no members.
+func (c *call) openCursor(s string) (v jsonval.Value, ok bool) {
 	if s == "" {
-		return cursor{}, true
+		return jsonval.Value{}, true
 	}
 	text, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
-		return cursor{}, false
+		return v, false
 	}
-	v, err := jsonval.Parse(string(text))
-	if err != nil || v.Get("o").Str() != c.op.name || v.Get("i").Str() != c.inputMark() || v.Get("s").Int() < 0 {
-		return cursor{}, false
-	}
-	return cursor{v.Get("l").Str(), int(v.Get("s").Int())}, true
+	v, err = jsonval.Parse(string(text))
+	return v, err == nil && v.Get("o").Str() == c.op.name && v.Get("i").Str() == c.inputMark() && v.Get("s").Int() >= 0
+}
+
+func (c *call) badCursor() result {
+	return fail(abi.Invalid, "cursor", "the cursor is not one of "+c.op.name+
+		" with this input: give the next_cursor of its last result, with the same input")
 }
 
 // inputMark tells queries apart, so that a cursor is not continued with another filter than it began with. It is no

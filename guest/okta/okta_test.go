@@ -39,14 +39,17 @@ func TestManifestPassesItsOwnCheck(t *testing.T) {
 
 func TestEveryOperationDoesSomething(t *testing.T) {
 	for _, op := range operations() {
-		if op.get == nil && op.list == nil && op.do == nil {
-			t.Errorf("%s has none of get, list and do", op.name)
+		ways := 0
+		for _, has := range []bool{op.get != nil, op.list != nil, op.pages != nil, op.do != nil} {
+			if has {
+				ways++
+			}
+		}
+		if ways != 1 {
+			t.Errorf("%s has %d of get, list, pages and do", op.name, ways)
 		}
 		if op.on(abi.Ingest) != (op.source != nil) {
 			t.Errorf("%s: a source belongs to the ingest surface and to it alone", op.name)
-		}
-		if op.on(abi.SQL) && op.get == nil && op.list == nil {
-			t.Errorf("%s: a table needs get or list", op.name)
 		}
 	}
 }

@@ -15,8 +15,8 @@ const (
 	Version = "0.1.0"
 )
 
-// operation is one row of a resource's table. What it does is one of get, list and do; an operation on the ingest
-// surface has a source besides.
+// operation is one row of a resource's table. What it does is one of get, list, pages and do; an operation on the
+// ingest surface has a source besides.
 type operation struct {
 	name        string
 	summary     string
@@ -31,9 +31,10 @@ type operation struct {
 	columns     []column
 	endpoints   []abi.Endpoint
 
-	get    *get
-	list   *list
-	do     func(*call) result
+	get    *get               // one object behind one endpoint
+	list   *list              // records behind one endpoint
+	pages  pager              // records that no single list gives
+	do     func(*call) result // anything else that ends in one object
 	source func(*call, checkpoint) page
 }
 
@@ -71,11 +72,17 @@ var (
 	axonIngestSQL = []abi.Surface{abi.Axon, abi.Ingest, abi.SQL}
 )
 
+// tables are all operations, by resource.
+func tables() [][]operation {
+	return [][]operation{orgOperations, logOperations, userOperations, groupOperations, applicationOperations,
+		factorOperations, authenticatorOperations, deviceOperations, sessionOperations, policyOperations, zoneOperations,
+		authorizationServerOperations, clientOperations, roleOperations, inventoryOperations}
+}
+
 // operations concatenates the tables.
 func operations() []*operation {
-	tables := [...][]operation{orgOperations, logOperations, userOperations, roleOperations}
 	var all []*operation
-	for _, t := range tables {
+	for _, t := range tables() {
 		for i := range t {
 			all = append(all, &t[i])
 		}
@@ -84,7 +91,7 @@ func operations() []*operation {
 }
 
 func find(name string) *operation {
-	for _, t := range [...][]operation{orgOperations, logOperations, userOperations, roleOperations} {
+	for _, t := range tables() {
 		for i := range t {
 			if t[i].name == name {
 				return &t[i]

@@ -125,43 +125,39 @@ func assignRole(c *call) result {
 	} else {
 		body.Str("type", "CUSTOM").Str("role", c.str("role")).Str("resource-set", c.str("resource_set"))
 	}
-	query := c.params([]param{{"disable_notifications", "disableNotifications"}})
-	for attempt := 0; ; attempt++ {
-		resp := c.send(hostcall.Request{Endpoint: p.add, Path: p.path(), Query: query, Body: body.String()})
-		if ok(resp) {
-			if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err == "" {
-				return result{outcome: abi.Succeeded}
-			}
-			return c.settleRole(p, resp)
-		}
-		if uncertain(resp) {
-			return c.settleRole(p, resp)
-		}
-		r := c.failure(resp, p.typ, p.noun)
-		switch code := upstreamCode(r); {
-		case code == "E0000090" || code == "E0000263": // somebody else was faster
-			if a, found, failed := c.assignment(p); failed == nil && found {
-				return result{outcome: abi.Unchanged, output: a.Raw()}
-			}
-		case code == "E0000268" && attempt < len(raceDelays) && c.Wait(raceDelays[attempt]):
-			continue
-		}
-		return r
-	}
-}
-
-func (c *call) settleRole(p principal, resp hostcall.Response) result {
-	a, found, absent := c.settle(func() (jsonval.Value, bool, bool) {
+	look := func() (reading, result) {
 		a, found, failed := c.assignment(p)
-		return a, found, failed == nil
-	})
-	switch {
-	case found:
-		return result{outcome: abi.Succeeded, output: a.Raw(), reconciled: true}
-	case absent:
-		return c.notDone(resp, "the role was not assigned")
+		switch {
+		case failed != nil:
+			return untold, result{}
+		case found:
+			return holds, result{output: a.Raw()}
+		}
+		return absent, result{}
 	}
-	return c.lost(resp, "assigning a role to "+p.noun+" "+p.id)
+	assign := change{
+		request: hostcall.Request{Endpoint: p.add, Path: p.path(), Body: body.String(),
+			Query: c.params([]param{{"disable_notifications", "disableNotifications"}})},
+		typ: p.typ, noun: p.noun,
+		what:   "assigning a role to " + p.noun + " " + p.id,
+		undone: "the role was not assigned",
+		refused: func(r result) result {
+			switch upstreamCode(r) {
+			case "E0000090", "E0000263": // somebody else was faster
+				if is, now := look(); is == holds {
+					return result{outcome: abi.Unchanged, output: now.output}
+				}
+			}
+			return r
+		},
+		look: look,
+	}
+	for attempt := 0; ; attempt++ {
+		r := c.change(assign)
+		if upstreamCode(r) != "E0000268" || attempt == len(raceDelays) || !c.Wait(raceDelays[attempt]) {
+			return r
+		}
+	}
 }
 
 func upstreamCode(r result) string {

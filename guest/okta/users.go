@@ -179,69 +179,34 @@ func createUser(c *call) result {
 		body.Raw("type", `{"id":`+jsonval.Quote(t)+`}`)
 	}
 	query := c.params([]param{{"activate", "activate"}, {"provider", "provider"}, {"next_login", "nextLogin"}})
-	resp := c.send(hostcall.Request{Endpoint: postUsers.Endpoint, Query: query, Body: body.String()})
-	switch {
-	case ok(resp):
-		if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err == "" {
-			return result{outcome: abi.Succeeded}
-		}
-	case !uncertain(resp):
-		r := c.failure(resp, "", "")
-		if e := r.err.Upstream; e != nil && e.Status == 404 {
-			r.err.Code = "group_not_found"
-			r.err.Message = "a group in group_ids does not exist, and no user was created. " + r.err.Message
-		}
-		if e := r.err.Upstream; e != nil && e.Status == 400 && strings.Contains(strings.Join(e.Causes, " "), "login: ") {
-			if u, _, failed := c.readUser(login); failed == nil && sameLogin(u, login) {
-				return loginTaken(u, login)
+	return c.change(change{
+		request: hostcall.Request{Endpoint: postUsers.Endpoint, Query: query, Body: body.String()},
+		what:    "creating " + login,
+		undone:  "the user was not created",
+		refused: func(r result) result {
+			switch e := r.err.Upstream; {
+			case e == nil:
+			case e.Status == 404:
+				r.err.Code = "group_not_found"
+				r.err.Message = "a group in group_ids does not exist, and no user was created. " + r.err.Message
+			case e.Status == 400 && strings.Contains(strings.Join(e.Causes, " "), "login: "):
+				if u, _, failed := c.readUser(login); failed == nil && sameLogin(u, login) {
+					return loginTaken(u, login)
+				}
 			}
-		}
-		return r
-	}
-	// The answer was lost: the login tells.
-	u, found, absent := c.settle(func() (jsonval.Value, bool, bool) {
-		u, gone, failed := c.readUser(login)
-		return u, failed == nil, gone
+			return r
+		},
+		look: func() (reading, result) { // the login tells
+			u, gone, failed := c.readUser(login)
+			switch {
+			case gone:
+				return absent, result{}
+			case failed == nil && sameLogin(u, login) && u.Get("profile").Contains(profile):
+				return holds, result{output: u.Raw()}
+			}
+			return untold, result{}
+		},
 	})
-	switch {
-	case found && sameLogin(u, login) && u.Get("profile").Contains(profile):
-		return result{outcome: abi.Succeeded, output: u.Raw(), reconciled: true}
-	case absent:
-		return c.notDone(resp, "the user was not created")
-	}
-	return c.lost(resp, "creating "+login)
-}
-
-// settleDelays are the pauses before each reading back, in milliseconds: Okta may still be at work on a request whose
-// connection broke.
-var settleDelays = [...]int64{0, 500, 1500, 3000}
-
-// settle reads back until the wanted state shows. absent means that every reading said it does not hold; neither found
-// nor absent means that it could not be told.
-func (c *call) settle(read func() (v jsonval.Value, found, absent bool)) (v jsonval.Value, found, absent bool) {
-	for _, ms := range settleDelays {
-		if ms > 0 && !c.Wait(ms) {
-			return v, false, false // too little time to be sure
-		}
-		if v, found, absent = read(); found {
-			return v, true, false
-		}
-	}
-	return v, false, absent
-}
-
-// notDone is a write that got no answer and, by reading back, did nothing.
-func (c *call) notDone(r hostcall.Response, what string) result {
-	out := result{outcome: abi.Unavailable, reconciled: true, err: &abi.Error{Code: string(abi.Unavailable), Retryable: true}}
-	why := ""
-	if r.Err != nil {
-		why = r.Err.Message
-	} else {
-		up := c.readError(r)
-		out.err.Upstream, why = &up.Upstream, up.says()
-	}
-	out.err.Message = what + " (read back): " + why
-	return out
 }
 
 // sameLogin guards against Okta's reading of a login's first part as a short name.
@@ -268,36 +233,40 @@ func deactivate(c *call) result {
 	if isDeprovisioned(before) {
 		return result{outcome: abi.Unchanged, output: transition(before, before)}
 	}
-	req := hostcall.Request{Endpoint: deactivateUser.Endpoint, Path: []hostcall.Pair{{Name: "id", Value: id}},
-		Query: c.params([]param{{"send_email", "sendEmail"}})}
-	resp := c.send(req)
-	switch {
-	case ok(resp):
-		after, _, failed := c.readUser(id)
-		if failed != nil {
-			after = jsonval.Value{}
-		}
-		return result{outcome: abi.Succeeded, output: transition(before, after)}
-	case resp.Err == nil && resp.Status == 404:
-		// Okta says "not found" of a user who is DEPROVISIONED already: somebody else was faster.
-		if after, _, failed := c.readUser(id); failed == nil && isDeprovisioned(after) {
-			return result{outcome: abi.Unchanged, output: transition(before, after)}
-		}
-		return c.failure(resp, "User", "user")
-	case !uncertain(resp):
-		return c.failure(resp, "User", "user")
-	}
-	after, found, absent := c.settle(func() (jsonval.Value, bool, bool) {
+	look := func() (reading, result) {
 		u, _, failed := c.readUser(id)
-		return u, failed == nil && isDeprovisioned(u), failed == nil
-	})
-	switch {
-	case found:
-		return result{outcome: abi.Succeeded, output: transition(before, after), reconciled: true}
-	case absent:
-		return c.notDone(resp, "the user is still "+after.Get("status").Str())
+		switch {
+		case failed != nil:
+			return untold, result{}
+		case isDeprovisioned(u):
+			return holds, result{output: transition(before, u)}
+		}
+		return absent, result{}
 	}
-	return c.lost(resp, "deactivating "+id)
+	return c.change(change{
+		request: hostcall.Request{Endpoint: deactivateUser.Endpoint, Path: []hostcall.Pair{{Name: "id", Value: id}},
+			Query: c.params([]param{{"send_email", "sendEmail"}})},
+		typ: "User", noun: "user",
+		what:   "deactivating " + id,
+		undone: "the user is not deactivated",
+		done: func(hostcall.Response) result {
+			after, _, failed := c.readUser(id)
+			if failed != nil {
+				after = jsonval.Value{}
+			}
+			return result{outcome: abi.Succeeded, output: transition(before, after)}
+		},
+		refused: func(r result) result {
+			// Okta says "not found" of a user who is DEPROVISIONED already: somebody else was faster.
+			if r.outcome == abi.NotFound {
+				if is, now := look(); is == holds {
+					return result{outcome: abi.Unchanged, output: now.output}
+				}
+			}
+			return r
+		},
+		look: look,
+	})
 }
 
 // isDeprovisioned counts a deactivation that is under way: Okta finishes it by itself.

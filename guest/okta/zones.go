@@ -1,0 +1,3 @@
+package okta
+
+var zoneOperations []operation
