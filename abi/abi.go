@@ -161,7 +161,8 @@ type InvokeInput struct {
 type InvokeOutput struct {
 	Outcome Outcome `json:"outcome"`
 	// Output is a small result by value. Where it is absent, what was emitted is the output: the one record of a
-	// single object, or `{"records":[…]}` when List is set.
+	// single object. With List, the output is `{"records":[…],"next_cursor":…}` of what was emitted, and the members of
+	// Output, an object, behind them.
 	Output     json.RawMessage `json:"output,omitempty"`
 	List       bool            `json:"list,omitempty"`
 	NextCursor string          `json:"next_cursor,omitempty"`
@@ -276,9 +277,13 @@ const (
 type EmitOptions struct {
 	// Path leads to the array (or object) in the body, object keys joined by dots; empty is the body itself.
 	Path string `json:"path,omitempty"`
-	// Kind marks the records, for operations that emit more than one kind.
+	// Kind is for operations that emit more than one kind of record: each goes out in an envelope,
+	// {"kind": …, "id": …, "record": …}, whose id is the record's key.
 	Kind string `json:"kind,omitempty"`
-	// Key is the path of each record's key; empty is the operation's own.
+	// Parent is what the records belong to, for those whose key is unique within it alone. With it, the envelope has
+	// the member "parent" and its id is parent, a slash and the key.
+	Parent string `json:"parent,omitempty"`
+	// Key is the path of each record's key; empty is the operation's own, and "id" in an envelope.
 	Key string `json:"key,omitempty"`
 	// Summarise lists paths whose values in the first and last record come back.
 	Summarise []string `json:"summarise,omitempty"`

@@ -336,13 +336,51 @@ func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
 	if len(spans) > 0 {
 		sum.First = summarise(body, spans[0], o.Summarise)
 		sum.Last = summarise(body, spans[len(spans)-1], o.Summarise)
+		if o.Kind != "" {
+			c.pieces = append(c.pieces, wrap(body, spans, o))
+			return sum
+		}
 		key := o.Key
 		if key == "" {
 			key = c.op.Key
 		}
-		c.pieces = append(c.pieces, piece{body: body, spans: spans, kind: o.Kind, key: key})
+		c.pieces = append(c.pieces, piece{body: body, spans: spans, key: key})
 	}
 	return sum
+}
+
+// wrap puts each record into the envelope that abi.EmitOptions tells of.
+func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
+	key := o.Key
+	if key == "" {
+		key = "id"
+	}
+	head := append([]byte(`{"kind":`), quoted(o.Kind)...)
+	size := 0
+	for _, s := range spans {
+		size += s.End - s.Start + len(head) + len(o.Parent) + 80
+	}
+	out := piece{body: make([]byte, 0, size), spans: make([]records.Span, 0, len(spans)), kind: o.Kind, key: "id"}
+	for _, s := range spans {
+		record := body[s.Start:s.End]
+		id := records.Get(record, key).String()
+		if o.Parent != "" {
+			id = o.Parent + "/" + id
+		}
+		start := len(out.body)
+		out.body = append(append(append(out.body, head...), `,"id":`...), quoted(id)...)
+		if o.Parent != "" {
+			out.body = append(append(out.body, `,"parent":`...), quoted(o.Parent)...)
+		}
+		out.body = append(append(append(out.body, `,"record":`...), record...), '}')
+		out.spans = append(out.spans, records.Span{Start: start, End: len(out.body)})
+	}
+	return out
+}
+
+func quoted(s string) []byte {
+	b, _ := json.Marshal(s) // a string always encodes
+	return b
 }
 
 // emitValue is record_emit.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -189,17 +190,26 @@ func (c *call) output(out *abi.InvokeOutput) json.RawMessage {
 	}
 	b = append(b, `],"next_cursor":`...)
 	if out.NextCursor == "" {
-		return append(b, `null}`...)
+		b = append(b, `null`...)
+	} else {
+		b = append(b, quoted(out.NextCursor)...)
 	}
-	cursor, _ := json.Marshal(out.NextCursor) // a string always encodes
-	return append(append(b, cursor...), '}')
+	if more := bytes.TrimSpace(out.Output); len(more) > 0 && more[0] == '{' { // what the guest says of the list
+		if members := bytes.TrimSpace(more[1 : len(more)-1]); len(members) > 0 {
+			b = append(append(b, ','), members...)
+		}
+	}
+	return append(b, '}')
 }
 
 // record is one record of a piece.
 func (p *piece) record(s records.Span) Record {
 	r := Record{Kind: p.kind, JSON: json.RawMessage(p.body[s.Start:s.End:s.End])}
 	if p.key != "" {
-		r.Key = records.Get(r.JSON, p.key).String()
+		if p.kind != "" {
+			r.Key = p.kind + ":"
+		}
+		r.Key += records.Get(r.JSON, p.key).String()
 	}
 	return r
 }

@@ -126,7 +126,7 @@ type Summary struct {
 // Emit hands the records in a body on without copying them.
 func (h Host) Emit(handle uint64, o abi.EmitOptions) Summary {
 	var w jsonval.Writer
-	w.StrIf("path", o.Path).StrIf("kind", o.Kind).StrIf("key", o.Key)
+	w.StrIf("path", o.Path).StrIf("kind", o.Kind).StrIf("parent", o.Parent).StrIf("key", o.Key)
 	if len(o.Summarise) > 0 {
 		w.Strs("summarise", o.Summarise)
 	}

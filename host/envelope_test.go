@@ -1,0 +1,55 @@
+package host
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/records"
+)
+
+func TestRecordsOfAKindGoOutInAnEnvelope(t *testing.T) {
+	body := []byte(`[{"id":"00u1","n":150},{"id":"00u\"2"}]`)
+	spans, err := records.Split(body, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		options abi.EmitOptions
+		want    []string
+		key     string
+	}{
+		{abi.EmitOptions{Kind: "user"}, []string{
+			`{"kind":"user","id":"00u1","record":{"id":"00u1","n":150}}`,
+			`{"kind":"user","id":"00u\"2","record":{"id":"00u\"2"}}`}, "user:00u1"},
+		{abi.EmitOptions{Kind: "group_member", Parent: "00g1"}, []string{
+			`{"kind":"group_member","id":"00g1/00u1","parent":"00g1","record":{"id":"00u1","n":150}}`,
+			`{"kind":"group_member","id":"00g1/00u\"2","parent":"00g1","record":{"id":"00u\"2"}}`}, "group_member:00g1/00u1"},
+		{abi.EmitOptions{Kind: "x", Key: "n"}, []string{
+			`{"kind":"x","id":"150","record":{"id":"00u1","n":150}}`,
+			`{"kind":"x","id":"","record":{"id":"00u\"2"}}`}, "x:150"},
+	} {
+		p := wrap(body, spans, c.options)
+		for i, s := range p.spans {
+			if got := string(p.body[s.Start:s.End]); got != c.want[i] || !json.Valid([]byte(got)) {
+				t.Errorf("%+v: %s, want %s", c.options, got, c.want[i])
+			}
+		}
+		if got := p.record(p.spans[0]).Key; got != c.key {
+			t.Errorf("key %s, want %s", got, c.key)
+		}
+	}
+}
+
+func TestAListSaysMoreThanItsRecords(t *testing.T) {
+	for more, want := range map[string]string{
+		``:                        `{"records":[],"next_cursor":"c"}`,
+		`{ }`:                     `{"records":[],"next_cursor":"c"}`,
+		`{"skipped":["x"],"n":1}`: `{"records":[],"next_cursor":"c","skipped":["x"],"n":1}`,
+	} {
+		out := &abi.InvokeOutput{List: true, NextCursor: "c", Output: json.RawMessage(more)}
+		if got := string((&call{}).output(out)); got != want {
+			t.Errorf("%s: %s, want %s", more, got, want)
+		}
+	}
+}
