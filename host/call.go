@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -26,10 +25,8 @@ type call struct {
 	op      *operation
 	class   abi.Class // in force for this input
 	surface abi.Surface
-	kernel  *kernel // of the instance that runs it
+	in      *instance // that runs it
 
-	mu          sync.Mutex // the guest is one thread; an abandoned call and its host are two
-	over        bool       // the host no longer wants anything of this call
 	placeholder string
 	bodies      []body         // by handle - 1
 	taken       map[uint64]int // by handle: how far records were emitted
@@ -57,22 +54,16 @@ type piece struct {
 	key   string
 }
 
-type callKey struct{}
-
-func withCall(ctx context.Context, c *call) context.Context {
-	return context.WithValue(ctx, callKey{}, c)
-}
-
+// callOf is the call for which the guest runs, nil outside of one.
 func callOf(ctx context.Context) *call {
-	c, _ := ctx.Value(callKey{}).(*call)
-	return c
+	if g, ok := ctx.(*guestContext); ok {
+		return g.call
+	}
+	return nil
 }
 
 // end releases what the call holds. Records that were emitted are not valid afterwards.
 func (c *call) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.over = true
 	for _, b := range c.bodies {
 		b.buffer.Release()
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	extism "github.com/extism/go-sdk"
-	"github.com/tetratelabs/wazero/api"
 
 	"github.com/mach5/okta-connector/abi"
 )
@@ -20,18 +19,12 @@ func hostFunctions() []extism.HostFunction {
 	const ptr = extism.ValueTypePTR
 	one, two, three := []extism.ValueType{ptr}, []extism.ValueType{ptr, ptr}, []extism.ValueType{ptr, ptr, ptr}
 	define := func(name string, params []extism.ValueType, f func(context.Context, *call, *memory, []uint64) uint64) extism.HostFunction {
-		h := extism.NewHostFunctionWithStack(name, func(ctx context.Context, p *extism.CurrentPlugin, stack []uint64) {
+		h := extism.NewHostFunctionWithStack(name, func(ctx context.Context, _ *extism.CurrentPlugin, stack []uint64) {
 			c := callOf(ctx)
 			if c == nil {
 				panic(name + ": called outside of a call")
 			}
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if c.over {
-				panic(name + ": the call is over")
-			}
-			c.kernel.bind(ctx)
-			stack[0] = f(ctx, c, &memory{p, c.kernel}, stack)
+			stack[0] = f(ctx, c, &memory{c.in.kernel}, stack)
 		}, params, one)
 		h.SetNamespace(abi.Namespace)
 		return h
@@ -81,33 +74,7 @@ func wait(ctx context.Context, ms uint64) uint64 {
 }
 
 // memory is Extism's memory of the instance that calls, seen with suspicion: an offset may point anywhere.
-type memory struct {
-	p *extism.CurrentPlugin
-	k *kernel
-}
-
-// kernel holds functions of an instance's Extism kernel. Looking them up makes a new stack each time, which go-sdk's own
-// helpers do; an instance runs one call at a time, so that they can be kept.
-type kernel struct {
-	alloc, length api.Function
-	stack         [1]uint64
-}
-
-func (k *kernel) bind(ctx context.Context) {
-	if k.alloc == nil {
-		module := ctx.Value(extism.PluginCtxKey("extism")).(api.Module)
-		k.alloc, k.length = module.ExportedFunction("alloc"), module.ExportedFunction("length")
-	}
-}
-
-// call runs a kernel function, 0 when it fails. The kernel is trusted and short: it needs no deadline.
-func (k *kernel) call(f api.Function, arg uint64) uint64 {
-	k.stack[0] = arg
-	if f.CallWithStack(context.Background(), k.stack[:]) != nil {
-		return 0
-	}
-	return k.stack[0]
-}
+type memory struct{ k *kernel }
 
 // read is a view of the block at offset: empty when there is none or it is over maxMessage. It is valid until the
 // guest runs on.
@@ -115,11 +82,11 @@ func (m *memory) read(offset uint64) []byte {
 	if offset == 0 || offset > 1<<32-1 {
 		return nil
 	}
-	n := m.k.call(m.k.length, offset)
+	n := m.k.call("length", offset)
 	if n > maxMessage {
 		return nil
 	}
-	b, ok := m.p.Memory().Read(uint32(offset), uint32(n))
+	b, ok := m.k.memory.Read(uint32(offset), uint32(n))
 	if !ok {
 		return nil
 	}
@@ -135,11 +102,11 @@ func (m *memory) write(b []byte) uint64 {
 	if n == 0 {
 		return 0
 	}
-	offset := m.k.call(m.k.alloc, uint64(n))
+	offset := m.k.call("alloc", uint64(n))
 	if offset == 0 {
 		return 0
 	}
-	mem := m.p.Memory()
+	mem := m.k.memory
 	if !mem.Write(uint32(offset), b) || !mem.WriteString(uint32(offset)+uint32(len(b)), "       "[:n-len(b)]) {
 		return 0
 	}

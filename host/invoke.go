@@ -118,15 +118,13 @@ func (c *Connection) export(ctx context.Context, run *call, name string, input a
 	if err != nil {
 		return nil, err
 	}
-	run.kernel = &in.kernel
-	return c.pool.run(withCall(ctx, run), in, name, b)
+	run.in = in
+	return c.pool.run(ctx, in, run, name, b)
 }
 
 // broken is the outcome of a call whose export did not return. If a write may have left, nobody can say what became of
 // it.
 func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	wrote := false
 	for _, r := range c.requests {
 		wrote = wrote || r.Attempts > 0 && (abi.Endpoint{Endpoint: r.Endpoint}).Method() != "GET"

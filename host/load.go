@@ -107,7 +107,12 @@ func (m *Module) compile(ctx context.Context, wasm []byte, opts LoadOptions) err
 	if memory == 0 {
 		memory = defaultMemory
 	}
-	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true)
+	wasm, err := wasmbin.Interruptible(wasm, interruptGlobal)
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	// Not WithCloseOnContextDone: RATIONALE.md, "How is a module stopped?".
+	config := wazero.NewRuntimeConfig()
 	if !opts.NoCache {
 		if cache, err := openCache(opts.CacheDir); err != nil {
 			m.log.Warn("no compilation cache: every start compiles anew", "reason", err.Error())
@@ -217,12 +222,12 @@ func (m *Module) RawManifest() json.RawMessage { return m.raw }
 
 // Describe asks the module itself for its manifest: the describe export must answer the bytes of the custom section.
 func (m *Module) Describe(ctx context.Context) (json.RawMessage, error) {
-	in, err := m.instance()
+	in, err := m.instance(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer in.close(m.log)
-	_, out, err := in.plugin.CallWithContext(ctx, "describe", nil)
+	out, err := in.call(ctx, nil, "describe", nil)
 	return bytes.TrimRight(out, " "), err
 }
 

@@ -61,6 +61,9 @@ func (m tiny) bytes(t *testing.T) []byte {
 		wasm += section(2, count, imports)
 	}
 	wasm += section(3, 2, "\x00\x01")
+	if !m.memory {
+		wasm += section(5, 1, "\x00\x01")
+	}
 	var exports string
 	for _, e := range m.exports {
 		exports += name(e) + "\x00" + string(rune(len(m.imports)))

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -348,7 +349,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 }
 
 func TestAGuestThatDoesNotStopIsStopped(t *testing.T) {
-	for _, do := range []string{"spin", "spin with calls"} {
+	for _, do := range []string{"spin", "spin with calls", "recurse"} {
 		t.Run(do, func(t *testing.T) {
 			r := newRig(t, host.Limits{CallTimeout: 300 * time.Millisecond}, nil)
 			res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"`+do+`"}`))
@@ -360,6 +361,24 @@ func TestAGuestThatDoesNotStopIsStopped(t *testing.T) {
 			}
 		})
 	}
+	t.Run("while the collector runs", func(t *testing.T) {
+		// The collector stops every goroutine, and a loop of machine code could make it wait for ever.
+		r := newRig(t, host.Limits{CallTimeout: 300 * time.Millisecond}, nil)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 20 {
+				runtime.GC()
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		for _, do := range []string{"spin", "recurse"} {
+			if res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"`+do+`"}`)); err == nil || res.Error.Code != "timeout" {
+				t.Errorf("%s: %+v %v", do, res, err)
+			}
+		}
+		<-done
+	})
 	t.Run("canceled by the caller", func(t *testing.T) {
 		r := newRig(t, host.Limits{}, nil)
 		ctx, cancel := context.WithCancel(context.Background())

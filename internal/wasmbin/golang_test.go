@@ -164,3 +164,23 @@ func BenchmarkParse(b *testing.B) {
 	}
 	b.ReportMetric(float64(compile)/(float64(b.Elapsed())/float64(b.N)), "x-faster-than-wazero-interpreter")
 }
+
+// BenchmarkInterruptible compares it with what follows it at every start: wazero's decoding and validating.
+func BenchmarkInterruptible(b *testing.B) {
+	wasm := golang(b)
+	ctx := context.Background()
+	peer := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	defer func() { _ = peer.Close(ctx) }()
+	began := time.Now()
+	if _, err := peer.CompileModule(ctx, wasm); err != nil {
+		b.Fatal(err)
+	}
+	compile := time.Since(began)
+	b.SetBytes(int64(len(wasm)))
+	for b.Loop() {
+		if _, err := wasmbin.Interruptible(wasm, "stop"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(compile)/(float64(b.Elapsed())/float64(b.N)), "x-faster-than-wazero-interpreter")
+}

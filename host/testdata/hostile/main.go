@@ -28,6 +28,15 @@ func table() int32 { return act("input") }
 
 var sink [][]byte
 
+var sinkInt int
+
+func fib(n int) int {
+	if n < 2 {
+		return n
+	}
+	return fib(n-1) + fib(n-2)
+}
+
 func act(field string) int32 {
 	call, _ := jsonval.Parse(hostcall.Input())
 	in := call.Get(field)
@@ -56,6 +65,8 @@ func act(field string) int32 {
 		for {
 			imports.Wait(0)
 		}
+	case "recurse": // for ages, without a loop
+		sinkInt = fib(80)
 	case "eat":
 		for {
 			sink = append(sink, make([]byte, 1<<20))

@@ -1,0 +1,323 @@
+package wasmbin
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// ErrInstruction is wrapped by the errors of Interruptible about an instruction that it does not take.
+var ErrInstruction = errors.New("an instruction that this host does not take")
+
+const (
+	sectionGlobal = 6
+	sectionCode   = 10
+)
+
+// turns is how many loop turns and function entries lie between two questions, so that a question costs nothing: tens of
+// microseconds.
+const turns = 1 << 14
+
+// Interruptible returns the module with an exported mutable i32 global of the given name, 0 at the start, that the module
+// asks for every so many loop turns and function entries; when it is not 0, the module traps there. Since code between
+// two such places is finite, a host that sets the global stops the module whatever it does.
+//
+// Before it asks, the module leaves its code for a moment (it grows its memory by 0 pages, which the runtime does in Go):
+// Go's collector stops the world, and would wait for a loop of machine code for ever, with the goroutine that is to set
+// the global among those that it has stopped already.
+//
+// The module's own code cannot name the global: its index is behind all those that the module has. Custom sections are
+// left out. Vector instructions, and those of proposals behind WebAssembly 2.0, are refused, and so is a module without
+// a memory, and one that exports the name itself: what is not understood to the last byte is not instrumented.
+func Interruptible(wasm []byte, global string) ([]byte, error) {
+	m, err := Parse(wasm)
+	if err != nil {
+		return nil, err
+	}
+	for _, ex := range m.Exports {
+		if ex.Name == global {
+			return nil, fmt.Errorf("%w: it exports %q, which is the host's", ErrFormat, global)
+		}
+	}
+	if len(m.Memories) != 1 {
+		return nil, fmt.Errorf("%w: it has %d memories, want one", ErrFormat, len(m.Memories))
+	}
+	index := 0
+	for _, im := range m.Imports {
+		if im.Kind == KindGlobal {
+			index++
+		}
+	}
+	out := make([]byte, 0, len(wasm)+len(wasm)/8)
+	out = append(out, wasm[:len(magic)+len(version)]...)
+	var counted, exported bool
+	addGlobal := func(count uint32, rest []byte) {
+		index += int(count)
+		body := binary.AppendUvarint(nil, uint64(count)+2)
+		body = append(body, rest...)
+		body = append(body, byte(I32), 1, 0x41, 0, 0x0b)                          // mutable, i32.const 0, end: whether to stop
+		body = append(appendInt32(append(body, byte(I32), 1, 0x41), turns), 0x0b) // turns until the next question
+		out = appendSection(out, sectionGlobal, body)
+		counted = true
+	}
+	addExport := func(count uint32, rest []byte) {
+		body := binary.AppendUvarint(nil, uint64(count)+1)
+		body = append(body, rest...)
+		body = append(binary.AppendUvarint(body, uint64(len(global))), global...)
+		body = binary.AppendUvarint(append(body, byte(KindGlobal)), uint64(index))
+		out = appendSection(out, sectionExport, body)
+		exported = true
+	}
+	file := reader{b: wasm, pos: len(magic) + len(version), end: len(wasm), section: "module"}
+	for file.pos < file.end {
+		at := file.pos
+		id := file.byte("section id")
+		s := reader{b: wasm, section: sections[id].name}
+		s.pos, s.end = file.span("the " + s.section + " section")
+		if file.err != nil {
+			return nil, file.err
+		}
+		if id != sectionCustom {
+			rank := sections[id].rank
+			if rank >= sections[sectionGlobal].rank && id != sectionGlobal && !counted {
+				addGlobal(0, nil)
+			}
+			if rank >= sections[sectionExport].rank && id != sectionExport && !exported {
+				addExport(0, nil)
+			}
+		}
+		switch id {
+		case sectionCustom:
+		case sectionGlobal:
+			count := s.u32("number of globals")
+			addGlobal(count, wasm[s.pos:s.end])
+		case sectionExport:
+			count := s.u32("number of exports")
+			addExport(count, wasm[s.pos:s.end])
+		case sectionCode:
+			if out, err = instrument(out, &s, index); err != nil {
+				return nil, err
+			}
+		default:
+			out = append(out, wasm[at:s.end]...)
+		}
+		if s.err != nil {
+			return nil, s.err
+		}
+	}
+	if !counted {
+		addGlobal(0, nil)
+	}
+	if !exported {
+		addExport(0, nil)
+	}
+	return out, nil
+}
+
+func appendSection(out []byte, id byte, body []byte) []byte {
+	out = binary.AppendUvarint(append(out, id), uint64(len(body)))
+	return append(out, body...)
+}
+
+// instrument copies the code section with a question at each function's entry and each loop's head.
+func instrument(out []byte, s *reader, global int) ([]byte, error) {
+	question := question(uint64(global))
+	count := s.u32("number of function bodies")
+	body := binary.AppendUvarint(make([]byte, 0, s.end-s.pos+(s.end-s.pos)/8), uint64(count))
+	var function []byte // the one at work
+	for ; count > 0 && s.err == nil; count-- {
+		from, to := s.span("a function body")
+		if s.err != nil {
+			break
+		}
+		f := reader{b: s.b, pos: from, end: to, section: s.section}
+		f.each(MaxTypes, 0, "groups of locals", func() { f.u32("number of locals"); f.valueType() })
+		if f.err != nil {
+			return nil, f.err
+		}
+		function = append(append(function[:0], s.b[from:f.pos]...), question...)
+		code := s.b[f.pos:to]
+		copied := 0
+		for i := 0; i < len(code); {
+			op := code[i]
+			if instructions[op] == none { // half of all
+				i++
+				continue
+			}
+			next, ok := skip(code, i)
+			if !ok {
+				return nil, fmt.Errorf("%w: 0x%02x at byte %d: build the module for WebAssembly 2.0 without vector instructions",
+					ErrInstruction, op, f.pos+i)
+			}
+			if i = next; op == opLoop {
+				function = append(append(function, code[copied:i]...), question...)
+				copied = i
+			}
+		}
+		function = append(function, code[copied:]...)
+		body = append(binary.AppendUvarint(body, uint64(len(function))), function...)
+	}
+	if s.err == nil && s.pos != s.end {
+		s.fail(s.pos, "%d bytes behind its last entry", s.end-s.pos)
+	}
+	return appendSection(out, sectionCode, body), s.err
+}
+
+// question is the code that stands at each function's entry and each loop's head: left--; if left == 0 { leave for a
+// moment; left = turns; if stop { trap } }
+func question(stop uint64) []byte {
+	left := binary.AppendUvarint(nil, stop+1)
+	op := func(b []byte, code byte, operand []byte) []byte { return append(append(b, code), operand...) }
+	b := op(nil, 0x23, left)                         // global.get
+	b = append(b, 0x41, 1, 0x6b)                     // i32.const 1, i32.sub
+	b = op(b, 0x24, left)                            // global.set
+	b = op(b, 0x23, left)                            // global.get
+	b = append(b, 0x45, 0x04, 0x40)                  // i32.eqz, if
+	b = append(b, 0x41, 0, 0x40, 0)                  // i32.const 0, memory.grow
+	b = append(b, 0x1a, 0x41)                        // drop, i32.const
+	b = appendInt32(b, turns)                        //
+	b = op(b, 0x24, left)                            // global.set
+	b = op(b, 0x23, binary.AppendUvarint(nil, stop)) // global.get
+	return append(b, 0x04, 0x40, 0x00, 0x0b, 0x0b)   // if, unreachable, end, end
+}
+
+// appendInt32 appends a small positive number in the signed encoding.
+func appendInt32(b []byte, n uint32) []byte {
+	for ; n >= 0x40; n >>= 7 {
+		b = append(b, byte(n)|0x80)
+	}
+	return append(b, byte(n))
+}
+
+const opLoop = 0x03
+
+// operands says what follows an instruction's first byte.
+type operands byte
+
+const (
+	refused    operands = iota
+	none                // nothing
+	number32            // one LEB128 number of up to 5 bytes: an index, an i32, a block type
+	number64            // one of up to 10 bytes
+	twoNumbers          // two of up to 5: an alignment and an offset, a type and a table
+	bytes1              // one byte: a memory, a reference type
+	bytes4              // an f32
+	bytes8              // an f64
+	branches            // a list of labels and one more
+	types               // a list of value types
+	prefixed            // a second opcode, see misc
+)
+
+// instructions is WebAssembly 2.0 without vectors. https://webassembly.github.io/spec/core/binary/instructions.html
+var instructions = func() (t [256]operands) {
+	span := func(from, to int, o operands) {
+		for i := from; i <= to; i++ {
+			t[i] = o
+		}
+	}
+	span(0x00, 0x01, none)       // unreachable, nop
+	span(0x02, 0x04, number32)   // block, loop, if
+	span(0x05, 0x05, none)       // else
+	span(0x0b, 0x0b, none)       // end
+	span(0x0c, 0x0d, number32)   // br, br_if
+	span(0x0e, 0x0e, branches)   // br_table
+	span(0x0f, 0x0f, none)       // return
+	span(0x10, 0x10, number32)   // call
+	span(0x11, 0x11, twoNumbers) // call_indirect
+	span(0x1a, 0x1b, none)       // drop, select
+	span(0x1c, 0x1c, types)      // select with types
+	span(0x20, 0x26, number32)   // locals, globals, table.get, table.set
+	span(0x28, 0x3e, twoNumbers) // loads and stores
+	span(0x3f, 0x40, bytes1)     // memory.size, memory.grow
+	span(0x41, 0x41, number32)   // i32.const
+	span(0x42, 0x42, number64)   // i64.const
+	span(0x43, 0x43, bytes4)     // f32.const
+	span(0x44, 0x44, bytes8)     // f64.const
+	span(0x45, 0xc4, none)       // comparisons, arithmetic, conversions
+	span(0xd0, 0xd0, bytes1)     // ref.null
+	span(0xd1, 0xd1, none)       // ref.is_null
+	span(0xd2, 0xd2, number32)   // ref.func
+	span(0xfc, 0xfc, prefixed)
+	return t
+}()
+
+// misc says how many bytes or numbers follow 0xfc and a second opcode.
+var misc = [...]struct{ numbers, bytes int }{
+	0: {}, 1: {}, 2: {}, 3: {}, 4: {}, 5: {}, 6: {}, 7: {}, // saturating truncations
+	8:  {1, 1}, // memory.init
+	9:  {1, 0}, // data.drop
+	10: {0, 2}, // memory.copy
+	11: {0, 1}, // memory.fill
+	12: {2, 0}, // table.init
+	13: {1, 0}, // elem.drop
+	14: {2, 0}, // table.copy
+	15: {1, 0}, // table.grow
+	16: {1, 0}, // table.size
+	17: {1, 0}, // table.fill
+}
+
+// skip is the index behind the instruction at i.
+func skip(code []byte, i int) (next int, ok bool) {
+	kind := instructions[code[i]]
+	i++
+	switch kind {
+	case none:
+	case number32:
+		if i < len(code) && code[i] < 0x80 {
+			return i + 1, true
+		}
+		i = number(code, i, 5)
+	case number64:
+		i = number(code, i, 10)
+	case twoNumbers:
+		if i = number(code, i, 5); i >= 0 {
+			i = number(code, i, 5)
+		}
+	case bytes1:
+		i++
+	case bytes4:
+		i += 4
+	case bytes8:
+		i += 8
+	case branches, types:
+		n, length := binary.Uvarint(code[min(i, len(code)):])
+		if length <= 0 || length > 5 || n > uint64(len(code)) {
+			return 0, false
+		}
+		i += length
+		if kind == types {
+			i += int(n)
+			break
+		}
+		for range n + 1 {
+			if i = number(code, i, 5); i < 0 {
+				return 0, false
+			}
+		}
+	case prefixed:
+		if i >= len(code) || int(code[i]) >= len(misc) { // a second opcode that is spelled with more bytes is refused
+			return 0, false
+		}
+		m := misc[code[i]]
+		i++
+		for range m.numbers {
+			if i = number(code, i, 5); i < 0 {
+				return 0, false
+			}
+		}
+		i += m.bytes
+	default:
+		return 0, false
+	}
+	return i, i >= 0 && i <= len(code)
+}
+
+// number is the index behind the LEB128 number at i, -1 when it is longer than it may be.
+func number(code []byte, i, most int) int {
+	for end := min(i+most, len(code)); i < end; i++ {
+		if code[i] < 0x80 {
+			return i + 1
+		}
+	}
+	return -1
+}
