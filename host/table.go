@@ -40,6 +40,9 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
 	rows := &Rows{conn: c, ctx: ctx, op: run.op, input: input, columns: run.op.Columns, limit: opts.Limit}
+	if n := int(gjson.GetBytes(input, "limit").Int()); n > 0 && (opts.Limit == 0 || n < opts.Limit) {
+		rows.limit = n // the input's own; its default is for invoke, which holds all that it lists
+	}
 	if opts.Columns != nil {
 		rows.columns = nil
 		for _, name := range opts.Columns {

@@ -1,0 +1,141 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/build/pack"
+)
+
+// runner builds wasm-runner and the module as make build does, and returns a command for it.
+func runner(b *testing.B) (command func(cache string, args ...string) *exec.Cmd) {
+	b.Helper()
+	dir := b.TempDir()
+	path := filepath.Join(dir, "bin", "wasm-runner")
+	build := exec.Command("go", "build", "-trimpath", "-o", path, "../../cmd/wasm-runner")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	wasm, err := pack.Cached(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	module := filepath.Join(dir, "okta.wasm")
+	if err := os.WriteFile(module, wasm, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return func(cache string, args ...string) *exec.Cmd {
+		cmd := exec.Command(path, args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "WASM_RUNNER_MODULE="+module, "OKTA_API_TOKEN="+token, "XDG_CACHE_HOME="+cache)
+		return cmd
+	}
+}
+
+// BenchmarkStart compares the start of a whole invoke with that of --version, both as processes.
+func BenchmarkStart(b *testing.B) {
+	command := runner(b)
+	cache := b.TempDir()
+	invoke := []string{"--demo", "invoke", "lookup_user", `{"user":"ada.lovelace@example.com"}`}
+	took := func(cache string, args ...string) time.Duration {
+		cmd := command(cache, args...)
+		start := time.Now()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		return time.Since(start)
+	}
+	for b.Loop() {
+		var cold, warm, version []time.Duration
+		for range 3 {
+			cold = append(cold, took(b.TempDir(), invoke...))
+		}
+		took(cache, invoke...)
+		for range 21 {
+			version = append(version, took(cache, "--version"))
+			warm = append(warm, took(cache, invoke...))
+		}
+		v, w := median(version), median(warm)
+		b.ReportMetric(float64(w)/float64(v), "×version")
+		b.ReportMetric(float64(v.Microseconds())/1000, "ms-version")
+		b.ReportMetric(float64(w.Microseconds())/1000, "ms-warm")
+		b.ReportMetric(float64(median(cold).Microseconds())/1000, "ms-cold")
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
+// BenchmarkMemory watches a process that drains 1,000,000 events of about 2 KB: its peak, and how much it grew over the
+// second half.
+func BenchmarkMemory(b *testing.B) {
+	if runtime.GOOS != "linux" {
+		b.Skip("reads /proc")
+	}
+	const pages = 1000
+	command := runner(b)
+	server := httptest.NewServer(handler(pages))
+	defer server.Close()
+	for b.Loop() {
+		dir := b.TempDir()
+		config := filepath.Join(dir, "connections.yaml")
+		text := fmt.Sprintf("connections:\n  - {name: bench, kind: okta, base_url: %q, token_secret_ref: env:OKTA_API_TOKEN}\n", server.URL)
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		out := filepath.Join(dir, "events.ndjson")
+		cmd := command(b.TempDir(), "--config", config, "source", "poll_system_log_page", "--checkpoint", filepath.Join(dir, "cp.json"), "--out", out, "--once")
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		total := int64(pages * (len(page()) - 1)) // a line break for each comma, and no brackets
+		var half, peak int64
+		for running := true; running; {
+			select {
+			case err := <-ended:
+				if err != nil {
+					b.Fatal(err)
+				}
+				running = false
+			case <-time.After(5 * time.Millisecond):
+				if n := highWater(cmd.Process.Pid); n > peak {
+					peak = n
+				}
+				if info, err := os.Stat(out); err == nil && info.Size() < total/2 {
+					half = peak
+				}
+			}
+		}
+		if info, err := os.Stat(out); err != nil || info.Size() < total {
+			b.Fatalf("not everything was written: %v", err)
+		}
+		_ = os.Remove(out)
+		b.ReportMetric(float64(peak)/(1<<20), "MiB-peak")
+		b.ReportMetric(float64(peak)/float64(half), "×half-way")
+		b.ReportMetric(0, "ns/op")
+		if peak > 128<<20 {
+			b.Errorf("the process took %d MiB, and 128 are its limit", peak>>20)
+		}
+	}
+}
+
+// highWater is the most memory that a process has had resident, in bytes; 0 when it has ended.
+func highWater(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	line, _, _ := strings.Cut(rest, " kB")
+	n, _ := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	return n << 10
+}
