@@ -9,8 +9,14 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// defaultLimit is the most records that an invoke lists where the input does not say.
-const defaultLimit = 1000
+const (
+	// defaultLimit is the most records that an invoke lists where the input does not say.
+	defaultLimit = 1000
+	// unaskedLimit is the same for an operation whose input has no limit.
+	unaskedLimit = 10_000
+	// maxPages is the most requests that an invoke lists with, below the host's own bound: pages may be empty.
+	maxPages = 500
+)
 
 // list is an operation that reads pages of records.
 type list struct {
@@ -22,8 +28,15 @@ type list struct {
 	records  string                      // path of the array in the body
 	endless  bool                        // there is always a next link: a short page is the end for now
 	onePage  bool                        // an invoke answers one page, whatever its size
+	next     string                      // path of the next link in the body, of lists that have it there
+	omit     []string                    // members that a record goes out without
 	noun     string
 	typ      string
+
+	// Of lists that are made as a call goes on:
+	filled       []hostcall.Pair // blanks that no input fills
+	kind, parent string          // of the envelope that records go out in
+	key          string          // path of a record's key, where it is not the operation's
 }
 
 // cursor is where a list goes on: behind Skip records of the page at Link (of the first page when it is empty).
@@ -44,26 +57,43 @@ func (op *operation) pager() pager {
 	return op.pages
 }
 
-// all reads pages up to the input's limit, and emits their records.
+// all reads pages up to the input's limit, and emits their records. What it read before a failure that passes is not
+// lost: the cursor goes on from there.
 func (c *call) all(pages pager) result {
-	left := int(c.input.Get("limit").Int())
-	if left == 0 {
-		left = defaultLimit
-	}
 	onePage := c.op.list != nil && c.op.list.onePage
+	left := c.limit()
 	if onePage {
 		left = 0
 	}
 	var warnings []string
-	for at := c.str("cursor"); ; {
-		r, n := pages(c, at, left)
+	var last result
+	at := c.str("cursor")
+	for n := 1; ; n++ {
+		r, count := pages(c, at, left)
 		warnings = append(warnings, r.warnings...)
-		if left -= n; r.outcome != abi.Succeeded || r.cursor == "" || onePage || left <= 0 {
+		if n > 1 && r.err != nil && r.err.Retryable {
+			last.warnings = append(warnings, "stopped early, next_cursor goes on: "+r.err.Message)
+			return last
+		}
+		if left -= count; r.outcome != abi.Succeeded || r.cursor == "" || onePage || left <= 0 || n == maxPages {
 			r.warnings = warnings
 			return r
 		}
-		at = r.cursor
+		at, last = r.cursor, r
 	}
+}
+
+// limit is the most records that an invoke lists.
+func (c *call) limit() int {
+	if n := int(c.input.Get("limit").Int()); n > 0 {
+		return n
+	}
+	for _, in := range c.op.inputs {
+		if in.name == "limit" {
+			return defaultLimit
+		}
+	}
+	return unaskedLimit
 }
 
 // page is the pager of a list.
@@ -84,25 +114,17 @@ func (cur cursor) members(w *jsonval.Writer) { w.StrIf("l", cur.link).IntIf("s",
 
 // read requests one page and emits its records. next is nil at the end; n is how many were emitted.
 func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n int) {
-	req := hostcall.Request{Endpoint: l.endpoint, Link: cur.link}
-	size := l.pageSize(c)
-	if cur.link == "" {
-		req.Path, req.Query = c.blanks(l.path), c.params(l.query)
-		if l.more != nil {
-			req.Query = append(req.Query, l.more(c)...)
-		}
-		if l.maxPage > 0 {
-			if limit > 0 && cur.skip == 0 {
-				size = min(size, limit)
-			}
-			req.Query = append(req.Query, hostcall.Pair{Name: "limit", Value: strconv.Itoa(size)})
-		}
+	want := 0
+	if cur.skip == 0 {
+		want = limit
 	}
+	req, size := l.request(c, cur.link, want)
 	resp := c.send(req)
 	if !ok(resp) {
 		return c.failure(resp, l.typ, l.noun), nil, 0
 	}
-	sum := c.Emit(resp.Body, abi.EmitOptions{Path: l.records, Limit: limit, Skip: cur.skip})
+	sum := c.Emit(resp.Body, abi.EmitOptions{Path: l.records, Limit: limit, Skip: cur.skip, Omit: l.omit, Kind: l.kind,
+		Parent: l.parent, Key: l.key})
 	if sum.Err != "" {
 		return badBody(resp, sum.Err), nil, 0
 	}
@@ -110,11 +132,62 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	if cur.skip+sum.Count < sum.Total { // the limit cut the page: the rest of it comes next
 		return r, &cursor{cur.link, cur.skip + sum.Count}, sum.Count
 	}
-	link := withoutOrigin(nextLink(resp.HeaderValues("link")))
+	link := l.nextLink(c, resp)
 	if link == "" || link == cur.link || l.endless && !l.onePage && sum.Total < size {
 		return r, nil, sum.Count
 	}
 	return r, &cursor{link: link}, sum.Count
+}
+
+// keys requests one page and answers the keys of its records, none of which is emitted. next is "" at the end.
+func (l *list) keys(c *call, at string) (keys []string, next string, failed *result) {
+	req, _ := l.request(c, at, 0)
+	resp := c.send(req)
+	if !ok(resp) {
+		r := c.failure(resp, l.typ, l.noun)
+		return nil, "", &r
+	}
+	keys, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.records, Key: l.key})
+	if err != "" {
+		r := badBody(resp, err)
+		return nil, "", &r
+	}
+	if next = l.nextLink(c, resp); next == at {
+		next = ""
+	}
+	return keys, next, nil
+}
+
+// request asks for the page at link, or for the first one, of at most want records (0 is no bound). size is how many it
+// asks for.
+func (l *list) request(c *call, link string, want int) (req hostcall.Request, size int) {
+	req = hostcall.Request{Endpoint: l.endpoint, Link: link}
+	size = l.pageSize(c)
+	if link != "" {
+		return req, size
+	}
+	req.Path, req.Query = append(c.blanks(l.path), l.filled...), c.params(l.query)
+	if l.more != nil {
+		req.Query = append(req.Query, l.more(c)...)
+	}
+	if l.maxPage > 0 {
+		if want > 0 {
+			size = min(size, want)
+		}
+		req.Query = append(req.Query, hostcall.Pair{Name: "limit", Value: strconv.Itoa(size)})
+	}
+	return req, size
+}
+
+// nextLink is the path and query of the next page, "" when there is none.
+func (l *list) nextLink(c *call, resp hostcall.Response) string {
+	if l.next == "" {
+		return withoutOrigin(nextLink(resp.HeaderValues("link")))
+	}
+	if links, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.next, Key: "href"}); err == "" && len(links) == 1 {
+		return withoutOrigin(links[0])
+	}
+	return "" // the last page has nothing there
 }
 
 // pageSize is how many records a request asks for.

@@ -135,16 +135,21 @@ func userFilter(c *call) []hostcall.Pair {
 		filter = status
 	}
 	if c.input.Get("include_deprovisioned").True() {
-		var all []string
-		for _, s := range [...]string{"ACTIVE", "DEPROVISIONED", "LOCKED_OUT", "PASSWORD_EXPIRED", "PROVISIONED", "RECOVERY", "STAGED", "SUSPENDED"} {
-			all = append(all, `status eq "`+s+`"`)
-		}
-		filter = strings.Join(all, " or ")
+		filter = everyStatus()
 	}
 	if filter == "" {
 		return nil
 	}
 	return []hostcall.Pair{{Name: "filter", Value: filter}}
+}
+
+// everyStatus is the filter that finds users of every status.
+func everyStatus() string {
+	var all []string
+	for _, s := range [...]string{"ACTIVE", "DEPROVISIONED", "LOCKED_OUT", "PASSWORD_EXPIRED", "PROVISIONED", "RECOVERY", "STAGED", "SUSPENDED"} {
+		all = append(all, `status eq "`+s+`"`)
+	}
+	return strings.Join(all, " or ")
 }
 
 // readUser reads a user by id or login. gone means that there is none.

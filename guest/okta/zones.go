@@ -1,3 +1,372 @@
 package okta
 
-var zoneOperations []operation
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+var (
+	getZones = abi.Endpoint{Endpoint: "GET /api/v1/zones", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
+	getZone  = abi.Endpoint{Endpoint: "GET /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
+	putZone  = abi.Endpoint{Endpoint: "PUT /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
+)
+
+var zoneInput = input{"zone", true, `{"type":"string","minLength":1,"maxLength":64,"description":"the network zone's id"}`}
+
+// addresses is the schema of a list of addresses.
+func addresses(description string) string {
+	return `{"type":"array","minItems":1,"maxItems":1000,"items":{"type":"string","minLength":2,"maxLength":100},"description":"` +
+		description + `: an address, a CIDR block (10.0.0.0/8) or a range (10.0.0.1-10.0.0.9) each"}`
+}
+
+var zoneOperations = []operation{
+	{
+		name:        "list_zones",
+		summary:     "Lists network zones.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		inputs: []input{
+			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a filter on id, usage or system, such as usage eq \"BLOCKLIST\""}`},
+			limitInput, cursorInput,
+		},
+		example:   `{"filter":"usage eq \"BLOCKLIST\""}`,
+		key:       "id",
+		columns:   zoneColumns,
+		endpoints: []abi.Endpoint{getZones},
+		list:      &list{endpoint: getZones.Endpoint, query: []param{{"filter", "filter"}}},
+	},
+	{
+		name:        "get_zone",
+		summary:     "Reads one network zone by id.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		inputs:      []input{zoneInput},
+		example:     `{"zone":"nzosimzone0000000001"}`,
+		key:         "id",
+		columns:     zoneColumns,
+		endpoints:   []abi.Endpoint{getZone},
+		get:         &get{endpoint: getZone.Endpoint, path: []blank{{"zoneId", "zone"}}, noun: "network zone", typ: "NetworkZone"},
+	},
+	{
+		name: "update_zone",
+		summary: "Changes a network zone: adds and removes addresses (the way to block one is to add it to a zone of usage " +
+			"BLOCKLIST), or applies a JSON merge patch (RFC 7396). The zone is read, merged and written as a whole; addresses " +
+			"are compared by what they mean, and where nothing differs, nothing is written.",
+		class:       abi.Privileged,
+		surfaces:    axon,
+		idempotency: abi.Verified,
+		inputs: []input{
+			zoneInput,
+			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set, such as name, status, usage, gateways; null takes a member away, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links"}`},
+			{"add_gateways", false, addresses("gateways to add")},
+			{"remove_gateways", false, addresses("gateways to take out")},
+			{"add_proxies", false, addresses("trusted proxies to add")},
+			{"remove_proxies", false, addresses("trusted proxies to take out")},
+		},
+		require:   `"minProperties":2`,
+		example:   `{"zone":"nzosimzone0000000001","add_gateways":["203.0.113.7"]}`,
+		key:       "id",
+		endpoints: []abi.Endpoint{getZone, putZone},
+		do:        updateZone,
+	},
+}
+
+var zoneColumns = []column{
+	{"id", abi.Varchar, "id", "the network zone's id"},
+	{"name", abi.Varchar, "name", ""},
+	{"type", abi.Varchar, "type", "IP, DYNAMIC or DYNAMIC_V2"},
+	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
+	{"usage", abi.Varchar, "usage", "POLICY, or BLOCKLIST: whose addresses are refused before they sign in"},
+	{"system", abi.Boolean, "system", "Okta made it"},
+	{"created", abi.TimestampTZ, "created", ""},
+	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+	{"proxy_type", abi.Varchar, "proxyType", "of a dynamic zone"},
+	{"gateways", abi.JSON, "gateways", "addresses of an IP zone"},
+	{"proxies", abi.JSON, "proxies", "addresses that may forward for a gateway"},
+	{"locations", abi.JSON, "locations", ""},
+	{"asns", abi.JSON, "asns", "autonomous systems"},
+	{"ip_service_categories", abi.JSON, "ipServiceCategories", "of an enhanced dynamic zone"},
+	{"links", abi.JSON, "_links", ""},
+}
+
+// addressList is one of a zone's two lists of addresses.
+type addressList struct {
+	name        string // in Okta's zone, and in a patch
+	add, remove []span
+}
+
+// span is the addresses that an entry means: those from first to last.
+type span struct{ first, last netip.Addr }
+
+// parseSpan reads an address, a CIDR block or a range. strict is false for a block whose address has bits beyond its
+// length: 10.0.0.5/8 is 10.0.0.0/8.
+func parseSpan(s string) (sp span, strict, ok bool) {
+	if from, to, isRange := strings.Cut(s, "-"); isRange {
+		first, err1 := parseAddress(from)
+		last, err2 := parseAddress(to)
+		return span{first, last}, true, err1 == nil && err2 == nil && first.BitLen() == last.BitLen() && first.Compare(last) <= 0
+	}
+	s = strings.TrimSpace(s)
+	if strings.Contains(s, "/") {
+		p, err := netip.ParsePrefix(s)
+		if err != nil || p.Addr().Is4In6() {
+			return sp, false, false
+		}
+		return span{p.Masked().Addr(), lastOf(p)}, p.Masked() == p, true
+	}
+	a, err := parseAddress(s)
+	return span{a, a}, true, err == nil
+}
+
+func parseAddress(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(strings.TrimSpace(s))
+	if err == nil && a.Zone() != "" {
+		return a, errCall
+	}
+	return a.Unmap(), err
+}
+
+// lastOf is the last address of a block.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for bit := p.Bits(); bit < len(b)*8; bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	last, _ := netip.AddrFromSlice(b)
+	return last
+}
+
+// block is the CIDR block of a span, when it is one.
+func (s span) block() (netip.Prefix, bool) {
+	for bits := 0; bits <= s.first.BitLen(); bits++ {
+		if p := netip.PrefixFrom(s.first, bits); p.Masked() == p && lastOf(p) == s.last {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// entry is a span as Okta writes it: a block as CIDR, an address and anything else as a range.
+func (s span) entry() string {
+	var w jsonval.Writer
+	if p, ok := s.block(); ok && s.first != s.last {
+		return w.Str("type", "CIDR").Str("value", p.String()).String()
+	}
+	return w.Str("type", "RANGE").Str("value", s.first.String()+"-"+s.last.String()).String()
+}
+
+func (s span) String() string {
+	if s.first == s.last {
+		return s.first.String()
+	}
+	if p, ok := s.block(); ok {
+		return p.String()
+	}
+	return s.first.String() + "-" + s.last.String()
+}
+
+func (s span) overlaps(t span) bool {
+	return s.first.BitLen() == t.first.BitLen() && s.first.Compare(t.last) <= 0 && t.first.Compare(s.last) <= 0
+}
+
+// zoneChange is what update_zone is asked for, checked.
+type zoneChange struct {
+	patch    jsonval.Value
+	lists    [2]addressList
+	warnings []string
+}
+
+// zoneChange checks the input, before anything is sent.
+func (c *call) zoneChange() (zc zoneChange, refused *result) {
+	zc.lists = [...]addressList{{name: "gateways"}, {name: "proxies"}}
+	zc.patch = c.input.Get("patch")
+	invalid := func(message string) *result {
+		r := fail(abi.Invalid, "input", message)
+		return &r
+	}
+	if refused = checkPatch(zc.patch); refused != nil {
+		return zc, refused
+	}
+	for i := range zc.lists {
+		l := &zc.lists[i]
+		for _, dir := range [...]struct {
+			input string
+			into  *[]span
+		}{{"add_" + l.name, &l.add}, {"remove_" + l.name, &l.remove}} {
+			for v := range c.input.Get(dir.input).Elements() {
+				s, strict, ok := parseSpan(v.Str())
+				if !ok {
+					return zc, invalid(dir.input + ": " + jsonval.Quote(v.Str()) + " is no address, CIDR block or range of addresses from low to high")
+				}
+				if !strict {
+					zc.warnings = append(zc.warnings, dir.input+": "+v.Str()+" is taken as "+s.String())
+				}
+				if !slices.Contains(*dir.into, s) {
+					*dir.into = append(*dir.into, s)
+				}
+			}
+		}
+		for _, s := range l.add {
+			if slices.Contains(l.remove, s) {
+				return zc, invalid(s.String() + " stands in both add_" + l.name + " and remove_" + l.name)
+			}
+		}
+		if refused = zc.checkWhole(l); refused != nil {
+			return zc, refused
+		}
+	}
+	return zc, nil
+}
+
+// checkWhole checks and normalises a list that the patch replaces as a whole.
+func (zc *zoneChange) checkWhole(l *addressList) *result {
+	whole := zc.patch.Get(l.name)
+	if !whole.Exists() {
+		return nil
+	}
+	invalid := func(message string) *result {
+		r := fail(abi.Invalid, "input", message)
+		return &r
+	}
+	if len(l.add)+len(l.remove) > 0 {
+		return invalid("patch has all " + l.name + ": leave out either it or add_" + l.name + " and remove_" + l.name)
+	}
+	if whole.Kind() != jsonval.Array && whole.Kind() != jsonval.Null {
+		return invalid("patch: " + l.name + ` is an array of {"type":"CIDR"|"RANGE","value":"…"}`)
+	}
+	var entries []string
+	for e := range whole.Elements() {
+		s, strict, ok := parseSpan(e.Get("value").Str())
+		if typ := e.Get("type").Str(); !ok || typ != "CIDR" && typ != "RANGE" {
+			return invalid("patch: " + l.name + ": " + e.Raw() + ` is not {"type":"CIDR"|"RANGE","value":"…"} with a CIDR block, or addresses from low to high`)
+		}
+		if !strict {
+			zc.warnings = append(zc.warnings, "patch: "+e.Get("value").Str()+" is taken as "+s.String())
+		}
+		entries = append(entries, s.entry())
+	}
+	var w jsonval.Writer
+	w.Raw(l.name, array(entries, func(s string) string { return s }))
+	normal, _ := jsonval.Parse(w.String())
+	zc.patch, _ = jsonval.Parse(mergePatch(zc.patch, normal))
+	return nil
+}
+
+func updateZone(c *call) result {
+	zc, refused := c.zoneChange()
+	if refused != nil {
+		return *refused
+	}
+	r := c.replace(replacement{
+		get: getZone.Endpoint, put: putZone.Endpoint, path: []hostcall.Pair{{Name: "zoneId", Value: c.str("zone")}},
+		noun: "network zone", typ: "NetworkZone",
+		merge: zc.merge,
+		body:  zoneBody,
+		same:  sameZone,
+	})
+	r.warnings = append(zc.warnings, r.warnings...)
+	return r
+}
+
+// merge makes the zone that is wanted of the one that was read.
+func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
+	after := before
+	if zc.patch.Exists() {
+		after, _ = jsonval.Parse(mergePatch(before, zc.patch))
+	}
+	for _, l := range zc.lists {
+		if len(l.add)+len(l.remove) == 0 {
+			continue
+		}
+		if typ := before.Get("type").Str(); typ != "IP" {
+			r := fail(abi.Rejected, "zone_type", "the zone is of type "+typ+", and only an IP zone has "+l.name)
+			return "", &r
+		}
+		text, refused := l.apply(after.Get(l.name))
+		if refused != nil {
+			return "", refused
+		}
+		var w jsonval.Writer
+		patch, _ := jsonval.Parse(w.Raw(l.name, text).String())
+		after, _ = jsonval.Parse(mergePatch(after, patch))
+	}
+	return after.Raw(), nil
+}
+
+// apply adds to and removes from the entries that the zone has. Those that stay keep their text.
+func (l addressList) apply(have jsonval.Value) (string, *result) {
+	var kept []string
+	var spans []span
+	for e := range have.Elements() {
+		s, _, ok := parseSpan(e.Get("value").Str())
+		if ok && slices.Contains(l.remove, s) {
+			continue
+		}
+		kept = append(kept, e.Raw())
+		if ok {
+			spans = append(spans, s)
+		}
+	}
+	for _, gone := range l.remove {
+		for _, s := range spans {
+			if s.overlaps(gone) {
+				r := fail(abi.Rejected, "overlap", gone.String()+" would stay in the zone's "+l.name+", since "+s.String()+
+					" holds it in whole or in part: take that out, and add what is to stay")
+				return "", &r
+			}
+		}
+	}
+	for _, s := range l.add {
+		if !slices.Contains(spans, s) {
+			kept = append(kept, s.entry())
+		}
+	}
+	return array(kept, func(s string) string { return s }), nil
+}
+
+// exemptZone is the system zone whose PUT Okta takes with useAsExemptList alone.
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/NetworkZone/#tag/NetworkZone/operation/replaceNetworkZone
+const exemptZone = "DefaultExemptIpZone"
+
+// zoneBody is what is written: what Okta sets by itself, and what it takes of one zone alone, is left out.
+func zoneBody(before, after jsonval.Value) string {
+	aside := append([]string{"useAsExemptList", "useAsBlackList"}, readOnly...)
+	body := without(after, aside)
+	if before.Get("useAsExemptList").True() || before.Get("system").True() && before.Get("name").Str() == exemptZone {
+		v, _ := jsonval.Parse(body)
+		exempt, _ := jsonval.Parse(`{"useAsExemptList":true}`)
+		body = mergePatch(v, exempt)
+	}
+	return body
+}
+
+// sameZone compares zones by what they mean.
+func sameZone(a, b jsonval.Value) bool {
+	return alikeBut(a, b, append([]string{"gateways", "proxies", "useAsExemptList", "useAsBlackList"}, readOnly...)...) &&
+		sameAddresses(a.Get("gateways"), b.Get("gateways")) && sameAddresses(a.Get("proxies"), b.Get("proxies"))
+}
+
+func sameAddresses(a, b jsonval.Value) bool {
+	return slices.Equal(meanings(a), meanings(b))
+}
+
+// meanings are the entries of a list, each as what it means, sorted. What cannot be read means its text.
+func meanings(list jsonval.Value) []string {
+	var all []string
+	for e := range list.Elements() {
+		m := e.Get("value").Str()
+		if s, _, ok := parseSpan(m); ok {
+			m = s.first.String() + "-" + s.last.String()
+		}
+		all = append(all, m)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
