@@ -3,6 +3,7 @@ package okta
 import (
 	"encoding/base64"
 	"strconv"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -14,20 +15,28 @@ const defaultLimit = 1000
 
 // list is an operation that reads pages of records.
 type list struct {
-	endpoint string
-	path     []blank
-	query    []param
-	more     func(*call) []hostcall.Pair // query parameters that a param cannot express
-	maxPage  int                         // most records a request; 0 is an endpoint without paging
-	records  string                      // path of the array in the body
-	endless  bool                        // there is always a next link: a short page is the end for now
-	onePage  bool                        // an invoke answers one page, whatever its size
-	noun     string
-	typ      string
+	endpoint   string
+	path       []blank
+	query      []param
+	more       func(*call) []hostcall.Pair            // query parameters that a param cannot express
+	maxPage    int                                    // most records a request; 0 is an endpoint that takes no limit
+	records    string                                 // path of the array in the body
+	bodyNext   bool                                   // the next link stands in the body, as _links.next.href
+	keep       []param                                // query parameters that Okta's next links drop
+	resolve    func(*call) ([]hostcall.Pair, *result) // fills the path where the input names an object otherwise than by id
+	kind       string                                 // of the records' envelope, for exports of several kinds
+	parent     string                                 // in that envelope
+	key        string                                 // of the records in an envelope, "id" by default
+	untilEmpty bool                                   // an empty page is the end, whatever its links say
+	halve      bool                                   // a page that Okta finds too heavy is asked for again, half as large
+	endless    bool                                   // there is always a next link: a short page is the end for now
+	onePage    bool                                   // an invoke answers one page, whatever its size
+	noun       string
+	typ        string
 }
 
-// cursor is where a list goes on: behind Skip records of the page at Link (of the first page when it is empty).
-type cursor struct {
+// pageCursor is where a list goes on: behind Skip records of the page at Link (of the first page when it is empty).
+type pageCursor struct {
 	link string
 	skip int
 }
@@ -72,22 +81,32 @@ func (l *list) page(c *call, at string, limit int) (result, int) {
 	if !ok {
 		return c.badCursor(), 0
 	}
-	r, next, n := l.read(c, cursor{v.Get("l").Str(), int(v.Get("s").Int())}, limit)
+	r, next, n := l.read(c, cursorOf(v), limit)
 	if next != nil {
 		r.cursor = c.sealCursor(next.members)
 	}
 	return r, n
 }
 
+// cursorOf reads a cursor's own members.
+func cursorOf(v jsonval.Value) pageCursor { return pageCursor{v.Get("l").Str(), int(v.Get("s").Int())} }
+
 // members writes the cursor's own members.
-func (cur cursor) members(w *jsonval.Writer) { w.StrIf("l", cur.link).IntIf("s", int64(cur.skip)) }
+func (cur pageCursor) members(w *jsonval.Writer) { w.StrIf("l", cur.link).IntIf("s", int64(cur.skip)) }
 
 // read requests one page and emits its records. next is nil at the end; n is how many were emitted.
-func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n int) {
+func (l *list) read(c *call, cur pageCursor, limit int) (r result, next *pageCursor, n int) {
 	req := hostcall.Request{Endpoint: l.endpoint, Link: cur.link}
 	size := l.pageSize(c)
 	if cur.link == "" {
 		req.Path, req.Query = c.blanks(l.path), c.params(l.query)
+		if l.resolve != nil {
+			path, failed := l.resolve(c)
+			if failed != nil {
+				return *failed, nil, 0
+			}
+			req.Path = path
+		}
 		if l.more != nil {
 			req.Query = append(req.Query, l.more(c)...)
 		}
@@ -99,22 +118,88 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 		}
 	}
 	resp := c.send(req)
+	for l.halve && resp.Err == nil && resp.Status == 500 && size > leastPage {
+		size /= 2
+		setLimit(&req, size)
+		resp = c.send(req)
+	}
 	if !ok(resp) {
 		return c.failure(resp, l.typ, l.noun), nil, 0
 	}
-	sum := c.Emit(resp.Body, abi.EmitOptions{Path: l.records, Limit: limit, Skip: cur.skip})
+	sum := c.Emit(resp.Body, abi.EmitOptions{Path: l.records, Limit: limit, Skip: cur.skip, Kind: l.kind, Parent: l.parent, Key: l.key})
 	if sum.Err != "" {
 		return badBody(resp, sum.Err), nil, 0
 	}
 	r = result{outcome: abi.Succeeded, list: true}
 	if cur.skip+sum.Count < sum.Total { // the limit cut the page: the rest of it comes next
-		return r, &cursor{cur.link, cur.skip + sum.Count}, sum.Count
+		return r, &pageCursor{cur.link, cur.skip + sum.Count}, sum.Count
 	}
-	link := withoutOrigin(nextLink(resp.HeaderValues("link")))
-	if link == "" || link == cur.link || l.endless && !l.onePage && sum.Total < size {
+	link := nextLink(resp.HeaderValues("link"))
+	if l.bodyNext {
+		body, _ := c.Body(resp)
+		link = body.Get("_links", "next", "href").Str()
+	}
+	if link = withoutOrigin(link); link != "" {
+		link = c.keepParams(link, l.keep)
+	}
+	if link == "" || link == cur.link || l.untilEmpty && sum.Total == 0 || l.endless && !l.onePage && sum.Total < size {
 		return r, nil, sum.Count
 	}
-	return r, &cursor{link: link}, sum.Count
+	return r, &pageCursor{link: link}, sum.Count
+}
+
+// leastPage is the size below which a page that is too heavy is not halved.
+const leastPage = 10
+
+// setLimit asks for pages of another size.
+func setLimit(req *hostcall.Request, size int) {
+	limit := strconv.Itoa(size)
+	for i := range req.Query {
+		if req.Query[i].Name == "limit" {
+			req.Query[i].Value = limit
+		}
+	}
+	path, query, _ := strings.Cut(req.Link, "?")
+	parts := strings.Split(query, "&")
+	for i, p := range parts {
+		if strings.HasPrefix(p, "limit=") {
+			parts[i] = "limit=" + limit
+			req.Link = path + "?" + strings.Join(parts, "&")
+		}
+	}
+}
+
+// keepParams adds the parameters that a next link lacks and the input has.
+func (c *call) keepParams(link string, keep []param) string {
+	path, query, _ := strings.Cut(link, "?")
+	for _, p := range keep {
+		value := c.str(p.input)
+		if value == "" || strings.Contains("&"+query, "&"+p.query+"=") {
+			continue
+		}
+		if query != "" {
+			query += "&"
+		}
+		query += p.query + "=" + url(value)
+	}
+	if query == "" {
+		return path
+	}
+	return path + "?" + query
+}
+
+// url escapes a query parameter.
+func url(s string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+	var b []byte
+	for i := range len(s) {
+		if strings.IndexByte(plain, s[i]) >= 0 {
+			b = append(b, s[i])
+		} else {
+			b = append(b, '%', "0123456789ABCDEF"[s[i]>>4], "0123456789ABCDEF"[s[i]&15])
+		}
+	}
+	return string(b)
 }
 
 // pageSize is how many records a request asks for.
