@@ -289,15 +289,28 @@ type EmitOptions struct {
 	Summarise []string `json:"summarise,omitempty"`
 	Limit     int      `json:"limit,omitempty"` // emit no more than this many; 0 is all
 	Skip      int      `json:"skip,omitempty"`  // leave out this many at the beginning
+	// Omit lists members, by plain path, that a record goes out without: credentials that the service puts into lists.
+	Omit []string `json:"omit,omitempty"`
+	// Keys emits nothing and answers with the keys of the records that Limit and Skip leave: at most MaxKeys of them,
+	// each a string or number, of at most MaxKeyBytes together. It is how a guest goes over the parents of a list, or
+	// finds a link in a body, without reading the body.
+	Keys bool `json:"keys,omitempty"`
 }
+
+// The limits of EmitOptions.Keys.
+const (
+	MaxKeys     = 1000
+	MaxKeyBytes = 64 << 10
+)
 
 // EmitSummary is what records_emit answers.
 type EmitSummary struct {
-	Count int                        `json:"count"`           // records emitted
+	Count int                        `json:"count"`           // records emitted, with Keys those looked at
 	Total int                        `json:"total"`           // records in the body, emitted or not
 	Bytes int64                      `json:"bytes"`           // of the emitted records
 	First map[string]json.RawMessage `json:"first,omitempty"` // by path of Summarise
 	Last  map[string]json.RawMessage `json:"last,omitempty"`
+	Keys  []string                   `json:"keys,omitempty"`  // with EmitOptions.Keys
 	Error string                     `json:"error,omitempty"` // the body is no JSON, has nothing at Path, or a limit was hit
 }
 

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/records"
@@ -293,7 +296,7 @@ func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
 	if err := dec.Decode(&o); err != nil {
 		return abi.EmitSummary{Error: "the options are not those of the ABI: " + err.Error()}
 	}
-	for _, p := range append(o.Summarise, o.Path, o.Key) {
+	for _, p := range append(append(o.Summarise, o.Omit...), o.Path, o.Key) {
 		if p != "" && !records.PlainPath(p) {
 			return abi.EmitSummary{Error: "a path is not object keys joined by dots"}
 		}
@@ -307,7 +310,17 @@ func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
 	if o.Limit > 0 && len(spans) > o.Limit {
 		spans = spans[:o.Limit]
 	}
+	key := o.Key
+	if key == "" {
+		key = c.op.Key
+	}
 	sum := abi.EmitSummary{Count: len(spans), Total: total}
+	if o.Keys {
+		if sum.Keys, err = keys(body, spans, key); err != nil {
+			return abi.EmitSummary{Error: err.Error()}
+		}
+		return sum
+	}
 	if len(spans) > 0 {
 		// Records of one body never overlap: the space between them is the host's to write in.
 		if spans[0].Start < c.taken[handle] {
@@ -317,6 +330,9 @@ func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
 			c.taken = map[uint64]int{}
 		}
 		c.taken[handle] = spans[len(spans)-1].End
+	}
+	if body, spans, err = without(body, spans, o.Omit); err != nil {
+		return abi.EmitSummary{Error: err.Error()}
 	}
 	for _, s := range spans {
 		sum.Bytes += int64(s.End - s.Start)
@@ -330,10 +346,6 @@ func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
 		if o.Kind != "" {
 			c.pieces = append(c.pieces, wrap(body, spans, o))
 			return sum
-		}
-		key := o.Key
-		if key == "" {
-			key = c.op.Key
 		}
 		c.pieces = append(c.pieces, piece{body: body, spans: spans, key: key})
 	}
@@ -373,6 +385,61 @@ func quoted(s string) []byte {
 	b, _ := json.Marshal(s) // a string always encodes
 	return b
 }
+
+// keys are the keys of records, for abi.EmitOptions.Keys.
+func keys(body []byte, spans []records.Span, path string) ([]string, error) {
+	if len(spans) > abi.MaxKeys {
+		return nil, fmt.Errorf("keys of %d records, %d are allowed (abi.MaxKeys): ask with a limit", len(spans), abi.MaxKeys)
+	}
+	if path == "" {
+		path = "id"
+	}
+	all, size := make([]string, 0, len(spans)), 0
+	for i, s := range spans {
+		v := records.Get(body[s.Start:s.End], path)
+		if v.Type != gjson.String && v.Type != gjson.Number || v.String() == "" {
+			return nil, fmt.Errorf("record %d has no string or number at %s", i, path)
+		}
+		if size += len(v.String()); size > abi.MaxKeyBytes {
+			return nil, fmt.Errorf("over %d bytes of keys (abi.MaxKeyBytes): ask with a limit", abi.MaxKeyBytes)
+		}
+		all = append(all, v.String())
+	}
+	return all, nil
+}
+
+// without takes members out of records. Where none has any, the records stay where they are.
+func without(body []byte, spans []records.Span, paths []string) ([]byte, []records.Span, error) {
+	var out []byte
+	var moved []records.Span
+	for i, s := range spans {
+		record := body[s.Start:s.End]
+		for _, p := range paths {
+			for n := 0; records.Get(record, p).Exists(); n++ { // a member that stands twice goes twice
+				var err error
+				if record, err = sjson.DeleteBytes(record, p); err != nil || n == maxTwins {
+					return nil, nil, fmt.Errorf("record %d cannot be emitted without %s", i, p)
+				}
+				if moved == nil {
+					moved = append(make([]records.Span, 0, len(spans)), spans[:i]...)
+					out = append(make([]byte, 0, len(body)), body[:s.Start]...)
+				}
+			}
+		}
+		if moved != nil {
+			start := len(out)
+			out = append(out, record...)
+			moved = append(moved, records.Span{Start: start, End: len(out)})
+		}
+	}
+	if moved == nil {
+		return body, spans, nil
+	}
+	return out, moved, nil
+}
+
+// maxTwins bounds how often without deletes one member.
+const maxTwins = 16
 
 // emitValue is record_emit.
 func (c *call) emitValue(raw []byte) error {

@@ -125,18 +125,37 @@ type Summary struct {
 
 // Emit hands the records in a body on without copying them.
 func (h Host) Emit(handle uint64, o abi.EmitOptions) Summary {
+	s, _ := h.emit(handle, o)
+	return s
+}
+
+// Keys answers the keys of the records in a body, and emits none: o is as in Emit.
+func (h Host) Keys(handle uint64, o abi.EmitOptions) (keys []string, err string) {
+	o.Keys = true
+	s, v := h.emit(handle, o)
+	for k := range v.Get("keys").Elements() {
+		keys = append(keys, k.Str())
+	}
+	return keys, s.Err
+}
+
+func (h Host) emit(handle uint64, o abi.EmitOptions) (Summary, jsonval.Value) {
 	var w jsonval.Writer
 	w.StrIf("path", o.Path).StrIf("kind", o.Kind).StrIf("parent", o.Parent).StrIf("key", o.Key)
 	if len(o.Summarise) > 0 {
 		w.Strs("summarise", o.Summarise)
 	}
 	w.IntIf("limit", int64(o.Limit)).IntIf("skip", int64(o.Skip))
+	if len(o.Omit) > 0 {
+		w.Strs("omit", o.Omit)
+	}
+	w.BoolIf("keys", o.Keys)
 	v, err := jsonval.Parse(h.imports.RecordsEmit(handle, w.String()))
 	if err != nil {
-		return Summary{Err: "the host's answer is not JSON"}
+		return Summary{Err: "the host's answer is not JSON"}, v
 	}
 	return Summary{Count: int(v.Get("count").Int()), Total: int(v.Get("total").Int()), First: v.Get("first"),
-		Last: v.Get("last"), Err: v.Get("error").Str()}
+		Last: v.Get("last"), Err: v.Get("error").Str()}, v
 }
 
 // EmitRecord hands one record on by value.

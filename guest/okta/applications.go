@@ -185,7 +185,7 @@ func (c *call) appGroup(app, group string) (object, *result) {
 }
 
 func (c *call) assigned(req hostcall.Request) (object, *result) {
-	o, failed := c.read(req, "AppInstance", "application")
+	o, failed := c.object(req, "AppInstance", "application")
 	if failed == nil || failed.err.Upstream == nil || failed.err.Upstream.Status != 404 {
 		return o, failed
 	}

@@ -58,6 +58,20 @@ func (c *call) change(ch change) result {
 	return c.lost(resp, ch.what)
 }
 
+// insistDelays are the pauses while Okta refuses a change for now, in milliseconds: another is under way, or the object
+// is still being set up.
+var insistDelays = [...]int64{500, 1000, 2000, 4000}
+
+// insist is change for what Okta may refuse for a moment. Nothing was done where it refused.
+func (c *call) insist(ch change) result {
+	for attempt := 0; ; attempt++ {
+		r := c.change(ch)
+		if r.outcome != abi.Rejected || !r.err.Retryable || attempt == len(insistDelays) || !c.Wait(insistDelays[attempt]) {
+			return r
+		}
+	}
+}
+
 // uncertain reports whether a write may or may not have taken effect: sent, and no answer that tells.
 func uncertain(r hostcall.Response) bool {
 	if r.Err != nil {

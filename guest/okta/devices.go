@@ -123,7 +123,7 @@ var deviceColumns = []column{
 }
 
 func (c *call) device(id string) (object, *result) {
-	return c.read(hostcall.Request{Endpoint: getDevice.Endpoint, Path: at("deviceId", id)}, "Device", "device")
+	return c.object(hostcall.Request{Endpoint: getDevice.Endpoint, Path: at("deviceId", id)}, "Device", "device")
 }
 
 // deviceMoves are the states that each action starts from, and the one that it leads to.

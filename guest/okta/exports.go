@@ -19,10 +19,6 @@ type call struct {
 	settings jsonval.Value
 	now      string // RFC 3339
 
-	skipped []string // parts of a list that could not be read, as JSON
-	parents parents  // of an export, the page in hand
-	report  report
-
 	auth   string
 	denied string // why there is no auth
 }
@@ -76,14 +72,6 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 	default:
 		return "", errCall
 	}
-	switch {
-	case !r.list:
-	case c.op.name == "inventory_export":
-		r.output = c.reportJSON()
-	case len(c.skipped) > 0:
-		var w jsonval.Writer
-		r.output = w.Raw("skipped", array(c.skipped, func(s string) string { return s })).String()
-	}
 	var w jsonval.Writer
 	w.Str("outcome", string(r.outcome)).RawIf("output", r.output).BoolIf("list", r.list).StrIf("next_cursor", r.cursor)
 	r.finish(&w)
@@ -130,9 +118,6 @@ func Table(host hostcall.Host, text string) (string, error) {
 	}
 	if r.outcome == abi.NotFound && c.op.pager() == nil { // a row that is not there is no row
 		r = result{outcome: abi.Succeeded}
-	}
-	for _, s := range c.skipped {
-		r.warnings = append(r.warnings, "skipped: "+s)
 	}
 	if r.output != "" && r.outcome == abi.Succeeded && !r.list && !c.EmitRecord(r.output) { // a row by value
 		r = fail(abi.Failed, "record", "the host refused the record")

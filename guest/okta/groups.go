@@ -163,7 +163,7 @@ var groupColumns = []column{
 }
 
 func (c *call) group(id string) (object, *result) {
-	return c.read(hostcall.Request{Endpoint: getGroup.Endpoint, Path: at("groupId", id)}, "UserGroup", "group")
+	return c.object(hostcall.Request{Endpoint: getGroup.Endpoint, Path: at("groupId", id)}, "UserGroup", "group")
 }
 
 // groupsNamed finds the groups of exactly this name. q is read from the groups themselves, and not from the index of

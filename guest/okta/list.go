@@ -10,33 +10,44 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// defaultLimit is the most records that an invoke lists where the input does not say.
-const defaultLimit = 1000
+const (
+	// defaultLimit is the most records that an invoke lists where the input does not say.
+	defaultLimit = 1000
+	// unaskedLimit is the same for an operation whose input has no limit.
+	unaskedLimit = 10_000
+	// maxPages is the most requests that an invoke lists with, below the host's own bound: pages may be empty.
+	maxPages = 500
+)
 
 // list is an operation that reads pages of records.
 type list struct {
-	endpoint   string
-	path       []blank
-	query      []param
-	more       func(*call) []hostcall.Pair            // query parameters that a param cannot express
-	maxPage    int                                    // most records a request; 0 is an endpoint that takes no limit
-	records    string                                 // path of the array in the body
-	bodyNext   bool                                   // the next link stands in the body, as _links.next.href
-	keep       []param                                // query parameters that Okta's next links drop
-	resolve    func(*call) ([]hostcall.Pair, *result) // fills the path where the input names an object otherwise than by id
-	kind       string                                 // of the records' envelope, for exports of several kinds
-	parent     string                                 // in that envelope
-	key        string                                 // of the records in an envelope, "id" by default
-	untilEmpty bool                                   // an empty page is the end, whatever its links say
-	halve      bool                                   // a page that Okta finds too heavy is asked for again, half as large
-	endless    bool                                   // there is always a next link: a short page is the end for now
-	onePage    bool                                   // an invoke answers one page, whatever its size
-	noun       string
-	typ        string
+	endpoint string
+	path     []blank
+	query    []param
+	more     func(*call) []hostcall.Pair // query parameters that a param cannot express
+	maxPage  int                         // most records a request; 0 is an endpoint without paging
+	records  string                      // path of the array in the body
+	endless  bool                        // there is always a next link: a short page is the end for now
+	onePage  bool                        // an invoke answers one page, whatever its size
+	next     string                      // path of the next link in the body, of lists that have it there
+	omit     []string                    // members that a record goes out without
+	keep     []param                     // query parameters that Okta's next links drop
+	noun     string
+	typ      string
+
+	// resolve fills the path where the input names an object otherwise than by id.
+	resolve    func(*call) ([]hostcall.Pair, *result)
+	untilEmpty bool // an empty page is the end, whatever its links say
+	halve      bool // a page that Okta finds too heavy is asked for again, half as large
+
+	// Of lists that are made as a call goes on:
+	filled       []hostcall.Pair // blanks that no input fills
+	kind, parent string          // of the envelope that records go out in
+	key          string          // path of a record's key, where it is not the operation's
 }
 
-// pageCursor is where a list goes on: behind Skip records of the page at Link (of the first page when it is empty).
-type pageCursor struct {
+// cursor is where a list goes on: behind Skip records of the page at Link (of the first page when it is empty).
+type cursor struct {
 	link string
 	skip int
 }
@@ -53,26 +64,43 @@ func (op *operation) pager() pager {
 	return op.pages
 }
 
-// all reads pages up to the input's limit, and emits their records.
+// all reads pages up to the input's limit, and emits their records. What it read before a failure that passes is not
+// lost: the cursor goes on from there.
 func (c *call) all(pages pager) result {
-	left := int(c.input.Get("limit").Int())
-	if left == 0 {
-		left = defaultLimit
-	}
 	onePage := c.op.list != nil && c.op.list.onePage
+	left := c.limit()
 	if onePage {
 		left = 0
 	}
 	var warnings []string
-	for at := c.str("cursor"); ; {
-		r, n := pages(c, at, left)
+	var last result
+	at := c.str("cursor")
+	for n := 1; ; n++ {
+		r, count := pages(c, at, left)
 		warnings = append(warnings, r.warnings...)
-		if left -= n; r.outcome != abi.Succeeded || r.cursor == "" || onePage || left <= 0 {
+		if n > 1 && r.err != nil && r.err.Retryable {
+			last.warnings = append(warnings, "stopped early, next_cursor goes on: "+r.err.Message)
+			return last
+		}
+		if left -= count; r.outcome != abi.Succeeded || r.cursor == "" || onePage || left <= 0 || n == maxPages {
 			r.warnings = warnings
 			return r
 		}
-		at = r.cursor
+		at, last = r.cursor, r
 	}
+}
+
+// limit is the most records that an invoke lists.
+func (c *call) limit() int {
+	if n := int(c.input.Get("limit").Int()); n > 0 {
+		return n
+	}
+	for _, in := range c.op.inputs {
+		if in.name == "limit" {
+			return defaultLimit
+		}
+	}
+	return unaskedLimit
 }
 
 // page is the pager of a list.
@@ -81,42 +109,31 @@ func (l *list) page(c *call, at string, limit int) (result, int) {
 	if !ok {
 		return c.badCursor(), 0
 	}
-	r, next, n := l.read(c, cursorOf(v), limit)
+	r, next, n := l.read(c, cursor{v.Get("l").Str(), int(v.Get("s").Int())}, limit)
 	if next != nil {
 		r.cursor = c.sealCursor(next.members)
 	}
 	return r, n
 }
 
-// cursorOf reads a cursor's own members.
-func cursorOf(v jsonval.Value) pageCursor { return pageCursor{v.Get("l").Str(), int(v.Get("s").Int())} }
-
 // members writes the cursor's own members.
-func (cur pageCursor) members(w *jsonval.Writer) { w.StrIf("l", cur.link).IntIf("s", int64(cur.skip)) }
+func (cur cursor) members(w *jsonval.Writer) { w.StrIf("l", cur.link).IntIf("s", int64(cur.skip)) }
 
 // read requests one page and emits its records. next is nil at the end; n is how many were emitted.
-func (l *list) read(c *call, cur pageCursor, limit int) (r result, next *pageCursor, n int) {
-	req := hostcall.Request{Endpoint: l.endpoint, Link: cur.link}
-	size := l.pageSize(c)
-	if cur.link == "" {
-		req.Path, req.Query = c.blanks(l.path), c.params(l.query)
-		if l.resolve != nil {
-			path, failed := l.resolve(c)
-			if failed != nil {
-				return *failed, nil, 0
-			}
-			req.Path = path
-		}
-		if l.more != nil {
-			req.Query = append(req.Query, l.more(c)...)
-		}
-		if l.maxPage > 0 {
-			if limit > 0 && cur.skip == 0 {
-				size = min(size, limit)
-			}
-			req.Query = append(req.Query, hostcall.Pair{Name: "limit", Value: strconv.Itoa(size)})
-		}
+func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n int) {
+	want := 0
+	if cur.skip == 0 {
+		want = limit
 	}
+	if l.resolve != nil && cur.link == "" {
+		path, failed := l.resolve(c)
+		if failed != nil {
+			return *failed, nil, 0
+		}
+		filled := *l
+		filled.filled, l = path, &filled
+	}
+	req, size := l.request(c, cur.link, want)
 	resp := c.send(req)
 	for l.halve && resp.Err == nil && resp.Status == 500 && size > leastPage {
 		size /= 2
@@ -126,26 +143,74 @@ func (l *list) read(c *call, cur pageCursor, limit int) (r result, next *pageCur
 	if !ok(resp) {
 		return c.failure(resp, l.typ, l.noun), nil, 0
 	}
-	sum := c.Emit(resp.Body, abi.EmitOptions{Path: l.records, Limit: limit, Skip: cur.skip, Kind: l.kind, Parent: l.parent, Key: l.key})
+	sum := c.Emit(resp.Body, abi.EmitOptions{Path: l.records, Limit: limit, Skip: cur.skip, Omit: l.omit, Kind: l.kind,
+		Parent: l.parent, Key: l.key})
 	if sum.Err != "" {
 		return badBody(resp, sum.Err), nil, 0
 	}
 	r = result{outcome: abi.Succeeded, list: true}
 	if cur.skip+sum.Count < sum.Total { // the limit cut the page: the rest of it comes next
-		return r, &pageCursor{cur.link, cur.skip + sum.Count}, sum.Count
+		return r, &cursor{cur.link, cur.skip + sum.Count}, sum.Count
 	}
-	link := nextLink(resp.HeaderValues("link"))
-	if l.bodyNext {
-		body, _ := c.Body(resp)
-		link = body.Get("_links", "next", "href").Str()
-	}
-	if link = withoutOrigin(link); link != "" {
+	link := l.nextLink(c, resp)
+	if link != "" {
 		link = c.keepParams(link, l.keep)
 	}
-	if link == "" || link == cur.link || l.untilEmpty && sum.Total == 0 || l.endless && !l.onePage && sum.Total < size {
+	if link == "" || l.untilEmpty && sum.Total == 0 || link == cur.link || l.endless && !l.onePage && sum.Total < size {
 		return r, nil, sum.Count
 	}
-	return r, &pageCursor{link: link}, sum.Count
+	return r, &cursor{link: link}, sum.Count
+}
+
+// keys requests one page and answers the keys of its records, none of which is emitted. next is "" at the end.
+func (l *list) keys(c *call, at string) (keys []string, next string, failed *result) {
+	req, _ := l.request(c, at, 0)
+	resp := c.send(req)
+	if !ok(resp) {
+		r := c.failure(resp, l.typ, l.noun)
+		return nil, "", &r
+	}
+	keys, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.records, Key: l.key})
+	if err != "" {
+		r := badBody(resp, err)
+		return nil, "", &r
+	}
+	if next = l.nextLink(c, resp); next == at {
+		next = ""
+	}
+	return keys, next, nil
+}
+
+// request asks for the page at link, or for the first one, of at most want records (0 is no bound). size is how many it
+// asks for.
+func (l *list) request(c *call, link string, want int) (req hostcall.Request, size int) {
+	req = hostcall.Request{Endpoint: l.endpoint, Link: link}
+	size = l.pageSize(c)
+	if link != "" {
+		return req, size
+	}
+	req.Path, req.Query = append(c.blanks(l.path), l.filled...), c.params(l.query)
+	if l.more != nil {
+		req.Query = append(req.Query, l.more(c)...)
+	}
+	if l.maxPage > 0 {
+		if want > 0 {
+			size = min(size, want)
+		}
+		req.Query = append(req.Query, hostcall.Pair{Name: "limit", Value: strconv.Itoa(size)})
+	}
+	return req, size
+}
+
+// nextLink is the path and query of the next page, "" when there is none.
+func (l *list) nextLink(c *call, resp hostcall.Response) string {
+	if l.next == "" {
+		return withoutOrigin(nextLink(resp.HeaderValues("link")))
+	}
+	if links, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.next, Key: "href"}); err == "" && len(links) == 1 {
+		return withoutOrigin(links[0])
+	}
+	return "" // the last page has nothing there
 }
 
 // leastPage is the size below which a page that is too heavy is not halved.

@@ -65,7 +65,7 @@ var orgColumns = []column{
 
 // orgIdentity merges what the org says of itself to everybody and to those with a token.
 func orgIdentity(c *call) result {
-	org, failed := c.read(hostcall.Request{Endpoint: getOrg.Endpoint}, "", "org")
+	org, failed := c.object(hostcall.Request{Endpoint: getOrg.Endpoint}, "", "org")
 	if failed != nil {
 		return *failed
 	}

@@ -1,8 +1,6 @@
 package okta
 
 import (
-	"strings"
-
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
@@ -15,9 +13,9 @@ type object struct {
 	gone bool // there is none
 }
 
-// read reads one object. typ and noun name it, as in failure; failed is not nil when it could not be read, whether it is
+// object reads one object. typ and noun name it, as in failure; failed is not nil when it could not be read, whether it is
 // gone or not.
-func (c *call) read(req hostcall.Request, typ, noun string) (object, *result) {
+func (c *call) object(req hostcall.Request, typ, noun string) (object, *result) {
 	resp := c.send(req)
 	if !ok(resp) {
 		r := c.failure(resp, typ, noun)
@@ -31,6 +29,12 @@ func (c *call) read(req hostcall.Request, typ, noun string) (object, *result) {
 	return object{Value: v, etag: resp.Header("etag")}, nil
 }
 
+// read is object for those who do not care for the ETag. gone means that the object itself is missing.
+func (c *call) read(req hostcall.Request, typ, noun string) (v jsonval.Value, gone bool, failed *result) {
+	o, failed := c.object(req, typ, noun)
+	return o.Value, o.gone, failed
+}
+
 // at fills the blanks of a path: name, value, name, value.
 func at(pairs ...string) []hostcall.Pair {
 	var path []hostcall.Pair
@@ -38,12 +42,6 @@ func at(pairs ...string) []hostcall.Pair {
 		path = append(path, hostcall.Pair{Name: pairs[i], Value: pairs[i+1]})
 	}
 	return path
-}
-
-// isID reports whether s looks like an Okta id: its prefix and 17 letters and digits.
-func isID(s, prefix string) bool {
-	return len(s) == 20 && strings.HasPrefix(s, prefix) &&
-		strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
 // userID is the id of the user that the input names by id or login, for endpoints that want an id.

@@ -1,29 +1,79 @@
 package okta
 
 import (
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
 var (
+	getCustomRoles = abi.Endpoint{Endpoint: "GET /api/v1/iam/roles", Bucket: "/api/v1/iam", Scopes: []string{"okta.roles.read"}}
+	getCustomRole  = abi.Endpoint{Endpoint: "GET /api/v1/iam/roles/{roleIdOrLabel}", Bucket: "/api/v1/iam", Scopes: []string{"okta.roles.read"}}
+
 	getUserRoles     = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/roles", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.read"}}
 	postUserRoles    = abi.Endpoint{Endpoint: "POST /api/v1/users/{userId}/roles", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.manage"}}
+	getUserRole      = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/roles/{roleAssignmentId}", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.read"}}
+	deleteUserRole   = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/roles/{roleAssignmentId}", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.manage"}}
 	getGroupRoles    = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/roles", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.read"}}
 	postGroupRoles   = abi.Endpoint{Endpoint: "POST /api/v1/groups/{groupId}/roles", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.manage"}}
-	getClientRoles   = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients/{clientId}/roles", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.read"}}
-	deleteUserRole   = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/roles/{roleAssignmentId}", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.manage"}}
-	deleteGroupRole  = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}/roles/{roleAssignmentId}", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.manage"}}
-	deleteClientRole = abi.Endpoint{Endpoint: "DELETE /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.manage"}}
-	getUserRole      = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/roles/{roleAssignmentId}", Bucket: "/api/v1/users", Scopes: []string{"okta.roles.read"}}
 	getGroupRole     = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/roles/{roleAssignmentId}", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.read"}}
-	getClientRole    = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.read"}}
-	getIAMRoles      = abi.Endpoint{Endpoint: "GET /api/v1/iam/roles", Bucket: "/api/v1/iam", Scopes: []string{"okta.roles.read"}}
-	getIAMRole       = abi.Endpoint{Endpoint: "GET /api/v1/iam/roles/{roleIdOrLabel}", Bucket: "/api/v1/iam", Scopes: []string{"okta.roles.read"}}
+	deleteGroupRole  = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}/roles/{roleAssignmentId}", Bucket: "/api/v1/groups", Scopes: []string{"okta.roles.manage"}}
+	getClientRoles   = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients/{clientId}/roles", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.read"}}
 	postClientRoles  = abi.Endpoint{Endpoint: "POST /oauth2/v1/clients/{clientId}/roles", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.manage"}}
+	getClientRole    = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.read"}}
+	deleteClientRole = abi.Endpoint{Endpoint: "DELETE /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.manage"}}
 )
 
+// Whose roles.
+var (
+	roleUser   = input{"user", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a user's id or login"}`}
+	roleGroup  = input{"group", false, `{"type":"string","minLength":1,"maxLength":64,"description":"a group's id"}`}
+	roleClient = input{"client", false, `{"type":"string","minLength":1,"maxLength":64,"description":"a client app's id"}`}
+)
+
+const (
+	oneOfPrincipals    = `{"oneOf":[{"required":["user"]},{"required":["group"]},{"required":["client"]}]}`
+	atMostOnePrincipal = `"not":{"anyOf":[{"required":["user","group"]},{"required":["user","client"]},{"required":["group","client"]}]}`
+	standardRoleSchema = `{"type":"string","pattern":"^[A-Z][A-Z_]{2,63}$","not":{"const":"CUSTOM"},"description":"a standard role, such as HELP_DESK_ADMIN"}`
+)
+
+// A record's key is unique within the connection, and the id of an assignment is not: those of most standard roles are
+// the same for everybody. So these operations have none.
+
 var roleOperations = []operation{
+	{
+		name: "list_roles",
+		summary: "Lists the administrator roles that a user, group or client has, a user's through groups included; without " +
+			"one of them, the org's custom roles.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		inputs:      []input{roleUser, roleGroup, roleClient, limitInput, cursorInput},
+		require:     atMostOnePrincipal,
+		example:     `{"user":"ada.lovelace@example.com"}`,
+		columns:     roleColumns,
+		endpoints:   []abi.Endpoint{getCustomRoles, getUser, getUserRoles, getGroupRoles, getClientRoles},
+		pages:       listRoles,
+	},
+	{
+		name: "get_role",
+		summary: "Reads one role assignment of a user, group or client by its id; without one of them, a custom role by id " +
+			"or label.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		inputs: []input{
+			{"role", true, `{"type":"string","minLength":1,"maxLength":255,"description":"a custom role's id or label; with a user, group or client the id of the role assignment"}`},
+			roleUser, roleGroup, roleClient,
+		},
+		require:   atMostOnePrincipal,
+		example:   `{"role":"Password Desk"}`,
+		columns:   roleColumns,
+		endpoints: []abi.Endpoint{getCustomRole, getUser, getUserRole, getGroupRole, getClientRole},
+		do:        readRole,
+	},
 	{
 		name:        "assign_role",
 		summary:     "Gives a user, group or client an administrator role: a standard one by type, or a custom one on a resource set.",
@@ -31,15 +81,13 @@ var roleOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
-			{"user", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a user's id or login"}`},
-			{"group", false, `{"type":"string","minLength":1,"maxLength":64,"description":"a group's id"}`},
-			{"client", false, `{"type":"string","minLength":1,"maxLength":64,"description":"a client app's id"}`},
-			{"type", false, `{"type":"string","pattern":"^[A-Z][A-Z_]{2,63}$","not":{"const":"CUSTOM"},"description":"a standard role, such as HELP_DESK_ADMIN"}`},
+			roleUser, roleGroup, roleClient,
+			{"type", false, standardRoleSchema},
 			{"role", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of a custom role, with resource_set"}`},
 			{"resource_set", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the resource set that a custom role is for"}`},
 			{"disable_notifications", false, `{"type":"boolean","default":false,"description":"true makes the principal a third-party administrator: no mail from Okta, no access to the support portal"}`},
 		},
-		require: `"allOf":[{"oneOf":[{"required":["user"]},{"required":["group"]},{"required":["client"]}]},` +
+		require: `"allOf":[` + oneOfPrincipals + `,` +
 			`{"oneOf":[{"required":["type"]},{"required":["role","resource_set"]}]},` +
 			`{"if":{"required":["type"]},"then":{"not":{"anyOf":[{"required":["role"]},{"required":["resource_set"]}]}}}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
@@ -49,193 +97,109 @@ var roleOperations = []operation{
 	},
 	{
 		name: "revoke_role",
-		summary: "Takes an administrator role from a user, group or client. One that comes through a group is rejected; one that is not " +
-			"there stays unchanged.",
+		summary: "Takes an administrator role away from a user, group or client. A role that is not there stays unchanged; " +
+			"one that a user has through a group is rejected, naming the group.",
 		class:       abi.Privileged,
 		surfaces:    axon,
 		idempotency: abi.Verified,
-		inputs: append(principalInputs(),
-			textInput("role_assignment", "64", "id of the assignment: unique for this user, group or client alone"),
-			input{"type", false, `{"type":"string","pattern":"^[A-Z][A-Z_]{2,63}$","not":{"const":"CUSTOM"},"description":"a standard role, such as HELP_DESK_ADMIN"}`}),
-		require:   `"allOf":[` + onePrincipal + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
+		inputs: []input{
+			roleUser, roleGroup, roleClient,
+			{"role_assignment", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the role assignment, as list_roles tells it"}`},
+			{"type", false, standardRoleSchema},
+		},
+		require:   `"allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
 		endpoints: []abi.Endpoint{getUser, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole},
 		do:        revokeRole,
 	},
-	{
-		name:        "list_roles",
-		summary:     "Lists the administrator roles of a user, group or client; without one, the org's custom roles.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs:      append(principalInputs(), limitInput, cursorInput),
-		require:     atMostOnePrincipal,
-		example:     `{}`,
-		key:         "id",
-		columns:     roleColumns,
-		endpoints:   []abi.Endpoint{getIAMRoles, getUser, getUserRoles, getGroupRoles, getClientRoles},
-		pages:       listRoles,
-	},
-	{
-		name:        "get_role",
-		summary:     "Reads one custom role by id or label, or one assignment of a user, group or client.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs:      append([]input{idInput("role", "id or label of a custom role; with user, group or client, id of the assignment")}, principalInputs()...),
-		require:     atMostOnePrincipal,
-		example:     `{"role":"cr0Yq6IJxGIr0ouum0g3"}`,
-		key:         "id",
-		columns:     roleColumns,
-		endpoints:   []abi.Endpoint{getIAMRole, getUser, getUserRole, getGroupRole, getClientRole},
-		do:          readRole,
-	},
 }
-
-// principalInputs are the three ways to say whose role it is.
-func principalInputs() []input {
-	return []input{
-		textInput("user", "255", "a user's id or login"),
-		textInput("group", "64", "a group's id"),
-		textInput("client", "64", "a client app's id"),
-	}
-}
-
-const (
-	onePrincipal       = `{"oneOf":[{"required":["user"]},{"required":["group"]},{"required":["client"]}]}`
-	atMostOnePrincipal = `"not":{"anyOf":[{"required":["user","group"]},{"required":["user","client"]},{"required":["group","client"]}]}`
-)
 
 var roleColumns = []column{
-	{"id", abi.Varchar, "id", "the role's id; of an assignment, unique for its user, group or client alone"},
+	{"id", abi.Varchar, "id", "the custom role's id, or the role assignment's, which repeats from one principal to the next"},
 	{"label", abi.Varchar, "label", ""},
-	{"type", abi.Varchar, "type", "of an assignment: SUPER_ADMIN, …, or CUSTOM"},
+	{"type", abi.Varchar, "type", "a standard role, or CUSTOM"},
+	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
+	{"assignment_type", abi.Varchar, "assignmentType", "USER, GROUP or CLIENT: GROUP on a user is a role through a group"},
+	{"role", abi.Varchar, "role", "the custom role that is assigned"},
+	{"resource_set", abi.Varchar, "resource-set", "what a custom role is for"},
 	{"description", abi.Varchar, "description", "of a custom role"},
-	{"status", abi.Varchar, "status", "of an assignment"},
-	{"assignment_type", abi.Varchar, "assignmentType", "USER, GROUP or CLIENT; a user's GROUP comes through a group"},
-	{"role", abi.Varchar, "role", "of a custom assignment: the role's id"},
-	{"resource_set", abi.Varchar, "resource-set", "of a custom assignment: what it is for"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+	{"assignee", abi.Varchar, "_links.assignee.href", "whose assignment it is"},
 	{"embedded", abi.JSON, "_embedded", ""},
 	{"links", abi.JSON, "_links", ""},
 }
 
-// hasPrincipal reports whether the input names a user, group or client.
-func (c *call) hasPrincipal() bool { return c.str("user")+c.str("group")+c.str("client") != "" }
+// customRoles are the org's. Their list has its next link in the body, with another host than the org's.
+func customRoles() list {
+	return list{endpoint: getCustomRoles.Endpoint, records: "roles", next: "_links.next"}
+}
 
-func listRoles(c *call, cursor string, limit int) (result, int) {
-	if !c.hasPrincipal() {
-		l := list{endpoint: getIAMRoles.Endpoint, records: "roles", bodyNext: true}
-		return l.page(c, cursor, limit)
-	}
+func listRoles(c *call, at string, limit int) (result, int) {
 	p, failed := c.principal()
 	if failed != nil {
 		return *failed, 0
 	}
-	l := list{endpoint: p.list, noun: p.noun, typ: p.typ, resolve: func(*call) ([]hostcall.Pair, *result) { return p.path(), nil }}
-	return l.page(c, cursor, limit)
+	l := customRoles()
+	if p.id != "" {
+		l = list{endpoint: p.list, filled: p.path(), noun: p.noun, typ: p.typ}
+	}
+	return l.page(c, at, limit)
 }
 
 func readRole(c *call) result {
-	if !c.hasPrincipal() {
-		return (&get{endpoint: getIAMRole.Endpoint, path: []blank{{"roleIdOrLabel", "role"}}, noun: "custom role", typ: "CustomRole"}).run(c)
-	}
 	p, failed := c.principal()
 	if failed != nil {
 		return *failed
 	}
-	o, failed := c.read(hostcall.Request{Endpoint: p.one, Path: append(p.path(), at("roleAssignmentId", c.str("role"))...)}, "RoleAssignment", "role assignment")
-	if failed != nil {
-		return missingUser(*failed, p.typ, p.noun)
+	req := hostcall.Request{Endpoint: getCustomRole.Endpoint, Path: []hostcall.Pair{{Name: "roleIdOrLabel", Value: c.str("role")}}}
+	noun, typ := "custom role", "CustomRole"
+	if p.id != "" {
+		req = hostcall.Request{Endpoint: p.get, Path: p.assignmentPath(c.str("role"))}
+		noun, typ = "role assignment", "RoleAssignment"
 	}
-	return result{outcome: abi.Succeeded, output: o.Raw()}
+	resp := c.send(req)
+	if !ok(resp) {
+		return c.roleFailure(resp, p, typ, noun)
+	}
+	if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err != "" {
+		return badBody(resp, s.Err)
+	}
+	return result{outcome: abi.Succeeded}
 }
 
-// revokeRole finds the assignment among those of the principal, since ids of standard roles are the same for everyone,
-// and deletes it.
-func revokeRole(c *call) result {
-	p, failed := c.principal()
-	if failed != nil {
-		return *failed
+// roleFailure is failure where either a role or whose it is may be what is missing.
+func (c *call) roleFailure(resp hostcall.Response, p principal, typ, noun string) result {
+	if resp.Err == nil && p.id != "" && c.readError(resp).missing(p.typ) {
+		typ, noun = p.typ, p.noun
 	}
-	id, typ := c.str("role_assignment"), c.str("type")
-	find := func() (own, through jsonval.Value, failed *result) {
-		roles, failed := c.roles(p)
-		if failed != nil {
-			return own, through, failed
-		}
-		for a := range roles.Elements() {
-			if a.Get("id").Str() != id && (typ == "" || a.Get("type").Str() != typ) {
-				continue
-			}
-			if t := a.Get("assignmentType").Str(); t == "" || t == p.direct {
-				own = a
-			} else {
-				through = a
-			}
-		}
-		return own, through, nil
-	}
-	output := func(a jsonval.Value) string {
-		var w jsonval.Writer
-		w.Str(p.noun, p.id).StrIf("role_assignment", a.Get("id").Str()).StrIf("type", a.Get("type").Str())
-		return w.Bool("assigned", false).String()
-	}
-	own, through, failed := find()
-	switch {
-	case failed != nil:
-		return *failed
-	case !own.Exists() && through.Exists():
-		return refuse("assigned_through_group", "the user has the role through a group: take the user out of it, or the role from it")
-	case !own.Exists():
-		return result{outcome: abi.Unchanged, output: output(own)}
-	}
-	id, typ = own.Get("id").Str(), ""
-	return c.raced(change{
-		request: hostcall.Request{Endpoint: p.remove, Path: append(p.path(), at("roleAssignmentId", id)...)},
-		typ:     p.typ, noun: p.noun,
-		what:   "revoking role " + id + " of " + p.noun + " " + p.id,
-		undone: "the role was not revoked",
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output(own)} },
-		refused: func(r result) result {
-			if r.err.Upstream != nil && (oktaError{*r.err.Upstream}).missing("RoleAssignment") { // somebody else was faster
-				return result{outcome: abi.Unchanged, output: output(own)}
-			}
-			return r
-		},
-		look: func() (reading, result) {
-			now, _, failed := find()
-			switch {
-			case failed != nil:
-				return untold, result{}
-			case now.Exists():
-				return absent, result{}
-			}
-			return holds, result{output: output(own)}
-		},
-	})
+	return c.failure(resp, typ, noun)
 }
 
 // principal is who has a role: a user, a group or a client.
 type principal struct {
-	noun, typ              string // as in a 404
-	id                     string
-	list, add, one, remove string // endpoints
-	blank                  string
-	direct                 string // assignmentType of a role that was given to the principal itself
+	noun, typ string // as in a 404
+	id        string
+	blank     string
+	direct    string // assignmentType of a role that was given to the principal itself
+
+	list, add, get, remove string // endpoints
 }
 
-// principal reads the input's user, group or client. A login is resolved, since roles are kept by id.
+// principal reads the input's user, group or client: one without id where there is none. A login is resolved, since
+// roles are kept by id.
 func (c *call) principal() (principal, *result) {
 	if id := c.str("group"); id != "" {
-		return principal{"group", "UserGroup", id, getGroupRoles.Endpoint, postGroupRoles.Endpoint, getGroupRole.Endpoint, deleteGroupRole.Endpoint, "groupId", "GROUP"}, nil
+		return principal{"group", "UserGroup", id, "groupId", "GROUP",
+			getGroupRoles.Endpoint, postGroupRoles.Endpoint, getGroupRole.Endpoint, deleteGroupRole.Endpoint}, nil
 	}
 	if id := c.str("client"); id != "" {
-		return principal{"client", "PublicClientApp", id, getClientRoles.Endpoint, postClientRoles.Endpoint, getClientRole.Endpoint, deleteClientRole.Endpoint, "clientId", "CLIENT"}, nil
+		return principal{"client", "PublicClientApp", id, "clientId", "CLIENT",
+			getClientRoles.Endpoint, postClientRoles.Endpoint, getClientRole.Endpoint, deleteClientRole.Endpoint}, nil
 	}
-	p := principal{"user", "User", c.str("user"), getUserRoles.Endpoint, postUserRoles.Endpoint, getUserRole.Endpoint, deleteUserRole.Endpoint, "userId", "USER"}
-	if !isID(p.id, "00u") {
+	p := principal{"user", "User", c.str("user"), "userId", "USER",
+		getUserRoles.Endpoint, postUserRoles.Endpoint, getUserRole.Endpoint, deleteUserRole.Endpoint}
+	if p.id != "" && !isID(p.id, "00u") {
 		u, _, failed := c.readUser(p.id)
 		if failed != nil {
 			return p, failed
@@ -245,14 +209,24 @@ func (c *call) principal() (principal, *result) {
 	return p, nil
 }
 
+// isID reports whether s looks like an Okta id: its prefix and 17 letters and digits.
+func isID(s, prefix string) bool {
+	return len(s) == 20 && strings.HasPrefix(s, prefix) &&
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
+}
+
 func (p principal) path() []hostcall.Pair { return []hostcall.Pair{{Name: p.blank, Value: p.id}} }
 
-// roles are the assignments of a principal.
-func (c *call) roles(p principal) (jsonval.Value, *result) {
+func (p principal) assignmentPath(id string) []hostcall.Pair {
+	return append(p.path(), hostcall.Pair{Name: "roleAssignmentId", Value: id})
+}
+
+// assignments are the roles of a principal, a user's through groups included.
+func (c *call) assignments(p principal) (roles jsonval.Value, failed *result) {
 	resp := c.send(hostcall.Request{Endpoint: p.list, Path: p.path()})
 	if !ok(resp) {
 		r := c.failure(resp, p.typ, p.noun)
-		return jsonval.Value{}, &r
+		return roles, &r
 	}
 	roles, isJSON := c.Body(resp)
 	if !isJSON || roles.Kind() != jsonval.Array {
@@ -264,7 +238,7 @@ func (c *call) roles(p principal) (jsonval.Value, *result) {
 
 // assignment finds the wanted role among those of a principal.
 func (c *call) assignment(p principal) (a jsonval.Value, found bool, failed *result) {
-	roles, failed := c.roles(p)
+	roles, failed := c.assignments(p)
 	if failed != nil {
 		return a, false, failed
 	}
@@ -282,9 +256,6 @@ func (c *call) assignment(p principal) (a jsonval.Value, found bool, failed *res
 	}
 	return a, false, nil
 }
-
-// raceDelays are the pauses while another change of role assignments is under way (409 E0000268), in milliseconds.
-var raceDelays = [...]int64{500, 1000, 2000, 4000}
 
 func assignRole(c *call) result {
 	p, failed := c.principal()
@@ -312,7 +283,7 @@ func assignRole(c *call) result {
 		}
 		return absent, result{}
 	}
-	return c.raced(change{
+	return c.insist(change{
 		request: hostcall.Request{Endpoint: p.add, Path: p.path(), Body: body.String(),
 			Query: c.params([]param{{"disable_notifications", "disableNotifications"}})},
 		typ: p.typ, noun: p.noun,
@@ -331,14 +302,93 @@ func assignRole(c *call) result {
 	})
 }
 
-// raced makes a change that Okta refuses while another change of role assignments is under way.
-func (c *call) raced(ch change) result {
-	for attempt := 0; ; attempt++ {
-		r := c.change(ch)
-		if upstreamCode(r) != "E0000268" || attempt == len(raceDelays) || !c.Wait(raceDelays[attempt]) {
-			return r
+// held finds the assignment that revoke_role is to take away: the principal's own, and the one through a group.
+func (c *call) held(p principal) (own, viaGroup jsonval.Value, failed *result) {
+	roles, failed := c.assignments(p)
+	if failed != nil {
+		return own, viaGroup, failed
+	}
+	id, typ := c.str("role_assignment"), c.str("type")
+	for a := range roles.Elements() {
+		switch t := a.Get("assignmentType").Str(); {
+		case id != "" && a.Get("id").Str() != id || typ != "" && a.Get("type").Str() != typ:
+		case t == "" || t == p.direct:
+			own = a
+		default:
+			viaGroup = a
 		}
 	}
+	return own, viaGroup, nil
+}
+
+func revokeRole(c *call) result {
+	p, failed := c.principal()
+	if failed != nil {
+		return *failed
+	}
+	own, viaGroup, failed := c.held(p)
+	switch {
+	case failed != nil:
+		return *failed
+	case own.Exists():
+	case viaGroup.Exists():
+		group := groupOf(viaGroup)
+		r := fail(abi.Rejected, "through_group", "the user has the role "+viaGroup.Get("type").Str()+" through "+group+
+			": take it away from the group, or the user out of the group")
+		return r
+	default:
+		return result{outcome: abi.Unchanged, output: p.revoked(own)}
+	}
+	look := func() (reading, result) {
+		now, _, failed := c.held(p)
+		switch {
+		case failed != nil:
+			return untold, result{}
+		case now.Exists():
+			return absent, result{}
+		}
+		return holds, result{output: p.revoked(own)}
+	}
+	r := c.insist(change{
+		request: hostcall.Request{Endpoint: p.remove, Path: p.assignmentPath(own.Get("id").Str())},
+		typ:     p.typ, noun: p.noun,
+		what:   "revoking a role of " + p.noun + " " + p.id,
+		undone: "the role was not revoked",
+		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: p.revoked(own)} },
+		refused: func(r result) result {
+			if r.err.Upstream != nil && r.err.Upstream.Status == 404 { // somebody else was faster
+				if is, now := look(); is == holds {
+					return result{outcome: abi.Unchanged, output: now.output}
+				}
+			}
+			return r
+		},
+		look: look,
+	})
+	if viaGroup.Exists() && r.outcome == abi.Succeeded {
+		r.warnings = append(r.warnings, "the user still has the role through "+groupOf(viaGroup))
+	}
+	return r
+}
+
+// groupOf names the group that an assignment of a user comes from.
+func groupOf(a jsonval.Value) string {
+	if _, id, ok := strings.Cut(a.Get("_links", "assignee", "href").Str(), "/api/v1/groups/"); ok {
+		return "group " + id
+	}
+	return "a group"
+}
+
+// revoked is the output of revoke_role: what was there, and that it is no more.
+func (p principal) revoked(before jsonval.Value) string {
+	var w jsonval.Writer
+	w.Str(p.noun, p.id)
+	if before.Exists() {
+		w.Str("id", before.Get("id").Str()).Raw("before", before.Raw())
+	} else {
+		w.Raw("before", "null")
+	}
+	return w.Raw("after", "null").String()
 }
 
 func upstreamCode(r result) string {

@@ -100,7 +100,7 @@ func endSession(c *call, id string) result {
 			return r
 		},
 		look: looking(func() (object, *result) {
-			return c.read(hostcall.Request{Endpoint: getSession.Endpoint, Path: at("sessionId", id)}, "AppSession", "session")
+			return c.object(hostcall.Request{Endpoint: getSession.Endpoint, Path: at("sessionId", id)}, "AppSession", "session")
 		}, func(s object) bool { return s.gone }, func(object) string { return output }),
 	})
 }

@@ -247,7 +247,7 @@ func (c *call) readUser(user string) (u jsonval.Value, gone bool, failed *result
 }
 
 func (c *call) userObject(user string) (object, *result) {
-	return c.read(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", user)}, "User", "user")
+	return c.object(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", user)}, "User", "user")
 }
 
 func createUser(c *call) result {

@@ -11,14 +11,18 @@ import (
 )
 
 var (
-	readZones = []string{"okta.networkZones.read"}
-
-	getZones = abi.Endpoint{Endpoint: "GET /api/v1/zones", Bucket: "/api/v1", Scopes: readZones}
-	getZone  = abi.Endpoint{Endpoint: "GET /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: readZones}
+	getZones = abi.Endpoint{Endpoint: "GET /api/v1/zones", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
+	getZone  = abi.Endpoint{Endpoint: "GET /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
 	putZone  = abi.Endpoint{Endpoint: "PUT /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
 )
 
-var zoneInput = idInput("zone", "the network zone's id")
+var zoneInput = input{"zone", true, `{"type":"string","minLength":1,"maxLength":64,"description":"the network zone's id"}`}
+
+// addresses is the schema of a list of addresses.
+func addresses(description string) string {
+	return `{"type":"array","minItems":1,"maxItems":1000,"items":{"type":"string","minLength":2,"maxLength":100},"description":"` +
+		description + `: an address, a CIDR block (10.0.0.0/8) or a range (10.0.0.1-10.0.0.9) each"}`
+}
 
 var zoneOperations = []operation{
 	{
@@ -28,10 +32,10 @@ var zoneOperations = []operation{
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
 		inputs: []input{
-			textInput("filter", "4096", `on id, usage or system, such as usage eq "BLOCKLIST"`),
+			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a filter on id, usage or system, such as usage eq \"BLOCKLIST\""}`},
 			limitInput, cursorInput,
 		},
-		example:   `{}`,
+		example:   `{"filter":"usage eq \"BLOCKLIST\""}`,
 		key:       "id",
 		columns:   zoneColumns,
 		endpoints: []abi.Endpoint{getZones},
@@ -39,12 +43,12 @@ var zoneOperations = []operation{
 	},
 	{
 		name:        "get_zone",
-		summary:     "Reads one network zone.",
+		summary:     "Reads one network zone by id.",
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
 		inputs:      []input{zoneInput},
-		example:     `{"zone":"nzowc1U5Jh5xuAK0o0g3"}`,
+		example:     `{"zone":"nzosimzone0000000001"}`,
 		key:         "id",
 		columns:     zoneColumns,
 		endpoints:   []abi.Endpoint{getZone},
@@ -52,229 +56,317 @@ var zoneOperations = []operation{
 	},
 	{
 		name: "update_zone",
-		summary: "Changes a network zone: addresses to add or remove (the way to block one), or any member by a JSON merge patch " +
-			"(RFC 7396). What is so already stays unchanged.",
+		summary: "Changes a network zone: adds and removes addresses (the way to block one is to add it to a zone of usage " +
+			"BLOCKLIST), or applies a JSON merge patch (RFC 7396). The zone is read, merged and written as a whole; addresses " +
+			"are compared by what they mean, and where nothing differs, nothing is written.",
 		class:       abi.Privileged,
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
 			zoneInput,
-			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set; null removes one"}`},
-			addressesInput("add_gateways", "addresses, CIDRs or ranges to add to the gateways"),
-			addressesInput("remove_gateways", "addresses, CIDRs or ranges to take from the gateways, as they stand there"),
-			addressesInput("add_proxies", "addresses, CIDRs or ranges to add to the trusted proxies"),
-			addressesInput("remove_proxies", "addresses, CIDRs or ranges to take from the trusted proxies, as they stand there"),
+			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set, such as name, status, usage, gateways; null takes a member away, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links"}`},
+			{"add_gateways", false, addresses("gateways to add")},
+			{"remove_gateways", false, addresses("gateways to take out")},
+			{"add_proxies", false, addresses("trusted proxies to add")},
+			{"remove_proxies", false, addresses("trusted proxies to take out")},
 		},
-		require: `"anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},` +
-			`{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
-		example:   `{"zone":"nzowc1U5Jh5xuAK0o0g3","add_gateways":["203.0.113.7","198.51.100.0/24"]}`,
+		require:   `"minProperties":2`,
+		example:   `{"zone":"nzosimzone0000000001","add_gateways":["203.0.113.7"]}`,
 		key:       "id",
 		endpoints: []abi.Endpoint{getZone, putZone},
 		do:        updateZone,
 	},
 }
 
-func addressesInput(name, description string) input {
-	return input{name, false, `{"type":"array","minItems":1,"maxItems":1000,"uniqueItems":true,"items":{"type":"string","minLength":2,"maxLength":100},"description":` + jsonval.Quote(description) + `}`}
-}
-
 var zoneColumns = []column{
-	{"id", abi.Varchar, "id", "the zone's id"},
+	{"id", abi.Varchar, "id", "the network zone's id"},
 	{"name", abi.Varchar, "name", ""},
 	{"type", abi.Varchar, "type", "IP, DYNAMIC or DYNAMIC_V2"},
 	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
-	{"usage", abi.Varchar, "usage", "POLICY or BLOCKLIST"},
-	{"system", abi.Boolean, "system", "Okta's own"},
+	{"usage", abi.Varchar, "usage", "POLICY, or BLOCKLIST: whose addresses are refused before they sign in"},
+	{"system", abi.Boolean, "system", "Okta made it"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
 	{"proxy_type", abi.Varchar, "proxyType", "of a dynamic zone"},
-	{"gateways", abi.JSON, "gateways", "of an IP zone"},
-	{"proxies", abi.JSON, "proxies", "of an IP zone"},
-	{"asns", abi.JSON, "asns", "of a dynamic zone"},
-	{"locations", abi.JSON, "locations", "of a dynamic zone"},
+	{"gateways", abi.JSON, "gateways", "addresses of an IP zone"},
+	{"proxies", abi.JSON, "proxies", "addresses that may forward for a gateway"},
+	{"locations", abi.JSON, "locations", ""},
+	{"asns", abi.JSON, "asns", "autonomous systems"},
 	{"ip_service_categories", abi.JSON, "ipServiceCategories", "of an enhanced dynamic zone"},
 	{"links", abi.JSON, "_links", ""},
 }
 
-func (c *call) zone(id string) (object, *result) {
-	return c.read(hostcall.Request{Endpoint: getZone.Endpoint, Path: at("zoneId", id)}, "NetworkZone", "network zone")
+// addressList is one of a zone's two lists of addresses.
+type addressList struct {
+	name        string // in Okta's zone, and in a patch
+	add, remove []span
 }
 
-// addresses is what a gateway or proxy means, whatever way it is written: from its first address to its last.
-type addresses struct{ first, last netip.Addr }
+// span is the addresses that an entry means: those from first to last.
+type span struct{ first, last netip.Addr }
 
-// parseAddresses reads an address, a CIDR or a range.
-func parseAddresses(s string) (a addresses, ok bool) {
-	if first, last, isRange := strings.Cut(s, "-"); isRange {
-		from, err := netip.ParseAddr(strings.TrimSpace(first))
-		to, err2 := netip.ParseAddr(strings.TrimSpace(last))
-		return addresses{from, to}, err == nil && err2 == nil && from.Zone() == "" && to.Zone() == "" &&
-			from.BitLen() == to.BitLen() && from.Compare(to) <= 0
+// parseSpan reads an address, a CIDR block or a range. strict is false for a block whose address has bits beyond its
+// length: 10.0.0.5/8 is 10.0.0.0/8.
+func parseSpan(s string) (sp span, strict, ok bool) {
+	if from, to, isRange := strings.Cut(s, "-"); isRange {
+		first, err1 := parseAddress(from)
+		last, err2 := parseAddress(to)
+		return span{first, last}, true, err1 == nil && err2 == nil && first.BitLen() == last.BitLen() && first.Compare(last) <= 0
 	}
-	if !strings.Contains(s, "/") {
-		one, err := netip.ParseAddr(s)
-		return addresses{one, one}, err == nil && one.Zone() == ""
+	s = strings.TrimSpace(s)
+	if strings.Contains(s, "/") {
+		p, err := netip.ParsePrefix(s)
+		if err != nil || p.Addr().Is4In6() {
+			return sp, false, false
+		}
+		return span{p.Masked().Addr(), lastOf(p)}, p.Masked() == p, true
 	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		return a, false
-	}
-	first := p.Masked().Addr()
-	bytes := first.AsSlice()
-	for bit := p.Bits(); bit < first.BitLen(); bit++ {
-		bytes[bit/8] |= 0x80 >> (bit % 8)
-	}
-	last, _ := netip.AddrFromSlice(bytes)
-	return addresses{first, last}, true
+	a, err := parseAddress(s)
+	return span{a, a}, true, err == nil
 }
 
-// json is the spelling that Okta keeps: a CIDR where the addresses are one, else a range, of one address too.
-func (a addresses) json() string {
+func parseAddress(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(strings.TrimSpace(s))
+	if err == nil && a.Zone() != "" {
+		return a, errCall
+	}
+	return a.Unmap(), err
+}
+
+// lastOf is the last address of a block.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for bit := p.Bits(); bit < len(b)*8; bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	last, _ := netip.AddrFromSlice(b)
+	return last
+}
+
+// block is the CIDR block of a span, when it is one.
+func (s span) block() (netip.Prefix, bool) {
+	for bits := 0; bits <= s.first.BitLen(); bits++ {
+		if p := netip.PrefixFrom(s.first, bits); p.Masked() == p && lastOf(p) == s.last {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// entry is a span as Okta writes it: a block as CIDR, an address and anything else as a range.
+func (s span) entry() string {
 	var w jsonval.Writer
-	for bits := a.first.BitLen() - 1; bits >= 0; bits-- {
-		if p := netip.PrefixFrom(a.first, bits); p.Masked().Addr() == a.first {
-			if whole, _ := parseAddresses(p.String()); whole == a {
-				return w.Str("type", "CIDR").Str("value", p.String()).String()
-			}
-		}
+	if p, ok := s.block(); ok && s.first != s.last {
+		return w.Str("type", "CIDR").Str("value", p.String()).String()
 	}
-	return w.Str("type", "RANGE").Str("value", a.first.String()+"-"+a.last.String()).String()
+	return w.Str("type", "RANGE").Str("value", s.first.String()+"-"+s.last.String()).String()
 }
 
-// edit adds addresses to a list of gateways or proxies and removes others, comparing by meaning. Entries that it does not
-// touch stay as they are.
-func (c *call) edit(now jsonval.Value, add, remove string) (list string, bad *result) {
-	wanted := func(name string) (all []addresses, bad *result) {
-		for v := range c.input.Get(name).Elements() {
-			a, ok := parseAddresses(v.Str())
-			if !ok {
-				r := fail(abi.Invalid, "address", name+": "+jsonval.Quote(v.Str())+
-					" is no address (203.0.113.7), CIDR (203.0.113.0/24) or range (203.0.113.7-203.0.113.9)")
-				return nil, &r
+func (s span) String() string {
+	if s.first == s.last {
+		return s.first.String()
+	}
+	if p, ok := s.block(); ok {
+		return p.String()
+	}
+	return s.first.String() + "-" + s.last.String()
+}
+
+func (s span) overlaps(t span) bool {
+	return s.first.BitLen() == t.first.BitLen() && s.first.Compare(t.last) <= 0 && t.first.Compare(s.last) <= 0
+}
+
+// zoneChange is what update_zone is asked for, checked.
+type zoneChange struct {
+	patch    jsonval.Value
+	lists    [2]addressList
+	warnings []string
+}
+
+// zoneChange checks the input, before anything is sent.
+func (c *call) zoneChange() (zc zoneChange, refused *result) {
+	zc.lists = [...]addressList{{name: "gateways"}, {name: "proxies"}}
+	zc.patch = c.input.Get("patch")
+	invalid := func(message string) *result {
+		r := fail(abi.Invalid, "input", message)
+		return &r
+	}
+	if refused = checkPatch(zc.patch); refused != nil {
+		return zc, refused
+	}
+	for i := range zc.lists {
+		l := &zc.lists[i]
+		for _, dir := range [...]struct {
+			input string
+			into  *[]span
+		}{{"add_" + l.name, &l.add}, {"remove_" + l.name, &l.remove}} {
+			for v := range c.input.Get(dir.input).Elements() {
+				s, strict, ok := parseSpan(v.Str())
+				if !ok {
+					return zc, invalid(dir.input + ": " + jsonval.Quote(v.Str()) + " is no address, CIDR block or range of addresses from low to high")
+				}
+				if !strict {
+					zc.warnings = append(zc.warnings, dir.input+": "+v.Str()+" is taken as "+s.String())
+				}
+				if !slices.Contains(*dir.into, s) {
+					*dir.into = append(*dir.into, s)
+				}
 			}
-			all = append(all, a)
 		}
-		return all, nil
-	}
-	plus, bad := wanted(add)
-	if bad != nil {
-		return "", bad
-	}
-	minus, bad := wanted(remove)
-	if bad != nil {
-		return "", bad
-	}
-	for _, a := range plus {
-		if slices.Contains(minus, a) {
-			r := fail(abi.Invalid, "address", a.first.String()+" is to be added and removed at once")
-			return "", &r
+		for _, s := range l.add {
+			if slices.Contains(l.remove, s) {
+				return zc, invalid(s.String() + " stands in both add_" + l.name + " and remove_" + l.name)
+			}
 		}
+		if refused = zc.checkWhole(l); refused != nil {
+			return zc, refused
+		}
+	}
+	return zc, nil
+}
+
+// checkWhole checks and normalises a list that the patch replaces as a whole.
+func (zc *zoneChange) checkWhole(l *addressList) *result {
+	whole := zc.patch.Get(l.name)
+	if !whole.Exists() {
+		return nil
+	}
+	invalid := func(message string) *result {
+		r := fail(abi.Invalid, "input", message)
+		return &r
+	}
+	if len(l.add)+len(l.remove) > 0 {
+		return invalid("patch has all " + l.name + ": leave out either it or add_" + l.name + " and remove_" + l.name)
+	}
+	if whole.Kind() != jsonval.Array && whole.Kind() != jsonval.Null {
+		return invalid("patch: " + l.name + ` is an array of {"type":"CIDR"|"RANGE","value":"…"}`)
 	}
 	var entries []string
-	var there []addresses
-	for e := range now.Elements() {
-		if a, ok := parseAddresses(e.Get("value").Str()); ok {
-			if slices.Contains(minus, a) {
-				continue
-			}
-			there = append(there, a)
+	for e := range whole.Elements() {
+		s, strict, ok := parseSpan(e.Get("value").Str())
+		if typ := e.Get("type").Str(); !ok || typ != "CIDR" && typ != "RANGE" {
+			return invalid("patch: " + l.name + ": " + e.Raw() + ` is not {"type":"CIDR"|"RANGE","value":"…"} with a CIDR block, or addresses from low to high`)
 		}
-		entries = append(entries, e.Raw())
-	}
-	for _, a := range plus {
-		if !slices.Contains(there, a) {
-			there = append(there, a)
-			entries = append(entries, a.json())
+		if !strict {
+			zc.warnings = append(zc.warnings, "patch: "+e.Get("value").Str()+" is taken as "+s.String())
 		}
+		entries = append(entries, s.entry())
 	}
-	return array(entries, func(s string) string { return s }), nil
-}
-
-// sameZone compares by meaning: addresses however they are written, and empty lists as nothing, which is how Okta keeps
-// them.
-func sameZone(a, b jsonval.Value) bool {
-	plain := func(z jsonval.Value) jsonval.Value {
-		z = withoutNulls(z)
-		var w jsonval.Writer
-		for k, m := range z.Members() {
-			switch {
-			case m.Kind() == jsonval.Array && m.Raw() == "[]":
-			case k == "gateways" || k == "proxies":
-				w.Raw(k, array(slices.Collect(m.Elements()), func(e jsonval.Value) string {
-					if a, ok := parseAddresses(e.Get("value").Str()); ok {
-						return a.json()
-					}
-					return e.Raw()
-				}))
-			default:
-				w.Raw(k, m.Raw())
-			}
-		}
-		v, _ := jsonval.Parse(w.String())
-		return v
-	}
-	return plain(a).Equal(plain(b))
+	var w jsonval.Writer
+	w.Raw(l.name, array(entries, func(s string) string { return s }))
+	normal, _ := jsonval.Parse(w.String())
+	zc.patch, _ = jsonval.Parse(mergePatch(zc.patch, normal))
+	return nil
 }
 
 func updateZone(c *call) result {
-	id, patch := c.str("zone"), c.input.Get("patch")
-	if r := patchesReadOnly(patch, "type"); r != nil {
-		return *r
+	zc, refused := c.zoneChange()
+	if refused != nil {
+		return *refused
 	}
-	for _, lists := range [...][3]string{{"gateways", "add_gateways", "remove_gateways"}, {"proxies", "add_proxies", "remove_proxies"}} {
-		edits := c.input.Get(lists[1]).Exists() || c.input.Get(lists[2]).Exists()
-		if edits && patch.Get(lists[0]).Exists() {
-			return fail(abi.Invalid, "input", "the patch sets "+lists[0]+", and "+lists[1]+" or "+lists[2]+" changes it: use one of them")
-		}
-		for e := range patch.Get(lists[0]).Elements() {
-			if _, ok := parseAddresses(e.Get("value").Str()); !ok {
-				return fail(abi.Invalid, "address", "patch."+lists[0]+": "+e.Raw()+" has no value that is an address, CIDR or range")
-			}
-		}
-		if _, bad := c.edit(jsonval.Value{}, lists[1], lists[2]); bad != nil {
-			return *bad // before anything is sent
-		}
-	}
-	before, failed := c.zone(id)
-	if failed != nil {
-		return *failed
-	}
-	edits := c.input.Get("add_gateways").Exists() || c.input.Get("remove_gateways").Exists() || c.input.Get("add_proxies").Exists() || c.input.Get("remove_proxies").Exists()
-	if t := before.Get("type").Str(); edits && t != "IP" {
-		return refuse("zone_type", "the zone is "+t+": only an IP zone has gateways and proxies")
-	}
-	wanted := func(now jsonval.Value) jsonval.Value {
-		var lists jsonval.Writer
-		for _, l := range [...][3]string{{"gateways", "add_gateways", "remove_gateways"}, {"proxies", "add_proxies", "remove_proxies"}} {
-			if c.input.Get(l[1]).Exists() || c.input.Get(l[2]).Exists() {
-				list, _ := c.edit(now.Get(l[0]), l[1], l[2])
-				lists.Raw(l[0], list)
-			}
-		}
-		v, _ := jsonval.Parse(lists.String())
-		body := without(now, readOnlyMembers...)
-		if patch.Exists() {
-			body = patched(body, patch)
-		}
-		return patched(body, v)
-	}
-	body := wanted(before.Value)
-	if sameZone(body, without(before.Value, readOnlyMembers...)) {
-		return result{outcome: abi.Unchanged, output: before.Raw()}
-	}
-	if before.Get("name").Str() == "DefaultExemptIpZone" && !body.Get("useAsExemptList").Exists() {
-		exempt, _ := jsonval.Parse(`{"useAsExemptList":true}`) // Okta refuses the zone without it, and does not say it in a GET
-		body = patched(body, exempt)
-	}
-	if r := c.stillAs(before, func() (object, *result) { return c.zone(id) }); r != nil {
-		return *r
-	}
-	return c.change(change{
-		request: hostcall.Request{Endpoint: putZone.Endpoint, Path: at("zoneId", id), Body: body.Raw()},
-		typ:     "NetworkZone", noun: "network zone",
-		what:   "updating network zone " + id,
-		undone: "the network zone was not updated",
-		look: looking(func() (object, *result) { return c.zone(id) },
-			func(z object) bool { return !z.gone && sameZone(wanted(z.Value), without(z.Value, readOnlyMembers...)) }, func(z object) string { return z.Raw() }),
+	r := c.replace(replacement{
+		get: getZone.Endpoint, put: putZone.Endpoint, path: []hostcall.Pair{{Name: "zoneId", Value: c.str("zone")}},
+		noun: "network zone", typ: "NetworkZone",
+		merge: zc.merge,
+		body:  zoneBody,
+		same:  sameZone,
 	})
+	r.warnings = append(zc.warnings, r.warnings...)
+	return r
+}
+
+// merge makes the zone that is wanted of the one that was read.
+func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
+	after := before
+	if zc.patch.Exists() {
+		after, _ = jsonval.Parse(mergePatch(before, zc.patch))
+	}
+	for _, l := range zc.lists {
+		if len(l.add)+len(l.remove) == 0 {
+			continue
+		}
+		if typ := before.Get("type").Str(); typ != "IP" {
+			r := fail(abi.Rejected, "zone_type", "the zone is of type "+typ+", and only an IP zone has "+l.name)
+			return "", &r
+		}
+		text, refused := l.apply(after.Get(l.name))
+		if refused != nil {
+			return "", refused
+		}
+		var w jsonval.Writer
+		patch, _ := jsonval.Parse(w.Raw(l.name, text).String())
+		after, _ = jsonval.Parse(mergePatch(after, patch))
+	}
+	return after.Raw(), nil
+}
+
+// apply adds to and removes from the entries that the zone has. Those that stay keep their text.
+func (l addressList) apply(have jsonval.Value) (string, *result) {
+	var kept []string
+	var spans []span
+	for e := range have.Elements() {
+		s, _, ok := parseSpan(e.Get("value").Str())
+		if ok && slices.Contains(l.remove, s) {
+			continue
+		}
+		kept = append(kept, e.Raw())
+		if ok {
+			spans = append(spans, s)
+		}
+	}
+	for _, gone := range l.remove {
+		for _, s := range spans {
+			if s.overlaps(gone) {
+				r := fail(abi.Rejected, "overlap", gone.String()+" would stay in the zone's "+l.name+", since "+s.String()+
+					" holds it in whole or in part: take that out, and add what is to stay")
+				return "", &r
+			}
+		}
+	}
+	for _, s := range l.add {
+		if !slices.Contains(spans, s) {
+			kept = append(kept, s.entry())
+		}
+	}
+	return array(kept, func(s string) string { return s }), nil
+}
+
+// exemptZone is the system zone whose PUT Okta takes with useAsExemptList alone.
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/NetworkZone/#tag/NetworkZone/operation/replaceNetworkZone
+const exemptZone = "DefaultExemptIpZone"
+
+// zoneBody is what is written: what Okta sets by itself, and what it takes of one zone alone, is left out.
+func zoneBody(before, after jsonval.Value) string {
+	aside := append([]string{"useAsExemptList", "useAsBlackList"}, readOnly...)
+	body := without(after, aside)
+	if before.Get("useAsExemptList").True() || before.Get("system").True() && before.Get("name").Str() == exemptZone {
+		v, _ := jsonval.Parse(body)
+		exempt, _ := jsonval.Parse(`{"useAsExemptList":true}`)
+		body = mergePatch(v, exempt)
+	}
+	return body
+}
+
+// sameZone compares zones by what they mean.
+func sameZone(a, b jsonval.Value) bool {
+	return alikeBut(a, b, append([]string{"gateways", "proxies", "useAsExemptList", "useAsBlackList"}, readOnly...)...) &&
+		sameAddresses(a.Get("gateways"), b.Get("gateways")) && sameAddresses(a.Get("proxies"), b.Get("proxies"))
+}
+
+func sameAddresses(a, b jsonval.Value) bool {
+	return slices.Equal(meanings(a), meanings(b))
+}
+
+// meanings are the entries of a list, each as what it means, sorted. What cannot be read means its text.
+func meanings(list jsonval.Value) []string {
+	var all []string
+	for e := range list.Elements() {
+		m := e.Get("value").Str()
+		if s, _, ok := parseSpan(m); ok {
+			m = s.first.String() + "-" + s.last.String()
+		}
+		all = append(all, m)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

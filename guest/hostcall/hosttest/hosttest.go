@@ -3,6 +3,7 @@ package hosttest
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -49,7 +50,7 @@ func (h *Host) BodyRead(handle uint64, offset, length int64) string {
 	return h.bodies[handle-1][offset : offset+length]
 }
 
-// RecordsEmit implements hostcall.Imports for the paths that tests use: the body itself.
+// RecordsEmit implements hostcall.Imports, limits aside.
 func (h *Host) RecordsEmit(handle uint64, options string) string {
 	var o abi.EmitOptions
 	if err := json.Unmarshal([]byte(options), &o); err != nil {
@@ -58,35 +59,98 @@ func (h *Host) RecordsEmit(handle uint64, options string) string {
 	if handle == 0 || handle > uint64(len(h.bodies)) {
 		return marshal(abi.EmitSummary{Error: "there is no body"})
 	}
+	body := json.RawMessage(h.bodies[handle-1])
+	if !json.Valid(body) {
+		return marshal(abi.EmitSummary{Error: "the body is not JSON"})
+	}
+	if o.Path != "" {
+		body = at(body, o.Path)
+	}
 	var records []json.RawMessage
-	if err := json.Unmarshal([]byte(h.bodies[handle-1]), &records); err != nil {
-		var one map[string]json.RawMessage
-		if json.Unmarshal([]byte(h.bodies[handle-1]), &one) != nil {
-			return marshal(abi.EmitSummary{Error: "the body is not JSON"})
+	if json.Unmarshal(body, &records) != nil {
+		if len(body) == 0 || body[0] != '{' {
+			return marshal(abi.EmitSummary{Error: "the body has no array or object at the path"})
 		}
-		records = []json.RawMessage{json.RawMessage(h.bodies[handle-1])}
+		records = []json.RawMessage{body}
 	}
 	sum := abi.EmitSummary{Total: len(records)}
 	records = records[min(o.Skip, len(records)):]
 	if o.Limit > 0 {
 		records = records[:min(o.Limit, len(records))]
 	}
-	for _, r := range records {
-		h.Records = append(h.Records, string(r))
-	}
-	if sum.Count = len(records); sum.Count > 0 {
+	if sum.Count = len(records); sum.Count > 0 && !o.Keys {
 		sum.First, sum.Last = pick(records[0], o.Summarise), pick(records[len(records)-1], o.Summarise)
+	}
+	key := o.Key
+	if key == "" {
+		key = "id"
+	}
+	for _, r := range records {
+		id := text(at(r, key))
+		switch {
+		case o.Keys:
+			sum.Keys = append(sum.Keys, id)
+		case o.Kind != "":
+			h.Records = append(h.Records, envelope(o, id, without(r, o.Omit)))
+		default:
+			h.Records = append(h.Records, string(without(r, o.Omit)))
+		}
 	}
 	return marshal(sum)
 }
 
-func pick(record json.RawMessage, names []string) map[string]json.RawMessage {
-	var all, some = map[string]json.RawMessage{}, map[string]json.RawMessage{}
-	if json.Unmarshal(record, &all) != nil {
-		return nil
+func envelope(o abi.EmitOptions, id string, record json.RawMessage) string {
+	e := struct {
+		Kind   string          `json:"kind"`
+		ID     string          `json:"id"`
+		Parent string          `json:"parent,omitempty"`
+		Record json.RawMessage `json:"record"`
+	}{o.Kind, id, o.Parent, record}
+	if o.Parent != "" {
+		e.ID = o.Parent + "/" + id
+	}
+	return marshal(e)
+}
+
+// at is the value at object keys joined by dots, nil when there is none.
+func at(v json.RawMessage, path string) json.RawMessage {
+	for _, key := range strings.Split(path, ".") {
+		var m map[string]json.RawMessage
+		if json.Unmarshal(v, &m) != nil {
+			return nil
+		}
+		v = m[key]
+	}
+	return v
+}
+
+func text(v json.RawMessage) string {
+	var s string
+	if json.Unmarshal(v, &s) != nil {
+		return string(v)
+	}
+	return s
+}
+
+// without leaves out members of the record itself.
+func without(record json.RawMessage, names []string) json.RawMessage {
+	if len(names) == 0 {
+		return record
+	}
+	var m map[string]json.RawMessage
+	if json.Unmarshal(record, &m) != nil {
+		return record
 	}
 	for _, n := range names {
-		if v, ok := all[n]; ok {
+		delete(m, n)
+	}
+	return json.RawMessage(marshal(m))
+}
+
+func pick(record json.RawMessage, names []string) map[string]json.RawMessage {
+	some := map[string]json.RawMessage{}
+	for _, n := range names {
+		if v := at(record, n); v != nil {
 			some[n] = v
 		}
 	}

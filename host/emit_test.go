@@ -1,0 +1,81 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/records"
+)
+
+func TestKeysOfRecords(t *testing.T) {
+	many := "[" + strings.Repeat(`{"id":"x"},`, abi.MaxKeys) + `{"id":"x"}]`
+	long := `[{"id":"` + strings.Repeat("x", abi.MaxKeyBytes+1) + `"}]`
+	for _, c := range []struct {
+		name, body, at, key string
+		want, err           string
+	}{
+		{"strings and numbers", `[{"id":"00g1"},{"id":7}]`, "", "", `["00g1" "7"]`, ""},
+		{"another key", `[{"client_id":"0oa1","id":"x"}]`, "", "client_id", `["0oa1"]`, ""},
+		{"a link in the body", `{"roles":[],"_links":{"next":{"href":"https://a/b?after=c"}}}`, "_links.next", "href", `["https://a/b?after=c"]`, ""},
+		{"no records", `[]`, "", "", `[]`, ""},
+		{"a record without key", `[{"id":"a"},{"name":"b"}]`, "", "", "", "record 1 has no string or number at id"},
+		{"a key that is an object", `[{"id":{}}]`, "", "", "", "record 0 has"},
+		{"an empty key", `[{"id":""}]`, "", "", "", "record 0 has"},
+		{"too many", many, "", "", "", "abi.MaxKeys"},
+		{"too long", long, "", "", "", "abi.MaxKeyBytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			spans, err := records.Split([]byte(c.body), c.at, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := keys([]byte(c.body), spans, c.key)
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Errorf("error %v, want %q", err, c.err)
+				}
+				return
+			}
+			if err != nil || fmt.Sprintf("%q", got) != c.want {
+				t.Errorf("%q %v, want %s", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestMembersAreLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		omit       []string
+		want       []string
+	}{
+		{"nothing to leave out", `[{"a":1},{"b":2}]`, nil, []string{`{"a":1}`, `{"b":2}`}},
+		{"no record has it", `[{"a":1},{"b":2}]`, []string{"secret"}, []string{`{"a":1}`, `{"b":2}`}},
+		{"one has it", `[{"a":1}, {"secret":"s","b":2},{"c":3}]`, []string{"secret"}, []string{`{"a":1}`, `{"b":2}`, `{"c":3}`}},
+		{"twice", `[{"secret":1,"a":1,"secret":2}]`, []string{"secret"}, []string{`{"a":1}`}},
+		{"spelled with an escape", `[{"secre\u0074":1,"a":1}]`, []string{"secret"}, []string{`{"a":1}`}},
+		{"further in", `[{"x":{"secret":1,"y":2}}]`, []string{"x.secret"}, []string{`{"x":{"y":2}}`}},
+		{"all that there is", `[{"secret":1}]`, []string{"secret"}, []string{`{}`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			body := []byte(c.body)
+			spans, err := records.Split(body, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, spans, err = without(body, spans, c.omit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range spans {
+				got = append(got, string(body[s.Start:s.End]))
+			}
+			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
