@@ -238,7 +238,11 @@ func (zc *zoneChange) checkWhole(l *addressList) *result {
 	if len(l.add)+len(l.remove) > 0 {
 		return invalid("patch has all " + l.name + ": leave out either it or add_" + l.name + " and remove_" + l.name)
 	}
-	if whole.Kind() != jsonval.Array && whole.Kind() != jsonval.Null {
+	switch whole.Kind() {
+	case jsonval.Null:
+		return nil
+	case jsonval.Array:
+	default:
 		return invalid("patch: " + l.name + ` is an array of {"type":"CIDR"|"RANGE","value":"…"}`)
 	}
 	var entries []string

@@ -1,0 +1,131 @@
+package okta
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+)
+
+// answering are the answers of an org, by endpoint, in order; the last one stays.
+type answering map[string][]hosttest.Answer
+
+// host answers with them; a request that has none fails the test.
+func (a answering) host(t *testing.T) *hosttest.Host {
+	t.Helper()
+	given := map[string]int{}
+	return &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		all := a[req.Endpoint]
+		if len(all) == 0 {
+			t.Errorf("unexpected request: %s", line(req))
+			return hosttest.Answer{Status: 500}
+		}
+		i := min(given[req.Endpoint], len(all)-1)
+		given[req.Endpoint]++
+		return all[i]
+	}}
+}
+
+// line is a request in one line: endpoint, blanks, query or link, body.
+func line(req abi.Request) string {
+	s := req.Endpoint
+	if len(req.Path) > 0 {
+		s += " " + strings.TrimPrefix(fmt.Sprint(req.Path), "map") // sorted
+	}
+	for _, q := range req.Query {
+		s += " " + q[0] + "=" + q[1]
+	}
+	if req.Link != "" {
+		s += " -> " + req.Link
+	}
+	if req.Body != nil {
+		s += " " + string(req.Body)
+	}
+	return s
+}
+
+// requested are the requests that a host got.
+func requested(h *hosttest.Host) string {
+	var lines []string
+	for _, r := range h.Requests {
+		lines = append(lines, line(r))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func answer(status int, body string) hosttest.Answer {
+	return hosttest.Answer{Status: status, Body: body}
+}
+
+// paged is an answer with a next link.
+func paged(body, next string) hosttest.Answer {
+	return hosttest.Answer{Status: 200, Body: body, Headers: map[string][]string{"link": {"<https://x-admin.okta.com" + next + `>; rel="next"`}}}
+}
+
+func notFound(typ string) hosttest.Answer {
+	return answer(404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x (`+typ+`)","errorCauses":[]}`)
+}
+
+var (
+	forbidden = answer(403, `{"errorCode":"E0000006","errorSummary":"You do not have permission to perform the requested action"}`)
+	noFeature = answer(401, `{"errorCode":"E0000015","errorSummary":"You do not have permission to access the feature you are requesting"}`)
+	badToken  = answer(401, `{"errorCode":"E0000011","errorSummary":"Invalid token provided"}`)
+	lost      = hosttest.Answer{Err: &abi.SendError{Code: abi.SendInterrupted, Message: "the connection broke", Sent: true}}
+	unsent    = hosttest.Answer{Err: &abi.SendError{Code: abi.SendConnect, Message: "no route"}}
+	throttled = hosttest.Answer{Err: &abi.SendError{Code: abi.SendRateLimited, Message: "the bucket is empty", RetryAfterMS: 60_000}}
+)
+
+// invoking is one invoke and what it must come to.
+type invoking struct {
+	name     string
+	input    string
+	org      answering
+	want     abi.Outcome
+	code     string   // of the error
+	requests string   // all of them, by line; "" is unchecked, "none" is none
+	says     []string // texts in the output, the records, the warnings or the error's message
+	records  int      // emitted; -1 is unchecked
+}
+
+func (c invoking) run(t *testing.T, op string) {
+	t.Run(c.name, func(t *testing.T) {
+		host := c.org.host(t)
+		out := invokeNative(t, host, op, c.input)
+		if out.Outcome != c.want {
+			t.Fatalf("%s %+v, want %s", out.Outcome, out.Error, c.want)
+		}
+		if c.want.OK() != (out.Error == nil) {
+			t.Errorf("error %+v", out.Error)
+		}
+		if c.code != "" && (out.Error == nil || out.Error.Code != c.code) {
+			t.Errorf("error %+v, want %s", out.Error, c.code)
+		}
+		if c.requests != "" {
+			want := strings.TrimSpace(c.requests)
+			if want == "none" {
+				want = ""
+			}
+			if got := requested(host); got != want {
+				t.Errorf("requests\n%s\nwant\n%s", got, want)
+			}
+		}
+		if c.records >= 0 && len(host.Records) != c.records {
+			t.Errorf("%d records, want %d: %s", len(host.Records), c.records, host.Records)
+		}
+		text := string(out.Output) + strings.Join(host.Records, "\n") + strings.Join(out.Warnings, "\n")
+		if out.Error != nil {
+			text += out.Error.Message
+		}
+		for _, s := range c.says {
+			if !strings.Contains(text, s) {
+				t.Errorf("%q does not stand in %s", s, text)
+			}
+		}
+		if len(out.Output) > 0 && !json.Valid(out.Output) {
+			t.Errorf("the output is not JSON: %s", out.Output)
+		}
+	})
+}

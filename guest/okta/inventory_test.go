@@ -1,0 +1,316 @@
+package okta
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+)
+
+// inventoryOrg is an org by path: 3 users, 5 groups (of 0 to 4 members), 2 applications (of 3 users), a policy of each
+// type but ENTITY_RISK, 2 custom roles, and one of the rest; Classic, so that it has no devices. Pages are of 2 records.
+func inventoryOrg(req abi.Request) hosttest.Answer {
+	path := req.Link
+	if path == "" {
+		_, path, _ = strings.Cut(req.Endpoint, " ")
+		for name, v := range req.Path {
+			path = strings.Replace(path, "{"+name+"}", v, 1)
+		}
+		path += "?"
+		for _, q := range req.Query {
+			if q[0] == "type" {
+				path += "type=" + q[1] + "&"
+			}
+		}
+	}
+	path, query, _ := strings.Cut(path, "?")
+	from := 0
+	if _, after, ok := strings.Cut(query, "after="); ok {
+		from, _ = strconv.Atoi(after)
+	}
+	typ := ""
+	if _, rest, ok := strings.Cut(query, "type="); ok {
+		typ, _, _ = strings.Cut(rest, "&")
+	}
+	n, prefix, key := 1, path, "id"
+	switch {
+	case path == "/api/v1/users":
+		n = 3
+	case path == "/api/v1/groups":
+		n, prefix = 5, "g"
+	case strings.HasPrefix(path, "/api/v1/groups/"):
+		fmt.Sscanf(path, "/api/v1/groups/g%d/users", &n)
+	case path == "/api/v1/apps":
+		n, prefix = 2, "a"
+	case strings.HasPrefix(path, "/api/v1/apps/"):
+		n = 3
+	case path == "/api/v1/devices":
+		return noFeature
+	case path == "/api/v1/policies" && typ == "ENTITY_RISK":
+		return answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: type"}`)
+	case path == "/api/v1/policies":
+		prefix = typ
+	case path == "/oauth2/v1/clients":
+		key = "client_id"
+	case path == "/api/v1/iam/roles":
+		body := `{"roles":[{"id":"cr0"}],"_links":{"next":{"href":"https://x-admin/api/v1/iam/roles?after=1"}}}`
+		if from == 1 {
+			body = `{"roles":[{"id":"cr1"}]}`
+		}
+		return answer(200, body)
+	}
+	var records []string
+	for i := from; i < min(n, from+2); i++ {
+		records = append(records, fmt.Sprintf(`{%q:%q}`, key, prefix+strconv.Itoa(i)))
+	}
+	body := "[" + strings.Join(records, ",") + "]"
+	if from+2 < n {
+		return paged(body, fmt.Sprintf("%s?type=%s&after=%d", path, typ, from+2))
+	}
+	return answer(200, body)
+}
+
+// inventoryOf is what an export of that org has.
+func inventoryOf() []string {
+	var all []string
+	add := func(kind, id, parent, key string) {
+		e := fmt.Sprintf(`{"kind":%q,"id":%q,"record":{%q:%q}}`, kind, id, key, id)
+		if parent != "" {
+			e = fmt.Sprintf(`{"kind":%q,"id":%q,"parent":%q,"record":{%q:%q}}`, kind, parent+"/"+id, parent, key, id)
+		}
+		all = append(all, e)
+	}
+	for i := range 3 {
+		add("users", "/api/v1/users"+strconv.Itoa(i), "", "id")
+	}
+	for i := range 5 {
+		add("groups", "g"+strconv.Itoa(i), "", "id")
+	}
+	for g := range 5 {
+		for i := range g {
+			add("group_members", fmt.Sprintf("/api/v1/groups/g%d/users%d", g, i), "g"+strconv.Itoa(g), "id")
+		}
+	}
+	for i := range 2 {
+		add("applications", "a"+strconv.Itoa(i), "", "id")
+	}
+	for a := range 2 {
+		for i := range 3 {
+			add("application_users", fmt.Sprintf("/api/v1/apps/a%d/users%d", a, i), "a"+strconv.Itoa(a), "id")
+		}
+	}
+	add("authenticators", "/api/v1/authenticators0", "", "id")
+	for _, typ := range policyTypes {
+		if typ != "ENTITY_RISK" {
+			add("policies", typ+"0", "", "id")
+		}
+	}
+	add("zones", "/api/v1/zones0", "", "id")
+	add("authorization_servers", "/api/v1/authorizationServers0", "", "id")
+	add("oauth_clients", "/oauth2/v1/clients0", "", "client_id")
+	add("roles", "cr0", "", "id")
+	add("roles", "cr1", "", "id")
+	return all
+}
+
+// tablePages reads the table export to its end, a fresh call a page.
+func tablePages(t *testing.T, h *hosttest.Host, op, input string, limit int) (pages int) {
+	t.Helper()
+	cursor := ""
+	for {
+		before, sent := len(h.Records), len(h.Requests)
+		in := fmt.Sprintf(`{"operation":%q,"input":%s,"settings":{},"cursor":%q,"limit":%d,"now":"2026-01-02T03:04:05Z"}`, op, input, cursor, limit)
+		text, err := Table(hostcall.New(h), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out abi.TableOutput
+		if err := json.Unmarshal([]byte(text), &out); err != nil {
+			t.Fatal(err)
+		}
+		if out.Outcome != abi.Succeeded {
+			t.Fatalf("%s %+v", out.Outcome, out.Error)
+		}
+		if limit > 0 && len(h.Records)-before > limit {
+			t.Fatalf("%d records, %d were asked for", len(h.Records)-before, limit)
+		}
+		if n := len(h.Requests) - sent; n > 1 {
+			t.Fatalf("%d requests for one page", n)
+		}
+		if len(out.Cursor) > 16384 {
+			t.Fatalf("a cursor of %d bytes", len(out.Cursor))
+		}
+		if pages++; pages > 500 {
+			t.Fatal("no end")
+		}
+		if cursor = out.Cursor; cursor == "" {
+			return pages
+		}
+	}
+}
+
+func TestInventoryGoesOnFromAnyPoint(t *testing.T) {
+	want := strings.Join(inventoryOf(), "\n")
+	for limit := range 4 {
+		h := &hosttest.Host{Answer: inventoryOrg}
+		tablePages(t, h, "inventory_export", `{}`, limit)
+		if got := strings.Join(h.Records, "\n"); got != want {
+			t.Fatalf("limit %d:\n%s\nwant\n%s", limit, got, want)
+		}
+	}
+}
+
+func TestInventoryInOneInvoke(t *testing.T) {
+	h := &hosttest.Host{Answer: inventoryOrg}
+	out := invokeNative(t, h, "inventory_export", `{}`)
+	if out.Outcome != abi.Succeeded || !out.List || out.NextCursor != "" || strings.Join(h.Records, "\n") != strings.Join(inventoryOf(), "\n") {
+		t.Fatalf("%+v\n%s", out, strings.Join(h.Records, "\n"))
+	}
+	var says struct {
+		Skipped  []struct{ Kind, Type, Code, Reason string }
+		Vanished map[string]int
+		Limited  []string
+		Missing  []any
+		Partial  bool
+	}
+	if err := json.Unmarshal(out.Output, &says); err != nil {
+		t.Fatal(err)
+	}
+	if len(says.Skipped) != 2 || says.Skipped[0].Kind != "devices" || says.Skipped[0].Code != "feature" || says.Skipped[1].Kind != "policies" ||
+		says.Skipped[1].Type != "ENTITY_RISK" || len(says.Vanished)+len(says.Limited)+len(says.Missing) != 0 || says.Partial {
+		t.Errorf("%s", out.Output)
+	}
+	if len(out.Warnings) != 2 {
+		t.Errorf("%q", out.Warnings)
+	}
+	// Users of every status, and members without reading the groups twice.
+	var asked []string
+	for _, r := range h.Requests {
+		asked = append(asked, line(r))
+	}
+	if !strings.Contains(asked[0], `filter=status eq "ACTIVE" or status eq "DEPROVISIONED"`) {
+		t.Errorf("%s", asked[0])
+	}
+	if !slices.Contains(asked, "GET /api/v1/groups limit=50") || !slices.Contains(asked, "GET /api/v1/groups/{groupId}/users [groupId:g4] limit=200") {
+		t.Errorf("%s", strings.Join(asked, "\n"))
+	}
+}
+
+func TestInventoryLimitPerKind(t *testing.T) {
+	for limit := 1; limit <= 12; limit++ {
+		have := map[string]int{}
+		var want []string
+		for _, e := range inventoryOf() {
+			kind, _, _ := strings.Cut(strings.TrimPrefix(e, `{"kind":"`), `"`)
+			if have[kind]++; have[kind] <= limit {
+				want = append(want, e)
+			}
+		}
+		h := &hosttest.Host{Answer: inventoryOrg}
+		out := invokeNative(t, h, "inventory_export", fmt.Sprintf(`{"limit_per_kind":%d}`, limit))
+		if got := strings.Join(h.Records, "\n"); got != strings.Join(want, "\n") {
+			t.Errorf("limit %d:\n%s\nwant\n%s", limit, got, strings.Join(want, "\n"))
+		}
+		var says struct{ Limited []string }
+		if err := json.Unmarshal(out.Output, &says); err != nil {
+			t.Fatal(err)
+		}
+		for kind, n := range have { // a kind that has exactly as many may be named, since nobody looked further
+			if n > limit && !slices.Contains(says.Limited, kind) || n < limit && slices.Contains(says.Limited, kind) {
+				t.Errorf("limit %d: %d of %s, and limited are %s", limit, n, kind, says.Limited)
+			}
+		}
+		h2 := &hosttest.Host{Answer: inventoryOrg}
+		tablePages(t, h2, "inventory_export", fmt.Sprintf(`{"limit_per_kind":%d}`, limit), 1)
+		if got := strings.Join(h2.Records, "\n"); got != strings.Join(want, "\n") {
+			t.Errorf("limit %d, row by row:\n%s", limit, got)
+		}
+	}
+}
+
+// except answers as the inventory org does, but for the requests that stand in it.
+func except(lines map[string]hosttest.Answer) *hosttest.Host {
+	return &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		if a, ok := lines[line(req)]; ok {
+			return a
+		}
+		return inventoryOrg(req)
+	}}
+}
+
+func TestInventoryWithFailures(t *testing.T) {
+	const groups, members2 = "GET /api/v1/groups limit=50", "GET /api/v1/groups/{groupId}/users [groupId:g2] limit=200"
+	const members = `{"kinds":["group_members"]}`
+	for _, c := range []struct {
+		name, input string
+		answers     map[string]hosttest.Answer
+		want        abi.Outcome
+		records     int
+		says        string // in output and warnings
+		goesOn      bool
+	}{
+		{"a kind that the token may not read", `{"kinds":["groups","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": forbidden}, abi.Succeeded, 1,
+			`"skipped":[{"kind":"groups","code":"forbidden","reason":"`, false},
+		{"parents that the token may not read", `{"kinds":["group_members","zones"]}`, map[string]hosttest.Answer{groups: forbidden}, abi.Succeeded, 1, `"skipped":[{"kind":"group_members"`, false},
+		{"policies that the token may not read, of any type", `{"kinds":["policies","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=OKTA_SIGN_ON": forbidden}, abi.Succeeded, 1, `"skipped":[{"kind":"policies","code"`, false},
+		{"a group that vanishes", members, map[string]hosttest.Answer{members2: notFound("UserGroup")}, abi.Succeeded, 8, `"vanished":{"group_members":1},"limited":[],"missing":[],"partial":false`, false},
+		{"a group whose members cannot be read", members, map[string]hosttest.Answer{members2: answer(500, `{"errorCode":"E0000009"}`)}, abi.Succeeded, 8, `"missing":[{"kind":"group_members","count":1,"code":"unavailable"`, false},
+		{"a group whose members may not be read", members, map[string]hosttest.Answer{members2: forbidden}, abi.Succeeded, 8, `"partial":true`, false},
+		{"which group it is stands in a warning", members, map[string]hosttest.Answer{members2: forbidden}, abi.Succeeded, 8, `group_members of g2:`, false},
+		{"a page that is refused later on", members, map[string]hosttest.Answer{"GET /api/v1/groups/{groupId}/users -> /api/v1/groups/g3/users?type=&after=2": answer(400, `{"errorCode":"E0000029"}`)}, abi.Succeeded, 9, `"partial":true`, false},
+		{"parents that are refused later on", members, map[string]hosttest.Answer{"GET /api/v1/groups -> /api/v1/groups?type=&after=2": answer(400, `{"errorCode":"E0000029"}`)}, abi.Succeeded, 1, `"partial":true`, false},
+		{"a kind that fails", `{"kinds":["groups","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": answer(500, "")}, abi.Succeeded, 1, `"missing":[{"kind":"groups"`, false},
+		{"too many requests, midway", members, map[string]hosttest.Answer{members2: throttled}, abi.Succeeded, 1, `stopped early, next_cursor goes on: the bucket is empty`, true},
+		{"a server that is down, midway", members, map[string]hosttest.Answer{members2: answer(503, "")}, abi.Succeeded, 1, `stopped early`, true},
+		{"too many requests, at once", members, map[string]hosttest.Answer{groups: throttled}, abi.Throttled, 0, "", false},
+		{"no network", members, map[string]hosttest.Answer{groups: unsent}, abi.Unavailable, 0, "", false},
+		{"a bad token", members, map[string]hosttest.Answer{members2: badToken}, abi.Rejected, 1, "", false},
+		{"a cursor of another export", `{"kinds":["zones"],"cursor":"bm8"}`, nil, abi.Invalid, 0, "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := except(c.answers)
+			out := invokeNative(t, h, "inventory_export", c.input)
+			if out.Outcome != c.want || len(h.Records) != c.records {
+				t.Fatalf("%s %+v, %d records, want %s and %d", out.Outcome, out.Error, len(h.Records), c.want, c.records)
+			}
+			if text := string(out.Output) + strings.Join(out.Warnings, "\n"); !strings.Contains(text, c.says) {
+				t.Errorf("%q does not stand in %s", c.says, text)
+			}
+			if c.goesOn != (out.NextCursor != "") {
+				t.Errorf("next_cursor %q", out.NextCursor)
+			}
+			if c.goesOn { // nothing is lost, nothing comes twice
+				h.Answer = inventoryOrg
+				again := invokeNative(t, h, "inventory_export", strings.Replace(c.input, "{", `{"cursor":"`+out.NextCursor+`",`, 1))
+				if again.Outcome != abi.Succeeded || again.NextCursor != "" || len(h.Records) != 10 {
+					t.Errorf("%s %d records", again.Outcome, len(h.Records))
+				}
+			}
+		})
+	}
+}
+
+// TestInventoryIsBoundedByRequests has an org of many groups without members.
+func TestInventoryIsBoundedByRequests(t *testing.T) {
+	var groups []string
+	for i := range 1200 {
+		groups = append(groups, fmt.Sprintf(`{"id":"g%d"}`, i))
+	}
+	h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		if req.Path != nil {
+			return answer(200, "[]")
+		}
+		return answer(200, "["+strings.Join(groups, ",")+"]")
+	}}
+	const input = `{"kinds":["group_members"]}`
+	out := invokeNative(t, h, "inventory_export", input)
+	if out.Outcome != abi.Succeeded || len(h.Requests) != maxPages || out.NextCursor == "" {
+		t.Fatalf("%s, %d requests", out.Outcome, len(h.Requests))
+	}
+}

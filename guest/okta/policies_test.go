@@ -1,0 +1,140 @@
+package okta
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+)
+
+const aPolicy = `{"id":"00p1","type":"OKTA_SIGN_ON","name":"P","status":"ACTIVE","priority":2,"system":false,"description":"old",` +
+	`"conditions":{"people":{"groups":{"include":["00g1","00g2"]}}},"created":"2026-01-01T00:00:00.000Z","lastUpdated":"2026-01-01T00:00:00.000Z","_links":{"self":{"href":"https://x"}}}`
+
+func TestListPolicies(t *testing.T) {
+	for _, c := range []invoking{
+		{"one type", `{"type":"PASSWORD","status":"ACTIVE","q":"x","expand":"rules"}`,
+			answering{"GET /api/v1/policies": {answer(200, "["+aPolicy+"]")}}, abi.Succeeded, "",
+			"GET /api/v1/policies status=ACTIVE q=x expand=rules type=PASSWORD", nil, 1},
+		{"one type that the org does not have", `{"type":"ENTITY_RISK"}`,
+			answering{"GET /api/v1/policies": {noFeature}}, abi.Rejected, "feature", "", nil, 0},
+		{"no permission is no skipping", `{}`,
+			answering{"GET /api/v1/policies": {forbidden}}, abi.Rejected, "forbidden", "GET /api/v1/policies type=OKTA_SIGN_ON", nil, 0},
+		{"a bad token", `{}`, answering{"GET /api/v1/policies": {badToken}}, abi.Rejected, "credentials", "", nil, 0},
+		{"a server that fails", `{}`, answering{"GET /api/v1/policies": {answer(500, "")}}, abi.Unavailable, "unavailable", "", nil, 0},
+		{"nothing but refusals", `{"expand":"nonsense"}`,
+			answering{"GET /api/v1/policies": {answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: expand"}`)}},
+			abi.Rejected, "rejected", "", []string{"expand"}, 0},
+		{"a cursor of another query", `{"cursor":"bm8"}`, nil, abi.Invalid, "cursor", "none", nil, 0},
+	} {
+		c.run(t, "list_policies")
+	}
+}
+
+// policyOrg has two policies of each type but two types, on pages of one.
+func policyOrg(req abi.Request) hosttest.Answer {
+	typ, after := "", ""
+	if req.Link != "" {
+		fmt.Sscanf(strings.ReplaceAll(req.Link, "&", " "), "/api/v1/policies?type=%s after=%s", &typ, &after)
+	}
+	for _, q := range req.Query {
+		typ = q[1]
+	}
+	switch typ {
+	case "ENTITY_RISK":
+		return noFeature
+	case "CLIENT_UPDATE":
+		return answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: type"}`)
+	}
+	if after == "" {
+		return paged(`[{"id":"`+typ+`1"}]`, "/api/v1/policies?type="+typ+"&after=1")
+	}
+	return answer(200, `[{"id":"`+typ+`2"}]`)
+}
+
+func TestListPoliciesWalksAllTypesFromAnyPoint(t *testing.T) {
+	var want []string
+	for _, typ := range policyTypes {
+		if typ != "ENTITY_RISK" && typ != "CLIENT_UPDATE" {
+			want = append(want, `{"id":"`+typ+`1"}`, `{"id":"`+typ+`2"}`)
+		}
+	}
+	for limit := 1; limit <= len(want)+1; limit++ {
+		host := &hosttest.Host{Answer: policyOrg}
+		cursor := ""
+		for n := 0; ; n++ {
+			input := fmt.Sprintf(`{"limit":%d}`, limit)
+			if cursor != "" {
+				input = fmt.Sprintf(`{"limit":%d,"cursor":%q}`, limit, cursor)
+			}
+			out := invokeNative(t, host, "list_policies", input)
+			if out.Outcome != abi.Succeeded || n > 30 {
+				t.Fatalf("limit %d: %s %+v", limit, out.Outcome, out.Error)
+			}
+			if cursor = out.NextCursor; cursor == "" {
+				for _, typ := range []string{"ENTITY_RISK", "CLIENT_UPDATE"} {
+					if !strings.Contains(string(out.Output), `{"type":"`+typ+`","code":`) {
+						t.Errorf("limit %d: %s is not named: %s", limit, typ, out.Output)
+					}
+				}
+				break
+			}
+		}
+		if got := strings.Join(host.Records, "\n"); got != strings.Join(want, "\n") {
+			t.Fatalf("limit %d:\n%s", limit, got)
+		}
+	}
+}
+
+func TestGetPolicy(t *testing.T) {
+	const get, rules = "GET /api/v1/policies/{policyId}", "GET /api/v1/policies/{policyId}/rules"
+	for _, c := range []invoking{
+		{"alone", `{"policy":"00p1"}`, answering{get: {answer(200, aPolicy)}}, abi.Succeeded, "", get + " [policyId:00p1]", []string{aPolicy}, 1},
+		{"with rules", `{"policy":"00p1","include_rules":true}`,
+			answering{get: {answer(200, aPolicy)}, rules: {paged(`[{"id":"r1"}]`, "/api/v1/policies/00p1/rules?after=r1"), answer(200, `[{"id":"r2"}]`)}},
+			abi.Succeeded, "", get + " [policyId:00p1]\n" + rules + " [policyId:00p1]\n" + rules + " -> /api/v1/policies/00p1/rules?after=r1",
+			[]string{`"rules":[{"id":"r1"},{"id":"r2"}]`, `"name":"P"`}, 0},
+		{"missing", `{"policy":"00p1"}`, answering{get: {notFound("Policy")}}, abi.NotFound, "not_found", "", []string{"policy"}, 0},
+		{"missing, with rules", `{"policy":"00p1","include_rules":true}`, answering{get: {notFound("Policy")}}, abi.NotFound, "", get + " [policyId:00p1]", nil, 0},
+		{"rules that may not be read", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+	} {
+		c.run(t, "get_policy")
+	}
+}
+
+func TestUpdatePolicy(t *testing.T) {
+	const get, put = "GET /api/v1/policies/{policyId}", "PUT /api/v1/policies/{policyId}"
+	const input = `{"policy":"00p1","patch":{"description":"new"}}`
+	changed := strings.Replace(strings.Replace(aPolicy, `"old"`, `"new"`, 1), `"lastUpdated":"2026-01-01`, `"lastUpdated":"2026-01-02`, 1)
+	touched := strings.Replace(aPolicy, `"lastUpdated":"2026-01-01`, `"lastUpdated":"2026-01-02`, 1)
+	other := strings.Replace(changed, `"new"`, `"theirs"`, 1)
+	body := `{"type":"OKTA_SIGN_ON","name":"P","status":"ACTIVE","priority":2,"description":"new","conditions":{"people":{"groups":{"include":["00g1","00g2"]}}}}`
+	id := " [policyId:00p1]"
+	for _, c := range []invoking{
+		{"written as a whole, without what is read-only", input, answering{get: {answer(200, aPolicy)}, put: {answer(200, changed)}}, abi.Succeeded, "",
+			get + id + "\n" + get + id + "\n" + put + id + " " + body,
+			[]string{`"before":` + aPolicy, `"after":` + changed}, 0},
+		{"nothing differs", `{"policy":"00p1","patch":{"description":"old","settings":null,"conditions":{"people":{"groups":{"include":["00g2","00g1"]}}}}}`,
+			answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"missing", input, answering{get: {notFound("Policy")}}, abi.NotFound, "", get + id, nil, 0},
+		{"changed since it was read", input, answering{get: {answer(200, aPolicy), answer(200, touched)}}, abi.Rejected, "changed_meanwhile", get + id + "\n" + get + id, nil, 0},
+		{"of a type that cannot be replaced", input, answering{get: {answer(200, strings.Replace(aPolicy, "OKTA_SIGN_ON", "ENTITY_RISK", 1))}}, abi.Rejected, "policy_type", get + id, []string{"rules"}, 0},
+		{"a read-only member", `{"policy":"00p1","patch":{"id":"x"}}`, nil, abi.Invalid, "input", "none", []string{"id cannot be changed"}, 0},
+		{"another type", `{"policy":"00p1","patch":{"type":"PASSWORD"}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"no name", `{"policy":"00p1","patch":{"name":null}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"refused", input, answering{get: {answer(200, aPolicy)}, put: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"gone when it was written", input, answering{get: {answer(200, aPolicy)}, put: {notFound("Policy")}}, abi.NotFound, "", "", nil, 0},
+		{"priorities are being reconciled", input, answering{get: {answer(200, aPolicy)},
+			put: {answer(423, `{"errorCode":"E0000239","errorSummary":"Policies are being reconciled"}`), answer(200, changed)}}, abi.Succeeded, "", "", nil, 0},
+		{"not sent", input, answering{get: {answer(200, aPolicy)}, put: {unsent}}, abi.Unavailable, "connect", "", nil, 0},
+		{"lost, and done", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, changed)}, put: {lost}}, abi.Succeeded, "", "", []string{`"after":` + changed}, 0},
+		{"lost, and not done", input, answering{get: {answer(200, aPolicy)}, put: {lost}}, abi.Unavailable, "unavailable", "", []string{"not changed"}, 0},
+		{"lost, and somebody else's", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, other)}, put: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost, and not to be read", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(500, "")}, put: {answer(502, "")}}, abi.Unknown, "unknown", "", nil, 0},
+		{"taken otherwise than written", input, answering{get: {answer(200, aPolicy)}, put: {answer(200, other)}}, abi.Succeeded, "", "", []string{"not all of it"}, 0},
+		{"taken with an answer that is no JSON", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, changed)}, put: {answer(200, "<html>")}}, abi.Succeeded, "", "", []string{`"after":` + changed}, 0},
+	} {
+		c.run(t, "update_policy")
+	}
+}

@@ -1,0 +1,115 @@
+package okta
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+)
+
+const (
+	ada      = "00u1234567890abcdefg"
+	helpDesk = `{"id":"JBCUYUC7IRCVGS27IFCE2SKO","type":"HELP_DESK_ADMIN","status":"ACTIVE","assignmentType":"USER"}`
+	viaGroup = `{"id":"JBCUYUC7IRCVGS27IFCE2SKO","type":"HELP_DESK_ADMIN","status":"ACTIVE","assignmentType":"GROUP","_links":{"assignee":{"href":"https://x.okta.com/api/v1/groups/00g7"}}}`
+)
+
+func TestListRoles(t *testing.T) {
+	const custom, ofUser = "GET /api/v1/iam/roles", "GET /api/v1/users/{userId}/roles"
+	next := `{"roles":[{"id":"cr01"}],"_links":{"next":{"href":"https://x-admin.okta.com/api/v1/iam/roles?after=cr01"}}}`
+	for _, c := range []invoking{
+		{"custom roles, with the next link in the body", `{}`, answering{custom: {answer(200, next), answer(200, `{"roles":[{"id":"cr02"}]}`)}}, abi.Succeeded, "",
+			custom + "\n" + custom + " -> /api/v1/iam/roles?after=cr01", nil, 2},
+		{"custom roles, all on one page", `{}`, answering{custom: {answer(200, `{"roles":[{"id":"cr01"}],"_links":{"self":{"href":"x"}}}`)}}, abi.Succeeded, "", custom, nil, 1},
+		{"a body without roles", `{}`, answering{custom: {answer(200, `{}`)}}, abi.Unavailable, "bad_answer", "", nil, 0},
+		{"of a user by login", `{"user":"ada@example.com"}`, answering{"GET /api/v1/users/{id}": {answer(200, `{"id":"`+ada+`"}`)}, ofUser: {answer(200, "["+helpDesk+","+viaGroup+"]")}}, abi.Succeeded, "",
+			"GET /api/v1/users/{id} [id:ada@example.com]\n" + ofUser + " [userId:" + ada + "]", nil, 2},
+		{"of a user by id", `{"user":"` + ada + `","limit":1}`, answering{ofUser: {answer(200, "["+helpDesk+","+viaGroup+"]")}}, abi.Succeeded, "", ofUser + " [userId:" + ada + "]", nil, 1},
+		{"of nobody", `{"user":"nobody@example.com"}`, answering{"GET /api/v1/users/{id}": {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
+		{"of a group", `{"group":"00g1"}`, answering{"GET /api/v1/groups/{groupId}/roles": {answer(200, "[]")}}, abi.Succeeded, "", "GET /api/v1/groups/{groupId}/roles [groupId:00g1]", nil, 0},
+		{"of no group", `{"group":"00g1"}`, answering{"GET /api/v1/groups/{groupId}/roles": {notFound("UserGroup")}}, abi.NotFound, "not_found", "", []string{"group"}, 0},
+		{"of a client", `{"client":"0oa1"}`, answering{"GET /oauth2/v1/clients/{clientId}/roles": {answer(200, "["+helpDesk+"]")}}, abi.Succeeded, "", "GET /oauth2/v1/clients/{clientId}/roles [clientId:0oa1]", nil, 1},
+		{"refused", `{"client":"0oa1"}`, answering{"GET /oauth2/v1/clients/{clientId}/roles": {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+	} {
+		c.run(t, "list_roles")
+	}
+}
+
+// TestListRolesGoesOnFromAnyPoint reads three pages of custom roles with every limit.
+func TestListRolesGoesOnFromAnyPoint(t *testing.T) {
+	for limit := 1; limit <= 6; limit++ {
+		var got []string
+		for cursor, n := "", 0; ; n++ {
+			input := `{"limit":` + string(rune('0'+limit)) + `}`
+			if cursor != "" {
+				input = strings.Replace(input, "{", `{"cursor":"`+cursor+`",`, 1)
+			}
+			h := answering{}.host(t)
+			h.Answer = func(req abi.Request) (a hosttest.Answer) {
+				a.Status, a.Body = 200, `{"roles":[{"id":"1"},{"id":"2"}],"_links":{"next":{"href":"https://a/api/v1/iam/roles?after=2"}}}`
+				if strings.HasSuffix(req.Link, "after=2") {
+					a.Body = `{"roles":[{"id":"3"},{"id":"4"}],"_links":{"next":{"href":"https://a/api/v1/iam/roles?after=4"}}}`
+				} else if req.Link != "" {
+					a.Body = `{"roles":[{"id":"5"}]}`
+				}
+				return a
+			}
+			out := invokeNative(t, h, "list_roles", input)
+			if got = append(got, h.Records...); out.NextCursor == "" || n > 9 {
+				break
+			}
+			cursor = out.NextCursor
+		}
+		if want := `{"id":"1"}{"id":"2"}{"id":"3"}{"id":"4"}{"id":"5"}`; strings.Join(got, "") != want {
+			t.Errorf("limit %d: %s", limit, got)
+		}
+	}
+}
+
+func TestGetRole(t *testing.T) {
+	const custom, ofUser = "GET /api/v1/iam/roles/{roleIdOrLabel}", "GET /api/v1/users/{userId}/roles/{roleAssignmentId}"
+	for _, c := range []invoking{
+		{"a custom role by label", `{"role":"Password Desk"}`, answering{custom: {answer(200, `{"id":"cr01"}`)}}, abi.Succeeded, "", custom + " [roleIdOrLabel:Password Desk]", nil, 1},
+		{"no such custom role", `{"role":"x"}`, answering{custom: {notFound("CustomRole")}}, abi.NotFound, "not_found", "", []string{"no such custom role"}, 0},
+		{"an assignment", `{"role":"JBCUYUC7IRCVGS27IFCE2SKO","user":"` + ada + `"}`, answering{ofUser: {answer(200, helpDesk)}}, abi.Succeeded, "", ofUser + " [roleAssignmentId:JBCUYUC7IRCVGS27IFCE2SKO userId:" + ada + "]", nil, 1},
+		{"no such assignment", `{"role":"x","user":"` + ada + `"}`, answering{ofUser: {notFound("RoleAssignment")}}, abi.NotFound, "not_found", "", []string{"no such role assignment"}, 0},
+		{"no such user", `{"role":"x","user":"` + ada + `"}`, answering{ofUser: {notFound("User")}}, abi.NotFound, "not_found", "", []string{"no such user"}, 0},
+		{"no such group", `{"role":"x","group":"00g1"}`, answering{"GET /api/v1/groups/{groupId}/roles/{roleAssignmentId}": {notFound("UserGroup")}}, abi.NotFound, "not_found", "", []string{"no such group"}, 0},
+		{"of a client", `{"role":"x","client":"0oa1"}`, answering{"GET /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}": {answer(200, helpDesk)}}, abi.Succeeded, "", "", nil, 1},
+		{"refused", `{"role":"x"}`, answering{custom: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+	} {
+		c.run(t, "get_role")
+	}
+}
+
+func TestRevokeRole(t *testing.T) {
+	const list, remove = "GET /api/v1/users/{userId}/roles", "DELETE /api/v1/users/{userId}/roles/{roleAssignmentId}"
+	const input = `{"user":"` + ada + `","type":"HELP_DESK_ADMIN"}`
+	const of = " [userId:" + ada + "]"
+	has, none := answer(200, "["+helpDesk+"]"), answer(200, "[]")
+	done := list + of + "\n" + remove + " [roleAssignmentId:JBCUYUC7IRCVGS27IFCE2SKO userId:" + ada + "]"
+	for _, c := range []invoking{
+		{"by type", input, answering{list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "", done, []string{`"user":"` + ada + `"`, `"before":` + helpDesk, `"after":null`}, 0},
+		{"by assignment", `{"user":"` + ada + `","role_assignment":"JBCUYUC7IRCVGS27IFCE2SKO"}`, answering{list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "", done, nil, 0},
+		{"by login", `{"user":"ada@example.com","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/users/{id}": {answer(200, `{"id":"`+ada+`"}`)}, list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "",
+			"GET /api/v1/users/{id} [id:ada@example.com]\n" + done, nil, 0},
+		{"it is not there", input, answering{list: {none}}, abi.Unchanged, "", list + of, []string{`"before":null`}, 0},
+		{"another is", `{"user":"` + ada + `","type":"APP_ADMIN"}`, answering{list: {has}}, abi.Unchanged, "", list + of, nil, 0},
+		{"it came through a group", input, answering{list: {answer(200, "["+viaGroup+"]")}}, abi.Rejected, "through_group", list + of, []string{"group 00g7"}, 0},
+		{"it is there twice", input, answering{list: {answer(200, "["+viaGroup+","+helpDesk+"]")}, remove: {answer(204, "")}}, abi.Succeeded, "", done, []string{"still has the role through group 00g7"}, 0},
+		{"of a group", `{"group":"00g1","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/groups/{groupId}/roles": {answer(200, "["+viaGroup+"]")},
+			"DELETE /api/v1/groups/{groupId}/roles/{roleAssignmentId}": {answer(204, "")}}, abi.Succeeded, "", "", []string{`"group":"00g1"`}, 0},
+		{"of a client", `{"client":"0oa1","type":"HELP_DESK_ADMIN"}`, answering{"GET /oauth2/v1/clients/{clientId}/roles": {answer(200, "["+strings.Replace(helpDesk, "USER", "CLIENT", 1)+"]")},
+			"DELETE /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}": {answer(204, "")}}, abi.Succeeded, "", "", nil, 0},
+		{"of nobody", input, answering{list: {notFound("User")}}, abi.NotFound, "not_found", list + of, nil, 0},
+		{"somebody else was faster", input, answering{list: {has, none}, remove: {notFound("RoleAssignment")}}, abi.Unchanged, "", "", nil, 0},
+		{"the user is gone meanwhile", input, answering{list: {has, notFound("User")}, remove: {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
+		{"another change is under way", input, answering{list: {has}, remove: {answer(409, `{"errorCode":"E0000268","errorSummary":"Concurrent changes"}`), answer(204, "")}}, abi.Succeeded, "", done + "\n" + strings.Split(done, "\n")[1], nil, 0},
+		{"refused", input, answering{list: {has}, remove: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"lost, and done", input, answering{list: {has, none}, remove: {lost}}, abi.Succeeded, "", "", []string{`"before":` + helpDesk}, 0},
+		{"lost, and not done", input, answering{list: {has}, remove: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
+		{"lost, and not to be read", input, answering{list: {has, answer(500, "")}, remove: {answer(500, "")}}, abi.Unknown, "unknown", "", nil, 0},
+	} {
+		c.run(t, "revoke_role")
+	}
+}

@@ -1,0 +1,158 @@
+package okta
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+const aZone = `{"type":"IP","id":"nzo1","name":"Z","status":"ACTIVE","usage":"BLOCKLIST","created":"2026-01-01T00:00:00.000Z","lastUpdated":"2026-01-01T00:00:00.000Z","system":false,` +
+	`"gateways":[{"type":"CIDR","value":"1.2.3.4/24"},{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}],"proxies":null,"_links":{"self":{"href":"https://x"}}}`
+
+func TestParseSpan(t *testing.T) {
+	for _, c := range []struct {
+		text, span string
+		strict     bool
+		entry      string
+	}{
+		{"192.168.1.2", "192.168.1.2", true, `{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}`},
+		{" 192.168.1.2 ", "192.168.1.2", true, ""},
+		{"192.168.1.2/32", "192.168.1.2", true, `{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}`},
+		{"10.0.0.0/8", "10.0.0.0/8", true, `{"type":"CIDR","value":"10.0.0.0/8"}`},
+		{"10.0.0.5/8", "10.0.0.0/8", false, `{"type":"CIDR","value":"10.0.0.0/8"}`},
+		{"10.0.0.0-10.255.255.255", "10.0.0.0/8", true, `{"type":"CIDR","value":"10.0.0.0/8"}`},
+		{"10.0.0.1 - 10.0.0.9", "10.0.0.1-10.0.0.9", true, `{"type":"RANGE","value":"10.0.0.1-10.0.0.9"}`},
+		{"0.0.0.0/0", "0.0.0.0/0", true, ""},
+		{"2001:db8::/32", "2001:db8::/32", true, `{"type":"CIDR","value":"2001:db8::/32"}`},
+		{"2001:DB8::1", "2001:db8::1", true, ""},
+		{"::ffff:1.2.3.4", "1.2.3.4", true, ""},
+		{"10.0.0.9-10.0.0.1", "", false, ""},
+		{"10.0.0.1-2001:db8::1", "", false, ""},
+		{"10.0.0.0/33", "", false, ""},
+		{"10.0.0", "", false, ""},
+		{"010.0.0.1", "", false, ""},
+		{"fe80::1%eth0", "", false, ""},
+		{"10.0.0.1/24-10.0.0.9", "", false, ""},
+		{"example.com", "", false, ""},
+		{"", "", false, ""},
+	} {
+		s, strict, ok := parseSpan(c.text)
+		if ok != (c.span != "") || ok && (s.String() != c.span || strict != c.strict) {
+			t.Errorf("%q: %v strict=%v ok=%v, want %q strict=%v", c.text, s, strict, ok, c.span, c.strict)
+		}
+		if c.entry != "" && s.entry() != c.entry {
+			t.Errorf("%q: %s, want %s", c.text, s.entry(), c.entry)
+		}
+	}
+}
+
+func FuzzParseSpan(f *testing.F) {
+	for _, s := range []string{"10.0.0.0/8", "10.0.0.1-10.0.0.9", "::/0", "1.2.3.4"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, _, ok := parseSpan(text)
+		if !ok {
+			return
+		}
+		if again, strict, ok := parseSpan(s.String()); !ok || !strict || again != s {
+			t.Errorf("%q: %v, and again %v", text, s, again)
+		}
+		if again, _, ok := parseSpan(parse(t, s.entry()).Get("value").Str()); !ok || again != s {
+			t.Errorf("%q: %v, and as an entry %v", text, s, again)
+		}
+	})
+}
+
+func TestZonesAreComparedByMeaning(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{`{"gateways":[{"type":"RANGE","value":"192.168.1.2"}],"proxies":[]}`, `{"gateways":[{"type":"CIDR","value":"192.168.1.2/32"}],"proxies":null}`, true},
+		{`{"gateways":[{"type":"CIDR","value":"1.2.3.4/24"},{"type":"CIDR","value":"9.0.0.0/8"}]}`, `{"gateways":[{"type":"RANGE","value":"9.0.0.0-9.255.255.255"},{"type":"CIDR","value":"1.2.3.0/24"}]}`, true},
+		{`{"gateways":[{"type":"CIDR","value":"1.2.3.4/24"}]}`, `{"gateways":[{"type":"CIDR","value":"1.2.3.4/25"}]}`, false},
+		{`{"gateways":[{"type":"RANGE","value":"15.5.6.7/24-15.5.6.9"}]}`, `{"gateways":[{"type":"RANGE","value":"15.5.6.7/24-15.5.6.9"}]}`, true},
+		{`{"id":"1","lastUpdated":"x","useAsBlackList":false,"name":"a"}`, `{"name":"a"}`, true},
+		{`{"name":"a"}`, `{"name":"b"}`, false},
+		{`{"locations":[{"country":"UA","region":"UA-26"},{"country":"US","region":null}],"proxyType":""}`, `{"locations":[{"country":"US"},{"country":"UA","region":"UA-26"}]}`, true},
+		{`{"asns":{"include":[],"exclude":[]}}`, `{"asns":{}}`, true},
+		{`{"asns":{"include":["1"],"exclude":[]}}`, `{"asns":{}}`, false},
+		{`{"asns":["1","1"]}`, `{"asns":["1"]}`, false},
+	} {
+		if got := sameZone(parse(t, c.a), parse(t, c.b)); got != c.same || sameZone(parse(t, c.b), parse(t, c.a)) != got {
+			t.Errorf("%s and %s: %v", c.a, c.b, got)
+		}
+	}
+}
+
+func TestReadZones(t *testing.T) {
+	for _, c := range []invoking{
+		{"a filter", `{"filter":"usage eq \"BLOCKLIST\"","limit":1}`, answering{"GET /api/v1/zones": {answer(200, "["+aZone+","+aZone+"]")}}, abi.Succeeded, "",
+			`GET /api/v1/zones filter=usage eq "BLOCKLIST"`, nil, 1},
+		{"the next page", `{}`, answering{"GET /api/v1/zones": {paged("["+aZone+"]", "/api/v1/zones?after=nzo1"), answer(200, "[]")}}, abi.Succeeded, "",
+			"GET /api/v1/zones\nGET /api/v1/zones -> /api/v1/zones?after=nzo1", nil, 1},
+		{"refused", `{}`, answering{"GET /api/v1/zones": {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+	} {
+		c.run(t, "list_zones")
+	}
+	for _, c := range []invoking{
+		{"there", `{"zone":"nzo1"}`, answering{"GET /api/v1/zones/{zoneId}": {answer(200, aZone)}}, abi.Succeeded, "", "GET /api/v1/zones/{zoneId} [zoneId:nzo1]", nil, 1},
+		{"missing", `{"zone":"nzo1"}`, answering{"GET /api/v1/zones/{zoneId}": {notFound("NetworkZone")}}, abi.NotFound, "not_found", "", []string{"network zone"}, 0},
+	} {
+		c.run(t, "get_zone")
+	}
+}
+
+func TestUpdateZone(t *testing.T) {
+	const get, put = "GET /api/v1/zones/{zoneId}", "PUT /api/v1/zones/{zoneId}"
+	const id = " [zoneId:nzo1]"
+	const head = `{"type":"IP","name":"Z","status":"ACTIVE","usage":"BLOCKLIST",`
+	const input = `{"zone":"nzo1","add_gateways":["203.0.113.7"]}`
+	with := func(gateways string) string {
+		return strings.Replace(strings.Replace(aZone, `{"type":"CIDR","value":"1.2.3.4/24"},{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}`, gateways, 1),
+			`"lastUpdated":"2026-01-01`, `"lastUpdated":"2026-01-02`, 1)
+	}
+	kept := `{"type":"CIDR","value":"1.2.3.4/24"},{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}`
+	added := with(kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}`)
+	looked := get + id + "\n" + get + id + "\n" + put + id + " "
+	exempt := strings.Replace(strings.Replace(aZone, `"name":"Z"`, `"name":"DefaultExemptIpZone"`, 1), `"system":false`, `"system":true`, 1)
+	dynamic := strings.Replace(aZone, `"type":"IP"`, `"type":"DYNAMIC"`, 1)
+	for _, c := range []invoking{
+		{"an address is blocked, and the rest stays as it was", input, answering{get: {answer(200, aZone)}, put: {answer(200, added)}}, abi.Succeeded, "",
+			looked + head + `"gateways":[` + kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}]}`, []string{`"before":`, `"after":` + added}, 0},
+		{"it is there already, spelled otherwise", `{"zone":"nzo1","add_gateways":["192.168.1.2","1.2.3.0/24"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"one is taken out and one added", `{"zone":"nzo1","remove_gateways":["1.2.3.0-1.2.3.255"],"add_proxies":["2001:db8::/32","2001:db8::/32"]}`,
+			answering{get: {answer(200, aZone)}, put: {answer(200, aZone)}}, abi.Succeeded, "",
+			looked + head + `"gateways":[{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}],"proxies":[{"type":"CIDR","value":"2001:db8::/32"}]}`, nil, 0},
+		{"what is not there needs no taking out", `{"zone":"nzo1","remove_gateways":["9.9.9.9"],"remove_proxies":["9.9.9.9"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"a part of a block cannot be taken out", `{"zone":"nzo1","remove_gateways":["1.2.3.7"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "overlap", get + id, []string{"1.2.3.0/24"}, 0},
+		{"a block with bits beyond its length", `{"zone":"nzo1","add_gateways":["10.0.0.5/8"]}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(kept+`,{"type":"CIDR","value":"10.0.0.0/8"}`))}},
+			abi.Succeeded, "", "", []string{"10.0.0.5/8 is taken as 10.0.0.0/8"}, 0},
+		{"a patch", `{"zone":"nzo1","patch":{"name":"Y","gateways":[{"type":"RANGE","value":"5.5.5.5"}],"proxies":null}}`, answering{get: {answer(200, aZone)}, put: {answer(200, aZone)}}, abi.Succeeded, "",
+			looked + `{"type":"IP","name":"Y","status":"ACTIVE","usage":"BLOCKLIST","gateways":[{"type":"RANGE","value":"5.5.5.5-5.5.5.5"}]}`, nil, 0},
+		{"a patch that Okta would normalise to what there is", `{"zone":"nzo1","patch":{"proxies":[],"gateways":[{"type":"RANGE","value":"192.168.1.2"},{"type":"CIDR","value":"1.2.3.0/24"}]}}`,
+			answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"the exempt zone wants to be told that it is one", input, answering{get: {answer(200, exempt)}, put: {answer(200, added)}}, abi.Succeeded, "",
+			looked + `{"type":"IP","name":"DefaultExemptIpZone","status":"ACTIVE","usage":"BLOCKLIST","gateways":[` + kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}],"useAsExemptList":true}`, nil, 0},
+		{"a dynamic zone has no addresses", input, answering{get: {answer(200, dynamic)}}, abi.Rejected, "zone_type", get + id, []string{"DYNAMIC"}, 0},
+		{"missing", input, answering{get: {notFound("NetworkZone")}}, abi.NotFound, "not_found", get + id, nil, 0},
+		{"changed since it was read", input, answering{get: {answer(200, aZone), answer(200, added)}}, abi.Rejected, "changed_meanwhile", "", nil, 0},
+		{"no address", `{"zone":"nzo1","add_gateways":["10.0.0.0/33"]}`, nil, abi.Invalid, "input", "none", []string{`add_gateways: "10.0.0.0/33"`}, 0},
+		{"a range from high to low", `{"zone":"nzo1","remove_proxies":["10.0.0.9-10.0.0.1"]}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"added and taken out", `{"zone":"nzo1","add_gateways":["10.0.0.1"],"remove_gateways":["10.0.0.1/32"]}`, nil, abi.Invalid, "input", "none", []string{"both"}, 0},
+		{"a patch of the same list", `{"zone":"nzo1","add_gateways":["10.0.0.1"],"patch":{"gateways":[]}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"a patch with no address", `{"zone":"nzo1","patch":{"gateways":[{"type":"CIDR","value":"x"}]}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"a patch whose list is none", `{"zone":"nzo1","patch":{"gateways":"1.2.3.4"}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"a read-only member", `{"zone":"nzo1","patch":{"system":true}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"refused", input, answering{get: {answer(200, aZone)}, put: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"Okta finds fault with it", input, answering{get: {answer(200, aZone)}, put: {answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: gateways","errorCauses":[{"errorSummary":"gateways: too many"}]}`)}},
+			abi.Rejected, "rejected", "", []string{"too many"}, 0},
+		{"lost, and done", input, answering{get: {answer(200, aZone), answer(200, aZone), answer(200, added)}, put: {lost}}, abi.Succeeded, "", "", []string{`"after":` + added}, 0},
+		{"lost, and not done", input, answering{get: {answer(200, aZone)}, put: {answer(503, "")}}, abi.Unavailable, "unavailable", "", nil, 0},
+		{"lost, and not to be read", input, answering{get: {answer(200, aZone), answer(200, aZone), unsent}, put: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+	} {
+		c.run(t, "update_zone")
+	}
+}
