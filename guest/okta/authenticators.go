@@ -1,3 +1,32 @@
 package okta
 
-var authenticatorOperations []operation
+import "github.com/mach5/okta-connector/abi"
+
+var getAuthenticators = abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}}
+
+var authenticatorOperations = []operation{
+	{
+		name:        "list_authenticators",
+		summary:     "Lists the org's authenticators. Identity Engine only: a Classic org rejects it.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		example:     `{}`,
+		key:         "id",
+		columns: []column{
+			{"id", abi.Varchar, "id", "the authenticator's id"},
+			{"key", abi.Varchar, "key", "such as okta_verify or webauthn"},
+			{"type", abi.Varchar, "type", "app, email, password, phone, security_key, …"},
+			{"name", abi.Varchar, "name", ""},
+			{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
+			{"created", abi.TimestampTZ, "created", ""},
+			{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+			{"allowed_for", abi.Varchar, "settings.allowedFor", "any, recovery, sso or none"},
+			{"settings", abi.JSON, "settings", ""},
+			{"provider", abi.JSON, "provider", ""},
+			{"links", abi.JSON, "_links", ""},
+		},
+		endpoints: []abi.Endpoint{getAuthenticators},
+		list:      &list{endpoint: getAuthenticators.Endpoint},
+	},
+}

@@ -119,7 +119,7 @@ func Table(host hostcall.Host, text string) (string, error) {
 	if r.outcome == abi.NotFound && c.op.pager() == nil { // a row that is not there is no row
 		r = result{outcome: abi.Succeeded}
 	}
-	if r.output != "" && !r.list && r.outcome == abi.Succeeded && !c.EmitRecord(r.output) { // a row by value
+	if r.output != "" && r.outcome == abi.Succeeded && !r.list && !c.EmitRecord(r.output) { // a row by value
 		r = fail(abi.Failed, "record", "the host refused the record")
 	}
 	var w jsonval.Writer

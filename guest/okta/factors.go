@@ -1,3 +1,145 @@
 package okta
 
-var factorOperations []operation
+import (
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+var (
+	getFactors   = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/factors", Bucket: "/api/v1", Scopes: []string{"okta.users.read"}}
+	deleteFactor = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/factors/{factorId}", Bucket: "/api/v1", Scopes: manageUsers}
+)
+
+var factorOperations = []operation{
+	{
+		name: "list_factors",
+		summary: "Lists the factors that a user has enrolled. Okta shows those that the enrolment policy allows where the token's " +
+			"owner is.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		inputs:      []input{userInput},
+		example:     `{"user":"ada.lovelace@example.com"}`,
+		key:         "id",
+		columns:     factorColumns,
+		endpoints:   []abi.Endpoint{getUser, getFactors},
+		list:        &list{endpoint: getFactors.Endpoint, resolve: (*call).userPath, noun: "user", typ: "User"},
+	},
+	{
+		name:        "reset_factor",
+		summary:     "Takes one factor from a user, who must then enrol it anew. A factor that is gone already stays unchanged.",
+		class:       abi.Destructive,
+		surfaces:    axon,
+		idempotency: abi.Verified,
+		inputs: []input{
+			userInput,
+			idInput("factor", "the factor's id, or a factorType that the user has once, such as sms or token:software:totp"),
+			boolInput("remove_recovery_enrollment", "takes a phone or e-mail as a means of recovery, too"),
+		},
+		example:   `{"user":"ada.lovelace@example.com","factor":"token:software:totp"}`,
+		endpoints: []abi.Endpoint{getUser, getFactors, deleteFactor},
+		do:        resetFactor,
+	},
+}
+
+var factorColumns = []column{
+	{"id", abi.Varchar, "id", "the factor's id"},
+	{"factor_type", abi.Varchar, "factorType", "such as push, sms, token:software:totp or webauthn"},
+	{"provider", abi.Varchar, "provider", "OKTA, GOOGLE, FIDO, …"},
+	{"vendor_name", abi.Varchar, "vendorName", ""},
+	{"status", abi.Varchar, "status", "ACTIVE, PENDING_ACTIVATION, ENROLLED, …"},
+	{"created", abi.TimestampTZ, "created", ""},
+	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+	{"device", abi.Varchar, "device", ""},
+	{"device_type", abi.Varchar, "deviceType", ""},
+	{"session_id", abi.Varchar, "sessionId", ""},
+	{"phone_number", abi.Varchar, "profile.phoneNumber", "of sms and call"},
+	{"email", abi.Varchar, "profile.email", "of email"},
+	{"credential_id", abi.Varchar, "profile.credentialId", "of totp and push"},
+	{"verify", abi.JSON, "verify", ""},
+	{"profile", abi.JSON, "profile", ""},
+	{"embedded", abi.JSON, "_embedded", ""},
+	{"links", abi.JSON, "_links", ""},
+}
+
+// userPath fills the path of an endpoint about a user; a login is resolved to an id.
+func (c *call) userPath() ([]hostcall.Pair, *result) {
+	id, failed := c.userID()
+	return at("userId", id), failed
+}
+
+func (c *call) factors(user string) (jsonval.Value, *result) {
+	resp := c.send(hostcall.Request{Endpoint: getFactors.Endpoint, Path: at("userId", user)})
+	if !ok(resp) {
+		r := c.failure(resp, "User", "user")
+		return jsonval.Value{}, &r
+	}
+	all, isJSON := c.Body(resp)
+	if !isJSON || all.Kind() != jsonval.Array {
+		r := badBody(resp, "no list of factors")
+		return jsonval.Value{}, &r
+	}
+	return all, nil
+}
+
+func resetFactor(c *call) result {
+	user, failed := c.userID()
+	if failed != nil {
+		return *failed
+	}
+	all, failed := c.factors(user)
+	if failed != nil {
+		return *failed
+	}
+	want := c.str("factor")
+	var found jsonval.Value
+	var same []string
+	for f := range all.Elements() {
+		if f.Get("id").Str() == want {
+			found, same = f, nil
+			break
+		}
+		if f.Get("factorType").Str() == want {
+			found, same = f, append(same, f.Get("id").Str()+" ("+f.Get("provider").Str()+")")
+		}
+	}
+	if len(same) > 1 {
+		return refuse("ambiguous", "the user has several factors of type "+want+": "+strings.Join(same, ", ")+". Give an id")
+	}
+	var w jsonval.Writer
+	w.Str("user", user)
+	if !found.Exists() {
+		return result{outcome: abi.Unchanged, output: w.Str("factor", want).Bool("enrolled", false).String()}
+	}
+	id := found.Get("id").Str()
+	output := w.Str("factor", id).Str("factor_type", found.Get("factorType").Str()).Bool("enrolled", false).String()
+	return c.change(change{
+		request: hostcall.Request{Endpoint: deleteFactor.Endpoint, Path: at("userId", user, "factorId", id),
+			Query: c.params([]param{{"remove_recovery_enrollment", "removeRecoveryEnrollment"}})},
+		typ: "User", noun: "user",
+		what:   "resetting factor " + id + " of user " + user,
+		undone: "the factor was not reset",
+		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
+		refused: func(r result) result {
+			if r.err.Upstream != nil && (oktaError{*r.err.Upstream}).missing("UserFactor") { // somebody else was faster
+				return result{outcome: abi.Unchanged, output: output}
+			}
+			return r
+		},
+		look: func() (reading, result) {
+			all, failed := c.factors(user)
+			if failed != nil {
+				return untold, result{}
+			}
+			for f := range all.Elements() {
+				if f.Get("id").Str() == id {
+					return absent, result{}
+				}
+			}
+			return holds, result{output: output}
+		},
+	})
+}

@@ -3,6 +3,7 @@ package okta
 import (
 	"encoding/base64"
 	"strconv"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -30,8 +31,14 @@ type list struct {
 	onePage  bool                        // an invoke answers one page, whatever its size
 	next     string                      // path of the next link in the body, of lists that have it there
 	omit     []string                    // members that a record goes out without
+	keep     []param                     // query parameters that Okta's next links drop
 	noun     string
 	typ      string
+
+	// resolve fills the path where the input names an object otherwise than by id.
+	resolve    func(*call) ([]hostcall.Pair, *result)
+	untilEmpty bool // an empty page is the end, whatever its links say
+	halve      bool // a page that Okta finds too heavy is asked for again, half as large
 
 	// Of lists that are made as a call goes on:
 	filled       []hostcall.Pair // blanks that no input fills
@@ -118,8 +125,21 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	if cur.skip == 0 {
 		want = limit
 	}
+	if l.resolve != nil && cur.link == "" {
+		path, failed := l.resolve(c)
+		if failed != nil {
+			return *failed, nil, 0
+		}
+		filled := *l
+		filled.filled, l = path, &filled
+	}
 	req, size := l.request(c, cur.link, want)
 	resp := c.send(req)
+	for l.halve && resp.Err == nil && resp.Status == 500 && size > leastPage {
+		size /= 2
+		setLimit(&req, size)
+		resp = c.send(req)
+	}
 	if !ok(resp) {
 		return c.failure(resp, l.typ, l.noun), nil, 0
 	}
@@ -133,7 +153,10 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 		return r, &cursor{cur.link, cur.skip + sum.Count}, sum.Count
 	}
 	link := l.nextLink(c, resp)
-	if link == "" || link == cur.link || l.endless && !l.onePage && sum.Total < size {
+	if link != "" {
+		link = c.keepParams(link, l.keep)
+	}
+	if link == "" || l.untilEmpty && sum.Total == 0 || link == cur.link || l.endless && !l.onePage && sum.Total < size {
 		return r, nil, sum.Count
 	}
 	return r, &cursor{link: link}, sum.Count
@@ -188,6 +211,60 @@ func (l *list) nextLink(c *call, resp hostcall.Response) string {
 		return withoutOrigin(links[0])
 	}
 	return "" // the last page has nothing there
+}
+
+// leastPage is the size below which a page that is too heavy is not halved.
+const leastPage = 10
+
+// setLimit asks for pages of another size.
+func setLimit(req *hostcall.Request, size int) {
+	limit := strconv.Itoa(size)
+	for i := range req.Query {
+		if req.Query[i].Name == "limit" {
+			req.Query[i].Value = limit
+		}
+	}
+	path, query, _ := strings.Cut(req.Link, "?")
+	parts := strings.Split(query, "&")
+	for i, p := range parts {
+		if strings.HasPrefix(p, "limit=") {
+			parts[i] = "limit=" + limit
+			req.Link = path + "?" + strings.Join(parts, "&")
+		}
+	}
+}
+
+// keepParams adds the parameters that a next link lacks and the input has.
+func (c *call) keepParams(link string, keep []param) string {
+	path, query, _ := strings.Cut(link, "?")
+	for _, p := range keep {
+		value := c.str(p.input)
+		if value == "" || strings.Contains("&"+query, "&"+p.query+"=") {
+			continue
+		}
+		if query != "" {
+			query += "&"
+		}
+		query += p.query + "=" + url(value)
+	}
+	if query == "" {
+		return path
+	}
+	return path + "?" + query
+}
+
+// url escapes a query parameter.
+func url(s string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+	var b []byte
+	for i := range len(s) {
+		if strings.IndexByte(plain, s[i]) >= 0 {
+			b = append(b, s[i])
+		} else {
+			b = append(b, '%', "0123456789ABCDEF"[s[i]>>4], "0123456789ABCDEF"[s[i]&15])
+		}
+	}
+	return string(b)
 }
 
 // pageSize is how many records a request asks for.

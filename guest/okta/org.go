@@ -25,6 +25,59 @@ var orgOperations = []operation{
 		endpoints:   []abi.Endpoint{getOrganization, getMe, getOrg},
 		do:          validate,
 	},
+	{
+		name:        "org_identity",
+		summary:     "Says which org this is: its id, name, engine and cell.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		example:     `{}`,
+		key:         "id",
+		columns:     orgColumns,
+		endpoints:   []abi.Endpoint{getOrg, getOrganization},
+		do:          orgIdentity,
+	},
+}
+
+var orgColumns = []column{
+	{"id", abi.Varchar, "id", "the org's id"},
+	{"subdomain", abi.Varchar, "subdomain", ""},
+	{"company_name", abi.Varchar, "companyName", ""},
+	{"status", abi.Varchar, "status", ""},
+	{"pipeline", abi.Varchar, "pipeline", "idx is Identity Engine, v1 is Classic"},
+	{"cell", abi.Varchar, "cell", "where Okta hosts the org"},
+	{"created", abi.TimestampTZ, "created", ""},
+	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+	{"expires_at", abi.TimestampTZ, "expiresAt", ""},
+	{"website", abi.Varchar, "website", ""},
+	{"phone_number", abi.Varchar, "phoneNumber", ""},
+	{"support_phone_number", abi.Varchar, "supportPhoneNumber", ""},
+	{"end_user_support_help_url", abi.Varchar, "endUserSupportHelpURL", ""},
+	{"address1", abi.Varchar, "address1", ""},
+	{"address2", abi.Varchar, "address2", ""},
+	{"city", abi.Varchar, "city", ""},
+	{"state", abi.Varchar, "state", ""},
+	{"country", abi.Varchar, "country", ""},
+	{"postal_code", abi.Varchar, "postalCode", ""},
+	{"settings", abi.JSON, "settings", ""},
+	{"links", abi.JSON, "_links", ""},
+}
+
+// orgIdentity merges what the org says of itself to everybody and to those with a token.
+func orgIdentity(c *call) result {
+	org, failed := c.object(hostcall.Request{Endpoint: getOrg.Endpoint}, "", "org")
+	if failed != nil {
+		return *failed
+	}
+	known := c.Send(hostcall.Request{Endpoint: getOrganization.Endpoint})
+	body, isJSON := c.Body(known)
+	if !ok(known) {
+		return c.failure(known, "", "")
+	}
+	if !isJSON || body.Kind() != jsonval.Object {
+		return badBody(known, "no organization")
+	}
+	return result{outcome: abi.Succeeded, output: merge(org.Value, body)}
 }
 
 // maxClockSkew is how far the host's clock may be off before validate says so, in seconds. Requests do not depend on

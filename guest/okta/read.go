@@ -6,18 +6,105 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// read requests one object and looks into it. gone means that the object itself is missing; typ and noun name it, as in
-// failure.
-func (c *call) read(req hostcall.Request, typ, noun string) (v jsonval.Value, gone bool, failed *result) {
+// object is one object as Okta answered it.
+type object struct {
+	jsonval.Value
+	etag string
+	gone bool // there is none
+}
+
+// object reads one object. typ and noun name it, as in failure; failed is not nil when it could not be read, whether it is
+// gone or not.
+func (c *call) object(req hostcall.Request, typ, noun string) (object, *result) {
 	resp := c.send(req)
 	if !ok(resp) {
 		r := c.failure(resp, typ, noun)
-		return v, r.outcome == abi.NotFound, &r
+		return object{gone: r.outcome == abi.NotFound}, &r
 	}
 	v, isJSON := c.Body(resp)
 	if !isJSON || v.Kind() != jsonval.Object {
 		r := badBody(resp, "no "+noun)
-		return v, false, &r
+		return object{}, &r
 	}
-	return v, false, nil
+	return object{Value: v, etag: resp.Header("etag")}, nil
 }
+
+// read is object for those who do not care for the ETag. gone means that the object itself is missing.
+func (c *call) read(req hostcall.Request, typ, noun string) (v jsonval.Value, gone bool, failed *result) {
+	o, failed := c.object(req, typ, noun)
+	return o.Value, o.gone, failed
+}
+
+// at fills the blanks of a path: name, value, name, value.
+func at(pairs ...string) []hostcall.Pair {
+	var path []hostcall.Pair
+	for i := 0; i+1 < len(pairs); i += 2 {
+		path = append(path, hostcall.Pair{Name: pairs[i], Value: pairs[i+1]})
+	}
+	return path
+}
+
+// userID is the id of the user that the input names by id or login, for endpoints that want an id.
+func (c *call) userID() (string, *result) {
+	user := c.str("user")
+	if isID(user, "00u") {
+		return user, nil
+	}
+	u, _, failed := c.readUser(user)
+	return u.Get("id").Str(), failed
+}
+
+// flag is a boolean of the input as a query parameter, sent whether it is given or not: Okta's own defaults differ from
+// call to call.
+func (c *call) flag(input, query string) hostcall.Pair {
+	value := "false"
+	if c.input.Get(input).True() {
+		value = "true"
+	}
+	return hostcall.Pair{Name: query, Value: value}
+}
+
+// refuse is a refusal of the operation's own: it looked, and what it saw does not allow the write.
+func refuse(code, message string) result { return fail(abi.Rejected, code, message) }
+
+// states is the output of a change of state, both ends as read.
+func states(id, name string, before, after string) string {
+	var w jsonval.Writer
+	return w.Str("id", id).StrIf("name", name).Str("before", before).Str("after", after).String()
+}
+
+// looking makes a change's look of a reading: holds decides whether what was read is the wanted state, and output
+// what the result then says.
+func looking(read func() (object, *result), holdsIf func(object) bool, output func(object) string) func() (reading, result) {
+	return func() (reading, result) {
+		o, failed := read()
+		switch {
+		case failed != nil && !o.gone:
+			return untold, result{}
+		case holdsIf(o):
+			return holds, result{output: output(o)}
+		}
+		return absent, result{}
+	}
+}
+
+// idInput is a required input that names an object by id.
+func idInput(name, description string) input {
+	return input{name, true, `{"type":"string","minLength":1,"maxLength":255,"description":` + jsonval.Quote(description) + `}`}
+}
+
+// textInput is an optional string that is passed on.
+func textInput(name string, most string, description string) input {
+	return input{name, false, `{"type":"string","minLength":1,"maxLength":` + most + `,"description":` + jsonval.Quote(description) + `}`}
+}
+
+// boolInput is an optional boolean that is false by default.
+func boolInput(name, description string) input {
+	return input{name, false, `{"type":"boolean","default":false,"description":` + jsonval.Quote(description) + `}`}
+}
+
+var (
+	sendEmailInput = boolInput("send_email", "has Okta tell people by e-mail")
+	sortByInput    = textInput("sort_by", "255", "attribute to sort by, such as profile.lastName")
+	sortOrderInput = input{"sort_order", false, `{"enum":["asc","desc"],"default":"asc","description":"with sort_by"}`}
+)

@@ -8,10 +8,15 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
+var manageUsers = []string{"okta.users.manage"}
+
 var (
 	getUser        = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: []string{"okta.users.read"}}
 	getUsers       = abi.Endpoint{Endpoint: "GET /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
 	postUsers      = abi.Endpoint{Endpoint: "POST /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.manage"}}
+	updateUserPart = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
+	replaceUser    = abi.Endpoint{Endpoint: "PUT /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
+	deleteUser     = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
 	deactivateUser = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/deactivate", Bucket: "/api/v1/users", Scopes: []string{"okta.users.manage"}}
 )
 
@@ -55,6 +60,23 @@ var userOperations = []operation{
 		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"q", "q"}}, more: userFilter, maxPage: 200},
 	},
 	{
+		name: "search_users",
+		summary: "Searches users by a SCIM expression over any attribute, DEPROVISIONED ones included. A change takes about a " +
+			"second to be found.",
+		class:       abi.Read,
+		surfaces:    axonSQL,
+		idempotency: abi.Safe,
+		inputs: []input{
+			{"search", true, `{"type":"string","minLength":1,"maxLength":4096,"description":"such as profile.department eq \"Engineering\" and status eq \"ACTIVE\"; eq, sw, gt, ge, lt, le, pr, and, or"}`},
+			sortByInput, sortOrderInput, limitInput, pageSize200, cursorInput,
+		},
+		example:   `{"search":"profile.lastName sw \"L\"","limit":10}`,
+		key:       "id",
+		columns:   userColumns,
+		endpoints: []abi.Endpoint{getUsers},
+		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, maxPage: 200},
+	},
+	{
 		name: "create_user",
 		summary: "Creates a user. A login that is taken is rejected with the id that has it; activate sends an e-mail " +
 			"unless credentials hold a password.",
@@ -92,6 +114,72 @@ var userOperations = []operation{
 		key:       "id",
 		endpoints: []abi.Endpoint{getUser, deactivateUser},
 		do:        deactivate,
+	},
+	{
+		name: "update_user",
+		summary: "Changes a user's profile or credentials: the attributes given, or with replace the whole profile. A user who " +
+			"has them already stays unchanged.",
+		class:       abi.Write,
+		rules:       []abi.ClassRule{{Field: "credentials", Class: abi.Privileged}},
+		surfaces:    axon,
+		idempotency: abi.Verified,
+		inputs: []input{
+			userInput,
+			{"profile", false, `{"type":"object","minProperties":1,"description":"attributes to set; null clears one"}`},
+			{"credentials", false, `{"type":"object","minProperties":1,"description":"password, recovery_question or provider, as in Okta's API","x-sensitive":true}`},
+			boolInput("replace", "the profile given is the whole one: attributes that it lacks are cleared"),
+		},
+		require:   `"anyOf":[{"required":["profile"]},{"required":["credentials"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
+		example:   `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`,
+		key:       "id",
+		endpoints: []abi.Endpoint{getUser, updateUserPart, replaceUser},
+		do:        updateUser,
+	},
+	{
+		name: "reactivate_user",
+		summary: "Starts a user's activation again, or that of a DEPROVISIONED or STAGED one. Without send_email the output has the " +
+			"activation link.",
+		class:       abi.Write,
+		surfaces:    axon,
+		idempotency: abi.Verified,
+		inputs:      []input{userInput, sendEmailInput},
+		example:     `{"user":"kofi.lindqvist4@example.com"}`,
+		key:         "id",
+		endpoints:   []abi.Endpoint{getUser, lifecycle("reactivate"), lifecycle("activate")},
+		do:          reactivate,
+	},
+	{
+		name:        "delete_user",
+		summary:     "Deletes a user for good: deactivates first, looks, then deletes. A user who is gone already stays unchanged.",
+		class:       abi.Destructive,
+		surfaces:    axon,
+		idempotency: abi.Verified,
+		inputs:      []input{userInput, sendEmailInput},
+		example:     `{"user":"uma.underhill33@example.com"}`,
+		key:         "id",
+		endpoints:   []abi.Endpoint{getUser, deactivateUser, deleteUser},
+		do:          removeUser,
+	},
+	{
+		name: "user_lifecycle_action",
+		summary: "Moves a user to another state, or renews what they sign in with. What it would change must hold before; the output has " +
+			"the status before and after.",
+		class: abi.Destructive,
+		rules: []abi.ClassRule{{Field: "action", Equals: "activate", Class: abi.Write}, {Field: "action", Equals: "unsuspend", Class: abi.Write},
+			{Field: "action", Equals: "unlock", Class: abi.Write}},
+		surfaces:    axon,
+		idempotency: abi.Verified,
+		inputs: []input{
+			userInput,
+			{"action", true, `{"enum":["activate","unsuspend","unlock","suspend","deactivate","expire_password","expire_password_with_temp_password","reset_password","reset_factors"],"description":"what to do"}`},
+			boolInput("send_email", "has Okta tell people by e-mail: with activate, deactivate and reset_password; without it the output has the link"),
+			boolInput("revoke_sessions", "ends the user's sessions: with expire_password_with_temp_password and reset_password"),
+		},
+		require:   lifecycleRequire,
+		example:   `{"user":"ada.lovelace@example.com","action":"suspend"}`,
+		key:       "id",
+		endpoints: lifecycleEndpoints(),
+		do:        userLifecycle,
 	},
 }
 
@@ -143,7 +231,7 @@ func userFilter(c *call) []hostcall.Pair {
 	return []hostcall.Pair{{Name: "filter", Value: filter}}
 }
 
-// everyStatus is the filter that finds users of every status.
+// everyStatus is a filter that every user passes.
 func everyStatus() string {
 	var all []string
 	for _, s := range [...]string{"ACTIVE", "DEPROVISIONED", "LOCKED_OUT", "PASSWORD_EXPIRED", "PROVISIONED", "RECOVERY", "STAGED", "SUSPENDED"} {
@@ -154,17 +242,12 @@ func everyStatus() string {
 
 // readUser reads a user by id or login. gone means that there is none.
 func (c *call) readUser(user string) (u jsonval.Value, gone bool, failed *result) {
-	resp := c.send(hostcall.Request{Endpoint: getUser.Endpoint, Path: []hostcall.Pair{{Name: "id", Value: user}}})
-	if !ok(resp) {
-		r := c.failure(resp, "User", "user")
-		return u, r.outcome == abi.NotFound, &r
-	}
-	u, isJSON := c.Body(resp)
-	if !isJSON || u.Get("id").Str() == "" {
-		r := badBody(resp, "no user")
-		return u, false, &r
-	}
-	return u, false, nil
+	o, failed := c.userObject(user)
+	return o.Value, o.gone, failed
+}
+
+func (c *call) userObject(user string) (object, *result) {
+	return c.object(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", user)}, "User", "user")
 }
 
 func createUser(c *call) result {
@@ -229,49 +312,15 @@ func loginTaken(u jsonval.Value, login string) result {
 }
 
 func deactivate(c *call) result {
-	user := c.str("user")
-	before, _, failed := c.readUser(user)
+	before, failed := c.userObject(c.str("user"))
 	if failed != nil {
 		return *failed
 	}
-	id := before.Get("id").Str()
-	if isDeprovisioned(before) {
-		return result{outcome: abi.Unchanged, output: transition(before, before)}
+	if isDeprovisioned(before.Value) {
+		return result{outcome: abi.Unchanged, output: transition(before.Value, before.Value)}
 	}
-	look := func() (reading, result) {
-		u, _, failed := c.readUser(id)
-		switch {
-		case failed != nil:
-			return untold, result{}
-		case isDeprovisioned(u):
-			return holds, result{output: transition(before, u)}
-		}
-		return absent, result{}
-	}
-	return c.change(change{
-		request: hostcall.Request{Endpoint: deactivateUser.Endpoint, Path: []hostcall.Pair{{Name: "id", Value: id}},
-			Query: c.params([]param{{"send_email", "sendEmail"}})},
-		typ: "User", noun: "user",
-		what:   "deactivating " + id,
-		undone: "the user is not deactivated",
-		done: func(hostcall.Response) result {
-			after, _, failed := c.readUser(id)
-			if failed != nil {
-				after = jsonval.Value{}
-			}
-			return result{outcome: abi.Succeeded, output: transition(before, after)}
-		},
-		refused: func(r result) result {
-			// Okta says "not found" of a user who is DEPROVISIONED already: somebody else was faster.
-			if r.outcome == abi.NotFound {
-				if is, now := look(); is == holds {
-					return result{outcome: abi.Unchanged, output: now.output}
-				}
-			}
-			return r
-		},
-		look: look,
-	})
+	return c.moveUser(before.Value, lifecycleAction{name: "deactivate", already: []string{"DEPROVISIONED"},
+		from: []string{before.Get("status").Str()}, email: true}, "deactivate")
 }
 
 // isDeprovisioned counts a deactivation that is under way: Okta finishes it by itself.
