@@ -241,7 +241,7 @@ func removeUser(c *call) result {
 			return r
 		}
 		is, _ := c.settle(looking(func() (object, *result) { return c.userObject(id) },
-			func(o object) bool { return o.gone || o.Get("status").Str() == "DEPROVISIONED" }, func(object) string { return "" }))
+			func(o object) bool { return c.planning || o.gone || o.Get("status").Str() == "DEPROVISIONED" }, func(object) string { return "" }))
 		if is != holds {
 			r := fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and nothing was deleted: run it again in a minute")
 			r.err.Retryable = true
