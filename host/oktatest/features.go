@@ -1,13 +1,14 @@
 package oktatest
 
 // What an org lacks is refused with 401 E0000015, which does not mean that the token is bad. The refusal comes before
-// requests are counted: the recorded ones carry no rate-limit headers.
+// requests are counted: some of the recorded ones carry no rate-limit headers.
 
 // identityEngine tells whether there are devices and authenticators. Okta documents both for Identity Engine alone; how
 // Classic answers is not recorded, and E0000015 is what its other missing features answer.
 func identityEngine(c Config) bool { return c.Engine != "v1" }
 
-// apiAccessManagement tells whether there are authorization servers.
+// apiAccessManagement tells whether there are authorization servers. Their list is refused as well as what hangs on one:
+// https://github.com/articulate/terraform-provider-okta/pull/26
 func apiAccessManagement(c Config) bool { return !c.NoAPIAccessManagement }
 
 // Domains of this file's neighbours, apart from those of ids.go.
