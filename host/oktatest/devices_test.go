@@ -224,3 +224,24 @@ func TestAuthenticators(t *testing.T) {
 	same(t, "accessor", len(h.org.Authenticators()), 7)
 	same(t, "activation", r.get(`#(key=="phone_number")._links.activate.hints.allow.0`).Str, "POST")
 }
+
+func TestTheSameSeedGivesTheSameOrg(t *testing.T) {
+	seeded := func(seed int64) []string {
+		h := newHarness(t, oktatest.Config{Seed: seed})
+		var all []string
+		for _, path := range []string{
+			"/api/v1/devices?expand=user", "/api/v1/authenticators", "/api/v1/authorizationServers",
+			"/api/v1/authorizationServers/default/scopes", "/oauth2/v1/clients", "/api/v1/iam/roles", "/api/v1/users/me/roles",
+		} {
+			all = append(all, h.get(path).body)
+		}
+		return all
+	}
+	one, again, two := seeded(1), seeded(1), seeded(2)
+	for i := range one {
+		same(t, "the same seed", again[i], one[i])
+		if two[i] == one[i] {
+			t.Errorf("another seed gives the same %.80s", one[i])
+		}
+	}
+}
