@@ -239,10 +239,12 @@ func createGroup(c *call) result {
 		r.output = w.Str("existing_id", id).String()
 		return r
 	}
-	if g, failed := taken(); failed != nil {
-		return *failed
-	} else if g.Exists() {
-		return rejected(g)
+	if !c.settling {
+		if g, failed := taken(); failed != nil {
+			return *failed
+		} else if g.Exists() {
+			return rejected(g)
+		}
 	}
 	return c.change(change{
 		request: hostcall.Request{Endpoint: postGroups.Endpoint, Body: `{"profile":` + profile.Raw() + `}`},
