@@ -1,6 +1,7 @@
 package oktatest
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,19 @@ type Config struct {
 	// Turing (alan.turing@example.com) come next, so that any number of users is at least 3. The first group is Everyone.
 	// Events lie in the 20 hours before the org was made; they are generated when asked for and cost no memory.
 	Users, Groups, Events int
+
+	// Sessions is how many sessions there are at the start, of the users that came first; -1 is none. Default 10.
+	Sessions int
+
+	// Factors is how many of the users that came first may have factors; -1 is none. Default all that are not STAGED.
+	Factors int
+
+	// Forbid names endpoints ("GET /api/v1/groups/{groupId}", the names of the blanks do not matter) that answer 403
+	// E0000006, as if the token's administrator lacked a role. New panics at one that the org does not have.
+	Forbid []string
+
+	// Unavailable names endpoints that answer 401 E0000015, without rate-limit headers, as if the org lacked a feature.
+	Unavailable []string
 
 	// Engine is "idx" (Identity Engine, the default) or "v1" (Classic).
 	Engine string
@@ -54,6 +68,9 @@ type Config struct {
 	// ProfileAttributes are custom attributes that user profiles may have besides those of Okta's default schema.
 	ProfileAttributes []string
 
+	// GroupAttributes are custom attributes that group profiles may have besides name and description.
+	GroupAttributes []string
+
 	// NoGzip turns compression off, even for a client that asks for it.
 	NoGzip bool
 
@@ -75,12 +92,15 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Users, 50)
 	setDefault(&c.Groups, 5)
 	setDefault(&c.Events, 250)
+	setDefault(&c.Sessions, 10)
+	setDefault(&c.Factors, math.MaxInt)
 	setDefault(&c.Engine, "idx")
 	setDefault(&c.Token, DefaultToken)
 	setDefault(&c.Window, time.Minute)
 	setDefault(&c.EventSize, 2000)
 	setDefault(&c.RequestLog, 10_000)
 	c.Users, c.Groups, c.Events, c.RequestLog = max(c.Users, 0), max(c.Groups, 0), max(c.Events, 0), max(c.RequestLog, 0)
+	c.Sessions, c.Factors = max(c.Sessions, 0), max(c.Factors, 0)
 	if c.Users > 0 {
 		c.Users = max(c.Users, 3)
 	}
@@ -89,6 +109,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 	c.ProfileAttributes = slices.Clone(c.ProfileAttributes)
+	c.GroupAttributes = slices.Clone(c.GroupAttributes)
 	return c
 }
 

@@ -19,15 +19,19 @@ type Org struct {
 	faults   faults
 	received received
 	log      eventLog
+	denials  denials
 
 	compressors, buffers sync.Pool // memory to use again, no state
 
-	mu      sync.RWMutex // guards what follows
-	users   directory
-	groups  groupStore
-	clients []*client
-	roles   roleStore
-	profile map[string]bool // attributes that a user profile may have
+	mu       sync.RWMutex // guards what follows
+	users    directory
+	groups   groupStore
+	clients  []*client
+	roles    roleStore
+	sessions sessionStore
+	factors  factorStore
+	hooks    hooks
+	profile  map[string]bool // attributes that a user profile may have
 
 	sortedMu sync.Mutex // guards sorted, which readers write
 	sorted   sortedSearch
@@ -49,9 +53,15 @@ func New(cfg Config) *Org {
 	o.seedGroups()
 	o.seedClients()
 	o.seedRoles()
+	o.seedSessions()
+	o.factors = factorStore{}
 	o.log.init(o)
-	o.register(slices.Concat(orgEndpoints(), userEndpoints(), lifecycleEndpoints(), groupEndpoints(), roleEndpoints(),
-		clientEndpoints(), logEndpoints()))
+	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), lifecycleEndpoints(), groupEndpoints(), roleEndpoints(),
+		clientEndpoints(), logEndpoints(),
+		sessionEndpoints(), factorEndpoints(),
+	)
+	o.register(endpoints)
+	o.deny(endpoints)
 	return o
 }
 
