@@ -241,7 +241,9 @@ type Response struct {
 	Headers map[string][]string `json:"headers,omitempty"` // of ResponseHeaders alone
 	Body    uint64              `json:"body,omitempty"`    // a handle, valid until the call ends; 0 is no body
 	Length  int64               `json:"length,omitempty"`  // of the body, decoded, in bytes
-	Error   *SendError          `json:"error,omitempty"`
+	// Planned says that the call is a plan and the write was held back: it counts as done, and nothing changed.
+	Planned bool       `json:"planned,omitempty"`
+	Error   *SendError `json:"error,omitempty"`
 }
 
 // SendError says why there is no response.
@@ -331,7 +333,23 @@ type Result struct {
 	Output     json.RawMessage `json:"output,omitempty"`
 	NextCursor string          `json:"next_cursor,omitempty"`
 	Error      *Error          `json:"error,omitempty"`
+	Plan       *Plan           `json:"plan,omitempty"` // of a plan, and of an approval that was refused
 	Meta       Meta            `json:"meta"`
+}
+
+// Plan is what an invoke would do. With one, the outcome succeeded means that the plan is whole; nothing was sent but
+// reads.
+type Plan struct {
+	Writes []PlannedWrite `json:"writes"` // in order; none means that nothing would be sent
+	// State is the last object that was read before the first write: what is there now.
+	State json.RawMessage `json:"state,omitempty"`
+}
+
+// PlannedWrite is a write that would leave.
+type PlannedWrite struct {
+	Endpoint string          `json:"endpoint"`       // "POST /api/v1/users/{id}/lifecycle/deactivate"
+	Target   string          `json:"target"`         // its path and query, escaped: "/api/v1/users/00u1/lifecycle/deactivate"
+	Body     json.RawMessage `json:"body,omitempty"` // sensitive values as "***"
 }
 
 // Meta is what the host knows of a call.
@@ -343,6 +361,7 @@ type Meta struct {
 	Records    int           `json:"records,omitempty"`
 	Reconciled bool          `json:"reconciled,omitempty"`
 	Sensitive  bool          `json:"sensitive,omitempty"`
+	ApprovedBy string        `json:"approved_by,omitempty"`
 	Warnings   []string      `json:"warnings,omitempty"`
 }
 

@@ -70,6 +70,8 @@ type Config struct {
 	// Grants are the safety classes that this connection may use; empty is read alone. Each class is named: none
 	// includes another.
 	Grants []abi.Class `yaml:"grants,omitempty"`
+	// Approve are the classes whose writes ConnectOptions.Approver is asked about first.
+	Approve []abi.Class `yaml:"approve,omitempty"`
 	// AllowPrivateNetwork permits a base URL that resolves to a private address.
 	AllowPrivateNetwork bool `yaml:"allow_private_network,omitempty"`
 }
@@ -81,6 +83,10 @@ type ConnectOptions struct {
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	Logger  *slog.Logger // default the module's
 	Limits  Limits
+	// Approver is asked before the writes of the classes that Config.Approve names; nil refuses them.
+	Approver Approver
+	// Auditor keeps a record of every invoke; nil keeps none.
+	Auditor Auditor
 	Now     func() time.Time // what the guest is told; default time.Now
 }
 
@@ -97,6 +103,8 @@ type Limits struct {
 // InvokeOptions are the choices of one invoke. The zero value is none.
 type InvokeOptions struct {
 	Timeout time.Duration // shorter than Limits.CallTimeout
+	// Plan holds every write back: the result lists those that would leave, and the state that was read.
+	Plan bool
 }
 
 // SourceOptions say what a source is to read and from where.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type call struct {
 	class   abi.Class // in force for this input
 	surface abi.Surface
 	in      *instance // that runs it
+	gate    gate
 
 	placeholder string
 	bodies      []body         // by handle - 1
@@ -116,6 +118,11 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		return refused(abi.SendLimit, fmt.Sprintf("the call has made %d requests, its limit (Limits.Requests): ask for less at once",
 			len(c.requests)))
 	}
+	if endpoint.Method() != http.MethodGet {
+		if out := c.write(*endpoint, &req); out != nil {
+			return *out
+		}
+	}
 	started := time.Now()
 	resp, sendErr := c.conn.client.Send(ctx, egress.Call{Endpoint: *endpoint, Request: req, Authorization: authorization})
 	meta := abi.RequestMeta{Endpoint: req.Endpoint}
@@ -132,6 +139,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	} else {
 		meta.Status, meta.RequestID, meta.Attempts, meta.WaitedMS = resp.Status, resp.RequestID, resp.Attempts, resp.Waited.Milliseconds()
 		out = c.receive(resp)
+		c.keepState(endpoint, out)
 		if out.Error != nil {
 			meta.Error, meta.RequestID = out.Error.Code, ""
 		}
@@ -142,6 +150,16 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 			"request_id", meta.RequestID, "attempts", meta.Attempts, "error", string(meta.Error), "took", time.Since(started))
 	}
 	return out
+}
+
+// keepState remembers the object that was read last, for a plan.
+func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
+	if !c.gate.plan || len(c.gate.held) > 0 || endpoint.Method() != http.MethodGet || out.Status != http.StatusOK || out.Length > maxState {
+		return
+	}
+	if b := c.read(out.Body); gjson.ValidBytes(b) {
+		c.gate.state = bytes.Clone(bytes.TrimSpace(b))
+	}
 }
 
 // grant finds the endpoint among those of the operation, and checks its method against the class in force.

@@ -64,6 +64,11 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 			return fail("grants: %q is none of read, write, destructive, privileged", g)
 		}
 	}
+	for _, g := range cfg.Approve {
+		if !g.Valid() || g == abi.Read {
+			return fail("approve: %q is none of write, destructive, privileged", g)
+		}
+	}
 	if opts.Secrets == nil {
 		opts.Secrets = secrets.Default{}
 	}

@@ -23,6 +23,7 @@ func (c *Connection) Invoke(ctx context.Context, operation string, input json.Ra
 	}
 	res := c.invoke(ctx, operation, input, o, started)
 	c.logResult(res)
+	c.audit(ctx, input, o, res)
 	if !res.Outcome.OK() {
 		return res, OutcomeError{Operation: res.Operation, Outcome: res.Outcome, Detail: res.Error}
 	}
@@ -34,7 +35,24 @@ func (c *Connection) invoke(ctx context.Context, operation string, input json.Ra
 	if fail != nil {
 		return fail
 	}
+	if o.Plan || !c.needsApproval(run.class) {
+		return c.once(ctx, run, input, o, started)
+	}
+	plan, approver, end := c.approve(ctx, run, input, o, started)
+	if end != nil {
+		return end
+	}
+	run.gate.approved = plan.Writes
+	res := c.once(ctx, run, input, o, started)
+	res.Meta.ApprovedBy = approver
+	return res
+}
+
+// once runs the module's invoke for a call.
+func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions, started time.Time) *abi.Result {
 	defer run.end()
+	run.gate.plan = o.Plan
+	run.gate.secrets = sensitiveValues(run.op.Operation, input)
 	ctx, cancel := c.deadline(ctx, o.Timeout)
 	defer cancel()
 
@@ -53,6 +71,14 @@ func (c *Connection) invoke(ctx context.Context, operation string, input json.Ra
 	default:
 		res.Outcome, res.Error, res.NextCursor = out.Outcome, out.Error, out.NextCursor
 		res.Output = run.output(&out)
+	}
+	if o.Plan {
+		res.Plan = &abi.Plan{Writes: run.gate.held, State: run.gate.state}
+		if res.Plan.Writes == nil {
+			res.Plan.Writes = []abi.PlannedWrite{}
+		} else if res.Outcome.OK() {
+			res.Output = nil // of a write that did not happen
+		}
 	}
 	res.Meta = run.meta(started)
 	res.Meta.Reconciled, res.Meta.Sensitive, res.Meta.Warnings = out.Reconciled, out.Sensitive, out.Warnings

@@ -10,6 +10,8 @@ import (
 )
 
 func (a *app) invokeCommand() *cobra.Command {
+	var plan, approve bool
+	var auditFile string
 	cmd := &cobra.Command{
 		Use:   "invoke OP [JSON | @file | -]",
 		Short: "Run an operation once: an action, or a read",
@@ -19,25 +21,43 @@ func (a *app) invokeCommand() *cobra.Command {
 The input is JSON, @file, or - for stdin; without one it is {}. An outcome other than succeeded and unchanged
 is also told in one line on stderr, and sets the exit code.
 
+With --plan no write leaves: the result lists those that would, and what is there now. Where the connection says
+approve: [destructive], such an operation shows its plan and asks, on the terminal; --approve answers yes.
+
 Exit codes:
 ` + exitTable(),
 		Example: `  wasm-runner --demo invoke lookup_user '{"user":"ada.lovelace@example.com"}'
   wasm-runner --grant destructive invoke deactivate_user '{"user":"00u1abcd"}'
+  wasm-runner --grant destructive invoke deactivate_user '{"user":"00u1abcd"}' --plan
   echo '{"status":"LOCKED_OUT"}' | wasm-runner invoke list_users - | jq .output.records`,
 		Args:              operation(2),
 		ValidArgsFunction: a.completeOperation("axon"),
 	}
+	cmd.Flags().BoolVar(&plan, "plan", false, "show the writes that would be sent, and send none")
+	cmd.Flags().BoolVar(&approve, "approve", false, "approve what the connection wants approved, without being asked")
+	cmd.Flags().StringVar(&auditFile, "audit", "", "append a JSON line on this invoke to a `file`")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		input, err := a.readJSON(optional(args, 1))
 		if err != nil {
 			return err
 		}
-		s, err := a.connect(cmd.Context())
+		var auditor host.Auditor
+		if auditFile != "" {
+			f, err := host.OpenAuditFile(auditFile)
+			if err != nil {
+				return usagef("--audit: %w", err)
+			}
+			defer func() { _ = f.Close() }()
+			auditor = f
+		}
+		s, err := a.connect(cmd.Context(), func(o *host.ConnectOptions) {
+			o.Approver, o.Auditor = a.approver(approve, optional(args, 1) == "-"), auditor
+		})
 		if err != nil {
 			return err
 		}
 		defer s.close()
-		result, failure := s.conn.Invoke(cmd.Context(), args[0], input, host.InvokeOptions{Timeout: a.flags.timeout})
+		result, failure := s.conn.Invoke(cmd.Context(), args[0], input, host.InvokeOptions{Timeout: a.flags.timeout, Plan: plan})
 		for _, w := range result.Meta.Warnings {
 			a.say("%s: %s", result.Operation, w)
 		}

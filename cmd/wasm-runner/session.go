@@ -26,7 +26,7 @@ type session struct {
 
 // connect loads the module and connects it as the flags say. The module is loaded while the connection file is read or
 // the demo's org started, since each takes its time.
-func (a *app) connect(ctx context.Context) (*session, error) {
+func (a *app) connect(ctx context.Context, more ...func(*host.ConnectOptions)) (*session, error) {
 	// A start makes some 30 MB of garbage, and collecting it would take a tenth of its time. What goes on for longer
 	// than a call goes back to Go's default: see steady.
 	debug.SetGCPercent(1000)
@@ -42,6 +42,9 @@ func (a *app) connect(ctx context.Context) (*session, error) {
 	}()
 	s := &session{}
 	opts := host.ConnectOptions{Limits: host.Limits{CallTimeout: a.flags.timeout}}
+	for _, set := range more {
+		set(&opts)
+	}
 	var config host.Config
 	var err error
 	if a.flags.demo {

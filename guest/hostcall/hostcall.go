@@ -44,7 +44,9 @@ type Response struct {
 	Status int
 	Body   uint64
 	Length int64
-	Err    *abi.SendError
+	// Planned says that the call is a plan: the write was held back, and counts as done.
+	Planned bool
+	Err     *abi.SendError
 
 	headers jsonval.Value
 }
@@ -99,7 +101,7 @@ func (h Host) Send(req Request) Response {
 		return Response{Err: &abi.SendError{Code: abi.SendCode(e.Get("code").Str()), Message: e.Get("message").Str(),
 			Sent: e.Get("sent").True(), RetryAfterMS: e.Get("retry_after_ms").Int()}}
 	}
-	return Response{Status: int(v.Get("status").Int()), Body: uint64(v.Get("body").Int()), Length: v.Get("length").Int(),
+	return Response{Planned: v.Get("planned").True(), Status: int(v.Get("status").Int()), Body: uint64(v.Get("body").Int()), Length: v.Get("length").Int(),
 		headers: v.Get("headers")}
 }
 

@@ -35,6 +35,9 @@ const (
 func (c *call) change(ch change) result {
 	resp := c.send(ch.request)
 	switch {
+	case resp.Planned:
+		c.planning = true
+		return result{outcome: abi.Succeeded}
 	case ok(resp) && ch.done != nil:
 		return ch.done(resp)
 	case ok(resp):

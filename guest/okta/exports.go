@@ -19,6 +19,8 @@ type call struct {
 	settings jsonval.Value
 	now      string // RFC 3339
 
+	planning bool // a write was held back: what it would change still is as it was
+
 	auth   string
 	denied string // why there is no auth
 }

@@ -259,6 +259,7 @@ func TestInventoryWithFailures(t *testing.T) {
 			`"skipped":[{"kind":"groups","code":"forbidden","reason":"`, false},
 		{"parents that the token may not read", `{"kinds":["group_members","zones"]}`, map[string]hosttest.Answer{groups: forbidden}, abi.Succeeded, 1, `"skipped":[{"kind":"group_members"`, false},
 		{"policies that the token may not read, of any type", `{"kinds":["policies","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=OKTA_SIGN_ON": forbidden}, abi.Succeeded, 1, `"skipped":[{"kind":"policies","code"`, false},
+		{"policies of one type that the token may not read", `{"kinds":["policies"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=PASSWORD": forbidden}, abi.Succeeded, 10, `{"kind":"policies","type":"PASSWORD","code":"forbidden"`, false},
 		{"a group that vanishes", members, map[string]hosttest.Answer{members2: notFound("UserGroup")}, abi.Succeeded, 8, `"vanished":{"group_members":1},"limited":[],"missing":[],"partial":false`, false},
 		{"a group whose members cannot be read", members, map[string]hosttest.Answer{members2: answer(500, `{"errorCode":"E0000009"}`)}, abi.Succeeded, 8, `"missing":[{"kind":"group_members","count":1,"code":"unavailable"`, false},
 		{"a group whose members may not be read", members, map[string]hosttest.Answer{members2: forbidden}, abi.Succeeded, 8, `"partial":true`, false},

@@ -259,7 +259,7 @@ func removeUser(c *call) result {
 			r.err.Message = so + ", since it could not be deactivated first: " + r.err.Message
 			return r
 		}
-		is, _ := c.settle(looking(read, func(u object) bool { return u.gone || u.Get("status").Str() == "DEPROVISIONED" },
+		is, _ := c.settle(looking(read, func(u object) bool { return c.planning || u.gone || u.Get("status").Str() == "DEPROVISIONED" },
 			func(object) string { return "" }))
 		if is != holds {
 			r := fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and deleted nothing: run delete_user again in a minute")

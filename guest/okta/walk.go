@@ -139,7 +139,11 @@ func (w *walk) fail(c *call, pos position, f failure) result {
 	p := &w.parts[pos.part]
 	why := lack{of: p.name, count: 1, code: f.err.Code, why: shorten(f.err.Message)}
 	warning := ""
-	switch w.judge(f) {
+	is := w.judge(f)
+	if is == skipKind && pos.count > 0 { // what was read of the kind is no part that the token may not read
+		is = skipPart
+	}
+	switch is {
 	case stop:
 		return f.result
 	case skipPart:

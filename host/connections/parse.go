@@ -31,7 +31,8 @@ var fields = []field{
 	{"token_secret_ref", "where the API token is: env:OKTA_API_TOKEN or file:PATH", readReference},
 	{"default_page_size", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 1000, &c.DefaultPageSize) }},
 	{"initial_lookback_seconds", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 90*86_400, &c.InitialLookbackSeconds) }},
-	{"grants", "", readGrants},
+	{"grants", "", func(c *host.Config, n ast.Node) error { return readClasses(n, &c.Grants) }},
+	{"approve", "", readApprove},
 	{"allow_private_network", "", func(c *host.Config, n ast.Node) error { return boolean(n, &c.AllowPrivateNetwork) }},
 }
 
@@ -164,13 +165,24 @@ func readReference(c *host.Config, n ast.Node) error {
 	return nil
 }
 
-func readGrants(c *host.Config, n ast.Node) error {
+// readApprove reads the classes that are asked about. A read is not.
+func readApprove(c *host.Config, n ast.Node) error {
+	if err := readClasses(n, &c.Approve); err != nil {
+		return err
+	}
+	if slices.Contains(c.Approve, abi.Read) {
+		return errors.New("read changes nothing, and is not asked about")
+	}
+	return nil
+}
+
+func readClasses(n ast.Node, classes *[]abi.Class) error {
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
 		return fmt.Errorf("want a list such as [read, write], found %s", kindOf(n))
 	}
 	if len(seq.Values) == 0 {
-		return errors.New("the list is empty: leave the field out for read alone")
+		return errors.New("the list is empty: leave the field out")
 	}
 	for _, v := range seq.Values {
 		var s string
@@ -181,10 +193,10 @@ func readGrants(c *host.Config, n ast.Node) error {
 		if !class.Valid() {
 			return fmt.Errorf("no class %s: there are %s", shown(s), classList())
 		}
-		if slices.Contains(c.Grants, class) {
+		if slices.Contains(*classes, class) {
 			return fmt.Errorf("%s stands twice", class)
 		}
-		c.Grants = append(c.Grants, class)
+		*classes = append(*classes, class)
 	}
 	return nil
 }

@@ -17,15 +17,27 @@ func clientEndpoints() []endpoint {
 
 type client struct {
 	id, name, kind string
+	secret         string // shown by those that have one: nobody may keep a body as it comes
 	issued         millis
 }
 
+var (
+	clientKinds = []string{"web", "service", "browser", "native"}
+	clientNames = []string{"Okta Admin Console", "Inventory Service", "Warehouse Portal", "Scanner"}
+)
+
 func (o *Org) seedClients() {
 	issued := millisOf(o.started) - 500*day
-	for i, c := range []struct{ name, kind string }{
-		{"Okta Admin Console", "web"}, {"Inventory Service", "service"}, {"Warehouse Portal", "browser"},
-	} {
-		o.clients = append(o.clients, &client{o.ids.seeded("0oa", domainClient, i), c.name, c.kind, issued + millis(i)*day})
+	for i := range o.cfg.OAuthClients {
+		c := &client{id: o.ids.seeded("0oa", domainClient, i), issued: issued + millis(i)*day}
+		c.name, c.kind = "Client "+strconv.Itoa(i), clientKinds[i%len(clientKinds)]
+		if i < len(clientNames) {
+			c.name = clientNames[i]
+		}
+		if c.kind == "web" {
+			c.secret = "simulated-not-a-secret-" + o.ids.seeded("", domainSecret, i)
+		}
+		o.clients = append(o.clients, c)
 	}
 }
 
@@ -35,12 +47,17 @@ func appendClient(buf []byte, c *client) []byte {
 	switch c.kind {
 	case "service":
 		grants, responses, redirects, method = `["client_credentials"]`, `["token"]`, `[]`, "private_key_jwt"
-	case "browser":
+	case "browser", "native":
 		method = "none"
 	}
 	buf = appendField(append(buf, '{'), "client_id", c.id)
 	buf = append(appendKey(buf, "client_id_issued_at"), strconv.FormatInt(int64(c.issued/1000), 10)...)
-	buf = append(appendKey(buf, "client_secret_expires_at"), '0')
+	if c.secret != "" {
+		buf = appendField(buf, "client_secret", c.secret)
+	}
+	if method != "none" {
+		buf = append(appendKey(buf, "client_secret_expires_at"), '0')
+	}
 	buf = appendField(buf, "client_name", c.name)
 	buf = append(appendKey(buf, "client_uri"), "null"...)
 	buf = append(appendKey(buf, "logo_uri"), "null"...)

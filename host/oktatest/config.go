@@ -20,14 +20,21 @@ type Config struct {
 	// Events lie in the 20 hours before the org was made; they are generated when asked for and cost no memory.
 	Users, Groups, Events int
 
-	// Engine is "idx" (Identity Engine, the default) or "v1" (Classic).
+	// Devices, AuthorizationServers, OAuthClients and CustomRoles say how many there are at the start; -1 is none.
+	// Defaults 8, 3, 3 and 2. The first authorization server is the one that answers to "default".
+	Devices, AuthorizationServers, OAuthClients, CustomRoles int
+
+	// Engine is "idx" (Identity Engine, the default) or "v1" (Classic), which has neither devices nor authenticators.
 	Engine string
+
+	// NoAPIAccessManagement is an org that did not buy authorization servers of its own.
+	NoAPIAccessManagement bool
 
 	// Token is the API token that Authorization: SSWS must carry. Default DefaultToken.
 	Token string
 
 	// MaxPageSize caps the records of a page, whatever limit a request asks for. Default Okta's own caps: 200 users,
-	// 200 groups, 1,000 group members, 1,000 events.
+	// 200 groups, 1,000 group members, 1,000 events, 100 custom roles, 200 of everything else.
 	MaxPageSize int
 
 	// RateLimits are the requests a Window by bucket ("/api/v1/logs"); the bucket "*" stands for every bucket that is
@@ -75,12 +82,18 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Users, 50)
 	setDefault(&c.Groups, 5)
 	setDefault(&c.Events, 250)
+	setDefault(&c.Devices, 8)
+	setDefault(&c.AuthorizationServers, 3)
+	setDefault(&c.OAuthClients, 3)
+	setDefault(&c.CustomRoles, 2)
 	setDefault(&c.Engine, "idx")
 	setDefault(&c.Token, DefaultToken)
 	setDefault(&c.Window, time.Minute)
 	setDefault(&c.EventSize, 2000)
 	setDefault(&c.RequestLog, 10_000)
 	c.Users, c.Groups, c.Events, c.RequestLog = max(c.Users, 0), max(c.Groups, 0), max(c.Events, 0), max(c.RequestLog, 0)
+	c.Devices, c.AuthorizationServers = max(c.Devices, 0), max(c.AuthorizationServers, 0)
+	c.OAuthClients, c.CustomRoles = max(c.OAuthClients, 0), max(c.CustomRoles, 0)
 	if c.Users > 0 {
 		c.Users = max(c.Users, 3)
 	}

@@ -1,8 +1,9 @@
 // Package oktatest is a stateful simulated Okta org, in the spirit of net/http/httptest.
 //
-// An [Org] is an http.Handler with users, groups, admin roles, OAuth clients and a System Log. It answers as Okta does,
-// down to error bodies, rate-limit headers, Link headers and what happens on the second call; every change that a
-// request makes leaves an event in the log. The same [Config] and clock give the same bytes.
+// An [Org] is an http.Handler with users, groups, devices, authenticators, admin roles, OAuth clients, authorization
+// servers and a System Log. It answers as Okta does, down to error bodies, rate-limit headers, Link headers and what
+// happens on the second call; every change that a request makes leaves an event in the log. The same [Config] and clock
+// give the same bytes.
 //
 //	org := oktatest.New(oktatest.Config{Users: 500})
 //	server := org.Start()

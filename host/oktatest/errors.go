@@ -37,6 +37,7 @@ var (
 	errMalformed     = &apiError{http.StatusBadRequest, "E0000003", "The request body was not well-formed.", nil}
 	errInternal      = &apiError{http.StatusInternalServerError, "E0000009", "Internal Server Error", nil}
 	errBadToken      = &apiError{http.StatusUnauthorized, "E0000011", "Invalid token provided", nil}
+	errNoFeature     = &apiError{http.StatusUnauthorized, "E0000015", "You do not have permission to access the feature you are requesting", nil}
 	errAlreadyActive = &apiError{http.StatusForbidden, "E0000016", "Activation failed because the user is already active", nil}
 	errUnknownPath   = &apiError{http.StatusNotFound, "E0000008", "The requested path was not found", nil}
 	errMethod        = &apiError{http.StatusMethodNotAllowed, "E0000022", "The endpoint does not support the provided HTTP method", nil}
@@ -46,6 +47,7 @@ var (
 	errTooMany       = &apiError{http.StatusTooManyRequests, "E0000047", "API call exceeded rate limit due to too many requests.", nil}
 	errTooOld        = &apiError{http.StatusBadRequest, "E0000053", "Invalid parameter: since parameter is over 180 days prior to the current day.", nil}
 	errRoleAssigned  = &apiError{http.StatusConflict, "E0000090", "Duplicate role assignment exception.", []string{"The role specified is already assigned to the user."}}
+	errRoleHeld      = &apiError{http.StatusConflict, "E0000263", "Attempted to assign a duplicate standard role assignment to an admin", nil}
 	errETag          = &apiError{http.StatusPreconditionFailed, "E0000231", "ETag value doesn't match the server's value", nil}
 )
 
@@ -77,9 +79,12 @@ func invalidFilter(why string) *apiError {
 
 func invalidCursor() *apiError { return invalid("after", "Invalid cursor.") }
 
-// statusError is the body that Okta sends with a 5xx status.
+// statusError is the body that Okta sends with a status that is no answer to the request: 5xx, and the 409 of two
+// changes of role assignments that meet.
 func statusError(status int) *apiError {
 	switch status {
+	case http.StatusConflict:
+		return &apiError{status, "E0000268", "Another request is making changes to the role assignments. Please try again.", nil}
 	case http.StatusInternalServerError:
 		return errInternal
 	case http.StatusServiceUnavailable:

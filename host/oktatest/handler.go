@@ -16,8 +16,9 @@ type endpoint struct {
 	bucket  string // Okta's rate-limit bucket
 	handle  func(*Org, *call) (answer, error)
 
-	open     bool // answers without a token
-	unlocked bool // does its own locking
+	feature  func(Config) bool // what the org must have, nil where nothing; see features.go
+	open     bool              // answers without a token
+	unlocked bool              // does its own locking
 }
 
 // call is one request on its way to a handler.
@@ -152,6 +153,8 @@ func (o *Org) answer(w http.ResponseWriter, c *call, found match) answer {
 			header: http.Header{"Content-Type": {"text/html"}},
 			body:   []byte("<html><head><title>411 Length Required</title></head><body><h1>411 Length Required</h1></body></html>\n"),
 		}
+	case e.feature != nil && !e.feature(o.cfg):
+		return o.refusal(errNoFeature)
 	case !o.limiter.take(e.bucket, c.now, w.Header()):
 		return o.refusal(errTooMany)
 	}

@@ -25,7 +25,9 @@ type Org struct {
 	mu      sync.RWMutex // guards what follows
 	users   directory
 	groups  groupStore
+	devices deviceStore
 	clients []*client
+	servers []*authServer
 	roles   roleStore
 	profile map[string]bool // attributes that a user profile may have
 
@@ -47,11 +49,14 @@ func New(cfg Config) *Org {
 	o.faults.random = o.ids.hash(domainFault, 0)
 	o.seedUsers()
 	o.seedGroups()
+	o.seedDevices()
 	o.seedClients()
+	o.seedAuthServers()
 	o.seedRoles()
 	o.log.init(o)
 	o.register(slices.Concat(orgEndpoints(), userEndpoints(), lifecycleEndpoints(), groupEndpoints(), roleEndpoints(),
-		clientEndpoints(), logEndpoints()))
+		clientEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
+		customRoleEndpoints()))
 	return o
 }
 
@@ -102,12 +107,4 @@ func (o *Org) Clients() []json.RawMessage {
 		all = append(all, appendClient(nil, c))
 	}
 	return all
-}
-
-// CustomRoles are the ids of the org's custom admin roles and of its resource sets, for assignments of type CUSTOM.
-func (o *Org) CustomRoles() (roles, resourceSets []string) {
-	for _, r := range o.roles.custom {
-		roles = append(roles, r.id)
-	}
-	return roles, slices.Clone(o.roles.resourceSets)
 }

@@ -2,8 +2,10 @@ package oktatest
 
 import (
 	"encoding/base32"
+	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/tidwall/gjson"
 )
@@ -78,6 +80,11 @@ type assignment struct {
 	created           millis
 }
 
+var customRoles = []roleDefinition{
+	{"", "Password Desk", "Resets passwords and nothing else"},
+	{"", "Group Curator", "Reads users, manages members"},
+}
+
 type roleDefinition struct{ id, label, description string }
 
 type roleStore struct {
@@ -90,12 +97,16 @@ func (s *roleStore) drop(who principal) { delete(s.held, who) }
 
 func (o *Org) seedRoles() {
 	o.roles = roleStore{
-		held: map[principal][]assignment{},
-		custom: []roleDefinition{
-			{o.ids.seeded("cr0", domainRole, 0), "Password Desk", "Resets passwords and nothing else"},
-			{o.ids.seeded("cr0", domainRole, 1), "Group Curator", "Reads users, manages members"},
-		},
+		held:         map[principal][]assignment{},
 		resourceSets: []string{o.ids.seeded("iam", domainRole, 2), o.ids.seeded("iam", domainRole, 3)},
+	}
+	for i := range o.cfg.CustomRoles {
+		r := roleDefinition{"", "Custom Role " + strconv.Itoa(i), "Seeded role"}
+		if i < len(customRoles) {
+			r = customRoles[i]
+		}
+		r.id = o.ids.seeded("cr0", domainRole, i)
+		o.roles.custom = append(o.roles.custom, r)
 	}
 	created := millisOf(o.started)/1000*1000 - 400*day
 	give := func(who principal, kind string) {
@@ -160,7 +171,13 @@ func (o *Org) rolesOf(who principal) []heldRole {
 	if who.kind != principalUser {
 		return all
 	}
-	for _, g := range o.users.byID[who.id].groups {
+	groups := slices.Clone(o.users.byID[who.id].groups)
+	for _, g := range o.groups.all {
+		if g.kind == builtIn { // Everyone
+			groups = append(groups, g)
+		}
+	}
+	for _, g := range groups {
 		by := principal{principalGroup, g.id}
 		for _, a := range o.roles.held[by] {
 			all = append(all, heldRole{a, by})
@@ -227,12 +244,21 @@ func assignRole(o *Org, c *call, who principal) (answer, error) {
 	}
 	for _, held := range o.roles.held[who] {
 		if held.kind == a.kind && held.role == a.role && held.resourceSet == a.resourceSet {
-			return answer{}, errRoleAssigned
+			return answer{}, duplicateRole(who, a)
 		}
 	}
 	o.roles.held[who] = append(o.roles.held[who], a)
-	o.emitRole(c, who, a, "grant")
+	o.emitRole(c, who, a, "add")
 	return answer{status: http.StatusCreated, body: appendRole(nil, heldRole{a, who}, c.origin)}, nil
+}
+
+// duplicateRole is E0000090, which speaks of users; the newer E0000263 speaks of administrators of any kind and of
+// standard roles. Which of them Okta answers to whom is not recorded.
+func duplicateRole(who principal, a assignment) *apiError {
+	if who.kind != principalUser && a.kind != customRole {
+		return errRoleHeld
+	}
+	return errRoleAssigned
 }
 
 func (o *Org) requestedRole(c *call, who principal, body gjson.Result) (assignment, error) {
@@ -244,6 +270,9 @@ func (o *Org) requestedRole(c *call, who principal, body gjson.Result) (assignme
 		return o.newAssignment(who, kind, now), nil
 	}
 	role, resourceSet := body.Get("role").Str, body.Get("resource-set").Str
+	if role == "" || resourceSet == "" {
+		return assignment{}, invalid("role", "A role of type CUSTOM needs 'role' and 'resource-set'.")
+	}
 	at := slices.IndexFunc(o.roles.custom, func(r roleDefinition) bool { return r.id == role })
 	if at < 0 {
 		return assignment{}, notFound(role, "CustomRole")
@@ -266,20 +295,53 @@ func revokeRole(o *Org, c *call, who principal) (answer, error) {
 	}
 	a := held[at]
 	o.roles.held[who] = slices.Delete(slices.Clone(held), at, at+1)
-	o.emitRole(c, who, a, "revoke")
+	o.emitRole(c, who, a, "delete")
 	return answer{status: http.StatusNoContent}, nil
 }
 
-func (o *Org) emitRole(c *call, who principal, a assignment, what string) {
+// emitRole writes what became of an assignment. The event of a revocation means that no role is left, those that come
+// through groups included; as long as one is, the other event tells that the roles changed.
+// https://developer.okta.com/docs/reference/api/event-types/
+func (o *Org) emitRole(c *call, who principal, a assignment, binding string) {
+	what := "grant"
+	if len(o.rolesOf(who)) == 0 {
+		what = "revoke"
+	}
 	role := target{a.id, "ROLE", "unknown", a.label}
+	holder, event, message := target{}, "", ""
 	switch who.kind {
 	case principalUser:
-		o.emit(c, "user.account.privilege."+what, "User's admin privileges changed", o.userTarget(o.users.byID[who.id]), role)
+		holder = o.userTarget(o.users.byID[who.id])
+		event, message = "user.account.privilege.", "User's admin privileges changed"
 	case principalGroup:
-		o.emit(c, "group.privilege."+what, "Group's admin privileges changed", o.groups.byID[who.id].target(), role)
+		holder = o.groups.byID[who.id].target()
+		event, message = "group.privilege.", "Group's admin privileges changed"
 	default:
 		client, _ := o.findClient(who.id) // the principal was found a moment ago
-		o.emit(c, "app.oauth2.client.privilege."+what, "OAuth client's admin privileges changed",
-			target{client.id, "PublicClientApp", "unknown", client.name}, role)
+		holder = target{client.id, "PublicClientApp", "unknown", client.name}
+		event, message = "app.oauth2.client.privilege.", "OAuth client's admin privileges changed"
 	}
+	if a.kind == customRole {
+		o.emit(c, "iam.resourceset.bindings."+binding, "Admin role assignment changed", holder, role)
+	}
+	o.emit(c, event+what, message, holder, role)
+}
+
+// AssignedRoles are the roles of a user, group or OAuth client as GET …/roles answers them; those that come to a user
+// through groups are among them.
+func (o *Org) AssignedRoles(id string) []json.RawMessage {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	who := principal{principalClient, id}
+	switch {
+	case o.users.byID[id] != nil:
+		who.kind = principalUser
+	case o.groups.byID[id] != nil:
+		who.kind = principalGroup
+	}
+	var all []json.RawMessage
+	for _, r := range o.rolesOf(who) {
+		all = append(all, appendRole(nil, r, o.cfg.PublicURL))
+	}
+	return all
 }

@@ -13,10 +13,10 @@ func TestRolesOfEveryKindOfPrincipal(t *testing.T) {
 	ada := "/api/v1/users/" + h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str
 	group := "/api/v1/groups/" + gjson.GetBytes(h.org.Groups()[4], "id").Str // Ada is not in it
 	client := "/oauth2/v1/clients/" + gjson.GetBytes(h.org.Clients()[1], "client_id").Str
-	for path, c := range map[string]struct{ kind, event string }{
-		ada:    {"USER", "user.account.privilege"},
-		group:  {"GROUP", "group.privilege"},
-		client: {"CLIENT", "app.oauth2.client.privilege"},
+	for path, c := range map[string]struct{ kind, event, repeated string }{
+		ada:    {"USER", "user.account.privilege", "E0000090"},
+		group:  {"GROUP", "group.privilege", "E0000263"},
+		client: {"CLIENT", "app.oauth2.client.privilege", "E0000263"},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
 			roles := path + "/roles"
@@ -27,7 +27,8 @@ func TestRolesOfEveryKindOfPrincipal(t *testing.T) {
 			same(t, "assignmentType", r.get("assignmentType").Str, c.kind)
 			same(t, "event", h.events(h.org.EventCount() - 1)[0], c.event+".grant")
 			checkTransaction(t, h, h.org.EventCount()-1, r)
-			h.want(h.post(roles, `{"type":"APP_ADMIN"}`), 409, "E0000090")
+			effects := h.org.Effects()
+			h.want(h.post(roles, `{"type":"APP_ADMIN"}`), 409, c.repeated)
 			same(t, "read", h.get(roles+"/IFIFAX2BIRGUSTQ").body, r.body)
 			same(t, "listed", len(h.get(roles).strings("#.id")), had+1)
 
@@ -39,6 +40,7 @@ func TestRolesOfEveryKindOfPrincipal(t *testing.T) {
 				t.Errorf("summary %q does not name the type", r.get("errorSummary").Str)
 			}
 			h.want(h.get(roles+"/IFIFAX2BIRGUSTQ"), 404, "E0000007")
+			same(t, "effects", h.org.Effects(), effects+1)
 			same(t, "id after assigning again", h.post(roles, `{"type":"APP_ADMIN"}`).get("id").Str, "IFIFAX2BIRGUSTQ")
 		})
 	}
@@ -55,6 +57,21 @@ func TestRoleRefusals(t *testing.T) {
 	h.want(h.get("/api/v1/users/nobody/roles"), 404, "E0000007")
 	h.want(h.get("/api/v1/groups/nowhere/roles"), 404, "E0000007")
 	h.want(h.get("/oauth2/v1/clients/nothing/roles"), 404, "E0000007")
+	for path, kind := range map[string]string{
+		"/api/v1/users/nobody/roles/IFIFAX2BIRGUSTQ":         "User",
+		"/api/v1/groups/nowhere/roles/IFIFAX2BIRGUSTQ":       "UserGroup",
+		"/oauth2/v1/clients/nothing/roles/IFIFAX2BIRGUSTQ":   "PublicClientApp",
+		"/api/v1/users/alan.turing@example.com/roles/IFIFAX": "RoleAssignment",
+	} {
+		for _, method := range []string{"GET", "DELETE"} {
+			r := h.send(method, path, "")
+			h.want(r, 404, "E0000007")
+			if !strings.HasSuffix(r.get("errorSummary").Str, "("+kind+")") {
+				t.Errorf("%s %s: %s", method, path, r.get("errorSummary").Str)
+			}
+		}
+	}
+	same(t, "effects", h.org.Effects(), 1)
 }
 
 func TestCustomRoles(t *testing.T) {
@@ -73,7 +90,82 @@ func TestCustomRoles(t *testing.T) {
 	h.want(h.post(roles, strings.Replace(body, sets[0], sets[1], 1)), 201, "")
 	h.want(h.post(roles, strings.Replace(body, custom[0], "cr0nothing", 1)), 404, "E0000007")
 	h.want(h.post(roles, strings.Replace(body, sets[0], "iamnothing", 1)), 404, "E0000007")
+	h.want(h.post(roles, `{"type":"CUSTOM"}`), 400, "E0000001")
+	since := h.org.EventCount()
 	h.want(h.send("DELETE", roles+"/"+r.get("id").Str, ""), 204, "")
+	same(t, "events, another role being left", h.events(since), "[iam.resourceset.bindings.delete user.account.privilege.grant]")
+	same(t, "assigned roles", len(h.org.AssignedRoles(h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str)), 1)
+}
+
+func TestARoleHeldTwiceIsRevokedOnce(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	group := gjson.GetBytes(h.org.Groups()[1], "id").Str
+	roles := "/api/v1/users/" + h.get("/api/v1/groups/" + group + "/users").strings("#.id")[0] + "/roles"
+	r := h.post(roles, `{"type":"HELP_DESK_ADMIN"}`)
+	h.want(r, 201, "")
+	assignment := roles + "/" + r.get("id").Str
+	same(t, "assignments of one id", h.get(roles).strings(`#(type=="HELP_DESK_ADMIN")#.assignmentType`), "[USER GROUP]")
+	same(t, "the user's own", h.get(assignment).get("assignmentType").Str, "USER")
+	h.want(h.send("DELETE", assignment, ""), 204, "")
+	same(t, "event", h.events(h.org.EventCount()-1), "[user.account.privilege.grant]")
+	same(t, "what is left", h.get(assignment).get("assignmentType").Str, "GROUP")
+	h.want(h.send("DELETE", assignment, ""), 404, "E0000007")
+}
+
+func TestARoleOfEveryoneIsEverybodys(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	h.want(h.post("/api/v1/groups/"+gjson.GetBytes(h.org.Groups()[0], "id").Str+"/roles", `{"type":"READ_ONLY_ADMIN"}`), 201, "")
+	same(t, "roles", h.get("/api/v1/users/ada.lovelace@example.com/roles").strings("#.assignmentType"), "[GROUP]")
+}
+
+func TestTwoChangesOfRolesThatMeet(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	h.org.Inject(oktatest.Fault{Kind: oktatest.Status, Status: 409, Method: "POST", Times: 1})
+	const roles = "/api/v1/users/ada.lovelace@example.com/roles"
+	h.want(h.post(roles, `{"type":"APP_ADMIN"}`), 409, "E0000268")
+	h.want(h.post(roles, `{"type":"APP_ADMIN"}`), 201, "")
+}
+
+func TestCustomRolesAreListed(t *testing.T) {
+	h := newHarness(t, oktatest.Config{CustomRoles: 5, MaxPageSize: 2, PublicURL: "https://simulated.okta.com"})
+	var ids []string
+	next, pages := "/api/v1/iam/roles", 0
+	for ; next != ""; pages++ {
+		r := h.get(next)
+		same(t, "links", r.Header().Values("Link"), `[<https://simulated-admin.okta.com`+next+`>; rel="self"]`)
+		ids = append(ids, r.strings("roles.#.id")...)
+		next = ""
+		if href := r.get("_links.next.href").Str; href != "" {
+			var ok bool
+			if next, ok = strings.CutPrefix(href, "https://simulated-admin.okta.com"); !ok {
+				t.Fatalf("the next page is at %s", href)
+			}
+		}
+	}
+	want, _ := h.org.CustomRoles()
+	same(t, "roles", ids, want)
+	same(t, "pages", pages, 3)
+	r := h.get("/api/v1/iam/roles/" + ids[1])
+	same(t, "by label", h.get("/api/v1/iam/roles/Group%20Curator").get("id").Str, r.get("id").Str)
+	for _, name := range []string{"cr0nothing", "SUPER_ADMIN"} {
+		r = h.get("/api/v1/iam/roles/" + name)
+		h.want(r, 404, "E0000007")
+		same(t, "summary", r.get("errorSummary").Str, "Not found: Resource not found: "+name+" (CustomRole)")
+	}
+	h.want(h.get("/api/v1/iam/roles?after=elsewhere"), 400, "E0000001")
+	same(t, "without any", newHarness(t, oktatest.Config{CustomRoles: -1}).get("/api/v1/iam/roles").body, `{"roles":[],"_links":{}}`)
+}
+
+func TestTheAdminHost(t *testing.T) {
+	for public, admin := range map[string]string{
+		"https://simulated.okta.com": "https://simulated-admin.okta.com",
+		"http://127.0.0.1:8080":      "http://127-0-0-1-admin.invalid:8080",
+		"http://[::1]:8080":          "http://--1-admin.invalid:8080",
+		"http://localhost:8080":      "http://localhost-admin:8080",
+	} {
+		h := newHarness(t, oktatest.Config{PublicURL: public})
+		same(t, public, h.get("/api/v1/iam/roles").get("roles.0._links.self.href").Str[:len(admin)+1], admin+"/")
+	}
 }
 
 func TestRolesThatComeThroughAGroup(t *testing.T) {
@@ -96,6 +188,15 @@ func TestClients(t *testing.T) {
 	same(t, "q", h.get("/oauth2/v1/clients?q=inv").strings("#.client_name"), "[Inventory Service]")
 	same(t, "by id", h.get("/oauth2/v1/clients/"+ids[1]).get("client_id").Str, ids[1])
 	h.want(h.get("/oauth2/v1/clients/nothing"), 404, "E0000007")
+	many := newHarness(t, oktatest.Config{OAuthClients: 230})
+	same(t, "default limit", len(many.get("/oauth2/v1/clients").strings("#.client_id")), 20)
+	same(t, "greatest limit", len(many.get("/oauth2/v1/clients?limit=500").strings("#.client_id")), 200)
+	ids, _ = many.pages("/oauth2/v1/clients?q=client&limit=200", "#.client_id")
+	same(t, "clients", len(ids), 226)
+	secrets := h.get("/oauth2/v1/clients").strings("#.client_secret")
+	if len(secrets) != 1 || !strings.HasPrefix(secrets[0], "simulated-not-a-secret-") {
+		t.Errorf("secrets %q, want one, of the web client", secrets)
+	}
 }
 
 func TestTheOrg(t *testing.T) {

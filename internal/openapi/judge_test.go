@@ -114,6 +114,7 @@ func TestViolationsAreCaught(t *testing.T) {
 		"a misspelt query parameter":           {"GET", "/api/v1/users?serch=x", "", 200, "[]", `"serch" is not documented`},
 		"a query parameter of wrong type":      {"GET", "/api/v1/users?limit=many", "", 200, "[]", "limit"},
 		"a query parameter outside its values": {"GET", "/api/v1/logs?sortOrder=SIDEWAYS", "", 200, "[]", "sortOrder"},
+		"a value of a later edition":           {"GET", "/api/v1/policies?type=CLIENT_UPDATE", "", 400, refusal, ""},
 		"a required query parameter left out":  {"POST", "/api/v1/users/a/lifecycle/reset_password", "", 200, "{}", "sendEmail"},
 		"a body member of wrong type":          {"POST", "/api/v1/users", `{"profile":"Ada"}`, 400, refusal, "/profile"},
 		"a body left out":                      {"POST", "/api/v1/users", "", 400, refusal, "body"},

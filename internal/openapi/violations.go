@@ -19,14 +19,14 @@ func violations(route *routers.Route, err error) []error {
 	case openapi3.MultiError:
 		return each(e, func(one error) []error { return violations(route, one) })
 	case *openapi3filter.RequestError:
-		what := "body"
+		what, base := "body", []string(nil)
 		if e.Parameter != nil {
-			what = "parameter " + e.Parameter.Name
+			what, base = "parameter "+e.Parameter.Name, []string{"?" + e.Parameter.Name}
 		}
 		if e.Err == nil {
 			return []error{fmt.Errorf("%s: %s", what, e.Reason)}
 		}
-		return prefixed(what, schemaViolations(route, nil, e.Err))
+		return prefixed(what, schemaViolations(route, base, e.Err))
 	case *openapi3filter.ResponseError:
 		if e.Err == nil {
 			return []error{errors.New(e.Reason)}
@@ -36,7 +36,7 @@ func violations(route *routers.Route, err error) []error {
 	return []error{err}
 }
 
-// schemaViolations is violations below base, a place in the body.
+// schemaViolations is violations below base, a place in the body or a parameter.
 func schemaViolations(route *routers.Route, base []string, err error) []error {
 	switch e := err.(type) {
 	case nil:

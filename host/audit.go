@@ -1,0 +1,100 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// AuditRecord is what an audit keeps of one invoke, refused ones and plans included. No secret and no sensitive value
+// of the input is in it, and nothing of the output.
+type AuditRecord struct {
+	Time       time.Time         `json:"time"` // when the invoke ended, UTC
+	Connection string            `json:"connection"`
+	Operation  string            `json:"operation"`
+	Class      abi.Class         `json:"class,omitempty"`
+	Input      json.RawMessage   `json:"input,omitempty"` // sensitive fields as "***"; absent when it is no JSON
+	Plan       bool              `json:"plan,omitempty"`
+	Outcome    abi.Outcome       `json:"outcome"`
+	Error      *abi.Error        `json:"error,omitempty"`
+	Reconciled bool              `json:"reconciled,omitempty"`
+	ApprovedBy string            `json:"approved_by,omitempty"`
+	Key        string            `json:"idempotency_key,omitempty"`
+	Replayed   bool              `json:"replayed,omitempty"` // answered from the journal: nothing was sent
+	DurationMS float64           `json:"duration_ms"`
+	Requests   []abi.RequestMeta `json:"requests"`
+}
+
+// Auditor keeps audit records. It must be safe for concurrent use.
+type Auditor interface {
+	Audit(ctx context.Context, r AuditRecord) error
+}
+
+// AuditFile appends audit records to a file, a JSON line each. Lines of several processes do not mix, since each is one
+// write to a file that is open for appending.
+type AuditFile struct {
+	mu sync.Mutex
+	f  *os.File
+}
+
+// OpenAuditFile opens a file for appending, and makes it, readable for its owner alone, where it is not there.
+func OpenAuditFile(path string) (*AuditFile, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	return &AuditFile{f: f}, nil
+}
+
+// Audit implements Auditor.
+func (a *AuditFile) Audit(_ context.Context, r AuditRecord) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, err = a.f.Write(append(line, '\n'))
+	return err
+}
+
+// Close closes the file.
+func (a *AuditFile) Close() error { return a.f.Close() }
+
+// AuditLog hands audit records to a slog.Handler, as records of level Info with the message "audit".
+type AuditLog struct{ Handler slog.Handler }
+
+// Audit implements Auditor.
+func (a AuditLog) Audit(ctx context.Context, r AuditRecord) error {
+	line := slog.NewRecord(r.Time, slog.LevelInfo, "audit", 0)
+	line.AddAttrs(slog.String("connection", r.Connection), slog.String("operation", r.Operation), slog.String("class", string(r.Class)),
+		slog.String("input", string(r.Input)), slog.Bool("plan", r.Plan), slog.String("outcome", string(r.Outcome)),
+		slog.Bool("reconciled", r.Reconciled), slog.String("approved_by", r.ApprovedBy), slog.String("idempotency_key", r.Key),
+		slog.Bool("replayed", r.Replayed), slog.Float64("duration_ms", r.DurationMS), slog.Any("requests", r.Requests))
+	if r.Error != nil {
+		line.AddAttrs(slog.String("code", r.Error.Code), slog.String("message", r.Error.Message))
+	}
+	return a.Handler.Handle(ctx, line)
+}
+
+// audit keeps a record of an invoke. One that cannot be kept does not undo the invoke: the log says so.
+func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeOptions, res *abi.Result) {
+	if c.opts.Auditor == nil {
+		return
+	}
+	r := AuditRecord{Time: c.opts.Now().UTC(), Connection: c.config.Name, Operation: res.Operation, Class: res.Meta.Class, Plan: o.Plan,
+		Outcome: res.Outcome, Error: res.Error, Reconciled: res.Meta.Reconciled, ApprovedBy: res.Meta.ApprovedBy,
+		DurationMS: res.Meta.DurationMS, Requests: res.Meta.Requests}
+	if op, err := c.module.operation(res.Operation); err == nil && json.Valid(input) {
+		r.Input = maskInput(op.Operation, input)
+	}
+	if err := c.opts.Auditor.Audit(context.WithoutCancel(ctx), r); err != nil {
+		c.log.Error("an invoke is not in the audit", "operation", res.Operation, "outcome", string(res.Outcome), "error", err.Error())
+	}
+}
