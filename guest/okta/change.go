@@ -92,7 +92,7 @@ func uncertain(r hostcall.Response) bool {
 	if r.Err != nil {
 		return r.Err.Sent
 	}
-	return r.Status >= 500
+	return r.Status >= 500 && r.Status != notImplemented
 }
 
 // settleDelays are the pauses before each reading back, in milliseconds: Okta may still be at work on a request whose

@@ -75,6 +75,9 @@ func (c *call) failure(r hostcall.Response, typ, noun string) result {
 	return c.readError(r).result(c, r, typ, noun)
 }
 
+// notImplemented is a refusal, whatever its class: E0000060, an operation that an object of this kind does not have.
+const notImplemented = 501
+
 func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result {
 	up := e.Upstream
 	out := abi.Error{Message: e.says(), Upstream: &up}
@@ -95,7 +98,7 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 		out.Message = "the token's owner lacks the admin role (or OAuth scope) for this. " + out.Message
 	case e.Status == 429:
 		outcome, out.Code, out.Retryable, out.RetryAfterMS = abi.Throttled, string(abi.Throttled), true, 60_000
-	case e.Status >= 500:
+	case e.Status >= 500 && e.Status != notImplemented:
 		outcome, out.Code, out.Retryable = abi.Unavailable, string(abi.Unavailable), true
 	default:
 		out.Code = string(abi.Rejected)

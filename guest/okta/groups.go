@@ -1,6 +1,8 @@
 package okta
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -22,7 +24,7 @@ var (
 	deleteGroupMember = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 )
 
-var groupInput = idInput("group", "the group's id")
+var groupInput = idInput("group", "the group's id or exact name")
 
 var groupOperations = []operation{
 	{
@@ -31,7 +33,7 @@ var groupOperations = []operation{
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
-		inputs:      []input{idInput("group", "the group's id or exact name")},
+		inputs:      []input{groupInput},
 		example:     `{"group":"Engineering"}`,
 		key:         "id",
 		columns:     groupColumns,
@@ -47,7 +49,7 @@ var groupOperations = []operation{
 		inputs: []input{
 			textInput("filter", "4096", `on id, type, lastUpdated or lastMembershipUpdated, such as type eq "OKTA_GROUP"`),
 			textInput("q", "255", "the beginning of a name; one page, without filter and cursor"),
-			groupExpandInput, limitInput, groupPageInput, cursorInput,
+			groupExpandInput, limitInput, pageSize200, cursorInput,
 		},
 		require:   `"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["filter"]},{"required":["cursor"]}]}}`,
 		example:   `{"limit":100}`,
@@ -64,8 +66,10 @@ var groupOperations = []operation{
 		idempotency: abi.Safe,
 		inputs: []input{
 			{"search", true, `{"type":"string","minLength":1,"maxLength":4096,"description":"such as profile.name sw \"Eng\" and type eq \"OKTA_GROUP\""}`},
-			sortByInput, sortOrderInput, limitInput, groupPageInput, cursorInput,
+			{"sort_by", false, `{"type":"string","minLength":1,"maxLength":255,"description":"attribute to sort by, such as profile.name"}`},
+			sortOrderInput, limitInput, pageSize200, cursorInput,
 		},
+		require:   sortRequire,
 		example:   `{"search":"type eq \"OKTA_GROUP\"","limit":10}`,
 		key:       "id",
 		columns:   groupColumns,
@@ -81,7 +85,7 @@ var groupOperations = []operation{
 		inputs: []input{
 			{"name", true, `{"type":"string","minLength":1,"maxLength":255,"description":"unique among the groups that Okta masters"}`},
 			textInput("description", "1024", "what the group is for"),
-			{"profile", false, `{"type":"object","description":"further attributes that the org's group schema has"}`},
+			{"profile", false, `{"type":"object",` + furtherAttributes + `"description":"further attributes that the org's group schema has"}`},
 		},
 		example:   `{"name":"Night Shift","description":"On call from 22 to 6"}`,
 		key:       "id",
@@ -98,25 +102,26 @@ var groupOperations = []operation{
 			groupInput,
 			textInput("name", "255", "the new name"),
 			{"description", false, `{"type":"string","maxLength":1024,"description":"the new description"}`},
-			{"profile", false, `{"type":"object","description":"further attributes to set; null clears one"}`},
+			{"profile", false, `{"type":"object","minProperties":1,` + furtherAttributes + `"description":"further attributes to set; null clears one"}`},
 		},
 		require:   `"anyOf":[{"required":["name"]},{"required":["description"]},{"required":["profile"]}]`,
-		example:   `{"group":"00g1emaKYZTWRYYRRTSK","description":"Builds and runs things"}`,
+		example:   `{"group":"Engineering","description":"Builds and runs things"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getGroup, putGroup},
+		endpoints: []abi.Endpoint{getGroup, getGroups, putGroup},
 		do:        updateGroup,
 	},
 	{
 		name:        "delete_group",
-		summary:     "Deletes a group: its members lose what it gave them. A group that is gone already stays unchanged.",
+		summary:     "Deletes a group: its members lose what it gave them. An id that is gone already stays unchanged.",
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
-		inputs:      []input{groupInput},
-		example:     `{"group":"00g1emaKYZTWRYYRRTSK"}`,
-		key:         "id",
-		endpoints:   []abi.Endpoint{getGroup, deleteGroup},
-		do:          removeGroup,
+		inputs: []input{idInput("group", "the group's id or exact name; an id that is gone is unchanged, a name that no group has is not_found, "+
+			"since it may be misspelt")},
+		example:   `{"group":"Engineering"}`,
+		key:       "id",
+		endpoints: []abi.Endpoint{getGroup, getGroups, deleteGroup},
+		do:        removeGroup,
 	},
 	{
 		name:        "add_group_member",
@@ -125,8 +130,8 @@ var groupOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Idempotent,
 		inputs:      []input{groupInput, userInput},
-		example:     `{"group":"00g1emaKYZTWRYYRRTSK","user":"ada.lovelace@example.com"}`,
-		endpoints:   []abi.Endpoint{getGroup, getUser, getUserGroups, putGroupMember},
+		example:     `{"group":"Engineering","user":"ada.lovelace@example.com"}`,
+		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUserGroups, putGroupMember},
 		do:          func(c *call) result { return setMember(c, true) },
 	},
 	{
@@ -136,16 +141,16 @@ var groupOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Idempotent,
 		inputs:      []input{groupInput, userInput},
-		example:     `{"group":"00g1emaKYZTWRYYRRTSK","user":"ada.lovelace@example.com"}`,
-		endpoints:   []abi.Endpoint{getGroup, getUser, getUserGroups, deleteGroupMember},
+		example:     `{"group":"Engineering","user":"ada.lovelace@example.com"}`,
+		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUserGroups, deleteGroupMember},
 		do:          func(c *call) result { return setMember(c, false) },
 	},
 }
 
-var (
-	groupExpandInput = input{"expand", false, `{"enum":["stats","app"],"description":"stats adds counts of users and apps, which is slow; app the source of an APP_GROUP"}`}
-	groupPageInput   = input{"page_size", false, `{"type":"integer","minimum":1,"maximum":200,"description":"records a request; default the connection's default_page_size, else 200"}`}
-)
+var groupExpandInput = input{"expand", false, `{"enum":["stats","app"],"description":"stats adds counts of users and apps, which is slow; app the source of an APP_GROUP"}`}
+
+// furtherAttributes keeps a profile from saying what an input of its own says.
+const furtherAttributes = `"propertyNames":{"not":{"enum":["name","description"]}},`
 
 var groupColumns = []column{
 	{"id", abi.Varchar, "id", "the group's id"},
@@ -166,46 +171,71 @@ func (c *call) group(id string) (object, *result) {
 	return c.object(hostcall.Request{Endpoint: getGroup.Endpoint, Path: at("groupId", id)}, "UserGroup", "group")
 }
 
-// groupsNamed finds the groups of exactly this name. q is read from the groups themselves, and not from the index of
-// search, which lags.
+// findGroup reads the group of an id or an exact name. gone means that the id is none: a name may be misspelt.
+func (c *call) findGroup(idOrName string) (object, *result) {
+	const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	if strings.HasPrefix(idOrName, "00g") && strings.Trim(idOrName, alphanumeric) == "" {
+		if g, failed := c.group(idOrName); !g.gone || isID(idOrName, "00g") {
+			return g, failed
+		}
+	}
+	found, failed := c.groupsNamed(idOrName)
+	switch {
+	case failed != nil:
+		return object{}, failed
+	case len(found) == 0:
+		r := fail(abi.NotFound, string(abi.NotFound), "there is no group of id or name "+jsonval.Quote(idOrName)+": names are exact, case included")
+		return object{}, &r
+	case len(found) > 1:
+		var ids []string
+		for _, g := range found {
+			ids = append(ids, g.Get("id").Str()+" ("+g.Get("type").Str()+")")
+		}
+		r := refuse("ambiguous", "several groups are named "+jsonval.Quote(idOrName)+": "+strings.Join(ids, ", ")+". Give an id")
+		r.output = `{"groups":` + array(found, jsonval.Value.Raw) + `}`
+		return object{}, &r
+	}
+	return object{Value: found[0]}, nil
+}
+
+// namedPage is how many groups are asked for by name at once.
+const namedPage = 100
+
+// groupsNamed finds the groups of exactly this name. q reads the groups themselves and answers one page of names that
+// begin so; search lags a little and finds what q has no room for.
 func (c *call) groupsNamed(name string) (found []jsonval.Value, failed *result) {
-	resp := c.send(hostcall.Request{Endpoint: getGroups.Endpoint, Query: at("q", name, "limit", "100")})
-	if !ok(resp) {
-		r := c.failure(resp, "", "")
-		return nil, &r
-	}
-	groups, isJSON := c.Body(resp)
-	if !isJSON || groups.Kind() != jsonval.Array {
-		r := badBody(resp, "no list of groups")
-		return nil, &r
-	}
-	for g := range groups.Elements() {
-		if g.Get("profile", "name").Str() == name {
-			found = append(found, g)
+	for _, query := range [...][2]string{{"q", name}, {"search", "profile.name eq " + jsonval.Quote(name)}} {
+		resp := c.send(hostcall.Request{Endpoint: getGroups.Endpoint, Query: at(query[0], query[1], "limit", strconv.Itoa(namedPage))})
+		if !ok(resp) {
+			r := c.failure(resp, "", "")
+			return nil, &r
+		}
+		groups, isJSON := c.Body(resp)
+		if !isJSON || groups.Kind() != jsonval.Array {
+			r := badBody(resp, "no list of groups")
+			return nil, &r
+		}
+		n := 0
+		for g := range groups.Elements() {
+			n++
+			known := slices.ContainsFunc(found, func(f jsonval.Value) bool { return f.Get("id").Equal(g.Get("id")) })
+			if g.Get("profile", "name").Str() == name && !known {
+				found = append(found, g)
+			}
+		}
+		if len(found) > 0 && n < namedPage {
+			break // q had room for all of them
 		}
 	}
 	return found, nil
 }
 
 func lookupGroup(c *call) result {
-	name := c.str("group")
-	if isID(name, "00g") {
-		return (&get{endpoint: getGroup.Endpoint, path: []blank{{"groupId", "group"}}, noun: "group", typ: "UserGroup"}).run(c)
-	}
-	found, failed := c.groupsNamed(name)
-	switch {
-	case failed != nil:
+	g, failed := c.findGroup(c.str("group"))
+	if failed != nil {
 		return *failed
-	case len(found) == 0:
-		return fail(abi.NotFound, string(abi.NotFound), "there is no group of id or name "+jsonval.Quote(name)+": names are exact, case included")
-	case len(found) > 1:
-		var ids []string
-		for _, g := range found {
-			ids = append(ids, g.Get("id").Str()+" ("+g.Get("type").Str()+")")
-		}
-		return refuse("ambiguous", "several groups are named "+jsonval.Quote(name)+": "+strings.Join(ids, ", ")+". Give an id")
 	}
-	return result{outcome: abi.Succeeded, output: found[0].Raw()}
+	return result{outcome: abi.Succeeded, output: g.Raw()}
 }
 
 // groupProfile is the profile that the input asks for, over one that is there.
@@ -226,7 +256,7 @@ func createGroup(c *call) result {
 	taken := func() (g jsonval.Value, failed *result) {
 		found, failed := c.groupsNamed(name)
 		for _, f := range found {
-			if f.Get("type").Str() == "OKTA_GROUP" {
+			if f.Get("type").Str() != "APP_GROUP" { // those of apps have names of their own
 				g = f
 			}
 		}
@@ -239,6 +269,7 @@ func createGroup(c *call) result {
 		r.output = w.Str("existing_id", id).String()
 		return r
 	}
+	// A name that is taken before the request cannot be of the request's making, which is what settles a lost answer.
 	if !c.settling {
 		if g, failed := taken(); failed != nil {
 			return *failed
@@ -251,8 +282,8 @@ func createGroup(c *call) result {
 		what:    "creating group " + jsonval.Quote(name),
 		undone:  "the group was not created",
 		refused: func(r result) result {
-			if r.outcome == abi.Rejected {
-				if g, failed := taken(); failed == nil && g.Exists() {
+			if e := r.err.Upstream; e != nil && (e.Status == 400 || e.Status == 409) {
+				if g, failed := taken(); failed == nil && g.Exists() { // somebody else was faster
 					return rejected(g)
 				}
 			}
@@ -289,32 +320,34 @@ func mastered(g jsonval.Value, what string) *result {
 
 func updateGroup(c *call) result {
 	id := c.str("group")
-	before, failed := c.group(id)
-	if failed != nil {
-		return *failed
+	if !isID(id, "00g") {
+		g, failed := c.findGroup(id)
+		if failed != nil {
+			return *failed
+		}
+		id = g.Get("id").Str()
 	}
-	if r := mastered(before.Value, "change it"); r != nil {
-		return *r
-	}
-	profile := c.groupProfile(before.Get("profile"))
-	has := func(g object) bool { return withoutNulls(g.Get("profile")).Equal(withoutNulls(profile)) }
-	if has(before) {
-		return result{outcome: abi.Unchanged, output: before.Raw()}
-	}
-	return c.change(change{
-		request: hostcall.Request{Endpoint: putGroup.Endpoint, Path: at("groupId", id), Body: `{"profile":` + profile.Raw() + `}`},
-		typ:     "UserGroup", noun: "group",
-		what:   "updating group " + id,
-		undone: "the group was not updated",
-		look:   looking(func() (object, *result) { return c.group(id) }, has, func(g object) string { return g.Raw() }),
+	return c.replace(replacement{
+		get: getGroup.Endpoint, put: putGroup.Endpoint, path: at("groupId", id), noun: "group", typ: "UserGroup",
+		merge: func(before jsonval.Value) (string, *result) {
+			if refused := mastered(before, "change it"); refused != nil {
+				return "", refused
+			}
+			var w jsonval.Writer
+			return w.Raw("id", before.Get("id").Raw()).Raw("profile", c.groupProfile(before.Get("profile")).Raw()).String(), nil
+		},
+		body: func(_, after jsonval.Value) string {
+			return `{"profile":` + withoutNulls(after.Get("profile")).Raw() + `}`
+		},
+		same: func(a, b jsonval.Value) bool { return alike(a.Get("profile"), b.Get("profile")) },
 	})
 }
 
 func removeGroup(c *call) result {
-	id := c.str("group")
-	before, failed := c.group(id)
+	group := c.str("group")
+	before, failed := c.findGroup(group)
 	if before.gone {
-		return result{outcome: abi.Unchanged, output: states(id, "", "DELETED", "DELETED")}
+		return result{outcome: abi.Unchanged, output: `{"id":` + jsonval.Quote(group) + `,"before":null,"after":null}`}
 	}
 	if failed != nil {
 		return *failed
@@ -322,7 +355,10 @@ func removeGroup(c *call) result {
 	if before.Get("type").Str() == "BUILT_IN" {
 		return *mastered(before.Value, "delete it")
 	}
-	output := states(id, before.Get("profile", "name").Str(), "ACTIVE", "DELETED")
+	id := before.Get("id").Str()
+	var w jsonval.Writer
+	output := w.Str("id", id).Str("name", before.Get("profile", "name").Str()).Raw("before", before.Raw()).Raw("after", "null").String()
+	gone := looking(func() (object, *result) { return c.group(id) }, func(g object) bool { return g.gone }, func(object) string { return output })
 	return c.change(change{
 		request: hostcall.Request{Endpoint: deleteGroup.Endpoint, Path: at("groupId", id)},
 		typ:     "UserGroup", noun: "group",
@@ -330,83 +366,94 @@ func removeGroup(c *call) result {
 		undone: "the group was not deleted",
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
-			if r.outcome == abi.NotFound { // somebody else was faster
-				return result{outcome: abi.Unchanged, output: output}
+			if r.outcome != abi.NotFound {
+				return r
+			}
+			if is, now := gone(); is == holds { // somebody else was faster
+				now.outcome = abi.Unchanged
+				return now
 			}
 			return r
 		},
-		look: looking(func() (object, *result) { return c.group(id) }, func(g object) bool { return g.gone }, func(object) string { return output }),
+		look: gone,
 	})
 }
 
 // maxMembershipPages bounds the search for a group among those of a user.
-const maxMembershipPages = 10
+const maxMembershipPages = 20
 
-// isMember looks for a group among those of a user.
+// isMember looks for a group among those of a user, of whom it reads ids alone.
 func (c *call) isMember(group, user string) (is, known bool) {
-	req := hostcall.Request{Endpoint: getUserGroups.Endpoint, Path: at("id", user)}
+	groups := list{endpoint: getUserGroups.Endpoint, filled: at("id", user), key: "id"}
+	next := ""
 	for range maxMembershipPages {
-		resp := c.send(req)
-		groups, isJSON := c.Body(resp)
-		if !ok(resp) || !isJSON {
+		ids, more, failed := groups.keys(c, next)
+		switch {
+		case failed != nil:
 			return false, false
-		}
-		for g := range groups.Elements() {
-			if g.Get("id").Str() == group {
-				return true, true
-			}
-		}
-		link := withoutOrigin(nextLink(resp.HeaderValues("link")))
-		if link == "" || link == req.Link {
+		case slices.Contains(ids, group):
+			return true, true
+		case more == "":
 			return false, true
 		}
-		req = hostcall.Request{Endpoint: getUserGroups.Endpoint, Link: link}
+		next = more
 	}
 	return false, false
 }
 
 func setMember(c *call, want bool) result {
-	group := c.str("group")
-	g, failed := c.group(group)
+	g, failed := c.findGroup(c.str("group"))
 	if failed != nil {
 		return *failed
 	}
-	u, failed := c.userObject(c.str("user"))
+	u, failed := c.targetUser()
 	if failed != nil {
 		return *failed
 	}
 	if r := mastered(g.Value, "change its members"); r != nil {
 		return *r
 	}
-	user := u.Get("id").Str()
-	var w jsonval.Writer
-	output := w.Str("group", group).Str("group_name", g.Get("profile", "name").Str()).Str("user", user).
-		StrIf("login", u.Get("profile", "login").Str()).Bool("member", want).String()
-	if is, known := c.isMember(group, user); known && is == want {
-		return result{outcome: abi.Unchanged, output: output}
+	group, user := g.Get("id").Str(), u.Get("id").Str()
+	was, known := c.isMember(group, user) // Okta's answer is the same whether anything changed or not
+	output := func(after bool) string {
+		var w jsonval.Writer
+		w.Str("group", group).Str("group_name", g.Get("profile", "name").Str()).Str("user", user).
+			StrIf("login", u.Get("profile", "login").Str())
+		if known {
+			w.Bool("member_before", was)
+		}
+		return w.Bool("member", after).String()
 	}
-	endpoint, what := putGroupMember.Endpoint, "adding user "+user+" to group "+group
+	if known && was == want {
+		return result{outcome: abi.Unchanged, output: output(want)}
+	}
+	endpoint, what, undone := putGroupMember.Endpoint, "adding user "+user+" to group "+group, "the user is still not a member"
 	if !want {
-		endpoint, what = deleteGroupMember.Endpoint, "removing user "+user+" from group "+group
+		endpoint, what, undone = deleteGroupMember.Endpoint, "removing user "+user+" from group "+group, "the user is still a member"
 	}
 	return c.change(change{
 		request: hostcall.Request{Endpoint: endpoint, Path: at("groupId", group, "userId", user)},
 		typ:     "UserGroup", noun: "group",
 		what:   what,
-		undone: "the membership did not change",
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
+		undone: undone,
+		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output(want)} },
 		refused: func(r result) result {
-			if r.outcome == abi.Rejected {
-				r.err.Message = "Okta does not let this membership be changed by hand (a group rule or an app may manage it). " + r.err.Message
+			switch e := r.err.Upstream; {
+			case e == nil:
+			case oktaError{*e}.missing("User"):
+				r.outcome, r.err.Code = abi.NotFound, string(abi.NotFound)
+				r.err.Message = "there is no such user. " + r.err.Message
+			case r.outcome == abi.Rejected && r.err.Code == string(abi.Rejected):
+				r.err.Message = "Okta does not let this membership be changed by hand: look whether a group rule or an app manages it. " + r.err.Message
 			}
 			return r
 		},
 		look: func() (reading, result) {
-			switch is, known := c.isMember(group, user); {
-			case !known:
+			switch is, told := c.isMember(group, user); {
+			case !told || !known: // a membership that may have been there before tells nothing
 				return untold, result{}
 			case is == want:
-				return holds, result{output: output}
+				return holds, result{output: output(want)}
 			}
 			return absent, result{}
 		},

@@ -13,33 +13,39 @@ func lifecycle(action string) abi.Endpoint {
 	return abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/" + action, Bucket: "/api/v1/users", Scopes: manageUsers}
 }
 
-// lifecycleAction is a move of user_lifecycle_action. https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/
+// lifecycleAction is a call that moves a user from status to status, or renews what the user signs in with.
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/
 type lifecycleAction struct {
-	name      string
-	from      []string // statuses that it starts from; nil is any but DEPROVISIONED
-	already   []string // statuses in which there is nothing to do
-	instead   string   // what to do in another status
-	email     bool     // takes sendEmail
-	sessions  bool     // takes revokeSessions
-	secret    bool     // the answer holds a credential, new each time
-	invisible bool     // the status does not tell whether it was done
+	name     string
+	from     []string // statuses that it is for
+	to       []string // statuses that it leads to; nil is none that tells
+	already  bool     // a user in one of them has nothing to gain from it
+	email    bool     // takes sendEmail
+	sessions bool     // takes revokeSessions
+	secret   string   // what the answer may let somebody in with, new each time; "" is nothing
+	renew    string   // gives another one where that was lost
 }
 
+// signedUp are the statuses of users who have an account that a password or a factor can belong to.
+var signedUp = []string{"PROVISIONED", "ACTIVE", "RECOVERY", "LOCKED_OUT", "PASSWORD_EXPIRED", "SUSPENDED"}
+
+// Okta does not say where unsuspend and unlock end: it has been seen to be PASSWORD_EXPIRED.
 var lifecycleActions = []lifecycleAction{
-	{name: "activate", from: []string{"STAGED", "DEPROVISIONED"}, already: []string{"ACTIVE", "PASSWORD_EXPIRED"},
-		instead: "reactivate_user starts an activation again that is under way; suspended and locked-out users are unsuspended and unlocked", email: true, secret: true},
-	{name: "unsuspend", from: []string{"SUSPENDED"}, already: []string{"ACTIVE", "PASSWORD_EXPIRED", "LOCKED_OUT", "RECOVERY"},
-		instead: "only a SUSPENDED user can be unsuspended"},
-	{name: "unlock", from: []string{"LOCKED_OUT"}, already: []string{"ACTIVE", "PASSWORD_EXPIRED", "RECOVERY"},
-		instead: "only a LOCKED_OUT user can be unlocked"},
-	{name: "suspend", from: []string{"ACTIVE"}, already: []string{"SUSPENDED"}, instead: "only an ACTIVE user can be suspended"},
-	{name: "deactivate", from: []string{"STAGED", "PROVISIONED", "ACTIVE", "RECOVERY", "LOCKED_OUT", "PASSWORD_EXPIRED", "SUSPENDED"},
-		already: []string{"DEPROVISIONED"}, email: true},
-	{name: "expire_password", already: []string{"PASSWORD_EXPIRED"}, instead: "activate the user first"},
-	{name: "expire_password_with_temp_password", instead: "activate the user first", sessions: true, secret: true, invisible: true},
-	{name: "reset_password", instead: "activate the user first", email: true, sessions: true, secret: true, invisible: true},
-	{name: "reset_factors", instead: "activate the user first", invisible: true},
+	{name: "activate", from: []string{"STAGED", "DEPROVISIONED"}, to: []string{"ACTIVE", "PROVISIONED", "PASSWORD_EXPIRED"}, already: true,
+		email: true, secret: "activation link", renew: "reactivate_user"},
+	{name: "unsuspend", from: []string{"SUSPENDED"}, to: []string{"ACTIVE", "PASSWORD_EXPIRED", "LOCKED_OUT", "RECOVERY", "PROVISIONED"}, already: true},
+	{name: "unlock", from: []string{"LOCKED_OUT"}, to: []string{"ACTIVE", "PASSWORD_EXPIRED", "RECOVERY", "PROVISIONED"}, already: true},
+	{name: "suspend", from: []string{"ACTIVE"}, to: []string{"SUSPENDED"}, already: true},
+	deactivation,
+	{name: "expire_password", from: signedUp, to: []string{"PASSWORD_EXPIRED"}, already: true},
+	{name: "expire_password_with_temp_password", from: signedUp, to: []string{"PASSWORD_EXPIRED"}, sessions: true,
+		secret: "temporary password", renew: "the same action"},
+	{name: "reset_password", from: signedUp, to: []string{"RECOVERY"}, email: true, sessions: true, secret: "reset link", renew: "the same action"},
+	{name: "reset_factors", from: signedUp},
 }
+
+var deactivation = lifecycleAction{name: "deactivate", from: append([]string{"STAGED"}, signedUp...), to: []string{"DEPROVISIONED"}, already: true,
+	email: true}
 
 // lifecycleRequire keeps fields from actions that do not take them: what nothing enforces is an error.
 const lifecycleRequire = `"allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
@@ -54,44 +60,72 @@ func lifecycleEndpoints() []abi.Endpoint {
 }
 
 func userLifecycle(c *call) result {
-	var action lifecycleAction
-	for _, a := range lifecycleActions {
-		if a.name == c.str("action") {
-			action = a
+	before, failed := c.targetUser()
+	if failed != nil {
+		return *failed
+	}
+	i := slices.IndexFunc(lifecycleActions, func(a lifecycleAction) bool { return a.name == c.str("action") })
+	action := lifecycleActions[i] // the schema has no others
+	if action.name == "unlock" && before.Get("status").Str() == "ACTIVE" && c.isBlocked(before.Get("id").Str()) {
+		action.from, action.to, action.already = []string{"ACTIVE"}, nil, false
+	}
+	return c.moveUser(before.Value, action)
+}
+
+// isBlocked reports whether a user is kept out on unknown devices, which leaves the status ACTIVE and which unlock ends.
+// An org that does not have such blocks refuses to tell of them.
+func (c *call) isBlocked(id string) bool {
+	u, failed := c.object(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", id), Query: at("expand", "blocks")}, "User", "user")
+	if failed == nil {
+		for range u.Get("_embedded", "blocks").Elements() {
+			return true
 		}
 	}
-	before, failed := c.userObject(c.str("user"))
-	if failed != nil {
-		return *failed
-	}
-	return c.moveUser(before.Value, action, action.name)
+	return false
 }
 
-// reactivate picks the call that fits the status.
+// reactivate picks the call that fits the status. Okta's own of that name starts an unfinished activation again; it is
+// not the inverse of deactivate.
 func reactivate(c *call) result {
-	before, failed := c.userObject(c.str("user"))
+	before, failed := c.targetUser()
 	if failed != nil {
 		return *failed
 	}
-	action := lifecycleAction{name: "reactivate", email: true, secret: true, already: []string{"ACTIVE"},
-		from:    []string{"PROVISIONED", "RECOVERY", "DEPROVISIONED", "STAGED"},
-		instead: "PROVISIONED, RECOVERY, DEPROVISIONED and STAGED users can be activated again"}
-	if s := before.Get("status").Str(); s == "DEPROVISIONED" || s == "STAGED" {
-		action.name = "activate"
-	} else {
-		action.invisible = true // the status stays what it was
+	action := lifecycleAction{name: "activate", from: []string{"PROVISIONED", "RECOVERY", "DEPROVISIONED", "STAGED"}, to: []string{"ACTIVE"},
+		already: true, email: true, secret: "activation link", renew: "reactivate_user"}
+	switch before.Get("status").Str() {
+	case "DEPROVISIONED", "STAGED":
+		action.to = append(action.to, "PROVISIONED", "PASSWORD_EXPIRED")
+	case "PROVISIONED", "RECOVERY":
+		action.name, action.to = "reactivate", nil // the status stays
 	}
-	return c.moveUser(before.Value, action, "reactivate")
+	return c.moveUser(before.Value, action)
 }
 
-// moveUser does a lifecycle action to a user as it was read, and reads what came of it.
-func (c *call) moveUser(before jsonval.Value, action lifecycleAction, said string) result {
-	id, status := before.Get("id").Str(), before.Get("status").Str()
-	if slices.Contains(action.already, status) {
-		return result{outcome: abi.Unchanged, output: transition(before, before)}
+func deactivate(c *call) result {
+	before, failed := c.targetUser()
+	if failed != nil {
+		return *failed
 	}
-	if action.from != nil && !slices.Contains(action.from, status) || action.from == nil && (status == "DEPROVISIONED" || status == "STAGED") {
-		return refuse("status", "the user is "+status+" and cannot be taken through "+said+": "+action.instead)
+	return c.moveUser(before.Value, deactivation)
+}
+
+// moveUser takes a user, as just read, through a lifecycle action, and reads what came of it.
+func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
+	id, status := before.Get("id").Str(), before.Get("status").Str()
+	// reached counts a change that is under way: Okta finishes it by itself.
+	reached := func(u jsonval.Value) bool {
+		return slices.Contains(action.to, u.Get("status").Str()) || slices.Contains(action.to, u.Get("transitioningToStatus").Str())
+	}
+	if action.already && reached(before) {
+		r := result{outcome: abi.Unchanged, output: transition(before, before)}
+		if status == "PROVISIONED" && action.name == "activate" {
+			r.warnings = []string{"the activation waits for the user: run reactivate_user for another link"}
+		}
+		return r
+	}
+	if !slices.Contains(action.from, status) {
+		return refuse("status", action.name+" is for users who are "+strings.Join(action.from, ", ")+", and this one is "+status+wayOut(status))
 	}
 	var query []hostcall.Pair
 	if action.email {
@@ -106,54 +140,73 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction, said strin
 		what:   action.name + " of user " + id,
 		undone: "the user is still " + status,
 		done: func(resp hostcall.Response) result {
-			after, failed := c.userObject(id)
 			r := result{outcome: abi.Succeeded}
-			if failed != nil {
-				after = object{}
-				r.warnings = append(r.warnings, "the status afterwards could not be read")
+			after, _, failed := c.readUser(id)
+			switch {
+			case failed != nil:
+				after = jsonval.Value{}
+				r.warnings = []string{"Okta took it, and the user could not be read afterwards: " + failed.err.Message}
+			case action.to != nil && !reached(after):
+				r.warnings = []string{"Okta took it, and the user still shows as " + after.Get("status").Str() + ": look again in a while"}
 			}
 			answer, _ := c.Body(resp)
-			r.output = transition(before, after.Value)
-			if link := credentials(answer); link != "" {
-				r.sensitive = true
-				r.output = strings.TrimSuffix(r.output, "}") + "," + link + "}"
-			}
+			let := credentials(answer)
+			r.output, r.sensitive = transition(before, after, let), let != ""
 			return r
 		},
 		refused: func(r result) result {
 			if r.outcome != abi.NotFound && r.outcome != abi.Rejected {
 				return r
 			}
-			now, failed := c.userObject(id)
-			switch is := now.Get("status").Str(); {
+			now, _, failed := c.readUser(id)
+			switch {
 			case failed != nil:
-			case slices.Contains(action.already, is): // somebody else was faster
-				return result{outcome: abi.Unchanged, output: transition(before, now.Value)}
-			case r.outcome == abi.NotFound: // Okta says so of users in the wrong state, too
+			case action.already && reached(now): // somebody else was faster
+				return result{outcome: abi.Unchanged, output: transition(before, now)}
+			case r.outcome == abi.NotFound: // Okta says so of users in a status that does not fit, too
 				r.outcome, r.err.Code = abi.Rejected, "status"
-				r.err.Message = "the user exists and is " + is + ". " + r.err.Message
+				r.err.Message = "the user exists and is " + now.Get("status").Str() + ". " + r.err.Message
 			}
 			return r
 		},
 		look: func() (reading, result) {
-			now, failed := c.userObject(id)
-			is := now.Get("status").Str()
+			now, _, failed := c.readUser(id)
 			switch {
-			case failed != nil || action.invisible:
+			case failed != nil || reached(before): // a status that was there before tells nothing
 				return untold, result{}
-			case is == status && now.Get("transitioningToStatus").Str() == "":
+			case reached(now):
+				r := result{output: transition(before, now)}
+				if action.secret != "" && !c.input.Get("send_email").True() {
+					r.warnings = []string{"the " + action.secret + " was lost with the answer: run " + action.renew + " for another"}
+				}
+				return holds, r
+			case action.to != nil && now.Get("status").Str() == status && now.Get("transitioningToStatus").Str() == "":
 				return absent, result{}
 			}
-			r := result{output: transition(before, now.Value)}
-			if action.secret && !c.input.Get("send_email").True() {
-				r.warnings = []string{"the link was lost with the answer: run reactivate_user for another"}
-			}
-			return holds, r
+			return untold, result{}
 		},
 	})
 }
 
-// credentials are the members of a lifecycle answer that let somebody in, under names of our own.
+// wayOut says what a user of a status needs first.
+func wayOut(status string) string {
+	switch status {
+	case "STAGED", "DEPROVISIONED":
+		return ": activate the user first (reactivate_user)"
+	case "PROVISIONED", "RECOVERY":
+		return ": the user has yet to follow a link (reactivate_user makes another)"
+	case "LOCKED_OUT":
+		return ": unlock the user first"
+	case "SUSPENDED":
+		return ": unsuspend the user first"
+	case "PASSWORD_EXPIRED":
+		return ": the user has to set a new password first"
+	}
+	return ""
+}
+
+// credentials are the members of a lifecycle answer that let somebody in, under names of our own, as members of an
+// object; "" is none.
 func credentials(answer jsonval.Value) string {
 	var w jsonval.Writer
 	for _, m := range [...][2]string{{"activationUrl", "activation_url"}, {"activationToken", "activation_token"},
@@ -163,115 +216,91 @@ func credentials(answer jsonval.Value) string {
 	return strings.Trim(w.String(), "{}")
 }
 
-func updateUser(c *call) result {
-	before, failed := c.userObject(c.str("user"))
-	if failed != nil {
-		return *failed
+// transition is the output of a change of a user's status, both ends as read, and more members.
+func transition(before, after jsonval.Value, more ...string) string {
+	var w jsonval.Writer
+	w.Str("id", before.Get("id").Str()).StrIf("login", before.Get("profile", "login").Str())
+	w.Str("before", before.Get("status").Str())
+	if after.Exists() {
+		w.Str("after", after.Get("status").Str())
+		w.StrIf("transitioning_to", after.Get("transitioningToStatus").Str())
 	}
-	id, profile, secrets := before.Get("id").Str(), c.input.Get("profile"), c.input.Get("credentials")
-	replace := c.input.Get("replace").True()
-	has := func(u jsonval.Value) bool {
-		now := u.Get("profile")
-		if replace {
-			return withoutNulls(now).Equal(withoutNulls(profile))
+	text := w.String()
+	for _, m := range more {
+		if m != "" {
+			text = text[:len(text)-1] + "," + m + "}"
 		}
-		return !profile.Exists() || withoutNulls(patched(now, profile)).Equal(withoutNulls(now))
 	}
-	if !secrets.Exists() && has(before.Value) {
-		return result{outcome: abi.Unchanged, output: before.Raw()}
-	}
-	var body jsonval.Writer
-	body.RawIf("profile", profile.Raw()).RawIf("credentials", secrets.Raw())
-	req := hostcall.Request{Endpoint: updateUserPart.Endpoint, Path: at("id", id), Body: body.String()}
-	if replace {
-		req.Endpoint = replaceUser.Endpoint
-	}
-	if before.etag != "" {
-		req.Headers = []hostcall.Pair{{Name: "If-Match", Value: before.etag}}
-	}
-	return c.change(change{
-		request: req, typ: "User", noun: "user",
-		what:   "updating user " + id,
-		undone: "the user was not updated",
-		refused: func(r result) result {
-			switch {
-			case r.err.Upstream == nil:
-			case upstreamCode(r) == "E0000231":
-				r.err.Code, r.err.Retryable = "changed", true
-				r.err.Message = "somebody else changed the user meanwhile: run it again. " + r.err.Message
-			case r.outcome == abi.NotFound && before.Get("status").Str() == "DEPROVISIONED":
-				r.outcome, r.err.Code = abi.Rejected, "status"
-				r.err.Message = "the user is DEPROVISIONED, and the org does not let such users be changed. " + r.err.Message
-			}
-			return r
-		},
-		look: func() (reading, result) {
-			now, failed := c.userObject(id)
-			switch {
-			case failed != nil || secrets.Exists(): // credentials cannot be read
-				return untold, result{}
-			case has(now.Value):
-				return holds, result{output: now.Raw()}
-			}
-			return absent, result{}
-		},
-	})
+	return text
 }
 
-// removeUser does Okta's two steps one at a time, since a DELETE of an active user deactivates and a second one deletes.
+// removeUser does Okta's two steps one at a time: a DELETE deactivates an active user and deletes a deactivated one, so
+// that which of the two it does must be read before.
 func removeUser(c *call) result {
-	before, failed := c.userObject(c.str("user"))
+	before, failed := c.targetUser()
 	if before.gone {
-		var w jsonval.Writer
-		return result{outcome: abi.Unchanged, output: w.Str("user", c.str("user")).Str("after", "DELETED").String()}
+		return result{outcome: abi.Unchanged, output: `{"user":` + jsonval.Quote(c.str("user")) + `,"before":"DELETED","after":"DELETED"}`}
 	}
 	if failed != nil {
 		return *failed
 	}
-	id := before.Get("id").Str()
-	output := func() string {
+	id, status := before.Get("id").Str(), before.Get("status").Str()
+	ends := func(after string) string {
 		var w jsonval.Writer
-		w.Str("id", id).StrIf("login", before.Get("profile", "login").Str())
-		return w.Str("before", before.Get("status").Str()).Str("after", "DELETED").String()
+		return w.Str("id", id).StrIf("login", before.Get("profile", "login").Str()).Str("before", status).Str("after", after).String()
 	}
-	if before.Get("status").Str() != "DEPROVISIONED" {
-		r := c.moveUser(before.Value, lifecycleAction{name: "deactivate", already: []string{"DEPROVISIONED"}, from: []string{before.Get("status").Str()}, email: true}, "deactivate")
-		if !r.outcome.OK() {
-			r.err.Message = "the user was not deleted, since it could not be deactivated first: " + r.err.Message
+	read := func() (object, *result) { return c.userObject(id) }
+	gone := looking(read, func(u object) bool { return u.gone }, func(object) string { return ends("DELETED") })
+
+	query := []hostcall.Pair{c.flag("send_email", "sendEmail")}
+	so := "the user was not deleted"
+	if status != "DEPROVISIONED" {
+		if r := c.moveUser(before.Value, deactivation); !r.outcome.OK() {
+			r.err.Message = so + ", since it could not be deactivated first: " + r.err.Message
 			return r
 		}
-		is, _ := c.settle(looking(func() (object, *result) { return c.userObject(id) },
-			func(o object) bool { return c.planning || o.gone || o.Get("status").Str() == "DEPROVISIONED" }, func(object) string { return "" }))
+		is, _ := c.settle(looking(read, func(u object) bool { return c.planning || u.gone || u.Get("status").Str() == "DEPROVISIONED" },
+			func(object) string { return "" }))
 		if is != holds {
-			r := fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and nothing was deleted: run it again in a minute")
-			r.err.Retryable = true
+			r := fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and deleted nothing: run delete_user again in a minute")
+			r.err.Retryable, r.output = true, ends(status)
 			return r
 		}
+		query = []hostcall.Pair{{Name: "sendEmail", Value: "false"}} // one mail is enough
+		so = "the user was deactivated, and not deleted"
 	}
-	return c.change(change{
-		request: hostcall.Request{Endpoint: deleteUser.Endpoint, Path: at("id", id), Query: []hostcall.Pair{c.flag("send_email", "sendEmail")}},
+	r := c.change(change{
+		request: hostcall.Request{Endpoint: deleteUser.Endpoint, Path: at("id", id), Query: query},
 		typ:     "User", noun: "user",
 		what:   "deleting user " + id,
-		undone: "the user was deactivated and not deleted",
+		undone: so,
 		done: func(hostcall.Response) result {
-			now, failed := c.userObject(id)
-			r := result{outcome: abi.Succeeded, output: output()}
-			if !now.gone {
-				why := now.Get("status").Str()
-				if failed != nil {
-					why = failed.err.Message
-				}
-				r.warnings = []string{"Okta took the request, and the user still shows: " + why}
+			if is, r := c.settle(gone); is == holds {
+				r.outcome = abi.Succeeded
+				return r
 			}
+			r := fail(abi.Unknown, string(abi.Unknown), "Okta took the deletion, and the user can still be read: run delete_user again in a minute")
+			r.err.Retryable = true
 			return r
 		},
 		refused: func(r result) result {
-			if r.outcome == abi.NotFound {
-				return result{outcome: abi.Succeeded, output: output()}
+			if is, now := gone(); is == holds { // somebody else was faster
+				now.outcome = abi.Unchanged
+				return now
 			}
+			if r.outcome == abi.NotFound {
+				r.outcome, r.err.Code = abi.Rejected, string(abi.Rejected)
+			}
+			r.err.Message = so + ". " + r.err.Message
 			return r
 		},
-		look: looking(func() (object, *result) { return c.userObject(id) }, func(o object) bool { return o.gone },
-			func(object) string { return output() }),
+		look: gone,
 	})
+	if r.outcome == abi.Unchanged && status != "DEPROVISIONED" {
+		r.outcome = abi.Succeeded // the deactivation was this call's
+	}
+	if !r.outcome.OK() && r.outcome != abi.Unknown && status != "DEPROVISIONED" {
+		r.output = ends("DEPROVISIONED")
+	}
+	return r
 }

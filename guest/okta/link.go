@@ -2,9 +2,12 @@ package okta
 
 import "strings"
 
-// nextLink finds the target of the link with rel="next" among the values of Link headers: one link a header, several
-// joined by commas, parameters in any order, quoted or not. A target may itself hold commas.
-func nextLink(values []string) string {
+// nextLink finds the target of the link with rel="next" among the values of Link headers.
+func nextLink(values []string) string { return linkOf(values, "next") }
+
+// linkOf finds the target of the link of a relation among the values of Link headers: one link a header, several joined
+// by commas, parameters in any order, quoted or not. A target may itself hold commas.
+func linkOf(values []string, rel string) string {
 	for _, v := range values {
 		for {
 			start := strings.IndexByte(v, '<')
@@ -17,7 +20,7 @@ func nextLink(values []string) string {
 			}
 			target := v[start+1 : start+end]
 			params, rest := cutUnquoted(v[start+end+1:], ',')
-			if relNext(params) {
+			if hasRel(params, rel) {
 				return target
 			}
 			v = rest
@@ -42,7 +45,7 @@ func cutUnquoted(s string, sep byte) (before, after string) {
 	return s, ""
 }
 
-func relNext(params string) bool {
+func hasRel(params, rel string) bool {
 	for params != "" {
 		var p string
 		p, params = cutUnquoted(params, ';')
@@ -52,7 +55,7 @@ func relNext(params string) bool {
 		}
 		// rel may hold several relation types; of several rel parameters the first counts.
 		for _, r := range strings.Fields(strings.Trim(strings.TrimSpace(value), `"`)) {
-			if strings.EqualFold(r, "next") {
+			if strings.EqualFold(r, rel) {
 				return true
 			}
 		}

@@ -135,9 +135,9 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	}
 	req, size := l.request(c, cur.link, want)
 	resp := c.send(req)
-	for l.halve && resp.Err == nil && resp.Status == 500 && size > leastPage {
-		size /= 2
-		setLimit(&req, size)
+	halved := false
+	for l.halve && resp.Err == nil && resp.Status == 500 && c.readError(resp).Code == "E0000009" && halveLimit(&req) {
+		halved = true
 		resp = c.send(req)
 	}
 	if !ok(resp) {
@@ -153,13 +153,20 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 		return r, &cursor{cur.link, cur.skip + sum.Count}, sum.Count
 	}
 	link := l.nextLink(c, resp)
+	if l.untilEmpty && (sum.Total == 0 || link == withoutOrigin(linkOf(resp.HeaderValues("link"), "self"))) {
+		return r, nil, sum.Count
+	}
 	if link != "" {
 		link = c.keepParams(link, l.keep)
 	}
-	if link == "" || l.untilEmpty && sum.Total == 0 || link == cur.link || l.endless && !l.onePage && sum.Total < size {
+	if link == "" || link == cur.link || l.endless && !l.onePage && sum.Total < size {
 		return r, nil, sum.Count
 	}
-	return r, &cursor{link: link}, sum.Count
+	next = &cursor{link: link}
+	if halved { // what is to be left out may reach beyond the smaller page
+		next.skip = max(0, cur.skip-sum.Total)
+	}
+	return r, next, sum.Count
 }
 
 // keys requests one page and answers the keys of its records, none of which is emitted. next is "" at the end.
@@ -216,22 +223,30 @@ func (l *list) nextLink(c *call, resp hostcall.Response) string {
 // leastPage is the size below which a page that is too heavy is not halved.
 const leastPage = 10
 
-// setLimit asks for pages of another size.
-func setLimit(req *hostcall.Request, size int) {
-	limit := strconv.Itoa(size)
-	for i := range req.Query {
-		if req.Query[i].Name == "limit" {
+// halveLimit asks for half as many records. It is false where that would be too few, or the request does not say how many.
+func halveLimit(req *hostcall.Request) bool {
+	half := func(limit string) (string, bool) {
+		n, err := strconv.Atoi(limit)
+		return strconv.Itoa(n / 2), err == nil && n/2 >= leastPage
+	}
+	for i, q := range req.Query {
+		if q.Name == "limit" {
+			limit, enough := half(q.Value)
 			req.Query[i].Value = limit
+			return enough
 		}
 	}
 	path, query, _ := strings.Cut(req.Link, "?")
 	parts := strings.Split(query, "&")
 	for i, p := range parts {
-		if strings.HasPrefix(p, "limit=") {
+		if value, is := strings.CutPrefix(p, "limit="); is {
+			limit, enough := half(value)
 			parts[i] = "limit=" + limit
 			req.Link = path + "?" + strings.Join(parts, "&")
+			return enough
 		}
 	}
+	return false
 }
 
 // keepParams adds the parameters that a next link lacks and the input has.

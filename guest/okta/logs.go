@@ -75,8 +75,13 @@ func boundedLogs(c *call, cursor string, limit int) (result, int) {
 		return fail(abi.Invalid, "range", "since ("+c.str("since")+") must be a time before until ("+c.str("until")+")"), 0
 	}
 	r, n := boundedRange.page(c, cursor, limit)
-	if now, ok := parseInstant(c.now); ok && cursor == "" && now-since > retention && r.outcome == abi.Succeeded {
-		r.warnings = append(r.warnings, "since is more than 90 days ago: Okta keeps no events of before "+(now-retention).String())
+	now, okNow := parseInstant(c.now)
+	switch oldest := now - retention; {
+	case !okNow || cursor != "": // said with the first page
+	case r.outcome == abi.Succeeded && since < oldest:
+		r.warnings = append(r.warnings, "since is more than 90 days ago: Okta keeps no events of before "+oldest.String())
+	case r.outcome == abi.Rejected && since < oldest-retention:
+		r.err.Message = "since is more than 180 days ago, and Okta keeps events for 90: begin at " + oldest.String() + " or later. " + r.err.Message
 	}
 	return r, n
 }

@@ -19,7 +19,8 @@ func (c *call) object(req hostcall.Request, typ, noun string) (object, *result) 
 	resp := c.send(req)
 	if !ok(resp) {
 		r := c.failure(resp, typ, noun)
-		return object{gone: r.outcome == abi.NotFound}, &r
+		// A 404 that is not Okta's own (a proxy's, a wrong path) says nothing of the object.
+		return object{gone: r.outcome == abi.NotFound && upstreamCode(r) == "E0000007"}, &r
 	}
 	v, isJSON := c.Body(resp)
 	if !isJSON || v.Kind() != jsonval.Object {
@@ -106,5 +107,6 @@ func boolInput(name, description string) input {
 var (
 	sendEmailInput = boolInput("send_email", "has Okta tell people by e-mail")
 	sortByInput    = textInput("sort_by", "255", "attribute to sort by, such as profile.lastName")
+	sortRequire    = `"dependentRequired":{"sort_order":["sort_by"]}`
 	sortOrderInput = input{"sort_order", false, `{"enum":["asc","desc"],"default":"asc","description":"with sort_by"}`}
 )

@@ -11,13 +11,12 @@ import (
 var manageUsers = []string{"okta.users.manage"}
 
 var (
-	getUser        = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: []string{"okta.users.read"}}
+	getUser        = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "/api/v1/users/{id:.+}", Scopes: []string{"okta.users.read"}}
 	getUsers       = abi.Endpoint{Endpoint: "GET /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
-	postUsers      = abi.Endpoint{Endpoint: "POST /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.manage"}}
+	postUsers      = abi.Endpoint{Endpoint: "POST /api/v1/users", Bucket: "/api/v1/users", Scopes: manageUsers}
 	updateUserPart = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
 	replaceUser    = abi.Endpoint{Endpoint: "PUT /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
 	deleteUser     = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
-	deactivateUser = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/deactivate", Bucket: "/api/v1/users", Scopes: []string{"okta.users.manage"}}
 )
 
 var userOperations = []operation{
@@ -51,13 +50,13 @@ var userOperations = []operation{
 			{"include_deprovisioned", false, `{"type":"boolean","default":false,"description":"DEPROVISIONED users too"}`},
 			limitInput, pageSize200, cursorInput,
 		},
-		require: `"allOf":[{"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]},{"required":["include_deprovisioned"]},{"required":["cursor"]}]}}},` +
-			`{"if":{"required":["include_deprovisioned"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]}]}}}]`,
+		require: `"allOf":[{"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]},{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},{"required":["cursor"]}]}}},` +
+			`{"if":{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]}]}}}]`,
 		example:   `{"status":"LOCKED_OUT","limit":100}`,
 		key:       "id",
 		columns:   userColumns,
 		endpoints: []abi.Endpoint{getUsers},
-		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"q", "q"}}, more: userFilter, maxPage: 200},
+		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"q", "q"}}, more: userFilter, maxPage: 200, halve: true},
 	},
 	{
 		name: "search_users",
@@ -70,11 +69,12 @@ var userOperations = []operation{
 			{"search", true, `{"type":"string","minLength":1,"maxLength":4096,"description":"such as profile.department eq \"Engineering\" and status eq \"ACTIVE\"; eq, sw, gt, ge, lt, le, pr, and, or"}`},
 			sortByInput, sortOrderInput, limitInput, pageSize200, cursorInput,
 		},
+		require:   sortRequire,
 		example:   `{"search":"profile.lastName sw \"L\"","limit":10}`,
 		key:       "id",
 		columns:   userColumns,
 		endpoints: []abi.Endpoint{getUsers},
-		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, maxPage: 200},
+		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, maxPage: 200, halve: true},
 	},
 	{
 		name: "create_user",
@@ -112,7 +112,7 @@ var userOperations = []operation{
 		},
 		example:   `{"user":"alan.turing@example.com"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, deactivateUser},
+		endpoints: []abi.Endpoint{getUser, lifecycle("deactivate")},
 		do:        deactivate,
 	},
 	{
@@ -157,7 +157,7 @@ var userOperations = []operation{
 		inputs:      []input{userInput, sendEmailInput},
 		example:     `{"user":"uma.underhill33@example.com"}`,
 		key:         "id",
-		endpoints:   []abi.Endpoint{getUser, deactivateUser, deleteUser},
+		endpoints:   []abi.Endpoint{getUser, lifecycle("deactivate"), deleteUser},
 		do:          removeUser,
 	},
 	{
@@ -207,6 +207,7 @@ var userColumns = []column{
 	{"employee_number", abi.Varchar, "profile.employeeNumber", ""},
 	{"provider_type", abi.Varchar, "credentials.provider.type", "who checks the password: OKTA, ACTIVE_DIRECTORY, …"},
 	{"provider_name", abi.Varchar, "credentials.provider.name", ""},
+	{"self_link", abi.Varchar, "_links.self.href", ""},
 	{"profile", abi.JSON, "profile", "every attribute"},
 	{"type", abi.JSON, "type", ""},
 	{"links", abi.JSON, "_links", ""},
@@ -250,6 +251,23 @@ func (c *call) userObject(user string) (object, *result) {
 	return c.object(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", user)}, "User", "user")
 }
 
+// targetUser reads the user that a write is for. Okta takes the part of a login before the @ for the login, too, and "me"
+// for the token's owner; a write does not, since whom that means depends on who else there is.
+func (c *call) targetUser() (object, *result) {
+	user := c.str("user")
+	u, failed := c.userObject(user)
+	if failed == nil && u.Get("id").Str() == "" {
+		r := fail(abi.Unavailable, "bad_answer", "Okta answered with a user without an id")
+		return object{}, &r
+	}
+	if failed == nil && u.Get("id").Str() != user && !sameLogin(u.Value, user) {
+		r := refuse("short_name", "to change a user, give the id or the whole login: "+jsonval.Quote(user)+" is neither, and stands for "+
+			u.Get("profile", "login").Str()+" ("+u.Get("id").Str()+")")
+		return object{}, &r
+	}
+	return u, failed
+}
+
 func createUser(c *call) result {
 	profile := c.input.Get("profile")
 	login := profile.Get("login").Str()
@@ -276,7 +294,7 @@ func createUser(c *call) result {
 		refused: func(r result) result {
 			switch e := r.err.Upstream; {
 			case e == nil:
-			case e.Status == 404:
+			case oktaError{*e}.missing("UserGroup"):
 				r.err.Code = "group_not_found"
 				r.err.Message = "a group in group_ids does not exist, and no user was created. " + r.err.Message
 			case e.Status == 400 && strings.Contains(strings.Join(e.Causes, " "), "login: "):
@@ -313,31 +331,81 @@ func loginTaken(u jsonval.Value, login string) result {
 	return r
 }
 
-func deactivate(c *call) result {
-	before, failed := c.userObject(c.str("user"))
+func updateUser(c *call) result {
+	before, failed := c.targetUser()
 	if failed != nil {
 		return *failed
 	}
-	if isDeprovisioned(before.Value) {
-		return result{outcome: abi.Unchanged, output: transition(before.Value, before.Value)}
+	id, profile, secrets := before.Get("id").Str(), c.input.Get("profile"), c.input.Get("credentials")
+	replace := c.input.Get("replace").True()
+	has := func(u jsonval.Value) bool {
+		now := u.Get("profile")
+		if replace {
+			return withoutNulls(now).Equal(withoutNulls(profile))
+		}
+		return withoutNulls(patched(now, profile)).Equal(withoutNulls(now))
 	}
-	return c.moveUser(before.Value, lifecycleAction{name: "deactivate", already: []string{"DEPROVISIONED"},
-		from: []string{before.Get("status").Str()}, email: true}, "deactivate")
+	had := !profile.Exists() || has(before.Value)
+	if had && !secrets.Exists() { // whether credentials are the same cannot be read
+		return result{outcome: abi.Unchanged, output: userChange(before.Value, before.Value)}
+	}
+	var body jsonval.Writer
+	body.RawIf("profile", profile.Raw()).RawIf("credentials", secrets.Raw())
+	req := hostcall.Request{Endpoint: updateUserPart.Endpoint, Path: at("id", id), Body: body.String()}
+	if replace {
+		req.Endpoint = replaceUser.Endpoint
+	}
+	if before.etag != "" {
+		req.Headers = []hostcall.Pair{{Name: "If-Match", Value: before.etag}}
+	}
+	return c.change(change{
+		request: req, typ: "User", noun: "user",
+		what:   "updating user " + id,
+		undone: "the user was not updated",
+		done: func(resp hostcall.Response) result {
+			r := result{outcome: abi.Succeeded}
+			after, isJSON := c.Body(resp)
+			if !isJSON || after.Get("id").Str() == "" {
+				if after, _, failed = c.readUser(id); failed != nil {
+					r.warnings = []string{"Okta took the change, and the user could not be read afterwards: " + failed.err.Message}
+				}
+			}
+			if failed == nil && profile.Exists() && !has(after) {
+				r.warnings = []string{"Okta took the change, and has not all of it as it was written: compare `after` with what you wanted"}
+			}
+			r.output = userChange(before.Value, after)
+			return r
+		},
+		refused: func(r result) result {
+			switch {
+			case r.err.Upstream == nil:
+			case upstreamCode(r) == "E0000231":
+				r.err.Code, r.err.Retryable = "changed_meanwhile", true
+				r.err.Message = "somebody else changed the user while this change was made: repeat it to make it to theirs. " + r.err.Message
+			case r.outcome == abi.NotFound && before.Get("status").Str() == "DEPROVISIONED":
+				r.outcome, r.err.Code = abi.Rejected, "status"
+				r.err.Message = "the user is DEPROVISIONED, and the org does not let such users be changed" + wayOut("DEPROVISIONED") + ". " + r.err.Message
+			}
+			return r
+		},
+		look: func() (reading, result) {
+			now, _, failed := c.readUser(id)
+			switch {
+			case failed != nil || had: // credentials alone cannot be read
+				return untold, result{}
+			case has(now):
+				return holds, result{output: userChange(before.Value, now)}
+			case now.Get("profile").Equal(before.Get("profile")):
+				return absent, result{}
+			}
+			return untold, result{}
+		},
+	})
 }
 
-// isDeprovisioned counts a deactivation that is under way: Okta finishes it by itself.
-func isDeprovisioned(u jsonval.Value) bool {
-	return u.Get("status").Str() == "DEPROVISIONED" || u.Get("transitioningToStatus").Str() == "DEPROVISIONED"
-}
-
-// transition is the output of a change of a user's status, both ends as read.
-func transition(before, after jsonval.Value) string {
+// userChange is the output of an update, both ends as read.
+func userChange(before, after jsonval.Value) string {
 	var w jsonval.Writer
 	w.Str("id", before.Get("id").Str()).StrIf("login", before.Get("profile", "login").Str())
-	w.Str("before", before.Get("status").Str())
-	if after.Exists() {
-		w.Str("after", after.Get("status").Str())
-		w.StrIf("transitioning_to", after.Get("transitioningToStatus").Str())
-	}
-	return w.String()
+	return w.Raw("before", before.Raw()).RawIf("after", after.Raw()).String()
 }

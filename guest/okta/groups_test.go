@@ -1,0 +1,200 @@
+package okta
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+)
+
+const (
+	builders  = "00g1234567890abcdefg"
+	oneGroup  = "GET /api/v1/groups/{groupId}"
+	allGroups = "GET /api/v1/groups"
+	readIt    = oneGroup + " [groupId:" + builders + "]"
+	byName    = allGroups + " q=Builders limit=100"
+	bySearch  = allGroups + ` search=profile.name eq "Builders" limit=100`
+)
+
+func groupJSON(id, typ, name, description string) string {
+	return fmt.Sprintf(`{"id":%q,"type":%q,"lastUpdated":"2026-01-01T00:00:00.000Z","profile":{"name":%q,"description":%q}}`, id, typ, name, description)
+}
+
+var (
+	builder    = groupJSON(builders, "OKTA_GROUP", "Builders", "build")
+	fromApp    = groupJSON("00gapp4567890abcdefg", "APP_GROUP", "Builders", "")
+	everyone   = groupJSON("00gall4567890abcdefg", "BUILT_IN", "Everyone", "")
+	noGroup    = notFound("UserGroup")
+	nameExists = answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: name","errorCauses":[{"errorSummary":"name: An object with this field already exists in the current organization"}]}`)
+)
+
+func groupsOf(groups ...string) hosttest.Answer {
+	return answer(200, "["+strings.Join(groups, ",")+"]")
+}
+
+func TestLookupGroup(t *testing.T) {
+	var crowd []string // more than q has room for
+	for i := range namedPage {
+		crowd = append(crowd, groupJSON(fmt.Sprintf("00g%017d", i), "OKTA_GROUP", fmt.Sprintf("Builders %d", i), ""))
+	}
+	const in = `{"group":"Builders"}`
+	for _, c := range []invoking{
+		{"by id", `{"group":"` + builders + `"}`, answering{oneGroup: {answer(200, builder)}}, abi.Succeeded, "", readIt, []string{`"name":"Builders"`}, 0},
+		{"no such id", `{"group":"` + builders + `"}`, answering{oneGroup: {noGroup}}, abi.NotFound, "not_found", readIt, nil, 0},
+		{"by name", in, answering{allGroups: {groupsOf(groupJSON("00g2", "OKTA_GROUP", "Builders of old", ""), builder)}}, abi.Succeeded, "", byName, []string{builders}, 0},
+		{"no such name", in, answering{allGroups: {groupsOf(groupJSON("00g2", "OKTA_GROUP", "builders", "")), groupsOf()}}, abi.NotFound, "not_found", byName + "\n" + bySearch, []string{"exact"}, 0},
+		{"two of that name", in, answering{allGroups: {groupsOf(builder, fromApp)}}, abi.Rejected, "ambiguous", byName, []string{builders, "00gapp4567890abcdefg", "APP_GROUP", `{"groups":[`}, 0},
+		{"a name that q has no room for", in, answering{allGroups: {groupsOf(crowd...), groupsOf(builder)}}, abi.Succeeded, "", byName + "\n" + bySearch, []string{builders}, 0},
+		{"two of that name, one of them beyond q", in, answering{allGroups: {groupsOf(append(crowd[:99:99], builder)...), groupsOf(builder, fromApp)}}, abi.Rejected, "ambiguous", "", nil, 0},
+		{"a name that looks like an id", `{"group":"00gBuilders"}`, answering{oneGroup: {noGroup}, allGroups: {groupsOf(groupJSON("00g2", "OKTA_GROUP", "00gBuilders", ""))}}, abi.Succeeded, "", "", nil, 0},
+		{"a name with a quote", `{"group":"a\"b"}`, answering{allGroups: {groupsOf()}}, abi.NotFound, "not_found", allGroups + ` q=a"b limit=100` + "\n" + allGroups + ` search=profile.name eq "a\"b" limit=100`, nil, 0},
+		{"no permission", in, answering{allGroups: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"no list", in, answering{allGroups: {answer(200, `{}`)}}, abi.Unavailable, "bad_answer", "", nil, 0},
+	} {
+		c.run(t, "lookup_group")
+	}
+}
+
+func TestListGroups(t *testing.T) {
+	for _, c := range []invoking{
+		{"all, and the next link keeps expand", `{"expand":"stats"}`, answering{allGroups: {paged(`[{"id":"1"}]`, "/api/v1/groups?after=1&limit=200"), groupsOf(`{"id":"2"}`)}}, abi.Succeeded, "",
+			allGroups + " expand=stats limit=200\n" + allGroups + " -> /api/v1/groups?after=1&limit=200&expand=stats", nil, 2},
+		{"by filter", `{"filter":"type eq \"OKTA_GROUP\"","page_size":50}`, answering{allGroups: {groupsOf()}}, abi.Succeeded, "", allGroups + ` filter=type eq "OKTA_GROUP" limit=50`, nil, 0},
+		{"by the beginning of a name", `{"q":"Bu"}`, answering{allGroups: {groupsOf(builder)}}, abi.Succeeded, "", allGroups + " q=Bu limit=200", nil, 1},
+		{"no permission", `{}`, answering{allGroups: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+	} {
+		c.run(t, "list_groups")
+	}
+	for _, c := range []invoking{
+		{"by an expression", `{"search":"profile.name sw \"B\"","sort_by":"profile.name","sort_order":"desc"}`, answering{allGroups: {groupsOf(builder)}}, abi.Succeeded, "",
+			allGroups + ` search=profile.name sw "B" sortBy=profile.name sortOrder=desc limit=200`, nil, 1},
+		{"by a bad one", `{"search":"x"}`, answering{allGroups: {answer(400, `{"errorCode":"E0000031","errorSummary":"Invalid search criteria."}`)}}, abi.Rejected, "rejected", "", nil, 0},
+	} {
+		c.run(t, "search_groups")
+	}
+	for _, op := range []string{"list_groups", "search_groups"} {
+		goesOn(t, op, map[string]string{"list_groups": `{"page_size":3}`, "search_groups": `{"search":"x","page_size":3}`}[op], 8, func(req abi.Request) hosttest.Answer {
+			req.Link = strings.Replace(req.Link, "/groups?", "/users?", 1)
+			a := users(8)(req)
+			for i, l := range a.Headers["link"] {
+				a.Headers["link"][i] = strings.Replace(l, "/users?", "/groups?", 1)
+			}
+			return a
+		})
+	}
+}
+
+func TestCreateGroup(t *testing.T) {
+	const post, in = "POST /api/v1/groups", `{"name":"Builders","description":"build","profile":{"floor":3}}`
+	made := answer(200, `{"id":"`+builders+`","type":"OKTA_GROUP","profile":{"name":"Builders","description":"build","floor":3,"x":null}}`)
+	const sent = post + ` {"profile":{"floor":3,"name":"Builders","description":"build"}}`
+	found := groupsOf(`{"id":"` + builders + `","type":"OKTA_GROUP","profile":{"name":"Builders","description":"build","floor":3}}`)
+	for _, c := range []invoking{
+		{"a new one", in, answering{allGroups: {groupsOf()}, post: {made}}, abi.Succeeded, "", byName + "\n" + bySearch + "\n" + sent, []string{builders}, 1},
+		{"a name alone", `{"name":"Builders"}`, answering{allGroups: {groupsOf()}, post: {made}}, abi.Succeeded, "", byName + "\n" + bySearch + "\n" + post + ` {"profile":{"name":"Builders"}}`, nil, 1},
+		{"a name that is taken", in, answering{allGroups: {groupsOf(builder)}}, abi.Rejected, "name_taken", byName, []string{`"existing_id":"` + builders + `"`}, 0},
+		{"a name that an app's group has", in, answering{allGroups: {groupsOf(fromApp)}, post: {made}}, abi.Succeeded, "", "", nil, 1},
+		{"a name that somebody takes meanwhile", in, answering{allGroups: {groupsOf(), groupsOf(), groupsOf(builder)}, post: {nameExists}}, abi.Rejected, "name_taken", "", []string{builders}, 0},
+		{"a name that is taken and does not show", in, answering{allGroups: {groupsOf()}, post: {nameExists}}, abi.Rejected, "rejected", "", []string{"already exists"}, 0},
+		{"no permission", in, answering{allGroups: {groupsOf()}, post: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"lost, and done", in, answering{allGroups: {groupsOf(), groupsOf(), found}, post: {lost}}, abi.Succeeded, "", "", []string{builders}, 0},
+		{"lost, and somebody else's", in, answering{allGroups: {groupsOf(), groupsOf(), groupsOf(builder)}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost, and not done", in, answering{allGroups: {groupsOf()}, post: {lost}}, abi.Unavailable, "unavailable", "", []string{"not created"}, 0},
+	} {
+		c.run(t, "create_group")
+	}
+}
+
+func TestUpdateGroup(t *testing.T) {
+	const put = "PUT /api/v1/groups/{groupId}"
+	in := `{"group":"` + builders + `","description":"run","profile":{"floor":null}}`
+	before := answer(200, `{"id":"`+builders+`","type":"OKTA_GROUP","lastUpdated":"2026-01-01T00:00:00.000Z","profile":{"name":"Builders","description":"build","floor":3,"wing":"W"}}`)
+	after := answer(200, `{"id":"`+builders+`","type":"OKTA_GROUP","lastUpdated":"2026-01-01T00:00:01.000Z","profile":{"name":"Builders","description":"run","floor":null,"wing":"W"}}`)
+	const sent = put + " [groupId:" + builders + `] {"profile":{"name":"Builders","description":"run","wing":"W"}}`
+	for _, c := range []invoking{
+		{"what is not named stays", in, answering{oneGroup: {before}, put: {after}}, abi.Succeeded, "", readIt + "\n" + readIt + "\n" + sent, []string{`"before":{`, "build", `"after":{`, "run"}, 0},
+		{"by name", `{"group":"Builders","name":"Makers"}`, answering{allGroups: {groupsOf(builder)}, oneGroup: {answer(200, builder)}, put: {answer(200, groupJSON(builders, "OKTA_GROUP", "Makers", "build"))}}, abi.Succeeded, "",
+			byName + "\n" + readIt + "\n" + readIt + "\n" + put + " [groupId:" + builders + `] {"profile":{"name":"Makers","description":"build"}}`, nil, 0},
+		{"nothing differs", in, answering{oneGroup: {after}}, abi.Unchanged, "", readIt, nil, 0},
+		{"an empty description and none are one", `{"group":"` + builders + `","description":""}`, answering{oneGroup: {answer(200, `{"id":"`+builders+`","type":"OKTA_GROUP","profile":{"name":"Builders","description":null}}`)}}, abi.Unchanged, "", "", nil, 0},
+		{"changed meanwhile", in, answering{oneGroup: {before, after}}, abi.Rejected, "changed_meanwhile", readIt + "\n" + readIt, nil, 0},
+		{"of an app", in, answering{oneGroup: {answer(200, fromApp)}}, abi.Rejected, "app_group", readIt, []string{"app or directory"}, 0},
+		{"built in", in, answering{oneGroup: {answer(200, everyone)}}, abi.Rejected, "built_in_group", readIt, nil, 0},
+		{"no such group", in, answering{oneGroup: {noGroup}}, abi.NotFound, "not_found", readIt, nil, 0},
+		{"a name that is taken", in, answering{oneGroup: {before}, put: {nameExists}}, abi.Rejected, "rejected", "", []string{"already exists"}, 0},
+		{"no permission", in, answering{oneGroup: {before}, put: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"lost, and done", in, answering{oneGroup: {before, before, after}, put: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and not done", in, answering{oneGroup: {before}, put: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
+		{"lost, and not to be read", in, answering{oneGroup: {before, before, forbidden}, put: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+	} {
+		c.run(t, "update_group")
+	}
+}
+
+func TestDeleteGroup(t *testing.T) {
+	const del = "DELETE /api/v1/groups/{groupId}"
+	in := `{"group":"` + builders + `"}`
+	there, done := answer(200, builder), answer(204, "")
+	for _, c := range []invoking{
+		{"by id", in, answering{oneGroup: {there}, del: {done}}, abi.Succeeded, "", readIt + "\n" + del + " [groupId:" + builders + "]", []string{`"before":{`, `"after":null`}, 0},
+		{"by name", `{"group":"Builders"}`, answering{allGroups: {groupsOf(builder)}, del: {done}}, abi.Succeeded, "", byName + "\n" + del + " [groupId:" + builders + "]", nil, 0},
+		{"an id that is gone", in, answering{oneGroup: {noGroup}}, abi.Unchanged, "", readIt, []string{`"before":null`}, 0},
+		{"a name that no group has", `{"group":"Builders"}`, answering{allGroups: {groupsOf()}}, abi.NotFound, "not_found", "", nil, 0},
+		{"a 404 that is not Okta's", in, answering{oneGroup: {answer(404, "")}}, abi.NotFound, "not_found", readIt, nil, 0},
+		{"a name that two have", `{"group":"Builders"}`, answering{allGroups: {groupsOf(builder, fromApp)}}, abi.Rejected, "ambiguous", "", nil, 0},
+		{"built in", in, answering{oneGroup: {answer(200, everyone)}}, abi.Rejected, "built_in_group", readIt, nil, 0},
+		{"of an app, which Okta decides", in, answering{oneGroup: {answer(200, fromApp)}, del: {answer(403, `{"errorCode":"E0000006"}`)}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"somebody else was faster", in, answering{oneGroup: {there, noGroup}, del: {noGroup}}, abi.Unchanged, "", "", nil, 0},
+		{"lost, and done", in, answering{oneGroup: {there, noGroup}, del: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and not done", in, answering{oneGroup: {there}, del: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
+		{"lost, and not to be read", in, answering{oneGroup: {there, forbidden}, del: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+	} {
+		c.run(t, "delete_group")
+	}
+}
+
+func TestGroupMembers(t *testing.T) {
+	const ofUser = "GET /api/v1/users/{id}/groups"
+	in := `{"group":"` + builders + `","user":"ada@example.com"}`
+	looks := readIt + "\n" + readOne + " [id:ada@example.com]\n" + ofUser + " [id:" + ada + "]"
+	there, theirs, none := answer(200, builder), groupsOf(everyone, builder), groupsOf(everyone)
+	done := answer(204, "")
+	for op, write := range map[string]string{"add_group_member": "PUT /api/v1/groups/{groupId}/users/{userId}", "remove_group_member": "DELETE /api/v1/groups/{groupId}/users/{userId}"} {
+		// was and is are the groups of the user before and after.
+		was, is, after := none, theirs, `"member":true`
+		if op == "remove_group_member" {
+			was, is, after = theirs, none, `"member":false`
+		}
+		sent := looks + "\n" + write + " [groupId:" + builders + " userId:" + ada + "]"
+		for _, c := range []invoking{
+			{"done", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {done}}, abi.Succeeded, "", sent, []string{after, `"member_before":`, `"login":"ada@example.com"`}, 0},
+			{"by the group's name", `{"group":"Builders","user":"` + ada + `"}`, answering{allGroups: {groupsOf(builder)}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {done}}, abi.Succeeded, "", "", nil, 0},
+			{"already so", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {is}}, abi.Unchanged, "", looks, []string{after}, 0},
+			{"groups that cannot be read are no obstacle", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {forbidden}, write: {done}}, abi.Succeeded, "", sent, []string{after}, 0},
+			{"no such group", in, answering{oneGroup: {noGroup}}, abi.NotFound, "not_found", readIt, []string{"no such group"}, 0},
+			{"no such user", in, answering{oneGroup: {there}, readOne: {notFound("User")}}, abi.NotFound, "not_found", "", []string{"no such user"}, 0},
+			{"a group that vanishes", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {noGroup}}, abi.NotFound, "not_found", "", []string{"no such group"}, 0},
+			{"a user who vanishes", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {notFound("User")}}, abi.NotFound, "not_found", "", []string{"no such user"}, 0},
+			{"a group of an app", in, answering{oneGroup: {answer(200, fromApp)}, readOne: {person("ACTIVE")}}, abi.Rejected, "app_group", "", nil, 0},
+			{"a group that is built in", in, answering{oneGroup: {answer(200, everyone)}, readOne: {person("ACTIVE")}}, abi.Rejected, "built_in_group", "", nil, 0},
+			{"a group that does not have such an operation", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {answer(501, `{"errorCode":"E0000060","errorSummary":"Unsupported operation."}`)}}, abi.Rejected, "rejected", "", []string{"group rule"}, 0},
+			{"a membership that Okta refuses to change", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {answer(403, `{"errorCode":"E0000037","errorSummary":"Type mismatch exception."}`)}}, abi.Rejected, "rejected", "", []string{"group rule"}, 0},
+			{"no permission", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+			{"by a short name", `{"group":"` + builders + `","user":"ada"}`, answering{oneGroup: {there}, readOne: {person("ACTIVE")}}, abi.Rejected, "short_name", "", nil, 0},
+			{"lost, and done", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, is}, write: {lost}}, abi.Succeeded, "", "", []string{after}, 0},
+			{"lost, and not done", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
+			{"lost, of a membership that may have been so before", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {forbidden, is}, write: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		} {
+			c.name = op + ", " + c.name
+			c.run(t, op)
+		}
+	}
+	t.Run("the groups of a user are read page by page", func(t *testing.T) {
+		h := answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {paged("["+everyone+"]", "/api/v1/users/"+ada+"/groups?after=1"), groupsOf(builder)}}.host(t)
+		if out := invokeNative(t, h, "add_group_member", in); out.Outcome != abi.Unchanged {
+			t.Errorf("%s %+v", out.Outcome, out.Error)
+		}
+	})
+}

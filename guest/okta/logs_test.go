@@ -1,0 +1,107 @@
+package okta
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+)
+
+const logs = "GET /api/v1/logs"
+
+// tooHeavy is what Okta answers to a query that took more than 30 s.
+var tooHeavy = answer(500, `{"errorCode":"E0000009","errorSummary":"Internal Server Error","errorCauses":[{"errorSummary":"Your last request took too long"}]}`)
+
+func TestBoundedSystemLogRange(t *testing.T) {
+	const (
+		in    = `{"since":"2025-12-31T00:00:00Z","until":"2026-01-02T00:00:00Z"`
+		first = logs + " since=2025-12-31T00:00:00Z until=2026-01-02T00:00:00Z"
+		next  = "/api/v1/logs?since=2025-12-31T00%3A00%3A00Z&after=1_1&limit=1000"
+	)
+	event := func(n int) string { return fmt.Sprintf(`[{"uuid":"%d"}]`, n) }
+	itself := hosttest.Answer{Status: 200, Body: event(1), Headers: map[string][]string{"link": {`<https://x.okta.com/api/v1/logs?a=b>; rel="self"`, `<https://x.okta.com/api/v1/logs?a=b>; rel="next"`}}}
+	for _, c := range []invoking{
+		{"to the last page", in + `}`, answering{logs: {paged(event(1), next), answer(200, event(2))}}, abi.Succeeded, "", first + " limit=1000\n" + logs + " -> " + next, nil, 2},
+		{"with everything", in + `,"filter":"eventType eq \"user.session.start\"","q":"ada","sort_order":"DESCENDING","limit":5}`, answering{logs: {answer(200, event(1))}}, abi.Succeeded, "",
+			first + ` filter=eventType eq "user.session.start" q=ada sortOrder=DESCENDING limit=5`, nil, 1},
+		{"an empty page is the end, whatever its link", in + `}`, answering{logs: {paged(event(1), next), paged("[]", next+"&x=1")}}, abi.Succeeded, "", "", nil, 1},
+		{"a link to the same page is the end", in + `}`, answering{logs: {paged(event(1), next), paged(event(2), next)}}, abi.Succeeded, "", "", nil, 2},
+		{"a first page that links to itself is the end", in + `}`, answering{logs: {itself}}, abi.Succeeded, "", first + " limit=1000", nil, 1},
+		{"since is until", `{"since":"2026-01-02T00:00:00Z","until":"2026-01-02T01:00:00+01:00"}`, answering{}, abi.Invalid, "range", "none", []string{"before until"}, 0},
+		{"since is later", `{"since":"2026-01-02T00:00:01Z","until":"2026-01-02T00:00:00Z"}`, answering{}, abi.Invalid, "range", "none", nil, 0},
+		{"no time", `{"since":"yesterday","until":"2026-01-02T00:00:00Z"}`, answering{}, abi.Invalid, "range", "none", []string{"yesterday"}, 0},
+		{"older than Okta keeps", `{"since":"2025-10-01T00:00:00Z","until":"2025-10-02T00:00:00Z"}`, answering{logs: {answer(200, "[]")}}, abi.Succeeded, "", "", []string{"90 days", "2025-10-04T03:04:05.000Z"}, 0},
+		{"older than Okta takes", `{"since":"2025-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`, answering{logs: {answer(400, `{"errorCode":"E0000053","errorSummary":"Invalid filter","errorCauses":[{"errorSummary":"since parameter is over 180 days prior"}]}`)}},
+			abi.Rejected, "rejected", "", []string{"180 days", "2025-10-04T03:04:05.000Z or later"}, 0},
+		{"too heavy a page is halved", in + `}`, answering{logs: {tooHeavy, tooHeavy, paged(event(1), "/api/v1/logs?after=1&limit=250"), answer(200, event(2))}}, abi.Succeeded, "",
+			first + " limit=1000\n" + first + " limit=500\n" + first + " limit=250\n" + logs + " -> /api/v1/logs?after=1&limit=250", nil, 2},
+		{"and so is a later one", in + `}`, answering{logs: {paged(event(1), next), tooHeavy, answer(200, event(2))}}, abi.Succeeded, "",
+			first + " limit=1000\n" + logs + " -> " + next + "\n" + logs + " -> " + strings.Replace(next, "limit=1000", "limit=500", 1), nil, 2},
+		{"but not beyond sense", in + `,"page_size":40}`, answering{logs: {tooHeavy}}, abi.Unavailable, "unavailable", first + " limit=40\n" + first + " limit=20\n" + first + " limit=10", nil, 0},
+		{"another failure is none of weight", in + `}`, answering{logs: {answer(500, "")}}, abi.Unavailable, "unavailable", first + " limit=1000", nil, 0},
+		{"no permission", in + `}`, answering{logs: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+	} {
+		c.run(t, "bounded_system_log_range")
+	}
+}
+
+// TestBoundedSystemLogRangeGoesOnFromAnyPoint reads a range with every limit, and has a page that is read again refused as
+// too heavy: each event comes once.
+func TestBoundedSystemLogRangeGoesOnFromAnyPoint(t *testing.T) {
+	const n = 90
+	for _, heavy := range []bool{false, true} {
+		for limit := 1; limit <= n+1; limit++ {
+			seen := map[string]bool{}
+			h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+				from, size := 0, 0
+				for _, q := range req.Query {
+					if q[0] == "limit" {
+						size, _ = strconv.Atoi(q[1])
+					}
+				}
+				if req.Link != "" {
+					if _, err := fmt.Sscanf(req.Link, "/api/v1/logs?after=%d&limit=%d", &from, &size); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if heavy && seen[req.Link] && size >= 2*leastPage {
+					return tooHeavy
+				}
+				seen[req.Link] = true
+				var page []string
+				for i := from; i < min(n, from+size); i++ {
+					page = append(page, fmt.Sprintf(`{"uuid":"%d"}`, i))
+				}
+				a := answer(200, "["+strings.Join(page, ",")+"]")
+				if from+size < n {
+					a = paged(a.Body, fmt.Sprintf("/api/v1/logs?after=%d&limit=%d", from+size, size))
+				}
+				return a
+			}}
+			for cursor, calls := "", 0; ; calls++ {
+				in := fmt.Sprintf(`{"since":"2025-12-31T00:00:00Z","until":"2026-01-02T00:00:00Z","page_size":40,"limit":%d`, limit)
+				if cursor != "" {
+					in += fmt.Sprintf(`,"cursor":%q`, cursor)
+				}
+				out := invokeNative(t, h, "bounded_system_log_range", in+"}")
+				if out.Outcome != abi.Succeeded || calls > n {
+					t.Fatalf("limit %d: %s %+v", limit, out.Outcome, out.Error)
+				}
+				if cursor = out.NextCursor; cursor == "" {
+					break
+				}
+			}
+			for i, r := range h.Records {
+				if r != fmt.Sprintf(`{"uuid":"%d"}`, i) {
+					t.Fatalf("limit %d, heavy %v: event %d is %s", limit, heavy, i, r)
+				}
+			}
+			if len(h.Records) != n {
+				t.Errorf("limit %d, heavy %v: %d events", limit, heavy, len(h.Records))
+			}
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package okta
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+)
+
+const (
+	readOne = "GET /api/v1/users/{id}"
+	readAda = readOne + " [id:" + ada + "]"
+)
+
+// person is Ada in a status.
+func person(status string) hosttest.Answer {
+	return answer(200, `{"id":"`+ada+`","status":"`+status+`","profile":{"login":"ada@example.com","title":"Countess","nickName":null}}`)
+}
+
+// moving is person while a change is under way.
+func moving(status, to string) hosttest.Answer {
+	return answer(200, `{"id":"`+ada+`","status":"`+status+`","transitioningToStatus":"`+to+`","profile":{"login":"ada@example.com"}}`)
+}
+
+func act(name string) string { return lifecycle(name).Endpoint }
+
+func TestUserLifecycleAction(t *testing.T) {
+	in := func(action, more string) string {
+		return `{"user":"ada@example.com","action":"` + action + `"` + more + `}`
+	}
+	const look = readOne + " [id:ada@example.com]\n"
+	wrong := answer(403, `{"errorCode":"E0000038","errorSummary":"This operation is not allowed in the user's current status."}`)
+	for _, c := range []invoking{
+		{"suspend", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("SUSPENDED")}, act("suspend"): {answer(200, "{}")}}, abi.Succeeded, "",
+			look + act("suspend") + " [id:" + ada + "]\n" + readAda, []string{`"before":"ACTIVE","after":"SUSPENDED"`}, 0},
+		{"suspend a suspended user", in("suspend", ""), answering{readOne: {person("SUSPENDED")}}, abi.Unchanged, "", look, []string{`"before":"SUSPENDED","after":"SUSPENDED"`}, 0},
+		{"suspend a user whose password expired", in("suspend", ""), answering{readOne: {person("PASSWORD_EXPIRED")}}, abi.Rejected, "status", look, []string{"PASSWORD_EXPIRED", "ACTIVE"}, 0},
+		{"suspend nobody", in("suspend", ""), answering{readOne: {notFound("User")}}, abi.NotFound, "not_found", look, nil, 0},
+		{"unsuspend ends in another status than ACTIVE", in("unsuspend", ""), answering{readOne: {person("SUSPENDED"), person("PASSWORD_EXPIRED")}, act("unsuspend"): {answer(200, "{}")}},
+			abi.Succeeded, "", "", []string{`"after":"PASSWORD_EXPIRED"`}, 0},
+		{"unsuspend an active user", in("unsuspend", ""), answering{readOne: {person("ACTIVE")}}, abi.Unchanged, "", look, nil, 0},
+		{"unsuspend a deprovisioned user", in("unsuspend", ""), answering{readOne: {person("DEPROVISIONED")}}, abi.Rejected, "status", look, []string{"activate the user first"}, 0},
+		{"unlock", in("unlock", ""), answering{readOne: {person("LOCKED_OUT"), person("ACTIVE")}, act("unlock"): {answer(200, "{}")}}, abi.Succeeded, "",
+			look + act("unlock") + " [id:" + ada + "]\n" + readAda, nil, 0},
+		{"unlock a user who is not locked out", in("unlock", ""), answering{readOne: {person("ACTIVE")}}, abi.Unchanged, "", look + readAda + " expand=blocks", nil, 0},
+		{"unlock where blocks are not told", in("unlock", ""), answering{readOne: {person("ACTIVE"), noFeature}}, abi.Unchanged, "", "", nil, 0},
+		{"unlock an active user who is blocked", in("unlock", ""), answering{readOne: {person("ACTIVE"),
+			answer(200, `{"id":"`+ada+`","status":"ACTIVE","_embedded":{"blocks":[{"type":"DEVICE_BASED","appliesTo":"UNKNOWN_DEVICES"}]}}`), person("ACTIVE")}, act("unlock"): {answer(200, "{}")}},
+			abi.Succeeded, "", look + readAda + " expand=blocks\n" + act("unlock") + " [id:" + ada + "]\n" + readAda, nil, 0},
+		{"activate tells the link", in("activate", ""), answering{readOne: {person("STAGED"), person("PROVISIONED")}, act("activate"): {answer(200, `{"activationUrl":"https://x/welcome/t","activationToken":"t"}`)}},
+			abi.Succeeded, "", look + act("activate") + " [id:" + ada + "] sendEmail=false\n" + readAda, []string{`"activation_url":"https://x/welcome/t","activation_token":"t"`}, 0},
+		{"activate by e-mail", in("activate", `,"send_email":true`), answering{readOne: {person("STAGED"), moving("STAGED", "ACTIVE")}, act("activate"): {answer(200, `{}`)}},
+			abi.Succeeded, "", look + act("activate") + " [id:" + ada + "] sendEmail=true\n" + readAda, []string{`"transitioning_to":"ACTIVE"`}, 0},
+		{"activate twice", in("activate", ""), answering{readOne: {person("PROVISIONED")}}, abi.Unchanged, "", look, []string{"reactivate_user"}, 0},
+		{"activate while it is under way", in("activate", ""), answering{readOne: {moving("STAGED", "ACTIVE")}}, abi.Unchanged, "", look, nil, 0},
+		{"activate a user who is locked out", in("activate", ""), answering{readOne: {person("LOCKED_OUT")}}, abi.Rejected, "status", look, []string{"unlock"}, 0},
+		{"deactivate", in("deactivate", `,"send_email":true`), answering{readOne: {person("ACTIVE"), person("DEPROVISIONED")}, act("deactivate"): {answer(204, "")}},
+			abi.Succeeded, "", look + act("deactivate") + " [id:" + ada + "] sendEmail=true\n" + readAda, nil, 0},
+		{"deactivate while it is under way", in("deactivate", ""), answering{readOne: {moving("ACTIVE", "DEPROVISIONED")}}, abi.Unchanged, "", look, nil, 0},
+		{"deactivate after somebody else did", in("deactivate", ""), answering{readOne: {person("ACTIVE"), person("DEPROVISIONED")}, act("deactivate"): {notFound("User")}},
+			abi.Unchanged, "", "", nil, 0},
+		{"deactivate a user who vanishes", in("deactivate", ""), answering{readOne: {person("ACTIVE"), notFound("User")}, act("deactivate"): {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
+		{"expire the password", in("expire_password", ""), answering{readOne: {person("ACTIVE"), person("PASSWORD_EXPIRED")}, act("expire_password"): {person("PASSWORD_EXPIRED")}},
+			abi.Succeeded, "", "", nil, 0},
+		{"expire an expired password", in("expire_password", ""), answering{readOne: {person("PASSWORD_EXPIRED")}}, abi.Unchanged, "", look, nil, 0},
+		{"a temporary password", in("expire_password_with_temp_password", `,"revoke_sessions":true`), answering{readOne: {person("PASSWORD_EXPIRED")},
+			act("expire_password_with_temp_password"): {answer(200, `{"tempPassword":"f5PyFw"}`)}}, abi.Succeeded, "",
+			look + act("expire_password_with_temp_password") + " [id:" + ada + "] revokeSessions=true\n" + readAda, []string{`"temporary_password":"f5PyFw"`}, 0},
+		{"reset the password", in("reset_password", ""), answering{readOne: {person("ACTIVE"), person("RECOVERY")}, act("reset_password"): {answer(200, `{"resetPasswordUrl":"https://x/r"}`)}},
+			abi.Succeeded, "", look + act("reset_password") + " [id:" + ada + "] sendEmail=false revokeSessions=false\n" + readAda, []string{`"reset_password_url":"https://x/r"`}, 0},
+		{"reset the password of a staged user", in("reset_password", ""), answering{readOne: {person("STAGED")}}, abi.Rejected, "status", look, nil, 0},
+		{"reset the factors", in("reset_factors", ""), answering{readOne: {person("ACTIVE")}, act("reset_factors"): {answer(200, "{}")}}, abi.Succeeded, "",
+			look + act("reset_factors") + " [id:" + ada + "]\n" + readAda, nil, 0},
+		{"a status that changed meanwhile", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("LOCKED_OUT")}, act("suspend"): {wrong}}, abi.Rejected, "rejected", "", []string{"E0000038"}, 0},
+		{"no permission", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"not read afterwards", in("suspend", ""), answering{readOne: {person("ACTIVE"), forbidden}, act("suspend"): {answer(200, "{}")}}, abi.Succeeded, "", "", []string{"could not be read afterwards"}, 0},
+		{"not yet done", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(200, "{}")}}, abi.Succeeded, "", "", []string{"look again"}, 0},
+		{"lost, and done", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("SUSPENDED")}, act("suspend"): {lost}}, abi.Succeeded, "", "", []string{`"after":"SUSPENDED"`}, 0},
+		{"lost, and done late", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("ACTIVE"), person("SUSPENDED")}, act("suspend"): {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and not done", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {lost}}, abi.Unavailable, "unavailable", "", []string{"still ACTIVE"}, 0},
+		{"lost, and something else happened", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("LOCKED_OUT")}, act("suspend"): {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost, and not to be read", in("suspend", ""), answering{readOne: {person("ACTIVE"), forbidden}, act("suspend"): {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost, of a status that does not tell", in("reset_factors", ""), answering{readOne: {person("ACTIVE")}, act("reset_factors"): {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost, of a status that was there before", in("reset_password", ""), answering{readOne: {person("RECOVERY")}, act("reset_password"): {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost with the link", in("activate", ""), answering{readOne: {person("STAGED"), person("PROVISIONED")}, act("activate"): {lost}}, abi.Succeeded, "", "",
+			[]string{"activation link was lost", "reactivate_user"}, 0},
+		{"never sent", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {unsent}}, abi.Unavailable, "connect", "", nil, 0},
+		{"throttled", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {throttled}}, abi.Throttled, "rate_limited", "", nil, 0},
+		{"a short name is no login", `{"user":"ada","action":"deactivate"}`, answering{readOne: {person("ACTIVE")}}, abi.Rejected, "short_name", readOne + " [id:ada]", []string{ada}, 0},
+		{"nor is me", `{"user":"me","action":"deactivate"}`, answering{readOne: {person("ACTIVE")}}, abi.Rejected, "short_name", "", nil, 0},
+	} {
+		c.run(t, "user_lifecycle_action")
+	}
+}
+
+func TestWhatLetsSomebodyInIsSensitive(t *testing.T) {
+	for action, body := range map[string]string{
+		"activate": `{"activationUrl":"u","activationToken":"t"}`, "reset_password": `{"resetPasswordUrl":"u"}`,
+		"expire_password_with_temp_password": `{"tempPassword":"p"}`,
+	} {
+		for given, want := range map[string]bool{body: true, "{}": false} {
+			before := "ACTIVE"
+			if action == "activate" {
+				before = "STAGED"
+			}
+			h := answering{readOne: {person(before)}, act(action): {answer(200, given)}}.host(t)
+			if out := invokeNative(t, h, "user_lifecycle_action", `{"user":"`+ada+`","action":"`+action+`"}`); out.Outcome != abi.Succeeded || out.Sensitive != want {
+				t.Errorf("%s: %s %+v, sensitive %v of %s", action, out.Outcome, out.Error, out.Sensitive, given)
+			}
+		}
+	}
+}
+
+func TestReactivateUser(t *testing.T) {
+	const in = `{"user":"ada@example.com"}`
+	link := answer(200, `{"activationUrl":"https://x/welcome/t","activationToken":"t"}`)
+	for _, c := range []invoking{
+		{"an unfinished activation", in, answering{readOne: {person("PROVISIONED")}, act("reactivate"): {link}}, abi.Succeeded, "",
+			readOne + " [id:ada@example.com]\n" + act("reactivate") + " [id:" + ada + "] sendEmail=false\n" + readAda, []string{"activation_token"}, 0},
+		{"a recovery", in, answering{readOne: {person("RECOVERY")}, act("reactivate"): {link}}, abi.Succeeded, "", "", nil, 0},
+		{"a deprovisioned user", `{"user":"` + ada + `","send_email":true}`, answering{readOne: {person("DEPROVISIONED"), person("PROVISIONED")}, act("activate"): {answer(200, "{}")}}, abi.Succeeded, "",
+			readAda + "\n" + act("activate") + " [id:" + ada + "] sendEmail=true\n" + readAda, []string{`"before":"DEPROVISIONED","after":"PROVISIONED"`}, 0},
+		{"a staged user", in, answering{readOne: {person("STAGED"), person("ACTIVE")}, act("activate"): {link}}, abi.Succeeded, "", "", nil, 0},
+		{"an active user", in, answering{readOne: {person("ACTIVE")}}, abi.Unchanged, "", readOne + " [id:ada@example.com]", nil, 0},
+		{"a user who is locked out", in, answering{readOne: {person("LOCKED_OUT")}}, abi.Rejected, "status", "", []string{"LOCKED_OUT", "unlock"}, 0},
+		{"a suspended user", in, answering{readOne: {person("SUSPENDED")}}, abi.Rejected, "status", "", []string{"SUSPENDED", "unsuspend"}, 0},
+		{"a user whose password expired", in, answering{readOne: {person("PASSWORD_EXPIRED")}}, abi.Rejected, "status", "", []string{"PASSWORD_EXPIRED"}, 0},
+		{"nobody", in, answering{readOne: {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
+		{"no permission", in, answering{readOne: {person("PROVISIONED")}, act("reactivate"): {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"lost, of a status that does not tell", in, answering{readOne: {person("PROVISIONED")}, act("reactivate"): {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost, and done", in, answering{readOne: {person("DEPROVISIONED"), person("PROVISIONED")}, act("activate"): {lost}}, abi.Succeeded, "", "", []string{"link was lost"}, 0},
+		{"lost, and not done", in, answering{readOne: {person("DEPROVISIONED")}, act("activate"): {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
+	} {
+		c.run(t, "reactivate_user")
+	}
+}
+
+func TestDeleteUser(t *testing.T) {
+	const del, in = "DELETE /api/v1/users/{id}", `{"user":"ada@example.com"}`
+	off, gone, done := act("deactivate"), notFound("User"), answer(204, "")
+	for _, c := range []invoking{
+		{"an active user, in two steps", `{"user":"ada@example.com","send_email":true}`, answering{readOne: {person("ACTIVE"), person("DEPROVISIONED"), person("DEPROVISIONED"), gone}, off: {answer(200, "{}")}, del: {done}},
+			abi.Succeeded, "", readOne + " [id:ada@example.com]\n" + off + " [id:" + ada + "] sendEmail=true\n" + readAda + "\n" + readAda + "\n" +
+				del + " [id:" + ada + "] sendEmail=false\n" + readAda, []string{`"before":"ACTIVE","after":"DELETED"`}, 0},
+		{"a deprovisioned user, in one", `{"user":"` + ada + `","send_email":true}`, answering{readOne: {person("DEPROVISIONED"), gone}, del: {done}}, abi.Succeeded, "",
+			readAda + "\n" + del + " [id:" + ada + "] sendEmail=true\n" + readAda, []string{`"before":"DEPROVISIONED","after":"DELETED"`}, 0},
+		{"a user who is gone", in, answering{readOne: {gone}}, abi.Unchanged, "", readOne + " [id:ada@example.com]", []string{`"after":"DELETED"`}, 0},
+		{"a 404 that is not Okta's", in, answering{readOne: {answer(404, `{"status":404,"message":"Resource not found"}`)}}, abi.NotFound, "not_found", "", nil, 0},
+		{"whose deactivation takes its time", in, answering{readOne: {person("ACTIVE"), moving("ACTIVE", "DEPROVISIONED")}, off: {answer(200, "{}")}}, abi.Unavailable, "deactivating", "", []string{"deleted nothing"}, 0},
+		{"whose deactivation is refused", in, answering{readOne: {person("ACTIVE")}, off: {forbidden}}, abi.Rejected, "forbidden", "", []string{"not deleted"}, 0},
+		{"whose deletion is refused", in, answering{readOne: {person("ACTIVE"), person("DEPROVISIONED")}, off: {answer(200, "{}")}, del: {forbidden}}, abi.Rejected, "forbidden", "",
+			[]string{"was deactivated, and not deleted", `"after":"DEPROVISIONED"`}, 0},
+		{"somebody else was faster", in, answering{readOne: {person("DEPROVISIONED"), gone}, del: {gone}}, abi.Unchanged, "", "", nil, 0},
+		{"somebody else was faster at the second step", in, answering{readOne: {person("ACTIVE"), person("DEPROVISIONED"), person("DEPROVISIONED"), gone}, off: {answer(200, "{}")}, del: {gone}}, abi.Succeeded, "", "", nil, 0},
+		{"taken, and still there", in, answering{readOne: {person("DEPROVISIONED")}, del: {done}}, abi.Unknown, "unknown", "", []string{"can still be read"}, 0},
+		{"lost, and done", in, answering{readOne: {person("DEPROVISIONED"), gone}, del: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and not done", in, answering{readOne: {person("DEPROVISIONED")}, del: {lost}}, abi.Unavailable, "unavailable", "", []string{"not deleted"}, 0},
+		{"lost, and not to be read", in, answering{readOne: {person("DEPROVISIONED"), forbidden}, del: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"a lost deactivation that was not done", in, answering{readOne: {person("ACTIVE")}, off: {lost}}, abi.Unavailable, "unavailable", "", []string{"not deleted"}, 0},
+		{"by a short name", `{"user":"ada"}`, answering{readOne: {person("DEPROVISIONED")}}, abi.Rejected, "short_name", "", nil, 0},
+	} {
+		c.run(t, "delete_user")
+	}
+}
+
+func TestUpdateUser(t *testing.T) {
+	const post, put = "POST /api/v1/users/{id}", "PUT /api/v1/users/{id}"
+	titled := func(title string) hosttest.Answer {
+		return answer(200, `{"id":"`+ada+`","status":"ACTIVE","profile":{"login":"ada@example.com","title":"`+title+`","nickName":null}}`)
+	}
+	in := `{"user":"ada@example.com","profile":{"title":"Duchess"}}`
+	for _, c := range []invoking{
+		{"one attribute", in, answering{readOne: {titled("Countess")}, post: {titled("Duchess")}}, abi.Succeeded, "",
+			readOne + " [id:ada@example.com]\n" + post + " [id:" + ada + `] {"profile":{"title":"Duchess"}}`, []string{`"before":{`, "Countess", `"after":{`, "Duchess"}, 0},
+		{"nothing differs", in, answering{readOne: {titled("Duchess")}}, abi.Unchanged, "", readOne + " [id:ada@example.com]", nil, 0},
+		{"null clears what is not there", `{"user":"` + ada + `","profile":{"nickName":null,"city":null}}`, answering{readOne: {titled("Duchess")}}, abi.Unchanged, "", "", nil, 0},
+		{"null clears what is there", `{"user":"` + ada + `","profile":{"title":null}}`, answering{readOne: {titled("Duchess")}, post: {answer(200, `{"id":"`+ada+`","profile":{"title":null}}`)}}, abi.Succeeded, "", "", nil, 0},
+		{"the whole", `{"user":"` + ada + `","replace":true,"profile":{"login":"ada@example.com","city":"London"}}`,
+			answering{readOne: {titled("Countess")}, put: {answer(200, `{"id":"`+ada+`","profile":{"login":"ada@example.com","city":"London","title":null}}`)}}, abi.Succeeded, "",
+			readAda + "\n" + put + " [id:" + ada + `] {"profile":{"login":"ada@example.com","city":"London"}}`, nil, 0},
+		{"the whole as it is", `{"user":"` + ada + `","replace":true,"profile":{"title":"Countess","login":"ada@example.com"}}`, answering{readOne: {titled("Countess")}}, abi.Unchanged, "", readAda, nil, 0},
+		{"credentials, which nobody can compare", `{"user":"` + ada + `","credentials":{"password":{"value":"x"}}}`, answering{readOne: {titled("Countess")}, post: {titled("Countess")}}, abi.Succeeded, "",
+			readAda + "\n" + post + " [id:" + ada + `] {"credentials":{"password":{"value":"x"}}}`, nil, 0},
+		{"changed meanwhile", in, answering{readOne: {titled("Countess")}, post: {answer(412, `{"errorCode":"E0000231","errorSummary":"ETag value doesn't match"}`)}}, abi.Rejected, "changed_meanwhile", "", []string{"repeat"}, 0},
+		{"an attribute that the org does not have", in, answering{readOne: {titled("Countess")}, post: {answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: profile","errorCauses":[{"errorSummary":"not defined in profile"}]}`)}},
+			abi.Rejected, "rejected", "", []string{"not defined in profile"}, 0},
+		{"a deprovisioned user", in, answering{readOne: {person("DEPROVISIONED")}, post: {notFound("User")}}, abi.Rejected, "status", "", []string{"DEPROVISIONED"}, 0},
+		{"nobody", in, answering{readOne: {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
+		{"no permission", in, answering{readOne: {titled("Countess")}, post: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"taken in part", in, answering{readOne: {titled("Countess")}, post: {titled("Countess")}}, abi.Succeeded, "", "", []string{"compare"}, 0},
+		{"an answer without a body", in, answering{readOne: {titled("Countess"), titled("Duchess")}, post: {answer(200, "")}}, abi.Succeeded, "", "", []string{"Duchess"}, 0},
+		{"lost, and done", in, answering{readOne: {titled("Countess"), titled("Duchess")}, post: {lost}}, abi.Succeeded, "", "", []string{"Duchess"}, 0},
+		{"lost, and not done", in, answering{readOne: {titled("Countess")}, post: {lost}}, abi.Unavailable, "unavailable", "", []string{"not updated"}, 0},
+		{"lost, and something else happened", in, answering{readOne: {titled("Countess"), titled("Baroness")}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost with credentials", `{"user":"` + ada + `","credentials":{"password":{"value":"x"}}}`, answering{readOne: {titled("Countess")}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost with credentials and a profile that shows", `{"user":"` + ada + `","profile":{"title":"Duchess"},"credentials":{"password":{"value":"x"}}}`, answering{readOne: {titled("Countess"), titled("Duchess")}, post: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"a short name is no login", `{"user":"ada","profile":{"title":"x"}}`, answering{readOne: {titled("Countess")}}, abi.Rejected, "short_name", "", nil, 0},
+	} {
+		c.run(t, "update_user")
+	}
+	t.Run("the ETag that was read goes along", func(t *testing.T) {
+		before := titled("Countess")
+		before.Headers = map[string][]string{"etag": {`W/"7"`}}
+		h := answering{readOne: {before}, post: {titled("Duchess")}}.host(t)
+		invokeNative(t, h, "update_user", in)
+		if got := h.Requests[1].Headers["If-Match"]; got != `W/"7"` {
+			t.Errorf("If-Match %q", got)
+		}
+	})
+}
+
+func TestDeactivateUser(t *testing.T) {
+	for _, c := range []invoking{
+		{"a user of whatever status", `{"user":"` + ada + `"}`, answering{readOne: {person("STAGED"), person("DEPROVISIONED")}, act("deactivate"): {answer(200, "{}")}}, abi.Succeeded, "",
+			readAda + "\n" + act("deactivate") + " [id:" + ada + "] sendEmail=false\n" + readAda, []string{`"before":"STAGED","after":"DEPROVISIONED"`}, 0},
+		{"a user who is deprovisioned", `{"user":"` + ada + `"}`, answering{readOne: {person("DEPROVISIONED")}}, abi.Unchanged, "", readAda, nil, 0},
+		{"nobody", `{"user":"x@example.com"}`, answering{readOne: {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
+		{"by a short name", `{"user":"ada"}`, answering{readOne: {person("ACTIVE")}}, abi.Rejected, "short_name", "", nil, 0},
+	} {
+		c.run(t, "deactivate_user")
+	}
+}
+
+func TestCreateUser(t *testing.T) {
+	const post, in = "POST /api/v1/users", `{"profile":{"login":"ada@example.com","email":"ada@example.com"},"group_ids":["00g1"],"activate":false}`
+	made := answer(200, `{"id":"`+ada+`","status":"STAGED","profile":{"login":"ada@example.com","email":"ada@example.com"}}`)
+	sent := readOne + " [id:ada@example.com]\n" + post + ` activate=false {"profile":{"login":"ada@example.com","email":"ada@example.com"},"groupIds":["00g1"]}`
+	for _, c := range []invoking{
+		{"a new one", in, answering{readOne: {notFound("User")}, post: {made}}, abi.Succeeded, "", sent, []string{ada}, 1},
+		{"a login that is taken", in, answering{readOne: {made}}, abi.Rejected, "login_taken", readOne + " [id:ada@example.com]", []string{`"existing_id":"` + ada + `"`}, 0},
+		{"a login that somebody takes meanwhile", in, answering{readOne: {notFound("User"), made}, post: {answer(400, `{"errorCode":"E0000001","errorCauses":[{"errorSummary":"login: An object with this field already exists in the current organization"}]}`)}},
+			abi.Rejected, "login_taken", "", nil, 0},
+		{"an unknown group", in, answering{readOne: {notFound("User")}, post: {notFound("UserGroup")}}, abi.Rejected, "group_not_found", "", []string{"no user was created"}, 0},
+		{"something else unknown", in, answering{readOne: {notFound("User")}, post: {notFound("UserType")}}, abi.Rejected, "rejected", "", []string{"UserType"}, 0},
+		{"no permission", in, answering{readOne: {notFound("User")}, post: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"lost, and done", in, answering{readOne: {notFound("User"), made}, post: {lost}}, abi.Succeeded, "", "", []string{ada}, 0},
+		{"lost, and not done", in, answering{readOne: {notFound("User")}, post: {lost}}, abi.Unavailable, "unavailable", "", []string{"not created"}, 0},
+		{"lost, and not to be read", in, answering{readOne: {notFound("User"), forbidden}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+	} {
+		c.run(t, "create_user")
+	}
+}
+
+func TestSearchUsers(t *testing.T) {
+	const list = "GET /api/v1/users"
+	for _, c := range []invoking{
+		{"by an expression", `{"search":"status eq \"ACTIVE\"","sort_by":"profile.lastName","sort_order":"desc"}`, answering{list: {paged(`[{"id":"1"}]`, "/api/v1/users?after=1"), answer(200, `[{"id":"2"}]`)}}, abi.Succeeded, "",
+			list + ` search=status eq "ACTIVE" sortBy=profile.lastName sortOrder=desc limit=200` + "\n" + list + " -> /api/v1/users?after=1", nil, 2},
+		{"a bad expression", `{"search":"x"}`, answering{list: {answer(400, `{"errorCode":"E0000031","errorSummary":"Invalid search criteria."}`)}}, abi.Rejected, "rejected", "", []string{"Invalid search criteria"}, 0},
+		{"no permission", `{"search":"x"}`, answering{list: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"too heavy a page", `{"search":"x"}`, answering{list: {answer(500, `{"errorCode":"E0000009"}`), answer(200, `[{"id":"1"}]`)}}, abi.Succeeded, "",
+			list + " search=x limit=200\n" + list + " search=x limit=100", nil, 1},
+	} {
+		c.run(t, "search_users")
+	}
+}
+
+// goesOn reads a list of n records, whose ids are 0, 1, …, with every limit from every cursor, and wants each record once.
+func goesOn(t *testing.T, op, input string, n int, org func(abi.Request) hosttest.Answer) {
+	t.Helper()
+	for limit := 1; limit <= n+1; limit++ {
+		h := &hosttest.Host{Answer: org}
+		for cursor, calls := "", 0; ; calls++ {
+			in := strings.Replace(input, "{", fmt.Sprintf(`{"limit":%d,`, limit), 1)
+			if cursor != "" {
+				in = strings.Replace(in, "{", `{"cursor":"`+cursor+`",`, 1)
+			}
+			out := invokeNative(t, h, op, strings.Replace(in, ",}", "}", 1))
+			if out.Outcome != abi.Succeeded || calls > n {
+				t.Fatalf("limit %d, call %d: %s %+v", limit, calls, out.Outcome, out.Error)
+			}
+			if cursor = out.NextCursor; cursor == "" {
+				break
+			}
+		}
+		var want []string
+		for i := range n {
+			want = append(want, fmt.Sprintf(`{"id":"%d"}`, i))
+		}
+		if got := strings.Join(h.Records, ""); got != strings.Join(want, "") {
+			t.Errorf("limit %d: %s", limit, got)
+		}
+	}
+}
+
+func TestSearchUsersGoesOnFromAnyPoint(t *testing.T) {
+	goesOn(t, "search_users", `{"search":"x","page_size":3}`, 8, users(8))
+}
