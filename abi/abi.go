@@ -155,6 +155,9 @@ type InvokeInput struct {
 	Settings  Settings        `json:"settings"`
 	Deadline  time.Time       `json:"deadline"` // RFC 3339; the host ends the call then
 	Now       time.Time       `json:"now"`      // RFC 3339, UTC; the guest has no clock to be trusted
+	// Settle says that an earlier run of the same invoke ended when a write may have left: before it writes, the guest
+	// reads back whether the write took effect, and does not take that effect for somebody else's.
+	Settle bool `json:"settle,omitempty"`
 }
 
 // InvokeOutput is what the invoke export answers.
@@ -362,6 +365,7 @@ type Meta struct {
 	Reconciled bool          `json:"reconciled,omitempty"`
 	Sensitive  bool          `json:"sensitive,omitempty"`
 	ApprovedBy string        `json:"approved_by,omitempty"`
+	Replayed   bool          `json:"replayed,omitempty"` // the recorded result of an idempotency key: nothing was sent
 	Warnings   []string      `json:"warnings,omitempty"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -142,10 +143,21 @@ func maskInput(op *abi.Operation, input json.RawMessage) json.RawMessage {
 }
 
 // write passes a write through the gate. A response is the end of it.
-func (c *call) write(endpoint abi.Endpoint, req *abi.Request) *abi.Response {
+func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Request) *abi.Response {
 	target, err := c.conn.client.Target(egress.Call{Endpoint: endpoint, Request: *req})
 	if err != nil {
 		return nil // Send says what is wrong with it
+	}
+	if !c.gate.plan {
+		if err := c.underCeilings(ctx); err != nil {
+			var ceiling errCeiling
+			if errors.As(err, &ceiling) {
+				c.ceiling = &ceiling
+			}
+			c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Error: abi.SendRateLimited})
+			out := refused(abi.SendRateLimited, err.Error())
+			return &out
+		}
 	}
 	held, err := c.gate.pass(abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, Body: req.Body})
 	switch {
@@ -169,7 +181,7 @@ func (c *Connection) needsApproval(class abi.Class) bool {
 // approve, or it was refused.
 func (c *Connection) approve(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions, started time.Time) (plan *abi.Plan, approver string, end *abi.Result) {
 	o.Plan = true
-	planned := c.once(ctx, &call{conn: c, op: run.op, class: run.class, surface: run.surface}, input, o, started)
+	planned := c.once(ctx, &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle}, input, o, started)
 	if planned.Outcome != abi.Succeeded || planned.Plan == nil || len(planned.Plan.Writes) == 0 {
 		planned.Plan = nil
 		return nil, "", planned

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/journal"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -70,6 +71,10 @@ type Config struct {
 	// Grants are the safety classes that this connection may use; empty is read alone. Each class is named: none
 	// includes another.
 	Grants []abi.Class `yaml:"grants,omitempty"`
+	// MaxWritesPerMinute and MaxDestructivePerHour bound the writes of this connection, of all processes that share its
+	// journal; 0 is no bound. They need ConnectOptions.Journal.
+	MaxWritesPerMinute    int `yaml:"max_writes_per_minute,omitempty"`
+	MaxDestructivePerHour int `yaml:"max_destructive_per_hour,omitempty"`
 	// Approve are the classes whose writes ConnectOptions.Approver is asked about first.
 	Approve []abi.Class `yaml:"approve,omitempty"`
 	// AllowPrivateNetwork permits a base URL that resolves to a private address.
@@ -85,6 +90,8 @@ type ConnectOptions struct {
 	Limits  Limits
 	// Approver is asked before the writes of the classes that Config.Approve names; nil refuses them.
 	Approver Approver
+	// Journal remembers idempotency keys and counts writes; nil takes no keys.
+	Journal *journal.File
 	// Auditor keeps a record of every invoke; nil keeps none.
 	Auditor Auditor
 	Now     func() time.Time // what the guest is told; default time.Now
@@ -105,6 +112,9 @@ type InvokeOptions struct {
 	Timeout time.Duration // shorter than Limits.CallTimeout
 	// Plan holds every write back: the result lists those that would leave, and the state that was read.
 	Plan bool
+	// IdempotencyKey makes an invoke happen once: the same key with the same operation and input again answers the
+	// recorded result, and sends nothing. It needs ConnectOptions.Journal.
+	IdempotencyKey string
 }
 
 // SourceOptions say what a source is to read and from where.

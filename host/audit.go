@@ -90,7 +90,7 @@ func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeO
 	}
 	r := AuditRecord{Time: c.opts.Now().UTC(), Connection: c.config.Name, Operation: res.Operation, Class: res.Meta.Class, Plan: o.Plan,
 		Outcome: res.Outcome, Error: res.Error, Reconciled: res.Meta.Reconciled, ApprovedBy: res.Meta.ApprovedBy,
-		DurationMS: res.Meta.DurationMS, Requests: res.Meta.Requests}
+		Key: o.IdempotencyKey, Replayed: res.Meta.Replayed, DurationMS: res.Meta.DurationMS, Requests: res.Meta.Requests}
 	if op, err := c.module.operation(res.Operation); err == nil && json.Valid(input) {
 		r.Input = maskInput(op.Operation, input)
 	}

@@ -31,6 +31,8 @@ type call struct {
 	surface abi.Surface
 	in      *instance // that runs it
 	gate    gate
+	settle  bool        // an earlier run of this invoke ended when a write may have left
+	ceiling *errCeiling // that held a write back
 
 	placeholder string
 	bodies      []body         // by handle - 1
@@ -119,7 +121,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 			len(c.requests)))
 	}
 	if endpoint.Method() != http.MethodGet {
-		if out := c.write(*endpoint, &req); out != nil {
+		if out := c.write(ctx, *endpoint, &req); out != nil {
 			return *out
 		}
 	}

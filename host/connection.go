@@ -64,6 +64,12 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 			return fail("grants: %q is none of read, write, destructive, privileged", g)
 		}
 	}
+	if cfg.MaxWritesPerMinute < 0 || cfg.MaxDestructivePerHour < 0 {
+		return fail("max_writes_per_minute and max_destructive_per_hour are not negative")
+	}
+	if (cfg.MaxWritesPerMinute > 0 || cfg.MaxDestructivePerHour > 0) && opts.Journal == nil {
+		return fail("max_writes_per_minute and max_destructive_per_hour are kept in a journal, and there is none")
+	}
 	for _, g := range cfg.Approve {
 		if !g.Valid() || g == abi.Read {
 			return fail("approve: %q is none of write, destructive, privileged", g)

@@ -35,7 +35,18 @@ func (c *Connection) invoke(ctx context.Context, operation string, input json.Ra
 	if fail != nil {
 		return fail
 	}
-	if o.Plan || !c.needsApproval(run.class) {
+	switch {
+	case o.Plan:
+		return c.once(ctx, run, input, o, started)
+	case o.IdempotencyKey != "":
+		return c.keyed(ctx, run, input, o, started)
+	}
+	return c.approved(ctx, run, input, o, started)
+}
+
+// approved runs an invoke once it is approved, where its class wants that.
+func (c *Connection) approved(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions, started time.Time) *abi.Result {
+	if !c.needsApproval(run.class) {
 		return c.once(ctx, run, input, o, started)
 	}
 	plan, approver, end := c.approve(ctx, run, input, o, started)
@@ -58,7 +69,7 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "invoke", abi.InvokeInput{Operation: run.op.Name, Input: input, Settings: c.settings(),
-		Deadline: wire(deadline), Now: wire(c.opts.Now())})
+		Deadline: wire(deadline), Now: wire(c.opts.Now()), Settle: run.settle})
 	res := &abi.Result{Operation: run.op.Name}
 	var out abi.InvokeOutput
 	switch {
@@ -66,6 +77,9 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 		res.Outcome, res.Error = run.broken(ctx, err)
 	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || !out.Outcome.OK() && out.Error == nil:
 		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a result of the ABI"}
+	case run.ceiling != nil && len(run.requests) > 0 && !run.wrote():
+		res.Outcome = abi.Throttled
+		res.Error = &abi.Error{Code: "ceiling", Message: run.ceiling.Error(), Retryable: true, RetryAfterMS: run.ceiling.wait.Milliseconds()}
 	case run.violation != nil:
 		res.Outcome, res.Error = abi.Failed, run.violation
 	default:
@@ -151,10 +165,7 @@ func (c *Connection) export(ctx context.Context, run *call, name string, input a
 // broken is the outcome of a call whose export did not return. If a write may have left, nobody can say what became of
 // it.
 func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) {
-	wrote := false
-	for _, r := range c.requests {
-		wrote = wrote || r.Attempts > 0 && (abi.Endpoint{Endpoint: r.Endpoint}).Method() != "GET"
-	}
+	wrote := c.wrote()
 	timedOut := ctx.Err() != nil
 	switch {
 	case wrote:
@@ -164,6 +175,16 @@ func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) 
 		return abi.Unavailable, &abi.Error{Code: "timeout", Message: reason(ctx, err), Retryable: true}
 	}
 	return abi.Failed, &abi.Error{Code: "module_failed", Message: "the module failed: " + reason(ctx, err)}
+}
+
+// wrote reports whether a write may have left.
+func (c *call) wrote() bool {
+	for _, r := range c.requests {
+		if r.Attempts > 0 && (abi.Endpoint{Endpoint: r.Endpoint}).Method() != "GET" {
+			return true
+		}
+	}
+	return false
 }
 
 // reason is one line on why a call ended, without a trace of the guest's stack.

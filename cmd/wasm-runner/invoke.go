@@ -23,6 +23,8 @@ is also told in one line on stderr, and sets the exit code.
 
 With --plan no write leaves: the result lists those that would, and what is there now. Where the connection says
 approve: [destructive], such an operation shows its plan and asks, on the terminal; --approve answers yes.
+With --idempotency-key the operation happens once, however often the command is run in the next 7 days and whatever
+ended it: a run that was killed in the middle is settled by reading back.
 
 Exit codes:
 ` + exitTable(),
@@ -35,6 +37,8 @@ Exit codes:
 	}
 	cmd.Flags().BoolVar(&plan, "plan", false, "show the writes that would be sent, and send none")
 	cmd.Flags().BoolVar(&approve, "approve", false, "approve what the connection wants approved, without being asked")
+	cmd.Flags().StringVar(&a.flags.key, "idempotency-key", "", "run once for this `key`: the same key again answers the recorded result")
+	cmd.Flags().StringVar(&a.flags.journal, "journal", "", "`file` that remembers keys and counts writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
 	cmd.Flags().StringVar(&auditFile, "audit", "", "append a JSON line on this invoke to a `file`")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		input, err := a.readJSON(optional(args, 1))
@@ -57,7 +61,7 @@ Exit codes:
 			return err
 		}
 		defer s.close()
-		result, failure := s.conn.Invoke(cmd.Context(), args[0], input, host.InvokeOptions{Timeout: a.flags.timeout, Plan: plan})
+		result, failure := s.conn.Invoke(cmd.Context(), args[0], input, host.InvokeOptions{Timeout: a.flags.timeout, Plan: plan, IdempotencyKey: a.flags.key})
 		for _, w := range result.Meta.Warnings {
 			a.say("%s: %s", result.Operation, w)
 		}

@@ -22,6 +22,7 @@ type globals struct {
 	grants               []string
 	timeout              time.Duration
 	logLevel, logFormat  string
+	key, journal         string // of invoke
 }
 
 // root is the tree of commands.

@@ -15,6 +15,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/journal"
 )
 
 // session is a loaded module and a connection to an org. Close it when done.
@@ -56,6 +57,11 @@ func (a *app) connect(ctx context.Context, more ...func(*host.ConnectOptions)) (
 		return nil, err // the process ends, and with it the loading
 	}
 	config.Grants = a.grants(config.Grants)
+	if a.flags.key != "" || config.MaxWritesPerMinute > 0 || config.MaxDestructivePerHour > 0 {
+		if opts.Journal, err = a.openJournal(); err != nil {
+			return nil, err
+		}
+	}
 	l := <-loading
 	if l.err != nil {
 		s.close()
@@ -67,6 +73,30 @@ func (a *app) connect(ctx context.Context, more ...func(*host.ConnectOptions)) (
 		return nil, err
 	}
 	return s, nil
+}
+
+// openJournal opens the journal that --journal names, else the user's.
+func (a *app) openJournal() (*journal.File, error) {
+	path := a.flags.journal
+	if path == "" {
+		dir := a.env("XDG_STATE_HOME")
+		if dir == "" {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return nil, usagef("no place for a journal: %w: name one with --journal", err)
+			}
+			dir = filepath.Join(home, ".local", "state")
+		}
+		path = filepath.Join(dir, "okta-connector", "journal")
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, usagef("journal: %w: name another with --journal", err)
+		}
+	}
+	f, err := journal.Open(path, journal.Options{})
+	if err != nil {
+		return nil, usagef("%w", err)
+	}
+	return f, nil
 }
 
 // steady is for commands that run for longer than a call: from here on, memory counts more than time.

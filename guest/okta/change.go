@@ -33,6 +33,18 @@ const (
 
 // change sends a write and ends it in exactly one outcome.
 func (c *call) change(ch change) result {
+	if c.settling {
+		// The write of an earlier run may have left: it counts, if its effect is there. What cannot be told is not
+		// sent again.
+		switch is, r := c.settle(ch.look); is {
+		case holds:
+			r.outcome, r.reconciled = abi.Succeeded, true
+			return r
+		case untold:
+			return c.lost(hostcall.Response{Err: &abi.SendError{Message: "the run that sent it ended before its answer"}}, ch.what)
+		}
+		c.settling = false
+	}
 	resp := c.send(ch.request)
 	switch {
 	case resp.Planned:

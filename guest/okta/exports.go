@@ -19,6 +19,7 @@ type call struct {
 	settings jsonval.Value
 	now      string // RFC 3339
 
+	settling bool // an earlier run ended when a write may have left
 	planning bool // a write was held back: what it would change still is as it was
 
 	auth   string
@@ -59,10 +60,11 @@ func begin(host hostcall.Host, text string) (*call, jsonval.Value, error) {
 
 // Invoke is the export of that name.
 func Invoke(host hostcall.Host, text string) (string, error) {
-	c, _, err := begin(host, text)
+	c, v, err := begin(host, text)
 	if err != nil {
 		return "", err
 	}
+	c.settling = v.Get("settle").True()
 	var r result
 	switch op := c.op; {
 	case op.do != nil:

@@ -270,10 +270,12 @@ func createGroup(c *call) result {
 		return r
 	}
 	// A name that is taken before the request cannot be of the request's making, which is what settles a lost answer.
-	if g, failed := taken(); failed != nil {
-		return *failed
-	} else if g.Exists() {
-		return rejected(g)
+	if !c.settling {
+		if g, failed := taken(); failed != nil {
+			return *failed
+		} else if g.Exists() {
+			return rejected(g)
+		}
 	}
 	return c.change(change{
 		request: hostcall.Request{Endpoint: postGroups.Endpoint, Body: `{"profile":` + profile.Raw() + `}`},

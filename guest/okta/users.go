@@ -272,10 +272,12 @@ func createUser(c *call) result {
 	profile := c.input.Get("profile")
 	login := profile.Get("login").Str()
 	// A login that is taken before the request cannot be of the request's making, which is what settles a lost answer.
-	if u, gone, failed := c.readUser(login); failed == nil && sameLogin(u, login) {
-		return loginTaken(u, login)
-	} else if failed != nil && !gone {
-		return *failed
+	if !c.settling {
+		if u, gone, failed := c.readUser(login); failed == nil && sameLogin(u, login) {
+			return loginTaken(u, login)
+		} else if failed != nil && !gone {
+			return *failed
+		}
 	}
 
 	var body jsonval.Writer

@@ -33,6 +33,8 @@ var fields = []field{
 	{"initial_lookback_seconds", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 90*86_400, &c.InitialLookbackSeconds) }},
 	{"grants", "", func(c *host.Config, n ast.Node) error { return readClasses(n, &c.Grants) }},
 	{"approve", "", readApprove},
+	{"max_writes_per_minute", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 100_000, &c.MaxWritesPerMinute) }},
+	{"max_destructive_per_hour", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 100_000, &c.MaxDestructivePerHour) }},
 	{"allow_private_network", "", func(c *host.Config, n ast.Node) error { return boolean(n, &c.AllowPrivateNetwork) }},
 }
 

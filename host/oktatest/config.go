@@ -1,6 +1,7 @@
 package oktatest
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,19 @@ type Config struct {
 	// Devices, AuthorizationServers, OAuthClients and CustomRoles say how many there are at the start; -1 is none.
 	// Defaults 8, 3, 3 and 2. The first authorization server is the one that answers to "default".
 	Devices, AuthorizationServers, OAuthClients, CustomRoles int
+
+	// Sessions is how many sessions there are at the start, of the users that came first; -1 is none. Default 10.
+	Sessions int
+
+	// Factors is how many of the users that came first may have factors; -1 is none. Default all that are not STAGED.
+	Factors int
+
+	// Forbid names endpoints ("GET /api/v1/groups/{groupId}", the names of the blanks do not matter) that answer 403
+	// E0000006, as if the token's administrator lacked a role. New panics at one that the org does not have.
+	Forbid []string
+
+	// Unavailable names endpoints that answer 401 E0000015, without rate-limit headers, as if the org lacked a feature.
+	Unavailable []string
 
 	// Engine is "idx" (Identity Engine, the default) or "v1" (Classic), which has neither devices nor authenticators.
 	Engine string
@@ -61,6 +75,9 @@ type Config struct {
 	// ProfileAttributes are custom attributes that user profiles may have besides those of Okta's default schema.
 	ProfileAttributes []string
 
+	// GroupAttributes are custom attributes that group profiles may have besides name and description.
+	GroupAttributes []string
+
 	// NoGzip turns compression off, even for a client that asks for it.
 	NoGzip bool
 
@@ -86,6 +103,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.AuthorizationServers, 3)
 	setDefault(&c.OAuthClients, 3)
 	setDefault(&c.CustomRoles, 2)
+	setDefault(&c.Sessions, 10)
+	setDefault(&c.Factors, math.MaxInt)
 	setDefault(&c.Engine, "idx")
 	setDefault(&c.Token, DefaultToken)
 	setDefault(&c.Window, time.Minute)
@@ -94,6 +113,7 @@ func (c Config) withDefaults() Config {
 	c.Users, c.Groups, c.Events, c.RequestLog = max(c.Users, 0), max(c.Groups, 0), max(c.Events, 0), max(c.RequestLog, 0)
 	c.Devices, c.AuthorizationServers = max(c.Devices, 0), max(c.AuthorizationServers, 0)
 	c.OAuthClients, c.CustomRoles = max(c.OAuthClients, 0), max(c.CustomRoles, 0)
+	c.Sessions, c.Factors = max(c.Sessions, 0), max(c.Factors, 0)
 	if c.Users > 0 {
 		c.Users = max(c.Users, 3)
 	}
@@ -102,6 +122,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 	c.ProfileAttributes = slices.Clone(c.ProfileAttributes)
+	c.GroupAttributes = slices.Clone(c.GroupAttributes)
 	return c
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -14,123 +13,29 @@ import (
 func groupEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /api/v1/groups", bucket: "/api/v1/groups", handle: listGroups},
+		{pattern: "POST /api/v1/groups", bucket: "/api/v1/groups", handle: createGroup},
 		{pattern: "GET /api/v1/groups/{groupId}", bucket: "/api/v1/groups/{id}", handle: getGroup},
+		{pattern: "PUT /api/v1/groups/{groupId}", bucket: "/api/v1/groups/{id}", handle: replaceGroup},
+		{pattern: "DELETE /api/v1/groups/{groupId}", bucket: "/api/v1/groups/{id}", handle: deleteGroup},
 		{pattern: "GET /api/v1/groups/{groupId}/users", bucket: "/api/v1/groups", handle: listGroupUsers},
+		{pattern: "PUT /api/v1/groups/{groupId}/users/{userId}", bucket: "/api/v1/groups", handle: addMember},
+		{pattern: "DELETE /api/v1/groups/{groupId}/users/{userId}", bucket: "/api/v1/groups", handle: removeMember},
 	}
 }
 
-// The types of groups.
-const (
-	oktaGroup = "OKTA_GROUP"
-	appGroup  = "APP_GROUP"
-	builtIn   = "BUILT_IN"
-)
+var errUnsupported = &apiError{http.StatusNotImplemented, "E0000060", "Unsupported operation.", nil}
 
-type group struct {
-	id                                          string
-	kind                                        string // oktaGroup, appGroup or builtIn
-	profile                                     []byte // a JSON object
-	created, lastUpdated, lastMembershipUpdated millis
-	members                                     []*user // by user.seq; nil for Everyone, which all are in
-}
-
-type groupStore struct {
-	all  []*group
-	byID map[string]*group
-}
-
-var groupNames = []struct{ name, description, kind string }{
-	{"Everyone", "All users in your organization", builtIn},
-	{"IT Operations", "Keeps the lights on; help desk administrators", oktaGroup},
-	{"Engineering", "Builds things", oktaGroup},
-	{"Équipe Ventes", "Sells them", oktaGroup},
-	{"Contractors", "Imported from the directory", appGroup},
-}
-
-// seedGroups makes the groups: Everyone, and some that each seeded user is in at most one of.
-func (o *Org) seedGroups() {
-	n := o.cfg.Groups
-	o.groups.byID = make(map[string]*group, n)
-	started := millisOf(o.started) / 1000 * 1000
-	for i := range n {
-		name, description, kind := "Team "+strconv.Itoa(i), "Seeded group", oktaGroup
-		if i < len(groupNames) {
-			name, description, kind = groupNames[i].name, groupNames[i].description, groupNames[i].kind
-		}
-		created := started - day*millis(2000-i%1000)
-		g := &group{
-			id: o.ids.seeded("00g", domainGroup, i), kind: kind, created: created, lastUpdated: created,
-			lastMembershipUpdated: started - day,
-			profile:               append(appendField(appendField([]byte{'{'}, "name", name), "description", description), '}'),
-		}
-		o.groups.all = append(o.groups.all, g)
-		o.groups.byID[g.id] = g
+// managed refuses to change a group that is not Okta's to change: https://github.com/okta/terraform-provider-okta/issues/903
+// has what Everyone answers to a new member, https://github.com/okta/terraform-provider-okta/pull/118 what the group of an
+// application answers to the loss of one. That their profiles are refused alike is a guess.
+func (g *group) managed() error {
+	switch g.kind {
+	case builtIn:
+		return errUnsupported
+	case appGroup:
+		return errForbidden
 	}
-	if n < 2 {
-		return
-	}
-	for i, u := range o.users.all {
-		if i > 0 && i%3 != 0 { // the token's owner and a third of the users are in no group of their own
-			g := o.groups.all[1+i%(n-1)]
-			g.members = append(g.members, u)
-			u.groups = append(u.groups, g)
-		}
-	}
-}
-
-// join adds u and reports whether it was not there.
-func (g *group) join(u *user, now millis) bool {
-	at, found := g.position(u)
-	if found || g.kind == builtIn {
-		return false
-	}
-	g.members = slices.Insert(g.members, at, u)
-	u.groups = append(u.groups, g)
-	g.lastMembershipUpdated = now
-	return true
-}
-
-// leave takes u off the members; the user's own list is the caller's.
-func (g *group) leave(u *user) {
-	if at, found := g.position(u); found {
-		g.members = slices.Delete(g.members, at, at+1)
-	}
-}
-
-func (g *group) position(u *user) (int, bool) {
-	return slices.BinarySearchFunc(g.members, u, func(a, b *user) int { return cmp.Compare(a.seq, b.seq) })
-}
-
-func (g *group) name() string { return gjson.GetBytes(g.profile, "name").Str }
-
-func (g *group) target() target { return target{g.id, "UserGroup", "unknown", g.name()} }
-
-func appendGroup(buf []byte, g *group, origin string) []byte {
-	class := "okta:user_group"
-	if g.kind == appGroup {
-		class = "okta:windows_security_principal"
-	}
-	self := "/api/v1/groups/" + g.id
-	buf = appendField(append(buf, '{'), "id", g.id)
-	buf = appendTime(buf, "created", g.created)
-	buf = appendTime(buf, "lastUpdated", g.lastUpdated)
-	buf = appendTime(buf, "lastMembershipUpdated", g.lastMembershipUpdated)
-	buf = append(appendString(append(appendKey(buf, "objectClass"), '['), class), ']')
-	buf = appendField(buf, "type", g.kind)
-	buf = appendRaw(buf, "profile", g.profile)
-	buf = append(appendKey(buf, "_links"), '{')
-	buf = append(appendKey(buf, "logo"), '[')
-	for _, size := range []string{"medium", "large"} {
-		if size == "large" {
-			buf = append(buf, ',')
-		}
-		buf = appendField(append(buf, '{'), "name", size)
-		buf = appendField(buf, "href", origin+"/assets/img/logos/groups/"+size+".png")
-		buf = append(appendField(buf, "type", "image/png"), '}')
-	}
-	buf = append(buf, ']')
-	buf = appendHref(buf, "users", origin, self+"/users")
-	return append(appendHref(buf, "apps", origin, self+"/apps"), "}}"...)
+	return nil
 }
 
 func (o *Org) findGroup(id string) (*group, error) {
@@ -148,86 +53,155 @@ func getGroup(o *Org, c *call) (answer, error) {
 	return answer{body: appendGroup(nil, g, c.origin)}, nil
 }
 
-var filterGroups = dialect{
-	operators: "eq",
-	ranges:    "lastUpdated lastMembershipUpdated",
-	known: func(attribute string) bool {
-		return slices.Contains(strings.Fields("id type lastUpdated lastMembershipUpdated"), attribute)
-	},
-	refuse: invalidSearch,
-}
-
-var searchGroups = dialect{
-	operators: "eq sw co gt ge lt le pr",
-	known: func(attribute string) bool {
-		return strings.HasPrefix(attribute, "profile.") || slices.Contains(strings.Fields(`id type created lastUpdated
-			lastMembershipUpdated`), attribute)
-	},
-	refuse: invalidSearch,
-}
-
-func listGroups(o *Org, c *call) (answer, error) {
-	query := c.URL.Query()
-	search, filter, q := query.Get("search"), query.Get("filter"), strings.ToLower(query.Get("q"))
-	if search != "" && filter != "" {
-		return answer{}, errSearchFilter
-	}
-	language, text := filterGroups, filter
-	if search != "" {
-		language, text = searchGroups, search
-	}
-	accept := func(*group) bool { return true }
-	if text != "" {
-		e, err := language.parse(text)
-		if err != nil {
-			return answer{}, err
-		}
-		accept = func(g *group) bool { return e.matches(gjson.ParseBytes(appendGroup(nil, g, ""))) }
-	}
-	groups := o.groups.all
-	if by := query.Get("sortBy"); by != "" && search != "" {
-		var err error
-		if groups, err = sortGroups(groups, by, query.Get("sortOrder")); err != nil {
-			return answer{}, err
-		}
-	}
-	p, err := o.openPage(c, "groups", pageGroups, pageGroups)
+func createGroup(o *Org, c *call) (answer, error) {
+	body, err := c.object()
 	if err != nil {
 		return answer{}, err
 	}
-	for i := p.start; i < len(groups); i++ {
-		g := groups[i]
-		if !accept(g) || !strings.HasPrefix(strings.ToLower(g.name()), q) {
-			continue
-		}
-		if p.full() {
-			p.more(o, c, i)
-			break
-		}
-		p.element()
-		p.buf = appendGroup(p.buf, g, c.origin)
+	profile, err := o.groupProfile(body.Get("profile"))
+	if err != nil {
+		return answer{}, err
 	}
-	if q != "" { // a single page, without links
-		return answer{body: p.answer().body}, nil
+	now := millisOf(c.now)
+	g := &group{kind: oktaGroup, created: now, groupState: groupState{
+		exists: true, since: now, profile: profile, lastUpdated: now, lastMembershipUpdated: now,
+	}}
+	if o.groups.named(g.name()) != nil {
+		return answer{}, groupNameTaken()
 	}
-	return p.answer(), nil
+	g.id = o.ids.next("00g", 20)
+	o.groups.add(g)
+	o.emit(c, "group.lifecycle.create", "Create Okta group", g.target())
+	return answer{body: appendGroup(nil, g, c.origin)}, nil
 }
 
-func sortGroups(groups []*group, by, order string) ([]*group, error) {
-	if !searchGroups.known(by) {
-		return nil, invalidSearch("sortBy " + by + " is not supported")
+// replaceGroup replaces the whole profile: what is left out is gone.
+func replaceGroup(o *Org, c *call) (answer, error) {
+	g, err := o.findGroup(c.PathValue("groupId"))
+	if err != nil {
+		return answer{}, err
 	}
-	value := func(g *group) string {
-		return strings.ToLower(gjson.GetBytes(appendGroup(nil, g, ""), by).String())
+	body, err := c.object()
+	if err != nil {
+		return answer{}, err
 	}
-	groups = slices.Clone(groups)
-	slices.SortStableFunc(groups, func(a, b *group) int {
-		if strings.EqualFold(order, "desc") {
-			a, b = b, a
+	if err := g.managed(); err != nil {
+		return answer{}, err
+	}
+	next := g.groupState
+	if next.profile, err = o.groupProfile(body.Get("profile")); err != nil {
+		return answer{}, err
+	}
+	if other := o.groups.named(next.name()); other != nil && other != g {
+		return answer{}, groupNameTaken()
+	}
+	if !sameObject(gjson.ParseBytes(g.profile), gjson.ParseBytes(next.profile)) {
+		next.lastUpdated = millisOf(c.now)
+		o.changeGroup(g, next.lastUpdated, next)
+		o.emit(c, "group.profile.update", "Okta group profile updated", g.target())
+	}
+	return answer{body: appendGroup(nil, g, c.origin)}, nil
+}
+
+// deleteGroup deletes groups of Okta and of applications; there are no push mappings that would keep one.
+func deleteGroup(o *Org, c *call) (answer, error) {
+	g, err := o.findGroup(c.PathValue("groupId"))
+	if err != nil {
+		return answer{}, err
+	}
+	if g.kind == builtIn {
+		return answer{}, errUnsupported
+	}
+	target := g.target()
+	for _, u := range g.members {
+		u.forget(g)
+	}
+	o.roles.drop(principal{principalGroup, g.id})
+	next := g.groupState
+	next.exists = false
+	o.changeGroup(g, millisOf(c.now), next)
+	o.emit(c, "group.lifecycle.delete", "Delete Okta group", target)
+	for _, hook := range o.hooks.groupDeleted {
+		hook(c, g)
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// groupProfile is what a write makes of the profile it brings. Without a description it is null.
+func (o *Org) groupProfile(given gjson.Result) ([]byte, error) {
+	if given.Exists() && !given.IsObject() {
+		return nil, errMalformed
+	}
+	var unknown []string
+	buf := appendField([]byte{'{'}, "name", given.Get("name").String())
+	description := given.Get("description")
+	if !description.Exists() {
+		description.Raw = "null"
+	}
+	buf = appendRaw(buf, "description", []byte(description.Raw))
+	given.ForEach(func(key, value gjson.Result) bool {
+		switch {
+		case key.Str == "name" || key.Str == "description":
+		case !slices.Contains(o.cfg.GroupAttributes, key.Str):
+			unknown = append(unknown, "Property name '"+key.Str+"' is not defined in profile")
+		case value.Type != gjson.Null:
+			buf = appendRaw(buf, key.Str, []byte(value.Raw))
 		}
-		return cmp.Compare(value(a), value(b))
+		return true
 	})
-	return groups, nil
+	switch name := given.Get("name").String(); {
+	case unknown != nil:
+		return nil, invalid("profile", unknown...)
+	case strings.TrimSpace(name) == "":
+		return nil, invalid("name", "name: The field cannot be left blank")
+	case len([]rune(name)) > 255:
+		return nil, invalid("name", "name: The field is too long")
+	}
+	return append(buf, '}'), nil
+}
+
+func groupNameTaken() *apiError {
+	return invalid("name", "name: An object with this field already exists in the current organization")
+}
+
+// membership finds both halves of a path; a user goes by id alone.
+func (o *Org) membership(c *call) (*group, *user, error) {
+	g, err := o.findGroup(c.PathValue("groupId"))
+	if err != nil {
+		return nil, nil, err
+	}
+	u := o.users.byID[c.PathValue("userId")]
+	if u == nil {
+		return nil, nil, notFound(c.PathValue("userId"), "User")
+	}
+	return g, u, g.managed()
+}
+
+func addMember(o *Org, c *call) (answer, error) {
+	g, u, err := o.membership(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if u.live.status == deprovisioned { // as other writes to a deactivated user; not recorded
+		return answer{}, notFound(u.id, "User")
+	}
+	if o.join(g, u, millisOf(c.now)) {
+		o.emit(c, "group.user_membership.add", "Add user to group membership", o.userTarget(u), g.target())
+	}
+	return answer{status: http.StatusNoContent}, nil
+}
+
+// removeMember answers 204 to who is no member, too, which is assumed and not recorded.
+func removeMember(o *Org, c *call) (answer, error) {
+	g, u, err := o.membership(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if o.leave(g, u, millisOf(c.now)) {
+		u.forget(g)
+		o.emit(c, "group.user_membership.remove", "Remove user from group membership", o.userTarget(u), g.target())
+	}
+	return answer{status: http.StatusNoContent}, nil
 }
 
 func listGroupUsers(o *Org, c *call) (answer, error) {
@@ -239,13 +213,10 @@ func listGroupUsers(o *Org, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	members := g.members
-	if g.kind == builtIn {
-		members = o.users.all
-	}
+	members := o.everyMember(g)
 	from, _ := slices.BinarySearchFunc(members, p.start, func(u *user, seq int) int { return cmp.Compare(u.seq, seq) })
 	for _, u := range members[from:] {
-		if !u.live.exists || u.live.status == deprovisioned {
+		if !u.listed() {
 			continue
 		}
 		if p.full() {
@@ -283,5 +254,5 @@ func listUserGroups(o *Org, c *call) (answer, error) {
 		p.element()
 		p.buf = appendGroup(p.buf, joined[i], c.origin)
 	}
-	return answer{status: http.StatusOK, header: p.header, body: p.answer().body}, nil
+	return p.answer(), nil
 }

@@ -153,10 +153,12 @@ func (o *Org) answer(w http.ResponseWriter, c *call, found match) answer {
 			header: http.Header{"Content-Type": {"text/html"}},
 			body:   []byte("<html><head><title>411 Length Required</title></head><body><h1>411 Length Required</h1></body></html>\n"),
 		}
-	case e.feature != nil && !e.feature(o.cfg):
+	case e.feature != nil && !e.feature(o.cfg), o.denials.lacks(e):
 		return o.refusal(errNoFeature)
 	case !o.limiter.take(e.bucket, c.now, w.Header()):
 		return o.refusal(errTooMany)
+	case o.denials.forbids(e):
+		return o.refusal(errForbidden)
 	}
 	write := c.Method != http.MethodGet && c.Method != http.MethodHead
 	a, err := o.handle(c, e, write)

@@ -112,6 +112,7 @@ func (o *Org) deactivate(c *call, u *user) {
 	next.password, next.expired = false, false
 	o.change(u, now, next)
 	o.emit(c, "user.lifecycle.deactivate", "Deactivate Okta user", o.userTarget(u))
+	o.userDeactivated(c, u)
 }
 
 func suspendUser(o *Org, c *call, u *user) (answer, error) {
@@ -119,6 +120,7 @@ func suspendUser(o *Org, c *call, u *user) (answer, error) {
 		return answer{}, invalid("suspend", "Cannot suspend a user that is not active")
 	}
 	o.move(c, u, suspended)
+	o.endSessions(u)
 	o.emit(c, "user.lifecycle.suspend", "Suspend Okta user", o.userTarget(u))
 	return answer{body: emptyObject}, nil
 }
@@ -161,11 +163,15 @@ func expirePassword(o *Org, c *call, u *user) (answer, error) {
 }
 
 func expirePasswordTemporarily(o *Org, c *call, u *user) (answer, error) {
-	if _, err := c.flag("revokeSessions", false); err != nil {
+	revoke, err := c.flag("revokeSessions", false)
+	if err != nil {
 		return answer{}, err
 	}
 	if _, err := expirePassword(o, c, u); err != nil {
 		return answer{}, err
+	}
+	if revoke {
+		o.clearSessions(c, u)
 	}
 	return answer{body: append(appendField([]byte{'{'}, "tempPassword", o.ids.next("", 12)), '}')}, nil
 }
@@ -178,7 +184,8 @@ func resetPassword(o *Org, c *call, u *user) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if _, err := c.flag("revokeSessions", false); err != nil {
+	revoke, err := c.flag("revokeSessions", false)
+	if err != nil {
 		return answer{}, err
 	}
 	if !slices.Contains(passwordStatuses, u.live.status) && u.live.status != provisioned {
@@ -186,6 +193,9 @@ func resetPassword(o *Org, c *call, u *user) (answer, error) {
 	}
 	o.move(c, u, recovery)
 	o.emit(c, "user.account.reset_password", "Fired when the user's Okta password is reset", o.userTarget(u))
+	if revoke {
+		o.clearSessions(c, u)
+	}
 	if mail {
 		return answer{body: emptyObject}, nil
 	}
@@ -197,6 +207,9 @@ func resetFactors(o *Org, c *call, u *user) (answer, error) {
 	if u.live.status == staged || u.live.status == deprovisioned {
 		return answer{}, errStatus
 	}
-	o.emit(c, "user.mfa.factor.reset_all", "Reset all factors for user", o.userTarget(u))
+	if len(o.factorsOf(u)) > 0 {
+		o.factors[u.id] = []factor{}
+		o.emit(c, "user.mfa.factor.reset_all", "Reset all factors for user", o.userTarget(u))
+	}
 	return answer{body: emptyObject}, nil
 }

@@ -19,17 +19,21 @@ type Org struct {
 	faults   faults
 	received received
 	log      eventLog
+	denials  denials
 
 	compressors, buffers sync.Pool // memory to use again, no state
 
-	mu      sync.RWMutex // guards what follows
-	users   directory
-	groups  groupStore
-	devices deviceStore
-	clients []*client
-	servers []*authServer
-	roles   roleStore
-	profile map[string]bool // attributes that a user profile may have
+	mu       sync.RWMutex // guards what follows
+	users    directory
+	groups   groupStore
+	devices  deviceStore
+	clients  []*client
+	servers  []*authServer
+	roles    roleStore
+	sessions sessionStore
+	factors  factorStore
+	hooks    hooks
+	profile  map[string]bool // attributes that a user profile may have
 
 	sortedMu sync.Mutex // guards sorted, which readers write
 	sorted   sortedSearch
@@ -53,10 +57,14 @@ func New(cfg Config) *Org {
 	o.seedClients()
 	o.seedAuthServers()
 	o.seedRoles()
+	o.seedSessions()
+	o.factors = factorStore{}
 	o.log.init(o)
-	o.register(slices.Concat(orgEndpoints(), userEndpoints(), lifecycleEndpoints(), groupEndpoints(), roleEndpoints(),
+	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), lifecycleEndpoints(), groupEndpoints(), roleEndpoints(),
 		clientEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
-		customRoleEndpoints()))
+		customRoleEndpoints(), sessionEndpoints(), factorEndpoints())
+	o.register(endpoints)
+	o.deny(endpoints)
 	return o
 }
 

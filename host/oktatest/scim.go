@@ -19,6 +19,7 @@ type expression struct {
 	operator  string // "and" and "or" join left and right; the others compare attribute with value
 	value     gjson.Result
 	moment    time.Time // value as a time, if it is one
+	exact     bool      // case matters
 
 	left, right *expression
 }
@@ -219,7 +220,7 @@ func walk(v gjson.Result, path string, accept func(gjson.Result) bool) bool {
 	return next.Exists() && walk(next, rest, accept)
 }
 
-// compare tests one value. Strings are compared without regard to case, as Okta does.
+// compare tests one value. Strings are compared without regard to case, except where a dialect is exact.
 func (e *expression) compare(operator string, v gjson.Result) bool {
 	if operator == "pr" {
 		return v.Type != gjson.Null && v.String() != ""
@@ -227,7 +228,10 @@ func (e *expression) compare(operator string, v gjson.Result) bool {
 	if e.value.Type != gjson.String || v.Type != gjson.String {
 		return e.compareScalars(operator, v)
 	}
-	have, want := strings.ToLower(v.Str), strings.ToLower(e.value.Str)
+	have, want := v.Str, e.value.Str
+	if !e.exact {
+		have, want = strings.ToLower(have), strings.ToLower(want)
+	}
 	switch operator {
 	case "co":
 		return strings.Contains(have, want)
@@ -292,6 +296,8 @@ func parseTime(s string) (time.Time, error) {
 type dialect struct {
 	operators string // space-separated, for every attribute
 	ranges    string // attributes that also take gt, ge, lt and le; space-separated
+	contains  string // attributes that co is limited to; space-separated, empty is all
+	exact     bool   // case matters in values
 	known     func(attribute string) bool
 	refuse    func(why string) *apiError
 }
@@ -305,6 +311,10 @@ func (d dialect) parse(s string) (*expression, error) {
 	err = e.comparisons(func(c *expression) error {
 		if !d.known(c.attribute) {
 			return d.refuse("attribute " + c.attribute + " is not supported")
+		}
+		c.exact = d.exact
+		if c.operator == "co" && d.contains != "" && !slices.Contains(strings.Fields(d.contains), c.attribute) {
+			return d.refuse("operator co is not supported for " + c.attribute)
 		}
 		if slices.Contains(strings.Fields(d.operators), c.operator) {
 			return nil

@@ -1,6 +1,7 @@
 package oktatest
 
 import (
+	"mime"
 	"net/http"
 	"strings"
 
@@ -50,7 +51,57 @@ func getUser(o *Org, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return o.userAnswer(c, u), nil
+	a := o.userAnswer(c, u)
+	a.body = embedUser(omitFromUser(a.body, c.Header.Get("Content-Type")), u, c.URL.Query().Get("expand"))
+	return a, nil
+}
+
+// credentialLinks are what okta-response=omitCredentialsLinks leaves out of a user.
+var credentialLinks = []string{"changePassword", "changeRecoveryQuestion", "forgotPassword", "resetPassword", "resetFactors", "unlock"}
+
+// omitFromUser leaves out what the okta-response parameter of a Content-Type says.
+func omitFromUser(body []byte, contentType string) []byte {
+	_, parameters, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		// Unquoted commas, which Okta's own examples have, are no media type.
+		_, list, _ := strings.Cut(contentType, "okta-response=")
+		parameters = map[string]string{"okta-response": list}
+	}
+	for name := range strings.SplitSeq(parameters["okta-response"], ",") {
+		var paths []string
+		switch strings.TrimSpace(name) {
+		case "omitCredentials":
+			paths = []string{"credentials"}
+		case "omitCredentialsLinks":
+			for _, link := range credentialLinks {
+				paths = append(paths, "_links."+link)
+			}
+		}
+		for _, path := range paths {
+			if shorter, err := sjson.DeleteBytes(body, path); err == nil {
+				body = shorter
+			}
+		}
+	}
+	return body
+}
+
+// embedUser adds what expand asks for: blocks, which a locked-out user has, or the classification.
+func embedUser(body []byte, u *user, expand string) []byte {
+	var embedded []byte
+	switch expand {
+	case "blocks":
+		embedded = []byte(`{"blocks":[]}`)
+		if u.live.status == lockedOut {
+			embedded = []byte(`{"blocks":[{"type":"DEVICE_BASED","appliesTo":"ANY_DEVICES"}]}`)
+		}
+	case "classification":
+		embedded = appendField([]byte(`{"classification":{`), "type", "STANDARD")
+		embedded = append(appendTime(embedded, "lastUpdated", u.live.created), "}}"...)
+	default:
+		return body
+	}
+	return append(appendRaw(body[:len(body)-1], "_embedded", embedded), '}')
 }
 
 func createUser(o *Org, c *call) (answer, error) {
@@ -84,9 +135,12 @@ func createUser(o *Org, c *call) (answer, error) {
 	}
 	var joined []*group
 	for _, id := range body.Get("groupIds").Array() {
-		g := o.groups.byID[id.String()]
-		if g == nil {
-			return answer{}, notFound(id.String(), "UserGroup")
+		g, err := o.findGroup(id.String())
+		if err == nil {
+			err = g.managed()
+		}
+		if err != nil {
+			return answer{}, err
 		}
 		joined = append(joined, g)
 	}
@@ -108,7 +162,7 @@ func createUser(o *Org, c *call) (answer, error) {
 		o.emit(c, "user.lifecycle.activate", "Activate Okta user", o.userTarget(u))
 	}
 	for _, g := range joined {
-		if g.join(u, now) {
+		if o.join(g, u, now) {
 			o.emit(c, "group.user_membership.add", "Add user to group membership", o.userTarget(u), g.target())
 		}
 	}
@@ -131,10 +185,13 @@ func updateUser(o *Org, c *call) (answer, error) {
 	if match := c.Header.Get("If-Match"); match != "" && match != "*" && match != u.etag() {
 		return answer{}, errETag
 	}
+	if _, err := c.flag("strict", false); err != nil {
+		return answer{}, err
+	}
 	now := millisOf(c.now)
 	next := u.live
 	replace := c.Method == http.MethodPut
-	if profile := body.Get("profile"); profile.Exists() || replace {
+	if profile := body.Get("profile"); profile.Exists() || replace && !body.Get("credentials").Exists() {
 		base := o.appendProfile(nil, &u.live)
 		if replace {
 			base = nil
@@ -182,14 +239,10 @@ func deleteUser(o *Org, c *call) (answer, error) {
 		return answer{status: http.StatusNoContent}, nil
 	}
 	target := o.userTarget(u)
-	for _, g := range u.groups {
-		g.leave(u)
-	}
-	u.groups = nil
-	o.roles.drop(principal{principalUser, u.id})
 	next := u.live
 	next.exists = false
 	o.change(u, millisOf(c.now), next)
+	o.userDeleted(c, u)
 	o.emit(c, "user.lifecycle.delete.initiated", "Delete Okta user initiated", target)
 	o.emit(c, "user.lifecycle.delete.completed", "Delete Okta user completed", target)
 	return answer{status: http.StatusNoContent}, nil

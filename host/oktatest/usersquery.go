@@ -11,6 +11,7 @@ import (
 var filterUsers = dialect{
 	operators: "eq",
 	ranges:    "lastUpdated",
+	exact:     true,
 	known: func(attribute string) bool {
 		return slices.Contains(strings.Fields(`id status lastUpdated profile.login profile.email profile.firstName
 			profile.lastName`), attribute)
@@ -20,6 +21,7 @@ var filterUsers = dialect{
 
 var searchUsers = dialect{
 	operators: "eq sw co gt ge lt le pr",
+	contains:  "profile.firstName profile.lastName profile.email profile.login",
 	known: func(attribute string) bool {
 		return strings.HasPrefix(attribute, "profile.") || slices.Contains(strings.Fields(`id status created activated
 			statusChanged lastUpdated lastLogin passwordChanged type.id credentials.provider.type credentials.provider.name`), attribute)
@@ -185,11 +187,12 @@ func (o *Org) sortUsers(p *page, e *expression, search string, moment millis) ([
 			found = append(found, keyed{indexedUser{u, state}, strings.ToLower(object.Get(by).String())})
 		}
 	}
-	slices.SortStableFunc(found, func(a, b keyed) int {
+	slices.SortFunc(found, func(a, b keyed) int {
+		byValue := cmp.Compare(a.value, b.value)
 		if order == "desc" {
-			a, b = b, a
+			byValue = -byValue
 		}
-		return cmp.Compare(a.value, b.value)
+		return cmp.Or(byValue, cmp.Compare(a.id, b.id))
 	})
 	users := make([]indexedUser, len(found))
 	for i := range found {
