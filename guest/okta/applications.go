@@ -219,12 +219,12 @@ func assignAppUser(c *call) result {
 	}
 	var body jsonval.Writer
 	req := hostcall.Request{Endpoint: postAppUsers.Endpoint, Path: at("appId", app)}
-	if before.gone {
-		body.Str("id", user)
-	} else {
+	if before.gone || before.Get("scope").Str() != scope {
+		body.Str("id", user).Str("scope", scope)
+	} else { // what is assigned already is changed by a call of its own, which takes no scope
 		req = hostcall.Request{Endpoint: postAppUser.Endpoint, Path: at("appId", app, "userId", user)}
 	}
-	req.Body = body.Str("scope", scope).RawIf("profile", profile.Raw()).RawIf("credentials", secrets.Raw()).String()
+	req.Body = body.RawIf("profile", profile.Raw()).RawIf("credentials", secrets.Raw()).String()
 	return c.change(change{
 		request: req, typ: "AppInstance", noun: "application",
 		what:   "assigning application " + app + " to user " + user,

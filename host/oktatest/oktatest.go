@@ -27,6 +27,9 @@ type Org struct {
 	users    directory
 	groups   groupStore
 	devices  deviceStore
+	apps     []*application
+	policies []*policy
+	zones    []*zone
 	clients  []*client
 	servers  []*authServer
 	roles    roleStore
@@ -59,10 +62,13 @@ func New(cfg Config) *Org {
 	o.seedRoles()
 	o.seedSessions()
 	o.factors = factorStore{}
+	o.seedApplications()
+	o.seedPolicies()
+	o.seedZones()
 	o.log.init(o)
 	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), lifecycleEndpoints(), groupEndpoints(), roleEndpoints(),
 		clientEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
-		customRoleEndpoints(), sessionEndpoints(), factorEndpoints())
+		customRoleEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints())
 	o.register(endpoints)
 	o.deny(endpoints)
 	return o
