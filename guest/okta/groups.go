@@ -130,7 +130,7 @@ var groupOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Idempotent,
 		inputs:      []input{groupInput, userInput},
-		example:     `{"group":"Engineering","user":"ada.lovelace@example.com"}`,
+		example:     `{"group":"IT Operations","user":"ada.lovelace@example.com"}`,
 		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUserGroups, putGroupMember},
 		do:          func(c *call) result { return setMember(c, true) },
 	},
