@@ -87,6 +87,14 @@ func revokeSession(c *call) result {
 func endSession(c *call, id string) result {
 	var w jsonval.Writer
 	output := w.Str("session", id).Bool("ended", true).String()
+	session := func() (object, *result) {
+		return c.object(hostcall.Request{Endpoint: getSession.Endpoint, Path: at("sessionId", id)}, "AppSession", "session")
+	}
+	if before, failed := session(); before.gone {
+		return result{outcome: abi.Unchanged, output: output}
+	} else if failed != nil && failed.outcome != abi.Rejected { // a token may end sessions that it may not read
+		return *failed
+	}
 	return c.change(change{
 		request: hostcall.Request{Endpoint: deleteSession.Endpoint, Path: at("sessionId", id)},
 		typ:     "AppSession", noun: "session",
@@ -99,8 +107,6 @@ func endSession(c *call, id string) result {
 			}
 			return r
 		},
-		look: looking(func() (object, *result) {
-			return c.object(hostcall.Request{Endpoint: getSession.Endpoint, Path: at("sessionId", id)}, "AppSession", "session")
-		}, func(s object) bool { return s.gone }, func(object) string { return output }),
+		look: looking(session, func(s object) bool { return s.gone }, func(object) string { return output }),
 	})
 }
