@@ -93,7 +93,7 @@ func TestGroupsFromCreationToDeletion(t *testing.T) {
 	}
 	w.do(t, abi.Invalid, "create_group", `{"name":"x","profile":{"name":"y"}}`)
 
-	first, _ := w.twice(t, "update_group", `{"group":"Night Shift","description":"From 22 to 6"}`)
+	first := w.twice(t, "update_group", `{"group":"Night Shift","description":"From 22 to 6"}`)
 	if get(t, first.Output, "before", "profile", "description") != "On call" || get(t, first.Output, "after", "profile", "name") != "Night Shift" {
 		t.Errorf("%s", first.Output)
 	}
@@ -106,7 +106,7 @@ func TestGroupsFromCreationToDeletion(t *testing.T) {
 	}
 	w.do(t, abi.Rejected, "delete_group", `{"group":"Everyone"}`)
 
-	gone, _ := w.twice(t, "delete_group", `{"group":"`+id+`"}`)
+	gone := w.twice(t, "delete_group", `{"group":"`+id+`"}`)
 	if get(t, gone.Output, "before", "profile", "name") != "Late Shift" || !strings.HasSuffix(string(gone.Output), `"after":null}`) {
 		t.Errorf("%s", gone.Output)
 	}
