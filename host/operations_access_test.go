@@ -19,6 +19,22 @@ func listed(t *testing.T, res *abi.Result) []json.RawMessage {
 	return list.Records
 }
 
+// twice invokes an operation, which must be done, and again, which must change nothing and send no write.
+func (w world) twice(t *testing.T, op, input string) *abi.Result {
+	t.Helper()
+	effects := w.org.Effects()
+	res := w.do(t, abi.Succeeded, op, input)
+	if w.org.Effects() == effects {
+		t.Errorf("%s %s did nothing", op, input)
+	}
+	effects, writes := w.org.Effects(), w.org.Writes()
+	w.do(t, abi.Unchanged, op, input)
+	if w.org.Effects() != effects || w.org.Writes() != writes {
+		t.Errorf("%s %s: the repeat sent a write", op, input)
+	}
+	return res
+}
+
 func TestFactors(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	const ada = `"user":"ada.lovelace@example.com"`
@@ -92,7 +108,7 @@ func TestDevices(t *testing.T) {
 	}
 	w.do(t, abi.Rejected, "device_lifecycle_action", device+`,"action":"suspend"}`)
 	w.twice(t, "device_lifecycle_action", device+`,"action":"activate"}`)
-	res, _ := w.twice(t, "device_lifecycle_action", device+`,"action":"delete"}`) // both steps
+	res := w.twice(t, "device_lifecycle_action", device+`,"action":"delete"}`) // both steps
 	if get(t, res.Output, "before") != "ACTIVE" || get(t, res.Output, "after") != "DELETED" {
 		t.Errorf("%s", res.Output)
 	}

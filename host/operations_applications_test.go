@@ -50,7 +50,7 @@ func TestApplicationAssignments(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	app := get(t, w.org.Applications()[1], "id")
 	ada := `{"application":"` + app + `","user":"ada.lovelace@example.com"`
-	if res, _ := w.twice(t, "assign_application_user", ada+`}`); get(t, res.Output, "scope") != "USER" {
+	if res := w.twice(t, "assign_application_user", ada+`}`); get(t, res.Output, "scope") != "USER" {
 		t.Errorf("%s", res.Output)
 	}
 	w.twice(t, "assign_application_user", ada+`,"profile":{"role":"editor"}}`)
@@ -68,7 +68,7 @@ func TestApplicationAssignments(t *testing.T) {
 	assignment := `{"application":"` + app + `","group":"` + group + `"`
 	w.twice(t, "assign_application_group", assignment+`,"priority":3,"profile":{"role":"reader"}}`)
 	// Another priority leaves the profile, which an empty body would clear.
-	if res, _ := w.twice(t, "assign_application_group", assignment+`,"priority":5}`); get(t, res.Output, "profile", "role") != "reader" {
+	if res := w.twice(t, "assign_application_group", assignment+`,"priority":5}`); get(t, res.Output, "profile", "role") != "reader" {
 		t.Errorf("%s", res.Output)
 	}
 	w.do(t, abi.NotFound, "assign_application_group", `{"application":"`+app+`","group":"00gnosuchgroup000000"}`)

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -165,7 +167,7 @@ func describeInput(w io.Writer, op *abi.Operation) error {
 func describeUse(w io.Writer, op *abi.Operation) {
 	example := "{}"
 	if len(op.Example) > 0 {
-		example = string(op.Example)
+		example = recent(string(op.Example), time.Now())
 	}
 	quoted := "'" + strings.ReplaceAll(example, "'", `'\''`) + "'"
 	fmt.Fprintln(w, "\nExamples")
@@ -182,6 +184,26 @@ func describeUse(w io.Writer, op *abi.Operation) {
 	if op.On(abi.SQL) {
 		fmt.Fprintf(w, "  wasm-runner table %s %s\n", op.Name, quoted)
 	}
+}
+
+var instants = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+
+// recent moves the times of an example, so that the latest is the present hour: what is long ago answers nothing.
+func recent(example string, now time.Time) string {
+	var latest time.Time
+	for _, s := range instants.FindAllString(example, -1) {
+		if t, err := time.Parse(time.RFC3339, s); err == nil && t.After(latest) {
+			latest = t
+		}
+	}
+	by := now.UTC().Truncate(time.Hour).Sub(latest)
+	return instants.ReplaceAllStringFunc(example, func(s string) string {
+		t, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return s
+		}
+		return t.Add(by).Format(time.RFC3339)
+	})
 }
 
 // field is one field of an input, as people read it.

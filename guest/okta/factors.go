@@ -39,7 +39,7 @@ var factorOperations = []operation{
 			idInput("factor", "the factor's id, or a factorType that the user has once, such as sms or token:software:totp"),
 			boolInput("remove_recovery_enrollment", "takes a phone or e-mail as a means of recovery, too"),
 		},
-		example:   `{"user":"ada.lovelace@example.com","factor":"token:software:totp"}`,
+		example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
 		endpoints: []abi.Endpoint{getUser, getFactors, deleteFactor},
 		do:        resetFactor,
 	},

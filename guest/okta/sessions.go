@@ -20,7 +20,7 @@ var sessionOperations = []operation{
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
 		inputs:      []input{idInput("session", "the session's id")},
-		example:     `{"session":"102LN9Bnuc4S_ewfc9BYwageA"}`,
+		example:     `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`,
 		key:         "id",
 		columns: []column{
 			{"id", abi.Varchar, "id", "the session's id"},
