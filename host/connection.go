@@ -12,6 +12,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -27,6 +28,7 @@ type Connection struct {
 	client *egress.Client
 	pool   *pool
 	log    *slog.Logger
+	leave  func() // the rate limits that it shares with others
 
 	closing sync.Once
 	closed  chan struct{}
@@ -55,6 +57,9 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	if cfg.DefaultPageSize < 0 || cfg.InitialLookbackSeconds < 0 {
 		return fail("default_page_size and initial_lookback_seconds are not negative")
+	}
+	if !(cfg.RateLimitShare >= 0 && cfg.RateLimitShare <= 1) {
+		return fail("rate_limit_share: %v is not over 0 and at most 1", cfg.RateLimitShare)
 	}
 	if len(cfg.Grants) == 0 {
 		cfg.Grants = []abi.Class{abi.Read}
@@ -91,9 +96,15 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	log = log.With("connection", cfg.Name)
 	limits := opts.Limits.withDefaults()
+	leave := func() {}
 	client, err := egress.New(egress.Config{
-		BaseURL:             base,
-		Headers:             m.manifest.RateLimitHeaders,
+		BaseURL:        base,
+		Headers:        m.manifest.RateLimitHeaders,
+		RateLimitShare: cfg.RateLimitShare,
+		Limiter: func(o pacing.Options) (l *pacing.Limiter) {
+			l, leave = m.limits.Limiter(base.String(), token.Reveal(), o)
+			return l
+		},
 		MaxBody:             limits.BodyBytes,
 		RootCAs:             opts.RootCAs,
 		Dial:                opts.Dial,
@@ -105,7 +116,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		return fail("%w", err)
 	}
 	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, token: token, client: client, log: log,
-		closed: make(chan struct{})}
+		leave: leave, closed: make(chan struct{})}
 	c.pool = newPool(m, limits.Concurrency, log)
 	return c, nil
 }
@@ -143,6 +154,7 @@ func (c *Connection) Close(ctx context.Context) error {
 		close(c.closed)
 		c.pool.close(ctx)
 		c.client.Close()
+		c.leave()
 	})
 	return nil
 }

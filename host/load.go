@@ -28,6 +28,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
@@ -50,6 +51,7 @@ type Module struct {
 	sum      string
 	size     int
 	log      *slog.Logger
+	limits   pacing.Registry // what its connections know of rate limits that they share
 }
 
 // operation is what the host keeps of an operation besides its manifest entry.
