@@ -2,12 +2,12 @@ package sink
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -91,10 +91,10 @@ func frameEnd(r io.ReaderAt, size int64) (int64, error) {
 	last, end := int64(0), int64(0)
 	for end < size {
 		next, err := frame(r, end, size)
-		switch {
-		case errors.Is(err, errTorn):
-			return end, nil
-		case err != nil:
+		if errors.Is(err, errTorn) {
+			break
+		}
+		if err != nil {
 			return 0, err
 		}
 		last, end = end, next
@@ -117,7 +117,7 @@ func frameEnd(r io.ReaderAt, size int64) (int64, error) {
 var errTorn = errors.New("torn")
 
 const (
-	frameMagic    = 0xFD2FB528
+	frameMagic    = "\x28\xB5\x2F\xFD"
 	blockHeader   = 3 // bytes
 	frameChecksum = 4
 )
@@ -130,10 +130,10 @@ func frame(r io.ReaderAt, at, size int64) (end int64, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
-	switch known := n >= 4; {
-	case !known && bytes.HasPrefix([]byte{0x28, 0xB5, 0x2F, 0xFD}, head[:n]), len(bytes.Trim(head[:n], "\x00")) == 0:
+	switch begun := bytes.TrimRight(head[:n], "\x00"); {
+	case len(begun) < len(frameMagic) && strings.HasPrefix(frameMagic, string(begun)):
 		return 0, errTorn
-	case !known || binary.LittleEndian.Uint32(head[:]) != frameMagic:
+	case !strings.HasPrefix(string(begun), frameMagic):
 		return 0, fmt.Errorf("%w: at byte %d there is no zstd frame: is it the right file?", ErrForeign, at)
 	}
 	var h zstd.Header
