@@ -198,6 +198,19 @@ func (c *call) findGroup(idOrName string) (object, *result) {
 	return object{Value: found[0]}, nil
 }
 
+// groupID is the id of the group that the input names by id or exact name, for endpoints that want an id.
+func (c *call) groupID() (string, *result) {
+	group := c.str("group")
+	if isID(group, "00g") {
+		return group, nil
+	}
+	g, failed := c.findGroup(group)
+	if failed != nil {
+		return "", failed
+	}
+	return g.Get("id").Str(), nil
+}
+
 // namedPage is how many groups are asked for by name at once.
 const namedPage = 100
 
@@ -319,13 +332,9 @@ func mastered(g jsonval.Value, what string) *result {
 }
 
 func updateGroup(c *call) result {
-	id := c.str("group")
-	if !isID(id, "00g") {
-		g, failed := c.findGroup(id)
-		if failed != nil {
-			return *failed
-		}
-		id = g.Get("id").Str()
+	id, failed := c.groupID()
+	if failed != nil {
+		return *failed
 	}
 	return c.replace(replacement{
 		get: getGroup.Endpoint, put: putGroup.Endpoint, path: at("groupId", id), noun: "group", typ: "UserGroup",
