@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
@@ -41,27 +42,41 @@ func shared(t *testing.T, name string) []byte {
 	return b
 }
 
-// bound connects the real module to a handler.
-func bound(t *testing.T, h http.Handler, grants ...abi.Class) *host.Connection {
-	t.Helper()
+var loaded = sync.OnceValues(func() (*host.Module, error) {
 	ctx := context.Background()
 	wasm, err := pack.Cached(ctx)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	m, err := host.Load(ctx, wasm, host.LoadOptions{})
+	return host.Load(ctx, wasm, host.LoadOptions{})
+})
+
+// theModule is the real module, loaded once for all tests and closed by the end of the process.
+func theModule(t *testing.T) *host.Module {
+	t.Helper()
+	m, err := loaded()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+// bound connects the real module to a handler.
+func bound(t *testing.T, h http.Handler, grants ...abi.Class) *host.Connection {
+	t.Helper()
+	return boundWith(t, h, host.ConnectOptions{}, grants...)
+}
+
+func boundWith(t *testing.T, h http.Handler, opts host.ConnectOptions, grants ...abi.Class) *host.Connection {
+	t.Helper()
 	server := httptest.NewServer(h)
-	c, err := m.Connect(ctx, host.Config{Name: "real", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: grants},
-		host.ConnectOptions{Secrets: fixedSecret(token)})
+	opts.Secrets = fixedSecret(token)
+	c, err := theModule(t).Connect(context.Background(), host.Config{Name: "real", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: grants}, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = c.Close(ctx)
-		_ = m.Close(ctx)
+		_ = c.Close(context.Background())
 		server.Close()
 	})
 	return c

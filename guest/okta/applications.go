@@ -136,7 +136,7 @@ var applicationOperations = []operation{
 	},
 }
 
-var appExpandInput = input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… puts that user's assignment into the record"}`}
+var appExpandInput = input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… puts that user's assignment into the record; of a list, with the filter user.id eq of the same user"}`}
 
 var applicationColumns = []column{
 	{"id", abi.Varchar, "id", "the application's id"},

@@ -179,19 +179,24 @@ func (c *call) findGroup(idOrName string) (object, *result) {
 			return g, failed
 		}
 	}
-	found, failed := c.groupsNamed(idOrName)
+	return c.groupNamed(idOrName)
+}
+
+// groupNamed finds the one group of exactly this name.
+func (c *call) groupNamed(name string) (object, *result) {
+	found, failed := c.groupsNamed(name)
 	switch {
 	case failed != nil:
 		return object{}, failed
 	case len(found) == 0:
-		r := fail(abi.NotFound, string(abi.NotFound), "there is no group of id or name "+jsonval.Quote(idOrName)+": names are exact, case included")
+		r := fail(abi.NotFound, string(abi.NotFound), "there is no group of id or name "+jsonval.Quote(name)+": names are exact, case included")
 		return object{}, &r
 	case len(found) > 1:
 		var ids []string
 		for _, g := range found {
 			ids = append(ids, g.Get("id").Str()+" ("+g.Get("type").Str()+")")
 		}
-		r := refuse("ambiguous", "several groups are named "+jsonval.Quote(idOrName)+": "+strings.Join(ids, ", ")+". Give an id")
+		r := refuse("ambiguous", "several groups are named "+jsonval.Quote(name)+": "+strings.Join(ids, ", ")+". Give an id")
 		r.output = `{"groups":` + array(found, jsonval.Value.Raw) + `}`
 		return object{}, &r
 	}
@@ -204,7 +209,7 @@ func (c *call) groupID() (string, *result) {
 	if isID(group, "00g") {
 		return group, nil
 	}
-	g, failed := c.findGroup(group)
+	g, failed := c.groupNamed(group)
 	if failed != nil {
 		return "", failed
 	}

@@ -54,7 +54,7 @@ var roleOperations = []operation{
 		require:     atMostOnePrincipal,
 		example:     `{"user":"ada.lovelace@example.com"}`,
 		columns:     roleColumns,
-		endpoints:   []abi.Endpoint{getCustomRoles, getUser, getGroup, getGroups, getUserRoles, getGroupRoles, getClientRoles},
+		endpoints:   []abi.Endpoint{getCustomRoles, getUser, getGroups, getUserRoles, getGroupRoles, getClientRoles},
 		pages:       listRoles,
 	},
 	{
@@ -71,7 +71,7 @@ var roleOperations = []operation{
 		require:   atMostOnePrincipal,
 		example:   `{"role":"Password Desk"}`,
 		columns:   roleColumns,
-		endpoints: []abi.Endpoint{getCustomRole, getUser, getGroup, getGroups, getUserRole, getGroupRole, getClientRole},
+		endpoints: []abi.Endpoint{getCustomRole, getUser, getGroups, getUserRole, getGroupRole, getClientRole},
 		do:        readRole,
 	},
 	{
@@ -92,7 +92,7 @@ var roleOperations = []operation{
 			`{"if":{"required":["type"]},"then":{"not":{"anyOf":[{"required":["role"]},{"required":["resource_set"]}]}}}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, getGroup, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
+		endpoints: []abi.Endpoint{getUser, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
 		do:        assignRole,
 	},
 	{
@@ -109,7 +109,7 @@ var roleOperations = []operation{
 		},
 		require:   `"allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
-		endpoints: []abi.Endpoint{getUser, getGroup, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole},
+		endpoints: []abi.Endpoint{getUser, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole},
 		do:        revokeRole,
 	},
 }
