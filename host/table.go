@@ -14,14 +14,20 @@ import (
 	"github.com/mach5/okta-connector/host/records"
 )
 
-// Rows are the rows of one operation, fetched page by page as they are asked for. They are read once.
+// Rows are the rows of one operation, fetched page by page as they are asked for. They are read once: by All, or by
+// Next. They are not safe for concurrent use.
 type Rows struct {
 	conn    *Connection
 	ctx     context.Context
 	op      *operation
 	input   json.RawMessage
 	columns []abi.Column
-	limit   int
+	limited bool
+	left    int // rows still wanted, where limited
+	cursor  string
+	ended   bool
+	page    *Page // the last one, whose records the caller has
+	records []json.RawMessage
 }
 
 // Row is one row.
@@ -39,10 +45,11 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
-	rows := &Rows{conn: c, ctx: ctx, op: run.op, input: input, columns: run.op.Columns, limit: opts.Limit}
+	rows := &Rows{conn: c, ctx: ctx, op: run.op, input: input, columns: run.op.Columns, left: opts.Limit}
 	if n := int(gjson.GetBytes(input, "limit").Int()); n > 0 && (opts.Limit == 0 || n < opts.Limit) {
-		rows.limit = n // the input's own; its default is for invoke, which holds all that it lists
+		rows.left = n // the input's own; its default is for invoke, which holds all that it lists
 	}
+	rows.limited = rows.left > 0
 	if opts.Columns != nil {
 		rows.columns = nil
 		for _, name := range opts.Columns {
@@ -74,33 +81,59 @@ func (op *operation) column(name string) (abi.Column, error) {
 // Columns are the columns of each row.
 func (r *Rows) Columns() []abi.Column { return r.columns }
 
+// Next reads the next page and returns its records, each on one line; no records and no error is the end. They are
+// valid until the next call. The error is an OutcomeError, and ends the rows.
+func (r *Rows) Next() ([]json.RawMessage, error) {
+	r.records = r.records[:0]
+	for len(r.records) == 0 && !r.ended {
+		r.Close()
+		page, next, err := r.conn.tablePage(r.ctx, r.op, r.input, r.cursor, r.left)
+		if err != nil {
+			r.ended = true
+			return nil, err
+		}
+		r.page, r.cursor, r.ended = page, next, next == ""
+		for rec := range page.Records() {
+			r.records = append(r.records, rec.JSON)
+		}
+		if r.limited {
+			r.left -= len(r.records)
+			r.ended = r.ended || r.left <= 0
+		}
+	}
+	if len(r.records) == 0 {
+		r.Close()
+	}
+	return r.records, nil
+}
+
+// Close gives back what the last page holds; its records are not valid afterwards. It may be called at any time, and
+// more than once. Rows that are not closed cost memory until they are collected, and nothing else.
+func (r *Rows) Close() {
+	if r.page != nil {
+		r.page.release()
+		r.page = nil
+	}
+}
+
 // All walks the rows. The iteration ends after the first error, which is an OutcomeError.
 func (r *Rows) All() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		cursor, left := "", r.limit
+		defer r.Close()
 		for {
-			page, next, err := r.conn.tablePage(r.ctx, r.op, r.input, cursor, left)
+			page, err := r.Next()
 			if err != nil {
 				yield(Row{}, err)
 				return
 			}
-			goOn := true
-			for rec := range page.Records() {
-				if goOn = yield(r.row(rec.JSON), nil); !goOn {
-					break
-				}
-			}
-			n := page.Len()
-			page.release()
-			if !goOn || next == "" {
+			if len(page) == 0 {
 				return
 			}
-			if r.limit > 0 {
-				if left -= n; left <= 0 {
+			for _, record := range page {
+				if !yield(r.row(record), nil) {
 					return
 				}
 			}
-			cursor = next
 		}
 	}
 }
@@ -140,13 +173,14 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 func (r *Rows) row(record json.RawMessage) Row {
 	row := Row{Values: make([]any, len(r.columns)), Record: record}
 	for i, col := range r.columns {
-		row.Values[i] = value(record, col)
+		row.Values[i] = Value(record, col)
 	}
 	return row
 }
 
-// value reads a column out of a record.
-func value(record []byte, col abi.Column) any {
+// Value reads a column out of a record: nil for NULL and for what does not fit the column's type, else a value of that
+// type as in Row.Values. JSON is a view into the record. The record must be one that this package gave out.
+func Value(record []byte, col abi.Column) any {
 	if col.Path == "" {
 		return json.RawMessage(record)
 	}
