@@ -1,12 +1,15 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -22,6 +25,8 @@ type Rows struct {
 	op      *operation
 	input   json.RawMessage
 	columns []abi.Column
+	paths   *records.Paths
+	found   [][]byte // by columns, of the record that was looked at last
 	limited bool
 	left    int // rows still wanted, where limited
 	cursor  string
@@ -60,6 +65,11 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 			rows.columns = append(rows.columns, col)
 		}
 	}
+	paths := make([]string, len(rows.columns))
+	for i, c := range rows.columns {
+		paths[i] = c.Path
+	}
+	rows.paths, rows.found = records.NewPaths(paths), make([][]byte, len(paths))
 	return rows, nil
 }
 
@@ -172,57 +182,96 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 
 func (r *Rows) row(record json.RawMessage) Row {
 	row := Row{Values: make([]any, len(r.columns)), Record: record}
-	for i, col := range r.columns {
-		row.Values[i] = Value(record, col)
+	for i, cell := range r.Cells(record) {
+		row.Values[i] = Cell(cell).value(r.columns[i].Type)
 	}
 	return row
 }
 
-// Value reads a column out of a record: nil for NULL and for what does not fit the column's type, else a value of that
-// type as in Row.Values. JSON is a view into the record. The record must be one that this package gave out.
-func Value(record []byte, col abi.Column) any {
-	if col.Path == "" {
-		return json.RawMessage(record)
-	}
-	v := records.Get(record, col.Path)
-	if !v.Exists() || v.Type == gjson.Null {
-		return nil
-	}
-	switch col.Type {
-	case abi.Varchar:
-		if v.IsObject() || v.IsArray() {
-			return nil
-		}
-		return v.String()
-	case abi.Boolean:
-		if v.IsBool() {
-			return v.Bool()
-		}
-	case abi.BigInt:
-		if n, err := strconv.ParseInt(v.Raw, 10, 64); err == nil {
-			return n
-		}
-	case abi.Double:
-		if v.Type == gjson.Number {
-			return v.Num
-		}
-	case abi.TimestampTZ:
-		if t, ok := timestamp(v); ok {
-			return t
-		}
-	case abi.JSON:
-		return json.RawMessage(v.Raw)
-	}
-	return nil
+// Cells looks a record up: what of it stands in each column, by Columns. They are views into the record, and the slice
+// is valid until the next call.
+func (r *Rows) Cells(record json.RawMessage) [][]byte {
+	r.paths.Find(record, r.found)
+	return r.found
 }
 
-// timestamp reads the forms of time that Okta writes: RFC 3339, and in a few places a space for the T and no zone.
-func timestamp(v gjson.Result) (time.Time, bool) {
-	if v.Type != gjson.String {
+// Cell is the JSON that a record has for a column, nil for none. Its methods give it the type of the column; what does
+// not fit, and null, is not ok.
+type Cell []byte
+
+func (c Cell) value(t abi.ColumnType) any {
+	var v any
+	var ok bool
+	switch t {
+	case abi.Varchar:
+		var text string
+		text, ok = c.Text()
+		v = strings.Clone(text)
+	case abi.Boolean:
+		v, ok = c.Boolean()
+	case abi.BigInt:
+		v, ok = c.BigInt()
+	case abi.Double:
+		v, ok = c.Double()
+	case abi.TimestampTZ:
+		v, ok = c.Time()
+	case abi.JSON:
+		v, ok = json.RawMessage(c), !c.Null()
+	}
+	if !ok {
+		return nil
+	}
+	return v
+}
+
+// Null reports whether there is nothing, or null.
+func (c Cell) Null() bool { return len(c) == 0 || c[0] == 'n' }
+
+// Text is the cell as VARCHAR: a string, or a number or boolean as it is written. It may be a view into the record.
+func (c Cell) Text() (text string, ok bool) {
+	switch {
+	case c.Null() || c[0] == '{' || c[0] == '[':
+		return "", false
+	case c[0] != '"' || bytes.IndexByte(c, '\\') >= 0:
+		return gjson.ParseBytes(c).String(), true
+	case len(c) == 2:
+		return "", true
+	}
+	return unsafe.String(&c[1], len(c)-2), true
+}
+
+// Boolean is the cell as BOOLEAN.
+func (c Cell) Boolean() (v, ok bool) {
+	if len(c) == 0 {
+		return false, false
+	}
+	return c[0] == 't', c[0] == 't' || c[0] == 'f'
+}
+
+// BigInt is the cell as BIGINT.
+func (c Cell) BigInt() (int64, bool) {
+	n, err := strconv.ParseInt(string(c), 10, 64)
+	return n, err == nil
+}
+
+// Double is the cell as DOUBLE. A number that is beyond it does not fit.
+func (c Cell) Double() (float64, bool) {
+	if c.Null() || c[0] != '-' && (c[0] < '0' || c[0] > '9') {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(string(c), 64)
+	return f, err == nil
+}
+
+// Time is the cell as TIMESTAMPTZ, in UTC, of the forms of time that Okta writes: RFC 3339, and in a few places a space
+// for the T and no zone.
+func (c Cell) Time() (time.Time, bool) {
+	if c.Null() || c[0] != '"' {
 		return time.Time{}, false
 	}
+	text, _ := c.Text()
 	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999"} {
-		if t, err := time.Parse(layout, v.Str); err == nil {
+		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), true
 		}
 	}

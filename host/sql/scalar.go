@@ -1,4 +1,4 @@
-//go:build cgo && ((linux || darwin) && (amd64 || arm64) || windows && amd64)
+//go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
 
 package sql
 
@@ -10,6 +10,7 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -96,7 +97,7 @@ func (s *scalar) execute(q *query, chunk *duckdb.ChunkIteratorState) error {
 		}
 	}
 	asking.Wait()
-	out := rawVector(chunk.GetResultVector())
+	out := newVector(chunk.GetResultVector(), abi.JSON)
 	for row, a := range answers {
 		if a == nil {
 			continue
@@ -106,9 +107,9 @@ func (s *scalar) execute(q *query, chunk *duckdb.ChunkIteratorState) error {
 		case a.err != nil:
 			return a.err
 		case a.json == nil:
-			setNull(out, row)
+			out.setNull(row)
 		default:
-			assignBytes(out, row, a.json)
+			out.setText(row, a.json)
 		}
 	}
 	return nil

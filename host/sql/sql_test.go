@@ -1,4 +1,4 @@
-//go:build cgo && ((linux || darwin) && (amd64 || arm64) || windows && amd64)
+//go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
 
 package sql_test
 
@@ -31,7 +31,9 @@ var theModule = sync.OnceValues(func() (*host.Module, error) {
 
 type secret string
 
-func (s secret) Resolve(context.Context, string) (secrets.Value, error) { return secrets.New(string(s)), nil }
+func (s secret) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New(string(s)), nil
+}
 
 // connected connects the module to a server.
 func connected(t testing.TB, name string, h http.Handler) *host.Connection {

@@ -1,4 +1,4 @@
-//go:build cgo && ((linux || darwin) && (amd64 || arm64) || windows && amd64)
+//go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
 
 package sql
 
@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -89,6 +88,9 @@ type scan struct {
 	query *query
 	rows  *host.Rows
 	page  []json.RawMessage // what of it DuckDB has not got yet
+
+	asked   []int    // the columns that the query wants
+	vectors []vector // where they go, by asked
 }
 
 // ColumnInfos implements duckdb.ChunkTableSource.
@@ -148,12 +150,9 @@ func (s *scan) FillChunk(chunk duckdb.DataChunk) error {
 
 func (s *scan) fill(chunk duckdb.DataChunk) error {
 	if s.rows == nil {
-		rows, err := s.conn.Table(s.query.ctx, s.operation, s.input, host.TableOptions{})
-		if err != nil {
+		if err := s.begin(chunk); err != nil {
 			return err
 		}
-		s.rows = rows
-		s.query.hold(rows)
 	}
 	if len(s.page) == 0 {
 		var err error
@@ -162,43 +161,37 @@ func (s *scan) fill(chunk duckdb.DataChunk) error {
 		}
 	}
 	n := min(len(s.page), duckdb.GetDataChunkCapacity())
-	for i, column := range s.columns {
-		v, err := chunk.GetVector(i)
+	for i, at := range s.asked {
+		v, err := chunk.GetVector(at)
 		if err != nil {
-			continue // the query does not ask for it
-		}
-		if err := fillColumn(chunk, v, i, column, s.page[:n]); err != nil {
 			return err
+		}
+		s.vectors[i] = newVector(v, s.columns[at].Type)
+	}
+	for row, record := range s.page[:n] {
+		for i, cell := range s.rows.Cells(record) {
+			s.vectors[i].set(row, cell)
 		}
 	}
 	s.page = s.page[n:]
 	return chunk.SetSize(n)
 }
 
-// fillColumn reads one column out of records.
-func fillColumn(chunk duckdb.DataChunk, v duckdb.Vector, i int, column abi.Column, records []json.RawMessage) error {
-	raw := rawVector(v)
-	for row, record := range records {
-		var err error
-		switch value := host.Value(record, column).(type) {
-		case string:
-			assign(raw, row, value)
-		case json.RawMessage:
-			assignBytes(raw, row, value)
-		case bool:
-			err = duckdb.SetChunkValue(chunk, i, row, value)
-		case int64:
-			err = duckdb.SetChunkValue(chunk, i, row, value)
-		case float64:
-			err = duckdb.SetChunkValue(chunk, i, row, value)
-		case time.Time:
-			err = duckdb.SetChunkValue(chunk, i, row, value)
-		case nil:
-			setNull(raw, row)
-		}
-		if err != nil {
-			return err
+// begin asks for the columns that the chunk has: those that the query wants.
+func (s *scan) begin(chunk duckdb.DataChunk) error {
+	s.asked = s.asked[:0]
+	names := []string{} // no column at all: count(*)
+	for i, c := range s.columns {
+		if _, err := chunk.GetVector(i); err == nil {
+			s.asked, names = append(s.asked, i), append(names, c.Name)
 		}
 	}
+	s.vectors = make([]vector, len(s.asked))
+	rows, err := s.conn.Table(s.query.ctx, s.operation, s.input, host.TableOptions{Columns: names})
+	if err != nil {
+		return err
+	}
+	s.rows = rows
+	s.query.hold(rows)
 	return nil
 }
