@@ -9,12 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
 )
@@ -26,7 +28,6 @@ type DB struct {
 	conn    *dbsql.Conn // the only one: what a statement sets, the next one sees
 	configs []host.Config
 	byName  map[string]*host.Connection
-	jsonIs  duckdb.TypeInfo // the type JSON
 	log     *slog.Logger
 
 	mu      sync.Mutex            // held while a statement runs
@@ -62,13 +63,7 @@ func (db *DB) prepare(ctx context.Context, config Config) error {
 	if db.conn, err = db.db.Conn(ctx); err != nil {
 		return fmt.Errorf("DuckDB: %w", err)
 	}
-	if db.jsonIs, err = db.typeOf(ctx, "JSON '{}'"); err != nil {
-		return err
-	}
-	if err := duckdb.RegisterTableUDF(db.conn, "connector_table", db.table()); err != nil {
-		return err
-	}
-	if err := duckdb.RegisterScalarUDF(db.conn, "connector_scalar", &scalar{db}); err != nil {
+	if err := db.register(); err != nil {
 		return err
 	}
 	path := []string{"memory.main"}
@@ -107,6 +102,8 @@ func (db *DB) schemas() []schema {
 	taken := map[string]bool{}
 	add := func(name string, c *host.Connection) {
 		switch key := strings.ToLower(name); {
+		case !slices.Contains(c.Config().Grants, abi.Read):
+			db.log.Warn("a connection has no schema, since it does not grant read", "connection", name)
 		case reserved[key]:
 			db.log.Warn("a connection has no schema of its name, since DuckDB uses that itself: connector_table reads it", "connection", name)
 		case taken[key]:
@@ -160,15 +157,6 @@ func (db *DB) exec(ctx context.Context, statement string) error {
 	db.running.Store(q)
 	_, err := db.conn.ExecContext(ctx, statement)
 	return err
-}
-
-// typeOf is the type of an expression.
-func (db *DB) typeOf(ctx context.Context, expression string) (info duckdb.TypeInfo, err error) {
-	p, err := db.inspect(ctx, "SELECT "+expression)
-	if err != nil {
-		return nil, err
-	}
-	return p.types[0], nil
 }
 
 // prepared is what DuckDB tells of a statement before it runs.
@@ -303,13 +291,12 @@ type query struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	open    map[*host.Rows]bool
 	answers map[question]*answer // of connector_scalar
 	errs    []error
 }
 
 func newQuery(ctx context.Context) *query {
-	q := &query{open: map[*host.Rows]bool{}, answers: map[question]*answer{}}
+	q := &query{answers: map[question]*answer{}}
 	q.ctx, q.cancel = context.WithCancel(ctx)
 	return q
 }
@@ -334,21 +321,10 @@ func (q *query) cause(reported error) error {
 	return nil
 }
 
-// hold has rows closed when the statement ends, however it ends: DuckDB does not say when a LIMIT is reached.
-func (q *query) hold(r *host.Rows) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.open[r] = true
-}
-
-// end stops the requests that still run, and closes what is open. DuckDB calls none of its functions any more.
+// end stops what still runs for the statement, and forgets its answers.
 func (q *query) end() {
 	q.cancel()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for r := range q.open {
-		r.Close()
-	}
-	clear(q.open)
 	clear(q.answers)
 }

@@ -8,16 +8,14 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/duckdb/duckdb-go/v2"
+	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 )
 
-// scalar is connector_scalar.
-type scalar struct{ db *DB }
-
-// question is a call of connector_scalar, and answer what it came to.
+// question is a call of connector_scalar, and answer what it came to. Within a statement, equal calls have one answer:
+// the function is not volatile, so that DuckDB may also call it once for all rows, or while it plans.
 type question struct{ connection, operation, input string }
 
 type answer struct {
@@ -26,83 +24,42 @@ type answer struct {
 	err   error
 }
 
-// Config implements duckdb.ScalarFunc. The function is not volatile: within a statement, equal calls have one answer.
-func (s *scalar) Config() duckdb.ScalarFuncConfig {
-	varchar := info(duckdb.TYPE_VARCHAR)
-	return duckdb.ScalarFuncConfig{
-		InputTypeInfos: []duckdb.TypeInfo{varchar, varchar, varchar},
-		ResultTypeInfo: s.db.jsonIs,
-	}
-}
-
-// Executor implements duckdb.ScalarFunc.
-func (s *scalar) Executor() duckdb.ScalarFuncExecutor {
-	return duckdb.ScalarFuncExecutor{
-		ChunkContextExecutor: func(_ context.Context, chunk *duckdb.ChunkIteratorState) error {
-			q := s.db.running.Load()
-			if err := s.execute(q, chunk); err != nil {
-				return q.fail(err)
-			}
-			return nil
-		},
-		// duckdb-go writes the context of a call into what all threads of a statement share, unless a binder gave it.
-		ScalarBinder: func(ctx context.Context, _ []duckdb.ScalarUDFArg) (context.Context, error) {
-			return context.WithoutCancel(ctx), nil
-		},
-	}
-}
-
 // atOnce is how many questions are asked at a time; the connection's pacing holds besides.
 const atOnce = 8
 
-// execute answers the rows of a chunk. NULL in is NULL out, which duckdb-go sees to.
-func (s *scalar) execute(q *query, chunk *duckdb.ChunkIteratorState) error {
-	in := chunk.GetInputChunk()
-	var args [3]duckdb.VectorView[string]
-	for i := range args {
-		v, err := in.GetVector(i)
-		if err != nil {
-			return err
-		}
-		if args[i], err = duckdb.GetVectorView[string](v); err != nil {
-			return err
-		}
-	}
-	answers := make([]*answer, in.GetSize())
+// scalar answers the rows of a chunk. Any NULL in is NULL out.
+func (db *DB) scalar(q *query, chunk mapping.DataChunk, result mapping.Vector) error {
+	connections, operations, inputs := newTexts(chunk, 0), newTexts(chunk, 1), newTexts(chunk, 2)
+	answers := make([]*answer, mapping.DataChunkGetSize(chunk))
 	slots := make(chan struct{}, atOnce)
 	var asking sync.WaitGroup
 	for row := range answers {
-		var texts [3]string
-		null := false
-		for i, arg := range args {
-			value, ok, err := arg.GetValueBorrowed(row)
-			if err != nil {
-				return err
-			}
-			null = null || !ok
-			texts[i] = value
-		}
-		if null {
+		connection, okConnection := connections.at(row)
+		operation, okOperation := operations.at(row)
+		input, okInput := inputs.at(row)
+		if !okConnection || !okOperation || !okInput {
 			continue
 		}
-		a, isNew := q.answer(question{texts[0], texts[1], texts[2]})
+		asked := question{connection, operation, input}
+		a, isNew := q.answer(asked)
 		answers[row] = a
 		if isNew {
 			slots <- struct{}{}
 			asking.Go(func() {
-				defer func() { <-slots }()
-				defer close(a.ready)
-				a.json, a.err = s.ask(q.ctx, question{texts[0], texts[1], texts[2]})
+				a.json, a.err = db.ask(q.ctx, asked)
+				close(a.ready)
+				<-slots
 			})
 		}
 	}
 	asking.Wait()
-	out := newVector(chunk.GetResultVector(), abi.JSON)
+	out := newVector(result, abi.JSON)
 	for row, a := range answers {
 		if a == nil {
+			out.setNull(row)
 			continue
 		}
-		<-a.ready // another thread may have asked
+		<-a.ready // another thread may be asking
 		switch {
 		case a.err != nil:
 			return a.err
@@ -122,7 +79,6 @@ func (q *query) answer(asked question) (a *answer, isNew bool) {
 	if a := q.answers[asked]; a != nil {
 		return a, false
 	}
-	asked = question{string([]byte(asked.connection)), string([]byte(asked.operation)), string([]byte(asked.input))} // borrowed
 	a = &answer{ready: make(chan struct{})}
 	q.answers[asked] = a
 	return a, true
@@ -132,8 +88,8 @@ func (q *query) answer(asked question) (a *answer, isNew bool) {
 const maxAnswer = 16 << 20
 
 // ask reads an object, nil when it is not there, or all records of a list as an array.
-func (s *scalar) ask(ctx context.Context, asked question) (json.RawMessage, error) {
-	c, err := s.db.find(asked.connection)
+func (db *DB) ask(ctx context.Context, asked question) (json.RawMessage, error) {
+	c, err := db.find(asked.connection)
 	if err != nil {
 		return nil, err
 	}

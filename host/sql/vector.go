@@ -3,27 +3,14 @@
 package sql
 
 import (
-	"reflect"
 	"time"
 	"unsafe"
 
-	"github.com/duckdb/duckdb-go/v2"
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 )
-
-// rawVector is the DuckDB vector behind duckdb-go's: RATIONALE.md, "Why does SQL read unexported fields of duckdb-go?".
-func rawVector(v duckdb.Vector) mapping.Vector {
-	inner := reflect.ValueOf(v).FieldByName("v")
-	if inner.Kind() == reflect.Pointer && !inner.IsNil() {
-		if raw := inner.Elem().FieldByName("vec"); raw.IsValid() && raw.Type() == reflect.TypeFor[mapping.Vector]() {
-			return mapping.Vector{Ptr: raw.FieldByName("Ptr").UnsafePointer()}
-		}
-	}
-	panic("duckdb-go has renamed the fields of its vectors: host/sql/vector.go reads them")
-}
 
 // vector is a column of a chunk that is being filled. It writes to DuckDB's memory as its C API lays down: an array of
 // values, and a bit for each that is not NULL. A call into C for each would cost more than all the rest.
@@ -34,8 +21,7 @@ type vector struct {
 	validity []uint64 // made with the first NULL
 }
 
-func newVector(v duckdb.Vector, t abi.ColumnType) vector {
-	raw := rawVector(v)
+func newVector(raw mapping.Vector, t abi.ColumnType) vector {
 	return vector{raw: raw, typ: t, data: mapping.VectorGetData(raw)}
 }
 
@@ -90,8 +76,26 @@ func (v *vector) setText(row int, text []byte) {
 func (v *vector) setNull(row int) {
 	if v.validity == nil {
 		mapping.VectorEnsureValidityWritable(v.raw)
-		mask := mapping.VectorGetValidity(v.raw)
-		v.validity = unsafe.Slice((*uint64)(mask), (duckdb.GetDataChunkCapacity()+63)/64)
+		v.validity = unsafe.Slice((*uint64)(mapping.VectorGetValidity(v.raw)), (mapping.VectorSize()+63)/64)
 	}
 	v.validity[row/64] &^= 1 << (row % 64)
+}
+
+// texts reads the VARCHAR column of a chunk.
+type texts struct {
+	data     unsafe.Pointer
+	validity unsafe.Pointer // nil where nothing is NULL
+}
+
+func newTexts(chunk mapping.DataChunk, column int) texts {
+	raw := mapping.DataChunkGetVector(chunk, mapping.IdxT(column))
+	return texts{mapping.VectorGetData(raw), mapping.VectorGetValidity(raw)}
+}
+
+// at is the text of a row; NULL is not ok.
+func (t texts) at(row int) (text string, ok bool) {
+	if t.validity != nil && *(*uint64)(unsafe.Add(t.validity, row/64*8))&(1<<(row%64)) == 0 {
+		return "", false
+	}
+	return mapping.StringTData((*mapping.StringT)(unsafe.Add(t.data, uintptr(row)*unsafe.Sizeof(mapping.StringT{})))), true
 }
