@@ -105,6 +105,7 @@ type Limits struct {
 	ResultBytes int64         // of all records of one call; default 256 MiB
 	Records     int           // of one call; default 100,000
 	Concurrency int           // calls at once; default 16
+	MemoryBytes int64         // of one instance; default 64 MiB, and at most LoadOptions.Memory
 }
 
 // InvokeOptions are the choices of one invoke. The zero value is none.

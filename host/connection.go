@@ -106,7 +106,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, token: token, client: client, log: log,
 		closed: make(chan struct{})}
-	c.pool = newPool(m, limits.Concurrency, log)
+	c.pool = newPool(m, limits, log)
 	return c, nil
 }
 
@@ -119,6 +119,9 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Requests, 2_000)
 	def(&l.Records, 100_000)
 	def(&l.Concurrency, 16)
+	if l.MemoryBytes == 0 {
+		l.MemoryBytes = defaultMemory
+	}
 	if l.CallTimeout == 0 {
 		l.CallTimeout = 5 * time.Minute
 	}
@@ -141,7 +144,7 @@ func (c *Connection) Module() *Module { return c.module }
 func (c *Connection) Close(ctx context.Context) error {
 	c.closing.Do(func() {
 		close(c.closed)
-		c.pool.close(ctx)
+		c.pool.close()
 		c.client.Close()
 	})
 	return nil
