@@ -41,8 +41,8 @@ func hostFunctions() []extism.HostFunction {
 			from := min(s[1], uint64(len(body)))
 			return m.write(body[from : from+min(s[2], uint64(len(body))-from, maxMessage)])
 		}),
-		define("records_emit", two, func(_ context.Context, c *call, m *memory, s []uint64) uint64 {
-			return m.writeJSON(c.emit(s[0], m.read(s[1])))
+		define("records_emit", two, func(ctx context.Context, c *call, m *memory, s []uint64) uint64 {
+			return m.writeJSON(c.emit(ctx, s[0], m.read(s[1])))
 		}),
 		define("record_emit", one, func(_ context.Context, c *call, m *memory, s []uint64) uint64 {
 			if c.emitValue(m.copy(s[0])) != nil {

@@ -181,6 +181,9 @@ func (in *instance) call(ctx context.Context, run *call, export string, input []
 		err = ctx.Err() // it was interrupted, or is about to be: its last answer came too late
 	}
 	if err != nil {
+		if in.memory.refused.Load() {
+			err = fmt.Errorf("it wanted more than %d bytes of memory (limits.memory_bytes of the connection: raise it): %w", in.memory.limit, err)
+		}
 		return nil, err
 	}
 	if rc := api.DecodeU32(stack[0]); rc != 0 {

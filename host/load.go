@@ -37,7 +37,7 @@ const MaxModuleSize = 64 << 20
 
 const (
 	pageBytes     = 64 << 10
-	defaultMemory = 64 << 20
+	defaultMemory = 1 << 30
 )
 
 // Module is a loaded and compiled connector. It is safe for concurrent use; close it after its connections.

@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 )
@@ -24,12 +26,16 @@ func newPool(m *Module, limits Limits, log *slog.Logger) *pool {
 	return &pool{module: m, memory: min(limits.MemoryBytes, m.memory), log: log, slots: make(chan struct{}, limits.Concurrency)}
 }
 
+// errBusy is a call that found no slot in its time.
+var errBusy = errors.New("the call did not begin")
+
 // acquire waits for a slot and takes an idle instance, or makes one.
 func (p *pool) acquire(ctx context.Context) (*instance, error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, fmt.Errorf("%w: %d others ran all the time (limits.concurrency of the connection): ask for fewer at once, or raise it",
+			errBusy, cap(p.slots))
 	}
 	p.mu.Lock()
 	if n := len(p.idle); n > 0 {
@@ -91,7 +97,7 @@ func (p *pool) close() {
 func (p *pool) run(ctx context.Context, in *instance, c *call, export string, input []byte) ([]byte, error) {
 	out, err := in.call(ctx, c, export, input)
 	if err != nil {
-		if text := in.stderr.String(); text != "" {
+		if text := in.stderr.String(); text != "" && (c == nil || c.mayLog(len(text))) {
 			p.log.Debug("the module's last words", "export", export, "stderr", text)
 		}
 	}
