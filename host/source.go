@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"math/rand/v2"
@@ -257,9 +258,15 @@ func (o *SourceOptions) pollAfter(told time.Duration, quiet int) time.Duration {
 	if limit == 0 {
 		limit = time.Minute
 	}
-	d := min(told<<min(quiet, 16), max(limit, told))
+	d := min(max(told, 0), limit)
+	for range min(quiet, 16) {
+		d = min(2*d, limit)
+	}
 	return d - time.Duration(rand.Float64()*float64(d)/10)
 }
+
+// MaxCheckpoint is the largest checkpoint that a source takes, in bytes.
+const MaxCheckpoint = 256 << 10
 
 type fetched struct {
 	page *Page
@@ -284,6 +291,10 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
+	if len(checkpoint) > MaxCheckpoint || depth(checkpoint) > maxInputDepth || len(checkpoint) > 0 && !json.Valid(checkpoint) {
+		return nil, OutcomeError{run.op.Name, abi.Invalid, &abi.Error{Code: "checkpoint",
+			Message: fmt.Sprintf("the checkpoint (%d bytes) is not one that a source gave: JSON of at most %d bytes", len(checkpoint), MaxCheckpoint)}}
+	}
 	ctx, cancel := c.deadline(ctx, 0)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
@@ -303,6 +314,9 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 		outcome, detail = out.Outcome, out.Error
 	}
 	for _, w := range out.Warnings {
+		if !run.mayLog(len(w)) {
+			break
+		}
 		c.log.Warn("source", "operation", run.op.Name, "warning", w)
 	}
 	if detail != nil {

@@ -29,42 +29,6 @@ type session struct {
 // all are the session's connections.
 func (s *session) all() []*host.Connection { return append([]*host.Connection{s.conn}, s.others...) }
 
-// connectAll is connect, to every connection of the file that is of the module's kind where all is set.
-func (a *app) connectAll(ctx context.Context, all bool) (*session, error) {
-	if !all {
-		return a.connect(ctx)
-	}
-	configs, path, err := a.readConnections()
-	if err != nil {
-		return nil, err
-	}
-	s := &session{}
-	if s.module, err = a.loadModule(ctx); err != nil {
-		return nil, err
-	}
-	for _, config := range configs {
-		if config.Kind != s.module.Manifest().Kind {
-			continue
-		}
-		config.Grants = a.grants(config.Grants)
-		c, err := s.module.Connect(ctx, config, host.ConnectOptions{Limits: host.Limits{CallTimeout: a.flags.timeout}})
-		if err != nil {
-			s.close()
-			return nil, err
-		}
-		if s.conn == nil {
-			s.conn = c
-		} else {
-			s.others = append(s.others, c)
-		}
-	}
-	if s.conn == nil {
-		s.close()
-		return nil, usagef("%s: no connection of kind %s, which the module is for", path, s.module.Manifest().Kind)
-	}
-	return s, nil
-}
-
 // connect loads the module and connects it as the flags say. The module is loaded while the connection file is read or
 // the demo's org started, since each takes its time.
 func (a *app) connect(ctx context.Context, more ...func(*host.ConnectOptions)) (*session, error) {

@@ -82,7 +82,7 @@ Prometheus metrics at /metrics, and /healthz, which answers 503 when a source ha
 		if err != nil {
 			return err
 		}
-		s, err := a.connectAll(cmd.Context(), flags.all)
+		s, err := a.connectSources(cmd.Context(), flags.all)
 		if err != nil {
 			return err
 		}
@@ -157,6 +157,44 @@ func (a *app) source(ctx context.Context, s *session, name string, config json.R
 		drains = append(drains, d)
 	}
 	return a.drain(ctx, drains, flags.metrics, a.startProgress(a.toTerminal(&flags.outFlags), nil, drains...))
+}
+
+// connectSources is connect, to every connection of the file that is of the module's kind where --all is given. One of
+// them that cannot be used is an error: nobody would miss its records before they are needed.
+func (a *app) connectSources(ctx context.Context, all bool) (*session, error) {
+	if !all {
+		return a.connect(ctx)
+	}
+	configs, path, err := a.readConnections()
+	if err != nil {
+		return nil, err
+	}
+	s := &session{}
+	if s.module, err = a.loadModule(ctx); err != nil {
+		return nil, err
+	}
+	for _, config := range configs {
+		if config.Kind != s.module.Manifest().Kind {
+			continue
+		}
+		// A source is never granted more than read, so that what else the connection has needs no journal here.
+		config.Grants, config.Approve, config.MaxWritesPerMinute, config.MaxDestructivePerHour = a.grants(config.Grants), nil, 0, 0
+		c, err := s.module.Connect(ctx, config, host.ConnectOptions{Limits: host.Limits{CallTimeout: a.flags.timeout}})
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		if s.conn == nil {
+			s.conn = c
+		} else {
+			s.others = append(s.others, c)
+		}
+	}
+	if s.conn == nil {
+		s.close()
+		return nil, usagef("%s: no connection of kind %s, which the module is for", path, s.module.Manifest().Kind)
+	}
+	return s, nil
 }
 
 func hasMember(config json.RawMessage, name string) bool {

@@ -39,45 +39,58 @@ const (
 )
 
 // Value is one JSON value. The zero Value is absent; all methods can be called on it.
-type Value struct{ raw string }
+type Value struct {
+	doc *document
+	at  int32 // of its node
+}
+
+// document is text that was checked, and where its values are: one look at each byte, since a turn of a loop and a call
+// of a function are dear in a guest.
+type document struct {
+	text  string
+	nodes []node // in the order of the text: behind an array or object what is in it, names before their values
+}
+
+type node struct {
+	start, end int32 // of its text
+	next       int32 // the node behind it and all that is in it
+	kind       Kind
+	escaped    bool // a string with a backslash
+}
 
 // Parse checks that text is one JSON value, white space around it aside.
 func Parse(text string) (Value, error) {
-	start := skipSpace(text, 0)
-	end, err := check(text, start, 0)
+	doc := &document{text: text, nodes: make([]node, 0, 4+len(text)/16)}
+	end, err := doc.value(skipSpace(text, 0), 0)
 	if err != nil {
 		return Value{}, err
 	}
 	if skipSpace(text, end) != len(text) {
 		return Value{}, ErrSyntax
 	}
-	return Value{text[start:end]}, nil
+	return Value{doc, 0}, nil
 }
 
+func (v Value) node() *node { return &v.doc.nodes[v.at] }
+
 // Raw is the text of the value, "" when it is absent.
-func (v Value) Raw() string { return v.raw }
+func (v Value) Raw() string {
+	if v.doc == nil {
+		return ""
+	}
+	n := v.node()
+	return v.doc.text[n.start:n.end]
+}
 
 // Exists reports whether the value is there; null is.
-func (v Value) Exists() bool { return v.raw != "" }
+func (v Value) Exists() bool { return v.doc != nil }
 
 // Kind tells the type of the value.
 func (v Value) Kind() Kind {
-	if v.raw == "" {
+	if v.doc == nil {
 		return None
 	}
-	switch v.raw[0] {
-	case 'n':
-		return Null
-	case 't', 'f':
-		return Bool
-	case '"':
-		return String
-	case '[':
-		return Array
-	case '{':
-		return Object
-	}
-	return Number
+	return v.node().kind
 }
 
 // Get follows object keys. Of members with the same name the last counts, as in most readers.
@@ -92,22 +105,25 @@ func (v Value) member(name string) (found Value) {
 	if v.Kind() != Object {
 		return Value{}
 	}
-	s := v.raw
-	i := skipSpace(s, 1)
-	for s[i] != '}' {
-		end := stringEnd(s, i)
-		key := s[i+1 : end-1]
-		match := key == name || strings.IndexByte(key, '\\') >= 0 && unquote(s[i:end]) == name
-		i = skipSpace(s, skipSpace(s, end)+1)
-		end = valueEnd(s, i)
-		if match {
-			found = Value{s[i:end]}
+	nodes := v.doc.nodes
+	for i, end := v.at+1, v.node().next; i < end; i = nodes[i+1].next {
+		n := &nodes[i]
+		if !n.escaped && int(n.end-n.start) != len(name)+2 {
+			continue
 		}
-		if i = skipSpace(s, end); s[i] == ',' {
-			i = skipSpace(s, i+1)
+		if v.doc.str(n) == name {
+			found = Value{v.doc, i + 1}
 		}
 	}
 	return found
+}
+
+// str is the string of a node.
+func (d *document) str(n *node) string {
+	if n.escaped {
+		return unquote(d.text[n.start+1 : n.end-1])
+	}
+	return d.text[n.start+1 : n.end-1]
 }
 
 // Str is the string, or "" for any other kind.
@@ -115,12 +131,12 @@ func (v Value) Str() string {
 	if v.Kind() != String {
 		return ""
 	}
-	return unquote(v.raw)
+	return v.doc.str(v.node())
 }
 
 // Int is the number when it is a whole one, else 0.
 func (v Value) Int() int64 {
-	n, err := strconv.ParseInt(v.raw, 10, 64)
+	n, err := strconv.ParseInt(v.Raw(), 10, 64)
 	if err != nil {
 		return 0
 	}
@@ -128,7 +144,7 @@ func (v Value) Int() int64 {
 }
 
 // True reports whether the value is true.
-func (v Value) True() bool { return v.raw == "true" }
+func (v Value) True() bool { return v.Raw() == "true" }
 
 // Members walks an object in the order of its text; any other kind has none.
 func (v Value) Members() iter.Seq2[string, Value] {
@@ -136,17 +152,10 @@ func (v Value) Members() iter.Seq2[string, Value] {
 		if v.Kind() != Object {
 			return
 		}
-		i := skipSpace(v.raw, 1)
-		for v.raw[i] != '}' {
-			end := stringEnd(v.raw, i)
-			key := unquote(v.raw[i:end])
-			i = skipSpace(v.raw, skipSpace(v.raw, end)+1)
-			end = valueEnd(v.raw, i)
-			if !yield(key, Value{v.raw[i:end]}) {
+		nodes := v.doc.nodes
+		for i, end := v.at+1, v.node().next; i < end; i = nodes[i+1].next {
+			if !yield(v.doc.str(&nodes[i]), Value{v.doc, i + 1}) {
 				return
-			}
-			if i = skipSpace(v.raw, end); v.raw[i] == ',' {
-				i = skipSpace(v.raw, i+1)
 			}
 		}
 	}
@@ -158,14 +167,10 @@ func (v Value) Elements() iter.Seq[Value] {
 		if v.Kind() != Array {
 			return
 		}
-		i := skipSpace(v.raw, 1)
-		for v.raw[i] != ']' {
-			end := valueEnd(v.raw, i)
-			if !yield(Value{v.raw[i:end]}) {
+		nodes := v.doc.nodes
+		for i, end := v.at+1, v.node().next; i < end; i = nodes[i].next {
+			if !yield(Value{v.doc, i}) {
 				return
-			}
-			if i = skipSpace(v.raw, end); v.raw[i] == ',' {
-				i = skipSpace(v.raw, i+1)
 			}
 		}
 	}
@@ -187,7 +192,7 @@ func (v Value) Contains(want Value) bool {
 
 // Equal compares by meaning: the order of members, white space and the spelling of strings and numbers do not count.
 func (v Value) Equal(w Value) bool {
-	if v.raw == w.raw {
+	if v.Raw() == w.Raw() {
 		return true
 	}
 	kind := v.Kind()
@@ -198,8 +203,8 @@ func (v Value) Equal(w Value) bool {
 	case String:
 		return v.Str() == w.Str()
 	case Number:
-		a, errA := strconv.ParseFloat(v.raw, 64)
-		b, errB := strconv.ParseFloat(w.raw, 64)
+		a, errA := strconv.ParseFloat(v.Raw(), 64)
+		b, errB := strconv.ParseFloat(w.Raw(), 64)
 		// Whole numbers beyond a float's precision are equal only when written alike.
 		return errA == nil && errB == nil && a == b && a < 1<<53 && a > -1<<53
 	case Object:
@@ -261,83 +266,52 @@ func plainEnd(s string, i int) int {
 	return i
 }
 
-// stringEnd is the index behind the string that starts at i in checked text.
-func stringEnd(s string, i int) int {
-	for i++; ; i++ {
-		if i = plainEnd(s, i); s[i] == '"' {
-			return i + 1
-		}
-		i++ // what is escaped
-	}
-}
-
-// valueEnd is the index behind the value that starts at i in checked text.
-func valueEnd(s string, i int) int {
-	switch s[i] {
-	case '"':
-		return stringEnd(s, i)
-	case '{', '[':
-		depth := 0
-		for {
-			switch s[i] {
-			case '"':
-				i = stringEnd(s, i) - 1
-			case '{', '[':
-				depth++
-			case '}', ']':
-				if depth--; depth == 0 {
-					return i + 1
-				}
-			}
-			i++
-		}
-	}
-	for i < len(s) && s[i] > ' ' && s[i] != ',' && s[i] != ']' && s[i] != '}' {
-		i++
-	}
-	return i
-}
-
-// check returns the index behind the value that starts at i.
-func check(s string, i, depth int) (int, error) {
+// value checks the value that starts at i, adds its nodes, and returns the index behind it.
+func (d *document) value(i, depth int) (end int, err error) {
+	s := d.text
 	if i >= len(s) {
 		return 0, ErrSyntax
 	}
+	at, kind := len(d.nodes), None
 	switch c := s[i]; {
-	case c == '{' || c == '[':
-		return checkContainer(s, i, depth)
 	case c == '"':
-		return checkString(s, i)
+		return d.string(i)
+	case c == '{':
+		return d.container(i, depth, Object, '}')
+	case c == '[':
+		return d.container(i, depth, Array, ']')
 	case c == '-' || c >= '0' && c <= '9':
-		return checkNumber(s, i)
-	}
-	for _, word := range [...]string{"true", "false", "null"} {
-		if strings.HasPrefix(s[i:], word) {
-			return i + len(word), nil
+		kind = Number
+		if end, err = checkNumber(s, i); err != nil {
+			return 0, err
 		}
+	case strings.HasPrefix(s[i:], "true"):
+		kind, end = Bool, i+4
+	case strings.HasPrefix(s[i:], "false"):
+		kind, end = Bool, i+5
+	case strings.HasPrefix(s[i:], "null"):
+		kind, end = Null, i+4
+	default:
+		return 0, ErrSyntax
 	}
-	return 0, ErrSyntax
+	d.nodes = append(d.nodes, node{start: int32(i), end: int32(end), next: int32(at + 1), kind: kind})
+	return end, nil
 }
 
-func checkContainer(s string, i, depth int) (int, error) {
+func (d *document) container(i, depth int, kind Kind, closing byte) (int, error) {
 	if depth == MaxDepth {
 		return 0, ErrDepth
 	}
-	object, closing := s[i] == '{', byte(']')
-	if object {
-		closing = '}'
-	}
+	s, at := d.text, len(d.nodes)
+	d.nodes = append(d.nodes, node{start: int32(i), kind: kind})
 	i = skipSpace(s, i+1)
-	if i < len(s) && s[i] == closing {
-		return i + 1, nil
-	}
-	for {
+	for empty := i < len(s) && s[i] == closing; !empty; {
 		var err error
-		if object {
+		if kind == Object {
 			if i >= len(s) || s[i] != '"' {
 				return 0, ErrSyntax
 			}
-			if i, err = checkString(s, i); err != nil {
+			if i, err = d.string(i); err != nil {
 				return 0, err
 			}
 			if i = skipSpace(s, i); i >= len(s) || s[i] != ':' {
@@ -345,31 +319,35 @@ func checkContainer(s string, i, depth int) (int, error) {
 			}
 			i = skipSpace(s, i+1)
 		}
-		if i, err = check(s, i, depth+1); err != nil {
+		if i, err = d.value(i, depth+1); err != nil {
 			return 0, err
 		}
 		if i = skipSpace(s, i); i >= len(s) {
 			return 0, ErrSyntax
 		}
-		switch s[i] {
-		case closing:
-			return i + 1, nil
-		case ',':
-			i = skipSpace(s, i+1)
-		default:
+		if s[i] == closing {
+			break
+		}
+		if s[i] != ',' {
 			return 0, ErrSyntax
 		}
+		i = skipSpace(s, i+1)
 	}
+	d.nodes[at].end, d.nodes[at].next = int32(i+1), int32(len(d.nodes))
+	return i + 1, nil
 }
 
-func checkString(s string, i int) (int, error) {
-	for i++; ; i++ {
+func (d *document) string(start int) (int, error) {
+	s, escaped := d.text, false
+	for i := start + 1; ; i++ {
 		if i = plainEnd(s, i); i >= len(s) || s[i] < 0x20 {
 			return 0, ErrSyntax
 		}
 		if s[i] == '"' {
+			d.nodes = append(d.nodes, node{start: int32(start), end: int32(i + 1), next: int32(len(d.nodes) + 1), kind: String, escaped: escaped})
 			return i + 1, nil
 		}
+		escaped = true
 		if i++; i >= len(s) {
 			return 0, ErrSyntax
 		}
@@ -424,12 +402,8 @@ func hex4(s string, i int) (rune, bool) {
 	return rune(n), err == nil && s[i] != '+' && s[i] != '_'
 }
 
-// unquote decodes a checked string, quotes included.
-func unquote(raw string) string {
-	body := raw[1 : len(raw)-1]
-	if strings.IndexByte(body, '\\') < 0 {
-		return body
-	}
+// unquote decodes what stands between the quotes of a checked string.
+func unquote(body string) string {
 	out := make([]byte, 0, len(body))
 	for i := 0; i < len(body); i++ {
 		if body[i] != '\\' {

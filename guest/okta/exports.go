@@ -21,6 +21,7 @@ type call struct {
 
 	settling bool // an earlier run ended when a write may have left
 	planning bool // a write was held back: what it would change still is as it was
+	tabled   bool // the call is a page of a table, which ends where a source would have caught up
 
 	auth   string
 	denied string // why there is no auth
@@ -110,6 +111,7 @@ func Table(host hostcall.Host, text string) (string, error) {
 	if err != nil || !c.op.on(abi.SQL) {
 		return "", errCall
 	}
+	c.tabled = true
 	var r result
 	switch op := c.op; {
 	case op.pager() != nil:
