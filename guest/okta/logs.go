@@ -165,18 +165,19 @@ type checkpoint struct {
 	link      string // path and query of the next page
 	since     string // where the first page began; until an event was seen
 	published string // of the events that were seen, the latest that ended a page
+	again     bool   // the link was that of the page that gave it
 }
 
 func (p checkpoint) json() string {
 	var w jsonval.Writer
-	return w.Int("v", 1).StrIf("link", p.link).StrIf("since", p.since).StrIf("published", p.published).String()
+	return w.Int("v", 1).StrIf("link", p.link).StrIf("since", p.since).StrIf("published", p.published).BoolIf("again", p.again).String()
 }
 
 func readCheckpoint(v jsonval.Value) (checkpoint, bool) {
 	if k := v.Kind(); k == jsonval.None || k == jsonval.Null {
 		return checkpoint{}, true
 	}
-	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str()}
+	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str(), v.Get("again").True()}
 	return p, v.Get("v").Raw() == "1" && (p.link != "" || p.since != "")
 }
 
@@ -233,10 +234,13 @@ func pollPage(c *call, at checkpoint) page {
 	next.saw(sum.Last.Get("published").Str())
 	switch link := withoutOrigin(nextLink(resp.HeaderValues("link"))); {
 	case link != "" && link == at.link && !p.caughtUp:
-		p.caughtUp = true
-		p.warnings = append(p.warnings, "Okta's next link points to its own page: waiting for another")
+		// The page before may have been given again. A link that stays the same leads nowhere.
+		if next.again = true; at.again {
+			p.caughtUp = true
+			p.warnings = append(p.warnings, "Okta's next link points to its own page: waiting for another")
+		}
 	case link != "":
-		if next.link = link; asked < size && p.caughtUp { // the query is no longer too heavy
+		if next.link, next.again = link, false; asked < size && p.caughtUp { // the query is no longer too heavy
 			next.link = withLimit(link, size)
 		}
 	case at.link == "" && next.published != "":
