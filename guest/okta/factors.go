@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	getFactors   = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/factors", Bucket: "/api/v1", Scopes: []string{"okta.users.read"}}
-	deleteFactor = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/factors/{factorId}", Bucket: "/api/v1", Scopes: manageUsers}
+	getFactors   = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/factors", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
+	deleteFactor = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/factors/{factorId}", Bucket: "/api/v1/users", Scopes: manageUsers}
 )
 
 var factorOperations = []operation{

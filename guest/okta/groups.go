@@ -19,7 +19,7 @@ var (
 	getGroup          = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: readGroups}
 	putGroup          = abi.Endpoint{Endpoint: "PUT /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: manageGroups}
 	deleteGroup       = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: manageGroups}
-	getUserGroups     = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}/groups", Bucket: "/api/v1/users", Scopes: readGroups}
+	getUserGroups     = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}/groups", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
 	putGroupMember    = abi.Endpoint{Endpoint: "PUT /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 	deleteGroupMember = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 )
