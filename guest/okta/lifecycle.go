@@ -48,7 +48,7 @@ var deactivation = lifecycleAction{name: "deactivate", from: append([]string{"ST
 	email: true}
 
 // lifecycleRequire keeps fields from actions that do not take them: what nothing enforces is an error.
-const lifecycleRequire = `"allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
+const lifecycleRequire = `"description":"send_email goes with activate, deactivate and reset_password; revoke_sessions with expire_password_with_temp_password and reset_password","allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
 	`{"if":{"required":["revoke_sessions"]},"then":{"properties":{"action":{"enum":["expire_password_with_temp_password","reset_password"]}}}}]`
 
 func lifecycleEndpoints() []abi.Endpoint {

@@ -50,7 +50,7 @@ var userOperations = []operation{
 			{"include_deprovisioned", false, `{"type":"boolean","default":false,"description":"DEPROVISIONED users too"}`},
 			limitInput, pageSize200, cursorInput,
 		},
-		require: `"allOf":[{"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]},{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},{"required":["cursor"]}]}}},` +
+		require: `"description":"q goes without status, filter, include_deprovisioned and cursor; include_deprovisioned without status and filter","allOf":[{"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]},{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},{"required":["cursor"]}]}}},` +
 			`{"if":{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]}]}}}]`,
 		example:   `{"status":"LOCKED_OUT","limit":100}`,
 		key:       "id",
@@ -129,7 +129,7 @@ var userOperations = []operation{
 			{"credentials", false, `{"type":"object","minProperties":1,"description":"password, recovery_question or provider, as in Okta's API","x-sensitive":true}`},
 			boolInput("replace", "the profile given is the whole one: attributes that it lacks are cleared"),
 		},
-		require:   `"anyOf":[{"required":["profile"]},{"required":["credentials"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
+		require:   `"description":"at least one of profile and credentials; replace goes with profile","anyOf":[{"required":["profile"]},{"required":["credentials"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
 		example:   `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`,
 		key:       "id",
 		endpoints: []abi.Endpoint{getUser, updateUserPart, replaceUser},
