@@ -16,6 +16,11 @@ import (
 // actor is a connection with every grant to an org of its own.
 func actor(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host.Connection, *oktatest.Server) {
 	t.Helper()
+	return actorOn(t, oktatest.Config{}, change)
+}
+
+func actorOn(t *testing.T, sim oktatest.Config, change func(*host.Config, *host.ConnectOptions)) (*host.Connection, *oktatest.Server) {
+	t.Helper()
 	ctx := context.Background()
 	wasm, err := pack.Cached(ctx)
 	if err != nil {
@@ -25,9 +30,9 @@ func actor(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host
 	if err != nil {
 		t.Fatal(err)
 	}
-	org := oktatest.New(oktatest.Config{}).Start()
+	org := oktatest.New(sim).Start()
 	cfg := host.Config{Name: "actor", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:X", Grants: abi.Classes()}
-	opts := host.ConnectOptions{Secrets: fixedSecret(org.Org.Token())}
+	opts := host.ConnectOptions{Secrets: fixedSecret(org.Org.Token()), Sleep: briefly}
 	if change != nil {
 		change(&cfg, &opts)
 	}

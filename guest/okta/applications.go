@@ -189,7 +189,8 @@ func (c *call) assigned(req hostcall.Request) (object, *result) {
 	if failed == nil || failed.err.Upstream == nil || failed.err.Upstream.Status != 404 {
 		return o, failed
 	}
-	if o.gone = !(oktaError{*failed.err.Upstream}).missing("AppInstance"); o.gone {
+	up := oktaError{*failed.err.Upstream}
+	if o.gone = up.Code == "E0000007" && !up.missing("AppInstance"); o.gone {
 		failed = &result{outcome: abi.NotFound, err: failed.err}
 	}
 	return o, failed
@@ -229,6 +230,7 @@ func assignAppUser(c *call) result {
 		request: req, typ: "AppInstance", noun: "application",
 		what:   "assigning application " + app + " to user " + user,
 		undone: "the application was not assigned",
+		trace:  before.Get("lastUpdated").Str(),
 		refused: func(r result) result {
 			if upstreamCode(r) == "E0000062" { // assigned already
 				if now, failed := c.appUser(app, user); failed == nil && has(now) {
@@ -240,12 +242,16 @@ func assignAppUser(c *call) result {
 		look: func() (reading, result) {
 			now, failed := c.appUser(app, user)
 			switch {
-			case failed != nil && !now.gone || secrets.Get("password").Exists():
+			case secrets.Get("password").Exists(): // cannot be read
+				return blind, result{}
+			case failed != nil && !now.gone:
 				return untold, result{}
 			case has(now):
 				return holds, result{output: now.Raw()}
+			case unmovedAssignment(before, now):
+				return absent, result{}
 			}
-			return absent, result{}
+			return untold, result{} // somebody else changed it meanwhile
 		},
 	})
 }
@@ -257,6 +263,11 @@ func missingUser(r result, typ, noun string) result {
 		r.err.Message = "there is no such " + noun + ". " + r.err.Message
 	}
 	return r
+}
+
+// unmovedAssignment reports whether an assignment is as it was read before, or still not there.
+func unmovedAssignment(before, now object) bool {
+	return before.gone && now.gone || !before.gone && !now.gone && before.Get("lastUpdated").Equal(now.Get("lastUpdated"))
 }
 
 func assignment(app, who, id string, assigned bool) string {
@@ -287,6 +298,9 @@ func unassignAppUser(c *call) result {
 			": take the user out of it, or the application from it")
 	}
 	if before.Get("scope").Str() == "GROUP" {
+		if c.settling { // the earlier run found it assigned directly, or it would not have written
+			return c.reconciled(result{output: output})
+		}
 		return throughGroup()
 	}
 	return c.change(change{
@@ -294,6 +308,7 @@ func unassignAppUser(c *call) result {
 		typ:     "AppInstance", noun: "application",
 		what:   "taking application " + app + " from user " + user,
 		undone: "the user still has the application",
+		trace:  before.Get("created").Str(),
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
 			switch {
@@ -301,8 +316,10 @@ func unassignAppUser(c *call) result {
 				t := throughGroup()
 				t.err.Upstream = r.err.Upstream
 				return t
-			case r.err.Upstream != nil && r.err.Upstream.Status == 404 && !(oktaError{*r.err.Upstream}).missing("AppInstance"):
-				return result{outcome: abi.Unchanged, output: output}
+			case r.err.Upstream != nil && r.err.Upstream.Status == 404:
+				if now, _ := c.appUser(app, user); now.gone { // somebody else was faster
+					return result{outcome: abi.Unchanged, output: output}
+				}
 			}
 			return r
 		},
@@ -336,7 +353,19 @@ func assignAppGroup(c *call) result {
 		what:    "assigning application " + app + " to group " + group,
 		undone:  "the application was not assigned",
 		refused: func(r result) result { return missingUser(r, "UserGroup", "group") },
-		look:    looking(func() (object, *result) { return c.appGroup(app, group) }, has, func(a object) string { return a.Raw() }),
+		trace:   before.Get("lastUpdated").Str(),
+		look: func() (reading, result) {
+			now, failed := c.appGroup(app, group)
+			switch {
+			case failed != nil && !now.gone:
+				return untold, result{}
+			case has(now):
+				return holds, result{output: now.Raw()}
+			case unmovedAssignment(before, now):
+				return absent, result{}
+			}
+			return untold, result{} // somebody else changed it meanwhile
+		},
 	})
 }
 
@@ -355,9 +384,10 @@ func unassignAppGroup(c *call) result {
 		typ:     "AppInstance", noun: "application",
 		what:   "taking application " + app + " from group " + group,
 		undone: "the group still has the application",
+		trace:  before.Get("lastUpdated").Str(),
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
-			if r.err.Upstream != nil && r.err.Upstream.Status == 404 && !(oktaError{*r.err.Upstream}).missing("AppInstance") {
+			if now, _ := c.appGroup(app, group); r.err.Upstream != nil && r.err.Upstream.Status == 404 && now.gone { // somebody else was faster
 				return result{outcome: abi.Unchanged, output: output}
 			}
 			return r

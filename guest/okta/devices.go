@@ -157,20 +157,26 @@ func moveDevice(c *call) result {
 		}
 	}
 	output := states(id, before.Get("profile", "displayName").Str(), before.Get("status").Str(), "DELETED")
-	return c.change(change{
+	gone := looking(func() (object, *result) { return c.device(id) }, func(d object) bool { return d.gone }, func(object) string { return output })
+	r := c.change(change{
 		request: hostcall.Request{Endpoint: deleteDevice.Endpoint, Path: at("deviceId", id)},
 		typ:     "Device", noun: "device",
 		what:   "deleting device " + id,
-		undone: "the device was deactivated and not deleted",
+		undone: "the device is deactivated and was not deleted",
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
-			if r.outcome == abi.NotFound { // somebody else was faster
-				return result{outcome: abi.Succeeded, output: output}
+			if is, now := gone(); r.outcome == abi.NotFound && is == holds { // somebody else was faster
+				now.outcome = abi.Unchanged
+				return now
 			}
 			return r
 		},
-		look: looking(func() (object, *result) { return c.device(id) }, func(d object) bool { return d.gone }, func(object) string { return output }),
+		look: gone,
 	})
+	if c.wrote && r.outcome == abi.Unchanged {
+		r.outcome = abi.Succeeded // the deactivation was this call's
+	}
+	return r
 }
 
 func (c *call) setDevice(before object, action string) result {
@@ -190,6 +196,7 @@ func (c *call) setDevice(before object, action string) result {
 			typ:     "Device", noun: "device",
 			what:   action + " of device " + id,
 			undone: "the device is still " + status,
+			trace:  before.Get("lastUpdated").Str(),
 			done: func(hostcall.Response) result {
 				r := result{outcome: abi.Succeeded}
 				now, failed := c.device(id)
@@ -205,8 +212,18 @@ func (c *call) setDevice(before object, action string) result {
 				}
 				return r
 			},
-			look: looking(func() (object, *result) { return c.device(id) }, func(d object) bool { return d.Get("status").Str() == m.to },
-				func(object) string { return states(id, name, status, m.to) }),
+			look: func() (reading, result) {
+				now, failed := c.device(id)
+				switch {
+				case failed != nil:
+					return untold, result{}
+				case now.Get("status").Str() == m.to:
+					return holds, result{output: states(id, name, status, m.to)}
+				case now.Get("status").Str() == status:
+					return absent, result{}
+				}
+				return untold, result{} // somebody else moved it meanwhile
+			},
 		})
 	}
 	return fail(abi.Invalid, "input", "there is no action "+action)
