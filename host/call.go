@@ -26,16 +26,17 @@ import (
 // call is one run of an export: what it may do, what it did, and what it got. The policy is bound here and nowhere
 // else: an instance has none.
 type call struct {
-	conn    *Connection
-	op      *operation
-	class   abi.Class // in force for this input
-	surface abi.Surface
-	in      *instance // that runs it
-	gate    gate
-	settle  bool        // an earlier run of this invoke ended when a write may have left
-	since   time.Time   // when that was, by the service's clock
-	ceiling *errCeiling // that held a write back
-	unkept  error       // why the journal could not note a write, which was held back then
+	conn      *Connection
+	op        *operation
+	class     abi.Class // in force for this input
+	surface   abi.Surface
+	in        *instance // that runs it
+	gate      gate
+	settle    bool        // an earlier run of this invoke ended when a write may have left
+	since     time.Time   // when that was, by the service's clock
+	ceiling   *errCeiling // that held a write back
+	unkept    error       // why the journal could not note a write, which was held back then
+	uncounted bool        // the last write counted by this machine's clock alone
 
 	placeholder string
 	bodies      []body         // by handle - 1
@@ -161,6 +162,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	if endpoint.Method() != http.MethodGet {
 		c.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500
 		c.leaving.Store(false)
+		c.countAgain(ctx)
 	}
 	c.requests = append(c.requests, meta)
 	if c.conn.log.Enabled(ctx, slog.LevelDebug) {

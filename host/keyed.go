@@ -158,15 +158,11 @@ func (c *call) underCeilings(ctx context.Context) error {
 	if len(ceilings) == 0 {
 		return nil
 	}
-	kinds := []string{"write"}
-	if c.class == abi.Destructive {
-		kinds = append(kinds, string(abi.Destructive))
-	}
 	at := c.conn.clock.now()
-	if at.IsZero() {
+	if c.uncounted = at.IsZero(); c.uncounted {
 		at = c.conn.opts.Now()
 	}
-	wait, passed, err := c.conn.opts.Journal.Take(ctx, c.conn.scope(), kinds, ceilings, at)
+	wait, passed, err := c.conn.opts.Journal.Take(ctx, c.conn.scope(), c.kinds(), ceilings, at)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the write could not be counted under the connection's ceilings, so that it was not sent: %w", err)
@@ -174,6 +170,29 @@ func (c *call) underCeilings(ctx context.Context) error {
 		return errCeiling{passed, wait}
 	}
 	return nil
+}
+
+// kinds are what a write of the call counts as.
+func (c *call) kinds() []string {
+	if c.class == abi.Destructive {
+		return []string{"write", string(abi.Destructive)}
+	}
+	return []string{"write"}
+}
+
+// countAgain counts a write that left before Okta's clock was known, and so by this machine's, by Okta's too.
+func (c *call) countAgain(ctx context.Context) {
+	at := c.conn.clock.now()
+	if !c.uncounted || at.IsZero() {
+		return
+	}
+	c.uncounted = false
+	if d := at.Sub(c.conn.opts.Now()); d > -time.Minute && d < time.Minute {
+		return
+	}
+	if _, _, err := c.conn.opts.Journal.Take(context.WithoutCancel(ctx), c.conn.scope(), c.kinds(), nil, at); err != nil {
+		c.conn.log.Error("a write counts under the ceilings by this machine's clock alone", "operation", c.op.Name, "error", err.Error())
+	}
 }
 
 // serviceClock is the service's own clock, as the Date of its answers tells it. The local one only measures how long

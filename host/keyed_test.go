@@ -25,7 +25,7 @@ func openJournal(t *testing.T, opts journal.Options) *journal.File {
 	return j
 }
 
-func withJournal(j *journal.File) func(*host.Config, *host.ConnectOptions) {
+func withJournal(j journal.Journal) func(*host.Config, *host.ConnectOptions) {
 	return func(_ *host.Config, o *host.ConnectOptions) { o.Journal = j }
 }
 

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -28,8 +30,9 @@ type Options struct {
 // File is a Journal in a file of bbolt, for the processes of one machine: it is open only while something is read or
 // written, and a key in use is locked by a file of its own, which the system unlocks when the process ends.
 type File struct {
-	path string
-	opts Options
+	path   string
+	opts   Options
+	broken atomic.Pointer[error] // it was found to be damaged: bbolt may hold it open since
 }
 
 var _ Journal = (*File)(nil)
@@ -52,7 +55,34 @@ func Open(path string, opts Options) (*File, error) {
 	if err := os.MkdirAll(f.locks(), 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
+	if err := f.create(); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
 	return f, f.update(context.Background(), f.expire)
+}
+
+// create puts an empty journal where there is none, whole or not at all: a process that is killed meanwhile leaves no
+// half of one.
+func (f *File) create() error {
+	if _, err := os.Lstat(f.path); !errors.Is(err, os.ErrNotExist) {
+		return nil // what it is shows when it is opened
+	}
+	dir, err := os.MkdirTemp(f.locks(), "new-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	db, err := bbolt.Open(filepath.Join(dir, "journal"), 0o600, nil)
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	if err := os.Link(filepath.Join(dir, "journal"), f.path); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 func (f *File) locks() string { return f.path + ".locks" }
@@ -64,6 +94,9 @@ const openTimeout = 30 * time.Second
 type buckets struct{ keys, writes *bbolt.Bucket }
 
 func (f *File) update(ctx context.Context, do func(buckets) error) (err error) {
+	if broken := f.broken.Load(); broken != nil {
+		return *broken
+	}
 	// bbolt believes what it reads: a damaged page is an index out of range, or an address that is not there.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -77,7 +110,7 @@ func (f *File) update(ctx context.Context, do func(buckets) error) (err error) {
 	}
 	db, err := bbolt.Open(f.path, 0o600, &bbolt.Options{Timeout: timeout})
 	switch {
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+	case err != nil && strings.HasPrefix(err.Error(), "file size too small"), errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
 		return f.damaged(err)
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("journal %s: another process has had it open for %s", f.path, timeout.Round(time.Millisecond))
@@ -107,7 +140,12 @@ func (f *File) update(ctx context.Context, do func(buckets) error) (err error) {
 }
 
 func (f *File) damaged(why error) error {
-	return fmt.Errorf("%w: %s (%w): move it away to begin a new one; what ran under its keys and ended in doubt must be looked at by hand", ErrDamaged, f.path, why)
+	if errors.Is(why, ErrDamaged) {
+		return why
+	}
+	err :=  fmt.Errorf("%w: %s (%w): move it away to begin a new one; what ran under its keys and ended in doubt must be looked at by hand", ErrDamaged, f.path, why)
+	f.broken.Store(&err)
+	return err
 }
 
 // expire forgets keys that are over their time.
