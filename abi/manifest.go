@@ -36,7 +36,8 @@ type Operation struct {
 	InputSchema json.RawMessage `json:"input_schema"`      // JSON Schema 2020-12
 	Example     json.RawMessage `json:"example,omitempty"` // an input that the schema takes
 	Columns     []Column        `json:"columns,omitempty"`
-	Key         string          `json:"key,omitempty"` // path of the key in a record: stable and unique within the connection
+	Single      bool            `json:"single,omitempty"` // as a table, it has at most one row
+	Key         string          `json:"key,omitempty"`    // path of the key in a record: stable and unique within the connection
 	Endpoints   []Endpoint      `json:"endpoints"`
 }
 

@@ -2,35 +2,34 @@ package host
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// allowedImports is everything that a module may import: the memory of Extism's kernel, our own functions, and what the
-// Go runtime needs of WASI. There is no file, no socket, no http_request, no variable store and no configuration in it.
-func allowedImports(module, name string) bool {
-	switch module {
-	case "extism:host/env":
-		switch name {
-		case "alloc", "free", "length", "length_unsafe", "load_u8", "load_u64", "store_u8", "store_u64",
-			"input_length", "input_load_u8", "input_load_u64", "output_set", "error_set":
-			return true
-		}
-	case abi.Namespace:
-		switch name {
-		case "http_send", "body_read", "records_emit", "record_emit", "secret_get", "wait":
-			return true
-		}
-	case "wasi_snapshot_preview1":
-		switch name {
-		case "args_get", "args_sizes_get", "environ_get", "environ_sizes_get", "clock_time_get", "random_get",
-			"fd_close", "fd_read", "fd_write", "fd_fdstat_get", "fd_fdstat_set_flags", "fd_prestat_get",
-			"fd_prestat_dir_name", "poll_oneoff", "sched_yield", "proc_exit":
-			return true
-		}
-	}
-	return false
+// allowedImports is everything that a module may import, and of what type ("i64 i64 -> i64"): the memory of messages, our
+// own functions, and what the Go runtime needs of WASI. There is no file, no socket, no http_request, no variable store
+// and no configuration in it.
+var allowedImports = map[string]map[string]string{
+	"extism:host/env": {
+		"alloc": "i64 -> i64", "free": "i64 ->", "length": "i64 -> i64", "length_unsafe": "i64 -> i64",
+		"load_u8": "i64 -> i32", "load_u64": "i64 -> i64", "store_u8": "i64 i32 ->", "store_u64": "i64 i64 ->",
+		"input_length": "-> i64", "input_load_u8": "i64 -> i32", "input_load_u64": "i64 -> i64",
+		"output_set": "i64 i64 ->", "error_set": "i64 ->",
+	},
+	abi.Namespace: {
+		"http_send": "i64 -> i64", "body_read": "i64 i64 i64 -> i64", "records_emit": "i64 i64 -> i64",
+		"record_emit": "i64 -> i64", "secret_get": "i64 -> i64", "wait": "i64 -> i64",
+	},
+	"wasi_snapshot_preview1": {
+		"args_get": "i32 i32 -> i32", "args_sizes_get": "i32 i32 -> i32", "environ_get": "i32 i32 -> i32",
+		"environ_sizes_get": "i32 i32 -> i32", "clock_time_get": "i32 i64 i32 -> i32", "random_get": "i32 i32 -> i32",
+		"fd_close": "i32 -> i32", "fd_read": "i32 i32 i32 i32 -> i32", "fd_write": "i32 i32 i32 i32 -> i32",
+		"fd_fdstat_get": "i32 i32 -> i32", "fd_fdstat_set_flags": "i32 i32 -> i32", "fd_prestat_get": "i32 i32 -> i32",
+		"fd_prestat_dir_name": "i32 i32 i32 -> i32", "poll_oneoff": "i32 i32 i32 i32 -> i32", "sched_yield": "-> i32",
+		"proc_exit": "i32 ->",
+	},
 }
 
 func checkImports(bin *wasmbin.Module) error {
@@ -38,11 +37,28 @@ func checkImports(bin *wasmbin.Module) error {
 		if im.Kind != wasmbin.KindFunction {
 			return fmt.Errorf("it imports %s.%s, which is no function", im.Module, im.Name)
 		}
-		if !allowedImports(im.Module, im.Name) {
+		want, ok := allowedImports[im.Module][im.Name]
+		if !ok {
 			return fmt.Errorf("it imports %s.%s, which is not on the allow-list", im.Module, im.Name)
+		}
+		if found := signature(im.Params, im.Results); found != want {
+			return fmt.Errorf("it imports %s.%s as a function (%s), which is one (%s)", im.Module, im.Name, found, want)
 		}
 	}
 	return nil
+}
+
+// signature is a function's type as allowedImports writes it.
+func signature(params, results []wasmbin.ValueType) string {
+	var words []string
+	for _, t := range params {
+		words = append(words, t.String())
+	}
+	words = append(words, "->")
+	for _, t := range results {
+		words = append(words, t.String())
+	}
+	return strings.Join(words, " ")
 }
 
 // checkExports wants the four entry points as functions from nothing to an i32, as Extism calls them.

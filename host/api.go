@@ -54,7 +54,7 @@ type LoadOptions struct {
 	SHA256   string       // the checksum that the module must have, in hex; empty pins nothing
 	CacheDir string       // for compiled code; empty is okta-connector/wasm in the user's cache directory
 	NoCache  bool         // compile anew, keep nothing
-	Memory   int64        // most bytes of linear memory an instance may have; default 64 MiB
+	Memory   int64        // most bytes of linear memory that any connection may allow an instance; default 1 GiB
 	Logger   *slog.Logger // default discards
 }
 
@@ -77,6 +77,8 @@ type Config struct {
 	MaxDestructivePerHour int `yaml:"max_destructive_per_hour,omitempty"`
 	// Approve are the classes whose writes ConnectOptions.Approver is asked about first.
 	Approve []abi.Class `yaml:"approve,omitempty"`
+	// Limits bound each call; the fields of ConnectOptions.Limits that are set come before these.
+	Limits Limits `yaml:"limits,omitempty"`
 	// AllowPrivateNetwork permits a base URL that resolves to a private address.
 	AllowPrivateNetwork bool `yaml:"allow_private_network,omitempty"`
 }
@@ -86,7 +88,8 @@ type ConnectOptions struct {
 	Secrets secrets.Resolver // default secrets.Default{}
 	RootCAs *x509.CertPool   // default the system's
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
-	Logger  *slog.Logger // default the module's
+	Lookup  func(ctx context.Context, host string) ([]net.IPAddr, error) // default the system's resolver
+	Logger  *slog.Logger                                                 // default the module's
 	Limits  Limits
 	// Approver is asked before the writes of the classes that Config.Approve names; nil refuses them.
 	Approver Approver
@@ -100,14 +103,17 @@ type ConnectOptions struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Limits bound every call of a connection. A zero field means its default.
+// Limits bound every call of a connection. A zero field means its default. In a connection file they stand under limits,
+// by the names that the errors use: limits.requests, limits.call_seconds.
 type Limits struct {
-	CallTimeout time.Duration // wall time of one call of the guest, waiting included; default 5 minutes
-	Requests    int           // requests a call; default 2,000
-	BodyBytes   int64         // of one decoded answer; default 64 MiB
-	ResultBytes int64         // of all records of one call; default 256 MiB
-	Records     int           // of one call; default 100,000
-	Concurrency int           // calls at once; default 16
+	CallTimeout time.Duration `yaml:"call_seconds"` // wall time of one call of the guest, waiting included; default 5 minutes
+	Requests    int           `yaml:"requests"`     // requests a call; default 2,000
+	BodyBytes   int64         `yaml:"body_bytes"`   // of one decoded answer; default 64 MiB
+	ResultBytes int64         `yaml:"result_bytes"` // of all records of one call; default 256 MiB
+	Records     int           `yaml:"records"`      // of one call; default 100,000
+	Concurrency int           `yaml:"concurrency"`  // calls at once; default 16
+	MemoryBytes int64         `yaml:"memory_bytes"` // of one instance, in pages of 64 KiB; default 64 MiB, and at most LoadOptions.Memory
+	LogBytes    int           `yaml:"log_bytes"`    // that one call may cause in the log; default 64 KiB
 }
 
 // InvokeOptions are the choices of one invoke. The zero value is none.

@@ -44,6 +44,8 @@ type call struct {
 	pieces      []piece
 	requests    []abi.RequestMeta
 	leaving     atomic.Bool // a write is on its way
+	sends       int         // of http_send, refused ones too
+	logged      int         // bytes in the log
 	records     int
 	bytes       int64
 	violation   *abi.Error // the first thing the guest tried that it may not
@@ -87,7 +89,22 @@ func (c *call) violate(code, message string) {
 	if c.violation == nil {
 		c.violation = &abi.Error{Code: code, Message: message}
 	}
-	c.conn.log.Warn("a module overstepped its grant", "operation", c.op.Name, "code", code, "detail", message)
+	if c.mayLog(len(message)) {
+		c.conn.log.Warn("a module overstepped its grant", "operation", c.op.Name, "code", code, "detail", message)
+	}
+}
+
+// mayLog reports whether a line about what the guest did, with so many bytes of its making, still fits into the call's
+// part of the log. The first that does not is replaced by one that says so.
+func (c *call) mayLog(bytes int) bool {
+	const line = 200 // what the host adds
+	limit, before := c.conn.limits.LogBytes, c.logged
+	c.logged += bytes + line
+	if c.logged > limit && before <= limit {
+		c.logged = max(c.logged, limit+1)
+		c.conn.log.Warn("a call fills the log: the rest of it is left out (limits.log_bytes of the connection)", "operation", c.op.Name, "limit", limit)
+	}
+	return c.logged <= limit
 }
 
 // secret gives the guest a placeholder for the connection's token, fresh for each call.
@@ -105,6 +122,10 @@ func (c *call) secret(ref string) abi.Secret {
 
 // send is http_send: it checks the request against the grants, puts the token in, and has egress send it.
 func (c *call) send(ctx context.Context, raw []byte) abi.Response {
+	if c.sends++; c.sends > c.conn.limits.Requests { // refused ones count, or a guest could ask without end
+		return refused(abi.SendLimit, fmt.Sprintf("the call has made %d requests (limits.requests of the connection): ask for less at once, or raise it",
+			c.conn.limits.Requests))
+	}
 	var req abi.Request
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
@@ -120,10 +141,6 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	if err != nil {
 		c.violate("secret_misused", err.Error())
 		return refused(abi.SendDenied, err.Error())
-	}
-	if len(c.requests) >= c.conn.limits.Requests {
-		return refused(abi.SendLimit, fmt.Sprintf("the call has made %d requests, its limit (Limits.Requests): ask for less at once",
-			len(c.requests)))
 	}
 	if endpoint.Method() != http.MethodGet {
 		if out := c.write(ctx, *endpoint, &req); out != nil {
@@ -165,7 +182,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		c.countAgain(ctx)
 	}
 	c.requests = append(c.requests, meta)
-	if c.conn.log.Enabled(ctx, slog.LevelDebug) {
+	if c.conn.log.Enabled(ctx, slog.LevelDebug) && c.mayLog(len(meta.RequestID)) {
 		c.conn.log.Debug("request", "operation", c.op.Name, "endpoint", meta.Endpoint, "status", meta.Status,
 			"request_id", meta.RequestID, "attempts", meta.Attempts, "error", string(meta.Error), "took", time.Since(started))
 	}
@@ -326,13 +343,19 @@ var (
 	errTainted = errors.New("the body repeats the connection's token and was thrown away (tainted): is base_url right?")
 )
 
+// maxPaths bounds the paths of one emit: each is looked for in each record, which may be a whole body.
+const maxPaths = 64
+
 // emit is records_emit.
-func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
+func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSummary {
 	var o abi.EmitOptions
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&o); err != nil {
 		return abi.EmitSummary{Error: "the options are not those of the ABI: " + err.Error()}
+	}
+	if len(o.Summarise)+len(o.Omit) > maxPaths {
+		return abi.EmitSummary{Error: fmt.Sprintf("over %d paths to summarise and omit", maxPaths)}
 	}
 	for _, p := range append(append(o.Summarise, o.Omit...), o.Path, o.Key) {
 		if p != "" && !records.PlainPath(p) {
@@ -369,7 +392,7 @@ func (c *call) emit(handle uint64, raw []byte) abi.EmitSummary {
 		}
 		c.taken[handle] = spans[len(spans)-1].End
 	}
-	if body, spans, err = without(body, spans, o.Omit); err != nil {
+	if body, spans, err = without(ctx, body, spans, o.Omit); err != nil {
 		return abi.EmitSummary{Error: err.Error()}
 	}
 	for _, s := range spans {
@@ -447,14 +470,17 @@ func keys(body []byte, spans []records.Span, path string) ([]string, error) {
 }
 
 // without takes members out of records. Where none has any, the records stay where they are.
-func without(body []byte, spans []records.Span, paths []string) ([]byte, []records.Span, error) {
+func without(ctx context.Context, body []byte, spans []records.Span, paths []string) ([]byte, []records.Span, error) {
 	var out []byte
 	var moved []records.Span
 	for i, s := range spans {
 		record := body[s.Start:s.End]
 		for _, p := range paths {
 			for n := 0; records.Get(record, p).Exists(); n++ { // a member that stands twice goes twice
-				var err error
+				err := ctx.Err()
+				if err != nil {
+					return nil, nil, err
+				}
 				if record, err = sjson.DeleteBytes(record, p); err != nil || n == maxTwins {
 					return nil, nil, fmt.Errorf("record %d cannot be emitted without %s", i, p)
 				}
@@ -494,10 +520,10 @@ func (c *call) emitValue(raw []byte) error {
 
 func (c *call) count(records int, bytes int64) error {
 	if c.records+records > c.conn.limits.Records {
-		return fmt.Errorf("over %d records in one call (Limits.Records): ask for fewer, and go on with the cursor", c.conn.limits.Records)
+		return fmt.Errorf("over %d records in one call (limits.records of the connection): ask for fewer and go on with the cursor, or raise it", c.conn.limits.Records)
 	}
 	if c.bytes+bytes > c.conn.limits.ResultBytes {
-		return fmt.Errorf("over %d bytes of records in one call (Limits.ResultBytes): ask for fewer, and go on with the cursor", c.conn.limits.ResultBytes)
+		return fmt.Errorf("over %d bytes of records in one call (limits.result_bytes of the connection): ask for fewer and go on with the cursor, or raise it", c.conn.limits.ResultBytes)
 	}
 	c.records += records
 	c.bytes += bytes

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -95,13 +96,20 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		log = m.log
 	}
 	log = log.With("connection", cfg.Name)
-	limits := opts.Limits.withDefaults()
+	limits := opts.Limits.or(cfg.Limits).or(DefaultLimits())
+	if err := limits.check(); err != nil {
+		return fail("%w", err)
+	}
+	if opts.Limits.or(cfg.Limits).MemoryBytes > m.memory {
+		return fail("limits.memory_bytes: %d is over the %d that the module was loaded with (LoadOptions.Memory)", limits.MemoryBytes, m.memory)
+	}
 	client, err := egress.New(egress.Config{
 		BaseURL:             base,
 		Headers:             m.manifest.RateLimitHeaders,
 		MaxBody:             limits.BodyBytes,
 		RootCAs:             opts.RootCAs,
 		Dial:                opts.Dial,
+		Lookup:              opts.Lookup,
 		AllowPrivateNetwork: cfg.AllowPrivateNetwork,
 		UserAgent:           "mach5-okta-connector/" + m.manifest.Version,
 		Logger:              log,
@@ -111,29 +119,40 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, token: token, client: client, log: log,
 		closed: make(chan struct{})}
-	c.pool = newPool(m, limits.Concurrency, log)
+	c.pool = newPool(m, limits, log)
 	return c, nil
 }
 
-func (l Limits) withDefaults() Limits {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
+// DefaultLimits are the limits of a connection that names none.
+func DefaultLimits() Limits {
+	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, BodyBytes: 64 << 20, ResultBytes: 256 << 20, Records: 100_000,
+		Concurrency: 16, MemoryBytes: 64 << 20, LogBytes: 64 << 10}
+}
+
+// or fills the fields that are zero from other limits.
+func (l Limits) or(o Limits) Limits {
+	return Limits{
+		CallTimeout: cmp.Or(l.CallTimeout, o.CallTimeout),
+		Requests:    cmp.Or(l.Requests, o.Requests),
+		BodyBytes:   cmp.Or(l.BodyBytes, o.BodyBytes),
+		ResultBytes: cmp.Or(l.ResultBytes, o.ResultBytes),
+		Records:     cmp.Or(l.Records, o.Records),
+		Concurrency: cmp.Or(l.Concurrency, o.Concurrency),
+		MemoryBytes: cmp.Or(l.MemoryBytes, o.MemoryBytes),
+		LogBytes:    cmp.Or(l.LogBytes, o.LogBytes),
+	}
+}
+
+// check wants every limit to be one.
+func (l Limits) check() error {
+	for name, v := range map[string]int64{"call_seconds": int64(l.CallTimeout), "requests": int64(l.Requests), "body_bytes": l.BodyBytes,
+		"result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
+		"log_bytes": int64(l.LogBytes)} {
+		if v < 0 {
+			return fmt.Errorf("limits.%s: %d is negative", name, v)
 		}
 	}
-	def(&l.Requests, 2_000)
-	def(&l.Records, 100_000)
-	def(&l.Concurrency, 16)
-	if l.CallTimeout == 0 {
-		l.CallTimeout = 5 * time.Minute
-	}
-	if l.BodyBytes == 0 {
-		l.BodyBytes = 64 << 20
-	}
-	if l.ResultBytes == 0 {
-		l.ResultBytes = 256 << 20
-	}
-	return l
+	return nil
 }
 
 // Config is the configuration in force, defaults filled in. It holds a reference to the token, never the token.
@@ -146,7 +165,7 @@ func (c *Connection) Module() *Module { return c.module }
 func (c *Connection) Close(ctx context.Context) error {
 	c.closing.Do(func() {
 		close(c.closed)
-		c.pool.close(ctx)
+		c.pool.close()
 		c.client.Close()
 	})
 	return nil

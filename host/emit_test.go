@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func TestMembersAreLeftOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			body, spans, err = without(body, spans, c.omit)
+			body, spans, err = without(context.Background(), body, spans, c.omit)
 			if err != nil {
 				t.Fatal(err)
 			}

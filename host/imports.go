@@ -24,12 +24,15 @@ func hostFunctions() []extism.HostFunction {
 			if c == nil {
 				panic(name + ": called outside of a call")
 			}
+			if err := ctx.Err(); err != nil { // a guest that asks on and on takes no turn of its own
+				panic(err)
+			}
 			stack[0] = f(ctx, c, &memory{c.in.kernel}, stack)
 		}, params, one)
 		h.SetNamespace(abi.Namespace)
 		return h
 	}
-	return []extism.HostFunction{
+	return append(wasi(), []extism.HostFunction{
 		define("http_send", one, func(ctx context.Context, c *call, m *memory, s []uint64) uint64 {
 			return m.writeJSON(c.send(ctx, m.read(s[0])))
 		}),
@@ -38,8 +41,8 @@ func hostFunctions() []extism.HostFunction {
 			from := min(s[1], uint64(len(body)))
 			return m.write(body[from : from+min(s[2], uint64(len(body))-from, maxMessage)])
 		}),
-		define("records_emit", two, func(_ context.Context, c *call, m *memory, s []uint64) uint64 {
-			return m.writeJSON(c.emit(s[0], m.read(s[1])))
+		define("records_emit", two, func(ctx context.Context, c *call, m *memory, s []uint64) uint64 {
+			return m.writeJSON(c.emit(ctx, s[0], m.read(s[1])))
 		}),
 		define("record_emit", one, func(_ context.Context, c *call, m *memory, s []uint64) uint64 {
 			if c.emitValue(m.copy(s[0])) != nil {
@@ -53,7 +56,7 @@ func hostFunctions() []extism.HostFunction {
 		define("wait", one, func(ctx context.Context, c *call, _ *memory, s []uint64) uint64 {
 			return c.wait(ctx, s[0])
 		}),
-	}
+	}...)
 }
 
 // wait sleeps for so many milliseconds and answers 1, or answers 0 at once when the deadline comes first.
@@ -69,45 +72,24 @@ func (c *call) wait(ctx context.Context, ms uint64) uint64 {
 	return 1
 }
 
-// memory is Extism's memory of the instance that calls, seen with suspicion: an offset may point anywhere.
+// memory is the messages of the instance that calls, seen with suspicion: an offset may point anywhere.
 type memory struct{ k *kernel }
 
-// read is a view of the block at offset: empty when there is none or it is over maxMessage. It is valid until the
-// guest runs on.
+// read is a view of the message at offset: empty when there is none or it is over maxMessage. It is valid until the
+// next is written.
 func (m *memory) read(offset uint64) []byte {
-	if offset == 0 || offset > 1<<32-1 {
-		return nil
-	}
-	n := m.k.call("length", offset)
+	n := m.k.length(offset)
 	if n > maxMessage {
 		return nil
 	}
-	b, ok := m.k.memory.Read(uint32(offset), uint32(n))
-	if !ok {
-		return nil
-	}
+	b, _ := m.k.view(offset, n)
 	return b
 }
 
 func (m *memory) copy(offset uint64) []byte { return append([]byte(nil), m.read(offset)...) }
 
-// write puts a message into a new block, filled with spaces to whole words of 8 bytes (hostcall.pad says why), and
-// returns its offset; 0 when the guest's memory is used up.
-func (m *memory) write(b []byte) uint64 {
-	n := (len(b) + 7) &^ 7
-	if n == 0 {
-		return 0
-	}
-	offset := m.k.call("alloc", uint64(n))
-	if offset == 0 {
-		return 0
-	}
-	mem := m.k.memory
-	if !mem.Write(uint32(offset), b) || !mem.WriteString(uint32(offset)+uint32(len(b)), "       "[:n-len(b)]) {
-		return 0
-	}
-	return offset
-}
+// write puts a message into a new block and returns its offset; 0 for an empty one, and when the memory is used up.
+func (m *memory) write(b []byte) uint64 { return m.k.put(b) }
 
 func (m *memory) writeJSON(v any) uint64 {
 	b, err := json.Marshal(v)

@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"reflect"
 	"strings"
-	"sync"
 	"unsafe"
 
 	extism "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
 // interruptGlobal is the global that Load adds to a module (wasmbin.Interruptible). A module asks for it at each loop
@@ -23,32 +24,16 @@ const interruptGlobal = "mach5:interrupt"
 // instance is one running copy of the module. It runs one call at a time.
 type instance struct {
 	plugin    *extism.Plugin
-	stderr    *tail
+	memories  *memories
+	memory    *linear // the module's own of them
 	main      api.Module
 	interrupt api.MutableGlobal
+	globals   []api.MutableGlobal // the module's state beside its memory (wasmbin.State)
 	exports   map[string]api.Function
 	kernel    *kernel
-}
-
-// kernel is an instance's Extism kernel. To go-sdk's imports, which look a function up whenever the guest calls one, it
-// is that module too, but one that keeps its functions: wazero makes a new stack of 10 KiB for each that is looked up.
-// An instance runs one call at a time, so that they can be kept.
-
-type kernel struct {
-	api.Module
-	memory    api.Memory
-	functions map[string]api.Function
-	stack     [2]uint64
-}
-
-// ExportedFunction implements api.Module.
-func (k *kernel) ExportedFunction(name string) api.Function {
-	f, ok := k.functions[name]
-	if !ok {
-		f = k.Module.ExportedFunction(name)
-		k.functions[name] = f
-	}
-	return f
+	stderr    tail
+	ticks     int64  // nanoseconds on the guest's clocks (wasi.go)
+	image     *image // that restore goes back to; nil when the module cannot be restored
 }
 
 // guestContext is the context in which an export runs: what go-sdk's imports look for, and the call, without a chain of
@@ -73,60 +58,99 @@ func (g *guestContext) Value(key any) any {
 	return g.Context.Value(key)
 }
 
-func (m *Module) instance(ctx context.Context) (*instance, error) {
-	stderr := &tail{}
-	// No environment, no arguments, no files, no clock and no sleep of its own: wazero's stand-ins for them are fixed.
-	config := wazero.NewModuleConfig().WithStdout(io.Discard).WithStderr(stderr)
-	plugin, err := m.plugin.Instance(context.Background(), extism.PluginInstanceConfig{ModuleConfig: config})
+// instance makes a new instance with at most so many bytes of memory. The first initialises itself, and an image is
+// taken of it; all others begin as that image.
+func (m *Module) instance(ctx context.Context, memory int64) (*instance, error) {
+	in, err := m.bare(ctx, memory)
 	if err != nil {
-		return nil, fmt.Errorf("instantiating the module: %w", err)
+		return nil, err
 	}
-	plugin.SetLogger(func(extism.LogLevel, string) {})
-	in := &instance{plugin: plugin, stderr: stderr, exports: map[string]api.Function{}}
-	if err := in.open(ctx); err != nil {
+	if err := m.begin(ctx, in); err != nil {
 		in.close(m.log)
 		return nil, err
 	}
 	return in, nil
 }
 
-// open takes hold of the module behind go-sdk's Plugin, and has the guest's runtime initialise itself.
-func (in *instance) open(ctx context.Context) error {
-	var ok bool
-	if in.main, ok = private[api.Module](in.plugin, "mainModule"); !ok {
+// bare makes an instance that has not run an instruction.
+func (m *Module) bare(ctx context.Context, memory int64) (*instance, error) {
+	in := &instance{memories: &memories{limit: uint64(memory)}, exports: map[string]api.Function{}}
+	ctx = experimental.WithMemoryAllocator(context.WithoutCancel(ctx), in.memories)
+	var err error
+	if in.plugin, err = m.plugin.Instance(ctx, extism.PluginInstanceConfig{ModuleConfig: wazero.NewModuleConfig()}); err == nil {
+		err = in.memories.err
+	}
+	if err == nil {
+		err = in.open(m.state, int(memory))
+	}
+	if err != nil {
+		in.close(m.log)
+		return nil, fmt.Errorf("instantiating the module: %w", err)
+	}
+	return in, nil
+}
+
+// open takes hold of the module behind go-sdk's Plugin, and puts our kernel in the place of Extism's.
+func (in *instance) open(state wasmbin.State, memory int) error {
+	main, ok := private[api.Module](in.plugin, "mainModule")
+	behind, ok2 := private[api.Module](in.plugin, "extism")
+	if !ok || !ok2 {
 		return errors.New("this go-sdk keeps its modules elsewhere: instance.go has to follow")
 	}
-	kernelModule, ok := private[api.Module](in.plugin, "extism")
-	if !ok {
-		return errors.New("this go-sdk keeps its kernel elsewhere: instance.go has to follow")
-	}
+	in.main, in.memory = *main, in.memories.all[len(in.memories.all)-1]
+	in.kernel = newKernel(*behind, memory)
+	*behind = in.kernel
+	in.plugin.SetLogger(func(extism.LogLevel, string) {})
 	if in.interrupt, ok = in.main.ExportedGlobal(interruptGlobal).(api.MutableGlobal); !ok {
 		return errors.New("the module was not made interruptible")
 	}
-	in.kernel = &kernel{Module: kernelModule, memory: kernelModule.ExportedMemory("memory"), functions: map[string]api.Function{}}
-	for _, name := range []string{"reset", "alloc", "length", "input_set", "output_offset", "output_length", "error_get"} {
-		if in.kernel.ExportedFunction(name) == nil {
-			return fmt.Errorf("Extism's kernel has no function %s", name)
+	for _, name := range state.Globals {
+		g, ok := in.main.ExportedGlobal(name).(api.MutableGlobal)
+		if !ok {
+			return fmt.Errorf("the module's global %s is not to be had", name)
 		}
-	}
-	if in.main.ExportedFunction("_initialize") == nil {
-		return nil
-	}
-	defer in.interruptAt(ctx)()
-	if _, _, err := in.plugin.CallWithContext(context.WithoutCancel(ctx), "_initialize", nil); err != nil {
-		return fmt.Errorf("initialising the module: %w", err)
+		in.globals = append(in.globals, g)
 	}
 	return nil
 }
 
-// private reads a field of go-sdk's Plugin that it does not export, and has no method for. RATIONALE.md says why.
-func private[T any](plugin *extism.Plugin, field string) (v T, ok bool) {
+// begin makes a bare instance ready for its first call.
+func (m *Module) begin(ctx context.Context, in *instance) error {
+	m.imageMu.Lock()
+	defer m.imageMu.Unlock()
+	if m.image != nil {
+		return in.adopt(m.image)
+	}
+	if f := in.main.ExportedFunction("_initialize"); f != nil {
+		stop := in.interruptAt(ctx)
+		err := f.CallWithStack(&guestContext{ctx, in, nil, 0}, make([]uint64, 1))
+		if !stop() && err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("initialising the module: %w", err)
+		}
+	}
+	if m.state.Elsewhere {
+		m.log.Warn("the module keeps state in tables or segments, so that each call gets a new instance, at some milliseconds each")
+		return nil
+	}
+	img, err := in.capture()
+	if err != nil {
+		return err
+	}
+	m.image = img
+	return nil
+}
+
+// private is a field of go-sdk's Plugin that it does not export, and has no method for. RATIONALE.md says why.
+func private[T any](plugin *extism.Plugin, field string) (v *T, ok bool) {
 	f := reflect.ValueOf(plugin).Elem().FieldByName(field)
 	if !f.IsValid() || f.Type() != reflect.TypeFor[T]() {
-		return v, false
+		return nil, false
 	}
-	v = *(*T)(unsafe.Pointer(f.UnsafeAddr()))
-	return v, any(v) != nil
+	v = (*T)(unsafe.Pointer(f.UnsafeAddr()))
+	return v, any(*v) != nil
 }
 
 // interruptAt has the guest trap when ctx ends. What it returns ends the watch, and tells whether the guest was left
@@ -138,12 +162,11 @@ func (in *instance) interruptAt(ctx context.Context) (stop func() bool) {
 // call runs an export for a call, nil for none. After an error the instance is not to be used again.
 func (in *instance) call(ctx context.Context, run *call, export string, input []byte) ([]byte, error) {
 	k := in.kernel
-	k.call("reset")
-	offset := k.call("alloc", uint64(len(input)))
-	if offset == 0 && len(input) > 0 || !k.memory.Write(uint32(offset), input) {
-		return nil, fmt.Errorf("the input of %d bytes does not fit into the module's memory", len(input))
+	offset := k.put(input)
+	if offset == 0 && len(input) > 0 {
+		return nil, fmt.Errorf("the input of %d bytes does not fit into the module's memory (limits.memory_bytes)", len(input))
 	}
-	k.call("input_set", offset, uint64(len(input)))
+	k.input = span{offset, k.length(offset)}
 	f := in.exports[export]
 	if f == nil {
 		if f = in.main.ExportedFunction(export); f == nil {
@@ -158,64 +181,53 @@ func (in *instance) call(ctx context.Context, run *call, export string, input []
 		err = ctx.Err() // it was interrupted, or is about to be: its last answer came too late
 	}
 	if err != nil {
+		if in.memory.refused.Load() {
+			err = fmt.Errorf("it wanted more than %d bytes of memory (limits.memory_bytes of the connection: raise it): %w", in.memory.limit, err)
+		}
 		return nil, err
 	}
 	if rc := api.DecodeU32(stack[0]); rc != 0 {
 		return nil, fmt.Errorf("export %s returned %d%s", export, rc, k.says())
 	}
-	out, ok := k.memory.Read(uint32(k.call("output_offset")), uint32(k.call("output_length")))
-	if !ok {
-		return nil, fmt.Errorf("export %s set an output that lies outside its memory", export)
+	out, ok := k.view(k.output.offset, k.output.length)
+	switch {
+	case k.output.length > maxMessage:
+		return nil, fmt.Errorf("export %s answered %d bytes, at most %d are taken: large results are emitted as records", export, k.output.length, maxMessage)
+	case !ok && k.output.length > 0:
+		return nil, fmt.Errorf("export %s set an output that lies outside of its messages", export)
 	}
 	return append([]byte(nil), out...), nil
 }
 
+// close frees the instance. It must not run.
 func (in *instance) close(log *slog.Logger) {
-	if err := in.plugin.Close(context.Background()); err != nil {
-		log.Debug("closing an instance", "error", err.Error())
+	if in.plugin != nil {
+		if err := in.plugin.Close(context.Background()); err != nil {
+			log.Debug("closing an instance", "error", err.Error())
+		}
 	}
-}
-
-// call runs a kernel function, 0 when it fails. The kernel is trusted and short: it needs no deadline.
-func (k *kernel) call(name string, args ...uint64) uint64 {
-	k.stack = [2]uint64{}
-	copy(k.stack[:], args)
-	if k.ExportedFunction(name).CallWithStack(context.Background(), k.stack[:]) != nil {
-		return 0
-	}
-	return k.stack[0]
+	in.memories.free()
 }
 
 // says is the error that the guest set for Extism, if any.
 func (k *kernel) says() string {
-	offset := k.call("error_get")
-	if offset == 0 {
+	text, ok := k.view(k.failure, min(k.length(k.failure), tailSize))
+	if !ok || len(text) == 0 {
 		return ""
 	}
-	text, _ := k.memory.Read(uint32(offset), uint32(min(k.call("length", offset), tailSize)))
 	return ": " + strings.TrimRight(string(text), " ")
 }
 
 // tail keeps the last bytes that a guest wrote to stderr: the panic message, when it dies.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
+type tail struct{ buf []byte }
 
 const tailSize = 4 << 10
 
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *tail) add(b []byte) {
 	t.buf = append(t.buf, b[max(0, len(b)-tailSize):]...)
 	if over := len(t.buf) - tailSize; over > 0 {
 		t.buf = append(t.buf[:0], t.buf[over:]...)
 	}
-	return len(b), nil
 }
 
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.buf)
-}
+func (t *tail) String() string { return string(t.buf) }

@@ -180,8 +180,10 @@ func (c *call) wrote() bool {
 // reason is one line on why a call ended, without a trace of the guest's stack.
 func reason(ctx context.Context, err error) string {
 	switch {
+	case errors.Is(err, errBusy):
+		return err.Error()
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "the call's time was up (Limits.CallTimeout, --timeout)"
+		return "the call's time was up (limits.call_seconds of the connection, --timeout)"
 	case errors.Is(ctx.Err(), context.Canceled):
 		return "the call was canceled"
 	}

@@ -37,7 +37,7 @@ const MaxModuleSize = 64 << 20
 
 const (
 	pageBytes     = 64 << 10
-	defaultMemory = 64 << 20
+	defaultMemory = 1 << 30
 )
 
 // Module is a loaded and compiled connector. It is safe for concurrent use; close it after its connections.
@@ -50,6 +50,11 @@ type Module struct {
 	sum      string
 	size     int
 	log      *slog.Logger
+	memory   int64         // most bytes of an instance
+	state    wasmbin.State // what of an instance is not in its memory
+
+	imageMu sync.Mutex
+	image   *image // what each call begins as; nil before the first instance
 }
 
 // operation is what the host keeps of an operation besides its manifest entry.
@@ -71,10 +76,6 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	}
 	if len(wasm) > MaxModuleSize {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are taken", ErrRefused, len(wasm), MaxModuleSize)
-	}
-	// go-sdk would hand the process's own stdout to the guest.
-	if _, set := os.LookupEnv("EXTISM_ENABLE_WASI_OUTPUT"); set {
-		return nil, fmt.Errorf("%w: EXTISM_ENABLE_WASI_OUTPUT is set, which would let modules write to this process's output: unset it", ErrRefused)
 	}
 	if opts.SHA256 != "" {
 		sum := sha256.Sum256(wasm)
@@ -107,10 +108,12 @@ func (m *Module) compile(ctx context.Context, wasm []byte, opts LoadOptions) err
 	if memory == 0 {
 		memory = defaultMemory
 	}
-	wasm, err := wasmbin.Interruptible(wasm, interruptGlobal)
+	m.memory = memory
+	wasm, state, err := wasmbin.Interruptible(wasm, interruptGlobal)
 	if err != nil {
 		return fmt.Errorf("%w: %v", ErrRefused, err)
 	}
+	m.state = state
 	// Not WithCloseOnContextDone: RATIONALE.md, "How is a module stopped?".
 	config := wazero.NewRuntimeConfig()
 	if !opts.NoCache {
@@ -124,7 +127,7 @@ func (m *Module) compile(ctx context.Context, wasm []byte, opts LoadOptions) err
 	plugin, err := extism.NewCompiledPlugin(ctx, extism.Manifest{
 		Wasm:   []extism.Wasm{extism.WasmData{Data: wasm}},
 		Memory: &extism.ManifestMemory{MaxPages: uint32(memory / pageBytes)},
-	}, extism.PluginConfig{EnableWasi: true, RuntimeConfig: config}, hostFunctions())
+	}, extism.PluginConfig{RuntimeConfig: config}, hostFunctions()) // not EnableWasi: wasi.go says why
 	if err != nil {
 		m.closeCache(ctx)
 		return fmt.Errorf("%w: %v", ErrRefused, err)
@@ -222,7 +225,7 @@ func (m *Module) RawManifest() json.RawMessage { return m.raw }
 
 // Describe asks the module itself for its manifest: the describe export must answer the bytes of the custom section.
 func (m *Module) Describe(ctx context.Context) (json.RawMessage, error) {
-	in, err := m.instance(ctx)
+	in, err := m.instance(ctx, m.memory)
 	if err != nil {
 		return nil, err
 	}
@@ -266,6 +269,11 @@ func (m *Module) operation(name string) (*operation, error) {
 // Close frees the module and its compiled code. Its connections are closed before.
 func (m *Module) Close(ctx context.Context) error {
 	err := m.plugin.Close(ctx)
+	m.imageMu.Lock()
+	defer m.imageMu.Unlock()
+	if m.image != nil {
+		m.image.close()
+	}
 	m.closeCache(ctx)
 	return err
 }

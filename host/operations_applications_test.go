@@ -50,7 +50,7 @@ func TestApplicationAssignments(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	app := get(t, w.org.Applications()[1], "id")
 	ada := `{"application":"` + app + `","user":"ada.lovelace@example.com"`
-	if res := w.twice(t, "assign_application_user", ada+`}`); get(t, res.Output, "scope") != "USER" {
+	if res := w.twice(t, "assign_application_user", ada+`}`); !strings.Contains(string(res.Output), `"before":null`) || get(t, res.Output, "after", "scope") != "USER" {
 		t.Errorf("%s", res.Output)
 	}
 	w.twice(t, "assign_application_user", ada+`,"profile":{"role":"editor"}}`)
@@ -68,12 +68,25 @@ func TestApplicationAssignments(t *testing.T) {
 	assignment := `{"application":"` + app + `","group":"` + group + `"`
 	w.twice(t, "assign_application_group", assignment+`,"priority":3,"profile":{"role":"reader"}}`)
 	// Another priority leaves the profile, which an empty body would clear.
-	if res := w.twice(t, "assign_application_group", assignment+`,"priority":5}`); get(t, res.Output, "profile", "role") != "reader" {
+	if res := w.twice(t, "assign_application_group", assignment+`,"priority":5}`); get(t, res.Output, "before", "priority") != "3" || get(t, res.Output, "after", "profile", "role") != "reader" {
 		t.Errorf("%s", res.Output)
 	}
 	w.do(t, abi.NotFound, "assign_application_group", `{"application":"`+app+`","group":"00gnosuchgroup000000"}`)
 	w.twice(t, "unassign_application_group", assignment+`}`)
 	w.do(t, abi.NotFound, "unassign_application_group", `{"application":"0oanosuchapp00000000","group":"`+group+`"}`)
+	w.do(t, abi.NotFound, "unassign_application_group", `{"application":"`+app+`","group":"00gnosuchgroup000000"}`) // which is not the same as not assigned
+	w.do(t, abi.NotFound, "unassign_application_user", `{"application":"`+app+`","user":"00unosuchuser0000000"}`)
+	w.twice(t, "assign_application_group", `{"application":"`+app+`","group":"Engineering"}`)
+	w.do(t, abi.NotFound, "assign_application_group", `{"application":"`+app+`","group":"No such group"}`)
+
+	// Whoever has it through a group besides still has it.
+	member := w.org.Members(group)[0]
+	both := `{"application":"` + app + `","user":"` + member + `"}`
+	w.do(t, abi.Succeeded, "assign_application_user", both)
+	res := w.do(t, abi.Succeeded, "unassign_application_user", both)
+	if get(t, res.Output, "after", "scope") != "GROUP" || len(res.Meta.Warnings) != 1 || !strings.Contains(res.Meta.Warnings[0], `group "Engineering" (`+group+`)`) {
+		t.Errorf("%s %q", res.Output, res.Meta.Warnings)
+	}
 	w.do(t, abi.Invalid, "assign_application_group", assignment+`,"priority":-1}`)
 }
 

@@ -2,32 +2,40 @@ package host
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 )
 
-// pool keeps idle instances of one connection. An instance runs one call at a time and never serves another connection;
-// one that failed is closed, not returned.
+// pool keeps idle instances of one connection. An instance runs one call at a time and never serves another connection.
+// It is put back to the module's image before it is idle; one that failed, or grew, is closed.
 type pool struct {
-	module *Module
-	log    *slog.Logger
-	slots  chan struct{} // one for each call that may run at once
+	module  *Module
+	memory  int64 // most bytes of an instance
+	log     *slog.Logger
+	slots   chan struct{} // one for each call that may run at once
+	resting sync.WaitGroup
 
 	mu     sync.Mutex
 	idle   []*instance
 	closed bool
 }
 
-func newPool(m *Module, concurrency int, log *slog.Logger) *pool {
-	return &pool{module: m, log: log, slots: make(chan struct{}, concurrency)}
+func newPool(m *Module, limits Limits, log *slog.Logger) *pool {
+	return &pool{module: m, memory: min(limits.MemoryBytes, m.memory), log: log, slots: make(chan struct{}, limits.Concurrency)}
 }
+
+// errBusy is a call that found no slot in its time.
+var errBusy = errors.New("the call did not begin")
 
 // acquire waits for a slot and takes an idle instance, or makes one.
 func (p *pool) acquire(ctx context.Context) (*instance, error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, fmt.Errorf("%w: %d others ran all the time (limits.concurrency of the connection): ask for fewer at once, or raise it",
+			errBusy, cap(p.slots))
 	}
 	p.mu.Lock()
 	if n := len(p.idle); n > 0 {
@@ -37,7 +45,7 @@ func (p *pool) acquire(ctx context.Context) (*instance, error) {
 		return in, nil
 	}
 	p.mu.Unlock()
-	in, err := p.module.instance(ctx)
+	in, err := p.module.instance(ctx, p.memory)
 	if err != nil {
 		<-p.slots
 		return nil, err
@@ -45,27 +53,43 @@ func (p *pool) acquire(ctx context.Context) (*instance, error) {
 	return in, nil
 }
 
-// release gives a slot back, and the instance if it is fit for another call.
+// release takes an instance back, beside whatever its caller does with the answer: it is restored, and then its slot is
+// free again.
 func (p *pool) release(in *instance, fit bool) {
 	p.mu.Lock()
-	keep := fit && !p.closed
-	if keep {
-		p.idle = append(p.idle, in)
+	if fit = fit && !p.closed; fit {
+		p.resting.Add(1)
 	}
 	p.mu.Unlock()
-	if !keep {
+	if !fit {
 		in.close(p.log)
+		<-p.slots
+		return
 	}
-	<-p.slots
+	go func() {
+		defer p.resting.Done()
+		restored := in.restore()
+		p.mu.Lock()
+		keep := restored && !p.closed
+		if keep {
+			p.idle = append(p.idle, in)
+		}
+		p.mu.Unlock()
+		if !keep {
+			in.close(p.log)
+		}
+		<-p.slots
+	}()
 }
 
-func (p *pool) close(ctx context.Context) {
+func (p *pool) close() {
 	p.mu.Lock()
 	idle := p.idle
 	p.idle, p.closed = nil, true
 	p.mu.Unlock()
+	p.resting.Wait()
 	for _, in := range idle {
-		_ = in.plugin.Close(ctx)
+		in.close(p.log)
 	}
 }
 
@@ -73,7 +97,7 @@ func (p *pool) close(ctx context.Context) {
 func (p *pool) run(ctx context.Context, in *instance, c *call, export string, input []byte) ([]byte, error) {
 	out, err := in.call(ctx, c, export, input)
 	if err != nil {
-		if text := in.stderr.String(); text != "" {
+		if text := in.stderr.String(); text != "" && (c == nil || c.mayLog(len(text))) {
 			p.log.Debug("the module's last words", "export", export, "stderr", text)
 		}
 	}

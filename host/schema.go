@@ -56,6 +56,9 @@ func (op *operation) checkInput(input json.RawMessage) (fields map[string]any, e
 	if err != nil {
 		return nil, fmt.Errorf("the input is not JSON: %v", err)
 	}
+	if key, twice := twin(input); twice {
+		return nil, fmt.Errorf("the input has the field %q twice: which of them is meant?", shorten(key))
+	}
 	fields, ok := doc.(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf(`the input is not a JSON object: write {"field": value}`)
@@ -118,6 +121,56 @@ func (op *operation) hint(text string) string {
 		return " (did you mean " + near + "?)"
 	}
 	return ""
+}
+
+// twin is the first member that an object has twice, at any depth. Of two, the host could judge one and the module act
+// by the other. The text is JSON.
+func twin(text []byte) (key string, twice bool) {
+	if bytes.Count(text, []byte{':'}) < 2 {
+		return "", false
+	}
+	type level struct {
+		members map[string]bool // nil in an array
+		value   bool            // the next string is a value
+	}
+	var stack []level
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			return "", false
+		}
+		top := len(stack) - 1
+		switch t := t.(type) {
+		case json.Delim:
+			if t == '}' || t == ']' {
+				stack = stack[:top]
+				top--
+				if top >= 0 {
+					stack[top].value = false
+				}
+				continue
+			}
+			l := level{}
+			if t == '{' {
+				l.members = map[string]bool{}
+			}
+			stack = append(stack, l)
+			continue
+		case string:
+			if top >= 0 && stack[top].members != nil && !stack[top].value {
+				if stack[top].members[t] {
+					return t, true
+				}
+				stack[top].members[t], stack[top].value = true, true
+				continue
+			}
+		}
+		if top >= 0 {
+			stack[top].value = false
+		}
+	}
 }
 
 // depth is how deep JSON text is nested, brackets in strings aside.

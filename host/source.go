@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -206,6 +207,9 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 	}
 }
 
+// MaxCheckpoint is the largest checkpoint that a source takes, in bytes.
+const MaxCheckpoint = 256 << 10
+
 type fetched struct {
 	page *Page
 	err  error
@@ -229,6 +233,10 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
+	if len(checkpoint) > MaxCheckpoint || depth(checkpoint) > maxInputDepth || len(checkpoint) > 0 && !json.Valid(checkpoint) {
+		return nil, OutcomeError{run.op.Name, abi.Invalid, &abi.Error{Code: "checkpoint",
+			Message: fmt.Sprintf("the checkpoint (%d bytes) is not one that a source gave: JSON of at most %d bytes", len(checkpoint), MaxCheckpoint)}}
+	}
 	ctx, cancel := c.deadline(ctx, 0)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
@@ -248,6 +256,9 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 		outcome, detail = out.Outcome, out.Error
 	}
 	for _, w := range out.Warnings {
+		if !run.mayLog(len(w)) {
+			break
+		}
 		c.log.Warn("source", "operation", run.op.Name, "warning", w)
 	}
 	if detail != nil {

@@ -1,12 +1,15 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -14,14 +17,22 @@ import (
 	"github.com/mach5/okta-connector/host/records"
 )
 
-// Rows are the rows of one operation, fetched page by page as they are asked for. They are read once.
+// Rows are the rows of one operation, fetched page by page as they are asked for. They are read once: by All, or by
+// Next. They are not safe for concurrent use.
 type Rows struct {
 	conn    *Connection
 	ctx     context.Context
 	op      *operation
 	input   json.RawMessage
 	columns []abi.Column
-	limit   int
+	paths   *records.Paths
+	found   [][]byte // by columns, of the record that was looked at last
+	limited bool
+	left    int // rows still wanted, where limited
+	cursor  string
+	ended   bool
+	page    *Page // the last one, whose records the caller has
+	records []json.RawMessage
 }
 
 // Row is one row.
@@ -39,10 +50,11 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
-	rows := &Rows{conn: c, ctx: ctx, op: run.op, input: input, columns: run.op.Columns, limit: opts.Limit}
+	rows := &Rows{conn: c, ctx: ctx, op: run.op, input: input, columns: run.op.Columns, left: opts.Limit}
 	if n := int(gjson.GetBytes(input, "limit").Int()); n > 0 && (opts.Limit == 0 || n < opts.Limit) {
-		rows.limit = n // the input's own; its default is for invoke, which holds all that it lists
+		rows.left = n // the input's own; its default is for invoke, which holds all that it lists
 	}
+	rows.limited = rows.left > 0
 	if opts.Columns != nil {
 		rows.columns = nil
 		for _, name := range opts.Columns {
@@ -53,6 +65,11 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 			rows.columns = append(rows.columns, col)
 		}
 	}
+	paths := make([]string, len(rows.columns))
+	for i, c := range rows.columns {
+		paths[i] = c.Path
+	}
+	rows.paths, rows.found = records.NewPaths(paths), make([][]byte, len(paths))
 	return rows, nil
 }
 
@@ -74,33 +91,59 @@ func (op *operation) column(name string) (abi.Column, error) {
 // Columns are the columns of each row.
 func (r *Rows) Columns() []abi.Column { return r.columns }
 
+// Next reads the next page and returns its records, each on one line; no records and no error is the end. They are
+// valid until the next call. The error is an OutcomeError, and ends the rows.
+func (r *Rows) Next() ([]json.RawMessage, error) {
+	r.records = r.records[:0]
+	for len(r.records) == 0 && !r.ended {
+		r.Close()
+		page, next, err := r.conn.tablePage(r.ctx, r.op, r.input, r.cursor, r.left)
+		if err != nil {
+			r.ended = true
+			return nil, err
+		}
+		r.page, r.cursor, r.ended = page, next, next == ""
+		for rec := range page.Records() {
+			r.records = append(r.records, rec.JSON)
+		}
+		if r.limited {
+			r.left -= len(r.records)
+			r.ended = r.ended || r.left <= 0
+		}
+	}
+	if len(r.records) == 0 {
+		r.Close()
+	}
+	return r.records, nil
+}
+
+// Close gives back what the last page holds; its records are not valid afterwards. It may be called at any time, and
+// more than once. Rows that are not closed cost memory until they are collected, and nothing else.
+func (r *Rows) Close() {
+	if r.page != nil {
+		r.page.release()
+		r.page = nil
+	}
+}
+
 // All walks the rows. The iteration ends after the first error, which is an OutcomeError.
 func (r *Rows) All() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		cursor, left := "", r.limit
+		defer r.Close()
 		for {
-			page, next, err := r.conn.tablePage(r.ctx, r.op, r.input, cursor, left)
+			page, err := r.Next()
 			if err != nil {
 				yield(Row{}, err)
 				return
 			}
-			goOn := true
-			for rec := range page.Records() {
-				if goOn = yield(r.row(rec.JSON), nil); !goOn {
-					break
-				}
-			}
-			n := page.Len()
-			page.release()
-			if !goOn || next == "" {
+			if len(page) == 0 {
 				return
 			}
-			if r.limit > 0 {
-				if left -= n; left <= 0 {
+			for _, record := range page {
+				if !yield(r.row(record), nil) {
 					return
 				}
 			}
-			cursor = next
 		}
 	}
 }
@@ -139,56 +182,96 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 
 func (r *Rows) row(record json.RawMessage) Row {
 	row := Row{Values: make([]any, len(r.columns)), Record: record}
-	for i, col := range r.columns {
-		row.Values[i] = value(record, col)
+	for i, cell := range r.Cells(record) {
+		row.Values[i] = Cell(cell).value(r.columns[i].Type)
 	}
 	return row
 }
 
-// value reads a column out of a record.
-func value(record []byte, col abi.Column) any {
-	if col.Path == "" {
-		return json.RawMessage(record)
-	}
-	v := records.Get(record, col.Path)
-	if !v.Exists() || v.Type == gjson.Null {
-		return nil
-	}
-	switch col.Type {
-	case abi.Varchar:
-		if v.IsObject() || v.IsArray() {
-			return nil
-		}
-		return v.String()
-	case abi.Boolean:
-		if v.IsBool() {
-			return v.Bool()
-		}
-	case abi.BigInt:
-		if n, err := strconv.ParseInt(v.Raw, 10, 64); err == nil {
-			return n
-		}
-	case abi.Double:
-		if v.Type == gjson.Number {
-			return v.Num
-		}
-	case abi.TimestampTZ:
-		if t, ok := timestamp(v); ok {
-			return t
-		}
-	case abi.JSON:
-		return json.RawMessage(v.Raw)
-	}
-	return nil
+// Cells looks a record up: what of it stands in each column, by Columns. They are views into the record, and the slice
+// is valid until the next call.
+func (r *Rows) Cells(record json.RawMessage) [][]byte {
+	r.paths.Find(record, r.found)
+	return r.found
 }
 
-// timestamp reads the forms of time that Okta writes: RFC 3339, and in a few places a space for the T and no zone.
-func timestamp(v gjson.Result) (time.Time, bool) {
-	if v.Type != gjson.String {
+// Cell is the JSON that a record has for a column, nil for none. Its methods give it the type of the column; what does
+// not fit, and null, is not ok.
+type Cell []byte
+
+func (c Cell) value(t abi.ColumnType) any {
+	var v any
+	var ok bool
+	switch t {
+	case abi.Varchar:
+		var text string
+		text, ok = c.Text()
+		v = strings.Clone(text)
+	case abi.Boolean:
+		v, ok = c.Boolean()
+	case abi.BigInt:
+		v, ok = c.BigInt()
+	case abi.Double:
+		v, ok = c.Double()
+	case abi.TimestampTZ:
+		v, ok = c.Time()
+	case abi.JSON:
+		v, ok = json.RawMessage(c), !c.Null()
+	}
+	if !ok {
+		return nil
+	}
+	return v
+}
+
+// Null reports whether there is nothing, or null.
+func (c Cell) Null() bool { return len(c) == 0 || c[0] == 'n' }
+
+// Text is the cell as VARCHAR: a string, or a number or boolean as it is written. It may be a view into the record.
+func (c Cell) Text() (text string, ok bool) {
+	switch {
+	case c.Null() || c[0] == '{' || c[0] == '[':
+		return "", false
+	case c[0] != '"' || bytes.IndexByte(c, '\\') >= 0:
+		return gjson.ParseBytes(c).String(), true
+	case len(c) == 2:
+		return "", true
+	}
+	return unsafe.String(&c[1], len(c)-2), true
+}
+
+// Boolean is the cell as BOOLEAN.
+func (c Cell) Boolean() (v, ok bool) {
+	if len(c) == 0 {
+		return false, false
+	}
+	return c[0] == 't', c[0] == 't' || c[0] == 'f'
+}
+
+// BigInt is the cell as BIGINT.
+func (c Cell) BigInt() (int64, bool) {
+	n, err := strconv.ParseInt(string(c), 10, 64)
+	return n, err == nil
+}
+
+// Double is the cell as DOUBLE. A number that is beyond it does not fit.
+func (c Cell) Double() (float64, bool) {
+	if c.Null() || c[0] != '-' && (c[0] < '0' || c[0] > '9') {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(string(c), 64)
+	return f, err == nil
+}
+
+// Time is the cell as TIMESTAMPTZ, in UTC, of the forms of time that Okta writes: RFC 3339, and in a few places a space
+// for the T and no zone.
+func (c Cell) Time() (time.Time, bool) {
+	if c.Null() || c[0] != '"' {
 		return time.Time{}, false
 	}
+	text, _ := c.Text()
 	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999"} {
-		if t, err := time.Parse(layout, v.Str); err == nil {
+		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), true
 		}
 	}

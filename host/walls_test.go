@@ -459,10 +459,10 @@ func TestLimitsNameThemselves(t *testing.T) {
 		limits host.Limits
 		want   string
 	}{
-		{"requests", host.Limits{Requests: 2}, "Limits.Requests"},
-		{"body", host.Limits{BodyBytes: 5000}, "Limits.BodyBytes"},
-		{"records", host.Limits{Records: 150}, "Limits.Records"},
-		{"result", host.Limits{ResultBytes: 150_000}, "Limits.ResultBytes"},
+		{"requests", host.Limits{Requests: 2}, "limits.requests"},
+		{"body", host.Limits{BodyBytes: 5000}, "limits.body_bytes"},
+		{"records", host.Limits{Records: 150}, "limits.records"},
+		{"result", host.Limits{ResultBytes: 150_000}, "limits.result_bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, c.limits, page)

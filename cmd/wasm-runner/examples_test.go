@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,14 +15,8 @@ import (
 
 // TestEveryExampleRuns runs each command line that describe shows for each operation, against the org of --demo.
 func TestEveryExampleRuns(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the runner")
-	}
 	dir := t.TempDir()
-	runner := filepath.Join(dir, "wasm-runner")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", runner, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	linked(t, dir)
 	env := append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	sh := func(command string) ([]byte, []byte, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

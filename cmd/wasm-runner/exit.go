@@ -11,6 +11,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/sql"
 )
 
 // The exit codes that stand for no outcome alone.
@@ -32,7 +33,7 @@ func exits() []exit {
 	return []exit{
 		{0, []abi.Outcome{abi.Succeeded, abi.Unchanged}, ""},
 		{codeFailed, []abi.Outcome{abi.Failed}, "a check that is not well, a full disk, any other error"},
-		{codeUsage, []abi.Outcome{abi.Invalid}, "a wrong flag, connection file, secret, module or checkpoint file"},
+		{codeUsage, []abi.Outcome{abi.Invalid}, "a wrong flag, query, connection file, secret, module or checkpoint file"},
 		{3, []abi.Outcome{abi.Denied}, ""},
 		{4, []abi.Outcome{abi.NotFound}, ""},
 		{5, []abi.Outcome{abi.Rejected}, ""},
@@ -83,6 +84,7 @@ var errReported = errors.New("already reported")
 func exitCode(ctx context.Context, err error) (code int, silent bool) {
 	var outcome host.OutcomeError
 	var usage usageError
+	var query *sql.Error
 	switch {
 	case err == nil:
 		return 0, true
@@ -94,6 +96,8 @@ func exitCode(ctx context.Context, err error) (code int, silent bool) {
 		}
 		return outcomeCode(outcome.Outcome), false
 	case errors.As(err, &usage):
+		return codeUsage, false
+	case errors.As(err, &query) && ctx.Err() == nil:
 		return codeUsage, false
 	case ctx.Err() != nil:
 		return codeInterrupted, false

@@ -113,14 +113,8 @@ func outcomesTable() string {
 // TestReadmeCommands runs every command of README.md's sh blocks, one shell a block, in a folder that looks like a built
 // clone. The real org of the examples is a simulated one.
 func TestReadmeCommands(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the runner")
-	}
 	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "bin", "wasm-runner"), ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	linked(t, filepath.Join(dir, "bin"))
 	wasm, err := os.ReadFile(module(t))
 	if err != nil {
 		t.Fatal(err)
@@ -190,13 +184,7 @@ func shellBlocks(t *testing.T) []string {
 
 // TestDemoScript runs what make run does.
 func TestDemoScript(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the runner")
-	}
-	runner := filepath.Join(t.TempDir(), "wasm-runner")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", runner, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	runner := linked(t, t.TempDir())
 	sh := exec.CommandContext(t.Context(), "sh", "demo.sh", runner)
 	sh.Env = append(os.Environ(), "WASM_RUNNER_MODULE="+module(t))
 	out, err := sh.CombinedOutput()

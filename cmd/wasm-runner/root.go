@@ -39,6 +39,7 @@ Exit codes:
 ` + exitTable(),
 		Example: `  wasm-runner --demo invoke lookup_user '{"user":"ada.lovelace@example.com"}'
   wasm-runner --demo table list_users --limit 10
+  wasm-runner --demo sql "SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'"
   wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
   wasm-runner --config connections.yaml check`,
 		Version:       version(),
@@ -77,7 +78,7 @@ Exit codes:
 	f.StringVar(&a.flags.logFormat, "log-format", "text", "log as text or json")
 	a.completeGlobals(root)
 
-	root.AddCommand(a.describeCommand(), a.invokeCommand(), a.sourceCommand(), a.tableCommand(), a.checkCommand(), a.simulateCommand())
+	root.AddCommand(a.describeCommand(), a.invokeCommand(), a.sourceCommand(), a.tableCommand(), a.sqlCommand(), a.checkCommand(), a.simulateCommand())
 	return root
 }
 

@@ -19,10 +19,38 @@ import (
 
 	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/internal/openapi/orgs"
 )
 
+// TestMain runs the tests, or the runner where a test started the binary by its name, and holds what its simulated orgs
+// take and answer against Okta's OpenAPI document.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"wasm-runner": main})
+	testscript.Main(judged{m}, map[string]func(){"wasm-runner": func() {
+		orgs.Watch()
+		main()
+	}})
+}
+
+type judged struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (j judged) Run() int { return orgs.Main(j.M) }
+
+// linked puts the test binary in the place of a built runner, whose orgs then are judged.
+func linked(t *testing.T, dir string) (path string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(dir, "wasm-runner")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 var packed = sync.OnceValues(func() ([]byte, error) { return pack.Cached(context.Background()) })
@@ -63,6 +91,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CACHE_HOME", cache) // compiled code
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			env.Setenv("TOKEN", oktatest.DefaultToken)
+			env.Vars = append(env.Vars, orgs.Variables()...)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -1,6 +1,9 @@
 package okta
 
 import (
+	"cmp"
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
@@ -92,7 +95,6 @@ var applicationOperations = []operation{
 			{"scope", false, `{"enum":["USER","GROUP"],"default":"USER","description":"USER assigns directly; GROUP leaves an assignment to the user's groups"}`},
 		},
 		example:   `{"application":"0oaAZlG8lxcfcbMXcwkO","user":"ada.lovelace@example.com"}`,
-		key:       "id",
 		endpoints: []abi.Endpoint{getUser, getAppUser, postAppUsers, postAppUser},
 		do:        assignAppUser,
 	},
@@ -118,9 +120,8 @@ var applicationOperations = []operation{
 			{"priority", false, `{"type":"integer","minimum":0,"maximum":100,"description":"which group's profile wins for a user of several; 0 first"}`},
 			{"profile", false, `{"type":"object","description":"attributes that members get in the application; without it, those that are there stay"}`},
 		},
-		example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"00gywNmfSjI0s5CWcwkO"}`,
-		key:       "id",
-		endpoints: []abi.Endpoint{getAppGroup, putAppGroup},
+		example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"IT Operations"}`,
+		endpoints: []abi.Endpoint{getGroup, getGroups, getAppGroup, putAppGroup},
 		do:        assignAppGroup,
 	},
 	{
@@ -130,13 +131,13 @@ var applicationOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs:      []input{applicationInput, groupInput},
-		example:     `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"00gLFTnJJZSd570BcwkO"}`,
-		endpoints:   []abi.Endpoint{getAppGroup, deleteAppGroup},
+		example:     `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"Engineering"}`,
+		endpoints:   []abi.Endpoint{getGroup, getGroups, getAppGroup, deleteAppGroup},
 		do:          unassignAppGroup,
 	},
 }
 
-var appExpandInput = input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… puts that user's assignment into the record"}`}
+var appExpandInput = input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… puts that user's assignment into the record; of a list, with the filter user.id eq of the same user"}`}
 
 var applicationColumns = []column{
 	{"id", abi.Varchar, "id", "the application's id"},
@@ -161,6 +162,9 @@ var applicationUserColumns = []column{
 	{"external_id", abi.Varchar, "externalId", "the user's id in the application"},
 	{"user_name", abi.Varchar, "credentials.userName", "in the application"},
 	{"email", abi.Varchar, "profile.email", ""},
+	{"first_name", abi.Varchar, "profile.given_name", ""},
+	{"last_name", abi.Varchar, "profile.family_name", ""},
+	{"application_link", abi.Varchar, "_links.app.href", "the application"},
 	{"scope", abi.Varchar, "scope", "USER: assigned directly; GROUP: through a group"},
 	{"status", abi.Varchar, "status", ""},
 	{"sync_state", abi.Varchar, "syncState", ""},
@@ -174,35 +178,133 @@ var applicationUserColumns = []column{
 	{"links", abi.JSON, "_links", "the group, for scope GROUP"},
 }
 
-// appUser reads an assignment. Without one, Okta says that the application, the user or the assignment is missing: only
-// the first is an error here, since the user was looked up before.
-func (c *call) appUser(app, user string) (object, *result) {
-	return c.assigned(hostcall.Request{Endpoint: getAppUser.Endpoint, Path: at("appId", app, "userId", user)})
+// assignment is who has an application: a user, directly or through a group, or a group.
+type assignment struct {
+	app, who, id string // who is "user" or "group", as in the input
+	typ          string // Okta's name of it in a 404
+	get          hostcall.Request
+	exists       func() (object, *result)
 }
 
-func (c *call) appGroup(app, group string) (object, *result) {
-	return c.assigned(hostcall.Request{Endpoint: getAppGroup.Endpoint, Path: at("appId", app, "groupId", group)})
+func (c *call) userAssignment() (assignment, *result) {
+	app := c.str("application")
+	id, failed := c.userID()
+	return assignment{app, "user", id, "User", hostcall.Request{Endpoint: getAppUser.Endpoint, Path: at("appId", app, "userId", id)},
+		func() (object, *result) { return c.userObject(id) }}, failed
 }
 
-func (c *call) assigned(req hostcall.Request) (object, *result) {
-	o, failed := c.object(req, "AppInstance", "application")
-	if failed == nil || failed.err.Upstream == nil || failed.err.Upstream.Status != 404 {
+func (c *call) groupAssignment() (assignment, *result) {
+	app := c.str("application")
+	id, failed := c.groupID()
+	return assignment{app, "group", id, "UserGroup", hostcall.Request{Endpoint: getAppGroup.Endpoint, Path: at("appId", app, "groupId", id)},
+		func() (object, *result) { return c.group(id) }}, failed
+}
+
+// assigned reads an assignment; gone means that there is none. A 404 may also mean that the application, the user or the
+// group does not exist, and its text does not always tell which.
+func (c *call) assigned(a assignment) (object, *result) {
+	o, failed := c.object(a.get, "AppInstance", "application")
+	if failed == nil || failed.err.Upstream == nil || failed.err.Upstream.Status != 404 || upstreamCode(*failed) != "E0000007" {
 		return o, failed
 	}
-	up := oktaError{*failed.err.Upstream}
-	if o.gone = up.Code == "E0000007" && !up.missing("AppInstance"); o.gone {
-		failed = &result{outcome: abi.NotFound, err: failed.err}
+	switch e := (oktaError{*failed.err.Upstream}); {
+	case e.missing("AppInstance"):
+		o.gone = false
+		return o, failed
+	case e.missing(a.typ):
+		if _, none := a.exists(); none != nil {
+			return object{}, none
+		}
 	}
-	return o, failed
+	return object{gone: true}, &result{outcome: abi.NotFound, err: failed.err}
+}
+
+// output is what a change of an assignment says, both ends as read; none is null.
+func (a assignment) output(before, after object) string {
+	var w jsonval.Writer
+	w.Str("application", a.app).Str(a.who, a.id)
+	for _, end := range [...]struct {
+		name string
+		object
+	}{{"before", before}, {"after", after}} {
+		if end.Exists() {
+			w.Raw(end.name, end.Raw())
+		} else {
+			w.Raw(end.name, "null")
+		}
+	}
+	return w.String()
+}
+
+// unchanged is an assignment that is as it is wanted.
+func (a assignment) unchanged(now object) result {
+	return result{outcome: abi.Unchanged, output: a.output(now, now)}
+}
+
+// assign writes an assignment and says what came of it.
+func (c *call) assign(a assignment, req hostcall.Request, before object, has func(object) bool, readable bool) result {
+	return c.change(change{
+		request: req, typ: "AppInstance", noun: "application",
+		what:   "assigning application " + a.app + " to " + a.who + " " + a.id,
+		undone: "the application was not assigned",
+		trace:  before.Get("lastUpdated").Str(),
+		done: func(resp hostcall.Response) result {
+			r := result{outcome: abi.Succeeded}
+			var failed *result
+			v, isJSON := c.Body(resp)
+			after := object{Value: v}
+			if !isJSON || v.Get("id").Str() == "" {
+				after, failed = c.assigned(a)
+			}
+			switch {
+			case failed != nil:
+				r.warnings = []string{"Okta took the change, and the assignment could not be read afterwards: " + failed.err.Message}
+			case !has(after) && readable:
+				r.warnings = []string{"Okta took the change, and has not all of it as it was written: compare `after` with what you wanted"}
+			}
+			r.output = a.output(before, after)
+			return r
+		},
+		refused: func(r result) result {
+			if upstreamCode(r) == "E0000062" && readable { // assigned already
+				if now, failed := c.assigned(a); failed == nil && has(now) {
+					return a.unchanged(now)
+				}
+			}
+			return missingOther(r, a.typ, a.who)
+		},
+		look: func() (reading, result) {
+			now, failed := c.assigned(a)
+			switch {
+			case !readable:
+				return blind, result{}
+			case failed != nil && !now.gone:
+				return untold, result{}
+			case has(now):
+				return holds, result{output: a.output(before, now)}
+			case before.gone && now.gone || !before.gone && !now.gone && before.Get("lastUpdated").Equal(now.Get("lastUpdated")):
+				return absent, result{}
+			}
+			return untold, result{} // somebody else changed it meanwhile
+		},
+	})
+}
+
+// missingOther makes not_found of a refusal that says that another of the operation's own targets is missing.
+func missingOther(r result, typ, noun string) result {
+	if r.outcome == abi.Rejected && r.err.Upstream != nil && (oktaError{*r.err.Upstream}).missing(typ) {
+		r.outcome, r.err.Code = abi.NotFound, string(abi.NotFound)
+		r.err.Message = "there is no such " + noun + ". " + r.err.Message
+	}
+	return r
 }
 
 func assignAppUser(c *call) result {
-	app := c.str("application")
-	user, failed := c.userID()
+	a, failed := c.userAssignment()
 	if failed != nil {
 		return *failed
 	}
-	before, failed := c.appUser(app, user)
+	before, failed := c.assigned(a)
 	if failed != nil && !before.gone {
 		return *failed
 	}
@@ -211,187 +313,164 @@ func assignAppUser(c *call) result {
 		scope = "USER"
 	}
 	profile, secrets := c.input.Get("profile"), c.input.Get("credentials")
-	has := func(a object) bool {
-		return !a.gone && a.Get("scope").Str() == scope && (!profile.Exists() || a.Get("profile").Contains(profile)) &&
-			(!secrets.Exists() || !secrets.Get("password").Exists() && a.Get("credentials").Contains(secrets))
+	readable := !secrets.Get("password").Exists() // whether a password is the same cannot be read
+	has := func(o object) bool {
+		return !o.gone && o.Get("scope").Str() == scope && (!profile.Exists() || o.Get("profile").Contains(profile)) &&
+			(!secrets.Exists() || readable && o.Get("credentials").Contains(secrets))
 	}
 	if has(before) {
-		return result{outcome: abi.Unchanged, output: before.Raw()}
+		return a.unchanged(before)
 	}
 	var body jsonval.Writer
-	req := hostcall.Request{Endpoint: postAppUsers.Endpoint, Path: at("appId", app)}
+	req := hostcall.Request{Endpoint: postAppUsers.Endpoint, Path: at("appId", a.app)}
 	if before.gone || before.Get("scope").Str() != scope {
-		body.Str("id", user).Str("scope", scope)
+		body.Str("id", a.id).Str("scope", scope)
 	} else { // what is assigned already is changed by a call of its own, which takes no scope
-		req = hostcall.Request{Endpoint: postAppUser.Endpoint, Path: at("appId", app, "userId", user)}
+		req = hostcall.Request{Endpoint: postAppUser.Endpoint, Path: at("appId", a.app, "userId", a.id)}
 	}
 	req.Body = body.RawIf("profile", profile.Raw()).RawIf("credentials", secrets.Raw()).String()
-	return c.change(change{
-		request: req, typ: "AppInstance", noun: "application",
-		what:   "assigning application " + app + " to user " + user,
-		undone: "the application was not assigned",
-		trace:  before.Get("lastUpdated").Str(),
-		refused: func(r result) result {
-			if upstreamCode(r) == "E0000062" { // assigned already
-				if now, failed := c.appUser(app, user); failed == nil && has(now) {
-					return result{outcome: abi.Unchanged, output: now.Raw()}
-				}
-			}
-			return missingUser(r, "User", "user")
-		},
-		look: func() (reading, result) {
-			now, failed := c.appUser(app, user)
-			switch {
-			case secrets.Get("password").Exists(): // cannot be read
-				return blind, result{}
-			case failed != nil && !now.gone:
-				return untold, result{}
-			case has(now):
-				return holds, result{output: now.Raw()}
-			case unmovedAssignment(before, now):
-				return absent, result{}
-			}
-			return untold, result{} // somebody else changed it meanwhile
-		},
-	})
-}
-
-// missingUser makes not_found of a refusal that says that another of the operation's own targets is missing.
-func missingUser(r result, typ, noun string) result {
-	if r.outcome == abi.Rejected && r.err.Upstream != nil && (oktaError{*r.err.Upstream}).missing(typ) {
-		r.outcome, r.err.Code = abi.NotFound, string(abi.NotFound)
-		r.err.Message = "there is no such " + noun + ". " + r.err.Message
-	}
-	return r
-}
-
-// unmovedAssignment reports whether an assignment is as it was read before, or still not there.
-func unmovedAssignment(before, now object) bool {
-	return before.gone && now.gone || !before.gone && !now.gone && before.Get("lastUpdated").Equal(now.Get("lastUpdated"))
-}
-
-func assignment(app, who, id string, assigned bool) string {
-	var w jsonval.Writer
-	return w.Str("application", app).Str(who, id).Bool("assigned", assigned).String()
-}
-
-func unassignAppUser(c *call) result {
-	app := c.str("application")
-	user, failed := c.userID()
-	if failed != nil {
-		return *failed
-	}
-	before, failed := c.appUser(app, user)
-	output := assignment(app, "user", user, false)
-	if before.gone {
-		return result{outcome: abi.Unchanged, output: output}
-	}
-	if failed != nil {
-		return *failed
-	}
-	throughGroup := func() result {
-		group := before.Get("_links", "group", "name").Str()
-		if group != "" {
-			group = " (" + group + ")"
-		}
-		return refuse("assigned_through_group", "the user has the application through a group"+group+
-			": take the user out of it, or the application from it")
-	}
-	if before.Get("scope").Str() == "GROUP" {
-		if c.settling { // the earlier run found it assigned directly, or it would not have written
-			return c.reconciled(result{output: output})
-		}
-		return throughGroup()
-	}
-	return c.change(change{
-		request: hostcall.Request{Endpoint: deleteAppUser.Endpoint, Path: at("appId", app, "userId", user), Query: []hostcall.Pair{c.flag("send_email", "sendEmail")}},
-		typ:     "AppInstance", noun: "application",
-		what:   "taking application " + app + " from user " + user,
-		undone: "the user still has the application",
-		trace:  before.Get("created").Str(),
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
-		refused: func(r result) result {
-			switch {
-			case upstreamCode(r) == "E0000046":
-				t := throughGroup()
-				t.err.Upstream = r.err.Upstream
-				return t
-			case r.err.Upstream != nil && r.err.Upstream.Status == 404:
-				if now, _ := c.appUser(app, user); now.gone { // somebody else was faster
-					return result{outcome: abi.Unchanged, output: output}
-				}
-			}
-			return r
-		},
-		look: looking(func() (object, *result) { return c.appUser(app, user) },
-			func(a object) bool { return a.gone || a.Get("scope").Str() == "GROUP" }, func(object) string { return output }),
-	})
+	return c.assign(a, req, before, has, readable)
 }
 
 func assignAppGroup(c *call) result {
-	app, group := c.str("application"), c.str("group")
-	before, failed := c.appGroup(app, group)
+	a, failed := c.groupAssignment()
+	if failed != nil {
+		return *failed
+	}
+	before, failed := c.assigned(a)
 	if failed != nil && !before.gone {
 		return *failed
 	}
 	priority, profile := c.input.Get("priority"), c.input.Get("profile")
-	has := func(a object) bool {
-		return !a.gone && (!priority.Exists() || a.Get("priority").Equal(priority)) &&
-			(!profile.Exists() || withoutNulls(a.Get("profile")).Equal(withoutNulls(profile)))
+	has := func(o object) bool {
+		return !o.gone && (!priority.Exists() || o.Get("priority").Equal(priority)) &&
+			(!profile.Exists() || withoutNulls(o.Get("profile")).Equal(withoutNulls(profile)))
 	}
 	if has(before) {
-		return result{outcome: abi.Unchanged, output: before.Raw()}
+		return a.unchanged(before)
 	}
 	if !profile.Exists() {
 		profile = before.Get("profile") // an assignment without a profile clears the one that is there
 	}
 	var body jsonval.Writer
 	body.RawIf("priority", priority.Raw()).RawIf("profile", profile.Raw())
+	return c.assign(a, hostcall.Request{Endpoint: putAppGroup.Endpoint, Path: at("appId", a.app, "groupId", a.id), Body: body.String()},
+		before, has, true)
+}
+
+// unassign takes an assignment away and looks what is left of it: a user may have the application through a group
+// besides. refused is as in change.
+func (c *call) unassign(a assignment, req hostcall.Request, before object, refused func(result) result) result {
+	left := func(now object) result {
+		r := result{output: a.output(before, now)}
+		if !now.gone {
+			r.warnings = []string{"the user still has the application through " + grantedBy(now)}
+		}
+		return r
+	}
+	taken := func(o object) bool { return o.gone || o.Get("scope").Str() == "GROUP" }
+	read := func() (object, *result) { return c.assigned(a) }
 	return c.change(change{
-		request: hostcall.Request{Endpoint: putAppGroup.Endpoint, Path: at("appId", app, "groupId", group), Body: body.String()},
-		typ:     "AppInstance", noun: "application",
-		what:    "assigning application " + app + " to group " + group,
-		undone:  "the application was not assigned",
-		refused: func(r result) result { return missingUser(r, "UserGroup", "group") },
-		trace:   before.Get("lastUpdated").Str(),
+		request: req, typ: "AppInstance", noun: "application",
+		what:   "taking application " + a.app + " from " + a.who + " " + a.id,
+		undone: "the " + a.who + " still has the application",
+		trace:  cmp.Or(before.Get("created").Str(), before.Get("lastUpdated").Str()), // a group's has no created
+		done: func(hostcall.Response) result {
+			now, failed := read()
+			r := left(now)
+			switch {
+			case failed != nil && !now.gone:
+				r.output = a.output(before, object{})
+				r.warnings = []string{"Okta took it, and the assignment could not be read afterwards: " + failed.err.Message}
+			case !taken(now):
+				r.warnings = []string{"Okta took it, and the assignment still shows: look again in a while"}
+			}
+			r.outcome = abi.Succeeded
+			return r
+		},
+		refused: func(r result) result {
+			if r.err.Upstream != nil && r.err.Upstream.Status == 404 {
+				if now, _ := read(); now.gone { // somebody else was faster
+					return a.unchanged(now)
+				}
+			}
+			if refused != nil {
+				return refused(r)
+			}
+			return r
+		},
 		look: func() (reading, result) {
-			now, failed := c.appGroup(app, group)
+			now, failed := read()
 			switch {
 			case failed != nil && !now.gone:
 				return untold, result{}
-			case has(now):
-				return holds, result{output: now.Raw()}
-			case unmovedAssignment(before, now):
-				return absent, result{}
+			case taken(now):
+				return holds, left(now)
 			}
-			return untold, result{} // somebody else changed it meanwhile
+			return absent, result{}
 		},
 	})
 }
 
-func unassignAppGroup(c *call) result {
-	app, group := c.str("application"), c.str("group")
-	before, failed := c.appGroup(app, group)
-	output := assignment(app, "group", group, false)
+// grantedBy names the group that a user has an application through, as far as Okta tells it.
+func grantedBy(assigned object) string {
+	group := assigned.Get("_links", "group")
+	name := group.Get("name").Str()
+	_, id, _ := strings.Cut(group.Get("href").Str(), "/api/v1/groups/")
+	switch {
+	case name != "" && id != "":
+		return "group " + jsonval.Quote(name) + " (" + id + ")"
+	case name != "" || id != "":
+		return "group " + name + id
+	}
+	return "a group"
+}
+
+func unassignAppUser(c *call) result {
+	a, failed := c.userAssignment()
+	if failed != nil {
+		return *failed
+	}
+	before, failed := c.assigned(a)
 	if before.gone {
-		return result{outcome: abi.Unchanged, output: output}
+		return a.unchanged(before)
 	}
 	if failed != nil {
 		return *failed
 	}
-	return c.change(change{
-		request: hostcall.Request{Endpoint: deleteAppGroup.Endpoint, Path: at("appId", app, "groupId", group)},
-		typ:     "AppInstance", noun: "application",
-		what:   "taking application " + app + " from group " + group,
-		undone: "the group still has the application",
-		trace:  before.Get("lastUpdated").Str(),
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
-		refused: func(r result) result {
-			if now, _ := c.appGroup(app, group); r.err.Upstream != nil && r.err.Upstream.Status == 404 && now.gone { // somebody else was faster
-				return result{outcome: abi.Unchanged, output: output}
-			}
-			return r
-		},
-		look: looking(func() (object, *result) { return c.appGroup(app, group) }, func(a object) bool { return a.gone }, func(object) string { return output }),
+	throughGroup := func() result {
+		return refuse("assigned_through_group", "the user has the application through "+grantedBy(before)+
+			": take the user out of it, or the application from it")
+	}
+	if before.Get("scope").Str() == "GROUP" {
+		if c.settling { // the earlier run found it assigned directly, or it would not have written
+			return c.reconciled(result{output: a.output(before, before),
+				warnings: []string{"the user still has the application through " + grantedBy(before)}})
+		}
+		return throughGroup()
+	}
+	return c.unassign(a, hostcall.Request{Endpoint: deleteAppUser.Endpoint, Path: at("appId", a.app, "userId", a.id),
+		Query: []hostcall.Pair{c.flag("send_email", "sendEmail")}}, before, func(r result) result {
+		if upstreamCode(r) == "E0000046" {
+			t := throughGroup()
+			t.err.Upstream = r.err.Upstream
+			return t
+		}
+		return r
 	})
+}
+
+func unassignAppGroup(c *call) result {
+	a, failed := c.groupAssignment()
+	if failed != nil {
+		return *failed
+	}
+	before, failed := c.assigned(a)
+	if before.gone {
+		return a.unchanged(before)
+	}
+	if failed != nil {
+		return *failed
+	}
+	return c.unassign(a, hostcall.Request{Endpoint: deleteAppGroup.Endpoint, Path: at("appId", a.app, "groupId", a.id)}, before, nil)
 }

@@ -116,7 +116,9 @@ var deviceColumns = []column{
 	{"disk_encryption_type", abi.Varchar, "profile.diskEncryptionType", ""},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
+	{"resource_id", abi.Varchar, "resourceId", "the id again"},
 	{"resource_type", abi.Varchar, "resourceType", ""},
+	{"resource_display_name", abi.JSON, "resourceDisplayName", ""},
 	{"profile", abi.JSON, "profile", ""},
 	{"embedded", abi.JSON, "_embedded", "the users, with expand"},
 	{"links", abi.JSON, "_links", ""},
@@ -150,31 +152,41 @@ func moveDevice(c *call) result {
 	if action != "delete" {
 		return c.setDevice(before, action)
 	}
-	if s := before.Get("status").Str(); s == "ACTIVE" || s == "SUSPENDED" {
-		if r := c.setDevice(before, "deactivate"); !r.outcome.OK() {
-			r.err.Message = "the device was not deleted, since it could not be deactivated first: " + r.err.Message
+	name, status := before.Get("profile", "displayName").Str(), before.Get("status").Str()
+	undone, deactivated := "the device was not deleted", false
+	if status != "DEACTIVATED" { // which alone can be deleted
+		r := c.setDevice(before, "deactivate")
+		if !r.outcome.OK() {
+			r.err.Message = undone + ", since it could not be deactivated first: " + r.err.Message
 			return r
 		}
+		undone, deactivated = "the device was deactivated, and not deleted", true
 	}
-	output := states(id, before.Get("profile", "displayName").Str(), before.Get("status").Str(), "DELETED")
+	output := states(id, name, status, "DELETED")
 	gone := looking(func() (object, *result) { return c.device(id) }, func(d object) bool { return d.gone }, func(object) string { return output })
 	r := c.change(change{
 		request: hostcall.Request{Endpoint: deleteDevice.Endpoint, Path: at("deviceId", id)},
 		typ:     "Device", noun: "device",
 		what:   "deleting device " + id,
-		undone: "the device is deactivated and was not deleted",
+		undone: undone,
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
-			if is, now := gone(); r.outcome == abi.NotFound && is == holds { // somebody else was faster
-				now.outcome = abi.Unchanged
-				return now
+			if r.outcome == abi.NotFound {
+				if is, now := gone(); is == holds { // somebody else was faster
+					now.outcome = abi.Unchanged
+					if deactivated { // which was this call's
+						now.outcome = abi.Succeeded
+					}
+					return now
+				}
 			}
+			r.err.Message = undone + ". " + r.err.Message
 			return r
 		},
 		look: gone,
 	})
-	if c.wrote && r.outcome == abi.Unchanged {
-		r.outcome = abi.Succeeded // the deactivation was this call's
+	if !r.outcome.OK() && r.outcome != abi.Unknown && deactivated {
+		r.output = states(id, name, status, "DEACTIVATED")
 	}
 	return r
 }

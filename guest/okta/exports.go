@@ -24,6 +24,7 @@ type call struct {
 	oktaNow  instant // the Date of Okta's last answer; 0 before the first
 	planning bool    // a write was held back: what it would change still is as it was
 	wrote    bool    // a write took effect
+	tabled   bool    // the call is a page of a table, which ends where a source would have caught up
 
 	auth   string
 	denied string // why there is no auth
@@ -117,6 +118,7 @@ func Table(host hostcall.Host, text string) (string, error) {
 	if err != nil || !c.op.on(abi.SQL) {
 		return "", errCall
 	}
+	c.tabled = true
 	var r result
 	switch op := c.op; {
 	case op.pager() != nil:

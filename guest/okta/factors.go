@@ -59,6 +59,7 @@ var factorColumns = []column{
 	{"phone_number", abi.Varchar, "profile.phoneNumber", "of sms and call"},
 	{"email", abi.Varchar, "profile.email", "of email"},
 	{"credential_id", abi.Varchar, "profile.credentialId", "of totp and push"},
+	{"user_link", abi.Varchar, "_links.user.href", "whose it is"},
 	{"verify", abi.JSON, "verify", ""},
 	{"profile", abi.JSON, "profile", ""},
 	{"embedded", abi.JSON, "_embedded", ""},

@@ -179,23 +179,41 @@ func (c *call) findGroup(idOrName string) (object, *result) {
 			return g, failed
 		}
 	}
-	found, failed := c.groupsNamed(idOrName)
+	return c.groupNamed(idOrName)
+}
+
+// groupNamed finds the one group of exactly this name.
+func (c *call) groupNamed(name string) (object, *result) {
+	found, failed := c.groupsNamed(name)
 	switch {
 	case failed != nil:
 		return object{}, failed
 	case len(found) == 0:
-		r := fail(abi.NotFound, string(abi.NotFound), "there is no group of id or name "+jsonval.Quote(idOrName)+": names are exact, case included")
+		r := fail(abi.NotFound, string(abi.NotFound), "there is no group of id or name "+jsonval.Quote(name)+": names are exact, case included")
 		return object{}, &r
 	case len(found) > 1:
 		var ids []string
 		for _, g := range found {
 			ids = append(ids, g.Get("id").Str()+" ("+g.Get("type").Str()+")")
 		}
-		r := refuse("ambiguous", "several groups are named "+jsonval.Quote(idOrName)+": "+strings.Join(ids, ", ")+". Give an id")
+		r := refuse("ambiguous", "several groups are named "+jsonval.Quote(name)+": "+strings.Join(ids, ", ")+". Give an id")
 		r.output = `{"groups":` + array(found, jsonval.Value.Raw) + `}`
 		return object{}, &r
 	}
 	return object{Value: found[0]}, nil
+}
+
+// groupID is the id of the group that the input names by id or exact name, for endpoints that want an id.
+func (c *call) groupID() (string, *result) {
+	group := c.str("group")
+	if isID(group, "00g") {
+		return group, nil
+	}
+	g, failed := c.groupNamed(group)
+	if failed != nil {
+		return "", failed
+	}
+	return g.Get("id").Str(), nil
 }
 
 // namedPage is how many groups are asked for by name at once.
@@ -319,13 +337,9 @@ func mastered(g jsonval.Value, what string) *result {
 }
 
 func updateGroup(c *call) result {
-	id := c.str("group")
-	if !isID(id, "00g") {
-		g, failed := c.findGroup(id)
-		if failed != nil {
-			return *failed
-		}
-		id = g.Get("id").Str()
+	id, failed := c.groupID()
+	if failed != nil {
+		return *failed
 	}
 	return c.replace(replacement{
 		get: getGroup.Endpoint, put: putGroup.Endpoint, path: at("groupId", id), noun: "group", typ: "UserGroup",

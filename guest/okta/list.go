@@ -28,7 +28,7 @@ type list struct {
 	maxPage  int                         // most records a request; 0 is an endpoint without paging
 	records  string                      // path of the array in the body
 	endless  bool                        // there is always a next link: a short page is the end for now
-	onePage  bool                        // an invoke answers one page, whatever its size
+	onePage  bool                        // an invoke answers one page, whatever its size, and always with a cursor
 	next     string                      // path of the next link in the body, of lists that have it there
 	omit     []string                    // members that a record goes out without
 	keep     []param                     // query parameters that Okta's next links drop
@@ -159,7 +159,7 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	if link != "" {
 		link = c.keepParams(link, l.keep)
 	}
-	if link == "" || link == cur.link || l.endless && !l.onePage && sum.Total < size {
+	if link == "" || link == cur.link || l.endless && (!l.onePage || c.tabled) && sum.Total < size {
 		return r, nil, sum.Count
 	}
 	next = &cursor{link: link}

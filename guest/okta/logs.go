@@ -121,6 +121,8 @@ var logColumns = []column{
 	{"request_uri", abi.Varchar, "debugContext.debugData.requestUri", ""},
 	{"target", abi.JSON, "target", "what it was done to"},
 	{"actor", abi.JSON, "actor", ""},
+	{"outcome", abi.JSON, "outcome", ""},
+	{"transaction", abi.JSON, "transaction", ""},
 	{"client", abi.JSON, "client", ""},
 	{"debug_context", abi.JSON, "debugContext", ""},
 	{"authentication_context", abi.JSON, "authenticationContext", ""},

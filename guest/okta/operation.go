@@ -149,6 +149,7 @@ func (op *operation) manifest() string {
 			var w jsonval.Writer
 			return w.Str("name", c.name).Str("type", string(c.typ)).Str("path", c.path).StrIf("description", c.description).String()
 		}))
+		w.BoolIf("single", op.pager() == nil)
 	}
 	w.StrIf("key", op.key)
 	w.Raw("endpoints", array(op.endpoints, func(e abi.Endpoint) string {

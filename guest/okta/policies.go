@@ -32,9 +32,10 @@ var policyOperations = []operation{
 			{"expand", false, `{"type":"string","minLength":1,"maxLength":255,"description":"further facts to put into each policy, such as rules"}`},
 			limitInput, cursorInput,
 		},
-		example:   `{"type":"OKTA_SIGN_ON"}`,
-		key:       "id",
-		columns:   policyColumns,
+		example: `{"type":"OKTA_SIGN_ON"}`,
+		key:     "id",
+		columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
+			column{"rules", abi.JSON, "_embedded.rules", "with expand rules"}),
 		endpoints: []abi.Endpoint{getPolicies},
 		pages:     listPolicies,
 	},
@@ -99,6 +100,7 @@ var policyTypes = [...]string{"OKTA_SIGN_ON", "PASSWORD", "MFA_ENROLL", "IDP_DIS
 func policiesOf(typ string) list {
 	return list{
 		endpoint: getPolicies.Endpoint,
+		keep:     []param{{"expand", "expand"}},
 		more:     func(*call) []hostcall.Pair { return []hostcall.Pair{{Name: "type", Value: typ}} },
 	}
 }

@@ -29,7 +29,7 @@ var (
 // Whose roles.
 var (
 	roleUser   = input{"user", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a user's id or login"}`}
-	roleGroup  = input{"group", false, `{"type":"string","minLength":1,"maxLength":64,"description":"a group's id"}`}
+	roleGroup  = input{"group", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a group's id or exact name"}`}
 	roleClient = input{"client", false, `{"type":"string","minLength":1,"maxLength":64,"description":"a client app's id"}`}
 )
 
@@ -54,7 +54,7 @@ var roleOperations = []operation{
 		require:     atMostOnePrincipal,
 		example:     `{"user":"ada.lovelace@example.com"}`,
 		columns:     roleColumns,
-		endpoints:   []abi.Endpoint{getCustomRoles, getUser, getUserRoles, getGroupRoles, getClientRoles},
+		endpoints:   []abi.Endpoint{getCustomRoles, getUser, getGroups, getUserRoles, getGroupRoles, getClientRoles},
 		pages:       listRoles,
 	},
 	{
@@ -71,7 +71,7 @@ var roleOperations = []operation{
 		require:   atMostOnePrincipal,
 		example:   `{"role":"Password Desk"}`,
 		columns:   roleColumns,
-		endpoints: []abi.Endpoint{getCustomRole, getUser, getUserRole, getGroupRole, getClientRole},
+		endpoints: []abi.Endpoint{getCustomRole, getUser, getGroups, getUserRole, getGroupRole, getClientRole},
 		do:        readRole,
 	},
 	{
@@ -92,7 +92,7 @@ var roleOperations = []operation{
 			`{"if":{"required":["type"]},"then":{"not":{"anyOf":[{"required":["role"]},{"required":["resource_set"]}]}}}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
+		endpoints: []abi.Endpoint{getUser, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
 		do:        assignRole,
 	},
 	{
@@ -109,7 +109,7 @@ var roleOperations = []operation{
 		},
 		require:   `"allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
-		endpoints: []abi.Endpoint{getUser, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole},
+		endpoints: []abi.Endpoint{getUser, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole},
 		do:        revokeRole,
 	},
 }
@@ -186,12 +186,13 @@ type principal struct {
 	list, add, get, remove string // endpoints
 }
 
-// principal reads the input's user, group or client: one without id where there is none. A login is resolved, since
-// roles are kept by id.
+// principal reads the input's user, group or client: one without id where there is none. Logins and names are
+// resolved, since roles are kept by id.
 func (c *call) principal() (principal, *result) {
-	if id := c.str("group"); id != "" {
+	if c.str("group") != "" {
+		id, failed := c.groupID()
 		return principal{"group", "UserGroup", id, "groupId", "GROUP",
-			getGroupRoles.Endpoint, postGroupRoles.Endpoint, getGroupRole.Endpoint, deleteGroupRole.Endpoint}, nil
+			getGroupRoles.Endpoint, postGroupRoles.Endpoint, getGroupRole.Endpoint, deleteGroupRole.Endpoint}, failed
 	}
 	if id := c.str("client"); id != "" {
 		return principal{"client", "PublicClientApp", id, "clientId", "CLIENT",

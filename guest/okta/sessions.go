@@ -102,7 +102,7 @@ func endSession(c *call, id string) result {
 		undone: "the session goes on",
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
-			if s, _ := session(); r.outcome == abi.NotFound && s.gone { // somebody else was faster
+			if r.outcome == abi.NotFound && upstreamCode(r) == "E0000007" { // somebody else was faster
 				return result{outcome: abi.Unchanged, output: output}
 			}
 			return r

@@ -9,6 +9,15 @@
 //	    default_page_size: 200                     # optional: records a request
 //	    initial_lookback_seconds: 86400            # optional: where a source without checkpoint begins
 //	    grants: [read]                             # optional, default read
+//	    limits:                                    # optional: bounds of each call, these are the defaults
+//	      call_seconds: 300                        # wall time, waiting for rate limits included
+//	      requests: 2000
+//	      body_bytes: 67108864                     # of one answer, decoded
+//	      result_bytes: 268435456                  # of all records
+//	      records: 100000
+//	      memory_bytes: 67108864                   # of the module
+//	      concurrency: 16                          # calls at once
+//	      log_bytes: 65536                         # that the module can cause
 //	    allow_private_network: false               # optional: base_url may resolve to a private address
 //
 // Reading is strict: an unknown field, a missing one, a wrong type, a name that stands twice, an anchor or a second

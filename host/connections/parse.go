@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -35,7 +36,50 @@ var fields = []field{
 	{"approve", "", readApprove},
 	{"max_writes_per_minute", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 100_000, &c.MaxWritesPerMinute) }},
 	{"max_destructive_per_hour", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 100_000, &c.MaxDestructivePerHour) }},
+	{"limits", "", readLimits},
 	{"allow_private_network", "", func(c *host.Config, n ast.Node) error { return boolean(n, &c.AllowPrivateNetwork) }},
+}
+
+// limits are the fields of a connection's limits: the least and the most that each may be, and where it is kept.
+var limits = []struct {
+	name        string
+	least, most int
+	set         func(*host.Limits, int)
+}{
+	{"call_seconds", 1, 86_400, func(l *host.Limits, n int) { l.CallTimeout = time.Duration(n) * time.Second }},
+	{"requests", 1, 1_000_000, func(l *host.Limits, n int) { l.Requests = n }},
+	{"body_bytes", 1 << 10, 1 << 30, func(l *host.Limits, n int) { l.BodyBytes = int64(n) }},
+	{"result_bytes", 1 << 10, 1 << 40, func(l *host.Limits, n int) { l.ResultBytes = int64(n) }},
+	{"records", 1, 100_000_000, func(l *host.Limits, n int) { l.Records = n }},
+	{"memory_bytes", 4 << 20, 1 << 30, func(l *host.Limits, n int) { l.MemoryBytes = int64(n) }},
+	{"concurrency", 1, 1_000, func(l *host.Limits, n int) { l.Concurrency = n }},
+	{"log_bytes", 1 << 10, 1 << 30, func(l *host.Limits, n int) { l.LogBytes = n }},
+}
+
+func readLimits(c *host.Config, n ast.Node) error {
+	given, err := members(n)
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return errors.New(e.What)
+	}
+	for _, m := range given {
+		known := false
+		var names []string
+		for _, l := range limits {
+			names = append(names, l.name)
+			if known = l.name == m.name; known {
+				var v int
+				if err := between(m.value, l.least, l.most, &v); err != nil {
+					return fmt.Errorf("%s: %w", m.name, err)
+				}
+				l.set(&c.Limits, v)
+				break
+			}
+		}
+		if !known {
+			return fmt.Errorf("unknown limit %s: there are %s", shown(m.name), strings.Join(names, ", "))
+		}
+	}
+	return nil
 }
 
 // literals are names under which people write the secret itself.

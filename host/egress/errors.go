@@ -60,7 +60,7 @@ func (c *Client) bodyError(ctx, attempt context.Context, err error) *abi.SendErr
 	switch {
 	case errors.Is(err, errTooLarge):
 		e.Code = abi.SendTooLarge
-		e.Message = "the answer is over the limit of " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes (Limits.BodyBytes): ask for smaller pages"
+		e.Message = "the answer is over the limit of " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes (limits.body_bytes of the connection): ask for smaller pages, or raise it"
 	case ctx.Err() != nil:
 		return contextError(ctx, true)
 	case attempt.Err() != nil:

@@ -19,7 +19,8 @@ type eventLog struct {
 	mu       sync.RWMutex
 	segments []segment
 	count    int
-	made     int // generator indexes used up
+	made     int  // generator indexes used up
+	given    bool // AppendEvent was called
 }
 
 // segment is a stretch of the log: a generated run, or events kept whole.
@@ -253,6 +254,16 @@ func (o *Org) AppendEvent(event json.RawMessage) {
 		published = millisOf(t)
 	}
 	o.log.keep(keptEvent{now, published, slices.Clone(event)})
+	o.log.mu.Lock()
+	defer o.log.mu.Unlock()
+	o.log.given = true
+}
+
+// hasGiven tells whether a test put events of its own into the log.
+func (l *eventLog) hasGiven() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.given
 }
 
 // AppendLateEvent makes a seeded event appear now that says it was published earlier, and returns it. Polling sees it

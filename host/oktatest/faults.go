@@ -168,9 +168,11 @@ func (o *Org) failure(w http.ResponseWriter, c *call, e *endpoint, f Fault) answ
 			status: http.StatusOK,
 			header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
 			body:   []byte("<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n"),
+
+			foreign: true,
 		}
 	case Redirect:
-		return answer{status: http.StatusFound, header: http.Header{"Location": {cmp.Or(f.Location, "https://redirected.example.com/")}}}
+		return answer{status: http.StatusFound, header: http.Header{"Location": {cmp.Or(f.Location, "https://redirected.example.com/")}}, foreign: true}
 	case RateLimited, Concurrency:
 		bucket := "/"
 		if e != nil {

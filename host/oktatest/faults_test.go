@@ -32,6 +32,9 @@ func call(t *testing.T, server *oktatest.Server, method, path, body string) (*ht
 		t.Fatal(err)
 	}
 	request.Header.Set("Authorization", "SSWS "+server.Token())
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, "", err

@@ -37,6 +37,7 @@ type answer struct {
 	header  http.Header
 	body    []byte
 	recycle func() // called when body is no longer needed
+	foreign bool   // of something in front of Okta's API
 }
 
 const maxRequestBody = 1 << 20 // bytes
@@ -113,6 +114,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.recycle != nil {
 		defer a.recycle()
 	}
+	o.show(c, e, a)
 	if f.Kind == StatusAfter {
 		a = o.refusal(statusError(f.Status))
 	}
@@ -135,7 +137,7 @@ func (o *Org) answer(w http.ResponseWriter, c *call, found match) answer {
 	e := found.endpoint
 	if strings.Contains(c.URL.Path, "//") {
 		// The gateway in front of Okta's API answers here, in a shape of its own.
-		return answer{status: http.StatusNotFound, body: []byte(`{"status":404,"message":"Resource not found"}`)}
+		return answer{status: http.StatusNotFound, body: []byte(`{"status":404,"message":"Resource not found"}`), foreign: true}
 	}
 	if e == nil || !e.open {
 		if !o.authorized(c.Request) {
@@ -152,6 +154,8 @@ func (o *Org) answer(w http.ResponseWriter, c *call, found match) answer {
 			status: http.StatusLengthRequired,
 			header: http.Header{"Content-Type": {"text/html"}},
 			body:   []byte("<html><head><title>411 Length Required</title></head><body><h1>411 Length Required</h1></body></html>\n"),
+
+			foreign: true,
 		}
 	case e.feature != nil && !e.feature(o.cfg), o.denials.lacks(e):
 		return o.refusal(errNoFeature)

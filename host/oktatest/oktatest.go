@@ -20,6 +20,7 @@ type Org struct {
 	received received
 	log      eventLog
 	denials  denials
+	watch    func(Exchange)
 
 	compressors, buffers sync.Pool // memory to use again, no state
 
@@ -52,6 +53,7 @@ func New(cfg Config) *Org {
 		limiter:  newLimiter(cfg),
 		received: received{capacity: cfg.RequestLog},
 		profile:  profileAttributes(cfg.ProfileAttributes),
+		watch:    Watch,
 	}
 	o.faults.random = o.ids.hash(domainFault, 0)
 	o.seedUsers()

@@ -26,8 +26,15 @@ type document struct {
 	components map[string][]byte // by "schemas/Name"
 }
 
-// documentFile finds the document in the module cache.
-func documentFile() (string, error) {
+// FileVariable is the environment variable that may name the document's file, for a process that go list would not find
+// it from.
+const FileVariable = "OKTA_OPENAPI_DOCUMENT"
+
+// File finds the document in the module cache.
+func File() (string, error) {
+	if file := os.Getenv(FileVariable); file != "" {
+		return file, nil
+	}
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", documentModule).Output()
 	if err != nil {
 		return "", fmt.Errorf("find %s with go list: %w", documentModule, err)

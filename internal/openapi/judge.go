@@ -37,7 +37,7 @@ type template struct {
 }
 
 var load = sync.OnceValues(func() (*Judge, error) {
-	file, err := documentFile()
+	file, err := File()
 	if err != nil {
 		return nil, err
 	}

@@ -92,6 +92,10 @@ var waivers = []waiver{
 	{"**/settings/app/*", "required", "", "recorded: applications with settings of their own"},
 	{"_embedded/blocks", "type", "GET /api/v1/users/{id}", "the document says object in User and array in UserGetSingleton, of which the answer is both"},
 	{"", "oneOf", "POST /api/v1/apps/{appId}/users/{userId}", "a body of a profile fits both schemas of the document, of which neither requires anything"},
+	{"**/_embedded/user/*", "type", "GET /api/v1/apps", "the document says that expand puts the application's user here, and its schema wants objects of objects"},
+	{"**/_embedded/user/*", "nullable", "GET /api/v1/apps", "the same"},
+	{"**/_embedded/user/*", "type", "GET /api/v1/apps/{appId}", "the same"},
+	{"**/_embedded/user/*", "nullable", "GET /api/v1/apps/{appId}", "the same"},
 	{"id", "readOnly", "PUT /api/v1/apps/{appId}/groups/{groupId}", "recorded: Okta's own provider sends it"},
 
 	// Values that a later edition of the document lists.

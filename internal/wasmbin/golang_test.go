@@ -178,7 +178,7 @@ func BenchmarkInterruptible(b *testing.B) {
 	compile := time.Since(began)
 	b.SetBytes(int64(len(wasm)))
 	for b.Loop() {
-		if _, err := wasmbin.Interruptible(wasm, "stop"); err != nil {
+		if _, _, err := wasmbin.Interruptible(wasm, "stop"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,14 +4,23 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 )
 
 // ErrInstruction is wrapped by the errors of Interruptible about an instruction that it does not take.
 var ErrInstruction = errors.New("an instruction that this host does not take")
 
 const (
+	sectionTable  = 4
 	sectionGlobal = 6
 	sectionCode   = 10
+)
+
+// The most that Interruptible takes of tables, which lie outside of a module's memory and its limit.
+const (
+	MaxTables = 16
+	MaxTable  = 1_000_000 // elements of all tables, at the start
 )
 
 // turns is how many loop turns and function entries lie between two questions, so that a question costs nothing: tens of
@@ -20,27 +29,32 @@ const turns = 1 << 14
 
 // Interruptible returns the module with an exported mutable i32 global of the given name, 0 at the start, that the module
 // asks for every so many loop turns and function entries; when it is not 0, the module traps there. Since code between
-// two such places is finite, a host that sets the global stops the module whatever it does.
+// two such places is finite, a host that sets the global stops the module whatever it does. A bulk instruction counts as
+// a turn for each 1,024 bytes or elements that it moves.
 //
 // Before it asks, the module leaves its code for a moment (it grows its memory by 0 pages, which the runtime does in Go):
 // Go's collector stops the world, and would wait for a loop of machine code for ever, with the goroutine that is to set
 // the global among those that it has stopped already.
 //
 // The module's own code cannot name the global: its index is behind all those that the module has. Custom sections are
-// left out. Vector instructions, and those of proposals behind WebAssembly 2.0, are refused, and so is a module without
-// a memory, and one that exports the name itself: what is not understood to the last byte is not instrumented.
-func Interruptible(wasm []byte, global string) ([]byte, error) {
+// left out. Vector instructions, and those of proposals behind WebAssembly 2.0, are refused, and so are tables that grow
+// or are large, which no limit on memory holds, a module without a memory, and one that exports the name itself or one that begins with it: what is not understood to the last byte is
+// not instrumented.
+//
+// The state says what else than memory can differ between two calls. Its globals are exported too, so that a host can
+// put them back.
+func Interruptible(wasm []byte, global string) (out []byte, state State, err error) {
 	m, err := Parse(wasm)
 	if err != nil {
-		return nil, err
+		return nil, state, err
 	}
 	for _, ex := range m.Exports {
-		if ex.Name == global {
-			return nil, fmt.Errorf("%w: it exports %q, which is the host's", ErrFormat, global)
+		if strings.HasPrefix(ex.Name, global) {
+			return nil, state, fmt.Errorf("%w: it exports %q, which is the host's", ErrFormat, ex.Name)
 		}
 	}
 	if len(m.Memories) != 1 {
-		return nil, fmt.Errorf("%w: it has %d memories, want one", ErrFormat, len(m.Memories))
+		return nil, state, fmt.Errorf("%w: it has %d memories, want one", ErrFormat, len(m.Memories))
 	}
 	index := 0
 	for _, im := range m.Imports {
@@ -48,23 +62,34 @@ func Interruptible(wasm []byte, global string) ([]byte, error) {
 			index++
 		}
 	}
-	out := make([]byte, 0, len(wasm)+len(wasm)/8)
+	out = make([]byte, 0, len(wasm)+len(wasm)/8)
 	out = append(out, wasm[:len(magic)+len(version)]...)
 	var counted, exported bool
+	var mutable []int // indices of the globals that are state
 	addGlobal := func(count uint32, rest []byte) {
 		index += int(count)
-		body := binary.AppendUvarint(nil, uint64(count)+2)
+		mutable = append(mutable, index+1, index+2)
+		body := binary.AppendUvarint(nil, uint64(count)+3)
 		body = append(body, rest...)
 		body = append(body, byte(I32), 1, 0x41, 0, 0x0b)                          // mutable, i32.const 0, end: whether to stop
 		body = append(appendInt32(append(body, byte(I32), 1, 0x41), turns), 0x0b) // turns until the next question
+		body = append(body, byte(I32), 1, 0x41, 0, 0x0b)                          // what a bulk instruction moves
 		out = appendSection(out, sectionGlobal, body)
 		counted = true
 	}
 	addExport := func(count uint32, rest []byte) {
-		body := binary.AppendUvarint(nil, uint64(count)+1)
+		body := binary.AppendUvarint(nil, uint64(count)+1+uint64(len(mutable)))
 		body = append(body, rest...)
-		body = append(binary.AppendUvarint(body, uint64(len(global))), global...)
-		body = binary.AppendUvarint(append(body, byte(KindGlobal)), uint64(index))
+		add := func(name string, index int) {
+			body = append(binary.AppendUvarint(body, uint64(len(name))), name...)
+			body = binary.AppendUvarint(append(body, byte(KindGlobal)), uint64(index))
+		}
+		add(global, index)
+		for _, i := range mutable {
+			name := fmt.Sprint(global, ".", i)
+			add(name, i)
+			state.Globals = append(state.Globals, name)
+		}
 		out = appendSection(out, sectionExport, body)
 		exported = true
 	}
@@ -75,7 +100,7 @@ func Interruptible(wasm []byte, global string) ([]byte, error) {
 		s := reader{b: wasm, section: sections[id].name}
 		s.pos, s.end = file.span("the " + s.section + " section")
 		if file.err != nil {
-			return nil, file.err
+			return nil, state, file.err
 		}
 		if id != sectionCustom {
 			rank := sections[id].rank
@@ -88,21 +113,34 @@ func Interruptible(wasm []byte, global string) ([]byte, error) {
 		}
 		switch id {
 		case sectionCustom:
+		case sectionTable:
+			start, total := s.pos, 0
+			s.each(MaxTables, 0, "tables", func() { s.refType(); total += int(s.limits(math.MaxUint32, false).Min) })
+			if s.err == nil && total > MaxTable {
+				s.fail(start, "tables of %d elements, at most %d are taken", total, MaxTable)
+			}
+			out = append(out, wasm[at:s.end]...)
 		case sectionGlobal:
 			count := s.u32("number of globals")
+			numbers, others, ok := mutableGlobals(wasm[s.pos:s.end], index, count)
+			if !ok {
+				return nil, state, fmt.Errorf("%w: the global section, byte %d: an initial value is not one", ErrInstruction, s.pos)
+			}
+			mutable = numbers
+			state.Elsewhere = state.Elsewhere || others
 			addGlobal(count, wasm[s.pos:s.end])
 		case sectionExport:
 			count := s.u32("number of exports")
 			addExport(count, wasm[s.pos:s.end])
 		case sectionCode:
-			if out, err = instrument(out, &s, index); err != nil {
-				return nil, err
+			if out, err = instrument(out, &s, index, &state); err != nil {
+				return nil, state, err
 			}
 		default:
 			out = append(out, wasm[at:s.end]...)
 		}
 		if s.err != nil {
-			return nil, s.err
+			return nil, state, s.err
 		}
 	}
 	if !counted {
@@ -111,7 +149,61 @@ func Interruptible(wasm []byte, global string) ([]byte, error) {
 	if !exported {
 		addExport(0, nil)
 	}
-	return out, nil
+	return out, state, nil
+}
+
+// State is what of a module's instance can differ between two calls, its memory aside.
+type State struct {
+	Globals []string // exports: the mutable globals that are numbers, the counter of Interruptible among them
+	// Elsewhere says that there is more: a reference in a mutable global, or an instruction that changes a table or drops
+	// a segment.
+	Elsewhere bool
+}
+
+// mutableGlobals are the indices of the mutable globals of a global section's entries, the first of which has the index
+// from. Those that hold references are not among them: others tells of them.
+func mutableGlobals(entries []byte, from int, count uint32) (numbers []int, others, ok bool) {
+	i := 0
+	for n := range int(count) {
+		if len(entries)-i < 2 {
+			return nil, false, false
+		}
+		kind, mutable := ValueType(entries[i]), entries[i+1] != 0
+		for i += 2; ; {
+			if i >= len(entries) {
+				return nil, false, false
+			}
+			op := entries[i]
+			if i, ok = skip(entries, i); !ok {
+				return nil, false, false
+			}
+			if op == opEnd {
+				break
+			}
+		}
+		switch {
+		case !mutable:
+		case kind == I32 || kind == I64 || kind == F32 || kind == F64:
+			numbers = append(numbers, from+n)
+		default:
+			others = true
+		}
+	}
+	return numbers, others, i == len(entries)
+}
+
+// changes reports whether the instruction at i changes something that is neither memory nor a global.
+func changes(code []byte, i int) bool {
+	switch code[i] {
+	case 0x26: // table.set
+		return true
+	case opMisc:
+		switch code[i+1] {
+		case 9, 12, 13, 14, 17: // data.drop, table.init, elem.drop, table.copy, table.fill
+			return true
+		}
+	}
+	return false
 }
 
 func appendSection(out []byte, id byte, body []byte) []byte {
@@ -120,8 +212,8 @@ func appendSection(out []byte, id byte, body []byte) []byte {
 }
 
 // instrument copies the code section with a question at each function's entry and each loop's head.
-func instrument(out []byte, s *reader, global int) ([]byte, error) {
-	question := question(uint64(global))
+func instrument(out []byte, s *reader, global int, state *State) ([]byte, error) {
+	question, payment := question(uint64(global)), payment(uint64(global))
 	count := s.u32("number of function bodies")
 	body := binary.AppendUvarint(make([]byte, 0, s.end-s.pos+(s.end-s.pos)/8), uint64(count))
 	var function []byte // the one at work
@@ -148,6 +240,13 @@ func instrument(out []byte, s *reader, global int) ([]byte, error) {
 			if !ok {
 				return nil, fmt.Errorf("%w: 0x%02x at byte %d: build the module for WebAssembly 2.0 without vector instructions",
 					ErrInstruction, op, f.pos+i)
+			}
+			if !state.Elsewhere && changes(code, i) {
+				state.Elsewhere = true
+			}
+			if op == opMisc && bulk(code[i+1]) {
+				function = append(append(function, code[copied:i]...), payment...)
+				copied = i
 			}
 			if i = next; op == opLoop {
 				function = append(append(function, code[copied:i]...), question...)
@@ -181,6 +280,31 @@ func question(stop uint64) []byte {
 	return append(b, 0x04, 0x40, 0x00, 0x0b, 0x0b)   // if, unreachable, end, end
 }
 
+// bulk reports whether a second opcode is that of an instruction that moves as much as the number on top of the stack
+// says.
+func bulk(second byte) bool {
+	switch second {
+	case 8, 10, 11, 12, 14, 17: // memory.init, memory.copy, memory.fill, table.init, table.copy, table.fill
+		return true
+	}
+	return false
+}
+
+// payment is the code that stands before each bulk instruction, with what it moves on top of the stack:
+// turns := moves>>10; left = turns < left ? left-turns : 1
+func payment(stop uint64) []byte {
+	left, moves := binary.AppendUvarint(nil, stop+1), binary.AppendUvarint(nil, stop+2)
+	op := func(b []byte, code byte, operand []byte) []byte { return append(append(b, code), operand...) }
+	turns := func(b []byte) []byte { return append(op(b, 0x23, moves), 0x41, 10, 0x76) } // global.get, i32.const 10, i32.shr_u
+	b := op(nil, 0x24, moves)                                                            // global.set
+	b = append(turns(b), 0x23)                                                           // global.get
+	b = append(append(b, left...), 0x49, 0x04, byte(I32))                                // i32.lt_u, if (result i32)
+	b = append(turns(op(b, 0x23, left)), 0x6b)                                           // global.get, i32.sub
+	b = append(b, 0x05, 0x41, 1, 0x0b)                                                   // else, i32.const 1, end
+	b = op(b, 0x24, left)                                                                // global.set
+	return op(b, 0x23, moves)                                                            // global.get
+}
+
 // appendInt32 appends a small positive number in the signed encoding.
 func appendInt32(b []byte, n uint32) []byte {
 	for ; n >= 0x40; n >>= 7 {
@@ -189,7 +313,11 @@ func appendInt32(b []byte, n uint32) []byte {
 	return append(b, byte(n))
 }
 
-const opLoop = 0x03
+const (
+	opLoop = 0x03
+	opEnd  = 0x0b
+	opMisc = 0xfc // bulk instructions and others
+)
 
 // operands says what follows an instruction's first byte.
 type operands byte
@@ -244,16 +372,16 @@ var instructions = func() (t [256]operands) {
 // misc says how many bytes or numbers follow 0xfc and a second opcode.
 var misc = [...]struct{ numbers, bytes int }{
 	0: {}, 1: {}, 2: {}, 3: {}, 4: {}, 5: {}, 6: {}, 7: {}, // saturating truncations
-	8:  {1, 1}, // memory.init
-	9:  {1, 0}, // data.drop
-	10: {0, 2}, // memory.copy
-	11: {0, 1}, // memory.fill
-	12: {2, 0}, // table.init
-	13: {1, 0}, // elem.drop
-	14: {2, 0}, // table.copy
-	15: {1, 0}, // table.grow
-	16: {1, 0}, // table.size
-	17: {1, 0}, // table.fill
+	8:  {1, 1},  // memory.init
+	9:  {1, 0},  // data.drop
+	10: {0, 2},  // memory.copy
+	11: {0, 1},  // memory.fill
+	12: {2, 0},  // table.init
+	13: {1, 0},  // elem.drop
+	14: {2, 0},  // table.copy
+	15: {-1, 0}, // table.grow, refused
+	16: {1, 0},  // table.size
+	17: {1, 0},  // table.fill
 }
 
 // skip is the index behind the instruction at i.
@@ -299,6 +427,9 @@ func skip(code []byte, i int) (next int, ok bool) {
 			return 0, false
 		}
 		m := misc[code[i]]
+		if m.numbers < 0 {
+			return 0, false
+		}
 		i++
 		for range m.numbers {
 			if i = number(code, i, 5); i < 0 {

@@ -1,6 +1,10 @@
 package wasmbin_test
 
 import (
+	"bytes"
+	"github.com/google/go-cmp/cmp"
+	"slices"
+
 	"context"
 	"errors"
 	"strings"
@@ -23,7 +27,7 @@ func program1(code string) []byte {
 func run(t *testing.T, wasm []byte) (start api.Function, stop func()) {
 	t.Helper()
 	ctx := context.Background()
-	text, err := wasmbin.Interruptible(wasm, "stop")
+	text, _, err := wasmbin.Interruptible(wasm, "stop")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +58,22 @@ func TestEveryEndlessProgramCanBeStopped(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a loop whose every turn takes long", func(t *testing.T) {
+		// loop { memory.fill 64 MiB }: a turn is milliseconds, and 16,384 of them minutes.
+		code := "\x03\x40" + "\x41\x00\x41\x00\x41" + "\x80\x80\x80\x20" + "\xfc\x0b\x00" + "\x0c\x00\x0b"
+		f, stop := run(t, bytes.Replace(program1(code), []byte(section(5, vec("\x00\x01"))), []byte(section(5, vec("\x00\x80\x08"))), 1))
+		stop()
+		done := make(chan error, 1)
+		go func() { _, err := f.Call(context.Background()); done <- err }()
+		select {
+		case err := <-done:
+			if err == nil || !strings.Contains(err.Error(), "unreachable") {
+				t.Errorf("%v", err)
+			}
+		case <-time.After(20 * time.Second): // at its best, 16,384 turns of 64 MiB take 50
+			t.Error("it runs on")
+		}
+	})
 	t.Run("calls without a loop", func(t *testing.T) {
 		// f(n) = if n { f(n-1); f(n-1) }: 2^40 calls.
 		const f = "\x20\x00\x04\x40" + "\x20\x00\x41\x01\x6b\x10\x00" + "\x20\x00\x41\x01\x6b\x10\x00" + "\x0b\x0b"
@@ -72,7 +92,7 @@ func TestEveryEndlessProgramCanBeStopped(t *testing.T) {
 func TestInterruptibleChangesNothingElse(t *testing.T) {
 	ctx := context.Background()
 	wasm := golang(t)
-	text, err := wasmbin.Interruptible(wasm, "stop")
+	text, state, err := wasmbin.Interruptible(wasm, "stop")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +104,7 @@ func TestInterruptibleChangesNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(after.Exports) != len(before.Exports)+1 || len(after.Imports) != len(before.Imports) || len(after.Customs) != 0 {
+	if len(after.Exports) != len(before.Exports)+1+len(state.Globals) || state.Elsewhere || len(after.Imports) != len(before.Imports) || len(after.Customs) != 0 {
 		t.Errorf("%d exports, %d imports, %d custom sections", len(after.Exports), len(after.Imports), len(after.Customs))
 	}
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
@@ -100,20 +120,59 @@ func TestInterruptibleRefuses(t *testing.T) {
 		wasm []byte
 		want error
 	}{
-		"vectors":                     {program1("\xfd\x0c" + strings.Repeat("\x00", 16) + "\x1a"), wasmbin.ErrInstruction},
-		"atomics":                     {program1("\xfe\x03\x00"), wasmbin.ErrInstruction},
-		"tail calls":                  {program1("\x12\x00"), wasmbin.ErrInstruction},
-		"exceptions":                  {program1("\x06\x40\x0b"), wasmbin.ErrInstruction},
-		"a long second opcode":        {program1("\xfc\x80\x00"), wasmbin.ErrInstruction},
-		"a number that is too long":   {program1("\x41\x80\x80\x80\x80\x80\x00\x1a"), wasmbin.ErrInstruction},
-		"an instruction cut short":    {program1("\x44\x00"), wasmbin.ErrInstruction},
-		"a table of too many labels":  {program1("\x0e\xff\xff\xff\xff\x0f"), wasmbin.ErrInstruction},
-		"no memory":                   {module(section(1, vec("\x60\x00\x00"))), wasmbin.ErrFormat},
-		"an export of the same name":  {module(section(5, vec("\x00\x01")), section(7, vec(name("stop")+"\x02\x00"))), wasmbin.ErrFormat},
-		"bytes behind the last entry": {module(section(5, vec("\x00\x01")), section(10, vec()+"\x00")), wasmbin.ErrFormat},
+		"a table that grows":             {program1("\xd0\x70\x41\x01\xfc\x0f\x00\x1a"), wasmbin.ErrInstruction},
+		"a large table":                  {module(section(4, vec("\x70\x00"+leb(wasmbin.MaxTable+1))), section(5, vec("\x00\x01"))), wasmbin.ErrFormat},
+		"tables that are large together": {module(section(4, vec("\x70\x00"+leb(wasmbin.MaxTable), "\x70\x00\x01")), section(5, vec("\x00\x01"))), wasmbin.ErrFormat},
+		"vectors":                        {program1("\xfd\x0c" + strings.Repeat("\x00", 16) + "\x1a"), wasmbin.ErrInstruction},
+		"atomics":                        {program1("\xfe\x03\x00"), wasmbin.ErrInstruction},
+		"tail calls":                     {program1("\x12\x00"), wasmbin.ErrInstruction},
+		"exceptions":                     {program1("\x06\x40\x0b"), wasmbin.ErrInstruction},
+		"a long second opcode":           {program1("\xfc\x80\x00"), wasmbin.ErrInstruction},
+		"a number that is too long":      {program1("\x41\x80\x80\x80\x80\x80\x00\x1a"), wasmbin.ErrInstruction},
+		"an instruction cut short":       {program1("\x44\x00"), wasmbin.ErrInstruction},
+		"a table of too many labels":     {program1("\x0e\xff\xff\xff\xff\x0f"), wasmbin.ErrInstruction},
+		"no memory":                      {module(section(1, vec("\x60\x00\x00"))), wasmbin.ErrFormat},
+		"an initial value cut short":     {module(section(5, vec("\x00\x01")), section(6, vec("\x7f\x01\x41"))), wasmbin.ErrInstruction},
+		"bytes behind a global":          {module(section(5, vec("\x00\x01")), section(6, vec("\x7f\x01\x41\x00\x0b\x00"))), wasmbin.ErrInstruction},
+		"an export of such a name":       {module(section(5, vec("\x00\x01")), section(7, vec(name("stop.1")+"\x02\x00"))), wasmbin.ErrFormat},
+		"an export of the same name":     {module(section(5, vec("\x00\x01")), section(7, vec(name("stop")+"\x02\x00"))), wasmbin.ErrFormat},
+		"bytes behind the last entry":    {module(section(5, vec("\x00\x01")), section(10, vec()+"\x00")), wasmbin.ErrFormat},
 	} {
-		if _, err := wasmbin.Interruptible(c.wasm, "stop"); !errors.Is(err, c.want) {
+		if _, _, err := wasmbin.Interruptible(c.wasm, "stop"); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// What is not memory has to be known, or it would outlive the call that left it there.
+func TestInterruptibleTellsOfState(t *testing.T) {
+	memory := section(5, vec("\x00\x01"))
+	globals := section(6, vec("\x7e\x01\x42\x07\x0b", "\x7f\x00\x41\x00\x0b", "\x7c\x01\x44"+strings.Repeat("\x0b", 8)+"\x0b"))
+	for what, c := range map[string]struct {
+		wasm []byte
+		want wasmbin.State
+	}{
+		"no globals":            {module(memory), wasmbin.State{Globals: []string{"stop.1", "stop.2"}}},
+		"globals of all kinds":  {module(memory, globals), wasmbin.State{Globals: []string{"stop.0", "stop.2", "stop.4", "stop.5"}}},
+		"a mutable reference":   {module(memory, section(6, vec("\x70\x01\xd0\x70\x0b"))), wasmbin.State{Globals: []string{"stop.2", "stop.3"}, Elsewhere: true}},
+		"table.set":             {program1("\x41\x00\xd0\x70\x26\x00"), wasmbin.State{Globals: []string{"stop.1", "stop.2"}, Elsewhere: true}},
+		"table.fill":            {program1("\x41\x00\xd0\x70\x41\x00\xfc\x11\x00"), wasmbin.State{Globals: []string{"stop.1", "stop.2"}, Elsewhere: true}},
+		"data.drop":             {program1("\xfc\x09\x00"), wasmbin.State{Globals: []string{"stop.1", "stop.2"}, Elsewhere: true}},
+		"memory.fill is memory": {program1("\x41\x00\x41\x00\x41\x00\xfc\x0b\x00"), wasmbin.State{Globals: []string{"stop.1", "stop.2"}}},
+	} {
+		text, state, err := wasmbin.Interruptible(c.wasm, "stop")
+		if diff := cmp.Diff(c.want, state); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", what, err, diff)
+			continue
+		}
+		m, err := wasmbin.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range state.Globals {
+			if !slices.ContainsFunc(m.Exports, func(e wasmbin.Export) bool { return e.Name == name && e.Kind == wasmbin.KindGlobal }) {
+				t.Errorf("%s: %s is not exported", what, name)
+			}
 		}
 	}
 }
@@ -126,7 +185,7 @@ func FuzzInterruptible(f *testing.F) {
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
 	f.Fuzz(func(t *testing.T, wasm []byte) {
-		text, err := wasmbin.Interruptible(wasm, "stop")
+		text, _, err := wasmbin.Interruptible(wasm, "stop")
 		if err != nil {
 			return
 		}

@@ -1,0 +1,252 @@
+// Package conformance attacks a host of connector modules: with modules, servers and inputs that mean harm. It is for
+// the authors of any host of the ABI, in any language:
+//
+//	func TestAttack(t *testing.T) { conformance.Run(t, myHost{}, conformance.Options{}) }
+//
+// Host is small. A host that is not written in Go is attacked through a process that speaks JSON lines, see Command.
+// Each attack names the wall that it tries; it is contained when that wall held, nothing else broke, and it ended within
+// its time. A bystander, a connection of the same host that does honest work, runs all the while and must never fail.
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// Host is a host under attack. Its methods are called from several goroutines.
+type Host interface {
+	// Load takes a module, or refuses it with an error that says why.
+	Load(ctx context.Context, wasm []byte) (Module, error)
+}
+
+// Module is a module that was loaded. Close it after its sessions.
+type Module interface {
+	Connect(ctx context.Context, c Connection) (Session, error)
+	Close(ctx context.Context) error
+}
+
+// Session is a module bound to a connection.
+type Session interface {
+	// Invoke, Source and Table run an operation as section 5 of the ABI says. Their results tell of the call, whatever
+	// became of it; an error is one of the session, such as a host that died.
+	Invoke(ctx context.Context, operation string, input json.RawMessage) (*abi.Result, error)
+	Source(ctx context.Context, operation string, config, checkpoint json.RawMessage) (*Page, error)
+	Table(ctx context.Context, operation string, input json.RawMessage) (*Page, error)
+	Close(ctx context.Context) error
+}
+
+// Page is what a source or a table gave: one page of a source, all rows of a table.
+type Page struct {
+	Outcome abi.Outcome       `json:"outcome"`
+	Code    string            `json:"code,omitempty"` // of the error
+	Records []json.RawMessage `json:"records,omitempty"`
+}
+
+// Connection is what a host is told of a connection. Zero limits are the host's defaults.
+type Connection struct {
+	BaseURL             string
+	Token               string
+	Grants              []abi.Class
+	AllowPrivateNetwork bool
+	RootCAs             []byte // PEM; nil is the system's
+	// Resolve answers for the system's resolver: the addresses of each name, those of the nth question, the last for all
+	// that follow. Names that are missing do not exist.
+	Resolve map[string][][]string
+	Limits  Limits
+	Log     io.Writer // gets the host's log; safe for concurrent use
+}
+
+// Limits are those of section 5 of the ABI.
+type Limits struct {
+	CallTimeout time.Duration
+	Requests    int
+	BodyBytes   int64
+	ResultBytes int64
+	Records     int
+	MemoryBytes int64
+	Concurrency int
+	LogBytes    int
+}
+
+// Attack is one attempt to get through a wall.
+type Attack struct {
+	Family string // modules, imports, requests, …
+	Name   string
+	Wall   string // what must hold
+	within time.Duration
+	run    func(*attempt) error
+}
+
+// within is the time of an attack that names none.
+const within = 15 * time.Second
+
+// Options are the choices of Run. The zero value is every attack.
+type Options struct {
+	Wall   string   // attacks on this wall alone
+	More   []Attack // of the host's own, see NewAttack
+	Report io.Writer
+	// Fast leaves out what takes more than a second, for looking at one wall many times.
+	Fast bool
+}
+
+// NewAttack is an attack of the host author's own: run returns nil when it was contained.
+func NewAttack(family, name, wall string, run func(ctx context.Context) error) Attack {
+	return Attack{Family: family, Name: name, Wall: wall, run: func(a *attempt) error { return run(a.ctx) }}
+}
+
+// Attacks are all attacks of the kit.
+func Attacks() []Attack {
+	return slices.Concat(moduleAttacks(), importAttacks(), requestAttacks(), secretAttacks(), grantAttacks(), serverAttacks(),
+		networkAttacks(), resourceAttacks(), limitAttacks(), isolationAttacks(), answerAttacks(), inputAttacks())
+}
+
+// Report is what became of the attacks of one family.
+type Report struct {
+	Family               string
+	Attempted, Contained int
+	Longest              time.Duration
+}
+
+// Run attacks the host, each attack as a subtest, and prints a table by family.
+func Run(t *testing.T, h Host, o Options) {
+	all := append(Attacks(), o.More...)
+	if o.Wall != "" {
+		all = slices.DeleteFunc(all, func(a Attack) bool { return a.Wall != o.Wall })
+		if len(all) == 0 {
+			t.Fatalf("no attack is on the wall %q", o.Wall)
+		}
+	}
+	seen := map[string]bool{}
+	for _, a := range all {
+		if name := a.Family + "/" + a.Name; seen[name] {
+			t.Fatalf("two attacks are named %s", name)
+		} else {
+			seen[name] = true
+		}
+	}
+	ctx := context.Background()
+	k := &kit{host: h}
+	defer k.close(ctx)
+	stop := bystander(t, ctx, k)
+	var families []string
+	reports := map[string]*Report{}
+	for _, a := range all {
+		r := reports[a.Family]
+		if r == nil {
+			r = &Report{Family: a.Family}
+			reports[a.Family] = r
+			families = append(families, a.Family)
+		}
+		r.Attempted++
+		t.Run(a.Family+"/"+a.Name, func(t *testing.T) {
+			began := time.Now()
+			err := k.attempt(ctx, a)
+			r.Longest = max(r.Longest, time.Since(began))
+			if err != nil {
+				t.Errorf("the wall %q did not hold: %v", a.Wall, err)
+				return
+			}
+			r.Contained++
+		})
+	}
+	calls := stop()
+	if o.Report == nil {
+		return
+	}
+	fmt.Fprintf(o.Report, "%-12s %9s %9s %9s\n", "family", "attempted", "contained", "longest")
+	total := Report{Family: "all"}
+	for _, f := range families {
+		r := reports[f]
+		fmt.Fprintf(o.Report, "%-12s %9d %9d %8.2fs\n", r.Family, r.Attempted, r.Contained, r.Longest.Seconds())
+		total.Attempted += r.Attempted
+		total.Contained += r.Contained
+		total.Longest = max(total.Longest, r.Longest)
+	}
+	fmt.Fprintf(o.Report, "%-12s %9d %9d %8.2fs\n", total.Family, total.Attempted, total.Contained, total.Longest.Seconds())
+	fmt.Fprintf(o.Report, "bystander    %d honest calls, none of which failed\n", calls)
+}
+
+// attempt makes one attack, within its time.
+func (k *kit) attempt(ctx context.Context, attack Attack) error {
+	limit := attack.within
+	if limit == 0 {
+		limit = within
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	a := &attempt{kit: k, ctx: ctx}
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("a panic reached the caller: %v\n%s", p, debug.Stack())
+			}
+		}()
+		err := attack.run(a)
+		a.close()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(limit + 5*time.Second):
+		return fmt.Errorf("it did not end within %v, nor five seconds later", limit)
+	}
+}
+
+// bystander makes honest calls until it is told to stop, and fails the test when one of them does.
+func bystander(t *testing.T, ctx context.Context, k *kit) (stop func() (calls int)) {
+	t.Helper()
+	a := &attempt{kit: k, ctx: ctx}
+	s, err := a.session(rigOptions{})
+	if err != nil {
+		t.Fatalf("an honest connection cannot be made: %v", err)
+	}
+	quit := make(chan struct{})
+	var wg sync.WaitGroup
+	calls := 0
+	wg.Go(func() {
+		for {
+			r, err := s.invoke("read", send(get))
+			if err == nil {
+				err = errors.Join(r.succeeded(), r.contains(0, `"status":200`))
+			}
+			if err != nil {
+				t.Errorf("an honest call failed beside the attacks: %v", err)
+				return
+			}
+			calls++
+			select {
+			case <-quit:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	})
+	return func() int {
+		close(quit)
+		wg.Wait()
+		a.close()
+		return calls
+	}
+}
+
+// short keeps a text from filling a message.
+func short(s string) string {
+	s = strings.ToValidUTF8(s, "?")
+	if len(s) > 400 {
+		return s[:400] + "…"
+	}
+	return s
+}

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// rowWriter writes rows in one format.
+type rowWriter interface {
+	row(values []any) error
+	end() error
+}
+
+// rowFormats are the formats of rows.
+func rowFormats() []string { return []string{"table", "ndjson", "json", "csv"} }
+
+// layout says what a table for eyes leaves out.
+type layout struct {
+	all       bool // nothing: the columns were named one by one
+	keepEmpty bool // columns without a value stay
+}
+
+// newRowWriter makes the writer of a format. The layout is for the table alone.
+func (a *app) newRowWriter(format string, w *bufio.Writer, columns []abi.Column, l layout) rowWriter {
+	switch format {
+	case "ndjson":
+		return &jsonRows{w: w, names: jsonNames(columns)}
+	case "json":
+		return &jsonRows{w: w, names: jsonNames(columns), array: true}
+	case "csv":
+		c := csv.NewWriter(w)
+		return &csvRows{w: c, columns: columns}
+	}
+	t := &tableRows{w: w, columns: columns, layout: l, say: a.say}
+	if !l.all {
+		t.room, _ = terminal(a.stdout)
+	}
+	return t
+}
+
+// jsonRows writes each row as an object, on its own line; as the elements of one array, if wanted.
+type jsonRows struct {
+	w     io.Writer
+	names [][]byte
+	array bool
+	count int
+	buf   []byte
+}
+
+// jsonNames are the names of columns as the keys of a JSON object.
+func jsonNames(columns []abi.Column) [][]byte {
+	names := make([][]byte, len(columns))
+	for i, c := range columns {
+		names[i] = append(quotedName(c.Name), ':')
+	}
+	return names
+}
+
+// quotedName is a name as JSON. One of a query may be anything.
+func quotedName(s string) []byte {
+	text, err := jsonValue(s)
+	if err != nil {
+		panic(err) // a string always encodes
+	}
+	return text
+}
+
+func (r *jsonRows) row(values []any) error {
+	b := r.buf[:0]
+	if r.array {
+		b = append(b, "[,"[min(r.count, 1)], '\n')
+	}
+	r.count++
+	b = append(b, '{')
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, r.names[i]...)
+		text, err := jsonValue(v)
+		if err != nil {
+			return err
+		}
+		b = append(b, text...)
+	}
+	b = append(b, '}')
+	if !r.array {
+		b = append(b, '\n')
+	}
+	r.buf = b
+	_, err := r.w.Write(b)
+	return err
+}
+
+func (r *jsonRows) end() error {
+	if !r.array {
+		return nil
+	}
+	text := "\n]\n"
+	if r.count == 0 {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(r.w, text)
+	return err
+}
+
+// jsonValue is a value as JSON; JSON in it stays as it is.
+func jsonValue(v any) ([]byte, error) {
+	if raw, ok := v.(json.RawMessage); ok {
+		return raw, nil
+	}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return []byte(strings.TrimSuffix(b.String(), "\n")), nil
+}
+
+// csvRows writes RFC 4180 with a header.
+type csvRows struct {
+	w       *csv.Writer
+	columns []abi.Column
+	begun   bool
+	cells   []string
+}
+
+func (r *csvRows) header() error {
+	if r.begun {
+		return nil
+	}
+	r.begun = true
+	return r.w.Write(names(r.columns))
+}
+
+func (r *csvRows) row(values []any) error {
+	if err := r.header(); err != nil {
+		return err
+	}
+	r.cells = r.cells[:0]
+	for _, v := range values {
+		r.cells = append(r.cells, plainText(v))
+	}
+	return r.w.Write(r.cells)
+}
+
+func (r *csvRows) end() error {
+	if err := r.header(); err != nil {
+		return err
+	}
+	r.w.Flush()
+	return r.w.Error()
+}
+
+func names(columns []abi.Column) []string {
+	all := make([]string, len(columns))
+	for i, c := range columns {
+		all[i] = c.Name
+	}
+	return all
+}
+
+// plainText is a value as it stands in a table or in CSV. NULL is empty.
+func plainText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
+	case json.RawMessage:
+		return string(v)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+const (
+	// sample is how many rows are looked at for the widths of the columns; those behind are printed as they come.
+	sample = 500
+	// widest is the width at which a cell is cut.
+	widest = 60
+)
+
+// tableRows writes a table for eyes. Errors of w are w's to keep.
+type tableRows struct {
+	w       *bufio.Writer
+	columns []abi.Column
+	layout
+	room int // columns of the terminal; 0 is no limit
+	say  func(format string, args ...any)
+
+	held   [][]string
+	shown  []int // indexes of the columns that are shown, once that is settled
+	widths []int
+}
+
+func (r *tableRows) row(values []any) error {
+	cells := make([]string, len(values))
+	for i, v := range values {
+		cells[i] = runewidth.Truncate(oneLine(plainText(v)), widest, "…")
+	}
+	if r.widths != nil {
+		r.print(cells)
+		return nil
+	}
+	r.held = append(r.held, cells)
+	if len(r.held) == sample {
+		r.release()
+	}
+	return nil
+}
+
+// release settles which columns are shown and how wide, and prints what was held back.
+func (r *tableRows) release() {
+	header := names(r.columns)
+	room, left := r.room, 0
+	r.widths = []int{}
+	for i := range header {
+		header[i] = strings.ToUpper(header[i])
+		width, empty := runewidth.StringWidth(header[i]), true
+		for _, row := range r.held {
+			width = max(width, runewidth.StringWidth(row[i]))
+			empty = empty && row[i] == ""
+		}
+		switch {
+		case empty && !r.all && !r.keepEmpty && len(r.held) > 0:
+		case r.room > 0 && width > room:
+			room, left = 0, left+1
+		default:
+			r.shown, r.widths = append(r.shown, i), append(r.widths, width)
+			room -= width + len(gap)
+		}
+	}
+	r.print(header)
+	for _, row := range r.held {
+		r.print(row)
+	}
+	r.held = nil
+	if left > 0 {
+		_ = r.w.Flush() // first what is there; an error comes again
+		r.say("%d more columns do not fit: name those you want with --columns, or take --format csv", left)
+	}
+}
+
+// print prints the cells of the columns that are shown.
+func (r *tableRows) print(row []string) {
+	cells := make([]string, len(r.shown))
+	for i, column := range r.shown {
+		cells[i] = row[column]
+	}
+	writeRow(r.w, "", r.widths, cells)
+}
+
+func (r *tableRows) end() error {
+	if r.widths == nil {
+		r.release()
+	}
+	return nil
+}

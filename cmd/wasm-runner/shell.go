@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"github.com/peterh/liner"
+
+	"github.com/mach5/okta-connector/host/sql"
+)
+
+// shell is the interactive half of sql.
+type shell struct {
+	app   *app
+	db    *sql.DB
+	print *printer
+	line  *liner.State
+	timer bool
+
+	unfinished string // lines of a statement that has no end yet
+}
+
+const shellHelp = `  .help                           this
+  .tables                         what there is to read; DESCRIBE okta.users lists the columns of one
+  .mode table|csv|json|ndjson     how rows are written
+  .timer on|off                   whether rows are counted and time is told
+  .quit                           leave; so does Ctrl-D
+
+A statement ends in a semicolon, and may go over several lines. Tab completes tables and columns, the arrows go back to
+earlier statements, Ctrl-C leaves a statement or stops one that runs.
+`
+
+func shellCommands() []string {
+	return []string{".exit", ".help", ".mode", ".quit", ".tables", ".timer"}
+}
+
+// shell reads statements from a terminal and runs them, until it is left. An error of a statement does not end it.
+func (a *app) shell(ctx context.Context, db *sql.DB, p *printer) error {
+	// A first Ctrl-C cancels ctx; here it stops the statement, and the shell goes on.
+	sh := &shell{app: a, db: db, print: p, line: liner.NewLiner(), timer: true}
+	defer func() { _ = sh.line.Close() }() // gives the terminal its mode back
+	ctx = context.WithoutCancel(ctx)
+	history := a.historyFile()
+	sh.readHistory(history)
+	defer sh.writeHistory(history)
+	stop := sh.onTerm(history)
+	defer stop()
+
+	sh.line.SetCtrlCAborts(true)
+	sh.line.SetTabCompletionStyle(liner.TabPrints)
+	sh.line.SetWordCompleter(func(line string, pos int) (string, []string, string) { return sh.complete(ctx, line, pos) })
+	fmt.Fprintf(a.stderr, "DuckDB over Okta. .tables lists what there is to read, .help says more.\n")
+	for {
+		prompt := "sql> "
+		if sh.unfinished != "" {
+			prompt = "  -> "
+		}
+		line, err := sh.line.Prompt(prompt)
+		switch {
+		case errors.Is(err, liner.ErrPromptAborted):
+			sh.unfinished = ""
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("the terminal: %w", err)
+		}
+		if leave := sh.take(ctx, line); leave {
+			return nil
+		}
+	}
+}
+
+// take takes one line and runs what it completes.
+func (sh *shell) take(ctx context.Context, line string) (leave bool) {
+	if command := strings.TrimSpace(line); sh.unfinished == "" && strings.HasPrefix(command, ".") {
+		sh.line.AppendHistory(command)
+		return sh.command(ctx, strings.Fields(strings.TrimRight(command, "; ")))
+	}
+	text := sh.unfinished + line + "\n"
+	statements, rest := sql.Split(text)
+	if sql.Blank(rest) {
+		rest = ""
+	}
+	sh.unfinished = rest
+	for i, statement := range statements {
+		entry := statement + ";"
+		if !strings.Contains(entry, "--") { // a comment of one line would swallow the next
+			entry = strings.Join(strings.Fields(entry), " ")
+		}
+		if !strings.ContainsAny(entry, "\n\r") {
+			sh.line.AppendHistory(entry)
+		}
+		if !sh.run(ctx, statement) {
+			sh.unfinished = ""
+			_ = statements[i+1:] // those behind one that failed are not run
+			return false
+		}
+	}
+	return false
+}
+
+// run runs one statement, which Ctrl-C stops.
+func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	started := time.Now()
+	sh.print.results = 0
+	err := sh.db.Run(ctx, statement, func(r *sql.Result) error {
+		if err := sh.print.print(r); err != nil {
+			return err
+		}
+		if sh.timer {
+			sh.summary(r, time.Since(started))
+		}
+		return nil
+	})
+	var failed *sql.Error
+	switch {
+	case err == nil:
+		return true
+	case ctx.Err() != nil:
+		fmt.Fprintln(sh.app.stderr, "stopped")
+	case errors.As(err, &failed):
+		for _, line := range strings.Split(failed.Message, "\n") { // the caret stands below its place
+			fmt.Fprintln(sh.app.stderr, strings.TrimRight(oneLine(line), " "))
+		}
+	default:
+		sh.app.say("%s", err)
+	}
+	return false
+}
+
+func (sh *shell) summary(r *sql.Result, took time.Duration) {
+	count, noun := int64(sh.print.rows), "rows"
+	if len(r.Columns) == 0 {
+		count, noun = r.Changed, "rows written"
+	}
+	switch {
+	case count < 0:
+		fmt.Fprintf(sh.app.stderr, "done, %s\n", rounded(took))
+	default:
+		if count == 1 {
+			noun = strings.Replace(noun, "rows", "row", 1)
+		}
+		fmt.Fprintf(sh.app.stderr, "%d %s, %s\n", count, noun, rounded(took))
+	}
+}
+
+func rounded(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(10 * time.Millisecond)
+}
+
+// command runs a command of the shell's own.
+func (sh *shell) command(ctx context.Context, words []string) (leave bool) {
+	argument := strings.Join(words[1:], " ")
+	switch words[0] {
+	case ".quit", ".exit":
+		return true
+	case ".help":
+		fmt.Fprint(sh.app.stderr, shellHelp)
+	case ".tables":
+		sh.run(ctx, "SHOW TABLES")
+	case ".mode":
+		if !slices.Contains(rowFormats(), argument) {
+			sh.app.say(".mode: no mode %q: there are %s", argument, strings.Join(rowFormats(), ", "))
+			return false
+		}
+		sh.print.format = argument
+	case ".timer":
+		if argument != "on" && argument != "off" {
+			sh.app.say(".timer: on or off")
+			return false
+		}
+		sh.timer = argument == "on"
+	default:
+		sh.app.say("no command %s: there are %s", words[0], strings.Join(shellCommands(), ", "))
+	}
+	return false
+}
+
+// complete completes the word before the cursor, which stands behind pos characters.
+func (sh *shell) complete(ctx context.Context, line string, pos int) (head string, words []string, tail string) {
+	at := 0
+	for range pos {
+		_, size := utf8.DecodeRuneInString(line[at:])
+		at += size
+	}
+	before, tail := line[:at], line[at:]
+	if sh.unfinished == "" && strings.HasPrefix(before, ".") {
+		for _, c := range shellCommands() {
+			if strings.HasPrefix(c, before) {
+				words = append(words, c)
+			}
+		}
+		return "", words, tail
+	}
+	head = before
+	for _, c := range sh.db.Complete(ctx, sh.unfinished+before) {
+		from := c.From - len(sh.unfinished)
+		if from < 0 || from > len(before) {
+			continue
+		}
+		typed := before[from:]
+		// DuckDB also offers what is merely alike.
+		if len(c.Text) < len(typed) || !strings.EqualFold(c.Text[:len(typed)], typed) || slices.Contains(words, c.Text) {
+			continue
+		}
+		head, words = before[:from], append(words, c.Text)
+	}
+	return head, words, tail
+}
+
+// historyFile is where earlier statements are kept; empty when there is no place.
+func (a *app) historyFile() string {
+	dir := a.env("XDG_STATE_HOME")
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(dir, "okta-connector", "sql_history")
+}
+
+func (sh *shell) readHistory(path string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return // none yet
+	}
+	defer func() { _ = f.Close() }()
+	_, _ = sh.line.ReadHistory(f) // what cannot be read is not there
+}
+
+// writeHistory keeps the statements for the user alone: they can hold names.
+func (sh *shell) writeHistory(path string) {
+	if path == "" {
+		return
+	}
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err == nil {
+		var f *os.File
+		if f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err == nil {
+			_, err = sh.line.WriteHistory(f)
+			err = errors.Join(err, f.Close())
+		}
+	}
+	if err != nil {
+		sh.app.say("the history is not kept: %s", err)
+	}
+}
+
+// onTerm leaves the terminal and the history in order when the process is told to end.
+func (sh *shell) onTerm(history string) (stop func()) {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-told:
+			sh.writeHistory(history)
+			_ = sh.line.Close()
+			os.Exit(codeInterrupted)
+		case <-done:
+		}
+	}()
+	return func() {
+		signal.Stop(told)
+		close(done)
+	}
+}

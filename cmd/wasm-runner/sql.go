@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/sql"
+)
+
+// maxScript is the largest script that sql reads, in bytes.
+const maxScript = 16 << 20
+
+func (a *app) sqlCommand() *cobra.Command {
+	var file string
+	var config sql.Config
+	p := printer{app: a}
+	cmd := &cobra.Command{
+		Use:   "sql [QUERY | -]",
+		Short: "Query connections with SQL (DuckDB)",
+		Long: `Runs SQL over the connections of the connection file, all of them unless --connection names one. DuckDB does it,
+inside this process. Without a query, a shell is opened; what comes through a pipe is run.
+
+Each connection has a schema of its name, and a kind that has one connection a schema of the kind (okta.users). SHOW
+TABLES lists the views, DESCRIBE okta.users the columns of one. Every operation of the sql surface is a table:
+
+  connector_table(connection or kind, operation, input)    its rows
+  connector_scalar(connection or kind, operation, input)   one object as JSON, NULL when it is not there; a list as an
+                                                           array. Equal calls in a statement are one
+
+A LIMIT stops the paging. A WHERE does not reach Okta: give the operation a filter or search, as describe shows them.
+Times are in UTC.
+
+A query reads no file, opens no connection and changes no setting. With --allow-files it reads and writes files of this
+machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it creates is kept with --database.`,
+		Example: `  wasm-runner --demo sql "SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'"
+  wasm-runner --demo sql "SELECT * FROM connector_table('okta', 'poll_system_log_page', JSON '{}')" --format ndjson
+  wasm-runner sql --allow-files "COPY (SELECT id, login, status FROM okta.users) TO 'users.parquet'"
+  wasm-runner sql --database okta.duckdb -f report.sql`,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1:
+				return usagef("sql takes one query and got %d arguments: put it into quotes", len(args))
+			case len(args) == 1 && file != "":
+				return usagef("a query and --file: give one of them")
+			case a.flags.config == "-" && readsStdin(args, file):
+				return usagef("--config - and the query both come from standard input: put one into a file")
+			}
+			return oneOf("format", p.format, rowFormats())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&file, "file", "f", "", "run the statements of a `file`, - for stdin")
+	f.StringVar(&p.format, "format", "table", "table, ndjson, json or csv")
+	f.StringSliceVar(&p.columns, "columns", nil, "columns `a,b` of the result in this order (default all)")
+	f.StringVar(&config.Database, "database", "", "DuckDB `file` to keep tables in, made when it is not there (default memory)")
+	f.BoolVar(&config.AllowFiles, "allow-files", false, "let queries read and write files")
+	fixed(cmd, "format", rowFormats())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		script, given, err := a.readScript(args, file)
+		if err != nil {
+			return err
+		}
+		s, err := a.connectAll(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		config.Connections, config.Logger = s.conns, a.logger()
+		db, err := sql.Open(cmd.Context(), config)
+		if err != nil {
+			return err
+		}
+		p.out = bufio.NewWriter(a.stdout)
+		if given {
+			err = db.Run(cmd.Context(), script, p.print)
+		} else {
+			err = a.shell(cmd.Context(), db, &p)
+		}
+		return errors.Join(err, p.out.Flush(), db.Close())
+	}
+	return cmd
+}
+
+func readsStdin(args []string, file string) bool {
+	return file == "-" || file == "" && (len(args) == 0 || args[0] == "-")
+}
+
+// readScript reads the statements to run; none are given when a person is at the other end.
+func (a *app) readScript(args []string, file string) (script string, given bool, err error) {
+	var r io.Reader
+	switch {
+	case len(args) == 1 && args[0] != "-":
+		return args[0], true, nil
+	case readsStdin(args, file):
+		if _, person := terminal(a.stdin); person && file == "" && len(args) == 0 {
+			return "", false, nil
+		}
+		r = a.stdin
+	default:
+		f, err := os.Open(file)
+		if err != nil {
+			return "", true, usagef("--file: %w", err)
+		}
+		defer func() { _ = f.Close() }() // read only
+		r = f
+	}
+	text, err := io.ReadAll(io.LimitReader(r, maxScript+1))
+	if err != nil {
+		return "", true, usagef("the statements cannot be read: %w", err)
+	}
+	if len(text) > maxScript {
+		return "", true, usagef("over %d bytes of statements", maxScript)
+	}
+	return string(text), true, nil
+}
+
+// sessions is a session with more than one connection.
+type sessions struct {
+	session
+	conns []*host.Connection
+}
+
+func (s *sessions) close() {
+	for _, c := range s.conns {
+		_ = c.Close(context.Background()) // what it could complain of no longer matters
+	}
+	s.session.close()
+}
+
+// connectAll loads the module and connects it to the connection that the flags name, or else to all. One of several
+// that cannot be used is left out, with a warning.
+func (a *app) connectAll(ctx context.Context) (*sessions, error) {
+	s := &sessions{}
+	var configs []host.Config
+	opts := host.ConnectOptions{Limits: host.Limits{CallTimeout: a.flags.timeout}}
+	var err error
+	if a.flags.demo {
+		if s.org, err = startDemo(); err != nil {
+			return nil, err
+		}
+		configs, opts.Secrets = []host.Config{s.org.config()}, s.org
+	} else if configs, err = a.readConnectionsOf(a.flags.connection); err != nil {
+		return nil, err
+	}
+	if s.module, err = a.loadModule(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	for _, config := range configs {
+		// Queries are never granted more than read, so that what else the connection has needs no journal here.
+		config.Grants, config.Approve, config.MaxWritesPerMinute, config.MaxDestructivePerHour = a.grants(config.Grants), nil, 0, 0
+		c, err := s.module.Connect(ctx, config, opts)
+		switch {
+		case err == nil:
+			s.conns = append(s.conns, c)
+		case len(configs) == 1:
+			s.close()
+			return nil, err
+		default:
+			a.say("left out: %s", err)
+		}
+	}
+	if len(s.conns) == 0 {
+		s.close()
+		return nil, usagef("no connection can be used")
+	}
+	return s, nil
+}
+
+// readConnectionsOf reads the connection file: one connection where it is named, else all.
+func (a *app) readConnectionsOf(nameOrKind string) ([]host.Config, error) {
+	configs, path, err := a.readConnections()
+	if err != nil || nameOrKind == "" {
+		return configs, err
+	}
+	config, err := connections.Find(configs, nameOrKind)
+	if err != nil {
+		return nil, usagef("%s: %w: use --connection NAME", path, err)
+	}
+	return []host.Config{config}, nil
+}
+
+// printer writes the results of statements.
+type printer struct {
+	app     *app
+	out     *bufio.Writer
+	format  string
+	columns []string
+	results int // with rows
+	rows    int // of the last
+}
+
+// print writes one result. One that has no rows says nothing.
+func (p *printer) print(r *sql.Result) error {
+	p.rows = 0
+	if len(r.Columns) == 0 {
+		return nil
+	}
+	chosen, err := p.choose(r.Columns)
+	if err != nil {
+		return err
+	}
+	if p.results++; p.results > 1 && p.format == "table" {
+		_ = p.out.WriteByte('\n') // an error comes again
+	}
+	columns := make([]abi.Column, len(chosen))
+	for i, c := range chosen {
+		columns[i] = r.Columns[c]
+	}
+	w := p.app.newRowWriter(p.format, p.out, columns, layout{all: p.columns != nil, keepEmpty: true})
+	values := make([]any, len(chosen))
+	for row, err := range r.Rows() {
+		if err != nil {
+			return err
+		}
+		for i, c := range chosen {
+			values[i] = row[c]
+		}
+		if err := w.row(values); err != nil {
+			return err
+		}
+		p.rows++
+	}
+	if err := w.end(); err != nil {
+		return err
+	}
+	return p.out.Flush()
+}
+
+// choose gives the indexes of the columns to write.
+func (p *printer) choose(columns []abi.Column) (chosen []int, err error) {
+	if p.columns == nil {
+		for i := range columns {
+			chosen = append(chosen, i)
+		}
+		return chosen, nil
+	}
+	all := names(columns)
+	for _, name := range p.columns {
+		i := slices.Index(all, name)
+		if i < 0 {
+			return nil, usagef("--columns: the result has no column %q: there are %s", name, strings.Join(all, ", "))
+		}
+		chosen = append(chosen, i)
+	}
+	return chosen, nil
+}

@@ -1,0 +1,121 @@
+package attack
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// ours is this project's host as the kit sees it.
+type ours struct{}
+
+func (ours) Load(ctx context.Context, wasm []byte) (conformance.Module, error) {
+	m, err := host.Load(ctx, wasm, host.LoadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return module{m}, nil
+}
+
+type module struct{ *host.Module }
+
+type secret string
+
+func (s secret) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New(string(s)), nil
+}
+
+func (m module) Connect(ctx context.Context, c conformance.Connection) (conformance.Session, error) {
+	opts := host.ConnectOptions{Secrets: secret(c.Token), Logger: slog.New(slog.NewJSONHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Limits: host.Limits{CallTimeout: c.Limits.CallTimeout, Requests: c.Limits.Requests, BodyBytes: c.Limits.BodyBytes, ResultBytes: c.Limits.ResultBytes,
+			Records: c.Limits.Records, MemoryBytes: c.Limits.MemoryBytes, Concurrency: c.Limits.Concurrency, LogBytes: c.Limits.LogBytes}}
+	if c.RootCAs != nil {
+		opts.RootCAs = x509.NewCertPool()
+		if !opts.RootCAs.AppendCertsFromPEM(c.RootCAs) {
+			return nil, errors.New("no certificate in RootCAs")
+		}
+	}
+	if c.Resolve != nil {
+		opts.Lookup = resolver(c.Resolve)
+	}
+	conn, err := m.Module.Connect(ctx, host.Config{Name: "attacked", Kind: "okta", BaseURL: c.BaseURL, TokenSecretRef: "env:X", Grants: c.Grants,
+		AllowPrivateNetwork: c.AllowPrivateNetwork}, opts)
+	if err != nil {
+		return nil, err
+	}
+	return session{conn}, nil
+}
+
+// resolver answers each question about a name with the next answer, and then with the last.
+func resolver(answers map[string][][]string) func(context.Context, string) ([]net.IPAddr, error) {
+	var mu sync.Mutex
+	asked := map[string]int{}
+	return func(_ context.Context, name string) ([]net.IPAddr, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		all := answers[name]
+		if len(all) == 0 {
+			return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+		}
+		n := min(asked[name], len(all)-1)
+		asked[name]++
+		var found []net.IPAddr
+		for _, a := range all[n] {
+			found = append(found, net.IPAddr{IP: net.ParseIP(a)})
+		}
+		return found, nil
+	}
+}
+
+type session struct{ *host.Connection }
+
+func (s session) Invoke(ctx context.Context, op string, input json.RawMessage) (*abi.Result, error) {
+	res, _ := s.Connection.Invoke(ctx, op, input) // the error says no more than the result
+	return res, nil
+}
+
+func (s session) Source(ctx context.Context, op string, config, checkpoint json.RawMessage) (*conformance.Page, error) {
+	page := &conformance.Page{Outcome: abi.Succeeded}
+	for p, err := range s.SourcePages(ctx, host.SourceOptions{Operation: op, Config: config, Checkpoint: checkpoint, NoPrefetch: true}) {
+		if err != nil {
+			return failed(err)
+		}
+		for r := range p.Records() {
+			page.Records = append(page.Records, append(json.RawMessage(nil), r.JSON...))
+		}
+		break
+	}
+	return page, nil
+}
+
+func (s session) Table(ctx context.Context, op string, input json.RawMessage) (*conformance.Page, error) {
+	rows, err := s.Connection.Table(ctx, op, input, host.TableOptions{})
+	if err != nil {
+		return failed(err)
+	}
+	page := &conformance.Page{Outcome: abi.Succeeded}
+	for row, err := range rows.All() {
+		if err != nil {
+			return failed(err)
+		}
+		page.Records = append(page.Records, append(json.RawMessage(nil), row.Record...))
+	}
+	return page, nil
+}
+
+func failed(err error) (*conformance.Page, error) {
+	var o host.OutcomeError
+	if !errors.As(err, &o) {
+		return nil, err
+	}
+	return &conformance.Page{Outcome: o.Outcome, Code: o.Detail.Code}, nil
+}

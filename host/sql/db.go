@@ -1,0 +1,330 @@
+//go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
+
+package sql
+
+import (
+	"context"
+	dbsql "database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/connections"
+)
+
+// DB is a DuckDB in this process that reads connections. It is safe for concurrent use; statements run one after
+// another. Close it before its connections.
+type DB struct {
+	db      *dbsql.DB
+	conn    *dbsql.Conn // the only one: what a statement sets, the next one sees
+	configs []host.Config
+	byName  map[string]*host.Connection
+	log     *slog.Logger
+
+	mu      sync.Mutex            // held while a statement runs
+	running atomic.Pointer[query] // that statement, for the functions that DuckDB calls on its own threads
+}
+
+// Open starts a database and makes the schemas of its connections. It makes no request.
+func Open(ctx context.Context, config Config) (*DB, error) {
+	connector, err := duckdb.NewConnector(":memory:?"+atStart, nil)
+	if err != nil {
+		return nil, fmt.Errorf("DuckDB: %w", err)
+	}
+	db := &DB{db: dbsql.OpenDB(connector), byName: map[string]*host.Connection{}, log: config.Logger}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	if err := db.prepare(ctx, config); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *DB) prepare(ctx context.Context, config Config) error {
+	for _, c := range config.Connections {
+		if db.byName[c.Config().Name] != nil {
+			return fmt.Errorf("two connections are named %s", c.Config().Name)
+		}
+		db.byName[c.Config().Name] = c
+		db.configs = append(db.configs, c.Config())
+	}
+	var err error
+	if db.conn, err = db.db.Conn(ctx); err != nil {
+		return fmt.Errorf("DuckDB: %w", err)
+	}
+	if err := db.register(); err != nil {
+		return err
+	}
+	path := []string{"memory.main"}
+	for _, s := range db.schemas() {
+		if err := db.makeSchema(ctx, s); err != nil {
+			return err
+		}
+		path = append(path, "memory."+name(s.name))
+	}
+	if config.Database != "" {
+		if err := db.exec(ctx, "ATTACH "+text(config.Database)+" AS "+results+" (TYPE duckdb)"); err != nil {
+			return fmt.Errorf("database %s: %w", config.Database, err)
+		}
+		path = append([]string{results + ".main"}, path...)
+	}
+	if err := db.exec(ctx, "SET search_path = "+text(strings.Join(path, ","))); err != nil {
+		return err
+	}
+	for _, wall := range walls(config.AllowFiles) {
+		if err := db.exec(ctx, wall); err != nil {
+			return fmt.Errorf("%s: %w", wall, err)
+		}
+	}
+	return nil
+}
+
+// schema is a schema and the connection whose views it has.
+type schema struct {
+	name string
+	conn *host.Connection
+}
+
+// schemas are those of every connection's name, and of every kind that has one connection.
+func (db *DB) schemas() []schema {
+	var all []schema
+	taken := map[string]bool{}
+	add := func(name string, c *host.Connection) {
+		switch key := strings.ToLower(name); {
+		case !slices.Contains(c.Config().Grants, abi.Read):
+			db.log.Warn("a connection has no schema, since it does not grant read", "connection", name)
+		case reserved[key]:
+			db.log.Warn("a connection has no schema of its name, since DuckDB uses that itself: connector_table reads it", "connection", name)
+		case taken[key]:
+		default:
+			taken[key] = true
+			all = append(all, schema{name, c})
+		}
+	}
+	for _, c := range db.configs {
+		if taken[strings.ToLower(c.Name)] {
+			db.log.Warn("a connection has no schema, since another's name differs in case alone: connector_table reads it", "connection", c.Name)
+		}
+		add(c.Name, db.byName[c.Name])
+	}
+	for _, c := range db.configs {
+		if only, err := connections.Find(db.configs, c.Kind); err == nil && !taken[strings.ToLower(c.Kind)] {
+			add(c.Kind, db.byName[only.Name])
+		}
+	}
+	return all
+}
+
+func (db *DB) makeSchema(ctx context.Context, s schema) error {
+	statements := []string{"CREATE SCHEMA " + name(s.name)}
+	module := s.conn.Module()
+	for _, v := range views(module.Manifest().Operations) {
+		full := name(s.name) + "." + name(v.name)
+		statements = append(statements,
+			fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM connector_table(%s, %s, %s)", full, text(s.conn.Config().Name), text(v.operation), v.input),
+			"COMMENT ON VIEW "+full+" IS "+text(v.comment))
+		op, err := module.Operation(v.operation)
+		if err != nil {
+			return err
+		}
+		for _, c := range op.Columns {
+			if c.Description != "" {
+				statements = append(statements, "COMMENT ON COLUMN "+full+"."+name(c.Name)+" IS "+text(c.Description))
+			}
+		}
+	}
+	if err := db.exec(ctx, strings.Join(statements, ";\n")); err != nil {
+		return fmt.Errorf("schema %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// exec runs statements of this package's own.
+func (db *DB) exec(ctx context.Context, statement string) error {
+	q := newQuery(ctx)
+	defer q.end()
+	db.running.Store(q)
+	_, err := db.conn.ExecContext(ctx, statement)
+	return err
+}
+
+// prepared is what DuckDB tells of a statement before it runs.
+type prepared struct {
+	kind  duckdb.StmtType
+	names []string
+	types []duckdb.TypeInfo // nil for one that duckdb-go cannot describe
+}
+
+func (db *DB) inspect(ctx context.Context, statement string) (p prepared, err error) {
+	err = db.conn.Raw(func(c any) error {
+		s, err := c.(driver.ConnPrepareContext).PrepareContext(ctx, statement)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.Close() }()
+		stmt := s.(*duckdb.Stmt)
+		if p.kind, err = stmt.StatementType(); err != nil {
+			return err
+		}
+		n, err := stmt.ColumnCount()
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			name, err := stmt.ColumnName(i)
+			if err != nil {
+				return err
+			}
+			info, _ := stmt.ColumnTypeInfo(i) // what it cannot describe is cast to text
+			p.names, p.types = append(p.names, name), append(p.types, info)
+		}
+		return nil
+	})
+	return p, err
+}
+
+// find is the connection that a query names.
+func (db *DB) find(nameOrKind string) (*host.Connection, error) {
+	config, err := connections.Find(db.configs, nameOrKind)
+	if err != nil {
+		return nil, err
+	}
+	return db.byName[config.Name], nil
+}
+
+// Run runs the statements of a script one after another, up to the first that fails, whose error is an *Error. each is
+// called with the result of every statement, which is valid until it returns; its error ends the run, as it is.
+func (db *DB) Run(ctx context.Context, script string, each func(*Result) error) error {
+	for _, statement := range Statements(script) {
+		if err := db.run(ctx, statement, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fromDriver is what duckdb-go puts before the errors of functions that are called through it.
+const fromDriver = "database/sql/driver: API error: "
+
+func (db *DB) run(ctx context.Context, statement string, each func(*Result) error) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	q := newQuery(ctx)
+	defer q.end()
+	db.running.Store(q)
+	fail := func(err error) error {
+		e := &Error{Statement: statement, Message: strings.ReplaceAll(err.Error(), fromDriver, ""), Cause: q.cause(err)}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), e)
+		}
+		return e
+	}
+	asked := described(statement)
+	p, err := db.inspect(q.ctx, asked)
+	if err != nil {
+		return fail(err)
+	}
+	if err := allowed(p.kind); err != nil {
+		return fail(err)
+	}
+	asked, readers := readable(asked, p)
+	rows, err := db.conn.QueryContext(q.ctx, asked)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = rows.Close() }()
+	r, err := newResult(statement, p, readers, rows)
+	if err != nil {
+		return fail(err)
+	}
+	return each(r)
+}
+
+// Complete lists the ways to go on with an unfinished statement: names of tables, columns and functions, and words of
+// SQL. While a statement runs there are none.
+func (db *DB) Complete(ctx context.Context, unfinished string) []Completion {
+	if !db.mu.TryLock() {
+		return nil
+	}
+	defer db.mu.Unlock()
+	q := newQuery(ctx)
+	defer q.end()
+	db.running.Store(q)
+	rows, err := db.conn.QueryContext(ctx, "SELECT suggestion, suggestion_start FROM sql_auto_complete("+text(unfinished)+")")
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = rows.Close() }()
+	var all []Completion
+	for rows.Next() {
+		var c Completion
+		if err := rows.Scan(&c.Text, &c.From); err != nil || c.From > len(unfinished) {
+			return nil
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// Close ends the database. What was written to its file is safe then.
+func (db *DB) Close() error {
+	if db.conn != nil {
+		_ = db.conn.Close()
+	}
+	return db.db.Close()
+}
+
+// query is the run of one statement.
+type query struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	answers map[question]*answer // of connector_scalar
+	errs    []error
+}
+
+func newQuery(ctx context.Context) *query {
+	q := &query{answers: map[question]*answer{}}
+	q.ctx, q.cancel = context.WithCancel(ctx)
+	return q
+}
+
+// fail notes an error that DuckDB is about to be told. DuckDB keeps its text alone.
+func (q *query) fail(err error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.errs = append(q.errs, err)
+	return err
+}
+
+// cause is the error behind what DuckDB reports.
+func (q *query) cause(reported error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, err := range q.errs {
+		if strings.Contains(reported.Error(), err.Error()) {
+			return err
+		}
+	}
+	return nil
+}
+
+// end stops what still runs for the statement, and forgets its answers.
+func (q *query) end() {
+	q.cancel()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	clear(q.answers)
+}

@@ -1,0 +1,46 @@
+package sql
+
+import (
+	"regexp"
+	"strings"
+)
+
+// DuckDB keeps comments on views and columns, and does not show them where people look for them. These forms of SHOW
+// and DESCRIBE are answered with them; every other is DuckDB's own.
+var (
+	showTables = regexp.MustCompile(`(?is)^show\s+(all\s+)?tables$`)
+	describe   = regexp.MustCompile(`(?is)^(?:describe|desc)\s+((?:` + part + `\.){0,2})(` + part + `)$`)
+)
+
+const part = `(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)`
+
+// tablesQuery lists what there is to read, described.
+const tablesQuery = `SELECT schema_name AS "schema", view_name AS name, comment AS description FROM duckdb_views() WHERE NOT internal
+UNION ALL SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal ORDER BY ALL`
+
+// described is the query that answers a statement with descriptions; a statement that is no such is itself.
+func described(statement string) string {
+	if showTables.MatchString(statement) {
+		return tablesQuery
+	}
+	m := describe.FindStringSubmatch(statement)
+	if m == nil || strings.EqualFold(m[2], "select") {
+		return statement
+	}
+	where := "lower(c.table_name) = lower(" + text(unquoted(m[2])) + ")"
+	if qualifiers := strings.TrimSuffix(m[1], "."); qualifiers != "" {
+		parts := strings.Split(qualifiers, ".")
+		where += " AND lower(" + text(unquoted(parts[len(parts)-1])) + ") IN (lower(c.schema_name), lower(c.database_name))"
+	} else {
+		where += " AND in_search_path(c.database_name, c.schema_name)"
+	}
+	return "SELECT d.*, (SELECT any_value(c.comment) FROM duckdb_columns() c WHERE " + where +
+		" AND c.column_name = d.column_name) AS description FROM (DESCRIBE " + m[1] + m[2] + ") d"
+}
+
+func unquoted(part string) string {
+	if strings.HasPrefix(part, `"`) {
+		return strings.ReplaceAll(part[1:len(part)-1], `""`, `"`)
+	}
+	return part
+}

@@ -1,0 +1,188 @@
+//go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
+
+package sql
+
+/*
+#include <stdint.h>
+#include <stdlib.h>
+
+void connector_table_bind(void *);
+void connector_table_init(void *);
+void connector_table_fill(void *, void *);
+void connector_scalar_call(void *, void *, void *);
+void connector_release(void *);
+*/
+import "C"
+
+import (
+	dbsql "database/sql"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime/cgo"
+	"unsafe"
+
+	"github.com/duckdb/duckdb-go/v2"
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// The functions are registered through duckdb-go's mapping of the C API and not through its own wrappers: RATIONALE.md,
+// "Why does SQL register its functions itself?". DuckDB calls what is exported here on its own threads.
+
+// register makes connector_table and connector_scalar known to a database.
+func (db *DB) register() error {
+	varchar := logicalType(abi.Varchar)
+	defer mapping.DestroyLogicalType(&varchar)
+
+	table := mapping.CreateTableFunction()
+	defer mapping.DestroyTableFunction(&table)
+	mapping.TableFunctionSetName(table, "connector_table")
+	mapping.TableFunctionSetExtraInfo(table, handle(db), unsafe.Pointer(C.connector_release))
+	mapping.TableFunctionSetBind(table, unsafe.Pointer(C.connector_table_bind))
+	mapping.TableFunctionSetInit(table, unsafe.Pointer(C.connector_table_init))
+	mapping.TableFunctionSetFunction(table, unsafe.Pointer(C.connector_table_fill))
+	mapping.TableFunctionSupportsProjectionPushdown(table, true)
+
+	json := logicalType(abi.JSON)
+	defer mapping.DestroyLogicalType(&json)
+	scalar := mapping.CreateScalarFunction()
+	defer mapping.DestroyScalarFunction(&scalar)
+	mapping.ScalarFunctionSetName(scalar, "connector_scalar")
+	mapping.ScalarFunctionSetExtraInfo(scalar, handle(db), unsafe.Pointer(C.connector_release))
+	mapping.ScalarFunctionSetFunction(scalar, unsafe.Pointer(C.connector_scalar_call))
+	mapping.ScalarFunctionSetReturnType(scalar, json)
+
+	for range arguments {
+		mapping.TableFunctionAddParameter(table, varchar)
+		mapping.ScalarFunctionAddParameter(scalar, varchar)
+	}
+	raw, err := rawConnection(db.conn)
+	if err != nil {
+		return err
+	}
+	if mapping.RegisterTableFunction(raw, table) == mapping.StateError || mapping.RegisterScalarFunction(raw, scalar) == mapping.StateError {
+		return errors.New("DuckDB does not take connector_table and connector_scalar")
+	}
+	return nil
+}
+
+// arguments is how many both functions have: connection, operation, input.
+const arguments = 3
+
+// rawConnection is the handle behind duckdb-go's connection, which has no way to it.
+func rawConnection(conn *dbsql.Conn) (raw mapping.Connection, err error) {
+	err = conn.Raw(func(c any) error {
+		if v, ok := c.(*duckdb.Conn); ok {
+			if f := reflect.ValueOf(v).Elem().FieldByName("conn"); f.IsValid() && f.Type() == reflect.TypeFor[mapping.Connection]() {
+				raw.Ptr = f.FieldByName("Ptr").UnsafePointer()
+				return nil
+			}
+		}
+		return errors.New("duckdb-go has renamed a field that host/sql/functions.go reads: duckdb.Conn.conn")
+	})
+	return raw, err
+}
+
+// logicalType is DuckDB's type of a column. The caller destroys it.
+func logicalType(t abi.ColumnType) mapping.LogicalType {
+	switch t {
+	case abi.Boolean:
+		return mapping.CreateLogicalType(mapping.TypeBoolean)
+	case abi.BigInt:
+		return mapping.CreateLogicalType(mapping.TypeBigInt)
+	case abi.Double:
+		return mapping.CreateLogicalType(mapping.TypeDouble)
+	case abi.TimestampTZ:
+		return mapping.CreateLogicalType(mapping.TypeTimestampTZ)
+	case abi.JSON:
+		json := mapping.CreateLogicalType(mapping.TypeVarchar)
+		mapping.LogicalTypeSetAlias(json, "JSON")
+		return json
+	}
+	return mapping.CreateLogicalType(mapping.TypeVarchar)
+}
+
+// handle is memory of C's that leads to a Go value, until connector_release.
+func handle(v any) unsafe.Pointer {
+	p := C.malloc(C.size_t(unsafe.Sizeof(cgo.Handle(0))))
+	*(*cgo.Handle)(p) = cgo.NewHandle(v)
+	return p
+}
+
+func behind[T any](p unsafe.Pointer) T { return (*(*cgo.Handle)(p)).Value().(T) }
+
+//export connector_release
+func connector_release(p unsafe.Pointer) {
+	h := *(*cgo.Handle)(p)
+	if r, ok := h.Value().(interface{ release() }); ok {
+		r.release()
+	}
+	h.Delete()
+	C.free(p)
+}
+
+//export connector_table_bind
+func connector_table_bind(p unsafe.Pointer) {
+	info := mapping.BindInfo{Ptr: p}
+	db := behind[*DB](mapping.BindGetExtraInfo(info))
+	q := db.running.Load()
+	s, err := db.bind(q, info)
+	if err != nil {
+		mapping.BindSetError(info, q.fail(err).Error())
+		return
+	}
+	for _, c := range s.op.Columns {
+		t := logicalType(c.Type)
+		mapping.BindAddResultColumn(info, c.Name, t)
+		mapping.DestroyLogicalType(&t)
+	}
+	mapping.BindSetCardinality(info, mapping.IdxT(s.cardinality()), false)
+	mapping.BindSetBindData(info, handle(s), unsafe.Pointer(C.connector_release))
+}
+
+// bindArguments reads the arguments of a table function.
+func bindArguments(info mapping.BindInfo) (texts [arguments]string, err error) {
+	for i := range texts {
+		v := mapping.BindGetParameter(info, mapping.IdxT(i))
+		if mapping.IsNullValue(v) {
+			err = fmt.Errorf("connector_table(connection, operation, input): argument %d is NULL", i+1)
+		} else {
+			texts[i] = mapping.GetVarchar(v)
+		}
+		mapping.DestroyValue(&v)
+	}
+	return texts, err
+}
+
+//export connector_table_init
+func connector_table_init(p unsafe.Pointer) {
+	info := mapping.InitInfo{Ptr: p}
+	var asked []int
+	for i := range mapping.InitGetColumnCount(info) {
+		asked = append(asked, int(mapping.InitGetColumnIndex(info, i))) // -1 is the row's number, which nobody sees
+	}
+	s := behind[*scan](mapping.InitGetBindData(info))
+	mapping.InitSetInitData(info, handle(s.run(asked)), unsafe.Pointer(C.connector_release))
+	mapping.InitSetMaxThreads(info, 1)
+}
+
+//export connector_table_fill
+func connector_table_fill(p, out unsafe.Pointer) {
+	info := mapping.FunctionInfo{Ptr: p}
+	r := behind[*scanRun](mapping.FunctionGetInitData(info))
+	if err := r.fill(mapping.DataChunk{Ptr: out}); err != nil {
+		mapping.FunctionSetError(info, r.query.fail(err).Error())
+	}
+}
+
+//export connector_scalar_call
+func connector_scalar_call(p, in, out unsafe.Pointer) {
+	info := mapping.FunctionInfo{Ptr: p}
+	db := behind[*DB](mapping.ScalarFunctionGetExtraInfo(info))
+	q := db.running.Load()
+	if err := db.scalar(q, mapping.DataChunk{Ptr: in}, mapping.Vector{Ptr: out}); err != nil {
+		mapping.ScalarFunctionSetError(info, q.fail(err).Error())
+	}
+}

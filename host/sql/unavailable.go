@@ -1,0 +1,33 @@
+//go:build !(cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64)))
+
+package sql
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"runtime"
+)
+
+// DB is a database; see the other build.
+type DB struct{}
+
+// Open says what is missing.
+func Open(context.Context, Config) (*DB, error) {
+	return nil, fmt.Errorf("%w: DuckDB needs cgo and a C++ runtime: build with CGO_ENABLED=1 and a C compiler, for "+
+		"Linux or macOS on amd64 or arm64, or Windows on amd64; this is %s/%s without it", ErrUnavailable, runtime.GOOS, runtime.GOARCH)
+}
+
+// Run is never reached.
+func (*DB) Run(context.Context, string, func(*Result) error) error { return ErrUnavailable }
+
+// Complete is never reached.
+func (*DB) Complete(context.Context, string) []Completion { return nil }
+
+// Close is never reached.
+func (*DB) Close() error { return ErrUnavailable }
+
+type rowReader struct{}
+
+// Rows is never reached.
+func (*Result) Rows() iter.Seq2[[]any, error] { return func(func([]any, error) bool) {} }

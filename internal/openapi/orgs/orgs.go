@@ -1,0 +1,105 @@
+// Package orgs holds what the simulated orgs of a test run take and answer against Okta's OpenAPI document: all of it,
+// whichever test made them.
+package orgs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/internal/openapi"
+)
+
+// violationsFile is the variable that names the file which collects what was found, by the processes that a test starts,
+// too.
+const violationsFile = "OKTA_OPENAPI_VIOLATIONS"
+
+// Main runs the tests of a package and is the exit code: 1 also where an org took a request or gave an answer that the
+// document does not allow. A request that the org refused with 4xx is not held against the document, since tests send
+// wrong ones on purpose.
+//
+//	func TestMain(m *testing.M) { os.Exit(orgs.Main(m)) }
+func Main(m *testing.M) int {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL:", err)
+		return 1
+	}
+	return code
+}
+
+func run(m *testing.M) (code int, err error) {
+	document, err := openapi.File()
+	if err != nil {
+		return 1, err
+	}
+	dir, err := os.MkdirTemp("", "orgs")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "violations")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		return 1, err
+	}
+	for name, value := range map[string]string{openapi.FileVariable: document, violationsFile: file} {
+		if err := os.Setenv(name, value); err != nil {
+			return 1, err
+		}
+	}
+	Watch()
+	code = m.Run()
+	found, err := os.ReadFile(file)
+	if err == nil && len(found) > 0 {
+		err = fmt.Errorf("%d exchanges with a simulated org are not what Okta's OpenAPI document allows:\n%.20000s",
+			strings.Count(string(found), "\n\n"), found)
+	}
+	return code, err
+}
+
+// Variables are those of the environment by which a process that a test starts is judged as well: it calls Watch.
+func Variables() (vars []string) {
+	for _, name := range []string{openapi.FileVariable, violationsFile} {
+		vars = append(vars, name+"="+os.Getenv(name))
+	}
+	return vars
+}
+
+// Watch judges the orgs that this process makes from now on, where a test run set the variables.
+func Watch() {
+	file := os.Getenv(violationsFile)
+	if file == "" {
+		return
+	}
+	var mu sync.Mutex
+	report := func(err error, body []byte) {
+		if err == nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		f, opened := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+		if opened == nil {
+			_, opened = fmt.Fprintf(f, "%s\nbody: %.1000q\n\n", strings.ReplaceAll(err.Error(), "\n\n", "\n"), body)
+			_ = f.Close()
+		}
+		if opened != nil {
+			panic(fmt.Sprintf("orgs: %v, and it cannot be reported: %v", err, opened))
+		}
+	}
+	oktatest.Watch = func(e oktatest.Exchange) {
+		judge, err := openapi.Load()
+		if err != nil {
+			report(err, nil)
+			return
+		}
+		if e.Status < 400 || e.Status > 499 {
+			report(judge.CheckRequest(e.Request, e.Body), e.Body)
+		}
+		report(judge.CheckAnswer(e.Request, e.Status, e.Header, e.Answer), e.Answer)
+	}
+}

@@ -1,0 +1,45 @@
+package orgs
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/host/oktatest"
+)
+
+func TestWhatTheDocumentDoesNotAllowIsReported(t *testing.T) {
+	for name, c := range map[string]struct{ target, want string }{
+		"what it allows":              {"/api/v1/users?limit=1", ""},
+		"a parameter that it lacks":   {"/api/v1/users?limit=1&colour=red", `query parameter "colour" is not documented`},
+		"the same, refused":           {"/api/v1/users?limit=none&colour=red", ""},
+		"a path that the org has not": {"/api/v1/brands", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "violations")
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv(violationsFile, file)
+			Watch()
+			t.Cleanup(func() { oktatest.Watch = nil })
+			org := oktatest.New(oktatest.Config{})
+			r := httptest.NewRequest("GET", c.target, nil)
+			r.Header.Set("Authorization", "SSWS "+org.Token())
+			org.ServeHTTP(httptest.NewRecorder(), r)
+			found, err := os.ReadFile(file)
+			if err != nil || !strings.Contains(string(found), c.want) || c.want == "" && len(found) > 0 {
+				t.Errorf("reported %q, %v, want %q", found, err, c.want)
+			}
+		})
+	}
+}
+
+func TestNothingIsWatchedOutsideOfATestRun(t *testing.T) {
+	t.Setenv(violationsFile, "")
+	if Watch(); oktatest.Watch != nil {
+		t.Error("something is")
+	}
+}
