@@ -216,7 +216,13 @@ func TestKilledAtAnyMomentOneEffect(t *testing.T) {
 	for what, times := range tally {
 		fmt.Fprintf(&lines, "\n%5d  %s", times, what)
 	}
-	fmt.Printf("%d invokes, each killed once and run again with its key: %d effects%s\n", n, org.Effects(), lines.String())
+	table := fmt.Sprintf("%d invokes, each killed once and run again with its key: %d effects%s\n", n, org.Effects(), lines.String())
+	fmt.Print(table)
+	if dir := os.Getenv("ACTIONS_REPORT"); dir != "" { // go test keeps what a test prints that passes to itself
+		if err := os.WriteFile(filepath.Join(dir, "killed.txt"), []byte(table), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
 	if tally["killed: settled by reading back"] == 0 || tally["killed: the recorded result"]+tally["ended before it was killed: the recorded result"] == 0 {
 		t.Error("no kill fell between a write and its answer: the test did not try what it is for")
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -175,9 +176,20 @@ func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "\n%-30s %s", h.name, strings.Join(parts, ", "))
 	}
-	fmt.Printf("fault matrix: %d writes, %d cells%s\n", len(actions), ran, table.String())
+	report(t, fmt.Sprintf("fault matrix: %d writes, %d cells%s\n", len(actions), ran, table.String()))
 	if want := len(cells()); ran != want {
 		t.Errorf("%d cells of %d ran", ran, want)
+	}
+}
+
+// report prints a table, and leaves it in the folder that $ACTIONS_REPORT names, since go test keeps what a test prints
+// that passes to itself.
+func report(t *testing.T, table string) {
+	fmt.Print(table)
+	if dir := os.Getenv("ACTIONS_REPORT"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, "matrix.txt"), []byte(table), 0o600); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
