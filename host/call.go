@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -43,9 +42,9 @@ type call struct {
 	taken       map[uint64]int // by handle: how far records were emitted
 	pieces      []piece
 	requests    []abi.RequestMeta
-	leaving     atomic.Bool // a write is on its way
-	sends       int         // of http_send, refused ones too
-	logged      int         // bytes in the log
+	leaving     bool // a write is on its way
+	sends       int  // of http_send, refused ones too
+	logged      int  // bytes in the log
 	records     int
 	bytes       int64
 	violation   *abi.Error // the first thing the guest tried that it may not
@@ -148,7 +147,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		}
 	}
 	if endpoint.Method() != http.MethodGet {
-		c.leaving.Store(true)
+		c.leaving = true
 	}
 	started := time.Now()
 	resp, sendErr := c.conn.client.Send(ctx, egress.Call{Endpoint: *endpoint, Request: req, Authorization: authorization})
@@ -178,7 +177,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	}
 	if endpoint.Method() != http.MethodGet {
 		c.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500
-		c.leaving.Store(false)
+		c.leaving = false
 		c.countAgain(ctx)
 	}
 	c.requests = append(c.requests, meta)

@@ -166,7 +166,7 @@ func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) 
 
 // wrote reports whether a write may have left.
 func (c *call) wrote() bool {
-	if c.leaving.Load() {
+	if c.leaving {
 		return true
 	}
 	for _, r := range c.requests {

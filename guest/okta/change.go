@@ -1,6 +1,8 @@
 package okta
 
 import (
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 )
@@ -58,7 +60,7 @@ func (c *call) change(ch change) result {
 	case resp.Planned:
 		c.planning = true
 		return result{outcome: abi.Succeeded}
-	case ok(resp) && c.noAnswer(resp): // a proxy's or a sign-in page's, whatever its status says
+	case ok(resp) && !c.answers(resp, ch): // a proxy's, whatever its status says
 	case ok(resp) && ch.done != nil:
 		c.wrote = true
 		return ch.done(resp)
@@ -122,13 +124,19 @@ func (c *call) madeByUs(created string) bool {
 	return ok && at >= c.since && at <= c.since+longestCall
 }
 
-// noAnswer reports whether a body is there that is none of Okta's.
-func (c *call) noAnswer(resp hostcall.Response) bool {
-	if resp.Body == 0 || resp.Length > maxAnswer {
-		return false
+// answers reports whether a 2xx can be Okta's own: none where something is deleted, an object with an id where one is
+// made, JSON or nothing elsewhere. A sign-in page, and a gateway that says that all is well, are none.
+func (c *call) answers(resp hostcall.Response, ch change) bool {
+	switch {
+	case strings.HasPrefix(ch.request.Endpoint, "DELETE "):
+		return resp.Body == 0
+	case resp.Body == 0:
+		return ch.done != nil
+	case resp.Length > maxAnswer:
+		return true
 	}
-	_, isJSON := c.Body(resp)
-	return !isJSON
+	v, isJSON := c.Body(resp)
+	return isJSON && (ch.done != nil || v.Get("id").Str() != "")
 }
 
 // maxAnswer is the size up to which the answer of a write is looked into, in bytes.
