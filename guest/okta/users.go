@@ -309,7 +309,7 @@ func createUser(c *call) result {
 			switch {
 			case gone:
 				return absent, result{}
-			case failed == nil && sameLogin(u, login) && u.Get("profile").Contains(profile):
+			case failed == nil && sameLogin(u, login) && u.Get("profile").Contains(profile) && c.madeByUs(u.Get("created").Str()):
 				return holds, result{output: u.Raw()}
 			}
 			return untold, result{}
@@ -362,6 +362,7 @@ func updateUser(c *call) result {
 		request: req, typ: "User", noun: "user",
 		what:   "updating user " + id,
 		undone: "the user was not updated",
+		trace:  before.Get("lastUpdated").Str(),
 		done: func(resp hostcall.Response) result {
 			r := result{outcome: abi.Succeeded}
 			after, isJSON := c.Body(resp)
@@ -391,8 +392,10 @@ func updateUser(c *call) result {
 		look: func() (reading, result) {
 			now, _, failed := c.readUser(id)
 			switch {
-			case failed != nil || had: // credentials alone cannot be read
+			case failed != nil:
 				return untold, result{}
+			case had: // credentials alone cannot be read
+				return blind, result{}
 			case has(now):
 				return holds, result{output: userChange(before.Value, now)}
 			case now.Get("profile").Equal(before.Get("profile")):
