@@ -7,6 +7,9 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance"
 )
 
+// everyAttack is the kit's attacks and our own.
+func everyAttack() []conformance.Attack { return append(conformance.Attacks(), files()...) }
+
 func TestAttack(t *testing.T) {
-	conformance.Run(t, ours{}, conformance.Options{Wall: os.Getenv("ATTACK_WALL"), Report: os.Stdout})
+	conformance.Run(t, ours{}, conformance.Options{Wall: os.Getenv("ATTACK_WALL"), More: files(), Report: os.Stdout})
 }
