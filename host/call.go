@@ -127,7 +127,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	if err := dec.Decode(&req); err != nil {
 		return refused(abi.SendMalformed, "the request is not one of the ABI: "+err.Error())
 	}
-	endpoint, err := c.grant(req.Endpoint)
+	endpoint, err := c.grant(&req)
 	if err != nil {
 		c.violate("endpoint_not_granted", err.Error())
 		return refused(abi.SendDenied, err.Error())
@@ -179,18 +179,6 @@ func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
 	if b := c.read(out.Body); gjson.ValidBytes(b) {
 		c.gate.state = bytes.Clone(bytes.TrimSpace(b))
 	}
-}
-
-// grant finds the endpoint among those of the operation, and checks its method against the class in force.
-func (c *call) grant(name string) (*abi.Endpoint, error) {
-	e := c.op.granted[name]
-	if e == nil {
-		return nil, fmt.Errorf("endpoint %q is not granted to %s", shorten(name), c.op.Name)
-	}
-	if !c.class.Allows(e.Method()) {
-		return nil, fmt.Errorf("endpoint %q is more than class %s allows", name, c.class)
-	}
-	return e, nil
 }
 
 // authorize replaces the placeholder in the Authorization header by the token, and refuses it anywhere else.
