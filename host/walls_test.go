@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -497,5 +499,38 @@ func TestWhatTheModulePrintsGoesNowhere(t *testing.T) {
 	}
 	if strings.Contains(r.logs.String(), "marker") {
 		t.Error("what a healthy module printed stands in the log")
+	}
+}
+
+// go-sdk hands the process's own output to a module when this is set; ours has no way to it.
+func TestTheModulesOutputCannotBeTurnedOn(t *testing.T) {
+	t.Setenv("EXTISM_ENABLE_WASI_OUTPUT", "1")
+	out, err := os.Create(filepath.Join(t.TempDir(), "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr := os.Stdout, os.Stderr
+	os.Stdout, os.Stderr = out, out
+	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
+	wasm, err := pack.CachedPackage(context.Background(), "./host/testdata/hostile", hostileManifest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := host.Load(context.Background(), wasm, host.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close(context.Background()) }()
+	c, err := m.Connect(context.Background(), host.Config{Name: "test", Kind: "okta", BaseURL: "https://example.okta.com", TokenSecretRef: "env:X"},
+		host.ConnectOptions{Secrets: fixedSecret(token)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close(context.Background()) }()
+	if _, err := c.Invoke(context.Background(), "read", json.RawMessage(`{"do":"print","text":"marker"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(out.Name()); err != nil || len(text) > 0 {
+		t.Errorf("the module wrote %q to this process's output (%v)", text, err)
 	}
 }

@@ -454,6 +454,9 @@ func setMember(c *call, want bool) result {
 		refused: func(r result) result {
 			switch e := r.err.Upstream; {
 			case e == nil:
+			case oktaError{*e}.missing("User") && u.Get("status").Str() == "DEPROVISIONED": // Okta says so of them, too
+				r.outcome, r.err.Code = abi.Rejected, "status"
+				r.err.Message = "the user is DEPROVISIONED" + wayOut("DEPROVISIONED") + ". " + r.err.Message
 			case oktaError{*e}.missing("User"):
 				r.outcome, r.err.Code = abi.NotFound, string(abi.NotFound)
 				r.err.Message = "there is no such user. " + r.err.Message
