@@ -50,6 +50,7 @@ var limits = []struct {
 	{"call_seconds", 1, 86_400, func(l *host.Limits, n int) { l.CallTimeout = time.Duration(n) * time.Second }},
 	{"requests", 1, 1_000_000, func(l *host.Limits, n int) { l.Requests = n }},
 	{"body_bytes", 1 << 10, 1 << 30, func(l *host.Limits, n int) { l.BodyBytes = int64(n) }},
+	{"held_bytes", 1 << 10, 1 << 40, func(l *host.Limits, n int) { l.HeldBytes = int64(n) }},
 	{"result_bytes", 1 << 10, 1 << 40, func(l *host.Limits, n int) { l.ResultBytes = int64(n) }},
 	{"records", 1, 100_000_000, func(l *host.Limits, n int) { l.Records = n }},
 	{"memory_bytes", 4 << 20, 1 << 30, func(l *host.Limits, n int) { l.MemoryBytes = int64(n) }},
