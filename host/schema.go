@@ -221,17 +221,3 @@ func depth(text []byte) int {
 	}
 	return deepest
 }
-
-// classOf is the class of the operation with this input: the first rule that fits, else the operation's own.
-func (op *operation) classOf(fields map[string]any) abi.Class {
-	for _, r := range op.ClassRules {
-		v, present := fields[r.Field]
-		if !present || v == nil {
-			continue
-		}
-		if s, isString := v.(string); r.Equals == "" || isString && s == r.Equals {
-			return r.Class
-		}
-	}
-	return op.Class
-}

@@ -110,11 +110,7 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 	fmt.Fprintf(w, "%s.%s\n  %s\n\n", kind, op.Name, op.Summary)
 	fmt.Fprintf(w, "class        %s\n", op.Class)
 	for _, r := range op.ClassRules {
-		when := "is given"
-		if r.Equals != "" {
-			when = "is " + r.Equals
-		}
-		fmt.Fprintf(w, "             %s when %s %s\n", r.Class, r.Field, when)
+		fmt.Fprintf(w, "             %s\n", when(r))
 	}
 	fmt.Fprintf(w, "surfaces     %s\nidempotency  %s\n", surfaces(op), op.Idempotency)
 	if op.Key != "" {
@@ -126,9 +122,13 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 	describeUse(w, op)
 
 	fmt.Fprintln(w, "\nEndpoints")
-	endpoints := grid{indent: "  ", header: []string{"ENDPOINT", "BUCKET", "SCOPES"}}
+	endpoints := grid{indent: "  ", header: []string{"ENDPOINT", "CLASS", "BUCKET", "SCOPES"}}
 	for _, e := range op.Endpoints {
-		endpoints.add(e.Endpoint, e.Bucket, strings.Join(e.Scopes, " "))
+		class := string(op.ClassOf(e))
+		for _, r := range e.ClassRules {
+			class += ", " + when(r) + " in the body"
+		}
+		endpoints.add(e.Endpoint, class, e.Bucket, strings.Join(e.Scopes, " "))
 	}
 	endpoints.write(w)
 
@@ -142,6 +142,14 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 	}
 	fmt.Fprintf(w, "\nOutcomes and exit codes\n%s", exitTable())
 	return nil
+}
+
+// when is a class rule in words.
+func when(r abi.ClassRule) string {
+	if r.Equals != "" {
+		return fmt.Sprintf("%s when %s is %s", r.Class, r.Field, r.Equals)
+	}
+	return fmt.Sprintf("%s when %s is given", r.Class, r.Field)
 }
 
 // describeInput prints the fields of an operation's input, required ones first.

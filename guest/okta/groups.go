@@ -314,7 +314,7 @@ func createGroup(c *call) result {
 				return untold, result{}
 			case !g.Exists():
 				return absent, result{}
-			case g.Get("profile").Contains(profile):
+			case g.Get("profile").Contains(profile) && c.madeByUs(g.Get("created").Str()):
 				return holds, result{output: g.Raw()}
 			}
 			return untold, result{}
@@ -450,6 +450,7 @@ func setMember(c *call, want bool) result {
 		typ:     "UserGroup", noun: "group",
 		what:   what,
 		undone: undone,
+		trace:  g.Get("lastMembershipUpdated").Str(),
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output(want)} },
 		refused: func(r result) result {
 			switch e := r.err.Upstream; {
@@ -467,7 +468,9 @@ func setMember(c *call, want bool) result {
 		},
 		look: func() (reading, result) {
 			switch is, told := c.isMember(group, user); {
-			case !told || !known: // a membership that may have been there before tells nothing
+			case !known: // a membership that may have been there before tells nothing
+				return blind, result{}
+			case !told:
 				return untold, result{}
 			case is == want:
 				return holds, result{output: output(want)}

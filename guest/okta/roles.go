@@ -355,6 +355,7 @@ func revokeRole(c *call) result {
 		typ:     p.typ, noun: p.noun,
 		what:   "revoking a role of " + p.noun + " " + p.id,
 		undone: "the role was not revoked",
+		trace:  own.Get("created").Str(),
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: p.revoked(own)} },
 		refused: func(r result) result {
 			if r.err.Upstream != nil && r.err.Upstream.Status == 404 { // somebody else was faster

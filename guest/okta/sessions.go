@@ -75,7 +75,7 @@ func revokeSession(c *call) result {
 		typ: "User", noun: "user",
 		what: "ending the sessions of user " + user,
 		done: func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
-		look: func() (reading, result) { return untold, result{} }, // sessions cannot be listed
+		look: func() (reading, result) { return blind, result{} }, // sessions cannot be listed
 	})
 	if r.outcome == abi.Unknown { // ending what is over harms nobody
 		r.err.Retryable = true
@@ -102,7 +102,7 @@ func endSession(c *call, id string) result {
 		undone: "the session goes on",
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
-			if r.outcome == abi.NotFound {
+			if r.outcome == abi.NotFound && upstreamCode(r) == "E0000007" { // somebody else was faster
 				return result{outcome: abi.Unchanged, output: output}
 			}
 			return r
