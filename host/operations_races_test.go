@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
@@ -184,5 +185,34 @@ func TestPageSizes(t *testing.T) {
 		}
 		_ = conn.Close(context.Background())
 		server.Close()
+	}
+}
+
+// TestSearchLagsBehind: a change is read by id and by name at once, and found by search a while later.
+func TestSearchLagsBehind(t *testing.T) {
+	var mu sync.Mutex
+	now := stillAt()
+	w := caseWorld(t, func(cfg *oktatest.Config) {
+		cfg.SearchDelay = time.Minute
+		cfg.Now = func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return now
+		}
+	})
+	const found = `{"search":"profile.title eq \"Countess\""}`
+	w.do(t, abi.Succeeded, "update_user", `{`+ada+`,"profile":{"title":"Countess"}}`)
+	w.do(t, abi.Succeeded, "create_group", `{"name":"Night Shift"}`)
+	w.do(t, abi.Succeeded, "lookup_group", `{"group":"Night Shift"}`)
+	w.do(t, abi.Rejected, "create_group", `{"name":"Night Shift"}`)
+	w.do(t, abi.Unchanged, "update_user", `{`+ada+`,"profile":{"title":"Countess"}}`)
+	if n := len(listed(t, w.do(t, abi.Succeeded, "search_users", found))); n != 0 {
+		t.Errorf("search found %d at once", n)
+	}
+	mu.Lock()
+	now = now.Add(2 * time.Minute)
+	mu.Unlock()
+	if n := len(listed(t, w.do(t, abi.Succeeded, "search_users", found))); n != 1 {
+		t.Errorf("search found %d afterwards", n)
 	}
 }
