@@ -290,3 +290,41 @@ func TestErrorShapes(t *testing.T) {
 		})
 	}
 }
+
+// TestAnInputThatLowersTheClassLowersWhatCanBeSent holds the endpoints of operations with class rules against the class
+// that each input sets: a module that is granted to activate users cannot deactivate one.
+func TestAnInputThatLowersTheClassLowersWhatCanBeSent(t *testing.T) {
+	var m abi.Manifest
+	if err := json.Unmarshal(Manifest(), &m); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, op := range m.Operations {
+		for _, e := range op.Endpoints {
+			_, action, moves := strings.Cut(e.Endpoint, "/lifecycle/")
+			switch {
+			case moves && len(op.ClassRules) > 0:
+				seen++
+				want := op.Class
+				for _, r := range op.ClassRules {
+					if r.Equals == action {
+						want = r.Class
+					}
+				}
+				if e.Class != want {
+					t.Errorf("%s: %s needs %q, and the action is %s", op.Name, e.Endpoint, e.Class, want)
+				}
+			case op.Name == "update_user" && e.Method() != "GET":
+				seen++
+				if len(e.ClassRules) != 1 || e.ClassRules[0] != op.ClassRules[0] {
+					t.Errorf("%s: %+v", e.Endpoint, e.ClassRules)
+				}
+			case len(op.ClassRules) > 0 && e.Method() == "POST":
+				t.Errorf("%s: %s is reached by inputs of several classes, and does not say which it needs", op.Name, e.Endpoint)
+			}
+		}
+	}
+	if seen < 15 {
+		t.Errorf("%d endpoints", seen)
+	}
+}
