@@ -62,13 +62,6 @@ func (c Class) Allows(method string) bool {
 	return false
 }
 
-// Covers reports whether a call of class c may do what needs class need: its own and the milder ones, and privileged
-// anything. Nothing but privileged covers privileged.
-func (c Class) Covers(need Class) bool {
-	rank := map[Class]int{Read: 1, Write: 2, Destructive: 3, Privileged: 4}
-	return rank[need] > 0 && rank[c] >= rank[need]
-}
-
 // Surface is a way in which an operation can be reached.
 type Surface string
 

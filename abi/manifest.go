@@ -3,7 +3,6 @@ package abi
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -79,12 +78,6 @@ type Endpoint struct {
 	Bucket string `json:"bucket"`
 	// Scopes are the OAuth scopes of which the token needs one.
 	Scopes []string `json:"scopes,omitempty"`
-	// Class is the class that a request needs where its method does not tell: a POST that locks somebody out is
-	// destructive. It bounds operations whose class an input lowers. Empty leaves it to the method.
-	Class Class `json:"class,omitempty"`
-	// ClassRules set another class where the request's body has a member, as Operation.ClassRules do by the input. Any
-	// rule that fits counts.
-	ClassRules []ClassRule `json:"class_rules,omitempty"`
 }
 
 // Method is the HTTP method of the endpoint.
@@ -228,14 +221,6 @@ func (o *Operation) Check() error {
 		}
 		if !allowed {
 			return fmt.Errorf("endpoint %q exceeds class %s", e.Endpoint, o.Class)
-		}
-		if e.Class != "" && !slices.ContainsFunc(widest, func(c Class) bool { return c.Covers(e.Class) }) {
-			return fmt.Errorf("endpoint %q needs class %q, which the operation never has", e.Endpoint, e.Class)
-		}
-		for _, r := range e.ClassRules {
-			if !r.Class.Valid() || r.Field == "" {
-				return fmt.Errorf("endpoint %q: class rule %+v is incomplete", e.Endpoint, r)
-			}
 		}
 	}
 	columns := map[string]bool{}

@@ -131,7 +131,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	if err := dec.Decode(&req); err != nil {
 		return refused(abi.SendMalformed, "the request is not one of the ABI: "+err.Error())
 	}
-	endpoint, err := c.grant(req.Endpoint, req.Body)
+	endpoint, err := c.grant(req.Endpoint)
 	if err != nil {
 		c.violate("endpoint_not_granted", err.Error())
 		return refused(abi.SendDenied, err.Error())
@@ -198,9 +198,8 @@ func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
 	}
 }
 
-// grant finds the endpoint among those of the operation, and checks its method, and what the manifest says of it and its
-// body, against the class in force.
-func (c *call) grant(name string, body []byte) (*abi.Endpoint, error) {
+// grant finds the endpoint among those of the operation, and checks its method against the class in force.
+func (c *call) grant(name string) (*abi.Endpoint, error) {
 	e := c.op.granted[name]
 	if e == nil {
 		return nil, fmt.Errorf("endpoint %q is not granted to %s", shorten(name), c.op.Name)
@@ -208,32 +207,7 @@ func (c *call) grant(name string, body []byte) (*abi.Endpoint, error) {
 	if !c.class.Allows(e.Method()) {
 		return nil, fmt.Errorf("endpoint %q is more than class %s allows", name, c.class)
 	}
-	for _, need := range needs(e, body) {
-		if !c.class.Covers(need) {
-			return nil, fmt.Errorf("endpoint %q with this body needs class %s, and the call is of class %s", name, need, c.class)
-		}
-	}
 	return e, nil
-}
-
-// needs are the classes that a request of an endpoint needs.
-func needs(e *abi.Endpoint, body []byte) []abi.Class {
-	var all []abi.Class
-	if e.Class != "" {
-		all = append(all, e.Class)
-	}
-	if len(e.ClassRules) == 0 {
-		return all
-	}
-	gjson.ParseBytes(body).ForEach(func(name, v gjson.Result) bool { // a member that stands twice counts twice
-		for _, r := range e.ClassRules {
-			if name.Str == r.Field && (r.Equals == "" || v.Type == gjson.String && v.Str == r.Equals) {
-				all = append(all, r.Class)
-			}
-		}
-		return true
-	})
-	return all
 }
 
 // authorize replaces the placeholder in the Authorization header by the token, and refuses it anywhere else.

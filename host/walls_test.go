@@ -44,16 +44,12 @@ func hostileManifest() []byte {
 	}
 	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
-	lowered := op("lowered", abi.Destructive, []abi.Surface{abi.Axon}, "POST /api/v1/users/{id}/lifecycle/deactivate", "POST /api/v1/users/{id}/lifecycle/activate", "PUT /api/v1/users/{id}")
-	lowered.ClassRules = []abi.ClassRule{{Field: "mild", Class: abi.Write}, {Field: "high", Class: abi.Privileged}}
-	lowered.Endpoints[0].Class = abi.Destructive
-	lowered.Endpoints[2].ClassRules = []abi.ClassRule{{Field: "credentials", Class: abi.Privileged}, {Field: "status", Equals: "GONE", Class: abi.Destructive}}
 	m := abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "0", ConfigSchema: schema,
 		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
 		Operations: []abi.Operation{
 			op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs"),
 			op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"),
-			raised, lowered,
+			raised,
 		}}
 	b, err := json.Marshal(m)
 	if err != nil {

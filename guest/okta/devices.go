@@ -95,7 +95,7 @@ var deviceOperations = []operation{
 }
 
 func deviceLifecycle(action string) abi.Endpoint {
-	return abi.Endpoint{Endpoint: "POST /api/v1/devices/{deviceId}/lifecycle/" + action, Bucket: "/api/v1/devices", Scopes: manageDevices, Class: moveClass(action)}
+	return abi.Endpoint{Endpoint: "POST /api/v1/devices/{deviceId}/lifecycle/" + action, Bucket: "/api/v1/devices", Scopes: manageDevices}
 }
 
 var deviceColumns = []column{

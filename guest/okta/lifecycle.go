@@ -10,17 +10,7 @@ import (
 )
 
 func lifecycle(action string) abi.Endpoint {
-	return abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/" + action, Bucket: "/api/v1/users", Scopes: manageUsers, Class: moveClass(action)}
-}
-
-// moveClass is the class that a call of a user's or device's lifecycle needs: those that lock out, and those that take
-// away what people sign in with, are destructive.
-func moveClass(action string) abi.Class {
-	switch action {
-	case "activate", "reactivate", "unsuspend", "unlock":
-		return abi.Write
-	}
-	return abi.Destructive
+	return abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/" + action, Bucket: "/api/v1/users", Scopes: manageUsers}
 }
 
 // lifecycleAction is a call that moves a user from status to status, or renews what the user signs in with.

@@ -134,7 +134,12 @@ func Manifest() []byte {
 func (op *operation) manifest() string {
 	var w jsonval.Writer
 	w.Str("name", op.name).Str("summary", op.summary).Str("class", string(op.class))
-	w.RawIf("class_rules", classRules(op.rules))
+	if len(op.rules) > 0 {
+		w.Raw("class_rules", array(op.rules, func(r abi.ClassRule) string {
+			var w jsonval.Writer
+			return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
+		}))
+	}
 	w.Raw("surfaces", array(op.surfaces, func(s abi.Surface) string { return jsonval.Quote(string(s)) }))
 	w.Str("idempotency", string(op.idempotency)).Raw("input_schema", op.schema()).RawIf("example", op.example)
 	if op.on(abi.SQL) {
@@ -153,21 +158,9 @@ func (op *operation) manifest() string {
 		if len(e.Scopes) > 0 {
 			w.Strs("scopes", e.Scopes)
 		}
-		w.StrIf("class", string(e.Class))
-		w.RawIf("class_rules", classRules(e.ClassRules))
 		return w.String()
 	}))
 	return w.String()
-}
-
-func classRules(rules []abi.ClassRule) string {
-	if len(rules) == 0 {
-		return ""
-	}
-	return array(rules, func(r abi.ClassRule) string {
-		var w jsonval.Writer
-		return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
-	})
 }
 
 // schema is the JSON Schema of the operation's input.

@@ -14,13 +14,10 @@ var (
 	getUser        = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "/api/v1/users/{id:.+}", Scopes: []string{"okta.users.read"}}
 	getUsers       = abi.Endpoint{Endpoint: "GET /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
 	postUsers      = abi.Endpoint{Endpoint: "POST /api/v1/users", Bucket: "/api/v1/users", Scopes: manageUsers}
-	updateUserPart = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers, ClassRules: credentialsRule}
-	replaceUser    = abi.Endpoint{Endpoint: "PUT /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers, ClassRules: credentialsRule}
+	updateUserPart = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
+	replaceUser    = abi.Endpoint{Endpoint: "PUT /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
 	deleteUser     = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
 )
-
-// credentialsRule holds for the input of update_user and for what it sends: who sets another's password can be them.
-var credentialsRule = []abi.ClassRule{{Field: "credentials", Class: abi.Privileged}}
 
 var userOperations = []operation{
 	{
@@ -123,7 +120,7 @@ var userOperations = []operation{
 		summary: "Changes a user's profile or credentials: the attributes given, or with replace the whole profile. A user who " +
 			"has them already stays unchanged.",
 		class:       abi.Write,
-		rules:       credentialsRule,
+		rules:       []abi.ClassRule{{Field: "credentials", Class: abi.Privileged}},
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
