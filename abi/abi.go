@@ -311,6 +311,9 @@ type EmitOptions struct {
 	Keys bool `json:"keys,omitempty"`
 }
 
+// MaxPaths is how many paths EmitOptions.Summarise may have, and Omit: each is looked for in each record.
+const MaxPaths = 16
+
 // The limits of EmitOptions.Keys.
 const (
 	MaxKeys     = 1000

@@ -109,6 +109,7 @@ type Limits struct {
 	CallTimeout time.Duration `yaml:"call_seconds"` // wall time of one call of the guest, waiting included; default 5 minutes
 	Requests    int           `yaml:"requests"`     // requests a call; default 2,000
 	BodyBytes   int64         `yaml:"body_bytes"`   // of one decoded answer; default 64 MiB
+	HeldBytes   int64         `yaml:"held_bytes"`   // of memory behind all answers of one call, which stay until it ends; default 512 MiB
 	ResultBytes int64         `yaml:"result_bytes"` // of all records of one call; default 256 MiB
 	Records     int           `yaml:"records"`      // of one call; default 100,000
 	Concurrency int           `yaml:"concurrency"`  // calls at once; default 16

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ type call struct {
 
 	placeholder string
 	bodies      []body         // by handle - 1
+	held        int64          // bytes of memory behind them
 	taken       map[uint64]int // by handle: how far records were emitted
 	pieces      []piece
 	requests    []abi.RequestMeta
@@ -131,7 +133,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	if err := dec.Decode(&req); err != nil {
 		return refused(abi.SendMalformed, "the request is not one of the ABI: "+err.Error())
 	}
-	endpoint, err := c.grant(req.Endpoint)
+	endpoint, err := c.grant(&req)
 	if err != nil {
 		c.violate("endpoint_not_granted", err.Error())
 		return refused(abi.SendDenied, err.Error())
@@ -196,18 +198,6 @@ func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
 	if b := c.read(out.Body); gjson.ValidBytes(b) {
 		c.gate.state = bytes.Clone(bytes.TrimSpace(b))
 	}
-}
-
-// grant finds the endpoint among those of the operation, and checks its method against the class in force.
-func (c *call) grant(name string) (*abi.Endpoint, error) {
-	e := c.op.granted[name]
-	if e == nil {
-		return nil, fmt.Errorf("endpoint %q is not granted to %s", shorten(name), c.op.Name)
-	}
-	if !c.class.Allows(e.Method()) {
-		return nil, fmt.Errorf("endpoint %q is more than class %s allows", name, c.class)
-	}
-	return e, nil
 }
 
 // authorize replaces the placeholder in the Authorization header by the token, and refuses it anywhere else.
@@ -275,6 +265,12 @@ func (c *call) receive(resp *egress.Response) abi.Response {
 			Message: fmt.Sprintf("the answer (status %d) repeats the connection's token and was thrown away: is base_url right?", resp.Status)}}
 	}
 	if resp.Body != nil && resp.Body.Len() > 0 {
+		if c.held += resp.Body.Held(); c.held > c.conn.limits.HeldBytes {
+			c.held -= resp.Body.Held()
+			resp.Body.Release()
+			return abi.Response{Error: &abi.SendError{Code: abi.SendTooLarge, Sent: true, Message: fmt.Sprintf(
+				"the answers of one call are over %d bytes together (limits.held_bytes of the connection): ask for fewer and go on with the cursor, or raise it", c.conn.limits.HeldBytes)}}
+		}
 		c.bodies = append(c.bodies, body{resp.Body, resp.Body.Len() <= searchAtOnce})
 		out.Body, out.Length = uint64(len(c.bodies)), int64(resp.Body.Len())
 	}
@@ -342,9 +338,6 @@ var (
 	errTainted = errors.New("the body repeats the connection's token and was thrown away (tainted): is base_url right?")
 )
 
-// maxPaths bounds the paths of one emit: each is looked for in each record, which may be a whole body.
-const maxPaths = 64
-
 // emit is records_emit.
 func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSummary {
 	var o abi.EmitOptions
@@ -353,10 +346,10 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	if err := dec.Decode(&o); err != nil {
 		return abi.EmitSummary{Error: "the options are not those of the ABI: " + err.Error()}
 	}
-	if len(o.Summarise)+len(o.Omit) > maxPaths {
-		return abi.EmitSummary{Error: fmt.Sprintf("over %d paths to summarise and omit", maxPaths)}
+	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {
+		return abi.EmitSummary{Error: fmt.Sprintf("over %d paths to summarise or to omit (abi.MaxPaths)", abi.MaxPaths)}
 	}
-	for _, p := range append(append(o.Summarise, o.Omit...), o.Path, o.Key) {
+	for _, p := range slices.Concat(o.Summarise, o.Omit, []string{o.Path, o.Key}) {
 		if p != "" && !records.PlainPath(p) {
 			return abi.EmitSummary{Error: "a path is not object keys joined by dots"}
 		}
@@ -376,7 +369,7 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	}
 	sum := abi.EmitSummary{Count: len(spans), Total: total}
 	if o.Keys {
-		if sum.Keys, err = keys(body, spans, key); err != nil {
+		if sum.Keys, err = keys(ctx, body, spans, key); err != nil {
 			return abi.EmitSummary{Error: err.Error()}
 		}
 		return sum
@@ -404,7 +397,11 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 		sum.First = summarise(body, spans[0], o.Summarise)
 		sum.Last = summarise(body, spans[len(spans)-1], o.Summarise)
 		if o.Kind != "" {
-			c.pieces = append(c.pieces, wrap(body, spans, o))
+			p, err := wrap(ctx, body, spans, o)
+			if err != nil {
+				return abi.EmitSummary{Error: err.Error()}
+			}
+			c.pieces = append(c.pieces, p)
 			return sum
 		}
 		c.pieces = append(c.pieces, piece{body: body, spans: spans, key: key})
@@ -412,8 +409,8 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	return sum
 }
 
-// wrap puts each record into the envelope that abi.EmitOptions tells of.
-func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
+// wrap puts each record into the envelope that abi.EmitOptions tells of, a byte apart, as in a body.
+func wrap(ctx context.Context, body []byte, spans []records.Span, o abi.EmitOptions) (piece, error) {
 	key := o.Key
 	if key == "" {
 		key = "id"
@@ -425,6 +422,9 @@ func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
 	}
 	out := piece{body: make([]byte, 0, size), spans: make([]records.Span, 0, len(spans)), kind: o.Kind, key: "id"}
 	for _, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return piece{}, err
+		}
 		record := body[s.Start:s.End]
 		id := records.Get(record, key).String()
 		if o.Parent != "" {
@@ -437,8 +437,9 @@ func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
 		}
 		out.body = append(append(append(out.body, `,"record":`...), record...), '}')
 		out.spans = append(out.spans, records.Span{Start: start, End: len(out.body)})
+		out.body = append(out.body, '\n')
 	}
-	return out
+	return out, nil
 }
 
 func quoted(s string) []byte {
@@ -447,7 +448,7 @@ func quoted(s string) []byte {
 }
 
 // keys are the keys of records, for abi.EmitOptions.Keys.
-func keys(body []byte, spans []records.Span, path string) ([]string, error) {
+func keys(ctx context.Context, body []byte, spans []records.Span, path string) ([]string, error) {
 	if len(spans) > abi.MaxKeys {
 		return nil, fmt.Errorf("keys of %d records, %d are allowed (abi.MaxKeys): ask with a limit", len(spans), abi.MaxKeys)
 	}
@@ -456,6 +457,9 @@ func keys(body []byte, spans []records.Span, path string) ([]string, error) {
 	}
 	all, size := make([]string, 0, len(spans)), 0
 	for i, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		v := records.Get(body[s.Start:s.End], path)
 		if v.Type != gjson.String && v.Type != gjson.Number || v.String() == "" {
 			return nil, fmt.Errorf("record %d has no string or number at %s", i, path)
@@ -468,11 +472,15 @@ func keys(body []byte, spans []records.Span, path string) ([]string, error) {
 	return all, nil
 }
 
-// without takes members out of records. Where none has any, the records stay where they are.
+// without takes members out of records. Where none has any, the records stay where they are; else they lie a byte apart,
+// as in a body.
 func without(ctx context.Context, body []byte, spans []records.Span, paths []string) ([]byte, []records.Span, error) {
 	var out []byte
 	var moved []records.Span
 	for i, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
 		record := body[s.Start:s.End]
 		for _, p := range paths {
 			for n := 0; records.Get(record, p).Exists(); n++ { // a member that stands twice goes twice
@@ -493,6 +501,7 @@ func without(ctx context.Context, body []byte, spans []records.Span, paths []str
 			start := len(out)
 			out = append(out, record...)
 			moved = append(moved, records.Span{Start: start, End: len(out)})
+			out = append(out, '\n')
 		}
 	}
 	if moved == nil {

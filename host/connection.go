@@ -125,7 +125,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 
 // DefaultLimits are the limits of a connection that names none.
 func DefaultLimits() Limits {
-	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, BodyBytes: 64 << 20, ResultBytes: 256 << 20, Records: 100_000,
+	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, BodyBytes: 64 << 20, HeldBytes: 512 << 20, ResultBytes: 256 << 20, Records: 100_000,
 		Concurrency: 16, MemoryBytes: 64 << 20, LogBytes: 64 << 10}
 }
 
@@ -135,6 +135,7 @@ func (l Limits) or(o Limits) Limits {
 		CallTimeout: cmp.Or(l.CallTimeout, o.CallTimeout),
 		Requests:    cmp.Or(l.Requests, o.Requests),
 		BodyBytes:   cmp.Or(l.BodyBytes, o.BodyBytes),
+		HeldBytes:   cmp.Or(l.HeldBytes, o.HeldBytes),
 		ResultBytes: cmp.Or(l.ResultBytes, o.ResultBytes),
 		Records:     cmp.Or(l.Records, o.Records),
 		Concurrency: cmp.Or(l.Concurrency, o.Concurrency),
@@ -146,7 +147,7 @@ func (l Limits) or(o Limits) Limits {
 // check wants every limit to be one.
 func (l Limits) check() error {
 	for name, v := range map[string]int64{"call_seconds": int64(l.CallTimeout), "requests": int64(l.Requests), "body_bytes": l.BodyBytes,
-		"result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
+		"held_bytes": l.HeldBytes, "result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
 		"log_bytes": int64(l.LogBytes)} {
 		if v < 0 {
 			return fmt.Errorf("limits.%s: %d is negative", name, v)

@@ -105,8 +105,11 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 
 func (m *Module) compile(ctx context.Context, wasm []byte, opts LoadOptions) error {
 	memory := opts.Memory
-	if memory == 0 {
+	switch {
+	case memory == 0:
 		memory = defaultMemory
+	case memory < pageBytes || memory > 1<<32:
+		return fmt.Errorf("LoadOptions.Memory: %d bytes; at least %d are taken, a page of Wasm, and at most 4 GiB", memory, pageBytes)
 	}
 	m.memory = memory
 	wasm, state, err := wasmbin.Interruptible(wasm, interruptGlobal)

@@ -30,6 +30,20 @@ import (
 // shared is a file of Okta's own examples and recordings, which lie beside the checkout on the project's machines.
 func shared(t *testing.T, name string) []byte {
 	t.Helper()
+	path := sharedPath(t, name)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skipf("%s is not here: set OKTA_SHARED to the folder that holds okta/%s", path, name)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// sharedPath is where that file is, or would be.
+func sharedPath(t *testing.T, name string) string {
+	t.Helper()
 	dir := os.Getenv("OKTA_SHARED")
 	if dir == "" {
 		root, err := pack.Root()
@@ -38,14 +52,7 @@ func shared(t *testing.T, name string) []byte {
 		}
 		dir = filepath.Join(root, "..", "shared")
 	}
-	b, err := os.ReadFile(filepath.Join(dir, "okta", name))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("%s is not here: set OKTA_SHARED to the folder that holds okta/%s", dir, name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return filepath.Join(dir, "okta", name)
 }
 
 var loaded = sync.OnceValues(func() (*host.Module, error) {

@@ -63,7 +63,7 @@ func (p *Page) Records() iter.Seq[Record] {
 	}
 }
 
-// WriteTo writes the records as NDJSON. A page that came compact, as Okta's do, is written as it lies in memory, at
+// WriteTo writes the records as NDJSON. It makes line breaks of the bytes behind records, which belong to none. A page that came compact, as Okta's do, is written as it lies in memory, at
 // once.
 func (p *Page) WriteTo(w io.Writer) (int64, error) {
 	p.line()

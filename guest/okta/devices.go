@@ -87,10 +87,11 @@ var deviceOperations = []operation{
 			deviceInput,
 			{"action", true, `{"enum":["activate","unsuspend","deactivate","suspend","delete"],"description":"what to do"}`},
 		},
-		example:   `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`,
-		key:       "id",
-		endpoints: []abi.Endpoint{getDevice, deleteDevice, deviceLifecycle("activate"), deviceLifecycle("deactivate"), deviceLifecycle("suspend"), deviceLifecycle("unsuspend")},
-		do:        moveDevice,
+		example: `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`,
+		key:     "id",
+		endpoints: []abi.Endpoint{getDevice, of(abi.Destructive, deleteDevice), of(abi.Write, deviceLifecycle("activate")),
+			of(abi.Destructive, deviceLifecycle("deactivate")), of(abi.Destructive, deviceLifecycle("suspend")), of(abi.Write, deviceLifecycle("unsuspend"))},
+		do: moveDevice,
 	},
 }
 

@@ -51,7 +51,7 @@ var sessionOperations = []operation{
 			boolInput("oauth_tokens", "revokes the user's OpenID Connect and OAuth tokens, too"),
 			{"forget_devices", false, `{"type":"boolean","description":"forgets the devices that the user is remembered on; default Okta's, which is true on Identity Engine"}`},
 		},
-		require: `"oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
+		require: `"description":"exactly one of session and user; oauth_tokens and forget_devices go with user","oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
 			`"then":{"not":{"anyOf":[{"required":["oauth_tokens"]},{"required":["forget_devices"]}]}}`,
 		example:   `{"user":"ada.lovelace@example.com","oauth_tokens":true}`,
 		endpoints: []abi.Endpoint{getUser, getSession, deleteSession, deleteUserSessions},

@@ -62,6 +62,20 @@ func act(field string) int32 {
 			out = append(out, w.Raw("response", v.Raw()).Str("body", body).Str("emitted", imports.RecordsEmit(uint64(v.Get("body").Int()), in.Get("emit").Raw())).String())
 		}
 		succeed(`{"answers":[` + strings.Join(out, ",") + `],"placeholder":` + jsonval.Quote(secret.Get("placeholder").Str()) + `}`)
+	case "emit and say": // emits from each answer, then gives any text as its own
+		for r := range in.Get("requests").Elements() {
+			v, _ := jsonval.Parse(imports.HTTPSend(r.Raw()))
+			for e := range in.Get("emits").Elements() {
+				imports.RecordsEmit(uint64(v.Get("body").Int()), e.Raw())
+			}
+		}
+		hostcall.Output(in.Get("text").Str())
+	case "hold": // asks, and looks at nothing
+		var out []string
+		for r := range in.Get("requests").Elements() {
+			out = append(out, imports.HTTPSend(r.Raw()))
+		}
+		succeed(`{"answers":[` + strings.Join(out, ",") + `]}`)
 	case "spin":
 		for {
 		}
