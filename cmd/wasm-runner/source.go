@@ -83,7 +83,7 @@ func (f *sourceFlags) check(demo bool) error {
 	case f.checkpoint == "" && !f.noCheckpoint && !demo:
 		return usagef("source wants --checkpoint FILE, to go on from when it runs again (or --no-checkpoint)")
 	}
-	return nil
+	return apart(f.out, f.checkpoint)
 }
 
 // source opens checkpoint and sink, and drains the source between them.
