@@ -93,11 +93,14 @@ type ConnectOptions struct {
 	Limits  Limits
 	// Approver is asked before the writes of the classes that Config.Approve names; nil refuses them.
 	Approver Approver
-	// Journal remembers idempotency keys and counts writes; nil takes no keys.
-	Journal *journal.File
+	// Journal remembers idempotency keys and counts writes; nil takes no keys. journal.Open has one in a file.
+	Journal journal.Journal
 	// Auditor keeps a record of every invoke; nil keeps none.
 	Auditor Auditor
 	Now     func() time.Time // what the guest is told; default time.Now
+	// Sleep passes the time that the guest waits, such as between readings back of a write whose answer was lost. It
+	// returns an error when the context ends before; default the real time.
+	Sleep func(ctx context.Context, d time.Duration) error
 }
 
 // Limits bound every call of a connection. A zero field means its default. In a connection file they stand under limits,
@@ -120,7 +123,7 @@ type InvokeOptions struct {
 	// Plan holds every write back: the result lists those that would leave, and the state that was read.
 	Plan bool
 	// IdempotencyKey makes an invoke happen once: the same key with the same operation and input again answers the
-	// recorded result, and sends nothing. It needs ConnectOptions.Journal.
+	// recorded result, and sends nothing. It needs ConnectOptions.Journal. Reads take no notice of it.
 	IdempotencyKey string
 }
 

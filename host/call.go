@@ -26,14 +26,17 @@ import (
 // call is one run of an export: what it may do, what it did, and what it got. The policy is bound here and nowhere
 // else: an instance has none.
 type call struct {
-	conn    *Connection
-	op      *operation
-	class   abi.Class // in force for this input
-	surface abi.Surface
-	in      *instance // that runs it
-	gate    gate
-	settle  bool        // an earlier run of this invoke ended when a write may have left
-	ceiling *errCeiling // that held a write back
+	conn      *Connection
+	op        *operation
+	class     abi.Class // in force for this input
+	surface   abi.Surface
+	in        *instance // that runs it
+	gate      gate
+	settle    bool        // an earlier run of this invoke ended when a write may have left
+	since     time.Time   // when that was, by the service's clock
+	ceiling   *errCeiling // that held a write back
+	unkept    error       // why the journal could not note a write, which was held back then
+	uncounted bool        // the last write counted by this machine's clock alone
 
 	placeholder string
 	bodies      []body         // by handle - 1
@@ -41,8 +44,9 @@ type call struct {
 	taken       map[uint64]int // by handle: how far records were emitted
 	pieces      []piece
 	requests    []abi.RequestMeta
-	sends       int // of http_send, refused ones too
-	logged      int // bytes in the log
+	leaving     bool // a write is on its way
+	sends       int  // of http_send, refused ones too
+	logged      int  // bytes in the log
 	records     int
 	bytes       int64
 	violation   *abi.Error // the first thing the guest tried that it may not
@@ -144,26 +148,39 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 			return *out
 		}
 	}
+	if endpoint.Method() != http.MethodGet {
+		c.leaving = true
+	}
 	started := time.Now()
 	resp, sendErr := c.conn.client.Send(ctx, egress.Call{Endpoint: *endpoint, Request: req, Authorization: authorization})
 	meta := abi.RequestMeta{Endpoint: req.Endpoint}
 	var out abi.Response
 	if sendErr != nil {
 		meta.Error = sendErr.Code
-		if sendErr.Sent {
+		if sendErr.Sent || sendErr.Status != 0 {
 			meta.Attempts = 1
 		}
+		if strings.Contains(sendErr.RequestID, c.conn.token.Reveal()) {
+			sendErr.RequestID = ""
+		}
+		meta.Status, meta.RequestID = sendErr.Status, sendErr.RequestID
 		if sendErr.Code == abi.SendMalformed {
 			c.violate("request_malformed", sendErr.Message)
 		}
 		out = abi.Response{Error: sendErr}
 	} else {
+		c.conn.clock.observe(resp.Header)
 		meta.Status, meta.RequestID, meta.Attempts, meta.WaitedMS = resp.Status, resp.RequestID, resp.Attempts, resp.Waited.Milliseconds()
 		out = c.receive(resp)
 		c.keepState(endpoint, out)
 		if out.Error != nil {
 			meta.Error, meta.RequestID = out.Error.Code, ""
 		}
+	}
+	if endpoint.Method() != http.MethodGet {
+		c.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500
+		c.leaving = false
+		c.countAgain(ctx)
 	}
 	c.requests = append(c.requests, meta)
 	if c.conn.log.Enabled(ctx, slog.LevelDebug) && c.mayLog(len(meta.RequestID)) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -28,6 +29,7 @@ type Connection struct {
 	client *egress.Client
 	pool   *pool
 	log    *slog.Logger
+	clock  serviceClock
 
 	closing sync.Once
 	closed  chan struct{}
@@ -85,6 +87,9 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Sleep == nil {
+		opts.Sleep = pacing.System{}.Sleep
 	}
 	log := opts.Logger
 	if log == nil {

@@ -34,7 +34,7 @@ func (s fixedSecret) Resolve(context.Context, string) (secrets.Value, error) {
 }
 
 func hostileManifest() []byte {
-	schema := json.RawMessage(`{"type":"object"}`)
+	schema := json.RawMessage(`{"type":"object","properties":{"password":{"x-sensitive":true}}}`)
 	op := func(name string, class abi.Class, surfaces []abi.Surface, endpoints ...string) abi.Operation {
 		o := abi.Operation{Name: name, Summary: "does what its input says", Class: class, Surfaces: surfaces, Idempotency: abi.Safe, InputSchema: schema}
 		for _, e := range endpoints {

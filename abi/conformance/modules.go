@@ -191,7 +191,8 @@ func moduleAttacks() []Attack {
 		Attack{Family: "modules", Name: "a schema that refers to a file", Wall: "schema loading", run: refers("file:///etc/passwd")},
 		Attack{Family: "modules", Name: "a schema that refers to the network", Wall: "schema loading", run: refers("http://127.0.0.1:9/schema.json")},
 		Attack{Family: "modules", Name: "a schema without an end", Wall: "schema loading", run: func(a *attempt) error {
-			return schema(a, `{"type":"object","properties":{"steps":{"$ref":"#/properties/steps"}}}`)
+			_, err := checked(a, `{"type":"object","properties":{"steps":{"$ref":"#/properties/steps"}}}`)
+			return err // it ends, whatever it means
 		}},
 		Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", within: 10 * time.Second, run: func(a *attempt) error {
 			return schema(a, `{"type":"object","additionalProperties":{"type":"string","pattern":"^(a+)+$"}}`)
@@ -206,17 +207,24 @@ func refers(url string) func(*attempt) error {
 	}
 }
 
-// schema has an input checked against a hostile schema: the module is refused, or the call is, but it ends.
+// schema has an input checked against a hostile schema: the module is refused, or the call is. It must not run.
 func schema(a *attempt, text string) error {
-	m := manifest()
-	m.Operations[0].InputSchema = json.RawMessage(text)
-	r, err := a.session(rigOptions{wasm: assembly{manifest: []string{string(encode(m))}}.build()})
-	if err != nil {
-		return nil
-	}
-	res, err := r.invokeRaw("read", `{"steps":[],"a":"`+strings.Repeat("a", 100_000)+`!"}`)
-	if err != nil {
+	res, err := checked(a, text)
+	if err != nil || res == nil {
 		return err
 	}
 	return errors.Join(res.ended(abi.Invalid, abi.Failed), res.saw())
+}
+
+// checked has an input checked against a hostile schema; the result is nil when the module is refused for it.
+func checked(a *attempt, text string) (*result, error) {
+	m := manifest()
+	m.Operations[0].InputSchema = json.RawMessage(text)
+	module := messenger(assembly{manifest: []string{string(encode(m))}})
+	module.invoke = respond(`{"outcome":"succeeded"}`) + i32(0)
+	r, err := a.session(rigOptions{wasm: module.build()})
+	if err != nil {
+		return nil, nil
+	}
+	return r.invokeRaw("read", `{"steps":[],"a":"`+strings.Repeat("a", 100_000)+`!"}`)
 }

@@ -154,7 +154,7 @@ func when(r abi.ClassRule) string {
 
 // describeInput prints the fields of an operation's input, required ones first.
 func describeInput(w io.Writer, op *abi.Operation) error {
-	inputs, err := inputsOf(op.InputSchema)
+	inputs, combinations, err := inputsOf(op.InputSchema)
 	if err != nil {
 		return fmt.Errorf("%s: its input_schema cannot be shown: %w", op.Name, err)
 	}
@@ -168,6 +168,9 @@ func describeInput(w io.Writer, op *abi.Operation) error {
 		t.add(in.name, in.kind, in.byDefault, in.description)
 	}
 	t.write(w)
+	if combinations != "" {
+		fmt.Fprintf(w, "  (%s)\n", combinations)
+	}
 	return nil
 }
 
@@ -219,31 +222,34 @@ type field struct {
 	name, kind, byDefault, description string
 }
 
-// inputsOf reads the top-level properties of a JSON Schema, in their order but required ones first.
-func inputsOf(schema json.RawMessage) ([]field, error) {
+// inputsOf reads the top-level properties of a JSON Schema, in their order but required ones first, and what it says of
+// how they go together.
+func inputsOf(schema json.RawMessage) (fields []field, combinations string, err error) {
 	var s struct {
 		Required   []string        `json:"required"`
 		Properties json.RawMessage `json:"properties"`
+
+		Description string `json:"description"`
 	}
 	if err := json.Unmarshal(schema, &s); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if len(s.Properties) == 0 {
-		return nil, nil
+		return nil, "", nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(s.Properties))
 	if _, err := dec.Token(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var required, others []field
 	for dec.More() {
 		name, err := dec.Token()
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		var p property
 		if err := dec.Decode(&p); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		f := field{fmt.Sprint(name), p.kind(), string(p.Default), p.Description}
 		if slices.Contains(s.Required, f.name) {
@@ -253,7 +259,7 @@ func inputsOf(schema json.RawMessage) ([]field, error) {
 			others = append(others, f)
 		}
 	}
-	return append(required, others...), nil
+	return append(required, others...), s.Description, nil
 }
 
 // property is what is shown of one property's schema.

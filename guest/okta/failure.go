@@ -142,10 +142,10 @@ func transient(code string) bool {
 }
 
 func sendFailure(e *abi.SendError) result {
-	out := abi.Error{Code: string(e.Code), Message: e.Message, RetryAfterMS: e.RetryAfterMS}
+	out := abi.Error{Code: string(e.Code), Message: e.Message, RetryAfterMS: e.RetryAfterMS, Upstream: upstreamOf(e)}
 	outcome := abi.Unavailable
 	switch e.Code {
-	case abi.SendRateLimited:
+	case abi.SendRateLimited, abi.SendCeiling:
 		outcome, out.Retryable = abi.Throttled, true
 	case abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge:
 		outcome = abi.Failed
@@ -155,6 +155,14 @@ func sendFailure(e *abi.SendError) result {
 		out.Retryable = true
 	}
 	return result{outcome: outcome, err: &out}
+}
+
+// upstreamOf is what is known of an answer that did not come whole; nil where there was none.
+func upstreamOf(e *abi.SendError) *abi.Upstream {
+	if e.Status == 0 {
+		return nil
+	}
+	return &abi.Upstream{Status: e.Status, RequestID: e.RequestID}
 }
 
 // badBody is an answer that should have been JSON of a certain form.

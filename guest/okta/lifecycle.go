@@ -49,7 +49,7 @@ var deactivation = lifecycleAction{name: "deactivate", class: abi.Destructive, f
 	email: true}
 
 // lifecycleRequire keeps fields from actions that do not take them: what nothing enforces is an error.
-const lifecycleRequire = `"allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
+const lifecycleRequire = `"description":"send_email goes with activate, deactivate and reset_password; revoke_sessions with expire_password_with_temp_password and reset_password","allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
 	`{"if":{"required":["revoke_sessions"]},"then":{"properties":{"action":{"enum":["expire_password_with_temp_password","reset_password"]}}}}]`
 
 // lifecycleRules lower the actions that give back what another took.
@@ -151,6 +151,7 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 		typ:     "User", noun: "user",
 		what:   action.name + " of user " + id,
 		undone: "the user is still " + status,
+		trace:  before.Get("statusChanged").Str(),
 		done: func(resp hostcall.Response) result {
 			r := result{outcome: abi.Succeeded}
 			after, _, failed := c.readUser(id)
@@ -184,15 +185,17 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 		look: func() (reading, result) {
 			now, _, failed := c.readUser(id)
 			switch {
-			case failed != nil || reached(before): // a status that was there before tells nothing
+			case failed != nil:
 				return untold, result{}
+			case action.to == nil || reached(before): // a status that was there before tells nothing
+				return blind, result{}
 			case reached(now):
 				r := result{output: transition(before, now)}
 				if action.secret != "" && !c.input.Get("send_email").True() {
 					r.warnings = []string{"the " + action.secret + " was lost with the answer: run " + action.renew + " for another"}
 				}
 				return holds, r
-			case action.to != nil && now.Get("status").Str() == status && now.Get("transitioningToStatus").Str() == "":
+			case now.Get("status").Str() == status && now.Get("transitioningToStatus").Str() == "":
 				return absent, result{}
 			}
 			return untold, result{}
@@ -272,7 +275,7 @@ func removeUser(c *call) result {
 			return r
 		}
 		is, _ := c.settle(looking(read, func(u object) bool { return c.planning || u.gone || u.Get("status").Str() == "DEPROVISIONED" },
-			func(object) string { return "" }))
+			func(object) string { return "" }), laggingTime)
 		if is != holds {
 			r := fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and deleted nothing: run delete_user again in a minute")
 			r.err.Retryable, r.output = true, ends(status)
@@ -287,7 +290,7 @@ func removeUser(c *call) result {
 		what:   "deleting user " + id,
 		undone: so,
 		done: func(hostcall.Response) result {
-			if is, r := c.settle(gone); is == holds {
+			if is, r := c.settle(gone, laggingTime); is == holds {
 				r.outcome = abi.Succeeded
 				return r
 			}

@@ -1,6 +1,7 @@
 package connections
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -94,7 +95,10 @@ var (
 // Parse reads the text of a connection file. The error is an *Error without Path.
 func Parse(b []byte) ([]host.Config, error) {
 	if len(b) > MaxFile {
-		return nil, &Error{What: fmt.Sprintf("has %d bytes, at most %d are taken", len(b), MaxFile)}
+		return nil, &Error{What: fmt.Sprintf("has over %d bytes, which are the most that are taken", MaxFile)}
+	}
+	if err := shallow(b); err != nil {
+		return nil, err
 	}
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
@@ -147,6 +151,33 @@ func Parse(b []byte) ([]host.Config, error) {
 		configs = append(configs, c)
 	}
 	return configs, nil
+}
+
+// Bounds of what the YAML parser is given: it takes minutes for what is nested thousands of levels deep.
+const (
+	maxLine  = 8 << 10 // bytes of a line, which may hold a level for each two
+	maxDepth = 64      // of brackets
+)
+
+// shallow reports a text that is nested deeper than any connection file. Brackets in quotes and comments count too.
+func shallow(b []byte) error {
+	depth, number := 0, 0
+	for text := range bytes.Lines(b) {
+		if number++; len(text) > maxLine {
+			return &Error{Line: number, What: fmt.Sprintf("the line has over %d bytes", maxLine)}
+		}
+		for _, c := range text {
+			switch c {
+			case '[', '{':
+				if depth++; depth > maxDepth {
+					return &Error{Line: number, What: fmt.Sprintf("brackets are nested over %d levels deep", maxDepth)}
+				}
+			case ']', '}':
+				depth = max(depth-1, 0)
+			}
+		}
+	}
+	return nil
 }
 
 // connection reads one entry of the list.
