@@ -48,6 +48,7 @@ type page struct {
 	checkpoint  string
 	caughtUp    bool
 	pollAfterMS int64
+	watermark   string // of a source: the latest time of an event up to here
 }
 
 func begin(host hostcall.Host, text string) (*call, jsonval.Value, error) {
@@ -107,7 +108,7 @@ func Source(host hostcall.Host, text string) (string, error) {
 	}
 	var w jsonval.Writer
 	w.Str("outcome", string(p.outcome)).RawIf("checkpoint", p.checkpoint).Bool("caught_up", p.caughtUp)
-	w.IntIf("poll_after_ms", p.pollAfterMS)
+	w.IntIf("poll_after_ms", p.pollAfterMS).StrIf("watermark", p.watermark)
 	p.finish(&w)
 	return w.String(), nil
 }

@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 )
 
-// apart wants --out to be none of the files that keep a checkpoint: what the sink appends would be gone with the next
+// separate wants --out to be none of the files that keep a checkpoint: what the sink appends would be gone with the next
 // checkpoint, and the run would still succeed. Either may be "" or "-", for none.
-func apart(out, checkpoint string) error {
+func separate(out, checkpoint string) error {
 	if out == "" || out == "-" || checkpoint == "" {
 		return nil
 	}
