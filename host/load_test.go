@@ -197,13 +197,6 @@ func TestThePinnedChecksumIsChecked(t *testing.T) {
 	}
 }
 
-func TestTheGuestsOutputCannotBeTurnedOn(t *testing.T) {
-	t.Setenv("EXTISM_ENABLE_WASI_OUTPUT", "1")
-	if err := load(t, newTiny().bytes(t), host.LoadOptions{NoCache: true}); !errors.Is(err, host.ErrRefused) {
-		t.Error(err)
-	}
-}
-
 func TestACacheThatOthersCanWriteIsNotUsed(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	if err := os.Mkdir(dir, 0o700); err != nil {

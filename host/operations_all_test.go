@@ -223,8 +223,9 @@ func TestWrongInputsAreRefused(t *testing.T) {
 	tried := 0
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
 		var schema struct {
-			Required   []string
-			Properties map[string]property
+			Required    []string
+			Properties  map[string]property
+			Description string
 		}
 		if err := json.Unmarshal(op.InputSchema, &schema); err != nil {
 			t.Fatal(err)
@@ -253,6 +254,25 @@ func TestWrongInputsAreRefused(t *testing.T) {
 		refuse(with(t, base, `"no_such_field":1`), "no_such_field")
 		for _, input := range u.invalid {
 			refuse(w.fill(t, input), "")
+		}
+		// How fields go together is said in words, and not in those of a JSON Schema.
+		combined := false
+		for _, keyword := range []string{"allOf", "anyOf", "oneOf", "not", "if", "dependentRequired", "minProperties"} {
+			combined = combined || gjson.GetBytes(op.InputSchema, keyword).Exists()
+		}
+		if combined != (schema.Description != "") {
+			t.Errorf("the schema combines fields: %v, and says %q", combined, schema.Description)
+		}
+		said := false
+		for _, input := range u.invalid {
+			message := w.do(t, abi.Invalid, op.Name, w.fill(t, input)).Error.Message
+			said = said || strings.Contains(message, schema.Description)
+			if strings.Contains(message, "failed") || strings.Contains(message, "subschema") {
+				t.Errorf("%s: %s", input, message)
+			}
+		}
+		if combined && !said {
+			t.Errorf("no case breaks %q", schema.Description)
 		}
 	})
 	if tried < 600 {

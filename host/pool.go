@@ -9,7 +9,8 @@ import (
 )
 
 // pool keeps idle instances of one connection. An instance runs one call at a time and never serves another connection.
-// It is put back to the module's image before it is idle; one that failed, or grew, is closed.
+// It is put back to the module's image before it is idle; one that grew, or cannot be put back, is replaced, and one that
+// failed is closed.
 type pool struct {
 	module  *Module
 	memory  int64 // most bytes of an instance
@@ -68,9 +69,16 @@ func (p *pool) release(in *instance, fit bool) {
 	}
 	go func() {
 		defer p.resting.Done()
-		restored := in.restore()
+		defer func() { <-p.slots }()
+		if !in.restore() {
+			in.close(p.log)
+			var err error
+			if in, err = p.module.instance(context.Background(), p.memory); err != nil {
+				return // the next call makes one, and is told why it cannot
+			}
+		}
 		p.mu.Lock()
-		keep := restored && !p.closed
+		keep := !p.closed
 		if keep {
 			p.idle = append(p.idle, in)
 		}
@@ -78,7 +86,6 @@ func (p *pool) release(in *instance, fit bool) {
 		if !keep {
 			in.close(p.log)
 		}
-		<-p.slots
 	}()
 }
 

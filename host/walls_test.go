@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -32,7 +34,7 @@ func (s fixedSecret) Resolve(context.Context, string) (secrets.Value, error) {
 }
 
 func hostileManifest() []byte {
-	schema := json.RawMessage(`{"type":"object"}`)
+	schema := json.RawMessage(`{"type":"object","properties":{"password":{"x-sensitive":true}}}`)
 	op := func(name string, class abi.Class, surfaces []abi.Surface, endpoints ...string) abi.Operation {
 		o := abi.Operation{Name: name, Summary: "does what its input says", Class: class, Surfaces: surfaces, Idempotency: abi.Safe, InputSchema: schema}
 		for _, e := range endpoints {
@@ -42,6 +44,7 @@ func hostileManifest() []byte {
 	}
 	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
+	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive
 	m := abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "0", ConfigSchema: schema,
 		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
 		Operations: []abi.Operation{
@@ -496,5 +499,38 @@ func TestWhatTheModulePrintsGoesNowhere(t *testing.T) {
 	}
 	if strings.Contains(r.logs.String(), "marker") {
 		t.Error("what a healthy module printed stands in the log")
+	}
+}
+
+// go-sdk hands the process's own output to a module when this is set; ours has no way to it.
+func TestTheModulesOutputCannotBeTurnedOn(t *testing.T) {
+	t.Setenv("EXTISM_ENABLE_WASI_OUTPUT", "1")
+	out, err := os.Create(filepath.Join(t.TempDir(), "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr := os.Stdout, os.Stderr
+	os.Stdout, os.Stderr = out, out
+	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
+	wasm, err := pack.CachedPackage(context.Background(), "./host/testdata/hostile", hostileManifest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := host.Load(context.Background(), wasm, host.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close(context.Background()) }()
+	c, err := m.Connect(context.Background(), host.Config{Name: "test", Kind: "okta", BaseURL: "https://example.okta.com", TokenSecretRef: "env:X"},
+		host.ConnectOptions{Secrets: fixedSecret(token)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close(context.Background()) }()
+	if _, err := c.Invoke(context.Background(), "read", json.RawMessage(`{"do":"print","text":"marker"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(out.Name()); err != nil || len(text) > 0 {
+		t.Errorf("the module wrote %q to this process's output (%v)", text, err)
 	}
 }

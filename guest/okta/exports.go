@@ -19,9 +19,12 @@ type call struct {
 	settings jsonval.Value
 	now      string // RFC 3339
 
-	settling bool // an earlier run ended when a write may have left
-	planning bool // a write was held back: what it would change still is as it was
-	tabled   bool // the call is a page of a table, which ends where a source would have caught up
+	settling bool    // an earlier run ended when a write may have left
+	since    instant // when that was, by Okta's clock; 0 is not known
+	oktaNow  instant // the Date of Okta's last answer; 0 before the first
+	planning bool    // a write was held back: what it would change still is as it was
+	wrote    bool    // a write took effect
+	tabled   bool    // the call is a page of a table, which ends where a source would have caught up
 
 	auth   string
 	denied string // why there is no auth
@@ -45,6 +48,7 @@ type page struct {
 	checkpoint  string
 	caughtUp    bool
 	pollAfterMS int64
+	watermark   string // of a source: the latest time of an event up to here
 }
 
 func begin(host hostcall.Host, text string) (*call, jsonval.Value, error) {
@@ -66,6 +70,7 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 		return "", err
 	}
 	c.settling = v.Get("settle").True()
+	c.since, _ = parseInstant(v.Get("settle_since").Str())
 	var r result
 	switch op := c.op; {
 	case op.do != nil:
@@ -77,9 +82,13 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 	default:
 		return "", errCall
 	}
+	if c.settling && !r.outcome.OK() && r.outcome != abi.Unknown {
+		r = unsettled(r)
+	}
 	var w jsonval.Writer
 	w.Str("outcome", string(r.outcome)).RawIf("output", r.output).BoolIf("list", r.list).StrIf("next_cursor", r.cursor)
 	r.finish(&w)
+	w.BoolIf("partial", c.wrote && !r.outcome.OK())
 	return w.BoolIf("reconciled", r.reconciled).BoolIf("sensitive", r.sensitive).String(), nil
 }
 
@@ -99,7 +108,7 @@ func Source(host hostcall.Host, text string) (string, error) {
 	}
 	var w jsonval.Writer
 	w.Str("outcome", string(p.outcome)).RawIf("checkpoint", p.checkpoint).Bool("caught_up", p.caughtUp)
-	w.IntIf("poll_after_ms", p.pollAfterMS)
+	w.IntIf("poll_after_ms", p.pollAfterMS).StrIf("watermark", p.watermark)
 	p.finish(&w)
 	return w.String(), nil
 }
@@ -152,7 +161,11 @@ func (c *call) send(req hostcall.Request) hostcall.Response {
 		return hostcall.Response{Err: &abi.SendError{Code: abi.SendDenied, Message: c.denied}}
 	}
 	req.Headers = append(req.Headers, hostcall.Pair{Name: "Authorization", Value: c.auth})
-	return c.Send(req)
+	resp := c.Send(req)
+	if at, ok := parseHTTPDate(resp.Header("date")); ok {
+		c.oktaNow = at
+	}
+	return resp
 }
 
 // str is a string of the input, "" when it is absent.

@@ -128,8 +128,11 @@ func validate(c *call) result {
 	} else if ok(org) { // a service app is no user
 		f.add("credentials", true, "the token is valid and belongs to no user: a service app's", "")
 	} else {
-		r := c.failure(me, "User", "user")
-		f.add("credentials", false, r.err.Message, "create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points")
+		r, fix := c.failure(me, "User", "user"), "create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points"
+		if r.err.Code == notOkta || !isOrg {
+			fix = "mend base_url first: nobody who knows the token was asked"
+		}
+		f.add("credentials", false, r.err.Message, fix)
 	}
 	if ok(org) {
 		f.add("permissions", true, "the token may read the org's settings", "")
