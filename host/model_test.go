@@ -726,7 +726,7 @@ func TestWritesAgreeWithAModel(t *testing.T) {
 	for _, counts := range rough.counts {
 		lost += counts[abi.Unavailable] + counts[abi.Unknown]
 	}
-	if lost == 0 {
+	if len(rough.counts) > 0 && lost == 0 { // a pattern of -run may leave them out
 		t.Error("no fault struck")
 	}
 }
