@@ -3,7 +3,7 @@
 GO      ?= go
 FUZZTIME ?= 60s
 
-.PHONY: all build run test race bench fuzz check clean
+.PHONY: all build run test race bench soak fuzz check clean
 
 all: build
 
@@ -27,6 +27,11 @@ race:
 ## bench: ratios against a native loop and Okta's own client, measured in one run
 bench: build
 	$(GO) test ./host/bench -run '^$$' -bench . -benchtime 1x -timeout 30m
+
+## soak: ingest of SOAK_EVENTS events, killed again and again in a failing org; and the memory of one that is not
+SOAK_EVENTS ?= 10000000
+soak:
+	SOAK_EVENTS=$(SOAK_EVENTS) $(GO) test ./cmd/wasm-runner -run 'TestSoak|TestMemoryIsFlat' -v -timeout 6h
 
 ## fuzz: every fuzz target for FUZZTIME each
 fuzz:

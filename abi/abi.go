@@ -195,6 +195,7 @@ type SourceOutput struct {
 	Checkpoint  json.RawMessage `json:"checkpoint,omitempty"` // resumes behind this page; opaque to the host
 	CaughtUp    bool            `json:"caught_up"`
 	PollAfterMS int64           `json:"poll_after_ms,omitempty"` // when to ask again, once caught up
+	Watermark   string          `json:"watermark,omitempty"`     // RFC 3339: the latest time of a record up to here, by the service's clock
 	Error       *Error          `json:"error,omitempty"`
 	Warnings    []string        `json:"warnings,omitempty"`
 }

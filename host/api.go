@@ -68,6 +68,10 @@ type Config struct {
 	DefaultPageSize int `yaml:"default_page_size,omitempty"`
 	// InitialLookbackSeconds is how far back a source begins without a checkpoint; default 86,400.
 	InitialLookbackSeconds int `yaml:"initial_lookback_seconds,omitempty"`
+	// RateLimitShare is the part of each of Okta's rate limits that this connection uses at most, over 0 and at most 1;
+	// default 0.9, which leaves a tenth to the org's other tools. Connections in several processes that share an org have
+	// a share each.
+	RateLimitShare float64 `yaml:"rate_limit_share,omitempty"`
 	// Grants are the safety classes that this connection may use; empty is read alone. Each class is named: none
 	// includes another.
 	Grants []abi.Class `yaml:"grants,omitempty"`
@@ -134,6 +138,9 @@ type SourceOptions struct {
 	Checkpoint json.RawMessage // of the last page that was made durable; nil begins anew
 	// Follow goes on after the source has caught up, asking again when it says so.
 	Follow bool
+	// PollLimit is the longest that a quiet source is left alone with Follow; default a minute. An empty page doubles the
+	// time from one that the source asks for up to this.
+	PollLimit time.Duration
 	// Prefetch asks for the next page while the last is still in the caller's hands; default true through the zero
 	// value of NoPrefetch.
 	NoPrefetch bool

@@ -49,6 +49,7 @@ type call struct {
 	logged      int  // bytes in the log
 	records     int
 	bytes       int64
+	date        time.Time  // of the last answer, by the service's clock
 	violation   *abi.Error // the first thing the guest tried that it may not
 }
 
@@ -65,6 +66,7 @@ const searchAtOnce = 64 << 10
 type piece struct {
 	body  []byte
 	spans []records.Span
+	keys  []records.Span // places of the keys' values, parallel to spans; nil when they were not looked for
 	kind  string
 	key   string
 }
@@ -171,6 +173,9 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	} else {
 		c.conn.clock.observe(resp.Header)
 		meta.Status, meta.RequestID, meta.Attempts, meta.WaitedMS = resp.Status, resp.RequestID, resp.Attempts, resp.Waited.Milliseconds()
+		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			c.date = date
+		}
 		out = c.receive(resp)
 		c.keepState(endpoint, out)
 		if out.Error != nil {
@@ -311,13 +316,13 @@ func (c *call) read(handle uint64) []byte {
 }
 
 // split takes a body apart and searches it for the token at the same time, since either takes as long.
-func (c *call) split(handle uint64, path string) (text []byte, spans []records.Span, err error) {
+func (c *call) split(handle uint64, path, key string) (text []byte, spans, keys []records.Span, err error) {
 	if handle == 0 || handle > uint64(len(c.bodies)) {
-		return nil, nil, errNoBody
+		return nil, nil, nil, errNoBody
 	}
 	b := &c.bodies[handle-1]
 	if b.buffer.Len() == 0 {
-		return nil, nil, errNoBody
+		return nil, nil, nil, errNoBody
 	}
 	clean := make(chan bool, 1)
 	if b.searched {
@@ -325,12 +330,12 @@ func (c *call) split(handle uint64, path string) (text []byte, spans []records.S
 	} else {
 		go func() { clean <- !c.holdsToken(b.buffer.Bytes()) }()
 	}
-	spans, err = records.Split(b.buffer.Bytes(), path, make([]records.Span, 0, 16))
+	spans, keys, err = records.SplitKeys(b.buffer.Bytes(), path, key, make([]records.Span, 0, 16))
 	if b.searched = true; !<-clean {
 		b.buffer.Release()
-		return nil, nil, errTainted
+		return nil, nil, nil, errTainted
 	}
-	return b.buffer.Bytes(), spans, err
+	return b.buffer.Bytes(), spans, keys, err
 }
 
 var (
@@ -354,19 +359,26 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 			return abi.EmitSummary{Error: "a path is not object keys joined by dots"}
 		}
 	}
-	body, spans, err := c.split(handle, o.Path)
-	if err != nil {
-		return abi.EmitSummary{Error: err.Error()}
-	}
-	total := len(spans)
-	spans = spans[min(max(o.Skip, 0), total):]
-	if o.Limit > 0 && len(spans) > o.Limit {
-		spans = spans[:o.Limit]
-	}
 	key := o.Key
 	if key == "" {
 		key = c.op.Key
 	}
+	member := key
+	if strings.Contains(key, ".") { // a path: looked up when it is asked for
+		member = ""
+	}
+	body, spans, places, err := c.split(handle, o.Path, member)
+	if err != nil {
+		return abi.EmitSummary{Error: err.Error()}
+	}
+	total := len(spans)
+	cut := func(s []records.Span) []records.Span {
+		if s = s[min(max(o.Skip, 0), len(s)):]; o.Limit > 0 && len(s) > o.Limit {
+			s = s[:o.Limit]
+		}
+		return s
+	}
+	spans, places = cut(spans), cut(places)
 	sum := abi.EmitSummary{Count: len(spans), Total: total}
 	if o.Keys {
 		if sum.Keys, err = keys(ctx, body, spans, key); err != nil {
@@ -383,6 +395,9 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 			c.taken = map[uint64]int{}
 		}
 		c.taken[handle] = spans[len(spans)-1].End
+	}
+	if len(o.Omit) > 0 { // records may move
+		places = nil
 	}
 	if body, spans, err = without(ctx, body, spans, o.Omit); err != nil {
 		return abi.EmitSummary{Error: err.Error()}
@@ -404,7 +419,7 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 			c.pieces = append(c.pieces, p)
 			return sum
 		}
-		c.pieces = append(c.pieces, piece{body: body, spans: spans, key: key})
+		c.pieces = append(c.pieces, piece{body: body, spans: spans, keys: places, key: key})
 	}
 	return sum
 }

@@ -30,6 +30,7 @@ type Connection struct {
 	pool   *pool
 	log    *slog.Logger
 	clock  serviceClock
+	leave  func() // the rate limits that it shares with others
 
 	closing sync.Once
 	closed  chan struct{}
@@ -58,6 +59,9 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	if cfg.DefaultPageSize < 0 || cfg.InitialLookbackSeconds < 0 {
 		return fail("default_page_size and initial_lookback_seconds are not negative")
+	}
+	if !(cfg.RateLimitShare >= 0 && cfg.RateLimitShare <= 1) {
+		return fail("rate_limit_share: %v is not over 0 and at most 1", cfg.RateLimitShare)
 	}
 	if len(cfg.Grants) == 0 {
 		cfg.Grants = []abi.Class{abi.Read}
@@ -96,6 +100,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		log = m.log
 	}
 	log = log.With("connection", cfg.Name)
+	leave := func() {}
 	limits := opts.Limits.or(cfg.Limits).or(DefaultLimits())
 	if err := limits.check(); err != nil {
 		return fail("%w", err)
@@ -104,8 +109,13 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		return fail("limits.memory_bytes: %d is over the %d that the module was loaded with (LoadOptions.Memory)", limits.MemoryBytes, m.memory)
 	}
 	client, err := egress.New(egress.Config{
-		BaseURL:             base,
-		Headers:             m.manifest.RateLimitHeaders,
+		BaseURL:        base,
+		Headers:        m.manifest.RateLimitHeaders,
+		RateLimitShare: cfg.RateLimitShare,
+		Limiter: func(o pacing.Options) (l *pacing.Limiter) {
+			l, leave = m.limits.Limiter(base.String(), token.Reveal(), o)
+			return l
+		},
 		MaxBody:             limits.BodyBytes,
 		RootCAs:             opts.RootCAs,
 		Dial:                opts.Dial,
@@ -118,7 +128,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		return fail("%w", err)
 	}
 	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, token: token, client: client, log: log,
-		closed: make(chan struct{})}
+		leave: leave, closed: make(chan struct{})}
 	c.pool = newPool(m, limits, log)
 	return c, nil
 }
@@ -168,6 +178,7 @@ func (c *Connection) Close(ctx context.Context) error {
 		close(c.closed)
 		c.pool.close()
 		c.client.Close()
+		c.leave()
 	})
 	return nil
 }

@@ -38,7 +38,7 @@ func TestRecordsOfAKindGoOutInAnEnvelope(t *testing.T) {
 				t.Errorf("%+v: %s, want %s", c.options, got, c.want[i])
 			}
 		}
-		if got := p.record(p.spans[0]).Key; got != c.key {
+		if got := p.record(0).Key; got != c.key {
 			t.Errorf("key %s, want %s", got, c.key)
 		}
 	}

@@ -242,16 +242,27 @@ func (c *call) output(out *abi.InvokeOutput) json.RawMessage {
 	return append(b, '}')
 }
 
-// record is one record of a piece.
-func (p *piece) record(s records.Span) Record {
+// record is the i-th record of a piece.
+func (p *piece) record(i int) Record {
+	s := p.spans[i]
 	r := Record{Kind: p.kind, JSON: json.RawMessage(p.body[s.Start:s.End:s.End])}
 	if p.key != "" {
-		if p.kind != "" {
-			r.Key = p.kind + ":"
-		}
-		r.Key += records.Get(r.JSON, p.key).String()
+		r.Key = string(p.appendKey(nil, i))
 	}
 	return r
+}
+
+// appendKey appends the key of the i-th record. Most are strings without escapes whose place is known.
+func (p *piece) appendKey(b []byte, i int) []byte {
+	if p.kind != "" {
+		b = append(append(b, p.kind...), ':')
+	}
+	if p.keys != nil {
+		if k := p.body[p.keys[i].Start:p.keys[i].End]; len(k) > 2 && k[0] == '"' && bytes.IndexByte(k, '\\') < 0 {
+			return append(b, k[1:len(k)-1]...)
+		}
+	}
+	return append(b, records.Get(p.body[p.spans[i].Start:p.spans[i].End], p.key).String()...)
 }
 
 func (c *Connection) logResult(res *abi.Result) {

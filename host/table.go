@@ -177,7 +177,7 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 		run.end()
 		return nil, "", OutcomeError{op.Name, outcome, detail}
 	}
-	return &Page{call: run, pieces: run.pieces, count: run.records, size: run.bytes}, out.Cursor, nil
+	return newPage(run, out.Warnings), out.Cursor, nil
 }
 
 func (r *Rows) row(record json.RawMessage) Row {

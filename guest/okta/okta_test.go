@@ -291,6 +291,77 @@ func TestPollRecoversFromARefusedCursor(t *testing.T) {
 	}
 }
 
+// TestPollLooksTwiceAtALinkToItself: Okta may give a page twice; a log that never gives another is none to ask at once.
+func TestPollLooksTwiceAtALinkToItself(t *testing.T) {
+	const self = "/api/v1/logs?after=7&limit=1"
+	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer { return paged(`[{"uuid":"1"}]`, self) }}
+	at := fmt.Sprintf(`{"v":1,"link":%q,"since":"2026-01-02T03:00:00.000Z"}`, self)
+	first := sourceNative(t, host, at)
+	second := sourceNative(t, host, string(first.Checkpoint))
+	if first.CaughtUp || !second.CaughtUp || len(second.Warnings) != 1 || string(second.Checkpoint) != string(first.Checkpoint) {
+		t.Errorf("%+v, then %+v", first, second)
+	}
+	host.Answer = func(req abi.Request) hosttest.Answer { return paged(`[{"uuid":"2"}]`, "/api/v1/logs?after=8&limit=1") }
+	if third := sourceNative(t, host, string(second.Checkpoint)); third.CaughtUp || strings.Contains(string(third.Checkpoint), "again") {
+		t.Errorf("%+v", third)
+	}
+}
+
+// TestPollBeginsByTheServicesClock: a lookback that is counted from a clock that is ahead would begin behind events.
+func TestPollBeginsByTheServicesClock(t *testing.T) {
+	for date, want := range map[string]string{
+		"Fri, 02 Jan 2026 03:03:50 GMT": "2026-01-01T03:04:05.000Z", // near enough
+		"Wed, 31 Dec 2025 03:04:05 GMT": "2025-12-30T03:04:05.000Z",
+		"Wed, 02 Jan 2030 03:04:05 GMT": "2030-01-01T03:04:05.000Z",
+	} {
+		host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+			a := paged("[]", "/api/v1/logs?after=7&limit=1000")
+			a.Headers["date"] = []string{date}
+			return a
+		}}
+		out := sourceNative(t, host, "")
+		if got := host.Requests[len(host.Requests)-1].Query[0][1]; got != want || len(host.Requests) > 2 {
+			t.Errorf("at %s: from %s in %d requests, want %s", date, got, len(host.Requests), want)
+		}
+		if !strings.Contains(string(out.Checkpoint), want) {
+			t.Errorf("checkpoint %s, want %s in it, should the link be refused", out.Checkpoint, want)
+		}
+	}
+}
+
+func TestPollRecoversThoughItSawNoEvent(t *testing.T) {
+	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		return hosttest.Answer{Status: 400, Body: `{"errorCode":"E0000001","errorSummary":"Invalid cursor."}`}
+	}}
+	out := sourceNative(t, host, `{"v":1,"link":"/api/v1/logs?after=7","since":"2026-01-02T03:00:00.000Z"}`)
+	if want := `{"v":1,"since":"2026-01-02T03:00:00.000Z"}`; out.Outcome != abi.Succeeded || string(out.Checkpoint) != want {
+		t.Errorf("%s, checkpoint %s, want %s", out.Outcome, out.Checkpoint, want)
+	}
+}
+
+func TestPollTellsWhatIsGone(t *testing.T) {
+	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		a := paged("[]", "/api/v1/logs?after=7&limit=1000")
+		a.Headers["date"] = []string{"Fri, 02 Jan 2026 03:04:05 GMT"}
+		return a
+	}}
+	out := sourceNative(t, host, `{"v":1,"since":"2025-09-01T00:00:00Z"}`)
+	if len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "events of before 2025-10-04T03:04:05.000Z are gone") {
+		t.Errorf("%q", out.Warnings)
+	}
+}
+
+// TestTheWatermarkDoesNotGoBack: a late event at a page's end does not widen the overlap of a recovery.
+func TestTheWatermarkDoesNotGoBack(t *testing.T) {
+	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		return paged(`[{"uuid":"1","published":"2026-01-01T00:00:00Z"}]`, "/api/v1/logs?after=8&limit=1")
+	}}
+	out := sourceNative(t, host, `{"v":1,"link":"/api/v1/logs?after=7","published":"2026-01-02T03:00:00.000Z"}`)
+	if out.Watermark != "2026-01-02T03:00:00.000Z" || !strings.Contains(string(out.Checkpoint), `"published":"2026-01-02T03:00:00.000Z"`) {
+		t.Errorf("%+v", out)
+	}
+}
+
 func TestForeignCheckpointIsInvalid(t *testing.T) {
 	for _, c := range []string{`{}`, `{"v":2,"link":"/x"}`, `[]`, `"x"`} {
 		host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer { panic("a request was sent") }}

@@ -109,6 +109,7 @@ const configSchema = `{"$schema":"https://json-schema.org/draft/2020-12/schema",
 	`"token_secret_ref":{"type":"string","pattern":"^(env|file):.+","description":"where the API token is: env:NAME or file:PATH"},` +
 	`"default_page_size":{"type":"integer","minimum":1,"maximum":1000,"description":"records a request where the input does not say; default what the endpoint allows"},` +
 	`"initial_lookback_seconds":{"type":"integer","minimum":0,"maximum":7776000,"default":86400},` +
+	`"rate_limit_share":{"type":"number","exclusiveMinimum":0,"maximum":1,"default":0.9,"description":"part of each of Okta's rate limits that this connection uses at most"},` +
 	`"max_writes_per_minute":{"type":"integer","minimum":1,"maximum":100000},` +
 	`"max_destructive_per_hour":{"type":"integer","minimum":1,"maximum":100000},` +
 	`"approve":{"type":"array","uniqueItems":true,"items":{"enum":["write","destructive","privileged"]},"description":"classes whose writes are approved one by one"},` +
