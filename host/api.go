@@ -68,6 +68,10 @@ type Config struct {
 	DefaultPageSize int `yaml:"default_page_size,omitempty"`
 	// InitialLookbackSeconds is how far back a source begins without a checkpoint; default 86,400.
 	InitialLookbackSeconds int `yaml:"initial_lookback_seconds,omitempty"`
+	// RateLimitShare is the part of each of Okta's rate limits that this connection uses at most, over 0 and at most 1;
+	// default 0.9, which leaves a tenth to the org's other tools. Connections in several processes that share an org have
+	// a share each.
+	RateLimitShare float64 `yaml:"rate_limit_share,omitempty"`
 	// Grants are the safety classes that this connection may use; empty is read alone. Each class is named: none
 	// includes another.
 	Grants []abi.Class `yaml:"grants,omitempty"`
@@ -93,11 +97,14 @@ type ConnectOptions struct {
 	Limits  Limits
 	// Approver is asked before the writes of the classes that Config.Approve names; nil refuses them.
 	Approver Approver
-	// Journal remembers idempotency keys and counts writes; nil takes no keys.
-	Journal *journal.File
+	// Journal remembers idempotency keys and counts writes; nil takes no keys. journal.Open has one in a file.
+	Journal journal.Journal
 	// Auditor keeps a record of every invoke; nil keeps none.
 	Auditor Auditor
 	Now     func() time.Time // what the guest is told; default time.Now
+	// Sleep passes the time that the guest waits, such as between readings back of a write whose answer was lost. It
+	// returns an error when the context ends before; default the real time.
+	Sleep func(ctx context.Context, d time.Duration) error
 }
 
 // Limits bound every call of a connection. A zero field means its default. In a connection file they stand under limits,
@@ -106,6 +113,7 @@ type Limits struct {
 	CallTimeout time.Duration `yaml:"call_seconds"` // wall time of one call of the guest, waiting included; default 5 minutes
 	Requests    int           `yaml:"requests"`     // requests a call; default 2,000
 	BodyBytes   int64         `yaml:"body_bytes"`   // of one decoded answer; default 64 MiB
+	HeldBytes   int64         `yaml:"held_bytes"`   // of memory behind all answers of one call, which stay until it ends; default 512 MiB
 	ResultBytes int64         `yaml:"result_bytes"` // of all records of one call; default 256 MiB
 	Records     int           `yaml:"records"`      // of one call; default 100,000
 	Concurrency int           `yaml:"concurrency"`  // calls at once; default 16
@@ -119,7 +127,7 @@ type InvokeOptions struct {
 	// Plan holds every write back: the result lists those that would leave, and the state that was read.
 	Plan bool
 	// IdempotencyKey makes an invoke happen once: the same key with the same operation and input again answers the
-	// recorded result, and sends nothing. It needs ConnectOptions.Journal.
+	// recorded result, and sends nothing. It needs ConnectOptions.Journal. Reads take no notice of it.
 	IdempotencyKey string
 }
 
@@ -130,6 +138,9 @@ type SourceOptions struct {
 	Checkpoint json.RawMessage // of the last page that was made durable; nil begins anew
 	// Follow goes on after the source has caught up, asking again when it says so.
 	Follow bool
+	// PollLimit is the longest that a quiet source is left alone with Follow; default a minute. An empty page doubles the
+	// time from one that the source asks for up to this.
+	PollLimit time.Duration
 	// Prefetch asks for the next page while the last is still in the caller's hands; default true through the zero
 	// value of NoPrefetch.
 	NoPrefetch bool

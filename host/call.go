@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,24 +26,30 @@ import (
 // call is one run of an export: what it may do, what it did, and what it got. The policy is bound here and nowhere
 // else: an instance has none.
 type call struct {
-	conn    *Connection
-	op      *operation
-	class   abi.Class // in force for this input
-	surface abi.Surface
-	in      *instance // that runs it
-	gate    gate
-	settle  bool        // an earlier run of this invoke ended when a write may have left
-	ceiling *errCeiling // that held a write back
+	conn      *Connection
+	op        *operation
+	class     abi.Class // in force for this input
+	surface   abi.Surface
+	in        *instance // that runs it
+	gate      gate
+	settle    bool        // an earlier run of this invoke ended when a write may have left
+	since     time.Time   // when that was, by the service's clock
+	ceiling   *errCeiling // that held a write back
+	unkept    error       // why the journal could not note a write, which was held back then
+	uncounted bool        // the last write counted by this machine's clock alone
 
 	placeholder string
 	bodies      []body         // by handle - 1
+	held        int64          // bytes of memory behind them
 	taken       map[uint64]int // by handle: how far records were emitted
 	pieces      []piece
 	requests    []abi.RequestMeta
-	sends       int // of http_send, refused ones too
-	logged      int // bytes in the log
+	leaving     bool // a write is on its way
+	sends       int  // of http_send, refused ones too
+	logged      int  // bytes in the log
 	records     int
 	bytes       int64
+	date        time.Time  // of the last answer, by the service's clock
 	violation   *abi.Error // the first thing the guest tried that it may not
 }
 
@@ -59,6 +66,7 @@ const searchAtOnce = 64 << 10
 type piece struct {
 	body  []byte
 	spans []records.Span
+	keys  []records.Span // places of the keys' values, parallel to spans; nil when they were not looked for
 	kind  string
 	key   string
 }
@@ -127,7 +135,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	if err := dec.Decode(&req); err != nil {
 		return refused(abi.SendMalformed, "the request is not one of the ABI: "+err.Error())
 	}
-	endpoint, err := c.grant(req.Endpoint)
+	endpoint, err := c.grant(&req)
 	if err != nil {
 		c.violate("endpoint_not_granted", err.Error())
 		return refused(abi.SendDenied, err.Error())
@@ -142,26 +150,42 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 			return *out
 		}
 	}
+	if endpoint.Method() != http.MethodGet {
+		c.leaving = true
+	}
 	started := time.Now()
 	resp, sendErr := c.conn.client.Send(ctx, egress.Call{Endpoint: *endpoint, Request: req, Authorization: authorization})
 	meta := abi.RequestMeta{Endpoint: req.Endpoint}
 	var out abi.Response
 	if sendErr != nil {
 		meta.Error = sendErr.Code
-		if sendErr.Sent {
+		if sendErr.Sent || sendErr.Status != 0 {
 			meta.Attempts = 1
 		}
+		if strings.Contains(sendErr.RequestID, c.conn.token.Reveal()) {
+			sendErr.RequestID = ""
+		}
+		meta.Status, meta.RequestID = sendErr.Status, sendErr.RequestID
 		if sendErr.Code == abi.SendMalformed {
 			c.violate("request_malformed", sendErr.Message)
 		}
 		out = abi.Response{Error: sendErr}
 	} else {
+		c.conn.clock.observe(resp.Header)
 		meta.Status, meta.RequestID, meta.Attempts, meta.WaitedMS = resp.Status, resp.RequestID, resp.Attempts, resp.Waited.Milliseconds()
+		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			c.date = date
+		}
 		out = c.receive(resp)
 		c.keepState(endpoint, out)
 		if out.Error != nil {
 			meta.Error, meta.RequestID = out.Error.Code, ""
 		}
+	}
+	if endpoint.Method() != http.MethodGet {
+		c.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500
+		c.leaving = false
+		c.countAgain(ctx)
 	}
 	c.requests = append(c.requests, meta)
 	if c.conn.log.Enabled(ctx, slog.LevelDebug) && c.mayLog(len(meta.RequestID)) {
@@ -179,18 +203,6 @@ func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
 	if b := c.read(out.Body); gjson.ValidBytes(b) {
 		c.gate.state = bytes.Clone(bytes.TrimSpace(b))
 	}
-}
-
-// grant finds the endpoint among those of the operation, and checks its method against the class in force.
-func (c *call) grant(name string) (*abi.Endpoint, error) {
-	e := c.op.granted[name]
-	if e == nil {
-		return nil, fmt.Errorf("endpoint %q is not granted to %s", shorten(name), c.op.Name)
-	}
-	if !c.class.Allows(e.Method()) {
-		return nil, fmt.Errorf("endpoint %q is more than class %s allows", name, c.class)
-	}
-	return e, nil
 }
 
 // authorize replaces the placeholder in the Authorization header by the token, and refuses it anywhere else.
@@ -258,6 +270,12 @@ func (c *call) receive(resp *egress.Response) abi.Response {
 			Message: fmt.Sprintf("the answer (status %d) repeats the connection's token and was thrown away: is base_url right?", resp.Status)}}
 	}
 	if resp.Body != nil && resp.Body.Len() > 0 {
+		if c.held += resp.Body.Held(); c.held > c.conn.limits.HeldBytes {
+			c.held -= resp.Body.Held()
+			resp.Body.Release()
+			return abi.Response{Error: &abi.SendError{Code: abi.SendTooLarge, Sent: true, Message: fmt.Sprintf(
+				"the answers of one call are over %d bytes together (limits.held_bytes of the connection): ask for fewer and go on with the cursor, or raise it", c.conn.limits.HeldBytes)}}
+		}
 		c.bodies = append(c.bodies, body{resp.Body, resp.Body.Len() <= searchAtOnce})
 		out.Body, out.Length = uint64(len(c.bodies)), int64(resp.Body.Len())
 	}
@@ -298,13 +316,13 @@ func (c *call) read(handle uint64) []byte {
 }
 
 // split takes a body apart and searches it for the token at the same time, since either takes as long.
-func (c *call) split(handle uint64, path string) (text []byte, spans []records.Span, err error) {
+func (c *call) split(handle uint64, path, key string) (text []byte, spans, keys []records.Span, err error) {
 	if handle == 0 || handle > uint64(len(c.bodies)) {
-		return nil, nil, errNoBody
+		return nil, nil, nil, errNoBody
 	}
 	b := &c.bodies[handle-1]
 	if b.buffer.Len() == 0 {
-		return nil, nil, errNoBody
+		return nil, nil, nil, errNoBody
 	}
 	clean := make(chan bool, 1)
 	if b.searched {
@@ -312,21 +330,18 @@ func (c *call) split(handle uint64, path string) (text []byte, spans []records.S
 	} else {
 		go func() { clean <- !c.holdsToken(b.buffer.Bytes()) }()
 	}
-	spans, err = records.Split(b.buffer.Bytes(), path, make([]records.Span, 0, 16))
+	spans, keys, err = records.SplitKeys(b.buffer.Bytes(), path, key, make([]records.Span, 0, 16))
 	if b.searched = true; !<-clean {
 		b.buffer.Release()
-		return nil, nil, errTainted
+		return nil, nil, nil, errTainted
 	}
-	return b.buffer.Bytes(), spans, err
+	return b.buffer.Bytes(), spans, keys, err
 }
 
 var (
 	errNoBody  = errors.New("there is no body")
 	errTainted = errors.New("the body repeats the connection's token and was thrown away (tainted): is base_url right?")
 )
-
-// maxPaths bounds the paths of one emit: each is looked for in each record, which may be a whole body.
-const maxPaths = 64
 
 // emit is records_emit.
 func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSummary {
@@ -336,30 +351,37 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	if err := dec.Decode(&o); err != nil {
 		return abi.EmitSummary{Error: "the options are not those of the ABI: " + err.Error()}
 	}
-	if len(o.Summarise)+len(o.Omit) > maxPaths {
-		return abi.EmitSummary{Error: fmt.Sprintf("over %d paths to summarise and omit", maxPaths)}
+	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {
+		return abi.EmitSummary{Error: fmt.Sprintf("over %d paths to summarise or to omit (abi.MaxPaths)", abi.MaxPaths)}
 	}
-	for _, p := range append(append(o.Summarise, o.Omit...), o.Path, o.Key) {
+	for _, p := range slices.Concat(o.Summarise, o.Omit, []string{o.Path, o.Key}) {
 		if p != "" && !records.PlainPath(p) {
 			return abi.EmitSummary{Error: "a path is not object keys joined by dots"}
 		}
-	}
-	body, spans, err := c.split(handle, o.Path)
-	if err != nil {
-		return abi.EmitSummary{Error: err.Error()}
-	}
-	total := len(spans)
-	spans = spans[min(max(o.Skip, 0), total):]
-	if o.Limit > 0 && len(spans) > o.Limit {
-		spans = spans[:o.Limit]
 	}
 	key := o.Key
 	if key == "" {
 		key = c.op.Key
 	}
+	member := key
+	if strings.Contains(key, ".") { // a path: looked up when it is asked for
+		member = ""
+	}
+	body, spans, places, err := c.split(handle, o.Path, member)
+	if err != nil {
+		return abi.EmitSummary{Error: err.Error()}
+	}
+	total := len(spans)
+	cut := func(s []records.Span) []records.Span {
+		if s = s[min(max(o.Skip, 0), len(s)):]; o.Limit > 0 && len(s) > o.Limit {
+			s = s[:o.Limit]
+		}
+		return s
+	}
+	spans, places = cut(spans), cut(places)
 	sum := abi.EmitSummary{Count: len(spans), Total: total}
 	if o.Keys {
-		if sum.Keys, err = keys(body, spans, key); err != nil {
+		if sum.Keys, err = keys(ctx, body, spans, key); err != nil {
 			return abi.EmitSummary{Error: err.Error()}
 		}
 		return sum
@@ -374,6 +396,9 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 		}
 		c.taken[handle] = spans[len(spans)-1].End
 	}
+	if len(o.Omit) > 0 { // records may move
+		places = nil
+	}
 	if body, spans, err = without(ctx, body, spans, o.Omit); err != nil {
 		return abi.EmitSummary{Error: err.Error()}
 	}
@@ -387,16 +412,20 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 		sum.First = summarise(body, spans[0], o.Summarise)
 		sum.Last = summarise(body, spans[len(spans)-1], o.Summarise)
 		if o.Kind != "" {
-			c.pieces = append(c.pieces, wrap(body, spans, o))
+			p, err := wrap(ctx, body, spans, o)
+			if err != nil {
+				return abi.EmitSummary{Error: err.Error()}
+			}
+			c.pieces = append(c.pieces, p)
 			return sum
 		}
-		c.pieces = append(c.pieces, piece{body: body, spans: spans, key: key})
+		c.pieces = append(c.pieces, piece{body: body, spans: spans, keys: places, key: key})
 	}
 	return sum
 }
 
-// wrap puts each record into the envelope that abi.EmitOptions tells of.
-func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
+// wrap puts each record into the envelope that abi.EmitOptions tells of, a byte apart, as in a body.
+func wrap(ctx context.Context, body []byte, spans []records.Span, o abi.EmitOptions) (piece, error) {
 	key := o.Key
 	if key == "" {
 		key = "id"
@@ -408,6 +437,9 @@ func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
 	}
 	out := piece{body: make([]byte, 0, size), spans: make([]records.Span, 0, len(spans)), kind: o.Kind, key: "id"}
 	for _, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return piece{}, err
+		}
 		record := body[s.Start:s.End]
 		id := records.Get(record, key).String()
 		if o.Parent != "" {
@@ -420,8 +452,9 @@ func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
 		}
 		out.body = append(append(append(out.body, `,"record":`...), record...), '}')
 		out.spans = append(out.spans, records.Span{Start: start, End: len(out.body)})
+		out.body = append(out.body, '\n')
 	}
-	return out
+	return out, nil
 }
 
 func quoted(s string) []byte {
@@ -430,7 +463,7 @@ func quoted(s string) []byte {
 }
 
 // keys are the keys of records, for abi.EmitOptions.Keys.
-func keys(body []byte, spans []records.Span, path string) ([]string, error) {
+func keys(ctx context.Context, body []byte, spans []records.Span, path string) ([]string, error) {
 	if len(spans) > abi.MaxKeys {
 		return nil, fmt.Errorf("keys of %d records, %d are allowed (abi.MaxKeys): ask with a limit", len(spans), abi.MaxKeys)
 	}
@@ -439,6 +472,9 @@ func keys(body []byte, spans []records.Span, path string) ([]string, error) {
 	}
 	all, size := make([]string, 0, len(spans)), 0
 	for i, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		v := records.Get(body[s.Start:s.End], path)
 		if v.Type != gjson.String && v.Type != gjson.Number || v.String() == "" {
 			return nil, fmt.Errorf("record %d has no string or number at %s", i, path)
@@ -451,11 +487,15 @@ func keys(body []byte, spans []records.Span, path string) ([]string, error) {
 	return all, nil
 }
 
-// without takes members out of records. Where none has any, the records stay where they are.
+// without takes members out of records. Where none has any, the records stay where they are; else they lie a byte apart,
+// as in a body.
 func without(ctx context.Context, body []byte, spans []records.Span, paths []string) ([]byte, []records.Span, error) {
 	var out []byte
 	var moved []records.Span
 	for i, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
 		record := body[s.Start:s.End]
 		for _, p := range paths {
 			for n := 0; records.Get(record, p).Exists(); n++ { // a member that stands twice goes twice
@@ -476,6 +516,7 @@ func without(ctx context.Context, body []byte, spans []records.Span, paths []str
 			start := len(out)
 			out = append(out, record...)
 			moved = append(moved, records.Span{Start: start, End: len(out)})
+			out = append(out, '\n')
 		}
 	}
 	if moved == nil {

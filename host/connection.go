@@ -13,6 +13,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -28,6 +29,8 @@ type Connection struct {
 	client *egress.Client
 	pool   *pool
 	log    *slog.Logger
+	clock  serviceClock
+	leave  func() // the rate limits that it shares with others
 
 	closing sync.Once
 	closed  chan struct{}
@@ -56,6 +59,9 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	if cfg.DefaultPageSize < 0 || cfg.InitialLookbackSeconds < 0 {
 		return fail("default_page_size and initial_lookback_seconds are not negative")
+	}
+	if !(cfg.RateLimitShare >= 0 && cfg.RateLimitShare <= 1) {
+		return fail("rate_limit_share: %v is not over 0 and at most 1", cfg.RateLimitShare)
 	}
 	if len(cfg.Grants) == 0 {
 		cfg.Grants = []abi.Class{abi.Read}
@@ -86,11 +92,15 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Sleep == nil {
+		opts.Sleep = pacing.System{}.Sleep
+	}
 	log := opts.Logger
 	if log == nil {
 		log = m.log
 	}
 	log = log.With("connection", cfg.Name)
+	leave := func() {}
 	limits := opts.Limits.or(cfg.Limits).or(DefaultLimits())
 	if err := limits.check(); err != nil {
 		return fail("%w", err)
@@ -99,8 +109,13 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		return fail("limits.memory_bytes: %d is over the %d that the module was loaded with (LoadOptions.Memory)", limits.MemoryBytes, m.memory)
 	}
 	client, err := egress.New(egress.Config{
-		BaseURL:             base,
-		Headers:             m.manifest.RateLimitHeaders,
+		BaseURL:        base,
+		Headers:        m.manifest.RateLimitHeaders,
+		RateLimitShare: cfg.RateLimitShare,
+		Limiter: func(o pacing.Options) (l *pacing.Limiter) {
+			l, leave = m.limits.Limiter(base.String(), token.Reveal(), o)
+			return l
+		},
 		MaxBody:             limits.BodyBytes,
 		RootCAs:             opts.RootCAs,
 		Dial:                opts.Dial,
@@ -113,14 +128,14 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		return fail("%w", err)
 	}
 	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, token: token, client: client, log: log,
-		closed: make(chan struct{})}
+		leave: leave, closed: make(chan struct{})}
 	c.pool = newPool(m, limits, log)
 	return c, nil
 }
 
 // DefaultLimits are the limits of a connection that names none.
 func DefaultLimits() Limits {
-	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, BodyBytes: 64 << 20, ResultBytes: 256 << 20, Records: 100_000,
+	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, BodyBytes: 64 << 20, HeldBytes: 512 << 20, ResultBytes: 256 << 20, Records: 100_000,
 		Concurrency: 16, MemoryBytes: 64 << 20, LogBytes: 64 << 10}
 }
 
@@ -130,6 +145,7 @@ func (l Limits) or(o Limits) Limits {
 		CallTimeout: cmp.Or(l.CallTimeout, o.CallTimeout),
 		Requests:    cmp.Or(l.Requests, o.Requests),
 		BodyBytes:   cmp.Or(l.BodyBytes, o.BodyBytes),
+		HeldBytes:   cmp.Or(l.HeldBytes, o.HeldBytes),
 		ResultBytes: cmp.Or(l.ResultBytes, o.ResultBytes),
 		Records:     cmp.Or(l.Records, o.Records),
 		Concurrency: cmp.Or(l.Concurrency, o.Concurrency),
@@ -141,7 +157,7 @@ func (l Limits) or(o Limits) Limits {
 // check wants every limit to be one.
 func (l Limits) check() error {
 	for name, v := range map[string]int64{"call_seconds": int64(l.CallTimeout), "requests": int64(l.Requests), "body_bytes": l.BodyBytes,
-		"result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
+		"held_bytes": l.HeldBytes, "result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
 		"log_bytes": int64(l.LogBytes)} {
 		if v < 0 {
 			return fmt.Errorf("limits.%s: %d is negative", name, v)
@@ -162,6 +178,7 @@ func (c *Connection) Close(ctx context.Context) error {
 		close(c.closed)
 		c.pool.close()
 		c.client.Close()
+		c.leave()
 	})
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"sync"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -16,6 +18,9 @@ import (
 
 // maxKey is the longest idempotency key, in bytes.
 const maxKey = 255
+
+// scope is what keys and ceilings belong to: a connection of another org has its own, whatever its name.
+func (c *Connection) scope() string { return c.config.Name + "\x00" + c.base.String() }
 
 // keyed runs an invoke once for its idempotency key: an earlier result is answered again, and a run that ended in the
 // middle is settled.
@@ -31,7 +36,7 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 		return refuse(abi.Invalid, "idempotency_key", fmt.Errorf("an idempotency key has at most %d bytes", maxKey), false)
 	}
 	waiting, cancel := c.deadline(ctx, o.Timeout)
-	claim, err := c.opts.Journal.Claim(waiting, c.config.Name, o.IdempotencyKey, fingerprint(run.op.Name, input))
+	claim, err := c.opts.Journal.Claim(waiting, c.scope(), o.IdempotencyKey, fingerprint(run.op.Name, input))
 	cancel()
 	switch {
 	case errors.Is(err, journal.ErrOther):
@@ -39,7 +44,7 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 	case errors.Is(err, journal.ErrBusy):
 		return refuse(abi.Unavailable, "idempotency_key_busy", errors.New("another run with this idempotency key has not ended: ask again for its result"), true)
 	case err != nil:
-		return refuse(abi.Failed, "journal", err, true)
+		return refuse(abi.Failed, "journal", err, false)
 	}
 	defer claim.Release()
 	before, found := claim.Previous()
@@ -51,13 +56,22 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 		res.Meta.Replayed, res.Meta.DurationMS = true, milliseconds(time.Since(started))
 		return &res
 	}
-	run.settle = found && before.Phase == journal.Writing
-	run.gate.wrote = func() error { return claim.Writing(ctx) }
+	if run.settle = found && before.Phase == journal.Writing; run.settle {
+		run.since = before.Wrote
+	}
+	wrote := false
+	run.gate.leaving = func() error {
+		if err := claim.Writing(ctx, c.clock.told()); err != nil {
+			return fmt.Errorf("the journal could not note the write, so that it was not sent: %w", err)
+		}
+		wrote = true
+		return nil
+	}
 	res := c.approved(ctx, run, input, o, started)
 	if run.settle && res.Outcome == abi.Unchanged { // the earlier run's write made it so
 		res.Outcome, res.Meta.Reconciled = abi.Succeeded, true
 	}
-	if err := c.record(ctx, claim, run, res); err != nil {
+	if err := record(context.WithoutCancel(ctx), claim, res, run.settle, wrote, sensitiveValues(run.op.Operation, input)); err != nil {
 		c.log.Error("the result of an idempotency key is not in the journal", "operation", run.op.Name, "outcome", string(res.Outcome), "error", err.Error())
 		res.Meta.Warnings = append(res.Meta.Warnings, "the result could not be recorded under the idempotency key: "+err.Error())
 	}
@@ -66,15 +80,11 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 
 // record keeps what is to be answered to the same key again. Where nothing changed and a repeat may succeed, nothing is
 // kept: the key stays free for that. Where it is unknown what became of a write, the next run reads back again.
-func (c *Connection) record(ctx context.Context, claim *journal.Claim, run *call, res *abi.Result) error {
-	ctx = context.WithoutCancel(ctx)
+func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling, wrote bool, values sensitive) error {
 	switch {
-	case res.Outcome == abi.Unknown || run.settle && !res.Outcome.OK():
-		return nil
-	case !res.Outcome.OK() && (res.Error != nil && res.Error.Retryable || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
-		if now, _ := claim.Previous(); now.Phase == journal.Writing && res.Outcome == abi.Failed {
-			return nil // a write may have left
-		}
+	case res.Outcome == abi.Unknown, settling && !res.Outcome.OK(), wrote && res.Outcome == abi.Failed:
+		return nil // a write may have taken effect
+	case !res.Outcome.OK() && (res.Error.Retryable || res.Meta.Partial || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
 		return claim.Forget(ctx)
 	}
 	kept := *res
@@ -82,12 +92,20 @@ func (c *Connection) record(ctx context.Context, claim *journal.Claim, run *call
 		kept.Output = nil
 		kept.Meta.Warnings = append(append([]string(nil), kept.Meta.Warnings...), "the output held a credential and was not recorded")
 	}
+	if len(kept.Output) > maxKept {
+		kept.Output = nil
+		kept.Meta.Warnings = append(append([]string(nil), kept.Meta.Warnings...), fmt.Sprintf("the output was over %d bytes and was not recorded", maxKept))
+	}
+	kept.Output = values.json(kept.Output)
 	text, err := json.Marshal(kept)
 	if err != nil {
 		return err
 	}
 	return claim.Done(ctx, text)
 }
+
+// maxKept is the largest output that is recorded, in bytes.
+const maxKept = 1 << 20
 
 // fingerprint tells operations and inputs apart, however their JSON is written.
 func fingerprint(operation string, input json.RawMessage) string {
@@ -130,19 +148,84 @@ func (e errCeiling) Error() string {
 	return fmt.Sprintf("the connection's ceiling is reached (%s: %d): the next write may leave in %s", name, e.Most, e.wait.Round(time.Second))
 }
 
-// underCeilings counts a write, unless a ceiling holds it back.
+// retryAfter is when to ask again, in milliseconds.
+func (e errCeiling) retryAfter() int64 { return max(e.wait.Milliseconds(), 1) }
+
+// underCeilings counts a write, unless a ceiling holds it back. It counts by Okta's clock, so that this machine's may
+// jump.
 func (c *call) underCeilings(ctx context.Context) error {
 	ceilings := c.conn.ceilings()
 	if len(ceilings) == 0 {
 		return nil
 	}
-	kinds := []string{"write"}
-	if c.class == abi.Destructive {
-		kinds = append(kinds, string(abi.Destructive))
+	at := c.conn.clock.now()
+	if c.uncounted = at.IsZero(); c.uncounted {
+		at = c.conn.opts.Now()
 	}
-	wait, passed, err := c.conn.opts.Journal.Take(ctx, c.conn.config.Name, kinds, ceilings)
-	if err == nil && wait > 0 {
+	wait, passed, err := c.conn.opts.Journal.Take(ctx, c.conn.scope(), c.kinds(), ceilings, at)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the write could not be counted under the connection's ceilings, so that it was not sent: %w", err)
+	case wait > 0:
 		return errCeiling{passed, wait}
 	}
-	return err
+	return nil
+}
+
+// kinds are what a write of the call counts as.
+func (c *call) kinds() []string {
+	if c.class == abi.Destructive {
+		return []string{"write", string(abi.Destructive)}
+	}
+	return []string{"write"}
+}
+
+// countAgain counts a write that left before Okta's clock was known, and so by this machine's, by Okta's too.
+func (c *call) countAgain(ctx context.Context) {
+	at := c.conn.clock.now()
+	if !c.uncounted || at.IsZero() {
+		return
+	}
+	c.uncounted = false
+	if d := at.Sub(c.conn.opts.Now()); d > -time.Minute && d < time.Minute {
+		return
+	}
+	if _, _, err := c.conn.opts.Journal.Take(context.WithoutCancel(ctx), c.conn.scope(), c.kinds(), nil, at); err != nil {
+		c.conn.log.Error("a write counts under the ceilings by this machine's clock alone", "operation", c.op.Name, "error", err.Error())
+	}
+}
+
+// serviceClock is the service's own clock, as the Date of its answers tells it. The local one only measures how long
+// ago that was.
+type serviceClock struct {
+	mu   sync.Mutex
+	date time.Time // of the last answer
+	at   time.Time // when that came
+}
+
+func (s *serviceClock) observe(h http.Header) {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.date, s.at = date, time.Now()
+}
+
+// told is the last Date; zero before the first.
+func (s *serviceClock) told() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.date
+}
+
+// now is what that clock shows now; zero before the first answer.
+func (s *serviceClock) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.date.IsZero() {
+		return s.date
+	}
+	return s.date.Add(time.Since(s.at))
 }

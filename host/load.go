@@ -28,6 +28,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
@@ -50,8 +51,9 @@ type Module struct {
 	sum      string
 	size     int
 	log      *slog.Logger
-	memory   int64         // most bytes of an instance
-	state    wasmbin.State // what of an instance is not in its memory
+	limits   pacing.Registry // what its connections know of rate limits that they share
+	memory   int64           // most bytes of an instance
+	state    wasmbin.State   // what of an instance is not in its memory
 
 	imageMu sync.Mutex
 	image   *image // what each call begins as; nil before the first instance
@@ -105,8 +107,11 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 
 func (m *Module) compile(ctx context.Context, wasm []byte, opts LoadOptions) error {
 	memory := opts.Memory
-	if memory == 0 {
+	switch {
+	case memory == 0:
 		memory = defaultMemory
+	case memory < pageBytes || memory > 1<<32:
+		return fmt.Errorf("LoadOptions.Memory: %d bytes; at least %d are taken, a page of Wasm, and at most 4 GiB", memory, pageBytes)
 	}
 	m.memory = memory
 	wasm, state, err := wasmbin.Interruptible(wasm, interruptGlobal)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math/rand/v2"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -30,6 +31,11 @@ type Page struct {
 	CaughtUp   bool          // there was no more to read for now
 	PollAfter  time.Duration // when to ask again, once caught up
 	Warnings   []string
+	Watermark  time.Time     // the latest time of a record up to here, by the service's clock; zero when not told
+	Date       time.Time     // the service's clock when it answered; zero when it did not say
+	Retries    int           // requests of this page that were made again
+	Waited     time.Duration // for rate limits and between requests that were made again
+	Cursor     string        // of a page of TablePages: goes on behind it, "" at the end
 
 	call   *call
 	pieces []piece
@@ -50,8 +56,8 @@ func (p *Page) Records() iter.Seq[Record] {
 		p.line()
 		left := p.count
 		for i := range p.pieces {
-			for _, s := range p.pieces[i].spans {
-				r := p.pieces[i].record(s)
+			for at := range p.pieces[i].spans {
+				r := p.pieces[i].record(at)
 				if left--; left == 0 {
 					r.Checkpoint = p.Checkpoint
 				}
@@ -63,7 +69,41 @@ func (p *Page) Records() iter.Seq[Record] {
 	}
 }
 
-// WriteTo writes the records as NDJSON. A page that came compact, as Okta's do, is written as it lies in memory, at
+// Drop takes the records out of the page whose keys it says so of, and reports how many. A record without a key stays.
+// key is valid during the call. Drop is for before the records are walked or written.
+func (p *Page) Drop(repeated func(key []byte) bool) (dropped int) {
+	var key []byte
+	for i := range p.pieces {
+		piece := &p.pieces[i]
+		if piece.key == "" {
+			continue
+		}
+		kept, prefix := 0, 0
+		if piece.kind != "" {
+			prefix = len(piece.kind) + len(":")
+		}
+		for at, s := range piece.spans {
+			if key = piece.appendKey(key[:0], at); len(key) > prefix && repeated(key) {
+				p.size -= int64(s.End - s.Start)
+				dropped++
+				continue
+			}
+			piece.spans[kept] = s
+			if piece.keys != nil {
+				piece.keys[kept] = piece.keys[at]
+			}
+			kept++
+		}
+		if piece.spans = piece.spans[:kept]; piece.keys != nil {
+			piece.keys = piece.keys[:kept]
+		}
+	}
+	p.count -= dropped
+	return dropped
+}
+
+// WriteTo writes the records as NDJSON. It makes line breaks of the bytes behind records, which belong to none. A page that
+// came compact, as Okta's do, is written as it lies in memory, at
 // once.
 func (p *Page) WriteTo(w io.Writer) (int64, error) {
 	p.line()
@@ -152,7 +192,8 @@ func (c *Connection) Source(ctx context.Context, opts SourceOptions) iter.Seq2[R
 
 // SourcePages is Source by pages: for callers that make each page durable and then keep its checkpoint. While a page is
 // in the caller's hands the next is being fetched, unless NoPrefetch says otherwise. The iteration ends after the first
-// error, which is an OutcomeError, and when the source has caught up, unless Follow says to wait and go on.
+// error, which is an OutcomeError, and when the source has caught up, unless Follow says to wait and go on: as long as
+// the page says, and twice as long after each empty one, up to PollLimit.
 func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -178,6 +219,7 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 			return ch
 		}
 		ahead = fetch(opts.Checkpoint, 0)
+		quiet := 0
 		for {
 			f := <-ahead
 			ahead = nil
@@ -189,7 +231,10 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 			more := !page.CaughtUp || opts.Follow
 			wait := time.Duration(0)
 			if page.CaughtUp {
-				wait = page.PollAfter
+				if quiet++; page.Len() > 0 {
+					quiet = 0
+				}
+				wait = opts.pollAfter(page.PollAfter, quiet)
 			}
 			next := page.Checkpoint
 			if more && !opts.NoPrefetch {
@@ -205,6 +250,20 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 			}
 		}
 	}
+}
+
+// pollAfter is how long to wait after so many empty pages in a row. It differs by a tenth, so that many sources that
+// began together do not ask together.
+func (o *SourceOptions) pollAfter(told time.Duration, quiet int) time.Duration {
+	limit := o.PollLimit
+	if limit == 0 {
+		limit = time.Minute
+	}
+	d := min(max(told, 0), limit)
+	for range min(quiet, 16) {
+		d = min(2*d, limit)
+	}
+	return d - time.Duration(rand.Float64()*float64(d)/10)
 }
 
 // MaxCheckpoint is the largest checkpoint that a source takes, in bytes.
@@ -265,6 +324,18 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 		run.end()
 		return nil, OutcomeError{run.op.Name, outcome, detail}
 	}
-	return &Page{Checkpoint: out.Checkpoint, CaughtUp: out.CaughtUp, PollAfter: time.Duration(out.PollAfterMS) * time.Millisecond,
-		Warnings: out.Warnings, call: run, pieces: run.pieces, count: run.records, size: run.bytes}, nil
+	p := newPage(run, out.Warnings)
+	p.Checkpoint, p.CaughtUp, p.PollAfter = out.Checkpoint, out.CaughtUp, time.Duration(out.PollAfterMS)*time.Millisecond
+	p.Watermark, _ = time.Parse(time.RFC3339, out.Watermark) // what is no time is none
+	return p, nil
+}
+
+// newPage is what a call has emitted.
+func newPage(run *call, warnings []string) *Page {
+	p := &Page{Warnings: warnings, Date: run.date, call: run, pieces: run.pieces, count: run.records, size: run.bytes}
+	for _, r := range run.requests {
+		p.Retries += max(r.Attempts-1, 0)
+		p.Waited += time.Duration(r.WaitedMS) * time.Millisecond
+	}
+	return p
 }

@@ -177,7 +177,7 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 		run.end()
 		return nil, "", OutcomeError{op.Name, outcome, detail}
 	}
-	return &Page{call: run, pieces: run.pieces, count: run.records, size: run.bytes}, out.Cursor, nil
+	return newPage(run, out.Warnings), out.Cursor, nil
 }
 
 func (r *Rows) row(record json.RawMessage) Row {
@@ -232,8 +232,10 @@ func (c Cell) Text() (text string, ok bool) {
 	switch {
 	case c.Null() || c[0] == '{' || c[0] == '[':
 		return "", false
-	case c[0] != '"' || bytes.IndexByte(c, '\\') >= 0:
-		return gjson.ParseBytes(c).String(), true
+	case c[0] != '"':
+		return unsafe.String(&c[0], len(c)), true
+	case bytes.IndexByte(c, '\\') >= 0:
+		return gjson.ParseBytes(c).Str, true
 	case len(c) == 2:
 		return "", true
 	}

@@ -34,7 +34,7 @@ func (s fixedSecret) Resolve(context.Context, string) (secrets.Value, error) {
 }
 
 func hostileManifest() []byte {
-	schema := json.RawMessage(`{"type":"object"}`)
+	schema := json.RawMessage(`{"type":"object","properties":{"password":{"x-sensitive":true}}}`)
 	op := func(name string, class abi.Class, surfaces []abi.Surface, endpoints ...string) abi.Operation {
 		o := abi.Operation{Name: name, Summary: "does what its input says", Class: class, Surfaces: surfaces, Idempotency: abi.Safe, InputSchema: schema}
 		for _, e := range endpoints {
@@ -44,6 +44,7 @@ func hostileManifest() []byte {
 	}
 	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
+	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive
 	m := abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "0", ConfigSchema: schema,
 		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
 		Operations: []abi.Operation{

@@ -129,6 +129,15 @@ func moduleAttacks() []Attack {
 	change("DELETE for write", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "DELETE /api/v1/users/{id}" })
 	change("a method that nobody lists", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "PATCH /api/v1/users/{id}" })
 	change("a write for SQL", classes, func(m *abi.Manifest) { m.Operations[1].Surfaces = []abi.Surface{abi.SQL} })
+	const raised = 2 // of the operations
+	change("a rule for a field that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].ClassRules[0].Field = "riase" })
+	change("a rule for a value that no input has", classes, func(m *abi.Manifest) { m.Operations[raised+1].ClassRules[0].Equals = "unlokc" })
+	change("an endpoint without a class where that depends on the input", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = "" })
+	change("an endpoint of a class that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = abi.Privileged })
+	change("an endpoint whose class does not allow its method", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = abi.Read })
+	change("a body's rule of a class that no input has", classes, func(m *abi.Manifest) {
+		m.Operations[raised+1].Endpoints[0].ClassRules[0].Class = "harmless"
+	})
 	change("a rule that raises a class of ingest", classes, func(m *abi.Manifest) {
 		m.Operations[0].ClassRules = []abi.ClassRule{{Field: "x", Class: abi.Privileged}}
 	})

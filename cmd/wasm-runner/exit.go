@@ -11,6 +11,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/sink"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
@@ -103,7 +104,8 @@ func exitCode(ctx context.Context, err error) (code int, silent bool) {
 		return codeInterrupted, false
 	}
 	for _, wrong := range []error{host.ErrConfig, host.ErrRefused, host.ErrUnknownOperation, connections.ErrFile,
-		connections.ErrNoConnection, checkpoint.ErrDamaged, checkpoint.ErrOther, checkpoint.ErrLocked, checkpoint.ErrPlace} {
+		connections.ErrNoConnection, checkpoint.ErrDamaged, checkpoint.ErrOther, checkpoint.ErrLocked, checkpoint.ErrPlace,
+		sink.ErrForeign} {
 		if errors.Is(err, wrong) {
 			return codeUsage, false
 		}

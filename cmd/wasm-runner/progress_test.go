@@ -6,27 +6,45 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/ingest"
 )
 
 func TestTheProgressLineTellsHowItGoes(t *testing.T) {
-	p := &progress{began: time.Now().Add(-10 * time.Second), quota: func() []host.Quota {
+	quota := func() []host.Quota {
 		return []host.Quota{
 			{Bucket: "/api/v1/users", Limit: 600, Remaining: 590, ResetIn: time.Second},
 			{Bucket: "/api/v1/logs", Limit: 120, Remaining: 7, ResetIn: 41 * time.Second},
 			{Bucket: "unknown"},
 		}
-	}}
-	p.page(1_234_000)
-	p.page(567)
+	}
+	p := &progress{began: time.Now().Add(-10 * time.Second), drains: []*ingest.Drain{{Quota: quota}, {}}}
 	line := p.line()
-	for _, want := range []string{"1,234,567 records", "2 pages", "123,4", "7 of 120 requests left (/api/v1/logs, 41s)"} {
+	for _, want := range []string{"2 connections", "0 records", "0 pages", "7 of 120 requests left (/api/v1/logs, 41s)"} {
 		if !strings.Contains(line, want) {
 			t.Errorf("%q, want %q in it", line, want)
 		}
 	}
 	var none *progress // no terminal
-	none.page(1)
 	none.end()
+}
+
+func TestABackfillTellsHowLongTheRestTakes(t *testing.T) {
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := &span{since: day, until: day.Add(100 * time.Hour), from: day.Add(50 * time.Hour)} // the first half was read before
+	if eta, ok := s.eta(day.Add(60*time.Hour), 10*time.Minute); !ok || eta != 40*time.Minute {
+		t.Errorf("%s, %v; 10 hours took 10 minutes, so that 40 take 40", eta, ok)
+	}
+	if done := s.done(day.Add(60 * time.Hour)); done*100/s.whole() != 60 {
+		t.Errorf("%d of %d", done, s.whole())
+	}
+	for name, at := range map[string]time.Time{"nothing read": {}, "nothing read yet in this run": s.from, "beyond": day.Add(200 * time.Hour)} {
+		if eta, ok := s.eta(at, time.Minute); ok {
+			t.Errorf("%s: %s", name, eta)
+		}
+	}
+	if s.done(day.Add(-time.Hour)) != 0 || s.done(day.Add(1000*time.Hour)) != s.whole() {
+		t.Error("out of bounds")
+	}
 }
 
 func TestThousands(t *testing.T) {

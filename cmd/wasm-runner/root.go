@@ -78,7 +78,7 @@ Exit codes:
 	f.StringVar(&a.flags.logFormat, "log-format", "text", "log as text or json")
 	a.completeGlobals(root)
 
-	root.AddCommand(a.describeCommand(), a.invokeCommand(), a.sourceCommand(), a.tableCommand(), a.sqlCommand(), a.checkCommand(), a.simulateCommand())
+	root.AddCommand(a.describeCommand(), a.invokeCommand(), a.sourceCommand(), a.backfillCommand(), a.tableCommand(), a.sqlCommand(), a.checkCommand(), a.simulateCommand())
 	return root
 }
 

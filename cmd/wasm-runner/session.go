@@ -22,8 +22,12 @@ import (
 type session struct {
 	module *host.Module
 	conn   *host.Connection
-	org    *demoOrg // of --demo, else nil
+	others []*host.Connection // of --all, besides conn
+	org    *demoOrg           // of --demo, else nil
 }
+
+// all are the session's connections.
+func (s *session) all() []*host.Connection { return append([]*host.Connection{s.conn}, s.others...) }
 
 // connect loads the module and connects it as the flags say. The module is loaded while the connection file is read or
 // the demo's org started, since each takes its time.
@@ -108,8 +112,10 @@ func (s *session) steady() {
 // close ends the session. What it could complain of no longer matters.
 func (s *session) close() {
 	ctx := context.Background()
-	if s.conn != nil {
-		_ = s.conn.Close(ctx)
+	for _, c := range s.all() {
+		if c != nil {
+			_ = c.Close(ctx)
+		}
 	}
 	if s.module != nil {
 		_ = s.module.Close(ctx)

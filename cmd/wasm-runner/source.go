@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,15 +18,20 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/ingest"
 )
 
 // sourceFlags are the flags of source.
 type sourceFlags struct {
-	config       string
-	checkpoint   string
-	noCheckpoint bool
-	out          string
-	once, follow bool
+	outFlags
+	config        string
+	checkpoint    string
+	checkpointDir string
+	noCheckpoint  bool
+	once, follow  bool
+	all           bool
+	pollLimit     time.Duration
+	metrics       string
 }
 
 func (a *app) sourceCommand() *cobra.Command {
@@ -36,200 +45,256 @@ SIGINT or SIGTERM (--follow), which lets the page in hand be finished.
 Each page is written and synced before its checkpoint is saved, so that a crash at any moment loses nothing and
 repeats at most one page, with the same keys. A checkpoint file belongs to one connection and operation and to one
 --source-config; one that is damaged or belongs to another is an error. A lock (FILE.lock) keeps two runners off it.
+The keys of recent records (FILE.keys) tell repeats, which are dropped.
 
---out appends. Half a line at its end, left by a crash, is cut off first. With --follow, failures that pass are
-waited out.`,
+With --follow, a source with more to read is asked at once, a quiet one less and less often, and failures that pass
+are waited out. --all reads every connection of the file at once, each with a checkpoint of its own. --metrics serves
+Prometheus metrics at /metrics, and /healthz, which answers 503 when a source has failed.
+
+` + outHelp,
 		Example: `  wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
   wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson --follow
-  wasm-runner source poll_system_log_page --source-config '{"since":"2026-01-01T00:00:00Z"}' --checkpoint cp.json | jq .eventType`,
+  wasm-runner source poll_system_log_page --source-config '{"since":"2026-01-01T00:00:00Z"}' --checkpoint cp.json | jq .eventType
+  wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson.zst --rotate-size 256MiB --follow --metrics 9464
+  wasm-runner source poll_system_log_page --all --checkpoint-dir state --out 'https://search.example.com/okta-{connection}/_bulk' \
+    --out-authorization 'ApiKey env:SEARCH_KEY' --follow`,
 		ValidArgsFunction: a.completeOperation(abi.Ingest),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := operation(1)(cmd, args); err != nil {
 				return err
 			}
-			return flags.check(a.flags.demo)
+			return flags.check(&a.flags)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&flags.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none")
+	f.StringVar(&flags.checkpointDir, "checkpoint-dir", "", "`folder` of checkpoint files, one a connection; made where there is none")
 	f.BoolVar(&flags.noCheckpoint, "no-checkpoint", false, "begin anew and keep nothing (--demo may leave both out)")
 	f.StringVar(&flags.config, "source-config", "", "the operation's input, as `JSON`, @file or - for stdin")
-	f.StringVar(&flags.out, "out", "-", "`file` to append records to, - for stdout")
+	flags.add(f)
 	f.BoolVar(&flags.once, "once", false, "stop when caught up (default)")
 	f.BoolVar(&flags.follow, "follow", false, "go on until SIGINT or SIGTERM")
+	f.DurationVar(&flags.pollLimit, "poll-limit", time.Minute, "with --follow, the longest that a quiet source is left alone")
+	f.BoolVar(&flags.all, "all", false, "read every connection of the file, in this one process")
+	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		config, err := a.readJSON(flags.config)
 		if err != nil {
 			return err
 		}
-		s, err := a.connect(cmd.Context())
+		s, err := a.connectSources(cmd.Context(), flags.all)
 		if err != nil {
 			return err
 		}
 		defer s.close()
 		s.steady()
-		return a.source(cmd.Context(), s, args[0], config, flags)
+		return a.source(cmd.Context(), s, args[0], config, &flags)
 	}
 	return cmd
 }
 
-func (f *sourceFlags) check(demo bool) error {
+func (f *sourceFlags) check(g *globals) error {
 	switch {
 	case f.once && f.follow:
 		return usagef("--once and --follow contradict each other: give one")
-	case f.checkpoint != "" && f.noCheckpoint:
+	case f.pollLimit <= 0:
+		return usagef("--poll-limit: %s is no time to wait", f.pollLimit)
+	case f.checkpoint != "" && f.noCheckpoint, f.checkpointDir != "" && f.noCheckpoint:
 		return usagef("--checkpoint and --no-checkpoint contradict each other: give one")
-	case f.checkpoint == "" && !f.noCheckpoint && !demo:
+	case f.checkpoint != "" && f.checkpointDir != "":
+		return usagef("--checkpoint and --checkpoint-dir contradict each other: give one")
+	case f.all && (g.demo || g.connection != ""):
+		return usagef("--all reads every connection of the connection file: leave out --demo and --connection")
+	case f.all && f.checkpointDir == "" && !f.noCheckpoint:
+		return usagef("--all wants --checkpoint-dir FOLDER, for a checkpoint of each connection (or --no-checkpoint)")
+	case f.all && !f.apart():
+		return usagef("--all wants --out with %s in it, a file or address of each connection: records of several orgs are not mixed", perConnection)
+	case f.checkpoint == "" && f.checkpointDir == "" && !f.noCheckpoint && !g.demo:
 		return usagef("source wants --checkpoint FILE, to go on from when it runs again (or --no-checkpoint)")
 	}
-	return nil
+	return f.outFlags.check()
 }
 
-// source opens checkpoint and sink, and drains the source between them.
-func (a *app) source(ctx context.Context, s *session, name string, config json.RawMessage, flags sourceFlags) error {
+// checkpointPath is the checkpoint file of a connection, "" for none.
+func (f *sourceFlags) checkpointPath(connection string) (string, error) {
+	if f.checkpointDir == "" {
+		return f.checkpoint, nil
+	}
+	if err := os.MkdirAll(f.checkpointDir, 0o700); err != nil {
+		return "", fmt.Errorf("%w: %w: name another folder with --checkpoint-dir", checkpoint.ErrPlace, err)
+	}
+	return filepath.Join(f.checkpointDir, connection+".json"), nil
+}
+
+// source drains the source of each connection into its sink.
+func (a *app) source(ctx context.Context, s *session, name string, config json.RawMessage, flags *sourceFlags) error {
 	op, err := s.module.Operation(name)
 	if err != nil {
 		return err
 	}
-	d := &drain{app: a, conn: s.conn, opts: host.SourceOptions{Operation: op.Name, Config: config, Follow: flags.follow}, pause: time.Second}
-	if flags.checkpoint != "" {
-		if d.kept, err = checkpoint.Open(flags.checkpoint, identity(s, op.Name, config)); err != nil {
+	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error of Write, told like others
+	var drains []*ingest.Drain
+	for _, conn := range s.all() {
+		path, err := flags.checkpointPath(conn.Config().Name)
+		if err != nil {
 			return err
 		}
-		defer func() { _ = d.kept.Close() }()
-		if d.opts.Checkpoint, err = d.kept.Load(); err != nil {
+		d := &ingest.Drain{
+			Operation: op.Name,
+			Feed:      ingest.Source(conn, host.SourceOptions{Operation: op.Name, Config: config, Follow: flags.follow, PollLimit: flags.pollLimit}),
+			Persist:   flags.follow,
+			Follow:    flags.follow,
+		}
+		closeDrain, err := a.openDrain(ctx, s, conn, d, path, config, &flags.outFlags)
+		defer closeDrain()
+		if err != nil {
 			return err
 		}
-		if s.org != nil && d.opts.Checkpoint != nil {
-			a.say("%s is of an earlier --demo, whose org is gone: beginning anew (wasm-runner simulate is an org that stays)", flags.checkpoint)
-			d.opts.Checkpoint = nil
+		if size := conn.Config().DefaultPageSize; size > 0 && size < 500 && !hasMember(config, "page_size") {
+			a.logger().Warn("default_page_size makes more requests of the log than pages of 1000 would: give page_size in --source-config",
+				"connection", d.Connection, "default_page_size", size)
+		}
+		drains = append(drains, d)
+	}
+	return a.drain(ctx, drains, flags.metrics, a.startProgress(a.toTerminal(&flags.outFlags), nil, drains...))
+}
+
+// connectSources is connect, to every connection of the file that is of the module's kind where --all is given. One of
+// them that cannot be used is an error: nobody would miss its records before they are needed.
+func (a *app) connectSources(ctx context.Context, all bool) (*session, error) {
+	if !all {
+		return a.connect(ctx)
+	}
+	configs, path, err := a.readConnections()
+	if err != nil {
+		return nil, err
+	}
+	s := &session{}
+	if s.module, err = a.loadModule(ctx); err != nil {
+		return nil, err
+	}
+	for _, config := range configs {
+		if config.Kind != s.module.Manifest().Kind {
+			continue
+		}
+		// A source is never granted more than read, so that what else the connection has needs no journal here.
+		config.Grants, config.Approve, config.MaxWritesPerMinute, config.MaxDestructivePerHour = a.grants(config.Grants), nil, 0, 0
+		c, err := s.module.Connect(ctx, config, host.ConnectOptions{Limits: host.Limits{CallTimeout: a.flags.timeout}})
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		if s.conn == nil {
+			s.conn = c
+		} else {
+			s.others = append(s.others, c)
 		}
 	}
-	var cut int64
-	if d.sink, cut, err = openSink(flags.out, a.stdout); err != nil {
+	if s.conn == nil {
+		s.close()
+		return nil, usagef("%s: no connection of kind %s, which the module is for", path, s.module.Manifest().Kind)
+	}
+	return s, nil
+}
+
+func hasMember(config json.RawMessage, name string) bool {
+	var m map[string]json.RawMessage
+	_ = json.Unmarshal(config, &m) // the source refuses what is none
+	return m[name] != nil
+}
+
+// openDrain gives a drain its checkpoint, its keys and its sink. What it returns is never nil, and closes them.
+func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, d *ingest.Drain, path string, config json.RawMessage,
+	out *outFlags) (closeAll func(), err error) {
+	var opened []func() error
+	closeAll = func() {
+		for _, c := range opened {
+			_ = c() // all that matters is synced
+		}
+	}
+	d.Connection, d.Quota, d.Say = conn.Config().Name, conn.Quota, a.say
+	if len(s.all()) > 1 {
+		d.Say = func(format string, args ...any) { a.say("%s: %s", d.Connection, fmt.Sprintf(format, args...)) }
+	}
+	keys := ""
+	if path != "" {
+		if !out.address() {
+			if err := separate(strings.ReplaceAll(out.out, perConnection, d.Connection), path); err != nil {
+				return closeAll, err
+			}
+		}
+		if d.Checkpoint, err = checkpoint.Open(path, identity(s, conn, d.Operation, config)); err != nil {
+			return closeAll, err
+		}
+		opened = append(opened, d.Checkpoint.Close)
+		if d.At, err = d.Checkpoint.Load(); err != nil {
+			return closeAll, err
+		}
+		if s.org != nil && d.At != nil {
+			d.Say("%s is of an earlier --demo, whose org is gone: beginning anew (wasm-runner simulate is an org that stays)", path)
+			d.At = nil
+		}
+		keys = path + ".keys"
+	}
+	if d.Sink, err = a.openOut(ctx, out, d.Connection, d.Say); err != nil {
+		return closeAll, err
+	}
+	opened = append(opened, d.Sink.Close)
+	d.Recent = ingest.OpenRecent(keys, d.At == nil)
+	opened = append(opened, d.Recent.Close)
+	return closeAll, nil
+}
+
+// drain runs drains until all have ended. One that fails does not stop the others.
+func (a *app) drain(ctx context.Context, drains []*ingest.Drain, metrics string, p *progress) error {
+	stop, err := a.serveMetrics(metrics, drains)
+	if err != nil {
+		p.end()
 		return err
 	}
-	defer func() { _ = d.sink.close() }() // all that matters is synced
-	if cut > 0 {
-		a.say("%s ended in half a line of %d bytes, left by a crash: cut off, the record comes again", flags.out, cut)
+	errs := make([]error, len(drains))
+	var wg sync.WaitGroup
+	for i, d := range drains {
+		wg.Go(func() {
+			if errs[i] = d.Run(ctx); errs[i] != nil && len(drains) > 1 {
+				d.Say("%s", errs[i])
+			}
+		})
 	}
-	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error of Write, told like others
-	d.progress = a.startProgress(d.sink, s.conn.Quota)
-	err = d.run(ctx)
-	d.progress.end()
-	d.report(ctx, err)
+	wg.Wait()
+	p.end()
+	stop()
+	failed := 0
+	for i, d := range drains {
+		s := d.Stats()
+		a.logger().InfoContext(ctx, "source", "connection", d.Connection, "operation", d.Operation, "records", s.Records, "pages", s.Pages,
+			"repeats", s.Repeats, "retries", s.Retries, "ok", errs[i] == nil)
+		if errs[i] != nil {
+			failed++
+			err = errors.Join(err, errs[i])
+		}
+	}
+	if failed > 0 && len(drains) > 1 {
+		return severalError{fmt.Sprintf("%d of %d connections failed", failed, len(drains)), err}
+	}
 	return err
 }
 
+// severalError is the failure of some of several: each was told before, and the first decides the exit code.
+type severalError struct {
+	text string
+	errs error
+}
+
+func (e severalError) Error() string { return e.text }
+func (e severalError) Unwrap() error { return e.errs }
+
 // identity is whose checkpoint a run keeps. Each --demo has its own org at its own port; they count as one.
-func identity(s *session, operation string, config json.RawMessage) checkpoint.Identity {
-	c := s.conn.Config()
+func identity(s *session, conn *host.Connection, operation string, config json.RawMessage) checkpoint.Identity {
+	c := conn.Config()
 	if s.org != nil {
 		c.BaseURL = "demo"
 	}
 	return checkpoint.Identity{Kind: c.Kind, Connection: c.Name, BaseURL: c.BaseURL, Operation: operation, Config: config}
-}
-
-// drain moves pages from a source to a sink and keeps the checkpoint behind them.
-type drain struct {
-	app      *app
-	conn     *host.Connection
-	opts     host.SourceOptions // its Checkpoint is the last one that was saved
-	sink     *sink
-	kept     *checkpoint.File // nil keeps none
-	progress *progress
-	pause    time.Duration // after the first failure; doubles with each, up to longestPause
-
-	records, pages int
-}
-
-const longestPause = time.Minute
-
-// run drains the source until it has caught up, or with Follow until ctx ends.
-func (d *drain) run(ctx context.Context) error {
-	pause := d.pause
-	for {
-		before := d.pages
-		err := d.pass(ctx)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil && d.opts.Follow && !isSinkError(err):
-			return nil // this is how following ends
-		case ctx.Err() != nil && !isSinkError(err):
-			return fmt.Errorf("interrupted after %d records: run again to go on", d.records)
-		case !d.opts.Follow || !passes(err):
-			return err
-		}
-		if d.pages > before {
-			pause = d.pause
-		}
-		wait := max(pause, retryAfter(err))
-		d.app.say("%s: trying again in %s", err, wait)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-		pause = min(2*pause, longestPause)
-	}
-}
-
-// pass drains the source until it has caught up, fails, or ctx ends between two pages. A page that has begun is
-// finished.
-func (d *drain) pass(ctx context.Context) error {
-	for page, err := range d.conn.SourcePages(ctx, d.opts) {
-		if err != nil {
-			return err
-		}
-		for _, w := range page.Warnings {
-			d.app.say("%s: %s", d.opts.Operation, w)
-		}
-		if err := d.sink.write(page); err != nil {
-			return sinkError{err}
-		}
-		if d.kept != nil {
-			if err := d.kept.Save(page.Checkpoint); err != nil {
-				return sinkError{err}
-			}
-		}
-		d.opts.Checkpoint = append(json.RawMessage(nil), page.Checkpoint...)
-		d.records += page.Len()
-		d.pages++
-		d.progress.page(page.Len())
-		if ctx.Err() != nil && (d.opts.Follow || !page.CaughtUp) {
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-// report tells what a run came to, for those who asked for such lines.
-func (d *drain) report(ctx context.Context, err error) {
-	d.app.logger().InfoContext(ctx, "source", "operation", d.opts.Operation, "records", d.records, "pages", d.pages, "ok", err == nil)
-}
-
-// sinkError is a failure on this side: no use in asking the source again.
-type sinkError struct{ error }
-
-func (e sinkError) Unwrap() error { return e.error }
-
-func isSinkError(err error) bool {
-	var e sinkError
-	return errors.As(err, &e)
-}
-
-// passes reports whether a failure may go away by itself.
-func passes(err error) bool {
-	var e host.OutcomeError
-	return errors.As(err, &e) && (e.Outcome == abi.Throttled || e.Outcome == abi.Unavailable || e.Detail != nil && e.Detail.Retryable)
-}
-
-func retryAfter(err error) time.Duration {
-	var e host.OutcomeError
-	if errors.As(err, &e) && e.Detail != nil {
-		return time.Duration(e.Detail.RetryAfterMS) * time.Millisecond
-	}
-	return 0
 }

@@ -225,28 +225,41 @@ const leastPage = 10
 
 // halveLimit asks for half as many records. It is false where that would be too few, or the request does not say how many.
 func halveLimit(req *hostcall.Request) bool {
-	half := func(limit string) (string, bool) {
-		n, err := strconv.Atoi(limit)
-		return strconv.Itoa(n / 2), err == nil && n/2 >= leastPage
-	}
 	for i, q := range req.Query {
 		if q.Name == "limit" {
-			limit, enough := half(q.Value)
-			req.Query[i].Value = limit
-			return enough
+			n, err := strconv.Atoi(q.Value)
+			req.Query[i].Value = strconv.Itoa(n / 2)
+			return err == nil && n/2 >= leastPage
 		}
 	}
-	path, query, _ := strings.Cut(req.Link, "?")
+	n, known := linkLimit(req.Link)
+	req.Link = withLimit(req.Link, n/2)
+	return known && n/2 >= leastPage
+}
+
+// linkLimit is the number of records that a next link asks for.
+func linkLimit(link string) (n int, known bool) {
+	_, query, _ := strings.Cut(link, "?")
+	for _, p := range strings.Split(query, "&") {
+		if value, is := strings.CutPrefix(p, "limit="); is {
+			n, err := strconv.Atoi(value)
+			return n, err == nil
+		}
+	}
+	return 0, false
+}
+
+// withLimit is a next link that asks for n records, where it says how many.
+func withLimit(link string, n int) string {
+	path, query, _ := strings.Cut(link, "?")
 	parts := strings.Split(query, "&")
 	for i, p := range parts {
-		if value, is := strings.CutPrefix(p, "limit="); is {
-			limit, enough := half(value)
-			parts[i] = "limit=" + limit
-			req.Link = path + "?" + strings.Join(parts, "&")
-			return enough
+		if strings.HasPrefix(p, "limit=") {
+			parts[i] = "limit=" + strconv.Itoa(n)
+			return path + "?" + strings.Join(parts, "&")
 		}
 	}
-	return false
+	return link
 }
 
 // keepParams adds the parameters that a next link lacks and the input has.
@@ -313,6 +326,12 @@ func (c *call) openCursor(s string) (v jsonval.Value, ok bool) {
 	}
 	v, err = jsonval.Parse(string(text))
 	return v, err == nil && v.Get("o").Str() == c.op.name && v.Get("i").Str() == c.inputMark() && v.Get("s").Int() >= 0
+}
+
+// cursorFits reports whether the input's cursor, if any, is one of this operation and input.
+func (c *call) cursorFits() bool {
+	_, ok := c.openCursor(c.str("cursor"))
+	return ok
 }
 
 func (c *call) badCursor() result {

@@ -159,25 +159,38 @@ func (c *call) ago(when string, seconds int64) string {
 	return (t - instant(seconds*1000)).String()
 }
 
-// checkpoint is where a source goes on. Published and the link of the last page are kept together, so that a link that
-// Okta no longer takes can be replaced by a time.
+// checkpoint is where a source goes on. The link of the next page is kept together with a time, so that a link that Okta
+// no longer takes can be replaced by it.
 type checkpoint struct {
 	link      string // path and query of the next page
-	since     string // where the first page began, until there is a link
-	published string // of the last event
+	since     string // where the first page began; until an event was seen
+	published string // of the events that were seen, the latest that ended a page
+	again     bool   // the link was that of the page that gave it
 }
 
 func (p checkpoint) json() string {
 	var w jsonval.Writer
-	return w.Int("v", 1).StrIf("link", p.link).StrIf("since", p.since).StrIf("published", p.published).String()
+	return w.Int("v", 1).StrIf("link", p.link).StrIf("since", p.since).StrIf("published", p.published).BoolIf("again", p.again).String()
 }
 
 func readCheckpoint(v jsonval.Value) (checkpoint, bool) {
 	if k := v.Kind(); k == jsonval.None || k == jsonval.Null {
 		return checkpoint{}, true
 	}
-	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str()}
+	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str(), v.Get("again").True()}
 	return p, v.Get("v").Raw() == "1" && (p.link != "" || p.since != "")
+}
+
+// saw takes in the time of a page's last event. Events are stored after they happen, so that whatever was not read yet
+// was stored after the latest of these times.
+func (p *checkpoint) saw(published string) {
+	t, ok := parseInstant(published)
+	if !ok {
+		return
+	}
+	if before, known := parseInstant(p.published); !known || t > before {
+		p.published, p.since = published, ""
+	}
 }
 
 const (
@@ -185,22 +198,21 @@ const (
 	// overlap is read again, in seconds, when a link was refused: events that were stored late lie behind the last
 	// published time. Repeats have the same key.
 	overlap = 300
+	// skew is how far a clock may be off before it is not believed, in milliseconds.
+	skew = 60_000
 )
 
 // pollPage reads the page behind the checkpoint.
 func pollPage(c *call, at checkpoint) page {
 	size := pollLogs.pageSize(c)
-	req := hostcall.Request{Endpoint: getLogs.Endpoint, Link: at.link}
-	if at.link == "" {
-		since := at.since
-		if since == "" {
-			since = pollQuery(c)[0].Value
+	resp, asked, since := c.poll(at, size)
+	if at.link == "" && at.since == "" && c.str("since") == "" {
+		if theirs, known := parseHTTPDate(resp.Header("date")); known && resp.Err == nil && c.off(theirs) {
+			// A lookback is from now, and now is what Okta's clock says: ours would begin too late, or ages ago.
+			at.since = (theirs - instant(lookback(c.settings)*1000)).String()
+			resp, asked, since = c.poll(at, size)
 		}
-		at.since = since
-		req.Query = append(c.params(pollLogs.query), hostcall.Pair{Name: "since", Value: since},
-			hostcall.Pair{Name: "limit", Value: strconv.Itoa(size)})
 	}
-	resp := c.send(req)
 	if !ok(resp) {
 		if at.link != "" && resp.Err == nil && resp.Status == 400 {
 			if p, again := c.beginAgain(resp, at); again {
@@ -213,14 +225,24 @@ func pollPage(c *call, at checkpoint) page {
 	if sum.Err != "" {
 		return page{result: badBody(resp, sum.Err)}
 	}
-	p := page{result: result{outcome: abi.Succeeded}, caughtUp: sum.Total < size}
+	p := page{result: result{outcome: abi.Succeeded}, caughtUp: sum.Total < asked}
+	p.warnings = c.gone(since, resp)
 	next := at
-	if s := sum.Last.Get("published").Str(); s != "" {
-		next.published = s
+	if at.link == "" {
+		next.since = since
 	}
+	next.saw(sum.Last.Get("published").Str())
 	switch link := withoutOrigin(nextLink(resp.HeaderValues("link"))); {
+	case link != "" && link == at.link && !p.caughtUp:
+		// The page before may have been given again. A link that stays the same leads nowhere.
+		if next.again = true; at.again {
+			p.caughtUp = true
+			p.warnings = append(p.warnings, "Okta's next link points to its own page: waiting for another")
+		}
 	case link != "":
-		next.link, next.since = link, ""
+		if next.link, next.again = link, false; asked < size && p.caughtUp { // the query is no longer too heavy
+			next.link = withLimit(link, size)
+		}
 	case at.link == "" && next.published != "":
 		// A log without links is none of Okta's. Going on from the last event repeats it, and loses nothing.
 		next.since = next.published
@@ -232,11 +254,48 @@ func pollPage(c *call, at checkpoint) page {
 	if p.caughtUp {
 		p.pollAfterMS = pollQuietMS
 	}
-	p.checkpoint = next.json()
+	p.checkpoint, p.watermark = next.json(), next.published
 	return p
 }
 
-// beginAgain replaces a link that Okta refuses by a time: the last event's, less an overlap.
+// poll asks for the page behind the checkpoint, and for a smaller one while Okta takes too long for it. asked is how many
+// events the last request was for, since where a request without a link began.
+func (c *call) poll(at checkpoint, size int) (resp hostcall.Response, asked int, since string) {
+	req := hostcall.Request{Endpoint: getLogs.Endpoint, Link: at.link}
+	if asked = size; at.link == "" {
+		if since = at.since; since == "" {
+			since = pollQuery(c)[0].Value
+		}
+		req.Query = append(c.params(pollLogs.query), hostcall.Pair{Name: "since", Value: since},
+			hostcall.Pair{Name: "limit", Value: strconv.Itoa(size)})
+	} else if n, known := linkLimit(at.link); known {
+		asked = n
+	}
+	resp = c.send(req)
+	for resp.Err == nil && resp.Status == 500 && c.readError(resp).Code == "E0000009" && halveLimit(&req) {
+		asked /= 2
+		resp = c.send(req)
+	}
+	return resp, asked, since
+}
+
+// off reports whether our clock is far from Okta's.
+func (c *call) off(theirs instant) bool {
+	ours, ok := parseInstant(c.now)
+	return !ok || ours-theirs > skew || theirs-ours > skew
+}
+
+// gone warns of a query that begins before what Okta keeps.
+func (c *call) gone(since string, resp hostcall.Response) []string {
+	from, ok := parseInstant(since)
+	now, known := parseHTTPDate(resp.Header("date"))
+	if !ok || !known || from >= now-retention {
+		return nil
+	}
+	return []string{"the query begins at " + since + ", and Okta keeps 90 days: events of before " + (now - retention).String() + " are gone"}
+}
+
+// beginAgain replaces a link that Okta refuses by a time: the latest event's, less an overlap.
 func (c *call) beginAgain(resp hostcall.Response, at checkpoint) (page, bool) {
 	e := c.readError(resp)
 	switch e.Code {
@@ -244,14 +303,16 @@ func (c *call) beginAgain(resp hostcall.Response, at checkpoint) (page, bool) {
 	default:
 		return page{}, false
 	}
-	from := at.published
-	if from == "" {
+	next := checkpoint{since: at.since, published: at.published}
+	if at.published != "" {
+		next.since = c.ago(at.published, overlap)
+	}
+	if next.since == "" {
 		return page{}, false
 	}
-	next := checkpoint{since: c.ago(from, overlap), published: at.published}
 	return page{
 		result: result{outcome: abi.Succeeded, warnings: []string{"Okta no longer takes the stored cursor (" + e.says() +
 			"): going on from " + next.since + ", which repeats events of the same key"}},
-		checkpoint: next.json(),
+		checkpoint: next.json(), watermark: at.published,
 	}, true
 }

@@ -109,6 +109,7 @@ const configSchema = `{"$schema":"https://json-schema.org/draft/2020-12/schema",
 	`"token_secret_ref":{"type":"string","pattern":"^(env|file):.+","description":"where the API token is: env:NAME or file:PATH"},` +
 	`"default_page_size":{"type":"integer","minimum":1,"maximum":1000,"description":"records a request where the input does not say; default what the endpoint allows"},` +
 	`"initial_lookback_seconds":{"type":"integer","minimum":0,"maximum":7776000,"default":86400},` +
+	`"rate_limit_share":{"type":"number","exclusiveMinimum":0,"maximum":1,"default":0.9,"description":"part of each of Okta's rate limits that this connection uses at most"},` +
 	`"max_writes_per_minute":{"type":"integer","minimum":1,"maximum":100000},` +
 	`"max_destructive_per_hour":{"type":"integer","minimum":1,"maximum":100000},` +
 	`"approve":{"type":"array","uniqueItems":true,"items":{"enum":["write","destructive","privileged"]},"description":"classes whose writes are approved one by one"},` +
@@ -135,10 +136,7 @@ func (op *operation) manifest() string {
 	var w jsonval.Writer
 	w.Str("name", op.name).Str("summary", op.summary).Str("class", string(op.class))
 	if len(op.rules) > 0 {
-		w.Raw("class_rules", array(op.rules, func(r abi.ClassRule) string {
-			var w jsonval.Writer
-			return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
-		}))
+		w.Raw("class_rules", array(op.rules, classRule))
 	}
 	w.Raw("surfaces", array(op.surfaces, func(s abi.Surface) string { return jsonval.Quote(string(s)) }))
 	w.Str("idempotency", string(op.idempotency)).Raw("input_schema", op.schema()).RawIf("example", op.example)
@@ -158,9 +156,29 @@ func (op *operation) manifest() string {
 		if len(e.Scopes) > 0 {
 			w.Strs("scopes", e.Scopes)
 		}
+		if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
+			w.Raw("class_rules", array(e.ClassRules, classRule))
+		}
 		return w.String()
 	}))
 	return w.String()
+}
+
+func classRule(r abi.ClassRule) string {
+	var w jsonval.Writer
+	return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
+}
+
+// of is an endpoint with the class of its requests, for an operation whose class depends on its input.
+func of(class abi.Class, e abi.Endpoint) abi.Endpoint {
+	e.Class = class
+	return e
+}
+
+// byBody is an endpoint whose requests are of another class where their body has what a rule says.
+func byBody(class abi.Class, e abi.Endpoint, rules ...abi.ClassRule) abi.Endpoint {
+	e.Class, e.ClassRules = class, rules
+	return e
 }
 
 // schema is the JSON Schema of the operation's input.

@@ -107,6 +107,6 @@ func boolInput(name, description string) input {
 var (
 	sendEmailInput = boolInput("send_email", "has Okta tell people by e-mail")
 	sortByInput    = textInput("sort_by", "255", "attribute to sort by, such as profile.lastName")
-	sortRequire    = `"dependentRequired":{"sort_order":["sort_by"]}`
+	sortRequire    = `"description":"sort_order goes with sort_by","dependentRequired":{"sort_order":["sort_by"]}`
 	sortOrderInput = input{"sort_order", false, `{"enum":["asc","desc"],"default":"asc","description":"with sort_by"}`}
 )

@@ -70,7 +70,7 @@ var zoneOperations = []operation{
 			{"add_proxies", false, addresses("trusted proxies to add")},
 			{"remove_proxies", false, addresses("trusted proxies to take out")},
 		},
-		require:   `"minProperties":2`,
+		require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","minProperties":2`,
 		example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
 		key:       "id",
 		endpoints: []abi.Endpoint{getZone, putZone},

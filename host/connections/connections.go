@@ -13,6 +13,7 @@
 //	      call_seconds: 300                        # wall time, waiting for rate limits included
 //	      requests: 2000
 //	      body_bytes: 67108864                     # of one answer, decoded
+//	      held_bytes: 536870912                    # of memory behind all answers
 //	      result_bytes: 268435456                  # of all records
 //	      records: 100000
 //	      memory_bytes: 67108864                   # of the module

@@ -33,6 +33,7 @@ var fields = []field{
 	{"token_secret_ref", "where the API token is: env:OKTA_API_TOKEN or file:PATH", readReference},
 	{"default_page_size", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 1000, &c.DefaultPageSize) }},
 	{"initial_lookback_seconds", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 90*86_400, &c.InitialLookbackSeconds) }},
+	{"rate_limit_share", "", readShare},
 	{"grants", "", func(c *host.Config, n ast.Node) error { return readClasses(n, &c.Grants) }},
 	{"approve", "", readApprove},
 	{"max_writes_per_minute", "", func(c *host.Config, n ast.Node) error { return between(n, 1, 100_000, &c.MaxWritesPerMinute) }},
@@ -50,6 +51,7 @@ var limits = []struct {
 	{"call_seconds", 1, 86_400, func(l *host.Limits, n int) { l.CallTimeout = time.Duration(n) * time.Second }},
 	{"requests", 1, 1_000_000, func(l *host.Limits, n int) { l.Requests = n }},
 	{"body_bytes", 1 << 10, 1 << 30, func(l *host.Limits, n int) { l.BodyBytes = int64(n) }},
+	{"held_bytes", 1 << 10, 1 << 40, func(l *host.Limits, n int) { l.HeldBytes = int64(n) }},
 	{"result_bytes", 1 << 10, 1 << 40, func(l *host.Limits, n int) { l.ResultBytes = int64(n) }},
 	{"records", 1, 100_000_000, func(l *host.Limits, n int) { l.Records = n }},
 	{"memory_bytes", 4 << 20, 1 << 30, func(l *host.Limits, n int) { l.MemoryBytes = int64(n) }},
@@ -351,6 +353,23 @@ func between(n ast.Node, least, most int, dst *int) error {
 		return fmt.Errorf("want a whole number from %d to %d", least, most)
 	}
 	*dst = v
+	return nil
+}
+
+// readShare reads a part of a whole.
+func readShare(c *host.Config, n ast.Node) error {
+	var err error
+	switch n := n.(type) {
+	case *ast.FloatNode:
+		c.RateLimitShare = n.Value
+	case *ast.IntegerNode:
+		c.RateLimitShare, err = strconv.ParseFloat(fmt.Sprint(n.Value), 64)
+	default:
+		return fmt.Errorf("want a number over 0 and at most 1, found %s", kindOf(n))
+	}
+	if err != nil || !(c.RateLimitShare > 0 && c.RateLimitShare <= 1) {
+		return errors.New("want a number over 0 and at most 1, such as 0.9")
+	}
 	return nil
 }
 

@@ -29,11 +29,12 @@ import (
 type Config struct {
 	BaseURL        *url.URL // from ParseBaseURL
 	Headers        abi.RateLimitHeaders
-	RateLimitShare float64        // part of each rate limit that may be used, 0 < share ≤ 1; default 0.9, since others use the org too
-	Timeout        time.Duration  // of one attempt, from dialling to the last byte in; default 60 s, since Okta answers 500 after 30
-	MaxBody        int64          // bytes of a decoded body; default 64 MiB
-	MaxAttempts    int            // for a GET, and for a write that was not sent; default 4
-	RootCAs        *x509.CertPool // default the system's
+	RateLimitShare float64                              // part of each rate limit that may be used, 0 < share ≤ 1; default 0.9, since others use the org too
+	Limiter        func(pacing.Options) *pacing.Limiter // makes the pacer; default pacing.New, which shares with nobody
+	Timeout        time.Duration                        // of one attempt, from dialling to the last byte in; default 60 s, since Okta answers 500 after 30
+	MaxBody        int64                                // bytes of a decoded body; default 64 MiB
+	MaxAttempts    int                                  // for a GET, and for a write that was not sent; default 4
+	RootCAs        *x509.CertPool                       // default the system's
 	// Dial connects to an address that was judged before; it must not keep the context. Default a net.Dialer.
 	Dial                func(ctx context.Context, network, address string) (net.Conn, error)
 	Lookup              func(ctx context.Context, host string) ([]net.IPAddr, error) // default the system's resolver
@@ -114,7 +115,7 @@ func New(c Config) (*Client, error) {
 	}
 	c.setDefaults()
 	client := &Client{config: c}
-	client.limiter = pacing.New(pacing.Options{Headers: c.Headers, Share: c.RateLimitShare, Clock: c.Clock, Rand: c.Rand})
+	client.limiter = c.Limiter(pacing.Options{Headers: c.Headers, Share: c.RateLimitShare, Clock: c.Clock, Rand: c.Rand})
 	client.transport = &http.Transport{
 		Proxy:                  nil, // the environment does not decide where requests go
 		DialContext:            dialer(c),
@@ -134,6 +135,9 @@ func New(c Config) (*Client, error) {
 func (c *Config) setDefaults() {
 	if c.RateLimitShare == 0 {
 		c.RateLimitShare = 0.9
+	}
+	if c.Limiter == nil {
+		c.Limiter = pacing.New
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 60 * time.Second

@@ -38,13 +38,18 @@ const (
 	Concurrency
 	// Redirect answers 302 to Fault.Location.
 	Redirect
+	// CursorExpired answers 400 E0000001 to a request with a cursor (after), before anything happens. Others pass.
+	CursorExpired
+	// RepeatPage answers a poll of the log with the page before the one that is asked for, which comes again behind it.
+	RepeatPage
 )
 
 // faultNames are the kinds as ParseFault spells them.
 var faultNames = [...]string{
 	Latency: "latency", Status: "status", StatusAfter: "status-after", ResetBefore: "reset-before",
 	ResetAfter: "reset-after", Truncate: "truncate", NotJSON: "not-json", RateLimited: "rate-limited",
-	Concurrency: "concurrency", Redirect: "redirect",
+	Concurrency: "concurrency", Redirect: "redirect", CursorExpired: "cursor-expired",
+	RepeatPage: "repeat-page",
 }
 
 // String is the kind as ParseFault spells it.
@@ -129,6 +134,9 @@ func (f *Fault) fits(r *http.Request, pattern string) bool {
 	if f.Method != "" && f.Method != "*" && f.Method != r.Method {
 		return false
 	}
+	if (f.Kind == CursorExpired || f.Kind == RepeatPage) && !r.URL.Query().Has("after") {
+		return false
+	}
 	if f.Path == "" {
 		return true
 	}
@@ -154,7 +162,7 @@ func (f *Fault) sleep(ctx context.Context) {
 // before tells whether the fault strikes before the request is handled.
 func (f *Fault) before() bool {
 	switch f.Kind {
-	case Status, ResetBefore, NotJSON, RateLimited, Concurrency, Redirect:
+	case Status, ResetBefore, NotJSON, RateLimited, Concurrency, Redirect, CursorExpired:
 		return true
 	}
 	return false
@@ -173,6 +181,8 @@ func (o *Org) failure(w http.ResponseWriter, c *call, e *endpoint, f Fault) answ
 		}
 	case Redirect:
 		return answer{status: http.StatusFound, header: http.Header{"Location": {cmp.Or(f.Location, "https://redirected.example.com/")}}, foreign: true}
+	case CursorExpired:
+		return o.refusal(invalidCursor())
 	case RateLimited, Concurrency:
 		bucket := "/"
 		if e != nil {

@@ -199,6 +199,8 @@ func TestParseFault(t *testing.T) {
 		"truncate:/api/v1/":                                          {Kind: oktatest.Truncate, Path: "/api/v1/"},
 		"not-json":                                                   {Kind: oktatest.NotJSON},
 		"rate-limited:DELETE:reset=30s":                              {Kind: oktatest.RateLimited, Method: "DELETE", Reset: 30 * time.Second},
+		"cursor-expired:/api/v1/logs:times=1":                        {Kind: oktatest.CursorExpired, Path: "/api/v1/logs", Times: 1},
+		"repeat-page:GET /api/v1/logs:probability=0.5":               {Kind: oktatest.RepeatPage, Method: "GET", Path: "/api/v1/logs", Probability: 0.5},
 		"redirect::times=1,location=https://e.example/?a=b,c:d":      {Kind: oktatest.Redirect, Times: 1, Location: "https://e.example/?a=b,c:d"},
 		"concurrency:* /api/v1/users/{id}/lifecycle/suspend:times=3": {Kind: oktatest.Concurrency, Path: "/api/v1/users/{id}/lifecycle/suspend", Times: 3},
 	} {
@@ -232,4 +234,19 @@ func FuzzParseFault(f *testing.F) {
 			t.Errorf("%q is written as %q, which reads as %+v, %v", text, fault, again, err)
 		}
 	})
+}
+
+func TestFaultsOfCursors(t *testing.T) {
+	h := newHarness(t, oktatest.Config{Events: 30})
+	h.org.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1, Skip: 1})
+	first := h.get("/api/v1/logs?limit=10")
+	second := h.get(first.next())
+	h.want(h.get(second.next()), 400, "E0000001")
+	h.want(h.get("/api/v1/logs?limit=10"), 200, "")
+	third := h.get(second.next())
+
+	h.org.Inject(oktatest.Fault{Kind: oktatest.RepeatPage, Times: 1})
+	again := h.get(second.next())
+	same(t, "the page before", again.strings("#.uuid"), second.strings("#.uuid"))
+	same(t, "the page behind it", h.get(again.next()).strings("#.uuid"), third.strings("#.uuid"))
 }

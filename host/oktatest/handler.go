@@ -29,6 +29,7 @@ type call struct {
 	origin string    // of the links in the answer
 	body   []byte
 	effect bool // whether state was changed
+	repeat bool // whether the page before is to be answered
 }
 
 // answer is what a handler wants sent. The zero status is 200.
@@ -104,6 +105,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Okta-Request-Id", c.id)
 
 	f := o.faults.pick(r, entry.Pattern)
+	c.repeat = f.Kind == RepeatPage
 	f.sleep(r.Context())
 	var a answer
 	if f.before() {

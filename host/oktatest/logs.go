@@ -82,6 +82,9 @@ func (o *Org) pollEvents(c *call, view *logView, q *logQuery, buf []byte) ([]byt
 		if next.position > view.count {
 			return nil, nil, invalidCursor()
 		}
+		if c.repeat {
+			next.position = max(next.position-q.limit, 0)
+		}
 	}
 	places := func(yield func(place) bool) {
 		for i := next.position; i < view.count; i++ {

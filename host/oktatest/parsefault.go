@@ -13,8 +13,8 @@ import (
 //
 //	KIND[:TARGET[:OPTION=VALUE[,OPTION=VALUE…]]]
 //
-// KIND is latency, status, status-after, reset-before, reset-after, truncate, not-json, rate-limited, concurrency or
-// redirect. TARGET is a method, a path, or both with a space between ("POST /api/v1/users"); empty or "*" is every
+// KIND is latency, status, status-after, reset-before, reset-after, truncate, not-json, rate-limited, concurrency,
+// redirect, cursor-expired or repeat-page. TARGET is a method, a path, or both with a space between ("POST /api/v1/users"); empty or "*" is every
 // request, and a path that ends in a slash stands for all below it. The options are the fields of [Fault]: times, skip,
 // probability, status, latency (as in 200ms), reset (as in 30s) and location, which must come last since it may hold
 // anything.

@@ -14,15 +14,54 @@ import (
 // Limiter paces the requests of one connection. It is safe for concurrent use.
 type Limiter struct {
 	opts Options
+	*view
+	own map[string]*use // by bucket; guarded by the view's mu
+}
 
+// view is what is known of the rate limits of one token. Several connections may share it.
+type view struct {
+	org *org
+
+	mu      sync.Mutex
+	buckets map[string]*bucket
+}
+
+// org is what is known of the org as a whole, whatever the token.
+type org struct {
 	mu        sync.Mutex
-	buckets   map[string]*bucket
-	holdUntil time.Time // a brief stop of all buckets, since there were too many requests at once
+	holdUntil time.Time // a brief stop of everything, since there were too many requests at once
+}
+
+func (o *org) held() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.holdUntil
+}
+
+func (o *org) hold(until time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.holdUntil = later(o.holdUntil, until)
+}
+
+// use is what one connection took out of a bucket.
+type use struct {
+	window   int // that taken is of
+	taken    int
+	inFlight int
+}
+
+func (u *use) roll(window int) {
+	if u.window != window {
+		u.window, u.taken = window, u.inFlight // which window those on their way count in cannot be told
+	}
 }
 
 // bucket is what is known of one rate limit.
 type bucket struct {
 	known     bool
+	window    int // counts the windows that were seen
+	waiting   int // callers that wait for the next window
 	limit     int
 	remaining int       // as last told, less what was taken since
 	inFlight  int       // taken and not answered yet
@@ -34,7 +73,11 @@ type bucket struct {
 }
 
 // New makes a Limiter that knows nothing yet: the first request of each bucket goes at once.
-func New(o Options) *Limiter {
+func New(o Options) *Limiter { return newLimiter(o, newView(&org{})) }
+
+func newView(o *org) *view { return &view{org: o, buckets: map[string]*bucket{}} }
+
+func newLimiter(o Options, v *view) *Limiter {
 	if !(o.Share > 0 && o.Share <= 1) {
 		o.Share = 1
 	}
@@ -44,7 +87,7 @@ func New(o Options) *Limiter {
 	if o.Rand == nil {
 		o.Rand = rand.Float64
 	}
-	return &Limiter{opts: o, buckets: map[string]*bucket{}}
+	return &Limiter{opts: o, view: v, own: map[string]*use{}}
 }
 
 // Acquire waits until the bucket has room for one request, and takes it: follow it by one Observe or one Cancel. It
@@ -62,40 +105,58 @@ func (l *Limiter) Acquire(ctx context.Context, name string) (waited time.Duratio
 		if deadline, ok := ctx.Deadline(); ok && l.opts.Clock.Now().Add(d).After(deadline) {
 			return waited, TooLong{name, d}
 		}
-		if err := l.opts.Clock.Sleep(ctx, d); err != nil {
+		l.wait(name, 1)
+		err := l.opts.Clock.Sleep(ctx, d)
+		l.wait(name, -1)
+		if err != nil {
 			return waited, err
 		}
 		waited += d
 	}
 }
 
+func (l *Limiter) wait(name string, change int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bucket(name).waiting += change
+}
+
 // Cancel ends a request that got no answer. One that was not sent is put back.
 func (l *Limiter) Cancel(name string, sent bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := l.bucket(name)
-	b.inFlight = max(b.inFlight-1, 0)
+	b, u := l.bucket(name), l.use(name)
+	b.answered(u)
 	if !sent && b.known {
 		b.remaining = min(b.remaining+1, b.limit)
+		u.taken = max(u.taken-1, 0)
 	}
+}
+
+// answered takes a request off those on their way.
+func (b *bucket) answered(u *use) {
+	b.inFlight, u.inFlight = max(b.inFlight-1, 0), max(u.inFlight-1, 0)
 }
 
 // take takes one request out of the bucket, or says how long to wait first.
 func (l *Limiter) take(name string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, now := l.bucket(name), l.opts.Clock.Now()
-	if until := later(b.holdUntil, l.holdUntil); until.After(now) {
-		return until.Sub(now) + l.spread()
+	b, u, now := l.bucket(name), l.use(name), l.opts.Clock.Now()
+	if until := later(b.holdUntil, l.org.held()); until.After(now) {
+		return until.Sub(now) + l.spread(b)
 	}
 	b.roll(now)
+	u.roll(b.window)
 	if b.known {
-		if b.remaining <= l.reserve(b) {
-			return b.resets.Sub(now) + l.spread()
+		if b.remaining <= l.reserve(b) || u.taken >= l.share(b) {
+			return b.resets.Sub(now) + l.spread(b)
 		}
 		b.remaining--
 	}
 	b.inFlight++
+	u.inFlight++
+	u.taken++
 	return 0
 }
 
@@ -103,21 +164,43 @@ func (l *Limiter) take(name string) time.Duration {
 func (b *bucket) roll(now time.Time) {
 	if b.known && !now.Before(b.resets) {
 		b.remaining, b.resets, b.assumed = b.limit, now.Add(window), true
+		b.window++
 	}
 }
 
-// reserve is how many requests of a window are left to others.
+// lastTenth is the part of a window that is left to others whatever they took before, where the share allows it.
+const lastTenth = 0.1
+
+// reserve is how many requests of a window are not taken, since others may want them late in it.
 func (l *Limiter) reserve(b *bucket) int {
-	return b.limit - max(1, int(math.Round(float64(b.limit)*l.opts.Share)))
+	return min(int(math.Round(float64(b.limit)*min(1-l.opts.Share, lastTenth))), b.limit-1)
 }
 
-func (l *Limiter) spread() time.Duration { return time.Duration(l.opts.Rand() * float64(jitter)) }
+// share is how many requests of a window this connection takes at most. It counts its own, so that connections in other
+// processes, each with its share, come to the sum of the shares.
+func (l *Limiter) share(b *bucket) int {
+	return max(1, int(float64(b.limit)*l.opts.Share+1e-9)) // 0.29 × 100 is 28.999…
+}
+
+// spread keeps those that wait for the same moment from all going at it: the more there are, the longer it is.
+func (l *Limiter) spread(b *bucket) time.Duration {
+	return time.Duration(l.opts.Rand() * float64(max(jitter, time.Duration(b.waiting)*apart)))
+}
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
+}
+
+func (l *Limiter) use(name string) *use {
+	u := l.own[name]
+	if u == nil {
+		u = &use{}
+		l.own[name] = u
+	}
+	return u
 }
 
 func (l *Limiter) bucket(name string) *bucket {
@@ -136,7 +219,7 @@ func (l *Limiter) Observe(name string, status int, h http.Header) (pause time.Du
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, now := l.bucket(name), l.opts.Clock.Now()
-	b.inFlight = max(b.inFlight-1, 0)
+	b.answered(l.use(name))
 	b.roll(now)
 	if t.sound() {
 		b.learn(t, now)
@@ -152,9 +235,12 @@ func (l *Limiter) Observe(name string, status int, h http.Header) (pause time.Du
 // that any of them told holds; what was taken since the window began is off already.
 func (b *bucket) learn(t told, now time.Time) {
 	switch {
-	case !b.known, !b.assumed && t.reset > b.reset:
+	case !b.known:
 		// Of the others on their way it cannot be told whether they are counted.
 		b.remaining = t.remaining - b.inFlight
+	case !b.assumed && t.reset > b.reset:
+		b.remaining = t.remaining - b.inFlight
+		b.window++
 	case b.assumed && t.reset != b.reset:
 		b.remaining = min(b.remaining+t.limit-b.limit, t.remaining)
 	case !b.assumed && t.reset == b.reset:
@@ -172,7 +258,7 @@ func (l *Limiter) refused(b *bucket, t told, now time.Time, h http.Header) (paus
 	case t.hasLimit && t.limit == 0:
 		// Okta's sign for too many requests at once, in all of the org: no capacity of this bucket.
 		pause = 500*time.Millisecond + time.Duration(l.opts.Rand()*float64(1500*time.Millisecond))
-		l.holdUntil = later(l.holdUntil, now.Add(pause))
+		l.org.hold(now.Add(pause))
 		return pause
 	case t.hasLeft && t.left >= 0 && !(t.hasRemaining && t.remaining > 0):
 		pause = min(t.left+time.Second, maxWindow)
@@ -181,7 +267,7 @@ func (l *Limiter) refused(b *bucket, t told, now time.Time, h http.Header) (paus
 			b.resets = now.Add(pause)
 		}
 		b.holdUntil = later(b.holdUntil, now.Add(pause))
-		return pause + l.spread()
+		return pause + l.spread(b)
 	}
 	// A limit other than the bucket's (Okta has some by recipient), or no word of one.
 	advice, ok := retryAfter(h)
@@ -193,7 +279,7 @@ func (l *Limiter) refused(b *bucket, t told, now time.Time, h http.Header) (paus
 	if !t.sound() {
 		b.holdUntil = later(b.holdUntil, now.Add(pause))
 	}
-	return pause + l.spread()
+	return pause + l.spread(b)
 }
 
 // State is what is known of one bucket.

@@ -18,8 +18,12 @@ const (
 	window    = time.Minute      // how long a window lasts of which no answer has told yet
 )
 
-// jitter spreads the requests that wait for the same moment.
-const jitter = 250 * time.Millisecond
+// jitter spreads the requests that wait for the same moment, and apart is what they have on average between them when
+// there are many.
+const (
+	jitter = 250 * time.Millisecond
+	apart  = 25 * time.Millisecond
+)
 
 // Clock measures and passes time. Tests inject one.
 type Clock interface {
@@ -49,7 +53,7 @@ func (System) Sleep(ctx context.Context, d time.Duration) error {
 // Options configure a Limiter.
 type Options struct {
 	Headers abi.RateLimitHeaders
-	Share   float64        // part of each bucket that may be used, 0 < Share ≤ 1; default 1. One request a window is always left.
+	Share   float64        // part of each bucket that may be used, 0 < Share ≤ 1; default 1. One request a window always may.
 	Clock   Clock          // default System
 	Rand    func() float64 // in [0,1), for jitter; safe for concurrent use; default math/rand/v2
 }

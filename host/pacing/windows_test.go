@@ -218,9 +218,13 @@ func TestAdvice(t *testing.T) {
 func TestOneRequestAWindowIsAlwaysLeft(t *testing.T) {
 	l, _ := limiter(0.1)
 	take(t, l)
-	l.Observe("b", 200, answer(2, 2, 40))
-	if w := take(t, l); w != 0 {
-		t.Errorf("waited %s", w)
+	l.Observe("b", 200, answer(2, 1, 40))
+	if w := take(t, l); w < 40*time.Second || w > 41*time.Second {
+		t.Errorf("the second of a window waited %s", w)
+	}
+	l.Observe("b", 200, http.Header{})
+	if w := take(t, l); w < 60*time.Second || w > 61*time.Second {
+		t.Errorf("the second of the next window waited %s", w)
 	}
 }
 

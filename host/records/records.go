@@ -28,7 +28,15 @@ type Span struct{ Start, End int }
 // Split finds the records in body: the elements of the array at path, or the one object there. path is object keys
 // joined by dots; empty is the body itself. null is no records. Spans are appended to spans, which may be nil.
 func Split(body []byte, path string, spans []Span) ([]Span, error) {
-	s := splitter{body: body, spans: spans}
+	spans, _, err := SplitKeys(body, path, "", spans)
+	return spans, err
+}
+
+// SplitKeys is Split, and finds on its way the value of one member of each record: keys[i] is the place of that of
+// spans[i], the zero Span where the record has no such member, or writes its name with escapes. Of several the first
+// counts. An empty key finds none, and keys is nil.
+func SplitKeys(body []byte, path, key string, spans []Span) (_, keys []Span, err error) {
+	s := splitter{body: body, spans: spans, key: key}
 	if path != "" {
 		s.path = strings.Split(path, ".")
 	}
@@ -36,29 +44,43 @@ func Split(body []byte, path string, spans []Span) ([]Span, error) {
 	end := s.value(i, 0, 0)
 	if end < 0 {
 		if s.deep {
-			return spans, ErrDepth
+			return spans, nil, ErrDepth
 		}
-		return spans, ErrSyntax
+		return spans, nil, ErrSyntax
 	}
 	if skipSpace(body, end) != len(body) {
-		return spans, ErrSyntax
+		return spans, nil, ErrSyntax
 	}
 	if !s.found {
-		return spans, ErrPath
+		return spans, nil, ErrPath
 	}
-	return s.spans, nil
+	return s.spans, s.keys, nil
 }
 
 type splitter struct {
 	body  []byte
 	path  []string
+	key   string
 	spans []Span
+	keys  []Span // of the values of key; nil without one
 	found bool
 	deep  bool
 }
 
-// onPath counts how many keys of the path lead to the value: off is a value beside the path.
-const off = -1
+// onPath counts how many keys of the path lead to the value: off is a value beside the path, record one of the array
+// there.
+const (
+	off    = -1
+	record = -2
+)
+
+// add takes a record and the value of its key.
+func (s *splitter) add(span, key Span) {
+	s.spans = append(s.spans, span)
+	if s.key != "" {
+		s.keys = append(s.keys, key)
+	}
+}
 
 // value checks the value at i and returns the index behind it, or -1.
 func (s *splitter) value(i, depth, onPath int) int {
@@ -72,9 +94,10 @@ func (s *splitter) value(i, depth, onPath int) int {
 		return stringEnd(b, i)
 	case c == '{':
 		start := i
-		if i = s.object(i, depth, onPath); i >= 0 && target {
+		i, key := s.object(i, depth, onPath)
+		if i >= 0 && (target || onPath == record) {
 			s.found = true
-			s.spans = append(s.spans, Span{start, i})
+			s.add(Span{start, i}, key)
 		}
 		return i
 	case c == '[':
@@ -97,45 +120,51 @@ func (s *splitter) value(i, depth, onPath int) int {
 	return -1
 }
 
-func (s *splitter) object(i, depth, onPath int) int {
+func (s *splitter) object(i, depth, onPath int) (end int, key Span) {
 	if depth == MaxDepth {
 		s.deep = true
-		return -1
+		return -1, key
 	}
 	b := s.body
 	i = skipSpace(b, i+1)
 	if i < len(b) && b[i] == '}' {
-		return i + 1
+		return i + 1, key
 	}
+	keyed := s.key != "" && (onPath == record || onPath == len(s.path))
 	for {
 		if i >= len(b) || b[i] != '"' {
-			return -1
+			return -1, key
 		}
-		keyStart := i
+		nameStart := i
 		if i = stringEnd(b, i); i < 0 {
-			return -1
+			return -1, key
 		}
+		nameEnd := i
 		next := off
-		if onPath >= 0 && onPath < len(s.path) && string(b[keyStart+1:i-1]) == s.path[onPath] {
+		if onPath >= 0 && onPath < len(s.path) && string(b[nameStart+1:nameEnd-1]) == s.path[onPath] {
 			if s.found {
-				return -1 // the same key twice: which of them is meant cannot be told
+				return -1, key // the same key twice: which of them is meant cannot be told
 			}
 			next = onPath + 1
 		}
 		if i = skipSpace(b, i); i >= len(b) || b[i] != ':' {
-			return -1
+			return -1, key
 		}
-		if i = s.value(skipSpace(b, i+1), depth+1, next); i < 0 {
-			return -1
+		start := skipSpace(b, i+1)
+		if i = s.value(start, depth+1, next); i < 0 {
+			return -1, key
+		}
+		if keyed && key.End == 0 && string(b[nameStart+1:nameEnd-1]) == s.key {
+			key = Span{start, i}
 		}
 		if i = skipSpace(b, i); i >= len(b) {
-			return -1
+			return -1, key
 		}
 		if b[i] == '}' {
-			return i + 1
+			return i + 1, key
 		}
 		if b[i] != ',' {
-			return -1
+			return -1, key
 		}
 		i = skipSpace(b, i+1)
 	}
@@ -151,13 +180,17 @@ func (s *splitter) array(i, depth int, target bool) int {
 	if i < len(b) && b[i] == ']' {
 		return i + 1
 	}
+	element := off
+	if target {
+		element = record
+	}
 	for {
 		start := i
-		if i = s.value(i, depth+1, off); i < 0 {
+		if i = s.value(i, depth+1, element); i < 0 {
 			return -1
 		}
-		if target {
-			s.spans = append(s.spans, Span{start, i})
+		if target && b[start] != '{' { // an object was taken with its key
+			s.add(Span{start, i}, Span{})
 		}
 		if i = skipSpace(b, i); i >= len(b) {
 			return -1

@@ -53,6 +53,29 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestKeysAreFoundOnTheWay(t *testing.T) {
+	for body, want := range map[string][]string{
+		`[{"uuid":"1","x":{"uuid":"no"}},{"x":{"uuid":"no"},"uuid":2},{"x":["uuid"]},7,[{"uuid":"no"}]]`: {`"1"`, `2`, "", "", ""},
+		`[{"uuid":"first","uuid":"second"}]`:     {`"first"`},
+		`{"uuid":"of the only one"}`:             {`"of the only one"`},
+		`[{"x":"\"uuid\":\"no\"","uuid" : "y"}]`: {`"y"`},
+	} {
+		_, keys, err := records.SplitKeys([]byte(body), "", "uuid", nil)
+		if err != nil || len(keys) != len(want) {
+			t.Fatalf("%s: %v, %v", body, keys, err)
+		}
+		for i, k := range keys {
+			if got := body[k.Start:k.End]; got != want[i] {
+				t.Errorf("%s: key %d is %q, want %q", body, i, got, want[i])
+			}
+		}
+	}
+	_, keys, err := records.SplitKeys([]byte(`{"uuid":"no","roles":[{"uuid":"1"}]}`), "roles", "uuid", nil)
+	if err != nil || len(keys) != 1 || keys[0] != (records.Span{Start: 30, End: 33}) {
+		t.Errorf("behind a path: %v, %v", keys, err)
+	}
+}
+
 func TestLineKeepsTheValue(t *testing.T) {
 	record := []byte("{\n  \"a\": \"x\\ny\",\r\n \"b\": 1.0\n}")
 	before := string(record)
@@ -92,7 +115,20 @@ func FuzzSplit(f *testing.F) {
 		if len(spans) != len(want) {
 			t.Fatalf("Split(%q): %d records, want %d", body, len(spans), len(want))
 		}
+		again, keys, err := records.SplitKeys(body, "", "a", nil)
+		if err != nil || !reflect.DeepEqual(again, spans) || len(keys) != len(spans) {
+			t.Fatalf("SplitKeys(%q): %v, %d keys, %v", body, again, len(keys), err)
+		}
 		for i, s := range spans {
+			var object map[string]json.RawMessage
+			_ = json.Unmarshal(body[s.Start:s.End], &object)
+			if k := keys[i]; k != (records.Span{}) {
+				if got := gjson.GetBytes(body[s.Start:s.End], "a").Raw; got != string(body[k.Start:k.End]) {
+					t.Fatalf("key %d of %q: %q, gjson finds %q", i, body, body[k.Start:k.End], got)
+				}
+			} else if _, has := object["a"]; has && !bytes.Contains(body, []byte(`\u`)) {
+				t.Fatalf("key %d of %q is missing", i, body)
+			}
 			if !bytes.Equal(body[s.Start:s.End], want[i]) {
 				t.Fatalf("record %d of %q: %q, want %q", i, body, body[s.Start:s.End], want[i])
 			}

@@ -21,6 +21,9 @@ import (
 	"github.com/mach5/okta-connector/host/connections"
 )
 
+// Available reports whether DuckDB is in this build.
+const Available = true
+
 // DB is a DuckDB in this process that reads connections. It is safe for concurrent use; statements run one after
 // another. Close it before its connections.
 type DB struct {
@@ -30,7 +33,8 @@ type DB struct {
 	byName  map[string]*host.Connection
 	log     *slog.Logger
 
-	mu      sync.Mutex            // held while a statement runs
+	mu      sync.Mutex // held while a statement runs
+	closed  bool
 	running atomic.Pointer[query] // that statement, for the functions that DuckDB calls on its own threads
 }
 
@@ -277,11 +281,25 @@ func (db *DB) Complete(ctx context.Context, unfinished string) []Completion {
 	return all
 }
 
-// Close ends the database. What was written to its file is safe then.
+// Close ends the database. What was written to its file is safe then. It may be called more than once.
 func (db *DB) Close() error {
-	if db.conn != nil {
-		_ = db.conn.Close()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return nil
 	}
+	db.closed = true
+	if db.conn == nil {
+		return db.db.Close()
+	}
+	ctx := context.Background()
+	_, _ = db.conn.ExecContext(ctx, "ROLLBACK") // of what was begun and not committed; else an error
+	if _, err := db.conn.ExecContext(ctx, "SELECT 1"); err != nil {
+		// CALL enable_logging can have DuckDB write a log where it may not. Every statement fails from then on, and to
+		// disconnect ends the process, since DuckDB throws where C++ does not allow it. Memory is the smaller loss.
+		return fmt.Errorf("DuckDB cannot be closed: %w", err)
+	}
+	_ = db.conn.Close() // the database is what has something to lose
 	return db.db.Close()
 }
 

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/ingest"
+)
+
+// backfillFlags are the flags of backfill.
+type backfillFlags struct {
+	outFlags
+	operation    string
+	since, until string
+	filter, q    string
+	pageSize     int
+	checkpoint   string
+	metrics      string
+}
+
+func (a *app) backfillCommand() *cobra.Command {
+	flags := backfillFlags{}
+	cmd := &cobra.Command{
+		Use:   "backfill --since TIME --until TIME",
+		Short: "Read the records between two times, to the end",
+		Long: `Reads the records of a closed stretch of time, page by page, and ends. It goes on where it was interrupted when it is run
+again with the same checkpoint and times; once it is complete, it reads no more. Failures that pass are waited out.
+
+An org's log by the time of its events may lack those that were stored late: to follow a log for good, use source.
+
+` + outHelp,
+		Example: `  wasm-runner --demo backfill --since 2020-01-01 --until 2030-01-01
+  wasm-runner backfill --since 2026-01-01 --until 2026-02-01 --checkpoint january.json --out january.ndjson.zst
+  wasm-runner backfill --since 2026-01-01T08:00:00Z --until 2026-01-01T09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := nothing(cmd, args); err != nil {
+				return err
+			}
+			return flags.check(a.flags.demo)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&flags.since, "since", "", "`time` to begin at: 2026-01-02T03:04:05Z, or a day (UTC)")
+	f.StringVar(&flags.until, "until", "", "`time` to end before")
+	f.StringVar(&flags.filter, "filter", "", "the operation's filter `expression`")
+	f.StringVar(&flags.q, "q", "", "the operation's `keywords`")
+	f.IntVar(&flags.pageSize, "page-size", 1000, "records a request")
+	f.StringVar(&flags.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none (--demo may leave it out)")
+	flags.add(f)
+	f.StringVar(&flags.operation, "operation", "bounded_system_log_range", "the operation that reads `OP`'s range: its input has since and until")
+	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := a.connect(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		s.steady()
+		return a.backfill(cmd.Context(), s, &flags)
+	}
+	return cmd
+}
+
+func (f *backfillFlags) check(demo bool) error {
+	if f.since == "" || f.until == "" {
+		return usagef("backfill wants --since and --until: the stretch of time to read")
+	}
+	var times [2]time.Time
+	for i, flag := range []struct {
+		name string
+		text *string
+	}{{"since", &f.since}, {"until", &f.until}} {
+		t, err := time.Parse(time.RFC3339, *flag.text)
+		if day, e := time.Parse(time.DateOnly, *flag.text); err != nil && e == nil {
+			t, err = day, nil
+			*flag.text = day.Format(time.RFC3339)
+		}
+		if err != nil {
+			return usagef("--%s: want a time such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02", flag.name)
+		}
+		times[i] = t
+	}
+	switch {
+	case !times[0].Before(times[1]):
+		return usagef("--since (%s) must be before --until (%s)", f.since, f.until)
+	case f.checkpoint == "" && !demo:
+		return usagef("backfill wants --checkpoint FILE, to go on from when it is interrupted")
+	case f.pageSize < 1 || f.pageSize > 1000:
+		return usagef("--page-size: want 1 to 1000")
+	}
+	return f.outFlags.check()
+}
+
+// input is the operation's, without and with the size of a page: that may change when a backfill goes on.
+func (f *backfillFlags) input() (query, whole json.RawMessage) {
+	fields := map[string]any{"since": f.since, "until": f.until}
+	if f.filter != "" {
+		fields["filter"] = f.filter
+	}
+	if f.q != "" {
+		fields["q"] = f.q
+	}
+	query, _ = json.Marshal(fields) // texts always encode
+	fields["page_size"] = f.pageSize
+	whole, _ = json.Marshal(fields)
+	return query, whole
+}
+
+func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags) error {
+	op, err := s.module.Operation(flags.operation)
+	if err != nil {
+		return err
+	}
+	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error of Write, told like others
+	query, input := flags.input()
+	d := &ingest.Drain{Operation: op.Name, Persist: true}
+	d.Feed = ingest.Range(s.conn, op.Name, input, timeMember(op))
+	closeDrain, err := a.openDrain(ctx, s, s.conn, d, flags.checkpoint, query, &flags.outFlags)
+	defer closeDrain()
+	if err != nil {
+		return err
+	}
+	if ingest.RangeDone(d.At) {
+		a.say("%s is of a backfill that is complete: to read it again, name another checkpoint", flags.checkpoint)
+		return nil
+	}
+	bar := &span{}
+	bar.since, _ = time.Parse(time.RFC3339, flags.since) // checked before
+	bar.until, _ = time.Parse(time.RFC3339, flags.until)
+	bar.from = bar.since
+	if at := ingest.RangeTime(d.At); !at.IsZero() {
+		bar.from = at
+	}
+	return a.drain(ctx, []*ingest.Drain{d}, flags.metrics, a.startProgress(a.toTerminal(&flags.outFlags), bar, d))
+}
+
+// timeMember is the member of an operation's records that tells when they happened: of its first column of that type that
+// is no path.
+func timeMember(op *abi.Operation) string {
+	i := slices.IndexFunc(op.Columns, func(c abi.Column) bool { return c.Type == abi.TimestampTZ })
+	if i < 0 {
+		return ""
+	}
+	return op.Columns[i].Path
+}

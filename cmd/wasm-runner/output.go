@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+// outFlags say where the records of a source go.
+type outFlags struct {
+	out           string
+	format        string
+	authorization string
+	rotateSize    string
+	rotateEvery   time.Duration
+
+	rotateBytes int64
+}
+
+// perConnection stands for the connection's name in --out.
+const perConnection = "{connection}"
+
+// outFormats are the forms of an HTTP sink; auto is _bulk where the address ends in that.
+var outFormats = []string{"auto", "ndjson", "bulk", "bulk-create"}
+
+const outHelp = `--out appends to a file, which is synced with each page. What a crash left half-written at its end is cut off first. A
+path that ends in .zst is compressed, a zstd frame a page. --rotate-size and --rotate-every put a file aside as
+NAME.000001.ndjson and begin a new one. An http or https address gets POSTs of NDJSON, or of the _bulk API of OpenSearch
+and Elasticsearch, in which _id is the record's key, so that a repeat replaces the same document; a service that is away
+or busy is waited for.`
+
+func (o *outFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&o.out, "out", "-", "`file` to append records to, http(s) address to post them to, - for stdout; "+perConnection+" stands for the connection's name")
+	f.StringVar(&o.format, "out-format", "auto", "what an address gets: "+strings.Join(outFormats[1:], ", ")+" (default bulk where it ends in _bulk, else ndjson)")
+	f.StringVar(&o.authorization, "out-authorization", "", "Authorization of an address: a `scheme` and where its token is, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+	f.StringVar(&o.rotateSize, "rotate-size", "", "`size` from which on a file is put aside, such as 256MiB")
+	f.DurationVar(&o.rotateEvery, "rotate-every", 0, "time after which a file is put aside, such as 1h")
+}
+
+func (o *outFlags) address() bool {
+	return strings.HasPrefix(o.out, "https://") || strings.HasPrefix(o.out, "http://")
+}
+
+func (o *outFlags) stdout() bool { return o.out == "" || o.out == "-" }
+
+// apart reports whether each connection has an output of its own.
+func (o *outFlags) apart() bool { return !o.stdout() && strings.Contains(o.out, perConnection) }
+
+func (o *outFlags) check() (err error) {
+	if err := oneOf("out-format", o.format, outFormats); err != nil {
+		return err
+	}
+	if o.rotateBytes, err = parseSize(o.rotateSize); err != nil {
+		return usagef("--rotate-size: %w", err)
+	}
+	rotates := o.rotateBytes > 0 || o.rotateEvery > 0
+	switch {
+	case o.rotateEvery < 0:
+		return usagef("--rotate-every: %s is negative", o.rotateEvery)
+	case rotates && (o.stdout() || o.address()):
+		return usagef("--rotate-size and --rotate-every are for a file: name one with --out")
+	case o.authorization != "" && !authorization.MatchString(o.authorization):
+		return usagef("--out-authorization: want a scheme and a reference, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+	case !o.address() && (o.format != "auto" || o.authorization != ""):
+		return usagef("--out-format and --out-authorization are for an http or https address: name one with --out")
+	}
+	return nil
+}
+
+// authorization is a scheme and a reference. A token that was pasted in its place is none.
+var authorization = regexp.MustCompile(`^[A-Za-z]{1,16} (env|file):.+$`)
+
+// parseSize reads a number of bytes: 1048576, 1024KiB, 1MiB, 1GiB.
+func parseSize(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	number, unit := s, int64(1)
+	for suffix, n := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 1e3, "MB": 1e6, "GB": 1e9} {
+		if before, ok := strings.CutSuffix(s, suffix); ok {
+			number, unit = strings.TrimSpace(before), n
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt64/unit {
+		return 0, errors.New("want a number of bytes such as 1048576, 256MiB or 1GiB")
+	}
+	return n * unit, nil
+}
+
+// openOut opens the sink of one connection.
+func (a *app) openOut(ctx context.Context, o *outFlags, connection string, say func(string, ...any)) (sink.Sink, error) {
+	if o.stdout() {
+		return sink.NewStream("standard output", a.stdout), nil
+	}
+	out := strings.ReplaceAll(o.out, perConnection, connection)
+	if !o.address() {
+		f, err := sink.OpenFile(out, sink.FileOptions{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery})
+		if err != nil {
+			var path *fs.PathError
+			if errors.Is(err, sink.ErrForeign) || errors.As(err, &path) {
+				err = usagef("--out: %w", err)
+			}
+			return nil, err
+		}
+		if f.Cut() > 0 {
+			say("%s ended in half a record of %d bytes, left by a crash: cut off, it comes again", out, f.Cut())
+		}
+		return f, nil
+	}
+	h := sink.HTTPOptions{Form: sink.NDJSON, Waiting: func(why error, wait time.Duration) {
+		say("%s: trying again in %s", why, wait.Round(time.Millisecond))
+	}}
+	switch path, _, _ := strings.Cut(out, "?"); {
+	case o.format == "bulk", o.format == "auto" && strings.HasSuffix(path, "/_bulk"):
+		h.Form = sink.Bulk
+	case o.format == "bulk-create":
+		h.Form = sink.BulkCreate
+	}
+	if o.authorization != "" {
+		scheme, ref, _ := strings.Cut(o.authorization, " ")
+		v, err := (secrets.Default{LookupEnv: a.lookupEnv}).Resolve(ctx, ref)
+		if err != nil {
+			return nil, usagef("--out-authorization: %w", err)
+		}
+		h.Authorization = secrets.New(scheme + " " + v.Reveal())
+	}
+	s, err := sink.NewHTTP(out, h)
+	if err != nil {
+		return nil, usagef("--out: %w", err)
+	}
+	return s, nil
+}
+
+// toTerminal reports whether the records go to the terminal.
+func (a *app) toTerminal(o *outFlags) bool {
+	_, is := terminal(a.stdout)
+	return is && o.stdout() || o.out == os.DevNull
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAReaderThatGoesAway closes the pipe that a source writes to.
+func TestAReaderThatGoesAway(t *testing.T) {
+	r := newDemoRunner(t)
+	checkpoint := filepath.Join(t.TempDir(), "cp.json")
+	cmd := r.command("--demo", "source", "poll_system_log_page", "--checkpoint", checkpoint)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = read.Close()
+	var stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = write, &stderr
+	err = cmd.Run()
+	_ = write.Close()
+	want := "wasm-runner: standard output was closed by its reader: the page in hand is not checkpointed and comes again\n"
+	if cmd.ProcessState.ExitCode() != codeFailed || stderr.String() != want {
+		t.Errorf("exit code %d, %v, stderr %q", cmd.ProcessState.ExitCode(), err, stderr.String())
+	}
+	if _, err := os.Stat(checkpoint); !os.IsNotExist(err) {
+		t.Errorf("a checkpoint was saved: %v", err)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int64{"": 0, "1": 1, "1048576": 1 << 20, "256MiB": 256 << 20, "2 GiB": 2 << 30, "10KB": 10_000, "1KiB": 1024} {
+		if n, err := parseSize(text); n != want || err != nil {
+			t.Errorf("%q: %d, %v; want %d", text, n, err, want)
+		}
+	}
+	for _, text := range []string{"x", "-1", "0", "1.5MiB", "MiB", "1TiB", "9999999999GiB", "1mib"} {
+		if n, err := parseSize(text); err == nil {
+			t.Errorf("%q is %d", text, n)
+		}
+	}
+}
+
+func TestWhatIsNoOutputIsSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		flags outFlags
+		want  string
+	}{
+		"a size of stdout":         {outFlags{out: "-", format: "auto", rotateSize: "1MiB"}, "are for a file"},
+		"a size that is none":      {outFlags{out: "a", format: "auto", rotateSize: "big"}, "--rotate-size: want a number of bytes"},
+		"a format of a file":       {outFlags{out: "a", format: "bulk"}, "for an http or https address"},
+		"a format that is not":     {outFlags{out: "https://a", format: "csv"}, "no out-format"},
+		"a pasted authorization":   {outFlags{out: "https://a", format: "auto", authorization: "Bearer abcdef"}, "want a scheme and a reference"},
+		"an authorization of file": {outFlags{out: "a", format: "auto", authorization: "Bearer env:A"}, "for an http or https address"},
+	} {
+		err := c.flags.check()
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}

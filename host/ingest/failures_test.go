@@ -1,0 +1,272 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+// TestASlowSinkSlowsTheSourceDown: of a log without end, no more is read ahead than one page.
+func TestASlowSinkSlowsTheSourceDown(t *testing.T) {
+	m := load(t)
+	synctest.Test(t, func(t *testing.T) {
+		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited})
+		dial, stop := serve(o)
+		defer stop()
+		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		defer func() { _ = c.Close(context.Background()) }()
+		got := &memory{}
+		got.fail = func(page int) error {
+			time.Sleep(time.Hour)
+			if ahead := o.Count("GET /api/v1/logs") - page; ahead > 1 {
+				t.Errorf("%d pages were read ahead", ahead)
+			}
+			return nil
+		}
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{}, ""); err != nil {
+			t.Fatal(err)
+		}
+		got.wantAll(t, o, 1)
+	})
+}
+
+// TestASinkThatRefusesEndsTheRunAndNothingIsLost.
+func TestASinkThatRefusesEndsTheRunAndNothingIsLost(t *testing.T) {
+	m := load(t)
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
+	c := connectTo(t, m, o, host.Config{})
+	var refuses atomic.Bool
+	var mu sync.Mutex
+	taken := &memory{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(taken.lines) >= 200 && refuses.Load() {
+			http.Error(w, "the index is read-only", http.StatusForbidden)
+			return
+		}
+		b, _ := io.ReadAll(r.Body)
+		_ = taken.Write(r.Context(), body(b))
+	}))
+	defer server.Close()
+	s, err := sink.NewHTTP(server.URL, sink.HTTPOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "cp.json")
+	refuses.Store(true)
+	d, err := run(context.Background(), t, c, s, host.SourceOptions{Config: pageSize(100), Follow: true}, path)
+	if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "403 Forbidden: the index is read-only") {
+		t.Errorf("%v", err)
+	}
+	if st := d.Stats(); st.State != ingest.Failed || st.Err == nil || st.Records != 200 {
+		t.Errorf("%+v", st)
+	}
+	refuses.Store(false)
+	if _, err := run(context.Background(), t, c, s, host.SourceOptions{Config: pageSize(100)}, path); err != nil {
+		t.Fatal(err)
+	}
+	taken.wantAll(t, o, 1)
+}
+
+// body is a page of NDJSON.
+type body []byte
+
+func (b body) Len() int                       { return strings.Count(string(b), "\n") }
+func (b body) Records() iter.Seq[host.Record] { return func(func(host.Record) bool) {} }
+func (b body) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(b)
+	return int64(n), err
+}
+
+// TestWhatPassesIsWaitedOut: a sink that is away and an org that fails, one after the other, with --follow.
+func TestWhatPassesIsWaitedOut(t *testing.T) {
+	m := load(t)
+	synctest.Test(t, func(t *testing.T) {
+		o := oktatest.New(oktatest.Config{Users: 3, Events: 2000, RateLimits: unlimited})
+		o.Inject(oktatest.Fault{Kind: oktatest.Status, Skip: 3, Times: 20}) // more than one call waits out
+		dial, stop := serve(o)
+		defer stop()
+		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		defer func() { _ = c.Close(context.Background()) }()
+		ctx, cancel := context.WithCancel(context.Background())
+		got := &memory{}
+		got.fail = func(page int) error {
+			if page >= 8 && page < 12 {
+				return sink.ErrUnavailable
+			}
+			if len(got.lines) >= 1900 {
+				cancel()
+			}
+			return nil
+		}
+		d, err := run(ctx, t, c, got, host.SourceOptions{Config: pageSize(100), Follow: true}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.wantAll(t, o, 1)
+		if s := d.Stats(); s.Failures < 5 || s.State != ingest.Ended {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestACheckpointThatCannotBeSavedEndsTheRun: its folder goes away, and comes again empty, or was never to be written to.
+func TestACheckpointThatCannotBeSavedEndsTheRun(t *testing.T) {
+	m := load(t)
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
+	c := connectTo(t, m, o, host.Config{})
+	dir := filepath.Join(t.TempDir(), "state")
+	path := filepath.Join(dir, "cp.json")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got := &memory{fail: func(page int) error {
+		if page == 3 {
+			return os.RemoveAll(dir)
+		}
+		return nil
+	}}
+	_, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(100), Follow: true}, path)
+	if !errors.Is(err, checkpoint.ErrSave) || !strings.Contains(err.Error(), "make room or name another file; records since the last checkpoint come again") {
+		t.Errorf("%v", err)
+	}
+	if len(got.lines) != 300 {
+		t.Errorf("%d events went out, want no page behind the one whose checkpoint could not be saved", len(got.lines))
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, path := range map[string]string{"a file for a folder": filepath.Join(file, "cp.json"), "no folder": filepath.Join(dir, "cp.json")} {
+		if _, err := checkpoint.Open(path, checkpoint.Identity{}); !errors.Is(err, checkpoint.ErrPlace) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if os.Geteuid() == 0 {
+		return // may write anywhere; the script readonly.txtar has a disk that nobody can write to
+	}
+	if err := os.Mkdir(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := checkpoint.Open(path, checkpoint.Identity{}); !errors.Is(err, checkpoint.ErrPlace) || !strings.Contains(err.Error(), "can be written to") {
+		t.Errorf("a folder that is read-only: %v", err)
+	}
+}
+
+// TestAClockThatJumpsLosesNothing: the local clock is days off, another way each time that it is looked at.
+func TestAClockThatJumpsLosesNothing(t *testing.T) {
+	m := load(t)
+	for _, off := range []time.Duration{1000 * 24 * time.Hour, -1000 * 24 * time.Hour, 30 * 24 * time.Hour, -12 * time.Hour} {
+		o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
+		dial, stop := serve(o)
+		looks := 0
+		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial, Now: func() time.Time {
+			looks++
+			return time.Now().Add(off * time.Duration(1-looks%3))
+		}})
+		path := filepath.Join(t.TempDir(), "cp.json")
+		got := &memory{}
+		for range 3 {
+			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(500)}, path); err != nil {
+				t.Fatalf("%s off: %v", off, err)
+			}
+			o.AppendEvents(100)
+		}
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(500)}, path); err != nil {
+			t.Fatal(err)
+		}
+		got.wantAll(t, o, 1)
+		_ = c.Close(context.Background())
+		stop()
+	}
+}
+
+// TestAQuietSourceIsAskedLessAndLessOften, and one that has more at once.
+func TestAQuietSourceIsAskedLessAndLessOften(t *testing.T) {
+	m := load(t)
+	synctest.Test(t, func(t *testing.T) {
+		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
+		dial, stop := serve(o)
+		defer stop()
+		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		defer func() { _ = c.Close(context.Background()) }()
+		ctx, cancel := context.WithCancel(context.Background())
+		got := &memory{}
+		var d *ingest.Drain
+		began := time.Now()
+		done := make(chan error)
+		go func() {
+			var err error
+			d, err = run(ctx, t, c, got, host.SourceOptions{Follow: true, PollLimit: 40 * time.Second}, "")
+			done <- err
+		}()
+		asked := func() int { return o.Count("GET /api/v1/logs") }
+		time.Sleep(time.Second)
+		busy := asked()
+		time.Sleep(time.Hour - time.Second)
+		quiet := asked() - busy
+		o.AppendEvents(5000)
+		time.Sleep(41 * time.Second)
+		if again := asked() - busy - quiet; again < 6 || again > 10 {
+			t.Errorf("%d requests once there was more, want all pages within the time of one wait", again)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		got.wantAll(t, o, 1)
+		if busy != 6 || quiet < 90 || quiet > 105 {
+			t.Errorf("%d requests for 5,000 events, then %d in an hour without any: want 6, and one each 36 to 40 s", busy, quiet)
+		}
+		if s := d.Stats(); !s.CaughtUp || s.Lag > 41*time.Second || s.Watermark.Before(began) {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestLagIsMeasuredByTheServicesClock.
+func TestLagIsMeasuredByTheServicesClock(t *testing.T) {
+	m := load(t)
+	synctest.Test(t, func(t *testing.T) {
+		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited, Now: func() time.Time { return time.Now().Add(-5 * 365 * 24 * time.Hour) }})
+		dial, stop := serve(o)
+		defer stop()
+		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		defer func() { _ = c.Close(context.Background()) }()
+		var lags []time.Duration
+		d := &ingest.Drain{Operation: poll, Feed: ingest.Source(c, host.SourceOptions{Operation: poll})}
+		d.Sink = &memory{fail: func(int) error {
+			time.Sleep(time.Second)
+			lags = append(lags, d.Stats().Lag)
+			return nil
+		}}
+		if err := d.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		// The log reaches 20 hours back; a page is an hour of it.
+		if len(lags) < 20 || lags[0] != -1 || lags[1] < 18*time.Hour || lags[1] > 20*time.Hour || lags[10] < 9*time.Hour || lags[10] > 11*time.Hour {
+			t.Errorf("%s", lags)
+		}
+		if lag := d.Stats().Lag; lag < 0 || lag > 2*time.Second {
+			t.Errorf("caught up: %s", lag)
+		}
+	})
+}

@@ -1,0 +1,281 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+const poll = "poll_system_log_page"
+
+// load loads the module. It is compiled once: the cache has it then.
+func load(tb testing.TB) *host.Module {
+	tb.Helper()
+	ctx := context.Background()
+	wasm, err := pack.Cached(ctx)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	m, err := host.Load(ctx, wasm, host.LoadOptions{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = m.Close(ctx) })
+	return m
+}
+
+// pipe is a network of one server, inside the process: synctest's clock stands still while a real one is waited for.
+type pipe struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newPipe() *pipe { return &pipe{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (p *pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipe) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipe) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
+func (p *pipe) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		return ours, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// serve serves a handler on a pipe until the test, or what of it runs in a bubble, ends by calling stop.
+func serve(h http.Handler) (dial func(context.Context, string, string) (net.Conn, error), stop func()) {
+	p := newPipe()
+	s := &http.Server{Handler: h}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.Serve(p) // ends with Close
+	}()
+	return p.dial, func() {
+		_ = s.Close()
+		<-done
+	}
+}
+
+type fixed string
+
+func (f fixed) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New(string(f)), nil
+}
+
+// connect connects a module to what dial reaches. Close the connection when done.
+func connect(tb testing.TB, m *host.Module, cfg host.Config, opts host.ConnectOptions) *host.Connection {
+	tb.Helper()
+	if cfg.Name == "" {
+		cfg.Name = "okta"
+	}
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = "http://127.0.0.1"
+	}
+	cfg.Kind, cfg.TokenSecretRef = "okta", "env:X"
+	if opts.Secrets == nil {
+		opts.Secrets = fixed(oktatest.DefaultToken)
+	}
+	c, err := m.Connect(context.Background(), cfg, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// memory is a sink that keeps what it got, and may fail or be slow.
+type memory struct {
+	mu    sync.Mutex
+	lines []string
+	pages int
+	times map[string]int // by uuid
+	fail  func(page int) error
+}
+
+func (m *memory) Write(_ context.Context, p sink.Page) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pages++
+	if m.fail != nil {
+		if err := m.fail(m.pages); err != nil {
+			return err
+		}
+	}
+	var b bytes.Buffer
+	if _, err := p.WriteTo(&b); err != nil {
+		return err
+	}
+	if m.times == nil {
+		m.times = map[string]int{}
+	}
+	for line := range strings.Lines(b.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		m.lines = append(m.lines, line)
+		m.times[gjson.Get(line, "uuid").String()]++
+	}
+	return nil
+}
+
+func (m *memory) Close() error   { return nil }
+func (m *memory) String() string { return "memory" }
+
+// wantAll wants every event of an org, each as often as most says at most.
+func (m *memory) wantAll(t *testing.T, org *oktatest.Org, most int) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	missing, doubled, all := 0, 0, 0
+	for e := range org.Events() {
+		all++
+		switch n := m.times[gjson.GetBytes(e, "uuid").String()]; {
+		case n == 0:
+			missing++
+		case n > most:
+			doubled++
+		}
+	}
+	if missing > 0 || doubled > 0 {
+		t.Errorf("of %d events %d are missing and %d came more than %d times", all, missing, doubled, most)
+	}
+}
+
+// counting is a sink that counts records and keeps none.
+type counting struct{ records, bytes int64 }
+
+func (c *counting) Write(_ context.Context, p sink.Page) error {
+	n, err := p.WriteTo(io.Discard)
+	c.records += int64(p.Len())
+	c.bytes += n
+	return err
+}
+
+func (c *counting) Close() error   { return nil }
+func (c *counting) String() string { return "counting" }
+
+// run drains the log of a connection into a sink. With a path, it keeps a checkpoint and keys there.
+func run(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink, opts host.SourceOptions, path string) (*ingest.Drain, error) {
+	t.Helper()
+	opts.Operation = poll
+	d := &ingest.Drain{Connection: c.Config().Name, Operation: poll, Feed: ingest.Source(c, opts), Sink: s, Persist: opts.Follow, Follow: opts.Follow}
+	keys := ""
+	if path != "" {
+		var err error
+		if d.Checkpoint, err = checkpoint.Open(path, checkpoint.Identity{Kind: "okta", Connection: c.Config().Name, BaseURL: "x", Operation: poll}); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = d.Checkpoint.Close() }()
+		if d.At, err = d.Checkpoint.Load(); err != nil {
+			t.Fatal(err)
+		}
+		keys = path + ".keys"
+	}
+	d.Recent = ingest.OpenRecent(keys, d.At == nil)
+	defer func() { _ = d.Recent.Close() }()
+	return d, d.Run(ctx)
+}
+
+// unlimited are the rate limits of an org that has none.
+var unlimited = map[string]int{"*": -1, "/api/v1/logs": -1}
+
+// events are events of one time each, with what else they hold.
+func events(from, n int, published string) []string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`{"uuid":"00000000-0000-4000-8000-%012d","published":%q}`, from+i, published))
+	}
+	return all
+}
+
+// scripted is a log that answers what a test says, by the number of the request.
+type scripted struct {
+	t     *testing.T
+	mu    sync.Mutex
+	asked []string // path and query of each request
+	reply func(n int, w http.ResponseWriter, r *http.Request) (body string)
+}
+
+func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.asked = append(s.asked, r.URL.RequestURI())
+	n := len(s.asked)
+	s.mu.Unlock()
+	if n > 50 {
+		s.t.Errorf("over 50 requests: %s", r.URL.RequestURI())
+		http.Error(w, "enough", http.StatusForbidden)
+		return
+	}
+	body := s.reply(n, w, r)
+	_, _ = io.WriteString(w, body)
+}
+
+func (s *scripted) requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+func list(events []string) string { return "[" + strings.Join(events, ",") + "]" }
+
+func link(w http.ResponseWriter, rel, target string) {
+	w.Header().Add("Link", "<https://example-admin.okta.com"+target+`>; rel="`+rel+`"`)
+}
+
+// checkpointAt is what a checkpoint file holds; nil when there is none.
+func checkpointAt(t *testing.T, path string) json.RawMessage {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return json.RawMessage(gjson.GetBytes(b, "checkpoint").Raw)
+}
+
+// eventually waits for what must come, however slow the machine is.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for began := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > 2*time.Minute {
+			t.Fatalf("%s did not come", what)
+		}
+	}
+}

@@ -1,0 +1,378 @@
+package ingest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/oktatest"
+)
+
+// TestMistakesOfOtherCollectors is what other collectors of Okta's log got wrong, by their issue trackers, each by name.
+func TestMistakesOfOtherCollectors(t *testing.T) {
+	m := load(t)
+	org := func(t *testing.T, cfg oktatest.Config) (*oktatest.Org, *host.Connection) {
+		t.Helper()
+		if cfg.RateLimits == nil {
+			cfg.RateLimits = unlimited
+		}
+		cfg.Users = 3
+		o := oktatest.New(cfg)
+		return o, connectTo(t, m, o, host.Config{})
+	}
+	script := func(t *testing.T, reply func(n int, w http.ResponseWriter, r *http.Request) string) (*scripted, *host.Connection) {
+		t.Helper()
+		s := &scripted{t: t, reply: reply}
+		return s, connectTo(t, m, s, host.Config{})
+	}
+	once := func(t *testing.T, c *host.Connection, page int) *memory {
+		t.Helper()
+		got := &memory{}
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(page)}, ""); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+
+	t.Run("the checkpoint is saved before the records are out", func(t *testing.T) {
+		o, c := org(t, oktatest.Config{Events: 100})
+		path := filepath.Join(t.TempDir(), "cp.json")
+		var before []json.RawMessage
+		got := &memory{fail: func(page int) error {
+			before = append(before, checkpointAt(t, path))
+			if page == 4 {
+				return errors.New("the sink died")
+			}
+			return nil
+		}}
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(10)}, path); err == nil {
+			t.Fatal("a sink that failed was no error")
+		}
+		if before[0] != nil || string(before[1]) == string(before[2]) || string(checkpointAt(t, path)) != string(before[3]) {
+			t.Errorf("checkpoints when the pages were written: %s; at the end: %s", before, checkpointAt(t, path))
+		}
+		got.fail = nil
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(10)}, path); err != nil {
+			t.Fatal(err)
+		}
+		got.wantAll(t, o, 1)
+	})
+
+	t.Run("since of the last published is sent back: late events are skipped, those of the same millisecond doubled", func(t *testing.T) {
+		o, c := org(t, oktatest.Config{Events: -1})
+		path := filepath.Join(t.TempDir(), "cp.json")
+		got := &memory{}
+		now := time.Now().UTC()
+		next := 0
+		add := func(n int, at time.Time) {
+			for _, e := range events(next, n, at.Format("2006-01-02T15:04:05.000Z")) {
+				o.AppendEvent(json.RawMessage(e))
+			}
+			next += n
+		}
+		for i := range 5 {
+			add(7, now)                                      // all of one millisecond, pages of which end in the middle
+			o.AppendLateEvent(now.Add(-time.Hour))           // stored an hour late
+			add(1, now.Add(-time.Duration(i)*time.Minute))   // and a little
+			o.AppendLateEvent(now.Add(-70 * 24 * time.Hour)) // and very
+			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(3)}, path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got.wantAll(t, o, 1)
+		since := 0
+		for _, r := range o.Requests() {
+			if q, _ := url.ParseQuery(r.RawQuery); q.Has("since") {
+				since++
+			}
+		}
+		if since != 1 {
+			t.Errorf("%d requests by time, want the first alone", since)
+		}
+	})
+
+	t.Run("a next link that points to itself is followed for ever", func(t *testing.T) {
+		s, c := script(t, func(n int, w http.ResponseWriter, r *http.Request) string {
+			target := "/api/v1/logs?after=1&limit=2"
+			link(w, "self", target)
+			link(w, "next", target)
+			return list(events(min(n-1, 1)*2, 2, "2026-01-01T00:00:00.000Z")) // the second page is full, and so is its repeat
+		})
+		got := once(t, c, 2)
+		if asked := s.requests(); len(asked) != 3 || len(got.lines) != 4 {
+			t.Errorf("%d requests, %d events: %s", len(asked), len(got.lines), asked)
+		}
+	})
+
+	t.Run("a next link on every bounded page is followed for ever", func(t *testing.T) {
+		for _, last := range []string{"an empty page", "a link to itself", "the same page again"} {
+			s, c := script(t, func(n int, w http.ResponseWriter, r *http.Request) string {
+				from := min(n, 3)
+				switch {
+				case n < 3 || last == "an empty page":
+					link(w, "next", fmt.Sprintf("/api/v1/logs?after=%d&limit=2", n))
+				default:
+					link(w, "self", "/api/v1/logs?after=2&limit=2")
+					link(w, "next", "/api/v1/logs?after=2&limit=2")
+				}
+				if n > 3 || n == 3 && last == "an empty page" {
+					return "[]"
+				}
+				return list(events(from*2, 2, "2026-01-01T00:00:00.000Z"))
+			})
+			got := &memory{}
+			d := &ingest.Drain{Operation: "bounded_system_log_range", Sink: got, Recent: ingest.OpenRecent("", true),
+				Feed: ingest.Range(c, "bounded_system_log_range", json.RawMessage(`{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`), "published")}
+			if err := d.Run(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if asked := s.requests(); len(asked) != 3 || len(got.lines) < 4 {
+				t.Errorf("%s: %d requests, %d events: %s", last, len(asked), len(got.lines), asked)
+			}
+		}
+	})
+
+	links := map[string]func(h http.Header, target string){
+		"a self link after next overwrites it": func(h http.Header, target string) {
+			h.Add("Link", "<https://x.okta.com"+target+`>; rel="next"`)
+			h.Add("Link", `<https://x.okta.com/api/v1/logs?self>; rel="self"`)
+		},
+		"of two Link headers the first is read alone": func(h http.Header, target string) {
+			h.Add("Link", `<https://x.okta.com/api/v1/logs?self>; rel="self"`)
+			h.Add("Link", "<https://x.okta.com"+target+`>; rel="next"`)
+		},
+		"two links in one header, with commas in their targets, are cut at the commas": func(h http.Header, target string) {
+			h.Add("Link", `<https://x.okta.com/api/v1/logs?filter=a,b&q="x, rel=next">; rel="self", <https://x.okta.com`+target+`&q=a,b>; title="next, please"; rel=next`)
+		},
+		"a link of another host is sent the token": func(h http.Header, target string) {
+			h.Add("Link", "<https://elsewhere.example.com"+target+`>; rel="next"`)
+		},
+	}
+	for name, write := range links {
+		t.Run(name, func(t *testing.T) {
+			s, c := script(t, func(n int, w http.ResponseWriter, r *http.Request) string {
+				write(w.Header(), fmt.Sprintf("/api/v1/logs?after=%d&limit=2", n))
+				return list(events(n*2, 2-n/4*2, "2026-01-01T00:00:00.000Z"))
+			})
+			if got := once(t, c, 2); len(got.lines) != 6 || len(s.requests()) != 4 {
+				t.Errorf("%d events of 6 after %s", len(got.lines), s.requests())
+			}
+		})
+	}
+
+	t.Run("paging is cut off after the first page", func(t *testing.T) {
+		o, c := org(t, oktatest.Config{Events: 4321})
+		once(t, c, 0).wantAll(t, o, 1)
+		if n := o.Count("GET /api/v1/logs"); n != 5 {
+			t.Errorf("%d requests for 4,321 events", n)
+		}
+	})
+
+	t.Run("the concurrent-request 429, limit 0, is taken for a capacity of 0 for ever", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			o := oktatest.New(oktatest.Config{Users: 3, Events: 5000})
+			o.Inject(oktatest.Fault{Kind: oktatest.Concurrency, Skip: 2, Times: 2})
+			dial, stop := serve(o)
+			defer stop()
+			c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+			defer func() { _ = c.Close(context.Background()) }()
+			began, got := time.Now(), &memory{}
+			d, err := run(context.Background(), t, c, got, host.SourceOptions{}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.wantAll(t, o, 1)
+			if took := time.Since(began); took > 10*time.Second || d.Stats().Retries != 2 {
+				t.Errorf("%s, %d requests made again: want a brief wait for each of two", took, d.Stats().Retries)
+			}
+			if q := c.Quota(); len(q) != 1 || q[0].Limit != 120 {
+				t.Errorf("%+v", q)
+			}
+		})
+	})
+
+	t.Run("small pages and a wasted empty call burn the quota", func(t *testing.T) {
+		for n, want := range map[int]int{5500: 6, 999: 1, 5000: 6} { // only behind a full page is there something to ask
+			o, c := org(t, oktatest.Config{Events: n})
+			once(t, c, 0)
+			for _, r := range o.Requests() {
+				if q, _ := url.ParseQuery(r.RawQuery); q.Get("limit") != "1000" {
+					t.Errorf("limit %s", q.Get("limit"))
+				}
+			}
+			if got := o.Count("GET /api/v1/logs"); got != want {
+				t.Errorf("%d requests for %d events, want %d", got, n, want)
+			}
+		}
+	})
+
+	t.Run("the poller's own events keep it polling", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			o := oktatest.New(oktatest.Config{Users: 3, Events: 50})
+			n := 0
+			dial, stop := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				n++ // each poll leaves an event, as one that is refused does
+				o.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"own-%d","eventType":"system.operation.rate_limit.violation","published":%q,"debugContext":{"debugData":{"requestUri":"/api/v1/logs"}}}`,
+					n, time.Now().UTC().Format(time.RFC3339))))
+				o.ServeHTTP(w, r)
+			}))
+			defer stop()
+			c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+			defer func() { _ = c.Close(context.Background()) }()
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+			defer cancel()
+			got := &memory{}
+			if _, err := run(ctx, t, c, got, host.SourceOptions{Follow: true}, ""); err != nil {
+				t.Fatal(err)
+			}
+			if n < 55 || n > 70 { // every ten seconds
+				t.Errorf("%d polls in ten minutes", n)
+			}
+			if own := strings.Count(strings.Join(got.lines, ""), "rate_limit.violation"); own < n-2 {
+				t.Errorf("%d of %d events about the poller: they are events like others", own, n)
+			}
+		})
+	})
+
+	t.Run("shapes that no type foresees end a page", func(t *testing.T) {
+		odd := []string{
+			`{"uuid":"1","published":"2024-01-21T13:29:21Z","target":null,"outcome":null}`,
+			`{"uuid":"2","published":"2026-01-01T00:00:00.000Z","securityContext":{"userBehaviors":[{"name":"New IP","result":"POSITIVE"}]},"device":{"id":"x"}}`,
+			`{"uuid":"3","published":"2026-01-01T00:00:00.000Z","debugContext":{"debugData":{"logOnlySecurityData":"{\"risk\":{\"level\":\"LOW\"},\"uuid\":\"no\"}","risk":"{reasons=x, level=LOW}"}},"client":{"zone":"null"}}`,
+			`{"uuid":"4","published":null,"target":[{"detailEntry":"text"},null,[]]}`,
+			`{"published":"2026-01-01T00:00:00.000Z","no":"uuid"}`,
+			`{"uuid":"5","number":1.0,"large":12345678901234567890,"exponent":1E400,"text":"\u00e9\ud83d\ude00 ☃ \u2028"}`,
+		}
+		_, c := script(t, func(n int, w http.ResponseWriter, r *http.Request) string {
+			link(w, "next", "/api/v1/logs?after=1&limit=1000")
+			return list(odd)
+		})
+		if got := once(t, c, 0); !slices.Equal(got.lines, odd) {
+			t.Errorf("got\n%s\nwant, byte for byte,\n%s", strings.Join(got.lines, "\n"), strings.Join(odd, "\n"))
+		}
+	})
+
+	t.Run("a 500 after the 30 seconds that Okta gives a query ends it", func(t *testing.T) {
+		o := oktatest.New(oktatest.Config{Users: 3, Events: 3500, RateLimits: unlimited})
+		heavy, largest := 0, 0
+		c := connectTo(t, m, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			limit := 0
+			_, _ = fmt.Sscan(r.URL.Query().Get("limit"), &limit)
+			if heavy < 3 && limit > 250 { // the first pages are too heavy, those behind them are not
+				heavy++
+				w.WriteHeader(http.StatusInternalServerError)
+				_, _ = fmt.Fprint(w, `{"errorCode":"E0000009","errorSummary":"Internal Server Error","errorCauses":[{"errorSummary":"Your last request took too long"}]}`)
+				return
+			}
+			largest = max(largest, limit)
+			o.ServeHTTP(w, r)
+		}), host.Config{})
+		path := filepath.Join(t.TempDir(), "cp.json")
+		got := &memory{}
+		for range 2 { // what comes later is asked for in whole pages again
+			if _, err := run(context.Background(), t, c, got, host.SourceOptions{}, path); err != nil {
+				t.Fatal(err)
+			}
+			o.AppendEvents(1200)
+		}
+		if _, err := run(context.Background(), t, c, got, host.SourceOptions{}, path); err != nil {
+			t.Fatal(err)
+		}
+		got.wantAll(t, o, 1)
+		if heavy != 3 || largest != 1000 {
+			t.Errorf("%d heavy pages, then pages of %d", heavy, largest)
+		}
+	})
+
+	t.Run("a session token, a user or a path in base_url", func(t *testing.T) {
+		for address, want := range map[string]string{
+			"https://example.okta.com/api/v1/logs":              "drop the path /api/v1/logs: base_url is the origin only, https://example.okta.com",
+			"https://example.okta.com/login/sessionCookie":      "drop the path",
+			"https://example.okta.com?sessionToken=20111secret": "base_url is the origin only",
+			"https://00secret@example.okta.com":                 "the token's place is token_secret_ref",
+			"https://ada:secret@example.okta.com/api/v1":        "the token's place is token_secret_ref",
+			"https://example-admin.okta.com":                    "use https://example.okta.com",
+			"example.okta.com":                                  "give the org's origin, such as https://example.okta.com",
+			"http://example.okta.com":                           "only https is taken",
+		} {
+			_, err := m.Connect(context.Background(), host.Config{Name: "a", Kind: "okta", BaseURL: address, TokenSecretRef: "env:X"},
+				host.ConnectOptions{Secrets: fixed("x")})
+			if !errors.Is(err, host.ErrConfig) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret@") || strings.Contains(err.Error(), "20111") {
+				t.Errorf("%s: %v, want %q", address, err, want)
+			}
+		}
+	})
+}
+
+// connectTo connects to a handler behind a pipe, until the test ends.
+func connectTo(t *testing.T, m *host.Module, h http.Handler, cfg host.Config) *host.Connection {
+	t.Helper()
+	dial, stop := serve(h)
+	c := connect(t, m, cfg, host.ConnectOptions{Dial: dial})
+	t.Cleanup(func() {
+		_ = c.Close(context.Background())
+		stop()
+	})
+	return c
+}
+
+// pageSize is a source's config; 0 leaves the size to the connector.
+func pageSize(n int) json.RawMessage {
+	if n == 0 {
+		return nil
+	}
+	return json.RawMessage(fmt.Sprintf(`{"page_size":%d}`, n))
+}
+
+// TestACursorThatExpiredIsReplacedAndNothingDoubled loses its cursor in the middle of a log, while it runs and between two
+// runs, and has whole pages given again: each event goes out once.
+func TestACursorThatExpiredIsReplacedAndNothingDoubled(t *testing.T) {
+	m := load(t)
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited}) // one every 3.6 s, 83 in the overlap
+	c := connectTo(t, m, o, host.Config{})
+	path := filepath.Join(t.TempDir(), "cp.json")
+	got := &memory{}
+	drain := func() *ingest.Drain {
+		t.Helper()
+		d, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(100)}, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Skip: 50, Times: 1})
+	for _, at := range []int{80, 120, 150} {
+		o.Inject(oktatest.Fault{Kind: oktatest.RepeatPage, Skip: at, Times: 1})
+	}
+	if s := drain().Stats(); s.Repeats < 300 || s.Records != 20_000 {
+		t.Errorf("%d records, %d repeats dropped", s.Records, s.Repeats)
+	}
+	got.wantAll(t, o, 1)
+
+	for _, e := range events(0, 150, time.Now().UTC().Format(time.RFC3339)) {
+		o.AppendEvent(json.RawMessage(e))
+	}
+	o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1}) // the first of the next process
+	if s := drain().Stats(); s.Records != 150 || s.Repeats == 0 {
+		t.Errorf("%d records, %d repeats dropped; want the 150 new ones", s.Records, s.Repeats)
+	}
+	got.wantAll(t, o, 1)
+	for i, line := range got.lines {
+		if !gjson.Valid(line) {
+			t.Fatalf("line %d is not JSON: %s", i, line)
+		}
+	}
+}

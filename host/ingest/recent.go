@@ -1,0 +1,238 @@
+package ingest
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Bounds of what is remembered. The connector's overlap after a refused cursor is 5 minutes.
+const (
+	remembered = 10 * time.Minute // how far behind the latest record
+	leastKeys  = 10_000           // that are remembered however old they are
+	mostKeys   = 1 << 18          // and however new; an overlap with more has repeats, which have the same keys
+)
+
+// Recent remembers the keys of the records that a sink has lately made durable, so that those which a source gives again
+// are not written again. It keeps them in a file beside the checkpoint, for the next process: without that, what a crash
+// leaves half done, and a cursor that expired while nothing ran, would give repeats.
+//
+// A key that is lost does no harm but a repeat. A key can never stand there too early: it is added once its record is
+// durable. It is not safe for concurrent use; close it when done.
+type Recent struct {
+	path string
+	file *os.File
+	kept int   // keys in the file
+	err  error // of the file
+
+	keys    map[key]struct{}
+	order   []key // oldest first, from head on
+	head    int
+	pages   []page
+	pending []key // of the page in hand
+	hex     [32]byte
+}
+
+// key is a record's key: a UUID, or a hash of anything else.
+type key [16]byte
+
+// page is keys that were added together.
+type page struct {
+	count     int
+	watermark time.Time // zero is not known
+}
+
+// magic begins the file of keys. It is as long as a key.
+const magic = "recent keys, v1\n"
+
+// OpenRecent reads the keys at path, and makes the file where there is none; fresh forgets what is there. An empty path
+// remembers in memory alone, and so does what follows a file that cannot be used, which the next Commit tells.
+func OpenRecent(path string, fresh bool) *Recent {
+	r := &Recent{path: path, keys: map[key]struct{}{}}
+	if path == "" {
+		return r
+	}
+	whole := false
+	if r.file, r.err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); r.err == nil && !fresh {
+		whole, r.err = r.load()
+	}
+	if r.err == nil && !whole {
+		r.err = r.rewrite()
+	}
+	return r
+}
+
+// load reads the file's keys. It is not whole where a crash cut it, or something else stands there.
+func (r *Recent) load() (whole bool, err error) {
+	info, err := r.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	var head [len(magic)]byte
+	if _, err := r.file.ReadAt(head[:], 0); errors.Is(err, io.EOF) || err == nil && string(head[:]) != magic {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	count := (info.Size() - int64(len(magic))) / int64(len(key{}))
+	skip := max(0, count-mostKeys)
+	in := bufio.NewReaderSize(io.NewSectionReader(r.file, int64(len(magic))+skip*int64(len(key{})), (count-skip)*int64(len(key{}))), 64<<10)
+	var k key
+	for range count - skip {
+		if _, err := io.ReadFull(in, k[:]); err != nil {
+			return false, err
+		}
+		r.add(k)
+	}
+	r.pages = append(r.pages, page{count: len(r.order)})
+	r.kept = int(count)
+	return info.Size() == int64(len(magic))+count*int64(len(key{})), nil
+}
+
+func (r *Recent) add(k key) {
+	if _, known := r.keys[k]; !known {
+		r.keys[k] = struct{}{}
+		r.order = append(r.order, k)
+	}
+}
+
+// Begin takes a page in hand. What was in hand before is forgotten.
+func (r *Recent) Begin() {
+	for _, k := range r.pending {
+		delete(r.keys, k)
+	}
+	r.pending = r.pending[:0]
+}
+
+// Seen reports whether a key was seen before, in an earlier page or in this one.
+func (r *Recent) Seen(text []byte) bool {
+	k := r.parse(text)
+	if _, known := r.keys[k]; known {
+		return true
+	}
+	r.keys[k] = struct{}{}
+	r.pending = append(r.pending, k)
+	return false
+}
+
+// parse makes a key of a record's. Okta's are UUIDs, which fit as they are.
+func (r *Recent) parse(text []byte) (k key) {
+	if len(text) == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' {
+		digits := append(r.hex[:0], text[:8]...)
+		digits = append(append(append(append(digits, text[9:13]...), text[14:18]...), text[19:23]...), text[24:]...)
+		if _, err := hex.Decode(k[:], digits); err == nil {
+			return k
+		}
+	}
+	sum := sha256.Sum256(text)
+	copy(k[:], sum[:])
+	return k
+}
+
+// Commit remembers the keys of the page in hand, whose records are durable, and forgets those that are too old. watermark
+// is the time of its latest record, zero when not known. An error is of the file, and told once.
+func (r *Recent) Commit(watermark time.Time) error {
+	if len(r.pending) == 0 {
+		return nil
+	}
+	r.order = append(r.order, r.pending...)
+	r.pages = append(r.pages, page{len(r.pending), watermark})
+	if len(r.pages) > 1 && r.pages[0].watermark.IsZero() { // what was read from the file is no older than the first page
+		r.pages[0].watermark = watermark
+	}
+	if r.err == nil {
+		r.err = r.append(r.pending)
+	}
+	r.pending = r.pending[:0]
+	r.forget(watermark)
+	if r.err == nil && r.file != nil && r.kept > 2*max(r.count(), leastKeys) {
+		r.err = r.rewrite()
+	}
+	if r.err == nil {
+		return nil
+	}
+	err := fmt.Errorf("keys of recent records: %w: what is repeated to the next run will not be recognised", r.err)
+	_ = r.Close()
+	r.file, r.err = nil, nil
+	return err
+}
+
+func (r *Recent) count() int { return len(r.order) - r.head }
+
+// forget drops the oldest pages' keys.
+func (r *Recent) forget(now time.Time) {
+	dropped := 0
+	for _, p := range r.pages {
+		left := r.count() - p.count
+		old := !p.watermark.IsZero() && now.Sub(p.watermark) > remembered && left >= leastKeys
+		if !old && r.count() <= mostKeys {
+			break
+		}
+		for _, k := range r.order[r.head : r.head+p.count] {
+			delete(r.keys, k)
+		}
+		r.head += p.count
+		dropped++
+	}
+	r.pages = r.pages[:copy(r.pages, r.pages[dropped:])]
+	if r.head > len(r.order)/2 {
+		r.order = r.order[:copy(r.order, r.order[r.head:])]
+		r.head = 0
+	}
+}
+
+// append writes keys behind those in the file. It need not be synced: what is lost is a repeat.
+func (r *Recent) append(keys []key) error {
+	if r.file == nil {
+		return nil
+	}
+	b := make([]byte, 0, len(keys)*len(key{}))
+	for _, k := range keys {
+		b = append(b, k[:]...)
+	}
+	r.kept += len(keys)
+	_, err := r.file.Write(b)
+	return err
+}
+
+// rewrite makes a file of the keys that are remembered.
+func (r *Recent) rewrite() error {
+	temp := r.path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 64<<10)
+	_, _ = w.WriteString(magic) // Flush tells
+	for _, k := range r.order[r.head:] {
+		_, _ = w.Write(k[:])
+	}
+	if err = w.Flush(); err == nil {
+		err = os.Rename(temp, r.path)
+	}
+	if err != nil {
+		_ = f.Close()
+		_ = os.Remove(temp)
+		return err
+	}
+	old := r.file
+	r.file, r.kept = f, r.count()
+	return old.Close()
+}
+
+// Close lets go of the file.
+func (r *Recent) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	return r.file.Close()
+}

@@ -1,0 +1,178 @@
+package ingest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// see takes a page of keys, and reports how many of them were seen before.
+func see(t *testing.T, r *Recent, at time.Time, keys ...string) (seen int) {
+	t.Helper()
+	r.Begin()
+	for _, k := range keys {
+		if r.Seen([]byte(k)) {
+			seen++
+		}
+	}
+	if err := r.Commit(at); err != nil {
+		t.Fatal(err)
+	}
+	return seen
+}
+
+func uuids(from, n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf("%08x-0000-4000-8000-%012x", from+i, from+i))
+	}
+	return all
+}
+
+func TestRepeatsAreSeen(t *testing.T) {
+	r := OpenRecent("", true)
+	if n := see(t, r, noon, "a", "b", "a"); n != 1 {
+		t.Errorf("%d of a page itself", n)
+	}
+	if n := see(t, r, noon, "b", "c", uuids(1, 1)[0]); n != 1 {
+		t.Errorf("%d of the page before", n)
+	}
+	if n := see(t, r, noon, strings.ToUpper(uuids(1, 1)[0]), "A"); n != 1 {
+		t.Errorf("%d: a UUID is the same in upper case, another key is not", n)
+	}
+	r.Begin()
+	if r.Seen([]byte("d")) {
+		t.Error("d")
+	}
+	if n := see(t, r, noon, "d"); n != 0 {
+		t.Error("a key of a page that was not committed was seen")
+	}
+}
+
+func TestKeysOutliveTheProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cp.json.keys")
+	r := OpenRecent(path, false)
+	see(t, r, noon, uuids(0, 100)...)
+	r.Begin()
+	r.Seen([]byte("in hand when it was killed"))
+	_ = r.Close()
+	for i := range 3 {
+		r = OpenRecent(path, false)
+		if n := see(t, r, noon, append(uuids(0, 100+10*i), "in hand when it was killed")...); n != 100+10*i+min(i, 1) {
+			t.Errorf("run %d: %d seen", i, n)
+		}
+		see(t, r, noon, uuids(100+10*i, 10)...)
+		_ = r.Close()
+	}
+	r = OpenRecent(path, true)
+	if n := see(t, r, noon, uuids(0, 100)...); n != 0 {
+		t.Errorf("anew: %d seen", n)
+	}
+	_ = r.Close()
+}
+
+// TestKeysThatACrashCutAreOnlyRepeats cuts the file at every length, and puts something else in its place.
+func TestKeysThatACrashCutAreOnlyRepeats(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	r := OpenRecent(path, false)
+	see(t, r, noon, uuids(0, 5)...)
+	_ = r.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(content []byte, want int) {
+		t.Helper()
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // what was mended holds
+			r := OpenRecent(path, false)
+			r.Begin()
+			seen := 0
+			for _, k := range uuids(0, 5) {
+				if r.Seen([]byte(k)) {
+					seen++
+				}
+			}
+			_ = r.Close()
+			if seen != want {
+				t.Fatalf("%d bytes: %d seen, want %d", len(content), seen, want)
+			}
+		}
+	}
+	for n := range len(whole) + 1 {
+		check(whole[:n], max(n/16-1, 0))
+	}
+	check([]byte(strings.Repeat("something else, and long enough ", 20)), 0)
+}
+
+func TestWhatIsRememberedIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	r := OpenRecent(path, false)
+	const page = 1000
+	for i := range 1000 { // a minute each
+		if n := see(t, r, noon.Add(time.Duration(i)*time.Minute), uuids(i*page, page)...); n != 0 {
+			t.Fatalf("page %d: %d seen", i, n)
+		}
+	}
+	if r.count() < leastKeys || r.count() > leastKeys+2*page || len(r.keys) != r.count() || cap(r.order) > 8*leastKeys {
+		t.Errorf("%d keys, %d in the map, room for %d", r.count(), len(r.keys), cap(r.order))
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() > 16*(2*leastKeys+4*page) {
+		t.Errorf("%v, %v", info.Size(), err)
+	}
+	if n := see(t, r, noon.Add(1000*time.Minute), uuids(995*page, 5*page)...); n != 5*page {
+		t.Errorf("%d of the last 5,000 are remembered", n)
+	}
+	_ = r.Close()
+
+	r = OpenRecent("", true)
+	for i := range 400 { // all of one moment
+		see(t, r, noon, uuids(i*page, page)...)
+	}
+	if r.count() > mostKeys {
+		t.Errorf("%d keys", r.count())
+	}
+	if n := see(t, r, noon, uuids(399*page, page)...); n != page {
+		t.Errorf("%d of the last page", n)
+	}
+}
+
+// TestAFileThatCannotBeUsedIsToldOnce, and does not stop the source.
+func TestAFileThatCannotBeUsedIsToldOnce(t *testing.T) {
+	r := OpenRecent(filepath.Join(t.TempDir(), "none", "keys"), false)
+	r.Begin()
+	r.Seen([]byte("a"))
+	if err := r.Commit(noon); err == nil || !strings.Contains(err.Error(), "will not be recognised") {
+		t.Errorf("%v", err)
+	}
+	if n := see(t, r, noon, "a", "b"); n != 1 {
+		t.Errorf("%d seen", n)
+	}
+}
+
+func FuzzRecentFile(f *testing.F) {
+	f.Add([]byte(magic + strings.Repeat("k", 40)))
+	f.Add([]byte("recent"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(t.TempDir(), "keys")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			r := OpenRecent(path, false)
+			see(t, r, noon, "a")
+			_ = r.Close()
+		}
+		r := OpenRecent(path, false)
+		if !r.Seen([]byte("a")) {
+			t.Error("a is not remembered")
+		}
+		_ = r.Close()
+	})
+}

@@ -1,0 +1,118 @@
+package ingest
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mach5/okta-connector/host"
+)
+
+// State is what a Drain is doing.
+type State string
+
+// The states of a Drain.
+const (
+	Idle    State = "idle"    // not begun
+	Running State = "running" // reading, or waiting for the source to have more
+	Waiting State = "waiting" // something failed that may pass: it is about to try again
+	Ended   State = "ended"   // the feed has ended, or Run was interrupted
+	Failed  State = "failed"  // something failed that does not pass
+)
+
+// Stats is how a Drain gets on.
+type Stats struct {
+	State    State
+	Err      error // of Waiting and Failed
+	Records  int64 // that went to the sink
+	Pages    int64
+	Bytes    int64 // of the records
+	Repeats  int64 // records that were dropped, since their keys had gone to the sink before
+	Retries  int64 // requests that were made again
+	Failures int64 // times that the drain had to begin anew
+	Waited   time.Duration
+	CaughtUp bool
+	// Watermark is the latest time of a record that was written, by the service's clock; zero when not known.
+	Watermark time.Time
+	// Lag is how far what is written lies behind the service's present, whatever the local clock says: everything that
+	// was there so long ago is written. -1 is not known yet.
+	Lag time.Duration
+	// CheckpointAge is how long ago the checkpoint was brought up to what is written; -1 before the first time.
+	CheckpointAge time.Duration
+}
+
+type stats struct {
+	records, pages, bytes, repeats, retries, failures, waited atomic.Int64
+
+	mu        sync.Mutex
+	state     State
+	err       error
+	caughtUp  bool
+	watermark time.Time
+	date      time.Time // the service's clock at
+	at        time.Time // this moment of ours, whose monotonic part alone counts
+	kept      time.Time
+}
+
+func (s *stats) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = Running
+}
+
+func (s *stats) page(p *host.Page, dropped int) {
+	s.records.Add(int64(p.Len()))
+	s.bytes.Add(p.Size())
+	s.repeats.Add(int64(dropped))
+	s.retries.Add(int64(p.Retries))
+	s.waited.Add(int64(p.Waited))
+	s.pages.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.err, s.caughtUp, s.at = Running, nil, p.CaughtUp, time.Now()
+	s.kept = s.at
+	if !p.Watermark.IsZero() {
+		s.watermark = p.Watermark
+	}
+	s.date = p.Date
+}
+
+func (s *stats) fail(err error) {
+	s.failures.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.err = Waiting, err
+}
+
+func (s *stats) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state = Ended; err != nil {
+		s.state, s.err = Failed, err
+	}
+}
+
+// Stats is how the drain gets on. It is safe for concurrent use.
+func (d *Drain) Stats() Stats {
+	s := &d.stats
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := Stats{State: s.state, Err: s.err, Records: s.records.Load(), Pages: s.pages.Load(), Bytes: s.bytes.Load(),
+		Repeats: s.repeats.Load(), Retries: s.retries.Load(), Failures: s.failures.Load(), Waited: time.Duration(s.waited.Load()),
+		CaughtUp: s.caughtUp, Watermark: s.watermark, Lag: -1, CheckpointAge: -1}
+	if s.state == "" {
+		out.State = Idle
+	}
+	if s.kept.IsZero() {
+		return out
+	}
+	since := time.Since(s.at)
+	out.CheckpointAge = time.Since(s.kept)
+	switch {
+	case s.caughtUp:
+		out.Lag = since
+	case !s.watermark.IsZero() && !s.date.IsZero():
+		out.Lag = max(s.date.Sub(s.watermark), 0) + since
+	}
+	return out
+}

@@ -1,0 +1,59 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// TablePages reads an operation of the sql surface page by page from a cursor on ("" is the beginning): for callers that
+// make each page durable and then keep its Cursor, to go on from there. While a page is in the caller's hands the next is
+// being fetched. The iteration ends after the last page, and after the first error, which is an OutcomeError.
+func (c *Connection) TablePages(ctx context.Context, operation string, input json.RawMessage, cursor string) iter.Seq2[*Page, error] {
+	return func(yield func(*Page, error) bool) {
+		run, fail := c.begin(operation, abi.SQL, &input)
+		if fail != nil {
+			yield(nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error})
+			return
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		fetch := func(cursor string) chan fetched {
+			ch := make(chan fetched, 1)
+			go func() {
+				page, next, err := c.tablePage(ctx, run.op, input, cursor, 0)
+				if page != nil {
+					page.Cursor = next
+				}
+				ch <- fetched{page, err}
+			}()
+			return ch
+		}
+		ahead := fetch(cursor)
+		defer func() {
+			cancel()
+			if ahead != nil { // the page that nobody will take
+				if f := <-ahead; f.page != nil {
+					f.page.release()
+				}
+			}
+		}()
+		for ahead != nil {
+			f := <-ahead
+			ahead = nil
+			if f.err != nil {
+				yield(nil, f.err)
+				return
+			}
+			if f.page.Cursor != "" {
+				ahead = fetch(f.page.Cursor)
+			}
+			goOn := yield(f.page, nil)
+			f.page.release()
+			if !goOn {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,286 @@
+package sink
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// FileOptions configure a File. A zero field means its default.
+type FileOptions struct {
+	// Zstd compresses each page as a zstd frame of its own, so that a file is whole after every page; any zstd reader
+	// takes such a file. Default what the path's extension says: .zst is compressed.
+	Zstd bool
+	// RotateSize is the size from which on a file is put aside before the next page; 0 is never.
+	RotateSize int64 // bytes on disk
+	// RotateEvery is how long after its first page, or after it was opened, a file is put aside; 0 is never.
+	RotateEvery time.Duration
+}
+
+// File appends NDJSON to a file and syncs it with each page. A file that is put aside is renamed: the third one of
+// events.ndjson.zst becomes events.000003.ndjson.zst, and is not touched again.
+type File struct {
+	path string
+	opts FileOptions
+	cut  int64
+	open func(path string) (file, error)
+
+	mu      sync.Mutex // the timer rotates, too
+	f       file
+	w       *bufio.Writer
+	special bool  // a device or pipe: appended to, and nothing else
+	size    int64 // of what is whole
+	torn    bool  // more than that may stand there
+	timer   *time.Timer
+	due     bool
+}
+
+// file is the part of *os.File that a File needs; tests give one that fails.
+type file interface {
+	io.Writer
+	Truncate(size int64) error
+	Sync() error
+	Close() error
+}
+
+// OpenFile opens a file to append to, and makes it where there is none. What a crash left half-written at its end is cut
+// off: its page was never checkpointed, so that those records come again. A file that ends in something else is an error.
+func OpenFile(path string, o FileOptions) (*File, error) {
+	if o.RotateSize < 0 || o.RotateEvery < 0 {
+		return nil, errors.New("a file is rotated by a size and time that are not negative")
+	}
+	o.Zstd = o.Zstd || strings.HasSuffix(path, ".zst")
+	s := &File{path: path, opts: o, open: func(path string) (file, error) {
+		return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	}}
+	cut, err := mend(path, o.Zstd)
+	if err != nil {
+		return nil, err
+	}
+	s.cut = cut
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s, s.begin()
+}
+
+// Cut is how many bytes of a torn record or frame OpenFile took off the file.
+func (s *File) Cut() int64 { return s.cut }
+
+// String implements Sink.
+func (s *File) String() string { return s.path }
+
+// begin opens the file at the path.
+func (s *File) begin() error {
+	_, err := os.Lstat(s.path)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	f, err := s.open(s.path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(s.path)
+	if err == nil && isNew {
+		err = syncFolder(filepath.Dir(s.path))
+	}
+	if err != nil {
+		_ = f.Close() // nothing was written
+		return err
+	}
+	s.f, s.w, s.special, s.size, s.torn = f, bufio.NewWriterSize(f, 64<<10), !info.Mode().IsRegular(), info.Size(), false
+	if s.size > 0 {
+		s.age()
+	}
+	return nil
+}
+
+// age has the file put aside in time, even if no page comes.
+func (s *File) age() {
+	if s.opts.RotateEvery == 0 || s.special || s.timer != nil {
+		return
+	}
+	s.timer = time.AfterFunc(s.opts.RotateEvery, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.due = true; s.f != nil {
+			_ = s.rotate() // if it fails, the next page tries again and says why
+		}
+	})
+}
+
+// Write implements Sink.
+func (s *File) Write(_ context.Context, p Page) error {
+	if p.Len() == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.due || s.opts.RotateSize > 0 && s.size >= s.opts.RotateSize {
+		if err := s.rotate(); err != nil {
+			return fmt.Errorf("rotating %s: %w; %s", s.path, err, again)
+		}
+	}
+	if s.torn { // an earlier page failed and could not be taken back then
+		if err := s.f.Truncate(s.size); err != nil {
+			return failed(s.path, err)
+		}
+		s.torn = false
+	}
+	n := counter{w: s.f}
+	s.w.Reset(&n)
+	err := s.page(p)
+	if err == nil {
+		err = s.w.Flush()
+	}
+	if err == nil && !s.special {
+		err = s.f.Sync()
+	}
+	if err != nil {
+		if !s.special { // half a page would be repeated as a whole
+			s.torn = s.f.Truncate(s.size) != nil
+		}
+		return failed(s.path, err)
+	}
+	s.size += n.n
+	s.age()
+	return nil
+}
+
+// page writes a page into the buffer.
+func (s *File) page(p Page) error {
+	if !s.opts.Zstd {
+		_, err := p.WriteTo(s.w)
+		return err
+	}
+	enc, err := encoder(s.w)
+	if err != nil {
+		return err
+	}
+	_, err = p.WriteTo(enc)
+	if e := enc.Close(); err == nil {
+		err = e
+	}
+	enc.Reset(nil)
+	encoders.Put(enc)
+	return err
+}
+
+// encoders are shared by all files: each holds some megabytes, and is needed only while a page is written.
+var encoders sync.Pool
+
+func encoder(w io.Writer) (*zstd.Encoder, error) {
+	if enc, ok := encoders.Get().(*zstd.Encoder); ok {
+		enc.Reset(w)
+		return enc, nil
+	}
+	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true))
+}
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// rotate puts the file aside and begins a new one.
+func (s *File) rotate() error {
+	if s.special || s.size == 0 {
+		s.due = false
+		return nil
+	}
+	if s.torn {
+		if err := s.f.Truncate(s.size); err != nil {
+			return err
+		}
+		s.torn = false
+	}
+	aside, err := nextName(s.path)
+	if err == nil {
+		err = os.Rename(s.path, aside)
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(s.path))
+	}
+	if err != nil {
+		return err
+	}
+	old := s.f
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	s.due = false
+	if err := s.begin(); err != nil {
+		return err
+	}
+	return old.Close() // synced with its last page
+}
+
+// Close implements Sink. The file stays at its path, to be appended to.
+func (s *File) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	if s.f == nil {
+		return nil
+	}
+	f := s.f
+	s.f = nil
+	return f.Close()
+}
+
+// nextName is the name under which the file at path is put aside: one more than the highest number that is there.
+func nextName(path string) (string, error) {
+	dir, name := filepath.Split(path)
+	stem, extension, _ := strings.Cut(name, ".")
+	if extension != "" {
+		extension = "." + extension
+	}
+	if dir == "" {
+		dir = "."
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	highest := uint64(0)
+	for _, e := range entries {
+		middle, ok := strings.CutPrefix(e.Name(), stem+".")
+		if !ok {
+			continue
+		}
+		if middle, ok = strings.CutSuffix(middle, extension); !ok {
+			continue
+		}
+		if n, err := strconv.ParseUint(middle, 10, 63); err == nil {
+			highest = max(highest, n)
+		}
+	}
+	return filepath.Join(dir, fmt.Sprintf("%s.%06d%s", stem, highest+1, extension)), nil
+}
+
+// syncFolder makes a new name in a folder durable.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

@@ -1,0 +1,346 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// Form is how an HTTP sink writes a batch.
+type Form int
+
+const (
+	// NDJSON is one record a line. The receiver makes a repeat an upsert by the records' own key.
+	NDJSON Form = iota
+	// Bulk is the _bulk API of OpenSearch and Elasticsearch: each record is indexed under its key as _id, so that a
+	// repeat replaces the same document.
+	Bulk
+	// BulkCreate is Bulk with create, which data streams want. A document that is there already is none to worry about.
+	BulkCreate
+)
+
+// HTTPOptions configure an HTTP sink. A zero field means its default.
+type HTTPOptions struct {
+	Form          Form
+	Authorization secrets.Value // the header's whole value, such as "Bearer …" or "ApiKey …"; default none
+	// BatchBytes is the most that a request holds, but for a single record that is larger; default 5 MiB.
+	BatchBytes int
+	// Patience is how long a batch is tried again before Write gives up; default 2 minutes.
+	Patience time.Duration
+	// Timeout is of one request; default a minute.
+	Timeout time.Duration
+	RootCAs *x509.CertPool // default the system's
+	// Waiting is told each time that a batch has to wait for the service, and why.
+	Waiting func(why error, wait time.Duration)
+}
+
+// HTTP posts batches of records. A page is durable once every batch of it was answered with success. A service that is
+// slow or sends 429 slows the source down; nothing is kept but the page in hand.
+type HTTP struct {
+	url    *url.URL
+	name   string
+	opts   HTTPOptions
+	client *http.Client
+	sleep  func(context.Context, time.Duration) error
+	body   bytes.Buffer
+}
+
+// NewHTTP makes an HTTP sink. It makes no request. An authorization goes to https, or to this machine.
+func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("want an address such as https://collector.example.com/okta")
+	case u.User != nil:
+		return nil, errors.New("the address holds a user or password: give an authorization by reference instead")
+	case o.Authorization.Reveal() != "" && u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, fmt.Errorf("an authorization is not sent to %s over http: use https", u.Host)
+	}
+	if o.BatchBytes == 0 {
+		o.BatchBytes = 5 << 20
+	}
+	if o.Patience == 0 {
+		o.Patience = 2 * time.Minute
+	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
+	if o.Waiting == nil {
+		o.Waiting = func(error, time.Duration) {}
+	}
+	return &HTTP{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: sleep, client: &http.Client{
+		Timeout: o.Timeout,
+		Transport: &http.Transport{
+			Proxy:               nil, // the environment does not decide where records go
+			DialContext:         (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
+			TLSClientConfig:     &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout: 15 * time.Second,
+			ForceAttemptHTTP2:   true,
+			IdleConnTimeout:     90 * time.Second,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// String implements Sink: the address without its query.
+func (s *HTTP) String() string { return s.name }
+
+// Close implements Sink.
+func (s *HTTP) Close() error {
+	s.client.CloseIdleConnections()
+	return nil
+}
+
+// Write implements Sink.
+func (s *HTTP) Write(ctx context.Context, p Page) error {
+	var batch []host.Record
+	size := 0
+	for r := range p.Records() {
+		n := len(r.JSON) + 1
+		if s.opts.Form != NDJSON {
+			n += len(`{"create":{"_id":""}}`) + len(r.Key) + 1
+		}
+		if size+n > s.opts.BatchBytes && len(batch) > 0 {
+			if err := s.post(ctx, batch); err != nil {
+				return err
+			}
+			batch, size = batch[:0], 0
+		}
+		batch, size = append(batch, r), size+n
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return s.post(ctx, batch)
+}
+
+// Bounds of repeating.
+const (
+	backoffBase = 250 * time.Millisecond
+	backoffCap  = 15 * time.Second
+	maxAdvice   = 5 * time.Minute // of a Retry-After that is believed
+	maxAnswer   = 32 << 20        // of an answer that is read
+	maxReason   = 200
+)
+
+// passing is a failure that may pass by itself.
+type passing struct {
+	why  error
+	wait time.Duration // that was asked for; 0 is no advice
+}
+
+func (e passing) Error() string { return e.why.Error() }
+
+// post sends a batch until it is taken, as long as the sink's patience lasts.
+func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
+	began := time.Now()
+	for failures := 0; ; {
+		left, err := s.once(ctx, batch)
+		if err == nil {
+			return nil
+		}
+		if len(left) < len(batch) { // some were taken: no need to lose patience
+			batch, failures, began = left, 0, time.Now()
+		}
+		var p passing
+		switch {
+		case errors.Is(err, errTooLarge) && len(batch) > 1:
+			half := len(batch) / 2
+			if err := s.post(ctx, batch[:half]); err != nil {
+				return err
+			}
+			batch = batch[half:]
+			continue
+		case !errors.As(err, &p):
+			return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
+		case ctx.Err() != nil:
+			return s.interrupted(ctx, p.why)
+		}
+		wait := max(p.wait, min(backoffBase<<min(failures, 10), backoffCap))
+		wait += time.Duration(rand.Float64() * float64(wait) / 4)
+		failures++
+		if time.Since(began)+wait > s.opts.Patience {
+			return fmt.Errorf("%w: %s: %w (tried for %s); %s", ErrUnavailable, s.name, p.why, time.Since(began).Round(time.Second), again)
+		}
+		s.opts.Waiting(fmt.Errorf("%s: %w", s.name, p.why), wait)
+		if s.sleep(ctx, wait) != nil {
+			return s.interrupted(ctx, p.why)
+		}
+	}
+}
+
+func (s *HTTP) interrupted(ctx context.Context, why error) error {
+	return fmt.Errorf("%w: %s: %w while it was waited for (%w); %s", ErrUnavailable, s.name, ctx.Err(), why, again)
+}
+
+var errTooLarge = errors.New("413: the record is larger than the service takes")
+
+// once sends a batch once. left are the records that were not taken.
+func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Record, err error) {
+	s.body.Reset()
+	for i := range batch {
+		s.write(&batch[i])
+	}
+	// A request that has begun is let end when ctx does: whether it was taken matters.
+	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, s.url.String(), bytes.NewReader(s.body.Bytes()))
+	if err != nil {
+		return batch, err
+	}
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	req.Header.Set("User-Agent", "wasm-runner")
+	if a := s.opts.Authorization.Reveal(); a != "" {
+		req.Header.Set("Authorization", a)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) { // it repeats the whole address
+			err = u.Err
+		}
+		return batch, passing{why: fmt.Errorf("no answer: %w", err)}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(answer) > maxAnswer {
+		err = fmt.Errorf("an answer of over %d bytes", maxAnswer)
+	}
+	if err != nil {
+		return batch, passing{why: fmt.Errorf("half an answer: %w", err)}
+	}
+	switch code := resp.StatusCode; {
+	case code >= 200 && code < 300 && s.opts.Form == NDJSON:
+		return nil, nil
+	case code >= 200 && code < 300:
+		return s.items(batch, answer)
+	case code == http.StatusRequestEntityTooLarge:
+		return batch, errTooLarge
+	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
+		return batch, passing{why: s.said(resp.Status, answer), wait: advice(resp.Header)}
+	case code >= 300 && code < 400:
+		return batch, fmt.Errorf("%s: a redirect is not followed: give the address that takes records", resp.Status)
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return batch, fmt.Errorf("%w: is the authorization right?", s.said(resp.Status, answer))
+	}
+	return batch, s.said(resp.Status, answer)
+}
+
+// write appends a record to the body.
+func (s *HTTP) write(r *host.Record) {
+	action := map[Form]string{Bulk: `{"index":{`, BulkCreate: `{"create":{`}[s.opts.Form]
+	if s.opts.Form != NDJSON {
+		s.body.WriteString(action)
+		if r.Key != "" {
+			key, _ := json.Marshal(r.Key) // a string always encodes
+			s.body.WriteString(`"_id":`)
+			s.body.Write(key)
+		}
+		s.body.WriteString("}}\n")
+	}
+	s.body.Write(r.JSON)
+	s.body.WriteByte('\n')
+}
+
+// items reads what became of each record of a _bulk request.
+func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, err error) {
+	v := gjson.ParseBytes(answer)
+	if !gjson.ValidBytes(answer) || !v.Get("items").IsArray() {
+		return batch, fmt.Errorf("an answer that is none of _bulk (%.80q): is the address that of a _bulk endpoint?", s.redact(string(answer)))
+	}
+	if v.Get("errors").Type == gjson.False {
+		return nil, nil
+	}
+	items := v.Get("items").Array()
+	if len(items) != len(batch) {
+		return batch, passing{why: fmt.Errorf("it answered %d of %d records", len(items), len(batch))}
+	}
+	var refusal, busy error
+	for i, item := range items {
+		var result gjson.Result
+		item.ForEach(func(_, v gjson.Result) bool { result = v; return false })
+		status := int(result.Get("status").Int())
+		switch {
+		case status >= 200 && status < 300, status == http.StatusConflict && s.opts.Form == BulkCreate:
+			continue
+		case status == http.StatusTooManyRequests || status >= 500 || status == 0:
+			busy = fmt.Errorf("%d %s", status, result.Get("error.type"))
+		case refusal == nil:
+			reason := result.Get("error.reason").String()
+			refusal = fmt.Errorf("record %s: %d %s: %.*s", batch[i].Key, status, result.Get("error.type"), maxReason, s.redact(reason))
+		}
+		left = append(left, batch[i])
+	}
+	switch {
+	case refusal != nil:
+		return left, refusal
+	case busy != nil:
+		return left, passing{why: busy}
+	}
+	return nil, nil
+}
+
+// said is an answer that is no success, in one line.
+func (s *HTTP) said(status string, answer []byte) error {
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(s.redact(string(answer[:min(len(answer), 4<<10)])), "")), " ")
+	if text == "" {
+		return errors.New(status)
+	}
+	return fmt.Errorf("%s: %.*s", status, maxReason, text)
+}
+
+// redact keeps the authorization out of messages, should the service repeat it.
+func (s *HTTP) redact(text string) string {
+	a := s.opts.Authorization.Reveal()
+	if a == "" {
+		return text
+	}
+	_, secret, _ := strings.Cut(a, " ")
+	for _, part := range []string{a, secret} {
+		if part != "" {
+			text = strings.ReplaceAll(text, part, "[redacted]")
+		}
+	}
+	return text
+}
+
+// advice is the wait of a Retry-After header, in seconds: a date would need the two clocks to agree.
+func advice(h http.Header) time.Duration {
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, maxAdvice)
+}

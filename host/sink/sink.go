@@ -1,0 +1,54 @@
+// Package sink is where the records of a source go: a stream such as standard output, a file that is rotated and may be
+// compressed, an HTTP service that takes batches.
+//
+// A sink takes a page at a time. When Write returns nil the page is durable there, and its checkpoint may be saved; when
+// it returns an error the page comes again, whole or in part, with the same keys.
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"syscall"
+
+	"github.com/mach5/okta-connector/host"
+)
+
+// Sink takes the pages of one source, in order. It is not safe for concurrent use; close it when done.
+type Sink interface {
+	// Write makes a page durable. ctx ends waiting, not a write that has begun.
+	Write(ctx context.Context, p Page) error
+	// Close lets go of the sink. Everything that Write took is durable already.
+	Close() error
+	// String names the sink for people. It holds no secret.
+	String() string
+}
+
+// Page is what a sink takes; *host.Page is one.
+type Page interface {
+	Len() int
+	Records() iter.Seq[host.Record]
+	WriteTo(io.Writer) (int64, error) // as NDJSON
+}
+
+// The reasons for which a page was not taken; every error of Write that has one of them wraps it.
+var (
+	ErrUnavailable = errors.New("sink unavailable") // for now: the same page may be taken later
+	ErrRefused     = errors.New("sink refuses")     // what it was given, or who gave it
+)
+
+// again ends every message of a page that was not taken.
+const again = "the page in hand is not checkpointed and comes again"
+
+// failed is the error of a write to a stream or file.
+func failed(name string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%s was closed by its reader: %s", name, again)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("writing to %s: no space left: make room and run again; %s", name, again)
+	}
+	return fmt.Errorf("writing to %s: %w; %s", name, err, again)
+}

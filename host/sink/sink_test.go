@@ -1,0 +1,397 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/mach5/okta-connector/host"
+)
+
+// lines is a page of records.
+type lines []string
+
+func (p lines) Len() int { return len(p) }
+
+func (p lines) Records() iter.Seq[host.Record] {
+	return func(yield func(host.Record) bool) {
+		for _, l := range p {
+			var r struct {
+				UUID string `json:"uuid"`
+			}
+			_ = json.Unmarshal([]byte(l), &r)
+			if !yield(host.Record{Key: r.UUID, JSON: json.RawMessage(l)}) {
+				return
+			}
+		}
+	}
+}
+
+func (p lines) WriteTo(w io.Writer) (int64, error) {
+	total := int64(0)
+	for _, l := range p {
+		n, err := io.WriteString(w, l+"\n")
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func numbered(from, to int) (p lines) {
+	for i := from; i < to; i++ {
+		p = append(p, fmt.Sprintf(`{"uuid":"%d","pad":%q}`, i, strings.Repeat("x", 40)))
+	}
+	return p
+}
+
+func write(t *testing.T, s Sink, p Page) {
+	t.Helper()
+	if err := s.Write(context.Background(), p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openFile(t *testing.T, path string, o FileOptions) *File {
+	t.Helper()
+	s, err := OpenFile(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// content is what a file holds, decompressed.
+func content(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(path, ".zst") {
+		return string(b)
+	}
+	d, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	out, err := d.DecodeAll(b, nil)
+	if err != nil {
+		t.Fatalf("%s is not whole: %v", path, err)
+	}
+	return string(out)
+}
+
+func text(pages ...lines) string {
+	var b bytes.Buffer
+	for _, p := range pages {
+		_, _ = p.WriteTo(&b)
+	}
+	return b.String()
+}
+
+func TestFilesAreAppendedTo(t *testing.T) {
+	for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
+		path := filepath.Join(t.TempDir(), name)
+		for i := range 3 {
+			s := openFile(t, path, FileOptions{})
+			write(t, s, numbered(10*i, 10*i+5))
+			write(t, s, lines{})
+			write(t, s, numbered(10*i+5, 10*i+10))
+			if s.Cut() != 0 {
+				t.Errorf("%d bytes of a whole file were cut off", s.Cut())
+			}
+			_ = s.Close()
+		}
+		if got := content(t, path); got != text(numbered(0, 30)) {
+			t.Errorf("%s holds\n%s", name, got)
+		}
+		if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v: it is a company's log", name, info.Mode())
+		}
+	}
+}
+
+func TestALargeFileIsPutAside(t *testing.T) {
+	for _, name := range []string{"events.ndjson", "events.ndjson.zst", "events"} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, name)
+		stem, rest, _ := strings.Cut(name, ".")
+		if rest != "" {
+			rest = "." + rest
+		}
+		if err := os.WriteFile(filepath.Join(dir, stem+".000041"+rest), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := openFile(t, path, FileOptions{RotateSize: 1})
+		for i := range 3 {
+			write(t, s, numbered(i, i+1))
+		}
+		write(t, s, lines{}) // of which no file is made
+		var got []string
+		for _, n := range []string{stem + ".000042" + rest, stem + ".000043" + rest, name} {
+			got = append(got, content(t, filepath.Join(dir, n)))
+		}
+		if want := []string{text(numbered(0, 1)), text(numbered(1, 2)), text(numbered(2, 3))}; !slices.Equal(got, want) {
+			t.Errorf("%s: %q", name, got)
+		}
+		if entries, _ := os.ReadDir(dir); len(entries) != 4 {
+			t.Errorf("%s: %v", name, entries)
+		}
+	}
+}
+
+func TestAnOldFileIsPutAsideThoughNothingComes(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "events.ndjson")
+	s := openFile(t, path, FileOptions{RotateEvery: 20 * time.Millisecond})
+	write(t, s, numbered(0, 1))
+	aside := filepath.Join(dir, "events.000001.ndjson")
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(aside); err == nil {
+			break
+		} else if time.Since(began) > time.Minute {
+			t.Fatal("it never was")
+		}
+	}
+	write(t, s, numbered(1, 2))
+	_ = s.Close()
+	rest := ""
+	for _, e := range []string{"events.000002.ndjson", "events.ndjson"} { // the second may have become old, too
+		if b, err := os.ReadFile(filepath.Join(dir, e)); err == nil {
+			rest += string(b)
+		}
+	}
+	if content(t, aside) != text(numbered(0, 1)) || rest != text(numbered(1, 2)) {
+		t.Errorf("%q, then %q", content(t, aside), rest)
+	}
+}
+
+func TestATornLineIsCutOff(t *testing.T) {
+	long := `{"uuid":"` + strings.Repeat("x", 200_000) + `"}`
+	for name, c := range map[string]struct{ before, after string }{
+		"nothing":                {"", ""},
+		"whole lines":            {"{\"a\":1}\n{\"b\":2}\n", "{\"a\":1}\n{\"b\":2}\n"},
+		"half a line":            {"{\"a\":1}\n{\"b\"", "{\"a\":1}\n"},
+		"a line without its end": {"{\"a\":1}\n{\"b\":2}", "{\"a\":1}\n"},
+		"half a line alone":      {"{\"a\"", ""},
+		"a long one":             {"{\"a\":1}\n" + long, "{\"a\":1}\n"},
+		"one behind a long one":  {long + "\n{", long + "\n"},
+		"zeros":                  {"{\"a\":1}\n\x00\x00\x00", "{\"a\":1}\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "out")
+			if err := os.WriteFile(path, []byte(c.before), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := openFile(t, path, FileOptions{})
+			if got := content(t, path); got != c.after || int(s.Cut()) != len(c.before)-len(c.after) {
+				t.Errorf("%d bytes cut, %d left, want %d left", s.Cut(), len(got), len(c.after))
+			}
+		})
+	}
+}
+
+// TestATornFrameIsCutOff cuts a compressed file at every length.
+func TestATornFrameIsCutOff(t *testing.T) {
+	dir := t.TempDir()
+	whole := filepath.Join(dir, "whole.zst")
+	s := openFile(t, whole, FileOptions{})
+	ends := map[int64]string{0: ""}
+	all := ""
+	for i := range 4 {
+		page := numbered(100*i, 100*i+3)
+		write(t, s, page)
+		info, _ := os.Stat(whole)
+		all += text(page)
+		ends[info.Size()] = all
+	}
+	b, err := os.ReadFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "torn.zst")
+	want := ""
+	for n := range int64(len(b) + 1) {
+		if at, ok := ends[n]; ok {
+			want = at
+		}
+		for _, tail := range []string{"", strings.Repeat("\x00", 40)} { // zeros are what some file systems leave
+			if err := os.WriteFile(path, append(b[:n:n], tail...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := OpenFile(path, FileOptions{})
+			if err != nil {
+				t.Fatalf("cut at %d and %d zeros: %v", n, len(tail), err)
+			}
+			_ = s.Close()
+			if got := content(t, path); got != want {
+				t.Fatalf("cut at %d and %d zeros: %q, want %q", n, len(tail), got, want)
+			}
+		}
+	}
+	last := bytes.Clone(b)
+	last[len(last)-6] ^= 0x55 // of the last frame's content: its length is right, and its checksum is not
+	if err := os.WriteFile(path, last, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_ = openFile(t, path, FileOptions{}).Close()
+	if got := content(t, path); got != text(numbered(0, 3), numbered(100, 103), numbered(200, 203)) {
+		t.Errorf("a damaged last frame: %q", got)
+	}
+}
+
+func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	for name, before := range map[string]string{
+		"letter":     "Dear Ada,\nyours, Charles",
+		"lines.zst":  "{\"uuid\":1}\n",
+		"other.zst":  "\x28\xb5\x2f\xfc0123456789",
+		"broken.zst": "\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenFile(path, FileOptions{}); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if after, _ := os.ReadFile(path); string(after) != before {
+			t.Errorf("%s was changed", name)
+		}
+	}
+}
+
+// disk is a file on a disk that fails.
+type disk struct {
+	file
+	room    int // bytes
+	noSync  bool
+	noTrunc *bool
+}
+
+func (d *disk) Write(b []byte) (int, error) {
+	if len(b) > d.room {
+		n, _ := d.file.Write(b[:d.room])
+		d.room = 0
+		return n, &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+	}
+	d.room -= len(b)
+	return d.file.Write(b)
+}
+
+func (d *disk) Sync() error {
+	if d.noSync {
+		return syscall.EIO
+	}
+	return d.file.Sync()
+}
+
+func (d *disk) Truncate(n int64) error {
+	if d.noTrunc != nil && *d.noTrunc {
+		return syscall.EIO
+	}
+	return d.file.Truncate(n)
+}
+
+// TestAFullDiskLeavesWholePages: what was written of a page that has no room is taken back, at once or before the next.
+func TestAFullDiskLeavesWholePages(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		for _, compressed := range []bool{false, true} {
+			path := filepath.Join(t.TempDir(), "out")
+			s := openFile(t, path, FileOptions{Zstd: compressed})
+			write(t, s, numbered(0, 10))
+			before, _ := os.ReadFile(path)
+			noTruncate := late
+			d := &disk{file: s.f, room: 60, noTrunc: &noTruncate}
+			s.f = d
+			err := s.Write(context.Background(), numbered(10, 2000))
+			if err == nil || !strings.Contains(err.Error(), "no space left: make room and run again; the page in hand is not checkpointed") {
+				t.Errorf("%v", err)
+			}
+			noTruncate, d.room = false, 1<<20
+			if !late {
+				if after, _ := os.ReadFile(path); !bytes.Equal(after, before) {
+					t.Errorf("%d bytes of half a page stay", len(after)-len(before))
+				}
+			}
+			write(t, s, numbered(10, 2000))
+			_ = s.Close()
+			if compressed {
+				if err := os.Rename(path, path+".zst"); err != nil {
+					t.Fatal(err)
+				}
+				path += ".zst"
+			}
+			if got := content(t, path); got != text(numbered(0, 2000)) {
+				t.Errorf("late %v, compressed %v: %d bytes, want %d", late, compressed, len(got), len(text(numbered(0, 2000))))
+			}
+		}
+	}
+}
+
+func TestAPageThatIsNotSyncedIsNotDurable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	s := openFile(t, path, FileOptions{})
+	s.f = &disk{file: s.f, room: 1 << 20, noSync: true}
+	if err := s.Write(context.Background(), numbered(0, 1)); !errors.Is(err, syscall.EIO) {
+		t.Errorf("%v", err)
+	}
+	if got := content(t, path); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestADeviceIsWrittenToAndNothingElse(t *testing.T) {
+	s := openFile(t, os.DevNull, FileOptions{RotateSize: 1, RotateEvery: time.Nanosecond})
+	write(t, s, numbered(0, 10))
+	write(t, s, numbered(0, 10))
+}
+
+// brokenPage is a page that cannot be written.
+type brokenPage struct{ lines }
+
+func (brokenPage) WriteTo(io.Writer) (int64, error) { return 0, io.ErrShortWrite }
+
+func TestAPageThatFailsIsAnError(t *testing.T) {
+	s := NewStream("standard output", io.Discard)
+	if err := s.Write(context.Background(), brokenPage{numbered(0, 1)}); err == nil || !strings.Contains(err.Error(), "standard output") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzFrameEnd(f *testing.F) {
+	enc, _ := zstd.NewWriter(nil)
+	one := enc.EncodeAll([]byte(text(numbered(0, 50))), nil)
+	f.Add(one)
+	f.Add(append(bytes.Clone(one), one[:len(one)/2]...))
+	f.Add([]byte{0x28, 0xb5, 0x2f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		end, err := frameEnd(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		if end < 0 || end > int64(len(b)) {
+			t.Fatalf("%d of %d", end, len(b))
+		}
+		if again, err := frameEnd(bytes.NewReader(b[:end]), end); err != nil || again != end && again > end {
+			t.Fatalf("what is left is not whole: %d of %d, %v", again, end, err)
+		}
+	})
+}
