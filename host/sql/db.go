@@ -6,7 +6,6 @@ import (
 	"context"
 	dbsql "database/sql"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -228,11 +227,10 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	defer q.end()
 	db.running.Store(q)
 	fail := func(err error) error {
-		e := &Error{Statement: statement, Message: strings.ReplaceAll(err.Error(), fromDriver, ""), Cause: q.cause(err)}
-		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), e)
+		if ended := ctx.Err(); ended != nil { // what DuckDB and the connector say of it is noise
+			return &Error{Statement: statement, Message: "interrupted: the statement was stopped", Cause: ended}
 		}
-		return e
+		return &Error{Statement: statement, Message: strings.ReplaceAll(err.Error(), fromDriver, ""), Cause: q.cause(err)}
 	}
 	asked := described(statement)
 	p, err := db.inspect(q.ctx, asked)
