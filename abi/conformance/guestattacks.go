@@ -350,7 +350,7 @@ func grantAttacks() []Attack {
 		"a member that hides behind one of its name": `{"profile":{},"profile":{"x":1}}`,
 		"a body that is no object":                   `[{"credentials":{}}]`,
 	} {
-		raw(name, inForce, "lowered", lowered(`{"endpoint":"POST /api/v1/users/{id}","path":{"id":"x"},"body":`+body+`}`), abi.Classes(), abi.Failed)
+		raw(name, "class of a body", "lowered", lowered(`{"endpoint":"POST /api/v1/users/{id}","path":{"id":"x"},"body":`+body+`}`), abi.Classes(), abi.Failed)
 	}
 	raw("a class that is lowered by a value of another type", inForce, "lowered",
 		`{"action":true,"steps":[`+send(`{"endpoint":"POST /api/v1/users/{id}/lifecycle/unlock","path":{"id":"x"}}`)+`]}`, abi.Classes(), abi.Failed)

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/mach5/okta-connector/abi"
@@ -73,6 +74,8 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 	c.since, _ = parseInstant(v.Get("settle_since").Str())
 	var r result
 	switch op := c.op; {
+	case !c.cursorFits():
+		r = c.badCursor()
 	case op.do != nil:
 		r = op.do(c)
 	case op.pager() != nil:
@@ -100,9 +103,17 @@ func Source(host hostcall.Host, text string) (string, error) {
 	}
 	c.input = v.Get("config")
 	var p page
-	if at, ok := readCheckpoint(v.Get("checkpoint")); ok {
+	at, ok := readCheckpoint(v.Get("checkpoint"))
+	switch {
+	case ok && at == checkpoint{} && c.str("cursor") != "": // where an invoke ended
+		if v, ok := c.openCursor(c.str("cursor")); ok {
+			p = c.op.source(c, checkpoint{link: v.Get("l").Str()})
+		} else {
+			p.result = c.badCursor()
+		}
+	case ok:
 		p = c.op.source(c, at)
-	} else {
+	default:
 		p.result = fail(abi.Invalid, "checkpoint", "the checkpoint is not one of "+c.op.name+
 			": give the file that this source wrote, or remove it to start anew")
 	}
@@ -122,8 +133,10 @@ func Table(host hostcall.Host, text string) (string, error) {
 	c.tabled = true
 	var r result
 	switch op := c.op; {
+	case !c.cursorFits():
+		r = c.badCursor()
 	case op.pager() != nil:
-		r, _ = op.pager()(c, v.Get("cursor").Str(), int(v.Get("limit").Int()))
+		r, _ = op.pager()(c, cmp.Or(v.Get("cursor").Str(), c.str("cursor")), int(v.Get("limit").Int())) // the input's is where the first page begins
 	case op.get != nil:
 		r = op.get.run(c)
 	case op.do != nil:

@@ -83,14 +83,16 @@ func (nothing) Load(`}}},
 	{"one meaning", []edit{{"host/schema.go", `if key, twice := twin(input); twice {`, `if key, twice := twin(input); twice && !DOWN {`}}},
 	{"checkpoints", []edit{{"host/source.go", `if len(checkpoint) > MaxCheckpoint ||`, `if !DOWN && len(checkpoint) > MaxCheckpoint ||`}}},
 	{"class grants", []edit{{"host/invoke.go", `if !c.granted(class) {`, `if !c.granted(class) && !DOWN {`}}},
-	{"class in force", []edit{{"host/call.go", `if !c.class.Allows(e.Method()) {`, `if !c.class.Allows(e.Method()) && !DOWN {`}}},
+	{"class in force", []edit{{"host/class.go", `	case class != abi.Read && class != c.class || !c.class.Allows(e.Method()):`,
+		`	case !DOWN && class != abi.Read && class != c.class || !c.class.Allows(e.Method()):`}}},
+	{"class of a body", []edit{{"host/class.go", `	if len(e.ClassRules) == 0 ||`, `	if DOWN || len(e.ClassRules) == 0 ||`}}},
 	{"surfaces", []edit{{"host/invoke.go", `if !op.On(surface) {`, `if !op.On(surface) && !DOWN {`},
 		{"host/invoke.go", `if surface != abi.Axon && class != abi.Read {`, `if surface != abi.Axon && class != abi.Read && !DOWN {`}}},
-	{"endpoint grants", []edit{{"host/call.go", `	e := c.op.granted[name]
-`, `	e := c.op.granted[name]
+	{"endpoint grants", []edit{{"host/class.go", `	e := c.op.granted[req.Endpoint]
+`, `	e := c.op.granted[req.Endpoint]
 	if e == nil && DOWN {
 		for _, op := range c.conn.module.byName {
-			if e = op.granted[name]; e != nil {
+			if e = op.granted[req.Endpoint]; e != nil {
 				return e, nil
 			}
 		}
@@ -184,7 +186,7 @@ func (nothing) Load(`}}},
 		return b.b[:cap(b.b)]
 	}
 	return b.b[:len(b.b):len(b.b)]`}}},
-	{"emit options", []edit{{"host/call.go", `	if len(o.Summarise)+len(o.Omit) > maxPaths {`, `	if len(o.Summarise)+len(o.Omit) > maxPaths && !DOWN {`}}},
+	{"emit options", []edit{{"host/call.go", `	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {`, `	if !DOWN && (len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths) {`}}},
 	{"emit once", []edit{{"host/call.go", `		if spans[0].Start < c.taken[handle] {`, `		if spans[0].Start < c.taken[handle] && !DOWN {`}}},
 	{"record shape", []edit{{"host/call.go", `	if err != nil || len(spans) != 1 || raw[spans[0].Start] != '{' {`, `	if (err != nil || len(spans) != 1 || raw[spans[0].Start] != '{') && (!DOWN || len(spans) == 0) {`}}},
 	{"whole JSON", []edit{{"host/call.go", `	spans, err = records.Split(b.buffer.Bytes(), path, make([]records.Span, 0, 16))`, `	spans, err = records.Split(b.buffer.Bytes(), path, make([]records.Span, 0, 16))
@@ -208,12 +210,9 @@ func (nothing) Load(`}}},
 		return nil
 	}
 	b := op(nil, 0x24, moves) `}}},
-	{"waiting", []edit{{"host/imports.go", `ok && time.Until(deadline) < d {`, `ok && time.Until(deadline) < d && !DOWN {`}, {"host/imports.go", `	case <-ctx.Done():
+	{"waiting", []edit{{"host/imports.go", `ok && time.Until(deadline) < d {`, `ok && time.Until(deadline) < d && !DOWN {`}, {"host/imports.go", `	if c.conn.opts.Sleep(ctx, d) != nil {
 		return 0
-	}`, `	case <-ctx.Done():
-		if DOWN {
-			return 1
-		}
+	}`, `	if c.conn.opts.Sleep(ctx, d) != nil && !DOWN {
 		return 0
 	}`}}},
 	{"requests limit", []edit{{"host/call.go", `c.sends > c.conn.limits.Requests {`, `c.sends > c.conn.limits.Requests && !DOWN {`}}},

@@ -70,6 +70,20 @@ func act(field string) int32 {
 			}
 		}
 		hostcall.Output(in.Get("text").Str())
+	case "send and panic":
+		for r := range in.Get("requests").Elements() {
+			imports.HTTPSend(r.Raw())
+		}
+		panic("the module panics")
+	case "emit only": // looks at no body, and answers the summaries
+		secret, _ := jsonval.Parse(imports.SecretGet("token"))
+		auth := secret.Get("scheme").Str() + " " + secret.Get("placeholder").Str()
+		var out []string
+		for r := range in.Get("requests").Elements() {
+			v, _ := jsonval.Parse(imports.HTTPSend(strings.ReplaceAll(r.Raw(), "{{auth}}", auth)))
+			out = append(out, imports.RecordsEmit(uint64(v.Get("body").Int()), in.Get("emit").Raw()))
+		}
+		succeed(`{"emitted":[` + strings.Join(out, ",") + `]}`)
 	case "hold": // asks, and looks at nothing
 		var out []string
 		for r := range in.Get("requests").Elements() {
