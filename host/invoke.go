@@ -158,6 +158,9 @@ func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) 
 	case wrote:
 		return abi.Unknown, &abi.Error{Code: string(abi.Unknown), Message: "the call ended after a write was sent and before its result was known (" + reason(ctx, err) +
 			"). Look at the object before you repeat it"}
+	case timedOut && c.settle:
+		return abi.Unknown, &abi.Error{Code: "timeout", Retryable: true, Message: "an earlier run with this key ended when its write may have left, and there was " +
+			"no time to read back what became of it (" + reason(ctx, err) + ")"}
 	case timedOut:
 		return abi.Unavailable, &abi.Error{Code: "timeout", Message: reason(ctx, err), Retryable: true}
 	}

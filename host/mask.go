@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -100,8 +101,11 @@ func (s sensitive) text(message string) string {
 // json is a JSON text without the values: strings that hold one and numbers that are one are "***". The rest stays byte
 // for byte.
 func (s sensitive) json(raw json.RawMessage) json.RawMessage {
-	if len(s) == 0 || len(raw) == 0 || !gjson.ValidBytes(raw) {
+	switch {
+	case len(s) == 0 || len(raw) == 0:
 		return raw
+	case !json.Valid(raw):
+		return json.RawMessage(masked)
 	}
 	var b []byte
 	var walk func(gjson.Result)
@@ -126,7 +130,7 @@ func (s sensitive) json(raw json.RawMessage) json.RawMessage {
 				return true
 			})
 			b = append(b, ends[1])
-		case v.Type == gjson.String && s.holds(v.Str), v.Type == gjson.Number && s.holds(v.Raw):
+		case v.Type == gjson.String && s.holds(v.Str), v.Type == gjson.Number && slices.Contains(s, v.Raw):
 			b = append(b, masked...)
 		default:
 			b = append(b, v.Raw...)

@@ -116,6 +116,38 @@ func TestEventTypesAreOktas(t *testing.T) {
 	}
 }
 
+// without are cases that an operation does not have.
+var without = map[string]string{
+	"missing delete_user":              "who is gone stays unchanged",
+	"wrong assign_application_group":   "no state of a group or an application refuses it",
+	"wrong unassign_application_group": "the same",
+	"wrong revoke_session":             "a session is there or over",
+}
+
+// TestNoCaseIsForgotten wants a missing target of each operation that names one, and a wrong state of each that writes.
+func TestNoCaseIsForgotten(t *testing.T) {
+	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
+		var schema struct {
+			Required   []string
+			Properties map[string]json.RawMessage
+		}
+		if err := json.Unmarshal(op.InputSchema, &schema); err != nil {
+			t.Fatal(err)
+		}
+		names := false
+		for _, target := range []string{"user", "group", "application", "device", "session", "policy", "zone", "authorization_server", "role"} {
+			_, is := schema.Properties[target]
+			names = names || is
+		}
+		if names && len(u.missing) == 0 && without["missing "+op.Name] == "" {
+			t.Error("no case of a missing target")
+		}
+		if op.Class != abi.Read && len(u.wrong) == 0 && without["wrong "+op.Name] == "" {
+			t.Error("no case of a wrong state")
+		}
+	})
+}
+
 // TestAMissingTargetIsNotFound also where the id looks good, and where the name could be an id.
 func TestAMissingTargetIsNotFound(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {

@@ -117,17 +117,16 @@ func (a *attempt) close() {
 
 // rigOptions say what a session is made of. The zero value is honest.
 type rigOptions struct {
-	wasm     []byte // another module than the kit's
-	module   Module // likewise
-	handler  http.HandlerFunc
-	grants   []abi.Class
-	limits   Limits
-	baseURL  string // another address than the server's
-	resolve  map[string][][]string
-	rootCAs  []byte
-	private  bool
-	token    string
-	deadline time.Duration
+	wasm    []byte // another module than the kit's
+	module  Module // likewise
+	handler http.HandlerFunc
+	grants  []abi.Class
+	limits  Limits
+	baseURL string // another address than the server's
+	resolve map[string][][]string
+	rootCAs []byte
+	private bool
+	token   string
 }
 
 // rig is a session and the server that it talks to.

@@ -270,3 +270,28 @@ func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
 		t.Errorf("%d audit lines, %v", len(lines), err)
 	}
 }
+
+// TestInterruptedWhileTheWriteIsUnderWay interrupts an invoke whose write has arrived and got no answer: what became of it
+// is unknown, and the same key tells.
+func TestInterruptedWhileTheWriteIsUnderWay(t *testing.T) {
+	org := oktatest.New(oktatest.Config{Events: 10})
+	at := &door{org: org, bells: map[string]func(){}}
+	server := httptest.NewServer(at)
+	defer server.Close()
+	org.Inject(oktatest.Fault{Kind: oktatest.Latency, Method: "POST", Latency: time.Hour, Times: 1}) // or until nobody waits for it
+	r := newRunner(t, &oktatest.Server{Org: org, URL: server.URL}, org.Token())
+	journal := filepath.Join(t.TempDir(), "journal")
+	command := func() *exec.Cmd {
+		return r.command("--grant", "destructive", "invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`, "--idempotency-key", "k", "--journal", journal)
+	}
+	cmd := command()
+	at.when("/lifecycle/deactivate", func() { _ = cmd.Process.Signal(os.Interrupt) })
+	res, err := result(cmd)
+	if err != nil || res.Outcome != abi.Unknown || cmd.ProcessState.ExitCode() != 8 {
+		t.Errorf("%+v %+v %v, exit code %d", res, res.Error, err, cmd.ProcessState.ExitCode())
+	}
+	again, err := result(command())
+	if err != nil || again.Outcome != abi.Succeeded || !again.Meta.Reconciled || org.Effects() != 1 {
+		t.Errorf("%+v %+v %v, %d effects", again, again.Error, err, org.Effects())
+	}
+}

@@ -51,7 +51,7 @@ var applicationOperations = []operation{
 			textInput("filter", "4096", `such as status eq "ACTIVE", name eq "oidc_client", or user.id eq "00u…" with expand user/00u…`),
 			textInput("q", "255", "the beginning of a name or label"),
 			appExpandInput,
-			boolInput("include_non_deleted", "applications that are being set up or taken down, too"),
+			boolInput("include_non_deleted", "applications that are not active, too"),
 			limitInput, pageSize200, cursorInput,
 		},
 		example:   `{"filter":"status eq \"ACTIVE\""}`,

@@ -213,7 +213,7 @@ func (c *call) notDone(r hostcall.Response, undone string) result {
 func unsettled(r result) result {
 	e := *r.err
 	e.Message = "an earlier run with this key ended when its write may have left, and what became of it could not be told: " + e.Message
-	if e.Code != string(abi.Unknown) && !e.Retryable {
+	if !e.Retryable {
 		e.Message += ". Look at the object, and take a new key"
 	}
 	r.outcome, r.err = abi.Unknown, &e

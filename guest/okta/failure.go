@@ -117,7 +117,8 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 			"put a new one where token_secret_ref points. " + out.Message
 	case e.Code == "E0000015":
 		out.Code = "feature"
-		out.Message = "the org does not have this feature, or the token's owner may not use it. " + out.Message
+		out.Message = "the org does not have this feature (devices and authenticators are Identity Engine's, authorization servers API Access " +
+			"Management's), or the token's owner may not use it. " + out.Message
 	case e.Status == 401 || e.Status == 403 && (e.Code == "E0000006" || e.Code == ""):
 		out.Code = "forbidden"
 		out.Message = "the token's owner lacks the admin role (or OAuth scope) for this. " + out.Message

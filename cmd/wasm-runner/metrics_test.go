@@ -1,0 +1,129 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+func TestMetricsAndHealth(t *testing.T) {
+	wasm, err := packed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	m, err := host.Load(ctx, wasm, host.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close(ctx) }()
+	org := oktatest.New(oktatest.Config{Events: 250}).Start()
+	defer func() { _ = org.Close() }()
+	org.Inject(oktatest.Fault{Kind: oktatest.Status, Times: 1})
+	c, err := m.Connect(ctx, host.Config{Name: "okta-prod", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "demo:token"},
+		host.ConnectOptions{Secrets: &demoOrg{server: org}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close(ctx) }()
+	drain := func(feed ingest.Feed, name string) *ingest.Drain {
+		return &ingest.Drain{Connection: name, Operation: "poll_system_log_page", Feed: feed, Sink: sink.NewStream("nowhere", io.Discard), Quota: c.Quota}
+	}
+	good := drain(ingest.Source(c, host.SourceOptions{Operation: "poll_system_log_page"}), "okta-prod")
+	bad := drain(ingest.Source(c, host.SourceOptions{Operation: "lookup_user"}), "okta-other")
+	drains := []*ingest.Drain{good, bad}
+	h := metricsHandler(drains, time.Now())
+	get := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code, w.Body.String()
+	}
+	if code, body := get("/healthz"); code != 200 || !strings.Contains(body, `"state":"idle"`) {
+		t.Errorf("before it began: %d %s", code, body)
+	}
+	if err := good.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if code, body := get("/healthz"); code != 200 {
+		t.Errorf("%d %s", code, body)
+	}
+	if err := bad.Run(ctx); err == nil {
+		t.Fatal("lookup_user is no source")
+	}
+	code, body := get("/healthz")
+	var state health
+	if err := json.Unmarshal([]byte(body), &state); err != nil || code != http.StatusServiceUnavailable || state.Status != "failing" ||
+		state.Connections[0].State != ingest.Ended || state.Connections[1].State != ingest.Failed || !strings.Contains(state.Connections[1].Error, "denied") {
+		t.Errorf("%d %s", code, body)
+	}
+	code, body = get("/metrics")
+	const labels = `{connection="okta-prod",operation="poll_system_log_page"}`
+	for _, want := range []string{
+		"# HELP wasm_runner_source_records_total Records that the sink made durable.\n# TYPE wasm_runner_source_records_total counter\n",
+		"wasm_runner_source_records_total" + labels + " 250\n",
+		"wasm_runner_source_pages_total" + labels + " 1\n",
+		"wasm_runner_source_retries_total" + labels + " 1\n",
+		"wasm_runner_source_caught_up" + labels + " 1\n",
+		"wasm_runner_source_up" + labels + " 1\n",
+		`wasm_runner_source_up{connection="okta-other",operation="poll_system_log_page"} 0`,
+		"wasm_runner_source_lag_seconds" + labels + " ",
+		"wasm_runner_source_checkpoint_age_seconds" + labels + " ",
+		`wasm_runner_quota_limit{bucket="/api/v1/logs",connection="okta-prod"} 120`,
+		`wasm_runner_quota_remaining{bucket="/api/v1/logs",connection="okta-prod"} 11`,
+		"process_resident_memory_bytes ", "go_goroutines ",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%d: %q is missing in\n%s", code, want, body)
+		}
+	}
+	if strings.Contains(body, `wasm_runner_source_lag_seconds{connection="okta-other"`) {
+		t.Error("a lag that nobody knows is told")
+	}
+	if strings.Contains(body, org.Token()) {
+		t.Error("the token is told")
+	}
+	if code, _ := get("/debug/pprof/"); code != http.StatusNotFound {
+		t.Errorf("/debug/pprof/ answers %d", code)
+	}
+	if _, ok := healthOf([]*ingest.Drain{drain(nil, "stuck")}, time.Hour); ok {
+		t.Error("a source that has had no page for an hour is healthy")
+	}
+}
+
+func TestMetricsAreServedOnLoopback(t *testing.T) {
+	var stderr strings.Builder
+	a := &app{stderr: io.Discard, flags: globals{logLevel: "info", logFormat: "text"}}
+	a.status.w = &stderr
+	for _, address := range []string{"0", ":0", "127.0.0.1:0", "localhost:0"} {
+		stderr.Reset()
+		stop, err := a.serveMetrics(address, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", address, err)
+		}
+		_, at, _ := strings.Cut(strings.TrimSpace(stderr.String()), "address=")
+		if !strings.HasPrefix(at, "127.0.0.1:") && !strings.HasPrefix(at, `"[::1]:`) {
+			t.Errorf("%s is served at %s", address, at)
+		}
+		resp, err := http.Get("http://" + strings.Trim(at, `"`) + "/healthz")
+		if err != nil || resp.StatusCode != 200 {
+			t.Errorf("%s: %v, %v", address, resp, err)
+		} else {
+			_ = resp.Body.Close()
+		}
+		stop()
+	}
+	for _, address := range []string{"nowhere.invalid:x", "1:2:3"} {
+		if _, err := a.serveMetrics(address, nil); err == nil || !strings.Contains(err.Error(), "--metrics: ") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
+)
+
+// soak is how long TestSoak takes: SOAK_EVENTS makes it a long one (make soak).
+type soak struct {
+	events   int
+	pageSize int
+	between  [2]int // two kills: pages that are answered, so that no machine's load decides
+}
+
+func soakFromEnvironment(t *testing.T) soak {
+	text := os.Getenv("SOAK_EVENTS")
+	if text == "" {
+		return soak{events: 50_000, pageSize: 100, between: [2]int{1, 60}}
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1000 {
+		t.Fatalf("SOAK_EVENTS=%s: want a number of events from 1000 on", text)
+	}
+	return soak{events: n, pageSize: 1000, between: [2]int{20, 400}}
+}
+
+// TestSoak follows a log that grows, some of its events late and out of order, in an org and on a network that fail in
+// every way that they know, and kills the runner again and again. No event may be missing in the end, and what stands
+// there twice is a page a kill at most.
+func TestSoak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	s := soakFromEnvironment(t)
+	// The org's clock runs faster, so that a log which is written in seconds reaches over hours.
+	start := time.Now()
+	clock := func() time.Time { return start.Add(time.Since(start) * 1000) }
+	org := oktatest.New(oktatest.Config{Users: 3, Events: s.events / 2, EventSize: 1500, RequestLog: -1, Now: clock,
+		RateLimits: map[string]int{"*": -1, "/api/v1/logs": 1_000_000}}).Start()
+	defer func() { _ = org.Close() }()
+	troubles := []oktatest.Fault{
+		{Kind: oktatest.CursorExpired, Skip: 70, Times: 1},
+		{Kind: oktatest.CursorExpired, Skip: 200, Times: 1},
+		{Kind: oktatest.CursorExpired, Skip: 300, Times: 1},
+		{Kind: oktatest.RepeatPage, Probability: 0.02},
+		{Kind: oktatest.ResetBefore, Probability: 0.01},
+		{Kind: oktatest.ResetAfter, Probability: 0.01},
+		{Kind: oktatest.Truncate, Probability: 0.01},
+		{Kind: oktatest.NotJSON, Probability: 0.002},
+		{Kind: oktatest.Status, Status: 500, Probability: 0.01},
+		{Kind: oktatest.Status, Status: 503, Probability: 0.01},
+		{Kind: oktatest.Concurrency, Probability: 0.002},
+	}
+	for _, f := range troubles {
+		f.Path = "/api/v1/logs"
+		org.Inject(f)
+	}
+	var grown atomic.Bool
+	go produce(org.Org, s.events, clock, &grown)
+
+	r := newRunner(t, org, org.Token())
+	dir := t.TempDir()
+	out := filepath.Join(dir, "events.ndjson.zst")
+	args := func(more ...string) []string {
+		return append([]string{"source", "poll_system_log_page", "--source-config", fmt.Sprintf(`{"page_size":%d,"since":%q}`, s.pageSize, start.Add(-24*time.Hour).UTC().Format(time.RFC3339)),
+			"--checkpoint", filepath.Join(dir, "cp.json"), "--out", out, "--rotate-size", "8MiB", "--poll-limit", "1s"}, more...)
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	kills, began := 0, time.Now()
+	for !grown.Load() || reached(t, dir) < org.EventCount()-10*s.pageSize {
+		cmd := r.command(args("--follow")...)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		const pages = "GET /api/v1/logs"
+		last := org.Count(pages) + s.between[0] + random.IntN(s.between[1]-s.between[0])
+		for org.Count(pages) < last && !(grown.Load() && reached(t, dir) >= org.EventCount()) {
+			select {
+			case err := <-ended:
+				t.Fatalf("it ended by itself: %v\n%s", err, stderr.String())
+			case <-time.After(time.Millisecond):
+			}
+		}
+		time.Sleep(time.Duration(random.Int64N(int64(20 * time.Millisecond)))) // somewhere in what follows an answer
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+		kills++
+	}
+	org.ClearFaults()
+	if text, err := r.command(args()...).CombinedOutput(); err != nil {
+		t.Fatalf("the last run: %v\n%s", err, text)
+	}
+	took := time.Since(began)
+
+	lines, distinct := check(t, org.Org, out)
+	t.Logf("%s events (%s of them late) in %s, %d kills: 0 lost; %d lines stand twice, %.2f a kill (a page has %d); with keys applied 0",
+		thousands(int64(distinct)), thousands(int64(late(s.events))), took.Round(time.Second), kills, lines-distinct,
+		float64(lines-distinct)/float64(kills), s.pageSize)
+	if lines-distinct > kills*s.pageSize {
+		t.Errorf("%d lines stand twice after %d kills: want at most a page of %d for each", lines-distinct, kills, s.pageSize)
+	}
+}
+
+func late(events int) int { return min(events/100, 5000) }
+
+// produce makes a log grow to so many events.
+func produce(org *oktatest.Org, events int, clock func() time.Time, grown *atomic.Bool) {
+	const steps = 400
+	left := events - org.EventCount()
+	lateEach := max(late(events)/steps, 1)
+	for i := range steps {
+		org.AppendEvents(max(left*(i+1)/steps-left*i/steps-lateEach, 0))
+		for j := range lateEach {
+			org.AppendLateEvent(clock().Add(-time.Duration(i%7+j+1) * 17 * time.Minute))
+		}
+		time.Sleep(max(20*time.Millisecond, time.Duration(events)*50*time.Nanosecond))
+	}
+	grown.Store(true)
+}
+
+// reached is how far the checkpoint has come, by what the simulated org writes into its cursors.
+func reached(t *testing.T, dir string) int {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "cp.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(gjson.GetBytes(b, "checkpoint.link").String(), "after=")
+	after, _, _ = strings.Cut(after, "&")
+	_, position, _ := strings.Cut(after, "_")
+	n, _ := strconv.Atoi(position) // none after a cursor that expired
+	return n
+}
+
+// check reads what was written, and holds it against the org's log: every event, byte for byte, and no other.
+func check(t *testing.T, org *oktatest.Org, out string) (lines, distinct int) {
+	t.Helper()
+	seen := make(map[[16]byte]uint64, org.EventCount())
+	aside, err := filepath.Glob(strings.Replace(out, ".ndjson", ".*.ndjson", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(aside)
+	hash := fnv.New64a()
+	sum := func(b []byte) uint64 {
+		hash.Reset()
+		_, _ = hash.Write(b) // never fails
+		return hash.Sum64()
+	}
+	for _, path := range append(aside, out) {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := bufio.NewReaderSize(d, 1<<20)
+		for {
+			line, err := in.ReadSlice('\n')
+			if errors.Is(err, io.EOF) && len(line) == 0 {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v behind %d lines", path, err, lines)
+			}
+			line = line[:len(line)-1]
+			seen[uuid(t, line)] = sum(line)
+			lines++
+		}
+		d.Close()
+		_ = f.Close() // read only
+	}
+	distinct = len(seen)
+	lost, changed := 0, 0
+	for e := range org.Events() {
+		key := uuid(t, e)
+		switch got, ok := seen[key]; {
+		case !ok:
+			lost++
+		case got != sum(e):
+			changed++
+		}
+		delete(seen, key)
+	}
+	if lost > 0 || changed > 0 || len(seen) > 0 {
+		t.Errorf("%d events are lost, %d changed, %d are none of the org's", lost, changed, len(seen))
+	}
+	return lines, distinct
+}
+
+func uuid(t *testing.T, event []byte) (k [16]byte) {
+	t.Helper()
+	text := strings.ReplaceAll(gjson.GetBytes(event, "uuid").String(), "-", "")
+	if n, err := hex.Decode(k[:], []byte(text)); err != nil || n != 16 {
+		t.Fatalf("not an event: %.200s", event)
+	}
+	return k
+}
+
+// TestMemoryIsFlat drains a log without an interruption, as long a one as SOAK_EVENTS says, and looks at the process's
+// memory half-way and at the end.
+func TestMemoryIsFlat(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	events := 100_000
+	if os.Getenv("SOAK_EVENTS") != "" {
+		events = soakFromEnvironment(t).events
+	}
+	org := oktatest.New(oktatest.Config{Users: 3, Events: events, EventSize: 2000, RequestLog: -1,
+		RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
+	defer func() { _ = org.Close() }()
+	r := newRunner(t, org, org.Token())
+	cmd := r.command("source", "poll_system_log_page", "--checkpoint", filepath.Join(t.TempDir(), "cp.json"), "--out", os.DevNull)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	var half, end int64
+	began := time.Now()
+	for running := true; running; {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatalf("%v\n%s", err, stderr.String())
+			}
+			running = false
+		case <-time.After(5 * time.Millisecond):
+			n := highWater(cmd)
+			if org.Count("GET /api/v1/logs") <= events/2000 {
+				half = max(half, n)
+			}
+			end = max(end, n)
+		}
+	}
+	t.Logf("%s events in %s: %d MiB half-way, %d MiB at the end", thousands(int64(events)), time.Since(began).Round(time.Millisecond), half>>20, end>>20)
+	if end > 160<<20 || half > 0 && end > half+32<<20 {
+		t.Errorf("%d MiB half-way, %d MiB at the end: want it flat, and 160 MiB at most", half>>20, end>>20)
+	}
+}
+
+// highWater is the most memory that a process has had resident, in bytes; 0 when it has ended.
+func highWater(cmd *exec.Cmd) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	line, _, _ := strings.Cut(rest, " kB")
+	n, _ := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	return n << 10
+}

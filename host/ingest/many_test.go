@@ -1,0 +1,207 @@
+package ingest_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+// tenant is one of many connections, and all that anybody could see of it.
+type tenant struct {
+	name, token, marker string
+	org                 *oktatest.Org
+	drain               *ingest.Drain
+	mu                  sync.Mutex
+	said                []string
+	err                 error
+}
+
+// TestTwoHundredConnectionsInOneProcess follows two hundred orgs at once, some of which fail, and looks for anything of one
+// in what came of another: its records, its errors, its cursors, its token. It prints what an idle connection costs.
+func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	const n, events = 200, 30
+	m := load(t)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	warm := connectTo(t, m, oktatest.New(oktatest.Config{Users: 3, Events: 5}), host.Config{Name: "warm"})
+	if _, err := run(ctx, t, warm, &memory{}, host.SourceOptions{}, ""); err != nil { // what all share is there then
+		t.Fatal(err)
+	}
+	tenants := make([]*tenant, n)
+	for i := range tenants {
+		marker := fmt.Sprintf("MARKER-%03d-", i)
+		x := &tenant{name: fmt.Sprintf("org-%03d", i), token: "00token-" + marker + "secret", marker: marker}
+		x.org = oktatest.New(oktatest.Config{Users: -1, Groups: -1, Events: -1, Devices: -1, AuthorizationServers: -1, OAuthClients: -1,
+			CustomRoles: -1, Sessions: -1, Factors: -1, Token: x.token, RequestLog: 10})
+		for e := range events {
+			x.org.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"%s%d","published":%q,"actor":{"displayName":%q}}`,
+				marker, e, time.Now().UTC().Format(time.RFC3339), marker)))
+		}
+		tenants[i] = x
+	}
+	before := resident(t)
+	var running sync.WaitGroup
+	var closers []func()
+	for i, x := range tenants {
+		var h http.Handler = x.org
+		if i%10 == 3 { // an org that turns this tenant away, and says things
+			h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Okta-Request-Id", "req-"+x.marker)
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = fmt.Fprintf(w, `{"errorCode":"E0000006","errorSummary":"%s may not, said to %s"}`, x.marker, r.URL.RequestURI())
+			})
+		} else { // cursors with a marker in them
+			h = marked(x.org, x.marker)
+		}
+		dial, stop := serve(h)
+		c := connect(t, m, host.Config{Name: x.name}, host.ConnectOptions{Dial: dial, Secrets: fixed(x.token)})
+		s, err := sink.OpenFile(filepath.Join(dir, x.name+".ndjson"), sink.FileOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, x.name+".json")
+		cp, err := checkpoint.Open(path, checkpoint.Identity{Kind: "okta", Connection: x.name, Operation: poll})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.drain = &ingest.Drain{Connection: x.name, Operation: poll, Sink: s, Checkpoint: cp, Recent: ingest.OpenRecent(path+".keys", true),
+			Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true}), Persist: true, Follow: true,
+			Say: func(format string, args ...any) {
+				x.mu.Lock()
+				defer x.mu.Unlock()
+				x.said = append(x.said, fmt.Sprintf(format, args...))
+			}}
+		closers = append(closers, func() {
+			_, _, _, _ = x.drain.Recent.Close(), cp.Close(), s.Close(), c.Close(context.Background())
+			stop()
+		})
+		running.Go(func() { x.err = x.drain.Run(ctx) })
+	}
+	for i, x := range tenants {
+		eventually(t, x.name, func() bool { s := x.drain.Stats(); return s.CaughtUp || i%10 == 3 && s.State == ingest.Failed })
+	}
+	debug.FreeOSMemory()
+	idle := resident(t)
+	cpu, began := used(t), time.Now()
+	for _, x := range tenants { // one more event each, while they are quiet
+		x.org.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"%slast","published":"2026-01-01T00:00:00Z"}`, x.marker)))
+	}
+	for i, x := range tenants {
+		eventually(t, x.name, func() bool { return i%10 == 3 || x.drain.Stats().Records == events+1 })
+	}
+	wall, spent := time.Since(began), used(t)-cpu
+	t.Logf("%d connections in one process: %.2f MiB for each that is idle (its simulated org included); %.1f %% of a core when quiet, polling each every 10 s",
+		n, float64(idle-before)/n/(1<<20), 100*spent.Seconds()/wall.Seconds())
+	cancel()
+	running.Wait()
+	for _, c := range closers {
+		c()
+	}
+
+	anyMarker := regexp.MustCompile(`MARKER-\d\d\d-`)
+	alone := func(x *tenant, what, text string) {
+		t.Helper()
+		for _, found := range anyMarker.FindAllString(text, -1) {
+			if found != x.marker {
+				t.Errorf("%s of %s holds %s", what, x.name, found)
+			}
+		}
+		if strings.Contains(text, "00token-") {
+			t.Errorf("%s of %s holds a token", what, x.name)
+		}
+	}
+	for i, x := range tenants {
+		alone(x, "what is said", strings.Join(x.said, "\n"))
+		if (x.err == nil) != (i%10 != 3) {
+			t.Errorf("%s: %v", x.name, x.err)
+		}
+		if x.err != nil {
+			alone(x, "the error", x.err.Error())
+			if !strings.Contains(x.err.Error(), x.marker) {
+				t.Errorf("%s: %v: want its own org's words", x.name, x.err)
+			}
+		}
+		for _, file := range []string{".ndjson", ".json", ".json.keys"} {
+			b, err := os.ReadFile(filepath.Join(dir, x.name+file))
+			if err != nil && x.err == nil {
+				t.Fatal(err)
+			}
+			alone(x, file, string(b))
+			if file == ".ndjson" && x.err == nil && strings.Count(string(b), "\n") != events+1 {
+				t.Errorf("%s has %d events", x.name, strings.Count(string(b), "\n"))
+			}
+			if file == ".json" && x.err == nil && !strings.Contains(string(b), x.marker) {
+				t.Errorf("the checkpoint of %s is not its own: %s", x.name, b)
+			}
+		}
+	}
+}
+
+// marked is a log whose cursors hold a marker.
+func marked(org http.Handler, marker string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		q.Del("marker")
+		r.URL.RawQuery = q.Encode()
+		org.ServeHTTP(&markedAnswer{w, marker}, r)
+	})
+}
+
+type markedAnswer struct {
+	http.ResponseWriter
+	marker string
+}
+
+func (w *markedAnswer) WriteHeader(status int) {
+	links := w.Header()["Link"]
+	for i, l := range links {
+		links[i] = strings.Replace(l, "?", "?marker="+w.marker+"&", 1)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// resident is this process's memory in bytes, 0 where it cannot be told.
+func resident(t *testing.T) int64 {
+	t.Helper()
+	runtime.GC()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	line, _, _ := strings.Cut(rest, " kB")
+	n, _ := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	return n << 10
+}
+
+// used is the processor time that this process has taken.
+func used(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
