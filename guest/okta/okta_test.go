@@ -104,8 +104,8 @@ func FuzzNextLink(f *testing.F) {
 	})
 }
 
-// FuzzCursor gives cursors that a stranger made, within their wrapping, to the operations whose cursors say most.
-func FuzzCursor(f *testing.F) {
+// FuzzCursorMembers gives cursors that a stranger made, within their wrapping, to the operations whose cursors say most.
+func FuzzCursorMembers(f *testing.F) {
 	f.Add("inventory_export", `"p":"group_members","k":["g1"],"b":true,"l":"/api/v1/groups/g1/users?after=2","s":1,"n":3`)
 	f.Add("inventory_export", `"p":"policies/PASSWORD","x":[{"of":"devices","n":1,"code":"feature","why":"none"}]`)
 	f.Add("list_policies", `"p":"PASSWORD","l":"/api/v1/policies?type=PASSWORD","s":1`)

@@ -21,6 +21,9 @@ import (
 	"github.com/mach5/okta-connector/host/connections"
 )
 
+// Available reports whether DuckDB is in this build.
+const Available = true
+
 // DB is a DuckDB in this process that reads connections. It is safe for concurrent use; statements run one after
 // another. Close it before its connections.
 type DB struct {

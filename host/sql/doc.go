@@ -29,7 +29,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// ErrUnavailable is wrapped by Open in a program that was built without DuckDB; the message says how to build it in.
+// ErrUnavailable is wrapped by Open in a program that was built without DuckDB, where Available is false; the message
+// says how to build it in.
 var ErrUnavailable = errors.New("SQL is not in this build")
 
 // Config says what queries can reach. The zero value is a database in memory without connections.
