@@ -158,6 +158,9 @@ type InvokeInput struct {
 	// Settle says that an earlier run of the same invoke ended when a write may have left: before it writes, the guest
 	// reads back whether the write took effect, and does not take that effect for somebody else's.
 	Settle bool `json:"settle,omitempty"`
+	// SettleSince is when that write was about to leave, by the service's own clock (the Date of its last answer
+	// before); zero where that is not known. What changed later may have changed after the write.
+	SettleSince time.Time `json:"settle_since,omitzero"`
 }
 
 // InvokeOutput is what the invoke export answers.
@@ -170,6 +173,7 @@ type InvokeOutput struct {
 	List       bool            `json:"list,omitempty"`
 	NextCursor string          `json:"next_cursor,omitempty"`
 	Error      *Error          `json:"error,omitempty"`
+	Partial    bool            `json:"partial,omitempty"`    // the first of several writes took effect, and the whole was not done
 	Reconciled bool            `json:"reconciled,omitempty"` // a lost answer was settled by reading back
 	Sensitive  bool            `json:"sensitive,omitempty"`  // the output holds a credential: not to be logged or stored
 	Warnings   []string        `json:"warnings,omitempty"`
@@ -258,6 +262,10 @@ type SendError struct {
 	// happened.
 	Sent         bool  `json:"sent"`
 	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
+	// Status and RequestID are of an answer that came and could not be used: a refusal for the rate limit, or one that
+	// broke off.
+	Status    int    `json:"status,omitempty"`
+	RequestID string `json:"request_id,omitempty"`
 }
 
 // SendCode is why a request got no response.
@@ -274,6 +282,7 @@ const (
 	SendTooLarge    SendCode = "too_large"    // the answer is over the body limit
 	SendRedirect    SendCode = "redirect"     // the service answered with a redirect, which is never followed
 	SendRateLimited SendCode = "rate_limited" // the bucket is empty for longer than the deadline
+	SendCeiling     SendCode = "ceiling"      // a write that the connection's own ceiling holds back; RetryAfterMS says how long
 	SendCanceled    SendCode = "canceled"     // the caller gave up
 	SendLimit       SendCode = "limit"        // the call used up its requests
 	SendTainted     SendCode = "tainted"      // the answer repeated the connection's token, and was thrown away
@@ -302,6 +311,9 @@ type EmitOptions struct {
 	// finds a link in a body, without reading the body.
 	Keys bool `json:"keys,omitempty"`
 }
+
+// MaxPaths is how many paths EmitOptions.Summarise may have, and Omit: each is looked for in each record.
+const MaxPaths = 16
 
 // The limits of EmitOptions.Keys.
 const (
@@ -363,11 +375,13 @@ type Meta struct {
 	DurationMS float64       `json:"duration_ms"`
 	Requests   []RequestMeta `json:"requests"`
 	Records    int           `json:"records,omitempty"`
-	Reconciled bool          `json:"reconciled,omitempty"`
-	Sensitive  bool          `json:"sensitive,omitempty"`
-	ApprovedBy string        `json:"approved_by,omitempty"`
-	Replayed   bool          `json:"replayed,omitempty"` // the recorded result of an idempotency key: nothing was sent
-	Warnings   []string      `json:"warnings,omitempty"`
+	// Partial says that an outcome other than succeeded left something changed: of two writes, the first.
+	Partial    bool     `json:"partial,omitempty"`
+	Reconciled bool     `json:"reconciled,omitempty"`
+	Sensitive  bool     `json:"sensitive,omitempty"`
+	ApprovedBy string   `json:"approved_by,omitempty"`
+	Replayed   bool     `json:"replayed,omitempty"` // the recorded result of an idempotency key: nothing was sent
+	Warnings   []string `json:"warnings,omitempty"`
 }
 
 // RequestMeta is one request that left, or would have.

@@ -3,6 +3,7 @@ package abi
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -41,8 +42,11 @@ type Operation struct {
 	Endpoints   []Endpoint      `json:"endpoints"`
 }
 
-// ClassRule sets another class when one field of the input is present (Equals empty) or has a value. The first rule
-// that fits wins; Operation.Class holds where none does.
+// ClassRule sets another class when one field is present (Equals empty; null is present, too) or has a value: of the
+// input in Operation.ClassRules, of the request's body in Endpoint.ClassRules. The first rule that fits wins; the class
+// beside the rules holds where none does.
+//
+// Equals is a string, number or boolean as text: "unlock", "10", "true". A number is equal to any way of writing it.
 type ClassRule struct {
 	Field  string `json:"field"`
 	Equals string `json:"equals,omitempty"`
@@ -78,6 +82,11 @@ type Endpoint struct {
 	Bucket string `json:"bucket"`
 	// Scopes are the OAuth scopes of which the token needs one.
 	Scopes []string `json:"scopes,omitempty"`
+	// Class is what a request to it does: it passes where that is read, or the class in force for the input. Empty is
+	// read for GET, else the operation's class; an operation with ClassRules states it for each method but GET.
+	Class Class `json:"class,omitempty"`
+	// ClassRules set another class by the top-level members of the request's body.
+	ClassRules []ClassRule `json:"class_rules,omitempty"`
 }
 
 // Method is the HTTP method of the endpoint.
@@ -171,12 +180,13 @@ func (o *Operation) Check() error {
 	if !o.Class.Valid() {
 		return fmt.Errorf("class %q is none of read, write, destructive, privileged", o.Class)
 	}
-	widest := []Class{o.Class}
 	for _, r := range o.ClassRules {
 		if !r.Class.Valid() || r.Field == "" {
 			return fmt.Errorf("class rule %+v is incomplete", r)
 		}
-		widest = append(widest, r.Class)
+		if err := r.checkField(o.InputSchema); err != nil {
+			return err
+		}
 	}
 	if len(o.Surfaces) == 0 {
 		return fmt.Errorf("no surfaces")
@@ -215,12 +225,8 @@ func (o *Operation) Check() error {
 		if e.Bucket == "" {
 			return fmt.Errorf("endpoint %q has no bucket", e.Endpoint)
 		}
-		allowed := false
-		for _, c := range widest {
-			allowed = allowed || c.Allows(e.Method())
-		}
-		if !allowed {
-			return fmt.Errorf("endpoint %q exceeds class %s", e.Endpoint, o.Class)
+		if err := o.checkClasses(e); err != nil {
+			return err
 		}
 	}
 	columns := map[string]bool{}
@@ -236,6 +242,81 @@ func (o *Operation) Check() error {
 		}
 	}
 	return nil
+}
+
+// Classes are the classes that inputs of the operation can have, its own first.
+func (o *Operation) Classes() []Class {
+	all := []Class{o.Class}
+	for _, r := range o.ClassRules {
+		if !slices.Contains(all, r.Class) {
+			all = append(all, r.Class)
+		}
+	}
+	return all
+}
+
+// ClassOf is the class of requests to one of the operation's endpoints, the endpoint's own rules aside.
+func (o *Operation) ClassOf(e Endpoint) Class {
+	switch {
+	case e.Class != "":
+		return e.Class
+	case e.Method() == "GET":
+		return Read
+	}
+	return o.Class
+}
+
+// checkClasses wants an endpoint's classes to be among the operation's, or read, and to allow its method.
+func (o *Operation) checkClasses(e Endpoint) error {
+	if e.Class == "" && e.Method() != "GET" && len(o.ClassRules) > 0 {
+		return fmt.Errorf("endpoint %q states no class, and the class of the operation depends on its input", e.Endpoint)
+	}
+	classes := []Class{o.ClassOf(e)}
+	for _, r := range e.ClassRules {
+		if r.Field == "" {
+			return fmt.Errorf("endpoint %q: class rule %+v is incomplete", e.Endpoint, r)
+		}
+		classes = append(classes, r.Class)
+	}
+	if len(e.ClassRules) > 0 && (e.Method() == "GET" || e.Method() == "DELETE") {
+		return fmt.Errorf("endpoint %q has class rules, and its requests have no body", e.Endpoint)
+	}
+	for _, c := range classes {
+		switch {
+		case c != Read && !slices.Contains(o.Classes(), c):
+			return fmt.Errorf("endpoint %q is of class %q, which no input of the operation has", e.Endpoint, c)
+		case !c.Allows(e.Method()):
+			return fmt.Errorf("endpoint %q exceeds class %s", e.Endpoint, c)
+		}
+	}
+	return nil
+}
+
+// checkField wants a rule to be about an input that the schema has, and a value that it takes: a misspelt rule would
+// leave the class as it is.
+func (r ClassRule) checkField(schema json.RawMessage) error {
+	var s struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+	}
+	if err := json.Unmarshal(schema, &s); err != nil {
+		return fmt.Errorf("its input_schema: %w", err)
+	}
+	field, ok := s.Properties[r.Field]
+	if !ok {
+		return fmt.Errorf("class rule for %q: input_schema has no property of that name", r.Field)
+	}
+	var values struct {
+		Enum []any `json:"enum"`
+	}
+	if r.Equals == "" || json.Unmarshal(field, &values) != nil || values.Enum == nil {
+		return nil
+	}
+	for _, v := range values.Enum {
+		if fmt.Sprint(v) == r.Equals {
+			return nil
+		}
+	}
+	return fmt.Errorf("class rule for %s %q: input_schema has no such value", r.Field, r.Equals)
 }
 
 func name(s string) bool {

@@ -9,9 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
-
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
 )
@@ -29,7 +26,7 @@ type ApprovalRequest struct {
 	Operation  string
 	Class      abi.Class
 	Input      json.RawMessage // sensitive fields masked
-	Plan       abi.Plan        // the writes that will leave, and no others
+	Plan       abi.Plan        // the writes that will leave, and no others; sensitive values masked
 }
 
 // ApproverFunc is a function that is an Approver.
@@ -40,151 +37,109 @@ func (f ApproverFunc) Approve(ctx context.Context, r ApprovalRequest) (string, e
 	return f(ctx, r)
 }
 
-// masked stands for what is not shown.
-const masked = `"***"`
-
 // maxState bounds the state that a plan shows, in bytes.
 const maxState = 256 << 10
+
+// maxRepeats is how often one approved write may leave again after it was refused: Okta refuses some for a moment.
+const maxRepeats = 8
 
 // gate is what an invoke's writes pass before they leave. The zero gate lets them through.
 type gate struct {
 	plan     bool               // none leaves: they are collected
-	held     []abi.PlannedWrite // that were
+	held     []abi.PlannedWrite // that were, as they would leave
 	state    json.RawMessage    // the last object that was read
 	approved []abi.PlannedWrite // nil is any; else these alone, in this order
 	next     int                // of approved
-	wrote    func() error       // before a write leaves; nil is nothing to do
-	secrets  []string           // JSON texts of the input's sensitive values
+	repeats  int                // of the last that left
+	refused  bool               // it certainly did nothing
+	leaving  func() error       // before a write leaves; nil is nothing to do
 }
 
-// pass decides about one write: leave, be held back, or be refused.
-func (g *gate) pass(w abi.PlannedWrite) (held bool, err error) {
-	if g.plan {
-		w.Body = g.mask(w.Body)
-		g.held = append(g.held, w)
-		return true, nil
-	}
-	if g.approved != nil {
-		w.Body = g.mask(w.Body)
-		i := slices.IndexFunc(g.approved[g.next:], func(a abi.PlannedWrite) bool { return sameWrite(a, w) })
-		switch {
-		case i >= 0:
-			g.next += i // those before it turned out not to be needed
-		case g.next > 0 && sameWrite(g.approved[g.next-1], w): // a repeat of the last
-			return false, g.leaving()
-		default:
-			return false, fmt.Errorf("%s %s was not approved: the state changed since, or the module does something else", w.Endpoint, w.Target)
-		}
-		g.next++
-	}
-	return false, g.leaving()
-}
-
-func (g *gate) leaving() error {
-	if g.wrote == nil {
+// allow refuses a write that was not approved. Of those approved, each leaves once, and again where it did nothing.
+func (g *gate) allow(w abi.PlannedWrite) error {
+	if g.approved == nil {
 		return nil
 	}
-	return g.wrote()
+	i := slices.IndexFunc(g.approved[g.next:], func(a abi.PlannedWrite) bool { return sameWrite(a, w) })
+	switch {
+	case i >= 0:
+		g.next += i + 1 // those before it turned out not to be needed
+		g.repeats = 0
+		return nil
+	case g.next > 0 && g.refused && g.repeats < maxRepeats && sameWrite(g.approved[g.next-1], w):
+		g.repeats++
+		return nil
+	}
+	return fmt.Errorf("%s was not approved: the state changed since, or the module does something else", w.Endpoint)
 }
 
 func sameWrite(a, b abi.PlannedWrite) bool {
 	return a.Endpoint == b.Endpoint && a.Target == b.Target && bytes.Equal(a.Body, b.Body)
 }
 
-// mask takes the input's sensitive values out of a body.
-func (g *gate) mask(body json.RawMessage) json.RawMessage {
-	for _, s := range g.secrets {
-		body = bytes.ReplaceAll(body, []byte(s), []byte(masked))
-	}
-	return body
-}
-
-// sensitiveFields are the fields of an input whose schema says "x-sensitive".
-func sensitiveFields(op *abi.Operation) []string {
-	var fields []string
-	gjson.GetBytes(op.InputSchema, "properties").ForEach(func(name, schema gjson.Result) bool {
-		if schema.Get("x-sensitive").Bool() {
-			fields = append(fields, name.Str)
-		}
-		return true
-	})
-	return fields
-}
-
-// sensitiveValues are the strings and numbers of an input's sensitive fields, as JSON.
-func sensitiveValues(op *abi.Operation, input json.RawMessage) []string {
-	var values []string
-	var walk func(gjson.Result)
-	walk = func(v gjson.Result) {
-		if v.IsObject() || v.IsArray() {
-			v.ForEach(func(_, m gjson.Result) bool { walk(m); return true })
-		} else if v.Type == gjson.String && v.Str != "" || v.Type == gjson.Number {
-			values = append(values, v.Raw)
-		}
-	}
-	for _, f := range sensitiveFields(op) {
-		walk(gjson.GetBytes(input, gjson.Escape(f)))
-	}
-	return values
-}
-
-// maskInput is an input without its sensitive fields' values.
-func maskInput(op *abi.Operation, input json.RawMessage) json.RawMessage {
-	for _, f := range sensitiveFields(op) {
-		if path := gjson.Escape(f); gjson.GetBytes(input, path).Exists() {
-			out, err := sjson.SetRawBytes(input, path, []byte(masked))
-			if err != nil {
-				return json.RawMessage(`{}`)
-			}
-			input = out
-		}
-	}
-	return input
-}
-
-// write passes a write through the gate. A response is the end of it.
+// write passes a write through the gate and under the ceilings, and into the journal. A response is the end of it.
 func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Request) *abi.Response {
 	target, err := c.conn.client.Target(egress.Call{Endpoint: endpoint, Request: *req})
 	if err != nil {
 		return nil // Send says what is wrong with it
 	}
-	if !c.gate.plan {
-		if err := c.underCeilings(ctx); err != nil {
-			var ceiling errCeiling
-			if errors.As(err, &ceiling) {
-				c.ceiling = &ceiling
-			}
-			c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Error: abi.SendRateLimited})
-			out := refused(abi.SendRateLimited, err.Error())
-			return &out
-		}
+	w := abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, Body: bytes.Clone(req.Body)}
+	refuse := func(e abi.SendError) *abi.Response {
+		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Error: e.Code})
+		return &abi.Response{Error: &e}
 	}
-	held, err := c.gate.pass(abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, Body: req.Body})
-	switch {
-	case err != nil:
-		c.violate("write_refused", err.Error())
-		out := refused(abi.SendDenied, err.Error())
-		return &out
-	case held:
+	if c.gate.plan {
+		if len(c.gate.held) == maxHeld {
+			return refuse(abi.SendError{Code: abi.SendLimit, Message: fmt.Sprintf("a plan has at most %d writes", maxHeld)})
+		}
+		c.gate.held = append(c.gate.held, w)
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint})
 		return &abi.Response{Planned: true}
 	}
+	if err := c.gate.allow(w); err != nil {
+		c.violate("write_refused", err.Error())
+		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
+	}
+	c.gate.refused = true // until it leaves
+	err = c.underCeilings(ctx)
+	var over errCeiling
+	if errors.As(err, &over) {
+		c.ceiling = &over
+		return refuse(abi.SendError{Code: abi.SendCeiling, Message: err.Error(), RetryAfterMS: over.retryAfter()})
+	}
+	if err == nil && c.gate.leaving != nil {
+		err = c.gate.leaving()
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return refuse(abi.SendError{Code: abi.SendTimeout, Message: "the call's time was up before the write could leave"})
+	case err != nil:
+		c.unkept = err
+		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
+	}
 	return nil
 }
+
+// maxHeld bounds a plan.
+const maxHeld = 100
 
 // needsApproval reports whether the connection wants a class approved.
 func (c *Connection) needsApproval(class abi.Class) bool {
 	return slices.Contains(c.config.Approve, class)
 }
 
-// approve plans an invoke and asks the connection's approver about it. A result is the end of it: there is nothing to
-// approve, or it was refused.
-func (c *Connection) approve(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions, started time.Time) (plan *abi.Plan, approver string, end *abi.Result) {
-	o.Plan = true
-	planned := c.once(ctx, &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle}, input, o, started)
-	if planned.Outcome != abi.Succeeded || planned.Plan == nil || len(planned.Plan.Writes) == 0 {
+// approved runs an invoke once it is approved, where its class wants that: it plans it, asks, and then lets the very
+// writes leave that were planned.
+func (c *Connection) approved(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions, started time.Time) *abi.Result {
+	if !c.needsApproval(run.class) {
+		return c.once(ctx, run, input, o, started)
+	}
+	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since}
+	planning.gate.plan = true
+	planned := c.once(ctx, planning, input, o, started)
+	if planned.Outcome != abi.Succeeded || len(planned.Plan.Writes) == 0 {
 		planned.Plan = nil
-		return nil, "", planned
+		return planned // there is nothing to approve
 	}
 	refuse := func(why string) *abi.Result {
 		return &abi.Result{Operation: run.op.Name, Outcome: abi.Denied, Plan: planned.Plan, Meta: planned.Meta,
@@ -192,12 +147,22 @@ func (c *Connection) approve(ctx context.Context, run *call, input json.RawMessa
 				run.op.Name, run.class, c.config.Name, why)}}
 	}
 	if c.opts.Approver == nil {
-		return nil, "", refuse("nobody is there to ask")
+		return refuse("nobody is there to ask")
 	}
 	approver, err := c.opts.Approver.Approve(ctx, ApprovalRequest{Connection: c.config.Name, Operation: run.op.Name, Class: run.class,
 		Input: maskInput(run.op.Operation, input), Plan: *planned.Plan})
 	if err != nil {
-		return nil, "", refuse(err.Error())
+		return refuse(err.Error())
 	}
-	return planned.Plan, approver, nil
+	run.gate.approved = planning.gate.held
+	res := c.once(ctx, run, input, o, started)
+	res.Meta.ApprovedBy = approver
+	var reads []abi.RequestMeta
+	for _, r := range planned.Meta.Requests {
+		if r.Attempts > 0 || r.Error != "" {
+			reads = append(reads, r)
+		}
+	}
+	res.Meta.Requests = append(reads, res.Meta.Requests...)
+	return res
 }

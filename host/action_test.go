@@ -4,17 +4,28 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/journal"
 	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // actor is a connection with every grant to an org of its own.
 func actor(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host.Connection, *oktatest.Server) {
+	t.Helper()
+	return actorOn(t, oktatest.Config{}, change)
+}
+
+func actorOn(t *testing.T, sim oktatest.Config, change func(*host.Config, *host.ConnectOptions)) (*host.Connection, *oktatest.Server) {
 	t.Helper()
 	ctx := context.Background()
 	wasm, err := pack.Cached(ctx)
@@ -25,9 +36,9 @@ func actor(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host
 	if err != nil {
 		t.Fatal(err)
 	}
-	org := oktatest.New(oktatest.Config{}).Start()
+	org := oktatest.New(sim).Start()
 	cfg := host.Config{Name: "actor", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:X", Grants: abi.Classes()}
-	opts := host.ConnectOptions{Secrets: fixedSecret(org.Org.Token())}
+	opts := host.ConnectOptions{Secrets: fixedSecret(org.Org.Token()), Sleep: briefly}
 	if change != nil {
 		change(&cfg, &opts)
 	}
@@ -41,68 +52,6 @@ func actor(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host
 		_ = org.Close()
 	})
 	return c, org
-}
-
-// userWrites are writes of one request or more to the simulated org's seeded users.
-var userWrites = []struct{ op, input string }{
-	{"create_user", `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"credentials":{"password":{"value":"correct horse battery"}}}`},
-	{"update_user", `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`},
-	{"deactivate_user", `{"user":"alan.turing@example.com"}`},
-	{"user_lifecycle_action", `{"user":"ada.lovelace@example.com","action":"suspend"}`},
-	{"user_lifecycle_action", `{"user":"robin.keeper@example.com","action":"reset_password","send_email":true}`},
-	{"reactivate_user", `{"user":"kofi.lindqvist4@example.com"}`},
-	{"delete_user", `{"user":"uma.underhill33@example.com"}`},
-	{"assign_role", `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`},
-	{"revoke_role", `{"user":"robin.keeper@example.com","type":"SUPER_ADMIN"}`},
-}
-
-func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
-	ctx := context.Background()
-	for _, w := range userWrites {
-		t.Run(w.op, func(t *testing.T) {
-			c, org := actor(t, nil)
-			plan, err := c.Invoke(ctx, w.op, json.RawMessage(w.input), host.InvokeOptions{Plan: true})
-			if err != nil || plan.Plan == nil || len(plan.Plan.Writes) == 0 {
-				t.Fatalf("%v %+v", err, plan)
-			}
-			if org.Org.Writes() != 0 {
-				t.Fatal("a plan wrote")
-			}
-			text, _ := json.Marshal(plan)
-			if strings.Contains(string(text), "correct horse") {
-				t.Errorf("a password stands in the plan: %s", text)
-			}
-			if w.op != "create_user" && !json.Valid(plan.Plan.State) {
-				t.Errorf("the plan does not say what is there: %s", text)
-			}
-			if _, err := c.Invoke(ctx, w.op, json.RawMessage(w.input)); err != nil {
-				t.Fatal(err)
-			}
-			var sent []string
-			for _, r := range org.Org.Requests() {
-				if r.Method != "GET" {
-					target := r.Path
-					if r.RawQuery != "" {
-						target += "?" + r.RawQuery
-					}
-					sent = append(sent, r.Method+" "+target+" "+strings.ReplaceAll(string(r.Body), `"correct horse battery"`, `"***"`))
-				}
-			}
-			var planned []string
-			for _, p := range plan.Plan.Writes {
-				method, _, _ := strings.Cut(p.Endpoint, " ")
-				planned = append(planned, method+" "+p.Target+" "+string(p.Body))
-			}
-			if strings.Join(sent, "\n") != strings.Join(planned, "\n") {
-				t.Errorf("planned\n%s\nsent\n%s", strings.Join(planned, "\n"), strings.Join(sent, "\n"))
-			}
-			// What is so already has nothing planned.
-			again, err := c.Invoke(ctx, w.op, json.RawMessage(w.input), host.InvokeOptions{Plan: true})
-			if err == nil && again.Outcome == abi.Unchanged && len(again.Plan.Writes) != 0 {
-				t.Errorf("%+v", again.Plan)
-			}
-		})
-	}
 }
 
 func TestApprovalIsAskedBeforeTheFirstWrite(t *testing.T) {
@@ -146,7 +95,7 @@ func TestApprovalIsAskedBeforeTheFirstWrite(t *testing.T) {
 		if res, err := c.Invoke(ctx, op, json.RawMessage(input)); err != nil || res.Outcome != abi.Unchanged || len(asked) != 1 {
 			t.Errorf("%+v %v", res, err)
 		}
-		if res, err := c.Invoke(ctx, "update_user", json.RawMessage(userWrites[1].input)); err != nil || res.Outcome != abi.Succeeded || len(asked) != 1 {
+		if res, err := c.Invoke(ctx, "update_user", json.RawMessage(`{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`)); err != nil || res.Outcome != abi.Succeeded || len(asked) != 1 {
 			t.Errorf("%+v %v", res, err)
 		}
 	})
@@ -177,12 +126,205 @@ func another(t *testing.T, c *host.Connection, org *oktatest.Server) *host.Conne
 	return other
 }
 
-// A module that writes during a plan, or what was not approved, is stopped by the host.
+// hostile is a connection of the module that means harm, to a server that notes what arrives. It tells a
+// plan from the run that follows by the time, which passes while somebody approves.
+func hostile(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host.Connection, *seen) {
+	t.Helper()
+	m, err := hostileModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := &seen{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		got.add(req)
+		if req.URL.Path == "/api/v1/users/busy" {
+			w.WriteHeader(http.StatusConflict)
+		}
+		_, _ = io.WriteString(w, `{"id":"00u1"}`)
+	}))
+	t.Cleanup(server.Close)
+	cfg := host.Config{Name: "hostile", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: abi.Classes()}
+	var now clock
+	now.set(planTime)
+	opts := host.ConnectOptions{Secrets: fixedSecret(token), Now: now.now}
+	if change != nil {
+		change(&cfg, &opts)
+	}
+	if asked := opts.Approver; asked != nil {
+		opts.Approver = host.ApproverFunc(func(ctx context.Context, r host.ApprovalRequest) (string, error) {
+			defer now.set(planTime.Add(time.Hour))
+			return asked.Approve(ctx, r)
+		})
+	}
+	c, err := m.Connect(context.Background(), cfg, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	return c, got
+}
+
+var planTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// harm is an input of the hostile module: requests, and what it sends in their place once they are approved.
+func harm(planned, then []string) json.RawMessage {
+	return json.RawMessage(`{"do":"send","emit":{},"requests":[` + strings.Join(planned, ",") + `],"from":"2026-01-01T00:30","approved":[` + strings.Join(then, ",") + `]}`)
+}
+
+// What the hostile module asks for.
+const (
+	create  = `{"endpoint":"POST /api/v1/users","body":{"name":"a"}}`
+	update  = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"title":"x"}}`
+	other   = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u2"},"body":{"title":"x"}}`
+	altered = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"title":"y"}}`
+	query   = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"query":[["strict","true"]],"body":{"title":"x"}}`
+	busy    = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"busy"},"body":{"title":"x"}}`
+)
+
 func TestAHostileModuleDoesNotWriteDuringAPlan(t *testing.T) {
-	r := newRig(t, host.Limits{}, nil, abi.Read, abi.Write)
-	input := json.RawMessage(`{"do":"send","emit":{},"requests":[{"endpoint":"POST /api/v1/users","body":{}},{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{}}]}`)
-	res, _ := r.Invoke(context.Background(), "write", input, host.InvokeOptions{Plan: true})
-	if len(r.seen.uris) != 0 || res.Plan == nil || len(res.Plan.Writes) != 2 {
-		t.Errorf("%v %+v", r.seen.uris, res)
+	c, got := hostile(t, nil)
+	res, _ := c.Invoke(context.Background(), "write", harm([]string{create, update}, nil), host.InvokeOptions{Plan: true})
+	if len(got.uris) != 0 || res.Plan == nil || len(res.Plan.Writes) != 2 {
+		t.Errorf("%v %+v", got.uris, res)
+	}
+	var many []string
+	for range 150 {
+		many = append(many, create)
+	}
+	if res, _ = c.Invoke(context.Background(), "write", harm(many, nil), host.InvokeOptions{Plan: true}); len(got.uris) != 0 || len(res.Plan.Writes) != 100 {
+		t.Errorf("%v, %d planned", got.uris, len(res.Plan.Writes))
 	}
 }
+
+func TestAHostileModuleWritesWhatWasApprovedAlone(t *testing.T) {
+	repeat := func(request string, n int) (all []string) {
+		for range n {
+			all = append(all, request)
+		}
+		return all
+	}
+	for _, c := range []struct {
+		name          string
+		planned, then []string
+		arrive        int
+		outcome       abi.Outcome
+	}{
+		{"what was approved", []string{create, update}, []string{create, update}, 2, abi.Succeeded},
+		{"less", []string{create, update}, []string{update}, 1, abi.Succeeded},
+		{"another object", []string{update}, []string{other}, 0, abi.Failed},
+		{"another body", []string{update}, []string{altered}, 0, abi.Failed},
+		{"another query", []string{update}, []string{query}, 0, abi.Failed},
+		{"another method", []string{update}, []string{create}, 0, abi.Failed},
+		{"one more", []string{update}, []string{update, other}, 1, abi.Failed},
+		{"the same twice", []string{update}, []string{update, update}, 1, abi.Failed},
+		{"in another order", []string{create, update}, []string{update, create}, 1, abi.Failed},
+		{"what is refused, a few times", []string{busy}, repeat(busy, 5), 5, abi.Succeeded},
+		{"what is refused, without end", []string{busy}, repeat(busy, 50), 9, abi.Failed},
+		{"nothing planned", nil, []string{update}, 0, abi.Succeeded}, // the plan's run is all there is
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked := 0
+			conn, got := hostile(t, func(cfg *host.Config, o *host.ConnectOptions) {
+				cfg.Approve = []abi.Class{abi.Write}
+				o.Approver = host.ApproverFunc(func(context.Context, host.ApprovalRequest) (string, error) {
+					asked++
+					return "grace", nil
+				})
+			})
+			res, _ := conn.Invoke(context.Background(), "write", harm(c.planned, c.then))
+			if len(got.uris) != c.arrive || res.Outcome != c.outcome || asked != min(1, len(c.planned)) {
+				t.Errorf("arrived %v, asked %d, %s %+v", got.uris, asked, res.Outcome, res.Error)
+			}
+			if c.outcome == abi.Failed && res.Error.Code != "write_refused" {
+				t.Errorf("%+v", res.Error)
+			}
+		})
+	}
+}
+
+func TestAHostileModuleDoesNotWriteBeforeApproval(t *testing.T) {
+	for name, approver := range map[string]host.Approver{"nobody": nil, "refused": host.ApproverFunc(func(context.Context, host.ApprovalRequest) (string, error) {
+		return "grace", errors.New("no")
+	})} {
+		conn, got := hostile(t, func(cfg *host.Config, o *host.ConnectOptions) {
+			cfg.Approve, o.Approver = []abi.Class{abi.Write}, approver
+		})
+		if res, _ := conn.Invoke(context.Background(), "write", harm([]string{create}, []string{create})); res.Outcome != abi.Denied || len(got.uris) != 0 {
+			t.Errorf("%s: %v %+v", name, got.uris, res)
+		}
+	}
+}
+
+// The value of a sensitive field is masked for the approver, and compared unmasked: neither the mask itself nor another
+// sensitive value can be put in its place.
+func TestAHostileModuleCannotWriteTheMask(t *testing.T) {
+	with := func(password string) string {
+		return `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"password":` + password + `}}`
+	}
+	for _, password := range []string{`"***"`, `"correct horse"`} {
+		var shown string
+		conn, got := hostile(t, func(cfg *host.Config, o *host.ConnectOptions) {
+			cfg.Approve = []abi.Class{abi.Write}
+			o.Approver = host.ApproverFunc(func(_ context.Context, r host.ApprovalRequest) (string, error) {
+				text, err := json.Marshal(r)
+				shown = string(text)
+				return "grace", err
+			})
+		})
+		input := strings.Replace(string(harm([]string{with(`"battery staple"`)}, []string{with(password)})), "{", `{"password":["battery staple","correct horse"],`, 1)
+		res, _ := conn.Invoke(context.Background(), "write", json.RawMessage(input))
+		if len(got.uris) != 0 || res.Outcome != abi.Failed {
+			t.Errorf("%s: %v %+v", password, got.all, res)
+		}
+		if !strings.Contains(shown, `"body":{"password":"***"}`) || strings.Contains(shown, `"password":["battery`) {
+			t.Errorf("shown: %s", shown)
+		}
+	}
+}
+
+func TestAHostileModuleStaysUnderTheCeiling(t *testing.T) {
+	conn, got := hostile(t, func(cfg *host.Config, o *host.ConnectOptions) {
+		cfg.MaxWritesPerMinute, o.Journal = 2, openJournal(t, journal.Options{})
+	})
+	res, _ := conn.Invoke(context.Background(), "write", harm([]string{create, update, other, update, create}, nil))
+	if len(got.uris) != 2 || res.Outcome != abi.Throttled || res.Error.Code != "ceiling" || res.Error.RetryAfterMS < 1 || !res.Meta.Partial {
+		t.Errorf("%v %+v %+v", got.uris, res, res.Error)
+	}
+	if res, _ = conn.Invoke(context.Background(), "write", harm([]string{create}, nil)); len(got.uris) != 2 || res.Outcome != abi.Throttled || res.Meta.Partial {
+		t.Errorf("%v %+v %+v", got.uris, res, res.Error)
+	}
+}
+
+// A write that the journal cannot note does not leave.
+func TestWhatTheJournalCannotNoteDoesNotLeave(t *testing.T) {
+	for name, use := range map[string]func(*host.Config, *host.InvokeOptions){
+		"key":     func(_ *host.Config, o *host.InvokeOptions) { o.IdempotencyKey = "k" },
+		"ceiling": func(cfg *host.Config, _ *host.InvokeOptions) { cfg.MaxWritesPerMinute = 5 },
+	} {
+		var o host.InvokeOptions
+		conn, got := hostile(t, func(cfg *host.Config, opts *host.ConnectOptions) {
+			opts.Journal = fullDisk{openJournal(t, journal.Options{})}
+			use(cfg, &o)
+		})
+		res, _ := conn.Invoke(context.Background(), "write", harm([]string{create}, nil), o)
+		if len(got.uris) != 0 || res.Outcome != abi.Failed || res.Error.Code != "journal" || !strings.Contains(res.Error.Message, "was not sent: no space left") {
+			t.Errorf("%s: %v %+v %+v", name, got.uris, res, res.Error)
+		}
+	}
+}
+
+// fullDisk is a journal that takes no more.
+type fullDisk struct{ journal.Journal }
+
+func (f fullDisk) Take(context.Context, string, []string, []journal.Ceiling, time.Time) (time.Duration, journal.Ceiling, error) {
+	return 0, journal.Ceiling{}, syscall.ENOSPC
+}
+
+func (f fullDisk) Claim(ctx context.Context, scope, key, fingerprint string) (journal.Claim, error) {
+	c, err := f.Journal.Claim(ctx, scope, key, fingerprint)
+	return fullClaim{c}, err
+}
+
+type fullClaim struct{ journal.Claim }
+
+func (fullClaim) Writing(context.Context, time.Time) error { return syscall.ENOSPC }

@@ -97,11 +97,14 @@ type ConnectOptions struct {
 	Limits  Limits
 	// Approver is asked before the writes of the classes that Config.Approve names; nil refuses them.
 	Approver Approver
-	// Journal remembers idempotency keys and counts writes; nil takes no keys.
-	Journal *journal.File
+	// Journal remembers idempotency keys and counts writes; nil takes no keys. journal.Open has one in a file.
+	Journal journal.Journal
 	// Auditor keeps a record of every invoke; nil keeps none.
 	Auditor Auditor
 	Now     func() time.Time // what the guest is told; default time.Now
+	// Sleep passes the time that the guest waits, such as between readings back of a write whose answer was lost. It
+	// returns an error when the context ends before; default the real time.
+	Sleep func(ctx context.Context, d time.Duration) error
 }
 
 // Limits bound every call of a connection. A zero field means its default. In a connection file they stand under limits,
@@ -110,6 +113,7 @@ type Limits struct {
 	CallTimeout time.Duration `yaml:"call_seconds"` // wall time of one call of the guest, waiting included; default 5 minutes
 	Requests    int           `yaml:"requests"`     // requests a call; default 2,000
 	BodyBytes   int64         `yaml:"body_bytes"`   // of one decoded answer; default 64 MiB
+	HeldBytes   int64         `yaml:"held_bytes"`   // of memory behind all answers of one call, which stay until it ends; default 512 MiB
 	ResultBytes int64         `yaml:"result_bytes"` // of all records of one call; default 256 MiB
 	Records     int           `yaml:"records"`      // of one call; default 100,000
 	Concurrency int           `yaml:"concurrency"`  // calls at once; default 16
@@ -123,7 +127,7 @@ type InvokeOptions struct {
 	// Plan holds every write back: the result lists those that would leave, and the state that was read.
 	Plan bool
 	// IdempotencyKey makes an invoke happen once: the same key with the same operation and input again answers the
-	// recorded result, and sends nothing. It needs ConnectOptions.Journal.
+	// recorded result, and sends nothing. It needs ConnectOptions.Journal. Reads take no notice of it.
 	IdempotencyKey string
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -24,6 +25,7 @@ type AuditRecord struct {
 	Outcome    abi.Outcome       `json:"outcome"`
 	Error      *abi.Error        `json:"error,omitempty"`
 	Reconciled bool              `json:"reconciled,omitempty"`
+	Partial    bool              `json:"partial,omitempty"` // of two writes, the first took effect
 	ApprovedBy string            `json:"approved_by,omitempty"`
 	Key        string            `json:"idempotency_key,omitempty"`
 	Replayed   bool              `json:"replayed,omitempty"` // answered from the journal: nothing was sent
@@ -45,11 +47,22 @@ type AuditFile struct {
 
 // OpenAuditFile opens a file for appending, and makes it, readable for its owner alone, where it is not there.
 func OpenAuditFile(path string) (*AuditFile, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	return &AuditFile{f: f}, nil
+}
+
+// torn reports whether the file ends in the middle of a line: the disk was full.
+func (a *AuditFile) torn() bool {
+	end, err := a.f.Seek(0, io.SeekEnd)
+	if err != nil || end == 0 { // a pipe or a device has no end
+		return false
+	}
+	var last [1]byte
+	_, err = a.f.ReadAt(last[:], end-1)
+	return err == nil && last[0] != '\n'
 }
 
 // Audit implements Auditor.
@@ -60,8 +73,13 @@ func (a *AuditFile) Audit(_ context.Context, r AuditRecord) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, err = a.f.Write(append(line, '\n'))
-	return err
+	if a.torn() {
+		line = append([]byte{'\n'}, line...)
+	}
+	if _, err = a.f.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	return nil
 }
 
 // Close closes the file.
@@ -75,7 +93,7 @@ func (a AuditLog) Audit(ctx context.Context, r AuditRecord) error {
 	line := slog.NewRecord(r.Time, slog.LevelInfo, "audit", 0)
 	line.AddAttrs(slog.String("connection", r.Connection), slog.String("operation", r.Operation), slog.String("class", string(r.Class)),
 		slog.String("input", string(r.Input)), slog.Bool("plan", r.Plan), slog.String("outcome", string(r.Outcome)),
-		slog.Bool("reconciled", r.Reconciled), slog.String("approved_by", r.ApprovedBy), slog.String("idempotency_key", r.Key),
+		slog.Bool("reconciled", r.Reconciled), slog.Bool("partial", r.Partial), slog.String("approved_by", r.ApprovedBy), slog.String("idempotency_key", r.Key),
 		slog.Bool("replayed", r.Replayed), slog.Float64("duration_ms", r.DurationMS), slog.Any("requests", r.Requests))
 	if r.Error != nil {
 		line.AddAttrs(slog.String("code", r.Error.Code), slog.String("message", r.Error.Message))
@@ -89,12 +107,13 @@ func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeO
 		return
 	}
 	r := AuditRecord{Time: c.opts.Now().UTC(), Connection: c.config.Name, Operation: res.Operation, Class: res.Meta.Class, Plan: o.Plan,
-		Outcome: res.Outcome, Error: res.Error, Reconciled: res.Meta.Reconciled, ApprovedBy: res.Meta.ApprovedBy,
+		Outcome: res.Outcome, Error: res.Error, Reconciled: res.Meta.Reconciled, Partial: res.Meta.Partial, ApprovedBy: res.Meta.ApprovedBy,
 		Key: o.IdempotencyKey, Replayed: res.Meta.Replayed, DurationMS: res.Meta.DurationMS, Requests: res.Meta.Requests}
 	if op, err := c.module.operation(res.Operation); err == nil && json.Valid(input) {
 		r.Input = maskInput(op.Operation, input)
 	}
 	if err := c.opts.Auditor.Audit(context.WithoutCancel(ctx), r); err != nil {
 		c.log.Error("an invoke is not in the audit", "operation", res.Operation, "outcome", string(res.Outcome), "error", err.Error())
+		res.Meta.Warnings = append(res.Meta.Warnings, "this invoke is not in the audit: "+err.Error())
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,22 +26,27 @@ import (
 // call is one run of an export: what it may do, what it did, and what it got. The policy is bound here and nowhere
 // else: an instance has none.
 type call struct {
-	conn    *Connection
-	op      *operation
-	class   abi.Class // in force for this input
-	surface abi.Surface
-	in      *instance // that runs it
-	gate    gate
-	settle  bool        // an earlier run of this invoke ended when a write may have left
-	ceiling *errCeiling // that held a write back
+	conn      *Connection
+	op        *operation
+	class     abi.Class // in force for this input
+	surface   abi.Surface
+	in        *instance // that runs it
+	gate      gate
+	settle    bool        // an earlier run of this invoke ended when a write may have left
+	since     time.Time   // when that was, by the service's clock
+	ceiling   *errCeiling // that held a write back
+	unkept    error       // why the journal could not note a write, which was held back then
+	uncounted bool        // the last write counted by this machine's clock alone
 
 	placeholder string
 	bodies      []body         // by handle - 1
+	held        int64          // bytes of memory behind them
 	taken       map[uint64]int // by handle: how far records were emitted
 	pieces      []piece
 	requests    []abi.RequestMeta
-	sends       int // of http_send, refused ones too
-	logged      int // bytes in the log
+	leaving     bool // a write is on its way
+	sends       int  // of http_send, refused ones too
+	logged      int  // bytes in the log
 	records     int
 	bytes       int64
 	date        time.Time  // of the last answer, by the service's clock
@@ -81,11 +87,13 @@ func (c *call) end() {
 	c.bodies, c.pieces = nil, nil
 }
 
-// violate notes what the guest tried, for the result and the log.
+// violate notes what the guest tried, for the result and the log. The first time fails the call: what follows it tells
+// nothing new, and would only fill the log.
 func (c *call) violate(code, message string) {
-	if c.violation == nil {
-		c.violation = &abi.Error{Code: code, Message: message}
+	if c.violation != nil {
+		return
 	}
+	c.violation = &abi.Error{Code: code, Message: message}
 	if c.mayLog(len(message)) {
 		c.conn.log.Warn("a module overstepped its grant", "operation", c.op.Name, "code", code, "detail", message)
 	}
@@ -129,7 +137,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	if err := dec.Decode(&req); err != nil {
 		return refused(abi.SendMalformed, "the request is not one of the ABI: "+err.Error())
 	}
-	endpoint, err := c.grant(req.Endpoint)
+	endpoint, err := c.grant(&req)
 	if err != nil {
 		c.violate("endpoint_not_granted", err.Error())
 		return refused(abi.SendDenied, err.Error())
@@ -144,20 +152,28 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 			return *out
 		}
 	}
+	if endpoint.Method() != http.MethodGet {
+		c.leaving = true
+	}
 	started := time.Now()
 	resp, sendErr := c.conn.client.Send(ctx, egress.Call{Endpoint: *endpoint, Request: req, Authorization: authorization})
 	meta := abi.RequestMeta{Endpoint: req.Endpoint}
 	var out abi.Response
 	if sendErr != nil {
 		meta.Error = sendErr.Code
-		if sendErr.Sent {
+		if sendErr.Sent || sendErr.Status != 0 {
 			meta.Attempts = 1
 		}
+		if strings.Contains(sendErr.RequestID, c.conn.token.Reveal()) {
+			sendErr.RequestID = ""
+		}
+		meta.Status, meta.RequestID = sendErr.Status, sendErr.RequestID
 		if sendErr.Code == abi.SendMalformed {
 			c.violate("request_malformed", sendErr.Message)
 		}
 		out = abi.Response{Error: sendErr}
 	} else {
+		c.conn.clock.observe(resp.Header)
 		meta.Status, meta.RequestID, meta.Attempts, meta.WaitedMS = resp.Status, resp.RequestID, resp.Attempts, resp.Waited.Milliseconds()
 		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			c.date = date
@@ -167,6 +183,11 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		if out.Error != nil {
 			meta.Error, meta.RequestID = out.Error.Code, ""
 		}
+	}
+	if endpoint.Method() != http.MethodGet {
+		c.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500
+		c.leaving = false
+		c.countAgain(ctx)
 	}
 	c.requests = append(c.requests, meta)
 	if c.conn.log.Enabled(ctx, slog.LevelDebug) && c.mayLog(len(meta.RequestID)) {
@@ -184,18 +205,6 @@ func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
 	if b := c.read(out.Body); gjson.ValidBytes(b) {
 		c.gate.state = bytes.Clone(bytes.TrimSpace(b))
 	}
-}
-
-// grant finds the endpoint among those of the operation, and checks its method against the class in force.
-func (c *call) grant(name string) (*abi.Endpoint, error) {
-	e := c.op.granted[name]
-	if e == nil {
-		return nil, fmt.Errorf("endpoint %q is not granted to %s", shorten(name), c.op.Name)
-	}
-	if !c.class.Allows(e.Method()) {
-		return nil, fmt.Errorf("endpoint %q is more than class %s allows", name, c.class)
-	}
-	return e, nil
 }
 
 // authorize replaces the placeholder in the Authorization header by the token, and refuses it anywhere else.
@@ -263,6 +272,12 @@ func (c *call) receive(resp *egress.Response) abi.Response {
 			Message: fmt.Sprintf("the answer (status %d) repeats the connection's token and was thrown away: is base_url right?", resp.Status)}}
 	}
 	if resp.Body != nil && resp.Body.Len() > 0 {
+		if c.held += resp.Body.Held(); c.held > c.conn.limits.HeldBytes {
+			c.held -= resp.Body.Held()
+			resp.Body.Release()
+			return abi.Response{Error: &abi.SendError{Code: abi.SendTooLarge, Sent: true, Message: fmt.Sprintf(
+				"the answers of one call are over %d bytes together (limits.held_bytes of the connection): ask for fewer and go on with the cursor, or raise it", c.conn.limits.HeldBytes)}}
+		}
 		c.bodies = append(c.bodies, body{resp.Body, resp.Body.Len() <= searchAtOnce})
 		out.Body, out.Length = uint64(len(c.bodies)), int64(resp.Body.Len())
 	}
@@ -330,9 +345,6 @@ var (
 	errTainted = errors.New("the body repeats the connection's token and was thrown away (tainted): is base_url right?")
 )
 
-// maxPaths bounds the paths of one emit: each is looked for in each record, which may be a whole body.
-const maxPaths = 64
-
 // emit is records_emit.
 func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSummary {
 	var o abi.EmitOptions
@@ -341,10 +353,10 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	if err := dec.Decode(&o); err != nil {
 		return abi.EmitSummary{Error: "the options are not those of the ABI: " + err.Error()}
 	}
-	if len(o.Summarise)+len(o.Omit) > maxPaths {
-		return abi.EmitSummary{Error: fmt.Sprintf("over %d paths to summarise and omit", maxPaths)}
+	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {
+		return abi.EmitSummary{Error: fmt.Sprintf("over %d paths to summarise or to omit (abi.MaxPaths)", abi.MaxPaths)}
 	}
-	for _, p := range append(append(o.Summarise, o.Omit...), o.Path, o.Key) {
+	for _, p := range slices.Concat(o.Summarise, o.Omit, []string{o.Path, o.Key}) {
 		if p != "" && !records.PlainPath(p) {
 			return abi.EmitSummary{Error: "a path is not object keys joined by dots"}
 		}
@@ -371,7 +383,7 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	spans, places = cut(spans), cut(places)
 	sum := abi.EmitSummary{Count: len(spans), Total: total}
 	if o.Keys {
-		if sum.Keys, err = keys(body, spans, key); err != nil {
+		if sum.Keys, err = keys(ctx, body, spans, key); err != nil {
 			return abi.EmitSummary{Error: err.Error()}
 		}
 		return sum
@@ -402,7 +414,11 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 		sum.First = summarise(body, spans[0], o.Summarise)
 		sum.Last = summarise(body, spans[len(spans)-1], o.Summarise)
 		if o.Kind != "" {
-			c.pieces = append(c.pieces, wrap(body, spans, o))
+			p, err := wrap(ctx, body, spans, o)
+			if err != nil {
+				return abi.EmitSummary{Error: err.Error()}
+			}
+			c.pieces = append(c.pieces, p)
 			return sum
 		}
 		c.pieces = append(c.pieces, piece{body: body, spans: spans, keys: places, key: key})
@@ -410,8 +426,8 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	return sum
 }
 
-// wrap puts each record into the envelope that abi.EmitOptions tells of.
-func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
+// wrap puts each record into the envelope that abi.EmitOptions tells of, a byte apart, as in a body.
+func wrap(ctx context.Context, body []byte, spans []records.Span, o abi.EmitOptions) (piece, error) {
 	key := o.Key
 	if key == "" {
 		key = "id"
@@ -423,6 +439,9 @@ func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
 	}
 	out := piece{body: make([]byte, 0, size), spans: make([]records.Span, 0, len(spans)), kind: o.Kind, key: "id"}
 	for _, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return piece{}, err
+		}
 		record := body[s.Start:s.End]
 		id := records.Get(record, key).String()
 		if o.Parent != "" {
@@ -435,8 +454,9 @@ func wrap(body []byte, spans []records.Span, o abi.EmitOptions) piece {
 		}
 		out.body = append(append(append(out.body, `,"record":`...), record...), '}')
 		out.spans = append(out.spans, records.Span{Start: start, End: len(out.body)})
+		out.body = append(out.body, '\n')
 	}
-	return out
+	return out, nil
 }
 
 func quoted(s string) []byte {
@@ -445,7 +465,7 @@ func quoted(s string) []byte {
 }
 
 // keys are the keys of records, for abi.EmitOptions.Keys.
-func keys(body []byte, spans []records.Span, path string) ([]string, error) {
+func keys(ctx context.Context, body []byte, spans []records.Span, path string) ([]string, error) {
 	if len(spans) > abi.MaxKeys {
 		return nil, fmt.Errorf("keys of %d records, %d are allowed (abi.MaxKeys): ask with a limit", len(spans), abi.MaxKeys)
 	}
@@ -454,6 +474,9 @@ func keys(body []byte, spans []records.Span, path string) ([]string, error) {
 	}
 	all, size := make([]string, 0, len(spans)), 0
 	for i, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		v := records.Get(body[s.Start:s.End], path)
 		if v.Type != gjson.String && v.Type != gjson.Number || v.String() == "" {
 			return nil, fmt.Errorf("record %d has no string or number at %s", i, path)
@@ -466,11 +489,15 @@ func keys(body []byte, spans []records.Span, path string) ([]string, error) {
 	return all, nil
 }
 
-// without takes members out of records. Where none has any, the records stay where they are.
+// without takes members out of records. Where none has any, the records stay where they are; else they lie a byte apart,
+// as in a body.
 func without(ctx context.Context, body []byte, spans []records.Span, paths []string) ([]byte, []records.Span, error) {
 	var out []byte
 	var moved []records.Span
 	for i, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
 		record := body[s.Start:s.End]
 		for _, p := range paths {
 			for n := 0; records.Get(record, p).Exists(); n++ { // a member that stands twice goes twice
@@ -491,6 +518,7 @@ func without(ctx context.Context, body []byte, spans []records.Span, paths []str
 			start := len(out)
 			out = append(out, record...)
 			moved = append(moved, records.Span{Start: start, End: len(out)})
+			out = append(out, '\n')
 		}
 	}
 	if moved == nil {

@@ -29,6 +29,7 @@ type Connection struct {
 	client *egress.Client
 	pool   *pool
 	log    *slog.Logger
+	clock  serviceClock
 	leave  func() // the rate limits that it shares with others
 
 	closing sync.Once
@@ -46,6 +47,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	fail := func(format string, args ...any) (*Connection, error) {
 		return nil, fmt.Errorf("%w: connection %q: %w", ErrConfig, cfg.Name, fmt.Errorf(format, args...))
 	}
+	cfg = cfg.clone()
 	if !connectionName.MatchString(cfg.Name) {
 		return fail("name: letters, digits and -_. are taken, 64 at most")
 	}
@@ -91,6 +93,9 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Sleep == nil {
+		opts.Sleep = pacing.System{}.Sleep
+	}
 	log := opts.Logger
 	if log == nil {
 		log = m.log
@@ -131,7 +136,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 
 // DefaultLimits are the limits of a connection that names none.
 func DefaultLimits() Limits {
-	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, BodyBytes: 64 << 20, ResultBytes: 256 << 20, Records: 100_000,
+	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, BodyBytes: 64 << 20, HeldBytes: 512 << 20, ResultBytes: 256 << 20, Records: 100_000,
 		Concurrency: 16, MemoryBytes: 64 << 20, LogBytes: 64 << 10}
 }
 
@@ -141,6 +146,7 @@ func (l Limits) or(o Limits) Limits {
 		CallTimeout: cmp.Or(l.CallTimeout, o.CallTimeout),
 		Requests:    cmp.Or(l.Requests, o.Requests),
 		BodyBytes:   cmp.Or(l.BodyBytes, o.BodyBytes),
+		HeldBytes:   cmp.Or(l.HeldBytes, o.HeldBytes),
 		ResultBytes: cmp.Or(l.ResultBytes, o.ResultBytes),
 		Records:     cmp.Or(l.Records, o.Records),
 		Concurrency: cmp.Or(l.Concurrency, o.Concurrency),
@@ -152,7 +158,7 @@ func (l Limits) or(o Limits) Limits {
 // check wants every limit to be one.
 func (l Limits) check() error {
 	for name, v := range map[string]int64{"call_seconds": int64(l.CallTimeout), "requests": int64(l.Requests), "body_bytes": l.BodyBytes,
-		"result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
+		"held_bytes": l.HeldBytes, "result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
 		"log_bytes": int64(l.LogBytes)} {
 		if v < 0 {
 			return fmt.Errorf("limits.%s: %d is negative", name, v)
@@ -162,7 +168,13 @@ func (l Limits) check() error {
 }
 
 // Config is the configuration in force, defaults filled in. It holds a reference to the token, never the token.
-func (c *Connection) Config() Config { return c.config }
+func (c *Connection) Config() Config { return c.config.clone() }
+
+// clone is a configuration that shares nothing with its origin: grants that somebody changes later are not in force.
+func (c Config) clone() Config {
+	c.Grants, c.Approve = slices.Clone(c.Grants), slices.Clone(c.Approve)
+	return c
+}
 
 // Module is what the connection runs.
 func (c *Connection) Module() *Module { return c.module }

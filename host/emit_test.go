@@ -32,7 +32,7 @@ func TestKeysOfRecords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := keys([]byte(c.body), spans, c.key)
+			got, err := keys(t.Context(), []byte(c.body), spans, c.key)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("error %v, want %q", err, c.err)

@@ -29,7 +29,10 @@ func TestRecordsOfAKindGoOutInAnEnvelope(t *testing.T) {
 			`{"kind":"x","id":"150","record":{"id":"00u1","n":150}}`,
 			`{"kind":"x","id":"","record":{"id":"00u\"2"}}`}, "x:150"},
 	} {
-		p := wrap(body, spans, c.options)
+		p, err := wrap(t.Context(), body, spans, c.options)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for i, s := range p.spans {
 			if got := string(p.body[s.Start:s.End]); got != c.want[i] || !json.Valid([]byte(got)) {
 				t.Errorf("%+v: %s, want %s", c.options, got, c.want[i])

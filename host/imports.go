@@ -53,27 +53,23 @@ func hostFunctions() []extism.HostFunction {
 		define("secret_get", one, func(_ context.Context, c *call, m *memory, s []uint64) uint64 {
 			return m.writeJSON(c.secret(strings.TrimRight(string(m.read(s[0])), " ")))
 		}),
-		define("wait", one, func(ctx context.Context, _ *call, _ *memory, s []uint64) uint64 {
-			return wait(ctx, s[0])
+		define("wait", one, func(ctx context.Context, c *call, _ *memory, s []uint64) uint64 {
+			return c.wait(ctx, s[0])
 		}),
 	}...)
 }
 
 // wait sleeps for so many milliseconds and answers 1, or answers 0 at once when the deadline comes first.
-func wait(ctx context.Context, ms uint64) uint64 {
+func (c *call) wait(ctx context.Context, ms uint64) uint64 {
 	const day = 24 * 60 * 60 * 1000
 	d := time.Duration(min(ms, day)) * time.Millisecond
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
 		return 0
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return 1
-	case <-ctx.Done():
+	if c.conn.opts.Sleep(ctx, d) != nil {
 		return 0
 	}
+	return 1
 }
 
 // memory is the messages of the instance that calls, seen with suspicion: an offset may point anywhere.

@@ -37,39 +37,24 @@ func (c *Connection) invoke(ctx context.Context, operation string, input json.Ra
 	}
 	switch {
 	case o.Plan:
+		run.gate.plan = true
 		return c.once(ctx, run, input, o, started)
-	case o.IdempotencyKey != "":
+	case o.IdempotencyKey != "" && run.class != abi.Read:
 		return c.keyed(ctx, run, input, o, started)
 	}
 	return c.approved(ctx, run, input, o, started)
 }
 
-// approved runs an invoke once it is approved, where its class wants that.
-func (c *Connection) approved(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions, started time.Time) *abi.Result {
-	if !c.needsApproval(run.class) {
-		return c.once(ctx, run, input, o, started)
-	}
-	plan, approver, end := c.approve(ctx, run, input, o, started)
-	if end != nil {
-		return end
-	}
-	run.gate.approved = plan.Writes
-	res := c.once(ctx, run, input, o, started)
-	res.Meta.ApprovedBy = approver
-	return res
-}
-
 // once runs the module's invoke for a call.
 func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions, started time.Time) *abi.Result {
 	defer run.end()
-	run.gate.plan = o.Plan
-	run.gate.secrets = sensitiveValues(run.op.Operation, input)
+	values := sensitiveValues(run.op.Operation, input)
 	ctx, cancel := c.deadline(ctx, o.Timeout)
 	defer cancel()
 
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "invoke", abi.InvokeInput{Operation: run.op.Name, Input: input, Settings: c.settings(),
-		Deadline: wire(deadline), Now: wire(c.opts.Now()), Settle: run.settle})
+		Deadline: wire(deadline), Now: wire(c.opts.Now()), Settle: run.settle, SettleSince: run.since})
 	res := &abi.Result{Operation: run.op.Name}
 	var out abi.InvokeOutput
 	switch {
@@ -77,24 +62,26 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 		res.Outcome, res.Error = run.broken(ctx, err)
 	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || !out.Outcome.OK() && out.Error == nil:
 		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a result of the ABI"}
-	case run.ceiling != nil && len(run.requests) > 0 && !run.wrote():
-		res.Outcome = abi.Throttled
-		res.Error = &abi.Error{Code: "ceiling", Message: run.ceiling.Error(), Retryable: true, RetryAfterMS: run.ceiling.wait.Milliseconds()}
+	case run.unkept != nil:
+		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "journal", Message: run.unkept.Error()}
 	case run.violation != nil:
 		res.Outcome, res.Error = abi.Failed, run.violation
+	case run.ceiling != nil && out.Outcome.OK(): // which is not so
+		res.Outcome = abi.Throttled
+		res.Error = &abi.Error{Code: string(abi.SendCeiling), Message: run.ceiling.Error(), Retryable: true, RetryAfterMS: run.ceiling.retryAfter()}
+		out.Partial = run.wrote()
 	default:
-		res.Outcome, res.Error, res.NextCursor = out.Outcome, out.Error, out.NextCursor
+		res.Outcome, res.Error, res.NextCursor = out.Outcome, values.error(out.Error), out.NextCursor
 		res.Output = run.output(&out)
 	}
-	if o.Plan {
-		res.Plan = &abi.Plan{Writes: run.gate.held, State: run.gate.state}
-		if res.Plan.Writes == nil {
-			res.Plan.Writes = []abi.PlannedWrite{}
-		} else if res.Outcome.OK() {
+	if run.gate.plan {
+		res.Plan = &abi.Plan{Writes: values.writes(run.gate.held), State: run.gate.state}
+		if len(run.gate.held) > 0 && res.Outcome.OK() {
 			res.Output = nil // of a write that did not happen
 		}
 	}
 	res.Meta = run.meta(started)
+	res.Meta.Partial = out.Partial && !res.Outcome.OK()
 	res.Meta.Reconciled, res.Meta.Sensitive, res.Meta.Warnings = out.Reconciled, out.Sensitive, out.Warnings
 	return res
 }
@@ -169,8 +156,11 @@ func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) 
 	timedOut := ctx.Err() != nil
 	switch {
 	case wrote:
-		return abi.Unknown, &abi.Error{Code: string(abi.Unknown), Message: "the call ended after a write was sent and before its result was known: " +
-			"look at the object before you repeat it (" + reason(ctx, err) + ")"}
+		return abi.Unknown, &abi.Error{Code: string(abi.Unknown), Message: "the call ended after a write was sent and before its result was known (" + reason(ctx, err) +
+			"). Look at the object before you repeat it"}
+	case timedOut && c.settle:
+		return abi.Unknown, &abi.Error{Code: "timeout", Retryable: true, Message: "an earlier run with this key ended when its write may have left, and there was " +
+			"no time to read back what became of it (" + reason(ctx, err) + ")"}
 	case timedOut:
 		return abi.Unavailable, &abi.Error{Code: "timeout", Message: reason(ctx, err), Retryable: true}
 	}
@@ -179,6 +169,9 @@ func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) 
 
 // wrote reports whether a write may have left.
 func (c *call) wrote() bool {
+	if c.leaving {
+		return true
+	}
 	for _, r := range c.requests {
 		if r.Attempts > 0 && (abi.Endpoint{Endpoint: r.Endpoint}).Method() != "GET" {
 			return true

@@ -3,11 +3,14 @@ package host
 import (
 	"bytes"
 	"context"
+	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"sync"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -16,6 +19,9 @@ import (
 
 // maxKey is the longest idempotency key, in bytes.
 const maxKey = 255
+
+// scope is what keys and ceilings belong to: a connection of another org has its own, whatever its name.
+func (c *Connection) scope() string { return c.config.Name + "\x00" + c.base.String() }
 
 // keyed runs an invoke once for its idempotency key: an earlier result is answered again, and a run that ended in the
 // middle is settled.
@@ -30,8 +36,12 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 	case len(o.IdempotencyKey) > maxKey:
 		return refuse(abi.Invalid, "idempotency_key", fmt.Errorf("an idempotency key has at most %d bytes", maxKey), false)
 	}
+	mark, err := fingerprint(run.op.Operation, input, c.scope()+"\x00"+o.IdempotencyKey)
+	if err != nil {
+		return refuse(abi.Failed, "fingerprint", err, false)
+	}
 	waiting, cancel := c.deadline(ctx, o.Timeout)
-	claim, err := c.opts.Journal.Claim(waiting, c.config.Name, o.IdempotencyKey, fingerprint(run.op.Name, input))
+	claim, err := c.opts.Journal.Claim(waiting, c.scope(), o.IdempotencyKey, mark)
 	cancel()
 	switch {
 	case errors.Is(err, journal.ErrOther):
@@ -39,7 +49,7 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 	case errors.Is(err, journal.ErrBusy):
 		return refuse(abi.Unavailable, "idempotency_key_busy", errors.New("another run with this idempotency key has not ended: ask again for its result"), true)
 	case err != nil:
-		return refuse(abi.Failed, "journal", err, true)
+		return refuse(abi.Failed, "journal", err, false)
 	}
 	defer claim.Release()
 	before, found := claim.Previous()
@@ -51,13 +61,22 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 		res.Meta.Replayed, res.Meta.DurationMS = true, milliseconds(time.Since(started))
 		return &res
 	}
-	run.settle = found && before.Phase == journal.Writing
-	run.gate.wrote = func() error { return claim.Writing(ctx) }
+	if run.settle = found && before.Phase == journal.Writing; run.settle {
+		run.since = before.Wrote
+	}
+	wrote := false
+	run.gate.leaving = func() error {
+		if err := claim.Writing(ctx, c.clock.told()); err != nil {
+			return fmt.Errorf("the journal could not note the write, so that it was not sent: %w", err)
+		}
+		wrote = true
+		return nil
+	}
 	res := c.approved(ctx, run, input, o, started)
 	if run.settle && res.Outcome == abi.Unchanged { // the earlier run's write made it so
 		res.Outcome, res.Meta.Reconciled = abi.Succeeded, true
 	}
-	if err := c.record(ctx, claim, run, res); err != nil {
+	if err := record(context.WithoutCancel(ctx), claim, res, run.settle, wrote, sensitiveValues(run.op.Operation, input)); err != nil {
 		c.log.Error("the result of an idempotency key is not in the journal", "operation", run.op.Name, "outcome", string(res.Outcome), "error", err.Error())
 		res.Meta.Warnings = append(res.Meta.Warnings, "the result could not be recorded under the idempotency key: "+err.Error())
 	}
@@ -66,15 +85,11 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 
 // record keeps what is to be answered to the same key again. Where nothing changed and a repeat may succeed, nothing is
 // kept: the key stays free for that. Where it is unknown what became of a write, the next run reads back again.
-func (c *Connection) record(ctx context.Context, claim *journal.Claim, run *call, res *abi.Result) error {
-	ctx = context.WithoutCancel(ctx)
+func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling, wrote bool, values sensitive) error {
 	switch {
-	case res.Outcome == abi.Unknown || run.settle && !res.Outcome.OK():
-		return nil
-	case !res.Outcome.OK() && (res.Error != nil && res.Error.Retryable || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
-		if now, _ := claim.Previous(); now.Phase == journal.Writing && res.Outcome == abi.Failed {
-			return nil // a write may have left
-		}
+	case res.Outcome == abi.Unknown, settling && !res.Outcome.OK(), wrote && res.Outcome == abi.Failed:
+		return nil // a write may have taken effect
+	case !res.Outcome.OK() && (res.Error.Retryable || res.Meta.Partial || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
 		return claim.Forget(ctx)
 	}
 	kept := *res
@@ -82,6 +97,11 @@ func (c *Connection) record(ctx context.Context, claim *journal.Claim, run *call
 		kept.Output = nil
 		kept.Meta.Warnings = append(append([]string(nil), kept.Meta.Warnings...), "the output held a credential and was not recorded")
 	}
+	if len(kept.Output) > maxKept {
+		kept.Output = nil
+		kept.Meta.Warnings = append(append([]string(nil), kept.Meta.Warnings...), fmt.Sprintf("the output was over %d bytes and was not recorded", maxKept))
+	}
+	kept.Output = values.json(kept.Output)
 	text, err := json.Marshal(kept)
 	if err != nil {
 		return err
@@ -89,19 +109,48 @@ func (c *Connection) record(ctx context.Context, claim *journal.Claim, run *call
 	return claim.Done(ctx, text)
 }
 
-// fingerprint tells operations and inputs apart, however their JSON is written.
-func fingerprint(operation string, input json.RawMessage) string {
+// maxKept is the largest output that is recorded, in bytes.
+const maxKept = 1 << 20
+
+// guessing is what a guess at a sensitive value of a fingerprint costs, in rounds of PBKDF2: a tenth of a second.
+const guessing = 300_000
+
+// fingerprint tells operations and inputs apart, however their JSON is written. It stands in the journal, so that what
+// is sensitive goes into it in a way that makes passwords dear to guess; salt is the key's own.
+func fingerprint(op *abi.Operation, input json.RawMessage, salt string) (string, error) {
+	var fields map[string]any
 	dec := json.NewDecoder(bytes.NewReader(input))
 	dec.UseNumber()
-	var v any
-	text := []byte(input)
-	if dec.Decode(&v) == nil {
-		if plain, err := json.Marshal(v); err == nil { // members in order
-			text = plain
+	if err := dec.Decode(&fields); err != nil {
+		return "", err
+	}
+	_, secret := sensitiveFields(op)
+	hidden := map[string]any{}
+	for name, value := range fields {
+		if secret[name] {
+			hidden[name] = value
+			delete(fields, name)
 		}
 	}
-	sum := sha256.Sum256(append([]byte(operation+"\x00"), text...))
-	return hex.EncodeToString(sum[:])
+	plain, err := json.Marshal(fields) // members in order
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "%s\x00%s\x00", op.Name, plain) // a hash takes everything
+	if len(hidden) > 0 {
+		text, err := json.Marshal(hidden)
+		if err != nil {
+			return "", err
+		}
+		own := sha256.Sum256([]byte(salt))
+		derived, err := pbkdf2.Key(sha256.New, string(text), own[:], guessing, sha256.Size)
+		if err != nil {
+			return "", err
+		}
+		_, _ = h.Write(derived)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // ceilings are the connection's bounds on writes.
@@ -130,19 +179,84 @@ func (e errCeiling) Error() string {
 	return fmt.Sprintf("the connection's ceiling is reached (%s: %d): the next write may leave in %s", name, e.Most, e.wait.Round(time.Second))
 }
 
-// underCeilings counts a write, unless a ceiling holds it back.
+// retryAfter is when to ask again, in milliseconds.
+func (e errCeiling) retryAfter() int64 { return max(e.wait.Milliseconds(), 1) }
+
+// underCeilings counts a write, unless a ceiling holds it back. It counts by Okta's clock, so that this machine's may
+// jump.
 func (c *call) underCeilings(ctx context.Context) error {
 	ceilings := c.conn.ceilings()
 	if len(ceilings) == 0 {
 		return nil
 	}
-	kinds := []string{"write"}
-	if c.class == abi.Destructive {
-		kinds = append(kinds, string(abi.Destructive))
+	at := c.conn.clock.now()
+	if c.uncounted = at.IsZero(); c.uncounted {
+		at = c.conn.opts.Now()
 	}
-	wait, passed, err := c.conn.opts.Journal.Take(ctx, c.conn.config.Name, kinds, ceilings)
-	if err == nil && wait > 0 {
+	wait, passed, err := c.conn.opts.Journal.Take(ctx, c.conn.scope(), c.kinds(), ceilings, at)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the write could not be counted under the connection's ceilings, so that it was not sent: %w", err)
+	case wait > 0:
 		return errCeiling{passed, wait}
 	}
-	return err
+	return nil
+}
+
+// kinds are what a write of the call counts as.
+func (c *call) kinds() []string {
+	if c.class == abi.Destructive {
+		return []string{"write", string(abi.Destructive)}
+	}
+	return []string{"write"}
+}
+
+// countAgain counts a write that left before Okta's clock was known, and so by this machine's, by Okta's too.
+func (c *call) countAgain(ctx context.Context) {
+	at := c.conn.clock.now()
+	if !c.uncounted || at.IsZero() {
+		return
+	}
+	c.uncounted = false
+	if d := at.Sub(c.conn.opts.Now()); d > -time.Minute && d < time.Minute {
+		return
+	}
+	if _, _, err := c.conn.opts.Journal.Take(context.WithoutCancel(ctx), c.conn.scope(), c.kinds(), nil, at); err != nil {
+		c.conn.log.Error("a write counts under the ceilings by this machine's clock alone", "operation", c.op.Name, "error", err.Error())
+	}
+}
+
+// serviceClock is the service's own clock, as the Date of its answers tells it. The local one only measures how long
+// ago that was.
+type serviceClock struct {
+	mu   sync.Mutex
+	date time.Time // of the last answer
+	at   time.Time // when that came
+}
+
+func (s *serviceClock) observe(h http.Header) {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.date, s.at = date, time.Now()
+}
+
+// told is the last Date; zero before the first.
+func (s *serviceClock) told() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.date
+}
+
+// now is what that clock shows now; zero before the first answer.
+func (s *serviceClock) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.date.IsZero() {
+		return s.date
+	}
+	return s.date.Add(time.Since(s.at))
 }

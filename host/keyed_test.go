@@ -25,7 +25,7 @@ func openJournal(t *testing.T, opts journal.Options) *journal.File {
 	return j
 }
 
-func withJournal(j *journal.File) func(*host.Config, *host.ConnectOptions) {
+func withJournal(j journal.Journal) func(*host.Config, *host.ConnectOptions) {
 	return func(_ *host.Config, o *host.ConnectOptions) { o.Journal = j }
 }
 
@@ -53,8 +53,15 @@ func TestTheSameKeyHappensOnce(t *testing.T) {
 	if err == nil || other.Outcome != abi.Rejected || other.Error.Code != "idempotency_key_reused" {
 		t.Errorf("%+v %v", other, err)
 	}
-	if res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`), host.InvokeOptions{IdempotencyKey: strings.Repeat("k", 300)}); err == nil || res.Outcome != abi.Invalid {
+	long := host.InvokeOptions{IdempotencyKey: strings.Repeat("k", 300)}
+	if res, err := c.Invoke(ctx, "create_user", json.RawMessage(create), long); err == nil || res.Outcome != abi.Invalid {
 		t.Errorf("%+v", res)
+	}
+	// A read is made anew each time.
+	for range 2 {
+		if res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`), key); err != nil || res.Meta.Replayed {
+			t.Errorf("%+v %v", res, err)
+		}
 	}
 }
 
@@ -117,32 +124,108 @@ func TestTheSameKeyAtOnceHappensOnce(t *testing.T) {
 
 func TestCeilingsStopAWorkflowGoneWild(t *testing.T) {
 	ctx := context.Background()
-	now := time.Now()
-	j := openJournal(t, journal.Options{Now: func() time.Time { return now }})
-	c, org := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
-		cfg.MaxDestructivePerHour, cfg.MaxWritesPerMinute, o.Journal = 3, 5, j
-	})
-	deactivate := func(i int) *abi.Result {
+	var okta, local clock
+	okta.set(time.Now())
+	local.set(time.Now())
+	path := filepath.Join(t.TempDir(), "journal")
+	process := func(cfg *host.Config, o *host.ConnectOptions) { // each with a journal of its own, on one file
+		j, err := journal.Open(path, journal.Options{Now: local.now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.MaxDestructivePerHour, cfg.MaxWritesPerMinute, o.Journal, o.Now = 3, 5, j, local.now
+	}
+	c, org := actorOn(t, oktatest.Config{Now: okta.now}, process)
+	other := connectAgain(t, c, org, process)
+	deactivate := func(c *host.Connection, i int) *abi.Result {
 		res, _ := c.Invoke(ctx, "deactivate_user", json.RawMessage(fmt.Sprintf(`{"user":%q}`, org.Org.UserIDs()[i])))
 		return res
 	}
-	for i := 1; i <= 3; i++ {
-		if res := deactivate(i); res.Outcome != abi.Succeeded {
+	for i, c := range []*host.Connection{c, other, c} {
+		if res := deactivate(c, i+1); res.Outcome != abi.Succeeded {
 			t.Fatalf("%+v", res)
 		}
 	}
-	res := deactivate(10)
-	if res.Outcome != abi.Throttled || res.Error.Code != "ceiling" || res.Error.RetryAfterMS == 0 || !strings.Contains(res.Error.Message, "max_destructive_per_hour: 3") {
-		t.Errorf("%+v", res)
+	stopped := func(when string) {
+		t.Helper()
+		for _, c := range []*host.Connection{c, other} {
+			res := deactivate(c, 10)
+			if res.Outcome != abi.Throttled || res.Error.Code != "ceiling" || !res.Error.Retryable || res.Meta.Partial ||
+				res.Error.RetryAfterMS < 1 || res.Error.RetryAfterMS > time.Hour.Milliseconds() || !strings.Contains(res.Error.Message, "max_destructive_per_hour: 3") {
+				t.Errorf("%s: %+v %+v", when, res, res.Error)
+			}
+		}
+		if org.Org.Effects() != 3 {
+			t.Errorf("%s: %d users were deactivated", when, org.Org.Effects())
+		}
 	}
-	if org.Org.Effects() != 3 {
-		t.Errorf("%d users were deactivated", org.Org.Effects())
+	stopped("at the ceiling")
+	local.set(time.Now().Add(48 * time.Hour))
+	stopped("the local clock jumped ahead")
+	local.set(time.Now().Add(-48 * time.Hour))
+	stopped("the local clock jumped back")
+	okta.set(time.Now().Add(59 * time.Minute))
+	stopped("59 minutes later")
+
+	// Another class has ceilings of its own, and counts under that of all writes.
+	for i := range 5 {
+		if res, err := c.Invoke(ctx, "create_group", json.RawMessage(fmt.Sprintf(`{"name":"Shift %d"}`, i))); err != nil {
+			t.Fatalf("%+v", res)
+		}
 	}
-	now = now.Add(time.Hour + time.Second)
-	if res := deactivate(10); res.Outcome != abi.Succeeded {
-		t.Errorf("an hour later: %+v", res)
+	if res, _ := other.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Shift 6"}`)); res.Outcome != abi.Throttled || !strings.Contains(res.Error.Message, "max_writes_per_minute: 5") ||
+		res.Error.RetryAfterMS > time.Minute.Milliseconds() {
+		t.Errorf("%+v %+v", res, res.Error)
 	}
-	if _, err := c.Module().Connect(ctx, func() host.Config { cfg := c.Config(); return cfg }(), host.ConnectOptions{Secrets: fixedSecret("x")}); err == nil || !strings.Contains(err.Error(), "journal") {
+	okta.set(time.Now().Add(61 * time.Minute))
+	if res := deactivate(other, 10); res.Outcome != abi.Succeeded {
+		t.Errorf("an hour later: %+v", res.Error)
+	}
+	if _, err := c.Module().Connect(ctx, c.Config(), host.ConnectOptions{Secrets: fixedSecret("x")}); err == nil || !strings.Contains(err.Error(), "journal") {
 		t.Errorf("ceilings without a journal: %v", err)
 	}
+}
+
+// A ceiling that falls between the two writes of an operation leaves the first done, and the result says so.
+func TestACeilingBetweenTwoWrites(t *testing.T) {
+	c, org := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
+		cfg.MaxDestructivePerHour, o.Journal = 1, openJournal(t, journal.Options{})
+	})
+	res, _ := c.Invoke(context.Background(), "delete_user", json.RawMessage(`{"user":"alan.turing@example.com"}`))
+	if res.Outcome != abi.Throttled || !res.Meta.Partial || org.Org.Effects() != 1 || !strings.Contains(res.Error.Message, "deactivated, and not deleted") {
+		t.Errorf("%+v %+v", res, res.Error)
+	}
+}
+
+// clock is one that a test sets.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
+}
+
+// connectAgain is another connection with the same configuration, as another process has it.
+func connectAgain(t *testing.T, c *host.Connection, org *oktatest.Server, change func(*host.Config, *host.ConnectOptions)) *host.Connection {
+	t.Helper()
+	cfg, opts := c.Config(), host.ConnectOptions{Secrets: fixedSecret(org.Org.Token()), Sleep: briefly}
+	if change != nil {
+		change(&cfg, &opts)
+	}
+	again, err := c.Module().Connect(context.Background(), cfg, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = again.Close(context.Background()) })
+	return again
 }

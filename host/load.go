@@ -30,6 +30,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/internal/trust"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
@@ -107,8 +108,11 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 
 func (m *Module) compile(ctx context.Context, wasm []byte, opts LoadOptions) error {
 	memory := opts.Memory
-	if memory == 0 {
+	switch {
+	case memory == 0:
 		memory = defaultMemory
+	case memory < pageBytes || memory > 1<<32:
+		return fmt.Errorf("LoadOptions.Memory: %d bytes; at least %d are taken, a page of Wasm, and at most 4 GiB", memory, pageBytes)
 	}
 	m.memory = memory
 	wasm, state, err := wasmbin.Interruptible(wasm, interruptGlobal)
@@ -156,6 +160,9 @@ func openCache(dir string) (wazero.CompilationCache, error) {
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return nil, fmt.Errorf("%s can be written by others (mode %s): chmod 700 it", dir, info.Mode().Perm())
+	}
+	if err := trust.File(dir); err != nil {
+		return nil, err
 	}
 	return wazero.NewCompilationCacheWithDir(dir)
 }

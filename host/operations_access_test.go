@@ -3,6 +3,7 @@ package host_test
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
@@ -125,7 +126,7 @@ func TestDevices(t *testing.T) {
 func TestClassicOrgsHaveNoDevices(t *testing.T) {
 	w := newWorld(t, oktatest.Config{Engine: "v1"})
 	for _, op := range []string{"list_devices", "list_authenticators"} {
-		if res := w.do(t, abi.Rejected, op, `{}`); res.Error.Code != "feature" {
+		if res := w.do(t, abi.Rejected, op, `{}`); res.Error.Code != "feature" || !strings.Contains(res.Error.Message, "Identity Engine") {
 			t.Errorf("%s: %+v", op, res.Error)
 		}
 	}

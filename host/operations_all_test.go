@@ -116,6 +116,38 @@ func TestEventTypesAreOktas(t *testing.T) {
 	}
 }
 
+// without are cases that an operation does not have.
+var without = map[string]string{
+	"missing delete_user":              "who is gone stays unchanged",
+	"wrong assign_application_group":   "no state of a group or an application refuses it",
+	"wrong unassign_application_group": "the same",
+	"wrong revoke_session":             "a session is there or over",
+}
+
+// TestNoCaseIsForgotten wants a missing target of each operation that names one, and a wrong state of each that writes.
+func TestNoCaseIsForgotten(t *testing.T) {
+	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
+		var schema struct {
+			Required   []string
+			Properties map[string]json.RawMessage
+		}
+		if err := json.Unmarshal(op.InputSchema, &schema); err != nil {
+			t.Fatal(err)
+		}
+		names := false
+		for _, target := range []string{"user", "group", "application", "device", "session", "policy", "zone", "authorization_server", "role"} {
+			_, is := schema.Properties[target]
+			names = names || is
+		}
+		if names && len(u.missing) == 0 && without["missing "+op.Name] == "" {
+			t.Error("no case of a missing target")
+		}
+		if op.Class != abi.Read && len(u.wrong) == 0 && without["wrong "+op.Name] == "" {
+			t.Error("no case of a wrong state")
+		}
+	})
+}
+
 // TestAMissingTargetIsNotFound also where the id looks good, and where the name could be an id.
 func TestAMissingTargetIsNotFound(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
@@ -194,7 +226,7 @@ func (p property) wrongValues() (all []string) {
 		all = append(all, `[]`)
 	}
 	if p.Pattern != "" || p.Format != "" {
-		all = append(all, `"= no such form ="`)
+		all = append(all, `"= no / such form ="`)
 	}
 	return all
 }
@@ -223,8 +255,9 @@ func TestWrongInputsAreRefused(t *testing.T) {
 	tried := 0
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
 		var schema struct {
-			Required   []string
-			Properties map[string]property
+			Required    []string
+			Properties  map[string]property
+			Description string
 		}
 		if err := json.Unmarshal(op.InputSchema, &schema); err != nil {
 			t.Fatal(err)
@@ -253,6 +286,25 @@ func TestWrongInputsAreRefused(t *testing.T) {
 		refuse(with(t, base, `"no_such_field":1`), "no_such_field")
 		for _, input := range u.invalid {
 			refuse(w.fill(t, input), "")
+		}
+		// How fields go together is said in words, and not in those of a JSON Schema.
+		combined := false
+		for _, keyword := range []string{"allOf", "anyOf", "oneOf", "not", "if", "dependentRequired", "minProperties"} {
+			combined = combined || gjson.GetBytes(op.InputSchema, keyword).Exists()
+		}
+		if combined != (schema.Description != "") {
+			t.Errorf("the schema combines fields: %v, and says %q", combined, schema.Description)
+		}
+		said := false
+		for _, input := range u.invalid {
+			message := w.do(t, abi.Invalid, op.Name, w.fill(t, input)).Error.Message
+			said = said || strings.Contains(message, schema.Description)
+			if strings.Contains(message, "failed") || strings.Contains(message, "subschema") {
+				t.Errorf("%s: %s", input, message)
+			}
+		}
+		if combined && !said {
+			t.Errorf("no case breaks %q", schema.Description)
 		}
 	})
 	if tried < 600 {

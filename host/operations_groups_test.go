@@ -91,7 +91,9 @@ func TestGroupsFromCreationToDeletion(t *testing.T) {
 	if taken.Error.Code != "name_taken" || get(t, taken.Output, "existing_id") != id || w.org.Writes() != writes {
 		t.Errorf("%+v %s", taken.Error, taken.Output)
 	}
-	w.do(t, abi.Invalid, "create_group", `{"name":"x","profile":{"name":"y"}}`)
+	if res := w.do(t, abi.Invalid, "create_group", `{"name":"x","profile":{"name":"y"}}`); !strings.Contains(res.Error.Message, "profile.name: not allowed here") {
+		t.Errorf("%s", res.Error.Message)
+	}
 
 	first := w.twice(t, "update_group", `{"group":"Night Shift","description":"From 22 to 6"}`)
 	if get(t, first.Output, "before", "profile", "description") != "On call" || get(t, first.Output, "after", "profile", "name") != "Night Shift" {

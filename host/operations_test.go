@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
@@ -256,6 +257,33 @@ func TestValidate(t *testing.T) {
 		res, err := c.Invoke(context.Background(), "validate", nil)
 		if err != nil || get(t, res.Output, "valid") != "false" || checks(t, res)["credentials"] {
 			t.Errorf("%s %v", res.Output, err)
+		}
+	})
+	t.Run("a missing feature or permission is no bad token", func(t *testing.T) {
+		const me = "GET /api/v1/users/{id}" // which is me's, too
+		for name, cfg := range map[string]oktatest.Config{"permission": {Forbid: []string{me, "GET /api/v1/org"}}, "feature": {Unavailable: []string{me, "GET /api/v1/org"}},
+			"the org's settings": {Forbid: []string{"GET /api/v1/org"}}, "whose it is": {Forbid: []string{me}}} {
+			w := newWorld(t, cfg)
+			if res := w.do(t, abi.Succeeded, "validate", `{}`); !checks(t, res)["credentials"] || get(t, res.Output, "valid") != "true" {
+				t.Errorf("%s: %s", name, res.Output)
+			}
+		}
+	})
+	t.Run("a clock that is off is a finding", func(t *testing.T) {
+		for words, shift := range map[string]time.Duration{"400 s ahead of": -400 * time.Second, "400 s behind": 400 * time.Second} {
+			w := newWorld(t, oktatest.Config{Now: func() time.Time { return stillAt().Add(shift) }})
+			w.Connection = boundWith(t, withToken(w.org), host.ConnectOptions{Now: stillAt}, abi.Read)
+			res := w.do(t, abi.Succeeded, "validate", `{}`)
+			if ok, is := checks(t, res)["clock"]; !is || ok || get(t, res.Output, "valid") != "false" || !strings.Contains(string(res.Output), words) {
+				t.Errorf("%s: %s", words, res.Output)
+			}
+		}
+	})
+	t.Run("the engine is told", func(t *testing.T) {
+		for engine, words := range map[string]string{"idx": "Identity Engine", "v1": "Classic"} {
+			if res := newWorld(t, oktatest.Config{Engine: engine}).do(t, abi.Succeeded, "validate", `{}`); !strings.Contains(string(res.Output), words) {
+				t.Errorf("%s", res.Output)
+			}
 		}
 	})
 	t.Run("what is no org is a finding", func(t *testing.T) {

@@ -289,7 +289,9 @@ func TestPublishedAnswersToWritesComeOutUnchanged(t *testing.T) {
 		good := ""
 		for _, status := range []string{"200", "201", "400", "403"} {
 			for name, body := range published[status] {
-				good = cmp.Or(good, string(body))
+				if typ := gjson.GetBytes(body, "type").Str; typ != "IDP_DISCOVERY" && typ != "CUSTOM" { // which are skipped below
+					good = cmp.Or(good, string(body))
+				}
 				t.Run(endpoint+" "+status+" "+name, func(t *testing.T) {
 					switch typ := gjson.GetBytes(body, "type").Str; typ {
 					case "IDP_DISCOVERY":

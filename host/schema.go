@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"github.com/tidwall/gjson"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
@@ -70,26 +73,39 @@ func (op *operation) checkInput(input json.RawMessage) (fields map[string]any, e
 	if err := schema.Validate(doc); err != nil {
 		var v *jsonschema.ValidationError
 		if errors.As(err, &v) {
-			return nil, errors.New(strings.Join(op.explain(v), "; "))
+			return nil, errors.New(strings.Join(op.explain(v, schema.Description), "; "))
 		}
 		return nil, err
 	}
 	return fields, nil
 }
 
-// explain turns a tree of violations into one line for each field.
-func (op *operation) explain(v *jsonschema.ValidationError) []string {
+// explain turns a tree of violations into one line for each field, and one for how fields go together, which the
+// schema's description says in words.
+func (op *operation) explain(v *jsonschema.ValidationError, combinations string) []string {
 	var lines []string
+	together := false // fields that are right one by one, and not together
 	var walk func(*jsonschema.ValidationError)
 	walk = func(v *jsonschema.ValidationError) {
+		if names, is := v.ErrorKind.(*kind.PropertyNames); is {
+			lines = append(lines, strings.Join(append(slices.Clone(v.InstanceLocation), names.Property), ".")+": not allowed here")
+			return
+		}
 		if len(v.Causes) > 0 {
 			for _, c := range v.Causes {
 				walk(c)
 			}
 			return
 		}
+		if combinations != "" && combines(v) {
+			together = true
+			return
+		}
 		where := strings.Join(v.InstanceLocation, ".")
-		text := v.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+		text := op.complaint(v)
+		if _, not := v.ErrorKind.(*kind.Not); not {
+			text = "not allowed here"
+		}
 		if where == "" {
 			lines = append(lines, text+op.hint(text))
 		} else {
@@ -97,7 +113,38 @@ func (op *operation) explain(v *jsonschema.ValidationError) []string {
 		}
 	}
 	walk(v)
+	if together {
+		lines = append(lines, combinations)
+	}
 	return lines
+}
+
+// complaint says what is wrong with a value.
+func (op *operation) complaint(v *jsonschema.ValidationError) string {
+	switch k := v.ErrorKind.(type) {
+	case *kind.Format:
+		if k.Want == "date-time" {
+			return fmt.Sprintf("%q is no time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z", shorten(fmt.Sprint(k.Got)))
+		}
+	case *kind.Pattern:
+		what := "others"
+		if s := gjson.GetBytes(op.InputSchema, "properties."+gjson.Escape(strings.Join(v.InstanceLocation, "."))+".description"); s.Str != "" {
+			what = s.Str
+		}
+		return fmt.Sprintf("%q has characters that it cannot have: give %s", shorten(k.Got), what)
+	}
+	return v.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+}
+
+// combines reports whether a violation is of how fields go together, and not of one field.
+func combines(v *jsonschema.ValidationError) bool {
+	_, place, _ := strings.Cut(v.SchemaURL, "#")
+	if _, not := v.ErrorKind.(*kind.Not); not {
+		place += "/not" // which KeywordPath does not tell
+	}
+	place += "/" + strings.Join(v.ErrorKind.KeywordPath(), "/")
+	first, _, _ := strings.Cut(strings.TrimPrefix(place, "/"), "/")
+	return slices.Contains([]string{"allOf", "anyOf", "oneOf", "not", "if", "then", "dependentRequired", "minProperties"}, first)
 }
 
 // hint names the field that a misspelt one was meant to be.
@@ -191,18 +238,4 @@ func depth(text []byte) int {
 		}
 	}
 	return deepest
-}
-
-// classOf is the class of the operation with this input: the first rule that fits, else the operation's own.
-func (op *operation) classOf(fields map[string]any) abi.Class {
-	for _, r := range op.ClassRules {
-		v, present := fields[r.Field]
-		if !present || v == nil {
-			continue
-		}
-		if s, isString := v.(string); r.Equals == "" || isString && s == r.Equals {
-			return r.Class
-		}
-	}
-	return op.Class
 }

@@ -106,6 +106,9 @@ func (m assembly) build() []byte {
 	}
 	exports = append(exports, m.more...)
 	body := func(locals, code string) string { return leb(len(locals+code+end)) + locals + code + end }
+	if m.start {
+		m.types = append(slices.Clone(m.types), "\x60\x00\x00")
+	}
 	out := "\x00asm\x01\x00\x00\x00"
 	out += section(1, vec(append([]string{"\x60\x00\x01\x7f"}, m.types...)...))
 	if m.imports != nil {

@@ -338,6 +338,22 @@ func grantAttacks() []Attack {
 	raw("a method above the class in force", "class in force", "raised", remove+`}`, abi.Classes(), abi.Failed)
 	raw("a class that is raised and lowered again in one input", "one meaning", "raised", remove+`,"raise":"x","raise":null}`, []abi.Class{abi.Read}, abi.Invalid, abi.Denied)
 	raw("a class that is raised by an escaped name", "one meaning", "raised", remove+`,"\u0072aise":"x"}`, []abi.Class{abi.Read}, abi.Invalid, abi.Denied)
+	lowered := func(request string) string { return `{"action":"unlock","steps":[` + send(request) + `]}` }
+	const inForce = "class in force"
+	raw("an effect above the class in force, of the same method", inForce, "lowered",
+		lowered(`{"endpoint":"POST /api/v1/users/{id}/lifecycle/deactivate","path":{"id":"x"}}`), abi.Classes(), abi.Failed)
+	for name, body := range map[string]string{
+		"a body above the class in force":            `{"profile":{},"credentials":{}}`,
+		"a member that is null":                      `{"credentials":null}`,
+		"a member with an escaped name":              `{"\u0063redentials":{}}`,
+		"a member in other letters":                  `{"Credentials":{}}`,
+		"a member that hides behind one of its name": `{"profile":{},"profile":{"x":1}}`,
+		"a body that is no object":                   `[{"credentials":{}}]`,
+	} {
+		raw(name, "class of a body", "lowered", lowered(`{"endpoint":"POST /api/v1/users/{id}","path":{"id":"x"},"body":`+body+`}`), abi.Classes(), abi.Failed)
+	}
+	raw("a class that is lowered by a value of another type", inForce, "lowered",
+		`{"action":true,"steps":[`+send(`{"endpoint":"POST /api/v1/users/{id}/lifecycle/unlock","path":{"id":"x"}}`)+`]}`, abi.Classes(), abi.Failed)
 	raw("an operation that is not there", "operations", "drop_tables", `{}`, abi.Classes(), abi.Invalid)
 	raw("an operation of a path", "operations", "../read", `{}`, abi.Classes(), abi.Invalid)
 	raw("an operation without a name", "operations", "", `{}`, abi.Classes(), abi.Invalid)

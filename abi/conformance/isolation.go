@@ -309,9 +309,7 @@ func isolationAttacks() []Attack {
 
 	// State that is not in memory: each module answers "clean" when it finds none.
 	state := func(name, wall string, m assembly, look, leave string) {
-		m.types = []string{"\x60\x01\x7e\x01\x7e", "\x60\x02\x7e\x7e\x00"}
-		m.imports = []string{imported("extism:host/env", "alloc", 1), imported("extism:host/env", "store_u64", 2), imported("extism:host/env", "output_set", 2)}
-		m.locals = "\x01\x01\x7e"
+		m = messenger(m)
 		m.invoke = look + "\x04\x40" + respond(`{"outcome":"succeeded","output":{"steps":[{"value":"0","text":"dirty"}]}}`) +
 			"\x05" + leave + respond(`{"outcome":"succeeded","output":{"steps":[{"value":"0","text":"clean"}]}}`) + end + i32(0)
 		add(name, wall, func(a *attempt) error {
@@ -346,8 +344,16 @@ func isolationAttacks() []Attack {
 	return all
 }
 
-// respond is the code that answers a text: alloc, store_u64 and output_set are functions 0, 1 and 2, and local 0 is an
+// messenger gives a module what respond needs: alloc, store_u64 and output_set are functions 0, 1 and 2, and local 0 is an
 // i64.
+func messenger(m assembly) assembly {
+	m.types = []string{"\x60\x01\x7e\x01\x7e", "\x60\x02\x7e\x7e\x00"}
+	m.imports = []string{imported("extism:host/env", "alloc", 1), imported("extism:host/env", "store_u64", 2), imported("extism:host/env", "output_set", 2)}
+	m.locals = "\x01\x01\x7e"
+	return m
+}
+
+// respond is the code that answers a text, in a messenger.
 func respond(text string) string {
 	for len(text)%8 != 0 {
 		text += " "

@@ -42,6 +42,15 @@ func manifest() abi.Manifest {
 	read.Key = "id"
 	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
+	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive
+	lowered := op("lowered", abi.Destructive, []abi.Surface{abi.Axon}, "POST /api/v1/users/{id}", "POST /api/v1/users/{id}/lifecycle/unlock",
+		"POST /api/v1/users/{id}/lifecycle/deactivate")
+	lowered.InputSchema = json.RawMessage(`{"type":"object","properties":{"action":{"enum":["unlock","credentials","deactivate",true]}}}`)
+	lowered.ClassRules = []abi.ClassRule{{Field: "action", Equals: "unlock", Class: abi.Write}, {Field: "action", Equals: "credentials", Class: abi.Privileged}}
+	for i, class := range []abi.Class{abi.Write, abi.Write, abi.Destructive} {
+		lowered.Endpoints[i].Class = class
+	}
+	lowered.Endpoints[0].ClassRules = []abi.ClassRule{{Field: "credentials", Class: abi.Privileged}}
 	strict := op("strict", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/logs")
 	strict.InputSchema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"name":{"type":"string","maxLength":16,"pattern":"^[a-z]+$"},
 		"count":{"type":"integer","minimum":0,"maximum":10},"when":{"type":"string","format":"date-time"}}}`)
@@ -49,7 +58,7 @@ func manifest() abi.Manifest {
 		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
 		Operations: []abi.Operation{read,
 			op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"),
-			raised, strict}}
+			raised, lowered, strict}}
 }
 
 func encode(v any) []byte {
@@ -67,7 +76,8 @@ var guestWasm = sync.OnceValues(func() ([]byte, error) {
 
 // kit is the equipment of one Run.
 type kit struct {
-	host Host
+	host     Host
+	patience time.Duration
 
 	once   sync.Once
 	wasm   []byte
@@ -108,17 +118,16 @@ func (a *attempt) close() {
 
 // rigOptions say what a session is made of. The zero value is honest.
 type rigOptions struct {
-	wasm     []byte // another module than the kit's
-	module   Module // likewise
-	handler  http.HandlerFunc
-	grants   []abi.Class
-	limits   Limits
-	baseURL  string // another address than the server's
-	resolve  map[string][][]string
-	rootCAs  []byte
-	private  bool
-	token    string
-	deadline time.Duration
+	wasm    []byte // another module than the kit's
+	module  Module // likewise
+	handler http.HandlerFunc
+	grants  []abi.Class
+	limits  Limits
+	baseURL string // another address than the server's
+	resolve map[string][][]string
+	rootCAs []byte
+	private bool
+	token   string
 }
 
 // rig is a session and the server that it talks to.

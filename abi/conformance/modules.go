@@ -129,6 +129,15 @@ func moduleAttacks() []Attack {
 	change("DELETE for write", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "DELETE /api/v1/users/{id}" })
 	change("a method that nobody lists", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "PATCH /api/v1/users/{id}" })
 	change("a write for SQL", classes, func(m *abi.Manifest) { m.Operations[1].Surfaces = []abi.Surface{abi.SQL} })
+	const raised = 2 // of the operations
+	change("a rule for a field that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].ClassRules[0].Field = "riase" })
+	change("a rule for a value that no input has", classes, func(m *abi.Manifest) { m.Operations[raised+1].ClassRules[0].Equals = "unlokc" })
+	change("an endpoint without a class where that depends on the input", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = "" })
+	change("an endpoint of a class that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = abi.Privileged })
+	change("an endpoint whose class does not allow its method", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = abi.Read })
+	change("a body's rule of a class that no input has", classes, func(m *abi.Manifest) {
+		m.Operations[raised+1].Endpoints[0].ClassRules[0].Class = "harmless"
+	})
 	change("a rule that raises a class of ingest", classes, func(m *abi.Manifest) {
 		m.Operations[0].ClassRules = []abi.ClassRule{{Field: "x", Class: abi.Privileged}}
 	})
@@ -165,7 +174,7 @@ func moduleAttacks() []Attack {
 			}
 			return res.ended(abi.Failed)
 		}},
-		Attack{Family: "modules", Name: "an initialisation that spins", Wall: "deadline", within: 10 * time.Second, run: func(a *attempt) error {
+		Attack{Family: "modules", Name: "an initialisation that spins", Wall: "deadline", run: func(a *attempt) error {
 			m := assembly{invoke: loop("")}
 			m.exports = map[string]string{"describe": name("describe") + "\x00\x01"}
 			m.types, m.more = nil, []string{name("_initialize") + "\x00\x00"}
@@ -182,9 +191,10 @@ func moduleAttacks() []Attack {
 		Attack{Family: "modules", Name: "a schema that refers to a file", Wall: "schema loading", run: refers("file:///etc/passwd")},
 		Attack{Family: "modules", Name: "a schema that refers to the network", Wall: "schema loading", run: refers("http://127.0.0.1:9/schema.json")},
 		Attack{Family: "modules", Name: "a schema without an end", Wall: "schema loading", run: func(a *attempt) error {
-			return schema(a, `{"type":"object","properties":{"steps":{"$ref":"#/properties/steps"}}}`)
+			_, err := checked(a, `{"type":"object","properties":{"steps":{"$ref":"#/properties/steps"}}}`)
+			return err // it ends, whatever it means
 		}},
-		Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", within: 10 * time.Second, run: func(a *attempt) error {
+		Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", run: func(a *attempt) error {
 			return schema(a, `{"type":"object","additionalProperties":{"type":"string","pattern":"^(a+)+$"}}`)
 		}},
 	)
@@ -197,17 +207,24 @@ func refers(url string) func(*attempt) error {
 	}
 }
 
-// schema has an input checked against a hostile schema: the module is refused, or the call is, but it ends.
+// schema has an input checked against a hostile schema: the module is refused, or the call is. It must not run.
 func schema(a *attempt, text string) error {
-	m := manifest()
-	m.Operations[0].InputSchema = json.RawMessage(text)
-	r, err := a.session(rigOptions{wasm: assembly{manifest: []string{string(encode(m))}}.build()})
-	if err != nil {
-		return nil
-	}
-	res, err := r.invokeRaw("read", `{"steps":[],"a":"`+strings.Repeat("a", 100_000)+`!"}`)
-	if err != nil {
+	res, err := checked(a, text)
+	if err != nil || res == nil {
 		return err
 	}
 	return errors.Join(res.ended(abi.Invalid, abi.Failed), res.saw())
+}
+
+// checked has an input checked against a hostile schema; the result is nil when the module is refused for it.
+func checked(a *attempt, text string) (*result, error) {
+	m := manifest()
+	m.Operations[0].InputSchema = json.RawMessage(text)
+	module := messenger(assembly{manifest: []string{string(encode(m))}})
+	module.invoke = respond(`{"outcome":"succeeded"}`) + i32(0)
+	r, err := a.session(rigOptions{wasm: module.build()})
+	if err != nil {
+		return nil, nil
+	}
+	return r.invokeRaw("read", `{"steps":[],"a":"`+strings.Repeat("a", 100_000)+`!"}`)
 }

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/user"
 	"strings"
+	"unicode"
 
 	"github.com/mach5/okta-connector/host"
 )
@@ -18,23 +21,19 @@ func (a *app) approver(yes, stdinTaken bool) host.Approver {
 		if yes {
 			return who() + " (--approve)", nil
 		}
-		_, in := terminal(a.stdin)
-		if !in || stdinTaken {
-			return "", errors.New("standard input is no terminal to ask on: look at --plan, and give --approve")
+		tty, out, err := a.askOn()
+		if err == nil && stdinTaken {
+			err = errors.New("standard input is the operation's input")
 		}
-		var b strings.Builder
-		fmt.Fprintf(&b, "%s on %s is %s. It would send:\n", r.Operation, r.Connection, r.Class)
-		for _, w := range r.Plan.Writes {
-			method, _, _ := strings.Cut(w.Endpoint, " ")
-			fmt.Fprintf(&b, "  %s %s %s\n", method, w.Target, w.Body)
+		if err != nil {
+			return "", fmt.Errorf("%w: look at --plan, and give --approve", err)
 		}
-		if len(r.Plan.State) > 0 {
-			fmt.Fprintf(&b, "What is there now:\n  %.1000s\n", r.Plan.State)
+		if _, err := io.WriteString(out, question(r)); err != nil {
+			return "", fmt.Errorf("the question could not be shown: %w", err)
 		}
-		fmt.Fprint(a.stderr, b.String(), "Send it? [y/N] ")
 		answer := make(chan string, 1)
 		go func() {
-			line, _ := bufio.NewReader(a.stdin).ReadString('\n')
+			line, _ := bufio.NewReader(tty).ReadString('\n')
 			answer <- strings.ToLower(strings.TrimSpace(line))
 		}()
 		select {
@@ -47,6 +46,60 @@ func (a *app) approver(yes, stdinTaken bool) host.Approver {
 			return "", ctx.Err()
 		}
 	})
+}
+
+// askOn is the terminal to ask on, and where the question is seen: on standard error, or on the terminal itself where
+// that goes elsewhere.
+func (a *app) askOn() (tty *os.File, out io.Writer, err error) {
+	if _, is := terminal(a.stdin); !is {
+		return nil, nil, errors.New("standard input is no terminal to ask on")
+	}
+	tty = a.stdin.(*os.File)
+	if !inForeground(tty) {
+		return nil, nil, errors.New("this runs in the background, where nobody can be asked")
+	}
+	if _, is := terminal(a.stderr); is {
+		return tty, a.stderr, nil
+	}
+	return tty, tty, nil
+}
+
+// maxShown bounds what is shown of the state, in bytes.
+const maxShown = 1000
+
+// question is what an approver gets to see: who would do what to whom, what would leave, and what is there now.
+func question(r host.ApprovalRequest) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s on %s is %s. Its input:\n  %s\nIt would send:\n", r.Operation, r.Connection, r.Class, printable(string(r.Input)))
+	for _, w := range r.Plan.Writes {
+		method, _, _ := strings.Cut(w.Endpoint, " ")
+		fmt.Fprintf(&b, "  %s\n", strings.TrimSpace(printable(method+" "+w.Target+" "+string(w.Body))))
+	}
+	if state := string(r.Plan.State); state != "" {
+		if len(state) > maxShown {
+			state = strings.ToValidUTF8(state[:maxShown], "") + fmt.Sprintf("… (%d bytes in all: --plan shows them)", len(state))
+		}
+		fmt.Fprintf(&b, "What is there now:\n  %s\n", printable(state))
+	}
+	b.WriteString("Send it? [y/N] ")
+	return b.String()
+}
+
+// printable is text on one line, without what moves the cursor or turns the direction of writing: names in an org are
+// its users' to choose, and could rewrite the question.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, "\\U%08x", r)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
 }
 
 // who is the name of who runs this process.

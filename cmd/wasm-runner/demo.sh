@@ -48,6 +48,10 @@ explain "One user, by login. The token that the request carried never entered th
 run 0 invoke lookup_user '{"user":"ada.lovelace@example.com"}'
 explain "Users as rows."
 run 0 table list_users --columns login,status,created --limit 5
+if (cd "$work" && "$runner" --config okta.yaml sql 'SELECT 1' >/dev/null 2>&1); then # DuckDB may not be in this build
+  explain "The same as SQL: how many users there are in each state."
+  run 0 sql 'SELECT status, count(*) AS users FROM okta.users GROUP BY status ORDER BY users DESC, status'
+fi
 explain "A write that nobody granted is denied before anything leaves this machine."
 run 3 invoke deactivate_user '{"user":"alan.turing@example.com"}'
 explain "Granted for this run, it succeeds."

@@ -64,6 +64,10 @@ It needs no connection. --format json prints the manifest, or the operation's pa
 				return err
 			}
 		}
+		if format == "text" { // the words are the module's, whoever made it
+			_, err = a.stdout.Write([]byte(eachLine(text.String())))
+			return err
+		}
 		_, err = a.stdout.Write(text.Bytes())
 		return err
 	}
@@ -110,11 +114,7 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 	fmt.Fprintf(w, "%s.%s\n  %s\n\n", kind, op.Name, op.Summary)
 	fmt.Fprintf(w, "class        %s\n", op.Class)
 	for _, r := range op.ClassRules {
-		when := "is given"
-		if r.Equals != "" {
-			when = "is " + r.Equals
-		}
-		fmt.Fprintf(w, "             %s when %s %s\n", r.Class, r.Field, when)
+		fmt.Fprintf(w, "             %s\n", when(r))
 	}
 	fmt.Fprintf(w, "surfaces     %s\nidempotency  %s\n", surfaces(op), op.Idempotency)
 	if op.Key != "" {
@@ -126,9 +126,13 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 	describeUse(w, op)
 
 	fmt.Fprintln(w, "\nEndpoints")
-	endpoints := grid{indent: "  ", header: []string{"ENDPOINT", "BUCKET", "SCOPES"}}
+	endpoints := grid{indent: "  ", header: []string{"ENDPOINT", "CLASS", "BUCKET", "SCOPES"}}
 	for _, e := range op.Endpoints {
-		endpoints.add(e.Endpoint, e.Bucket, strings.Join(e.Scopes, " "))
+		class := string(op.ClassOf(e))
+		for _, r := range e.ClassRules {
+			class += ", " + when(r) + " in the body"
+		}
+		endpoints.add(e.Endpoint, class, e.Bucket, strings.Join(e.Scopes, " "))
 	}
 	endpoints.write(w)
 
@@ -144,9 +148,17 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 	return nil
 }
 
+// when is a class rule in words.
+func when(r abi.ClassRule) string {
+	if r.Equals != "" {
+		return fmt.Sprintf("%s when %s is %s", r.Class, r.Field, r.Equals)
+	}
+	return fmt.Sprintf("%s when %s is given", r.Class, r.Field)
+}
+
 // describeInput prints the fields of an operation's input, required ones first.
 func describeInput(w io.Writer, op *abi.Operation) error {
-	inputs, err := inputsOf(op.InputSchema)
+	inputs, combinations, err := inputsOf(op.InputSchema)
 	if err != nil {
 		return fmt.Errorf("%s: its input_schema cannot be shown: %w", op.Name, err)
 	}
@@ -160,6 +172,9 @@ func describeInput(w io.Writer, op *abi.Operation) error {
 		t.add(in.name, in.kind, in.byDefault, in.description)
 	}
 	t.write(w)
+	if combinations != "" {
+		fmt.Fprintf(w, "  (%s)\n", combinations)
+	}
 	return nil
 }
 
@@ -211,31 +226,34 @@ type field struct {
 	name, kind, byDefault, description string
 }
 
-// inputsOf reads the top-level properties of a JSON Schema, in their order but required ones first.
-func inputsOf(schema json.RawMessage) ([]field, error) {
+// inputsOf reads the top-level properties of a JSON Schema, in their order but required ones first, and what it says of
+// how they go together.
+func inputsOf(schema json.RawMessage) (fields []field, combinations string, err error) {
 	var s struct {
 		Required   []string        `json:"required"`
 		Properties json.RawMessage `json:"properties"`
+
+		Description string `json:"description"`
 	}
 	if err := json.Unmarshal(schema, &s); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if len(s.Properties) == 0 {
-		return nil, nil
+		return nil, "", nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(s.Properties))
 	if _, err := dec.Token(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var required, others []field
 	for dec.More() {
 		name, err := dec.Token()
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		var p property
 		if err := dec.Decode(&p); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		f := field{fmt.Sprint(name), p.kind(), string(p.Default), p.Description}
 		if slices.Contains(s.Required, f.name) {
@@ -245,7 +263,7 @@ func inputsOf(schema json.RawMessage) ([]field, error) {
 			others = append(others, f)
 		}
 	}
-	return append(required, others...), nil
+	return append(required, others...), s.Description, nil
 }
 
 // property is what is shown of one property's schema.

@@ -17,6 +17,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sql"
 )
 
 var update = flag.Bool("update", false, "write the generated parts of README.md anew")
@@ -91,16 +92,16 @@ func operationsTable(t *testing.T) string {
 
 func outcomesTable() string {
 	says := map[abi.Outcome][3]string{ // meaning, did anything change, repeat?
-		abi.Succeeded:   {"done; with `meta.reconciled`, an answer was lost and reading back settled it", "yes", "no need"},
+		abi.Succeeded:   {"what was wanted holds; with `meta.reconciled`, an answer was lost and reading back settled it", "yes", "no need"},
 		abi.Unchanged:   {"it already was so", "no", "no need"},
 		abi.Invalid:     {"the input broke the schema; nothing was sent", "no", "after mending the input"},
-		abi.Denied:      {"not granted; nothing was sent", "no", "after granting the class"},
+		abi.Denied:      {"not granted, or not approved; no write left", "no", "after granting the class, or approval"},
 		abi.NotFound:    {"the target is not there", "no", "no"},
-		abi.Rejected:    {"Okta refused", "no", "when `retryable`, else after mending what `message` says"},
-		abi.Throttled:   {"over the rate limit for longer than the time given", "no", "after `retry_after_ms`"},
-		abi.Unavailable: {"Okta or the network failed", "no", "yes"},
-		abi.Unknown:     {"a write was sent, no answer came, and reading back could not settle it", "perhaps", "look first"},
-		abi.Failed:      {"a bug of the connector or its host, or a module that overstepped its grant", "no", "no: report it"},
+		abi.Rejected:    {"Okta refused, or the operation did", "no¹", "when `retryable`, else after mending what `message` says"},
+		abi.Throttled:   {"over Okta's rate limit, or the connection's ceiling, for longer than the time given", "no¹", "after `retry_after_ms`"},
+		abi.Unavailable: {"Okta or the network failed; the write was not sent, or reading back found nothing", "no¹", "when `retryable`, else after mending the connection"},
+		abi.Unknown:     {"a write was sent, no answer came, and reading back could not settle it", "perhaps", "no: look first"},
+		abi.Failed:      {"a bug of the connector or its host, or a module that overstepped its grant", "where `meta.requests` has a write", "no: report it"},
 	}
 	var b strings.Builder
 	b.WriteString("| outcome | exit code | meaning | changed? | repeat? |\n|---|---|---|---|---|\n")
@@ -128,11 +129,15 @@ func TestReadmeCommands(t *testing.T) {
 	org := oktatest.New(oktatest.Config{}).Start()
 	t.Cleanup(func() { _ = org.Close() })
 
-	blocks := shellBlocks(t)
+	blocks := shellBlocks(t, readme)
 	if len(blocks) < 4 {
 		t.Fatalf("%d sh blocks in README.md", len(blocks))
 	}
+	blocks = append(blocks, shellBlocks(t, "../../docs/actions.md")...)
 	for i, block := range blocks {
+		if !sql.Available && strings.Contains(block, "--demo sql ") {
+			continue // DuckDB is not in this build
+		}
 		var script []string
 		for _, line := range strings.Split(block, "\n") {
 			command, _, _ := strings.Cut(line, " #")
@@ -158,9 +163,9 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// shellBlocks are the ```sh blocks of README.md, without the indent that they have in a list.
-func shellBlocks(t *testing.T) []string {
-	f, err := os.Open(readme)
+// shellBlocks are the ```sh blocks of a file, without the indent that they have in a list.
+func shellBlocks(t *testing.T, path string) []string {
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sql"
 	"github.com/mach5/okta-connector/internal/openapi/orgs"
 )
 
@@ -76,7 +77,8 @@ func module(t *testing.T) (path string) {
 //	await FILE                 wait until FILE is there
 //	await FILE TEXT            wait until FILE holds TEXT
 //
-// and the condition [tmpfs]: whether a small file system can be mounted in a name space of one's own.
+// and the conditions [tmpfs], whether a small file system can be mounted in a name space of one's own, and [sql], whether
+// DuckDB is in this build.
 func TestScripts(t *testing.T) {
 	path := module(t)
 	cache, err := os.UserCacheDir()
@@ -102,10 +104,13 @@ func TestScripts(t *testing.T) {
 			"await": await,
 		},
 		Condition: func(condition string) (bool, error) {
-			if condition != "tmpfs" {
-				return false, fmt.Errorf("unknown condition %s", condition)
+			switch condition {
+			case "tmpfs":
+				return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
+			case "sql":
+				return sql.Available, nil
 			}
-			return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
+			return false, fmt.Errorf("unknown condition %s", condition)
 		},
 	})
 }
@@ -153,7 +158,7 @@ func badOrg(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("no org %s", args[0])
 	}
-	text := "connections:\n  - {name: okta, kind: okta, base_url: " + strconv.Quote(url) + ", token_secret_ref: env:TOKEN}\n"
+	text := "connections:\n  - {name: okta, kind: okta, base_url: " + strconv.Quote(url) + ", token_secret_ref: env:TOKEN, allow_private_network: true}\n"
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 

@@ -27,7 +27,8 @@ type shell struct {
 	line  *liner.State
 	timer bool
 
-	unfinished string // lines of a statement that has no end yet
+	unfinished string         // lines of a statement that has no end yet
+	interrupts chan os.Signal // Ctrl-C, while no line is being edited
 }
 
 const shellHelp = `  .help                           this
@@ -55,6 +56,9 @@ func (a *app) shell(ctx context.Context, db *sql.DB, p *printer) error {
 	defer sh.writeHistory(history)
 	stop := sh.onTerm(history)
 	defer stop()
+	sh.interrupts = make(chan os.Signal, 1)
+	signal.Notify(sh.interrupts, os.Interrupt)
+	defer signal.Stop(sh.interrupts)
 
 	sh.line.SetCtrlCAborts(true)
 	sh.line.SetTabCompletionStyle(liner.TabPrints)
@@ -64,6 +68,10 @@ func (a *app) shell(ctx context.Context, db *sql.DB, p *printer) error {
 		prompt := "sql> "
 		if sh.unfinished != "" {
 			prompt = "  -> "
+		}
+		select {
+		case <-sh.interrupts: // of a statement that has ended meanwhile
+		default:
 		}
 		line, err := sh.line.Prompt(prompt)
 		switch {
@@ -93,7 +101,7 @@ func (sh *shell) take(ctx context.Context, line string) (leave bool) {
 		rest = ""
 	}
 	sh.unfinished = rest
-	for i, statement := range statements {
+	for _, statement := range statements {
 		entry := statement + ";"
 		if !strings.Contains(entry, "--") { // a comment of one line would swallow the next
 			entry = strings.Join(strings.Fields(entry), " ")
@@ -101,9 +109,8 @@ func (sh *shell) take(ctx context.Context, line string) (leave bool) {
 		if !strings.ContainsAny(entry, "\n\r") {
 			sh.line.AppendHistory(entry)
 		}
-		if !sh.run(ctx, statement) {
+		if !sh.run(ctx, statement) { // those behind it are not run
 			sh.unfinished = ""
-			_ = statements[i+1:] // those behind one that failed are not run
 			return false
 		}
 	}
@@ -112,8 +119,15 @@ func (sh *shell) take(ctx context.Context, line string) (leave bool) {
 
 // run runs one statement, which Ctrl-C stops.
 func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
-	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-sh.interrupts:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	started := time.Now()
 	sh.print.results = 0
 	err := sh.db.Run(ctx, statement, func(r *sql.Result) error {
@@ -148,20 +162,21 @@ func (sh *shell) summary(r *sql.Result, took time.Duration) {
 	}
 	switch {
 	case count < 0:
-		fmt.Fprintf(sh.app.stderr, "done, %s\n", rounded(took))
+		fmt.Fprintf(sh.app.stderr, "done, %s\n", inWords(took))
 	default:
 		if count == 1 {
 			noun = strings.Replace(noun, "rows", "row", 1)
 		}
-		fmt.Fprintf(sh.app.stderr, "%d %s, %s\n", count, noun, rounded(took))
+		fmt.Fprintf(sh.app.stderr, "%d %s, %s\n", count, noun, inWords(took))
 	}
 }
 
-func rounded(d time.Duration) time.Duration {
+// inWords is a time as a person reads it.
+func inWords(d time.Duration) string {
 	if d < time.Second {
-		return d.Round(time.Millisecond)
+		return fmt.Sprintf("%d ms", d.Milliseconds())
 	}
-	return d.Round(10 * time.Millisecond)
+	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
 // command runs a command of the shell's own.

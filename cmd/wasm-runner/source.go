@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -219,6 +220,11 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 	}
 	keys := ""
 	if path != "" {
+		if !out.address() {
+			if err := separate(strings.ReplaceAll(out.out, perConnection, d.Connection), path); err != nil {
+				return closeAll, err
+			}
+		}
 		if d.Checkpoint, err = checkpoint.Open(path, identity(s, conn, d.Operation, config)); err != nil {
 			return closeAll, err
 		}

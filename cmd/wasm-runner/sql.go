@@ -35,7 +35,8 @@ TABLES lists the views, DESCRIBE okta.users the columns of one. Every operation 
 
   connector_table(connection or kind, operation, input)    its rows
   connector_scalar(connection or kind, operation, input)   one object as JSON, NULL when it is not there; a list as an
-                                                           array. Equal calls in a statement are one
+                                                           array. Equal calls in a statement are one;
+                                                           TRY(connector_scalar(…)) is NULL instead of an error
 
 A LIMIT stops the paging. A WHERE does not reach Okta: give the operation a filter or search, as describe shows them.
 Times are in UTC.
@@ -67,6 +68,10 @@ machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it c
 	f.BoolVar(&config.AllowFiles, "allow-files", false, "let queries read and write files")
 	fixed(cmd, "format", rowFormats())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !sql.Available {
+			_, err := sql.Open(cmd.Context(), config) // says how to get it
+			return err
+		}
 		script, given, err := a.readScript(args, file)
 		if err != nil {
 			return err
@@ -104,6 +109,9 @@ func (a *app) readScript(args []string, file string) (script string, given bool,
 		return args[0], true, nil
 	case readsStdin(args, file):
 		if _, person := terminal(a.stdin); person && file == "" && len(args) == 0 {
+			if _, sees := terminal(a.stdout); !sees {
+				return "", false, usagef("the shell wants a terminal for its output too: give a query, or a --file")
+			}
 			return "", false, nil
 		}
 		r = a.stdin

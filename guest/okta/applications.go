@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -50,7 +51,7 @@ var applicationOperations = []operation{
 			textInput("filter", "4096", `such as status eq "ACTIVE", name eq "oidc_client", or user.id eq "00u…" with expand user/00u…`),
 			textInput("q", "255", "the beginning of a name or label"),
 			appExpandInput,
-			boolInput("include_non_deleted", "applications that are being set up or taken down, too"),
+			boolInput("include_non_deleted", "applications that are not active, too"),
 			limitInput, pageSize200, cursorInput,
 		},
 		example:   `{"filter":"status eq \"ACTIVE\""}`,
@@ -246,6 +247,7 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, has fun
 		request: req, typ: "AppInstance", noun: "application",
 		what:   "assigning application " + a.app + " to " + a.who + " " + a.id,
 		undone: "the application was not assigned",
+		trace:  before.Get("lastUpdated").Str(),
 		done: func(resp hostcall.Response) result {
 			r := result{outcome: abi.Succeeded}
 			var failed *result
@@ -274,12 +276,16 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, has fun
 		look: func() (reading, result) {
 			now, failed := c.assigned(a)
 			switch {
-			case failed != nil && !now.gone || !readable:
+			case !readable:
+				return blind, result{}
+			case failed != nil && !now.gone:
 				return untold, result{}
 			case has(now):
 				return holds, result{output: a.output(before, now)}
+			case before.gone && now.gone || !before.gone && !now.gone && before.Get("lastUpdated").Equal(now.Get("lastUpdated")):
+				return absent, result{}
 			}
-			return absent, result{}
+			return untold, result{} // somebody else changed it meanwhile
 		},
 	})
 }
@@ -368,6 +374,7 @@ func (c *call) unassign(a assignment, req hostcall.Request, before object, refus
 		request: req, typ: "AppInstance", noun: "application",
 		what:   "taking application " + a.app + " from " + a.who + " " + a.id,
 		undone: "the " + a.who + " still has the application",
+		trace:  cmp.Or(before.Get("created").Str(), before.Get("lastUpdated").Str()), // a group's has no created
 		done: func(hostcall.Response) result {
 			now, failed := read()
 			r := left(now)
@@ -436,6 +443,10 @@ func unassignAppUser(c *call) result {
 			": take the user out of it, or the application from it")
 	}
 	if before.Get("scope").Str() == "GROUP" {
+		if c.settling { // the earlier run found it assigned directly, or it would not have written
+			return c.reconciled(result{output: a.output(before, before),
+				warnings: []string{"the user still has the application through " + grantedBy(before)}})
+		}
 		return throughGroup()
 	}
 	return c.unassign(a, hostcall.Request{Endpoint: deleteAppUser.Endpoint, Path: at("appId", a.app, "userId", a.id),

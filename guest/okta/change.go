@@ -1,6 +1,8 @@
 package okta
 
 import (
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 )
@@ -20,13 +22,17 @@ type change struct {
 	// look reads back whether the wanted state holds, and the result's output where it does. It must not take a state
 	// for the write's that could have been there before it: what looked first knows.
 	look func() (reading, result)
+	// trace is when Okta last changed what the write changes, as read before it: RFC 3339, or empty where Okta keeps
+	// none. An earlier run's write that took effect and was undone since shows in nothing else.
+	trace string
 }
 
 // reading is what a look told.
 type reading int
 
 const (
-	untold reading = iota // it could not be told
+	untold reading = iota // it could not be told this time
+	blind                 // no reading will tell: what the write does cannot be seen, or was there before it
 	absent                // the wanted state does not hold
 	holds
 )
@@ -36,24 +42,31 @@ func (c *call) change(ch change) result {
 	if c.settling {
 		// The write of an earlier run may have left: it counts, if its effect is there. What cannot be told is not
 		// sent again.
-		switch is, r := c.settle(ch.look); is {
-		case holds:
-			r.outcome, r.reconciled = abi.Succeeded, true
-			return r
-		case untold:
-			return c.lost(hostcall.Response{Err: &abi.SendError{Message: "the run that sent it ended before its answer"}}, ch.what)
+		is, r := c.settle(ch.look, workingTime-c.sinceWrite())
+		const ended = "the run that sent it ended before its answer"
+		switch {
+		case is == holds:
+			return c.reconciled(r)
+		case is != absent:
+			return c.lost(hostcall.Response{Err: &abi.SendError{Message: ended}}, ch.what)
+		case !c.untouched(ch.trace):
+			return c.lost(hostcall.Response{Err: &abi.SendError{Message: ended + ", and somebody changed the object afterwards"}}, ch.what)
 		}
 		c.settling = false
 	}
 	resp := c.send(ch.request)
+	patience := int64(laggingTime)
 	switch {
 	case resp.Planned:
 		c.planning = true
 		return result{outcome: abi.Succeeded}
+	case ok(resp) && !c.answers(resp, ch): // a proxy's, whatever its status says
 	case ok(resp) && ch.done != nil:
+		c.wrote = true
 		return ch.done(resp)
 	case ok(resp):
 		if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err == "" {
+			c.wrote = true
 			return result{outcome: abi.Succeeded}
 		}
 	case !uncertain(resp):
@@ -62,16 +75,72 @@ func (c *call) change(ch change) result {
 			r = ch.refused(r)
 		}
 		return r
+	case unanswered(resp):
+		patience = workingTime
 	}
-	switch is, r := c.settle(ch.look); is {
+	switch is, r := c.settle(ch.look, patience); is {
 	case holds:
-		r.outcome, r.reconciled = abi.Succeeded, true
-		return r
+		return c.reconciled(r)
 	case absent:
 		return c.notDone(resp, ch.undone)
 	}
 	return c.lost(resp, ch.what)
 }
+
+// reconciled is a write that got no answer and whose effect is there.
+func (c *call) reconciled(r result) result {
+	c.wrote = true
+	r.outcome, r.reconciled = abi.Succeeded, true
+	return r
+}
+
+// sinceWrite is how long ago the write of an earlier run was about to leave, by Okta's clock, in milliseconds; 0 where
+// that is not known.
+func (c *call) sinceWrite() int64 {
+	if c.since == 0 || c.oktaNow <= c.since {
+		return 0
+	}
+	return int64(c.oktaNow - c.since)
+}
+
+// untouched reports whether nothing was changed since the write of an earlier run was about to leave. Where Okta keeps
+// no trace of changes, the state is all there is.
+func (c *call) untouched(trace string) bool {
+	if trace == "" || c.since == 0 {
+		return true
+	}
+	at, ok := parseInstant(trace)
+	return ok && at < c.since
+}
+
+// madeByUs reports whether an object that was created then can be the work of this invoke: of this run, or of an
+// earlier one whose write left at c.since. What is older or much younger is somebody else's.
+func (c *call) madeByUs(created string) bool {
+	if c.since == 0 {
+		return true
+	}
+	const longestCall = 15 * 60_000
+	at, ok := parseInstant(created)
+	return ok && at >= c.since && at <= c.since+longestCall
+}
+
+// answers reports whether a 2xx can be Okta's own: none where something is deleted, an object with an id where one is
+// made, JSON or nothing elsewhere. A sign-in page, and a gateway that says that all is well, are none.
+func (c *call) answers(resp hostcall.Response, ch change) bool {
+	switch {
+	case strings.HasPrefix(ch.request.Endpoint, "DELETE "):
+		return resp.Body == 0
+	case resp.Body == 0:
+		return ch.done != nil
+	case resp.Length > maxAnswer:
+		return true
+	}
+	v, isJSON := c.Body(resp)
+	return isJSON && (ch.done != nil || v.Get("id").Str() != "")
+}
+
+// maxAnswer is the size up to which the answer of a write is looked into, in bytes.
+const maxAnswer = 64 << 10
 
 // insistDelays are the pauses while Okta refuses a change for now, in milliseconds: another is under way, or the object
 // is still being set up.
@@ -92,30 +161,41 @@ func uncertain(r hostcall.Response) bool {
 	if r.Err != nil {
 		return r.Err.Sent
 	}
-	return r.Status >= 500 && r.Status != notImplemented
+	return r.Status < 200 || r.Status >= 300 && r.Status < 400 || r.Status >= 500 && r.Status != notImplemented
 }
 
-// settleDelays are the pauses before each reading back, in milliseconds: Okta may still be at work on a request whose
-// connection broke.
-var settleDelays = [...]int64{0, 500, 1500, 3000}
+// unanswered reports whether Okta may still be at work on a write: nothing came back, or a gateway answered that got
+// nothing from those behind it.
+func unanswered(r hostcall.Response) bool { return r.Err != nil || r.Status == 502 || r.Status == 504 }
 
-// settle reads back until the wanted state shows. absent means that the last of all readings said so.
-func (c *call) settle(look func() (reading, result)) (is reading, r result) {
-	for _, ms := range settleDelays {
-		if ms > 0 && !c.Wait(ms) {
+// How long to go on reading before an effect that does not show counts as absent, in milliseconds.
+const (
+	laggingTime = 5_000  // Okta answered: what it did shows within seconds, in lists too
+	workingTime = 35_000 // it did not: it works on a request for 30 seconds at most (then it answers 500 E0000009)
+)
+
+// settlePause is the longest pause between two readings back, in milliseconds.
+const settlePause = 8_000
+
+// settle reads back until the wanted state shows, or patience, in milliseconds, is at its end. absent means that the
+// last of all readings said so.
+func (c *call) settle(look func() (reading, result), patience int64) (is reading, r result) {
+	for pause := int64(500); ; pause = min(2*pause, settlePause) {
+		if is, r = look(); is == holds || is == blind || patience <= 0 {
+			return is, r
+		}
+		pause = min(pause, patience)
+		if !c.Wait(pause) {
 			return untold, r // too little time to be sure
 		}
-		if is, r = look(); is == holds {
-			break
-		}
+		patience -= pause
 	}
-	return is, r
 }
 
 // why says what stands in the place of an answer.
 func (c *call) why(r hostcall.Response) (text string, upstream *abi.Upstream) {
 	if r.Err != nil {
-		return r.Err.Message, nil
+		return r.Err.Message, upstreamOf(r.Err)
 	}
 	e := c.readError(r)
 	return e.says(), &e.Upstream
@@ -126,6 +206,18 @@ func (c *call) notDone(r hostcall.Response, undone string) result {
 	why, upstream := c.why(r)
 	return result{outcome: abi.Unavailable, reconciled: true, err: &abi.Error{Code: string(abi.Unavailable), Retryable: true,
 		Message: undone + " (read back): " + why, Upstream: upstream}}
+}
+
+// unsettled is what comes of a run that was to settle an earlier one's write and did not get as far: that it did nothing
+// itself says nothing of that write.
+func unsettled(r result) result {
+	e := *r.err
+	e.Message = "an earlier run with this key ended when its write may have left, and what became of it could not be told: " + e.Message
+	if !e.Retryable {
+		e.Message += ". Look at the object, and take a new key"
+	}
+	r.outcome, r.err = abi.Unknown, &e
+	return r
 }
 
 // lost is a write whose fate stays open.

@@ -20,7 +20,7 @@ var clientOperations = []operation{
 			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"the beginning of a client's name; not with authorization_server"}`},
 			limitInput, cursorInput,
 		},
-		require:   `"not":{"required":["authorization_server","q"]}`,
+		require:   `"description":"q is not with authorization_server","not":{"required":["authorization_server","q"]}`,
 		example:   `{}`,
 		key:       "client_id",
 		columns:   clientColumns,

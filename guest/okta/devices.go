@@ -87,10 +87,11 @@ var deviceOperations = []operation{
 			deviceInput,
 			{"action", true, `{"enum":["activate","unsuspend","deactivate","suspend","delete"],"description":"what to do"}`},
 		},
-		example:   `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`,
-		key:       "id",
-		endpoints: []abi.Endpoint{getDevice, deleteDevice, deviceLifecycle("activate"), deviceLifecycle("deactivate"), deviceLifecycle("suspend"), deviceLifecycle("unsuspend")},
-		do:        moveDevice,
+		example: `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`,
+		key:     "id",
+		endpoints: []abi.Endpoint{getDevice, of(abi.Destructive, deleteDevice), of(abi.Write, deviceLifecycle("activate")),
+			of(abi.Destructive, deviceLifecycle("deactivate")), of(abi.Destructive, deviceLifecycle("suspend")), of(abi.Write, deviceLifecycle("unsuspend"))},
+		do: moveDevice,
 	},
 }
 
@@ -163,6 +164,7 @@ func moveDevice(c *call) result {
 		undone, deactivated = "the device was deactivated, and not deleted", true
 	}
 	output := states(id, name, status, "DELETED")
+	gone := looking(func() (object, *result) { return c.device(id) }, func(d object) bool { return d.gone }, func(object) string { return output })
 	r := c.change(change{
 		request: hostcall.Request{Endpoint: deleteDevice.Endpoint, Path: at("deviceId", id)},
 		typ:     "Device", noun: "device",
@@ -170,17 +172,19 @@ func moveDevice(c *call) result {
 		undone: undone,
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
-			if r.outcome == abi.NotFound { // somebody else was faster
-				r = result{outcome: abi.Unchanged, output: output}
-				if deactivated { // which was this call's
-					r.outcome = abi.Succeeded
+			if r.outcome == abi.NotFound {
+				if is, now := gone(); is == holds { // somebody else was faster
+					now.outcome = abi.Unchanged
+					if deactivated { // which was this call's
+						now.outcome = abi.Succeeded
+					}
+					return now
 				}
-				return r
 			}
 			r.err.Message = undone + ". " + r.err.Message
 			return r
 		},
-		look: looking(func() (object, *result) { return c.device(id) }, func(d object) bool { return d.gone }, func(object) string { return output }),
+		look: gone,
 	})
 	if !r.outcome.OK() && r.outcome != abi.Unknown && deactivated {
 		r.output = states(id, name, status, "DEACTIVATED")
@@ -205,6 +209,7 @@ func (c *call) setDevice(before object, action string) result {
 			typ:     "Device", noun: "device",
 			what:   action + " of device " + id,
 			undone: "the device is still " + status,
+			trace:  before.Get("lastUpdated").Str(),
 			done: func(hostcall.Response) result {
 				r := result{outcome: abi.Succeeded}
 				now, failed := c.device(id)
@@ -220,8 +225,18 @@ func (c *call) setDevice(before object, action string) result {
 				}
 				return r
 			},
-			look: looking(func() (object, *result) { return c.device(id) }, func(d object) bool { return d.Get("status").Str() == m.to },
-				func(object) string { return states(id, name, status, m.to) }),
+			look: func() (reading, result) {
+				now, failed := c.device(id)
+				switch {
+				case failed != nil:
+					return untold, result{}
+				case now.Get("status").Str() == m.to:
+					return holds, result{output: states(id, name, status, m.to)}
+				case now.Get("status").Str() == status:
+					return absent, result{}
+				}
+				return untold, result{} // somebody else moved it meanwhile
+			},
 		})
 	}
 	return fail(abi.Invalid, "input", "there is no action "+action)

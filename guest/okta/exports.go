@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/mach5/okta-connector/abi"
@@ -19,9 +20,12 @@ type call struct {
 	settings jsonval.Value
 	now      string // RFC 3339
 
-	settling bool // an earlier run ended when a write may have left
-	planning bool // a write was held back: what it would change still is as it was
-	tabled   bool // the call is a page of a table, which ends where a source would have caught up
+	settling bool    // an earlier run ended when a write may have left
+	since    instant // when that was, by Okta's clock; 0 is not known
+	oktaNow  instant // the Date of Okta's last answer; 0 before the first
+	planning bool    // a write was held back: what it would change still is as it was
+	wrote    bool    // a write took effect
+	tabled   bool    // the call is a page of a table, which ends where a source would have caught up
 
 	auth   string
 	denied string // why there is no auth
@@ -67,8 +71,11 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 		return "", err
 	}
 	c.settling = v.Get("settle").True()
+	c.since, _ = parseInstant(v.Get("settle_since").Str())
 	var r result
 	switch op := c.op; {
+	case !c.cursorFits():
+		r = c.badCursor()
 	case op.do != nil:
 		r = op.do(c)
 	case op.pager() != nil:
@@ -78,9 +85,13 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 	default:
 		return "", errCall
 	}
+	if c.settling && !r.outcome.OK() && r.outcome != abi.Unknown {
+		r = unsettled(r)
+	}
 	var w jsonval.Writer
 	w.Str("outcome", string(r.outcome)).RawIf("output", r.output).BoolIf("list", r.list).StrIf("next_cursor", r.cursor)
 	r.finish(&w)
+	w.BoolIf("partial", c.wrote && !r.outcome.OK())
 	return w.BoolIf("reconciled", r.reconciled).BoolIf("sensitive", r.sensitive).String(), nil
 }
 
@@ -92,9 +103,17 @@ func Source(host hostcall.Host, text string) (string, error) {
 	}
 	c.input = v.Get("config")
 	var p page
-	if at, ok := readCheckpoint(v.Get("checkpoint")); ok {
+	at, ok := readCheckpoint(v.Get("checkpoint"))
+	switch {
+	case ok && at == checkpoint{} && c.str("cursor") != "": // where an invoke ended
+		if v, ok := c.openCursor(c.str("cursor")); ok {
+			p = c.op.source(c, checkpoint{link: v.Get("l").Str()})
+		} else {
+			p.result = c.badCursor()
+		}
+	case ok:
 		p = c.op.source(c, at)
-	} else {
+	default:
 		p.result = fail(abi.Invalid, "checkpoint", "the checkpoint is not one of "+c.op.name+
 			": give the file that this source wrote, or remove it to start anew")
 	}
@@ -114,8 +133,10 @@ func Table(host hostcall.Host, text string) (string, error) {
 	c.tabled = true
 	var r result
 	switch op := c.op; {
+	case !c.cursorFits():
+		r = c.badCursor()
 	case op.pager() != nil:
-		r, _ = op.pager()(c, v.Get("cursor").Str(), int(v.Get("limit").Int()))
+		r, _ = op.pager()(c, cmp.Or(v.Get("cursor").Str(), c.str("cursor")), int(v.Get("limit").Int())) // the input's is where the first page begins
 	case op.get != nil:
 		r = op.get.run(c)
 	case op.do != nil:
@@ -152,8 +173,15 @@ func (c *call) send(req hostcall.Request) hostcall.Response {
 	if c.denied != "" {
 		return hostcall.Response{Err: &abi.SendError{Code: abi.SendDenied, Message: c.denied}}
 	}
+	if err := c.unsendable(req); err != nil {
+		return hostcall.Response{Err: err}
+	}
 	req.Headers = append(req.Headers, hostcall.Pair{Name: "Authorization", Value: c.auth})
-	return c.Send(req)
+	resp := c.Send(req)
+	if at, ok := parseHTTPDate(resp.Header("date")); ok {
+		c.oktaNow = at
+	}
+	return resp
 }
 
 // str is a string of the input, "" when it is absent.

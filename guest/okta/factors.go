@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	getFactors   = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/factors", Bucket: "/api/v1", Scopes: []string{"okta.users.read"}}
-	deleteFactor = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/factors/{factorId}", Bucket: "/api/v1", Scopes: manageUsers}
+	getFactors   = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/factors", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
+	deleteFactor = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/factors/{factorId}", Bucket: "/api/v1/users", Scopes: manageUsers}
 )
 
 var factorOperations = []operation{
@@ -53,9 +53,6 @@ var factorColumns = []column{
 	{"status", abi.Varchar, "status", "ACTIVE, PENDING_ACTIVATION, ENROLLED, …"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
-	{"device", abi.Varchar, "device", ""},
-	{"device_type", abi.Varchar, "deviceType", ""},
-	{"session_id", abi.Varchar, "sessionId", ""},
 	{"phone_number", abi.Varchar, "profile.phoneNumber", "of sms and call"},
 	{"email", abi.Varchar, "profile.email", "of email"},
 	{"credential_id", abi.Varchar, "profile.credentialId", "of totp and push"},

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -29,7 +30,7 @@ func (c *call) readError(r hostcall.Response) oktaError {
 	body, _ := c.Body(r)
 	e.Code, e.Summary = body.Get("errorCode").Str(), body.Get("errorSummary").Str()
 	if e.Code == "" { // an OAuth error, or a plain message
-		e.Code, e.Summary = body.Get("error").Str(), body.Get("error_description").Str()
+		e.Code, e.Summary = body.Get("error").Str(), cmp.Or(e.Summary, body.Get("error_description").Str())
 	}
 	if e.Summary == "" {
 		e.Summary = body.Get("message").Str()
@@ -48,7 +49,11 @@ func (c *call) readError(r hostcall.Response) oktaError {
 
 // says is what Okta said, in one line.
 func (e oktaError) says() string {
-	s := "Okta answered " + strconv.Itoa(e.Status)
+	s := "Okta answered "
+	if e.foreign() {
+		s = "The server answered "
+	}
+	s += strconv.Itoa(e.Status)
 	if e.Code != "" {
 		s += " " + e.Code
 	}
@@ -66,6 +71,20 @@ func (e oktaError) missing(typ string) bool {
 	return e.Status == 404 && strings.HasSuffix(strings.TrimSpace(e.Summary), "("+typ+")")
 }
 
+// objectMissing reports whether a 404 says that some object is missing. Okta alone says so: with its code, or by the
+// type of what is missing, in brackets. Any other 404 is a proxy's, a portal's or another server's, and says nothing.
+func (e oktaError) objectMissing() bool {
+	return e.Status == 404 && (e.Code == "E0000007" || e.Code == "E0000048" || e.typed())
+}
+
+// typed reports whether the summary ends in the type of what is missing.
+func (e oktaError) typed() bool { return strings.HasSuffix(strings.TrimSpace(e.Summary), ")") }
+
+// foreign reports whether a 404 is no answer of Okta's.
+func (e oktaError) foreign() bool {
+	return e.Status == 404 && !strings.HasPrefix(e.Code, "E0") && !e.objectMissing()
+}
+
 // failure turns an answer that is not the wanted one, or none, into a result. typ and noun name the operation's own
 // target: a 404 about anything else is a refusal.
 func (c *call) failure(r hostcall.Response, typ, noun string) result {
@@ -75,6 +94,9 @@ func (c *call) failure(r hostcall.Response, typ, noun string) result {
 	return c.readError(r).result(c, r, typ, noun)
 }
 
+// notOkta is the code of an answer that somebody else gave.
+const notOkta = "not_okta"
+
 // notImplemented is a refusal, whatever its class: E0000060, an operation that an object of this kind does not have.
 const notImplemented = 501
 
@@ -83,7 +105,10 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 	out := abi.Error{Message: e.says(), Upstream: &up}
 	outcome := abi.Rejected
 	switch {
-	case e.Status == 404 && typ != "" && (e.missing(typ) || !strings.HasSuffix(e.Summary, ")")):
+	case e.foreign():
+		outcome, out.Code = abi.Unavailable, notOkta
+		out.Message = "a 404 that is not Okta's, so that it says nothing of the " + cmp.Or(noun, "object") + ": is base_url right, and is nothing in between? " + out.Message
+	case typ != "" && e.objectMissing() && (e.missing(typ) || !e.typed()):
 		outcome, out.Code = abi.NotFound, string(abi.NotFound)
 		out.Message = "there is no such " + noun + ". " + out.Message
 	case e.Code == "E0000011":
@@ -92,7 +117,8 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 			"put a new one where token_secret_ref points. " + out.Message
 	case e.Code == "E0000015":
 		out.Code = "feature"
-		out.Message = "the org does not have this feature, or the token's owner may not use it. " + out.Message
+		out.Message = "the org does not have this feature (devices and authenticators are Identity Engine's, authorization servers API Access " +
+			"Management's), or the token's owner may not use it. " + out.Message
 	case e.Status == 401 || e.Status == 403 && (e.Code == "E0000006" || e.Code == ""):
 		out.Code = "forbidden"
 		out.Message = "the token's owner lacks the admin role (or OAuth scope) for this. " + out.Message
@@ -117,11 +143,14 @@ func transient(code string) bool {
 }
 
 func sendFailure(e *abi.SendError) result {
-	out := abi.Error{Code: string(e.Code), Message: e.Message, RetryAfterMS: e.RetryAfterMS}
+	out := abi.Error{Code: string(e.Code), Message: e.Message, RetryAfterMS: e.RetryAfterMS, Upstream: upstreamOf(e)}
 	outcome := abi.Unavailable
 	switch e.Code {
-	case abi.SendRateLimited:
+	case abi.SendRateLimited, abi.SendCeiling:
 		outcome, out.Retryable = abi.Throttled, true
+	case unsendableInput:
+		outcome = abi.Invalid
+	case unsendableAnswer:
 	case abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge:
 		outcome = abi.Failed
 	case abi.SendRedirect, abi.SendTLS:
@@ -130,6 +159,14 @@ func sendFailure(e *abi.SendError) result {
 		out.Retryable = true
 	}
 	return result{outcome: outcome, err: &out}
+}
+
+// upstreamOf is what is known of an answer that did not come whole; nil where there was none.
+func upstreamOf(e *abi.SendError) *abi.Upstream {
+	if e.Status == 0 {
+		return nil
+	}
+	return &abi.Upstream{Status: e.Status, RequestID: e.RequestID}
 }
 
 // badBody is an answer that should have been JSON of a certain form.

@@ -19,12 +19,12 @@ var (
 	getGroup          = abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: readGroups}
 	putGroup          = abi.Endpoint{Endpoint: "PUT /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: manageGroups}
 	deleteGroup       = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}", Bucket: "/api/v1/groups/{id}", Scopes: manageGroups}
-	getUserGroups     = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}/groups", Bucket: "/api/v1/users", Scopes: readGroups}
+	getUserGroups     = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}/groups", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
 	putGroupMember    = abi.Endpoint{Endpoint: "PUT /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 	deleteGroupMember = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 )
 
-var groupInput = idInput("group", "the group's id or exact name")
+var groupInput = nameInput("group", "the group's id or exact name")
 
 var groupOperations = []operation{
 	{
@@ -51,10 +51,11 @@ var groupOperations = []operation{
 			textInput("q", "255", "the beginning of a name; one page, without filter and cursor"),
 			groupExpandInput, limitInput, pageSize200, cursorInput,
 		},
-		require:   `"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["filter"]},{"required":["cursor"]}]}}`,
-		example:   `{"limit":100}`,
-		key:       "id",
-		columns:   groupColumns,
+		require: `"description":"q goes without filter and cursor","if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["filter"]},{"required":["cursor"]}]}}`,
+		example: `{"limit":100}`,
+		key:     "id",
+		columns: append(groupColumns[:len(groupColumns):len(groupColumns)],
+			column{"users_count", abi.BigInt, "_embedded.stats.usersCount", "with expand stats"}),
 		endpoints: []abi.Endpoint{getGroups},
 		list:      &list{endpoint: getGroups.Endpoint, query: []param{{"filter", "filter"}, {"q", "q"}, {"expand", "expand"}}, keep: []param{{"expand", "expand"}}, maxPage: 200},
 	},
@@ -104,7 +105,7 @@ var groupOperations = []operation{
 			{"description", false, `{"type":"string","maxLength":1024,"description":"the new description"}`},
 			{"profile", false, `{"type":"object","minProperties":1,` + furtherAttributes + `"description":"further attributes to set; null clears one"}`},
 		},
-		require:   `"anyOf":[{"required":["name"]},{"required":["description"]},{"required":["profile"]}]`,
+		require:   `"description":"at least one of name, description and profile","anyOf":[{"required":["name"]},{"required":["description"]},{"required":["profile"]}]`,
 		example:   `{"group":"Engineering","description":"Builds and runs things"}`,
 		key:       "id",
 		endpoints: []abi.Endpoint{getGroup, getGroups, putGroup},
@@ -116,7 +117,7 @@ var groupOperations = []operation{
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
-		inputs: []input{idInput("group", "the group's id or exact name; an id that is gone is unchanged, a name that no group has is not_found, "+
+		inputs: []input{nameInput("group", "the group's id or exact name; an id that is gone is unchanged, a name that no group has is not_found, "+
 			"since it may be misspelt")},
 		example:   `{"group":"Engineering"}`,
 		key:       "id",
@@ -161,7 +162,6 @@ var groupColumns = []column{
 	{"last_updated", abi.TimestampTZ, "lastUpdated", "of the profile"},
 	{"last_membership_updated", abi.TimestampTZ, "lastMembershipUpdated", ""},
 	{"source_id", abi.Varchar, "source.id", "the app that an APP_GROUP comes from"},
-	{"users_count", abi.BigInt, "_embedded.stats.usersCount", "with expand stats"},
 	{"object_class", abi.JSON, "objectClass", ""},
 	{"profile", abi.JSON, "profile", "every attribute"},
 	{"links", abi.JSON, "_links", ""},
@@ -314,7 +314,7 @@ func createGroup(c *call) result {
 				return untold, result{}
 			case !g.Exists():
 				return absent, result{}
-			case g.Get("profile").Contains(profile):
+			case g.Get("profile").Contains(profile) && c.madeByUs(g.Get("created").Str()):
 				return holds, result{output: g.Raw()}
 			}
 			return untold, result{}
@@ -450,6 +450,7 @@ func setMember(c *call, want bool) result {
 		typ:     "UserGroup", noun: "group",
 		what:   what,
 		undone: undone,
+		trace:  g.Get("lastMembershipUpdated").Str(),
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output(want)} },
 		refused: func(r result) result {
 			switch e := r.err.Upstream; {
@@ -467,7 +468,9 @@ func setMember(c *call, want bool) result {
 		},
 		look: func() (reading, result) {
 			switch is, told := c.isMember(group, user); {
-			case !told || !known: // a membership that may have been there before tells nothing
+			case !known: // a membership that may have been there before tells nothing
+				return blind, result{}
+			case !told:
 				return untold, result{}
 			case is == want:
 				return holds, result{output: output(want)}

@@ -142,7 +142,7 @@ func TestDeleteGroup(t *testing.T) {
 		{"by name", `{"group":"Builders"}`, answering{allGroups: {groupsOf(builder)}, del: {done}}, abi.Succeeded, "", byName + "\n" + del + " [groupId:" + builders + "]", nil, 0},
 		{"an id that is gone", in, answering{oneGroup: {noGroup}}, abi.Unchanged, "", readIt, []string{`"before":null`}, 0},
 		{"a name that no group has", `{"group":"Builders"}`, answering{allGroups: {groupsOf()}}, abi.NotFound, "not_found", "", nil, 0},
-		{"a 404 that is not Okta's", in, answering{oneGroup: {answer(404, "")}}, abi.NotFound, "not_found", readIt, nil, 0},
+		{"a 404 that is not Okta's", in, answering{oneGroup: {answer(404, "")}}, abi.Unavailable, "not_okta", readIt, nil, 0},
 		{"a name that two have", `{"group":"Builders"}`, answering{allGroups: {groupsOf(builder, fromApp)}}, abi.Rejected, "ambiguous", "", nil, 0},
 		{"built in", in, answering{oneGroup: {answer(200, everyone)}}, abi.Rejected, "built_in_group", readIt, nil, 0},
 		{"of an app, which Okta decides", in, answering{oneGroup: {answer(200, fromApp)}, del: {answer(403, `{"errorCode":"E0000006"}`)}}, abi.Rejected, "forbidden", "", nil, 0},

@@ -132,7 +132,7 @@ func exportInventory(c *call, at string, limit int) (result, int) {
 func judgeInventory(f failure) verdict {
 	answered := f.err.Upstream != nil
 	switch {
-	case !answered, f.err.Code == "credentials", f.err.Code == "bad_answer", f.outcome == abi.Throttled, f.outcome == abi.Failed,
+	case !answered, f.err.Code == "credentials", f.err.Code == "bad_answer", f.err.Code == notOkta, f.outcome == abi.Throttled, f.outcome == abi.Failed,
 		f.outcome == abi.Unavailable && f.err.Upstream.Status > 500:
 		return stop
 	case f.ofParent && f.outcome == abi.NotFound:

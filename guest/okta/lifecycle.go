@@ -17,6 +17,7 @@ func lifecycle(action string) abi.Endpoint {
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/
 type lifecycleAction struct {
 	name     string
+	class    abi.Class
 	from     []string // statuses that it is for
 	to       []string // statuses that it leads to; nil is none that tells
 	already  bool     // a user in one of them has nothing to gain from it
@@ -31,30 +32,41 @@ var signedUp = []string{"PROVISIONED", "ACTIVE", "RECOVERY", "LOCKED_OUT", "PASS
 
 // Okta does not say where unsuspend and unlock end: it has been seen to be PASSWORD_EXPIRED.
 var lifecycleActions = []lifecycleAction{
-	{name: "activate", from: []string{"STAGED", "DEPROVISIONED"}, to: []string{"ACTIVE", "PROVISIONED", "PASSWORD_EXPIRED"}, already: true,
+	{name: "activate", class: abi.Write, from: []string{"STAGED", "DEPROVISIONED"}, to: []string{"ACTIVE", "PROVISIONED", "PASSWORD_EXPIRED"}, already: true,
 		email: true, secret: "activation link", renew: "reactivate_user"},
-	{name: "unsuspend", from: []string{"SUSPENDED"}, to: []string{"ACTIVE", "PASSWORD_EXPIRED", "LOCKED_OUT", "RECOVERY", "PROVISIONED"}, already: true},
-	{name: "unlock", from: []string{"LOCKED_OUT"}, to: []string{"ACTIVE", "PASSWORD_EXPIRED", "RECOVERY", "PROVISIONED"}, already: true},
-	{name: "suspend", from: []string{"ACTIVE"}, to: []string{"SUSPENDED"}, already: true},
+	{name: "unsuspend", class: abi.Write, from: []string{"SUSPENDED"}, to: []string{"ACTIVE", "PASSWORD_EXPIRED", "LOCKED_OUT", "RECOVERY", "PROVISIONED"}, already: true},
+	{name: "unlock", class: abi.Write, from: []string{"LOCKED_OUT"}, to: []string{"ACTIVE", "PASSWORD_EXPIRED", "RECOVERY", "PROVISIONED"}, already: true},
+	{name: "suspend", class: abi.Destructive, from: []string{"ACTIVE"}, to: []string{"SUSPENDED"}, already: true},
 	deactivation,
-	{name: "expire_password", from: signedUp, to: []string{"PASSWORD_EXPIRED"}, already: true},
-	{name: "expire_password_with_temp_password", from: signedUp, to: []string{"PASSWORD_EXPIRED"}, sessions: true,
+	{name: "expire_password", class: abi.Destructive, from: signedUp, to: []string{"PASSWORD_EXPIRED"}, already: true},
+	{name: "expire_password_with_temp_password", class: abi.Destructive, from: signedUp, to: []string{"PASSWORD_EXPIRED"}, sessions: true,
 		secret: "temporary password", renew: "the same action"},
-	{name: "reset_password", from: signedUp, to: []string{"RECOVERY"}, email: true, sessions: true, secret: "reset link", renew: "the same action"},
-	{name: "reset_factors", from: signedUp},
+	{name: "reset_password", class: abi.Destructive, from: signedUp, to: []string{"RECOVERY"}, email: true, sessions: true, secret: "reset link", renew: "the same action"},
+	{name: "reset_factors", class: abi.Destructive, from: signedUp},
 }
 
-var deactivation = lifecycleAction{name: "deactivate", from: append([]string{"STAGED"}, signedUp...), to: []string{"DEPROVISIONED"}, already: true,
+var deactivation = lifecycleAction{name: "deactivate", class: abi.Destructive, from: append([]string{"STAGED"}, signedUp...), to: []string{"DEPROVISIONED"}, already: true,
 	email: true}
 
 // lifecycleRequire keeps fields from actions that do not take them: what nothing enforces is an error.
-const lifecycleRequire = `"allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
+const lifecycleRequire = `"description":"send_email goes with activate, deactivate and reset_password; revoke_sessions with expire_password_with_temp_password and reset_password","allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
 	`{"if":{"required":["revoke_sessions"]},"then":{"properties":{"action":{"enum":["expire_password_with_temp_password","reset_password"]}}}}]`
+
+// lifecycleRules lower the actions that give back what another took.
+func lifecycleRules() []abi.ClassRule {
+	var rules []abi.ClassRule
+	for _, a := range lifecycleActions {
+		if a.class == abi.Write {
+			rules = append(rules, abi.ClassRule{Field: "action", Equals: a.name, Class: a.class})
+		}
+	}
+	return rules
+}
 
 func lifecycleEndpoints() []abi.Endpoint {
 	all := []abi.Endpoint{getUser}
 	for _, a := range lifecycleActions {
-		all = append(all, lifecycle(a.name))
+		all = append(all, of(a.class, lifecycle(a.name)))
 	}
 	return all
 }
@@ -139,6 +151,7 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 		typ:     "User", noun: "user",
 		what:   action.name + " of user " + id,
 		undone: "the user is still " + status,
+		trace:  before.Get("statusChanged").Str(),
 		done: func(resp hostcall.Response) result {
 			r := result{outcome: abi.Succeeded}
 			after, _, failed := c.readUser(id)
@@ -172,15 +185,17 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 		look: func() (reading, result) {
 			now, _, failed := c.readUser(id)
 			switch {
-			case failed != nil || reached(before): // a status that was there before tells nothing
+			case failed != nil:
 				return untold, result{}
+			case action.to == nil || reached(before): // a status that was there before tells nothing
+				return blind, result{}
 			case reached(now):
 				r := result{output: transition(before, now)}
 				if action.secret != "" && !c.input.Get("send_email").True() {
 					r.warnings = []string{"the " + action.secret + " was lost with the answer: run " + action.renew + " for another"}
 				}
 				return holds, r
-			case action.to != nil && now.Get("status").Str() == status && now.Get("transitioningToStatus").Str() == "":
+			case now.Get("status").Str() == status && now.Get("transitioningToStatus").Str() == "":
 				return absent, result{}
 			}
 			return untold, result{}
@@ -260,7 +275,7 @@ func removeUser(c *call) result {
 			return r
 		}
 		is, _ := c.settle(looking(read, func(u object) bool { return c.planning || u.gone || u.Get("status").Str() == "DEPROVISIONED" },
-			func(object) string { return "" }))
+			func(object) string { return "" }), laggingTime)
 		if is != holds {
 			r := fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and deleted nothing: run delete_user again in a minute")
 			r.err.Retryable, r.output = true, ends(status)
@@ -275,7 +290,7 @@ func removeUser(c *call) result {
 		what:   "deleting user " + id,
 		undone: so,
 		done: func(hostcall.Response) result {
-			if is, r := c.settle(gone); is == holds {
+			if is, r := c.settle(gone, laggingTime); is == holds {
 				r.outcome = abi.Succeeded
 				return r
 			}

@@ -328,6 +328,12 @@ func (c *call) openCursor(s string) (v jsonval.Value, ok bool) {
 	return v, err == nil && v.Get("o").Str() == c.op.name && v.Get("i").Str() == c.inputMark() && v.Get("s").Int() >= 0
 }
 
+// cursorFits reports whether the input's cursor, if any, is one of this operation and input.
+func (c *call) cursorFits() bool {
+	_, ok := c.openCursor(c.str("cursor"))
+	return ok
+}
+
 func (c *call) badCursor() result {
 	return fail(abi.Invalid, "cursor", "the cursor is not one of "+c.op.name+
 		" with this input: give the next_cursor of its last result, with the same input")

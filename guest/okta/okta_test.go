@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
 func TestManifestPassesItsOwnCheck(t *testing.T) {
@@ -69,6 +71,19 @@ func TestNextLink(t *testing.T) {
 		{"no next", []string{`<https://a/self>; rel="self"`}, ""},
 		{"a relation whose name ends in next", []string{`<https://a/x>; rel="x-next"`}, ""},
 		{"broken", []string{`<https://a/next; rel="next"`}, ""},
+		// The forms of RFC 8288.
+		{"white space everywhere", []string{"  <https://a/next>  ;\trel  =  \"next\"  "}, "https://a/next"},
+		{"empty list elements", []string{`, , <https://a/self>; rel="self",, <https://a/next>; rel="next" ,`}, "https://a/next"},
+		{"empty parameters", []string{`<https://a/next>;; rel="next";`}, "https://a/next"},
+		{"a relative target", []string{`</api/v1/users?after=x>; rel="next"`}, "/api/v1/users?after=x"},
+		{"upper case", []string{`<https://a/next>; Rel=NEXT`}, "https://a/next"},
+		{"of two rel the first counts", []string{`<https://a/x>; rel="self"; rel="next"`, `<https://a/y>; rel="next"; rel="self"`}, "https://a/y"},
+		{"a title that looks like a link", []string{`<https://a/self>; title="<https://a/x>; rel=next, "; rel="self", <https://a/next>; rel="next"`}, "https://a/next"},
+		{"an escaped quote before a comma", []string{`<https://a/self>; title="\",<https://a/x>;rel=next"; rel="self", <https://a/next>; rel="next"`}, "https://a/next"},
+		{"a parameter without value", []string{`<https://a/next>; crossorigin; rel="next"`}, "https://a/next"},
+		{"an extended parameter is another", []string{`<https://a/x>; rel*=UTF-8''next`}, ""},
+		{"semicolons in the target", []string{`<https://a/next;v=1?x=a;b>; rel="next"`}, "https://a/next;v=1?x=a;b"},
+		{"no parameters", []string{`<https://a/x>`, `<https://a/next>; rel="next"`}, "https://a/next"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := nextLink(c.values); got != c.want {
@@ -85,6 +100,37 @@ func FuzzNextLink(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header string) {
 		if link := nextLink([]string{header}); link != "" && !strings.Contains(header, "<"+link+">") {
 			t.Fatalf("%q does not stand in %q", link, header)
+		}
+	})
+}
+
+// FuzzCursorMembers gives cursors that a stranger made, within their wrapping, to the operations whose cursors say most.
+func FuzzCursorMembers(f *testing.F) {
+	f.Add("inventory_export", `"p":"group_members","k":["g1"],"b":true,"l":"/api/v1/groups/g1/users?after=2","s":1,"n":3`)
+	f.Add("inventory_export", `"p":"policies/PASSWORD","x":[{"of":"devices","n":1,"code":"feature","why":"none"}]`)
+	f.Add("list_policies", `"p":"PASSWORD","l":"/api/v1/policies?type=PASSWORD","s":1`)
+	f.Add("list_users", `"l":"//evil.example.com/api/v1/users","s":9223372036854775807`)
+	f.Fuzz(func(t *testing.T, op, members string) {
+		if find(op) == nil || !find(op).on(abi.SQL) {
+			t.Skip()
+		}
+		c := call{op: find(op), input: jsonval.Value{}}
+		cursor := base64.RawURLEncoding.EncodeToString([]byte(`{"o":"` + op + `","i":"` + c.inputMark() + `",` + members + `}`))
+		asked := 0
+		host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+			if asked++; asked > maxPages {
+				t.Fatalf("%d requests", asked)
+			}
+			return inventoryOrg(abi.Request{Endpoint: req.Endpoint, Path: req.Path, Query: req.Query}) // first pages alone
+		}}
+		in, err := json.Marshal(map[string]any{"operation": op, "input": map[string]any{}, "cursor": cursor, "limit": 3, "settings": map[string]any{},
+			"now": "2026-01-02T03:04:05Z", "deadline": "2026-01-02T03:09:05Z"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := Table(hostcall.New(host), string(in))
+		if err != nil || !json.Valid([]byte(text)) {
+			t.Fatalf("%v %s", err, text)
 		}
 	})
 }
@@ -336,7 +382,13 @@ func TestErrorShapes(t *testing.T) {
 	}{
 		{"a missing user", 404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x (User)","errorCauses":[]}`, abi.NotFound, "not_found", 0},
 		{"something else is missing", 404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x (UserGroup)"}`, abi.Rejected, "rejected", 0},
-		{"a plain message", 404, `{"status":404,"message":"Resource not found"}`, abi.NotFound, "not_found", 0},
+		{"missing, of a type without a code", 404, `{"errorSummary":"Not found: Resource not found: x (User)"}`, abi.NotFound, "not_found", 0},
+		{"missing, of no type", 404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x"}`, abi.NotFound, "not_found", 0},
+		{"an entity", 404, `{"errorCode":"E0000048","errorSummary":"Entity not found exception."}`, abi.NotFound, "not_found", 0},
+		{"a path that Okta does not know", 404, `{"errorCode":"E0000008","errorSummary":"The requested path was not found"}`, abi.Rejected, "rejected", 0},
+		{"a plain message", 404, `{"status":404,"message":"Resource not found"}`, abi.Unavailable, "not_okta", 0},
+		{"a web server's page", 404, `<!DOCTYPE HTML><html><title>Error response</title>`, abi.Unavailable, "not_okta", 0},
+		{"nothing of nobody's", 404, ``, abi.Unavailable, "not_okta", 0},
 		{"a bad token", 401, `{"errorCode":"E0000011","errorSummary":"Invalid token provided"}`, abi.Rejected, "credentials", 0},
 		{"a missing feature", 401, `{"errorCode":"E0000015","errorSummary":"You do not have permission to access the feature"}`, abi.Rejected, "feature", 0},
 		{"no permission", 403, `{"errorCode":"E0000006"}`, abi.Rejected, "forbidden", 0},

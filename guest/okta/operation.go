@@ -55,7 +55,7 @@ type column struct {
 
 // Inputs that appear in many operations.
 var (
-	userInput = input{"user", true, `{"type":"string","minLength":1,"maxLength":255,"description":"the user's id or login"}`}
+	userInput = idInput("user", "the user's id or login")
 
 	limitInput = input{"limit", false,
 		`{"type":"integer","minimum":1,"maximum":100000,"default":1000,"description":"most records in total"}`}
@@ -136,10 +136,7 @@ func (op *operation) manifest() string {
 	var w jsonval.Writer
 	w.Str("name", op.name).Str("summary", op.summary).Str("class", string(op.class))
 	if len(op.rules) > 0 {
-		w.Raw("class_rules", array(op.rules, func(r abi.ClassRule) string {
-			var w jsonval.Writer
-			return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
-		}))
+		w.Raw("class_rules", array(op.rules, classRule))
 	}
 	w.Raw("surfaces", array(op.surfaces, func(s abi.Surface) string { return jsonval.Quote(string(s)) }))
 	w.Str("idempotency", string(op.idempotency)).Raw("input_schema", op.schema()).RawIf("example", op.example)
@@ -159,9 +156,29 @@ func (op *operation) manifest() string {
 		if len(e.Scopes) > 0 {
 			w.Strs("scopes", e.Scopes)
 		}
+		if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
+			w.Raw("class_rules", array(e.ClassRules, classRule))
+		}
 		return w.String()
 	}))
 	return w.String()
+}
+
+func classRule(r abi.ClassRule) string {
+	var w jsonval.Writer
+	return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
+}
+
+// of is an endpoint with the class of its requests, for an operation whose class depends on its input.
+func of(class abi.Class, e abi.Endpoint) abi.Endpoint {
+	e.Class = class
+	return e
+}
+
+// byBody is an endpoint whose requests are of another class where their body has what a rule says.
+func byBody(class abi.Class, e abi.Endpoint, rules ...abi.ClassRule) abi.Endpoint {
+	e.Class, e.ClassRules = class, rules
+	return e
 }
 
 // schema is the JSON Schema of the operation's input.

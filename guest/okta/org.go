@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/mach5/okta-connector/abi"
@@ -127,13 +128,18 @@ func validate(c *call) result {
 		f.add("credentials", true, "the token is "+meBody.Get("profile", "login").Str()+"'s", "")
 	} else if ok(org) { // a service app is no user
 		f.add("credentials", true, "the token is valid and belongs to no user: a service app's", "")
+	} else if isOrg && me.Err == nil && slices.Contains([]string{"E0000006", "E0000015"}, c.readError(me).Code) { // E0000011 alone means a bad token
+		f.add("credentials", true, "the token is valid, and may not read whose it is", "")
 	} else {
-		r := c.failure(me, "User", "user")
-		f.add("credentials", false, r.err.Message, "create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points")
+		r, fix := c.failure(me, "User", "user"), "create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points"
+		if r.err.Code == notOkta || !isOrg {
+			fix = "mend base_url first: nobody who knows the token was asked"
+		}
+		f.add("credentials", false, r.err.Message, fix)
 	}
 	if ok(org) {
 		f.add("permissions", true, "the token may read the org's settings", "")
-	} else if ok(me) {
+	} else if !f.bad {
 		f.add("permissions", true, "the token may not read the org's settings; what else it may do shows on use", "")
 	}
 
@@ -165,7 +171,11 @@ func checkClock(f *findings, date, now string) {
 	}
 	skew := int64(ours-theirs) / 1000
 	if skew > maxClockSkew || skew < -maxClockSkew {
-		f.add("clock", false, "this machine's clock is "+strconv.FormatInt(skew, 10)+" s ahead of Okta's", "set the clock (NTP)")
+		where := "ahead of"
+		if skew < 0 {
+			skew, where = -skew, "behind"
+		}
+		f.add("clock", false, "this machine's clock is "+strconv.FormatInt(skew, 10)+" s "+where+" Okta's", "set the clock (NTP)")
 		return
 	}
 	f.add("clock", true, "within "+strconv.Itoa(maxClockSkew)+" s of Okta's", "")

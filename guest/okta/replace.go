@@ -99,6 +99,7 @@ func (c *call) replace(rp replacement) result {
 		typ:     rp.typ, noun: rp.noun,
 		what:   "changing " + rp.noun + " " + id,
 		undone: "the " + rp.noun + " was not changed",
+		trace:  before.Get("lastUpdated").Str(),
 		done: func(resp hostcall.Response) result {
 			after, isJSON := c.Body(resp)
 			if !isJSON || after.Get("id").Str() == "" {

@@ -28,14 +28,14 @@ var (
 
 // Whose roles.
 var (
-	roleUser   = input{"user", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a user's id or login"}`}
+	roleUser   = input{"user", false, idSchema("255", "a user's id or login")}
 	roleGroup  = input{"group", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a group's id or exact name"}`}
-	roleClient = input{"client", false, `{"type":"string","minLength":1,"maxLength":64,"description":"a client app's id"}`}
+	roleClient = input{"client", false, idSchema("64", "a client app's id")}
 )
 
 const (
 	oneOfPrincipals    = `{"oneOf":[{"required":["user"]},{"required":["group"]},{"required":["client"]}]}`
-	atMostOnePrincipal = `"not":{"anyOf":[{"required":["user","group"]},{"required":["user","client"]},{"required":["group","client"]}]}`
+	atMostOnePrincipal = `"description":"at most one of user, group and client","not":{"anyOf":[{"required":["user","group"]},{"required":["user","client"]},{"required":["group","client"]}]}`
 	standardRoleSchema = `{"type":"string","pattern":"^[A-Z][A-Z_]{2,63}$","not":{"const":"CUSTOM"},"description":"a standard role, such as HELP_DESK_ADMIN"}`
 )
 
@@ -83,11 +83,11 @@ var roleOperations = []operation{
 		inputs: []input{
 			roleUser, roleGroup, roleClient,
 			{"type", false, standardRoleSchema},
-			{"role", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of a custom role, with resource_set"}`},
-			{"resource_set", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the resource set that a custom role is for"}`},
+			{"role", false, idSchema("64", "id of a custom role, with resource_set")},
+			{"resource_set", false, idSchema("64", "id of the resource set that a custom role is for")},
 			{"disable_notifications", false, `{"type":"boolean","default":false,"description":"true makes the principal a third-party administrator: no mail from Okta, no access to the support portal"}`},
 		},
-		require: `"allOf":[` + oneOfPrincipals + `,` +
+		require: `"description":"exactly one of user, group and client; and either type, or role with resource_set","allOf":[` + oneOfPrincipals + `,` +
 			`{"oneOf":[{"required":["type"]},{"required":["role","resource_set"]}]},` +
 			`{"if":{"required":["type"]},"then":{"not":{"anyOf":[{"required":["role"]},{"required":["resource_set"]}]}}}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
@@ -104,10 +104,10 @@ var roleOperations = []operation{
 		idempotency: abi.Verified,
 		inputs: []input{
 			roleUser, roleGroup, roleClient,
-			{"role_assignment", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the role assignment, as list_roles tells it"}`},
+			{"role_assignment", false, idSchema("64", "id of the role assignment, as list_roles tells it")},
 			{"type", false, standardRoleSchema},
 		},
-		require:   `"allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
+		require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
 		endpoints: []abi.Endpoint{getUser, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole},
 		do:        revokeRole,
@@ -355,6 +355,7 @@ func revokeRole(c *call) result {
 		typ:     p.typ, noun: p.noun,
 		what:   "revoking a role of " + p.noun + " " + p.id,
 		undone: "the role was not revoked",
+		trace:  own.Get("created").Str(),
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: p.revoked(own)} },
 		refused: func(r result) result {
 			if r.err.Upstream != nil && r.err.Upstream.Status == 404 { // somebody else was faster

@@ -51,7 +51,7 @@ var sessionOperations = []operation{
 			boolInput("oauth_tokens", "revokes the user's OpenID Connect and OAuth tokens, too"),
 			{"forget_devices", false, `{"type":"boolean","description":"forgets the devices that the user is remembered on; default Okta's, which is true on Identity Engine"}`},
 		},
-		require: `"oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
+		require: `"description":"exactly one of session and user; oauth_tokens and forget_devices go with user","oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
 			`"then":{"not":{"anyOf":[{"required":["oauth_tokens"]},{"required":["forget_devices"]}]}}`,
 		example:   `{"user":"ada.lovelace@example.com","oauth_tokens":true}`,
 		endpoints: []abi.Endpoint{getUser, getSession, deleteSession, deleteUserSessions},
@@ -75,7 +75,7 @@ func revokeSession(c *call) result {
 		typ: "User", noun: "user",
 		what: "ending the sessions of user " + user,
 		done: func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
-		look: func() (reading, result) { return untold, result{} }, // sessions cannot be listed
+		look: func() (reading, result) { return blind, result{} }, // sessions cannot be listed
 	})
 	if r.outcome == abi.Unknown { // ending what is over harms nobody
 		r.err.Retryable = true
@@ -102,7 +102,7 @@ func endSession(c *call, id string) result {
 		undone: "the session goes on",
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
-			if r.outcome == abi.NotFound {
+			if r.outcome == abi.NotFound && upstreamCode(r) == "E0000007" { // somebody else was faster
 				return result{outcome: abi.Unchanged, output: output}
 			}
 			return r

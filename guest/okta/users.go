@@ -19,6 +19,9 @@ var (
 	deleteUser     = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
 )
 
+// setsCredentials raises what changes how somebody signs in: the rule holds for the input and for Okta's body alike.
+var setsCredentials = abi.ClassRule{Field: "credentials", Class: abi.Privileged}
+
 var userOperations = []operation{
 	{
 		name:        "lookup_user",
@@ -50,7 +53,7 @@ var userOperations = []operation{
 			{"include_deprovisioned", false, `{"type":"boolean","default":false,"description":"DEPROVISIONED users too"}`},
 			limitInput, pageSize200, cursorInput,
 		},
-		require: `"allOf":[{"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]},{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},{"required":["cursor"]}]}}},` +
+		require: `"description":"q goes without status, filter, include_deprovisioned and cursor; include_deprovisioned without status and filter","allOf":[{"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]},{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},{"required":["cursor"]}]}}},` +
 			`{"if":{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]}]}}}]`,
 		example:   `{"status":"LOCKED_OUT","limit":100}`,
 		key:       "id",
@@ -120,7 +123,7 @@ var userOperations = []operation{
 		summary: "Changes a user's profile or credentials: the attributes given, or with replace the whole profile. A user who " +
 			"has them already stays unchanged.",
 		class:       abi.Write,
-		rules:       []abi.ClassRule{{Field: "credentials", Class: abi.Privileged}},
+		rules:       []abi.ClassRule{setsCredentials},
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
@@ -129,10 +132,10 @@ var userOperations = []operation{
 			{"credentials", false, `{"type":"object","minProperties":1,"description":"password, recovery_question or provider, as in Okta's API","x-sensitive":true}`},
 			boolInput("replace", "the profile given is the whole one: attributes that it lacks are cleared"),
 		},
-		require:   `"anyOf":[{"required":["profile"]},{"required":["credentials"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
+		require:   `"description":"at least one of profile and credentials; replace goes with profile","anyOf":[{"required":["profile"]},{"required":["credentials"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
 		example:   `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, updateUserPart, replaceUser},
+		endpoints: []abi.Endpoint{getUser, byBody(abi.Write, updateUserPart, setsCredentials), byBody(abi.Write, replaceUser, setsCredentials)},
 		do:        updateUser,
 	},
 	{
@@ -164,9 +167,8 @@ var userOperations = []operation{
 		name: "user_lifecycle_action",
 		summary: "Moves a user to another state, or renews what they sign in with. What it would change must hold before; the output has " +
 			"the status before and after.",
-		class: abi.Destructive,
-		rules: []abi.ClassRule{{Field: "action", Equals: "activate", Class: abi.Write}, {Field: "action", Equals: "unsuspend", Class: abi.Write},
-			{Field: "action", Equals: "unlock", Class: abi.Write}},
+		class:       abi.Destructive,
+		rules:       lifecycleRules(),
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
@@ -309,7 +311,7 @@ func createUser(c *call) result {
 			switch {
 			case gone:
 				return absent, result{}
-			case failed == nil && sameLogin(u, login) && u.Get("profile").Contains(profile):
+			case failed == nil && sameLogin(u, login) && u.Get("profile").Contains(profile) && c.madeByUs(u.Get("created").Str()):
 				return holds, result{output: u.Raw()}
 			}
 			return untold, result{}
@@ -362,6 +364,7 @@ func updateUser(c *call) result {
 		request: req, typ: "User", noun: "user",
 		what:   "updating user " + id,
 		undone: "the user was not updated",
+		trace:  before.Get("lastUpdated").Str(),
 		done: func(resp hostcall.Response) result {
 			r := result{outcome: abi.Succeeded}
 			after, isJSON := c.Body(resp)
@@ -391,8 +394,10 @@ func updateUser(c *call) result {
 		look: func() (reading, result) {
 			now, _, failed := c.readUser(id)
 			switch {
-			case failed != nil || had: // credentials alone cannot be read
+			case failed != nil:
 				return untold, result{}
+			case had: // credentials alone cannot be read
+				return blind, result{}
 			case has(now):
 				return holds, result{output: userChange(before.Value, now)}
 			case now.Get("profile").Equal(before.Get("profile")):

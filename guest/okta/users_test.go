@@ -147,7 +147,7 @@ func TestDeleteUser(t *testing.T) {
 		{"a deprovisioned user, in one", `{"user":"` + ada + `","send_email":true}`, answering{readOne: {person("DEPROVISIONED"), gone}, del: {done}}, abi.Succeeded, "",
 			readAda + "\n" + del + " [id:" + ada + "] sendEmail=true\n" + readAda, []string{`"before":"DEPROVISIONED","after":"DELETED"`}, 0},
 		{"a user who is gone", in, answering{readOne: {gone}}, abi.Unchanged, "", readOne + " [id:ada@example.com]", []string{`"after":"DELETED"`}, 0},
-		{"a 404 that is not Okta's", in, answering{readOne: {answer(404, `{"status":404,"message":"Resource not found"}`)}}, abi.NotFound, "not_found", "", nil, 0},
+		{"a 404 that is not Okta's", in, answering{readOne: {answer(404, `{"status":404,"message":"Resource not found"}`)}}, abi.Unavailable, "not_okta", "", nil, 0},
 		{"whose deactivation takes its time", in, answering{readOne: {person("ACTIVE"), moving("ACTIVE", "DEPROVISIONED")}, off: {answer(200, "{}")}}, abi.Unavailable, "deactivating", "", []string{"deleted nothing"}, 0},
 		{"whose deactivation is refused", in, answering{readOne: {person("ACTIVE")}, off: {forbidden}}, abi.Rejected, "forbidden", "", []string{"not deleted"}, 0},
 		{"whose deletion is refused", in, answering{readOne: {person("ACTIVE"), person("DEPROVISIONED")}, off: {answer(200, "{}")}, del: {forbidden}}, abi.Rejected, "forbidden", "",

@@ -16,7 +16,7 @@ var (
 	putZone  = abi.Endpoint{Endpoint: "PUT /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
 )
 
-var zoneInput = input{"zone", true, `{"type":"string","minLength":1,"maxLength":64,"description":"the network zone's id"}`}
+var zoneInput = input{"zone", true, idSchema("64", "the network zone's id")}
 
 // addresses is the schema of a list of addresses.
 func addresses(description string) string {
@@ -70,7 +70,7 @@ var zoneOperations = []operation{
 			{"add_proxies", false, addresses("trusted proxies to add")},
 			{"remove_proxies", false, addresses("trusted proxies to take out")},
 		},
-		require:   `"minProperties":2`,
+		require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","minProperties":2`,
 		example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
 		key:       "id",
 		endpoints: []abi.Endpoint{getZone, putZone},

@@ -35,10 +35,10 @@ func (s secret) Resolve(context.Context, string) (secrets.Value, error) {
 }
 
 func (m module) Connect(ctx context.Context, c conformance.Connection) (conformance.Session, error) {
-	opts := host.ConnectOptions{Secrets: secret(c.Token), Logger: slog.New(slog.NewJSONHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	opts := host.ConnectOptions{Secrets: secret(c.Token), Dial: dialLoopback, Logger: slog.New(slog.NewJSONHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Limits: host.Limits{CallTimeout: c.Limits.CallTimeout, Requests: c.Limits.Requests, BodyBytes: c.Limits.BodyBytes, ResultBytes: c.Limits.ResultBytes,
 			Records: c.Limits.Records, MemoryBytes: c.Limits.MemoryBytes, Concurrency: c.Limits.Concurrency, LogBytes: c.Limits.LogBytes}}
-	if c.RootCAs != nil {
+	if len(c.RootCAs) > 0 {
 		opts.RootCAs = x509.NewCertPool()
 		if !opts.RootCAs.AppendCertsFromPEM(c.RootCAs) {
 			return nil, errors.New("no certificate in RootCAs")
@@ -53,6 +53,14 @@ func (m module) Connect(ctx context.Context, c conformance.Connection) (conforma
 		return nil, err
 	}
 	return session{conn}, nil
+}
+
+// dialLoopback keeps the attacks on this machine.
+func dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {
+	if h, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(h).IsLoopback() {
+		return nil, errors.New("the attacks dial loopback alone")
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 // resolver answers each question about a name with the next answer, and then with the last.

@@ -13,12 +13,13 @@
 //	      call_seconds: 300                        # wall time, waiting for rate limits included
 //	      requests: 2000
 //	      body_bytes: 67108864                     # of one answer, decoded
+//	      held_bytes: 536870912                    # of memory behind all answers
 //	      result_bytes: 268435456                  # of all records
 //	      records: 100000
 //	      memory_bytes: 67108864                   # of the module
 //	      concurrency: 16                          # calls at once
 //	      log_bytes: 65536                         # that the module can cause
-//	    allow_private_network: false               # optional: base_url may resolve to a private address
+//	    allow_private_network: false               # optional: base_url may be this machine, or resolve to a private address
 //
 // Reading is strict: an unknown field, a missing one, a wrong type, a name that stands twice, an anchor or a second
 // document is an error that names the line and what to do. A file holds references to secrets, never a secret, and no
@@ -28,6 +29,7 @@ package connections
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,17 +71,19 @@ func (e *Error) Unwrap() error { return ErrFile }
 // ReadFile reads a connection file. A relative file: reference in it is relative to the file's folder. The error is an
 // *Error, or that of reading the file.
 func ReadFile(path string) ([]host.Config, error) {
-	info, err := os.Stat(path)
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
 		return nil, &Error{Path: path, What: "is a folder: name the connection file in it"}
 	}
-	if info.Size() > MaxFile {
-		return nil, &Error{Path: path, What: fmt.Sprintf("has %d bytes, at most %d are taken", info.Size(), MaxFile)}
-	}
-	text, err := os.ReadFile(path)
+	text, err := io.ReadAll(io.LimitReader(file, MaxFile+1)) // a pipe or a device tells no size
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ connections:
     default_page_size: 200
     initial_lookback_seconds: 86400
     grants: [read, write]
-    limits: {call_seconds: 60, requests: 10, body_bytes: 1048576, result_bytes: 2097152, records: 5, memory_bytes: 33554432, concurrency: 2, log_bytes: 4096}
+    limits: {call_seconds: 60, requests: 10, body_bytes: 1048576, held_bytes: 4194304, result_bytes: 2097152, records: 5, memory_bytes: 33554432, concurrency: 2, log_bytes: 4096}
   - {name: "okta-dev", kind: okta, base_url: 'https://dev.oktapreview.com', token_secret_ref: "file:dev.token", allow_private_network: true}
 `
 
@@ -35,7 +35,7 @@ func TestParseReadsEveryField(t *testing.T) {
 	want := []host.Config{
 		{Name: "okta-prod", Kind: "okta", BaseURL: "https://example.okta.com", TokenSecretRef: "env:OKTA_API_TOKEN",
 			DefaultPageSize: 200, InitialLookbackSeconds: 86400, Grants: []abi.Class{abi.Read, abi.Write},
-			Limits: host.Limits{CallTimeout: time.Minute, Requests: 10, BodyBytes: 1 << 20, ResultBytes: 2 << 20, Records: 5, MemoryBytes: 32 << 20, Concurrency: 2, LogBytes: 4096}},
+			Limits: host.Limits{CallTimeout: time.Minute, Requests: 10, BodyBytes: 1 << 20, HeldBytes: 4 << 20, ResultBytes: 2 << 20, Records: 5, MemoryBytes: 32 << 20, Concurrency: 2, LogBytes: 4096}},
 		{Name: "okta-dev", Kind: "okta", BaseURL: "https://dev.oktapreview.com", TokenSecretRef: "file:dev.token", AllowPrivateNetwork: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -71,6 +71,9 @@ func TestParseRefuses(t *testing.T) {
 		"a fraction":                   {entry("token_secret_ref: env:A", "default_page_size: 1.5"), ":6: default_page_size: want a whole number"},
 		"a number for text":            {"connections:\n  - name: 7\n", ":2: name: want text, found a number: put it in quotes"},
 		"limits that are no fields":    {entry("token_secret_ref: env:A", "limits: 5"), ":6: limits: want fields (name: value), found a number"},
+		"this machine":                 {strings.Replace(entry("token_secret_ref: env:A"), "https://example.okta.com", "http://127.0.0.1:8080", 1), ":4: base_url: it is this machine: write allow_private_network: true"},
+		"this machine by name":         {strings.Replace(entry("token_secret_ref: env:A"), "example.okta.com", "localhost", 1), ":4: base_url: it is this machine"},
+		"this machine by IPv6":         {strings.Replace(entry("token_secret_ref: env:A"), "https://example.okta.com", "'https://[::1]'", 1), ":4: base_url: it is this machine"},
 		"an unknown limit":             {entry("token_secret_ref: env:A", "limits: {pages: 5}"), ":6: limits: unknown limit pages: there are call_seconds, requests,"},
 		"a limit of nothing":           {entry("token_secret_ref: env:A", "limits: {requests: 0}"), ":6: limits: requests: want a whole number from 1 to"},
 		"memory for nobody":            {entry("token_secret_ref: env:A", "limits: {memory_bytes: 65536}"), ":6: limits: memory_bytes: want a whole number from 4194304 to"},

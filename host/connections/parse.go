@@ -1,8 +1,11 @@
 package connections
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -50,6 +53,7 @@ var limits = []struct {
 	{"call_seconds", 1, 86_400, func(l *host.Limits, n int) { l.CallTimeout = time.Duration(n) * time.Second }},
 	{"requests", 1, 1_000_000, func(l *host.Limits, n int) { l.Requests = n }},
 	{"body_bytes", 1 << 10, 1 << 30, func(l *host.Limits, n int) { l.BodyBytes = int64(n) }},
+	{"held_bytes", 1 << 10, 1 << 40, func(l *host.Limits, n int) { l.HeldBytes = int64(n) }},
 	{"result_bytes", 1 << 10, 1 << 40, func(l *host.Limits, n int) { l.ResultBytes = int64(n) }},
 	{"records", 1, 100_000_000, func(l *host.Limits, n int) { l.Records = n }},
 	{"memory_bytes", 4 << 20, 1 << 30, func(l *host.Limits, n int) { l.MemoryBytes = int64(n) }},
@@ -94,7 +98,10 @@ var (
 // Parse reads the text of a connection file. The error is an *Error without Path.
 func Parse(b []byte) ([]host.Config, error) {
 	if len(b) > MaxFile {
-		return nil, &Error{What: fmt.Sprintf("has %d bytes, at most %d are taken", len(b), MaxFile)}
+		return nil, &Error{What: fmt.Sprintf("has over %d bytes, which are the most that are taken", MaxFile)}
+	}
+	if err := shallow(b); err != nil {
+		return nil, err
 	}
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
@@ -149,6 +156,33 @@ func Parse(b []byte) ([]host.Config, error) {
 	return configs, nil
 }
 
+// Bounds of what the YAML parser is given: it takes minutes for what is nested thousands of levels deep.
+const (
+	maxLine  = 8 << 10 // bytes of a line, which may hold a level for each two
+	maxDepth = 64      // of brackets
+)
+
+// shallow reports a text that is nested deeper than any connection file. Brackets in quotes and comments count too.
+func shallow(b []byte) error {
+	depth, number := 0, 0
+	for text := range bytes.Lines(b) {
+		if number++; len(text) > maxLine {
+			return &Error{Line: number, What: fmt.Sprintf("the line has over %d bytes", maxLine)}
+		}
+		for _, c := range text {
+			switch c {
+			case '[', '{':
+				if depth++; depth > maxDepth {
+					return &Error{Line: number, What: fmt.Sprintf("brackets are nested over %d levels deep", maxDepth)}
+				}
+			case ']', '}':
+				depth = max(depth-1, 0)
+			}
+		}
+	}
+	return nil
+}
+
 // connection reads one entry of the list.
 func connection(n ast.Node) (host.Config, error) {
 	var c host.Config
@@ -170,7 +204,25 @@ func connection(n ast.Node) (host.Config, error) {
 			return c, at(n, "connection%s has no %s: write %s", named(c.Name), f.name, f.required)
 		}
 	}
+	if !c.AllowPrivateNetwork && thisMachine(c.BaseURL) {
+		for _, m := range given {
+			if m.name == "base_url" {
+				return c, at(m.value, "base_url: it is this machine: write allow_private_network: true if that is meant, as wasm-runner simulate does")
+			}
+		}
+	}
 	return c, nil
+}
+
+// thisMachine reports whether an address is one of loopback's. The library takes those without more ado, since it is
+// programs that name them there; in a file they are rather a mistake, or somebody's way to what listens on this machine.
+func thisMachine(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
 }
 
 func named(name string) string {

@@ -31,7 +31,7 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 	defer func() { _ = resp.Body.Close() }()
 	switch resp.StatusCode {
 	case 301, 302, 303, 307, 308:
-		return nil, &abi.SendError{Code: abi.SendRedirect, Sent: true,
+		return nil, &abi.SendError{Code: abi.SendRedirect, Sent: true, Status: resp.StatusCode,
 			Message: fmt.Sprintf("%s answered with a redirect (%d), which is never followed: is base_url right?", c.config.BaseURL.Host, resp.StatusCode)}
 	case http.StatusSwitchingProtocols:
 		return nil, &abi.SendError{Code: abi.SendInterrupted, Sent: true,
@@ -39,7 +39,9 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 	}
 	body, err := c.body(resp)
 	if err != nil {
-		return nil, c.bodyError(ctx, timed, err)
+		e := c.bodyError(ctx, timed, err)
+		e.Status, e.RequestID = resp.StatusCode, resp.Header.Get("X-Okta-Request-Id")
+		return nil, e
 	}
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RequestID: resp.Header.Get("X-Okta-Request-Id")}, nil
 }

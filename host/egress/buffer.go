@@ -50,6 +50,14 @@ func (b *Buffer) Len() int {
 	return len(b.b)
 }
 
+// Held is the memory behind the body, in bytes: up to twice its length.
+func (b *Buffer) Held() int64 {
+	if b == nil {
+		return 0
+	}
+	return int64(cap(b.b))
+}
+
 // Release gives the memory back. Releasing twice does nothing, also at the same time: memory that went to two bodies
 // would show one to the other.
 func (b *Buffer) Release() {

@@ -80,7 +80,9 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 	if resp.Status == http.StatusTooManyRequests {
 		resp.Body.Release()
 		if s.throttled++; s.throttled > maxThrottled || !s.fits(pause) {
-			return nil, s.rateLimited(pause), false
+			e := s.rateLimited(pause)
+			e.Status, e.RequestID = resp.Status, resp.RequestID
+			return nil, e, false
 		}
 		if s.wait(pause, "429") != nil {
 			return nil, contextError(s.ctx, s.sent), false

@@ -1,9 +1,9 @@
 // Package oktatest is a stateful simulated Okta org, in the spirit of net/http/httptest.
 //
-// An [Org] is an http.Handler with users, their sessions and factors, groups, devices, authenticators, admin roles, OAuth
-// clients, authorization servers and a System Log. It answers as Okta does, down to error bodies, rate-limit headers,
-// Link headers and what happens on the second call; every change that a request makes leaves an event in the log, as far
-// as Okta has one for it. The same [Config] and clock give the same bytes.
+// An [Org] is an http.Handler with users, their sessions and factors, groups, applications, devices, authenticators,
+// policies, network zones, admin roles, OAuth clients, authorization servers and a System Log. It answers as Okta does,
+// down to error bodies, rate-limit headers, Link headers and what happens on the second call; every change that a request
+// makes leaves an event in the log, as far as Okta has one for it. The same [Config] and clock give the same bytes.
 //
 //	org := oktatest.New(oktatest.Config{Users: 500})
 //	server := org.Start()
@@ -11,7 +11,7 @@
 //	// point a client at server.URL with the token org.Token()
 //
 // [Org.Inject] makes it misbehave: slow, failing before or after a write took effect, cutting connections. A [Replay]
-// serves recorded interactions instead of a simulation.
+// serves recorded interactions instead of a simulation. [Watch] sees whatever orgs take and answer.
 //
 // Nothing here is a secret: the default token, temporary passwords and activation links are made from the seed.
 //

@@ -6,7 +6,6 @@ import (
 	"context"
 	dbsql "database/sql"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -21,6 +20,9 @@ import (
 	"github.com/mach5/okta-connector/host/connections"
 )
 
+// Available reports whether DuckDB is in this build.
+const Available = true
+
 // DB is a DuckDB in this process that reads connections. It is safe for concurrent use; statements run one after
 // another. Close it before its connections.
 type DB struct {
@@ -30,7 +32,8 @@ type DB struct {
 	byName  map[string]*host.Connection
 	log     *slog.Logger
 
-	mu      sync.Mutex            // held while a statement runs
+	mu      sync.Mutex // held while a statement runs
+	closed  bool
 	running atomic.Pointer[query] // that statement, for the functions that DuckDB calls on its own threads
 }
 
@@ -102,7 +105,7 @@ func (db *DB) schemas() []schema {
 	taken := map[string]bool{}
 	add := func(name string, c *host.Connection) {
 		switch key := strings.ToLower(name); {
-		case !slices.Contains(c.Config().Grants, abi.Read):
+		case !reads(c.Config()):
 			db.log.Warn("a connection has no schema, since it does not grant read", "connection", name)
 		case reserved[key]:
 			db.log.Warn("a connection has no schema of its name, since DuckDB uses that itself: connector_table reads it", "connection", name)
@@ -119,12 +122,15 @@ func (db *DB) schemas() []schema {
 		add(c.Name, db.byName[c.Name])
 	}
 	for _, c := range db.configs {
-		if only, err := connections.Find(db.configs, c.Kind); err == nil && !taken[strings.ToLower(c.Kind)] {
-			add(c.Kind, db.byName[only.Name])
+		if only, err := connections.Find(db.configs, c.Kind); err == nil && only.Name == c.Name && reads(c) {
+			add(c.Kind, db.byName[c.Name])
 		}
 	}
 	return all
 }
+
+// reads reports whether a connection grants what every query needs.
+func reads(c host.Config) bool { return slices.Contains(c.Grants, abi.Read) }
 
 func (db *DB) makeSchema(ctx context.Context, s schema) error {
 	statements := []string{"CREATE SCHEMA " + name(s.name)}
@@ -224,11 +230,10 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	defer q.end()
 	db.running.Store(q)
 	fail := func(err error) error {
-		e := &Error{Statement: statement, Message: strings.ReplaceAll(err.Error(), fromDriver, ""), Cause: q.cause(err)}
-		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), e)
+		if ended := ctx.Err(); ended != nil { // what DuckDB and the connector say of it is noise
+			return &Error{Statement: statement, Message: "interrupted: the statement was stopped", Cause: ended}
 		}
-		return e
+		return &Error{Statement: statement, Message: strings.ReplaceAll(err.Error(), fromDriver, ""), Cause: q.cause(err)}
 	}
 	asked := described(statement)
 	p, err := db.inspect(q.ctx, asked)
@@ -277,11 +282,25 @@ func (db *DB) Complete(ctx context.Context, unfinished string) []Completion {
 	return all
 }
 
-// Close ends the database. What was written to its file is safe then.
+// Close ends the database. What was written to its file is safe then. It may be called more than once.
 func (db *DB) Close() error {
-	if db.conn != nil {
-		_ = db.conn.Close()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return nil
 	}
+	db.closed = true
+	if db.conn == nil {
+		return db.db.Close()
+	}
+	ctx := context.Background()
+	_, _ = db.conn.ExecContext(ctx, "ROLLBACK") // of what was begun and not committed; else an error
+	if _, err := db.conn.ExecContext(ctx, "SELECT 1"); err != nil {
+		// CALL enable_logging can have DuckDB write a log where it may not. Every statement fails from then on, and to
+		// disconnect ends the process, since DuckDB throws where C++ does not allow it. Memory is the smaller loss.
+		return fmt.Errorf("DuckDB cannot be closed: %w", err)
+	}
+	_ = db.conn.Close() // the database is what has something to lose
 	return db.db.Close()
 }
 

@@ -29,7 +29,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// ErrUnavailable is wrapped by Open in a program that was built without DuckDB; the message says how to build it in.
+// ErrUnavailable is wrapped by Open in a program that was built without DuckDB, where Available is false; the message
+// says how to build it in.
 var ErrUnavailable = errors.New("SQL is not in this build")
 
 // Config says what queries can reach. The zero value is a database in memory without connections.
@@ -50,7 +51,7 @@ type Config struct {
 type Error struct {
 	Statement string // its text
 	Message   string // DuckDB's own, several lines where it points into the statement
-	Cause     error  // the connector's error behind it, a host.OutcomeError; nil when DuckDB itself is the reason
+	Cause     error  // the connector's error behind it, such as a host.OutcomeError, or the context's; nil when DuckDB is the reason
 }
 
 // Error implements error. It is one line.

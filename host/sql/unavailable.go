@@ -9,12 +9,15 @@ import (
 	"runtime"
 )
 
+// Available reports whether DuckDB is in this build.
+const Available = false
+
 // DB is a database; see the other build.
 type DB struct{}
 
 // Open says what is missing.
 func Open(context.Context, Config) (*DB, error) {
-	return nil, fmt.Errorf("%w: DuckDB needs cgo and a C++ runtime: build with CGO_ENABLED=1 and a C compiler, for "+
+	return nil, fmt.Errorf("%w: DuckDB needs cgo: build with CGO_ENABLED=1, a C compiler and the C++ library (g++), for "+
 		"Linux or macOS on amd64 or arm64, or Windows on amd64; this is %s/%s without it", ErrUnavailable, runtime.GOOS, runtime.GOARCH)
 }
 

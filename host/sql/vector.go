@@ -3,7 +3,9 @@
 package sql
 
 import (
+	"bytes"
 	"time"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
@@ -50,8 +52,10 @@ func (v *vector) set(row int, cell host.Cell) {
 			put(v, row, value.UnixMicro())
 		}
 	case abi.JSON:
-		if ok = !cell.Null(); ok {
+		if ok = !cell.Null(); ok && utf8.Valid(cell) {
 			v.setText(row, cell)
+		} else if ok { // DuckDB would make NULL of it, and the record would be lost
+			v.setText(row, bytes.ToValidUTF8(cell, []byte("\uFFFD")))
 		}
 	default:
 		var value string

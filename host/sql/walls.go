@@ -29,6 +29,7 @@ func walls(allowFiles bool) []string {
 func allowed(kind duckdb.StmtType) error {
 	switch kind {
 	case duckdb.STATEMENT_TYPE_LOAD, duckdb.STATEMENT_TYPE_EXTENSION:
+		//lint:ignore ST1005 it stands beside DuckDB's own errors, which begin so
 		return errors.New("Permission Error: extensions are neither installed nor loaded here: they would run outside of every limit")
 	}
 	return nil

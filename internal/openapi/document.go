@@ -97,7 +97,7 @@ func cut(text []byte) (*document, error) {
 	}
 	end(len(text))
 	if len(d.paths) == 0 || len(d.components) == 0 {
-		return nil, fmt.Errorf("Okta's OpenAPI document has %d paths and %d components where they were looked for", len(d.paths), len(d.components))
+		return nil, fmt.Errorf("the OpenAPI document of Okta has %d paths and %d components where they were looked for", len(d.paths), len(d.components))
 	}
 	return d, nil
 }

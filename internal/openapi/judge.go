@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -174,6 +175,29 @@ func (t template) match(segments []string) (map[string]string, bool) {
 	}
 	return blanks, true
 }
+
+// Scopes are the OAuth scopes of which an endpoint ("GET /api/v1/users/{id}", whatever the blanks are called) asks for one.
+func (j *Judge) Scopes(endpoint string) (scopes []string, err error) {
+	method, path, _ := strings.Cut(endpoint, " ")
+	path, _, ok := j.match(&url.URL{Path: blank.ReplaceAllString(path, "x")})
+	if ok {
+		doc, err := j.spec(path)
+		if err != nil {
+			return nil, err
+		}
+		if op := doc.Paths.Value(path).GetOperation(method); op != nil {
+			if op.Security != nil {
+				for _, one := range *op.Security {
+					scopes = append(scopes, one["oauth2"]...)
+				}
+			}
+			return scopes, nil
+		}
+	}
+	return nil, fmt.Errorf("the document has no %s", endpoint)
+}
+
+var blank = regexp.MustCompile(`\{[^{}]+\}`)
 
 func (j *Judge) spec(path string) (*openapi3.T, error) {
 	j.mu.Lock()

@@ -45,7 +45,11 @@ func act(field string) int32 {
 		secret, _ := jsonval.Parse(imports.SecretGet("token"))
 		auth := secret.Get("scheme").Str() + " " + secret.Get("placeholder").Str()
 		var out []string
-		for r := range in.Get("requests").Elements() {
+		requests := in.Get("requests")
+		if n := in.Get("approved"); n.Exists() && call.Get("now").Str() >= in.Get("from").Str() {
+			requests = n // time tells a plan from the run that follows
+		}
+		for r := range requests.Elements() {
 			text := strings.ReplaceAll(r.Raw(), "{{auth}}", auth)
 			text = strings.ReplaceAll(text, "{{secret}}", secret.Get("placeholder").Str())
 			resp := imports.HTTPSend(text)
@@ -58,6 +62,34 @@ func act(field string) int32 {
 			out = append(out, w.Raw("response", v.Raw()).Str("body", body).Str("emitted", imports.RecordsEmit(uint64(v.Get("body").Int()), in.Get("emit").Raw())).String())
 		}
 		succeed(`{"answers":[` + strings.Join(out, ",") + `],"placeholder":` + jsonval.Quote(secret.Get("placeholder").Str()) + `}`)
+	case "emit and say": // emits from each answer, then gives any text as its own
+		for r := range in.Get("requests").Elements() {
+			v, _ := jsonval.Parse(imports.HTTPSend(r.Raw()))
+			for e := range in.Get("emits").Elements() {
+				imports.RecordsEmit(uint64(v.Get("body").Int()), e.Raw())
+			}
+		}
+		hostcall.Output(in.Get("text").Str())
+	case "send and panic":
+		for r := range in.Get("requests").Elements() {
+			imports.HTTPSend(r.Raw())
+		}
+		panic("the module panics")
+	case "emit only": // looks at no body, and answers the summaries
+		secret, _ := jsonval.Parse(imports.SecretGet("token"))
+		auth := secret.Get("scheme").Str() + " " + secret.Get("placeholder").Str()
+		var out []string
+		for r := range in.Get("requests").Elements() {
+			v, _ := jsonval.Parse(imports.HTTPSend(strings.ReplaceAll(r.Raw(), "{{auth}}", auth)))
+			out = append(out, imports.RecordsEmit(uint64(v.Get("body").Int()), in.Get("emit").Raw()))
+		}
+		succeed(`{"emitted":[` + strings.Join(out, ",") + `]}`)
+	case "hold": // asks, and looks at nothing
+		var out []string
+		for r := range in.Get("requests").Elements() {
+			out = append(out, imports.HTTPSend(r.Raw()))
+		}
+		succeed(`{"answers":[` + strings.Join(out, ",") + `]}`)
 	case "spin":
 		for {
 		}

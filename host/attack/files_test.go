@@ -1,0 +1,80 @@
+package attack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mach5/okta-connector/abi/conformance"
+	"github.com/mach5/okta-connector/host/connections"
+)
+
+// files are attacks on what this host alone reads: connection files.
+func files() []conformance.Attack {
+	const leak = "00AbCdEfGhIjKlMnOpQrStUvWxYz-0123456789_ab"
+	good := "connections:\n- {name: a, kind: okta, base_url: 'https://example.okta.com', token_secret_ref: env:A"
+	var all []conformance.Attack
+	for name, text := range map[string]string{
+		"a bomb of anchors":              "a: &a [x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nconnections: [*c,*c,*c]\n",
+		"a field that merges another":    "base: &b {grants: [privileged]}\nconnections:\n- <<: *b\n  name: a\n",
+		"a second document":              good + "}\n---\n" + good + ", grants: [privileged]}\n",
+		"a field that stands twice":      good + ", grants: [read], grants: [privileged]}\n",
+		"a connection that stands twice": good + "}\n" + good[len("connections:\n"):] + "}\n",
+		"a field nobody enforces":        good + ", read_only: true}\n",
+		"a limit below nothing":          good + ", limits: {requests: -1}}\n",
+		"a limit without a bound":        good + ", limits: {memory_bytes: 9223372036854775807}}\n",
+		"a limit nobody knows":           good + ", limits: {pages: 1}}\n",
+		"a tag that makes an object":     good + ", grants: !!python/object/apply:os.system [id]}\n",
+		"a token in the file":            good + ", token: " + leak + "}\n",
+		"a token for a reference":        strings.Replace(good, "env:A", leak, 1) + "}\n",
+		"a token in what is no YAML":     good + ", x: \"" + leak + "\n\t}",
+		"a class that is all of them":    good + ", grants: all}\n",
+		"100,000 levels":                 "connections: " + strings.Repeat("[", 100_000),
+		"100,000 levels of lists":        "connections:\n" + strings.Repeat("- ", 100_000) + "x\n",
+		"1,400 levels of fields":         staircase(1400),
+		"a file of 2 MiB":                good + "}\n" + strings.Repeat("#", 2<<20),
+		"text that is not UTF-8":         "connections:\n- name: \xff\xfe\n",
+		"a NUL in a name":                "connections:\n- name: \"a\\0b\"\n",
+	} {
+		all = append(all, conformance.NewAttack("files", name, "connection files", func(context.Context) error {
+			got, err := connections.Parse([]byte(text))
+			if err == nil {
+				return fmt.Errorf("it was taken: %+v", got)
+			}
+			if strings.Contains(err.Error(), leak) {
+				return errors.New("the error repeats the token")
+			}
+			if len(err.Error()) > 2000 {
+				return fmt.Errorf("the error has %d bytes", len(err.Error()))
+			}
+			return nil
+		}))
+	}
+	all = append(all, conformance.NewAttack("files", "a folder", "connection files", func(context.Context) error {
+		if _, err := connections.ReadFile(os.TempDir()); err == nil {
+			return errors.New("it was taken")
+		}
+		return nil
+	}), conformance.NewAttack("files", "a device without an end", "connection files", func(context.Context) error {
+		if _, err := os.Stat("/dev/zero"); err != nil {
+			return nil
+		}
+		if _, err := connections.ReadFile(filepath.Join("/dev", "zero")); err == nil {
+			return errors.New("it was taken")
+		}
+		return nil
+	}))
+	return all
+}
+
+// staircase is YAML whose every line is a level further in.
+func staircase(levels int) string {
+	var b strings.Builder
+	for i := range levels {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return b.String()
+}

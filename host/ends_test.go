@@ -1,0 +1,229 @@
+package host_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+)
+
+// said is an input that has the hostile module make requests, emit from each answer, and then say a text.
+func said(text, emits string, requests ...string) json.RawMessage {
+	quoted, _ := json.Marshal(text)
+	return json.RawMessage(`{"do":"emit and say","text":` + string(quoted) + `,"emits":[` + emits + `],"requests":[` + strings.Join(requests, ",") + `]}`)
+}
+
+// ended wants an error to be an OutcomeError of this outcome and code.
+func ended(t *testing.T, err error, outcome abi.Outcome, code string) {
+	t.Helper()
+	var o host.OutcomeError
+	if !errors.As(err, &o) || o.Outcome != outcome || o.Detail == nil || o.Detail.Code != code {
+		t.Errorf("ended with %v (%+v), want %s %s", err, o.Detail, outcome, code)
+	}
+}
+
+func firstPage(r *rig, config json.RawMessage) error {
+	for _, err := range r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Config: config}) {
+		return err
+	}
+	return errors.New("no page")
+}
+
+func rows(t *testing.T, r *rig, input json.RawMessage) (n int, err error) {
+	t.Helper()
+	all, err := r.Table(context.Background(), "read", input, host.TableOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range all.All() {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+const foreign = `{"endpoint":"GET /api/v1/groups"}`
+
+func TestAViolationFailsEverySurface(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil)
+	_, err := r.Invoke(context.Background(), "read", said(`{"outcome":"succeeded","output":{}}`, ``, foreign))
+	ended(t, err, abi.Failed, "endpoint_not_granted")
+	ended(t, firstPage(r, said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":true}`, ``, foreign)), abi.Failed, "endpoint_not_granted")
+	_, err = rows(t, r, said(`{"outcome":"succeeded"}`, ``, foreign))
+	ended(t, err, abi.Failed, "endpoint_not_granted")
+	if len(r.seen.uris) > 0 {
+		t.Errorf("the server saw %v", r.seen.uris)
+	}
+}
+
+func TestWhatIsNoPageFails(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil)
+	for _, text := range []string{`garbage`, `{}`, `{"outcome":"succeeded"}`, `{"outcome":"succeeded","checkpoint":{"v":1}`, `{"outcome":"rejected"}`, `{"outcome":"fine","checkpoint":1}`} {
+		ended(t, firstPage(r, said(text, ``)), abi.Failed, "bad_result")
+	}
+	for _, text := range []string{`garbage`, `{}`, `{"outcome":"rejected"}`} {
+		_, err := rows(t, r, said(text, ``))
+		ended(t, err, abi.Failed, "bad_result")
+	}
+}
+
+// A cursor that comes again would be asked for again, for ever.
+func TestACursorThatDoesNotMoveEndsATable(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil)
+	n, err := rows(t, r, said(`{"outcome":"succeeded","cursor":"same"}`, `{}`, `{"endpoint":"GET /api/v1/logs"}`))
+	ended(t, err, abi.Failed, "bad_result")
+	if n != 1 || len(r.seen.uris) != 2 {
+		t.Errorf("%d rows of %d requests", n, len(r.seen.uris))
+	}
+}
+
+func TestACallThatDiesAfterAWriteIsUnknown(t *testing.T) {
+	const write, read = `{"endpoint":"POST /api/v1/users","body":{}}`, `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x"}}`
+	for _, c := range []struct {
+		name, request string
+		want          abi.Outcome
+		code          string
+	}{
+		{"a write", write, abi.Unknown, "unknown"},
+		{"a read", read, abi.Failed, "module_failed"},
+		{"a write that was refused", `{"endpoint":"POST /api/v1/groups","body":{}}`, abi.Failed, "module_failed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, host.Limits{}, nil, abi.Classes()...)
+			_, err := r.Invoke(context.Background(), "write", json.RawMessage(`{"do":"send and panic","requests":[`+c.request+`]}`))
+			ended(t, err, c.want, c.code)
+		})
+	}
+}
+
+// The module answers, but after its time: nobody may take the answer.
+func TestAnAnswerThatComesTooLateIsNone(t *testing.T) {
+	gone := make(chan struct{})
+	r := newRig(t, host.Limits{CallTimeout: 300 * time.Millisecond}, func(_ http.ResponseWriter, req *http.Request) {
+		select {
+		case <-req.Context().Done():
+		case <-gone:
+		}
+	})
+	t.Cleanup(func() { close(gone) })
+	_, err := r.Invoke(context.Background(), "read", said(`{"outcome":"succeeded","output":{}}`, ``, `{"endpoint":"GET /api/v1/logs"}`))
+	ended(t, err, abi.Unavailable, "timeout")
+}
+
+// Large bodies are searched for the token when records are taken, beside the split.
+func TestRecordsOfALargeBodyThatRepeatsTheTokenAreNone(t *testing.T) {
+	for _, at := range []string{"front", "back"} {
+		pad := `{"pad":"` + strings.Repeat("x", 300<<10) + `"}`
+		r := newRig(t, host.Limits{}, func(w http.ResponseWriter, req *http.Request) {
+			echo := `{"echo":"` + req.Header.Get("Authorization") + `"}`
+			if at == "front" {
+				_, _ = io.WriteString(w, "["+echo+","+pad+"]")
+			} else {
+				_, _ = io.WriteString(w, "["+pad+","+echo+"]")
+			}
+		})
+		res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"emit only","emit":{},"requests":[{"endpoint":"GET /api/v1/logs","headers":{"Authorization":"{{auth}}"}}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(res.Output); strings.Contains(text, token) || !strings.Contains(text, "tainted") || res.Meta.Records != 0 {
+			t.Errorf("%s: %d records, %.300s", at, res.Meta.Records, text)
+		}
+	}
+}
+
+// Summaries are for cursors and times: a value of kilobytes is not carried into the guest.
+func TestALargeValueIsNotSummarised(t *testing.T) {
+	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `[{"small":"1","large":"`+strings.Repeat("x", 4<<10)+`","limit":"`+strings.Repeat("y", 4<<10-2)+`"}]`)
+	})
+	res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"emit only","emit":{"summarise":["small","large","limit"]},"requests":[{"endpoint":"GET /api/v1/logs"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out struct{ Emitted []abi.EmitSummary }
+	if err := json.Unmarshal(res.Output, &out); err != nil || len(out.Emitted) != 1 {
+		t.Fatalf("%v %s", err, res.Output)
+	}
+	for _, m := range []map[string]json.RawMessage{out.Emitted[0].First, out.Emitted[0].Last} {
+		if len(m) != 2 || string(m["small"]) != `"1"` || len(m["limit"]) != 4<<10 {
+			t.Errorf("summary of %d values", len(m))
+		}
+	}
+}
+
+// A server that sends headers without end is not listened to for ever.
+func TestHeadersOfAnAnswerAreBounded(t *testing.T) {
+	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 64 {
+			w.Header().Add("X-Pad", strings.Repeat("x", 32<<10)+string(rune('a'+i%26)))
+		}
+		_, _ = io.WriteString(w, `[{"id":"1"}]`)
+	})
+	res, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"hold","requests":[{"endpoint":"GET /api/v1/logs"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out struct{ Answers []abi.Response }
+	if err := json.Unmarshal(res.Output, &out); err != nil || len(out.Answers) != 1 || out.Answers[0].Error == nil {
+		t.Fatalf("%v %.500s", err, res.Output)
+	}
+}
+
+func TestASourceDoesNotSpin(t *testing.T) {
+	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[]`) })
+	// A checkpoint that stands still while there is more to read.
+	pages := 0
+	for _, err := range r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Config: said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":false}`, ``)}) {
+		if pages++; pages == 1 && err == nil {
+			continue
+		}
+		ended(t, err, abi.Failed, "bad_result")
+	}
+	if pages != 2 {
+		t.Errorf("%d pages", pages)
+	}
+	// A module that says not to wait, and one that says nothing.
+	for _, poll := range []string{`,"poll_after_ms":-5`, ``, `,"poll_after_ms":1`} {
+		began, pages := time.Now(), 0
+		for _, err := range r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Follow: true,
+			Config: said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":true`+poll+`}`, ``)}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pages++; pages == 3 {
+				break
+			}
+		}
+		if waited := time.Since(began); waited < 300*time.Millisecond { // two waits, each a tenth less at most
+			t.Errorf("3 pages of a source that has caught up in %v", waited)
+		}
+	}
+}
+
+func TestTheEndOfFollowingIsAnOutcome(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	pages := 0
+	for _, err := range r.SourcePages(ctx, host.SourceOptions{Operation: "read", Follow: true,
+		Config: said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":true,"poll_after_ms":60000}`, ``)}) {
+		if pages++; pages == 1 {
+			cancel()
+			continue
+		}
+		ended(t, err, abi.Unavailable, "canceled")
+	}
+	if pages != 2 {
+		t.Errorf("%d pages", pages)
+	}
+}

@@ -1,0 +1,481 @@
+// Package faultmatrix runs every write operation with every mishap that a network, a gateway or Okta can bring about,
+// and holds the outcome against what then is true in the simulated org.
+package faultmatrix
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/journal"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// action is a write as the matrix runs it, against a fresh simulated org.
+type action struct {
+	op, input string
+	writes    []string // the methods of those that change something, in order; nil is one of any
+	blind     bool     // no reading tells whether it was done
+	once      bool     // a reading tells the run that did it, and no later one: what it renews looks the same before
+}
+
+const (
+	ada    = `"user":"ada.lovelace@example.com"`
+	app    = `"application":"0oaGJxoM8LyCF3ytcwkO"`
+	device = `"device":"guoTR3yslxGF2H07cwkO"`
+	group  = `"group":"00gywNmfSjI0s5CWcwkO"`
+	crew   = `"group":"00gLFTnJJZSd570BcwkO"` // has members, and an application
+)
+
+// What stands in an input for the id of somebody in crew, and of a user or device of a status.
+const member = "{member}"
+
+var marked = regexp.MustCompile(`\{(users|devices) ([A-Z_]+)\}`)
+
+var both = []string{http.MethodPost, http.MethodDelete}
+
+var actions = []action{
+	{op: "create_user", input: `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"activate":false}`},
+	{op: "update_user", input: `{` + ada + `,"profile":{"title":"Countess"}}`},
+	{op: "update_user", input: `{` + ada + `,"credentials":{"password":{"value":"correct horse battery"}}}`, blind: true},
+	{op: "deactivate_user", input: `{` + ada + `}`},
+	{op: "reactivate_user", input: `{"user":"{users DEPROVISIONED}"}`, once: true},
+	{op: "reactivate_user", input: `{"user":"{users PROVISIONED}"}`, blind: true}, // the status stays
+	{op: "delete_user", input: `{` + ada + `}`, writes: both},
+	{op: "delete_user", input: `{"user":"{users DEPROVISIONED}"}`},
+	{op: "user_lifecycle_action", input: `{` + ada + `,"action":"suspend"}`},
+	{op: "user_lifecycle_action", input: `{` + ada + `,"action":"deactivate"}`},
+	{op: "user_lifecycle_action", input: `{` + ada + `,"action":"expire_password"}`},
+	{op: "user_lifecycle_action", input: `{` + ada + `,"action":"expire_password_with_temp_password"}`, once: true},
+	{op: "user_lifecycle_action", input: `{` + ada + `,"action":"reset_password","send_email":true}`, once: true},
+	{op: "user_lifecycle_action", input: `{` + ada + `,"action":"reset_factors"}`, blind: true},
+	{op: "user_lifecycle_action", input: `{"user":"{users STAGED}","action":"activate"}`},
+	{op: "user_lifecycle_action", input: `{"user":"{users SUSPENDED}","action":"unsuspend"}`},
+	{op: "user_lifecycle_action", input: `{"user":"{users LOCKED_OUT}","action":"unlock"}`},
+	{op: "create_group", input: `{"name":"Night Shift"}`},
+	{op: "update_group", input: `{` + group + `,"description":"Keeps them on"}`},
+	{op: "delete_group", input: `{` + group + `}`},
+	{op: "add_group_member", input: `{` + group + `,` + ada + `}`},
+	{op: "remove_group_member", input: `{` + crew + `,"user":"` + member + `"}`},
+	{op: "assign_application_user", input: `{"application":"0oaAZlG8lxcfcbMXcwkO",` + ada + `}`},
+	{op: "unassign_application_user", input: `{` + app + `,` + ada + `}`},
+	{op: "assign_application_group", input: `{` + app + `,` + group + `}`},
+	{op: "unassign_application_group", input: `{` + app + `,` + crew + `}`},
+	{op: "reset_factor", input: `{` + ada + `,"factor":"sms"}`},
+	{op: "device_lifecycle_action", input: `{` + device + `,"action":"suspend"}`},
+	{op: "device_lifecycle_action", input: `{` + device + `,"action":"deactivate"}`},
+	{op: "device_lifecycle_action", input: `{` + device + `,"action":"delete"}`, writes: both},
+	{op: "device_lifecycle_action", input: `{"device":"{devices SUSPENDED}","action":"unsuspend"}`},
+	{op: "device_lifecycle_action", input: `{"device":"{devices DEACTIVATED}","action":"activate"}`},
+	{op: "revoke_session", input: `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`},
+	{op: "revoke_session", input: `{` + ada + `}`, blind: true},
+	{op: "update_policy", input: `{"policy":"00po1df5wPpmRq0NcwkO","patch":{"description":"Reviewed"}}`},
+	{op: "update_zone", input: `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["192.0.2.7"]}`},
+	{op: "assign_role", input: `{` + ada + `,"type":"HELP_DESK_ADMIN"}`},
+	{op: "revoke_role", input: `{"user":"robin.keeper@example.com","type":"SUPER_ADMIN"}`},
+}
+
+// mishap is a column of the matrix: what happens to a write.
+type mishap struct {
+	name    string
+	fault   oktatest.Fault
+	timeout time.Duration // of the call
+	applied bool          // the org does what it was asked
+}
+
+// refused is that nobody takes connections.
+const refused = "connection refused"
+
+var mishaps = []mishap{
+	{name: refused},
+	{name: "reset before it was sent", fault: oktatest.Fault{Kind: oktatest.ResetBefore}},
+	{name: "reset after it was applied", fault: oktatest.Fault{Kind: oktatest.ResetAfter}, applied: true},
+	{name: "500 after it was applied", fault: oktatest.Fault{Kind: oktatest.StatusAfter, Status: 500}, applied: true},
+	{name: "503", fault: oktatest.Fault{Kind: oktatest.Status, Status: 503}},
+	{name: "429 for longer than the call", fault: oktatest.Fault{Kind: oktatest.RateLimited, Reset: time.Minute}, timeout: 30 * time.Second},
+	{name: "timeout", fault: oktatest.Fault{Kind: oktatest.Latency, Latency: time.Hour}, timeout: time.Second, applied: true},
+	{name: "answer truncated", fault: oktatest.Fault{Kind: oktatest.Truncate}, applied: true},
+	{name: "answer not JSON", fault: oktatest.Fault{Kind: oktatest.NotJSON}},
+}
+
+// cell is one of the matrix.
+type cell struct {
+	action
+	mishap
+	at    int // which of the writes it happens to
+	keyed bool
+}
+
+func cells() []cell {
+	var all []cell
+	for _, a := range actions {
+		for _, h := range mishaps {
+			for at := range max(1, len(a.writes)) {
+				if h.name == refused && at > 0 {
+					continue // nothing gets as far as the second write
+				}
+				all = append(all, cell{a, h, at, false}, cell{a, h, at, true})
+			}
+		}
+	}
+	return all
+}
+
+// atOnce is how many cells run at once: some of them wait.
+const atOnce = 12
+
+func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
+	m := load(t)
+	var mu sync.Mutex
+	counts := map[string]map[abi.Outcome]int{}
+	slots := make(chan struct{}, atOnce)
+	var wg sync.WaitGroup
+	for _, c := range cells() {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			name := fmt.Sprintf("%s %s/%s at write %d/key=%v", c.op, c.input, c.name, c.at+1, c.keyed)
+			t.Run(name, func(t *testing.T) {
+				outcome := c.run(t, m)
+				mu.Lock()
+				defer mu.Unlock()
+				if counts[c.name] == nil {
+					counts[c.name] = map[abi.Outcome]int{}
+				}
+				counts[c.name][outcome]++
+			})
+		})
+	}
+	wg.Wait()
+	var table strings.Builder
+	ran := 0
+	for _, h := range mishaps {
+		var parts []string
+		for _, o := range slices.Sorted(maps.Keys(counts[h.name])) {
+			ran += counts[h.name][o]
+			parts = append(parts, fmt.Sprintf("%s %d", o, counts[h.name][o]))
+		}
+		fmt.Fprintf(&table, "\n%-30s %s", h.name, strings.Join(parts, ", "))
+	}
+	report(t, fmt.Sprintf("fault matrix: %d writes, %d cells%s\n", len(actions), ran, table.String()))
+	if want := len(cells()); ran != want {
+		t.Errorf("%d cells of %d ran", ran, want)
+	}
+}
+
+// report prints a table, and leaves it in the folder that $ACTIONS_REPORT names, since go test keeps what a test prints
+// that passes to itself.
+func report(t *testing.T, table string) {
+	fmt.Print(table)
+	if dir := os.Getenv("ACTIONS_REPORT"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, "matrix.txt"), []byte(table), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestEveryWriteIsInTheMatrix compares the rows with the manifest: every operation that is more than a read, and every
+// action of those that have several.
+func TestEveryWriteIsInTheMatrix(t *testing.T) {
+	m := load(t)
+	rows := map[string]bool{}
+	for _, a := range actions {
+		rows[a.op] = true
+		var in struct{ Action string }
+		if err := json.Unmarshal([]byte(a.input), &in); err != nil {
+			t.Fatal(err)
+		}
+		rows[a.op+" "+in.Action] = true
+	}
+	wanted := 0
+	for _, op := range m.Manifest().Operations {
+		if op.Class == abi.Read && len(op.ClassRules) == 0 {
+			continue
+		}
+		if wanted++; !rows[op.Name] {
+			t.Errorf("%s has no row", op.Name)
+		}
+		var schema struct {
+			Properties struct {
+				Action struct{ Enum []string }
+			}
+		}
+		if err := json.Unmarshal(op.InputSchema, &schema); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range schema.Properties.Action.Enum {
+			if !rows[op.Name+" "+a] {
+				t.Errorf("%s with action %s has no row", op.Name, a)
+			}
+		}
+	}
+	if wanted < 20 {
+		t.Errorf("the manifest has %d writes", wanted)
+	}
+}
+
+var module = sync.OnceValues(func() (*host.Module, error) {
+	wasm, err := pack.Cached(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return host.Load(context.Background(), wasm, host.LoadOptions{})
+})
+
+func load(t *testing.T) *host.Module {
+	t.Helper()
+	m, err := module()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+type fixedSecret string
+
+func (s fixedSecret) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New(string(s)), nil
+}
+
+// org is a simulated org that tells how many writes came in and are dealt with.
+type org struct {
+	*oktatest.Org
+	address           string
+	arrived           atomic.Int32
+	entered, finished atomic.Int32 // writes
+}
+
+func newOrg(t *testing.T) *org {
+	o := &org{Org: oktatest.New(oktatest.Config{})}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.arrived.Add(1)
+		if r.Method != http.MethodGet {
+			o.entered.Add(1)
+			defer o.finished.Add(1)
+		}
+		o.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	o.address = server.URL
+	return o
+}
+
+// settle waits until as many writes came in as left, and nothing is under way.
+func (o *org) settle(t *testing.T, left int) {
+	t.Helper()
+	for range 30_000 {
+		if e := o.entered.Load(); int(e) >= left && e == o.finished.Load() {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	t.Fatalf("%d writes left, %d came in, %d were dealt with", left, o.entered.Load(), o.finished.Load())
+}
+
+// fill puts the ids into an input that differ from org to org.
+func (o *org) fill(t *testing.T, input string) string {
+	t.Helper()
+	members := o.Members("00gLFTnJJZSd570BcwkO")
+	if len(members) == 0 {
+		t.Fatal("the group has no members")
+	}
+	input = strings.Replace(input, member, members[0], 1)
+	return marked.ReplaceAllStringFunc(input, func(mark string) string {
+		parts := marked.FindStringSubmatch(mark)
+		return o.oneOf(t, parts[1], parts[2])
+	})
+}
+
+// oneOf is the id of an object of a status.
+func (o *org) oneOf(t *testing.T, kind, status string) string {
+	t.Helper()
+	query := "?"
+	if kind == "users" {
+		query += url.Values{"search": {`status eq "` + status + `"`}}.Encode()
+	}
+	r := httptest.NewRequest(http.MethodGet, "/api/v1/"+kind+query, nil)
+	r.Header.Set("Authorization", "SSWS "+o.Token())
+	w := httptest.NewRecorder()
+	o.ServeHTTP(w, r)
+	var all []struct{ ID, Status string }
+	if err := json.Unmarshal(w.Body.Bytes(), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all {
+		if one.Status == status {
+			return one.ID
+		}
+	}
+	t.Fatalf("none of %s is %s", kind, status)
+	return ""
+}
+
+// connect makes a connection to the org, as a new process would: nothing of an earlier one's pacing is left. The waits
+// between readings back are not waited out, since what they wait for has happened or never will.
+func (c *cell) connect(t *testing.T, m *host.Module, o *org, j journal.Journal, dead bool) *host.Connection {
+	t.Helper()
+	opts := host.ConnectOptions{Secrets: fixedSecret(o.Token()), Journal: j, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
+	if dead {
+		opts.Dial = func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+		}
+	}
+	conn, err := m.Connect(context.Background(), host.Config{Name: "matrix", Kind: "okta", BaseURL: o.address, TokenSecretRef: "env:X", Grants: abi.Classes()}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// run runs a cell, and returns its outcome.
+func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
+	o := newOrg(t)
+	input := json.RawMessage(o.fill(t, c.input))
+	invoke := host.InvokeOptions{Timeout: c.timeout}
+	var j journal.Journal
+	if c.keyed {
+		f, err := journal.Open(filepath.Join(t.TempDir(), "journal"), journal.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, invoke.IdempotencyKey = f, "cell"
+	}
+	if c.fault.Kind != 0 {
+		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+			if c.writes == nil || c.writes[c.at] == method {
+				f := c.fault
+				f.Method, f.Times = method, 1
+				o.Inject(f)
+			}
+		}
+	}
+	res, _ := c.connect(t, m, o, j, c.name == refused).Invoke(context.Background(), c.op, input, invoke)
+	o.settle(t, left(res))
+	c.judge(t, o, res)
+	if !c.keyed {
+		return res.Outcome
+	}
+
+	// The same command again, by another process and the network being well.
+	o.ClearFaults()
+	invoke.Timeout = 0
+	again, _ := c.connect(t, m, o, j, false).Invoke(context.Background(), c.op, input, invoke)
+	o.settle(t, 0)
+	writes := max(1, len(c.writes))
+	switch {
+	case res.Outcome == abi.Unknown && again.Outcome == abi.Unknown && (c.blind || c.once):
+		if again.Error.Message == "" || o.Effects() > writes {
+			t.Errorf("again: %+v, %d effects", again, o.Effects())
+		}
+	case !again.Outcome.OK() || o.Effects() != writes:
+		t.Errorf("again: %s %+v, after %s %+v; %d effects in all, want %d", again.Outcome, again.Error, res.Outcome, res.Error, o.Effects(), writes)
+	case res.Outcome.OK() != again.Meta.Replayed:
+		t.Errorf("again: replayed %v after %s", again.Meta.Replayed, res.Outcome)
+	}
+	return res.Outcome
+}
+
+// left is how many writes left, as the result tells it.
+func left(res *abi.Result) int {
+	n := 0
+	for _, r := range res.Meta.Requests {
+		if !strings.HasPrefix(r.Endpoint, "GET ") && r.Attempts > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// judge holds an outcome against the org's true state.
+func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
+	t.Helper()
+	effects, writes := o.Effects(), max(1, len(c.writes))
+	fail := func(why string) {
+		t.Errorf("%s: %s %+v %+v, with %d effects; requests %+v", why, res.Outcome, res.Error, upstream(res), effects, res.Meta.Requests)
+	}
+	var want abi.Outcome
+	switch {
+	case c.name == refused:
+		want = abi.Unavailable
+	case c.fault.Kind == oktatest.RateLimited:
+		want = abi.Throttled
+	case c.timeout > 0 && left(res) <= c.at: // the machine was too busy to get that far within the time
+		want = abi.Unavailable
+	case c.timeout > 0:
+		want = abi.Unknown
+	case c.fault.Kind == oktatest.Truncate && answered(res): // an answer without a body has nothing to cut off
+		want = abi.Succeeded
+	case c.blind:
+		want = abi.Unknown
+	case c.applied:
+		want = abi.Succeeded
+	default:
+		want = abi.Unavailable
+	}
+	if res.Outcome != want {
+		fail("want " + string(want))
+	}
+	switch {
+	case res.Outcome == abi.Succeeded && effects != writes:
+		fail("it is not done")
+	case res.Outcome == abi.Unknown && (res.Error.Code != "unknown" || !strings.Contains(res.Error.Message, "Look at the object")):
+		fail("it does not say what to do")
+	case res.Outcome == abi.Unavailable || res.Outcome == abi.Throttled:
+		switch {
+		case !res.Meta.Partial && effects != 0, res.Meta.Partial && (effects == 0 || effects == writes):
+			fail("changed, or not, against what it says")
+		case !res.Error.Retryable:
+			fail("it can be repeated, and does not say so")
+		}
+	}
+	switch {
+	case res.Outcome == abi.Succeeded && !res.Meta.Reconciled && !answered(res):
+		fail("how does it know?")
+	case res.Outcome == abi.Throttled && res.Error.RetryAfterMS <= 0:
+		fail("it does not say when")
+	case c.name == refused && o.arrived.Load() != 0:
+		fail("something arrived")
+	case (c.fault.Kind == oktatest.Status || c.fault.Kind == oktatest.RateLimited || c.fault.Kind == oktatest.StatusAfter && c.blind) && upstream(res).RequestID == "":
+		fail("Okta's request id is missing")
+	}
+	if sent := int(o.entered.Load()); c.fault.Kind != oktatest.RateLimited && sent > writes || sent < left(res) {
+		fail(fmt.Sprintf("%d writes arrived", sent))
+	}
+}
+
+func upstream(res *abi.Result) abi.Upstream {
+	if res.Error == nil || res.Error.Upstream == nil {
+		return abi.Upstream{}
+	}
+	return *res.Error.Upstream
+}
+
+// answered reports whether the last write has an answer that says that it was done.
+func answered(res *abi.Result) bool {
+	for _, r := range slices.Backward(res.Meta.Requests) {
+		if !strings.HasPrefix(r.Endpoint, "GET ") {
+			return r.Status/100 == 2 && r.Error == ""
+		}
+	}
+	return false
+}

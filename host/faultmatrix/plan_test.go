@@ -1,0 +1,101 @@
+package faultmatrix
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+)
+
+// sent are the writes that arrived, each as a planned one would be.
+func sent(o *org) []string {
+	var all []string
+	for _, r := range o.Requests() {
+		if r.Method == http.MethodGet {
+			continue
+		}
+		target := r.Path
+		if r.RawQuery != "" {
+			target += "?" + r.RawQuery
+		}
+		all = append(all, fmt.Sprintf("%s %s %s", r.Method, target, bytes.ReplaceAll(r.Body, []byte(`"correct horse battery"`), []byte(`"***"`))))
+	}
+	return all
+}
+
+func planned(p *abi.Plan) []string {
+	var all []string
+	for _, w := range p.Writes {
+		method, _, _ := strings.Cut(w.Endpoint, " ")
+		all = append(all, fmt.Sprintf("%s %s %s", method, w.Target, w.Body))
+	}
+	return all
+}
+
+// TestAPlanIsWhatTheRunThenSends plans each write, which sends none, and then runs it with approval: what the approver
+// sees, what was planned and what arrives are the same.
+func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
+	m := load(t)
+	for _, a := range actions {
+		t.Run(a.op+" "+a.input, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			o := newOrg(t)
+			input := json.RawMessage(o.fill(t, a.input))
+			var asked []host.ApprovalRequest
+			c, err := m.Connect(ctx, host.Config{Name: "plan", Kind: "okta", BaseURL: o.address, TokenSecretRef: "env:X", Grants: abi.Classes(),
+				Approve: []abi.Class{abi.Write, abi.Destructive, abi.Privileged}},
+				host.ConnectOptions{Secrets: fixedSecret(o.Token()), Approver: host.ApproverFunc(func(_ context.Context, r host.ApprovalRequest) (string, error) {
+					asked = append(asked, r)
+					return "grace", nil
+				})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close(ctx) }()
+
+			plan, err := c.Invoke(ctx, a.op, input, host.InvokeOptions{Plan: true})
+			if err != nil || plan.Plan == nil || plan.Output != nil || len(plan.Plan.Writes) != max(1, len(a.writes)) {
+				t.Fatalf("%v %+v", err, plan)
+			}
+			if o.entered.Load() != 0 || o.Writes() != 0 || o.Effects() != 0 || len(asked) != 0 {
+				t.Fatalf("a plan wrote, or asked: %v %v", sent(o), asked)
+			}
+			text, _ := json.Marshal(plan)
+			if !strings.HasPrefix(a.op, "create_") && !strings.HasPrefix(a.op, "assign_") && !json.Valid(plan.Plan.State) {
+				t.Errorf("the plan does not say what is there: %s", text)
+			}
+
+			res, err := c.Invoke(ctx, a.op, input)
+			if err != nil || res.Outcome != abi.Succeeded || res.Meta.ApprovedBy != "grace" || o.Effects() != max(1, len(a.writes)) {
+				t.Fatalf("%v %+v, %d effects", err, res, o.Effects())
+			}
+			if len(asked) != 1 || asked[0].Operation != a.op || asked[0].Connection != "plan" || asked[0].Class != res.Meta.Class {
+				t.Fatalf("asked %+v", asked)
+			}
+			want := strings.Join(planned(plan.Plan), "\n")
+			if got := strings.Join(sent(o), "\n"); got != want {
+				t.Errorf("planned\n%s\nsent\n%s", want, got)
+			}
+			if got := strings.Join(planned(&asked[0].Plan), "\n"); got != want {
+				t.Errorf("planned\n%s\napproved\n%s", want, got)
+			}
+			shown, _ := json.Marshal(asked)
+			if all := string(text) + string(shown); strings.Contains(all, "correct horse") {
+				t.Errorf("a password is shown: %s", all)
+			}
+
+			// What is so already has nothing planned, and nobody is asked about it.
+			again, err := c.Invoke(ctx, a.op, input, host.InvokeOptions{Plan: true})
+			if err == nil && again.Outcome == abi.Unchanged && len(again.Plan.Writes) != 0 {
+				t.Errorf("%+v", again.Plan)
+			}
+		})
+	}
+}

@@ -1,0 +1,261 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/internal/wasmbin"
+)
+
+// smallManifest is a manifest to begin from.
+const smallManifest = `{"abi":"mach5:connector/v1","kind":"okta","version":"0","config_schema":{},"rate_limit_headers":{"limit":"L","remaining":"R","reset":"S"},
+"operations":[{"name":"read","summary":"x","class":"read","class_rules":[{"field":"action","equals":"go","class":"destructive"}],"surfaces":["axon"],"idempotency":"safe",
+"input_schema":{"type":"object","additionalProperties":false,"properties":{"action":{"type":"string","maxLength":8},"n":{"type":"integer","minimum":0},"when":{"format":"date-time"}}},
+"key":"id","columns":[{"name":"id","type":"VARCHAR","path":"id"}],
+"endpoints":[{"endpoint":"GET /api/v1/users/{id}","bucket":"users"},{"endpoint":"GET /api/v1/logs","bucket":"logs"},{"endpoint":"DELETE /api/v1/users/{id}","bucket":"users"}]}]}`
+
+func readSmallManifest(tb testing.TB) *Module {
+	tb.Helper()
+	m := &Module{log: slog.New(slog.DiscardHandler)}
+	bin := &wasmbin.Module{Customs: []wasmbin.Custom{{Name: abi.ManifestSection, Data: []byte(smallManifest)}}}
+	if err := m.readManifest(bin); err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+// FuzzManifest: what is taken grants nothing that its classes do not allow, and no path that is not plain.
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(smallManifest))
+	f.Add([]byte(strings.Replace(smallManifest, "/api/v1/logs", "/api/../logs", 1)))
+	f.Add([]byte(strings.Replace(smallManifest, "DELETE", "PATCH", 1)))
+	f.Add([]byte(strings.Replace(smallManifest, "{id}", "{id...}", 1)))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m := &Module{log: slog.New(slog.DiscardHandler)}
+		if m.readManifest(&wasmbin.Module{Customs: []wasmbin.Custom{{Name: abi.ManifestSection, Data: text}}}) != nil {
+			return
+		}
+		for _, op := range m.byName {
+			classes := []abi.Class{op.Class}
+			for _, r := range op.ClassRules {
+				classes = append(classes, r.Class)
+			}
+			for name, e := range op.granted {
+				allowed := false
+				for _, c := range classes {
+					allowed = allowed || c.Allows(e.Method())
+				}
+				if !allowed {
+					t.Errorf("%s is granted to %s of %v", name, op.Name, classes)
+				}
+				u, err := url.Parse(e.Template())
+				if err != nil || u.Host != "" || u.RawQuery != "" || u.Fragment != "" || strings.Contains(e.Template(), "..") && strings.Contains(e.Template()+"/", "/../") {
+					t.Errorf("the endpoint %q is no plain path", name)
+				}
+			}
+			if op.On(abi.SQL) && op.Class != abi.Read || op.On(abi.Ingest) && op.Class != abi.Read {
+				t.Errorf("%s reaches a surface of reads with class %s", op.Name, op.Class)
+			}
+			_, _ = op.schema() // may be refused, may not panic
+		}
+	})
+}
+
+// FuzzInput: what fits a schema means one thing, whoever reads it.
+func FuzzInput(f *testing.F) {
+	m := readSmallManifest(f)
+	op := m.byName["read"]
+	for _, s := range []string{`{}`, `{"action":"go"}`, `{"action":"go","action":"stop"}`, `{"n":1e3}`, `{"when":"2026-01-02T03:04:05Z"}`, `{"\u0061ction":"go"}`, `[]`, `{"n":1}{}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, input []byte) {
+		fields, err := op.checkInput(input)
+		if err != nil {
+			return
+		}
+		if !json.Valid(input) {
+			t.Fatalf("%q is not JSON, and was taken", input)
+		}
+		// The first of each member, in the order of the text, is what the host saw too.
+		dec := json.NewDecoder(bytes.NewReader(input))
+		if _, err := dec.Token(); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for dec.More() {
+			key, err := dec.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var value json.RawMessage
+			if err := dec.Decode(&value); err != nil {
+				t.Fatal(err)
+			}
+			if seen[key.(string)] {
+				t.Fatalf("%q has %q twice", input, key)
+			}
+			seen[key.(string)] = true
+			if _, ok := fields[key.(string)]; !ok {
+				t.Fatalf("%q has %q, and the host did not see it", input, key)
+			}
+		}
+		class := op.classOf(fields)
+		var read struct {
+			Action *string `json:"action"`
+		}
+		if err := json.Unmarshal(input, &read); err == nil && read.Action != nil && seen["action"] {
+			if want := *read.Action == "go"; want != (class == abi.Destructive) {
+				t.Fatalf("%q is of class %s", input, class)
+			}
+		}
+	})
+}
+
+// FuzzRequest: whatever a module asks for, what leaves is one of the granted endpoints, at the connection's host.
+func FuzzRequest(f *testing.F) {
+	mux := http.NewServeMux()
+	granted := false
+	mux.HandleFunc("GET /api/v1/users/{id}", func(http.ResponseWriter, *http.Request) { granted = true })
+	mux.HandleFunc("GET /api/v1/logs", func(http.ResponseWriter, *http.Request) { granted = true })
+	var wrong string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		granted = false
+		mux.ServeHTTP(httptest.NewRecorder(), r)
+		if !granted || r.Host != r.Context().Value(http.LocalAddrContextKey).(net.Addr).String() || strings.Contains(r.URL.EscapedPath(), "..") {
+			wrong = r.Method + " " + r.RequestURI + " at " + r.Host
+		}
+	}))
+	f.Cleanup(server.Close)
+	m := readSmallManifest(f)
+	c, err := m.Connect(context.Background(), Config{Name: "fuzz", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: abi.Classes()},
+		ConnectOptions{Secrets: sameSecret{}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = c.Close(context.Background()) })
+	for _, s := range []string{
+		`{"endpoint":"GET /api/v1/logs"}`, `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"a/b"}}`, `{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}`,
+		`{"endpoint":"GET /api/v1/logs","link":"https://evil.example/api/v1/logs?after=1"}`, `{"endpoint":"GET /api/v1/logs","query":[["q","a&b"]]}`,
+		`{"endpoint":"GET /api/v1/logs","headers":{"Accept":"x","authorization":"SSWS x"}}`, `{"endpoint":"GET /api/v1/logs","body":{}}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		run := &call{conn: c, op: m.byName["read"], class: abi.Read, surface: abi.Axon}
+		defer run.end()
+		ctx, cancel := context.WithTimeout(context.Background(), c.limits.CallTimeout)
+		defer cancel()
+		out := run.send(ctx, raw)
+		if wrong != "" {
+			t.Fatalf("%q was sent as %s", raw, wrong)
+		}
+		if out.Error != nil && out.Error.Code == abi.SendDenied && run.violation == nil {
+			t.Fatalf("%q was denied, and nobody was told", raw)
+		}
+	})
+}
+
+// FuzzConfig: a connection that can be made goes to https, or to this machine.
+func FuzzConfig(f *testing.F) {
+	m := readSmallManifest(f)
+	f.Add("okta", "https://example.okta.com", "env:X", 200, "read")
+	f.Add("okta", "http://127.0.0.1:80", "env:X", 0, "")
+	f.Add("o", "https://user@example.okta.com/x?y#z", "file:/x", -1, "all")
+	f.Fuzz(func(t *testing.T, name, base, ref string, size int, grant string) {
+		cfg := Config{Name: name, Kind: "okta", BaseURL: base, TokenSecretRef: ref, DefaultPageSize: size}
+		if grant != "" {
+			cfg.Grants = []abi.Class{abi.Class(grant)}
+		}
+		c, err := m.Connect(context.Background(), cfg, ConnectOptions{Secrets: fuzzSecret{}})
+		if err != nil {
+			return
+		}
+		defer func() { _ = c.Close(context.Background()) }()
+		if u := c.base; u.Scheme != "https" && !(u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) ||
+			u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(u.Host, " \r\n\t/@") {
+			t.Errorf("%q became %q", base, u)
+		}
+		for _, g := range c.config.Grants {
+			if !g.Valid() {
+				t.Errorf("it grants %q", g)
+			}
+		}
+	})
+}
+
+type fuzzSecret struct{}
+
+func (fuzzSecret) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New("x"), nil
+}
+
+// FuzzKernel: whatever order a module calls the kernel in, no message overlaps another, and nothing outside is touched.
+func FuzzKernel(f *testing.F) {
+	f.Add([]byte{0, 8, 0, 16, 1, 0, 0, 8, 2, 1, 3, 0})
+	f.Add([]byte{0, 255, 0, 1, 1, 1, 0, 1, 1, 0, 1, 0, 0, 200})
+	f.Fuzz(func(t *testing.T, ops []byte) {
+		k := newKernel(nil, 64<<10)
+		var offsets []uint64
+		for i := 0; i+1 < len(ops); i += 2 {
+			arg := uint64(ops[i+1])
+			pick := func() uint64 {
+				if len(offsets) == 0 {
+					return arg
+				}
+				return offsets[arg%uint64(len(offsets))]
+			}
+			stack := []uint64{0, 0}
+			switch ops[i] % 8 {
+			case 0:
+				if offset := k.alloc(arg); offset != 0 {
+					offsets = append(offsets, offset)
+				}
+			case 1:
+				k.release(pick())
+			case 2:
+				stack[0], stack[1] = pick()+arg, arg
+				_ = k.ExportedFunction("store_u8").CallWithStack(context.Background(), stack)
+			case 3:
+				k.ExportedMemory("").WriteUint64Le(uint32(pick()+arg*arg), ^uint64(0))
+			case 4:
+				stack[0] = pick() - arg
+				_ = k.ExportedFunction("load_u8").CallWithStack(context.Background(), stack)
+			case 5:
+				stack[0], stack[1] = pick(), arg*arg*arg
+				_ = k.ExportedFunction("output_set").CallWithStack(context.Background(), stack)
+				if _, ok := k.view(k.output.offset, k.output.length); !ok && k.output.length > 0 {
+					t.Fatalf("an output of %+v lies outside", k.output)
+				}
+			case 6:
+				k.put(ops[:min(len(ops), int(arg))])
+			case 7:
+				if arg == 7 {
+					k.reset()
+					offsets = nil
+				}
+			}
+			end := uint32(kernelBase)
+			for _, b := range k.blocks {
+				if b.offset < end || b.size > b.room || int(b.offset+b.room) > len(k.buf) {
+					t.Fatalf("block %+v overlaps, or lies outside of %d bytes", b, len(k.buf))
+				}
+				end = b.offset + b.room
+			}
+			for _, b := range k.buf[len(k.buf):cap(k.buf)] {
+				if b != 0 {
+					t.Fatal("what lies behind the messages was written to")
+				}
+			}
+		}
+	})
+}

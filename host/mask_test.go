@@ -1,0 +1,122 @@
+package host
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+var maskedOp = &abi.Operation{InputSchema: json.RawMessage(`{"type":"object","properties":{"user":{},"credentials":{"x-sensitive":true}}}`)}
+
+func TestMaskedInput(t *testing.T) {
+	for _, c := range []struct{ name, input, want string }{
+		{"a sensitive field", `{"user":"ada", "credentials":{"password":{"value":"hunter22"}}}`, `{"user":"ada","credentials":"***"}`},
+		{"one that is not known", `{"usr":"ada","credential":"hunter22"}`, `{"usr":"***","credential":"***"}`},
+		{"a name in escapes", `{"credenti\u0061ls":"hunter22"}`, `{"credenti\u0061ls":"***"}`},
+		{"twice", `{"credentials":1,"credentials":"hunter22"}`, `{"credentials":"***","credentials":"***"}`},
+		{"nothing", `{}`, `{}`},
+		{"no object", `["hunter22"]`, `"***"`},
+	} {
+		if got := string(maskInput(maskedOp, json.RawMessage(c.input))); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestMaskedText(t *testing.T) {
+	s := sensitiveValues(maskedOp, json.RawMessage(`{"user":"ada","credentials":{"password":"hunter22","answer":"blue\n","pin":1234,"list":["x",null,true]}}`))
+	for _, c := range []struct{ raw, want string }{
+		{`{"a":"hunter22","b":["hunter\u00322"],"c":{"hunter22":1}}`, `{"a":"***","b":["***"],"c":{"hunter22":1}}`},
+		{`{"a":"it is hunter22!","n":1234,"m":12345,"s":"1234"}`, `{"a":"***","n":"***","m":12345,"s":"***"}`},
+		{`{"a":"x","b":"xy","c":"blue\n","d":"blue"}`, `{"a":"***","b":"xy","c":"***","d":"blue"}`},
+		{` [1.50 , "ada" ] `, `[1.50,"ada"]`},
+		{`"hunter22"`, `"***"`},
+		{`not json: hunter22`, `"***"`},
+		{``, ``},
+	} {
+		if got := string(s.json(json.RawMessage(c.raw))); got != c.want {
+			t.Errorf("%s: %s, want %s", c.raw, got, c.want)
+		}
+	}
+	if got := s.text("no: hunter22 and x"); got != "no: *** and x" {
+		t.Error(got)
+	}
+}
+
+// FuzzMask has a stranger choose the input and the body. What comes out is JSON, and no string or number of it is, or
+// holds, a value of the sensitive field.
+func FuzzMask(f *testing.F) {
+	f.Add(`{"credentials":{"password":"hunter22"}}`, `{"password":"hunter22","n":[1,2,{"a":"hunter22x"}]}`)
+	f.Add(`{"credentials":["a","\u0061",1.0,1e3]}`, `{"a":"a","b":1.0,"c":1e3}`)
+	f.Add(`{"credentials":"***"}`, `"***"`)
+	f.Fuzz(func(t *testing.T, input, body string) {
+		if !json.Valid([]byte(input)) || !gjson.Parse(input).IsObject() {
+			return
+		}
+		masked := maskInput(maskedOp, json.RawMessage(input))
+		if !json.Valid(masked) {
+			t.Fatalf("%q became %q", input, masked)
+		}
+		values := sensitiveValues(maskedOp, json.RawMessage(input))
+		out := values.json(json.RawMessage(body))
+		if len(body) > 0 && json.Valid([]byte(body)) != true {
+			if len(values) > 0 && string(out) != `"***"` {
+				t.Fatalf("no JSON, and shown: %q", out)
+			}
+			return
+		}
+		if json.Valid([]byte(body)) && !json.Valid(out) {
+			t.Fatalf("%q became %q", body, out)
+		}
+		var walk func(gjson.Result)
+		walk = func(v gjson.Result) {
+			if v.IsObject() || v.IsArray() {
+				v.ForEach(func(_, m gjson.Result) bool { walk(m); return true })
+				return
+			}
+			for _, secret := range values {
+				shown := v.Raw
+				if v.Type == gjson.String {
+					shown = v.Str
+				}
+				if shown != "***" && (shown == secret || len(secret) >= leastInText && strings.Contains(shown, secret) && v.Type == gjson.String) {
+					t.Fatalf("%q shows %q of %q", out, secret, input)
+				}
+			}
+		}
+		walk(gjson.ParseBytes(out))
+	})
+}
+
+func TestFingerprints(t *testing.T) {
+	print := func(input, key string) string {
+		t.Helper()
+		s, err := fingerprint(maskedOp, json.RawMessage(input), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	same := print(`{"user":"ada","credentials":{"password":"hunter22","n":1}}`, "k")
+	if print(` {"credentials":{"n":1,"password":"hunt\u0065r22"}, "user":"ada"}`, "k") != same {
+		t.Error("the same input, written otherwise, is another")
+	}
+	seen := map[string]string{same: "itself"}
+	for _, other := range [][2]string{
+		{`{"user":"ada","credentials":{"password":"hunter23","n":1}}`, "k"}, // another password
+		{`{"user":"ada","credentials":{"password":"hunter22","n":1}}`, "k2"},
+		{`{"user":"alan","credentials":{"password":"hunter22","n":1}}`, "k"},
+		{`{"user":"ada"}`, "k"}, {`{"user":"ada","credentials":null}`, "k"}, {`{}`, "k"},
+		{`{"user":12345678901234567890}`, "k"}, {`{"user":12345678901234567891}`, "k"},
+	} {
+		p := print(other[0], other[1])
+		if seen[p] != "" {
+			t.Errorf("%v is taken for %s", other, seen[p])
+		}
+		seen[p] = other[0]
+	}
+}

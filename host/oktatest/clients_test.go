@@ -1,0 +1,64 @@
+package oktatest_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
+)
+
+// TestOAuthClientsAreAsPublished holds GET /oauth2/v1/clients, which Okta's OpenAPI document does not have, against Okta's
+// own example of it: no other members, each of the same type.
+func TestOAuthClientsAreAsPublished(t *testing.T) {
+	root := os.Getenv("OKTA_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared")
+	}
+	text, err := os.ReadFile(filepath.Join(root, "okta", "examples", "GET_oauth2_v1_clients.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("Okta's examples are not here: set OKTA_SHARED to the folder that holds okta/examples (%v)", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	types := map[string]map[gjson.Type]bool{"client_secret": {gjson.String: true}} // facts: in some answers
+	elements := map[string]bool{}
+	for _, client := range gjson.GetBytes(text, "responses.200.All Clients").Array() {
+		client.ForEach(func(name, value gjson.Result) bool {
+			if types[name.Str] == nil {
+				types[name.Str] = map[gjson.Type]bool{}
+			}
+			types[name.Str][value.Type] = true
+			for _, e := range value.Array() {
+				if value.IsArray() {
+					elements[name.Str+" "+e.Str] = true
+				}
+			}
+			return true
+		})
+	}
+	h := newHarness(t, oktatest.Config{OAuthClients: 8})
+	clients := h.get("/oauth2/v1/clients?limit=3")
+	if len(clients.get("@this").Array()) != 3 || clients.next() == "" || h.get("/oauth2/v1/clients?q=Client").Code != 200 {
+		t.Errorf("%s", clients.body)
+	}
+	for _, client := range h.get("/oauth2/v1/clients").get("@this").Array() {
+		client.ForEach(func(name, value gjson.Result) bool {
+			if !types[name.Str][value.Type] {
+				t.Errorf("%s is of a type that the example does not have: %s", name.Str, value.Raw)
+			}
+			return true
+		})
+		for _, member := range []string{"grant_types", "response_types"} {
+			for _, e := range client.Get(member).Array() {
+				if !elements[member+" "+e.Str] {
+					t.Errorf("%s has %s, which the example does not have", member, e.Str)
+				}
+			}
+		}
+	}
+}

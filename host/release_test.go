@@ -1,0 +1,60 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/guest/okta"
+	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+type knownSecret struct{}
+
+func (knownSecret) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New("00aTokenOfATest0123456789"), nil
+}
+
+// Memory of bodies is used again: a call that kept one would show it to the next, and one that leaked them would grow.
+func TestBodiesGoBackWhenACallEnds(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"1"}`) }))
+	defer server.Close()
+	ctx := context.Background()
+	wasm, err := pack.CachedPackage(ctx, "./host/testdata/hostile", okta.Manifest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Load(ctx, wasm, LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close(ctx) }()
+	c, err := m.Connect(ctx, Config{Name: "x", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"}, ConnectOptions{Secrets: knownSecret{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close(ctx) }()
+	input := json.RawMessage(`{}`)
+	run, fail := c.begin("org_identity", abi.Axon, &input)
+	if fail != nil {
+		t.Fatal(fail.Error)
+	}
+	resp, err2 := c.client.Send(ctx, egress.Call{Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/org", Bucket: "b"}, Request: abi.Request{Endpoint: "GET /api/v1/org"}})
+	if err2 != nil {
+		t.Fatal(err2)
+	}
+	if out := run.receive(resp); out.Body != 1 || string(run.read(1)) != `{"id":"1"}` {
+		t.Fatalf("%+v", out)
+	}
+	c.once(ctx, run, input, InvokeOptions{}, time.Now()) // the hostile module does not know what to do, and fails
+	if resp.Body.Bytes() != nil {
+		t.Error("the call is over, and its body is still there")
+	}
+}

@@ -1,0 +1,35 @@
+// Package licences knows the licences of the modules that are linked into the runner and the guest: licences.tsv lists
+// them, and its test holds the list against what Go says is linked.
+//
+//	go test ./internal/licences -update
+package licences
+
+import "strings"
+
+// classify names a licence by its text, as SPDX does; "" is one that is not known here.
+func classify(text string) string {
+	words := strings.Join(strings.Fields(text), " ")
+	has := func(s string) bool { return strings.Contains(words, s) }
+	switch {
+	case has("GNU AFFERO GENERAL PUBLIC LICENSE"), has("GNU GENERAL PUBLIC LICENSE"), has("GNU LESSER GENERAL PUBLIC LICENSE"):
+		return "GPL"
+	case has("Mozilla Public License"):
+		return "MPL-2.0"
+	case has("Apache License") && has("Version 2.0"):
+		return "Apache-2.0"
+	case has("Permission to use, copy, modify, and/or distribute this software"), has("Permission to use, copy, modify, and distribute this software"):
+		return "ISC"
+	case has("Permission is hereby granted, free of charge"):
+		return "MIT"
+	case has("Redistribution and use in source and binary forms") && (has("Neither the name") || has("names of its contributors") || has("name of the copyright holder")):
+		return "BSD-3-Clause"
+	case has("Redistribution and use in source and binary forms"):
+		return "BSD-2-Clause"
+	case has("This is free and unencumbered software"):
+		return "Unlicense"
+	}
+	return ""
+}
+
+// permissive are the licences that ask for no more than to be named.
+var permissive = []string{"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unlicense"}
