@@ -219,7 +219,7 @@ func (c Cell) value(t abi.ColumnType) any {
 	case abi.TimestampTZ:
 		v, ok = c.Time()
 	case abi.JSON:
-		v, ok = json.RawMessage(c), !c.Null()
+		v, ok = json.RawMessage(bytes.Clone(c)), !c.Null()
 	}
 	if !ok {
 		return nil
