@@ -173,6 +173,9 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 	case out.Cursor != "" && out.Cursor == cursor:
 		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's cursor does not go on"}
 	}
+	for _, w := range out.Warnings {
+		c.log.Warn("table", "operation", op.Name, "warning", w)
+	}
 	if detail != nil {
 		run.end()
 		return nil, "", OutcomeError{op.Name, outcome, detail}

@@ -76,7 +76,8 @@ var guestWasm = sync.OnceValues(func() ([]byte, error) {
 
 // kit is the equipment of one Run.
 type kit struct {
-	host Host
+	host     Host
+	patience time.Duration
 
 	once   sync.Once
 	wasm   []byte

@@ -174,7 +174,7 @@ func moduleAttacks() []Attack {
 			}
 			return res.ended(abi.Failed)
 		}},
-		Attack{Family: "modules", Name: "an initialisation that spins", Wall: "deadline", within: 10 * time.Second, run: func(a *attempt) error {
+		Attack{Family: "modules", Name: "an initialisation that spins", Wall: "deadline", run: func(a *attempt) error {
 			m := assembly{invoke: loop("")}
 			m.exports = map[string]string{"describe": name("describe") + "\x00\x01"}
 			m.types, m.more = nil, []string{name("_initialize") + "\x00\x00"}
@@ -194,7 +194,7 @@ func moduleAttacks() []Attack {
 			_, err := checked(a, `{"type":"object","properties":{"steps":{"$ref":"#/properties/steps"}}}`)
 			return err // it ends, whatever it means
 		}},
-		Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", within: 10 * time.Second, run: func(a *attempt) error {
+		Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", run: func(a *attempt) error {
 			return schema(a, `{"type":"object","additionalProperties":{"type":"string","pattern":"^(a+)+$"}}`)
 		}},
 	)

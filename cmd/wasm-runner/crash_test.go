@@ -40,7 +40,7 @@ func newRunner(t *testing.T, org *oktatest.Server, token string) *runner {
 	t.Helper()
 	r := &runner{t: t, binary: built(t), config: filepath.Join(t.TempDir(), "okta.yaml")}
 	r.env = append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "CRASH_TEST_TOKEN="+token)
-	text := fmt.Sprintf("connections:\n  - {name: okta, kind: okta, base_url: %q, token_secret_ref: env:CRASH_TEST_TOKEN}\n", org.URL)
+	text := fmt.Sprintf("connections:\n  - {name: okta, kind: okta, base_url: %q, token_secret_ref: env:CRASH_TEST_TOKEN, allow_private_network: true}\n", org.URL)
 	if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

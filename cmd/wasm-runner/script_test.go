@@ -158,7 +158,7 @@ func badOrg(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("no org %s", args[0])
 	}
-	text := "connections:\n  - {name: okta, kind: okta, base_url: " + strconv.Quote(url) + ", token_secret_ref: env:TOKEN}\n"
+	text := "connections:\n  - {name: okta, kind: okta, base_url: " + strconv.Quote(url) + ", token_secret_ref: env:TOKEN, allow_private_network: true}\n"
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 

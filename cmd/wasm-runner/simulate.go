@@ -276,5 +276,6 @@ connections:
     base_url: %[1]s
     token_secret_ref: %[3]s
     grants: [%[4]s]
+    allow_private_network: true   # it is this machine
 `, url, use, strconv.Quote("file:"+tokenPath), grants)
 }

@@ -383,7 +383,7 @@ func TestMutations(t *testing.T) {
 		t.Run(w.wall, func(t *testing.T) {
 			began := time.Now()
 			// With every wall in its place no attack may get through, or a mutant would prove nothing: TestAttack sees to that.
-			cmd := exec.Command(binary, "-test.run", "^TestAttack$", "-test.v", "-test.timeout", "30s")
+			cmd := exec.Command(binary, "-test.run", "^TestAttack$", "-test.v", "-test.timeout", "60s")
 			cmd.Env = append(os.Environ(), "ATTACK_WALL="+w.wall, "ATTACK_WALL_DOWN="+w.wall)
 			out, err := cmd.CombinedOutput()
 			if err == nil {

@@ -19,7 +19,7 @@
 //	      memory_bytes: 67108864                   # of the module
 //	      concurrency: 16                          # calls at once
 //	      log_bytes: 65536                         # that the module can cause
-//	    allow_private_network: false               # optional: base_url may resolve to a private address
+//	    allow_private_network: false               # optional: base_url may be this machine, or resolve to a private address
 //
 // Reading is strict: an unknown field, a missing one, a wrong type, a name that stands twice, an anchor or a second
 // document is an error that names the line and what to do. A file holds references to secrets, never a secret, and no

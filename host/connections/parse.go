@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -202,7 +204,25 @@ func connection(n ast.Node) (host.Config, error) {
 			return c, at(n, "connection%s has no %s: write %s", named(c.Name), f.name, f.required)
 		}
 	}
+	if !c.AllowPrivateNetwork && thisMachine(c.BaseURL) {
+		for _, m := range given {
+			if m.name == "base_url" {
+				return c, at(m.value, "base_url: it is this machine: write allow_private_network: true if that is meant, as wasm-runner simulate does")
+			}
+		}
+	}
 	return c, nil
+}
+
+// thisMachine reports whether an address is one of loopback's. The library takes those without more ado, since it is
+// programs that name them there; in a file they are rather a mistake, or somebody's way to what listens on this machine.
+func thisMachine(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
 }
 
 func named(name string) string {
