@@ -317,6 +317,15 @@ func TestBodies(t *testing.T) {
 			_, _ = io.WriteString(z, big)
 			_ = z.Close()
 		}, big, ""},
+		{"gzip in other letters", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept-Encoding") != "gzip" {
+				t.Error("gzip was not asked for")
+			}
+			w.Header().Set("Content-Encoding", " GZip ")
+			z := gzip.NewWriter(w)
+			_, _ = io.WriteString(z, big)
+			_ = z.Close()
+		}, big, ""},
 		{"a gzip bomb", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
