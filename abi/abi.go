@@ -262,6 +262,9 @@ type SendError struct {
 	// happened.
 	Sent         bool  `json:"sent"`
 	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
+	// Lasting says that asking again does not help until somebody changes something: there is no host of that name, or its
+	// address is not allowed.
+	Lasting bool `json:"lasting,omitempty"`
 	// Status and RequestID are of an answer that came and could not be used: a refusal for the rate limit, or one that
 	// broke off.
 	Status    int    `json:"status,omitempty"`
@@ -395,7 +398,7 @@ type RequestMeta struct {
 	Endpoint  string   `json:"endpoint"`
 	Status    int      `json:"status,omitempty"`
 	RequestID string   `json:"request_id,omitempty"`
-	Attempts  int      `json:"attempts"` // 1 without a retry; 0 when it never left
+	Attempts  int      `json:"attempts"` // that were sent or tried to be: 1 without a repeat; 0 when none was tried
 	WaitedMS  int64    `json:"waited_ms,omitempty"`
 	Error     SendCode `json:"error,omitempty"`
 }
