@@ -45,6 +45,7 @@ type call struct {
 	pieces      []piece
 	requests    []abi.RequestMeta
 	leaving     bool // a write is on its way
+	left        bool // a write may have: it was answered, or sent and not answered
 	sends       int  // of http_send, refused ones too
 	logged      int  // bytes in the log
 	records     int
@@ -157,13 +158,10 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	}
 	started := time.Now()
 	resp, sendErr := c.conn.client.Send(ctx, egress.Call{Endpoint: *endpoint, Request: req, Authorization: authorization})
-	meta := abi.RequestMeta{Endpoint: req.Endpoint}
+	meta := abi.RequestMeta{Endpoint: req.Endpoint, Attempts: resp.Attempts, WaitedMS: resp.Waited.Milliseconds()}
 	var out abi.Response
 	if sendErr != nil {
 		meta.Error = sendErr.Code
-		if sendErr.Sent || sendErr.Status != 0 {
-			meta.Attempts = 1
-		}
 		if strings.Contains(sendErr.RequestID, c.conn.token.Reveal()) {
 			sendErr.RequestID = ""
 		}
@@ -174,7 +172,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		out = abi.Response{Error: sendErr}
 	} else {
 		c.conn.clock.observe(resp.Header)
-		meta.Status, meta.RequestID, meta.Attempts, meta.WaitedMS = resp.Status, resp.RequestID, resp.Attempts, resp.Waited.Milliseconds()
+		meta.Status, meta.RequestID = resp.Status, resp.RequestID
 		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			c.date = date
 		}
@@ -187,6 +185,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	if endpoint.Method() != http.MethodGet {
 		c.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500
 		c.leaving = false
+		c.left = c.left || sendErr == nil || sendErr.Sent
 		c.countAgain(ctx)
 	}
 	c.requests = append(c.requests, meta)
