@@ -151,7 +151,20 @@ func limitAttacks() []Attack {
 			return res.names(c.limit)
 		}})
 	}
-	all = append(all, Attack{Family: "limits", Name: "calls at once", Wall: "concurrency limit", run: func(a *attempt) error {
+	all = append(all, Attack{Family: "limits", Name: "memory for less than the module begins with", Wall: "memory_bytes limit", run: func(a *attempt) error {
+		r, err := a.session(rigOptions{limits: Limits{MemoryBytes: 1 << 20}})
+		if err != nil {
+			if strings.Contains(err.Error(), "limits.memory_bytes") {
+				return nil
+			}
+			return err
+		}
+		res, err := r.invoke("read", send(get))
+		if err != nil {
+			return err
+		}
+		return errors.Join(res.ended(abi.Failed), res.names("limits.memory_bytes"))
+	}}, Attack{Family: "limits", Name: "calls at once", Wall: "concurrency limit", run: func(a *attempt) error {
 		asked, answer := make(chan struct{}), make(chan struct{})
 		var once sync.Once
 		r, err := a.session(rigOptions{limits: Limits{Concurrency: 1}, handler: func(w http.ResponseWriter, r *http.Request) {
