@@ -87,11 +87,13 @@ func (c *call) end() {
 	c.bodies, c.pieces = nil, nil
 }
 
-// violate notes what the guest tried, for the result and the log.
+// violate notes what the guest tried, for the result and the log. The first time fails the call: what follows it tells
+// nothing new, and would only fill the log.
 func (c *call) violate(code, message string) {
-	if c.violation == nil {
-		c.violation = &abi.Error{Code: code, Message: message}
+	if c.violation != nil {
+		return
 	}
+	c.violation = &abi.Error{Code: code, Message: message}
 	if c.mayLog(len(message)) {
 		c.conn.log.Warn("a module overstepped its grant", "operation", c.op.Name, "code", code, "detail", message)
 	}

@@ -47,6 +47,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	fail := func(format string, args ...any) (*Connection, error) {
 		return nil, fmt.Errorf("%w: connection %q: %w", ErrConfig, cfg.Name, fmt.Errorf(format, args...))
 	}
+	cfg = cfg.clone()
 	if !connectionName.MatchString(cfg.Name) {
 		return fail("name: letters, digits and -_. are taken, 64 at most")
 	}
@@ -167,7 +168,13 @@ func (l Limits) check() error {
 }
 
 // Config is the configuration in force, defaults filled in. It holds a reference to the token, never the token.
-func (c *Connection) Config() Config { return c.config }
+func (c *Connection) Config() Config { return c.config.clone() }
+
+// clone is a configuration that shares nothing with its origin: grants that somebody changes later are not in force.
+func (c Config) clone() Config {
+	c.Grants, c.Approve = slices.Clone(c.Grants), slices.Clone(c.Approve)
+	return c
+}
 
 // Module is what the connection runs.
 func (c *Connection) Module() *Module { return c.module }

@@ -178,3 +178,52 @@ func TestHeadersOfAnAnswerAreBounded(t *testing.T) {
 		t.Fatalf("%v %.500s", err, res.Output)
 	}
 }
+
+func TestASourceDoesNotSpin(t *testing.T) {
+	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[]`) })
+	// A checkpoint that stands still while there is more to read.
+	pages := 0
+	for _, err := range r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Config: said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":false}`, ``)}) {
+		if pages++; pages == 1 && err == nil {
+			continue
+		}
+		ended(t, err, abi.Failed, "bad_result")
+	}
+	if pages != 2 {
+		t.Errorf("%d pages", pages)
+	}
+	// A module that says not to wait, and one that says nothing.
+	for _, poll := range []string{`,"poll_after_ms":-5`, ``, `,"poll_after_ms":1`} {
+		began, pages := time.Now(), 0
+		for _, err := range r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Follow: true,
+			Config: said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":true`+poll+`}`, ``)}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pages++; pages == 3 {
+				break
+			}
+		}
+		if waited := time.Since(began); waited < 300*time.Millisecond { // two waits, each a tenth less at most
+			t.Errorf("3 pages of a source that has caught up in %v", waited)
+		}
+	}
+}
+
+func TestTheEndOfFollowingIsAnOutcome(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	pages := 0
+	for _, err := range r.SourcePages(ctx, host.SourceOptions{Operation: "read", Follow: true,
+		Config: said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":true,"poll_after_ms":60000}`, ``)}) {
+		if pages++; pages == 1 {
+			cancel()
+			continue
+		}
+		ended(t, err, abi.Unavailable, "canceled")
+	}
+	if pages != 2 {
+		t.Errorf("%d pages", pages)
+	}
+}

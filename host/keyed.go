@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -35,8 +36,12 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 	case len(o.IdempotencyKey) > maxKey:
 		return refuse(abi.Invalid, "idempotency_key", fmt.Errorf("an idempotency key has at most %d bytes", maxKey), false)
 	}
+	mark, err := fingerprint(run.op.Operation, input, c.scope()+"\x00"+o.IdempotencyKey)
+	if err != nil {
+		return refuse(abi.Failed, "fingerprint", err, false)
+	}
 	waiting, cancel := c.deadline(ctx, o.Timeout)
-	claim, err := c.opts.Journal.Claim(waiting, c.scope(), o.IdempotencyKey, fingerprint(run.op.Name, input))
+	claim, err := c.opts.Journal.Claim(waiting, c.scope(), o.IdempotencyKey, mark)
 	cancel()
 	switch {
 	case errors.Is(err, journal.ErrOther):
@@ -107,19 +112,45 @@ func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling,
 // maxKept is the largest output that is recorded, in bytes.
 const maxKept = 1 << 20
 
-// fingerprint tells operations and inputs apart, however their JSON is written.
-func fingerprint(operation string, input json.RawMessage) string {
+// guessing is what a guess at a sensitive value of a fingerprint costs, in rounds of PBKDF2: a tenth of a second.
+const guessing = 300_000
+
+// fingerprint tells operations and inputs apart, however their JSON is written. It stands in the journal, so that what
+// is sensitive goes into it in a way that makes passwords dear to guess; salt is the key's own.
+func fingerprint(op *abi.Operation, input json.RawMessage, salt string) (string, error) {
+	var fields map[string]any
 	dec := json.NewDecoder(bytes.NewReader(input))
 	dec.UseNumber()
-	var v any
-	text := []byte(input)
-	if dec.Decode(&v) == nil {
-		if plain, err := json.Marshal(v); err == nil { // members in order
-			text = plain
+	if err := dec.Decode(&fields); err != nil {
+		return "", err
+	}
+	_, secret := sensitiveFields(op)
+	hidden := map[string]any{}
+	for name, value := range fields {
+		if secret[name] {
+			hidden[name] = value
+			delete(fields, name)
 		}
 	}
-	sum := sha256.Sum256(append([]byte(operation+"\x00"), text...))
-	return hex.EncodeToString(sum[:])
+	plain, err := json.Marshal(fields) // members in order
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "%s\x00%s\x00", op.Name, plain) // a hash takes everything
+	if len(hidden) > 0 {
+		text, err := json.Marshal(hidden)
+		if err != nil {
+			return "", err
+		}
+		own := sha256.Sum256([]byte(salt))
+		derived, err := pbkdf2.Key(sha256.New, string(text), own[:], guessing, sha256.Size)
+		if err != nil {
+			return "", err
+		}
+		_, _ = h.Write(derived)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // ceilings are the connection's bounds on writes.

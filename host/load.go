@@ -30,6 +30,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/internal/trust"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
@@ -163,6 +164,9 @@ func openCache(dir string) (wazero.CompilationCache, error) {
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return nil, fmt.Errorf("%s can be written by others (mode %s): chmod 700 it", dir, info.Mode().Perm())
+	}
+	if err := trust.File(dir); err != nil {
+		return nil, err
 	}
 	return wazero.NewCompilationCacheWithDir(dir)
 }

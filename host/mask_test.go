@@ -91,3 +91,32 @@ func FuzzMask(f *testing.F) {
 		walk(gjson.ParseBytes(out))
 	})
 }
+
+func TestFingerprints(t *testing.T) {
+	print := func(input, key string) string {
+		t.Helper()
+		s, err := fingerprint(maskedOp, json.RawMessage(input), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	same := print(`{"user":"ada","credentials":{"password":"hunter22","n":1}}`, "k")
+	if print(` {"credentials":{"n":1,"password":"hunt\u0065r22"}, "user":"ada"}`, "k") != same {
+		t.Error("the same input, written otherwise, is another")
+	}
+	seen := map[string]string{same: "itself"}
+	for _, other := range [][2]string{
+		{`{"user":"ada","credentials":{"password":"hunter23","n":1}}`, "k"}, // another password
+		{`{"user":"ada","credentials":{"password":"hunter22","n":1}}`, "k2"},
+		{`{"user":"alan","credentials":{"password":"hunter22","n":1}}`, "k"},
+		{`{"user":"ada"}`, "k"}, {`{"user":"ada","credentials":null}`, "k"}, {`{}`, "k"},
+		{`{"user":12345678901234567890}`, "k"}, {`{"user":12345678901234567891}`, "k"},
+	} {
+		p := print(other[0], other[1])
+		if seen[p] != "" {
+			t.Errorf("%v is taken for %s", other, seen[p])
+		}
+		seen[p] = other[0]
+	}
+}

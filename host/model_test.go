@@ -709,6 +709,9 @@ func TestWritesAgreeWithAModel(t *testing.T) {
 		t.Logf("%s: %v", name, seen.counts)
 		return seen
 	}
+	if raced {
+		*modelRuns = min(*modelRuns, 2)
+	}
 	calm := run("without faults", false, *modelRuns, 60, 2)
 	rough := run("with faults", true, *modelRuns*2, 8, 20) // most of a sequence is waiting
 	if *modelRuns < 20 || t.Failed() {
@@ -723,7 +726,7 @@ func TestWritesAgreeWithAModel(t *testing.T) {
 	for _, counts := range rough.counts {
 		lost += counts[abi.Unavailable] + counts[abi.Unknown]
 	}
-	if lost == 0 {
+	if len(rough.counts) > 0 && lost == 0 { // a pattern of -run may leave them out
 		t.Error("no fault struck")
 	}
 }

@@ -484,6 +484,9 @@ func casesConfig() oktatest.Config {
 
 // eachOperation runs a test for every operation of the module and its cases.
 func eachOperation(t *testing.T, test func(t *testing.T, op *abi.Operation, u use)) {
+	if raced {
+		t.Skip("one call at a time: there is nothing to race with")
+	}
 	ops := theModule(t).Manifest().Operations
 	if len(ops) != len(uses) {
 		t.Errorf("%d operations, and cases of %d", len(ops), len(uses))

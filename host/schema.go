@@ -10,6 +10,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"github.com/tidwall/gjson"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
@@ -101,7 +102,7 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 			return
 		}
 		where := strings.Join(v.InstanceLocation, ".")
-		text := v.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+		text := op.complaint(v)
 		if _, not := v.ErrorKind.(*kind.Not); not {
 			text = "not allowed here"
 		}
@@ -116,6 +117,23 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 		lines = append(lines, combinations)
 	}
 	return lines
+}
+
+// complaint says what is wrong with a value.
+func (op *operation) complaint(v *jsonschema.ValidationError) string {
+	switch k := v.ErrorKind.(type) {
+	case *kind.Format:
+		if k.Want == "date-time" {
+			return fmt.Sprintf("%q is no time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z", shorten(fmt.Sprint(k.Got)))
+		}
+	case *kind.Pattern:
+		what := "others"
+		if s := gjson.GetBytes(op.InputSchema, "properties."+gjson.Escape(strings.Join(v.InstanceLocation, "."))+".description"); s.Str != "" {
+			what = s.Str
+		}
+		return fmt.Sprintf("%q has characters that it cannot have: give %s", shorten(k.Got), what)
+	}
+	return v.ErrorKind.LocalizedString(message.NewPrinter(language.English))
 }
 
 // combines reports whether a violation is of how fields go together, and not of one field.

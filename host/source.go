@@ -103,8 +103,7 @@ func (p *Page) Drop(repeated func(key []byte) bool) (dropped int) {
 }
 
 // WriteTo writes the records as NDJSON. It makes line breaks of the bytes behind records, which belong to none. A page that
-// came compact, as Okta's do, is written as it lies in memory, at
-// once.
+// came compact, as Okta's do, is written as it lies in memory, at once.
 func (p *Page) WriteTo(w io.Writer) (int64, error) {
 	p.line()
 	var written int64
@@ -173,7 +172,8 @@ func (p *Page) release() {
 }
 
 // Source reads records from a checkpoint on: for range, one by one, until the source has caught up, or for ever with
-// Follow. The last record of a page carries the checkpoint behind it. A record is valid until the iteration goes on.
+// Follow. The last record of a page carries the checkpoint behind it; that of a page without records is given to those who
+// use SourcePages. A record is valid until the iteration goes on.
 func (c *Connection) Source(ctx context.Context, opts SourceOptions) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for page, err := range c.SourcePages(ctx, opts) {
@@ -210,7 +210,7 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 			ch := make(chan fetched, 1)
 			go func() {
 				if wait > 0 && !sleep(ctx, wait) {
-					ch <- fetched{err: ctx.Err()}
+					ch <- fetched{err: OutcomeError{opts.Operation, abi.Unavailable, &abi.Error{Code: "canceled", Message: reason(ctx, ctx.Err()), Retryable: true}}}
 					return
 				}
 				page, err := c.sourcePage(ctx, opts, checkpoint)
@@ -252,6 +252,9 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 	}
 }
 
+// leastPoll is the least that a source that has caught up is left alone, whatever it says.
+const leastPoll = 200 * time.Millisecond
+
 // pollAfter is how long to wait after so many empty pages in a row. It differs by a tenth, so that many sources that
 // began together do not ask together.
 func (o *SourceOptions) pollAfter(told time.Duration, quiet int) time.Duration {
@@ -259,7 +262,7 @@ func (o *SourceOptions) pollAfter(told time.Duration, quiet int) time.Duration {
 	if limit == 0 {
 		limit = time.Minute
 	}
-	d := min(max(told, 0), limit)
+	d := min(max(told, leastPoll), limit)
 	for range min(quiet, 16) {
 		d = min(2*d, limit)
 	}
@@ -311,6 +314,8 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a page of the ABI"}
 	case run.violation != nil:
 		outcome, detail = abi.Failed, run.violation
+	case out.Outcome.OK() && !out.CaughtUp && bytes.Equal(out.Checkpoint, checkpoint): // it would be asked for ever
+		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's checkpoint does not go on, and there is more to read"}
 	case !out.Outcome.OK():
 		outcome, detail = out.Outcome, out.Error
 	}

@@ -173,6 +173,9 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 	case out.Cursor != "" && out.Cursor == cursor:
 		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's cursor does not go on"}
 	}
+	for _, w := range out.Warnings {
+		c.log.Warn("table", "operation", op.Name, "warning", w)
+	}
 	if detail != nil {
 		run.end()
 		return nil, "", OutcomeError{op.Name, outcome, detail}
@@ -216,7 +219,7 @@ func (c Cell) value(t abi.ColumnType) any {
 	case abi.TimestampTZ:
 		v, ok = c.Time()
 	case abi.JSON:
-		v, ok = json.RawMessage(c), !c.Null()
+		v, ok = json.RawMessage(bytes.Clone(c)), !c.Null()
 	}
 	if !ok {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -532,5 +533,76 @@ func TestTheModulesOutputCannotBeTurnedOn(t *testing.T) {
 	}
 	if text, err := os.ReadFile(out.Name()); err != nil || len(text) > 0 {
 		t.Errorf("the module wrote %q to this process's output (%v)", text, err)
+	}
+}
+
+// A refused request is told once, however often the module repeats it, and each counts.
+func TestARefusedRequestIsLoggedOnceAndCounted(t *testing.T) {
+	r := newRig(t, host.Limits{Requests: 20}, nil)
+	res := r.send(t, "read", slices.Repeat([]string{`{"endpoint":"GET /api/v1/groups"}`}, 100)...)
+	if res.Outcome != abi.Failed || res.Error.Code != "endpoint_not_granted" {
+		t.Errorf("%s %+v", res.Outcome, res.Error)
+	}
+	if n := strings.Count(r.logs.String(), "overstepped"); n != 1 {
+		t.Errorf("%d lines in the log", n)
+	}
+	r = newRig(t, host.Limits{Requests: 20}, nil)
+	res = r.send(t, "read", append(slices.Repeat([]string{`{"endpoint":"GET /api/v1/groups"}`}, 20), `{"endpoint":"GET /api/v1/logs"}`)...)
+	if len(r.seen.uris) != 0 {
+		t.Errorf("after 20 refused requests of 20: %v", r.seen.uris)
+	}
+}
+
+// A caller who keeps the slice of grants cannot widen them, nor one who got them from Config.
+func TestGrantsAreThoseOfConnect(t *testing.T) {
+	grants := []abi.Class{abi.Read}
+	r := newRig(t, host.Limits{}, nil, grants...)
+	m, err := hostileModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := r.Config()
+	cfg.Grants = grants
+	c, err := m.Connect(context.Background(), cfg, host.ConnectOptions{Secrets: fixedSecret(token)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close(context.Background()) }()
+	grants[0] = abi.Write
+	c.Config().Grants[0] = abi.Write
+	res, _ := c.Invoke(context.Background(), "write", json.RawMessage(`{"do":"send","emit":{},"requests":[]}`))
+	if res.Outcome != abi.Denied {
+		t.Errorf("%s: the grants are %v", res.Outcome, c.Config().Grants)
+	}
+}
+
+// What a row holds stays as it was when its page's memory serves another.
+func TestTheValuesOfARowOutliveItsPage(t *testing.T) {
+	n := 0
+	c := oktaAt(t, func(w http.ResponseWriter, _ *http.Request) {
+		n++
+		fmt.Fprintf(w, `[{"uuid":"%d","target":[{"n":"%d"}]}]`, n, n)
+	})
+	get := func() (values []any) {
+		all, err := c.Table(context.Background(), "bounded_system_log_range", json.RawMessage(`{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`),
+			host.TableOptions{Columns: []string{"uuid", "target", "record"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for row, err := range all.All() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			values = row.Values
+		}
+		return values
+	}
+	first := get()
+	before := fmt.Sprintf("%s", first)
+	for range 20 {
+		get()
+	}
+	if after := fmt.Sprintf("%s", first); after != before {
+		t.Errorf("%s became %s", before, after)
 	}
 }

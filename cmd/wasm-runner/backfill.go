@@ -121,7 +121,7 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags) er
 	}
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error of Write, told like others
 	query, input := flags.input()
-	d := &ingest.Drain{Operation: op.Name, Persist: true}
+	d := &ingest.Drain{Operation: op.Name, Key: op.Key, Persist: true}
 	d.Feed = ingest.Range(s.conn, op.Name, input, timeMember(op))
 	closeDrain, err := a.openDrain(ctx, s, s.conn, d, flags.checkpoint, query, &flags.outFlags)
 	defer closeDrain()

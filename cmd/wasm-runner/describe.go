@@ -64,6 +64,10 @@ It needs no connection. --format json prints the manifest, or the operation's pa
 				return err
 			}
 		}
+		if format == "text" { // the words are the module's, whoever made it
+			_, err = a.stdout.Write([]byte(eachLine(text.String())))
+			return err
+		}
 		_, err = a.stdout.Write(text.Bytes())
 		return err
 	}

@@ -40,6 +40,7 @@ func TestMessagesStayOnTheirLine(t *testing.T) {
 		"two\nlines\r\n":       "two; lines",
 		"\x1b[31mred\x1b[0m\t": " [31mred [0m ",
 		"Zoë 日本":               "Zoë 日本",
+		"a\u009b31m\u202eb":    "a 31m b",
 	} {
 		if got := oneLine(in); got != want {
 			t.Errorf("oneLine(%q) = %q, want %q", in, got, want)

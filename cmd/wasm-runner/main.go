@@ -1,6 +1,6 @@
 // Command wasm-runner runs a connector module: one action or read (invoke), a checkpointed stream of records (source),
-// rows (table), SQL (sql). It also says what a module is (describe), whether a connection works (check), and serves a simulated
-// org to try it all against (simulate).
+// rows (table), SQL (sql). It also says what a module is (describe), whether a connection works (check), and serves a
+// simulated org to try it all against (simulate).
 //
 // The way of a command: main → root.go → the command's own file → session.go, which loads the module and connects.
 package main
@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"unicode"
 )
 
 func main() {
@@ -69,13 +70,23 @@ func (a *app) env(name string) string {
 	return v
 }
 
-// oneLine keeps a message on its line and control characters off the terminal.
+// oneLine keeps a message on its line, and off the terminal what is none of its business: control characters of either
+// kind, and marks that turn the direction of writing.
 func oneLine(s string) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, s)
+}
+
+// eachLine is oneLine for a text of lines.
+func eachLine(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = oneLine(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }

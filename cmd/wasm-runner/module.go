@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/internal/trust"
 )
 
 // moduleName is the file that make build leaves in build/.
@@ -48,6 +49,9 @@ func (a *app) readModule() ([]byte, error) {
 	}
 	places := modulePlaces()
 	for _, path := range places {
+		if err := a.found(path, "--module"); err != nil {
+			return nil, err
+		}
 		wasm, err := os.ReadFile(path)
 		if err == nil {
 			return wasm, nil
@@ -57,6 +61,21 @@ func (a *app) readModule() ([]byte, error) {
 		}
 	}
 	return nil, usagef("no module: looked for %s. Run make build, or name one with --module", strings.Join(places, ", "))
+}
+
+// found judges a file that is taken for lying where it is looked for, and says so of one in the working directory: whoever
+// steps into a folder has not looked at what is in it. It is nil for a file that is not there.
+func (a *app) found(path, flag string) error {
+	err := trust.File(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return usagef("%w: look at it, and name it with %s if it is yours", err, flag)
+	case !filepath.IsAbs(path):
+		a.say("taking %s of this folder (%s names another)", path, flag)
+	}
+	return nil
 }
 
 // modulePlaces are the paths at which a module is looked for.

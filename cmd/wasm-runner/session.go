@@ -171,6 +171,9 @@ func (a *app) readConnections() ([]host.Config, string, error) {
 	}
 	places := a.connectionPlaces()
 	for _, path := range places {
+		if err := a.found(path, "--config"); err != nil {
+			return nil, path, err
+		}
 		configs, err := connections.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -142,6 +142,7 @@ func (a *app) source(ctx context.Context, s *session, name string, config json.R
 		}
 		d := &ingest.Drain{
 			Operation: op.Name,
+			Key:       op.Key,
 			Feed:      ingest.Source(conn, host.SourceOptions{Operation: op.Name, Config: config, Follow: flags.follow, PollLimit: flags.pollLimit}),
 			Persist:   flags.follow,
 			Follow:    flags.follow,

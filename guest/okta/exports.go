@@ -173,6 +173,9 @@ func (c *call) send(req hostcall.Request) hostcall.Response {
 	if c.denied != "" {
 		return hostcall.Response{Err: &abi.SendError{Code: abi.SendDenied, Message: c.denied}}
 	}
+	if err := c.unsendable(req); err != nil {
+		return hostcall.Response{Err: err}
+	}
 	req.Headers = append(req.Headers, hostcall.Pair{Name: "Authorization", Value: c.auth})
 	resp := c.Send(req)
 	if at, ok := parseHTTPDate(resp.Header("date")); ok {

@@ -148,6 +148,9 @@ func sendFailure(e *abi.SendError) result {
 	switch e.Code {
 	case abi.SendRateLimited, abi.SendCeiling:
 		outcome, out.Retryable = abi.Throttled, true
+	case unsendableInput:
+		outcome = abi.Invalid
+	case unsendableAnswer:
 	case abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge:
 		outcome = abi.Failed
 	case abi.SendRedirect, abi.SendTLS:

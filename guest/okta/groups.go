@@ -24,7 +24,7 @@ var (
 	deleteGroupMember = abi.Endpoint{Endpoint: "DELETE /api/v1/groups/{groupId}/users/{userId}", Bucket: "/api/v1/groups", Scopes: manageGroups}
 )
 
-var groupInput = idInput("group", "the group's id or exact name")
+var groupInput = nameInput("group", "the group's id or exact name")
 
 var groupOperations = []operation{
 	{
@@ -117,7 +117,7 @@ var groupOperations = []operation{
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
-		inputs: []input{idInput("group", "the group's id or exact name; an id that is gone is unchanged, a name that no group has is not_found, "+
+		inputs: []input{nameInput("group", "the group's id or exact name; an id that is gone is unchanged, a name that no group has is not_found, "+
 			"since it may be misspelt")},
 		example:   `{"group":"Engineering"}`,
 		key:       "id",

@@ -55,7 +55,7 @@ type column struct {
 
 // Inputs that appear in many operations.
 var (
-	userInput = input{"user", true, `{"type":"string","minLength":1,"maxLength":255,"description":"the user's id or login"}`}
+	userInput = idInput("user", "the user's id or login")
 
 	limitInput = input{"limit", false,
 		`{"type":"integer","minimum":1,"maximum":100000,"default":1000,"description":"most records in total"}`}

@@ -15,7 +15,7 @@ var (
 	getPolicyRules = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
 )
 
-var policyInput = input{"policy", true, `{"type":"string","minLength":1,"maxLength":64,"description":"the policy's id"}`}
+var policyInput = input{"policy", true, idSchema("64", "the policy's id")}
 
 var policyOperations = []operation{
 	{

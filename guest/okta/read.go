@@ -91,7 +91,17 @@ func looking(read func() (object, *result), holdsIf func(object) bool, output fu
 
 // idInput is a required input that names an object by id.
 func idInput(name, description string) input {
+	return input{name, true, idSchema("255", description)}
+}
+
+// nameInput is a required input that names an object by id or name, which has whatever characters people like.
+func nameInput(name, description string) input {
 	return input{name, true, `{"type":"string","minLength":1,"maxLength":255,"description":` + jsonval.Quote(description) + `}`}
+}
+
+// idSchema is the schema of a value that stands in a path: no slash, backslash or control character.
+func idSchema(most, description string) string {
+	return `{"type":"string","minLength":1,"maxLength":` + most + `,"pattern":"^[^/\\\\\\x00-\\x1f\\x7f]+$","description":` + jsonval.Quote(description) + `}`
 }
 
 // textInput is an optional string that is passed on.

@@ -28,9 +28,9 @@ var (
 
 // Whose roles.
 var (
-	roleUser   = input{"user", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a user's id or login"}`}
+	roleUser   = input{"user", false, idSchema("255", "a user's id or login")}
 	roleGroup  = input{"group", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a group's id or exact name"}`}
-	roleClient = input{"client", false, `{"type":"string","minLength":1,"maxLength":64,"description":"a client app's id"}`}
+	roleClient = input{"client", false, idSchema("64", "a client app's id")}
 )
 
 const (
@@ -83,8 +83,8 @@ var roleOperations = []operation{
 		inputs: []input{
 			roleUser, roleGroup, roleClient,
 			{"type", false, standardRoleSchema},
-			{"role", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of a custom role, with resource_set"}`},
-			{"resource_set", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the resource set that a custom role is for"}`},
+			{"role", false, idSchema("64", "id of a custom role, with resource_set")},
+			{"resource_set", false, idSchema("64", "id of the resource set that a custom role is for")},
 			{"disable_notifications", false, `{"type":"boolean","default":false,"description":"true makes the principal a third-party administrator: no mail from Okta, no access to the support portal"}`},
 		},
 		require: `"description":"exactly one of user, group and client; and either type, or role with resource_set","allOf":[` + oneOfPrincipals + `,` +
@@ -104,7 +104,7 @@ var roleOperations = []operation{
 		idempotency: abi.Verified,
 		inputs: []input{
 			roleUser, roleGroup, roleClient,
-			{"role_assignment", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the role assignment, as list_roles tells it"}`},
+			{"role_assignment", false, idSchema("64", "id of the role assignment, as list_roles tells it")},
 			{"type", false, standardRoleSchema},
 		},
 		require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,

@@ -16,7 +16,7 @@ var (
 	putZone  = abi.Endpoint{Endpoint: "PUT /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
 )
 
-var zoneInput = input{"zone", true, `{"type":"string","minLength":1,"maxLength":64,"description":"the network zone's id"}`}
+var zoneInput = input{"zone", true, idSchema("64", "the network zone's id")}
 
 // addresses is the schema of a list of addresses.
 func addresses(description string) string {

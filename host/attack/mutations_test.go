@@ -100,9 +100,9 @@ func (nothing) Load(`}}},
 `}}},
 
 	// Requests.
-	{"blanks", []edit{{"host/egress/template.go", `		case steps(v):`, `		case steps(v) && !DOWN:`}}},
+	{"blanks", []edit{{"abi/values.go", `		case steps(v):`, `		case steps(v) && !DOWN:`}}},
 	{"links", []edit{{"host/egress/template.go", `	if u.User != nil || u.Opaque`, `	if !DOWN && u.User != nil || u.Opaque`}}},
-	{"queries", []edit{{"host/egress/url.go", `	if hasControl(value) {`, `	if hasControl(value) && !DOWN {`}}},
+	{"queries", []edit{{"abi/values.go", `	if hasControl(v) {`, `	if hasControl(v) && !DOWN {`}}},
 	{"headers", []edit{{"host/egress/request.go", `		case !slices.Contains(abi.RequestHeaders(), canonical):`, `		case !slices.Contains(abi.RequestHeaders(), canonical) && !DOWN:`}}},
 	{"bodies", []edit{{"host/egress/request.go", `if req.method == http.MethodGet || req.method == http.MethodDelete {`, `if !DOWN && (req.method == http.MethodGet || req.method == http.MethodDelete) {`}}},
 	{"requests", []edit{{"host/call.go", `	dec.DisallowUnknownFields()

@@ -212,8 +212,8 @@ func sdk(tb testing.TB, url string, w io.Writer) (events int) {
 	return events
 }
 
-// sink is a file, the same for all.
-func sink(b *testing.B) *os.File {
+// outFile is a file, the same for all.
+func outFile(b *testing.B) *os.File {
 	f, err := os.Create(filepath.Join(b.TempDir(), "out.ndjson"))
 	if err != nil {
 		b.Fatal(err)
@@ -235,7 +235,7 @@ func BenchmarkIngest(b *testing.B) {
 	small := httptest.NewServer(handler(sdkPages))
 	defer small.Close()
 	c, cSmall := connect(b, server.URL), connect(b, small.URL)
-	out := sink(b)
+	out := outFile(b)
 	rewind := func() {
 		_ = out.Truncate(0)
 		_, _ = out.Seek(0, io.SeekStart)

@@ -80,9 +80,9 @@ func TestBlanks(t *testing.T) {
 		".hidden":                            ".hidden",
 		"a..b":                               "a..b",
 		"{id}":                               "%7Bid%7D",
-		strings.Repeat("x", maxBlank):        strings.Repeat("x", maxBlank),
+		strings.Repeat("x", abi.MaxBlank):    strings.Repeat("x", abi.MaxBlank),
 		"":                                   "!{id}: it is empty",
-		strings.Repeat("x", maxBlank+1):      "!{id}: it has 513 bytes",
+		strings.Repeat("x", abi.MaxBlank+1):  "!{id}: it has 513 bytes",
 		".":                                  "!path step",
 		"..":                                 "!path step",
 		"../groups":                          "!path step",
@@ -156,8 +156,8 @@ func TestQueries(t *testing.T) {
 		"a name too long":     {[][2]string{{strings.Repeat("n", 65), "c"}}, "!not a name"},
 		"a line break":        {[][2]string{{"q", "a\r\nb"}}, "!control"},
 		"no UTF-8":            {[][2]string{{"q", "\xff"}}, "!UTF-8"},
-		"too long":            {[][2]string{{"q", strings.Repeat("x", maxQuery)}}, "!over 8192 bytes"},
-		"as long as can be":   {[][2]string{{"q", strings.Repeat("x", maxQuery-2)}}, "/x?q=" + strings.Repeat("x", maxQuery-2)},
+		"too long":            {[][2]string{{"q", strings.Repeat("x", abi.MaxQuery)}}, "!over 8192 bytes"},
+		"as long as can be":   {[][2]string{{"q", strings.Repeat("x", abi.MaxQuery-2)}}, "/x?q=" + strings.Repeat("x", abi.MaxQuery-2)},
 	} {
 		t.Run(name, func(t *testing.T) { check(t, "GET /x", abi.Request{Query: c.query}, c.want) })
 	}
@@ -195,8 +195,8 @@ func TestLinks(t *testing.T) {
 		"a control in the query": {users, abi.Request{Link: "/api/v1/users/1/groups?a=%0a"}, "!control"},
 		"a bad escape":           {users, abi.Request{Link: "/api/v1/users/1/groups?a=%zz"}, "!not escaped properly"},
 		"a semicolon":            {users, abi.Request{Link: "/api/v1/users/1/groups?a=b;c=d"}, "!not escaped properly"},
-		"a long query":           {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", maxQuery)}, "!over 8192 bytes"},
-		"very long":              {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", maxLink)}, "!over 16384 bytes"},
+		"a long query":           {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", abi.MaxQuery)}, "!over 8192 bytes"},
+		"very long":              {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", abi.MaxLink)}, "!over 16384 bytes"},
 		"beside a path":          {users, abi.Request{Link: "/api/v1/users/1/groups", Path: map[string]string{"id": "1"}}, "!without path and query"},
 		"beside a query":         {users, abi.Request{Link: "/api/v1/users/1/groups", Query: [][2]string{{"a", "b"}}}, "!without path and query"},
 		"for a write":            {"POST /api/v1/users", abi.Request{Link: "/api/v1/users"}, "!for a GET"},

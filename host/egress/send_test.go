@@ -668,7 +668,7 @@ func FuzzLinkWithBlanks(f *testing.F) {
 		if len(parts) != 6 || parts[3] != "users" || parts[5] != "groups" || req.URL.RawQuery != query {
 			t.Fatalf("%q arrives as %q", link, parts)
 		}
-		if id, err := url.PathUnescape(parts[4]); err != nil || checkBlank(id) != nil {
+		if id, err := url.PathUnescape(parts[4]); err != nil || abi.CheckBlank(id) != nil {
 			t.Fatalf("%q arrives with %q", link, id)
 		}
 		for name, values := range req.URL.Query() {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mach5/okta-connector/abi"
 )
@@ -55,7 +54,7 @@ func (t template) fill(values map[string]string) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("blank {%s} is not filled", s.text)
 		}
-		if err := checkBlank(v); err != nil {
+		if err := abi.CheckBlank(v); err != nil {
 			return "", fmt.Errorf("blank {%s}: %w", s.text, err)
 		}
 		b.WriteString(escapeSegment(v))
@@ -75,8 +74,8 @@ func (t template) has(name string) bool {
 // link takes a next link apart: its path must fit the template, each blank holding one segment, and its query is
 // encoded anew. Its origin is ignored.
 func (t template) link(s string) (path, rawQuery string, err error) {
-	if len(s) > maxLink {
-		return "", "", fmt.Errorf("the link has over %d bytes", maxLink)
+	if len(s) > abi.MaxLink {
+		return "", "", fmt.Errorf("the link has over %d bytes", abi.MaxLink)
 	}
 	u, err := url.Parse(s)
 	if err != nil {
@@ -123,81 +122,3 @@ func (t template) refill(escaped string) (string, error) {
 }
 
 var errOtherPath = errors.New("the link's path is not that of the endpoint")
-
-// maxEscapes is how many layers of escapes a value may have. Each that a server takes off could bare a path step.
-const maxEscapes = 4
-
-// checkBlank refuses what must never stand in a segment, however many times a server might decode it.
-func checkBlank(v string) error {
-	switch {
-	case v == "":
-		return errors.New("it is empty")
-	case len(v) > maxBlank:
-		return fmt.Errorf("it has %d bytes, at most %d are taken", len(v), maxBlank)
-	}
-	for range maxEscapes {
-		switch {
-		case !utf8.ValidString(v):
-			return errors.New("it is not UTF-8")
-		case hasControl(v):
-			return errors.New("it holds a control character")
-		case steps(v):
-			return errors.New("it holds a path step")
-		}
-		plain, escaped := unescape(v)
-		if !escaped {
-			return nil
-		}
-		v = plain
-	}
-	return errors.New("it is escaped over and over")
-}
-
-// steps reports whether a server could read a value as a step in a path. Some take what follows a semicolon off a
-// segment first.
-func steps(v string) bool {
-	if !strings.ContainsAny(v, `./\`) {
-		return false
-	}
-	if strings.Contains(v, `\`) || strings.Contains(v, "/..") || strings.Contains(v, "../") {
-		return true
-	}
-	for part := range strings.SplitSeq(v, "/") {
-		part, _, _ = strings.Cut(part, ";")
-		if part == "." || part == ".." {
-			return true
-		}
-	}
-	return false
-}
-
-// unescape takes off one layer of escapes, and like a careless server leaves alone what is no proper escape.
-func unescape(v string) (plain string, escaped bool) {
-	if !strings.Contains(v, "%") {
-		return v, false
-	}
-	b := make([]byte, 0, len(v))
-	for i := 0; i < len(v); i++ {
-		if v[i] == '%' && i+2 < len(v) {
-			if hi, lo := unhex(v[i+1]), unhex(v[i+2]); hi < 16 && lo < 16 {
-				b, escaped = append(b, hi<<4|lo), true
-				i += 2
-				continue
-			}
-		}
-		b = append(b, v[i])
-	}
-	return string(b), escaped
-}
-
-func unhex(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 16
-}

@@ -6,15 +6,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
-)
 
-// Bounds of what a guest can put into a URL, in bytes.
-const (
-	maxBlank = 512     // of a blank's value
-	maxQuery = 8 << 10 // of a query, encoded
-	maxLink  = 16 << 10
+	"github.com/mach5/okta-connector/abi"
 )
 
 // escapeSegment escapes everything but unreserved characters and @, so that no character of a value has a meaning in a
@@ -61,8 +55,8 @@ func query(pairs [][2]string) (string, error) {
 		b.WriteByte('=')
 		b.WriteString(url.QueryEscape(p[1]))
 	}
-	if b.Len() > maxQuery {
-		return "", fmt.Errorf("the query has over %d bytes", maxQuery)
+	if b.Len() > abi.MaxQuery {
+		return "", fmt.Errorf("the query has over %d bytes", abi.MaxQuery)
 	}
 	return b.String(), nil
 }
@@ -71,11 +65,8 @@ func checkQuery(name, value string) error {
 	if name == "" || len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" {
 		return fmt.Errorf("query parameter %q is not a name", printable(name))
 	}
-	if !utf8.ValidString(value) {
-		return fmt.Errorf("query parameter %s is not UTF-8", name)
-	}
-	if hasControl(value) {
-		return fmt.Errorf("query parameter %s holds a control character", name)
+	if err := abi.CheckQuery(value); err != nil {
+		return fmt.Errorf("query parameter %s: %w", name, err)
 	}
 	return nil
 }
@@ -110,13 +101,4 @@ func printable(s string) string {
 		}
 	}
 	return string(short)
-}
-
-func hasControl(s string) bool {
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			return true
-		}
-	}
-	return false
 }

@@ -35,7 +35,8 @@ type Recent struct {
 	order   []key // oldest first, from head on
 	head    int
 	pages   []page
-	pending []key // of the page in hand
+	hand    []key // of the page in hand
+	unsaved int   // the last so many of order: written, and not durable yet
 	hex     [32]byte
 }
 
@@ -102,12 +103,12 @@ func (r *Recent) add(k key) {
 	}
 }
 
-// Begin takes a page in hand. What was in hand before is forgotten.
+// Begin takes a page in hand. A page that was in hand and not kept is forgotten.
 func (r *Recent) Begin() {
-	for _, k := range r.pending {
+	for _, k := range r.hand {
 		delete(r.keys, k)
 	}
-	r.pending = r.pending[:0]
+	r.hand = r.hand[:0]
 }
 
 // Seen reports whether a key was seen before, in an earlier page or in this one.
@@ -117,8 +118,18 @@ func (r *Recent) Seen(text []byte) bool {
 		return true
 	}
 	r.keys[k] = struct{}{}
-	r.pending = append(r.pending, k)
+	r.hand = append(r.hand, k)
 	return false
+}
+
+// Know adds the key of a record that a sink recalls.
+func (r *Recent) Know(text []byte) {
+	if before := len(r.order); len(text) > 0 {
+		if r.add(r.parse(text)); len(r.pages) == 0 {
+			r.pages = append(r.pages, page{})
+		}
+		r.pages[0].count += len(r.order) - before
+	}
 }
 
 // parse makes a key of a record's. Okta's are UUIDs, which fit as they are.
@@ -135,22 +146,45 @@ func (r *Recent) parse(text []byte) (k key) {
 	return k
 }
 
-// Commit remembers the keys of the page in hand, whose records are durable, and forgets those that are too old. watermark
-// is the time of its latest record, zero when not known. An error is of the file, and told once.
-func (r *Recent) Commit(watermark time.Time) error {
-	if len(r.pending) == 0 {
-		return nil
+// Keep remembers the keys of the page in hand, which is written. watermark is the time of its latest record, zero when not
+// known.
+func (r *Recent) Keep(watermark time.Time) {
+	if len(r.hand) == 0 {
+		return
 	}
-	r.order = append(r.order, r.pending...)
-	r.pages = append(r.pages, page{len(r.pending), watermark})
-	if len(r.pages) > 1 && r.pages[0].watermark.IsZero() { // what was read from the file is no older than the first page
+	r.order = append(r.order, r.hand...)
+	r.unsaved += len(r.hand)
+	r.pages = append(r.pages, page{len(r.hand), watermark})
+	if len(r.pages) > 1 && r.pages[0].watermark.IsZero() { // what was read from a file is no older than the first page
 		r.pages[0].watermark = watermark
 	}
-	if r.err == nil {
-		r.err = r.append(r.pending)
+	r.hand = r.hand[:0]
+}
+
+// Revoke forgets what was kept since the last Commit: it did not become durable.
+func (r *Recent) Revoke() {
+	r.Begin()
+	kept := len(r.order) - r.unsaved
+	for _, k := range r.order[kept:] {
+		delete(r.keys, k)
 	}
-	r.pending = r.pending[:0]
-	r.forget(watermark)
+	r.order = r.order[:kept]
+	for r.unsaved > 0 {
+		r.unsaved -= r.pages[len(r.pages)-1].count
+		r.pages = r.pages[:len(r.pages)-1]
+	}
+}
+
+// Commit takes what was kept for durable, writes it down, and forgets what is too old. An error is of the file, and told
+// once.
+func (r *Recent) Commit() error {
+	if r.unsaved > 0 {
+		if r.err == nil {
+			r.err = r.append(r.order[len(r.order)-r.unsaved:])
+		}
+		r.unsaved = 0
+		r.forget(r.pages[len(r.pages)-1].watermark)
+	}
 	if r.err == nil && r.file != nil && r.kept > 2*max(r.count(), leastKeys) {
 		r.err = r.rewrite()
 	}

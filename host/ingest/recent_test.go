@@ -20,7 +20,8 @@ func see(t *testing.T, r *Recent, at time.Time, keys ...string) (seen int) {
 			seen++
 		}
 	}
-	if err := r.Commit(at); err != nil {
+	r.Keep(at)
+	if err := r.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	return seen
@@ -148,7 +149,8 @@ func TestAFileThatCannotBeUsedIsToldOnce(t *testing.T) {
 	r := OpenRecent(filepath.Join(t.TempDir(), "none", "keys"), false)
 	r.Begin()
 	r.Seen([]byte("a"))
-	if err := r.Commit(noon); err == nil || !strings.Contains(err.Error(), "will not be recognised") {
+	r.Keep(noon)
+	if err := r.Commit(); err == nil || !strings.Contains(err.Error(), "will not be recognised") {
 		t.Errorf("%v", err)
 	}
 	if n := see(t, r, noon, "a", "b"); n != 1 {

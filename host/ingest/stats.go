@@ -60,21 +60,35 @@ func (s *stats) begin() {
 	s.state = Running
 }
 
-func (s *stats) page(p *host.Page, dropped int) {
-	s.records.Add(int64(p.Len()))
-	s.bytes.Add(p.Size())
-	s.repeats.Add(int64(dropped))
-	s.retries.Add(int64(p.Retries))
-	s.waited.Add(int64(p.Waited))
+// pageStats is what counts of a page.
+type pageStats struct {
+	records, dropped, retries int
+	bytes                     int64
+	waited                    time.Duration
+	caughtUp                  bool
+	watermark, date           time.Time
+	at                        time.Time // when it came, by the clock whose monotonic part alone counts
+}
+
+func statsOf(p *host.Page, dropped int) pageStats {
+	return pageStats{p.Len(), dropped, p.Retries, p.Size(), p.Waited, p.CaughtUp, p.Watermark, p.Date, time.Now()}
+}
+
+// page counts a page that is durable.
+func (s *stats) page(p pageStats) {
+	s.records.Add(int64(p.records))
+	s.bytes.Add(p.bytes)
+	s.repeats.Add(int64(p.dropped))
+	s.retries.Add(int64(p.retries))
+	s.waited.Add(int64(p.waited))
 	s.pages.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state, s.err, s.caughtUp, s.at = Running, nil, p.CaughtUp, time.Now()
-	s.kept = s.at
-	if !p.Watermark.IsZero() {
-		s.watermark = p.Watermark
+	s.state, s.err, s.caughtUp, s.at, s.kept = Running, nil, p.caughtUp, p.at, time.Now()
+	if !p.watermark.IsZero() {
+		s.watermark = p.watermark
 	}
-	s.date = p.Date
+	s.date = p.date
 }
 
 func (s *stats) fail(err error) {

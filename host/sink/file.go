@@ -2,6 +2,7 @@ package sink
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,8 @@ type File struct {
 	w       *bufio.Writer
 	special bool  // a device or pipe: appended to, and nothing else
 	size    int64 // of what is whole
-	torn    bool  // more than that may stand there
+	synced  int64 // of what is durable
+	torn    bool  // more than size may stand there
 	timer   *time.Timer
 	due     bool
 }
@@ -92,11 +94,15 @@ func (s *File) begin() error {
 	if err == nil && isNew {
 		err = syncFolder(filepath.Dir(s.path))
 	}
+	if err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+		err = f.Sync() // what a process before wrote may be recalled, and then counts as durable
+	}
 	if err != nil {
 		_ = f.Close() // nothing was written
 		return err
 	}
 	s.f, s.w, s.special, s.size, s.torn = f, bufio.NewWriterSize(f, 64<<10), !info.Mode().IsRegular(), info.Size(), false
+	s.synced = s.size
 	if s.size > 0 {
 		s.age()
 	}
@@ -118,7 +124,15 @@ func (s *File) age() {
 }
 
 // Write implements Sink.
-func (s *File) Write(_ context.Context, p Page) error {
+func (s *File) Write(ctx context.Context, p Page) error {
+	if err := s.Append(ctx, p); err != nil {
+		return err
+	}
+	return s.Sync()
+}
+
+// Append implements Buffered.
+func (s *File) Append(_ context.Context, p Page) error {
 	if p.Len() == 0 {
 		return nil
 	}
@@ -129,11 +143,8 @@ func (s *File) Write(_ context.Context, p Page) error {
 			return fmt.Errorf("rotating %s: %w; %s", s.path, err, again)
 		}
 	}
-	if s.torn { // an earlier page failed and could not be taken back then
-		if err := s.f.Truncate(s.size); err != nil {
-			return failed(s.path, err)
-		}
-		s.torn = false
+	if err := s.untear(); err != nil {
+		return failed(s.path, err)
 	}
 	n := counter{w: s.f}
 	s.w.Reset(&n)
@@ -141,17 +152,53 @@ func (s *File) Write(_ context.Context, p Page) error {
 	if err == nil {
 		err = s.w.Flush()
 	}
-	if err == nil && !s.special {
-		err = s.f.Sync()
-	}
 	if err != nil {
-		if !s.special { // half a page would be repeated as a whole
-			s.torn = s.f.Truncate(s.size) != nil
-		}
+		s.takeBack(s.size) // half a page would be repeated as a whole
 		return failed(s.path, err)
 	}
 	s.size += n.n
 	s.age()
+	return nil
+}
+
+// Sync implements Buffered.
+func (s *File) Sync() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.sync(); err != nil {
+		return failed(s.path, err)
+	}
+	return nil
+}
+
+func (s *File) sync() error {
+	if s.special || s.synced == s.size {
+		return nil
+	}
+	if err := s.f.Sync(); err != nil {
+		s.takeBack(s.synced)
+		return err
+	}
+	s.synced = s.size
+	return nil
+}
+
+// takeBack cuts off what was written of a page, or of pages, that failed.
+func (s *File) takeBack(to int64) {
+	if s.size = to; !s.special {
+		s.torn = s.f.Truncate(to) != nil
+	}
+}
+
+// untear takes back what takeBack could not.
+func (s *File) untear() error {
+	if !s.torn {
+		return nil
+	}
+	if err := s.f.Truncate(s.size); err != nil {
+		return err
+	}
+	s.torn = false
 	return nil
 }
 
@@ -202,11 +249,11 @@ func (s *File) rotate() error {
 		s.due = false
 		return nil
 	}
-	if s.torn {
-		if err := s.f.Truncate(s.size); err != nil {
-			return err
-		}
-		s.torn = false
+	if err := s.untear(); err != nil {
+		return err
+	}
+	if err := s.sync(); err != nil {
+		return err
 	}
 	aside, err := nextName(s.path)
 	if err == nil {
@@ -227,10 +274,10 @@ func (s *File) rotate() error {
 	if err := s.begin(); err != nil {
 		return err
 	}
-	return old.Close() // synced with its last page
+	return old.Close() // synced before
 }
 
-// Close implements Sink. The file stays at its path, to be appended to.
+// Close implements Sink: what was appended and not synced is so now, as far as that goes. The file stays at its path, to be appended to.
 func (s *File) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,26 +288,28 @@ func (s *File) Close() error {
 	if s.f == nil {
 		return nil
 	}
+	err := s.sync()
 	f := s.f
 	s.f = nil
-	return f.Close()
+	return errors.Join(err, f.Close())
 }
 
 // nextName is the name under which the file at path is put aside: one more than the highest number that is there.
 func nextName(path string) (string, error) {
-	dir, name := filepath.Split(path)
-	stem, extension, _ := strings.Cut(name, ".")
+	highest, name, err := asides(path)
+	return name(highest + 1), err
+}
+
+// asides is the highest number of the files that were put aside of the one at path, 0 when there are none, and the name
+// that goes with a number.
+func asides(path string) (highest uint64, name func(uint64) string, err error) {
+	dir, file := filepath.Split(path)
+	stem, extension, _ := strings.Cut(file, ".")
 	if extension != "" {
 		extension = "." + extension
 	}
-	if dir == "" {
-		dir = "."
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", err
-	}
-	highest := uint64(0)
+	name = func(n uint64) string { return filepath.Join(dir, fmt.Sprintf("%s.%06d%s", stem, n, extension)) }
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
 	for _, e := range entries {
 		middle, ok := strings.CutPrefix(e.Name(), stem+".")
 		if !ok {
@@ -273,7 +322,7 @@ func nextName(path string) (string, error) {
 			highest = max(highest, n)
 		}
 	}
-	return filepath.Join(dir, fmt.Sprintf("%s.%06d%s", stem, highest+1, extension)), nil
+	return highest, name, err
 }
 
 // syncFolder makes a new name in a folder durable.

@@ -26,6 +26,24 @@ type Sink interface {
 	String() string
 }
 
+// Buffered is a Sink that can take several pages and make them durable together. Write is Append and Sync.
+type Buffered interface {
+	Sink
+	// Append writes a page, which is durable once Sync has returned nil. After an error nothing of the page is left.
+	Append(ctx context.Context, p Page) error
+	// Sync makes durable what was appended. After an error nothing that was appended since the last Sync is left.
+	Sync() error
+}
+
+// Recaller is a Sink that knows what stands at its end: after a crash, that may be more than a checkpoint tells of.
+type Recaller interface {
+	// Recall gives the last records, at least those of the last RecallBytes, oldest first. A record is valid during the call.
+	Recall(each func(record []byte)) error
+}
+
+// RecallBytes is how much of its end a Recaller recalls at least, unless it holds less.
+const RecallBytes = 12 << 20
+
 // Page is what a sink takes; *host.Page is one.
 type Page interface {
 	Len() int

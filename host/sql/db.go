@@ -6,7 +6,6 @@ import (
 	"context"
 	dbsql "database/sql"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -106,7 +105,7 @@ func (db *DB) schemas() []schema {
 	taken := map[string]bool{}
 	add := func(name string, c *host.Connection) {
 		switch key := strings.ToLower(name); {
-		case !slices.Contains(c.Config().Grants, abi.Read):
+		case !reads(c.Config()):
 			db.log.Warn("a connection has no schema, since it does not grant read", "connection", name)
 		case reserved[key]:
 			db.log.Warn("a connection has no schema of its name, since DuckDB uses that itself: connector_table reads it", "connection", name)
@@ -123,12 +122,15 @@ func (db *DB) schemas() []schema {
 		add(c.Name, db.byName[c.Name])
 	}
 	for _, c := range db.configs {
-		if only, err := connections.Find(db.configs, c.Kind); err == nil && !taken[strings.ToLower(c.Kind)] {
-			add(c.Kind, db.byName[only.Name])
+		if only, err := connections.Find(db.configs, c.Kind); err == nil && only.Name == c.Name && reads(c) {
+			add(c.Kind, db.byName[c.Name])
 		}
 	}
 	return all
 }
+
+// reads reports whether a connection grants what every query needs.
+func reads(c host.Config) bool { return slices.Contains(c.Grants, abi.Read) }
 
 func (db *DB) makeSchema(ctx context.Context, s schema) error {
 	statements := []string{"CREATE SCHEMA " + name(s.name)}
@@ -228,11 +230,10 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	defer q.end()
 	db.running.Store(q)
 	fail := func(err error) error {
-		e := &Error{Statement: statement, Message: strings.ReplaceAll(err.Error(), fromDriver, ""), Cause: q.cause(err)}
-		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), e)
+		if ended := ctx.Err(); ended != nil { // what DuckDB and the connector say of it is noise
+			return &Error{Statement: statement, Message: "interrupted: the statement was stopped", Cause: ended}
 		}
-		return e
+		return &Error{Statement: statement, Message: strings.ReplaceAll(err.Error(), fromDriver, ""), Cause: q.cause(err)}
 	}
 	asked := described(statement)
 	p, err := db.inspect(q.ctx, asked)

@@ -51,7 +51,7 @@ type Config struct {
 type Error struct {
 	Statement string // its text
 	Message   string // DuckDB's own, several lines where it points into the statement
-	Cause     error  // the connector's error behind it, a host.OutcomeError; nil when DuckDB itself is the reason
+	Cause     error  // the connector's error behind it, such as a host.OutcomeError, or the context's; nil when DuckDB is the reason
 }
 
 // Error implements error. It is one line.

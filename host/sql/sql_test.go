@@ -652,6 +652,29 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// TestWarningsAreLogged: what an operation says beside its rows has no place in a table, and is not lost.
+func TestWarningsAreLogged(t *testing.T) {
+	m, err := theModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	org := oktatest.New(oktatest.Config{})
+	server := httptest.NewServer(org)
+	t.Cleanup(server.Close)
+	var log bytes.Buffer
+	c, err := m.Connect(t.Context(), host.Config{Name: "okta", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"},
+		host.ConnectOptions{Secrets: secret(org.Token()), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	db := open(t, sql.Config{Connections: []*host.Connection{c}})
+	ask(t, db, `SELECT count(*) FROM connector_table('okta', 'bounded_system_log_range', json_object('since', strftime(now() - INTERVAL 100 DAY, '%Y-%m-%dT%H:%M:%SZ'), 'until', strftime(now(), '%Y-%m-%dT%H:%M:%SZ')))`)
+	if !strings.Contains(log.String(), "operation=bounded_system_log_range") || !strings.Contains(log.String(), "90 days") {
+		t.Errorf("the log says %s", log.String())
+	}
+}
+
 // TestMany is for the race detector: DuckDB calls on its own threads.
 func TestMany(t *testing.T) {
 	db, org := demo(t, oktatest.Config{RateLimits: map[string]int{"*": -1}})
@@ -667,9 +690,9 @@ func TestMany(t *testing.T) {
 	all.Wait()
 	// More rows than one thread gets: several ask for the same users at the same time.
 	before := org.Count("GET /api/v1/users/{id}")
-	want(t, db, `CREATE TABLE many AS SELECT i FROM range(500000) t(i);
+	want(t, db, `CREATE TABLE many AS SELECT i FROM range(250000) t(i);
 		SELECT count(*) FROM many WHERE (connector_scalar('okta', 'lookup_user', json_object('user', CASE i % 2 WHEN 0 THEN 'ada.lovelace@example.com' ELSE 'alan.turing@example.com' END))->'profile'->>'firstName') = 'Ada'`,
-		"[250000]")
+		"[125000]")
 	if n := org.Count("GET /api/v1/users/{id}") - before; n != 2 {
 		t.Errorf("%d requests for 2 users", n)
 	}

@@ -1,12 +1,14 @@
 package orgs
 
 import (
+	"io/fs"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host/oktatest"
 )
 
@@ -41,5 +43,35 @@ func TestNothingIsWatchedOutsideOfATestRun(t *testing.T) {
 	t.Setenv(violationsFile, "")
 	if Watch(); oktatest.Watch != nil {
 		t.Error("something is")
+	}
+}
+
+// TestEveryPackageIsJudged wants a TestMain that calls Main wherever tests make simulated orgs.
+func TestEveryPackageIsJudged(t *testing.T) {
+	root, err := pack.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	makes, judged := map[string]bool{}, map[string]bool{}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		dir := filepath.Dir(path)
+		makes[dir] = makes[dir] || strings.Contains(string(text), "oktatest.New(")
+		judged[dir] = judged[dir] || strings.Contains(string(text), "orgs.Main(")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range makes {
+		if makes[dir] && !judged[dir] && filepath.Base(dir) != "orgs" {
+			t.Errorf("%s: give it func TestMain(m *testing.M) { os.Exit(orgs.Main(m)) }", dir)
+		}
+	}
+	if len(judged) < 5 {
+		t.Errorf("%d packages have tests", len(judged))
 	}
 }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/build/pack"
+)
+
+// A module's words reach the terminal as words, whoever made it.
+func TestDescribeKeepsAModulesTextOffTheTerminal(t *testing.T) {
+	const evil = "a\x1b]0;pwned\a\x1b[2Jb\u009b31mc\u202ed\u2066e"
+	raw, err := json.Marshal(abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "1" + evil, ConfigSchema: json.RawMessage(`{}`), Operations: []abi.Operation{{
+		Name: "x", Summary: evil + "\nsecond line", Class: abi.Read, Surfaces: []abi.Surface{abi.Axon, abi.SQL}, Idempotency: abi.Safe,
+		InputSchema: json.RawMessage(`{"type":"object","properties":{"a":{"type":"string","description":"\u001b[2J\u009b31m"}}}`),
+		Example:     json.RawMessage(`{"a":"\u202e"}`),
+		Columns:     []abi.Column{{Name: "c", Type: abi.JSON, Description: evil}},
+		Endpoints:   []abi.Endpoint{{Endpoint: "GET /api/v1/logs", Bucket: evil, Scopes: []string{evil}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wasm, err := pack.CachedPackage(context.Background(), "./host/testdata/hostile", raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "evil.wasm")
+	if err := os.WriteFile(path, wasm, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"describe"}, {"describe", "x"}} {
+		var stdout, stderr bytes.Buffer
+		a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, lookupEnv: os.LookupEnv}
+		code := a.run(append([]string{"--module", path}, args...))
+		if code != 0 || stdout.Len() == 0 {
+			t.Fatalf("%v: %d %s", args, code, stderr.String())
+		}
+		if i := strings.IndexFunc(stdout.String(), func(r rune) bool {
+			return r != '\n' && (r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x200b && r <= 0x206f)
+		}); i >= 0 {
+			t.Errorf("%v prints %q", args, stdout.String()[max(0, i-10):i+20])
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package host
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// Whoever reads why an input was refused knows what to write instead, and nothing of JSON Schema.
+func TestRefusalsOfInputsSayWhatToWrite(t *testing.T) {
+	for _, c := range []struct{ op, input, want string }{
+		{"list_users", `{"q":"a","status":"ACTIVE"}`, "q goes without status, filter, include_deprovisioned and cursor; include_deprovisioned without status and filter"},
+		{"list_users", `{"include_deprovisioned":true,"filter":"x"}`, "q goes without status, filter, include_deprovisioned and cursor; include_deprovisioned without status and filter"},
+		{"list_groups", `{"q":"a","filter":"x"}`, "q goes without filter and cursor"},
+		{"revoke_session", `{"session":"1","user":"a"}`, "exactly one of session and user; oauth_tokens and forget_devices go with user"},
+		{"revoke_session", `{}`, "exactly one of session and user; oauth_tokens and forget_devices go with user"},
+		{"revoke_session", `{"session":"1","oauth_tokens":true}`, "exactly one of session and user; oauth_tokens and forget_devices go with user"},
+		{"update_user", `{"user":"a"}`, "at least one of profile and credentials; replace goes with profile"},
+		{"user_lifecycle_action", `{"user":"a","action":"unlock","send_email":true}`, "send_email goes with activate, deactivate and reset_password; revoke_sessions with expire_password_with_temp_password and reset_password"},
+		{"search_users", `{"search":"x","sort_order":"asc"}`, "sort_order goes with sort_by"},
+		{"bounded_system_log_range", `{"since":"2026-01-01","until":"2026-01-02T00:00:00Z"}`, `since: "2026-01-01" is no time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z`},
+		{"lookup_user", `{"user":"CORP\\ada"}`, `user: "CORP\\ada" has characters that it cannot have: give the user's id or login`},
+		{"lookup_user", `{}`, "missing property 'user'"},
+		{"lookup_user", `{"user":"a","expnd":"blocks"}`, "additional properties 'expnd' not allowed (did you mean expand?)"},
+		{"lookup_user", `{"user":7}`, "user: got number, want string"},
+	} {
+		op := oktaOperation(t, c.op)
+		op.schema = sync.OnceValues(func() (*jsonschema.Schema, error) { return compileSchema(op.Operation) })
+		_, err := op.checkInput(json.RawMessage(c.input))
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s %s: %v\nwant %s", c.op, c.input, err, c.want)
+		}
+		if err != nil && (strings.Contains(err.Error(), "failed") || strings.Contains(err.Error(), "Of")) {
+			t.Errorf("%v speaks of JSON Schema", err)
+		}
+	}
+}

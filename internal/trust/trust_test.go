@@ -1,0 +1,41 @@
+package trust
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestFilesOfOthersAreNotTrusted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		mode fs.FileMode
+		want string
+	}{{0o600, ""}, {0o664, ""}, {0o644, ""}, {0o666, "written by everybody"}, {0o602, "written by everybody"}} {
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := File(path); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v", c.mode, err)
+		}
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 { // as root a file can be given away
+		if err := os.Chown(path, 12345, -1); err != nil {
+			t.Skip("a file cannot be given away here")
+		}
+		if err := File(path); err == nil || !strings.Contains(err.Error(), "user 12345") {
+			t.Errorf("a file of somebody else: %v", err)
+		}
+	}
+	if err := File(filepath.Join(filepath.Dir(path), "none")); !os.IsNotExist(err) {
+		t.Errorf("no file: %v", err)
+	}
+}
