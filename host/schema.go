@@ -88,7 +88,7 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 	var walk func(*jsonschema.ValidationError)
 	walk = func(v *jsonschema.ValidationError) {
 		if names, is := v.ErrorKind.(*kind.PropertyNames); is {
-			lines = append(lines, strings.Join(append(slices.Clone(v.InstanceLocation), names.Property), ".")+": not allowed here")
+			lines = append(lines, strings.Join(append(placeOf(v.SchemaURL), names.Property), ".")+": not allowed here")
 			return
 		}
 		if len(v.Causes) > 0 {
@@ -113,10 +113,25 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 		}
 	}
 	walk(v)
+	slices.Sort(lines) // they come in no order of their own
 	if together {
 		lines = append(lines, combinations)
 	}
 	return lines
+}
+
+// placeOf is the place in an input that a place in its schema is about. jsonschema's own InstanceLocation of a property's
+// name is a slice that it goes on to write in.
+func placeOf(schemaURL string) (place []string) {
+	_, pointer, _ := strings.Cut(schemaURL, "#")
+	steps := strings.Split(pointer, "/")
+	for i := 0; i+1 < len(steps); i++ {
+		if steps[i] == "properties" {
+			i++
+			place = append(place, steps[i])
+		}
+	}
+	return place
 }
 
 // complaint says what is wrong with a value.
