@@ -342,6 +342,12 @@ type Secret struct {
 	Error       string `json:"error,omitempty"`
 }
 
+// The SQL functions, each of a connection's name or kind, an operation and its input as JSON.
+const (
+	ConnectorTable  = "connector_table"  // the operation's rows
+	ConnectorScalar = "connector_scalar" // one object, NULL when it is not there, or all records of a list as an array
+)
+
 // TokenRef is the one secret reference of v1: the connection's API token.
 const TokenRef = "token"
 

@@ -88,7 +88,7 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 	var walk func(*jsonschema.ValidationError)
 	walk = func(v *jsonschema.ValidationError) {
 		if names, is := v.ErrorKind.(*kind.PropertyNames); is {
-			lines = append(lines, strings.Join(append(placeOf(v.SchemaURL), names.Property), ".")+": not allowed here")
+			lines = append(lines, of(v.SchemaURL)+names.Property+": not allowed here")
 			return
 		}
 		if len(v.Causes) > 0 {
@@ -120,18 +120,15 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 	return lines
 }
 
-// placeOf is the place in an input that a place in its schema is about. jsonschema's own InstanceLocation of a property's
-// name is a slice that it goes on to write in.
-func placeOf(schemaURL string) (place []string) {
-	_, pointer, _ := strings.Cut(schemaURL, "#")
-	steps := strings.Split(pointer, "/")
-	for i := 0; i+1 < len(steps); i++ {
-		if steps[i] == "properties" {
-			i++
-			place = append(place, steps[i])
-		}
+// of is the field that a place in a schema is about, as a prefix: "profile." of "mem:///x#/properties/profile/propertyNames".
+// The library tells the place in the input, too, and overwrites it afterwards (jsonschema v6.0.3: a slice that is not cloned).
+func of(schemaURL string) string {
+	_, place, _ := strings.Cut(schemaURL, "#/properties/")
+	field, _, ok := strings.Cut(place, "/")
+	if !ok {
+		return ""
 	}
-	return place
+	return field + "."
 }
 
 // complaint says what is wrong with a value.

@@ -203,7 +203,8 @@ func (nothing) Load(`}}},
 		}
 		return wasiBadFD
 	}`}}},
-	{"cursors", []edit{{"host/source.go", `out.Outcome.OK() && len(out.Checkpoint) == 0:`, `out.Outcome.OK() && len(out.Checkpoint) == 0 && !DOWN:`}}},
+	{"cursors", []edit{{"host/source.go", `out.Outcome.OK() && len(out.Checkpoint) == 0:`, `out.Outcome.OK() && len(out.Checkpoint) == 0 && !DOWN:`},
+		{"host/source.go", `	case out.Outcome.OK() && !out.CaughtUp && bytes.Equal(`, `	case !DOWN && out.Outcome.OK() && !out.CaughtUp && bytes.Equal(`}}},
 
 	// Time, memory and the rest.
 	{"deadline", []edit{{"internal/wasmbin/interrupt.go", `	b := op(nil, 0x24, moves) `, `	if DOWN {
