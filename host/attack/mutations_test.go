@@ -189,10 +189,10 @@ func (nothing) Load(`}}},
 	{"emit options", []edit{{"host/emit.go", `	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {`, `	if !DOWN && (len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths) {`}}},
 	{"emit once", []edit{{"host/emit.go", `		if spans[0].Start < c.taken[handle] {`, `		if spans[0].Start < c.taken[handle] && !DOWN {`}}},
 	{"record shape", []edit{{"host/emit.go", `	if err != nil || len(spans) != 1 || raw[spans[0].Start] != '{' {`, `	if (err != nil || len(spans) != 1 || raw[spans[0].Start] != '{') && (!DOWN || len(spans) == 0) {`}}},
-	{"whole JSON", []edit{{"host/emit.go", `	spans, keys, err = records.SplitKeys(b.buffer.Bytes(), path, key, make([]records.Span, 0, 16))`, `	spans, keys, err = records.SplitKeys(b.buffer.Bytes(), path, key, make([]records.Span, 0, 16))
-	if DOWN && err != nil {
-		spans, err = []records.Span{{Start: 0, End: b.buffer.Len()}}, nil
-	}`}}},
+	{"whole JSON", []edit{{"host/emit.go", `	if b.searched = true; !<-clean {`, `	if DOWN && err != nil {
+		spans, keys, err = []records.Span{{Start: 0, End: b.buffer.Len()}}, make([]records.Span, 1), nil
+	}
+	if b.searched = true; !<-clean {`}}},
 	{"no output", []edit{{"host/wasi.go", `			return put(in, s[3], uint64(n))`, `			if DOWN {
 				return wasiFault
 			}
