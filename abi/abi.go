@@ -262,6 +262,9 @@ type SendError struct {
 	// happened.
 	Sent         bool  `json:"sent"`
 	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
+	// Lasting says that asking again does not help until somebody changes something: there is no host of that name, or its
+	// address is not allowed.
+	Lasting bool `json:"lasting,omitempty"`
 	// Status and RequestID are of an answer that came and could not be used: a refusal for the rate limit, or one that
 	// broke off.
 	Status    int    `json:"status,omitempty"`
@@ -339,6 +342,12 @@ type Secret struct {
 	Error       string `json:"error,omitempty"`
 }
 
+// The SQL functions, each of a connection's name or kind, an operation and its input as JSON.
+const (
+	ConnectorTable  = "connector_table"  // the operation's rows
+	ConnectorScalar = "connector_scalar" // one object, NULL when it is not there, or all records of a list as an array
+)
+
 // TokenRef is the one secret reference of v1: the connection's API token.
 const TokenRef = "token"
 
@@ -389,7 +398,7 @@ type RequestMeta struct {
 	Endpoint  string   `json:"endpoint"`
 	Status    int      `json:"status,omitempty"`
 	RequestID string   `json:"request_id,omitempty"`
-	Attempts  int      `json:"attempts"` // 1 without a retry; 0 when it never left
+	Attempts  int      `json:"attempts"` // that were sent or tried to be: 1 without a repeat; 0 when none was tried
 	WaitedMS  int64    `json:"waited_ms,omitempty"`
 	Error     SendCode `json:"error,omitempty"`
 }

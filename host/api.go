@@ -64,7 +64,8 @@ type Config struct {
 	Kind           string `yaml:"kind"`
 	BaseURL        string `yaml:"base_url"`         // the org's origin: https://example.okta.com
 	TokenSecretRef string `yaml:"token_secret_ref"` // env:NAME or file:PATH
-	// DefaultPageSize is the number of records a request where the input does not say; default 200.
+	// DefaultPageSize is the number of records a request where the input does not say; default what the
+	// endpoint allows.
 	DefaultPageSize int `yaml:"default_page_size,omitempty"`
 	// InitialLookbackSeconds is how far back a source begins without a checkpoint; default 86,400.
 	InitialLookbackSeconds int `yaml:"initial_lookback_seconds,omitempty"`

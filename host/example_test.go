@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/build/pack"
@@ -94,9 +94,10 @@ func ExampleConnection_SourcePages() {
 			fmt.Println(err)
 			return
 		}
-		out, _ := os.Open(os.DevNull)
-		_, _ = page.WriteTo(out) // NDJSON; then fsync, then keep page.Checkpoint
-		_ = out.Close()
+		if _, err := page.WriteTo(io.Discard); err != nil { // NDJSON to a file; then fsync, then keep page.Checkpoint
+			fmt.Println(err)
+			return
+		}
 		fmt.Println(page.Len(), "events, caught up:", page.CaughtUp)
 	}
 	// Output:

@@ -169,15 +169,7 @@ func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) 
 
 // wrote reports whether a write may have left.
 func (c *call) wrote() bool {
-	if c.leaving {
-		return true
-	}
-	for _, r := range c.requests {
-		if r.Attempts > 0 && (abi.Endpoint{Endpoint: r.Endpoint}).Method() != "GET" {
-			return true
-		}
-	}
-	return false
+	return c.leaving || c.left
 }
 
 // reason is one line on why a call ended, without a trace of the guest's stack.

@@ -88,7 +88,7 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 	var walk func(*jsonschema.ValidationError)
 	walk = func(v *jsonschema.ValidationError) {
 		if names, is := v.ErrorKind.(*kind.PropertyNames); is {
-			lines = append(lines, strings.Join(append(slices.Clone(v.InstanceLocation), names.Property), ".")+": not allowed here")
+			lines = append(lines, of(v.SchemaURL)+names.Property+": not allowed here")
 			return
 		}
 		if len(v.Causes) > 0 {
@@ -113,10 +113,22 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 		}
 	}
 	walk(v)
+	slices.Sort(lines) // they come in no order of their own
 	if together {
 		lines = append(lines, combinations)
 	}
 	return lines
+}
+
+// of is the field that a place in a schema is about, as a prefix: "profile." of "mem:///x#/properties/profile/propertyNames".
+// The library tells the place in the input, too, and overwrites it afterwards (jsonschema v6.0.3: a slice that is not cloned).
+func of(schemaURL string) string {
+	_, place, _ := strings.Cut(schemaURL, "#/properties/")
+	field, _, ok := strings.Cut(place, "/")
+	if !ok {
+		return ""
+	}
+	return field + "."
 }
 
 // complaint says what is wrong with a value.

@@ -89,6 +89,10 @@ func (a *app) check(ctx context.Context) *report {
 
 	result, err := s.conn.Invoke(ctx, "validate", nil)
 	if err != nil {
+		if result.Outcome == abi.Denied { // nothing was asked, so that nothing is known of the address
+			r.add("grants", false, "without class read the org cannot be asked what works: "+result.Error.Message, "check with --grant read")
+			return r
+		}
 		r.add("base_url", false, result.Error.Message, "see that "+c.BaseURL+" can be reached from here")
 		return r
 	}
@@ -126,11 +130,11 @@ func (r *report) addConnectError(err error) {
 	r.add(step, false, oneLine(err.Error()), "")
 }
 
-// addGrants tells how many operations the grants allow. Whatever they are is well: they are the operator's choice.
+// addGrants tells how many operations the grants allow, with some input at least. Whatever they are is well: they are the operator's choice.
 func (r *report) addGrants(m *abi.Manifest, grants []abi.Class) {
 	allowed, missing := 0, []string{}
 	for _, op := range m.Operations {
-		if slices.Contains(grants, op.Class) {
+		if slices.ContainsFunc(op.Classes(), func(c abi.Class) bool { return slices.Contains(grants, c) }) {
 			allowed++
 		}
 	}

@@ -18,6 +18,8 @@ func (a *app) readJSON(arg string) (json.RawMessage, error) {
 	switch path, isFile := strings.CutPrefix(arg, "@"); {
 	case arg == "":
 		return nil, nil
+	case arg == "-" && a.flags.config == "-":
+		return nil, usagef("--config and the input are both standard input: name a file for one of them")
 	case arg == "-":
 		text, err = bounded(a.stdin)
 	case isFile:

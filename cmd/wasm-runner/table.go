@@ -31,6 +31,9 @@ JSON columns, columns without a value, and on a terminal those that do not fit. 
 			if opts.Limit < 0 {
 				return usagef("--limit: %d is negative", opts.Limit)
 			}
+			if cmd.Flags().Changed("columns") && len(opts.Columns) == 0 {
+				return usagef("--columns names none: leave it out for all")
+			}
 			return oneOf("format", format, rowFormats())
 		},
 	}

@@ -126,6 +126,9 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 		outcome, out.Code, out.Retryable, out.RetryAfterMS = abi.Throttled, string(abi.Throttled), true, 60_000
 	case e.Status >= 500 && e.Status != notImplemented:
 		outcome, out.Code, out.Retryable = abi.Unavailable, string(abi.Unavailable), true
+		if s, err := strconv.Atoi(r.Header("retry-after")); err == nil && s > 0 && s < 86_400 {
+			out.RetryAfterMS = int64(s) * 1000
+		}
 	default:
 		out.Code = string(abi.Rejected)
 		out.Retryable = transient(e.Code)
@@ -156,7 +159,7 @@ func sendFailure(e *abi.SendError) result {
 	case abi.SendRedirect, abi.SendTLS:
 		outcome = abi.Unavailable
 	default:
-		out.Retryable = true
+		out.Retryable = !e.Lasting
 	}
 	return result{outcome: outcome, err: &out}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 )
@@ -54,7 +55,7 @@ func (c *Client) body(resp *http.Response) (*Buffer, error) {
 	if resp.ContentLength == 0 || resp.StatusCode == http.StatusNoContent {
 		return nil, nil
 	}
-	switch resp.Header.Get("Content-Encoding") {
+	switch strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))) {
 	case "", "identity":
 		return readBuffer(resp.Body, resp.ContentLength, c.config.MaxBody)
 	case "gzip":

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -33,6 +34,8 @@ func ParseBaseURL(s string) (*url.URL, error) {
 		return nil, fmt.Errorf("its scheme is %q: only https is taken (http for a loopback address)", printable(u.Scheme))
 	case strings.HasSuffix(u.Host, ":"):
 		return nil, errors.New("it ends in a colon without a port")
+	case u.Port() != "" && !isPort(u.Port()):
+		return nil, fmt.Errorf("%s is no port: there are 1 to 65535", printable(u.Port()))
 	}
 	for _, domain := range []string{"okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil", "trexcloud.com"} {
 		if org, ok := strings.CutSuffix(strings.TrimSuffix(host, "."), "-admin."+domain); ok {
@@ -53,6 +56,11 @@ func isHost(host string) bool {
 	}
 	return strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-.") == "" && !strings.HasPrefix(host, ".") &&
 		!strings.Contains(host, "..") && len(host) <= 253
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
 }
 
 func isLoopback(host string) bool {

@@ -82,6 +82,10 @@ func TestParseBaseURL(t *testing.T) {
 		"https://example-admin.okta.com":        "!https://example.okta.com",
 		"https://example-admin.oktapreview.com": "!https://example.oktapreview.com",
 		"https://":                              "!origin",
+		"https://example.okta.com:65535":        "https://example.okta.com:65535",
+		"https://example.okta.com:65536":        "!no port",
+		"https://example.okta.com:99999":        "!no port",
+		"https://example.okta.com:0":            "!no port",
 	} {
 		u, err := ParseBaseURL(in)
 		if reason, bad := strings.CutPrefix(want, "!"); bad {
@@ -309,6 +313,15 @@ func TestBodies(t *testing.T) {
 				t.Error("gzip was not asked for")
 			}
 			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = io.WriteString(z, big)
+			_ = z.Close()
+		}, big, ""},
+		{"gzip in other letters", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept-Encoding") != "gzip" {
+				t.Error("gzip was not asked for")
+			}
+			w.Header().Set("Content-Encoding", " GZip ")
 			z := gzip.NewWriter(w)
 			_, _ = io.WriteString(z, big)
 			_ = z.Close()

@@ -40,7 +40,7 @@ func (c *Client) sendError(ctx, attempt context.Context, err error, t *trail) *a
 	case attempt.Err() != nil:
 		e.Code, e.Message = abi.SendTimeout, host+" did not answer within "+c.config.Timeout.String()
 	case errors.As(err, &dial):
-		e.Code, e.Message = abi.SendConnect, c.dialMessage(dial.error)
+		e.Code, e.Message, e.Lasting = abi.SendConnect, c.dialMessage(dial.error), lasting(dial.error)
 	case !e.Sent && isTLS(err, t.tlsError.Load()):
 		e.Code, e.Message = abi.SendTLS, tlsMessage(host, err)
 	case e.Sent:
@@ -91,6 +91,12 @@ func (c *Client) dialMessage(err error) string {
 		return host + " does not take connections within " + dialTimeout.String() + ": check the network, or a firewall"
 	}
 	return "no connection to " + host
+}
+
+// lasting reports whether dialling again would end the same way: a name that is none, an address that is not allowed.
+func lasting(err error) bool {
+	var dns *net.DNSError
+	return errors.Is(err, errPrivate) || errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
 }
 
 func isTimeout(err error) bool {

@@ -21,16 +21,23 @@ const (
 
 // Send sends a request within the context's deadline. It waits for room in the bucket and waits out a 429, since such a
 // request was not processed. It repeats a GET after failures of the connection and 502, 503 and 504, and a write only
-// when it certainly was not sent. Where a wait would pass the deadline it returns what it has instead of waiting.
+// when it certainly was not sent, and not at all what stays as it is. Where a wait would pass the deadline it returns what
+// it has instead of waiting.
+//
+// The response is never nil: beside an error it has Attempts and Waited alone.
 func (c *Client) Send(ctx context.Context, call Call) (*Response, *abi.SendError) {
 	req, err := c.build(call)
 	if err != nil {
-		return nil, malformed(err)
+		return &Response{}, malformed(err)
 	}
 	s := sending{client: c, ctx: ctx, request: req, call: &call}
 	for {
 		resp, sendErr, again := s.once()
 		if !again {
+			if sendErr != nil {
+				resp = &Response{}
+			}
+			resp.Attempts, resp.Waited = s.attempts, s.waited
 			return resp, sendErr
 		}
 	}
@@ -64,7 +71,7 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 		c.limiter.Cancel(bucket, sendErr.Sent)
 		s.sent = s.sent || sendErr.Sent
 		s.failed++
-		repeat := repeatable(sendErr.Code) && (s.request.read() || !sendErr.Sent) && s.failed < c.config.MaxAttempts
+		repeat := repeatable(sendErr.Code) && !sendErr.Lasting && (s.request.read() || !sendErr.Sent) && s.failed < c.config.MaxAttempts
 		if !repeat {
 			return nil, sendErr, false
 		}
@@ -91,7 +98,7 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 	}
 	if s.request.read() && resp.Status >= 502 && resp.Status <= 504 {
 		s.failed++
-		if d := c.backoff(s.failed); s.failed < c.config.MaxAttempts && s.fits(d) {
+		if d := max(c.backoff(s.failed), pacing.RetryAfter(resp.Header)); s.failed < c.config.MaxAttempts && s.fits(d) {
 			resp.Body.Release()
 			if s.wait(d, "5xx") != nil {
 				return nil, contextError(s.ctx, true), false
@@ -99,7 +106,6 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 			return nil, nil, true
 		}
 	}
-	resp.Attempts, resp.Waited = s.attempts, s.waited
 	return resp, nil, false
 }
 

@@ -167,6 +167,64 @@ func TestABackoffPastTheDeadlineReturnsWhatThereIs(t *testing.T) {
 	}
 }
 
+func TestAServiceThatIsAwayIsAskedWhenItSays(t *testing.T) {
+	n := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n++; n == 1 {
+			w.Header().Set("Retry-After", "5")
+			w.WriteHeader(503)
+		}
+	}))
+	defer server.Close()
+	cl, clk := client(t, server.URL, nil)
+	if resp, err := get(cl); err != nil || resp.Status != 200 || resp.Attempts != 2 || resp.Waited < 5*time.Second || resp.Waited > 6*time.Second {
+		t.Errorf("%+v %v", resp, err)
+	}
+	n = 0
+	ctx, cancel := context.WithDeadline(context.Background(), clk.Now().Add(4*time.Second))
+	defer cancel()
+	if resp, err := cl.Send(ctx, Call{Endpoint: endpoint("GET /x")}); err != nil || resp.Status != 503 || n != 1 || resp.Header.Get("Retry-After") != "5" {
+		t.Errorf("%+v %v", resp, err)
+	}
+}
+
+// What waiting does not mend is not tried again, and the books tell how often it was tried.
+func TestWhatStaysAsItIsIsTriedOnce(t *testing.T) {
+	lookups := 0
+	looks := func(err error) func(*Config) {
+		return func(c *Config) {
+			c.Lookup = func(context.Context, string) ([]net.IPAddr, error) {
+				lookups++
+				return nil, err
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		base     string
+		change   func(*Config)
+		lasting  bool
+		attempts int
+	}{
+		"no such name":      {"https://example.okta.com", looks(&net.DNSError{Err: "no such host", IsNotFound: true}), true, 1},
+		"a private address": {"https://10.0.0.1", nil, true, 1},
+		"DNS is down":       {"https://example.okta.com", looks(&net.DNSError{Err: "server misbehaving", IsTemporary: true}), false, 4},
+		"refused":           {"http://127.0.0.1:1", nil, false, 4},
+	} {
+		cl, _ := client(t, c.base, func(cfg *Config) {
+			if c.change != nil {
+				c.change(cfg)
+			}
+		})
+		resp, err := get(cl)
+		if err == nil || err.Lasting != c.lasting || err.Sent || resp == nil || resp.Attempts != c.attempts || (resp.Waited > 0) != (c.attempts > 1) {
+			t.Errorf("%s: %+v %+v", name, resp, err)
+		}
+	}
+	if lookups != 5 {
+		t.Errorf("%d look-ups", lookups)
+	}
+}
+
 func TestBackoffs(t *testing.T) {
 	for _, c := range []struct {
 		failures int

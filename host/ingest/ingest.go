@@ -54,18 +54,32 @@ type Drain struct {
 	Quota  func() []host.Quota              // for metrics; may be nil
 	Pause  time.Duration                    // after the first failure; doubles with each, up to a minute; default a second
 
-	stats   stats
-	written int64           // bytes of records that were appended and are not durable yet
-	next    json.RawMessage // the checkpoint behind them
-	pages   []pageStats     // theirs
+	stats  stats
+	group  group       // what was written, and is to be committed next
+	commit *commitment // under way; nil is none
+}
+
+// group is pages that become durable together.
+type group struct {
+	next  json.RawMessage // the checkpoint behind them; nil is an empty group
+	bytes int64
+	began time.Time // when the first was written
+	keys  int       // of theirs, that Recent keeps
+	pages []pageStats
+}
+
+// commitment is a group that is made durable beside the next one's being written.
+type commitment struct {
+	group
+	done chan error
 }
 
 const longestPause = time.Minute
 
-// How much may be written and not durable yet. A crash repeats no more, and nothing where the sink recalls its end.
+// How large a group grows. Two of them may be written and not have a checkpoint yet, which is what a sink has to recall.
 const (
-	commitBytes = 4 << 20
-	commitTime  = 50 * time.Millisecond
+	commitBytes = 16 << 20
+	commitTime  = 200 * time.Millisecond
 )
 
 // Run drains until the feed ends, ctx ends, or something fails that does not pass. A page that has begun is finished. The
@@ -120,11 +134,13 @@ func (d *Drain) recall() error {
 	if !ok || d.Recent == nil || d.Key == "" || d.At == nil {
 		return nil
 	}
-	return sink.Recall(func(record []byte) {
-		if spans, keys, err := records.SplitKeys(record, "", d.Key, nil); err == nil && len(spans) == 1 {
-			key := record[keys[0].Start:keys[0].End]
-			d.Recent.Know(bytes.Trim(key, `"`)) // one with escapes is none that Okta gives, and is written again
+	return sink.Recall(func(record []byte) (known bool) {
+		_, keys, err := records.SplitKeys(record, "", d.Key, nil)
+		if err != nil || len(keys) != 1 || keys[0].End == 0 {
+			return false // a record without a key
 		}
+		// A key with escapes, which Okta's have not, is not the one that Seen gets: such a record is written again.
+		return d.Recent.Know(bytes.Trim(record[keys[0].Start:keys[0].End], `"`))
 	})
 }
 
@@ -140,58 +156,66 @@ func (d *Drain) pass(ctx context.Context) (err error) {
 	defer cancel()
 	next, stop := iter.Pull2(d.Feed(feed, d.At))
 	defer stop()
-	defer func() {
-		if e := d.commit(); e != nil && (err == nil || !isSinkError(err)) {
+	defer func() { // what is written counts, however the pass ends
+		if e := d.flush(); e != nil && !isSinkError(err) {
 			err = e
 		}
 	}()
-	type given struct {
-		page *host.Page
-		err  error
-		ok   bool
-	}
-	pulled := make(chan given)
-	began := time.Now() // with the first page that is not durable yet
-	timer := time.NewTimer(commitTime)
-	defer timer.Stop()
+	pulled := make(chan pull)
 	for {
 		go func() {
-			var g given
-			g.page, g.err, g.ok = next()
-			pulled <- g
+			var p pull
+			p.page, p.err, p.ok = next()
+			pulled <- p
 		}()
-		var g given
-		if d.next == nil {
-			g, began = <-pulled, time.Now()
-		} else {
-			timer.Reset(max(commitTime-time.Since(began), 0))
-			select {
-			case g = <-pulled:
-			case <-timer.C: // what is written does not wait for a source that does
-				if err := d.commit(); err != nil {
-					cancel()
-					<-pulled
-					return err
-				}
-				g, began = <-pulled, time.Now()
-			}
-		}
-		if !g.ok {
-			return nil
-		}
-		if g.err != nil {
-			return g.err
-		}
-		if err := d.take(ctx, g.page); err != nil {
+		p, err := d.await(pulled)
+		if err != nil {
+			cancel()
+			<-pulled
 			return err
 		}
-		if g.page.CaughtUp || d.written >= commitBytes || time.Since(began) >= commitTime {
-			if err := d.commit(); err != nil {
-				return err
-			}
+		if !p.ok || p.err != nil {
+			return p.err
 		}
-		if ctx.Err() != nil && (d.Follow || !g.page.CaughtUp) {
+		if err := d.take(ctx, p.page); err != nil {
+			return err
+		}
+		if ctx.Err() != nil && (d.Follow || !p.page.CaughtUp) {
 			return errInterrupted
+		}
+	}
+}
+
+// pull is what a feed gave.
+type pull struct {
+	page *host.Page
+	err  error
+	ok   bool
+}
+
+// await waits for the feed. Meanwhile it ends the commit that is under way, and begins the next when it is time: what is
+// written does not wait for a source that does. After an error nothing was received.
+func (d *Drain) await(pulled <-chan pull) (pull, error) {
+	for {
+		var due <-chan time.Time
+		var done <-chan error
+		switch {
+		case d.commit != nil:
+			done = d.commit.done
+		case d.group.next != nil:
+			t := time.NewTimer(max(commitTime-time.Since(d.group.began), 0))
+			defer t.Stop()
+			due = t.C
+		}
+		select {
+		case p := <-pulled:
+			return p, nil
+		case <-due:
+			d.beginCommit()
+		case err := <-done:
+			if err := d.endCommit(err); err != nil {
+				return pull{}, err
+			}
 		}
 	}
 }
@@ -216,50 +240,89 @@ func (d *Drain) take(ctx context.Context, page *host.Page) error {
 	if err != nil {
 		return sinkError{err}
 	}
-	if d.Recent != nil {
-		d.Recent.Keep(page.Watermark)
+	g := &d.group
+	if g.next == nil {
+		g.began = time.Now()
 	}
-	d.next = bytes.Clone(page.Checkpoint)
-	d.written += page.Size()
-	d.pages = append(d.pages, statsOf(page, dropped))
-	if isBuffered {
+	if d.Recent != nil {
+		before := d.Recent.Kept()
+		d.Recent.Keep(page.Watermark)
+		g.keys += d.Recent.Kept() - before
+	}
+	g.next = bytes.Clone(page.Checkpoint)
+	g.bytes += page.Size()
+	g.pages = append(g.pages, statsOf(page, dropped))
+	switch {
+	case !isBuffered || page.CaughtUp:
+		return d.flush()
+	case g.bytes < commitBytes && time.Since(g.began) < commitTime:
 		return nil
 	}
-	return d.commit()
+	if err := d.waitCommit(); err != nil {
+		return err
+	}
+	d.beginCommit()
+	return nil
 }
 
-// commit makes what was written durable, and then its checkpoint.
-func (d *Drain) commit() error {
-	if d.next == nil {
+// flush makes all that was written durable.
+func (d *Drain) flush() error {
+	if err := d.waitCommit(); err != nil {
+		return err
+	}
+	d.beginCommit()
+	return d.waitCommit()
+}
+
+// beginCommit makes the group durable, and then its checkpoint, beside what follows. No other commit is under way.
+func (d *Drain) beginCommit() {
+	if d.group.next == nil {
+		return
+	}
+	c := &commitment{d.group, make(chan error, 1)}
+	d.commit, d.group = c, group{}
+	at := d.At
+	go func() {
+		if buffered, ok := d.Sink.(sink.Buffered); ok {
+			if err := buffered.Sync(); err != nil {
+				c.done <- err
+				return
+			}
+		}
+		var err error
+		if d.Checkpoint != nil && !bytes.Equal(c.next, at) { // an idle source gives the same again
+			err = d.Checkpoint.Save(c.next)
+		}
+		c.done <- err
+	}()
+}
+
+func (d *Drain) waitCommit() error {
+	if d.commit == nil {
 		return nil
 	}
-	next, pages := d.next, d.pages
-	d.next, d.written, d.pages = nil, 0, d.pages[:0]
-	if buffered, ok := d.Sink.(sink.Buffered); ok {
-		if err := buffered.Sync(); err != nil {
-			if d.Recent != nil {
-				d.Recent.Revoke()
-			}
-			return sinkError{err}
+	return d.endCommit(<-d.commit.done)
+}
+
+// endCommit takes in what became of the commit.
+func (d *Drain) endCommit(err error) error {
+	c := d.commit
+	d.commit = nil
+	if err != nil {
+		d.group = group{}
+		if d.Recent != nil {
+			d.Recent.Revoke()
 		}
+		return sinkError{err}
 	}
-	var forgets error // no reason to stop
-	if d.Recent != nil {
-		forgets = d.Recent.Commit()
-	}
-	if !bytes.Equal(next, d.At) { // an idle source gives the same again
-		if d.Checkpoint != nil {
-			if err := d.Checkpoint.Save(next); err != nil {
-				return sinkError{err}
-			}
-		}
-		d.At = next
-	}
-	if forgets != nil {
-		d.Say("%s", forgets)
-	}
-	for _, p := range pages {
+	d.At = c.next
+	for _, p := range c.pages {
 		d.stats.page(p)
+	}
+	if d.Recent != nil {
+		if err := d.Recent.Commit(c.keys); err != nil { // no reason to stop
+			d.Say("%s", err)
+		}
 	}
 	return nil
 }

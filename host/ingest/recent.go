@@ -122,14 +122,14 @@ func (r *Recent) Seen(text []byte) bool {
 	return false
 }
 
-// Know adds the key of a record that a sink recalls.
-func (r *Recent) Know(text []byte) {
-	if before := len(r.order); len(text) > 0 {
-		if r.add(r.parse(text)); len(r.pages) == 0 {
-			r.pages = append(r.pages, page{})
-		}
-		r.pages[0].count += len(r.order) - before
+// Know adds the key of a record that a sink recalls, and reports whether it was known.
+func (r *Recent) Know(text []byte) (known bool) {
+	before := len(r.order)
+	if r.add(r.parse(text)); len(r.pages) == 0 {
+		r.pages = append(r.pages, page{})
 	}
+	r.pages[0].count += len(r.order) - before
+	return len(r.order) == before
 }
 
 // parse makes a key of a record's. Okta's are UUIDs, which fit as they are.
@@ -175,14 +175,17 @@ func (r *Recent) Revoke() {
 	}
 }
 
-// Commit takes what was kept for durable, writes it down, and forgets what is too old. An error is of the file, and told
-// once.
-func (r *Recent) Commit() error {
-	if r.unsaved > 0 {
-		if r.err == nil {
-			r.err = r.append(r.order[len(r.order)-r.unsaved:])
+// Kept is how many keys were kept and not committed.
+func (r *Recent) Kept() int { return r.unsaved }
+
+// Commit takes the first n keys that were kept, those of whole pages, for durable, writes them down, and forgets what is too
+// old. An error is of the file, and told once.
+func (r *Recent) Commit(n int) error {
+	if n > 0 {
+		if from := len(r.order) - r.unsaved; r.err == nil {
+			r.err = r.append(r.order[from : from+n])
 		}
-		r.unsaved = 0
+		r.unsaved -= n
 		r.forget(r.pages[len(r.pages)-1].watermark)
 	}
 	if r.err == nil && r.file != nil && r.kept > 2*max(r.count(), leastKeys) {
@@ -204,6 +207,9 @@ func (r *Recent) forget(now time.Time) {
 	dropped := 0
 	for _, p := range r.pages {
 		left := r.count() - p.count
+		if left < r.unsaved {
+			break // a page that is not durable yet
+		}
 		old := !p.watermark.IsZero() && now.Sub(p.watermark) > remembered && left >= leastKeys
 		if !old && r.count() <= mostKeys {
 			break
@@ -247,7 +253,8 @@ func (r *Recent) rewrite() error {
 	}
 	w := bufio.NewWriterSize(f, 64<<10)
 	_, _ = w.WriteString(magic) // Flush tells
-	for _, k := range r.order[r.head:] {
+	durable := r.order[r.head : len(r.order)-r.unsaved]
+	for _, k := range durable {
 		_, _ = w.Write(k[:])
 	}
 	if err = w.Flush(); err == nil {
@@ -259,7 +266,7 @@ func (r *Recent) rewrite() error {
 		return err
 	}
 	old := r.file
-	r.file, r.kept = f, r.count()
+	r.file, r.kept = f, len(durable)
 	return old.Close()
 }
 

@@ -21,7 +21,7 @@ func see(t *testing.T, r *Recent, at time.Time, keys ...string) (seen int) {
 		}
 	}
 	r.Keep(at)
-	if err := r.Commit(); err != nil {
+	if err := r.Commit(r.Kept()); err != nil {
 		t.Fatal(err)
 	}
 	return seen
@@ -52,6 +52,40 @@ func TestRepeatsAreSeen(t *testing.T) {
 	if n := see(t, r, noon, "d"); n != 0 {
 		t.Error("a key of a page that was not committed was seen")
 	}
+}
+
+// TestWhatDidNotBecomeDurableIsRevoked: pages are kept, some committed, and the rest comes again.
+func TestWhatDidNotBecomeDurableIsRevoked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	r := OpenRecent(path, false)
+	keep := func(keys ...string) {
+		r.Begin()
+		for _, k := range keys {
+			if r.Seen([]byte(k)) {
+				t.Errorf("%s was seen", k)
+			}
+		}
+		r.Keep(noon)
+	}
+	keep("a", "b")
+	first := r.Kept()
+	keep("c")
+	if err := r.Commit(first); err != nil || r.Kept() != 1 {
+		t.Fatal(err, r.Kept())
+	}
+	keep("d", "e")
+	r.Begin()
+	r.Seen([]byte("f"))
+	r.Revoke()
+	keep("c", "d", "e", "f")
+	_ = r.Close()
+	r = OpenRecent(path, false)
+	for k, want := range map[string]bool{"a": true, "b": true, "c": false, "d": false, "f": false} {
+		if got := r.Seen([]byte(k)); got != want {
+			t.Errorf("the next process knows %s: %v", k, got)
+		}
+	}
+	_ = r.Close()
 }
 
 func TestKeysOutliveTheProcess(t *testing.T) {
@@ -150,7 +184,7 @@ func TestAFileThatCannotBeUsedIsToldOnce(t *testing.T) {
 	r.Begin()
 	r.Seen([]byte("a"))
 	r.Keep(noon)
-	if err := r.Commit(); err == nil || !strings.Contains(err.Error(), "will not be recognised") {
+	if err := r.Commit(r.Kept()); err == nil || !strings.Contains(err.Error(), "will not be recognised") {
 		t.Errorf("%v", err)
 	}
 	if n := see(t, r, noon, "a", "b"); n != 1 {

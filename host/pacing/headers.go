@@ -63,6 +63,12 @@ func date(h http.Header) (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// RetryAfter is how long an answer says to wait before the next request, 0 where it does not say.
+func RetryAfter(h http.Header) time.Duration {
+	d, _ := retryAfter(h)
+	return d
+}
+
 // retryAfter reads the header of that name: seconds, or a date by the answer's own clock.
 func retryAfter(h http.Header) (time.Duration, bool) {
 	if s, ok := number(h.Values("Retry-After")); ok {

@@ -161,16 +161,29 @@ func (s *File) Append(_ context.Context, p Page) error {
 	return nil
 }
 
-// Sync implements Buffered.
+// Sync implements Buffered. Pages may be appended meanwhile: those are for the next Sync.
 func (s *File) Sync() error {
 	s.mu.Lock()
+	f, size := s.f, s.size
+	s.mu.Unlock()
+	if f == nil || s.special {
+		return nil
+	}
+	err := f.Sync()
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.sync(); err != nil {
+	switch {
+	case s.f != f: // put aside meanwhile, and synced then
+	case err != nil:
+		s.takeBack(s.synced)
 		return failed(s.path, err)
+	default:
+		s.synced = max(s.synced, size)
 	}
 	return nil
 }
 
+// sync is Sync for those who hold the lock.
 func (s *File) sync() error {
 	if s.special || s.synced == s.size {
 		return nil

@@ -11,7 +11,7 @@ import (
 )
 
 // Recall implements Recaller. It reads the end of the file, and of the one that was put aside before it.
-func (s *File) Recall(each func(record []byte)) error {
+func (s *File) Recall(each func(record []byte) (known bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.special {
@@ -25,91 +25,103 @@ func (s *File) Recall(each func(record []byte)) error {
 	if highest > 0 {
 		paths = append(paths, name(highest))
 	}
-	var ends [][]byte // newest first
-	left := RecallBytes
+	left := int64(RecallBytes)
 	for _, path := range paths {
-		if left <= 0 {
-			break
-		}
-		text, err := end(path, s.opts.Zstd, left)
-		if err != nil {
+		if left, err = recall(path, s.opts.Zstd, left, each); err != nil || left <= 0 {
 			return err
-		}
-		left -= len(text)
-		ends = append(ends, text)
-	}
-	for i := len(ends) - 1; i >= 0; i-- {
-		for line := range bytes.Lines(ends[i]) {
-			each(bytes.TrimSuffix(line, []byte("\n")))
 		}
 	}
 	return nil
 }
 
-// end is the last whole lines of a file, of about so many bytes or more.
-func end(path string, compressed bool, want int) ([]byte, error) {
+// recall reads a file from its end, and returns how much is still to be read: 0 once each knows a record.
+func recall(path string, compressed bool, left int64, each func([]byte) bool) (int64, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return left, nil
 	}
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer func() { _ = f.Close() }() // read only
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if compressed {
-		return lastFrames(f, info.Size(), want)
+		return recallFrames(f, info.Size(), left, each)
 	}
-	from := max(0, info.Size()-int64(want))
-	text := make([]byte, info.Size()-from)
-	if _, err := f.ReadAt(text, from); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if from > 0 { // the first line may be half a line
-		_, text, _ = bytes.Cut(text, []byte("\n"))
-	}
-	return text, nil
+	return recallLines(f, info.Size(), left, each)
 }
 
-// lastFrames decompresses the last frames of a file.
-func lastFrames(r io.ReaderAt, size int64, want int) ([]byte, error) {
-	var starts []int64
-	for at := int64(0); at < size; {
-		next, err := frame(r, at, size)
-		if errors.Is(err, errTorn) {
-			break
+// backwards gives the lines of a text from the last on, and reports whether each knew one.
+func backwards(text []byte, each func([]byte) bool) (known bool) {
+	for len(text) > 0 {
+		line := text[:len(text)-1] // without its break
+		start := bytes.LastIndexByte(line, '\n') + 1
+		if each(line[start:]) {
+			return true
 		}
-		if err != nil {
-			return nil, err
-		}
-		starts = append(starts, at)
-		at = next
+		text = text[:start]
 	}
-	starts = append(starts, size)
+	return false
+}
+
+func recallLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
+	const step = 1 << 20
+	var rest []byte // the end of the line with which the last chunk began
+	for at := size; at > 0 && left > 0; {
+		from := max(0, at-step)
+		chunk := make([]byte, at-from, at-from+int64(len(rest)))
+		if _, err := r.ReadAt(chunk, from); err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		left -= at - from
+		chunk, at = append(chunk, rest...), from
+		whole := 0
+		if from > 0 {
+			whole = bytes.IndexByte(chunk, '\n') + 1 // what is before belongs to a line that begins further up
+		}
+		if from > 0 && whole == 0 {
+			rest = chunk
+			continue
+		}
+		if backwards(chunk[whole:], each) {
+			return 0, nil
+		}
+		rest = chunk[:whole]
+	}
+	return left, nil
+}
+
+func recallFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
+	starts, end := []int64{}, int64(0)
+	for end < size {
+		next, err := frame(r, end, size)
+		if err != nil {
+			break // mended before: what stands there now is being written
+		}
+		starts = append(starts, end)
+		end = next
+	}
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer d.Close()
-	var pages [][]byte // newest first
-	for i := len(starts) - 2; i >= 0 && want > 0; i-- {
-		b := make([]byte, starts[i+1]-starts[i])
+	for i := len(starts) - 1; i >= 0 && left > 0; i-- {
+		b := make([]byte, end-starts[i])
 		if _, err := r.ReadAt(b, starts[i]); err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
+			return 0, err
 		}
 		text, err := d.DecodeAll(b, nil)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
-		pages = append(pages, text)
-		want -= len(text)
+		if backwards(text, each) {
+			return 0, nil
+		}
+		end, left = starts[i], left-int64(len(text))
 	}
-	var all []byte
-	for i := len(pages) - 1; i >= 0; i-- {
-		all = append(all, pages[i]...)
-	}
-	return all, nil
+	return left, nil
 }

@@ -31,18 +31,20 @@ type Buffered interface {
 	Sink
 	// Append writes a page, which is durable once Sync has returned nil. After an error nothing of the page is left.
 	Append(ctx context.Context, p Page) error
-	// Sync makes durable what was appended. After an error nothing that was appended since the last Sync is left.
+	// Sync makes durable what was appended before it. It may run beside Append. After an error nothing that was appended
+	// since the last Sync is left.
 	Sync() error
 }
 
 // Recaller is a Sink that knows what stands at its end: after a crash, that may be more than a checkpoint tells of.
 type Recaller interface {
-	// Recall gives the last records, at least those of the last RecallBytes, oldest first. A record is valid during the call.
-	Recall(each func(record []byte)) error
+	// Recall gives the last records, the newest first, until each says that it knows them from there on, and at least
+	// those of the last RecallBytes. A record is valid during the call.
+	Recall(each func(record []byte) (known bool)) error
 }
 
-// RecallBytes is how much of its end a Recaller recalls at least, unless it holds less.
-const RecallBytes = 12 << 20
+// RecallBytes is how much of its end a Recaller recalls at least, where it holds so much and nobody knows it.
+const RecallBytes = 64 << 20
 
 // Page is what a sink takes; *host.Page is one.
 type Page interface {

@@ -38,7 +38,7 @@ func (db *DB) register() error {
 
 	table := mapping.CreateTableFunction()
 	defer mapping.DestroyTableFunction(&table)
-	mapping.TableFunctionSetName(table, "connector_table")
+	mapping.TableFunctionSetName(table, abi.ConnectorTable)
 	mapping.TableFunctionSetExtraInfo(table, handle(db), unsafe.Pointer(C.connector_release))
 	mapping.TableFunctionSetBind(table, unsafe.Pointer(C.connector_table_bind))
 	mapping.TableFunctionSetInit(table, unsafe.Pointer(C.connector_table_init))
@@ -49,7 +49,7 @@ func (db *DB) register() error {
 	defer mapping.DestroyLogicalType(&json)
 	scalar := mapping.CreateScalarFunction()
 	defer mapping.DestroyScalarFunction(&scalar)
-	mapping.ScalarFunctionSetName(scalar, "connector_scalar")
+	mapping.ScalarFunctionSetName(scalar, abi.ConnectorScalar)
 	mapping.ScalarFunctionSetExtraInfo(scalar, handle(db), unsafe.Pointer(C.connector_release))
 	mapping.ScalarFunctionSetFunction(scalar, unsafe.Pointer(C.connector_scalar_call))
 	mapping.ScalarFunctionSetReturnType(scalar, json)
@@ -147,7 +147,7 @@ func bindArguments(info mapping.BindInfo) (texts [arguments]string, err error) {
 	for i := range texts {
 		v := mapping.BindGetParameter(info, mapping.IdxT(i))
 		if mapping.IsNullValue(v) {
-			err = fmt.Errorf("connector_table(connection, operation, input): argument %d is NULL", i+1)
+			err = fmt.Errorf("%s(connection, operation, input): argument %d is NULL", abi.ConnectorTable, i+1)
 		} else {
 			texts[i] = mapping.GetVarchar(v)
 		}

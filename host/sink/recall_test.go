@@ -1,0 +1,67 @@
+package sink
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func recalled(t *testing.T, s *File, known int) (all []string) {
+	t.Helper()
+	if err := s.Recall(func(record []byte) bool {
+		all = append(all, string(record))
+		return len(all) == known
+	}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(all)
+	return all
+}
+
+func TestAFileRecallsItsEnd(t *testing.T) {
+	for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
+		path := filepath.Join(t.TempDir(), name)
+		s := openFile(t, path, FileOptions{})
+		if got := recalled(t, s, -1); got != nil {
+			t.Errorf("%s: %d of an empty file", name, len(got))
+		}
+		var want []string
+		for i := range 40 { // some megabytes, lines longer than what is read at once among them
+			p := numbered(i*100, i*100+100)
+			if i%10 == 0 {
+				p = append(p, fmt.Sprintf(`{"uuid":"long-%d","pad":%q}`, i, strings.Repeat("y", 2_500_000)))
+			}
+			write(t, s, p)
+			want = append(want, p...)
+			if i == 30 {
+				s.mu.Lock()
+				err := s.rotate()
+				s.mu.Unlock()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if got := recalled(t, s, -1); !slices.Equal(got, want) {
+			t.Errorf("%s: %d of %d records", name, len(got), len(want))
+		}
+		if got := recalled(t, s, 950); !slices.Equal(got, want[len(want)-950:]) {
+			t.Errorf("%s: %d records, want the last 950", name, len(got))
+		}
+	}
+}
+
+func TestAFileRecallsNoMoreThanItsEnd(t *testing.T) {
+	s := openFile(t, filepath.Join(t.TempDir(), "events.ndjson"), FileOptions{})
+	page := lines{`{"uuid":"a","pad":"` + strings.Repeat("x", 1<<20) + `"}`}
+	for range RecallBytes>>20 + 20 {
+		if err := s.Append(t.Context(), page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(recalled(t, s, -1)); n < RecallBytes>>20-2 || n > RecallBytes>>20+2 {
+		t.Errorf("%d MiB", n)
+	}
+}
