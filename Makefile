@@ -50,7 +50,7 @@ fuzz:
 
 ## attack: every attack of the kit on our host, then each wall taken out in turn (-host PROGRAM attacks another host: abi/README.md)
 attack:
-	@$(GO) test ./host/attack -count=1 -timeout 20m -run 'TestAttack|TestMutations|TestAHost'
+	@cd host/attack && $(GO) test -count=1 -timeout 20m -run 'TestAttack|TestMutations|TestAHost'
 
 ## check: formatting, vet, staticcheck, the licences of what is linked, and the host's tests under the race detector
 check:
