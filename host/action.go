@@ -45,14 +45,14 @@ const maxRepeats = 8
 
 // gate is what an invoke's writes pass before they leave. The zero gate lets them through.
 type gate struct {
-	plan     bool               // none leaves: they are collected
-	held     []abi.PlannedWrite // that were, as they would leave
-	state    json.RawMessage    // the last object that was read
-	approved []abi.PlannedWrite // nil is any; else these alone, in this order
-	next     int                // of approved
-	repeats  int                // of the last that left
-	refused  bool               // it certainly did nothing
-	leaving  func() error       // before a write leaves; nil is nothing to do
+	plan     bool                         // none leaves: they are collected
+	held     []abi.PlannedWrite           // that were, as they would leave
+	state    json.RawMessage              // the last object that was read
+	approved []abi.PlannedWrite           // nil is any; else these alone, in this order
+	next     int                          // of approved
+	repeats  int                          // of the last that left
+	refused  bool                         // it certainly did nothing
+	leaving  func(abi.PlannedWrite) error // before a write leaves; nil is nothing to do
 }
 
 // allow refuses a write that was not approved. Of those approved, each leaves once, and again where it did nothing.
@@ -108,7 +108,7 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		return refuse(abi.SendError{Code: abi.SendCeiling, Message: err.Error(), RetryAfterMS: over.retryAfter()})
 	}
 	if err == nil && c.gate.leaving != nil {
-		err = c.gate.leaving()
+		err = c.gate.leaving(w)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -134,7 +134,7 @@ func (c *Connection) approved(ctx context.Context, run *call, input json.RawMess
 	if !c.needsApproval(run.class) {
 		return c.once(ctx, run, input, o, started)
 	}
-	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since}
+	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since, bound: run.bound}
 	planning.gate.plan = true
 	planned := c.once(ctx, planning, input, o, started)
 	if planned.Outcome != abi.Succeeded || len(planned.Plan.Writes) == 0 {

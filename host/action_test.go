@@ -327,4 +327,4 @@ func (f fullDisk) Claim(ctx context.Context, scope, key, fingerprint string) (jo
 
 type fullClaim struct{ journal.Claim }
 
-func (fullClaim) Writing(context.Context, time.Time) error { return syscall.ENOSPC }
+func (fullClaim) Writing(context.Context, time.Time, journal.Target) error { return syscall.ENOSPC }

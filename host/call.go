@@ -20,6 +20,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/journal"
 	"github.com/mach5/okta-connector/host/records"
 )
 
@@ -32,11 +33,12 @@ type call struct {
 	surface   abi.Surface
 	in        *instance // that runs it
 	gate      gate
-	settle    bool        // an earlier run of this invoke ended when a write may have left
-	since     time.Time   // when that was, by the service's clock
-	ceiling   *errCeiling // that held a write back
-	unkept    error       // why the journal could not note a write, which was held back then
-	uncounted bool        // the last write counted by this machine's clock alone
+	settle    bool           // an earlier run of this invoke ended when a write may have left
+	since     time.Time      // when that was, by the service's clock
+	bound     journal.Target // what it was for
+	ceiling   *errCeiling    // that held a write back
+	unkept    error          // why the journal could not note a write, which was held back then
+	uncounted bool           // the last write counted by this machine's clock alone
 
 	placeholder string
 	bodies      []body         // by handle - 1

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,11 +64,11 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 		return &res
 	}
 	if run.settle = found && before.Phase == journal.Writing; run.settle {
-		run.since = before.Wrote
+		run.since, run.bound = before.Wrote, before.Target
 	}
 	wrote := false
-	run.gate.leaving = func() error {
-		if err := claim.Writing(ctx, c.clock.told()); err != nil {
+	run.gate.leaving = func(w abi.PlannedWrite) error {
+		if err := claim.Writing(ctx, c.clock.told(), targetOf(w)); err != nil {
 			return fmt.Errorf("the journal could not note the write, so that it was not sent: %w", err)
 		}
 		wrote = true
@@ -81,6 +83,42 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 		res.Meta.Warnings = append(res.Meta.Warnings, "the result could not be recorded under the idempotency key: "+err.Error())
 	}
 	return res
+}
+
+// targetOf is what a write is for.
+func targetOf(w abi.PlannedWrite) journal.Target {
+	path, _, _ := strings.Cut(w.Target, "?")
+	t := journal.Target{Endpoint: w.Endpoint, Path: path}
+	var body struct {
+		ID string `json:"id"`
+	}
+	if json.Unmarshal(w.Body, &body) == nil { // a body of another form names nothing
+		t.Body = body.ID
+	}
+	return t
+}
+
+// settleTarget is what the write of an earlier run was for, as the guest gets it; nil where that is not known.
+func settleTarget(t journal.Target) *abi.SettleTarget {
+	_, template, ok := strings.Cut(t.Endpoint, " ")
+	if !ok {
+		return nil
+	}
+	out := abi.SettleTarget{Endpoint: t.Endpoint, Path: map[string]string{}, Body: t.Body}
+	names, values := strings.Split(template, "/"), strings.Split(t.Path, "/")
+	if len(names) != len(values) {
+		return nil
+	}
+	for i, name := range names {
+		if len(name) > 2 && name[0] == '{' {
+			value, err := url.PathUnescape(values[i])
+			if err != nil {
+				return nil
+			}
+			out.Path[name[1:len(name)-1]] = value
+		}
+	}
+	return &out
 }
 
 // record keeps what is to be answered to the same key again. Where nothing changed and a repeat may succeed, nothing is

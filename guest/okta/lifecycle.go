@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -151,7 +152,7 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 		typ:     "User", noun: "user",
 		what:   action.name + " of user " + id,
 		undone: "the user is still " + status,
-		trace:  before.Get("statusChanged").Str(),
+		trace:  cmp.Or(before.Get("statusChanged").Str(), before.Get("created").Str()),
 		done: func(resp hostcall.Response) result {
 			r := result{outcome: abi.Succeeded}
 			after, _, failed := c.readUser(id)
@@ -289,6 +290,7 @@ func removeUser(c *call) result {
 		typ:     "User", noun: "user",
 		what:   "deleting user " + id,
 		undone: so,
+		final:  true,
 		done: func(hostcall.Response) result {
 			if is, r := c.settle(gone, laggingTime); is == holds {
 				r.outcome = abi.Succeeded
