@@ -70,8 +70,14 @@ func (g *gate) allow(w abi.PlannedWrite) error {
 		g.repeats++
 		return nil
 	}
-	return fmt.Errorf("%s was not approved: the state changed since, or the module does something else", w.Endpoint)
+	if g.next == 0 {
+		return errChanged
+	}
+	return fmt.Errorf("%s was not approved, after what was: the module does something else", w.Endpoint)
 }
+
+// errChanged is a first write that is not one of those approved. The state that they were planned from is not the same.
+var errChanged = errors.New("the write that this needs now is not the one that was approved, since somebody changed the object: repeat it, to have the new one approved")
 
 func sameWrite(a, b abi.PlannedWrite) bool {
 	return a.Endpoint == b.Endpoint && a.Target == b.Target && bytes.Equal(a.Body, b.Body)
@@ -96,7 +102,13 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint})
 		return &abi.Response{Planned: true}
 	}
-	if err := c.gate.allow(w); err != nil {
+	err = c.gate.allow(w)
+	if errors.Is(err, errChanged) {
+		c.changed = err
+		c.conn.log.Warn("a write was held back: it is not one of those approved", "operation", c.op.Name, "endpoint", w.Endpoint)
+		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
+	}
+	if err != nil {
 		c.violate("write_refused", err.Error())
 		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
 	}

@@ -38,6 +38,7 @@ type call struct {
 	bound     journal.Target // what it was for
 	ceiling   *errCeiling    // that held a write back
 	unkept    error          // why the journal could not note a write, which was held back then
+	changed   error          // a write that was not approved any more
 	uncounted bool           // the last write counted by this machine's clock alone
 
 	placeholder string

@@ -66,6 +66,8 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "journal", Message: run.unkept.Error()}
 	case run.violation != nil:
 		res.Outcome, res.Error = abi.Failed, run.violation
+	case run.changed != nil:
+		res.Outcome, res.Error = abi.Rejected, &abi.Error{Code: "changed_meanwhile", Message: run.changed.Error(), Retryable: true}
 	case run.ceiling != nil && out.Outcome.OK(): // which is not so
 		res.Outcome = abi.Throttled
 		res.Error = &abi.Error{Code: string(abi.SendCeiling), Message: run.ceiling.Error(), Retryable: true, RetryAfterMS: run.ceiling.retryAfter()}

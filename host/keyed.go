@@ -121,13 +121,13 @@ func settleTarget(t journal.Target) *abi.SettleTarget {
 	return &out
 }
 
-// record keeps what is to be answered to the same key again. Where nothing changed and a repeat may succeed, nothing is
-// kept: the key stays free for that. Where it is unknown what became of a write, the next run reads back again.
+// record keeps what is to be answered to the same key again: what succeeded, and what Okta refused. Where no write left, or
+// a repeat may succeed, nothing is kept: what was wrong may be mended by then. Where it is unknown what became of a write, the next run reads back again.
 func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling, wrote bool, values sensitive) error {
 	switch {
 	case res.Outcome == abi.Unknown, settling && !res.Outcome.OK(), wrote && res.Outcome == abi.Failed:
 		return nil // a write may have taken effect
-	case !res.Outcome.OK() && (res.Error.Retryable || res.Meta.Partial || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
+	case !res.Outcome.OK() && (!wrote || res.Outcome == abi.Unavailable || res.Error.Retryable || res.Meta.Partial || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
 		return claim.Forget(ctx)
 	}
 	kept := *res

@@ -153,3 +153,61 @@ func TestAKeyInDoubtIsNotForgotten(t *testing.T) {
 		t.Errorf("%s %+v, %d writes", res.Outcome, res.Error, org.Org.Writes()-writes)
 	}
 }
+
+// TestAKeyDoesNotKeepWhatDidNothing mends what was wrong, and repeats the command with its key.
+func TestAKeyDoesNotKeepWhatDidNothing(t *testing.T) {
+	ctx := context.Background()
+	j := openJournal(t, journal.Options{})
+	conn, org := actor(t, withJournal(j))
+	for _, c := range []struct {
+		name   string
+		wrong  func(*host.Config, *host.ConnectOptions)
+		input  string
+		mend   func()
+		failed abi.Outcome
+	}{
+		{"a token that is not valid", func(_ *host.Config, o *host.ConnectOptions) { o.Secrets = fixedSecret("00wrongwrongwrongwrong") },
+			`{"group":"00gywNmfSjI0s5CWcwkO","user":"ada.lovelace@example.com"}`, func() {}, abi.Rejected},
+		{"a group that is not there yet", func(*host.Config, *host.ConnectOptions) {}, `{"group":"Night Shift","user":"ada.lovelace@example.com"}`,
+			func() {
+				if res, err := conn.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Night Shift"}`)); err != nil {
+					t.Fatalf("%+v", res.Error)
+				}
+			}, abi.NotFound},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			key := host.InvokeOptions{IdempotencyKey: c.name}
+			wrong := connectAgain(t, conn, org, func(cfg *host.Config, o *host.ConnectOptions) {
+				o.Journal = j
+				c.wrong(cfg, o)
+			})
+			if res, _ := wrong.Invoke(ctx, "add_group_member", json.RawMessage(c.input), key); res.Outcome != c.failed {
+				t.Fatalf("%s %+v", res.Outcome, res.Error)
+			}
+			c.mend()
+			if res, _ := conn.Invoke(ctx, "add_group_member", json.RawMessage(c.input), key); res.Outcome != abi.Succeeded || res.Meta.Replayed {
+				t.Errorf("mended: %s %+v", res.Outcome, res.Error)
+			}
+		})
+	}
+
+	// A portal in between that goes away.
+	portal := true
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if portal {
+			http.Redirect(w, r, "https://portal.example/login", http.StatusFound)
+			return
+		}
+		org.Org.ServeHTTP(w, r)
+	}))
+	defer between.Close()
+	c := connectAgain(t, conn, org, func(cfg *host.Config, o *host.ConnectOptions) { cfg.BaseURL, o.Journal = between.URL, j })
+	key := host.InvokeOptions{IdempotencyKey: "portal"}
+	if res, _ := c.Invoke(ctx, "deactivate_user", json.RawMessage(`{"user":"alan.turing@example.com"}`), key); res.Outcome != abi.Unavailable {
+		t.Fatalf("%s %+v", res.Outcome, res.Error)
+	}
+	portal = false
+	if res, _ := c.Invoke(ctx, "deactivate_user", json.RawMessage(`{"user":"alan.turing@example.com"}`), key); res.Outcome != abi.Succeeded || res.Meta.Replayed {
+		t.Errorf("%s %+v", res.Outcome, res.Error)
+	}
+}
