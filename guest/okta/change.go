@@ -65,8 +65,9 @@ func (c *call) change(ch change) result {
 		return result{outcome: abi.Succeeded}
 	case ok(resp) && !c.answers(resp, ch): // a proxy's, whatever its status says
 	case ok(resp) && ch.done != nil:
-		c.wrote = true
-		return ch.done(resp)
+		r := ch.done(resp)
+		c.wrote = c.wrote || r.outcome.OK()
+		return r
 	case ok(resp):
 		if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err == "" {
 			c.wrote = true
@@ -175,19 +176,31 @@ func (t targets) of(input string) string {
 	return ""
 }
 
-// answers reports whether a 2xx can be Okta's own: none where something is deleted, an object with an id where one is
-// made, JSON or nothing elsewhere. A sign-in page, and a gateway that says that all is well, are none.
+// answers reports whether a 2xx is Okta's own: with its request id, or of its objects' shape where something between
+// takes headers away. A sign-in page, and a gateway that says that all is well, are none, and tell nothing.
 func (c *call) answers(resp hostcall.Response, ch change) bool {
+	byOkta := resp.Header("x-okta-request-id") != ""
 	switch {
 	case strings.HasPrefix(ch.request.Endpoint, "DELETE "):
-		return resp.Body == 0
+		return byOkta && resp.Body == 0
 	case resp.Body == 0:
-		return ch.done != nil
+		return byOkta && ch.done != nil
 	case resp.Length > maxAnswer:
-		return true
+		return byOkta
 	}
 	v, isJSON := c.Body(resp)
-	return isJSON && (ch.done != nil || v.Get("id").Str() != "")
+	made := v.Get("id").Str() != ""
+	shaped := made && (v.Get("created").Exists() || v.Get("lastUpdated").Exists() || v.Get("_links").Exists()) || credentials(v) != ""
+	return isJSON && (byOkta || shaped) && (made || ch.done != nil)
+}
+
+// agreed is a write that Okta took and whose effect did not show in what was read after it: reading on may find it.
+func (c *call) agreed(look func() (reading, result), what string) result {
+	if is, r := c.settle(look, laggingTime); is == holds {
+		r.outcome = abi.Succeeded
+		return r
+	}
+	return fail(abi.Unknown, string(abi.Unknown), what+": Okta took it, and what it should have changed does not show. Look at the object before you repeat it")
 }
 
 // maxAnswer is the size up to which the answer of a write is looked into, in bytes.

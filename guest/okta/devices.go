@@ -215,8 +215,16 @@ func (c *call) setDevice(before object, action string) result {
 			done: func(hostcall.Response) result {
 				r := result{outcome: abi.Succeeded}
 				now, failed := c.device(id)
-				if failed != nil {
+				switch {
+				case failed != nil:
 					r.warnings = []string{"the status afterwards could not be read"}
+				case now.Get("status").Str() != m.to:
+					r = c.agreed(func() (reading, result) {
+						if now, failed = c.device(id); failed == nil && now.Get("status").Str() == m.to {
+							return holds, result{}
+						}
+						return absent, result{}
+					}, action+" of device "+id)
 				}
 				r.output = states(id, name, status, now.Get("status").Str())
 				return r
