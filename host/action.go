@@ -52,6 +52,7 @@ type gate struct {
 	next     int                          // of approved
 	repeats  int                          // of the last that left
 	refused  bool                         // it certainly did nothing
+	intent   func(abi.PlannedWrite) error // before that: the audit notes the first
 	leaving  func(abi.PlannedWrite) error // before a write leaves; nil is nothing to do
 }
 
@@ -119,6 +120,9 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		c.ceiling = &over
 		return refuse(abi.SendError{Code: abi.SendCeiling, Message: err.Error(), RetryAfterMS: over.retryAfter()})
 	}
+	if err == nil && c.gate.intent != nil {
+		err = c.gate.intent(w)
+	}
 	if err == nil && c.gate.leaving != nil {
 		err = c.gate.leaving(w)
 	}
@@ -166,7 +170,7 @@ func (c *Connection) approved(ctx context.Context, run *call, input json.RawMess
 	if err != nil {
 		return refuse(err.Error())
 	}
-	run.gate.approved = planning.gate.held
+	run.gate.approved, run.approver = planning.gate.held, approver
 	res := c.once(ctx, run, input, o, started)
 	res.Meta.ApprovedBy = approver
 	var reads []abi.RequestMeta

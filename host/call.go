@@ -39,6 +39,7 @@ type call struct {
 	ceiling   *errCeiling    // that held a write back
 	unkept    error          // why the journal could not note a write, which was held back then
 	changed   error          // a write that was not approved any more
+	approver  string         // of its writes
 	uncounted bool           // the last write counted by this machine's clock alone
 
 	placeholder string

@@ -35,6 +35,7 @@ func (c *Connection) invoke(ctx context.Context, operation string, input json.Ra
 	if fail != nil {
 		return fail
 	}
+	run.gate.intent = c.intend(ctx, run, input, o)
 	switch {
 	case o.Plan:
 		run.gate.plan = true
@@ -63,7 +64,11 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || !out.Outcome.OK() && out.Error == nil:
 		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a result of the ABI"}
 	case run.unkept != nil:
-		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "journal", Message: run.unkept.Error()}
+		code := "journal"
+		if errors.As(run.unkept, new(errAudit)) {
+			code = "audit"
+		}
+		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: code, Message: run.unkept.Error()}
 	case run.violation != nil:
 		res.Outcome, res.Error = abi.Failed, run.violation
 	case run.changed != nil:
