@@ -382,8 +382,9 @@ type Plan struct {
 
 // PlannedWrite is a write that would leave.
 type PlannedWrite struct {
-	Endpoint string          `json:"endpoint"`       // "POST /api/v1/users/{id}/lifecycle/deactivate"
-	Target   string          `json:"target"`         // its path and query, escaped: "/api/v1/users/00u1/lifecycle/deactivate"
+	Endpoint string          `json:"endpoint"` // "POST /api/v1/users/{id}/lifecycle/deactivate"
+	Target   string          `json:"target"`   // its path and query, escaped: "/api/v1/users/00u1/lifecycle/deactivate"
+	IfMatch  string          `json:"if_match,omitempty"`
 	Body     json.RawMessage `json:"body,omitempty"` // sensitive values as "***"
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -81,7 +82,17 @@ func (g *gate) allow(w abi.PlannedWrite) error {
 var errChanged = errors.New("the write that this needs now is not the one that was approved, since somebody changed the object: repeat it, to have the new one approved")
 
 func sameWrite(a, b abi.PlannedWrite) bool {
-	return a.Endpoint == b.Endpoint && a.Target == b.Target && bytes.Equal(a.Body, b.Body)
+	return a.Endpoint == b.Endpoint && a.Target == b.Target && a.IfMatch == b.IfMatch && bytes.Equal(a.Body, b.Body)
+}
+
+// ifMatch is the state that a write is for, as far as it says so: another one was not approved.
+func ifMatch(headers map[string]string) string {
+	for name, value := range headers {
+		if http.CanonicalHeaderKey(name) == "If-Match" {
+			return value
+		}
+	}
+	return ""
 }
 
 // write passes a write through the gate and under the ceilings, and into the journal. A response is the end of it.
@@ -90,7 +101,7 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 	if err != nil {
 		return nil // Send says what is wrong with it
 	}
-	w := abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, Body: bytes.Clone(req.Body)}
+	w := abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, IfMatch: ifMatch(req.Headers), Body: bytes.Clone(req.Body)}
 	refuse := func(e abi.SendError) *abi.Response {
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Error: e.Code})
 		return &abi.Response{Error: &e}

@@ -177,6 +177,7 @@ const (
 	update  = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"title":"x"}}`
 	other   = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u2"},"body":{"title":"x"}}`
 	altered = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"title":"y"}}`
+	matched = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"headers":{"If-Match":"one"},"body":{"title":"x"}}`
 	query   = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"query":[["strict","true"]],"body":{"title":"x"}}`
 	busy    = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"busy"},"body":{"title":"x"}}`
 )
@@ -214,6 +215,8 @@ func TestAHostileModuleWritesWhatWasApprovedAlone(t *testing.T) {
 		{"another object", []string{update}, []string{other}, 0, abi.Rejected},
 		{"another body", []string{update}, []string{altered}, 0, abi.Rejected},
 		{"another query", []string{update}, []string{query}, 0, abi.Rejected},
+		{"another state of the object", []string{matched}, []string{strings.Replace(matched, "one", "two", 1)}, 0, abi.Rejected},
+		{"any state of the object", []string{matched}, []string{update}, 0, abi.Rejected},
 		{"another method", []string{update}, []string{create}, 0, abi.Rejected},
 		{"one more", []string{update}, []string{update, other}, 1, abi.Failed},
 		{"the same twice", []string{update}, []string{update, update}, 1, abi.Failed},

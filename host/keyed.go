@@ -243,7 +243,8 @@ func (c *call) underCeilings(ctx context.Context) error {
 
 // kinds are what a write of the call counts as.
 func (c *call) kinds() []string {
-	if c.class == abi.Destructive {
+	switch c.class {
+	case abi.Destructive, abi.Privileged: // taking a role away, or opening a zone, is no less
 		return []string{"write", string(abi.Destructive)}
 	}
 	return []string{"write"}

@@ -211,3 +211,21 @@ func TestAKeyDoesNotKeepWhatDidNothing(t *testing.T) {
 		t.Errorf("%s %+v", res.Outcome, res.Error)
 	}
 }
+
+// TestPrivilegedWritesCountAsDestructive gives and takes roles under a ceiling.
+func TestPrivilegedWritesCountAsDestructive(t *testing.T) {
+	ctx := context.Background()
+	c, org := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
+		cfg.MaxDestructivePerHour, o.Journal = 2, openJournal(t, journal.Options{})
+	})
+	for i, want := range []abi.Outcome{abi.Succeeded, abi.Succeeded, abi.Throttled} {
+		op := []string{"assign_role", "revoke_role"}[i%2]
+		res, _ := c.Invoke(ctx, op, json.RawMessage(`{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`))
+		if res.Outcome != want {
+			t.Errorf("write %d: %s %+v", i+1, res.Outcome, res.Error)
+		}
+	}
+	if org.Org.Effects() != 2 {
+		t.Errorf("%d effects", org.Org.Effects())
+	}
+}
