@@ -148,6 +148,13 @@ type Settings struct {
 	InitialLookbackSeconds int `json:"initial_lookback_seconds,omitempty"` // where a source without checkpoint begins
 }
 
+// SettleTarget is the target of a write that may have left.
+type SettleTarget struct {
+	Endpoint string            `json:"endpoint"`
+	Path     map[string]string `json:"path"`           // the blanks of the endpoint's path, by name
+	Body     string            `json:"body,omitempty"` // the member id of its body
+}
+
 // InvokeInput is what the invoke export gets.
 type InvokeInput struct {
 	Operation string          `json:"operation"`
@@ -161,6 +168,9 @@ type InvokeInput struct {
 	// SettleSince is when that write was about to leave, by the service's own clock (the Date of its last answer
 	// before); zero where that is not known. What changed later may have changed after the write.
 	SettleSince time.Time `json:"settle_since,omitzero"`
+	// SettleTarget is what that write was for: names and logins of the input stand for these objects, whoever has them
+	// now. Nil where it is not known.
+	SettleTarget *SettleTarget `json:"settle_target,omitempty"`
 }
 
 // InvokeOutput is what the invoke export answers.
@@ -372,8 +382,9 @@ type Plan struct {
 
 // PlannedWrite is a write that would leave.
 type PlannedWrite struct {
-	Endpoint string          `json:"endpoint"`       // "POST /api/v1/users/{id}/lifecycle/deactivate"
-	Target   string          `json:"target"`         // its path and query, escaped: "/api/v1/users/00u1/lifecycle/deactivate"
+	Endpoint string          `json:"endpoint"` // "POST /api/v1/users/{id}/lifecycle/deactivate"
+	Target   string          `json:"target"`   // its path and query, escaped: "/api/v1/users/00u1/lifecycle/deactivate"
+	IfMatch  string          `json:"if_match,omitempty"`
 	Body     json.RawMessage `json:"body,omitempty"` // sensitive values as "***"
 }
 

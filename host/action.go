@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -45,14 +46,15 @@ const maxRepeats = 8
 
 // gate is what an invoke's writes pass before they leave. The zero gate lets them through.
 type gate struct {
-	plan     bool               // none leaves: they are collected
-	held     []abi.PlannedWrite // that were, as they would leave
-	state    json.RawMessage    // the last object that was read
-	approved []abi.PlannedWrite // nil is any; else these alone, in this order
-	next     int                // of approved
-	repeats  int                // of the last that left
-	refused  bool               // it certainly did nothing
-	leaving  func() error       // before a write leaves; nil is nothing to do
+	plan     bool                         // none leaves: they are collected
+	held     []abi.PlannedWrite           // that were, as they would leave
+	state    json.RawMessage              // the last object that was read
+	approved []abi.PlannedWrite           // nil is any; else these alone, in this order
+	next     int                          // of approved
+	repeats  int                          // of the last that left
+	refused  bool                         // it certainly did nothing
+	intent   func(abi.PlannedWrite) error // before that: the audit notes the first
+	leaving  func(abi.PlannedWrite) error // before a write leaves; nil is nothing to do
 }
 
 // allow refuses a write that was not approved. Of those approved, each leaves once, and again where it did nothing.
@@ -70,11 +72,27 @@ func (g *gate) allow(w abi.PlannedWrite) error {
 		g.repeats++
 		return nil
 	}
-	return fmt.Errorf("%s was not approved: the state changed since, or the module does something else", w.Endpoint)
+	if g.next == 0 {
+		return errChanged
+	}
+	return fmt.Errorf("%s was not approved, after what was: the module does something else", w.Endpoint)
 }
 
+// errChanged is a first write that is not one of those approved. The state that they were planned from is not the same.
+var errChanged = errors.New("the write that this needs now is not the one that was approved, since somebody changed the object: repeat it, to have the new one approved")
+
 func sameWrite(a, b abi.PlannedWrite) bool {
-	return a.Endpoint == b.Endpoint && a.Target == b.Target && bytes.Equal(a.Body, b.Body)
+	return a.Endpoint == b.Endpoint && a.Target == b.Target && a.IfMatch == b.IfMatch && bytes.Equal(a.Body, b.Body)
+}
+
+// ifMatch is the state that a write is for, as far as it says so: another one was not approved.
+func ifMatch(headers map[string]string) string {
+	for name, value := range headers {
+		if http.CanonicalHeaderKey(name) == "If-Match" {
+			return value
+		}
+	}
+	return ""
 }
 
 // write passes a write through the gate and under the ceilings, and into the journal. A response is the end of it.
@@ -83,7 +101,7 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 	if err != nil {
 		return nil // Send says what is wrong with it
 	}
-	w := abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, Body: bytes.Clone(req.Body)}
+	w := abi.PlannedWrite{Endpoint: endpoint.Endpoint, Target: target, IfMatch: ifMatch(req.Headers), Body: bytes.Clone(req.Body)}
 	refuse := func(e abi.SendError) *abi.Response {
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Error: e.Code})
 		return &abi.Response{Error: &e}
@@ -96,7 +114,13 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint})
 		return &abi.Response{Planned: true}
 	}
-	if err := c.gate.allow(w); err != nil {
+	err = c.gate.allow(w)
+	if errors.Is(err, errChanged) {
+		c.changed = err
+		c.conn.log.Warn("a write was held back: it is not one of those approved", "operation", c.op.Name, "endpoint", w.Endpoint)
+		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
+	}
+	if err != nil {
 		c.violate("write_refused", err.Error())
 		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
 	}
@@ -107,8 +131,11 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		c.ceiling = &over
 		return refuse(abi.SendError{Code: abi.SendCeiling, Message: err.Error(), RetryAfterMS: over.retryAfter()})
 	}
+	if err == nil && c.gate.intent != nil {
+		err = c.gate.intent(w)
+	}
 	if err == nil && c.gate.leaving != nil {
-		err = c.gate.leaving()
+		err = c.gate.leaving(w)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -134,7 +161,7 @@ func (c *Connection) approved(ctx context.Context, run *call, input json.RawMess
 	if !c.needsApproval(run.class) {
 		return c.once(ctx, run, input, o, started)
 	}
-	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since}
+	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since, bound: run.bound}
 	planning.gate.plan = true
 	planned := c.once(ctx, planning, input, o, started)
 	if planned.Outcome != abi.Succeeded || len(planned.Plan.Writes) == 0 {
@@ -154,7 +181,7 @@ func (c *Connection) approved(ctx context.Context, run *call, input json.RawMess
 	if err != nil {
 		return refuse(err.Error())
 	}
-	run.gate.approved = planning.gate.held
+	run.gate.approved, run.approver = planning.gate.held, approver
 	res := c.once(ctx, run, input, o, started)
 	res.Meta.ApprovedBy = approver
 	var reads []abi.RequestMeta

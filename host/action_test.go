@@ -177,6 +177,7 @@ const (
 	update  = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"title":"x"}}`
 	other   = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u2"},"body":{"title":"x"}}`
 	altered = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"title":"y"}}`
+	matched = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"headers":{"If-Match":"one"},"body":{"title":"x"}}`
 	query   = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"query":[["strict","true"]],"body":{"title":"x"}}`
 	busy    = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"busy"},"body":{"title":"x"}}`
 )
@@ -211,10 +212,12 @@ func TestAHostileModuleWritesWhatWasApprovedAlone(t *testing.T) {
 	}{
 		{"what was approved", []string{create, update}, []string{create, update}, 2, abi.Succeeded},
 		{"less", []string{create, update}, []string{update}, 1, abi.Succeeded},
-		{"another object", []string{update}, []string{other}, 0, abi.Failed},
-		{"another body", []string{update}, []string{altered}, 0, abi.Failed},
-		{"another query", []string{update}, []string{query}, 0, abi.Failed},
-		{"another method", []string{update}, []string{create}, 0, abi.Failed},
+		{"another object", []string{update}, []string{other}, 0, abi.Rejected},
+		{"another body", []string{update}, []string{altered}, 0, abi.Rejected},
+		{"another query", []string{update}, []string{query}, 0, abi.Rejected},
+		{"another state of the object", []string{matched}, []string{strings.Replace(matched, "one", "two", 1)}, 0, abi.Rejected},
+		{"any state of the object", []string{matched}, []string{update}, 0, abi.Rejected},
+		{"another method", []string{update}, []string{create}, 0, abi.Rejected},
 		{"one more", []string{update}, []string{update, other}, 1, abi.Failed},
 		{"the same twice", []string{update}, []string{update, update}, 1, abi.Failed},
 		{"in another order", []string{create, update}, []string{update, create}, 1, abi.Failed},
@@ -235,10 +238,36 @@ func TestAHostileModuleWritesWhatWasApprovedAlone(t *testing.T) {
 			if len(got.uris) != c.arrive || res.Outcome != c.outcome || asked != min(1, len(c.planned)) {
 				t.Errorf("arrived %v, asked %d, %s %+v", got.uris, asked, res.Outcome, res.Error)
 			}
-			if c.outcome == abi.Failed && res.Error.Code != "write_refused" {
+			if c.outcome == abi.Failed && res.Error.Code != "write_refused" || c.outcome == abi.Rejected && (res.Error.Code != "changed_meanwhile" || !res.Error.Retryable) {
 				t.Errorf("%+v", res.Error)
 			}
 		})
+	}
+}
+
+// TestAChangeBetweenApprovalAndWrite is somebody's change of the object while the approver looks at the plan.
+func TestAChangeBetweenApprovalAndWrite(t *testing.T) {
+	ctx := context.Background()
+	var others *host.Connection
+	asked := 0
+	conn, org := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
+		cfg.Approve = []abi.Class{abi.Write, abi.Destructive, abi.Privileged}
+		o.Approver = host.ApproverFunc(func(context.Context, host.ApprovalRequest) (string, error) {
+			if asked++; asked > 1 {
+				return "grace", nil
+			}
+			_, err := others.Invoke(ctx, "update_zone", json.RawMessage(`{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["192.0.2.8"]}`))
+			return "grace", err
+		})
+	})
+	others = connectAgain(t, conn, org, func(cfg *host.Config, _ *host.ConnectOptions) { cfg.Approve = nil })
+	const add = `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["192.0.2.7"]}`
+	res, _ := conn.Invoke(ctx, "update_zone", json.RawMessage(add))
+	if res.Outcome != abi.Rejected || res.Error.Code != "changed_meanwhile" || !res.Error.Retryable || org.Org.Writes() != 1 {
+		t.Errorf("%s %+v, %d writes", res.Outcome, res.Error, org.Org.Writes())
+	}
+	if res, _ = conn.Invoke(ctx, "update_zone", json.RawMessage(add)); res.Outcome != abi.Succeeded || asked != 2 {
+		t.Errorf("again: %s %+v", res.Outcome, res.Error)
 	}
 }
 
@@ -273,7 +302,7 @@ func TestAHostileModuleCannotWriteTheMask(t *testing.T) {
 		})
 		input := strings.Replace(string(harm([]string{with(`"battery staple"`)}, []string{with(password)})), "{", `{"password":["battery staple","correct horse"],`, 1)
 		res, _ := conn.Invoke(context.Background(), "write", json.RawMessage(input))
-		if len(got.uris) != 0 || res.Outcome != abi.Failed {
+		if len(got.uris) != 0 || res.Outcome != abi.Rejected {
 			t.Errorf("%s: %v %+v", password, got.all, res)
 		}
 		if !strings.Contains(shown, `"body":{"password":"***"}`) || strings.Contains(shown, `"password":["battery`) {
@@ -327,4 +356,4 @@ func (f fullDisk) Claim(ctx context.Context, scope, key, fingerprint string) (jo
 
 type fullClaim struct{ journal.Claim }
 
-func (fullClaim) Writing(context.Context, time.Time) error { return syscall.ENOSPC }
+func (fullClaim) Writing(context.Context, time.Time, journal.Target) error { return syscall.ENOSPC }

@@ -22,7 +22,8 @@ type AuditRecord struct {
 	Class      abi.Class         `json:"class,omitempty"`
 	Input      json.RawMessage   `json:"input,omitempty"` // sensitive fields as "***"; absent when it is no JSON
 	Plan       bool              `json:"plan,omitempty"`
-	Outcome    abi.Outcome       `json:"outcome"`
+	Phase      AuditPhase        `json:"phase,omitempty"`
+	Outcome    abi.Outcome       `json:"outcome,omitempty"`
 	Error      *abi.Error        `json:"error,omitempty"`
 	Reconciled bool              `json:"reconciled,omitempty"`
 	Partial    bool              `json:"partial,omitempty"` // of two writes, the first took effect
@@ -33,7 +34,15 @@ type AuditRecord struct {
 	Requests   []abi.RequestMeta `json:"requests"`
 }
 
-// Auditor keeps audit records. It must be safe for concurrent use.
+// AuditPhase tells the two records of an invoke that writes apart.
+type AuditPhase string
+
+// AuditWriting is the record before an invoke's first write leaves, without an outcome. One that has no other after it is
+// a run that was killed. The record at the end has no phase.
+const AuditWriting AuditPhase = "writing"
+
+// Auditor keeps audit records: one before the first write of an invoke leaves, which does not leave where that fails, and
+// one at its end. It must be safe for concurrent use.
 type Auditor interface {
 	Audit(ctx context.Context, r AuditRecord) error
 }
@@ -92,7 +101,7 @@ type AuditLog struct{ Handler slog.Handler }
 func (a AuditLog) Audit(ctx context.Context, r AuditRecord) error {
 	line := slog.NewRecord(r.Time, slog.LevelInfo, "audit", 0)
 	line.AddAttrs(slog.String("connection", r.Connection), slog.String("operation", r.Operation), slog.String("class", string(r.Class)),
-		slog.String("input", string(r.Input)), slog.Bool("plan", r.Plan), slog.String("outcome", string(r.Outcome)),
+		slog.String("input", string(r.Input)), slog.Bool("plan", r.Plan), slog.String("phase", string(r.Phase)), slog.String("outcome", string(r.Outcome)),
 		slog.Bool("reconciled", r.Reconciled), slog.Bool("partial", r.Partial), slog.String("approved_by", r.ApprovedBy), slog.String("idempotency_key", r.Key),
 		slog.Bool("replayed", r.Replayed), slog.Float64("duration_ms", r.DurationMS), slog.Any("requests", r.Requests))
 	if r.Error != nil {
@@ -117,3 +126,32 @@ func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeO
 		res.Meta.Warnings = append(res.Meta.Warnings, "this invoke is not in the audit: "+err.Error())
 	}
 }
+
+// intend has an invoke's first write noted in the audit before it leaves.
+func (c *Connection) intend(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions) func(abi.PlannedWrite) error {
+	if c.opts.Auditor == nil {
+		return nil
+	}
+	noted := false
+	return func(w abi.PlannedWrite) error {
+		if noted {
+			return nil
+		}
+		err := c.opts.Auditor.Audit(ctx, AuditRecord{Time: c.opts.Now().UTC(), Connection: c.config.Name, Operation: run.op.Name, Class: run.class,
+			Input: maskInput(run.op.Operation, input), Phase: AuditWriting, ApprovedBy: run.approver, Key: o.IdempotencyKey,
+			Requests: []abi.RequestMeta{{Endpoint: w.Endpoint}}})
+		if err != nil {
+			return errAudit{err}
+		}
+		noted = true
+		return nil
+	}
+}
+
+// errAudit is a write that the audit could not note.
+type errAudit struct{ why error }
+
+func (e errAudit) Error() string {
+	return "the audit could not note the write, so that it was not sent: " + e.why.Error()
+}
+func (e errAudit) Unwrap() error { return e.why }

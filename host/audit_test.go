@@ -25,13 +25,18 @@ import (
 
 // kept is an auditor that remembers.
 type kept struct {
-	mu  sync.Mutex
-	all []host.AuditRecord
+	mu      sync.Mutex
+	all     []host.AuditRecord // at the end of an invoke
+	writing []host.AuditRecord
 }
 
 func (k *kept) Audit(_ context.Context, r host.AuditRecord) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if r.Phase == host.AuditWriting {
+		k.writing = append(k.writing, r)
+		return nil
+	}
 	k.all = append(k.all, r)
 	return nil
 }
@@ -91,12 +96,23 @@ func TestEveryInvokeIsAudited(t *testing.T) {
 		if i.fault.Kind != 0 {
 			org.Org.Inject(i.fault)
 		}
-		n := len(audit.all)
+		n, before := len(audit.all), len(audit.writing)
+		writes := org.Org.Writes()
 		res, _ := c.Invoke(ctx, i.op, json.RawMessage(i.input), i.opts)
 		if len(audit.all) != n+1 {
 			t.Fatalf("%s: %d records", i.op, len(audit.all)-n)
 		}
 		r := audit.all[n]
+		if wrote := org.Org.Writes() > writes; wrote != (len(audit.writing) == before+1) {
+			t.Errorf("%s: wrote %v, and %d records before", i.op, wrote, len(audit.writing)-before)
+		} else if wrote {
+			w := audit.writing[before]
+			text, err := json.Marshal(w)
+			if err != nil || w.Operation != i.op || w.Outcome != "" || w.Key != r.Key || w.ApprovedBy != r.ApprovedBy || len(w.Requests) != 1 ||
+				strings.Contains(string(text), "correct horse") || strings.Contains(string(text), "outcome") {
+				t.Errorf("before the write: %s", text)
+			}
+		}
 		text, err := json.Marshal(r)
 		if err != nil || res.Outcome != i.want || r.Outcome != i.want || r.Operation != i.op || r.Connection != "actor" || r.Time.IsZero() ||
 			i.check != nil && !i.check(r) {
@@ -190,6 +206,21 @@ func TestAnAuditThatFailsIsTold(t *testing.T) {
 	res, err := c.Invoke(context.Background(), "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`))
 	if err != nil || len(res.Meta.Warnings) != 1 || !strings.Contains(res.Meta.Warnings[0], "not in the audit") {
 		t.Errorf("%+v %v", res, err)
+	}
+}
+
+// A write that the audit cannot note does not leave.
+func TestNothingIsWrittenWithoutAnAudit(t *testing.T) {
+	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) {
+		o.Auditor, o.Journal = failing{}, openJournal(t, journal.Options{})
+	})
+	key := host.InvokeOptions{IdempotencyKey: "k"}
+	res, _ := c.Invoke(context.Background(), "create_group", json.RawMessage(`{"name":"Night Shift"}`), key)
+	if res.Outcome != abi.Failed || res.Error.Code != "audit" || org.Org.Writes() != 0 {
+		t.Errorf("%s %+v, %d writes", res.Outcome, res.Error, org.Org.Writes())
+	}
+	if res, _ = c.Invoke(context.Background(), "create_group", json.RawMessage(`{"name":"Engineering"}`), host.InvokeOptions{Plan: true}); res.Outcome == abi.Failed {
+		t.Errorf("a plan writes nothing: %+v", res.Error)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/journal"
 )
 
 // call is one run of an export: what it may do, what it did, and what it got. The policy is bound here and nowhere
@@ -25,11 +26,14 @@ type call struct {
 	surface   abi.Surface
 	in        *instance // that runs it
 	gate      gate
-	settle    bool        // an earlier run of this invoke ended when a write may have left
-	since     time.Time   // when that was, by the service's clock
-	ceiling   *errCeiling // that held a write back
-	unkept    error       // why the journal could not note a write, which was held back then
-	uncounted bool        // the last write counted by this machine's clock alone
+	settle    bool           // an earlier run of this invoke ended when a write may have left
+	since     time.Time      // when that was, by the service's clock
+	bound     journal.Target // what it was for
+	ceiling   *errCeiling    // that held a write back
+	unkept    error          // why the journal could not note a write, which was held back then
+	changed   error          // a write that was not approved any more
+	approver  string         // of its writes
+	uncounted bool           // the last write counted by this machine's clock alone
 
 	placeholder string
 	bodies      []body         // by handle - 1

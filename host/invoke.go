@@ -35,6 +35,7 @@ func (c *Connection) invoke(ctx context.Context, operation string, input json.Ra
 	if fail != nil {
 		return fail
 	}
+	run.gate.intent = c.intend(ctx, run, input, o)
 	switch {
 	case o.Plan:
 		run.gate.plan = true
@@ -54,7 +55,7 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "invoke", abi.InvokeInput{Operation: run.op.Name, Input: input, Settings: c.settings(),
-		Deadline: wire(deadline), Now: wire(c.opts.Now()), Settle: run.settle, SettleSince: run.since})
+		Deadline: wire(deadline), Now: wire(c.opts.Now()), Settle: run.settle, SettleSince: run.since, SettleTarget: settleTarget(run.bound)})
 	res := &abi.Result{Operation: run.op.Name}
 	var out abi.InvokeOutput
 	switch {
@@ -63,9 +64,15 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || !out.Outcome.OK() && out.Error == nil:
 		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a result of the ABI"}
 	case run.unkept != nil:
-		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "journal", Message: run.unkept.Error()}
+		code := "journal"
+		if errors.As(run.unkept, new(errAudit)) {
+			code = "audit"
+		}
+		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: code, Message: run.unkept.Error()}
 	case run.violation != nil:
 		res.Outcome, res.Error = abi.Failed, run.violation
+	case run.changed != nil:
+		res.Outcome, res.Error = abi.Rejected, &abi.Error{Code: "changed_meanwhile", Message: run.changed.Error(), Retryable: true}
 	case run.ceiling != nil && out.Outcome.OK(): // which is not so
 		res.Outcome = abi.Throttled
 		res.Error = &abi.Error{Code: string(abi.SendCeiling), Message: run.ceiling.Error(), Retryable: true, RetryAfterMS: run.ceiling.retryAfter()}

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,11 +64,11 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 		return &res
 	}
 	if run.settle = found && before.Phase == journal.Writing; run.settle {
-		run.since = before.Wrote
+		run.since, run.bound = before.Wrote, before.Target
 	}
 	wrote := false
-	run.gate.leaving = func() error {
-		if err := claim.Writing(ctx, c.clock.told()); err != nil {
+	run.gate.leaving = func(w abi.PlannedWrite) error {
+		if err := claim.Writing(ctx, c.clock.told(), targetOf(w)); err != nil {
 			return fmt.Errorf("the journal could not note the write, so that it was not sent: %w", err)
 		}
 		wrote = true
@@ -83,13 +85,49 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 	return res
 }
 
-// record keeps what is to be answered to the same key again. Where nothing changed and a repeat may succeed, nothing is
-// kept: the key stays free for that. Where it is unknown what became of a write, the next run reads back again.
+// targetOf is what a write is for.
+func targetOf(w abi.PlannedWrite) journal.Target {
+	path, _, _ := strings.Cut(w.Target, "?")
+	t := journal.Target{Endpoint: w.Endpoint, Path: path}
+	var body struct {
+		ID string `json:"id"`
+	}
+	if json.Unmarshal(w.Body, &body) == nil { // a body of another form names nothing
+		t.Body = body.ID
+	}
+	return t
+}
+
+// settleTarget is what the write of an earlier run was for, as the guest gets it; nil where that is not known.
+func settleTarget(t journal.Target) *abi.SettleTarget {
+	_, template, ok := strings.Cut(t.Endpoint, " ")
+	if !ok {
+		return nil
+	}
+	out := abi.SettleTarget{Endpoint: t.Endpoint, Path: map[string]string{}, Body: t.Body}
+	names, values := strings.Split(template, "/"), strings.Split(t.Path, "/")
+	if len(names) != len(values) {
+		return nil
+	}
+	for i, name := range names {
+		if len(name) > 2 && name[0] == '{' {
+			value, err := url.PathUnescape(values[i])
+			if err != nil {
+				return nil
+			}
+			out.Path[name[1:len(name)-1]] = value
+		}
+	}
+	return &out
+}
+
+// record keeps what is to be answered to the same key again: what succeeded, and what Okta refused. Where no write left, or
+// a repeat may succeed, nothing is kept: what was wrong may be mended by then. Where it is unknown what became of a write, the next run reads back again.
 func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling, wrote bool, values sensitive) error {
 	switch {
 	case res.Outcome == abi.Unknown, settling && !res.Outcome.OK(), wrote && res.Outcome == abi.Failed:
 		return nil // a write may have taken effect
-	case !res.Outcome.OK() && (res.Error.Retryable || res.Meta.Partial || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
+	case !res.Outcome.OK() && (!wrote || res.Outcome == abi.Unavailable || res.Error.Retryable || res.Meta.Partial || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
 		return claim.Forget(ctx)
 	}
 	kept := *res
@@ -205,7 +243,8 @@ func (c *call) underCeilings(ctx context.Context) error {
 
 // kinds are what a write of the call counts as.
 func (c *call) kinds() []string {
-	if c.class == abi.Destructive {
+	switch c.class {
+	case abi.Destructive, abi.Privileged: // taking a role away, or opening a zone, is no less
 		return []string{"write", string(abi.Destructive)}
 	}
 	return []string{"write"}

@@ -226,6 +226,7 @@ func (r recording) replay(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Okta-Request-Id", "recorded")
 		if req.Method != http.MethodGet {
 			if written || req.Method != r.Method {
 				t.Errorf("%s %s after the recorded write", req.Method, req.URL)

@@ -39,7 +39,7 @@ Exit codes:
 	cmd.Flags().BoolVar(&approve, "approve", false, "approve what the connection wants approved, without being asked")
 	cmd.Flags().StringVar(&a.flags.key, "idempotency-key", "", "run once for this `key`: the same key again answers the recorded result")
 	cmd.Flags().StringVar(&a.flags.journal, "journal", "", "`file` that remembers keys and counts writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
-	cmd.Flags().StringVar(&auditFile, "audit", "", "append a JSON line on this invoke to a `file`")
+	cmd.Flags().StringVar(&auditFile, "audit", "", "append what this invoke does to a `file`, in JSON lines")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		input, err := a.readJSON(optional(args, 1))
 		if err != nil {

@@ -235,12 +235,18 @@ func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
 	org.Inject(oktatest.Fault{Kind: oktatest.Latency, Method: "POST", Latency: 100 * time.Millisecond})
 	r := newRunner(t, org, org.Token())
 	dir := t.TempDir()
-	for round := range 5 {
+	for round, write := range []struct{ op, input string }{
+		{"create_group", `{"name":"Night Shift"}`},
+		{"delete_group", `{"group":"Night Shift"}`}, // by a name that is nobody's after it
+		{"create_group", `{"name":"Day Shift"}`},
+		{"deactivate_user", `{"user":"alan.turing@example.com"}`},
+		{"user_lifecycle_action", `{"user":"ada.lovelace@example.com","action":"suspend"}`},
+	} {
 		var wg sync.WaitGroup
 		outputs := make(chan abi.Result, 4)
 		for range cap(outputs) {
 			wg.Go(func() {
-				res, err := result(r.command("--grant", "write", "invoke", "create_group", fmt.Sprintf(`{"name":"Shift %d"}`, round),
+				res, err := result(r.command("--grant", "write,destructive", "invoke", write.op, write.input,
 					"--idempotency-key", fmt.Sprint("shift", round), "--journal", filepath.Join(dir, "journal"), "--audit", filepath.Join(dir, "audit.ndjson")))
 				if err != nil {
 					t.Error(err)
@@ -266,7 +272,7 @@ func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
 		}
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "audit.ndjson"))
-	if lines := bytes.Split(bytes.TrimSpace(text), []byte("\n")); err != nil || len(lines) != 20 {
+	if lines := bytes.Split(bytes.TrimSpace(text), []byte("\n")); err != nil || len(lines) != 20+5 { // each run, and each write before it left
 		t.Errorf("%d audit lines, %v", len(lines), err)
 	}
 }

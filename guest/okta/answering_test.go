@@ -25,7 +25,11 @@ func (a answering) host(t *testing.T) *hosttest.Host {
 		}
 		i := min(given[req.Endpoint], len(all)-1)
 		given[req.Endpoint]++
-		return all[i]
+		answer := all[i]
+		if answer.Headers == nil {
+			answer.Headers = map[string][]string{"x-okta-request-id": {"r1"}} // as all of Okta's have
+		}
+		return answer
 	}}
 }
 

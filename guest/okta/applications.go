@@ -257,8 +257,15 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, has fun
 				after, failed = c.assigned(a)
 			}
 			switch {
-			case failed != nil:
+			case failed != nil && !after.gone:
 				r.warnings = []string{"Okta took the change, and the assignment could not be read afterwards: " + failed.err.Message}
+			case after.gone, !has(after) && readable && after.Equal(before.Value): // as it was before
+				r = c.agreed(func() (reading, result) {
+					if after, failed = c.assigned(a); failed == nil && (has(after) || !readable) {
+						return holds, result{}
+					}
+					return absent, result{}
+				}, "assigning application "+a.app+" to "+a.who+" "+a.id)
 			case !has(after) && readable:
 				r.warnings = []string{"Okta took the change, and has not all of it as it was written: compare `after` with what you wanted"}
 			}
@@ -370,6 +377,16 @@ func (c *call) unassign(a assignment, req hostcall.Request, before object, refus
 	}
 	taken := func(o object) bool { return o.gone || o.Get("scope").Str() == "GROUP" }
 	read := func() (object, *result) { return c.assigned(a) }
+	look := func() (reading, result) {
+		now, failed := read()
+		switch {
+		case failed != nil && !now.gone:
+			return untold, result{}
+		case taken(now):
+			return holds, left(now)
+		}
+		return absent, result{}
+	}
 	return c.change(change{
 		request: req, typ: "AppInstance", noun: "application",
 		what:   "taking application " + a.app + " from " + a.who + " " + a.id,
@@ -378,14 +395,14 @@ func (c *call) unassign(a assignment, req hostcall.Request, before object, refus
 		done: func(hostcall.Response) result {
 			now, failed := read()
 			r := left(now)
+			r.outcome = abi.Succeeded
 			switch {
 			case failed != nil && !now.gone:
 				r.output = a.output(before, object{})
 				r.warnings = []string{"Okta took it, and the assignment could not be read afterwards: " + failed.err.Message}
 			case !taken(now):
-				r.warnings = []string{"Okta took it, and the assignment still shows: look again in a while"}
+				return c.agreed(look, "taking application "+a.app+" from "+a.who+" "+a.id)
 			}
-			r.outcome = abi.Succeeded
 			return r
 		},
 		refused: func(r result) result {
@@ -399,16 +416,7 @@ func (c *call) unassign(a assignment, req hostcall.Request, before object, refus
 			}
 			return r
 		},
-		look: func() (reading, result) {
-			now, failed := read()
-			switch {
-			case failed != nil && !now.gone:
-				return untold, result{}
-			case taken(now):
-				return holds, left(now)
-			}
-			return absent, result{}
-		},
+		look: look,
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
 // change is one write. It leaves once; where its answer is lost, reading back settles what became of it.
@@ -25,6 +26,8 @@ type change struct {
 	// trace is when Okta last changed what the write changes, as read before it: RFC 3339, or empty where Okta keeps
 	// none. An earlier run's write that took effect and was undone since shows in nothing else.
 	trace string
+	final bool // the effect cannot be undone, so that its absence says that the write did nothing
+	once  bool // never sent again without a trace, however soon: it gives power
 }
 
 // reading is what a look told.
@@ -49,8 +52,8 @@ func (c *call) change(ch change) result {
 			return c.reconciled(r)
 		case is != absent:
 			return c.lost(hostcall.Response{Err: &abi.SendError{Message: ended}}, ch.what)
-		case !c.untouched(ch.trace):
-			return c.lost(hostcall.Response{Err: &abi.SendError{Message: ended + ", and somebody changed the object afterwards"}}, ch.what)
+		case !c.untouched(ch):
+			return c.lost(hostcall.Response{Err: &abi.SendError{Message: ended + ", and somebody may have changed the object afterwards"}}, ch.what)
 		}
 		c.settling = false
 	}
@@ -62,8 +65,9 @@ func (c *call) change(ch change) result {
 		return result{outcome: abi.Succeeded}
 	case ok(resp) && !c.answers(resp, ch): // a proxy's, whatever its status says
 	case ok(resp) && ch.done != nil:
-		c.wrote = true
-		return ch.done(resp)
+		r := ch.done(resp)
+		c.wrote = c.wrote || r.outcome.OK()
+		return r
 	case ok(resp):
 		if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err == "" {
 			c.wrote = true
@@ -103,40 +107,100 @@ func (c *call) sinceWrite() int64 {
 	return int64(c.oktaNow - c.since)
 }
 
-// untouched reports whether nothing was changed since the write of an earlier run was about to leave. Where Okta keeps
-// no trace of changes, the state is all there is.
-func (c *call) untouched(trace string) bool {
-	if trace == "" || c.since == 0 {
+// reachTime is how long after a write of which Okta keeps no trace its absence says that it did nothing, in
+// milliseconds. Later, somebody may have undone it.
+const reachTime = 5 * 60_000
+
+// untouched reports whether the absence of a change says that the write of an earlier run did nothing, so that it may be
+// sent again. Where nothing tells, it may not.
+func (c *call) untouched(ch change) bool {
+	switch {
+	case ch.final:
 		return true
+	case c.since == 0:
+		return false
+	case ch.trace == "":
+		return !ch.once && c.oktaNow >= c.since && c.sinceWrite() <= reachTime
 	}
-	at, ok := parseInstant(trace)
+	at, ok := parseInstant(ch.trace)
 	return ok && at < c.since
 }
 
 // madeByUs reports whether an object that was created then can be the work of this invoke: of this run, or of an
 // earlier one whose write left at c.since. What is older or much younger is somebody else's.
 func (c *call) madeByUs(created string) bool {
-	if c.since == 0 {
+	if !c.resumed {
 		return true
 	}
 	const longestCall = 15 * 60_000
 	at, ok := parseInstant(created)
-	return ok && at >= c.since && at <= c.since+longestCall
+	return ok && c.since != 0 && at >= c.since && at <= c.since+longestCall
 }
 
-// answers reports whether a 2xx can be Okta's own: none where something is deleted, an object with an id where one is
-// made, JSON or nothing elsewhere. A sign-in page, and a gateway that says that all is well, are none.
+// targets are the ids that the target of an earlier run's write had.
+type targets struct{ user, group, factor string }
+
+// boundTo reads a settle_target. Okta's paths name the kind of each id.
+func boundTo(v jsonval.Value) (t targets) {
+	_, path, _ := strings.Cut(v.Get("endpoint").Str(), " ")
+	kind := ""
+	for _, segment := range strings.Split(path, "/") {
+		if strings.HasPrefix(segment, "{") {
+			id := v.Get("path", strings.Trim(segment, "{}")).Str()
+			switch kind {
+			case "users":
+				t.user = id
+			case "groups":
+				t.group = id
+			case "factors":
+				t.factor = id
+			}
+		}
+		kind = segment
+	}
+	if kind == "users" && strings.HasPrefix(path, "/api/v1/apps/") { // an assignment names its user in the body
+		t.user = v.Get("body").Str()
+	}
+	return t
+}
+
+func (t targets) of(input string) string {
+	switch input {
+	case "user":
+		return t.user
+	case "group":
+		return t.group
+	case "factor":
+		return t.factor
+	}
+	return ""
+}
+
+// answers reports whether a 2xx is Okta's own: with its request id, or of its objects' shape where something between
+// takes headers away. A sign-in page, and a gateway that says that all is well, are none, and tell nothing.
 func (c *call) answers(resp hostcall.Response, ch change) bool {
+	byOkta := resp.Header("x-okta-request-id") != ""
 	switch {
 	case strings.HasPrefix(ch.request.Endpoint, "DELETE "):
-		return resp.Body == 0
+		return byOkta && resp.Body == 0
 	case resp.Body == 0:
-		return ch.done != nil
+		return byOkta && ch.done != nil
 	case resp.Length > maxAnswer:
-		return true
+		return byOkta
 	}
 	v, isJSON := c.Body(resp)
-	return isJSON && (ch.done != nil || v.Get("id").Str() != "")
+	made := v.Get("id").Str() != ""
+	shaped := made && (v.Get("created").Exists() || v.Get("lastUpdated").Exists() || v.Get("_links").Exists()) || credentials(v) != ""
+	return isJSON && (byOkta || shaped) && (made || ch.done != nil)
+}
+
+// agreed is a write that Okta took and whose effect did not show in what was read after it: reading on may find it.
+func (c *call) agreed(look func() (reading, result), what string) result {
+	if is, r := c.settle(look, laggingTime); is == holds {
+		r.outcome = abi.Succeeded
+		return r
+	}
+	return fail(abi.Unknown, string(abi.Unknown), what+": Okta took it, and what it should have changed does not show. Look at the object before you repeat it")
 }
 
 // maxAnswer is the size up to which the answer of a write is looked into, in bytes.

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/mach5/okta-connector/abi"
@@ -170,6 +171,7 @@ func moveDevice(c *call) result {
 		typ:     "Device", noun: "device",
 		what:   "deleting device " + id,
 		undone: undone,
+		final:  true,
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
 			if r.outcome == abi.NotFound {
@@ -209,12 +211,20 @@ func (c *call) setDevice(before object, action string) result {
 			typ:     "Device", noun: "device",
 			what:   action + " of device " + id,
 			undone: "the device is still " + status,
-			trace:  before.Get("lastUpdated").Str(),
+			trace:  cmp.Or(before.Get("lastUpdated").Str(), before.Get("created").Str()),
 			done: func(hostcall.Response) result {
 				r := result{outcome: abi.Succeeded}
 				now, failed := c.device(id)
-				if failed != nil {
+				switch {
+				case failed != nil:
 					r.warnings = []string{"the status afterwards could not be read"}
+				case now.Get("status").Str() != m.to:
+					r = c.agreed(func() (reading, result) {
+						if now, failed = c.device(id); failed == nil && now.Get("status").Str() == m.to {
+							return holds, result{}
+						}
+						return absent, result{}
+					}, action+" of device "+id)
 				}
 				r.output = states(id, name, status, now.Get("status").Str())
 				return r

@@ -21,6 +21,8 @@ type call struct {
 	now      string // RFC 3339
 
 	settling bool    // an earlier run ended when a write may have left
+	resumed  bool    // this run began so
+	bound    targets // what the input's names and logins stood for then
 	since    instant // when that was, by Okta's clock; 0 is not known
 	oktaNow  instant // the Date of Okta's last answer; 0 before the first
 	planning bool    // a write was held back: what it would change still is as it was
@@ -71,6 +73,8 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 		return "", err
 	}
 	c.settling = v.Get("settle").True()
+	c.resumed = c.settling
+	c.bound = boundTo(v.Get("settle_target"))
 	c.since, _ = parseInstant(v.Get("settle_since").Str())
 	var r result
 	switch op := c.op; {
@@ -185,7 +189,15 @@ func (c *call) send(req hostcall.Request) hostcall.Response {
 }
 
 // str is a string of the input, "" when it is absent.
-func (c *call) str(name string) string { return c.input.Get(name).Str() }
+// str is a string of the input. In a run that settles an earlier one's write, what names its object is that object's id:
+// a name or login may be somebody else's by now.
+func (c *call) str(name string) string {
+	s := c.input.Get(name).Str()
+	if s == "" {
+		return ""
+	}
+	return cmp.Or(c.bound.of(name), s)
+}
 
 // get is an operation that reads one object.
 type get struct {

@@ -120,6 +120,7 @@ func resetFactor(c *call) result {
 		typ: "User", noun: "user",
 		what:   "resetting factor " + id + " of user " + user,
 		undone: "the factor was not reset",
+		final:  want == id, // another enrolment has another id
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
 			if r.err.Upstream != nil && (oktaError{*r.err.Upstream}).missing("UserFactor") { // somebody else was faster

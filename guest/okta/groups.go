@@ -378,6 +378,7 @@ func removeGroup(c *call) result {
 		typ:     "UserGroup", noun: "group",
 		what:   "deleting group " + id,
 		undone: "the group was not deleted",
+		final:  true,
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
 			if r.outcome != abi.NotFound {

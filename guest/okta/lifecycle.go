@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -146,21 +147,45 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 	if action.sessions {
 		query = append(query, c.flag("revoke_sessions", "revokeSessions"))
 	}
+	what := action.name + " of user " + id
+	look := func() (reading, result) {
+		now, _, failed := c.readUser(id)
+		switch {
+		case failed != nil:
+			return untold, result{}
+		case action.to == nil || reached(before): // a status that was there before tells nothing
+			return blind, result{}
+		case reached(now):
+			r := result{output: transition(before, now)}
+			if action.secret != "" && !c.input.Get("send_email").True() {
+				r.warnings = []string{"the " + action.secret + " was lost with the answer: run " + action.renew + " for another"}
+			}
+			return holds, r
+		case now.Get("status").Str() == status && now.Get("transitioningToStatus").Str() == "":
+			return absent, result{}
+		}
+		return untold, result{}
+	}
 	return c.change(change{
 		request: hostcall.Request{Endpoint: lifecycle(action.name).Endpoint, Path: at("id", id), Query: query},
 		typ:     "User", noun: "user",
-		what:   action.name + " of user " + id,
+		what:   what,
 		undone: "the user is still " + status,
-		trace:  before.Get("statusChanged").Str(),
+		trace:  cmp.Or(before.Get("statusChanged").Str(), before.Get("created").Str()),
 		done: func(resp hostcall.Response) result {
 			r := result{outcome: abi.Succeeded}
 			after, _, failed := c.readUser(id)
-			switch {
-			case failed != nil:
+			if failed == nil && action.to != nil && !reached(after) {
+				r = c.agreed(func() (reading, result) {
+					if after, _, failed = c.readUser(id); failed == nil && reached(after) {
+						return holds, result{}
+					}
+					return absent, result{}
+				}, what)
+			}
+			if failed != nil {
 				after = jsonval.Value{}
 				r.warnings = []string{"Okta took it, and the user could not be read afterwards: " + failed.err.Message}
-			case action.to != nil && !reached(after):
-				r.warnings = []string{"Okta took it, and the user still shows as " + after.Get("status").Str() + ": look again in a while"}
 			}
 			answer, _ := c.Body(resp)
 			let := credentials(answer)
@@ -182,24 +207,7 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 			}
 			return r
 		},
-		look: func() (reading, result) {
-			now, _, failed := c.readUser(id)
-			switch {
-			case failed != nil:
-				return untold, result{}
-			case action.to == nil || reached(before): // a status that was there before tells nothing
-				return blind, result{}
-			case reached(now):
-				r := result{output: transition(before, now)}
-				if action.secret != "" && !c.input.Get("send_email").True() {
-					r.warnings = []string{"the " + action.secret + " was lost with the answer: run " + action.renew + " for another"}
-				}
-				return holds, r
-			case now.Get("status").Str() == status && now.Get("transitioningToStatus").Str() == "":
-				return absent, result{}
-			}
-			return untold, result{}
-		},
+		look: look,
 	})
 }
 
@@ -289,6 +297,7 @@ func removeUser(c *call) result {
 		typ:     "User", noun: "user",
 		what:   "deleting user " + id,
 		undone: so,
+		final:  true,
 		done: func(hostcall.Response) result {
 			if is, r := c.settle(gone, laggingTime); is == holds {
 				r.outcome = abi.Succeeded

@@ -94,6 +94,18 @@ func (c *call) replace(rp replacement) result {
 		}
 		return r
 	}
+	look := func() (reading, result) {
+		now, failed := read()
+		switch {
+		case failed != nil:
+			return untold, result{}
+		case rp.same(now, merged):
+			return holds, written(now)
+		case unmoved(rp, before, now):
+			return absent, result{}
+		}
+		return untold, result{} // changed, and not as it was written: by Okta's own reading, or by somebody else
+	}
 	return c.insist(change{
 		request: hostcall.Request{Endpoint: rp.put, Path: rp.path, Body: body},
 		typ:     rp.typ, noun: rp.noun,
@@ -109,20 +121,12 @@ func (c *call) replace(rp replacement) result {
 					return r
 				}
 			}
+			if rp.same(after, before) { // as it was before
+				return c.agreed(look, "changing "+rp.noun+" "+id)
+			}
 			return written(after)
 		},
-		look: func() (reading, result) {
-			now, failed := read()
-			switch {
-			case failed != nil:
-				return untold, result{}
-			case rp.same(now, merged):
-				return holds, written(now)
-			case unmoved(rp, before, now):
-				return absent, result{}
-			}
-			return untold, result{} // changed, and not as it was written: by Okta's own reading, or by somebody else
-		},
+		look: look,
 	})
 }
 

@@ -290,6 +290,7 @@ func assignRole(c *call) result {
 		typ: p.typ, noun: p.noun,
 		what:   "assigning a role to " + p.noun + " " + p.id,
 		undone: "the role was not assigned",
+		once:   true,
 		refused: func(r result) result {
 			switch upstreamCode(r) {
 			case "E0000090", "E0000263": // somebody else was faster

@@ -100,6 +100,7 @@ func endSession(c *call, id string) result {
 		typ:     "AppSession", noun: "session",
 		what:   "ending the session",
 		undone: "the session goes on",
+		final:  true,
 		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
 		refused: func(r result) result {
 			if r.outcome == abi.NotFound && upstreamCode(r) == "E0000007" { // somebody else was faster

@@ -360,6 +360,20 @@ func updateUser(c *call) result {
 	if before.etag != "" {
 		req.Headers = []hostcall.Pair{{Name: "If-Match", Value: before.etag}}
 	}
+	look := func() (reading, result) {
+		now, _, failed := c.readUser(id)
+		switch {
+		case failed != nil:
+			return untold, result{}
+		case had: // credentials alone cannot be read
+			return blind, result{}
+		case has(now):
+			return holds, result{output: userChange(before.Value, now)}
+		case now.Get("profile").Equal(before.Get("profile")):
+			return absent, result{}
+		}
+		return untold, result{}
+	}
 	return c.change(change{
 		request: req, typ: "User", noun: "user",
 		what:   "updating user " + id,
@@ -372,6 +386,9 @@ func updateUser(c *call) result {
 				if after, _, failed = c.readUser(id); failed != nil {
 					r.warnings = []string{"Okta took the change, and the user could not be read afterwards: " + failed.err.Message}
 				}
+			}
+			if failed == nil && !had && after.Get("profile").Equal(before.Get("profile")) { // as it was before
+				return c.agreed(look, "updating user "+id)
 			}
 			if failed == nil && profile.Exists() && !has(after) {
 				r.warnings = []string{"Okta took the change, and has not all of it as it was written: compare `after` with what you wanted"}
@@ -391,20 +408,7 @@ func updateUser(c *call) result {
 			}
 			return r
 		},
-		look: func() (reading, result) {
-			now, _, failed := c.readUser(id)
-			switch {
-			case failed != nil:
-				return untold, result{}
-			case had: // credentials alone cannot be read
-				return blind, result{}
-			case has(now):
-				return holds, result{output: userChange(before.Value, now)}
-			case now.Get("profile").Equal(before.Get("profile")):
-				return absent, result{}
-			}
-			return untold, result{}
-		},
+		look: look,
 	})
 }
 

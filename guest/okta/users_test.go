@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -76,7 +77,8 @@ func TestUserLifecycleAction(t *testing.T) {
 		{"a status that changed meanwhile", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("LOCKED_OUT")}, act("suspend"): {wrong}}, abi.Rejected, "rejected", "", []string{"E0000038"}, 0},
 		{"no permission", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
 		{"not read afterwards", in("suspend", ""), answering{readOne: {person("ACTIVE"), forbidden}, act("suspend"): {answer(200, "{}")}}, abi.Succeeded, "", "", []string{"could not be read afterwards"}, 0},
-		{"not yet done", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(200, "{}")}}, abi.Succeeded, "", "", []string{"look again"}, 0},
+		{"taken, and not done", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(200, "{}")}}, abi.Unknown, "unknown", "", []string{"does not show"}, 0},
+		{"taken, and done late", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("ACTIVE"), person("SUSPENDED")}, act("suspend"): {answer(200, "{}")}}, abi.Succeeded, "", "", []string{`"after":"SUSPENDED"`}, 0},
 		{"lost, and done", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("SUSPENDED")}, act("suspend"): {lost}}, abi.Succeeded, "", "", []string{`"after":"SUSPENDED"`}, 0},
 		{"lost, and done late", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("ACTIVE"), person("SUSPENDED")}, act("suspend"): {lost}}, abi.Succeeded, "", "", nil, 0},
 		{"lost, and not done", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {lost}}, abi.Unavailable, "unavailable", "", []string{"still ACTIVE"}, 0},
@@ -101,11 +103,11 @@ func TestWhatLetsSomebodyInIsSensitive(t *testing.T) {
 		"expire_password_with_temp_password": `{"tempPassword":"p"}`,
 	} {
 		for given, want := range map[string]bool{body: true, "{}": false} {
-			before := "ACTIVE"
+			before, after := "ACTIVE", map[string]string{"activate": "PROVISIONED", "reset_password": "RECOVERY"}[action]
 			if action == "activate" {
 				before = "STAGED"
 			}
-			h := answering{readOne: {person(before)}, act(action): {answer(200, given)}}.host(t)
+			h := answering{readOne: {person(before), person(cmp.Or(after, "PASSWORD_EXPIRED"))}, act(action): {answer(200, given)}}.host(t)
 			if out := invokeNative(t, h, "user_lifecycle_action", `{"user":"`+ada+`","action":"`+action+`"}`); out.Outcome != abi.Succeeded || out.Sensitive != want {
 				t.Errorf("%s: %s %+v, sensitive %v of %s", action, out.Outcome, out.Error, out.Sensitive, given)
 			}
@@ -189,7 +191,8 @@ func TestUpdateUser(t *testing.T) {
 		{"a deprovisioned user", in, answering{readOne: {person("DEPROVISIONED")}, post: {notFound("User")}}, abi.Rejected, "status", "", []string{"DEPROVISIONED"}, 0},
 		{"nobody", in, answering{readOne: {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
 		{"no permission", in, answering{readOne: {titled("Countess")}, post: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
-		{"taken in part", in, answering{readOne: {titled("Countess")}, post: {titled("Countess")}}, abi.Succeeded, "", "", []string{"compare"}, 0},
+		{"taken in part", in, answering{readOne: {titled("Countess")}, post: {titled("Duch")}}, abi.Succeeded, "", "", []string{"compare"}, 0},
+		{"taken, and not done", in, answering{readOne: {titled("Countess")}, post: {titled("Countess")}}, abi.Unknown, "unknown", "", []string{"does not show"}, 0},
 		{"an answer without a body", in, answering{readOne: {titled("Countess"), titled("Duchess")}, post: {answer(200, "")}}, abi.Succeeded, "", "", []string{"Duchess"}, 0},
 		{"lost, and done", in, answering{readOne: {titled("Countess"), titled("Duchess")}, post: {lost}}, abi.Succeeded, "", "", []string{"Duchess"}, 0},
 		{"lost, and not done", in, answering{readOne: {titled("Countess")}, post: {lost}}, abi.Unavailable, "unavailable", "", []string{"not updated"}, 0},

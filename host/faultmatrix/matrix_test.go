@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -102,8 +103,11 @@ type mishap struct {
 	applied bool          // the org does what it was asked
 }
 
-// refused is that nobody takes connections.
-const refused = "connection refused"
+// The mishaps that are not the org's.
+const (
+	refused = "connection refused" // nobody takes connections
+	gateway = "200 from a gateway" // which takes the write, says that all is well, and hands nothing on
+)
 
 var mishaps = []mishap{
 	{name: refused},
@@ -115,6 +119,7 @@ var mishaps = []mishap{
 	{name: "timeout", fault: oktatest.Fault{Kind: oktatest.Latency, Latency: time.Hour}, timeout: time.Second, applied: true},
 	{name: "answer truncated", fault: oktatest.Fault{Kind: oktatest.Truncate}, applied: true},
 	{name: "answer not JSON", fault: oktatest.Fault{Kind: oktatest.NotJSON}},
+	{name: gateway},
 }
 
 // cell is one of the matrix.
@@ -130,9 +135,6 @@ func cells() []cell {
 	for _, a := range actions {
 		for _, h := range mishaps {
 			for at := range max(1, len(a.writes)) {
-				if h.name == refused && at > 0 {
-					continue // nothing gets as far as the second write
-				}
 				all = append(all, cell{a, h, at, false}, cell{a, h, at, true})
 			}
 		}
@@ -265,16 +267,30 @@ type org struct {
 	*oktatest.Org
 	address           string
 	arrived           atomic.Int32
-	entered, finished atomic.Int32 // writes
+	entered, finished atomic.Int32    // writes
+	closes            atomic.Bool     // each request dials
+	ahead             [3]atomic.Int32 // requests before a write, which count from 1
+	swallow           atomic.Int32    // the write, from 1 on, that a gateway swallows; 0 is none
 }
 
 func newOrg(t *testing.T) *org {
 	o := &org{Org: oktatest.New(oktatest.Config{})}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o.arrived.Add(1)
+		if o.closes.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		arrived := o.arrived.Add(1)
 		if r.Method != http.MethodGet {
-			o.entered.Add(1)
+			n := o.entered.Add(1)
 			defer o.finished.Add(1)
+			if int(n) < len(o.ahead) {
+				o.ahead[n].Store(arrived - 1)
+			}
+			if n == o.swallow.Load() {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, `{"status":"ok"}`)
+				return
+			}
 		}
 		o.ServeHTTP(w, r)
 	}))
@@ -334,13 +350,17 @@ func (o *org) oneOf(t *testing.T, kind, status string) string {
 }
 
 // connect makes a connection to the org, as a new process would: nothing of an earlier one's pacing is left. The waits
-// between readings back are not waited out, since what they wait for has happened or never will.
-func (c *cell) connect(t *testing.T, m *host.Module, o *org, j journal.Journal, dead bool) *host.Connection {
+// between readings back are not waited out, since what they wait for has happened or never will. So many requests reach the
+// org, and no more; below 0 all do.
+func (c *cell) connect(t *testing.T, m *host.Module, o *org, j journal.Journal, reached int32) *host.Connection {
 	t.Helper()
 	opts := host.ConnectOptions{Secrets: fixedSecret(o.Token()), Journal: j, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
-	if dead {
-		opts.Dial = func(context.Context, string, string) (net.Conn, error) {
-			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	if reached >= 0 {
+		opts.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if o.arrived.Load() >= reached {
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			return new(net.Dialer).DialContext(ctx, network, address)
 		}
 	}
 	conn, err := m.Connect(context.Background(), host.Config{Name: "matrix", Kind: "okta", BaseURL: o.address, TokenSecretRef: "env:X", Grants: abi.Classes()}, opts)
@@ -364,6 +384,9 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 		}
 		j, invoke.IdempotencyKey = f, "cell"
 	}
+	if c.name == gateway {
+		o.swallow.Store(int32(c.at + 1))
+	}
 	if c.fault.Kind != 0 {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 			if c.writes == nil || c.writes[c.at] == method {
@@ -373,8 +396,17 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 			}
 		}
 	}
-	res, _ := c.connect(t, m, o, j, c.name == refused).Invoke(context.Background(), c.op, input, invoke)
-	o.settle(t, left(res))
+	reached := int32(-1)
+	if c.name == refused {
+		reached = c.before(t, m)
+		o.closes.Store(true)
+	}
+	res, _ := c.connect(t, m, o, j, reached).Invoke(context.Background(), c.op, input, invoke)
+	arrives := left(res)
+	if c.name == refused { // what left was turned away
+		arrives = c.at
+	}
+	o.settle(t, arrives)
 	c.judge(t, o, res)
 	if !c.keyed {
 		return res.Outcome
@@ -387,7 +419,7 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _ := c.connect(t, other, o, j, false).Invoke(context.Background(), c.op, input, invoke)
+	again, _ := c.connect(t, other, o, j, -1).Invoke(context.Background(), c.op, input, invoke)
 	o.settle(t, 0)
 	writes := max(1, len(c.writes))
 	switch {
@@ -401,6 +433,18 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 		t.Errorf("again: replayed %v after %s", again.Meta.Replayed, res.Outcome)
 	}
 	return res.Outcome
+}
+
+// before is how many requests arrive before the cell's write, where nothing goes wrong; none where it is the first.
+func (c *cell) before(t *testing.T, m *host.Module) int32 {
+	if c.at == 0 {
+		return 0
+	}
+	o := newOrg(t)
+	if res, err := c.connect(t, m, o, nil, -1).Invoke(context.Background(), c.op, json.RawMessage(o.fill(t, c.input))); err != nil {
+		t.Fatalf("%+v", res.Error)
+	}
+	return o.ahead[c.at+1].Load()
 }
 
 // left is how many writes left, as the result tells it.
@@ -460,16 +504,16 @@ func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
 		}
 	}
 	switch {
-	case res.Outcome == abi.Succeeded && !res.Meta.Reconciled && !answered(res):
+	case res.Outcome == abi.Succeeded && !res.Meta.Reconciled && (c.name == gateway || !answered(res)):
 		fail("how does it know?")
 	case res.Outcome == abi.Throttled && res.Error.RetryAfterMS <= 0:
 		fail("it does not say when")
-	case c.name == refused && o.arrived.Load() != 0:
+	case c.name == refused && (c.at == 0 && o.arrived.Load() != 0 || int(o.entered.Load()) != c.at || res.Meta.Partial != (c.at > 0)):
 		fail("something arrived")
 	case res.Error != nil && slices.Contains(answering, c.fault.Kind) && upstream(res).RequestID == "":
 		fail("Okta's request id is missing")
 	}
-	if sent := int(o.entered.Load()); c.fault.Kind != oktatest.RateLimited && sent > writes || sent < left(res) {
+	if sent := int(o.entered.Load()); c.fault.Kind != oktatest.RateLimited && sent > writes || c.name != refused && sent < left(res) {
 		fail(fmt.Sprintf("%d writes arrived", sent))
 	}
 }

@@ -168,8 +168,11 @@ func (f *File) expire(b buckets) error {
 	return err
 }
 
-// over reports whether an entry is over its time.
-func (f *File) over(e Entry) bool { return e.Begun.Before(f.opts.Now().Add(-f.opts.TTL)) }
+// over reports whether an entry is over its time. One whose write may have left is never: forgotten, it would be sent
+// again, and this machine's clock may have jumped.
+func (f *File) over(e Entry) bool {
+	return e.Phase != Writing && e.Begun.Before(f.opts.Now().Add(-f.opts.TTL))
+}
 
 // claim implements Claim.
 type claim struct {
@@ -215,12 +218,12 @@ func (f *File) Claim(ctx context.Context, scope, key, fingerprint string) (Claim
 func (c *claim) Previous() (Entry, bool) { return c.entry, c.found }
 
 // Writing implements Claim.
-func (c *claim) Writing(ctx context.Context, at time.Time) error {
+func (c *claim) Writing(ctx context.Context, at time.Time, to Target) error {
 	if c.writing {
 		return nil
 	}
 	before := c.entry
-	c.entry.Phase, c.entry.Wrote = Writing, at.UTC()
+	c.entry.Phase, c.entry.Wrote, c.entry.Target = Writing, at.UTC(), to
 	if err := c.f.update(ctx, c.put); err != nil {
 		c.entry = before
 		return err

@@ -41,8 +41,9 @@ type Journal interface {
 type Claim interface {
 	// Previous is what an earlier run with the key left, if there was one.
 	Previous() (Entry, bool)
-	// Writing notes that a write is about to leave, at a time by the service's clock. It is safe when Writing returns.
-	Writing(ctx context.Context, at time.Time) error
+	// Writing notes that a write to a target is about to leave, at a time by the service's clock. It is safe when Writing
+	// returns. Of the writes of a run, the first is kept.
+	Writing(ctx context.Context, at time.Time, to Target) error
 	// Done notes the result.
 	Done(ctx context.Context, result json.RawMessage) error
 	// Forget takes the key back, for a run of which nothing was done.
@@ -66,9 +67,17 @@ type Entry struct {
 	Phase       Phase           `json:"phase"`
 	Fingerprint string          `json:"fingerprint"`
 	Begun       time.Time       `json:"begun"`
-	Wrote       time.Time       `json:"wrote,omitzero"` // when its last run's first write was about to leave, by the service's clock
+	Wrote       time.Time       `json:"wrote,omitzero"`  // when its last run's first write was about to leave, by the service's clock
+	Target      Target          `json:"target,omitzero"` // of that write
 	Ended       time.Time       `json:"ended,omitzero"`
 	Result      json.RawMessage `json:"result,omitempty"` // of Done
+}
+
+// Target is what a write was for, by the ids that a name or login stood for then. It has no secret.
+type Target struct {
+	Endpoint string `json:"endpoint"`      // method and path template
+	Path     string `json:"path"`          // with the blanks filled
+	Body     string `json:"body,omitzero"` // the member id of the body, where the path does not name the object
 }
 
 // Ceiling is the most writes of a kind within a window.

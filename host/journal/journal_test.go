@@ -49,7 +49,7 @@ func TestWhatARunLeft(t *testing.T) {
 		return before, found
 	}
 	dies := func(Claim) error { return nil }
-	writes := func(c Claim) error { return c.Writing(ctx, wrote) }
+	writes := func(c Claim) error { return c.Writing(ctx, wrote, Target{}) }
 
 	if e, found := run(dies); found || e.Phase != Begun {
 		t.Errorf("%+v %v", e, found)
@@ -61,10 +61,10 @@ func TestWhatARunLeft(t *testing.T) {
 		t.Errorf("forgotten, and still there: %+v", e)
 	}
 	later := func(c Claim) error {
-		if err := c.Writing(ctx, wrote.Add(time.Hour)); err != nil {
+		if err := c.Writing(ctx, wrote.Add(time.Hour), Target{}); err != nil {
 			return err
 		}
-		return c.Writing(ctx, wrote.Add(2*time.Hour)) // a further write of the same run
+		return c.Writing(ctx, wrote.Add(2*time.Hour), Target{}) // a further write of the same run
 	}
 	if e, found := run(later); !found || e.Phase != Writing || !e.Wrote.Equal(wrote) {
 		t.Errorf("%+v %v", e, found)
