@@ -35,8 +35,8 @@ TABLES lists the views, DESCRIBE okta.users the columns of one. Every operation 
 
   connector_table(connection or kind, operation, input)    its rows
   connector_scalar(connection or kind, operation, input)   one object as JSON, NULL when it is not there; a list as an
-                                                           array. Equal calls in a statement are one;
-                                                           TRY(connector_scalar(…)) is NULL instead of an error
+                                                           array. Equal calls in a statement are one
+  connector_try(connection or kind, operation, input)      the same, NULL in place of an error
 
 A LIMIT stops the paging. A WHERE does not reach Okta: give the operation a filter or search, as describe shows them.
 Times are in UTC.

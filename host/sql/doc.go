@@ -7,6 +7,7 @@
 //
 //	connector_table(connection, operation, input)    the rows of an operation, a page at a time as they are asked for
 //	connector_scalar(connection, operation, input)   one object as JSON, of a list all its records in an array
+//	connector_try(connection, operation, input)      the same, NULL in place of an error
 //
 // where connection is a name, or a kind that has one connection, and input is the operation's input as JSON. Each
 // connection has a schema of its name, and a kind that has one connection a schema of the kind, with a view for every

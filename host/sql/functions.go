@@ -31,7 +31,7 @@ import (
 // The functions are registered through duckdb-go's mapping of the C API and not through its own wrappers: RATIONALE.md,
 // "Why does SQL register its functions itself?". DuckDB calls what is exported here on its own threads.
 
-// register makes connector_table and connector_scalar known to a database.
+// register makes connector_table, connector_scalar and connector_try known to a database.
 func (db *DB) register() error {
 	varchar := logicalType(abi.Varchar)
 	defer mapping.DestroyLogicalType(&varchar)
@@ -45,27 +45,43 @@ func (db *DB) register() error {
 	mapping.TableFunctionSetFunction(table, unsafe.Pointer(C.connector_table_fill))
 	mapping.TableFunctionSupportsProjectionPushdown(table, true)
 
-	json := logicalType(abi.JSON)
-	defer mapping.DestroyLogicalType(&json)
-	scalar := mapping.CreateScalarFunction()
+	scalar, try := db.scalarFunction(abi.ConnectorScalar, false), db.scalarFunction(abi.ConnectorTry, true)
 	defer mapping.DestroyScalarFunction(&scalar)
-	mapping.ScalarFunctionSetName(scalar, abi.ConnectorScalar)
-	mapping.ScalarFunctionSetExtraInfo(scalar, handle(db), unsafe.Pointer(C.connector_release))
-	mapping.ScalarFunctionSetFunction(scalar, unsafe.Pointer(C.connector_scalar_call))
-	mapping.ScalarFunctionSetReturnType(scalar, json)
+	defer mapping.DestroyScalarFunction(&try)
 
 	for range arguments {
 		mapping.TableFunctionAddParameter(table, varchar)
 		mapping.ScalarFunctionAddParameter(scalar, varchar)
+		mapping.ScalarFunctionAddParameter(try, varchar)
 	}
 	raw, err := rawConnection(db.conn)
 	if err != nil {
 		return err
 	}
-	if mapping.RegisterTableFunction(raw, table) == mapping.StateError || mapping.RegisterScalarFunction(raw, scalar) == mapping.StateError {
-		return errors.New("DuckDB does not take connector_table and connector_scalar")
+	if mapping.RegisterTableFunction(raw, table) == mapping.StateError || mapping.RegisterScalarFunction(raw, scalar) == mapping.StateError ||
+		mapping.RegisterScalarFunction(raw, try) == mapping.StateError {
+		return errors.New("DuckDB does not take connector_table, connector_scalar and connector_try")
 	}
 	return nil
+}
+
+// scalarFunction is connector_scalar or connector_try without its parameters. The caller destroys it.
+func (db *DB) scalarFunction(name string, forgiving bool) mapping.ScalarFunction {
+	json := logicalType(abi.JSON)
+	defer mapping.DestroyLogicalType(&json)
+	f := mapping.CreateScalarFunction()
+	mapping.ScalarFunctionSetName(f, name)
+	mapping.ScalarFunctionSetExtraInfo(f, handle(scalarCall{db, forgiving}), unsafe.Pointer(C.connector_release))
+	mapping.ScalarFunctionSetFunction(f, unsafe.Pointer(C.connector_scalar_call))
+	mapping.ScalarFunctionSetReturnType(f, json)
+	mapping.ScalarFunctionSetVolatile(f) // else the answer to a constant is asked for while planning, and stays in the plan
+	return f
+}
+
+// scalarCall is what connector_scalar_call is called for.
+type scalarCall struct {
+	db        *DB
+	forgiving bool
 }
 
 // arguments is how many both functions have: connection, operation, input.
@@ -180,9 +196,9 @@ func connector_table_fill(p, out unsafe.Pointer) {
 //export connector_scalar_call
 func connector_scalar_call(p, in, out unsafe.Pointer) {
 	info := mapping.FunctionInfo{Ptr: p}
-	db := behind[*DB](mapping.ScalarFunctionGetExtraInfo(info))
-	q := db.running.Load()
-	if err := db.scalar(q, mapping.DataChunk{Ptr: in}, mapping.Vector{Ptr: out}); err != nil {
+	call := behind[scalarCall](mapping.ScalarFunctionGetExtraInfo(info))
+	q := call.db.running.Load()
+	if err := call.answer(q, mapping.DataChunk{Ptr: in}, mapping.Vector{Ptr: out}); err != nil {
 		mapping.ScalarFunctionSetError(info, q.fail(err).Error())
 	}
 }

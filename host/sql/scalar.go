@@ -15,7 +15,7 @@ import (
 )
 
 // question is a call of connector_scalar, and answer what it came to. Within a statement, equal calls have one answer:
-// the function is not volatile, so that DuckDB may also call it once for all rows, or while it plans.
+// the function is volatile, so that DuckDB asks when a statement runs, and not once when it is planned.
 type question struct{ connection, operation, input string }
 
 type answer struct {
@@ -27,8 +27,8 @@ type answer struct {
 // atOnce is how many questions are asked at a time; the connection's pacing holds besides.
 const atOnce = 8
 
-// scalar answers the rows of a chunk. Any NULL in is NULL out.
-func (db *DB) scalar(q *query, chunk mapping.DataChunk, result mapping.Vector) error {
+// answer answers the rows of a chunk. Any NULL in is NULL out.
+func (c scalarCall) answer(q *query, chunk mapping.DataChunk, result mapping.Vector) error {
 	connections, operations, inputs := newTexts(chunk, 0), newTexts(chunk, 1), newTexts(chunk, 2)
 	answers := make([]*answer, mapping.DataChunkGetSize(chunk))
 	slots := make(chan struct{}, atOnce)
@@ -46,7 +46,7 @@ func (db *DB) scalar(q *query, chunk mapping.DataChunk, result mapping.Vector) e
 		if isNew {
 			slots <- struct{}{}
 			asking.Go(func() {
-				a.json, a.err = db.ask(q.ctx, asked)
+				a.json, a.err = c.db.ask(q.ctx, asked)
 				close(a.ready)
 				<-slots
 			})
@@ -61,9 +61,9 @@ func (db *DB) scalar(q *query, chunk mapping.DataChunk, result mapping.Vector) e
 		}
 		<-a.ready // another thread may be asking
 		switch {
-		case a.err != nil:
+		case a.err != nil && !(c.forgiving && q.ctx.Err() == nil):
 			return a.err
-		case a.json == nil:
+		case a.json == nil: // or an error that is forgiven
 			out.setNull(row)
 		default:
 			out.setText(row, a.json)
