@@ -46,7 +46,10 @@ func (c scalarCall) answer(q *query, chunk mapping.DataChunk, result mapping.Vec
 		if isNew {
 			slots <- struct{}{}
 			asking.Go(func() {
-				a.json, a.err = c.db.ask(q.ctx, asked)
+				a.err = c.db.guarded(func() (err error) {
+					a.json, err = c.db.ask(q.ctx, asked)
+					return err
+				})
 				close(a.ready)
 				<-slots
 			})

@@ -126,6 +126,9 @@ func (r *scanRun) release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rows != nil {
-		r.rows.Close()
+		_ = r.scan.db.guarded(func() error { // logged
+			r.rows.Close()
+			return nil
+		})
 	}
 }
