@@ -88,7 +88,7 @@ func (r *scanRun) fill(chunk mapping.DataChunk) error {
 	}
 	if len(r.page) == 0 {
 		var err error
-		if r.page, err = r.rows.Next(); err != nil {
+		if r.page, err = r.query.next(r.rows); err != nil {
 			return err
 		}
 	}
