@@ -30,12 +30,13 @@ const Available = true
 // DB is a DuckDB in this process that reads connections. It is safe for concurrent use; statements run one after
 // another. Close it before its connections.
 type DB struct {
-	db      *dbsql.DB
-	conn    *dbsql.Conn // the only one: what a statement sets, the next one sees
-	configs []host.Config
-	byName  map[string]*host.Connection
-	log     *slog.Logger
-	limits  Limits
+	db         *dbsql.DB
+	conn       *dbsql.Conn // the only one: what a statement sets, the next one sees
+	configs    []host.Config
+	byName     map[string]*host.Connection
+	log        *slog.Logger
+	limits     Limits
+	allowFiles bool
 
 	mu      sync.Mutex // held while a statement runs
 	closed  bool
@@ -48,7 +49,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DuckDB: %w", err)
 	}
-	db := &DB{db: dbsql.OpenDB(connector), byName: map[string]*host.Connection{}, log: config.Logger, limits: config.Limits.orDefault()}
+	db := &DB{db: dbsql.OpenDB(connector), byName: map[string]*host.Connection{}, log: config.Logger, limits: config.Limits.orDefault(), allowFiles: config.AllowFiles}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}
@@ -248,7 +249,7 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	if err != nil {
 		return fail(err)
 	}
-	if err := allowed(p.kind); err != nil {
+	if err := allowed(p.kind, statement, db.allowFiles); err != nil {
 		return fail(err)
 	}
 	asked, readers := readable(asked, p)
