@@ -399,5 +399,6 @@ func TestMutations(t *testing.T) {
 			t.Logf("%d attacks got through, %v", bytes.Count(out, []byte("did not hold")), time.Since(began).Round(time.Millisecond))
 		})
 	}
-	fmt.Printf("walls %d, taken out one by one %d, caught %d\n", len(inKit)-1, len(walls), caught)
+	fmt.Printf("walls %d, taken out one by one %d, caught %d (%d are not this host's to take out: notTaken)\n",
+		len(inKit)-1, len(walls), caught, len(inKit)-1-len(walls))
 }
