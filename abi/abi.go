@@ -356,6 +356,7 @@ type Secret struct {
 const (
 	ConnectorTable  = "connector_table"  // the operation's rows
 	ConnectorScalar = "connector_scalar" // one object, NULL when it is not there, or all records of a list as an array
+	ConnectorTry    = "connector_try"    // the same, NULL in place of an error
 )
 
 // TokenRef is the one secret reference of v1: the connection's API token.

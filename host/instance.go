@@ -163,9 +163,20 @@ func private[T any](plugin *extism.Plugin, field string) (v *T, ok bool) {
 }
 
 // interruptAt has the guest trap when ctx ends. What it returns ends the watch, and tells whether the guest was left
-// alone.
+// alone; after it, nothing touches the guest, which may be closed or run again. It is called once.
 func (in *instance) interruptAt(ctx context.Context) (stop func() bool) {
-	return context.AfterFunc(ctx, func() { in.interrupt.Set(1) })
+	set := make(chan struct{})
+	unwatched := context.AfterFunc(ctx, func() {
+		in.interrupt.Set(1)
+		close(set)
+	})
+	return func() bool {
+		if unwatched() {
+			return true
+		}
+		<-set // it is being set
+		return false
+	}
 }
 
 // call runs an export for a call, nil for none. After an error the instance is not to be used again.

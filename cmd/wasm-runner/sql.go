@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ const maxScript = 16 << 20
 func (a *app) sqlCommand() *cobra.Command {
 	var file string
 	var config sql.Config
+	var maxMemory int64
 	p := printer{app: a}
 	cmd := &cobra.Command{
 		Use:   "sql [QUERY | -]",
@@ -35,8 +37,8 @@ TABLES lists the views, DESCRIBE okta.users the columns of one. Every operation 
 
   connector_table(connection or kind, operation, input)    its rows
   connector_scalar(connection or kind, operation, input)   one object as JSON, NULL when it is not there; a list as an
-                                                           array. Equal calls in a statement are one;
-                                                           TRY(connector_scalar(…)) is NULL instead of an error
+                                                           array. Equal calls in a statement are one
+  connector_try(connection or kind, operation, input)      the same, NULL in place of an error
 
 A LIMIT stops the paging. A WHERE does not reach Okta: give the operation a filter or search, as describe shows them.
 Times are in UTC.
@@ -66,6 +68,9 @@ machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it c
 	f.StringSliceVar(&p.columns, "columns", nil, "columns `a,b` of the result in this order (default all)")
 	f.StringVar(&config.Database, "database", "", "DuckDB `file` to keep tables in, made when it is not there (default memory)")
 	f.BoolVar(&config.AllowFiles, "allow-files", false, "let queries read and write files")
+	f.IntVar(&config.Limits.Pages, "max-pages", 100_000, "most pages and single objects that a statement reads")
+	f.DurationVar(&config.Limits.Time, "max-time", time.Hour, "longest that a statement runs")
+	f.Int64Var(&maxMemory, "max-memory", 4096, "most `MiB` of memory that DuckDB uses")
 	fixed(cmd, "format", rowFormats())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !sql.Available {
@@ -81,7 +86,7 @@ machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it c
 			return err
 		}
 		defer s.close()
-		config.Connections, config.Logger = s.conns, a.logger()
+		config.Connections, config.Logger, config.Limits.Memory = s.conns, a.logger(), maxMemory<<20
 		db, err := sql.Open(cmd.Context(), config)
 		if err != nil {
 			return err

@@ -3,15 +3,19 @@
 package sql
 
 import (
+	"container/list"
 	"context"
 	dbsql "database/sql"
 	"database/sql/driver"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -26,11 +30,13 @@ const Available = true
 // DB is a DuckDB in this process that reads connections. It is safe for concurrent use; statements run one after
 // another. Close it before its connections.
 type DB struct {
-	db      *dbsql.DB
-	conn    *dbsql.Conn // the only one: what a statement sets, the next one sees
-	configs []host.Config
-	byName  map[string]*host.Connection
-	log     *slog.Logger
+	db         *dbsql.DB
+	conn       *dbsql.Conn // the only one: what a statement sets, the next one sees
+	configs    []host.Config
+	byName     map[string]*host.Connection
+	log        *slog.Logger
+	limits     Limits
+	allowFiles bool
 
 	mu      sync.Mutex // held while a statement runs
 	closed  bool
@@ -43,7 +49,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DuckDB: %w", err)
 	}
-	db := &DB{db: dbsql.OpenDB(connector), byName: map[string]*host.Connection{}, log: config.Logger}
+	db := &DB{db: dbsql.OpenDB(connector), byName: map[string]*host.Connection{}, log: config.Logger, limits: config.Limits.orDefault(), allowFiles: config.AllowFiles}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}
@@ -85,7 +91,7 @@ func (db *DB) prepare(ctx context.Context, config Config) error {
 	if err := db.exec(ctx, "SET search_path = "+text(strings.Join(path, ","))); err != nil {
 		return err
 	}
-	for _, wall := range walls(config.AllowFiles) {
+	for _, wall := range walls(config.AllowFiles, db.limits) {
 		if err := db.exec(ctx, wall); err != nil {
 			return fmt.Errorf("%s: %w", wall, err)
 		}
@@ -158,7 +164,7 @@ func (db *DB) makeSchema(ctx context.Context, s schema) error {
 
 // exec runs statements of this package's own.
 func (db *DB) exec(ctx context.Context, statement string) error {
-	q := newQuery(ctx)
+	q := newQuery(ctx, db.limits)
 	defer q.end()
 	db.running.Store(q)
 	_, err := db.conn.ExecContext(ctx, statement)
@@ -226,12 +232,15 @@ const fromDriver = "database/sql/driver: API error: "
 func (db *DB) run(ctx context.Context, statement string, each func(*Result) error) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	q := newQuery(ctx)
+	q := newQuery(ctx, db.limits)
 	defer q.end()
 	db.running.Store(q)
 	fail := func(err error) error {
 		if ended := ctx.Err(); ended != nil { // what DuckDB and the connector say of it is noise
 			return &Error{Statement: statement, Message: "interrupted: the statement was stopped", Cause: ended}
+		}
+		if over := context.Cause(q.ctx); errors.Is(over, errLimit) {
+			err = q.fail(over)
 		}
 		return &Error{Statement: statement, Message: strings.ReplaceAll(err.Error(), fromDriver, ""), Cause: q.cause(err)}
 	}
@@ -240,7 +249,7 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	if err != nil {
 		return fail(err)
 	}
-	if err := allowed(p.kind); err != nil {
+	if err := allowed(p.kind, statement, db.allowFiles); err != nil {
 		return fail(err)
 	}
 	asked, readers := readable(asked, p)
@@ -248,6 +257,7 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	if err != nil {
 		return fail(err)
 	}
+	q.timer.Stop() // the result is all here: how long it is looked at is the caller's
 	defer func() { _ = rows.Close() }()
 	r, err := newResult(statement, p, readers, rows)
 	if err != nil {
@@ -263,7 +273,7 @@ func (db *DB) Complete(ctx context.Context, unfinished string) []Completion {
 		return nil
 	}
 	defer db.mu.Unlock()
-	q := newQuery(ctx)
+	q := newQuery(ctx, db.limits)
 	defer q.end()
 	db.running.Store(q)
 	rows, err := db.conn.QueryContext(ctx, "SELECT suggestion, suggestion_start FROM sql_auto_complete("+text(unfinished)+")")
@@ -309,15 +319,35 @@ type query struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu      sync.Mutex
-	answers map[question]*answer // of connector_scalar
-	errs    []error
+	limits    Limits
+	timer     *time.Timer // ends it after limits.Time
+	pages     atomic.Int64
+	mu        sync.Mutex
+	answers   map[question]*answer // of connector_scalar
+	kept      list.List            // the questions of those that came, the last used first
+	keptBytes int
+	errs      []error
 }
 
-func newQuery(ctx context.Context) *query {
-	q := &query{answers: map[question]*answer{}}
-	q.ctx, q.cancel = context.WithCancel(ctx)
+func newQuery(ctx context.Context, limits Limits) *query {
+	q := &query{answers: map[question]*answer{}, limits: limits}
+	ctx, cancel := context.WithCancelCause(ctx)
+	q.ctx, q.cancel = ctx, func() { cancel(nil) }
+	q.timer = time.AfterFunc(limits.Time, func() {
+		cancel(fmt.Errorf("%w: it ran for %s, the most that a statement may (--max-time)", errLimit, limits.Time))
+	})
 	return q
+}
+
+// errLimit is of a statement that goes over one of its limits.
+var errLimit = errors.New("the statement is stopped")
+
+// next is the next page of rows. Each is at least one request, so that the limit of pages bounds what a statement costs.
+func (q *query) next(rows *host.Rows) ([]json.RawMessage, error) {
+	if q.pages.Add(1) > int64(q.limits.Pages) {
+		return nil, fmt.Errorf("%w: it read %d pages and objects, the most that a statement may (--max-pages)", errLimit, q.limits.Pages)
+	}
+	return rows.Next()
 }
 
 // fail notes an error that DuckDB is about to be told. DuckDB keeps its text alone.
@@ -342,8 +372,10 @@ func (q *query) cause(reported error) error {
 
 // end stops what still runs for the statement, and forgets its answers.
 func (q *query) end() {
+	q.timer.Stop()
 	q.cancel()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	clear(q.answers)
+	q.kept.Init()
 }

@@ -7,6 +7,7 @@
 //
 //	connector_table(connection, operation, input)    the rows of an operation, a page at a time as they are asked for
 //	connector_scalar(connection, operation, input)   one object as JSON, of a list all its records in an array
+//	connector_try(connection, operation, input)      the same, NULL in place of an error
 //
 // where connection is a name, or a kind that has one connection, and input is the operation's input as JSON. Each
 // connection has a schema of its name, and a kind that has one connection a schema of the kind, with a view for every
@@ -24,6 +25,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
@@ -43,8 +45,30 @@ type Config struct {
 	// AllowFiles lets queries read and write any file that the process may, and spill to disk what does not fit into
 	// memory.
 	AllowFiles bool
+	// Limits bound each statement.
+	Limits Limits
 	// Logger is told of schemas that cannot be made; default discards.
 	Logger *slog.Logger
+}
+
+// Limits are what a statement may take. Zero is the default of each.
+type Limits struct {
+	Pages  int           // pages and single objects that it reads, each at least one request; default 100,000
+	Time   time.Duration // until its result is there; default an hour
+	Memory int64         // bytes that DuckDB uses, for tables in memory and all; default 4 GiB
+}
+
+func (l Limits) orDefault() Limits {
+	if l.Pages <= 0 {
+		l.Pages = 100_000
+	}
+	if l.Time <= 0 {
+		l.Time = time.Hour
+	}
+	if l.Memory <= 0 {
+		l.Memory = 4 << 30
+	}
+	return l
 }
 
 // Error is a statement that failed.

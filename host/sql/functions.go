@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/cgo"
+	"runtime/debug"
 	"unsafe"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -31,7 +32,7 @@ import (
 // The functions are registered through duckdb-go's mapping of the C API and not through its own wrappers: RATIONALE.md,
 // "Why does SQL register its functions itself?". DuckDB calls what is exported here on its own threads.
 
-// register makes connector_table and connector_scalar known to a database.
+// register makes connector_table, connector_scalar and connector_try known to a database.
 func (db *DB) register() error {
 	varchar := logicalType(abi.Varchar)
 	defer mapping.DestroyLogicalType(&varchar)
@@ -45,27 +46,43 @@ func (db *DB) register() error {
 	mapping.TableFunctionSetFunction(table, unsafe.Pointer(C.connector_table_fill))
 	mapping.TableFunctionSupportsProjectionPushdown(table, true)
 
-	json := logicalType(abi.JSON)
-	defer mapping.DestroyLogicalType(&json)
-	scalar := mapping.CreateScalarFunction()
+	scalar, try := db.scalarFunction(abi.ConnectorScalar, false), db.scalarFunction(abi.ConnectorTry, true)
 	defer mapping.DestroyScalarFunction(&scalar)
-	mapping.ScalarFunctionSetName(scalar, abi.ConnectorScalar)
-	mapping.ScalarFunctionSetExtraInfo(scalar, handle(db), unsafe.Pointer(C.connector_release))
-	mapping.ScalarFunctionSetFunction(scalar, unsafe.Pointer(C.connector_scalar_call))
-	mapping.ScalarFunctionSetReturnType(scalar, json)
+	defer mapping.DestroyScalarFunction(&try)
 
 	for range arguments {
 		mapping.TableFunctionAddParameter(table, varchar)
 		mapping.ScalarFunctionAddParameter(scalar, varchar)
+		mapping.ScalarFunctionAddParameter(try, varchar)
 	}
 	raw, err := rawConnection(db.conn)
 	if err != nil {
 		return err
 	}
-	if mapping.RegisterTableFunction(raw, table) == mapping.StateError || mapping.RegisterScalarFunction(raw, scalar) == mapping.StateError {
-		return errors.New("DuckDB does not take connector_table and connector_scalar")
+	if mapping.RegisterTableFunction(raw, table) == mapping.StateError || mapping.RegisterScalarFunction(raw, scalar) == mapping.StateError ||
+		mapping.RegisterScalarFunction(raw, try) == mapping.StateError {
+		return errors.New("DuckDB does not take connector_table, connector_scalar and connector_try")
 	}
 	return nil
+}
+
+// scalarFunction is connector_scalar or connector_try without its parameters. The caller destroys it.
+func (db *DB) scalarFunction(name string, forgiving bool) mapping.ScalarFunction {
+	json := logicalType(abi.JSON)
+	defer mapping.DestroyLogicalType(&json)
+	f := mapping.CreateScalarFunction()
+	mapping.ScalarFunctionSetName(f, name)
+	mapping.ScalarFunctionSetExtraInfo(f, handle(scalarCall{db, forgiving}), unsafe.Pointer(C.connector_release))
+	mapping.ScalarFunctionSetFunction(f, unsafe.Pointer(C.connector_scalar_call))
+	mapping.ScalarFunctionSetReturnType(f, json)
+	mapping.ScalarFunctionSetVolatile(f) // else the answer to a constant is asked for while planning, and stays in the plan
+	return f
+}
+
+// scalarCall is what connector_scalar_call is called for.
+type scalarCall struct {
+	db        *DB
+	forgiving bool
 }
 
 // arguments is how many both functions have: connection, operation, input.
@@ -104,6 +121,18 @@ func logicalType(t abi.ColumnType) mapping.LogicalType {
 	return mapping.CreateLogicalType(mapping.TypeVarchar)
 }
 
+// guarded makes an error of a panic. Past a function that DuckDB called, on a thread of its own or with its locks held, a
+// panic would end the process or leave every later statement waiting.
+func (db *DB) guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			db.log.Error("a panic under a call of DuckDB's", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v: this is a fault of wasm-runner's, not of the query", p)
+		}
+	}()
+	return f()
+}
+
 // handle is memory of C's that leads to a Go value, until connector_release.
 func handle(v any) unsafe.Pointer {
 	p := C.malloc(C.size_t(unsafe.Sizeof(cgo.Handle(0))))
@@ -128,18 +157,23 @@ func connector_table_bind(p unsafe.Pointer) {
 	info := mapping.BindInfo{Ptr: p}
 	db := behind[*DB](mapping.BindGetExtraInfo(info))
 	q := db.running.Load()
-	s, err := db.bind(q, info)
+	err := db.guarded(func() error {
+		s, err := db.bind(q, info)
+		if err != nil {
+			return err
+		}
+		for _, c := range s.op.Columns {
+			t := logicalType(c.Type)
+			mapping.BindAddResultColumn(info, c.Name, t)
+			mapping.DestroyLogicalType(&t)
+		}
+		mapping.BindSetCardinality(info, mapping.IdxT(s.cardinality()), false)
+		mapping.BindSetBindData(info, handle(s), unsafe.Pointer(C.connector_release))
+		return nil
+	})
 	if err != nil {
 		mapping.BindSetError(info, q.fail(err).Error())
-		return
 	}
-	for _, c := range s.op.Columns {
-		t := logicalType(c.Type)
-		mapping.BindAddResultColumn(info, c.Name, t)
-		mapping.DestroyLogicalType(&t)
-	}
-	mapping.BindSetCardinality(info, mapping.IdxT(s.cardinality()), false)
-	mapping.BindSetBindData(info, handle(s), unsafe.Pointer(C.connector_release))
 }
 
 // bindArguments reads the arguments of a table function.
@@ -159,20 +193,26 @@ func bindArguments(info mapping.BindInfo) (texts [arguments]string, err error) {
 //export connector_table_init
 func connector_table_init(p unsafe.Pointer) {
 	info := mapping.InitInfo{Ptr: p}
-	var asked []int
-	for i := range mapping.InitGetColumnCount(info) {
-		asked = append(asked, int(mapping.InitGetColumnIndex(info, i))) // -1 is the row's number, which nobody sees
-	}
 	s := behind[*scan](mapping.InitGetBindData(info))
-	mapping.InitSetInitData(info, handle(s.run(asked)), unsafe.Pointer(C.connector_release))
-	mapping.InitSetMaxThreads(info, 1)
+	err := s.db.guarded(func() error {
+		var asked []int
+		for i := range mapping.InitGetColumnCount(info) {
+			asked = append(asked, int(mapping.InitGetColumnIndex(info, i))) // -1 is the row's number, which nobody sees
+		}
+		mapping.InitSetInitData(info, handle(s.run(asked)), unsafe.Pointer(C.connector_release))
+		mapping.InitSetMaxThreads(info, 1)
+		return nil
+	})
+	if err != nil {
+		mapping.InitSetError(info, err.Error())
+	}
 }
 
 //export connector_table_fill
 func connector_table_fill(p, out unsafe.Pointer) {
 	info := mapping.FunctionInfo{Ptr: p}
 	r := behind[*scanRun](mapping.FunctionGetInitData(info))
-	if err := r.fill(mapping.DataChunk{Ptr: out}); err != nil {
+	if err := r.scan.db.guarded(func() error { return r.fill(mapping.DataChunk{Ptr: out}) }); err != nil {
 		mapping.FunctionSetError(info, r.query.fail(err).Error())
 	}
 }
@@ -180,9 +220,10 @@ func connector_table_fill(p, out unsafe.Pointer) {
 //export connector_scalar_call
 func connector_scalar_call(p, in, out unsafe.Pointer) {
 	info := mapping.FunctionInfo{Ptr: p}
-	db := behind[*DB](mapping.ScalarFunctionGetExtraInfo(info))
-	q := db.running.Load()
-	if err := db.scalar(q, mapping.DataChunk{Ptr: in}, mapping.Vector{Ptr: out}); err != nil {
+	call := behind[scalarCall](mapping.ScalarFunctionGetExtraInfo(info))
+	q := call.db.running.Load()
+	err := call.db.guarded(func() error { return call.answer(q, mapping.DataChunk{Ptr: in}, mapping.Vector{Ptr: out}) })
+	if err != nil {
 		mapping.ScalarFunctionSetError(info, q.fail(err).Error())
 	}
 }

@@ -394,8 +394,56 @@ func TestScalar(t *testing.T) {
 	want(t, db, `SELECT connector_scalar('okta', 'lookup_user', json_object('user', 'nobody@example.com'))`, "[null]") // not there
 	want(t, db, `SELECT connector_scalar('okta', 'lookup_user', NULL), connector_scalar(NULL, 'lookup_user', '{}')`, "[null,null]")
 	want(t, db, `SELECT json_array_length(connector_scalar('okta', 'list_groups', JSON '{}')), connector_scalar('okta', 'list_groups', JSON '{"filter":"id eq \"00gabcdefgh123456789\""}')`, "[5,[]]")
-	want(t, db, `SELECT TRY(connector_scalar('okta', 'list_factors', json_object('user', x))) IS NULL FROM (VALUES ('nobody@example.com'), ('ada.lovelace@example.com')) t(x) ORDER BY x`, "[false]", "[true]")
-	want(t, db, `SELECT TRY(connector_scalar('okta', 'list_factors', json_object('user', 'nobody@example.com')))`, "[null]")
+	want(t, db, `SELECT connector_try('okta', 'list_factors', json_object('user', x)) IS NULL FROM (VALUES ('nobody@example.com'), ('ada.lovelace@example.com')) t(x) ORDER BY x`, "[false]", "[true]")
+	want(t, db, `SELECT connector_try('okta', 'list_factors', json_object('user', 'nobody@example.com'))`, "[null]")
+}
+
+// TestScalarOfASubquery: its argument may be a subquery, correlated or not.
+func TestScalarOfASubquery(t *testing.T) {
+	db, org := demo(t, oktatest.Config{})
+	ada, _ := org.User("ada.lovelace@example.com")
+	alan, _ := org.User("alan.turing@example.com")
+	ids := fmt.Sprintf("(VALUES (1, '%s'), (2, '%s'), (3, NULL)) t(n, id)", gjson.GetBytes(ada, "id").Str, gjson.GetBytes(alan, "id").Str)
+	const name = "->'profile'->>'firstName'"
+	want(t, db, `SELECT connector_scalar('okta', 'lookup_user', (SELECT json_object('user', u.id) FROM okta.users u WHERE u.id = t.id))`+name+` FROM `+ids+` ORDER BY n`,
+		`["Ada"]`, `["Alan"]`, `[null]`)
+	want(t, db, `SELECT (SELECT connector_scalar('okta', 'lookup_user', json_object('user', t.id))`+name+`) FROM `+ids+` WHERE id IS NOT NULL ORDER BY n`,
+		`["Ada"]`, `["Alan"]`)
+	want(t, db, `SELECT connector_scalar('okta', 'lookup_user', (SELECT json_object('user', id) FROM okta.users WHERE login = 'ada.lovelace@example.com'))`+name, `["Ada"]`)
+	want(t, db, `SELECT count(*) FROM `+ids+` WHERE EXISTS (SELECT 1 FROM okta.users u WHERE connector_try('okta', 'lookup_user', json_object('user', t.id))->>'id' = u.id)`, "[2]")
+}
+
+// TestScalarIsAskedWhenAStatementRuns: an answer is no part of a plan.
+func TestScalarIsAskedWhenAStatementRuns(t *testing.T) {
+	db, org := demo(t, oktatest.Config{})
+	requests := 0
+	for _, s := range []struct {
+		statement string
+		requests  int
+	}{
+		{"PREPARE p AS SELECT connector_scalar('okta', 'org_identity', '{}')->>'id'", 0},
+		{"EXECUTE p", 1},
+		{"EXECUTE p", 1},
+		{"PREPARE q AS SELECT connector_scalar('okta', 'org_identity', '{}') IS NULL FROM okta.groups WHERE connector_scalar('okta', 'org_identity', '{}') IS NOT NULL", 0},
+		{"EXECUTE q", 1},
+		{"PREPARE r AS SELECT connector_scalar('okta', $1, '{}') IS NULL", 0},
+		{"EXECUTE r('org_identity')", 1},
+		{"EXPLAIN SELECT connector_scalar('okta', 'org_identity', '{}')", 0},
+		{"EXPLAIN ANALYZE SELECT connector_scalar('okta', 'org_identity', '{}')", 1},
+		{"DESCRIBE SELECT connector_scalar('okta', 'org_identity', '{}')", 0},
+		{"CREATE VIEW v AS SELECT connector_scalar('okta', 'org_identity', '{}') AS o", 0},
+		{"FROM v", 1},
+		{"SELECT connector_try('okta', 'org_identity', '{}'), connector_scalar('okta', 'org_identity', '{}')", 1},
+		{"PREPARE s AS SELECT connector_try('okta', 'org_identity', '{}')", 0},
+		{"EXECUTE s", 1},
+		{"FROM range(3) LIMIT length(connector_scalar('okta', 'org_identity', '{}'))", 1},
+	} {
+		ask(t, db, s.statement)
+		if n := org.Count("GET /api/v1/org") - requests; n != s.requests {
+			t.Errorf("%s: %d requests, want %d", s.statement, n, s.requests)
+		}
+		requests = org.Count("GET /api/v1/org")
+	}
 }
 
 func TestErrors(t *testing.T) {

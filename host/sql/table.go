@@ -88,7 +88,7 @@ func (r *scanRun) fill(chunk mapping.DataChunk) error {
 	}
 	if len(r.page) == 0 {
 		var err error
-		if r.page, err = r.rows.Next(); err != nil {
+		if r.page, err = r.query.next(r.rows); err != nil {
 			return err
 		}
 	}
@@ -126,6 +126,9 @@ func (r *scanRun) release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rows != nil {
-		r.rows.Close()
+		_ = r.scan.db.guarded(func() error { // logged
+			r.rows.Close()
+			return nil
+		})
 	}
 }

@@ -4,6 +4,8 @@ package sql
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 
 	"github.com/duckdb/duckdb-go/v2"
 )
@@ -14,8 +16,11 @@ const atStart = "autoinstall_known_extensions=false&autoload_known_extensions=fa
 	"allow_persistent_secrets=false"
 
 // walls are the statements that close a database for queries. Up to the last, what one forbids can be allowed again.
-func walls(allowFiles bool) []string {
-	all := []string{"SET TimeZone = 'UTC'"} // dates and hours do not depend on whose machine it is
+func walls(allowFiles bool, limits Limits) []string {
+	all := []string{
+		"SET TimeZone = 'UTC'", // dates and hours do not depend on whose machine it is
+		fmt.Sprintf("SET memory_limit = '%dB'", limits.Memory),
+	}
 	if !allowFiles {
 		all = append(all,
 			"SET temp_directory = ''", // does not fit into memory: fails
@@ -24,13 +29,27 @@ func walls(allowFiles bool) []string {
 	return append(all, "SET lock_configuration = true")
 }
 
-// allowed refuses statements that bring in machine code. enable_external_access refuses them too, and is on when files
-// are allowed.
-func allowed(kind duckdb.StmtType) error {
+// allowed refuses statements that bring in machine code, with files allowed too, and otherwise those that are there for
+// files: enable_external_access leaves open the paths of the attached database, of a log that is not there among them.
+func allowed(kind duckdb.StmtType, statement string, allowFiles bool) error {
 	switch kind {
+	case duckdb.STATEMENT_TYPE_COPY, duckdb.STATEMENT_TYPE_EXPORT, duckdb.STATEMENT_TYPE_ATTACH:
+		if !allowFiles {
+			return errFiles
+		}
+	case duckdb.STATEMENT_TYPE_PREPARE, duckdb.STATEMENT_TYPE_EXPLAIN: // a name that is such a word is refused with them
+		if !allowFiles && ofFiles.MatchString(statement) {
+			return errFiles
+		}
 	case duckdb.STATEMENT_TYPE_LOAD, duckdb.STATEMENT_TYPE_EXTENSION:
 		//lint:ignore ST1005 it stands beside DuckDB's own errors, which begin so
 		return errors.New("Permission Error: extensions are neither installed nor loaded here: they would run outside of every limit")
 	}
 	return nil
 }
+
+var (
+	ofFiles = regexp.MustCompile(`(?i)\b(copy|export|attach)\b`)
+	//lint:ignore ST1005 it stands beside DuckDB's own errors, which begin so
+	errFiles = errors.New("Permission Error: file system operations are disabled: --allow-files allows COPY, EXPORT and ATTACH")
+)

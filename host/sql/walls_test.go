@@ -138,6 +138,35 @@ func TestAQueryReachesNothingButItsConnections(t *testing.T) {
 	}
 }
 
+// TestTheDatabaseIsNoFileOfAQuery: DuckDB allows the paths of an attached database for its own use, the log beside it
+// among them, which need not be there.
+func TestTheDatabaseIsNoFileOfAQuery(t *testing.T) {
+	kept := filepath.Join(t.TempDir(), "kept.duckdb")
+	db := open(t, sql.Config{Database: kept})
+	ask(t, db, "CREATE TABLE t AS SELECT 1 AS x; CHECKPOINT results")
+	for _, path := range []string{kept, kept + ".wal", kept + ".checkpoint.wal", kept + ".recovery.wal"} {
+		for _, statement := range []string{
+			"COPY (SELECT 1) TO 'PATH' (FORMAT csv)",
+			"/* x */ copy t TO 'PATH' (FORMAT parquet)",
+			"PREPARE p AS COPY (SELECT 1) TO 'PATH' (FORMAT csv); EXECUTE p",
+			"EXPLAIN ANALYZE COPY (SELECT 1) TO 'PATH' (FORMAT csv)",
+			"EXPLAIN ANALYZE/**/COPY (SELECT 1) TO 'PATH' (FORMAT csv)",
+			"ATTACH 'PATH' AS other; CREATE TABLE other.y AS SELECT 1",
+			"EXPORT DATABASE 'PATH'",
+		} {
+			before, err := os.ReadFile(path)
+			if _, err := try(t.Context(), db, strings.ReplaceAll(statement, "PATH", path)); err == nil {
+				t.Errorf("%s: got %v", strings.ReplaceAll(statement, "PATH", filepath.Base(path)), err)
+			}
+			after, err2 := os.ReadFile(path)
+			if string(before) != string(after) || (err == nil) != (err2 == nil) {
+				t.Errorf("%s wrote %s", statement, filepath.Base(path))
+			}
+		}
+	}
+	want(t, db, "FROM t", "[1]")
+}
+
 func TestWhatDoesNotFitIntoMemoryIsNotSpilled(t *testing.T) {
 	t.Chdir(t.TempDir())
 	db, _ := demo(t, oktatest.Config{})
