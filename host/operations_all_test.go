@@ -121,7 +121,6 @@ var without = map[string]string{
 	"missing delete_user":              "who is gone stays unchanged",
 	"wrong assign_application_group":   "no state of a group or an application refuses it",
 	"wrong unassign_application_group": "the same",
-	"wrong revoke_session":             "a session is there or over",
 }
 
 // TestNoCaseIsForgotten wants a missing target of each operation that names one, and a wrong state of each that writes.

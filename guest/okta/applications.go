@@ -89,7 +89,7 @@ var applicationOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
-			applicationInput, userInput,
+			applicationInput, targetInput,
 			{"profile", false, `{"type":"object","description":"attributes of the application's user profile"}`},
 			{"credentials", false, `{"type":"object","description":"userName and password, as in Okta's API","x-sensitive":true}`},
 			{"scope", false, `{"enum":["USER","GROUP"],"default":"USER","description":"USER assigns directly; GROUP leaves an assignment to the user's groups"}`},
@@ -104,7 +104,7 @@ var applicationOperations = []operation{
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
-		inputs:      []input{applicationInput, userInput, sendEmailInput},
+		inputs:      []input{applicationInput, targetInput, sendEmailInput},
 		example:     `{"application":"0oaGJxoM8LyCF3ytcwkO","user":"ada.lovelace@example.com"}`,
 		endpoints:   []abi.Endpoint{getUser, getAppUser, deleteAppUser},
 		do:          unassignAppUser,

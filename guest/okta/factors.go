@@ -35,7 +35,7 @@ var factorOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
-			userInput,
+			targetInput,
 			idInput("factor", "the factor's id, or a factorType that the user has once, such as sms or token:software:totp"),
 			boolInput("remove_recovery_enrollment", "takes a phone or e-mail as a means of recovery, too"),
 		},

@@ -28,7 +28,8 @@ var (
 
 // Whose roles.
 var (
-	roleUser   = input{"user", false, idSchema("255", "a user's id or login")}
+	roleUser   = input{"user", false, userInput.schema}
+	roleTarget = input{"user", false, targetInput.schema}
 	roleGroup  = input{"group", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a group's id or exact name"}`}
 	roleClient = input{"client", false, idSchema("64", "a client app's id")}
 )
@@ -81,7 +82,7 @@ var roleOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
-			roleUser, roleGroup, roleClient,
+			roleTarget, roleGroup, roleClient,
 			{"type", false, standardRoleSchema},
 			{"role", false, idSchema("64", "id of a custom role, with resource_set")},
 			{"resource_set", false, idSchema("64", "id of the resource set that a custom role is for")},
@@ -103,7 +104,7 @@ var roleOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
-			roleUser, roleGroup, roleClient,
+			roleTarget, roleGroup, roleClient,
 			{"role_assignment", false, idSchema("64", "id of the role assignment, as list_roles tells it")},
 			{"type", false, standardRoleSchema},
 		},
@@ -198,16 +199,14 @@ func (c *call) principal() (principal, *result) {
 		return principal{"client", "PublicClientApp", id, "clientId", "CLIENT",
 			getClientRoles.Endpoint, postClientRoles.Endpoint, getClientRole.Endpoint, deleteClientRole.Endpoint}, nil
 	}
-	p := principal{"user", "User", c.str("user"), "userId", "USER",
+	p := principal{"user", "User", "", "userId", "USER",
 		getUserRoles.Endpoint, postUserRoles.Endpoint, getUserRole.Endpoint, deleteUserRole.Endpoint}
-	if p.id != "" && !isID(p.id, "00u") {
-		u, _, failed := c.readUser(p.id)
-		if failed != nil {
-			return p, failed
-		}
-		p.id = u.Get("id").Str()
+	if c.str("user") == "" {
+		return p, nil
 	}
-	return p, nil
+	id, failed := c.userID()
+	p.id = id
+	return p, failed
 }
 
 // isID reports whether s looks like an Okta id: its prefix and 17 letters and digits.

@@ -47,7 +47,7 @@ var sessionOperations = []operation{
 		idempotency: abi.Idempotent,
 		inputs: []input{
 			textInput("session", "255", "the session's id"),
-			textInput("user", "255", "id or login of the user whose sessions all end"),
+			{"user", false, idSchema("255", "id or whole login of the user whose sessions all end: not the part before the @, and not me")},
 			boolInput("oauth_tokens", "revokes the user's OpenID Connect and OAuth tokens, too"),
 			{"forget_devices", false, `{"type":"boolean","description":"forgets the devices that the user is remembered on; default Okta's, which is true on Identity Engine"}`},
 		},
