@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -29,14 +30,16 @@ var factorOperations = []operation{
 		list:        &list{endpoint: getFactors.Endpoint, resolve: (*call).userPath, noun: "user", typ: "User"},
 	},
 	{
-		name:        "reset_factor",
-		summary:     "Takes one factor from a user, who must then enrol it anew. A factor that is gone already stays unchanged.",
+		name: "reset_factor",
+		summary: "Takes one factor from a user, who must then enrol it anew. A factor that is gone already stays unchanged; Okta lists " +
+			"those alone that policy allows where the token's owner is, so that an id reaches more than a factorType.",
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
 			targetInput,
-			idInput("factor", "the factor's id, or a factorType that the user has once, such as sms or token:software:totp"),
+			{"factor", true, `{"type":"string","minLength":1,"maxLength":64,"pattern":"^(` + strings.Join(factorTypes, "|") + `|[A-Za-z0-9]{15,64})$",` +
+				`"description":"the factor's id, or a factorType that the user has once: ` + strings.Join(factorTypes, ", ") + `"}`},
 			boolInput("remove_recovery_enrollment", "takes a phone or e-mail as a means of recovery, too"),
 		},
 		example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
@@ -44,6 +47,9 @@ var factorOperations = []operation{
 		do:        resetFactor,
 	},
 }
+
+// factorTypes are those of Okta's OpenAPI document (UserFactorType).
+var factorTypes = []string{"call", "email", "push", "question", "signed_nonce", "sms", "token", "token:hardware", "token:hotp", "token:software:totp", "u2f", "web", "webauthn"}
 
 var factorColumns = []column{
 	{"id", abi.Varchar, "id", "the factor's id"},
@@ -109,11 +115,15 @@ func resetFactor(c *call) result {
 	}
 	var w jsonval.Writer
 	w.Str("user", user)
-	if !found.Exists() {
-		return result{outcome: abi.Unchanged, output: w.Str("factor", want).Bool("enrolled", false).String()}
+	id, listed := want, found.Exists()
+	switch {
+	case listed:
+		id = found.Get("id").Str()
+	case slices.Contains(factorTypes, want):
+		return result{outcome: abi.Unchanged, output: w.Str("factor", want).Bool("enrolled", false).String(),
+			warnings: []string{"Okta lists no factor of this type, and lists those alone that policy allows where the token's owner is: an id reaches any"}}
 	}
-	id := found.Get("id").Str()
-	output := w.Str("factor", id).Str("factor_type", found.Get("factorType").Str()).Bool("enrolled", false).String()
+	output := w.Str("factor", id).StrIf("factor_type", found.Get("factorType").Str()).Bool("enrolled", false).String()
 	return c.change(change{
 		request: hostcall.Request{Endpoint: deleteFactor.Endpoint, Path: at("userId", user, "factorId", id),
 			Query: c.params([]param{{"remove_recovery_enrollment", "removeRecoveryEnrollment"}})},
@@ -128,6 +138,9 @@ func resetFactor(c *call) result {
 			return r
 		},
 		look: func() (reading, result) {
+			if !listed { // and would not be if it was there: only the answer to the DELETE tells
+				return blind, result{}
+			}
 			all, failed := c.factors(user)
 			if failed != nil {
 				return untold, result{}

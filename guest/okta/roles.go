@@ -37,7 +37,8 @@ var (
 const (
 	oneOfPrincipals    = `{"oneOf":[{"required":["user"]},{"required":["group"]},{"required":["client"]}]}`
 	atMostOnePrincipal = `"description":"at most one of user, group and client","not":{"anyOf":[{"required":["user","group"]},{"required":["user","client"]},{"required":["group","client"]}]}`
-	standardRoleSchema = `{"type":"string","pattern":"^[A-Z][A-Z_]{2,63}$","not":{"const":"CUSTOM"},"description":"a standard role, such as HELP_DESK_ADMIN"}`
+	standardRoleSchema = `{"enum":["ACCESS_CERTIFICATIONS_ADMIN","ACCESS_REQUESTS_ADMIN","API_ACCESS_MANAGEMENT_ADMIN","APP_ADMIN","GROUP_MEMBERSHIP_ADMIN","HELP_DESK_ADMIN",` +
+		`"ORG_ADMIN","READ_ONLY_ADMIN","REPORT_ADMIN","SUPER_ADMIN","USER_ADMIN","WORKFLOWS_ADMIN"],"description":"a standard role"}`
 )
 
 // A record's key is unique within the connection, and the id of an assignment is not: those of most standard roles are
@@ -105,7 +106,7 @@ var roleOperations = []operation{
 		idempotency: abi.Verified,
 		inputs: []input{
 			roleTarget, roleGroup, roleClient,
-			{"role_assignment", false, idSchema("64", "id of the role assignment, as list_roles tells it")},
+			{"role_assignment", false, `{"type":"string","minLength":15,"maxLength":64,"pattern":"^[A-Za-z0-9]+$","description":"id of the role assignment, as list_roles tells it; one that the principal does not have is unchanged"}`},
 			{"type", false, standardRoleSchema},
 		},
 		require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,

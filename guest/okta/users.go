@@ -153,15 +153,16 @@ var userOperations = []operation{
 	},
 	{
 		name:        "delete_user",
-		summary:     "Deletes a user for good: deactivates first, looks, then deletes. A user who is gone already stays unchanged.",
+		summary:     "Deletes a user for good: deactivates first, looks, then deletes. An id that is gone already stays unchanged.",
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
-		inputs:      []input{targetInput, sendEmailInput},
-		example:     `{"user":"uma.underhill33@example.com"}`,
-		key:         "id",
-		endpoints:   []abi.Endpoint{getUser, lifecycle("deactivate"), deleteUser},
-		do:          removeUser,
+		inputs: []input{idInput("user", "the user's id or whole login: not the part before the @, and not me. An id that is gone is unchanged, a "+
+			"login that nobody has is not_found, since it may be misspelt"), sendEmailInput},
+		example:   `{"user":"uma.underhill33@example.com"}`,
+		key:       "id",
+		endpoints: []abi.Endpoint{getUser, lifecycle("deactivate"), deleteUser},
+		do:        removeUser,
 	},
 	{
 		name: "user_lifecycle_action",
