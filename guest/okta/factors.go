@@ -18,7 +18,7 @@ var factorOperations = []operation{
 	{
 		name: "list_factors",
 		summary: "Lists the factors that a user has enrolled. Okta shows those that the enrolment policy allows where the token's " +
-			"owner is.",
+			"owner is. What makes a factor's codes is left out.",
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
@@ -27,7 +27,7 @@ var factorOperations = []operation{
 		key:         "id",
 		columns:     factorColumns,
 		endpoints:   []abi.Endpoint{getUser, getFactors},
-		list:        &list{endpoint: getFactors.Endpoint, resolve: (*call).userPath, noun: "user", typ: "User"},
+		list:        &list{endpoint: getFactors.Endpoint, resolve: (*call).userPath, omit: factorSecrets, noun: "user", typ: "User"},
 	},
 	{
 		name: "reset_factor",
@@ -47,6 +47,10 @@ var factorOperations = []operation{
 		do:        resetFactor,
 	},
 }
+
+// factorSecrets are what a record of a factor goes out without: what makes its codes, which one that is yet to be
+// activated may have.
+var factorSecrets = []string{"_embedded.activation", "profile.sharedSecret"}
 
 // factorTypes are those of Okta's OpenAPI document (UserFactorType).
 var factorTypes = []string{"call", "email", "push", "question", "signed_nonce", "sms", "token", "token:hardware", "token:hotp", "token:software:totp", "u2f", "web", "webauthn"}

@@ -64,7 +64,7 @@ var zoneOperations = []operation{
 		idempotency: abi.Verified,
 		inputs: []input{
 			zoneInput,
-			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set, such as name, status, usage, gateways; null takes a member away, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links, useAsExemptList, useAsBlackList"}`},
+			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set, such as name, status, usage, gateways; null takes a member away, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links; useAsExemptList and useAsBlackList as they are"}`},
 			{"add_gateways", false, addresses("gateways to add")},
 			{"remove_gateways", false, addresses("gateways to take out")},
 			{"add_proxies", false, addresses("trusted proxies to add")},
@@ -216,11 +216,6 @@ func (c *call) zoneChange() (zc zoneChange, refused *result) {
 	if refused = checkPatch(zc.patch); refused != nil {
 		return zc, refused
 	}
-	for _, name := range [...]string{"useAsExemptList", "useAsBlackList"} {
-		if zc.patch.Get(name).Exists() { // nothing would come of it
-			return zc, invalid("patch: " + name + " is Okta's own: the exempt list is the zone " + exemptZone + ", and usage makes a BLOCKLIST")
-		}
-	}
 	for i := range zc.lists {
 		l := &zc.lists[i]
 		for _, dir := range [...]struct {
@@ -316,6 +311,12 @@ func updateZone(c *call) result {
 // merge makes the zone that is wanted of the one that was read.
 func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
 	after := before
+	for name, is := range map[string]bool{"useAsExemptList": isExempt(before), "useAsBlackList": before.Get("useAsBlackList").True()} {
+		if say := zc.patch.Get(name); say.Exists() && say.True() != is { // nothing would come of it
+			r := refuse("zone_use", "patch: "+name+" is Okta's own: the exempt list is the zone "+exemptZone+", and what makes a blocklist is usage")
+			return "", &r
+		}
+	}
 	if zc.patch.Exists() {
 		after, _ = jsonval.Parse(mergePatch(before, zc.patch))
 	}
@@ -399,11 +400,15 @@ func (l addressList) apply(have jsonval.Value) (string, *result) {
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/NetworkZone/#tag/NetworkZone/operation/replaceNetworkZone
 const exemptZone = "DefaultExemptIpZone"
 
+func isExempt(zone jsonval.Value) bool {
+	return zone.Get("useAsExemptList").True() || zone.Get("system").True() && zone.Get("name").Str() == exemptZone
+}
+
 // zoneBody is what is written: what Okta sets by itself, and what it takes of one zone alone, is left out.
 func zoneBody(before, after jsonval.Value) string {
 	aside := append([]string{"useAsExemptList", "useAsBlackList"}, readOnly...)
 	body := without(after, aside)
-	if before.Get("useAsExemptList").True() || before.Get("system").True() && before.Get("name").Str() == exemptZone {
+	if isExempt(before) {
 		v, _ := jsonval.Parse(body)
 		exempt, _ := jsonval.Parse(`{"useAsExemptList":true}`)
 		body = mergePatch(v, exempt)
