@@ -1,12 +1,18 @@
 package host_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/journal"
 )
 
 // TestSecretsOfTheOrgStayThere has Okta tell the secrets that its OpenAPI document has in what operations read. None may
@@ -44,5 +50,32 @@ func TestSecretsOfTheOrgStayThere(t *testing.T) {
 		if text := string(res.Output); strings.Contains(text, secret) || !strings.Contains(text, "kept") {
 			t.Errorf("%s %s: %s", s[0], s[1], text)
 		}
+	}
+}
+
+// TestAReplayDoesNotTellWhatEqualsASecret: a recovery answer that is a display name. Masked by value, the recorded output
+// would say so to whoever reads the journal or repeats the key.
+func TestAReplayDoesNotTellWhatEqualsASecret(t *testing.T) {
+	const name = "Ada Lovelace"
+	c, _ := actor(t, withJournal(openJournal(t, journal.Options{})))
+	in := json.RawMessage(`{"user":"ada.lovelace@example.com","profile":{"displayName":"` + name + `","title":"Countess"},"credentials":{"recovery_question":{"question":"Who am I?","answer":"` + name + `"}}}`)
+	run := func(o host.InvokeOptions) *abi.Result {
+		t.Helper()
+		res, err := c.Invoke(context.Background(), "update_user", in, o)
+		if err != nil {
+			t.Fatalf("%+v", res.Error)
+		}
+		return res
+	}
+	plan := run(host.InvokeOptions{Plan: true}).Plan.Writes
+	if body := string(plan[0].Body); gjson.Get(body, "profile.displayName").Str != name || gjson.Get(body, "credentials.recovery_question.answer").Str != "***" {
+		t.Errorf("the plan has %s", body)
+	}
+	first, again := run(host.InvokeOptions{IdempotencyKey: "k"}), run(host.InvokeOptions{IdempotencyKey: "k"})
+	if !again.Meta.Replayed || gjson.GetBytes(again.Output, "after.profile.displayName").Str != name {
+		t.Errorf("replayed: %v, %s", again.Meta.Replayed, again.Output)
+	}
+	if gjson.GetBytes(first.Output, "after.profile.title").Str != "Countess" || gjson.GetBytes(again.Output, "after.profile.title").Str != "Countess" {
+		t.Errorf("first %s, again %s", first.Output, again.Output)
 	}
 }
