@@ -50,7 +50,7 @@ fuzz:
 
 ## attack: every attack of the kit on our host, then each wall taken out in turn (-host PROGRAM attacks another host: abi/README.md)
 attack:
-	@$(GO) test ./host/attack -count=1 -timeout 20m -run 'TestAttack|TestMutations|TestAHost'
+	@cd host/attack && $(GO) test -count=1 -timeout 20m -run 'TestAttack|TestMutations|TestAHost'
 
 ## check: formatting, vet, staticcheck, the licences of what is linked, and the host's tests under the race detector
 check:
@@ -59,8 +59,9 @@ check:
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/...
 	$(GO) tool staticcheck ./...
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasm-runner
+	for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) vet ./host ./host/checkpoint ./host/journal ./host/sink ./cmd/wasm-runner || exit 1; done
 	$(GO) test ./internal/licences
-	$(GO) test -race -timeout 30m ./host/egress/... ./host/pacing/... ./host/oktatest ./host/records ./host/sql ./host ./guest/...
+	$(GO) test -race -timeout 40m $$($(GO) list ./host/... ./guest/... ./cmd/... | grep -v -e /host/attack -e /host/bench)
 
 clean:
 	rm -rf bin build/okta.wasm build/okta.wasm.sha256

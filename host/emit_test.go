@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -78,5 +79,28 @@ func TestMembersAreLeftOut(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// An emit goes over records for as long as a body has them: the deadline ends it on the way.
+func TestAnEmitEndsWithItsCall(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	body := []byte(`[{"id":"1","a":1},{"id":"2","a":1}]`)
+	spans, err := records.Split(body, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := without(ctx, body, spans, []string{"a"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("omit: %v", err)
+	}
+	if _, _, err := without(ctx, body, spans, []string{"none"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("omit of what is not there: %v", err)
+	}
+	if _, err := wrap(ctx, body, spans, abi.EmitOptions{Kind: "x"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("envelopes: %v", err)
+	}
+	if _, err := keys(ctx, body, spans, "id"); !errors.Is(err, context.Canceled) {
+		t.Errorf("keys: %v", err)
 	}
 }

@@ -23,6 +23,7 @@ func TestRefusalsOfInputsSayWhatToWrite(t *testing.T) {
 		{"search_users", `{"search":"x","sort_order":"asc"}`, "sort_order goes with sort_by"},
 		{"bounded_system_log_range", `{"since":"2026-01-01","until":"2026-01-02T00:00:00Z"}`, `since: "2026-01-01" is no time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z`},
 		{"lookup_user", `{"user":"CORP\\ada"}`, `user: "CORP\\ada" has characters that it cannot have: give the user's id or login`},
+		{"create_group", `{"name":"x","profile":{"name":"y","description":"z"}}`, "profile.description: not allowed here; profile.name: not allowed here"},
 		{"lookup_user", `{}`, "missing property 'user'"},
 		{"lookup_user", `{"user":"a","expnd":"blocks"}`, "additional properties 'expnd' not allowed (did you mean expand?)"},
 		{"lookup_user", `{"user":7}`, "user: got number, want string"},

@@ -22,7 +22,7 @@ const smallManifest = `{"abi":"mach5:connector/v1","kind":"okta","version":"0","
 "operations":[{"name":"read","summary":"x","class":"read","class_rules":[{"field":"action","equals":"go","class":"destructive"}],"surfaces":["axon"],"idempotency":"safe",
 "input_schema":{"type":"object","additionalProperties":false,"properties":{"action":{"type":"string","maxLength":8},"n":{"type":"integer","minimum":0},"when":{"format":"date-time"}}},
 "key":"id","columns":[{"name":"id","type":"VARCHAR","path":"id"}],
-"endpoints":[{"endpoint":"GET /api/v1/users/{id}","bucket":"users"},{"endpoint":"GET /api/v1/logs","bucket":"logs"},{"endpoint":"DELETE /api/v1/users/{id}","bucket":"users","class":"destructive"}]}]}`
+"endpoints":[{"endpoint":"GET /api/v1/users/{id}","bucket":"users","class":"read"},{"endpoint":"GET /api/v1/logs","bucket":"logs","class":"read"},{"endpoint":"DELETE /api/v1/users/{id}","bucket":"users","class":"destructive"}]}]}`
 
 func readSmallManifest(tb testing.TB) *Module {
 	tb.Helper()

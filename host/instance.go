@@ -73,10 +73,19 @@ func (m *Module) instance(ctx context.Context, memory int64) (*instance, error) 
 }
 
 // bare makes an instance that has not run an instruction.
-func (m *Module) bare(ctx context.Context, memory int64) (*instance, error) {
+func (m *Module) bare(ctx context.Context, memory int64) (_ *instance, err error) {
+	if m.begins > uint64(memory) {
+		return nil, beginsOver(m.begins, uint64(memory))
+	}
 	in := &instance{memories: &memories{limit: uint64(memory)}, exports: map[string]api.Function{}}
+	defer func() {
+		if p := recover(); p != nil && in.memories.err != nil { // wazero cannot be told that there is no memory
+			err = fmt.Errorf("instantiating the module: %w", in.memories.err)
+		} else if p != nil {
+			panic(p)
+		}
+	}()
 	ctx = experimental.WithMemoryAllocator(context.WithoutCancel(ctx), in.memories)
-	var err error
 	if in.plugin, err = m.plugin.Instance(ctx, extism.PluginInstanceConfig{ModuleConfig: wazero.NewModuleConfig()}); err == nil {
 		err = in.memories.err
 	}

@@ -119,7 +119,7 @@ func TestAnInstanceAtRestIsItsImage(t *testing.T) {
 		_, _ = io.WriteString(w, "["+strings.Repeat(user+",", 99)+user+"]")
 	})
 	ctx := context.Background()
-	image := []byte(nil)
+	image, first := []byte(nil), (*instance)(nil)
 	for i := range 12 {
 		op, input := "lookup_user", `{"user":"MARKER@example.com"}`
 		if i%3 == 2 {
@@ -135,6 +135,11 @@ func TestAnInstanceAtRestIsItsImage(t *testing.T) {
 		in := atRest(t, c)
 		if s := differs(in); s != "" {
 			t.Fatalf("after call %d (%s): %s", i, op, s)
+		}
+		if first == nil {
+			first = in
+		} else if in != first {
+			t.Errorf("after call %d (%s) there is another instance: the module has grown, and wants more headroom (guest/headroom.go)", i, op)
 		}
 		if bytes.Contains(in.image.pages.all, []byte("MARKER")) {
 			t.Fatal("the image itself holds what a call left")

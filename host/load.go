@@ -53,6 +53,7 @@ type Module struct {
 	size     int
 	log      *slog.Logger
 	limits   pacing.Registry // what its connections know of rate limits that they share
+	begins   uint64          // bytes of memory that an instance begins with
 	memory   int64           // most bytes of an instance
 	state    wasmbin.State   // what of an instance is not in its memory
 
@@ -99,6 +100,9 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	}
 	if err := m.readManifest(bin); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	if len(bin.Memories) == 1 {
+		m.begins = uint64(bin.Memories[0].Min) * pageBytes
 	}
 	if err := m.compile(ctx, wasm, opts); err != nil {
 		return nil, err

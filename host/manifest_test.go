@@ -12,6 +12,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/internal/observed"
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
@@ -100,7 +101,7 @@ func TestTablesHaveTheColumnsThatPeopleKnow(t *testing.T) {
 // TestBucketsAreOktas compares the rate-limit bucket of each endpoint with Okta's own map.
 func TestBucketsAreOktas(t *testing.T) {
 	buckets := map[string]string{}
-	for line := range strings.Lines(string(shared(t, "rate-limit-buckets.tsv"))) {
+	for line := range strings.Lines(string(observed.File(t, "rate-limit-buckets.tsv"))) {
 		if f := strings.Split(strings.TrimSpace(line), "\t"); len(f) == 3 {
 			buckets[f[1]+" "+f[0]] = f[2]
 		}

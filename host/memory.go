@@ -110,7 +110,7 @@ func (in *instance) adopt(img *image) error {
 	}
 	if now := in.memory.size; now < img.size {
 		if _, ok := in.main.Memory().Grow(uint32((img.size - now) / pageBytes)); !ok {
-			return fmt.Errorf("the module begins with %d bytes of memory, over its limit of %d (limits.memory_bytes)", img.size, in.memory.limit)
+			return beginsOver(img.size, in.memory.limit)
 		}
 	}
 	if err := in.memory.adopt(img); err != nil {
@@ -119,6 +119,10 @@ func (in *instance) adopt(img *image) error {
 	in.rest(img)
 	in.image = img
 	return nil
+}
+
+func beginsOver(size, limit uint64) error {
+	return fmt.Errorf("the module begins with %d bytes of memory, over the limit of %d (limits.memory_bytes of the connection): raise it", size, limit)
 }
 
 // restore makes the instance what it was before its first call. false: it cannot, and has to be replaced. It must rest,
@@ -143,6 +147,7 @@ func (in *instance) rest(img *image) {
 		g.Set(img.globals[i])
 	}
 	in.ticks = img.ticks
+	in.memory.refused.Store(false)
 	in.stderr.buf = in.stderr.buf[:0]
 	in.kernel.reset()
 }

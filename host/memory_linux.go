@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -63,8 +64,16 @@ func newPicture(b []byte) (p picture, err error) {
 			_ = p.file.Close()
 		}
 	}()
-	if _, err = p.file.Write(b); err != nil {
-		return p, fmt.Errorf("writing the image of the module's memory: %w", err)
+	if err = p.file.Truncate(int64(len(b))); err != nil {
+		return p, fmt.Errorf("making room for the image of the module's memory: %w", err)
+	}
+	zero := make([]byte, pageSize)
+	for at := 0; at < len(b); at += pageSize { // what was never written stays a hole
+		if page := b[at : at+pageSize]; !bytes.Equal(page, zero) {
+			if _, err = p.file.WriteAt(page, int64(at)); err != nil {
+				return p, fmt.Errorf("writing the image of the module's memory: %w", err)
+			}
+		}
 	}
 	if _, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
 		return p, fmt.Errorf("sealing the image of the module's memory: %w", err)

@@ -311,7 +311,7 @@ func sequence(r *rand.Rand, o *modelOrg, n int, faults bool) (steps []step) {
 				}
 			}
 			s.fault = &oktatest.Fault{Times: 1, Status: pick(r, []int{500, 503}), Method: pick(r, methods),
-				Kind: pick(r, []oktatest.FaultKind{oktatest.ResetBefore, oktatest.ResetAfter, oktatest.Status, oktatest.StatusAfter, oktatest.Truncate})}
+				Kind: pick(r, []oktatest.FaultKind{oktatest.ResetBefore, oktatest.ResetAfter, oktatest.Status, oktatest.StatusAfter, oktatest.Truncate, oktatest.NotJSON})}
 		}
 		steps = append(steps, s)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/internal/observed"
 )
 
 // stillAt is the moment at which the orgs of the cases stand still, and their connections.
@@ -101,7 +102,7 @@ func (w world) polled(t *testing.T, res *abi.Result) string {
 // TestEventTypesAreOktas holds the events of the cases against Okta's catalogue.
 func TestEventTypesAreOktas(t *testing.T) {
 	known := map[string]bool{}
-	for line := range bytes.Lines(shared(t, "event-types.csv")) {
+	for line := range bytes.Lines(observed.File(t, "event-types.csv")) {
 		name, _, _ := bytes.Cut(line, []byte(","))
 		known[strings.Trim(string(name), `"`)] = true
 	}

@@ -3,7 +3,6 @@ package host_test
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/internal/observed"
 )
 
 // seldom are columns of members that neither the simulated org nor an example or a recording has, and where they are
@@ -42,7 +42,7 @@ func isSeldom(column string) bool {
 func TestEveryColumnFindsItsMember(t *testing.T) {
 	published := map[string][]json.RawMessage{} // records by operation
 	add := func(op string, records ...json.RawMessage) { published[op] = append(published[op], records...) }
-	if _, err := os.Stat(sharedPath(t, "examples")); err == nil {
+	if observed.Here(t, "examples") {
 		for endpoint, r := range readers() {
 			for _, body := range publishedAnswers(t, endpoint)["200"] {
 				add(r.operation, body)

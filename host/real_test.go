@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -25,35 +22,8 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/internal/observed"
 )
-
-// shared is a file of Okta's own examples and recordings, which lie beside the checkout on the project's machines.
-func shared(t *testing.T, name string) []byte {
-	t.Helper()
-	path := sharedPath(t, name)
-	b, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("%s is not here: set OKTA_SHARED to the folder that holds okta/%s", path, name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// sharedPath is where that file is, or would be.
-func sharedPath(t *testing.T, name string) string {
-	t.Helper()
-	dir := os.Getenv("OKTA_SHARED")
-	if dir == "" {
-		root, err := pack.Root()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir = filepath.Join(root, "..", "shared")
-	}
-	return filepath.Join(dir, "okta", name)
-}
 
 var loaded = sync.OnceValues(func() (*host.Module, error) {
 	ctx := context.Background()
@@ -422,7 +392,7 @@ func publishedAnswers(t *testing.T, endpoint string) map[string]map[string]json.
 	var published struct {
 		Responses map[string]map[string]json.RawMessage
 	}
-	if err := json.Unmarshal(shared(t, "examples/"+method+name+".json"), &published); err != nil {
+	if err := json.Unmarshal(observed.File(t, "examples/"+method+name+".json"), &published); err != nil {
 		t.Fatal(err)
 	}
 	return published.Responses
@@ -466,7 +436,7 @@ func TestPublishedEventsComeOutByteForByte(t *testing.T) {
 	var published struct {
 		Responses map[string]map[string]json.RawMessage
 	}
-	if err := json.Unmarshal(shared(t, "examples/GET_api_v1_logs.json"), &published); err != nil {
+	if err := json.Unmarshal(observed.File(t, "examples/GET_api_v1_logs.json"), &published); err != nil {
 		t.Fatal(err)
 	}
 	var want []string
@@ -485,7 +455,7 @@ func TestPublishedEventsComeOutByteForByte(t *testing.T) {
 			org.AppendEvent(one.Bytes())
 		}
 	}
-	for _, line := range bytes.Split(bytes.TrimSpace(shared(t, "system-log/okta-docs.jsonl")), []byte("\n")) {
+	for _, line := range bytes.Split(bytes.TrimSpace(observed.File(t, "system-log/okta-docs.jsonl")), []byte("\n")) {
 		want = append(want, string(line))
 		org.AppendEvent(line)
 	}

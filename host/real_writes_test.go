@@ -15,6 +15,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/internal/observed"
 )
 
 // recording is one line of recorded.jsonl.
@@ -29,7 +30,7 @@ type recording struct {
 
 func recordings(t *testing.T) (all []recording) {
 	t.Helper()
-	for line := range strings.Lines(string(shared(t, "recorded.jsonl"))) {
+	for line := range strings.Lines(string(observed.File(t, "recorded.jsonl"))) {
 		var r recording
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatal(err)

@@ -113,6 +113,7 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 		}
 	}
 	walk(v)
+	slices.Sort(lines) // they come in no order of their own
 	if together {
 		lines = append(lines, combinations)
 	}

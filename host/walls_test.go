@@ -547,7 +547,7 @@ func TestARefusedRequestIsLoggedOnceAndCounted(t *testing.T) {
 		t.Errorf("%d lines in the log", n)
 	}
 	r = newRig(t, host.Limits{Requests: 20}, nil)
-	res = r.send(t, "read", append(slices.Repeat([]string{`{"endpoint":"GET /api/v1/groups"}`}, 20), `{"endpoint":"GET /api/v1/logs"}`)...)
+	r.send(t, "read", append(slices.Repeat([]string{`{"endpoint":"GET /api/v1/groups"}`}, 20), `{"endpoint":"GET /api/v1/logs"}`)...)
 	if len(r.seen.uris) != 0 {
 		t.Errorf("after 20 refused requests of 20: %v", r.seen.uris)
 	}

@@ -47,23 +47,25 @@ func loop(code string) string { return "\x03\x40" + code + "\x0c\x00" + end + "\
 
 // assembly is a module in the making. The zero value is a sound one whose exports return 0 at once.
 type assembly struct {
-	types    []string // behind type 0, () -> i32
-	imports  []string // of functions; see imported
-	memory   string   // limits; default one page
-	memories int      // default 1; -1 is none
-	table    string
-	globals  []string
-	start    bool
-	elements string
-	count    string // the data count section
-	data     string
-	more     []string          // further exports
-	exports  map[string]string // by name, in place of a sound one; "" leaves it out
-	invoke   string            // code of the function behind invoke, without its end; default i32.const 0
-	locals   string
-	manifest []string // default the kit's; empty strings are sections too
-	tail     string   // sections at the end
-	noManif  bool
+	types         []string // behind type 0, () -> i32
+	imports       []string // of functions; see imported
+	memory        string   // limits; default one page
+	memories      int      // default 1; -1 is none
+	table         string
+	globals       []string
+	start         bool
+	elements      string
+	segments      string // an element section as it stands
+	globalSection string // likewise
+	count         string // the data count section
+	data          string
+	more          []string          // further exports
+	exports       map[string]string // by name, in place of a sound one; "" leaves it out
+	invoke        string            // code of the function behind invoke, without its end; default i32.const 0
+	locals        string
+	manifest      []string // default the kit's; empty strings are sections too
+	tail          string   // sections at the end
+	noManif       bool
 }
 
 // imported is an import of a function of a type.
@@ -126,6 +128,7 @@ func (m assembly) build() []byte {
 	if m.globals != nil {
 		out += section(6, vec(m.globals...))
 	}
+	out += m.globalSection
 	out += section(7, vec(exports...))
 	if m.start {
 		out += section(8, leb(n+2))
@@ -133,6 +136,7 @@ func (m assembly) build() []byte {
 	if m.elements != "" {
 		out += section(9, vec(m.elements))
 	}
+	out += m.segments
 	if m.count != "" {
 		out += section(12, m.count)
 	}

@@ -443,7 +443,7 @@ func answerAttacks() []Attack {
 		if err != nil {
 			return err
 		}
-		p, err := r.Source(a.ctx, "read", []byte(`{"steps":[`+step("answer", `{"outcome":"succeeded"}`)+`]}`), nil)
+		p, err := r.Source(a.ctx, "read", []byte(`{"steps":[`+step("answer", `{"outcome":"succeeded","caught_up":true}`)+`]}`), nil)
 		if err != nil {
 			return err
 		}

@@ -93,6 +93,11 @@ func moduleAttacks() []Attack {
 	asm("vector instructions", "interruption", assembly{invoke: "\xfd\x0c" + strings.Repeat("\x00", 16) + drop + i32(0)})
 	asm("atomic instructions", "interruption", assembly{invoke: "\xfe\x03\x00" + i32(0)})
 	asm("tail calls", "interruption", assembly{invoke: "\x12\x00"})
+	asm("an element section that says it has 2^32-1", resources, assembly{table: "\x70\x00\x01", segments: section(9, "\xff\xff\xff\xff\x0f")})
+	asm("a data section that says it has 2^32-1", resources, assembly{tail: section(11, "\xff\xff\xff\xff\x0f")})
+	asm("elements that say they are 2^32-1", resources, assembly{table: "\x70\x00\x01", segments: section(9, vec("\x00\x41\x00\x0b\xff\xff\xff\xff\x0f"))})
+	asm("a data segment that says it has 4 GiB", resources, assembly{tail: section(11, vec("\x01\xff\xff\xff\xff\x0f"))})
+	asm("a global section that says it has 2^32-1", resources, assembly{globalSection: section(6, "\xff\xff\xff\xff\x0f")})
 	refuse("over the size of a module", resources, func() []byte {
 		return assembly{tail: custom("big", strings.Repeat("x", 80<<20))}.build()
 	})

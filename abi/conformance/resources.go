@@ -151,7 +151,20 @@ func limitAttacks() []Attack {
 			return res.names(c.limit)
 		}})
 	}
-	all = append(all, Attack{Family: "limits", Name: "calls at once", Wall: "concurrency limit", run: func(a *attempt) error {
+	all = append(all, Attack{Family: "limits", Name: "memory for less than the module begins with", Wall: "memory_bytes limit", run: func(a *attempt) error {
+		r, err := a.session(rigOptions{limits: Limits{MemoryBytes: 1 << 20}})
+		if err != nil {
+			if strings.Contains(err.Error(), "limits.memory_bytes") {
+				return nil
+			}
+			return err
+		}
+		res, err := r.invoke("read", send(get))
+		if err != nil {
+			return err
+		}
+		return errors.Join(res.ended(abi.Failed), res.names("limits.memory_bytes"))
+	}}, Attack{Family: "limits", Name: "calls at once", Wall: "concurrency limit", run: func(a *attempt) error {
 		asked, answer := make(chan struct{}), make(chan struct{})
 		var once sync.Once
 		r, err := a.session(rigOptions{limits: Limits{Concurrency: 1}, handler: func(w http.ResponseWriter, r *http.Request) {
@@ -185,14 +198,15 @@ func limitAttacks() []Attack {
 		if err != nil {
 			return err
 		}
-		if _, err := r.invoke("read", times(5000, send(`{"endpoint":"GET /api/v1/none"}`))); err != nil {
+		// Honest requests, refused ones and bad options: whatever a host writes a line about.
+		if _, err := r.invoke("read", times(300, send(get)), times(300, step("records_emit", "{", 1)), times(300, send(`{"endpoint":"GET /api/v1/none"}`))); err != nil {
 			return err
 		}
 		log := r.log.String()
 		if len(log) > 16<<10 {
 			return fmt.Errorf("one call wrote %d bytes to the log", len(log))
 		}
-		if !strings.Contains(log, "limits.log_bytes") {
+		if len(log) > 4096 && !strings.Contains(log, "limits.log_bytes") {
 			return fmt.Errorf("nothing names limits.log_bytes: %s", short(log))
 		}
 		return nil

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -397,7 +398,7 @@ func networkAttacks() []Attack {
 			var hits atomic.Int64
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits.Add(1); honest(w, r) }))
 			server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
-			server.Config.ErrorLog = nil
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
 			server.StartTLS()
 			a.later(server.Close)
 			o := rigOptions{baseURL: server.URL, limits: Limits{CallTimeout: 5 * time.Second}}

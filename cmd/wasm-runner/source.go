@@ -242,7 +242,7 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 		return closeAll, err
 	}
 	opened = append(opened, d.Sink.Close)
-	d.Recent = ingest.OpenRecent(keys, d.At == nil)
+	d.Recent = ingest.OpenRecent(keys, d.At)
 	opened = append(opened, d.Recent.Close)
 	return closeAll, nil
 }

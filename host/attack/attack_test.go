@@ -3,6 +3,8 @@ package attack
 import (
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"runtime"
 	"testing"
@@ -72,6 +74,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	log.SetOutput(io.Discard) // net/http tells of answers that are none
 	os.Exit(m.Run())
 }
 

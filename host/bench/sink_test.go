@@ -124,7 +124,7 @@ func BenchmarkDurableIngest(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					d := &ingest.Drain{Operation: "poll_system_log_page", Key: "uuid", Sink: s, Checkpoint: cp, Recent: ingest.OpenRecent(path+".keys", true),
+					d := &ingest.Drain{Operation: "poll_system_log_page", Key: "uuid", Sink: s, Checkpoint: cp, Recent: ingest.OpenRecent(path+".keys", nil),
 						Feed: ingest.Source(c, host.SourceOptions{Operation: "poll_system_log_page"})}
 					start = time.Now()
 					if err := d.Run(context.Background()); err != nil || d.Stats().Records != pages*pageEvents {

@@ -193,7 +193,7 @@ func (c *counting) String() string { return "counting" }
 func run(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink, opts host.SourceOptions, path string) (*ingest.Drain, error) {
 	t.Helper()
 	opts.Operation = poll
-	d := &ingest.Drain{Connection: c.Config().Name, Operation: poll, Feed: ingest.Source(c, opts), Sink: s, Persist: opts.Follow, Follow: opts.Follow}
+	d := &ingest.Drain{Connection: c.Config().Name, Operation: poll, Key: "uuid", Feed: ingest.Source(c, opts), Sink: s, Persist: opts.Follow, Follow: opts.Follow}
 	keys := ""
 	if path != "" {
 		var err error
@@ -206,9 +206,29 @@ func run(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink, opt
 		}
 		keys = path + ".keys"
 	}
-	d.Recent = ingest.OpenRecent(keys, d.At == nil)
+	d.Recent = ingest.OpenRecent(keys, d.At)
 	defer func() { _ = d.Recent.Close() }()
 	return d, d.Run(ctx)
+}
+
+// snapshot keeps a checkpoint file and its keys, and returns what puts them back.
+func snapshot(t *testing.T, path string) (restore func()) {
+	t.Helper()
+	kept := map[string][]byte{}
+	for _, p := range []string{path, path + ".keys"} {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[p] = b
+	}
+	return func() {
+		for p, b := range kept {
+			if err := os.WriteFile(p, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // unlimited are the rate limits of an org that has none.

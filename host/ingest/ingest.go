@@ -282,6 +282,9 @@ func (d *Drain) beginCommit() {
 	c := &commitment{d.group, make(chan error, 1)}
 	d.commit, d.group = c, group{}
 	at := d.At
+	if d.Recent != nil && !bytes.Equal(c.next, at) {
+		d.Recent.Mark(c.next)
+	}
 	go func() {
 		if buffered, ok := d.Sink.(sink.Buffered); ok {
 			if err := buffered.Sync(); err != nil {

@@ -86,7 +86,7 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.drain = &ingest.Drain{Connection: x.name, Operation: poll, Sink: s, Checkpoint: cp, Recent: ingest.OpenRecent(path+".keys", true),
+		x.drain = &ingest.Drain{Connection: x.name, Operation: poll, Sink: s, Checkpoint: cp, Recent: ingest.OpenRecent(path+".keys", nil),
 			Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true}), Persist: true, Follow: true,
 			Say: func(format string, args ...any) {
 				x.mu.Lock()

@@ -134,7 +134,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 				return list(events(from*2, 2, "2026-01-01T00:00:00.000Z"))
 			})
 			got := &memory{}
-			d := &ingest.Drain{Operation: "bounded_system_log_range", Sink: got, Recent: ingest.OpenRecent("", true),
+			d := &ingest.Drain{Operation: "bounded_system_log_range", Sink: got, Recent: ingest.OpenRecent("", nil),
 				Feed: ingest.Range(c, "bounded_system_log_range", json.RawMessage(`{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`), "published")}
 			if err := d.Run(context.Background()); err != nil {
 				t.Fatal(err)

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -35,6 +37,7 @@ type Recent struct {
 	order   []key // oldest first, from head on
 	head    int
 	pages   []page
+	marks   []key // digests of the checkpoints that were to be saved last, the newest last
 	hand    []key // of the page in hand
 	unsaved int   // the last so many of order: written, and not durable yet
 	hex     [32]byte
@@ -49,19 +52,27 @@ type page struct {
 	watermark time.Time // zero is not known
 }
 
-// magic begins the file of keys. It is as long as a key.
-const magic = "recent keys, v1\n"
+// magic begins the file. Entries follow: a byte that says what, and 16 bytes.
+const (
+	magic     = "recent keys, v1\n"
+	entryKey  = 'k'
+	entryMark = 'c'
+	entrySize = 1 + len(key{})
+	mostMarks = 8
+)
 
-// OpenRecent reads the keys at path, and makes the file where there is none; fresh forgets what is there. An empty path
-// remembers in memory alone, and so does what follows a file that cannot be used, which the next Commit tells.
-func OpenRecent(path string, fresh bool) *Recent {
+// OpenRecent reads the keys at path, and makes the file where there is none. at is the checkpoint from which the source
+// goes on: keys are of those last saved alone, so that one from an earlier time, which somebody put back, has its records
+// again; nil begins anew. An empty path remembers in memory alone, and so does what follows a file that cannot be used,
+// which the next Commit tells.
+func OpenRecent(path string, at json.RawMessage) *Recent {
 	r := &Recent{path: path, keys: map[key]struct{}{}}
 	if path == "" {
 		return r
 	}
 	whole := false
-	if r.file, r.err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); r.err == nil && !fresh {
-		whole, r.err = r.load()
+	if r.file, r.err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); r.err == nil && at != nil {
+		whole, r.err = r.load(digest(at))
 	}
 	if r.err == nil && !whole {
 		r.err = r.rewrite()
@@ -69,8 +80,8 @@ func OpenRecent(path string, fresh bool) *Recent {
 	return r
 }
 
-// load reads the file's keys. It is not whole where a crash cut it, or something else stands there.
-func (r *Recent) load() (whole bool, err error) {
+// load reads the file. It is not whole where a crash cut it, or something else stands there.
+func (r *Recent) load(at key) (whole bool, err error) {
 	info, err := r.file.Stat()
 	if err != nil {
 		return false, err
@@ -81,19 +92,52 @@ func (r *Recent) load() (whole bool, err error) {
 	} else if err != nil {
 		return false, err
 	}
-	count := (info.Size() - int64(len(magic))) / int64(len(key{}))
+	size := int64(entrySize)
+	count := (info.Size() - int64(len(magic))) / size
 	skip := max(0, count-mostKeys)
-	in := bufio.NewReaderSize(io.NewSectionReader(r.file, int64(len(magic))+skip*int64(len(key{})), (count-skip)*int64(len(key{}))), 64<<10)
-	var k key
+	in := bufio.NewReaderSize(io.NewSectionReader(r.file, int64(len(magic))+skip*size, (count-skip)*size), 64<<10)
+	whole = info.Size() == int64(len(magic))+count*size
+	var entry [entrySize]byte
 	for range count - skip {
-		if _, err := io.ReadFull(in, k[:]); err != nil {
+		if _, err := io.ReadFull(in, entry[:]); err != nil {
 			return false, err
 		}
-		r.add(k)
+		switch k := key(entry[1:]); entry[0] {
+		case entryKey:
+			r.add(k)
+		case entryMark:
+			r.mark(k)
+		default:
+			whole = false
+		}
+	}
+	if !slices.Contains(r.marks, at) {
+		r.keys, r.order, r.marks = map[key]struct{}{}, nil, nil
+		return false, nil
 	}
 	r.pages = append(r.pages, page{count: len(r.order)})
 	r.kept = int(count)
-	return info.Size() == int64(len(magic))+count*int64(len(key{})), nil
+	return whole, nil
+}
+
+func digest(checkpoint json.RawMessage) key {
+	sum := sha256.Sum256(checkpoint)
+	return key(sum[:16])
+}
+
+func (r *Recent) mark(k key) {
+	if r.marks = append(r.marks, k); len(r.marks) > mostMarks {
+		r.marks = r.marks[1:]
+	}
+}
+
+// Mark notes a checkpoint that is about to be saved: what is committed from then on belongs to it.
+func (r *Recent) Mark(checkpoint json.RawMessage) {
+	k := digest(checkpoint)
+	r.mark(k)
+	if r.err == nil {
+		r.err = r.append(entryMark, []key{k})
+	}
 }
 
 func (r *Recent) add(k key) {
@@ -183,7 +227,7 @@ func (r *Recent) Kept() int { return r.unsaved }
 func (r *Recent) Commit(n int) error {
 	if n > 0 {
 		if from := len(r.order) - r.unsaved; r.err == nil {
-			r.err = r.append(r.order[from : from+n])
+			r.err = r.append(entryKey, r.order[from:from+n])
 		}
 		r.unsaved -= n
 		r.forget(r.pages[len(r.pages)-1].watermark)
@@ -227,16 +271,16 @@ func (r *Recent) forget(now time.Time) {
 	}
 }
 
-// append writes keys behind those in the file. It need not be synced: what is lost is a repeat.
-func (r *Recent) append(keys []key) error {
+// append writes entries behind those in the file. They need not be synced: what is lost is a repeat.
+func (r *Recent) append(kind byte, all []key) error {
 	if r.file == nil {
 		return nil
 	}
-	b := make([]byte, 0, len(keys)*len(key{}))
-	for _, k := range keys {
-		b = append(b, k[:]...)
+	b := make([]byte, 0, len(all)*entrySize)
+	for _, k := range all {
+		b = append(append(b, kind), k[:]...)
 	}
-	r.kept += len(keys)
+	r.kept += len(all)
 	_, err := r.file.Write(b)
 	return err
 }
@@ -255,7 +299,10 @@ func (r *Recent) rewrite() error {
 	_, _ = w.WriteString(magic) // Flush tells
 	durable := r.order[r.head : len(r.order)-r.unsaved]
 	for _, k := range durable {
-		_, _ = w.Write(k[:])
+		_, _ = w.Write(append([]byte{entryKey}, k[:]...))
+	}
+	for _, k := range r.marks {
+		_, _ = w.Write(append([]byte{entryMark}, k[:]...))
 	}
 	if err = w.Flush(); err == nil {
 		err = os.Rename(temp, r.path)
@@ -266,7 +313,7 @@ func (r *Recent) rewrite() error {
 		return err
 	}
 	old := r.file
-	r.file, r.kept = f, len(durable)
+	r.file, r.kept = f, len(durable)+len(r.marks)
 	return old.Close()
 }
 

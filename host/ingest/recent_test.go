@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,10 +10,13 @@ import (
 	"time"
 )
 
+// at is the checkpoint of every run here.
+var at = json.RawMessage(`{"v":1,"link":"/api/v1/logs?after=1"}`)
+
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // see takes a page of keys, and reports how many of them were seen before.
-func see(t *testing.T, r *Recent, at time.Time, keys ...string) (seen int) {
+func see(t *testing.T, r *Recent, when time.Time, keys ...string) (seen int) {
 	t.Helper()
 	r.Begin()
 	for _, k := range keys {
@@ -20,7 +24,8 @@ func see(t *testing.T, r *Recent, at time.Time, keys ...string) (seen int) {
 			seen++
 		}
 	}
-	r.Keep(at)
+	r.Keep(when)
+	r.Mark(at)
 	if err := r.Commit(r.Kept()); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +40,7 @@ func uuids(from, n int) (all []string) {
 }
 
 func TestRepeatsAreSeen(t *testing.T) {
-	r := OpenRecent("", true)
+	r := OpenRecent("", nil)
 	if n := see(t, r, noon, "a", "b", "a"); n != 1 {
 		t.Errorf("%d of a page itself", n)
 	}
@@ -57,7 +62,7 @@ func TestRepeatsAreSeen(t *testing.T) {
 // TestWhatDidNotBecomeDurableIsRevoked: pages are kept, some committed, and the rest comes again.
 func TestWhatDidNotBecomeDurableIsRevoked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
-	r := OpenRecent(path, false)
+	r := OpenRecent(path, at)
 	keep := func(keys ...string) {
 		r.Begin()
 		for _, k := range keys {
@@ -69,6 +74,7 @@ func TestWhatDidNotBecomeDurableIsRevoked(t *testing.T) {
 	}
 	keep("a", "b")
 	first := r.Kept()
+	r.Mark(at)
 	keep("c")
 	if err := r.Commit(first); err != nil || r.Kept() != 1 {
 		t.Fatal(err, r.Kept())
@@ -79,7 +85,7 @@ func TestWhatDidNotBecomeDurableIsRevoked(t *testing.T) {
 	r.Revoke()
 	keep("c", "d", "e", "f")
 	_ = r.Close()
-	r = OpenRecent(path, false)
+	r = OpenRecent(path, at)
 	for k, want := range map[string]bool{"a": true, "b": true, "c": false, "d": false, "f": false} {
 		if got := r.Seen([]byte(k)); got != want {
 			t.Errorf("the next process knows %s: %v", k, got)
@@ -90,20 +96,20 @@ func TestWhatDidNotBecomeDurableIsRevoked(t *testing.T) {
 
 func TestKeysOutliveTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json.keys")
-	r := OpenRecent(path, false)
+	r := OpenRecent(path, at)
 	see(t, r, noon, uuids(0, 100)...)
 	r.Begin()
 	r.Seen([]byte("in hand when it was killed"))
 	_ = r.Close()
 	for i := range 3 {
-		r = OpenRecent(path, false)
+		r = OpenRecent(path, at)
 		if n := see(t, r, noon, append(uuids(0, 100+10*i), "in hand when it was killed")...); n != 100+10*i+min(i, 1) {
 			t.Errorf("run %d: %d seen", i, n)
 		}
 		see(t, r, noon, uuids(100+10*i, 10)...)
 		_ = r.Close()
 	}
-	r = OpenRecent(path, true)
+	r = OpenRecent(path, nil)
 	if n := see(t, r, noon, uuids(0, 100)...); n != 0 {
 		t.Errorf("anew: %d seen", n)
 	}
@@ -113,7 +119,7 @@ func TestKeysOutliveTheProcess(t *testing.T) {
 // TestKeysThatACrashCutAreOnlyRepeats cuts the file at every length, and puts something else in its place.
 func TestKeysThatACrashCutAreOnlyRepeats(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
-	r := OpenRecent(path, false)
+	r := OpenRecent(path, at)
 	see(t, r, noon, uuids(0, 5)...)
 	_ = r.Close()
 	whole, err := os.ReadFile(path)
@@ -126,7 +132,7 @@ func TestKeysThatACrashCutAreOnlyRepeats(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // what was mended holds
-			r := OpenRecent(path, false)
+			r := OpenRecent(path, at)
 			r.Begin()
 			seen := 0
 			for _, k := range uuids(0, 5) {
@@ -141,14 +147,47 @@ func TestKeysThatACrashCutAreOnlyRepeats(t *testing.T) {
 		}
 	}
 	for n := range len(whole) + 1 {
-		check(whole[:n], max(n/16-1, 0))
+		check(whole[:n], max((n-len(magic))/entrySize-1, 0)) // the mark comes first
 	}
 	check([]byte(strings.Repeat("something else, and long enough ", 20)), 0)
 }
 
+// TestACheckpointThatWasPutBackHasItsRecordsAgain: keys that are newer than it are none of its.
+func TestACheckpointThatWasPutBackHasItsRecordsAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	r := OpenRecent(path, nil)
+	checkpoint := func(i int) json.RawMessage { return json.RawMessage(fmt.Sprintf(`{"v":1,"n":%d}`, i)) }
+	for i := range 20 {
+		r.Begin()
+		for _, k := range uuids(i*10, 10) {
+			r.Seen([]byte(k))
+		}
+		r.Keep(noon)
+		r.Mark(checkpoint(i))
+		if err := r.Commit(r.Kept()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = r.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range map[int]bool{19: true, 18: true, 5: false, 99: false} { // the last may not have been saved any more
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := OpenRecent(path, checkpoint(i))
+		if got := r.Seen([]byte(uuids(195, 1)[0])); got != want {
+			t.Errorf("from checkpoint %d: the last keys are known: %v, want %v", i, got, want)
+		}
+		_ = r.Close()
+	}
+}
+
 func TestWhatIsRememberedIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
-	r := OpenRecent(path, false)
+	r := OpenRecent(path, at)
 	const page = 1000
 	for i := range 1000 { // a minute each
 		if n := see(t, r, noon.Add(time.Duration(i)*time.Minute), uuids(i*page, page)...); n != 0 {
@@ -158,7 +197,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	if r.count() < leastKeys || r.count() > leastKeys+2*page || len(r.keys) != r.count() || cap(r.order) > 8*leastKeys {
 		t.Errorf("%d keys, %d in the map, room for %d", r.count(), len(r.keys), cap(r.order))
 	}
-	if info, err := os.Stat(path); err != nil || info.Size() > 16*(2*leastKeys+4*page) {
+	if info, err := os.Stat(path); err != nil || info.Size() > 17*(2*leastKeys+4*page) {
 		t.Errorf("%v, %v", info.Size(), err)
 	}
 	if n := see(t, r, noon.Add(1000*time.Minute), uuids(995*page, 5*page)...); n != 5*page {
@@ -166,7 +205,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 	_ = r.Close()
 
-	r = OpenRecent("", true)
+	r = OpenRecent("", nil)
 	for i := range 400 { // all of one moment
 		see(t, r, noon, uuids(i*page, page)...)
 	}
@@ -180,7 +219,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 
 // TestAFileThatCannotBeUsedIsToldOnce, and does not stop the source.
 func TestAFileThatCannotBeUsedIsToldOnce(t *testing.T) {
-	r := OpenRecent(filepath.Join(t.TempDir(), "none", "keys"), false)
+	r := OpenRecent(filepath.Join(t.TempDir(), "none", "keys"), at)
 	r.Begin()
 	r.Seen([]byte("a"))
 	r.Keep(noon)
@@ -193,7 +232,7 @@ func TestAFileThatCannotBeUsedIsToldOnce(t *testing.T) {
 }
 
 func FuzzRecentFile(f *testing.F) {
-	f.Add([]byte(magic + strings.Repeat("k", 40)))
+	f.Add([]byte(magic + strings.Repeat("k", 17*3+5)))
 	f.Add([]byte("recent"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		path := filepath.Join(t.TempDir(), "keys")
@@ -201,11 +240,11 @@ func FuzzRecentFile(f *testing.F) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			r := OpenRecent(path, false)
+			r := OpenRecent(path, at)
 			see(t, r, noon, "a")
 			_ = r.Close()
 		}
-		r := OpenRecent(path, false)
+		r := OpenRecent(path, at)
 		if !r.Seen([]byte("a")) {
 			t.Error("a is not remembered")
 		}

@@ -1,30 +1,18 @@
 package oktatest_test
 
 import (
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/internal/observed"
 )
 
 // TestOAuthClientsAreAsPublished holds GET /oauth2/v1/clients, which Okta's OpenAPI document does not have, against Okta's
 // own example of it: no other members, each of the same type.
 func TestOAuthClientsAreAsPublished(t *testing.T) {
-	root := os.Getenv("OKTA_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	text, err := os.ReadFile(filepath.Join(root, "okta", "examples", "GET_oauth2_v1_clients.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("Okta's examples are not here: set OKTA_SHARED to the folder that holds okta/examples (%v)", err)
-	} else if err != nil {
-		t.Fatal(err)
-	}
+	text := observed.File(t, "examples/GET_oauth2_v1_clients.json")
 	types := map[string]map[gjson.Type]bool{"client_secret": {gjson.String: true}} // facts: in some answers
 	elements := map[string]bool{}
 	for _, client := range gjson.GetBytes(text, "responses.200.All Clients").Array() {

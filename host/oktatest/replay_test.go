@@ -3,17 +3,14 @@ package oktatest_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/internal/observed"
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
@@ -82,16 +79,7 @@ func TestReplay(t *testing.T) {
 
 // TestRealRecordings serves interactions of real orgs, which are no part of the repository, and judges them.
 func TestRealRecordings(t *testing.T) {
-	root := os.Getenv("OKTA_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	text, err := os.ReadFile(filepath.Join(root, "okta", "recorded.jsonl"))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("no recordings: set OKTA_SHARED to the folder that holds okta/recorded.jsonl (%v)", err)
-	} else if err != nil {
-		t.Fatal(err)
-	}
+	text := observed.File(t, "recorded.jsonl")
 	replay, err := oktatest.NewReplay(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)

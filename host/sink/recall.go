@@ -10,28 +10,21 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Recall implements Recaller. It reads the end of the file, and of the one that was put aside before it.
+// Recall implements Recaller. It reads the end of the file, and of those that were put aside before it.
 func (s *File) Recall(each func(record []byte) (known bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.special {
 		return nil
 	}
-	paths := []string{s.path}
-	highest, name, err := asides(s.path)
-	if err != nil {
-		return err
-	}
-	if highest > 0 {
-		paths = append(paths, name(highest))
-	}
+	n, name, err := asides(s.path)
 	left := int64(RecallBytes)
-	for _, path := range paths {
-		if left, err = recall(path, s.opts.Zstd, left, each); err != nil || left <= 0 {
-			return err
+	for path := s.path; err == nil && left > 0; path, n = name(n), n-1 {
+		if left, err = recall(path, s.opts.Zstd, left, each); n == 0 {
+			break
 		}
 	}
-	return nil
+	return err
 }
 
 // recall reads a file from its end, and returns how much is still to be read: 0 once each knows a record.

@@ -5,11 +5,8 @@ package sql_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -17,10 +14,10 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
+	"github.com/mach5/okta-connector/internal/observed"
 )
 
 // sqlTypes are the types of columns as DuckDB spells them.
@@ -188,27 +185,6 @@ func TestColumnsOfTheSimulatedOrg(t *testing.T) {
 	}
 }
 
-// shared is a file of Okta's own examples and recordings, which lie beside the checkout on the project's machines.
-func shared(t *testing.T, name string) []byte {
-	t.Helper()
-	dir := os.Getenv("OKTA_SHARED")
-	if dir == "" {
-		root, err := pack.Root()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir = filepath.Join(root, "..", "shared")
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "okta", name))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("%s is not here: set OKTA_SHARED to the folder that holds okta/%s", dir, name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // readers are the operations by the endpoint whose answer they pass on, each with an input that has it asked first.
 func readers() map[string][2]string {
 	const user, group = `"user":"00uabcdefgh123456789"`, `"group":"00gabcdefgh123456789"`
@@ -315,7 +291,7 @@ func (s *served) throughSQL(t *testing.T, db *sql.DB, byName map[string]*abi.Ope
 }
 
 func TestColumnsOfRecordedAnswers(t *testing.T) {
-	lines := bytes.Split(bytes.TrimSpace(shared(t, "recorded.jsonl")), []byte("\n"))
+	lines := bytes.Split(bytes.TrimSpace(observed.File(t, "recorded.jsonl")), []byte("\n"))
 	_, byName := operations(t)
 	s, seen, ran := &served{}, map[string]int{}, 0
 	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", s)}})
@@ -350,7 +326,7 @@ func TestColumnsOfPublishedExamples(t *testing.T) {
 		var published struct {
 			Responses map[string]map[string]json.RawMessage
 		}
-		if err := json.Unmarshal(shared(t, "examples/"+method+name+".json"), &published); err != nil {
+		if err := json.Unmarshal(observed.File(t, "examples/"+method+name+".json"), &published); err != nil {
 			t.Fatal(err)
 		}
 		for example, body := range published.Responses["200"] {

@@ -3,14 +3,14 @@ package openapi
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mach5/okta-connector/internal/observed"
 )
 
 func judge(t *testing.T) *Judge {
@@ -25,14 +25,8 @@ func judge(t *testing.T) *Judge {
 // shared opens a file that is not part of the repository, or skips the test.
 func shared(t *testing.T, name string) *bufio.Scanner {
 	t.Helper()
-	root := os.Getenv("OKTA_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	file, err := os.Open(filepath.Join(root, "okta", name))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("no recordings: set OKTA_SHARED to the folder that holds okta/%s (%v)", name, err)
-	} else if err != nil {
+	file, err := os.Open(observed.Path(t, name))
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { file.Close() })

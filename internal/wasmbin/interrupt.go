@@ -12,15 +12,19 @@ import (
 var ErrInstruction = errors.New("an instruction that this host does not take")
 
 const (
-	sectionTable  = 4
-	sectionGlobal = 6
-	sectionCode   = 10
+	sectionTable   = 4
+	sectionGlobal  = 6
+	sectionElement = 9
+	sectionData    = 11
+	sectionCode    = 10
 )
 
-// The most that Interruptible takes of tables, which lie outside of a module's memory and its limit.
+// The most that Interruptible takes of tables, which lie outside of a module's memory and its limit, and of segments,
+// for which the compiler has room made by their number before it reads the first.
 const (
-	MaxTables = 16
-	MaxTable  = 1_000_000 // elements of all tables, at the start
+	MaxSegments = 100_000
+	MaxTables   = 16
+	MaxTable    = 1_000_000 // elements of all tables, at the start
 )
 
 // turns is how many loop turns and function entries lie between two questions, so that a question costs nothing: tens of
@@ -136,6 +140,12 @@ func Interruptible(wasm []byte, global string) (out []byte, state State, err err
 			if out, err = instrument(out, &s, index, &state); err != nil {
 				return nil, state, err
 			}
+		case sectionElement:
+			s.each(MaxSegments, 0, "element segments", s.elementSegment)
+			out = append(out, wasm[at:s.end]...)
+		case sectionData:
+			s.each(MaxSegments, 0, "data segments", s.dataSegment)
+			out = append(out, wasm[at:s.end]...)
 		default:
 			out = append(out, wasm[at:s.end]...)
 		}
@@ -158,6 +168,72 @@ type State struct {
 	// Elsewhere says that there is more: a reference in a mutable global, or an instruction that changes a table or drops
 	// a segment.
 	Elsewhere bool
+}
+
+// dataSegment reads a data segment. https://webassembly.github.io/spec/core/binary/modules.html#data-section
+func (r *reader) dataSegment() {
+	at := r.pos
+	switch flags := r.u32("flags of a data segment"); flags {
+	case 0:
+		r.expression()
+	case 1:
+	case 2:
+		r.u32("memory")
+		r.expression()
+	default:
+		r.fail(at, "flags %d of a data segment, want 0 to 2", flags)
+	}
+	r.span("a data segment")
+}
+
+// elementSegment reads an element segment. https://webassembly.github.io/spec/core/binary/modules.html#element-section
+func (r *reader) elementSegment() {
+	at := r.pos
+	flags := r.u32("flags of an element segment")
+	if flags > 7 {
+		r.fail(at, "flags %d of an element segment, want 0 to 7", flags)
+		return
+	}
+	if flags&3 == 2 {
+		r.u32("table")
+	}
+	if flags&1 == 0 {
+		r.expression()
+	}
+	if flags&3 != 0 {
+		r.byte("kind of elements")
+	}
+	at = r.pos
+	n := r.u32("number of elements")
+	if left := r.end - r.pos; r.err == nil && uint64(n) > uint64(left) {
+		r.fail(at, "%d elements in %d bytes", n, left)
+	}
+	for ; n > 0 && r.err == nil; n-- {
+		if flags&4 == 0 {
+			r.u32("function")
+		} else {
+			r.expression()
+		}
+	}
+}
+
+// expression reads instructions to the end of the first expression.
+func (r *reader) expression() {
+	for r.err == nil {
+		at := r.pos
+		if at >= r.end {
+			r.fail(at, "an expression without an end")
+			return
+		}
+		next, ok := skip(r.b[:r.end], at)
+		if !ok {
+			r.fail(at, "0x%02x in an expression", r.b[at])
+			return
+		}
+		if r.pos = next; r.b[at] == opEnd {
+			return
+		}
+	}
 }
 
 // mutableGlobals are the indices of the mutable globals of a global section's entries, the first of which has the index

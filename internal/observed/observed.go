@@ -1,0 +1,63 @@
+// Package observed finds what Okta really answered: its published examples and recordings of real orgs. They are no part of
+// the repository; they lie beside the checkout on the project's machines.
+package observed
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/mach5/okta-connector/build/pack"
+)
+
+// Variable is the environment variable that names the folder which holds okta/recorded.jsonl and okta/examples. Where it
+// is set, a file that is missing fails the test, so that a test that skips for want of it cannot pass unseen in CI.
+const Variable = "OKTA_SHARED"
+
+// Path is where a file of the folder okta is: by Variable, else in ../shared beside the repository. Without it the test is
+// skipped, saying so.
+func Path(t testing.TB, name string) string {
+	t.Helper()
+	path, wanted := place(t, name)
+	if !wanted && !there(path) {
+		t.Skipf("%s is not here: set %s to the folder that holds okta/%s", path, Variable, name)
+	}
+	return path
+}
+
+// Here reports whether that file is there, for tests that have something to show without it.
+func Here(t testing.TB, name string) bool {
+	t.Helper()
+	path, wanted := place(t, name)
+	return wanted || there(path)
+}
+
+// File is what stands in that file.
+func File(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(Path(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func place(t testing.TB, name string) (path string, wanted bool) {
+	t.Helper()
+	dir, wanted := os.LookupEnv(Variable)
+	if !wanted {
+		root, err := pack.Root()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir = filepath.Join(root, "..", "shared")
+	}
+	return filepath.Join(dir, "okta", name), wanted
+}
+
+func there(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
