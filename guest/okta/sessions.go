@@ -1,6 +1,8 @@
 package okta
 
 import (
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
@@ -12,6 +14,9 @@ var (
 	deleteUserSessions = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/sessions", Bucket: "/api/v1/users", Scopes: manageUsers}
 )
 
+// sessionSchema is sensitive: whoever has a session's id may be able to make a cookie of it.
+var sessionSchema = strings.TrimSuffix(idSchema("255", "the session's id"), "}") + `,"x-sensitive":true}`
+
 var sessionOperations = []operation{
 	{
 		name:        "lookup_session",
@@ -19,7 +24,7 @@ var sessionOperations = []operation{
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
-		inputs:      []input{idInput("session", "the session's id")},
+		inputs:      []input{{"session", true, sessionSchema}},
 		example:     `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`,
 		key:         "id",
 		columns: []column{
@@ -46,7 +51,7 @@ var sessionOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Idempotent,
 		inputs: []input{
-			textInput("session", "255", "the session's id"),
+			{"session", false, sessionSchema},
 			{"user", false, idSchema("255", "id or whole login of the user whose sessions all end: not the part before the @, and not me")},
 			boolInput("oauth_tokens", "revokes the user's OpenID Connect and OAuth tokens, too"),
 			{"forget_devices", false, `{"type":"boolean","description":"forgets the devices that the user is remembered on; default Okta's, which is true on Identity Engine"}`},

@@ -129,7 +129,7 @@ var userOperations = []operation{
 		inputs: []input{
 			targetInput,
 			{"profile", false, `{"type":"object","minProperties":1,"description":"attributes to set; null clears one"}`},
-			{"credentials", false, `{"type":"object","minProperties":1,"description":"password, recovery_question or provider, as in Okta's API","x-sensitive":true}`},
+			{"credentials", false, `{"type":"object","minProperties":1,"description":"password or recovery_question, as in Okta's API; who checks the password, the provider, is not Okta's to change here","x-sensitive":true}`},
 			boolInput("replace", "the profile given is the whole one: attributes that it lacks are cleared"),
 		},
 		require:   `"description":"at least one of profile and credentials; replace goes with profile","anyOf":[{"required":["profile"]},{"required":["credentials"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
