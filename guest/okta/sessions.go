@@ -14,8 +14,7 @@ var (
 	deleteUserSessions = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/sessions", Bucket: "/api/v1/users", Scopes: manageUsers}
 )
 
-// sessionSchema is sensitive: whoever has a session's id may be able to make a cookie of it.
-var sessionSchema = strings.TrimSuffix(idSchema("255", "the session's id"), "}") + `,"x-sensitive":true}`
+var sessionSchema = idSchema("255", "the session's id")
 
 var sessionOperations = []operation{
 	{
@@ -24,7 +23,7 @@ var sessionOperations = []operation{
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
-		inputs:      []input{{"session", true, sessionSchema}},
+		inputs:      []input{{"session", true, strings.TrimSuffix(sessionSchema, "}") + `,"x-sensitive":true}`}}, // it may be worth a cookie
 		example:     `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`,
 		key:         "id",
 		columns: []column{
