@@ -13,9 +13,16 @@ import (
 // masked stands for what is not shown.
 const masked = `"***"`
 
-// sensitive are the strings and numbers that an input has in the fields whose schema says "x-sensitive", decoded: what
-// is shown of an invoke, or kept, holds none of them.
-type sensitive []string
+// sensitive are the strings and numbers that an input has in the fields whose schema says "x-sensitive": what is shown of
+// an invoke, or kept, holds none of them where they belong. JSON is masked by path: masked by value, it would tell that
+// something else in it is the same as a secret.
+type sensitive []secret
+
+// secret is one of them: the names that lead to it, those of arrays' elements aside, and the value, decoded.
+type secret struct {
+	path []string
+	text string
+}
 
 // sensitiveFields tells the fields of an input apart: which the schema has, and which of them are sensitive.
 func sensitiveFields(op *abi.Operation) (known, secret map[string]bool) {
@@ -30,21 +37,23 @@ func sensitiveFields(op *abi.Operation) (known, secret map[string]bool) {
 // sensitiveValues finds them in an input that is a JSON object.
 func sensitiveValues(op *abi.Operation, input json.RawMessage) sensitive {
 	var values sensitive
-	var walk func(gjson.Result)
-	walk = func(v gjson.Result) {
+	var walk func([]string, gjson.Result)
+	walk = func(path []string, v gjson.Result) {
 		switch {
-		case v.IsObject() || v.IsArray():
-			v.ForEach(func(_, m gjson.Result) bool { walk(m); return true })
+		case v.IsObject():
+			v.ForEach(func(name, m gjson.Result) bool { walk(append(path[:len(path):len(path)], name.Str), m); return true })
+		case v.IsArray():
+			v.ForEach(func(_, m gjson.Result) bool { walk(path, m); return true })
 		case v.Type == gjson.String && v.Str != "":
-			values = append(values, v.Str)
+			values = append(values, secret{path, v.Str})
 		case v.Type == gjson.Number:
-			values = append(values, v.Raw)
+			values = append(values, secret{path, v.Raw})
 		}
 	}
-	_, secret := sensitiveFields(op)
+	_, fields := sensitiveFields(op)
 	gjson.ParseBytes(input).ForEach(func(name, v gjson.Result) bool {
-		if secret[name.Str] {
-			walk(v)
+		if fields[name.Str] {
+			walk([]string{name.Str}, v)
 		}
 		return true
 	})
@@ -79,9 +88,10 @@ func maskInput(op *abi.Operation, input json.RawMessage) json.RawMessage {
 // in too much that is none of theirs.
 const leastInText = 4
 
+// holds reports whether a text is, or has in it, one of the values.
 func (s sensitive) holds(text string) bool {
 	for _, v := range s {
-		if text == v || len(v) >= leastInText && strings.Contains(text, v) {
+		if text == v.text || len(v.text) >= leastInText && strings.Contains(text, v.text) {
 			return true
 		}
 	}
@@ -91,16 +101,56 @@ func (s sensitive) holds(text string) bool {
 // text is a message without the values.
 func (s sensitive) text(message string) string {
 	for _, v := range s {
-		if len(v) >= leastInText {
-			message = strings.ReplaceAll(message, v, "***")
+		if len(v.text) >= leastInText {
+			message = strings.ReplaceAll(message, v.text, "***")
 		}
 	}
 	return message
 }
 
-// json is a JSON text without the values: strings that hold one and numbers that are one are "***". The rest stays byte
-// for byte.
-func (s sensitive) json(raw json.RawMessage) json.RawMessage {
+// at reports whether the last of the names that lead to a place are those that lead to a secret.
+func (s sensitive) at(place []string) bool {
+	return slices.ContainsFunc(s, func(v secret) bool { return v.ends(place) })
+}
+
+func (v secret) ends(place []string) bool {
+	return len(place) >= len(v.path) && slices.Equal(place[len(place)-len(v.path):], v.path)
+}
+
+// json is an output with "***" wherever a secret's path ends, whatever stands there. The rest stays byte for byte.
+func (s sensitive) json(raw json.RawMessage) json.RawMessage { return s.mask(raw, nil) }
+
+// body is json of what a module sends. A secret that it has put elsewhere than its path says is looked for by its value.
+func (s sensitive) body(raw json.RawMessage) json.RawMessage {
+	var elsewhere sensitive
+	for _, v := range s {
+		found := false
+		each(nil, gjson.ParseBytes(raw), func(place []string, _ gjson.Result) { found = found || v.ends(place) })
+		if !found {
+			elsewhere = append(elsewhere, v)
+		}
+	}
+	return s.mask(raw, elsewhere)
+}
+
+// each visits the members of all objects in a JSON text.
+func each(place []string, v gjson.Result, visit func([]string, gjson.Result)) {
+	if !v.IsObject() && !v.IsArray() {
+		return
+	}
+	v.ForEach(func(name, m gjson.Result) bool {
+		at := place
+		if v.IsObject() {
+			at = append(place[:len(place):len(place)], name.Str)
+			visit(at, m)
+		}
+		each(at, m, visit)
+		return true
+	})
+}
+
+// mask puts "***" at the secrets' paths, and for strings that hold one of those elsewhere and numbers that are one.
+func (s sensitive) mask(raw json.RawMessage, elsewhere sensitive) json.RawMessage {
 	switch {
 	case len(s) == 0 || len(raw) == 0:
 		return raw
@@ -108,8 +158,8 @@ func (s sensitive) json(raw json.RawMessage) json.RawMessage {
 		return json.RawMessage(masked)
 	}
 	var b []byte
-	var walk func(gjson.Result)
-	walk = func(v gjson.Result) {
+	var walk func([]string, gjson.Result)
+	walk = func(place []string, v gjson.Result) {
 		switch {
 		case v.IsObject() || v.IsArray():
 			ends := "[]"
@@ -123,20 +173,27 @@ func (s sensitive) json(raw json.RawMessage) json.RawMessage {
 					b = append(b, ',')
 				}
 				first = false
+				at := place
 				if v.IsObject() {
 					b = append(append(b, name.Raw...), ':')
+					at = append(place[:len(place):len(place)], name.Str)
 				}
-				walk(m)
+				if v.IsObject() && s.at(at) {
+					b = append(b, masked...)
+				} else {
+					walk(at, m)
+				}
 				return true
 			})
 			b = append(b, ends[1])
-		case v.Type == gjson.String && s.holds(v.Str), v.Type == gjson.Number && slices.Contains(s, v.Raw):
+		case v.Type == gjson.String && elsewhere.holds(v.Str),
+			v.Type == gjson.Number && slices.ContainsFunc(elsewhere, func(x secret) bool { return x.text == v.Raw }):
 			b = append(b, masked...)
 		default:
 			b = append(b, v.Raw...)
 		}
 	}
-	walk(gjson.ParseBytes(raw))
+	walk(nil, gjson.ParseBytes(raw))
 	return b
 }
 
@@ -144,7 +201,7 @@ func (s sensitive) json(raw json.RawMessage) json.RawMessage {
 func (s sensitive) writes(writes []abi.PlannedWrite) []abi.PlannedWrite {
 	shown := make([]abi.PlannedWrite, len(writes))
 	for i, w := range writes {
-		w.Target, w.Body = s.text(w.Target), s.json(w.Body)
+		w.Target, w.Body = s.text(w.Target), s.body(w.Body)
 		shown[i] = w
 	}
 	return shown

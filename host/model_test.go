@@ -239,8 +239,12 @@ func (s step) input(o *modelOrg) string {
 	case "device_lifecycle_action":
 		return `{"device":` + q(s.on) + `,"action":` + q(s.with) + `}`
 	case "update_zone":
-		change, entry, _ := strings.Cut(s.with, " ")
-		return `{"zone":` + q(o.zone) + `,"` + change + `_gateways":[` + q(entry) + `]}`
+		in := `{"zone":` + q(o.zone)
+		words := strings.Fields(s.with) // add A, remove B, or both
+		for i := 0; i < len(words); i += 2 {
+			in += `,"` + words[i] + `_gateways":[` + q(words[i+1]) + `]`
+		}
+		return in + "}"
 	case "update_policy":
 		return `{"policy":` + q(o.policy) + `,"patch":{"description":` + q(s.with) + `}}`
 	}
@@ -287,7 +291,7 @@ var modelSteps = map[string]func(r *rand.Rand, o *modelOrg) (on, with string){
 		return pick(r, slices.Concat(o.logins, modelGroups)), pick(r, modelRoles)
 	},
 	"update_zone": func(r *rand.Rand, o *modelOrg) (string, string) {
-		return "", pick(r, []string{"add ", "remove "}) + pick(r, modelEntries)
+		return "", pick(r, []string{"add ", "remove ", "add " + pick(r, modelEntries) + " remove "}) + pick(r, modelEntries)
 	},
 	"update_policy": func(r *rand.Rand, o *modelOrg) (string, string) { return "", pick(r, []string{"Old", "New"}) },
 }
@@ -358,7 +362,7 @@ func foresee(s *state, st step) forecast {
 		f.either = map[string][]string{st.on: to}
 		return f
 	}
-	wantsUser := slices.Contains([]string{"update_user", "deactivate_user", "reactivate_user", "user_lifecycle_action", "add_group_member", "remove_group_member",
+	wantsUser := slices.Contains([]string{"update_user", "deactivate_user", "reactivate_user", "delete_user", "user_lifecycle_action", "add_group_member", "remove_group_member",
 		"assign_application_user", "unassign_application_user", "reset_factor", "revoke_session"}, st.op)
 	wantsGroup := slices.Contains([]string{"update_group", "delete_group", "assign_application_group", "unassign_application_group"}, st.op)
 	if wantsUser && u == nil || wantsGroup && g == nil {
@@ -410,9 +414,6 @@ func foresee(s *state, st step) forecast {
 			u.Factors = nil
 		}
 	case "delete_user":
-		if u == nil {
-			return ends(abi.Unchanged)
-		}
 		if !in("DEPROVISIONED") {
 			f.halfway = foresee(s, step{op: "deactivate_user", on: st.on}).after
 		}
@@ -554,26 +555,35 @@ func foresee(s *state, st step) forecast {
 			next.Devices[st.on] = move[0]
 		}
 	case "update_zone":
-		change, entry, _ := strings.Cut(st.with, " ")
-		if entry == "192.0.2.7" || entry == "198.51.100.9" { // Okta makes ranges of addresses
-			entry += "-" + entry
+		var add, remove string
+		words := strings.Fields(st.with)
+		for i := 0; i < len(words); i += 2 {
+			entry := words[i+1]
+			if entry == "192.0.2.7" || entry == "198.51.100.9" { // Okta makes ranges of addresses
+				entry += "-" + entry
+			}
+			if words[i] == "add" {
+				add = entry
+			} else {
+				remove = entry
+			}
 		}
+		const part, whole = "198.51.100.9-198.51.100.9", "198.51.100.0/24"
 		entries := strings.Fields(next.Gateways)
-		has := slices.Contains(entries, entry)
 		switch {
-		case change == "add" && has:
-			return ends(abi.Unchanged)
-		case change == "add":
-			entries = append(entries, entry)
-		case entry == "198.51.100.9-198.51.100.9" && slices.Contains(entries, "198.51.100.0/24"),
-			entry == "198.51.100.0/24" && slices.Contains(entries, "198.51.100.9-198.51.100.9"):
+		case add == remove, add == whole && remove == part:
+			return ends(abi.Invalid) // it would stay
+		case remove == part && slices.Contains(entries, whole), remove == whole && slices.Contains(entries, part) && add != part:
 			return ends(abi.Rejected) // what overlaps stays
-		case !has:
-			return ends(abi.Unchanged)
-		default:
-			entries = slices.DeleteFunc(entries, func(e string) bool { return e == entry })
+		}
+		entries = slices.DeleteFunc(entries, func(e string) bool { return e == remove })
+		if add != "" && !slices.Contains(entries, add) {
+			entries = append(entries, add)
 		}
 		slices.Sort(entries)
+		if strings.Join(entries, " ") == next.Gateways {
+			return ends(abi.Unchanged)
+		}
 		next.Gateways = strings.Join(entries, " ")
 	case "update_policy":
 		if next.Policy == st.with {
@@ -629,7 +639,7 @@ func (o *modelOrg) take(before *state, s step) (after *state, disagreement strin
 	switch res.Outcome {
 	case abi.Succeeded:
 		ok = f.outcome == abi.Succeeded && done
-	case abi.Unchanged, abi.NotFound, abi.Rejected:
+	case abi.Unchanged, abi.NotFound, abi.Rejected, abi.Invalid:
 		ok = f.outcome == res.Outcome && same
 	case abi.Unavailable: // nothing happened, or the first of two writes, which the message says
 		ok = s.fault != nil && (same || half && strings.Contains(res.Error.Message, "deactivated"))

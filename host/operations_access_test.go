@@ -59,7 +59,8 @@ func TestFactors(t *testing.T) {
 			w.twice(t, "reset_factor", `{`+ada+`,"factor":"sms"}`)
 		}
 	}
-	w.twice(t, "reset_factor", `{`+ada+`,"factor":"`+ids["webauthn"]+`"}`)
+	w.do(t, abi.Succeeded, "reset_factor", `{`+ada+`,"factor":"`+ids["webauthn"]+`"}`)
+	w.do(t, abi.Unchanged, "reset_factor", `{`+ada+`,"factor":"`+ids["webauthn"]+`"}`)
 	w.do(t, abi.NotFound, "reset_factor", `{"user":"nobody@example.com","factor":"sms"}`)
 	w.do(t, abi.Invalid, "reset_factor", `{`+ada+`}`)
 }

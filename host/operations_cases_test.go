@@ -36,6 +36,8 @@ type good struct {
 	events string
 	// again is the outcome of the same once more; "" is unchanged for writes.
 	again abi.Outcome
+	// asks is that the repeat sends a write, of which Okta says that there is nothing to do.
+	asks bool
 }
 
 // wrong is an input that is rejected, and the error's code.
@@ -120,7 +122,7 @@ var uses = map[string]use{
 	},
 	"deactivate_user": {
 		good:    []good{{in: `{"user":"alan.turing@example.com"}`, events: "user.lifecycle.deactivate"}, {in: `{"user":"<user STAGED>"}`, events: "user.lifecycle.deactivate"}},
-		missing: []string{`{` + none + `}`}, wrong: []wrong{{`{"user":"ada.lovelace"}`, "short_name"}},
+		missing: []string{`{` + none + `}`}, wrong: []wrong{{`{"user":"ada.lovelace"}`, "short_name"}, {`{"user":"me"}`, "short_name"}},
 		fields: map[string]string{"user": `"user":"ada.lovelace@example.com"`, "send_email": `"send_email":true`},
 	},
 	"reactivate_user": {
@@ -134,11 +136,12 @@ var uses = map[string]use{
 	},
 	"delete_user": {
 		good: []good{
-			{in: `{` + ada + `}`, events: "user.lifecycle.deactivate user.lifecycle.delete.completed user.lifecycle.delete.initiated"},
+			{in: `{` + ada + `}`, events: "user.lifecycle.deactivate user.lifecycle.delete.completed user.lifecycle.delete.initiated", again: abi.NotFound},
 			{in: `{"user":"<user DEPROVISIONED>"}`, events: "user.lifecycle.delete.completed user.lifecycle.delete.initiated"},
 		},
-		wrong:  []wrong{{`{"user":"ada.lovelace"}`, "short_name"}, {`{"user":"me"}`, "short_name"}},
-		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "send_email": `"send_email":true`},
+		missing: []string{`{` + none + `}`, `{"user":"00unosuch.user@example.com"}`},
+		wrong:   []wrong{{`{"user":"ada.lovelace"}`, "short_name"}, {`{"user":"me"}`, "short_name"}},
+		fields:  map[string]string{"user": `"user":"alan.turing@example.com"`, "send_email": `"send_email":true`},
 	},
 	"user_lifecycle_action": {
 		good: []good{
@@ -200,14 +203,14 @@ var uses = map[string]use{
 		good:    []good{{in: `{"group":"IT Operations",` + ada + `}`, events: memberAdded}, {in: `{"group":"<group IT Operations>","user":"<user ada>"}`, events: memberAdded}},
 		missing: []string{`{"group":"No such group",` + ada + `}`, `{"group":"00gnosuchgroup000000",` + ada + `}`, `{"group":"IT Operations",` + none + `}`},
 		wrong: []wrong{{`{"group":"Everyone",` + ada + `}`, "built_in_group"}, {`{"group":"Contractors",` + ada + `}`, "app_group"},
-			{`{"group":"IT Operations","user":"ada.lovelace"}`, "short_name"}},
+			{`{"group":"IT Operations","user":"ada.lovelace"}`, "short_name"}, {`{"group":"IT Operations","user":"me"}`, "short_name"}},
 		fields: map[string]string{"group": `"group":"Équipe Ventes"`, "user": `"user":"alan.turing@example.com"`},
 	},
 	"remove_group_member": {
 		good:    []good{{in: `{"group":"Engineering","user":"<member of Engineering>"}`, events: memberRemoved}, {in: `{"group":"<group Engineering>","user":"<member of Engineering>"}`, events: memberRemoved}},
 		missing: []string{`{"group":"No such group",` + ada + `}`, `{"group":"00gnosuchgroup000000",` + ada + `}`, `{"group":"IT Operations",` + none + `}`},
 		wrong: []wrong{{`{"group":"Everyone",` + ada + `}`, "built_in_group"}, {`{"group":"Contractors",` + ada + `}`, "app_group"},
-			{`{"group":"IT Operations","user":"ada.lovelace"}`, "short_name"}},
+			{`{"group":"IT Operations","user":"ada.lovelace"}`, "short_name"}, {`{"group":"IT Operations","user":"me"}`, "short_name"}},
 		fields: map[string]string{"group": `"group":"IT Operations"`, "user": `"user":"alan.turing@example.com"`},
 	},
 
@@ -230,15 +233,17 @@ var uses = map[string]use{
 			{in: `{"application":"<app 0>",` + ada + `,"profile":{"role":"editor"}}`, events: "application.user_membership.update"},
 		},
 		missing: []string{`{"application":"0oanosuchapp00000000",` + ada + `}`, `{"application":"<app 1>",` + none + `}`, `{"application":"<app 1>","user":"00unosuchuser0000000"}`},
-		wrong:   []wrong{{`{"application":"<app 1>","user":"<user DEPROVISIONED>"}`, "rejected"}},
+		wrong: []wrong{{`{"application":"<app 1>","user":"<user DEPROVISIONED>"}`, "rejected"}, {`{"application":"<app 1>","user":"ada.lovelace"}`, "short_name"},
+			{`{"application":"<app 1>","user":"me"}`, "short_name"}},
 		fields: map[string]string{"application": `"application":"<app 2>"`, "user": `"user":"alan.turing@example.com"`, "profile": `"profile":{"role":"reader"}`,
 			"credentials": `"credentials":{"userName":"ada"}`, "scope": `"scope":"GROUP"`},
 	},
 	"unassign_application_user": {
 		good:    []good{{in: `{"application":"<app 0>",` + ada + `}`, events: "application.user_membership.remove", again: abi.Rejected}}, // who has it through a group besides
 		missing: []string{`{"application":"0oanosuchapp00000000",` + ada + `}`, `{"application":"<app 1>",` + none + `}`, `{"application":"<app 1>","user":"00unosuchuser0000000"}`},
-		wrong:   []wrong{{`{"application":"<app 0>","user":"<member of Engineering>"}`, "assigned_through_group"}},
-		fields:  map[string]string{"application": `"application":"<app 2>"`, "user": `"user":"alan.turing@example.com"`, "send_email": `"send_email":true`},
+		wrong: []wrong{{`{"application":"<app 0>","user":"<member of Engineering>"}`, "assigned_through_group"}, {`{"application":"<app 0>","user":"ada.lovelace"}`, "short_name"},
+			{`{"application":"<app 0>","user":"me"}`, "short_name"}},
+		fields: map[string]string{"application": `"application":"<app 2>"`, "user": `"user":"alan.turing@example.com"`, "send_email": `"send_email":true`},
 	},
 	"assign_application_group": {
 		good: []good{
@@ -256,9 +261,11 @@ var uses = map[string]use{
 
 	"list_factors": {good: reads(`{` + ada + `}`), missing: []string{`{` + none + `}`, `{"user":"00unosuchuser0000000"}`}, fields: map[string]string{"user": `"user":"alan.turing@example.com"`}},
 	"reset_factor": {
-		good:    []good{{in: `{` + ada + `,"factor":"sms"}`, events: "user.mfa.factor.deactivate"}, {in: `{` + ada + `,"factor":"<factor question>"}`, events: "user.mfa.factor.deactivate"}},
-		missing: []string{`{` + none + `,"factor":"sms"}`, `{"user":"00unosuchuser0000000","factor":"sms"}`}, wrong: []wrong{{`{` + ada + `,"factor":"webauthn"}`, "ambiguous"}},
-		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "factor": `"factor":"call"`, "remove_recovery_enrollment": `"remove_recovery_enrollment":true`},
+		good:    []good{{in: `{` + ada + `,"factor":"sms"}`, events: "user.mfa.factor.deactivate"}, {in: `{` + ada + `,"factor":"<factor question>"}`, events: "user.mfa.factor.deactivate", asks: true}},
+		missing: []string{`{` + none + `,"factor":"sms"}`, `{"user":"00unosuchuser0000000","factor":"sms"}`},
+		wrong:   []wrong{{`{` + ada + `,"factor":"webauthn"}`, "ambiguous"}, {`{"user":"ada.lovelace","factor":"sms"}`, "short_name"}, {`{"user":"me","factor":"push"}`, "short_name"}},
+		invalid: []string{`{` + ada + `,"factor":"SMS"}`, `{` + ada + `,"factor":"totp"}`, `{` + ada + `,"factor":"token:software"}`},
+		fields:  map[string]string{"user": `"user":"alan.turing@example.com"`, "factor": `"factor":"call"`, "remove_recovery_enrollment": `"remove_recovery_enrollment":true`},
 	},
 	"list_authenticators": {good: reads(`{}`)},
 	"lookup_device":       {good: reads(`{"device":"<device ACTIVE>"}`), missing: []string{`{"device":"guonosuchdevice00000"}`}, fields: map[string]string{"device": `"device":"<device SUSPENDED>"`}},
@@ -289,6 +296,7 @@ var uses = map[string]use{
 			{in: `{"session":"<session 0>"}`, events: "user.session.end"},
 		},
 		missing: []string{`{` + none + `}`, `{"user":"00unosuchuser0000000"}`},
+		wrong:   []wrong{{`{"user":"ada.lovelace"}`, "short_name"}, {`{"user":"me"}`, "short_name"}},
 		invalid: []string{`{}`, `{"session":"x",` + ada + `}`, `{"session":"x","oauth_tokens":true}`, `{"session":"x","forget_devices":false}`},
 		base:    `{` + ada + `}`,
 		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "session": `"user":null,"session":"<session 0>"`, "oauth_tokens": `"oauth_tokens":true`,
@@ -324,12 +332,16 @@ var uses = map[string]use{
 		},
 		missing: []string{`{"zone":"nzonosuchzone0000000","add_gateways":["192.0.2.7"]}`},
 		wrong: []wrong{{`{"zone":"<zone Anonymizers>","add_gateways":["192.0.2.7"]}`, "zone_type"}, {`{"zone":"<zone Offices>","remove_gateways":["198.51.100.7"]}`, "overlap"},
-			{`{"zone":"<zone BlockedIpZone>","patch":{"name":"x"}}`, "rejected"}},
+			{`{"zone":"<zone BlockedIpZone>","patch":{"name":"x"}}`, "rejected"}, {`{"zone":"<zone BlockedIpZone>","add_gateways":["0.0.0.0/0"]}`, "locks_out"},
+			{`{"zone":"<zone BlockedIpZone>","add_gateways":["::/0"]}`, "locks_out"},
+			{`{"zone":"<zone Offices>","patch":{"useAsExemptList":true}}`, "zone_use"}},
 		invalid: []string{`{"zone":"<zone Offices>"}`, `{"zone":"<zone Offices>","add_gateways":["300.1.2.3"]}`, `{"zone":"<zone Offices>","add_gateways":["10.0.0.0/40"]}`,
 			`{"zone":"<zone Offices>","add_gateways":["10.0.0.9-10.0.0.1"]}`, `{"zone":"<zone Offices>","add_proxies":["x"]}`, `{"zone":"<zone Offices>","patch":{"type":"DYNAMIC"}}`,
-			`{"zone":"<zone Offices>","add_gateways":["10.0.0.1"],"remove_gateways":["10.0.0.1/32"]}`, `{"zone":"<zone Offices>","patch":{"gateways":[]},"add_gateways":["10.0.0.1"]}`},
+			`{"zone":"<zone Offices>","add_gateways":["10.0.0.1"],"remove_gateways":["10.0.0.1/32"]}`, `{"zone":"<zone Offices>","patch":{"gateways":[]},"add_gateways":["10.0.0.1"]}`,
+			`{"zone":"<zone Offices>","add_gateways":["10.0.0.0/8"],"remove_gateways":["10.0.0.1"]}`, `{"zone":"<zone Offices>","allow_wide":true}`},
 		fields: map[string]string{"zone": `"zone":"<zone Offices>"`, "patch": `"patch":{"status":"INACTIVE"}`, "add_gateways": `"add_gateways":["192.0.2.8"]`,
-			"remove_gateways": `"zone":"<zone Offices>","remove_gateways":["198.51.100.0/24"]`, "add_proxies": `"add_proxies":["192.0.2.9"]`, "remove_proxies": `"patch":{"proxies":[{"type":"CIDR","value":"10.0.0.0/8"}]}`},
+			"remove_gateways": `"zone":"<zone Offices>","remove_gateways":["198.51.100.0/24"]`, "add_proxies": `"add_proxies":["192.0.2.9"]`, "remove_proxies": `"patch":{"proxies":[{"type":"CIDR","value":"10.0.0.0/8"}]}`,
+			"allow_wide": `"add_gateways":["0.0.0.0/0"],"allow_wide":true`},
 	},
 
 	"list_authorization_servers": {good: reads(`{}`), fields: map[string]string{"q": `"q":"default"`, "limit": `"limit":1`}},
@@ -366,9 +378,10 @@ var uses = map[string]use{
 			{in: `{"client":"<client 0>","type":"HELP_DESK_ADMIN"}`, events: "app.oauth2.client.privilege.grant"},
 		},
 		missing: []string{`{` + none + `,"type":"APP_ADMIN"}`, `{"group":"00gnosuchgroup000000","type":"APP_ADMIN"}`, `{"group":"No such group","type":"APP_ADMIN"}`, `{"client":"0oanosuchclient00000","type":"APP_ADMIN"}`},
-		wrong:   []wrong{{`{` + ada + `,"type":"NO_SUCH_ADMIN"}`, "rejected"}, {`{` + ada + `,"role":"cr0nosuchrole0000000","resource_set":"<set 0>"}`, "rejected"}},
+		wrong: []wrong{{`{` + ada + `,"role":"cr0nosuchrole0000000","resource_set":"<set 0>"}`, "rejected"},
+			{`{"user":"ada.lovelace","type":"APP_ADMIN"}`, "short_name"}, {`{"user":"me","type":"APP_ADMIN"}`, "short_name"}},
 		invalid: []string{`{"type":"APP_ADMIN"}`, `{` + ada + `,"group":"b","type":"APP_ADMIN"}`, `{` + ada + `}`, `{` + ada + `,"role":"b"}`, `{` + ada + `,"resource_set":"b"}`, `{` + ada + `,"type":"CUSTOM"}`,
-			`{` + ada + `,"type":"APP_ADMIN","role":"b","resource_set":"c"}`},
+			`{` + ada + `,"type":"APP_ADMIN","role":"b","resource_set":"c"}`, `{` + ada + `,"type":"SUPERADMIN"}`},
 		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "group": `"user":null,"group":"Engineering"`, "client": `"user":null,"client":"<client 0>"`, "type": `"type":"APP_ADMIN"`,
 			"role": `"type":null,"role":"<role 0>","resource_set":"<set 0>"`, "resource_set": `"type":null,"role":"<role 0>","resource_set":"<set 1>"`, "disable_notifications": `"disable_notifications":true`},
 	},
@@ -380,8 +393,10 @@ var uses = map[string]use{
 			{in: `{"client":"<client with a role>","type":"APP_ADMIN"}`, events: "app.oauth2.client.privilege.revoke"},
 		},
 		missing: []string{`{` + none + `,"type":"APP_ADMIN"}`, `{"group":"00gnosuchgroup000000","type":"APP_ADMIN"}`, `{"group":"No such group","type":"APP_ADMIN"}`, `{"client":"0oanosuchclient00000","type":"APP_ADMIN"}`},
-		wrong:   []wrong{{`{"user":"<member of IT Operations>","type":"HELP_DESK_ADMIN"}`, "through_group"}},
-		invalid: []string{`{"type":"APP_ADMIN"}`, `{` + ada + `,"group":"b","type":"APP_ADMIN"}`, `{` + ada + `}`, `{` + ada + `,"type":"APP_ADMIN","role_assignment":"b"}`, `{` + ada + `,"type":"CUSTOM"}`},
+		wrong: []wrong{{`{"user":"<member of IT Operations>","type":"HELP_DESK_ADMIN"}`, "through_group"}, {`{"user":"robin.keeper","type":"SUPER_ADMIN"}`, "short_name"},
+			{`{"user":"me","type":"SUPER_ADMIN"}`, "short_name"}},
+		invalid: []string{`{"type":"APP_ADMIN"}`, `{` + ada + `,"group":"b","type":"APP_ADMIN"}`, `{` + ada + `}`, `{` + ada + `,"type":"APP_ADMIN","role_assignment":"IFIFAX2BIRGUSTQ"}`, `{` + ada + `,"type":"CUSTOM"}`,
+			`{` + ada + `,"type":"SUPERADMIN"}`, `{` + ada + `,"type":"help_desk_admin"}`, `{` + ada + `,"role_assignment":"APP_ADMIN"}`},
 		fields: map[string]string{"user": ada, "group": `"user":null,"group":"IT Operations"`, "client": `"user":null,"client":"<client 0>"`, "type": `"type":"APP_ADMIN"`,
 			"role_assignment": `"type":null,"role_assignment":"IFIFAX2BIRGUSTQ"`},
 	},

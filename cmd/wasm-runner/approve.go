@@ -28,6 +28,10 @@ func (a *app) approver(yes, stdinTaken bool) host.Approver {
 		if err != nil {
 			return "", fmt.Errorf("%w: look at --plan, and give --approve", err)
 		}
+		// What was typed before the question cannot be an answer to it.
+		if err := forget(tty); err != nil {
+			return "", fmt.Errorf("what was typed ahead could not be dropped: %w", err)
+		}
 		if _, err := io.WriteString(out, question(r)); err != nil {
 			return "", fmt.Errorf("the question could not be shown: %w", err)
 		}

@@ -30,7 +30,7 @@ var applicationInput = idInput("application", "the application's id")
 var applicationOperations = []operation{
 	{
 		name:        "lookup_application",
-		summary:     "Reads one application.",
+		summary:     "Reads one application. Its secrets are left out wherever Okta tells them.",
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
@@ -39,11 +39,11 @@ var applicationOperations = []operation{
 		key:         "id",
 		columns:     applicationColumns,
 		endpoints:   []abi.Endpoint{getApp},
-		get:         &get{endpoint: getApp.Endpoint, path: []blank{{"appId", "application"}}, query: []param{{"expand", "expand"}}, noun: "application", typ: "AppInstance"},
+		get:         &get{endpoint: getApp.Endpoint, path: []blank{{"appId", "application"}}, query: []param{{"expand", "expand"}}, omit: applicationSecrets, noun: "application", typ: "AppInstance"},
 	},
 	{
 		name:        "list_applications",
-		summary:     "Lists applications, those that the token's owner may see.",
+		summary:     "Lists applications, those that the token's owner may see. Their secrets are left out wherever Okta tells them.",
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
@@ -59,7 +59,7 @@ var applicationOperations = []operation{
 		columns:   applicationColumns,
 		endpoints: []abi.Endpoint{getApps},
 		list: &list{endpoint: getApps.Endpoint, query: []param{{"filter", "filter"}, {"q", "q"}, {"expand", "expand"}, {"include_non_deleted", "includeNonDeleted"}},
-			keep: []param{{"expand", "expand"}}, maxPage: 200},
+			keep: []param{{"expand", "expand"}}, omit: applicationSecrets, maxPage: 200},
 	},
 	{
 		name:        "list_application_users",
@@ -89,7 +89,7 @@ var applicationOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
-			applicationInput, userInput,
+			applicationInput, targetInput,
 			{"profile", false, `{"type":"object","description":"attributes of the application's user profile"}`},
 			{"credentials", false, `{"type":"object","description":"userName and password, as in Okta's API","x-sensitive":true}`},
 			{"scope", false, `{"enum":["USER","GROUP"],"default":"USER","description":"USER assigns directly; GROUP leaves an assignment to the user's groups"}`},
@@ -104,7 +104,7 @@ var applicationOperations = []operation{
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
-		inputs:      []input{applicationInput, userInput, sendEmailInput},
+		inputs:      []input{applicationInput, targetInput, sendEmailInput},
 		example:     `{"application":"0oaGJxoM8LyCF3ytcwkO","user":"ada.lovelace@example.com"}`,
 		endpoints:   []abi.Endpoint{getUser, getAppUser, deleteAppUser},
 		do:          unassignAppUser,
@@ -138,6 +138,10 @@ var applicationOperations = []operation{
 }
 
 var appExpandInput = input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… puts that user's assignment into the record; of a list, with the filter user.id eq of the same user"}`}
+
+// applicationSecrets are what a record of an application goes out without: an OAuth client's, and the password that all
+// users of one share.
+var applicationSecrets = []string{"credentials.oauthClient.client_secret", "credentials.password.value"}
 
 var applicationColumns = []column{
 	{"id", abi.Varchar, "id", "the application's id"},

@@ -4,10 +4,15 @@ import "github.com/mach5/okta-connector/abi"
 
 var getAuthenticators = abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}}
 
+// authenticatorSecrets are what a record of an authenticator goes out without: what Okta shares with Duo, or with a RADIUS
+// server.
+var authenticatorSecrets = []string{"provider.configuration.secretKey", "provider.configuration.sharedSecret"}
+
 var authenticatorOperations = []operation{
 	{
-		name:        "list_authenticators",
-		summary:     "Lists the org's authenticators. Identity Engine only: a Classic org rejects it.",
+		name: "list_authenticators",
+		summary: "Lists the org's authenticators. Identity Engine only: a Classic org rejects it. Secrets that they share with " +
+			"others are left out.",
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
@@ -27,6 +32,6 @@ var authenticatorOperations = []operation{
 			{"links", abi.JSON, "_links", ""},
 		},
 		endpoints: []abi.Endpoint{getAuthenticators},
-		list:      &list{endpoint: getAuthenticators.Endpoint},
+		list:      &list{endpoint: getAuthenticators.Endpoint, omit: authenticatorSecrets},
 	},
 }

@@ -204,8 +204,9 @@ type get struct {
 	endpoint string
 	path     []blank
 	query    []param
-	noun     string // what a 404 says is missing: "user"
-	typ      string // Okta's name of it in a 404: "User"
+	omit     []string // members that the object goes out without
+	noun     string   // what a 404 says is missing: "user"
+	typ      string   // Okta's name of it in a 404: "User"
 }
 
 // blank fills a blank of an endpoint from the input.
@@ -219,7 +220,7 @@ func (g *get) run(c *call) result {
 	if !ok(resp) {
 		return c.failure(resp, g.typ, g.noun)
 	}
-	if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err != "" {
+	if s := c.Emit(resp.Body, abi.EmitOptions{Omit: g.omit}); s.Err != "" {
 		return badBody(resp, s.Err)
 	}
 	return result{outcome: abi.Succeeded}

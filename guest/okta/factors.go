@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -17,7 +18,7 @@ var factorOperations = []operation{
 	{
 		name: "list_factors",
 		summary: "Lists the factors that a user has enrolled. Okta shows those that the enrolment policy allows where the token's " +
-			"owner is.",
+			"owner is. What makes a factor's codes is left out.",
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
@@ -26,17 +27,19 @@ var factorOperations = []operation{
 		key:         "id",
 		columns:     factorColumns,
 		endpoints:   []abi.Endpoint{getUser, getFactors},
-		list:        &list{endpoint: getFactors.Endpoint, resolve: (*call).userPath, noun: "user", typ: "User"},
+		list:        &list{endpoint: getFactors.Endpoint, resolve: (*call).userPath, omit: factorSecrets, noun: "user", typ: "User"},
 	},
 	{
-		name:        "reset_factor",
-		summary:     "Takes one factor from a user, who must then enrol it anew. A factor that is gone already stays unchanged.",
+		name: "reset_factor",
+		summary: "Takes one factor from a user, who must then enrol it anew. A factor that is gone already stays unchanged; Okta lists " +
+			"those alone that policy allows where the token's owner is, so that an id reaches more than a factorType.",
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
-			userInput,
-			idInput("factor", "the factor's id, or a factorType that the user has once, such as sms or token:software:totp"),
+			targetInput,
+			{"factor", true, `{"type":"string","minLength":1,"maxLength":64,"pattern":"^(` + strings.Join(factorTypes, "|") + `|[A-Za-z0-9]{15,64})$",` +
+				`"description":"the factor's id, or a factorType that the user has once: ` + strings.Join(factorTypes, ", ") + `"}`},
 			boolInput("remove_recovery_enrollment", "takes a phone or e-mail as a means of recovery, too"),
 		},
 		example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
@@ -44,6 +47,13 @@ var factorOperations = []operation{
 		do:        resetFactor,
 	},
 }
+
+// factorSecrets are what a record of a factor goes out without: what makes its codes, which one that is yet to be
+// activated may have.
+var factorSecrets = []string{"_embedded.activation", "profile.sharedSecret"}
+
+// factorTypes are those of Okta's OpenAPI document (UserFactorType).
+var factorTypes = []string{"call", "email", "push", "question", "signed_nonce", "sms", "token", "token:hardware", "token:hotp", "token:software:totp", "u2f", "web", "webauthn"}
 
 var factorColumns = []column{
 	{"id", abi.Varchar, "id", "the factor's id"},
@@ -109,11 +119,15 @@ func resetFactor(c *call) result {
 	}
 	var w jsonval.Writer
 	w.Str("user", user)
-	if !found.Exists() {
-		return result{outcome: abi.Unchanged, output: w.Str("factor", want).Bool("enrolled", false).String()}
+	id, listed := want, found.Exists()
+	switch {
+	case listed:
+		id = found.Get("id").Str()
+	case slices.Contains(factorTypes, want):
+		return result{outcome: abi.Unchanged, output: w.Str("factor", want).Bool("enrolled", false).String(),
+			warnings: []string{"Okta lists no factor of this type, and lists those alone that policy allows where the token's owner is: an id reaches any"}}
 	}
-	id := found.Get("id").Str()
-	output := w.Str("factor", id).Str("factor_type", found.Get("factorType").Str()).Bool("enrolled", false).String()
+	output := w.Str("factor", id).StrIf("factor_type", found.Get("factorType").Str()).Bool("enrolled", false).String()
 	return c.change(change{
 		request: hostcall.Request{Endpoint: deleteFactor.Endpoint, Path: at("userId", user, "factorId", id),
 			Query: c.params([]param{{"remove_recovery_enrollment", "removeRecoveryEnrollment"}})},
@@ -129,6 +143,9 @@ func resetFactor(c *call) result {
 			return r
 		},
 		look: func() (reading, result) {
+			if !listed { // and would not be if it was there: only the answer to the DELETE tells
+				return blind, result{}
+			}
 			all, failed := c.factors(user)
 			if failed != nil {
 				return untold, result{}

@@ -15,7 +15,7 @@ var inventoryOperations = []operation{
 		summary: "Exports the org's objects of many kinds, as {kind, id, parent, record}; next_cursor goes on from any point. What " +
 			"the token may not read is in `skipped` with why, what was gone when its turn came is counted in `vanished`, kinds that " +
 			"limit_per_kind cut are in `limited`, and `partial` says whether anything else is `missing`; each from the beginning of " +
-			"the export on.",
+			"the export on. Secrets of applications, clients and authenticators are left out.",
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
@@ -63,7 +63,7 @@ var inventory = []inventoryKind{
 		list:     list{maxPage: 200, noun: "group", typ: "UserGroup"}},
 	{kind: "applications",
 		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/apps", Bucket: "/api/v1/apps", Scopes: []string{"okta.apps.read"}},
-		list:     list{maxPage: 200}},
+		list:     list{maxPage: 200, omit: applicationSecrets}},
 	{kind: "application_users", of: "applications", blank: "appId",
 		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: []string{"okta.apps.read"}},
 		list:     list{maxPage: 500, noun: "application", typ: "AppInstance"}},
@@ -71,7 +71,8 @@ var inventory = []inventoryKind{
 		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/devices", Bucket: "/api/v1/devices", Scopes: []string{"okta.devices.read"}},
 		list:     list{maxPage: 200}},
 	{kind: "authenticators",
-		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}}},
+		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}},
+		list:     list{omit: authenticatorSecrets}},
 	{kind: "policies", endpoint: getPolicies}, // one list a type
 	{kind: "zones", endpoint: getZones},
 	{kind: "authorization_servers", endpoint: getAuthorizationServers, list: list{maxPage: 200}},

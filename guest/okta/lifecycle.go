@@ -261,8 +261,15 @@ func transition(before, after jsonval.Value, more ...string) string {
 // that which of the two it does must be read before.
 func removeUser(c *call) result {
 	before, failed := c.targetUser()
+	if user := c.str("user"); before.gone && (c.settling || isID(user, "00u")) {
+		output := `{"user":` + jsonval.Quote(user) + `,"before":null,"after":"DELETED"}`
+		if c.settling { // the earlier run found the user, or it would not have written
+			return c.reconciled(result{output: output})
+		}
+		return result{outcome: abi.Unchanged, output: output}
+	}
 	if before.gone {
-		return result{outcome: abi.Unchanged, output: `{"user":` + jsonval.Quote(c.str("user")) + `,"before":"DELETED","after":"DELETED"}`}
+		failed.err.Message += ". A login that nobody has may be misspelt; an id that is gone is unchanged"
 	}
 	if failed != nil {
 		return *failed

@@ -45,13 +45,18 @@ func at(pairs ...string) []hostcall.Pair {
 	return path
 }
 
-// userID is the id of the user that the input names by id or login, for endpoints that want an id.
+// userID is the id of the user that the input names by id or login, for endpoints that want an id. Only a read takes a
+// login in part (targetUser).
 func (c *call) userID() (string, *result) {
 	user := c.str("user")
 	if isID(user, "00u") {
 		return user, nil
 	}
-	u, _, failed := c.readUser(user)
+	read := c.targetUser
+	if c.op.class == abi.Read {
+		read = func() (object, *result) { return c.userObject(user) }
+	}
+	u, failed := read()
 	return u.Get("id").Str(), failed
 }
 

@@ -28,7 +28,8 @@ var (
 
 // Whose roles.
 var (
-	roleUser   = input{"user", false, idSchema("255", "a user's id or login")}
+	roleUser   = input{"user", false, userInput.schema}
+	roleTarget = input{"user", false, targetInput.schema}
 	roleGroup  = input{"group", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a group's id or exact name"}`}
 	roleClient = input{"client", false, idSchema("64", "a client app's id")}
 )
@@ -36,7 +37,8 @@ var (
 const (
 	oneOfPrincipals    = `{"oneOf":[{"required":["user"]},{"required":["group"]},{"required":["client"]}]}`
 	atMostOnePrincipal = `"description":"at most one of user, group and client","not":{"anyOf":[{"required":["user","group"]},{"required":["user","client"]},{"required":["group","client"]}]}`
-	standardRoleSchema = `{"type":"string","pattern":"^[A-Z][A-Z_]{2,63}$","not":{"const":"CUSTOM"},"description":"a standard role, such as HELP_DESK_ADMIN"}`
+	standardRoleSchema = `{"enum":["ACCESS_CERTIFICATIONS_ADMIN","ACCESS_REQUESTS_ADMIN","API_ACCESS_MANAGEMENT_ADMIN","APP_ADMIN","GROUP_MEMBERSHIP_ADMIN","HELP_DESK_ADMIN",` +
+		`"ORG_ADMIN","READ_ONLY_ADMIN","REPORT_ADMIN","SUPER_ADMIN","USER_ADMIN","WORKFLOWS_ADMIN"],"description":"a standard role"}`
 )
 
 // A record's key is unique within the connection, and the id of an assignment is not: those of most standard roles are
@@ -81,7 +83,7 @@ var roleOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
-			roleUser, roleGroup, roleClient,
+			roleTarget, roleGroup, roleClient,
 			{"type", false, standardRoleSchema},
 			{"role", false, idSchema("64", "id of a custom role, with resource_set")},
 			{"resource_set", false, idSchema("64", "id of the resource set that a custom role is for")},
@@ -103,8 +105,8 @@ var roleOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
-			roleUser, roleGroup, roleClient,
-			{"role_assignment", false, idSchema("64", "id of the role assignment, as list_roles tells it")},
+			roleTarget, roleGroup, roleClient,
+			{"role_assignment", false, `{"type":"string","minLength":15,"maxLength":64,"pattern":"^[A-Za-z0-9]+$","description":"id of the role assignment, as list_roles tells it; one that the principal does not have is unchanged"}`},
 			{"type", false, standardRoleSchema},
 		},
 		require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
@@ -198,16 +200,14 @@ func (c *call) principal() (principal, *result) {
 		return principal{"client", "PublicClientApp", id, "clientId", "CLIENT",
 			getClientRoles.Endpoint, postClientRoles.Endpoint, getClientRole.Endpoint, deleteClientRole.Endpoint}, nil
 	}
-	p := principal{"user", "User", c.str("user"), "userId", "USER",
+	p := principal{"user", "User", "", "userId", "USER",
 		getUserRoles.Endpoint, postUserRoles.Endpoint, getUserRole.Endpoint, deleteUserRole.Endpoint}
-	if p.id != "" && !isID(p.id, "00u") {
-		u, _, failed := c.readUser(p.id)
-		if failed != nil {
-			return p, failed
-		}
-		p.id = u.Get("id").Str()
+	if c.str("user") == "" {
+		return p, nil
 	}
-	return p, nil
+	id, failed := c.userID()
+	p.id = id
+	return p, failed
 }
 
 // isID reports whether s looks like an Okta id: its prefix and 17 letters and digits.

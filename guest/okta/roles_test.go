@@ -91,7 +91,7 @@ func TestRevokeRole(t *testing.T) {
 	for _, c := range []invoking{
 		{"by type", input, answering{list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "", done, []string{`"user":"` + ada + `"`, `"before":` + helpDesk, `"after":null`}, 0},
 		{"by assignment", `{"user":"` + ada + `","role_assignment":"JBCUYUC7IRCVGS27IFCE2SKO"}`, answering{list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "", done, nil, 0},
-		{"by login", `{"user":"ada@example.com","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/users/{id}": {answer(200, `{"id":"`+ada+`"}`)}, list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "",
+		{"by login", `{"user":"ada@example.com","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/users/{id}": {answer(200, `{"id":"`+ada+`","profile":{"login":"ada@example.com"}}`)}, list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "",
 			"GET /api/v1/users/{id} [id:ada@example.com]\n" + done, nil, 0},
 		{"it is not there", input, answering{list: {none}}, abi.Unchanged, "", list + of, []string{`"before":null`}, 0},
 		{"another is", `{"user":"` + ada + `","type":"APP_ADMIN"}`, answering{list: {has}}, abi.Unchanged, "", list + of, nil, 0},

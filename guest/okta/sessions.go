@@ -1,6 +1,8 @@
 package okta
 
 import (
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
@@ -12,6 +14,8 @@ var (
 	deleteUserSessions = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/sessions", Bucket: "/api/v1/users", Scopes: manageUsers}
 )
 
+var sessionSchema = idSchema("255", "the session's id")
+
 var sessionOperations = []operation{
 	{
 		name:        "lookup_session",
@@ -19,7 +23,7 @@ var sessionOperations = []operation{
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
-		inputs:      []input{idInput("session", "the session's id")},
+		inputs:      []input{{"session", true, strings.TrimSuffix(sessionSchema, "}") + `,"x-sensitive":true}`}}, // it may be worth a cookie
 		example:     `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`,
 		key:         "id",
 		columns: []column{
@@ -46,8 +50,8 @@ var sessionOperations = []operation{
 		surfaces:    axon,
 		idempotency: abi.Idempotent,
 		inputs: []input{
-			textInput("session", "255", "the session's id"),
-			textInput("user", "255", "id or login of the user whose sessions all end"),
+			{"session", false, sessionSchema},
+			{"user", false, idSchema("255", "id or whole login of the user whose sessions all end: not the part before the @, and not me")},
 			boolInput("oauth_tokens", "revokes the user's OpenID Connect and OAuth tokens, too"),
 			{"forget_devices", false, `{"type":"boolean","description":"forgets the devices that the user is remembered on; default Okta's, which is true on Identity Engine"}`},
 		},

@@ -64,13 +64,14 @@ var zoneOperations = []operation{
 		idempotency: abi.Verified,
 		inputs: []input{
 			zoneInput,
-			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set, such as name, status, usage, gateways; null takes a member away, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links"}`},
+			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set, such as name, status, usage, gateways; null takes a member away, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links; useAsExemptList and useAsBlackList as they are"}`},
 			{"add_gateways", false, addresses("gateways to add")},
 			{"remove_gateways", false, addresses("gateways to take out")},
 			{"add_proxies", false, addresses("trusted proxies to add")},
 			{"remove_proxies", false, addresses("trusted proxies to take out")},
+			boolInput("allow_wide", "lets a block wider than /8 (IPv6: /12) into a zone of usage BLOCKLIST, which locks everybody out who comes from there: 0.0.0.0/0 is all of them"),
 		},
-		require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","minProperties":2`,
+		require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
 		example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
 		key:       "id",
 		endpoints: []abi.Endpoint{getZone, putZone},
@@ -176,17 +177,38 @@ func (s span) overlaps(t span) bool {
 	return s.first.BitLen() == t.first.BitLen() && s.first.Compare(t.last) <= 0 && t.first.Compare(s.last) <= 0
 }
 
+// wide reports whether a span has more addresses than any one network: more than a /8, or a /12 of IPv6.
+func (s span) wide() bool {
+	b := s.first.AsSlice()
+	top := int(b[0]) + 1 // of the first address behind as many as a /8 has
+	if len(b) == 16 {
+		next := int(b[1]) + 0x10
+		top, b[1] = int(b[0])+next>>8, byte(next)
+	}
+	b[0] = byte(top)
+	behind, _ := netip.AddrFromSlice(b)
+	return top < 0x100 && s.last.Compare(behind) >= 0
+}
+
+// meaning is a span as its two ends.
+func (s span) meaning() string { return s.first.String() + "-" + s.last.String() }
+
+func (s span) contains(t span) bool {
+	return s.first.BitLen() == t.first.BitLen() && s.first.Compare(t.first) <= 0 && t.last.Compare(s.last) <= 0
+}
+
 // zoneChange is what update_zone is asked for, checked.
 type zoneChange struct {
 	patch    jsonval.Value
 	lists    [2]addressList
+	wide     bool // whether a BLOCKLIST may get wide blocks
 	warnings []string
 }
 
 // zoneChange checks the input, before anything is sent.
 func (c *call) zoneChange() (zc zoneChange, refused *result) {
 	zc.lists = [...]addressList{{name: "gateways"}, {name: "proxies"}}
-	zc.patch = c.input.Get("patch")
+	zc.patch, zc.wide = c.input.Get("patch"), c.input.Get("allow_wide").True()
 	invalid := func(message string) *result {
 		r := fail(abi.Invalid, "input", message)
 		return &r
@@ -214,8 +236,14 @@ func (c *call) zoneChange() (zc zoneChange, refused *result) {
 			}
 		}
 		for _, s := range l.add {
-			if slices.Contains(l.remove, s) {
-				return zc, invalid(s.String() + " stands in both add_" + l.name + " and remove_" + l.name)
+			for _, gone := range l.remove {
+				switch {
+				case s == gone:
+					return zc, invalid(s.String() + " stands in both add_" + l.name + " and remove_" + l.name)
+				case s.overlaps(gone) && !gone.contains(s):
+					return zc, invalid("add_" + l.name + ": " + s.String() + " holds " + gone.String() + " of remove_" + l.name +
+						" in whole or in part, which would stay: add only what is to be there")
+				}
 			}
 		}
 		if refused = zc.checkWhole(l); refused != nil {
@@ -254,7 +282,8 @@ func (zc *zoneChange) checkWhole(l *addressList) *result {
 		if !strict {
 			zc.warnings = append(zc.warnings, "patch: "+e.Get("value").Str()+" is taken as "+s.String())
 		}
-		entries = append(entries, s.entry())
+		normal, _ := jsonval.Parse(s.entry())
+		entries = append(entries, mergePatch(e, normal))
 	}
 	var w jsonval.Writer
 	w.Raw(l.name, array(entries, func(s string) string { return s }))
@@ -282,6 +311,12 @@ func updateZone(c *call) result {
 // merge makes the zone that is wanted of the one that was read.
 func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
 	after := before
+	for name, is := range map[string]bool{"useAsExemptList": isExempt(before), "useAsBlackList": before.Get("useAsBlackList").True()} {
+		if say := zc.patch.Get(name); say.Exists() && say.True() != is { // nothing would come of it
+			r := refuse("zone_use", "patch: "+name+" is Okta's own: the exempt list is the zone "+exemptZone+", and what makes a blocklist is usage")
+			return "", &r
+		}
+	}
 	if zc.patch.Exists() {
 		after, _ = jsonval.Parse(mergePatch(before, zc.patch))
 	}
@@ -301,7 +336,33 @@ func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
 		patch, _ := jsonval.Parse(w.Raw(l.name, text).String())
 		after, _ = jsonval.Parse(mergePatch(after, patch))
 	}
+	if !zc.wide {
+		if refused := locksOut(before, after); refused != nil {
+			return "", refused
+		}
+	}
 	return after.Raw(), nil
+}
+
+// locksOut refuses a change that makes a BLOCKLIST of a block so wide that it can only be a mistake: Okta refuses whoever
+// comes from there before they sign in, this token's owner too.
+func locksOut(before, after jsonval.Value) *result {
+	if after.Get("usage").Str() != "BLOCKLIST" {
+		return nil
+	}
+	var had []string // what blocks, or is kept for it, already
+	if before.Get("usage").Str() == "BLOCKLIST" && (before.Get("status").Str() == "ACTIVE" || after.Get("status").Str() != "ACTIVE") {
+		had = meanings(before.Get("gateways"))
+	}
+	for e := range after.Get("gateways").Elements() {
+		s, _, ok := parseSpan(e.Get("value").Str())
+		if ok && s.wide() && !slices.Contains(had, s.meaning()) {
+			r := fail(abi.Rejected, "locks_out", "a BLOCKLIST zone with "+s.String()+" locks everybody out who comes from there, "+
+				"administrators too: if that is meant, set allow_wide")
+			return &r
+		}
+	}
+	return nil
 }
 
 // apply adds to and removes from the entries that the zone has. Those that stay keep their text.
@@ -320,7 +381,7 @@ func (l addressList) apply(have jsonval.Value) (string, *result) {
 	}
 	for _, gone := range l.remove {
 		for _, s := range spans {
-			if s.overlaps(gone) {
+			if s.overlaps(gone) && !slices.Contains(l.add, s) { // what stays of it was said to
 				r := fail(abi.Rejected, "overlap", gone.String()+" would stay in the zone's "+l.name+", since "+s.String()+
 					" holds it in whole or in part: take that out, and add what is to stay")
 				return "", &r
@@ -339,11 +400,15 @@ func (l addressList) apply(have jsonval.Value) (string, *result) {
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/NetworkZone/#tag/NetworkZone/operation/replaceNetworkZone
 const exemptZone = "DefaultExemptIpZone"
 
+func isExempt(zone jsonval.Value) bool {
+	return zone.Get("useAsExemptList").True() || zone.Get("system").True() && zone.Get("name").Str() == exemptZone
+}
+
 // zoneBody is what is written: what Okta sets by itself, and what it takes of one zone alone, is left out.
 func zoneBody(before, after jsonval.Value) string {
 	aside := append([]string{"useAsExemptList", "useAsBlackList"}, readOnly...)
 	body := without(after, aside)
-	if before.Get("useAsExemptList").True() || before.Get("system").True() && before.Get("name").Str() == exemptZone {
+	if isExempt(before) {
 		v, _ := jsonval.Parse(body)
 		exempt, _ := jsonval.Parse(`{"useAsExemptList":true}`)
 		body = mergePatch(v, exempt)
@@ -367,7 +432,7 @@ func meanings(list jsonval.Value) []string {
 	for e := range list.Elements() {
 		m := e.Get("value").Str()
 		if s, _, ok := parseSpan(m); ok {
-			m = s.first.String() + "-" + s.last.String()
+			m = s.meaning()
 		}
 		all = append(all, m)
 	}

@@ -47,6 +47,17 @@ func TestParseSpan(t *testing.T) {
 	}
 }
 
+func TestWideSpans(t *testing.T) {
+	for text, want := range map[string]bool{
+		"0.0.0.0/0": true, "::/0": true, "10.0.0.0/7": true, "10.0.0.0/8": false, "255.0.0.0/8": false, "10.0.0.0-11.0.0.0": true, "10.0.0.1-11.0.0.0": false,
+		"9.255.255.255-10.0.0.1": false, "2400::/12": false, "2400::/11": true, "fff0::/12": false, "ffe0::/11": true, "24ff:ffff::-2500::": false, "192.0.2.7": false,
+	} {
+		if s, _, ok := parseSpan(text); !ok || s.wide() != want {
+			t.Errorf("%s: %v, want %v", text, s.wide(), want)
+		}
+	}
+}
+
 func FuzzParseSpan(f *testing.F) {
 	for _, s := range []string{"10.0.0.0/8", "10.0.0.1-10.0.0.9", "::/0", "1.2.3.4"} {
 		f.Add(s)
@@ -136,6 +147,28 @@ func TestUpdateZone(t *testing.T) {
 			answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
 		{"the exempt zone wants to be told that it is one", input, answering{get: {answer(200, exempt)}, put: {answer(200, added)}}, abi.Succeeded, "",
 			looked + `{"type":"IP","name":"DefaultExemptIpZone","status":"ACTIVE","usage":"BLOCKLIST","gateways":[` + kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}],"useAsExemptList":true}`, nil, 0},
+		{"what is added would hold what is taken out", `{"zone":"nzo1","add_gateways":["10.0.0.0/8"],"remove_gateways":["10.0.0.1"]}`, nil, abi.Invalid, "input", "none", []string{"10.0.0.0/8 holds 10.0.0.1"}, 0},
+		{"or a part of it", `{"zone":"nzo1","add_proxies":["9.9.9.9","10.0.0.0-10.0.0.9"],"remove_proxies":["8.8.8.8","10.0.0.8/29"]}`, nil, abi.Invalid, "input", "none", []string{"10.0.0.0-10.0.0.9 holds 10.0.0.8/29"}, 0},
+		{"a part of what is taken out may stay", `{"zone":"nzo1","add_gateways":["1.2.3.0/25"],"remove_gateways":["1.2.3.0/24"]}`, answering{get: {answer(200, aZone)}, put: {answer(200, aZone)}}, abi.Succeeded, "",
+			looked + head + `"gateways":[{"type":"RANGE","value":"192.168.1.2-192.168.1.2"},{"type":"CIDR","value":"1.2.3.0/25"}]}`, nil, 0},
+		{"and does so when it is done again", `{"zone":"nzo1","add_gateways":["192.168.1.2"],"remove_gateways":["192.168.1.0/24"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"everybody is not locked out by mistake", `{"zone":"nzo1","add_gateways":["0.0.0.0/0"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "locks_out", get + id, []string{"0.0.0.0/0", "allow_wide"}, 0},
+		{"nor by IPv6", `{"zone":"nzo1","add_gateways":["::/0"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "locks_out", get + id, nil, 0},
+		{"nor half of it", `{"zone":"nzo1","patch":{"gateways":[{"type":"RANGE","value":"0.0.0.0-127.255.255.255"}]}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "locks_out", get + id, nil, 0},
+		{"unless that is meant", `{"zone":"nzo1","add_gateways":["::/0"],"allow_wide":true}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(kept+`,{"type":"CIDR","value":"::/0"}`))}}, abi.Succeeded, "",
+			looked + head + `"gateways":[` + kept + `,{"type":"CIDR","value":"::/0"}]}`, nil, 0},
+		{"policies may name everybody", `{"zone":"nzo1","patch":{"usage":"POLICY","gateways":[{"type":"CIDR","value":"0.0.0.0/0"}]}}`, answering{get: {answer(200, aZone)}, put: {answer(200, aZone)}}, abi.Succeeded, "", "", nil, 0},
+		{"a zone of everybody does not become a blocklist", `{"zone":"nzo1","patch":{"usage":"BLOCKLIST"}}`,
+			answering{get: {answer(200, strings.Replace(with(`{"type":"CIDR","value":"0.0.0.0/0"}`), "BLOCKLIST", "POLICY", 1))}}, abi.Rejected, "locks_out", get + id, nil, 0},
+		{"nor a blocklist active", `{"zone":"nzo1","patch":{"status":"ACTIVE"}}`,
+			answering{get: {answer(200, strings.Replace(with(`{"type":"CIDR","value":"0.0.0.0/0"}`), `"ACTIVE"`, `"INACTIVE"`, 1))}}, abi.Rejected, "locks_out", get + id, nil, 0},
+		{"what blocks everybody already is no reason", input, answering{get: {answer(200, with(`{"type":"CIDR","value":"0.0.0.0/0"}`))}, put: {answer(200, added)}}, abi.Succeeded, "", "", nil, 0},
+		{"what Okta decides by itself", `{"zone":"nzo1","patch":{"useAsExemptList":true}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "zone_use", get + id, []string{"useAsExemptList"}, 0},
+		{"the same of the other list", `{"zone":"nzo1","patch":{"name":"Y","useAsBlackList":true}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "zone_use", get + id, nil, 0},
+		{"the exempt list stays one", `{"zone":"nzo1","patch":{"useAsExemptList":null}}`, answering{get: {answer(200, exempt)}}, abi.Rejected, "zone_use", get + id, nil, 0},
+		{"and may be said to be one", `{"zone":"nzo1","patch":{"useAsExemptList":true,"useAsBlackList":false}}`, answering{get: {answer(200, exempt)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"what a patch says of an entry stays", `{"zone":"nzo1","patch":{"gateways":[{"type":"RANGE","value":"5.5.5.5","note":"lab"}]}}`, answering{get: {answer(200, aZone)}, put: {answer(200, aZone)}}, abi.Succeeded, "",
+			looked + head + `"gateways":[{"type":"RANGE","value":"5.5.5.5-5.5.5.5","note":"lab"}]}`, nil, 0},
 		{"a dynamic zone has no addresses", input, answering{get: {answer(200, dynamic)}}, abi.Rejected, "zone_type", get + id, []string{"DYNAMIC"}, 0},
 		{"missing", input, answering{get: {notFound("NetworkZone")}}, abi.NotFound, "not_found", get + id, nil, 0},
 		{"changed since it was read", input, answering{get: {answer(200, aZone), answer(200, added)}}, abi.Rejected, "changed_meanwhile", "", nil, 0},

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/mach5/okta-connector/host/oktatest"
+)
+
+// TestTheTerminalIsAsked has a person answer the question whether a write is to be sent, which shows what would be sent
+// and what is there. What was typed before it is no answer.
+func TestTheTerminalIsAsked(t *testing.T) {
+	for _, c := range []struct {
+		name, ahead, answer string
+		code                int
+		says                string
+	}{
+		{"no", "", "n\r", 3, `the answer was not yes`},
+		{"nothing", "", "\r", 3, `the answer was not yes`},
+		{"yes, before the question", "y\r", "n\r", 3, `the answer was not yes`},
+		{"no, before the question", "n\r", "y\r", 0, `"approved_by":`},
+		{"yes", "", "y\r", 0, `"outcome":"succeeded"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			org := oktatest.New(oktatest.Config{Users: 5, Events: 20})
+			retitle(t, org, "boss\u202e\u009b2Kx") // a name that would rewrite the question
+			typed := make(chan struct{})
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				select {
+				case <-typed:
+				case <-r.Context().Done():
+				}
+				org.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			dir := t.TempDir()
+			config := filepath.Join(dir, "okta.yaml")
+			text := fmt.Sprintf("connections:\n  - {name: okta, kind: okta, base_url: %q, token_secret_ref: env:APPROVE_TEST_TOKEN, allow_private_network: true, "+
+				"grants: [read, write, destructive], approve: [destructive]}\n", server.URL)
+			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("APPROVE_TEST_TOKEN", org.Token())
+			k, cmd := onTerminal(t, dir, "--config", config, "invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`)
+			k.keys(c.ahead)
+			close(typed)
+			k.await(`deactivate_user on okta is destructive\. Its input:\r\n  \{"user":"alan\.turing@example\.com"\}`)
+			k.await(`POST /api/v1/users/00u[^/]+/lifecycle/deactivate\?sendEmail=false`)
+			k.await(`"status":"ACTIVE"`)
+			k.await(`"title":"boss\\u202e\\u009b2Kx"`)
+			k.await(`Send it\? \[y/N\]`)
+			k.keys(c.answer)
+			k.await(c.says)
+			_ = cmd.Wait() // the code says it
+			if code := cmd.ProcessState.ExitCode(); code != c.code || (org.Effects() > 1) != (c.code == 0) {
+				t.Errorf("exit code %d, want %d; %d effects", code, c.code, org.Effects())
+			}
+		})
+	}
+}
+
+// retitle gives Alan Turing a title.
+func retitle(t *testing.T, org *oktatest.Org, title string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"profile": map[string]string{"title": title}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/api/v1/users/alan.turing@example.com", bytes.NewReader(body))
+	r.Header.Set("Authorization", "SSWS "+org.Token())
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	if org.ServeHTTP(w, r); w.Code != http.StatusOK || org.Effects() != 1 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+}
