@@ -91,12 +91,31 @@ func (db *DB) prepare(ctx context.Context, config Config) error {
 	if err := db.exec(ctx, "SET search_path = "+text(strings.Join(path, ","))); err != nil {
 		return err
 	}
-	for _, wall := range walls(config.AllowFiles, db.limits) {
+	if err := db.limitMemory(ctx); err != nil {
+		return err
+	}
+	for _, wall := range walls(config.AllowFiles) {
 		if err := db.exec(ctx, wall); err != nil {
 			return fmt.Errorf("%s: %w", wall, err)
 		}
 	}
 	return nil
+}
+
+// limitMemory sets DuckDB's limit, unless its own, a part of what the machine has, is lower.
+func (db *DB) limitMemory(ctx context.Context) error {
+	var text, unit string
+	var own float64
+	if err := db.conn.QueryRowContext(ctx, "SELECT current_setting('memory_limit')").Scan(&text); err != nil {
+		return fmt.Errorf("DuckDB: %w", err)
+	}
+	if n, _ := fmt.Sscan(text, &own, &unit); n == 2 {
+		units := map[string]float64{"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+		if one, small := units[unit]; small && own*one < float64(db.limits.Memory) {
+			return nil
+		}
+	}
+	return db.exec(ctx, fmt.Sprintf("SET memory_limit = '%dB'", db.limits.Memory))
 }
 
 // schema is a schema and the connection whose views it has.

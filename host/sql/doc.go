@@ -55,7 +55,7 @@ type Config struct {
 type Limits struct {
 	Pages  int           // pages and single objects that it reads, each at least one request; default 100,000
 	Time   time.Duration // until its result is there; default an hour
-	Memory int64         // bytes that DuckDB uses, for tables in memory and all; default 4 GiB
+	Memory int64         // bytes that DuckDB uses, for tables in memory and all; default 4 GiB, or DuckDB's own where that is less
 }
 
 func (l Limits) orDefault() Limits {

@@ -37,6 +37,11 @@ func TestAStatementHasLimits(t *testing.T) {
 	if _, err := try(t.Context(), db, "CREATE TABLE t AS SELECT repeat(i::VARCHAR, 100) || random() FROM range(3000000) t(i)"); err == nil || !strings.Contains(err.Error(), "Out of Memory") {
 		t.Errorf("got %v", err)
 	}
+	want(t, db, "SELECT current_setting('memory_limit')", `["64.0 MiB"]`)
+	vast := open(t, sql.Config{Limits: sql.Limits{Memory: 1 << 60}})
+	if out := ask(t, vast, "SELECT current_setting('memory_limit')"); strings.Contains(out, "PiB") || strings.Contains(out, "EiB") {
+		t.Errorf("the limit is %s, more than any machine has", out)
+	}
 	want(t, db, "SELECT count(*) FROM okta.groups", "[5]") // each statement has its own
 
 	stuck := connected(t, "stuck", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))

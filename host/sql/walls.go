@@ -4,7 +4,6 @@ package sql
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -16,11 +15,8 @@ const atStart = "autoinstall_known_extensions=false&autoload_known_extensions=fa
 	"allow_persistent_secrets=false"
 
 // walls are the statements that close a database for queries. Up to the last, what one forbids can be allowed again.
-func walls(allowFiles bool, limits Limits) []string {
-	all := []string{
-		"SET TimeZone = 'UTC'", // dates and hours do not depend on whose machine it is
-		fmt.Sprintf("SET memory_limit = '%dB'", limits.Memory),
-	}
+func walls(allowFiles bool) []string {
+	all := []string{"SET TimeZone = 'UTC'"} // dates and hours do not depend on whose machine it is
 	if !allowFiles {
 		all = append(all,
 			"SET temp_directory = ''", // does not fit into memory: fails
