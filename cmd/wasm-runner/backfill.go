@@ -33,10 +33,10 @@ func (a *app) backfillCommand() *cobra.Command {
 		Long: `Reads the records of a closed stretch of time, page by page, and ends. It goes on where it was interrupted when it is run
 again with the same checkpoint and times; once it is complete, it reads no more. Failures that pass are waited out.
 
-An org's log by the time of its events may lack those that were stored late: to follow a log for good, use source.
+The stretch lies in the past, since what happens in it later would not be read any more. An org's log by the time of its events may lack those that were stored late: to follow a log for good, use source.
 
 ` + outHelp,
-		Example: `  wasm-runner --demo backfill --since 2020-01-01 --until 2030-01-01
+		Example: `  wasm-runner --demo backfill --since "$(date -u +%F)" --until "$(date -u +%FT%TZ)"
   wasm-runner backfill --since 2026-01-01 --until 2026-02-01 --checkpoint january.json --out january.ndjson.zst
   wasm-runner backfill --since 2026-01-01T08:00:00Z --until 2026-01-01T09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -91,6 +91,9 @@ func (f *backfillFlags) check(demo bool) error {
 	switch {
 	case !times[0].Before(times[1]):
 		return usagef("--since (%s) must be before --until (%s)", f.since, f.until)
+	case times[1].After(time.Now()):
+		return usagef("--until (%s) is not over yet: what happens before it would be missed for good. Give a time that is (now is %s), or follow the log with source",
+			f.until, time.Now().UTC().Format(time.RFC3339))
 	case f.checkpoint == "" && !demo:
 		return usagef("backfill wants --checkpoint FILE, to go on from when it is interrupted")
 	case f.pageSize < 1 || f.pageSize > 1000:

@@ -131,8 +131,8 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 // recall asks a sink for what stands behind the checkpoint, left by a crash.
 func (d *Drain) recall() error {
 	sink, ok := d.Sink.(sink.Recaller)
-	if !ok || d.Recent == nil || d.Key == "" || d.At == nil {
-		return nil
+	if !ok || d.Recent == nil || d.Key == "" {
+		return nil // without a checkpoint, too: a crash may have come before the first one was saved
 	}
 	return sink.Recall(func(record []byte) (known bool) {
 		_, keys, err := records.SplitKeys(record, "", d.Key, nil)

@@ -44,6 +44,7 @@ type File struct {
 	size    int64 // of what is whole
 	synced  int64 // of what is durable
 	torn    bool  // more than size may stand there
+	lost    error // pages that were appended are gone: no later page may be taken, lest its checkpoint covers them
 	timer   *time.Timer
 	due     bool
 }
@@ -138,6 +139,9 @@ func (s *File) Append(_ context.Context, p Page) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lost != nil {
+		return s.lost
+	}
 	if s.due || s.opts.RotateSize > 0 && s.size >= s.opts.RotateSize {
 		if err := s.rotate(); err != nil {
 			return fmt.Errorf("rotating %s: %w; %s", s.path, err, again)
@@ -161,7 +165,8 @@ func (s *File) Append(_ context.Context, p Page) error {
 	return nil
 }
 
-// Sync implements Buffered. Pages may be appended meanwhile: those are for the next Sync.
+// Sync implements Buffered. Pages may be appended meanwhile: those are for the next Sync. Once pages could not be made
+// durable, by a Sync or a rotation, they are taken back, and every later call says so until the file is opened anew.
 func (s *File) Sync() error {
 	s.mu.Lock()
 	f, size := s.f, s.size
@@ -173,10 +178,11 @@ func (s *File) Sync() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case s.lost != nil:
+		return s.lost
 	case s.f != f: // put aside meanwhile, and synced then
 	case err != nil:
-		s.takeBack(s.synced)
-		return failed(s.path, err)
+		return s.lose(err)
 	default:
 		s.synced = max(s.synced, size)
 	}
@@ -189,11 +195,17 @@ func (s *File) sync() error {
 		return nil
 	}
 	if err := s.f.Sync(); err != nil {
-		s.takeBack(s.synced)
-		return err
+		return s.lose(err)
 	}
 	s.synced = s.size
 	return nil
+}
+
+// lose takes back the pages that could not be made durable.
+func (s *File) lose(err error) error {
+	s.takeBack(s.synced)
+	s.lost = failed(s.path, err)
+	return s.lost
 }
 
 // takeBack cuts off what was written of a page, or of pages, that failed.
@@ -272,11 +284,12 @@ func (s *File) rotate() error {
 	if err == nil {
 		err = os.Rename(s.path, aside)
 	}
-	if err == nil {
-		err = syncFolder(filepath.Dir(s.path))
-	}
 	if err != nil {
 		return err
+	}
+	if err := syncFolder(filepath.Dir(s.path)); err != nil {
+		s.lost = failed(s.path, err) // what is open is the file that was put aside
+		return s.lost
 	}
 	old := s.f
 	if s.timer != nil {
@@ -285,7 +298,8 @@ func (s *File) rotate() error {
 	}
 	s.due = false
 	if err := s.begin(); err != nil {
-		return err
+		s.lost = failed(s.path, err)
+		return s.lost
 	}
 	return old.Close() // synced before
 }
@@ -301,7 +315,10 @@ func (s *File) Close() error {
 	if s.f == nil {
 		return nil
 	}
-	err := s.sync()
+	err := s.lost
+	if err == nil {
+		err = s.sync()
+	}
 	f := s.f
 	s.f = nil
 	return errors.Join(err, f.Close())

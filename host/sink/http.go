@@ -60,7 +60,7 @@ type HTTP struct {
 	opts   HTTPOptions
 	client *http.Client
 	sleep  func(context.Context, time.Duration) error
-	body   bytes.Buffer
+	last   int // bytes of the last body
 }
 
 // NewHTTP makes an HTTP sink. It makes no request. An authorization goes to https, or to this machine.
@@ -211,12 +211,14 @@ var errTooLarge = errors.New("413: the record is larger than the service takes")
 
 // once sends a batch once. left are the records that were not taken.
 func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Record, err error) {
-	s.body.Reset()
+	// A body of its own: a service that answers before it has read all leaves the transport reading the last one.
+	body := make([]byte, 0, s.last)
 	for i := range batch {
-		s.write(&batch[i])
+		body = s.append(body, &batch[i])
 	}
+	s.last = len(body)
 	// A request that has begun is let end when ctx does: whether it was taken matters.
-	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, s.url.String(), bytes.NewReader(s.body.Bytes()))
+	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, s.url.String(), bytes.NewReader(body))
 	if err != nil {
 		return batch, err
 	}
@@ -258,20 +260,21 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 	return batch, s.said(resp.Status, answer)
 }
 
-// write appends a record to the body.
-func (s *HTTP) write(r *host.Record) {
-	action := map[Form]string{Bulk: `{"index":{`, BulkCreate: `{"create":{`}[s.opts.Form]
+// append appends a record to a body.
+func (s *HTTP) append(body []byte, r *host.Record) []byte {
 	if s.opts.Form != NDJSON {
-		s.body.WriteString(action)
+		action := `{"index":{`
+		if s.opts.Form == BulkCreate {
+			action = `{"create":{`
+		}
+		body = append(body, action...)
 		if r.Key != "" {
 			key, _ := json.Marshal(r.Key) // a string always encodes
-			s.body.WriteString(`"_id":`)
-			s.body.Write(key)
+			body = append(append(body, `"_id":`...), key...)
 		}
-		s.body.WriteString("}}\n")
+		body = append(body, "}}\n"...)
 	}
-	s.body.Write(r.JSON)
-	s.body.WriteByte('\n')
+	return append(append(body, r.JSON...), '\n')
 }
 
 // items reads what became of each record of a _bulk request.
@@ -280,12 +283,12 @@ func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, er
 	if !gjson.ValidBytes(answer) || !v.Get("items").IsArray() {
 		return batch, fmt.Errorf("an answer that is none of _bulk (%.80q): is the address that of a _bulk endpoint?", s.redact(string(answer)))
 	}
-	if v.Get("errors").Type == gjson.False {
-		return nil, nil
-	}
 	items := v.Get("items").Array()
 	if len(items) != len(batch) {
 		return batch, passing{why: fmt.Errorf("it answered %d of %d records", len(items), len(batch))}
+	}
+	if v.Get("errors").Type == gjson.False {
+		return nil, nil
 	}
 	var refusal, busy error
 	for i, item := range items {

@@ -395,3 +395,49 @@ func FuzzFrameEnd(f *testing.F) {
 		}
 	})
 }
+
+// TestPagesThatARotationLostAreNotDurable: a rotation syncs, and where that fails the pages before it are gone. No later
+// Sync may say that all is well, since a checkpoint would follow.
+func TestPagesThatARotationLostAreNotDurable(t *testing.T) {
+	ctx := context.Background()
+	for _, c := range []struct {
+		name   string
+		opts   FileOptions
+		rotate func(t *testing.T, s *File)
+	}{
+		{"by size", FileOptions{RotateSize: 1}, func(t *testing.T, s *File) {
+			if err := s.Append(ctx, numbered(10, 20)); !errors.Is(err, syscall.EIO) {
+				t.Errorf("the page that rotated: %v", err)
+			}
+		}},
+		{"by time", FileOptions{RotateEvery: time.Hour}, func(_ *testing.T, s *File) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			_ = s.rotate() // as the timer does
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "out")
+			s := openFile(t, path, c.opts)
+			if err := s.Append(ctx, numbered(0, 10)); err != nil {
+				t.Fatal(err)
+			}
+			d := &disk{file: s.f, room: 1 << 20, noSync: true}
+			s.f = d
+			c.rotate(t, s)
+			d.noSync = false
+			if err := s.Sync(); !errors.Is(err, syscall.EIO) {
+				t.Errorf("the sync of pages that are gone: %v", err)
+			}
+			if err := s.Append(ctx, numbered(20, 30)); !errors.Is(err, syscall.EIO) {
+				t.Errorf("a page behind them: %v", err)
+			}
+			if got := content(t, path); got != "" {
+				t.Errorf("%d bytes stand there", len(got))
+			}
+			if err := s.Close(); !errors.Is(err, syscall.EIO) {
+				t.Errorf("closing: %v", err)
+			}
+		})
+	}
+}
