@@ -307,3 +307,22 @@ func TestAddressesThatAreNotTaken(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnAnswerIsOfEachRecord: "no errors" counts for the records that the answer lists, and for no others.
+func TestAnAnswerIsOfEachRecord(t *testing.T) {
+	x := newIndex(t)
+	short := []string{`{"errors":false,"items":[]}`, `{"errors":false,"items":[{"index":{"_id":"0","status":201}}]}`}
+	x.fault = func(n int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
+		if n > len(short) {
+			return false, false
+		}
+		_, _ = io.WriteString(w, short[n-1])
+		return true, false
+	}
+	s, waits := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+	write(t, s, numbered(0, 2))
+	wantDocs(t, x, 2)
+	if len(*waits) != len(short) {
+		t.Errorf("%d waits, want one for each answer that was short", len(*waits))
+	}
+}
