@@ -53,6 +53,8 @@ func TestAKeyWhoseRunDiedIsSettled(t *testing.T) {
 		{"created", step{"create_user", create}, true, nil, 0, abi.Succeeded, 1},
 		{"not created", step{"create_user", create}, false, nil, 0, abi.Succeeded, 1},
 		{"deleted", step{"delete_user", `{` + ada + `}`}, true, nil, 0, abi.Succeeded, 2},
+		{"factor reset by id", step{"reset_factor", `{` + ada + `,"factor":"ufsA2B2BCCH8xS7rcwkO"}`}, true, nil, 0, abi.Succeeded, 2}, // which is no other's
+		{"factor not reset by id", step{"reset_factor", `{` + ada + `,"factor":"ufsA2B2BCCH8xS7rcwkO"}`}, false, nil, 0, abi.Succeeded, 1},
 		{"undone by somebody", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, true,
 			[]step{{"user_lifecycle_action", `{` + ada + `,"action":"unsuspend"}`}}, time.Hour, abi.Unknown, 1},
 		{"deactivated and brought back", step{"deactivate_user", `{` + ada + `}`}, true,
