@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"unsafe"
@@ -135,13 +136,40 @@ func own(entry uint64) bool {
 	return entry&swapped != 0 || entry&present != 0 && entry&ofFile == 0
 }
 
+// pagemapFile is /proc/self/pagemap where it tells the truth, else nil: then restore gives every page back.
 var pagemapFile = sync.OnceValue(func() *os.File {
 	f, err := os.Open("/proc/self/pagemap")
-	if err != nil { // restore gives every page back
+	if err != nil {
+		return nil
+	}
+	if !tellsPagesOfOwn(f) {
+		_ = f.Close() // read only
 		return nil
 	}
 	return f
 })
+
+// tellsPagesOfOwn tries a pagemap out on two pages of an image, of which one is read and the other written. Kernels that
+// imitate Linux, and filters before it, may show a file of that name that says nothing; believed, it would leave what one
+// call wrote for the next.
+func tellsPagesOfOwn(pagemap io.ReaderAt) bool {
+	img, err := newPicture(bytes.Repeat([]byte{1}, 2*pageSize))
+	if err != nil {
+		return false
+	}
+	defer img.close()
+	b, err := unix.Mmap(int(img.file.Fd()), 0, 2*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Munmap(b) }()
+	b[pageSize] = b[0] + 1
+	var entries [16]byte
+	if _, err := pagemap.ReadAt(entries[:], int64(uintptr(unsafe.Pointer(&b[0])))/int64(pageSize)*8); err != nil {
+		return false
+	}
+	return !own(binary.NativeEndian.Uint64(entries[:])) && own(binary.NativeEndian.Uint64(entries[8:]))
+}
 
 // pagemap has 8 bytes for each page from the memory's first on. Without it, false.
 func (l *linear) pagemap(pages int) ([]byte, bool) {
