@@ -6,6 +6,7 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -62,7 +63,18 @@ const user = `{"id":"00u00000000000000001","status":"ACTIVE","created":"2026-01-
 
 // handler serves pages of events, as many as the cursor allows, and one user. Its part of the work is the same for
 // everybody that is measured.
-func handler(pages int) http.Handler {
+func handler(pages int) http.Handler { return serve(pages, func(int) []byte { return page() }) }
+
+// distinct is handler with events that are no repeats: those would be dropped.
+func distinct(pages int) http.Handler { return serve(pages, nthPage) }
+
+// nthPage is the page with uuids of its own.
+func nthPage(n int) []byte {
+	const head = "-0000-4000-8000-"
+	return bytes.ReplaceAll(page(), []byte(head+"000000000000"), fmt.Appendf(nil, "%s%012d", head, n))
+}
+
+func serve(pages int, nth func(n int) []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
@@ -78,9 +90,9 @@ func handler(pages int) http.Handler {
 		n, _ := strconv.Atoi(r.URL.Query().Get("after"))
 		h.Add("Link", `<http://`+r.Host+r.URL.RequestURI()+`>; rel="self"`)
 		h.Add("Link", fmt.Sprintf(`<http://%s/api/v1/logs?after=%d&limit=%d>; rel="next"`, r.Host, n+1, pageEvents))
-		body := page()
-		if n >= pages {
-			body = []byte("[]")
+		body := []byte("[]")
+		if n < pages {
+			body = nth(n)
 		}
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 		_, _ = w.Write(body)

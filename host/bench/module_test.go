@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -126,6 +127,7 @@ func keep(t testing.TB, dir string, names ...string) {
 			})
 			return false
 		})
+		blankUnused(file)
 		file.Comments = nil // some stood in what is gone
 		var text bytes.Buffer
 		if err := format.Node(&text, set, file); err != nil {
@@ -137,6 +139,24 @@ func keep(t testing.TB, dir string, names ...string) {
 	}
 	if kept != len(names) {
 		t.Fatalf("%d of %d operations are there", kept, len(names))
+	}
+}
+
+// blankUnused gives a blank name to each import that only what is gone made use of.
+func blankUnused(file *ast.File) {
+	used := map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok {
+				used[x.Name] = true
+			}
+		}
+		return true
+	})
+	for _, i := range file.Imports {
+		if name, _ := strconv.Unquote(i.Path.Value); i.Name == nil && !used[path.Base(name)] {
+			i.Name = ast.NewIdent("_")
+		}
 	}
 }
 

@@ -1,16 +1,13 @@
 package bench
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +93,7 @@ func BenchmarkDurableIngest(b *testing.B) {
 	const pages, rounds = 100, 7
 	for _, kind := range []struct{ name, file string }{{"plain", "out.ndjson"}, {"zstd", "out.ndjson.zst"}} {
 		b.Run(kind.name, func(b *testing.B) {
-			server := httptest.NewServer(distinct(handler(pages), pages))
+			server := httptest.NewServer(prepared(pages))
 			defer server.Close()
 			c := connect(b, server.URL)
 			open := func() *sink.File {
@@ -143,26 +140,11 @@ func BenchmarkDurableIngest(b *testing.B) {
 	}
 }
 
-// distinct gives each page of a handler its own uuids: a page that repeats another would be dropped. The pages are made
-// before anything is measured.
-func distinct(h http.Handler, pages int) http.Handler {
-	const head = "-0000-4000-8000-"
+// prepared is distinct with its pages made before anything is measured.
+func prepared(pages int) http.Handler {
 	bodies := make([][]byte, pages)
 	for i := range bodies {
-		bodies[i] = bytes.ReplaceAll(page(), []byte(head+"000000000000"), fmt.Appendf(nil, "%s%012d", head, i))
+		bodies[i] = nthPage(i)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		i, _ := strconv.Atoi(r.URL.Query().Get("after"))
-		if i < pages {
-			w = &instead{w, bodies[i]}
-		}
-		h.ServeHTTP(w, r)
-	})
+	return serve(pages, func(n int) []byte { return bodies[n] })
 }
-
-type instead struct {
-	http.ResponseWriter
-	body []byte
-}
-
-func (w *instead) Write([]byte) (int, error) { return w.ResponseWriter.Write(w.body) }

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"time"
 )
 
@@ -37,7 +36,7 @@ type Recent struct {
 	order   []key // oldest first, from head on
 	head    int
 	pages   []page
-	marks   []key // digests of the checkpoints that were to be saved last, the newest last
+	last    key   // digest of the checkpoint that was to be saved last; zero is none
 	hand    []key // of the page in hand
 	unsaved int   // the last so many of order: written, and not durable yet
 	hex     [32]byte
@@ -54,16 +53,15 @@ type page struct {
 
 // magic begins the file. Entries follow: a byte that says what, and 16 bytes.
 const (
-	magic     = "recent keys, v1\n"
+	magic     = "recent keys, v2\n"
 	entryKey  = 'k'
 	entryMark = 'c'
 	entrySize = 1 + len(key{})
-	mostMarks = 8
 )
 
 // OpenRecent reads the keys at path, and makes the file where there is none. at is the checkpoint from which the source
-// goes on: keys are of those last saved alone, so that one from an earlier time, which somebody put back, has its records
-// again; nil begins anew. An empty path remembers in memory alone, and so does what follows a file that cannot be used,
+// goes on: keys that were added behind it do not count, so that one from an earlier time, which somebody put back, has its
+// records again; nil begins anew. An empty path remembers in memory alone, and so does what follows a file that cannot be used,
 // which the next Commit tells.
 func OpenRecent(path string, at json.RawMessage) *Recent {
 	r := &Recent{path: path, keys: map[key]struct{}{}}
@@ -97,6 +95,7 @@ func (r *Recent) load(at key) (whole bool, err error) {
 	skip := max(0, count-mostKeys)
 	in := bufio.NewReaderSize(io.NewSectionReader(r.file, int64(len(magic))+skip*size, (count-skip)*size), 64<<10)
 	whole = info.Size() == int64(len(magic))+count*size
+	var found, behind bool // the checkpoint's mark, and another behind it
 	var entry [entrySize]byte
 	for range count - skip {
 		if _, err := io.ReadFull(in, entry[:]); err != nil {
@@ -104,20 +103,24 @@ func (r *Recent) load(at key) (whole bool, err error) {
 		}
 		switch k := key(entry[1:]); entry[0] {
 		case entryKey:
-			r.add(k)
+			if !behind {
+				r.add(k)
+			}
 		case entryMark:
-			r.mark(k)
+			found = found || k == at
+			behind = found && k != at
 		default:
 			whole = false
 		}
 	}
-	if !slices.Contains(r.marks, at) {
-		r.keys, r.order, r.marks = map[key]struct{}{}, nil, nil
+	if !found {
+		r.keys, r.order = map[key]struct{}{}, nil
 		return false, nil
 	}
+	r.last = at
 	r.pages = append(r.pages, page{count: len(r.order)})
 	r.kept = int(count)
-	return whole, nil
+	return whole && !behind, nil
 }
 
 func digest(checkpoint json.RawMessage) key {
@@ -125,18 +128,11 @@ func digest(checkpoint json.RawMessage) key {
 	return key(sum[:16])
 }
 
-func (r *Recent) mark(k key) {
-	if r.marks = append(r.marks, k); len(r.marks) > mostMarks {
-		r.marks = r.marks[1:]
-	}
-}
-
 // Mark notes a checkpoint that is about to be saved: what is committed from then on belongs to it.
 func (r *Recent) Mark(checkpoint json.RawMessage) {
-	k := digest(checkpoint)
-	r.mark(k)
+	r.last = digest(checkpoint)
 	if r.err == nil {
-		r.err = r.append(entryMark, []key{k})
+		r.err = r.append(entryMark, []key{r.last})
 	}
 }
 
@@ -301,8 +297,8 @@ func (r *Recent) rewrite() error {
 	for _, k := range durable {
 		_, _ = w.Write(append([]byte{entryKey}, k[:]...))
 	}
-	for _, k := range r.marks {
-		_, _ = w.Write(append([]byte{entryMark}, k[:]...))
+	if r.last != (key{}) {
+		_, _ = w.Write(append([]byte{entryMark}, r.last[:]...))
 	}
 	if err = w.Flush(); err == nil {
 		err = os.Rename(temp, r.path)
@@ -313,7 +309,7 @@ func (r *Recent) rewrite() error {
 		return err
 	}
 	old := r.file
-	r.file, r.kept = f, len(durable)+len(r.marks)
+	r.file, r.kept = f, len(durable)+1
 	return old.Close()
 }
 
