@@ -35,7 +35,7 @@ func (a *app) connect(ctx context.Context, more ...func(*host.ConnectOptions)) (
 	// A start makes some 30 MB of garbage, and collecting it would take a tenth of its time. What goes on for longer
 	// than a call goes back to Go's default: see steady.
 	debug.SetGCPercent(1000)
-	debug.SetMemoryLimit(256 << 20)
+	debug.SetMemoryLimit(80 << 20)
 	type loaded struct {
 		module *host.Module
 		err    error
@@ -103,9 +103,10 @@ func (a *app) openJournal() (*journal.File, error) {
 	return f, nil
 }
 
-// steady is for commands that run for longer than a call: from here on, memory counts more than time.
+// steady is for commands that run for longer than a call: from here on, memory counts more than time. They make little
+// garbage, so that collecting it sooner than by default costs next to nothing.
 func (s *session) steady() {
-	debug.SetGCPercent(100)
+	debug.SetGCPercent(25)
 	debug.SetMemoryLimit(math.MaxInt64)
 }
 
