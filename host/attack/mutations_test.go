@@ -391,6 +391,10 @@ func TestMutations(t *testing.T) {
 				t.Errorf("every attack on the wall was contained without it: the attacks prove nothing about it\n%s", out)
 				return
 			}
+			if bytes.Contains(out, []byte("panic: test timed out")) { // slow is not caught
+				t.Errorf("the mutant ran out of time: %v\n%.4000s", err, out)
+				return
+			}
 			if !bytes.Contains(out, []byte("did not hold")) && !bytes.Contains(out, []byte("did not end")) && !bytes.Contains(out, []byte("panic: ")) {
 				t.Errorf("the mutant died of something else: %v\n%s", err, out)
 				return
