@@ -32,18 +32,6 @@ func newWorld(t *testing.T, cfg oktatest.Config) world {
 	return world{bound(t, judge.Middleware(t, withToken(org)), abi.Classes()...), org}
 }
 
-// newLenientWorld is newWorld for inputs that no schema of ours refuses and Okta does: requests that the org refuses
-// need not fit the document.
-func newLenientWorld(t *testing.T, cfg oktatest.Config) world {
-	t.Helper()
-	judge, err := openapi.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	org := oktatest.New(cfg)
-	return world{bound(t, judge.Answers(t, withToken(org)), abi.Classes()...), org}
-}
-
 // do invokes an operation and wants an outcome.
 func (w world) do(t *testing.T, want abi.Outcome, op, input string) *abi.Result {
 	t.Helper()
