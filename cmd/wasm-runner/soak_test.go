@@ -128,6 +128,63 @@ func TestSoak(t *testing.T) {
 	}
 }
 
+// TestABackfillThatIsKilledGoesOnBehindACursorThatExpired kills a backfill again and again, and has Okta refuse the cursor that
+// the next process begins with, and one in its middle: nothing is lost, and nothing doubled.
+func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
+	org := oktatest.New(oktatest.Config{Users: 3, Events: 12_000, EventSize: 1500, RequestLog: -1, RateLimits: map[string]int{"*": -1}}).Start()
+	defer func() { _ = org.Close() }()
+	until := time.Now()
+	r := newRunner(t, org, org.Token())
+	dir := t.TempDir()
+	out := filepath.Join(dir, "events.ndjson.zst")
+	command := func() *exec.Cmd {
+		return r.command("backfill", "--since", until.Add(-24*time.Hour).UTC().Format(time.RFC3339), "--until", until.UTC().Format(time.RFC3339),
+			"--page-size", "100", "--checkpoint", filepath.Join(dir, "cp.json"), "--out", out)
+	}
+	slow := oktatest.Fault{Kind: oktatest.Latency, Latency: 10 * time.Millisecond} // or it may be at its end before it is killed
+	org.Inject(slow)
+	const pages = "GET /api/v1/logs"
+	kills := 0
+	for _, at := range []int{1, 7, 25, 11, 30} {
+		cmd := command()
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		last := org.Count(pages) + at
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for running := true; running && org.Count(pages) < last; {
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Fatalf("%v\n%s", err, stderr.String())
+				}
+				running = false
+				ended <- nil
+			case <-time.After(time.Millisecond):
+			}
+		}
+		_ = cmd.Process.Kill() // one that has ended before is none
+		if err := <-ended; err != nil {
+			kills++
+		}
+		org.ClearFaults()
+		org.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1})
+		org.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Skip: 9, Times: 1})
+		org.Inject(slow)
+	}
+	text, err := command().CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "bounded_system_log_range: the cursor is no longer taken (Okta answered 400") {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	lines, distinct := check(t, org.Org, out)
+	if kills < 3 || lines != distinct {
+		t.Errorf("%d kills; %d lines of %d events", kills, lines, distinct)
+	}
+}
+
 func late(events int) int { return min(events/100, 5000) }
 
 // produce makes a log grow to so many events.

@@ -22,6 +22,10 @@ func TestBoundedSystemLogRange(t *testing.T) {
 		next  = "/api/v1/logs?since=2025-12-31T00%3A00%3A00Z&after=1_1&limit=1000"
 	)
 	event := func(n int) string { return fmt.Sprintf(`[{"uuid":"%d"}]`, n) }
+	dated := func(a hosttest.Answer) hosttest.Answer { // a day after what our clock says: Okta's is the one that counts
+		a.Headers = map[string][]string{"date": {"Sat, 03 Jan 2026 03:04:05 GMT"}}
+		return a
+	}
 	itself := hosttest.Answer{Status: 200, Body: event(1), Headers: map[string][]string{"link": {`<https://x.okta.com/api/v1/logs?a=b>; rel="self"`, `<https://x.okta.com/api/v1/logs?a=b>; rel="next"`}}}
 	for _, c := range []invoking{
 		{"to the last page", in + `}`, answering{logs: {paged(event(1), next), answer(200, event(2))}}, abi.Succeeded, "", first + " limit=1000\n" + logs + " -> " + next, nil, 2},
@@ -33,9 +37,9 @@ func TestBoundedSystemLogRange(t *testing.T) {
 		{"since is until", `{"since":"2026-01-02T00:00:00Z","until":"2026-01-02T01:00:00+01:00"}`, answering{}, abi.Invalid, "range", "none", []string{"before until"}, 0},
 		{"since is later", `{"since":"2026-01-02T00:00:01Z","until":"2026-01-02T00:00:00Z"}`, answering{}, abi.Invalid, "range", "none", nil, 0},
 		{"no time", `{"since":"yesterday","until":"2026-01-02T00:00:00Z"}`, answering{}, abi.Invalid, "range", "none", []string{"yesterday"}, 0},
-		{"older than Okta keeps", `{"since":"2025-10-01T00:00:00Z","until":"2025-10-02T00:00:00Z"}`, answering{logs: {answer(200, "[]")}}, abi.Succeeded, "", "", []string{"90 days", "2025-10-04T03:04:05.000Z"}, 0},
-		{"older than Okta takes", `{"since":"2025-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`, answering{logs: {answer(400, `{"errorCode":"E0000053","errorSummary":"Invalid filter","errorCauses":[{"errorSummary":"since parameter is over 180 days prior"}]}`)}},
-			abi.Rejected, "rejected", "", []string{"180 days", "2025-10-04T03:04:05.000Z or later"}, 0},
+		{"older than Okta keeps", `{"since":"2025-10-01T00:00:00Z","until":"2025-10-02T00:00:00Z"}`, answering{logs: {dated(answer(200, "[]"))}}, abi.Succeeded, "", "", []string{"90 days", "2025-10-05T03:04:05.000Z"}, 0},
+		{"older than Okta takes", `{"since":"2025-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`, answering{logs: {dated(answer(400, `{"errorCode":"E0000053","errorSummary":"Invalid filter","errorCauses":[{"errorSummary":"since parameter is over 180 days prior"}]}`))}},
+			abi.Rejected, "rejected", "", []string{"180 days", "2025-10-05T03:04:05.000Z or later"}, 0},
 		{"too heavy a page is halved", in + `}`, answering{logs: {tooHeavy, tooHeavy, paged(event(1), "/api/v1/logs?after=1&limit=250"), answer(200, event(2))}}, abi.Succeeded, "",
 			first + " limit=1000\n" + first + " limit=500\n" + first + " limit=250\n" + logs + " -> /api/v1/logs?after=1&limit=250", nil, 2},
 		{"and so is a later one", in + `}`, answering{logs: {paged(event(1), next), tooHeavy, answer(200, event(2))}}, abi.Succeeded, "",
