@@ -142,7 +142,7 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags) er
 	if at := ingest.RangeTime(d.At); !at.IsZero() {
 		bar.from = at
 	}
-	if err := a.drain(ctx, []*ingest.Drain{d}, flags.metrics, a.startProgress(a.toTerminal(&flags.outFlags), bar, d)); err != nil {
+	if err := a.drain(ctx, []*ingest.Drain{d}, flags.metrics, stuckAfter(0), a.startProgress(a.toTerminal(&flags.outFlags), bar, d)); err != nil {
 		return err
 	}
 	if !ingest.RangeDone(d.At) {

@@ -24,6 +24,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // soak is how long TestSoak takes: SOAK_EVENTS makes it a long one (make soak).
@@ -185,6 +186,57 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 	}
 }
 
+// TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice kills a source once there is something in its file, and no
+// checkpoint yet that tells of it: what the file holds is recalled, up to what the help says.
+func TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice(t *testing.T) {
+	if want := fmt.Sprintf("last %d MiB", sink.RecallBytes>>20); !strings.Contains(strings.ReplaceAll(outHelp, "\n", " "), want) {
+		t.Errorf("--help does not say %q", want)
+	}
+	org := oktatest.New(oktatest.Config{Users: 3, Events: 3000, EventSize: 1500, RequestLog: -1, RateLimits: map[string]int{"*": -1}}).Start()
+	defer func() { _ = org.Close() }()
+	r := newRunner(t, org, org.Token())
+	kills := 0
+	for _, what := range []string{"source poll_system_log_page --source-config {\"page_size\":100}", "backfill --page-size 100 --since " +
+		time.Now().Add(-24*time.Hour).UTC().Format(time.RFC3339) + " --until " + time.Now().UTC().Format(time.RFC3339)} {
+		for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
+			for range 2 {
+				dir := t.TempDir()
+				out, cp := filepath.Join(dir, name), filepath.Join(dir, "cp.json")
+				command := func() *exec.Cmd {
+					return r.command(append(strings.Fields(what), "--checkpoint", cp, "--out", out)...)
+				}
+				cmd := command()
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+					if info, err := os.Stat(out); err == nil && info.Size() > 0 {
+						break
+					}
+					if time.Now().After(deadline) {
+						t.Fatalf("nothing was written to %s", out)
+					}
+				}
+				_ = cmd.Process.Kill() // it may have ended
+				_ = cmd.Wait()
+				left, err := os.Stat(out)
+				if _, e := os.Stat(cp); errors.Is(e, fs.ErrNotExist) && err == nil && left.Size() > 0 {
+					kills++
+				}
+				if text, err := command().CombinedOutput(); err != nil {
+					t.Fatalf("%v\n%s", err, text)
+				}
+				if lines, distinct := check(t, org.Org, out); lines != distinct {
+					t.Errorf("%s: %d lines stand twice", what, lines-distinct)
+				}
+			}
+		}
+	}
+	if kills == 0 {
+		t.Error("no kill fell before the first checkpoint: the test did not try what it is for")
+	}
+}
+
 func late(events int) int { return min(events/100, 5000) }
 
 // produce makes a log grow to so many events.
@@ -239,11 +291,16 @@ func check(t *testing.T, org *oktatest.Org, out string) (lines, distinct int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			t.Fatal(err)
+		var text io.Reader = f
+		if strings.HasSuffix(path, ".zst") {
+			d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			text = d
 		}
-		in := bufio.NewReaderSize(d, 1<<20)
+		in := bufio.NewReaderSize(text, 1<<20)
 		for {
 			line, err := in.ReadSlice('\n')
 			if errors.Is(err, io.EOF) && len(line) == 0 {
@@ -256,7 +313,6 @@ func check(t *testing.T, org *oktatest.Org, out string) (lines, distinct int) {
 			seen[uuid(t, line)] = sum(line)
 			lines++
 		}
-		d.Close()
 		_ = f.Close() // read only
 	}
 	distinct = len(seen)
