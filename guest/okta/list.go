@@ -46,10 +46,15 @@ type list struct {
 	key          string          // path of a record's key, where it is not the operation's
 }
 
-// cursor is where a list goes on: behind Skip records of the page at Link (of the first page when it is empty).
+// cursor is where a list goes on: behind skip records of the page at link (of the first page when it is empty).
 type cursor struct {
-	link string
-	skip int
+	link  string
+	skip  int
+	small int // pages that were asked for since one was too heavy; 0 is none was
+}
+
+func readCursor(v jsonval.Value) cursor {
+	return cursor{v.Get("l").Str(), int(v.Get("s").Int()), int(v.Get("h").Int())}
 }
 
 // pager reads one page from a cursor ("" is the beginning) and emits at most limit of its records (0 is all). The
@@ -109,7 +114,7 @@ func (l *list) page(c *call, at string, limit int) (result, int) {
 	if !ok {
 		return c.badCursor(), 0
 	}
-	r, next, n := l.read(c, cursor{v.Get("l").Str(), int(v.Get("s").Int())}, limit)
+	r, next, n := l.read(c, readCursor(v), limit)
 	if next != nil {
 		r.cursor = c.sealCursor(next.members)
 	}
@@ -117,7 +122,9 @@ func (l *list) page(c *call, at string, limit int) (result, int) {
 }
 
 // members writes the cursor's own members.
-func (cur cursor) members(w *jsonval.Writer) { w.StrIf("l", cur.link).IntIf("s", int64(cur.skip)) }
+func (cur cursor) members(w *jsonval.Writer) {
+	w.StrIf("l", cur.link).IntIf("s", int64(cur.skip)).IntIf("h", int64(cur.small))
+}
 
 // read requests one page and emits its records. next is nil at the end; n is how many were emitted.
 func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n int) {
@@ -136,8 +143,8 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	req, size := l.request(c, cur.link, want)
 	resp := c.send(req)
 	halved := false
-	for l.halve && resp.Err == nil && resp.Status == 500 && c.readError(resp).Code == "E0000009" && halveLimit(&req) {
-		halved = true
+	for l.halve && c.tooHeavy(resp) && halveLimit(&req) {
+		halved, size = true, size/2
 		resp = c.send(req)
 	}
 	if !ok(resp) {
@@ -150,7 +157,7 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	}
 	r = result{outcome: abi.Succeeded, list: true}
 	if cur.skip+sum.Count < sum.Total { // the limit cut the page: the rest of it comes next
-		return r, &cursor{cur.link, cur.skip + sum.Count}, sum.Count
+		return r, &cursor{cur.link, cur.skip + sum.Count, cur.small}, sum.Count
 	}
 	link := l.nextLink(c, resp)
 	if l.untilEmpty && (sum.Total == 0 || link == withoutOrigin(linkOf(resp.HeaderValues("link"), "self"))) {
@@ -162,9 +169,12 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	if link == "" || link == cur.link || l.endless && (!l.onePage || c.tabled) && sum.Total < size {
 		return r, nil, sum.Count
 	}
-	next = &cursor{link: link}
+	next = &cursor{link: link, small: cur.small}
 	if halved { // what is to be left out may reach beyond the smaller page
-		next.skip = max(0, cur.skip-sum.Total)
+		next.skip, next.small = max(0, cur.skip-sum.Total), 1
+	}
+	if next.small > 0 {
+		next.link, next.small = grow(link, size, l.pageSize(c), next.small)
 	}
 	return r, next, sum.Count
 }
@@ -194,6 +204,9 @@ func (l *list) request(c *call, link string, want int) (req hostcall.Request, si
 	req = hostcall.Request{Endpoint: l.endpoint, Link: link}
 	size = l.pageSize(c)
 	if link != "" {
+		if n, known := linkLimit(link); known { // the cursor may be from a call with another page_size
+			size = n
+		}
 		return req, size
 	}
 	req.Path, req.Query = append(c.blanks(l.path), l.filled...), c.params(l.query)
@@ -222,6 +235,26 @@ func (l *list) nextLink(c *call, resp hostcall.Response) string {
 
 // leastPage is the size below which a page that is too heavy is not halved.
 const leastPage = 10
+
+// growAfter is how many smaller pages are read before a larger one is tried again: Okta takes half a minute to refuse it.
+const growAfter = 8
+
+// tooHeavy reports whether Okta gave a query up for taking too long, or failed in the way in which it tells that.
+func (c *call) tooHeavy(resp hostcall.Response) bool {
+	return resp.Err == nil && resp.Status == 500 && c.readError(resp).Code == "E0000009"
+}
+
+// grow is the next link behind a page of asked records, the small-th since one was too heavy: every few pages it asks for
+// twice as many, up to size. Else a moment's trouble would make a long walk one of small pages, which cost quota.
+func grow(link string, asked, size, small int) (string, int) {
+	switch {
+	case asked >= size:
+		return link, 0
+	case small < growAfter:
+		return link, small + 1
+	}
+	return withLimit(link, min(2*asked, size)), 1
+}
 
 // halveLimit asks for half as many records. It is false where that would be too few, or the request does not say how many.
 func halveLimit(req *hostcall.Request) bool {

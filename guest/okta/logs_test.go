@@ -1,12 +1,14 @@
 package okta
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
@@ -107,5 +109,95 @@ func TestBoundedSystemLogRangeGoesOnFromAnyPoint(t *testing.T) {
 				t.Errorf("limit %d, heavy %v: %d events", limit, heavy, len(h.Records))
 			}
 		}
+	}
+}
+
+// TestPagesGrowAgain has Okta be slow for a moment at the beginning of a long log: not all that follows is read in small
+// pages. Where it stays slow, a larger page is tried now and then, and no event is read twice or left out.
+func TestPagesGrowAgain(t *testing.T) {
+	const n = 40_000
+	for _, c := range []struct {
+		name  string
+		heavy func(request, size int) bool
+		most  int // requests
+	}{
+		{"never slow", func(int, int) bool { return false }, 41},
+		{"a moment", func(request, _ int) bool { return request <= 6 }, 6 + 6*growAfter + n/1000},
+		{"always, for more than 300", func(_, size int) bool { return size > 300 }, n/250 + n/250/growAfter + 3},
+	} {
+		var h *hosttest.Host
+		h = &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+			from, size := 0, 1000
+			if req.Link != "" {
+				if _, err := fmt.Sscanf(req.Link, "/api/v1/logs?after=%d&limit=%d", &from, &size); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, q := range req.Query {
+				if q[0] == "limit" {
+					size, _ = strconv.Atoi(q[1])
+				}
+			}
+			if c.heavy(len(h.Requests), size) {
+				return tooHeavy
+			}
+			var page []string
+			for i := from; i < min(n, from+size); i++ {
+				page = append(page, fmt.Sprintf(`{"uuid":"%d"}`, i))
+			}
+			return paged("["+strings.Join(page, ",")+"]", fmt.Sprintf("/api/v1/logs?after=%d&limit=%d", from+len(page), size))
+		}}
+		check := func(op string) {
+			t.Helper()
+			for i, r := range h.Records {
+				if r != fmt.Sprintf(`{"uuid":"%d"}`, i) {
+					t.Fatalf("%s, %s: event %d is %s", op, c.name, i, r)
+				}
+			}
+			if len(h.Records) != n || len(h.Requests) > c.most+1 { // the last is that which finds nothing more
+				t.Errorf("%s, %s: %d events in %d requests, want %d in at most %d", op, c.name, len(h.Records), len(h.Requests), n, c.most+1)
+			}
+			h.Requests, h.Records = nil, nil
+		}
+		for at := ""; ; {
+			out := sourceNative(t, h, at)
+			if out.Outcome != abi.Succeeded || len(h.Requests) > 5000 {
+				t.Fatalf("%s: %s %+v after %d requests", c.name, out.Outcome, out.Error, len(h.Requests))
+			}
+			if at = string(out.Checkpoint); out.CaughtUp {
+				break
+			}
+		}
+		check("poll_system_log_page")
+		for cursor := ""; ; {
+			in := `{"since":"2025-12-31T00:00:00Z","until":"2026-01-02T00:00:00Z"`
+			if cursor != "" {
+				in += fmt.Sprintf(`,"cursor":%q`, cursor)
+			}
+			out := invokeNative(t, h, "bounded_system_log_range", in+`,"limit":10000}`)
+			if out.Outcome != abi.Succeeded {
+				t.Fatalf("%s: %s %+v", c.name, out.Outcome, out.Error)
+			}
+			if cursor = out.NextCursor; cursor == "" {
+				break
+			}
+		}
+		check("bounded_system_log_range")
+	}
+}
+
+// TestATableOfTheLogGoesOnFromACursorOfSmallPages: the page is as long as the cursor's link asks, which is not its end.
+func TestATableOfTheLogGoesOnFromACursorOfSmallPages(t *testing.T) {
+	var h *hosttest.Host
+	h = &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
+		return paged(`[{"uuid":"1"},{"uuid":"2"}]`, fmt.Sprintf("/api/v1/logs?after=%d&limit=2", len(h.Requests)))
+	}}
+	out := invokeNative(t, h, "poll_system_log_page", `{"page_size":2}`)
+	in, _ := json.Marshal(map[string]any{"cursor": out.NextCursor})
+	text, _ := json.Marshal(abi.TableInput{Operation: "poll_system_log_page", Input: in})
+	raw, err := Table(hostcall.New(h), string(text))
+	var page abi.TableOutput
+	if err != nil || json.Unmarshal([]byte(raw), &page) != nil || page.Cursor == "" {
+		t.Errorf("%s %v: want a cursor behind a full page", raw, err)
 	}
 }

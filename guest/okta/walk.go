@@ -238,7 +238,7 @@ func (w *walk) open(v jsonval.Value) (pos position, ok bool) {
 	if pos.part < 0 || v.Get("n").Int() < 0 {
 		return pos, false
 	}
-	pos.at = cursor{v.Get("l").Str(), int(v.Get("s").Int())}
+	pos.at = readCursor(v)
 	pos.count, pos.begun, pos.more = int(v.Get("n").Int()), v.Get("b").True(), v.Get("g").Str()
 	for k := range v.Get("k").Elements() {
 		pos.parents = append(pos.parents, k.Str())
