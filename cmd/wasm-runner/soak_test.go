@@ -25,6 +25,7 @@ import (
 
 	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/internal/figures"
 )
 
 // soak is how long TestSoak takes: SOAK_EVENTS makes it a long one (make soak).
@@ -120,12 +121,12 @@ func TestSoak(t *testing.T) {
 	}
 	took := time.Since(began)
 
-	lines, distinct := check(t, org.Org, out)
-	t.Logf("%s events (%s of them late) in %s, %d kills: 0 lost; %d lines stand twice, %.2f a kill (a page has %d); with keys applied 0",
-		thousands(int64(distinct)), thousands(int64(late(s.events))), took.Round(time.Second), kills, lines-distinct,
-		float64(lines-distinct)/float64(kills), s.pageSize)
-	if lines-distinct > kills*s.pageSize {
-		t.Errorf("%d lines stand twice after %d kills: want at most a page of %d for each", lines-distinct, kills, s.pageSize)
+	got := check(t, org.Org, out)
+	figures.Keep(t, "soak", fmt.Sprintf("soak: %s events (%s of them late) in %s, %d kills: %d lost; %d lines stand twice, %.2f a kill (a page has %d); with keys applied %d",
+		thousands(int64(got.events)), thousands(int64(late(s.events))), took.Round(time.Second), kills, got.lost, got.twice(),
+		float64(got.twice())/float64(kills), s.pageSize, got.kept-got.events))
+	if got.twice() > kills*s.pageSize {
+		t.Errorf("%d lines stand twice after %d kills: want at most a page of %d for each", got.twice(), kills, s.pageSize)
 	}
 }
 
@@ -180,9 +181,8 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "bounded_system_log_range: the cursor is no longer taken (Okta answered 400") {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	lines, distinct := check(t, org.Org, out)
-	if kills < 3 || lines != distinct {
-		t.Errorf("%d kills; %d lines of %d events", kills, lines, distinct)
+	if got := check(t, org.Org, out); kills < 3 || got.twice() != 0 {
+		t.Errorf("%d kills; %d lines stand twice", kills, got.twice())
 	}
 }
 
@@ -226,8 +226,8 @@ func TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice(t *testing.T) {
 				if text, err := command().CombinedOutput(); err != nil {
 					t.Fatalf("%v\n%s", err, text)
 				}
-				if lines, distinct := check(t, org.Org, out); lines != distinct {
-					t.Errorf("%s: %d lines stand twice", what, lines-distinct)
+				if got := check(t, org.Org, out); got.twice() != 0 {
+					t.Errorf("%s: %d lines stand twice", what, got.twice())
 				}
 			}
 		}
@@ -271,10 +271,21 @@ func reached(t *testing.T, dir string) int {
 	return n
 }
 
-// check reads what was written, and holds it against the org's log: every event, byte for byte, and no other.
-func check(t *testing.T, org *oktatest.Org, out string) (lines, distinct int) {
+// written is what stands in files, held against an org's log.
+type written struct {
+	lines  int
+	kept   int // with keys applied: a line takes the place of an earlier one of its key
+	events int // of the log
+	lost   int
+}
+
+// twice is how many lines have a key that another has.
+func (w written) twice() int { return w.lines - w.kept }
+
+// check reads what was written, and holds it against the org's log: with keys applied every event, byte for byte, and no other.
+func check(t *testing.T, org *oktatest.Org, out string) (got written) {
 	t.Helper()
-	seen := make(map[[16]byte]uint64, org.EventCount())
+	seen := make(map[[16]byte]uint64, org.EventCount()) // what a store has that takes a line's uuid for its _id
 	aside, err := filepath.Glob(strings.Replace(out, ".ndjson", ".*.ndjson", 1))
 	if err != nil {
 		t.Fatal(err)
@@ -307,30 +318,31 @@ func check(t *testing.T, org *oktatest.Org, out string) (lines, distinct int) {
 				break
 			}
 			if err != nil {
-				t.Fatalf("%s: %v behind %d lines", path, err, lines)
+				t.Fatalf("%s: %v behind %d lines", path, err, got.lines)
 			}
 			line = line[:len(line)-1]
 			seen[uuid(t, line)] = sum(line)
-			lines++
+			got.lines++
 		}
 		_ = f.Close() // read only
 	}
-	distinct = len(seen)
-	lost, changed := 0, 0
+	got.kept = len(seen)
+	changed := 0
 	for e := range org.Events() {
+		got.events++
 		key := uuid(t, e)
-		switch got, ok := seen[key]; {
+		switch line, ok := seen[key]; {
 		case !ok:
-			lost++
-		case got != sum(e):
+			got.lost++
+		case line != sum(e):
 			changed++
 		}
 		delete(seen, key)
 	}
-	if lost > 0 || changed > 0 || len(seen) > 0 {
-		t.Errorf("%d events are lost, %d changed, %d are none of the org's", lost, changed, len(seen))
+	if got.lost > 0 || changed > 0 || len(seen) > 0 {
+		t.Errorf("%d events are lost, %d changed, %d are none of the org's", got.lost, changed, len(seen))
 	}
-	return lines, distinct
+	return got
 }
 
 func uuid(t *testing.T, event []byte) (k [16]byte) {
@@ -342,8 +354,8 @@ func uuid(t *testing.T, event []byte) (k [16]byte) {
 	return k
 }
 
-// TestMemoryIsFlat drains a log without an interruption, as long a one as SOAK_EVENTS says, and looks at the process's
-// memory half-way and at the end.
+// TestMemoryIsFlat drains a log without an interruption, as long a one as SOAK_EVENTS says, into nothing and into compressed
+// files, and looks at the process's memory half-way and at the end. Both remember keys.
 func TestMemoryIsFlat(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
@@ -359,7 +371,31 @@ func TestMemoryIsFlat(t *testing.T) {
 		RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
 	defer func() { _ = org.Close() }()
 	r := newRunner(t, org, org.Token())
-	cmd := r.command("source", "poll_system_log_page", "--checkpoint", filepath.Join(t.TempDir(), "cp.json"), "--out", os.DevNull)
+	var table strings.Builder
+	for _, c := range []struct {
+		name string
+		out  func(dir string) []string
+	}{
+		{"/dev/null", func(string) []string { return []string{"--out", os.DevNull} }},
+		{"zstd files", func(dir string) []string {
+			return []string{"--out", filepath.Join(dir, "events.ndjson.zst"), "--rotate-size", "64MiB"}
+		}},
+	} {
+		half, end, took := drainedMemory(t, r, org, events, c.out(t.TempDir()))
+		fmt.Fprintf(&table, "\n  %d MiB half-way, %d MiB at the end, in %s: into %s", half>>20, end>>20, took.Round(time.Millisecond), c.name)
+		if end > 160<<20 || half > 0 && end > half+32<<20 {
+			t.Errorf("%d MiB half-way, %d MiB at the end, into %s: want it flat, and 160 MiB at most", half>>20, end>>20, c.name)
+		}
+	}
+	figures.Keep(t, "memory", fmt.Sprintf("memory of a source of %s events:%s", thousands(int64(events)), table.String()))
+}
+
+// drainedMemory is the most memory that a source has had half-way and at its end, in bytes.
+func drainedMemory(t *testing.T, r *runner, org *oktatest.Server, events int, out []string) (half, end int64, took time.Duration) {
+	t.Helper()
+	const pages = "GET /api/v1/logs"
+	before, checkpoint := org.Count(pages), filepath.Join(t.TempDir(), "cp.json")
+	cmd := r.command(append([]string{"source", "poll_system_log_page", "--checkpoint", checkpoint}, out...)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -367,7 +403,6 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	var half, end int64
 	began := time.Now()
 	for running := true; running; {
 		select {
@@ -378,16 +413,16 @@ func TestMemoryIsFlat(t *testing.T) {
 			running = false
 		case <-time.After(5 * time.Millisecond):
 			n := highWater(cmd)
-			if org.Count("GET /api/v1/logs") <= events/2000 {
+			if org.Count(pages)-before <= events/2000 {
 				half = max(half, n)
 			}
 			end = max(end, n)
 		}
 	}
-	t.Logf("%s events in %s: %d MiB half-way, %d MiB at the end", thousands(int64(events)), time.Since(began).Round(time.Millisecond), half>>20, end>>20)
-	if end > 160<<20 || half > 0 && end > half+32<<20 {
-		t.Errorf("%d MiB half-way, %d MiB at the end: want it flat, and 160 MiB at most", half>>20, end>>20)
+	if info, err := os.Stat(checkpoint + ".keys"); err != nil || info.Size() == 0 {
+		t.Errorf("no keys were remembered: %v", err)
 	}
+	return half, end, time.Since(began)
 }
 
 // highWater is the most memory that a process has had resident, in bytes; 0 when it has ended.
