@@ -133,6 +133,10 @@ func TestSomebodyElseWasFaster(t *testing.T) {
 					_, _ = io.WriteString(w, c.body)
 					return
 				}
+				if r.URL.Path == "/api/v1/users/me" {
+					_, _ = io.WriteString(w, `{"id":"00uOwnerOfTheToken0"}`)
+					return
+				}
 				body, ok := c.before[r.URL.Path]
 				if after, changed := c.after[r.URL.Path]; written > 0 && changed {
 					body = after

@@ -267,3 +267,50 @@ func TestTwoOrgsOfOneNameHaveKeysOfTheirOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestAReactivationWhoseRunDiedIsSettled: what the run that died did is not told by the status that it left behind, which
+// another call would fit.
+func TestAReactivationWhoseRunDiedIsSettled(t *testing.T) {
+	for _, c := range []struct {
+		name, status string
+		left         bool
+		sent         int // writes of the key
+	}{{"staged", "STAGED", true, 1}, {"staged, not left", "STAGED", false, 1}, {"deprovisioned", "DEPROVISIONED", true, 1}, {"deprovisioned, not left", "DEPROVISIONED", false, 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			j := openJournal(t, journal.Options{})
+			var okta clock
+			okta.set(time.Now().Truncate(time.Second))
+			conn, org := actorOn(t, oktatest.Config{Now: okta.now}, withJournal(dying{j}))
+			others := connectAgain(t, conn, org, nil)
+			in := json.RawMessage(`{"user":"nils@example.com"}`)
+			steps := []string{"create_user", `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"activate":false}`}
+			if c.status == "DEPROVISIONED" {
+				steps = append(steps, "deactivate_user", string(in))
+			}
+			for i := 0; i < len(steps); i += 2 {
+				if res, err := others.Invoke(ctx, steps[i], json.RawMessage(steps[i+1])); err != nil {
+					t.Fatalf("%+v", res.Error)
+				}
+			}
+			before := org.Org.Writes()
+			okta.set(okta.now().Add(time.Hour))
+			if !c.left {
+				org.Org.Inject(oktatest.Fault{Kind: oktatest.ResetBefore, Method: http.MethodPost, Times: 1})
+			}
+			key := host.InvokeOptions{IdempotencyKey: "k"}
+			if first, _ := conn.Invoke(ctx, "reactivate_user", in, key); c.left != (first.Outcome == abi.Succeeded) {
+				t.Fatalf("%+v", first.Error)
+			}
+			org.Org.ClearFaults()
+			again, err := connectAgain(t, conn, org, withJournal(j)).Invoke(ctx, "reactivate_user", in, key)
+			if err != nil || again.Outcome != abi.Succeeded || again.Meta.Reconciled != c.left || !strings.Contains(string(again.Output), `"after":"PROVISIONED"`) {
+				t.Errorf("%s %+v %s", again.Outcome, again.Error, again.Output)
+			}
+			if sent := org.Org.Writes() - before; sent != c.sent {
+				t.Errorf("%d writes", sent)
+			}
+		})
+	}
+}

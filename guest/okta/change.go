@@ -137,12 +137,13 @@ func (c *call) madeByUs(created string) bool {
 	return ok && c.since != 0 && at >= c.since && at <= c.since+longestCall
 }
 
-// targets are the ids that the target of an earlier run's write had.
-type targets struct{ user, group, factor string }
+// targets are the ids that the target of an earlier run's write had, and the write's endpoint.
+type targets struct{ user, group, factor, endpoint string }
 
 // boundTo reads a settle_target. Okta's paths name the kind of each id.
 func boundTo(v jsonval.Value) (t targets) {
-	_, path, _ := strings.Cut(v.Get("endpoint").Str(), " ")
+	t.endpoint = v.Get("endpoint").Str()
+	_, path, _ := strings.Cut(t.endpoint, " ")
 	kind := ""
 	for _, segment := range strings.Split(path, "/") {
 		if strings.HasPrefix(segment, "{") {

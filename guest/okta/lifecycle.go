@@ -26,6 +26,7 @@ type lifecycleAction struct {
 	sessions bool     // takes revokeSessions
 	secret   string   // what the answer may let somebody in with, new each time; "" is nothing
 	renew    string   // gives another one where that was lost
+	ends     bool     // the user's API tokens, too: Okta takes those of active users alone
 }
 
 // signedUp are the statuses of users who have an account that a password or a factor can belong to.
@@ -37,7 +38,7 @@ var lifecycleActions = []lifecycleAction{
 		email: true, secret: "activation link", renew: "reactivate_user"},
 	{name: "unsuspend", class: abi.Write, from: []string{"SUSPENDED"}, to: []string{"ACTIVE", "PASSWORD_EXPIRED", "LOCKED_OUT", "RECOVERY", "PROVISIONED"}, already: true},
 	{name: "unlock", class: abi.Write, from: []string{"LOCKED_OUT"}, to: []string{"ACTIVE", "PASSWORD_EXPIRED", "RECOVERY", "PROVISIONED"}, already: true},
-	{name: "suspend", class: abi.Destructive, from: []string{"ACTIVE"}, to: []string{"SUSPENDED"}, already: true},
+	{name: "suspend", class: abi.Destructive, from: []string{"ACTIVE"}, to: []string{"SUSPENDED"}, already: true, ends: true},
 	deactivation,
 	{name: "expire_password", class: abi.Destructive, from: signedUp, to: []string{"PASSWORD_EXPIRED"}, already: true},
 	{name: "expire_password_with_temp_password", class: abi.Destructive, from: signedUp, to: []string{"PASSWORD_EXPIRED"}, sessions: true,
@@ -47,7 +48,7 @@ var lifecycleActions = []lifecycleAction{
 }
 
 var deactivation = lifecycleAction{name: "deactivate", class: abi.Destructive, from: append([]string{"STAGED"}, signedUp...), to: []string{"DEPROVISIONED"}, already: true,
-	email: true}
+	email: true, ends: true}
 
 // lifecycleRequire keeps fields from actions that do not take them: what nothing enforces is an error.
 const lifecycleRequire = `"description":"send_email goes with activate, deactivate and reset_password; revoke_sessions with expire_password_with_temp_password and reset_password","allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
@@ -65,7 +66,7 @@ func lifecycleRules() []abi.ClassRule {
 }
 
 func lifecycleEndpoints() []abi.Endpoint {
-	all := []abi.Endpoint{getUser}
+	all := []abi.Endpoint{getUser, getMe}
 	for _, a := range lifecycleActions {
 		all = append(all, of(a.class, lifecycle(a.name)))
 	}
@@ -79,22 +80,43 @@ func userLifecycle(c *call) result {
 	}
 	i := slices.IndexFunc(lifecycleActions, func(a lifecycleAction) bool { return a.name == c.str("action") })
 	action := lifecycleActions[i] // the schema has no others
-	if action.name == "unlock" && before.Get("status").Str() == "ACTIVE" && c.isBlocked(before.Get("id").Str()) {
-		action.from, action.to, action.already = []string{"ACTIVE"}, nil, false
+	if action.name == "unlock" && heading(before.Value) == "ACTIVE" {
+		blocked, failed := c.isBlocked(before.Get("id").Str())
+		if failed != nil {
+			return *failed
+		}
+		if blocked {
+			action.from, action.to, action.already = []string{"ACTIVE"}, nil, false
+		}
 	}
 	return c.moveUser(before.Value, action)
 }
 
 // isBlocked reports whether a user is kept out on unknown devices, which leaves the status ACTIVE and which unlock ends.
 // An org that does not have such blocks refuses to tell of them.
-func (c *call) isBlocked(id string) bool {
+func (c *call) isBlocked(id string) (bool, *result) {
 	u, failed := c.object(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", id), Query: at("expand", "blocks")}, "User", "user")
-	if failed == nil {
-		for range u.Get("_embedded", "blocks").Elements() {
-			return true
-		}
+	if failed != nil && failed.outcome != abi.Rejected { // not told now, which is not none
+		return false, failed
 	}
-	return false
+	for range u.Get("_embedded", "blocks").Elements() {
+		return true, nil
+	}
+	return false, nil
+}
+
+// heading is the status that a user has, or will have once a change is over that is under way: Okta ends it by itself.
+func heading(u jsonval.Value) string {
+	return cmp.Or(u.Get("transitioningToStatus").Str(), u.Get("status").Str())
+}
+
+// resting reports whether no change of a user's status is under way.
+func resting(u jsonval.Value) bool { return heading(u) == u.Get("status").Str() }
+
+// isOwner reports whether the token is a user's own. Where Okta does not tell, it is not known to be.
+func (c *call) isOwner(id string) bool {
+	me, failed := c.object(hostcall.Request{Endpoint: getMe.Endpoint}, "User", "user")
+	return failed == nil && me.Get("id").Str() == id
 }
 
 // reactivate picks the call that fits the status. Okta's own of that name starts an unfinished activation again; it is
@@ -106,10 +128,15 @@ func reactivate(c *call) result {
 	}
 	action := lifecycleAction{name: "activate", from: []string{"PROVISIONED", "RECOVERY", "DEPROVISIONED", "STAGED"}, to: []string{"ACTIVE"},
 		already: true, email: true, secret: "activation link", renew: "reactivate_user"}
-	switch before.Get("status").Str() {
-	case "DEPROVISIONED", "STAGED":
+	status := before.Get("status").Str()
+	activates := status == "DEPROVISIONED" || status == "STAGED"
+	if c.settling && c.bound.endpoint != "" { // the status may be the earlier run's doing
+		activates = c.bound.endpoint == lifecycle("activate").Endpoint
+	}
+	switch {
+	case activates:
 		action.to = append(action.to, "PROVISIONED", "PASSWORD_EXPIRED")
-	case "PROVISIONED", "RECOVERY":
+	case status != "ACTIVE":
 		action.name, action.to = "reactivate", nil // the status stays
 	}
 	return c.moveUser(before.Value, action)
@@ -126,10 +153,7 @@ func deactivate(c *call) result {
 // moveUser takes a user, as just read, through a lifecycle action, and reads what came of it.
 func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 	id, status := before.Get("id").Str(), before.Get("status").Str()
-	// reached counts a change that is under way: Okta finishes it by itself.
-	reached := func(u jsonval.Value) bool {
-		return slices.Contains(action.to, u.Get("status").Str()) || slices.Contains(action.to, u.Get("transitioningToStatus").Str())
-	}
+	reached := func(u jsonval.Value) bool { return slices.Contains(action.to, heading(u)) }
 	if action.already && reached(before) {
 		r := result{outcome: abi.Unchanged, output: transition(before, before)}
 		if status == "PROVISIONED" && action.name == "activate" {
@@ -137,8 +161,17 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 		}
 		return r
 	}
+	if !resting(before) {
+		r := refuse("transition", "the user is "+status+" and on the way to "+heading(before)+": repeat "+action.name+" once that is over")
+		r.err.Retryable = true
+		return r
+	}
 	if !slices.Contains(action.from, status) {
 		return refuse("status", action.name+" is for users who are "+strings.Join(action.from, ", ")+", and this one is "+status+wayOut(status))
+	}
+	if action.ends && status != "STAGED" && status != "PROVISIONED" && !c.settling && c.isOwner(id) {
+		return refuse("own_account", action.name+" of user "+id+" would end this connection: the token is that user's, and Okta takes no token of a user who is not active. "+
+			"Do it with another administrator's")
 	}
 	var query []hostcall.Pair
 	if action.email {
@@ -161,7 +194,7 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 				r.warnings = []string{"the " + action.secret + " was lost with the answer: run " + action.renew + " for another"}
 			}
 			return holds, r
-		case now.Get("status").Str() == status && now.Get("transitioningToStatus").Str() == "":
+		case now.Get("status").Str() == status && resting(now):
 			return absent, result{}
 		}
 		return untold, result{}
@@ -280,16 +313,17 @@ func removeUser(c *call) result {
 		return w.Str("id", id).StrIf("login", before.Get("profile", "login").Str()).Str("before", status).Str("after", after).String()
 	}
 	read := func() (object, *result) { return c.userObject(id) }
+	off := func(u object) bool { return u.Get("status").Str() == "DEPROVISIONED" && resting(u.Value) } // so that a DELETE deletes
 	gone := looking(read, func(u object) bool { return u.gone }, func(object) string { return ends("DELETED") })
 
 	query := []hostcall.Pair{c.flag("send_email", "sendEmail")}
 	so := "the user was not deleted"
-	if status != "DEPROVISIONED" {
+	if !off(before) {
 		if r := c.moveUser(before.Value, deactivation); !r.outcome.OK() {
 			r.err.Message = so + ", since it could not be deactivated first: " + r.err.Message
 			return r
 		}
-		is, _ := c.settle(looking(read, func(u object) bool { return c.planning || u.gone || u.Get("status").Str() == "DEPROVISIONED" },
+		is, _ := c.settle(looking(read, func(u object) bool { return c.planning || u.gone || off(u) },
 			func(object) string { return "" }), laggingTime)
 		if is != holds {
 			r := fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and deleted nothing: run delete_user again in a minute")
@@ -327,10 +361,10 @@ func removeUser(c *call) result {
 		},
 		look: gone,
 	})
-	if r.outcome == abi.Unchanged && status != "DEPROVISIONED" {
+	if r.outcome == abi.Unchanged && !off(before) {
 		r.outcome = abi.Succeeded // the deactivation was this call's
 	}
-	if !r.outcome.OK() && r.outcome != abi.Unknown && status != "DEPROVISIONED" {
+	if !r.outcome.OK() && r.outcome != abi.Unknown && !off(before) {
 		r.output = ends("DEPROVISIONED")
 	}
 	return r

@@ -115,7 +115,7 @@ var userOperations = []operation{
 		},
 		example:   `{"user":"alan.turing@example.com"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, lifecycle("deactivate")},
+		endpoints: []abi.Endpoint{getUser, getMe, lifecycle("deactivate")},
 		do:        deactivate,
 	},
 	{
@@ -161,7 +161,7 @@ var userOperations = []operation{
 			"login that nobody has is not_found, since it may be misspelt"), sendEmailInput},
 		example:   `{"user":"uma.underhill33@example.com"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, lifecycle("deactivate"), deleteUser},
+		endpoints: []abi.Endpoint{getUser, getMe, lifecycle("deactivate"), deleteUser},
 		do:        removeUser,
 	},
 	{

@@ -13,6 +13,7 @@ import (
 const (
 	readOne = "GET /api/v1/users/{id}"
 	readAda = readOne + " [id:" + ada + "]"
+	readMe  = "GET /api/v1/users/me"
 )
 
 // person is Ada in a status.
@@ -31,11 +32,11 @@ func TestUserLifecycleAction(t *testing.T) {
 	in := func(action, more string) string {
 		return `{"user":"ada@example.com","action":"` + action + `"` + more + `}`
 	}
-	const look = readOne + " [id:ada@example.com]\n"
+	const look, me = readOne + " [id:ada@example.com]\n", readMe + "\n"
 	wrong := answer(403, `{"errorCode":"E0000038","errorSummary":"This operation is not allowed in the user's current status."}`)
 	for _, c := range []invoking{
 		{"suspend", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("SUSPENDED")}, act("suspend"): {answer(200, "{}")}}, abi.Succeeded, "",
-			look + act("suspend") + " [id:" + ada + "]\n" + readAda, []string{`"before":"ACTIVE","after":"SUSPENDED"`}, 0},
+			look + me + act("suspend") + " [id:" + ada + "]\n" + readAda, []string{`"before":"ACTIVE","after":"SUSPENDED"`}, 0},
 		{"suspend a suspended user", in("suspend", ""), answering{readOne: {person("SUSPENDED")}}, abi.Unchanged, "", look, []string{`"before":"SUSPENDED","after":"SUSPENDED"`}, 0},
 		{"suspend a user whose password expired", in("suspend", ""), answering{readOne: {person("PASSWORD_EXPIRED")}}, abi.Rejected, "status", look, []string{"PASSWORD_EXPIRED", "ACTIVE"}, 0},
 		{"suspend nobody", in("suspend", ""), answering{readOne: {notFound("User")}}, abi.NotFound, "not_found", look, nil, 0},
@@ -47,6 +48,8 @@ func TestUserLifecycleAction(t *testing.T) {
 			look + act("unlock") + " [id:" + ada + "]\n" + readAda, nil, 0},
 		{"unlock a user who is not locked out", in("unlock", ""), answering{readOne: {person("ACTIVE")}}, abi.Unchanged, "", look + readAda + " expand=blocks", nil, 0},
 		{"unlock where blocks are not told", in("unlock", ""), answering{readOne: {person("ACTIVE"), noFeature}}, abi.Unchanged, "", "", nil, 0},
+		{"unlock where blocks cannot be told now", in("unlock", ""), answering{readOne: {person("ACTIVE"), answer(500, `{"errorCode":"E0000009"}`)}}, abi.Unavailable, "unavailable", "", nil, 0},
+		{"unlock where blocks could not be asked for", in("unlock", ""), answering{readOne: {person("ACTIVE"), throttled}}, abi.Throttled, "", "", nil, 0},
 		{"unlock an active user who is blocked", in("unlock", ""), answering{readOne: {person("ACTIVE"),
 			answer(200, `{"id":"`+ada+`","status":"ACTIVE","_embedded":{"blocks":[{"type":"DEVICE_BASED","appliesTo":"UNKNOWN_DEVICES"}]}}`), person("ACTIVE")}, act("unlock"): {answer(200, "{}")}},
 			abi.Succeeded, "", look + readAda + " expand=blocks\n" + act("unlock") + " [id:" + ada + "]\n" + readAda, nil, 0},
@@ -58,7 +61,15 @@ func TestUserLifecycleAction(t *testing.T) {
 		{"activate while it is under way", in("activate", ""), answering{readOne: {moving("STAGED", "ACTIVE")}}, abi.Unchanged, "", look, nil, 0},
 		{"activate a user who is locked out", in("activate", ""), answering{readOne: {person("LOCKED_OUT")}}, abi.Rejected, "status", look, []string{"unlock"}, 0},
 		{"deactivate", in("deactivate", `,"send_email":true`), answering{readOne: {person("ACTIVE"), person("DEPROVISIONED")}, act("deactivate"): {answer(204, "")}},
-			abi.Succeeded, "", look + act("deactivate") + " [id:" + ada + "] sendEmail=true\n" + readAda, nil, 0},
+			abi.Succeeded, "", look + me + act("deactivate") + " [id:" + ada + "] sendEmail=true\n" + readAda, nil, 0},
+		{"deactivate a user who is on the way back", in("deactivate", ""), answering{readOne: {moving("DEPROVISIONED", "ACTIVE")}}, abi.Rejected, "transition", look, []string{"DEPROVISIONED and on the way to ACTIVE"}, 0},
+		{"suspend a user who is on the way back", in("suspend", ""), answering{readOne: {moving("SUSPENDED", "ACTIVE")}}, abi.Rejected, "transition", look, nil, 0},
+		{"activate a user who is on the way out", in("activate", ""), answering{readOne: {moving("ACTIVE", "DEPROVISIONED")}}, abi.Rejected, "transition", look, nil, 0},
+		{"unlock a user who is on the way out", in("unlock", ""), answering{readOne: {moving("ACTIVE", "DEPROVISIONED")}}, abi.Rejected, "transition", look, nil, 0},
+		{"reset the factors of a user who is on the way out", in("reset_factors", ""), answering{readOne: {moving("ACTIVE", "DEPROVISIONED")}}, abi.Rejected, "transition", look, nil, 0},
+		{"a move to where the user is", in("suspend", ""), answering{readOne: {moving("ACTIVE", "ACTIVE"), person("SUSPENDED")}, act("suspend"): {answer(200, "{}")}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and on the way back", in("deactivate", ""), answering{readOne: {person("ACTIVE"), moving("DEPROVISIONED", "ACTIVE")}, act("deactivate"): {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"taken, and on the way back", in("deactivate", ""), answering{readOne: {person("ACTIVE"), moving("DEPROVISIONED", "ACTIVE")}, act("deactivate"): {answer(200, "{}")}}, abi.Unknown, "unknown", "", nil, 0},
 		{"deactivate while it is under way", in("deactivate", ""), answering{readOne: {moving("ACTIVE", "DEPROVISIONED")}}, abi.Unchanged, "", look, nil, 0},
 		{"deactivate after somebody else did", in("deactivate", ""), answering{readOne: {person("ACTIVE"), person("DEPROVISIONED")}, act("deactivate"): {notFound("User")}},
 			abi.Unchanged, "", "", nil, 0},
@@ -91,6 +102,12 @@ func TestUserLifecycleAction(t *testing.T) {
 		{"never sent", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {unsent}}, abi.Unavailable, "connect", "", nil, 0},
 		{"throttled", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {throttled}}, abi.Throttled, "rate_limited", "", nil, 0},
 		{"a short name is no login", `{"user":"ada","action":"deactivate"}`, answering{readOne: {person("ACTIVE")}}, abi.Rejected, "short_name", readOne + " [id:ada]", []string{ada}, 0},
+		{"suspend the token's owner", in("suspend", ""), answering{readOne: {person("ACTIVE")}, readMe: {person("ACTIVE")}}, abi.Rejected, "own_account", look + readMe, []string{"another administrator"}, 0},
+		{"deactivate the token's owner", in("deactivate", ""), answering{readOne: {person("ACTIVE")}, readMe: {person("ACTIVE")}}, abi.Rejected, "own_account", look + readMe, nil, 0},
+		{"deactivate where the owner is not told", in("deactivate", ""), answering{readOne: {person("ACTIVE"), person("DEPROVISIONED")}, readMe: {forbidden}, act("deactivate"): {answer(200, "{}")}}, abi.Succeeded, "", "", nil, 0},
+		{"deactivate one who can have no token", in("deactivate", ""), answering{readOne: {person("STAGED"), person("DEPROVISIONED")}, act("deactivate"): {answer(200, "{}")}}, abi.Succeeded, "",
+			look + act("deactivate") + " [id:" + ada + "] sendEmail=false\n" + readAda, nil, 0},
+		{"expire the password of the token's owner", in("expire_password", ""), answering{readOne: {person("ACTIVE"), person("PASSWORD_EXPIRED")}, act("expire_password"): {person("PASSWORD_EXPIRED")}}, abi.Succeeded, "", "", nil, 0},
 		{"nor is me", `{"user":"me","action":"deactivate"}`, answering{readOne: {person("ACTIVE")}}, abi.Rejected, "short_name", "", nil, 0},
 	} {
 		c.run(t, "user_lifecycle_action")
@@ -126,6 +143,9 @@ func TestReactivateUser(t *testing.T) {
 			readAda + "\n" + act("activate") + " [id:" + ada + "] sendEmail=true\n" + readAda, []string{`"before":"DEPROVISIONED","after":"PROVISIONED"`}, 0},
 		{"a staged user", in, answering{readOne: {person("STAGED"), person("ACTIVE")}, act("activate"): {link}}, abi.Succeeded, "", "", nil, 0},
 		{"an active user", in, answering{readOne: {person("ACTIVE")}}, abi.Unchanged, "", readOne + " [id:ada@example.com]", nil, 0},
+		{"an active user on the way out", in, answering{readOne: {moving("ACTIVE", "DEPROVISIONED")}}, abi.Rejected, "transition", "", nil, 0},
+		{"a user whose activation is under way", in, answering{readOne: {moving("STAGED", "ACTIVE")}}, abi.Unchanged, "", "", nil, 0},
+		{"a user who just set a password", in, answering{readOne: {moving("PROVISIONED", "ACTIVE")}}, abi.Rejected, "transition", "", nil, 0},
 		{"a user who is locked out", in, answering{readOne: {person("LOCKED_OUT")}}, abi.Rejected, "status", "", []string{"LOCKED_OUT", "unlock"}, 0},
 		{"a suspended user", in, answering{readOne: {person("SUSPENDED")}}, abi.Rejected, "status", "", []string{"SUSPENDED", "unsuspend"}, 0},
 		{"a user whose password expired", in, answering{readOne: {person("PASSWORD_EXPIRED")}}, abi.Rejected, "status", "", []string{"PASSWORD_EXPIRED"}, 0},
@@ -144,7 +164,7 @@ func TestDeleteUser(t *testing.T) {
 	off, gone, done := act("deactivate"), notFound("User"), answer(204, "")
 	for _, c := range []invoking{
 		{"an active user, in two steps", `{"user":"ada@example.com","send_email":true}`, answering{readOne: {person("ACTIVE"), person("DEPROVISIONED"), person("DEPROVISIONED"), gone}, off: {answer(200, "{}")}, del: {done}},
-			abi.Succeeded, "", readOne + " [id:ada@example.com]\n" + off + " [id:" + ada + "] sendEmail=true\n" + readAda + "\n" + readAda + "\n" +
+			abi.Succeeded, "", readOne + " [id:ada@example.com]\n" + readMe + "\n" + off + " [id:" + ada + "] sendEmail=true\n" + readAda + "\n" + readAda + "\n" +
 				del + " [id:" + ada + "] sendEmail=false\n" + readAda, []string{`"before":"ACTIVE","after":"DELETED"`}, 0},
 		{"a deprovisioned user, in one", `{"user":"` + ada + `","send_email":true}`, answering{readOne: {person("DEPROVISIONED"), gone}, del: {done}}, abi.Succeeded, "",
 			readAda + "\n" + del + " [id:" + ada + "] sendEmail=true\n" + readAda, []string{`"before":"DEPROVISIONED","after":"DELETED"`}, 0},
@@ -152,6 +172,9 @@ func TestDeleteUser(t *testing.T) {
 		{"a login that nobody has", in, answering{readOne: {gone}}, abi.NotFound, "not_found", readOne + " [id:ada@example.com]", []string{"misspelt"}, 0},
 		{"a 404 that is not Okta's", in, answering{readOne: {answer(404, `{"status":404,"message":"Resource not found"}`)}}, abi.Unavailable, "not_okta", "", nil, 0},
 		{"whose deactivation takes its time", in, answering{readOne: {person("ACTIVE"), moving("ACTIVE", "DEPROVISIONED")}, off: {answer(200, "{}")}}, abi.Unavailable, "deactivating", "", []string{"deleted nothing"}, 0},
+		{"the token's owner", in, answering{readOne: {person("ACTIVE")}, readMe: {person("ACTIVE")}}, abi.Rejected, "own_account", "", []string{"not deleted"}, 0},
+		{"who is on the way back", in, answering{readOne: {moving("DEPROVISIONED", "ACTIVE")}}, abi.Rejected, "transition", readOne + " [id:ada@example.com]", []string{"not deleted"}, 0},
+		{"who is on the way back after the deactivation", in, answering{readOne: {person("ACTIVE"), person("DEPROVISIONED"), moving("DEPROVISIONED", "ACTIVE")}, off: {answer(200, "{}")}}, abi.Unavailable, "deactivating", "", nil, 0},
 		{"whose deactivation is refused", in, answering{readOne: {person("ACTIVE")}, off: {forbidden}}, abi.Rejected, "forbidden", "", []string{"not deleted"}, 0},
 		{"whose deletion is refused", in, answering{readOne: {person("ACTIVE"), person("DEPROVISIONED")}, off: {answer(200, "{}")}, del: {forbidden}}, abi.Rejected, "forbidden", "",
 			[]string{"was deactivated, and not deleted", `"after":"DEPROVISIONED"`}, 0},
