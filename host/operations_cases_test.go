@@ -122,7 +122,7 @@ var uses = map[string]use{
 	},
 	"deactivate_user": {
 		good:    []good{{in: `{"user":"alan.turing@example.com"}`, events: "user.lifecycle.deactivate"}, {in: `{"user":"<user STAGED>"}`, events: "user.lifecycle.deactivate"}},
-		missing: []string{`{` + none + `}`}, wrong: []wrong{{`{"user":"ada.lovelace"}`, "short_name"}, {`{"user":"me"}`, "short_name"}},
+		missing: []string{`{` + none + `}`}, wrong: []wrong{{`{"user":"ada.lovelace"}`, "short_name"}, {`{"user":"me"}`, "short_name"}, {`{"user":"robin.keeper@example.com"}`, "own_account"}},
 		fields: map[string]string{"user": `"user":"ada.lovelace@example.com"`, "send_email": `"send_email":true`},
 	},
 	"reactivate_user": {
@@ -140,7 +140,7 @@ var uses = map[string]use{
 			{in: `{"user":"<user DEPROVISIONED>"}`, events: "user.lifecycle.delete.completed user.lifecycle.delete.initiated"},
 		},
 		missing: []string{`{` + none + `}`, `{"user":"00unosuch.user@example.com"}`},
-		wrong:   []wrong{{`{"user":"ada.lovelace"}`, "short_name"}, {`{"user":"me"}`, "short_name"}},
+		wrong:   []wrong{{`{"user":"ada.lovelace"}`, "short_name"}, {`{"user":"me"}`, "short_name"}, {`{"user":"<user owner>"}`, "own_account"}},
 		fields:  map[string]string{"user": `"user":"alan.turing@example.com"`, "send_email": `"send_email":true`},
 	},
 	"user_lifecycle_action": {
@@ -157,7 +157,8 @@ var uses = map[string]use{
 		},
 		missing: []string{`{` + none + `,"action":"suspend"}`, `{"user":"00unosuchuser0000000","action":"unlock"}`},
 		wrong: []wrong{{`{"user":"<user SUSPENDED>","action":"unlock"}`, "status"}, {`{"user":"<user DEPROVISIONED>","action":"suspend"}`, "status"},
-			{`{"user":"<user DEPROVISIONED>","action":"expire_password"}`, "status"}, {`{"user":"<user STAGED>","action":"reset_factors"}`, "status"}, {`{"user":"me","action":"suspend"}`, "short_name"}},
+			{`{"user":"<user DEPROVISIONED>","action":"expire_password"}`, "status"}, {`{"user":"<user STAGED>","action":"reset_factors"}`, "status"}, {`{"user":"me","action":"suspend"}`, "short_name"},
+			{`{"user":"<user owner>","action":"suspend"}`, "own_account"}, {`{"user":"<user owner>","action":"deactivate"}`, "own_account"}},
 		invalid: []string{`{` + ada + `,"action":"suspend","send_email":true}`, `{` + ada + `,"action":"reset_factors","revoke_sessions":true}`, `{` + ada + `,"action":"unlock","send_email":false}`},
 		base:    `{` + ada + `,"action":"reset_password"}`,
 		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "action": `"action":"deactivate"`, "send_email": `"send_email":true`,

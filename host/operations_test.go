@@ -177,7 +177,7 @@ func TestDeactivateUser(t *testing.T) {
 	w.do(t, abi.NotFound, "deactivate_user", `{"user":"nobody@example.com"}`)
 	found := false
 	for e := range w.org.Events() {
-		found = found || get(t, e, "eventType") == "user.lifecycle.deactivate" && get(t, e, "debugContext", "debugData", "requestId") == res.Meta.Requests[1].RequestID
+		found = found || get(t, e, "eventType") == "user.lifecycle.deactivate" && get(t, e, "debugContext", "debugData", "requestId") == res.Meta.Requests[2].RequestID
 	}
 	if !found {
 		t.Error("the System Log has no event of this request")

@@ -15,13 +15,16 @@ import (
 func (w world) of(t *testing.T, status string) string {
 	t.Helper()
 	for _, id := range w.org.UserIDs() {
-		if u, ok := w.org.User(id); ok && get(t, u, "status") == status {
+		if u, ok := w.org.User(id); ok && get(t, u, "status") == status && get(t, u, "profile", "login") != tokenOwner {
 			return id
 		}
 	}
 	t.Fatalf("no user is %s", status)
 	return ""
 }
+
+// tokenOwner is the login of the user whose token the connection has.
+const tokenOwner = "robin.keeper@example.com"
 
 func TestExamplesOfUsersGroupsAndLogsRun(t *testing.T) {
 	for op, want := range map[string]abi.Outcome{

@@ -236,6 +236,10 @@ func (r recording) replay(t *testing.T) {
 			_, _ = io.WriteString(w, r.Body)
 			return
 		}
+		if req.URL.Path == "/api/v1/users/me" {
+			_, _ = io.WriteString(w, `{"id":"00uOwnerOfTheToken0"}`)
+			return
+		}
 		body, ok := s.before[req.URL.Path]
 		if after, changed := s.after[req.URL.Path]; written && changed {
 			body, ok = after, true

@@ -10,6 +10,9 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
+// today is when those answer.
+const today = "2026-11-25T12:00:00.000Z"
+
 // answering are the answers of an org, by endpoint, in order; the last one stays.
 type answering map[string][]hosttest.Answer
 
@@ -30,7 +33,7 @@ func (a answering) host(t *testing.T) *hosttest.Host {
 		given[req.Endpoint]++
 		answer := all[i]
 		if answer.Headers == nil {
-			answer.Headers = map[string][]string{"x-okta-request-id": {"r1"}} // as all of Okta's have
+			answer.Headers = map[string][]string{"x-okta-request-id": {"r1"}, "date": {"Wed, 25 Nov 2026 12:00:00 GMT"}} // as all of Okta's have
 		}
 		return answer
 	}}

@@ -34,9 +34,10 @@ type change struct {
 type reading int
 
 const (
-	untold reading = iota // it could not be told this time
-	blind                 // no reading will tell: what the write does cannot be seen, or was there before it
-	absent                // the wanted state does not hold
+	untold    reading = iota // it could not be told this time
+	blind                    // no reading will tell: what the write does cannot be seen, or was there before it
+	absent                   // the wanted state does not hold
+	precluded                // nor can it: what is there was there before, so that Okta refused the write. The look's result says so
 	holds
 )
 
@@ -50,6 +51,9 @@ func (c *call) change(ch change) result {
 		switch {
 		case is == holds:
 			return c.reconciled(r)
+		case is == precluded:
+			c.settling = false // it is: the write did nothing
+			return r
 		case is != absent:
 			return c.lost(hostcall.Response{Err: &abi.SendError{Message: ended}}, ch.what)
 		case !c.untouched(ch):
@@ -57,6 +61,7 @@ func (c *call) change(ch change) result {
 		}
 		c.settling = false
 	}
+	c.asked = c.oktaNow
 	resp := c.send(ch.request)
 	patience := int64(laggingTime)
 	switch {
@@ -73,7 +78,7 @@ func (c *call) change(ch change) result {
 			c.wrote = true
 			return result{outcome: abi.Succeeded}
 		}
-	case !uncertain(resp):
+	case !c.uncertain(resp):
 		r := c.failure(resp, ch.typ, ch.noun)
 		if ch.refused != nil {
 			r = ch.refused(r)
@@ -85,6 +90,8 @@ func (c *call) change(ch change) result {
 	switch is, r := c.settle(ch.look, patience); is {
 	case holds:
 		return c.reconciled(r)
+	case precluded:
+		return r
 	case absent:
 		return c.notDone(resp, ch.undone)
 	}
@@ -126,16 +133,39 @@ func (c *call) untouched(ch change) bool {
 	return ok && at < c.since
 }
 
-// madeByUs reports whether an object that was created then can be the work of this invoke: of this run, or of an
-// earlier one whose write left at c.since. What is older or much younger is somebody else's.
-func (c *call) madeByUs(created string) bool {
-	if !c.resumed {
-		return true
+// maker is whose work an object is.
+type maker int
+
+const (
+	anybody maker = iota // it could not be told
+	us                   // this invoke: this run, or an earlier one whose write left at c.since
+	another              // it was there before
+)
+
+// madeBy tells whose work an object is that was created then, by Okta's clock. A reading can miss what is there, so that
+// to have seen none before does not make it ours.
+func (c *call) madeBy(created string) maker {
+	const (
+		longestCall = 15 * 60_000
+		skew        = 60_000 // between Okta's clocks
+	)
+	since := c.asked
+	if c.resumed {
+		since = c.since
 	}
-	const longestCall = 15 * 60_000
 	at, ok := parseInstant(created)
-	return ok && c.since != 0 && at >= c.since && at <= c.since+longestCall
+	switch {
+	case !ok || since == 0:
+	case at >= since && (!c.resumed || at <= since+longestCall): // what is much younger is somebody else's
+		return us
+	case at < since-skew:
+		return another
+	}
+	return anybody
 }
+
+// madeByUs reports whether an object that was created then can be the work of this invoke.
+func (c *call) madeByUs(created string) bool { return c.madeBy(created) == us }
 
 // targets are the ids that the target of an earlier run's write had, and the write's endpoint.
 type targets struct{ user, group, factor, endpoint string }
@@ -221,17 +251,29 @@ func (c *call) insist(ch change) result {
 	}
 }
 
-// uncertain reports whether a write may or may not have taken effect: sent, and no answer that tells.
-func uncertain(r hostcall.Response) bool {
-	if r.Err != nil {
+// uncertain reports whether a write may or may not have taken effect: sent, and no answer that tells. A refusal tells
+// where it is Okta's. A gateway may have passed on what it then answers 408 or 404 to.
+func (c *call) uncertain(r hostcall.Response) bool {
+	switch {
+	case r.Err != nil:
 		return r.Err.Sent
+	case r.Status == 429:
+		return false
+	case r.Status >= 400 && r.Status < 500:
+		return !c.readError(r).ofOkta()
 	}
-	return r.Status < 200 || r.Status >= 300 && r.Status < 400 || r.Status >= 500 && r.Status != notImplemented
+	return r.Status < 200 || r.Status >= 300 && r.Status != notImplemented
 }
 
 // unanswered reports whether Okta may still be at work on a write: nothing came back, or a gateway answered that got
 // nothing from those behind it.
-func unanswered(r hostcall.Response) bool { return r.Err != nil || r.Status == 502 || r.Status == 504 }
+func unanswered(r hostcall.Response) bool {
+	switch r.Status {
+	case 408, 499, 502, 504:
+		return true
+	}
+	return r.Err != nil
+}
 
 // How long to go on reading before an effect that does not show counts as absent, in milliseconds.
 const (
@@ -246,7 +288,7 @@ const settlePause = 8_000
 // last of all readings said so.
 func (c *call) settle(look func() (reading, result), patience int64) (is reading, r result) {
 	for pause := int64(500); ; pause = min(2*pause, settlePause) {
-		if is, r = look(); is == holds || is == blind || patience <= 0 {
+		if is, r = look(); is == holds || is == precluded || is == blind || patience <= 0 {
 			return is, r
 		}
 		pause = min(pause, patience)
@@ -269,8 +311,12 @@ func (c *call) why(r hostcall.Response) (text string, upstream *abi.Upstream) {
 // notDone is a write that got no answer and, by reading back, did nothing.
 func (c *call) notDone(r hostcall.Response, undone string) result {
 	why, upstream := c.why(r)
-	return result{outcome: abi.Unavailable, reconciled: true, err: &abi.Error{Code: string(abi.Unavailable), Retryable: true,
-		Message: undone + " (read back): " + why, Upstream: upstream}}
+	e := abi.Error{Code: string(abi.Unavailable), Retryable: true, Message: undone + " (read back): " + why, Upstream: upstream}
+	if r.Err == nil && r.Status >= 400 && r.Status < 500 {
+		e.Code, e.Retryable = notOkta, r.Status == 408 || r.Status == 425 || r.Status == 499
+		e.Message += ". That is not Okta's answer: is base_url right, and what is in between?"
+	}
+	return result{outcome: abi.Unavailable, reconciled: true, err: &e}
 }
 
 // unsettled is what comes of a run that was to settle an earlier one's write and did not get as far: that it did nothing

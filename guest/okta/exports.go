@@ -25,6 +25,7 @@ type call struct {
 	bound    targets // what the input's names and logins stood for then
 	since    instant // when that was, by Okta's clock; 0 is not known
 	oktaNow  instant // the Date of Okta's last answer; 0 before the first
+	asked    instant // that before this run's last write
 	planning bool    // a write was held back: what it would change still is as it was
 	wrote    bool    // a write took effect
 	tabled   bool    // the call is a page of a table, which ends where a source would have caught up
@@ -188,7 +189,6 @@ func (c *call) send(req hostcall.Request) hostcall.Response {
 	return resp
 }
 
-// str is a string of the input, "" when it is absent.
 // str is a string of the input. In a run that settles an earlier one's write, what names its object is that object's id:
 // a name or login may be somebody else's by now.
 func (c *call) str(name string) string {

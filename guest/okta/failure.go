@@ -50,7 +50,7 @@ func (c *call) readError(r hostcall.Response) oktaError {
 // says is what Okta said, in one line.
 func (e oktaError) says() string {
 	s := "Okta answered "
-	if e.foreign() {
+	if e.foreign() || e.Status >= 400 && e.Status < 500 && e.Code == "" {
 		s = "The server answered "
 	}
 	s += strconv.Itoa(e.Status)
@@ -84,6 +84,9 @@ func (e oktaError) typed() bool { return strings.HasSuffix(strings.TrimSpace(e.S
 func (e oktaError) foreign() bool {
 	return e.Status == 404 && !strings.HasPrefix(e.Code, "E0") && !e.objectMissing()
 }
+
+// ofOkta reports whether an error is in Okta's shape. What is in between has none of its codes.
+func (e oktaError) ofOkta() bool { return strings.HasPrefix(e.Code, "E0") || e.objectMissing() }
 
 // failure turns an answer that is not the wanted one, or none, into a result. typ and noun name the operation's own
 // target: a 404 about anything else is a refusal.

@@ -314,6 +314,8 @@ func createGroup(c *call) result {
 				return untold, result{}
 			case !g.Exists():
 				return absent, result{}
+			case c.madeBy(g.Get("created").Str()) == another:
+				return precluded, rejected(g)
 			case g.Get("profile").Contains(profile) && c.madeByUs(g.Get("created").Str()):
 				return holds, result{output: g.Raw()}
 			}

@@ -90,7 +90,7 @@ func TestCreateGroup(t *testing.T) {
 	const post, in = "POST /api/v1/groups", `{"name":"Builders","description":"build","profile":{"floor":3}}`
 	made := answer(200, `{"id":"`+builders+`","type":"OKTA_GROUP","profile":{"name":"Builders","description":"build","floor":3,"x":null}}`)
 	const sent = post + ` {"profile":{"floor":3,"name":"Builders","description":"build"}}`
-	found := groupsOf(`{"id":"` + builders + `","type":"OKTA_GROUP","profile":{"name":"Builders","description":"build","floor":3}}`)
+	found := groupsOf(`{"id":"` + builders + `","type":"OKTA_GROUP","created":"` + today + `","profile":{"name":"Builders","description":"build","floor":3}}`)
 	for _, c := range []invoking{
 		{"a new one", in, answering{allGroups: {groupsOf()}, post: {made}}, abi.Succeeded, "", byName + "\n" + bySearch + "\n" + sent, []string{builders}, 1},
 		{"a name alone", `{"name":"Builders"}`, answering{allGroups: {groupsOf()}, post: {made}}, abi.Succeeded, "", byName + "\n" + bySearch + "\n" + post + ` {"profile":{"name":"Builders"}}`, nil, 1},
@@ -100,6 +100,7 @@ func TestCreateGroup(t *testing.T) {
 		{"a name that is taken and does not show", in, answering{allGroups: {groupsOf()}, post: {nameExists}}, abi.Rejected, "rejected", "", []string{"already exists"}, 0},
 		{"no permission", in, answering{allGroups: {groupsOf()}, post: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
 		{"lost, and done", in, answering{allGroups: {groupsOf(), groupsOf(), found}, post: {lost}}, abi.Succeeded, "", "", []string{builders}, 0},
+		{"lost, and there before", in, answering{allGroups: {groupsOf(), groupsOf(), groupsOf(strings.Replace(builder, "{", `{"created":"2020-01-01T00:00:00.000Z",`, 1))}, post: {lost}}, abi.Rejected, "name_taken", "", []string{builders}, 0},
 		{"lost, and somebody else's", in, answering{allGroups: {groupsOf(), groupsOf(), groupsOf(builder)}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 		{"lost, and not done", in, answering{allGroups: {groupsOf()}, post: {lost}}, abi.Unavailable, "unavailable", "", []string{"not created"}, 0},
 	} {

@@ -8,6 +8,11 @@ func patched(target, patch jsonval.Value) jsonval.Value {
 	return v
 }
 
+// carries reports whether an object is what a merge patch would make of it.
+func carries(now, patch jsonval.Value) bool {
+	return withoutNulls(patched(now, patch)).Equal(withoutNulls(now))
+}
+
 // withoutNulls is an object less its null members: to Okta a null and nothing are the same.
 func withoutNulls(v jsonval.Value) jsonval.Value {
 	var w jsonval.Writer

@@ -312,12 +312,32 @@ func createUser(c *call) result {
 			switch {
 			case gone:
 				return absent, result{}
-			case failed == nil && sameLogin(u, login) && u.Get("profile").Contains(profile) && c.madeByUs(u.Get("created").Str()):
-				return holds, result{output: u.Raw()}
+			case failed != nil || !sameLogin(u, login):
+				return untold, result{}
+			}
+			switch maker := c.madeBy(u.Get("created").Str()); {
+			case maker == another:
+				return precluded, loginTaken(u, login)
+			case maker == us && carries(u.Get("profile"), profile):
+				return holds, result{output: u.Raw(), warnings: c.unread("credentials", "group_ids")}
 			}
 			return untold, result{}
 		},
 	})
+}
+
+// unread warns of what an input asked for and no reading back of a lost answer tells.
+func (c *call) unread(inputs ...string) []string {
+	var given []string
+	for _, name := range inputs {
+		if c.input.Get(name).Exists() {
+			given = append(given, name)
+		}
+	}
+	if given == nil {
+		return nil
+	}
+	return []string{"Okta's answer was lost, and what was read back does not tell whether it took " + strings.Join(given, " and ") + ": look"}
 }
 
 // sameLogin guards against Okta's reading of a login's first part as a short name.
@@ -346,7 +366,7 @@ func updateUser(c *call) result {
 		if replace {
 			return withoutNulls(now).Equal(withoutNulls(profile))
 		}
-		return withoutNulls(patched(now, profile)).Equal(withoutNulls(now))
+		return carries(now, profile)
 	}
 	had := !profile.Exists() || has(before.Value)
 	if had && !secrets.Exists() { // whether credentials are the same cannot be read

@@ -99,6 +99,14 @@ func TestUserLifecycleAction(t *testing.T) {
 		{"lost, of a status that was there before", in("reset_password", ""), answering{readOne: {person("RECOVERY")}, act("reset_password"): {lost}}, abi.Unknown, "unknown", "", nil, 0},
 		{"lost with the link", in("activate", ""), answering{readOne: {person("STAGED"), person("PROVISIONED")}, act("activate"): {lost}}, abi.Succeeded, "", "",
 			[]string{"activation link was lost", "reactivate_user"}, 0},
+		{"a gateway's timeout, and done", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("SUSPENDED")}, act("suspend"): {answer(408, "<html>Request Timeout</html>")}}, abi.Succeeded, "", "", nil, 0},
+		{"a gateway's timeout, and not done", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(408, "")}}, abi.Unavailable, "not_okta", "", []string{"still ACTIVE"}, 0},
+		{"a gateway's timeout, of what nobody can see", in("reset_factors", ""), answering{readOne: {person("ACTIVE")}, act("reset_factors"): {answer(408, "")}}, abi.Unknown, "unknown", "", nil, 0},
+		{"a proxy's refusal, and done", in("suspend", ""), answering{readOne: {person("ACTIVE"), person("SUSPENDED")}, act("suspend"): {answer(403, "<html>Blocked</html>")}}, abi.Succeeded, "", "", nil, 0},
+		{"a proxy's refusal, and not done", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(403, "<html>Blocked</html>")}}, abi.Unavailable, "not_okta", "", []string{"not Okta's answer"}, 0},
+		{"a proxy's 404", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(404, `{"status":404}`)}}, abi.Unavailable, "not_okta", "", nil, 0},
+		{"a bad token", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {badToken}}, abi.Rejected, "credentials", look + me + act("suspend") + " [id:" + ada + "]\n" + readAda, nil, 0},
+		{"Okta's 429", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(429, "")}}, abi.Throttled, "throttled", "", nil, 0},
 		{"never sent", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {unsent}}, abi.Unavailable, "connect", "", nil, 0},
 		{"throttled", in("suspend", ""), answering{readOne: {person("ACTIVE")}, act("suspend"): {throttled}}, abi.Throttled, "rate_limited", "", nil, 0},
 		{"a short name is no login", `{"user":"ada","action":"deactivate"}`, answering{readOne: {person("ACTIVE")}}, abi.Rejected, "short_name", readOne + " [id:ada]", []string{ada}, 0},
@@ -111,6 +119,18 @@ func TestUserLifecycleAction(t *testing.T) {
 		{"nor is me", `{"user":"me","action":"deactivate"}`, answering{readOne: {person("ACTIVE")}}, abi.Rejected, "short_name", "", nil, 0},
 	} {
 		c.run(t, "user_lifecycle_action")
+	}
+}
+
+// What answers in Okta's place may answer otherwise the next time, or never.
+func TestARefusalThatIsNotOktasIsRepeatedWhereItPasses(t *testing.T) {
+	for status, retryable := range map[int]bool{400: false, 403: false, 404: false, 408: true, 413: false, 425: true, 499: true} {
+		h := answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(status, "<html></html>")}}.host(t)
+		out := invokeNative(t, h, "user_lifecycle_action", `{"user":"`+ada+`","action":"suspend"}`)
+		patient := h.WaitedMS >= workingTime // Okta may still be at work
+		if out.Outcome != abi.Unavailable || out.Error.Retryable != retryable || patient != (status == 408 || status == 499) {
+			t.Errorf("%d: %s %+v after %d ms", status, out.Outcome, out.Error, h.WaitedMS)
+		}
 	}
 }
 
@@ -252,7 +272,11 @@ func TestDeactivateUser(t *testing.T) {
 
 func TestCreateUser(t *testing.T) {
 	const post, in = "POST /api/v1/users", `{"profile":{"login":"ada@example.com","email":"ada@example.com"},"group_ids":["00g1"],"activate":false}`
-	made := answer(200, `{"id":"`+ada+`","status":"STAGED","profile":{"login":"ada@example.com","email":"ada@example.com"}}`)
+	since := func(created string) hosttest.Answer {
+		return answer(200, `{"id":"`+ada+`","status":"STAGED","created":"`+created+`","profile":{"login":"ada@example.com","email":"ada@example.com"}}`)
+	}
+	made, clockless := since(today), hosttest.Answer{Status: 404, Body: notFound("User").Body, Headers: map[string][]string{"x-okta-request-id": {"r1"}}}
+	const nulls = `{"profile":{"login":"ada@example.com","email":"ada@example.com","lastName":null}}`
 	sent := readOne + " [id:ada@example.com]\n" + post + ` activate=false {"profile":{"login":"ada@example.com","email":"ada@example.com"},"groupIds":["00g1"]}`
 	for _, c := range []invoking{
 		{"a new one", in, answering{readOne: {notFound("User")}, post: {made}}, abi.Succeeded, "", sent, []string{ada}, 1},
@@ -262,7 +286,11 @@ func TestCreateUser(t *testing.T) {
 		{"an unknown group", in, answering{readOne: {notFound("User")}, post: {notFound("UserGroup")}}, abi.Rejected, "group_not_found", "", []string{"no user was created"}, 0},
 		{"something else unknown", in, answering{readOne: {notFound("User")}, post: {notFound("UserType")}}, abi.Rejected, "rejected", "", []string{"UserType"}, 0},
 		{"no permission", in, answering{readOne: {notFound("User")}, post: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
-		{"lost, and done", in, answering{readOne: {notFound("User"), made}, post: {lost}}, abi.Succeeded, "", "", []string{ada}, 0},
+		{"lost, and done", in, answering{readOne: {notFound("User"), made}, post: {lost}}, abi.Succeeded, "", "", []string{ada, "does not tell whether it took group_ids"}, 0},
+		{"lost, and done, with nulls", nulls, answering{readOne: {notFound("User"), made}, post: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and there before, whom the first reading missed", in, answering{readOne: {notFound("User"), since("2020-01-01T00:00:00.000Z")}, post: {lost}}, abi.Rejected, "login_taken", "", []string{`"existing_id":"` + ada + `"`}, 0},
+		{"lost, and made seconds before", in, answering{readOne: {notFound("User"), since("2026-11-25T11:59:50.000Z")}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost, and Okta's time is not known", in, answering{readOne: {clockless, made}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 		{"lost, and not done", in, answering{readOne: {notFound("User")}, post: {lost}}, abi.Unavailable, "unavailable", "", []string{"not created"}, 0},
 		{"lost, and not to be read", in, answering{readOne: {notFound("User"), forbidden}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 	} {

@@ -107,6 +107,7 @@ type mishap struct {
 const (
 	refused = "connection refused" // nobody takes connections
 	gateway = "200 from a gateway" // which takes the write, says that all is well, and hands nothing on
+	late    = "408 from a gateway" // which hands the write on, and does not wait for the answer
 )
 
 var mishaps = []mishap{
@@ -120,6 +121,7 @@ var mishaps = []mishap{
 	{name: "answer truncated", fault: oktatest.Fault{Kind: oktatest.Truncate}, applied: true},
 	{name: "answer not JSON", fault: oktatest.Fault{Kind: oktatest.NotJSON}},
 	{name: gateway},
+	{name: late, applied: true},
 }
 
 // cell is one of the matrix.
@@ -260,6 +262,7 @@ type org struct {
 	closes            atomic.Bool     // each request dials
 	ahead             [3]atomic.Int32 // requests before a write, which count from 1
 	swallow           atomic.Int32    // the write, from 1 on, that a gateway swallows; 0 is none
+	gaveUp            atomic.Int32    // that it hands on, and gives up
 }
 
 func newOrg(t *testing.T) *org {
@@ -278,6 +281,11 @@ func newOrg(t *testing.T) *org {
 			if n == o.swallow.Load() {
 				w.Header().Set("Content-Type", "application/json")
 				_, _ = io.WriteString(w, `{"status":"ok"}`)
+				return
+			}
+			if n == o.gaveUp.Load() {
+				o.ServeHTTP(httptest.NewRecorder(), r)
+				http.Error(w, "Request Timeout", http.StatusRequestTimeout)
 				return
 			}
 		}
@@ -373,8 +381,11 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 		}
 		j, invoke.IdempotencyKey = f, "cell"
 	}
-	if c.name == gateway {
+	switch c.name {
+	case gateway:
 		o.swallow.Store(int32(c.at + 1))
+	case late:
+		o.gaveUp.Store(int32(c.at + 1))
 	}
 	if c.fault.Kind != 0 {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
