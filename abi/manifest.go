@@ -87,6 +87,9 @@ type Endpoint struct {
 	Class Class `json:"class,omitempty"`
 	// ClassRules set another class by the top-level members of the request's body.
 	ClassRules []ClassRule `json:"class_rules,omitempty"`
+	// Sensitive are the members of its answers that a host shows to nobody by itself, as in the state of a plan: object keys
+	// joined by dots, of each element where the answer is an array.
+	Sensitive []string `json:"sensitive,omitempty"`
 }
 
 // Method is the HTTP method of the endpoint.

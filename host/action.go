@@ -106,7 +106,7 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Error: e.Code})
 		return &abi.Response{Error: &e}
 	}
-	if c.settle && otherObject(c.bound, targetOf(w)) {
+	if c.settle && otherObject(c.bound, targetOf(w, c.values)) {
 		c.violate("write_refused", fmt.Sprintf("%s is for another object than the write of the earlier run with this idempotency key", w.Endpoint))
 		return refuse(abi.SendError{Code: abi.SendDenied, Message: c.violation.Message})
 	}
@@ -165,7 +165,7 @@ func (c *Connection) approved(ctx context.Context, run *call, input json.RawMess
 	if !c.needsApproval(run.class) {
 		return c.once(ctx, run, input, o, started)
 	}
-	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since, bound: run.bound}
+	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since, bound: run.bound, values: run.values}
 	planning.gate.plan = true
 	planned := c.once(ctx, planning, input, o, started)
 	if planned.Outcome != abi.Succeeded || len(planned.Plan.Writes) == 0 {

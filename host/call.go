@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/journal"
+	"github.com/mach5/okta-connector/host/records"
 )
 
 // call is one run of an export: what it may do, what it did, and what it got. The policy is bound here and nowhere
@@ -29,6 +31,7 @@ type call struct {
 	settle    bool           // an earlier run of this invoke ended when a write may have left
 	since     time.Time      // when that was, by the service's clock
 	bound     journal.Target // what it was for
+	values    sensitive      // of the input, where the journal keeps what a write is for
 	ceiling   *errCeiling    // that held a write back
 	unkept    error          // why the journal could not note a write, which was held back then
 	changed   error          // a write that was not approved any more
@@ -152,13 +155,13 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 			c.date = date
 		}
 		out = c.receive(resp)
-		c.keepState(endpoint, out)
+		c.keepState(ctx, endpoint, out)
 		if out.Error != nil {
 			meta.Error, meta.RequestID = out.Error.Code, ""
 		}
 	}
 	if endpoint.Method() != http.MethodGet {
-		c.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500
+		c.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
 		c.leaving = false
 		c.left = c.left || sendErr == nil || sendErr.Sent
 		c.countAgain(ctx)
@@ -171,14 +174,38 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	return out
 }
 
-// keepState remembers the object that was read last, for a plan.
-func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
+// keepState remembers the object that was read last, for a plan, less what is nobody's to see.
+func (c *call) keepState(ctx context.Context, endpoint *abi.Endpoint, out abi.Response) {
 	if !c.gate.plan || len(c.gate.held) > 0 || endpoint.Method() != http.MethodGet || out.Status != http.StatusOK || out.Length > maxState {
 		return
 	}
-	if b := c.read(out.Body); gjson.ValidBytes(b) {
-		c.gate.state = bytes.Clone(bytes.TrimSpace(b))
+	if b := bytes.TrimSpace(c.read(out.Body)); gjson.ValidBytes(b) {
+		c.gate.state = shown(ctx, b, endpoint.Sensitive)
 	}
+}
+
+// shown is a copy of an answer, or of an array of them, without members at these paths; nil where that cannot be.
+func shown(ctx context.Context, b []byte, sensitive []string) json.RawMessage {
+	if len(sensitive) == 0 {
+		return bytes.Clone(b)
+	}
+	array := b[0] == '['
+	spans, err := records.Split(b, "", nil)
+	if err == nil {
+		b, spans, err = without(ctx, b, spans, sensitive)
+	}
+	if err != nil {
+		return nil
+	}
+	parts := make([][]byte, len(spans))
+	for i, s := range spans {
+		parts[i] = b[s.Start:s.End]
+	}
+	text := bytes.Join(parts, []byte{','})
+	if array {
+		text = slices.Concat([]byte{'['}, text, []byte{']'})
+	}
+	return text
 }
 
 // receive keeps a body and tells the guest of it. An answer that holds the token is a lie of the server's, or an echo:

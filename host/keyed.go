@@ -66,9 +66,10 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 	if run.settle = found && before.Phase == journal.Writing; run.settle {
 		run.since, run.bound = before.Wrote, before.Target
 	}
+	run.values = sensitiveValues(run.op.Operation, input)
 	wrote := false
 	run.gate.leaving = func(w abi.PlannedWrite) error {
-		if err := claim.Writing(ctx, c.clock.told(), targetOf(w)); err != nil {
+		if err := claim.Writing(ctx, c.clock.told(), targetOf(w, run.values)); err != nil {
 			return fmt.Errorf("the journal could not note the write, so that it was not sent: %w", err)
 		}
 		wrote = true
@@ -78,17 +79,24 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 	if run.settle && res.Outcome == abi.Unchanged { // the earlier run's write made it so
 		res.Outcome, res.Meta.Reconciled = abi.Succeeded, true
 	}
-	if err := record(context.WithoutCancel(ctx), claim, res, run.settle, wrote, sensitiveValues(run.op.Operation, input)); err != nil {
+	if err := record(context.WithoutCancel(ctx), claim, res, run.settle, wrote, run.values); err != nil {
 		c.log.Error("the result of an idempotency key is not in the journal", "operation", run.op.Name, "outcome", string(res.Outcome), "error", err.Error())
 		res.Meta.Warnings = append(res.Meta.Warnings, "the result could not be recorded under the idempotency key: "+err.Error())
 	}
 	return res
 }
 
-// targetOf is what a write is for.
-func targetOf(w abi.PlannedWrite) journal.Target {
+// targetOf is what a write is for, as the journal keeps it: of what is sensitive, only what tells it apart.
+func targetOf(w abi.PlannedWrite, values sensitive) journal.Target {
 	path, _, _ := strings.Cut(w.Target, "?")
-	t := journal.Target{Endpoint: w.Endpoint, Path: path}
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if plain, err := url.PathUnescape(s); err == nil && values.fill(plain) {
+			sum := sha256.Sum256([]byte(plain))
+			segments[i] = hex.EncodeToString(sum[:])
+		}
+	}
+	t := journal.Target{Endpoint: w.Endpoint, Path: strings.Join(segments, "/")}
 	var body struct {
 		ID string `json:"id"`
 	}
@@ -136,13 +144,16 @@ func otherObject(earlier, now journal.Target) bool {
 	return was.Endpoint == is.Endpoint && was.Body != is.Body
 }
 
-// record keeps what is to be answered to the same key again: what succeeded, and what Okta refused. Where no write left, or
-// a repeat may succeed, nothing is kept: what was wrong may be mended by then. Where it is unknown what became of a write, the next run reads back again.
+// record keeps what is to be answered to the same key again: what a write came to, and what Okta refused. Where no write
+// left, or a repeat may succeed, nothing is kept: a state that needed none may be another by then, and what was wrong mended.
+// Where it is unknown what became of a write, the next run reads back again.
 func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling, wrote bool, values sensitive) error {
 	switch {
 	case res.Outcome == abi.Unknown, settling && !res.Outcome.OK(), wrote && res.Outcome == abi.Failed:
 		return nil // a write may have taken effect
-	case !res.Outcome.OK() && (!wrote || res.Outcome == abi.Unavailable || res.Error.Retryable || res.Meta.Partial || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
+	case !wrote && !settling:
+		return claim.Forget(ctx)
+	case !res.Outcome.OK() && (res.Outcome == abi.Unavailable || res.Error.Retryable || res.Meta.Partial || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
 		return claim.Forget(ctx)
 	}
 	kept := *res

@@ -229,3 +229,45 @@ func connectAgain(t *testing.T, c *host.Connection, org *oktatest.Server, change
 	t.Cleanup(func() { _ = again.Close(context.Background()) })
 	return again
 }
+
+// TestWhatNeededNoWriteIsLookedAtAgain: an unchanged run's key says nothing of what the object is by the next.
+func TestWhatNeededNoWriteIsLookedAtAgain(t *testing.T) {
+	ctx := context.Background()
+	c, org := actor(t, withJournal(openJournal(t, journal.Options{})))
+	key := host.InvokeOptions{IdempotencyKey: "leaver"}
+	in := json.RawMessage(`{"user":"alan.turing@example.com"}`)
+	do := func(op string, want abi.Outcome, o ...host.InvokeOptions) *abi.Result {
+		t.Helper()
+		res, _ := c.Invoke(ctx, op, in, o...)
+		if res.Outcome != want {
+			t.Fatalf("%s: %s %+v", op, res.Outcome, res.Error)
+		}
+		return res
+	}
+	do("deactivate_user", abi.Succeeded)
+	do("deactivate_user", abi.Unchanged, key)
+	do("reactivate_user", abi.Succeeded) // by somebody else
+	effects := org.Org.Effects()
+	if res := do("deactivate_user", abi.Succeeded, key); res.Meta.Replayed || org.Org.Effects() != effects+1 {
+		t.Errorf("%+v after %d effects", res, org.Org.Effects()-effects)
+	}
+	if res := do("deactivate_user", abi.Succeeded, key); !res.Meta.Replayed {
+		t.Errorf("%+v", res)
+	}
+}
+
+// TestWhatOktaRefusedIsAnsweredAgain: a run that ended is not run again, whatever was mended since. A new key is.
+func TestWhatOktaRefusedIsAnsweredAgain(t *testing.T) {
+	ctx := context.Background()
+	c, org := actor(t, withJournal(openJournal(t, journal.Options{})))
+	in := json.RawMessage(`{"user":"ada.lovelace@example.com","profile":{"shoeSize":44}}`)
+	for i, replayed := range []bool{false, true} {
+		res, _ := c.Invoke(ctx, "update_user", in, host.InvokeOptions{IdempotencyKey: "one"})
+		if res.Outcome != abi.Rejected || res.Meta.Replayed != replayed || org.Org.Writes() != 1 {
+			t.Errorf("run %d: %+v %+v after %d writes", i, res, res.Error, org.Org.Writes())
+		}
+	}
+	if res, _ := c.Invoke(ctx, "update_user", in, host.InvokeOptions{IdempotencyKey: "two"}); res.Meta.Replayed || org.Org.Writes() != 2 {
+		t.Errorf("%+v after %d writes", res, org.Org.Writes())
+	}
+}

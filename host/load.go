@@ -227,6 +227,9 @@ func paths(op *abi.Operation) []string {
 	if op.Key != "" {
 		all = append(all, op.Key)
 	}
+	for _, e := range op.Endpoints {
+		all = append(all, e.Sensitive...)
+	}
 	return all
 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -96,6 +97,11 @@ func (s sensitive) holds(text string) bool {
 		}
 	}
 	return false
+}
+
+// fill reports whether a text is the whole of a sensitive field, as what fills a path is.
+func (s sensitive) fill(text string) bool {
+	return slices.ContainsFunc(s, func(v secret) bool { return len(v.path) == 1 && v.text == text })
 }
 
 // text is a message without the values.
@@ -197,11 +203,26 @@ func (s sensitive) mask(raw json.RawMessage, elsewhere sensitive) json.RawMessag
 	return b
 }
 
+// path is a request's target with "***" for segments that are filled with one of the values, however short and escaped.
+func (s sensitive) path(target string) string {
+	path, query, found := strings.Cut(target, "?")
+	segments := strings.Split(path, "/")
+	for i, seg := range segments {
+		if plain, err := url.PathUnescape(seg); err == nil && s.fill(plain) {
+			segments[i] = "***"
+		}
+	}
+	if path = strings.Join(segments, "/"); found {
+		path += "?" + query
+	}
+	return path
+}
+
 // writes are planned writes as they are shown.
 func (s sensitive) writes(writes []abi.PlannedWrite) []abi.PlannedWrite {
 	shown := make([]abi.PlannedWrite, len(writes))
 	for i, w := range writes {
-		w.Target, w.Body = s.text(w.Target), s.body(w.Body)
+		w.Target, w.Body = s.text(s.path(w.Target)), s.body(w.Body)
 		shown[i] = w
 	}
 	return shown

@@ -13,8 +13,8 @@ var (
 	readApps   = []string{"okta.apps.read"}
 	manageApps = []string{"okta.apps.manage"}
 
-	getApps        = abi.Endpoint{Endpoint: "GET /api/v1/apps", Bucket: "/api/v1/apps", Scopes: readApps}
-	getApp         = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}", Bucket: "/api/v1/apps/{id}", Scopes: readApps}
+	getApps        = abi.Endpoint{Endpoint: "GET /api/v1/apps", Bucket: "/api/v1/apps", Scopes: readApps, Sensitive: applicationSecrets}
+	getApp         = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}", Bucket: "/api/v1/apps/{id}", Scopes: readApps, Sensitive: applicationSecrets}
 	getAppUsers    = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: readApps}
 	getAppUser     = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/users/{userId}", Bucket: "/api/v1/apps", Scopes: readApps}
 	postAppUsers   = abi.Endpoint{Endpoint: "POST /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: manageApps}

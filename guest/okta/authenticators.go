@@ -2,7 +2,7 @@ package okta
 
 import "github.com/mach5/okta-connector/abi"
 
-var getAuthenticators = abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}}
+var getAuthenticators = abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}, Sensitive: authenticatorSecrets}
 
 // authenticatorSecrets are what a record of an authenticator goes out without: what Okta shares with Duo, or with a RADIUS
 // server.

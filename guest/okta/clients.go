@@ -3,8 +3,8 @@ package okta
 import "github.com/mach5/okta-connector/abi"
 
 var (
-	getClients       = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.clients.read"}}
-	getServerClients = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers/{authServerId}/clients", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}}
+	getClients       = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.clients.read"}, Sensitive: clientSecrets}
+	getServerClients = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers/{authServerId}/clients", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}, Sensitive: clientSecrets}
 )
 
 var clientOperations = []operation{

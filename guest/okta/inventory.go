@@ -62,7 +62,7 @@ var inventory = []inventoryKind{
 		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/users", Bucket: "/api/v1/groups", Scopes: []string{"okta.groups.read"}},
 		list:     list{maxPage: 200, noun: "group", typ: "UserGroup"}},
 	{kind: "applications",
-		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/apps", Bucket: "/api/v1/apps", Scopes: []string{"okta.apps.read"}},
+		endpoint: getApps,
 		list:     list{maxPage: 200, omit: applicationSecrets}},
 	{kind: "application_users", of: "applications", blank: "appId",
 		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: []string{"okta.apps.read"}},
@@ -71,7 +71,7 @@ var inventory = []inventoryKind{
 		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/devices", Bucket: "/api/v1/devices", Scopes: []string{"okta.devices.read"}},
 		list:     list{maxPage: 200}},
 	{kind: "authenticators",
-		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}},
+		endpoint: getAuthenticators,
 		list:     list{omit: authenticatorSecrets}},
 	{kind: "policies", endpoint: getPolicies}, // one list a type
 	{kind: "zones", endpoint: getZones},

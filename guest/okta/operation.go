@@ -170,6 +170,9 @@ func (op *operation) manifest() string {
 		if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
 			w.Raw("class_rules", array(e.ClassRules, classRule))
 		}
+		if len(e.Sensitive) > 0 {
+			w.Strs("sensitive", e.Sensitive)
+		}
 		return w.String()
 	}))
 	return w.String()

@@ -9,12 +9,13 @@ import (
 )
 
 var (
-	getSession         = abi.Endpoint{Endpoint: "GET /api/v1/sessions/{sessionId}", Bucket: "/api/v1/sessions", Scopes: []string{"okta.sessions.read"}}
+	getSession         = abi.Endpoint{Endpoint: "GET /api/v1/sessions/{sessionId}", Bucket: "/api/v1/sessions", Scopes: []string{"okta.sessions.read"}, Sensitive: []string{"id", "_links"}}
 	deleteSession      = abi.Endpoint{Endpoint: "DELETE /api/v1/sessions/{sessionId}", Bucket: "/api/v1/sessions", Scopes: []string{"okta.sessions.manage"}}
 	deleteUserSessions = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/sessions", Bucket: "/api/v1/users", Scopes: manageUsers}
 )
 
-var sessionSchema = idSchema("255", "the session's id")
+// sessionSchema is of a session's id, which may be worth a cookie.
+var sessionSchema = strings.TrimSuffix(idSchema("255", "the session's id"), "}") + `,"x-sensitive":true}`
 
 var sessionOperations = []operation{
 	{
@@ -23,7 +24,7 @@ var sessionOperations = []operation{
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
-		inputs:      []input{{"session", true, strings.TrimSuffix(sessionSchema, "}") + `,"x-sensitive":true}`}}, // it may be worth a cookie
+		inputs:      []input{{"session", true, sessionSchema}},
 		example:     `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`,
 		key:         "id",
 		columns: []column{
