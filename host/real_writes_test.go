@@ -149,7 +149,8 @@ func sceneOf(t *testing.T, r recording) scene {
 		return scene{op: op, input: `{"group":"` + segments[3] + `","user":"` + last + `"}`, output: "-",
 			before: map[string]string{"/api/v1/groups/" + segments[3]: group, "/api/v1/users/" + last: user(last, "ACTIVE"), "/api/v1/users/" + last + "/groups": memberOf}}
 	case "DELETE /api/v1/sessions/{sessionId}":
-		return scene{op: "revoke_session", input: `{"session":"` + last + `"}`, output: "-", unchanged: true, before: map[string]string{r.Path: `{"id":"` + last + `"}`}}
+		return scene{op: "revoke_session", input: `{"session":"` + last + `"}`, output: "-", unchanged: true, before: map[string]string{r.Path: `{"id":"` + last + `"}`},
+			after: map[string]string{r.Path: "404 AppSession"}}
 	case "DELETE /api/v1/users/{userId}/sessions":
 		return scene{op: "revoke_session", input: `{"user":"` + segments[3] + `"}`, output: "-"}
 	case "DELETE /api/v1/users/{id}":

@@ -234,6 +234,20 @@ func (c *call) agreed(look func() (reading, result), what string) result {
 	return fail(abi.Unknown, string(abi.Unknown), what+": Okta took it, and what it should have changed does not show. Look at the object before you repeat it")
 }
 
+// seen is a write that Okta took, and whose output says what is there afterwards: that is read, where it can be.
+func (c *call) seen(look func() (reading, result), output, what string) result {
+	switch is, r := look(); is {
+	case holds:
+		r.outcome = abi.Succeeded
+		return r
+	case absent:
+		return c.agreed(look, what)
+	case untold:
+		return result{outcome: abi.Succeeded, output: output, warnings: []string{"Okta took it, and what came of it could not be read"}}
+	}
+	return result{outcome: abi.Succeeded, output: output}
+}
+
 // maxAnswer is the size up to which the answer of a write is looked into, in bytes.
 const maxAnswer = 64 << 10
 

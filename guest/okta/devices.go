@@ -172,7 +172,7 @@ func moveDevice(c *call) result {
 		what:   "deleting device " + id,
 		undone: undone,
 		final:  true,
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
+		done:   func(hostcall.Response) result { return c.seen(gone, output, "deleting device "+id) },
 		refused: func(r result) result {
 			if r.outcome == abi.NotFound {
 				if is, now := gone(); is == holds { // somebody else was faster

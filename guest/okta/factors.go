@@ -32,7 +32,8 @@ var factorOperations = []operation{
 	{
 		name: "reset_factor",
 		summary: "Takes one factor from a user, who must then enrol it anew. A factor that is gone already stays unchanged; Okta lists " +
-			"those alone that policy allows where the token's owner is, so that an id reaches more than a factorType.",
+			"those alone that policy allows where the token's owner is, so that an id reaches more than a factorType. Of Okta Verify, " +
+			"push and signed_nonce take the user's other factors of that app with them, which the output then names.",
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
@@ -40,7 +41,7 @@ var factorOperations = []operation{
 			targetInput,
 			{"factor", true, `{"type":"string","minLength":1,"maxLength":64,"pattern":"^(` + strings.Join(factorTypes, "|") + `|[A-Za-z0-9]{15,64})$",` +
 				`"description":"the factor's id, or a factorType that the user has once: ` + strings.Join(factorTypes, ", ") + `"}`},
-			boolInput("remove_recovery_enrollment", "takes a phone or e-mail as a means of recovery, too"),
+			boolInput("remove_recovery_enrollment", "takes the factor's phone or e-mail as a means of recovery, too; where the factor is gone, it stays"),
 		},
 		example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
 		endpoints: []abi.Endpoint{getUser, getFactors, deleteFactor},
@@ -98,14 +99,14 @@ func resetFactor(c *call) result {
 	if failed != nil {
 		return *failed
 	}
-	all, failed := c.factors(user)
+	before, failed := c.factors(user)
 	if failed != nil {
 		return *failed
 	}
 	want := c.str("factor")
 	var found jsonval.Value
 	var same []string
-	for f := range all.Elements() {
+	for f := range before.Elements() {
 		if f.Get("id").Str() == want {
 			found, same = f, nil
 			break
@@ -122,43 +123,62 @@ func resetFactor(c *call) result {
 	// A run that died after it took a type found the factor in the list. One that was given an id may have not; the id is no
 	// other factor's, so that to send it again does no more.
 	id, listed := want, found.Exists() || c.settling && slices.Contains(factorTypes, c.input.Get("factor").Str())
+	// Okta takes a means of recovery along with a factor, and in no other way.
+	var recovery []string
+	if c.input.Get("remove_recovery_enrollment").True() {
+		recovery = []string{"remove_recovery_enrollment did nothing, since there is no such factor: a phone or e-mail that is a means of recovery stays one"}
+	}
 	switch {
 	case found.Exists():
 		id = found.Get("id").Str()
 	case slices.Contains(factorTypes, want):
 		return result{outcome: abi.Unchanged, output: w.Str("factor", want).Bool("enrolled", false).String(),
-			warnings: []string{"Okta lists no factor of this type, and lists those alone that policy allows where the token's owner is: an id reaches any"}}
+			warnings: append(recovery, "Okta lists no factor of this type, and lists those alone that policy allows where the token's owner is: an id reaches any")}
 	}
 	c.settling = c.settling && listed
 	output := w.Str("factor", id).StrIf("factor_type", found.Get("factorType").Str()).Bool("enrolled", false).String()
+	look := func() (reading, result) {
+		if !listed { // and would not be if it was there: only the answer to the DELETE tells
+			return blind, result{}
+		}
+		all, failed := c.factors(user)
+		if failed != nil {
+			return untold, result{}
+		}
+		there := map[string]bool{}
+		for f := range all.Elements() {
+			there[f.Get("id").Str()] = true
+		}
+		if there[id] {
+			return absent, result{}
+		}
+		var more []string // that went with it
+		for f := range before.Elements() {
+			if other := f.Get("id").Str(); other != id && !there[other] {
+				more = append(more, jsonval.Quote(f.Get("factorType").Str()))
+			}
+		}
+		r := result{output: output}
+		if more != nil {
+			r.output = strings.TrimSuffix(output, "}") + `,"reset_with_it":[` + strings.Join(more, ",") + "]}"
+		}
+		return holds, r
+	}
+	what := "resetting factor " + id + " of user " + user
 	return c.change(change{
 		request: hostcall.Request{Endpoint: deleteFactor.Endpoint, Path: at("userId", user, "factorId", id),
 			Query: c.params([]param{{"remove_recovery_enrollment", "removeRecoveryEnrollment"}})},
 		typ: "User", noun: "user",
-		what:   "resetting factor " + id + " of user " + user,
+		what:   what,
 		undone: "the factor was not reset",
 		final:  want == id, // another enrolment has another id
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
+		done:   func(hostcall.Response) result { return c.seen(look, output, what) },
 		refused: func(r result) result {
 			if r.err.Upstream != nil && (oktaError{*r.err.Upstream}).missing("UserFactor") { // somebody else was faster
-				return result{outcome: abi.Unchanged, output: output}
+				return result{outcome: abi.Unchanged, output: output, warnings: recovery}
 			}
 			return r
 		},
-		look: func() (reading, result) {
-			if !listed { // and would not be if it was there: only the answer to the DELETE tells
-				return blind, result{}
-			}
-			all, failed := c.factors(user)
-			if failed != nil {
-				return untold, result{}
-			}
-			for f := range all.Elements() {
-				if f.Get("id").Str() == id {
-					return absent, result{}
-				}
-			}
-			return holds, result{output: output}
-		},
+		look: look,
 	})
 }

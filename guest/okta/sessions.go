@@ -46,7 +46,7 @@ var sessionOperations = []operation{
 	},
 	{
 		name:        "revoke_session",
-		summary:     "Ends one session, or all of a user. A session that is over already stays unchanged.",
+		summary:     "Ends one session, or all of a user, which cannot be listed: what Okta answered is all there is. A session that is over already stays unchanged.",
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Idempotent,
@@ -95,24 +95,32 @@ func endSession(c *call, id string) result {
 	session := func() (object, *result) {
 		return c.object(hostcall.Request{Endpoint: getSession.Endpoint, Path: at("sessionId", id)}, "AppSession", "session")
 	}
-	if before, failed := session(); before.gone {
+	before, failed := session()
+	switch {
+	case before.gone:
 		return result{outcome: abi.Unchanged, output: output}
-	} else if failed != nil && failed.outcome != abi.Rejected { // a token may end sessions that it may not read
+	case failed != nil && failed.outcome != abi.Rejected: // a token may end sessions that it may not read
 		return *failed
 	}
+	look := looking(session, func(s object) bool { return s.gone }, func(object) string { return output })
 	return c.change(change{
 		request: hostcall.Request{Endpoint: deleteSession.Endpoint, Path: at("sessionId", id)},
 		typ:     "AppSession", noun: "session",
 		what:   "ending the session",
 		undone: "the session goes on",
 		final:  true,
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
+		done: func(hostcall.Response) result {
+			if failed != nil {
+				return result{outcome: abi.Succeeded, output: output, warnings: []string{"Okta took it, and the token may not read sessions to see that it is over"}}
+			}
+			return c.seen(look, output, "ending the session")
+		},
 		refused: func(r result) result {
 			if r.outcome == abi.NotFound && upstreamCode(r) == "E0000007" { // somebody else was faster
 				return result{outcome: abi.Unchanged, output: output}
 			}
 			return r
 		},
-		look: looking(session, func(s object) bool { return s.gone }, func(object) string { return output }),
+		look: look,
 	})
 }

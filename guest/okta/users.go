@@ -378,6 +378,13 @@ func updateUser(c *call) result {
 	if replace {
 		req.Endpoint = replaceUser.Endpoint
 	}
+	if replace && before.etag == "" && !c.settling { // what others changed since would be undone by writing the whole
+		if now, _, failed := c.readUser(id); failed != nil {
+			return *failed
+		} else if !now.Get("lastUpdated").Equal(before.Get("lastUpdated")) || !withoutNulls(now.Get("profile")).Equal(withoutNulls(before.Get("profile"))) {
+			return changedMeanwhile("")
+		}
+	}
 	if before.etag != "" {
 		req.Headers = []hostcall.Pair{{Name: "If-Match", Value: before.etag}}
 	}
@@ -421,8 +428,9 @@ func updateUser(c *call) result {
 			switch {
 			case r.err.Upstream == nil:
 			case upstreamCode(r) == "E0000231":
-				r.err.Code, r.err.Retryable = "changed_meanwhile", true
-				r.err.Message = "somebody else changed the user while this change was made: repeat it to make it to theirs. " + r.err.Message
+				now := changedMeanwhile(". " + r.err.Message)
+				now.err.Upstream = r.err.Upstream
+				return now
 			case r.outcome == abi.NotFound && before.Get("status").Str() == "DEPROVISIONED":
 				r.outcome, r.err.Code = abi.Rejected, "status"
 				r.err.Message = "the user is DEPROVISIONED, and the org does not let such users be changed" + wayOut("DEPROVISIONED") + ". " + r.err.Message
@@ -431,6 +439,13 @@ func updateUser(c *call) result {
 		},
 		look: look,
 	})
+}
+
+// changedMeanwhile refuses to undo what somebody else did.
+func changedMeanwhile(more string) result {
+	r := refuse("changed_meanwhile", "somebody else changed the user while this change was made: repeat it to make it to theirs"+more)
+	r.err.Retryable = true
+	return r
 }
 
 // userChange is the output of an update, both ends as read.
