@@ -46,7 +46,7 @@ var sessionOperations = []operation{
 	},
 	{
 		name:        "revoke_session",
-		summary:     "Ends one session, or all of a user, which cannot be listed: what Okta answered is all there is. A session that is over already stays unchanged.",
+		summary:     "Ends one session, or all of a user. A session that is over already stays unchanged; whether a user had any cannot be read.",
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Idempotent,

@@ -128,7 +128,7 @@ var userOperations = []operation{
 		idempotency: abi.Verified,
 		inputs: []input{
 			targetInput,
-			{"profile", false, `{"type":"object","minProperties":1,"description":"attributes to set; null clears one"}`},
+			{"profile", false, `{"type":"object","minProperties":1,"description":"attributes to set; null clears one. A new login, email, secondEmail or mobilePhone is where the user's own recovery then goes"}`},
 			{"credentials", false, `{"type":"object","minProperties":1,"description":"password or recovery_question, as in Okta's API; who checks the password, the provider, is not Okta's to change here","x-sensitive":true}`},
 			boolInput("replace", "the profile given is the whole one: attributes that it lacks are cleared"),
 		},
@@ -141,11 +141,11 @@ var userOperations = []operation{
 	{
 		name: "reactivate_user",
 		summary: "Starts a user's activation again, or that of a DEPROVISIONED or STAGED one. Without send_email the output has the " +
-			"activation link.",
+			"activation link, by which whoever reads it signs in as the user.",
 		class:       abi.Write,
 		surfaces:    axon,
 		idempotency: abi.Verified,
-		inputs:      []input{targetInput, sendEmailInput},
+		inputs:      []input{targetInput, boolInput("send_email", "has Okta send the link to the user; without it the output has it")},
 		example:     `{"user":"kofi.lindqvist4@example.com"}`,
 		key:         "id",
 		endpoints:   []abi.Endpoint{getUser, lifecycle("reactivate"), lifecycle("activate")},
@@ -167,7 +167,8 @@ var userOperations = []operation{
 	{
 		name: "user_lifecycle_action",
 		summary: "Moves a user to another state, or renews what they sign in with. What it would change must hold before; the output has " +
-			"the status before and after.",
+			"the status before and after. Without send_email, what activate, reset_password and expire_password_with_temp_password answer lets " +
+			"whoever reads it sign in as the user.",
 		class:       abi.Destructive,
 		rules:       lifecycleRules(),
 		surfaces:    axon,
@@ -175,7 +176,7 @@ var userOperations = []operation{
 		inputs: []input{
 			targetInput,
 			{"action", true, `{"enum":["activate","unsuspend","unlock","suspend","deactivate","expire_password","expire_password_with_temp_password","reset_password","reset_factors"],"description":"what to do"}`},
-			boolInput("send_email", "has Okta tell people by e-mail: with activate, deactivate and reset_password; without it the output has the link"),
+			boolInput("send_email", "has Okta tell people by e-mail: with activate, deactivate and reset_password; without it the output has the link, by which whoever reads it signs in as the user"),
 			boolInput("revoke_sessions", "ends the user's sessions: with expire_password_with_temp_password and reset_password"),
 		},
 		require:   lifecycleRequire,
