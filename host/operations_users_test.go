@@ -3,12 +3,15 @@ package host_test
 import (
 	"context"
 	"encoding/json"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/internal/openapi"
 )
 
 // of names a seeded user of a status.
@@ -210,5 +213,52 @@ func TestALostAnswerOfAUserIsSettled(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestAChangeOfStatusThatTakesItsTime: where a user is on the way to is what counts, and what would turn them round waits.
+func TestAChangeOfStatusThatTakesItsTime(t *testing.T) {
+	judge, err := openapi.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var okta clock
+	okta.set(stillAt())
+	org := oktatest.New(oktatest.Config{Now: okta.now, TransitionTime: 3 * time.Second})
+	server := httptest.NewServer(judge.Middleware(t, withToken(org)))
+	defer server.Close()
+	w := world{connectTo(t, server.URL, func(_ *host.Config, o *host.ConnectOptions) {
+		o.Sleep = func(_ context.Context, d time.Duration) error { okta.set(okta.now().Add(d)); return nil }
+	}), org}
+	const alan = `{"user":"alan.turing@example.com"`
+	waits := func(op, input string) {
+		t.Helper()
+		effects := org.Effects()
+		if res := w.do(t, abi.Rejected, op, input); res.Error.Code != "transition" || !res.Error.Retryable || org.Effects() != effects {
+			t.Errorf("%s: %+v", op, res.Error)
+		}
+	}
+	res := w.do(t, abi.Succeeded, "deactivate_user", alan+`}`)
+	if get(t, res.Output, "after") != "ACTIVE" || get(t, res.Output, "transitioning_to") != "DEPROVISIONED" {
+		t.Errorf("%s", res.Output)
+	}
+	w.do(t, abi.Unchanged, "deactivate_user", alan+`}`)
+	waits("reactivate_user", alan+`}`)
+	waits("user_lifecycle_action", alan+`,"action":"suspend"}`)
+	waits("user_lifecycle_action", alan+`,"action":"activate"}`)
+	if res := w.do(t, abi.Rejected, "update_user", alan+`,"profile":{"title":"Doctor"}}`); !res.Error.Retryable || res.Error.Upstream.Code != "E0000112" {
+		t.Errorf("%+v", res.Error)
+	}
+	okta.set(okta.now().Add(3 * time.Second))
+	w.do(t, abi.Succeeded, "reactivate_user", alan+`}`)
+	waits("deactivate_user", alan+`}`) // who is DEPROVISIONED, and will not be
+	waits("delete_user", `{"user":"`+get(t, res.Output, "id")+`"}`)
+	okta.set(okta.now().Add(3 * time.Second))
+	w.do(t, abi.Succeeded, "deactivate_user", alan+`}`)
+	// Both steps of a deletion, the second once the first is over.
+	before := okta.now()
+	w.do(t, abi.Succeeded, "delete_user", `{`+ada+`}`)
+	if _, there := org.User("ada.lovelace@example.com"); there || okta.now().Sub(before) < 3*time.Second {
+		t.Errorf("there: %v, after %s", there, okta.now().Sub(before))
 	}
 }

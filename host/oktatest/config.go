@@ -61,6 +61,11 @@ type Config struct {
 	// SearchDelay is how long a change takes to reach search; reads by id see it at once. Default 0.
 	SearchDelay time.Duration
 
+	// TransitionTime is how long an activation or a deactivation of a user takes, as it does in an org that provisions to
+	// apps. Until then the user has the old status, transitioningToStatus says the new one, and other changes are refused.
+	// Default 0.
+	TransitionTime time.Duration
+
 	// Now is the clock of the org: of its Date header, its timestamps and its rate-limit windows. Default time.Now.
 	// It must not run backwards and must be safe for concurrent use.
 	Now func() time.Time

@@ -48,6 +48,7 @@ var (
 	errTooOld        = &apiError{http.StatusBadRequest, "E0000053", "Invalid parameter: since parameter is over 180 days prior to the current day.", nil}
 	errRoleAssigned  = &apiError{http.StatusConflict, "E0000090", "Duplicate role assignment exception.", []string{"The role specified is already assigned to the user."}}
 	errRoleHeld      = &apiError{http.StatusConflict, "E0000263", "Attempted to assign a duplicate standard role assignment to an admin", nil}
+	errMoving        = &apiError{http.StatusConflict, "E0000112", "Cannot update this user because they are still being activated. Please try again in a few minutes.", nil}
 	errETag          = &apiError{http.StatusPreconditionFailed, "E0000231", "ETag value doesn't match the server's value", nil}
 )
 

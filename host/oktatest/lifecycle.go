@@ -14,6 +14,9 @@ func lifecycleEndpoints() []endpoint {
 			bucket:  "/api/v1/users",
 			handle: func(o *Org, c *call) (answer, error) {
 				u, err := o.findUser(c.PathValue("id"))
+				if err == nil && u.live.moving(o.cfg.Now) {
+					err = errMoving
+				}
 				if err != nil {
 					return answer{}, err
 				}
@@ -43,6 +46,9 @@ func (o *Org) move(c *call, u *user, status string) {
 	next := u.live
 	next.status, next.statusChanged, next.lastUpdated = status, now, now
 	if status == active || status == provisioned {
+		if before := u.live.status; before == staged || before == deprovisioned {
+			o.takesTime(&u.live, &next, now)
+		}
 		if next.activated == 0 || u.live.status == deprovisioned {
 			next.activated = now
 		}
@@ -110,6 +116,7 @@ func (o *Org) deactivate(c *call, u *user) {
 	next := u.live
 	next.status, next.statusChanged, next.lastUpdated = deprovisioned, now, now
 	next.password, next.expired = false, false
+	o.takesTime(&u.live, &next, now)
 	o.change(u, now, next)
 	o.emit(c, "user.lifecycle.deactivate", "Deactivate Okta user", o.userTarget(u))
 	o.userDeactivated(c, u)

@@ -175,6 +175,9 @@ func updateUser(o *Org, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if u.live.moving(o.cfg.Now) {
+		return answer{}, errMoving
+	}
 	if u.live.status == deprovisioned {
 		return answer{}, notFound(c.PathValue("id"), "User")
 	}
@@ -233,6 +236,9 @@ func deleteUser(o *Org, c *call) (answer, error) {
 	}
 	if _, err := c.flag("sendEmail", false); err != nil {
 		return answer{}, err
+	}
+	if u.live.moving(o.cfg.Now) {
+		return answer{}, errMoving
 	}
 	if u.live.status != deprovisioned {
 		o.deactivate(c, u)

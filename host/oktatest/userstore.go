@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -46,6 +47,9 @@ type userState struct {
 	password bool
 	expired  bool // the password expired before the user was suspended or locked out
 
+	from  string // the status until then, which is all that shows of the change; Config.TransitionTime
+	until millis
+
 	created, activated, statusChanged, lastLogin, lastUpdated, passwordChanged millis
 }
 
@@ -55,6 +59,18 @@ type directory struct {
 	byID    map[string]*user
 	byLogin map[string]*user // by login in lower case
 	version int              // changes with every change, for what is derived from the whole
+}
+
+// moving reports whether a change of status is under way.
+func (s *userState) moving(now func() time.Time) bool {
+	return s.until != 0 && millisOf(now()) < s.until
+}
+
+// takesTime has the change of status from before to next go on for a while.
+func (o *Org) takesTime(before, next *userState, now millis) {
+	if t := o.cfg.TransitionTime; t > 0 {
+		next.from, next.until = before.status, now+millis(t.Milliseconds())
+	}
 }
 
 // find looks a user up by id, login, or the part of a login before the @ where only one user has it.
@@ -160,7 +176,11 @@ func (o *Org) appendUser(buf []byte, u *user, s *userState, origin string, links
 // appendUserFields renders what does not depend on who asks, and leaves the object open.
 func (o *Org) appendUserFields(buf []byte, u *user, s *userState) []byte {
 	buf = appendField(append(buf, '{'), "id", u.id)
-	buf = appendField(buf, "status", s.status)
+	if s.moving(o.cfg.Now) {
+		buf = appendField(appendField(buf, "status", s.from), "transitioningToStatus", s.status)
+	} else {
+		buf = appendField(buf, "status", s.status)
+	}
 	buf = appendTime(buf, "created", s.created)
 	buf = appendTime(buf, "activated", s.activated)
 	buf = appendTime(buf, "statusChanged", s.statusChanged)
