@@ -54,7 +54,7 @@ Prometheus metrics at /metrics, and /healthz, which answers 503 when a source ha
 ` + outHelp,
 		Example: `  wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
   wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson --follow
-  wasm-runner source poll_system_log_page --source-config '{"since":"2026-01-01T00:00:00Z"}' --checkpoint cp.json | jq .eventType
+  wasm-runner source poll_system_log_page --source-config '{"since":"` + time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly) + `T00:00:00Z"}' --checkpoint cp.json | jq .eventType
   wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson.zst --rotate-size 256MiB --follow --metrics 9464
   wasm-runner source poll_system_log_page --all --checkpoint-dir state --out 'https://search.example.com/okta-{connection}/_bulk' \
     --out-authorization 'ApiKey env:SEARCH_KEY' --follow`,
