@@ -109,13 +109,17 @@ func (a *app) openOut(ctx context.Context, o *outFlags, connection string, say f
 		f, err := sink.OpenFile(out, sink.FileOptions{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery})
 		if err != nil {
 			var path *fs.PathError
-			if errors.Is(err, sink.ErrForeign) || errors.As(err, &path) {
+			if errors.Is(err, sink.ErrForeign) || errors.Is(err, sink.ErrInUse) || errors.As(err, &path) {
 				err = usagef("--out: %w", err)
 			}
 			return nil, err
 		}
-		if f.Cut() > 0 {
-			say("%s ended in half a record of %d bytes, left by a crash: cut off, it comes again", out, f.Cut())
+		switch cut := f.Cut(); {
+		case cut.Aside != "":
+			say("%s had a hole in what was written last: cut off from there on, %d bytes, which are kept in %s. After a crash all of that comes again; "+
+				"if there was none, the disk lost what it had taken", out, cut.Bytes, cut.Aside)
+		case cut.Bytes > 0:
+			say("%s ended in half a record of %d bytes, left by a crash: cut off, it comes again", out, cut.Bytes)
 		}
 		return f, nil
 	}
