@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -66,6 +67,13 @@ func OpenFileOn(disk durable.Disk, path string, o FileOptions) (*File, error) {
 	s.opts.Zstd = o.Zstd || strings.HasSuffix(path, ".zst") || strings.HasSuffix(s.path, ".zst")
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, err := os.Lstat(s.path); errors.Is(err, fs.ErrNotExist) {
+		// A process that was killed may have put it aside and not synced that: were the new name durable before, what it
+		// led to would have none.
+		if err := disk.SyncFolder(filepath.Dir(s.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
 	var err error
 	if s.cut, err = s.begin(); err != nil {
 		return nil, err
