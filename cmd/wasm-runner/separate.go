@@ -7,16 +7,16 @@ import (
 	"github.com/mach5/okta-connector/host/durable"
 )
 
-// separate wants --out to be none of the files that keep a checkpoint: what the sink appends would be gone with the next
-// checkpoint, and the run would still succeed. Either may be "" or "-", for none.
-func separate(out, checkpoint string) error {
+// separate wants the file of a flag to be none of those that keep a checkpoint: what is appended to it would be gone with the
+// next checkpoint, and the run would still succeed. Either may be "" or "-", for none.
+func separate(flag, out, checkpoint string) error {
 	if out == "" || out == "-" || checkpoint == "" {
 		return nil
 	}
 	there := durable.Resolve(checkpoint) // beside which the checkpoint's own files are
 	for _, kept := range []string{there, there + ".lock", there + ".new", checkpoint + ".keys", checkpoint + ".keys.new"} {
 		if sameFile(out, kept) {
-			return usagef("--out %s is a file of --checkpoint %s: records and checkpoint want files of their own", out, checkpoint)
+			return usagef("%s %s is a file of --checkpoint %s: records and checkpoint want files of their own", flag, out, checkpoint)
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ func TestRecordsAndCheckpointWantFilesOfTheirOwn(t *testing.T) {
 		{"x", "y", true}, {"there", "other", true}, {"x", "there", true}, {"-", "-", true}, {"", "", true}, {"x", "", true},
 		{"loop", "x", true}, {"x.locked", "x", true},
 	} {
-		err := separate(c.out, c.checkpoint)
+		err := separate("--out", c.out, c.checkpoint)
 		var usage usageError
 		if (err == nil) != c.ok || err != nil && !errors.As(err, &usage) {
 			t.Errorf("--out %s --checkpoint %s: %v", c.out, c.checkpoint, err)

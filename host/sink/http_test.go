@@ -31,6 +31,8 @@ type index struct {
 	fault func(n int, w http.ResponseWriter, r *http.Request) (answered, tookEffect bool)
 	// status is that of one record; 0 is taken
 	status func(n int, id string) int
+	// why is the type and reason of a record that is not taken; nil is a document that does not parse
+	why func(id string) (kind, reason string)
 }
 
 func newIndex(t *testing.T) *index {
@@ -81,7 +83,11 @@ func (x *index) take(body []byte) (items []any, failed bool) {
 			item := map[string]any{"_id": a.ID, "status": status}
 			if status > 299 {
 				failed = true
-				item["error"] = map[string]string{"type": "some_exception", "reason": "because of " + a.ID}
+				kind, reason := "mapper_parsing_exception", "because of "+a.ID
+				if x.why != nil {
+					kind, reason = x.why(a.ID)
+				}
+				item["error"] = map[string]string{"type": kind, "reason": reason}
 			} else {
 				x.docs[a.ID] = in.Text()
 			}

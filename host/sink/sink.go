@@ -47,6 +47,12 @@ type Recaller interface {
 // RecallBytes is how much of its end a Recaller recalls at least, where it holds so much and nobody knows it.
 const RecallBytes = 64 << 20
 
+// Refuser is a Sink that puts aside the records that will not be taken, and counts them.
+type Refuser interface {
+	// Refused is how many it put aside. It is safe for concurrent use.
+	Refused() int64
+}
+
 // Page is what a sink takes; *host.Page is one.
 type Page interface {
 	Len() int
@@ -59,6 +65,9 @@ var (
 	ErrUnavailable = errors.New("sink unavailable") // for now: the same page may be taken later
 	ErrRefused     = errors.New("sink refuses")     // what it was given, or who gave it
 )
+
+// ErrRecord is wrapped, beside ErrRefused, when it is one record that is not taken, for what it is.
+var ErrRecord = fmt.Errorf("%w a record", ErrRefused)
 
 // ErrInUse is wrapped when a file that is to be appended to is being written to by another process.
 var ErrInUse = errors.New("file in use")
