@@ -106,6 +106,10 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Error: e.Code})
 		return &abi.Response{Error: &e}
 	}
+	if c.settle && otherObject(c.bound, targetOf(w)) {
+		c.violate("write_refused", fmt.Sprintf("%s is for another object than the write of the earlier run with this idempotency key", w.Endpoint))
+		return refuse(abi.SendError{Code: abi.SendDenied, Message: c.violation.Message})
+	}
 	if c.gate.plan {
 		if len(c.gate.held) == maxHeld {
 			return refuse(abi.SendError{Code: abi.SendLimit, Message: fmt.Sprintf("a plan has at most %d writes", maxHeld)})

@@ -245,6 +245,40 @@ func TestAHostileModuleWritesWhatWasApprovedAlone(t *testing.T) {
 	}
 }
 
+// TestAHostileModuleSettlesTheSameObjectAlone lets a run with a key die behind its write. The next run with the key is
+// there to settle what became of it, and writes to no other object.
+func TestAHostileModuleSettlesTheSameObjectAlone(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		first, then string
+		arrive      int
+		outcome     abi.Outcome
+	}{
+		{"the same", update, altered, 2, abi.Succeeded},
+		{"another object", update, other, 1, abi.Failed},
+		{"none was named", create, update, 2, abi.Succeeded},
+		{"another id in the body", strings.Replace(create, `"body":{`, `"body":{"id":"a",`, 1), strings.Replace(create, `"body":{`, `"body":{"id":"b",`, 1), 1, abi.Failed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var now clock
+			now.set(planTime)
+			conn, got := hostile(t, func(_ *host.Config, o *host.ConnectOptions) {
+				o.Journal, o.Now = dying{openJournal(t, journal.Options{})}, now.now
+			})
+			input := harm([]string{c.first}, []string{c.then})
+			key := host.InvokeOptions{IdempotencyKey: "k"}
+			if res, _ := conn.Invoke(context.Background(), "write", input, key); res.Outcome != abi.Succeeded || len(got.uris) != 1 {
+				t.Fatalf("%v %s %+v", got.uris, res.Outcome, res.Error)
+			}
+			now.set(planTime.Add(time.Hour))
+			res, _ := conn.Invoke(context.Background(), "write", input, key)
+			if len(got.uris) != c.arrive || res.Outcome != c.outcome || c.outcome == abi.Failed && res.Error.Code != "write_refused" {
+				t.Errorf("arrived %v, %s %+v", got.uris, res.Outcome, res.Error)
+			}
+		})
+	}
+}
+
 // TestAChangeBetweenApprovalAndWrite is somebody's change of the object while the approver looks at the plan.
 func TestAChangeBetweenApprovalAndWrite(t *testing.T) {
 	ctx := context.Background()

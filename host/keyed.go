@@ -121,6 +121,21 @@ func settleTarget(t journal.Target) *abi.SettleTarget {
 	return &out
 }
 
+// otherObject reports whether a write is for another object than the one that an earlier run wrote to: a blank of the
+// same name is filled otherwise, or a body names another id.
+func otherObject(earlier, now journal.Target) bool {
+	was, is := settleTarget(earlier), settleTarget(now)
+	if was == nil || is == nil {
+		return false // not known: of a journal of long ago
+	}
+	for name, value := range is.Path {
+		if before, ok := was.Path[name]; ok && before != value {
+			return true
+		}
+	}
+	return was.Endpoint == is.Endpoint && was.Body != is.Body
+}
+
 // record keeps what is to be answered to the same key again: what succeeded, and what Okta refused. Where no write left, or
 // a repeat may succeed, nothing is kept: what was wrong may be mended by then. Where it is unknown what became of a write, the next run reads back again.
 func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling, wrote bool, values sensitive) error {

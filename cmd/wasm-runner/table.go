@@ -19,7 +19,8 @@ func (a *app) tableCommand() *cobra.Command {
 		Long: `Reads an operation as rows. NULL is empty in a table and in CSV, and null in JSON.
 
 The table format is for eyes: it cuts cells that are wider than 60 (…) and, unless --columns names them, leaves out
-JSON columns, columns without a value, and on a terminal those that do not fit. The other formats are whole.`,
+JSON columns, columns without a value, and on a terminal those that do not fit. The other formats are whole. What a user
+wrote into a name stands in CSV as it is: open it in a spreadsheet as text, where "=…" would be a formula.`,
 		Example: `  wasm-runner --demo table list_users --columns login,status,last_login --limit 10
   wasm-runner table list_users '{"status":"LOCKED_OUT"}' --format csv > locked.csv
   wasm-runner table bounded_system_log_range @range.json --format ndjson | jq .event_type`,

@@ -111,7 +111,7 @@ func Source(host hostcall.Host, text string) (string, error) {
 	switch {
 	case ok && at == checkpoint{} && c.str("cursor") != "": // where an invoke ended
 		if v, ok := c.openCursor(c.str("cursor")); ok {
-			p = c.op.source(c, checkpoint{link: v.Get("l").Str()})
+			p = c.op.source(c, checkpoint{link: readCursor(v).link})
 		} else {
 			p.result = c.badCursor()
 		}

@@ -75,9 +75,8 @@ func boundedLogs(c *call, cursor string, limit int) (result, int) {
 		return fail(abi.Invalid, "range", "since ("+c.str("since")+") must be a time before until ("+c.str("until")+")"), 0
 	}
 	r, n := boundedRange.page(c, cursor, limit)
-	now, okNow := parseInstant(c.now)
-	switch oldest := now - retention; {
-	case !okNow || cursor != "": // said with the first page
+	switch oldest := c.oktaNow - retention; {
+	case c.oktaNow == 0 || cursor != "": // said with the first page
 	case r.outcome == abi.Succeeded && since < oldest:
 		r.warnings = append(r.warnings, "since is more than 90 days ago: Okta keeps no events of before "+oldest.String())
 	case r.outcome == abi.Rejected && since < oldest-retention:
@@ -166,18 +165,20 @@ type checkpoint struct {
 	since     string // where the first page began; until an event was seen
 	published string // of the events that were seen, the latest that ended a page
 	again     bool   // the link was that of the page that gave it
+	small     int    // pages that were asked for since one was too heavy
 }
 
 func (p checkpoint) json() string {
 	var w jsonval.Writer
-	return w.Int("v", 1).StrIf("link", p.link).StrIf("since", p.since).StrIf("published", p.published).BoolIf("again", p.again).String()
+	return w.Int("v", 1).StrIf("link", p.link).StrIf("since", p.since).StrIf("published", p.published).BoolIf("again", p.again).
+		IntIf("small", int64(p.small)).String()
 }
 
 func readCheckpoint(v jsonval.Value) (checkpoint, bool) {
 	if k := v.Kind(); k == jsonval.None || k == jsonval.Null {
 		return checkpoint{}, true
 	}
-	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str(), v.Get("again").True()}
+	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str(), v.Get("again").True(), int(v.Get("small").Int())}
 	return p, v.Get("v").Raw() == "1" && (p.link != "" || p.since != "")
 }
 
@@ -205,34 +206,37 @@ const (
 // pollPage reads the page behind the checkpoint.
 func pollPage(c *call, at checkpoint) page {
 	size := pollLogs.pageSize(c)
-	resp, asked, since := c.poll(at, size)
+	got := c.poll(at, size)
 	if at.link == "" && at.since == "" && c.str("since") == "" {
-		if theirs, known := parseHTTPDate(resp.Header("date")); known && resp.Err == nil && c.off(theirs) {
+		if theirs, known := parseHTTPDate(got.Header("date")); known && got.Err == nil && c.off(theirs) {
 			// A lookback is from now, and now is what Okta's clock says: ours would begin too late, or ages ago.
 			at.since = (theirs - instant(lookback(c.settings)*1000)).String()
-			resp, asked, since = c.poll(at, size)
+			got = c.poll(at, size)
 		}
 	}
-	if !ok(resp) {
-		if at.link != "" && resp.Err == nil && resp.Status == 400 {
-			if p, again := c.beginAgain(resp, at); again {
+	if !ok(got.Response) {
+		if at.link != "" && got.Err == nil && got.Status == 400 {
+			if p, again := c.beginAgain(got.Response, at); again {
 				return p
 			}
 		}
-		return page{result: c.failure(resp, "", "")}
+		return page{result: c.failure(got.Response, "", "")}
 	}
-	sum := c.Emit(resp.Body, abi.EmitOptions{Summarise: []string{"published"}})
+	sum := c.Emit(got.Body, abi.EmitOptions{Summarise: []string{"published"}})
 	if sum.Err != "" {
-		return page{result: badBody(resp, sum.Err)}
+		return page{result: badBody(got.Response, sum.Err)}
 	}
-	p := page{result: result{outcome: abi.Succeeded}, caughtUp: sum.Total < asked}
-	p.warnings = c.gone(since, resp)
+	p := page{result: result{outcome: abi.Succeeded}, caughtUp: sum.Total < got.asked}
+	p.warnings = c.gone(got.since, got.Response)
 	next := at
 	if at.link == "" {
-		next.since = since
+		next.since = got.since
+	}
+	if got.halved {
+		next.small = 1
 	}
 	next.saw(sum.Last.Get("published").Str())
-	switch link := withoutOrigin(nextLink(resp.HeaderValues("link"))); {
+	switch link := withoutOrigin(nextLink(got.HeaderValues("link"))); {
 	case link != "" && link == at.link && !p.caughtUp:
 		// The page before may have been given again. A link that stays the same leads nowhere.
 		if next.again = true; at.again {
@@ -240,8 +244,10 @@ func pollPage(c *call, at checkpoint) page {
 			p.warnings = append(p.warnings, "Okta's next link points to its own page: waiting for another")
 		}
 	case link != "":
-		if next.link, next.again = link, false; asked < size && p.caughtUp { // the query is no longer too heavy
-			next.link = withLimit(link, size)
+		if next.again = false; p.caughtUp && got.asked < size { // what comes is no longer too heavy
+			next.link, next.small = withLimit(link, size), 0
+		} else {
+			next.link, next.small = grow(link, got.asked, size, next.small)
 		}
 	case at.link == "" && next.published != "":
 		// A log without links is none of Okta's. Going on from the last event repeats it, and loses nothing.
@@ -258,25 +264,33 @@ func pollPage(c *call, at checkpoint) page {
 	return p
 }
 
-// poll asks for the page behind the checkpoint, and for a smaller one while Okta takes too long for it. asked is how many
-// events the last request was for, since where a request without a link began.
-func (c *call) poll(at checkpoint, size int) (resp hostcall.Response, asked int, since string) {
+// polled is what came of asking for a page of the log.
+type polled struct {
+	hostcall.Response
+	asked  int    // how many events the last request was for
+	halved bool   // which was less than before, since that was too heavy
+	since  string // where a request without a link began
+}
+
+// poll asks for the page behind the checkpoint, and for a smaller one while Okta takes too long for it.
+func (c *call) poll(at checkpoint, size int) polled {
+	got := polled{asked: size}
 	req := hostcall.Request{Endpoint: getLogs.Endpoint, Link: at.link}
-	if asked = size; at.link == "" {
-		if since = at.since; since == "" {
-			since = pollQuery(c)[0].Value
+	if at.link == "" {
+		if got.since = at.since; got.since == "" {
+			got.since = pollQuery(c)[0].Value
 		}
-		req.Query = append(c.params(pollLogs.query), hostcall.Pair{Name: "since", Value: since},
+		req.Query = append(c.params(pollLogs.query), hostcall.Pair{Name: "since", Value: got.since},
 			hostcall.Pair{Name: "limit", Value: strconv.Itoa(size)})
 	} else if n, known := linkLimit(at.link); known {
-		asked = n
+		got.asked = n
 	}
-	resp = c.send(req)
-	for resp.Err == nil && resp.Status == 500 && c.readError(resp).Code == "E0000009" && halveLimit(&req) {
-		asked /= 2
-		resp = c.send(req)
+	got.Response = c.send(req)
+	for c.tooHeavy(got.Response) && halveLimit(&req) {
+		got.asked, got.halved = got.asked/2, true
+		got.Response = c.send(req)
 	}
-	return resp, asked, since
+	return got
 }
 
 // off reports whether our clock is far from Okta's.

@@ -59,14 +59,7 @@ func (system) Create(path string) (File, error) {
 
 func (system) Rename(from, to string) error { return os.Rename(from, to) }
 func (system) Remove(path string) error     { return os.Remove(path) }
-
-func (system) SyncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
+func (system) SyncFolder(path string) error { return syncFolder(path) }
 
 // opened keeps a nil *os.File from becoming a File that is not nil.
 func opened(f *os.File, err error) (File, error) {

@@ -4,8 +4,9 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 func TestAuthorizationServersAreListed(t *testing.T) {

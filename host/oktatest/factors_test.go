@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // factorTypes are the types of a user's factors, in order.

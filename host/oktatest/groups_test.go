@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 func TestGroupsAreListedAndFound(t *testing.T) {

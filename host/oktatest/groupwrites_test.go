@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // groupID is the id of the seeded group of a name.

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/internal/openapi"
-	"github.com/tidwall/gjson"
 )
 
 // harness is an org behind a judge that holds all of its answers, and the requests that it took, against Okta's

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // uuids are those of all events, in the order of their persistence.

@@ -15,8 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 func TestOnlyTheTokenOpens(t *testing.T) {

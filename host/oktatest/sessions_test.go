@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 func TestSessionsAreReadAndClosed(t *testing.T) {

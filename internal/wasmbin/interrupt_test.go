@@ -2,15 +2,14 @@ package wasmbin_test
 
 import (
 	"bytes"
-	"github.com/google/go-cmp/cmp"
-	"slices"
-
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 

@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/okta/okta-sdk-golang/v6/okta"
 	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 func TestAnApplicationIsAssignedToAUserAndAGroup(t *testing.T) {

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/okta/okta-sdk-golang/v6/okta"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 func TestAGroupIsCreatedFilledRenamedAndDeleted(t *testing.T) {

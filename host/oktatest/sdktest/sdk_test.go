@@ -10,8 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/okta/okta-sdk-golang/v6/okta"
+
+	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 func connect(t *testing.T, server *oktatest.Server) *okta.APIClient {

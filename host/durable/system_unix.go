@@ -23,3 +23,11 @@ func lock(f *os.File) error {
 		return &os.PathError{Op: "lock", Path: f.Name(), Err: err}
 	}
 }
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
