@@ -207,13 +207,13 @@ func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	defer d.Close()
 	t, end := tail{end: stop}, stop
 	for i, left := len(starts)-1, int64(RecallBytes); i >= 0 && left > 0; i-- {
-		text, err := d.decode(starts[i], end)
+		n, err := d.verify(starts[i], end)
 		if errors.Is(err, errDamaged) {
 			t.end = starts[i]
 		} else if err != nil {
 			return tail{}, err
 		}
-		left -= max(int64(len(text)), end-starts[i])
+		left -= max(n, end-starts[i])
 		end = starts[i]
 	}
 	if t.end == size {
@@ -245,6 +245,7 @@ var (
 	errBlank   = errors.New("blank")         // zeros
 	errDamaged = errors.New("damaged")       // what is none behind the beginning of one
 	errNone    = errors.New("no zstd frame") // something else
+	errLarge   = errors.New("large")         // one that is no page
 )
 
 // frames decodes single frames of a file. Close it when done.
@@ -255,18 +256,66 @@ type frames struct {
 }
 
 func newFrames(r io.ReaderAt) (*frames, error) {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostDecoded))
 	return &frames{Decoder: d, r: r}, err
 }
 
-// decode gives what the frame between two offsets holds, until the next call. The error is errDamaged, or one of reading.
+// mostDecoded is the most that a frame may decode to at once, in bytes, or need as its window: a page is no larger.
+const mostDecoded = 256 << 20
+
+// verify decodes the frame between two offsets, however large, and returns how much it holds. The error is errDamaged, or
+// another where it could not be told.
+func (d *frames) verify(start, end int64) (int64, error) {
+	section := &reading{r: io.NewSectionReader(d.r, start, end-start)}
+	if err := d.Reset(section); err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(io.Discard, d)
+	return n, section.judge(err, start)
+}
+
+// reading is a reader that keeps its error: it is none of the frame.
+type reading struct {
+	r   io.Reader
+	err error
+}
+
+func (r *reading) Read(b []byte) (int, error) {
+	n, err := r.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}
+
+// judge tells a frame that is damaged from one that cannot be read.
+func (r *reading) judge(err error, at int64) error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case err == nil:
+		return nil
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrUnknownDictionary):
+		return fmt.Errorf("%w: the zstd frame at byte %d wants more than is given here (%w)", ErrForeign, at, err)
+	}
+	return errDamaged
+}
+
+// decode gives what the frame between two offsets holds, until the next call. The error is errDamaged, errLarge or one of
+// reading.
 func (d *frames) decode(start, end int64) ([]byte, error) {
+	if end-start > mostDecoded {
+		return nil, errLarge
+	}
 	d.raw = slices.Grow(d.raw[:0], int(end-start))[:end-start]
 	if _, err := d.r.ReadAt(d.raw, start); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	text, err := d.DecodeAll(d.raw, d.text[:0])
-	if err != nil {
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return nil, errLarge
+	case err != nil:
 		return nil, errDamaged
 	}
 	d.text = text

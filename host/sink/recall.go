@@ -107,6 +107,9 @@ func recallFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int6
 	defer d.Close()
 	for i := len(starts) - 1; i >= 0 && left > 0; i-- {
 		text, err := d.decode(starts[i], end)
+		if errors.Is(err, errLarge) {
+			return 0, nil // somebody else put it there, whole: behind it there is nothing that a crash left
+		}
 		if err != nil {
 			return 0, fmt.Errorf("the zstd frame at byte %d: %w", starts[i], err)
 		}

@@ -453,6 +453,43 @@ func TestAHoleIsCutOff(t *testing.T) {
 	}
 }
 
+// TestAFileThatIsOneFrameIsAppendedTo: whoever compressed it himself has as large a one as he likes, and it is not damaged.
+func TestAFileThatIsOneFrameIsAppendedTo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.zst")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := []byte(`{"uuid":"a","pad":"` + strings.Repeat("x", 1<<20) + "\"}\n")
+	for range mostDecoded>>20 + 1 {
+		if _, err := enc.Write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(enc.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openFile(t, path, FileOptions{})
+	if got := recalled(t, s, -1); s.Cut() != (Cut{}) || len(got) != 0 {
+		t.Errorf("%+v, %d recalled", s.Cut(), len(got))
+	}
+	write(t, s, numbered(0, 3))
+	if after, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(after, before) {
+		t.Errorf("what was there is not any more: %v", err)
+	}
+	if got := recalled(t, s, -1); len(got) != 3 {
+		t.Errorf("%d recalled, want those that were appended", len(got))
+	}
+}
+
 // noise are records that do not compress to nothing.
 func noise(from, to int) (p lines) {
 	for i := from; i < to; i++ {
