@@ -602,3 +602,46 @@ func TestPagesThatARotationLostAreNotDurable(t *testing.T) {
 		})
 	}
 }
+
+// intruded is a disk on which somebody else takes a name as soon as a file was put aside from it.
+type intruded struct {
+	durable.Disk
+	other *durable.File
+}
+
+func (d intruded) Rename(from, to string) error {
+	err := d.Disk.Rename(from, to)
+	*d.other, _ = durable.OS.Append(from)
+	return err
+}
+
+// TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt: what was written before stays, and nothing more is taken.
+func TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.ndjson")
+	var other durable.File
+	s, err := OpenFileOn(intruded{durable.OS, &other}, path, FileOptions{RotateSize: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, numbered(0, 10))
+	if err := s.Append(t.Context(), numbered(10, 20)); !strings.Contains(err.Error(), "another process writes to "+path) {
+		t.Errorf("%v", err)
+	}
+	if other == nil {
+		t.Fatal("nobody took the name")
+	}
+	if err := errors.Join(s.Sync(), s.Append(t.Context(), numbered(20, 30))); err == nil {
+		t.Error("more is taken")
+	}
+	_, err = other.Write([]byte("{}\n"))
+	if err := errors.Join(err, other.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	if got := content(t, strings.Replace(path, "events", "events.000001", 1)); got != text(numbered(0, 10)) {
+		t.Errorf("what was put aside holds %q", got)
+	}
+	if got := content(t, path); got != "{}\n" {
+		t.Errorf("the other's file holds %q", got)
+	}
+}
