@@ -225,7 +225,7 @@ func Run(t *testing.T, h Host, o Options) {
 
 // attempt makes one attack, within its time.
 func (k *kit) attempt(ctx context.Context, attack Attack) error {
-	limit := k.patience + 10*time.Second
+	limit := k.patience + min(10*time.Second, k.patience)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	a := &attempt{kit: k, ctx: ctx}

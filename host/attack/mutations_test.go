@@ -275,6 +275,8 @@ var mutations = []mutation{
 	// Isolation.
 	{"restored memory", "the image", []edit{swap("host/memory.go", "!in.memory.restore(img)", "(!DOWN && !in.memory.restore(img))")}, ""},
 	{"grown memory", "what grew is replaced", []edit{swap("host/memory_linux.go", "func (l *linear) restore(img *image) bool {\n\tif l.size != img.size {\n\t\treturn false\n\t}", "func (l *linear) restore(img *image) bool {\n\tif l.size != img.size {\n\t\treturn DOWN\n\t}")}, ""},
+	{"grown memory", "what grew is replaced, elsewhere than on Linux", []edit{swap("host/memory_other.go", "func (l *linear) restore(img *image) bool {\n\tif l.size != img.size {\n\t\treturn false\n\t}", "func (l *linear) restore(img *image) bool {\n\tif l.size != img.size {\n\t\treturn DOWN\n\t}")}, ""},
+	{"restored memory", "the copy, elsewhere than on Linux", []edit{swap("host/memory_other.go", "copy(l.all, img.pages.all)", "if !DOWN {\n\t\tcopy(l.all, img.pages.all)\n\t}")}, ""},
 	{"restored globals", "the image", []edit{drop("host/memory.go", "g.Set(img.globals[i])")}, ""},
 	{"state elsewhere", "it is not kept", []edit{never("host/instance.go", "m.state.Elsewhere")}, ""},
 	{"state elsewhere", "references in globals", []edit{swap("internal/wasmbin/interrupt.go", "others = true", "others = !DOWN")}, ""},
