@@ -31,9 +31,12 @@ func (a *app) backfillCommand() *cobra.Command {
 		Use:   "backfill --since TIME --until TIME",
 		Short: "Read the records between two times, to the end",
 		Long: `Reads the records of a closed stretch of time, page by page, and ends. It goes on where it was interrupted when it is run
-again with the same checkpoint and times; once it is complete, it reads no more. Failures that pass are waited out.
+again with the same checkpoint and times, another day too, when Okta no longer takes the cursor: then from the time of the
+last record, less five minutes, whose repeats are dropped. Once it is complete, it reads no more. Failures that pass are
+waited out.
 
-The stretch lies in the past, since what happens in it later would not be read any more. An org's log by the time of its events may lack those that were stored late: to follow a log for good, use source.
+A stretch that is not over yet, by Okta's clock, is read up to now, and is not complete: run it again to go on. An org's log
+by the time of its events may lack those that were stored late: to follow a log for good, use source.
 
 ` + outHelp,
 		Example: `  wasm-runner --demo backfill --since "$(date -u +%F)" --until "$(date -u +%FT%TZ)"
@@ -91,9 +94,6 @@ func (f *backfillFlags) check(demo bool) error {
 	switch {
 	case !times[0].Before(times[1]):
 		return usagef("--since (%s) must be before --until (%s)", f.since, f.until)
-	case times[1].After(time.Now()):
-		return usagef("--until (%s) is not over yet: what happens before it would be missed for good. Give a time that is (now is %s), or follow the log with source",
-			f.until, time.Now().UTC().Format(time.RFC3339))
 	case f.checkpoint == "" && !demo:
 		return usagef("backfill wants --checkpoint FILE, to go on from when it is interrupted")
 	case f.pageSize < 1 || f.pageSize > 1000:
@@ -142,7 +142,13 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags) er
 	if at := ingest.RangeTime(d.At); !at.IsZero() {
 		bar.from = at
 	}
-	return a.drain(ctx, []*ingest.Drain{d}, flags.metrics, a.startProgress(a.toTerminal(&flags.outFlags), bar, d))
+	if err := a.drain(ctx, []*ingest.Drain{d}, flags.metrics, stuckAfter(0), a.startProgress(a.toTerminal(&flags.outFlags), bar, d)); err != nil {
+		return err
+	}
+	if !ingest.RangeDone(d.At) {
+		a.say("--until (%s) is not over yet: what there was so far is read. Run this again to go on, once more of it is", flags.until)
+	}
+	return nil
 }
 
 // timeMember is the member of an operation's records that tells when they happened: of its first column of that type that

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/internal/figures"
 )
 
 // killsEnv asks for more kills than CI has time for.
@@ -216,13 +217,7 @@ func TestKilledAtAnyMomentOneEffect(t *testing.T) {
 	for what, times := range tally {
 		fmt.Fprintf(&lines, "\n%5d  %s", times, what)
 	}
-	table := fmt.Sprintf("%d invokes, each killed once and run again with its key: %d effects%s\n", n, org.Effects(), lines.String())
-	fmt.Print(table)
-	if dir := os.Getenv("ACTIONS_REPORT"); dir != "" { // go test keeps what a test prints that passes to itself
-		if err := os.WriteFile(filepath.Join(dir, "killed.txt"), []byte(table), 0o600); err != nil {
-			t.Error(err)
-		}
-	}
+	figures.Keep(t, "killed", fmt.Sprintf("%d invokes, each killed once and run again with its key: %d effects%s", n, org.Effects(), lines.String()))
 	if tally["killed: settled by reading back"] == 0 || tally["killed: the recorded result"]+tally["ended before it was killed: the recorded result"] == 0 {
 		t.Error("no kill fell between a write and its answer: the test did not try what it is for")
 	}

@@ -103,8 +103,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // stuckAfter is how long a source that has not failed may go without a page before it is not healthy: the longest wait
-// between two polls, a call's time, and room.
-const stuckAfter = 15 * time.Minute
+// between two polls, and room for a call, its repeats and what they wait for.
+func stuckAfter(pollLimit time.Duration) time.Duration { return pollLimit + 14*time.Minute }
 
 // health is what /healthz answers.
 type health struct {
@@ -120,7 +120,7 @@ type connectionHealth struct {
 	Error      string       `json:"error,omitempty"`
 }
 
-func healthOf(drains []*ingest.Drain, running time.Duration) (h health, ok bool) {
+func healthOf(drains []*ingest.Drain, running, stuck time.Duration) (h health, ok bool) {
 	h = health{Status: "ok", Connections: []connectionHealth{}}
 	for _, d := range drains {
 		s := d.Stats()
@@ -135,7 +135,7 @@ func healthOf(drains []*ingest.Drain, running time.Duration) (h health, ok bool)
 		if idle < 0 {
 			idle = running
 		}
-		if s.State == ingest.Failed || s.State != ingest.Ended && idle > stuckAfter {
+		if s.State == ingest.Failed || s.State != ingest.Ended && idle > stuck {
 			h.Status = "failing"
 		}
 		h.Connections = append(h.Connections, c)
@@ -143,14 +143,14 @@ func healthOf(drains []*ingest.Drain, running time.Duration) (h health, ok bool)
 	return h, h.Status == "ok"
 }
 
-// metricsHandler serves /metrics and /healthz.
-func metricsHandler(drains []*ingest.Drain, began time.Time) http.Handler {
+// metricsHandler serves /metrics and /healthz, which fails where a source has had no page for longer than stuck.
+func metricsHandler(drains []*ingest.Drain, began time.Time, stuck time.Duration) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newCollector(drains), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		h, ok := healthOf(drains, time.Since(began))
+		h, ok := healthOf(drains, time.Since(began), stuck)
 		w.Header().Set("Content-Type", "application/json")
 		if !ok {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -161,7 +161,7 @@ func metricsHandler(drains []*ingest.Drain, began time.Time) http.Handler {
 }
 
 // serveMetrics serves them at an address until stop. Without a host that is on loopback.
-func (a *app) serveMetrics(address string, drains []*ingest.Drain) (stop func(), err error) {
+func (a *app) serveMetrics(address string, drains []*ingest.Drain, stuck time.Duration) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil
 	}
@@ -180,7 +180,7 @@ func (a *app) serveMetrics(address string, drains []*ingest.Drain) (stop func(),
 		return nil, usagef("--metrics: %w", err)
 	}
 	a.logger().Info("metrics", "address", l.Addr().String())
-	server := &http.Server{Handler: metricsHandler(drains, time.Now()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{Handler: metricsHandler(drains, time.Now(), stuck), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

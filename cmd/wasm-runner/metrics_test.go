@@ -41,7 +41,7 @@ func TestMetricsAndHealth(t *testing.T) {
 	good := drain(ingest.Source(c, host.SourceOptions{Operation: "poll_system_log_page"}), "okta-prod")
 	bad := drain(ingest.Source(c, host.SourceOptions{Operation: "lookup_user"}), "okta-other")
 	drains := []*ingest.Drain{good, bad}
-	h := metricsHandler(drains, time.Now())
+	h := metricsHandler(drains, time.Now(), time.Hour)
 	get := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -94,8 +94,10 @@ func TestMetricsAndHealth(t *testing.T) {
 	if code, _ := get("/debug/pprof/"); code != http.StatusNotFound {
 		t.Errorf("/debug/pprof/ answers %d", code)
 	}
-	if _, ok := healthOf([]*ingest.Drain{drain(nil, "stuck")}, time.Hour); ok {
-		t.Error("a source that has had no page for an hour is healthy")
+	for pollLimit, healthy := range map[time.Duration]bool{time.Minute: false, 30 * time.Minute: false, 2 * time.Hour: true} { // no page for an hour
+		if _, ok := healthOf([]*ingest.Drain{drain(nil, "quiet")}, time.Hour, stuckAfter(pollLimit)); ok != healthy {
+			t.Errorf("--poll-limit %s, and no page for an hour: healthy is %v", pollLimit, ok)
+		}
 	}
 }
 
@@ -105,7 +107,7 @@ func TestMetricsAreServedOnLoopback(t *testing.T) {
 	a.status.w = &stderr
 	for _, address := range []string{"0", ":0", "127.0.0.1:0", "localhost:0"} {
 		stderr.Reset()
-		stop, err := a.serveMetrics(address, nil)
+		stop, err := a.serveMetrics(address, nil, time.Hour)
 		if err != nil {
 			t.Fatalf("%s: %v", address, err)
 		}
@@ -122,7 +124,7 @@ func TestMetricsAreServedOnLoopback(t *testing.T) {
 		stop()
 	}
 	for _, address := range []string{"nowhere.invalid:x", "1:2:3"} {
-		if _, err := a.serveMetrics(address, nil); err == nil || !strings.Contains(err.Error(), "--metrics: ") {
+		if _, err := a.serveMetrics(address, nil, time.Hour); err == nil || !strings.Contains(err.Error(), "--metrics: ") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

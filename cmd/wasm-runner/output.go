@@ -34,11 +34,11 @@ const perConnection = "{connection}"
 // outFormats are the forms of an HTTP sink; auto is _bulk where the address ends in that.
 var outFormats = []string{"auto", "ndjson", "bulk", "bulk-create"}
 
-const outHelp = `--out appends to a file, which is synced with each page. What a crash left half-written at its end is cut off first. A
-path that ends in .zst is compressed, a zstd frame a page. --rotate-size and --rotate-every put a file aside as
-NAME.000001.ndjson and begin a new one. An http or https address gets POSTs of NDJSON, or of the _bulk API of OpenSearch
-and Elasticsearch, in which _id is the record's key, so that a repeat replaces the same document; a service that is away
-or busy is waited for.`
+const outHelp = `--out appends to a file. What a crash left half-written at its end is cut off first, and records that stand in its last
+64 MiB are not written to it again, with or without a checkpoint: to have them again, name another file. A path that ends in
+.zst is compressed, a zstd frame a page. --rotate-size and --rotate-every put a file aside as NAME.000001.ndjson and begin a
+new one. An http or https address gets POSTs of NDJSON, or of the _bulk API of OpenSearch and Elasticsearch, in which _id is
+the record's key, so that a repeat replaces the same document; a service that is away or busy is waited for.`
 
 func (o *outFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "-", "`file` to append records to, http(s) address to post them to, - for stdout; "+perConnection+" stands for the connection's name")

@@ -67,6 +67,7 @@ func (p *progress) sum() (all ingest.Stats) {
 		s := d.Stats()
 		all.Records += s.Records
 		all.Pages += s.Pages
+		all.Lag = s.Lag // of a backfill, which has one
 		if s.Watermark.After(all.Watermark) {
 			all.Watermark = s.Watermark
 		}
@@ -118,16 +119,20 @@ func (p *progress) at() time.Time {
 func (p *progress) rest() string {
 	at := p.at()
 	percent := 100 * p.span.done(at) / p.span.whole()
-	eta, ok := p.span.eta(at, time.Since(p.began))
+	eta, ok := p.span.eta(at, p.sum().Lag, time.Since(p.began))
 	if !ok {
 		return fmt.Sprintf(" %d%%", percent)
 	}
 	return fmt.Sprintf(" %d%%  %s to go", percent, eta)
 }
 
-// eta is how long the rest takes at the speed of this run.
-func (s *span) eta(at time.Time, took time.Duration) (time.Duration, bool) {
+// eta is how long the rest takes at the speed of this run. What lies behind the service's present, which is lag on, cannot be
+// read yet; -1 is not known.
+func (s *span) eta(at time.Time, lag, took time.Duration) (time.Duration, bool) {
 	read, left := at.Sub(s.from), s.until.Sub(at)
+	if lag >= 0 {
+		left = min(left, lag)
+	}
 	if at.IsZero() || read <= 0 || left < 0 {
 		return 0, false
 	}

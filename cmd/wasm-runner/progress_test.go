@@ -31,14 +31,20 @@ func TestTheProgressLineTellsHowItGoes(t *testing.T) {
 func TestABackfillTellsHowLongTheRestTakes(t *testing.T) {
 	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := &span{since: day, until: day.Add(100 * time.Hour), from: day.Add(50 * time.Hour)} // the first half was read before
-	if eta, ok := s.eta(day.Add(60*time.Hour), 10*time.Minute); !ok || eta != 40*time.Minute {
+	if eta, ok := s.eta(day.Add(60*time.Hour), -1, 10*time.Minute); !ok || eta != 40*time.Minute {
 		t.Errorf("%s, %v; 10 hours took 10 minutes, so that 40 take 40", eta, ok)
+	}
+	if eta, ok := s.eta(day.Add(60*time.Hour), 300*time.Hour, 10*time.Minute); !ok || eta != 40*time.Minute {
+		t.Errorf("%s, %v of a stretch that is over", eta, ok)
+	}
+	if eta, ok := s.eta(day.Add(60*time.Hour), 5*time.Hour, 10*time.Minute); !ok || eta != 5*time.Minute {
+		t.Errorf("%s, %v; the last 35 hours are still to come", eta, ok)
 	}
 	if done := s.done(day.Add(60 * time.Hour)); done*100/s.whole() != 60 {
 		t.Errorf("%d of %d", done, s.whole())
 	}
 	for name, at := range map[string]time.Time{"nothing read": {}, "nothing read yet in this run": s.from, "beyond": day.Add(200 * time.Hour)} {
-		if eta, ok := s.eta(at, time.Minute); ok {
+		if eta, ok := s.eta(at, -1, time.Minute); ok {
 			t.Errorf("%s: %s", name, eta)
 		}
 	}

@@ -24,6 +24,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/internal/figures"
 )
 
 // soak is how long TestSoak takes: SOAK_EVENTS makes it a long one (make soak).
@@ -119,12 +121,119 @@ func TestSoak(t *testing.T) {
 	}
 	took := time.Since(began)
 
-	lines, distinct := check(t, org.Org, out)
-	t.Logf("%s events (%s of them late) in %s, %d kills: 0 lost; %d lines stand twice, %.2f a kill (a page has %d); with keys applied 0",
-		thousands(int64(distinct)), thousands(int64(late(s.events))), took.Round(time.Second), kills, lines-distinct,
-		float64(lines-distinct)/float64(kills), s.pageSize)
-	if lines-distinct > kills*s.pageSize {
-		t.Errorf("%d lines stand twice after %d kills: want at most a page of %d for each", lines-distinct, kills, s.pageSize)
+	got := check(t, org.Org, out)
+	figures.Keep(t, "soak", fmt.Sprintf("soak: %s events (%s of them late) in %s, %d kills: %d lost; %d lines stand twice, %.2f a kill (a page has %d); with keys applied %d",
+		thousands(int64(got.events)), thousands(int64(late(s.events))), took.Round(time.Second), kills, got.lost, got.twice(),
+		float64(got.twice())/float64(kills), s.pageSize, got.kept-got.events))
+	if got.twice() > kills*s.pageSize {
+		t.Errorf("%d lines stand twice after %d kills: want at most a page of %d for each", got.twice(), kills, s.pageSize)
+	}
+}
+
+// TestABackfillThatIsKilledGoesOnBehindACursorThatExpired kills a backfill again and again, and has Okta refuse the cursor that
+// the next process begins with, and one in its middle: nothing is lost, and nothing doubled.
+func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
+	org := oktatest.New(oktatest.Config{Users: 3, Events: 12_000, EventSize: 1500, RequestLog: -1, RateLimits: map[string]int{"*": -1}}).Start()
+	defer func() { _ = org.Close() }()
+	until := time.Now()
+	r := newRunner(t, org, org.Token())
+	dir := t.TempDir()
+	out := filepath.Join(dir, "events.ndjson.zst")
+	command := func() *exec.Cmd {
+		return r.command("backfill", "--since", until.Add(-24*time.Hour).UTC().Format(time.RFC3339), "--until", until.UTC().Format(time.RFC3339),
+			"--page-size", "100", "--checkpoint", filepath.Join(dir, "cp.json"), "--out", out)
+	}
+	slow := oktatest.Fault{Kind: oktatest.Latency, Latency: 10 * time.Millisecond} // or it may be at its end before it is killed
+	org.Inject(slow)
+	const pages = "GET /api/v1/logs"
+	kills := 0
+	for _, at := range []int{1, 7, 25, 11, 30} {
+		cmd := command()
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		last := org.Count(pages) + at
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for running := true; running && org.Count(pages) < last; {
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Fatalf("%v\n%s", err, stderr.String())
+				}
+				running = false
+				ended <- nil
+			case <-time.After(time.Millisecond):
+			}
+		}
+		_ = cmd.Process.Kill() // one that has ended before is none
+		if err := <-ended; err != nil {
+			kills++
+		}
+		org.ClearFaults()
+		org.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1})
+		org.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Skip: 9, Times: 1})
+		org.Inject(slow)
+	}
+	text, err := command().CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "bounded_system_log_range: the cursor is no longer taken (Okta answered 400") {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if got := check(t, org.Org, out); kills < 3 || got.twice() != 0 {
+		t.Errorf("%d kills; %d lines stand twice", kills, got.twice())
+	}
+}
+
+// TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice kills a source once there is something in its file, and no
+// checkpoint yet that tells of it: what the file holds is recalled, up to what the help says.
+func TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice(t *testing.T) {
+	if want := fmt.Sprintf("last %d MiB", sink.RecallBytes>>20); !strings.Contains(strings.ReplaceAll(outHelp, "\n", " "), want) {
+		t.Errorf("--help does not say %q", want)
+	}
+	org := oktatest.New(oktatest.Config{Users: 3, Events: 3000, EventSize: 1500, RequestLog: -1, RateLimits: map[string]int{"*": -1}}).Start()
+	defer func() { _ = org.Close() }()
+	r := newRunner(t, org, org.Token())
+	kills := 0
+	for _, what := range []string{"source poll_system_log_page --source-config {\"page_size\":100}", "backfill --page-size 100 --since " +
+		time.Now().Add(-24*time.Hour).UTC().Format(time.RFC3339) + " --until " + time.Now().UTC().Format(time.RFC3339)} {
+		for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
+			for range 2 {
+				dir := t.TempDir()
+				out, cp := filepath.Join(dir, name), filepath.Join(dir, "cp.json")
+				command := func() *exec.Cmd {
+					return r.command(append(strings.Fields(what), "--checkpoint", cp, "--out", out)...)
+				}
+				cmd := command()
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+					if info, err := os.Stat(out); err == nil && info.Size() > 0 {
+						break
+					}
+					if time.Now().After(deadline) {
+						t.Fatalf("nothing was written to %s", out)
+					}
+				}
+				_ = cmd.Process.Kill() // it may have ended
+				_ = cmd.Wait()
+				left, err := os.Stat(out)
+				if _, e := os.Stat(cp); errors.Is(e, fs.ErrNotExist) && err == nil && left.Size() > 0 {
+					kills++
+				}
+				if text, err := command().CombinedOutput(); err != nil {
+					t.Fatalf("%v\n%s", err, text)
+				}
+				if got := check(t, org.Org, out); got.twice() != 0 {
+					t.Errorf("%s: %d lines stand twice", what, got.twice())
+				}
+			}
+		}
+	}
+	if kills == 0 {
+		t.Error("no kill fell before the first checkpoint: the test did not try what it is for")
 	}
 }
 
@@ -162,10 +271,21 @@ func reached(t *testing.T, dir string) int {
 	return n
 }
 
-// check reads what was written, and holds it against the org's log: every event, byte for byte, and no other.
-func check(t *testing.T, org *oktatest.Org, out string) (lines, distinct int) {
+// written is what stands in files, held against an org's log.
+type written struct {
+	lines  int
+	kept   int // with keys applied: a line takes the place of an earlier one of its key
+	events int // of the log
+	lost   int
+}
+
+// twice is how many lines have a key that another has.
+func (w written) twice() int { return w.lines - w.kept }
+
+// check reads what was written, and holds it against the org's log: with keys applied every event, byte for byte, and no other.
+func check(t *testing.T, org *oktatest.Org, out string) (got written) {
 	t.Helper()
-	seen := make(map[[16]byte]uint64, org.EventCount())
+	seen := make(map[[16]byte]uint64, org.EventCount()) // what a store has that takes a line's uuid for its _id
 	aside, err := filepath.Glob(strings.Replace(out, ".ndjson", ".*.ndjson", 1))
 	if err != nil {
 		t.Fatal(err)
@@ -182,42 +302,47 @@ func check(t *testing.T, org *oktatest.Org, out string) (lines, distinct int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			t.Fatal(err)
+		var text io.Reader = f
+		if strings.HasSuffix(path, ".zst") {
+			d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			text = d
 		}
-		in := bufio.NewReaderSize(d, 1<<20)
+		in := bufio.NewReaderSize(text, 1<<20)
 		for {
 			line, err := in.ReadSlice('\n')
 			if errors.Is(err, io.EOF) && len(line) == 0 {
 				break
 			}
 			if err != nil {
-				t.Fatalf("%s: %v behind %d lines", path, err, lines)
+				t.Fatalf("%s: %v behind %d lines", path, err, got.lines)
 			}
 			line = line[:len(line)-1]
 			seen[uuid(t, line)] = sum(line)
-			lines++
+			got.lines++
 		}
-		d.Close()
 		_ = f.Close() // read only
 	}
-	distinct = len(seen)
-	lost, changed := 0, 0
+	got.kept = len(seen)
+	changed := 0
 	for e := range org.Events() {
+		got.events++
 		key := uuid(t, e)
-		switch got, ok := seen[key]; {
+		switch line, ok := seen[key]; {
 		case !ok:
-			lost++
-		case got != sum(e):
+			got.lost++
+		case line != sum(e):
 			changed++
 		}
 		delete(seen, key)
 	}
-	if lost > 0 || changed > 0 || len(seen) > 0 {
-		t.Errorf("%d events are lost, %d changed, %d are none of the org's", lost, changed, len(seen))
+	if got.lost > 0 || changed > 0 || len(seen) > 0 {
+		t.Errorf("%d events are lost, %d changed, %d are none of the org's", got.lost, changed, len(seen))
 	}
-	return lines, distinct
+	return got
 }
 
 func uuid(t *testing.T, event []byte) (k [16]byte) {
@@ -229,8 +354,8 @@ func uuid(t *testing.T, event []byte) (k [16]byte) {
 	return k
 }
 
-// TestMemoryIsFlat drains a log without an interruption, as long a one as SOAK_EVENTS says, and looks at the process's
-// memory half-way and at the end.
+// TestMemoryIsFlat drains a log without an interruption, as long a one as SOAK_EVENTS says, into nothing and into compressed
+// files, and looks at the process's memory half-way and at the end. Both remember keys.
 func TestMemoryIsFlat(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
@@ -246,7 +371,31 @@ func TestMemoryIsFlat(t *testing.T) {
 		RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
 	defer func() { _ = org.Close() }()
 	r := newRunner(t, org, org.Token())
-	cmd := r.command("source", "poll_system_log_page", "--checkpoint", filepath.Join(t.TempDir(), "cp.json"), "--out", os.DevNull)
+	var table strings.Builder
+	for _, c := range []struct {
+		name string
+		out  func(dir string) []string
+	}{
+		{"/dev/null", func(string) []string { return []string{"--out", os.DevNull} }},
+		{"zstd files", func(dir string) []string {
+			return []string{"--out", filepath.Join(dir, "events.ndjson.zst"), "--rotate-size", "64MiB"}
+		}},
+	} {
+		half, end, took := drainedMemory(t, r, org, events, c.out(t.TempDir()))
+		fmt.Fprintf(&table, "\n  %d MiB half-way, %d MiB at the end, in %s: into %s", half>>20, end>>20, took.Round(time.Millisecond), c.name)
+		if end > 160<<20 || half > 0 && end > half+32<<20 {
+			t.Errorf("%d MiB half-way, %d MiB at the end, into %s: want it flat, and 160 MiB at most", half>>20, end>>20, c.name)
+		}
+	}
+	figures.Keep(t, "memory", fmt.Sprintf("memory of a source of %s events:%s", thousands(int64(events)), table.String()))
+}
+
+// drainedMemory is the most memory that a source has had half-way and at its end, in bytes.
+func drainedMemory(t *testing.T, r *runner, org *oktatest.Server, events int, out []string) (half, end int64, took time.Duration) {
+	t.Helper()
+	const pages = "GET /api/v1/logs"
+	before, checkpoint := org.Count(pages), filepath.Join(t.TempDir(), "cp.json")
+	cmd := r.command(append([]string{"source", "poll_system_log_page", "--checkpoint", checkpoint}, out...)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -254,7 +403,6 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	var half, end int64
 	began := time.Now()
 	for running := true; running; {
 		select {
@@ -265,16 +413,16 @@ func TestMemoryIsFlat(t *testing.T) {
 			running = false
 		case <-time.After(5 * time.Millisecond):
 			n := highWater(cmd)
-			if org.Count("GET /api/v1/logs") <= events/2000 {
+			if org.Count(pages)-before <= events/2000 {
 				half = max(half, n)
 			}
 			end = max(end, n)
 		}
 	}
-	t.Logf("%s events in %s: %d MiB half-way, %d MiB at the end", thousands(int64(events)), time.Since(began).Round(time.Millisecond), half>>20, end>>20)
-	if end > 160<<20 || half > 0 && end > half+32<<20 {
-		t.Errorf("%d MiB half-way, %d MiB at the end: want it flat, and 160 MiB at most", half>>20, end>>20)
+	if info, err := os.Stat(checkpoint + ".keys"); err != nil || info.Size() == 0 {
+		t.Errorf("no keys were remembered: %v", err)
 	}
+	return half, end, time.Since(began)
 }
 
 // highWater is the most memory that a process has had resident, in bytes; 0 when it has ended.

@@ -49,7 +49,7 @@ The keys of recent records (FILE.keys) tell repeats, which are dropped.
 
 With --follow, a source with more to read is asked at once, a quiet one less and less often, and failures that pass
 are waited out. --all reads every connection of the file at once, each with a checkpoint of its own. --metrics serves
-Prometheus metrics at /metrics, and /healthz, which answers 503 when a source has failed.
+Prometheus metrics at /metrics, and /healthz, which answers 503 when a source has failed, or has had no page for 14 minutes longer than --poll-limit.
 
 ` + outHelp,
 		Example: `  wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
@@ -158,7 +158,7 @@ func (a *app) source(ctx context.Context, s *session, name string, config json.R
 		}
 		drains = append(drains, d)
 	}
-	return a.drain(ctx, drains, flags.metrics, a.startProgress(a.toTerminal(&flags.outFlags), nil, drains...))
+	return a.drain(ctx, drains, flags.metrics, stuckAfter(flags.pollLimit), a.startProgress(a.toTerminal(&flags.outFlags), nil, drains...))
 }
 
 // connectSources is connect, to every connection of the file that is of the module's kind where --all is given. One of
@@ -248,8 +248,8 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 }
 
 // drain runs drains until all have ended. One that fails does not stop the others.
-func (a *app) drain(ctx context.Context, drains []*ingest.Drain, metrics string, p *progress) error {
-	stop, err := a.serveMetrics(metrics, drains)
+func (a *app) drain(ctx context.Context, drains []*ingest.Drain, metrics string, stuck time.Duration, p *progress) error {
+	stop, err := a.serveMetrics(metrics, drains, stuck)
 	if err != nil {
 		p.end()
 		return err

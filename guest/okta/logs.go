@@ -75,9 +75,8 @@ func boundedLogs(c *call, cursor string, limit int) (result, int) {
 		return fail(abi.Invalid, "range", "since ("+c.str("since")+") must be a time before until ("+c.str("until")+")"), 0
 	}
 	r, n := boundedRange.page(c, cursor, limit)
-	now, okNow := parseInstant(c.now)
-	switch oldest := now - retention; {
-	case !okNow || cursor != "": // said with the first page
+	switch oldest := c.oktaNow - retention; {
+	case c.oktaNow == 0 || cursor != "": // said with the first page
 	case r.outcome == abi.Succeeded && since < oldest:
 		r.warnings = append(r.warnings, "since is more than 90 days ago: Okta keeps no events of before "+oldest.String())
 	case r.outcome == abi.Rejected && since < oldest-retention:

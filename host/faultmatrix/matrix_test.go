@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -29,6 +28,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/internal/figures"
 )
 
 // action is a write as the matrix runs it, against a fresh simulated org.
@@ -178,20 +178,9 @@ func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "\n%-30s %s", h.name, strings.Join(parts, ", "))
 	}
-	report(t, fmt.Sprintf("fault matrix: %d writes, %d cells%s\n", len(actions), ran, table.String()))
+	figures.Keep(t, "matrix", fmt.Sprintf("fault matrix: %d writes, %d cells%s", len(actions), ran, table.String()))
 	if want := len(cells()); ran != want {
 		t.Errorf("%d cells of %d ran", ran, want)
-	}
-}
-
-// report prints a table, and leaves it in the folder that $ACTIONS_REPORT names, since go test keeps what a test prints
-// that passes to itself.
-func report(t *testing.T, table string) {
-	fmt.Print(table)
-	if dir := os.Getenv("ACTIONS_REPORT"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, "matrix.txt"), []byte(table), 0o600); err != nil {
-			t.Error(err)
-		}
 	}
 }
 

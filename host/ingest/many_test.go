@@ -22,6 +22,7 @@ import (
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/internal/figures"
 )
 
 // tenant is one of many connections, and all that anybody could see of it.
@@ -112,8 +113,8 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 		eventually(t, x.name, func() bool { return i%10 == 3 || x.drain.Stats().Records == events+1 })
 	}
 	wall, spent := time.Since(began), used(t)-cpu
-	t.Logf("%d connections in one process: %.2f MiB for each that is idle (its simulated org included); %.1f %% of a core when quiet, polling each every 10 s",
-		n, float64(idle-before)/n/(1<<20), 100*spent.Seconds()/wall.Seconds())
+	figures.Keep(t, "connections", fmt.Sprintf("%d connections in one process: %.2f MiB for each that is idle (its simulated org included); %.1f %% of a core when quiet, polling each every 10 s",
+		n, float64(idle-before)/n/(1<<20), 100*spent.Seconds()/wall.Seconds()))
 	cancel()
 	running.Wait()
 	for _, c := range closers {

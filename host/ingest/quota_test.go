@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/internal/figures"
 )
 
 // windows watches what an org answers, to tell the least time that its quota permits.
@@ -55,6 +57,7 @@ func (w *watched) WriteHeader(status int) {
 func TestTheWholeQuotaIsUsedAndNoMore(t *testing.T) {
 	const pages = 100
 	requests := pages + 1 // the last page is empty
+	var table strings.Builder
 	for _, c := range []struct {
 		name    string
 		limit   int // requests a window
@@ -103,7 +106,8 @@ func TestTheWholeQuotaIsUsedAndNoMore(t *testing.T) {
 				least := q.resets.Sub(q.began) + time.Duration(full-2)*time.Minute
 				took := q.ended.Sub(q.began)
 				ratio := float64(took) / float64(least)
-				t.Logf("%d requests, %d a window of a minute: %s, at least %s: %.3f times; %d refusals", all, c.window, took.Round(time.Second), least, ratio, q.refused)
+				fmt.Fprintf(&table, "\n  %.3f times the least time, %d refusals: %s (%d requests, %d a window of a minute: %s, at least %s)",
+					ratio, q.refused, c.name, all, c.window, took.Round(time.Second), least)
 				if q.refused > 0 {
 					t.Errorf("%d requests were refused", q.refused)
 				}
@@ -113,4 +117,5 @@ func TestTheWholeQuotaIsUsedAndNoMore(t *testing.T) {
 			})
 		})
 	}
+	figures.Keep(t, "quota", "quota, draining 100,000 events:"+table.String())
 }

@@ -70,9 +70,12 @@ type bucket struct {
 	assumed   bool      // the window began by our clock, and no answer has told of it yet
 	holdUntil time.Time // a stop that the service asked for
 	unadvised int       // refusals in a row that did not say how long to wait
+
+	first  chan struct{} // of a bucket that nobody knows: closed when the one request that is out has ended; nil is none
+	untold bool          // an answer came that tells of no limit
 }
 
-// New makes a Limiter that knows nothing yet: the first request of each bucket goes at once.
+// New makes a Limiter that knows nothing yet: the first request of each bucket goes at once, and alone until it has ended.
 func New(o Options) *Limiter { return newLimiter(o, newView(&org{})) }
 
 func newView(o *org) *view { return &view{org: o, buckets: map[string]*bucket{}} }
@@ -90,15 +93,26 @@ func newLimiter(o Options, v *view) *Limiter {
 	return &Limiter{opts: o, view: v, own: map[string]*use{}}
 }
 
-// Acquire waits until the bucket has room for one request, and takes it: follow it by one Observe or one Cancel. It
-// returns TooLong at once when there is no room before the context's deadline, so that nothing is slept in vain, and the
-// context's error when that ends first.
+// Acquire waits until the bucket has room for one request, and takes it: follow it by one Observe or one Cancel. Of a bucket
+// that no answer has told of yet, one request is out at a time. Acquire returns TooLong at once when there is no room before
+// the context's deadline, so that nothing is slept in vain, and the context's error when that ends first.
 func (l *Limiter) Acquire(ctx context.Context, name string) (waited time.Duration, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return waited, err
 		}
-		d := l.take(name)
+		d, first := l.take(name)
+		if first != nil {
+			began := l.opts.Clock.Now()
+			l.wait(name, 1)
+			select {
+			case <-first:
+			case <-ctx.Done(): // the loop tells
+			}
+			l.wait(name, -1)
+			waited += l.opts.Clock.Now().Sub(began)
+			continue
+		}
 		if d == 0 {
 			return waited, nil
 		}
@@ -133,31 +147,40 @@ func (l *Limiter) Cancel(name string, sent bool) {
 	}
 }
 
-// answered takes a request off those on their way.
+// answered takes a request off those on their way. Where it was to tell of the bucket it has, or another is to.
 func (b *bucket) answered(u *use) {
 	b.inFlight, u.inFlight = max(b.inFlight-1, 0), max(u.inFlight-1, 0)
+	if b.first != nil {
+		close(b.first)
+		b.first = nil
+	}
 }
 
-// take takes one request out of the bucket, or says how long to wait first.
-func (l *Limiter) take(name string) time.Duration {
+// take takes one request out of the bucket, or says how long to wait first, or for whose end.
+func (l *Limiter) take(name string) (wait time.Duration, first <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, u, now := l.bucket(name), l.use(name), l.opts.Clock.Now()
 	if until := later(b.holdUntil, l.org.held()); until.After(now) {
-		return until.Sub(now) + l.spread(b)
+		return until.Sub(now) + l.spread(b), nil
 	}
 	b.roll(now)
 	u.roll(b.window)
-	if b.known {
+	switch {
+	case b.known:
 		if b.remaining <= l.reserve(b) || u.taken >= l.share(b) {
-			return b.resets.Sub(now) + l.spread(b)
+			return b.resets.Sub(now) + l.spread(b), nil
 		}
 		b.remaining--
+	case b.first != nil:
+		return 0, b.first
+	case !b.untold:
+		b.first = make(chan struct{})
 	}
 	b.inFlight++
 	u.inFlight++
 	u.taken++
-	return 0
+	return 0, nil
 }
 
 // roll begins the next window once the last is over. Its limit is taken to be the same until an answer tells.
@@ -225,6 +248,8 @@ func (l *Limiter) Observe(name string, status int, h http.Header) (pause time.Du
 		b.learn(t, now)
 	}
 	if status != http.StatusTooManyRequests {
+		// A failure may be of something before the service, which does not know its limits.
+		b.untold = b.untold || status < http.StatusInternalServerError
 		b.unadvised = 0
 		return 0
 	}

@@ -49,6 +49,7 @@ func TestConnectionsOfOtherTokensAndOrgsAreApart(t *testing.T) {
 		if w := take(t, other); w != 0 {
 			t.Errorf("%s waited %s", name, w)
 		}
+		other.Observe("b", 200, answer(10, 9, 40))
 	}
 	a.Observe("b", 429, answer(0, 0, 40)) // too many at once: of the org, whatever the token
 	if w := take(t, shared(&r, clock, origin, "u", 1)); w == 0 {

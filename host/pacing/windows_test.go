@@ -55,7 +55,6 @@ func TestManyWorkersNeverRunIntoARefusal(t *testing.T) {
 			time.Sleep(rand.N(300 * time.Millisecond))
 			l.Observe("b", status, h)
 		}
-		request() // tells what the window has
 		var wg sync.WaitGroup
 		began := time.Now()
 		for range 16 {
@@ -69,9 +68,119 @@ func TestManyWorkersNeverRunIntoARefusal(t *testing.T) {
 		if s.refused > 0 {
 			t.Errorf("%d requests were refused", s.refused)
 		}
-		// 161 requests at 10 a minute need 16 waits.
-		if took := time.Since(began); took > 18*time.Minute {
+		// 160 requests at 10 a minute need 15 waits.
+		if took := time.Since(began); took > 17*time.Minute {
 			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// TestABucketThatNobodyKnowsGetsOneRequest: many begin at once, and the first alone goes out, whatever becomes of it, until
+// an answer tells how many may.
+func TestABucketThatNobodyKnowsGetsOneRequest(t *testing.T) {
+	const limit, most = 10, 50
+	ends := map[string]func(l *pacing.Limiter, s *service, n int){ // of the requests that get no word of a limit
+		"the first is answered":      nil,
+		"the first fails unsent":     func(l *pacing.Limiter, _ *service, _ int) { l.Cancel("b", false) },
+		"the first gets no answer":   func(l *pacing.Limiter, _ *service, _ int) { l.Cancel("b", true) },
+		"a gateway answers":          func(l *pacing.Limiter, _ *service, _ int) { l.Observe("b", 503, http.Header{}) },
+		"there are too many at once": func(l *pacing.Limiter, _ *service, _ int) { time.Sleep(l.Observe("b", 429, answer(0, 0, 40))) },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &service{limit: limit}
+				l := pacing.New(pacing.Options{Headers: names})
+				var mu sync.Mutex
+				out, told, asked := 0, false, 0
+				var wg sync.WaitGroup
+				for range most {
+					wg.Go(func() {
+						if _, err := l.Acquire(t.Context(), "b"); err != nil {
+							t.Error(err)
+							return
+						}
+						mu.Lock()
+						if out++; out > 1 && !told {
+							t.Errorf("%d requests were out before any answer told of the bucket", out)
+						}
+						asked++
+						n := asked
+						mu.Unlock()
+						time.Sleep(time.Second)
+						mu.Lock()
+						out--
+						quiet := end != nil && n <= 3
+						told = told || !quiet
+						mu.Unlock()
+						if quiet {
+							end(l, s, n)
+							return
+						}
+						status, h := s.answer()
+						l.Observe("b", status, h)
+					})
+				}
+				wg.Wait()
+				if s.refused > 0 || asked != most {
+					t.Errorf("%d of %d requests, %d refused", asked, most, s.refused)
+				}
+			})
+		})
+	}
+}
+
+// TestABucketWithoutALimitIsNotQueuedFor: an answer that tells of none lets all others go at once.
+func TestABucketWithoutALimitIsNotQueuedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pacing.New(pacing.Options{Headers: names})
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if _, err := l.Acquire(t.Context(), "b"); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Second)
+				l.Observe("b", 404, http.Header{})
+			})
+		}
+		wg.Wait()
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("took %s: want the first, and then all others at once", took)
+		}
+	})
+}
+
+// TestWhoeverWaitsForTheFirstAnswerMayGiveUp, and holds nobody up who does not.
+func TestWhoeverWaitsForTheFirstAnswerMayGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pacing.New(pacing.Options{Headers: names})
+		take(t, l)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			waited, err := l.Acquire(ctx, "b")
+			if waited != time.Minute {
+				t.Errorf("waited %s", waited)
+			}
+			done <- err
+		}()
+		if err := <-done; err != context.DeadlineExceeded {
+			t.Errorf("%v", err)
+		}
+		go func() {
+			waited, err := l.Acquire(t.Context(), "b")
+			if waited != time.Second {
+				t.Errorf("waited %s", waited)
+			}
+			done <- err
+		}()
+		time.Sleep(time.Second)
+		l.Cancel("b", true)
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -89,6 +198,8 @@ func TestAnotherClientsUseIsSeen(t *testing.T) {
 
 func TestRequestsOnTheirWayCountWhenABucketIsFirstToldOf(t *testing.T) {
 	l, _ := limiter(1)
+	take(t, l)
+	l.Observe("b", 200, http.Header{}) // tells of no limit, so that the others do not wait for each other
 	for range 4 {
 		take(t, l)
 	}
@@ -104,8 +215,8 @@ func TestRequestsOnTheirWayCountWhenABucketIsFirstToldOf(t *testing.T) {
 func TestALateAnswerOfTheWindowBeforeIsNotBelieved(t *testing.T) {
 	l, clock := limiter(1)
 	take(t, l)
-	take(t, l)
 	l.Observe("b", 200, answer(10, 5, 40))
+	take(t, l)
 	_ = clock.Sleep(context.Background(), 41*time.Second)
 	take(t, l) // the next window has begun
 	l.Observe("b", 200, answer(10, 0, 40))
