@@ -10,6 +10,9 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
+// SoundModule is the smallest module that a host takes: for attacks of a host's own.
+func SoundModule() []byte { return assembly{}.build() }
+
 // moduleAttacks are modules that a host must not load.
 func moduleAttacks() []Attack {
 	var all []Attack

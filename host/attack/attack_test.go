@@ -8,12 +8,13 @@ import (
 	"io"
 	"log"
 	"os"
-	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/mach5/okta-connector/abi/conformance"
+	"github.com/mach5/okta-connector/internal/figures"
 )
 
 // hostCommand is another host to attack: its process, see conformance.Start.
@@ -22,18 +23,21 @@ var hostCommand = flag.String("host", "", "a program that serves the host under 
 // serve has this program be such a process, of our host.
 var serve = flag.Bool("serve", false, "serve our host over standard input and output, see conformance.Serve")
 
+// own are the attacks on what is this host's alone.
+func own() []conformance.Attack { return append(files(), loading()...) }
+
 // everyAttack is the kit's attacks and our own.
-func everyAttack() []conformance.Attack { return append(conformance.Attacks(), files()...) }
+func everyAttack() []conformance.Attack { return append(conformance.Attacks(), own()...) }
 
 // TestAttack makes every attack on our host, and then again: the second time must leave behind nothing at all.
 func TestAttack(t *testing.T) {
 	before := count()
 	var table bytes.Buffer
-	conformance.Run(t, ours{}, conformance.Options{Wall: os.Getenv("ATTACK_WALL"), More: files(), Report: &table})
+	conformance.Run(t, ours{}, conformance.Options{Wall: os.Getenv("ATTACK_WALL"), More: own(), Report: &table})
 	first := settled(t, func(now counts) bool { // a runtime that has begun to work keeps some things open, for good
 		return now.goroutines <= before.goroutines && now.descriptors <= before.descriptors+3
 	})
-	again, err := conformance.Attempts(context.Background(), ours{}, conformance.Options{Wall: os.Getenv("ATTACK_WALL"), More: files()})
+	again, err := conformance.Attempts(context.Background(), ours{}, conformance.Options{Wall: os.Getenv("ATTACK_WALL"), More: own()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,19 +53,7 @@ func TestAttack(t *testing.T) {
 	fmt.Fprintf(&table, "left behind  %d goroutines, %d descriptors, %d KiB of heap; by all of it again %+d, %+d, %+d\n", first.goroutines-before.goroutines,
 		first.descriptors-before.descriptors, (int64(first.heap)-int64(before.heap))>>10, second.goroutines-first.goroutines, second.descriptors-first.descriptors,
 		(int64(second.heap)-int64(first.heap))>>10)
-	publish(t, "attacks.txt", table.String())
-}
-
-// publish prints a table, and leaves it in the folder that $ACTIONS_REPORT names, since go test keeps what a test prints
-// that passes to itself.
-func publish(t *testing.T, file, table string) {
-	t.Helper()
-	fmt.Print(table)
-	if dir := os.Getenv("ACTIONS_REPORT"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(table), 0o600); err != nil {
-			t.Error(err)
-		}
-	}
+	figures.Keep(t, "attacks", strings.TrimRight(table.String(), "\n"))
 }
 
 // TestOtherHost attacks the host that -host names.

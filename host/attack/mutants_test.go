@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi/conformance"
+	"github.com/mach5/okta-connector/internal/figures"
 )
 
 // mutation takes out one check of a wall. Its edits go into a copy of the files that Go's -overlay shows to the compiler, so
@@ -189,7 +190,7 @@ func TestMutant(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := conformance.Options{Wall: wall, More: files()}
+	o := conformance.Options{Wall: wall, More: own()}
 	if os.Getenv("ATTACK_IMPATIENT") != "" {
 		o.Patience = 4 * time.Second // without the check it would take for ever
 	}
@@ -293,7 +294,7 @@ func TestMutations(t *testing.T) {
 		isolation := slices.DeleteFunc(slices.Clone(tally.walls), func(wall string) bool { return tally.family[wall] != "isolation" })
 		tally.attack(t, build(t, root, "portable"), isolation, func(m mutation) bool { return !m.on("memory_linux.go") })
 	})
-	publish(t, "mutations.txt", tally.String())
+	figures.Keep(t, "mutations", strings.TrimRight(tally.String(), "\n"))
 }
 
 // on reports whether a mutation edits a file of the host.
