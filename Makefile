@@ -48,7 +48,7 @@ fuzz:
 	  done; \
 	done
 
-## attack: every attack of the kit on our host, then each wall taken out in turn (-host PROGRAM attacks another host: abi/README.md)
+## attack: every attack of the kit on our host, then each check of a wall taken out in turn (-host PROGRAM attacks another host: abi/README.md)
 attack:
 	@cd host/attack && $(GO) test -count=1 -timeout 20m -run 'TestAttack|TestMutations|TestAHost'
 
@@ -56,6 +56,7 @@ attack:
 check:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	$(GO) vet -tags portable ./host
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/...
 	$(GO) tool staticcheck ./...
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasm-runner
