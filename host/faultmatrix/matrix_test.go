@@ -43,7 +43,7 @@ const (
 	ada    = `"user":"ada.lovelace@example.com"`
 	app    = `"application":"0oaGJxoM8LyCF3ytcwkO"`
 	device = `"device":"guoTR3yslxGF2H07cwkO"`
-	group  = `"group":"00gywNmfSjI0s5CWcwkO"`
+	group  = `"group":"00gBLrECxFjBwtQJcwkO"`
 	crew   = `"group":"00gLFTnJJZSd570BcwkO"` // has members, and an application
 )
 
