@@ -120,6 +120,7 @@ func TestUpdateGroup(t *testing.T) {
 		{"nothing differs", in, answering{oneGroup: {after}}, abi.Unchanged, "", readIt, nil, 0},
 		{"an empty description and none are one", `{"group":"` + builders + `","description":""}`, answering{oneGroup: {answer(200, `{"id":"`+builders+`","type":"OKTA_GROUP","profile":{"name":"Builders","description":null}}`)}}, abi.Unchanged, "", "", nil, 0},
 		{"changed meanwhile", in, answering{oneGroup: {before, after}}, abi.Rejected, "changed_meanwhile", readIt + "\n" + readIt, nil, 0},
+		{"changed while group rules were being set up", in, answering{oneGroup: {before, before, after}, put: {answer(409, `{"errorCode":"E0000253"}`), after}}, abi.Rejected, "changed_meanwhile", readIt + "\n" + readIt + "\n" + sent + "\n" + readIt, nil, 0},
 		{"of an app", in, answering{oneGroup: {answer(200, fromApp)}}, abi.Rejected, "app_group", readIt, []string{"app or directory"}, 0},
 		{"built in", in, answering{oneGroup: {answer(200, everyone)}}, abi.Rejected, "built_in_group", readIt, nil, 0},
 		{"no such group", in, answering{oneGroup: {noGroup}}, abi.NotFound, "not_found", readIt, nil, 0},

@@ -173,6 +173,8 @@ func TestUpdateZone(t *testing.T) {
 		{"a dynamic zone has no addresses", input, answering{get: {answer(200, dynamic)}}, abi.Rejected, "zone_type", get + id, []string{"DYNAMIC"}, 0},
 		{"missing", input, answering{get: {notFound("NetworkZone")}}, abi.NotFound, "not_found", get + id, nil, 0},
 		{"changed since it was read", input, answering{get: {answer(200, aZone), answer(200, added)}}, abi.Rejected, "changed_meanwhile", "", nil, 0},
+		{"changed while another change was under way", input, answering{get: {answer(200, aZone), answer(200, aZone), answer(200, added)}, put: {answer(409, `{"errorCode":"E0000249"}`), answer(200, added)}}, abi.Rejected, "changed_meanwhile", "", nil, 0},
+		{"another change is under way", input, answering{get: {answer(200, aZone)}, put: {answer(409, `{"errorCode":"E0000268"}`), answer(200, added)}}, abi.Succeeded, "", "", nil, 0},
 		{"no address", `{"zone":"nzo1","add_gateways":["10.0.0.0/33"]}`, nil, abi.Invalid, "input", "none", []string{`add_gateways: "10.0.0.0/33"`}, 0},
 		{"a range from high to low", `{"zone":"nzo1","remove_proxies":["10.0.0.9-10.0.0.1"]}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"added and taken out", `{"zone":"nzo1","add_gateways":["10.0.0.1"],"remove_gateways":["10.0.0.1/32"]}`, nil, abi.Invalid, "input", "none", []string{"both"}, 0},
