@@ -513,7 +513,7 @@ func foresee(s *state, st step) forecast {
 		}
 	case "assign_application_user":
 		switch {
-		case u.App == "USER":
+		case u.App != "": // what it is through stays
 			return ends(abi.Unchanged)
 		case in("DEPROVISIONED"):
 			return ends(abi.Rejected)
