@@ -160,8 +160,23 @@ func TestZones(t *testing.T) {
 		w.do(t, abi.Invalid, "update_zone", blocked+input)
 	}
 	w.do(t, abi.Rejected, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","add_gateways":["192.0.2.7"]}`)
+	// What locks everybody out, or lets everybody past, is a mistake unless it is said to be meant.
+	for _, c := range []struct{ zone, change, code string }{
+		{"BlockedIpZone", `"add_gateways":["0.0.0.0/0"]`, "locks_out"},
+		{"Anonymizers", `"patch":{"proxyType":"Any"}`, "locks_out"},
+		{"Anonymizers", `"patch":{"proxyType":null,"locations":[{"country":"US"}]}`, "locks_out"},
+		{"Anonymizers", `"patch":{"proxyType":null}`, "locks_out"},
+		{"DefaultExemptIpZone", `"add_gateways":["0.0.0.0/0"]`, "exempts"},
+	} {
+		if res := w.do(t, abi.Rejected, "update_zone", `{"zone":"`+ids[c.zone]+`",`+c.change+`}`); res.Error.Code != c.code || res.Error.Retryable {
+			t.Errorf("%s: %+v", c.zone, res.Error)
+		}
+	}
 	w.do(t, abi.NotFound, "update_zone", `{"zone":"nzonosuchzone0000000","add_gateways":["192.0.2.7"]}`)
 	if w.org.Effects() != effects {
 		t.Error("something changed")
 	}
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"locations":[{"country":"US"}]}}`) // whoever uses Tor there
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"proxyType":"Any"},"allow_wide":true}`)
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"name":"Proxies"}}`) // which is so already
 }
