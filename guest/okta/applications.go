@@ -86,16 +86,17 @@ var applicationOperations = []operation{
 		name:        "assign_application_user",
 		summary:     "Gives a user an application, or changes the profile that the user has there. What is so already stays unchanged.",
 		class:       abi.Write,
+		rules:       []abi.ClassRule{leavesToGroups},
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
 			applicationInput, targetInput,
 			{"profile", false, `{"type":"object","description":"attributes of the application's user profile to set; null clears one, and those that are not named stay"}`},
 			{"credentials", false, `{"type":"object","description":"userName and password, as in Okta's API","x-sensitive":true}`},
-			{"scope", false, `{"enum":["USER","GROUP"],"description":"USER assigns directly, and makes an assignment through a group a direct one, which stays when the user leaves the group; GROUP leaves an assignment to the user's groups. Without it, a new assignment is direct, and one that is there stays what it is"}`},
+			{"scope", false, `{"enum":["USER","GROUP"],"description":"USER assigns directly, and makes an assignment through a group a direct one, which stays when the user leaves the group; GROUP leaves an assignment to the user's groups, which takes it from a user in none that has it, and is destructive. Without it, a new assignment is direct, and one that is there stays what it is"}`},
 		},
 		example:   `{"application":"0oaAZlG8lxcfcbMXcwkO","user":"ada.lovelace@example.com"}`,
-		endpoints: []abi.Endpoint{getUser, getAppUser, postAppUsers, postAppUser},
+		endpoints: []abi.Endpoint{getUser, getAppUser, byBody(abi.Write, postAppUsers, leavesToGroups), byBody(abi.ClassOfInput, postAppUser, leavesToGroups)},
 		do:        assignAppUser,
 	},
 	{
@@ -136,6 +137,9 @@ var applicationOperations = []operation{
 		do:          unassignAppGroup,
 	},
 }
+
+// leavesToGroups raises what may take an application away: the rule holds for the input and for Okta's body alike.
+var leavesToGroups = abi.ClassRule{Field: "scope", Equals: "GROUP", Class: abi.Destructive}
 
 var appExpandInput = input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… puts that user's assignment into the record; of a list, with the filter user.id eq of the same user"}`}
 
