@@ -205,7 +205,7 @@ func reason(ctx context.Context, err error) string {
 // output puts the result together: what the guest answered by value, or what it emitted.
 func (c *call) output(out *abi.InvokeOutput) json.RawMessage {
 	if !out.List {
-		if out.Output != nil {
+		if out.Output != nil || !out.Outcome.OK() { // what was emitted on the way to a failure is not what was wanted
 			return out.Output
 		}
 		for _, p := range c.pieces {

@@ -134,13 +134,20 @@ func (v Value) Str() string {
 	return v.doc.str(v.node())
 }
 
-// Int is the number when it is a whole one, else 0.
+// Int is the number when it is a whole one, else 0. 5.0 and 1e1 are whole, too, up to a float's precision.
 func (v Value) Int() int64 {
-	n, err := strconv.ParseInt(v.Raw(), 10, 64)
-	if err != nil {
+	if v.Kind() != Number {
 		return 0
 	}
-	return n
+	n, err := strconv.ParseInt(v.Raw(), 10, 64)
+	if err == nil {
+		return n
+	}
+	f, err := strconv.ParseFloat(v.Raw(), 64)
+	if err != nil || f <= -1<<53 || f >= 1<<53 || f != float64(int64(f)) {
+		return 0
+	}
+	return int64(f)
 }
 
 // True reports whether the value is true.

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -69,11 +70,12 @@ func (op *operation) pager() pager {
 	return op.pages
 }
 
-// all reads pages up to the input's limit, and emits their records. What it read before a failure that passes is not
-// lost: the cursor goes on from there.
+// all reads pages up to the input's limit, and emits their records. What it read before a failure is not lost: the cursor
+// goes on from there.
 func (c *call) all(pages pager) result {
 	onePage := c.op.list != nil && c.op.list.onePage
-	left := c.limit()
+	limit := c.limit()
+	left := limit
 	if onePage {
 		left = 0
 	}
@@ -83,8 +85,12 @@ func (c *call) all(pages pager) result {
 	for n := 1; ; n++ {
 		r, count := pages(c, at, left)
 		warnings = append(warnings, r.warnings...)
-		if n > 1 && r.err != nil && r.err.Retryable {
-			last.warnings = append(warnings, "stopped early, next_cursor goes on: "+r.err.Message)
+		if n > 1 && r.err != nil && (r.err.Retryable || left < limit) {
+			if last.warnings = warnings; r.err.Retryable {
+				last.warnings = append(warnings, "stopped early, next_cursor goes on: "+r.err.Message)
+			} else {
+				last.outcome, last.err = r.outcome, r.err
+			}
 			return last
 		}
 		if left -= count; r.outcome != abi.Succeeded || r.cursor == "" || onePage || left <= 0 || n == maxPages {
@@ -128,10 +134,6 @@ func (cur cursor) members(w *jsonval.Writer) {
 
 // read requests one page and emits its records. next is nil at the end; n is how many were emitted.
 func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n int) {
-	want := 0
-	if cur.skip == 0 {
-		want = limit
-	}
 	if l.resolve != nil && cur.link == "" {
 		path, failed := l.resolve(c)
 		if failed != nil {
@@ -140,11 +142,16 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 		filled := *l
 		filled.filled, l = path, &filled
 	}
-	req, size := l.request(c, cur.link, want)
+	size := l.sizeAt(c, cur)
+	ask := size
+	if limit > 0 { // a page that goes out whole leaves no cursor in its middle, where what vanishes before it would shift it
+		ask = min(ask, cur.skip+limit)
+	}
+	req := l.request(c, cur.link, ask)
 	resp := c.send(req)
 	halved := false
 	for l.halve && c.tooHeavy(resp) && halveLimit(&req) {
-		halved, size = true, size/2
+		halved, ask = true, ask/2
 		resp = c.send(req)
 	}
 	if !ok(resp) {
@@ -166,22 +173,28 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	if link != "" {
 		link = c.keepParams(link, l.keep)
 	}
-	if link == "" || link == cur.link || l.endless && (!l.onePage || c.tabled) && sum.Total < size {
+	switch {
+	case l.onePage && !c.tabled: // whoever asks for the next one needs a cursor, also where there is nothing new yet
+		link = cmp.Or(link, cur.link)
+	case samePage(link, cur.link) || l.endless && sum.Total < ask:
+		link = ""
+	}
+	if link == "" {
 		return r, nil, sum.Count
 	}
 	next = &cursor{link: link, small: cur.small}
 	if halved { // what is to be left out may reach beyond the smaller page
-		next.skip, next.small = max(0, cur.skip-sum.Total), 1
+		next.skip, next.small, size = max(0, cur.skip-sum.Total), 1, ask
 	}
 	if next.small > 0 {
-		next.link, next.small = grow(link, size, l.pageSize(c), next.small)
+		next.link, next.small = grow(withLimit(link, size), size, l.pageSize(c), next.small)
 	}
 	return r, next, sum.Count
 }
 
 // keys requests one page and answers the keys of its records, none of which is emitted. next is "" at the end.
 func (l *list) keys(c *call, at string) (keys []string, next string, failed *result) {
-	req, _ := l.request(c, at, 0)
+	req := l.request(c, at, l.pageSize(c))
 	resp := c.send(req)
 	if !ok(resp) {
 		r := c.failure(resp, l.typ, l.noun)
@@ -198,28 +211,31 @@ func (l *list) keys(c *call, at string) (keys []string, next string, failed *res
 	return keys, next, nil
 }
 
-// request asks for the page at link, or for the first one, of at most want records (0 is no bound). size is how many it
-// asks for.
-func (l *list) request(c *call, link string, want int) (req hostcall.Request, size int) {
-	req = hostcall.Request{Endpoint: l.endpoint, Link: link}
-	size = l.pageSize(c)
+// request asks for the page at link, or for the first one, of at most size records.
+func (l *list) request(c *call, link string, size int) hostcall.Request {
 	if link != "" {
-		if n, known := linkLimit(link); known { // the cursor may be from a call with another page_size
-			size = n
+		if l.maxPage > 0 {
+			link = withLimit(link, size)
 		}
-		return req, size
+		return hostcall.Request{Endpoint: l.endpoint, Link: link}
 	}
-	req.Path, req.Query = append(c.blanks(l.path), l.filled...), c.params(l.query)
+	req := hostcall.Request{Endpoint: l.endpoint, Path: append(c.blanks(l.path), l.filled...), Query: c.params(l.query)}
 	if l.more != nil {
 		req.Query = append(req.Query, l.more(c)...)
 	}
 	if l.maxPage > 0 {
-		if want > 0 {
-			size = min(size, want)
-		}
 		req.Query = append(req.Query, hostcall.Pair{Name: "limit", Value: strconv.Itoa(size)})
 	}
-	return req, size
+	return req
+}
+
+// sizeAt is how many records a page at a cursor has: as many as are asked for, whatever the call before asked, or fewer
+// since that was too heavy.
+func (l *list) sizeAt(c *call, cur cursor) int {
+	if n, known := linkLimit(cur.link); known && cur.small > 0 {
+		return n
+	}
+	return l.pageSize(c)
 }
 
 // nextLink is the path and query of the next page, "" when there is none.
@@ -243,6 +259,9 @@ const growAfter = 8
 func (c *call) tooHeavy(resp hostcall.Response) bool {
 	return resp.Err == nil && resp.Status == 500 && c.readError(resp).Code == "E0000009"
 }
+
+// samePage reports whether two links are of one page, of whatever size. None is that of none.
+func samePage(a, b string) bool { return withLimit(a, 0) == withLimit(b, 0) }
 
 // grow is the next link behind a page of asked records, the small-th since one was too heavy: every few pages it asks for
 // twice as many, up to size. Else a moment's trouble would make a long walk one of small pages, which cost quota.
@@ -377,13 +396,32 @@ func (c *call) badCursor() result {
 func (c *call) inputMark() string {
 	h := uint64(14695981039346656037) // FNV-1a
 	for _, in := range c.op.inputs {
+		v := c.input.Get(in.name)
 		switch in.name {
 		case "cursor", "limit", "page_size":
 			continue
 		}
-		for _, b := range []byte(in.name + "=" + c.input.Get(in.name).Raw() + ";") {
+		if usual, err := jsonval.Parse(in.schema); v.Exists() && err == nil && v.Equal(usual.Get("default")) {
+			v = jsonval.Value{}
+		}
+		for _, b := range []byte(in.name + "=" + canonical(v) + ";") {
 			h = (h ^ uint64(b)) * 1099511628211
 		}
 	}
 	return strconv.FormatUint(h, 36)
+}
+
+// canonical is the text of a value, however it was spelled.
+func canonical(v jsonval.Value) string {
+	switch v.Kind() {
+	case jsonval.String:
+		return jsonval.Quote(v.Str())
+	case jsonval.Array:
+		var all []string
+		for e := range v.Elements() {
+			all = append(all, canonical(e))
+		}
+		return "[" + strings.Join(all, ",") + "]"
+	}
+	return v.Raw()
 }

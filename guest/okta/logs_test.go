@@ -30,7 +30,7 @@ func TestBoundedSystemLogRange(t *testing.T) {
 	}
 	itself := hosttest.Answer{Status: 200, Body: event(1), Headers: map[string][]string{"link": {`<https://x.okta.com/api/v1/logs?a=b>; rel="self"`, `<https://x.okta.com/api/v1/logs?a=b>; rel="next"`}}}
 	for _, c := range []invoking{
-		{"to the last page", in + `}`, answering{logs: {paged(event(1), next), answer(200, event(2))}}, abi.Succeeded, "", first + " limit=1000\n" + logs + " -> " + next, nil, 2},
+		{"to the last page", in + `}`, answering{logs: {paged(event(1), next), answer(200, event(2))}}, abi.Succeeded, "", first + " limit=1000\n" + logs + " -> " + strings.Replace(next, "1000", "999", 1), nil, 2},
 		{"with everything", in + `,"filter":"eventType eq \"user.session.start\"","q":"ada","sort_order":"DESCENDING","limit":5}`, answering{logs: {answer(200, event(1))}}, abi.Succeeded, "",
 			first + ` filter=eventType eq "user.session.start" q=ada sortOrder=DESCENDING limit=5`, nil, 1},
 		{"an empty page is the end, whatever its link", in + `}`, answering{logs: {paged(event(1), next), paged("[]", next+"&x=1")}}, abi.Succeeded, "", "", nil, 1},
@@ -45,7 +45,7 @@ func TestBoundedSystemLogRange(t *testing.T) {
 		{"too heavy a page is halved", in + `}`, answering{logs: {tooHeavy, tooHeavy, paged(event(1), "/api/v1/logs?after=1&limit=250"), answer(200, event(2))}}, abi.Succeeded, "",
 			first + " limit=1000\n" + first + " limit=500\n" + first + " limit=250\n" + logs + " -> /api/v1/logs?after=1&limit=250", nil, 2},
 		{"and so is a later one", in + `}`, answering{logs: {paged(event(1), next), tooHeavy, answer(200, event(2))}}, abi.Succeeded, "",
-			first + " limit=1000\n" + logs + " -> " + next + "\n" + logs + " -> " + strings.Replace(next, "limit=1000", "limit=500", 1), nil, 2},
+			first + " limit=1000\n" + logs + " -> " + strings.Replace(next, "1000", "999", 1) + "\n" + logs + " -> " + strings.Replace(next, "1000", "499", 1), nil, 2},
 		{"but not beyond sense", in + `,"page_size":40}`, answering{logs: {tooHeavy}}, abi.Unavailable, "unavailable", first + " limit=40\n" + first + " limit=20\n" + first + " limit=10", nil, 0},
 		{"another failure is none of weight", in + `}`, answering{logs: {answer(500, "")}}, abi.Unavailable, "unavailable", first + " limit=1000", nil, 0},
 		{"no permission", in + `}`, answering{logs: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
@@ -186,18 +186,58 @@ func TestPagesGrowAgain(t *testing.T) {
 	}
 }
 
-// TestATableOfTheLogGoesOnFromACursorOfSmallPages: the page is as long as the cursor's link asks, which is not its end.
-func TestATableOfTheLogGoesOnFromACursorOfSmallPages(t *testing.T) {
-	var h *hosttest.Host
-	h = &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
-		return paged(`[{"uuid":"1"},{"uuid":"2"}]`, fmt.Sprintf("/api/v1/logs?after=%d&limit=2", len(h.Requests)))
+// TestACursorGoesOnInPagesOfAnotherSize: what the call before asked for does not matter, and a page as long as its limit is
+// not the end.
+func TestACursorGoesOnInPagesOfAnotherSize(t *testing.T) {
+	h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		from, size := 0, 2
+		if req.Link != "" {
+			if _, err := fmt.Sscanf(req.Link, "/api/v1/logs?after=%d&limit=%d", &from, &size); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var page []string
+		for i := from; i < min(25, from+size); i++ {
+			page = append(page, fmt.Sprintf(`{"uuid":"%d"}`, i))
+		}
+		return paged("["+strings.Join(page, ",")+"]", fmt.Sprintf("/api/v1/logs?after=%d&limit=%d", from+len(page), size))
 	}}
 	out := invokeNative(t, h, "poll_system_log_page", `{"page_size":2}`)
-	in, _ := json.Marshal(map[string]any{"cursor": out.NextCursor})
-	text, _ := json.Marshal(abi.TableInput{Operation: "poll_system_log_page", Input: in})
-	raw, err := Table(hostcall.New(h), string(text))
-	var page abi.TableOutput
-	if err != nil || json.Unmarshal([]byte(raw), &page) != nil || page.Cursor == "" {
-		t.Errorf("%s %v: want a cursor behind a full page", raw, err)
+	h.Records = nil
+	in, _ := json.Marshal(map[string]any{"cursor": out.NextCursor, "page_size": 10})
+	cursor := ""
+	for {
+		text, _ := json.Marshal(abi.TableInput{Operation: "poll_system_log_page", Input: in, Cursor: cursor})
+		raw, err := Table(hostcall.New(h), string(text))
+		var page abi.TableOutput
+		if err != nil || json.Unmarshal([]byte(raw), &page) != nil || page.Outcome != abi.Succeeded {
+			t.Fatal(raw, err)
+		}
+		if cursor = page.Cursor; cursor == "" {
+			break
+		}
+	}
+	if len(h.Records) != 23 || len(h.Requests) != 1+3 {
+		t.Errorf("%d events in %d requests, want 23 in 3 after the first", len(h.Records), len(h.Requests))
+	}
+}
+
+// TestAPollAlwaysAnswersACursor, on a log on which nothing happens, too: without one its caller would begin anew.
+func TestAPollAlwaysAnswersACursor(t *testing.T) {
+	const next = "/api/v1/logs?after=1&limit=1000"
+	h := answering{logs: {paged(`[{"uuid":"1"}]`, next), paged("[]", next), paged("[]", next), answer(200, "[]")}}.host(t)
+	cursor := ""
+	for i := range 4 {
+		in, _ := json.Marshal(map[string]any{"cursor": cursor})
+		if cursor == "" {
+			in = []byte("{}")
+		}
+		out := invokeNative(t, h, "poll_system_log_page", string(in))
+		if cursor = out.NextCursor; cursor == "" {
+			t.Fatalf("no cursor after poll %d", i+1)
+		}
+	}
+	if !strings.HasSuffix(requested(h), strings.Repeat("\n"+logs+" -> "+next, 3)) {
+		t.Error(requested(h))
 	}
 }

@@ -233,6 +233,95 @@ func TestCursorOfAnotherQueryIsInvalid(t *testing.T) {
 	}
 }
 
+// TestAListThatFailsLaterKeepsWhatItRead, with a cursor that goes on.
+func TestAListThatFailsLaterKeepsWhatItRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer hosttest.Answer
+		want   abi.Outcome
+	}{"refused": {forbidden, abi.Rejected}, "passes": {throttled, abi.Succeeded}, "no JSON": {answer(200, "<html>"), abi.Succeeded}} {
+		fails := true
+		all := users(5)
+		h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+			if req.Link != "" && fails {
+				return c.answer
+			}
+			return all(req)
+		}}
+		out := invokeNative(t, h, "list_users", `{"page_size":2}`)
+		if out.Outcome != c.want || !out.List || out.NextCursor == "" || len(h.Records) != 2 {
+			t.Fatalf("%s: %+v, %d records", name, out, len(h.Records))
+		}
+		if said := strings.Contains(strings.Join(out.Warnings, ""), "stopped early"); said != out.Outcome.OK() || said == (out.Error != nil) {
+			t.Errorf("%s: %+v", name, out)
+		}
+		fails = false
+		out = invokeNative(t, h, "list_users", `{"page_size":2,"cursor":"`+out.NextCursor+`"}`)
+		if out.Outcome != abi.Succeeded || len(h.Records) != 5 {
+			t.Errorf("%s: %+v, %d records", name, out, len(h.Records))
+		}
+	}
+}
+
+// TestWhatVanishesBetweenTwoCallsShiftsNothing: a cursor is behind a record, and not so many records into a page.
+func TestWhatVanishesBetweenTwoCallsShiftsNothing(t *testing.T) {
+	gone := map[int]bool{}
+	h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+		after, size := -1, 0
+		if req.Link != "" {
+			if _, err := fmt.Sscanf(req.Link, "/api/v1/users?after=%d&limit=%d", &after, &size); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, q := range req.Query {
+			if q[0] == "limit" {
+				fmt.Sscan(q[1], &size)
+			}
+		}
+		var page []string
+		for after++; after < 12 && len(page) < size; after++ {
+			if !gone[after] {
+				page = append(page, fmt.Sprintf(`{"id":"%d"}`, after))
+			}
+		}
+		return paged("["+strings.Join(page, ",")+"]", fmt.Sprintf("/api/v1/users?after=%d&limit=%d", after-1, size))
+	}}
+	out := invokeNative(t, h, "list_users", `{"limit":5,"page_size":3}`)
+	gone[3] = true // which was read
+	out = invokeNative(t, h, "list_users", `{"limit":7,"page_size":3,"cursor":"`+out.NextCursor+`"}`)
+	if got, want := strings.Join(h.Records, ""), `{"id":"0"}{"id":"1"}{"id":"2"}{"id":"3"}{"id":"4"}{"id":"5"}{"id":"6"}{"id":"7"}{"id":"8"}{"id":"9"}{"id":"10"}{"id":"11"}`; got != want || out.Outcome != abi.Succeeded {
+		t.Errorf("%s\n%+v", got, out)
+	}
+}
+
+// TestACursorIsOfTheInputHoweverItIsSpelled.
+func TestACursorIsOfTheInputHoweverItIsSpelled(t *testing.T) {
+	h := &hosttest.Host{Answer: users(5)}
+	for _, c := range []struct {
+		first, then string
+		want        abi.Outcome
+	}{
+		{`"q":"ada"`, `"q":"\u0061da"`, abi.Succeeded},
+		{`"q":"ada"`, `"include_deprovisioned" : false, "q":"ada"`, abi.Succeeded},
+		{`"q":"ada"`, `"q":"ad"`, abi.Invalid},
+		{`"q":"ada"`, `"include_deprovisioned":true,"q":"ada"`, abi.Invalid},
+	} {
+		out := invokeNative(t, h, "list_users", `{"limit":2,`+c.first+`}`)
+		if again := invokeNative(t, h, "list_users", `{"cursor":"`+out.NextCursor+`",`+c.then+`}`); again.Outcome != c.want {
+			t.Errorf("%s after %s: %s %+v", c.then, c.first, again.Outcome, again.Error)
+		}
+	}
+}
+
+// TestNumbersThatAreWholeCount, as JSON Schema has it, whichever way they are written.
+func TestNumbersThatAreWholeCount(t *testing.T) {
+	for _, limit := range []string{"3", "3.0", "30e-1", "0.3E1"} {
+		h := &hosttest.Host{Answer: users(20)}
+		if out := invokeNative(t, h, "list_users", `{"limit":`+limit+`,"page_size":2.0}`); len(h.Records) != 3 || len(h.Requests) != 2 {
+			t.Errorf("limit %s: %d records in %d requests, %+v", limit, len(h.Records), len(h.Requests), out)
+		}
+	}
+}
+
 func sourceNative(t *testing.T, host *hosttest.Host, checkpoint string) abi.SourceOutput {
 	t.Helper()
 	in := `{"operation":"poll_system_log_page","config":{},"settings":{},"deadline":"2026-01-02T03:09:05Z","now":"2026-01-02T03:04:05Z"`

@@ -79,7 +79,10 @@ type position struct {
 	tally
 }
 
-// page is the pager of a walk: one request.
+// retryDelays are the waits before a list that failed with 500 is asked for again, in milliseconds.
+var retryDelays = [...]int64{1000, 3000}
+
+// page is the pager of a walk: one request, but where it fails.
 func (w *walk) page(c *call, at string, limit int) (result, int) {
 	v, ok := c.openCursor(at)
 	if !ok {
@@ -105,6 +108,12 @@ func (w *walk) page(c *call, at string, limit int) (result, int) {
 		limit = left
 	}
 	r, next, n := l.read(c, pos.at, limit)
+	for _, ms := range retryDelays { // a server's error that lasts leaves the rest of the kind out, for good
+		if r.err == nil || r.err.Upstream == nil || r.err.Upstream.Status != 500 || !c.Wait(ms) {
+			break
+		}
+		r, next, n = l.read(c, pos.at, limit)
+	}
 	if r.outcome != abi.Succeeded {
 		return w.fail(c, pos, failure{r, pos.at == cursor{}, p.parents != nil}), n
 	}
