@@ -197,7 +197,7 @@ var uses = map[string]use{
 			"profile": `"profile":{"site":"Oslo"}`},
 	},
 	"delete_group": {
-		good:    []good{{in: `{"group":"Engineering"}`, events: "group.lifecycle.delete", again: abi.NotFound}, {in: `{"group":"<group Engineering>"}`, events: "group.lifecycle.delete"}},
+		good:    []good{{in: `{"group":"<group Engineering>"}`, events: "group.lifecycle.delete"}, {in: `{"group":"Engineering"}`, events: "group.lifecycle.delete", again: abi.NotFound}},
 		missing: []string{`{"group":"No such group"}`}, wrong: []wrong{{`{"group":"Everyone"}`, "built_in_group"}, {`{"group":"IT Operations"}`, "admin_group"}},
 		fields: map[string]string{"group": `"group":"Équipe Ventes"`, "admin_group": `"admin_group":true`},
 	},
