@@ -274,8 +274,8 @@ func overlaid(now, given jsonval.Value) string {
 	return w.String()
 }
 
-// gone warns of attributes that were there, were not named, and are no more.
-func gone(before, after object, given jsonval.Value) (warnings []string) {
+// lostAttributes warns of attributes that were there, were not named, and are no more.
+func lostAttributes(before, after object, given jsonval.Value) (warnings []string) {
 	var names []string
 	for name, v := range before.Get("profile").Members() {
 		if !hollow(v) && !given.Get(name).Exists() && hollow(after.Get("profile", name)) {
@@ -376,7 +376,7 @@ func assignAppUser(c *call) result {
 		return a.unchanged(before)
 	}
 	moved := func(after object) []string {
-		warnings := gone(before, after, profile)
+		warnings := lostAttributes(before, after, profile)
 		if scope == "" && before.Get("scope").Str() == "GROUP" && after.Get("scope").Str() == "USER" {
 			warnings = append(warnings, "the assignment was through "+grantedBy(before)+", and is a direct one now: it stays when the user leaves the group")
 		}
@@ -417,7 +417,7 @@ func assignAppGroup(c *call) result {
 		ranked = was
 	}
 	moved := func(after object) []string {
-		warnings := gone(before, after, profile)
+		warnings := lostAttributes(before, after, profile)
 		if was, is := before.Get("priority"), after.Get("priority"); !priority.Exists() && was.Exists() && !is.Equal(was) {
 			warnings = append(warnings, "the priority was "+was.Raw()+", and is "+cmp.Or(is.Raw(), "none")+" now")
 		}

@@ -398,8 +398,9 @@ func (r reach) String() string {
 	return service + " in the whole of " + r.country
 }
 
-// reachOf is the reach of a dynamic zone; none where something narrow bounds it. Its conditions must all hold, and each of
-// their lists names alternatives. https://help.okta.com/oie/en-us/content/topics/security/network/dynamic-network-zones.htm
+// reachOf is the reach of a dynamic zone; none where something narrow bounds it. Its conditions must all hold, since one
+// that is not defined lets everything in, and each of their lists names alternatives.
+// https://help.okta.com/en-us/content/topics/security/network/about-dynamic-zones.htm
 func reachOf(zone jsonval.Value) (all []reach) {
 	countries, services := []string{""}, []string{""}
 	if places := includes(zone, "locations"); len(places) > 0 {
