@@ -103,7 +103,7 @@ func TestARoleThatIsThereMayFallShort(t *testing.T) {
 	} {
 		c.run(t, "assign_role")
 	}
-	h := answering{list: {answer(200, "["+appAdmin+"]")}}.host(t)
+	h := answering{list: {answer(200, "["+appAdmin+"]"), answer(200, "["+other+","+appAdmin+"]")}}.host(t)
 	if out := invokeNative(t, h, "assign_role", input); len(out.Warnings) != 0 {
 		t.Errorf("%q", out.Warnings)
 	}
