@@ -27,7 +27,7 @@ func (a answering) host(t *testing.T) *hosttest.Host {
 		given[req.Endpoint]++
 		answer := all[i]
 		if answer.Headers == nil {
-			answer.Headers = map[string][]string{"x-okta-request-id": {"r1"}, "date": {"Fri, 02 Jan 2026 00:00:00 GMT"}} // as all of Okta's have
+			answer.Headers = map[string][]string{"x-okta-request-id": {"r1"}, "date": {"Wed, 25 Nov 2026 12:00:00 GMT"}} // as all of Okta's have
 		}
 		return answer
 	}}

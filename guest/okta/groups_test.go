@@ -185,7 +185,7 @@ func TestGroupMembers(t *testing.T) {
 	there, theirs, none := answer(200, builder), groupsOf(everyone, builder), groupsOf(everyone)
 	done := answer(204, "")
 	roles := ofGroup + " [groupId:" + builders + "]"
-	lately := answer(200, strings.Replace(builder, `"lastMembershipUpdated":"2026-01-01T00:00:00`, `"lastMembershipUpdated":"2026-01-01T23:56:00`, 1))
+	lately := answer(200, strings.Replace(builder, `"lastMembershipUpdated":"2026-01-01T00:00:00`, `"lastMembershipUpdated":"2026-11-25T11:56:00`, 1))
 	for op, write := range map[string]string{"add_group_member": "PUT /api/v1/groups/{groupId}/users/{userId}", "remove_group_member": "DELETE /api/v1/groups/{groupId}/users/{userId}"} {
 		// was and is are the groups of the user before and after.
 		was, is, before, after := none, theirs, "false", `"member":true`
