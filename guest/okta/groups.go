@@ -127,8 +127,9 @@ var groupOperations = []operation{
 		do:        removeGroup,
 	},
 	{
-		name:        "add_group_member",
-		summary:     "Adds a user to a group. A member already stays unchanged.",
+		name: "add_group_member",
+		summary: "Adds a user to a group. A member already stays unchanged. Where the group's members changed within 5 minutes, it is sent whatever Okta's list says, which may lag behind. " +
+			"A group that has administrator roles is rejected unless admin_group says that it is meant.",
 		class:       abi.Write,
 		rules:       []abi.ClassRule{ofAdministrators},
 		surfaces:    axon,
@@ -139,8 +140,9 @@ var groupOperations = []operation{
 		do:          func(c *call) result { return setMember(c, true) },
 	},
 	{
-		name:        "remove_group_member",
-		summary:     "Takes a user out of a group. A user who is not in it stays unchanged.",
+		name: "remove_group_member",
+		summary: "Takes a user out of a group. A user who is not in it stays unchanged. Where the group's members changed within 5 minutes, it is sent whatever Okta's list says, which may lag behind. " +
+			"A group that has administrator roles is rejected unless admin_group says that it is meant.",
 		class:       abi.Destructive,
 		rules:       []abi.ClassRule{ofAdministrators},
 		surfaces:    axon,
