@@ -48,7 +48,7 @@ fuzz:
 	  done; \
 	done
 
-## attack: every attack of the kit on our host, then each wall taken out in turn (-host PROGRAM attacks another host: abi/README.md)
+## attack: every attack of the kit on our host, then each check of a wall taken out in turn (-host PROGRAM attacks another host: abi/README.md)
 attack:
 	@cd host/attack && $(GO) test -count=1 -timeout 20m -run 'TestAttack|TestMutations|TestAHost'
 
@@ -56,12 +56,13 @@ attack:
 check:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	$(GO) vet -tags portable ./host
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/...
 	$(GO) tool staticcheck ./...
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasm-runner
-	for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) vet ./host ./host/checkpoint ./host/journal ./host/sink ./cmd/wasm-runner || exit 1; done
+	for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) vet ./host ./host/checkpoint ./host/durable/... ./host/journal ./host/sink ./cmd/wasm-runner || exit 1; done
 	$(GO) test ./internal/licences
-	$(GO) test -race -timeout 40m $$($(GO) list ./host/... ./guest/... | grep -v -e /host/attack -e /host/bench -e /host/faultmatrix)
+	$(GO) test -race -timeout 40m $$($(GO) list ./host/... ./guest/... | grep -v -e /host/attack -e /host/bench)
 
 clean:
 	rm -rf bin build/okta.wasm build/okta.wasm.sha256

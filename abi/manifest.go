@@ -212,7 +212,7 @@ func (o *Operation) Check() error {
 	default:
 		return fmt.Errorf("idempotency %q is none of safe, idempotent, verified, keyed", o.Idempotency)
 	}
-	if len(o.InputSchema) == 0 {
+	if len(o.InputSchema) == 0 || string(o.InputSchema) == "null" {
 		return fmt.Errorf("no input_schema")
 	}
 	if len(o.Endpoints) == 0 {

@@ -53,6 +53,23 @@ func rows(t *testing.T, r *rig, input json.RawMessage) (n int, err error) {
 
 const foreign = `{"endpoint":"GET /api/v1/groups"}`
 
+// TestWhatWasEmittedOnTheWayToAFailureIsNoOutput, unless it is a list, whose cursor goes on.
+func TestWhatWasEmittedOnTheWayToAFailureIsNoOutput(t *testing.T) {
+	const refused = `{"outcome":"rejected","error":{"code":"forbidden","message":"no"}`
+	for text, want := range map[string]string{
+		refused + `}`:                                  ``,
+		refused + `,"output":{"a":1}}`:                 `{"a":1}`,
+		refused + `,"list":true,"next_cursor":"next"}`: `{"records":[{"id":"00u1"}],"next_cursor":"next"}`,
+		`{"outcome":"succeeded"}`:                      `{"id":"00u1"}`,
+	} {
+		r := newRig(t, host.Limits{}, nil)
+		res, _ := r.Invoke(context.Background(), "read", said(text, `{}`, `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x"}}`))
+		if string(res.Output) != want {
+			t.Errorf("%s: output %s, want %s", text, res.Output, want)
+		}
+	}
+}
+
 func TestAViolationFailsEverySurface(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	_, err := r.Invoke(context.Background(), "read", said(`{"outcome":"succeeded","output":{}}`, ``, foreign))

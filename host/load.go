@@ -165,8 +165,10 @@ func openCache(dir string) (wazero.CompilationCache, error) {
 	if info.Mode().Perm()&0o022 != 0 {
 		return nil, fmt.Errorf("%s can be written by others (mode %s): chmod 700 it", dir, info.Mode().Perm())
 	}
-	if err := trust.File(dir); err != nil {
-		return nil, err
+	for _, at := range []string{dir, filepath.Dir(dir)} { // who can write the second can replace the first
+		if err := trust.File(at); err != nil {
+			return nil, err
+		}
 	}
 	return wazero.NewCompilationCacheWithDir(dir)
 }

@@ -209,3 +209,22 @@ func TestALostAnswerOfAUserIsSettled(t *testing.T) {
 		}
 	}
 }
+
+// TestAListThatIsRefusedOnALaterPage keeps its records and a cursor beside the refusal.
+func TestAListThatIsRefusedOnALaterPage(t *testing.T) {
+	w := newWorld(t, oktatest.Config{})
+	w.org.Inject(oktatest.Fault{Kind: oktatest.Status, Method: "GET", Path: "/api/v1/users", Status: 403, Skip: 1, Times: 1})
+	res := w.do(t, abi.Rejected, "list_users", `{"page_size":7}`)
+	var out struct {
+		Records    []json.RawMessage `json:"records"`
+		NextCursor string            `json:"next_cursor"`
+	}
+	if err := json.Unmarshal(res.Output, &out); err != nil || len(out.Records) != 7 || res.Meta.Records != 7 || out.NextCursor == "" || res.NextCursor != out.NextCursor {
+		t.Errorf("%v: %d records of %d, cursor %q and %q", err, len(out.Records), res.Meta.Records, out.NextCursor, res.NextCursor)
+	}
+	rest := w.do(t, abi.Succeeded, "list_users", `{"page_size":7,"cursor":"`+res.NextCursor+`"}`)
+	all := w.do(t, abi.Succeeded, "list_users", `{}`)
+	if rest.Meta.Records+7 != all.Meta.Records {
+		t.Errorf("7 and %d records of %d", rest.Meta.Records, all.Meta.Records)
+	}
+}

@@ -174,6 +174,9 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's cursor does not go on"}
 	}
 	for _, w := range out.Warnings {
+		if !run.mayLog(len(w)) {
+			break
+		}
 		c.log.Warn("table", "operation", op.Name, "warning", w)
 	}
 	if detail != nil {

@@ -52,6 +52,7 @@ type assembly struct {
 	memory        string   // limits; default one page
 	memories      int      // default 1; -1 is none
 	table         string
+	tables        int // default 1, where there is a table
 	globals       []string
 	start         bool
 	elements      string
@@ -122,7 +123,7 @@ func (m assembly) build() []byte {
 	}
 	out += section(3, vec(functions...))
 	if m.table != "" {
-		out += section(4, vec(m.table))
+		out += section(4, vec(slices.Repeat([]string{m.table}, max(m.tables, 1))...))
 	}
 	out += section(5, vec(slices.Repeat([]string{m.memory}, max(m.memories, 0))...))
 	if m.globals != nil {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -73,6 +74,7 @@ type Limits struct {
 	CallTimeout time.Duration
 	Requests    int
 	BodyBytes   int64
+	HeldBytes   int64
 	ResultBytes int64
 	Records     int
 	MemoryBytes int64
@@ -118,28 +120,69 @@ type Report struct {
 	Longest              time.Duration
 }
 
-// Run attacks the host, each attack as a subtest, and prints a table by family.
-func Run(t *testing.T, h Host, o Options) {
+// Errors of an attack that did not end in the way of an attack.
+var (
+	ErrNotEnded = errors.New("it did not end")
+	ErrPanic    = errors.New("a panic reached the caller")
+)
+
+// String names an attack as Run names its subtest.
+func (a Attack) String() string { return a.Family + "/" + a.Name }
+
+// attacks are those of the options.
+func (o Options) attacks() ([]Attack, error) {
 	all := append(Attacks(), o.More...)
 	if o.Wall != "" {
 		all = slices.DeleteFunc(all, func(a Attack) bool { return a.Wall != o.Wall })
 		if len(all) == 0 {
-			t.Fatalf("no attack is on the wall %q", o.Wall)
+			return nil, fmt.Errorf("no attack is on the wall %q", o.Wall)
 		}
 	}
 	seen := map[string]bool{}
 	for _, a := range all {
-		if name := a.Family + "/" + a.Name; seen[name] {
-			t.Fatalf("two attacks are named %s", name)
-		} else {
-			seen[name] = true
+		if seen[a.String()] {
+			return nil, fmt.Errorf("two attacks are named %s", a)
 		}
+		seen[a.String()] = true
 	}
-	ctx := context.Background()
+	return all, nil
+}
+
+func newKit(h Host, o Options) *kit {
 	k := &kit{host: h, patience: o.Patience}
 	if k.patience == 0 {
 		k.patience = patience
 	}
+	return k
+}
+
+// Attempts are the attacks one by one, for those who want to make them outside of a test: each is made when its function
+// is called, which returns nil where it was contained. There is no bystander. An error that is ErrNotEnded or ErrPanic
+// tells of what is worse than an attack that got through.
+func Attempts(ctx context.Context, h Host, o Options) (iter.Seq2[Attack, func() error], error) {
+	all, err := o.attacks()
+	if err != nil {
+		return nil, err
+	}
+	return func(yield func(Attack, func() error) bool) {
+		k := newKit(h, o)
+		defer k.close(ctx)
+		for _, a := range all {
+			if !yield(a, func() error { return k.attempt(ctx, a) }) {
+				return
+			}
+		}
+	}, nil
+}
+
+// Run attacks the host, each attack as a subtest, and prints a table by family.
+func Run(t *testing.T, h Host, o Options) {
+	all, err := o.attacks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	k := newKit(h, o)
 	defer k.close(ctx)
 	stop := bystander(t, ctx, k)
 	var families []string
@@ -152,7 +195,7 @@ func Run(t *testing.T, h Host, o Options) {
 			families = append(families, a.Family)
 		}
 		r.Attempted++
-		t.Run(a.Family+"/"+a.Name, func(t *testing.T) {
+		t.Run(a.String(), func(t *testing.T) {
 			began := time.Now()
 			err := k.attempt(ctx, a)
 			r.Longest = max(r.Longest, time.Since(began))
@@ -182,7 +225,7 @@ func Run(t *testing.T, h Host, o Options) {
 
 // attempt makes one attack, within its time.
 func (k *kit) attempt(ctx context.Context, attack Attack) error {
-	limit := k.patience + 10*time.Second
+	limit := k.patience + min(10*time.Second, k.patience)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	a := &attempt{kit: k, ctx: ctx}
@@ -190,7 +233,7 @@ func (k *kit) attempt(ctx context.Context, attack Attack) error {
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				done <- fmt.Errorf("a panic reached the caller: %v\n%s", p, debug.Stack())
+				done <- fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack())
 			}
 		}()
 		err := attack.run(a)
@@ -201,7 +244,7 @@ func (k *kit) attempt(ctx context.Context, attack Attack) error {
 	case err := <-done:
 		return err
 	case <-time.After(limit + k.patience/4):
-		return fmt.Errorf("it did not end within %v, and not when it was canceled", limit)
+		return fmt.Errorf("%w within %v, and not when it was canceled", ErrNotEnded, limit)
 	}
 }
 

@@ -161,7 +161,7 @@ func isolationAttacks() []Attack {
 		if err != nil {
 			return err
 		}
-		if _, err := r.invoke("read", times(200, step("message", marker, "{text}"))); err != nil {
+		if _, err := r.invoke("read", times(20, step("message", marker, "{text}"))); err != nil {
 			return err
 		}
 		res, err := r.invoke("read", step("message of", "", 8), times(200, step("alloc", "", 64)), step("search", halves, 0))
@@ -371,6 +371,8 @@ func answerAttacks() []Attack {
 	for what, text := range map[string]string{
 		"no JSON":                                "hello",
 		"an outcome that is none":                `{"outcome":"fine"}`,
+		"an outcome that is none, with an error": `{"outcome":"fine","error":{"code":"x","message":"y"}}`,
+		"a cursor of another type":               `{"outcome":"succeeded","output":{},"next_cursor":7}`,
 		"an error without one":                   `{"outcome":"rejected"}`,
 		"no outcome":                             `{"output":{}}`,
 		"two answers":                            `{"outcome":"succeeded"}{"outcome":"succeeded"}`,
@@ -402,6 +404,7 @@ func answerAttacks() []Attack {
 		"no output":                              step("return", "", 0),
 		"a return of 1":                          step("return", "", 1),
 		"a return of -1":                         step("return", "", -2),
+		"a return of 1 beside an answer":         step("answer", `{"outcome":"succeeded","output":{}}`, 1),
 		"an error text instead of an output":     step("error_set", "it is not my fault"),
 		"an error text that lies outside memory": step("error_set", "", "0xfffffffffffffff0"),
 	} {
@@ -424,19 +427,60 @@ func answerAttacks() []Attack {
 		}
 		return res.ended(abi.Failed)
 	})
+	refused := []string{`{"outcome":"fine","error":{"code":"x","message":"y"}}`, `{"outcome":"rejected"}`, `{"output":{}}`}
+	for i, what := range []string{"an outcome that is none", "an error without one", "no outcome"} {
+		steps := []byte(`{"steps":[` + step("answer", refused[i]) + `]}`)
+		add("a source with "+what, "answers", func(a *attempt) error {
+			r, err := a.session(rigOptions{})
+			if err != nil {
+				return err
+			}
+			p, err := r.Source(a.ctx, "read", steps, nil)
+			return failedPage(p, err)
+		})
+		add("a table with "+what, "answers", func(a *attempt) error {
+			r, err := a.session(rigOptions{})
+			if err != nil {
+				return err
+			}
+			p, err := r.Table(a.ctx, "read", steps)
+			return failedPage(p, err)
+		})
+	}
+	overstep := send(`{"endpoint":"POST /api/v1/users","body":{}}`) + "," + step("answer", `{"outcome":"succeeded","checkpoint":{"n":1},"caught_up":true}`)
+	add("a source after what was not granted", "violations end a call", func(a *attempt) error {
+		r, err := a.session(rigOptions{})
+		if err != nil {
+			return err
+		}
+		p, err := r.Source(a.ctx, "read", []byte(`{"steps":[`+overstep+`]}`), nil)
+		return failedPage(p, err)
+	})
+	add("a table after what was not granted", "violations end a call", func(a *attempt) error {
+		r, err := a.session(rigOptions{})
+		if err != nil {
+			return err
+		}
+		p, err := r.Table(a.ctx, "read", []byte(`{"steps":[`+overstep+`]}`))
+		return failedPage(p, err)
+	})
+	add("a source whose checkpoint does not go on", "cursors", func(a *attempt) error {
+		r, err := a.session(rigOptions{})
+		if err != nil {
+			return err
+		}
+		p, err := r.Source(a.ctx, "read", []byte(`{"steps":[`+step("answer", `{"outcome":"succeeded","checkpoint":{"n":1}}`)+`]}`), json.RawMessage(`{"n":1}`))
+		return failedPage(p, err)
+	})
 	add("a table whose cursor does not go on", "cursors", func(a *attempt) error {
 		r, err := a.session(rigOptions{limits: Limits{CallTimeout: 2 * time.Second}})
 		if err != nil {
 			return err
 		}
-		p, err := r.Table(a.ctx, "read", []byte(`{"steps":[`+step("answer", `{"outcome":"succeeded","cursor":"x"}`)+`]}`))
-		if err != nil {
-			return err
-		}
-		if p.Outcome != abi.Failed {
-			return fmt.Errorf("it ended as %s", p.Outcome)
-		}
-		return nil
+		ctx, cancel := context.WithTimeout(a.ctx, 5*time.Second)
+		defer cancel()
+		p, err := r.Table(ctx, "read", []byte(`{"steps":[`+step("answer", `{"outcome":"succeeded","cursor":"x"}`)+`]}`))
+		return failedPage(p, err)
 	})
 	add("a page of a source without a checkpoint", "cursors", func(a *attempt) error {
 		r, err := a.session(rigOptions{})
@@ -444,13 +488,7 @@ func answerAttacks() []Attack {
 			return err
 		}
 		p, err := r.Source(a.ctx, "read", []byte(`{"steps":[`+step("answer", `{"outcome":"succeeded","caught_up":true}`)+`]}`), nil)
-		if err != nil {
-			return err
-		}
-		if p.Outcome != abi.Failed {
-			return fmt.Errorf("it ended as %s", p.Outcome)
-		}
-		return nil
+		return failedPage(p, err)
 	})
 	add("a trap in the middle of a page", "answers", func(a *attempt) error {
 		r, err := a.session(rigOptions{handler: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[{"id":"1"},{"id":"2"}]`) }})
@@ -467,6 +505,14 @@ func answerAttacks() []Attack {
 		return nil
 	})
 	return all
+}
+
+// failedPage wants a page to have failed.
+func failedPage(p *Page, err error) error {
+	if err == nil && p.Outcome != abi.Failed {
+		err = fmt.Errorf("it ended as %s", p.Outcome)
+	}
+	return err
 }
 
 // inputAttacks are inputs of an operation that do not fit its schema, or anything.
@@ -508,9 +554,26 @@ func inputAttacks() []Attack {
 			return errors.Join(res.ended(abi.Invalid), res.saw())
 		}})
 	}
+	for name, input := range map[string]string{
+		"an input of 4 MiB that fits its schema":          `{"steps":[],"name":"` + strings.Repeat("a", 4<<20) + `"}`,
+		"an input 1,000 levels deep that fits its schema": `{"steps":[],"a":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`,
+	} {
+		all = append(all, Attack{Family: "inputs", Name: name, Wall: "input shape", run: func(a *attempt) error {
+			r, err := a.session(rigOptions{})
+			if err != nil {
+				return err
+			}
+			res, err := r.invokeRaw("read", input)
+			if err != nil {
+				return err
+			}
+			return res.ended(abi.Invalid)
+		}})
+	}
 	for _, c := range []struct{ name, op, checkpoint string }{
 		{"a checkpoint that is no JSON", "read", `{`},
 		{"a checkpoint of 4 MiB", "read", `{"a":"` + strings.Repeat("x", 4<<20) + `"}`},
+		{"a checkpoint 1,000 levels deep", "read", strings.Repeat("[", 1000) + strings.Repeat("]", 1000)},
 		{"a checkpoint 100,000 levels deep", "read", strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)},
 	} {
 		all = append(all, Attack{Family: "inputs", Name: c.name, Wall: "checkpoints", run: func(a *attempt) error {
@@ -522,7 +585,7 @@ func inputAttacks() []Attack {
 			if err != nil {
 				return err
 			}
-			if p.Outcome.OK() {
+			if p.Outcome != abi.Invalid {
 				return fmt.Errorf("it ended as %s", p.Outcome)
 			}
 			if n := len(r.requests()); n > 0 {

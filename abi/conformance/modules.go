@@ -10,6 +10,9 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
+// SoundModule is the smallest module that a host takes: for attacks of a host's own.
+func SoundModule() []byte { return assembly{}.build() }
+
 // moduleAttacks are modules that a host must not load.
 func moduleAttacks() []Attack {
 	var all []Attack
@@ -77,8 +80,10 @@ func moduleAttacks() []Attack {
 	asm("no invoke", exports, assembly{exports: map[string]string{"invoke": ""}})
 	asm("no describe", exports, assembly{exports: map[string]string{"describe": ""}})
 	asm("a memory for an export", exports, assembly{exports: map[string]string{"source": name("source") + "\x02\x00"}})
-	asm("an export that wants arguments", exports, assembly{types: []string{"\x60\x01\x7f\x01\x7f", "\x60\x00\x01\x7f"},
-		imports: []string{imported(abi.Namespace, "wait", 1)}, exports: map[string]string{"table": name("table") + "\x00\x00"}})
+	asm("an export that wants arguments", exports, assembly{types: []string{"\x60\x01\x7f\x01\x7f"},
+		imports: []string{imported("wasi_snapshot_preview1", "fd_close", 1)}, exports: map[string]string{"table": name("table") + "\x00\x00"}})
+	asm("an export that answers 64 bits", exports, assembly{types: []string{"\x60\x00\x01\x7e"},
+		imports: []string{imported("extism:host/env", "input_length", 1)}, exports: map[string]string{"table": name("table") + "\x00\x00"}})
 	asm("an export that stands twice", format, assembly{more: []string{name("invoke") + "\x00\x01"}})
 	asm("an export of an index that is not there", format, assembly{more: []string{name("x") + "\x00\x63"}})
 	asm("the host's own global for an export", "interruption", assembly{globals: []string{"\x7f\x01\x41\x00\x0b"}, more: []string{name("mach5:interrupt") + "\x03\x00"}})
@@ -89,6 +94,8 @@ func moduleAttacks() []Attack {
 	asm("a memory that is shared", resources, assembly{memory: "\x03\x01\x02"})
 	asm("a memory of 64 bits", resources, assembly{memory: "\x04\x01"})
 	asm("a table of 2^32-1 elements", resources, assembly{table: "\x70\x00\xff\xff\xff\xff\x0f"})
+	asm("a table of 10 million elements", resources, assembly{table: "\x70\x00" + leb(10_000_000)})
+	asm("a hundred tables", resources, assembly{table: "\x70\x00\x01", tables: 100})
 	asm("a table that grows", resources, assembly{table: "\x70\x00\x01", invoke: "\xd0\x70" + i32(1<<26) + "\xfc\x0f\x00"})
 	asm("vector instructions", "interruption", assembly{invoke: "\xfd\x0c" + strings.Repeat("\x00", 16) + drop + i32(0)})
 	asm("atomic instructions", "interruption", assembly{invoke: "\xfe\x03\x00" + i32(0)})
@@ -125,10 +132,26 @@ func moduleAttacks() []Attack {
 	change("another ABI", content, func(m *abi.Manifest) { m.ABI = "mach5:connector/v2" })
 	change("no operations", content, func(m *abi.Manifest) { m.Operations = nil })
 	change("an operation that stands twice", content, func(m *abi.Manifest) { m.Operations = append(m.Operations, m.Operations[0]) })
-	change("a class that nobody knows", content, func(m *abi.Manifest) { m.Operations[0].Class = "harmless" })
+	change("a class that nobody knows", content, func(m *abi.Manifest) { m.Operations[len(m.Operations)-1].Class = "harmless" })
 	change("a surface that nobody knows", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = []abi.Surface{"root"} })
 	change("a name with a path in it", content, func(m *abi.Manifest) { m.Operations[0].Name = "../read" })
 	change("a key that is a query of another language", content, func(m *abi.Manifest) { m.Operations[0].Key = "#(a==1)|@pretty" })
+	change("a kind with a path in it", content, func(m *abi.Manifest) { m.Kind = "../okta" })
+	change("no surfaces", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = nil })
+	change("an idempotency that nobody knows", content, func(m *abi.Manifest) { m.Operations[0].Idempotency = "sure" })
+	asm("no schema of the input", content, assembly{manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"},`, "", 1)}})
+	asm("null for a schema of the input", content, assembly{manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"}`, `"input_schema":null`, 1)}})
+	change("no endpoints", content, func(m *abi.Manifest) { m.Operations[0].Endpoints = nil })
+	change("an endpoint that stands twice", content, func(m *abi.Manifest) {
+		m.Operations[0].Endpoints = append(m.Operations[0].Endpoints, m.Operations[0].Endpoints[0])
+	})
+	change("an endpoint that counts against no rate limit", content, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Bucket = "" })
+	column := func(what string, columns ...abi.Column) {
+		change("a column "+what, content, func(m *abi.Manifest) { m.Operations[0].Columns = columns })
+	}
+	column("whose name is SQL", abi.Column{Name: "a; DROP TABLE x", Type: abi.Varchar, Path: "a"})
+	column("that stands twice", abi.Column{Name: "a", Type: abi.Varchar, Path: "a"}, abi.Column{Name: "a", Type: abi.Varchar, Path: "b"})
+	column("of a type that nobody knows", abi.Column{Name: "a", Type: "BLOB", Path: "a"})
 	const classes = "manifest classes"
 	change("POST for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "POST /api/v1/users/{id}" })
 	change("DELETE for write", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "DELETE /api/v1/users/{id}" })
@@ -151,7 +174,17 @@ func moduleAttacks() []Attack {
 		m.Operations[raised+1].Endpoints[0].ClassRules[0].Class = "harmless"
 	})
 	change("a rule that raises a class of ingest", classes, func(m *abi.Manifest) {
+		m.Operations[0].InputSchema = json.RawMessage(`{"type":"object","properties":{"x":{}}}`)
 		m.Operations[0].ClassRules = []abi.ClassRule{{Field: "x", Class: abi.Privileged}}
+	})
+	change("a rule of a class that nobody knows", classes, func(m *abi.Manifest) {
+		m.Operations[raised].ClassRules[0].Class = "harmless"
+		m.Operations[raised].Endpoints = m.Operations[raised].Endpoints[:1]
+	})
+	change("a write without a class where that depends on the input", classes, func(m *abi.Manifest) { m.Operations[raised+1].Endpoints[1].Class = "" })
+	change("a body's rule about nothing", classes, func(m *abi.Manifest) { m.Operations[raised+1].Endpoints[0].ClassRules[0].Field = "" })
+	change("a body's rule where there is no body", classes, func(m *abi.Manifest) {
+		m.Operations[raised].Endpoints[1].ClassRules = []abi.ClassRule{{Field: "x", Class: abi.Destructive}}
 	})
 	const endpoints = "manifest endpoints"
 	for name, e := range map[string]string{

@@ -28,7 +28,7 @@ import (
 //
 // input and checkpoint are in base64, since they may be no JSON. The members of a connection are base_url, token, grants, allow_private_network, root_cas (PEM), resolve
 // ({"name":[["address"]]}: the answers to the first question about a name, the second, …, the last for all that follow)
-// and limits, which are call_ms, requests, body_bytes, result_bytes, records, memory_bytes, concurrency and log_bytes.
+// and limits, which are call_ms, requests, body_bytes, held_bytes, result_bytes, records, memory_bytes, concurrency and log_bytes.
 // Serve is that process for a host in Go.
 
 type wireRequest struct {
@@ -66,6 +66,7 @@ type wireLimits struct {
 	CallMS      int64 `json:"call_ms,omitempty"`
 	Requests    int   `json:"requests,omitempty"`
 	BodyBytes   int64 `json:"body_bytes,omitempty"`
+	HeldBytes   int64 `json:"held_bytes,omitempty"`
 	ResultBytes int64 `json:"result_bytes,omitempty"`
 	Records     int   `json:"records,omitempty"`
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
@@ -204,7 +205,7 @@ type remote struct {
 func (r *remote) Connect(ctx context.Context, c Connection) (Session, error) {
 	a, err := r.p.ask(ctx, wireRequest{Do: "connect", Handle: r.handle, Connection: &wireConnection{BaseURL: c.BaseURL, Token: c.Token, Grants: c.Grants,
 		AllowPrivateNetwork: c.AllowPrivateNetwork, RootCAs: string(c.RootCAs), Resolve: c.Resolve,
-		Limits: wireLimits{c.Limits.CallTimeout.Milliseconds(), c.Limits.Requests, c.Limits.BodyBytes, c.Limits.ResultBytes, c.Limits.Records,
+		Limits: wireLimits{c.Limits.CallTimeout.Milliseconds(), c.Limits.Requests, c.Limits.BodyBytes, c.Limits.HeldBytes, c.Limits.ResultBytes, c.Limits.Records,
 			c.Limits.MemoryBytes, c.Limits.Concurrency, c.Limits.LogBytes}}})
 	if err != nil {
 		return nil, err
@@ -354,7 +355,7 @@ func (s *server) answer(ctx context.Context, r wireRequest) wireAnswer {
 			log := &lockedBuffer{}
 			l := c.Limits
 			session, err := thing.Connect(ctx, Connection{BaseURL: c.BaseURL, Token: c.Token, Grants: c.Grants, AllowPrivateNetwork: c.AllowPrivateNetwork,
-				RootCAs: []byte(c.RootCAs), Resolve: c.Resolve, Log: log, Limits: Limits{time.Duration(l.CallMS) * time.Millisecond, l.Requests, l.BodyBytes,
+				RootCAs: []byte(c.RootCAs), Resolve: c.Resolve, Log: log, Limits: Limits{time.Duration(l.CallMS) * time.Millisecond, l.Requests, l.BodyBytes, l.HeldBytes,
 					l.ResultBytes, l.Records, l.MemoryBytes, l.Concurrency, l.LogBytes}})
 			if err != nil {
 				return fail(err)

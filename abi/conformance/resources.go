@@ -57,7 +57,7 @@ func resourceAttacks() []Attack {
 	ends("goroutines without an end", deadline, rigOptions{limits: Limits{CallTimeout: 2 * time.Second, MemoryBytes: 32 << 20}}, either, step("goroutines", ""))
 	ends("a deadlock", deadline, rigOptions{}, either, step("deadlock", ""))
 	ends("waiting for ever, a day at a time", "waiting", rigOptions{}, either, times(1000, step("wait", "", 86_400_000)))
-	ends("waiting for ever, a bit at a time", deadline, rigOptions{}, late, times(100_000, step("wait", "", 50)))
+	ends("waiting for ever, a bit at a time", deadline, rigOptions{}, either, times(100_000, step("wait", "", 50)))
 	ends("refused requests without an end", deadline, rigOptions{}, either, step("send for ever", `{"endpoint":"GET /api/v1/none"}`))
 	ends("10,000 requests", "requests limit", rigOptions{limits: Limits{CallTimeout: 10 * time.Second, Requests: 50}}, either, times(10_000, send(get)))
 	big := func(w http.ResponseWriter, _ *http.Request) {
@@ -65,6 +65,11 @@ func resourceAttacks() []Attack {
 	}
 	ends("reads of a large body without an end", deadline, rigOptions{handler: big}, either, send(logs), step("read for ever", ""))
 	ends("emits of a large body without an end", deadline, rigOptions{handler: big}, either, send(logs), step("emit for ever", `{"path":"none"}`))
+	huge := func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `[{"a":"`+strings.Repeat("x", 32<<20)+`"}]`)
+	}
+	ends("emits of a huge body, one right after the other", deadline, rigOptions{handler: huge, limits: Limits{CallTimeout: 2 * time.Second, MemoryBytes: 32 << 20, Concurrency: 2}},
+		either, send(logs), step("emit for ever at once", `{"path":"none"}`))
 	ends("keys of a large body without an end", deadline, rigOptions{handler: big}, either, send(logs), step("emit for ever", `{"keys":true,"key":"none"}`))
 	ends("values that are emitted without an end", "records limit", rigOptions{}, either, step("emit values for ever", `{"id":"1"}`))
 	ends("output without an end", deadline, rigOptions{}, either, step("print for ever", strings.Repeat("x", 4096)))
@@ -138,6 +143,7 @@ func limitAttacks() []Attack {
 		{"requests", Limits{Requests: 2}, "limits.requests", []string{send(logs), send(logs), send(logs)}},
 		{"refused requests count too", Limits{Requests: 2}, "limits.requests", []string{send(`{"endpoint":1}`), send(`{"endpoint":2}`), send(`{"endpoint":3}`)}},
 		{"bytes of a body", Limits{BodyBytes: 5000}, "limits.body_bytes", []string{send(logs)}},
+		{"bytes of all bodies", Limits{HeldBytes: 200_000}, "limits.held_bytes", []string{send(logs), send(logs), send(logs)}},
 		{"records", Limits{Records: 150}, "limits.records", []string{send(logs), emit, send(logs), emit}},
 		{"bytes of all records", Limits{ResultBytes: 150_000}, "limits.result_bytes", []string{send(logs), emit, send(logs), emit}},
 		{"time", Limits{CallTimeout: 300 * time.Millisecond}, "limits.call_seconds", []string{step("spin", "")}},
@@ -147,6 +153,9 @@ func limitAttacks() []Attack {
 			res, err := a.one(rigOptions{handler: page, limits: c.limits}, "read", c.steps...)
 			if err != nil {
 				return err
+			}
+			if c.limits.CallTimeout > 0 && res.took > c.limits.CallTimeout+a.patience {
+				return fmt.Errorf("a call of %v took %v", c.limits.CallTimeout, res.took)
 			}
 			return res.names(c.limit)
 		}})
@@ -210,6 +219,16 @@ func limitAttacks() []Attack {
 			return fmt.Errorf("nothing names limits.log_bytes: %s", short(log))
 		}
 		return nil
+	}}, Attack{Family: "limits", Name: "warnings of a source", Wall: "log limit", run: func(a *attempt) error {
+		return warns(a, func(r *rig, input string) error {
+			_, err := r.Source(a.ctx, "read", []byte(input), nil)
+			return err
+		})
+	}}, Attack{Family: "limits", Name: "warnings of a table", Wall: "log limit", run: func(a *attempt) error {
+		return warns(a, func(r *rig, input string) error {
+			_, err := r.Table(a.ctx, "read", []byte(input))
+			return err
+		})
 	}}, Attack{Family: "limits", Name: "last words", Wall: "log limit", run: func(a *attempt) error {
 		r, err := a.session(rigOptions{})
 		if err != nil {
@@ -230,6 +249,22 @@ func limitAttacks() []Attack {
 		return res.ended(abi.Failed)
 	}})
 	return all
+}
+
+// warns has a module warn of everything, and wants the log to stay within its limit.
+func warns(a *attempt, page func(r *rig, input string) error) error {
+	r, err := a.session(rigOptions{limits: Limits{LogBytes: 4096}})
+	if err != nil {
+		return err
+	}
+	answer := `{"outcome":"succeeded","checkpoint":{"n":1},"caught_up":true,"warnings":["` + strings.Repeat(strings.Repeat("w", 100)+`","`, 1000) + `"]}`
+	if err := page(r, `{"steps":[`+step("answer", answer)+`]}`); err != nil {
+		return err
+	}
+	if n := len(r.log.String()); n > 16<<10 {
+		return fmt.Errorf("one call wrote %d bytes to the log", n)
+	}
+	return nil
 }
 
 // growing is a step whose text is made in the module: {{grow}} is so many times a text.

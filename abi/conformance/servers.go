@@ -50,7 +50,7 @@ var bomb = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	block := bytes.Repeat([]byte{' '}, 1<<20)
-	for range 512 {
+	for range 64 {
 		_, _ = z.Write(block)
 	}
 	_ = z.Close()
@@ -60,7 +60,7 @@ var bomb = sync.OnceValue(func() []byte {
 // serverAttacks are servers that mean harm. The module asks for the log, reads the body, and emits its records.
 func serverAttacks() []Attack {
 	var all []Attack
-	limits := Limits{CallTimeout: 10 * time.Second, BodyBytes: 8 << 20, MemoryBytes: 32 << 20}
+	limits := Limits{CallTimeout: 10 * time.Second, BodyBytes: 8 << 20, HeldBytes: 1 << 30, MemoryBytes: 32 << 20}
 	serve := func(name, wall string, h http.HandlerFunc, check func(*result) error, more ...string) {
 		all = append(all, Attack{Family: "servers", Name: name, Wall: wall, run: func(a *attempt) error {
 			limits := limits
@@ -250,11 +250,15 @@ func serverAttacks() []Attack {
 		"a million empty records":        "[" + strings.Repeat("{},", 999_999) + "{}]",
 		"a record with a million fields": `[{` + strings.Repeat(`"a":1,`, 1_000_000) + `"id":"1"}]`,
 		"a key that is an object":        `[{"id":{"a":1}}]`,
+		"JSON 8 million levels deep":     strings.Repeat("[", 8_000_000),
 	} {
 		serve(what, "strange JSON", body(text), func(r *result) error {
 			return errors.Join(calm(r), wellFormed(r))
 		}, emit)
 	}
+	keys := step("records_emit", `{"key":"id","keys":true}`, "{handle}")
+	serve("keys of more records than may be told", "emit options", body("["+strings.Repeat(`{"id":"1"},`, 1000)+`{"id":"1"}]`), notEmitted, keys)
+	serve("keys of more bytes than may be told", "emit options", body(`[{"id":"`+strings.Repeat("k", 100<<10)+`"}]`), notEmitted, keys)
 	serve("204 with a body", "protocol", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\nContent-Length: 13\r\n\r\n{\"id\":\"00u1\"}")
 	}), func(r *result) error { return errors.Join(r.succeeded(), r.contains(0, `"status":204`)) })
@@ -292,12 +296,14 @@ func serverAttacks() []Attack {
 			w.WriteHeader(http.StatusTooManyRequests)
 		}, func(r *result) error { return r.ended(abi.Succeeded, abi.Throttled, abi.Unavailable) })
 	}
-	serve("503 for ever", "repeats", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, func(r *result) error {
-		if n := len(r.rig.requests()); n > 10 {
+	few := func(r *result) error {
+		if n := len(r.rig.requests()); n > 5 {
 			return fmt.Errorf("one request was sent %d times", n)
 		}
 		return r.ended(abi.Succeeded, abi.Unavailable)
-	})
+	}
+	serve("503 for ever", "repeats", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, few)
+	serve("connections that break for ever", "repeats", hijacked(func(net.Conn) {}), few)
 	all = append(all, Attack{Family: "servers", Name: "a write whose answer never comes is not sent twice", Wall: "repeats", run: func(a *attempt) error {
 		r, err := a.session(rigOptions{limits: limits, handler: hijacked(func(net.Conn) {})})
 		if err != nil {
@@ -330,7 +336,7 @@ func networkAttacks() []Attack {
 	for what, address := range map[string]string{
 		"the cloud's metadata": "169.254.169.254", "the metadata of IPv6": "fd00:ec2::254", "a private network": "10.0.0.1", "another private network": "192.168.1.1",
 		"loopback": "127.0.0.1", "loopback of IPv6": "::1", "loopback in IPv6's clothes": "::ffff:127.0.0.1", "this host": "0.0.0.0", "a carrier's network": "100.64.0.1",
-		"link-local of IPv6": "fe80::1", "multicast": "224.0.0.1", "an IPv4 address behind NAT64": "64:ff9b::a9fe:a9fe", "an IPv4 address behind 6to4": "2002:a9fe:a9fe::1",
+		"link-local of IPv6": "fe80::1", "multicast": "224.0.0.1", "a site of IPv6": "fec0::1", "an IPv4 address behind NAT64": "64:ff9b::a9fe:a9fe", "an IPv4 address behind 6to4": "2002:a9fe:a9fe::1",
 	} {
 		add("a name that leads to "+what, "private addresses", func(a *attempt) error {
 			res, err := a.one(rigOptions{baseURL: "https://org.example", resolve: map[string][][]string{"org.example": {{address}}},
@@ -375,6 +381,7 @@ func networkAttacks() []Attack {
 		"a path": "https://example.okta.com/evil", "a query": "https://example.okta.com/?x=1", "a fragment": "https://example.okta.com/#x",
 		"no host": "https://", "a host with a line break": "https://exa\nmple.com", "a host with a zone": "https://[fe80::1%25eth0]", "another scheme": "gopher://example.okta.com",
 		"a host with a NUL": "https://example.okta.com\x00.evil.example", "the admin console": "https://example-admin.okta.com",
+		"a port that is none": "https://example.okta.com:99999", "port 0": "https://example.okta.com:0", "a colon without a port": "https://example.okta.com:",
 	} {
 		add("a base URL of "+what, "base URL", func(a *attempt) error {
 			m, err := a.module(a.ctx)
@@ -389,7 +396,9 @@ func networkAttacks() []Attack {
 			return errors.New("the connection was made")
 		})
 	}
+	newest := uint16(tls.VersionTLS13)
 	certificate := func(name string, want bool, change func(*x509.Certificate), trusted bool) {
+		newest := newest
 		add(name, "certificates", func(a *attempt) error {
 			cert, ca, err := issue(change)
 			if err != nil {
@@ -397,7 +406,7 @@ func networkAttacks() []Attack {
 			}
 			var hits atomic.Int64
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits.Add(1); honest(w, r) }))
-			server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+			server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS10, MaxVersion: newest}
 			server.Config.ErrorLog = log.New(io.Discard, "", 0)
 			server.StartTLS()
 			a.later(server.Close)
@@ -424,6 +433,8 @@ func networkAttacks() []Attack {
 	certificate("a certificate of the future", false, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, true)
 	certificate("a certificate for another name", false, func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"evil.example"} }, true)
 	certificate("a certificate for another purpose", false, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, true)
+	newest = tls.VersionTLS11
+	certificate("a server of TLS 1.1", false, func(*x509.Certificate) {}, true)
 	return all
 }
 

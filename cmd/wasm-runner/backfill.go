@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,9 +40,7 @@ A stretch that is not over yet, by Okta's clock, is read up to now, and is not c
 by the time of its events may lack those that were stored late: to follow a log for good, use source.
 
 ` + outHelp,
-		Example: `  wasm-runner --demo backfill --since "$(date -u +%F)" --until "$(date -u +%FT%TZ)"
-  wasm-runner backfill --since 2026-01-01 --until 2026-02-01 --checkpoint january.json --out january.ndjson.zst
-  wasm-runner backfill --since 2026-01-01T08:00:00Z --until 2026-01-01T09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json`,
+		Example: backfillExamples(time.Now()),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := nothing(cmd, args); err != nil {
 				return err
@@ -70,6 +69,16 @@ by the time of its events may lack those that were stored late: to follow a log 
 		return a.backfill(cmd.Context(), s, &flags)
 	}
 	return cmd
+}
+
+// backfillExamples are of a time that Okta still keeps.
+func backfillExamples(now time.Time) string {
+	until := now.UTC().AddDate(0, 0, 1-now.UTC().Day())
+	since := until.AddDate(0, -1, 0)
+	return `  wasm-runner --demo backfill --since "$(date -u +%F)" --until "$(date -u +%F)T23:59:59Z"
+` + strings.NewReplacer("SINCE", since.Format(time.DateOnly), "UNTIL", until.Format(time.DateOnly), "MONTH", strings.ToLower(since.Month().String())).Replace(
+		`  wasm-runner backfill --since SINCE --until UNTIL --checkpoint MONTH.json --out MONTH.ndjson.zst
+  wasm-runner backfill --since SINCET08:00:00Z --until SINCET09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json`)
 }
 
 func (f *backfillFlags) check(demo bool) error {

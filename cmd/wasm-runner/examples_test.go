@@ -4,13 +4,25 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sql"
 )
 
 // TestEveryExampleRuns runs each command line that describe shows for each operation, against the org of --demo.
@@ -62,4 +74,129 @@ func TestEveryExampleRuns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEveryHelpExampleRuns runs each command line that a --help shows: those with --demo as they are, the others against a
+// simulated org in the place of theirs. What does not end by itself is ended once it has done what it is for.
+func TestEveryHelpExampleRuns(t *testing.T) {
+	path := t.TempDir()
+	linked(t, path)
+	// jq is not everywhere. What stands in for it wants something to read, and passes it on.
+	jq := "#!/bin/sh\ntext=$(cat)\n[ -n \"$text\" ] && printf '%s\\n' \"$text\"\n"
+	if err := os.WriteFile(filepath.Join(path, "jq"), []byte(jq), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	org := oktatest.New(oktatest.Config{}).Start()
+	defer func() { _ = org.Close() }()
+	var posted atomic.Int64
+	search := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.URL.Path != "/okta-okta-prod/_bulk" || r.Header.Get("Authorization") != "ApiKey k" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		items := bytes.Count(body, []byte("\n")) / 2
+		posted.Add(int64(items))
+		_, _ = io.WriteString(w, `{"errors":false,"items":[`+strings.TrimSuffix(strings.Repeat(`{"index":{"status":201}},`, items), ",")+`]}`)
+	}))
+	defer search.Close()
+	files := map[string]string{
+		"connections.yaml": "connections:\n  - {name: okta-prod, kind: okta, base_url: " + strconv.Quote(org.URL) + ", token_secret_ref: env:OKTA_API_TOKEN, allow_private_network: true}\n",
+		"range.json":       recent(`{"since":"2026-01-01T00:00:00Z","until":"2026-01-01T12:00:00Z"}`, time.Now()),
+		"report.sql":       "CREATE TABLE locked AS FROM okta.users WHERE status = 'LOCKED_OUT';\nFROM locked;\n",
+		"recorded.jsonl":   `{"endpoint":"GET /api/v1/logs","method":"GET","path":"/api/v1/logs","query":"","request_body":"","status":200,"headers":{},"body":"[]"}` + "\n",
+	}
+	// What a real org, service or machine has of its own.
+	ours := strings.NewReplacer("00u1abcd", org.UserIDs()[4], "https://search.example.com", search.URL, "--metrics 9464", "--metrics 0")
+	env := append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "PATH="+path+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"OKTA_API_TOKEN="+org.Token(), "SEARCH_KEY=k")
+	ran := 0
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, example := range examplesOf(c) {
+			if !sql.Available && strings.Contains(example, " sql ") {
+				continue // DuckDB is not in this build
+			}
+			ran++
+			t.Run(example, func(t *testing.T) {
+				dir := t.TempDir()
+				for name, text := range files {
+					if name == "connections.yaml" && strings.Contains(example, " simulate ") {
+						continue // it is made
+					}
+					if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				sh := exec.CommandContext(ctx, "sh", "-euc", ended(ours.Replace(example)))
+				sh.Dir, sh.Env, sh.WaitDelay = dir, env, 5*time.Second
+				var stdout, stderr bytes.Buffer
+				sh.Stdout, sh.Stderr = &stdout, &stderr
+				if err := sh.Run(); err != nil {
+					t.Errorf("%v\n%s%s", err, &stdout, &stderr)
+				}
+				if strings.Contains(example, "| jq") {
+					for d := json.NewDecoder(&stdout); ; {
+						var v any
+						if err := d.Decode(&v); errors.Is(err, io.EOF) {
+							break
+						} else if err != nil {
+							t.Fatalf("what jq gets is not JSON: %v", err)
+						}
+					}
+				}
+			})
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk((&app{}).root())
+	if ran < 25 {
+		t.Errorf("%d examples", ran)
+	}
+	if posted.Load() < 250 { // and what other examples did
+		t.Errorf("%d events were posted", posted.Load())
+	}
+}
+
+// examplesOf are the examples of a command: a line each, with those that follow one that goes on (\) or beside (&).
+func examplesOf(c *cobra.Command) (all []string) {
+	var example []string
+	for line := range strings.Lines(c.Example) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if example = append(example, line); !strings.HasSuffix(line, `\`) && !strings.HasSuffix(line, "&") {
+			all = append(all, strings.Join(example, "\n"))
+			example = nil
+		}
+	}
+	return all
+}
+
+// ended is an example as a script that ends: what follows a log, or serves, is told to once it has saved a checkpoint, or
+// said where it is.
+func ended(example string) string {
+	example = strings.ReplaceAll(example, "\\\n", "")
+	var script strings.Builder
+	until := func(command, condition string) {
+		fmt.Fprintf(&script, "%s &\nuntil %s; do kill -0 $!; sleep 0.02; done\n", command, condition)
+	}
+	first, rest, beside := strings.Cut(example, "&\n")
+	switch {
+	case beside:
+		until(first, "[ -s org.yaml ]")
+		script.WriteString(rest + "\n")
+	case strings.Contains(example, " simulate "):
+		until(example+" >served", "[ -s served ]")
+	case strings.Contains(example, " --follow"):
+		until(example, "[ -s cp.json ] || [ -s state/okta-prod.json ]")
+	default:
+		return example
+	}
+	script.WriteString("kill $!\nwait $!\n")
+	return script.String()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -285,8 +286,13 @@ func TestInterruptedWhileTheWriteIsUnderWay(t *testing.T) {
 	command := func() *exec.Cmd {
 		return r.command("--grant", "destructive", "invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`, "--idempotency-key", "k", "--journal", journal)
 	}
-	cmd := command()
-	at.when("/lifecycle/deactivate", func() { _ = cmd.Process.Signal(os.Interrupt) })
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	plain := command()
+	cmd := exec.CommandContext(ctx, plain.Path, plain.Args[1:]...)
+	cmd.Dir, cmd.Env = plain.Dir, plain.Env
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	at.when("/lifecycle/deactivate", interrupt)
 	res, err := result(cmd)
 	if err != nil || res.Outcome != abi.Unknown || cmd.ProcessState.ExitCode() != 8 {
 		t.Errorf("%+v %+v %v, exit code %d", res, res.Error, err, cmd.ProcessState.ExitCode())

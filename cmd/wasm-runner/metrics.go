@@ -43,6 +43,7 @@ func newCollector(drains []*ingest.Drain) *collector {
 	count("pages_total", "Pages that the sink made durable, empty ones included.", func(s ingest.Stats) int64 { return s.Pages })
 	count("bytes_total", "Bytes of the records.", func(s ingest.Stats) int64 { return s.Bytes })
 	count("repeats_total", "Records that came again and were dropped by key.", func(s ingest.Stats) int64 { return s.Repeats })
+	count("refused_total", "Records that the sink's service refused and that were put aside.", func(s ingest.Stats) int64 { return s.Refused })
 	count("retries_total", "Requests that were made again.", func(s ingest.Stats) int64 { return s.Retries })
 	count("failures_total", "Failures that were waited out.", func(s ingest.Stats) int64 { return s.Failures })
 	add(prometheus.CounterValue, "waited_seconds_total", "Time spent waiting for rate limits and between retries.",

@@ -72,6 +72,7 @@ func TestMetricsAndHealth(t *testing.T) {
 		"wasm_runner_source_records_total" + labels + " 250\n",
 		"wasm_runner_source_pages_total" + labels + " 1\n",
 		"wasm_runner_source_retries_total" + labels + " 1\n",
+		"wasm_runner_source_refused_total" + labels + " 0\n",
 		"wasm_runner_source_caught_up" + labels + " 1\n",
 		"wasm_runner_source_up" + labels + " 1\n",
 		`wasm_runner_source_up{connection="okta-other",operation="poll_system_log_page"} 0`,

@@ -24,6 +24,7 @@ type outFlags struct {
 	authorization string
 	rotateSize    string
 	rotateEvery   time.Duration
+	refused       string
 
 	rotateBytes int64
 }
@@ -37,19 +38,33 @@ var outFormats = []string{"auto", "ndjson", "bulk", "bulk-create"}
 const outHelp = `--out appends to a file. What a crash left half-written at its end is cut off first, and records that stand in its last
 64 MiB are not written to it again, with or without a checkpoint: to have them again, name another file. A path that ends in
 .zst is compressed, a zstd frame a page. --rotate-size and --rotate-every put a file aside as NAME.000001.ndjson and begin a
-new one. An http or https address gets POSTs of NDJSON, or of the _bulk API of OpenSearch and Elasticsearch, in which _id is
-the record's key, so that a repeat replaces the same document; a service that is away or busy is waited for.`
+new one. A file has one writer: a second run with the same --out is an error. An http or https address gets POSTs of NDJSON,
+or of the _bulk API of OpenSearch and Elasticsearch, in which _id is the record's key, so that a repeat replaces the same
+document; a service that is away or busy is waited for.
+
+A record that the service refuses for what it is (its index cannot take it, or it is larger than the service takes) ends the
+run. With --refused such records are appended to a file, synced before the checkpoint, and the rest goes on: each is a line
+{"at", "service", "status", "type", "reason", "key", "record"}. To send them again: jq -c .record FILE.`
 
 func (o *outFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "-", "`file` to append records to, http(s) address to post them to, - for stdout; "+perConnection+" stands for the connection's name")
 	f.StringVar(&o.format, "out-format", "auto", "what an address gets: "+strings.Join(outFormats[1:], ", ")+" (default bulk where it ends in _bulk, else ndjson)")
 	f.StringVar(&o.authorization, "out-authorization", "", "Authorization of an address: a `scheme` and where its token is, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
 	f.StringVar(&o.rotateSize, "rotate-size", "", "`size` from which on a file is put aside, such as 256MiB")
+	f.StringVar(&o.refused, "refused", "", "`file` to append records to that an address refuses, with the reason; "+perConnection+" as in --out (default: stop at such a record)")
 	f.DurationVar(&o.rotateEvery, "rotate-every", 0, "time after which a file is put aside, such as 1h")
 }
 
 func (o *outFlags) address() bool {
 	return strings.HasPrefix(o.out, "https://") || strings.HasPrefix(o.out, "http://")
+}
+
+// files are those that are appended to, by the flag that names them.
+func (o *outFlags) files() map[string]string {
+	if o.address() {
+		return map[string]string{"--refused": o.refused}
+	}
+	return map[string]string{"--out": o.out}
 }
 
 func (o *outFlags) stdout() bool { return o.out == "" || o.out == "-" }
@@ -72,6 +87,8 @@ func (o *outFlags) check() (err error) {
 		return usagef("--rotate-size and --rotate-every are for a file: name one with --out")
 	case o.authorization != "" && !authorization.MatchString(o.authorization):
 		return usagef("--out-authorization: want a scheme and a reference, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+	case o.refused != "" && !o.address():
+		return usagef("--refused is for an http or https address, which may refuse a record: name one with --out")
 	case !o.address() && (o.format != "auto" || o.authorization != ""):
 		return usagef("--out-format and --out-authorization are for an http or https address: name one with --out")
 	}
@@ -108,14 +125,14 @@ func (a *app) openOut(ctx context.Context, o *outFlags, connection string, say f
 	if !o.address() {
 		f, err := sink.OpenFile(out, sink.FileOptions{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery})
 		if err != nil {
-			var path *fs.PathError
-			if errors.Is(err, sink.ErrForeign) || errors.As(err, &path) {
-				err = usagef("--out: %w", err)
-			}
-			return nil, err
+			return nil, fileError("--out", err)
 		}
-		if f.Cut() > 0 {
-			say("%s ended in half a record of %d bytes, left by a crash: cut off, it comes again", out, f.Cut())
+		switch cut := f.Cut(); {
+		case cut.Aside != "":
+			say("%s had a hole in what was written last: cut off from there on, %d bytes, which are kept in %s. After a crash all of that comes again; "+
+				"if there was none, the disk lost what it had taken", out, cut.Bytes, cut.Aside)
+		case cut.Bytes > 0:
+			say("%s ended in half a record of %d bytes, left by a crash: cut off, it comes again", out, cut.Bytes)
 		}
 		return f, nil
 	}
@@ -136,11 +153,33 @@ func (a *app) openOut(ctx context.Context, o *outFlags, connection string, say f
 		}
 		h.Authorization = secrets.New(scheme + " " + v.Reveal())
 	}
+	refused := strings.ReplaceAll(o.refused, perConnection, connection)
+	if refused != "" {
+		r, err := sink.OpenRefused(refused)
+		if err != nil {
+			return nil, fileError("--refused", err)
+		}
+		h.Refused, h.Refusing = r, func(all []sink.Refusal) {
+			say("%d of a page's records refused and put aside in %s, the first: %s", len(all), refused, all[0])
+		}
+	}
 	s, err := sink.NewHTTP(out, h)
 	if err != nil {
+		if h.Refused != nil {
+			_ = h.Refused.Close() // nothing was written
+		}
 		return nil, usagef("--out: %w", err)
 	}
 	return s, nil
+}
+
+// fileError is that of opening the file of a flag.
+func fileError(flag string, err error) error {
+	var path *fs.PathError
+	if errors.Is(err, sink.ErrForeign) || errors.Is(err, sink.ErrInUse) || errors.As(err, &path) {
+		return usagef("%s: %w", flag, err)
+	}
+	return err
 }
 
 // toTerminal reports whether the records go to the terminal.

@@ -76,6 +76,7 @@ func module(t *testing.T) (path string) {
 //	org tls|html|dead FILE     a connection file for a server that is no good: a certificate nobody knows, a web page, none
 //	await FILE                 wait until FILE is there
 //	await FILE TEXT            wait until FILE holds TEXT
+//	search                     a service with a _bulk API at $SEARCH, whose index refuses some records
 //
 // and the conditions [tmpfs], whether a small file system can be mounted in a name space of one's own, and [sql], whether
 // DuckDB is in this build.
@@ -100,9 +101,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": execExits,
-			"org":   badOrg,
-			"await": await,
+			"exits":  execExits,
+			"org":    badOrg,
+			"await":  await,
+			"search": startSearch,
 		},
 		Condition: func(condition string) (bool, error) {
 			switch condition {

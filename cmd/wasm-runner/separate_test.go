@@ -32,11 +32,12 @@ func TestRecordsAndCheckpointWantFilesOfTheirOwn(t *testing.T) {
 	}{
 		{"x", "x", false}, {"./x", "sub/../x", false}, {filepath.Join(dir, "x"), "x", false}, {"sub/up/x", "x", false},
 		{"x.lock", "x", false}, {"x.new", "x", false}, {"x.keys", "x", false}, {"link", "there", false}, {"hard", "there", false}, {"there", "link", false},
+		{"there.lock", "link", false}, {"there.new", "link", false}, {"link.keys", "link", false},
 		{"dangling", "nothing-yet", false}, {"sub/up/there", "hard", false},
 		{"x", "y", true}, {"there", "other", true}, {"x", "there", true}, {"-", "-", true}, {"", "", true}, {"x", "", true},
 		{"loop", "x", true}, {"x.locked", "x", true},
 	} {
-		err := separate(c.out, c.checkpoint)
+		err := separate("--out", c.out, c.checkpoint)
 		var usage usageError
 		if (err == nil) != c.ok || err != nil && !errors.As(err, &usage) {
 			t.Errorf("--out %s --checkpoint %s: %v", c.out, c.checkpoint, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // sourceFlags are the flags of source.
@@ -54,10 +55,10 @@ Prometheus metrics at /metrics, and /healthz, which answers 503 when a source ha
 ` + outHelp,
 		Example: `  wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
   wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson --follow
-  wasm-runner source poll_system_log_page --source-config '{"since":"2026-01-01T00:00:00Z"}' --checkpoint cp.json | jq .eventType
+  wasm-runner source poll_system_log_page --source-config '{"since":"` + time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly) + `T00:00:00Z"}' --checkpoint cp.json | jq .eventType
   wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson.zst --rotate-size 256MiB --follow --metrics 9464
   wasm-runner source poll_system_log_page --all --checkpoint-dir state --out 'https://search.example.com/okta-{connection}/_bulk' \
-    --out-authorization 'ApiKey env:SEARCH_KEY' --follow`,
+    --out-authorization 'ApiKey env:SEARCH_KEY' --refused 'refused-{connection}.ndjson' --follow`,
 		ValidArgsFunction: a.completeOperation(abi.Ingest),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := operation(1)(cmd, args); err != nil {
@@ -110,6 +111,8 @@ func (f *sourceFlags) check(g *globals) error {
 		return usagef("--all wants --checkpoint-dir FOLDER, for a checkpoint of each connection (or --no-checkpoint)")
 	case f.all && !f.apart():
 		return usagef("--all wants --out with %s in it, a file or address of each connection: records of several orgs are not mixed", perConnection)
+	case f.all && f.refused != "" && !strings.Contains(f.refused, perConnection):
+		return usagef("--all wants --refused with %s in it, a file of each connection: records of several orgs are not mixed", perConnection)
 	case f.checkpoint == "" && f.checkpointDir == "" && !f.noCheckpoint && !g.demo:
 		return usagef("source wants --checkpoint FILE, to go on from when it runs again (or --no-checkpoint)")
 	}
@@ -220,8 +223,8 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 	}
 	keys := ""
 	if path != "" {
-		if !out.address() {
-			if err := separate(strings.ReplaceAll(out.out, perConnection, d.Connection), path); err != nil {
+		for flag, file := range out.files() {
+			if err := separate(flag, strings.ReplaceAll(file, perConnection, d.Connection), path); err != nil {
 				return closeAll, err
 			}
 		}
@@ -258,7 +261,10 @@ func (a *app) drain(ctx context.Context, drains []*ingest.Drain, metrics string,
 	var wg sync.WaitGroup
 	for i, d := range drains {
 		wg.Go(func() {
-			if errs[i] = d.Run(ctx); errs[i] != nil && len(drains) > 1 {
+			if errs[i] = d.Run(ctx); errors.Is(errs[i], sink.ErrRecord) {
+				errs[i] = fmt.Errorf("%w. With --refused FILE it is put aside, and the rest goes on", errs[i])
+			}
+			if errs[i] != nil && len(drains) > 1 {
 				d.Say("%s", errs[i])
 			}
 		})
@@ -270,7 +276,10 @@ func (a *app) drain(ctx context.Context, drains []*ingest.Drain, metrics string,
 	for i, d := range drains {
 		s := d.Stats()
 		a.logger().InfoContext(ctx, "source", "connection", d.Connection, "operation", d.Operation, "records", s.Records, "pages", s.Pages,
-			"repeats", s.Repeats, "retries", s.Retries, "ok", errs[i] == nil)
+			"repeats", s.Repeats, "refused", s.Refused, "retries", s.Retries, "ok", errs[i] == nil)
+		if s.Refused > 0 {
+			d.Say("%d of %d records were refused by %s and put aside: --refused has them, and why", s.Refused, s.Records, d.Sink)
+		}
 		if errs[i] != nil {
 			failed++
 			err = errors.Join(err, errs[i])

@@ -33,9 +33,10 @@ func TestInstantsAgreeWithPackageTime(t *testing.T) {
 	}
 }
 
-var strict = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+var strict = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:[0-5]\d)$`)
 
-// FuzzInstant wants everything of RFC 3339's form that package time takes; of other forms it is the stricter.
+// FuzzInstant wants everything of RFC 3339's form that package time takes; of other forms, such as an offset of 60 minutes,
+// it is the stricter.
 func FuzzInstant(f *testing.F) {
 	for _, s := range []string{"2026-01-02T03:04:05.678Z", "2026-13-02T03:04:05Z", "2026-01-02T03:04:05", "x", "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05+24:00"} {
 		f.Add(s)

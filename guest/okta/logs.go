@@ -166,19 +166,21 @@ type checkpoint struct {
 	published string // of the events that were seen, the latest that ended a page
 	again     bool   // the link was that of the page that gave it
 	small     int    // pages that were asked for since one was too heavy
+	refused   int    // links in a row, of full pages behind which nothing came further
 }
 
 func (p checkpoint) json() string {
 	var w jsonval.Writer
 	return w.Int("v", 1).StrIf("link", p.link).StrIf("since", p.since).StrIf("published", p.published).BoolIf("again", p.again).
-		IntIf("small", int64(p.small)).String()
+		IntIf("small", int64(p.small)).IntIf("refused", int64(p.refused)).String()
 }
 
 func readCheckpoint(v jsonval.Value) (checkpoint, bool) {
 	if k := v.Kind(); k == jsonval.None || k == jsonval.Null {
 		return checkpoint{}, true
 	}
-	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str(), v.Get("again").True(), int(v.Get("small").Int())}
+	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str(), v.Get("again").True(),
+		int(v.Get("small").Int()), int(v.Get("refused").Int())}
 	return p, v.Get("v").Raw() == "1" && (p.link != "" || p.since != "")
 }
 
@@ -199,6 +201,8 @@ const (
 	// overlap is read again, in seconds, when a link was refused: events that were stored late lie behind the last
 	// published time. Repeats have the same key.
 	overlap = 300
+	// fruitless is how many refused links in a row are gone on behind where that leads no further.
+	fruitless = 3
 	// skew is how far a clock may be off before it is not believed, in milliseconds.
 	skew = 60_000
 )
@@ -260,6 +264,9 @@ func pollPage(c *call, at checkpoint) page {
 	if p.caughtUp {
 		p.pollAfterMS = pollQuietMS
 	}
+	if at.link != "" || p.caughtUp || next.published != at.published {
+		next.refused = 0
+	}
 	p.checkpoint, p.watermark = next.json(), next.published
 	return p
 }
@@ -317,11 +324,11 @@ func (c *call) beginAgain(resp hostcall.Response, at checkpoint) (page, bool) {
 	default:
 		return page{}, false
 	}
-	next := checkpoint{since: at.since, published: at.published}
+	next := checkpoint{since: at.since, published: at.published, refused: at.refused + 1}
 	if at.published != "" {
 		next.since = c.ago(at.published, overlap)
 	}
-	if next.since == "" {
+	if next.since == "" || next.refused > fruitless {
 		return page{}, false
 	}
 	return page{

@@ -423,7 +423,7 @@ func TestPollRecoversThoughItSawNoEvent(t *testing.T) {
 		return hosttest.Answer{Status: 400, Body: `{"errorCode":"E0000001","errorSummary":"Invalid cursor."}`}
 	}}
 	out := sourceNative(t, host, `{"v":1,"link":"/api/v1/logs?after=7","since":"2026-01-02T03:00:00.000Z"}`)
-	if want := `{"v":1,"since":"2026-01-02T03:00:00.000Z"}`; out.Outcome != abi.Succeeded || string(out.Checkpoint) != want {
+	if want := `{"v":1,"since":"2026-01-02T03:00:00.000Z","refused":1}`; out.Outcome != abi.Succeeded || string(out.Checkpoint) != want {
 		t.Errorf("%s, checkpoint %s, want %s", out.Outcome, out.Checkpoint, want)
 	}
 }

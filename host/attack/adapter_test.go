@@ -36,7 +36,7 @@ func (s secret) Resolve(context.Context, string) (secrets.Value, error) {
 
 func (m module) Connect(ctx context.Context, c conformance.Connection) (conformance.Session, error) {
 	opts := host.ConnectOptions{Secrets: secret(c.Token), Dial: dialLoopback, Logger: slog.New(slog.NewJSONHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Limits: host.Limits{CallTimeout: c.Limits.CallTimeout, Requests: c.Limits.Requests, BodyBytes: c.Limits.BodyBytes, ResultBytes: c.Limits.ResultBytes,
+		Limits: host.Limits{CallTimeout: c.Limits.CallTimeout, Requests: c.Limits.Requests, BodyBytes: c.Limits.BodyBytes, HeldBytes: c.Limits.HeldBytes, ResultBytes: c.Limits.ResultBytes,
 			Records: c.Limits.Records, MemoryBytes: c.Limits.MemoryBytes, Concurrency: c.Limits.Concurrency, LogBytes: c.Limits.LogBytes}}
 	if len(c.RootCAs) > 0 {
 		opts.RootCAs = x509.NewCertPool()

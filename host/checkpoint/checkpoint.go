@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 // Version is the version of the file that this package writes and reads.
@@ -52,17 +54,20 @@ type envelope struct {
 
 // File is a checkpoint file that this process holds. It is not safe for concurrent use; close it when done.
 type File struct {
-	path string
+	path string // links followed: what they lead to is replaced, and not they
 	own  Identity
 	lock io.Closer
 	now  func() time.Time
-	fs   files
+	disk durable.Disk
 }
 
 // Open takes hold of the checkpoint file at path for one source, so that no other process can use it meanwhile
 // (ErrLocked). The file need not exist; its folder must. The lock is an empty file beside it, path+".lock", which
-// stays.
-func Open(path string, own Identity) (*File, error) {
+// stays: the file itself is another after each Save. Where path is a link, the files are where it leads to.
+func Open(path string, own Identity) (*File, error) { return OpenOn(durable.OS, path, own) }
+
+// OpenOn is Open, and saves by way of a disk.
+func OpenOn(disk durable.Disk, path string, own Identity) (*File, error) {
 	config, err := canonical(own.Config)
 	if err != nil {
 		return nil, fmt.Errorf("the source's config is not JSON: %w", err)
@@ -71,16 +76,17 @@ func Open(path string, own Identity) (*File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: %s is not a regular file: name a file in a folder that can be written to", ErrPlace, path)
 	}
-	lock, err := acquire(path + ".lock")
+	path = durable.Resolve(path)
+	lock, err := durable.Hold(path+".lock", os.O_RDWR|os.O_CREATE)
 	switch {
-	case errors.Is(err, errHeld):
+	case errors.Is(err, durable.ErrLocked):
 		return nil, fmt.Errorf("%w: another process works with %s: wait for it, or give this one its own file", ErrLocked, path)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: folder %s does not exist: mkdir -p it, or name another file", ErrPlace, filepath.Dir(path))
 	case err != nil:
 		return nil, fmt.Errorf("%w: %v: name a file in a folder that can be written to", ErrPlace, err)
 	}
-	return &File{path: path, own: own, lock: lock, now: time.Now, fs: system{}}, nil
+	return &File{path: path, own: own, lock: lock, now: time.Now, disk: disk}, nil
 }
 
 // Path is the path of the file.
@@ -127,7 +133,7 @@ func (f *File) Save(checkpoint json.RawMessage) error {
 	if b.Len() > MaxFile {
 		return fmt.Errorf("%w: it has %d bytes, at most %d are kept", ErrSave, b.Len(), MaxFile)
 	}
-	if err := f.fs.replace(f.path, b.Bytes()); err != nil {
+	if err := durable.Replace(f.disk, f.path, b.Bytes()); err != nil {
 		return fmt.Errorf("%w: %w: make room or name another file; records since the last checkpoint come again", ErrSave, err)
 	}
 	return nil

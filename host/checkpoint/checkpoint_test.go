@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 var source = Identity{Kind: "okta", Connection: "okta-prod", BaseURL: "https://example.okta.com", Operation: "poll_system_log_page",
@@ -149,10 +151,18 @@ func TestOpenNeedsAPlace(t *testing.T) {
 }
 
 // full is a disk without room.
-type full struct{}
+type full struct{ durable.Disk }
 
-func (full) replace(path string, _ []byte) error {
-	return &os.PathError{Op: "write", Path: path + ".new", Err: syscall.ENOSPC}
+func (d full) Create(path string) (durable.File, error) {
+	f, err := d.Disk.Create(path)
+	return fullFile{f}, err
+}
+
+type fullFile struct{ durable.File }
+
+func (f fullFile) Write(b []byte) (int, error) {
+	n, _ := f.File.Write(b[:len(b)/2])
+	return n, &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
 }
 
 func TestAFullDiskLeavesTheLastCheckpoint(t *testing.T) {
@@ -161,13 +171,46 @@ func TestAFullDiskLeavesTheLastCheckpoint(t *testing.T) {
 	if err := f.Save(json.RawMessage(`{"v":1}`)); err != nil {
 		t.Fatal(err)
 	}
-	f.fs = full{}
+	f.disk = full{durable.OS}
 	err := f.Save(json.RawMessage(`{"v":2}`))
 	if !errors.Is(err, ErrSave) || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("got %v", err)
 	}
 	if got, err := f.Load(); string(got) != `{"v":1}` || err != nil {
 		t.Errorf("got %s, %v", got, err)
+	}
+	if _, err := os.Stat(path + ".new"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("half of the new one stays: %v", err)
+	}
+}
+
+// TestWhatALinkLeadsToIsReplaced, and the link stays; whoever comes by another way finds it locked.
+func TestWhatALinkLeadsToIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "volume", "cp.json"), filepath.Join(dir, "cp.json")
+	if err := os.Mkdir(filepath.Dir(target), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join("volume", "cp.json"), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`{"v":1}`, `{"v":2}`} { // it leads to nothing yet, and then to a file
+		f := open(t, link, source)
+		if _, err := Open(target, source); !errors.Is(err, ErrLocked) {
+			t.Errorf("by its own name: %v", err)
+		}
+		if err := f.Save(json.RawMessage(want)); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+		if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Fatalf("the link is gone: %v, %v", info, err)
+		}
+		g := open(t, target, source)
+		if got, err := g.Load(); string(got) != want || err != nil {
+			t.Errorf("its target holds %s, %v; want %s", got, err, want)
+		}
+		_ = g.Close()
 	}
 }
 

@@ -3,11 +3,17 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/durable/crashtest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/sink"
@@ -20,11 +26,17 @@ type buffered struct {
 	pending *memory
 	syncs   int
 	onSync  func(n int) error
+	appends int
+	broken  int // append that fails, once, and takes with it what was appended before
 }
 
 func (b *buffered) Append(ctx context.Context, p sink.Page) error {
 	b.order.Lock()
 	defer b.order.Unlock()
+	if b.appends++; b.appends == b.broken {
+		b.pending = nil
+		return sink.ErrUnavailable
+	}
 	if b.pending == nil {
 		b.pending = &memory{}
 	}
@@ -64,6 +76,9 @@ func TestPagesAreSyncedBeforeTheirCheckpoint(t *testing.T) {
 	b := &buffered{}
 	b.onSync = func(n int) error {
 		before := string(checkpointAt(t, path))
+		if n == 1 && before != "" {
+			t.Errorf("nothing was synced yet, and there is the checkpoint %s", before)
+		}
 		if n == 1 { // while this sync is under way, the next page is written
 			eventually(t, "the next page", func() bool {
 				b.order.Lock()
@@ -90,6 +105,91 @@ func TestPagesAreSyncedBeforeTheirCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wantAll(t, o, 1)
+}
+
+// TestWhatASinkLostWithAPageComesAgain: an append that fails loses the pages before it that were not synced. The next
+// sync has nothing to complain of, and yet their checkpoint may not be saved.
+func TestWhatASinkLostWithAPageComesAgain(t *testing.T) {
+	m := load(t)
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
+	c := connectTo(t, m, o, host.Config{})
+	b := &buffered{broken: 5, onSync: func(int) error { return nil }}
+	path := filepath.Join(t.TempDir(), "cp.json")
+	cp, err := checkpoint.Open(path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cp.Close() }()
+	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: b, Checkpoint: cp, Recent: ingest.OpenRecent("", nil), Persist: true, Pause: time.Nanosecond,
+		Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(100)})}
+	d.Say = func(string, ...any) {
+		if at := checkpointAt(t, path); at != nil {
+			t.Errorf("four pages were appended, and lost, and there is the checkpoint %s", at)
+		}
+	}
+	d.CommitAfter(time.Hour)
+	if err := d.Run(context.Background()); err != nil || d.Stats().Failures != 1 {
+		t.Errorf("%v, %+v", err, d.Stats())
+	}
+	b.wantAll(t, o, 1)
+}
+
+// failing is a disk one of whose syncs fails: what was written before it is gone, and later syncs have nothing to say.
+type failing struct {
+	durable.Disk
+	left *int // syncs of files that succeed before the one that fails
+}
+
+func (d failing) Append(path string) (durable.File, error) {
+	f, err := d.Disk.Append(path)
+	return failingFile{f, d.left}, err
+}
+
+type failingFile struct {
+	durable.File
+	left *int
+}
+
+func (f failingFile) Sync() error {
+	if *f.left--; *f.left == -1 {
+		return &os.PathError{Op: "sync", Path: "out", Err: syscall.EIO}
+	}
+	return f.File.Sync()
+}
+
+// TestASyncThatFailsLosesNothing: whichever it is, one of a rotation among them, the checkpoint is not behind it, and the
+// next process has all.
+func TestASyncThatFailsLosesNothing(t *testing.T) {
+	m := load(t)
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 20, RateLimits: unlimited})
+	c := connectTo(t, m, o, host.Config{})
+	for n := 0; ; n++ {
+		folder, left := t.TempDir(), n
+		disk, err := crashtest.New(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := process{conn: c, folder: folder, out: "out.ndjson", together: true}
+		s, err := p.run(t, failing{disk, &left})
+		if err == nil {
+			if n < 4 {
+				t.Errorf("%d syncs, want those of some rotations and the last", n)
+			}
+			break
+		}
+		if !errors.Is(err, syscall.EIO) || s.State != ingest.Failed {
+			t.Errorf("sync %d: %v, %+v", n, err, s)
+		}
+		if s.Records > 0 || checkpointAt(t, filepath.Join(folder, "cp.json")) != nil {
+			t.Errorf("sync %d: no page was committed, and %+v", n, s)
+		}
+		if _, err := p.run(t, disk); err != nil {
+			t.Errorf("after sync %d: %v", n, err)
+		}
+		if wantOnce(t, o, folder, "out.ndjson"); t.Failed() {
+			t.Fatalf("after sync %d", n)
+		}
+	}
 }
 
 // TestWhatACrashLeftInAFileIsNotWrittenAgain: the file has more than the checkpoint tells of.

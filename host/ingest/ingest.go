@@ -9,6 +9,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,8 @@ type Drain struct {
 	Quota  func() []host.Quota              // for metrics; may be nil
 	Pause  time.Duration                    // after the first failure; doubles with each, up to a minute; default a second
 
+	commitTime time.Duration // how long a group grows; 0 is commitTime
+
 	stats  stats
 	group  group       // what was written, and is to be committed next
 	commit *commitment // under way; nil is none
@@ -91,6 +94,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 	if d.Pause == 0 {
 		d.Pause = time.Second
 	}
+	d.commitTime = cmp.Or(d.commitTime, commitTime)
 	d.stats.begin()
 	defer func() { d.stats.end(err) }()
 	if err := d.recall(); err != nil {
@@ -156,8 +160,10 @@ func (d *Drain) pass(ctx context.Context) (err error) {
 	defer cancel()
 	next, stop := iter.Pull2(d.Feed(feed, d.At))
 	defer stop()
-	defer func() { // what is written counts, however the pass ends
-		if e := d.flush(); e != nil && !isSinkError(err) {
+	defer func() { // what is written counts, however the pass ends, unless it was the sink that failed
+		if isSinkError(err) {
+			d.drop()
+		} else if e := d.flush(); e != nil {
 			err = e
 		}
 	}()
@@ -203,7 +209,7 @@ func (d *Drain) await(pulled <-chan pull) (pull, error) {
 		case d.commit != nil:
 			done = d.commit.done
 		case d.group.next != nil:
-			t := time.NewTimer(max(commitTime-time.Since(d.group.began), 0))
+			t := time.NewTimer(max(d.commitTime-time.Since(d.group.began), 0))
 			defer t.Stop()
 			due = t.C
 		}
@@ -255,7 +261,7 @@ func (d *Drain) take(ctx context.Context, page *host.Page) error {
 	switch {
 	case !isBuffered || page.CaughtUp:
 		return d.flush()
-	case g.bytes < commitBytes && time.Since(g.began) < commitTime:
+	case g.bytes < commitBytes && time.Since(g.began) < d.commitTime:
 		return nil
 	}
 	if err := d.waitCommit(); err != nil {
@@ -272,6 +278,16 @@ func (d *Drain) flush() error {
 	}
 	d.beginCommit()
 	return d.waitCommit()
+}
+
+// drop forgets what was written and is in no commit: a sink that failed may have lost it, even if it says so only once.
+// It comes again.
+func (d *Drain) drop() {
+	_ = d.waitCommit() // what was under way before may have succeeded; the failure that is told was another
+	d.group = group{}
+	if d.Recent != nil {
+		d.Recent.Revoke()
+	}
 }
 
 // beginCommit makes the group durable, and then its checkpoint, beside what follows. No other commit is under way.
@@ -312,10 +328,7 @@ func (d *Drain) endCommit(err error) error {
 	c := d.commit
 	d.commit = nil
 	if err != nil {
-		d.group = group{}
-		if d.Recent != nil {
-			d.Recent.Revoke()
-		}
+		d.drop()
 		return sinkError{err}
 	}
 	d.At = c.next

@@ -117,6 +117,35 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 		}
 	})
 
+	t.Run("a cursor that is never taken is begun anew from the same time for ever", func(t *testing.T) {
+		full := true
+		s, c := script(t, func(n int, w http.ResponseWriter, r *http.Request) string {
+			if r.URL.Query().Has("after") {
+				w.WriteHeader(http.StatusBadRequest)
+				return `{"errorCode":"E0000031","errorSummary":"Invalid search criteria."}`
+			}
+			link(w, "next", "/api/v1/logs?after=1&limit=2")
+			if full {
+				return list(events(0, 2, "2026-01-01T12:00:00.000Z")) // as many of one time as a page has
+			}
+			return list(events(0, 1, "2026-01-01T12:00:00.000Z"))
+		})
+		_, err := run(context.Background(), t, c, &memory{}, host.SourceOptions{Config: pageSize(2), Follow: true}, "")
+		if n := len(s.requests()); err == nil || !strings.Contains(err.Error(), "E0000031") || n != 8 {
+			t.Errorf("%v after %d requests", err, n)
+		}
+		full = false // of a log that is quiet that is how its end is reached, however often
+		path, got := filepath.Join(t.TempDir(), "cp.json"), &memory{}
+		for range 8 {
+			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(2)}, path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(got.lines) != 1 {
+			t.Errorf("%d events", len(got.lines))
+		}
+	})
+
 	t.Run("a next link on every bounded page is followed for ever", func(t *testing.T) {
 		for _, last := range []string{"an empty page", "a link to itself", "the same page again"} {
 			s, c := script(t, func(n int, w http.ResponseWriter, r *http.Request) string {

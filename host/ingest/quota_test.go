@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -49,6 +50,33 @@ func (w *watched) WriteHeader(status int) {
 		w.q.refused++
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// TestCallsThatBeginTogetherAreNotRefused: on a connection that has seen no answer yet, more of them than a window has room for.
+func TestCallsThatBeginTogetherAreNotRefused(t *testing.T) {
+	m := load(t)
+	synctest.Test(t, func(t *testing.T) {
+		org := oktatest.New(oktatest.Config{Users: 3, Events: -1, RateLimits: map[string]int{"*": 10}})
+		org.Inject(oktatest.Fault{Kind: oktatest.Latency, Latency: time.Second}) // the clock stands still until all wait
+		q := &windows{Handler: org}
+		dial, stop := serve(q)
+		defer stop()
+		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+		defer func() { _ = c.Close(context.Background()) }()
+		var calls sync.WaitGroup
+		const all = 16 // at once
+		for range all {
+			calls.Go(func() {
+				if _, err := c.Invoke(context.Background(), "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+		if q.asked != all || q.refused > 0 {
+			t.Errorf("%d requests, %d refused", q.asked, q.refused)
+		}
+	})
 }
 
 // TestTheWholeQuotaIsUsedAndNoMore drains 100,000 events in all from an org whose limit is reached again and again, on a clock

@@ -51,11 +51,11 @@ func runRange(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink
 // thing of the next process.
 func TestARefusedCursorOfARangeIsReplacedAndNothingDoubled(t *testing.T) {
 	m := load(t)
-	o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited}) // one every 3.6 s, 83 in the overlap
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 4000, RateLimits: unlimited}) // one every 18 s, 16 in the overlap
 	c := connectTo(t, m, o, host.Config{})
 	path := filepath.Join(t.TempDir(), "cp.json")
 	now := time.Now()
-	input := stretch(now.Add(-24*time.Hour), now, 100)
+	input := stretch(now.Add(-24*time.Hour), now, 40)
 	for _, skip := range []int{0, 40, 41, 60} {
 		o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Skip: skip, Times: 1})
 	}
@@ -69,7 +69,7 @@ func TestARefusedCursorOfARangeIsReplacedAndNothingDoubled(t *testing.T) {
 		return nil
 	}
 	d, said, err := runRange(context.Background(), t, c, got, input, path)
-	if !errors.Is(err, stopped) || ingest.RangeDone(d.At) || d.Stats().Repeats < 200 {
+	if !errors.Is(err, stopped) || ingest.RangeDone(d.At) || d.Stats().Repeats < 50 {
 		t.Fatalf("%v, %+v", err, d.Stats())
 	}
 	if n := strings.Count(strings.Join(said, "\n"), "the cursor is no longer taken (Okta answered 400 E0000001"); n != 4 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // State is what a Drain is doing.
@@ -28,6 +29,7 @@ type Stats struct {
 	Pages    int64
 	Bytes    int64 // of the records
 	Repeats  int64 // records that were dropped, since their keys had gone to the sink before
+	Refused  int64 // records, of Records, that the sink's service refused and that it put aside
 	Retries  int64 // requests that were made again
 	Failures int64 // times that the drain had to begin anew
 	Waited   time.Duration
@@ -116,6 +118,9 @@ func (d *Drain) Stats() Stats {
 		CaughtUp: s.caughtUp, Watermark: s.watermark, Lag: -1, CheckpointAge: -1}
 	if s.state == "" {
 		out.State = Idle
+	}
+	if r, ok := d.Sink.(sink.Refuser); ok {
+		out.Refused = r.Refused()
 	}
 	if s.kept.IsZero() {
 		return out

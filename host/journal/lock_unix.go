@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
+
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 // keyLock is a lock that one process of a machine holds, and one goroutine of it. The system lifts it when the process
@@ -18,12 +19,12 @@ type keyLock struct{ f *os.File }
 // lock waits for the lock of a file, which is there for as long as somebody holds it.
 func lock(ctx context.Context, path string) (*keyLock, error) {
 	for {
-		f, err := tryLock(path)
-		if err != nil {
-			return nil, fmt.Errorf("journal: locking %s: %w", path, err)
-		}
-		if f != nil {
+		f, err := durable.Hold(path, os.O_RDWR|os.O_CREATE)
+		if err == nil {
 			return &keyLock{f}, nil
+		}
+		if !errors.Is(err, durable.ErrLocked) {
+			return nil, fmt.Errorf("journal: locking %s: %w", path, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -31,27 +32,6 @@ func lock(ctx context.Context, path string) (*keyLock, error) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// tryLock is nil without an error where somebody else has the lock, or just took the file away.
-func tryLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
-		var mine, there os.FileInfo
-		if mine, err = f.Stat(); err == nil {
-			if there, err = os.Stat(path); err == nil && os.SameFile(mine, there) {
-				return f, nil
-			}
-		}
-	}
-	_ = f.Close()
-	if err == nil || errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) || errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return nil, err
 }
 
 // release takes the file away while the lock is held: whoever waits for it sees that it is another by then.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 // FileOptions configure a File. A zero field means its default.
@@ -32,13 +34,14 @@ type FileOptions struct {
 // File appends NDJSON to a file and syncs it with each page. A file that is put aside is renamed: the third one of
 // events.ndjson.zst becomes events.000003.ndjson.zst, and is not touched again.
 type File struct {
-	path string
+	name string // as it was given
+	path string // links followed: what they lead to is put aside, and not they
 	opts FileOptions
-	cut  int64
-	open func(path string) (file, error)
+	disk durable.Disk
+	cut  Cut
 
-	mu      sync.Mutex // the timer rotates, too
-	f       file
+	mu      sync.Mutex   // the timer rotates, too
+	f       durable.File // held: nobody else writes to it
 	w       *bufio.Writer
 	special bool  // a device or pipe: appended to, and nothing else
 	size    int64 // of what is whole
@@ -49,65 +52,81 @@ type File struct {
 	due     bool
 }
 
-// file is the part of *os.File that a File needs; tests give one that fails.
-type file interface {
-	io.Writer
-	Truncate(size int64) error
-	Sync() error
-	Close() error
-}
+// OpenFile opens a file to append to, and makes it where there is none. While it is open no other process can open it so
+// (ErrInUse); a device or a pipe may have any number of writers. What a crash left half-written at its end is cut off: its
+// page was never checkpointed, so that those records come again. A file that ends in something else is an error
+// (ErrForeign).
+func OpenFile(path string, o FileOptions) (*File, error) { return OpenFileOn(durable.OS, path, o) }
 
-// OpenFile opens a file to append to, and makes it where there is none. What a crash left half-written at its end is cut
-// off: its page was never checkpointed, so that those records come again. A file that ends in something else is an error.
-func OpenFile(path string, o FileOptions) (*File, error) {
+// OpenFileOn is OpenFile, and writes to a disk.
+func OpenFileOn(disk durable.Disk, path string, o FileOptions) (*File, error) {
 	if o.RotateSize < 0 || o.RotateEvery < 0 {
 		return nil, errors.New("a file is rotated by a size and time that are not negative")
 	}
-	o.Zstd = o.Zstd || strings.HasSuffix(path, ".zst")
-	s := &File{path: path, opts: o, open: func(path string) (file, error) {
-		return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	}}
-	cut, err := mend(path, o.Zstd)
-	if err != nil {
-		return nil, err
-	}
-	s.cut = cut
+	s := &File{name: path, path: durable.Resolve(path), opts: o, disk: disk}
+	s.opts.Zstd = o.Zstd || strings.HasSuffix(path, ".zst") || strings.HasSuffix(s.path, ".zst")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s, s.begin()
+	if _, err := os.Lstat(s.path); errors.Is(err, fs.ErrNotExist) {
+		// A process that was killed may have put it aside and not synced that: were the new name durable before, what it
+		// led to would have none.
+		if err := disk.SyncFolder(filepath.Dir(s.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	var err error
+	if s.cut, err = s.begin(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
-// Cut is how many bytes of a torn record or frame OpenFile took off the file.
-func (s *File) Cut() int64 { return s.cut }
+// Cut is what OpenFile took off the end of the file.
+func (s *File) Cut() Cut { return s.cut }
 
 // String implements Sink.
-func (s *File) String() string { return s.path }
+func (s *File) String() string { return s.name }
 
-// begin opens the file at the path.
-func (s *File) begin() error {
-	_, err := os.Lstat(s.path)
-	isNew := errors.Is(err, fs.ErrNotExist)
-	f, err := s.open(s.path)
-	if err != nil {
-		return err
+// begin opens the file at the path, and mends it.
+func (s *File) begin() (cut Cut, err error) {
+	f, err := s.disk.Append(s.path)
+	if errors.Is(err, durable.ErrLocked) {
+		return cut, fmt.Errorf("%w: another process writes to %s (fuser %s tells which): wait for it, or give this one its own file",
+			ErrInUse, s.name, s.name)
 	}
+	if err != nil {
+		return cut, err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // the error says what was not done
+		}
+	}()
 	info, err := os.Stat(s.path)
-	if err == nil && isNew {
-		err = syncFolder(filepath.Dir(s.path))
-	}
-	if err == nil && info.Mode().IsRegular() && info.Size() > 0 {
-		err = f.Sync() // what a process before wrote may be recalled, and then counts as durable
-	}
 	if err != nil {
-		_ = f.Close() // nothing was written
-		return err
+		return cut, err
 	}
-	s.f, s.w, s.special, s.size, s.torn = f, bufio.NewWriterSize(f, 64<<10), !info.Mode().IsRegular(), info.Size(), false
+	size := info.Size()
+	if info.Mode().IsRegular() {
+		if size, cut, err = mend(s.disk, f, s.path, size, s.opts.Zstd); err != nil {
+			return cut, fmt.Errorf("%s: %w", s.name, err)
+		}
+		if size > 0 {
+			err = f.Sync() // what a process before wrote may be recalled, and then counts as durable
+		}
+		if err == nil {
+			err = s.disk.SyncFolder(filepath.Dir(s.path)) // and so does its name
+		}
+		if err != nil {
+			return cut, err
+		}
+	}
+	s.f, s.w, s.special, s.size, s.torn = f, bufio.NewWriterSize(f, 64<<10), !info.Mode().IsRegular(), size, false
 	s.synced = s.size
 	if s.size > 0 {
 		s.age()
 	}
-	return nil
+	return cut, nil
 }
 
 // age has the file put aside in time, even if no page comes.
@@ -144,11 +163,11 @@ func (s *File) Append(_ context.Context, p Page) error {
 	}
 	if s.due || s.opts.RotateSize > 0 && s.size >= s.opts.RotateSize {
 		if err := s.rotate(); err != nil {
-			return fmt.Errorf("rotating %s: %w; %s", s.path, err, again)
+			return fmt.Errorf("rotating %s: %w; %s", s.name, err, again)
 		}
 	}
 	if err := s.untear(); err != nil {
-		return failed(s.path, err)
+		return failed(s.name, err)
 	}
 	n := counter{w: s.f}
 	s.w.Reset(&n)
@@ -158,7 +177,7 @@ func (s *File) Append(_ context.Context, p Page) error {
 	}
 	if err != nil {
 		s.takeBack(s.size) // half a page would be repeated as a whole
-		return failed(s.path, err)
+		return failed(s.name, err)
 	}
 	s.size += n.n
 	s.age()
@@ -204,7 +223,7 @@ func (s *File) sync() error {
 // lose takes back the pages that could not be made durable.
 func (s *File) lose(err error) error {
 	s.takeBack(s.synced)
-	s.lost = failed(s.path, err)
+	s.lost = failed(s.name, err)
 	return s.lost
 }
 
@@ -282,13 +301,13 @@ func (s *File) rotate() error {
 	}
 	aside, err := nextName(s.path)
 	if err == nil {
-		err = os.Rename(s.path, aside)
+		err = s.disk.Rename(s.path, aside)
 	}
 	if err != nil {
 		return err
 	}
-	if err := syncFolder(filepath.Dir(s.path)); err != nil {
-		s.lost = failed(s.path, err) // what is open is the file that was put aside
+	if err := s.disk.SyncFolder(filepath.Dir(s.path)); err != nil {
+		s.lost = failed(s.name, err) // what is open is the file that was put aside
 		return s.lost
 	}
 	old := s.f
@@ -297,8 +316,8 @@ func (s *File) rotate() error {
 		s.timer = nil
 	}
 	s.due = false
-	if err := s.begin(); err != nil {
-		s.lost = failed(s.path, err)
+	if _, err := s.begin(); err != nil {
+		s.lost = failed(s.name, err)
 		return s.lost
 	}
 	return old.Close() // synced before
@@ -353,13 +372,4 @@ func asides(path string) (highest uint64, name func(uint64) string, err error) {
 		}
 	}
 	return highest, name, err
-}
-
-// syncFolder makes a new name in a folder durable.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +52,11 @@ type HTTPOptions struct {
 	RootCAs *x509.CertPool // default the system's
 	// Waiting is told each time that a batch has to wait for the service, and why.
 	Waiting func(why error, wait time.Duration)
+	// Refused takes the records that the service will not take for what they are: too large alone, or that its index does
+	// not fit. Without one, such a record ends Write with ErrRecord. Close closes it.
+	Refused *Refused
+	// Refusing is told of what Refused took of a page.
+	Refusing func([]Refusal)
 }
 
 // HTTP posts batches of records. A page is durable once every batch of it was answered with success. A service that is
@@ -61,6 +68,8 @@ type HTTP struct {
 	client *http.Client
 	sleep  func(context.Context, time.Duration) error
 	last   int // bytes of the last body
+
+	refused []Refusal // of the page in hand
 }
 
 // NewHTTP makes an HTTP sink. It makes no request. An authorization goes to https, or to this machine.
@@ -85,6 +94,9 @@ func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
 	}
 	if o.Waiting == nil {
 		o.Waiting = func(error, time.Duration) {}
+	}
+	if o.Refusing == nil {
+		o.Refusing = func([]Refusal) {}
 	}
 	return &HTTP{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: sleep, client: &http.Client{
 		Timeout: o.Timeout,
@@ -122,11 +134,45 @@ func (s *HTTP) String() string { return s.name }
 // Close implements Sink.
 func (s *HTTP) Close() error {
 	s.client.CloseIdleConnections()
-	return nil
+	if s.opts.Refused == nil {
+		return nil
+	}
+	return s.opts.Refused.Close()
+}
+
+// Refused implements Refuser.
+func (s *HTTP) Refused() int64 {
+	if s.opts.Refused == nil {
+		return 0
+	}
+	return s.opts.Refused.Count()
 }
 
 // Write implements Sink.
 func (s *HTTP) Write(ctx context.Context, p Page) error {
+	defer func() { s.refused = nil }() // they are views into the page
+	if err := s.send(ctx, p); err != nil {
+		return err
+	}
+	switch n := len(s.refused); {
+	case n == 0:
+		return nil
+	case n >= suspicious && n == p.Len():
+		return fmt.Errorf("%w: %s: every one of a page's %d records, the first: %s: that is hardly the records' fault; %s",
+			ErrRefused, s.name, n, s.refused[0], again)
+	}
+	if err := s.opts.Refused.put(ctx, s.name, s.refused); err != nil {
+		return err
+	}
+	s.opts.Refusing(s.refused)
+	return nil
+}
+
+// suspicious is how many records a page has at least of which it would be odd if the service refused each for what it is.
+const suspicious = 100
+
+// send posts a page, and collects what of it the service refuses.
+func (s *HTTP) send(ctx context.Context, p Page) error {
 	var batch []host.Record
 	size := 0
 	for r := range p.Records() {
@@ -169,16 +215,20 @@ func (e passing) Error() string { return e.why.Error() }
 func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 	began := time.Now()
 	for failures := 0; ; {
-		left, err := s.once(ctx, batch)
+		left, refused, err := s.once(ctx, batch)
+		if len(refused) > 0 && s.opts.Refused == nil {
+			return fmt.Errorf("%w: %s: %s; %s", ErrRecord, s.name, refused[0], again)
+		}
+		s.refused = append(s.refused, refused...)
 		if err == nil {
 			return nil
 		}
-		if len(left) < len(batch) { // some were taken: no need to lose patience
+		if len(left) < len(batch) { // some were answered for good: no need to lose patience
 			batch, failures, began = left, 0, time.Now()
 		}
 		var p passing
 		switch {
-		case errors.Is(err, errTooLarge) && len(batch) > 1:
+		case errors.Is(err, errTooLarge):
 			half := len(batch) / 2
 			if err := s.post(ctx, batch[:half]); err != nil {
 				return err
@@ -207,10 +257,10 @@ func (s *HTTP) interrupted(ctx context.Context, why error) error {
 	return fmt.Errorf("%w: %s: %w while it was waited for (%w); %s", ErrUnavailable, s.name, ctx.Err(), why, again)
 }
 
-var errTooLarge = errors.New("413: the record is larger than the service takes")
+var errTooLarge = errors.New("413: more than the service takes")
 
-// once sends a batch once. left are the records that were not taken.
-func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Record, err error) {
+// once sends a batch once. left are the records that were neither taken nor refused.
+func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
 	// A body of its own: a service that answers before it has read all leaves the transport reading the last one.
 	body := make([]byte, 0, s.last)
 	for i := range batch {
@@ -220,7 +270,7 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 	// A request that has begun is let end when ctx does: whether it was taken matters.
 	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, s.url.String(), bytes.NewReader(body))
 	if err != nil {
-		return batch, err
+		return batch, nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	req.Header.Set("User-Agent", "wasm-runner")
@@ -233,7 +283,7 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 		if errors.As(err, &u) { // it repeats the whole address
 			err = u.Err
 		}
-		return batch, passing{why: fmt.Errorf("no answer: %w", err)}
+		return batch, nil, passing{why: fmt.Errorf("no answer: %w", err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -241,23 +291,25 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 		err = fmt.Errorf("an answer of over %d bytes", maxAnswer)
 	}
 	if err != nil {
-		return batch, passing{why: fmt.Errorf("half an answer: %w", err)}
+		return batch, nil, passing{why: fmt.Errorf("half an answer: %w", err)}
 	}
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300 && s.opts.Form == NDJSON:
-		return nil, nil
+		return nil, nil, nil
 	case code >= 200 && code < 300:
 		return s.items(batch, answer)
+	case code == http.StatusRequestEntityTooLarge && len(batch) == 1:
+		return nil, []Refusal{{Status: code, Reason: "the record is larger than the service takes", Record: batch[0]}}, nil
 	case code == http.StatusRequestEntityTooLarge:
-		return batch, errTooLarge
+		return batch, nil, errTooLarge
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
-		return batch, passing{why: s.said(resp.Status, answer), wait: advice(resp.Header)}
+		return batch, nil, passing{why: s.said(resp.Status, answer), wait: advice(resp.Header)}
 	case code >= 300 && code < 400:
-		return batch, fmt.Errorf("%s: a redirect is not followed: give the address that takes records", resp.Status)
+		return batch, nil, fmt.Errorf("%s: a redirect is not followed: give the address that takes records", resp.Status)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return batch, fmt.Errorf("%w: is the authorization right?", s.said(resp.Status, answer))
+		return batch, nil, fmt.Errorf("%w: is the authorization right?", s.said(resp.Status, answer))
 	}
-	return batch, s.said(resp.Status, answer)
+	return batch, nil, s.said(resp.Status, answer)
 }
 
 // append appends a record to a body.
@@ -278,41 +330,58 @@ func (s *HTTP) append(body []byte, r *host.Record) []byte {
 }
 
 // items reads what became of each record of a _bulk request.
-func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, err error) {
+func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, refused []Refusal, err error) {
 	v := gjson.ParseBytes(answer)
 	if !gjson.ValidBytes(answer) || !v.Get("items").IsArray() {
-		return batch, fmt.Errorf("an answer that is none of _bulk (%.80q): is the address that of a _bulk endpoint?", s.redact(string(answer)))
+		return batch, nil, fmt.Errorf("an answer that is none of _bulk (%.80q): is the address that of a _bulk endpoint?", s.redact(string(answer)))
 	}
 	items := v.Get("items").Array()
 	if len(items) != len(batch) {
-		return batch, passing{why: fmt.Errorf("it answered %d of %d records", len(items), len(batch))}
+		return batch, nil, passing{why: fmt.Errorf("it answered %d of %d records", len(items), len(batch))}
 	}
 	if v.Get("errors").Type == gjson.False {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var refusal, busy error
+	var mistake, busy error
 	for i, item := range items {
 		var result gjson.Result
 		item.ForEach(func(_, v gjson.Result) bool { result = v; return false })
-		status := int(result.Get("status").Int())
+		r := Refusal{Status: int(result.Get("status").Int()), Type: s.redact(result.Get("error.type").String()),
+			Reason: s.redact(result.Get("error.reason").String()), Record: batch[i]}
 		switch {
-		case status >= 200 && status < 300, status == http.StatusConflict && s.opts.Form == BulkCreate:
+		case r.Status >= 200 && r.Status < 300, r.Status == http.StatusConflict && s.opts.Form == BulkCreate:
 			continue
-		case status == http.StatusTooManyRequests || status >= 500 || status == 0:
-			busy = fmt.Errorf("%d %s", status, result.Get("error.type"))
-		case refusal == nil:
-			reason := result.Get("error.reason").String()
-			refusal = fmt.Errorf("record %s: %d %s: %.*s", batch[i].Key, status, result.Get("error.type"), maxReason, s.redact(reason))
+		case r.Status == http.StatusTooManyRequests || r.Status >= 500 || r.Status == 0:
+			busy = fmt.Errorf("%d %s", r.Status, r.Type)
+		case r.ofRecord():
+			refused = append(refused, r)
+			continue
+		case mistake == nil:
+			mistake = errors.New(r.String())
 		}
 		left = append(left, batch[i])
 	}
 	switch {
-	case refusal != nil:
-		return left, refusal
+	case mistake != nil:
+		return left, refused, mistake
 	case busy != nil:
-		return left, passing{why: busy}
+		return left, refused, passing{why: busy}
 	}
-	return nil, nil
+	return nil, refused, nil
+}
+
+// ofTarget are the errors with which a service answers 400 to a record for what is wrong with where it was to go: with
+// any other record it would be the same.
+var ofTarget = []string{"index_closed_exception", "invalid_index_name_exception", "invalid_alias_name_exception", "validation_exception",
+	"action_request_validation_exception", "resource_not_found_exception"}
+
+// targets are the words by which an illegal_argument_exception, which may be of either, is one of them.
+var targets = regexp.MustCompile(`(?i)data stream|write index|\balias\b.* (index|indices)|pipeline|op_type|routing`)
+
+// ofRecord reports whether a service refuses a record for what it is, by its answer to it.
+func (r Refusal) ofRecord() bool {
+	return r.Status == http.StatusBadRequest && !slices.Contains(ofTarget, r.Type) &&
+		(r.Type != "illegal_argument_exception" || !targets.MatchString(r.Reason))
 }
 
 // said is an answer that is no success, in one line.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -31,6 +32,8 @@ type index struct {
 	fault func(n int, w http.ResponseWriter, r *http.Request) (answered, tookEffect bool)
 	// status is that of one record; 0 is taken
 	status func(n int, id string) int
+	// why is the type and reason of a record that is not taken; nil is a document that does not parse
+	why func(id string) (kind, reason string)
 }
 
 func newIndex(t *testing.T) *index {
@@ -81,7 +84,11 @@ func (x *index) take(body []byte) (items []any, failed bool) {
 			item := map[string]any{"_id": a.ID, "status": status}
 			if status > 299 {
 				failed = true
-				item["error"] = map[string]string{"type": "some_exception", "reason": "because of " + a.ID}
+				kind, reason := "mapper_parsing_exception", "because of "+a.ID
+				if x.why != nil {
+					kind, reason = x.why(a.ID)
+				}
+				item["error"] = map[string]string{"type": kind, "reason": reason}
 			} else {
 				x.docs[a.ID] = in.Text()
 			}
@@ -324,5 +331,87 @@ func TestAnAnswerIsOfEachRecord(t *testing.T) {
 	wantDocs(t, x, 2)
 	if len(*waits) != len(short) {
 		t.Errorf("%d waits, want one for each answer that was short", len(*waits))
+	}
+}
+
+// slow is a reader that takes its time.
+type slow struct{ io.Reader }
+
+func (s slow) Read(b []byte) (int, error) {
+	time.Sleep(2 * time.Millisecond)
+	return s.Reader.Read(b[:min(len(b), 64<<10)])
+}
+
+// TestAnAnswerMayComeBeforeAllWasSent: a service that refuses or throttles a request answers before it has read it. What
+// is still being sent of it then is of that request, and of none that follows: the race detector sees to that, and the
+// service, which goes on reading.
+func TestAnAnswerMayComeBeforeAllWasSent(t *testing.T) {
+	for _, status := range []string{"413 Request Entity Too Large", "429 Too Many Requests"} {
+		t.Run(status, func(t *testing.T) {
+			page := lines{}
+			for i := range 160 {
+				page = append(page, fmt.Sprintf(`{"uuid":"%d","pad":"%s"}`, i, strings.Repeat(string(rune('a'+i%26)), 100_000)))
+			}
+			whole := text(page)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var mu sync.Mutex
+			requests, got := 0, map[string]bool{}
+			var serving sync.WaitGroup
+			serve := func(c net.Conn) {
+				defer func() { _ = c.Close() }()
+				in := bufio.NewReader(c)
+				for {
+					r, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					mu.Lock()
+					requests++
+					early := requests < 6 && r.ContentLength > 1<<20
+					mu.Unlock()
+					if early { // with a body of its own, so that the client has the answer at once
+						_, _ = fmt.Fprintf(c, "HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\nno", status)
+					}
+					from := io.Reader(r.Body)
+					if early { // so slowly that the client gives the connection up while it still sends
+						from = slow{r.Body}
+					}
+					body, _ := io.ReadAll(from) // cut short where the client gave up
+					if !strings.Contains(whole, string(body)) {
+						t.Errorf("%d bytes that are no part of the page", len(body))
+					}
+					if early {
+						return
+					}
+					mu.Lock()
+					for line := range strings.Lines(string(body)) {
+						got[line] = true
+					}
+					mu.Unlock()
+					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				}
+			}
+			serving.Go(func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					_ = c.(*net.TCPConn).SetReadBuffer(64 << 10) // or the system takes all at once
+					serving.Go(func() { serve(c) })
+				}
+			})
+			s, _ := newHTTP(t, "http://"+l.Addr().String(), HTTPOptions{BatchBytes: 16 << 20})
+			write(t, s, page)
+			_ = s.Close()
+			_ = l.Close()
+			serving.Wait()
+			if len(got) != len(page) || requests < 3 {
+				t.Errorf("%d of %d records, after %d requests", len(got), len(page), requests)
+			}
+		})
 	}
 }

@@ -2,119 +2,351 @@ package sink
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 // ErrForeign is wrapped when a file that is to be appended to was written by something else.
 var ErrForeign = errors.New("not a file of records")
 
-// maxTorn is the most that is cut off, in bytes: a crash leaves less than a page, and a page is no larger.
-const maxTorn = 64 << 20
+// maxTorn is the most that is cut off, in bytes: what a crash leaves undone is less than what is recalled.
+const maxTorn = RecallBytes
 
-// mend cuts off what a crash left half-written at the end of a file, and reports how much that was.
-func mend(path string, compressed bool) (cut int64, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+// Cut is what was taken off the end of a file when it was opened.
+type Cut struct {
+	Bytes int64
+	// Aside is the file into which it was copied, where whole records were among it. A crash leaves such a hole where the
+	// end of what was not synced came to the disk before the rest; all of that comes again. Where there was no crash, the
+	// disk lost what it had synced. "" is none.
+	Aside string
+}
+
+// tail is how a file of records ends.
+type tail struct {
+	end     int64 // of what is whole
+	hole    bool  // whole records stand behind that, too
+	unended bool  // the last record is whole, but for its line break
+}
+
+// mend cuts off what a crash left half-written at the end of a file, and returns the size that it has then. f is the file
+// at path, which is held.
+func mend(disk durable.Disk, f durable.File, path string, size int64, compressed bool) (int64, Cut, error) {
+	if size == 0 {
+		return 0, Cut{}, nil
 	}
-	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
-		if err == nil {
-			err = f.Close()
-		}
-		return 0, err // a device or a pipe has no end to mend
-	}
+	r, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return 0, Cut{}, err
 	}
-	defer func() { _ = f.Close() }() // synced where it was changed
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
+	defer func() { _ = r.Close() }() // read only
 	find := lineEnd
 	if compressed {
 		find = frameEnd
 	}
-	end, err := find(f, info.Size())
+	t, err := find(r, size)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
+		return 0, Cut{}, err
 	}
-	if end == info.Size() {
-		return 0, nil
+	switch torn := size - t.end; {
+	case t.unended:
+		_, err := f.Write([]byte("\n"))
+		return size + 1, Cut{}, err // synced by whoever opens it
+	case torn == 0:
+		return size, Cut{}, nil
+	case torn > maxTorn:
+		return 0, Cut{}, fmt.Errorf("%w: from byte %d on it holds no whole record, %d bytes before its end, which is more than a crash leaves: "+
+			"move it elsewhere and run again, a new one is begun", ErrForeign, t.end, torn)
 	}
-	if torn := info.Size() - end; torn > maxTorn {
-		return 0, fmt.Errorf("%s: %w: its last %d bytes are no whole record, which is more than a crash leaves", path, ErrForeign, torn)
+	cut := Cut{Bytes: size - t.end}
+	if t.hole {
+		if cut.Aside, err = keep(disk, io.NewSectionReader(r, t.end, size-t.end), path); err != nil {
+			return 0, Cut{}, err
+		}
 	}
-	if err := f.Truncate(end); err != nil {
-		return 0, err
+	if err := f.Truncate(t.end); err != nil {
+		return 0, Cut{}, err
 	}
-	return info.Size() - end, f.Sync()
+	return t.end, cut, f.Sync()
 }
 
-// lineEnd is the offset behind the last line break of a file of JSON lines.
-func lineEnd(r io.ReaderAt, size int64) (int64, error) {
-	end, buf := int64(0), make([]byte, 64<<10)
-	for at := size; at > 0 && end == 0; {
-		from := max(0, at-int64(len(buf)))
-		chunk := buf[:at-from]
+// keep copies what is about to be cut off into a file beside the one at path.
+func keep(disk durable.Disk, what io.Reader, path string) (name string, err error) {
+	var f durable.File
+	for n := 1; ; n++ {
+		name = fmt.Sprintf("%s.damaged-%d", path, n)
+		if f, err = disk.Create(name); !errors.Is(err, os.ErrExist) {
+			break
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(f, what)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", err
+	}
+	return name, disk.SyncFolder(filepath.Dir(path))
+}
+
+// lineEnd is how a file of JSON lines ends. Zeros are what some file systems leave of what was not synced, and no JSON holds
+// one.
+func lineEnd(r io.ReaderAt, size int64) (tail, error) {
+	zero, err := firstZero(r, max(0, size-RecallBytes), size)
+	if err != nil {
+		return tail{}, err
+	}
+	end, err := lastBreak(r, zero)
+	if err != nil || end == size {
+		return tail{end: end}, err
+	}
+	rest, err := read(r, end, size)
+	if err != nil {
+		return tail{}, err
+	}
+	t, ours := tail{end: end}, rest[0] == '{' || rest[0] == 0
+	if zero == size {
+		if t.unended = isRecord(rest); t.unended {
+			t.end = size
+		}
+	} else {
+		t.hole = hasRecord(rest)
+		switch {
+		case end > 0:
+			start, err := lastBreak(r, end-1)
+			if err != nil {
+				return tail{}, err
+			}
+			before, err := read(r, start, end-1)
+			if err != nil {
+				return tail{}, err
+			}
+			ours = ours && isRecord(before)
+		case !t.hole: // nothing but how it begins tells what it is
+			ours = ours && bytes.IndexByte(bytes.TrimRight(rest, "\x00"), 0) < 0
+		}
+	}
+	if !ours {
+		return tail{}, fmt.Errorf("%w: it does not end in a line of JSON: is it the right file?", ErrForeign)
+	}
+	return t, nil
+}
+
+func isRecord(line []byte) bool { return len(line) > 0 && line[0] == '{' && json.Valid(line) }
+
+// hasRecord reports whether one of the lines that are whole is a record.
+func hasRecord(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if whole, ok := bytes.CutSuffix(line, []byte("\n")); ok && isRecord(whole) {
+			return true
+		}
+	}
+	return false
+}
+
+// firstZero is the offset of the first zero byte between two, or that of the second.
+func firstZero(r io.ReaderAt, from, to int64) (int64, error) {
+	buf := make([]byte, 256<<10)
+	for from < to {
+		chunk := buf[:min(int64(len(buf)), to-from)]
+		if _, err := r.ReadAt(chunk, from); err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		if i := bytes.IndexByte(chunk, 0); i >= 0 {
+			return from + int64(i), nil
+		}
+		from += int64(len(chunk))
+	}
+	return to, nil
+}
+
+// lastBreak is the offset behind the last line break before another; 0 where there is none.
+func lastBreak(r io.ReaderAt, before int64) (int64, error) {
+	buf := make([]byte, 64<<10)
+	for before > 0 {
+		from := max(0, before-int64(len(buf)))
+		chunk := buf[:before-from]
 		if _, err := r.ReadAt(chunk, from); err != nil && !errors.Is(err, io.EOF) {
 			return 0, err
 		}
 		if i := bytes.LastIndexByte(chunk, '\n'); i >= 0 {
-			end = from + int64(i) + 1
+			return from + int64(i) + 1, nil
 		}
-		at = from
+		before = from
 	}
-	if end == size {
-		return end, nil
-	}
-	var first [1]byte
-	if _, err := r.ReadAt(first[:], end); err != nil {
-		return 0, err
-	}
-	if first[0] != '{' && first[0] != 0 { // zeros are what some file systems leave after a crash
-		return 0, fmt.Errorf("%w: it does not end in a line of JSON: is it the right file?", ErrForeign)
-	}
-	return end, nil
+	return 0, nil
 }
 
-// frameEnd is the offset behind the last whole frame of a zstd file, each of whose frames is a page. What only a crash
-// can leave is the beginning of a frame, or zeros; anything else was written by something else.
-func frameEnd(r io.ReaderAt, size int64) (int64, error) {
-	last, end := int64(0), int64(0)
-	for end < size {
-		next, err := frame(r, end, size)
-		if errors.Is(err, errTorn) {
-			break
+// frameEnd is how a zstd file ends, each of whose frames is a page. Its last frames are decoded, those of RecallBytes: of a
+// frame that was not synced a crash may leave the length and not the content, of any of them and not just of the last.
+func frameEnd(r io.ReaderAt, size int64) (tail, error) {
+	var starts []int64
+	stop, why := int64(0), error(nil) // where there is no frame any more
+	for stop < size && why == nil {
+		var next int64
+		if next, why = frame(r, stop, size); why == nil {
+			starts, stop = append(starts, stop), next
 		}
-		if err != nil {
-			return 0, err
-		}
-		last, end = end, next
 	}
-	if end == last {
-		return end, nil
-	}
-	// Of the last frame a crash may have left the length and not the content.
-	dec, err := zstd.NewReader(io.NewSectionReader(r, last, end-last), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+	d, err := newFrames(r)
 	if err != nil {
-		return 0, err
+		return tail{}, err
 	}
-	defer dec.Close()
-	if _, err := io.Copy(io.Discard, dec); err != nil {
-		return last, nil
+	defer d.Close()
+	t, end := tail{end: stop}, stop
+	for i, left := len(starts)-1, int64(RecallBytes); i >= 0 && left > 0; i-- {
+		n, err := d.verify(starts[i], end)
+		if errors.Is(err, errDamaged) {
+			t.end = starts[i]
+		} else if err != nil {
+			return tail{}, err
+		}
+		left -= max(n, end-starts[i])
+		end = starts[i]
 	}
-	return end, nil
+	if t.end == size {
+		return t, nil
+	}
+	rest, err := read(r, t.end, size)
+	if err != nil {
+		return tail{}, err
+	}
+	t.hole = d.any(rest[1:])
+	switch alone := t.end == 0 && !t.hole; { // nothing before or behind it tells whose it is
+	case t.end < stop:
+		t.hole = t.hole || alone // nothing is lost then, whosever it was
+	case errors.Is(why, errTorn), errors.Is(why, errBlank) && (!alone || len(bytes.TrimRight(rest, "\x00")) < len(frameMagic)):
+	case errors.Is(why, errDamaged) && !alone:
+	case errors.Is(why, errBlank), errors.Is(why, errNone):
+		return tail{}, fmt.Errorf("%w: at byte %d there is no zstd frame: is it the right file?", ErrForeign, stop)
+	case errors.Is(why, errDamaged):
+		return tail{}, fmt.Errorf("%w: the zstd frame at byte %d is damaged", ErrForeign, stop)
+	default:
+		return tail{}, why
+	}
+	return t, nil
 }
 
-var errTorn = errors.New("torn")
+// What stands in the place of a frame.
+var (
+	errTorn    = errors.New("torn")          // the beginning of one
+	errBlank   = errors.New("blank")         // zeros
+	errDamaged = errors.New("damaged")       // what is none behind the beginning of one
+	errNone    = errors.New("no zstd frame") // something else
+	errLarge   = errors.New("large")         // one that is no page
+)
+
+// frames decodes single frames of a file. Close it when done.
+type frames struct {
+	*zstd.Decoder
+	r         io.ReaderAt
+	raw, text []byte
+}
+
+func newFrames(r io.ReaderAt) (*frames, error) {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostDecoded))
+	return &frames{Decoder: d, r: r}, err
+}
+
+// mostDecoded is the most that a frame may decode to at once, in bytes, or need as its window: a page is no larger.
+const mostDecoded = 256 << 20
+
+// verify decodes the frame between two offsets, however large, and returns how much it holds. The error is errDamaged, or
+// another where it could not be told.
+func (d *frames) verify(start, end int64) (int64, error) {
+	section := &reading{r: io.NewSectionReader(d.r, start, end-start)}
+	if err := d.Reset(section); err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(io.Discard, d)
+	return n, section.judge(err, start)
+}
+
+// reading is a reader that keeps its error: it is none of the frame.
+type reading struct {
+	r   io.Reader
+	err error
+}
+
+func (r *reading) Read(b []byte) (int, error) {
+	n, err := r.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}
+
+// judge tells a frame that is damaged from one that cannot be read.
+func (r *reading) judge(err error, at int64) error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case err == nil:
+		return nil
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrUnknownDictionary):
+		return fmt.Errorf("%w: the zstd frame at byte %d wants more than is given here (%w)", ErrForeign, at, err)
+	}
+	return errDamaged
+}
+
+// decode gives what the frame between two offsets holds, until the next call. The error is errDamaged, errLarge or one of
+// reading.
+func (d *frames) decode(start, end int64) ([]byte, error) {
+	if end-start > mostDecoded {
+		return nil, errLarge
+	}
+	d.raw = slices.Grow(d.raw[:0], int(end-start))[:end-start]
+	if _, err := d.r.ReadAt(d.raw, start); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	text, err := d.DecodeAll(d.raw, d.text[:0])
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return nil, errLarge
+	case err != nil:
+		return nil, errDamaged
+	}
+	d.text = text
+	return text, nil
+}
+
+// any reports whether there is a whole frame in what was read, anywhere.
+func (d *frames) any(text []byte) bool {
+	for {
+		i := bytes.Index(text, []byte(frameMagic))
+		if i < 0 {
+			return false
+		}
+		text = text[i:]
+		if end, err := frame(bytes.NewReader(text), 0, int64(len(text))); err == nil {
+			if _, err := d.DecodeAll(text[:end], d.text[:0]); err == nil {
+				return true
+			}
+		}
+		text = text[1:]
+	}
+}
+
+// read reads what is between two offsets, but no more than is ever cut off.
+func read(r io.ReaderAt, from, to int64) ([]byte, error) {
+	b := make([]byte, min(to-from, maxTorn+1))
+	if _, err := r.ReadAt(b, from); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return b, nil
+}
 
 const (
 	frameMagic    = "\x28\xB5\x2F\xFD"
@@ -130,19 +362,21 @@ func frame(r io.ReaderAt, at, size int64) (end int64, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
-	switch begun := bytes.TrimRight(head[:n], "\x00"); {
-	case len(begun) < len(frameMagic) && strings.HasPrefix(frameMagic, string(begun)):
+	switch magic := string(head[:min(n, len(frameMagic))]); {
+	case magic == frameMagic:
+	case strings.HasPrefix(frameMagic, magic):
 		return 0, errTorn
-	case !strings.HasPrefix(string(begun), frameMagic):
-		return 0, fmt.Errorf("%w: at byte %d there is no zstd frame: is it the right file?", ErrForeign, at)
+	case strings.HasPrefix(frameMagic, strings.TrimRight(magic, "\x00")):
+		return 0, errBlank
+	default:
+		return 0, errNone
 	}
 	var h zstd.Header
 	if err := h.Decode(head[:n]); errors.Is(err, io.ErrUnexpectedEOF) {
 		return 0, errTorn
 	} else if err != nil {
-		return 0, fmt.Errorf("%w: the zstd frame at byte %d is damaged (%w)", ErrForeign, at, err)
+		return 0, errDamaged
 	}
-	start := at
 	at += int64(h.HeaderSize)
 	for {
 		var b [blockHeader]byte
@@ -160,7 +394,7 @@ func frame(r io.ReaderAt, at, size int64) (end int64, err error) {
 		case 1: // one byte, repeated
 			at++
 		default:
-			return 0, fmt.Errorf("%w: the zstd frame at byte %d is damaged", ErrForeign, start)
+			return 0, errDamaged
 		}
 		if at > size {
 			return 0, errTorn

@@ -3,11 +3,10 @@ package sink
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // Recall implements Recaller. It reads the end of the file, and of those that were put aside before it.
@@ -20,7 +19,11 @@ func (s *File) Recall(each func(record []byte) (known bool)) error {
 	n, name, err := asides(s.path)
 	left := int64(RecallBytes)
 	for path := s.path; err == nil && left > 0; path, n = name(n), n-1 {
-		if left, err = recall(path, s.opts.Zstd, left, each); n == 0 {
+		left, err = recall(path, s.opts.Zstd, left, each)
+		if errors.Is(err, errDamaged) { // it was whole when it was put aside: a crash did not do this
+			err = fmt.Errorf("%s: %w: move it elsewhere and run again", path, err)
+		}
+		if n == 0 {
 			break
 		}
 	}
@@ -97,24 +100,24 @@ func recallFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int6
 		starts = append(starts, end)
 		end = next
 	}
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+	d, err := newFrames(r)
 	if err != nil {
 		return 0, err
 	}
 	defer d.Close()
 	for i := len(starts) - 1; i >= 0 && left > 0; i-- {
-		b := make([]byte, end-starts[i])
-		if _, err := r.ReadAt(b, starts[i]); err != nil && !errors.Is(err, io.EOF) {
-			return 0, err
+		text, err := d.decode(starts[i], end)
+		if errors.Is(err, errLarge) {
+			return 0, nil // somebody else put it there, whole: behind it there is nothing that a crash left
 		}
-		text, err := d.DecodeAll(b, nil)
 		if err != nil {
-			return 0, err
+			return 0, fmt.Errorf("the zstd frame at byte %d: %w", starts[i], err)
 		}
 		if backwards(text, each) {
 			return 0, nil
 		}
-		end, left = starts[i], left-int64(len(text))
+		left -= max(int64(len(text)), end-starts[i])
+		end = starts[i]
 	}
 	return left, nil
 }

@@ -29,10 +29,11 @@ type Sink interface {
 // Buffered is a Sink that can take several pages and make them durable together. Write is Append and Sync.
 type Buffered interface {
 	Sink
-	// Append writes a page, which is durable once Sync has returned nil. After an error nothing of the page is left.
+	// Append writes a page, which is durable once Sync has returned nil. After an error nothing of the page is left, and
+	// what was appended since the last Sync may be lost with it: all of that comes again.
 	Append(ctx context.Context, p Page) error
 	// Sync makes durable what was appended before it. It may run beside Append. After an error nothing that was appended
-	// since the last Sync is left.
+	// since the last Sync counts: all of that comes again.
 	Sync() error
 }
 
@@ -46,6 +47,12 @@ type Recaller interface {
 // RecallBytes is how much of its end a Recaller recalls at least, where it holds so much and nobody knows it.
 const RecallBytes = 64 << 20
 
+// Refuser is a Sink that puts aside the records that will not be taken, and counts them.
+type Refuser interface {
+	// Refused is how many it put aside. It is safe for concurrent use.
+	Refused() int64
+}
+
 // Page is what a sink takes; *host.Page is one.
 type Page interface {
 	Len() int
@@ -58,6 +65,12 @@ var (
 	ErrUnavailable = errors.New("sink unavailable") // for now: the same page may be taken later
 	ErrRefused     = errors.New("sink refuses")     // what it was given, or who gave it
 )
+
+// ErrRecord is wrapped, beside ErrRefused, when it is one record that is not taken, for what it is.
+var ErrRecord = fmt.Errorf("%w a record", ErrRefused)
+
+// ErrInUse is wrapped when a file that is to be appended to is being written to by another process.
+var ErrInUse = errors.New("file in use")
 
 // again ends every message of a page that was not taken.
 const again = "the page in hand is not checkpointed and comes again"

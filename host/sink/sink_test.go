@@ -3,6 +3,7 @@ package sink
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 // lines is a page of records.
@@ -114,8 +116,8 @@ func TestFilesAreAppendedTo(t *testing.T) {
 			write(t, s, numbered(10*i, 10*i+5))
 			write(t, s, lines{})
 			write(t, s, numbered(10*i+5, 10*i+10))
-			if s.Cut() != 0 {
-				t.Errorf("%d bytes of a whole file were cut off", s.Cut())
+			if s.Cut() != (Cut{}) {
+				t.Errorf("%+v of a whole file", s.Cut())
 			}
 			_ = s.Close()
 		}
@@ -189,9 +191,12 @@ func TestATornLineIsCutOff(t *testing.T) {
 		"nothing":                {"", ""},
 		"whole lines":            {"{\"a\":1}\n{\"b\":2}\n", "{\"a\":1}\n{\"b\":2}\n"},
 		"half a line":            {"{\"a\":1}\n{\"b\"", "{\"a\":1}\n"},
-		"a line without its end": {"{\"a\":1}\n{\"b\":2}", "{\"a\":1}\n"},
+		"a line without its end": {"{\"a\":1}\n{\"b\":2}", "{\"a\":1}\n{\"b\":2}\n"}, // a whole record
+		"that line alone":        {"{\"b\":2}", "{\"b\":2}\n"},
+		"that line and zeros":    {"{\"a\":1}\n{\"b\":2}\x00\x00", "{\"a\":1}\n"},
+		"zeros alone":            {strings.Repeat("\x00", 5000), ""},
 		"half a line alone":      {"{\"a\"", ""},
-		"a long one":             {"{\"a\":1}\n" + long, "{\"a\":1}\n"},
+		"a long one":             {"{\"a\":1}\n" + long[:len(long)-1], "{\"a\":1}\n"},
 		"one behind a long one":  {long + "\n{", long + "\n"},
 		"zeros":                  {"{\"a\":1}\n\x00\x00\x00", "{\"a\":1}\n"},
 	} {
@@ -201,8 +206,12 @@ func TestATornLineIsCutOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := openFile(t, path, FileOptions{})
-			if got := content(t, path); got != c.after || int(s.Cut()) != len(c.before)-len(c.after) {
-				t.Errorf("%d bytes cut, %d left, want %d left", s.Cut(), len(got), len(c.after))
+			if got := content(t, path); got != c.after || s.Cut() != (Cut{Bytes: int64(max(len(c.before)-len(c.after), 0))}) {
+				t.Errorf("%+v cut, %d left, want %d left", s.Cut(), len(got), len(c.after))
+			}
+			write(t, s, lines{`{"c":3}`}) // in a line of its own
+			if got := content(t, path); got != c.after+"{\"c\":3}\n" {
+				t.Errorf("the next record: %q", got)
 			}
 		})
 	}
@@ -263,6 +272,11 @@ func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
 		"letter":     "Dear Ada,\nyours, Charles",
 		"lines.zst":  "{\"uuid\":1}\n",
 		"other.zst":  "\x28\xb5\x2f\xfc0123456789",
+		"text.zst":   frameOf(numbered(0, 3)) + "{\"uuid\":1}\n",
+		"zeros.zst":  strings.Repeat("\x00", 5000) + "\x01CD001" + strings.Repeat("\x00", 50),
+		"zeros":      strings.Repeat("\x00", 5000) + "\x01CD001" + strings.Repeat("\x00", 50),
+		"png":        "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
+		"sqlite":     "{SQLite format 3\x00\x10\x00\x02",
 		"broken.zst": "\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
 	} {
 		path := filepath.Join(dir, name)
@@ -280,7 +294,7 @@ func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
 
 // disk is a file on a disk that fails.
 type disk struct {
-	file
+	durable.File
 	room    int // bytes
 	noSync  bool
 	noTrunc *bool
@@ -288,26 +302,26 @@ type disk struct {
 
 func (d *disk) Write(b []byte) (int, error) {
 	if len(b) > d.room {
-		n, _ := d.file.Write(b[:d.room])
+		n, _ := d.File.Write(b[:d.room])
 		d.room = 0
 		return n, &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
 	}
 	d.room -= len(b)
-	return d.file.Write(b)
+	return d.File.Write(b)
 }
 
 func (d *disk) Sync() error {
 	if d.noSync {
 		return syscall.EIO
 	}
-	return d.file.Sync()
+	return d.File.Sync()
 }
 
 func (d *disk) Truncate(n int64) error {
 	if d.noTrunc != nil && *d.noTrunc {
 		return syscall.EIO
 	}
-	return d.file.Truncate(n)
+	return d.File.Truncate(n)
 }
 
 // TestAFullDiskLeavesWholePages: what was written of a page that has no room is taken back, at once or before the next.
@@ -319,7 +333,7 @@ func TestAFullDiskLeavesWholePages(t *testing.T) {
 			write(t, s, numbered(0, 10))
 			before, _ := os.ReadFile(path)
 			noTruncate := late
-			d := &disk{file: s.f, room: 60, noTrunc: &noTruncate}
+			d := &disk{File: s.f, room: 60, noTrunc: &noTruncate}
 			s.f = d
 			err := s.Write(context.Background(), numbered(10, 2000))
 			if err == nil || !strings.Contains(err.Error(), "no space left: make room and run again; the page in hand is not checkpointed") {
@@ -349,7 +363,7 @@ func TestAFullDiskLeavesWholePages(t *testing.T) {
 func TestAPageThatIsNotSyncedIsNotDurable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	s := openFile(t, path, FileOptions{})
-	s.f = &disk{file: s.f, room: 1 << 20, noSync: true}
+	s.f = &disk{File: s.f, room: 1 << 20, noSync: true}
 	if err := s.Write(context.Background(), numbered(0, 1)); !errors.Is(err, syscall.EIO) {
 		t.Errorf("%v", err)
 	}
@@ -376,6 +390,152 @@ func TestAPageThatFailsIsAnError(t *testing.T) {
 	}
 }
 
+func frameOf(p lines) string {
+	enc, _ := zstd.NewWriter(nil, zstd.WithEncoderCRC(true))
+	return string(enc.EncodeAll([]byte(text(p)), nil))
+}
+
+// TestAHoleIsCutOff: of pages that were not synced, the last may have come to the disk and one before not. What stands
+// behind the hole is kept in a file of its own, should it have been the disk's fault.
+func TestAHoleIsCutOff(t *testing.T) {
+	for _, name := range []string{"out.ndjson", "out.ndjson.zst"} {
+		for _, hole := range []struct {
+			name     string
+			from, to float64 // pages
+		}{
+			{"in one page", 3.2, 3.8}, {"a whole page", 3, 4}, {"over a border", 3.5, 4.5}, {"the beginning of a page", 3, 3.1},
+			{"the end of a page", 3.9, 4}, {"from the first page on", 0, 1.5},
+		} {
+			t.Run(name+", "+hole.name, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), name)
+				s := openFile(t, path, FileOptions{})
+				ends := []int64{0}
+				for i := range 7 {
+					write(t, s, noise(100*i, 100*i+100))
+					info, err := os.Stat(path)
+					if err != nil {
+						t.Fatal(err)
+					}
+					ends = append(ends, info.Size())
+				}
+				_ = s.Close()
+				b, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := func(pages float64) int64 {
+					i := int(pages)
+					return ends[i] + int64((pages-float64(i))*float64(ends[i+1]-ends[i]))
+				}
+				clear(b[at(hole.from):at(hole.to)])
+				if err := os.WriteFile(path, b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				s = openFile(t, path, FileOptions{})
+				rest, err := os.ReadFile(s.Cut().Aside)
+				if err != nil {
+					t.Fatal(err)
+				}
+				cut := int64(len(b)) - s.Cut().Bytes
+				if !bytes.Equal(rest, b[cut:]) || cut > at(hole.from) || cut < ends[int(hole.from)] || strings.HasSuffix(name, ".zst") && cut != ends[int(hole.from)] {
+					t.Errorf("cut at %d, the hole begins at %d, in the page at %d; %d bytes were kept", cut, at(hole.from), ends[int(hole.from)], len(rest))
+				}
+				if got, want := content(t, path), text(noise(0, 700)); !strings.HasPrefix(want, got) {
+					t.Errorf("what is left is not the beginning of what was written")
+				}
+				if err := s.Recall(func([]byte) bool { return false }); err != nil {
+					t.Errorf("recalling: %v", err)
+				}
+				write(t, s, noise(5000, 5001))
+				_ = content(t, path) // is whole
+			})
+		}
+	}
+}
+
+// TestAFileThatIsOneFrameIsAppendedTo: whoever compressed it himself has as large a one as he likes, and it is not damaged.
+func TestAFileThatIsOneFrameIsAppendedTo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.zst")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := []byte(`{"uuid":"a","pad":"` + strings.Repeat("x", 1<<20) + "\"}\n")
+	for range mostDecoded>>20 + 1 {
+		if _, err := enc.Write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(enc.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openFile(t, path, FileOptions{})
+	if got := recalled(t, s, -1); s.Cut() != (Cut{}) || len(got) != 0 {
+		t.Errorf("%+v, %d recalled", s.Cut(), len(got))
+	}
+	write(t, s, numbered(0, 3))
+	if after, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(after, before) {
+		t.Errorf("what was there is not any more: %v", err)
+	}
+	if got := recalled(t, s, -1); len(got) != 3 {
+		t.Errorf("%d recalled, want those that were appended", len(got))
+	}
+}
+
+// noise are records that do not compress to nothing.
+func noise(from, to int) (p lines) {
+	for i := from; i < to; i++ {
+		sum := sha256.Sum256([]byte{byte(i), byte(i >> 8)})
+		p = append(p, fmt.Sprintf(`{"uuid":"%d","hash":"%x"}`, i, sum))
+	}
+	return p
+}
+
+// TestAHoleThatNoCrashLeavesIsRefused: so far from the end everything was synced.
+func TestAHoleThatNoCrashLeavesIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.zst")
+	begun := frameOf(noise(0, 100)) + frameMagic + "\x00\x50\x06\x00\x00" // a block of no kind
+	if err := errors.Join(os.WriteFile(path, []byte(begun), 0o600), os.Truncate(path, maxTorn+4000)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFile(path, FileOptions{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "more than a crash leaves: move it elsewhere and run again") {
+		t.Errorf("%v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() < maxTorn {
+		t.Errorf("%v, %v", info.Size(), err)
+	}
+}
+
+func FuzzLineEnd(f *testing.F) {
+	for _, text := range []string{"{\"a\":1}\n{\"b\":2}", "{\"a\":1}\n\x00\x00{\"b\":2}\n", "\x00", "{\"a\":1}\n{\"b", "Dear Ada,\n"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		found, err := lineEnd(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		if found.end < 0 || found.end > int64(len(b)) || found.unended && found.end != int64(len(b)) || bytes.IndexByte(b[:found.end], 0) >= 0 {
+			t.Fatalf("%+v of %d", found, len(b))
+		}
+		left := bytes.Clone(b[:found.end])
+		if found.unended {
+			left = append(left, '\n')
+		}
+		if again, err := lineEnd(bytes.NewReader(left), int64(len(left))); err != nil || again != (tail{end: int64(len(left))}) {
+			t.Fatalf("what is left is not whole: %+v of %d, %v", again, len(left), err)
+		}
+	})
+}
+
 func FuzzFrameEnd(f *testing.F) {
 	enc, _ := zstd.NewWriter(nil)
 	one := enc.EncodeAll([]byte(text(numbered(0, 50))), nil)
@@ -383,15 +543,16 @@ func FuzzFrameEnd(f *testing.F) {
 	f.Add(append(bytes.Clone(one), one[:len(one)/2]...))
 	f.Add([]byte{0x28, 0xb5, 0x2f})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		end, err := frameEnd(bytes.NewReader(b), int64(len(b)))
+		found, err := frameEnd(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return
 		}
+		end := found.end
 		if end < 0 || end > int64(len(b)) {
 			t.Fatalf("%d of %d", end, len(b))
 		}
-		if again, err := frameEnd(bytes.NewReader(b[:end]), end); err != nil || again != end && again > end {
-			t.Fatalf("what is left is not whole: %d of %d, %v", again, end, err)
+		if again, err := frameEnd(bytes.NewReader(b[:end]), end); err != nil || again.end != end {
+			t.Fatalf("what is left is not whole: %d of %d, %v", again.end, end, err)
 		}
 	})
 }
@@ -422,7 +583,7 @@ func TestPagesThatARotationLostAreNotDurable(t *testing.T) {
 			if err := s.Append(ctx, numbered(0, 10)); err != nil {
 				t.Fatal(err)
 			}
-			d := &disk{file: s.f, room: 1 << 20, noSync: true}
+			d := &disk{File: s.f, room: 1 << 20, noSync: true}
 			s.f = d
 			c.rotate(t, s)
 			d.noSync = false
@@ -439,5 +600,48 @@ func TestPagesThatARotationLostAreNotDurable(t *testing.T) {
 				t.Errorf("closing: %v", err)
 			}
 		})
+	}
+}
+
+// intruded is a disk on which somebody else takes a name as soon as a file was put aside from it.
+type intruded struct {
+	durable.Disk
+	other *durable.File
+}
+
+func (d intruded) Rename(from, to string) error {
+	err := d.Disk.Rename(from, to)
+	*d.other, _ = durable.OS.Append(from)
+	return err
+}
+
+// TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt: what was written before stays, and nothing more is taken.
+func TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.ndjson")
+	var other durable.File
+	s, err := OpenFileOn(intruded{durable.OS, &other}, path, FileOptions{RotateSize: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, numbered(0, 10))
+	if err := s.Append(t.Context(), numbered(10, 20)); !strings.Contains(err.Error(), "another process writes to "+path) {
+		t.Errorf("%v", err)
+	}
+	if other == nil {
+		t.Fatal("nobody took the name")
+	}
+	if err := errors.Join(s.Sync(), s.Append(t.Context(), numbered(20, 30))); err == nil {
+		t.Error("more is taken")
+	}
+	_, err = other.Write([]byte("{}\n"))
+	if err := errors.Join(err, other.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	if got := content(t, strings.Replace(path, "events", "events.000001", 1)); got != text(numbered(0, 10)) {
+		t.Errorf("what was put aside holds %q", got)
+	}
+	if got := content(t, path); got != "{}\n" {
+		t.Errorf("the other's file holds %q", got)
 	}
 }

@@ -6,7 +6,8 @@
 //
 //	{"steps": [{"do": "http_send", "text": "{…}"}, {"do": "body_read", "args": ["{handle}", "0", "64"]}]}
 //
-// In a text, {{auth}}, {{scheme}} and {{secret}} stand for what secret_get answers; as an argument, {handle} is the body of the last
+// In a text, {{auth}}, {{scheme}} and {{secret}} stand for what secret_get answers, and {{escaped}} for the last with each
+// byte escaped; as an argument, {handle} is the body of the last
 // response, {text} the offset of the step's text as a message, {last} what the last import returned.
 package main
 
@@ -139,6 +140,7 @@ func act(field string) int32 {
 		text = strings.ReplaceAll(text, "{{auth}}", secret.Get("scheme").Str()+" "+secret.Get("placeholder").Str())
 		text = strings.ReplaceAll(text, "{{scheme}}", secret.Get("scheme").Str())
 		text = strings.ReplaceAll(text, "{{secret}}", secret.Get("placeholder").Str())
+		text = strings.ReplaceAll(text, "{{escaped}}", escaped(secret.Get("placeholder").Str()))
 		if n := step.Get("grow").Int(); n > 0 { // a text that need not be in the input
 			text = strings.ReplaceAll(text, "{{grow}}", strings.Repeat(step.Get("with").Str(), int(n)))
 		}
@@ -221,8 +223,17 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		v = alloc(args[0])
 	case "free":
 		free(args[0])
+	case "free twice":
+		free(args[0])
+		free(args[0])
 	case "length":
 		v = length(args[0])
+	case "length of the middle": // of a message
+		v = length(put(text) + 8)
+	case "length of what was freed":
+		offset := put(text)
+		free(offset)
+		v = length(offset)
 	case "length_unsafe":
 		v = lengthUnsafe(args[0])
 	case "load_u8":
@@ -249,10 +260,10 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		out = message(args[0])
 	case "message of": // a message of so many bytes, its length
 		v = put(strings.Repeat("x", int(args[0])))
-	case "answer": // any text as the whole answer
+	case "answer": // any text as the whole answer, and what the export returns
 		offset := put(text)
 		outputSet(offset, length(offset))
-		return 0, "", 1
+		return 0, "", int32(args[0]) + 1
 	case "return":
 		return 0, "", int32(args[0]) + 1
 
@@ -329,6 +340,11 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		for {
 			free(recordsEmit(lastBody, put(text)))
 		}
+	case "emit for ever at once": // with no turn of its own
+		offset := put(text)
+		for {
+			free(recordsEmit(lastBody, offset))
+		}
 	case "emit values for ever":
 		offset := put(text)
 		for {
@@ -377,6 +393,16 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		return 0, "", 100
 	}
 	return v, out, 0
+}
+
+// escaped is a text as a URL might have it.
+func escaped(s string) string {
+	const hex = "0123456789abcdef"
+	var b []byte
+	for i := range len(s) {
+		b = append(b, '%', hex[s[i]>>4], hex[s[i]&15])
+	}
+	return string(b)
 }
 
 func fib(n int) int {

@@ -1,0 +1,130 @@
+// Package durable changes files so that a crash at any moment leaves what was promised: the few steps whose order counts,
+// in one place, and the lock of whoever takes them.
+//
+// What was written to a file is durable once the file was synced, and that there is a file of that name once its folder
+// was. Until then a crash leaves any part of it, or none.
+package durable
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrLocked is wrapped when a file is held already, by another process or by this one.
+var ErrLocked = errors.New("locked by another process")
+
+// Disk is what changes files. OS is the real one; host/durable/crashtest has one that knows what a crash would leave.
+type Disk interface {
+	// Append opens a file to append to, and makes it where there is none. A regular file is held, as by Hold.
+	Append(path string) (File, error)
+	// Create makes a file. One that is there already is an error.
+	Create(path string) (File, error)
+	Rename(from, to string) error
+	Remove(path string) error
+	// SyncFolder makes durable which names a folder has.
+	SyncFolder(path string) error
+}
+
+// File is an open file of a Disk.
+type File interface {
+	io.Writer
+	Truncate(size int64) error
+	Sync() error
+	Close() error
+}
+
+// OS is the system's disk.
+var OS Disk = system{}
+
+type system struct{}
+
+func (system) Append(path string) (File, error) {
+	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a device or a pipe has many writers
+		return opened(os.OpenFile(path, flags, mode))
+	}
+	f, err := Hold(path, flags)
+	if errors.Is(err, errors.ErrUnsupported) { // a file system without locks, such as some of a network
+		f, err = os.OpenFile(path, flags, mode)
+	}
+	return opened(f, err)
+}
+
+func (system) Create(path string) (File, error) {
+	return opened(os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode))
+}
+
+func (system) Rename(from, to string) error { return os.Rename(from, to) }
+func (system) Remove(path string) error     { return os.Remove(path) }
+func (system) SyncFolder(path string) error { return syncFolder(path) }
+
+// opened keeps a nil *os.File from becoming a File that is not nil.
+func opened(f *os.File, err error) (File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// mode is that of new files: what stands in them is a company's.
+const mode fs.FileMode = 0o600
+
+// Hold opens a file and locks it, until it is closed or the process ends, however it ends. The lock is on the file that
+// has the name then; whoever renames it and makes another of that name has to hold that one, too. The error wraps
+// ErrLocked, or errors.ErrUnsupported where the file's system knows no locks.
+func Hold(path string, flag int) (*os.File, error) {
+	const tries = 10
+	for range tries {
+		f, err := os.OpenFile(path, flag, mode)
+		if err != nil {
+			return nil, err
+		}
+		if err := lock(f); err != nil {
+			_ = f.Close() // nothing was written
+			return nil, err
+		}
+		mine, err := f.Stat()
+		if err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+		if there, err := os.Stat(path); err == nil && os.SameFile(mine, there) {
+			return f, nil
+		}
+		_ = f.Close() // between opening and locking it was renamed or removed
+	}
+	return nil, &fs.PathError{Op: "lock", Path: path, Err: ErrLocked}
+}
+
+// Resolve is where the file at a path is, or would be made: links are followed, of its folders and in its own place. What
+// is there and no regular file stays as it is named: a link such as /dev/stdout leads to no path.
+func Resolve(path string) string {
+	given, err := os.Stat(path)
+	if err == nil && !given.Mode().IsRegular() {
+		return path
+	}
+	to := path
+	for range 40 { // as many links as a system follows
+		target, err := os.Readlink(to)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(to), target)
+		}
+		to = target
+	}
+	if folder, err := filepath.EvalSymlinks(filepath.Dir(to)); err == nil {
+		to = filepath.Join(folder, filepath.Base(to))
+	}
+	if err != nil {
+		return to
+	}
+	if found, err := os.Stat(to); err != nil || !os.SameFile(given, found) { // a file of /proc that has no name any more
+		return path
+	}
+	return to
+}

@@ -1,0 +1,103 @@
+package durable_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"github.com/mach5/okta-connector/host/durable"
+)
+
+func appendTo(t *testing.T, path string) durable.File {
+	t.Helper()
+	f, err := durable.OS.Append(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// TestAFileHasOneWriter, by whatever name it is called, and also when it was renamed and another has its name.
+func TestAFileHasOneWriter(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("this system has no flock")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a")
+	f := appendTo(t, path)
+	if err := errors.Join(os.Symlink("a", filepath.Join(dir, "link")), os.Link(path, filepath.Join(dir, "hard"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "link", "hard"} {
+		if _, err := durable.OS.Append(filepath.Join(dir, name)); !errors.Is(err, durable.ErrLocked) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := durable.OS.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	second := appendTo(t, path)
+	for _, name := range []string{"a", "a.1"} {
+		if _, err := durable.OS.Append(filepath.Join(dir, name)); !errors.Is(err, durable.ErrLocked) {
+			t.Errorf("after the rename, %s: %v", name, err)
+		}
+	}
+	_ = f.Close()
+	_ = second.Close()
+	appendTo(t, path)
+	appendTo(t, path+".1")
+}
+
+func TestADeviceHasManyWriters(t *testing.T) {
+	appendTo(t, os.DevNull)
+	appendTo(t, os.DevNull)
+}
+
+func TestWhereAFileIs(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if err := errors.Join(os.Mkdir("sub", 0o700), os.WriteFile("sub/file", nil, 0o600), os.Symlink("sub", "folder"),
+		os.Symlink("folder/file", "one"), os.Symlink(filepath.Join(dir, "one"), "two"), os.Symlink("sub/nothing", "dangling"),
+		os.Symlink("loop", "loop"), os.Symlink(os.DevNull, "device")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"sub/file": "sub/file", "folder/file": "sub/file", "one": "sub/file", "two": filepath.Join(dir, "sub", "file"),
+		"dangling": "sub/nothing", "new": "new", "folder/new": "sub/new", "none/new": "none/new",
+		"loop": "loop", "device": "device", "sub": "sub", os.DevNull: os.DevNull,
+	} {
+		if got := durable.Resolve(path); got != want {
+			t.Errorf("%s is at %s, want %s", path, got, want)
+		}
+	}
+}
+
+// TestAFileWithoutANameIsNotLookedFor: standard output may be redirected to one.
+func TestAFileWithoutANameIsNotLookedFor(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	fd := filepath.Join("/proc/self/fd", strconv.Itoa(int(f.Fd())))
+	if got := durable.Resolve(fd); got != path {
+		t.Errorf("%s is at %s, want %s", fd, got, path)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if got := durable.Resolve(fd); got != fd {
+		t.Errorf("%s is at %s, which is nothing", fd, got)
+	}
+}

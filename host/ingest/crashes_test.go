@@ -1,0 +1,204 @@
+package ingest_test
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/durable/crashtest"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+// process is one run of a source into a file, of which nothing outlives it but what is in its folder.
+type process struct {
+	conn     *host.Connection
+	folder   string
+	out      string // file
+	together bool   // all pages are to become durable together, at the end
+	slowly   bool   // pages come so that some are made durable alone, some together, some while others are
+}
+
+// run drains what there is.
+func (p process) run(t *testing.T, disk durable.Disk) (ingest.Stats, error) {
+	t.Helper()
+	path := filepath.Join(p.folder, "cp.json")
+	cp, err := checkpoint.OpenOn(disk, path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cp.Close() }()
+	at, err := cp.Load()
+	if err != nil {
+		return ingest.Stats{}, err
+	}
+	s, err := sink.OpenFileOn(disk, filepath.Join(p.folder, p.out), sink.FileOptions{RotateSize: 4000})
+	if err != nil {
+		return ingest.Stats{}, err
+	}
+	defer func() { _ = s.Close() }()
+	feed := ingest.Source(p.conn, host.SourceOptions{Operation: poll, Config: pageSize(2)})
+	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: s, Checkpoint: cp, At: at, Recent: ingest.OpenRecent(path+".keys", at), Feed: feed}
+	if p.slowly {
+		d.Feed = func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] {
+			return func(yield func(*host.Page, error) bool) {
+				n := 0
+				for page, err := range feed(ctx, at) {
+					time.Sleep([]time.Duration{0, 1, 1, 6, 3, 0, 0, 8}[n%8] * time.Millisecond) // decides what is looked at, not what is found
+					if n++; !yield(page, err) {
+						return
+					}
+				}
+			}
+		}
+	}
+	if d.CommitAfter(4 * time.Millisecond); p.together {
+		d.CommitAfter(time.Hour)
+	}
+	defer func() { _ = d.Recent.Close() }()
+	err = d.Run(context.Background())
+	return d.Stats(), err
+}
+
+// wantOnce wants every event of an org in the files of a folder, once and whole, and nothing else.
+func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
+	t.Helper()
+	stem, extension, _ := strings.Cut(out, ".")
+	paths, err := filepath.Glob(filepath.Join(folder, stem+"*."+extension))
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[string]int{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err == nil && strings.HasSuffix(path, ".zst") {
+			d, e := zstd.NewReader(nil)
+			if e != nil {
+				t.Fatal(e)
+			}
+			text, err = d.DecodeAll(text, nil)
+			d.Close()
+		}
+		if err != nil {
+			t.Errorf("%s: %v", filepath.Base(path), err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if !gjson.Valid(line) || !strings.HasSuffix(line, "}\n") {
+				t.Errorf("%s has the line %.60q", filepath.Base(path), line)
+			}
+			times[gjson.Get(line, "uuid").String()]++
+		}
+	}
+	missing, doubled, all := 0, 0, 0
+	for e := range org.Events() {
+		all++
+		switch n := times[gjson.GetBytes(e, "uuid").String()]; {
+		case n == 0:
+			missing++
+		case n > 1:
+			doubled++
+		}
+	}
+	if missing > 0 || doubled > 0 || len(times) != all {
+		t.Errorf("of %d events %d are missing and %d stand there twice, in %d files", all, missing, doubled, len(paths))
+	}
+}
+
+// recording is a disk on which a first process, which takes its time, is about to run.
+func recording(t *testing.T, c *host.Connection, out string) (*crashtest.Disk, process) {
+	t.Helper()
+	p := process{conn: c, folder: t.TempDir(), out: out, slowly: true}
+	d, err := crashtest.New(p.folder, "cp.json.keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Syncing = func(name string) {
+		if name == out {
+			time.Sleep(2 * time.Millisecond) // in which pages are appended
+		}
+	}
+	return d, p
+}
+
+// wantRecovery runs another process on what each crash of a disk may leave, from an operation on, and wants all of it in
+// the end. It returns how many crashes there were.
+func wantRecovery(t *testing.T, d *crashtest.Disk, from int, org *oktatest.Org, c *host.Connection, out string) (crashes int) {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "crash")
+	for crash := range d.Crashes(from) {
+		crashes++
+		if err := crash.Restore(folder); err != nil {
+			t.Fatal(err)
+		}
+		disk, err := crashtest.New(folder) // costs no real syncs
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (process{conn: c, folder: folder, out: out}).run(t, disk); err != nil {
+			t.Errorf("%v", err)
+		}
+		if wantOnce(t, org, folder, out); t.Failed() {
+			t.Fatalf("%s\n%s", crash, d)
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return crashes
+}
+
+// TestNoCrashLosesOrDoublesARecord: whatever a crash leaves of the file, those put aside, the checkpoint and the keys,
+// after any operation on them, the next process has every event in the end, once. So it is too when the process was killed
+// before, and a second one, which found all that the first wrote, was at work when the machine crashed.
+func TestNoCrashLosesOrDoublesARecord(t *testing.T) {
+	m := load(t)
+	for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
+		t.Run(out, func(t *testing.T) {
+			o := oktatest.New(oktatest.Config{Users: 3, Events: 12, RateLimits: unlimited})
+			dial, stop := serve(o)
+			defer stop()
+			c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+			defer func() { _ = c.Close(context.Background()) }()
+			d, p := recording(t, c, out)
+			if s, err := p.run(t, d); err != nil || s.Records != 12 {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			wantOnce(t, o, p.folder, out)
+			once, again, operations := wantRecovery(t, d, 0, o, c, out), 0, d.Operations()
+			for _, k := range []struct {
+				nth        int
+				kind, name string
+			}{{1, "write", out}, {3, "write", out}, {1, "rename", out}, {2, "link", out}, {1, "rename", "cp.json.new"}, {2, "write", "cp.json.new"}} {
+				if raced {
+					break // what is concurrent has been seen
+				}
+				d, p := recording(t, c, out)
+				d.Kill(k.nth, k.kind, k.name)
+				_, err := p.run(t, d)
+				if !d.Revive() {
+					t.Fatalf("there was no %s %s number %d: %v", k.kind, k.name, k.nth, err)
+				}
+				killed := d.Operations()
+				p.slowly, p.together = false, true
+				if _, err := p.run(t, d); err != nil {
+					t.Fatalf("after being killed at %s %s: %v", k.kind, k.name, err)
+				}
+				wantOnce(t, o, p.folder, out)
+				again += wantRecovery(t, d, killed, o, c, out)
+			}
+			t.Logf("%d operations, %d crashes, %d of a second process", operations, once, again)
+		})
+	}
+}

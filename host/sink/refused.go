@@ -1,0 +1,130 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host"
+)
+
+// Refusal is a record that a service will not take, however often it is sent, and why.
+type Refusal struct {
+	Status int    // that the service answered: to the record, or to a request of it alone
+	Type   string // of the error, by the service's name for it; may be empty
+	Reason string
+	Record host.Record
+}
+
+func (r Refusal) String() string {
+	text := fmt.Sprintf("record %s: %d", r.Record.Key, r.Status)
+	if r.Type != "" {
+		text += " " + r.Type
+	}
+	return fmt.Sprintf("%s: %.*s", text, maxReason, r.Reason)
+}
+
+// Refused is a file of records that a service refused, so that the rest can go on. Each is a line
+//
+//	{"at":"2026-01-02T03:04:05Z","service":"https://…","status":400,"type":"…","reason":"…","key":"…","record":{…}}
+//
+// and is durable before the page that it came with is. It is appended to as a File is, and held like one. It is not safe
+// for concurrent use, but for Count; close it when done.
+type Refused struct {
+	file  *File
+	now   func() time.Time
+	known map[[sha256.Size]byte]bool // records that were there before: a crash has the page come again
+	count atomic.Int64
+}
+
+// mostKnown is how many records of its end a Refused recalls: more than a page has.
+const mostKnown = 10_000
+
+// OpenRefused opens a file of refused records, and makes it where there is none.
+func OpenRefused(path string) (*Refused, error) {
+	file, err := OpenFile(path, FileOptions{})
+	if err != nil {
+		return nil, err
+	}
+	r := &Refused{file: file, now: time.Now, known: map[[sha256.Size]byte]bool{}}
+	foreign := false
+	err = file.Recall(func(line []byte) bool {
+		record := gjson.GetBytes(line, "record")
+		foreign = foreign || !record.IsObject() || !gjson.GetBytes(line, "status").Exists()
+		r.known[sha256.Sum256([]byte(record.Raw))] = true
+		return foreign || len(r.known) >= mostKnown
+	})
+	if err == nil && foreign {
+		err = fmt.Errorf("%s: %w that were refused: give them a file of their own", path, ErrForeign)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return r, nil
+}
+
+// String names the file.
+func (r *Refused) String() string { return r.file.String() }
+
+// Count is how many records were put aside since it was opened. It is safe for concurrent use.
+func (r *Refused) Count() int64 { return r.count.Load() }
+
+// Close lets go of the file.
+func (r *Refused) Close() error { return r.file.Close() }
+
+// put makes refusals durable, but for those that are there already.
+func (r *Refused) put(ctx context.Context, service string, all []Refusal) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	n := refusedPage{}
+	for _, f := range all {
+		if r.known[sha256.Sum256(f.Record.JSON)] {
+			continue
+		}
+		err := enc.Encode(struct {
+			At      time.Time `json:"at"`
+			Service string    `json:"service"`
+			Status  int       `json:"status"`
+			Type    string    `json:"type"`
+			Reason  string    `json:"reason"`
+			Key     string    `json:"key"`
+		}{r.now().UTC(), service, f.Status, f.Type, f.Reason, f.Record.Key})
+		if err != nil {
+			return err
+		}
+		b.Truncate(b.Len() - len("}\n"))
+		b.WriteString(`,"record":`)
+		b.Write(f.Record.JSON) // as it came
+		b.WriteString("}\n")
+		n.count++
+	}
+	n.text = b.Bytes()
+	if err := r.file.Write(ctx, n); err != nil {
+		return err
+	}
+	r.count.Add(int64(n.count))
+	return nil
+}
+
+// refusedPage is a Page of lines.
+type refusedPage struct {
+	count int
+	text  []byte
+}
+
+func (p refusedPage) Len() int                       { return p.count }
+func (p refusedPage) Records() iter.Seq[host.Record] { return func(func(host.Record) bool) {} }
+func (p refusedPage) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(p.text)
+	return int64(n), err
+}

@@ -1,0 +1,280 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func openRefused(t *testing.T, path string) *Refused {
+	t.Helper()
+	r, err := OpenRefused(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+// refusedLine is a line of a file of refused records.
+type refusedLine struct {
+	At      time.Time
+	Service string
+	Status  int
+	Type    string
+	Reason  string
+	Key     string
+	Record  json.RawMessage
+}
+
+func refusedLines(t *testing.T, path string) (all []refusedLine) {
+	t.Helper()
+	for line := range strings.Lines(content(t, path)) {
+		d := json.NewDecoder(strings.NewReader(line))
+		d.DisallowUnknownFields()
+		var l refusedLine
+		if err := d.Decode(&l); err != nil || l.At.IsZero() {
+			t.Fatalf("%q: %v", line, err)
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// odd refuses the records of odd numbers.
+func odd(_ int, id string) int {
+	if (id[len(id)-1]-'0')%2 == 1 {
+		return 400
+	}
+	return 0
+}
+
+// TestARefusedRecordIsPutAside, and the rest goes on.
+func TestARefusedRecordIsPutAside(t *testing.T) {
+	x := newIndex(t)
+	x.status = odd
+	path := filepath.Join(t.TempDir(), "refused.ndjson")
+	r := openRefused(t, path)
+	var told [][]Refusal
+	s, _ := newHTTP(t, x.URL+"/_bulk?pipeline=x", HTTPOptions{Form: Bulk, BatchBytes: 2000, Refused: r, Refusing: func(all []Refusal) { told = append(told, slices.Clone(all)) }})
+	page := append(numbered(0, 6), `{"uuid":"7","html":"<a href=\"x\">&amp;</a>","n":1.50}`)
+	write(t, s, page)
+	write(t, s, lines{`{"uuid":"8"}`})
+	if got := len(x.docs); got != 4 {
+		t.Errorf("%d documents, want the even ones", got)
+	}
+	all := refusedLines(t, path)
+	if len(all) != 4 || len(told) != 1 || len(told[0]) != 4 || s.Refused() != 4 {
+		t.Fatalf("%d lines, told %d times, counted %d", len(all), len(told), s.Refused())
+	}
+	for i, l := range all {
+		n := []int{1, 3, 5, 6}[i]
+		key := fmt.Sprint([]int{1, 3, 5, 7}[i])
+		if string(l.Record) != page[n] || l.Key != key || l.Status != 400 || l.Type != "mapper_parsing_exception" || l.Reason != "because of "+key || l.Service != x.URL+"/_bulk" {
+			t.Errorf("%+v, want %s", l, page[n])
+		}
+	}
+	if text := told[0][0].String(); text != "record 1: 400 mapper_parsing_exception: because of 1" {
+		t.Error(text)
+	}
+}
+
+// TestARecordThatIsTooLargeIsPutAside: it alone, and not those that were with it.
+func TestARecordThatIsTooLargeIsPutAside(t *testing.T) {
+	for _, form := range []Form{NDJSON, Bulk} {
+		x := newIndex(t)
+		x.fault = func(_ int, w http.ResponseWriter, r *http.Request) (bool, bool) {
+			if r.ContentLength > 500 {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+			}
+			return r.ContentLength > 500, false
+		}
+		path := filepath.Join(t.TempDir(), "refused.ndjson")
+		big := `{"uuid":"big","pad":"` + strings.Repeat("x", 600) + `"}`
+		s, _ := newHTTP(t, x.URL+"/in", HTTPOptions{Form: form, Refused: openRefused(t, path)})
+		write(t, s, slices.Concat(numbered(0, 20), lines{big}, numbered(20, 40)))
+		all := refusedLines(t, path)
+		if len(all) != 1 || string(all[0].Record) != big || all[0].Status != 413 || all[0].Reason != "the record is larger than the service takes" {
+			t.Errorf("%+v", all)
+		}
+		if form == Bulk {
+			wantDocs(t, x, 40)
+		}
+	}
+}
+
+// TestWhatIsNotOfOneRecordStopsTheRest: with a refused file, too. Nothing is put aside then.
+func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
+	whole := func(status int) func(int, http.ResponseWriter, *http.Request) (bool, bool) {
+		return func(_ int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
+			w.WriteHeader(status)
+			return true, false
+		}
+	}
+	only := func(status int) func(int, string) int {
+		return func(n int, id string) int {
+			if odd(n, id) != 0 {
+				return status
+			}
+			return 0
+		}
+	}
+	because := func(kind, reason string) func(string) (string, string) {
+		return func(string) (string, string) { return kind, reason }
+	}
+	for name, c := range map[string]struct {
+		fault  func(int, http.ResponseWriter, *http.Request) (bool, bool)
+		status func(int, string) int
+		why    func(string) (string, string)
+		page   lines
+	}{
+		"400 of the request": {fault: whole(400)}, "401": {fault: whole(401)}, "403": {fault: whole(403)}, "404": {fault: whole(404)},
+		"an index that is read-only":   {status: only(403), why: because("cluster_block_exception", "index [x] blocked by: [FORBIDDEN/8/index write (api)]")},
+		"an index that is not there":   {status: only(404), why: because("index_not_found_exception", "no such index [x]")},
+		"an index that is closed":      {status: only(400), why: because("index_closed_exception", "closed")},
+		"a data stream":                {status: only(400), why: because("illegal_argument_exception", "only write ops with an op_type of create are allowed in data streams")},
+		"an alias":                     {status: only(400), why: because("illegal_argument_exception", "no write index is defined for alias [okta]. The write index may be explicitly disabled")},
+		"a pipeline that is not there": {status: only(400), why: because("illegal_argument_exception", "pipeline with id [okta] does not exist")},
+		"a cluster that is full":       {status: only(400), why: because("validation_exception", "this action would add [2] shards, but this cluster currently has [1000]/[1000]")},
+		"every record of a large page": {status: func(int, string) int { return 400 }, page: numbered(0, suspicious)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newIndex(t)
+			x.fault, x.status, x.why = c.fault, c.status, c.why
+			path := filepath.Join(t.TempDir(), "refused.ndjson")
+			s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Refused: openRefused(t, path)})
+			if c.page == nil {
+				c.page = numbered(0, 10)
+			}
+			if err := s.Write(context.Background(), c.page); !errors.Is(err, ErrRefused) || errors.Is(err, ErrRecord) || !strings.HasSuffix(err.Error(), again) {
+				t.Errorf("%v", err)
+			}
+			if got := content(t, path); got != "" {
+				t.Errorf("%q was put aside", got)
+			}
+		})
+	}
+	for _, kind := range []string{"mapper_parsing_exception", "document_parsing_exception", "strict_dynamic_mapping_exception", "illegal_argument_exception"} {
+		r := Refusal{Status: 400, Type: kind, Reason: "Limit of total fields [1000] has been exceeded"}
+		if !r.ofRecord() {
+			t.Errorf("%+v is of a record", r)
+		}
+	}
+}
+
+// TestWithoutAFileARefusedRecordEndsTheRun.
+func TestWithoutAFileARefusedRecordEndsTheRun(t *testing.T) {
+	x := newIndex(t)
+	x.status = odd
+	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+	if err := s.Write(context.Background(), numbered(0, 2)); !errors.Is(err, ErrRecord) || !errors.Is(err, ErrRefused) ||
+		!strings.Contains(err.Error(), "sink refuses a record: "+x.URL+"/_bulk: record 1: 400 mapper_parsing_exception: because of 1; ") {
+		t.Errorf("%v", err)
+	}
+	if s.Refused() != 0 {
+		t.Errorf("%d put aside", s.Refused())
+	}
+}
+
+// TestNothingIsPutAsideOfAPageThatFails: it comes again, as often as the service is away.
+func TestNothingIsPutAsideOfAPageThatFails(t *testing.T) {
+	x := newIndex(t)
+	x.status = odd
+	x.fault = func(n int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
+		away := n > 1 && n < 8
+		if away {
+			w.WriteHeader(503)
+		}
+		return away, false
+	}
+	path := filepath.Join(t.TempDir(), "refused.ndjson")
+	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, BatchBytes: 700, Patience: time.Nanosecond, Refused: openRefused(t, path)})
+	for i := 0; ; i++ {
+		err := s.Write(context.Background(), numbered(0, 20))
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrUnavailable) || i > 10 {
+			t.Fatal(err)
+		}
+		if got := content(t, path); got != "" {
+			t.Errorf("%q was put aside", got)
+		}
+	}
+	if n := len(refusedLines(t, path)); n != 10 {
+		t.Errorf("%d lines, want 10", n)
+	}
+}
+
+// TestAFileOfRefusedRecordsOutlivesACrash: half a line is mended, and the page that comes again adds nothing.
+func TestAFileOfRefusedRecordsOutlivesACrash(t *testing.T) {
+	x := newIndex(t)
+	x.status = odd
+	path := filepath.Join(t.TempDir(), "refused.ndjson")
+	run := func(page lines) (put int64) {
+		t.Helper()
+		r := openRefused(t, path)
+		s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Refused: r})
+		write(t, s, page)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		return r.Count()
+	}
+	run(numbered(0, 10))
+	whole := content(t, path)
+	for n := len(whole) - 1; n > len(whole)/2; n -= 7 {
+		if err := os.WriteFile(path, []byte(whole[:n]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		there := strings.Count(whole[:n], "\n")
+		if whole[n] == '\n' {
+			there++ // whole, but for its line break
+		}
+		if put := run(numbered(0, 20)); int(put) != 10-there {
+			t.Errorf("cut at %d: %d were put aside, %d were there", n, put, there)
+		}
+		if all := refusedLines(t, path); len(all) != 10 {
+			t.Errorf("cut at %d: %d lines", n, len(all))
+		}
+	}
+}
+
+// TestARefusedRecordThatCannotBePutAsideEndsTheRun: what has no room there would be lost with the next checkpoint.
+func TestARefusedRecordThatCannotBePutAsideEndsTheRun(t *testing.T) {
+	x := newIndex(t)
+	x.status = odd
+	for name, d := range map[string]*disk{"no room": {}, "no sync": {room: 1 << 20, noSync: true}} {
+		path := filepath.Join(t.TempDir(), "refused.ndjson")
+		r := openRefused(t, path)
+		d.File = r.file.f
+		r.file.f = d
+		s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Refused: r})
+		if err := s.Write(context.Background(), numbered(0, 10)); err == nil || !strings.Contains(err.Error(), path) || s.Refused() != 0 {
+			t.Errorf("%s: %v, %d counted", name, err, s.Refused())
+		}
+	}
+}
+
+func TestAFileOfOtherRecordsIsNoneOfRefusedOnes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.ndjson")
+	before := []byte(text(numbered(0, 3)))
+	if err := os.WriteFile(path, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenRefused(path); !errors.Is(err, ErrForeign) {
+		t.Errorf("%v", err)
+	}
+	if after, err := os.ReadFile(path); !bytes.Equal(before, after) || err != nil {
+		t.Errorf("%q, %v", after, err)
+	}
+}
