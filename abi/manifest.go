@@ -83,7 +83,8 @@ type Endpoint struct {
 	// Scopes are the OAuth scopes of which the token needs one.
 	Scopes []string `json:"scopes,omitempty"`
 	// Class is what a request to it does: it passes where that is read, or the class in force for the input. Empty is
-	// read for GET, else the operation's class; an operation with ClassRules states it for each method but GET.
+	// read for GET, else the operation's class; an operation with ClassRules states it for each method but GET, or says
+	// ClassOfInput.
 	Class Class `json:"class,omitempty"`
 	// ClassRules set another class by the top-level members of the request's body.
 	ClassRules []ClassRule `json:"class_rules,omitempty"`
@@ -91,6 +92,10 @@ type Endpoint struct {
 	// joined by dots, of each element where the answer is an array.
 	Sensitive []string `json:"sensitive,omitempty"`
 }
+
+// ClassOfInput is, as Endpoint.Class alone, the class in force: a request does the same whatever the input says, and the
+// input says how much that is. Adding a member to a group is a write; to a group of administrators it is privileged.
+const ClassOfInput Class = "input"
 
 // Method is the HTTP method of the endpoint.
 func (e Endpoint) Method() string { m, _, _ := strings.Cut(e.Endpoint, " "); return m }
@@ -275,6 +280,12 @@ func (o *Operation) checkClasses(e Endpoint) error {
 		return fmt.Errorf("endpoint %q states no class, and the class of the operation depends on its input", e.Endpoint)
 	}
 	classes := []Class{o.ClassOf(e)}
+	if e.Class == ClassOfInput {
+		if len(o.ClassRules) == 0 || e.Method() == "GET" {
+			return fmt.Errorf("endpoint %q is of the input's class, which none of the operation's rules sets, or is GET", e.Endpoint)
+		}
+		classes = o.Classes()
+	}
 	for _, r := range e.ClassRules {
 		if r.Field == "" {
 			return fmt.Errorf("endpoint %q: class rule %+v is incomplete", e.Endpoint, r)

@@ -86,7 +86,7 @@ func TestEveryInvokeIsAudited(t *testing.T) {
 			}},
 		{"create_group", `{"name":"Engineering"}`, host.InvokeOptions{}, oktatest.Fault{}, abi.Rejected, nil},
 		{"update_user", `{"user":"nobody@example.com","profile":{"title":"x"}}`, host.InvokeOptions{}, oktatest.Fault{}, abi.NotFound, nil},
-		{"add_group_member", `{"group":"IT Operations","user":"ada.lovelace@example.com"}`, host.InvokeOptions{},
+		{"add_group_member", `{"group":"Équipe Ventes","user":"ada.lovelace@example.com"}`, host.InvokeOptions{},
 			oktatest.Fault{Kind: oktatest.ResetAfter, Method: "PUT", Times: 1}, abi.Succeeded, func(r host.AuditRecord) bool { return r.Reconciled }},
 		{"reactivate_user", `{"user":"kofi.lindqvist4@example.com"}`, host.InvokeOptions{}, oktatest.Fault{Kind: oktatest.ResetAfter, Method: "POST", Times: 1},
 			abi.Succeeded, nil},

@@ -51,6 +51,9 @@ func (c *call) grant(req *abi.Request) (*abi.Endpoint, error) {
 		return nil, fmt.Errorf("endpoint %q is not granted to %s", shorten(req.Endpoint), c.op.Name)
 	}
 	class, err := c.op.requestClass(e, req.Body)
+	if class == abi.ClassOfInput {
+		class = c.class
+	}
 	switch {
 	case err != nil:
 		return nil, err

@@ -60,6 +60,18 @@ func TestAnInputOpensWhatItsClassDoesAndNothingElse(t *testing.T) {
 		{"update_user", `{"profile":{}}`, `["credentials"]`, abi.Write, ""},
 		{"update_user", `{"credentials":{}}`, `{"credentials":{}}`, abi.Privileged, "{id} {id}"},
 		{"update_user", `{"credentials":null}`, `{"credentials":null}`, abi.Privileged, "{id} {id}"},
+		{"create_user", `{}`, `{}`, abi.Write, "users"},
+		{"create_user", `{"admin_group":false}`, `{}`, abi.Write, "users"},
+		{"create_user", `{"admin_group":true}`, `{}`, abi.Privileged, "users"},
+		{"assign_application_user", `{}`, `{"id":"x","scope":"USER"}`, abi.Write, "users {userId}"},
+		{"assign_application_user", `{}`, `{"id":"x","scope":"GROUP"}`, abi.Write, ""},
+		{"assign_application_user", `{"scope":"GROUP"}`, `{"id":"x","scope":"GROUP"}`, abi.Destructive, "users {userId}"},
+		{"add_group_member", `{}`, ``, abi.Write, "{userId}"},
+		{"add_group_member", `{"admin_group":true}`, ``, abi.Privileged, "{userId}"},
+		{"remove_group_member", `{}`, ``, abi.Destructive, "{userId}"},
+		{"remove_group_member", `{"admin_group":true}`, ``, abi.Privileged, "{userId}"},
+		{"delete_group", `{}`, ``, abi.Destructive, "{groupId}"},
+		{"delete_group", `{"admin_group":true}`, ``, abi.Privileged, "{groupId}"},
 	} {
 		op := oktaOperation(t, c.op)
 		ruled = slices.DeleteFunc(ruled, func(s string) bool { return s == c.op })

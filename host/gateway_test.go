@@ -31,7 +31,7 @@ func TestAGatewayThatSaysAllIsWellIsNotBelieved(t *testing.T) {
 		{"reset_factor", `{"user":"ada.lovelace@example.com","factor":"sms"}`, abi.Unavailable, false},
 		{"assign_role", `{"user":"ada.lovelace@example.com","type":"SUPER_ADMIN"}`, abi.Unavailable, false},
 		{"revoke_role", `{"user":"robin.keeper@example.com","type":"SUPER_ADMIN"}`, abi.Unavailable, false},
-		{"add_group_member", `{"group":"00gywNmfSjI0s5CWcwkO","user":"ada.lovelace@example.com"}`, abi.Unavailable, false},
+		{"add_group_member", `{"group":"00gBLrECxFjBwtQJcwkO","user":"ada.lovelace@example.com"}`, abi.Unavailable, false},
 		{"update_user", `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`, abi.Unavailable, true},
 		{"update_zone", `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["192.0.2.7"]}`, abi.Unavailable, true},
 		{"revoke_session", `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`, abi.Unavailable, false},

@@ -50,6 +50,7 @@ type userFacts struct {
 type groupFacts struct {
 	Description string
 	App         bool
+	Lately      bool // somebody came or went within the time that a list may lag behind
 	Roles       []string
 }
 
@@ -140,7 +141,7 @@ func (o *modelOrg) look() *state {
 		}
 		ids[id] = name
 		s.Groups[name] = &groupFacts{Description: g.Get("profile.description").Str, Roles: own(id, "GROUP"),
-			App: o.read("/api/v1/apps/" + o.app + "/groups/" + id).Exists()}
+			App: o.read("/api/v1/apps/" + o.app + "/groups/" + id).Exists(), Lately: !g.Get("lastMembershipUpdated").Time().Before(stillAt())}
 	}
 	for _, login := range o.logins {
 		text, ok := o.org.User(login)
@@ -223,9 +224,9 @@ func (s step) input(o *modelOrg) string {
 		}
 		return `{"group":` + q(s.on) + `,"description":` + q(s.with) + `}`
 	case "delete_group":
-		return `{"group":` + q(s.on) + `}`
+		return `{"group":` + q(s.on) + meant(s.with) + `}`
 	case "add_group_member", "remove_group_member":
-		return `{"group":` + q(s.with) + `,"user":` + q(s.on) + `}`
+		return `{"group":` + q(strings.TrimSuffix(s.with, administrators)) + `,"user":` + q(s.on) + meant(s.with) + `}`
 	case "assign_application_user", "unassign_application_user":
 		return `{"application":` + q(o.app) + `,"user":` + q(s.on) + `}`
 	case "assign_application_group", "unassign_application_group":
@@ -251,6 +252,16 @@ func (s step) input(o *modelOrg) string {
 	panic("no input of " + s.op)
 }
 
+// administrators stands behind what a step does with a group, where it means one that has roles.
+const administrators = " administrators"
+
+func meant(with string) string {
+	if strings.HasSuffix(with, administrators) {
+		return `,"admin_group":true`
+	}
+	return ""
+}
+
 var modelActions = []string{"activate", "unsuspend", "unlock", "suspend", "deactivate", "expire_password", "expire_password_with_temp_password",
 	"reset_password", "reset_factors"}
 
@@ -270,9 +281,15 @@ var modelSteps = map[string]func(r *rand.Rand, o *modelOrg) (on, with string){
 	"update_group": func(r *rand.Rand, o *modelOrg) (string, string) {
 		return pick(r, modelGroups), pick(r, []string{"Old", "New", "name=P0", "name=P1"})
 	},
-	"delete_group":               func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, modelGroups), "" },
-	"add_group_member":           func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, o.logins), pick(r, modelGroups) },
-	"remove_group_member":        func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, o.logins), pick(r, modelGroups) },
+	"delete_group": func(r *rand.Rand, o *modelOrg) (string, string) {
+		return pick(r, modelGroups), pick(r, []string{"", administrators})
+	},
+	"add_group_member": func(r *rand.Rand, o *modelOrg) (string, string) {
+		return pick(r, o.logins), pick(r, modelGroups) + pick(r, []string{"", administrators})
+	},
+	"remove_group_member": func(r *rand.Rand, o *modelOrg) (string, string) {
+		return pick(r, o.logins), pick(r, modelGroups) + pick(r, []string{"", administrators})
+	},
 	"assign_application_user":    func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, o.logins), "" },
 	"unassign_application_user":  func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, o.logins), "" },
 	"assign_application_group":   func(r *rand.Rand, o *modelOrg) (string, string) { return pick(r, modelGroups), "" },
@@ -418,6 +435,9 @@ func foresee(s *state, st step) forecast {
 			f.halfway = foresee(s, step{op: "deactivate_user", on: st.on}).after
 		}
 		delete(next.Users, st.on)
+		for _, name := range u.Groups {
+			next.Groups[name].Lately = true
+		}
 	case "create_user":
 		if u != nil {
 			return ends(abi.Rejected)
@@ -448,7 +468,7 @@ func foresee(s *state, st step) forecast {
 		if g != nil {
 			return ends(abi.Rejected)
 		}
-		next.Groups[st.on] = &groupFacts{}
+		next.Groups[st.on] = &groupFacts{Lately: true}
 	case "update_group":
 		name, rename := strings.CutPrefix(st.with, "name=")
 		switch {
@@ -468,27 +488,32 @@ func foresee(s *state, st step) forecast {
 			g.Description = st.with
 		}
 	case "delete_group":
+		if len(g.Roles) > 0 && st.with != administrators {
+			return ends(abi.Rejected)
+		}
 		delete(next.Groups, st.on)
 		for _, u := range next.Users {
 			u.Groups = slices.DeleteFunc(u.Groups, func(name string) bool { return name == st.on })
 		}
 	case "add_group_member", "remove_group_member":
-		is := slices.Contains(u.Groups, st.with)
+		name, meant := strings.CutSuffix(st.with, administrators)
+		g, is, add := next.Groups[name], slices.Contains(u.Groups, name), st.op == "add_group_member"
 		switch {
-		case next.Groups[st.with] == nil:
+		case g == nil:
 			return ends(abi.NotFound)
-		case is == (st.op == "add_group_member"):
+		case is == add && !g.Lately:
 			return ends(abi.Unchanged)
-		case is:
-			u.Groups = slices.DeleteFunc(u.Groups, func(name string) bool { return name == st.with })
-		case in("DEPROVISIONED"):
+		case len(g.Roles) > 0 && !meant, add && in("DEPROVISIONED"):
 			return ends(abi.Rejected)
+		case is == add: // a list says so, which may lag behind: it is sent
+		case add:
+			u.Groups, g.Lately = append(u.Groups, name), true
 		default:
-			u.Groups = append(u.Groups, st.with)
+			u.Groups, g.Lately = slices.DeleteFunc(u.Groups, func(other string) bool { return other == name }), true
 		}
 	case "assign_application_user":
 		switch {
-		case u.App == "USER":
+		case u.App != "": // what it is through stays
 			return ends(abi.Unchanged)
 		case in("DEPROVISIONED"):
 			return ends(abi.Rejected)

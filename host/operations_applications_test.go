@@ -53,7 +53,15 @@ func TestApplicationAssignments(t *testing.T) {
 	if res := w.twice(t, "assign_application_user", ada+`}`); !strings.Contains(string(res.Output), `"before":null`) || get(t, res.Output, "after", "scope") != "USER" {
 		t.Errorf("%s", res.Output)
 	}
-	w.twice(t, "assign_application_user", ada+`,"profile":{"role":"editor"}}`)
+	w.twice(t, "assign_application_user", ada+`,"profile":{"role":"editor","seat":"gold"}}`)
+	// Okta replaces the profile: what is not named is written besides, and what is null is cleared.
+	if res := w.twice(t, "assign_application_user", ada+`,"profile":{"role":"reader"}}`); get(t, res.Output, "after", "profile", "role") != "reader" || get(t, res.Output, "after", "profile", "seat") != "gold" {
+		t.Errorf("%s", res.Output)
+	}
+	w.do(t, abi.Unchanged, "assign_application_user", ada+`,"profile":{"role":"reader","floor":null}}`)
+	if res := w.twice(t, "assign_application_user", ada+`,"profile":{"seat":null}}`); get(t, res.Output, "after", "profile", "role") != "reader" || get(t, res.Output, "after", "profile", "seat") == "gold" || len(res.Meta.Warnings) > 0 {
+		t.Errorf("%s %q", res.Output, res.Meta.Warnings)
+	}
 	w.do(t, abi.NotFound, "assign_application_user", `{"application":"0oanosuchapp00000000","user":"ada.lovelace@example.com"}`)
 	w.do(t, abi.NotFound, "assign_application_user", `{"application":"`+app+`","user":"nobody@example.com"}`)
 	w.twice(t, "unassign_application_user", ada+`}`)
@@ -71,6 +79,11 @@ func TestApplicationAssignments(t *testing.T) {
 	if res := w.twice(t, "assign_application_group", assignment+`,"priority":5}`); get(t, res.Output, "before", "priority") != "3" || get(t, res.Output, "after", "profile", "role") != "reader" {
 		t.Errorf("%s", res.Output)
 	}
+	// Another profile leaves the priority, and what it does not name.
+	if res := w.twice(t, "assign_application_group", assignment+`,"profile":{"seat":"gold"}}`); get(t, res.Output, "after", "priority") != "5" || get(t, res.Output, "after", "profile", "role") != "reader" ||
+		get(t, res.Output, "after", "profile", "seat") != "gold" || len(res.Meta.Warnings) > 0 {
+		t.Errorf("%s %q", res.Output, res.Meta.Warnings)
+	}
 	w.do(t, abi.NotFound, "assign_application_group", `{"application":"`+app+`","group":"00gnosuchgroup000000"}`)
 	w.twice(t, "unassign_application_group", assignment+`}`)
 	w.do(t, abi.NotFound, "unassign_application_group", `{"application":"0oanosuchapp00000000","group":"`+group+`"}`)
@@ -82,7 +95,8 @@ func TestApplicationAssignments(t *testing.T) {
 	// Whoever has it through a group besides still has it.
 	member := w.org.Members(group)[0]
 	both := `{"application":"` + app + `","user":"` + member + `"}`
-	w.do(t, abi.Succeeded, "assign_application_user", both)
+	w.do(t, abi.Unchanged, "assign_application_user", both) // it is through the group, and stays so
+	w.do(t, abi.Succeeded, "assign_application_user", strings.Replace(both, "}", `,"scope":"USER"}`, 1))
 	res := w.do(t, abi.Succeeded, "unassign_application_user", both)
 	if get(t, res.Output, "after", "scope") != "GROUP" || len(res.Meta.Warnings) != 1 || !strings.Contains(res.Meta.Warnings[0], `group "Engineering" (`+group+`)`) {
 		t.Errorf("%s %q", res.Output, res.Meta.Warnings)
@@ -146,8 +160,23 @@ func TestZones(t *testing.T) {
 		w.do(t, abi.Invalid, "update_zone", blocked+input)
 	}
 	w.do(t, abi.Rejected, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","add_gateways":["192.0.2.7"]}`)
+	// What locks everybody out, or lets everybody past, is a mistake unless it is said to be meant.
+	for _, c := range []struct{ zone, change, code string }{
+		{"BlockedIpZone", `"add_gateways":["0.0.0.0/0"]`, "locks_out"},
+		{"Anonymizers", `"patch":{"proxyType":"Any"}`, "locks_out"},
+		{"Anonymizers", `"patch":{"proxyType":null,"locations":[{"country":"US"}]}`, "locks_out"},
+		{"Anonymizers", `"patch":{"proxyType":null}`, "locks_out"},
+		{"DefaultExemptIpZone", `"add_gateways":["0.0.0.0/0"]`, "exempts"},
+	} {
+		if res := w.do(t, abi.Rejected, "update_zone", `{"zone":"`+ids[c.zone]+`",`+c.change+`}`); res.Error.Code != c.code || res.Error.Retryable {
+			t.Errorf("%s: %+v", c.zone, res.Error)
+		}
+	}
 	w.do(t, abi.NotFound, "update_zone", `{"zone":"nzonosuchzone0000000","add_gateways":["192.0.2.7"]}`)
 	if w.org.Effects() != effects {
 		t.Error("something changed")
 	}
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"locations":[{"country":"US"}]}}`) // whoever uses Tor there
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"proxyType":"Any"},"allow_wide":true}`)
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"name":"Proxies"}}`) // which is so already
 }

@@ -36,7 +36,7 @@ type good struct {
 	events string
 	// again is the outcome of the same once more; "" is unchanged for writes.
 	again abi.Outcome
-	// asks is that the repeat sends a write, of which Okta says that there is nothing to do.
+	// asks is that the repeat sends a write, of which nothing comes.
 	asks bool
 }
 
@@ -101,11 +101,13 @@ var uses = map[string]use{
 		wrong: []wrong{
 			{`{"profile":{"login":"ada.lovelace@example.com","email":"x@example.com","firstName":"X","lastName":"Y"}}`, "login_taken"},
 			{`{"profile":{"login":"x@example.com","email":"x@example.com","firstName":"X","lastName":"Y"},"group_ids":["00gnosuchgroup000000"]}`, "group_not_found"},
+			{`{"profile":{"login":"x@example.com","email":"x@example.com","firstName":"X","lastName":"Y"},"group_ids":["<group Engineering>","<group IT Operations>"]}`, "admin_group"},
 			{`{"profile":{"login":"x@example.com","email":"x@example.com","firstName":"X","lastName":"Y","shoeSize":44}}`, "rejected"},
 		},
 		invalid: []string{`{"profile":{"login":"x@example.com"}}`, `{"profile":{"email":"x@example.com"}}`},
+		base:    `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"activate":false,"group_ids":["<group Engineering>"]}`,
 		fields: map[string]string{"profile": `"profile":{"login":"other@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"}`,
-			"credentials": `"credentials":{"password":{"value":"correct horse battery"}}`, "group_ids": `"group_ids":["<group Engineering>"]`, "type": `"type":"<user type>"`,
+			"credentials": `"credentials":{"password":{"value":"correct horse battery"}}`, "group_ids": `"group_ids":["<group Équipe Ventes>"]`, "admin_group": `"admin_group":true`, "type": `"type":"<user type>"`,
 			"activate": `"activate":true`, "provider": `"provider":true`, "next_login": `"next_login":"changePassword"`},
 	},
 	"update_user": {
@@ -196,23 +198,25 @@ var uses = map[string]use{
 			"profile": `"profile":{"site":"Oslo"}`},
 	},
 	"delete_group": {
-		good:    []good{{in: `{"group":"Engineering"}`, events: "group.lifecycle.delete", again: abi.NotFound}, {in: `{"group":"<group Engineering>"}`, events: "group.lifecycle.delete"}},
-		missing: []string{`{"group":"No such group"}`}, wrong: []wrong{{`{"group":"Everyone"}`, "built_in_group"}},
-		fields: map[string]string{"group": `"group":"IT Operations"`},
+		good:    []good{{in: `{"group":"<group Engineering>"}`, events: "group.lifecycle.delete"}, {in: `{"group":"Engineering"}`, events: "group.lifecycle.delete", again: abi.NotFound}},
+		missing: []string{`{"group":"No such group"}`}, wrong: []wrong{{`{"group":"Everyone"}`, "built_in_group"}, {`{"group":"IT Operations"}`, "admin_group"}},
+		fields: map[string]string{"group": `"group":"Équipe Ventes"`, "admin_group": `"admin_group":true`},
 	},
 	"add_group_member": {
-		good:    []good{{in: `{"group":"IT Operations",` + ada + `}`, events: memberAdded}, {in: `{"group":"<group IT Operations>","user":"<user ada>"}`, events: memberAdded}},
-		missing: []string{`{"group":"No such group",` + ada + `}`, `{"group":"00gnosuchgroup000000",` + ada + `}`, `{"group":"IT Operations",` + none + `}`},
+		good:    []good{{in: `{"group":"Équipe Ventes",` + ada + `}`, events: memberAdded, again: abi.Succeeded, asks: true}, {in: `{"group":"<group Équipe Ventes>","user":"<user ada>"}`, events: memberAdded, again: abi.Succeeded, asks: true}},
+		missing: []string{`{"group":"No such group",` + ada + `}`, `{"group":"00gnosuchgroup000000",` + ada + `}`, `{"group":"Équipe Ventes",` + none + `}`},
 		wrong: []wrong{{`{"group":"Everyone",` + ada + `}`, "built_in_group"}, {`{"group":"Contractors",` + ada + `}`, "app_group"},
-			{`{"group":"IT Operations","user":"ada.lovelace"}`, "short_name"}, {`{"group":"IT Operations","user":"me"}`, "short_name"}},
-		fields: map[string]string{"group": `"group":"Équipe Ventes"`, "user": `"user":"alan.turing@example.com"`},
+			{`{"group":"Équipe Ventes","user":"ada.lovelace"}`, "short_name"}, {`{"group":"Équipe Ventes","user":"me"}`, "short_name"},
+			{`{"group":"IT Operations",` + ada + `}`, "admin_group"}},
+		fields: map[string]string{"group": `"group":"Engineering"`, "user": `"user":"linus.lindqvist5@example.com"`, "admin_group": `"admin_group":true`},
 	},
 	"remove_group_member": {
-		good:    []good{{in: `{"group":"Engineering","user":"<member of Engineering>"}`, events: memberRemoved}, {in: `{"group":"<group Engineering>","user":"<member of Engineering>"}`, events: memberRemoved}},
-		missing: []string{`{"group":"No such group",` + ada + `}`, `{"group":"00gnosuchgroup000000",` + ada + `}`, `{"group":"IT Operations",` + none + `}`},
+		good:    []good{{in: `{"group":"Engineering","user":"<member of Engineering>"}`, events: memberRemoved, again: abi.Succeeded, asks: true}, {in: `{"group":"<group Engineering>","user":"<member of Engineering>"}`, events: memberRemoved, again: abi.Succeeded, asks: true}},
+		missing: []string{`{"group":"No such group",` + ada + `}`, `{"group":"00gnosuchgroup000000",` + ada + `}`, `{"group":"Équipe Ventes",` + none + `}`},
 		wrong: []wrong{{`{"group":"Everyone",` + ada + `}`, "built_in_group"}, {`{"group":"Contractors",` + ada + `}`, "app_group"},
-			{`{"group":"IT Operations","user":"ada.lovelace"}`, "short_name"}, {`{"group":"IT Operations","user":"me"}`, "short_name"}},
-		fields: map[string]string{"group": `"group":"IT Operations"`, "user": `"user":"alan.turing@example.com"`},
+			{`{"group":"Équipe Ventes","user":"ada.lovelace"}`, "short_name"}, {`{"group":"Équipe Ventes","user":"me"}`, "short_name"},
+			{`{"group":"IT Operations","user":"<member of IT Operations>"}`, "admin_group"}},
+		fields: map[string]string{"group": `"group":"Équipe Ventes"`, "user": `"user":"alan.turing@example.com"`, "admin_group": `"admin_group":true`},
 	},
 
 	"lookup_application": {

@@ -3,9 +3,12 @@ package host_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/oktatest"
@@ -116,17 +119,79 @@ func TestGroupsFromCreationToDeletion(t *testing.T) {
 }
 
 func TestGroupMembers(t *testing.T) {
-	w := newWorld(t, oktatest.Config{})
-	const in = `{"group":"IT Operations","user":"ada.lovelace@example.com"}`
+	var okta clock
+	okta.set(stillAt())
+	w := newWorld(t, oktatest.Config{Now: okta.now})
+	const in = `{"group":"Équipe Ventes","user":"ada.lovelace@example.com"}`
 	w.do(t, abi.Unchanged, "remove_group_member", in)
-	w.twice(t, "add_group_member", in)
-	w.twice(t, "remove_group_member", in)
+	for _, op := range []string{"add_group_member", "remove_group_member"} {
+		effects := w.org.Effects()
+		if res := w.do(t, abi.Succeeded, op, in); w.org.Effects() != effects+1 || len(res.Meta.Warnings) > 0 {
+			t.Errorf("%s: %d effects, %q", op, w.org.Effects()-effects, res.Meta.Warnings)
+		}
+		// The list that says so may lag behind for a while: until then, the change is sent again.
+		writes := w.org.Writes()
+		if res := w.do(t, abi.Succeeded, op, in); w.org.Effects() != effects+1 || w.org.Writes() != writes+1 || len(res.Meta.Warnings) != 1 {
+			t.Errorf("%s at once: %d effects of %d writes, %q", op, w.org.Effects()-effects, w.org.Writes()-writes, res.Meta.Warnings)
+		}
+		okta.set(okta.now().Add(6 * time.Minute))
+		if w.do(t, abi.Unchanged, op, in); w.org.Writes() != writes+1 {
+			t.Errorf("%s later: %d writes", op, w.org.Writes()-writes)
+		}
+	}
 	for _, op := range []string{"add_group_member", "remove_group_member"} {
 		w.do(t, abi.NotFound, op, `{"group":"No such group","user":"ada.lovelace@example.com"}`)
-		w.do(t, abi.NotFound, op, `{"group":"IT Operations","user":"nobody@example.com"}`)
+		w.do(t, abi.NotFound, op, `{"group":"Équipe Ventes","user":"nobody@example.com"}`)
 		w.do(t, abi.Rejected, op, `{"group":"Everyone","user":"ada.lovelace@example.com"}`)
 		w.do(t, abi.Rejected, op, `{"group":"Contractors","user":"ada.lovelace@example.com"}`)
-		w.do(t, abi.Rejected, op, `{"group":"IT Operations","user":"ada.lovelace"}`)
+		w.do(t, abi.Rejected, op, `{"group":"Équipe Ventes","user":"ada.lovelace"}`)
+	}
+}
+
+// lagging is an org whose lists of a user's groups are those of a moment that has passed.
+type lagging struct {
+	http.Handler
+	lists map[string]*httptest.ResponseRecorder
+}
+
+func (l *lagging) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	list := l.lists[r.URL.Path]
+	if list == nil {
+		l.Handler.ServeHTTP(w, r)
+		return
+	}
+	for name, values := range list.Header() {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(list.Code)
+	_, _ = w.Write(list.Body.Bytes())
+}
+
+// TestAListThatLagsBehindDecidesNothing has Okta's list of a user's groups not show yet that somebody came or went.
+func TestAListThatLagsBehindDecidesNothing(t *testing.T) {
+	for op, before := range map[string]string{"remove_group_member": "add_group_member", "add_group_member": "remove_group_member"} {
+		t.Run(op, func(t *testing.T) {
+			org := oktatest.New(oktatest.Config{})
+			slow := &lagging{Handler: withToken(org), lists: map[string]*httptest.ResponseRecorder{}}
+			w := world{bound(t, slow, abi.Classes()...), org}
+			group, user := w.groupOf(t, "OKTA_GROUP", "Engineering"), w.fill(t, "<user ada>") // who is a member
+			in := `{"group":"` + group + `","user":"` + user + `"}`
+			if before == "add_group_member" {
+				w.do(t, abi.Succeeded, op, in)
+			}
+			path := "/api/v1/users/" + user + "/groups"
+			list := httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.Header.Set("Authorization", "SSWS "+token)
+			slow.ServeHTTP(list, r)
+			w.do(t, abi.Succeeded, before, in)
+			slow.lists[path] = list
+			effects := org.Effects()
+			res := w.do(t, abi.Succeeded, op, in)
+			if member := slices.Contains(org.Members(group), user); member != (op == "add_group_member") || org.Effects() != effects+1 || len(res.Meta.Warnings) != 1 {
+				t.Errorf("member %v, %d effects, %q", member, org.Effects()-effects, res.Meta.Warnings)
+			}
+		})
 	}
 }
 
@@ -150,7 +215,7 @@ func TestWhatIsForbiddenIsRejected(t *testing.T) {
 		{"create_group", `{"name":"x"}`, "POST /api/v1/groups"},
 		{"update_group", `{"group":"Engineering","description":"x"}`, "PUT /api/v1/groups/{groupId}"},
 		{"delete_group", `{"group":"Engineering"}`, "DELETE /api/v1/groups/{groupId}"},
-		{"add_group_member", `{"group":"IT Operations","user":"ada.lovelace@example.com"}`, "PUT /api/v1/groups/{groupId}/users/{userId}"},
+		{"add_group_member", `{"group":"Équipe Ventes","user":"ada.lovelace@example.com"}`, "PUT /api/v1/groups/{groupId}/users/{userId}"},
 		{"remove_group_member", `{"group":"Engineering","user":"ada.lovelace@example.com"}`, "DELETE /api/v1/groups/{groupId}/users/{userId}"},
 	} {
 		t.Run(c.op, func(t *testing.T) {
@@ -168,7 +233,7 @@ func TestALostAnswerOfAGroupIsSettled(t *testing.T) {
 		{"create_group", `{"name":"Night Shift"}`, "POST", "/api/v1/groups"},
 		{"update_group", `{"group":"Engineering","description":"x"}`, "PUT", "/api/v1/groups/{groupId}"},
 		{"delete_group", `{"group":"Engineering"}`, "DELETE", "/api/v1/groups/{groupId}"},
-		{"add_group_member", `{"group":"IT Operations","user":"ada.lovelace@example.com"}`, "PUT", "/api/v1/groups/{groupId}/users/{userId}"},
+		{"add_group_member", `{"group":"Équipe Ventes","user":"ada.lovelace@example.com"}`, "PUT", "/api/v1/groups/{groupId}/users/{userId}"},
 		{"remove_group_member", `{"group":"Engineering","user":"ada.lovelace@example.com"}`, "DELETE", "/api/v1/groups/{groupId}/users/{userId}"},
 	} {
 		for kind, want := range map[oktatest.FaultKind]abi.Outcome{oktatest.ResetBefore: abi.Unavailable, oktatest.ResetAfter: abi.Succeeded} {

@@ -112,13 +112,13 @@ func TestSomebodyElseWasFaster(t *testing.T) {
 			map[string]string{"/api/v1/devices/guo1": `{"id":"guo1","status":"DEACTIVATED"}`}, map[string]string{"/api/v1/devices/guo1": "404 Device"},
 			404, missingBody("Device"), abi.Unchanged},
 		{"a group is deleted", "delete_group", `{"group":"` + aGroupID + `"}`,
-			map[string]string{"/api/v1/groups/" + aGroupID: `{"id":"` + aGroupID + `","type":"OKTA_GROUP","profile":{"name":"x"}}`},
+			map[string]string{"/api/v1/groups/" + aGroupID: `{"id":"` + aGroupID + `","type":"OKTA_GROUP","profile":{"name":"x"}}`, "/api/v1/groups/" + aGroupID + "/roles": `[]`},
 			map[string]string{"/api/v1/groups/" + aGroupID: "404 UserGroup"}, 404, missingBody("UserGroup"), abi.Unchanged},
 		{"a session is over", "revoke_session", `{"session":"102x"}`,
 			map[string]string{"/api/v1/sessions/102x": `{"id":"102x"}`}, map[string]string{"/api/v1/sessions/102x": "404 AppSession"}, 404, missingBody("AppSession"), abi.Unchanged},
 		{"a group of a membership is gone", "remove_group_member", `{"group":"` + aGroupID + `","user":"` + aUserID + `"}`,
 			map[string]string{"/api/v1/groups/" + aGroupID: `{"id":"` + aGroupID + `","type":"OKTA_GROUP","profile":{"name":"x"}}`, path: fmt.Sprintf(user, "ACTIVE"),
-				path + "/groups": `[{"id":"` + aGroupID + `"}]`}, nil, 404, missingBody("UserGroup"), abi.NotFound},
+				path + "/groups": `[{"id":"` + aGroupID + `"}]`, "/api/v1/groups/" + aGroupID + "/roles": `[]`}, nil, 404, missingBody("UserGroup"), abi.NotFound},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var mu sync.Mutex

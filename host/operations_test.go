@@ -140,7 +140,7 @@ func TestListUsers(t *testing.T) {
 func TestCreateUser(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	const grace = `"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"}`
-	group := get(t, w.org.Groups()[1], "id")
+	group := w.groupOf(t, "OKTA_GROUP", "Engineering")
 	res := w.do(t, abi.Succeeded, "create_user", `{`+grace+`,"activate":false,"group_ids":["`+group+`"]}`)
 	if get(t, res.Output, "status") != "STAGED" {
 		t.Errorf("%s", res.Output)

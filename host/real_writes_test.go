@@ -139,15 +139,16 @@ func sceneOf(t *testing.T, r recording) scene {
 			output: "after", before: map[string]string{path: withMember(t, body, "profile.name", "before")}}
 	case "DELETE /api/v1/groups/{groupId}":
 		return scene{op: "delete_group", input: `{"group":"` + last + `"}`, output: "-",
-			before: map[string]string{r.Path: `{"id":"` + last + `","type":"OKTA_GROUP","profile":{"name":"x"}}`}, after: map[string]string{r.Path: "404 UserGroup"}}
+			before: map[string]string{r.Path: `{"id":"` + last + `","type":"OKTA_GROUP","profile":{"name":"x"}}`, r.Path + "/roles": "[]"}, after: map[string]string{r.Path: "404 UserGroup"}}
 	case "PUT /api/v1/groups/{groupId}/users/{userId}", "DELETE /api/v1/groups/{groupId}/users/{userId}":
 		group := `{"id":"` + segments[3] + `","type":"OKTA_GROUP","profile":{"name":"x"}}`
-		op, memberOf := "add_group_member", "[]"
+		op, was, is := "add_group_member", "[]", "["+group+"]"
 		if r.Method == http.MethodDelete {
-			op, memberOf = "remove_group_member", "["+group+"]"
+			op, was, is = "remove_group_member", is, was
 		}
 		return scene{op: op, input: `{"group":"` + segments[3] + `","user":"` + last + `"}`, output: "-",
-			before: map[string]string{"/api/v1/groups/" + segments[3]: group, "/api/v1/users/" + last: user(last, "ACTIVE"), "/api/v1/users/" + last + "/groups": memberOf}}
+			before: map[string]string{"/api/v1/groups/" + segments[3]: group, "/api/v1/users/" + last: user(last, "ACTIVE"), "/api/v1/users/" + last + "/groups": was,
+				"/api/v1/groups/" + segments[3] + "/roles": "[]"}, after: map[string]string{"/api/v1/users/" + last + "/groups": is}}
 	case "DELETE /api/v1/sessions/{sessionId}":
 		return scene{op: "revoke_session", input: `{"session":"` + last + `"}`, output: "-", unchanged: true, before: map[string]string{r.Path: `{"id":"` + last + `"}`},
 			after: map[string]string{r.Path: "404 AppSession"}}

@@ -167,7 +167,7 @@ func TestAKeyDoesNotKeepWhatDidNothing(t *testing.T) {
 		failed abi.Outcome
 	}{
 		{"a token that is not valid", func(_ *host.Config, o *host.ConnectOptions) { o.Secrets = fixedSecret("00wrongwrongwrongwrong") },
-			`{"group":"00gywNmfSjI0s5CWcwkO","user":"ada.lovelace@example.com"}`, func() {}, abi.Rejected},
+			`{"group":"00gBLrECxFjBwtQJcwkO","user":"ada.lovelace@example.com"}`, func() {}, abi.Rejected},
 		{"a group that is not there yet", func(*host.Config, *host.ConnectOptions) {}, `{"group":"Night Shift","user":"ada.lovelace@example.com"}`,
 			func() {
 				if res, err := conn.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Night Shift"}`)); err != nil {

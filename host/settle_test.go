@@ -35,7 +35,7 @@ func (dyingClaim) Forget(context.Context) error                { return errors.N
 func TestAKeyWhoseRunDiedIsSettled(t *testing.T) {
 	const (
 		ada    = `"user":"ada.lovelace@example.com"`
-		group  = `"group":"00gywNmfSjI0s5CWcwkO"`
+		group  = `"group":"00gBLrECxFjBwtQJcwkO"`
 		create = `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"activate":false}`
 	)
 	type step struct{ op, input string }

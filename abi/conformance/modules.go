@@ -163,6 +163,13 @@ func moduleAttacks() []Attack {
 	change("an endpoint without a class where that depends on the input", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = "" })
 	change("an endpoint of a class that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = abi.Privileged })
 	change("an endpoint whose class does not allow its method", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = abi.Read })
+	change("an operation of the class of its input", classes, func(m *abi.Manifest) { m.Operations[1].Class = abi.ClassOfInput })
+	change("a rule of the class of its input", classes, func(m *abi.Manifest) { m.Operations[raised].ClassRules[0].Class = abi.ClassOfInput })
+	change("an endpoint of the input's class, which no rule sets", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[1].Class = abi.ClassOfInput })
+	change("an endpoint of the input's class, not all of which allow its method", classes, func(m *abi.Manifest) {
+		m.Operations[raised].Endpoints[1].Class = abi.ClassOfInput
+	})
+	change("a GET of the input's class", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[0].Class = abi.ClassOfInput })
 	change("a body's rule of a class that no input has", classes, func(m *abi.Manifest) {
 		m.Operations[raised+1].Endpoints[0].ClassRules[0].Class = "harmless"
 	})

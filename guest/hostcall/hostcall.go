@@ -106,13 +106,13 @@ func (h Host) Send(req Request) Response {
 		headers: v.Get("headers")}
 }
 
-// maxBody bounds what the guest reads of a body by value, in bytes: errors and single objects, never pages.
-const maxBody = 256 << 10
+// MaxBody bounds what the guest reads of a body by value, in bytes: errors and single objects, never pages.
+const MaxBody = 256 << 10
 
 // Body reads the body of a response as JSON. ok is false when there is none, it is no JSON, or it is too large to be
 // looked into.
 func (h Host) Body(r Response) (v jsonval.Value, ok bool) {
-	if r.Body == 0 || r.Length > maxBody {
+	if r.Body == 0 || r.Length > MaxBody {
 		return jsonval.Value{}, false
 	}
 	v, err := jsonval.Parse(h.imports.BodyRead(r.Body, 0, r.Length))

@@ -86,16 +86,17 @@ var applicationOperations = []operation{
 		name:        "assign_application_user",
 		summary:     "Gives a user an application, or changes the profile that the user has there. What is so already stays unchanged.",
 		class:       abi.Write,
+		rules:       []abi.ClassRule{leavesToGroups},
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
 			applicationInput, targetInput,
-			{"profile", false, `{"type":"object","description":"attributes of the application's user profile"}`},
+			{"profile", false, `{"type":"object","description":"attributes of the application's user profile to set; null clears one, and those that are not named stay"}`},
 			{"credentials", false, `{"type":"object","description":"userName and password, as in Okta's API","x-sensitive":true}`},
-			{"scope", false, `{"enum":["USER","GROUP"],"default":"USER","description":"USER assigns directly; GROUP leaves an assignment to the user's groups"}`},
+			{"scope", false, `{"enum":["USER","GROUP"],"description":"USER assigns directly, and makes an assignment through a group a direct one, which stays when the user leaves the group; GROUP leaves an assignment to the user's groups, which takes it from a user in none that has it, and is destructive. Without it, a new assignment is direct, and one that is there stays what it is"}`},
 		},
 		example:   `{"application":"0oaAZlG8lxcfcbMXcwkO","user":"ada.lovelace@example.com"}`,
-		endpoints: []abi.Endpoint{getUser, getAppUser, postAppUsers, postAppUser},
+		endpoints: []abi.Endpoint{getUser, getAppUser, byBody(abi.Write, postAppUsers, leavesToGroups), byBody(abi.ClassOfInput, postAppUser, leavesToGroups)},
 		do:        assignAppUser,
 	},
 	{
@@ -117,8 +118,8 @@ var applicationOperations = []operation{
 		idempotency: abi.Verified,
 		inputs: []input{
 			applicationInput, groupInput,
-			{"priority", false, `{"type":"integer","minimum":0,"maximum":100,"description":"which group's profile wins for a user of several; 0 first"}`},
-			{"profile", false, `{"type":"object","description":"attributes that members get in the application; without it, those that are there stay"}`},
+			{"priority", false, `{"type":"integer","minimum":0,"maximum":100,"description":"which group's profile wins for a user of several; 0 first. Without it, the one that is there stays"}`},
+			{"profile", false, `{"type":"object","description":"attributes that members get in the application; null clears one, and those that are not named stay"}`},
 		},
 		example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"IT Operations"}`,
 		endpoints: []abi.Endpoint{getGroup, getGroups, getAppGroup, putAppGroup},
@@ -136,6 +137,9 @@ var applicationOperations = []operation{
 		do:          unassignAppGroup,
 	},
 }
+
+// leavesToGroups raises what may take an application away: the rule holds for the input and for Okta's body alike.
+var leavesToGroups = abi.ClassRule{Field: "scope", Equals: "GROUP", Class: abi.Destructive}
 
 var appExpandInput = input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… puts that user's assignment into the record; of a list, with the filter user.id eq of the same user"}`}
 
@@ -245,8 +249,47 @@ func (a assignment) unchanged(now object) result {
 	return result{outcome: abi.Unchanged, output: a.output(now, now)}
 }
 
-// assign writes an assignment and says what came of it.
-func (c *call) assign(a assignment, req hostcall.Request, before object, has func(object) bool, readable bool) result {
+// agrees reports whether a profile has what is given of it. Null and absent are one.
+func agrees(now, given jsonval.Value) bool {
+	return !given.Exists() || withoutNulls(patched(now, given)).Equal(withoutNulls(now))
+}
+
+// overlaid is the profile that is written where one is there: Okta wants it whole, since it replaces. What is cleared is
+// null in it, and not missing alone.
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/ApplicationUsers/#tag/ApplicationUsers/operation/updateApplicationUser
+func overlaid(now, given jsonval.Value) string {
+	var w jsonval.Writer
+	whole := withoutNulls(now)
+	if given.Exists() {
+		whole = patched(whole, given)
+	}
+	for name, v := range whole.Members() {
+		w.Raw(name, v.Raw())
+	}
+	for name, v := range given.Members() {
+		if v.Kind() == jsonval.Null && !hollow(now.Get(name)) {
+			w.Raw(name, "null")
+		}
+	}
+	return w.String()
+}
+
+// lostAttributes warns of attributes that were there, were not named, and are no more.
+func lostAttributes(before, after object, given jsonval.Value) (warnings []string) {
+	var names []string
+	for name, v := range before.Get("profile").Members() {
+		if !hollow(v) && !given.Get(name).Exists() && hollow(after.Get("profile", name)) {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return []string{"attributes are gone that were to stay: " + strings.Join(names, ", ")}
+}
+
+// assign writes an assignment and says what came of it. moved warns of what was to stay, and did not.
+func (c *call) assign(a assignment, req hostcall.Request, before object, has func(object) bool, moved func(after object) []string, readable bool) result {
 	return c.change(change{
 		request: req, typ: "AppInstance", noun: "application",
 		what:   "assigning application " + a.app + " to " + a.who + " " + a.id,
@@ -273,6 +316,9 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, has fun
 			case !has(after) && readable:
 				r.warnings = []string{"Okta took the change, and has not all of it as it was written: compare `after` with what you wanted"}
 			}
+			if after.Exists() {
+				r.warnings = append(r.warnings, moved(after)...)
+			}
 			r.output = a.output(before, after)
 			return r
 		},
@@ -292,7 +338,7 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, has fun
 			case failed != nil && !now.gone:
 				return untold, result{}
 			case has(now):
-				return holds, result{output: a.output(before, now)}
+				return holds, result{output: a.output(before, now), warnings: moved(now)}
 			case before.gone && now.gone || !before.gone && !now.gone && before.Get("lastUpdated").Equal(now.Get("lastUpdated")):
 				return absent, result{}
 			}
@@ -320,27 +366,34 @@ func assignAppUser(c *call) result {
 		return *failed
 	}
 	scope := c.str("scope")
-	if scope == "" {
-		scope = "USER"
-	}
 	profile, secrets := c.input.Get("profile"), c.input.Get("credentials")
 	readable := !secrets.Get("password").Exists() // whether a password is the same cannot be read
 	has := func(o object) bool {
-		return !o.gone && o.Get("scope").Str() == scope && (!profile.Exists() || o.Get("profile").Contains(profile)) &&
-			(!secrets.Exists() || readable && o.Get("credentials").Contains(secrets))
+		return !o.gone && (scope == "" || o.Get("scope").Str() == scope) && agrees(o.Get("profile"), profile) &&
+			(!secrets.Exists() || readable && agrees(o.Get("credentials"), secrets))
 	}
 	if has(before) {
 		return a.unchanged(before)
 	}
+	moved := func(after object) []string {
+		warnings := lostAttributes(before, after, profile)
+		if scope == "" && before.Get("scope").Str() == "GROUP" && after.Get("scope").Str() == "USER" {
+			warnings = append(warnings, "the assignment was through "+grantedBy(before)+", and is a direct one now: it stays when the user leaves the group")
+		}
+		return warnings
+	}
 	var body jsonval.Writer
 	req := hostcall.Request{Endpoint: postAppUsers.Endpoint, Path: at("appId", a.app)}
-	if before.gone || before.Get("scope").Str() != scope {
-		body.Str("id", a.id).Str("scope", scope)
+	if before.gone || scope != "" && before.Get("scope").Str() != scope {
+		body.Str("id", a.id).Str("scope", cmp.Or(scope, "USER"))
 	} else { // what is assigned already is changed by a call of its own, which takes no scope
 		req = hostcall.Request{Endpoint: postAppUser.Endpoint, Path: at("appId", a.app, "userId", a.id)}
 	}
-	req.Body = body.RawIf("profile", profile.Raw()).RawIf("credentials", secrets.Raw()).String()
-	return c.assign(a, req, before, has, readable)
+	if profile.Exists() {
+		body.Raw("profile", overlaid(before.Get("profile"), profile))
+	}
+	req.Body = body.RawIf("credentials", secrets.Raw()).String()
+	return c.assign(a, req, before, has, moved, readable)
 }
 
 func assignAppGroup(c *call) result {
@@ -354,19 +407,29 @@ func assignAppGroup(c *call) result {
 	}
 	priority, profile := c.input.Get("priority"), c.input.Get("profile")
 	has := func(o object) bool {
-		return !o.gone && (!priority.Exists() || o.Get("priority").Equal(priority)) &&
-			(!profile.Exists() || withoutNulls(o.Get("profile")).Equal(withoutNulls(profile)))
+		return !o.gone && (!priority.Exists() || o.Get("priority").Equal(priority)) && agrees(o.Get("profile"), profile)
 	}
 	if has(before) {
 		return a.unchanged(before)
 	}
-	if !profile.Exists() {
-		profile = before.Get("profile") // an assignment without a profile clears the one that is there
+	ranked := priority
+	if was := before.Get("priority"); !priority.Exists() && was.Kind() == jsonval.Number {
+		ranked = was
 	}
-	var body jsonval.Writer
-	body.RawIf("priority", priority.Raw()).RawIf("profile", profile.Raw())
+	moved := func(after object) []string {
+		warnings := lostAttributes(before, after, profile)
+		if was, is := before.Get("priority"), after.Get("priority"); !priority.Exists() && was.Exists() && !is.Equal(was) {
+			warnings = append(warnings, "the priority was "+was.Raw()+", and is "+cmp.Or(is.Raw(), "none")+" now")
+		}
+		return warnings
+	}
+	var body jsonval.Writer // without a priority or a profile, Okta would take those that are there away
+	body.RawIf("priority", ranked.Raw())
+	if written := overlaid(before.Get("profile"), profile); profile.Exists() || written != "{}" {
+		body.Raw("profile", written)
+	}
 	return c.assign(a, hostcall.Request{Endpoint: putAppGroup.Endpoint, Path: at("appId", a.app, "groupId", a.id), Body: body.String()},
-		before, has, true)
+		before, has, moved, true)
 }
 
 // unassign takes an assignment away and looks what is left of it: a user may have the application through a group

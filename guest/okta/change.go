@@ -26,6 +26,9 @@ type change struct {
 	// trace is when Okta last changed what the write changes, as read before it: RFC 3339, or empty where Okta keeps
 	// none. An earlier run's write that took effect and was undone since shows in nothing else.
 	trace string
+	// again says before a repeat, after a refusal that passes by itself, what is in its way now; nil where nothing is. Nil
+	// repeats as it is.
+	again func() *result
 	final bool // the effect cannot be undone, so that its absence says that the write did nothing
 	once  bool // never sent again without a trace, however soon: it gives power
 }
@@ -261,6 +264,12 @@ func (c *call) insist(ch change) result {
 		r := c.change(ch)
 		if r.outcome != abi.Rejected || !r.err.Retryable || attempt == len(insistDelays) || !c.Wait(insistDelays[attempt]) {
 			return r
+		}
+		if ch.again == nil {
+			continue
+		}
+		if stands := ch.again(); stands != nil {
+			return *stands
 		}
 	}
 }

@@ -44,11 +44,11 @@ func TestA404OfSomebodyElseIsNeverAnAnswer(t *testing.T) {
 		}
 	})
 	t.Run("a write that was lost", func(t *testing.T) {
-		invoking{"", `{"group":"` + builders + `"}`, answering{oneGroup: {answer(200, builder), answer(404, "<html>")}, "DELETE /api/v1/groups/{groupId}": {lost}},
+		invoking{"", `{"group":"` + builders + `"}`, answering{ofGroup: {noRoles}, oneGroup: {answer(200, builder), answer(404, "<html>")}, "DELETE /api/v1/groups/{groupId}": {lost}},
 			abi.Unknown, "unknown", "", nil, 0}.run(t, "delete_group")
 	})
 	t.Run("a write", func(t *testing.T) {
-		invoking{"", `{"group":"` + builders + `"}`, answering{oneGroup: {answer(200, builder)}, "DELETE /api/v1/groups/{groupId}": {answer(404, "<html>")}},
+		invoking{"", `{"group":"` + builders + `"}`, answering{ofGroup: {noRoles}, oneGroup: {answer(200, builder)}, "DELETE /api/v1/groups/{groupId}": {answer(404, "<html>")}},
 			abi.Unavailable, "not_okta", "", []string{"base_url"}, 0}.run(t, "delete_group")
 	})
 }

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,38 +116,49 @@ var groupOperations = []operation{
 		name:        "delete_group",
 		summary:     "Deletes a group: its members lose what it gave them. An id that is gone already stays unchanged.",
 		class:       abi.Destructive,
+		rules:       []abi.ClassRule{ofAdministrators},
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{nameInput("group", "the group's id or exact name; an id that is gone is unchanged, a name that no group has is not_found, "+
-			"since it may be misspelt")},
+			"since it may be misspelt"), adminGroupInput},
 		example:   `{"group":"Engineering"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getGroup, getGroups, deleteGroup},
+		endpoints: []abi.Endpoint{getGroup, getGroups, getGroupRoles, of(abi.ClassOfInput, deleteGroup)},
 		do:        removeGroup,
 	},
 	{
-		name:        "add_group_member",
-		summary:     "Adds a user to a group. A member already stays unchanged.",
+		name: "add_group_member",
+		summary: "Adds a user to a group. A member already stays unchanged. Where the group's members changed within 5 minutes, it is sent whatever Okta's list says, which may lag behind. " +
+			"A group that has administrator roles is rejected unless admin_group says that it is meant.",
 		class:       abi.Write,
+		rules:       []abi.ClassRule{ofAdministrators},
 		surfaces:    axon,
 		idempotency: abi.Idempotent,
-		inputs:      []input{groupInput, targetInput},
-		example:     `{"group":"IT Operations","user":"ada.lovelace@example.com"}`,
-		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUserGroups, putGroupMember},
+		inputs:      []input{groupInput, targetInput, adminGroupInput},
+		example:     `{"group":"Engineering","user":"alan.turing@example.com"}`,
+		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUserGroups, getGroupRoles, of(abi.ClassOfInput, putGroupMember)},
 		do:          func(c *call) result { return setMember(c, true) },
 	},
 	{
-		name:        "remove_group_member",
-		summary:     "Takes a user out of a group. A user who is not in it stays unchanged.",
+		name: "remove_group_member",
+		summary: "Takes a user out of a group. A user who is not in it stays unchanged. Where the group's members changed within 5 minutes, it is sent whatever Okta's list says, which may lag behind. " +
+			"A group that has administrator roles is rejected unless admin_group says that it is meant.",
 		class:       abi.Destructive,
+		rules:       []abi.ClassRule{ofAdministrators},
 		surfaces:    axon,
 		idempotency: abi.Idempotent,
-		inputs:      []input{groupInput, targetInput},
+		inputs:      []input{groupInput, targetInput, adminGroupInput},
 		example:     `{"group":"Engineering","user":"ada.lovelace@example.com"}`,
-		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUserGroups, deleteGroupMember},
+		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUserGroups, getGroupRoles, of(abi.ClassOfInput, deleteGroupMember)},
 		do:          func(c *call) result { return setMember(c, false) },
 	},
 }
+
+// ofAdministrators raises what gives or takes administrator roles: a group's are those of its members.
+var ofAdministrators = abi.ClassRule{Field: "admin_group", Equals: "true", Class: abi.Privileged}
+
+var adminGroupInput = boolInput("admin_group", "says that a group is meant whose members are administrators, which makes the call privileged; "+
+	"without it, such a group is rejected, with its roles")
 
 var groupExpandInput = input{"expand", false, `{"enum":["stats","app"],"description":"stats adds counts of users and apps, which is slow; app the source of an APP_GROUP"}`}
 
@@ -338,6 +350,37 @@ func mastered(g jsonval.Value, what string) *result {
 	return &r
 }
 
+// adminGroup refuses a change of who is in a group that has administrator roles, unless the input says that it is meant:
+// the roles are those of every member. A token that may not read roles goes on, since Okta lets super administrators alone
+// change such a group, and they may (RATIONALE.md).
+func (c *call) adminGroup(id, name, what string) *result {
+	if c.input.Get("admin_group").True() {
+		return nil
+	}
+	roles, failed := c.assignments(groupPrincipal(id))
+	if failed != nil {
+		if code := failed.err.Code; code == "forbidden" || code == "feature" || failed.outcome == abi.Rejected && failed.err.Upstream.Status == 404 {
+			return nil
+		}
+		return failed
+	}
+	var held []string
+	for r := range roles.Elements() {
+		if text := cmp.Or(r.Get("label").Str(), r.Get("type").Str()) + " (" + r.Get("type").Str() + ")"; !slices.Contains(held, text) {
+			held = append(held, text)
+		}
+	}
+	if held == nil {
+		return nil
+	}
+	if name != "" {
+		id = jsonval.Quote(name) + " (" + id + ")"
+	}
+	r := refuse("admin_group", "group "+id+" has administrator roles, "+strings.Join(held, ", ")+", which every member has: "+what+
+		` is privileged. If that is meant, give "admin_group":true, and grant privileged`)
+	return &r
+}
+
 func updateGroup(c *call) result {
 	id, failed := c.groupID()
 	if failed != nil {
@@ -372,6 +415,9 @@ func removeGroup(c *call) result {
 		return *mastered(before.Value, "delete it")
 	}
 	id := before.Get("id").Str()
+	if refused := c.adminGroup(id, before.Get("profile", "name").Str(), "deleting it"); refused != nil {
+		return *refused
+	}
 	var w jsonval.Writer
 	output := w.Str("id", id).Str("name", before.Get("profile", "name").Str()).Raw("before", before.Raw()).Raw("after", "null").String()
 	gone := looking(func() (object, *result) { return c.group(id) }, func(g object) bool { return g.gone }, func(object) string { return output })
@@ -381,7 +427,7 @@ func removeGroup(c *call) result {
 		what:   "deleting group " + id,
 		undone: "the group was not deleted",
 		final:  true,
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
+		done:   func(hostcall.Response) result { return c.readBack(gone, "deleting group "+id, laggingTime, output) },
 		refused: func(r result) result {
 			if r.outcome != abi.NotFound {
 				return r
@@ -418,6 +464,23 @@ func (c *call) isMember(group, user string) (is, known bool) {
 	return false, false
 }
 
+// memberLag is how long the list of a user's groups may not show a change, in milliseconds. Okta promises nothing, and
+// https://github.com/okta/terraform-provider-okta/issues/2936 has a list that lagged behind. It is long, since what too
+// long a time costs is a call that changes nothing.
+const memberLag = 5 * 60_000
+
+// memberTime is how long a change of members is looked for after Okta took it, in milliseconds.
+const memberTime = 15_000
+
+// lately reports whether the members of a group changed so little ago that a list may not show it, or whether that is
+// not known.
+func (c *call) lately(lastMembershipUpdated string) bool {
+	at, ok := parseInstant(lastMembershipUpdated)
+	return !ok || c.oktaNow == 0 || c.oktaNow-at < memberLag
+}
+
+// setMember adds a user to a group, or takes one out. Both are the same to Okta when repeated, so that a list that may
+// lag behind is no reason to send nothing.
 func setMember(c *call, want bool) result {
 	g, failed := c.findGroup(c.str("group"))
 	if failed != nil {
@@ -431,22 +494,49 @@ func setMember(c *call, want bool) result {
 		return *r
 	}
 	group, user := g.Get("id").Str(), u.Get("id").Str()
-	was, known := c.isMember(group, user) // Okta's answer is the same whether anything changed or not
-	output := func(after bool) string {
+	was, known := c.isMember(group, user)  // Okta's answer is the same whether anything changed or not
+	output := func(after ...bool) string { // as read, where it was
 		var w jsonval.Writer
 		w.Str("group", group).Str("group_name", g.Get("profile", "name").Str()).Str("user", user).
 			StrIf("login", u.Get("profile", "login").Str())
 		if known {
 			w.Bool("member_before", was)
 		}
-		return w.Bool("member", after).String()
+		for _, is := range after {
+			w.Bool("member", is)
+		}
+		return w.String()
 	}
+	doubtful := false
 	if known && was == want {
-		return result{outcome: abi.Unchanged, output: output(want)}
+		if c.str("group") != group { // it came from a list, too
+			if g, failed = c.group(group); failed != nil {
+				return *failed
+			}
+		}
+		if doubtful = !c.settling && c.lately(g.Get("lastMembershipUpdated").Str()); !doubtful {
+			return result{outcome: abi.Unchanged, output: output(want)}
+		}
+	}
+	changing := "adding one"
+	if !want {
+		changing = "taking one out"
+	}
+	if refused := c.adminGroup(group, g.Get("profile", "name").Str(), changing); refused != nil {
+		return *refused
 	}
 	endpoint, what, undone := putGroupMember.Endpoint, "adding user "+user+" to group "+group, "the user is still not a member"
 	if !want {
 		endpoint, what, undone = deleteGroupMember.Endpoint, "removing user "+user+" from group "+group, "the user is still a member"
+	}
+	shows := func() (reading, result) {
+		switch is, told := c.isMember(group, user); {
+		case !told:
+			return untold, result{}
+		case is == want:
+			return holds, result{output: output(is)}
+		}
+		return absent, result{}
 	}
 	return c.change(change{
 		request: hostcall.Request{Endpoint: endpoint, Path: at("groupId", group, "userId", user)},
@@ -454,7 +544,19 @@ func setMember(c *call, want bool) result {
 		what:   what,
 		undone: undone,
 		trace:  g.Get("lastMembershipUpdated").Str(),
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output(want)} },
+		done: func(hostcall.Response) result {
+			if !known {
+				return result{outcome: abi.Succeeded, output: output(), warnings: []string{"Okta took the change, and the user's groups cannot be read: whether it shows is not known"}}
+			}
+			r := c.readBack(shows, what, memberTime, output())
+			if r.outcome == abi.Unknown {
+				r.err.Message += ". A group rule or an app may have changed it back"
+			}
+			if doubtful && r.outcome.OK() {
+				r.warnings = append(r.warnings, "it may have been so before: the user's groups said so, which may lag behind, and the group's members had changed lately")
+			}
+			return r
+		},
 		refused: func(r result) result {
 			switch e := r.err.Upstream; {
 			case e == nil:
@@ -470,15 +572,10 @@ func setMember(c *call, want bool) result {
 			return r
 		},
 		look: func() (reading, result) {
-			switch is, told := c.isMember(group, user); {
-			case !known: // a membership that may have been there before tells nothing
+			if !known || doubtful { // a membership that may have been so before tells nothing
 				return blind, result{}
-			case !told:
-				return untold, result{}
-			case is == want:
-				return holds, result{output: output(want)}
 			}
-			return absent, result{}
+			return shows()
 		},
 	})
 }

@@ -19,7 +19,7 @@ const (
 )
 
 func groupJSON(id, typ, name, description string) string {
-	return fmt.Sprintf(`{"id":%q,"type":%q,"lastUpdated":"2026-01-01T00:00:00.000Z","profile":{"name":%q,"description":%q}}`, id, typ, name, description)
+	return fmt.Sprintf(`{"id":%q,"type":%q,"lastUpdated":"2026-01-01T00:00:00.000Z","lastMembershipUpdated":"2026-01-01T00:00:00.000Z","profile":{"name":%q,"description":%q}}`, id, typ, name, description)
 }
 
 var (
@@ -121,6 +121,7 @@ func TestUpdateGroup(t *testing.T) {
 		{"nothing differs", in, answering{oneGroup: {after}}, abi.Unchanged, "", readIt, nil, 0},
 		{"an empty description and none are one", `{"group":"` + builders + `","description":""}`, answering{oneGroup: {answer(200, `{"id":"`+builders+`","type":"OKTA_GROUP","profile":{"name":"Builders","description":null}}`)}}, abi.Unchanged, "", "", nil, 0},
 		{"changed meanwhile", in, answering{oneGroup: {before, after}}, abi.Rejected, "changed_meanwhile", readIt + "\n" + readIt, nil, 0},
+		{"changed while group rules were being set up", in, answering{oneGroup: {before, before, after}, put: {answer(409, `{"errorCode":"E0000253"}`), after}}, abi.Rejected, "changed_meanwhile", readIt + "\n" + readIt + "\n" + sent + "\n" + readIt, nil, 0},
 		{"of an app", in, answering{oneGroup: {answer(200, fromApp)}}, abi.Rejected, "app_group", readIt, []string{"app or directory"}, 0},
 		{"built in", in, answering{oneGroup: {answer(200, everyone)}}, abi.Rejected, "built_in_group", readIt, nil, 0},
 		{"no such group", in, answering{oneGroup: {noGroup}}, abi.NotFound, "not_found", readIt, nil, 0},
@@ -134,13 +135,34 @@ func TestUpdateGroup(t *testing.T) {
 	}
 }
 
+// ofGroup is where the roles are that a group has.
+const ofGroup = "GET /api/v1/groups/{groupId}/roles"
+
+var (
+	noRoles  = answer(200, "[]")
+	someRole = answer(200, `[{"id":"ra1","label":"Super Administrator","type":"SUPER_ADMIN"},{"id":"irb1","label":"Password Desk","type":"CUSTOM"}]`)
+)
+
+// withRoles has a group without roles, where a case says nothing of them. Nor does the answer say what time it is.
+func (a answering) withRoles() answering {
+	if a != nil && a[ofGroup] == nil {
+		a[ofGroup] = []hosttest.Answer{{Status: 200, Body: "[]", Headers: map[string][]string{"x-okta-request-id": {"r1"}}}}
+	}
+	return a
+}
+
 func TestDeleteGroup(t *testing.T) {
 	const del = "DELETE /api/v1/groups/{groupId}"
+	const roles = ofGroup + " [groupId:" + builders + "]"
 	in := `{"group":"` + builders + `"}`
 	there, done := answer(200, builder), answer(204, "")
 	for _, c := range []invoking{
-		{"by id", in, answering{oneGroup: {there}, del: {done}}, abi.Succeeded, "", readIt + "\n" + del + " [groupId:" + builders + "]", []string{`"before":{`, `"after":null`}, 0},
-		{"by name", `{"group":"Builders"}`, answering{allGroups: {groupsOf(builder)}, del: {done}}, abi.Succeeded, "", byName + "\n" + del + " [groupId:" + builders + "]", nil, 0},
+		{"by id", in, answering{oneGroup: {there, noGroup}, del: {done}}, abi.Succeeded, "", readIt + "\n" + roles + "\n" + del + " [groupId:" + builders + "]\n" + readIt, []string{`"before":{`, `"after":null`}, 0},
+		{"by name", `{"group":"Builders"}`, answering{allGroups: {groupsOf(builder)}, oneGroup: {noGroup}, del: {done}}, abi.Succeeded, "", byName + "\n" + roles + "\n" + del + " [groupId:" + builders + "]\n" + readIt, nil, 0},
+		{"taken, and it does not show", in, answering{oneGroup: {there}, del: {done}}, abi.Unknown, "unknown", "", []string{"Okta took it"}, 0},
+		{"taken, and not to be read", in, answering{oneGroup: {there, forbidden}, del: {done}}, abi.Succeeded, "", "", []string{`"after":null`, "could not be read"}, 0},
+		{"of administrators", in, answering{oneGroup: {there}, ofGroup: {someRole}}, abi.Rejected, "admin_group", readIt + "\n" + roles, []string{"Super Administrator (SUPER_ADMIN), Password Desk (CUSTOM)", `"admin_group":true`}, 0},
+		{"of administrators, and that is meant", `{"group":"` + builders + `","admin_group":true}`, answering{oneGroup: {there, noGroup}, del: {done}}, abi.Succeeded, "", readIt + "\n" + del + " [groupId:" + builders + "]\n" + readIt, nil, 0},
 		{"an id that is gone", in, answering{oneGroup: {noGroup}}, abi.Unchanged, "", readIt, []string{`"before":null`}, 0},
 		{"a name that no group has", `{"group":"Builders"}`, answering{allGroups: {groupsOf()}}, abi.NotFound, "not_found", "", nil, 0},
 		{"a 404 that is not Okta's", in, answering{oneGroup: {answer(404, "")}}, abi.Unavailable, "not_okta", readIt, nil, 0},
@@ -152,6 +174,7 @@ func TestDeleteGroup(t *testing.T) {
 		{"lost, and not done", in, answering{oneGroup: {there}, del: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
 		{"lost, and not to be read", in, answering{oneGroup: {there, forbidden}, del: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 	} {
+		c.org = c.org.withRoles()
 		c.run(t, "delete_group")
 	}
 }
@@ -162,18 +185,37 @@ func TestGroupMembers(t *testing.T) {
 	looks := readIt + "\n" + readOne + " [id:ada@example.com]\n" + ofUser + " [id:" + ada + "]"
 	there, theirs, none := answer(200, builder), groupsOf(everyone, builder), groupsOf(everyone)
 	done := answer(204, "")
+	roles := ofGroup + " [groupId:" + builders + "]"
+	lately := answer(200, strings.Replace(builder, `"lastMembershipUpdated":"2026-01-01T00:00:00`, `"lastMembershipUpdated":"2026-11-25T11:56:00`, 1))
 	for op, write := range map[string]string{"add_group_member": "PUT /api/v1/groups/{groupId}/users/{userId}", "remove_group_member": "DELETE /api/v1/groups/{groupId}/users/{userId}"} {
 		// was and is are the groups of the user before and after.
-		was, is, after := none, theirs, `"member":true`
+		was, is, before, after := none, theirs, "false", `"member":true`
 		if op == "remove_group_member" {
-			was, is, after = theirs, none, `"member":false`
+			was, is, before, after = theirs, none, "true", `"member":false`
 		}
-		sent := looks + "\n" + write + " [groupId:" + builders + " userId:" + ada + "]"
+		meant := strings.Replace(in, "{", `{"admin_group":true,`, 1)
+		sent := looks + "\n" + roles + "\n" + write + " [groupId:" + builders + " userId:" + ada + "]"
 		for _, c := range []invoking{
-			{"done", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {done}}, abi.Succeeded, "", sent, []string{after, `"member_before":`, `"login":"ada@example.com"`}, 0},
-			{"by the group's name", `{"group":"Builders","user":"` + ada + `"}`, answering{allGroups: {groupsOf(builder)}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {done}}, abi.Succeeded, "", "", nil, 0},
+			{"done", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, is}, write: {done}}, abi.Succeeded, "", sent + "\n" + ofUser + " [id:" + ada + "]", []string{after, `"member_before":`, `"login":"ada@example.com"`}, 0},
+			{"done, and it shows after a while", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, was, forbidden, was, is}, write: {done}}, abi.Succeeded, "", "", []string{after}, 0},
+			{"done, and it does not show", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {done}}, abi.Unknown, "unknown", "", []string{"group rule"}, 0},
+			{"done, and not to be read back", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, forbidden}, write: {done}}, abi.Succeeded, "", "", []string{`"login":"ada@example.com","member_before":` + before + "}", "could not be read"}, 0},
+			{"so already, by a list that may lag behind", in, answering{oneGroup: {lately}, readOne: {person("ACTIVE")}, ofUser: {is}, write: {done}}, abi.Succeeded, "", sent + "\n" + ofUser + " [id:" + ada + "]", []string{after, "may lag behind"}, 0},
+			{"the same of a group by name, whose list may, too", `{"group":"Builders","user":"` + ada + `"}`, answering{allGroups: {groupsOf(builder)}, oneGroup: {lately}, readOne: {person("ACTIVE")}, ofUser: {is}, write: {done}}, abi.Succeeded, "", "", []string{after}, 0},
+			{"the same, and lost", in, answering{oneGroup: {lately}, readOne: {person("ACTIVE")}, ofUser: {is}, write: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+			{"a group of administrators", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, ofGroup: {someRole}}, abi.Rejected, "admin_group", looks + "\n" + roles, []string{"SUPER_ADMIN", `"admin_group":true`}, 0},
+			{"a group of administrators, and that is meant", meant, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, is}, write: {done}}, abi.Succeeded, "", "", []string{after}, 0},
+			{"a group of administrators in which it is so", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {is}, ofGroup: {someRole}}, abi.Unchanged, "", looks, nil, 0},
+			{"roles that may not be read", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, is}, ofGroup: {forbidden}, write: {done}}, abi.Succeeded, "", "", nil, 0},
+			{"roles that the org does not tell", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, is}, ofGroup: {noFeature}, write: {done}}, abi.Succeeded, "", "", nil, 0},
+			{"roles that the org does not know", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, is}, ofGroup: {answer(404, `{"errorCode":"E0000008","errorSummary":"The requested path was not found"}`)}, write: {done}}, abi.Succeeded, "", "", nil, 0},
+			{"roles that cannot be read", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, ofGroup: {answer(500, "")}}, abi.Unavailable, "unavailable", looks + "\n" + roles, nil, 0},
+			{"roles that a proxy hides", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, ofGroup: {answer(404, "")}}, abi.Unavailable, "not_okta", "", nil, 0},
+			{"a token that is not valid", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, ofGroup: {badToken}}, abi.Rejected, "credentials", "", nil, 0},
+			{"a group that is gone when its roles are read", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, ofGroup: {noGroup}}, abi.NotFound, "not_found", "", nil, 0},
+			{"by the group's name", `{"group":"Builders","user":"` + ada + `"}`, answering{allGroups: {groupsOf(builder)}, readOne: {person("ACTIVE")}, ofUser: {was, is}, write: {done}}, abi.Succeeded, "", "", nil, 0},
 			{"already so", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {is}}, abi.Unchanged, "", looks, []string{after}, 0},
-			{"groups that cannot be read are no obstacle", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {forbidden}, write: {done}}, abi.Succeeded, "", sent, []string{after}, 0},
+			{"groups that cannot be read are no obstacle", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {forbidden}, write: {done}}, abi.Succeeded, "", sent, []string{`"login":"ada@example.com"}`, "cannot be read"}, 0},
 			{"no such group", in, answering{oneGroup: {noGroup}}, abi.NotFound, "not_found", readIt, []string{"no such group"}, 0},
 			{"no such user", in, answering{oneGroup: {there}, readOne: {notFound("User")}}, abi.NotFound, "not_found", "", []string{"no such user"}, 0},
 			{"a group that vanishes", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {noGroup}}, abi.NotFound, "not_found", "", []string{"no such group"}, 0},
@@ -188,7 +230,7 @@ func TestGroupMembers(t *testing.T) {
 			{"lost, and not done", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
 			{"lost, of a membership that may have been so before", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {forbidden, is}, write: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 		} {
-			c.name = op + ", " + c.name
+			c.name, c.org = op+", "+c.name, c.org.withRoles()
 			c.run(t, op)
 		}
 	}

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -153,9 +154,13 @@ func readPolicy(c *call) result {
 		if !ok(resp) {
 			return c.failure(resp, "Policy", "policy")
 		}
+		if resp.Length > hostcall.MaxBody { // and will be, however often it is asked for
+			return refuse("too_large", "the policy's rules are more than the "+strconv.Itoa(hostcall.MaxBody>>10)+" KiB that this operation can put into a policy: read the policy "+
+				`without include_rules, and its rules with list_policies, {"type":`+policy.Get("type").Raw()+`,"expand":"rules"}`)
+		}
 		page, isJSON := c.Body(resp)
 		if !isJSON || page.Kind() != jsonval.Array {
-			return badBody(resp, "no list of rules, or one that is too large")
+			return badBody(resp, "no list of rules")
 		}
 		for r := range page.Elements() {
 			rules = append(rules, r.Raw())

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
@@ -97,6 +98,10 @@ func TestGetPolicy(t *testing.T) {
 			[]string{`"rules":[{"id":"r1"},{"id":"r2"}]`, `"name":"P"`}, 0},
 		{"missing", `{"policy":"00p1"}`, answering{get: {notFound("Policy")}}, abi.NotFound, "not_found", "", []string{"policy"}, 0},
 		{"missing, with rules", `{"policy":"00p1","include_rules":true}`, answering{get: {notFound("Policy")}}, abi.NotFound, "", get + " [policyId:00p1]", nil, 0},
+		{"rules that are too large", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {answer(200, `[{"id":"`+strings.Repeat("r", hostcall.MaxBody)+`"}]`)}}, abi.Rejected, "too_large", "",
+			[]string{`list_policies, {"type":"OKTA_SIGN_ON","expand":"rules"}`}, 0},
+		{"rules of several pages that are large together", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {paged(`[{"id":"`+strings.Repeat("r", hostcall.MaxBody*3/4)+`"}]`, "/api/v1/policies/00p1/rules?after=r1"), answer(200, `[{"id":"`+strings.Repeat("s", hostcall.MaxBody*3/4)+`"}]`)}}, abi.Succeeded, "", "", nil, 0},
+		{"rules that are none", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {answer(200, "{}")}}, abi.Unavailable, "bad_answer", "", nil, 0},
 		{"rules that may not be read", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
 	} {
 		c.run(t, "get_policy")
@@ -127,6 +132,12 @@ func TestUpdatePolicy(t *testing.T) {
 		{"gone when it was written", input, answering{get: {answer(200, aPolicy)}, put: {notFound("Policy")}}, abi.NotFound, "", "", nil, 0},
 		{"priorities are being reconciled", input, answering{get: {answer(200, aPolicy)},
 			put: {answer(423, `{"errorCode":"E0000239","errorSummary":"Policies are being reconciled"}`), answer(200, changed)}}, abi.Succeeded, "", "", nil, 0},
+		{"and meanwhile somebody changed it", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, touched)},
+			put: {answer(423, `{"errorCode":"E0000239","errorSummary":"Policies are being reconciled"}`), answer(200, changed)}}, abi.Rejected, "changed_meanwhile",
+			get + id + "\n" + get + id + "\n" + put + id + " " + body + "\n" + get + id, nil, 0},
+		{"and it cannot be read again", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), forbidden},
+			put: {answer(423, `{"errorCode":"E0000239","errorSummary":"Policies are being reconciled"}`), answer(200, changed)}}, abi.Rejected, "forbidden",
+			get + id + "\n" + get + id + "\n" + put + id + " " + body + "\n" + get + id, nil, 0},
 		{"not sent", input, answering{get: {answer(200, aPolicy)}, put: {unsent}}, abi.Unavailable, "connect", "", nil, 0},
 		{"lost, and done", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, changed)}, put: {lost}}, abi.Succeeded, "", "", []string{`"after":` + changed}, 0},
 		{"lost, and not done", input, answering{get: {answer(200, aPolicy)}, put: {lost}}, abi.Unavailable, "unavailable", "", []string{"not changed"}, 0},

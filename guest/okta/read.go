@@ -94,6 +94,19 @@ func looking(read func() (object, *result), holdsIf func(object) bool, output fu
 	}
 }
 
+// readBack is a write that Okta took and that look reads back for so many milliseconds. unread is the output where it
+// cannot be read.
+func (c *call) readBack(look func() (reading, result), what string, patience int64, unread string) result {
+	switch is, r := c.settle(look, patience); is {
+	case holds:
+		r.outcome = abi.Succeeded
+		return r
+	case absent:
+		return fail(abi.Unknown, string(abi.Unknown), what+": Okta took it, and what it should have changed does not show. Look at the object before you repeat it")
+	}
+	return result{outcome: abi.Succeeded, output: unread, warnings: []string{"Okta took it, and it could not be read afterwards"}}
+}
+
 // idInput is a required input that names an object by id.
 func idInput(name, description string) input {
 	return input{name, true, idSchema("255", description)}

@@ -74,13 +74,18 @@ func (c *call) replace(rp replacement) result {
 		return result{outcome: abi.Unchanged, output: beforeAfter(before, before)}
 	}
 	// Okta has no ETag here. What others changed since it was read would be undone by writing the whole.
-	if now, failed := read(); failed != nil {
-		return *failed
-	} else if !unmoved(rp, before, now) {
-		r := fail(abi.Rejected, "changed_meanwhile", "the "+rp.noun+" was changed by somebody else while this change was made: "+
-			"repeat it to merge it with theirs")
-		r.err.Retryable = true
-		return r
+	moved := func() *result {
+		now, failed := read()
+		if failed == nil && !unmoved(rp, before, now) {
+			r := fail(abi.Rejected, "changed_meanwhile", "the "+rp.noun+" was changed by somebody else while this change was made: "+
+				"repeat it to merge it with theirs")
+			r.err.Retryable = true
+			failed = &r
+		}
+		return failed
+	}
+	if refused := moved(); refused != nil {
+		return *refused
 	}
 	body := without(merged, readOnly)
 	if rp.body != nil {
@@ -112,6 +117,7 @@ func (c *call) replace(rp replacement) result {
 		what:   "changing " + rp.noun + " " + id,
 		undone: "the " + rp.noun + " was not changed",
 		trace:  before.Get("lastUpdated").Str(),
+		again:  moved, // where Okta refuses for now, somebody may be at this very object
 		done: func(resp hostcall.Response) result {
 			after, isJSON := c.Body(resp)
 			if !isJSON || after.Get("id").Str() == "" {

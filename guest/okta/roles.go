@@ -77,8 +77,9 @@ var roleOperations = []operation{
 		do:        readRole,
 	},
 	{
-		name:        "assign_role",
-		summary:     "Gives a user, group or client an administrator role: a standard one by type, or a custom one on a resource set.",
+		name: "assign_role",
+		summary: "Gives a user, group or client an administrator role: a standard one by type, or a custom one on a resource set. One " +
+			"that is there already stays unchanged, with a warning where it is not all that was asked for.",
 		class:       abi.Privileged,
 		surfaces:    axon,
 		idempotency: abi.Verified,
@@ -193,8 +194,7 @@ type principal struct {
 func (c *call) principal() (principal, *result) {
 	if c.str("group") != "" {
 		id, failed := c.groupID()
-		return principal{"group", "UserGroup", id, "groupId", "GROUP",
-			getGroupRoles.Endpoint, postGroupRoles.Endpoint, getGroupRole.Endpoint, deleteGroupRole.Endpoint}, failed
+		return groupPrincipal(id), failed
 	}
 	if id := c.str("client"); id != "" {
 		return principal{"client", "PublicClientApp", id, "clientId", "CLIENT",
@@ -208,6 +208,11 @@ func (c *call) principal() (principal, *result) {
 	id, failed := c.userID()
 	p.id = id
 	return p, failed
+}
+
+func groupPrincipal(id string) principal {
+	return principal{"group", "UserGroup", id, "groupId", "GROUP",
+		getGroupRoles.Endpoint, postGroupRoles.Endpoint, getGroupRole.Endpoint, deleteGroupRole.Endpoint}
 }
 
 // isID reports whether s looks like an Okta id: its prefix and 17 letters and digits.
@@ -266,7 +271,7 @@ func assignRole(c *call) result {
 	if a, found, failed := c.assignment(p); failed != nil {
 		return *failed
 	} else if found {
-		return result{outcome: abi.Unchanged, output: a.Raw()}
+		return result{outcome: abi.Unchanged, output: a.Raw(), warnings: c.falls(p, a)}
 	}
 	var body jsonval.Writer
 	if t := c.str("type"); t != "" {
@@ -294,8 +299,8 @@ func assignRole(c *call) result {
 		refused: func(r result) result {
 			switch upstreamCode(r) {
 			case "E0000090", "E0000263": // somebody else was faster
-				if is, now := look(); is == holds {
-					return result{outcome: abi.Unchanged, output: now.output}
+				if a, found, failed := c.assignment(p); failed == nil && found {
+					return result{outcome: abi.Unchanged, output: a.Raw(), warnings: c.falls(p, a)}
 				}
 			}
 			return r
@@ -304,8 +309,48 @@ func assignRole(c *call) result {
 	})
 }
 
-// held finds the assignment that revoke_role is to take away: the principal's own, and the one through a group.
-func (c *call) held(p principal) (own, viaGroup jsonval.Value, failed *result) {
+// falls says where an assignment that is there falls short of the one that is wanted: Okta has one of a type, whatever
+// it is worth.
+func (c *call) falls(p principal, a jsonval.Value) (warnings []string) {
+	const there = "the role is there already, "
+	if status := a.Get("status").Str(); status != "" && status != "ACTIVE" {
+		warnings = append(warnings, there+"and "+status+": it gives nothing")
+	}
+	if targets := targetsOf(a.Get("type").Str()); targets != "" && p.direct != "CLIENT" {
+		resp := c.send(hostcall.Request{Endpoint: p.list, Path: p.path(), Query: at("expand", targets)})
+		expanded, isJSON := c.Body(resp)
+		if !ok(resp) || !isJSON {
+			warnings = append(warnings, there+"and whether it is limited to some "+a.Get("type").Str()+" targets could not be read")
+		}
+		for e := range expanded.Elements() {
+			for range e.Get(append([]string{"_embedded"}, strings.Split(targets, "/")...)...).Elements() {
+				if e.Get("id").Equal(a.Get("id")) {
+					return append(warnings, there+"and limited to some "+targets[strings.LastIndex(targets, "/")+1:]+
+						": revoke it and assign it again for all of them, or change its targets in Okta")
+				}
+			}
+		}
+	}
+	if c.input.Get("disable_notifications").Exists() {
+		warnings = append(warnings, there+"and what it says of notifications cannot be read: disable_notifications was not applied. To set it, revoke the role and assign it again")
+	}
+	return warnings
+}
+
+// targetsOf is what an assignment of a standard role may be limited to, as expand wants it; empty is nothing.
+// https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/#standard-roles
+func targetsOf(role string) string {
+	switch role {
+	case "APP_ADMIN":
+		return "targets/catalog/apps"
+	case "GROUP_MEMBERSHIP_ADMIN", "HELP_DESK_ADMIN", "USER_ADMIN":
+		return "targets/groups"
+	}
+	return ""
+}
+
+// held finds the assignments that revoke_role is to take away, the principal's own, and one through a group.
+func (c *call) held(p principal) (own []jsonval.Value, viaGroup jsonval.Value, failed *result) {
 	roles, failed := c.assignments(p)
 	if failed != nil {
 		return own, viaGroup, failed
@@ -315,7 +360,7 @@ func (c *call) held(p principal) (own, viaGroup jsonval.Value, failed *result) {
 		switch t := a.Get("assignmentType").Str(); {
 		case id != "" && a.Get("id").Str() != id || typ != "" && a.Get("type").Str() != typ:
 		case t == "" || t == p.direct:
-			own = a
+			own = append(own, a)
 		default:
 			viaGroup = a
 		}
@@ -328,11 +373,21 @@ func revokeRole(c *call) result {
 	if failed != nil {
 		return *failed
 	}
-	own, viaGroup, failed := c.held(p)
+	all, viaGroup, failed := c.held(p)
+	var own jsonval.Value
 	switch {
 	case failed != nil:
 		return *failed
-	case own.Exists():
+	case len(all) > 1:
+		var ids []string
+		for _, a := range all {
+			ids = append(ids, a.Get("id").Str())
+		}
+		r := refuse("ambiguous", "the "+p.noun+" has the role several times: "+strings.Join(ids, ", ")+". Give one as role_assignment")
+		r.output = `{"assignments":` + array(all, jsonval.Value.Raw) + `}`
+		return r
+	case len(all) == 1:
+		own = all[0]
 	case viaGroup.Exists():
 		group := groupOf(viaGroup)
 		r := fail(abi.Rejected, "through_group", "the user has the role "+viaGroup.Get("type").Str()+" through "+group+
@@ -346,7 +401,7 @@ func revokeRole(c *call) result {
 		switch {
 		case failed != nil:
 			return untold, result{}
-		case now.Exists():
+		case len(now) > 0:
 			return absent, result{}
 		}
 		return holds, result{output: p.revoked(own)}
@@ -357,7 +412,9 @@ func revokeRole(c *call) result {
 		what:   "revoking a role of " + p.noun + " " + p.id,
 		undone: "the role was not revoked",
 		trace:  own.Get("created").Str(),
-		done:   func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: p.revoked(own)} },
+		done: func(hostcall.Response) result {
+			return c.readBack(look, "revoking a role of "+p.noun+" "+p.id, laggingTime, p.revoked(own))
+		},
 		refused: func(r result) result {
 			if r.err.Upstream != nil && r.err.Upstream.Status == 404 { // somebody else was faster
 				if is, now := look(); is == holds {

@@ -82,6 +82,33 @@ func TestGetRole(t *testing.T) {
 	}
 }
 
+// TestARoleThatIsThereMayFallShort: what is there already stays, and is not always what was asked for.
+func TestARoleThatIsThereMayFallShort(t *testing.T) {
+	const list = "GET /api/v1/users/{userId}/roles"
+	const of = " [userId:" + ada + "]"
+	const appAdmin = `{"id":"IFIFAX2BIRGUSTQ","type":"APP_ADMIN","status":"ACTIVE","assignmentType":"USER"}`
+	const other = `{"id":"JBCUYUC7IRCVGS27IFCE2SKO","type":"HELP_DESK_ADMIN","status":"ACTIVE","assignmentType":"USER","_embedded":{"targets":{"groups":[{"id":"00g9"}],"catalog":{"apps":[{"name":"x"}]}}}}`
+	apps := strings.Replace(appAdmin, "{", `{"_embedded":{"targets":{"catalog":{"apps":[{"name":"salesforce"}]}}},`, 1)
+	input := `{"user":"` + ada + `","type":"APP_ADMIN"}`
+	twice := list + of + "\n" + list + of + " expand=targets/catalog/apps"
+	for _, c := range []invoking{
+		{"it is all that was asked for", input, answering{list: {answer(200, "["+appAdmin+"]"), answer(200, "["+other+","+appAdmin+"]")}}, abi.Unchanged, "", twice, nil, 0},
+		{"limited to some applications", input, answering{list: {answer(200, "["+appAdmin+"]"), answer(200, "["+apps+"]")}}, abi.Unchanged, "", twice, []string{"limited to some apps"}, 0},
+		{"limited to some groups", `{"user":"` + ada + `","type":"HELP_DESK_ADMIN"}`, answering{list: {answer(200, "["+helpDesk+"]"), answer(200, "["+other+"]")}}, abi.Unchanged, "",
+			list + of + "\n" + list + of + " expand=targets/groups", []string{"limited to some groups"}, 0},
+		{"limits that cannot be read", input, answering{list: {answer(200, "["+appAdmin+"]"), forbidden}}, abi.Unchanged, "", twice, []string{"could not be read"}, 0},
+		{"not in force", `{"user":"` + ada + `","type":"SUPER_ADMIN"}`, answering{list: {answer(200, `[{"id":"ra1","type":"SUPER_ADMIN","status":"INACTIVE","assignmentType":"USER"}]`)}}, abi.Unchanged, "", list + of, []string{"INACTIVE"}, 0},
+		{"and notifications", `{"user":"` + ada + `","type":"SUPER_ADMIN","disable_notifications":true}`, answering{list: {answer(200, `[{"id":"ra1","type":"SUPER_ADMIN","status":"ACTIVE","assignmentType":"USER"}]`)}}, abi.Unchanged, "", list + of,
+			[]string{"disable_notifications was not applied"}, 0},
+	} {
+		c.run(t, "assign_role")
+	}
+	h := answering{list: {answer(200, "["+appAdmin+"]"), answer(200, "["+other+","+appAdmin+"]")}}.host(t)
+	if out := invokeNative(t, h, "assign_role", input); len(out.Warnings) != 0 {
+		t.Errorf("%q", out.Warnings)
+	}
+}
+
 func TestRevokeRole(t *testing.T) {
 	const list, remove = "GET /api/v1/users/{userId}/roles", "DELETE /api/v1/users/{userId}/roles/{roleAssignmentId}"
 	const input = `{"user":"` + ada + `","type":"HELP_DESK_ADMIN"}`
@@ -89,22 +116,26 @@ func TestRevokeRole(t *testing.T) {
 	has, none := answer(200, "["+helpDesk+"]"), answer(200, "[]")
 	done := list + of + "\n" + remove + " [roleAssignmentId:JBCUYUC7IRCVGS27IFCE2SKO userId:" + ada + "]"
 	for _, c := range []invoking{
-		{"by type", input, answering{list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "", done, []string{`"user":"` + ada + `"`, `"before":` + helpDesk, `"after":null`}, 0},
-		{"by assignment", `{"user":"` + ada + `","role_assignment":"JBCUYUC7IRCVGS27IFCE2SKO"}`, answering{list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "", done, nil, 0},
-		{"by login", `{"user":"ada@example.com","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/users/{id}": {answer(200, `{"id":"`+ada+`","profile":{"login":"ada@example.com"}}`)}, list: {has}, remove: {answer(204, "")}}, abi.Succeeded, "",
-			"GET /api/v1/users/{id} [id:ada@example.com]\n" + done, nil, 0},
+		{"by type", input, answering{list: {has, none}, remove: {answer(204, "")}}, abi.Succeeded, "", done + "\n" + list + of, []string{`"user":"` + ada + `"`, `"before":` + helpDesk, `"after":null`}, 0},
+		{"by assignment", `{"user":"` + ada + `","role_assignment":"JBCUYUC7IRCVGS27IFCE2SKO"}`, answering{list: {has, none}, remove: {answer(204, "")}}, abi.Succeeded, "", done + "\n" + list + of, nil, 0},
+		{"by login", `{"user":"ada@example.com","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/users/{id}": {answer(200, `{"id":"`+ada+`","profile":{"login":"ada@example.com"}}`)}, list: {has, none}, remove: {answer(204, "")}}, abi.Succeeded, "",
+			"GET /api/v1/users/{id} [id:ada@example.com]\n" + done + "\n" + list + of, nil, 0},
 		{"it is not there", input, answering{list: {none}}, abi.Unchanged, "", list + of, []string{`"before":null`}, 0},
 		{"another is", `{"user":"` + ada + `","type":"APP_ADMIN"}`, answering{list: {has}}, abi.Unchanged, "", list + of, nil, 0},
 		{"it came through a group", input, answering{list: {answer(200, "["+viaGroup+"]")}}, abi.Rejected, "through_group", list + of, []string{"group 00g7"}, 0},
-		{"it is there twice", input, answering{list: {answer(200, "["+viaGroup+","+helpDesk+"]")}, remove: {answer(204, "")}}, abi.Succeeded, "", done, []string{"still has the role through group 00g7"}, 0},
-		{"of a group", `{"group":"00gabcdefgh123456789","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/groups/{groupId}/roles": {answer(200, "["+viaGroup+"]")},
+		{"it is there twice", input, answering{list: {answer(200, "["+viaGroup+","+helpDesk+"]"), answer(200, "["+viaGroup+"]")}, remove: {answer(204, "")}}, abi.Succeeded, "", done + "\n" + list + of, []string{"still has the role through group 00g7"}, 0},
+		{"of a group", `{"group":"00gabcdefgh123456789","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/groups/{groupId}/roles": {answer(200, "["+viaGroup+"]"), none},
 			"DELETE /api/v1/groups/{groupId}/roles/{roleAssignmentId}": {answer(204, "")}}, abi.Succeeded, "", "", []string{`"group":"00gabcdefgh123456789"`}, 0},
-		{"of a client", `{"client":"0oa1","type":"HELP_DESK_ADMIN"}`, answering{"GET /oauth2/v1/clients/{clientId}/roles": {answer(200, "["+strings.Replace(helpDesk, "USER", "CLIENT", 1)+"]")},
+		{"of a client", `{"client":"0oa1","type":"HELP_DESK_ADMIN"}`, answering{"GET /oauth2/v1/clients/{clientId}/roles": {answer(200, "["+strings.Replace(helpDesk, "USER", "CLIENT", 1)+"]"), none},
 			"DELETE /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}": {answer(204, "")}}, abi.Succeeded, "", "", nil, 0},
 		{"of nobody", input, answering{list: {notFound("User")}}, abi.NotFound, "not_found", list + of, nil, 0},
 		{"somebody else was faster", input, answering{list: {has, none}, remove: {notFound("RoleAssignment")}}, abi.Unchanged, "", "", nil, 0},
 		{"the user is gone meanwhile", input, answering{list: {has, notFound("User")}, remove: {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
-		{"another change is under way", input, answering{list: {has}, remove: {answer(409, `{"errorCode":"E0000268","errorSummary":"Concurrent changes"}`), answer(204, "")}}, abi.Succeeded, "", done + "\n" + strings.Split(done, "\n")[1], nil, 0},
+		{"another change is under way", input, answering{list: {has, none}, remove: {answer(409, `{"errorCode":"E0000268","errorSummary":"Concurrent changes"}`), answer(204, "")}}, abi.Succeeded, "", done + "\n" + strings.Split(done, "\n")[1] + "\n" + list + of, nil, 0},
+		{"two of its own", `{"user":"` + ada + `","type":"APP_ADMIN"}`, answering{list: {answer(200, `[{"id":"ra1","type":"APP_ADMIN","assignmentType":"USER"},{"id":"ra2","type":"APP_ADMIN","assignmentType":"USER"}]`)}},
+			abi.Rejected, "ambiguous", list + of, []string{"ra1, ra2", "role_assignment", `"assignments":[{"id":"ra1"`}, 0},
+		{"taken, and it does not show", input, answering{list: {has}, remove: {answer(204, "")}}, abi.Unknown, "unknown", "", []string{"Okta took it"}, 0},
+		{"taken, and not to be read", input, answering{list: {has, forbidden}, remove: {answer(204, "")}}, abi.Succeeded, "", "", []string{"could not be read", `"after":null`}, 0},
 		{"refused", input, answering{list: {has}, remove: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
 		{"lost, and done", input, answering{list: {has, none}, remove: {lost}}, abi.Succeeded, "", "", []string{`"before":` + helpDesk}, 0},
 		{"lost, and not done", input, answering{list: {has}, remove: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},

@@ -84,6 +84,7 @@ var userOperations = []operation{
 		summary: "Creates a user. A login that is taken is rejected with the id that has it; activate sends an e-mail " +
 			"unless credentials hold a password.",
 		class:       abi.Write,
+		rules:       []abi.ClassRule{ofAdministrators},
 		surfaces:    axon,
 		idempotency: abi.Keyed,
 		inputs: []input{
@@ -93,6 +94,7 @@ var userOperations = []operation{
 				`"description":"the profile, with any attribute that the org's schema has"}`},
 			{"credentials", false, `{"type":"object","description":"password, recovery_question or provider, as in Okta's API","x-sensitive":true}`},
 			{"group_ids", false, `{"type":"array","maxItems":20,"uniqueItems":true,"items":{"type":"string","minLength":1,"maxLength":64},"description":"groups to add the user to"}`},
+			adminGroupInput,
 			{"type", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the user type; default the org's"}`},
 			{"activate", false, `{"type":"boolean","default":true,"description":"false leaves the user STAGED"}`},
 			{"provider", false, `{"type":"boolean","default":false,"description":"true when credentials name another provider"}`},
@@ -100,7 +102,7 @@ var userOperations = []operation{
 		},
 		example:   `{"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"},"activate":false}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{postUsers, getUser},
+		endpoints: []abi.Endpoint{of(abi.ClassOfInput, postUsers), getUser, getGroupRoles},
 		do:        createUser,
 	},
 	{
@@ -282,6 +284,17 @@ func createUser(c *call) result {
 		} else if failed != nil && !gone {
 			return *failed
 		}
+	}
+	for group := range c.input.Get("group_ids").Elements() {
+		refused := c.adminGroup(group.Str(), "", "adding one")
+		if refused == nil {
+			continue
+		}
+		if refused.outcome == abi.NotFound {
+			refused.outcome, refused.err.Code = abi.Rejected, "group_not_found"
+			refused.err.Message = "a group in group_ids does not exist, and no user was created. " + refused.err.Message
+		}
+		return *refused
 	}
 
 	var body jsonval.Writer

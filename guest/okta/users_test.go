@@ -283,10 +283,13 @@ func TestCreateUser(t *testing.T) {
 	const nulls = `{"profile":{"login":"ada@example.com","email":"ada@example.com","lastName":null}}`
 	sent := readOne + " [id:ada@example.com]\n" + post + ` activate=false {"profile":{"login":"ada@example.com","email":"ada@example.com"},"groupIds":["00g1"]}`
 	for _, c := range []invoking{
-		{"a new one", in, answering{readOne: {notFound("User")}, post: {made}}, abi.Succeeded, "", sent, []string{ada}, 1},
+		{"a new one", in, answering{readOne: {notFound("User")}, post: {made}}, abi.Succeeded, "", strings.Replace(sent, "\n", "\n"+ofGroup+" [groupId:00g1]\n", 1), []string{ada}, 1},
 		{"a login that is taken", in, answering{readOne: {made}}, abi.Rejected, "login_taken", readOne + " [id:ada@example.com]", []string{`"existing_id":"` + ada + `"`}, 0},
 		{"a login that somebody takes meanwhile", in, answering{readOne: {notFound("User"), made}, post: {answer(400, `{"errorCode":"E0000001","errorCauses":[{"errorSummary":"login: An object with this field already exists in the current organization"}]}`)}},
 			abi.Rejected, "login_taken", "", nil, 0},
+		{"a group of administrators", in, answering{readOne: {notFound("User")}, ofGroup: {someRole}}, abi.Rejected, "admin_group", readOne + " [id:ada@example.com]\n" + ofGroup + " [groupId:00g1]", []string{"group 00g1", "SUPER_ADMIN"}, 0},
+		{"a group of administrators, and that is meant", strings.Replace(in, "{", `{"admin_group":true,`, 1), answering{readOne: {notFound("User")}, post: {made}}, abi.Succeeded, "", "", nil, 1},
+		{"a group that is not there", in, answering{readOne: {notFound("User")}, ofGroup: {notFound("UserGroup")}}, abi.Rejected, "group_not_found", readOne + " [id:ada@example.com]\n" + ofGroup + " [groupId:00g1]", []string{"no user was created"}, 0},
 		{"an unknown group", in, answering{readOne: {notFound("User")}, post: {notFound("UserGroup")}}, abi.Rejected, "group_not_found", "", []string{"no user was created"}, 0},
 		{"something else unknown", in, answering{readOne: {notFound("User")}, post: {notFound("UserType")}}, abi.Rejected, "rejected", "", []string{"UserType"}, 0},
 		{"no permission", in, answering{readOne: {notFound("User")}, post: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
@@ -298,6 +301,7 @@ func TestCreateUser(t *testing.T) {
 		{"lost, and not done", in, answering{readOne: {notFound("User")}, post: {lost}}, abi.Unavailable, "unavailable", "", []string{"not created"}, 0},
 		{"lost, and not to be read", in, answering{readOne: {notFound("User"), forbidden}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 	} {
+		c.org = c.org.withRoles()
 		c.run(t, "create_user")
 	}
 }

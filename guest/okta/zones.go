@@ -69,7 +69,9 @@ var zoneOperations = []operation{
 			{"remove_gateways", false, addresses("gateways to take out")},
 			{"add_proxies", false, addresses("trusted proxies to add")},
 			{"remove_proxies", false, addresses("trusted proxies to take out")},
-			boolInput("allow_wide", "lets a block wider than /8 (IPv6: /12) into a zone of usage BLOCKLIST, which locks everybody out who comes from there: 0.0.0.0/0 is all of them"),
+			boolInput("allow_wide", "lets a zone of usage BLOCKLIST have what locks everybody out who comes from there: a block wider than /8 (IPv6: /12), 0.0.0.0/0 being all of them; "+
+				"of a dynamic zone no condition at all, a whole country, every proxy (Any) or a category that begins ALL_, where nothing narrower (an autonomous system, regions, one kind of "+
+				"proxy or service) bounds it. And lets such a block into "+exemptZone+", from where no blocklist stops anybody"),
 		},
 		require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
 		example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
@@ -344,25 +346,126 @@ func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
 	return after.Raw(), nil
 }
 
-// locksOut refuses a change that makes a BLOCKLIST of a block so wide that it can only be a mistake: Okta refuses whoever
-// comes from there before they sign in, this token's owner too.
+// locksOut refuses a change that makes a BLOCKLIST of so much that it can only be a mistake: Okta refuses whoever comes
+// from there before they sign in, this token's owner too. And one that exempts as much from every BLOCKLIST.
 func locksOut(before, after jsonval.Value) *result {
-	if after.Get("usage").Str() != "BLOCKLIST" {
+	exempt := isExempt(before)
+	if after.Get("usage").Str() != "BLOCKLIST" && !exempt {
 		return nil
 	}
-	var had []string // what blocks, or is kept for it, already
-	if before.Get("usage").Str() == "BLOCKLIST" && (before.Get("status").Str() == "ACTIVE" || after.Get("status").Str() != "ACTIVE") {
-		had = meanings(before.Get("gateways"))
+	// What blocks or exempts already, or is kept for it, is no change.
+	had := jsonval.Value{}
+	if (exempt || before.Get("usage").Str() == "BLOCKLIST") && (before.Get("status").Str() == "ACTIVE" || after.Get("status").Str() != "ACTIVE") {
+		had = before
 	}
+	const meant = ": if that is meant, set allow_wide"
+	has := meanings(had.Get("gateways"))
 	for e := range after.Get("gateways").Elements() {
 		s, _, ok := parseSpan(e.Get("value").Str())
-		if ok && s.wide() && !slices.Contains(had, s.meaning()) {
-			r := fail(abi.Rejected, "locks_out", "a BLOCKLIST zone with "+s.String()+" locks everybody out who comes from there, "+
-				"administrators too: if that is meant, set allow_wide")
-			return &r
+		if !ok || !s.wide() || slices.Contains(has, s.meaning()) {
+			continue
+		}
+		r := refuse("locks_out", "a BLOCKLIST zone with "+s.String()+" locks everybody out who comes from there, administrators too"+meant)
+		if exempt {
+			r = refuse("exempts", exemptZone+" with "+s.String()+" lets everybody who comes from there past every blocklist"+meant)
+		}
+		return &r
+	}
+	if after.Get("type").Str() == "IP" {
+		return nil
+	}
+	for _, r := range reachOf(after) {
+		if !reaches(had, after, r) {
+			refused := refuse("locks_out", "a BLOCKLIST zone of "+r.String()+" locks everybody out who comes from there, administrators too"+meant)
+			return &refused
 		}
 	}
 	return nil
+}
+
+// reach is what a dynamic zone takes in without a narrow bound: people of a country, or of every one (empty), who use a
+// kind of service, or any or none (empty).
+type reach struct{ country, service string }
+
+func (r reach) String() string {
+	service := r.service
+	if service == "" {
+		service = "every address"
+	}
+	if r.country == "" {
+		return service + " in every country"
+	}
+	return service + " in the whole of " + r.country
+}
+
+// reachOf is the reach of a dynamic zone; none where something narrow bounds it. Its conditions must all hold, since one
+// that is not defined lets everything in, and each of their lists names alternatives.
+// https://help.okta.com/en-us/content/topics/security/network/about-dynamic-zones.htm
+func reachOf(zone jsonval.Value) (all []reach) {
+	countries, services := []string{""}, []string{""}
+	if places := includes(zone, "locations"); len(places) > 0 {
+		countries = nil
+		for _, p := range places {
+			if hollow(p.Get("region")) {
+				countries = append(countries, p.Get("country").Str())
+			}
+		}
+	}
+	switch proxy := zone.Get("proxyType").Str(); proxy {
+	case "", "null":
+	case "Any":
+		services = []string{"every proxy"}
+	default:
+		services = nil
+	}
+	if categories := includes(zone, "ipServiceCategories"); len(categories) > 0 {
+		services = nil
+		for _, c := range categories {
+			if strings.HasPrefix(c.Str(), "ALL_") {
+				services = append(services, c.Str())
+			}
+		}
+	}
+	if len(includes(zone, "asns")) > 0 {
+		return nil
+	}
+	for _, country := range countries {
+		for _, service := range services {
+			all = append(all, reach{country, service})
+		}
+	}
+	return all
+}
+
+// includes are the entries of a condition: a DYNAMIC zone has a list, a DYNAMIC_V2 zone one to include and one to exclude.
+func includes(zone jsonval.Value, condition string) (all []jsonval.Value) {
+	list := zone.Get(condition)
+	if list.Kind() == jsonval.Object {
+		list = list.Get("include")
+	}
+	for e := range list.Elements() {
+		all = append(all, e)
+	}
+	return all
+}
+
+// reaches reports whether a dynamic zone has what another is to have, so that nothing is added: it reaches as far, and
+// excludes nothing that the other does not.
+func reaches(had, after jsonval.Value, r reach) bool {
+	for _, condition := range [...]string{"locations", "asns", "ipServiceCategories"} {
+		for out := range had.Get(condition, "exclude").Elements() {
+			stays := false
+			for e := range after.Get(condition, "exclude").Elements() {
+				stays = stays || alike(e, out)
+			}
+			if !stays {
+				return false
+			}
+		}
+	}
+	return had.Exists() && slices.ContainsFunc(reachOf(had), func(h reach) bool {
+		return (h.country == "" || h.country == r.country) && (h.service == "" || h.service == r.service)
+	})
 }
 
 // apply adds to and removes from the entries that the zone has. Those that stay keep their text.

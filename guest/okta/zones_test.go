@@ -173,6 +173,8 @@ func TestUpdateZone(t *testing.T) {
 		{"a dynamic zone has no addresses", input, answering{get: {answer(200, dynamic)}}, abi.Rejected, "zone_type", get + id, []string{"DYNAMIC"}, 0},
 		{"missing", input, answering{get: {notFound("NetworkZone")}}, abi.NotFound, "not_found", get + id, nil, 0},
 		{"changed since it was read", input, answering{get: {answer(200, aZone), answer(200, added)}}, abi.Rejected, "changed_meanwhile", "", nil, 0},
+		{"changed while another change was under way", input, answering{get: {answer(200, aZone), answer(200, aZone), answer(200, added)}, put: {answer(409, `{"errorCode":"E0000249"}`), answer(200, added)}}, abi.Rejected, "changed_meanwhile", "", nil, 0},
+		{"another change is under way", input, answering{get: {answer(200, aZone)}, put: {answer(409, `{"errorCode":"E0000268"}`), answer(200, added)}}, abi.Succeeded, "", "", nil, 0},
 		{"no address", `{"zone":"nzo1","add_gateways":["10.0.0.0/33"]}`, nil, abi.Invalid, "input", "none", []string{`add_gateways: "10.0.0.0/33"`}, 0},
 		{"a range from high to low", `{"zone":"nzo1","remove_proxies":["10.0.0.9-10.0.0.1"]}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"added and taken out", `{"zone":"nzo1","add_gateways":["10.0.0.1"],"remove_gateways":["10.0.0.1/32"]}`, nil, abi.Invalid, "input", "none", []string{"both"}, 0},
@@ -188,5 +190,61 @@ func TestUpdateZone(t *testing.T) {
 		{"lost, and not to be read", input, answering{get: {answer(200, aZone), answer(200, aZone), unsent}, put: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 	} {
 		c.run(t, "update_zone")
+	}
+}
+
+// TestWideBlocks: what locks everybody out is meant, or a mistake; what blocks already is no change.
+func TestWideBlocks(t *testing.T) {
+	zone := func(typ, usage, status, conditions string) string {
+		return `{"type":"` + typ + `","id":"nzo1","name":"Z","usage":"` + usage + `","status":"` + status + `",` + conditions + `,"lastUpdated":"2026-01-01T00:00:00.000Z"}`
+	}
+	v1 := func(usage, conditions string) string { return zone("DYNAMIC", usage, "ACTIVE", conditions) }
+	v2 := func(usage, conditions string) string { return zone("DYNAMIC_V2", usage, "ACTIVE", conditions) }
+	const us, usCA, be = `{"country":"US","region":null}`, `{"country":"US","region":"US-CA"}`, `{"country":"BE"}`
+	for _, c := range []struct{ name, before, patch, refused string }{
+		{"every proxy becomes a blocklist", v1("POLICY", `"proxyType":"Any","locations":null,"asns":[]`), `{"usage":"BLOCKLIST"}`, "every proxy in every country"},
+		{"no condition becomes a blocklist", v1("POLICY", `"proxyType":"","locations":null,"asns":[]`), `{"usage":"BLOCKLIST"}`, "every address in every country"},
+		{"no proxy is no condition", v1("POLICY", `"proxyType":"null","locations":[],"asns":null`), `{"usage":"BLOCKLIST"}`, "every address in every country"},
+		{"one kind of proxy", v1("POLICY", `"proxyType":"Tor","locations":null,"asns":[]`), `{"usage":"BLOCKLIST"}`, ""},
+		{"the last condition goes", v1("BLOCKLIST", `"proxyType":"Tor","locations":null,"asns":[]`), `{"proxyType":null}`, "every address"},
+		{"the kind of proxy goes wide", v1("BLOCKLIST", `"proxyType":"Tor","locations":null,"asns":[]`), `{"proxyType":"Any"}`, "every proxy"},
+		{"a whole country", v1("BLOCKLIST", `"proxyType":"","locations":[`+usCA+`],"asns":[]`), `{"locations":[` + usCA + `,` + be + `]}`, "in the whole of BE"},
+		{"a country whose region was blocked", v1("BLOCKLIST", `"proxyType":"","locations":[`+usCA+`],"asns":[]`), `{"locations":[` + us + `]}`, "in the whole of US"},
+		{"a region", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":[]`), `{"locations":[` + us + `,{"country":"BE","region":"BE-VAN"}]}`, ""},
+		{"a country that is blocked", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":[]`), `{"name":"Y"}`, ""},
+		{"a country less", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`,`+be+`],"asns":[]`), `{"locations":[` + us + `]}`, ""},
+		{"all countries but one less", v1("BLOCKLIST", `"proxyType":"Any","locations":null,"asns":[]`), `{"locations":[` + us + `]}`, ""},
+		{"the last country goes", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":[]`), `{"locations":null}`, "every address in every country"},
+		{"an autonomous system", v1("BLOCKLIST", `"proxyType":"","locations":null,"asns":["64496"]`), `{"asns":["64496","64497"]}`, ""},
+		{"an autonomous system bounds a country", v1("BLOCKLIST", `"proxyType":"","locations":null,"asns":["64496"]`), `{"locations":[` + us + `]}`, ""},
+		{"and no longer does", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":["64496"]`), `{"asns":[]}`, "in the whole of US"},
+		{"the proxies of a country become all of it", v1("BLOCKLIST", `"proxyType":"Any","locations":[`+us+`],"asns":[]`), `{"proxyType":null}`, "every address in the whole of US"},
+		{"what is not in force becomes so", zone("DYNAMIC", "BLOCKLIST", "INACTIVE", `"proxyType":"Any","locations":null,"asns":[]`), `{"status":"ACTIVE"}`, "every proxy"},
+		{"what is not in force is renamed", zone("DYNAMIC", "BLOCKLIST", "INACTIVE", `"proxyType":"Any","locations":null,"asns":[]`), `{"name":"Y"}`, ""},
+		{"a policy may name everybody", v1("POLICY", `"proxyType":"Tor","locations":null,"asns":[]`), `{"proxyType":"Any"}`, ""},
+		{"no condition is left of an enhanced zone", v2("BLOCKLIST", `"locations":{"include":[`+usCA+`],"exclude":[]},"ipServiceCategories":{"include":[],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"locations":null}`, "every address in every country"},
+		{"an exclusion is no bound", v2("POLICY", `"locations":{"include":[],"exclude":[`+be+`]},"ipServiceCategories":{"include":[],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"usage":"BLOCKLIST"}`, "every address in every country"},
+		{"all of a category", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[]},"ipServiceCategories":{"include":["NORD_VPN"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"ipServiceCategories":{"include":["NORD_VPN","ALL_PROXIES_VPNS"]}}`, "ALL_PROXIES_VPNS in every country"},
+		{"one service more", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[]},"ipServiceCategories":{"include":["NORD_VPN"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"ipServiceCategories":{"include":["NORD_VPN","AVAST_VPN"]}}`, ""},
+		{"an exclusion goes", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[`+be+`]},"ipServiceCategories":{"include":["ALL_ANONYMIZERS"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"locations":{"exclude":[]}}`, "ALL_ANONYMIZERS"},
+		{"an exclusion comes", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[]},"ipServiceCategories":{"include":["ALL_ANONYMIZERS"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"locations":{"exclude":[` + be + `]}}`, ""},
+		{"everybody is exempt", strings.Replace(zone("IP", "POLICY", "ACTIVE", `"system":true,"gateways":[],"proxies":null`), `"Z"`, `"DefaultExemptIpZone"`, 1), `{"gateways":[{"type":"CIDR","value":"0.0.0.0/0"}]}`, "past every blocklist"},
+		{"a network is exempt", strings.Replace(zone("IP", "POLICY", "ACTIVE", `"system":true,"gateways":[],"proxies":null`), `"Z"`, `"DefaultExemptIpZone"`, 1), `{"gateways":[{"type":"CIDR","value":"10.0.0.0/8"}]}`, ""},
+		{"everybody is exempt already", strings.Replace(zone("IP", "POLICY", "ACTIVE", `"system":true,"gateways":[{"type":"CIDR","value":"0.0.0.0/0"}],"proxies":null`), `"Z"`, `"DefaultExemptIpZone"`, 1), `{"gateways":[{"type":"CIDR","value":"0.0.0.0/0"},{"type":"CIDR","value":"10.0.0.0/8"}]}`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			change := zoneChange{patch: parse(t, c.patch)}
+			_, refused := change.merge(parse(t, c.before))
+			switch {
+			case c.refused == "" && refused != nil:
+				t.Errorf("refused: %s", refused.err.Message)
+			case c.refused != "" && (refused == nil || refused.outcome != abi.Rejected || !strings.Contains(refused.err.Message, c.refused) || !strings.Contains(refused.err.Message, "allow_wide")):
+				t.Errorf("%+v, want %q", refused, c.refused)
+			}
+			change.wide = true
+			if _, refused := change.merge(parse(t, c.before)); refused != nil {
+				t.Errorf("meant, and refused: %s", refused.err.Message)
+			}
+		})
 	}
 }

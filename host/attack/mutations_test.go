@@ -43,6 +43,8 @@ var mutations = []mutation{
 	{"manifest classes", "an endpoint states its class", []edit{neverIn("abi/manifest.go", "e.Method() != \"GET\" && len(o.ClassRules) > 0", "len(o.ClassRules) > 0")}, ""},
 	{"manifest classes", "a body's rule has a field", []edit{neverIn("abi/manifest.go", "if r.Field == \"\" {\n\t\t\treturn fmt.Errorf(\"endpoint", "r.Field == \"\"")}, ""},
 	{"manifest classes", "a body has to be there for its rules", []edit{never("abi/manifest.go", "len(e.ClassRules) > 0")}, ""},
+	{"manifest classes", "the input's class is set by rules, and of writes", []edit{never("abi/manifest.go", "len(o.ClassRules) == 0 || e.Method() == \"GET\"")}, ""},
+	{"manifest classes", "all of the input's classes allow the method", []edit{swap("abi/manifest.go", "classes = o.Classes()", "if classes = o.Classes(); DOWN {\n\t\t\tclasses = nil\n\t\t}")}, ""},
 	{"manifest classes", "a class that inputs have", []edit{never("abi/manifest.go", "c != Read && !slices.Contains(o.Classes(), c)")}, ""},
 	{"manifest classes", "the method", []edit{never("abi/manifest.go", "!c.Allows(e.Method())")}, ""},
 	{"manifest classes", "all of an endpoint's", []edit{neverIn("abi/manifest.go", "err := o.checkClasses(e); err != nil", "err != nil")}, ""},

@@ -43,8 +43,9 @@ const (
 	ada    = `"user":"ada.lovelace@example.com"`
 	app    = `"application":"0oaGJxoM8LyCF3ytcwkO"`
 	device = `"device":"guoTR3yslxGF2H07cwkO"`
-	group  = `"group":"00gywNmfSjI0s5CWcwkO"`
-	crew   = `"group":"00gLFTnJJZSd570BcwkO"` // has members, and an application
+	group  = `"group":"00gBLrECxFjBwtQJcwkO"`
+	admins = `"group":"00gywNmfSjI0s5CWcwkO","admin_group":true` // has a role
+	crew   = `"group":"00gLFTnJJZSd570BcwkO"`                    // has members, and an application
 )
 
 // What stands in an input for the id of somebody in crew, and of a user or device of a status.
@@ -76,6 +77,7 @@ var actions = []action{
 	{op: "update_group", input: `{` + group + `,"description":"Keeps them on"}`},
 	{op: "delete_group", input: `{` + group + `}`},
 	{op: "add_group_member", input: `{` + group + `,` + ada + `}`},
+	{op: "add_group_member", input: `{` + admins + `,` + ada + `}`},
 	{op: "remove_group_member", input: `{` + crew + `,"user":"` + member + `"}`},
 	{op: "assign_application_user", input: `{"application":"0oaAZlG8lxcfcbMXcwkO",` + ada + `}`},
 	{op: "unassign_application_user", input: `{` + app + `,` + ada + `}`},

@@ -407,7 +407,8 @@ func getAppGroup(o *Org, c *call) (answer, error) {
 	return answer{body: appendAppGroup(nil, a, ag, c.origin)}, nil
 }
 
-// assignAppGroup assigns or replaces: an empty body clears the profile.
+// assignAppGroup assigns or replaces: what the body lacks is gone. Without a profile there is none; without a priority
+// the group comes last, as a new one does, which is assumed and not recorded.
 func assignAppGroup(o *Org, c *call) (answer, error) {
 	a, g, err := o.appAndGroup(c)
 	if err != nil {
@@ -423,7 +424,7 @@ func assignAppGroup(o *Org, c *call) (answer, error) {
 	ag := a.assigned(g)
 	next := groupAssignment{group: g, priority: len(a.groups), profile: emptyObject, updated: now}
 	if ag != nil {
-		next.priority = ag.priority
+		next.priority--
 	}
 	if p := body.Get("priority"); p.Exists() {
 		next.priority = int(p.Int())
