@@ -179,9 +179,14 @@ func (c *call) keepState(ctx context.Context, endpoint *abi.Endpoint, out abi.Re
 	if !c.gate.plan || len(c.gate.held) > 0 || endpoint.Method() != http.MethodGet || out.Status != http.StatusOK || out.Length > maxState {
 		return
 	}
-	if b := bytes.TrimSpace(c.read(out.Body)); gjson.ValidBytes(b) {
-		c.gate.state = shown(ctx, b, endpoint.Sensitive)
+	b := bytes.TrimSpace(c.read(out.Body))
+	if !gjson.ValidBytes(b) {
+		return
 	}
+	if b[0] == '{' && !strings.Contains(endpoint.Template(), "{") && c.gate.state != nil {
+		return // the org, or the token's owner, which no path names, beside the object that a write is for
+	}
+	c.gate.state = shown(ctx, b, endpoint.Sensitive)
 }
 
 // shown is a copy of an answer, or of an array of them, without members at these paths; nil where that cannot be.

@@ -263,6 +263,17 @@ func TestAChangeOfStatusThatTakesItsTime(t *testing.T) {
 	}
 }
 
+// TestAPlanShowsTheTarget, and not the token's owner, who is read behind it.
+func TestAPlanShowsTheTarget(t *testing.T) {
+	w := newWorld(t, oktatest.Config{})
+	for op, input := range map[string]string{"deactivate_user": `{` + ada + `}`, "delete_user": `{` + ada + `}`, "user_lifecycle_action": `{` + ada + `,"action":"suspend"}`} {
+		res, err := w.Invoke(context.Background(), op, json.RawMessage(input), host.InvokeOptions{Plan: true})
+		if err != nil || get(t, res.Plan.State, "profile", "login") != "ada.lovelace@example.com" {
+			t.Errorf("%s: %v %+v", op, err, res.Plan)
+		}
+	}
+}
+
 // TestAListThatIsRefusedOnALaterPage keeps its records and a cursor beside the refusal.
 func TestAListThatIsRefusedOnALaterPage(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
