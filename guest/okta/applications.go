@@ -249,11 +249,6 @@ func (a assignment) unchanged(now object) result {
 	return result{outcome: abi.Unchanged, output: a.output(now, now)}
 }
 
-// agrees reports whether a profile has what is given of it. Null and absent are one.
-func agrees(now, given jsonval.Value) bool {
-	return !given.Exists() || withoutNulls(patched(now, given)).Equal(withoutNulls(now))
-}
-
 // overlaid is the profile that is written where one is there: Okta wants it whole, since it replaces. What is cleared is
 // null in it, and not missing alone.
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/ApplicationUsers/#tag/ApplicationUsers/operation/updateApplicationUser
@@ -369,8 +364,8 @@ func assignAppUser(c *call) result {
 	profile, secrets := c.input.Get("profile"), c.input.Get("credentials")
 	readable := !secrets.Get("password").Exists() // whether a password is the same cannot be read
 	has := func(o object) bool {
-		return !o.gone && (scope == "" || o.Get("scope").Str() == scope) && agrees(o.Get("profile"), profile) &&
-			(!secrets.Exists() || readable && agrees(o.Get("credentials"), secrets))
+		return !o.gone && (scope == "" || o.Get("scope").Str() == scope) && carries(o.Get("profile"), profile) &&
+			(!secrets.Exists() || readable && carries(o.Get("credentials"), secrets))
 	}
 	if has(before) {
 		return a.unchanged(before)
@@ -407,7 +402,7 @@ func assignAppGroup(c *call) result {
 	}
 	priority, profile := c.input.Get("priority"), c.input.Get("profile")
 	has := func(o object) bool {
-		return !o.gone && (!priority.Exists() || o.Get("priority").Equal(priority)) && agrees(o.Get("profile"), profile)
+		return !o.gone && (!priority.Exists() || o.Get("priority").Equal(priority)) && carries(o.Get("profile"), profile)
 	}
 	if has(before) {
 		return a.unchanged(before)

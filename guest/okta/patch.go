@@ -8,9 +8,9 @@ func patched(target, patch jsonval.Value) jsonval.Value {
 	return v
 }
 
-// carries reports whether an object is what a merge patch would make of it.
+// carries reports whether an object is what a merge patch would make of it. No patch asks for nothing.
 func carries(now, patch jsonval.Value) bool {
-	return withoutNulls(patched(now, patch)).Equal(withoutNulls(now))
+	return !patch.Exists() || withoutNulls(patched(now, patch)).Equal(withoutNulls(now))
 }
 
 // withoutNulls is an object less its null members: to Okta a null and nothing are the same.
