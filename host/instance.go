@@ -61,6 +61,11 @@ func (g *guestContext) Value(key any) any {
 // instance makes a new instance with at most so many bytes of memory. The first initialises itself, and an image is
 // taken of it; all others begin as that image.
 func (m *Module) instance(ctx context.Context, memory int64) (*instance, error) {
+	m.births.RLock()
+	defer m.births.RUnlock()
+	if m.closed {
+		return nil, fmt.Errorf("%w: the module", ErrClosed)
+	}
 	in, err := m.bare(ctx, memory)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -242,6 +244,44 @@ func TestAModuleClosedUnderACallEndsIt(t *testing.T) {
 	_ = c.Close(ctx)
 	_ = m.Close(ctx)
 	wg.Wait()
+}
+
+// TestAModuleClosedWhileInstancesAreMade: none is made of what is being closed, and none afterwards. The race detector
+// looks on.
+func TestAModuleClosedWhileInstancesAreMade(t *testing.T) {
+	wasm, err := pack.CachedPackage(context.Background(), "./host/testdata/hostile", internalHostileManifest(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	for range 5 {
+		m, err := Load(ctx, wasm, LoadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		var made atomic.Int64
+		for range 4 {
+			wg.Go(func() {
+				for {
+					in, err := m.instance(ctx, defaultMemory)
+					if err != nil {
+						if !errors.Is(err, ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+					made.Add(1)
+					in.close(m.log)
+				}
+			})
+		}
+		for made.Load() < 5 {
+			time.Sleep(time.Millisecond)
+		}
+		_ = m.Close(ctx)
+		wg.Wait()
+	}
 }
 
 func internalHostileManifest(t *testing.T) []byte {

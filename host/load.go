@@ -57,6 +57,8 @@ type Module struct {
 	memory   int64           // most bytes of an instance
 	state    wasmbin.State   // what of an instance is not in its memory
 
+	births  sync.RWMutex // held by those who make an instance, which wazero does not take a close beside
+	closed  bool
 	imageMu sync.Mutex
 	image   *image // what each call begins as; nil before the first instance
 }
@@ -286,6 +288,9 @@ func (m *Module) operation(name string) (*operation, error) {
 
 // Close frees the module and its compiled code. Its connections are closed before.
 func (m *Module) Close(ctx context.Context) error {
+	m.births.Lock()
+	defer m.births.Unlock()
+	m.closed = true
 	err := m.plugin.Close(ctx)
 	m.imageMu.Lock()
 	defer m.imageMu.Unlock()

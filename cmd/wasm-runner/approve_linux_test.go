@@ -38,7 +38,7 @@ func TestTheTerminalIsAsked(t *testing.T) {
 				}
 				org.ServeHTTP(w, r)
 			}))
-			defer server.Close()
+			t.Cleanup(server.Close) // behind the process, which may wait for it
 			dir := t.TempDir()
 			config := filepath.Join(dir, "okta.yaml")
 			text := fmt.Sprintf("connections:\n  - {name: okta, kind: okta, base_url: %q, token_secret_ref: env:APPROVE_TEST_TOKEN, allow_private_network: true, "+

@@ -477,7 +477,9 @@ func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
 	case c.fault.Kind == oktatest.RateLimited:
 		want = abi.Throttled
 	case c.timeout > 0 && left(res) <= c.at: // the machine was too busy to get that far within the time
-		want = abi.Unavailable
+		if want = abi.Unavailable; left(res) > 0 && res.Outcome == abi.Unknown { // and what became of the write before is not told
+			want = abi.Unknown
+		}
 	case c.timeout > 0:
 		want = abi.Unknown
 	case c.fault.Kind == oktatest.Truncate && answered(res): // an answer without a body has nothing to cut off
