@@ -41,12 +41,13 @@ soak:
 
 ## fuzz: every fuzz target for FUZZTIME each
 fuzz:
-	@for pkg in $$($(GO) list ./...); do \
-	  for target in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
-	    echo "== $$pkg $$target"; \
+	@n=0; for pkg in $$($(GO) list ./...); do \
+	  listed=$$($(GO) test -list '^Fuzz' $$pkg) || { echo "$$listed"; exit 1; }; \
+	  for target in $$(echo "$$listed" | grep '^Fuzz'); do \
+	    echo "== $$pkg $$target"; n=$$((n+1)); \
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; \
-	done
+	done; echo "$$n targets for $(FUZZTIME) each: nothing found"; test $$n -gt 0
 
 ## attack: every attack of the kit on our host, then each check of a wall taken out in turn (-host PROGRAM attacks another host: abi/README.md)
 attack:

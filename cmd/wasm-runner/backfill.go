@@ -36,8 +36,8 @@ again with the same checkpoint and times, another day too, when Okta no longer t
 last record, less five minutes, whose repeats are dropped. Once it is complete, it reads no more. Failures that pass are
 waited out.
 
-A stretch that is not over yet, by Okta's clock, is read up to now, and is not complete: run it again to go on. An org's log
-by the time of its events may lack those that were stored late: to follow a log for good, use source.
+A stretch that is not over for five minutes, by Okta's clock, is read up to now, and is not complete: run it again to go on.
+An org's log by the time of its events may lack those that were stored later still: to follow a log for good, use source.
 
 ` + outHelp,
 		Example: backfillExamples(time.Now()),
@@ -155,7 +155,8 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags) er
 		return err
 	}
 	if !ingest.RangeDone(d.At) {
-		a.say("--until (%s) is not over yet: what there was so far is read. Run this again to go on, once more of it is", flags.until)
+		a.say("--until (%s) is not over, or not for the five minutes in which Okta may still store what happened before: what there was so far is read. "+
+			"Run this again later to go on", flags.until)
 	}
 	return nil
 }

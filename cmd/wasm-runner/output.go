@@ -22,6 +22,7 @@ type outFlags struct {
 	out           string
 	format        string
 	authorization string
+	plaintext     bool
 	rotateSize    string
 	rotateEvery   time.Duration
 	refused       string
@@ -40,7 +41,7 @@ const outHelp = `--out appends to a file. What a crash left half-written at its 
 .zst is compressed, a zstd frame a page. --rotate-size and --rotate-every put a file aside as NAME.000001.ndjson and begin a
 new one. A file has one writer: a second run with the same --out is an error. An http or https address gets POSTs of NDJSON,
 or of the _bulk API of OpenSearch and Elasticsearch, in which _id is the record's key, so that a repeat replaces the same
-document; a service that is away or busy is waited for.
+document; a service that is away or busy is waited for. Any 2xx but a web page takes NDJSON for good.
 
 A record that the service refuses for what it is (its index cannot take it, or it is larger than the service takes) ends the
 run. With --refused such records are appended to a file, synced before the checkpoint, and the rest goes on: each is a line
@@ -50,6 +51,7 @@ func (o *outFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "-", "`file` to append records to, http(s) address to post them to, - for stdout; "+perConnection+" stands for the connection's name")
 	f.StringVar(&o.format, "out-format", "auto", "what an address gets: "+strings.Join(outFormats[1:], ", ")+" (default bulk where it ends in _bulk, else ndjson)")
 	f.StringVar(&o.authorization, "out-authorization", "", "Authorization of an address: a `scheme` and where its token is, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+	f.BoolVar(&o.plaintext, "out-plaintext", false, "allow an http address of another machine: whoever is in between can read the records")
 	f.StringVar(&o.rotateSize, "rotate-size", "", "`size` from which on a file is put aside, such as 256MiB")
 	f.StringVar(&o.refused, "refused", "", "`file` to append records to that an address refuses, with the reason; "+perConnection+" as in --out (default: stop at such a record)")
 	f.DurationVar(&o.rotateEvery, "rotate-every", 0, "time after which a file is put aside, such as 1h")
@@ -89,8 +91,8 @@ func (o *outFlags) check() (err error) {
 		return usagef("--out-authorization: want a scheme and a reference, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
 	case o.refused != "" && !o.address():
 		return usagef("--refused is for an http or https address, which may refuse a record: name one with --out")
-	case !o.address() && (o.format != "auto" || o.authorization != ""):
-		return usagef("--out-format and --out-authorization are for an http or https address: name one with --out")
+	case !o.address() && (o.format != "auto" || o.authorization != "" || o.plaintext):
+		return usagef("--out-format, --out-authorization and --out-plaintext are for an http or https address: name one with --out")
 	}
 	return nil
 }
@@ -136,7 +138,7 @@ func (a *app) openOut(ctx context.Context, o *outFlags, connection string, say f
 		}
 		return f, nil
 	}
-	h := sink.HTTPOptions{Form: sink.NDJSON, Waiting: func(why error, wait time.Duration) {
+	h := sink.HTTPOptions{Form: sink.NDJSON, Plaintext: o.plaintext, Waiting: func(why error, wait time.Duration) {
 		say("%s: trying again in %s", why, wait.Round(time.Millisecond))
 	}}
 	switch path, _, _ := strings.Cut(out, "?"); {

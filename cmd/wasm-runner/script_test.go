@@ -94,6 +94,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CACHE_HOME", cache) // compiled code
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			env.Setenv("TOKEN", oktatest.DefaultToken)
+			env.Setenv("EARLIER", time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339))
 			env.Setenv("YESTERDAY", time.Now().Add(-24*time.Hour).UTC().Format(time.RFC3339))
 			env.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
 			env.Setenv("TOMORROW", time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339))

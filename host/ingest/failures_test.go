@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -269,4 +270,28 @@ func TestLagIsMeasuredByTheServicesClock(t *testing.T) {
 			t.Errorf("caught up: %s", lag)
 		}
 	})
+}
+
+// TestASinkIsLeftAloneForAsLongAsItAsks, which may be longer than it is waited for at once.
+func TestASinkIsLeftAloneForAsLongAsItAsks(t *testing.T) {
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "200")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer busy.Close()
+	s, err := sink.NewHTTP(busy.URL, sink.HTTPOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := connectTo(t, load(t), oktatest.New(oktatest.Config{Users: 3, Events: 10, RateLimits: unlimited}), host.Config{})
+	ctx, cancel := context.WithCancel(context.Background())
+	var said string
+	d := &ingest.Drain{Operation: poll, Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true}), Sink: s, Persist: true, Follow: true,
+		Say: func(format string, args ...any) {
+			said = fmt.Sprintf(format, args...)
+			cancel()
+		}}
+	if err := d.Run(ctx); err != nil || !strings.HasSuffix(said, "trying again in 3m20s") {
+		t.Errorf("%v, %q", err, said)
+	}
 }

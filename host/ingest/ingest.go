@@ -1,10 +1,11 @@
 // Package ingest drains sources into sinks: the loop that a collector runs for months.
 //
 // A Drain takes one source page by page. A page goes to the sink first; once it is durable there the keys of its records
-// are noted, and then its checkpoint is saved, so that a crash at any moment loses nothing. What it leaves behind the
-// checkpoint is the page in hand at most, or in a file, whose pages are made durable several at once, what the file itself
-// recalls: that is not written again. Repeats that a source gives by itself, such as after a cursor that it no longer took, are dropped by key. While a
-// page is being written the next is being fetched, and no more than that: a sink that is slow slows the source down.
+// are noted, and then its checkpoint is saved, so that a crash at any moment loses nothing. A crash repeats the page in
+// hand at most. In a file, whose pages are made durable several at once, it repeats nothing: at the next start the file is
+// asked for its last records, and those are not written again. Repeats that a source gives by itself, such as after a
+// cursor that it no longer took, are dropped by key. While a page is being written the next is being fetched, and no more
+// than that: a sink that is slow slows the source down.
 package ingest
 
 import (
@@ -121,13 +122,12 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 		wait := max(pause, retryAfter(err))
 		d.stats.fail(err)
 		d.Say("%s: trying again in %s", err, wait.Round(time.Millisecond))
-		if t := time.NewTimer(wait); true {
-			select {
-			case <-ctx.Done():
-			case <-t.C:
-			}
-			t.Stop()
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
 		}
+		t.Stop()
 		pause = min(2*pause, longestPause)
 	}
 }
@@ -365,10 +365,11 @@ func passes(err error) bool {
 		errors.As(err, &e) && (e.Outcome == abi.Throttled || e.Outcome == abi.Unavailable || e.Detail != nil && e.Detail.Retryable)
 }
 
+// retryAfter is the wait that Okta, or the sink's service, asked for.
 func retryAfter(err error) time.Duration {
 	var e host.OutcomeError
 	if errors.As(err, &e) && e.Detail != nil {
 		return time.Duration(e.Detail.RetryAfterMS) * time.Millisecond
 	}
-	return 0
+	return sink.RetryAfter(err)
 }

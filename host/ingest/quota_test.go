@@ -80,7 +80,7 @@ func TestCallsThatBeginTogetherAreNotRefused(t *testing.T) {
 }
 
 // TestTheWholeQuotaIsUsedAndNoMore drains 100,000 events in all from an org whose limit is reached again and again, on a clock
-// that passes when everybody waits: alone; in four processes, each with its share; and by four connections of one process,
+// that passes when everybody waits: alone; with four views of their own, as processes have, each with its share; and by four connections of one process,
 // which share what they know. No machine's load is in it.
 func TestTheWholeQuotaIsUsedAndNoMore(t *testing.T) {
 	const pages = 100
@@ -96,7 +96,7 @@ func TestTheWholeQuotaIsUsedAndNoMore(t *testing.T) {
 	}{
 		{"alone", 20, 1, 0, 1, 18},
 		{"with the whole of it", 20, 1, 1, 1, 20},
-		{"four processes with a share each", 80, 4, 0.9 / 4, 4, 72},
+		{"four views of their own, a share each", 80, 4, 0.9 / 4, 4, 72},
 		{"four connections of one process", 80, 1, 0, 4, 72},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -74,8 +74,8 @@ func RangeTime(at json.RawMessage) time.Time {
 //   - Pages have their Watermark.
 //   - A cursor that the service refuses is replaced by a since: the latest time of a record, less an overlap, whose repeats
 //     have the same keys.
-//   - A range whose until is not over by the service's clock, the Date of its answers, is not done at its end. Its
-//     checkpoint goes on from there, once more has happened.
+//   - A range whose until is not over for the overlap by the service's clock, the Date of its answers, is not done at its
+//     end. Its checkpoint goes on from there, once more has happened, or was stored.
 //
 // An empty timeMember is none: then a refused cursor is an error.
 func Range(c *host.Connection, operation string, input json.RawMessage, timeMember string) Feed {
@@ -193,8 +193,8 @@ func (r *rangeRead) take(page *host.Page) {
 		return
 	}
 	r.at.Since = ""
-	// What happens before until and was not there yet would be missed for good. An answer without a Date tells of no time.
-	r.at.Done = !r.byTime() || r.until.IsZero() || !page.Date.IsZero() && !r.until.After(page.Date)
+	// What happens before until and was not stored yet would be missed for good. An answer without a Date tells of no time.
+	r.at.Done = !r.byTime() || r.until.IsZero() || !page.Date.IsZero() && !r.until.Add(overlap).After(page.Date)
 }
 
 // recover goes on by time where the service refused the cursor, and not for ever where nothing comes of it.

@@ -51,7 +51,10 @@ func runRange(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink
 // thing of the next process.
 func TestARefusedCursorOfARangeIsReplacedAndNothingDoubled(t *testing.T) {
 	m := load(t)
-	o := oktatest.New(oktatest.Config{Users: 3, Events: 4000, RateLimits: unlimited}) // one every 18 s, 16 in the overlap
+	passed := time.Duration(0)
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 4000, RateLimits: unlimited, // one every 18 s, 16 in the overlap
+		Now: func() time.Time { return time.Now().Add(passed) }})
+	passed = 10 * time.Minute
 	c := connectTo(t, m, o, host.Config{})
 	path := filepath.Join(t.TempDir(), "cp.json")
 	now := time.Now()
@@ -171,21 +174,26 @@ func TestARangeThatIsNotOverIsNotDone(t *testing.T) {
 			until := began.Add(off.theirs + 3*time.Hour).Truncate(time.Second)
 			input := stretch(until.Add(-30*time.Hour), until, 300)
 			got := &memory{}
-			for i := range 4 { // 1 ms, 1, 2 and 3 hours later
+			for i := range 5 { // 1 ms, 1, 2 and 3 hours later, and 6 minutes after that
 				d, said, err := runRange(context.Background(), t, c, got, input, path)
 				if err != nil || len(said) > 0 {
 					t.Fatal(err, said)
 				}
-				if done := ingest.RangeDone(d.At); done != (i == 3) {
-					t.Fatalf("%d hours on, 3 hours before its end: done is %v", i, done)
+				if done := ingest.RangeDone(d.At); done != (i == 4) {
+					t.Fatalf("run %d: done is %v", i, done)
 				}
 				if !d.Stats().CaughtUp {
 					t.Error("not at its end")
 				}
-				if i == 3 {
+				got.wantAll(t, o, 1)
+				if i == 4 {
 					break
 				}
-				got.wantAll(t, o, 1)
+				if i == 3 { // its end is over, and not everything is stored
+					o.AppendLateEvent(until.Add(-time.Minute))
+					passed += 6 * time.Minute
+					continue
+				}
 				if i < 2 {
 					o.AppendLateEvent(clock().Add(-time.Minute)) // stored when what is behind it was read
 				}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"mime"
 	"net"
 	"net/http"
 	"net/netip"
@@ -50,6 +51,9 @@ type HTTPOptions struct {
 	// Timeout is of one request; default a minute.
 	Timeout time.Duration
 	RootCAs *x509.CertPool // default the system's
+	// Plaintext allows http to another machine, where whoever is in between reads the records. An authorization does not
+	// go that way even so.
+	Plaintext bool
 	// Waiting is told each time that a batch has to wait for the service, and why.
 	Waiting func(why error, wait time.Duration)
 	// Refused takes the records that the service will not take for what they are: too large alone, or that its index does
@@ -72,7 +76,7 @@ type HTTP struct {
 	refused []Refusal // of the page in hand
 }
 
-// NewHTTP makes an HTTP sink. It makes no request. An authorization goes to https, or to this machine.
+// NewHTTP makes an HTTP sink. It makes no request. Records go to https, or to this machine.
 func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
 	u, err := url.Parse(address)
 	switch {
@@ -82,6 +86,8 @@ func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
 		return nil, errors.New("the address holds a user or password: give an authorization by reference instead")
 	case o.Authorization.Reveal() != "" && u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("an authorization is not sent to %s over http: use https", u.Host)
+	case u.Scheme == "http" && !loopback(u.Hostname()) && !o.Plaintext:
+		return nil, fmt.Errorf("over http whoever is between here and %s can read the records: use https, or allow it (Plaintext, --out-plaintext)", u.Host)
 	}
 	if o.BatchBytes == 0 {
 		o.BatchBytes = 5 << 20
@@ -211,6 +217,23 @@ type passing struct {
 
 func (e passing) Error() string { return e.why.Error() }
 
+// advised is the end of a sink's patience with a service that said how long to wait.
+type advised struct {
+	error
+	wait time.Duration
+}
+
+func (e advised) Unwrap() error { return e.error }
+
+// RetryAfter is how long a service asked to be left alone, where that is why a Write failed; else 0.
+func RetryAfter(err error) time.Duration {
+	var e advised
+	if errors.As(err, &e) {
+		return e.wait
+	}
+	return 0
+}
+
 // post sends a batch until it is taken, as long as the sink's patience lasts.
 func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 	began := time.Now()
@@ -244,7 +267,11 @@ func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 		wait += time.Duration(rand.Float64() * float64(wait) / 4)
 		failures++
 		if time.Since(began)+wait > s.opts.Patience {
-			return fmt.Errorf("%w: %s: %w (tried for %s); %s", ErrUnavailable, s.name, p.why, time.Since(began).Round(time.Second), again)
+			err := fmt.Errorf("%w: %s: %w (tried for %s); %s", ErrUnavailable, s.name, p.why, time.Since(began).Round(time.Second), again)
+			if p.wait > 0 {
+				err = advised{fmt.Errorf("%w; it asks to be left alone for %s", err, p.wait), p.wait}
+			}
+			return err
 		}
 		s.opts.Waiting(fmt.Errorf("%s: %w", s.name, p.why), wait)
 		if s.sleep(ctx, wait) != nil {
@@ -293,7 +320,10 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 	if err != nil {
 		return batch, nil, passing{why: fmt.Errorf("half an answer: %w", err)}
 	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // what is none is no web page
 	switch code := resp.StatusCode; {
+	case code >= 200 && code < 300 && s.opts.Form == NDJSON && kind == "text/html":
+		return batch, nil, fmt.Errorf("%s with a web page (%.80q): is the address that of a collector, and is nothing in between?", resp.Status, s.redact(string(answer)))
 	case code >= 200 && code < 300 && s.opts.Form == NDJSON:
 		return nil, nil, nil
 	case code >= 200 && code < 300:

@@ -250,6 +250,7 @@ func TestARefusalIsTold(t *testing.T) {
 		"no permission":        {403, "", NDJSON, "403 Forbidden: is the authorization right?"},
 		"a redirect":           {302, "", NDJSON, "a redirect is not followed"},
 		"an address of others": {200, "<html>welcome</html>", Bulk, "is the address that of a _bulk endpoint?"},
+		"a page to sign in":    {200, "<!DOCTYPE html><title>Please sign in</title>", NDJSON, "200 OK with a web page"},
 		"a record":             {200, `{"errors":true,"items":[{"index":{"_id":"0","status":400,"error":{"type":"mapper_parsing_exception","reason":"target is ` + token + `"}}}]}`, Bulk, "record 0: 400 mapper_parsing_exception: target is [redacted]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -297,6 +298,21 @@ func TestPatienceEnds(t *testing.T) {
 	}
 }
 
+// TestHowLongAServiceWantsToBeLeftAloneIsTold, where that is longer than the sink's patience.
+func TestHowLongAServiceWantsToBeLeftAloneIsTold(t *testing.T) {
+	x := newIndex(t)
+	x.fault = func(_ int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
+		w.Header().Set("Retry-After", "180")
+		w.WriteHeader(429)
+		return true, false
+	}
+	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+	err := s.Write(context.Background(), numbered(0, 1))
+	if !errors.Is(err, ErrUnavailable) || RetryAfter(err) != 3*time.Minute || !strings.Contains(err.Error(), "left alone for 3m0s") {
+		t.Errorf("%v, %s", err, RetryAfter(err))
+	}
+}
+
 func TestAddressesThatAreNotTaken(t *testing.T) {
 	for address, want := range map[string]string{
 		"":                               "want an address",
@@ -312,6 +328,16 @@ func TestAddressesThatAreNotTaken(t *testing.T) {
 	}
 	if _, err := NewHTTP("http://127.0.0.1:9200/_bulk", HTTPOptions{Authorization: secrets.New("Bearer x")}); err != nil {
 		t.Error(err)
+	}
+	const plain = "http://collector.example.com/x"
+	if _, err := NewHTTP(plain, HTTPOptions{}); err == nil || !strings.Contains(err.Error(), "--out-plaintext") {
+		t.Errorf("%s: %v", plain, err)
+	}
+	if _, err := NewHTTP(plain, HTTPOptions{Plaintext: true}); err != nil {
+		t.Error(err)
+	}
+	if _, err := NewHTTP(plain, HTTPOptions{Plaintext: true, Authorization: secrets.New("Bearer x")}); err == nil {
+		t.Error("an authorization in plain text")
 	}
 }
 
