@@ -44,7 +44,7 @@ func soakFromEnvironment(t *testing.T) soak {
 	if err != nil || n < 1000 {
 		t.Fatalf("SOAK_EVENTS=%s: want a number of events from 1000 on", text)
 	}
-	return soak{events: n, pageSize: 1000, between: [2]int{20, 400}}
+	return soak{events: n, pageSize: 1000, between: [2]int{10, 60}} // every few seconds: what fails is waited out
 }
 
 // TestSoak follows a log that grows, some of its events late and out of order, in an org and on a network that fail in
