@@ -51,12 +51,12 @@ type inventoryKind struct {
 // inventory is every kind, in the order of an export.
 var inventory = []inventoryKind{
 	{kind: "users",
-		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}},
+		endpoint: getUsers,
 		list: list{maxPage: 200, halve: true, more: func(*call) []hostcall.Pair { // without a filter Okta leaves DEPROVISIONED users out
 			return []hostcall.Pair{{Name: "filter", Value: everyStatus()}}
 		}}},
 	{kind: "groups",
-		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/groups", Bucket: "/api/v1/groups", Scopes: []string{"okta.groups.read"}},
+		endpoint: getGroups,
 		list:     list{maxPage: 200}},
 	{kind: "group_members", of: "groups", blank: "groupId",
 		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/users", Bucket: "/api/v1/groups", Scopes: []string{"okta.groups.read"}},
@@ -65,10 +65,10 @@ var inventory = []inventoryKind{
 		endpoint: getApps,
 		list:     list{maxPage: 200, omit: applicationSecrets}},
 	{kind: "application_users", of: "applications", blank: "appId",
-		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: []string{"okta.apps.read"}},
+		endpoint: getAppUsers,
 		list:     list{maxPage: 500, noun: "application", typ: "AppInstance"}},
 	{kind: "devices",
-		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/devices", Bucket: "/api/v1/devices", Scopes: []string{"okta.devices.read"}},
+		endpoint: getDevices,
 		list:     list{maxPage: 200}},
 	{kind: "authenticators",
 		endpoint: getAuthenticators,

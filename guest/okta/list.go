@@ -401,8 +401,10 @@ func (c *call) inputMark() string {
 		case "cursor", "limit", "page_size":
 			continue
 		}
-		if usual, err := jsonval.Parse(in.schema); v.Exists() && err == nil && v.Equal(usual.Get("default")) {
-			v = jsonval.Value{}
+		if v.Exists() { // a default that is spelled out is none
+			if schema, err := jsonval.Parse(in.schema); err == nil && v.Equal(schema.Get("default")) {
+				v = jsonval.Value{}
+			}
 		}
 		for _, b := range []byte(in.name + "=" + canonical(v) + ";") {
 			h = (h ^ uint64(b)) * 1099511628211

@@ -142,11 +142,19 @@ func rangeDigest(input map[string]json.RawMessage) string {
 // byTime reports whether the range can go on by time.
 func (r *rangeRead) byTime() bool { return r.timeMember != "" && !r.since.IsZero() }
 
+// goesOnAt is where the range goes on without a cursor: at the latest record less the overlap, and no earlier than it began.
+func (r *rangeRead) goesOnAt() time.Time {
+	if t := r.at.Time.Add(-overlap); t.After(r.since) {
+		return t
+	}
+	return r.since
+}
+
 // read reads from the checkpoint on to the end, or to a cursor that is refused. It goes on where the range does.
 func (r *rangeRead) read(ctx context.Context, c *host.Connection, operation string, yield func(*host.Page, error) bool) (goOn bool, err error) {
 	if r.at.Cursor == "" && r.byTime() {
 		r.at.Since = ""
-		if from := r.at.Time.Add(-overlap); from.After(r.since) {
+		if from := r.goesOnAt(); from.After(r.since) {
 			r.at.Since = from.UTC().Format(time.RFC3339Nano)
 		}
 	}
@@ -211,12 +219,8 @@ func (r *rangeRead) recover(err error) (goOn bool, _ error) {
 		return false, err
 	}
 	r.at.Cursor = ""
-	from := r.since
-	if t := r.at.Time.Add(-overlap); t.After(from) {
-		from = t
-	}
 	r.warning = fmt.Sprintf("the cursor is no longer taken (%s): going on from %s, which repeats records of the same key",
-		e.Detail.Message, from.UTC().Format(time.RFC3339))
+		e.Detail.Message, r.goesOnAt().UTC().Format(time.RFC3339))
 	return true, nil
 }
 
