@@ -91,11 +91,14 @@ type Config struct {
 // ConnectOptions are the surroundings of a connection: what is not its configuration.
 type ConnectOptions struct {
 	Secrets secrets.Resolver // default secrets.Default{}
-	RootCAs *x509.CertPool   // default the system's
-	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
-	Lookup  func(ctx context.Context, host string) ([]net.IPAddr, error) // default the system's resolver
-	Logger  *slog.Logger                                                 // default the module's
-	Limits  Limits
+	// AwaitToken connects even though the token cannot be read now. Each call tries to read it, and is unavailable while it
+	// cannot.
+	AwaitToken bool
+	RootCAs    *x509.CertPool // default the system's
+	Dial       func(ctx context.Context, network, address string) (net.Conn, error)
+	Lookup     func(ctx context.Context, host string) ([]net.IPAddr, error) // default the system's resolver
+	Logger     *slog.Logger                                                 // default the module's
+	Limits     Limits
 	// Approver is asked before the writes of the classes that Config.Approve names; nil refuses them.
 	Approver Approver
 	// Journal remembers idempotency keys and counts writes; nil takes no keys. journal.Open has one in a file.

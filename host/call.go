@@ -121,7 +121,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		c.violate("endpoint_not_granted", err.Error())
 		return refused(abi.SendDenied, err.Error())
 	}
-	authorization, err := c.authorize(&req)
+	signed, err := c.authorize(&req)
 	if err != nil {
 		c.violate("secret_misused", err.Error())
 		return refused(abi.SendDenied, err.Error())
@@ -135,12 +135,12 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		c.leaving = true
 	}
 	started := time.Now()
-	resp, sendErr := c.conn.client.Send(ctx, egress.Call{Endpoint: *endpoint, Request: req, Authorization: authorization})
+	resp, sendErr := c.exchange(ctx, *endpoint, req, signed)
 	meta := abi.RequestMeta{Endpoint: req.Endpoint, Attempts: resp.Attempts, WaitedMS: resp.Waited.Milliseconds()}
 	var out abi.Response
 	if sendErr != nil {
 		meta.Error = sendErr.Code
-		if strings.Contains(sendErr.RequestID, c.conn.token.Reveal()) {
+		if c.conn.credential.shows(sendErr.RequestID) {
 			sendErr.RequestID = ""
 		}
 		meta.Status, meta.RequestID = sendErr.Status, sendErr.RequestID

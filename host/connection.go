@@ -25,12 +25,13 @@ type Connection struct {
 	opts   ConnectOptions
 	limits Limits
 	base   *url.URL
-	token  secrets.Value
 	client *egress.Client
 	pool   *pool
 	log    *slog.Logger
 	clock  serviceClock
 	leave  func() // the rate limits that it shares with others
+
+	credential *credential
 
 	closing sync.Once
 	closed  chan struct{}
@@ -86,10 +87,6 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	if opts.Secrets == nil {
 		opts.Secrets = secrets.Default{}
 	}
-	token, err := opts.Secrets.Resolve(ctx, cfg.TokenSecretRef)
-	if err != nil {
-		return fail("token_secret_ref: %w", err)
-	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -101,6 +98,11 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		log = m.log
 	}
 	log = log.With("connection", cfg.Name)
+	credential := newCredential(opts.Secrets, cfg.TokenSecretRef, log)
+	token, err := credential.refresh(ctx)
+	if err != nil && !opts.AwaitToken {
+		return fail("token_secret_ref: %w", err)
+	}
 	leave := func() {}
 	limits := opts.Limits.or(cfg.Limits).or(DefaultLimits())
 	if err := limits.check(); err != nil {
@@ -128,7 +130,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	if err != nil {
 		return fail("%w", err)
 	}
-	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, token: token, client: client, log: log,
+	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, credential: credential, client: client, log: log,
 		leave: leave, closed: make(chan struct{})}
 	c.pool = newPool(m, limits, log)
 	return c, nil

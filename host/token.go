@@ -2,14 +2,18 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // secret gives the guest a placeholder for the connection's token, fresh for each call.
@@ -25,28 +29,61 @@ func (c *call) secret(ref string) abi.Secret {
 	return abi.Secret{Scheme: scheme, Placeholder: c.placeholder}
 }
 
-// authorize replaces the placeholder in the Authorization header by the token, and refuses it anywhere else.
-func (c *call) authorize(req *abi.Request) (string, error) {
+// authorize takes the Authorization header out of a request, and refuses a placeholder anywhere else. signed says that
+// the request is to be sent with the token.
+func (c *call) authorize(req *abi.Request) (signed bool, err error) {
 	header := ""
 	for name, value := range req.Headers {
 		if strings.EqualFold(name, "Authorization") {
 			if header != "" {
-				return "", fmt.Errorf("two Authorization headers")
+				return false, fmt.Errorf("two Authorization headers")
 			}
 			header = value
 			delete(req.Headers, name)
 		}
 	}
 	if c.placeholder != "" && c.mentions(req) {
-		return "", fmt.Errorf("the placeholder of a secret stands outside the Authorization header")
+		return false, fmt.Errorf("the placeholder of a secret stands outside the Authorization header")
 	}
 	if header == "" {
-		return "", nil
+		return false, nil
 	}
 	if c.placeholder == "" || header != scheme+" "+c.placeholder {
-		return "", fmt.Errorf("the Authorization header is not the scheme and placeholder of secret_get")
+		return false, fmt.Errorf("the Authorization header is not the scheme and placeholder of secret_get")
 	}
-	return scheme + " " + c.conn.token.Reveal(), nil
+	return true, nil
+}
+
+// exchange sends a request, signed with the connection's token where it is to be. After a 401 it reads the token again,
+// and sends the request once more with each token that was not tried: a 401 says that the request was not carried out.
+func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Request, signed bool) (*egress.Response, *abi.SendError) {
+	out := egress.Call{Endpoint: endpoint, Request: req}
+	if !signed {
+		return c.conn.client.Send(ctx, out)
+	}
+	token, err := c.conn.credential.refresh(ctx)
+	if err != nil {
+		return &egress.Response{}, &abi.SendError{Code: abi.SendConnect, Message: "the token cannot be read: " + err.Error()}
+	}
+	attempts, waited := 0, time.Duration(0)
+	for tried := []secrets.Value{token}; ; tried = append(tried, token) {
+		out.Authorization = scheme + " " + token.Reveal()
+		resp, sendErr := c.conn.client.Send(ctx, out)
+		attempts, waited = attempts+resp.Attempts, waited+resp.Waited
+		resp.Attempts, resp.Waited = attempts, waited
+		switch {
+		case sendErr != nil:
+			return resp, sendErr
+		case resp.Status != http.StatusUnauthorized:
+			c.conn.credential.accept(token, len(tried) > 1)
+			return resp, nil
+		}
+		var ok bool
+		if token, ok = c.conn.credential.after401(ctx, tried); !ok {
+			return resp, nil
+		}
+		resp.Body.Release()
+	}
 }
 
 // mentions looks for the placeholder in everything that a guest can put into a request. Nothing would replace it
@@ -79,15 +116,14 @@ func (c *call) mentions(req *abi.Request) bool {
 }
 
 func (c *call) echoes(resp *egress.Response, headers map[string][]string) bool {
-	token := c.conn.token.Reveal()
 	for _, values := range headers {
 		for _, v := range values {
-			if strings.Contains(v, token) {
+			if c.conn.credential.shows(v) {
 				return true
 			}
 		}
 	}
-	return strings.Contains(resp.RequestID, token) || resp.Body.Len() <= searchAtOnce && c.holdsToken(resp.Body.Bytes())
+	return c.conn.credential.shows(resp.RequestID) || resp.Body.Len() <= searchAtOnce && c.holdsToken(resp.Body.Bytes())
 }
 
-func (c *call) holdsToken(b []byte) bool { return bytes.Contains(b, []byte(c.conn.token.Reveal())) }
+func (c *call) holdsToken(b []byte) bool { return c.conn.credential.showsIn(b) }

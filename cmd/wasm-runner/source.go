@@ -49,7 +49,9 @@ repeats at most one page, with the same keys. A checkpoint file belongs to one c
 The keys of recent records (FILE.keys) tell repeats, which are dropped.
 
 With --follow, a source with more to read is asked at once, a quiet one less and less often, and failures that pass
-are waited out. --all reads every connection of the file at once, each with a checkpoint of its own. --metrics serves
+are waited out. --all reads every connection of the file at once, each with a checkpoint of its own; with --follow, one
+whose token cannot be read or is refused is tried again until it is repaired. A token file that changes is read again,
+and so is the token after a 401. --metrics serves
 Prometheus metrics at /metrics, and /healthz, which answers 503 when a source has failed, or has had no page for 14 minutes longer than --poll-limit.
 
 ` + outHelp,
@@ -84,7 +86,7 @@ Prometheus metrics at /metrics, and /healthz, which answers 503 when a source ha
 		if err != nil {
 			return err
 		}
-		s, err := a.connectSources(cmd.Context(), flags.all)
+		s, err := a.connectSources(cmd.Context(), flags.all, flags.all && flags.follow)
 		if err != nil {
 			return err
 		}
@@ -149,6 +151,8 @@ func (a *app) source(ctx context.Context, s *session, name string, config json.R
 			Feed:      ingest.Source(conn, host.SourceOptions{Operation: op.Name, Config: config, Follow: flags.follow, PollLimit: flags.pollLimit}),
 			Persist:   flags.follow,
 			Follow:    flags.follow,
+
+			KeepTrying: flags.follow && flags.all,
 		}
 		closeDrain, err := a.openDrain(ctx, s, conn, d, path, config, &flags.outFlags)
 		defer closeDrain()
@@ -165,8 +169,9 @@ func (a *app) source(ctx context.Context, s *session, name string, config json.R
 }
 
 // connectSources is connect, to every connection of the file that is of the module's kind where --all is given. One of
-// them that cannot be used is an error: nobody would miss its records before they are needed.
-func (a *app) connectSources(ctx context.Context, all bool) (*session, error) {
+// them that cannot be used is an error: nobody would miss its records before they are needed. With await, a token that
+// cannot be read is none: the source tries again, says so, and takes the token once it is there.
+func (a *app) connectSources(ctx context.Context, all, await bool) (*session, error) {
 	if !all {
 		return a.connect(ctx)
 	}
@@ -184,7 +189,7 @@ func (a *app) connectSources(ctx context.Context, all bool) (*session, error) {
 		}
 		// A source is never granted more than read, so that what else the connection has needs no journal here.
 		config.Grants, config.Approve, config.MaxWritesPerMinute, config.MaxDestructivePerHour = a.grants(config.Grants), nil, 0, 0
-		c, err := s.module.Connect(ctx, config, host.ConnectOptions{Limits: host.Limits{CallTimeout: a.flags.timeout}})
+		c, err := s.module.Connect(ctx, config, host.ConnectOptions{AwaitToken: await, Limits: host.Limits{CallTimeout: a.flags.timeout}})
 		if err != nil {
 			s.close()
 			return nil, err

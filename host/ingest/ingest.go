@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -50,6 +51,9 @@ type Drain struct {
 	// Persist waits out what passes by itself, instead of ending: Okta or the network failing, a rate limit, a sink that
 	// is away.
 	Persist bool
+	// KeepTrying makes Persist also wait out a refusal of the token or of its role (401, 403): of several sources, one that
+	// is refused is repaired while the others run.
+	KeepTrying bool
 	// Follow tells that the feed does not end, so that an interruption is how the run ends and no error.
 	Follow bool
 	Say    func(format string, args ...any) // takes messages for people; default drops them
@@ -113,7 +117,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 				return nil
 			}
 			return fmt.Errorf("interrupted after %d records: run again to go on", d.stats.records.Load())
-		case !d.Persist || !passes(err):
+		case !d.Persist || !passes(err) && !(d.KeepTrying && refused(err)):
 			return err
 		}
 		if d.stats.pages.Load() > before {
@@ -363,6 +367,15 @@ func passes(err error) bool {
 	var e host.OutcomeError
 	return errors.Is(err, sink.ErrUnavailable) ||
 		errors.As(err, &e) && (e.Outcome == abi.Throttled || e.Outcome == abi.Unavailable || e.Detail != nil && e.Detail.Retryable)
+}
+
+// refused reports whether the service refused the token or its role.
+func refused(err error) bool {
+	var e host.OutcomeError
+	if !errors.As(err, &e) || e.Outcome != abi.Rejected || e.Detail == nil || e.Detail.Upstream == nil {
+		return false
+	}
+	return e.Detail.Upstream.Status == http.StatusUnauthorized || e.Detail.Upstream.Status == http.StatusForbidden
 }
 
 // retryAfter is the wait that Okta, or the sink's service, asked for.

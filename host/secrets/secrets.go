@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -47,6 +48,13 @@ func (v Value) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
 // Resolver finds the secret behind a reference. Implementations are safe for concurrent use.
 type Resolver interface {
 	Resolve(ctx context.Context, ref string) (Value, error)
+}
+
+// Stamper is a Resolver that can tell cheaply whether a secret may have changed. Stamp returns a text that is another
+// when the secret behind the reference may be another, and the same while it certainly was not written; "" where it
+// cannot tell.
+type Stamper interface {
+	Stamp(ref string) string
 }
 
 // maxFile bounds a secret file in bytes: a token is tens of bytes, a key a few thousand.
@@ -93,6 +101,19 @@ func (d Default) Resolve(_ context.Context, ref string) (Value, error) {
 		}
 	}
 	return New(value), nil
+}
+
+// Stamp implements Stamper, for files: their time of change and size.
+func (d Default) Stamp(ref string) string {
+	path, ok := strings.CutPrefix(ref, "file:")
+	if !ok {
+		return ""
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "missing"
+	}
+	return strconv.FormatInt(info.ModTime().UnixNano(), 36) + "/" + strconv.FormatInt(info.Size(), 36)
 }
 
 func readBounded(path string) ([]byte, error) {

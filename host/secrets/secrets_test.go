@@ -91,3 +91,28 @@ func TestReferencesAreResolvedOrToldWhyNot(t *testing.T) {
 		})
 	}
 }
+
+func TestStamp_FileChanges_IsAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	d := secrets.Default{}
+	seen := map[string]string{}
+	for _, content := range []string{"", "00a", "00aTokenOfATest"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stamp := d.Stamp("file:" + path)
+		if other, again := seen[stamp]; again || stamp == "" || stamp != d.Stamp("file:"+path) {
+			t.Errorf("%q has the stamp %q, as %q has", content, stamp, other)
+		}
+		seen[stamp] = content
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, again := seen[d.Stamp("file:"+path)]; again {
+		t.Error("a file that is gone has the stamp of one that was there")
+	}
+	if s := d.Stamp("env:X"); s != "" {
+		t.Errorf("an environment variable has the stamp %q", s)
+	}
+}

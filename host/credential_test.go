@@ -1,0 +1,228 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// guarded is a service that takes some tokens and answers 401 to all others. It notes the tokens that it got.
+type guarded struct {
+	mu    sync.Mutex
+	valid map[string]bool
+	got   []string
+	body  string
+}
+
+func (g *guarded) take(tokens ...string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.valid, g.got = map[string]bool{}, nil
+	for _, token := range tokens {
+		g.valid[token] = true
+	}
+}
+
+func (g *guarded) seen() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return strings.Join(g.got, " ")
+}
+
+func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "SSWS ")
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.got = append(g.got, token)
+	if !g.valid[token] {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, `{"errorCode":"E0000011","errorSummary":"Invalid token provided"}`)
+		return
+	}
+	_, _ = io.WriteString(w, g.body)
+}
+
+const aUser = `{"id":"00u12345678901234567","status":"ACTIVE","profile":{"login":"ada@example.com"}}`
+
+// guardedConnection is a connection whose token is in a file, which write replaces.
+func guardedConnection(t *testing.T, content string, opts host.ConnectOptions) (c *host.Connection, g *guarded, write func(string)) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "token")
+	write = func(s string) {
+		if err := os.WriteFile(path, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(content)
+	g = &guarded{body: aUser}
+	server := httptest.NewServer(g)
+	c, err := theModule(t).Connect(context.Background(), host.Config{Name: "rotated", Kind: "okta", BaseURL: server.URL,
+		TokenSecretRef: "file:" + path, Grants: []abi.Class{abi.Read, abi.Write, abi.Destructive}}, opts)
+	if err != nil {
+		server.Close()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.Background()); server.Close() })
+	return c, g, write
+}
+
+func TestToken_Rotated_IsReadAgain(t *testing.T) {
+	const before, after = "00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"
+	for _, step := range []struct {
+		name    string
+		file    string // what the file holds then
+		valid   []string
+		outcome abi.Outcome
+		sent    string // tokens, in order
+	}{
+		{"file changed, both valid", after + "\n", []string{before, after}, abi.Succeeded, after},
+		{"file changed, new one not valid yet", after, []string{before}, abi.Succeeded, after + " " + before},
+		{"file emptied", "", []string{before}, abi.Succeeded, before},
+		{"file half written", after[:7], []string{before}, abi.Succeeded, after[:7] + " " + before},
+		{"file holds no token", "<html>\nnot a token", []string{before}, abi.Succeeded, before},
+		{"file unchanged, token refused", before, nil, abi.Rejected, before},
+		{"both refused", after, nil, abi.Rejected, after + " " + before},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			c, g, write := guardedConnection(t, before, host.ConnectOptions{})
+			g.take(before)
+			if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil {
+				t.Fatal(err)
+			}
+			g.take(step.valid...)
+			if step.file != before {
+				write(step.file)
+			}
+			res, _ := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`))
+			if res.Outcome != step.outcome || g.seen() != step.sent {
+				t.Errorf("%s %+v, sent %q, want %s, %q", res.Outcome, res.Error, g.seen(), step.outcome, step.sent)
+			}
+		})
+	}
+}
+
+// TestToken_NewOneBecomesValidLater_IsTakenThen: the file has the new token first; the service switches over afterwards.
+func TestToken_NewOneBecomesValidLater_IsTakenThen(t *testing.T) {
+	const before, after = "00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"
+	c, g, write := guardedConnection(t, before, host.ConnectOptions{})
+	ask := func(want string) {
+		t.Helper()
+		if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil || g.seen() != want {
+			t.Errorf("%v, sent %q, want %q", err, g.seen(), want)
+		}
+	}
+	g.take(before)
+	ask(before)
+	write(after)
+	g.take(before)
+	ask(after + " " + before)
+	g.take(before)
+	ask(before) // the refused one is not tried each time
+	g.take(after)
+	ask(before + " " + after)
+	g.take(after)
+	ask(after)
+}
+
+func TestToken_EnvironmentReference_IsReadAgainOn401(t *testing.T) {
+	token := "00oldToken_aaaaaaaaaaaa"
+	opts := host.ConnectOptions{Secrets: secrets.Default{LookupEnv: func(string) (string, bool) { return token, true }}}
+	g := &guarded{body: aUser}
+	server := httptest.NewServer(g)
+	defer server.Close()
+	c, err := theModule(t).Connect(context.Background(), host.Config{Name: "rotated", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close(context.Background()) }()
+	token = "00newToken_bbbbbbbbbbbb"
+	g.take(token)
+	if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReloadToken_TakesTheFile_AndKeepsTheTokenWhereItCannot(t *testing.T) {
+	const before, after = "00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"
+	c, g, write := guardedConnection(t, before, host.ConnectOptions{})
+	for _, step := range []struct {
+		file    string
+		changed bool
+		fails   bool
+		sent    string
+	}{{before, false, false, before}, {after, true, false, after}, {"", false, true, after}, {after, false, false, after}} {
+		write(step.file)
+		changed, err := c.ReloadToken(context.Background())
+		if changed != step.changed || (err != nil) != step.fails || err != nil && !errors.Is(err, secrets.ErrUnavailable) {
+			t.Errorf("%q: changed %v, %v", step.file, changed, err)
+		}
+		g.take(before, after)
+		if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil || g.seen() != step.sent {
+			t.Errorf("%q: %v, sent %q, want %q", step.file, err, g.seen(), step.sent)
+		}
+	}
+}
+
+// TestToken_FormerOnes_AreStillRedacted: an answer that repeats a token of before the rotation is thrown away, too.
+func TestToken_FormerOnes_AreStillRedacted(t *testing.T) {
+	const before, after = "00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"
+	c, g, write := guardedConnection(t, before, host.ConnectOptions{})
+	write(after)
+	g.take(after)
+	for _, shown := range []string{before, after} {
+		g.body = fmt.Sprintf(`{"id":"00u12345678901234567","profile":{"login":%q}}`, shown)
+		res, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`))
+		if err == nil || strings.Contains(string(res.Output)+res.Error.Message, shown) || res.Error.Code != string(abi.SendTainted) {
+			t.Errorf("%s %s %+v", res.Outcome, res.Output, res.Error)
+		}
+	}
+}
+
+// TestAwaitToken_BrokenFile_IsUnavailableUntilMended: a connection whose token cannot be read yet.
+func TestAwaitToken_BrokenFile_IsUnavailableUntilMended(t *testing.T) {
+	c, g, write := guardedConnection(t, "", host.ConnectOptions{AwaitToken: true})
+	g.take("00newToken_bbbbbbbbbbbb")
+	in := []byte(`{"user":"ada@example.com"}`)
+	res, _ := c.Invoke(context.Background(), "lookup_user", in)
+	if res.Outcome != abi.Unavailable || !res.Error.Retryable || res.Error.Code != "token" || g.seen() != "" {
+		t.Errorf("%s %+v, sent %q", res.Outcome, res.Error, g.seen())
+	}
+	write("00newToken_bbbbbbbbbbbb\n")
+	if _, err := c.Invoke(context.Background(), "lookup_user", in); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestToken_RotatedUnderLoad_FailsNoCall, under the race detector.
+func TestToken_RotatedUnderLoad_FailsNoCall(t *testing.T) {
+	tokens := []string{"00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"}
+	c, g, write := guardedConnection(t, tokens[0], host.ConnectOptions{})
+	g.take(tokens...)
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for range 20 {
+				if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		write(tokens[i%2])
+		_, _ = c.ReloadToken(context.Background()) // a file that is being written may be empty
+	}
+	callers.Wait()
+}

@@ -1,0 +1,75 @@
+package ingest_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired: of several sources followed at once, one has no token at first,
+// then one that the org refuses, then the right one.
+func TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired(t *testing.T) {
+	m := load(t)
+	path := filepath.Join(t.TempDir(), "token")
+	synctest.Test(t, func(t *testing.T) {
+		o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
+		asked := 0
+		var mu sync.Mutex
+		dial, stop := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			asked++
+			mu.Unlock()
+			o.ServeHTTP(w, r)
+		}))
+		defer stop()
+		c, err := m.Connect(context.Background(), host.Config{Name: "okta", Kind: "okta", BaseURL: "http://127.0.0.1", TokenSecretRef: "file:" + path},
+			host.ConnectOptions{Dial: dial, Secrets: secrets.Default{}, AwaitToken: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close(context.Background()) }()
+		requests := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return asked
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		got := &memory{}
+		d := &ingest.Drain{Operation: poll, Sink: got, Persist: true, Follow: true, KeepTrying: true,
+			Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true})}
+		done := make(chan error, 1)
+		go func() { done <- d.Run(ctx) }()
+		time.Sleep(5 * time.Minute)
+		if requests() != 0 || d.Stats().Err == nil {
+			t.Errorf("%d requests without a token, %v", requests(), d.Stats().Err)
+		}
+		if err := os.WriteFile(path, []byte("00notTheToken_aaaaaaaa"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		if n := requests(); n < 2 || n > 10 || d.Stats().Records != 0 {
+			t.Errorf("%d requests with a token that is refused, %d records", n, d.Stats().Records)
+		}
+		if err := os.WriteFile(path, []byte(oktatest.DefaultToken), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if d.Stats().Records != 50 {
+			t.Errorf("%d records with the right token, want 50", d.Stats().Records)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
