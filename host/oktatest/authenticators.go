@@ -10,8 +10,10 @@ func authenticatorEndpoints() []endpoint {
 	}
 }
 
+type seededAuthenticator struct{ key, kind, name, status, settings string }
+
 // seededAuthenticators are every org's. The last has a key that Okta's document does not know, as recorded orgs do.
-var seededAuthenticators = []struct{ key, kind, name, status, settings string }{
+var seededAuthenticators = []seededAuthenticator{
 	{"okta_email", "email", "Email", "ACTIVE", `{"allowedFor":"any","tokenLifetimeInMinutes":5}`},
 	{"okta_verify", "app", "Okta Verify", "ACTIVE", `{"compliance":{"fips":"OPTIONAL"},"channelBinding":{"style":"NUMBER_CHALLENGE","required":"HIGH_RISK_ONLY"},"userVerification":"PREFERRED","appInstanceId":""}`},
 	{"okta_password", "password", "Password", "ACTIVE", ""},

@@ -15,6 +15,7 @@ const (
 	staged          = "STAGED"
 	provisioned     = "PROVISIONED"
 	active          = "ACTIVE"
+	inactive        = "INACTIVE" // of policies, zones, rules
 	recovery        = "RECOVERY"
 	lockedOut       = "LOCKED_OUT"
 	passwordExpired = "PASSWORD_EXPIRED"
