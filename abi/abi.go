@@ -90,6 +90,7 @@ type Outcome string
 const (
 	Succeeded   Outcome = "succeeded"   // done
 	Unchanged   Outcome = "unchanged"   // it already was so: nothing was done
+	Planned     Outcome = "planned"     // a plan: nothing was sent, Result.Plan has the writes that would be. The host's own
 	Invalid     Outcome = "invalid"     // the input broke the schema: nothing was sent
 	Denied      Outcome = "denied"      // not granted: nothing was sent
 	NotFound    Outcome = "not_found"   // the target is not there
@@ -102,13 +103,13 @@ const (
 
 // Outcomes lists every outcome.
 func Outcomes() []Outcome {
-	return []Outcome{Succeeded, Unchanged, Invalid, Denied, NotFound, Rejected, Throttled, Unavailable, Unknown, Failed}
+	return []Outcome{Succeeded, Unchanged, Planned, Invalid, Denied, NotFound, Rejected, Throttled, Unavailable, Unknown, Failed}
 }
 
-// OK reports whether the wanted state holds: succeeded or unchanged.
+// OK reports whether the wanted state holds: succeeded or unchanged. It does not hold after planned.
 func (o Outcome) OK() bool { return o == Succeeded || o == Unchanged }
 
-// Valid reports whether o is one of the ten outcomes.
+// Valid reports whether o is one of Outcomes. A guest may answer each of them but Planned.
 func (o Outcome) Valid() bool {
 	for _, k := range Outcomes() {
 		if o == k {
@@ -373,8 +374,8 @@ type Result struct {
 	Meta       Meta            `json:"meta"`
 }
 
-// Plan is what an invoke would do. With one, the outcome succeeded means that the plan is whole; nothing was sent but
-// reads.
+// Plan is what an invoke would do. Nothing was sent but reads. With the outcome planned the plan is complete; with unchanged
+// there is nothing to do; with any other it ends where the invoke would have failed.
 type Plan struct {
 	Writes []PlannedWrite `json:"writes"` // in order; none means that nothing would be sent
 	// State is the last object that was read before the first write: what is there now.
@@ -397,12 +398,14 @@ type Meta struct {
 	Requests   []RequestMeta `json:"requests"`
 	Records    int           `json:"records,omitempty"`
 	// Partial says that an outcome other than succeeded left something changed: of two writes, the first.
-	Partial    bool     `json:"partial,omitempty"`
-	Reconciled bool     `json:"reconciled,omitempty"`
-	Sensitive  bool     `json:"sensitive,omitempty"`
-	ApprovedBy string   `json:"approved_by,omitempty"`
-	Replayed   bool     `json:"replayed,omitempty"` // the recorded result of an idempotency key: nothing was sent
-	Warnings   []string `json:"warnings,omitempty"`
+	Partial    bool   `json:"partial,omitempty"`
+	Reconciled bool   `json:"reconciled,omitempty"`
+	Sensitive  bool   `json:"sensitive,omitempty"`
+	ApprovedBy string `json:"approved_by,omitempty"`
+	Replayed   bool   `json:"replayed,omitempty"` // the recorded result of an idempotency key: nothing was sent
+	// RecordedAt is when the run ended whose result is replayed, by this machine's clock.
+	RecordedAt time.Time `json:"recorded_at,omitzero"`
+	Warnings   []string  `json:"warnings,omitempty"`
 }
 
 // RequestMeta is one request that left, or would have.
@@ -410,7 +413,8 @@ type RequestMeta struct {
 	Endpoint  string   `json:"endpoint"`
 	Status    int      `json:"status,omitempty"`
 	RequestID string   `json:"request_id,omitempty"`
-	Attempts  int      `json:"attempts"` // that were sent or tried to be: 1 without a repeat; 0 when none was tried
+	Attempts  int      `json:"attempts"`          // that were sent or tried to be: 1 without a repeat; 0 when none was tried
+	Planned   bool     `json:"planned,omitempty"` // a write that a plan held back: it was not sent
 	WaitedMS  int64    `json:"waited_ms,omitempty"`
 	Error     SendCode `json:"error,omitempty"`
 }

@@ -115,7 +115,7 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 			return refuse(abi.SendError{Code: abi.SendLimit, Message: fmt.Sprintf("a plan has at most %d writes", maxHeld)})
 		}
 		c.gate.held = append(c.gate.held, w)
-		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint})
+		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Planned: true})
 		return &abi.Response{Planned: true}
 	}
 	err = c.gate.allow(w)
@@ -168,7 +168,7 @@ func (c *Connection) approved(ctx context.Context, run *call, input json.RawMess
 	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since, bound: run.bound, values: run.values}
 	planning.gate.plan = true
 	planned := c.once(ctx, planning, input, o, started)
-	if planned.Outcome != abi.Succeeded || len(planned.Plan.Writes) == 0 {
+	if planned.Outcome != abi.Planned {
 		planned.Plan = nil
 		return planned // there is nothing to approve
 	}

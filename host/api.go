@@ -27,7 +27,7 @@ var ErrConfig = errors.New("connection not usable")
 // ErrClosed is returned by the methods of a closed Connection or Module.
 var ErrClosed = errors.New("closed")
 
-// OutcomeError is the error of a call whose outcome is neither succeeded nor unchanged. Test it with errors.As, or its
+// OutcomeError is the error of a call whose outcome is none of succeeded, unchanged and planned. Test it with errors.As, or its
 // outcome with errors.Is(err, host.OutcomeError{Outcome: abi.Denied}).
 type OutcomeError struct {
 	Operation string
@@ -128,7 +128,8 @@ type Limits struct {
 // InvokeOptions are the choices of one invoke. The zero value is none.
 type InvokeOptions struct {
 	Timeout time.Duration // shorter than Limits.CallTimeout
-	// Plan holds every write back: the result lists those that would leave, and the state that was read.
+	// Plan holds every write back: the outcome is planned, and the result lists the writes that would be sent and the state
+	// that was read. A plan that would send none is unchanged. It does not use IdempotencyKey.
 	Plan bool
 	// IdempotencyKey makes an invoke happen once: the same key with the same operation and input again answers the
 	// recorded result, and sends nothing. It needs ConnectOptions.Journal. Reads take no notice of it.

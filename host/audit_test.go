@@ -65,7 +65,7 @@ func TestEveryInvokeIsAudited(t *testing.T) {
 		want      abi.Outcome
 		check     func(host.AuditRecord) bool
 	}{
-		{"create_user", create, host.InvokeOptions{Plan: true}, oktatest.Fault{}, abi.Succeeded,
+		{"create_user", create, host.InvokeOptions{Plan: true}, oktatest.Fault{}, abi.Planned,
 			func(r host.AuditRecord) bool { return r.Plan && r.ApprovedBy == "" }},
 		{"create_user", create, host.InvokeOptions{IdempotencyKey: "k"}, oktatest.Fault{}, abi.Succeeded, func(r host.AuditRecord) bool {
 			last := r.Requests[len(r.Requests)-1]

@@ -14,8 +14,8 @@ import (
 
 // Invoke runs an operation once: an action, or a read. input is the operation's input as a JSON object; nil is {}.
 //
-// The result is never nil and says all there is to say; the error is an OutcomeError whenever the outcome is neither
-// succeeded nor unchanged, so that a caller who looks at the error alone is not misled.
+// The result is never nil. The error is an OutcomeError unless the outcome is succeeded, unchanged, or the planned of an
+// invoke that asked for a plan, so that a caller who looks at the error alone is not misled.
 func (c *Connection) Invoke(ctx context.Context, operation string, input json.RawMessage, opts ...InvokeOptions) (*abi.Result, error) {
 	started := time.Now()
 	var o InvokeOptions
@@ -24,7 +24,7 @@ func (c *Connection) Invoke(ctx context.Context, operation string, input json.Ra
 	res := c.invoke(ctx, operation, input, o, started)
 	c.logResult(res)
 	c.audit(ctx, input, o, res)
-	if !res.Outcome.OK() {
+	if !res.Outcome.OK() && res.Outcome != abi.Planned {
 		return res, OutcomeError{Operation: res.Operation, Outcome: res.Outcome, Detail: res.Error}
 	}
 	return res, nil
@@ -39,7 +39,11 @@ func (c *Connection) invoke(ctx context.Context, operation string, input json.Ra
 	switch {
 	case o.Plan:
 		run.gate.plan = true
-		return c.once(ctx, run, input, o, started)
+		res := c.once(ctx, run, input, o, started)
+		if res.Outcome == abi.Succeeded && run.class != abi.Read { // no write was held back, so none would be sent
+			res.Outcome = abi.Unchanged
+		}
+		return res
 	case o.IdempotencyKey != "" && run.class != abi.Read:
 		return c.keyed(ctx, run, input, o, started)
 	}
@@ -61,7 +65,7 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 	switch {
 	case err != nil:
 		res.Outcome, res.Error = run.broken(ctx, err)
-	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || !out.Outcome.OK() && out.Error == nil:
+	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || out.Outcome == abi.Planned || !out.Outcome.OK() && out.Error == nil:
 		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a result of the ABI"}
 	case run.unkept != nil:
 		code := "journal"
@@ -85,11 +89,13 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 		res.Plan = &abi.Plan{Writes: values.writes(run.gate.held), State: run.gate.state}
 		if len(run.gate.held) > 0 && res.Outcome.OK() {
 			res.Output = nil // of a write that did not happen
+			res.Outcome = abi.Planned
 		}
 	}
 	res.Meta = run.meta(started)
-	res.Meta.Partial = out.Partial && !res.Outcome.OK()
-	res.Meta.Reconciled, res.Meta.Sensitive, res.Meta.Warnings = out.Reconciled, out.Sensitive, out.Warnings
+	sent := run.wrote() || run.settle // by this run, or by the one that it settles
+	res.Meta.Partial, res.Meta.Reconciled = out.Partial && !res.Outcome.OK() && sent, out.Reconciled && sent
+	res.Meta.Sensitive, res.Meta.Warnings = out.Sensitive, out.Warnings
 	return res
 }
 

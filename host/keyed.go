@@ -60,7 +60,7 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 		if err := json.Unmarshal(before.Result, &res); err != nil {
 			return refuse(abi.Failed, "journal", fmt.Errorf("the recorded result cannot be read: %w", err), false)
 		}
-		res.Meta.Replayed, res.Meta.DurationMS = true, milliseconds(time.Since(started))
+		res.Meta.Replayed, res.Meta.RecordedAt, res.Meta.DurationMS = true, before.Ended, milliseconds(time.Since(started))
 		return &res
 	}
 	if run.settle = found && before.Phase == journal.Writing; run.settle {

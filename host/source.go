@@ -309,7 +309,7 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	switch {
 	case err != nil:
 		outcome, detail = run.broken(ctx, err)
-	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || !out.Outcome.OK() && out.Error == nil ||
+	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || out.Outcome == abi.Planned || !out.Outcome.OK() && out.Error == nil ||
 		out.Outcome.OK() && len(out.Checkpoint) == 0:
 		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a page of the ABI"}
 	case run.violation != nil:

@@ -164,7 +164,7 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 	switch {
 	case err != nil:
 		outcome, detail = run.broken(ctx, err)
-	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || !out.Outcome.OK() && out.Error == nil:
+	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || out.Outcome == abi.Planned || !out.Outcome.OK() && out.Error == nil:
 		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a page of the ABI"}
 	case run.violation != nil:
 		outcome, detail = abi.Failed, run.violation

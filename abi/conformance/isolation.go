@@ -374,6 +374,8 @@ func answerAttacks() []Attack {
 		"an outcome that is none, with an error": `{"outcome":"fine","error":{"code":"x","message":"y"}}`,
 		"a cursor of another type":               `{"outcome":"succeeded","output":{},"next_cursor":7}`,
 		"an error without one":                   `{"outcome":"rejected"}`,
+		"the outcome of a plan":                  `{"outcome":"planned"}`,
+		"the outcome of a plan, with an error":   `{"outcome":"planned","error":{"code":"x","message":"y"}}`,
 		"no outcome":                             `{"output":{}}`,
 		"two answers":                            `{"outcome":"succeeded"}{"outcome":"succeeded"}`,
 		"an output that breaks off":              `{"outcome":"succeeded","output":{"a":`,
@@ -427,8 +429,9 @@ func answerAttacks() []Attack {
 		}
 		return res.ended(abi.Failed)
 	})
-	refused := []string{`{"outcome":"fine","error":{"code":"x","message":"y"}}`, `{"outcome":"rejected"}`, `{"output":{}}`}
-	for i, what := range []string{"an outcome that is none", "an error without one", "no outcome"} {
+	refused := []string{`{"outcome":"fine","error":{"code":"x","message":"y"}}`, `{"outcome":"rejected"}`, `{"output":{}}`,
+		`{"outcome":"planned","checkpoint":{"n":1},"caught_up":true,"error":{"code":"x","message":"y"}}`}
+	for i, what := range []string{"an outcome that is none", "an error without one", "no outcome", "the outcome of a plan"} {
 		steps := []byte(`{"steps":[` + step("answer", refused[i]) + `]}`)
 		add("a source with "+what, "answers", func(a *attempt) error {
 			r, err := a.session(rigOptions{})

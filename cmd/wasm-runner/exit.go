@@ -32,7 +32,7 @@ type exit struct {
 // exits is what the exit codes mean, in one place. They do not change between versions.
 func exits() []exit {
 	return []exit{
-		{0, []abi.Outcome{abi.Succeeded, abi.Unchanged}, ""},
+		{0, []abi.Outcome{abi.Succeeded, abi.Unchanged, abi.Planned}, ""},
 		{codeFailed, []abi.Outcome{abi.Failed}, "a check that is not well, a full disk, any other error"},
 		{codeUsage, []abi.Outcome{abi.Invalid}, "a wrong flag, query, connection file, secret, module or checkpoint file"},
 		{3, []abi.Outcome{abi.Denied}, ""},

@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -19,10 +22,12 @@ func (a *app) invokeCommand() *cobra.Command {
 {operation, outcome, output, next_cursor, error, meta}.
 
 The input is JSON, @file, or - for stdin; without one it is {}. An outcome other than succeeded and unchanged
-is also told in one line on stderr, and sets the exit code.
+also prints one line on stderr, and sets the exit code.
 
-With --plan no write leaves: the result lists those that would, and what is there now. Where the connection says
-approve: [destructive], such an operation shows its plan and asks, on the terminal; --approve answers yes.
+With --plan no write is sent. The outcome is planned, and the result lists the writes that would be sent and what is
+there now. A plan that would change nothing is unchanged; one that would fail has the failure and its exit code. It does
+not use an idempotency key. Where the connection says approve: [destructive], such an operation shows its plan and asks,
+on the terminal; --approve answers yes.
 With --idempotency-key the operation happens once, however often the command is run in the next 7 days and whatever
 ended it: a run that was killed in the middle is settled by reading back.
 
@@ -65,6 +70,7 @@ Exit codes:
 		for _, w := range result.Meta.Warnings {
 			a.say("%s: %s", result.Operation, w)
 		}
+		a.sayUnsent(result)
 		enc := json.NewEncoder(a.stdout)
 		enc.SetEscapeHTML(false) // the output is Okta's, byte for byte
 		if err := enc.Encode(result); err != nil {
@@ -73,6 +79,33 @@ Exit codes:
 		return failure
 	}
 	return cmd
+}
+
+// sayUnsent says on stderr of a result that looks like that of a write that this run has not sent any: it was a plan, or an
+// earlier run has sent it.
+func (a *app) sayUnsent(r *abi.Result) {
+	switch {
+	case r.Outcome == abi.Planned && len(r.Plan.Writes) == 1:
+		a.say("%s: nothing was sent: 1 write would be (%s)", r.Operation, request(r.Plan.Writes[0]))
+	case r.Outcome == abi.Planned:
+		all := make([]string, len(r.Plan.Writes))
+		for i, w := range r.Plan.Writes {
+			all[i] = request(w)
+		}
+		a.say("%s: nothing was sent: %d writes would be (%s)", r.Operation, len(all), strings.Join(all, "; "))
+	case r.Outcome == abi.Unchanged && r.Plan != nil:
+		a.say("%s: nothing was sent, and no write would be: it already is so", r.Operation)
+	case r.Meta.Replayed && !r.Meta.RecordedAt.IsZero():
+		a.say("%s: nothing was sent: this is the result of the run with the same idempotency key that ended %s", r.Operation, r.Meta.RecordedAt.Format(time.RFC3339))
+	case r.Meta.Replayed:
+		a.say("%s: nothing was sent: this is the result of an earlier run with the same idempotency key", r.Operation)
+	}
+}
+
+// request is a planned write in short: method and target.
+func request(w abi.PlannedWrite) string {
+	method, _, _ := strings.Cut(w.Endpoint, " ")
+	return method + " " + w.Target
 }
 
 // optional is the argument at i, empty when there is none.

@@ -94,6 +94,7 @@ func outcomesTable() string {
 	says := map[abi.Outcome][3]string{ // meaning, did anything change, repeat?
 		abi.Succeeded:   {"what was wanted holds; with `meta.reconciled`, an answer was lost and reading back settled it", "yes", "no need"},
 		abi.Unchanged:   {"it already was so", "no", "no need"},
+		abi.Planned:     {"a plan (`--plan`): nothing was sent, `plan.writes` would be", "no", "without `--plan`, to do it"},
 		abi.Invalid:     {"the input broke the schema; nothing was sent", "no", "after mending the input"},
 		abi.Denied:      {"not granted, or not approved; no write left", "no", "after granting the class, or approval"},
 		abi.NotFound:    {"the target is not there", "no", "no"},

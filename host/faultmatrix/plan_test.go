@@ -61,7 +61,7 @@ func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
 			defer func() { _ = c.Close(ctx) }()
 
 			plan, err := c.Invoke(ctx, a.op, input, host.InvokeOptions{Plan: true})
-			if err != nil || plan.Plan == nil || plan.Output != nil || len(plan.Plan.Writes) != max(1, len(a.writes)) {
+			if err != nil || plan.Outcome != abi.Planned || plan.Plan == nil || plan.Output != nil || len(plan.Plan.Writes) != max(1, len(a.writes)) {
 				t.Fatalf("%v %+v", err, plan)
 			}
 			if o.entered.Load() != 0 || o.Writes() != 0 || o.Effects() != 0 || len(asked) != 0 {
