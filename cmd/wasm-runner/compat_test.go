@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,7 +138,27 @@ func writeFiles(r compatRunner, org *compat.Org) {
 func goOn(r compatRunner, org *compat.Org) {
 	r.t.Helper()
 	org.Store(compat.Events)
-	org.Repeat(5) // so that the keys are needed, and not the checkpoint alone
+	org.Repeat(5) // The checkpoint alone would repeat events: its keys must be read too.
+	elsewhere := slices.Clone(sourceArgs())
+	for i, arg := range elsewhere {
+		switch arg {
+		case compat.CheckpointFile:
+			elsewhere[i] = "copy.checkpoint.json"
+			for _, suffix := range []string{"", ".keys"} {
+				b, err := os.ReadFile(filepath.Join(r.dir, arg+suffix))
+				if err == nil {
+					err = os.WriteFile(filepath.Join(r.dir, elsewhere[i]+suffix), b, 0o600)
+				}
+				if err != nil {
+					r.t.Fatal(err)
+				}
+			}
+		case compat.RecordsFile:
+			elsewhere[i] = "new.ndjson" // A file that has the events already would hide repeats.
+		}
+	}
+	r.run(elsewhere...)
+	wantEvents(r, filepath.Join(r.dir, "new.ndjson"), storedBefore)
 	r.run(sourceArgs()...)
 	org.Repeat(0)
 	wantEvents(r, filepath.Join(r.dir, compat.RecordsFile), 0)
