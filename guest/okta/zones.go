@@ -507,16 +507,21 @@ func isExempt(zone jsonval.Value) bool {
 	return zone.Get("useAsExemptList").True() || zone.Get("system").True() && zone.Get("name").Str() == exemptZone
 }
 
-// zoneBody is what is written: what Okta sets by itself, and what it takes of one zone alone, is left out.
+// zoneBody is the body of the PUT: the zone without what Okta sets by itself, and with what Okta wants of its own zones.
+// A system zone says that it is one: Okta refuses BlockedIpZone otherwise (okta/terraform-provider-okta#2690). The exempt
+// zone says it by useAsExemptList alone, which is what is recorded.
 func zoneBody(before, after jsonval.Value) string {
 	aside := append([]string{"useAsExemptList", "useAsBlackList"}, readOnly...)
-	body := without(after, aside)
-	if isExempt(before) {
-		v, _ := jsonval.Parse(body)
-		exempt, _ := jsonval.Parse(`{"useAsExemptList":true}`)
-		body = mergePatch(v, exempt)
+	body, _ := jsonval.Parse(without(after, aside))
+	var w jsonval.Writer
+	switch {
+	case isExempt(before):
+		w.Raw("useAsExemptList", "true")
+	case before.Get("system").True():
+		w.Raw("system", "true")
 	}
-	return body
+	own, _ := jsonval.Parse(w.String())
+	return mergePatch(body, own)
 }
 
 // sameZone compares zones by what they mean.

@@ -147,6 +147,8 @@ func TestUpdateZone(t *testing.T) {
 			answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
 		{"the exempt zone wants to be told that it is one", input, answering{get: {answer(200, exempt)}, put: {answer(200, added)}}, abi.Succeeded, "",
 			looked + `{"type":"IP","name":"DefaultExemptIpZone","status":"ACTIVE","usage":"BLOCKLIST","gateways":[` + kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}],"useAsExemptList":true}`, nil, 0},
+		{"a zone of Okta's own says that it is one", input, answering{get: {answer(200, strings.Replace(aZone, `"system":false`, `"system":true`, 1))}, put: {answer(200, added)}}, abi.Succeeded, "",
+			looked + `{"type":"IP","name":"Z","status":"ACTIVE","usage":"BLOCKLIST","gateways":[` + kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}],"system":true}`, nil, 0},
 		{"what is added would hold what is taken out", `{"zone":"nzo1","add_gateways":["10.0.0.0/8"],"remove_gateways":["10.0.0.1"]}`, nil, abi.Invalid, "input", "none", []string{"10.0.0.0/8 holds 10.0.0.1"}, 0},
 		{"or a part of it", `{"zone":"nzo1","add_proxies":["9.9.9.9","10.0.0.0-10.0.0.9"],"remove_proxies":["8.8.8.8","10.0.0.8/29"]}`, nil, abi.Invalid, "input", "none", []string{"10.0.0.0-10.0.0.9 holds 10.0.0.8/29"}, 0},
 		{"a part of what is taken out may stay", `{"zone":"nzo1","add_gateways":["1.2.3.0/25"],"remove_gateways":["1.2.3.0/24"]}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(`{"type":"RANGE","value":"192.168.1.2-192.168.1.2"},{"type":"CIDR","value":"1.2.3.0/25"}`))}}, abi.Succeeded, "",
