@@ -280,6 +280,10 @@ type SendError struct {
 	// broke off.
 	Status    int    `json:"status,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
+	// UpstreamCode and UpstreamSummary are the service's own code and text of a 429, where the manifest's
+	// rate_limit_errors says where they are.
+	UpstreamCode    string `json:"upstream_code,omitempty"`
+	UpstreamSummary string `json:"upstream_summary,omitempty"`
 }
 
 // SendCode is why a request got no response.

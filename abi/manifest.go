@@ -3,6 +3,7 @@ package abi
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,7 @@ type Manifest struct {
 	Version          string           `json:"version"`
 	ConfigSchema     json.RawMessage  `json:"config_schema"` // JSON Schema 2020-12 of a connection
 	RateLimitHeaders RateLimitHeaders `json:"rate_limit_headers"`
+	RateLimitErrors  *RateLimitErrors `json:"rate_limit_errors,omitempty"`
 	Operations       []Operation      `json:"operations"`
 }
 
@@ -24,6 +26,37 @@ type RateLimitHeaders struct {
 	Limit     string `json:"limit"`
 	Remaining string `json:"remaining"`
 	Reset     string `json:"reset"`
+}
+
+// RateLimitErrors says how to read the body of a 429. A service may have limits besides those of its buckets, for example
+// one e-mail per recipient and minute: such a 429 says nothing about the bucket. Without it, every 429 is of the bucket.
+type RateLimitErrors struct {
+	Code    string   `json:"code"`              // path of the error's code in the body, object keys joined by dots
+	Summary string   `json:"summary,omitempty"` // path of its text
+	Buckets []string `json:"buckets"`           // codes that mean the bucket's limit; any other code is another limit
+	// Wait is a regular expression (RE2) for the text. Its one group is the number of seconds to wait.
+	Wait string `json:"wait,omitempty"`
+}
+
+// maxWait bounds the length of RateLimitErrors.Wait, in bytes.
+const maxWait = 256
+
+// Check reports why a host must not accept it. Nil is fine.
+func (r *RateLimitErrors) Check() error {
+	switch {
+	case r == nil:
+		return nil
+	case r.Code == "" || len(r.Buckets) == 0:
+		return fmt.Errorf("rate_limit_errors: code and buckets are required")
+	case len(r.Wait) > maxWait:
+		return fmt.Errorf("rate_limit_errors: wait is longer than %d bytes", maxWait)
+	case r.Wait == "":
+		return nil
+	}
+	if re, err := regexp.Compile(r.Wait); err != nil || re.NumSubexp() != 1 {
+		return fmt.Errorf("rate_limit_errors: wait %q is not a regular expression with exactly one group", r.Wait)
+	}
+	return nil
 }
 
 // Operation is one thing that the module can do.
@@ -165,6 +198,9 @@ func (m *Manifest) Check() error {
 	}
 	if len(m.Operations) == 0 {
 		return fmt.Errorf("manifest: no operations")
+	}
+	if err := m.RateLimitErrors.Check(); err != nil {
+		return fmt.Errorf("manifest: %w", err)
 	}
 	seen := map[string]bool{}
 	for i := range m.Operations {

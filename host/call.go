@@ -143,6 +143,9 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		if c.conn.credential.shows(sendErr.RequestID) {
 			sendErr.RequestID = ""
 		}
+		if c.holdsToken([]byte(sendErr.UpstreamCode)) || c.holdsToken([]byte(sendErr.UpstreamSummary)) {
+			sendErr.UpstreamCode, sendErr.UpstreamSummary = "", ""
+		}
 		meta.Status, meta.RequestID = sendErr.Status, sendErr.RequestID
 		if sendErr.Code == abi.SendMalformed {
 			c.violate("request_malformed", sendErr.Message)

@@ -114,6 +114,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	client, err := egress.New(egress.Config{
 		BaseURL:        base,
 		Headers:        m.manifest.RateLimitHeaders,
+		Errors:         m.manifest.RateLimitErrors,
 		RateLimitShare: cfg.RateLimitShare,
 		Limiter: func(o pacing.Options) (l *pacing.Limiter) {
 			l, leave = m.limits.Limiter(base.String(), token.Reveal(), o)

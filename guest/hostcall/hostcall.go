@@ -100,7 +100,8 @@ func (h Host) Send(req Request) Response {
 	if e := v.Get("error"); e.Exists() {
 		return Response{Err: &abi.SendError{Code: abi.SendCode(e.Get("code").Str()), Message: e.Get("message").Str(),
 			Lasting: e.Get("lasting").True(), Sent: e.Get("sent").True(), RetryAfterMS: e.Get("retry_after_ms").Int(),
-			Status: int(e.Get("status").Int()), RequestID: e.Get("request_id").Str()}}
+			Status: int(e.Get("status").Int()), RequestID: e.Get("request_id").Str(),
+			UpstreamCode: e.Get("upstream_code").Str(), UpstreamSummary: e.Get("upstream_summary").Str()}}
 	}
 	return Response{Planned: v.Get("planned").True(), Status: int(v.Get("status").Int()), Body: uint64(v.Get("body").Int()), Length: v.Get("length").Int(),
 		headers: v.Get("headers")}

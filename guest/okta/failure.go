@@ -116,8 +116,8 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 		out.Message = "there is no such " + noun + ". " + out.Message
 	case e.Code == "E0000011":
 		out.Code = "credentials"
-		out.Message = "the token is not valid (revoked, expired after 30 days without use, or of another org): " +
-			"put a new one where token_secret_ref points. " + out.Message
+		out.Message = "the token is not valid. Either it was revoked, has expired (30 days without use) or is of another org: put a new one where " +
+			"token_secret_ref points. Or its owner was suspended or deactivated: make the owner active again, or take a token of another administrator. " + out.Message
 	case e.Code == "E0000015":
 		out.Code = "feature"
 		out.Message = "the org does not have this feature (devices and authenticators are Identity Engine's, authorization servers API Access " +
@@ -126,7 +126,10 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 		out.Code = "forbidden"
 		out.Message = "the token's owner lacks the admin role (or OAuth scope) for this. " + out.Message
 	case e.Status == 429:
-		outcome, out.Code, out.Retryable, out.RetryAfterMS = abi.Throttled, string(abi.Throttled), true, 60_000
+		outcome, out.Code, out.Retryable, out.RetryAfterMS = abi.Throttled, string(abi.Throttled), true, e.retryAfter(r)
+		if e.Code != "" && e.Code != bucketLimit {
+			out.Message = "a limit of its own, beside the API's rate limits. " + out.Message
+		}
 	case e.Status >= 500 && e.Status != notImplemented:
 		outcome, out.Code, out.Retryable = abi.Unavailable, string(abi.Unavailable), true
 		if s, err := strconv.Atoi(r.Header("retry-after")); err == nil && s > 0 && s < 86_400 {
@@ -137,6 +140,29 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 		out.Retryable = transient(e.Code)
 	}
 	return result{outcome: outcome, err: &out}
+}
+
+// bucketLimit is the code of a 429 that means the rate limit of a bucket, or too many requests at once. Okta has other
+// limits, which count messages: per recipient, or of the org in a day or month (error catalogue, HTTP 429).
+const bucketLimit = "E0000047"
+
+// retryAfter returns how long to wait after a 429, in milliseconds: by Retry-After, by the text, or by the kind of limit.
+func (e oktaError) retryAfter(r hostcall.Response) int64 {
+	const minute, hour = 60_000, 3_600_000
+	if s, err := strconv.Atoi(r.Header("retry-after")); err == nil && s > 0 && s < 86_400 {
+		return int64(s) * 1000
+	}
+	if _, text, ok := strings.Cut(e.Summary, "wait "); ok && strings.Contains(text, " second") {
+		number, _, _ := strings.Cut(text, " ")
+		if s, err := strconv.Atoi(number); err == nil && s > 0 && s < 86_400 {
+			return int64(s) * 1000
+		}
+	}
+	switch e.Code {
+	case "E0000146", "E0000147", "E0000186": // of the org, in 24 hours or 30 days
+		return hour
+	}
+	return minute
 }
 
 // transient lists the refusals that pass by themselves: an object that is still being set up or changed.
@@ -172,7 +198,7 @@ func upstreamOf(e *abi.SendError) *abi.Upstream {
 	if e.Status == 0 {
 		return nil
 	}
-	return &abi.Upstream{Status: e.Status, RequestID: e.RequestID}
+	return &abi.Upstream{Status: e.Status, Code: e.UpstreamCode, Summary: e.UpstreamSummary, RequestID: e.RequestID}
 }
 
 // badBody is an answer that should have been JSON of a certain form.

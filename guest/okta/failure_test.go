@@ -52,3 +52,30 @@ func TestA404OfSomebodyElseIsNeverAnAnswer(t *testing.T) {
 			abi.Unavailable, "not_okta", "", []string{"base_url"}, 0}.run(t, "delete_group")
 	})
 }
+
+// TestFailure_429OfAnotherLimit_KeepsOktasWords: code, text and request id, and the time that the limit names.
+func TestFailure_429OfAnotherLimit_KeepsOktasWords(t *testing.T) {
+	for _, c := range []struct {
+		code, summary string
+		retryMS       int64
+	}{
+		{"E0000118", "An email was recently sent. Please wait 5 seconds before trying again.", 5_000},
+		{"E0000109", "An SMS message was recently sent. Please wait 30 seconds before trying again.", 30_000},
+		{"E0000146", "Your organization has reached the limit of sms requests that can be sent within a 24 hour period.", 3_600_000},
+		{"E0000204", "You have reached the limit of sms requests, please try again later.", 60_000},
+	} {
+		refused := answer(429, `{"errorCode":"`+c.code+`","errorSummary":"`+c.summary+`","errorCauses":[]}`)
+		h := answering{"GET /api/v1/users/{id}": {answer(200, `{"id":"00uEmZ5qX3PzkN7LcwkO","status":"ACTIVE","profile":{"login":"ada@example.com"}}`)},
+			lifecycle("reset_password").Endpoint: {refused}}.host(t)
+		out := invokeNative(t, h, "user_lifecycle_action", `{"user":"ada@example.com","action":"reset_password","send_email":true}`)
+		if e := out.Error; out.Outcome != abi.Throttled || e == nil || !e.Retryable || e.RetryAfterMS != c.retryMS || !strings.Contains(e.Message, c.summary) ||
+			e.Upstream == nil || e.Upstream.Code != c.code || e.Upstream.Summary != c.summary || e.Upstream.RequestID != "r1" {
+			t.Errorf("%s: %s %+v", c.code, out.Outcome, out.Error)
+		}
+	}
+	full := hosttest.Answer{Err: &abi.SendError{Code: abi.SendRateLimited, Message: "full", Status: 429, RequestID: "r9", UpstreamCode: "E0000047", UpstreamSummary: "too many"}}
+	out := invokeNative(t, answering{"GET /api/v1/users/{id}": {full}}.host(t), "lookup_user", `{"user":"ada@example.com"}`)
+	if u := out.Error.Upstream; out.Outcome != abi.Throttled || u == nil || u.Code != "E0000047" || u.Summary != "too many" || u.RequestID != "r9" {
+		t.Errorf("%s %+v", out.Outcome, out.Error)
+	}
+}

@@ -139,6 +139,7 @@ func Manifest() []byte {
 	m.Raw("config_schema", configSchema)
 	m.Raw("rate_limit_headers",
 		`{"limit":"X-Rate-Limit-Limit","remaining":"X-Rate-Limit-Remaining","reset":"X-Rate-Limit-Reset"}`)
+	m.Raw("rate_limit_errors", `{"code":"errorCode","summary":"errorSummary","buckets":["`+bucketLimit+`"],"wait":"wait ([0-9]+) seconds?"}`)
 	m.Raw("operations", string(ops)+"]")
 	return []byte(m.String())
 }

@@ -131,7 +131,7 @@ func validate(c *call) result {
 	} else if isOrg && me.Err == nil && slices.Contains([]string{"E0000006", "E0000015"}, c.readError(me).Code) { // E0000011 alone means a bad token
 		f.add("credentials", true, "the token is valid, and may not read whose it is", "")
 	} else {
-		r, fix := c.failure(me, "User", "user"), "create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points"
+		r, fix := c.failure(me, "User", "user"), "see that the token's owner is active; else create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points"
 		if r.err.Code == notOkta || !isOrg {
 			fix = "mend base_url first: nobody who knows the token was asked"
 		}

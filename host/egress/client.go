@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ import (
 type Config struct {
 	BaseURL        *url.URL // from ParseBaseURL
 	Headers        abi.RateLimitHeaders
+	Errors         *abi.RateLimitErrors                 // how to read a 429's body; nil takes every 429 for the bucket's
 	RateLimitShare float64                              // part of each rate limit that may be used, 0 < share ≤ 1; default 0.9, since others use the org too
 	Limiter        func(pacing.Options) *pacing.Limiter // makes the pacer; default pacing.New, which shares with nobody
 	Timeout        time.Duration                        // of one attempt, from dialling to the last byte in; default 60 s, since Okta answers 500 after 30
@@ -50,7 +52,8 @@ type Client struct {
 	config    Config
 	transport *http.Transport
 	limiter   *pacing.Limiter
-	templates sync.Map // endpoint → template
+	wait      *regexp.Regexp // of Config.Errors; nil without one
+	templates sync.Map       // endpoint → template
 	gzips     sync.Pool
 }
 
@@ -115,6 +118,14 @@ func New(c Config) (*Client, error) {
 	}
 	c.setDefaults()
 	client := &Client{config: c}
+	if c.Errors != nil {
+		if err := c.Errors.Check(); err != nil {
+			return nil, fmt.Errorf("egress: %w", err)
+		}
+		if c.Errors.Wait != "" {
+			client.wait = regexp.MustCompile(c.Errors.Wait)
+		}
+	}
 	client.limiter = c.Limiter(pacing.Options{Headers: c.Headers, Share: c.RateLimitShare, Clock: c.Clock, Rand: c.Rand})
 	client.transport = &http.Transport{
 		Proxy:                  nil, // the environment does not decide where requests go

@@ -20,7 +20,7 @@ const (
 )
 
 // Send sends a request within the context's deadline. It waits for room in the bucket and waits out a 429, since such a
-// request was not processed. It repeats a GET after failures of the connection and 502, 503 and 504, and a write only
+// request was not processed. A 429 of another limit is repeated once at most, after the time that it names. It repeats a GET after failures of the connection and 502, 503 and 504, and a write only
 // when it certainly was not sent, and not at all what stays as it is. Where a wait would pass the deadline it returns what
 // it has instead of waiting.
 //
@@ -54,7 +54,11 @@ type sending struct {
 	failed    int // those that ended in an error or a 5xx
 	throttled int // those that ended in a 429
 	waited    time.Duration
+	others    int  // those that ended in a 429 of another limit than the bucket's
 	sent      bool // an attempt that failed may have been seen
+
+	refusal   refusal // of the last 429
+	requestID string  // of the last 429 of the bucket
 }
 
 // once makes one attempt, and waits before the next one where there is to be one.
@@ -83,13 +87,17 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 		}
 		return nil, sendErr, false
 	}
+	if resp.Status == http.StatusTooManyRequests {
+		if s.refusal = c.refusal(resp); s.refusal.other {
+			return s.otherLimit(resp)
+		}
+	}
 	pause := c.limiter.Observe(bucket, resp.Status, resp.Header)
 	if resp.Status == http.StatusTooManyRequests {
+		s.requestID = resp.RequestID
 		resp.Body.Release()
 		if s.throttled++; s.throttled > maxThrottled || !s.fits(pause) {
-			e := s.rateLimited(pause)
-			e.Status, e.RequestID = resp.Status, resp.RequestID
-			return nil, e, false
+			return nil, s.said(s.rateLimited(pause)), false
 		}
 		if s.wait(pause, "429") != nil {
 			return nil, contextError(s.ctx, s.sent), false
@@ -107,6 +115,31 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 		}
 	}
 	return resp, nil, false
+}
+
+// otherLimit handles a 429 that is not about the bucket, for example a limit per recipient. The bucket is not marked as
+// full, so that other calls go on. The request is made once more where the service says how long to wait and that is
+// before the deadline; else the answer is the guest's to judge.
+func (s *sending) otherLimit(resp *Response) (*Response, *abi.SendError, bool) {
+	s.client.limiter.Cancel(s.call.Endpoint.Bucket, true) // its headers may be of the other limit: nothing is learnt from them
+	d := s.refusal.wait
+	if s.others++; s.others > 1 || d <= 0 || d > maxOtherWait || !s.fits(d) {
+		return resp, nil, false
+	}
+	resp.Body.Release()
+	if s.wait(d, "429 "+s.refusal.code) != nil {
+		return nil, contextError(s.ctx, s.sent), false
+	}
+	return nil, nil, true
+}
+
+// said adds what the last 429 of the bucket said to an error.
+func (s *sending) said(e *abi.SendError) *abi.SendError {
+	if s.throttled > 0 {
+		e.Status, e.RequestID = http.StatusTooManyRequests, s.requestID
+		e.UpstreamCode, e.UpstreamSummary = s.refusal.code, s.refusal.summary
+	}
+	return e
 }
 
 // repeatable lists the failures that may pass by themselves.
@@ -147,7 +180,7 @@ func (s *sending) fits(d time.Duration) bool {
 func (s *sending) notAcquired(err error) *abi.SendError {
 	var tooLong pacing.TooLong
 	if errors.As(err, &tooLong) {
-		return &abi.SendError{Code: abi.SendRateLimited, Message: err.Error(), RetryAfterMS: tooLong.RetryAfter.Milliseconds(), Sent: s.sent}
+		return s.said(&abi.SendError{Code: abi.SendRateLimited, Message: err.Error(), RetryAfterMS: tooLong.RetryAfter.Milliseconds(), Sent: s.sent})
 	}
 	return contextError(s.ctx, s.sent)
 }
