@@ -382,8 +382,12 @@ type Result struct {
 // there is nothing to do; with any other it ends where the invoke would have failed.
 type Plan struct {
 	Writes []PlannedWrite `json:"writes"` // in order; none means that nothing would be sent
-	// State is the last object that was read before the first write: what is there now.
+	// State is the object that the first write is about, as it was read before: what is there now.
 	State json.RawMessage `json:"state,omitempty"`
+	// Related are further objects that the first write names, such as the user beside the group.
+	Related []json.RawMessage `json:"related,omitempty"`
+	// Warnings say what else the writes would do, or what could not be looked up.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // PlannedWrite is a write that would leave.

@@ -38,9 +38,6 @@ func (f ApproverFunc) Approve(ctx context.Context, r ApprovalRequest) (string, e
 	return f(ctx, r)
 }
 
-// maxState bounds the state that a plan shows, in bytes.
-const maxState = 256 << 10
-
 // maxRepeats is how often one approved write may leave again after it was refused: Okta refuses some for a moment.
 const maxRepeats = 8
 
@@ -48,7 +45,7 @@ const maxRepeats = 8
 type gate struct {
 	plan     bool                         // none leaves: they are collected
 	held     []abi.PlannedWrite           // that were, as they would leave
-	state    json.RawMessage              // the last object that was read
+	states   states                       // what was read before the first of them
 	approved []abi.PlannedWrite           // nil is any; else these alone, in this order
 	next     int                          // of approved
 	repeats  int                          // of the last that left
@@ -114,6 +111,7 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		if len(c.gate.held) == maxHeld {
 			return refuse(abi.SendError{Code: abi.SendLimit, Message: fmt.Sprintf("a plan has at most %d writes", maxHeld)})
 		}
+		c.gate.states.about(endpoint, req)
 		c.gate.held = append(c.gate.held, w)
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Planned: true})
 		return &abi.Response{Planned: true}

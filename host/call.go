@@ -7,16 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/journal"
-	"github.com/mach5/okta-connector/host/records"
 )
 
 // call is one run of an export: what it may do, what it did, and what it got. The policy is bound here and nowhere
@@ -158,7 +154,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 			c.date = date
 		}
 		out = c.receive(resp)
-		c.keepState(ctx, endpoint, out)
+		c.keepState(endpoint, out)
 		if out.Error != nil {
 			meta.Error, meta.RequestID = out.Error.Code, ""
 		}
@@ -175,45 +171,6 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 			"request_id", meta.RequestID, "attempts", meta.Attempts, "error", string(meta.Error), "took", time.Since(started))
 	}
 	return out
-}
-
-// keepState remembers the object that was read last, for a plan, less what is nobody's to see.
-func (c *call) keepState(ctx context.Context, endpoint *abi.Endpoint, out abi.Response) {
-	if !c.gate.plan || len(c.gate.held) > 0 || endpoint.Method() != http.MethodGet || out.Status != http.StatusOK || out.Length > maxState {
-		return
-	}
-	b := bytes.TrimSpace(c.read(out.Body))
-	if !gjson.ValidBytes(b) {
-		return
-	}
-	if b[0] == '{' && !strings.Contains(endpoint.Template(), "{") && c.gate.state != nil {
-		return // the org, or the token's owner, which no path names, beside the object that a write is for
-	}
-	c.gate.state = shown(ctx, b, endpoint.Sensitive)
-}
-
-// shown is a copy of an answer, or of an array of them, without members at these paths; nil where that cannot be.
-func shown(ctx context.Context, b []byte, sensitive []string) json.RawMessage {
-	if len(sensitive) == 0 {
-		return bytes.Clone(b)
-	}
-	array := b[0] == '['
-	spans, err := records.Split(b, "", nil)
-	if err == nil {
-		b, spans, err = without(ctx, b, spans, sensitive)
-	}
-	if err != nil {
-		return nil
-	}
-	parts := make([][]byte, len(spans))
-	for i, s := range spans {
-		parts[i] = b[s.Start:s.End]
-	}
-	text := bytes.Join(parts, []byte{','})
-	if array {
-		text = slices.Concat([]byte{'['}, text, []byte{']'})
-	}
-	return text
 }
 
 // receive keeps a body and tells the guest of it. An answer that holds the token is a lie of the server's, or an echo:

@@ -86,7 +86,8 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 		res.Output = run.output(&out)
 	}
 	if run.gate.plan {
-		res.Plan = &abi.Plan{Writes: values.writes(run.gate.held), State: run.gate.state}
+		res.Plan = &abi.Plan{Writes: values.writes(run.gate.held), Warnings: out.Warnings}
+		res.Plan.State, res.Plan.Related = run.gate.states.now(ctx)
 		if len(run.gate.held) > 0 && res.Outcome.OK() {
 			res.Output = nil // of a write that did not happen
 			res.Outcome = abi.Planned

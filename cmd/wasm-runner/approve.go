@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -79,11 +80,22 @@ func question(r host.ApprovalRequest) string {
 		method, _, _ := strings.Cut(w.Endpoint, " ")
 		fmt.Fprintf(&b, "  %s\n", strings.TrimSpace(printable(method+" "+w.Target+" "+string(w.Body))))
 	}
-	if state := string(r.Plan.State); state != "" {
-		if len(state) > maxShown {
-			state = strings.ToValidUTF8(state[:maxShown], "") + fmt.Sprintf("… (%d bytes in all: --plan shows them)", len(state))
+	shown := []json.RawMessage{}
+	if len(r.Plan.State) > 0 {
+		shown = append(append(shown, r.Plan.State), r.Plan.Related...)
+	}
+	for i, object := range shown {
+		if i == 0 {
+			b.WriteString("What is there now:\n")
 		}
-		fmt.Fprintf(&b, "What is there now:\n  %s\n", printable(state))
+		text := string(object)
+		if len(text) > maxShown {
+			text = strings.ToValidUTF8(text[:maxShown], "") + fmt.Sprintf("… (%d bytes in all: --plan shows them)", len(object))
+		}
+		fmt.Fprintf(&b, "  %s\n", printable(text))
+	}
+	for _, warning := range r.Plan.Warnings {
+		fmt.Fprintf(&b, "Note: %s\n", printable(warning))
 	}
 	b.WriteString("Send it? [y/N] ")
 	return b.String()

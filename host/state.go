@@ -1,0 +1,146 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/records"
+)
+
+// Bounds of what a plan keeps of the answers that it read, in bytes.
+const (
+	maxState  = 256 << 10 // of one answer
+	maxStates = 4 << 20   // of all answers; the oldest are dropped
+)
+
+// states are the answers that a plan read before its first write, and the ids that its writes are about. From them comes
+// what is there now. The zero value has none.
+type states struct {
+	read  []stateRead
+	bytes int
+	ids   []string // of the first write: the blanks of its path in order, then the id in its body
+}
+
+// stateRead is one answer to a GET.
+type stateRead struct {
+	body      []byte // a JSON object or array
+	sensitive []string
+	object    bool // a single object of a path with a blank: somebody asked for this very one
+}
+
+// keepState remembers an answer for the state of a plan.
+func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
+	if !c.gate.plan || len(c.gate.held) > 0 || endpoint.Method() != http.MethodGet || out.Status != http.StatusOK || out.Length > maxState {
+		return
+	}
+	b := bytes.TrimSpace(c.read(out.Body))
+	if len(b) == 0 || b[0] != '{' && b[0] != '[' || !gjson.ValidBytes(b) {
+		return
+	}
+	s := &c.gate.states
+	s.read = append(s.read, stateRead{bytes.Clone(b), endpoint.Sensitive, b[0] == '{' && strings.Contains(endpoint.Template(), "{")})
+	for s.bytes += len(b); s.bytes > maxStates; s.read = s.read[1:] {
+		s.bytes -= len(s.read[0].body)
+	}
+}
+
+// about remembers what the first write of a plan is about.
+func (s *states) about(endpoint abi.Endpoint, req *abi.Request) {
+	if s.ids != nil {
+		return
+	}
+	s.ids = []string{}
+	for segment := range strings.SplitSeq(endpoint.Template(), "/") {
+		if name, blank := abi.Blank(segment); blank {
+			s.ids = append(s.ids, req.Path[name])
+		}
+	}
+	if id := gjson.GetBytes(req.Body, "id").Str; id != "" {
+		s.ids = append(s.ids, id)
+	}
+}
+
+// now returns what is there now: the object that the first write is about, and the others that it names. An object counts
+// by its member id, whether it was read by itself or in a list, and the latest reading counts. Where no object has one of
+// the ids, it is the last single object that was read.
+func (s *states) now(ctx context.Context) (state json.RawMessage, related []json.RawMessage) {
+	var found []string
+	for _, id := range s.ids {
+		if id == "" || slices.Contains(found, id) {
+			continue
+		}
+		if o := s.find(ctx, id); o != nil && state == nil {
+			state, found = o, append(found, id)
+		} else if o != nil {
+			related, found = append(related, o), append(found, id)
+		}
+	}
+	if state != nil {
+		return state, related
+	}
+	for _, r := range slices.Backward(s.read) {
+		if r.object {
+			return shown(ctx, r.body, r.sensitive), nil
+		}
+	}
+	if len(s.read) > 0 && s.ids == nil { // a read, which is about what it read
+		last := s.read[len(s.read)-1]
+		return shown(ctx, last.body, last.sensitive), nil
+	}
+	return nil, nil
+}
+
+// find returns the latest reading of the object with an id, nil where there is none.
+func (s *states) find(ctx context.Context, id string) json.RawMessage {
+	for _, r := range slices.Backward(s.read) {
+		v := gjson.ParseBytes(r.body)
+		if v.IsObject() {
+			if v.Get("id").Str == id {
+				return shown(ctx, r.body, r.sensitive)
+			}
+			continue
+		}
+		var found json.RawMessage
+		v.ForEach(func(_, e gjson.Result) bool {
+			if e.IsObject() && e.Get("id").Str == id {
+				found = shown(ctx, []byte(e.Raw), r.sensitive)
+			}
+			return found == nil
+		})
+		if found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// shown is a copy of an answer, or of an array of them, without members at these paths; nil where that cannot be.
+func shown(ctx context.Context, b []byte, sensitive []string) json.RawMessage {
+	if len(sensitive) == 0 {
+		return bytes.Clone(b)
+	}
+	array := b[0] == '['
+	spans, err := records.Split(b, "", nil)
+	if err == nil {
+		b, spans, err = without(ctx, b, spans, sensitive)
+	}
+	if err != nil {
+		return nil
+	}
+	parts := make([][]byte, len(spans))
+	for i, s := range spans {
+		parts[i] = b[s.Start:s.End]
+	}
+	text := bytes.Join(parts, []byte{','})
+	if array {
+		text = slices.Concat([]byte{'['}, text, []byte{']'})
+	}
+	return text
+}
