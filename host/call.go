@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -139,7 +138,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		if c.conn.credential.shows(sendErr.RequestID) {
 			sendErr.RequestID = ""
 		}
-		if c.holdsToken([]byte(sendErr.UpstreamCode)) || c.holdsToken([]byte(sendErr.UpstreamSummary)) {
+		if c.conn.credential.shows(sendErr.UpstreamCode) || c.conn.credential.shows(sendErr.UpstreamSummary) {
 			sendErr.UpstreamCode, sendErr.UpstreamSummary = "", ""
 		}
 		meta.Status, meta.RequestID = sendErr.Status, sendErr.RequestID
