@@ -96,6 +96,7 @@ func TestAnAddressIsBlocked(t *testing.T) {
 	have := zones[0].IPNetworkZone
 	zone := okta.NewIPNetworkZone(have.GetName(), have.GetType())
 	zone.SetUsage(have.GetUsage())
+	zone.SetSystem(have.GetSystem()) // BlockedIpZone wants it: okta/terraform-provider-okta#2690
 	address := okta.NewNetworkZoneAddress()
 	address.SetType("RANGE")
 	address.SetValue("192.0.2.7")
