@@ -42,7 +42,8 @@ func isSeldom(column string) bool {
 func TestEveryColumnFindsItsMember(t *testing.T) {
 	published := map[string][]json.RawMessage{} // records by operation
 	add := func(op string, records ...json.RawMessage) { published[op] = append(published[op], records...) }
-	if observed.Here(t, "examples") {
+	here := observed.Here(t, "examples")
+	if here {
 		for endpoint, r := range readers() {
 			for _, body := range publishedAnswers(t, endpoint)["200"] {
 				add(r.operation, body)
@@ -96,15 +97,19 @@ func TestEveryColumnFindsItsMember(t *testing.T) {
 				}
 			}
 		}
+		var unknown []string
 		for _, c := range op.Columns {
 			if filled[c.Name] || isSeldom(op.Name+"."+c.Name) {
 				continue
 			}
-			if len(published) == 0 {
-				t.Logf("%s is NULL in the simulated org, and Okta's examples are not here", c.Name)
+			if !here {
+				unknown = append(unknown, c.Name)
 			} else if !slices.ContainsFunc(published[op.Name], func(body json.RawMessage) bool { return has(gjson.ParseBytes(body), c.Path) }) {
 				t.Errorf("nothing has %s (%s)", c.Name, c.Path)
 			}
+		}
+		if len(unknown) > 0 && !t.Failed() {
+			t.Skipf("%s: NULL in the simulated org, and Okta's examples, which may have them, are not here: set %s", strings.Join(unknown, ", "), observed.Variable)
 		}
 	})
 }

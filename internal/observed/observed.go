@@ -46,7 +46,8 @@ func File(t testing.TB, name string) []byte {
 
 func place(t testing.TB, name string) (path string, wanted bool) {
 	t.Helper()
-	dir, wanted := os.LookupEnv(Variable)
+	dir := os.Getenv(Variable)
+	wanted = dir != ""
 	if !wanted {
 		root, err := pack.Root()
 		if err != nil {
