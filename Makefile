@@ -12,10 +12,16 @@ endif
 
 all: build
 
-## build: bin/wasm-runner and build/okta.wasm
+# What wasm-runner --version says. Without git, the commit is unknown.
+VERSION ?= $(shell sed -n 's/^.*Version *= "\(.*\)"$$/\1/p' guest/okta/operation.go)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+STAMP    = -X main.stampVersion=$(VERSION) -X main.stampCommit=$(COMMIT) -X main.stampModified=$(shell test -z "$$(git status --porcelain 2>/dev/null)" || echo true)
+
+## build: build/okta.wasm, and bin/wasm-runner, which embeds it
 build:
 	$(GO) run ./build -o build/okta.wasm
-	$(GO) build -trimpath -o bin/wasm-runner ./cmd/wasm-runner
+	cp build/okta.wasm build/okta.wasm.sha256 build/embedded/
+	$(GO) build -trimpath -tags embed -ldflags '$(LDFLAGS) $(STAMP)' -o bin/wasm-runner ./cmd/wasm-runner
 
 ## run: build, then the main job against the simulated org, each step explained
 run: build
@@ -66,4 +72,4 @@ check:
 	$(GO) test -race -timeout 40m $$($(GO) list ./host/... ./guest/... | grep -v -e /host/attack -e /host/bench)
 
 clean:
-	rm -rf bin build/okta.wasm build/okta.wasm.sha256
+	rm -rf bin build/okta.wasm build/okta.wasm.sha256 build/embedded/okta.wasm build/embedded/okta.wasm.sha256

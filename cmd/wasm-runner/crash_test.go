@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -10,23 +11,47 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host/oktatest"
 )
 
-// built is the runner as a real binary.
+// built returns the runner as make build makes it: a real binary with the module in it. It is built once for all tests.
 func built(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "wasm-runner")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	path, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
+
+// What the binary of built says of itself.
+const (
+	builtVersion = "1.2.3-test"
+	builtCommit  = "0123456789abcdef0123456789abcdef01234567"
+)
+
+// builtDir is where built puts its binary; TestMain removes it.
+var builtDir string
+
+var buildOnce = sync.OnceValues(func() (string, error) {
+	wasm, err := packed()
+	if err != nil {
+		return "", err
+	}
+	if builtDir, err = os.MkdirTemp("", "built"); err != nil {
+		return "", err
+	}
+	path := filepath.Join(builtDir, "wasm-runner")
+	return path, pack.Runner(context.Background(), path, wasm,
+		"-X main.stampVersion="+builtVersion+" -X main.stampCommit="+builtCommit+" -X main.stampModified=true")
+})
 
 // runner is a built runner with its module and an org to talk to.
 type runner struct {

@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mach5/okta-connector/build/embedded"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/internal/trust"
 )
 
-// moduleName is the file that make build leaves in build/.
+// moduleName is the module's file in build/ and beside the runner.
 const moduleName = "okta.wasm"
 
 // moduleError is a module that could not be found, or was refused.
@@ -22,19 +23,27 @@ func (e moduleError) Unwrap() error { return e.error }
 
 // loadModule finds, reads, checks and compiles the module.
 func (a *app) loadModule(ctx context.Context) (*host.Module, error) {
-	wasm, err := a.readModule()
+	found, err := a.findModule()
 	if err != nil {
 		return nil, moduleError{err}
 	}
-	m, err := host.Load(ctx, wasm, host.LoadOptions{SHA256: a.flags.moduleSHA256, Logger: a.logger()})
+	m, err := host.Load(ctx, found.wasm, host.LoadOptions{SHA256: a.flags.moduleSHA256, Logger: a.logger()})
 	if err != nil {
 		return nil, moduleError{err}
 	}
 	return m, nil
 }
 
-// readModule reads the module that --module or $WASM_RUNNER_MODULE names, else the first that lies where modules lie.
-func (a *app) readModule() ([]byte, error) {
+// foundModule is a module before it is loaded.
+type foundModule struct {
+	wasm []byte
+	from string // says where it was found
+	sum  string // SHA-256 in hex; empty until somebody needs it
+}
+
+// findModule returns the module that --module or $WASM_RUNNER_MODULE names, else the embedded one, else the first file
+// in modulePlaces.
+func (a *app) findModule() (foundModule, error) {
 	for _, named := range []struct{ by, path string }{
 		{"--module", a.flags.module}, {"$WASM_RUNNER_MODULE", a.env("WASM_RUNNER_MODULE")},
 	} {
@@ -43,24 +52,28 @@ func (a *app) readModule() ([]byte, error) {
 		}
 		wasm, err := os.ReadFile(named.path)
 		if err != nil {
-			return nil, usagef("%s: %w", named.by, err)
+			return foundModule{}, usagef("%s: %w", named.by, err)
 		}
-		return wasm, nil
+		return foundModule{wasm: wasm, from: "from " + named.path}, nil
+	}
+	if wasm, sum, ok := embedded.Module(); ok {
+		return foundModule{wasm: wasm, from: "embedded", sum: sum}, nil
 	}
 	places := modulePlaces()
 	for _, path := range places {
 		if err := a.found(path, "--module"); err != nil {
-			return nil, err
+			return foundModule{}, err
 		}
 		wasm, err := os.ReadFile(path)
 		if err == nil {
-			return wasm, nil
+			return foundModule{wasm: wasm, from: "from " + path}, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, usagef("module: %w", err)
+			return foundModule{}, usagef("module: %w", err)
 		}
 	}
-	return nil, usagef("no module: looked for %s. Run make build, or name one with --module", strings.Join(places, ", "))
+	return foundModule{}, usagef("no module: this program was built without one, and there is none at %s. "+
+		"Build it with make build, which embeds the module, or name a file with --module", strings.Join(places, ", "))
 }
 
 // found judges a file that is taken for lying where it is looked for, and says so of one in the working directory: whoever
@@ -78,7 +91,7 @@ func (a *app) found(path, flag string) error {
 	return nil
 }
 
-// modulePlaces are the paths at which a module is looked for.
+// modulePlaces are the paths at which a runner without an embedded module looks for one.
 func modulePlaces() []string {
 	var places []string
 	if exe, err := os.Executable(); err == nil {

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +24,7 @@ type globals struct {
 
 // root is the tree of commands.
 func (a *app) root() *cobra.Command {
+	printVersion := false
 	root := &cobra.Command{
 		Use:   "wasm-runner",
 		Short: "Run a connector module: actions, streams and tables, in a sandbox",
@@ -42,7 +40,6 @@ Exit codes:
   wasm-runner --demo sql "SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'"
   wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
   wasm-runner --config connections.yaml check`,
-		Version:       version(),
 		SilenceErrors: true, // run prints them, in one line
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -51,10 +48,15 @@ Exit codes:
 			}
 			return unknownCommand(cmd, args[0])
 		},
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if printVersion {
+				return a.printVersion()
+			}
+			return cmd.Help()
+		},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.flags.check() },
 	}
-	root.SetVersionTemplate("wasm-runner {{.Version}}\n")
+	root.Flags().BoolVarP(&printVersion, "version", "v", false, "print the version and commit of this program, and the SHA-256 of the module that it would run")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v: see %s --help", err, cmd.CommandPath())
 	})
@@ -67,7 +69,7 @@ Exit codes:
 	f.BoolVar(&a.flags.demo, "demo", false, "run against a fresh simulated org inside the process; needs no configuration")
 	f.StringSliceVar(&a.flags.grants, "grant", nil, "safety `classes` to add to the connection's grants for this run: read, write, destructive, privileged")
 	f.DurationVar(&a.flags.timeout, "timeout", 0, "most time for one call, or one page of a source or table, waiting included (default 5m)")
-	f.StringVar(&a.flags.module, "module", "", "module `file` (default $WASM_RUNNER_MODULE, then okta.wasm beside this program or in build/)")
+	f.StringVar(&a.flags.module, "module", "", "module `file` (default $WASM_RUNNER_MODULE, then the one that make build embeds, then okta.wasm beside this program or in build/)")
 	f.StringVar(&a.flags.moduleSHA256, "module-sha256", "", "checksum in `hex` that the module must have")
 	f.StringVar(&a.flags.logLevel, "log-level", "warn", "log to stderr from this `level` on: debug, info, warn, error")
 	f.StringVar(&a.flags.logFormat, "log-format", "text", "log as text or json")
@@ -104,7 +106,6 @@ func helpCommand() *cobra.Command {
 				return usagef("unknown command %q: %s has none of that name", strings.Join(args, " "), of.CommandPath())
 			}
 			of.InitDefaultHelpFlag()
-			of.InitDefaultVersionFlag()
 			return of.Help()
 		},
 	}
@@ -166,15 +167,6 @@ func (a *app) logger() *slog.Logger {
 		return slog.New(slog.NewJSONHandler(&a.status, opts))
 	}
 	return slog.New(slog.NewTextHandler(&a.status, opts))
-}
-
-// version is that of this program, the ABI that it speaks, and the Go that built it.
-func version() string {
-	v := "(devel)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		v = info.Main.Version
-	}
-	return fmt.Sprintf("%s, ABI %s, %s %s/%s", v, abi.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // operation is the Args of a command that wants an operation and at most one more argument.

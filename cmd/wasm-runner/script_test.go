@@ -35,7 +35,11 @@ func TestMain(m *testing.M) {
 type judged struct{ *testing.M }
 
 // Run implements testscript.TestingM.
-func (j judged) Run() int { return orgs.Main(j.M) }
+func (j judged) Run() int {
+	code := orgs.Main(j.M)
+	_ = os.RemoveAll(builtDir) // empty where nothing was built
+	return code
+}
 
 // linked puts the test binary in the place of a built runner, whose orgs then are judged.
 func linked(t *testing.T, dir string) (path string) {

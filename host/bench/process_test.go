@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -16,27 +15,22 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 )
 
-// runner builds wasm-runner and the module as make build does, and returns a command for it.
+// runner builds wasm-runner as make build does, and returns a command for it.
 func runner(b *testing.B) (command func(cache string, args ...string) *exec.Cmd) {
 	b.Helper()
 	dir := b.TempDir()
 	path := filepath.Join(dir, "bin", "wasm-runner")
-	build := exec.Command("go", "build", "-trimpath", "-o", path, "../../cmd/wasm-runner")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	wasm, err := pack.Cached(context.Background())
+	wasm, err := pack.Cached(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
-	module := filepath.Join(dir, "okta.wasm")
-	if err := os.WriteFile(module, wasm, 0o600); err != nil {
+	if err := pack.Runner(b.Context(), path, wasm, ""); err != nil {
 		b.Fatal(err)
 	}
 	return func(cache string, args ...string) *exec.Cmd {
 		cmd := exec.Command(path, args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "WASM_RUNNER_MODULE="+module, "OKTA_API_TOKEN="+token, "XDG_CACHE_HOME="+cache)
+		cmd.Env = append(os.Environ(), "OKTA_API_TOKEN="+token, "XDG_CACHE_HOME="+cache)
 		return cmd
 	}
 }

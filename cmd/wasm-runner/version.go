@@ -1,0 +1,67 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// make build stamps these with -ldflags -X. Without a stamp, the build information that Go keeps is used.
+var (
+	stampVersion  string
+	stampCommit   string
+	stampModified string // "true" where the checkout differed from the commit
+)
+
+// version describes this program: its version and commit, the ABI it speaks, and the Go that built it.
+func version() string {
+	v, commit, modified := stampVersion, stampCommit, stampModified == "true"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if v == "" {
+			v = info.Main.Version
+		}
+		if commit == "" {
+			for _, s := range info.Settings {
+				switch s.Key {
+				case "vcs.revision":
+					commit = s.Value
+				case "vcs.modified":
+					modified = s.Value == "true"
+				}
+			}
+		}
+	}
+	if v == "" {
+		v = "(devel)"
+	}
+	switch {
+	case commit == "":
+		commit = "unknown"
+	case modified:
+		commit += " (modified)"
+	}
+	return fmt.Sprintf("%s, commit %s, ABI %s, %s %s/%s", v, commit, abi.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// printVersion prints the version of this program and the checksum of the module that it would run. A module that cannot be
+// read is no error here: --version must work everywhere.
+func (a *app) printVersion() error {
+	module := ""
+	found, err := a.findModule()
+	switch {
+	case err != nil:
+		module = "none: " + oneLine(err.Error())
+	case found.sum == "":
+		sum := sha256.Sum256(found.wasm)
+		found.sum = hex.EncodeToString(sum[:])
+		fallthrough
+	default:
+		module = fmt.Sprintf("SHA-256 %s, %s", found.sum, found.from)
+	}
+	_, err = fmt.Fprintf(a.stdout, "wasm-runner %s\nmodule %s\n", version(), module)
+	return err
+}
