@@ -310,6 +310,9 @@ const (
 type EmitOptions struct {
 	// Path leads to the array (or object) in the body, object keys joined by dots; empty is the body itself.
 	Path string `json:"path,omitempty"`
+	// Want is what the body must have at Path: WantArray or WantObject. Anything else there is an error, and nothing is
+	// emitted. Empty takes an array, an object, or null for no records.
+	Want string `json:"want,omitempty"`
 	// Kind is for operations that emit more than one kind of record: each goes out in an envelope,
 	// {"kind": …, "id": …, "record": …}, whose id is the record's key.
 	Kind string `json:"kind,omitempty"`
@@ -329,6 +332,12 @@ type EmitOptions struct {
 	// finds a link in a body, without reading the body.
 	Keys bool `json:"keys,omitempty"`
 }
+
+// The values of EmitOptions.Want.
+const (
+	WantArray  = "array"  // an array of objects
+	WantObject = "object" // one object that has a string or number at its key
+)
 
 // MaxPaths is how many paths EmitOptions.Summarise may have, and Omit: each is looked for in each record.
 const MaxPaths = 16

@@ -26,7 +26,7 @@ type piece struct {
 }
 
 // split takes a body apart and searches it for the token at the same time, since either takes as long.
-func (c *call) split(handle uint64, path, key string) (text []byte, spans, keys []records.Span, err error) {
+func (c *call) split(handle uint64, want records.Want, path, key string) (text []byte, spans, keys []records.Span, err error) {
 	if handle == 0 || handle > uint64(len(c.bodies)) {
 		return nil, nil, nil, errNoBody
 	}
@@ -40,7 +40,7 @@ func (c *call) split(handle uint64, path, key string) (text []byte, spans, keys 
 	} else {
 		go func() { clean <- !c.holdsToken(b.buffer.Bytes()) }()
 	}
-	spans, keys, err = records.SplitKeys(b.buffer.Bytes(), path, key, make([]records.Span, 0, 16))
+	spans, keys, err = records.SplitAs(want, b.buffer.Bytes(), path, key, make([]records.Span, 0, 16))
 	if b.searched = true; !<-clean {
 		b.buffer.Release()
 		return nil, nil, nil, errTainted
@@ -69,6 +69,10 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 			return abi.EmitSummary{Error: "a path is not object keys joined by dots"}
 		}
 	}
+	want, known := wants[o.Want]
+	if !known {
+		return abi.EmitSummary{Error: fmt.Sprintf("want %q is not one of the ABI: array or object", shorten(o.Want))}
+	}
 	key := o.Key
 	if key == "" {
 		key = c.op.Key
@@ -77,9 +81,12 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	if strings.Contains(key, ".") { // a path: looked up when it is asked for
 		member = ""
 	}
-	body, spans, places, err := c.split(handle, o.Path, member)
+	body, spans, places, err := c.split(handle, want, o.Path, member)
 	if err != nil {
 		return abi.EmitSummary{Error: err.Error()}
+	}
+	if want == records.Object && key != "" && (len(spans) == 0 || !hasKey(body[spans[0].Start:spans[0].End], key)) {
+		return abi.EmitSummary{Error: "wanted an object with a string or number at " + key + ", found none there"}
 	}
 	total := len(spans)
 	cut := func(s []records.Span) []records.Span {
@@ -134,6 +141,15 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	return sum
 }
 
+// wants are the shapes that a guest may ask for.
+var wants = map[string]records.Want{"": records.Anything, abi.WantArray: records.Array, abi.WantObject: records.Object}
+
+// hasKey reports whether a record has a key that tells it from others.
+func hasKey(record []byte, path string) bool {
+	v := records.Get(record, path)
+	return (v.Type == gjson.String || v.Type == gjson.Number) && v.String() != ""
+}
+
 // wrap puts each record into the envelope that abi.EmitOptions tells of, a byte apart, as in a body.
 func wrap(ctx context.Context, body []byte, spans []records.Span, o abi.EmitOptions) (piece, error) {
 	key := o.Key
@@ -185,10 +201,10 @@ func keys(ctx context.Context, body []byte, spans []records.Span, path string) (
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		v := records.Get(body[s.Start:s.End], path)
-		if v.Type != gjson.String && v.Type != gjson.Number || v.String() == "" {
+		if !hasKey(body[s.Start:s.End], path) {
 			return nil, fmt.Errorf("record %d has no string or number at %s", i, path)
 		}
+		v := records.Get(body[s.Start:s.End], path)
 		if size += len(v.String()); size > abi.MaxKeyBytes {
 			return nil, fmt.Errorf("over %d bytes of keys (abi.MaxKeyBytes): ask with a limit", abi.MaxKeyBytes)
 		}

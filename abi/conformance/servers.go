@@ -258,6 +258,13 @@ func serverAttacks() []Attack {
 	}
 	keys := step("records_emit", `{"key":"id","keys":true}`, "{handle}")
 	serve("keys of more records than may be told", "emit options", body("["+strings.Repeat(`{"id":"1"},`, 1000)+`{"id":"1"}]`), notEmitted, keys)
+	list, one := step("records_emit", `{"key":"id","want":"array"}`, "{handle}"), step("records_emit", `{"key":"id","want":"object"}`, "{handle}")
+	for what, text := range map[string]string{"an object": `{"id":"1"}`, "null": "null", "a list with a number in it": `[{"id":"1"},7]`} {
+		serve(what+" for a list that is wanted", "emit options", body(text), notEmitted, list)
+	}
+	for what, text := range map[string]string{"a list": `[{"id":"1"}]`, "null": "null", "an object without the key": `{"errorCode":"E"}`} {
+		serve(what+" for an object that is wanted", "emit options", body(text), notEmitted, one)
+	}
 	serve("keys of more bytes than may be told", "emit options", body(`[{"id":"`+strings.Repeat("k", 100<<10)+`"}]`), notEmitted, keys)
 	serve("204 with a body", "protocol", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\nContent-Length: 13\r\n\r\n{\"id\":\"00u1\"}")

@@ -145,7 +145,7 @@ func (h Host) Keys(handle uint64, o abi.EmitOptions) (keys []string, err string)
 
 func (h Host) emit(handle uint64, o abi.EmitOptions) (Summary, jsonval.Value) {
 	var w jsonval.Writer
-	w.StrIf("path", o.Path).StrIf("kind", o.Kind).StrIf("parent", o.Parent).StrIf("key", o.Key)
+	w.StrIf("path", o.Path).StrIf("want", o.Want).StrIf("kind", o.Kind).StrIf("parent", o.Parent).StrIf("key", o.Key)
 	if len(o.Summarise) > 0 {
 		w.Strs("summarise", o.Summarise)
 	}

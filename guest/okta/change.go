@@ -77,7 +77,7 @@ func (c *call) change(ch change) result {
 		c.wrote = c.wrote || r.outcome.OK()
 		return r
 	case ok(resp):
-		if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err == "" {
+		if s := c.Emit(resp.Body, abi.EmitOptions{Want: abi.WantObject, Key: "id"}); s.Err == "" {
 			c.wrote = true
 			return result{outcome: abi.Succeeded}
 		}
@@ -211,7 +211,8 @@ func (t targets) of(input string) string {
 }
 
 // answers reports whether a 2xx is Okta's own: with its request id, or of its objects' shape where something between
-// takes headers away. A sign-in page, and a gateway that says that all is well, are none, and tell nothing.
+// takes headers away. A sign-in page, a gateway that says that all is well, and an error's body with a status of success are
+// no answers, and say nothing.
 func (c *call) answers(resp hostcall.Response, ch change) bool {
 	byOkta := resp.Header("x-okta-request-id") != ""
 	switch {
@@ -225,7 +226,7 @@ func (c *call) answers(resp hostcall.Response, ch change) bool {
 	v, isJSON := c.Body(resp)
 	made := v.Get("id").Str() != ""
 	shaped := made && (v.Get("created").Exists() || v.Get("lastUpdated").Exists() || v.Get("_links").Exists()) || credentials(v) != ""
-	return isJSON && (byOkta || shaped) && (made || ch.done != nil)
+	return isJSON && v.Kind() == jsonval.Object && v.Get("errorCode").Str() == "" && (byOkta || shaped) && (made || ch.done != nil)
 }
 
 // agreed is a write that Okta took and whose effect did not show in what was read after it: reading on may find it.

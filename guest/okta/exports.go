@@ -220,10 +220,7 @@ func (g *get) run(c *call) result {
 	if !ok(resp) {
 		return c.failure(resp, g.typ, g.noun)
 	}
-	if s := c.Emit(resp.Body, abi.EmitOptions{Omit: g.omit}); s.Err != "" {
-		return badBody(resp, s.Err)
-	}
-	return result{outcome: abi.Succeeded}
+	return c.emitObject(resp, g.omit)
 }
 
 func (c *call) blanks(blanks []blank) []hostcall.Pair {

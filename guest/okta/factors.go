@@ -86,12 +86,7 @@ func (c *call) factors(user string) (jsonval.Value, *result) {
 		r := c.failure(resp, "User", "user")
 		return jsonval.Value{}, &r
 	}
-	all, isJSON := c.Body(resp)
-	if !isJSON || all.Kind() != jsonval.Array {
-		r := badBody(resp, "no list of factors")
-		return jsonval.Value{}, &r
-	}
-	return all, nil
+	return c.array(resp, "factors")
 }
 
 func resetFactor(c *call) result {

@@ -201,8 +201,12 @@ func upstreamOf(e *abi.SendError) *abi.Upstream {
 	return &abi.Upstream{Status: e.Status, Code: e.UpstreamCode, Summary: e.UpstreamSummary, RequestID: e.RequestID}
 }
 
-// badBody is an answer that should have been JSON of a certain form.
-func badBody(r hostcall.Response, why string) result {
+// badBody is an answer that should have been JSON of a certain form. Where it is an error's body with a status of
+// success, the message has what that says.
+func (c *call) badBody(r hostcall.Response, why string) result {
+	if e := c.readError(r); e.Code != "" || e.Summary != "" {
+		why += " (" + strings.Trim(e.Code+": "+e.Summary, ": ") + ")"
+	}
 	return result{outcome: abi.Unavailable, err: &abi.Error{Code: "bad_answer", Retryable: true,
 		Message:  "Okta answered " + strconv.Itoa(r.Status) + " with a body that cannot be used: " + why,
 		Upstream: &abi.Upstream{Status: r.Status, RequestID: r.Header("x-okta-request-id")}}}

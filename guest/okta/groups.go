@@ -240,10 +240,9 @@ func (c *call) groupsNamed(name string) (found []jsonval.Value, failed *result) 
 			r := c.failure(resp, "", "")
 			return nil, &r
 		}
-		groups, isJSON := c.Body(resp)
-		if !isJSON || groups.Kind() != jsonval.Array {
-			r := badBody(resp, "no list of groups")
-			return nil, &r
+		groups, failed := c.array(resp, "groups")
+		if failed != nil {
+			return nil, failed
 		}
 		n := 0
 		for g := range groups.Elements() {

@@ -157,10 +157,10 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	if !ok(resp) {
 		return c.failure(resp, l.typ, l.noun), nil, 0
 	}
-	sum := c.Emit(resp.Body, abi.EmitOptions{Path: l.records, Limit: limit, Skip: cur.skip, Omit: l.omit, Kind: l.kind,
+	sum := c.Emit(resp.Body, abi.EmitOptions{Path: l.records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.omit, Kind: l.kind,
 		Parent: l.parent, Key: l.key})
 	if sum.Err != "" {
-		return badBody(resp, sum.Err), nil, 0
+		return c.badBody(resp, sum.Err), nil, 0
 	}
 	r = result{outcome: abi.Succeeded, list: true}
 	if cur.skip+sum.Count < sum.Total { // the limit cut the page: the rest of it comes next
@@ -200,9 +200,9 @@ func (l *list) keys(c *call, at string) (keys []string, next string, failed *res
 		r := c.failure(resp, l.typ, l.noun)
 		return nil, "", &r
 	}
-	keys, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.records, Key: l.key})
+	keys, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.records, Want: abi.WantArray, Key: l.key})
 	if err != "" {
-		r := badBody(resp, err)
+		r := c.badBody(resp, err)
 		return nil, "", &r
 	}
 	if next = l.nextLink(c, resp); next == at {

@@ -226,9 +226,9 @@ func pollPage(c *call, at checkpoint) page {
 		}
 		return page{result: c.failure(got.Response, "", "")}
 	}
-	sum := c.Emit(got.Body, abi.EmitOptions{Summarise: []string{"published"}})
+	sum := c.Emit(got.Body, abi.EmitOptions{Want: abi.WantArray, Summarise: []string{"published"}})
 	if sum.Err != "" {
-		return page{result: badBody(got.Response, sum.Err)}
+		return page{result: c.badBody(got.Response, sum.Err)}
 	}
 	p := page{result: result{outcome: abi.Succeeded}, caughtUp: sum.Total < got.asked}
 	p.warnings = c.gone(got.since, got.Response)

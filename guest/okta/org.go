@@ -75,8 +75,8 @@ func orgIdentity(c *call) result {
 	if !ok(known) {
 		return c.failure(known, "", "")
 	}
-	if !isJSON || body.Kind() != jsonval.Object {
-		return badBody(known, "no organization")
+	if !isJSON || body.Get("id").Str() == "" {
+		return c.badBody(known, "wanted an organization, found "+describe(body, isJSON))
 	}
 	return result{outcome: abi.Succeeded, output: merge(org.Value, body)}
 }
@@ -120,10 +120,10 @@ func validate(c *call) result {
 
 	me := c.send(hostcall.Request{Endpoint: getMe.Endpoint})
 	org := c.send(hostcall.Request{Endpoint: getOrg.Endpoint})
-	if orgBody, isJSON := c.Body(org); ok(org) && isJSON && isOrg {
+	if orgBody, isJSON := c.Body(org); ok(org) && isJSON && isOrg && orgBody.Get("id").Str() != "" {
 		organization = merge(body, orgBody)
 	}
-	if meBody, isJSON := c.Body(me); ok(me) && isJSON {
+	if meBody, isJSON := c.Body(me); ok(me) && isJSON && meBody.Get("id").Str() != "" {
 		principal = principalOf(meBody)
 		f.add("credentials", true, "the token is "+meBody.Get("profile", "login").Str()+"'s", "")
 	} else if ok(org) { // a service app is no user

@@ -158,9 +158,9 @@ func readPolicy(c *call) result {
 			return refuse("too_large", "the policy's rules are more than the "+strconv.Itoa(hostcall.MaxBody>>10)+" KiB that this operation can put into a policy: read the policy "+
 				`without include_rules, and its rules with list_policies, {"type":`+policy.Get("type").Raw()+`,"expand":"rules"}`)
 		}
-		page, isJSON := c.Body(resp)
-		if !isJSON || page.Kind() != jsonval.Array {
-			return badBody(resp, "no list of rules")
+		page, failed := c.array(resp, "rules")
+		if failed != nil {
+			return *failed
 		}
 		for r := range page.Elements() {
 			rules = append(rules, r.Raw())

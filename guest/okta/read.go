@@ -1,6 +1,8 @@
 package okta
 
 import (
+	"cmp"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
@@ -23,11 +25,50 @@ func (c *call) object(req hostcall.Request, typ, noun string) (object, *result) 
 		return object{gone: r.outcome == abi.NotFound && upstreamCode(r) == "E0000007"}, &r
 	}
 	v, isJSON := c.Body(resp)
-	if !isJSON || v.Kind() != jsonval.Object {
-		r := badBody(resp, "no "+noun)
+	if v.Get("id").Str() == "" {
+		r := c.badBody(resp, "wanted the "+noun+", found "+describe(v, isJSON))
 		return object{}, &r
 	}
 	return object{Value: v, etag: resp.Header("etag")}, nil
+}
+
+// array is the array of objects that an answer has to be.
+func (c *call) array(resp hostcall.Response, noun string) (jsonval.Value, *result) {
+	v, isJSON := c.Body(resp)
+	if !isJSON || v.Kind() != jsonval.Array {
+		r := c.badBody(resp, "wanted a list of "+noun+", found "+describe(v, isJSON))
+		return jsonval.Value{}, &r
+	}
+	for e := range v.Elements() {
+		if e.Kind() != jsonval.Object {
+			r := c.badBody(resp, "wanted a list of "+noun+", found "+describe(e, true)+" in it")
+			return jsonval.Value{}, &r
+		}
+	}
+	return v, nil
+}
+
+// describe says what an answer is that is not what was wanted.
+func describe(v jsonval.Value, isJSON bool) string {
+	switch {
+	case !isJSON:
+		return "no JSON"
+	case v.Kind() == jsonval.Object:
+		return "an object without an id"
+	case v.Kind() == jsonval.Array:
+		return "an array"
+	case v.Kind() == jsonval.Null:
+		return "null"
+	}
+	return "a single value"
+}
+
+// emitObject emits the one object that an answer has to be.
+func (c *call) emitObject(resp hostcall.Response, omit []string) result {
+	if s := c.Emit(resp.Body, abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.op.key, "id"), Omit: omit}); s.Err != "" {
+		return c.badBody(resp, s.Err)
+	}
+	return result{outcome: abi.Succeeded}
 }
 
 // read is object for those who do not care for the ETag. gone means that the object itself is missing.

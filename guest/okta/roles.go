@@ -165,10 +165,7 @@ func readRole(c *call) result {
 	if !ok(resp) {
 		return c.roleFailure(resp, p, typ, noun)
 	}
-	if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err != "" {
-		return badBody(resp, s.Err)
-	}
-	return result{outcome: abi.Succeeded}
+	return c.emitObject(resp, nil)
 }
 
 // roleFailure is failure where either a role or whose it is may be what is missing.
@@ -234,12 +231,7 @@ func (c *call) assignments(p principal) (roles jsonval.Value, failed *result) {
 		r := c.failure(resp, p.typ, p.noun)
 		return roles, &r
 	}
-	roles, isJSON := c.Body(resp)
-	if !isJSON || roles.Kind() != jsonval.Array {
-		r := badBody(resp, "no list of roles")
-		return roles, &r
-	}
-	return roles, nil
+	return c.array(resp, "roles")
 }
 
 // assignment finds the wanted role among those of a principal.
@@ -319,7 +311,7 @@ func (c *call) falls(p principal, a jsonval.Value) (warnings []string) {
 	if targets := targetsOf(a.Get("type").Str()); targets != "" && p.direct != "CLIENT" {
 		resp := c.send(hostcall.Request{Endpoint: p.list, Path: p.path(), Query: at("expand", targets)})
 		expanded, isJSON := c.Body(resp)
-		if !ok(resp) || !isJSON {
+		if !ok(resp) || !isJSON || expanded.Kind() != jsonval.Array {
 			warnings = append(warnings, there+"and whether it is limited to some "+a.Get("type").Str()+" targets could not be read")
 		}
 		for e := range expanded.Elements() {

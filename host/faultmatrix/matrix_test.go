@@ -109,6 +109,7 @@ type mishap struct {
 const (
 	refused = "connection refused" // nobody takes connections
 	gateway = "200 from a gateway" // which takes the write, says that all is well, and hands nothing on
+	erring  = "200 with an error"  // of the service's own: a body that says E0000009, and nothing was done
 	late    = "408 from a gateway" // which hands the write on, and does not wait for the answer
 )
 
@@ -123,6 +124,7 @@ var mishaps = []mishap{
 	{name: "answer truncated", fault: oktatest.Fault{Kind: oktatest.Truncate}, applied: true},
 	{name: "answer not JSON", fault: oktatest.Fault{Kind: oktatest.NotJSON}},
 	{name: gateway},
+	{name: erring},
 	{name: late, applied: true},
 }
 
@@ -264,6 +266,7 @@ type org struct {
 	closes            atomic.Bool     // each request dials
 	ahead             [3]atomic.Int32 // requests before a write, which count from 1
 	swallow           atomic.Int32    // the write, from 1 on, that a gateway swallows; 0 is none
+	errs              atomic.Int32    // that gets the body of an error with status 200
 	gaveUp            atomic.Int32    // that it hands on, and gives up
 }
 
@@ -283,6 +286,12 @@ func newOrg(t *testing.T) *org {
 			if n == o.swallow.Load() {
 				w.Header().Set("Content-Type", "application/json")
 				_, _ = io.WriteString(w, `{"status":"ok"}`)
+				return
+			}
+			if n == o.errs.Load() {
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("X-Okta-Request-Id", "reqOfTheError")
+				_, _ = io.WriteString(w, `{"errorCode":"E0000009","errorSummary":"Internal Server Error","errorId":"oae1","errorCauses":[]}`)
 				return
 			}
 			if n == o.gaveUp.Load() {
@@ -386,6 +395,8 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	switch c.name {
 	case gateway:
 		o.swallow.Store(int32(c.at + 1))
+	case erring:
+		o.errs.Store(int32(c.at + 1))
 	case late:
 		o.gaveUp.Store(int32(c.at + 1))
 	}
@@ -508,7 +519,7 @@ func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
 		}
 	}
 	switch {
-	case res.Outcome == abi.Succeeded && !res.Meta.Reconciled && (c.name == gateway || !answered(res)):
+	case res.Outcome == abi.Succeeded && !res.Meta.Reconciled && (c.name == gateway || c.name == erring || !answered(res)):
 		fail("how does it know?")
 	case res.Outcome == abi.Throttled && res.Error.RetryAfterMS <= 0:
 		fail("it does not say when")

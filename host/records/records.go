@@ -20,6 +20,17 @@ var (
 	ErrSyntax = errors.New("the body is not JSON")
 	ErrDepth  = fmt.Errorf("the body is nested deeper than %d levels", MaxDepth)
 	ErrPath   = errors.New("the body has no array or object at the path")
+	ErrShape  = errors.New("the body is not what was asked for") // errors.Is; the text says what was wanted and found
+)
+
+// Want is what a body must have at a path.
+type Want int
+
+// The kinds of Want.
+const (
+	Anything Want = iota // an array, an object or null
+	Array                // an array of objects
+	Object               // one object
 )
 
 // Span is a record's place in the body: body[Start:End].
@@ -36,6 +47,11 @@ func Split(body []byte, path string, spans []Span) ([]Span, error) {
 // spans[i], the zero Span where the record has no such member, or writes its name with escapes. Of several the first
 // counts. An empty key finds none, and keys is nil.
 func SplitKeys(body []byte, path, key string, spans []Span) (_, keys []Span, err error) {
+	return SplitAs(Anything, body, path, key, spans)
+}
+
+// SplitAs is SplitKeys of a body that must have a certain shape at the path; else the error is ErrShape.
+func SplitAs(want Want, body []byte, path, key string, spans []Span) (_, keys []Span, err error) {
 	s := splitter{body: body, spans: spans, key: key}
 	if path != "" {
 		s.path = strings.Split(path, ".")
@@ -51,7 +67,14 @@ func SplitKeys(body []byte, path, key string, spans []Span) (_, keys []Span, err
 	if skipSpace(body, end) != len(body) {
 		return spans, nil, ErrSyntax
 	}
-	if !s.found {
+	switch {
+	case want == Array && s.shape != '[':
+		return spans, nil, shapeError("wanted a list, found " + kindOf(s.shape))
+	case want == Object && s.shape != '{':
+		return spans, nil, shapeError("wanted an object, found " + kindOf(s.shape))
+	case want == Array && s.odd > 0:
+		return spans, nil, shapeError(fmt.Sprintf("record %d of the list is %s, and no object", s.odd-1, kindOf(s.oddKind)))
+	case !s.found:
 		return spans, nil, ErrPath
 	}
 	return s.spans, s.keys, nil
@@ -65,6 +88,37 @@ type splitter struct {
 	keys  []Span // of the values of key; nil without one
 	found bool
 	deep  bool
+
+	shape   byte // first byte of what is at the path; 0 is nothing
+	odd     int  // number of the first element that is no object, from 1
+	oddKind byte // its first byte
+}
+
+// shapeError is a body that is not what was asked for.
+type shapeError string
+
+func (e shapeError) Error() string { return string(e) }
+
+// Is implements the interface of errors.Is.
+func (e shapeError) Is(target error) bool { return target == ErrShape }
+
+// kindOf names the kind of a JSON value by its first byte.
+func kindOf(first byte) string {
+	switch {
+	case first == 0:
+		return "nothing at the path"
+	case first == '{':
+		return "an object"
+	case first == '[':
+		return "an array"
+	case first == '"':
+		return "a string"
+	case first == 'n':
+		return "null"
+	case first == 't', first == 'f':
+		return "a boolean"
+	}
+	return "a number"
 }
 
 // onPath counts how many keys of the path lead to the value: off is a value beside the path, record one of the array
@@ -89,6 +143,9 @@ func (s *splitter) value(i, depth, onPath int) int {
 		return -1
 	}
 	target := onPath == len(s.path)
+	if target {
+		s.shape = b[i]
+	}
 	switch c := b[i]; {
 	case c == '"':
 		return stringEnd(b, i)
@@ -191,6 +248,9 @@ func (s *splitter) array(i, depth int, target bool) int {
 		}
 		if target && b[start] != '{' { // an object was taken with its key
 			s.add(Span{start, i}, Span{})
+			if s.odd == 0 {
+				s.odd, s.oddKind = len(s.spans), b[start]
+			}
 		}
 		if i = skipSpace(b, i); i >= len(b) {
 			return -1

@@ -53,6 +53,37 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestSplitAs_OtherShape_IsAnError(t *testing.T) {
+	for _, c := range []struct {
+		want       records.Want
+		body, path string
+		fails      string // empty is none
+	}{
+		{records.Array, `[]`, "", ""},
+		{records.Array, `[{"a":1},{}]`, "", ""},
+		{records.Array, `{"roles":[{"id":"1"}]}`, "roles", ""},
+		{records.Array, `{"errorCode":"E0000009"}`, "", "wanted a list, found an object"},
+		{records.Array, `null`, "", "wanted a list, found null"},
+		{records.Array, `"x"`, "", "wanted a list, found a string"},
+		{records.Array, `{"roles":null}`, "roles", "wanted a list, found null"},
+		{records.Array, `{"errorCode":"E0000009"}`, "roles", "wanted a list, found nothing at the path"},
+		{records.Array, `[{"a":1}, 7]`, "", "record 1 of the list is a number, and no object"},
+		{records.Array, `[null]`, "", "record 0 of the list is null, and no object"},
+		{records.Array, `[[{}]]`, "", "record 0 of the list is an array, and no object"},
+		{records.Object, ` {"id":1}`, "", ""},
+		{records.Object, `[{"id":1}]`, "", "wanted an object, found an array"},
+		{records.Object, `null`, "", "wanted an object, found null"},
+		{records.Object, `true`, "", "wanted an object, found a boolean"},
+		{records.Anything, `[1]`, "", ""},
+		{records.Anything, `null`, "", ""},
+	} {
+		_, _, err := records.SplitAs(c.want, []byte(c.body), c.path, "", nil)
+		if c.fails == "" && err != nil || c.fails != "" && (!errors.Is(err, records.ErrShape) || !strings.HasSuffix(err.Error(), c.fails)) {
+			t.Errorf("%d %s at %q: %v, want %q", c.want, c.body, c.path, err, c.fails)
+		}
+	}
+}
+
 func TestKeysAreFoundOnTheWay(t *testing.T) {
 	for body, want := range map[string][]string{
 		`[{"uuid":"1","x":{"uuid":"no"}},{"x":{"uuid":"no"},"uuid":2},{"x":["uuid"]},7,[{"uuid":"no"}]]`: {`"1"`, `2`, "", "", ""},

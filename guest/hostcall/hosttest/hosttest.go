@@ -2,6 +2,8 @@
 package hosttest
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -66,6 +68,9 @@ func (h *Host) RecordsEmit(handle uint64, options string) string {
 	if o.Path != "" {
 		body = at(body, o.Path)
 	}
+	if !shaped(body, o) {
+		return marshal(abi.EmitSummary{Error: "the body is not what was asked for: wanted " + o.Want})
+	}
 	var records []json.RawMessage
 	if json.Unmarshal(body, &records) != nil {
 		if len(body) == 0 || body[0] != '{' {
@@ -97,6 +102,27 @@ func (h *Host) RecordsEmit(handle uint64, options string) string {
 		}
 	}
 	return marshal(sum)
+}
+
+// shaped reports whether a body is what the options want.
+func shaped(body json.RawMessage, o abi.EmitOptions) bool {
+	body = bytes.TrimSpace(body)
+	switch o.Want {
+	case abi.WantArray:
+		var records []json.RawMessage
+		if len(body) == 0 || body[0] != '[' || json.Unmarshal(body, &records) != nil {
+			return false
+		}
+		for _, r := range records {
+			if r = bytes.TrimSpace(r); r[0] != '{' {
+				return false
+			}
+		}
+	case abi.WantObject:
+		key := at(body, cmp.Or(o.Key, "id"))
+		return len(body) > 0 && body[0] == '{' && len(key) > 0 && (key[0] == '"' && len(key) > 2 || key[0] >= '0' && key[0] <= '9')
+	}
+	return true
 }
 
 func envelope(o abi.EmitOptions, id string, record json.RawMessage) string {
