@@ -201,7 +201,7 @@ func (s step) input(o *modelOrg) string {
 	case "create_user":
 		more := `,"activate":false`
 		if s.with != "" {
-			more = `,"credentials":{"password":{"value":"correct horse battery 9"}}`
+			more = `,"credentials":{"password":{"value":"Correct horse battery 9"}}`
 		}
 		return `{"profile":{"login":` + q(s.on) + `,"email":` + q(s.on) + `,"firstName":"P","lastName":"Q"}` + more + `}`
 	case "update_user":

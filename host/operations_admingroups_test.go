@@ -16,7 +16,7 @@ var adminCases = []struct{ op, input string }{
 	{"add_group_member", `{"group":"Engineering","user":"alan.turing@example.com"}`},
 	{"remove_group_member", `{"group":"<group Engineering>","user":"<member of Engineering>"}`},
 	{"delete_group", `{"group":"Engineering"}`},
-	{"create_user", `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"credentials":{"password":{"value":"correct horse battery"}},"group_ids":["<group Équipe Ventes>","<group Engineering>"]}`},
+	{"create_user", `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"credentials":{"password":{"value":"Correct horse battery 9"}},"group_ids":["<group Équipe Ventes>","<group Engineering>"]}`},
 }
 
 // adminWorld is an org whose group Engineering has a role, and a connection with some grants.

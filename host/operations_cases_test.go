@@ -95,7 +95,7 @@ var uses = map[string]use{
 	"create_user": {
 		good: []good{
 			{in: `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"activate":false}`, events: "user.lifecycle.create", again: abi.Rejected},
-			{in: `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"credentials":{"password":{"value":"correct horse battery"}},"group_ids":["<group Engineering>"]}`,
+			{in: `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"credentials":{"password":{"value":"Correct horse battery 9"}},"group_ids":["<group Engineering>"]}`,
 				events: memberAdded + " user.lifecycle.activate user.lifecycle.create", again: abi.Rejected},
 		},
 		wrong: []wrong{
@@ -107,19 +107,19 @@ var uses = map[string]use{
 		invalid: []string{`{"profile":{"login":"x@example.com"}}`, `{"profile":{"email":"x@example.com"}}`},
 		base:    `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"activate":false,"group_ids":["<group Engineering>"]}`,
 		fields: map[string]string{"profile": `"profile":{"login":"other@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"}`,
-			"credentials": `"credentials":{"password":{"value":"correct horse battery"}}`, "group_ids": `"group_ids":["<group Équipe Ventes>"]`, "admin_group": `"admin_group":true`, "type": `"type":"<user type>"`,
+			"credentials": `"credentials":{"password":{"value":"Correct horse battery 9"}}`, "group_ids": `"group_ids":["<group Équipe Ventes>"]`, "admin_group": `"admin_group":true`, "type": `"type":"<user type>"`,
 			"activate": `"activate":true`, "provider": `"provider":true`, "next_login": `"next_login":"changePassword"`},
 	},
 	"update_user": {
 		good: []good{
 			{in: `{` + ada + `,"profile":{"title":"Countess"}}`, events: "user.account.update_profile"},
 			{in: `{` + ada + `,"replace":true,"profile":{"login":"ada.lovelace@example.com","email":"ada.lovelace@example.com","firstName":"Ada","lastName":"Byron"}}`, events: "user.account.update_profile"},
-			{in: `{` + ada + `,"credentials":{"password":{"value":"correct horse battery 9"}}}`, events: "user.account.update_password", again: abi.Succeeded},
+			{in: `{` + ada + `,"credentials":{"password":{"value":"Correct horse battery 9"}}}`, events: "user.account.update_password", again: abi.Succeeded},
 		},
 		missing: []string{`{` + none + `,"profile":{"title":"x"}}`},
 		wrong:   []wrong{{`{` + ada + `,"profile":{"shoeSize":44}}`, "rejected"}, {`{"user":"ada.lovelace","profile":{"title":"x"}}`, "short_name"}, {`{"user":"me","profile":{"title":"x"}}`, "short_name"}},
 		invalid: []string{`{` + ada + `}`, `{` + ada + `,"replace":true,"credentials":{"password":{"value":"x"}}}`, `{` + ada + `,"profile":{}}`},
-		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "profile": `"profile":{"title":"Lady"}`, "credentials": `"credentials":{"password":{"value":"correct horse"}}`,
+		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "profile": `"profile":{"title":"Lady"}`, "credentials": `"credentials":{"password":{"value":"Correct horse 9"}}`,
 			"replace": `"replace":true`},
 	},
 	"deactivate_user": {

@@ -24,9 +24,9 @@ func TestSomebodyElsesChangeIsNotUndone(t *testing.T) {
 		{"update_user", `{` + ada + `,"profile":{"title":"Countess"}}`, "POST /api/v1/users/", "POST", "/api/v1/users/<user ada>", `{"profile":{"nickName":"Ada"}}`},
 		{"update_group", `{"group":"<group Engineering>","description":"x"}`, "GET /api/v1/groups/", "PUT", "/api/v1/groups/<group Engineering>", `{"profile":{"name":"Engineering","description":"theirs","site":"Oslo"}}`},
 		{"update_policy", `{"policy":"<policy OKTA_SIGN_ON>","patch":{"description":"x"}}`, "GET /api/v1/policies/", "PUT", "/api/v1/policies/<policy OKTA_SIGN_ON>",
-			`{"type":"OKTA_SIGN_ON","name":"Default Policy","priority":1,"status":"ACTIVE","description":"theirs","conditions":{"people":{"groups":{"include":["<group Everyone>"]}}}}`},
+			`{"type":"OKTA_SIGN_ON","name":"Default Policy","priority":2,"status":"ACTIVE","description":"theirs","conditions":{"people":{"groups":{"include":["<group Everyone>"]}}}}`},
 		{"update_zone", `{"zone":"<zone BlockedIpZone>","add_gateways":["192.0.2.7"]}`, "GET /api/v1/zones/", "PUT", "/api/v1/zones/<zone BlockedIpZone>",
-			`{"type":"IP","name":"BlockedIpZone","status":"ACTIVE","usage":"BLOCKLIST","gateways":[{"type":"RANGE","value":"203.0.113.9-203.0.113.9"}]}`},
+			`{"type":"IP","name":"BlockedIpZone","status":"ACTIVE","usage":"BLOCKLIST","system":true,"gateways":[{"type":"RANGE","value":"203.0.113.9-203.0.113.9"}]}`},
 	} {
 		t.Run(c.op, func(t *testing.T) {
 			cfg := casesConfig()

@@ -85,7 +85,7 @@ func TestUpdateUser(t *testing.T) {
 	if u, _ := w.org.User("ada.lovelace@example.com"); get(t, u, "profile", "lastName") != "Byron" || strings.Contains(string(u), "Countess") {
 		t.Errorf("%s", u)
 	}
-	if res := w.do(t, abi.Succeeded, "update_user", `{"user":"ada.lovelace@example.com","credentials":{"password":{"value":"correct horse battery 9"}}}`); res.Meta.Class != abi.Privileged {
+	if res := w.do(t, abi.Succeeded, "update_user", `{"user":"ada.lovelace@example.com","credentials":{"password":{"value":"Correct horse battery 9"}}}`); res.Meta.Class != abi.Privileged {
 		t.Errorf("credentials are of class %s", res.Meta.Class)
 	}
 	w.do(t, abi.Rejected, "update_user", `{"user":"ada.lovelace@example.com","profile":{"shoeSize":44}}`)

@@ -58,7 +58,7 @@ var both = []string{http.MethodPost, http.MethodDelete}
 var actions = []action{
 	{op: "create_user", input: `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"activate":false}`},
 	{op: "update_user", input: `{` + ada + `,"profile":{"title":"Countess"}}`},
-	{op: "update_user", input: `{` + ada + `,"credentials":{"password":{"value":"correct horse battery"}}}`, blind: true},
+	{op: "update_user", input: `{` + ada + `,"credentials":{"password":{"value":"Correct horse battery 9"}}}`, blind: true},
 	{op: "deactivate_user", input: `{` + ada + `}`},
 	{op: "reactivate_user", input: `{"user":"{users DEPROVISIONED}"}`, once: true},
 	{op: "reactivate_user", input: `{"user":"{users PROVISIONED}"}`, blind: true}, // the status stays

@@ -24,7 +24,7 @@ func sent(o *org) []string {
 		if r.RawQuery != "" {
 			target += "?" + r.RawQuery
 		}
-		all = append(all, fmt.Sprintf("%s %s %s", r.Method, target, bytes.ReplaceAll(r.Body, []byte(`"correct horse battery"`), []byte(`"***"`))))
+		all = append(all, fmt.Sprintf("%s %s %s", r.Method, target, bytes.ReplaceAll(r.Body, []byte(`"Correct horse battery 9"`), []byte(`"***"`))))
 	}
 	return all
 }
@@ -95,7 +95,7 @@ func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
 				t.Errorf("planned\n%s\napproved\n%s", want, got)
 			}
 			shown, _ := json.Marshal(asked)
-			if all := string(text) + string(shown); strings.Contains(all, "correct horse") {
+			if all := string(text) + string(shown); strings.Contains(all, "Correct horse") {
 				t.Errorf("a password is shown: %s", all)
 			}
 

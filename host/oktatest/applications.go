@@ -310,7 +310,7 @@ func assignAppUser(o *Org, c *call) (answer, error) {
 		return answer{}, err
 	}
 	if !u.listed() {
-		return answer{}, invalid("id", "The user is not active")
+		return answer{}, errInactiveUser
 	}
 	return o.saveAppUser(c, a, u, body)
 }

@@ -77,7 +77,8 @@ type Config struct {
 	// EventSize is the approximate size of a seeded log event in bytes. Default 2,000; the least is about 1,500.
 	EventSize int
 
-	// ProfileAttributes are custom attributes that user profiles may have besides those of Okta's default schema.
+	// ProfileAttributes are custom attributes that user profiles may have besides those of Okta's default schema: NAME for
+	// a string, NAME:TYPE for boolean, integer, number or array (of strings), or NAME:VALUE|VALUE… for those values alone.
 	ProfileAttributes []string
 
 	// GroupAttributes are custom attributes that group profiles may have besides name and description.

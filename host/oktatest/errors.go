@@ -49,7 +49,14 @@ var (
 	errRoleAssigned  = &apiError{http.StatusConflict, "E0000090", "Duplicate role assignment exception.", []string{"The role specified is already assigned to the user."}}
 	errRoleHeld      = &apiError{http.StatusConflict, "E0000263", "Attempted to assign a duplicate standard role assignment to an admin", nil}
 	errMoving        = &apiError{http.StatusConflict, "E0000112", "Cannot update this user because they are still being activated. Please try again in a few minutes.", nil}
+	errInactiveUser  = &apiError{http.StatusForbidden, "E0000117", "Cannot assign apps or update app profiles for an inactive user.", nil}
 	errETag          = &apiError{http.StatusPreconditionFailed, "E0000231", "ETag value doesn't match the server's value", nil}
+)
+
+// The refusals of nextLogin=changePassword.
+var (
+	errExpireNeedsPassword   = &apiError{http.StatusBadRequest, "E0000124", "Could not create user. To create a user and expire their password immediately, a password must be specified", nil}
+	errExpireNeedsActivation = &apiError{http.StatusBadRequest, "E0000125", `Could not create user. To create a user and expire their password immediately, "activate" must be true`, nil}
 )
 
 // notFound names the type that is missing, since callers decide by it: "User", "UserGroup", "RoleAssignment", …

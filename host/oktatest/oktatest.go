@@ -37,7 +37,7 @@ type Org struct {
 	sessions sessionStore
 	factors  factorStore
 	hooks    hooks
-	profile  map[string]bool // attributes that a user profile may have
+	profile  map[string]attribute // attributes that a user profile may have
 
 	sortedMu sync.Mutex // guards sorted, which readers write
 	sorted   sortedSearch
@@ -68,7 +68,7 @@ func New(cfg Config) *Org {
 	o.seedPolicies()
 	o.seedZones()
 	o.log.init(o)
-	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), lifecycleEndpoints(), groupEndpoints(), roleEndpoints(),
+	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), lifecycleEndpoints(), groupEndpoints(), roleEndpoints(),
 		clientEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
 		customRoleEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints())
 	o.register(endpoints)

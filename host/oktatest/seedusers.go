@@ -168,20 +168,3 @@ func (o *Org) appendSeededProfile(buf []byte, i int, login string) []byte {
 	}
 	return append(buf, '}')
 }
-
-func (o *Org) userType() string { return o.ids.seeded("oty", domainOrg, 1) }
-
-// profileAttributes are Okta's default attributes of a user and the custom ones.
-func profileAttributes(custom []string) map[string]bool {
-	known := map[string]bool{}
-	for _, name := range custom {
-		known[name] = true
-	}
-	for name := range strings.FieldsSeq(`login email secondEmail firstName lastName middleName honorificPrefix
-		honorificSuffix title displayName nickName profileUrl primaryPhone mobilePhone streetAddress city state zipCode
-		countryCode postalAddress preferredLanguage locale timezone userType employeeNumber costCenter organization
-		division department managerId manager`) {
-		known[name] = true
-	}
-	return known
-}

@@ -33,6 +33,6 @@ func TestReplacingCredentialsKeepsTheProfile(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const ada = "/api/v1/users/ada.lovelace@example.com"
 	before := h.get(ada).get("profile").Raw
-	r := h.changes("PUT", ada, `{"credentials":{"password":{"value":"quite another secret"}}}`, 200, "user.account.update_password")
+	r := h.changes("PUT", ada, `{"credentials":{"password":{"value":"Quite another secret 1"}}}`, 200, "user.account.update_password")
 	same(t, "profile", r.get("profile").Raw, before)
 }

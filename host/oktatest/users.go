@@ -1,9 +1,15 @@
 package oktatest
 
 import (
+	"cmp"
+	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
@@ -124,11 +130,20 @@ func createUser(o *Org, c *call) (answer, error) {
 	if err := o.setProfile(&state, nil, body.Get("profile"), true); err != nil {
 		return answer{}, err
 	}
-	if err := setCredentials(&state, body.Get("credentials"), now); err != nil {
+	if err := o.setProvider(&state, body.Get("credentials"), c.URL.Query()); err != nil {
 		return answer{}, err
 	}
-	if id := body.Get("type.id"); id.Exists() {
-		state.typeID = id.String()
+	if err := o.setCredentials(&state, body.Get("credentials"), now); err != nil {
+		return answer{}, err
+	}
+	switch {
+	case nextLogin != "" && !state.password:
+		return answer{}, errExpireNeedsPassword
+	case nextLogin != "" && !activate:
+		return answer{}, errExpireNeedsActivation
+	}
+	if err := o.setUserType(&state, body.Get("type.id")); err != nil {
+		return answer{}, err
 	}
 	if o.users.byLogin[strings.ToLower(state.login)] != nil {
 		return answer{}, loginTaken()
@@ -147,7 +162,7 @@ func createUser(o *Org, c *call) (answer, error) {
 	if activate {
 		state.activated, state.statusChanged = now, now
 		switch {
-		case state.password && nextLogin == "changePassword":
+		case nextLogin != "":
 			state.status, state.expired = passwordExpired, true
 		case state.password, state.provider != "OKTA":
 			state.status = active
@@ -169,7 +184,9 @@ func createUser(o *Org, c *call) (answer, error) {
 	return o.userAnswer(c, u), nil
 }
 
-// updateUser changes what a POST names, or replaces the profile with what a PUT brings.
+// updateUser changes what a POST names, or replaces the profile with what a PUT brings. A deactivated user is 404
+// (https://github.com/okta/okta-sdk-java/issues/721). The provider is read-only: Okta's OpenAPI document,
+// AuthenticationProvider; it is ignored (https://github.com/okta/okta-sdk-nodejs/issues/369). The type changes by PUT alone.
 func updateUser(o *Org, c *call) (answer, error) {
 	u, err := o.findUser(c.PathValue("id"))
 	if err != nil {
@@ -206,14 +223,16 @@ func updateUser(o *Org, c *call) (answer, error) {
 	if other := o.users.byLogin[strings.ToLower(next.login)]; other != nil && other != u {
 		return answer{}, loginTaken()
 	}
-	if err := setCredentials(&next, body.Get("credentials"), now); err != nil {
+	if err := o.setCredentials(&next, body.Get("credentials"), now); err != nil {
 		return answer{}, err
 	}
-	if id := body.Get("type.id"); id.Exists() && replace {
-		next.typeID = id.String()
+	if replace {
+		if err := o.setUserType(&next, body.Get("type.id")); err != nil {
+			return answer{}, err
+		}
 	}
 	profileChanged := !sameObject(o.profileOf(&u.live), o.profileOf(&next))
-	passwordChanged := next.passwordChanged != u.live.passwordChanged || body.Get("credentials.password").Exists()
+	passwordChanged := body.Get("credentials.password").Exists()
 	if !profileChanged && !passwordChanged && next.question == u.live.question && next.typeID == u.live.typeID {
 		return o.userAnswer(c, u), nil
 	}
@@ -267,11 +286,17 @@ func (o *Org) setProfile(s *userState, base []byte, given gjson.Result, fresh bo
 		profile = []byte("{}")
 	}
 	var failed error
-	var unknown []string
+	var unknown, bad []string
 	given.ForEach(func(key, value gjson.Result) bool {
-		if !o.profile[key.Str] {
+		kind, known := o.profile[key.Str]
+		if !known {
 			unknown = append(unknown, "Property name '"+key.Str+"' is not defined in profile")
 			return true
+		}
+		if value.Type != gjson.Null {
+			if wrong := kind.check(value); wrong != "" {
+				bad = append(bad, key.Str+": "+wrong)
+			}
 		}
 		if value.Type == gjson.Null {
 			profile, failed = sjson.DeleteBytes(profile, gjson.Escape(key.Str))
@@ -286,8 +311,9 @@ func (o *Org) setProfile(s *userState, base []byte, given gjson.Result, fresh bo
 	if unknown != nil {
 		return invalid("profile", unknown...)
 	}
-	if err := checkProfile(gjson.ParseBytes(profile)); err != nil {
-		return err
+	if causes := append(bad, missingAttributes(gjson.ParseBytes(profile))...); causes != nil {
+		field, _, _ := strings.Cut(causes[0], ":")
+		return invalid(field, causes...)
 	}
 	for _, name := range []string{"mobilePhone", "secondEmail"} { // Okta always shows these two
 		if !gjson.GetBytes(profile, name).Exists() {
@@ -300,37 +326,44 @@ func (o *Org) setProfile(s *userState, base []byte, given gjson.Result, fresh bo
 	return nil
 }
 
-func checkProfile(profile gjson.Result) error {
-	var causes []string
-	first := ""
+// missingAttributes says which of those that every user has are blank, and what is wrong with a login.
+func missingAttributes(profile gjson.Result) (causes []string) {
 	for _, name := range []string{"login", "firstName", "lastName", "email"} {
 		if strings.TrimSpace(profile.Get(name).String()) == "" {
 			causes = append(causes, name+": The field cannot be left blank")
-			if first == "" {
-				first = name
-			}
 		}
 	}
 	if login := profile.Get("login"); !strings.Contains(login.Str, "@") {
 		causes = append(causes, "login: Username must be in the form of an email address")
-		if first == "" {
-			first = "login"
-		}
 	}
-	if email := profile.Get("email"); email.Str != "" && !strings.Contains(email.Str, "@") {
-		causes = append(causes, "email: Does not match required pattern")
-		if first == "" {
-			first = "email"
-		}
+	return causes
+}
+
+// setProvider notes who checks the password of a new user: another provider only with ?provider=true, and only by type
+// and name, or Okta makes an ordinary user (https://github.com/okta/okta-sdk-nodejs/issues/394, okta-sdk-dotnet#187, #748).
+// Users of FEDERATION and SOCIAL have neither a password nor a recovery question: Okta's OpenAPI document,
+// AuthenticationProviderWritable. That these are refused, and how, is a guess.
+func (o *Org) setProvider(s *userState, credentials gjson.Result, query url.Values) error {
+	kind, name := credentials.Get("provider.type").Str, credentials.Get("provider.name").Str
+	foreign, err := strconv.ParseBool(cmp.Or(query.Get("provider"), "false"))
+	switch {
+	case err != nil:
+		return invalid("provider", "'provider' must be true or false.")
+	case kind != "" && !slices.Contains(providers, kind):
+		return invalid("provider", "provider: '"+kind+"' is not a provider")
+	case !foreign || kind == "" || name == "", (kind == "FEDERATION" || kind == "SOCIAL") && name != kind:
+		return nil
 	}
-	if causes != nil {
-		return invalid(first, causes...)
+	s.provider, s.providerName = kind, name
+	if (kind == "FEDERATION" || kind == "SOCIAL") && (credentials.Get("password").Exists() || credentials.Get("recovery_question").Exists()) {
+		return invalid("credentials", "credentials: users of provider "+kind+" have neither a password nor a recovery question")
 	}
 	return nil
 }
 
-// setCredentials notes that there is a password and what the recovery question is; no secret is kept.
-func setCredentials(s *userState, given gjson.Result, now millis) error {
+// setCredentials notes that there is a password and what the recovery question is; no secret is kept. The profile of s
+// is the one that the password is checked against.
+func (o *Org) setCredentials(s *userState, given gjson.Result, now millis) error {
 	if !given.Exists() {
 		return nil
 	}
@@ -338,19 +371,34 @@ func setCredentials(s *userState, given gjson.Result, now millis) error {
 		return errMalformed
 	}
 	if password := given.Get("password"); password.Exists() {
-		if value := password.Get("value"); value.Exists() && len(value.Str) < 8 {
-			return invalid("password", "password: Password requirements were not met. Password requirements: at least 8 characters.")
+		if value := password.Get("value"); value.Exists() {
+			if err := o.checkPassword(o.profileOf(s), value.Str); err != nil {
+				return err
+			}
 		}
 		if password.Get("value").Exists() || password.Get("hash").Exists() || password.Get("hook").Exists() {
 			s.password, s.passwordChanged = true, now
 		}
 	}
-	if question := given.Get("recovery_question.question"); question.Exists() {
-		s.question = question.Str
+	if recovery := given.Get("recovery_question"); recovery.Exists() {
+		question := recovery.Get("question").Str
+		if question == "" || utf8.RuneCountInString(recovery.Get("answer").Str) < shortestAnswer {
+			return invalid("recovery_question", fmt.Sprintf("recovery_question: needs a question, and an answer of at least %d characters", shortestAnswer))
+		}
+		s.question = question
 	}
-	if kind := given.Get("provider.type"); kind.Exists() {
-		s.provider = kind.Str
+	return nil
+}
+
+// setUserType notes a user's type, if one is given. The refusal of an unknown one is a guess.
+func (o *Org) setUserType(s *userState, id gjson.Result) error {
+	if !id.Exists() {
+		return nil
 	}
+	if !slices.Contains(o.userTypes(), id.Str) {
+		return invalid("type", "type: '"+id.Str+"' is not a user type of this org")
+	}
+	s.typeID = id.Str
 	return nil
 }
 

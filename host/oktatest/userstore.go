@@ -1,6 +1,7 @@
 package oktatest
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -44,6 +45,8 @@ type userState struct {
 	question string // recovery question
 	provider string // where the credentials live: OKTA, FEDERATION, …
 	typeID   string
+
+	providerName string // the provider's type where it is empty
 
 	password bool
 	expired  bool // the password expired before the user was suspended or locked out
@@ -199,7 +202,7 @@ func (o *Org) appendUserFields(buf []byte, u *user, s *userState) []byte {
 		buf = append(appendField(buf, "question", s.question), '}')
 	}
 	buf = append(appendKey(buf, "provider"), '{')
-	buf = appendField(appendField(buf, "type", s.provider), "name", s.provider)
+	buf = appendField(appendField(buf, "type", s.provider), "name", cmp.Or(s.providerName, s.provider))
 	return append(buf, "}}"...)
 }
 

@@ -55,7 +55,7 @@ func TestAUserIsCreatedReadSuspendedAndDeactivated(t *testing.T) {
 	profile.SetFirstName("Mira")
 	profile.SetLastName("Solano")
 	password := okta.NewPasswordCredential()
-	password.SetValue("correct horse battery")
+	password.SetValue("Correct horse battery 9")
 	credentials := okta.NewUserCredentialsWritable()
 	credentials.SetPassword(*password)
 	body := okta.NewCreateUserRequest(*profile)
