@@ -317,9 +317,12 @@ var uses = map[string]use{
 		fields: map[string]string{"policy": `"policy":"<policy MFA_ENROLL>"`, "include_rules": `"include_rules":true`},
 	},
 	"update_policy": {
-		good:    []good{{in: `{"policy":"<policy PASSWORD>","patch":{"description":"Reviewed"}}`, events: "policy.lifecycle.update"}},
+		good: []good{{in: `{"policy":"<policy PASSWORD>","patch":{"description":"Reviewed"}}`, events: "policy.lifecycle.update"},
+			{in: `{"policy":"<policy of contractors>","patch":{"status":"INACTIVE"}}`, events: "policy.lifecycle.deactivate"},
+			{in: `{"policy":"<policy of contractors>","patch":{"status":"INACTIVE","description":"x"}}`, events: "policy.lifecycle.deactivate policy.lifecycle.update"}},
 		missing: []string{`{"policy":"00pnosuchpolicy00000","patch":{"description":"x"}}`},
-		wrong:   []wrong{{`{"policy":"<policy PASSWORD>","patch":{"name":"Mine"}}`, "rejected"}, {`{"policy":"<policy IDP_DISCOVERY>","patch":{"description":"x"}}`, "policy_type"}},
+		wrong: []wrong{{`{"policy":"<policy PASSWORD>","patch":{"name":"Mine"}}`, "rejected"}, {`{"policy":"<policy IDP_DISCOVERY>","patch":{"description":"x"}}`, "policy_type"},
+			{`{"policy":"<policy PASSWORD>","patch":{"status":"INACTIVE"}}`, "default_policy"}},
 		invalid: []string{`{"policy":"<policy PASSWORD>","patch":{}}`, `{"policy":"<policy PASSWORD>","patch":{"id":"x"}}`, `{"policy":"<policy PASSWORD>","patch":{"type":"x"}}`, `{"policy":"<policy PASSWORD>","patch":{"name":null}}`},
 		fields:  map[string]string{"policy": `"policy":"<policy MFA_ENROLL>"`, "patch": `"patch":{"priority":9}`},
 	},
@@ -333,7 +336,8 @@ var uses = map[string]use{
 			{in: `{"zone":"<zone BlockedIpZone>","add_gateways":["192.0.2.7","2001:db8::/32"]}`, events: "zone.update"},
 			{in: `{"zone":"<zone Offices>","remove_gateways":["198.51.100.0/24"]}`, events: "zone.update"},
 			{in: `{"zone":"<zone DefaultExemptIpZone>","add_gateways":["192.0.2.7"]}`, events: "zone.update"},
-			{in: `{"zone":"<zone Consumer networks>","patch":{"status":"ACTIVE"}}`, events: "zone.update"},
+			{in: `{"zone":"<zone Consumer networks>","patch":{"status":"ACTIVE"}}`, events: "zone.activate"}, // by the call that is for it
+			{in: `{"zone":"Anonymizers","patch":{"status":"INACTIVE","name":"Tor"}}`, events: "zone.deactivate zone.update", again: abi.NotFound},
 		},
 		missing: []string{`{"zone":"nzonosuchzone0000000","add_gateways":["192.0.2.7"]}`},
 		wrong: []wrong{{`{"zone":"<zone Anonymizers>","add_gateways":["192.0.2.7"]}`, "zone_type"}, {`{"zone":"<zone Offices>","remove_gateways":["198.51.100.7"]}`, "overlap"},
@@ -447,6 +451,8 @@ func (w world) fill(t *testing.T, input string) string {
 		switch {
 		case p == "user ada":
 			return user("ada.lovelace@example.com")
+		case p == "policy of contractors":
+			return find(w.org.Policies(), []string{"name"}, "Contractors", "id")
 		case p == "user owner":
 			return user("robin.keeper@example.com")
 		case p == "user type":

@@ -15,16 +15,18 @@ import (
 // shelf serves objects by path, and lets them be replaced as Okta does: what it sets by itself stays. The judge holds
 // what is written against Okta's document.
 type shelf struct {
-	mu      sync.Mutex
-	objects map[string]map[string]any
-	puts    int
+	mu       sync.Mutex
+	objects  map[string]map[string]any
+	puts     int
+	switched int
 }
 
 func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	have := s.objects[r.URL.Path]
+	path, step, _ := strings.Cut(r.URL.Path, "/lifecycle/")
+	have := s.objects[path]
 	if have == nil {
 		w.WriteHeader(http.StatusNotFound)
 		typ := "Policy"
@@ -37,12 +39,16 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPut {
 		var put map[string]any
 		_ = json.NewDecoder(r.Body).Decode(&put)
-		for _, name := range []string{"id", "created", "system", "_links"} {
+		for _, name := range []string{"id", "status", "created", "system", "_links"} {
 			put[name] = have[name]
 		}
 		put["lastUpdated"] = "2026-07-02T00:00:00.000Z"
 		s.objects[r.URL.Path], have = put, put
 		s.puts++
+	}
+	if step != "" { // which alone changes a status
+		have["status"] = map[string]string{"activate": "ACTIVE", "deactivate": "INACTIVE"}[step]
+		s.switched++
 	}
 	_ = json.NewEncoder(w).Encode(have)
 }
@@ -93,27 +99,27 @@ func TestUpdatePolicyWritesWhatOktaTakes(t *testing.T) {
 
 func TestUpdateZoneWritesWhatOktaTakes(t *testing.T) {
 	w, s := newShelf(t, map[string]string{
-		"/api/v1/zones/block":  `{"id":"block","type":"IP","name":"BlockedIpZone","status":"ACTIVE","usage":"BLOCKLIST","system":true,"gateways":[],"proxies":null,` + shelved + `}`,
-		"/api/v1/zones/exempt": `{"id":"exempt","type":"IP","name":"DefaultExemptIpZone","status":"ACTIVE","usage":"POLICY","system":true,"useAsBlackList":false,"useAsExemptList":true,"gateways":[{"type":"CIDR","value":"1.2.3.4/32"}],"proxies":null,` + shelved + `}`,
-		"/api/v1/zones/v2":     `{"id":"v2","type":"DYNAMIC_V2","name":"V","status":"ACTIVE","usage":"POLICY","system":false,"locations":{"include":[],"exclude":[{"country":"BE","region":"BE-VAN"}]},"ipServiceCategories":{"include":["GOOGLE_VPN"],"exclude":[]},"asns":{"include":[],"exclude":[]},` + shelved + `}`,
+		"/api/v1/zones/nzoblock":  `{"id":"nzoblock","type":"IP","name":"BlockedIpZone","status":"ACTIVE","usage":"BLOCKLIST","system":true,"gateways":[],"proxies":null,` + shelved + `}`,
+		"/api/v1/zones/nzoexempt": `{"id":"nzoexempt","type":"IP","name":"DefaultExemptIpZone","status":"ACTIVE","usage":"POLICY","system":true,"useAsBlackList":false,"useAsExemptList":true,"gateways":[{"type":"CIDR","value":"1.2.3.4/32"}],"proxies":null,` + shelved + `}`,
+		"/api/v1/zones/nzov2":     `{"id":"nzov2","type":"DYNAMIC_V2","name":"V","status":"ACTIVE","usage":"POLICY","system":false,"locations":{"include":[],"exclude":[{"country":"BE","region":"BE-VAN"}]},"ipServiceCategories":{"include":["GOOGLE_VPN"],"exclude":[]},"asns":{"include":[],"exclude":[]},` + shelved + `}`,
 	})
-	res := w.do(t, abi.Succeeded, "update_zone", `{"zone":"block","add_gateways":["203.0.113.7","198.51.100.0/24","192.0.2.1-192.0.2.9"]}`)
+	res := w.do(t, abi.Succeeded, "update_zone", `{"zone":"nzoblock","add_gateways":["203.0.113.7","198.51.100.0/24","192.0.2.1-192.0.2.9"]}`)
 	if gateways := get(t, res.Output, "after", "gateways"); !strings.Contains(gateways, "203.0.113.7-203.0.113.7") || !strings.Contains(gateways, `"198.51.100.0/24"`) {
 		t.Errorf("%s", gateways)
 	}
-	w.do(t, abi.Unchanged, "update_zone", `{"zone":"block","add_gateways":["203.0.113.7/32","198.51.100.0-198.51.100.255"]}`)
-	w.do(t, abi.Succeeded, "update_zone", `{"zone":"block","remove_gateways":["203.0.113.7"]}`)
-	w.do(t, abi.Unchanged, "update_zone", `{"zone":"block","remove_gateways":["203.0.113.7"]}`)
-	w.do(t, abi.Rejected, "update_zone", `{"zone":"block","remove_gateways":["198.51.100.7"]}`)
-	w.do(t, abi.Succeeded, "update_zone", `{"zone":"exempt","add_gateways":["203.0.113.7"]}`)
-	w.do(t, abi.Succeeded, "update_zone", `{"zone":"v2","patch":{"status":"INACTIVE"}}`)
-	w.do(t, abi.Rejected, "update_zone", `{"zone":"v2","add_gateways":["203.0.113.7"]}`)
-	w.do(t, abi.NotFound, "update_zone", `{"zone":"none","patch":{"name":"x"}}`)
-	w.do(t, abi.NotFound, "get_zone", `{"zone":"none"}`)
-	for _, input := range []string{`{"zone":"block"}`, `{"zone":"block","add_gateways":[]}`, `{"zone":"block","add_gateways":["nonsense"]}`, `{"zone":"block","patch":{"type":"DYNAMIC"}}`} {
+	w.do(t, abi.Unchanged, "update_zone", `{"zone":"nzoblock","add_gateways":["203.0.113.7/32","198.51.100.0-198.51.100.255"]}`)
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"nzoblock","remove_gateways":["203.0.113.7"]}`)
+	w.do(t, abi.Unchanged, "update_zone", `{"zone":"nzoblock","remove_gateways":["203.0.113.7"]}`)
+	w.do(t, abi.Rejected, "update_zone", `{"zone":"nzoblock","remove_gateways":["198.51.100.7"]}`)
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"nzoexempt","add_gateways":["203.0.113.7"]}`)
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"nzov2","patch":{"status":"INACTIVE"}}`)
+	w.do(t, abi.Rejected, "update_zone", `{"zone":"nzov2","add_gateways":["203.0.113.7"]}`)
+	w.do(t, abi.NotFound, "update_zone", `{"zone":"nzonone","patch":{"name":"x"}}`)
+	w.do(t, abi.NotFound, "get_zone", `{"zone":"nzonone"}`)
+	for _, input := range []string{`{"zone":"nzoblock"}`, `{"zone":"nzoblock","add_gateways":[]}`, `{"zone":"nzoblock","add_gateways":["nonsense"]}`, `{"zone":"nzoblock","patch":{"type":"DYNAMIC"}}`} {
 		w.do(t, abi.Invalid, "update_zone", input)
 	}
-	if s.puts != 4 {
-		t.Errorf("%d writes", s.puts)
+	if s.puts != 3 || s.switched != 1 { // a status is set by a call of its own
+		t.Errorf("%d writes and %d switches", s.puts, s.switched)
 	}
 }

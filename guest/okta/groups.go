@@ -280,6 +280,19 @@ func (c *call) groupProfile(now jsonval.Value) jsonval.Value {
 	return patched(now, fields)
 }
 
+// askedProfile is the profile that the input asks for, as a merge patch.
+func (c *call) askedProfile() jsonval.Value {
+	var w jsonval.Writer
+	for _, field := range [...]string{"name", "description"} {
+		w.RawIf(field, c.input.Get(field).Raw())
+	}
+	for name, v := range c.input.Get("profile").Members() {
+		w.Raw(name, v.Raw())
+	}
+	patch, _ := jsonval.Parse(w.String())
+	return patch
+}
+
 func createGroup(c *call) result {
 	name, profile := c.str("name"), c.groupProfile(jsonval.Value{})
 	taken := func() (g jsonval.Value, failed *result) {
@@ -386,17 +399,15 @@ func updateGroup(c *call) result {
 		return *failed
 	}
 	return c.replace(replacement{
-		get: getGroup.Endpoint, put: putGroup.Endpoint, path: at("groupId", id), noun: "group", typ: "UserGroup",
+		whole: &wholeGroup, path: at("groupId", id),
 		merge: func(before jsonval.Value) (string, *result) {
 			if refused := mastered(before, "change it"); refused != nil {
 				return "", refused
 			}
 			var w jsonval.Writer
-			return w.Raw("id", before.Get("id").Raw()).Raw("profile", c.groupProfile(before.Get("profile")).Raw()).String(), nil
+			return w.Raw("id", before.Get("id").Raw()).Raw("profile", withoutNulls(c.groupProfile(before.Get("profile"))).Raw()).String(), nil
 		},
-		body: func(_, after jsonval.Value) string {
-			return `{"profile":` + withoutNulls(after.Get("profile")).Raw() + `}`
-		},
+		gaps: func(now, _ jsonval.Value) []gap { return gaps(now.Get("profile"), c.askedProfile(), "profile") },
 		same: func(a, b jsonval.Value) bool { return alike(a.Get("profile"), b.Get("profile")) },
 	})
 }

@@ -10,10 +10,12 @@ import (
 )
 
 var (
-	getPolicies    = abi.Endpoint{Endpoint: "GET /api/v1/policies", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
-	getPolicy      = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
-	putPolicy      = abi.Endpoint{Endpoint: "PUT /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
-	getPolicyRules = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
+	getPolicies      = abi.Endpoint{Endpoint: "GET /api/v1/policies", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
+	getPolicy        = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
+	putPolicy        = abi.Endpoint{Endpoint: "PUT /api/v1/policies/{policyId}", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	activatePolicy   = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	deactivatePolicy = abi.Endpoint{Endpoint: "POST /api/v1/policies/{policyId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.policies.manage"}}
+	getPolicyRules   = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
 )
 
 var policyInput = input{"policy", true, idSchema("64", "the policy's id")}
@@ -59,18 +61,18 @@ var policyOperations = []operation{
 	},
 	{
 		name: "update_policy",
-		summary: "Changes a policy by a JSON merge patch (RFC 7396): it is read, merged and written as a whole. A policy that " +
-			"somebody else changed meanwhile is rejected; where nothing differs, nothing is written.",
+		summary: "Changes a policy by a JSON merge patch (RFC 7396): it is read, merged and written as a whole; its status " +
+			"is set by a request of its own. A policy that somebody else changed meanwhile is rejected; where nothing differs, nothing is written.",
 		class:       abi.Privileged,
 		surfaces:    axon,
 		idempotency: abi.Verified,
 		inputs: []input{
 			policyInput,
-			{"patch", true, `{"type":"object","minProperties":1,"description":"members to set; null takes a member away, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links, _embedded"}`},
+			{"patch", true, `{"type":"object","minProperties":1,"description":"members to set; null takes a member away, arrays are replaced as a whole. A new status (ACTIVE or INACTIVE) is a request of its own. Not id, type, system, created, lastUpdated, _links, _embedded"}`},
 		},
 		example:   `{"policy":"00po1df5wPpmRq0NcwkO","patch":{"description":"Reviewed"}}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getPolicy, putPolicy},
+		endpoints: []abi.Endpoint{getPolicy, putPolicy, activatePolicy, deactivatePolicy},
 		do:        updatePolicy,
 	},
 }
@@ -183,19 +185,47 @@ func readPolicy(c *call) result {
 
 func updatePolicy(c *call) result {
 	patch := c.input.Get("patch")
-	if refused := checkPatch(patch); refused != nil {
+	if refused := wholePolicy.checkPatch(patch); refused != nil {
 		return *refused
 	}
+	aside := append([]string{"status"}, wholePolicy.own...)
 	return c.replace(replacement{
-		get: getPolicy.Endpoint, put: putPolicy.Endpoint, path: c.policyPath(), noun: "policy", typ: "Policy",
-		same: func(a, b jsonval.Value) bool { return alikeBut(a, b, readOnly...) },
+		whole: &wholePolicy, path: c.policyPath(),
+		same: func(a, b jsonval.Value) bool { return alikeBut(a, b, aside...) },
+		gaps: func(now, _ jsonval.Value) (all []gap) {
+			for _, g := range gaps(now, patch, "") {
+				if g.path != "status" {
+					all = append(all, g)
+				}
+			}
+			return all
+		},
 		merge: func(before jsonval.Value) (string, *result) {
 			switch typ := before.Get("type").Str(); typ {
 			case "IDP_DISCOVERY", "ENTITY_RISK", "POST_AUTH_SESSION": // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Policy/
 				r := fail(abi.Rejected, "policy_type", "Okta does not let policies of type "+typ+" be replaced: change their rules instead")
 				return "", &r
 			}
+			if refused := ofDefault(before, patch); refused != nil {
+				return "", refused
+			}
 			return mergePatch(before, patch), nil
 		},
 	})
+}
+
+// ofDefault refuses what Okta does not let be changed of the policy that it made: it always comes last, and is always
+// ACTIVE (okta/terraform-provider-okta#1319, #2107; its recorded default policies have no link to a lifecycle).
+func ofDefault(before, patch jsonval.Value) *result {
+	if !before.Get("system").True() {
+		return nil
+	}
+	for _, name := range [...]string{"priority", "status"} {
+		if v := patch.Get(name); v.Exists() && !v.Equal(before.Get(name)) {
+			r := refuse("default_policy", "this is the policy that Okta made, and its "+name+" is always "+before.Get(name).Raw()+
+				": change the other policies of its type instead")
+			return &r
+		}
+	}
+	return nil
 }

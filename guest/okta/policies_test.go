@@ -143,8 +143,62 @@ func TestUpdatePolicy(t *testing.T) {
 		{"lost, and not done", input, answering{get: {answer(200, aPolicy)}, put: {lost}}, abi.Unavailable, "unavailable", "", []string{"not changed"}, 0},
 		{"lost, and somebody else's", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, other)}, put: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 		{"lost, and not to be read", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(500, "")}, put: {answer(502, "")}}, abi.Unknown, "unknown", "", nil, 0},
-		{"taken otherwise than written", input, answering{get: {answer(200, aPolicy)}, put: {answer(200, other)}}, abi.Succeeded, "", "", []string{"not all of it"}, 0},
+		{"taken otherwise than written", input, answering{get: {answer(200, aPolicy)}, put: {answer(200, other)}}, abi.Rejected, "not_as_asked", "", []string{`description is "theirs", and was to be "new"`}, 0},
 		{"taken with an answer that is no JSON", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, changed)}, put: {answer(200, "<html>")}}, abi.Succeeded, "", "", []string{`"after":` + changed}, 0},
+	} {
+		c.run(t, "update_policy")
+	}
+}
+
+// TestUpdatePolicy_Status_IsSetByItsOwnCall: a PUT ignores it (recorded).
+func TestUpdatePolicy_Status_IsSetByItsOwnCall(t *testing.T) {
+	const get, put, id = "GET /api/v1/policies/{policyId}", "PUT /api/v1/policies/{policyId}", " [policyId:00p1]"
+	on, off := activatePolicy.Endpoint, deactivatePolicy.Endpoint
+	inactive := strings.Replace(aPolicy, `"status":"ACTIVE"`, `"status":"INACTIVE"`, 1)
+	changed := func(policy string) string {
+		return strings.Replace(strings.Replace(policy, `"old"`, `"new"`, 1), `"lastUpdated":"2026-01-01`, `"lastUpdated":"2026-01-02`, 1)
+	}
+	const both = `{"policy":"00p1","patch":{"status":"INACTIVE","description":"new"}}`
+	for _, c := range []invoking{
+		{"off alone", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy), answer(200, inactive)}, off: {answer(204, "")}}, abi.Succeeded, "",
+			get + id + "\n" + off + id + "\n" + get + id, []string{`"before":` + aPolicy, `"after":` + inactive}, 0},
+		{"off, then changed", both, answering{get: {answer(200, aPolicy), answer(200, inactive), answer(200, inactive), answer(200, inactive), answer(200, changed(inactive))}, off: {answer(204, "")}, put: {answer(200, changed(inactive))}}, abi.Succeeded, "",
+			get + id + "\n" + off + id + "\n" + get + id + "\n" + get + id + "\n" + get + id + "\n" + put + id +
+				` {"type":"OKTA_SIGN_ON","name":"P","status":"INACTIVE","priority":2,"description":"new","conditions":{"people":{"groups":{"include":["00g1","00g2"]}}}}` + "\n" + get + id,
+			[]string{`"before":` + aPolicy, `"after":` + changed(inactive)}, 0},
+		{"changed, then on", `{"policy":"00p1","patch":{"status":"ACTIVE","description":"new"}}`,
+			answering{get: {answer(200, inactive), answer(200, inactive), answer(200, changed(inactive)), answer(200, changed(aPolicy))}, on: {answer(204, "")}, put: {answer(200, changed(inactive))}}, abi.Succeeded, "", "", []string{`"after":` + changed(aPolicy)}, 0},
+		{"it does not show", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy)}, off: {answer(204, "")}}, abi.Unknown, "unknown", "", nil, 0},
+		{"lost, and done", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy), answer(200, inactive)}, off: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and not done", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy)}, off: {lost}}, abi.Unavailable, "unavailable", "", []string{"still ACTIVE"}, 0},
+		{"off, and the rest is lost", both, answering{get: {answer(200, aPolicy), answer(200, inactive)}, off: {answer(204, "")}, put: {lost}}, abi.Unavailable, "", "", []string{"is INACTIVE now, and was not changed otherwise"}, 0},
+		{"the default policy's", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, strings.Replace(aPolicy, `"system":false`, `"system":true`, 1))}}, abi.Rejected, "default_policy", get + id, []string{"status"}, 0},
+		{"the default policy's priority", `{"policy":"00p1","patch":{"priority":1}}`, answering{get: {answer(200, strings.Replace(aPolicy, `"system":false`, `"system":true`, 1))}}, abi.Rejected, "default_policy", get + id, []string{"priority"}, 0},
+	} {
+		c.run(t, "update_policy")
+	}
+	out := invokeNative(t, answering{get: {answer(200, aPolicy), answer(200, inactive)}, off: {answer(204, "")}, put: {forbidden}}.host(t), "update_policy", both)
+	if !out.Partial || out.Outcome != abi.Rejected {
+		t.Errorf("%+v", out)
+	}
+}
+
+// TestUpdatePolicy_IsComparedByMeaning: Okta answers with all authenticators of the org, in an order of its own, and without
+// what is empty (recorded of MFA_ENROLL).
+func TestUpdatePolicy_IsComparedByMeaning(t *testing.T) {
+	const get, put = "GET /api/v1/policies/{policyId}", "PUT /api/v1/policies/{policyId}"
+	mfa := strings.Replace(aPolicy, `"conditions"`, `"settings":{"type":"AUTHENTICATORS","authenticators":[{"key":"okta_password","enroll":{"self":"REQUIRED"}},{"key":"phone_number","enroll":{"self":"NOT_ALLOWED"}}]},"conditions"`, 1)
+	wanted := `{"policy":"00p1","patch":{"settings":{"authenticators":[{"key":"okta_email","enroll":{"self":"OPTIONAL"}},{"key":"okta_password","enroll":{"self":"REQUIRED"}}]}}}`
+	answered := strings.Replace(mfa, `[{"key":"okta_password"`, `[{"key":"webauthn","enroll":{"self":"NOT_ALLOWED"}},{"key":"okta_email","enroll":{"self":"OPTIONAL"},"constraints":{"aaguidGroups":[]}},{"key":"okta_password"`, 1)
+	for _, c := range []invoking{
+		{"all authenticators come back", wanted, answering{get: {answer(200, mfa)}, put: {answer(200, answered)}}, abi.Succeeded, "", "", nil, 0},
+		{"and a repeat writes nothing", wanted, answering{get: {answer(200, answered)}}, abi.Unchanged, "", "", nil, 0},
+		{"one that stays allowed is a gap", wanted, answering{get: {answer(200, mfa)}, put: {answer(200, strings.Replace(answered, `"webauthn","enroll":{"self":"NOT_ALLOWED"}`, `"webauthn","enroll":{"self":"OPTIONAL"}`, 1))}}, abi.Rejected, "not_as_asked", "", []string{"settings.authenticators"}, 0},
+		{"empty is absent", `{"policy":"00p1","patch":{"conditions":{"network":{"include":[],"exclude":[]},"people":{"users":{"exclude":null}}}}}`, answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", "", nil, 0},
+		{"repeats are one", `{"policy":"00p1","patch":{"conditions":{"people":{"groups":{"include":["00g2","00g1","00g2"]}}}}}`, answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", "", nil, 0},
+		{"numbers and space", `{"policy":"00p1","patch":{"priority":2.0,"description":" old "}}`, answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", "", nil, 0},
+		{"one less is a change", `{"policy":"00p1","patch":{"conditions":{"people":{"groups":{"include":["00g2"]}}}}}`,
+			answering{get: {answer(200, aPolicy)}, put: {answer(200, strings.Replace(aPolicy, `["00g1","00g2"]`, `["00g2"]`, 1))}}, abi.Succeeded, "", "", nil, 0},
 	} {
 		c.run(t, "update_policy")
 	}

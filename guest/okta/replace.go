@@ -2,82 +2,228 @@ package okta
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// replacement is a change of an object that Okta takes as a whole alone: read, merge, write what may be written.
-type replacement struct {
+// whole is an endpoint that replaces an object as a whole, and what is special about its members. Okta's OpenAPI document
+// calls some members read-only; the others are from recordings and reports.
+type whole struct {
 	get, put  string // endpoints
-	path      []hostcall.Pair
 	noun, typ string
 
-	// merge makes the new object of the one that was read, or refuses. Read-only members need not be taken out.
-	merge func(before jsonval.Value) (after string, refused *result)
-	// body may change what is written; nil is the object without its read-only members.
-	body func(before jsonval.Value, after jsonval.Value) string
-	// same reports whether two states mean the same, read-only members aside.
-	same func(a, b jsonval.Value) bool
+	own       []string          // Okta sets them by itself: they are not sent, and cannot be asked for
+	kept      []string          // they are sent as they were read, and cannot be asked for
+	only      []string          // nothing else is sent; nil sends all but own
+	elsewhere map[string]string // members that the endpoint does not set, and what does: asking for them is refused before anything is sent
+	switches  *switches         // the endpoints that set the member status; nil where there is none
 }
 
-// readOnly are the members that Okta sets by itself.
-var readOnly = []string{"id", "created", "lastUpdated", "system", "_links", "_embedded"}
+// switches are the endpoints that set an object's status. Their answers do not count: the object is read afterwards.
+type switches struct{ activate, deactivate abi.Endpoint }
 
-// without is an object less some of its members. Those that are null go as well: for an object that is written as a
-// whole, null and absent are one.
-func without(v jsonval.Value, names []string) string {
-	var w jsonval.Writer
-	for k, m := range v.Members() {
-		if m.Kind() != jsonval.Null && !slices.Contains(names, k) {
-			w.Raw(k, m.Raw())
-		}
+// The endpoints that replace an object as a whole.
+var (
+	wholePolicy = whole{
+		get: getPolicy.Endpoint, put: putPolicy.Endpoint, noun: "policy", typ: "Policy",
+		own:  []string{"id", "created", "lastUpdated", "system", "_links", "_embedded"},
+		kept: []string{"type"},
+		// A PUT ignores status (okta/terraform-provider-okta, fixture TestAccResourceOktaPolicyPassword_crud).
+		switches: &switches{activatePolicy, deactivatePolicy},
 	}
-	return w.String()
-}
+	wholeZone = whole{
+		get: getZone.Endpoint, put: putZone.Endpoint, noun: "network zone", typ: "NetworkZone",
+		own: []string{"id", "created", "lastUpdated", "useAsBlackList", "_links", "_embedded"},
+		// A PUT of BlockedIpZone wants system: true (okta/terraform-provider-okta#2690), one of DefaultExemptIpZone useAsExemptList: true.
+		kept:     []string{"type", "system", "useAsExemptList"},
+		switches: &switches{activateZone, deactivateZone},
+	}
+	wholeGroup = whole{
+		get: getGroup.Endpoint, put: putGroup.Endpoint, noun: "group", typ: "UserGroup",
+		only: []string{"profile"},
+	}
+	wholeUser = whole{
+		get: getUser.Endpoint, put: replaceUser.Endpoint, noun: "user", typ: "User",
+		only: []string{"profile", "credentials", "type", "realmId"},
+		elsewhere: map[string]string{"credentials.provider": "who checks a user's password is not changed by an update. Set Delegated Authentication or a federation in Okta; " +
+			"a user who is to be federated is converted by Okta's own POST /api/v1/users/{id}/lifecycle/reset_password?provider=FEDERATION"},
+	}
+	wholeAppGroup = whole{
+		get: getAppGroup.Endpoint, put: putAppGroup.Endpoint, noun: "application", typ: "AppInstance",
+		only: []string{"priority", "profile"},
+	}
+)
 
-// checkPatch refuses a merge patch of what cannot be changed.
-func checkPatch(patch jsonval.Value) *result {
+// checkPatch refuses a merge patch of what the endpoint does not set.
+func (w *whole) checkPatch(patch jsonval.Value) *result {
+	refused := func(message string) *result {
+		r := fail(abi.Invalid, "input", "patch: "+message)
+		return &r
+	}
 	for k, v := range patch.Members() {
 		switch {
-		case slices.Contains(readOnly, k) || k == "type":
-			r := fail(abi.Invalid, "input", "patch: "+k+" cannot be changed: leave it out")
-			return &r
+		case k == "useAsExemptList": // is taken as it is, see zoneChange.merge
+		case slices.Contains(w.own, k) && k != "useAsBlackList", slices.Contains(w.kept, k):
+			return refused(k + " cannot be changed: leave it out")
 		case k == "name" && v.Kind() != jsonval.String:
-			r := fail(abi.Invalid, "input", "patch: name is a string, and cannot be taken away")
+			return refused("name is a string, and cannot be taken away")
+		case k == "status" && w.switches != nil && v.Str() != "ACTIVE" && v.Str() != "INACTIVE":
+			return refused("status is ACTIVE or INACTIVE")
+		}
+	}
+	return nil
+}
+
+// checkElsewhere refuses an input that asks for what the endpoint does not set. Paths are members joined by dots.
+func (w *whole) checkElsewhere(input jsonval.Value) *result {
+	for path, advice := range w.elsewhere {
+		if input.Get(strings.Split(path, ".")...).Exists() {
+			r := fail(abi.Invalid, "input", path+" cannot be set here: "+advice)
 			return &r
 		}
 	}
 	return nil
 }
 
-// replace reads, merges and writes.
-func (c *call) replace(rp replacement) result {
-	read := func() (jsonval.Value, *result) {
-		v, _, failed := c.read(hostcall.Request{Endpoint: rp.get, Path: rp.path}, rp.typ, rp.noun)
-		return v, failed
+// body returns what is sent of an object: without what Okta sets, and without nulls.
+func (w *whole) body(o jsonval.Value) string {
+	var out jsonval.Writer
+	for k, m := range o.Members() {
+		if w.only != nil && !slices.Contains(w.only, k) || slices.Contains(w.own, k) || m.Kind() == jsonval.Null || k == "system" && !m.True() {
+			continue
+		}
+		out.Raw(k, m.Raw())
 	}
-	before, failed := read()
+	return out.String()
+}
+
+// replacement is one change of an object that Okta takes as a whole alone: read, merge, write what may be written.
+type replacement struct {
+	whole *whole
+	path  []hostcall.Pair
+
+	// merge makes the new object of the one that was read, or refuses. What Okta sets by itself need not be taken out.
+	merge func(before jsonval.Value) (after string, refused *result)
+	// body may change what is written; nil is whole.body of the new object.
+	body func(before, after jsonval.Value) string
+	// gaps are where an object is not as it was asked for; status aside. wanted is the new object.
+	gaps func(now, wanted jsonval.Value) []gap
+	// same reports whether two states mean the same, what Okta sets by itself and status aside.
+	same func(a, b jsonval.Value) bool
+}
+
+// replace reads, merges and writes. Where the status is to change as well, that is a write of its own: what is to be switched
+// off goes off before it is changed, and what is to be switched on is changed first.
+func (c *call) replace(rp replacement) result {
+	before, failed := c.wholeObject(rp)
 	if failed != nil {
 		return *failed
 	}
-	text, refused := rp.merge(before)
+	wanted, refused := rp.merged(before)
 	if refused != nil {
 		return *refused
 	}
-	merged, err := jsonval.Parse(text)
-	if err != nil {
-		return fail(abi.Invalid, "input", "the patch makes no JSON object")
+	status := ""
+	if rp.whole.switches != nil && !wanted.Get("status").Equal(before.Get("status")) {
+		status = wanted.Get("status").Str()
 	}
-	if rp.same(before, merged) {
+	differs := len(rp.gaps(before, wanted)) > 0
+	if !differs && status == "" {
 		return result{outcome: abi.Unchanged, output: beforeAfter(before, before)}
+	}
+	var steps []func(before jsonval.Value) result
+	if differs {
+		steps = append(steps, func(before jsonval.Value) result { return c.write(rp, before) })
+	}
+	switchStatus := func(before jsonval.Value) result { return c.switchTo(rp, status, before) }
+	switch status {
+	case "INACTIVE":
+		steps = slices.Insert(steps, 0, switchStatus)
+	case "ACTIVE":
+		steps = append(steps, switchStatus)
+	}
+	var all result
+	for i, step := range steps {
+		now, failed := before, failed
+		if i > 0 {
+			now, failed = c.wholeObject(rp)
+		}
+		var r result
+		if failed != nil {
+			r = *failed
+		} else {
+			r = step(now)
+		}
+		r.warnings = append(all.warnings, r.warnings...)
+		r.reconciled = r.reconciled || all.reconciled
+		if r.outcome == abi.Unchanged && i > 0 { // the step before has done this one, too
+			r.outcome = all.outcome
+		}
+		if !r.outcome.OK() {
+			if i > 0 {
+				r.err.Message = rp.halfDone(status) + ": " + r.err.Message
+			}
+			if c.wrote && r.output == "" {
+				if now, failed := c.wholeObject(rp); failed == nil {
+					r.output = beforeAfter(before, now)
+				}
+			}
+			return r
+		}
+		c.settling = false // an earlier run's write is settled with the first step
+		all = r
+	}
+	if len(steps) > 1 && !c.planning {
+		now, failed := c.wholeObject(rp)
+		if failed != nil {
+			all.warnings = append(all.warnings, "the "+rp.whole.noun+" could not be read afterwards: "+failed.err.Message)
+		}
+		all.output = beforeAfter(before, now)
+	}
+	return all
+}
+
+// halfDone says that the first of two writes took effect.
+func (rp *replacement) halfDone(status string) string {
+	if status == "INACTIVE" {
+		return "the " + rp.whole.noun + " is INACTIVE now, and was not changed otherwise"
+	}
+	return "the " + rp.whole.noun + " was changed, and is not ACTIVE yet"
+}
+
+func (c *call) wholeObject(rp replacement) (jsonval.Value, *result) {
+	v, _, failed := c.read(hostcall.Request{Endpoint: rp.whole.get, Path: rp.path}, rp.whole.typ, rp.whole.noun)
+	return v, failed
+}
+
+func (rp *replacement) merged(before jsonval.Value) (jsonval.Value, *result) {
+	text, refused := rp.merge(before)
+	if refused != nil {
+		return jsonval.Value{}, refused
+	}
+	v, err := jsonval.Parse(text)
+	if err != nil {
+		r := fail(abi.Invalid, "input", "the patch makes no JSON object")
+		return v, &r
+	}
+	return v, nil
+}
+
+// write replaces the object as it was read, its status aside.
+func (c *call) write(rp replacement, before jsonval.Value) result {
+	noun := rp.whole.noun
+	wanted, refused := rp.merged(before)
+	if refused != nil {
+		return *refused
 	}
 	// Okta has no ETag here. What others changed since it was read would be undone by writing the whole.
 	moved := func() *result {
-		now, failed := read()
+		now, failed := c.wholeObject(rp)
 		if failed == nil && !unmoved(rp, before, now) {
-			r := fail(abi.Rejected, "changed_meanwhile", "the "+rp.noun+" was changed by somebody else while this change was made: "+
+			r := fail(abi.Rejected, "changed_meanwhile", "the "+noun+" was changed by somebody else while this change was made: "+
 				"repeat it to merge it with theirs")
 			r.err.Retryable = true
 			failed = &r
@@ -87,24 +233,20 @@ func (c *call) replace(rp replacement) result {
 	if refused := moved(); refused != nil {
 		return *refused
 	}
-	body := without(merged, readOnly)
+	body := rp.whole.body(rp.sent(before, wanted))
 	if rp.body != nil {
-		body = rp.body(before, merged)
+		body = rp.body(before, rp.sent(before, wanted))
 	}
-	id := before.Get("id").Str()
+	what := "changing " + noun + " " + before.Get("id").Str()
 	written := func(after jsonval.Value) result {
-		r := result{outcome: abi.Succeeded, output: beforeAfter(before, after)}
-		if !rp.same(after, merged) {
-			r.warnings = []string{"Okta took the change, and has not all of it as it was written: compare `after` with what you wanted"}
-		}
-		return r
+		return result{outcome: abi.Succeeded, output: beforeAfter(before, after), warnings: rp.besides(wanted, after)}
 	}
 	look := func() (reading, result) {
-		now, failed := read()
+		now, failed := c.wholeObject(rp)
 		switch {
 		case failed != nil:
 			return untold, result{}
-		case rp.same(now, merged):
+		case len(rp.gaps(now, wanted)) == 0:
 			return holds, written(now)
 		case unmoved(rp, before, now):
 			return absent, result{}
@@ -112,25 +254,82 @@ func (c *call) replace(rp replacement) result {
 		return untold, result{} // changed, and not as it was written: by Okta's own reading, or by somebody else
 	}
 	return c.insist(change{
-		request: hostcall.Request{Endpoint: rp.put, Path: rp.path, Body: body},
-		typ:     rp.typ, noun: rp.noun,
-		what:   "changing " + rp.noun + " " + id,
-		undone: "the " + rp.noun + " was not changed",
+		request: hostcall.Request{Endpoint: rp.whole.put, Path: rp.path, Body: body},
+		typ:     rp.whole.typ, noun: noun,
+		what:   what,
+		undone: "the " + noun + " was not changed",
 		trace:  before.Get("lastUpdated").Str(),
 		again:  moved, // where Okta refuses for now, somebody may be at this very object
 		done: func(resp hostcall.Response) result {
 			after, isJSON := c.Body(resp)
 			if !isJSON || after.Get("id").Str() == "" {
-				if after, failed = read(); failed != nil {
-					r := result{outcome: abi.Succeeded, output: beforeAfter(before, jsonval.Value{})}
-					r.warnings = []string{"Okta took the change, and the " + rp.noun + " could not be read afterwards: " + failed.err.Message}
-					return r
+				var failed *result
+				if after, failed = c.wholeObject(rp); failed != nil {
+					return result{outcome: abi.Succeeded, output: beforeAfter(before, jsonval.Value{}),
+						warnings: []string{"Okta took the change, and the " + noun + " could not be read afterwards: " + failed.err.Message}}
 				}
 			}
-			if rp.same(after, before) { // as it was before
-				return c.agreed(look, "changing "+rp.noun+" "+id)
+			gaps := rp.gaps(after, wanted)
+			if len(gaps) == 0 {
+				return written(after)
 			}
-			return written(after)
+			return c.notAsAsked(what, gaps, look, beforeAfter(before, after), !rp.same(after, before))
+		},
+		look: look,
+	})
+}
+
+// sent is the new object with the status that it has: another call sets that.
+func (rp *replacement) sent(before, wanted jsonval.Value) jsonval.Value {
+	status := before.Get("status")
+	if rp.whole.switches == nil || !status.Exists() || wanted.Get("status").Str() == "INACTIVE" { // which it has by now
+		return wanted
+	}
+	var w jsonval.Writer
+	patch, _ := jsonval.Parse(w.Raw("status", status.Raw()).String())
+	return patched(wanted, patch)
+}
+
+// besides warns of members that were not asked for, and that Okta changed with the others.
+func (rp *replacement) besides(wanted, after jsonval.Value) []string {
+	if rp.same(wanted, after) {
+		return nil
+	}
+	sent, _ := jsonval.Parse(rp.whole.body(wanted))
+	var names []string
+	for _, g := range gaps(after, sent, "") {
+		if g.path != "status" {
+			names = append(names, g.path)
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return []string{"Okta changed members that were not asked for: " + strings.Join(names, ", ")}
+}
+
+// switchTo sets the status of an object by the endpoint that does so.
+func (c *call) switchTo(rp replacement, status string, before jsonval.Value) result {
+	endpoint, noun := rp.whole.switches.activate, rp.whole.noun
+	if status == "INACTIVE" {
+		endpoint = rp.whole.switches.deactivate
+	}
+	if before.Get("status").Str() == status { // the write of the whole has done it, or somebody else was faster
+		return result{outcome: abi.Unchanged, output: beforeAfter(before, before)}
+	}
+	look := looking(func() (object, *result) {
+		now, failed := c.wholeObject(rp)
+		return object{Value: now}, failed
+	}, func(o object) bool { return o.Get("status").Str() == status }, func(o object) string { return beforeAfter(before, o.Value) })
+	what := "setting " + noun + " " + before.Get("id").Str() + " " + status
+	return c.insist(change{
+		request: hostcall.Request{Endpoint: endpoint.Endpoint, Path: rp.path},
+		typ:     rp.whole.typ, noun: noun,
+		what:   what,
+		undone: "the " + noun + " is still " + before.Get("status").Str(),
+		trace:  before.Get("lastUpdated").Str(),
+		done: func(hostcall.Response) result {
+			return c.readBack(look, what, laggingTime, beforeAfter(before, jsonval.Value{}))
 		},
 		look: look,
 	})

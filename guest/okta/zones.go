@@ -11,12 +11,14 @@ import (
 )
 
 var (
-	getZones = abi.Endpoint{Endpoint: "GET /api/v1/zones", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
-	getZone  = abi.Endpoint{Endpoint: "GET /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
-	putZone  = abi.Endpoint{Endpoint: "PUT /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
+	getZones       = abi.Endpoint{Endpoint: "GET /api/v1/zones", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
+	getZone        = abi.Endpoint{Endpoint: "GET /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.read"}}
+	activateZone   = abi.Endpoint{Endpoint: "POST /api/v1/zones/{zoneId}/lifecycle/activate", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
+	deactivateZone = abi.Endpoint{Endpoint: "POST /api/v1/zones/{zoneId}/lifecycle/deactivate", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
+	putZone        = abi.Endpoint{Endpoint: "PUT /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
 )
 
-var zoneInput = input{"zone", true, idSchema("64", "the network zone's id")}
+var zoneInput = nameInput("zone", "the network zone's id or exact name")
 
 // addresses is the schema of a list of addresses.
 func addresses(description string) string {
@@ -43,7 +45,7 @@ var zoneOperations = []operation{
 	},
 	{
 		name:        "get_zone",
-		summary:     "Reads one network zone by id.",
+		summary:     "Reads one network zone by id or exact name.",
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
@@ -51,14 +53,14 @@ var zoneOperations = []operation{
 		example:     `{"zone":"nzoxUp7tbOzCSfwvcwkO"}`,
 		key:         "id",
 		columns:     zoneColumns,
-		endpoints:   []abi.Endpoint{getZone},
-		get:         &get{endpoint: getZone.Endpoint, path: []blank{{"zoneId", "zone"}}, noun: "network zone", typ: "NetworkZone"},
+		endpoints:   []abi.Endpoint{getZone, getZones},
+		do:          readZone,
 	},
 	{
 		name: "update_zone",
 		summary: "Changes a network zone: adds and removes addresses (the way to block one is to add it to a zone of usage " +
-			"BLOCKLIST), or applies a JSON merge patch (RFC 7396). The zone is read, merged and written as a whole; addresses " +
-			"are compared by what they mean, and where nothing differs, nothing is written.",
+			"BLOCKLIST), or applies a JSON merge patch (RFC 7396). The zone is read, merged and written as a whole; its status is set by a " +
+			"request of its own. Addresses are compared by what they mean, and where nothing differs, nothing is written.",
 		class:       abi.Privileged,
 		surfaces:    axon,
 		idempotency: abi.Verified,
@@ -76,7 +78,7 @@ var zoneOperations = []operation{
 		require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
 		example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getZone, putZone},
+		endpoints: []abi.Endpoint{getZone, getZones, putZone, activateZone, deactivateZone},
 		do:        updateZone,
 	},
 }
@@ -215,7 +217,7 @@ func (c *call) zoneChange() (zc zoneChange, refused *result) {
 		r := fail(abi.Invalid, "input", message)
 		return &r
 	}
-	if refused = checkPatch(zc.patch); refused != nil {
+	if refused = wholeZone.checkPatch(zc.patch); refused != nil {
 		return zc, refused
 	}
 	for i := range zc.lists {
@@ -299,20 +301,117 @@ func updateZone(c *call) result {
 	if refused != nil {
 		return *refused
 	}
+	id, failed := c.zoneID()
+	if failed != nil {
+		return *failed
+	}
 	r := c.replace(replacement{
-		get: getZone.Endpoint, put: putZone.Endpoint, path: []hostcall.Pair{{Name: "zoneId", Value: c.str("zone")}},
-		noun: "network zone", typ: "NetworkZone",
+		whole: &wholeZone, path: at("zoneId", id),
 		merge: zc.merge,
 		body:  zoneBody,
+		gaps:  zc.gaps,
 		same:  sameZone,
 	})
 	r.warnings = append(zc.warnings, r.warnings...)
 	return r
 }
 
+// zoneID returns the id of the zone that the input names by id or exact name. A value that could be an id is taken for one.
+func (c *call) zoneID() (string, *result) {
+	const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	zone := c.str("zone")
+	if strings.HasPrefix(zone, "nzo") && strings.Trim(zone, alphanumeric) == "" {
+		return zone, nil
+	}
+	zones := list{endpoint: getZones.Endpoint}
+	var ids, names []string
+	for next, pages := "", 0; ; pages++ {
+		resp := c.send(zones.request(c, next, 0))
+		if !ok(resp) {
+			r := c.failure(resp, "", "")
+			return "", &r
+		}
+		page, isJSON := c.Body(resp)
+		if !isJSON || page.Kind() != jsonval.Array {
+			r := badBody(resp, "no list of network zones, or more of them than can be looked through by name: give an id (list_zones tells them)")
+			return "", &r
+		}
+		for z := range page.Elements() {
+			names = append(names, z.Get("name").Str())
+			if z.Get("name").Str() == zone {
+				ids = append(ids, z.Get("id").Str())
+			}
+		}
+		link := withoutOrigin(nextLink(resp.HeaderValues("link")))
+		if link == "" || link == next || pages == maxZonePages {
+			break
+		}
+		next = link
+	}
+	switch len(ids) {
+	case 1:
+		return ids[0], nil
+	case 0:
+		message := "there is no network zone of id or name " + jsonval.Quote(zone) + ": names are exact, case included"
+		if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, zone) }); i >= 0 {
+			message += ". There is " + jsonval.Quote(names[i])
+		} else {
+			message += ". list_zones tells those that there are"
+		}
+		r := fail(abi.NotFound, string(abi.NotFound), message)
+		return "", &r
+	}
+	r := refuse("ambiguous", "several network zones are named "+jsonval.Quote(zone)+": "+strings.Join(ids, ", ")+". Give an id")
+	return "", &r
+}
+
+// maxZonePages bounds the search for a zone by name.
+const maxZonePages = 20
+
+func readZone(c *call) result {
+	id, failed := c.zoneID()
+	if failed != nil {
+		return *failed
+	}
+	resp := c.send(hostcall.Request{Endpoint: getZone.Endpoint, Path: at("zoneId", id)})
+	if !ok(resp) {
+		return c.failure(resp, "NetworkZone", "network zone")
+	}
+	if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err != "" {
+		return badBody(resp, s.Err)
+	}
+	return result{outcome: abi.Succeeded}
+}
+
+// gaps are where a zone is not as it was asked for, its status aside. Lists of addresses are compared by what they mean.
+func (zc *zoneChange) gaps(now, wanted jsonval.Value) (all []gap) {
+	for _, g := range gaps(now, zc.patch, "") {
+		switch g.path {
+		case "status", "useAsExemptList", "useAsBlackList", "gateways", "proxies":
+		case "proxyType":
+			if (hollow(g.ask) || g.ask.Str() == "null") && (hollow(g.has) || g.has.Str() == "null") {
+				continue
+			}
+			all = append(all, g)
+		default:
+			all = append(all, g)
+		}
+	}
+	for _, l := range zc.lists {
+		asked := len(l.add)+len(l.remove) > 0 || zc.patch.Get(l.name).Exists()
+		if asked && !sameAddresses(now.Get(l.name), wanted.Get(l.name)) {
+			all = append(all, gap{l.name, now.Get(l.name), wanted.Get(l.name)})
+		}
+	}
+	return all
+}
+
 // merge makes the zone that is wanted of the one that was read.
 func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
 	after := before
+	if refused := zc.ofExempt(before); refused != nil {
+		return "", refused
+	}
 	for name, is := range map[string]bool{"useAsExemptList": isExempt(before), "useAsBlackList": before.Get("useAsBlackList").True()} {
 		if say := zc.patch.Get(name); say.Exists() && say.True() != is { // nothing would come of it
 			r := refuse("zone_use", "patch: "+name+" is Okta's own: the exempt list is the zone "+exemptZone+", and what makes a blocklist is usage")
@@ -344,6 +443,25 @@ func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
 		}
 	}
 	return after.Raw(), nil
+}
+
+// ofExempt refuses what Okta does not let be changed of the exempt zone (okta/terraform-provider-okta#2221, #2400, #2676; its
+// OpenAPI document, replaceNetworkZone).
+func (zc *zoneChange) ofExempt(before jsonval.Value) *result {
+	if !isExempt(before) {
+		return nil
+	}
+	for _, name := range [...]string{"status", "usage"} {
+		if v := zc.patch.Get(name); v.Exists() && !v.Equal(before.Get(name)) {
+			r := refuse("zone_use", "patch: "+name+" of "+exemptZone+" is always "+before.Get(name).Raw()+": Okta lets its gateways be changed alone")
+			return &r
+		}
+	}
+	if proxies := zc.patch.Get("proxies"); len(zc.lists[1].add) > 0 || !hollow(proxies) {
+		r := refuse("zone_use", exemptZone+" has no proxies: add the addresses to its gateways")
+		return &r
+	}
+	return nil
 }
 
 // locksOut refuses a change that makes a BLOCKLIST of so much that it can only be a mistake: Okta refuses whoever comes
@@ -507,26 +625,23 @@ func isExempt(zone jsonval.Value) bool {
 	return zone.Get("useAsExemptList").True() || zone.Get("system").True() && zone.Get("name").Str() == exemptZone
 }
 
-// zoneBody is the body of the PUT: the zone without what Okta sets by itself, and with what Okta wants of its own zones.
-// A system zone says that it is one: Okta refuses BlockedIpZone otherwise (okta/terraform-provider-okta#2690). The exempt
-// zone says it by useAsExemptList alone, which is what is recorded.
-func zoneBody(before, after jsonval.Value) string {
-	aside := append([]string{"useAsExemptList", "useAsBlackList"}, readOnly...)
-	body, _ := jsonval.Parse(without(after, aside))
+// zoneBody returns the body of the PUT. A system zone says that it is one; the exempt zone says it by useAsExemptList alone,
+// which is what is recorded, and which no other zone may have.
+func zoneBody(_, after jsonval.Value) string {
+	exempt := isExempt(after)
 	var w jsonval.Writer
-	switch {
-	case isExempt(before):
-		w.Raw("useAsExemptList", "true")
-	case before.Get("system").True():
-		w.Raw("system", "true")
+	sent, _ := jsonval.Parse(wholeZone.body(after))
+	for k, m := range sent.Members() {
+		if k != "useAsExemptList" && k != "system" {
+			w.Raw(k, m.Raw())
+		}
 	}
-	own, _ := jsonval.Parse(w.String())
-	return mergePatch(body, own)
+	return w.BoolIf("useAsExemptList", exempt).BoolIf("system", after.Get("system").True() && !exempt).String()
 }
 
 // sameZone compares zones by what they mean.
 func sameZone(a, b jsonval.Value) bool {
-	return alikeBut(a, b, append([]string{"gateways", "proxies", "useAsExemptList", "useAsBlackList"}, readOnly...)...) &&
+	return alikeBut(a, b, append([]string{"status", "system", "gateways", "proxies", "useAsExemptList"}, wholeZone.own...)...) &&
 		sameAddresses(a.Get("gateways"), b.Get("gateways")) && sameAddresses(a.Get("proxies"), b.Get("proxies"))
 }
 

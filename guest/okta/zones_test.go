@@ -135,13 +135,13 @@ func TestUpdateZone(t *testing.T) {
 			looked + head + `"gateways":[` + kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}]}`, []string{`"before":`, `"after":` + added}, 0},
 		{"it is there already, spelled otherwise", `{"zone":"nzo1","add_gateways":["192.168.1.2","1.2.3.0/24"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
 		{"one is taken out and one added", `{"zone":"nzo1","remove_gateways":["1.2.3.0-1.2.3.255"],"add_proxies":["2001:db8::/32","2001:db8::/32"]}`,
-			answering{get: {answer(200, aZone)}, put: {answer(200, added)}}, abi.Succeeded, "",
+			answering{get: {answer(200, aZone)}, put: {answer(200, strings.Replace(with(`{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}`), `"proxies":null`, `"proxies":[{"type":"CIDR","value":"2001:db8::/32"}]`, 1))}}, abi.Succeeded, "",
 			looked + head + `"gateways":[{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}],"proxies":[{"type":"CIDR","value":"2001:db8::/32"}]}`, nil, 0},
 		{"what is not there needs no taking out", `{"zone":"nzo1","remove_gateways":["9.9.9.9"],"remove_proxies":["9.9.9.9"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
 		{"a part of a block cannot be taken out", `{"zone":"nzo1","remove_gateways":["1.2.3.7"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "overlap", get + id, []string{"1.2.3.0/24"}, 0},
 		{"a block with bits beyond its length", `{"zone":"nzo1","add_gateways":["10.0.0.5/8"]}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(kept+`,{"type":"CIDR","value":"10.0.0.0/8"}`))}},
 			abi.Succeeded, "", "", []string{"10.0.0.5/8 is taken as 10.0.0.0/8"}, 0},
-		{"a patch", `{"zone":"nzo1","patch":{"name":"Y","gateways":[{"type":"RANGE","value":"5.5.5.5"}],"proxies":null}}`, answering{get: {answer(200, aZone)}, put: {answer(200, added)}}, abi.Succeeded, "",
+		{"a patch", `{"zone":"nzo1","patch":{"name":"Y","gateways":[{"type":"RANGE","value":"5.5.5.5"}],"proxies":null}}`, answering{get: {answer(200, aZone)}, put: {answer(200, strings.Replace(with(`{"type":"RANGE","value":"5.5.5.5-5.5.5.5"}`), `"Z"`, `"Y"`, 1))}}, abi.Succeeded, "",
 			looked + `{"type":"IP","name":"Y","status":"ACTIVE","usage":"BLOCKLIST","gateways":[{"type":"RANGE","value":"5.5.5.5-5.5.5.5"}]}`, nil, 0},
 		{"a patch that Okta would normalise to what there is", `{"zone":"nzo1","patch":{"proxies":[],"gateways":[{"type":"RANGE","value":"192.168.1.2"},{"type":"CIDR","value":"1.2.3.0/24"}]}}`,
 			answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
@@ -165,7 +165,7 @@ func TestUpdateZone(t *testing.T) {
 			answering{get: {answer(200, strings.Replace(with(`{"type":"CIDR","value":"0.0.0.0/0"}`), "BLOCKLIST", "POLICY", 1))}}, abi.Rejected, "locks_out", get + id, nil, 0},
 		{"nor a blocklist active", `{"zone":"nzo1","patch":{"status":"ACTIVE"}}`,
 			answering{get: {answer(200, strings.Replace(with(`{"type":"CIDR","value":"0.0.0.0/0"}`), `"ACTIVE"`, `"INACTIVE"`, 1))}}, abi.Rejected, "locks_out", get + id, nil, 0},
-		{"what blocks everybody already is no reason", input, answering{get: {answer(200, with(`{"type":"CIDR","value":"0.0.0.0/0"}`))}, put: {answer(200, added)}}, abi.Succeeded, "", "", nil, 0},
+		{"what blocks everybody already is no reason", input, answering{get: {answer(200, with(`{"type":"CIDR","value":"0.0.0.0/0"}`))}, put: {answer(200, with(`{"type":"CIDR","value":"0.0.0.0/0"},{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}`))}}, abi.Succeeded, "", "", nil, 0},
 		{"what Okta decides by itself", `{"zone":"nzo1","patch":{"useAsExemptList":true}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "zone_use", get + id, []string{"useAsExemptList"}, 0},
 		{"the same of the other list", `{"zone":"nzo1","patch":{"name":"Y","useAsBlackList":true}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "zone_use", get + id, nil, 0},
 		{"the exempt list stays one", `{"zone":"nzo1","patch":{"useAsExemptList":null}}`, answering{get: {answer(200, exempt)}}, abi.Rejected, "zone_use", get + id, nil, 0},
@@ -193,6 +193,58 @@ func TestUpdateZone(t *testing.T) {
 	} {
 		c.run(t, "update_zone")
 	}
+}
+
+// TestUpdateZone_Status_IsSetByItsOwnCall: off before anything else changes, on after it.
+func TestUpdateZone_Status_IsSetByItsOwnCall(t *testing.T) {
+	const get, put = "GET /api/v1/zones/{zoneId}", "PUT /api/v1/zones/{zoneId}"
+	on, off := activateZone.Endpoint, deactivateZone.Endpoint
+	const id = " [zoneId:nzo1]"
+	inactive := strings.Replace(aZone, `"ACTIVE"`, `"INACTIVE"`, 1)
+	renamed := func(zone string) string {
+		return strings.Replace(strings.Replace(zone, `"Z"`, `"Y"`, 1), `"lastUpdated":"2026-01-01`, `"lastUpdated":"2026-01-02`, 1)
+	}
+	for _, c := range []invoking{
+		{"off alone", `{"zone":"nzo1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aZone), answer(200, inactive)}, off: {answer(200, inactive)}}, abi.Succeeded, "",
+			get + id + "\n" + off + id + "\n" + get + id, []string{`"before":` + aZone, `"after":` + inactive}, 0},
+		{"off, then renamed", `{"zone":"nzo1","patch":{"status":"INACTIVE","name":"Y"}}`,
+			answering{get: {answer(200, aZone), answer(200, inactive), answer(200, inactive), answer(200, inactive), answer(200, renamed(inactive))}, off: {answer(200, inactive)}, put: {answer(200, renamed(inactive))}}, abi.Succeeded, "",
+			"", []string{`"before":` + aZone, `"after":` + renamed(inactive)}, 0},
+		{"renamed, then on", `{"zone":"nzo1","patch":{"status":"ACTIVE","name":"Y"}}`,
+			answering{get: {answer(200, inactive), answer(200, inactive), answer(200, renamed(inactive)), answer(200, renamed(aZone))}, on: {answer(200, aZone)}, put: {answer(200, renamed(inactive))}}, abi.Succeeded, "",
+			get + id + "\n" + get + id + "\n" + put + id + ` {"type":"IP","name":"Y","status":"INACTIVE","usage":"BLOCKLIST","gateways":[{"type":"CIDR","value":"1.2.3.4/24"},{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}]}` +
+				"\n" + get + id + "\n" + on + id + "\n" + get + id + "\n" + get + id, []string{`"after":` + renamed(aZone)}, 0},
+		{"it is so", `{"zone":"nzo1","patch":{"status":"ACTIVE"}}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"no status", `{"zone":"nzo1","patch":{"status":"OFF"}}`, nil, abi.Invalid, "input", "none", []string{"ACTIVE or INACTIVE"}, 0},
+		{"taken away", `{"zone":"nzo1","patch":{"status":null}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"refused", `{"zone":"nzo1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aZone)}, off: {forbidden}}, abi.Rejected, "forbidden", get + id + "\n" + off + id, nil, 0},
+		{"off, and the rest is refused", `{"zone":"nzo1","patch":{"status":"INACTIVE","name":"Y"}}`, answering{get: {answer(200, aZone), answer(200, inactive)}, off: {answer(200, inactive)}, put: {forbidden}}, abi.Rejected, "forbidden", "",
+			[]string{"is INACTIVE now, and was not changed otherwise", `"after":` + inactive}, 0},
+		{"the exempt zone's", `{"zone":"nzo1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, strings.Replace(strings.Replace(aZone, `"Z"`, `"DefaultExemptIpZone"`, 1), `"system":false`, `"system":true`, 1))}}, abi.Rejected, "zone_use", get + id, nil, 0},
+		{"the exempt zone's proxies", `{"zone":"nzo1","add_proxies":["10.0.0.1"]}`, answering{get: {answer(200, strings.Replace(strings.Replace(aZone, `"Z"`, `"DefaultExemptIpZone"`, 1), `"system":false`, `"system":true`, 1))}}, abi.Rejected, "zone_use", get + id, []string{"gateways"}, 0},
+	} {
+		c.run(t, "update_zone")
+	}
+}
+
+// TestZones_ByName_AreFoundInTheList: exactly one must match.
+func TestZones_ByName_AreFoundInTheList(t *testing.T) {
+	const get, all = "GET /api/v1/zones/{zoneId}", "GET /api/v1/zones"
+	other := strings.Replace(strings.Replace(aZone, `"nzo1"`, `"nzo2"`, 1), `"name":"Z"`, `"name":"Head office"`, 1)
+	for _, c := range []invoking{
+		{"one", `{"zone":"Head office"}`, answering{all: {answer(200, "["+aZone+","+other+"]")}, get: {answer(200, other)}}, abi.Succeeded, "", all + "\n" + get + " [zoneId:nzo2]", nil, 1},
+		{"on the second page", `{"zone":"Head office"}`, answering{all: {paged("["+aZone+"]", "/api/v1/zones?after=nzo1"), answer(200, "["+other+"]")}, get: {answer(200, other)}}, abi.Succeeded, "",
+			all + "\n" + all + " -> /api/v1/zones?after=nzo1\n" + get + " [zoneId:nzo2]", nil, 1},
+		{"none", `{"zone":"Lab"}`, answering{all: {answer(200, "["+aZone+"]")}}, abi.NotFound, "not_found", all, []string{"list_zones"}, 0},
+		{"in other letters", `{"zone":"head Office"}`, answering{all: {answer(200, "["+other+"]")}}, abi.NotFound, "not_found", all, []string{`There is "Head office"`}, 0},
+		{"two", `{"zone":"Z"}`, answering{all: {answer(200, "["+aZone+","+strings.Replace(aZone, "nzo1", "nzo3", 1)+"]")}}, abi.Rejected, "ambiguous", all, []string{"nzo1, nzo3"}, 0},
+		{"refused", `{"zone":"Z"}`, answering{all: {forbidden}}, abi.Rejected, "forbidden", all, nil, 0},
+	} {
+		c.run(t, "get_zone")
+	}
+	put := "PUT /api/v1/zones/{zoneId}"
+	added := strings.Replace(other, `"gateways":[`, `"gateways":[{"type":"RANGE","value":"203.0.113.7-203.0.113.7"},`, 1)
+	invoking{"changed", `{"zone":"Head office","add_gateways":["203.0.113.7"]}`, answering{all: {answer(200, "["+aZone+","+other+"]")}, get: {answer(200, other)}, put: {answer(200, added)}}, abi.Succeeded, "", "", []string{`"after":` + added}, 0}.run(t, "update_zone")
 }
 
 // TestWideBlocks: what locks everybody out is meant, or a mistake; what blocks already is no change.
