@@ -333,7 +333,7 @@ func (c *call) zoneID() (string, *result) {
 		}
 		page, isJSON := c.Body(resp)
 		if !isJSON || page.Kind() != jsonval.Array {
-			r := badBody(resp, "no list of network zones, or more of them than can be looked through by name: give an id (list_zones tells them)")
+			r := c.badBody(resp, "wanted a list of network zones, found something else, or more of them than can be looked through by name: give an id (list_zones tells them)")
 			return "", &r
 		}
 		for z := range page.Elements() {
@@ -378,7 +378,7 @@ func readZone(c *call) result {
 		return c.failure(resp, "NetworkZone", "network zone")
 	}
 	if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err != "" {
-		return badBody(resp, s.Err)
+		return c.badBody(resp, s.Err)
 	}
 	return result{outcome: abi.Succeeded}
 }
