@@ -331,10 +331,10 @@ func (c *call) zoneID() (string, *result) {
 			r := c.failure(resp, "", "")
 			return "", &r
 		}
-		page, isJSON := c.Body(resp)
-		if !isJSON || page.Kind() != jsonval.Array {
-			r := c.badBody(resp, "wanted a list of network zones, found something else, or more of them than can be looked through by name: give an id (list_zones tells them)")
-			return "", &r
+		page, failed := c.array(resp, "network zones")
+		if failed != nil {
+			failed.err.Message += ". With an id (list_zones tells them) no list is needed"
+			return "", failed
 		}
 		for z := range page.Elements() {
 			names = append(names, z.Get("name").Str())
@@ -377,10 +377,7 @@ func readZone(c *call) result {
 	if !ok(resp) {
 		return c.failure(resp, "NetworkZone", "network zone")
 	}
-	if s := c.Emit(resp.Body, abi.EmitOptions{}); s.Err != "" {
-		return c.badBody(resp, s.Err)
-	}
-	return result{outcome: abi.Succeeded}
+	return c.emitObject(resp, nil)
 }
 
 // gaps are where a zone is not as it was asked for, its status aside. Lists of addresses are compared by what they mean.
