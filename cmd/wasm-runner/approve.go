@@ -54,7 +54,7 @@ func (a *app) approver(yes, stdinTaken bool) host.Approver {
 }
 
 // askOn is the terminal to ask on, and where the question is seen: on standard error, or on the terminal itself where
-// that goes elsewhere.
+// that goes elsewhere or is JSON.
 func (a *app) askOn() (tty *os.File, out io.Writer, err error) {
 	if _, is := terminal(a.stdin); !is {
 		return nil, nil, errors.New("standard input is no terminal to ask on")
@@ -63,7 +63,7 @@ func (a *app) askOn() (tty *os.File, out io.Writer, err error) {
 	if !inForeground(tty) {
 		return nil, nil, errors.New("this runs in the background, where nobody can be asked")
 	}
-	if _, is := terminal(a.stderr); is {
+	if _, is := terminal(a.stderr); is && !a.json {
 		return tty, a.stderr, nil
 	}
 	return tty, tty, nil

@@ -47,7 +47,7 @@ func TestTheTerminalIsAsked(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Setenv("APPROVE_TEST_TOKEN", org.Token())
-			k, cmd := onTerminal(t, dir, "--config", config, "invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`)
+			k := onPty(t, ptyOptions{state: dir}, "--config", config, "invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`)
 			k.keys(c.ahead)
 			close(typed)
 			k.await(`deactivate_user on okta is destructive\. Its input:\r\n  \{"user":"alan\.turing@example\.com"\}`)
@@ -57,8 +57,7 @@ func TestTheTerminalIsAsked(t *testing.T) {
 			k.await(`Send it\? \[y/N\]`)
 			k.keys(c.answer)
 			k.await(c.says)
-			_ = cmd.Wait() // the code says it
-			if code := cmd.ProcessState.ExitCode(); code != c.code || (org.Effects() > 1) != (c.code == 0) {
+			if code := k.wait(); code != c.code || (org.Effects() > 1) != (c.code == 0) {
 				t.Errorf("exit code %d, want %d; %d effects", code, c.code, org.Effects())
 			}
 		})

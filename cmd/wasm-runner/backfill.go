@@ -141,7 +141,7 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags) er
 		return err
 	}
 	if ingest.RangeDone(d.At) {
-		a.say("%s is of a backfill that is complete: to read it again, name another checkpoint", flags.checkpoint)
+		a.note("%s is of a backfill that is complete: to read it again, name another checkpoint", flags.checkpoint)
 		return nil
 	}
 	bar := &span{}
@@ -155,7 +155,7 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags) er
 		return err
 	}
 	if !ingest.RangeDone(d.At) {
-		a.say("--until (%s) is not over, or not for the five minutes in which Okta may still store what happened before: what there was so far is read. "+
+		a.note("--until (%s) is not over, or not for the five minutes in which Okta may still store what happened before: what there was so far is read. "+
 			"Run this again later to go on", flags.until)
 	}
 	return nil

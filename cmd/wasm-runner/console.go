@@ -8,31 +8,48 @@ import (
 	"golang.org/x/term"
 )
 
-// console is stderr: log lines and messages go through it, so that a progress line can step aside. It is safe for
-// concurrent use.
+// console is stderr. Log lines and messages go through it, so that they do not mix with a status line, which it draws
+// below them. It is safe for concurrent use.
 type console struct {
-	mu   sync.Mutex
-	w    io.Writer
-	over io.Writer // takes lines meanwhile; nil most of the time
+	mu     sync.Mutex
+	w      io.Writer
+	status string // the status line that is on the screen, "" for none
 }
 
-// Write implements io.Writer.
+// clearLine goes to the start of the line and erases it, with what the terminal echoed there ("^C").
+const clearLine = "\r\x1b[K"
+
+// Write implements io.Writer. It expects whole lines.
 func (c *console) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over != nil {
-		if n, err := c.over.Write(b); err == nil {
-			return n, nil
-		}
+	if c.status == "" {
+		return c.w.Write(b)
 	}
-	return c.w.Write(b)
+	// One write: a signal's echo cannot come between the parts.
+	if _, err := c.w.Write([]byte(clearLine + string(b) + c.status)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
-// divert sends lines to a writer that stands before the same terminal; nil ends that.
-func (c *console) divert(over io.Writer) {
+// draw puts a status line on the screen, in place of the last one. Errors are dropped: the line is a courtesy.
+func (c *console) draw(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.over = over
+	c.status = line
+	_, _ = io.WriteString(c.w, clearLine+line)
+}
+
+// settle makes the status line an ordinary line with a last text.
+func (c *console) settle(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status != "" {
+		line = clearLine + line
+	}
+	c.status = ""
+	_, _ = io.WriteString(c.w, line+"\n")
 }
 
 // terminal reports whether w is one, and how many columns it has.
@@ -47,3 +64,6 @@ func terminal(w any) (columns int, ok bool) {
 	}
 	return columns, true
 }
+
+// dumb reports whether the terminal takes no escape codes.
+func (a *app) dumb() bool { return a.env("TERM") == "dumb" }

@@ -7,17 +7,18 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"log"
+	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-	"unicode"
 )
 
 func main() {
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv}
+	log.SetFlags(0)
+	log.SetOutput(messages{a}) // what a library logs, such as net/http
 	os.Exit(a.run(os.Args[1:]))
 }
 
@@ -28,12 +29,14 @@ type app struct {
 	lookupEnv      func(string) (string, bool)
 
 	flags  globals
-	status console // what is written to stderr, also while a progress line stands there
+	status console // stderr
+	json   bool    // stderr is JSON: --log-format json
 }
 
 // run executes a command line and returns the exit code.
 func (a *app) run(args []string) int {
 	a.status.w = a.stderr
+	a.json = wantsJSON(args)
 	// The first signal ends the command in good order; a second one, by then, has its usual effect.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -43,50 +46,17 @@ func (a *app) run(args []string) int {
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
+	root.SetErr(messages{a})
 	err := root.ExecuteContext(ctx)
 	code, silent := exitCode(ctx, err)
 	if err != nil && !silent {
-		a.say("%s", err)
+		a.message(slog.LevelError, "%s", err)
 	}
 	return code
-}
-
-// longestLine is where a message is cut, in bytes: a service's error can be long. Results hold all of it.
-const longestLine = 600
-
-// say writes one line to stderr, in the form of every message of this program.
-func (a *app) say(format string, args ...any) {
-	line := oneLine(fmt.Sprintf(format, args...))
-	if len(line) > longestLine {
-		line = strings.ToValidUTF8(line[:longestLine], "") + "…"
-	}
-	_, _ = fmt.Fprintf(&a.status, "wasm-runner: %s\n", line) // nowhere left to complain to
 }
 
 // env is an environment variable, empty when it is not set.
 func (a *app) env(name string) string {
 	v, _ := a.lookupEnv(name)
 	return v
-}
-
-// oneLine keeps a message on its line, and off the terminal what is none of its business: control characters of either
-// kind, and marks that turn the direction of writing.
-func oneLine(s string) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// eachLine is oneLine for a text of lines.
-func eachLine(text string) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = oneLine(lines[i])
-	}
-	return strings.Join(lines, "\n")
 }

@@ -2,27 +2,27 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
-
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
-// progress is the line that tells a person at a terminal how a source gets on. A nil progress tells nobody.
+// progress is the status line that shows a person at a terminal how a source gets on. A nil progress shows nothing.
 type progress struct {
-	container *mpb.Progress
-	bar       *mpb.Bar
-	console   *console
-	began     time.Time
-	drains    []*ingest.Drain
-	span      *span // of a backfill, else nil
+	app    *app
+	began  time.Time
+	drains []*ingest.Drain
+	span   *span // of a backfill, else nil
+
+	stop    chan struct{}
+	stopped chan struct{} // closed when the line is no longer redrawn; nil if it never is
 }
 
-// span is the stretch of time that a backfill reads.
+// span is the range of time that a backfill reads.
 type span struct {
 	since, until time.Time
 	from         time.Time // where this run goes on
@@ -31,34 +31,55 @@ type span struct {
 // redraw is how often the line is drawn.
 const redraw = 100 * time.Millisecond
 
-// startProgress begins the line, unless stderr is no terminal or the records go to one.
+// echo is the room left at the end of the line, for "^C": a line that wraps cannot be redrawn.
+const echo = 3
+
+// startProgress begins the line. It returns nil unless stderr is a terminal, if the records go to one too, and if stderr
+// is JSON. A dumb terminal gets the last line alone, since nothing can be redrawn there.
 func (a *app) startProgress(mixed bool, s *span, drains ...*ingest.Drain) *progress {
-	if _, seen := terminal(a.stderr); !seen || mixed {
+	if _, seen := terminal(a.stderr); !seen || mixed || a.json {
 		return nil
 	}
-	p := &progress{console: &a.status, began: time.Now(), drains: drains, span: s}
-	p.container = mpb.New(mpb.WithOutput(a.stderr), mpb.WithRefreshRate(redraw))
-	line := mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return p.line() }))
-	if s == nil {
-		p.bar = p.container.New(0, mpb.NopStyle(), line)
-	} else {
-		p.bar = p.container.New(s.whole(), mpb.BarStyle(), line, mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
-			p.bar.SetCurrent(s.done(p.at()))
-			return p.rest()
-		})))
+	p := &progress{app: a, began: time.Now(), drains: drains, span: s}
+	if a.dumb() {
+		return p
 	}
-	a.status.divert(p.container)
+	p.stop, p.stopped = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(p.stopped)
+		tick := time.NewTicker(redraw)
+		defer tick.Stop()
+		for {
+			a.status.draw(p.fit())
+			select {
+			case <-tick.C:
+			case <-p.stop:
+				return
+			}
+		}
+	}()
 	return p
 }
 
-// end draws the line a last time and leaves it standing.
+// end draws the line a last time and leaves it on the screen.
 func (p *progress) end() {
 	if p == nil {
 		return
 	}
-	p.bar.Abort(false)
-	p.container.Wait()
-	p.console.divert(nil)
+	if p.stopped != nil {
+		close(p.stop)
+		<-p.stopped
+	}
+	p.app.status.settle(p.fit())
+}
+
+// fit returns the line for the terminal as wide as it is now.
+func (p *progress) fit() string {
+	columns, ok := terminal(p.app.stderr)
+	if !ok {
+		columns = 80
+	}
+	return p.line(columns - echo)
 }
 
 // sum is what all drains have done together.
@@ -78,13 +99,27 @@ func (p *progress) sum() (all ingest.Stats) {
 	return all
 }
 
-func (p *progress) line() string {
+// part is one piece of the line. In a narrow terminal those of the highest rank are left out first.
+type part struct {
+	text string
+	rank int
+}
+
+// partGap is between two parts.
+const partGap = "  "
+
+// line returns what is shown, in at most so many columns.
+func (p *progress) line(columns int) string {
 	all := p.sum()
 	rate := float64(all.Records) / max(time.Since(p.began).Seconds(), 0.001)
-	s := fmt.Sprintf("%s records  %s pages  %s/s", thousands(all.Records), thousands(all.Pages), thousands(int64(rate)))
+	var parts []part
 	if len(p.drains) > 1 {
-		s = fmt.Sprintf("%d connections  %s", len(p.drains), s)
+		parts = append(parts, part{counted(int64(len(p.drains)), "connection"), 3})
 	}
+	parts = append(parts,
+		part{counted(all.Records, "record"), 0},
+		part{counted(all.Pages, "page"), 4},
+		part{thousands(int64(rate)) + "/s", 5})
 	var quota []host.Quota
 	for _, d := range p.drains {
 		if d.Quota != nil {
@@ -92,12 +127,66 @@ func (p *progress) line() string {
 		}
 	}
 	if q, ok := scarcest(quota); ok {
-		s += fmt.Sprintf("  %d of %d requests left (%s, %ds)", q.Remaining, q.Limit, q.Bucket, int(q.ResetIn.Seconds()))
+		parts = append(parts, part{fmt.Sprintf("%d of %d requests left (%s, %ds)", q.Remaining, q.Limit, q.Bucket, int(q.ResetIn.Seconds())), 6})
 	}
 	if all.Err != nil {
-		s += "  waiting"
+		parts = append(parts, part{"waiting", 1})
+	}
+	if p.span != nil {
+		percent := 100 * p.span.done(p.at()) / p.span.whole()
+		parts = append(parts, part{strconv.FormatInt(percent, 10) + "%", 1})
+		if eta, ok := p.span.eta(p.at(), p.sum().Lag, time.Since(p.began)); ok {
+			parts = append(parts, part{eta.String() + " to go", 2})
+		}
+	}
+	s := fitting(parts, columns)
+	if room := columns - len(s) - len(partGap); p.span != nil && room >= minBar {
+		s += partGap + bar(p.span.done(p.at()), p.span.whole(), min(room, maxBar))
 	}
 	return s
+}
+
+// fitting joins the parts that fit, those of low rank first. All are ASCII.
+func fitting(parts []part, columns int) string {
+	byRank := make([]int, len(parts))
+	for i := range parts {
+		byRank[i] = i
+	}
+	slices.SortStableFunc(byRank, func(a, b int) int { return parts[a].rank - parts[b].rank })
+	taken, length := make([]bool, len(parts)), -len(partGap)
+	for _, i := range byRank {
+		if n := len(partGap) + len(parts[i].text); length+n <= columns {
+			taken[i], length = true, length+n
+		}
+	}
+	var texts []string
+	for i, part := range parts {
+		if taken[i] {
+			texts = append(texts, part.text)
+		}
+	}
+	return strings.Join(texts, partGap)
+}
+
+// Columns of the bar of a backfill.
+const (
+	minBar = 10
+	maxBar = 40
+)
+
+// bar draws how much of the whole is done.
+func bar(done, whole int64, columns int) string {
+	inner := int64(columns - 2)
+	full := min(inner*done/whole, inner)
+	return "[" + strings.Repeat("=", int(full)) + strings.Repeat(" ", int(inner-full)) + "]"
+}
+
+// counted is a number with its noun.
+func counted(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return thousands(n) + " " + noun + "s"
 }
 
 func (s *span) whole() int64 { return max(int64(s.until.Sub(s.since)/time.Second), 1) }
@@ -113,17 +202,6 @@ func (p *progress) at() time.Time {
 		return t
 	}
 	return p.span.from
-}
-
-// rest says how far a backfill has come and how long the rest will take, by what this run has done so far.
-func (p *progress) rest() string {
-	at := p.at()
-	percent := 100 * p.span.done(at) / p.span.whole()
-	eta, ok := p.span.eta(at, p.sum().Lag, time.Since(p.began))
-	if !ok {
-		return fmt.Sprintf(" %d%%", percent)
-	}
-	return fmt.Sprintf(" %d%%  %s to go", percent, eta)
 }
 
 // eta is how long the rest takes at the speed of this run. What lies behind the service's present, which is lag on, cannot be

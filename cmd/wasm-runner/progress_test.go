@@ -18,7 +18,7 @@ func TestTheProgressLineTellsHowItGoes(t *testing.T) {
 		}
 	}
 	p := &progress{began: time.Now().Add(-10 * time.Second), drains: []*ingest.Drain{{Quota: quota}, {}}}
-	line := p.line()
+	line := p.line(200)
 	for _, want := range []string{"2 connections", "0 records", "0 pages", "7 of 120 requests left (/api/v1/logs, 41s)"} {
 		if !strings.Contains(line, want) {
 			t.Errorf("%q, want %q in it", line, want)

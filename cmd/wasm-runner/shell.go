@@ -63,7 +63,7 @@ func (a *app) shell(ctx context.Context, db *sql.DB, p *printer) error {
 	sh.line.SetCtrlCAborts(true)
 	sh.line.SetTabCompletionStyle(liner.TabPrints)
 	sh.line.SetWordCompleter(func(line string, pos int) (string, []string, string) { return sh.complete(ctx, line, pos) })
-	fmt.Fprintf(a.stderr, "DuckDB over Okta. .tables lists what there is to read, .help says more.\n")
+	fmt.Fprintf(messages{a}, "DuckDB over Okta. .tables lists what there is to read, .help says more.\n")
 	for {
 		prompt := "sql> "
 		if sh.unfinished != "" {
@@ -144,10 +144,10 @@ func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
 	case err == nil:
 		return true
 	case ctx.Err() != nil:
-		fmt.Fprintln(sh.app.stderr, "stopped")
+		fmt.Fprintln(messages{sh.app}, "stopped")
 	case errors.As(err, &failed):
 		for _, line := range strings.Split(failed.Message, "\n") { // the caret stands below its place
-			fmt.Fprintln(sh.app.stderr, strings.TrimRight(oneLine(line), " "))
+			fmt.Fprintln(messages{sh.app}, strings.TrimRight(oneLine(line), " "))
 		}
 	default:
 		sh.app.say("%s", err)
@@ -162,12 +162,12 @@ func (sh *shell) summary(r *sql.Result, took time.Duration) {
 	}
 	switch {
 	case count < 0:
-		fmt.Fprintf(sh.app.stderr, "done, %s\n", inWords(took))
+		fmt.Fprintf(messages{sh.app}, "done, %s\n", inWords(took))
 	default:
 		if count == 1 {
 			noun = strings.Replace(noun, "rows", "row", 1)
 		}
-		fmt.Fprintf(sh.app.stderr, "%d %s, %s\n", count, noun, inWords(took))
+		fmt.Fprintf(messages{sh.app}, "%d %s, %s\n", count, noun, inWords(took))
 	}
 }
 
@@ -186,7 +186,7 @@ func (sh *shell) command(ctx context.Context, words []string) (leave bool) {
 	case ".quit", ".exit":
 		return true
 	case ".help":
-		fmt.Fprint(sh.app.stderr, shellHelp)
+		fmt.Fprint(messages{sh.app}, shellHelp)
 	case ".tables":
 		sh.run(ctx, "SHOW TABLES")
 	case ".mode":

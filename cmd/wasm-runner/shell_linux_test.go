@@ -1,112 +1,23 @@
 package main
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-// keyboard is the person's end of a terminal.
-type keyboard struct {
-	t    *testing.T
-	pty  *os.File
-	mu   sync.Mutex
-	seen strings.Builder
-	read int // of seen, by await
-}
-
-// onTerminal starts the runner on a terminal of its own.
-func onTerminal(t *testing.T, state string, args ...string) (*keyboard, *exec.Cmd) {
-	t.Helper()
-	pty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Skipf("no terminals here: %v", err)
-	}
-	t.Cleanup(func() { _ = pty.Close() })
-	fd := int(pty.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 120}); err != nil {
-		t.Fatal(err)
-	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = tty.Close() }()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := &exec.Cmd{Path: self, Args: append([]string{"wasm-runner"}, args...), Stdin: tty, Stdout: tty, Stderr: tty,
-		Env:         append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "TERM=xterm", "XDG_STATE_HOME="+state),
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true}}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	k := &keyboard{t: t, pty: pty}
-	go func() {
-		b := make([]byte, 4096)
-		for {
-			n, err := pty.Read(b)
-			k.mu.Lock()
-			k.seen.Write(b[:n])
-			k.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return k, cmd
-}
-
-// keys sends keys.
-func (k *keyboard) keys(text string) {
-	k.t.Helper()
-	if _, err := k.pty.WriteString(text); err != nil {
-		k.t.Fatal(err)
-	}
-}
-
-// await waits until the screen shows what is wanted, behind what was awaited before.
-func (k *keyboard) await(pattern string) {
-	k.t.Helper()
-	wanted := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		k.mu.Lock()
-		text := k.seen.String()
-		k.mu.Unlock()
-		if at := wanted.FindStringIndex(text[k.read:]); at != nil {
-			k.read += at[1]
-			return
-		}
-	}
-	k.t.Fatalf("%s did not come in %q", pattern, k.seen.String()[k.read:])
-}
-
 func TestShell(t *testing.T) {
 	if !sql.Available {
 		t.Skip("DuckDB is not in this build")
 	}
 	state := t.TempDir()
-	k, cmd := onTerminal(t, state, "--demo", "sql")
+	k := onPty(t, ptyOptions{state: state}, "--demo", "sql")
 	k.await(`lists what there is to read`)
 	k.await(`sql> `)
 
@@ -153,8 +64,8 @@ func TestShell(t *testing.T) {
 	k.keys("CREATE TABLE t AS SELECT 1; .quit\r")
 	k.await(`  -> `)
 	k.keys("\x03.quit\r")
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("leaving: %v", err)
+	if code := k.wait(); code != 0 {
+		t.Errorf("leaving: exit code %d", code)
 	}
 
 	path := filepath.Join(state, "okta-connector", "sql_history")
@@ -178,15 +89,15 @@ func TestShellEndsInOrder(t *testing.T) {
 	}
 	for _, end := range []struct {
 		name string
-		how  func(*keyboard, *exec.Cmd)
+		how  func(*keyboard)
 		code int
 	}{
-		{"Ctrl-D", func(k *keyboard, _ *exec.Cmd) { k.keys("\x04") }, 0},
-		{"SIGTERM", func(_ *keyboard, cmd *exec.Cmd) { _ = cmd.Process.Signal(syscall.SIGTERM) }, codeInterrupted},
+		{"Ctrl-D", func(k *keyboard) { k.keys("\x04") }, 0},
+		{"SIGTERM", func(k *keyboard) { _ = k.cmd.Process.Signal(syscall.SIGTERM) }, codeInterrupted},
 	} {
 		t.Run(end.name, func(t *testing.T) {
 			state := t.TempDir()
-			k, cmd := onTerminal(t, state, "--demo", "sql")
+			k := onPty(t, ptyOptions{state: state}, "--demo", "sql")
 			k.await(`sql> `)
 			before, err := unix.IoctlGetTermios(int(k.pty.Fd()), unix.TCGETS)
 			if err != nil {
@@ -195,9 +106,8 @@ func TestShellEndsInOrder(t *testing.T) {
 			k.keys("SELECT 42 AS answer;\r")
 			k.await(`42\r\n1 row`)
 			k.await(`sql> `)
-			end.how(k, cmd)
-			_ = cmd.Wait() // the code says it
-			if code := cmd.ProcessState.ExitCode(); code != end.code {
+			end.how(k)
+			if code := k.wait(); code != end.code {
 				t.Errorf("exit code %d, want %d", code, end.code)
 			}
 			after, err := unix.IoctlGetTermios(int(k.pty.Fd()), unix.TCGETS)

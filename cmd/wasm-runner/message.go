@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// longestLine is where a message is cut, in bytes: a service's error can be long. Results hold all of it.
+const longestLine = 600
+
+// say writes a warning to stderr: something that a person should know although the command goes on.
+func (a *app) say(format string, args ...any) { a.message(slog.LevelWarn, format, args...) }
+
+// note writes what is good to know to stderr.
+func (a *app) note(format string, args ...any) { a.message(slog.LevelInfo, format, args...) }
+
+// message writes one line to stderr, in the form of every message of this program. --log-level does not silence it; the
+// level is shown in JSON alone.
+func (a *app) message(level slog.Level, format string, args ...any) {
+	line := oneLine(fmt.Sprintf(format, args...))
+	if len(line) > longestLine {
+		line = strings.ToValidUTF8(line[:longestLine], "") + "…"
+	}
+	if a.json {
+		a.record(level, line)
+		return
+	}
+	_, _ = fmt.Fprintf(&a.status, "wasm-runner: %s\n", line) // nowhere left to complain to
+}
+
+// record writes one JSON object to stderr.
+func (a *app) record(level slog.Level, text string) {
+	every := &slog.HandlerOptions{Level: slog.Level(math.MinInt)}
+	_ = slog.NewJSONHandler(&a.status, every).Handle(context.Background(), slog.NewRecord(time.Now(), level, text, 0))
+}
+
+// messages is stderr for text without a form of its own, such as what a person reads in the shell. Each Write is of
+// whole lines.
+type messages struct{ app *app }
+
+// Write implements io.Writer.
+func (m messages) Write(b []byte) (int, error) {
+	if !m.app.json {
+		return m.app.status.Write(b)
+	}
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(oneLine(line)); line != "" {
+			m.app.record(slog.LevelInfo, line)
+		}
+	}
+	return len(b), nil
+}
+
+// wantsJSON reports whether a command line asks for --log-format json. It is needed before the flags are parsed, since
+// what is wrong with them is a message too.
+func wantsJSON(args []string) (wants bool) {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	for i, arg := range args {
+		value, is := strings.CutPrefix(arg, "--log-format=")
+		if arg == "--log-format" && i+1 < len(args) {
+			value, is = args[i+1], true
+		}
+		if is {
+			wants = value == "json"
+		}
+	}
+	return wants
+}
+
+// oneLine keeps a message on its line, and off the terminal what is none of its business: control characters of either
+// kind, and marks that turn the direction of writing.
+func oneLine(s string) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// eachLine is oneLine for a text of lines.
+func eachLine(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = oneLine(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
