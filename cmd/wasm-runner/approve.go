@@ -48,7 +48,7 @@ func (a *app) approver(yes, stdinTaken bool) host.Approver {
 			}
 			return "", errors.New("the answer was not yes")
 		case <-ctx.Done():
-			return "", ctx.Err()
+			return "", errors.New("no answer before the call ended")
 		}
 	})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"runtime"
 	"sync"
 
 	"golang.org/x/term"
@@ -52,6 +53,16 @@ func (c *console) settle(line string) {
 	_, _ = io.WriteString(c.w, line+"\n")
 }
 
+// breakLine leaves a line on which the terminal echoed what was typed ("^C"). Where a status line is drawn, that is
+// drawn over instead.
+func (c *console) breakLine() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, is := terminal(c.w); is && c.status == "" {
+		_, _ = io.WriteString(c.w, "\n")
+	}
+}
+
 // terminal reports whether w is one, and how many columns it has.
 func terminal(w any) (columns int, ok bool) {
 	f, isFile := w.(*os.File)
@@ -65,5 +76,8 @@ func terminal(w any) (columns int, ok bool) {
 	return columns, true
 }
 
-// dumb reports whether the terminal takes no escape codes.
-func (a *app) dumb() bool { return a.env("TERM") == "dumb" }
+// dumb reports whether the terminal takes no escape codes. On Windows, TERM says nothing.
+func (a *app) dumb() bool {
+	name := a.env("TERM")
+	return name == "dumb" || name == "" && runtime.GOOS != "windows"
+}

@@ -7,12 +7,17 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
+
+	"github.com/mach5/okta-connector/host"
 )
 
 func main() {
@@ -31,16 +36,17 @@ type app struct {
 	flags  globals
 	status console // stderr
 	json   bool    // stderr is JSON: --log-format json
+
+	sayFound  bool        // the command says which files it found; others do at log level debug
+	shellOpen atomic.Bool // Ctrl-C is the shell's
 }
 
 // run executes a command line and returns the exit code.
 func (a *app) run(args []string) int {
 	a.status.w = a.stderr
 	a.json = wantsJSON(args)
-	// The first signal ends the command in good order; a second one, by then, has its usual effect.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := a.interruptible()
 	defer stop()
-	context.AfterFunc(ctx, stop)
 
 	root := a.root()
 	root.SetArgs(args)
@@ -50,9 +56,42 @@ func (a *app) run(args []string) int {
 	err := root.ExecuteContext(ctx)
 	code, silent := exitCode(ctx, err)
 	if err != nil && !silent {
-		a.message(slog.LevelError, "%s", err)
+		a.message(slog.LevelError, "%s", final(code, err))
 	}
 	return code
+}
+
+// interruptible returns a context that the first signal ends, so that the command ends in good order. A second one has
+// its usual effect. What the terminal echoed of a Ctrl-C stays on its own line.
+func (a *app) interruptible() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			if !a.shellOpen.Load() {
+				a.status.breakLine()
+			}
+			cancel()
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+	}()
+	return ctx, cancel
+}
+
+// final is what the last line says of an error. One that comes of a signal is said to.
+func final(code int, err error) string {
+	var outcome host.OutcomeError
+	switch {
+	case code != codeInterrupted:
+	case errors.As(err, &outcome) && outcome.Detail != nil:
+		return fmt.Sprintf("%s: interrupted: %s", outcome.Operation, outcome.Detail.Message)
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	}
+	return err.Error()
 }
 
 // env is an environment variable, empty when it is not set.

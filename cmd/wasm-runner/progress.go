@@ -18,6 +18,7 @@ type progress struct {
 	drains []*ingest.Drain
 	span   *span // of a backfill, else nil
 
+	ended   bool
 	stop    chan struct{}
 	stopped chan struct{} // closed when the line is no longer redrawn; nil if it never is
 }
@@ -70,6 +71,7 @@ func (p *progress) end() {
 		close(p.stop)
 		<-p.stopped
 	}
+	p.ended = true
 	p.app.status.settle(p.fit())
 }
 
@@ -135,7 +137,7 @@ func (p *progress) line(columns int) string {
 	if p.span != nil {
 		percent := 100 * p.span.done(p.at()) / p.span.whole()
 		parts = append(parts, part{strconv.FormatInt(percent, 10) + "%", 1})
-		if eta, ok := p.span.eta(p.at(), p.sum().Lag, time.Since(p.began)); ok {
+		if eta, ok := p.span.eta(p.at(), p.sum().Lag, time.Since(p.began)); ok && !p.ended {
 			parts = append(parts, part{eta.String() + " to go", 2})
 		}
 	}

@@ -141,3 +141,10 @@ func (k *keyboard) lines() []string {
 	}
 	return lines
 }
+
+// unwrapped returns all that was written to a line, however wide the screen is, without escape codes. What was written
+// over a line is a line of its own.
+func (k *keyboard) unwrapped() []string {
+	text := regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]").ReplaceAllString(k.raw(), "")
+	return regexp.MustCompile("\r*\n|\r").Split(text, -1)
+}

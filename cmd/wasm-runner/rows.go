@@ -24,10 +24,12 @@ type rowWriter interface {
 // rowFormats are the formats of rows.
 func rowFormats() []string { return []string{"table", "ndjson", "json", "csv"} }
 
-// layout says what a table for eyes leaves out.
+// layout says what a table for eyes leaves out, and how to get it.
 type layout struct {
-	all       bool // nothing: the columns were named one by one
-	keepEmpty bool // columns without a value stay
+	named     bool   // the columns were named one by one: all are shown, and cut where that makes them fit
+	keepEmpty bool   // columns without a value stay
+	shrink    bool   // wide columns are cut before columns are left out
+	more      string // how to see the columns that do not fit
 }
 
 // newRowWriter makes the writer of a format. The layout is for the table alone.
@@ -42,9 +44,7 @@ func (a *app) newRowWriter(format string, w *bufio.Writer, columns []abi.Column,
 		return &csvRows{w: c, columns: columns}
 	}
 	t := &tableRows{w: w, columns: columns, layout: l, say: a.say}
-	if !l.all {
-		t.room, _ = terminal(a.stdout)
-	}
+	t.room, _ = terminal(a.stdout) // elsewhere there is no limit
 	return t
 }
 
@@ -227,24 +227,25 @@ func (r *tableRows) row(values []any) error {
 // release settles which columns are shown and how wide, and prints what was held back.
 func (r *tableRows) release() {
 	header := names(r.columns)
-	room, left := r.room, 0
-	r.widths = []int{}
+	natural := make([]int, len(header))
+	r.shown = nil
 	for i := range header {
 		header[i] = strings.ToUpper(header[i])
-		width, empty := runewidth.StringWidth(header[i]), true
+		empty := true
+		natural[i] = runewidth.StringWidth(header[i])
 		for _, row := range r.held {
-			width = max(width, runewidth.StringWidth(row[i]))
+			natural[i] = max(natural[i], runewidth.StringWidth(row[i]))
 			empty = empty && row[i] == ""
 		}
-		switch {
-		case empty && !r.all && !r.keepEmpty && len(r.held) > 0:
-		case r.room > 0 && width > room:
-			room, left = 0, left+1
-		default:
-			r.shown, r.widths = append(r.shown, i), append(r.widths, width)
-			room -= width + len(gap)
+		if !empty || r.named || r.keepEmpty || len(r.held) == 0 {
+			r.shown = append(r.shown, i)
 		}
 	}
+	r.widths = make([]int, len(r.shown))
+	for i, column := range r.shown {
+		r.widths[i] = natural[column]
+	}
+	left := r.fit()
 	r.print(header)
 	for _, row := range r.held {
 		r.print(row)
@@ -252,8 +253,65 @@ func (r *tableRows) release() {
 	r.held = nil
 	if left > 0 {
 		_ = r.w.Flush() // first what is there; an error comes again
-		r.say("%d more columns do not fit: name those you want with --columns, or take --format csv", left)
+		columns := "columns do"
+		if left == 1 {
+			columns = "column does"
+		}
+		r.say("%d more %s not fit: %s", left, columns, r.more)
 	}
+}
+
+// Least widths to which columns are cut, so that all of them fit.
+const (
+	readable = 12
+	cramped  = 5 // for columns that were asked for by name
+)
+
+// fit makes the widths fit the terminal, and returns how many columns it had to leave out.
+func (r *tableRows) fit() (left int) {
+	if r.room == 0 {
+		return 0
+	}
+	least := readable
+	if r.named {
+		least = cramped
+	}
+	if (r.named || r.shrink) && shrink(r.widths, r.room, least) {
+		return 0
+	}
+	n, room := 0, r.room
+	for ; n < len(r.widths) && r.widths[n] <= room; n++ {
+		room -= r.widths[n] + len(gap)
+	}
+	if n == 0 && len(r.widths) > 0 { // one that is cut is better than none
+		n, r.widths[0] = 1, r.room
+	}
+	left = len(r.widths) - n
+	r.shown, r.widths = r.shown[:n], r.widths[:n]
+	return left
+}
+
+// shrink cuts the widest columns until all fit into the room, none below the least width. It reports whether that can
+// be done; if not, the widths stay.
+func shrink(widths []int, room, least int) bool {
+	fits := func(most int) bool {
+		sum := len(gap) * (len(widths) - 1)
+		for _, w := range widths {
+			sum += min(w, most)
+		}
+		return sum <= room
+	}
+	most := room
+	for most > least && !fits(most) {
+		most--
+	}
+	if !fits(most) {
+		return false
+	}
+	for i := range widths {
+		widths[i] = min(widths[i], most)
+	}
+	return true
 }
 
 // print prints the cells of the columns that are shown.
@@ -261,6 +319,9 @@ func (r *tableRows) print(row []string) {
 	cells := make([]string, len(r.shown))
 	for i, column := range r.shown {
 		cells[i] = row[column]
+		if r.room > 0 {
+			cells[i] = runewidth.Truncate(cells[i], r.widths[i], "…")
+		}
 	}
 	writeRow(r.w, "", r.widths, cells)
 }

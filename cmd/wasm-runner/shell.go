@@ -48,9 +48,11 @@ func shellCommands() []string {
 // shell reads statements from a terminal and runs them, until it is left. An error of a statement does not end it.
 func (a *app) shell(ctx context.Context, db *sql.DB, p *printer) error {
 	// A first Ctrl-C cancels ctx; here it stops the statement, and the shell goes on.
+	p.shell = true
 	sh := &shell{app: a, db: db, print: p, line: liner.NewLiner(), timer: true}
 	defer func() { _ = sh.line.Close() }() // gives the terminal its mode back
 	ctx = context.WithoutCancel(ctx)
+	a.shellOpen.Store(true)
 	history := a.historyFile()
 	sh.readHistory(history)
 	defer sh.writeHistory(history)
@@ -144,6 +146,7 @@ func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
 	case err == nil:
 		return true
 	case ctx.Err() != nil:
+		sh.app.status.breakLine()
 		fmt.Fprintln(messages{sh.app}, "stopped")
 	case errors.As(err, &failed):
 		for _, line := range strings.Split(failed.Message, "\n") { // the caret stands below its place

@@ -210,8 +210,9 @@ type printer struct {
 	out     *bufio.Writer
 	format  string
 	columns []string
-	results int // with rows
-	rows    int // of the last
+	shell   bool // a person types the statements
+	results int  // with rows
+	rows    int  // of the last
 }
 
 // print writes one result. One that has no rows says nothing.
@@ -231,7 +232,7 @@ func (p *printer) print(r *sql.Result) error {
 	for i, c := range chosen {
 		columns[i] = r.Columns[c]
 	}
-	w := p.app.newRowWriter(p.format, p.out, columns, layout{all: p.columns != nil, keepEmpty: true})
+	w := p.app.newRowWriter(p.format, p.out, columns, layout{named: p.columns != nil, keepEmpty: true, shrink: true, more: p.more()})
 	values := make([]any, len(chosen))
 	for row, err := range r.Rows() {
 		if err != nil {
@@ -249,6 +250,14 @@ func (p *printer) print(r *sql.Result) error {
 		return err
 	}
 	return p.out.Flush()
+}
+
+// more says how to see columns that do not fit.
+func (p *printer) more() string {
+	if p.shell {
+		return "select fewer of them, or write .mode csv"
+	}
+	return "name those you want with --columns, or take --format csv"
 }
 
 // choose gives the indexes of the columns to write.

@@ -18,8 +18,8 @@ func (a *app) tableCommand() *cobra.Command {
 		Short: "Read an operation as rows of typed columns",
 		Long: `Reads an operation as rows. NULL is empty in a table and in CSV, and null in JSON.
 
-The table format is for eyes: it cuts cells that are wider than 60 (…) and, unless --columns names them, leaves out
-JSON columns, columns without a value, and on a terminal those that do not fit. The other formats are whole. What a user
+The table format is for eyes: it cuts cells that are wider than 60 (…) and leaves out JSON columns, columns without a
+value, and on a terminal those that do not fit. Columns that --columns names are all there, cut to fit a terminal. The other formats are whole. What a user
 wrote into a name stands in CSV as it is: open it in a spreadsheet as text, where "=…" would be a formula.`,
 		Example: `  wasm-runner --demo table list_users --columns login,status,last_login --limit 10
   wasm-runner table list_users '{"status":"LOCKED_OUT"}' --format csv > locked.csv
@@ -65,13 +65,17 @@ wrote into a name stands in CSV as it is: open it in a spreadsheet as text, wher
 			return err
 		}
 		out := bufio.NewWriter(a.stdout)
-		w := a.newRowWriter(format, out, rows.Columns(), layout{all: chosen})
+		w := a.newRowWriter(format, out, rows.Columns(), layout{named: chosen, more: "name those you want with --columns, or take --format csv"})
+		some := false
 		for row, err := range rows.All() {
 			if err != nil {
-				_ = w.end() // the rows so far; the first error counts
-				_ = out.Flush()
+				if some { // a header alone would look like an answer
+					_ = w.end() // the rows so far; the first error counts
+					_ = out.Flush()
+				}
 				return err
 			}
+			some = true
 			if err := w.row(row.Values); err != nil {
 				return err
 			}

@@ -3,14 +3,242 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sql"
 )
 
-// TestBackfill_AtATerminal_Ends runs a backfill of several pages whose progress is drawn.
+// gate stands before an org and can hold requests: what a Ctrl-C interrupts is then known.
+type gate struct {
+	org     *oktatest.Org
+	hold    string // part of the path of the requests that are held, "" for none
+	skip    int    // so many of them pass first
+	arrived chan struct{}
+
+	mu   sync.Mutex
+	seen int
+}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.hold != "" && strings.Contains(r.URL.Path, g.hold) {
+		g.mu.Lock()
+		g.seen++
+		held := g.seen > g.skip
+		if g.seen == g.skip+1 {
+			close(g.arrived)
+		}
+		g.mu.Unlock()
+		if held {
+			<-r.Context().Done()
+			return
+		}
+	}
+	g.org.ServeHTTP(w, r)
+}
+
+// screenCase is a command that draws or asks.
+type screenCase struct {
+	name string
+	args []string
+	hold string // the request during which Ctrl-C comes; "" is at the place that reach reaches
+	skip int
+
+	reach func(k *keyboard, dir string) // goes on until the command can be interrupted, or ended
+	end   func(k *keyboard)             // what a person does to end it; nil is nothing
+	code  int
+	shows []string // regular expressions of lines of the last screen
+
+	stopped     int // exit code after Ctrl-C
+	stopShows   []string
+	stopLeave   func(k *keyboard) // what ends the command after a Ctrl-C that does not
+	freeOfWidth *regexp.Regexp    // lines that are text and neither line nor table
+}
+
+func screenCases() []screenCase {
+	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly) }
+	written := func(n int) func(*keyboard, string) {
+		return func(k *keyboard, dir string) {
+			k.t.Helper()
+			for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+				text, _ := os.ReadFile(filepath.Join(dir, "out.ndjson")) // not there yet
+				if strings.Count(string(text), "\n") >= n {
+					return
+				}
+			}
+			k.t.Fatalf("%d records did not come: %q", n, k.raw())
+		}
+	}
+	prompt := func(k *keyboard, _ string) { k.await(`sql> `) }
+	quit := func(k *keyboard) { k.keys(".quit\r") }
+	cases := []screenCase{
+		{name: "source", args: []string{"source", "poll_system_log_page", "--no-checkpoint", "--source-config", `{"page_size":100}`, "--out", "out.ndjson"},
+			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages`}, stopped: codeInterrupted, stopShows: []string{`^\d+ records?`, `^wasm-runner: interrupted after \d+ records`}},
+		{name: "source to the terminal", args: []string{"source", "poll_system_log_page", "--no-checkpoint", "--source-config", `{"page_size":100}`},
+			hold: "/logs", shows: []string{`"uuid":`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: interrupted after 0 records`}, freeOfWidth: regexp.MustCompile(`^\{`)},
+		{name: "source --follow", args: []string{"source", "poll_system_log_page", "--no-checkpoint", "--follow", "--source-config", `{"page_size":100}`, "--out", "out.ndjson"},
+			reach: written(250), end: func(k *keyboard) { k.keys("\x03") }, shows: []string{`^250 records  \d+ pages`}, stopShows: []string{`^250 records  \d+ pages`}},
+		{name: "backfill", args: []string{"backfill", "--since", day(-1), "--until", day(1), "--page-size", "100", "--checkpoint", "cp.json", "--out", "out.ndjson"},
+			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages.*  \d+%`, `^wasm-runner: --until .* is not over`}, stopped: codeInterrupted,
+			stopShows: []string{`^\d+ records?`, `^wasm-runner: interrupted after \d+ records`}},
+		{name: "table", args: []string{"table", "list_users", "--limit", "5"}, hold: "/users", shows: []string{`^ID`, `^00u`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
+		{name: "table of named columns", args: []string{"table", "list_users", "--limit", "5", "--columns", "id,login,status,created,display_name,email"}, hold: "/users",
+			shows: []string{`^ID `, `^00u`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
+		{name: "invoke with approval", args: []string{"invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`}, freeOfWidth: regexp.MustCompile(`.`),
+			reach: func(k *keyboard, _ string) { k.await(`Send it\? \[y/N\] `) }, end: func(k *keyboard) { k.keys("y\r") },
+			shows: []string{`"outcome":"succeeded"`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: deactivate_user: interrupted: .*no answer`}},
+		{name: "check", args: []string{"check"}, hold: "/", shows: []string{`module`, `quota`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: interrupted`}},
+	}
+	if sql.Available {
+		cases = append(cases,
+			screenCase{name: "sql", args: []string{"sql", "SELECT login, status, created, record FROM okta.users LIMIT 3"}, hold: "/users", shows: []string{`^LOGIN  `, `@example\.com|…`},
+				stopped: codeInterrupted, stopShows: []string{`^wasm-runner: interrupted`}},
+			screenCase{name: "sql shell", args: []string{"sql"}, reach: prompt, end: func(k *keyboard) {
+				k.keys("SELECT id, login, status, record FROM okta.users LIMIT 2;\r")
+				k.await(`2 rows, `)
+				k.await(`sql> `)
+				quit(k)
+			}, shows: []string{`^ID`, `^00u`, `^2 rows`}, stopShows: []string{`^sql> `}, stopLeave: quit, freeOfWidth: regexp.MustCompile(`^DuckDB over Okta|^sql> |^  -> `)},
+			screenCase{name: "sql shell, in a statement", args: []string{"sql"}, hold: "/users", reach: func(k *keyboard, _ string) {
+				k.await(`sql> `)
+				k.keys("SELECT count(*) FROM okta.users;\r")
+			}, end: func(k *keyboard) {
+				k.await(`1 row, `)
+				k.await(`sql> `)
+				quit(k)
+			}, shows: []string{`^1 row, `}, stopShows: []string{`stopped`}, stopLeave: func(k *keyboard) {
+				k.await(`stopped`)
+				k.await(`sql> `)
+				quit(k)
+			}, freeOfWidth: regexp.MustCompile(`^DuckDB over Okta|^sql> `)})
+	}
+	return cases
+}
+
+// screenModes are the terminals, with what must hold of all that they were sent.
+func screenModes() []struct {
+	name  string
+	pty   ptyOptions
+	right func(c screenCase, k *keyboard) error
+} {
+	type mode = struct {
+		name  string
+		pty   ptyOptions
+		right func(c screenCase, k *keyboard) error
+	}
+	return []mode{
+		{"xterm", ptyOptions{}, func(screenCase, *keyboard) error { return nil }},
+		{"dumb", ptyOptions{env: []string{"TERM=dumb"}}, func(_ screenCase, k *keyboard) error {
+			if at := regexp.MustCompile("\x1b|\r[^\r\n]|\b").FindStringIndex(k.raw()); at != nil {
+				return fmt.Errorf("%q was sent", k.raw()[at[0]:min(at[1]+20, len(k.raw()))])
+			}
+			return nil
+		}},
+		{"40 columns", ptyOptions{columns: 40}, func(c screenCase, k *keyboard) error {
+			for _, line := range k.unwrapped() {
+				message := strings.HasPrefix(strings.TrimPrefix(line, "^C"), "wasm-runner: ")
+				if !message && (c.freeOfWidth == nil || !c.freeOfWidth.MatchString(line)) && runewidth.StringWidth(line) > 40 {
+					return fmt.Errorf("a line has %d columns: %q", runewidth.StringWidth(line), line)
+				}
+			}
+			return nil
+		}},
+		{"NO_COLOR", ptyOptions{env: []string{"NO_COLOR=1"}}, func(_ screenCase, k *keyboard) error {
+			if color := regexp.MustCompile("\x1b\\[[0-9;]*m").FindString(k.raw()); color != "" {
+				return fmt.Errorf("%q was sent", color)
+			}
+			return nil
+		}},
+	}
+}
+
+// TestTerminals runs every command that draws or asks at every kind of terminal, to its end and until Ctrl-C.
+func TestTerminals(t *testing.T) {
+	for _, c := range screenCases() {
+		for _, mode := range screenModes() {
+			for _, interrupted := range []bool{false, true} {
+				name := c.name + "/" + mode.name + "/"
+				if interrupted {
+					name += "Ctrl-C"
+				} else {
+					name += "end"
+				}
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					g := &gate{org: oktatest.New(oktatest.Config{}), arrived: make(chan struct{})}
+					if interrupted {
+						g.hold, g.skip = c.hold, c.skip
+					}
+					server := httptest.NewServer(g)
+					t.Cleanup(server.Close)
+					o := mode.pty
+					o.dir = t.TempDir()
+					o.env = append(slices.Clone(o.env), "PTY_TEST_TOKEN="+g.org.Token())
+					config := filepath.Join(o.dir, "okta.yaml")
+					text := fmt.Sprintf("connections:\n  - {name: okta, kind: okta, base_url: %q, token_secret_ref: env:PTY_TEST_TOKEN, allow_private_network: true, "+
+						"grants: [read, write, destructive], approve: [destructive]}\n", server.URL)
+					if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					k := onPty(t, o, append([]string{"--config", config}, c.args...)...)
+					if c.reach != nil {
+						c.reach(k, o.dir)
+					}
+					code, shows := c.code, c.shows
+					if interrupted {
+						code, shows = c.stopped, c.stopShows
+						if c.hold != "" {
+							select {
+							case <-g.arrived:
+							case <-time.After(patience):
+								t.Fatalf("no request to interrupt: %q", k.raw())
+							}
+						}
+						k.keys("\x03")
+						if c.stopLeave != nil {
+							c.stopLeave(k)
+						}
+					} else if c.end != nil {
+						c.end(k)
+					}
+					if got := k.wait(); got != code {
+						t.Errorf("exit code %d, want %d", got, code)
+					}
+					screen := k.lines()
+					shown := append(slices.Clone(screen), k.unwrapped()...)
+					for _, pattern := range shows {
+						if !slices.ContainsFunc(shown, regexp.MustCompile(pattern).MatchString) {
+							t.Errorf("no line is %s", pattern)
+						}
+					}
+					if got := screen[len(screen)-1]; strings.Contains(got, "^C") && !strings.HasPrefix(got, "sql> ") {
+						t.Errorf("the last line is %q", got)
+					}
+					if err := mode.right(c, k); err != nil {
+						t.Error(err)
+					}
+					if t.Failed() || testing.Verbose() {
+						t.Logf("the screen:\n%s", strings.Join(screen, "\n"))
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestBackfill_AtATerminal_Ends runs the backfill of the README, of several pages, whose progress is drawn.
 func TestBackfill_AtATerminal_Ends(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "events.ndjson")
 	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly) }
