@@ -5,24 +5,34 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // finding is one line of check, in the form in which the operation validate gives its own.
 type finding struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"`
+	Name    string `json:"name"`
+	OK      bool   `json:"ok"`
+	Warning bool   `json:"warning,omitempty"` // it works, and should be changed
+	Detail  string `json:"detail"`
+	Fix     string `json:"fix,omitempty"`
 }
 
-// report is what check prints with --format json.
+// report is what check prints of one connection with --format json.
 type report struct {
 	OK         bool      `json:"ok"`
 	Connection string    `json:"connection,omitempty"`
@@ -30,39 +40,77 @@ type report struct {
 }
 
 func (r *report) add(name string, ok bool, detail, fix string) {
-	r.Checks = append(r.Checks, finding{name, ok, detail, fix})
+	r.Checks = append(r.Checks, finding{Name: name, OK: ok, Detail: detail, Fix: fix})
+}
+
+func (r *report) warn(name, detail, fix string) {
+	r.Checks = append(r.Checks, finding{Name: name, OK: true, Warning: true, Detail: detail, Fix: fix})
+}
+
+// reports is what check --all prints with --format json.
+type reports struct {
+	OK          bool      `json:"ok"`
+	Connections []*report `json:"connections"`
 }
 
 func (a *app) checkCommand() *cobra.Command {
 	var format string
+	var all bool
 	formats := []string{"text", "json"}
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Tell whether a connection works, what does not, and what to do",
 		Long: `Checks the module, the connection file, the secret, the way to the org (DNS, TLS), the token, the grants and the
-quota, and prints a line for each. It changes nothing. The exit code is 0 when all is well, and 1 when not.`,
+quota, and prints a line for each. It changes nothing. --all checks every connection of the file.
+
+A line is ok, FAIL, or WARN: that works and should be changed, such as a token file that others can read. The exit code is
+1 when a line is FAIL, else 0.`,
 		Example: `  wasm-runner check --connection okta-prod
+  wasm-runner check --all
   wasm-runner check --format json | jq '.checks[] | select(.ok|not)'`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := nothing(cmd, args); err != nil {
 				return err
+			}
+			if all && (a.flags.demo || a.flags.connection != "") {
+				return usagef("--all checks every connection of the connection file: leave out --demo and --connection")
 			}
 			return oneOf("format", format, formats)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().BoolVar(&all, "all", false, "check every connection of the file")
 	fixed(cmd, "format", formats)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r := a.check(cmd.Context())
-		r.OK = !slices.ContainsFunc(r.Checks, func(f finding) bool { return !f.OK })
-		if err := a.printReport(r, format); err != nil {
+		ctx := cmd.Context()
+		a.sayFound = true
+		found := []*report{}
+		if all {
+			found = a.checkAll(ctx)
+		} else {
+			found = append(found, a.checkOne(ctx))
+		}
+		ok := true
+		for _, r := range found {
+			r.OK = ctx.Err() == nil && !slices.ContainsFunc(r.Checks, func(f finding) bool { return !f.OK })
+			ok = ok && r.OK
+		}
+		var err error
+		switch {
+		case format == "json" && all:
+			err = a.encode(reports{ok, found})
+		case format == "json":
+			err = a.encode(found[0])
+		default:
+			err = a.printReports(found)
+		}
+		switch {
+		case err != nil:
 			return err
-		}
-		if cmd.Context().Err() != nil {
-			return cmd.Context().Err()
-		}
-		if !r.OK {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !ok:
 			return errReported
 		}
 		return nil
@@ -70,8 +118,8 @@ quota, and prints a line for each. It changes nothing. The exit code is 0 when a
 	return cmd
 }
 
-// check looks at one thing after the other, and stops where the rest depends on what is wrong.
-func (a *app) check(ctx context.Context) *report {
+// checkOne checks the connection that the flags name.
+func (a *app) checkOne(ctx context.Context) *report {
 	r := &report{}
 	s, err := a.connect(ctx)
 	if err != nil {
@@ -79,22 +127,69 @@ func (a *app) check(ctx context.Context) *report {
 		return r
 	}
 	defer s.close()
-	c := s.conn.Config()
+	a.examine(ctx, r, s.conn)
+	return r
+}
+
+// checkAll checks every connection of the file.
+func (a *app) checkAll(ctx context.Context) []*report {
+	failed := func(err error) []*report {
+		r := &report{}
+		r.addConnectError(err)
+		return []*report{r}
+	}
+	configs, _, err := a.readConnections()
+	if err != nil {
+		return failed(err)
+	}
+	m, err := a.loadModule(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	defer func() { _ = m.Close(context.WithoutCancel(ctx)) }()
+	var all []*report
+	for _, config := range configs {
+		r := &report{Connection: config.Name}
+		all = append(all, r)
+		config.Grants = a.grants(config.Grants)
+		config.Approve, config.MaxWritesPerMinute, config.MaxDestructivePerHour = nil, 0, 0 // nothing is written
+		c, err := m.Connect(ctx, config, host.ConnectOptions{Limits: host.Limits{CallTimeout: a.flags.timeout}})
+		if err != nil {
+			r.addConnectError(err)
+			continue
+		}
+		a.examine(ctx, r, c)
+		_ = c.Close(ctx) // nothing is left to say
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return all
+}
+
+// examine looks at one thing after the other, and stops where the rest depends on what is wrong.
+func (a *app) examine(ctx context.Context, r *report, conn *host.Connection) {
+	c := conn.Config()
 	r.Connection = c.Name
-	m := s.module.Manifest()
+	m := conn.Module().Manifest()
 	r.add("module", true, fmt.Sprintf("%s %s, %d operations", m.Kind, m.Version, len(m.Operations)), "")
 	r.add("config", true, fmt.Sprintf("connection %s to %s", c.Name, c.BaseURL), "")
-	r.add("secret", true, c.TokenSecretRef+" is there", "")
+	r.addSecret(c.TokenSecretRef)
 	r.addGrants(m, c.Grants)
+	if name := a.unusedProxy(c.BaseURL); name != "" {
+		r.warn("proxy", fmt.Sprintf("%s is set, and is not used: requests go straight to %s", name, c.BaseURL), "")
+	}
 
-	result, err := s.conn.Invoke(ctx, "validate", nil)
-	if err != nil {
-		if result.Outcome == abi.Denied { // nothing was asked, so that nothing is known of the address
-			r.add("grants", false, "without class read the org cannot be asked what works: "+result.Error.Message, "check with --grant read")
-			return r
-		}
+	result, err := conn.Invoke(ctx, "validate", nil)
+	switch {
+	case err != nil && ctx.Err() != nil: // interrupted: the address is not to blame
+		return
+	case err != nil && result.Outcome == abi.Denied: // nothing was asked, so that nothing is known of the address
+		r.add("grants", false, "without class read the org cannot be asked what works: "+result.Error.Message, "check with --grant read")
+		return
+	case err != nil:
 		r.add("base_url", false, result.Error.Message, "see that "+c.BaseURL+" can be reached from here")
-		return r
+		return
 	}
 	r.add("base_url", true, c.BaseURL+" answers", "")
 	var validated struct {
@@ -102,10 +197,10 @@ func (a *app) check(ctx context.Context) *report {
 	}
 	if err := json.Unmarshal(result.Output, &validated); err != nil {
 		r.add("validate", false, "its output is not that of this kind of module: "+err.Error(), "use a module and a runner that were built together")
-		return r
+		return
 	}
 	r.Checks = append(r.Checks, validated.Checks...)
-	for _, q := range s.conn.Quota() {
+	for _, q := range conn.Quota() {
 		fix := ""
 		if q.Remaining == 0 {
 			fix = "wait, or find out who else uses up this org's rate limit"
@@ -113,12 +208,11 @@ func (a *app) check(ctx context.Context) *report {
 		r.add("quota", q.Remaining > 0, fmt.Sprintf("%s: %d of %d requests left, new ones in %d s", q.Bucket, q.Remaining, q.Limit,
 			int(q.ResetIn.Seconds())), fix)
 	}
-	return r
 }
 
 // addConnectError tells which step a failed connect got to.
 func (r *report) addConnectError(err error) {
-	step := "config"
+	step, fix := "config", ""
 	var module moduleError
 	switch {
 	case errors.As(err, &module):
@@ -126,8 +220,29 @@ func (r *report) addConnectError(err error) {
 	case errors.Is(err, secrets.ErrUnavailable):
 		r.add("config", true, "the connection file is in order", "")
 		step = "secret"
+	case errors.Is(err, connections.ErrSeveral):
+		fix = "or check them all with --all"
 	}
-	r.add(step, false, oneLine(err.Error()), "")
+	r.add(step, false, oneLine(err.Error()), fix)
+}
+
+// unusedProxy returns the environment variable that names a proxy for an address, "" for none.
+func (a *app) unusedProxy(address string) string {
+	base, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return egress.UnusedProxy(base, a.lookupEnv)
+}
+
+// addSecret tells where the token is, and whether others can read it there.
+func (r *report) addSecret(ref string) {
+	path, isFile := strings.CutPrefix(ref, "file:")
+	if info, err := os.Stat(path); isFile && err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		r.warn("secret", fmt.Sprintf("%s is there, and others than its owner may use it (mode %04o)", ref, info.Mode().Perm()), "chmod 600 "+path)
+		return
+	}
+	r.add("secret", true, ref+" is there", "")
 }
 
 // addGrants tells how many operations the grants allow, with some input at least. Whatever they are is well: they are the operator's choice.
@@ -158,33 +273,77 @@ func join(classes []abi.Class) string {
 	return strings.Join(words, ", ")
 }
 
-// printReport prints the findings as lines or as JSON. Signs and colours are for terminals that want them.
-func (a *app) printReport(r *report, format string) error {
-	if format == "json" {
-		enc := json.NewEncoder(a.stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(r)
+func (a *app) encode(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// signs mark the lines of a report.
+type signs struct{ good, warn, bad string }
+
+// signs returns the marks for stdout: those with colours are for terminals that want them.
+func (a *app) signs() signs {
+	if _, isTerminal := terminal(a.stdout); isTerminal && a.env("NO_COLOR") == "" && !a.dumb() {
+		return signs{"\x1b[32m✓\x1b[0m", "\x1b[33m!\x1b[0m", "\x1b[31m✗\x1b[0m"}
 	}
-	good, bad := "ok", "FAIL"
-	if _, isTerminal := terminal(a.stdout); isTerminal && a.env("NO_COLOR") == "" {
-		good, bad = "\x1b[32m✓\x1b[0m", "\x1b[31m✗\x1b[0m"
-	}
-	width := 0
-	for _, f := range r.Checks {
-		width = max(width, len(f.Name))
-	}
+	return signs{"ok  ", "WARN", "FAIL"}
+}
+
+// printReports prints the findings as lines, below the connection's name where there are several.
+func (a *app) printReports(all []*report) error {
+	columns, _ := terminal(a.stdout) // 0 elsewhere: lines stay whole
+	signs := a.signs()
 	var b strings.Builder
-	for _, f := range r.Checks {
-		sign := good
-		if !f.OK {
-			sign = bad
+	for i, r := range all {
+		if len(all) > 1 {
+			fmt.Fprintf(&b, "%s%s:\n", strings.Repeat("\n", min(i, 1)), oneLine(r.Connection))
 		}
-		fmt.Fprintf(&b, "%-4s %-*s  %s", sign, width, f.Name, oneLine(f.Detail))
-		if f.Fix != "" {
-			fmt.Fprintf(&b, ": %s", oneLine(f.Fix))
+		width := 0
+		for _, f := range r.Checks {
+			width = max(width, len(f.Name))
 		}
-		b.WriteByte('\n')
+		for _, f := range r.Checks {
+			sign := signs.good
+			switch {
+			case !f.OK:
+				sign = signs.bad
+			case f.Warning:
+				sign = signs.warn
+			}
+			text := fmt.Sprintf("%-*s  %s", width, f.Name, oneLine(f.Detail))
+			if f.Fix != "" {
+				text += ": " + oneLine(f.Fix)
+			}
+			signWidth := runewidth.StringWidth(escapes.ReplaceAllString(sign, "")) + 1
+			indent := min(width+2, columns/4)
+			fmt.Fprintf(&b, "%s %s\n", sign, strings.Join(wrap(text, columns-signWidth, indent), "\n"+strings.Repeat(" ", signWidth)))
+		}
 	}
-	_, err := a.stdout.Write([]byte(b.String()))
+	_, err := io.WriteString(a.stdout, b.String())
 	return err
+}
+
+// escapes are the codes that change a colour.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// wrap breaks a text into lines of at most so many columns, at spaces where there are some. Those behind the first are
+// indented. Without columns the text stays whole.
+func wrap(text string, columns, indent int) []string {
+	if columns <= indent {
+		return []string{text}
+	}
+	var lines []string
+	for runewidth.StringWidth(text) > columns {
+		fits := runewidth.Truncate(text, columns, "")
+		cut := len(fits)
+		if text[cut] != ' ' {
+			if space := strings.LastIndexByte(fits, ' '); space > indent && strings.TrimSpace(fits[:space]) != "" {
+				cut = space
+			}
+		}
+		lines = append(lines, strings.TrimRight(text[:cut], " "))
+		text = strings.Repeat(" ", indent) + strings.TrimLeft(text[cut:], " ")
+	}
+	return append(lines, text)
 }

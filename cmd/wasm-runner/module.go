@@ -76,8 +76,9 @@ func (a *app) findModule() (foundModule, error) {
 		"Build it with make build, which embeds the module, or name a file with --module", strings.Join(places, ", "))
 }
 
-// found judges a file that is taken for lying where it is looked for, and says so of one in the working directory: whoever
-// steps into a folder has not looked at what is in it. It is nil for a file that is not there.
+// found judges a file that was found where it is looked for, and not named. It is nil for a file that is not there.
+// check says which file of the working directory is taken: a folder can hold more than the person in it knows. Other
+// commands do so at log level debug, since a line for every run would be noise in a session and mail from cron.
 func (a *app) found(path, flag string) error {
 	err := trust.File(path)
 	switch {
@@ -85,8 +86,11 @@ func (a *app) found(path, flag string) error {
 		return nil
 	case err != nil:
 		return usagef("%w: look at it, and name it with %s if it is yours", err, flag)
-	case !filepath.IsAbs(path):
-		a.say("taking %s of this folder (%s names another)", path, flag)
+	case filepath.IsAbs(path):
+	case a.sayFound:
+		a.note("taking %s of this folder (%s names another)", path, flag)
+	default:
+		a.logger().Debug("taking a file of this folder", "file", path, "flag", flag)
 	}
 	return nil
 }

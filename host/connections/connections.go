@@ -43,6 +43,9 @@ var ErrFile = errors.New("connection file not usable")
 // ErrNoConnection is wrapped by the errors of Find.
 var ErrNoConnection = errors.New("no such connection")
 
+// ErrSeveral is wrapped by an ErrNoConnection when no name was given and there are several.
+var ErrSeveral = errors.New("there are several")
+
 // MaxFile is the largest connection file that is read, in bytes.
 const MaxFile = 1 << 20
 
@@ -130,7 +133,7 @@ func Find(configs []host.Config, nameOrKind string) (host.Config, error) {
 	case nameOrKind == "" && len(configs) == 1:
 		return configs[0], nil
 	case nameOrKind == "":
-		return host.Config{}, fmt.Errorf("%w: there are several, name one of %s", ErrNoConnection, list)
+		return host.Config{}, fmt.Errorf("%w: %w, name one of %s", ErrNoConnection, ErrSeveral, list)
 	case len(ofKind) == 1:
 		return ofKind[0], nil
 	case len(ofKind) > 1:

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"sync"
 	"time"
@@ -43,6 +44,7 @@ type Config struct {
 	AllowPrivateNetwork bool                                                         // addresses that are not public
 	UserAgent           string                                                       // default "mach5-connector"
 	Clock               pacing.Clock                                                 // default pacing.System
+	LookupEnv           func(string) (string, bool)                                  // read to say in an error that a proxy is not used; default os.LookupEnv
 	Rand                func() float64                                               // in [0,1), for jitter; safe for concurrent use; default math/rand/v2
 	Logger              *slog.Logger                                                 // default discards; gets what is repeated, at Debug
 }
@@ -167,6 +169,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.LookupEnv == nil {
+		c.LookupEnv = os.LookupEnv
 	}
 	if c.UserAgent == "" {
 		c.UserAgent = "mach5-connector"

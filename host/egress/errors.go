@@ -73,7 +73,16 @@ func (c *Client) bodyError(ctx, attempt context.Context, err error) *abi.SendErr
 	return e
 }
 
+// dialMessage says why there is no connection, and whether the environment names a proxy that would perhaps have one.
 func (c *Client) dialMessage(err error) string {
+	message := c.dialReason(err)
+	if name := UnusedProxy(c.config.BaseURL, c.config.LookupEnv); name != "" && !errors.Is(err, errPrivate) {
+		message += "; " + name + " is set, and is not used: requests go straight to the org"
+	}
+	return message
+}
+
+func (c *Client) dialReason(err error) string {
 	host, name := c.config.BaseURL.Host, c.config.BaseURL.Hostname()
 	var dns *net.DNSError
 	switch {
