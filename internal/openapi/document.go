@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -30,7 +31,8 @@ type document struct {
 // it from.
 const FileVariable = "OKTA_OPENAPI_DOCUMENT"
 
-// File finds the document in the module cache.
+// File returns the path of the document in the module cache. Nothing that is always built imports the document's module,
+// so that Go may not have downloaded it yet: then File does.
 func File() (string, error) {
 	if file := os.Getenv(FileVariable); file != "" {
 		return file, nil
@@ -41,7 +43,14 @@ func File() (string, error) {
 	}
 	dir := strings.TrimSpace(string(out))
 	if dir == "" {
-		return "", fmt.Errorf("%s is not in the module cache: run go mod download", documentModule)
+		if out, err = exec.Command("go", "mod", "download", "-json", documentModule).Output(); err != nil {
+			return "", fmt.Errorf("download %s, which has Okta's OpenAPI document, with go mod download: %w: %s", documentModule, err, out)
+		}
+		var module struct{ Dir string }
+		if err := json.Unmarshal(out, &module); err != nil {
+			return "", fmt.Errorf("go mod download -json %s: %w", documentModule, err)
+		}
+		dir = module.Dir
 	}
 	return filepath.Join(dir, "okta", "api", "openapi.yaml"), nil
 }
