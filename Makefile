@@ -8,7 +8,7 @@ ifneq ($(shell echo 'int main(void){return 0;}' | $${CC:-cc} -x c - -o /dev/null
 export CGO_ENABLED = 0
 endif
 
-.PHONY: all build run test race bench soak fuzz attack check clean
+.PHONY: all build run test test-all race bench soak fuzz attack check clean
 
 all: build
 
@@ -27,18 +27,22 @@ build:
 run: build
 	@sh cmd/wasm-runner/demo.sh bin/wasm-runner
 
-## test: all tests
+## test: the tests of every package in some minutes; what takes longer is cut short or left out
 test:
-	$(GO) test ./...
+	$(GO) test -short -timeout 10m ./...
+
+## test-all: all tests, and all of each: attacks, mutations, the fault matrix, an old runner against the new one, Okta's own client
+test-all:
+	$(GO) test -tags long -timeout 45m ./...
 
 ## race: the concurrent packages under the race detector
 race:
-	$(GO) test -race ./host/... ./guest/... ./cmd/...
+	$(GO) test -race -timeout 60m ./host/... ./guest/... ./cmd/...
 
 ## bench: ratios against a native loop and Okta's own client, measured in one run
 bench: build
-	$(GO) test ./host/bench -run '^$$' -bench . -benchtime 1x -timeout 30m
-	$(GO) test ./host -run '^$$' -bench Instance -benchtime 1x
+	$(GO) test -tags long ./host/bench -run '^$$' -bench . -benchtime 1x -timeout 30m
+	$(GO) test ./host -run '^$$' -bench Instance -benchtime 1x -timeout 10m
 
 ## soak: ingest of SOAK_EVENTS events, killed again and again in a failing org; and the memory of one that is not
 SOAK_EVENTS ?= 10000000
@@ -48,10 +52,10 @@ soak:
 ## fuzz: every fuzz target for FUZZTIME each
 fuzz:
 	@n=0; for pkg in $$($(GO) list ./...); do \
-	  listed=$$($(GO) test -list '^Fuzz' $$pkg) || { echo "$$listed"; exit 1; }; \
+	  listed=$$($(GO) test -timeout 10m -list '^Fuzz' $$pkg) || { echo "$$listed"; exit 1; }; \
 	  for target in $$(echo "$$listed" | grep '^Fuzz'); do \
 	    echo "== $$pkg $$target"; n=$$((n+1)); \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -timeout 10m $$pkg || exit 1; \
 	  done; \
 	done; echo "$$n targets for $(FUZZTIME) each: nothing found"; test $$n -gt 0
 
@@ -63,12 +67,13 @@ attack:
 check:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	$(GO) vet -tags long ./...
 	$(GO) vet -tags portable ./host
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/...
-	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags long ./...
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasm-runner
 	for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) vet ./host ./host/checkpoint ./host/durable/... ./host/journal ./host/sink ./cmd/wasm-runner || exit 1; done
-	$(GO) test ./internal/licences
+	$(GO) test -timeout 10m ./internal/licences
 	$(GO) test -race -timeout 40m $$($(GO) list ./host/... ./guest/... | grep -v -e /host/attack -e /host/bench)
 
 clean:

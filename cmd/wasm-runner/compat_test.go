@@ -260,7 +260,7 @@ func oldModule(t *testing.T) string {
 // each other's files.
 func TestOldAndNew_TakeTurns_NothingIsLostOrRepeated(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds an old runner: not with -short")
+		t.Skip("builds an old runner")
 	}
 	binary, oldWasm := compat.Runner(t, t.TempDir())
 	if built, err := os.ReadFile(oldWasm); err != nil || !bytes.Equal(built, compat.Module(t)) {

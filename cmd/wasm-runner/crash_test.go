@@ -90,7 +90,11 @@ func (r *runner) command(args ...string) *exec.Cmd {
 // TestKilledAtAnyMomentNoEventIsMissing kills a source with SIGKILL again and again while it drains a log, and lets the
 // last run finish. When the kills fall decides what is repeated, never what is missing.
 func TestKilledAtAnyMomentNoEventIsMissing(t *testing.T) {
-	const events, pageSize, crashes = 8000, 10, 40
+	const events, pageSize = 8000, 10
+	crashes := 40
+	if testing.Short() {
+		crashes = 12
+	}
 	org := oktatest.New(oktatest.Config{Events: events, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
 	defer func() { _ = org.Close() }()
 	r := newRunner(t, org, org.Token())

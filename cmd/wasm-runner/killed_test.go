@@ -30,7 +30,10 @@ const killsEnv = "ACTION_KILLS"
 // kills is how many runs are killed.
 func kills(t *testing.T) int {
 	text := os.Getenv(killsEnv)
-	if text == "" {
+	switch {
+	case text == "" && testing.Short():
+		return 36
+	case text == "":
 		return 240
 	}
 	n, err := strconv.Atoi(text)
@@ -219,7 +222,8 @@ func TestKilledAtAnyMomentOneEffect(t *testing.T) {
 		fmt.Fprintf(&lines, "\n%5d  %s", times, what)
 	}
 	figures.Keep(t, "killed", fmt.Sprintf("%d invokes, each killed once and run again with its key: %d effects%s", n, org.Effects(), lines.String()))
-	if tally["killed: settled by reading back"] == 0 || tally["killed: the recorded result"]+tally["ended before it was killed: the recorded result"] == 0 {
+	// Of a few kills on a busy machine, all can fall at one time.
+	if !testing.Short() && (tally["killed: settled by reading back"] == 0 || tally["killed: the recorded result"]+tally["ended before it was killed: the recorded result"] == 0) {
 		t.Error("no kill fell between a write and its answer: the test did not try what it is for")
 	}
 }

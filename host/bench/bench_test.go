@@ -1,7 +1,5 @@
-// Package bench measures the sandbox against its peers in the same run and prints ratios: a native loop that does as
-// little as possible, and Okta's own client.
-//
-//	make bench
+//go:build long
+
 package bench
 
 import (

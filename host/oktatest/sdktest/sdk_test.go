@@ -1,5 +1,5 @@
-// Package sdktest drives the simulated org with Okta's own client. It is a package of its own because that client takes
-// long to compile.
+//go:build long
+
 package sdktest
 
 import (
