@@ -220,7 +220,11 @@ func TestWhatIsForbiddenIsRejected(t *testing.T) {
 	} {
 		t.Run(c.op, func(t *testing.T) {
 			w := newWorld(t, oktatest.Config{Forbid: []string{c.endpoint}})
-			if res := w.do(t, abi.Rejected, c.op, c.input); res.Error.Code != "forbidden" || w.org.Count(c.endpoint) != 1 {
+			want := 1
+			if strings.HasPrefix(c.endpoint, "GET ") { // a read is asked for again: Okta refuses so in passing, too
+				want = 3
+			}
+			if res := w.do(t, abi.Rejected, c.op, c.input); res.Error.Code != "forbidden" || w.org.Count(c.endpoint) != want {
 				t.Errorf("%+v after %d requests", res.Error, w.org.Count(c.endpoint))
 			}
 		})

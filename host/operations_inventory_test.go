@@ -177,7 +177,7 @@ func TestInventoryNamesEveryGap(t *testing.T) {
 		for _, s := range e.Skipped {
 			skipped[s.Kind] = true
 		}
-		if !skipped["devices"] || !skipped["authenticators"] || !skipped["authorization_servers"] || skipped["users"] || e.Partial {
+		if !skipped["devices"] || !skipped["authenticators"] || !skipped["authorization_servers"] || skipped["users"] || !e.Partial { // it misses kinds, whatever the reason
 			t.Errorf("%+v, partial %v", e.Skipped, e.Partial)
 		}
 	})

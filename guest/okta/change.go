@@ -283,10 +283,10 @@ func (c *call) uncertain(r hostcall.Response) bool {
 		return r.Err.Sent
 	case r.Status == 429:
 		return false
-	case r.Status >= 400 && r.Status < 500:
+	case r.Status >= 400 && r.Status < 500, r.Status == notImplemented:
 		return !c.readError(r).ofOkta()
 	}
-	return r.Status < 200 || r.Status >= 300 && r.Status != notImplemented
+	return r.Status < 200 || r.Status >= 300
 }
 
 // unanswered reports whether Okta may still be at work on a write: nothing came back, or a gateway answered that got

@@ -3,6 +3,8 @@ package okta
 import (
 	"cmp"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -31,7 +33,8 @@ type call struct {
 	tabled   bool    // the call is a page of a table, which ends where a source would have caught up
 
 	auth   string
-	denied string // why there is no auth
+	denied string   // why there is no auth
+	barred []string // endpoints whose last read was forbidden, and not in passing
 }
 
 // result is what an invoke comes to.
@@ -170,8 +173,37 @@ func (r *result) finish(w *jsonval.Writer) {
 	}
 }
 
-// send makes a request with the connection's token.
+// doubtDelays are the waits before a read that Okta refused with E0000006 is asked for again, in milliseconds: now and then
+// it refuses so what it allows.
+var doubtDelays = [...]int64{500, 1500}
+
+// send makes a request with the connection's token. A read that is forbidden is asked for again, unless the read of the same
+// endpoint before was forbidden for as long.
 func (c *call) send(req hostcall.Request) hostcall.Response {
+	resp := c.sendOnce(req)
+	switch {
+	case resp.Err != nil || !strings.HasPrefix(req.Endpoint, "GET "):
+		return resp
+	case resp.Status != 403 || c.readError(resp).Code != noPermission:
+		c.barred = slices.DeleteFunc(c.barred, func(endpoint string) bool { return endpoint == req.Endpoint })
+		return resp
+	case slices.Contains(c.barred, req.Endpoint):
+		return resp
+	}
+	for _, ms := range doubtDelays {
+		if !c.Wait(ms) {
+			return resp
+		}
+		if resp = c.sendOnce(req); resp.Err != nil || resp.Status != 403 {
+			return resp
+		}
+	}
+	c.barred = append(c.barred, req.Endpoint)
+	return resp
+}
+
+// sendOnce makes a request with the connection's token.
+func (c *call) sendOnce(req hostcall.Request) hostcall.Response {
 	if c.auth == "" && c.denied == "" {
 		c.auth, c.denied = c.Authorization(abi.TokenRef)
 	}

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,7 +51,7 @@ func (c *call) readError(r hostcall.Response) oktaError {
 // says is what Okta said, in one line.
 func (e oktaError) says() string {
 	s := "Okta answered "
-	if e.foreign() || e.Status >= 400 && e.Status < 500 && e.Code == "" {
+	if e.foreign() {
 		s = "The server answered "
 	}
 	s += strconv.Itoa(e.Status)
@@ -80,13 +81,38 @@ func (e oktaError) objectMissing() bool {
 // typed reports whether the summary ends in the type of what is missing.
 func (e oktaError) typed() bool { return strings.HasSuffix(strings.TrimSpace(e.Summary), ")") }
 
-// foreign reports whether a 404 is no answer of Okta's.
+// foreign reports whether a refusal is not Okta's own: it came from a proxy, a firewall, a portal or another server.
 func (e oktaError) foreign() bool {
-	return e.Status == 404 && !strings.HasPrefix(e.Code, "E0") && !e.objectMissing()
+	return (e.Status < 500 && e.Status != 429 || e.Status == notImplemented) && !e.ofOkta()
 }
 
 // ofOkta reports whether an error is in Okta's shape. What is in between has none of its codes.
-func (e oktaError) ofOkta() bool { return strings.HasPrefix(e.Code, "E0") || e.objectMissing() }
+func (e oktaError) ofOkta() bool {
+	return strings.HasPrefix(e.Code, "E0") || slices.Contains(oauthErrors, e.Code) || e.objectMissing()
+}
+
+// oauthErrors are the codes that Okta's OAuth endpoints answer with (RFC 6749, 6750, 7591, 9449).
+var oauthErrors = []string{"invalid_request", "invalid_token", "insufficient_scope", "invalid_client", "unauthorized_client", "access_denied",
+	"invalid_scope", "invalid_grant", "unsupported_grant_type", "invalid_client_metadata", "invalid_redirect_uri", "invalid_dpop_proof", "use_dpop_nonce"}
+
+// foreignMessage says what a refusal of somebody else does not say, and where to look.
+func (e oktaError) foreignMessage(noun string) string {
+	between := "a " + strconv.Itoa(e.Status) + " that is not Okta's own. "
+	switch e.Status {
+	case 404:
+		return between + "It says nothing of the " + cmp.Or(noun, "object") + ": is base_url right, and is nothing in between? "
+	case 401, 407:
+		return between + "A proxy or gateway between this machine and Okta wants credentials; Okta did not judge the token. "
+	case 403, 451:
+		return between + "A proxy or firewall between this machine and Okta refused; it says nothing of the token or its role. "
+	}
+	return between + "It came from something between this machine and Okta: is base_url right? "
+}
+
+// foreignLasts reports whether a refusal of somebody else stays until somebody changes something.
+func (e oktaError) foreignLasts() bool {
+	return slices.Contains([]int{404, 405, 410, 411, 413, 414, 415, 431}, e.Status)
+}
 
 // failure turns an answer that is not the wanted one, or none, into a result. typ and noun name the operation's own
 // target: a 404 about anything else is a refusal.
@@ -96,6 +122,10 @@ func (c *call) failure(r hostcall.Response, typ, noun string) result {
 	}
 	return c.readError(r).result(c, r, typ, noun)
 }
+
+// noPermission is Okta's code for a token whose role does not allow a request. It also answers so in passing, to a token
+// that may (https://github.com/firezone/firezone/issues/15233).
+const noPermission = "E0000006"
 
 // notOkta is the code of an answer that somebody else gave.
 const notOkta = "not_okta"
@@ -109,8 +139,8 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 	outcome := abi.Rejected
 	switch {
 	case e.foreign():
-		outcome, out.Code = abi.Unavailable, notOkta
-		out.Message = "a 404 that is not Okta's, so that it says nothing of the " + cmp.Or(noun, "object") + ": is base_url right, and is nothing in between? " + out.Message
+		outcome, out.Code, out.Retryable = abi.Unavailable, notOkta, !e.foreignLasts()
+		out.Message = e.foreignMessage(noun) + out.Message
 	case typ != "" && e.objectMissing() && (e.missing(typ) || !e.typed()):
 		outcome, out.Code = abi.NotFound, string(abi.NotFound)
 		out.Message = "there is no such " + noun + ". " + out.Message
@@ -122,7 +152,7 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 		out.Code = "feature"
 		out.Message = "the org does not have this feature (devices and authenticators are Identity Engine's, authorization servers API Access " +
 			"Management's), or the token's owner may not use it. " + out.Message
-	case e.Status == 401 || e.Status == 403 && (e.Code == "E0000006" || e.Code == ""):
+	case e.Status == 401 || e.Status == 403 && e.Code == noPermission:
 		out.Code = "forbidden"
 		out.Message = "the token's owner lacks the admin role (or OAuth scope) for this. " + out.Message
 	case e.Status == 429:

@@ -13,9 +13,9 @@ var inventoryOperations = []operation{
 	{
 		name: "inventory_export",
 		summary: "Exports the org's objects of many kinds, as {kind, id, parent, record}; next_cursor goes on from any point. What " +
-			"the token may not read is in `skipped` with why, what was gone when its turn came is counted in `vanished`, kinds that " +
-			"limit_per_kind cut are in `limited`, and `partial` says whether anything else is `missing`; each from the beginning of " +
-			"the export on. Secrets of applications, clients and authenticators are left out.",
+			"the token may not read, or the org does not have, is in `skipped` with why, what was gone when its turn came is counted in " +
+			"`vanished`, kinds that limit_per_kind cut are in `limited`, what could not be read to its end is in `missing`, and `partial` " +
+			"is true where a kind is skipped or anything is missing; each from the beginning of the export on. Secrets of applications, clients and authenticators are left out.",
 		class:       abi.Read,
 		surfaces:    axonSQL,
 		idempotency: abi.Safe,
@@ -146,6 +146,19 @@ func judgeInventory(f failure) verdict {
 	return skipPart
 }
 
+// lacksKind reports whether what was skipped is a kind, or a type of policy that the token may not read. A type that Okta
+// does not know in this org is no lack, unless every type is such.
+func lacksKind(skipped []lack) bool {
+	types := 0
+	for _, l := range skipped {
+		if !strings.Contains(l.of, "/") || l.code == "forbidden" || l.code == "feature" {
+			return true
+		}
+		types++
+	}
+	return types == len(policyTypes)
+}
+
 func sayInventory(w *jsonval.Writer, t tally) {
 	w.Raw("skipped", array(t.skipped, func(l lack) string {
 		var w jsonval.Writer
@@ -158,5 +171,5 @@ func sayInventory(w *jsonval.Writer, t tally) {
 		var w jsonval.Writer
 		return w.Str("kind", l.of).Int("count", int64(l.count)).Str("code", l.code).Str("reason", l.why).String()
 	}))
-	w.Bool("partial", len(t.missing) > 0)
+	w.Bool("partial", len(t.missing) > 0 || lacksKind(t.skipped))
 }

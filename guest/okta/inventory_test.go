@@ -183,7 +183,7 @@ func TestInventoryInOneInvoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(says.Skipped) != 2 || says.Skipped[0].Kind != "devices" || says.Skipped[0].Code != "feature" || says.Skipped[1].Kind != "policies" ||
-		says.Skipped[1].Type != "ENTITY_RISK" || len(says.Vanished)+len(says.Limited)+len(says.Missing) != 0 || says.Partial {
+		says.Skipped[1].Type != "ENTITY_RISK" || len(says.Vanished)+len(says.Limited)+len(says.Missing) != 0 || !says.Partial { // there are no devices in it
 		t.Errorf("%s", out.Output)
 	}
 	if len(out.Warnings) != 2 {
@@ -260,6 +260,12 @@ func TestInventoryWithFailures(t *testing.T) {
 		{"parents that the token may not read", `{"kinds":["group_members","zones"]}`, map[string]hosttest.Answer{groups: forbidden}, abi.Succeeded, 1, `"skipped":[{"kind":"group_members"`, false},
 		{"policies that the token may not read, of any type", `{"kinds":["policies","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=OKTA_SIGN_ON": forbidden}, abi.Succeeded, 1, `"skipped":[{"kind":"policies","code"`, false},
 		{"policies of one type that the token may not read", `{"kinds":["policies"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=PASSWORD": forbidden}, abi.Succeeded, 10, `{"kind":"policies","type":"PASSWORD","code":"forbidden"`, false},
+		{"a kind that is skipped makes it partial", `{"kinds":["groups","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": forbidden}, abi.Succeeded, 1, `"missing":[],"partial":true`, false},
+		{"a kind that the org does not have, too", `{"kinds":["devices","zones"]}`, nil, abi.Succeeded, 1, `"missing":[],"partial":true`, false},
+		{"a type of policy that the org does not know does not", `{"kinds":["policies","zones"]}`, nil, abi.Succeeded, 12, `"missing":[],"partial":false`, false},
+		{"a type of policy that the token may not read does", `{"kinds":["policies"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=PASSWORD": forbidden}, abi.Succeeded, 10, `"missing":[],"partial":true`, false},
+		{"a refusal of a proxy, midway", members, map[string]hosttest.Answer{members2: answer(403, "<html>")}, abi.Succeeded, 1, `stopped early, next_cursor goes on: a 403 that is not Okta's own`, true},
+		{"a refusal of a proxy, at once", `{"kinds":["zones","groups"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": answer(451, "")}, abi.Unavailable, 0, "", false},
 		{"a group that vanishes", members, map[string]hosttest.Answer{members2: notFound("UserGroup")}, abi.Succeeded, 8, `"vanished":{"group_members":1},"limited":[],"missing":[],"partial":false`, false},
 		{"a group whose members cannot be read", members, map[string]hosttest.Answer{members2: answer(500, `{"errorCode":"E0000009"}`)}, abi.Succeeded, 8, `"missing":[{"kind":"group_members","count":1,"code":"unavailable"`, false},
 		{"a group whose members may not be read", members, map[string]hosttest.Answer{members2: forbidden}, abi.Succeeded, 8, `"partial":true`, false},

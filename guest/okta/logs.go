@@ -79,7 +79,7 @@ func boundedLogs(c *call, cursor string, limit int) (result, int) {
 	case c.oktaNow == 0 || cursor != "": // said with the first page
 	case r.outcome == abi.Succeeded && since < oldest:
 		r.warnings = append(r.warnings, "since is more than 90 days ago: Okta keeps no events of before "+oldest.String())
-	case r.outcome == abi.Rejected && since < oldest-retention:
+	case r.outcome == abi.Rejected && r.err.Code == string(abi.Rejected) && since < oldest-retention:
 		r.err.Message = "since is more than 180 days ago, and Okta keeps events for 90: begin at " + oldest.String() + " or later. " + r.err.Message
 	}
 	return r, n

@@ -13,7 +13,7 @@ func TestOrgIdentity(t *testing.T) {
 	for _, c := range []invoking{
 		{"both in one", `{}`, answering{org: {private}, known: {public}}, abi.Succeeded, "", org + "\n" + known,
 			[]string{`{"id":"00o1","subdomain":"acme","companyName":"Acme","status":"ACTIVE","_links":{"a":{}},"pipeline":"idx","cell":"ok12"}`}, 0},
-		{"no permission", `{}`, answering{org: {forbidden}}, abi.Rejected, "forbidden", org, nil, 0},
+		{"no permission", `{}`, answering{org: {forbidden}}, abi.Rejected, "forbidden", org + "\n" + org + "\n" + org, nil, 0},
 		{"a bad token", `{}`, answering{org: {badToken}}, abi.Rejected, "credentials", org, nil, 0},
 		{"no org", `{}`, answering{org: {private}, known: {answer(200, "<html>")}}, abi.Unavailable, "bad_answer", "", nil, 0},
 		{"no answer", `{}`, answering{org: {unsent}}, abi.Unavailable, "connect", "", nil, 0},

@@ -124,7 +124,7 @@ func listPolicies(c *call, at string, limit int) (result, int) {
 // judgePolicies skips a type that the org refuses, whichever way it does that.
 func judgePolicies(f failure) verdict {
 	switch {
-	case !f.first || f.err.Upstream == nil || f.err.Retryable:
+	case !f.first || f.err.Upstream == nil || f.err.Retryable || f.err.Code == notOkta:
 	case f.err.Code == "feature", slices.Contains([]int{400, 404, 405, 501}, f.err.Upstream.Status):
 		return skipPart
 	}

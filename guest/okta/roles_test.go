@@ -96,7 +96,7 @@ func TestARoleThatIsThereMayFallShort(t *testing.T) {
 		{"limited to some applications", input, answering{list: {answer(200, "["+appAdmin+"]"), answer(200, "["+apps+"]")}}, abi.Unchanged, "", twice, []string{"limited to some apps"}, 0},
 		{"limited to some groups", `{"user":"` + ada + `","type":"HELP_DESK_ADMIN"}`, answering{list: {answer(200, "["+helpDesk+"]"), answer(200, "["+other+"]")}}, abi.Unchanged, "",
 			list + of + "\n" + list + of + " expand=targets/groups", []string{"limited to some groups"}, 0},
-		{"limits that cannot be read", input, answering{list: {answer(200, "["+appAdmin+"]"), forbidden}}, abi.Unchanged, "", twice, []string{"could not be read"}, 0},
+		{"limits that cannot be read", input, answering{list: {answer(200, "["+appAdmin+"]"), forbidden}}, abi.Unchanged, "", twice + strings.Repeat("\n"+list+of+" expand=targets/catalog/apps", 2), []string{"could not be read"}, 0},
 		{"not in force", `{"user":"` + ada + `","type":"SUPER_ADMIN"}`, answering{list: {answer(200, `[{"id":"ra1","type":"SUPER_ADMIN","status":"INACTIVE","assignmentType":"USER"}]`)}}, abi.Unchanged, "", list + of, []string{"INACTIVE"}, 0},
 		{"and notifications", `{"user":"` + ada + `","type":"SUPER_ADMIN","disable_notifications":true}`, answering{list: {answer(200, `[{"id":"ra1","type":"SUPER_ADMIN","status":"ACTIVE","assignmentType":"USER"}]`)}}, abi.Unchanged, "", list + of,
 			[]string{"disable_notifications was not applied"}, 0},

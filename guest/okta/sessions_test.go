@@ -15,7 +15,7 @@ func TestRevokeSession(t *testing.T) {
 		{"one that is over", `{"session":"102x"}`, answering{read: {over}}, abi.Unchanged, "", read + of, nil, 0},
 		{"one that goes on", `{"session":"102x"}`, answering{read: {is}, del: {ended}}, abi.Unknown, "unknown", "", []string{"does not show"}, 0},
 		{"one that ends late", `{"session":"102x"}`, answering{read: {is, is, over}, del: {ended}}, abi.Succeeded, "", "", nil, 0},
-		{"one that the token may not read", `{"session":"102x"}`, answering{read: {forbidden}, del: {ended}}, abi.Succeeded, "", read + of + "\n" + del + of, []string{"may not read"}, 0},
+		{"one that the token may not read", `{"session":"102x"}`, answering{read: {forbidden}, del: {ended}}, abi.Succeeded, "", read + of + "\n" + read + of + "\n" + read + of + "\n" + del + of, []string{"may not read"}, 0},
 		{"one that cannot be read now", `{"session":"102x"}`, answering{read: {is, answer(500, "")}, del: {ended}}, abi.Succeeded, "", "", []string{"could not be read"}, 0},
 		{"lost, and over", `{"session":"102x"}`, answering{read: {is, over}, del: {lost}}, abi.Succeeded, "", "", nil, 0},
 		{"somebody else was faster", `{"session":"102x"}`, answering{read: {is}, del: {over}}, abi.Unchanged, "", "", nil, 0},

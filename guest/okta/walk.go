@@ -76,6 +76,7 @@ type position struct {
 	begun   bool     // the parents' first page was read
 	parents []string // keys of the parents whose lists are still to be read
 	more    string   // the parents' next page
+	barred  bool     // the list before was forbidden, however often it was asked for
 	tally
 }
 
@@ -107,7 +108,11 @@ func (w *walk) page(c *call, at string, limit int) (result, int) {
 	if left := w.perKind - pos.count; w.perKind > 0 && (limit == 0 || left < limit) {
 		limit = left
 	}
+	if pos.barred && !slices.Contains(c.barred, l.endpoint) {
+		c.barred = append(c.barred, l.endpoint)
+	}
 	r, next, n := l.read(c, pos.at, limit)
+	pos.barred = p.parents != nil && slices.Contains(c.barred, l.endpoint)
 	for _, ms := range retryDelays { // a server's error that lasts leaves the rest of the kind out, for good
 		if r.err == nil || r.err.Upstream == nil || r.err.Upstream.Status != 500 || !c.Wait(ms) {
 			break
@@ -197,7 +202,7 @@ func (w *walk) next(pos *position) {
 func (w *walk) nextPart(pos *position) {
 	kind := w.parts[pos.part].kind
 	pos.part++
-	pos.at, pos.begun, pos.parents, pos.more = cursor{}, false, nil, ""
+	pos.at, pos.begun, pos.parents, pos.more, pos.barred = cursor{}, false, nil, "", false
 	if pos.part < len(w.parts) && w.parts[pos.part].kind != kind {
 		pos.count = 0
 	}
@@ -228,7 +233,7 @@ func (w *walk) result(c *call, pos position, warning string) result {
 func (w *walk) members(m *jsonval.Writer, pos position) {
 	m.Str("p", w.parts[pos.part].name)
 	pos.at.members(m)
-	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more)
+	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more).BoolIf("f", pos.barred)
 	if len(pos.parents) > 0 {
 		m.Strs("k", pos.parents)
 	}
@@ -248,7 +253,7 @@ func (w *walk) open(v jsonval.Value) (pos position, ok bool) {
 		return pos, false
 	}
 	pos.at = readCursor(v)
-	pos.count, pos.begun, pos.more = int(v.Get("n").Int()), v.Get("b").True(), v.Get("g").Str()
+	pos.count, pos.begun, pos.more, pos.barred = int(v.Get("n").Int()), v.Get("b").True(), v.Get("g").Str(), v.Get("f").True()
 	for k := range v.Get("k").Elements() {
 		pos.parents = append(pos.parents, k.Str())
 	}

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -105,7 +106,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 	if err := d.recall(); err != nil {
 		return sinkError{err}
 	}
-	pause := d.Pause
+	pause, doubts := d.Pause, 0
 	for {
 		before := d.stats.pages.Load()
 		err := d.pass(ctx)
@@ -117,11 +118,18 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 				return nil
 			}
 			return fmt.Errorf("interrupted after %d records: run again to go on", d.stats.records.Load())
-		case !d.Persist || !passes(err) && !(d.KeepTrying && refused(err)):
-			return err
 		}
 		if d.stats.pages.Load() > before {
-			pause = d.Pause
+			pause, doubts = d.Pause, 0
+		}
+		switch {
+		case !d.Persist:
+			return err
+		case passes(err), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
+		case refused(err, http.StatusForbidden) && doubts < maxDoubts:
+			doubts++
+		default:
+			return err
 		}
 		wait := max(pause, retryAfter(err))
 		d.stats.fail(err)
@@ -369,14 +377,15 @@ func passes(err error) bool {
 		errors.As(err, &e) && (e.Outcome == abi.Throttled || e.Outcome == abi.Unavailable || e.Detail != nil && e.Detail.Retryable)
 }
 
-// refused reports whether the service refused the token or its role.
-func refused(err error) bool {
+// refused reports whether the service refused with one of these statuses.
+func refused(err error, statuses ...int) bool {
 	var e host.OutcomeError
-	if !errors.As(err, &e) || e.Outcome != abi.Rejected || e.Detail == nil || e.Detail.Upstream == nil {
-		return false
-	}
-	return e.Detail.Upstream.Status == http.StatusUnauthorized || e.Detail.Upstream.Status == http.StatusForbidden
+	return errors.As(err, &e) && e.Outcome == abi.Rejected && e.Detail != nil && e.Detail.Upstream != nil &&
+		slices.Contains(statuses, e.Detail.Upstream.Status)
 }
+
+// maxDoubts is how many refusals of the token's role in a row Persist waits out: services refuse in passing what they allow.
+const maxDoubts = 3
 
 // retryAfter is the wait that Okta, or the sink's service, asked for.
 func retryAfter(err error) time.Duration {

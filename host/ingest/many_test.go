@@ -88,7 +88,7 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		x.drain = &ingest.Drain{Connection: x.name, Operation: poll, Sink: s, Checkpoint: cp, Recent: ingest.OpenRecent(path+".keys", nil),
-			Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true}), Persist: true, Follow: true,
+			Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true}), Persist: true, Follow: true, Pause: 50 * time.Millisecond,
 			Say: func(format string, args ...any) {
 				x.mu.Lock()
 				defer x.mu.Unlock()

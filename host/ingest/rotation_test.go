@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -72,4 +73,37 @@ func TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestPersist_ForbiddenInPassing_GoesOn: some refusals of the token's role pass; one that lasts ends the run.
+func TestPersist_ForbiddenInPassing_GoesOn(t *testing.T) {
+	m := load(t)
+	for _, c := range []struct {
+		refusals int
+		records  int64
+	}{{1, 50}, {8, 50}, {1 << 30, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
+			left := c.refusals
+			dial, stop := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if left--; left >= 0 { // one request at a time
+					w.WriteHeader(http.StatusForbidden)
+					_, _ = io.WriteString(w, `{"errorCode":"E0000006","errorSummary":"You do not have permission to perform the requested action"}`)
+					return
+				}
+				o.ServeHTTP(w, r)
+			}))
+			defer stop()
+			conn := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
+			defer func() { _ = conn.Close(context.Background()) }()
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+			defer cancel()
+			d := &ingest.Drain{Operation: poll, Sink: &memory{}, Persist: true, Follow: true,
+				Feed: ingest.Source(conn, host.SourceOptions{Operation: poll, Follow: true})}
+			err := d.Run(ctx)
+			if d.Stats().Records != c.records || (err != nil) != (c.records == 0) {
+				t.Errorf("%d refusals: %d records, %v", c.refusals, d.Stats().Records, err)
+			}
+		})
+	}
 }
