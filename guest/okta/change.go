@@ -18,6 +18,9 @@ type change struct {
 	// done makes the result of an answer that Okta took. Nil emits the answer's body as the output; a body that is no
 	// JSON is then read back, as a lost answer is.
 	done func(hostcall.Response) result
+	// check may put another result in the place of success, where the object in the answer is not what was asked for: nil
+	// keeps it. It is called where done is nil.
+	check func(jsonval.Value) *result
 	// refused may put another result in the place of a refusal's (a repeat that Okta calls an error). Nil keeps it.
 	refused func(result) result
 	// look reads back whether the wanted state holds, and the result's output where it does. It must not take a state
@@ -77,6 +80,11 @@ func (c *call) change(ch change) result {
 		c.wrote = c.wrote || r.outcome.OK()
 		return r
 	case ok(resp):
+		if object, isJSON := c.Body(resp); isJSON && ch.check != nil {
+			if refused := ch.check(object); refused != nil {
+				return *refused
+			}
+		}
 		if s := c.Emit(resp.Body, abi.EmitOptions{Want: abi.WantObject, Key: "id"}); s.Err == "" {
 			c.wrote = true
 			return result{outcome: abi.Succeeded}

@@ -19,6 +19,9 @@ var (
 	deleteUser     = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
 )
 
+// realmInput is the realm that a user is in: https://developer.okta.com/docs/concepts/realms/.
+var realmInput = input{"realm", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the realm that the user is to be in, in an org that has realms"}`}
+
 // setsCredentials raises what changes how somebody signs in: the rule holds for the input and for Okta's body alike.
 var setsCredentials = abi.ClassRule{Field: "credentials", Class: abi.Privileged}
 
@@ -92,12 +95,13 @@ var userOperations = []operation{
 				`"login":{"type":"string","minLength":5,"maxLength":100},"email":{"type":"string","minLength":5,"maxLength":100},` +
 				`"firstName":{"type":["string","null"],"maxLength":50},"lastName":{"type":["string","null"],"maxLength":50}},` +
 				`"description":"the profile, with any attribute that the org's schema has"}`},
-			{"credentials", false, `{"type":"object","description":"password, recovery_question or provider, as in Okta's API","x-sensitive":true}`},
+			{"credentials", false, `{"type":"object","description":"password, recovery_question or provider, as in Okta's API. A provider of type FEDERATION or SOCIAL takes no password and no recovery_question; ACTIVE_DIRECTORY and LDAP want the instance's name","x-sensitive":true}`},
 			{"group_ids", false, `{"type":"array","maxItems":20,"uniqueItems":true,"items":{"type":"string","minLength":1,"maxLength":64},"description":"groups to add the user to"}`},
 			adminGroupInput,
 			{"type", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the user type; default the org's"}`},
 			{"activate", false, `{"type":"boolean","default":true,"description":"false leaves the user STAGED"}`},
-			{"provider", false, `{"type":"boolean","default":false,"description":"true when credentials name another provider"}`},
+			{"provider", false, `{"type":"boolean","description":"says that credentials.provider names who checks the password, which makes it so by itself; false contradicts it"}`},
+			realmInput,
 			{"next_login", false, `{"enum":["changePassword"],"description":"makes the user change the password at the first sign-in"}`},
 		},
 		example:   `{"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"},"activate":false}`,
@@ -122,7 +126,7 @@ var userOperations = []operation{
 	},
 	{
 		name: "update_user",
-		summary: "Changes a user's profile or credentials: the attributes given, or with replace the whole profile. A user who " +
+		summary: "Changes a user's profile, credentials, type or realm: the attributes given, or with replace the whole profile. A user who " +
 			"has them already stays unchanged.",
 		class:       abi.Write,
 		rules:       []abi.ClassRule{setsCredentials},
@@ -131,10 +135,12 @@ var userOperations = []operation{
 		inputs: []input{
 			targetInput,
 			{"profile", false, `{"type":"object","minProperties":1,"description":"attributes to set; null clears one. A new login, email, secondEmail or mobilePhone is where the user's own recovery then goes"}`},
-			{"credentials", false, `{"type":"object","minProperties":1,"description":"password or recovery_question, as in Okta's API; who checks the password, the provider, is not Okta's to change here","x-sensitive":true}`},
+			{"credentials", false, `{"type":"object","minProperties":1,"description":"password or recovery_question, as in Okta's API. provider is refused: an update does not change who checks the password","x-sensitive":true}`},
 			boolInput("replace", "the profile given is the whole one: attributes that it lacks are cleared"),
+			{"type", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the user type to change to. Okta changes it together with the whole profile, so that attributes which the new type lacks are refused or lost"}`},
+			realmInput,
 		},
-		require:   `"description":"at least one of profile and credentials; replace goes with profile","anyOf":[{"required":["profile"]},{"required":["credentials"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
+		require:   `"description":"at least one of profile, credentials, type and realm; replace goes with profile","anyOf":[{"required":["profile"]},{"required":["credentials"]},{"required":["type"]},{"required":["realm"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
 		example:   `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`,
 		key:       "id",
 		endpoints: []abi.Endpoint{getUser, byBody(abi.Write, updateUserPart, setsCredentials), byBody(abi.Write, replaceUser, setsCredentials)},
@@ -277,6 +283,10 @@ func (c *call) targetUser() (object, *result) {
 func createUser(c *call) result {
 	profile := c.input.Get("profile")
 	login := profile.Get("login").Str()
+	provider, refused := c.providerOf()
+	if refused != nil {
+		return *refused
+	}
 	// A login that is taken before the request cannot be of the request's making, which is what settles a lost answer.
 	if !c.settling {
 		if u, gone, failed := c.readUser(login); failed == nil && sameLogin(u, login) {
@@ -297,17 +307,47 @@ func createUser(c *call) result {
 		return *refused
 	}
 
-	var body jsonval.Writer
-	body.Raw("profile", profile.Raw()).RawIf("credentials", c.input.Get("credentials").Raw())
-	body.RawIf("groupIds", c.input.Get("group_ids").Raw())
+	var body, wanted jsonval.Writer
+	body.Raw("profile", profile.Raw()).RawIf("groupIds", c.input.Get("group_ids").Raw())
+	if credentials := c.input.Get("credentials"); provider.Exists() {
+		var w jsonval.Writer
+		body.Raw("credentials", patched(credentials, parsed(w.Raw("provider", provider.Raw()).String())).Raw())
+		wanted.Raw("credentials", w.String())
+	} else {
+		body.RawIf("credentials", credentials.Raw())
+	}
 	if t := c.str("type"); t != "" {
 		body.Raw("type", `{"id":`+jsonval.Quote(t)+`}`)
+		wanted.Raw("type", `{"id":`+jsonval.Quote(t)+`}`)
 	}
-	query := c.params([]param{{"activate", "activate"}, {"provider", "provider"}, {"next_login", "nextLogin"}})
+	if realm := c.str("realm"); realm != "" {
+		body.Str("realmId", realm)
+		wanted.Str("realmId", realm)
+	}
+	if c.input.Get("activate").Raw() == "false" {
+		wanted.Str("status", "STAGED")
+	}
+	more := parsed(wanted.String())
+	missing := func(u jsonval.Value) []gap {
+		return append(profileGaps(u.Get("profile"), profile), gaps(u, more, "")...)
+	}
+	query := c.params([]param{{"activate", "activate"}, {"next_login", "nextLogin"}})
+	if provider.Exists() { // without it Okta makes a user of its own
+		query = append(query, hostcall.Pair{Name: "provider", Value: "true"})
+	}
 	return c.change(change{
 		request: hostcall.Request{Endpoint: postUsers.Endpoint, Query: query, Body: body.String()},
 		what:    "creating " + login,
 		undone:  "the user was not created",
+		check: func(u jsonval.Value) *result {
+			lacking := missing(u)
+			if len(lacking) == 0 {
+				return nil
+			}
+			r := c.notAsAsked("creating "+login, lacking, nil, u.Raw(), true)
+			r.err.Message += ". The user " + u.Get("id").Str() + " was created all the same: change it, or delete it"
+			return &r
+		},
 		refused: func(r result) result {
 			switch e := r.err.Upstream; {
 			case e == nil:
@@ -332,12 +372,58 @@ func createUser(c *call) result {
 			switch maker := c.madeBy(u.Get("created").Str()); {
 			case maker == another:
 				return precluded, loginTaken(u, login)
-			case maker == us && carries(u.Get("profile"), profile):
+			case maker == us && len(missing(u)) == 0:
 				return holds, result{output: u.Raw(), warnings: c.unread("credentials", "group_ids")}
 			}
 			return untold, result{}
 		},
 	})
+}
+
+// providerOf returns the provider that the input's credentials name, with the name that Okta wants of its type, or refuses
+// what Okta would make something else of: https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/,
+// "Create user with authentication provider", and okta/okta-sdk-nodejs#394.
+func (c *call) providerOf() (provider jsonval.Value, refused *result) {
+	invalid := func(message string) (jsonval.Value, *result) {
+		r := fail(abi.Invalid, "input", message)
+		return jsonval.Value{}, &r
+	}
+	credentials, said := c.input.Get("credentials"), c.input.Get("provider")
+	provider = credentials.Get("provider")
+	switch {
+	case hollow(provider) && said.True():
+		return invalid(`provider: credentials.provider is missing, such as {"type":"FEDERATION","name":"FEDERATION"}`)
+	case hollow(provider):
+		return jsonval.Value{}, nil
+	case said.Raw() == "false":
+		return invalid("provider is false, and credentials.provider names one: leave out either of them")
+	}
+	typ, name := provider.Get("type").Str(), provider.Get("name").Str()
+	switch typ {
+	case "FEDERATION", "SOCIAL":
+		if !hollow(credentials.Get("password")) || !hollow(credentials.Get("recovery_question")) {
+			return invalid("credentials: a user of provider " + typ + " has no password and no recovery_question in Okta: leave them out")
+		}
+		fallthrough
+	case "OKTA", "IMPORT":
+		if name == "" {
+			var w jsonval.Writer
+			provider = patched(provider, parsed(w.Str("name", typ).String()))
+		}
+	case "ACTIVE_DIRECTORY", "LDAP":
+		if name == "" {
+			return invalid("credentials.provider.name: give the name of the " + typ + " instance")
+		}
+	case "":
+		return invalid("credentials.provider.type: give one of OKTA, FEDERATION, SOCIAL, ACTIVE_DIRECTORY, LDAP, IMPORT")
+	}
+	return provider, nil
+}
+
+// parsed is the value of a text that this package wrote.
+func parsed(text string) jsonval.Value {
+	v, _ := jsonval.Parse(text)
+	return v
 }
 
 // unread warns of what an input asked for and no reading back of a lost answer tells.
@@ -369,30 +455,61 @@ func loginTaken(u jsonval.Value, login string) result {
 }
 
 func updateUser(c *call) result {
+	if refused := wholeUser.checkElsewhere(c.input); refused != nil {
+		return *refused
+	}
 	before, failed := c.targetUser()
 	if failed != nil {
 		return *failed
 	}
 	id, profile, secrets := before.Get("id").Str(), c.input.Get("profile"), c.input.Get("credentials")
 	replace := c.input.Get("replace").True()
-	has := func(u jsonval.Value) bool {
-		now := u.Get("profile")
+	missing := func(u jsonval.Value) (all []gap) {
+		all = profileGaps(u.Get("profile"), profile)
 		if replace {
-			return withoutNulls(now).Equal(withoutNulls(profile))
+			for name, v := range u.Get("profile").Members() {
+				if !hollow(v) && !profile.Get(name).Exists() {
+					all = append(all, gap{path: "profile." + name, has: v})
+				}
+			}
 		}
-		return carries(now, profile)
+		for _, m := range [...]struct {
+			input string
+			path  []string
+		}{{"type", []string{"type", "id"}}, {"realm", []string{"realmId"}}} {
+			if ask := c.input.Get(m.input); ask.Exists() && !u.Get(m.path...).Equal(ask) {
+				all = append(all, gap{strings.Join(m.path, "."), u.Get(m.path...), ask})
+			}
+		}
+		return all
 	}
-	had := !profile.Exists() || has(before.Value)
+	had := len(missing(before.Value)) == 0
 	if had && !secrets.Exists() { // whether credentials are the same cannot be read
 		return result{outcome: abi.Unchanged, output: userChange(before.Value, before.Value)}
 	}
 	var body jsonval.Writer
-	body.RawIf("profile", profile.Raw()).RawIf("credentials", secrets.Raw())
-	req := hostcall.Request{Endpoint: updateUserPart.Endpoint, Path: at("id", id), Body: body.String()}
-	if replace {
+	req := hostcall.Request{Endpoint: updateUserPart.Endpoint, Path: at("id", id)}
+	retyped := c.str("type") != "" && before.Get("type", "id").Str() != c.str("type")
+	if retyped { // which Okta does with the whole alone
+		whole := withoutNulls(before.Get("profile"))
+		switch {
+		case replace:
+			whole = profile
+		case profile.Exists():
+			whole = patched(whole, profile)
+		}
+		body.Raw("profile", whole.Raw()).Raw("type", `{"id":`+jsonval.Quote(c.str("type"))+`}`)
+	} else {
+		body.RawIf("profile", profile.Raw())
+	}
+	if realm := c.str("realm"); realm != "" {
+		body.Str("realmId", realm)
+	}
+	req.Body = body.RawIf("credentials", secrets.Raw()).String()
+	if replace || retyped {
 		req.Endpoint = replaceUser.Endpoint
 	}
-	if replace && before.etag == "" && !c.settling { // what others changed since would be undone by writing the whole
+	if (replace || retyped) && before.etag == "" && !c.settling { // what others changed since would be undone by writing the whole
 		if now, _, failed := c.readUser(id); failed != nil {
 			return *failed
 		} else if !now.Get("lastUpdated").Equal(before.Get("lastUpdated")) || !withoutNulls(now.Get("profile")).Equal(withoutNulls(before.Get("profile"))) {
@@ -402,6 +519,9 @@ func updateUser(c *call) result {
 	if before.etag != "" {
 		req.Headers = []hostcall.Pair{{Name: "If-Match", Value: before.etag}}
 	}
+	same := func(u jsonval.Value) bool {
+		return u.Get("profile").Equal(before.Get("profile")) && u.Get("type").Equal(before.Get("type")) && u.Get("realmId").Equal(before.Get("realmId"))
+	}
 	look := func() (reading, result) {
 		now, _, failed := c.readUser(id)
 		switch {
@@ -409,34 +529,32 @@ func updateUser(c *call) result {
 			return untold, result{}
 		case had: // credentials alone cannot be read
 			return blind, result{}
-		case has(now):
+		case len(missing(now)) == 0:
 			return holds, result{output: userChange(before.Value, now)}
-		case now.Get("profile").Equal(before.Get("profile")):
+		case same(now):
 			return absent, result{}
 		}
 		return untold, result{}
 	}
+	what := "updating user " + id
 	return c.change(change{
 		request: req, typ: "User", noun: "user",
-		what:   "updating user " + id,
+		what:   what,
 		undone: "the user was not updated",
 		trace:  before.Get("lastUpdated").Str(),
 		done: func(resp hostcall.Response) result {
-			r := result{outcome: abi.Succeeded}
 			after, isJSON := c.Body(resp)
 			if !isJSON || after.Get("id").Str() == "" {
+				var failed *result
 				if after, _, failed = c.readUser(id); failed != nil {
-					r.warnings = []string{"Okta took the change, and the user could not be read afterwards: " + failed.err.Message}
+					return result{outcome: abi.Succeeded, output: userChange(before.Value, after),
+						warnings: []string{"Okta took the change, and the user could not be read afterwards: " + failed.err.Message}}
 				}
 			}
-			if failed == nil && !had && after.Get("profile").Equal(before.Get("profile")) { // as it was before
-				return c.agreed(look, "updating user "+id)
+			if lacking := missing(after); len(lacking) > 0 {
+				return c.notAsAsked(what, lacking, look, userChange(before.Value, after), !same(after) || secrets.Exists())
 			}
-			if failed == nil && profile.Exists() && !has(after) {
-				r.warnings = []string{"Okta took the change, and has not all of it as it was written: compare `after` with what you wanted"}
-			}
-			r.output = userChange(before.Value, after)
-			return r
+			return result{outcome: abi.Succeeded, output: userChange(before.Value, after)}
 		},
 		refused: func(r result) result {
 			switch {

@@ -239,8 +239,8 @@ func TestUpdateUser(t *testing.T) {
 		{"a deprovisioned user", in, answering{readOne: {person("DEPROVISIONED")}, post: {notFound("User")}}, abi.Rejected, "status", "", []string{"DEPROVISIONED"}, 0},
 		{"nobody", in, answering{readOne: {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
 		{"no permission", in, answering{readOne: {titled("Countess")}, post: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
-		{"taken in part", in, answering{readOne: {titled("Countess")}, post: {titled("Duch")}}, abi.Succeeded, "", "", []string{"compare"}, 0},
-		{"taken, and not done", in, answering{readOne: {titled("Countess")}, post: {titled("Countess")}}, abi.Unknown, "unknown", "", []string{"does not show"}, 0},
+		{"taken in part", in, answering{readOne: {titled("Countess")}, post: {titled("Duch")}}, abi.Rejected, "not_as_asked", "", []string{`profile.title is "Duch", and was to be "Duchess"`, `"after":{`}, 0},
+		{"taken, and not done", in, answering{readOne: {titled("Countess")}, post: {titled("Countess")}}, abi.Rejected, "not_as_asked", "", []string{`profile.title is "Countess"`}, 0},
 		{"an answer without a body", in, answering{readOne: {titled("Countess"), titled("Duchess")}, post: {answer(200, "")}}, abi.Succeeded, "", "", []string{"Duchess"}, 0},
 		{"lost, and done", in, answering{readOne: {titled("Countess"), titled("Duchess")}, post: {lost}}, abi.Succeeded, "", "", []string{"Duchess"}, 0},
 		{"lost, and not done", in, answering{readOne: {titled("Countess")}, post: {lost}}, abi.Unavailable, "unavailable", "", []string{"not updated"}, 0},
@@ -303,6 +303,104 @@ func TestCreateUser(t *testing.T) {
 	} {
 		c.org = c.org.withRoles()
 		c.run(t, "create_user")
+	}
+}
+
+// TestCreateUser_WithAProvider_SaysSoToOkta: without provider=true, and with no name, Okta makes a user of its own.
+func TestCreateUser_WithAProvider_SaysSoToOkta(t *testing.T) {
+	const post, profile = "POST /api/v1/users", `"profile":{"login":"ada@example.com","email":"ada@example.com"}`
+	made := func(provider string) hosttest.Answer {
+		return answer(200, `{"id":"`+ada+`","status":"STAGED","created":"`+today+`",`+profile+`,"credentials":{"provider":`+provider+`}}`)
+	}
+	const federated, okta = `{"type":"FEDERATION","name":"FEDERATION"}`, `{"type":"OKTA","name":"OKTA"}`
+	in := func(credentials, more string) string {
+		return `{` + profile + `,"credentials":` + credentials + more + `}`
+	}
+	sent := readOne + " [id:ada@example.com]\n" + post + " provider=true {" + profile + `,"credentials":{"provider":` + federated + `}}`
+	for _, c := range []invoking{
+		{"federated", in(`{"provider":`+federated+`}`, ""), answering{post: {made(federated)}}, abi.Succeeded, "", sent, nil, 1},
+		{"without a name", in(`{"provider":{"type":"FEDERATION"}}`, `,"provider":true`), answering{post: {made(federated)}}, abi.Succeeded, "", sent, nil, 1},
+		{"and Okta made one of its own", in(`{"provider":`+federated+`}`, ""), answering{post: {made(okta)}}, abi.Rejected, "not_as_asked", sent, []string{`credentials.provider.type is "OKTA", and was to be "FEDERATION"`, ada, "was created all the same"}, 0},
+		{"lost, and federated", in(`{"provider":`+federated+`}`, ""), answering{readOne: {notFound("User"), made(federated)}, post: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and not federated", in(`{"provider":`+federated+`}`, ""), answering{readOne: {notFound("User"), made(okta)}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"a provider of no type", in(`{"provider":{"name":"X"}}`, ""), nil, abi.Invalid, "input", "none", []string{"credentials.provider.type"}, 0},
+		{"a directory without a name", in(`{"provider":{"type":"ACTIVE_DIRECTORY"}}`, ""), nil, abi.Invalid, "input", "none", []string{"credentials.provider.name"}, 0},
+		{"a password that nobody would check", in(`{"provider":`+federated+`,"password":{"value":"x"}}`, ""), nil, abi.Invalid, "input", "none", []string{"leave them out"}, 0},
+		{"a provider that is missing", in(`{"password":{"value":"x"}}`, `,"provider":true`), nil, abi.Invalid, "input", "none", []string{"credentials.provider is missing"}, 0},
+		{"a contradiction", in(`{"provider":`+federated+`}`, `,"provider":false`), nil, abi.Invalid, "input", "none", nil, 0},
+	} {
+		if c.org != nil && c.org[readOne] == nil {
+			c.org[readOne] = []hosttest.Answer{notFound("User")}
+		}
+		c.run(t, "create_user")
+	}
+}
+
+// TestCreateUser_WhatWasAskedForIsInTheAnswer, whatever Okta makes of its spelling.
+func TestCreateUser_WhatWasAskedForIsInTheAnswer(t *testing.T) {
+	const post = "POST /api/v1/users"
+	made := func(members string) answering {
+		return answering{readOne: {notFound("User")}, post: {answer(200, `{"id":"`+ada+`","created":"`+today+`",`+members+`}`)}}
+	}
+	for _, c := range []invoking{
+		{"normalised", `{"profile":{"login":"Ada@Example.com","email":"Ada@Example.com","firstName":" Ada ","nickName":"","tags":["b","a"]}}`,
+			made(`"status":"PROVISIONED","profile":{"login":"ada@example.com","email":"ada@example.com","firstName":"Ada","nickName":null,"tags":["a","b"]}`), abi.Succeeded, "", "", nil, 1},
+		{"another name", `{"profile":{"login":"ada@example.com","email":"ada@example.com","firstName":"Ada"}}`,
+			made(`"status":"PROVISIONED","profile":{"login":"ada@example.com","email":"ada@example.com","firstName":"A."}`), abi.Rejected, "not_as_asked", "", []string{"profile.firstName"}, 0},
+		{"active at once", `{"profile":{"login":"ada@example.com","email":"ada@example.com"},"activate":false}`,
+			made(`"status":"ACTIVE","profile":{"login":"ada@example.com","email":"ada@example.com"}`), abi.Rejected, "not_as_asked", "", []string{"status is"}, 0},
+		{"of another type", `{"profile":{"login":"ada@example.com","email":"ada@example.com"},"type":"oty2"}`,
+			made(`"status":"ACTIVE","type":{"id":"oty1"},"profile":{"login":"ada@example.com","email":"ada@example.com"}`), abi.Rejected, "not_as_asked", "", []string{"type.id"}, 0},
+		{"in a realm", `{"profile":{"login":"ada@example.com","email":"ada@example.com"},"realm":"guo1"}`,
+			made(`"status":"ACTIVE","realmId":"guo1","profile":{"login":"ada@example.com","email":"ada@example.com"}`), abi.Succeeded, "",
+			readOne + " [id:ada@example.com]\n" + post + ` {"profile":{"login":"ada@example.com","email":"ada@example.com"},"realmId":"guo1"}`, nil, 1},
+	} {
+		c.run(t, "create_user")
+	}
+}
+
+// TestUpdateUser_Provider_IsRefusedBeforeAnythingIsSent: Okta takes the request and ignores it.
+func TestUpdateUser_Provider_IsRefusedBeforeAnythingIsSent(t *testing.T) {
+	for _, more := range []string{"", `,"replace":true`} {
+		invoking{"with" + more, `{"user":"` + ada + `","profile":{"title":"x"},"credentials":{"provider":{"type":"FEDERATION","name":"FEDERATION"}}` + more + `}`, nil,
+			abi.Invalid, "input", "none", []string{"credentials.provider", "reset_password?provider=FEDERATION"}, 0}.run(t, "update_user")
+	}
+}
+
+// TestUpdateUser_Type_IsChangedWithTheWhole, as recorded; the realm goes with a part, too.
+func TestUpdateUser_Type_IsChangedWithTheWhole(t *testing.T) {
+	const post, put = "POST /api/v1/users/{id}", "PUT /api/v1/users/{id}"
+	of := func(typ, title, realm string) hosttest.Answer {
+		return answer(200, `{"id":"`+ada+`","status":"ACTIVE","type":{"id":"`+typ+`"},"realmId":"`+realm+`","profile":{"login":"ada@example.com","title":"`+title+`","nickName":null}}`)
+	}
+	for _, c := range []invoking{
+		{"the type alone", `{"user":"` + ada + `","type":"oty2"}`, answering{readOne: {of("oty1", "Countess", "r1")}, put: {of("oty2", "Countess", "r1")}}, abi.Succeeded, "",
+			readAda + "\n" + readAda + "\n" + put + " [id:" + ada + `] {"profile":{"login":"ada@example.com","title":"Countess"},"type":{"id":"oty2"}}`, nil, 0},
+		{"with an attribute", `{"user":"` + ada + `","type":"oty2","profile":{"title":"Duchess"}}`, answering{readOne: {of("oty1", "Countess", "r1")}, put: {of("oty2", "Duchess", "r1")}}, abi.Succeeded, "",
+			readAda + "\n" + readAda + "\n" + put + " [id:" + ada + `] {"profile":{"login":"ada@example.com","title":"Duchess"},"type":{"id":"oty2"}}`, nil, 0},
+		{"with the whole", `{"user":"` + ada + `","type":"oty2","replace":true,"profile":{"login":"ada@example.com"}}`, answering{readOne: {of("oty1", "Countess", "r1")}, put: {of("oty2", "", "r1")}}, abi.Succeeded, "",
+			readAda + "\n" + readAda + "\n" + put + " [id:" + ada + `] {"profile":{"login":"ada@example.com"},"type":{"id":"oty2"}}`, nil, 0},
+		{"the type that it is", `{"user":"` + ada + `","type":"oty1"}`, answering{readOne: {of("oty1", "Countess", "r1")}}, abi.Unchanged, "", readAda, nil, 0},
+		{"Okta kept the type", `{"user":"` + ada + `","type":"oty2"}`, answering{readOne: {of("oty1", "Countess", "r1")}, put: {of("oty1", "Countess", "r1")}}, abi.Rejected, "not_as_asked", "", []string{"type.id"}, 0},
+		{"lost, and done", `{"user":"` + ada + `","type":"oty2"}`, answering{readOne: {of("oty1", "Countess", "r1"), of("oty1", "Countess", "r1"), of("oty2", "Countess", "r1")}, put: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and not done", `{"user":"` + ada + `","type":"oty2"}`, answering{readOne: {of("oty1", "Countess", "r1")}, put: {lost}}, abi.Unavailable, "", "", nil, 0},
+		{"the realm", `{"user":"` + ada + `","realm":"r2"}`, answering{readOne: {of("oty1", "Countess", "r1")}, post: {of("oty1", "Countess", "r2")}}, abi.Succeeded, "",
+			readAda + "\n" + post + " [id:" + ada + `] {"realmId":"r2"}`, nil, 0},
+		{"the realm that it is", `{"user":"` + ada + `","realm":"r1"}`, answering{readOne: {of("oty1", "Countess", "r1")}}, abi.Unchanged, "", readAda, nil, 0},
+	} {
+		c.run(t, "update_user")
+	}
+}
+
+// TestUpdateUser_IsComparedByMeaning: what Okta would normalise to what there is, is there.
+func TestUpdateUser_IsComparedByMeaning(t *testing.T) {
+	now := answer(200, `{"id":"`+ada+`","status":"ACTIVE","profile":{"login":"ada@example.com","email":"ada@example.com","title":"Countess","nickName":null,"tags":["a","b"],"grade":2,"hired":"2020-01-02T00:00:00.000Z"}}`)
+	for _, profile := range []string{`{"login":"ADA@example.com"}`, `{"email":"Ada@Example.com"}`, `{"nickName":""}`, `{"city":""}`, `{"city":[]}`, `{"tags":["b","a","b"]}`, `{"grade":2.0}`, `{"title":"Countess "}`,
+		`{"hired":"2020-01-02T00:00:00Z"}`} {
+		invoking{profile, `{"user":"` + ada + `","profile":` + profile + `}`, answering{readOne: {now}}, abi.Unchanged, "", readAda, nil, 0}.run(t, "update_user")
+	}
+	for _, profile := range []string{`{"title":"countess"}`, `{"tags":["a"]}`, `{"grade":"2"}`, `{"login":"ada@example.org"}`} {
+		invoking{profile, `{"user":"` + ada + `","profile":` + profile + `}`, answering{readOne: {now}, "POST /api/v1/users/{id}": {now}}, abi.Rejected, "not_as_asked", "", nil, 0}.run(t, "update_user")
 	}
 }
 
