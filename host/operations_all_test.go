@@ -226,7 +226,7 @@ func (p property) wrongValues() (all []string) {
 		all = append(all, `[]`)
 	}
 	if p.Pattern != "" || p.Format != "" {
-		all = append(all, `"= no / such form ="`)
+		all = append(all, `"= no / such form \u0007 ="`) // a login may have a slash, and no control character
 	}
 	return all
 }

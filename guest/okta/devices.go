@@ -74,7 +74,7 @@ var deviceOperations = []operation{
 			{"created", abi.TimestampTZ, "created", "when the user was bound to it"},
 			{"device", abi.JSON, "device", ""},
 		},
-		endpoints: []abi.Endpoint{getUser, getUserDevices},
+		endpoints: []abi.Endpoint{getUser, getUsers, getUserDevices},
 		list:      &list{endpoint: getUserDevices.Endpoint, resolve: (*call).userPath, noun: "user", typ: "User"},
 	},
 	{

@@ -26,7 +26,7 @@ var factorOperations = []operation{
 		example:     `{"user":"ada.lovelace@example.com"}`,
 		key:         "id",
 		columns:     factorColumns,
-		endpoints:   []abi.Endpoint{getUser, getFactors},
+		endpoints:   []abi.Endpoint{getUser, getUsers, getFactors},
 		list:        &list{endpoint: getFactors.Endpoint, resolve: (*call).userPath, omit: factorSecrets, noun: "user", typ: "User"},
 	},
 	{
@@ -44,7 +44,7 @@ var factorOperations = []operation{
 			boolInput("remove_recovery_enrollment", "takes the factor's phone or e-mail as a means of recovery, too; where the factor is gone, it stays"),
 		},
 		example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
-		endpoints: []abi.Endpoint{getUser, getFactors, deleteFactor},
+		endpoints: []abi.Endpoint{getUser, getUsers, getFactors, deleteFactor},
 		do:        resetFactor,
 	},
 }

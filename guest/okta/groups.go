@@ -136,7 +136,7 @@ var groupOperations = []operation{
 		idempotency: abi.Idempotent,
 		inputs:      []input{groupInput, targetInput, adminGroupInput},
 		example:     `{"group":"Engineering","user":"alan.turing@example.com"}`,
-		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUserGroups, getGroupRoles, of(abi.ClassOfInput, putGroupMember)},
+		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUsers, getUserGroups, getGroupRoles, of(abi.ClassOfInput, putGroupMember)},
 		do:          func(c *call) result { return setMember(c, true) },
 	},
 	{
@@ -149,7 +149,7 @@ var groupOperations = []operation{
 		idempotency: abi.Idempotent,
 		inputs:      []input{groupInput, targetInput, adminGroupInput},
 		example:     `{"group":"Engineering","user":"ada.lovelace@example.com"}`,
-		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUserGroups, getGroupRoles, of(abi.ClassOfInput, deleteGroupMember)},
+		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUsers, getUserGroups, getGroupRoles, of(abi.ClassOfInput, deleteGroupMember)},
 		do:          func(c *call) result { return setMember(c, false) },
 	},
 }

@@ -66,7 +66,7 @@ func lifecycleRules() []abi.ClassRule {
 }
 
 func lifecycleEndpoints() []abi.Endpoint {
-	all := []abi.Endpoint{getUser, getMe}
+	all := []abi.Endpoint{getUser, getUsers, getMe}
 	for _, a := range lifecycleActions {
 		all = append(all, of(a.class, lifecycle(a.name)))
 	}

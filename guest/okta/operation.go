@@ -55,8 +55,8 @@ type column struct {
 
 // Inputs that appear in many operations.
 var (
-	userInput   = idInput("user", "the user's id or login")
-	targetInput = idInput("user", "the user's id or whole login: not the part before the @, and not me")
+	userInput   = loginInput("user", "the user's id or login")
+	targetInput = loginInput("user", "the user's id or whole login: not the part before the @, and not me")
 
 	limitInput = input{"limit", false,
 		`{"type":"integer","minimum":1,"maximum":100000,"default":1000,"description":"most records in total"}`}

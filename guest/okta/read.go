@@ -148,6 +148,15 @@ func (c *call) readBack(look func() (reading, result), what string, patience int
 	return result{outcome: abi.Succeeded, output: unread, warnings: []string{"Okta took it, and it could not be read afterwards"}}
 }
 
+// loginInput is a required input that names a user by id or login. A login may have any character but control characters.
+func loginInput(name, description string) input {
+	return input{name, true, loginSchema(description)}
+}
+
+func loginSchema(description string) string {
+	return `{"type":"string","minLength":1,"maxLength":255,"pattern":"^[^\\x00-\\x1f\\x7f]+$","description":` + jsonval.Quote(description) + `}`
+}
+
 // idInput is a required input that names an object by id.
 func idInput(name, description string) input {
 	return input{name, true, idSchema("255", description)}

@@ -56,7 +56,7 @@ var roleOperations = []operation{
 		require:     atMostOnePrincipal,
 		example:     `{"user":"ada.lovelace@example.com"}`,
 		columns:     roleColumns,
-		endpoints:   []abi.Endpoint{getCustomRoles, getUser, getGroups, getUserRoles, getGroupRoles, getClientRoles},
+		endpoints:   []abi.Endpoint{getCustomRoles, getUser, getUsers, getGroups, getUserRoles, getGroupRoles, getClientRoles},
 		pages:       listRoles,
 	},
 	{
@@ -73,7 +73,7 @@ var roleOperations = []operation{
 		require:   atMostOnePrincipal,
 		example:   `{"role":"Password Desk"}`,
 		columns:   roleColumns,
-		endpoints: []abi.Endpoint{getCustomRole, getUser, getGroups, getUserRole, getGroupRole, getClientRole},
+		endpoints: []abi.Endpoint{getCustomRole, getUser, getUsers, getGroups, getUserRole, getGroupRole, getClientRole},
 		do:        readRole,
 	},
 	{
@@ -95,7 +95,7 @@ var roleOperations = []operation{
 			`{"if":{"required":["type"]},"then":{"not":{"anyOf":[{"required":["role"]},{"required":["resource_set"]}]}}}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
+		endpoints: []abi.Endpoint{getUser, getUsers, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
 		do:        assignRole,
 	},
 	{
@@ -112,7 +112,7 @@ var roleOperations = []operation{
 		},
 		require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
-		endpoints: []abi.Endpoint{getUser, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole},
+		endpoints: []abi.Endpoint{getUser, getUsers, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole},
 		do:        revokeRole,
 	},
 }

@@ -52,14 +52,14 @@ var sessionOperations = []operation{
 		idempotency: abi.Idempotent,
 		inputs: []input{
 			{"session", false, sessionSchema},
-			{"user", false, idSchema("255", "id or whole login of the user whose sessions all end: not the part before the @, and not me")},
+			{"user", false, loginSchema("id or whole login of the user whose sessions all end: not the part before the @, and not me")},
 			boolInput("oauth_tokens", "revokes the user's OpenID Connect and OAuth tokens, too"),
 			{"forget_devices", false, `{"type":"boolean","description":"forgets the devices that the user is remembered on; default Okta's, which is true on Identity Engine"}`},
 		},
 		require: `"description":"exactly one of session and user; oauth_tokens and forget_devices go with user","oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
 			`"then":{"not":{"anyOf":[{"required":["oauth_tokens"]},{"required":["forget_devices"]}]}}`,
 		example:   `{"user":"ada.lovelace@example.com","oauth_tokens":true}`,
-		endpoints: []abi.Endpoint{getUser, getSession, deleteSession, deleteUserSessions},
+		endpoints: []abi.Endpoint{getUser, getUsers, getSession, deleteSession, deleteUserSessions},
 		do:        revokeSession,
 	},
 }

@@ -39,8 +39,8 @@ var userOperations = []operation{
 		example:   `{"user":"ada.lovelace@example.com"}`,
 		key:       "id",
 		columns:   userColumns,
-		endpoints: []abi.Endpoint{getUser},
-		get:       &get{endpoint: getUser.Endpoint, path: []blank{{"id", "user"}}, query: []param{{"expand", "expand"}}, noun: "user", typ: "User"},
+		endpoints: []abi.Endpoint{getUser, getUsers},
+		do:        lookupUser,
 	},
 	{
 		name: "list_users",
@@ -106,7 +106,7 @@ var userOperations = []operation{
 		},
 		example:   `{"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"},"activate":false}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{of(abi.ClassOfInput, postUsers), getUser, getGroupRoles},
+		endpoints: []abi.Endpoint{of(abi.ClassOfInput, postUsers), getUser, getUsers, getGroupRoles},
 		do:        createUser,
 	},
 	{
@@ -121,7 +121,7 @@ var userOperations = []operation{
 		},
 		example:   `{"user":"alan.turing@example.com"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, getMe, lifecycle("deactivate")},
+		endpoints: []abi.Endpoint{getUser, getUsers, getMe, lifecycle("deactivate")},
 		do:        deactivate,
 	},
 	{
@@ -143,7 +143,7 @@ var userOperations = []operation{
 		require:   `"description":"at least one of profile, credentials, type and realm; replace goes with profile","anyOf":[{"required":["profile"]},{"required":["credentials"]},{"required":["type"]},{"required":["realm"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
 		example:   `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, byBody(abi.Write, updateUserPart, setsCredentials), byBody(abi.Write, replaceUser, setsCredentials)},
+		endpoints: []abi.Endpoint{getUser, getUsers, byBody(abi.Write, updateUserPart, setsCredentials), byBody(abi.Write, replaceUser, setsCredentials)},
 		do:        updateUser,
 	},
 	{
@@ -156,7 +156,7 @@ var userOperations = []operation{
 		inputs:      []input{targetInput, boolInput("send_email", "has Okta send the link to the user; without it the output has it")},
 		example:     `{"user":"kofi.lindqvist4@example.com"}`,
 		key:         "id",
-		endpoints:   []abi.Endpoint{getUser, lifecycle("reactivate"), lifecycle("activate")},
+		endpoints:   []abi.Endpoint{getUser, getUsers, lifecycle("reactivate"), lifecycle("activate")},
 		do:          reactivate,
 	},
 	{
@@ -165,11 +165,11 @@ var userOperations = []operation{
 		class:       abi.Destructive,
 		surfaces:    axon,
 		idempotency: abi.Verified,
-		inputs: []input{idInput("user", "the user's id or whole login: not the part before the @, and not me. An id that is gone is unchanged, a "+
+		inputs: []input{loginInput("user", "the user's id or whole login: not the part before the @, and not me. An id that is gone is unchanged, a "+
 			"login that nobody has is not_found, since it may be misspelt"), sendEmailInput},
 		example:   `{"user":"uma.underhill33@example.com"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, getMe, lifecycle("deactivate"), deleteUser},
+		endpoints: []abi.Endpoint{getUser, getUsers, getMe, lifecycle("deactivate"), deleteUser},
 		do:        removeUser,
 	},
 	{
@@ -260,7 +260,49 @@ func (c *call) readUser(user string) (u jsonval.Value, gone bool, failed *result
 }
 
 func (c *call) userObject(user string) (object, *result) {
-	return c.object(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", user)}, "User", "user")
+	id, failed := c.pathOf(user)
+	if failed != nil {
+		return object{gone: failed.outcome == abi.NotFound}, failed
+	}
+	return c.object(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", id)}, "User", "user")
+}
+
+// pathOf returns what stands for a user in a path: the id or login itself, or the id of the user with a login that no path
+// takes. Okta wants such users by id (https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/).
+func (c *call) pathOf(user string) (string, *result) {
+	if !strings.ContainsAny(user, `/\`) && abi.CheckBlank(user) == nil {
+		return user, nil
+	}
+	for _, query := range [...]string{"search", "filter"} { // a search finds DEPROVISIONED users, and may lag behind
+		resp := c.send(hostcall.Request{Endpoint: getUsers.Endpoint, Query: at(query, "profile.login eq "+jsonval.Quote(user), "limit", "2")})
+		if !ok(resp) {
+			r := c.failure(resp, "", "")
+			return "", &r
+		}
+		users, failed := c.array(resp, "users")
+		if failed != nil {
+			return "", failed
+		}
+		for u := range users.Elements() {
+			if id := u.Get("id").Str(); id != "" && sameLogin(u, user) {
+				return id, nil
+			}
+		}
+	}
+	r := fail(abi.NotFound, string(abi.NotFound), "there is no user of login "+jsonval.Quote(user)+": Okta was searched for it, since no path takes a login with these characters")
+	return "", &r
+}
+
+func lookupUser(c *call) result {
+	id, failed := c.pathOf(c.str("user"))
+	if failed != nil {
+		return *failed
+	}
+	resp := c.send(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", id), Query: c.params([]param{{"expand", "expand"}})})
+	if !ok(resp) {
+		return c.failure(resp, "User", "user")
+	}
+	return c.emitObject(resp, nil)
 }
 
 // targetUser reads the user that a write is for. Okta takes the part of a login before the @ for the login, too, and "me"

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -448,4 +449,76 @@ func goesOn(t *testing.T, op, input string, n int, org func(abi.Request) hosttes
 
 func TestSearchUsersGoesOnFromAnyPoint(t *testing.T) {
 	goesOn(t, "search_users", `{"search":"x","page_size":3}`, 8, users(8))
+}
+
+// slashed is a user whose login no path takes.
+const slashed = `{"id":"` + ada + `","status":"ACTIVE","profile":{"login":"a/b@example.com","email":"x@example.com"}}`
+
+// TestLoginsWithASlash_AreFoundBySearch, and the user is used by id from then on, in every operation that takes one.
+func TestLoginsWithASlash_AreFoundBySearch(t *testing.T) {
+	const search = "GET /api/v1/users"
+	for _, op := range operations() {
+		takes := false
+		for _, in := range op.inputs {
+			takes = takes || in.name == "user"
+		}
+		if !takes {
+			continue
+		}
+		t.Run(op.name, func(t *testing.T) {
+			host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+				for _, v := range req.Path {
+					if strings.ContainsAny(v, `/\`) {
+						t.Errorf("%s has the login in its path", line(req))
+					}
+				}
+				switch req.Endpoint {
+				case search:
+					return answer(200, "["+slashed+"]")
+				case readOne:
+					return answer(200, slashed)
+				}
+				return forbidden
+			}}
+			var example map[string]any
+			if err := json.Unmarshal([]byte(op.example), &example); err != nil {
+				t.Fatal(err)
+			}
+			delete(example, "session")
+			delete(example, "group")
+			if op.name == "add_group_member" || op.name == "remove_group_member" {
+				example["group"] = builders
+			}
+			example["user"] = "a/b@example.com"
+			if op.name == "get_role" || op.name == "revoke_role" || op.name == "assign_role" || op.name == "list_roles" {
+				delete(example, "client")
+			}
+			input, _ := json.Marshal(example)
+			out := invokeNative(t, host, op.name, string(input))
+			if out.Outcome == abi.NotFound || out.Outcome == abi.Invalid {
+				t.Fatalf("%s %+v", out.Outcome, out.Error)
+			}
+			found := strings.Contains(requested(host), search+` search=profile.login eq "a/b@example.com" limit=2`)
+			if member := strings.HasSuffix(op.name, "group_member"); !found && !member { // the group could not be read
+				t.Errorf("%s", requested(host))
+			}
+		})
+	}
+	for _, c := range []invoking{
+		{"no such login", `{"user":"a/b@example.com"}`, answering{search: {answer(200, "[]")}}, abi.NotFound, "not_found", search + ` search=profile.login eq "a/b@example.com" limit=2` + "\n" + search + ` filter=profile.login eq "a/b@example.com" limit=2`, []string{"searched"}, 0},
+		{"which the search does not find yet", `{"user":"a\\b"}`, answering{search: {answer(200, "[]"), answer(200, `[{"id":"`+ada+`","profile":{"login":"a\\b"}}]`)}, readOne: {answer(200, slashed)}}, abi.Succeeded, "", search + ` search=profile.login eq "a\\b" limit=2` + "\n" + search + ` filter=profile.login eq "a\\b" limit=2` + "\n" + readAda, nil, 1},
+		{"of somebody else", `{"user":"a/b@example.com"}`, answering{search: {answer(200, `[{"id":"00u9","profile":{"login":"a/b@example.org"}}]`)}}, abi.NotFound, "", "", nil, 0},
+		{"not allowed", `{"user":"a/b@example.com"}`, answering{search: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+	} {
+		c.run(t, "lookup_user")
+	}
+	const post, in = "POST /api/v1/users", `{"profile":{"login":"a/b@example.com","email":"x@example.com"},"activate":false}`
+	made := strings.Replace(strings.Replace(slashed, `"status":"ACTIVE"`, `"status":"STAGED"`, 1), `{"id"`, `{"created":"`+today+`","id"`, 1)
+	for _, c := range []invoking{
+		{"a new one", in, answering{search: {answer(200, "[]")}, post: {answer(200, made)}}, abi.Succeeded, "", "", nil, 1},
+		{"taken", in, answering{search: {answer(200, "["+made+"]")}, readOne: {answer(200, made)}}, abi.Rejected, "login_taken", "", []string{ada}, 0},
+		{"lost, and done", in, answering{search: {answer(200, "[]"), answer(200, "[]"), answer(200, "["+made+"]")}, readOne: {answer(200, made)}, post: {lost}}, abi.Succeeded, "", "", nil, 0},
+	} {
+		c.run(t, "create_user")
+	}
 }
