@@ -18,8 +18,9 @@ var ErrLocked = errors.New("locked by another process")
 
 // Disk is what changes files. OS is the real one; host/durable/crashtest has one that knows what a crash would leave.
 type Disk interface {
-	// Append opens a file to append to, and makes it where there is none. A regular file is held, as by Hold.
-	Append(path string) (File, error)
+	// Append opens a file to append to. A file that does not exist is made with exactly this mode, whatever the umask;
+	// mode 0 means Mode, less the umask. A regular file is held, as by Hold.
+	Append(path string, mode fs.FileMode) (File, error)
 	// Create makes a file. One that is there already is an error.
 	Create(path string) (File, error)
 	Rename(from, to string) error
@@ -28,10 +29,10 @@ type Disk interface {
 	SyncFolder(path string) error
 }
 
-// File is an open file of a Disk.
+// File is an open file of a Disk. It only grows: other programs read it along, and take a shorter file for a new one.
 type File interface {
 	io.Writer
-	Truncate(size int64) error
+	Stat() (fs.FileInfo, error)
 	Sync() error
 	Close() error
 }
@@ -41,20 +42,38 @@ var OS Disk = system{}
 
 type system struct{}
 
-func (system) Append(path string) (File, error) {
+func (system) Append(path string, mode fs.FileMode) (File, error) {
 	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a device or a pipe has many writers
-		return opened(os.OpenFile(path, flags, mode))
+		return opened(os.OpenFile(path, flags, Mode))
+	}
+	if err := makeFile(path, mode); err != nil {
+		return nil, err
 	}
 	f, err := Hold(path, flags)
 	if errors.Is(err, errors.ErrUnsupported) { // a file system without locks, such as some of a network
-		f, err = os.OpenFile(path, flags, mode)
+		f, err = os.OpenFile(path, flags, Mode)
 	}
 	return opened(f, err)
 }
 
+// makeFile makes an empty file with exactly a mode. It does nothing for mode 0 and for a file that exists.
+func makeFile(path string, mode fs.FileMode) error {
+	if mode == 0 {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, Mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(mode), f.Close())
+}
+
 func (system) Create(path string) (File, error) {
-	return opened(os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode))
+	return opened(os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, Mode))
 }
 
 func (system) Rename(from, to string) error { return os.Rename(from, to) }
@@ -69,8 +88,12 @@ func opened(f *os.File, err error) (File, error) {
 	return f, nil
 }
 
-// mode is that of new files: what stands in them is a company's.
-const mode fs.FileMode = 0o600
+// Mode is the mode of new files unless another is asked for: they hold a company's data.
+const Mode fs.FileMode = 0o600
+
+// Links returns how many names a file has, and false where the system does not tell. A file with 0 is deleted: it lasts
+// only until it is closed.
+func Links(info fs.FileInfo) (n uint64, known bool) { return links(info) }
 
 // Hold opens a file and locks it, until it is closed or the process ends, however it ends. The lock is on the file that
 // has the name then; whoever renames it and makes another of that name has to hold that one, too. The error wraps
@@ -78,7 +101,7 @@ const mode fs.FileMode = 0o600
 func Hold(path string, flag int) (*os.File, error) {
 	const tries = 10
 	for range tries {
-		f, err := os.OpenFile(path, flag, mode)
+		f, err := os.OpenFile(path, flag, Mode)
 		if err != nil {
 			return nil, err
 		}

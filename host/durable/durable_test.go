@@ -13,7 +13,7 @@ import (
 
 func appendTo(t *testing.T, path string) durable.File {
 	t.Helper()
-	f, err := durable.OS.Append(path)
+	f, err := durable.OS.Append(path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestAFileHasOneWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"a", "link", "hard"} {
-		if _, err := durable.OS.Append(filepath.Join(dir, name)); !errors.Is(err, durable.ErrLocked) {
+		if _, err := durable.OS.Append(filepath.Join(dir, name), 0); !errors.Is(err, durable.ErrLocked) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -42,7 +42,7 @@ func TestAFileHasOneWriter(t *testing.T) {
 	}
 	second := appendTo(t, path)
 	for _, name := range []string{"a", "a.1"} {
-		if _, err := durable.OS.Append(filepath.Join(dir, name)); !errors.Is(err, durable.ErrLocked) {
+		if _, err := durable.OS.Append(filepath.Join(dir, name), 0); !errors.Is(err, durable.ErrLocked) {
 			t.Errorf("after the rename, %s: %v", name, err)
 		}
 	}

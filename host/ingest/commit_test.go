@@ -2,9 +2,14 @@ package ingest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -140,8 +145,8 @@ type failing struct {
 	left *int // syncs of files that succeed before the one that fails
 }
 
-func (d failing) Append(path string) (durable.File, error) {
-	f, err := d.Disk.Append(path)
+func (d failing) Append(path string, mode fs.FileMode) (durable.File, error) {
+	f, err := d.Disk.Append(path, mode)
 	return failingFile{f, d.left}, err
 }
 
@@ -228,5 +233,48 @@ func TestWhatACrashLeftInAFileIsNotWrittenAgain(t *testing.T) {
 		if s := drain(); s.Records != 3 || s.Repeats != 777 {
 			t.Errorf("%s: %d records, %d repeats dropped; want the 3 new ones", name, s.Records, s.Repeats)
 		}
+	}
+}
+
+// TestWhatIsDeletedUnderARunComesAgain: a file that another program deletes or cuts while a source is drained into it takes
+// nothing with it that was not committed, with --once too.
+func TestWhatIsDeletedUnderARunComesAgain(t *testing.T) {
+	m := load(t)
+	for name, remove := range map[string]func(string) error{"deleted": os.Remove, "cut": func(path string) error { return os.Truncate(path, 0) }} {
+		o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
+		c := connectTo(t, m, o, host.Config{})
+		folder := t.TempDir()
+		out := filepath.Join(folder, "out.ndjson")
+		s, err := sink.OpenFile(out, sink.FileOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: s, Recent: ingest.OpenRecent("", nil), Pause: time.Nanosecond}
+		feed, n := ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(100)}), 0
+		d.Feed = func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] {
+			return func(yield func(*host.Page, error) bool) {
+				for page, err := range feed(ctx, at) {
+					if n++; n == 5 {
+						if err := remove(out); err != nil {
+							t.Error(err)
+						}
+					}
+					if !yield(page, err) {
+						return
+					}
+				}
+			}
+		}
+		var said []string
+		d.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+		d.CommitAfter(time.Hour)
+		if err := d.Run(context.Background()); err != nil || d.Stats().Records != 1000 {
+			t.Errorf("%s: %v, %+v", name, err, d.Stats())
+		}
+		wantOnce(t, o, folder, "out.ndjson")
+		if len(said) != 1 || !strings.Contains(said[0], "comes again") {
+			t.Errorf("%s: said %q", name, said)
+		}
+		_ = s.Close()
 	}
 }

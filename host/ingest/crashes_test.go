@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -72,7 +73,9 @@ func (p process) run(t *testing.T, disk durable.Disk) (ingest.Stats, error) {
 	return d.Stats(), err
 }
 
-// wantOnce wants every event of an org in the files of a folder, once and whole, and nothing else.
+// wantOnce wants every event of an org in the files of a folder, once and whole, and nothing else, as a reader has it that
+// skips what is no record. In a file that was put aside a crash may have left zeros, and half a record or frame at its end;
+// the last file is whole.
 func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
 	t.Helper()
 	stem, extension, _ := strings.Cut(out, ".")
@@ -83,18 +86,20 @@ func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
 	times := map[string]int{}
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
-		if err == nil && strings.HasSuffix(path, ".zst") {
-			d, e := zstd.NewReader(nil)
-			if e != nil {
-				t.Fatal(e)
-			}
-			text, err = d.DecodeAll(text, nil)
-			d.Close()
-		}
 		if err != nil {
-			t.Errorf("%s: %v", filepath.Base(path), err)
+			t.Fatal(err)
+		}
+		aside := filepath.Base(path) != out
+		if strings.HasSuffix(path, ".zst") {
+			if text, err = decoded(text); err != nil && !aside {
+				t.Errorf("%s: %v", filepath.Base(path), err)
+			}
 		}
 		for line := range strings.Lines(string(text)) {
+			torn := strings.Contains(line, "\x00") || !strings.HasSuffix(line, "\n")
+			if aside && torn {
+				continue
+			}
 			if !gjson.Valid(line) || !strings.HasSuffix(line, "}\n") {
 				t.Errorf("%s has the line %.60q", filepath.Base(path), line)
 			}
@@ -114,6 +119,51 @@ func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
 	if missing > 0 || doubled > 0 || len(times) != all {
 		t.Errorf("of %d events %d are missing and %d stand there twice, in %d files", all, missing, doubled, len(paths))
 	}
+}
+
+// decoded is what a reader gets of a compressed file, up to an error.
+func decoded(b []byte) (text []byte, err error) {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	for len(b) > 0 { // frame by frame: a damaged one gives nothing
+		end, err := frameLength(b)
+		if err != nil {
+			return text, err
+		}
+		frame, err := d.DecodeAll(b[:end], nil)
+		if err != nil {
+			return text, err
+		}
+		text, b = append(text, frame...), b[end:]
+	}
+	return text, nil
+}
+
+// frameLength is the length of the zstd frame with which a text begins.
+func frameLength(b []byte) (int, error) {
+	var h zstd.Header
+	if err := h.Decode(b); err != nil {
+		return 0, err
+	}
+	for at := h.HeaderSize; at+3 <= len(b); {
+		block := int(b[at]) | int(b[at+1])<<8 | int(b[at+2])<<16
+		at += 3
+		if block>>1&3 == 1 {
+			at++
+		} else {
+			at += block >> 3
+		}
+		if block&1 == 1 && h.HasCheckSum {
+			at += 4
+		}
+		if block&1 == 1 && at <= len(b) {
+			return at, nil
+		}
+	}
+	return 0, io.ErrUnexpectedEOF
 }
 
 // recording is a disk on which a first process, which takes its time, is about to run.
@@ -180,7 +230,7 @@ func TestNoCrashLosesOrDoublesARecord(t *testing.T) {
 			for _, k := range []struct {
 				nth        int
 				kind, name string
-			}{{1, "write", out}, {3, "write", out}, {1, "rename", out}, {2, "link", out}, {1, "rename", "cp.json.new"}, {2, "write", "cp.json.new"}} {
+			}{{1, "write", out}, {3, "write", out}, {1, crashtest.Half + "write", out}, {3, crashtest.Half + "write", out}, {1, "rename", out}, {2, "link", out}, {1, "rename", "cp.json.new"}, {2, "write", "cp.json.new"}} {
 				if raced {
 					break // what is concurrent has been seen
 				}

@@ -85,6 +85,9 @@ type commitment struct {
 
 const longestPause = time.Minute
 
+// mostReplays is how often in a row pages are written again, at once, of which none is ever committed.
+const mostReplays = 10
+
 // How large a group grows. Two of them may be written and not have a checkpoint yet, which is what a sink has to recall.
 const (
 	commitBytes = 16 << 20
@@ -106,21 +109,25 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 	if err := d.recall(); err != nil {
 		return sinkError{err}
 	}
-	pause, doubts := d.Pause, 0
+	pause, doubts, replays := d.Pause, 0, 0
 	for {
 		before := d.stats.pages.Load()
 		err := d.pass(ctx)
+		if d.stats.pages.Load() > before {
+			pause, doubts, replays = d.Pause, 0, 0
+		}
 		switch {
 		case err == nil:
 			return nil
+		case errors.Is(err, sink.ErrReplay) && replays < mostReplays:
+			replays++
+			d.Say("%s", err)
+			continue
 		case ctx.Err() != nil && isInterruption(err):
 			if d.Follow {
 				return nil
 			}
 			return fmt.Errorf("interrupted after %d records: run again to go on", d.stats.records.Load())
-		}
-		if d.stats.pages.Load() > before {
-			pause, doubts = d.Pause, 0
 		}
 		switch {
 		case !d.Persist:

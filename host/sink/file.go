@@ -29,33 +29,46 @@ type FileOptions struct {
 	RotateSize int64 // bytes on disk
 	// RotateEvery is how long after its first page, or after it was opened, a file is put aside; 0 is never.
 	RotateEvery time.Duration
+	// Mode is the mode of files that are made, exactly: the umask does not change it. Default durable.Mode.
+	Mode fs.FileMode
+	// Notice is called with what a person should know: the file was renamed, deleted or cut by another program, or it was
+	// put aside. It must not call the File. Default drops the text.
+	Notice func(text string)
 }
 
-// File appends NDJSON to a file and syncs it with each page. A file that is put aside is renamed: the third one of
-// events.ndjson.zst becomes events.000003.ndjson.zst, and is not touched again.
+// File appends NDJSON to a file and syncs it with each page. It never shortens a file, since others may read it along.
+// A file that is put aside is renamed: the third one of events.ndjson.zst becomes events.000003.ndjson.zst, and is not
+// touched again.
+//
+// Before each page and at each Sync the File looks whether its path still leads to the open file. Where another program
+// renamed or deleted the file, or cut it, the path is opened anew.
 type File struct {
-	name string // as it was given
-	path string // links followed: what they lead to is put aside, and not they
-	opts FileOptions
-	disk durable.Disk
-	cut  Cut
+	name   string // as it was given
+	path   string // links followed: what they lead to is put aside, and not they
+	opts   FileOptions
+	disk   durable.Disk
+	opened Tear // what OpenFile found
 
 	mu      sync.Mutex   // the timer rotates, too
 	f       durable.File // held: nobody else writes to it
 	w       *bufio.Writer
 	special bool  // a device or pipe: appended to, and nothing else
-	size    int64 // of what is whole
-	synced  int64 // of what is durable
-	torn    bool  // more than size may stand there
-	lost    error // pages that were appended are gone: no later page may be taken, lest its checkpoint covers them
+	end     int64 // bytes in the file
+	synced  int64 // of those, how many a Sync confirmed
+	tear    tear  // what stands at the end of the file and belongs to no page that was taken
 	timer   *time.Timer
 	due     bool
+
+	opening int   // counts the times that the path was opened
+	gone    int   // the last opening whose pages are gone: they were not confirmed, and their file was deleted or cut
+	unsaid  bool  // that pages are gone was found by Reopen or the timer: the next Append or Sync says so
+	lost    error // no later page may be taken: its checkpoint would cover pages that are lost
 }
 
 // OpenFile opens a file to append to, and makes it where there is none. While it is open no other process can open it so
-// (ErrInUse); a device or a pipe may have any number of writers. What a crash left half-written at its end is cut off: its
-// page was never checkpointed, so that those records come again. A file that ends in something else is an error
-// (ErrForeign).
+// (ErrInUse); a device or a pipe may have any number of writers. What a crash left half-written at its end stays there: the
+// record is continued when it comes again, else the file is put aside and a new one is begun. A file that ends in
+// something else is an error (ErrForeign).
 func OpenFile(path string, o FileOptions) (*File, error) { return OpenFileOn(durable.OS, path, o) }
 
 // OpenFileOn is OpenFile, and writes to a disk.
@@ -63,70 +76,84 @@ func OpenFileOn(disk durable.Disk, path string, o FileOptions) (*File, error) {
 	if o.RotateSize < 0 || o.RotateEvery < 0 {
 		return nil, errors.New("a file is rotated by a size and time that are not negative")
 	}
-	s := &File{name: path, path: durable.Resolve(path), opts: o, disk: disk}
-	s.opts.Zstd = o.Zstd || strings.HasSuffix(path, ".zst") || strings.HasSuffix(s.path, ".zst")
+	if o.Notice == nil {
+		o.Notice = func(string) {}
+	}
+	s := &File{name: path, opts: o, disk: disk}
+	s.opts.Zstd = o.Zstd || strings.HasSuffix(path, ".zst") || strings.HasSuffix(durable.Resolve(path), ".zst")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := os.Lstat(s.path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(durable.Resolve(path)); errors.Is(err, fs.ErrNotExist) {
 		// A process that was killed may have put it aside and not synced that: were the new name durable before, what it
 		// led to would have none.
-		if err := disk.SyncFolder(filepath.Dir(s.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := disk.SyncFolder(filepath.Dir(durable.Resolve(path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 	}
 	var err error
-	if s.cut, err = s.begin(); err != nil {
+	if s.opened, err = s.begin(); err != nil {
 		return nil, err
 	}
+	s.notice(s.opened.text(s.name))
 	return s, nil
 }
 
-// Cut is what OpenFile took off the end of the file.
-func (s *File) Cut() Cut { return s.cut }
+// Tear is what OpenFile found at the end of the file.
+func (s *File) Tear() Tear { return s.opened }
 
 // String implements Sink.
 func (s *File) String() string { return s.name }
 
-// begin opens the file at the path, and mends it.
-func (s *File) begin() (cut Cut, err error) {
-	f, err := s.disk.Append(s.path)
+// begin opens the file at the path. A file whose end cannot be continued is put aside first.
+func (s *File) begin() (found Tear, err error) {
+	s.path = durable.Resolve(s.name)
+	f, err := s.disk.Append(s.path, s.opts.Mode)
 	if errors.Is(err, durable.ErrLocked) {
-		return cut, fmt.Errorf("%w: another process writes to %s (fuser %s tells which): wait for it, or give this one its own file",
+		return found, fmt.Errorf("%w: another process writes to %s (fuser %s tells which): wait for it, or give this one its own file",
 			ErrInUse, s.name, s.name)
 	}
 	if err != nil {
-		return cut, err
+		return found, err
 	}
 	defer func() {
 		if err != nil {
 			_ = f.Close() // the error says what was not done
 		}
 	}()
-	info, err := os.Stat(s.path)
+	info, err := f.Stat()
 	if err != nil {
-		return cut, err
+		return found, err
 	}
-	size := info.Size()
+	end, torn := info.Size(), tear{}
 	if info.Mode().IsRegular() {
-		if size, cut, err = mend(s.disk, f, s.path, size, s.opts.Zstd); err != nil {
-			return cut, fmt.Errorf("%s: %w", s.name, err)
+		if end, torn, err = s.examine(f, end); err != nil {
+			return found, fmt.Errorf("%s: %w", s.name, err)
 		}
-		if size > 0 {
-			err = f.Sync() // what a process before wrote may be recalled, and then counts as durable
+		found.Bytes = int64(len(torn.text)) + torn.hole
+		if end > 0 {
+			if err = f.Sync(); err != nil { // what a process before wrote may be recalled, and then counts as durable
+				return found, s.setAside(f, err)
+			}
 		}
-		if err == nil {
-			err = s.disk.SyncFolder(filepath.Dir(s.path)) // and so does its name
+		if err = s.disk.SyncFolder(filepath.Dir(s.path)); err != nil { // and so does its name
+			return found, err
 		}
-		if err != nil {
-			return cut, err
+		if torn.hole > 0 {
+			aside, err := s.rename()
+			if err != nil {
+				return found, err
+			}
+			_, err = s.begin()
+			found.Aside = aside
+			return found, errors.Join(err, f.Close())
 		}
 	}
-	s.f, s.w, s.special, s.size, s.torn = f, bufio.NewWriterSize(f, 64<<10), !info.Mode().IsRegular(), size, false
-	s.synced = s.size
-	if s.size > 0 {
+	s.f, s.w, s.special, s.end, s.synced, s.tear = f, bufio.NewWriterSize(f, 64<<10), !info.Mode().IsRegular(), end, end, torn
+	s.opening++
+	if s.end > 0 {
 		s.age()
 	}
-	return cut, nil
+	return found, nil
 }
 
 // age has the file put aside in time, even if no page comes.
@@ -137,8 +164,8 @@ func (s *File) age() {
 	s.timer = time.AfterFunc(s.opts.RotateEvery, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.due = true; s.f != nil {
-			_ = s.rotate() // if it fails, the next page tries again and says why
+		if s.due = true; s.f != nil && s.lost == nil && s.lookAside() == nil && s.due && s.tear.none() {
+			_, _ = s.rotate() // if it fails, the next page tries again and says why
 		}
 	})
 }
@@ -151,108 +178,177 @@ func (s *File) Write(ctx context.Context, p Page) error {
 	return s.Sync()
 }
 
-// Append implements Buffered.
-func (s *File) Append(_ context.Context, p Page) error {
+// Append implements Buffered. After an error, records of the page may be in the file: those are not written again where
+// they come again, and one that is half there is continued.
+func (s *File) Append(_ context.Context, p Page) (err error) {
 	if p.Len() == 0 {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lost != nil {
-		return s.lost
+	if err := s.usable(); err != nil {
+		return err
 	}
-	if s.due || s.opts.RotateSize > 0 && s.size >= s.opts.RotateSize {
-		if err := s.rotate(); err != nil {
+	if err := s.look(); err != nil {
+		return err
+	}
+	defer func() { s.tear.settle(err) }()
+	p, err = s.goOn(p)
+	if err != nil {
+		return err
+	}
+	if s.due || s.opts.RotateSize > 0 && s.end >= s.opts.RotateSize {
+		if _, err := s.rotate(); err != nil {
 			return fmt.Errorf("rotating %s: %w; %s", s.name, err, again)
 		}
 	}
-	if err := s.untear(); err != nil {
-		return failed(s.name, err)
+	if p.Len() == 0 {
+		return nil
 	}
+	return s.append(s.end, func() error { return s.page(p) })
+}
+
+// append appends what write puts into the buffer. from is where the records begin of which that is, or is the rest.
+func (s *File) append(from int64, write func() error) error {
 	n := counter{w: s.f}
 	s.w.Reset(&n)
-	err := s.page(p)
+	err := write()
 	if err == nil {
 		err = s.w.Flush()
 	}
+	s.end += n.n
 	if err != nil {
-		s.takeBack(s.size) // half a page would be repeated as a whole
+		if e := s.torn(from); e != nil {
+			s.lost = failed(s.name, errors.Join(err, e))
+		}
 		return failed(s.name, err)
 	}
-	s.size += n.n
 	s.age()
 	return nil
 }
 
-// Sync implements Buffered. Pages may be appended meanwhile: those are for the next Sync. Once pages could not be made
-// durable, by a Sync or a rotation, they are taken back, and every later call says so until the file is opened anew.
+// Sync implements Buffered. Pages may be appended meanwhile: those are for the next Sync. After ErrReplay all pages that no
+// Sync confirmed are to be appended again. After any other error every later call says so until the file is opened anew.
 func (s *File) Sync() error {
 	s.mu.Lock()
-	f, size := s.f, s.size
+	f, end, opening, err := s.f, s.end, s.opening, s.usable()
 	s.mu.Unlock()
-	if f == nil || s.special {
-		return nil
+	if f == nil || s.special || err != nil {
+		return err
 	}
-	err := f.Sync()
+	err = f.Sync()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.lost != nil:
 		return s.lost
-	case s.f != f: // put aside meanwhile, and synced then
+	case s.gone >= opening:
+		return s.replay()
+	case s.opening != opening: // put aside or renamed meanwhile, and synced then
+		return nil
 	case err != nil:
 		return s.lose(err)
-	default:
-		s.synced = max(s.synced, size)
+	}
+	if err := s.look(); err != nil {
+		return err
+	}
+	if s.opening == opening {
+		s.synced = max(s.synced, end)
 	}
 	return nil
 }
 
-// sync is Sync for those who hold the lock.
+// Reopen looks whether the path still leads to the open file, and opens the path anew where it does not. It reports
+// whether it did. It may run beside the other methods.
+func (s *File) Reopen() (anew bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost != nil || s.f == nil {
+		return false, s.lost
+	}
+	before := s.opening
+	if err := s.lookAside(); err != nil {
+		return false, err
+	}
+	return s.opening != before, nil
+}
+
+// lookAside is look for those who cannot have pages come again.
+func (s *File) lookAside() error {
+	err := s.look()
+	if errors.Is(err, ErrReplay) {
+		s.unsaid = true
+		return nil
+	}
+	return err
+}
+
+// usable is the error of an Append or Sync, where nothing can be written or something is to come again first.
+func (s *File) usable() error {
+	if s.unsaid && s.lost == nil {
+		s.unsaid = false
+		return s.replay()
+	}
+	return s.lost
+}
+
+// sync is Sync for those who hold the lock, without a look at the path.
 func (s *File) sync() error {
-	if s.special || s.synced == s.size {
+	if s.special || s.synced == s.end {
 		return nil
 	}
 	if err := s.f.Sync(); err != nil {
 		return s.lose(err)
 	}
-	s.synced = s.size
+	s.synced = s.end
 	return nil
 }
 
-// lose takes back the pages that could not be made durable.
+// lose ends the use of a file that could not be synced: the system may have thrown away what was not on the disk, and yet
+// show it.
 func (s *File) lose(err error) error {
-	s.takeBack(s.synced)
-	s.lost = failed(s.name, err)
+	s.lost = failed(s.name, s.setAside(s.f, err))
 	return s.lost
 }
 
-// takeBack cuts off what was written of a page, or of pages, that failed.
-func (s *File) takeBack(to int64) {
-	if s.size = to; !s.special {
-		s.torn = s.f.Truncate(to) != nil
-	}
-}
-
-// untear takes back what takeBack could not.
-func (s *File) untear() error {
-	if !s.torn {
-		return nil
-	}
-	if err := s.f.Truncate(s.size); err != nil {
+// setAside renames a file that could not be synced, so that no later run takes its end for durable. It returns the error
+// with what was done.
+func (s *File) setAside(f durable.File, err error) error {
+	mine, e := f.Stat()
+	if e != nil {
 		return err
 	}
-	s.torn = false
-	return nil
+	if there, e := os.Stat(s.path); e != nil || !os.SameFile(mine, there) {
+		return err // another program renamed or deleted it: no run takes it for its own
+	}
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s.damaged-%d", s.path, n)
+		if _, e := os.Lstat(aside); e == nil {
+			continue
+		}
+		e := s.disk.Rename(s.path, aside)
+		if e == nil {
+			e = s.disk.SyncFolder(filepath.Dir(s.path))
+		}
+		if e != nil {
+			return fmt.Errorf("%w: its end may not be on the disk: move it elsewhere before the next run (%w)", err, e)
+		}
+		return fmt.Errorf("%w: it is now %s, since its end may not be on the disk", err, aside)
+	}
 }
 
 // page writes a page into the buffer.
 func (s *File) page(p Page) error {
-	if !s.opts.Zstd {
-		_, err := p.WriteTo(s.w)
-		return err
+	if s.opts.Zstd {
+		return compress(s.w, p)
 	}
-	enc, err := encoder(s.w)
+	_, err := p.WriteTo(s.w)
+	return err
+}
+
+// compress writes a page as a zstd frame.
+func compress(w io.Writer, p Page) error {
+	enc, err := encoder(w)
 	if err != nil {
 		return err
 	}
@@ -288,39 +384,59 @@ func (c *counter) Write(b []byte) (int, error) {
 }
 
 // rotate puts the file aside and begins a new one.
-func (s *File) rotate() error {
-	if s.special || s.size == 0 {
+func (s *File) rotate() (aside string, err error) {
+	if s.special || s.end == 0 {
 		s.due = false
-		return nil
-	}
-	if err := s.untear(); err != nil {
-		return err
+		return "", nil
 	}
 	if err := s.sync(); err != nil {
-		return err
+		return "", err
 	}
-	aside, err := nextName(s.path)
-	if err == nil {
+	if aside, err = s.rename(); err != nil {
+		return "", err
+	}
+	old := s.f
+	if err := s.reopen(); err != nil {
+		return "", err
+	}
+	return aside, old.Close() // synced before
+}
+
+// rename gives the file at the path the name under which it is put aside.
+func (s *File) rename() (aside string, err error) {
+	if aside, err = nextName(s.path); err == nil {
 		err = s.disk.Rename(s.path, aside)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := s.disk.SyncFolder(filepath.Dir(s.path)); err != nil {
 		s.lost = failed(s.name, err) // what is open is the file that was put aside
-		return s.lost
+		return "", s.lost
 	}
-	old := s.f
+	return aside, nil
+}
+
+// reopen begins the file at the path in place of the one that is open, which it does not close.
+func (s *File) reopen() error {
 	if s.timer != nil {
 		s.timer.Stop()
 		s.timer = nil
 	}
 	s.due = false
-	if _, err := s.begin(); err != nil {
+	found, err := s.begin()
+	if err != nil {
 		s.lost = failed(s.name, err)
 		return s.lost
 	}
-	return old.Close() // synced before
+	s.notice(found.text(s.name))
+	return nil
+}
+
+func (s *File) notice(text string) {
+	if text != "" {
+		s.opts.Notice(text)
+	}
 }
 
 // Close implements Sink: what was appended and not synced is so now, as far as that goes. The file stays at its path, to be appended to.

@@ -154,6 +154,14 @@ func (s *HTTP) Refused() int64 {
 	return s.opts.Refused.Count()
 }
 
+// Reopen implements Reopener, for the file of refused records.
+func (s *HTTP) Reopen() (anew bool, err error) {
+	if s.opts.Refused == nil {
+		return false, nil
+	}
+	return s.opts.Refused.Reopen()
+}
+
 // Write implements Sink.
 func (s *HTTP) Write(ctx context.Context, p Page) error {
 	defer func() { s.refused = nil }() // they are views into the page

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,86 +18,69 @@ import (
 // ErrForeign is wrapped when a file that is to be appended to was written by something else.
 var ErrForeign = errors.New("not a file of records")
 
-// maxTorn is the most that is cut off, in bytes: what a crash leaves undone is less than what is recalled.
+// maxTorn is the most that may stand behind the last whole record, in bytes: what a crash leaves undone is less than what
+// is recalled.
 const maxTorn = RecallBytes
 
-// Cut is what was taken off the end of a file when it was opened.
-type Cut struct {
+// Tear is what stood at the end of a file when it was opened, behind its last whole record. It stays in the file.
+type Tear struct {
 	Bytes int64
-	// Aside is the file into which it was copied, where whole records were among it. A crash leaves such a hole where the
-	// end of what was not synced came to the disk before the rest; all of that comes again. Where there was no crash, the
-	// disk lost what it had synced. "" is none.
+	// Aside is the name that the file got, where no record can be continued there: a crash left zeros, or whole records
+	// behind a hole, in place of what was not synced. All of that comes again. Where there was no crash, the disk lost what
+	// it had synced. "" means that the file goes on: a record that is half there is continued when it comes again.
 	Aside string
+}
+
+// text is what a person should know of a file that was opened; "" is nothing.
+func (t Tear) text(name string) string {
+	switch {
+	case t.Aside != "":
+		return fmt.Sprintf("%s had a hole in what was written last, in its last %d bytes: it is now %s, and a new file is begun. After a crash "+
+			"all of that comes again; if there was none, the disk lost what it had taken", name, t.Bytes, t.Aside)
+	case t.Bytes > 0:
+		return fmt.Sprintf("%s ends in half a record of %d bytes, left by a crash: it is continued when it comes again", name, t.Bytes)
+	}
+	return ""
 }
 
 // tail is how a file of records ends.
 type tail struct {
 	end     int64 // of what is whole
-	hole    bool  // whole records stand behind that, too
+	hole    bool  // what stands behind that is no beginning of a record
 	unended bool  // the last record is whole, but for its line break
 }
 
-// mend cuts off what a crash left half-written at the end of a file, and returns the size that it has then. f is the file
-// at path, which is held.
-func mend(disk durable.Disk, f durable.File, path string, size int64, compressed bool) (int64, Cut, error) {
+// examine looks at the end of a file that is held, ends its last line where only the line break is missing, and returns
+// the size that it has then.
+func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 	if size == 0 {
-		return 0, Cut{}, nil
+		return 0, tear{}, nil
 	}
-	r, err := os.Open(path)
+	r, err := os.Open(s.path)
 	if err != nil {
-		return 0, Cut{}, err
+		return 0, tear{}, err
 	}
 	defer func() { _ = r.Close() }() // read only
 	find := lineEnd
-	if compressed {
+	if s.opts.Zstd {
 		find = frameEnd
 	}
 	t, err := find(r, size)
 	if err != nil {
-		return 0, Cut{}, err
+		return 0, tear{}, err
 	}
 	switch torn := size - t.end; {
 	case t.unended:
 		_, err := f.Write([]byte("\n"))
-		return size + 1, Cut{}, err // synced by whoever opens it
-	case torn == 0:
-		return size, Cut{}, nil
+		return size + 1, tear{}, err // synced by whoever opens it
 	case torn > maxTorn:
-		return 0, Cut{}, fmt.Errorf("%w: from byte %d on it holds no whole record, %d bytes before its end, which is more than a crash leaves: "+
+		return 0, tear{}, fmt.Errorf("%w: from byte %d on it holds no whole record, %d bytes before its end, which is more than a crash leaves: "+
 			"move it elsewhere and run again, a new one is begun", ErrForeign, t.end, torn)
+	case t.hole:
+		return size, tear{hole: torn}, nil
 	}
-	cut := Cut{Bytes: size - t.end}
-	if t.hole {
-		if cut.Aside, err = keep(disk, io.NewSectionReader(r, t.end, size-t.end), path); err != nil {
-			return 0, Cut{}, err
-		}
-	}
-	if err := f.Truncate(t.end); err != nil {
-		return 0, Cut{}, err
-	}
-	return t.end, cut, f.Sync()
-}
-
-// keep copies what is about to be cut off into a file beside the one at path.
-func keep(disk durable.Disk, what io.Reader, path string) (name string, err error) {
-	var f durable.File
-	for n := 1; ; n++ {
-		name = fmt.Sprintf("%s.damaged-%d", path, n)
-		if f, err = disk.Create(name); !errors.Is(err, os.ErrExist) {
-			break
-		}
-	}
-	if err != nil {
-		return "", err
-	}
-	_, err = io.Copy(f, what)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", err
-	}
-	return name, disk.SyncFolder(filepath.Dir(path))
+	text, err := read(r, t.end, size)
+	return size, tear{text: text}, err
 }
 
 // lineEnd is how a file of JSON lines ends. Zeros are what some file systems leave of what was not synced, and no JSON holds
@@ -116,13 +98,12 @@ func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 	if err != nil {
 		return tail{}, err
 	}
-	t, ours := tail{end: end}, rest[0] == '{' || rest[0] == 0
-	if zero == size {
+	t, ours := tail{end: end, hole: zero < size}, rest[0] == '{' || rest[0] == 0
+	if !t.hole {
 		if t.unended = isRecord(rest); t.unended {
 			t.end = size
 		}
 	} else {
-		t.hole = hasRecord(rest)
 		switch {
 		case end > 0:
 			start, err := lastBreak(r, end-1)
@@ -134,7 +115,7 @@ func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 				return tail{}, err
 			}
 			ours = ours && isRecord(before)
-		case !t.hole: // nothing but how it begins tells what it is
+		case !hasRecord(rest): // nothing but how it begins tells what it is
 			ours = ours && bytes.IndexByte(bytes.TrimRight(rest, "\x00"), 0) < 0
 		}
 	}
@@ -146,10 +127,10 @@ func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 
 func isRecord(line []byte) bool { return len(line) > 0 && line[0] == '{' && json.Valid(line) }
 
-// hasRecord reports whether one of the lines that are whole is a record.
+// hasRecord reports whether one of the lines that are whole is a record, or ends in one behind zeros.
 func hasRecord(text []byte) bool {
 	for line := range bytes.Lines(text) {
-		if whole, ok := bytes.CutSuffix(line, []byte("\n")); ok && isRecord(whole) {
+		if whole, ok := bytes.CutSuffix(line, []byte("\n")); ok && isRecord(whole[bytes.LastIndexByte(whole, 0)+1:]) {
 			return true
 		}
 	}
@@ -226,9 +207,10 @@ func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	t.hole = d.any(rest[1:])
 	switch alone := t.end == 0 && !t.hole; { // nothing before or behind it tells whose it is
 	case t.end < stop:
-		t.hole = t.hole || alone // nothing is lost then, whosever it was
-	case errors.Is(why, errTorn), errors.Is(why, errBlank) && (!alone || len(bytes.TrimRight(rest, "\x00")) < len(frameMagic)):
-	case errors.Is(why, errDamaged) && !alone:
+		t.hole = true // a frame of the right length that is damaged; nothing is lost then, whosever it was
+	case errors.Is(why, errTorn):
+	case errors.Is(why, errBlank) && (!alone || len(bytes.TrimRight(rest, "\x00")) < len(frameMagic)), errors.Is(why, errDamaged) && !alone:
+		t.hole = true
 	case errors.Is(why, errBlank), errors.Is(why, errNone):
 		return tail{}, fmt.Errorf("%w: at byte %d there is no zstd frame: is it the right file?", ErrForeign, stop)
 	case errors.Is(why, errDamaged):

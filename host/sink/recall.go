@@ -20,9 +20,6 @@ func (s *File) Recall(each func(record []byte) (known bool)) error {
 	left := int64(RecallBytes)
 	for path := s.path; err == nil && left > 0; path, n = name(n), n-1 {
 		left, err = recall(path, s.opts.Zstd, left, each)
-		if errors.Is(err, errDamaged) { // it was whole when it was put aside: a crash did not do this
-			err = fmt.Errorf("%s: %w: move it elsewhere and run again", path, err)
-		}
 		if n == 0 {
 			break
 		}
@@ -50,12 +47,13 @@ func recall(path string, compressed bool, left int64, each func([]byte) bool) (i
 	return recallLines(f, info.Size(), left, each)
 }
 
-// backwards gives the lines of a text from the last on, and reports whether each knew one.
+// backwards gives the records of a text of whole lines from the last on, and reports whether each knew one.
 func backwards(text []byte, each func([]byte) bool) (known bool) {
 	for len(text) > 0 {
 		line := text[:len(text)-1] // without its break
 		start := bytes.LastIndexByte(line, '\n') + 1
-		if each(line[start:]) {
+		hole := bytes.IndexByte(line[start:], 0) >= 0 // a crash left zeros in place of what was not synced
+		if !hole && each(line[start:]) {
 			return true
 		}
 		text = text[:start]
@@ -65,6 +63,10 @@ func backwards(text []byte, each func([]byte) bool) (known bool) {
 
 func recallLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
 	const step = 1 << 20
+	size, err := lastBreak(r, size) // what is behind is half a record
+	if err != nil {
+		return 0, err
+	}
 	var rest []byte // the end of the line with which the last chunk began
 	for at := size; at > 0 && left > 0; {
 		from := max(0, at-step)
@@ -91,11 +93,18 @@ func recallLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64
 }
 
 func recallFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
+	t, err := frameEnd(r, size)
+	if errors.Is(err, ErrForeign) {
+		return left, nil // another program made it, under the name of a file that was put aside
+	}
+	if err != nil {
+		return 0, err
+	}
 	starts, end := []int64{}, int64(0)
-	for end < size {
+	for end < t.end { // what is behind is half a frame, or a hole, and whole frames which a reader does not reach
 		next, err := frame(r, end, size)
 		if err != nil {
-			break // mended before: what stands there now is being written
+			return 0, err
 		}
 		starts = append(starts, end)
 		end = next

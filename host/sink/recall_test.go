@@ -37,7 +37,7 @@ func TestAFileRecallsItsEnd(t *testing.T) {
 			want = append(want, p...)
 			if i == 30 {
 				s.mu.Lock()
-				err := s.rotate()
+				_, err := s.rotate()
 				s.mu.Unlock()
 				if err != nil {
 					t.Fatal(err)

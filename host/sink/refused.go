@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -50,8 +51,8 @@ type Refused struct {
 const mostKnown = 10_000
 
 // OpenRefused opens a file of refused records, and makes it where there is none.
-func OpenRefused(path string) (*Refused, error) {
-	file, err := OpenFile(path, FileOptions{})
+func OpenRefused(path string, o FileOptions) (*Refused, error) {
+	file, err := OpenFile(path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +79,12 @@ func (r *Refused) String() string { return r.file.String() }
 // Count is how many records were put aside since it was opened. It is safe for concurrent use.
 func (r *Refused) Count() int64 { return r.count.Load() }
 
+// Reopen is that of File.
+func (r *Refused) Reopen() (anew bool, err error) { return r.file.Reopen() }
+
+// Tear is that of File.
+func (r *Refused) Tear() Tear { return r.file.Tear() }
+
 // Close lets go of the file.
 func (r *Refused) Close() error { return r.file.Close() }
 
@@ -98,7 +105,7 @@ func (r *Refused) put(ctx context.Context, service string, all []Refusal) error 
 			Type    string    `json:"type"`
 			Reason  string    `json:"reason"`
 			Key     string    `json:"key"`
-		}{r.now().UTC(), service, f.Status, f.Type, f.Reason, f.Record.Key})
+		}{r.time(), service, f.Status, f.Type, f.Reason, f.Record.Key})
 		if err != nil {
 			return err
 		}
@@ -109,11 +116,35 @@ func (r *Refused) put(ctx context.Context, service string, all []Refusal) error 
 		n.count++
 	}
 	n.text = b.Bytes()
-	if err := r.file.Write(ctx, n); err != nil {
+	err := r.file.Write(ctx, n)
+	if errors.Is(err, ErrReplay) { // the file was deleted under it: its lines are all here
+		err = r.file.Write(ctx, n)
+	}
+	if err != nil {
 		return err
 	}
 	r.count.Add(int64(n.count))
 	return nil
+}
+
+// time is the present; where the file ends in half a line, it is that line's time, so that the line can be continued.
+func (r *Refused) time() time.Time {
+	now := r.now().UTC()
+	half, ok := bytes.CutPrefix(r.file.half(), []byte(`{"at":"`))
+	if !ok {
+		return now
+	}
+	text, _, whole := bytes.Cut(half, []byte(`"`))
+	for _, ends := range []string{"", now.Format(time.RFC3339Nano), "0000-01-01T00:00:00Z", "0000-10-10T00:00:00Z", "Z", "0Z"} {
+		if !whole && len(ends) > 2 { // the end of a time of this length
+			ends = ends[min(len(text), len(ends)):]
+		}
+		at, err := time.Parse(time.RFC3339Nano, string(text)+ends)
+		if err == nil && strings.HasPrefix(at.Format(time.RFC3339Nano), string(text)) {
+			return at
+		}
+	}
+	return now
 }
 
 // refusedPage is a Page of lines.
@@ -122,8 +153,16 @@ type refusedPage struct {
 	text  []byte
 }
 
-func (p refusedPage) Len() int                       { return p.count }
-func (p refusedPage) Records() iter.Seq[host.Record] { return func(func(host.Record) bool) {} }
+func (p refusedPage) Len() int { return p.count }
+func (p refusedPage) Records() iter.Seq[host.Record] {
+	return func(yield func(host.Record) bool) {
+		for line := range bytes.Lines(p.text) {
+			if !yield(host.Record{JSON: line[:len(line)-1]}) {
+				return
+			}
+		}
+	}
+}
 func (p refusedPage) WriteTo(w io.Writer) (int64, error) {
 	n, err := w.Write(p.text)
 	return int64(n), err

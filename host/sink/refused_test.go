@@ -17,7 +17,7 @@ import (
 
 func openRefused(t *testing.T, path string) *Refused {
 	t.Helper()
-	r, err := OpenRefused(path)
+	r, err := OpenRefused(path, FileOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestAFileOfOtherRecordsIsNoneOfRefusedOnes(t *testing.T) {
 	if err := os.WriteFile(path, before, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenRefused(path); !errors.Is(err, ErrForeign) {
+	if _, err := OpenRefused(path, FileOptions{}); !errors.Is(err, ErrForeign) {
 		t.Errorf("%v", err)
 	}
 	if after, err := os.ReadFile(path); !bytes.Equal(before, after) || err != nil {

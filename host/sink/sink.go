@@ -29,8 +29,8 @@ type Sink interface {
 // Buffered is a Sink that can take several pages and make them durable together. Write is Append and Sync.
 type Buffered interface {
 	Sink
-	// Append writes a page, which is durable once Sync has returned nil. After an error nothing of the page is left, and
-	// what was appended since the last Sync may be lost with it: all of that comes again.
+	// Append writes a page, which is durable once Sync has returned nil. After an error part of the page may be there, and
+	// what was appended since the last Sync may be lost: all of that is to be appended again.
 	Append(ctx context.Context, p Page) error
 	// Sync makes durable what was appended before it. It may run beside Append. After an error nothing that was appended
 	// since the last Sync counts: all of that comes again.
@@ -53,6 +53,13 @@ type Refuser interface {
 	Refused() int64
 }
 
+// Reopener is a Sink with files that another program may rename, as log rotation does.
+type Reopener interface {
+	// Reopen looks whether the files are where they were, and opens anew those that are not. It reports whether there were
+	// any. It is safe for concurrent use.
+	Reopen() (anew bool, err error)
+}
+
 // Page is what a sink takes; *host.Page is one.
 type Page interface {
 	Len() int
@@ -68,6 +75,10 @@ var (
 
 // ErrRecord is wrapped, beside ErrRefused, when it is one record that is not taken, for what it is.
 var ErrRecord = fmt.Errorf("%w a record", ErrRefused)
+
+// ErrReplay is wrapped when what was written since the last Sync that succeeded is gone, or may be, while the sink itself is
+// well: the same pages are to be written again, at once.
+var ErrReplay = errors.New("records have to be written again")
 
 // ErrInUse is wrapped when a file that is to be appended to is being written to by another process.
 var ErrInUse = errors.New("file in use")

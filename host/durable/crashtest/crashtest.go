@@ -26,6 +26,9 @@ import (
 // ErrKilled is what every operation of a disk returns once it was killed.
 var ErrKilled = errors.New("killed")
 
+// Half, put before "write " in Kill, has the process killed in the middle of the write: half of it is done.
+const Half = "half "
+
 // Disk is a durable.Disk in a folder. What is there when it is made counts as durable. It is safe for concurrent use.
 type Disk struct {
 	// Syncing is called in each Sync of a file, before it takes effect: what is written meanwhile is not covered.
@@ -54,7 +57,6 @@ type op struct {
 	from   string // of a rename
 	file   int
 	data   []byte
-	size   int64
 	began  int               // of a sync: the operations before it are covered
 	beside map[string][]byte // Disk.Beside, as they were then
 }
@@ -63,7 +65,6 @@ type kind int
 
 const (
 	write kind = iota
-	truncate
 	link
 	rename
 	unlink
@@ -100,7 +101,8 @@ func (d *Disk) Operations() int {
 	return len(d.ops)
 }
 
-// Kill has the process killed after the nth operation of a kind (write, truncate, link, rename, unlink, sync) on a name:
+// Kill has the process killed after the nth operation of a kind (write, link, rename, unlink, sync) on a name, or with
+// Half+"write" in the middle of one:
 // those that follow fail with ErrKilled, until Revive. Nothing is lost of what was done before: for that, the machine has
 // to crash.
 func (d *Disk) Kill(nth int, kind, name string) {
@@ -145,7 +147,7 @@ func (o op) String() string {
 	if o.kind == rename {
 		name = o.from
 	}
-	return [...]string{"write", "truncate", "link", "rename", "unlink", "sync", "sync folder"}[o.kind] + " " + name
+	return [...]string{"write", "link", "rename", "unlink", "sync", "sync folder"}[o.kind] + " " + name
 }
 
 func (d *Disk) open(path string, open func(string) (durable.File, error)) (durable.File, error) {
@@ -173,7 +175,9 @@ func (d *Disk) open(path string, open func(string) (durable.File, error)) (durab
 }
 
 // Append implements durable.Disk.
-func (d *Disk) Append(path string) (durable.File, error) { return d.open(path, durable.OS.Append) }
+func (d *Disk) Append(path string, mode fs.FileMode) (durable.File, error) {
+	return d.open(path, func(path string) (durable.File, error) { return durable.OS.Append(path, mode) })
+}
 
 // Create implements durable.Disk.
 func (d *Disk) Create(path string) (durable.File, error) { return d.open(path, durable.OS.Create) }
@@ -229,17 +233,23 @@ type file struct {
 func (f *file) Write(b []byte) (n int, err error) {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
-	err = f.d.do(op{kind: write, name: f.name, file: f.id, data: bytes.Clone(b)}, func() error {
-		n, err = f.File.Write(b)
+	o := op{kind: write, name: f.name, file: f.id, data: bytes.Clone(b)}
+	half := f.d.kill == Half+o.String() && !f.d.killed
+	if half {
+		f.d.after--
+		half = f.d.after == 0
+	}
+	if half {
+		o.data = o.data[:len(b)/2]
+	}
+	err = f.d.do(o, func() error {
+		n, err = f.File.Write(o.data)
 		return err
 	})
+	if half && err == nil {
+		f.d.killed, err = true, ErrKilled
+	}
 	return n, err
-}
-
-func (f *file) Truncate(size int64) error {
-	f.d.mu.Lock()
-	defer f.d.mu.Unlock()
-	return f.d.do(op{kind: truncate, name: f.name, file: f.id, size: size}, func() error { return f.File.Truncate(size) })
 }
 
 // Sync costs no time: there is no real crash that the real disk has to be ready for.
@@ -304,11 +314,8 @@ func fates() []fate {
 func do(b []byte, all []op) []byte {
 	b = slices.Clip(b)
 	for _, o := range all {
-		switch o.kind {
-		case write:
+		if o.kind == write {
 			b = append(b, o.data...)
-		case truncate:
-			b = b[:min(len(b), int(o.size)):min(len(b), int(o.size))]
 		}
 	}
 	return b
@@ -429,7 +436,7 @@ func (d *Disk) content(id, n int, f fate) []byte {
 	}
 	var before, after []op
 	for i, o := range d.ops[:n] {
-		if o.file != id || o.kind != write && o.kind != truncate {
+		if o.file != id || o.kind != write {
 			continue
 		}
 		if i < synced {

@@ -1,0 +1,81 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/mach5/okta-connector/host/durable"
+)
+
+// look compares the file at the path with the open one. Where they differ it opens the path anew. The error wraps
+// ErrReplay where pages that no Sync confirmed are gone with the old file. s.mu is held.
+func (s *File) look() error {
+	if s.special || s.f == nil {
+		return nil
+	}
+	mine, err := s.f.Stat()
+	if err != nil {
+		return failed(s.name, err)
+	}
+	switch there, err := os.Stat(s.name); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return failed(s.name, err)
+	case os.SameFile(mine, there):
+		if mine.Size() < s.end {
+			return s.shortened(mine.Size())
+		}
+		s.end = mine.Size() // another program may have appended: no reason to take that for a cut later
+		return nil
+	}
+	return s.moved(mine)
+}
+
+// moved goes on at the path, which no longer leads to the open file.
+func (s *File) moved(mine fs.FileInfo) error {
+	names, known := durable.Links(mine)
+	deleted := known && names == 0
+	if !deleted {
+		if err := s.sync(); err != nil { // what was written there stays there
+			return err
+		}
+	}
+	gone, old, opening := s.end > s.synced, s.f, s.opening
+	if err := s.reopen(); err != nil {
+		return err
+	}
+	_ = old.Close() // synced, or deleted
+	if gone {
+		s.gone = opening
+		return s.replay()
+	}
+	what := "was renamed"
+	if deleted {
+		what = "was deleted"
+	}
+	s.opts.Notice(fmt.Sprintf("%s %s by another program: opened anew", s.name, what))
+	return nil
+}
+
+// shortened goes on in a file that another program cut, as logrotate does with copytruncate.
+func (s *File) shortened(size int64) error {
+	gone, opening := s.end > s.synced, s.opening
+	s.opts.Notice(fmt.Sprintf("%s was cut from %d bytes to %d by another program (copytruncate?): records that it had not copied are gone. "+
+		"Have it renamed instead, or use --rotate-size", s.name, s.end, size))
+	_ = s.f.Close() // its lock is in the way of the next
+	if err := s.reopen(); err != nil {
+		return err
+	}
+	if gone {
+		s.gone = opening
+		return s.replay()
+	}
+	return nil
+}
+
+// replay is the error of pages that are gone with the file that they were in.
+func (s *File) replay() error {
+	return fmt.Errorf("%w: %s was deleted or cut by another program: it is opened anew, and what was written since the last checkpoint comes again", ErrReplay, s.name)
+}

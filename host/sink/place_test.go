@@ -1,0 +1,349 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/host/durable"
+)
+
+// follower reads a file along as tail -F does: by its name, to the end of one file before the next. It fails where a file
+// becomes shorter.
+type follower struct {
+	t    *testing.T
+	path string
+	f    *os.File
+	at   int64
+	text strings.Builder
+}
+
+func follow(t *testing.T, path string) *follower {
+	r := &follower{t: t, path: path}
+	t.Cleanup(func() {
+		if r.f != nil {
+			_ = r.f.Close()
+		}
+	})
+	return r
+}
+
+// read reads what there is, and returns all that was read.
+func (r *follower) read() string {
+	r.t.Helper()
+	for {
+		r.drain()
+		there, err := os.Stat(r.path)
+		if err != nil {
+			return r.text.String()
+		}
+		if r.f != nil {
+			if mine, err := r.f.Stat(); err == nil && os.SameFile(mine, there) {
+				return r.text.String()
+			}
+			_ = r.f.Close()
+		}
+		if r.f, err = os.Open(r.path); err != nil {
+			r.t.Fatal(err)
+		}
+		r.at = 0
+	}
+}
+
+func (r *follower) drain() {
+	r.t.Helper()
+	if r.f == nil {
+		return
+	}
+	info, err := r.f.Stat()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if info.Size() < r.at {
+		r.t.Fatalf("%s was cut back from %d bytes to %d", r.path, r.at, info.Size())
+	}
+	b := make([]byte, info.Size()-r.at)
+	n, _ := r.f.ReadAt(b, r.at)
+	r.at += int64(n)
+	r.text.Write(b[:n])
+}
+
+// TestAFileThatIsRenamedOrDeletedIsOpenedAnew: of what was appended and not confirmed, all is in one of the files or comes
+// again.
+func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
+	for _, name := range []string{"out.ndjson", "out.ndjson.zst"} {
+		for what, c := range map[string]struct {
+			do     func(path string) error
+			kept   bool // in the file that was there
+			notice string
+		}{
+			"renamed": {func(path string) error { return os.Rename(path, path+".1") }, true, "was renamed"},
+			"renamed, another made": {func(path string) error {
+				return errors.Join(os.Rename(path, path+".1"), os.WriteFile(path, nil, 0o640))
+			}, true, "was renamed"},
+			"deleted": {os.Remove, false, "was deleted"},
+			"replaced": {func(path string) error {
+				return errors.Join(os.WriteFile(path+".x", nil, 0o600), os.Rename(path+".x", path))
+			}, false, "was deleted"},
+			"cut": {func(path string) error { return os.Truncate(path, 0) }, false, "was cut from"},
+		} {
+			t.Run(name+" "+what, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), name)
+				var told []string
+				s := openFile(t, path, FileOptions{Notice: func(text string) { told = append(told, text) }})
+				old := func() string {
+					if !c.kept {
+						return ""
+					}
+					if err := os.Rename(path+".1", path+".1"+filepath.Ext(name)); err != nil {
+						t.Fatal(err)
+					}
+					return content(t, path+".1"+filepath.Ext(name))
+				}
+				// Everything was confirmed before.
+				write(t, s, numbered(0, 10))
+				if err := c.do(path); err != nil {
+					t.Fatal(err)
+				}
+				write(t, s, numbered(10, 20))
+				if got := content(t, path); got != text(numbered(10, 20)) || c.kept && old() != text(numbered(0, 10)) {
+					t.Errorf("confirmed before: %q", got)
+				}
+				if len(told) != 1 || !strings.Contains(told[0], c.notice) {
+					t.Errorf("told %q, want %q", told, c.notice)
+				}
+				// Seen when the next page comes, and seen by the Sync.
+				for i, seen := range []func() error{
+					func() error { return s.Append(t.Context(), numbered(30, 40)) },
+					func() error { return s.Sync() },
+				} {
+					if err := s.Append(t.Context(), numbered(20, 30)); err != nil {
+						t.Fatal(err)
+					}
+					before := content(t, path)
+					if err := c.do(path); err != nil {
+						t.Fatal(err)
+					}
+					err := seen()
+					if c.kept {
+						if err != nil || old() != before {
+							t.Errorf("%d: %v", i, err)
+						}
+						if err := s.Sync(); err != nil {
+							t.Errorf("%d: %v", i, err)
+						}
+						continue
+					}
+					if !errors.Is(err, ErrReplay) {
+						t.Errorf("%d: %v, want all to come again", i, err)
+					}
+					write(t, s, numbered(20, 40))
+					if got := content(t, path); got != text(numbered(20, 40)) {
+						t.Errorf("%d: the new file holds %q", i, got)
+					}
+				}
+			})
+		}
+	}
+}
+
+// deleting is a disk on which a file is deleted while it is synced.
+type deleting struct {
+	durable.Disk
+	when *bool
+}
+
+type deletingFile struct {
+	durable.File
+	path string
+	when *bool
+}
+
+func (d deleting) Append(path string, mode os.FileMode) (durable.File, error) {
+	f, err := d.Disk.Append(path, mode)
+	return deletingFile{f, path, d.when}, err
+}
+
+func (f deletingFile) Sync() error {
+	if *f.when {
+		*f.when = false
+		return errors.Join(f.File.Sync(), os.Remove(f.path))
+	}
+	return f.File.Sync()
+}
+
+// TestAFileThatIsDeletedWhileItIsSyncedIsNotConfirmed, nor is what was appended meanwhile.
+func TestAFileThatIsDeletedWhileItIsSyncedIsNotConfirmed(t *testing.T) {
+	when := false
+	path := filepath.Join(t.TempDir(), "out")
+	s, err := OpenFileOn(deleting{durable.OS, &when}, path, FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := s.Append(t.Context(), numbered(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	when = true
+	if err := s.Sync(); !errors.Is(err, ErrReplay) {
+		t.Errorf("%v", err)
+	}
+	write(t, s, numbered(0, 10))
+	if got := content(t, path); got != text(numbered(0, 10)) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestAFileIsOpenedAnewOnDemand, as SIGHUP asks.
+func TestAFileIsOpenedAnewOnDemand(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	s := openFile(t, path, FileOptions{})
+	write(t, s, numbered(0, 1))
+	if anew, err := s.Reopen(); anew || err != nil {
+		t.Errorf("%v, %v of a file that is in its place", anew, err)
+	}
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if anew, err := s.Reopen(); !anew || err != nil {
+		t.Errorf("%v, %v", anew, err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+	if err := s.Append(t.Context(), numbered(1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if anew, err := s.Reopen(); !anew || err != nil {
+		t.Errorf("%v, %v", anew, err)
+	}
+	if err := s.Sync(); !errors.Is(err, ErrReplay) {
+		t.Errorf("the page that was deleted: %v", err)
+	}
+	write(t, s, numbered(1, 2))
+}
+
+// TestALinkThatIsPointedElsewhereIsFollowed: the records go where it leads to now.
+func TestALinkThatIsPointedElsewhereIsFollowed(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "current.ndjson")
+	point := func(name string) {
+		t.Helper()
+		_ = os.Remove(link) // none the first time
+		if err := os.Symlink(name, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	point("one.ndjson")
+	s := openFile(t, link, FileOptions{})
+	write(t, s, numbered(0, 1))
+	point("two.ndjson")
+	write(t, s, numbered(1, 2))
+	for i, name := range []string{"one.ndjson", "two.ndjson"} {
+		if got := content(t, filepath.Join(dir, name)); got != text(numbered(i, i+1)) {
+			t.Errorf("%s holds %q", name, got)
+		}
+	}
+}
+
+// TestAFolderThatIsGoneEndsTheRun, and nothing of what was lost with it is confirmed.
+func TestAFolderThatIsGoneEndsTheRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := openFile(t, filepath.Join(dir, "out"), FileOptions{})
+	if err := s.Append(t.Context(), numbered(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Sync(); err == nil || errors.Is(err, ErrReplay) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestNewFilesHaveTheModeThatWasAskedFor, those after a rotation too, whatever the umask is.
+func TestNewFilesHaveTheModeThatWasAskedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	s := openFile(t, path, FileOptions{Mode: 0o664, RotateSize: 1})
+	write(t, s, numbered(0, 1))
+	write(t, s, numbered(1, 2))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, numbered(2, 3))
+	for _, path := range append(putAside(t, path), path) {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o664 {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+}
+
+// TestAReaderAlongGetsEveryRecordOnce: through rotations, renames, full disks and processes that end at any byte.
+func TestAReaderAlongGetsEveryRecordOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	reader := follow(t, path)
+	known := map[string]bool{}
+	next := 0
+	for round := range 60 {
+		s, err := OpenFile(path, FileOptions{RotateSize: 3000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Recall(func(record []byte) bool {
+			was := known[string(record)]
+			known[string(record)] = true
+			return was
+		}); err != nil {
+			t.Fatal(err)
+		}
+		s.f = &disk{File: s.f, room: 37 * round % 1900} // where the process ends
+		for {
+			var page lines
+			for _, l := range numbered(next, next+5) {
+				if !known[l] {
+					page = append(page, l)
+				}
+			}
+			if s.Write(t.Context(), page) != nil {
+				break
+			}
+			for _, l := range page {
+				known[l] = true
+			}
+			next += 5
+			reader.read()
+			if round%7 == 3 {
+				if err := os.Rename(path, fmt.Sprintf("%s.old-%d-%d", path, round, next)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if next > 50*(round+1) {
+				break
+			}
+		}
+		reader.read()
+		_ = s.f.(interface{ Close() error }).Close() // a process that is killed does no more than that
+	}
+	s := openFile(t, path, FileOptions{})
+	var rest lines
+	for _, l := range numbered(next, next+5) {
+		if !known[l] {
+			rest = append(rest, l)
+		}
+	}
+	write(t, s, rest)
+	if got, want := reader.read(), text(numbered(0, next+5)); got != want {
+		t.Errorf("%d lines read along, want %d, each once", strings.Count(got, "\n"), next+5)
+	}
+}

@@ -1,0 +1,175 @@
+package sink
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"slices"
+
+	"github.com/mach5/okta-connector/host"
+)
+
+// tear is what stands at the end of an open file and belongs to no page that was taken: a crash or a full disk left it.
+type tear struct {
+	text  []byte                    // the beginning of a record, or of a zstd frame
+	hole  int64                     // bytes that are no beginning of a record; 0 is none
+	lines map[[sha256.Size]byte]int // whole records of pages that failed
+	taken [][sha256.Size]byte       // of lines, by the page that is being written
+}
+
+func (t *tear) none() bool { return len(t.text) == 0 && len(t.lines) == 0 }
+
+// take reports whether a record is one of the whole ones, which it then no longer is.
+func (t *tear) take(record []byte) bool {
+	sum := sha256.Sum256(record)
+	if t.lines[sum] == 0 {
+		return false
+	}
+	t.lines[sum]--
+	t.taken = append(t.taken, sum)
+	return true
+}
+
+// add notes a whole record.
+func (t *tear) add(sum [sha256.Size]byte) {
+	if t.lines == nil {
+		t.lines = map[[sha256.Size]byte]int{}
+	}
+	t.lines[sum]++
+}
+
+// settle ends the writing of a page: what was taken for it is done, or after an error counts again.
+func (t *tear) settle(err error) {
+	if err != nil {
+		for _, sum := range t.taken {
+			t.add(sum)
+		}
+	}
+	t.taken = nil
+}
+
+// torn notes what an append that failed left in the file from an offset on. It is read back: the error of a write does not
+// say which part of which record it was.
+func (s *File) torn(from int64) error {
+	if s.special || from == s.end {
+		return nil
+	}
+	r, err := os.Open(s.path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }() // read only
+	mine, err := s.f.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := r.Stat(); err != nil || !os.SameFile(mine, there) {
+		return nil // the next look at the path finds it
+	}
+	text, err := io.ReadAll(io.NewSectionReader(r, from, s.end-from))
+	if err != nil {
+		return err
+	}
+	if s.opts.Zstd {
+		s.tear.text = text
+		return nil
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	s.tear.text = text[whole:]
+	for line := range bytes.Lines(text[:whole]) {
+		s.tear.add(sha256.Sum256(line[:len(line)-1]))
+	}
+	return nil
+}
+
+// goOn continues with a page what stands half-written at the end of the file, and returns what of the page is still to be
+// written. Where the page does not continue it, the file is put aside.
+func (s *File) goOn(p Page) (Page, error) {
+	if s.special || s.tear.none() {
+		return p, nil
+	}
+	from := s.end - int64(len(s.tear.text))
+	if s.opts.Zstd {
+		return s.goOnFrame(p, from)
+	}
+	var rest picked
+	for r := range p.Records() {
+		if !s.tear.take(r.JSON) {
+			rest = append(rest, r)
+		}
+	}
+	half := s.tear.text
+	if len(half) == 0 || len(rest) == 0 {
+		return rest, nil
+	}
+	i := slices.IndexFunc(rest, func(r host.Record) bool { return bytes.HasPrefix(r.JSON, half) })
+	if i < 0 {
+		return rest, s.leave("half a record")
+	}
+	s.tear.text = nil
+	err := s.append(from, func() error {
+		_, err := s.w.Write(rest[i].JSON[len(half):])
+		return errors.Join(err, s.w.WriteByte('\n'))
+	})
+	if err == nil {
+		s.tear.taken = append(s.tear.taken, sha256.Sum256(rest[i].JSON))
+	}
+	return slices.Delete(rest, i, i+1), err
+}
+
+// goOnFrame is goOn for a zstd frame: the page is encoded again, and the frame goes on where both are the same so far.
+func (s *File) goOnFrame(p Page, from int64) (Page, error) {
+	var frame bytes.Buffer
+	if err := compress(&frame, p); err != nil {
+		return p, failed(s.name, err)
+	}
+	half := s.tear.text
+	if !bytes.HasPrefix(frame.Bytes(), half) {
+		return p, s.leave("half a zstd frame")
+	}
+	s.tear.text = nil
+	return picked(nil), s.append(from, func() error {
+		_, err := s.w.Write(frame.Bytes()[len(half):])
+		return err
+	})
+}
+
+// leave puts the file aside, whose end is not continued.
+func (s *File) leave(what string) error {
+	n, lines, taken := len(s.tear.text), s.tear.lines, s.tear.taken
+	aside, err := s.rotate()
+	if err != nil {
+		return fmt.Errorf("putting %s aside, which ends in %s: %w; %s", s.name, what, err, again)
+	}
+	s.tear.lines, s.tear.taken = lines, taken
+	s.opts.Notice(fmt.Sprintf("%s ended in %s of %d bytes that did not come again: it is now %s, and a new file is begun", s.name, what, n, aside))
+	return nil
+}
+
+// picked is a Page of some records.
+type picked []host.Record
+
+func (p picked) Len() int { return len(p) }
+
+func (p picked) Records() iter.Seq[host.Record] { return slices.Values(p) }
+
+func (p picked) WriteTo(w io.Writer) (n int64, err error) {
+	for _, r := range p {
+		k, err := w.Write(append(r.JSON[:len(r.JSON):len(r.JSON)], '\n'))
+		if n += int64(k); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// half is the beginning of a record at the end of the file.
+func (s *File) half() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tear.text
+}
