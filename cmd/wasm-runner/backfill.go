@@ -60,13 +60,14 @@ An org's log by the time of its events may lack those that were stored later sti
 	f.StringVar(&flags.operation, "operation", "bounded_system_log_range", "the operation that reads `OP`'s range: its input has since and until")
 	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		hup := a.watchHangups()
 		s, err := a.connect(cmd.Context())
 		if err != nil {
 			return err
 		}
 		defer s.close()
 		s.steady()
-		return a.backfill(cmd.Context(), s, &flags)
+		return a.backfill(cmd.Context(), s, &flags, hup)
 	}
 	return cmd
 }
@@ -78,7 +79,7 @@ func backfillExamples(now time.Time) string {
 	return `  wasm-runner --demo backfill --since "$(date -u +%F)" --until "$(date -u +%F)T23:59:59Z"
 ` + strings.NewReplacer("SINCE", since.Format(time.DateOnly), "UNTIL", until.Format(time.DateOnly), "MONTH", strings.ToLower(since.Month().String())).Replace(
 		`  wasm-runner backfill --since SINCE --until UNTIL --checkpoint MONTH.json --out MONTH.ndjson.zst
-  wasm-runner backfill --since SINCET08:00:00Z --until SINCET09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json`)
+  wasm-runner backfill --since SINCET08:00:00Z --until SINCET09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json --out morning.ndjson`)
 }
 
 func (f *backfillFlags) check(demo bool) error {
@@ -126,7 +127,7 @@ func (f *backfillFlags) input() (query, whole json.RawMessage) {
 	return query, whole
 }
 
-func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags) error {
+func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags, hup *hangups) error {
 	op, err := s.module.Operation(flags.operation)
 	if err != nil {
 		return err
@@ -151,6 +152,7 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags) er
 	if at := ingest.RangeTime(d.At); !at.IsZero() {
 		bar.from = at
 	}
+	defer hup.serve(ctx, []*ingest.Drain{d}, s.all())()
 	if err := a.drain(ctx, []*ingest.Drain{d}, flags.metrics, stuckAfter(0), a.startProgress(a.toTerminal(&flags.outFlags), bar, d)); err != nil {
 		return err
 	}

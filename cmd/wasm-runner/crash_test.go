@@ -188,7 +188,7 @@ func TestNoOutputHoldsTheToken(t *testing.T) {
 		{"--grant", "write", "invoke", "create_user", `{"profile":{"login":"ada.lovelace@example.com","email":"ada@example.com","firstName":"A","lastName":"L"}}`},
 		{"--grant", "destructive", "invoke", "deactivate_user", `{"user":"ada.lovelace@example.com"}`},
 		{"table", "list_users", "--format", "json"},
-		{"source", "poll_system_log_page", "--checkpoint", filepath.Join(dir, "cp.json")},
+		{"source", "poll_system_log_page", "--checkpoint", filepath.Join(dir, "cp.json"), "--unacknowledged"},
 		{"source", "poll_system_log_page", "--checkpoint", filepath.Join(dir, "cp.json"), "--source-config", `{"q":"x"}`},
 		{"--timeout", "1ns", "invoke", "lookup_user", `{"user":"ada"}`},
 		{"--config", pasted, "check"},

@@ -33,9 +33,10 @@ type app struct {
 	stdout, stderr io.Writer
 	lookupEnv      func(string) (string, bool)
 
-	flags  globals
-	status console // stderr
-	json   bool    // stderr is JSON: --log-format json
+	flags     globals
+	status    console // stderr
+	json      bool    // stderr is JSON: --log-format json
+	interrupt func()  // ends the command in good order, as the first SIGTERM does
 
 	sayFound  bool        // the command says which files it found; others do at log level debug
 	shellOpen atomic.Bool // Ctrl-C is the shell's
@@ -47,6 +48,7 @@ func (a *app) run(args []string) int {
 	a.json = wantsJSON(args)
 	ctx, stop := a.interruptible()
 	defer stop()
+	a.interrupt = stop
 
 	root := a.root()
 	root.SetArgs(args)

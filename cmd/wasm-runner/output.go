@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -19,15 +20,18 @@ import (
 
 // outFlags say where the records of a source go.
 type outFlags struct {
-	out           string
-	format        string
-	authorization string
-	plaintext     bool
-	rotateSize    string
-	rotateEvery   time.Duration
-	refused       string
+	out            string
+	format         string
+	authorization  string
+	plaintext      bool
+	rotateSize     string
+	rotateEvery    time.Duration
+	refused        string
+	mode           string
+	unacknowledged bool
 
 	rotateBytes int64
+	fileMode    fs.FileMode // of new files; 0 is the default
 }
 
 // perConnection stands for the connection's name in --out.
@@ -36,12 +40,24 @@ const perConnection = "{connection}"
 // outFormats are the forms of an HTTP sink; auto is _bulk where the address ends in that.
 var outFormats = []string{"auto", "ndjson", "bulk", "bulk-create"}
 
-const outHelp = `--out appends to a file. What a crash left half-written at its end is cut off first, and records that stand in its last
-64 MiB are not written to it again, with or without a checkpoint: to have them again, name another file. A path that ends in
-.zst is compressed, a zstd frame a page. --rotate-size and --rotate-every put a file aside as NAME.000001.ndjson and begin a
-new one. A file has one writer: a second run with the same --out is an error. An http or https address gets POSTs of NDJSON,
-or of the _bulk API of OpenSearch and Elasticsearch, in which _id is the record's key, so that a repeat replaces the same
-document; a service that is away or busy is waited for. Any 2xx but a web page takes NDJSON for good.
+const outHelp = `--out appends to a file, and never shortens it, since others may read it along. Half a record that a crash left at its end is
+continued when the record comes again; where it does not come, the file is put aside by renaming it, and a new one is begun.
+Records that stand in its last 64 MiB are not written to it again, with or without a checkpoint: to have them again, name
+another file. A path that ends in .zst is compressed, a zstd frame a page; half a frame is treated like half a record.
+
+--rotate-size and --rotate-every put a file aside as NAME.000001.ndjson and begin a new one. Other programs may rename or
+delete it, too: the path is looked at before each page and each checkpoint, and opened anew. SIGHUP does so at once, and
+reads the token again. New files have mode 0600, less the umask, or exactly --out-mode. A file has one writer: a second run
+with the same --out is an error.
+
+An http or https address gets POSTs of NDJSON, or of the _bulk API of OpenSearch and Elasticsearch, in which _id is the
+record's key, so that a repeat replaces the same document. --out-format bulk-create is for data streams: it uses create, and
+adds "@timestamp" from the record's time. A service that is away or busy is waited for. Any 2xx but a web page takes NDJSON
+for good. Where a service keeps what it took in memory for a while, --checkpoint-delay has the checkpoint wait for longer
+than that. docs/sinks.md says what an answer is worth at which service.
+
+A pipe acknowledges nothing: what its reader has not kept is lost with the reader, and the checkpoint is past it. With a
+checkpoint, a pipe (as stdout or --out) is refused unless --unacknowledged is given.
 
 A record that the service refuses for what it is (its index cannot take it, or it is larger than the service takes) ends the
 run. With --refused such records are appended to a file, synced before the checkpoint, and the rest goes on: each is a line
@@ -54,6 +70,8 @@ func (o *outFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&o.plaintext, "out-plaintext", false, "allow an http address of another machine: whoever is in between can read the records")
 	f.StringVar(&o.rotateSize, "rotate-size", "", "`size` from which on a file is put aside, such as 256MiB")
 	f.StringVar(&o.refused, "refused", "", "`file` to append records to that an address refuses, with the reason; "+perConnection+" as in --out (default: stop at such a record)")
+	f.StringVar(&o.mode, "out-mode", "", "`mode` of new files of --out and --refused, such as 0640; the umask does not change it (default 0600, less the umask)")
+	f.BoolVar(&o.unacknowledged, "unacknowledged", false, "allow a pipe together with a checkpoint: records are lost when its reader fails")
 	f.DurationVar(&o.rotateEvery, "rotate-every", 0, "time after which a file is put aside, such as 1h")
 }
 
@@ -81,6 +99,9 @@ func (o *outFlags) check() (err error) {
 	if o.rotateBytes, err = parseSize(o.rotateSize); err != nil {
 		return usagef("--rotate-size: %w", err)
 	}
+	if o.fileMode, err = parseMode(o.mode); err != nil {
+		return usagef("--out-mode: %w", err)
+	}
 	rotates := o.rotateBytes > 0 || o.rotateEvery > 0
 	switch {
 	case o.rotateEvery < 0:
@@ -89,6 +110,8 @@ func (o *outFlags) check() (err error) {
 		return usagef("--rotate-size and --rotate-every are for a file: name one with --out")
 	case o.authorization != "" && !authorization.MatchString(o.authorization):
 		return usagef("--out-authorization: want a scheme and a reference, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+	case o.mode != "" && (o.stdout() || o.address() && o.refused == ""):
+		return usagef("--out-mode is for new files: name one with --out or --refused")
 	case o.refused != "" && !o.address():
 		return usagef("--refused is for an http or https address, which may refuse a record: name one with --out")
 	case !o.address() && (o.format != "auto" || o.authorization != "" || o.plaintext):
@@ -118,23 +141,58 @@ func parseSize(s string) (int64, error) {
 	return n * unit, nil
 }
 
+// parseMode reads the mode of new files, in octal; "" is 0.
+func parseMode(s string) (fs.FileMode, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n&^0o666 != 0 || n&0o600 != 0o600 {
+		return 0, fmt.Errorf("%q is no mode for a file that its owner reads and writes and nobody executes: give one such as 0640", s)
+	}
+	return fs.FileMode(n), nil
+}
+
+// acknowledges refuses a checkpoint behind records that go into a pipe. out is "-" for stdout.
+func (a *app) acknowledges(out string, o *outFlags) error {
+	if o.unacknowledged || o.address() || a.flags.demo {
+		return nil
+	}
+	name, mode := out, fs.ModeNamedPipe
+	var info fs.FileInfo
+	var err error
+	if o.stdout() {
+		name = "stdout"
+		if f, ok := a.stdout.(*os.File); ok {
+			info, err = f.Stat()
+		}
+	} else if info, err = os.Stat(out); errors.Is(err, fs.ErrNotExist) {
+		return nil // a regular file is made
+	}
+	if err != nil {
+		return usagef("--out: %w", err)
+	}
+	if info != nil {
+		mode = info.Mode()
+	}
+	if mode&(fs.ModeNamedPipe|fs.ModeSocket) == 0 { // a person looks at a terminal
+		return nil
+	}
+	return usagef("a checkpoint together with %s, which is a pipe: its reader does not acknowledge what it has kept, so that records are lost when it fails. "+
+		"Write to a file (--out FILE) or an address, keep no checkpoint (--no-checkpoint), or accept the loss (--unacknowledged)", name)
+}
+
 // openOut opens the sink of one connection.
 func (a *app) openOut(ctx context.Context, o *outFlags, connection string, say func(string, ...any)) (sink.Sink, error) {
 	if o.stdout() {
 		return sink.NewStream("standard output", a.stdout), nil
 	}
 	out := strings.ReplaceAll(o.out, perConnection, connection)
+	notice := func(text string) { say("%s", text) }
 	if !o.address() {
-		f, err := sink.OpenFile(out, sink.FileOptions{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery})
+		f, err := sink.OpenFile(out, sink.FileOptions{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery, Mode: o.fileMode, Notice: notice})
 		if err != nil {
 			return nil, fileError("--out", err)
-		}
-		switch cut := f.Cut(); {
-		case cut.Aside != "":
-			say("%s had a hole in what was written last: cut off from there on, %d bytes, which are kept in %s. After a crash all of that comes again; "+
-				"if there was none, the disk lost what it had taken", out, cut.Bytes, cut.Aside)
-		case cut.Bytes > 0:
-			say("%s ended in half a record of %d bytes, left by a crash: cut off, it comes again", out, cut.Bytes)
 		}
 		return f, nil
 	}
@@ -157,7 +215,7 @@ func (a *app) openOut(ctx context.Context, o *outFlags, connection string, say f
 	}
 	refused := strings.ReplaceAll(o.refused, perConnection, connection)
 	if refused != "" {
-		r, err := sink.OpenRefused(refused)
+		r, err := sink.OpenRefused(refused, sink.FileOptions{Mode: o.fileMode, Notice: notice})
 		if err != nil {
 			return nil, fileError("--refused", err)
 		}

@@ -269,7 +269,7 @@ func connectionFile(url, tokenPath, use, grants string) string {
 # Saved as %s, it is used so (more grants: --grant write,destructive):
 #   wasm-runner --config %[2]s check
 #   wasm-runner --config %[2]s invoke lookup_user '{"user":"ada.lovelace@example.com"}'
-#   wasm-runner --config %[2]s source poll_system_log_page --checkpoint cp.json
+#   wasm-runner --config %[2]s source poll_system_log_page --checkpoint cp.json --out events.ndjson
 connections:
   - name: okta
     kind: okta

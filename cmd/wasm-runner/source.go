@@ -43,10 +43,10 @@ func (a *app) sourceCommand() *cobra.Command {
 		Long: `Reads records as NDJSON, from the checkpoint on, until the source has caught up (--once, the default) or until
 SIGINT or SIGTERM (--follow), which lets the page in hand be finished.
 
-Each page is written and synced before its checkpoint is saved, so that a crash at any moment loses nothing and
-repeats at most one page, with the same keys. A checkpoint file belongs to one connection and operation and to one
---source-config; one that is damaged or belongs to another is an error. A lock (FILE.lock) keeps two runners off it.
-The keys of recent records (FILE.keys) tell repeats, which are dropped.
+Each page is written and synced, or acknowledged by a service, before its checkpoint is saved, so that a crash at any moment
+loses nothing and repeats at most one page, with the same keys. A checkpoint file belongs to one connection and operation
+and to one --source-config; one that is damaged or belongs to another is an error. A lock (FILE.lock) keeps two runners off
+it. The keys of recent records (FILE.keys) tell repeats, which are dropped.
 
 With --follow, a source with more to read is asked at once, a quiet one less and less often, and failures that pass
 are waited out. --all reads every connection of the file at once, each with a checkpoint of its own; with --follow, one
@@ -57,7 +57,7 @@ Prometheus metrics at /metrics, and /healthz, which answers 503 when a source ha
 ` + outHelp,
 		Example: `  wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
   wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson --follow
-  wasm-runner source poll_system_log_page --source-config '{"since":"` + time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly) + `T00:00:00Z"}' --checkpoint cp.json | jq .eventType
+  wasm-runner source poll_system_log_page --source-config '{"since":"` + time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly) + `T00:00:00Z"}' --no-checkpoint | jq .eventType
   wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson.zst --rotate-size 256MiB --follow --metrics 9464
   wasm-runner source poll_system_log_page --all --checkpoint-dir state --out 'https://search.example.com/okta-{connection}/_bulk' \
     --out-authorization 'ApiKey env:SEARCH_KEY' --refused 'refused-{connection}.ndjson' --follow`,
@@ -82,6 +82,7 @@ Prometheus metrics at /metrics, and /healthz, which answers 503 when a source ha
 	f.BoolVar(&flags.all, "all", false, "read every connection of the file, in this one process")
 	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		hup := a.watchHangups()
 		config, err := a.readJSON(flags.config)
 		if err != nil {
 			return err
@@ -92,7 +93,7 @@ Prometheus metrics at /metrics, and /healthz, which answers 503 when a source ha
 		}
 		defer s.close()
 		s.steady()
-		return a.source(cmd.Context(), s, args[0], config, &flags)
+		return a.source(cmd.Context(), s, args[0], config, &flags, hup)
 	}
 	return cmd
 }
@@ -133,7 +134,7 @@ func (f *sourceFlags) checkpointPath(connection string) (string, error) {
 }
 
 // source drains the source of each connection into its sink.
-func (a *app) source(ctx context.Context, s *session, name string, config json.RawMessage, flags *sourceFlags) error {
+func (a *app) source(ctx context.Context, s *session, name string, config json.RawMessage, flags *sourceFlags, hup *hangups) error {
 	op, err := s.module.Operation(name)
 	if err != nil {
 		return err
@@ -165,6 +166,7 @@ func (a *app) source(ctx context.Context, s *session, name string, config json.R
 		}
 		drains = append(drains, d)
 	}
+	defer hup.serve(ctx, drains, s.all())()
 	return a.drain(ctx, drains, flags.metrics, stuckAfter(flags.pollLimit), a.startProgress(a.toTerminal(&flags.outFlags), nil, drains...))
 }
 
@@ -245,6 +247,9 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 			d.At = nil
 		}
 		keys = path + ".keys"
+		if err := a.acknowledges(strings.ReplaceAll(out.out, perConnection, d.Connection), out); err != nil {
+			return closeAll, err
+		}
 	}
 	if d.Sink, err = a.openOut(ctx, out, d.Connection, d.Say); err != nil {
 		return closeAll, err

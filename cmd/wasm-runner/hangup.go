@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+// hangups are the SIGHUPs of a run. Log rotation sends one after it renamed a file; a terminal that is closed sends one, too.
+type hangups struct {
+	app       *app
+	signals   chan os.Signal
+	terminals []*os.File // of stdin, stdout and stderr, those that were a terminal at the start
+}
+
+// watchHangups takes SIGHUPs from now on, in place of their usual effect, which is to kill the process. On systems without
+// that signal there are none.
+func (a *app) watchHangups() *hangups {
+	h := &hangups{app: a, signals: make(chan os.Signal, 1)}
+	for _, stream := range []any{a.stdin, a.stdout, a.stderr} {
+		if _, is := terminal(stream); is {
+			h.terminals = append(h.terminals, stream.(*os.File))
+		}
+	}
+	if hangupSignal != nil {
+		signal.Notify(h.signals, hangupSignal)
+	}
+	return h
+}
+
+// serve handles hangups until stop is called: the files of the drains are opened anew and the tokens of the connections
+// are read again. Where the terminal is gone, the run is interrupted instead, as on SIGTERM.
+func (h *hangups) serve(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case <-h.signals:
+				if h.terminalIsGone() {
+					h.app.interrupt()
+					return
+				}
+				h.reload(ctx, drains, conns)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(h.signals)
+		close(done)
+		<-ended
+	}
+}
+
+func (h *hangups) terminalIsGone() bool {
+	for _, t := range h.terminals {
+		if _, is := terminal(t); !is {
+			return true
+		}
+	}
+	return false
+}
+
+// reload says in one line for each connection what SIGHUP brought about.
+func (h *hangups) reload(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) {
+	for i, d := range drains {
+		files, token := "no file to reopen", "token read again: it is the same"
+		if r, ok := d.Sink.(sink.Reopener); ok {
+			switch anew, err := r.Reopen(); {
+			case err != nil:
+				files = err.Error()
+			case anew:
+				files = "file opened anew"
+			default:
+				files = "file is where it was"
+			}
+		}
+		switch changed, err := conns[i].ReloadToken(ctx); {
+		case err != nil:
+			token = "token not read again (" + err.Error() + "): the one in use stays"
+		case changed:
+			token = "new token read"
+		}
+		d.Say("SIGHUP: %s; %s", files, token)
+	}
+}
