@@ -21,6 +21,10 @@ type Config struct {
 	// Events lie in the 20 hours before the org was made; they are generated when asked for and cost no memory.
 	Users, Groups, Events int
 
+	// GroupRules is how many active group rules there are at the start, each of which puts a department into one of the
+	// groups that have no administrator roles. Default none.
+	GroupRules int
+
 	// Devices, AuthorizationServers, OAuthClients and CustomRoles say how many there are at the start; -1 is none.
 	// Defaults 8, 3, 3 and 2. The first authorization server is the one that answers to "default".
 	Devices, AuthorizationServers, OAuthClients, CustomRoles int

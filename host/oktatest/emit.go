@@ -11,17 +11,25 @@ func (o *Org) userTarget(u *user) target {
 
 // emit writes what a request changed into the log, and marks the request as one that took effect.
 func (o *Org) emit(c *call, eventType, message string, targets ...target) {
-	c.effect = true
-	now := millisOf(c.now)
-	o.log.keep(keptEvent{now, now, o.appendEffect(nil, c, eventType, message, targets)})
-}
-
-// appendEffect renders the event of a change. The requests of one transaction carry its X-Okta-Request-Id.
-func (o *Org) appendEffect(buf []byte, c *call, eventType, message string, targets []target) []byte {
-	actor := target{"00usimulatedsystem00", "SystemPrincipal", "system@okta.example.com", "Okta System"}
+	actor := systemActor
 	if len(o.users.all) > 0 {
 		actor = o.userTarget(o.users.all[0])
 	}
+	o.emitAs(c, actor, eventType, message, targets...)
+}
+
+// systemActor is who does what Okta does by itself.
+var systemActor = target{"00usimulatedsystem00", "SystemPrincipal", "system@okta.example.com", "Okta System"}
+
+// emitAs is emit for what somebody else does than the token's owner.
+func (o *Org) emitAs(c *call, actor target, eventType, message string, targets ...target) {
+	c.effect = true
+	now := millisOf(c.now)
+	o.log.keep(keptEvent{now, now, o.appendEffect(nil, c, actor, eventType, message, targets)})
+}
+
+// appendEffect renders the event of a change. The requests of one transaction carry its X-Okta-Request-Id.
+func (o *Org) appendEffect(buf []byte, c *call, actor target, eventType, message string, targets []target) []byte {
 	address, _, _ := strings.Cut(c.RemoteAddr, ":")
 	if address == "" || strings.HasPrefix(address, "[") {
 		address = "127.0.0.1"

@@ -199,6 +199,7 @@ func removeMember(o *Org, c *call) (answer, error) {
 	}
 	if o.leave(g, u, millisOf(c.now)) {
 		u.forget(g)
+		o.excludeFromRule(c, g, u)
 		o.emit(c, "group.user_membership.remove", "Remove user from group membership", o.userTarget(u), g.target())
 	}
 	return answer{status: http.StatusNoContent}, nil

@@ -19,6 +19,7 @@ type endpoint struct {
 	feature  func(Config) bool // what the org must have, nil where nothing; see features.go
 	open     bool              // answers without a token
 	unlocked bool              // does its own locking
+	ahead    bool              // is looked for before others, whose blanks may stand for its literals: /groups/rules/{id}
 }
 
 // call is one request on its way to a handler.
@@ -44,24 +45,37 @@ type answer struct {
 const maxRequestBody = 1 << 20 // bytes
 
 func (o *Org) register(endpoints []endpoint) {
-	o.mux, o.paths = http.NewServeMux(), http.NewServeMux()
+	o.routes[0], o.routes[1] = newRoutes(), newRoutes()
 	known := map[string]bool{}
 	for i := range endpoints {
 		e := &endpoints[i]
-		o.mux.Handle(e.pattern, mark(match{endpoint: e}))
+		to := o.routes[1]
+		if e.ahead {
+			to = o.routes[0]
+		}
+		to.endpoints.Handle(e.pattern, mark(match{endpoint: e}))
 		if _, template, _ := strings.Cut(e.pattern, " "); !known[anonymous(template)] {
 			known[anonymous(template)] = true
-			o.paths.Handle(template, mark(match{otherMethod: true}))
+			to.paths.Handle(template, mark(match{otherMethod: true}))
 		}
 	}
 }
 
+// routes are endpoints, and their paths, whatever the method.
+type routes struct{ endpoints, paths *http.ServeMux }
+
+func newRoutes() routes { return routes{http.NewServeMux(), http.NewServeMux()} }
+
 // route finds the endpoint of r and fills in the blanks of its path.
-func (o *Org) route(r *http.Request) match {
-	var found match
-	o.mux.ServeHTTP(&found, r)
-	if found.endpoint == nil {
-		o.paths.ServeHTTP(&found, r)
+func (o *Org) route(r *http.Request) (found match) {
+	for _, all := range o.routes {
+		all.endpoints.ServeHTTP(&found, r)
+		if found.endpoint == nil {
+			all.paths.ServeHTTP(&found, r)
+		}
+		if found.endpoint != nil || found.otherMethod {
+			return found
+		}
 	}
 	return found
 }

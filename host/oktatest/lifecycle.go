@@ -73,6 +73,7 @@ func activateUser(o *Org, c *call, u *user) (answer, error) {
 	}
 	o.move(c, u, status)
 	o.emit(c, "user.lifecycle.activate", "Activate Okta user", o.userTarget(u))
+	o.applyRules(c, u)
 	return o.activation(c, mail), nil
 }
 

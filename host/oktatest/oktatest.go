@@ -2,7 +2,6 @@ package oktatest
 
 import (
 	"encoding/json"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -13,8 +12,7 @@ type Org struct {
 	cfg      Config
 	ids      ids
 	started  time.Time
-	mux      *http.ServeMux // the endpoints
-	paths    *http.ServeMux // their paths, whatever the method
+	routes   [2]routes // those that are looked at first, and the others
 	limiter  limiter
 	faults   faults
 	received received
@@ -27,6 +25,7 @@ type Org struct {
 	mu       sync.RWMutex // guards what follows
 	users    directory
 	groups   groupStore
+	rules    groupRuleStore
 	devices  deviceStore
 	apps     []*application
 	policies []*policy
@@ -62,13 +61,14 @@ func New(cfg Config) *Org {
 	o.seedClients()
 	o.seedAuthServers()
 	o.seedRoles()
+	o.seedGroupRules()
 	o.seedSessions()
 	o.factors = factorStore{}
 	o.seedApplications()
 	o.seedPolicies()
 	o.seedZones()
 	o.log.init(o)
-	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), lifecycleEndpoints(), groupEndpoints(), roleEndpoints(),
+	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), lifecycleEndpoints(), groupEndpoints(), groupRuleEndpoints(), roleEndpoints(),
 		clientEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
 		customRoleEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints())
 	o.register(endpoints)

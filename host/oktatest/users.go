@@ -181,6 +181,7 @@ func createUser(o *Org, c *call) (answer, error) {
 			o.emit(c, "group.user_membership.add", "Add user to group membership", o.userTarget(u), g.target())
 		}
 	}
+	o.applyRules(c, u)
 	return o.userAnswer(c, u), nil
 }
 
@@ -244,6 +245,7 @@ func updateUser(o *Org, c *call) (answer, error) {
 	if profileChanged || !passwordChanged {
 		o.emit(c, "user.account.update_profile", "Update user profile for Okta", o.userTarget(u))
 	}
+	o.applyRules(c, u)
 	return o.userAnswer(c, u), nil
 }
 

@@ -32,6 +32,7 @@ const (
 	domainPolicy
 	domainPolicyRule
 	domainApp
+	domainGroupRule
 )
 
 // System zones with rules of their own.
