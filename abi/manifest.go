@@ -17,7 +17,34 @@ type Manifest struct {
 	ConfigSchema     json.RawMessage  `json:"config_schema"` // JSON Schema 2020-12 of a connection
 	RateLimitHeaders RateLimitHeaders `json:"rate_limit_headers"`
 	RateLimitErrors  *RateLimitErrors `json:"rate_limit_errors,omitempty"`
+	Account          *Account         `json:"account,omitempty"`
 	Operations       []Operation      `json:"operations"`
+}
+
+// Account says how a host reads whose credential a connection has, for its audit of what writes.
+type Account struct {
+	Endpoint Endpoint `json:"endpoint"`       // a GET without blanks, of class read
+	ID       string   `json:"id"`             // where the account's id is in the answer: object keys joined by dots
+	Name     string   `json:"name,omitempty"` // where its name is
+}
+
+// check reports why a host must not read the account so.
+func (a *Account) check() error {
+	e := a.Endpoint
+	if err := e.Check(); err != nil {
+		return err
+	}
+	switch {
+	case e.Method() != "GET" || e.Class != "" && e.Class != Read || len(e.ClassRules) > 0:
+		return fmt.Errorf("endpoint %q is not a GET of class read", e.Endpoint)
+	case strings.Contains(e.Template(), "{"):
+		return fmt.Errorf("endpoint %q has a blank", e.Endpoint)
+	case len(e.Bucket) == 0:
+		return fmt.Errorf("endpoint %q has no bucket", e.Endpoint)
+	case a.ID == "":
+		return fmt.Errorf("no id")
+	}
+	return nil
 }
 
 // RateLimitHeaders names the response headers that tell of a bucket: how many requests a window has, how many are left
@@ -201,6 +228,11 @@ func (m *Manifest) Check() error {
 	}
 	if err := m.RateLimitErrors.Check(); err != nil {
 		return fmt.Errorf("manifest: %w", err)
+	}
+	if m.Account != nil {
+		if err := m.Account.check(); err != nil {
+			return fmt.Errorf("manifest: account: %w", err)
+		}
 	}
 	seen := map[string]bool{}
 	for i := range m.Operations {

@@ -43,15 +43,15 @@ const maxRepeats = 8
 
 // gate is what an invoke's writes pass before they leave. The zero gate lets them through.
 type gate struct {
-	plan     bool                         // none leaves: they are collected
-	held     []abi.PlannedWrite           // that were, as they would leave
-	states   states                       // what was read before the first of them
-	approved []abi.PlannedWrite           // nil is any; else these alone, in this order
-	next     int                          // of approved
-	repeats  int                          // of the last that left
-	refused  bool                         // it certainly did nothing
-	intent   func(abi.PlannedWrite) error // before that: the audit notes the first
-	leaving  func(abi.PlannedWrite) error // before a write leaves; nil is nothing to do
+	plan     bool                                          // none leaves: they are collected
+	held     []abi.PlannedWrite                            // that were, as they would leave
+	states   states                                        // what was read before the first of them
+	approved []abi.PlannedWrite                            // nil is any; else these alone, in this order
+	next     int                                           // of approved
+	repeats  int                                           // of the last that left
+	refused  bool                                          // it certainly did nothing
+	intent   func(context.Context, abi.PlannedWrite) error // before that: the audit notes the first, and where each goes
+	leaving  func(abi.PlannedWrite) error                  // before a write leaves; nil is nothing to do
 }
 
 // allow refuses a write that was not approved. Of those approved, each leaves once, and again where it did nothing.
@@ -134,7 +134,11 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		return refuse(abi.SendError{Code: abi.SendCeiling, Message: err.Error(), RetryAfterMS: over.retryAfter()})
 	}
 	if err == nil && c.gate.intent != nil {
-		err = c.gate.intent(w)
+		if len(c.deed.targets) == 0 {
+			c.gate.states.about(endpoint, req)
+			c.deed.before, _ = c.gate.states.now(ctx)
+		}
+		err = c.gate.intent(ctx, w)
 	}
 	if err == nil && c.gate.leaving != nil {
 		err = c.gate.leaving(w)
@@ -171,6 +175,7 @@ func (c *Connection) approved(ctx context.Context, run *call, input json.RawMess
 		return planned // there is nothing to approve
 	}
 	refuse := func(why string) *abi.Result {
+		run.deed.approval = approvalOf(planned.Plan, "")
 		return &abi.Result{Operation: run.op.Name, Outcome: abi.Denied, Plan: planned.Plan, Meta: planned.Meta,
 			Error: &abi.Error{Code: "not_approved", Message: fmt.Sprintf("%s is of class %s, which connection %s wants approved: %s",
 				run.op.Name, run.class, c.config.Name, why)}}
@@ -183,7 +188,7 @@ func (c *Connection) approved(ctx context.Context, run *call, input json.RawMess
 	if err != nil {
 		return refuse(err.Error())
 	}
-	run.gate.approved, run.approver = planning.gate.held, approver
+	run.gate.approved, run.approver, run.deed.approval = planning.gate.held, approver, approvalOf(planned.Plan, approver)
 	res := c.once(ctx, run, input, o, started)
 	res.Meta.ApprovedBy = approver
 	var reads []abi.RequestMeta

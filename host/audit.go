@@ -2,124 +2,97 @@ package host
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"io"
-	"log/slog"
-	"os"
-	"sync"
-	"time"
+	"maps"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/audit"
+	"github.com/mach5/okta-connector/host/journal"
 )
 
-// AuditRecord is what an audit keeps of one invoke, refused ones and plans included. No secret and no sensitive value
-// of the input is in it, and nothing of the output.
-type AuditRecord struct {
-	Time       time.Time         `json:"time"` // when the invoke ended, UTC
-	Connection string            `json:"connection"`
-	Operation  string            `json:"operation"`
-	Class      abi.Class         `json:"class,omitempty"`
-	Input      json.RawMessage   `json:"input,omitempty"` // sensitive fields as "***"; absent when it is no JSON
-	Plan       bool              `json:"plan,omitempty"`
-	Phase      AuditPhase        `json:"phase,omitempty"`
-	Outcome    abi.Outcome       `json:"outcome,omitempty"`
-	Error      *abi.Error        `json:"error,omitempty"`
-	Reconciled bool              `json:"reconciled,omitempty"`
-	Partial    bool              `json:"partial,omitempty"` // of two writes, the first took effect
-	ApprovedBy string            `json:"approved_by,omitempty"`
-	Key        string            `json:"idempotency_key,omitempty"`
-	Replayed   bool              `json:"replayed,omitempty"` // answered from the journal: nothing was sent
-	DurationMS float64           `json:"duration_ms"`
-	Requests   []abi.RequestMeta `json:"requests"`
+// The audit's types by the names that this package had for them. Package audit has the types and reads audits back.
+type (
+	AuditRecord = audit.Record
+	AuditPhase  = audit.Phase
+	Auditor     = audit.Auditor
+	AuditFile   = audit.File
+	AuditLog    = audit.Log
+)
+
+// AuditWriting is audit.Writing.
+const AuditWriting = audit.Writing
+
+// OpenAuditFile is audit.Open.
+func OpenAuditFile(path string) (*AuditFile, error) { return audit.Open(path) }
+
+// deed is what the audit wants to know of an invoke besides its result.
+type deed struct {
+	run      string             // tells it apart from every other
+	targets  []abi.SettleTarget // of the writes that were sent, masked
+	before   json.RawMessage    // the last object that was read before the first write
+	account  *audit.Account
+	approval *audit.Approval
 }
 
-// AuditPhase tells the two records of an invoke that writes apart.
-type AuditPhase string
-
-// AuditWriting is the record before an invoke's first write leaves, without an outcome. One that has no other after it is
-// a run that was killed. The record at the end has no phase.
-const AuditWriting AuditPhase = "writing"
-
-// Auditor keeps audit records: one before the first write of an invoke leaves, which does not leave where that fails, and
-// one at its end. It must be safe for concurrent use.
-type Auditor interface {
-	Audit(ctx context.Context, r AuditRecord) error
+func newDeed() *deed {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return &deed{run: hex.EncodeToString(b[:])}
 }
 
-// AuditFile appends audit records to a file, a JSON line each. Lines of several processes do not mix, since each is one
-// write to a file that is open for appending.
-type AuditFile struct {
-	mu sync.Mutex
-	f  *os.File
-}
-
-// OpenAuditFile opens a file for appending, and makes it, readable for its owner alone, where it is not there.
-func OpenAuditFile(path string) (*AuditFile, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
+// record is what both records of an invoke have in common.
+func (c *Connection) record(op *abi.Operation, input json.RawMessage, o InvokeOptions, d *deed) AuditRecord {
+	m := c.module
+	r := AuditRecord{Time: c.opts.Now().UTC(), Run: d.run, Connection: c.config.Name, BaseURL: c.base.String(), By: audit.Self(), Account: d.account,
+		Module: &audit.ModuleInfo{Kind: m.manifest.Kind, Version: m.manifest.Version, SHA256: m.SHA256()}, Key: o.IdempotencyKey,
+		Targets: d.targets, Approval: d.approval}
+	if op != nil && json.Valid(input) {
+		r.Input = maskInput(op, input)
 	}
-	return &AuditFile{f: f}, nil
+	if op != nil && len(d.before) > 0 {
+		r.Before = c.state(op, input, d.before)
+	}
+	return r
 }
 
-// torn reports whether the file ends in the middle of a line: the disk was full.
-func (a *AuditFile) torn() bool {
-	end, err := a.f.Seek(0, io.SeekEnd)
-	if err != nil || end == 0 { // a pipe or a device has no end
-		return false
+// state is an object as a record keeps it: without what the input's schema or the operation's endpoints call sensitive.
+func (c *Connection) state(op *abi.Operation, input, object json.RawMessage) *audit.State {
+	object = sensitiveValues(op, input).json(object)
+	var members sensitive
+	for _, e := range op.Endpoints {
+		for _, path := range e.Sensitive {
+			members = append(members, secret{path: strings.Split(path, ".")})
+		}
 	}
-	var last [1]byte
-	_, err = a.f.ReadAt(last[:], end-1)
-	return err == nil && last[0] != '\n'
+	return audit.NewState(members.json(object))
 }
 
-// Audit implements Auditor.
-func (a *AuditFile) Audit(_ context.Context, r AuditRecord) error {
-	line, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.torn() {
-		line = append([]byte{'\n'}, line...)
-	}
-	if _, err = a.f.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	return nil
-}
-
-// Close closes the file.
-func (a *AuditFile) Close() error { return a.f.Close() }
-
-// AuditLog hands audit records to a slog.Handler, as records of level Info with the message "audit".
-type AuditLog struct{ Handler slog.Handler }
-
-// Audit implements Auditor.
-func (a AuditLog) Audit(ctx context.Context, r AuditRecord) error {
-	line := slog.NewRecord(r.Time, slog.LevelInfo, "audit", 0)
-	line.AddAttrs(slog.String("connection", r.Connection), slog.String("operation", r.Operation), slog.String("class", string(r.Class)),
-		slog.String("input", string(r.Input)), slog.Bool("plan", r.Plan), slog.String("phase", string(r.Phase)), slog.String("outcome", string(r.Outcome)),
-		slog.Bool("reconciled", r.Reconciled), slog.Bool("partial", r.Partial), slog.String("approved_by", r.ApprovedBy), slog.String("idempotency_key", r.Key),
-		slog.Bool("replayed", r.Replayed), slog.Float64("duration_ms", r.DurationMS), slog.Any("requests", r.Requests))
-	if r.Error != nil {
-		line.AddAttrs(slog.String("code", r.Error.Code), slog.String("message", r.Error.Message))
-	}
-	return a.Handler.Handle(ctx, line)
-}
-
-// audit keeps a record of an invoke. One that cannot be kept does not undo the invoke: the log says so.
-func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeOptions, res *abi.Result) {
+// audit keeps a record of an invoke. A record that cannot be kept does not undo the invoke: the log says so.
+func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeOptions, res *abi.Result, d *deed) {
 	if c.opts.Auditor == nil {
 		return
 	}
-	r := AuditRecord{Time: c.opts.Now().UTC(), Connection: c.config.Name, Operation: res.Operation, Class: res.Meta.Class, Plan: o.Plan,
-		Outcome: res.Outcome, Error: res.Error, Reconciled: res.Meta.Reconciled, Partial: res.Meta.Partial, ApprovedBy: res.Meta.ApprovedBy,
-		Key: o.IdempotencyKey, Replayed: res.Meta.Replayed, DurationMS: res.Meta.DurationMS, Requests: res.Meta.Requests}
-	if op, err := c.module.operation(res.Operation); err == nil && json.Valid(input) {
-		r.Input = maskInput(op.Operation, input)
+	var op *abi.Operation
+	if found, err := c.module.operation(res.Operation); err == nil {
+		op = found.Operation
+	}
+	if res.Plan != nil { // nothing was sent
+		d.targets, d.before = targetsOf(res.Plan.Writes), res.Plan.State
+	}
+	r := c.record(op, input, o, d)
+	r.Operation, r.Class, r.Plan, r.Outcome, r.Error = res.Operation, res.Meta.Class, o.Plan, res.Outcome, res.Error
+	r.Reconciled, r.Partial, r.ApprovedBy, r.Replayed = res.Meta.Reconciled, res.Meta.Partial, res.Meta.ApprovedBy, res.Meta.Replayed
+	r.DurationMS, r.Requests = res.Meta.DurationMS, res.Meta.Requests
+	switch {
+	case op == nil || len(d.targets) == 0 || res.Plan != nil:
+	case res.Meta.Sensitive:
+		r.After = &audit.State{Absent: "the output holds a credential"}
+	default:
+		r.After = c.state(op, input, res.Output)
 	}
 	if err := c.opts.Auditor.Audit(context.WithoutCancel(ctx), r); err != nil {
 		c.log.Error("an invoke is not in the audit", "operation", res.Operation, "outcome", string(res.Outcome), "error", err.Error())
@@ -127,25 +100,66 @@ func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeO
 	}
 }
 
-// intend has an invoke's first write noted in the audit before it leaves.
-func (c *Connection) intend(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions) func(abi.PlannedWrite) error {
+// intend returns what records an invoke's first write in the audit before it is sent, and notes the target of each.
+func (c *Connection) intend(run *call, input json.RawMessage, o InvokeOptions) func(context.Context, abi.PlannedWrite) error {
 	if c.opts.Auditor == nil {
 		return nil
 	}
+	values := sensitiveValues(run.op.Operation, input)
 	noted := false
-	return func(w abi.PlannedWrite) error {
+	return func(ctx context.Context, w abi.PlannedWrite) error {
+		d := run.deed
+		d.targets = withTarget(d.targets, targetsOf(values.writes([]abi.PlannedWrite{w})))
 		if noted {
 			return nil
 		}
-		err := c.opts.Auditor.Audit(ctx, AuditRecord{Time: c.opts.Now().UTC(), Connection: c.config.Name, Operation: run.op.Name, Class: run.class,
-			Input: maskInput(run.op.Operation, input), Phase: AuditWriting, ApprovedBy: run.approver, Key: o.IdempotencyKey,
-			Requests: []abi.RequestMeta{{Endpoint: w.Endpoint}}})
-		if err != nil {
+		d.account = c.account(ctx)
+		r := c.record(run.op.Operation, input, o, d)
+		r.Operation, r.Class, r.Phase, r.ApprovedBy = run.op.Name, run.class, AuditWriting, run.approver
+		r.Requests = []abi.RequestMeta{{Endpoint: w.Endpoint}}
+		if err := c.opts.Auditor.Audit(ctx, r); err != nil {
 			return errAudit{err}
 		}
 		noted = true
 		return nil
 	}
+}
+
+// targetsOf are the objects that masked writes are for.
+func targetsOf(writes []abi.PlannedWrite) (all []abi.SettleTarget) {
+	for _, w := range writes {
+		path, _, _ := strings.Cut(w.Target, "?")
+		if t := settleTarget(journal.Target{Endpoint: w.Endpoint, Path: path, Body: bodyID(w.Body)}); t != nil {
+			all = withTarget(all, []abi.SettleTarget{*t})
+		}
+	}
+	return all
+}
+
+// withTarget adds targets that are not there yet, maxHeld at most.
+func withTarget(all, more []abi.SettleTarget) []abi.SettleTarget {
+next:
+	for _, t := range more {
+		for _, have := range all {
+			if have.Endpoint == t.Endpoint && have.Body == t.Body && maps.Equal(have.Path, t.Path) {
+				continue next
+			}
+		}
+		if len(all) < maxHeld {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// approvalOf is what an approver was shown, as the audit keeps it; by is empty where it was not approved.
+func approvalOf(plan *abi.Plan, by string) *audit.Approval {
+	text, err := json.Marshal(plan)
+	if err != nil {
+		return nil
+	}
+	sum := sha256.Sum256(text)
+	return &audit.Approval{By: by, PlanSHA256: hex.EncodeToString(sum[:]), Plan: audit.NewState(text)}
 }
 
 // errAudit is a write that the audit could not note.

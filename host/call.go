@@ -31,6 +31,7 @@ type call struct {
 	unkept    error          // why the journal could not note a write, which was held back then
 	changed   error          // a write that was not approved any more
 	approver  string         // of its writes
+	deed      *deed          // what the audit wants to know of an invoke; nil of another call
 	uncounted bool           // the last write counted by this machine's clock alone
 
 	placeholder string

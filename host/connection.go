@@ -29,6 +29,7 @@ type Connection struct {
 	pool   *pool
 	log    *slog.Logger
 	clock  serviceClock
+	owner  accounts
 	leave  func() // the rate limits that it shares with others
 
 	credential *credential

@@ -21,21 +21,23 @@ func (c *Connection) Invoke(ctx context.Context, operation string, input json.Ra
 	var o InvokeOptions
 	for _, o = range opts {
 	}
-	res := c.invoke(ctx, operation, input, o, started)
+	d := newDeed()
+	res := c.invoke(ctx, operation, input, o, started, d)
 	c.logResult(res)
-	c.audit(ctx, input, o, res)
+	c.audit(ctx, input, o, res, d)
 	if !res.Outcome.OK() && res.Outcome != abi.Planned {
 		return res, OutcomeError{Operation: res.Operation, Outcome: res.Outcome, Detail: res.Error}
 	}
 	return res, nil
 }
 
-func (c *Connection) invoke(ctx context.Context, operation string, input json.RawMessage, o InvokeOptions, started time.Time) *abi.Result {
+func (c *Connection) invoke(ctx context.Context, operation string, input json.RawMessage, o InvokeOptions, started time.Time, d *deed) *abi.Result {
 	run, fail := c.begin(operation, abi.Axon, &input)
 	if fail != nil {
 		return fail
 	}
-	run.gate.intent = c.intend(ctx, run, input, o)
+	run.deed = d
+	run.gate.intent = c.intend(run, input, o)
 	switch {
 	case o.Plan:
 		run.gate.plan = true

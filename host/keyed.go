@@ -76,6 +76,9 @@ func (c *Connection) keyed(ctx context.Context, run *call, input json.RawMessage
 		return nil
 	}
 	res := c.approved(ctx, run, input, o, started)
+	if t := settleTarget(run.bound); run.settle && len(run.deed.targets) == 0 && t != nil { // what the earlier run's write was for
+		run.deed.targets = []abi.SettleTarget{*t}
+	}
 	if run.settle && res.Outcome == abi.Unchanged { // the earlier run's write made it so
 		res.Outcome, res.Meta.Reconciled = abi.Succeeded, true
 	}
@@ -96,14 +99,18 @@ func targetOf(w abi.PlannedWrite, values sensitive) journal.Target {
 			segments[i] = hex.EncodeToString(sum[:])
 		}
 	}
-	t := journal.Target{Endpoint: w.Endpoint, Path: strings.Join(segments, "/")}
-	var body struct {
+	return journal.Target{Endpoint: w.Endpoint, Path: strings.Join(segments, "/"), Body: bodyID(w.Body)}
+}
+
+// bodyID is the member id of a write's body. A body of another form names nothing.
+func bodyID(body json.RawMessage) string {
+	var object struct {
 		ID string `json:"id"`
 	}
-	if json.Unmarshal(w.Body, &body) == nil { // a body of another form names nothing
-		t.Body = body.ID
+	if json.Unmarshal(body, &object) != nil {
+		return ""
 	}
-	return t
+	return object.ID
 }
 
 // settleTarget is what the write of an earlier run was for, as the guest gets it; nil where that is not known.

@@ -83,9 +83,14 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	if len(wasm) > MaxModuleSize {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are taken", ErrRefused, len(wasm), MaxModuleSize)
 	}
-	if opts.SHA256 != "" {
+	summed := make(chan struct{}) // beside the compiling
+	go func() {
+		defer close(summed)
 		sum := sha256.Sum256(wasm)
 		m.sum = hex.EncodeToString(sum[:])
+	}()
+	if opts.SHA256 != "" {
+		<-summed
 		if !strings.EqualFold(m.sum, opts.SHA256) {
 			return nil, fmt.Errorf("%w: its SHA-256 is %s, pinned is %s", ErrRefused, m.sum, opts.SHA256)
 		}
@@ -109,6 +114,7 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	if err := m.compile(ctx, wasm, opts); err != nil {
 		return nil, err
 	}
+	<-summed
 	return m, nil
 }
 
@@ -203,6 +209,9 @@ func (m *Module) readManifest(bin *wasmbin.Module) error {
 	if err := m.manifest.Check(); err != nil {
 		return err
 	}
+	if a := m.manifest.Account; a != nil && (!records.PlainPath(a.ID) || a.Name != "" && !records.PlainPath(a.Name)) {
+		return fmt.Errorf("manifest: account: its id and name are object keys joined by dots, not %q and %q", a.ID, a.Name)
+	}
 	m.byName = make(map[string]*operation, len(m.manifest.Operations))
 	for i := range m.manifest.Operations {
 		op := &operation{Operation: &m.manifest.Operations[i], granted: map[string]*abi.Endpoint{}}
@@ -254,7 +263,7 @@ func (m *Module) Describe(ctx context.Context) (json.RawMessage, error) {
 	return bytes.TrimRight(out, " "), err
 }
 
-// SHA256 is the checksum of the module as loaded, in hex; empty when LoadOptions pinned none.
+// SHA256 is the checksum of the module as it was given to Load, in hex.
 func (m *Module) SHA256() string { return m.sum }
 
 // Size is the module's size in bytes.

@@ -20,7 +20,7 @@ const (
 	maxStates = 4 << 20   // of all answers; the oldest are dropped
 )
 
-// states are the answers that a plan read before its first write, and the ids that its writes are about. From them comes
+// states are the answers that were read before the first write of a plan, or of a run that is audited, and the ids that its writes are about. From them comes
 // what is there now. The zero value has none.
 type states struct {
 	read  []stateRead
@@ -35,9 +35,17 @@ type stateRead struct {
 	object    bool // a single object of a path with a blank: somebody asked for this very one
 }
 
-// keepState remembers an answer for the state of a plan.
+// keepsState reports whether an answer now is of before the first write, and a plan or the audit wants it.
+func (c *call) keepsState() bool {
+	if c.gate.plan {
+		return len(c.gate.held) == 0
+	}
+	return c.gate.intent != nil && c.class != abi.Read && len(c.deed.targets) == 0
+}
+
+// keepState remembers an answer for the state of a plan, or for what the audit says was there before a write.
 func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
-	if !c.gate.plan || len(c.gate.held) > 0 || endpoint.Method() != http.MethodGet || out.Status != http.StatusOK || out.Length > maxState {
+	if !c.keepsState() || endpoint.Method() != http.MethodGet || out.Status != http.StatusOK || out.Length > maxState {
 		return
 	}
 	b := bytes.TrimSpace(c.read(out.Body))
@@ -51,7 +59,7 @@ func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
 	}
 }
 
-// about remembers what the first write of a plan is about.
+// about remembers what the first write is about.
 func (s *states) about(endpoint abi.Endpoint, req *abi.Request) {
 	if s.ids != nil {
 		return

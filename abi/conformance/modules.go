@@ -132,6 +132,20 @@ func moduleAttacks() []Attack {
 	change("another ABI", content, func(m *abi.Manifest) { m.ABI = "mach5:connector/v2" })
 	change("no operations", content, func(m *abi.Manifest) { m.Operations = nil })
 	change("an operation that stands twice", content, func(m *abi.Manifest) { m.Operations = append(m.Operations, m.Operations[0]) })
+	for what, e := range map[string]abi.Account{
+		"written":                  {Endpoint: abi.Endpoint{Endpoint: "POST /api/v1/users/me", Bucket: "x"}, ID: "id"},
+		"of a class that writes":   {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x", Class: abi.Write}, ID: "id"},
+		"of somebody":              {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "x"}, ID: "id"},
+		"of another host":          {Endpoint: abi.Endpoint{Endpoint: "GET //elsewhere.example.com/me", Bucket: "x"}, ID: "id"},
+		"of no rate limit":         {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me"}, ID: "id"},
+		"without an id":            {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x"}},
+		"by a query as its id":     {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x"}, ID: "#(a==1)|@pretty"},
+		"by a query as its name":   {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x"}, ID: "id", Name: "..a"},
+		"of a class by its body":   {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x", ClassRules: []abi.ClassRule{{Field: "x", Class: abi.Read}}}, ID: "id"},
+		"of the class of an input": {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x", Class: abi.ClassOfInput}, ID: "id"},
+	} {
+		change("an account "+what, "manifest account", func(m *abi.Manifest) { m.Account = &e })
+	}
 	change("a class that nobody knows", content, func(m *abi.Manifest) { m.Operations[len(m.Operations)-1].Class = "harmless" })
 	change("a surface that nobody knows", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = []abi.Surface{"root"} })
 	change("a name with a path in it", content, func(m *abi.Manifest) { m.Operations[0].Name = "../read" })

@@ -140,6 +140,7 @@ func Manifest() []byte {
 	m.Raw("rate_limit_headers",
 		`{"limit":"X-Rate-Limit-Limit","remaining":"X-Rate-Limit-Remaining","reset":"X-Rate-Limit-Reset"}`)
 	m.Raw("rate_limit_errors", `{"code":"errorCode","summary":"errorSummary","buckets":["`+bucketLimit+`"],"wait":"wait ([0-9]+) seconds?"}`)
+	m.Raw("account", account())
 	m.Raw("operations", string(ops)+"]")
 	return []byte(m.String())
 }
@@ -162,21 +163,29 @@ func (op *operation) manifest() string {
 		w.BoolIf("single", op.pager() == nil)
 	}
 	w.StrIf("key", op.key)
-	w.Raw("endpoints", array(op.endpoints, func(e abi.Endpoint) string {
-		var w jsonval.Writer
-		w.Str("endpoint", e.Endpoint).Str("bucket", e.Bucket)
-		if len(e.Scopes) > 0 {
-			w.Strs("scopes", e.Scopes)
-		}
-		if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
-			w.Raw("class_rules", array(e.ClassRules, classRule))
-		}
-		if len(e.Sensitive) > 0 {
-			w.Strs("sensitive", e.Sensitive)
-		}
-		return w.String()
-	}))
+	w.Raw("endpoints", array(op.endpoints, endpoint))
 	return w.String()
+}
+
+func endpoint(e abi.Endpoint) string {
+	var w jsonval.Writer
+	w.Str("endpoint", e.Endpoint).Str("bucket", e.Bucket)
+	if len(e.Scopes) > 0 {
+		w.Strs("scopes", e.Scopes)
+	}
+	if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
+		w.Raw("class_rules", array(e.ClassRules, classRule))
+	}
+	if len(e.Sensitive) > 0 {
+		w.Strs("sensitive", e.Sensitive)
+	}
+	return w.String()
+}
+
+// account says how to read whose token a connection has.
+func account() string {
+	var w jsonval.Writer
+	return w.Raw("endpoint", endpoint(getMe)).Str("id", "id").Str("name", "profile.login").String()
 }
 
 func classRule(r abi.ClassRule) string {

@@ -1,0 +1,116 @@
+// Package audit keeps a record of every invoke and reads it back: who ran what against which org, on whom, and how it ended.
+//
+// A file of records is a chain: each line has the hash of the line before it, so that a line that was changed or removed
+// is noticed. See File and Chain for what that proves.
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// Record is what an audit keeps of one invoke, refused ones and plans included. It has no secret and no value that the
+// input's schema or the manifest calls sensitive.
+type Record struct {
+	Time       time.Time   `json:"time"`          // when the invoke ended, UTC; with phase writing, when its first write was about to be sent
+	Run        string      `json:"run,omitempty"` // the same in both records of an invoke, and in no other
+	Connection string      `json:"connection"`
+	BaseURL    string      `json:"base_url,omitempty"` // of the connection: which org
+	By         *Process    `json:"by,omitempty"`
+	Account    *Account    `json:"account,omitempty"` // for runs that write
+	Module     *ModuleInfo `json:"module,omitempty"`
+
+	Operation  string          `json:"operation"`
+	Class      abi.Class       `json:"class,omitempty"`
+	Input      json.RawMessage `json:"input,omitempty"` // sensitive fields as "***"; absent when it is not JSON
+	Plan       bool            `json:"plan,omitempty"`
+	Phase      Phase           `json:"phase,omitempty"`
+	Outcome    abi.Outcome     `json:"outcome,omitempty"`
+	Error      *abi.Error      `json:"error,omitempty"`
+	Reconciled bool            `json:"reconciled,omitempty"`
+	Partial    bool            `json:"partial,omitempty"` // of two writes, the first took effect
+	ApprovedBy string          `json:"approved_by,omitempty"`
+	Key        string          `json:"idempotency_key,omitempty"`
+	Replayed   bool            `json:"replayed,omitempty"` // answered from the journal: nothing was sent
+
+	// Targets are the objects that the writes were for, or in a plan would be.
+	Targets  []abi.SettleTarget `json:"targets,omitempty"`
+	Before   *State             `json:"before,omitempty"` // the last object that was read before the first write
+	After    *State             `json:"after,omitempty"`  // the output of a run that wrote
+	Approval *Approval          `json:"approval,omitempty"`
+
+	DurationMS float64           `json:"duration_ms"`
+	Requests   []abi.RequestMeta `json:"requests"`
+}
+
+// Phase tells the two records of an invoke that writes apart.
+type Phase string
+
+// Writing is the phase of the record before an invoke's first write is sent. It has no outcome. If no final record
+// follows, the process was killed, or still runs. The final record has no phase.
+const Writing Phase = "writing"
+
+// Process is who ran an invoke, as the operating system knows it.
+type Process struct {
+	User string `json:"user,omitempty"` // the name of the user; empty where the system knows none
+	UID  string `json:"uid"`
+	Host string `json:"host"`
+	PID  int    `json:"pid"`
+}
+
+// Account is whose credential acted at the service.
+type Account struct {
+	ID     string `json:"id,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Secret string `json:"secret_ref,omitempty"` // where the credential is kept: env:NAME or file:PATH
+	Absent string `json:"absent,omitempty"`     // why id and name are not known
+}
+
+// ModuleInfo is the module that ran.
+type ModuleInfo struct {
+	Kind    string `json:"kind"`
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+}
+
+// Approval is what was shown to an approver and who approved.
+type Approval struct {
+	By         string `json:"by,omitempty"` // empty: it was not approved
+	PlanSHA256 string `json:"plan_sha256"`  // of the plan as JSON, as the approver got it
+	Plan       *State `json:"plan"`
+}
+
+// Auditor keeps audit records: one before the first write of an invoke is sent, which is not sent when that fails, and
+// one when the invoke ends. It must be safe for concurrent use.
+type Auditor interface {
+	Audit(ctx context.Context, r Record) error
+}
+
+// Log passes audit records to a slog.Handler, as records of level Info with the message "audit".
+type Log struct{ Handler slog.Handler }
+
+// Audit implements Auditor.
+func (a Log) Audit(ctx context.Context, r Record) error {
+	line := slog.NewRecord(r.Time, slog.LevelInfo, "audit", 0)
+	line.AddAttrs(slog.String("connection", r.Connection), slog.String("operation", r.Operation), slog.String("class", string(r.Class)),
+		slog.String("input", string(r.Input)), slog.Bool("plan", r.Plan), slog.String("phase", string(r.Phase)), slog.String("outcome", string(r.Outcome)),
+		slog.Bool("reconciled", r.Reconciled), slog.Bool("partial", r.Partial), slog.String("approved_by", r.ApprovedBy), slog.String("idempotency_key", r.Key),
+		slog.Bool("replayed", r.Replayed), slog.Float64("duration_ms", r.DurationMS), slog.Any("requests", r.Requests),
+		slog.String("run", r.Run), slog.String("base_url", r.BaseURL))
+	for name, v := range map[string]any{"by": r.By, "account": r.Account, "module": r.Module, "before": r.Before, "after": r.After, "approval": r.Approval} {
+		if text, err := json.Marshal(v); err == nil && string(text) != "null" {
+			line.AddAttrs(slog.Any(name, v))
+		}
+	}
+	if len(r.Targets) > 0 {
+		line.AddAttrs(slog.Any("targets", r.Targets))
+	}
+	if r.Error != nil {
+		line.AddAttrs(slog.String("code", r.Error.Code), slog.String("message", r.Error.Message))
+	}
+	return a.Handler.Handle(ctx, line)
+}

@@ -1,0 +1,75 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// MaxState is the most of one object that a record keeps, in bytes.
+const MaxState = 16 << 10
+
+// State is an object at one moment, as JSON.
+type State struct {
+	Value json.RawMessage `json:"value,omitempty"`
+	// Cut says what was left out of Value because the object is too large; SHA256 is that of the whole object then.
+	Cut    string `json:"cut,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+	Absent string `json:"absent,omitempty"` // why there is no value
+}
+
+// NewState returns an object of at most MaxState bytes. Of a larger one it leaves out the largest members, and says so. It
+// returns nil when there is no object.
+func NewState(v json.RawMessage) *State {
+	v = bytes.TrimSpace(v)
+	switch {
+	case len(v) == 0:
+		return nil
+	case !json.Valid(v):
+		return &State{Absent: "it is not JSON"}
+	case len(v) <= MaxState:
+		return &State{Value: v}
+	}
+	sum := sha256.Sum256(v)
+	s := &State{SHA256: hex.EncodeToString(sum[:])}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(v, &members) != nil { // an array or a text
+		s.Cut = fmt.Sprintf("all of it: %d bytes, at most %d are kept", len(v), MaxState)
+		return s
+	}
+	var out []string
+	for size := len(v); size > MaxState; {
+		largest := ""
+		for name, m := range members {
+			if l := len(members[largest]); largest == "" || len(m) > l || len(m) == l && name < largest {
+				largest = name
+			}
+		}
+		delete(members, largest)
+		out = append(out, largest)
+		text, err := json.Marshal(members)
+		if err != nil {
+			return &State{Absent: err.Error()}
+		}
+		s.Value, size = text, len(text)
+	}
+	s.Cut = fmt.Sprintf("%s: %d bytes, at most %d are kept", shortList(out), len(v), MaxState)
+	return s
+}
+
+// shortList joins names, of many the first.
+func shortList(names []string) string {
+	const most = 10
+	for i := range names {
+		if len(names[i]) > 100 {
+			names[i] = strings.ToValidUTF8(names[i][:100], "") + "…"
+		}
+	}
+	if more := len(names) - most; more > 0 {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more members", more)
+	}
+	return strings.Join(names, ", ")
+}
