@@ -35,7 +35,7 @@ func (a *Account) check() error {
 		return err
 	}
 	switch {
-	case e.Method() != "GET" || e.Class != "" && e.Class != Read || len(e.ClassRules) > 0:
+	case e.Method() != "GET" || e.Class != "" && e.Class != Read || e.ClassRules != nil:
 		return fmt.Errorf("endpoint %q is not a GET of class read", e.Endpoint)
 	case strings.Contains(e.Template(), "{"):
 		return fmt.Errorf("endpoint %q has a blank", e.Endpoint)

@@ -244,7 +244,7 @@ func TestAudit_WhoseAccountCannotBeRead_SaysWhy(t *testing.T) {
 		"nothing":       {me(200, ``), "answered 200"},
 		"without an id": {me(200, `{"profile":{"login":"a"}}`), "answered without id"},
 		"a number":      {me(200, `{"id":7}`), "answered without id"},
-		"the token":     {me(200, `{"id":"`+oktatest.DefaultToken+`"}`), "answered without id"},
+		"the token":     {me(200, `{"id":"`+token+`"}`), "answered without id"},
 		"broken off": {func(w http.ResponseWriter) {
 			panic(http.ErrAbortHandler)
 		}, "GET /api/v1/users/me: "},

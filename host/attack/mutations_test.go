@@ -36,7 +36,7 @@ var mutations = []mutation{
 	{"manifest content", "a column once", []edit{neverIn("abi/manifest.go", "columns[c.Name] {", "columns[c.Name]")}, ""},
 	{"manifest content", "a column's type", []edit{drop("abi/manifest.go", "return fmt.Errorf(\"column %q: type %q is not known\", c.Name, c.Type)")}, ""},
 	{"manifest account", "its endpoint", []edit{neverIn("abi/manifest.go", "err := e.Check(); err != nil {\n\t\treturn err\n\t}\n\tswitch", "err != nil")}, ""},
-	{"manifest account", "is read", []edit{never("abi/manifest.go", "e.Method() != \"GET\" || e.Class != \"\" && e.Class != Read || len(e.ClassRules) > 0")}, ""},
+	{"manifest account", "is read", []edit{never("abi/manifest.go", "e.Method() != \"GET\" || e.Class != \"\" && e.Class != Read || e.ClassRules != nil")}, ""},
 	{"manifest account", "has no blank", []edit{never("abi/manifest.go", "strings.Contains(e.Template(), \"{\")")}, ""},
 	{"manifest account", "has a bucket", []edit{never("abi/manifest.go", "len(e.Bucket) == 0")}, ""},
 	{"manifest account", "its paths", []edit{never("host/load.go", "!records.PlainPath(a.ID) || a.Name != \"\" && !records.PlainPath(a.Name)")}, ""},
