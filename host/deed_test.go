@@ -158,7 +158,7 @@ func TestAudit_OfAnApprovedWrite_HasThePlan(t *testing.T) {
 
 // TestAudit_HasNoSecret in what was there before and afterwards, or in whom it was for.
 func TestAudit_HasNoSecret(t *testing.T) {
-	const secret = "correct horse battery staple"
+	const secret = "Correct horse battery staple 1"
 	ctx, k := context.Background(), &kept{}
 	c, _ := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
 		o.Auditor, cfg.Approve = k, []abi.Class{abi.Write}
@@ -174,7 +174,7 @@ func TestAudit_HasNoSecret(t *testing.T) {
 		}
 	}
 	text, err := json.Marshal(append(k.all, k.writing...))
-	if err != nil || strings.Contains(string(text), "correct horse") || strings.Contains(string(text), "reset_password_url") || !strings.Contains(string(text), "holds a credential") {
+	if err != nil || strings.Contains(string(text), "horse battery") || strings.Contains(string(text), "reset_password_url") || !strings.Contains(string(text), "holds a credential") {
 		t.Errorf("%v %s", err, text)
 	}
 }

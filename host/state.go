@@ -20,8 +20,8 @@ const (
 	maxStates = 4 << 20   // of all answers; the oldest are dropped
 )
 
-// states are the answers that were read before the first write of a plan, or of a run that is audited, and the ids that its writes are about. From them comes
-// what is there now. The zero value has none.
+// states are the answers that were read before the first write of a plan, or of a run that is audited, and the ids that its
+// writes are about. From them comes what is there now. The zero value has none.
 type states struct {
 	read  []stateRead
 	bytes int
