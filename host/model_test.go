@@ -744,7 +744,7 @@ func TestWritesAgreeWithAModel(t *testing.T) {
 		t.Logf("%s: %v", name, seen.counts)
 		return seen
 	}
-	if raced {
+	if raced || testing.Short() {
 		*modelRuns = min(*modelRuns, 2)
 	}
 	calm := run("without faults", false, *modelRuns, 60, 2)

@@ -37,6 +37,9 @@ func TestAttack(t *testing.T) {
 	first := settled(t, func(now counts) bool { // a runtime that has begun to work keeps some things open, for good
 		return now.goroutines <= before.goroutines && now.descriptors <= before.descriptors+3
 	})
+	if testing.Short() {
+		return // Once shows that every wall holds; twice, that nothing accumulates.
+	}
 	again, err := conformance.Attempts(context.Background(), ours{}, conformance.Options{Wall: os.Getenv("ATTACK_WALL"), More: own()})
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +74,9 @@ func TestOtherHost(t *testing.T) {
 
 // TestAHostBehindAProcess attacks our host the way that a host in another language is attacked.
 func TestAHostBehindAProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes every attack again")
+	}
 	t.Parallel() // to TestMutations: the work is another process's
 	p, err := conformance.Start(os.Args[0], "-serve")
 	if err != nil {

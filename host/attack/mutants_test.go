@@ -288,6 +288,7 @@ func (m mutation) caught(lines []line, end error) (by string, err error) {
 // TestMutations takes each check out, one at a time, and wants an attack on its wall to get through.
 func TestMutations(t *testing.T) {
 	t.Parallel() // to TestAHostBehindAProcess
+	checkMutations(t)
 	if testing.Short() {
 		t.Skip("builds the host a second time, and attacks it once for each mutation")
 	}
@@ -295,7 +296,6 @@ func TestMutations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkMutations(t)
 	tally := newTally()
 	t.Run("of", func(t *testing.T) {
 		tally.attack(t, build(t, root, ""), tally.walls, func(m mutation) bool { return !m.on("memory_other.go") })

@@ -148,16 +148,36 @@ func cells() []cell {
 	return all
 }
 
+// some returns a part of the cells that has every write and every mishap.
+func some(all []cell) (part []cell) {
+	writes, kinds := map[string]bool{}, map[string]bool{}
+	for i := 0; i < len(all); i += 11 { // prime to how they are ordered, so that keyed ones and others take turns
+		part = append(part, all[i])
+		writes[all[i].op+all[i].input], kinds[all[i].name] = true, true
+	}
+	for _, c := range all {
+		if !writes[c.op+c.input] || !kinds[c.name] {
+			writes[c.op+c.input], kinds[c.name] = true, true
+			part = append(part, c)
+		}
+	}
+	return part
+}
+
 // atOnce is how many cells run at once: some of them wait.
 const atOnce = 12
 
 func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
 	m := load(t)
+	all := cells()
+	if testing.Short() {
+		all = some(all)
+	}
 	var mu sync.Mutex
 	counts := map[string]map[abi.Outcome]int{}
 	slots := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
-	for _, c := range cells() {
+	for _, c := range all {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -185,7 +205,7 @@ func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
 		fmt.Fprintf(&table, "\n%-30s %s", h.name, strings.Join(parts, ", "))
 	}
 	figures.Keep(t, "matrix", fmt.Sprintf("fault matrix: %d writes, %d cells%s", len(actions), ran, table.String()))
-	if want := len(cells()); ran != want {
+	if want := len(all); ran != want {
 		t.Errorf("%d cells of %d ran", ran, want)
 	}
 }
