@@ -32,8 +32,10 @@ type change struct {
 	// again says before a repeat, after a refusal that passes by itself, what is in its way now; nil where nothing is. Nil
 	// repeats as it is.
 	again func() *result
-	final bool // the effect cannot be undone, so that its absence says that the write did nothing
-	once  bool // never sent again without a trace, however soon: it gives power
+	// effects are what the write does to other objects than its own. They are warnings of a plan and of the result.
+	effects []string
+	final   bool // the effect cannot be undone, so that its absence says that the write did nothing
+	once    bool // never sent again without a trace, however soon: it gives power
 }
 
 // reading is what a look told.
@@ -49,6 +51,14 @@ const (
 
 // change sends a write and ends it in exactly one outcome.
 func (c *call) change(ch change) result {
+	r := c.sendChange(ch)
+	if r.outcome == abi.Succeeded || r.outcome == abi.Unknown {
+		r.warnings = append(r.warnings, ch.effects...)
+	}
+	return r
+}
+
+func (c *call) sendChange(ch change) result {
 	if c.settling {
 		// The write of an earlier run may have left: it counts, if its effect is there. What cannot be told is not
 		// sent again.

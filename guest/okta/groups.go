@@ -109,7 +109,7 @@ var groupOperations = []operation{
 		require:   `"description":"at least one of name, description and profile","anyOf":[{"required":["name"]},{"required":["description"]},{"required":["profile"]}]`,
 		example:   `{"group":"Engineering","description":"Builds and runs things"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getGroup, getGroups, putGroup},
+		endpoints: []abi.Endpoint{getGroup, getGroups, getGroupRules, putGroup},
 		do:        updateGroup,
 	},
 	{
@@ -123,7 +123,7 @@ var groupOperations = []operation{
 			"since it may be misspelt"), adminGroupInput},
 		example:   `{"group":"Engineering"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getGroup, getGroups, getGroupRoles, of(abi.ClassOfInput, deleteGroup)},
+		endpoints: []abi.Endpoint{getGroup, getGroups, getGroupRoles, getGroupRules, getMe, getUserGroups, of(abi.ClassOfInput, deleteGroup)},
 		do:        removeGroup,
 	},
 	{
@@ -149,7 +149,7 @@ var groupOperations = []operation{
 		idempotency: abi.Idempotent,
 		inputs:      []input{groupInput, targetInput, adminGroupInput},
 		example:     `{"group":"Engineering","user":"ada.lovelace@example.com"}`,
-		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUsers, getUserGroups, getGroupRoles, of(abi.ClassOfInput, deleteGroupMember)},
+		endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUsers, getUserGroups, getGroupRoles, getGroupRules, getMe, of(abi.ClassOfInput, deleteGroupMember)},
 		do:          func(c *call) result { return setMember(c, false) },
 	},
 }
@@ -196,7 +196,7 @@ func (c *call) findGroup(idOrName string) (object, *result) {
 
 // groupNamed finds the one group of exactly this name.
 func (c *call) groupNamed(name string) (object, *result) {
-	found, failed := c.groupsNamed(name)
+	found, failed := c.groupsNamed(name, func(a, b string) bool { return a == b })
 	switch {
 	case failed != nil:
 		return object{}, failed
@@ -231,9 +231,9 @@ func (c *call) groupID() (string, *result) {
 // namedPage is how many groups are asked for by name at once.
 const namedPage = 100
 
-// groupsNamed finds the groups of exactly this name. q reads the groups themselves and answers one page of names that
+// groupsNamed finds the groups whose name is the same as this one. q reads the groups themselves and answers one page of names that
 // begin so; search lags a little and finds what q has no room for.
-func (c *call) groupsNamed(name string) (found []jsonval.Value, failed *result) {
+func (c *call) groupsNamed(name string, same func(a, b string) bool) (found []jsonval.Value, failed *result) {
 	for _, query := range [...][2]string{{"q", name}, {"search", "profile.name eq " + jsonval.Quote(name)}} {
 		resp := c.send(hostcall.Request{Endpoint: getGroups.Endpoint, Query: at(query[0], query[1], "limit", strconv.Itoa(namedPage))})
 		if !ok(resp) {
@@ -248,7 +248,7 @@ func (c *call) groupsNamed(name string) (found []jsonval.Value, failed *result) 
 		for g := range groups.Elements() {
 			n++
 			known := slices.ContainsFunc(found, func(f jsonval.Value) bool { return f.Get("id").Equal(g.Get("id")) })
-			if g.Get("profile", "name").Str() == name && !known {
+			if same(g.Get("profile", "name").Str(), name) && !known {
 				found = append(found, g)
 			}
 		}
@@ -296,9 +296,10 @@ func (c *call) askedProfile() jsonval.Value {
 func createGroup(c *call) result {
 	name, profile := c.str("name"), c.groupProfile(jsonval.Value{})
 	taken := func() (g jsonval.Value, failed *result) {
-		found, failed := c.groupsNamed(name)
+		found, failed := c.groupsNamed(name, strings.EqualFold) // Okta takes names in either case for the same
 		for _, f := range found {
-			if f.Get("type").Str() != "APP_GROUP" { // those of apps have names of their own
+			exact := f.Get("profile", "name").Str() == name
+			if f.Get("type").Str() != "APP_GROUP" && (exact || !g.Exists()) { // those of apps have names of their own
 				g = f
 			}
 		}
@@ -306,7 +307,7 @@ func createGroup(c *call) result {
 	}
 	rejected := func(g jsonval.Value) result {
 		id := g.Get("id").Str()
-		r := refuse("name_taken", "group "+id+" has the name "+jsonval.Quote(name)+" already: choose another, or update that group")
+		r := refuse("name_taken", "group "+id+" has the name "+jsonval.Quote(g.Get("profile", "name").Str())+" already: choose another, or update that group")
 		var w jsonval.Writer
 		r.output = w.Str("existing_id", id).String()
 		return r
@@ -323,6 +324,15 @@ func createGroup(c *call) result {
 		request: hostcall.Request{Endpoint: postGroups.Endpoint, Body: `{"profile":` + profile.Raw() + `}`},
 		what:    "creating group " + jsonval.Quote(name),
 		undone:  "the group was not created",
+		check: func(g jsonval.Value) *result {
+			lacking := gaps(g.Get("profile"), profile, "profile")
+			if len(lacking) == 0 {
+				return nil
+			}
+			r := c.notAsAsked("creating group "+jsonval.Quote(name), lacking, nil, g.Raw(), true)
+			r.err.Message += ". The group " + g.Get("id").Str() + " was created all the same: update it, or delete it"
+			return &r
+		},
 		refused: func(r result) result {
 			if e := r.err.Upstream; e != nil && (e.Status == 400 || e.Status == 409) {
 				if g, failed := taken(); failed == nil && g.Exists() { // somebody else was faster
@@ -340,7 +350,7 @@ func createGroup(c *call) result {
 				return absent, result{}
 			case c.madeBy(g.Get("created").Str()) == another:
 				return precluded, rejected(g)
-			case g.Get("profile").Contains(profile) && c.madeByUs(g.Get("created").Str()):
+			case len(gaps(g.Get("profile"), profile, "profile")) == 0 && c.madeByUs(g.Get("created").Str()):
 				return holds, result{output: g.Raw()}
 			}
 			return untold, result{}
@@ -369,27 +379,57 @@ func (c *call) adminGroup(id, name, what string) *result {
 	if c.input.Get("admin_group").True() {
 		return nil
 	}
-	roles, failed := c.assignments(groupPrincipal(id))
-	if failed != nil {
-		if code := failed.err.Code; code == "forbidden" || code == "feature" || failed.outcome == abi.Rejected && failed.err.Upstream.Status == 404 {
-			return nil
-		}
+	held, failed := c.rolesHeld(id)
+	if failed != nil || held == nil {
 		return failed
-	}
-	var held []string
-	for r := range roles.Elements() {
-		if text := cmp.Or(r.Get("label").Str(), r.Get("type").Str()) + " (" + r.Get("type").Str() + ")"; !slices.Contains(held, text) {
-			held = append(held, text)
-		}
-	}
-	if held == nil {
-		return nil
 	}
 	if name != "" {
 		id = jsonval.Quote(name) + " (" + id + ")"
 	}
 	r := refuse("admin_group", "group "+id+" has administrator roles, "+strings.Join(held, ", ")+", which every member has: "+what+
 		` is privileged. If that is meant, give "admin_group":true, and grant privileged`)
+	return &r
+}
+
+// rolesHeld are the administrator roles of a group, as a person reads them. A token that may not read roles finds none.
+func (c *call) rolesHeld(group string) (held []string, failed *result) {
+	roles, failed := c.assignments(groupPrincipal(group))
+	if failed != nil {
+		if code := failed.err.Code; code == "forbidden" || code == "feature" || failed.outcome == abi.Rejected && failed.err.Upstream != nil && failed.err.Upstream.Status == 404 {
+			return nil, nil
+		}
+		return nil, failed
+	}
+	for r := range roles.Elements() {
+		if text := cmp.Or(r.Get("label").Str(), r.Get("type").Str()) + " (" + r.Get("type").Str() + ")"; !slices.Contains(held, text) {
+			held = append(held, text)
+		}
+	}
+	return held, nil
+}
+
+// ownRoles refuses what would take administrator roles from the token's owner by way of a group: the token has its owner's
+// rights. user is who is taken out; empty is everybody in the group. In a run that settles an earlier one's write, the
+// earlier run has looked.
+func (c *call) ownRoles(group, user, doing string) *result {
+	if c.settling {
+		return nil
+	}
+	owner := c.owner()
+	if owner == "" || user != "" && user != owner {
+		return nil
+	}
+	if user == "" {
+		if is, _ := c.isMember(group, owner); !is {
+			return nil
+		}
+	}
+	held, failed := c.rolesHeld(group)
+	if failed != nil || held == nil {
+		return failed
+	}
+	r := refuse("own_account", doing+" group "+group+" would take "+strings.Join(held, ", ")+" from the token's owner, user "+owner+
+		", and with it the token's rights. Do it with another administrator's token")
 	return &r
 }
 
@@ -408,6 +448,13 @@ func updateGroup(c *call) result {
 			return w.Raw("id", before.Get("id").Raw()).Raw("profile", withoutNulls(c.groupProfile(before.Get("profile"))).Raw()).String(), nil
 		},
 		gaps: func(now, _ jsonval.Value) []gap { return gaps(now.Get("profile"), c.askedProfile(), "profile") },
+		effects: func(before jsonval.Value) []string {
+			was := before.Get("profile", "name").Str()
+			if is := c.str("name"); is == "" || is == was {
+				return nil
+			}
+			return c.renamingEffects(was)
+		},
 		same: func(a, b jsonval.Value) bool { return alike(a.Get("profile"), b.Get("profile")) },
 	})
 }
@@ -428,16 +475,22 @@ func removeGroup(c *call) result {
 	if refused := c.adminGroup(id, before.Get("profile", "name").Str(), "deleting it"); refused != nil {
 		return *refused
 	}
+	if c.input.Get("admin_group").True() {
+		if refused := c.ownRoles(id, "", "deleting"); refused != nil {
+			return *refused
+		}
+	}
 	var w jsonval.Writer
 	output := w.Str("id", id).Str("name", before.Get("profile", "name").Str()).Raw("before", before.Raw()).Raw("after", "null").String()
 	gone := looking(func() (object, *result) { return c.group(id) }, func(g object) bool { return g.gone }, func(object) string { return output })
 	return c.change(change{
 		request: hostcall.Request{Endpoint: deleteGroup.Endpoint, Path: at("groupId", id)},
 		typ:     "UserGroup", noun: "group",
-		what:   "deleting group " + id,
-		undone: "the group was not deleted",
-		final:  true,
-		done:   func(hostcall.Response) result { return c.readBack(gone, "deleting group "+id, laggingTime, output) },
+		what:    "deleting group " + id,
+		undone:  "the group was not deleted",
+		final:   true,
+		effects: c.deletionEffects(id),
+		done:    func(hostcall.Response) result { return c.readBack(gone, "deleting group "+id, laggingTime, output) },
 		refused: func(r result) result {
 			if r.outcome != abi.NotFound {
 				return r
@@ -533,7 +586,23 @@ func setMember(c *call, want bool) result {
 		changing = "taking one out"
 	}
 	if refused := c.adminGroup(group, g.Get("profile", "name").Str(), changing); refused != nil {
+		if !want && refused.err.Code == "admin_group" {
+			if own := c.ownRoles(group, user, "leaving"); own != nil {
+				return *own
+			}
+		}
 		return *refused
+	}
+	var effects []string
+	if !want {
+		if c.input.Get("admin_group").True() {
+			if refused := c.ownRoles(group, user, "leaving"); refused != nil {
+				return *refused
+			}
+		}
+		if !known || was { // who is not in it is excluded from nothing
+			effects = c.removalEffects(group, user)
+		}
 	}
 	endpoint, what, undone := putGroupMember.Endpoint, "adding user "+user+" to group "+group, "the user is still not a member"
 	if !want {
@@ -551,9 +620,10 @@ func setMember(c *call, want bool) result {
 	return c.change(change{
 		request: hostcall.Request{Endpoint: endpoint, Path: at("groupId", group, "userId", user)},
 		typ:     "UserGroup", noun: "group",
-		what:   what,
-		undone: undone,
-		trace:  g.Get("lastMembershipUpdated").Str(),
+		what:    what,
+		undone:  undone,
+		trace:   g.Get("lastMembershipUpdated").Str(),
+		effects: effects,
 		done: func(hostcall.Response) result {
 			if !known {
 				return result{outcome: abi.Succeeded, output: output(), warnings: []string{"Okta took the change, and the user's groups cannot be read: whether it shows is not known"}}

@@ -162,7 +162,8 @@ func TestDeleteGroup(t *testing.T) {
 		{"taken, and it does not show", in, answering{oneGroup: {there}, del: {done}}, abi.Unknown, "unknown", "", []string{"Okta took it"}, 0},
 		{"taken, and not to be read", in, answering{oneGroup: {there, forbidden}, del: {done}}, abi.Succeeded, "", "", []string{`"after":null`, "could not be read"}, 0},
 		{"of administrators", in, answering{oneGroup: {there}, ofGroup: {someRole}}, abi.Rejected, "admin_group", readIt + "\n" + roles, []string{"Super Administrator (SUPER_ADMIN), Password Desk (CUSTOM)", `"admin_group":true`}, 0},
-		{"of administrators, and that is meant", `{"group":"` + builders + `","admin_group":true}`, answering{oneGroup: {there, noGroup}, del: {done}}, abi.Succeeded, "", readIt + "\n" + del + " [groupId:" + builders + "]\n" + readIt, nil, 0},
+		{"of administrators, and that is meant", `{"group":"` + builders + `","admin_group":true}`, answering{oneGroup: {there, noGroup}, getUserGroups.Endpoint: {groupsOf()}, del: {done}}, abi.Succeeded, "",
+			readIt + "\nGET /api/v1/users/me\n" + getUserGroups.Endpoint + " [id:00uOwnerOfTheToken0]\n" + del + " [groupId:" + builders + "]\n" + readIt, nil, 0},
 		{"an id that is gone", in, answering{oneGroup: {noGroup}}, abi.Unchanged, "", readIt, []string{`"before":null`}, 0},
 		{"a name that no group has", `{"group":"Builders"}`, answering{allGroups: {groupsOf()}}, abi.NotFound, "not_found", "", nil, 0},
 		{"a 404 that is not Okta's", in, answering{oneGroup: {answer(404, "")}}, abi.Unavailable, "not_okta", readIt, nil, 0},
@@ -190,7 +191,9 @@ func TestGroupMembers(t *testing.T) {
 	for op, write := range map[string]string{"add_group_member": "PUT /api/v1/groups/{groupId}/users/{userId}", "remove_group_member": "DELETE /api/v1/groups/{groupId}/users/{userId}"} {
 		// was and is are the groups of the user before and after.
 		was, is, before, after := none, theirs, "false", `"member":true`
+		looksAtOwner := ""
 		if op == "remove_group_member" {
+			looksAtOwner = "\nGET /api/v1/users/me" // whose roles are not taken
 			was, is, before, after = theirs, none, "true", `"member":false`
 		}
 		meant := strings.Replace(in, "{", `{"admin_group":true,`, 1)
@@ -204,7 +207,7 @@ func TestGroupMembers(t *testing.T) {
 			{"so already, by a list that may lag behind", in, answering{oneGroup: {lately}, readOne: {person("ACTIVE")}, ofUser: {is}, write: {done}}, abi.Succeeded, "", sent + "\n" + ofUser + " [id:" + ada + "]", []string{after, "may lag behind"}, 0},
 			{"the same of a group by name, whose list may, too", `{"group":"Builders","user":"` + ada + `"}`, answering{allGroups: {groupsOf(builder)}, oneGroup: {lately}, readOne: {person("ACTIVE")}, ofUser: {is}, write: {done}}, abi.Succeeded, "", "", []string{after}, 0},
 			{"the same, and lost", in, answering{oneGroup: {lately}, readOne: {person("ACTIVE")}, ofUser: {is}, write: {lost}}, abi.Unknown, "unknown", "", nil, 0},
-			{"a group of administrators", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, ofGroup: {someRole}}, abi.Rejected, "admin_group", looks + "\n" + roles, []string{"SUPER_ADMIN", `"admin_group":true`}, 0},
+			{"a group of administrators", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, ofGroup: {someRole}}, abi.Rejected, "admin_group", looks + "\n" + roles + looksAtOwner, []string{"SUPER_ADMIN", `"admin_group":true`}, 0},
 			{"a group of administrators, and that is meant", meant, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, is}, write: {done}}, abi.Succeeded, "", "", []string{after}, 0},
 			{"a group of administrators in which it is so", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {is}, ofGroup: {someRole}}, abi.Unchanged, "", looks, nil, 0},
 			{"roles that may not be read", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was, is}, ofGroup: {forbidden}, write: {done}}, abi.Succeeded, "", "", nil, 0},
@@ -241,4 +244,60 @@ func TestGroupMembers(t *testing.T) {
 			t.Errorf("%s %+v", out.Outcome, out.Error)
 		}
 	})
+}
+
+// rule is a group rule that puts users into a group, or names it in its condition.
+func rule(id, status, group, expression string, excluded ...string) string {
+	return fmt.Sprintf(`{"type":"group_rule","id":%q,"status":%q,"name":"Rule %s","conditions":{"people":{"users":{"exclude":[%s]},"groups":{"exclude":[]}},"expression":{"value":%q,"type":"urn:okta:expression:1.0"}},"actions":{"assignUserToGroups":{"groupIds":[%q]}}}`,
+		id, status, id, strings.Join(excluded, ","), expression, group)
+}
+
+// TestGroupRules_ThatAWriteAffects_AreNamed, in a plan and in the result.
+func TestGroupRules_ThatAWriteAffects_AreNamed(t *testing.T) {
+	const remove, del, put = "DELETE /api/v1/groups/{groupId}/users/{userId}", "DELETE /api/v1/groups/{groupId}", "PUT /api/v1/groups/{groupId}"
+	rules, ofUser := getGroupRules.Endpoint, getUserGroups.Endpoint
+	there, done := answer(200, builder), answer(204, "")
+	all := groupsOf(rule("r1", "ACTIVE", builders, `user.department=="Building"`), rule("r2", "INACTIVE", builders, `true`), rule("r3", "ACTIVE", "00gother", `isMemberOfAnyGroup("`+builders+`")`),
+		rule("r4", "ACTIVE", builders, `true`, `"`+ada+`"`), rule("r5", "ACTIVE", "00gother", `isMemberOfGroupName("Builders")`), rule("r6", "ACTIVE", "00gother", `user.x=="y"`))
+	member := `{"group":"` + builders + `","user":"ada@example.com"}`
+	renamed := answer(200, strings.Replace(builder, `"name":"Builders"`, `"name":"Makers"`, 1))
+	planned := hosttest.Answer{Planned: true}
+	for _, c := range []struct {
+		op           string
+		input        string
+		org          answering
+		named, other []string // rules in the warnings, and those that are not
+	}{
+		{"remove_group_member", member, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {groupsOf(builder), groupsOf()}, ofGroup: {noRoles}, rules: {all}, remove: {done}}, []string{"r1", "for good"}, []string{"r2", "r3", "r4", "r5", "r6"}},
+		{"remove_group_member", member, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {groupsOf(builder)}, ofGroup: {noRoles}, rules: {all}, remove: {planned}}, []string{"r1", "for good"}, []string{"r2", "r3", "r4"}},
+		{"remove_group_member", member, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {groupsOf(builder), groupsOf()}, ofGroup: {noRoles}, rules: {forbidden}, remove: {done}}, []string{"could not be looked up", "E0000006"}, nil},
+		{"delete_group", `{"group":"` + builders + `"}`, answering{oneGroup: {there, noGroup}, ofGroup: {noRoles}, rules: {all}, del: {done}}, []string{"r1", "r2", "r3", "r4", "INVALID"}, []string{"r5", "r6"}},
+		{"delete_group", `{"group":"` + builders + `"}`, answering{oneGroup: {there}, ofGroup: {noRoles}, rules: {paged("["+rule("r7", "ACTIVE", "00gother", "true")+"]", "/api/v1/groups/rules?after=r7"), groupsOf(rule("r1", "ACTIVE", builders, "true"))}, del: {planned}}, []string{"r1"}, []string{"r7"}},
+		{"update_group", `{"group":"` + builders + `","name":"Makers"}`, answering{oneGroup: {there}, rules: {all}, put: {renamed}}, []string{"r5"}, []string{"r1", "r3"}},
+	} {
+		out := invokeNative(t, c.org.host(t), c.op, c.input)
+		text := strings.Join(out.Warnings, "\n")
+		if out.Outcome != abi.Succeeded {
+			t.Errorf("%s: %s %+v", c.op, out.Outcome, out.Error)
+		}
+		for _, name := range c.named {
+			if !strings.Contains(text, name) {
+				t.Errorf("%s: %q is not in %s", c.op, name, text)
+			}
+		}
+		for _, name := range c.other {
+			if strings.Contains(text, name) {
+				t.Errorf("%s: %q is in %s", c.op, name, text)
+			}
+		}
+	}
+}
+
+// TestCreateGroup_NameInOtherLetters_IsTaken: Okta takes names in either case for the same.
+func TestCreateGroup_NameInOtherLetters_IsTaken(t *testing.T) {
+	const post = "POST /api/v1/groups"
+	invoking{"before", `{"name":"builders"}`, answering{allGroups: {groupsOf(builder)}}, abi.Rejected, "name_taken", "", []string{builders, `"Builders"`}, 0}.run(t, "create_group")
+	invoking{"meanwhile", `{"name":"BUILDERS"}`, answering{allGroups: {groupsOf(), groupsOf(), groupsOf(builder)}, post: {nameExists}}, abi.Rejected, "name_taken", "", []string{builders}, 0}.run(t, "create_group")
+	invoking{"of an app", `{"name":"builders"}`, answering{allGroups: {groupsOf(fromApp)}, post: {answer(200, groupJSON("00g3", "OKTA_GROUP", "builders", ""))}}, abi.Succeeded, "", "", nil, 1}.run(t, "create_group")
+	invoking{"made otherwise", `{"name":"Builders"}`, answering{allGroups: {groupsOf()}, post: {answer(200, groupJSON("00g3", "OKTA_GROUP", "Builders 2", ""))}}, abi.Rejected, "not_as_asked", "", []string{"profile.name", "00g3"}, 0}.run(t, "create_group")
 }

@@ -114,9 +114,15 @@ func heading(u jsonval.Value) string {
 func resting(u jsonval.Value) bool { return heading(u) == u.Get("status").Str() }
 
 // isOwner reports whether the token is a user's own. Where Okta does not tell, it is not known to be.
-func (c *call) isOwner(id string) bool {
+func (c *call) isOwner(id string) bool { return id != "" && c.owner() == id }
+
+// owner returns the id of the token's owner, empty where Okta does not tell.
+func (c *call) owner() string {
 	me, failed := c.object(hostcall.Request{Endpoint: getMe.Endpoint}, "User", "user")
-	return failed == nil && me.Get("id").Str() == id
+	if failed != nil {
+		return ""
+	}
+	return me.Get("id").Str()
 }
 
 // reactivate picks the call that fits the status. Okta's own of that name starts an unfinished activation again; it is
@@ -167,7 +173,7 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 		return r
 	}
 	if !slices.Contains(action.from, status) {
-		return refuse("status", action.name+" is for users who are "+strings.Join(action.from, ", ")+", and this one is "+status+wayOut(status))
+		return refuse("status", action.name+" is for users who are "+strings.Join(action.from, ", ")+", and this one is "+status+action.wayOut(status))
 	}
 	if action.ends && status != "STAGED" && status != "PROVISIONED" && !c.settling && c.isOwner(id) {
 		return refuse("own_account", action.name+" of user "+id+" would end this connection: the token is that user's, and Okta takes no token of a user who is not active. "+
@@ -242,6 +248,21 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 		},
 		look: look,
 	})
+}
+
+// wayOut says what else to do with a user of a status that the action is not for. Who is to be kept out is not to be made
+// usable first.
+func (a lifecycleAction) wayOut(status string) string {
+	if a.name != "suspend" {
+		return wayOut(status)
+	}
+	switch status {
+	case "DEPROVISIONED":
+		return ": the user cannot sign in"
+	case "STAGED":
+		return ": the user has not been activated, and cannot sign in. deactivate_user keeps it so"
+	}
+	return ": to keep the user out, run deactivate_user, which works from this status; to end what is open now, revoke_session"
 }
 
 // wayOut says what a user of a status needs first.

@@ -111,6 +111,8 @@ type replacement struct {
 	body func(before, after jsonval.Value) string
 	// gaps are where an object is not as it was asked for; status aside. wanted is the new object.
 	gaps func(now, wanted jsonval.Value) []gap
+	// effects are what the write does to other objects, as change.effects; nil is nothing.
+	effects func(before jsonval.Value) []string
 	// same reports whether two states mean the same, what Okta sets by itself and status aside.
 	same func(a, b jsonval.Value) bool
 }
@@ -238,6 +240,10 @@ func (c *call) write(rp replacement, before jsonval.Value) result {
 		body = rp.body(before, rp.sent(before, wanted))
 	}
 	what := "changing " + noun + " " + before.Get("id").Str()
+	var effects []string
+	if rp.effects != nil {
+		effects = rp.effects(before)
+	}
 	written := func(after jsonval.Value) result {
 		return result{outcome: abi.Succeeded, output: beforeAfter(before, after), warnings: rp.besides(wanted, after)}
 	}
@@ -256,10 +262,11 @@ func (c *call) write(rp replacement, before jsonval.Value) result {
 	return c.insist(change{
 		request: hostcall.Request{Endpoint: rp.whole.put, Path: rp.path, Body: body},
 		typ:     rp.whole.typ, noun: noun,
-		what:   what,
-		undone: "the " + noun + " was not changed",
-		trace:  before.Get("lastUpdated").Str(),
-		again:  moved, // where Okta refuses for now, somebody may be at this very object
+		what:    what,
+		undone:  "the " + noun + " was not changed",
+		trace:   before.Get("lastUpdated").Str(),
+		effects: effects,
+		again:   moved, // where Okta refuses for now, somebody may be at this very object
 		done: func(resp hostcall.Response) result {
 			after, isJSON := c.Body(resp)
 			if !isJSON || after.Get("id").Str() == "" {

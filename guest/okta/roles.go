@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -112,7 +113,7 @@ var roleOperations = []operation{
 		},
 		require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
-		endpoints: []abi.Endpoint{getUser, getUsers, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole},
+		endpoints: []abi.Endpoint{getUser, getUsers, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole, getMe, getUserGroups},
 		do:        revokeRole,
 	},
 }
@@ -388,6 +389,9 @@ func revokeRole(c *call) result {
 	default:
 		return result{outcome: abi.Unchanged, output: p.revoked(own)}
 	}
+	if refused := c.ownRole(p, own); refused != nil {
+		return *refused
+	}
 	look := func() (reading, result) {
 		now, _, failed := c.held(p)
 		switch {
@@ -421,6 +425,28 @@ func revokeRole(c *call) result {
 		r.warnings = append(r.warnings, "the user still has the role through "+groupOf(viaGroup))
 	}
 	return r
+}
+
+// ownRole refuses to take a role from the token's owner, directly or through a group that the owner is in: the token has its
+// owner's rights. In a run that settles an earlier one's write, the earlier run has looked.
+func (c *call) ownRole(p principal, a jsonval.Value) *result {
+	if p.noun == "client" || c.settling {
+		return nil
+	}
+	owner := c.owner()
+	switch {
+	case owner == "":
+		return nil
+	case p.noun == "group":
+		if is, _ := c.isMember(p.id, owner); !is {
+			return nil
+		}
+	case p.id != owner:
+		return nil
+	}
+	r := refuse("own_account", "revoking "+cmp.Or(a.Get("label").Str(), a.Get("type").Str())+" of "+p.noun+" "+p.id+" would take it from the token's owner, user "+owner+
+		", and with it the token's rights. Do it with another administrator's token")
+	return &r
 }
 
 // groupOf names the group that an assignment of a user comes from.

@@ -114,7 +114,8 @@ func TestRevokeRole(t *testing.T) {
 	const input = `{"user":"` + ada + `","type":"HELP_DESK_ADMIN"}`
 	const of = " [userId:" + ada + "]"
 	has, none := answer(200, "["+helpDesk+"]"), answer(200, "[]")
-	done := list + of + "\n" + remove + " [roleAssignmentId:JBCUYUC7IRCVGS27IFCE2SKO userId:" + ada + "]"
+	const me = "GET /api/v1/users/me" // whether the role is that of the token's owner
+	done := list + of + "\n" + me + "\n" + remove + " [roleAssignmentId:JBCUYUC7IRCVGS27IFCE2SKO userId:" + ada + "]"
 	for _, c := range []invoking{
 		{"by type", input, answering{list: {has, none}, remove: {answer(204, "")}}, abi.Succeeded, "", done + "\n" + list + of, []string{`"user":"` + ada + `"`, `"before":` + helpDesk, `"after":null`}, 0},
 		{"by assignment", `{"user":"` + ada + `","role_assignment":"JBCUYUC7IRCVGS27IFCE2SKO"}`, answering{list: {has, none}, remove: {answer(204, "")}}, abi.Succeeded, "", done + "\n" + list + of, nil, 0},
@@ -124,14 +125,14 @@ func TestRevokeRole(t *testing.T) {
 		{"another is", `{"user":"` + ada + `","type":"APP_ADMIN"}`, answering{list: {has}}, abi.Unchanged, "", list + of, nil, 0},
 		{"it came through a group", input, answering{list: {answer(200, "["+viaGroup+"]")}}, abi.Rejected, "through_group", list + of, []string{"group 00g7"}, 0},
 		{"it is there twice", input, answering{list: {answer(200, "["+viaGroup+","+helpDesk+"]"), answer(200, "["+viaGroup+"]")}, remove: {answer(204, "")}}, abi.Succeeded, "", done + "\n" + list + of, []string{"still has the role through group 00g7"}, 0},
-		{"of a group", `{"group":"00gabcdefgh123456789","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/groups/{groupId}/roles": {answer(200, "["+viaGroup+"]"), none},
+		{"of a group", `{"group":"00gabcdefgh123456789","type":"HELP_DESK_ADMIN"}`, answering{"GET /api/v1/groups/{groupId}/roles": {answer(200, "["+viaGroup+"]"), none}, getUserGroups.Endpoint: {answer(200, "[]")},
 			"DELETE /api/v1/groups/{groupId}/roles/{roleAssignmentId}": {answer(204, "")}}, abi.Succeeded, "", "", []string{`"group":"00gabcdefgh123456789"`}, 0},
 		{"of a client", `{"client":"0oa1","type":"HELP_DESK_ADMIN"}`, answering{"GET /oauth2/v1/clients/{clientId}/roles": {answer(200, "["+strings.Replace(helpDesk, "USER", "CLIENT", 1)+"]"), none},
 			"DELETE /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}": {answer(204, "")}}, abi.Succeeded, "", "", nil, 0},
 		{"of nobody", input, answering{list: {notFound("User")}}, abi.NotFound, "not_found", list + of, nil, 0},
 		{"somebody else was faster", input, answering{list: {has, none}, remove: {notFound("RoleAssignment")}}, abi.Unchanged, "", "", nil, 0},
 		{"the user is gone meanwhile", input, answering{list: {has, notFound("User")}, remove: {notFound("User")}}, abi.NotFound, "not_found", "", nil, 0},
-		{"another change is under way", input, answering{list: {has, none}, remove: {answer(409, `{"errorCode":"E0000268","errorSummary":"Concurrent changes"}`), answer(204, "")}}, abi.Succeeded, "", done + "\n" + strings.Split(done, "\n")[1] + "\n" + list + of, nil, 0},
+		{"another change is under way", input, answering{list: {has, none}, remove: {answer(409, `{"errorCode":"E0000268","errorSummary":"Concurrent changes"}`), answer(204, "")}}, abi.Succeeded, "", done + "\n" + strings.Split(done, "\n")[2] + "\n" + list + of, nil, 0},
 		{"two of its own", `{"user":"` + ada + `","type":"APP_ADMIN"}`, answering{list: {answer(200, `[{"id":"ra1","type":"APP_ADMIN","assignmentType":"USER"},{"id":"ra2","type":"APP_ADMIN","assignmentType":"USER"}]`)}},
 			abi.Rejected, "ambiguous", list + of, []string{"ra1, ra2", "role_assignment", `"assignments":[{"id":"ra1"`}, 0},
 		{"taken, and it does not show", input, answering{list: {has}, remove: {answer(204, "")}}, abi.Unknown, "unknown", "", []string{"Okta took it"}, 0},
@@ -142,5 +143,31 @@ func TestRevokeRole(t *testing.T) {
 		{"lost, and not to be read", input, answering{list: {has, answer(500, "")}, remove: {answer(500, "")}}, abi.Unknown, "unknown", "", nil, 0},
 	} {
 		c.run(t, "revoke_role")
+	}
+}
+
+// TestRoles_OfTheTokensOwner_AreNotTaken, directly or by way of a group.
+func TestRoles_OfTheTokensOwner_AreNotTaken(t *testing.T) {
+	const list, groups = "GET /api/v1/users/{userId}/roles", "GET /api/v1/groups/{groupId}/roles"
+	owner := answer(200, `{"id":"`+ada+`","status":"ACTIVE","profile":{"login":"ada@example.com"}}`)
+	in, out := answer(200, `[{"id":"`+builders+`"}]`), answer(200, "[]")
+	roles := answer(200, `[{"id":"gra1","type":"SUPER_ADMIN","label":"Super Administrator","assignmentType":"GROUP"}]`)
+	own := answer(200, `[{"id":"ra1","type":"SUPER_ADMIN","label":"Super Administrator","assignmentType":"USER"}]`)
+	group := answer(200, builder)
+	for _, c := range []struct {
+		op string
+		invoking
+	}{
+		{"revoke_role", invoking{"directly", `{"user":"` + ada + `","type":"SUPER_ADMIN"}`, answering{list: {own}, getMe.Endpoint: {owner}}, abi.Rejected, "own_account", "", []string{"another administrator's token"}, 0}},
+		{"revoke_role", invoking{"of a group that the owner is in", `{"group":"` + builders + `","type":"SUPER_ADMIN"}`, answering{groups: {roles}, getMe.Endpoint: {owner}, getUserGroups.Endpoint: {in}}, abi.Rejected, "own_account", "", nil, 0}},
+		{"revoke_role", invoking{"of another group", `{"group":"` + builders + `","type":"SUPER_ADMIN"}`, answering{groups: {roles, out}, getMe.Endpoint: {owner}, getUserGroups.Endpoint: {out}, deleteGroupRole.Endpoint: {answer(204, "")}}, abi.Succeeded, "", "", nil, 0}},
+		{"revoke_role", invoking{"where Okta does not tell whose the token is", `{"user":"` + ada + `","type":"SUPER_ADMIN"}`, answering{list: {own, out}, getMe.Endpoint: {forbidden}, deleteUserRole.Endpoint: {answer(204, "")}}, abi.Succeeded, "", "", nil, 0}},
+		{"remove_group_member", invoking{"out of a group that has it", `{"group":"` + builders + `","user":"` + ada + `"}`, answering{oneGroup: {group}, readOne: {owner}, getUserGroups.Endpoint: {in}, groups: {roles}, getMe.Endpoint: {owner}}, abi.Rejected, "own_account", "", nil, 0}},
+		{"remove_group_member", invoking{"and that is meant", `{"group":"` + builders + `","user":"` + ada + `","admin_group":true}`, answering{oneGroup: {group}, readOne: {owner}, getUserGroups.Endpoint: {in}, groups: {roles}, getMe.Endpoint: {owner}}, abi.Rejected, "own_account", "", nil, 0}},
+		{"remove_group_member", invoking{"out of a group without roles", `{"group":"` + builders + `","user":"` + ada + `","admin_group":true}`, answering{oneGroup: {group}, readOne: {owner}, getUserGroups.Endpoint: {in, out}, groups: {out}, getMe.Endpoint: {owner}, deleteGroupMember.Endpoint: {answer(204, "")}}, abi.Succeeded, "", "", nil, 0}},
+		{"delete_group", invoking{"with the group", `{"group":"` + builders + `","admin_group":true}`, answering{oneGroup: {group}, getUserGroups.Endpoint: {in}, groups: {roles}, getMe.Endpoint: {owner}}, abi.Rejected, "own_account", "", nil, 0}},
+		{"add_group_member", invoking{"gaining takes nothing", `{"group":"` + builders + `","user":"` + ada + `","admin_group":true}`, answering{oneGroup: {group}, readOne: {owner}, getUserGroups.Endpoint: {out, in}, putGroupMember.Endpoint: {answer(204, "")}}, abi.Succeeded, "", "", nil, 0}},
+	} {
+		t.Run(c.op, func(t *testing.T) { c.run(t, c.op) })
 	}
 }

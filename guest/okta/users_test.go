@@ -522,3 +522,14 @@ func TestLoginsWithASlash_AreFoundBySearch(t *testing.T) {
 		c.run(t, "create_user")
 	}
 }
+
+// TestSuspend_FromAnotherStatus_NamesWhatKeepsTheUserOut: not what would make the account usable first.
+func TestSuspend_FromAnotherStatus_NamesWhatKeepsTheUserOut(t *testing.T) {
+	for _, status := range []string{"PROVISIONED", "RECOVERY", "LOCKED_OUT", "PASSWORD_EXPIRED"} {
+		invoking{status, `{"user":"` + ada + `","action":"suspend"}`, answering{readOne: {person(status)}}, abi.Rejected, "status", "", []string{"deactivate_user", "revoke_session"}, 0}.run(t, "user_lifecycle_action")
+	}
+	out := invokeNative(t, answering{readOne: {person("LOCKED_OUT")}}.host(t), "user_lifecycle_action", `{"user":"`+ada+`","action":"suspend"}`)
+	if strings.Contains(out.Error.Message, "unlock") {
+		t.Errorf("%s", out.Error.Message)
+	}
+}

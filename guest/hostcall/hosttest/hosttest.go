@@ -17,6 +17,7 @@ type Answer struct {
 	Headers map[string][]string // names in lower case
 	Body    string
 	Err     *abi.SendError
+	Planned bool // the write was held back, as in a plan
 }
 
 // Host implements hostcall.Imports over a function that answers requests. It keeps what it is told.
@@ -39,7 +40,7 @@ func (h *Host) HTTPSend(request string) string {
 	}
 	h.Requests = append(h.Requests, req)
 	a := h.Answer(req)
-	resp := abi.Response{Status: a.Status, Headers: a.Headers, Error: a.Err}
+	resp := abi.Response{Status: a.Status, Headers: a.Headers, Error: a.Err, Planned: a.Planned}
 	if a.Body != "" {
 		h.bodies = append(h.bodies, a.Body)
 		resp.Body, resp.Length = uint64(len(h.bodies)), int64(len(a.Body))
