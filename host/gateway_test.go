@@ -30,7 +30,7 @@ func TestAGatewayThatSaysAllIsWellIsNotBelieved(t *testing.T) {
 		{"device_lifecycle_action", `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`, abi.Unavailable, true},
 		{"reset_factor", `{"user":"ada.lovelace@example.com","factor":"sms"}`, abi.Unavailable, false},
 		{"assign_role", `{"user":"ada.lovelace@example.com","type":"SUPER_ADMIN"}`, abi.Unavailable, false},
-		{"revoke_role", `{"user":"robin.keeper@example.com","type":"SUPER_ADMIN"}`, abi.Unavailable, false},
+		{"revoke_role", `{"group":"IT Operations","type":"HELP_DESK_ADMIN"}`, abi.Unavailable, false},
 		{"add_group_member", `{"group":"00gBLrECxFjBwtQJcwkO","user":"ada.lovelace@example.com"}`, abi.Unavailable, false},
 		{"update_user", `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`, abi.Unavailable, true},
 		{"update_zone", `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["192.0.2.7"]}`, abi.Unavailable, true},

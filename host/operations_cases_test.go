@@ -396,13 +396,14 @@ var uses = map[string]use{
 	},
 	"revoke_role": {
 		good: []good{
-			{in: `{"user":"<user owner>","type":"SUPER_ADMIN"}`, events: "user.account.privilege.revoke"},
-			{in: `{"user":"robin.keeper@example.com","role_assignment":"<role of owner>"}`, events: "user.account.privilege.revoke"},
+			{in: `{"user":"<user with a role>","type":"APP_ADMIN"}`, events: "user.account.privilege.revoke"},
+			{in: `{"user":"ada.lovelace@example.com","role_assignment":"<role of ada>"}`, events: "user.account.privilege.revoke"},
 			{in: `{"group":"IT Operations","type":"HELP_DESK_ADMIN"}`, events: "group.privilege.revoke"},
 			{in: `{"client":"<client with a role>","type":"APP_ADMIN"}`, events: "app.oauth2.client.privilege.revoke"},
 		},
 		missing: []string{`{` + none + `,"type":"APP_ADMIN"}`, `{"group":"00gnosuchgroup000000","type":"APP_ADMIN"}`, `{"group":"No such group","type":"APP_ADMIN"}`, `{"client":"0oanosuchclient00000","type":"APP_ADMIN"}`},
-		wrong: []wrong{{`{"user":"<member of IT Operations>","type":"HELP_DESK_ADMIN"}`, "through_group"}, {`{"user":"robin.keeper","type":"SUPER_ADMIN"}`, "short_name"},
+		wrong: []wrong{{`{"user":"<member of IT Operations>","type":"HELP_DESK_ADMIN"}`, "through_group"}, {`{"user":"<user owner>","type":"SUPER_ADMIN"}`, "own_account"}, {`{"user":"robin.keeper@example.com","role_assignment":"<role of owner>"}`, "own_account"},
+			{`{"user":"robin.keeper","type":"SUPER_ADMIN"}`, "short_name"},
 			{`{"user":"me","type":"SUPER_ADMIN"}`, "short_name"}},
 		invalid: []string{`{"type":"APP_ADMIN"}`, `{` + ada + `,"group":"b","type":"APP_ADMIN"}`, `{` + ada + `}`, `{` + ada + `,"type":"APP_ADMIN","role_assignment":"IFIFAX2BIRGUSTQ"}`, `{` + ada + `,"type":"CUSTOM"}`,
 			`{` + ada + `,"type":"SUPERADMIN"}`, `{` + ada + `,"type":"help_desk_admin"}`, `{` + ada + `,"role_assignment":"APP_ADMIN"}`},
@@ -461,6 +462,13 @@ func (w world) fill(t *testing.T, input string) string {
 		case p == "client with a role":
 			id := nth(w.org.Clients(), "0", "client_id")
 			w.do(t, abi.Succeeded, "assign_role", `{"client":"`+id+`","type":"APP_ADMIN"}`)
+			return id
+		case p == "user with a role", p == "role of ada":
+			id := user("ada.lovelace@example.com")
+			w.do(t, abi.Succeeded, "assign_role", `{"user":"`+id+`","type":"APP_ADMIN"}`)
+			if p == "role of ada" {
+				return nth(w.org.AssignedRoles(id), "0", "id")
+			}
 			return id
 		case p == "role of owner":
 			return nth(w.org.AssignedRoles(user("robin.keeper@example.com")), "0", "id")

@@ -94,7 +94,7 @@ var actions = []action{
 	{op: "update_policy", input: `{"policy":"00po1df5wPpmRq0NcwkO","patch":{"description":"Reviewed"}}`},
 	{op: "update_zone", input: `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["192.0.2.7"]}`},
 	{op: "assign_role", input: `{` + ada + `,"type":"HELP_DESK_ADMIN"}`},
-	{op: "revoke_role", input: `{"user":"robin.keeper@example.com","type":"SUPER_ADMIN"}`},
+	{op: "revoke_role", input: `{"group":"IT Operations","type":"HELP_DESK_ADMIN"}`},
 }
 
 // mishap is a column of the matrix: what happens to a write.
