@@ -104,7 +104,7 @@ func exitCode(ctx context.Context, err error) (code int, silent bool) {
 		return codeInterrupted, false
 	}
 	for _, wrong := range []error{host.ErrConfig, host.ErrRefused, host.ErrUnknownOperation, connections.ErrFile,
-		connections.ErrNoConnection, checkpoint.ErrDamaged, checkpoint.ErrOther, checkpoint.ErrLocked, checkpoint.ErrPlace,
+		connections.ErrNoConnection, checkpoint.ErrDamaged, checkpoint.ErrOther, checkpoint.ErrLocked, checkpoint.ErrPlace, checkpoint.ErrChanged,
 		sink.ErrForeign} {
 		if errors.Is(err, wrong) {
 			return codeUsage, false

@@ -33,6 +33,7 @@ var (
 	ErrLocked  = errors.New("checkpoint in use")              // by another process
 	ErrSave    = errors.New("checkpoint could not be saved")  // the file still holds the last one
 	ErrPlace   = errors.New("no place for a checkpoint file") // its folder is not there, or cannot be written to
+	ErrChanged = errors.New("checkpoint changed by another program")
 )
 
 // Identity says whose a checkpoint is.
@@ -56,9 +57,13 @@ type envelope struct {
 type File struct {
 	path string // links followed: what they lead to is replaced, and not they
 	own  Identity
-	lock io.Closer
+	lock *os.File
 	now  func() time.Time
 	disk durable.Disk
+
+	seen  bool        // Load or Save was called
+	known []byte      // what they left in the file; nil is no file
+	stamp fs.FileInfo // of the file then
 }
 
 // Open takes hold of the checkpoint file at path for one source, so that no other process can use it meanwhile
@@ -97,6 +102,7 @@ func (f *File) Close() error { return f.lock.Close() }
 
 // Load reads the checkpoint; nil without an error means that there is none yet. The error wraps ErrDamaged or ErrOther.
 func (f *File) Load() (json.RawMessage, error) {
+	f.seen, f.known, f.stamp = true, nil, nil
 	file, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -106,6 +112,10 @@ func (f *File) Load() (json.RawMessage, error) {
 	}
 	defer func() { _ = file.Close() }() // read only
 	text, err := io.ReadAll(io.LimitReader(file, MaxFile+1))
+	if err == nil {
+		f.known = text
+		f.stamp, err = file.Stat()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +130,9 @@ func (f *File) Load() (json.RawMessage, error) {
 }
 
 // Save replaces the checkpoint: the new file is written beside the old, synced, renamed over it, and the folder is
-// synced. When the error wraps ErrSave the file holds the last checkpoint, unless only the last of these steps failed.
+// synced. When the error wraps ErrSave the file holds the last checkpoint, unless only the last of these steps failed. A
+// file that another program replaced or changed since Load or the last Save is left alone (ErrChanged); one that it
+// deleted is made again. A lock that it deleted is taken again, unless another process has it by now (ErrLocked).
 func (f *File) Save(checkpoint json.RawMessage) error {
 	e := envelope{Version: Version, Identity: f.own, Checkpoint: checkpoint, SavedAt: f.now().UTC()}
 	var b bytes.Buffer
@@ -133,9 +145,52 @@ func (f *File) Save(checkpoint json.RawMessage) error {
 	if b.Len() > MaxFile {
 		return fmt.Errorf("%w: it has %d bytes, at most %d are kept", ErrSave, b.Len(), MaxFile)
 	}
+	if err := f.unchanged(); err != nil {
+		return err
+	}
 	if err := durable.Replace(f.disk, f.path, b.Bytes()); err != nil {
 		return fmt.Errorf("%w: %w: make room or name another file; records since the last checkpoint come again", ErrSave, err)
 	}
+	f.seen, f.known = true, b.Bytes()
+	f.stamp, _ = os.Stat(f.path) // without it the next Save reads the file
+	return nil
+}
+
+// unchanged sees to it that the lock and the file are still this process's.
+func (f *File) unchanged() error {
+	const now = "; records since the last checkpoint come again"
+	held, err := f.lock.Stat()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSave, err)
+	}
+	if there, err := os.Stat(f.path + ".lock"); err != nil || !os.SameFile(held, there) {
+		lock, err := durable.Hold(f.path+".lock", os.O_RDWR|os.O_CREATE)
+		switch {
+		case errors.Is(err, durable.ErrLocked):
+			return fmt.Errorf("%w: %s.lock was deleted, and another process works with %s by now: give each its own file%s", ErrLocked, f.path, f.path, now)
+		case err != nil:
+			return fmt.Errorf("%w: %s.lock was deleted, and cannot be made again: %w: make room or name another file%s", ErrSave, f.path, err, now)
+		}
+		_ = f.lock.Close() // of no use any more
+		f.lock = lock
+	}
+	there, err := os.Stat(f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !f.seen:
+		return nil // whoever deleted it gets a new one
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrSave, err)
+	case f.stamp != nil && os.SameFile(f.stamp, there) && f.stamp.Size() == there.Size() && f.stamp.ModTime().Equal(there.ModTime()):
+		return nil
+	}
+	text, err := os.ReadFile(f.path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSave, err)
+	}
+	if f.known == nil || !bytes.Equal(text, f.known) {
+		return fmt.Errorf("%w: %s is not as this run left it, and stays as it is: stop a run before its checkpoint is changed%s", ErrChanged, f.path, now)
+	}
+	f.stamp = there
 	return nil
 }
 

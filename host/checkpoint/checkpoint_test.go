@@ -235,3 +235,63 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatIsDeletedOrChangedUnderARun: a checkpoint or lock that is deleted is made again. One that another program wrote is
+// left alone, and so is everything once another process has the lock.
+func TestWhatIsDeletedOrChangedUnderARun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cp.json")
+	f := open(t, path, source)
+	save := func(n string) error { return f.Save(json.RawMessage(`{"v":` + n + `}`)) }
+	steps := []func() error{
+		func() error { return save("1") },
+		func() error { return errors.Join(os.Remove(path), save("2")) },
+		func() error { return errors.Join(os.Remove(path+".lock"), save("3")) },
+		func() error { // the same, by way of a copy
+			b, err := os.ReadFile(path)
+			return errors.Join(err, os.Rename(path, path+".x"), os.WriteFile(path, b, 0o600), save("4"))
+		},
+	}
+	for i, step := range steps {
+		if err := step(); err != nil {
+			t.Fatalf("step %d: %v", i+1, err)
+		}
+	}
+	if _, err := Open(path, source); !errors.Is(err, ErrLocked) {
+		t.Errorf("the lock that was made again is not held: %v", err)
+	}
+	if err := os.Remove(path + ".lock"); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, path, source)
+	if err := save("5"); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "cp.json.lock was deleted, and another process works with") {
+		t.Errorf("%v", err)
+	}
+	if got, err := other.Load(); string(got) != `{"v":4}` || err != nil {
+		t.Errorf("%s, %v", got, err)
+	}
+	changed := []byte("somebody's\n")
+	if err := os.WriteFile(path, changed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Save(json.RawMessage(`{"v":6}`)); !errors.Is(err, ErrChanged) {
+		t.Errorf("%v", err)
+	}
+	if got, err := os.ReadFile(path); string(got) != string(changed) || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestAFolderThatIsGone is said to be, and not to be full.
+func TestAFolderThatIsGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, filepath.Join(dir, "cp.json"), source)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save(json.RawMessage(`{"v":1}`)); !errors.Is(err, ErrSave) || !strings.Contains(err.Error(), "cp.json.lock was deleted, and cannot be made again: ") {
+		t.Errorf("%v", err)
+	}
+}

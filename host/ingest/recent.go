@@ -30,6 +30,7 @@ type Recent struct {
 	path string
 	file *os.File
 	kept int   // keys in the file
+	size int64 // that the file has at least: a shorter one was cut by another program
 	err  error // of the file
 
 	keys    map[key]struct{}
@@ -119,7 +120,7 @@ func (r *Recent) load(at key) (whole bool, err error) {
 	}
 	r.last = at
 	r.pages = append(r.pages, page{count: len(r.order)})
-	r.kept = int(count)
+	r.kept, r.size = int(count), info.Size()
 	return whole && !behind, nil
 }
 
@@ -272,13 +273,29 @@ func (r *Recent) append(kind byte, all []key) error {
 	if r.file == nil {
 		return nil
 	}
+	if err := r.inPlace(); err != nil {
+		return err
+	}
 	b := make([]byte, 0, len(all)*entrySize)
 	for _, k := range all {
 		b = append(append(b, kind), k[:]...)
 	}
 	r.kept += len(all)
-	_, err := r.file.Write(b)
+	n, err := r.file.Write(b)
+	r.size += int64(n)
 	return err
+}
+
+// inPlace makes the file again where another program renamed, deleted or replaced it.
+func (r *Recent) inPlace() error {
+	mine, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(r.path); err == nil && os.SameFile(mine, there) && there.Size() >= r.size {
+		return nil
+	}
+	return r.rewrite()
 }
 
 // rewrite makes a file of the keys that are remembered.
@@ -309,7 +326,7 @@ func (r *Recent) rewrite() error {
 		return err
 	}
 	old := r.file
-	r.file, r.kept = f, len(durable)+1
+	r.file, r.kept, r.size = f, len(durable)+1, int64(len(magic)+len(durable)*entrySize)
 	return old.Close()
 }
 

@@ -234,6 +234,33 @@ func TestAFileThatCannotBeUsedIsToldOnce(t *testing.T) {
 	}
 }
 
+// TestKeysThatAreDeletedUnderARunAreWrittenAgain: the next process knows all of them.
+func TestKeysThatAreDeletedUnderARunAreWrittenAgain(t *testing.T) {
+	for name, remove := range map[string]func(string) error{
+		"deleted": os.Remove,
+		"renamed": func(path string) error { return os.Rename(path, path+".1") },
+		"cut":     func(path string) error { return os.Truncate(path, 3) },
+	} {
+		path := filepath.Join(t.TempDir(), "keys")
+		r := OpenRecent(path, nil)
+		see(t, r, noon, "a", "b")
+		if err := remove(path); err != nil {
+			t.Fatal(err)
+		}
+		see(t, r, noon, "c")
+		if err := remove(path); err != nil {
+			t.Fatal(err)
+		}
+		see(t, r, noon, "d")
+		_ = r.Close()
+		again := OpenRecent(path, at)
+		if n := see(t, again, noon, "a", "b", "c", "d"); n != 4 {
+			t.Errorf("%s: the next process knows %d of 4", name, n)
+		}
+		_ = again.Close()
+	}
+}
+
 func FuzzRecentFile(f *testing.F) {
 	f.Add([]byte(magic + strings.Repeat("k", 17*3+5)))
 	f.Add([]byte("recent"))
