@@ -226,6 +226,10 @@ func pollPage(c *call, at checkpoint) page {
 		}
 		return page{result: c.failure(got.Response, "", "")}
 	}
+	link := withoutOrigin(nextLink(got.HeaderValues("link")))
+	if err := c.unsendable(hostcall.Request{Endpoint: getLogs.Endpoint, Link: link}); err != nil {
+		return page{result: c.failure(hostcall.Response{Err: err}, "", "")} // before a checkpoint has it
+	}
 	sum := c.Emit(got.Body, abi.EmitOptions{Want: abi.WantArray, Summarise: []string{"published"}})
 	if sum.Err != "" {
 		return page{result: c.badBody(got.Response, sum.Err)}
@@ -240,7 +244,7 @@ func pollPage(c *call, at checkpoint) page {
 		next.small = 1
 	}
 	next.saw(sum.Last.Get("published").Str())
-	switch link := withoutOrigin(nextLink(got.HeaderValues("link"))); {
+	switch {
 	case link != "" && link == at.link && !p.caughtUp:
 		// The page before may have been given again. A link that stays the same leads nowhere.
 		if next.again = true; at.again {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
 )
 
 // rangeCheckpoint is where a range goes on: at a cursor, or, without one, at the time of the last record less an overlap.
@@ -208,6 +209,9 @@ func (r *rangeRead) take(page *host.Page) {
 // recover goes on by time where the service refused the cursor, and not for ever where nothing comes of it.
 func (r *rangeRead) recover(err error) (goOn bool, _ error) {
 	var e host.OutcomeError
+	if r.at.Cursor != "" && errors.As(err, &e) && e.Outcome == abi.Invalid && e.Detail != nil && e.Detail.Code == "cursor" {
+		return false, fmt.Errorf("%w: its cursor is not one that this range wrote: restore it from a copy, or remove it to begin anew", checkpoint.ErrDamaged)
+	}
 	if r.at.Cursor == "" || !r.byTime() || !errors.As(err, &e) || e.Outcome != abi.Rejected || e.Detail == nil ||
 		e.Detail.Upstream == nil || e.Detail.Upstream.Status != http.StatusBadRequest {
 		return false, err // what is refused for another reason than its cursor is refused without it, too
