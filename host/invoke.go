@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -102,6 +103,18 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 	return res
 }
 
+// notOn says that an operation cannot be used in one way, and how it can be.
+func (op *operation) notOn(surface abi.Surface) string {
+	ways := map[abi.Surface]string{abi.Axon: "invoke", abi.Ingest: "source", abi.SQL: "table"}
+	var use []string
+	for _, s := range []abi.Surface{abi.SQL, abi.Axon, abi.Ingest} {
+		if op.On(s) {
+			use = append(use, ways[s])
+		}
+	}
+	return fmt.Sprintf("%s is not on the %s surface: use %s", op.Name, surface, strings.Join(use, " or "))
+}
+
 // begin finds the operation and checks what can be checked before the module runs: the surface, the input, the grant.
 // A nil input becomes {}.
 func (c *Connection) begin(operation string, surface abi.Surface, input *json.RawMessage) (*call, *abi.Result) {
@@ -117,7 +130,7 @@ func (c *Connection) begin(operation string, surface abi.Surface, input *json.Ra
 		return refuse(operation, abi.Invalid, "unknown_operation", err.Error())
 	}
 	if !op.On(surface) {
-		return refuse(op.Name, abi.Denied, "surface", fmt.Sprintf("%s is not on the %s surface, only on %v", op.Name, surface, op.Surfaces))
+		return refuse(op.Name, abi.Denied, "surface", op.notOn(surface))
 	}
 	if len(*input) == 0 {
 		*input = json.RawMessage("{}")

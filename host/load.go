@@ -26,10 +26,12 @@ import (
 	extism "github.com/extism/go-sdk"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/tetratelabs/wazero"
+	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/internal/nearest"
 	"github.com/mach5/okta-connector/internal/trust"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
@@ -68,6 +70,7 @@ type operation struct {
 	*abi.Operation
 	granted map[string]*abi.Endpoint
 	schema  func() (*jsonschema.Schema, error) // compiled when first needed
+	sibling func(field string) string          // the operation on the same kind of object that takes a field, "" for none
 }
 
 // Load checks and compiles a module. Everything that can be told from the file is checked before one instruction of it
@@ -224,9 +227,24 @@ func (m *Module) readManifest(bin *wasmbin.Module) error {
 			}
 		}
 		op.schema = sync.OnceValues(func() (*jsonschema.Schema, error) { return compileSchema(op.Operation) })
+		op.sibling = func(field string) string { return m.sibling(op.Operation, field) }
 		m.byName[op.Name] = op
 	}
 	return nil
+}
+
+// sibling returns another operation of the same class on the same kind of object that takes a field, "" for none. The
+// kind of object is what follows the verb of an operation's name: list_users, search_users.
+func (m *Module) sibling(of *abi.Operation, field string) string {
+	_, noun, _ := strings.Cut(of.Name, "_")
+	for i := range m.manifest.Operations {
+		op := &m.manifest.Operations[i]
+		_, its, _ := strings.Cut(op.Name, "_")
+		if op.Name != of.Name && its == noun && op.Class == of.Class && gjson.GetBytes(op.InputSchema, "properties."+gjson.Escape(field)).Exists() {
+			return op.Name
+		}
+	}
+	return ""
 }
 
 // paths lists the record paths that an operation declares; an empty path is the record itself.
@@ -289,7 +307,7 @@ func (m *Module) operation(name string) (*operation, error) {
 		names = append(names, m.manifest.Operations[i].Name)
 	}
 	hint := "wasm-runner describe lists them"
-	if near := nearest(short, names); near != "" {
+	if near := nearest.Of(short, names); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	return nil, fmt.Errorf("%w %q: %s", ErrUnknownOperation, name, hint)

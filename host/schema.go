@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/text/message"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/internal/nearest"
 )
 
 // MaxInput is the largest input of an operation, in bytes.
@@ -145,7 +148,26 @@ func (op *operation) complaint(v *jsonschema.ValidationError) string {
 		}
 		return fmt.Sprintf("%q has characters that it cannot have: give %s", shorten(k.Got), what)
 	}
+	switch k := v.ErrorKind.(type) { // the library writes 1×10¹¹
+	case *kind.Maximum:
+		return "maximum: got " + digits(k.Got) + ", want " + digits(k.Want)
+	case *kind.Minimum:
+		return "minimum: got " + digits(k.Got) + ", want " + digits(k.Want)
+	}
 	return v.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+}
+
+// digits is a number as people write it. One of very many digits is shortened.
+func digits(n *big.Rat) string {
+	const most = 40
+	if n.Num().BitLen() > 4*most || n.Denom().BitLen() > 4*most {
+		return "a number of very many digits"
+	}
+	if n.IsInt() {
+		return n.Num().String()
+	}
+	f, _ := n.Float64()
+	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
 // combines reports whether a violation is of how fields go together, and not of one field.
@@ -176,7 +198,10 @@ func (op *operation) hint(text string) string {
 		names = append(names, n)
 	}
 	field, _, _ := strings.Cut(rest, "'")
-	if near := nearest(field, names); near != "" {
+	if other := op.sibling; other != nil && other(field) != "" {
+		return " (use " + other(field) + ", which takes " + field + ")"
+	}
+	if near := nearest.Of(field, names); near != "" {
 		return " (did you mean " + near + "?)"
 	}
 	return ""

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/internal/nearest"
 )
 
 // Rows are the rows of one operation, fetched page by page as they are asked for. They are read once: by All, or by
@@ -81,8 +82,8 @@ func (op *operation) column(name string) (abi.Column, error) {
 		}
 		names = append(names, c.Name)
 	}
-	hint := "wasm-runner describe " + op.Name + " lists them"
-	if near := nearest(name, names); near != "" {
+	hint := "there are " + strings.Join(names, ", ")
+	if near := nearest.Of(name, names); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	return abi.Column{}, fmt.Errorf("%s has no column %q: %s", op.Name, shorten(name), hint)

@@ -1,0 +1,37 @@
+// Package nearest finds the name that a misspelt one was meant to be.
+package nearest
+
+// Of returns the name that is the fewest edits away from s, "" when none is near: one edit in a short name, a third of
+// the letters in a long one.
+func Of(s string, names []string) string {
+	best, bestDistance := "", max(1, len(s)/3)+1
+	for _, n := range names {
+		if d := distance(s, n); d < bestDistance {
+			best, bestDistance = n, d
+		}
+	}
+	return best
+}
+
+// distance counts the edits between two strings: a byte inserted, deleted or replaced, or two neighbours swapped.
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before, last, row = last, row, before
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 0
+			if a[i] != b[j] {
+				cost = 1
+			}
+			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}
