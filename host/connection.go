@@ -41,13 +41,25 @@ type Connection struct {
 // scheme is how Okta's API tokens stand in the Authorization header.
 const scheme = "SSWS"
 
+// configError is a configuration that cannot be used. It wraps ErrConfig and the reason.
+type configError struct {
+	connection string
+	reason     error
+}
+
+// Error implements error.
+func (e configError) Error() string { return fmt.Sprintf("connection %q: %v", e.connection, e.reason) }
+
+// Unwrap gives ErrConfig and the reason.
+func (e configError) Unwrap() []error { return []error{ErrConfig, e.reason} }
+
 var connectionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 // Connect checks a configuration and resolves its token. It makes no request. An error wraps ErrConfig, and
 // secrets.ErrUnavailable where the token is the reason.
 func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (*Connection, error) {
 	fail := func(format string, args ...any) (*Connection, error) {
-		return nil, fmt.Errorf("%w: connection %q: %w", ErrConfig, cfg.Name, fmt.Errorf(format, args...))
+		return nil, configError{cfg.Name, fmt.Errorf(format, args...)}
 	}
 	cfg = cfg.clone()
 	if !connectionName.MatchString(cfg.Name) {
@@ -102,7 +114,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	credential := newCredential(opts.Secrets, cfg.TokenSecretRef, log)
 	token, err := credential.refresh(ctx)
 	if err != nil && !opts.AwaitToken {
-		return fail("token_secret_ref: %w", err)
+		return fail("%w", err)
 	}
 	leave := func() {}
 	limits := opts.Limits.or(cfg.Limits).or(DefaultLimits())

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -16,6 +18,17 @@ const Redacted = "[secret]"
 
 // ErrUnavailable is wrapped by every error of a Resolver.
 var ErrUnavailable = errors.New("secret unavailable")
+
+// unavailable is an error that wraps ErrUnavailable and says only why.
+type unavailable string
+
+// Error implements error.
+func (u unavailable) Error() string { return string(u) }
+
+// Unwrap gives ErrUnavailable.
+func (u unavailable) Unwrap() error { return ErrUnavailable }
+
+func unavailablef(format string, args ...any) error { return unavailable(fmt.Sprintf(format, args...)) }
 
 // Value holds one secret. Every way of printing, logging or encoding it gives Redacted; Reveal gives the value. The
 // zero Value is no secret.
@@ -69,7 +82,7 @@ type Default struct {
 func (d Default) Resolve(_ context.Context, ref string) (Value, error) {
 	scheme, name, ok := strings.Cut(ref, ":")
 	if !ok || name == "" {
-		return Value{}, fmt.Errorf("%w: %q is not a reference: write env:NAME or file:PATH", ErrUnavailable, shown(ref))
+		return Value{}, unavailablef("%q is not a reference: write env:NAME or file:PATH", shown(ref))
 	}
 	var value string
 	switch scheme {
@@ -80,24 +93,33 @@ func (d Default) Resolve(_ context.Context, ref string) (Value, error) {
 		}
 		value, ok = lookup(name)
 		if !ok || value == "" {
-			return Value{}, fmt.Errorf("%w: environment variable %s is not set: export %s=<token>", ErrUnavailable, name, name)
+			return Value{}, unavailablef("environment variable %s is not set: export %s=<token>", name, name)
 		}
 	case "file":
-		b, err := readBounded(name)
+		path, err := filepath.Abs(name) // what is tried is said in full
 		if err != nil {
-			return Value{}, fmt.Errorf("%w: %v", ErrUnavailable, err)
+			path = name
+		}
+		b, err := readBounded(path)
+		var failed *fs.PathError
+		switch {
+		case errors.As(err, &failed) && errors.Is(err, fs.ErrNotExist):
+			return Value{}, unavailablef("token file %s: %v: write the token into it, or name another as file:PATH", path, failed.Err)
+		case errors.As(err, &failed):
+			return Value{}, unavailablef("token file %s: %v: let this user read it, or name another as file:PATH", path, failed.Err)
+		case err != nil:
+			return Value{}, unavailablef("%v", err)
 		}
 		value = strings.TrimRight(string(b), "\r\n")
 		if value == "" {
-			return Value{}, fmt.Errorf("%w: file %s is empty: write the token into it", ErrUnavailable, name)
+			return Value{}, unavailablef("token file %s is empty: write the token into it", path)
 		}
 	default:
-		return Value{}, fmt.Errorf("%w: scheme %q is not known: write env:NAME or file:PATH", ErrUnavailable, shown(scheme))
+		return Value{}, unavailablef("scheme %q is not known: write env:NAME or file:PATH", shown(scheme))
 	}
 	for i := 0; i < len(value); i++ {
 		if value[i] <= ' ' || value[i] >= 0x7f {
-			return Value{}, fmt.Errorf("%w: %s holds a character that no token has (byte %d): a space or line break too many?",
-				ErrUnavailable, ref, i)
+			return Value{}, unavailablef("%s holds a character that no token has (byte %d): a space or line break too many?", ref, i)
 		}
 	}
 	return New(value), nil
