@@ -18,6 +18,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/internal/nearest"
 )
 
 // field is one field of a connection: how it is read, and whether it must be there.
@@ -81,7 +82,7 @@ func readLimits(c *host.Config, n ast.Node) error {
 			}
 		}
 		if !known {
-			return fmt.Errorf("unknown limit %s: there are %s", shown(m.name), strings.Join(names, ", "))
+			return fmt.Errorf("unknown limit %s: there are %s%s", shown(m.name), strings.Join(names, ", "), didYouMean(m.name, names))
 		}
 	}
 	return nil
@@ -89,6 +90,10 @@ func readLimits(c *host.Config, n ast.Node) error {
 
 // literals are names under which people write the secret itself.
 var literals = []string{"token", "api_token", "apitoken", "api_key", "apikey", "secret", "password", "authorization"}
+
+// oauth are fields of a connection that signs in with OAuth.
+var oauth = []string{"client_id", "client_secret", "private_key", "private_key_ref", "private_key_secret_ref", "key_id", "kid", "scope", "scopes", "oauth", "oauth2",
+	"issuer", "authorization_server", "token_url", "auth", "auth_mode", "auth_type", "authorization_mode"}
 
 var (
 	namePattern      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
@@ -105,7 +110,7 @@ func Parse(b []byte) ([]host.Config, error) {
 	}
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
-		return nil, syntaxError(err)
+		return nil, syntaxError(err, b)
 	}
 	var bodies []ast.Node
 	for _, doc := range file.Docs {
@@ -233,15 +238,27 @@ func named(name string) string {
 }
 
 func unknownField(name string) string {
-	if slices.Contains(literals, strings.ToLower(strings.ReplaceAll(name, "-", "_"))) {
+	plain := strings.ToLower(strings.ReplaceAll(name, "-", "_"))
+	if slices.Contains(literals, plain) {
 		return fmt.Sprintf("field %s: a secret does not belong in this file. Put it into the environment or a file of mode 0600, "+
 			"and write token_secret_ref: env:OKTA_API_TOKEN or token_secret_ref: file:PATH", name)
+	}
+	if slices.Contains(oauth, plain) {
+		return fmt.Sprintf("field %s: OAuth is not supported yet. A connection signs in with an API token: write token_secret_ref: env:OKTA_API_TOKEN", name)
 	}
 	var names []string
 	for _, f := range fields {
 		names = append(names, f.name)
 	}
-	return fmt.Sprintf("unknown field %s: a connection has %s", shown(name), strings.Join(names, ", "))
+	return fmt.Sprintf("unknown field %s: a connection has %s%s", shown(name), strings.Join(names, ", "), didYouMean(plain, names))
+}
+
+// didYouMean names the nearest name, if one is near.
+func didYouMean(name string, names []string) string {
+	if near := nearest.Of(name, names); near != "" {
+		return ". Did you mean " + near + "?"
+	}
+	return ""
 }
 
 func readName(c *host.Config, n ast.Node) error {
@@ -275,7 +292,7 @@ func readApprove(c *host.Config, n ast.Node) error {
 	return nil
 }
 
-func readClasses(n ast.Node, classes *[]abi.Class) error {
+func readClasses(n ast.Node, dst *[]abi.Class) error {
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
 		return fmt.Errorf("want a list such as [read, write], found %s", kindOf(n))
@@ -290,22 +307,22 @@ func readClasses(n ast.Node, classes *[]abi.Class) error {
 		}
 		class := abi.Class(s)
 		if !class.Valid() {
-			return fmt.Errorf("no class %s: there are %s", shown(s), classList())
+			return fmt.Errorf("no class %s: there are %s%s", shown(s), strings.Join(classes(), ", "), didYouMean(s, classes()))
 		}
-		if slices.Contains(*classes, class) {
+		if slices.Contains(*dst, class) {
 			return fmt.Errorf("%s stands twice", class)
 		}
-		*classes = append(*classes, class)
+		*dst = append(*dst, class)
 	}
 	return nil
 }
 
-func classList() string {
+func classes() []string {
 	var names []string
 	for _, c := range abi.Classes() {
 		names = append(names, string(c))
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // member is one field of a mapping.
@@ -450,7 +467,10 @@ func line(n ast.Node) int {
 
 // syntaxError takes line and message from the parser's error and leaves out its excerpt of the file, which may hold a
 // secret.
-func syntaxError(err error) error {
+func syntaxError(err error, text []byte) error {
+	if number := tabbed(text); number > 0 {
+		return &Error{Line: number, What: "is not YAML: check indentation: this line begins with a tab, and YAML takes spaces alone"}
+	}
 	var e interface {
 		GetToken() *token.Token
 		GetMessage() string
@@ -467,6 +487,19 @@ func syntaxError(err error) error {
 		found.What = "is not YAML: " + m
 	}
 	return found
+}
+
+// tabbed returns the number of the first line that is indented by a tab, 0 for none.
+func tabbed(text []byte) int {
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+		if bytes.IndexByte(indent, '\t') >= 0 && len(bytes.TrimSpace(line)) > 0 {
+			return number
+		}
+	}
+	return 0
 }
 
 // shown makes a stranger's word fit for a message: what is long or strange could be a secret.
