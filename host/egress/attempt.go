@@ -44,7 +44,13 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 		e.Status, e.RequestID = resp.StatusCode, resp.Header.Get("X-Okta-Request-Id")
 		return nil, e
 	}
-	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RequestID: resp.Header.Get("X-Okta-Request-Id")}, nil
+	answer := &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RequestID: resp.Header.Get("X-Okta-Request-Id")}
+	if c.config.BaseURL.Scheme == "http" && wantsHTTPS(answer) {
+		body.Release()
+		return nil, &abi.SendError{Code: abi.SendTLS, Sent: true, Lasting: true, Status: resp.StatusCode,
+			Message: c.config.BaseURL.Host + " speaks https, and base_url says http: write https"}
+	}
+	return answer, nil
 }
 
 // errEncoding is a body that is not what its Content-Encoding says.

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -45,6 +47,9 @@ func (c *Client) sendError(ctx, attempt context.Context, err error, t *trail) *a
 		e.Code, e.Message = abi.SendTLS, tlsMessage(host, err)
 	case e.Sent:
 		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before an answer had come"
+		if c.config.BaseURL.Scheme == "http" {
+			e.Message += ": if it speaks https, write so in base_url"
+		}
 	case isTimeout(err):
 		e.Code, e.Message = abi.SendConnect, host+" did not finish the TLS handshake within "+tlsTimeout.String()
 	default:
@@ -123,8 +128,24 @@ func isTLS(err error, handshakeFailed bool) bool {
 	return handshakeFailed && !broke
 }
 
+// httpsWanted is what servers answer to http on a port for https: Go, nginx, Apache.
+var httpsWanted = [][]byte{
+	[]byte("HTTP request to an HTTPS server"), []byte("plain HTTP request was sent to HTTPS port"), []byte("speaking plain HTTP to an SSL-enabled server port"),
+}
+
+// wantsHTTPS reports whether an answer says that its port speaks https.
+func wantsHTTPS(resp *Response) bool {
+	return resp.Status == http.StatusBadRequest && slices.ContainsFunc(httpsWanted, func(text []byte) bool {
+		return bytes.Contains(resp.Body.Bytes(), text)
+	})
+}
+
 func tlsMessage(host string, err error) string {
 	var cert *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError
+	if errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &plain) && bytes.HasPrefix(plain.RecordHeader[:], []byte("HTTP/")) {
+		return host + " speaks http, and base_url says https: is its port right?"
+	}
 	if !errors.As(err, &cert) {
 		return host + " does not speak TLS as it should (TLS 1.2 or later): is base_url right?"
 	}

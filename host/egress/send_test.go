@@ -311,7 +311,7 @@ func TestTLSThatIsNotGoodEnough(t *testing.T) {
 	}{
 		"expired":       {&tls.Config{Certificates: []tls.Certificate{old}}, trustOld, "has expired"},
 		"TLS 1.1":       {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, trust, "TLS 1.2"},
-		"none":          {nil, trust, "does not speak TLS"},
+		"none":          {nil, trust, "speaks http, and base_url says https"},
 		"but TLS 1.2":   {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12}, trust, ""},
 		"nobody's word": {&tls.Config{Certificates: []tls.Certificate{good}}, trustOld, "signed by nobody"},
 	} {
