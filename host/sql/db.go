@@ -261,7 +261,9 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 		if over := context.Cause(q.ctx); errors.Is(over, errLimit) {
 			err = q.fail(over)
 		}
-		return &Error{Statement: statement, Message: strings.ReplaceAll(err.Error(), fromDriver, ""), Cause: q.cause(err)}
+		message := strings.ReplaceAll(err.Error(), fromDriver, "")
+		message = strings.Replace(message, noFiles, noFiles+": --allow-files allows them", 1)
+		return &Error{Statement: statement, Message: message, Cause: q.cause(err)}
 	}
 	asked := described(statement)
 	p, err := db.inspect(q.ctx, asked)
