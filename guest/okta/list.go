@@ -38,8 +38,9 @@ type list struct {
 
 	// resolve fills the path where the input names an object otherwise than by id.
 	resolve    func(*call) ([]hostcall.Pair, *result)
-	untilEmpty bool // an empty page is the end, whatever its links say
-	halve      bool // a page that Okta finds too heavy is asked for again, half as large
+	untilEmpty bool                    // an empty page is the end, whatever its links say
+	omits      func(*call, int) string // says what a list that was read to its end has left out, "" for nothing
+	halve      bool                    // a page that Okta finds too heavy is asked for again, half as large
 
 	// Of lists that are made as a call goes on:
 	filled       []hostcall.Pair // blanks that no input fills
@@ -121,8 +122,13 @@ func (l *list) page(c *call, at string, limit int) (result, int) {
 		return c.badCursor(), 0
 	}
 	r, next, n := l.read(c, readCursor(v), limit)
-	if next != nil {
+	switch {
+	case next != nil:
 		r.cursor = c.sealCursor(next.members)
+	case r.outcome == abi.Succeeded && l.omits != nil:
+		if omitted := l.omits(c, n); omitted != "" {
+			r.warnings = append(r.warnings, omitted)
+		}
 	}
 	return r, n
 }

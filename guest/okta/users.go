@@ -62,7 +62,7 @@ var userOperations = []operation{
 		key:       "id",
 		columns:   userColumns,
 		endpoints: []abi.Endpoint{getUsers},
-		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"q", "q"}}, more: userFilter, maxPage: 200, halve: true},
+		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"q", "q"}}, more: userFilter, maxPage: 200, halve: true, omits: omittedUsers},
 	},
 	{
 		name: "search_users",
@@ -242,6 +242,20 @@ func userFilter(c *call) []hostcall.Pair {
 		return nil
 	}
 	return []hostcall.Pair{{Name: "filter", Value: filter}}
+}
+
+// mostFound is how many users Okta finds by q.
+const mostFound = 10
+
+// omittedUsers says what is missing from a list of users that was read to its end, whose last page has n.
+func omittedUsers(c *call, n int) string {
+	switch {
+	case c.str("q") != "" && n >= mostFound:
+		return "q finds at most 10 users: there may be more, which search_users finds"
+	case c.str("q") == "" && userFilter(c) == nil:
+		return "DEPROVISIONED users are not in this list: give include_deprovisioned to have them too"
+	}
+	return ""
 }
 
 // everyStatus is a filter that every user passes.
