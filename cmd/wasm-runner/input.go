@@ -1,55 +1,165 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/mach5/okta-connector/host"
 )
 
-// readJSON reads an input argument: JSON as it stands, @file, or - for stdin; an empty one is no input. Whether it fits
-// the operation is for the host to say.
-func (a *app) readJSON(arg string) (json.RawMessage, error) {
+// input is an operation's input on the command line.
+type input struct {
+	by        string // what it is called in messages: input, --source-config
+	arg       string // JSON, @file, or - for stdin
+	operation string // whose input it is
+}
+
+// readJSON reads an input; an empty one is no input. Whether it fits the operation is for the host to say.
+func (a *app) readJSON(ctx context.Context, in input) (json.RawMessage, error) {
 	var text []byte
 	var err error
-	switch path, isFile := strings.CutPrefix(arg, "@"); {
-	case arg == "":
+	from := "it" // what is empty, or not JSON
+	switch path, isFile := strings.CutPrefix(in.arg, "@"); {
+	case in.arg == "":
 		return nil, nil
-	case arg == "-" && a.flags.config == "-":
+	case in.arg == "-" && a.flags.config == "-":
 		return nil, usagef("--config and the input are both standard input: name a file for one of them")
-	case arg == "-":
+	case in.arg == "-":
+		from = "standard input"
 		text, err = bounded(a.stdin)
 	case isFile:
-		var f *os.File
-		if f, err = os.Open(path); err == nil {
-			text, err = bounded(f)
-			_ = f.Close() // read only
+		from = absolute(path)
+		text, err = boundedFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, usagef("%s: there is no file %s: the part behind @ is its path", in.by, from)
 		}
 	default:
-		text = []byte(arg)
+		text = []byte(in.arg)
 	}
-	if err != nil {
-		return nil, usagef("input: %w", err)
+	switch {
+	case err != nil:
+		return nil, usagef("%s: %w", in.by, err)
+	case len(text) > host.MaxInput:
+		return nil, usagef("%s: over %d bytes", in.by, host.MaxInput)
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, usagef("%s: %s is empty: write JSON, such as %s", in.by, from, a.example(ctx, in.operation))
+	case json.Valid(text):
+		return text, nil
+	case from == "it":
+		return nil, usagef("%s: not JSON: %s", in.by, a.quoting(ctx, in.operation, in.arg))
 	}
-	if len(text) > host.MaxInput {
-		return nil, usagef("input: over %d bytes", host.MaxInput)
-	}
-	if !json.Valid(text) {
-		return nil, usagef("input: not JSON: %w (in a shell, put it into single quotes)", whyNotJSON(text))
-	}
-	return text, nil
+	return nil, usagef("%s: %s is not JSON: %s", in.by, from, whyNotJSON(text))
 }
 
 func bounded(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, host.MaxInput+1)) }
 
-// whyNotJSON is the parser's reason, which has no more than a character of the input in it.
-func whyNotJSON(text []byte) error {
-	var v json.RawMessage
-	if err := json.Unmarshal(text, &v); err != nil {
-		return err
+func boundedFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("unreadable")
+	defer func() { _ = f.Close() }() // read only
+	return bounded(f)
+}
+
+// absolute is a path as it was tried, in full.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}
+
+// whyNotJSON is the parser's reason, which has no more than a character of the input in it.
+func whyNotJSON(text []byte) string {
+	var v json.RawMessage
+	if err := json.Unmarshal(text, &v); err != nil && !strings.HasPrefix(err.Error(), "unexpected end") {
+		return err.Error()
+	}
+	return "it ends too early: a bracket or quote is not closed"
+}
+
+// Inputs as people write them who know JSON from elsewhere, or whose shell took the quotes.
+var (
+	assignment = regexp.MustCompile(`^\s*([A-Za-z_]\w*)\s*[=:]\s*([^\s{}\[\]"',]+)\s*$`)
+	word       = regexp.MustCompile(`^[^\s{}\[\]"',:=]+$`)
+	bareKey    = regexp.MustCompile(`([{,]\s*)([A-Za-z_]\w*)(\s*:)`)
+	bareValue  = regexp.MustCompile(`(:\s*)([^\s{}\[\]"',:][^{}\[\]"',]*)(\s*[,}])`)
+	delicate   = regexp.MustCompile(`(?i)passw|secret|token|answer|credential|key|pin`)
+)
+
+// longestRepair is the longest input that is shown in a message.
+const longestRepair = 120
+
+// quoting says how an argument that is not JSON is written as JSON in a shell. An input that may hold a password is not
+// repeated.
+func (a *app) quoting(ctx context.Context, operation, text string) string {
+	repaired, why := "", ""
+	switch {
+	case assignment.MatchString(text):
+		m := assignment.FindStringSubmatch(text)
+		repaired, why = object(m[1], m[2]), "want an object"
+	case word.MatchString(text):
+		if field := a.field(ctx, operation); field != "" {
+			repaired, why = object(field, text), "want an object"
+		}
+	default:
+		if double := strings.ReplaceAll(text, "'", `"`); json.Valid([]byte(double)) {
+			repaired, why = double, "it wants double quotes inside and single ones around it"
+		} else if quoted := quoteBare(text); json.Valid([]byte(quoted)) {
+			repaired, why = quoted, "it wants double quotes inside and single ones around it"
+		}
+	}
+	if repaired == "" || len(repaired) > longestRepair || delicate.MatchString(repaired) || strings.Contains(repaired, "'") {
+		return whyNotJSON([]byte(text)) + " (in a shell, put it into single quotes: " + a.example(ctx, operation) + ")"
+	}
+	return why + ": write '" + repaired + "'"
+}
+
+// quoteBare puts quotes around words that have none.
+func quoteBare(text string) string {
+	text = bareKey.ReplaceAllString(text, `$1"$2"$3`)
+	return bareValue.ReplaceAllStringFunc(text, func(s string) string {
+		m := bareValue.FindStringSubmatch(s)
+		if json.Valid([]byte(m[2])) { // a number, true, false, null
+			return s
+		}
+		return m[1] + quote(m[2]) + m[3]
+	})
+}
+
+// object is a JSON object of one text.
+func object(field, value string) string { return "{" + quote(field) + ":" + quote(value) + "}" }
+
+func quote(s string) string { return string(quotedName(s)) }
+
+// example is an operation's example as it is written in a shell.
+func (a *app) example(ctx context.Context, operation string) string {
+	text := `{"field":"value"}`
+	if op := a.operation(ctx, operation); op != nil && len(op.Example) > 0 && len(op.Example) <= longestRepair && !bytes.ContainsRune(op.Example, '\'') {
+		text = string(op.Example)
+	}
+	return "'" + text + "'"
+}
+
+// field is the one field that an operation requires, "" where there is no such one.
+func (a *app) field(ctx context.Context, operation string) string {
+	op := a.operation(ctx, operation)
+	if op == nil {
+		return ""
+	}
+	var schema struct {
+		Required []string `json:"required"`
+	}
+	if json.Unmarshal(op.InputSchema, &schema) != nil || len(schema.Required) != 1 {
+		return ""
+	}
+	return schema.Required[0]
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
@@ -46,7 +48,7 @@ Exit codes:
 	cmd.Flags().StringVar(&a.flags.journal, "journal", "", "`file` that remembers keys and counts writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
 	cmd.Flags().StringVar(&auditFile, "audit", "", "append what this invoke does to a `file`, in JSON lines")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		input, err := a.readJSON(optional(args, 1))
+		in, err := a.readJSON(cmd.Context(), input{"input", optional(args, 1), args[0]})
 		if err != nil {
 			return err
 		}
@@ -66,11 +68,14 @@ Exit codes:
 			return err
 		}
 		defer s.close()
-		result, failure := s.conn.Invoke(cmd.Context(), args[0], input, host.InvokeOptions{Timeout: a.flags.timeout, Plan: plan, IdempotencyKey: a.flags.key})
+		result, failure := s.conn.Invoke(cmd.Context(), args[0], in, host.InvokeOptions{Timeout: a.flags.timeout, Plan: plan, IdempotencyKey: a.flags.key})
 		for _, w := range result.Meta.Warnings {
 			a.say("%s: %s", result.Operation, w)
 		}
 		a.sayUnsent(result)
+		if more := moreRecords(s.module, result, in); more != "" {
+			a.say("%s: %s", result.Operation, more)
+		}
 		enc := json.NewEncoder(a.stdout)
 		enc.SetEscapeHTML(false) // the output is Okta's, byte for byte
 		if err := enc.Encode(result); err != nil {
@@ -106,6 +111,28 @@ func (a *app) sayUnsent(r *abi.Result) {
 func request(w abi.PlannedWrite) string {
 	method, _, _ := strings.Cut(w.Endpoint, " ")
 	return method + " " + w.Target
+}
+
+// moreRecords says that a list was cut although nobody asked for that, "" where it was not. A source's operation always
+// has a cursor: it reads one page.
+func moreRecords(m *host.Module, result *abi.Result, input json.RawMessage) string {
+	op, err := m.Operation(result.Operation)
+	if err != nil || result.NextCursor == "" || !result.Outcome.OK() || op.On(abi.Ingest) || hasMember(input, "limit") {
+		return ""
+	}
+	const said = "next_cursor goes on" // by a warning of why it was cut
+	if slices.ContainsFunc(result.Meta.Warnings, func(w string) bool { return strings.Contains(w, said) }) {
+		return ""
+	}
+	n := gjson.GetBytes(result.Output, "records.#").Int()
+	text := fmt.Sprintf("these are %s, and there are more: give the result's next_cursor as cursor to go on", counted(n, "record"))
+	if gjson.GetBytes(op.InputSchema, "properties.limit").Exists() {
+		text += ", or a larger limit"
+	}
+	if op.On(abi.SQL) {
+		text += ", or use wasm-runner table, which reads all"
+	}
+	return text
 }
 
 // optional is the argument at i, empty when there is none.

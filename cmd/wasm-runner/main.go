@@ -33,6 +33,7 @@ type app struct {
 	stdout, stderr io.Writer
 	lookupEnv      func(string) (string, bool)
 
+	args      []string // the command line
 	flags     globals
 	status    console // stderr
 	json      bool    // stderr is JSON: --log-format json
@@ -45,7 +46,7 @@ type app struct {
 // run executes a command line and returns the exit code.
 func (a *app) run(args []string) int {
 	a.status.w = a.stderr
-	a.json = wantsJSON(args)
+	a.args, a.json = args, wantsJSON(args)
 	ctx, stop := a.interruptible()
 	defer stop()
 	a.interrupt = stop

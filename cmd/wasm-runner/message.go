@@ -23,7 +23,7 @@ func (a *app) note(format string, args ...any) { a.message(slog.LevelInfo, forma
 // message writes one line to stderr, in the form of every message of this program. --log-level does not silence it; the
 // level is shown in JSON alone.
 func (a *app) message(level slog.Level, format string, args ...any) {
-	line := oneLine(fmt.Sprintf(format, args...))
+	line := oneLine(once(fmt.Sprintf(format, args...)))
 	if len(line) > longestLine {
 		line = strings.ToValidUTF8(line[:longestLine], "") + "…"
 	}
@@ -32,6 +32,17 @@ func (a *app) message(level slog.Level, format string, args ...any) {
 		return
 	}
 	_, _ = fmt.Fprintf(&a.status, "wasm-runner: %s\n", line) // nowhere left to complain to
+}
+
+// once drops lines that a message has already: two parts of a command can fail for the same reason.
+func once(text string) string {
+	var lines []string
+	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }) {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // record writes one JSON object to stderr.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -172,6 +173,9 @@ func (a *app) serveMetrics(address string, drains []*ingest.Drain, stuck time.Du
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, usagef("--metrics: %w: want a port, or an address such as 127.0.0.1:9464", err)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return nil, usagef("--metrics: %q is not a port: want 0 to 65535, or an address such as 127.0.0.1:9464", port)
 	}
 	if host == "" {
 		host = "127.0.0.1"

@@ -46,7 +46,7 @@ Exit codes:
 			if len(args) == 0 {
 				return nil
 			}
-			return unknownCommand(cmd, args[0])
+			return a.unknownCommand(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if printVersion {
@@ -57,9 +57,7 @@ Exit codes:
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.flags.check() },
 	}
 	root.Flags().BoolVarP(&printVersion, "version", "v", false, "print the version and commit of this program, and the SHA-256 of the module that it would run")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%v: see %s --help", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(a.flagError)
 	cobra.EnableCommandSorting = false
 
 	f := root.PersistentFlags()
@@ -76,12 +74,12 @@ Exit codes:
 	a.completeGlobals(root)
 
 	root.AddCommand(a.describeCommand(), a.invokeCommand(), a.sourceCommand(), a.backfillCommand(), a.tableCommand(), a.sqlCommand(), a.checkCommand(), a.simulateCommand())
-	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommand(a.helpCommand())
 	return root
 }
 
 // helpCommand is cobra's, less its success where there is no such command.
-func helpCommand() *cobra.Command {
+func (a *app) helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
 		Short: "Help about any command",
@@ -101,7 +99,7 @@ func helpCommand() *cobra.Command {
 			case err != nil:
 				return usagef("%v", err)
 			case len(rest) > 0 && of == cmd.Root():
-				return unknownCommand(of, rest[0])
+				return a.unknownCommand(of, rest)
 			case len(rest) > 0:
 				return usagef("unknown command %q: %s has none of that name", strings.Join(args, " "), of.CommandPath())
 			}
@@ -111,21 +109,11 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// unknownCommand is the error for a command that is not there.
-func unknownCommand(root *cobra.Command, name string) error {
-	hint := "wasm-runner --help lists the commands"
-	root.SuggestionsMinimumDistance = 2
-	if near := root.SuggestionsFor(name); len(near) > 0 {
-		hint = "did you mean " + strings.Join(near, " or ") + "?"
-	}
-	return usagef("unknown command %q: %s", name, hint)
-}
-
 // check refuses what no command can run with.
 func (g *globals) check() error {
 	for _, name := range g.grants {
 		if !abi.Class(name).Valid() {
-			return usagef("--grant: no class %q: there are %s", name, strings.Join(classNames(), ", "))
+			return usagef("--grant: no class %q: there are %s%s", name, strings.Join(classNames(), ", "), didYouMean(name, classNames()))
 		}
 	}
 	if g.demo && (g.config != "" || g.connection != "" && g.connection != demoName) {

@@ -35,7 +35,7 @@ const shellHelp = `  .help                           this
   .tables                         what there is to read; DESCRIBE okta.users lists the columns of one
   .mode table|csv|json|ndjson     how rows are written
   .timer on|off                   whether rows are counted and time is told
-  .quit                           leave; so does Ctrl-D
+  .quit                           leave; so do quit, exit and Ctrl-D
 
 A statement ends in a semicolon, and may go over several lines. Tab completes tables and columns, the arrows go back to
 earlier statements, Ctrl-C leaves a statement or stops one that runs.
@@ -93,9 +93,9 @@ func (a *app) shell(ctx context.Context, db *sql.DB, p *printer) error {
 
 // take takes one line and runs what it completes.
 func (sh *shell) take(ctx context.Context, line string) (leave bool) {
-	if command := strings.TrimSpace(line); sh.unfinished == "" && strings.HasPrefix(command, ".") {
-		sh.line.AppendHistory(command)
-		return sh.command(ctx, strings.Fields(strings.TrimRight(command, "; ")))
+	if words := sh.commandOf(line); words != nil {
+		sh.line.AppendHistory(strings.TrimSpace(line))
+		return sh.command(ctx, words)
 	}
 	text := sh.unfinished + line + "\n"
 	statements, rest := sql.Split(text)
@@ -117,6 +117,24 @@ func (sh *shell) take(ctx context.Context, line string) (leave bool) {
 		}
 	}
 	return false
+}
+
+// commandOf returns the words of a command of the shell's own, nil for a line of SQL. In the middle of a statement only
+// those count that lead out of it: the rest may be SQL.
+func (sh *shell) commandOf(line string) []string {
+	command := strings.TrimRight(strings.TrimSpace(line), "; ")
+	switch plain := strings.ToLower(command); plain {
+	case ".help", ".quit", ".exit":
+		return []string{plain}
+	case "help", "quit", "exit":
+		if sh.unfinished == "" {
+			return []string{"." + plain}
+		}
+	}
+	if sh.unfinished != "" || !strings.HasPrefix(command, ".") {
+		return nil
+	}
+	return strings.Fields(command)
 }
 
 // run runs one statement, which Ctrl-C stops.

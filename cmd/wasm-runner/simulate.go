@@ -76,8 +76,8 @@ opens nothing else. The files that simulate writes go away with it.`,
 }
 
 func (f *simulateFlags) check() error {
-	host, _, err := net.SplitHostPort(f.addr)
-	if err != nil {
+	host, port, err := net.SplitHostPort(f.addr)
+	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
 		return usagef("--addr: %q is not HOST:PORT, such as 127.0.0.1:8080", f.addr)
 	}
 	if ip, err := netip.ParseAddr(host); !f.allowRemote && host != "localhost" && (err != nil || !ip.IsLoopback()) {

@@ -83,7 +83,7 @@ Prometheus metrics at /metrics, and /healthz, which answers 503 when a source ha
 	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		hup := a.watchHangups()
-		config, err := a.readJSON(flags.config)
+		config, err := a.readJSON(cmd.Context(), input{"--source-config", flags.config, args[0]})
 		if err != nil {
 			return err
 		}

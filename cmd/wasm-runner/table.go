@@ -44,7 +44,7 @@ wrote into a name stands in CSV as it is: open it in a spreadsheet as text, wher
 	fixed(cmd, "format", rowFormats())
 	register(cmd, "columns", a.completeColumns)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		input, err := a.readJSON(optional(args, 1))
+		in, err := a.readJSON(cmd.Context(), input{"input", optional(args, 1), args[0]})
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ wrote into a name stands in CSV as it is: open it in a spreadsheet as text, wher
 				opts.Columns = plainColumns(op.Columns)
 			}
 		}
-		rows, err := s.conn.Table(cmd.Context(), args[0], input, opts)
+		rows, err := s.conn.Table(cmd.Context(), args[0], in, opts)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,419 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sql"
+)
+
+// ran is what a run of the runner left.
+type ran struct {
+	stdout, stderr string
+	code           int
+}
+
+// runIn runs the runner in a folder, with so much on standard input.
+func runIn(t *testing.T, dir, module, stdin string, env []string, args ...string) ran {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr strings.Builder
+	cmd := &exec.Cmd{Path: self, Args: append([]string{"wasm-runner"}, args...), Dir: dir, Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr}
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); !strings.HasSuffix(strings.ToUpper(name), "_PROXY") && name != "XDG_CONFIG_HOME" {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	cmd.Env = append(append(cmd.Env, "WASM_RUNNER_MODULE="+module, "XDG_CONFIG_HOME="+dir), env...)
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return ran{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// mistake is a run that cannot do what was meant, and what it says.
+type mistake struct {
+	args  []string
+	stdin string
+	env   []string
+	code  int
+	says  string // regular expression of the one line on stderr, behind "wasm-runner: "
+}
+
+// m makes a mistake that ends with exit code 2.
+func m(says string, args ...string) mistake { return mistake{args: args, says: says, code: codeUsage} }
+
+func mistakes(tlsPort, plainPort, deadPort string) []mistake {
+	all := []mistake{
+		// An operation is no command.
+		m(`^unknown command "lookup_user": did you mean: wasm-runner invoke lookup_user …$`, "lookup_user", `{"user":"ada"}`),
+		m(`^unknown command "lookup_user": did you mean: wasm-runner invoke lookup_user$`, "lookup_user"),
+		m(`^unknown command "okta.lookup_user": did you mean: wasm-runner invoke lookup_user …$`, "okta.lookup_user", "{}", "--plan"),
+		m(`^unknown command "lookup_usr": did you mean: wasm-runner invoke lookup_user …$`, "--demo", "lookup_usr", "{}"),
+		m(`^unknown command "frobnicate": wasm-runner --help lists the commands$`, "frobnicate"),
+
+		// Input that is not JSON.
+		m(`^input: standard input is empty: write JSON, such as '\{"user":"ada\.lovelace@example\.com"\}'$`, "--demo", "invoke", "lookup_user", "-"),
+		{stdin: " \n", args: []string{"--demo", "table", "lookup_user", "-"}, code: 2, says: `^input: standard input is empty: `},
+		{stdin: `{"user":`, args: []string{"--demo", "invoke", "lookup_user", "-"}, code: 2, says: `^input: standard input is not JSON: it ends too early: a bracket or quote is not closed$`},
+		m(`^input: not JSON: it wants double quotes inside and single ones around it: write '\{"user":"ada"\}'$`, "--demo", "invoke", "lookup_user", `{'user':'ada'}`),
+		m(`: write '\{"user":"ada"\}'$`, "--demo", "invoke", "lookup_user", `{user:ada}`),
+		m(`: write '\{"limit":5,"status":"ACTIVE"\}'$`, "--demo", "invoke", "list_users", `{limit:5,status:ACTIVE}`),
+		m(`^input: not JSON: want an object: write '\{"user":"x"\}'$`, "--demo", "invoke", "lookup_user", "user=x"),
+		m(`^input: not JSON: want an object: write '\{"user":"ada"\}'$`, "--demo", "invoke", "lookup_user", "ada"),
+		m(`^input: not JSON: it ends too early: .*in a shell, put it into single quotes: '\{"user":`, "--demo", "invoke", "lookup_user", `{"user":"ada"`),
+		m(`^input: there is no file /.*/nofile\.json: the part behind @ is its path$`, "--demo", "invoke", "lookup_user", "@nofile.json"),
+		m(`^input: /.*/empty is empty: write JSON, such as '`, "--demo", "invoke", "lookup_user", "@empty"),
+		m(`^--source-config: not JSON: want an object: write '\{"filter":"x"\}'$`, "--demo", "source", "poll_system_log_page", "--source-config", "filter=x"),
+		m(`^--source-config: not JSON: it ends too early`, "--demo", "source", "poll_system_log_page", "--source-config", "{"),
+		m(`^--source-config: there is no file /.*/nofile: `, "--demo", "source", "poll_system_log_page", "--source-config", "@nofile"),
+
+		// Flags.
+		m(`^invalid argument "5" for "--timeout" flag: a time has a unit: write 5s, 5m or 5h: see `, "--demo", "--timeout", "5", "check"),
+		m(`^invalid argument "soon" for "--timeout" flag: want a time with its unit, such as 5s, 10m or 1h: see `, "--demo", "--timeout", "soon", "check"),
+		m(`^invalid argument "7" for "--poll-limit" flag: a time has a unit: write 7s, `, "--demo", "source", "poll_system_log_page", "--poll-limit", "7"),
+		m(`^invalid argument "9{25}" for "--limit" flag: it is too large: at most 9223372036854775807: `, "--demo", "table", "list_users", "--limit", strings.Repeat("9", 25)),
+		m(`^invalid argument "ten" for "--limit" flag: want a whole number: `, "--demo", "table", "list_users", "--limit", "ten"),
+		m(`^--limit: -1 is negative$`, "--demo", "table", "list_users", "--limit", "-1"),
+		m(`^list_users: invalid: limit: maximum: got 100000000000, want 100000\. `, "--demo", "table", "list_users", `{"limit":100000000000}`),
+		m(`^list_users: invalid: limit: maximum: got a number of very many digits, want 100000\. `, "--demo", "table", "list_users", `{"limit":1e99999}`),
+		m(`^invalid argument "maybe" for "--follow" flag: want true or false: `, "--demo", "source", "poll_system_log_page", "--follow=maybe"),
+		m(`^invalid argument "x" for "--events-per-second" flag: want a number, such as 0\.5 or 20: `, "simulate", "--events-per-second", "x"),
+		m(`^invalid argument "a\\"b" for "--columns" flag: want names with commas between them: `, "--demo", "table", "list_users", "--columns", `a"b`),
+		m(`^--grant: no class "wrote": there are read, write, destructive, privileged\. Did you mean write\?$`, "--demo", "--grant", "wrote", "check"),
+		m(`^--metrics: "99999" is not a port: want 0 to 65535`, "--demo", "source", "poll_system_log_page", "--out", "out.ndjson", "--metrics", "99999"),
+		m(`^--addr: "127\.0\.0\.1:99999" is not HOST:PORT`, "simulate", "--addr", "127.0.0.1:99999"),
+
+		// What an operation is not for.
+		m(`^list_users: invalid: list_users has no column "nope": there are id, login, .*record$`, "--demo", "table", "list_users", "--columns", "nope"),
+		m(`^list_users: invalid: list_users has no column "lgoin": did you mean login\?$`, "--demo", "table", "list_users", "--columns", "lgoin"),
+		{args: []string{"--demo", "table", "deactivate_user", `{"user":"x"}`}, code: 3, says: `^deactivate_user: denied: .*: use invoke$`},
+		{args: []string{"--demo", "source", "deactivate_user"}, code: 3, says: `^deactivate_user: denied: .*: use invoke$`},
+		{args: []string{"--demo", "source", "list_users"}, code: 3, says: `^list_users: denied: .*: use table or invoke$`},
+		m(`^list_users: invalid: .*\(use search_users, which takes search\)`, "--demo", "table", "list_users", `{"search":"x"}`),
+		m(`^list_groups: invalid: .*\(use search_groups, which takes search\)`, "--demo", "table", "list_groups", `{"search":"x"}`),
+
+		// Connection files.
+		m(`^tab\.yaml:3: .*begins with a tab`, "--config", "tab.yaml", "invoke", "lookup_user"),
+		m(`^typo\.yaml:4: unknown field base_ulr: .*Did you mean base_url\?$`, "--config", "typo.yaml", "invoke", "lookup_user"),
+		m(`^class\.yaml:6: grants: no class reed: .*Did you mean read\?$`, "--config", "class.yaml", "invoke", "lookup_user"),
+		m(`^oauth\.yaml:5: field client_id: OAuth is not supported yet\. A connection signs in with an API token: `, "--config", "oauth.yaml", "invoke", "lookup_user"),
+		m(`^connection "okta": token file /.*/none: no such file or directory: write the token into it, or name another as file:PATH$`, "--config", "nofile.yaml", "invoke", "lookup_user"),
+		m(`^connection "okta": environment variable UNSET_TOKEN is not set: export UNSET_TOKEN=<token>$`, "--config", "unset.yaml", "invoke", "lookup_user"),
+		m(`^two\.yaml: no such connection: there are several, name one of okta-a, okta-b: use --connection NAME$`, "--config", "two.yaml", "invoke", "lookup_user"),
+
+		// The network.
+		{args: []string{"--config", "https.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + plainPort + ` speaks http, and base_url says https`},
+		{args: []string{"--config", "http.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + tlsPort + ` speaks https, and base_url says http`},
+		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"HTTPS_PROXY=http://127.0.0.1:3128"}, code: 7,
+			says: `^list_users: unavailable: .*127\.0\.0\.1:` + deadPort + ` refuses connections.*; HTTPS_PROXY is set, and is not used: requests go straight to the org`},
+		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"all_proxy=socks5://127.0.0.1:3128"}, code: 7, says: `; all_proxy is set, and is not used`},
+		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1"}, code: 7,
+			says: `refuses connections: check base_url, or whether it runs$`},
+	}
+	if sql.Available {
+		all = append(all,
+			m(`^Permission Error: .*--allow-files allows them$`, "--demo", "sql", "FROM read_csv('x.csv')"),
+			m(`^Permission Error: .*--allow-files allows them$`, "--demo", "sql", "FROM 'x.parquet'"),
+			m(`^Permission Error: .*--allow-files allows them$`, "--demo", "sql", "COPY (SELECT 1) TO 'x.csv'"),
+			m(`^invalid argument "5" for "--max-time" flag: a time has a unit: write 5s, `, "--demo", "sql", "--max-time", "5", "SELECT 1"),
+			m(`^--max-pages, --max-time and --max-memory are over 0$`, "--demo", "sql", "--max-memory", "-1", "SELECT 1"),
+			m(`^deactivate_user: denied: .*: use invoke$`, "--demo", "sql", `FROM connector_table('okta', 'deactivate_user', '{"user":"x"}')`))
+		all[len(all)-1].code = 3
+		all[len(all)-1].says = `deactivate_user is not on the sql surface: use invoke$`
+	}
+	return all
+}
+
+// writeMistakes writes the files that the mistakes name.
+func writeMistakes(t *testing.T, dir, tlsURL, plainURL, deadURL string) {
+	t.Helper()
+	connection := func(lines ...string) string {
+		return "connections:\n  - name: okta\n    kind: okta\n    " + strings.Join(lines, "\n    ") + "\n"
+	}
+	at := func(url string) string {
+		return connection("base_url: "+url, "token_secret_ref: file:token", "allow_private_network: true")
+	}
+	for name, text := range map[string]string{
+		"empty": "\n", "token": "00aTokenOfATest\n",
+		"tab.yaml":    "connections:\n  - name: okta\n\tkind: okta\n",
+		"typo.yaml":   connection("base_ulr: https://example.okta.com"),
+		"class.yaml":  connection("base_url: https://example.okta.com", "token_secret_ref: file:token", "grants: [reed]"),
+		"oauth.yaml":  connection("base_url: https://example.okta.com", "client_id: 0oa1"),
+		"nofile.yaml": connection("base_url: https://example.okta.com", "token_secret_ref: file:none"),
+		"unset.yaml":  connection("base_url: https://example.okta.com", "token_secret_ref: env:UNSET_TOKEN"),
+		"two.yaml": "connections:\n  - {name: okta-a, kind: okta, base_url: " + plainURL + ", token_secret_ref: file:token, allow_private_network: true}\n" +
+			"  - {name: okta-b, kind: okta, base_url: " + deadURL + ", token_secret_ref: file:token, allow_private_network: true}\n",
+		"https.yaml": at(strings.Replace(plainURL, "http:", "https:", 1)),
+		"http.yaml":  at(strings.Replace(tlsURL, "https:", "http:", 1)),
+		"dead.yaml":  at(deadURL),
+		"good.yaml":  at(plainURL),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// world is a folder with connection files, for an org that answers, one that wants https, and one that is not there.
+func world(t *testing.T) (dir, tlsPort, plainPort, deadPort string) {
+	t.Helper()
+	dir = t.TempDir()
+	org := oktatest.New(oktatest.Config{Token: "00aTokenOfATest"})
+	plain := httptest.NewServer(org)
+	t.Cleanup(plain.Close)
+	secure := httptest.NewUnstartedServer(org)
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	dead := httptest.NewServer(http.NotFoundHandler())
+	dead.Close()
+	writeMistakes(t, dir, secure.URL, plain.URL, dead.URL)
+	port := func(s *httptest.Server) string { return fmt.Sprint(s.Listener.Addr().(*net.TCPAddr).Port) }
+	return dir, port(secure), port(plain), port(dead)
+}
+
+// goWords are words of Go's own errors, which no message has.
+var goWords = regexp.MustCompile(`strconv\.|time: |parse error on line|invalid syntax|%!|goroutine|secret unavailable|connection not usable`)
+
+// TestMistakes_AreExplained makes the mistakes that people make, and reads what they are told. With --log-format json the
+// same is one JSON object.
+func TestMistakes_AreExplained(t *testing.T) {
+	path := module(t)
+	dir, tlsPort, plainPort, deadPort := world(t)
+	for _, c := range mistakes(tlsPort, plainPort, deadPort) {
+		t.Run(strings.ReplaceAll(strings.Join(append(c.env, c.args...), " "), "/", "_"), func(t *testing.T) {
+			t.Parallel()
+			got := runIn(t, dir, path, c.stdin, c.env, c.args...)
+			text, prefixed := strings.CutPrefix(strings.TrimSuffix(got.stderr, "\n"), "wasm-runner: ")
+			if !regexp.MustCompile(c.says).MatchString(text) || !prefixed || strings.Contains(text, "\n") || goWords.MatchString(text) {
+				t.Errorf("stderr %q, want one line of %s", got.stderr, c.says)
+			}
+			if got.code != c.code {
+				t.Errorf("exit code %d, want %d", got.code, c.code)
+			}
+			got = runIn(t, dir, path, c.stdin, c.env, append([]string{"--log-format", "json"}, c.args...)...)
+			lines := jsonLines(t, got.stderr)
+			if len(lines) != 1 || lines[0].Level != "ERROR" || !regexp.MustCompile(c.says).MatchString(lines[0].Msg) {
+				t.Errorf("as JSON: %q", got.stderr)
+			}
+		})
+	}
+}
+
+// logLine is a line of stderr with --log-format json.
+type logLine struct {
+	Time       time.Time
+	Level, Msg string
+}
+
+// jsonLines reads stderr, each line of which is an object with time, level and msg.
+func jsonLines(t *testing.T, stderr string) []logLine {
+	t.Helper()
+	var all []logLine
+	for line := range strings.Lines(stderr) {
+		var l logLine
+		if err := json.Unmarshal([]byte(line), &l); err != nil || l.Time.IsZero() || l.Level == "" || l.Msg == "" {
+			t.Errorf("not a line of the log: %q, %v", line, err)
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// TestLogFormatJSON_OfEveryCommand reads every line that runs of all commands leave on stderr.
+func TestLogFormatJSON_OfEveryCommand(t *testing.T) {
+	path := module(t)
+	dir, _, _, deadPort := world(t)
+	yesterday, tomorrow := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly), time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)
+	for _, c := range []struct {
+		says string // part of a message; "" is any
+		args []string
+	}{
+		{"has none of that name", []string{"help", "invoke", "lookup_user"}},
+		{"unknown flag: --nope", []string{"--nope"}},
+		{"unknown flag: --nope", []string{"invoke", "lookup_user", "--nope"}},
+		{"wants an operation", []string{"invoke"}},
+		{"no format", []string{"--demo", "table", "list_users", "--format", "xml"}},
+		{"not_found", []string{"--demo", "invoke", "lookup_user", `{"user":"nobody@example.com"}`}},
+		{"DEPROVISIONED users are not", []string{"--demo", "invoke", "list_users"}},
+		{"table", []string{"--demo", "table", "list_users"}},
+		{"of an earlier --demo", []string{"--demo", "source", "poll_system_log_page", "--checkpoint", "demo.json"}},
+		{"source", []string{"--demo", "--log-level", "debug", "source", "poll_system_log_page", "--out", "s.ndjson"}},
+		{"metrics", []string{"--demo", "--log-level", "info", "source", "poll_system_log_page", "--out", "s2.ndjson", "--metrics", "0"}},
+		{"", []string{"--demo", "--log-level", "debug", "check"}},
+		{"Run this again later", []string{"--demo", "backfill", "--since", yesterday, "--until", tomorrow, "--out", "b.ndjson"}},
+		{"unknown operation", []string{"--config", "two.yaml", "describe", "nope"}},
+		{"refuses connections", []string{"--config", "dead.yaml", "source", "poll_system_log_page", "--no-checkpoint"}},
+		{"refuses connections", []string{"--config", "dead.yaml", "table", "list_users"}},
+		{"--replay", []string{"simulate", "--replay", "none"}},
+		{"DuckDB", []string{"--demo", "sql", "SELEC 1"}},
+	} {
+		if c.args[len(c.args)-1] == "SELEC 1" {
+			if !sql.Available {
+				continue
+			}
+			c.says = "Parser Error"
+		}
+		t.Run(strings.ReplaceAll(strings.Join(c.args, " "), "/", "_"), func(t *testing.T) {
+			got := runIn(t, dir, path, "", nil, append([]string{"--log-format=json"}, c.args...)...)
+			if strings.Contains(c.says, "earlier") { // it takes two runs
+				got = runIn(t, dir, path, "", nil, append([]string{"--log-format=json"}, c.args...)...)
+			}
+			lines := jsonLines(t, got.stderr)
+			if c.says == "" {
+				return
+			}
+			for _, l := range lines {
+				if strings.Contains(l.Msg, c.says) {
+					return
+				}
+			}
+			t.Errorf("no line says %s: %q", c.says, got.stderr)
+		})
+	}
+
+	t.Run("a sink that is away", func(t *testing.T) {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := &exec.Cmd{Path: self, Dir: dir, Env: append(os.Environ(), "WASM_RUNNER_MODULE="+path), Args: []string{"wasm-runner", "--log-format", "json", "--demo", "source",
+			"poll_system_log_page", "--no-checkpoint", "--out", "http://127.0.0.1:" + deadPort + "/x"}}
+		pipe, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var all strings.Builder
+		b := make([]byte, 4096)
+		for {
+			n, err := pipe.Read(b)
+			all.Write(b[:n])
+			if strings.Contains(all.String(), "trying again") {
+				_ = cmd.Process.Signal(os.Interrupt)
+			}
+			if err != nil {
+				break
+			}
+		}
+		_ = cmd.Wait() // it was interrupted
+		if lines := jsonLines(t, all.String()); len(lines) < 2 || lines[0].Level != "WARN" || lines[len(lines)-1].Level != "ERROR" {
+			t.Errorf("%q", all.String())
+		}
+	})
+}
+
+// TestCheck_OfManyConnections checks all connections of a file, and says how where it cannot choose one.
+func TestCheck_OfManyConnections(t *testing.T) {
+	path := module(t)
+	dir, _, _, _ := world(t)
+	got := runIn(t, dir, path, "", nil, "--config", "two.yaml", "check")
+	if got.code != 1 || !strings.Contains(got.stdout, "name one of okta-a, okta-b: use --connection NAME: or check them all with --all") {
+		t.Errorf("%+v", got)
+	}
+	got = runIn(t, dir, path, "", nil, "--config", "two.yaml", "check", "--all")
+	if got.code != 1 || !regexp.MustCompile(`(?s)^okta-a:\nok .*ok   credentials .*\n\nokta-b:\n.*FAIL base_url .*refuses connections`).MatchString(got.stdout) || got.stderr != "" {
+		t.Errorf("%+v", got)
+	}
+	got = runIn(t, dir, path, "", nil, "--config", "two.yaml", "check", "--all", "--format", "json")
+	var all reports
+	if err := json.Unmarshal([]byte(got.stdout), &all); err != nil || all.OK || len(all.Connections) != 2 || !all.Connections[0].OK || all.Connections[1].OK || got.code != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got = runIn(t, dir, path, "", nil, "--config", "good.yaml", "check", "--all"); got.code != 0 || strings.Contains(got.stdout, "FAIL") || strings.Contains(got.stdout, "WARN") {
+		t.Errorf("%+v", got)
+	}
+	if got = runIn(t, dir, path, "", nil, "--demo", "check", "--all"); got.code != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestCheck_Warns of what works and should be changed.
+func TestCheck_Warns(t *testing.T) {
+	path := module(t)
+	dir, _, _, _ := world(t)
+	for _, c := range []struct {
+		mode os.FileMode
+		env  string
+		want string // regular expression of stdout; "" is no warning
+	}{
+		{0o600, "A=B", ""},
+		{0o400, "A=B", ""},
+		{0o644, "A=B", `(?m)^WARN secret +file:\S*token is there, and others than its owner may use it \(mode 0644\): chmod 600 \S*token$`},
+		{0o640, "A=B", `mode 0640`},
+		{0o600, "HTTPS_PROXY=http://127.0.0.1:1", `(?m)^WARN proxy +HTTPS_PROXY is set, and is not used: requests go straight to http://127`},
+		{0o600, "HTTP_PROXY=http://127.0.0.1:1", `WARN proxy +HTTP_PROXY is set`},
+		{0o600, "ALL_PROXY=http://127.0.0.1:1", `WARN proxy +ALL_PROXY is set`},
+	} {
+		if err := os.Chmod(filepath.Join(dir, "token"), c.mode); err != nil {
+			t.Fatal(err)
+		}
+		got := runIn(t, dir, path, "", []string{c.env}, "--config", "good.yaml", "check")
+		if warned := strings.Contains(got.stdout, "WARN"); got.code != 0 || warned != (c.want != "") || !regexp.MustCompile(c.want).MatchString(got.stdout) {
+			t.Errorf("mode %o, %s: %+v", c.mode, c.env, got)
+		}
+	}
+}
+
+// TestFoundFiles_AreNamedByCheckAlone runs in a folder with a connection file.
+func TestFoundFiles_AreNamedByCheckAlone(t *testing.T) {
+	path := module(t)
+	dir, _, _, _ := world(t)
+	if err := os.Rename(filepath.Join(dir, "good.yaml"), filepath.Join(dir, "connections.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	const notice = "taking connections.yaml of this folder (--config names another)"
+	if got := runIn(t, dir, path, "", nil, "check"); got.code != 0 || got.stderr != "wasm-runner: "+notice+"\n" {
+		t.Errorf("%+v", got)
+	}
+	if got := runIn(t, dir, path, "", nil, "invoke", "org_identity"); got.code != 0 || got.stderr != "" {
+		t.Errorf("%+v", got)
+	}
+	if got := runIn(t, dir, path, "", nil, "--log-level", "debug", "invoke", "org_identity"); !strings.Contains(got.stderr, "file=connections.yaml") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestInvoke_OfAListThatIsCut says that there is more, unless a limit was asked for.
+func TestInvoke_OfAListThatIsCut(t *testing.T) {
+	path := module(t)
+	dir := t.TempDir()
+	org := httptest.NewServer(oktatest.New(oktatest.Config{Token: "00aTokenOfATest", Users: 1100}))
+	t.Cleanup(org.Close)
+	writeMistakes(t, dir, org.URL, org.URL, org.URL)
+	cut := "wasm-runner: list_users: these are 1,000 records, and there are more: give the result's next_cursor as cursor to go on, or a larger limit, or use wasm-runner table, which reads all\n"
+	left := "wasm-runner: list_users: DEPROVISIONED users are not in this list: give include_deprovisioned to have them too\n"
+	for input, want := range map[string]string{
+		`{}`: cut, `{"limit":10}`: "", `{"limit":100000}`: left, `{"limit":100000,"include_deprovisioned":true}`: "", `{"status":"LOCKED_OUT"}`: "",
+	} {
+		if got := runIn(t, dir, path, "", nil, "--config", "good.yaml", "invoke", "list_users", input); got.code != 0 || got.stderr != want {
+			t.Errorf("%s: exit code %d, stderr %q, want %q", input, got.code, got.stderr, want)
+		}
+	}
+	if got := runIn(t, dir, path, "", nil, "--config", "good.yaml", "invoke", "poll_system_log_page"); got.stderr != "" {
+		t.Errorf("a page of the log: %q", got.stderr)
+	}
+	if got := runIn(t, dir, path, "", nil, "--config", "good.yaml", "table", "list_users"); !strings.Contains(got.stderr, "DEPROVISIONED users are not in this list") {
+		t.Errorf("a table: %q", got.stderr)
+	}
+}
