@@ -205,8 +205,23 @@ func (o *Org) handle(c *call, e *endpoint, write bool) (answer, error) {
 	return e.handle(o, c)
 }
 
+// authorized tells whether r carries the token, and whether the token is good: one whose owner is suspended, deactivated
+// or deleted is not, and answers E0000011 (support.okta.com, "HTTP 401 E0000011"; CDCgov/prime-simplereport#4156).
 func (o *Org) authorized(r *http.Request) bool {
-	return r.Header.Get("Authorization") == "SSWS "+o.cfg.Token
+	if r.Header.Get("Authorization") != "SSWS "+o.cfg.Token {
+		return false
+	}
+	if o.cfg.Users == 0 { // nobody owns it
+		return true
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	owner := &o.users.all[0].live
+	status := owner.status
+	if owner.moving(o.cfg.Now) {
+		status = owner.from
+	}
+	return owner.exists && status != suspended && status != deprovisioned
 }
 
 func (o *Org) refusal(err error) answer {

@@ -260,3 +260,28 @@ func TestAnUnreadableBodyIsRefused(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestToken_OfASuspendedOwner_IsBad(t *testing.T) {
+	for _, step := range []string{"suspend", "deactivate"} {
+		h := newHarness(t, oktatest.Config{})
+		h.want(h.post("/api/v1/users/me/lifecycle/"+step, ""), 200, "")
+		h.want(h.get("/api/v1/users/ada.lovelace@example.com"), 401, "E0000011")
+		h.want(h.post("/api/v1/users/robin.keeper@example.com/lifecycle/unsuspend", ""), 401, "E0000011")
+		same(t, "without a token", h.get("/.well-known/okta-organization").Code, 200)
+	}
+	h := newHarness(t, oktatest.Config{Users: -1})
+	h.want(h.get("/api/v1/groups"), 200, "")
+	h = newHarness(t, oktatest.Config{TransitionTime: time.Minute})
+	h.want(h.post("/api/v1/users/me/lifecycle/deactivate", ""), 200, "")
+	h.want(h.get("/api/v1/groups"), 200, "")
+	h.clock.advance(time.Minute)
+	h.want(h.get("/api/v1/groups"), 401, "E0000011")
+}
+
+func TestLogin_WithASlash_CannotStandInAPath(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	id := h.post("/api/v1/users", newUser("a/b@example.com", "")).get("id").Str
+	h.want(h.get("/api/v1/users/a%2Fb@example.com"), 404, "E0000007")
+	h.want(h.get("/api/v1/users/"+id), 200, "")
+	same(t, "found", h.get("/api/v1/users?search=profile.login+eq+%22a/b@example.com%22").strings("#.id"), []string{id})
+}

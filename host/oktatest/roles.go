@@ -60,8 +60,10 @@ func (p principal) path() string {
 
 const customRole = "CUSTOM"
 
-// standardRoles are the role types that can be assigned by name, and their labels.
+// standardRoles are the role types that can be assigned by name, and their labels: Okta's OpenAPI document, RoleType.
 var standardRoles = map[string]string{
+	"ACCESS_CERTIFICATIONS_ADMIN": "Access Certifications Administrator",
+	"ACCESS_REQUESTS_ADMIN":       "Access Requests Administrator",
 	"API_ACCESS_MANAGEMENT_ADMIN": "API Access Management Administrator",
 	"APP_ADMIN":                   "Application Administrator",
 	"GROUP_MEMBERSHIP_ADMIN":      "Group Membership Administrator",
@@ -71,6 +73,7 @@ var standardRoles = map[string]string{
 	"REPORT_ADMIN":                "Report Administrator",
 	"SUPER_ADMIN":                 "Super Administrator",
 	"USER_ADMIN":                  "Group Administrator",
+	"WORKFLOWS_ADMIN":             "Workflows Administrator",
 }
 
 // assignment is one role that a principal holds.
@@ -171,13 +174,7 @@ func (o *Org) rolesOf(who principal) []heldRole {
 	if who.kind != principalUser {
 		return all
 	}
-	groups := slices.Clone(o.users.byID[who.id].groups)
-	for _, g := range o.groups.all {
-		if g.kind == builtIn { // Everyone
-			groups = append(groups, g)
-		}
-	}
-	for _, g := range groups {
+	for _, g := range o.users.byID[who.id].groups { // Everyone has no roles
 		by := principal{principalGroup, g.id}
 		for _, a := range o.roles.held[by] {
 			all = append(all, heldRole{a, by})
@@ -230,6 +227,23 @@ func getRole(o *Org, c *call, who principal) (answer, error) {
 	return answer{}, notFound(id, "RoleAssignment")
 }
 
+// mostAdministrators is how many members a group with roles may have: E0000193.
+const mostAdministrators = 5000
+
+// grantable refuses roles to groups that may have none: https://developer.okta.com/docs/reference/error-codes/
+func (o *Org) grantable(g *group) error {
+	refusal := func(code, summary string) error { return &apiError{http.StatusBadRequest, code, summary + g.id, nil} }
+	switch {
+	case g.kind == builtIn:
+		return refusal("E0000211", "Roles cannot be granted to built-in groups: ")
+	case slices.ContainsFunc(o.rules.all, func(r *groupRule) bool { return slices.Contains(r.groups, g.id) }):
+		return refusal("E0000192", "Roles cannot be granted to groups with group membership rules. ")
+	case len(g.members) > mostAdministrators:
+		return refusal("E0000193", "Roles can only be granted to groups with 5000 or less users. ")
+	}
+	return nil
+}
+
 func assignRole(o *Org, c *call, who principal) (answer, error) {
 	if _, err := c.flag("disableNotifications", false); err != nil {
 		return answer{}, err
@@ -241,6 +255,11 @@ func assignRole(o *Org, c *call, who principal) (answer, error) {
 	a, err := o.requestedRole(c, who, body)
 	if err != nil {
 		return answer{}, err
+	}
+	if g := o.groups.byID[who.id]; g != nil {
+		if err := o.grantable(g); err != nil {
+			return answer{}, err
+		}
 	}
 	for _, held := range o.roles.held[who] {
 		if held.kind == a.kind && held.role == a.role && held.resourceSet == a.resourceSet {

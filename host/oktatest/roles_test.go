@@ -113,10 +113,10 @@ func TestARoleHeldTwiceIsRevokedOnce(t *testing.T) {
 	h.want(h.send("DELETE", assignment, ""), 404, "E0000007")
 }
 
-func TestARoleOfEveryoneIsEverybodys(t *testing.T) {
+func TestARoleOfEveryone_IsRefused(t *testing.T) { // it would be everybody's
 	h := newHarness(t, oktatest.Config{})
-	h.want(h.post("/api/v1/groups/"+gjson.GetBytes(h.org.Groups()[0], "id").Str+"/roles", `{"type":"READ_ONLY_ADMIN"}`), 201, "")
-	same(t, "roles", h.get("/api/v1/users/ada.lovelace@example.com/roles").strings("#.assignmentType"), "[GROUP]")
+	h.want(h.post("/api/v1/groups/"+gjson.GetBytes(h.org.Groups()[0], "id").Str+"/roles", `{"type":"READ_ONLY_ADMIN"}`), 400, "E0000211")
+	same(t, "roles", len(h.get("/api/v1/users/ada.lovelace@example.com/roles").strings("#.assignmentType")), 0)
 }
 
 func TestTwoChangesOfRolesThatMeet(t *testing.T) {
@@ -205,4 +205,27 @@ func TestTheOrg(t *testing.T) {
 	r := h.get("/.well-known/okta-organization")
 	same(t, "pipeline", r.get("pipeline").Str, "v1")
 	same(t, "id", h.get("/api/v1/org").get("id").Str, r.get("id").Str)
+}
+
+func TestRoles_ToGroupsThatMayHaveNone_AreRefused(t *testing.T) {
+	h := newHarness(t, oktatest.Config{Users: 20_000, Groups: 3})
+	const role = `{"type":"APP_ADMIN"}`
+	everyone, big := gjson.GetBytes(h.org.Groups()[0], "id").Str, gjson.GetBytes(h.org.Groups()[2], "id").Str
+	small := h.post("/api/v1/groups", `{"profile":{"name":"Small"}}`).get("id").Str
+	h.want(h.post("/api/v1/groups/"+everyone+"/roles", role), 400, "E0000211")
+	h.want(h.post("/api/v1/groups/"+big+"/roles", role), 400, "E0000193")
+	rule := h.post(rules, ruleBody("a", `user.department=="Nobody"`, small)).get("id").Str
+	h.want(h.post("/api/v1/groups/"+small+"/roles", role), 400, "E0000192")
+	h.want(h.send("DELETE", rules+"/"+rule, ""), 202, "")
+	h.want(h.post("/api/v1/groups/"+small+"/roles", role), 201, "")
+}
+
+func TestRoleTypes_OfOktasDocument_CanBeAssigned(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	for kind := range strings.FieldsSeq(`ACCESS_CERTIFICATIONS_ADMIN ACCESS_REQUESTS_ADMIN API_ACCESS_MANAGEMENT_ADMIN APP_ADMIN
+		GROUP_MEMBERSHIP_ADMIN HELP_DESK_ADMIN ORG_ADMIN READ_ONLY_ADMIN REPORT_ADMIN SUPER_ADMIN USER_ADMIN WORKFLOWS_ADMIN`) {
+		r := h.post("/api/v1/users/ada.lovelace@example.com/roles", `{"type":"`+kind+`"}`)
+		h.want(r, 201, "")
+		same(t, kind, r.get("type").Str, kind)
+	}
 }

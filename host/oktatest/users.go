@@ -31,6 +31,9 @@ func userEndpoints() []endpoint {
 
 // findUser is the user in a path: an id, a login, a short name, or "me" for the token's owner.
 func (o *Org) findUser(name string) (*user, error) {
+	if strings.ContainsAny(name, `/\`) { // such a login cannot stand in a path (developer.okta.com, Users API; simstudioai/sim#7258)
+		return nil, notFound(name, "User")
+	}
 	if name == "me" {
 		if len(o.users.all) > 0 && o.users.all[0].live.exists {
 			return o.users.all[0], nil
