@@ -59,6 +59,10 @@ type Config struct {
 	// not named. Without it, "/api/v1/logs" has 120 and any other 600. A negative number lifts the limit and its headers.
 	RateLimits map[string]int
 
+	// EmailInterval is how soon Okta mails one user again: a request that would do it sooner answers 429 E0000118. Okta
+	// documents 5 s, but not of which mails. Default 0, no limit.
+	EmailInterval time.Duration
+
 	// Window is the length of a rate-limit window. Default 60 s. Windows are not aligned to the minute.
 	Window time.Duration
 

@@ -36,6 +36,9 @@ const (
 	RateLimited
 	// Concurrency answers 429 E0000047 with a limit of 0, Okta's sign for too many requests at once.
 	Concurrency
+	// RecipientLimited answers 429 with Fault.Code: too many messages to one recipient, while the bucket is far from empty.
+	// It counts against the bucket as any request does.
+	RecipientLimited
 	// Redirect answers 302 to Fault.Location.
 	Redirect
 	// CursorExpired answers 400 E0000001 to a request with a cursor (after), before anything happens. Others pass.
@@ -49,7 +52,7 @@ var faultNames = [...]string{
 	Latency: "latency", Status: "status", StatusAfter: "status-after", ResetBefore: "reset-before",
 	ResetAfter: "reset-after", Truncate: "truncate", NotJSON: "not-json", RateLimited: "rate-limited",
 	Concurrency: "concurrency", Redirect: "redirect", CursorExpired: "cursor-expired",
-	RepeatPage: "repeat-page",
+	RepeatPage: "repeat-page", RecipientLimited: "recipient-limited",
 }
 
 // String is the kind as ParseFault spells it.
@@ -75,6 +78,7 @@ type Fault struct {
 	Status   int           // of Status and StatusAfter; default 503
 	Latency  time.Duration // waited before anything else, with every kind; default none
 	Reset    time.Duration // of RateLimited and Concurrency: how long until X-Rate-Limit-Reset; default the end of the window
+	Code     string        // of RecipientLimited; default E0000118, see RecipientCodes
 	Location string        // of Redirect; default https://redirected.example.com/
 }
 
@@ -162,7 +166,7 @@ func (f *Fault) sleep(ctx context.Context) {
 // before tells whether the fault strikes before the request is handled.
 func (f *Fault) before() bool {
 	switch f.Kind {
-	case Status, ResetBefore, NotJSON, RateLimited, Concurrency, Redirect, CursorExpired:
+	case Status, ResetBefore, NotJSON, RateLimited, Concurrency, RecipientLimited, Redirect, CursorExpired:
 		return true
 	}
 	return false
@@ -183,6 +187,11 @@ func (o *Org) failure(w http.ResponseWriter, c *call, e *endpoint, f Fault) answ
 		return answer{status: http.StatusFound, header: http.Header{"Location": {cmp.Or(f.Location, "https://redirected.example.com/")}}, foreign: true}
 	case CursorExpired:
 		return o.refusal(invalidCursor())
+	case RecipientLimited:
+		if e != nil && !o.limiter.take(e.bucket, c.now, w.Header()) {
+			return o.refusal(errTooMany)
+		}
+		return o.refusal(recipientLimit(cmp.Or(f.Code, "E0000118")))
 	case RateLimited, Concurrency:
 		bucket := "/"
 		if e != nil {

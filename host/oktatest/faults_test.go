@@ -251,3 +251,36 @@ func TestFaultsOfCursors(t *testing.T) {
 	same(t, "the page before", again.strings("#.uuid"), second.strings("#.uuid"))
 	same(t, "the page behind it", h.get(again.next()).strings("#.uuid"), third.strings("#.uuid"))
 }
+
+func TestRecipientLimit_LeavesTheBucketAsItIs(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	for _, code := range oktatest.RecipientCodes() {
+		f, err := oktatest.ParseFault("recipient-limited:POST /api/v1/users/{id}/lifecycle/reset_password:times=1,code=" + code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.org.Inject(f)
+		r := h.post("/api/v1/users/ada.lovelace@example.com/lifecycle/reset_password?sendEmail=true", "")
+		h.want(r, 429, code)
+		if left, _ := strconv.Atoi(r.Header().Get("X-Rate-Limit-Remaining")); left < 1000 {
+			t.Errorf("%s: %d requests are left", code, left)
+		}
+		same(t, "status", h.status(h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str), "ACTIVE")
+	}
+	if _, err := oktatest.ParseFault("recipient-limited:*:code=E0000047"); err == nil {
+		t.Error("the code of a bucket was taken")
+	}
+}
+
+func TestEmailInterval_OfOneRecipient(t *testing.T) {
+	h := newHarness(t, oktatest.Config{EmailInterval: 5 * time.Second})
+	reset := func(user, mail string) reply {
+		return h.post("/api/v1/users/"+user+"/lifecycle/reset_password?sendEmail="+mail, "")
+	}
+	h.want(reset("ada.lovelace", "true"), 200, "")
+	h.want(reset("ada.lovelace", "true"), 429, "E0000118")
+	h.want(reset("ada.lovelace", "false"), 200, "")
+	h.want(reset("alan.turing", "true"), 200, "")
+	h.clock.advance(5 * time.Second)
+	h.want(reset("ada.lovelace", "true"), 200, "")
+}

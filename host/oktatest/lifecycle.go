@@ -67,6 +67,11 @@ func activateUser(o *Org, c *call, u *user) (answer, error) {
 	if u.live.status != staged && u.live.status != deprovisioned {
 		return answer{}, errAlreadyActive
 	}
+	if mail {
+		if err := o.mail(c, u); err != nil {
+			return answer{}, err
+		}
+	}
 	status := provisioned
 	if u.live.status == staged && (u.live.password || u.live.provider != "OKTA") {
 		status = active
@@ -85,6 +90,11 @@ func reactivateUser(o *Org, c *call, u *user) (answer, error) {
 	}
 	if u.live.status != provisioned && u.live.status != recovery {
 		return answer{}, errStatus
+	}
+	if mail {
+		if err := o.mail(c, u); err != nil {
+			return answer{}, err
+		}
 	}
 	o.move(c, u, provisioned)
 	o.emit(c, "user.lifecycle.reactivate", "Reactivate Okta user", o.userTarget(u))
@@ -198,6 +208,11 @@ func resetPassword(o *Org, c *call, u *user) (answer, error) {
 	}
 	if !slices.Contains(passwordStatuses, u.live.status) && u.live.status != provisioned {
 		return answer{}, errStatus
+	}
+	if mail {
+		if err := o.mail(c, u); err != nil {
+			return answer{}, err
+		}
 	}
 	o.move(c, u, recovery)
 	o.emit(c, "user.account.reset_password", "Fired when the user's Okta password is reset", o.userTarget(u))

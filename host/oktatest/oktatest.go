@@ -16,6 +16,7 @@ type Org struct {
 	limiter  limiter
 	faults   faults
 	received received
+	mails    mails
 	log      eventLog
 	denials  denials
 	watch    func(Exchange)

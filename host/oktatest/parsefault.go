@@ -14,9 +14,9 @@ import (
 //	KIND[:TARGET[:OPTION=VALUE[,OPTION=VALUE…]]]
 //
 // KIND is latency, status, status-after, reset-before, reset-after, truncate, not-json, rate-limited, concurrency,
-// redirect, cursor-expired or repeat-page. TARGET is a method, a path, or both with a space between ("POST /api/v1/users"); empty or "*" is every
+// recipient-limited, redirect, cursor-expired or repeat-page. TARGET is a method, a path, or both with a space between ("POST /api/v1/users"); empty or "*" is every
 // request, and a path that ends in a slash stands for all below it. The options are the fields of [Fault]: times, skip,
-// probability, status, latency (as in 200ms), reset (as in 30s) and location, which must come last since it may hold
+// probability, status, latency (as in 200ms), reset (as in 30s), code (as in E0000109) and location, which must come last since it may hold
 // anything.
 //
 //	reset-after:POST /api/v1/users:times=1
@@ -103,12 +103,16 @@ func (f *Fault) parseOption(name, value string) (err error) {
 		f.Latency, err = parseDuration(value)
 	case "reset":
 		f.Reset, err = parseDuration(value)
+	case "code":
+		if f.Code = value; recipientLimits[value] == "" {
+			err = fmt.Errorf("want one of %s", strings.Join(RecipientCodes(), ", "))
+		}
 	case "location":
 		if f.Location = value; value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 			err = fmt.Errorf("want a URL")
 		}
 	default:
-		return fmt.Errorf("unknown option %q, want times, skip, probability, status, latency, reset or location", name)
+		return fmt.Errorf("unknown option %q, want times, skip, probability, status, latency, reset, code or location", name)
 	}
 	if err != nil {
 		return fmt.Errorf("option %s=%q: %w", name, value, err)
@@ -157,6 +161,9 @@ func (f Fault) String() string {
 	}
 	if f.Reset > 0 {
 		add("reset", f.Reset.String())
+	}
+	if f.Code != "" {
+		add("code", f.Code)
 	}
 	if f.Location != "" {
 		add("location", f.Location)

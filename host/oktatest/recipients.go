@@ -1,0 +1,49 @@
+package oktatest
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+)
+
+// recipientLimits are the limits on messages, which have nothing to do with a bucket of requests: codes and texts of
+// https://developer.okta.com/docs/reference/error-codes/, and https://developer.okta.com/docs/reference/rl-additional-limits/
+var recipientLimits = map[string]string{
+	"E0000109": "An SMS message was recently sent. Please wait 30 seconds before trying again.",
+	"E0000118": "An email was recently sent. Please wait 5 seconds before trying again.",
+	"E0000133": "A phone call was recently made. Please wait 30 seconds before trying again.",
+	"E0000146": "Your organization has reached the limit of sms requests that can be sent within a 24 hour period.",
+	"E0000204": "You have reached the limit of sms requests, please try again later.",
+}
+
+// RecipientCodes are the codes that a fault of kind RecipientLimited may have.
+func RecipientCodes() []string { return slices.Sorted(maps.Keys(recipientLimits)) }
+
+func recipientLimit(code string) *apiError {
+	return &apiError{http.StatusTooManyRequests, code, recipientLimits[code], nil}
+}
+
+// mails remembers when each user was mailed last.
+type mails struct {
+	mu   sync.Mutex
+	last map[string]millis // by user id
+}
+
+// mail notes that a user is mailed, or refuses what comes too soon after the last.
+func (o *Org) mail(c *call, u *user) error {
+	if o.cfg.EmailInterval <= 0 {
+		return nil
+	}
+	o.mails.mu.Lock()
+	defer o.mails.mu.Unlock()
+	now := millisOf(c.now)
+	if last, ok := o.mails.last[u.id]; ok && now-last < millis(o.cfg.EmailInterval.Milliseconds()) {
+		return recipientLimit("E0000118")
+	}
+	if o.mails.last == nil {
+		o.mails.last = map[string]millis{}
+	}
+	o.mails.last[u.id] = now
+	return nil
+}
