@@ -43,6 +43,7 @@ opens nothing else. The files that simulate writes go away with it.`,
   wasm-runner --config org.yaml invoke lookup_user '{"user":"ada.lovelace@example.com"}'
 
   wasm-runner simulate --connection-file connections.yaml --events 100000 --events-per-second 20
+  wasm-runner simulate --connection-file connections.yaml --events 100000 --events-days 90
   wasm-runner simulate --faults 'reset-after:POST /api/v1/users:times=1' --rate-limit /api/v1/logs=10 --window 5s
   wasm-runner simulate --replay recorded.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -63,10 +64,13 @@ opens nothing else. The files that simulate writes go away with it.`,
 	f.IntVar(&flags.org.Users, "users", 50, "users at the start; -1 is none")
 	f.IntVar(&flags.org.Groups, "groups", 5, "groups at the start; -1 is none")
 	f.IntVar(&flags.org.Events, "events", 250, "events in the log at the start; -1 is none")
+	f.IntVar(&flags.org.EventDays, "events-days", 0, "over how many `days` until now those events lie, up to 90 (default the last 20 hours)")
 	f.Float64Var(&flags.rate, "events-per-second", 0, "events that are added while it runs")
+	f.IntVar(&flags.org.GroupRules, "group-rules", 0, "active group rules at the start, each of which fills a group")
 	f.StringVar(&flags.org.Engine, "engine", "idx", "idx (Identity Engine) or v1 (Classic)")
 	f.StringSliceVar(&flags.rateLimits, "rate-limit", nil, "requests a window: `BUCKET=N`, or N for all; -1 lifts it (default 120 for /api/v1/logs, else 600)")
 	f.DurationVar(&flags.org.Window, "window", time.Minute, "length of a rate-limit window")
+	f.DurationVar(&flags.org.EmailInterval, "email-interval", 0, "how soon a user can be mailed again, else 429 E0000118; 0 is at once")
 	f.DurationVar(&flags.org.SearchDelay, "search-delay", 0, "how long a change takes to reach search")
 	f.StringArrayVar(&flags.faults, "faults", nil, "a `fault` to bring about, KIND:TARGET:OPTION=VALUE,…; the flag can stand several times")
 	f.StringVar(&flags.replay, "replay", "", "serve the recorded interactions of this `file` (JSON lines) instead of a simulation")
@@ -91,8 +95,12 @@ func (f *simulateFlags) check() error {
 	switch {
 	case f.rate < 0 || f.rate > 10_000:
 		return usagef("--events-per-second: want 0 to 10000")
-	case f.duration < 0 || f.org.SearchDelay < 0:
-		return usagef("--duration and --search-delay are not negative")
+	case f.org.EventDays < 0 || f.org.EventDays > 90:
+		return usagef("--events-days: want 1 to 90, since Okta keeps events for 90 days; 0 is the last 20 hours; found %d", f.org.EventDays)
+	case f.org.GroupRules < 0:
+		return usagef("--group-rules: want 0 or more, found %d", f.org.GroupRules)
+	case f.duration < 0 || f.org.SearchDelay < 0 || f.org.EmailInterval < 0:
+		return usagef("--duration, --email-interval and --search-delay: want 0 or more")
 	case f.org.Window < time.Second:
 		return usagef("--window: at least 1s, since Okta tells its end in whole seconds")
 	}

@@ -21,6 +21,10 @@ type Config struct {
 	// Events lie in the 20 hours before the org was made; they are generated when asked for and cost no memory.
 	Users, Groups, Events int
 
+	// EventDays is over how many days before the org was made the seeded events lie, evenly; at most 90, which is how long
+	// Okta keeps them. Default: the 20 hours.
+	EventDays int
+
 	// GroupRules is how many active group rules there are at the start, each of which puts a department into one of the
 	// groups that have no administrator roles. Default none.
 	GroupRules int
@@ -128,6 +132,7 @@ func (c Config) withDefaults() Config {
 	c.Devices, c.AuthorizationServers = max(c.Devices, 0), max(c.AuthorizationServers, 0)
 	c.OAuthClients, c.CustomRoles = max(c.OAuthClients, 0), max(c.CustomRoles, 0)
 	c.Sessions, c.Factors = max(c.Sessions, 0), max(c.Factors, 0)
+	c.EventDays = min(max(c.EventDays, 0), int(retention.Hours()/24))
 	if c.Users > 0 {
 		c.Users = max(c.Users, 3)
 	}

@@ -40,7 +40,7 @@ type keptEvent struct {
 	body                 []byte
 }
 
-// seededSpan is how far back the seeded events reach.
+// seededSpan is how far back the seeded events reach, unless Config.EventDays says otherwise.
 const seededSpan = 20 * time.Hour
 
 // published differs from the moment of persistence by up to maxShuffle places and, where it has no milliseconds, by
@@ -50,7 +50,11 @@ const maxShuffle = 7
 func (l *eventLog) init(o *Org) {
 	l.generator.org = o
 	if n := o.cfg.Events; n > 0 {
-		l.addRun(n, o.started.Add(-seededSpan), seededSpan/time.Duration(n))
+		span := seededSpan
+		if o.cfg.EventDays > 0 {
+			span = time.Duration(o.cfg.EventDays) * 24 * time.Hour
+		}
+		l.addRun(n, o.started.Add(-span), span/time.Duration(n))
 	}
 }
 

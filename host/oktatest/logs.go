@@ -19,6 +19,8 @@ func logEndpoints() []endpoint {
 	return []endpoint{{pattern: "GET /api/v1/logs", bucket: "/api/v1/logs", handle: listEvents, unlocked: true}}
 }
 
+// How far back a query looks by default (Okta's OpenAPI document), how long events are kept, and the oldest since that is
+// not refused (https://developer.okta.com/docs/reference/system-log-query/).
 const (
 	defaultLookback = 7 * 24 * time.Hour
 	retention       = 90 * 24 * time.Hour
@@ -82,6 +84,7 @@ func (o *Org) pollEvents(c *call, view *logView, q *logQuery, buf []byte) ([]byt
 		if next.position > view.count {
 			return nil, nil, invalidCursor()
 		}
+		next.position = max(next.position, view.since(millisOf(c.now.Add(-retention)))) // what is older is gone
 		if c.repeat {
 			next.position = max(next.position-q.limit, 0)
 		}
@@ -214,7 +217,8 @@ func (q *logQuery) parseTimes(now time.Time) error {
 	if q.until != 0 {
 		end = q.until.time()
 	}
-	q.since = millisOf(end.Add(-defaultLookback))
+	kept := millisOf(now.Add(-retention)) // older events are not there, and asking for them is no error
+	q.since = max(millisOf(end.Add(-defaultLookback)), kept)
 	since, after := q.query.Get("since"), q.query.Get("after")
 	if since != "" && after != "" {
 		return invalid("after", "'since' and 'after' cannot be used together.")
@@ -227,14 +231,14 @@ func (q *logQuery) parseTimes(now time.Time) error {
 		if now.Sub(t) > oldestSince {
 			return errTooOld
 		}
-		q.since = max(millisOf(t), millisOf(now.Add(-retention)))
+		q.since = max(millisOf(t), kept)
 	}
 	if after != "" {
 		cursor, err := parseLogCursor(after)
 		if err != nil {
 			return err
 		}
-		q.after, q.since = cursor, max(cursor.since, millisOf(now.Add(-retention)))
+		q.after, q.since = cursor, max(cursor.since, kept)
 	}
 	return nil
 }

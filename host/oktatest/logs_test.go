@@ -252,3 +252,23 @@ func TestTenMillionEventsCostNothing(t *testing.T) {
 	h.org.AppendEvents(1)
 	same(t, "count", h.org.EventCount(), 10_000_001)
 }
+
+func TestEvents_OverNinetyDays_CanBeBackfilled(t *testing.T) {
+	h := newHarness(t, oktatest.Config{Events: 900, EventDays: 90})
+	since, until := noon.AddDate(0, 0, -60), noon.AddDate(0, 0, -30)
+	got, _ := h.pages("/api/v1/logs?limit=100&since="+since.Format(time.RFC3339)+"&until="+until.Format(time.RFC3339), "#.published")
+	if len(got) < 290 || len(got) > 310 {
+		t.Errorf("%d events of 30 days, want 300", len(got))
+	}
+	// What is older than 90 days is gone, without a word; a since of more than 180 days is refused.
+	h.clock.advance(45 * 24 * time.Hour)
+	ask := func(days int) reply {
+		return h.get("/api/v1/logs?limit=1000&since=" + noon.AddDate(0, 0, 45-days).Format(time.RFC3339))
+	}
+	same(t, "of 179 days", len(ask(179).strings("#.uuid")) <= 450, true)
+	h.want(ask(181), 400, "E0000053")
+	// So it is for a cursor from before.
+	r := h.get("/api/v1/logs?limit=1&since=" + noon.AddDate(0, 0, -44).Format(time.RFC3339))
+	h.clock.advance(20 * 24 * time.Hour)
+	same(t, "behind an old cursor", len(h.get(strings.Replace(r.next(), "limit=1", "limit=1000", 1)).strings("#.uuid")) <= 251, true)
+}

@@ -175,6 +175,9 @@ func createUser(o *Org, c *call) (answer, error) {
 	}
 	u := &user{id: o.ids.next("00u", 20), live: state}
 	o.users.add(u)
+	if state.status == provisioned { // an activation link is mailed, to somebody who was never mailed before
+		_ = o.mail(c, u)
+	}
 	o.emit(c, "user.lifecycle.create", "Create Okta user", o.userTarget(u))
 	if activate {
 		o.emit(c, "user.lifecycle.activate", "Activate Okta user", o.userTarget(u))
