@@ -47,7 +47,7 @@ func newDeed() *deed {
 // record is what both records of an invoke have in common.
 func (c *Connection) record(op *abi.Operation, input json.RawMessage, o InvokeOptions, d *deed) AuditRecord {
 	m := c.module
-	r := AuditRecord{Time: c.opts.Now().UTC(), Run: d.run, Connection: c.config.Name, BaseURL: c.base.String(), By: audit.Self(), Account: d.account,
+	r := AuditRecord{Time: c.opts.Now().UTC(), Run: d.run, Connection: c.config.Name, BaseURL: c.base.String(), Process: audit.Self(), Account: d.account,
 		Module: &audit.ModuleInfo{Kind: m.manifest.Kind, Version: m.manifest.Version, SHA256: m.SHA256()}, Key: o.IdempotencyKey,
 		Targets: d.targets, Approval: d.approval}
 	if op != nil && json.Valid(input) {

@@ -38,8 +38,8 @@ func TestAudit_OfAWrite_SaysWhoDidWhatToWhom(t *testing.T) {
 	who := func(r host.AuditRecord) {
 		t.Helper()
 		name, _ := os.Hostname()
-		if r.By == nil || r.By.UID == "" || r.By.Host != name || r.By.PID != os.Getpid() {
-			t.Errorf("by %+v", r.By)
+		if r.Process == nil || r.Process.UID == "" || r.Process.Host != name || r.Process.PID != os.Getpid() {
+			t.Errorf("process %+v", r.Process)
 		}
 		if r.BaseURL != org.URL || r.Connection != "actor" || r.Run == "" {
 			t.Errorf("%q %q %q", r.BaseURL, r.Connection, r.Run)

@@ -1,6 +1,6 @@
 // Command wasm-runner runs a connector module: one action or read (invoke), a checkpointed stream of records (source),
-// rows (table), SQL (sql). It also says what a module is (describe), whether a connection works (check), and serves a
-// simulated org to try it all against (simulate).
+// rows (table), SQL (sql). It also says what a module is (describe), whether a connection works (check), what an audit holds
+// (audit), and serves a simulated org to try it all against (simulate).
 //
 // The way of a command: main → root.go → the command's own file → session.go, which loads the module and connects.
 package main

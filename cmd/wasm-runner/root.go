@@ -73,7 +73,7 @@ Exit codes:
 	f.StringVar(&a.flags.logFormat, "log-format", "text", "log as text or json")
 	a.completeGlobals(root)
 
-	root.AddCommand(a.describeCommand(), a.invokeCommand(), a.sourceCommand(), a.backfillCommand(), a.tableCommand(), a.sqlCommand(), a.checkCommand(), a.simulateCommand())
+	root.AddCommand(a.describeCommand(), a.invokeCommand(), a.sourceCommand(), a.backfillCommand(), a.tableCommand(), a.sqlCommand(), a.checkCommand(), a.auditCommand(), a.simulateCommand())
 	root.SetHelpCommand(a.helpCommand())
 	return root
 }

@@ -134,7 +134,7 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte(old))
 	f.Add([]byte(`{"prev":"","operation":"a","phase":"writing","run":"r"}` + "\n" + `{"prev":"x","operation":"a","run":"r","outcome":"succeeded"}`))
 	f.Add([]byte("\n\r\n{}\n[]\nnull\n{\"operation\":1}\n\x00\x1b[2J"))
-	f.Add([]byte(`{"operation":"a","before":{"value":null},"requests":[{}],"by":null,"error":{}}`))
+	f.Add([]byte(`{"operation":"a","before":{"value":null},"requests":[{}],"process":null,"error":{}}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		one, all := "", ""
 		for _, r := range []io.Reader{bytes.NewReader(content), iotest.OneByteReader(bytes.NewReader(content))} {

@@ -20,7 +20,7 @@ type Record struct {
 	Run        string      `json:"run,omitempty"` // the same in both records of an invoke, and in no other
 	Connection string      `json:"connection"`
 	BaseURL    string      `json:"base_url,omitempty"` // of the connection: which org
-	By         *Process    `json:"by,omitempty"`
+	Process    *Process    `json:"process,omitempty"`
 	Account    *Account    `json:"account,omitempty"` // for runs that write
 	Module     *ModuleInfo `json:"module,omitempty"`
 
@@ -101,7 +101,7 @@ func (a Log) Audit(ctx context.Context, r Record) error {
 		slog.Bool("reconciled", r.Reconciled), slog.Bool("partial", r.Partial), slog.String("approved_by", r.ApprovedBy), slog.String("idempotency_key", r.Key),
 		slog.Bool("replayed", r.Replayed), slog.Float64("duration_ms", r.DurationMS), slog.Any("requests", r.Requests),
 		slog.String("run", r.Run), slog.String("base_url", r.BaseURL))
-	for name, v := range map[string]any{"by": r.By, "account": r.Account, "module": r.Module, "before": r.Before, "after": r.After, "approval": r.Approval} {
+	for name, v := range map[string]any{"process": r.Process, "account": r.Account, "module": r.Module, "before": r.Before, "after": r.After, "approval": r.Approval} {
 		if text, err := json.Marshal(v); err == nil && string(text) != "null" {
 			line.AddAttrs(slog.Any(name, v))
 		}

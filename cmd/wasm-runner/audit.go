@@ -1,0 +1,346 @@
+package main
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/audit"
+)
+
+// auditOptions say what of an audit is shown, and how.
+type auditOptions struct {
+	format       string
+	since, until string
+	operations   []string
+	outcomes     []string
+	anchors      []string
+	join         bool
+
+	from, to time.Time
+}
+
+func (a *app) auditCommand() *cobra.Command {
+	var o auditOptions
+	cmd := &cobra.Command{
+		Use:   "audit FILE...",
+		Short: "Report what an audit file holds: who did what to whom, and whether a line is missing",
+		Long: `Reads files that invoke --audit wrote and reports one row for each invoke: when, who ran it, whose token acted, what
+was done to whom, how it ended, and Okta's request id. The two lines of an invoke that writes are one row. An invoke without
+a final line is interrupted: its process was killed while a write was being sent, or it still runs.
+
+Give rotated files in order, oldest first; .gz is decompressed, - is stdin. The table is for eyes; the other formats have
+more members: ids, hashes, all request ids, and the file and line that a row comes from.
+
+Each line has the hash of the line before it. A line that was changed, removed or inserted breaks that chain, which is
+reported and is exit code 1. The chain has no signature, and does not protect the last lines: keep the hash of the last
+line, which is printed, in another place, and look for it later with --anchor.
+
+With --join the System Log is read around each invoke, through the connection, and a row has Okta's own events of its
+requests: the event's transaction.id is the request id. The log is some seconds late, and Okta keeps 90 days.`,
+		Example: `  wasm-runner audit audit.ndjson
+  wasm-runner audit audit.ndjson.1 audit.ndjson --since 2026-01-01 --outcome unknown,interrupted
+  wasm-runner audit audit.ndjson --operation deactivate_user --format csv > deactivations.csv
+  wasm-runner audit audit.ndjson --anchor 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  wasm-runner audit audit.ndjson --join --format ndjson | jq '{operation, outcome, events}'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("audit wants a FILE that invoke --audit wrote, or - for stdin")
+			}
+			return o.check(args)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "table", "table, ndjson, json or csv")
+	f.StringVar(&o.since, "since", "", "leave out what ended before this `time`: 2026-01-02T03:04:05Z, or a day (UTC)")
+	f.StringVar(&o.until, "until", "", "leave out what ended at this `time` or later")
+	f.StringSliceVar(&o.operations, "operation", nil, "these `operations` alone")
+	f.StringSliceVar(&o.outcomes, "outcome", nil, "these `outcomes` alone; interrupted is one without a final line")
+	f.StringSliceVar(&o.anchors, "anchor", nil, "`hash` of a line, or its first 16 digits or more, that must be in the files")
+	f.BoolVar(&o.join, "join", false, "read Okta's own events of each invoke from the System Log, through the connection")
+	fixed(cmd, "format", rowFormats())
+	fixed(cmd, "outcome", auditOutcomes())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.audit(cmd.Context(), &o, args) }
+	return cmd
+}
+
+// auditOutcomes are the outcomes that a row can have.
+func auditOutcomes() []string {
+	var all []string
+	for _, o := range append(abi.Outcomes(), audit.Interrupted) {
+		all = append(all, string(o))
+	}
+	return all
+}
+
+var anchor = regexp.MustCompile(`^[0-9a-f]{16,64}$`)
+
+func (o *auditOptions) check(files []string) error {
+	if err := oneOf("format", o.format, rowFormats()); err != nil {
+		return err
+	}
+	for _, name := range o.outcomes {
+		if err := oneOf("outcome", name, auditOutcomes()); err != nil {
+			return err
+		}
+	}
+	for i, h := range o.anchors {
+		if o.anchors[i] = strings.ToLower(h); !anchor.MatchString(o.anchors[i]) {
+			return usagef("--anchor: want 16 to 64 hexadecimal digits of a line's hash, and got %q", h)
+		}
+	}
+	if n := len(files) - len(slices.DeleteFunc(slices.Clone(files), func(f string) bool { return f == "-" })); n > 1 {
+		return usagef("standard input can be read once: - is given %d times", n)
+	}
+	for _, t := range []struct {
+		name, text string
+		to         *time.Time
+	}{{"since", o.since, &o.from}, {"until", o.until, &o.to}} {
+		if t.text == "" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, t.text)
+		if err != nil {
+			at, err = time.Parse(time.DateOnly, t.text)
+		}
+		if err != nil {
+			return usagef("--%s: want a time such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02", t.name)
+		}
+		*t.to = at
+	}
+	if !o.from.IsZero() && !o.to.IsZero() && !o.from.Before(o.to) {
+		return usagef("--since (%s) must be before --until (%s)", o.since, o.until)
+	}
+	return nil
+}
+
+// wants reports whether a deed passes the filters.
+func (o *auditOptions) wants(d *audit.Deed, connection string) bool {
+	named := func(op string) bool {
+		_, plain, found := strings.Cut(op, ".") // okta.lookup_user
+		return op == d.Operation || found && plain == d.Operation
+	}
+	switch {
+	case !o.from.IsZero() && d.Time.Before(o.from), !o.to.IsZero() && !d.Time.Before(o.to):
+	case len(o.operations) > 0 && !slices.ContainsFunc(o.operations, named):
+	case len(o.outcomes) > 0 && !slices.Contains(o.outcomes, string(d.Outcome)):
+	case connection != "" && connection != d.Connection && (d.Module == nil || connection != d.Module.Kind):
+	default:
+		return true
+	}
+	return false
+}
+
+// maxSaid is how many lines of one kind are named on stderr.
+const maxSaid = 20
+
+// auditTally is what a report says at its end.
+type auditTally struct {
+	chain              *audit.Chain
+	deeds, interrupted int
+	problems           int
+}
+
+func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error {
+	out := bufio.NewWriter(a.stdout)
+	var to io.Writer = out
+	if _, is := terminal(a.stdout); is && o.format != "table" { // which keeps to itself what could reach the terminal
+		to = &plainLines{w: out}
+	}
+	buffered := bufio.NewWriter(to)
+	columns := auditColumns(o)
+	rows := a.newRowWriter(o.format, buffered, plainColumnsOf(columns), layout{})
+	tally := auditTally{chain: audit.NewChain(o.anchors...)}
+	var held []*audit.Deed
+	err := a.eachDeed(ctx, files, &tally, func(d *audit.Deed) error {
+		if !o.wants(d, a.flags.connection) {
+			return nil
+		}
+		if tally.deeds++; d.Interrupted {
+			tally.interrupted++
+		}
+		if !o.join {
+			return rows.row(valuesOf(columns, auditRow{d, nil}))
+		}
+		if len(held) == maxJoined {
+			return usagef("--join takes %d invokes at once: narrow them with --since, --until, --operation or --outcome", maxJoined)
+		}
+		kept := *d
+		held = append(held, &kept)
+		return nil
+	})
+	if err == nil && o.join {
+		err = a.joinEvents(ctx, held, func(d *audit.Deed, events []auditEvent) error {
+			return rows.row(valuesOf(columns, auditRow{d, events}))
+		})
+	}
+	if err != nil {
+		_ = rows.end() // the rows so far; the first error counts
+		_, _ = buffered.Flush(), out.Flush()
+		return err
+	}
+	if err := rows.end(); err != nil {
+		return err
+	}
+	if err := buffered.Flush(); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return a.sayAudit(&tally)
+}
+
+// eachDeed reads the files in order and gives each deed on, interrupted ones at the end.
+func (a *app) eachDeed(ctx context.Context, files []string, tally *auditTally, give func(*audit.Deed) error) error {
+	var deeds audit.Deeds
+	each := func(all []audit.Deed) error {
+		for i := range all {
+			if err := give(&all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	said := 0
+	tell := func(name string, l audit.Line, what string) {
+		if said++; said <= maxSaid {
+			a.say("%s line %d %s", name, l.Number, what)
+		}
+	}
+	for _, path := range files {
+		name, r, err := a.openAudit(path)
+		if err != nil {
+			return err
+		}
+		tally.chain.Open()
+		for l, err := range audit.Lines(r) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				_ = r.Close() // read only
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			broken, note := tally.chain.Next(l)
+			for _, what := range []string{l.Problem, broken, note} {
+				if what != "" {
+					tell(name, l, what)
+				}
+			}
+			if l.Problem != "" {
+				tally.problems++
+				continue
+			}
+			if err := each(deeds.Add(name, l)); err != nil {
+				_ = r.Close()
+				return err
+			}
+		}
+		_ = r.Close()
+	}
+	if said > maxSaid {
+		a.say("%d more such lines", said-maxSaid)
+	}
+	return each(deeds.Rest())
+}
+
+// openAudit opens a file, - for stdin.
+func (a *app) openAudit(path string) (name string, r io.ReadCloser, err error) {
+	if path == "-" {
+		return "standard input", io.NopCloser(a.stdin), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return path, nil, usagef("audit: %w", err)
+	}
+	if !strings.HasSuffix(path, ".gz") {
+		return path, f, nil
+	}
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		_ = f.Close()
+		return path, nil, usagef("audit: %s: %w", path, err)
+	}
+	return path, struct {
+		io.Reader
+		io.Closer
+	}{z, f}, nil
+}
+
+// sayAudit says what the whole comes to. The error is of a chain that does not hold.
+func (a *app) sayAudit(t *auditTally) error {
+	c := t.chain
+	invokes := counted(int64(t.deeds), "invoke")
+	if t.interrupted > 0 {
+		invokes += fmt.Sprintf(", %d of them interrupted or still running,", t.interrupted)
+	}
+	invokes += " in " + counted(int64(c.Lines), "line")
+	if missing := c.Missing(); len(missing) > 0 {
+		a.say("%s", invokes)
+		return fmt.Errorf("no line has the hash %s: lines were changed or removed, or the file was written anew", strings.Join(missing, ", "))
+	}
+	switch chained := c.Lines - c.Unchained; {
+	case c.Breaks > 0:
+		a.say("%s", invokes)
+		return fmt.Errorf("the chain of lines is broken in %s: this is not what was written", counted(int64(c.Breaks), "place"))
+	case c.Lines == 0:
+		a.say("no line of an audit")
+	case chained == 0:
+		a.say("%s of an earlier version, which has no chain: whether a line was changed or removed cannot be told", invokes)
+	default:
+		text := invokes + ", whose chain is intact"
+		if c.Unchained > 0 {
+			text += fmt.Sprintf(" but for the first %d, of an earlier version", c.Unchained)
+		}
+		if c.From != "" {
+			text += ". The first goes on from a line of another file, " + c.From
+		}
+		a.say("%s. The last has the hash %s", text, c.Last)
+	}
+	return nil
+}
+
+// plainLines writes lines of JSON or CSV to a terminal: what would move the cursor or turn the direction of writing is
+// written as an escape of JSON. Names in an org are its users' to choose.
+type plainLines struct {
+	w    io.Writer
+	rest []byte // the begin of a character whose end has not come
+}
+
+// Write implements io.Writer.
+func (p *plainLines) Write(b []byte) (int, error) {
+	all := append(p.rest, b...)
+	end := len(all)
+	for i := max(0, end-utf8.UTFMax+1); i < end; i++ {
+		if utf8.RuneStart(all[i]) && !utf8.FullRune(all[i:]) {
+			end = i
+			break
+		}
+	}
+	var text strings.Builder
+	for _, r := range string(all[:end]) {
+		if r == '\n' || unicode.IsPrint(r) {
+			text.WriteRune(r)
+		} else {
+			text.WriteString(printable(string(r)))
+		}
+	}
+	p.rest = append([]byte(nil), all[end:]...)
+	if _, err := io.WriteString(p.w, text.String()); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/audit"
+)
+
+// auditRow is an invoke and, with --join, the service's events of it.
+type auditRow struct {
+	*audit.Deed
+	events []auditEvent
+}
+
+// auditColumn is a column of the report.
+type auditColumn struct {
+	abi.Column
+	value func(auditRow) any
+}
+
+// auditColumns are the columns of a report: few for eyes, all for programs.
+func auditColumns(o *auditOptions) []auditColumn {
+	var all []auditColumn
+	add := func(name string, typ abi.ColumnType, value func(auditRow) any) {
+		all = append(all, auditColumn{abi.Column{Name: name, Type: typ}, value})
+	}
+	text := func(name string, value func(auditRow) string) {
+		add(name, abi.Varchar, func(r auditRow) any {
+			if s := value(r); s != "" {
+				return s
+			}
+			return nil
+		})
+	}
+	raw := func(name string, value func(auditRow) any) {
+		add(name, abi.JSON, func(r auditRow) any {
+			if text, err := jsonValue(value(r)); err == nil && string(text) != "null" {
+				return json.RawMessage(text)
+			}
+			return nil
+		})
+	}
+	if o.format == "table" {
+		text("when", func(r auditRow) string { return r.Time.UTC().Format("2006-01-02 15:04:05Z") })
+		text("who", runBy)
+		text("account", shownAccount)
+		text("operation", func(r auditRow) string { return r.Operation })
+		text("target", targetOf)
+		text("outcome", shownOutcome)
+		if o.join {
+			text("events", shownEvents)
+		}
+		text("connection", func(r auditRow) string { return r.Connection })
+		text("org", func(r auditRow) string {
+			return strings.TrimPrefix(strings.TrimPrefix(r.BaseURL, "https://"), "http://")
+		})
+		text("request_id", requestID)
+		return all
+	}
+	add("time", abi.TimestampTZ, func(r auditRow) any { return r.Time.UTC() })
+	add("started", abi.TimestampTZ, func(r auditRow) any { return timeOrNull(r.Started) })
+	whoColumns(add, text)
+	text("connection", func(r auditRow) string { return r.Connection })
+	text("base_url", func(r auditRow) string { return r.BaseURL })
+	text("operation", func(r auditRow) string { return r.Operation })
+	text("class", func(r auditRow) string { return string(r.Class) })
+	raw("input", func(r auditRow) any { return r.Input })
+	text("target", targetOf)
+	raw("targets", func(r auditRow) any { return r.Targets })
+	endColumns(add, text)
+	text("request_id", requestID)
+	raw("request_ids", func(r auditRow) any { return requestIDs(r.Deed) })
+	raw("before", func(r auditRow) any { return r.Before })
+	raw("after", func(r auditRow) any { return r.After })
+	text("run", func(r auditRow) string { return r.Run })
+	text("file", func(r auditRow) string { return r.File })
+	add("line", abi.BigInt, func(r auditRow) any { return int64(r.Line) })
+	if o.join {
+		raw("events", func(r auditRow) any { return append([]auditEvent{}, r.events...) })
+	}
+	return all
+}
+
+// whoColumns say who ran an invoke, whose credential acted, and which module.
+func whoColumns(add func(string, abi.ColumnType, func(auditRow) any), text func(string, func(auditRow) string)) {
+	text("user", func(r auditRow) string { return process(r).User })
+	text("uid", func(r auditRow) string { return process(r).UID })
+	text("host", func(r auditRow) string { return process(r).Host })
+	add("pid", abi.BigInt, func(r auditRow) any {
+		if pid := process(r).PID; pid != 0 {
+			return int64(pid)
+		}
+		return nil
+	})
+	text("account_id", func(r auditRow) string { return account(r).ID })
+	text("account", func(r auditRow) string { return account(r).Name })
+	text("account_absent", func(r auditRow) string { return account(r).Absent })
+	text("module", func(r auditRow) string {
+		if r.Module == nil {
+			return ""
+		}
+		return r.Module.Kind + " " + r.Module.Version
+	})
+	text("module_sha256", func(r auditRow) string {
+		if r.Module == nil {
+			return ""
+		}
+		return r.Module.SHA256
+	})
+}
+
+// endColumns say how an invoke ended, and who had approved it.
+func endColumns(add func(string, abi.ColumnType, func(auditRow) any), text func(string, func(auditRow) string)) {
+	failure := func(r auditRow) abi.Error {
+		if r.Error == nil {
+			return abi.Error{}
+		}
+		return *r.Error
+	}
+	text("outcome", func(r auditRow) string { return string(r.Outcome) })
+	text("code", func(r auditRow) string { return failure(r).Code })
+	text("message", func(r auditRow) string { return failure(r).Message })
+	add("plan", abi.Boolean, func(r auditRow) any { return r.Plan })
+	add("reconciled", abi.Boolean, func(r auditRow) any { return r.Reconciled })
+	add("partial", abi.Boolean, func(r auditRow) any { return r.Partial })
+	add("replayed", abi.Boolean, func(r auditRow) any { return r.Replayed })
+	text("approved_by", func(r auditRow) string { return r.ApprovedBy })
+	text("plan_sha256", func(r auditRow) string {
+		if r.Approval == nil {
+			return ""
+		}
+		return r.Approval.PlanSHA256
+	})
+	text("idempotency_key", func(r auditRow) string { return r.Key })
+	add("duration_ms", abi.Double, func(r auditRow) any { return r.DurationMS })
+}
+
+func plainColumnsOf(columns []auditColumn) []abi.Column {
+	all := make([]abi.Column, len(columns))
+	for i := range columns {
+		all[i] = columns[i].Column
+	}
+	return all
+}
+
+func valuesOf(columns []auditColumn, r auditRow) []any {
+	values := make([]any, len(columns))
+	for i := range columns {
+		values[i] = columns[i].value(r)
+	}
+	return values
+}
+
+func timeOrNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC()
+}
+
+func process(r auditRow) audit.Process {
+	if r.Process == nil {
+		return audit.Process{}
+	}
+	return *r.Process
+}
+
+func account(r auditRow) audit.Account {
+	if r.Account == nil {
+		return audit.Account{}
+	}
+	return *r.Account
+}
+
+// runBy is who ran an invoke, for eyes.
+func runBy(r auditRow) string {
+	p := process(r)
+	switch {
+	case p.User != "":
+		return p.User + "@" + p.Host
+	case p.UID != "":
+		return "uid " + p.UID + "@" + p.Host
+	}
+	return ""
+}
+
+// shownAccount is whose credential acted, for eyes.
+func shownAccount(r auditRow) string {
+	switch a := account(r); {
+	case a.Name != "":
+		return a.Name
+	case a.ID != "":
+		return a.ID
+	case a.Absent != "":
+		return "(not known)"
+	}
+	return ""
+}
+
+func shownOutcome(r auditRow) string {
+	switch {
+	case r.Replayed:
+		return string(r.Outcome) + " (replayed)"
+	case r.Reconciled:
+		return string(r.Outcome) + " (read back)"
+	case r.Partial:
+		return string(r.Outcome) + " (half done)"
+	}
+	return string(r.Outcome)
+}
+
+func shownEvents(r auditRow) string {
+	var texts []string
+	for _, e := range r.events {
+		texts = append(texts, e.String())
+	}
+	return strings.Join(texts, "; ")
+}
+
+// targetOf is on whom an invoke was: what the input names, and the ids that this stood for.
+func targetOf(r auditRow) string {
+	var named []string
+	var walk func(v gjson.Result, depth int)
+	walk = func(v gjson.Result, depth int) {
+		v.ForEach(func(_, m gjson.Result) bool {
+			switch {
+			case m.Type == gjson.String && m.Str != "***" && !slices.Contains(named, m.Str):
+				named = append(named, m.Str)
+			case m.IsObject() && depth < 2:
+				walk(m, depth+1)
+			}
+			return len(named) < 3
+		})
+	}
+	if v := gjson.ParseBytes(r.Input); v.IsObject() {
+		walk(v, 0)
+	}
+	var ids []string
+	add := func(id string) {
+		if id != "" && !slices.Contains(ids, id) && !slices.Contains(named, id) && len(ids) < 5 {
+			ids = append(ids, id)
+		}
+	}
+	for _, t := range r.Targets {
+		for segment := range strings.SplitSeq(t.Endpoint, "/") {
+			if name, blank := abi.Blank(segment); blank {
+				add(t.Path[name])
+			}
+		}
+		add(t.Body)
+	}
+	if r.After != nil && len(ids) == 0 {
+		add(gjson.GetBytes(r.After.Value, "id").Str)
+	}
+	text := strings.Join(named, " ")
+	if len(ids) > 0 {
+		text = strings.TrimSpace(text + " (" + strings.Join(ids, ", ") + ")")
+	}
+	return text
+}
+
+// requestID is the id of the last write, else of the last request.
+func requestID(r auditRow) string {
+	last := ""
+	for _, q := range slices.Backward(r.Requests) {
+		switch {
+		case q.RequestID == "":
+		case !strings.HasPrefix(q.Endpoint, "GET "):
+			return q.RequestID
+		case last == "":
+			last = q.RequestID
+		}
+	}
+	return last
+}
+
+// requestIDs are the ids of all requests of an invoke.
+func requestIDs(d *audit.Deed) []string {
+	all := []string{}
+	for _, r := range d.Requests {
+		if r.RequestID != "" {
+			all = append(all, r.RequestID)
+		}
+	}
+	return all
+}
