@@ -91,6 +91,9 @@ func describeModule(w io.Writer, m *host.Module) {
 	if slices.ContainsFunc(manifest.Operations, func(op abi.Operation) bool { return len(op.ClassRules) > 0 }) {
 		fmt.Fprintln(w, "\n* the input can set another class")
 	}
+	if manifest.Account != nil {
+		fmt.Fprintf(w, "\nWith --audit, the host asks %s whose token it has, before the first write.\n", manifest.Account.Endpoint.Endpoint)
+	}
 	fmt.Fprintln(w, "\nwasm-runner describe OP tells the rest of one.")
 }
 

@@ -275,6 +275,9 @@ func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
 	if lines := bytes.Split(bytes.TrimSpace(text), []byte("\n")); err != nil || len(lines) != 20+5 { // each run, and each write before it left
 		t.Errorf("%d audit lines, %v", len(lines), err)
 	}
+	if _, stderr, err := reported(t, r, filepath.Join(dir, "audit.ndjson")); err != nil || !strings.Contains(stderr, "20 invokes in 25 lines, whose chain is intact") {
+		t.Errorf("%v %s", err, stderr)
+	}
 }
 
 // TestInterruptedWhileTheWriteIsUnderWay interrupts an invoke whose write has arrived and got no answer: what became of it

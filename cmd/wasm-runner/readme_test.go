@@ -136,7 +136,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	blocks = append(blocks, shellBlocks(t, "../../docs/actions.md")...)
 	for i, block := range blocks {
-		if !sql.Available && strings.Contains(block, "--demo sql ") {
+		if !sql.Available && strings.Contains(block, " sql ") {
 			continue // DuckDB is not in this build
 		}
 		var script []string
