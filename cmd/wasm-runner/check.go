@@ -330,7 +330,7 @@ var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 // wrap breaks a text into lines of at most so many columns, at spaces where there are some. Those behind the first are
 // indented. Without columns the text stays whole.
 func wrap(text string, columns, indent int) []string {
-	if columns <= indent {
+	if columns < indent+2 { // not room for one wide character
 		return []string{text}
 	}
 	var lines []string

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +58,7 @@ Exit codes:
 		if auditFile != "" {
 			f, err := host.OpenAuditFile(auditFile)
 			if err != nil {
-				return usagef("--audit: %w", err)
+				return usagef("--audit: %w", bare(err))
 			}
 			defer func() { _ = f.Close() }()
 			auditor = f
@@ -111,6 +113,14 @@ func (a *app) sayUnsent(r *abi.Result) {
 func request(w abi.PlannedWrite) string {
 	method, _, _ := strings.Cut(w.Endpoint, " ")
 	return method + " " + w.Target
+}
+
+// bare is the error of a file without what packages put before it: the flag is prefix enough.
+func bare(err error) error {
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		return file
+	}
+	return err
 }
 
 // moreRecords says that a list was cut although nobody asked for that, "" where it was not. A source's operation always

@@ -99,6 +99,8 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^invalid argument "a\\"b" for "--columns" flag: want names with commas between them: `, "--demo", "table", "list_users", "--columns", `a"b`),
 		m(`^--grant: no class "wrote": there are read, write, destructive, privileged\. Did you mean write\?$`, "--demo", "--grant", "wrote", "check"),
 		m(`^--metrics: "99999" is not a port: want 0 to 65535`, "--demo", "source", "poll_system_log_page", "--out", "out.ndjson", "--metrics", "99999"),
+		m(`^--out: ftp:// is not taken: name a file, or an http or https address$`, "--demo", "source", "poll_system_log_page", "--out", "ftp://example.com/x"),
+		m(`^--audit: open nowhere/a: no such file or directory$`, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--audit", "nowhere/a"),
 		m(`^--addr: "127\.0\.0\.1:99999" is not HOST:PORT`, "simulate", "--addr", "127.0.0.1:99999"),
 
 		// What an operation is not for.

@@ -103,7 +103,9 @@ func (o *outFlags) check() (err error) {
 		return usagef("--out-mode: %w", err)
 	}
 	rotates := o.rotateBytes > 0 || o.rotateEvery > 0
-	switch {
+	switch scheme, _, is := strings.Cut(o.out, "://"); {
+	case is && !o.address():
+		return usagef("--out: %s:// is not taken: name a file, or an http or https address", scheme)
 	case o.rotateEvery < 0:
 		return usagef("--rotate-every: %s is negative", o.rotateEvery)
 	case rotates && (o.stdout() || o.address()):

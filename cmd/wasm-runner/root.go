@@ -70,7 +70,7 @@ Exit codes:
 	f.StringVar(&a.flags.module, "module", "", "module `file` (default $WASM_RUNNER_MODULE, then the one that make build embeds, then okta.wasm beside this program or in build/)")
 	f.StringVar(&a.flags.moduleSHA256, "module-sha256", "", "checksum in `hex` that the module must have")
 	f.StringVar(&a.flags.logLevel, "log-level", "warn", "log to stderr from this `level` on: debug, info, warn, error")
-	f.StringVar(&a.flags.logFormat, "log-format", "text", "log as text or json")
+	f.StringVar(&a.flags.logFormat, "log-format", "text", "what stderr has: text, or json, where every line is an object with time, level and msg")
 	a.completeGlobals(root)
 
 	root.AddCommand(a.describeCommand(), a.invokeCommand(), a.sourceCommand(), a.backfillCommand(), a.tableCommand(), a.sqlCommand(), a.checkCommand(), a.auditCommand(), a.simulateCommand())

@@ -254,3 +254,67 @@ func TestBackfill_AtATerminal_Ends(t *testing.T) {
 		t.Errorf("the screen shows %q", lines)
 	}
 }
+
+// TestShell_TakesWordsThatPeopleType leaves and asks for help as in other shells.
+func TestShell_TakesWordsThatPeopleType(t *testing.T) {
+	if !sql.Available {
+		t.Skip("DuckDB is not in this build")
+	}
+	for _, c := range []struct{ name, keys string }{
+		{"exit", "exit\r"}, {"quit", "QUIT;\r"}, {"a dot", ".exit\r"},
+		{"a dot in the middle of a statement", "SELECT 1\r.quit\r"},
+		{"help, then Ctrl-D", "help\r\x04"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			k := onPty(t, ptyOptions{}, "--demo", "sql")
+			k.await(`sql> `)
+			for _, line := range strings.SplitAfter(c.keys, "\r") {
+				k.keys(line)
+				if line == "help\r" {
+					k.await(`A statement ends in a semicolon`)
+					k.await(`sql> `)
+				}
+				if strings.HasPrefix(line, "SELECT") {
+					k.await(`  -> `)
+				}
+			}
+			if code := k.wait(); code != 0 {
+				t.Errorf("exit code %d: %q", code, k.raw())
+			}
+		})
+	}
+}
+
+// TestShell_Hints_NameItsOwnCommands shows a table that is too wide, and a file that may not be read.
+func TestShell_Hints_NameItsOwnCommands(t *testing.T) {
+	if !sql.Available {
+		t.Skip("DuckDB is not in this build")
+	}
+	k := onPty(t, ptyOptions{columns: 60}, "--demo", "sql")
+	k.await(`sql> `)
+	k.keys("FROM okta.users LIMIT 1;\r")
+	k.await(`more columns do not fit: select fewer of them, or write \.mode csv`)
+	k.await(`sql> `)
+	k.keys("FROM read_csv('x.csv');\r")
+	k.await(`--allow-files allows them`)
+	k.await(`sql> `)
+	k.keys("exit\r")
+	if code := k.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestLogFormatJSON_AtATerminal has no line that is not JSON on stderr, which is the terminal: no progress, no banner of
+// the shell and no question.
+func TestLogFormatJSON_AtATerminal(t *testing.T) {
+	dir := t.TempDir()
+	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly) }
+	k := onPty(t, ptyOptions{dir: dir}, "--log-format", "json", "--demo", "backfill", "--since", day(-1), "--until", day(1), "--out", "out.ndjson")
+	if code := k.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if lines := jsonLines(t, strings.ReplaceAll(k.raw(), "\r\n", "\n")); len(lines) != 1 || !strings.Contains(lines[0].Msg, "is not over") {
+		t.Errorf("%q", k.raw())
+	}
+}
