@@ -100,6 +100,9 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 	sent := run.wrote() || run.settle // by this run, or by the one that it settles
 	res.Meta.Partial, res.Meta.Reconciled = out.Partial && !res.Outcome.OK() && sent, out.Reconciled && sent
 	res.Meta.Sensitive, res.Meta.Warnings = out.Sensitive, out.Warnings
+	if res.Outcome == abi.Planned {
+		res.Meta.Records, res.Meta.Sensitive = 0, false // there is no output
+	}
 	return res
 }
 

@@ -92,6 +92,7 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 		sum := sha256.Sum256(wasm)
 		m.sum = hex.EncodeToString(sum[:])
 	}()
+	defer func() { <-summed }() // wasm is the caller's again when Load returns
 	if opts.SHA256 != "" {
 		<-summed
 		if !strings.EqualFold(m.sum, opts.SHA256) {
@@ -117,7 +118,6 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	if err := m.compile(ctx, wasm, opts); err != nil {
 		return nil, err
 	}
-	<-summed
 	return m, nil
 }
 
