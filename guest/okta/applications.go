@@ -283,33 +283,37 @@ func lostAttributes(before, after object, given jsonval.Value) (warnings []strin
 	return []string{"attributes are gone that were to stay: " + strings.Join(names, ", ")}
 }
 
-// assign writes an assignment and says what came of it. moved warns of what was to stay, and did not.
-func (c *call) assign(a assignment, req hostcall.Request, before object, has func(object) bool, moved func(after object) []string, readable bool) result {
+// assign writes an assignment and says what came of it. missing is where an assignment is not as it was asked for, and moved
+// warns of what was to stay, and did not. readable says that all that was asked for can be read.
+func (c *call) assign(a assignment, req hostcall.Request, before object, missing func(object) []gap, moved func(after object) []string, readable bool) result {
+	has := func(o object) bool { return !o.gone && readable && len(missing(o)) == 0 }
+	what := "assigning application " + a.app + " to " + a.who + " " + a.id
 	return c.change(change{
 		request: req, typ: "AppInstance", noun: "application",
-		what:   "assigning application " + a.app + " to " + a.who + " " + a.id,
+		what:   what,
 		undone: "the application was not assigned",
 		trace:  before.Get("lastUpdated").Str(),
 		done: func(resp hostcall.Response) result {
 			r := result{outcome: abi.Succeeded}
 			var failed *result
 			v, isJSON := c.Body(resp)
-			after := object{Value: v}
-			if !isJSON || v.Get("id").Str() == "" {
+			after, told := object{Value: v}, isJSON && v.Get("id").Str() != ""
+			if !told {
 				after, failed = c.assigned(a)
+			}
+			again := func() (reading, result) {
+				if after, failed = c.assigned(a); failed == nil && len(missing(after)) == 0 {
+					return holds, result{output: a.output(before, after), warnings: moved(after)}
+				}
+				return absent, result{}
 			}
 			switch {
 			case failed != nil && !after.gone:
 				r.warnings = []string{"Okta took the change, and the assignment could not be read afterwards: " + failed.err.Message}
-			case after.gone, !has(after) && readable && after.Equal(before.Value): // as it was before
-				r = c.agreed(func() (reading, result) {
-					if after, failed = c.assigned(a); failed == nil && (has(after) || !readable) {
-						return holds, result{}
-					}
-					return absent, result{}
-				}, "assigning application "+a.app+" to "+a.who+" "+a.id)
-			case !has(after) && readable:
-				r.warnings = []string{"Okta took the change, and has not all of it as it was written: compare `after` with what you wanted"}
+			case after.gone, len(missing(after)) > 0 && !told: // what was read may lag behind
+				return c.agreed(again, what)
+			case len(missing(after)) > 0:
+				return c.notAsAsked(what, missing(after), again, a.output(before, after), !after.Equal(before.Value))
 			}
 			if after.Exists() {
 				r.warnings = append(r.warnings, moved(after)...)
@@ -363,11 +367,14 @@ func assignAppUser(c *call) result {
 	scope := c.str("scope")
 	profile, secrets := c.input.Get("profile"), c.input.Get("credentials")
 	readable := !secrets.Get("password").Exists() // whether a password is the same cannot be read
-	has := func(o object) bool {
-		return !o.gone && (scope == "" || o.Get("scope").Str() == scope) && carries(o.Get("profile"), profile) &&
-			(!secrets.Exists() || readable && carries(o.Get("credentials"), secrets))
+	asked := withoutPassword(secrets)
+	missing := func(o object) (all []gap) {
+		if is := o.Get("scope"); scope != "" && is.Str() != scope {
+			all = append(all, gap{"scope", is, c.input.Get("scope")})
+		}
+		return append(append(all, gaps(o.Get("profile"), profile, "profile")...), gaps(o.Get("credentials"), asked, "credentials")...)
 	}
-	if has(before) {
+	if !before.gone && readable && len(missing(before)) == 0 {
 		return a.unchanged(before)
 	}
 	moved := func(after object) []string {
@@ -388,7 +395,18 @@ func assignAppUser(c *call) result {
 		body.Raw("profile", overlaid(before.Get("profile"), profile))
 	}
 	req.Body = body.RawIf("credentials", secrets.Raw()).String()
-	return c.assign(a, req, before, has, moved, readable)
+	return c.assign(a, req, before, missing, moved, readable)
+}
+
+// withoutPassword is credentials less the password, which no answer tells.
+func withoutPassword(credentials jsonval.Value) jsonval.Value {
+	var w jsonval.Writer
+	for k, m := range credentials.Members() {
+		if k != "password" {
+			w.Raw(k, m.Raw())
+		}
+	}
+	return parsed(w.String())
 }
 
 func assignAppGroup(c *call) result {
@@ -401,10 +419,10 @@ func assignAppGroup(c *call) result {
 		return *failed
 	}
 	priority, profile := c.input.Get("priority"), c.input.Get("profile")
-	has := func(o object) bool {
-		return !o.gone && (!priority.Exists() || o.Get("priority").Equal(priority)) && carries(o.Get("profile"), profile)
+	missing := func(o object) []gap {
+		return append(gaps(o.Get("priority"), priority, "priority"), gaps(o.Get("profile"), profile, "profile")...)
 	}
-	if has(before) {
+	if !before.gone && len(missing(before)) == 0 {
 		return a.unchanged(before)
 	}
 	ranked := priority
@@ -424,7 +442,7 @@ func assignAppGroup(c *call) result {
 		body.Raw("profile", written)
 	}
 	return c.assign(a, hostcall.Request{Endpoint: putAppGroup.Endpoint, Path: at("appId", a.app, "groupId", a.id), Body: body.String()},
-		before, has, moved, true)
+		before, missing, moved, true)
 }
 
 // unassign takes an assignment away and looks what is left of it: a user may have the application through a group

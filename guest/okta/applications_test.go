@@ -78,3 +78,35 @@ func TestAssignApplicationGroup(t *testing.T) {
 		}
 	}
 }
+
+// TestAssignments_AreComparedByMeaning, and what was asked for is in the answer.
+func TestAssignments_AreComparedByMeaning(t *testing.T) {
+	const getUser, postUser = "GET /api/v1/apps/{appId}/users/{userId}", "POST /api/v1/apps/{appId}/users/{userId}"
+	const getGroup, putGroup = "GET /api/v1/apps/{appId}/groups/{groupId}", "PUT /api/v1/apps/{appId}/groups/{groupId}"
+	user := func(profile string) string {
+		return `{"id":"` + ada + `","scope":"USER","status":"ACTIVE","credentials":{"userName":"ada"},"profile":` + profile + `,"lastUpdated":"2026-01-01T00:00:00.000Z"}`
+	}
+	group := func(priority, profile string) string {
+		return `{"id":"` + builders + `","priority":` + priority + `,"profile":` + profile + `,"lastUpdated":"2026-01-01T00:00:00.000Z"}`
+	}
+	const ofUser, ofGroup = `{"application":"0oa1","user":"` + ada + `"`, `{"application":"0oa1","group":"` + builders + `"`
+	now := answer(200, user(`{"nick":"a","roles":["x","y"],"floor":null}`))
+	for _, c := range []invoking{
+		{"a set in another order", ofUser + `,"profile":{"roles":["y","x","y"]}}`, answering{getUser: {now}}, abi.Unchanged, "", "", nil, 0},
+		{"empty is absent", ofUser + `,"profile":{"floor":"","wing":[]}}`, answering{getUser: {now}}, abi.Unchanged, "", "", nil, 0},
+		{"Okta kept what was there", ofUser + `,"profile":{"nick":"b"}}`, answering{getUser: {now}, postUser: {now}}, abi.Rejected, "not_as_asked", "", []string{`profile.nick is "a", and was to be "b"`}, 0},
+		{"Okta made something else of it", ofUser + `,"profile":{"nick":"b"}}`, answering{getUser: {now}, postUser: {answer(200, user(`{"nick":"c"}`))}}, abi.Rejected, "not_as_asked", "", nil, 0},
+		{"beside a password, too", ofUser + `,"profile":{"nick":"b"},"credentials":{"password":{"value":"x"}}}`, answering{getUser: {now}, postUser: {now}}, abi.Rejected, "not_as_asked", "", nil, 0},
+		{"a password alone", ofUser + `,"credentials":{"password":{"value":"x"}}}`, answering{getUser: {now}, postUser: {now}}, abi.Succeeded, "", "", nil, 0},
+		{"another name of the user", ofUser + `,"credentials":{"userName":"lovelace"}}`, answering{getUser: {now}, postUser: {now}}, abi.Rejected, "not_as_asked", "", []string{"credentials.userName"}, 0},
+	} {
+		c.run(t, "assign_application_user")
+	}
+	first := answer(200, group("1", `{"role":"user"}`))
+	for _, c := range []invoking{
+		{"a number in another form", ofGroup + `,"priority":1.0}`, answering{getGroup: {first}}, abi.Unchanged, "", "", nil, 0},
+		{"another priority than was asked for", ofGroup + `,"priority":0}`, answering{getGroup: {first}, putGroup: {answer(200, group("2", `{"role":"user"}`))}}, abi.Rejected, "not_as_asked", "", []string{"priority is 2, and was to be 0"}, 0},
+	} {
+		c.run(t, "assign_application_group")
+	}
+}

@@ -8,11 +8,6 @@ func patched(target, patch jsonval.Value) jsonval.Value {
 	return v
 }
 
-// carries reports whether an object is what a merge patch would make of it. No patch asks for nothing.
-func carries(now, patch jsonval.Value) bool {
-	return !patch.Exists() || withoutNulls(patched(now, patch)).Equal(withoutNulls(now))
-}
-
 // withoutNulls is an object less its null members: to Okta a null and nothing are the same.
 func withoutNulls(v jsonval.Value) jsonval.Value {
 	var w jsonval.Writer

@@ -48,8 +48,8 @@ var (
 	wholeUser = whole{
 		get: getUser.Endpoint, put: replaceUser.Endpoint, noun: "user", typ: "User",
 		only: []string{"profile", "credentials", "type", "realmId"},
-		elsewhere: map[string]string{"credentials.provider": "who checks a user's password is not changed by an update. Set Delegated Authentication or a federation in Okta; " +
-			"a user who is to be federated is converted by Okta's own POST /api/v1/users/{id}/lifecycle/reset_password?provider=FEDERATION"},
+		elsewhere: map[string]string{"credentials.provider": "an update does not change who checks a user's password. Delegated Authentication is set in Okta; " +
+			"an existing user becomes a federated one by Okta's own call POST /api/v1/users/{id}/lifecycle/reset_password, whose parameter provider is then federation in capitals"},
 	}
 	wholeAppGroup = whole{
 		get: getAppGroup.Endpoint, put: putAppGroup.Endpoint, noun: "application", typ: "AppInstance",

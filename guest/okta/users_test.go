@@ -364,7 +364,7 @@ func TestCreateUser_WhatWasAskedForIsInTheAnswer(t *testing.T) {
 func TestUpdateUser_Provider_IsRefusedBeforeAnythingIsSent(t *testing.T) {
 	for _, more := range []string{"", `,"replace":true`} {
 		invoking{"with" + more, `{"user":"` + ada + `","profile":{"title":"x"},"credentials":{"provider":{"type":"FEDERATION","name":"FEDERATION"}}` + more + `}`, nil,
-			abi.Invalid, "input", "none", []string{"credentials.provider", "reset_password?provider=FEDERATION"}, 0}.run(t, "update_user")
+			abi.Invalid, "input", "none", []string{"credentials.provider", "lifecycle/reset_password"}, 0}.run(t, "update_user")
 	}
 }
 
