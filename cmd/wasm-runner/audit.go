@@ -161,7 +161,7 @@ func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error 
 	}
 	buffered := bufio.NewWriter(to)
 	columns := auditColumns(o)
-	rows := a.newRowWriter(o.format, buffered, plainColumnsOf(columns), layout{})
+	rows := a.newRowWriter(o.format, buffered, plainColumnsOf(columns), layout{shrink: true, more: "take --format csv"})
 	tally := auditTally{chain: audit.NewChain(o.anchors...)}
 	var held []*audit.Deed
 	err := a.eachDeed(ctx, files, &tally, func(d *audit.Deed) error {
@@ -260,7 +260,7 @@ func (a *app) eachDeed(ctx context.Context, files []string, tally *auditTally, g
 // openAudit opens a file, - for stdin.
 func (a *app) openAudit(path string) (name string, r io.ReadCloser, err error) {
 	if path == "-" {
-		return "standard input", io.NopCloser(a.stdin), nil
+		return "standard input", io.NopCloser(a.patient(a.stdin)), nil
 	}
 	f, err := os.Open(path)
 	if err != nil {

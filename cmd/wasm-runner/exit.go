@@ -96,6 +96,8 @@ func exitCode(ctx context.Context, err error) (code int, silent bool) {
 			return codeInterrupted, false
 		}
 		return outcomeCode(outcome.Outcome), false
+	case ctx.Err() != nil && errors.Is(err, context.Canceled): // while a file or standard input was read
+		return codeInterrupted, false
 	case errors.As(err, &usage):
 		return codeUsage, false
 	case errors.As(err, &query) && ctx.Err() == nil:

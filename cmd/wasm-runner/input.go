@@ -33,10 +33,10 @@ func (a *app) readJSON(ctx context.Context, in input) (json.RawMessage, error) {
 		return nil, usagef("--config and the input are both standard input: name a file for one of them")
 	case in.arg == "-":
 		from = "standard input"
-		text, err = bounded(a.stdin)
+		text, err = bounded(a.patient(a.stdin))
 	case isFile:
 		from = absolute(path)
-		text, err = boundedFile(path)
+		text, err = a.boundedFile(path)
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, usagef("%s: there is no file %s: the part behind @ is its path", in.by, from)
 		}
@@ -60,13 +60,41 @@ func (a *app) readJSON(ctx context.Context, in input) (json.RawMessage, error) {
 
 func bounded(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, host.MaxInput+1)) }
 
-func boundedFile(path string) ([]byte, error) {
+func (a *app) boundedFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // read only
-	return bounded(f)
+	return bounded(a.patient(f))
+}
+
+// patient returns a reader whose reads end when the command is interrupted. A person may have been asked for what nobody
+// types, or a pipe may stay silent, and no read of either can be called back: the one that waits is left behind.
+func (a *app) patient(r io.Reader) io.Reader { return &patientReader{a.ctx, r} }
+
+type patientReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (p *patientReader) Read(b []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	done, own := make(chan result, 1), make([]byte, len(b)) // b is the caller's again when it is interrupted
+	go func() {
+		n, err := p.r.Read(own)
+		done <- result{n, err}
+	}()
+	select {
+	case got := <-done:
+		return copy(b, own[:got.n]), got.err
+	case <-p.ctx.Done():
+		return 0, p.ctx.Err()
+	}
 }
 
 // absolute is a path as it was tried, in full.

@@ -39,8 +39,9 @@ type app struct {
 	json      bool    // stderr is JSON: --log-format json
 	interrupt func()  // ends the command in good order, as the first SIGTERM does
 
-	sayFound  bool        // the command says which files it found; others do at log level debug
-	shellOpen atomic.Bool // Ctrl-C is the shell's
+	ctx       context.Context // of the command; a signal ends it
+	sayFound  bool            // the command says which files it found; others do at log level debug
+	shellOpen atomic.Bool     // Ctrl-C is the shell's
 }
 
 // run executes a command line and returns the exit code.
@@ -49,7 +50,7 @@ func (a *app) run(args []string) int {
 	a.args, a.json = args, wantsJSON(args)
 	ctx, stop := a.interruptible()
 	defer stop()
-	a.interrupt = stop
+	a.ctx, a.interrupt = ctx, stop
 
 	root := a.root()
 	root.SetArgs(args)

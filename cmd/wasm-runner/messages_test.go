@@ -419,3 +419,31 @@ func TestInvoke_OfAListThatIsCut(t *testing.T) {
 		t.Errorf("a table: %q", got.stderr)
 	}
 }
+
+// TestStdout_ThatIsFull_IsSaidOnce writes results to a device without room.
+func TestStdout_ThatIsFull_IsSaidOnce(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no /dev/full here")
+	}
+	t.Cleanup(func() { _ = full.Close() })
+	path := module(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"invoke", "org_identity"}, {"table", "list_users", "--limit", "1"}, {"table", "list_users", "--limit", "1", "--format", "csv"}, {"check"}, {"sql", "SELECT 1"},
+		{"source", "poll_system_log_page"},
+	} {
+		if args[0] == "sql" && !sql.Available {
+			continue
+		}
+		var stderr strings.Builder
+		cmd := &exec.Cmd{Path: self, Args: append([]string{"wasm-runner", "--demo"}, args...), Stdout: full, Stderr: &stderr, Env: append(os.Environ(), "WASM_RUNNER_MODULE="+path)}
+		_ = cmd.Run() // the code says it
+		if text := stderr.String(); cmd.ProcessState.ExitCode() != 1 || strings.Count(text, "no space left") != 1 || strings.Count(text, "\n") != 1 {
+			t.Errorf("%s: exit code %d, stderr %q", args, cmd.ProcessState.ExitCode(), text)
+		}
+	}
+}

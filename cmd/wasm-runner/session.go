@@ -156,7 +156,7 @@ func (a *app) readConnection() (host.Config, error) {
 // readConnections reads the connection file, and says which.
 func (a *app) readConnections() ([]host.Config, string, error) {
 	if a.flags.config == "-" {
-		text, err := io.ReadAll(io.LimitReader(a.stdin, connections.MaxFile+1))
+		text, err := io.ReadAll(io.LimitReader(a.patient(a.stdin), connections.MaxFile+1))
 		if err != nil {
 			return nil, "-", err
 		}

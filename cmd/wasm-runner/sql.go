@@ -121,14 +121,14 @@ func (a *app) readScript(args []string, file string) (script string, given bool,
 			}
 			return "", false, nil
 		}
-		r = a.stdin
+		r = a.patient(a.stdin)
 	default:
 		f, err := os.Open(file)
 		if err != nil {
 			return "", true, usagef("--file: %w", err)
 		}
 		defer func() { _ = f.Close() }() // read only
-		r = f
+		r = a.patient(f)
 	}
 	text, err := io.ReadAll(io.LimitReader(r, maxScript+1))
 	if err != nil {
