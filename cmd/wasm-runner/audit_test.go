@@ -101,7 +101,21 @@ func TestAudit_OfKilledProcesses_ShowsThem(t *testing.T) {
 	}
 }
 
-// hostile is text that moves a cursor, sets a title, or turns the direction of writing.
+// TestAudit_OfTheFirstVersion_IsRead: what the runner wrote before lines were chained.
+func TestAudit_OfTheFirstVersion_IsRead(t *testing.T) {
+	path := filepath.Join("..", "..", "testdata", "v0", "audit.ndjson")
+	rows, stderr, err := reported(t, newDemoRunner(t), path)
+	if err != nil || len(rows) == 0 || !strings.Contains(stderr, "of an earlier version, which has no chain") {
+		t.Fatalf("%v %d rows %s", err, len(rows), stderr)
+	}
+	for _, row := range rows {
+		if row["operation"] == nil || row["outcome"] == nil || row["time"] == nil || row["target"] == nil || row["started"] == nil || row["process"] != nil {
+			t.Errorf("%v", row)
+		}
+	}
+}
+
+// hostileText is text that moves a cursor, sets a title, or turns the direction of writing.
 const hostileText = "\x1b]0;owned\x07\x1b[2J\u009b2J\u202eevil\r\nsucceeded\x00\x7f"
 
 func hostileAudit(t *testing.T) (path string) {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -59,7 +60,31 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	return a, f.Close()
+	err = foreign(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("audit: %s %w", path, err)
+	}
+	return a, nil
+}
+
+// foreign reports why a file is another's: a journal, a configuration or a checkpoint would be ruined by a line of an
+// audit. A first line that a crash cut short still begins as a record does.
+func foreign(f *os.File) error {
+	first, _, _, err := readLine(bufio.NewReaderSize(io.LimitReader(f, MaxLine+1), 64<<10), nil)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	first = bytes.Trim(first, " \t\r\x00") // zeros are what a power failure leaves
+	var record struct {
+		Operation *string `json:"operation"`
+	}
+	switch {
+	case len(first) == 0:
+		return nil
+	case first[0] != '{', json.Unmarshal(first, &record) == nil && record.Operation == nil:
+		return errors.New("is not an audit: its first line is not a record. Name another file")
+	}
+	return nil
 }
 
 // Audit implements Auditor.
@@ -110,7 +135,13 @@ func (a *File) append(ctx context.Context, record []byte) (err error) {
 	if _, err := f.Write(text); err != nil {
 		return err
 	}
-	return f.Sync()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if end.empty { // a new file has a new name. Where a folder cannot be synced, its file system does it in its own time
+		_ = durable.OS.SyncFolder(filepath.Dir(a.path))
+	}
+	return nil
 }
 
 // Close releases the file.

@@ -186,7 +186,7 @@ func TestChain_AfterACrash_GoesOn(t *testing.T) {
 	add(t, opened(t, path), "b")
 	read(t, text(t, path)).intact(t, "a", "b")
 	// A file that is none: nothing is hung onto it.
-	write(t, path, strings.Repeat("x", 70<<20))
+	write(t, path, "{"+strings.Repeat("x", 70<<20))
 	if err := opened(t, path).Audit(context.Background(), Record{Operation: "a"}); err == nil || !strings.Contains(err.Error(), "name another file") {
 		t.Error(err)
 	}
@@ -358,6 +358,32 @@ func TestFile_ThatCannotBeWritten_IsAnError(t *testing.T) {
 	if err := opened(t, path).Audit(context.Background(), Record{Operation: "a", Input: json.RawMessage(`"` + strings.Repeat("x", MaxLine) + `"`)}); err == nil ||
 		!strings.Contains(err.Error(), "at most") || text(t, path) != "" {
 		t.Error(err)
+	}
+}
+
+func TestFile_OfSomethingElse_IsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for content, is := range map[string]bool{
+		"":                                true,
+		"\n":                              true,
+		old:                               true,
+		`{"operation":"a"}`:               true,
+		`{"operati`:                       true, // a crash
+		"\x00\x00\x00":                    true, // a power failure
+		"connections:\n  - name: okta\n":  false,
+		"00aToken":                        false,
+		`{"v":1,"operation_":"a"}` + "\n": false,
+		`["operation"]`:                   false,
+		"\x00asm\x01\x00\x00\x00":         false,
+	} {
+		write(t, path, content)
+		f, err := Open(path)
+		if is != (err == nil) || !is && !strings.Contains(err.Error(), "is not an audit") || text(t, path) != content {
+			t.Errorf("%q: %v", content, err)
+		}
+		if f != nil {
+			_ = f.Close()
+		}
 	}
 }
 
