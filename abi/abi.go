@@ -156,6 +156,15 @@ type SettleTarget struct {
 	Body     string            `json:"body,omitempty"` // the member id of its body
 }
 
+// The optional features of this ABI. A host names those that it has in the inputs of exports, and a guest uses no others.
+const (
+	FeatureWant     = "want"      // EmitOptions.Want
+	FeatureNoRepeat = "no_repeat" // Request.NoRepeat
+)
+
+// Features lists the optional features of this ABI.
+func Features() []string { return []string{FeatureWant, FeatureNoRepeat} }
+
 // InvokeInput is what the invoke export gets.
 type InvokeInput struct {
 	Operation string          `json:"operation"`
@@ -172,6 +181,7 @@ type InvokeInput struct {
 	// SettleTarget is what that write was for: names and logins of the input stand for these objects, whoever has them
 	// now. Nil where it is not known.
 	SettleTarget *SettleTarget `json:"settle_target,omitempty"`
+	Features     []string      `json:"features,omitempty"` // optional features of the ABI that the host has
 }
 
 // InvokeOutput is what the invoke export answers.
@@ -198,6 +208,7 @@ type SourceInput struct {
 	Checkpoint json.RawMessage `json:"checkpoint,omitempty"` // as the last page gave it; absent at the first start
 	Deadline   time.Time       `json:"deadline"`
 	Now        time.Time       `json:"now"`
+	Features   []string        `json:"features,omitempty"` // optional features of the ABI that the host has
 }
 
 // SourceOutput is what the source export answers. The records were emitted before.
@@ -220,6 +231,7 @@ type TableInput struct {
 	Limit     int             `json:"limit,omitempty"` // rows still wanted; 0 is no limit
 	Deadline  time.Time       `json:"deadline"`
 	Now       time.Time       `json:"now"`
+	Features  []string        `json:"features,omitempty"` // optional features of the ABI that the host has
 }
 
 // TableOutput is what the table export answers. An empty cursor is the end.
@@ -241,6 +253,8 @@ type Request struct {
 	Link    string            `json:"link,omitempty"`
 	Headers map[string]string `json:"headers,omitempty"` // of RequestHeaders alone
 	Body    json.RawMessage   `json:"body,omitempty"`    // sent as it is, as application/json
+	// NoRepeat has the host not make a request again that got no answer in time: the guest asks for less instead.
+	NoRepeat bool `json:"no_repeat,omitempty"`
 }
 
 // RequestHeaders are the headers that a guest may set, in canonical form. The value of Authorization must be
@@ -357,6 +371,8 @@ type EmitSummary struct {
 	Last  map[string]json.RawMessage `json:"last,omitempty"`
 	Keys  []string                   `json:"keys,omitempty"`  // with EmitOptions.Keys
 	Error string                     `json:"error,omitempty"` // the body is no JSON, has nothing at Path, or a limit was hit
+	// Limit says that the error is a limit of the connection, so that fewer records may fit.
+	Limit bool `json:"limit,omitempty"`
 }
 
 // Secret is what secret_get answers: how to write the header, and a placeholder that the host replaces on the way out.

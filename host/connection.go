@@ -134,6 +134,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 			return l
 		},
 		MaxBody:             limits.BodyBytes,
+		Timeout:             limits.RequestTimeout,
 		RootCAs:             opts.RootCAs,
 		Dial:                opts.Dial,
 		Lookup:              opts.Lookup,
@@ -152,7 +153,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 
 // DefaultLimits are the limits of a connection that names none.
 func DefaultLimits() Limits {
-	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, BodyBytes: 64 << 20, HeldBytes: 512 << 20, ResultBytes: 256 << 20, Records: 100_000,
+	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, RequestTimeout: time.Minute, BodyBytes: 64 << 20, HeldBytes: 512 << 20, ResultBytes: 256 << 20, Records: 100_000,
 		Concurrency: 16, MemoryBytes: 64 << 20, LogBytes: 64 << 10}
 }
 
@@ -161,6 +162,9 @@ func (l Limits) or(o Limits) Limits {
 	return Limits{
 		CallTimeout: cmp.Or(l.CallTimeout, o.CallTimeout),
 		Requests:    cmp.Or(l.Requests, o.Requests),
+
+		RequestTimeout: cmp.Or(l.RequestTimeout, o.RequestTimeout),
+
 		BodyBytes:   cmp.Or(l.BodyBytes, o.BodyBytes),
 		HeldBytes:   cmp.Or(l.HeldBytes, o.HeldBytes),
 		ResultBytes: cmp.Or(l.ResultBytes, o.ResultBytes),
@@ -173,7 +177,7 @@ func (l Limits) or(o Limits) Limits {
 
 // check wants every limit to be one.
 func (l Limits) check() error {
-	for name, v := range map[string]int64{"call_seconds": int64(l.CallTimeout), "requests": int64(l.Requests), "body_bytes": l.BodyBytes,
+	for name, v := range map[string]int64{"call_seconds": int64(l.CallTimeout), "requests": int64(l.Requests), "request_seconds": int64(l.RequestTimeout), "body_bytes": l.BodyBytes,
 		"held_bytes": l.HeldBytes, "result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
 		"log_bytes": int64(l.LogBytes)} {
 		if v < 0 {

@@ -103,6 +103,7 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 		}
 		return sum
 	}
+	taken := 0
 	if len(spans) > 0 {
 		// Records of one body never overlap: the space between them is the host's to write in.
 		if spans[0].Start < c.taken[handle] {
@@ -111,6 +112,7 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 		if c.taken == nil {
 			c.taken = map[uint64]int{}
 		}
+		taken = c.taken[handle]
 		c.taken[handle] = spans[len(spans)-1].End
 	}
 	if len(o.Omit) > 0 { // records may move
@@ -123,7 +125,10 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 		sum.Bytes += int64(s.End - s.Start)
 	}
 	if err := c.count(len(spans), sum.Bytes); err != nil {
-		return abi.EmitSummary{Error: err.Error()}
+		if len(spans) > 0 {
+			c.taken[handle] = taken // fewer of them may fit
+		}
+		return abi.EmitSummary{Error: err.Error(), Limit: true}
 	}
 	if len(spans) > 0 {
 		sum.First = summarise(body, spans[0], o.Summarise)

@@ -61,7 +61,7 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 	defer cancel()
 
 	deadline, _ := ctx.Deadline()
-	raw, err := c.export(ctx, run, "invoke", abi.InvokeInput{Operation: run.op.Name, Input: input, Settings: c.settings(),
+	raw, err := c.export(ctx, run, "invoke", abi.InvokeInput{Operation: run.op.Name, Input: input, Settings: c.settings(), Features: abi.Features(),
 		Deadline: wire(deadline), Now: wire(c.opts.Now()), Settle: run.settle, SettleSince: run.since, SettleTarget: settleTarget(run.bound)})
 	res := &abi.Result{Operation: run.op.Name}
 	var out abi.InvokeOutput

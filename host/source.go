@@ -302,7 +302,7 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	ctx, cancel := c.deadline(ctx, 0)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	raw, err := c.export(ctx, run, "source", abi.SourceInput{Operation: run.op.Name, Config: config, Settings: c.settings(),
+	raw, err := c.export(ctx, run, "source", abi.SourceInput{Operation: run.op.Name, Config: config, Settings: c.settings(), Features: abi.Features(),
 		Checkpoint: checkpoint, Deadline: wire(deadline), Now: wire(c.opts.Now())})
 	var out abi.SourceOutput
 	outcome, detail := abi.Succeeded, (*abi.Error)(nil)

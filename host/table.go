@@ -158,7 +158,7 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 	ctx, cancel := c.deadline(ctx, 0)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	raw, err := c.export(ctx, run, "table", abi.TableInput{Operation: op.Name, Input: input, Settings: c.settings(), Cursor: cursor,
+	raw, err := c.export(ctx, run, "table", abi.TableInput{Operation: op.Name, Input: input, Settings: c.settings(), Features: abi.Features(), Cursor: cursor,
 		Limit: limit, Deadline: wire(deadline), Now: wire(c.opts.Now())})
 	var out abi.TableOutput
 	outcome, detail := abi.Succeeded, (*abi.Error)(nil)

@@ -45,7 +45,7 @@ SIGINT or SIGTERM (--follow), which lets the page in hand be finished.
 
 Each page is written and synced, or acknowledged by a service, before its checkpoint is saved, so that a crash at any moment
 loses nothing and repeats at most one page, with the same keys. A checkpoint file belongs to one connection and operation
-and to one --source-config; one that is damaged or belongs to another is an error. A lock (FILE.lock) keeps two runners off
+and to one --source-config, whose page_size may change; one that is damaged or belongs to another is an error. A lock (FILE.lock) keeps two runners off
 it. The keys of recent records (FILE.keys) tell repeats, which are dropped.
 
 With --follow, a source with more to read is asked at once, a quiet one less and less often, and failures that pass

@@ -4,6 +4,7 @@
 package hostcall
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -20,11 +21,25 @@ type Imports interface {
 	Wait(ms int64) bool
 }
 
-// Host calls the imports with types.
-type Host struct{ imports Imports }
+// Host calls the imports with types. It leaves out what needs an optional feature that the host does not have.
+type Host struct {
+	imports  Imports
+	features []string
+}
 
-// New wraps the imports.
-func New(imports Imports) Host { return Host{imports} }
+// New wraps the imports of a host without optional features.
+func New(imports Imports) Host { return Host{imports: imports} }
+
+// With returns h for a host that has optional features of the ABI: an array of their names.
+func (h Host) With(features jsonval.Value) Host {
+	h.features = nil
+	for f := range features.Elements() {
+		h.features = append(h.features, f.Str())
+	}
+	return h
+}
+
+func (h Host) has(feature string) bool { return slices.Contains(h.features, feature) }
 
 // Pair is a name and a value.
 type Pair struct{ Name, Value string }
@@ -37,6 +52,7 @@ type Request struct {
 	Link     string
 	Headers  []Pair
 	Body     string // JSON
+	NoRepeat bool   // see abi.Request
 }
 
 // Response is abi.Response.
@@ -91,7 +107,7 @@ func (h Host) Send(req Request) Response {
 	if len(req.Headers) > 0 {
 		w.Raw("headers", object(req.Headers))
 	}
-	w.RawIf("body", req.Body)
+	w.RawIf("body", req.Body).BoolIf("no_repeat", req.NoRepeat && h.has(abi.FeatureNoRepeat))
 
 	v, err := jsonval.Parse(h.imports.HTTPSend(w.String()))
 	if err != nil {
@@ -125,6 +141,7 @@ type Summary struct {
 	Count, Total int
 	First, Last  jsonval.Value // objects by path
 	Err          string
+	Limit        bool // Err is a limit of the connection: fewer records may fit
 }
 
 // Emit hands the records in a body on without copying them.
@@ -145,6 +162,9 @@ func (h Host) Keys(handle uint64, o abi.EmitOptions) (keys []string, err string)
 
 func (h Host) emit(handle uint64, o abi.EmitOptions) (Summary, jsonval.Value) {
 	var w jsonval.Writer
+	if !h.has(abi.FeatureWant) {
+		o.Want = ""
+	}
 	w.StrIf("path", o.Path).StrIf("want", o.Want).StrIf("kind", o.Kind).StrIf("parent", o.Parent).StrIf("key", o.Key)
 	if len(o.Summarise) > 0 {
 		w.Strs("summarise", o.Summarise)
@@ -159,7 +179,7 @@ func (h Host) emit(handle uint64, o abi.EmitOptions) (Summary, jsonval.Value) {
 		return Summary{Err: "the host's answer is not JSON"}, v
 	}
 	return Summary{Count: int(v.Get("count").Int()), Total: int(v.Get("total").Int()), First: v.Get("first"),
-		Last: v.Get("last"), Err: v.Get("error").Str()}, v
+		Last: v.Get("last"), Err: v.Get("error").Str(), Limit: v.Get("limit").True()}, v
 }
 
 // EmitRecord hands one record on by value.

@@ -67,7 +67,7 @@ func begin(host hostcall.Host, text string) (*call, jsonval.Value, error) {
 	if op == nil {
 		return nil, v, errCall
 	}
-	return &call{Host: host, op: op, input: v.Get("input"), settings: v.Get("settings"), now: v.Get("now").Str()}, v, nil
+	return &call{Host: host.With(v.Get("features")), op: op, input: v.Get("input"), settings: v.Get("settings"), now: v.Get("now").Str()}, v, nil
 }
 
 // Invoke is the export of that name.

@@ -511,7 +511,7 @@ const maxMembershipPages = 20
 // isMember looks for a group among those of a user, of whom it reads ids alone.
 func (c *call) isMember(group, user string) (is, known bool) {
 	groups := list{endpoint: getUserGroups.Endpoint, filled: at("id", user), key: "id"}
-	next := ""
+	next := cursor{}
 	for range maxMembershipPages {
 		ids, more, failed := groups.keys(c, next)
 		switch {
@@ -519,7 +519,7 @@ func (c *call) isMember(group, user string) (is, known bool) {
 			return false, false
 		case slices.Contains(ids, group):
 			return true, true
-		case more == "":
+		case more.link == "":
 			return false, true
 		}
 		next = more

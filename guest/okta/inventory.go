@@ -52,7 +52,7 @@ type inventoryKind struct {
 var inventory = []inventoryKind{
 	{kind: "users",
 		endpoint: getUsers,
-		list: list{maxPage: 200, halve: true, more: func(*call) []hostcall.Pair { // without a filter Okta leaves DEPROVISIONED users out
+		list: list{maxPage: 200, more: func(*call) []hostcall.Pair { // without a filter Okta leaves DEPROVISIONED users out
 			return []hostcall.Pair{{Name: "filter", Value: everyStatus()}}
 		}}},
 	{kind: "groups",

@@ -40,7 +40,6 @@ type list struct {
 	resolve    func(*call) ([]hostcall.Pair, *result)
 	untilEmpty bool                    // an empty page is the end, whatever its links say
 	omits      func(*call, int) string // says what a list that was read to its end has left out, "" for nothing
-	halve      bool                    // a page that Okta finds too heavy is asked for again, half as large
 
 	// Of lists that are made as a call goes on:
 	filled       []hostcall.Pair // blanks that no input fills
@@ -154,18 +153,23 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 		ask = min(ask, cur.skip+limit)
 	}
 	req := l.request(c, cur.link, ask)
-	resp := c.send(req)
-	halved := false
-	for l.halve && c.tooHeavy(resp) && halveLimit(&req) {
-		halved, ask = true, ask/2
-		resp = c.send(req)
-	}
+	got := c.sendShrinking(&req, ask, l.maxPage > 0)
+	resp, halved := got.Response, got.asked < ask
+	ask = got.asked
 	if !ok(resp) {
-		return c.failure(resp, l.typ, l.noun), nil, 0
+		return c.pageFailure(resp, l.typ, l.noun), nil, 0
 	}
-	sum := c.Emit(resp.Body, abi.EmitOptions{Path: l.records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.omit, Kind: l.kind,
-		Parent: l.parent, Key: l.key})
-	if sum.Err != "" {
+	emit := abi.EmitOptions{Path: l.records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.omit, Kind: l.kind,
+		Parent: l.parent, Key: l.key}
+	sum := c.Emit(resp.Body, emit)
+	for fewer := cmp.Or(limit, ask) / 2; sum.Limit && fewer > 0; fewer /= 2 { // the rest of the page comes next
+		emit.Limit = fewer
+		sum = c.Emit(resp.Body, emit)
+	}
+	switch {
+	case sum.Limit:
+		return fail(abi.Rejected, "limit", sum.Err), nil, 0
+	case sum.Err != "":
 		return c.badBody(resp, sum.Err), nil, 0
 	}
 	r = result{outcome: abi.Succeeded, list: true}
@@ -198,21 +202,31 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	return r, next, sum.Count
 }
 
-// keys requests one page and answers the keys of its records, none of which is emitted. next is "" at the end.
-func (l *list) keys(c *call, at string) (keys []string, next string, failed *result) {
-	req := l.request(c, at, l.pageSize(c))
-	resp := c.send(req)
+// keys requests one page and answers the keys of its records, none of which is emitted. next has no link at the end.
+func (l *list) keys(c *call, cur cursor) (keys []string, next cursor, failed *result) {
+	size := l.sizeAt(c, cur)
+	req := l.request(c, cur.link, size)
+	got := c.sendShrinking(&req, size, l.maxPage > 0)
+	resp := got.Response
 	if !ok(resp) {
-		r := c.failure(resp, l.typ, l.noun)
-		return nil, "", &r
+		r := c.pageFailure(resp, l.typ, l.noun)
+		return nil, next, &r
 	}
 	keys, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.records, Want: abi.WantArray, Key: l.key})
 	if err != "" {
 		r := c.badBody(resp, err)
-		return nil, "", &r
+		return nil, next, &r
 	}
-	if next = l.nextLink(c, resp); next == at {
-		next = ""
+	link := l.nextLink(c, resp)
+	if link == "" || samePage(link, cur.link) {
+		return keys, next, nil
+	}
+	next = cursor{link: link, small: cur.small}
+	if got.asked < size {
+		next.small, size = 1, got.asked
+	}
+	if next.small > 0 {
+		next.link, next.small = grow(withLimit(link, size), size, l.pageSize(c), next.small)
 	}
 	return keys, next, nil
 }
@@ -239,7 +253,7 @@ func (l *list) request(c *call, link string, size int) hostcall.Request {
 // since that was too heavy.
 func (l *list) sizeAt(c *call, cur cursor) int {
 	if n, known := linkLimit(cur.link); known && cur.small > 0 {
-		return n
+		return min(n, l.pageSize(c))
 	}
 	return l.pageSize(c)
 }
@@ -255,15 +269,61 @@ func (l *list) nextLink(c *call, resp hostcall.Response) string {
 	return "" // the last page has nothing there
 }
 
-// leastPage is the size below which a page that is too heavy is not halved.
+// leastPage is the size below which a page that takes Okta too long is not halved. One that is too large is, down to a
+// record.
 const leastPage = 10
 
 // growAfter is how many smaller pages are read before a larger one is tried again: Okta takes half a minute to refuse it.
 const growAfter = 8
 
-// tooHeavy reports whether Okta gave a query up for taking too long, or failed in the way in which it tells that.
-func (c *call) tooHeavy(resp hostcall.Response) bool {
-	return resp.Err == nil && resp.Status == 500 && c.readError(resp).Code == "E0000009"
+// tookTooLong is Okta's code for a query that it gave up after 30 s, and for any other failure of its own.
+const tookTooLong = "E0000009"
+
+// shrunk is the answer to a request for a page.
+type shrunk struct {
+	hostcall.Response
+	asked int // how many records the last request was for
+}
+
+// sendShrinking sends a request for a page of size records. While that is too much, it asks for half as many. sized says
+// that the endpoint takes a limit.
+func (c *call) sendShrinking(req *hostcall.Request, size int, sized bool) shrunk {
+	got := shrunk{asked: size}
+	for {
+		req.NoRepeat = sized && size/2 >= leastPage
+		got.Response, got.asked = c.send(*req), size
+		least := c.tooMuch(got.Response)
+		if !sized || least == 0 || size/2 < least {
+			return got
+		}
+		size /= 2
+		setLimit(req, size)
+	}
+}
+
+// tooMuch is the least size of a page that may be asked for instead of one that was too much: Okta gave the query up for
+// taking too long, or failed in the way in which it says that, or did not answer in time, or the answer was over a limit. 0
+// is an answer that has nothing to do with the page's size.
+func (c *call) tooMuch(resp hostcall.Response) int {
+	switch {
+	case resp.Err == nil && resp.Status == 500 && c.readError(resp).Code == tookTooLong:
+		return leastPage
+	case resp.Err != nil && resp.Err.Code == abi.SendTimeout:
+		return leastPage
+	case resp.Err != nil && resp.Err.Code == abi.SendTooLarge:
+		return 1
+	}
+	return 0
+}
+
+// pageFailure is failure of a page that was asked for as small as it may be.
+func (c *call) pageFailure(resp hostcall.Response, typ, noun string) result {
+	r := c.failure(resp, typ, noun)
+	if resp.Err != nil && resp.Err.Code == abi.SendTooLarge {
+		r.outcome = abi.Rejected
+		r.err.Message = "a page of one record, or one that cannot be made smaller, is still too large. Raise the limit that is named. " + r.err.Message
+	}
+	return r
 }
 
 // samePage reports whether two links are of one page, of whatever size. None is that of none.
@@ -281,18 +341,26 @@ func grow(link string, asked, size, small int) (string, int) {
 	return withLimit(link, min(2*asked, size)), 1
 }
 
-// halveLimit asks for half as many records. It is false where that would be too few, or the request does not say how many.
-func halveLimit(req *hostcall.Request) bool {
+// setLimit has a request ask for n records.
+func setLimit(req *hostcall.Request, n int) {
 	for i, q := range req.Query {
 		if q.Name == "limit" {
-			n, err := strconv.Atoi(q.Value)
-			req.Query[i].Value = strconv.Itoa(n / 2)
-			return err == nil && n/2 >= leastPage
+			req.Query[i].Value = strconv.Itoa(n)
+			return
 		}
 	}
-	n, known := linkLimit(req.Link)
-	req.Link = withLimit(req.Link, n/2)
-	return known && n/2 >= leastPage
+	if req.Link == "" {
+		return
+	}
+	if _, known := linkLimit(req.Link); known {
+		req.Link = withLimit(req.Link, n)
+		return
+	}
+	separator := "?"
+	if strings.Contains(req.Link, "?") {
+		separator = "&"
+	}
+	req.Link += separator + "limit=" + strconv.Itoa(n)
 }
 
 // linkLimit is the number of records that a next link asks for.

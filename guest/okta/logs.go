@@ -63,7 +63,6 @@ var boundedRange = list{
 	query:      []param{{"since", "since"}, {"until", "until"}, {"filter", "filter"}, {"q", "q"}, {"sort_order", "sortOrder"}},
 	maxPage:    1000,
 	untilEmpty: true,
-	halve:      true,
 }
 
 const retention = 90 * 86_400 * 1000 // how long Okta keeps events, in milliseconds
@@ -208,14 +207,17 @@ const (
 )
 
 // pollPage reads the page behind the checkpoint.
-func pollPage(c *call, at checkpoint) page {
+func pollPage(c *call, at checkpoint) page { return c.pollUpTo(at, pollLogs.pageSize(c)) }
+
+// pollUpTo is pollPage of so many events at most, below the size of other pages where that was over a limit.
+func (c *call) pollUpTo(at checkpoint, most int) page {
 	size := pollLogs.pageSize(c)
-	got := c.poll(at, size)
+	got := c.poll(at, most)
 	if at.link == "" && at.since == "" && c.str("since") == "" {
 		if theirs, known := parseHTTPDate(got.Header("date")); known && got.Err == nil && c.off(theirs) {
 			// A lookback is from now, and now is what Okta's clock says: ours would begin too late, or ages ago.
 			at.since = (theirs - instant(lookback(c.settings)*1000)).String()
-			got = c.poll(at, size)
+			got = c.poll(at, most)
 		}
 	}
 	if !ok(got.Response) {
@@ -224,13 +226,19 @@ func pollPage(c *call, at checkpoint) page {
 				return p
 			}
 		}
-		return page{result: c.failure(got.Response, "", "")}
+		return page{result: c.pageFailure(got.Response, "", "")}
 	}
 	link := withoutOrigin(nextLink(got.HeaderValues("link")))
 	if err := c.unsendable(hostcall.Request{Endpoint: getLogs.Endpoint, Link: link}); err != nil {
 		return page{result: c.failure(hostcall.Response{Err: err}, "", "")} // before a checkpoint has it
 	}
 	sum := c.Emit(got.Body, abi.EmitOptions{Want: abi.WantArray, Summarise: []string{"published"}})
+	if sum.Limit && got.asked > 1 { // a smaller page may fit
+		return c.pollUpTo(at, got.asked/2)
+	}
+	if sum.Limit {
+		return page{result: fail(abi.Rejected, "limit", sum.Err)}
+	}
 	if sum.Err != "" {
 		return page{result: c.badBody(got.Response, sum.Err)}
 	}
@@ -240,12 +248,12 @@ func pollPage(c *call, at checkpoint) page {
 	if at.link == "" {
 		next.since = got.since
 	}
-	if got.halved {
+	if got.halved || most < size {
 		next.small = 1
 	}
 	next.saw(sum.Last.Get("published").Str())
 	switch {
-	case link != "" && link == at.link && !p.caughtUp:
+	case link != "" && samePage(link, at.link) && !p.caughtUp:
 		// The page before may have been given again. A link that stays the same leads nowhere.
 		if next.again = true; at.again {
 			p.caughtUp = true
@@ -277,15 +285,15 @@ func pollPage(c *call, at checkpoint) page {
 
 // polled is what came of asking for a page of the log.
 type polled struct {
-	hostcall.Response
-	asked  int    // how many events the last request was for
-	halved bool   // which was less than before, since that was too heavy
+	shrunk
+	halved bool   // fewer events were asked for than before, since that was too much
 	since  string // where a request without a link began
 }
 
-// poll asks for the page behind the checkpoint, and for a smaller one while Okta takes too long for it.
+// poll asks for the page behind the checkpoint, and for a smaller one while that is too much. A link is asked for as many
+// events as the configuration says now, unless the log is read in smaller pages for the time being.
 func (c *call) poll(at checkpoint, size int) polled {
-	got := polled{asked: size}
+	got := polled{}
 	req := hostcall.Request{Endpoint: getLogs.Endpoint, Link: at.link}
 	if at.link == "" {
 		if got.since = at.since; got.since == "" {
@@ -293,14 +301,14 @@ func (c *call) poll(at checkpoint, size int) polled {
 		}
 		req.Query = append(c.params(pollLogs.query), hostcall.Pair{Name: "since", Value: got.since},
 			hostcall.Pair{Name: "limit", Value: strconv.Itoa(size)})
-	} else if n, known := linkLimit(at.link); known {
-		got.asked = n
+	} else {
+		if n, known := linkLimit(at.link); known && at.small > 0 {
+			size = min(n, size)
+		}
+		req.Link = withLimit(at.link, size)
 	}
-	got.Response = c.send(req)
-	for c.tooHeavy(got.Response) && halveLimit(&req) {
-		got.asked, got.halved = got.asked/2, true
-		got.Response = c.send(req)
-	}
+	got.shrunk = c.sendShrinking(&req, size, true)
+	got.halved = got.asked < size
 	return got
 }
 

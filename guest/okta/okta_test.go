@@ -163,7 +163,7 @@ func users(n int) func(abi.Request) hosttest.Answer {
 
 func invokeNative(t *testing.T, host *hosttest.Host, op, input string) abi.InvokeOutput {
 	t.Helper()
-	in := fmt.Sprintf(`{"operation":%q,"input":%s,"settings":{},"deadline":"2026-01-02T03:09:05Z","now":"2026-01-02T03:04:05Z"}`, op, input)
+	in := fmt.Sprintf(`{"operation":%q,"input":%s,"settings":{},"features":["want","no_repeat"],"deadline":"2026-01-02T03:09:05Z","now":"2026-01-02T03:04:05Z"}`, op, input)
 	text, err := Invoke(hostcall.New(host), in)
 	if err != nil {
 		t.Fatal(err)
@@ -324,7 +324,12 @@ func TestNumbersThatAreWholeCount(t *testing.T) {
 
 func sourceNative(t *testing.T, host *hosttest.Host, checkpoint string) abi.SourceOutput {
 	t.Helper()
-	in := `{"operation":"poll_system_log_page","config":{},"settings":{},"deadline":"2026-01-02T03:09:05Z","now":"2026-01-02T03:04:05Z"`
+	return sourceWith(t, host, `{}`, checkpoint)
+}
+
+func sourceWith(t *testing.T, host *hosttest.Host, config, checkpoint string) abi.SourceOutput {
+	t.Helper()
+	in := `{"operation":"poll_system_log_page","config":` + config + `,"settings":{},"features":["want","no_repeat"],"deadline":"2026-01-02T03:09:05Z","now":"2026-01-02T03:04:05Z"`
 	if checkpoint != "" {
 		in += `,"checkpoint":` + checkpoint
 	}
@@ -385,13 +390,14 @@ func TestPollLooksTwiceAtALinkToItself(t *testing.T) {
 	const self = "/api/v1/logs?after=7&limit=1"
 	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer { return paged(`[{"uuid":"1"}]`, self) }}
 	at := fmt.Sprintf(`{"v":1,"link":%q,"since":"2026-01-02T03:00:00.000Z"}`, self)
-	first := sourceNative(t, host, at)
-	second := sourceNative(t, host, string(first.Checkpoint))
+	const single = `{"page_size":1}` // by the configuration, which the link's own limit gives way to
+	first := sourceWith(t, host, single, at)
+	second := sourceWith(t, host, single, string(first.Checkpoint))
 	if first.CaughtUp || !second.CaughtUp || len(second.Warnings) != 1 || string(second.Checkpoint) != string(first.Checkpoint) {
 		t.Errorf("%+v, then %+v", first, second)
 	}
 	host.Answer = func(req abi.Request) hosttest.Answer { return paged(`[{"uuid":"2"}]`, "/api/v1/logs?after=8&limit=1") }
-	if third := sourceNative(t, host, string(second.Checkpoint)); third.CaughtUp || strings.Contains(string(third.Checkpoint), "again") {
+	if third := sourceWith(t, host, single, string(second.Checkpoint)); third.CaughtUp || strings.Contains(string(third.Checkpoint), "again") {
 		t.Errorf("%+v", third)
 	}
 }

@@ -118,6 +118,7 @@ const configSchema = `{"$schema":"https://json-schema.org/draft/2020-12/schema",
 	`"limits":{"type":"object","additionalProperties":false,"description":"bounds of each call","properties":{` +
 	`"call_seconds":{"type":"integer","minimum":1,"maximum":86400,"default":300},` +
 	`"requests":{"type":"integer","minimum":1,"maximum":1000000,"default":2000},` +
+	`"request_seconds":{"type":"integer","minimum":1,"maximum":3600,"default":60},` +
 	`"body_bytes":{"type":"integer","minimum":1024,"maximum":1073741824,"default":67108864},` +
 	`"held_bytes":{"type":"integer","minimum":1024,"maximum":1099511627776,"default":536870912},` +
 	`"result_bytes":{"type":"integer","minimum":1024,"maximum":1099511627776,"default":268435456},` +

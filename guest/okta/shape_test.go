@@ -60,7 +60,7 @@ func runOn(t *testing.T, op *operation, surface string, host *hosttest.Host) str
 	if len(input) == 0 {
 		input = json.RawMessage(`{}`)
 	}
-	call := map[string]any{"operation": op.name, "settings": map[string]any{}, "now": "2026-01-02T03:04:05Z", "deadline": "2026-01-02T03:09:05Z"}
+	call := map[string]any{"operation": op.name, "settings": map[string]any{}, "features": abi.Features(), "now": "2026-01-02T03:04:05Z", "deadline": "2026-01-02T03:09:05Z"}
 	run, member := Invoke, "input"
 	switch {
 	case surface == "table" && op.on(abi.SQL):
@@ -101,4 +101,24 @@ func TestLists_SecondPageOfAnotherShape_StopsThere(t *testing.T) {
 			t.Errorf("%s: %s, records %q", body, text, host.Records)
 		}
 	}
+}
+
+func tableNative(t *testing.T, host *hosttest.Host, call map[string]any) (out abi.TableOutput) {
+	t.Helper()
+	in, err := json.Marshal(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := Table(hostcall.New(host), string(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func sourceText(host *hosttest.Host, in string) (string, error) {
+	return Source(hostcall.New(host), in)
 }

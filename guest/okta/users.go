@@ -62,7 +62,7 @@ var userOperations = []operation{
 		key:       "id",
 		columns:   userColumns,
 		endpoints: []abi.Endpoint{getUsers},
-		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"q", "q"}}, more: userFilter, maxPage: 200, halve: true, omits: omittedUsers},
+		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"q", "q"}}, more: userFilter, maxPage: 200, omits: omittedUsers},
 	},
 	{
 		name: "search_users",
@@ -80,7 +80,7 @@ var userOperations = []operation{
 		key:       "id",
 		columns:   userColumns,
 		endpoints: []abi.Endpoint{getUsers},
-		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, maxPage: 200, halve: true},
+		list:      &list{endpoint: getUsers.Endpoint, query: []param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, maxPage: 200},
 	},
 	{
 		name: "create_user",

@@ -75,7 +75,7 @@ type position struct {
 
 	begun   bool     // the parents' first page was read
 	parents []string // keys of the parents whose lists are still to be read
-	more    string   // the parents' next page
+	more    cursor   // the parents' next page; no link is none
 	barred  bool     // the list before was forbidden, however often it was asked for
 	tally
 }
@@ -114,8 +114,8 @@ func (w *walk) page(c *call, at string, limit int) (result, int) {
 	r, next, n := l.read(c, pos.at, limit)
 	pos.barred = p.parents != nil && slices.Contains(c.barred, l.endpoint)
 	for _, ms := range retryDelays { // a server's error that lasts leaves the rest of the kind out, for good
-		if r.err == nil || r.err.Upstream == nil || r.err.Upstream.Status != 500 || !c.Wait(ms) {
-			break
+		if r.err == nil || r.err.Upstream == nil || r.err.Upstream.Status != 500 || l.maxPage > 0 && r.err.Upstream.Code == tookTooLong || !c.Wait(ms) {
+			break // smaller pages were asked for already where the endpoint has pages
 		}
 		r, next, n = l.read(c, pos.at, limit)
 	}
@@ -142,7 +142,7 @@ func (w *walk) nextParents(c *call, pos position) result {
 		return w.fail(c, pos, failure{*failed, !pos.begun, false})
 	}
 	pos.begun, pos.parents, pos.more = true, keys, more
-	if len(keys) == 0 && more == "" {
+	if len(keys) == 0 && more.link == "" {
 		w.nextPart(&pos)
 	}
 	return w.result(c, pos, "")
@@ -194,7 +194,7 @@ func (w *walk) next(pos *position) {
 	if pos.at = (cursor{}); len(pos.parents) > 0 {
 		pos.parents = pos.parents[1:]
 	}
-	if len(pos.parents) == 0 && pos.more == "" {
+	if len(pos.parents) == 0 && pos.more.link == "" {
 		w.nextPart(pos)
 	}
 }
@@ -202,7 +202,7 @@ func (w *walk) next(pos *position) {
 func (w *walk) nextPart(pos *position) {
 	kind := w.parts[pos.part].kind
 	pos.part++
-	pos.at, pos.begun, pos.parents, pos.more, pos.barred = cursor{}, false, nil, "", false
+	pos.at, pos.begun, pos.parents, pos.more, pos.barred = cursor{}, false, nil, cursor{}, false
 	if pos.part < len(w.parts) && w.parts[pos.part].kind != kind {
 		pos.count = 0
 	}
@@ -233,7 +233,7 @@ func (w *walk) result(c *call, pos position, warning string) result {
 func (w *walk) members(m *jsonval.Writer, pos position) {
 	m.Str("p", w.parts[pos.part].name)
 	pos.at.members(m)
-	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more).BoolIf("f", pos.barred)
+	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.link).IntIf("q", int64(pos.more.small)).BoolIf("f", pos.barred)
 	if len(pos.parents) > 0 {
 		m.Strs("k", pos.parents)
 	}
@@ -253,7 +253,8 @@ func (w *walk) open(v jsonval.Value) (pos position, ok bool) {
 		return pos, false
 	}
 	pos.at = readCursor(v)
-	pos.count, pos.begun, pos.more, pos.barred = int(v.Get("n").Int()), v.Get("b").True(), v.Get("g").Str(), v.Get("f").True()
+	pos.count, pos.begun, pos.barred = int(v.Get("n").Int()), v.Get("b").True(), v.Get("f").True()
+	pos.more = cursor{link: v.Get("g").Str(), small: int(v.Get("q").Int())}
 	for k := range v.Get("k").Elements() {
 		pos.parents = append(pos.parents, k.Str())
 	}

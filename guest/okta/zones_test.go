@@ -238,7 +238,7 @@ func TestZones_ByName_AreFoundInTheList(t *testing.T) {
 		{"none", `{"zone":"Lab"}`, answering{all: {answer(200, "["+aZone+"]")}}, abi.NotFound, "not_found", all, []string{"list_zones"}, 0},
 		{"in other letters", `{"zone":"head Office"}`, answering{all: {answer(200, "["+other+"]")}}, abi.NotFound, "not_found", all, []string{`There is "Head office"`}, 0},
 		{"two", `{"zone":"Z"}`, answering{all: {answer(200, "["+aZone+","+strings.Replace(aZone, "nzo1", "nzo3", 1)+"]")}}, abi.Rejected, "ambiguous", all, []string{"nzo1, nzo3"}, 0},
-		{"refused", `{"zone":"Z"}`, answering{all: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"refused", `{"zone":"Z"}`, answering{all: {forbidden}}, abi.Rejected, "forbidden", all + "\n" + all + "\n" + all, nil, 0},
 	} {
 		c.run(t, "get_zone")
 	}

@@ -42,7 +42,7 @@ type Identity struct {
 	Connection string          `json:"connection"`
 	BaseURL    string          `json:"base_url"` // a cursor means nothing in another org
 	Operation  string          `json:"operation"`
-	Config     json.RawMessage `json:"config"` // the source's input: a cursor carries its filter
+	Config     json.RawMessage `json:"config"` // the source's input: a cursor carries its filter. Its page_size may change
 }
 
 // envelope is the file.
@@ -251,11 +251,32 @@ func (own Identity) check(found Identity) error {
 	if err != nil {
 		return fmt.Errorf("holds a config that is not JSON: %v", err)
 	}
-	if !bytes.Equal(config, own.Config) {
+	if !bytes.Equal(withoutPageSize(config), withoutPageSize(own.Config)) {
 		return fmt.Errorf("was saved with the config %s, this run has %s: a cursor carries its config, so run with that one or begin "+
 			"with another checkpoint file", config, own.Config)
 	}
 	return nil
+}
+
+// pageSize is the member of a config that says how many records a request asks for. It may change behind a checkpoint: the
+// source stays the same (abi/README.md).
+const pageSize = "page_size"
+
+// withoutPageSize returns what of a canonical config tells sources apart.
+func withoutPageSize(config json.RawMessage) json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(config, &members) != nil || members[pageSize] == nil {
+		return config
+	}
+	delete(members, pageSize)
+	b, err := json.Marshal(members)
+	if err != nil {
+		return config
+	}
+	if b, err = canonical(b); err != nil {
+		return config
+	}
+	return b
 }
 
 // canonical is JSON with sorted keys and without spaces; nothing becomes {}.

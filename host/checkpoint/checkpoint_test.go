@@ -127,6 +127,33 @@ func TestLoadRefusesWhatBelongsToAnother(t *testing.T) {
 	}
 }
 
+// TestLoad_OtherPageSize_IsTheSameSource: how large pages are tells no sources apart, whichever of the two says it.
+func TestLoad_OtherPageSize_IsTheSameSource(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cp.json")
+	configs := []string{`{"q":"a<b"}`, `{"q":"a<b","page_size":100}`, `{ "page_size": 7, "q":"a<b"}`}
+	for _, saved := range configs {
+		own := source
+		own.Config = json.RawMessage(saved)
+		f := open(t, path, own)
+		if err := f.Save(json.RawMessage(`{"v":1}`)); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+		for _, config := range configs {
+			own.Config = json.RawMessage(config)
+			g := open(t, path, own)
+			if got, err := g.Load(); err != nil || string(got) != `{"v":1}` {
+				t.Errorf("saved with %s, loaded with %s: %s %v", saved, config, got, err)
+			}
+			_ = g.Close()
+		}
+		own.Config = json.RawMessage(`{"q":"b","page_size":100}`)
+		g := open(t, path, own)
+		expectRefusal(t, g, ErrOther)
+		_ = g.Close()
+	}
+}
+
 func TestOneProcessAtATime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	f := open(t, path, source)

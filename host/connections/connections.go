@@ -11,6 +11,7 @@
 //	    grants: [read]                             # optional, default read
 //	    limits:                                    # optional: bounds of each call, these are the defaults
 //	      call_seconds: 300                        # wall time, waiting for rate limits included
+//	      request_seconds: 60                      # of one request, to the last byte of its answer
 //	      requests: 2000
 //	      body_bytes: 67108864                     # of one answer, decoded
 //	      held_bytes: 536870912                    # of memory behind all answers

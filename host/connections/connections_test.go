@@ -23,7 +23,7 @@ connections:
     default_page_size: 200
     initial_lookback_seconds: 86400
     grants: [read, write]
-    limits: {call_seconds: 60, requests: 10, body_bytes: 1048576, held_bytes: 4194304, result_bytes: 2097152, records: 5, memory_bytes: 33554432, concurrency: 2, log_bytes: 4096}
+    limits: {call_seconds: 60, requests: 10, request_seconds: 30, body_bytes: 1048576, held_bytes: 4194304, result_bytes: 2097152, records: 5, memory_bytes: 33554432, concurrency: 2, log_bytes: 4096}
   - {name: "okta-dev", kind: okta, base_url: 'https://dev.oktapreview.com', token_secret_ref: "file:dev.token", allow_private_network: true}
 `
 
@@ -35,7 +35,7 @@ func TestParseReadsEveryField(t *testing.T) {
 	want := []host.Config{
 		{Name: "okta-prod", Kind: "okta", BaseURL: "https://example.okta.com", TokenSecretRef: "env:OKTA_API_TOKEN",
 			DefaultPageSize: 200, InitialLookbackSeconds: 86400, Grants: []abi.Class{abi.Read, abi.Write},
-			Limits: host.Limits{CallTimeout: time.Minute, Requests: 10, BodyBytes: 1 << 20, HeldBytes: 4 << 20, ResultBytes: 2 << 20, Records: 5, MemoryBytes: 32 << 20, Concurrency: 2, LogBytes: 4096}},
+			Limits: host.Limits{CallTimeout: time.Minute, Requests: 10, RequestTimeout: 30 * time.Second, BodyBytes: 1 << 20, HeldBytes: 4 << 20, ResultBytes: 2 << 20, Records: 5, MemoryBytes: 32 << 20, Concurrency: 2, LogBytes: 4096}},
 		{Name: "okta-dev", Kind: "okta", BaseURL: "https://dev.oktapreview.com", TokenSecretRef: "file:dev.token", AllowPrivateNetwork: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -53,6 +53,7 @@ var limits = []struct {
 }{
 	{"call_seconds", 1, 86_400, func(l *host.Limits, n int) { l.CallTimeout = time.Duration(n) * time.Second }},
 	{"requests", 1, 1_000_000, func(l *host.Limits, n int) { l.Requests = n }},
+	{"request_seconds", 1, 3_600, func(l *host.Limits, n int) { l.RequestTimeout = time.Duration(n) * time.Second }},
 	{"body_bytes", 1 << 10, 1 << 30, func(l *host.Limits, n int) { l.BodyBytes = int64(n) }},
 	{"held_bytes", 1 << 10, 1 << 40, func(l *host.Limits, n int) { l.HeldBytes = int64(n) }},
 	{"result_bytes", 1 << 10, 1 << 40, func(l *host.Limits, n int) { l.ResultBytes = int64(n) }},

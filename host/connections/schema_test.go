@@ -75,7 +75,7 @@ func TestTheModulesConfigSchemaIsWhatFilesAreHeldTo(t *testing.T) {
 
 	// The defaults of limits are the host's.
 	d := host.DefaultLimits()
-	for name, want := range map[string]int64{"call_seconds": int64(d.CallTimeout.Seconds()), "requests": int64(d.Requests), "body_bytes": d.BodyBytes,
+	for name, want := range map[string]int64{"call_seconds": int64(d.CallTimeout.Seconds()), "requests": int64(d.Requests), "request_seconds": int64(d.RequestTimeout.Seconds()), "body_bytes": d.BodyBytes,
 		"held_bytes": d.HeldBytes, "result_bytes": d.ResultBytes, "records": int64(d.Records), "memory_bytes": d.MemoryBytes,
 		"concurrency": int64(d.Concurrency), "log_bytes": int64(d.LogBytes)} {
 		if got := gjson.GetBytes(m.ConfigSchema, "properties.limits.properties."+name+".default").Int(); got != want {

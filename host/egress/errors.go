@@ -40,7 +40,7 @@ func (c *Client) sendError(ctx, attempt context.Context, err error, t *trail) *a
 	case ctx.Err() != nil:
 		return contextError(ctx, e.Sent)
 	case attempt.Err() != nil:
-		e.Code, e.Message = abi.SendTimeout, host+" did not answer within "+c.config.Timeout.String()
+		e.Code, e.Message = abi.SendTimeout, host+" did not answer within "+c.config.Timeout.String()+" (limits.request_seconds of the connection)"
 	case errors.As(err, &dial):
 		e.Code, e.Message, e.Lasting = abi.SendConnect, c.dialMessage(dial.error), lasting(dial.error)
 	case !e.Sent && isTLS(err, t.tlsError.Load()):
@@ -69,7 +69,7 @@ func (c *Client) bodyError(ctx, attempt context.Context, err error) *abi.SendErr
 	case ctx.Err() != nil:
 		return contextError(ctx, true)
 	case attempt.Err() != nil:
-		e.Code, e.Message = abi.SendTimeout, host+" did not finish its answer within "+c.config.Timeout.String()
+		e.Code, e.Message = abi.SendTimeout, host+" did not finish its answer within "+c.config.Timeout.String()+" (limits.request_seconds of the connection)"
 	case errors.Is(err, errEncoding):
 		e.Code, e.Message = abi.SendInterrupted, "the answer of "+host+" is not encoded as it says"
 	default:

@@ -75,7 +75,7 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 		c.limiter.Cancel(bucket, sendErr.Sent)
 		s.sent = s.sent || sendErr.Sent
 		s.failed++
-		repeat := repeatable(sendErr.Code) && !sendErr.Lasting && (s.request.read() || !sendErr.Sent) && s.failed < c.config.MaxAttempts
+		repeat := repeatable(sendErr.Code) && !(sendErr.Code == abi.SendTimeout && s.call.Request.NoRepeat) && !sendErr.Lasting && (s.request.read() || !sendErr.Sent) && s.failed < c.config.MaxAttempts
 		if !repeat {
 			return nil, sendErr, false
 		}
