@@ -85,7 +85,7 @@ func TestInventoryIsBoundedAndNamesWhatItLeavesOut(t *testing.T) {
 	if len(few.Records) != 4 || next != "" {
 		t.Errorf("%+v %q", few, next)
 	}
-	w.org.Inject(oktatest.Fault{Kind: oktatest.Status, Method: "GET", Path: "/api/v1/groups", Status: 500, Times: 3}) // it lasts
+	w.org.Inject(oktatest.Fault{Kind: oktatest.Status, Method: "GET", Path: "/api/v1/groups", Status: 500, Times: 9}) // it lasts, in smaller pages too
 	part, _ := export(t, w, `{"kinds":["users","groups"]}`)
 	if !part.Partial || len(part.Records) != 50 {
 		t.Errorf("%d records, partial %v", len(part.Records), part.Partial)
