@@ -189,7 +189,7 @@ func (c *call) madeBy(created string) maker {
 func (c *call) madeByUs(created string) bool { return c.madeBy(created) == us }
 
 // targets are the ids that the target of an earlier run's write had, and the write's endpoint.
-type targets struct{ user, group, factor, endpoint string }
+type targets struct{ user, group, factor, zone, endpoint string }
 
 // boundTo reads a settle_target. Okta's paths name the kind of each id.
 func boundTo(v jsonval.Value) (t targets) {
@@ -206,6 +206,8 @@ func boundTo(v jsonval.Value) (t targets) {
 				t.group = id
 			case "factors":
 				t.factor = id
+			case "zones":
+				t.zone = id
 			}
 		}
 		kind = segment
@@ -224,6 +226,8 @@ func (t targets) of(input string) string {
 		return t.group
 	case "factor":
 		return t.factor
+	case "zone":
+		return t.zone
 	}
 	return ""
 }

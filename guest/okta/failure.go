@@ -127,6 +127,17 @@ func (c *call) failure(r hostcall.Response, typ, noun string) result {
 // that may (https://github.com/firezone/firezone/issues/15233).
 const noPermission = "E0000006"
 
+// listedBy says which operation tells the ids of objects that have to be named by id. People give names.
+func listedBy(noun string) string {
+	for _, l := range [...][2]string{{"application", "list_applications"}, {"authorization server", "list_authorization_servers"}, {"custom role", "list_roles"},
+		{"device", "list_devices"}, {"network zone", "list_zones"}, {"policy", "list_policies"}} {
+		if l[0] == noun {
+			return ": " + l[1] + " tells the ids of those that there are"
+		}
+	}
+	return ""
+}
+
 // notOkta is the code of an answer that somebody else gave.
 const notOkta = "not_okta"
 
@@ -143,7 +154,7 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 		out.Message = e.foreignMessage(noun) + out.Message
 	case typ != "" && e.objectMissing() && (e.missing(typ) || !e.typed()):
 		outcome, out.Code = abi.NotFound, string(abi.NotFound)
-		out.Message = "there is no such " + noun + ". " + out.Message
+		out.Message = "there is no such " + noun + listedBy(noun) + ". " + out.Message
 	case e.Code == "E0000011":
 		out.Code = "credentials"
 		out.Message = "the token is not valid. Either it was revoked, has expired (30 days without use) or is of another org: put a new one where " +

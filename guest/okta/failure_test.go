@@ -79,3 +79,17 @@ func TestFailure_429OfAnotherLimit_KeepsOktasWords(t *testing.T) {
 		t.Errorf("%s %+v", out.Outcome, out.Error)
 	}
 }
+
+// TestNotFound_OfWhatHasToBeNamedById_NamesTheList.
+func TestNotFound_OfWhatHasToBeNamedById_NamesTheList(t *testing.T) {
+	for op, c := range map[string]struct{ input, endpoint, typ, list string }{
+		"lookup_application": {`{"application":"Slack"}`, getApp.Endpoint, "AppInstance", "list_applications"},
+		"lookup_device":      {`{"device":"LAPTOP-7"}`, getDevice.Endpoint, "Device", "list_devices"},
+		"get_policy":         {`{"policy":"Contractors"}`, getPolicy.Endpoint, "Policy", "list_policies"},
+		"update_policy":      {`{"policy":"Contractors","patch":{"description":"x"}}`, getPolicy.Endpoint, "Policy", "list_policies"},
+		"get_zone":           {`{"zone":"nzo1"}`, getZone.Endpoint, "NetworkZone", "list_zones"},
+		"get_role":           {`{"role":"Desk"}`, getCustomRole.Endpoint, "CustomRole", "list_roles"},
+	} {
+		invoking{op, c.input, answering{c.endpoint: {notFound(c.typ)}}, abi.NotFound, "not_found", "", []string{c.list}, 0}.run(t, op)
+	}
+}

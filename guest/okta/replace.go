@@ -136,6 +136,10 @@ func (c *call) replace(rp replacement) result {
 	if !differs && status == "" {
 		return result{outcome: abi.Unchanged, output: beforeAfter(before, before)}
 	}
+	var all result
+	if c.settling && rp.whole.halfSettled(c.bound.endpoint, differs, status) {
+		c.settling, c.wrote, all.reconciled = false, true, true
+	}
 	var steps []func(before jsonval.Value) result
 	if differs {
 		steps = append(steps, func(before jsonval.Value) result { return c.write(rp, before) })
@@ -147,7 +151,6 @@ func (c *call) replace(rp replacement) result {
 	case "ACTIVE":
 		steps = append(steps, switchStatus)
 	}
-	var all result
 	for i, step := range steps {
 		now, failed := before, failed
 		if i > 0 {
@@ -186,6 +189,18 @@ func (c *call) replace(rp replacement) result {
 		all.output = beforeAfter(before, now)
 	}
 	return all
+}
+
+// halfSettled reports whether an earlier run's write to an endpoint was one of two and is known to have been done: what it was
+// to do holds, and the other is left.
+func (w *whole) halfSettled(endpoint string, differs bool, status string) bool {
+	switch {
+	case w.switches == nil:
+		return false
+	case endpoint == w.put:
+		return !differs && status != ""
+	}
+	return (endpoint == w.switches.activate.Endpoint || endpoint == w.switches.deactivate.Endpoint) && differs && status == ""
 }
 
 // halfDone says that the first of two writes took effect.

@@ -289,6 +289,19 @@ func assignRole(c *call) result {
 		what:   "assigning a role to " + p.noun + " " + p.id,
 		undone: "the role was not assigned",
 		once:   true,
+		check: func(a jsonval.Value) *result {
+			var lacking []gap
+			for _, g := range gaps(a, parsed(body.String()), "") {
+				if g.has.Exists() { // Okta does not tell every member of every assignment
+					lacking = append(lacking, g)
+				}
+			}
+			if lacking == nil {
+				return nil
+			}
+			r := c.notAsAsked("assigning a role to "+p.noun+" "+p.id, lacking, nil, a.Raw(), true)
+			return &r
+		},
 		refused: func(r result) result {
 			switch upstreamCode(r) {
 			case "E0000090", "E0000263": // somebody else was faster

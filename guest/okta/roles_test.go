@@ -171,3 +171,18 @@ func TestRoles_OfTheTokensOwner_AreNotTaken(t *testing.T) {
 		t.Run(c.op, func(t *testing.T) { c.run(t, c.op) })
 	}
 }
+
+// TestAssignRole_AnotherRoleInTheAnswer_IsNotTakenForIt.
+func TestAssignRole_AnotherRoleInTheAnswer_IsNotTakenForIt(t *testing.T) {
+	const list, add = "GET /api/v1/users/{userId}/roles", "POST /api/v1/users/{userId}/roles"
+	given := func(members string) hosttest.Answer {
+		return answer(201, `{"id":"ra1","status":"ACTIVE","assignmentType":"USER",`+members+`}`)
+	}
+	for _, c := range []invoking{
+		{"another type", `{"user":"` + ada + `","type":"APP_ADMIN"}`, answering{list: {answer(200, "[]")}, add: {given(`"type":"ORG_ADMIN"`)}}, abi.Rejected, "not_as_asked", "", []string{"ORG_ADMIN"}, 0},
+		{"another resource set", `{"user":"` + ada + `","role":"cr1","resource_set":"iam1"}`, answering{list: {answer(200, "[]")}, add: {given(`"type":"CUSTOM","role":"cr1","resource-set":"iam2"`)}}, abi.Rejected, "not_as_asked", "", []string{"resource-set"}, 0},
+		{"a resource set that is not told", `{"user":"` + ada + `","role":"cr1","resource_set":"iam1"}`, answering{list: {answer(200, "[]")}, add: {given(`"type":"CUSTOM","role":"cr1"`)}}, abi.Succeeded, "", "", nil, 1},
+	} {
+		c.run(t, "assign_role")
+	}
+}

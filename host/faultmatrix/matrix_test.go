@@ -93,6 +93,9 @@ var actions = []action{
 	{op: "revoke_session", input: `{` + ada + `}`, blind: true},
 	{op: "update_policy", input: `{"policy":"00po1df5wPpmRq0NcwkO","patch":{"description":"Reviewed"}}`},
 	{op: "update_zone", input: `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["192.0.2.7"]}`},
+	{op: "update_zone", input: `{"zone":"Offices","patch":{"status":"INACTIVE"}}`}, // by a call of its own
+	{op: "update_zone", input: `{"zone":"Offices","patch":{"status":"INACTIVE"},"add_gateways":["192.0.2.7"]}`, writes: []string{http.MethodPost, http.MethodPut}},
+	{op: "update_zone", input: `{"zone":"Consumer networks","patch":{"status":"ACTIVE","asns":{"include":["64496"]}}}`, writes: []string{http.MethodPut, http.MethodPost}},
 	{op: "assign_role", input: `{` + ada + `,"type":"HELP_DESK_ADMIN"}`},
 	{op: "revoke_role", input: `{"group":"IT Operations","type":"HELP_DESK_ADMIN"}`},
 }
