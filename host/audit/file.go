@@ -165,8 +165,12 @@ func Hash(line []byte) string {
 
 // whole reports whether a line is one that the chain counts: a JSON object.
 func whole(line []byte) bool {
-	line = bytes.TrimSpace(line)
-	return len(line) > 0 && len(line) <= MaxLine && line[0] == '{' && json.Valid(line)
+	return len(line) <= MaxLine && object(line) && json.Valid(line)
+}
+
+// object reports whether a line begins as a JSON object does.
+func object(line []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(line, " \t\r"), []byte{'{'})
 }
 
 // hold opens the file at a path and locks it, waiting for those who have it.

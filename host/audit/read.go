@@ -80,7 +80,13 @@ func readLine(in *bufio.Reader, buf []byte) (line []byte, hash string, long bool
 }
 
 func parse(number int, text []byte, last bool) Line {
-	l := Line{Number: number, Hash: Hash(text), Whole: whole(text)}
+	l := Line{Number: number, Hash: Hash(text)}
+	var v struct {
+		Prev *string `json:"prev"`
+		Record
+	}
+	err := json.Unmarshal(text, &v)
+	l.Whole = object(text) && !errors.As(err, new(*json.SyntaxError)) // what whole says, without a second look
 	if !l.Whole {
 		l.Problem = "is not a whole record: a crash or a full disk left it, or it was changed"
 		if last {
@@ -88,11 +94,7 @@ func parse(number int, text []byte, last bool) Line {
 		}
 		return l
 	}
-	var v struct {
-		Prev *string `json:"prev"`
-		Record
-	}
-	if err := json.Unmarshal(text, &v); err != nil {
+	if err != nil {
 		var chain struct {
 			Prev *string `json:"prev"`
 		}

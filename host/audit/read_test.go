@@ -146,6 +146,10 @@ func FuzzLines(f *testing.F) {
 					t.Fatal(err)
 				}
 				lines++
+				text := bytes.Split(content, []byte("\n"))[l.Number-1]
+				if l.Whole != whole(text) || l.Hash != Hash(text) {
+					t.Fatalf("%+v of %q", l, text)
+				}
 				if l.Number < 1 || l.Number > bytes.Count(content, []byte("\n"))+1 || l.Hash == "" || l.Problem == "" && (!l.Whole || l.Record.Operation == "") {
 					t.Fatalf("%+v", l)
 				}
