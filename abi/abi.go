@@ -193,6 +193,7 @@ type InvokeOutput struct {
 	Output     json.RawMessage `json:"output,omitempty"`
 	List       bool            `json:"list,omitempty"`
 	NextCursor string          `json:"next_cursor,omitempty"`
+	Truncated  bool            `json:"truncated,omitempty"` // of a list: records were left, which NextCursor goes on to
 	Error      *Error          `json:"error,omitempty"`
 	Partial    bool            `json:"partial,omitempty"`    // the first of several writes took effect, and the whole was not done
 	Reconciled bool            `json:"reconciled,omitempty"` // a lost answer was settled by reading back
@@ -398,9 +399,12 @@ type Result struct {
 	Outcome    Outcome         `json:"outcome"`
 	Output     json.RawMessage `json:"output,omitempty"`
 	NextCursor string          `json:"next_cursor,omitempty"`
-	Error      *Error          `json:"error,omitempty"`
-	Plan       *Plan           `json:"plan,omitempty"` // of a plan, and of an approval that was refused
-	Meta       Meta            `json:"meta"`
+	// Truncated says that a list has more records than it lists: those that NextCursor goes on to. A poll, which always has a
+	// cursor, is never truncated.
+	Truncated bool   `json:"truncated,omitempty"`
+	Error     *Error `json:"error,omitempty"`
+	Plan      *Plan  `json:"plan,omitempty"` // of a plan, and of an approval that was refused
+	Meta      Meta   `json:"meta"`
 }
 
 // Plan is what an invoke would do. Nothing was sent but reads. With the outcome planned the plan is complete; with unchanged

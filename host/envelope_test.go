@@ -51,7 +51,8 @@ func TestAListSaysMoreThanItsRecords(t *testing.T) {
 		`{"skipped":["x"],"n":1}`: `{"records":[],"next_cursor":"c","skipped":["x"],"n":1}`,
 	} {
 		out := &abi.InvokeOutput{List: true, NextCursor: "c", Output: json.RawMessage(more)}
-		if got := string((&call{}).output(out)); got != want {
+		if text, _ := (&call{}).output(out); string(text) != want {
+			got := string(text)
 			t.Errorf("%s: %s, want %s", more, got, want)
 		}
 	}

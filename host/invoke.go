@@ -86,7 +86,12 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 		out.Partial = run.wrote()
 	default:
 		res.Outcome, res.Error, res.NextCursor = out.Outcome, values.error(out.Error), out.NextCursor
-		res.Output = run.output(&out)
+		res.Truncated = out.Truncated && out.List && out.NextCursor != ""
+		var repeats int
+		if res.Output, repeats = run.output(&out); repeats > 0 {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("%d repeated: records that came on more than one page are listed once", repeats))
+			run.records -= repeats
+		}
 	}
 	if run.gate.plan {
 		res.Plan = &abi.Plan{Writes: values.writes(run.gate.held), Warnings: out.Warnings}
@@ -232,24 +237,39 @@ func reason(ctx context.Context, err error) string {
 	return line
 }
 
-// output puts the result together: what the guest answered by value, or what it emitted.
-func (c *call) output(out *abi.InvokeOutput) json.RawMessage {
+// output puts the result together: what the guest answered by value, or what it emitted. A record of a list whose key came
+// before is a repeat: pages shift while they are read. repeats is how many were left out.
+func (c *call) output(out *abi.InvokeOutput) (output json.RawMessage, repeats int) {
 	if !out.List {
 		if out.Output != nil || !out.Outcome.OK() { // what was emitted on the way to a failure is not what was wanted
-			return out.Output
+			return out.Output, 0
 		}
 		for _, p := range c.pieces {
 			for _, s := range p.spans {
-				return append(json.RawMessage(nil), p.body[s.Start:s.End]...)
+				return append(json.RawMessage(nil), p.body[s.Start:s.End]...), 0
 			}
 		}
-		return nil
+		return nil, 0
 	}
 	b := make([]byte, 0, c.bytes+int64(c.records)+64)
 	b = append(b, `{"records":[`...)
 	first := true
+	var seen map[string]struct{} // keys, where there is more than one page
+	if len(c.pieces) > 1 {
+		seen = make(map[string]struct{}, c.records)
+	}
+	var key []byte
 	for _, p := range c.pieces {
-		for _, s := range p.spans {
+		for i, s := range p.spans {
+			if seen != nil && p.key != "" {
+				if key = p.appendKey(key[:0], i); len(key) > p.prefix() {
+					if _, again := seen[string(key)]; again {
+						repeats++
+						continue
+					}
+					seen[string(key)] = struct{}{}
+				}
+			}
 			if !first {
 				b = append(b, ',')
 			}
@@ -268,7 +288,15 @@ func (c *call) output(out *abi.InvokeOutput) json.RawMessage {
 			b = append(append(b, ','), members...)
 		}
 	}
-	return append(b, '}')
+	return append(b, '}'), repeats
+}
+
+// prefix is the length of what a piece's keys have before the records' own.
+func (p *piece) prefix() int {
+	if p.kind == "" {
+		return 0
+	}
+	return len(p.kind) + len(":")
 }
 
 // record is the i-th record of a piece.

@@ -78,10 +78,7 @@ func (p *Page) Drop(repeated func(key []byte) bool) (dropped int) {
 		if piece.key == "" {
 			continue
 		}
-		kept, prefix := 0, 0
-		if piece.kind != "" {
-			prefix = len(piece.kind) + len(":")
-		}
+		kept, prefix := 0, piece.prefix()
 		for at, s := range piece.spans {
 			if key = piece.appendKey(key[:0], at); len(key) > prefix && repeated(key) {
 				p.size -= int64(s.End - s.Start)

@@ -43,6 +43,7 @@ type result struct {
 	output     string // JSON; empty means that the emitted record is the output
 	list       bool
 	cursor     string
+	truncated  bool // records were left, which the cursor goes on to
 	err        *abi.Error
 	reconciled bool
 	sensitive  bool
@@ -97,7 +98,7 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 		r = unsettled(r)
 	}
 	var w jsonval.Writer
-	w.Str("outcome", string(r.outcome)).RawIf("output", r.output).BoolIf("list", r.list).StrIf("next_cursor", r.cursor)
+	w.Str("outcome", string(r.outcome)).RawIf("output", r.output).BoolIf("list", r.list).StrIf("next_cursor", r.cursor).BoolIf("truncated", r.truncated)
 	r.finish(&w)
 	w.BoolIf("partial", c.wrote && !r.outcome.OK())
 	return w.BoolIf("reconciled", r.reconciled).BoolIf("sensitive", r.sensitive).String(), nil

@@ -133,6 +133,8 @@ func exportInventory(c *call, at string, limit int) (result, int) {
 func judgeInventory(f failure) verdict {
 	answered := f.err.Upstream != nil
 	switch {
+	case f.err.Code == "circle":
+		return missing
 	case !answered, f.err.Code == "credentials", f.err.Code == "bad_answer", f.err.Code == notOkta, f.outcome == abi.Throttled, f.outcome == abi.Failed,
 		f.outcome == abi.Unavailable && f.err.Upstream.Status > 500:
 		return stop

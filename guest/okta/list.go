@@ -52,10 +52,20 @@ type cursor struct {
 	link  string
 	skip  int
 	small int // pages that were asked for since one was too heavy; 0 is none was
+
+	trail  trail // of the links up to this one
+	circle bool  // the link leads back to a page that was read before
 }
 
 func readCursor(v jsonval.Value) cursor {
-	return cursor{v.Get("l").Str(), int(v.Get("s").Int()), int(v.Get("h").Int())}
+	return cursor{v.Get("l").Str(), int(v.Get("s").Int()), int(v.Get("h").Int()), trail(v.Get("w").Str()), v.Get("c").True()}
+}
+
+// follow returns the cursor at the next link.
+func (cur cursor) follow(link string) cursor {
+	next := cursor{link: link, small: cur.small}
+	next.trail, next.circle = cur.trail.step(link)
+	return next
 }
 
 // pager reads one page from a cursor ("" is the beginning) and emits at most limit of its records (0 is all). The
@@ -86,7 +96,7 @@ func (c *call) all(pages pager) result {
 		r, count := pages(c, at, left)
 		warnings = append(warnings, r.warnings...)
 		if n > 1 && r.err != nil && (r.err.Retryable || left < limit) {
-			if last.warnings = warnings; r.err.Retryable {
+			if last.warnings, last.truncated = warnings, true; r.err.Retryable {
 				last.warnings = append(warnings, "stopped early, next_cursor goes on: "+r.err.Message)
 			} else {
 				last.outcome, last.err = r.outcome, r.err
@@ -95,6 +105,7 @@ func (c *call) all(pages pager) result {
 		}
 		if left -= count; r.outcome != abi.Succeeded || r.cursor == "" || onePage || left <= 0 || n == maxPages {
 			r.warnings = warnings
+			r.truncated = r.outcome == abi.Succeeded && r.cursor != "" && !onePage
 			return r
 		}
 		at, last = r.cursor, r
@@ -134,7 +145,7 @@ func (l *list) page(c *call, at string, limit int) (result, int) {
 
 // members writes the cursor's own members.
 func (cur cursor) members(w *jsonval.Writer) {
-	w.StrIf("l", cur.link).IntIf("s", int64(cur.skip)).IntIf("h", int64(cur.small))
+	w.StrIf("l", cur.link).IntIf("s", int64(cur.skip)).IntIf("h", int64(cur.small)).StrIf("w", string(cur.trail)).BoolIf("c", cur.circle)
 }
 
 // read requests one page and emits its records. next is nil at the end; n is how many were emitted.
@@ -146,6 +157,9 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 		}
 		filled := *l
 		filled.filled, l = path, &filled
+	}
+	if cur.circle {
+		return inCircle(), nil, 0
 	}
 	size := l.sizeAt(c, cur)
 	ask := size
@@ -174,7 +188,9 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	}
 	r = result{outcome: abi.Succeeded, list: true}
 	if cur.skip+sum.Count < sum.Total { // the limit cut the page: the rest of it comes next
-		return r, &cursor{cur.link, cur.skip + sum.Count, cur.small}, sum.Count
+		rest := cur
+		rest.skip += sum.Count
+		return r, &rest, sum.Count
 	}
 	link := l.nextLink(c, resp)
 	if l.untilEmpty && (sum.Total == 0 || link == withoutOrigin(linkOf(resp.HeaderValues("link"), "self"))) {
@@ -192,7 +208,10 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	if link == "" {
 		return r, nil, sum.Count
 	}
-	next = &cursor{link: link, small: cur.small}
+	at := cur.follow(link)
+	if next = &at; l.onePage && !c.tabled { // a poll goes on for ever, and is no walk
+		*next = cursor{link: link, small: cur.small}
+	}
 	if halved { // what is to be left out may reach beyond the smaller page
 		next.skip, next.small, size = max(0, cur.skip-sum.Total), 1, ask
 	}
@@ -204,6 +223,10 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 
 // keys requests one page and answers the keys of its records, none of which is emitted. next has no link at the end.
 func (l *list) keys(c *call, cur cursor) (keys []string, next cursor, failed *result) {
+	if cur.circle {
+		r := inCircle()
+		return nil, next, &r
+	}
 	size := l.sizeAt(c, cur)
 	req := l.request(c, cur.link, size)
 	got := c.sendShrinking(&req, size, l.maxPage > 0)
@@ -221,7 +244,7 @@ func (l *list) keys(c *call, cur cursor) (keys []string, next cursor, failed *re
 	if link == "" || samePage(link, cur.link) {
 		return keys, next, nil
 	}
-	next = cursor{link: link, small: cur.small}
+	next = cur.follow(link)
 	if got.asked < size {
 		next.small, size = 1, got.asked
 	}

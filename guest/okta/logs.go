@@ -166,12 +166,13 @@ type checkpoint struct {
 	again     bool   // the link was that of the page that gave it
 	small     int    // pages that were asked for since one was too heavy
 	refused   int    // links in a row, of full pages behind which nothing came further
+	trail     trail  // of the links of full pages
 }
 
 func (p checkpoint) json() string {
 	var w jsonval.Writer
 	return w.Int("v", 1).StrIf("link", p.link).StrIf("since", p.since).StrIf("published", p.published).BoolIf("again", p.again).
-		IntIf("small", int64(p.small)).IntIf("refused", int64(p.refused)).String()
+		IntIf("small", int64(p.small)).IntIf("refused", int64(p.refused)).StrIf("trail", string(p.trail)).String()
 }
 
 func readCheckpoint(v jsonval.Value) (checkpoint, bool) {
@@ -179,7 +180,7 @@ func readCheckpoint(v jsonval.Value) (checkpoint, bool) {
 		return checkpoint{}, true
 	}
 	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str(), v.Get("again").True(),
-		int(v.Get("small").Int()), int(v.Get("refused").Int())}
+		int(v.Get("small").Int()), int(v.Get("refused").Int()), trail(v.Get("trail").Str())}
 	return p, v.Get("v").Raw() == "1" && (p.link != "" || p.since != "")
 }
 
@@ -260,6 +261,12 @@ func (c *call) pollUpTo(at checkpoint, most int) page {
 			p.warnings = append(p.warnings, "Okta's next link points to its own page: waiting for another")
 		}
 	case link != "":
+		if p.caughtUp {
+			next.trail = ""
+		} else if next.trail, p.caughtUp = next.trail.step(link); p.caughtUp {
+			next.trail = "" // and then it is looked for anew
+			p.warnings = append(p.warnings, "Okta's next link leads back to a page that was read before: waiting before it is followed again")
+		}
 		if next.again = false; p.caughtUp && got.asked < size { // what comes is no longer too heavy
 			next.link, next.small = withLimit(link, size), 0
 		} else {

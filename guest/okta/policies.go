@@ -151,6 +151,7 @@ func readPolicy(c *call) result {
 		return *failed
 	}
 	var rules []string
+	var followed trail
 	for req := (hostcall.Request{Endpoint: getPolicyRules.Endpoint, Path: c.policyPath()}); ; {
 		resp := c.send(req)
 		if !ok(resp) {
@@ -170,6 +171,10 @@ func readPolicy(c *call) result {
 		link := withoutOrigin(nextLink(resp.HeaderValues("link")))
 		if link == "" || link == req.Link {
 			break
+		}
+		var again bool
+		if followed, again = followed.step(link); again {
+			return inCircle()
 		}
 		req = hostcall.Request{Endpoint: getPolicyRules.Endpoint, Link: link}
 	}

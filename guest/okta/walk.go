@@ -233,7 +233,7 @@ func (w *walk) result(c *call, pos position, warning string) result {
 func (w *walk) members(m *jsonval.Writer, pos position) {
 	m.Str("p", w.parts[pos.part].name)
 	pos.at.members(m)
-	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.link).IntIf("q", int64(pos.more.small)).BoolIf("f", pos.barred)
+	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.link).IntIf("q", int64(pos.more.small)).StrIf("u", string(pos.more.trail)).BoolIf("r", pos.more.circle).BoolIf("f", pos.barred)
 	if len(pos.parents) > 0 {
 		m.Strs("k", pos.parents)
 	}
@@ -254,7 +254,7 @@ func (w *walk) open(v jsonval.Value) (pos position, ok bool) {
 	}
 	pos.at = readCursor(v)
 	pos.count, pos.begun, pos.barred = int(v.Get("n").Int()), v.Get("b").True(), v.Get("f").True()
-	pos.more = cursor{link: v.Get("g").Str(), small: int(v.Get("q").Int())}
+	pos.more = cursor{link: v.Get("g").Str(), small: int(v.Get("q").Int()), trail: trail(v.Get("u").Str()), circle: v.Get("r").True()}
 	for k := range v.Get("k").Elements() {
 		pos.parents = append(pos.parents, k.Str())
 	}

@@ -82,7 +82,7 @@ var mutations = []mutation{
 	{"connection files", "a number in its bounds", []edit{never("host/connections/parse.go", "v < least")}, ""},
 	{"connection files", "a number of the machine", []edit{neverIn("host/connections/parse.go", "err != nil || v < least || v > most", "v > most")}, ""},
 	{"connection files", "a class that is known", []edit{never("host/connections/parse.go", "!class.Valid()")}, ""},
-	{"connection files", "a class once", []edit{never("host/connections/parse.go", "slices.Contains(*classes, class)")}, ""},
+	{"connection files", "a class once", []edit{never("host/connections/parse.go", "slices.Contains(*dst, class)")}, ""},
 	{"connection files", "some class", []edit{neverIn("host/connections/parse.go", "len(seq.Values) == 0 {\n\t\treturn errors.New", "len(seq.Values) == 0")}, ""},
 	{"connection files", "a read is not asked about", []edit{never("host/connections/parse.go", "slices.Contains(c.Approve, abi.Read)")}, ""},
 	{"connection files", "plain names", []edit{never("host/connections/parse.go", "!namePattern.MatchString(c.Name)")}, ""},

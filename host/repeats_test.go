@@ -1,0 +1,57 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// shifting serves three pages of two users each, of which the second begins with the last user of the first.
+func shifting(w http.ResponseWriter, r *http.Request) {
+	pages := map[string]string{"": `[{"id":"00u1"},{"id":"00u2"}]`, "1": `[{"id":"00u2"},{"id":"00u3"}]`, "2": `[{"id":"00u4"},{"noid":1},{"noid":1}]`}
+	next := map[string]string{"": "1", "1": "2"}
+	after := r.URL.Query().Get("after")
+	if n, ok := next[after]; ok {
+		w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?after=%s>; rel="next"`, r.Host, r.URL.Path, n))
+	}
+	fmt.Fprint(w, pages[after])
+}
+
+// TestInvoke_RecordOnTwoPages_IsListedOnce, with a warning. Records without a key stay.
+func TestInvoke_RecordOnTwoPages_IsListedOnce(t *testing.T) {
+	c := bound(t, http.HandlerFunc(shifting), abi.Read)
+	for op, path := range map[string]string{"list_users": "records.#.id", "inventory_export": "records.#.record.id"} {
+		input := `{}`
+		if op == "inventory_export" {
+			input = `{"kinds":["users"]}`
+		}
+		res, err := c.Invoke(context.Background(), op, []byte(input))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := gjson.GetBytes(res.Output, path).Raw
+		if n := len(gjson.GetBytes(res.Output, "records").Array()); ids != `["00u1","00u2","00u3","00u4"]` || n != 6 || res.Meta.Records != 6 {
+			t.Errorf("%s: %s, %d records, meta %d", op, ids, n, res.Meta.Records)
+		}
+		if !strings.Contains(strings.Join(res.Meta.Warnings, "\n"), "1 repeated: records that came on more than one page") {
+			t.Errorf("%s: warnings %q", op, res.Meta.Warnings)
+		}
+	}
+}
+
+// TestInvoke_LimitLeavesRecords_SaysTruncated.
+func TestInvoke_LimitLeavesRecords_SaysTruncated(t *testing.T) {
+	c := bound(t, http.HandlerFunc(shifting), abi.Read)
+	for input, want := range map[string]bool{`{"limit":3}`: true, `{"limit":100}`: false} {
+		res, err := c.Invoke(context.Background(), "list_users", []byte(input))
+		if err != nil || res.Truncated != want || (res.NextCursor != "") != want {
+			t.Errorf("%s: %v, truncated %v, next %q", input, err, res.Truncated, res.NextCursor)
+		}
+	}
+}
