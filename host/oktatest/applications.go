@@ -379,6 +379,11 @@ func (o *Org) appAndGroup(c *call) (*application, *group, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// An application that is not active takes no change of its groups, and answers as if it were not there:
+	// https://github.com/salto-io/salto/pull/5275, https://github.com/okta/terraform-provider-okta/issues/1502
+	if a.status != active && c.Method != http.MethodGet {
+		return nil, nil, notFound(a.id, "AppInstance")
+	}
 	g, err := o.findGroup(c.PathValue("groupId"))
 	return a, g, err
 }

@@ -216,3 +216,15 @@ func TestOperatorsThatSearchLimits(t *testing.T) {
 	h.want(h.get("/api/v1/users?search="+url.QueryEscape(`profile.department co "ale"`)), 400, "E0000031")
 	same(t, "filter minds case", len(h.get("/api/v1/users?filter="+url.QueryEscape(`profile.login eq "ADA.Lovelace@example.com"`)).strings("#.id")), 0)
 }
+
+func TestGroupsOfAnInactiveApplication_DoNotChange(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	var lunch string
+	for _, a := range h.org.Applications() {
+		if gjson.GetBytes(a, "status").Str == "INACTIVE" {
+			lunch = "/api/v1/apps/" + gjson.GetBytes(a, "id").Str
+		}
+	}
+	h.want(h.send("PUT", lunch+"/groups/"+engineering, `{}`), 404, "E0000007")
+	h.want(h.send("DELETE", lunch+"/groups/"+engineering, ""), 404, "E0000007")
+}

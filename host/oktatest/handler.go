@@ -177,7 +177,7 @@ func (o *Org) answer(w http.ResponseWriter, c *call, found match) answer {
 		return o.refusal(errNoFeature)
 	case !o.limiter.take(e.bucket, c.now, w.Header()):
 		return o.refusal(errTooMany)
-	case o.denials.forbids(e):
+	case o.denials.forbids(e), !e.open && !o.administers():
 		return o.refusal(errForbidden)
 	}
 	write := c.Method != http.MethodGet && c.Method != http.MethodHead
@@ -222,6 +222,17 @@ func (o *Org) authorized(r *http.Request) bool {
 		status = owner.from
 	}
 	return owner.exists && status != suspended && status != deprovisioned
+}
+
+// administers tells whether the token's owner has an administrator role: a token may do what its owner may.
+// https://developer.okta.com/docs/guides/create-an-api-token/
+func (o *Org) administers() bool {
+	if o.cfg.Users == 0 {
+		return true
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return len(o.rolesOf(principal{principalUser, o.users.all[0].id})) > 0
 }
 
 func (o *Org) refusal(err error) answer {

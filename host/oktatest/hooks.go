@@ -13,6 +13,7 @@ type hooks struct {
 func (o *Org) userDeactivated(c *call, u *user) {
 	o.endSessions(u)
 	delete(o.sessions.grants, u.id)
+	o.deactivateAdmin(c, u)
 	for _, hook := range o.hooks.userDeactivated {
 		hook(c, u)
 	}

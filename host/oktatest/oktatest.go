@@ -69,7 +69,7 @@ func New(cfg Config) *Org {
 	o.seedPolicies()
 	o.seedZones()
 	o.log.init(o)
-	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), lifecycleEndpoints(), groupEndpoints(), groupRuleEndpoints(), roleEndpoints(),
+	endpoints := slices.Concat(orgEndpoints(), userEndpoints(), userTypeEndpoints(), realmEndpoints(), lifecycleEndpoints(), groupEndpoints(), groupRuleEndpoints(), roleEndpoints(),
 		clientEndpoints(), logEndpoints(), deviceEndpoints(), authenticatorEndpoints(), authServerEndpoints(),
 		customRoleEndpoints(), sessionEndpoints(), factorEndpoints(), applicationEndpoints(), policyEndpoints(), zoneEndpoints())
 	o.register(endpoints)

@@ -304,7 +304,37 @@ func (o *Org) requestedRole(c *call, who principal, body gjson.Result) (assignme
 	}, nil
 }
 
-// revokeRole takes a principal's own assignment away; one that came through a group is not the user's to lose.
+// lastSuperAdmin tells whether a user's assignment is the only one of SUPER_ADMIN to an individual, of which every org has
+// one: https://help.okta.com/en-us/content/topics/security/administrators-edit-revoke-admins.htm
+func (o *Org) lastSuperAdmin(who principal, a assignment) bool {
+	if who.kind != principalUser || a.kind != "SUPER_ADMIN" {
+		return false
+	}
+	for other, held := range o.roles.held {
+		if other != who && other.kind == principalUser && slices.ContainsFunc(held, func(a assignment) bool { return a.kind == "SUPER_ADMIN" }) {
+			return false
+		}
+	}
+	return true
+}
+
+// deactivateAdmin takes the roles of a deactivated user away, but for the last SUPER_ADMIN's: see lastSuperAdmin.
+func (o *Org) deactivateAdmin(c *call, u *user) {
+	who := principal{principalUser, u.id}
+	for _, a := range slices.Clone(o.roles.held[who]) {
+		if !o.lastSuperAdmin(who, a) {
+			o.takeRole(c, who, a)
+		}
+	}
+}
+
+func (o *Org) takeRole(c *call, who principal, a assignment) {
+	o.roles.held[who] = slices.DeleteFunc(slices.Clone(o.roles.held[who]), func(other assignment) bool { return other.id == a.id })
+	o.emitRole(c, who, a, "delete")
+}
+
+// revokeRole takes a principal's own assignment away; one that came through a group is not the user's to lose. That the
+// last SUPER_ADMIN's is refused is documented (lastSuperAdmin), the code is a guess.
 func revokeRole(o *Org, c *call, who principal) (answer, error) {
 	id := c.PathValue("roleAssignmentId")
 	held := o.roles.held[who]
@@ -312,9 +342,10 @@ func revokeRole(o *Org, c *call, who principal) (answer, error) {
 	if at < 0 {
 		return answer{}, notFound(id, "RoleAssignment")
 	}
-	a := held[at]
-	o.roles.held[who] = slices.Delete(slices.Clone(held), at, at+1)
-	o.emitRole(c, who, a, "delete")
+	if o.lastSuperAdmin(who, held[at]) {
+		return answer{}, errForbidden
+	}
+	o.takeRole(c, who, held[at])
 	return answer{status: http.StatusNoContent}, nil
 }
 

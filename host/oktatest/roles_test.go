@@ -229,3 +229,30 @@ func TestRoleTypes_OfOktasDocument_CanBeAssigned(t *testing.T) {
 		same(t, kind, r.get("type").Str, kind)
 	}
 }
+
+func TestRevokeRole_OfTheLastSuperAdmin_IsRefused(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	const ada, owner = "/api/v1/users/ada.lovelace@example.com", "/api/v1/users/me"
+	id := h.get(owner + "/roles").get("0.id").Str
+	before := h.org.EventCount()
+	h.want(h.send("DELETE", owner+"/roles/"+id, ""), 403, "E0000006")
+	same(t, "events", h.events(before), "[]")
+	// A group's does not count, an individual's does.
+	h.want(h.post("/api/v1/groups/"+engineering+"/roles", `{"type":"SUPER_ADMIN"}`), 201, "")
+	h.want(h.send("DELETE", owner+"/roles/"+id, ""), 403, "E0000006")
+	h.want(h.post(ada+"/roles", `{"type":"SUPER_ADMIN"}`), 201, "")
+	h.want(h.send("DELETE", owner+"/roles/"+id, ""), 204, "")
+	// The token may do what its owner may.
+	h.want(h.get(ada), 403, "E0000006")
+	h.want(h.get("/.well-known/okta-organization"), 200, "")
+}
+
+func TestDeactivatedAdministrator_HasNoRoles(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	const ada = "/api/v1/users/ada.lovelace@example.com"
+	h.want(h.post(ada+"/roles", `{"type":"APP_ADMIN"}`), 201, "")
+	before := h.org.EventCount()
+	h.want(h.post(ada+"/lifecycle/deactivate", ""), 200, "")
+	same(t, "roles", len(h.get(ada+"/roles").strings("#.id")), 0)
+	same(t, "events", h.events(before), []string{"user.lifecycle.deactivate", "user.account.privilege.revoke"})
+}

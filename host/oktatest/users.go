@@ -148,6 +148,9 @@ func createUser(o *Org, c *call) (answer, error) {
 	if err := o.setUserType(&state, body.Get("type.id")); err != nil {
 		return answer{}, err
 	}
+	if err := o.setRealm(&state, body.Get("realmId")); err != nil {
+		return answer{}, err
+	}
 	if o.users.byLogin[strings.ToLower(state.login)] != nil {
 		return answer{}, loginTaken()
 	}
@@ -238,9 +241,12 @@ func updateUser(o *Org, c *call) (answer, error) {
 			return answer{}, err
 		}
 	}
+	if err := o.setRealm(&next, body.Get("realmId")); err != nil {
+		return answer{}, err
+	}
 	profileChanged := !sameObject(o.profileOf(&u.live), o.profileOf(&next))
 	passwordChanged := body.Get("credentials.password").Exists()
-	if !profileChanged && !passwordChanged && next.question == u.live.question && next.typeID == u.live.typeID {
+	if !profileChanged && !passwordChanged && next.question == u.live.question && next.typeID == u.live.typeID && next.realmID == u.live.realmID {
 		return o.userAnswer(c, u), nil
 	}
 	next.lastUpdated = now
@@ -412,6 +418,18 @@ func (o *Org) setUserType(s *userState, id gjson.Result) error {
 
 func loginTaken() *apiError {
 	return invalid("login", "login: An object with this field already exists in the current organization")
+}
+
+// setRealm notes a user's realm, if one is given. The refusal of an unknown one is a guess.
+func (o *Org) setRealm(s *userState, id gjson.Result) error {
+	if !id.Exists() || id.Type == gjson.Null {
+		return nil
+	}
+	if !slices.Contains(o.Realms(), id.Str) {
+		return invalid("realmId", "realmId: '"+id.String()+"' is not a realm of this org")
+	}
+	s.realmID = id.Str
+	return nil
 }
 
 // object is the body of a write as a JSON object.

@@ -477,3 +477,17 @@ func TestPasswords_GoByThePolicy(t *testing.T) {
 	same(t, "the first name", set("Abcd1234!xADAx"), 400)
 	same(t, "all that is wanted", set("Abcd1234!Abcd1234"), 200)
 }
+
+func TestRealm_IsSetByItsID(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	const alan = "/api/v1/users/alan.turing@example.com"
+	realms := h.get("/api/v1/realms").strings("#.id")
+	same(t, "realms", realms, h.org.Realms())
+	h.want(h.get("/api/v1/realms/"+realms[1]), 200, "")
+	same(t, "at first", h.get(alan).get("realmId").Exists(), false)
+	r := h.post(alan, `{"realmId":"`+realms[1]+`"}`)
+	same(t, "by POST", r.get("realmId").Str, realms[1])
+	h.want(h.post(alan, `{"realmId":"guoNone"}`), 400, "E0000001")
+	created := h.post("/api/v1/users", strings.Replace(newUser("realm@example.com", ""), "{", `{"realmId":"`+realms[1]+`",`, 1))
+	same(t, "on creation", created.get("realmId").Str, realms[1])
+}

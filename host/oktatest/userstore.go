@@ -46,6 +46,7 @@ type userState struct {
 	provider string // where the credentials live: OKTA, FEDERATION, …
 	typeID   string
 
+	realmID      string // where it was set
 	providerName string // the provider's type where it is empty
 
 	password bool
@@ -192,6 +193,9 @@ func (o *Org) appendUserFields(buf []byte, u *user, s *userState) []byte {
 	buf = appendTime(buf, "lastUpdated", s.lastUpdated)
 	buf = appendTime(buf, "passwordChanged", s.passwordChanged)
 	buf = append(appendField(append(appendKey(buf, "type"), '{'), "id", s.typeID), '}')
+	if s.realmID != "" {
+		buf = appendField(buf, "realmId", s.realmID)
+	}
 	buf = o.appendProfile(appendKey(buf, "profile"), s)
 	buf = append(appendKey(buf, "credentials"), '{')
 	if s.password {
