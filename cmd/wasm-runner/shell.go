@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -75,7 +76,7 @@ func (a *app) shell(ctx context.Context, db *sql.DB, p *printer) error {
 		case <-sh.interrupts: // of a statement that has ended meanwhile
 		default:
 		}
-		line, err := sh.line.Prompt(prompt)
+		line, err := sh.ask(prompt)
 		switch {
 		case errors.Is(err, liner.ErrPromptAborted):
 			sh.unfinished = ""
@@ -89,6 +90,35 @@ func (a *app) shell(ctx context.Context, db *sql.DB, p *printer) error {
 			return nil
 		}
 	}
+}
+
+// ask reads one line. On a terminal that the editor cannot draw on, Ctrl-C is a signal, and is seen to here: the statement
+// is dropped and asked for anew.
+func (sh *shell) ask(prompt string) (string, error) {
+	if liner.TerminalSupported() {
+		return sh.line.Prompt(prompt)
+	}
+	var dropped atomic.Bool
+	read, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case <-sh.interrupts:
+				dropped.Store(true)
+				fmt.Fprintf(sh.app.stdout, "\nsql> ")
+			case <-read:
+				return
+			}
+		}
+	}()
+	line, err := sh.line.Prompt(prompt)
+	close(read)
+	<-watched
+	if dropped.Load() {
+		sh.unfinished = ""
+	}
+	return line, err
 }
 
 // take takes one line and runs what it completes.

@@ -293,6 +293,25 @@ func TestShell_TakesWordsThatPeopleType(t *testing.T) {
 	}
 }
 
+// TestShell_AtADumbTerminal_CtrlC_DropsTheStatement interrupts a statement that is being written.
+func TestShell_AtADumbTerminal_CtrlC_DropsTheStatement(t *testing.T) {
+	if !sql.Available {
+		t.Skip("DuckDB is not in this build")
+	}
+	k := onPty(t, ptyOptions{env: []string{"TERM=dumb"}}, "--demo", "sql")
+	k.await(`sql> `)
+	k.keys("SELECT 'half\r")
+	k.await(`  -> `)
+	k.keys("\x03")
+	k.await(`\nsql> `)
+	k.keys("SELECT 7 AS seven;\r")
+	k.await(`SEVEN\r\n7\r\n`)
+	k.keys("exit\r")
+	if code := k.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // TestShell_Hints_NameItsOwnCommands shows a table that is too wide, and a file that may not be read.
 func TestShell_Hints_NameItsOwnCommands(t *testing.T) {
 	if !sql.Available {
