@@ -35,10 +35,11 @@ type stateRead struct {
 	object    bool // a single object of a path with a blank: somebody asked for this very one
 }
 
-// keepsState reports whether an answer now is of before the first write, and a plan or the audit wants it.
+// keepsState reports whether an answer now is of before the first write, and a plan or the audit wants it. A module may read for
+// a plan what it would not need for the write.
 func (c *call) keepsState() bool {
 	if c.gate.plan {
-		return len(c.gate.held) == 0
+		return true // nothing is sent, so that every reading is of before
 	}
 	return c.gate.intent != nil && c.class != abi.Read && len(c.deed.targets) == 0
 }

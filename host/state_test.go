@@ -25,6 +25,11 @@ func TestPlan_StateIsTheObjectThatTheWriteIsAbout(t *testing.T) {
 		{"remove_group_member", `{"group":"<group Engineering>","user":"<member of Engineering>"}`, [2]string{"profile.name", "Engineering"}, [2]string{"id", "<member of Engineering>"}},
 		{"add_group_member", `{"group":"Engineering","user":"alan.turing@example.com"}`, [2]string{"profile.name", "Engineering"}, [2]string{"profile.login", "alan.turing@example.com"}},
 		{"deactivate_user", `{"user":"alan.turing@example.com"}`, [2]string{"profile.login", "alan.turing@example.com"}, [2]string{}},
+		{"revoke_role", `{"group":"<group IT Operations>","type":"HELP_DESK_ADMIN"}`, [2]string{"profile.name", "IT Operations"}, [2]string{"type", "HELP_DESK_ADMIN"}},
+		{"assign_role", `{"user":"<user ada>","type":"HELP_DESK_ADMIN"}`, [2]string{"profile.login", "ada.lovelace@example.com"}, [2]string{}},
+		{"unassign_application_group", `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"00gLFTnJJZSd570BcwkO"}`, [2]string{"id", "0oaGJxoM8LyCF3ytcwkO"}, [2]string{"id", "00gLFTnJJZSd570BcwkO"}},
+		{"assign_application_user", `{"application":"0oaAZlG8lxcfcbMXcwkO","user":"<user ada>"}`, [2]string{"id", "0oaAZlG8lxcfcbMXcwkO"}, [2]string{"profile.login", "ada.lovelace@example.com"}},
+		{"revoke_session", `{"user":"<user ada>"}`, [2]string{"profile.login", "ada.lovelace@example.com"}, [2]string{}},
 		{"create_group", `{"name":"Engine"}`, [2]string{}, [2]string{}},
 		{"assign_role", `{"user":"alan.turing@example.com","type":"HELP_DESK_ADMIN"}`, [2]string{"profile.login", "alan.turing@example.com"}, [2]string{}},
 	} {
@@ -54,6 +59,10 @@ func TestPlan_StateIsTheObjectThatTheWriteIsAbout(t *testing.T) {
 func TestPlan_StateOfAListElement_IsWithoutItsSecrets(t *testing.T) {
 	w := world{Connection: bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		if !strings.HasSuffix(r.URL.Path, "/factors") {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
 		_, _ = w.Write([]byte(`[{"id":"ufs1","factorType":"sms"},{"id":"ost12345678901234567","factorType":"token:software:totp","profile":{"credentialId":"kept","sharedSecret":"JBSWY3DP"}}]`))
 	}), abi.Classes()...)}
 	res, err := w.Invoke(context.Background(), "reset_factor", json.RawMessage(`{"user":"00u12345678901234567","factor":"ost12345678901234567"}`), host.InvokeOptions{Plan: true})

@@ -96,7 +96,7 @@ var applicationOperations = []operation{
 			{"scope", false, `{"enum":["USER","GROUP"],"description":"USER assigns directly, and makes an assignment through a group a direct one, which stays when the user leaves the group; GROUP leaves an assignment to the user's groups, which takes it from a user in none that has it, and is destructive. Without it, a new assignment is direct, and one that is there stays what it is"}`},
 		},
 		example:   `{"application":"0oaAZlG8lxcfcbMXcwkO","user":"ada.lovelace@example.com"}`,
-		endpoints: []abi.Endpoint{getUser, getUsers, getAppUser, byBody(abi.Write, postAppUsers, leavesToGroups), byBody(abi.ClassOfInput, postAppUser, leavesToGroups)},
+		endpoints: []abi.Endpoint{getUser, getUsers, getApp, getAppUser, byBody(abi.Write, postAppUsers, leavesToGroups), byBody(abi.ClassOfInput, postAppUser, leavesToGroups)},
 		do:        assignAppUser,
 	},
 	{
@@ -107,7 +107,7 @@ var applicationOperations = []operation{
 		idempotency: abi.Verified,
 		inputs:      []input{applicationInput, targetInput, sendEmailInput},
 		example:     `{"application":"0oaGJxoM8LyCF3ytcwkO","user":"ada.lovelace@example.com"}`,
-		endpoints:   []abi.Endpoint{getUser, getUsers, getAppUser, deleteAppUser},
+		endpoints:   []abi.Endpoint{getUser, getUsers, getApp, getAppUser, deleteAppUser},
 		do:          unassignAppUser,
 	},
 	{
@@ -122,7 +122,7 @@ var applicationOperations = []operation{
 			{"profile", false, `{"type":"object","description":"attributes that members get in the application; null clears one, and those that are not named stay"}`},
 		},
 		example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"IT Operations"}`,
-		endpoints: []abi.Endpoint{getGroup, getGroups, getAppGroup, putAppGroup},
+		endpoints: []abi.Endpoint{getGroup, getGroups, getApp, getAppGroup, putAppGroup},
 		do:        assignAppGroup,
 	},
 	{
@@ -133,7 +133,7 @@ var applicationOperations = []operation{
 		idempotency: abi.Verified,
 		inputs:      []input{applicationInput, groupInput},
 		example:     `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"Engineering"}`,
-		endpoints:   []abi.Endpoint{getGroup, getGroups, getAppGroup, deleteAppGroup},
+		endpoints:   []abi.Endpoint{getGroup, getGroups, getApp, getAppGroup, deleteAppGroup},
 		do:          unassignAppGroup,
 	},
 }

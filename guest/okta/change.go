@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -82,6 +83,9 @@ func (c *call) sendChange(ch change) result {
 	patience := int64(laggingTime)
 	switch {
 	case resp.Planned:
+		if !c.planning {
+			c.show(ch.request)
+		}
 		c.planning = true
 		return result{outcome: abi.Succeeded}
 	case ok(resp) && !c.answers(resp, ch): // a proxy's, whatever its status says
@@ -117,6 +121,42 @@ func (c *call) sendChange(ch change) result {
 		return c.notDone(resp, ch.undone)
 	}
 	return c.lost(resp, ch.what)
+}
+
+// show reads the objects that a planned write is about and that were not read for it, so that the plan can show them. Whether
+// that works does not matter to the plan.
+func (c *call) show(req hostcall.Request) {
+	readers := [...]struct {
+		kind     string
+		endpoint abi.Endpoint
+		typ      string
+	}{{"users", getUser, "User"}, {"groups", getGroup, "UserGroup"}, {"apps", getApp, "AppInstance"}}
+	body, _ := jsonval.Parse(req.Body)
+	_, template, _ := strings.Cut(req.Endpoint, " ")
+	segments := strings.Split(template, "/")
+	if strings.Contains(template, "/factors/") { // a factor is shown by itself
+		return
+	}
+	for i, segment := range segments {
+		for _, r := range readers {
+			id := ""
+			switch name, blank := abi.Blank(segment); {
+			case blank && segments[i-1] == r.kind:
+				for _, p := range req.Path {
+					if p.Name == name {
+						id = p.Value
+					}
+				}
+			case i == len(segments)-1 && segment == r.kind && strings.HasPrefix(template, "/api/v1/apps/"): // an assignment names its user in the body
+				id = body.Get("id").Str()
+			}
+			granted := slices.ContainsFunc(c.op.endpoints, func(e abi.Endpoint) bool { return e.Endpoint == r.endpoint.Endpoint })
+			if id != "" && granted && !slices.Contains(c.objects, id) {
+				_, blank, _ := strings.Cut(r.endpoint.Endpoint, "{")
+				_, _ = c.object(hostcall.Request{Endpoint: r.endpoint.Endpoint, Path: at(strings.TrimSuffix(blank, "}"), id)}, r.typ, r.kind)
+			}
+		}
+	}
 }
 
 // reconciled is a write that got no answer and whose effect is there.

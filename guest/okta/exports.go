@@ -22,15 +22,16 @@ type call struct {
 	settings jsonval.Value
 	now      string // RFC 3339
 
-	settling bool    // an earlier run ended when a write may have left
-	resumed  bool    // this run began so
-	bound    targets // what the input's names and logins stood for then
-	since    instant // when that was, by Okta's clock; 0 is not known
-	oktaNow  instant // the Date of Okta's last answer; 0 before the first
-	asked    instant // that before this run's last write
-	planning bool    // a write was held back: what it would change still is as it was
-	wrote    bool    // a write took effect
-	tabled   bool    // the call is a page of a table, which ends where a source would have caught up
+	settling bool     // an earlier run ended when a write may have left
+	resumed  bool     // this run began so
+	bound    targets  // what the input's names and logins stood for then
+	since    instant  // when that was, by Okta's clock; 0 is not known
+	oktaNow  instant  // the Date of Okta's last answer; 0 before the first
+	asked    instant  // that before this run's last write
+	objects  []string // ids of the objects that were read by themselves
+	planning bool     // a write was held back: what it would change still is as it was
+	wrote    bool     // a write took effect
+	tabled   bool     // the call is a page of a table, which ends where a source would have caught up
 
 	auth   string
 	denied string   // why there is no auth

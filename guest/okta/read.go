@@ -29,6 +29,7 @@ func (c *call) object(req hostcall.Request, typ, noun string) (object, *result) 
 		r := c.badBody(resp, "wanted the "+noun+", found "+describe(v, isJSON))
 		return object{}, &r
 	}
+	c.objects = append(c.objects, v.Get("id").Str())
 	return object{Value: v, etag: resp.Header("etag")}, nil
 }
 

@@ -96,7 +96,7 @@ var roleOperations = []operation{
 			`{"if":{"required":["type"]},"then":{"not":{"anyOf":[{"required":["role"]},{"required":["resource_set"]}]}}}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
 		key:       "id",
-		endpoints: []abi.Endpoint{getUser, getUsers, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
+		endpoints: []abi.Endpoint{getUser, getUsers, getGroup, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
 		do:        assignRole,
 	},
 	{
@@ -113,7 +113,7 @@ var roleOperations = []operation{
 		},
 		require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
 		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
-		endpoints: []abi.Endpoint{getUser, getUsers, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole, getMe, getUserGroups},
+		endpoints: []abi.Endpoint{getUser, getUsers, getGroup, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole, getMe, getUserGroups},
 		do:        revokeRole,
 	},
 }
