@@ -107,8 +107,8 @@ var uses = map[string]use{
 		invalid: []string{`{"profile":{"login":"x@example.com"}}`, `{"profile":{"email":"x@example.com"}}`},
 		base:    `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"activate":false,"group_ids":["<group Engineering>"]}`,
 		fields: map[string]string{"profile": `"profile":{"login":"other@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"}`,
-			"credentials": `"credentials":{"password":{"value":"Correct horse battery 9"}}`, "group_ids": `"group_ids":["<group Équipe Ventes>"]`, "admin_group": `"admin_group":true`, "type": `"type":"<user type>"`,
-			"activate": `"activate":true`, "provider": `"provider":true`, "next_login": `"next_login":"changePassword"`},
+			"credentials": `"credentials":{"password":{"value":"Correct horse battery 9"}}`, "group_ids": `"group_ids":["<group Équipe Ventes>"]`, "admin_group": `"admin_group":true`, "type": `"type":"<other user type>"`, "realm": `"realm":"<realm 1>"`,
+			"activate": `"activate":true`, "provider": `"provider":true,"credentials":{"provider":{"type":"FEDERATION","name":"FEDERATION"}}`, "next_login": `"next_login":"changePassword"`},
 	},
 	"update_user": {
 		good: []good{
@@ -120,7 +120,7 @@ var uses = map[string]use{
 		wrong:   []wrong{{`{` + ada + `,"profile":{"shoeSize":44}}`, "rejected"}, {`{"user":"ada.lovelace","profile":{"title":"x"}}`, "short_name"}, {`{"user":"me","profile":{"title":"x"}}`, "short_name"}},
 		invalid: []string{`{` + ada + `}`, `{` + ada + `,"replace":true,"credentials":{"password":{"value":"x"}}}`, `{` + ada + `,"profile":{}}`},
 		fields: map[string]string{"user": `"user":"alan.turing@example.com"`, "profile": `"profile":{"title":"Lady"}`, "credentials": `"credentials":{"password":{"value":"Correct horse 9"}}`,
-			"replace": `"replace":true`},
+			"replace": `"replace":true`, "type": `"profile":null,"type":"<other user type>"`, "realm": `"profile":null,"realm":"<realm 1>"`},
 	},
 	"deactivate_user": {
 		good:    []good{{in: `{"user":"alan.turing@example.com"}`, events: "user.lifecycle.deactivate"}, {in: `{"user":"<user STAGED>"}`, events: "user.lifecycle.deactivate"}},
@@ -407,8 +407,8 @@ var uses = map[string]use{
 			{`{"user":"me","type":"SUPER_ADMIN"}`, "short_name"}},
 		invalid: []string{`{"type":"APP_ADMIN"}`, `{` + ada + `,"group":"b","type":"APP_ADMIN"}`, `{` + ada + `}`, `{` + ada + `,"type":"APP_ADMIN","role_assignment":"IFIFAX2BIRGUSTQ"}`, `{` + ada + `,"type":"CUSTOM"}`,
 			`{` + ada + `,"type":"SUPERADMIN"}`, `{` + ada + `,"type":"help_desk_admin"}`, `{` + ada + `,"role_assignment":"APP_ADMIN"}`},
-		fields: map[string]string{"user": ada, "group": `"user":null,"group":"IT Operations"`, "client": `"user":null,"client":"<client 0>"`, "type": `"type":"APP_ADMIN"`,
-			"role_assignment": `"type":null,"role_assignment":"IFIFAX2BIRGUSTQ"`},
+		fields: map[string]string{"user": ada, "group": `"user":null,"group":"IT Operations"`, "client": `"user":null,"client":"<client 0>"`, "type": `"type":"USER_ADMIN"`,
+			"role_assignment": `"type":null,"role_assignment":"KVJUKUS7IFCE2SKO"`},
 	},
 	"inventory_export": {
 		good:   reads(`{}`, `{"kinds":["groups","group_members"],"limit_per_kind":2}`),
@@ -457,8 +457,11 @@ func (w world) fill(t *testing.T, input string) string {
 		case p == "user owner":
 			return user("robin.keeper@example.com")
 		case p == "user type":
-			u, _ := w.org.User("ada.lovelace@example.com")
-			return get(t, u, "type", "id")
+			return w.org.UserTypes()[0]
+		case p == "other user type":
+			return w.org.UserTypes()[1]
+		case kind == "realm":
+			return w.org.Realms()[i]
 		case p == "client with a role":
 			id := nth(w.org.Clients(), "0", "client_id")
 			w.do(t, abi.Succeeded, "assign_role", `{"client":"`+id+`","type":"APP_ADMIN"}`)

@@ -409,7 +409,7 @@ func (o *Org) setUserType(s *userState, id gjson.Result) error {
 	if !id.Exists() {
 		return nil
 	}
-	if !slices.Contains(o.userTypes(), id.Str) {
+	if !slices.Contains(o.UserTypes(), id.Str) {
 		return invalid("type", "type: '"+id.Str+"' is not a user type of this org")
 	}
 	s.typeID = id.Str

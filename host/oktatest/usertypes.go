@@ -15,13 +15,13 @@ var seededUserTypes = []struct{ name, display string }{{"user", "User"}, {"contr
 // userType is the id of the default type.
 func (o *Org) userType() string { return o.ids.seeded("oty", domainOrg, 1) }
 
-// userTypes are the ids of all types.
-func (o *Org) userTypes() []string {
+// UserTypes are the ids of the org's types of users, the default one first.
+func (o *Org) UserTypes() []string {
 	return []string{o.userType(), o.ids.seeded("oty", domainOrg, 4)}
 }
 
 func (o *Org) appendUserType(buf []byte, i int, origin string) []byte {
-	id, kind := o.userTypes()[i], seededUserTypes[i]
+	id, kind := o.UserTypes()[i], seededUserTypes[i]
 	created := millisOf(o.started)/1000*1000 - 1500*day
 	buf = appendField(append(buf, '{'), "id", id)
 	buf = appendField(buf, "displayName", kind.display)
@@ -49,7 +49,7 @@ func listUserTypes(o *Org, c *call) (answer, error) {
 
 func getUserType(o *Org, c *call) (answer, error) {
 	id := c.PathValue("typeId")
-	for i, known := range o.userTypes() {
+	for i, known := range o.UserTypes() {
 		if id == known {
 			return answer{body: o.appendUserType(nil, i, c.origin)}, nil
 		}
