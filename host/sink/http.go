@@ -11,7 +11,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"mime"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -61,6 +60,11 @@ type HTTPOptions struct {
 	Refused *Refused
 	// Refusing is told of what Refused took of a page.
 	Refusing func([]Refusal)
+	// TimeMember is the member of a record that holds its time, as a path of gjson. BulkCreate copies it to "@timestamp",
+	// which data streams require, where a record has none. Default none.
+	TimeMember string
+	// Watch has the sink notice when the service goes away between two requests (Interruptions).
+	Watch bool
 }
 
 // HTTP posts batches of records. A page is durable once every batch of it was answered with success. A service that is
@@ -72,8 +76,11 @@ type HTTP struct {
 	client *http.Client
 	sleep  func(context.Context, time.Duration) error
 	last   int // bytes of the last body
+	limit  int // bytes of a body that the service is known to take: BatchBytes, or less after a 413
 
 	refused []Refusal // of the page in hand
+	streak  streak
+	health  health
 }
 
 // NewHTTP makes an HTTP sink. It makes no request. Records go to https, or to this machine.
@@ -104,18 +111,20 @@ func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
 	if o.Refusing == nil {
 		o.Refusing = func([]Refusal) {}
 	}
-	return &HTTP{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: sleep, client: &http.Client{
+	s := &HTTP{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: sleep, limit: o.BatchBytes}
+	s.client = &http.Client{
 		Timeout: o.Timeout,
 		Transport: &http.Transport{
 			Proxy:               nil, // the environment does not decide where records go
-			DialContext:         (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
+			DialContext:         s.dial,
 			TLSClientConfig:     &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: 15 * time.Second,
 			ForceAttemptHTTP2:   true,
 			IdleConnTimeout:     90 * time.Second,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}
+	return s, nil
 }
 
 func loopback(host string) bool {
@@ -168,12 +177,11 @@ func (s *HTTP) Write(ctx context.Context, p Page) error {
 	if err := s.send(ctx, p); err != nil {
 		return err
 	}
-	switch n := len(s.refused); {
-	case n == 0:
+	if err := s.streak.add(s.refused, p.Len()); err != nil {
+		return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
+	}
+	if len(s.refused) == 0 {
 		return nil
-	case n >= suspicious && n == p.Len():
-		return fmt.Errorf("%w: %s: every one of a page's %d records, the first: %s: that is hardly the records' fault; %s",
-			ErrRefused, s.name, n, s.refused[0], again)
 	}
 	if err := s.opts.Refused.put(ctx, s.name, s.refused); err != nil {
 		return err
@@ -181,9 +189,6 @@ func (s *HTTP) Write(ctx context.Context, p Page) error {
 	s.opts.Refusing(s.refused)
 	return nil
 }
-
-// suspicious is how many records a page has at least of which it would be odd if the service refused each for what it is.
-const suspicious = 100
 
 // send posts a page, and collects what of it the service refuses.
 func (s *HTTP) send(ctx context.Context, p Page) error {
@@ -194,7 +199,10 @@ func (s *HTTP) send(ctx context.Context, p Page) error {
 		if s.opts.Form != NDJSON {
 			n += len(`{"create":{"_id":""}}`) + len(r.Key) + 1
 		}
-		if size+n > s.opts.BatchBytes && len(batch) > 0 {
+		if s.opts.Form == BulkCreate && s.opts.TimeMember != "" {
+			n += len(`"@timestamp":"2006-01-02T15:04:05.000000Z",`)
+		}
+		if size+n > s.limit && len(batch) > 0 {
 			if err := s.post(ctx, batch); err != nil {
 				return err
 			}
@@ -219,8 +227,9 @@ const (
 
 // passing is a failure that may pass by itself.
 type passing struct {
-	why  error
-	wait time.Duration // that was asked for; 0 is no advice
+	why    error
+	wait   time.Duration // that was asked for; 0 is no advice
+	status int           // of the answer; 0 is none
 }
 
 func (e passing) Error() string { return e.why.Error() }
@@ -245,12 +254,12 @@ func RetryAfter(err error) time.Duration {
 // post sends a batch until it is taken, as long as the sink's patience lasts.
 func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 	began := time.Now()
+	var same sameFailures
 	for failures := 0; ; {
 		left, refused, err := s.once(ctx, batch)
-		if len(refused) > 0 && s.opts.Refused == nil {
-			return fmt.Errorf("%w: %s: %s; %s", ErrRecord, s.name, refused[0], again)
+		if err := s.refuse(refused, len(batch)); err != nil {
+			return err
 		}
-		s.refused = append(s.refused, refused...)
 		if err == nil {
 			return nil
 		}
@@ -271,21 +280,52 @@ func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 		case ctx.Err() != nil:
 			return s.interrupted(ctx, p.why)
 		}
+		if same.again(p.status) && len(batch) > 1 {
+			found, err := s.hunt(ctx, batch, p.status)
+			if err != nil {
+				return err
+			}
+			if len(found.left) == 0 {
+				return nil
+			}
+			if len(found.left) < len(batch) {
+				batch, failures, began = found.left, 0, time.Now()
+				continue
+			}
+		}
+		why := p.why
+		if len(batch) == 1 && p.status >= 500 {
+			why = fmt.Errorf("%w (to record %s alone)", why, batch[0].Key)
+		}
 		wait := max(p.wait, min(backoffBase<<min(failures, 10), backoffCap))
 		wait += time.Duration(rand.Float64() * float64(wait) / 4)
 		failures++
 		if time.Since(began)+wait > s.opts.Patience {
-			err := fmt.Errorf("%w: %s: %w (tried for %s); %s", ErrUnavailable, s.name, p.why, time.Since(began).Round(time.Second), again)
+			err := fmt.Errorf("%w: %s: %w (tried for %s); %s", ErrUnavailable, s.name, why, time.Since(began).Round(time.Second), again)
 			if p.wait > 0 {
 				err = advised{fmt.Errorf("%w; it asks to be left alone for %s", err, p.wait), p.wait}
 			}
 			return err
 		}
-		s.opts.Waiting(fmt.Errorf("%s: %w", s.name, p.why), wait)
+		s.opts.Waiting(fmt.Errorf("%s: %w", s.name, why), wait)
+		s.health.retry()
 		if s.sleep(ctx, wait) != nil {
-			return s.interrupted(ctx, p.why)
+			return s.interrupted(ctx, why)
 		}
 	}
+}
+
+// refuse notes what the service refuses of a batch. Without a file for them that is an error.
+func (s *HTTP) refuse(refused []Refusal, of int) error {
+	if len(refused) > 0 && s.opts.Refused == nil {
+		var all streak
+		if err := all.add(refused, of); err != nil {
+			return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
+		}
+		return fmt.Errorf("%w: %s: %s; %s", ErrRecord, s.name, refused[0], again)
+	}
+	s.refused = append(s.refused, refused...)
+	return nil
 }
 
 func (s *HTTP) interrupted(ctx context.Context, why error) error {
@@ -296,6 +336,12 @@ var errTooLarge = errors.New("413: more than the service takes")
 
 // once sends a batch once. left are the records that were neither taken nor refused.
 func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
+	left, refused, err = s.request(ctx, batch)
+	s.health.answered(err)
+	return left, refused, err
+}
+
+func (s *HTTP) request(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
 	// A body of its own: a service that answers before it has read all leaves the transport reading the last one.
 	body := make([]byte, 0, s.last)
 	for i := range batch {
@@ -318,6 +364,7 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 		if errors.As(err, &u) { // it repeats the whole address
 			err = u.Err
 		}
+		s.health.interrupted()
 		return batch, nil, passing{why: fmt.Errorf("no answer: %w", err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -326,6 +373,7 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 		err = fmt.Errorf("an answer of over %d bytes", maxAnswer)
 	}
 	if err != nil {
+		s.health.interrupted()
 		return batch, nil, passing{why: fmt.Errorf("half an answer: %w", err)}
 	}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // what is none is no web page
@@ -339,9 +387,12 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 	case code == http.StatusRequestEntityTooLarge && len(batch) == 1:
 		return nil, []Refusal{{Status: code, Reason: "the record is larger than the service takes", Record: batch[0]}}, nil
 	case code == http.StatusRequestEntityTooLarge:
+		s.limit = min(s.limit, len(body)/2) // or every later page would be sent twice, too
 		return batch, nil, errTooLarge
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
-		return batch, nil, passing{why: s.said(resp.Status, answer), wait: advice(resp.Header)}
+		return batch, nil, passing{s.said(resp.Status, answer), advice(resp.Header), code}
+	case code == http.StatusForbidden && gjson.GetBytes(answer, "error.type").String() == indexBlocked:
+		return batch, nil, passing{s.said(resp.Status, answer), advice(resp.Header), code}
 	case code >= 300 && code < 400:
 		return batch, nil, fmt.Errorf("%s: a redirect is not followed: give the address that takes records", resp.Status)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
@@ -364,7 +415,20 @@ func (s *HTTP) append(body []byte, r *host.Record) []byte {
 		}
 		body = append(body, "}}\n"...)
 	}
-	return append(append(body, r.JSON...), '\n')
+	return append(append(body, s.stamped(r.JSON)...), '\n')
+}
+
+// stamped is a record with the member that a data stream requires.
+func (s *HTTP) stamped(record []byte) []byte {
+	if s.opts.Form != BulkCreate || s.opts.TimeMember == "" || len(record) == 0 || record[0] != '{' || gjson.GetBytes(record, `\@timestamp`).Exists() {
+		return record
+	}
+	at := gjson.GetBytes(record, s.opts.TimeMember)
+	if at.Type != gjson.String {
+		return record // the service says that it has none
+	}
+	out := append(make([]byte, 0, len(record)+64), `{"@timestamp":`...)
+	return append(append(append(out, at.Raw...), ','), record[1:]...)
 }
 
 // items reads what became of each record of a _bulk request.
@@ -377,9 +441,6 @@ func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, re
 	if len(items) != len(batch) {
 		return batch, nil, passing{why: fmt.Errorf("it answered %d of %d records", len(items), len(batch))}
 	}
-	if v.Get("errors").Type == gjson.False {
-		return nil, nil, nil
-	}
 	var mistake, busy error
 	for i, item := range items {
 		var result gjson.Result
@@ -389,11 +450,13 @@ func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, re
 		switch {
 		case r.Status >= 200 && r.Status < 300, r.Status == http.StatusConflict && s.opts.Form == BulkCreate:
 			continue
-		case r.Status == http.StatusTooManyRequests || r.Status >= 500 || r.Status == 0:
+		case r.Status == http.StatusTooManyRequests || r.Status >= 500 || r.Status == 0, r.Status == http.StatusForbidden && r.Type == indexBlocked:
 			busy = fmt.Errorf("%d %s", r.Status, r.Type)
 		case r.ofRecord():
 			refused = append(refused, r)
 			continue
+		case mistake == nil && strings.Contains(r.Reason, noTimestamp):
+			mistake = fmt.Errorf("%s: a data stream requires @timestamp: have it added (bulk-create does, from the record's time), or by an ingest pipeline", r)
 		case mistake == nil:
 			mistake = errors.New(r.String())
 		}
@@ -408,6 +471,10 @@ func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, re
 	return nil, refused, nil
 }
 
+// indexBlocked is the error of an index that takes no writes for now: a disk that is nearly full, or a person, made it
+// read-only. Some versions answer 429 with it, others 403.
+const indexBlocked = "cluster_block_exception"
+
 // ofTarget are the errors with which a service answers 400 to a record for what is wrong with where it was to go: with
 // any other record it would be the same.
 var ofTarget = []string{"index_closed_exception", "invalid_index_name_exception", "invalid_alias_name_exception", "validation_exception",
@@ -419,8 +486,11 @@ var targets = regexp.MustCompile(`(?i)data stream|write index|\balias\b.* (index
 // ofRecord reports whether a service refuses a record for what it is, by its answer to it.
 func (r Refusal) ofRecord() bool {
 	return r.Status == http.StatusBadRequest && !slices.Contains(ofTarget, r.Type) &&
-		(r.Type != "illegal_argument_exception" || !targets.MatchString(r.Reason))
+		(r.Type != "illegal_argument_exception" || !targets.MatchString(r.Reason)) && !strings.Contains(r.Reason, noTimestamp)
 }
+
+// noTimestamp is how a data stream refuses a record, whichever it is, that lacks the member.
+const noTimestamp = "data stream timestamp field"
 
 // said is an answer that is no success, in one line.
 func (s *HTTP) said(status string, answer []byte) error {

@@ -138,13 +138,14 @@ func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
 		page   lines
 	}{
 		"400 of the request": {fault: whole(400)}, "401": {fault: whole(401)}, "403": {fault: whole(403)}, "404": {fault: whole(404)},
-		"an index that is read-only":   {status: only(403), why: because("cluster_block_exception", "index [x] blocked by: [FORBIDDEN/8/index write (api)]")},
 		"an index that is not there":   {status: only(404), why: because("index_not_found_exception", "no such index [x]")},
 		"an index that is closed":      {status: only(400), why: because("index_closed_exception", "closed")},
 		"a data stream":                {status: only(400), why: because("illegal_argument_exception", "only write ops with an op_type of create are allowed in data streams")},
 		"an alias":                     {status: only(400), why: because("illegal_argument_exception", "no write index is defined for alias [okta]. The write index may be explicitly disabled")},
 		"a pipeline that is not there": {status: only(400), why: because("illegal_argument_exception", "pipeline with id [okta] does not exist")},
 		"a cluster that is full":       {status: only(400), why: because("validation_exception", "this action would add [2] shards, but this cluster currently has [1000]/[1000]")},
+		"no @timestamp":                {status: func(int, string) int { return 400 }, why: because("document_parsing_exception", "[1:2] failed to parse: data stream timestamp field [@timestamp] is missing"), page: numbered(0, 1)},
+		"every record of a small page": {status: func(int, string) int { return 400 }, page: numbered(0, 3)},
 		"every record of a large page": {status: func(int, string) int { return 400 }, page: numbered(0, suspicious)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,135 @@
+package sink
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+// Status is how a sink gets on.
+type Status struct {
+	Up       bool  // false from a failure on until something is taken
+	Err      error // the failure
+	Failures int64 // writes that failed, those that were tried again included
+	Retries  int64 // writes that were tried again
+}
+
+// Monitor is a Sink that says how it gets on.
+type Monitor interface {
+	// Status is how the sink gets on. It is safe for concurrent use.
+	Status() Status
+}
+
+// Volatile is a Sink whose service may lose what it acknowledged when it ends.
+type Volatile interface {
+	// Interruptions counts how often the service seems to have ended: it did not answer, or closed its connections and took
+	// no new one. It is safe for concurrent use.
+	Interruptions() int64
+}
+
+// health is the status of a sink. It is safe for concurrent use.
+type health struct {
+	mu            sync.Mutex
+	status        Status
+	interruptions int64
+}
+
+func (h *health) answered(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.status.Err = err; err != nil {
+		h.status.Failures++
+	}
+}
+
+func (h *health) retry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status.Retries++
+}
+
+func (h *health) interrupted() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.interruptions++
+}
+
+// Status implements Monitor.
+func (s *HTTP) Status() Status {
+	s.health.mu.Lock()
+	defer s.health.mu.Unlock()
+	out := s.health.status
+	out.Up = out.Err == nil
+	return out
+}
+
+// Interruptions implements Volatile.
+func (s *HTTP) Interruptions() int64 {
+	s.health.mu.Lock()
+	defer s.health.mu.Unlock()
+	return s.health.interruptions
+}
+
+// Status implements Monitor.
+func (s *File) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost == nil {
+		return Status{Up: true}
+	}
+	return Status{Err: s.lost, Failures: 1}
+}
+
+const dialTimeout = 15 * time.Second
+
+// dial dials, and where the sink watches its service, has the connection watched.
+func (s *HTTP) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: dialTimeout}
+	c, err := d.DialContext(ctx, network, address)
+	if err != nil || !s.opts.Watch {
+		return c, err
+	}
+	return &watched{Conn: c, ended: func() {
+		// A service closes connections that were idle, too. One that ended takes no new one.
+		c, err := d.Dial(network, address)
+		if err != nil {
+			s.health.interrupted()
+			return
+		}
+		_ = c.Close() // nothing was sent
+	}}, nil
+}
+
+// watched is a connection that tells when the other side closes it.
+type watched struct {
+	net.Conn
+	ended func()
+
+	mu   sync.Mutex
+	done bool
+}
+
+// Read implements net.Conn. Between two requests, the HTTP client waits in it.
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if err != nil && w.finish() {
+		go w.ended()
+	}
+	return n, err
+}
+
+// Close implements net.Conn.
+func (w *watched) Close() error {
+	w.finish()
+	return w.Conn.Close()
+}
+
+// finish reports whether the connection ends with this call.
+func (w *watched) finish() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := w.done
+	w.done = true
+	return !was
+}

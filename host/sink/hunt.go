@@ -1,0 +1,165 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"net/http"
+	"regexp"
+
+	"github.com/mach5/okta-connector/host"
+)
+
+// sameFailures counts answers with the same 5xx in a row.
+type sameFailures struct {
+	status, count, next int
+}
+
+// again counts an answer, and reports whether it is time to look which record is at fault: after 3 of the same status,
+// and then less and less often.
+func (f *sameFailures) again(status int) bool {
+	if status < 500 || status != f.status {
+		*f = sameFailures{status: status, next: 3}
+	}
+	f.count++
+	if status < 500 || f.count < f.next {
+		return false
+	}
+	f.next *= 2
+	return true
+}
+
+// hunt is the search for the records at which a service fails: some answer 500 to a whole batch for one bad row.
+type hunt struct {
+	status   int
+	requests int // that failed
+	took     bool
+	left     []host.Record // neither taken nor refused
+	suspects []Refusal     // records that failed alone
+}
+
+// hunt sends a batch in halves, and those that fail in halves again. A record that fails alone is refused where others were
+// taken meanwhile: where none was, the service is at fault. No record is refused for a status that a gateway gives.
+func (s *HTTP) hunt(ctx context.Context, batch []host.Record, status int) (*hunt, error) {
+	h := &hunt{status: status}
+	if err := s.halve(ctx, h, batch); err != nil {
+		return h, err
+	}
+	if !h.took {
+		h.left = batch
+		return h, nil
+	}
+	for _, r := range h.suspects {
+		alone := []host.Record{r.Record}
+		if passes := status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout; passes {
+			h.left = append(h.left, alone...)
+			continue
+		}
+		err := s.part(ctx, h, alone, func() error { return s.refuse([]Refusal{r}, len(batch)) })
+		if err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// halve sends both halves of a batch.
+func (s *HTTP) halve(ctx context.Context, h *hunt, batch []host.Record) error {
+	half := len(batch) / 2
+	for _, part := range [][]host.Record{batch[:half], batch[half:]} {
+		most := 2*bits.Len(uint(len(batch))) + 8
+		if !h.took && h.requests > most || ctx.Err() != nil {
+			h.left = append(h.left, part...)
+			continue
+		}
+		err := s.part(ctx, h, part, func() error {
+			if len(part) > 1 {
+				return s.halve(ctx, h, part)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part sends a part of a batch. failed is called where it fails as the batch did.
+func (s *HTTP) part(ctx context.Context, h *hunt, part []host.Record, failed func() error) error {
+	left, refused, err := s.once(ctx, part)
+	if err := s.refuse(refused, len(part)); err != nil {
+		return err
+	}
+	var p passing
+	switch {
+	case err == nil:
+		h.took = h.took || len(refused) < len(part)
+	case errors.As(err, &p) && p.status == h.status:
+		h.requests++
+		if before := len(h.suspects); len(part) == 1 && !h.suspected(part[0]) {
+			h.suspects = append(h.suspects[:before:before], Refusal{Status: p.status, Reason: p.why.Error(), Record: part[0]})
+			return nil
+		}
+		return failed()
+	case errors.As(err, &p), errors.Is(err, errTooLarge):
+		h.left = append(h.left, left...)
+	default:
+		return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
+	}
+	return nil
+}
+
+// suspected reports whether a record failed alone before.
+func (h *hunt) suspected(r host.Record) bool {
+	for _, s := range h.suspects {
+		if len(s.Record.JSON) > 0 && len(r.JSON) > 0 && &s.Record.JSON[0] == &r.JSON[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// streak is a row of records, over pages, that were all refused for the same reason.
+type streak struct {
+	reason string
+	count  int
+}
+
+const (
+	// suspicious is how many records a page has at least of which it would be odd if the service refused each for what it is.
+	suspicious = 100
+	// sameReason is how many records in a row may be refused for the same reason, when no other is taken.
+	sameReason = 3
+)
+
+// varying is what differs between the same refusals of two records.
+var varying = regexp.MustCompile(`'[^']*'|"[^"]*"|[0-9]+`)
+
+// add takes in what was refused of so many records. The error says that it is not the records' fault.
+func (t *streak) add(refused []Refusal, of int) error {
+	if len(refused) < of || of == 0 {
+		if of > 0 {
+			*t = streak{}
+		}
+		return nil
+	}
+	for _, r := range refused {
+		reason := fmt.Sprint(r.Status, r.Type, varying.ReplaceAllString(r.Reason, "x"))
+		if reason != t.reason {
+			*t = streak{reason: reason}
+		}
+		t.count++
+	}
+	switch {
+	case of >= suspicious:
+		return fmt.Errorf("every one of a page's %d records, the first: %s: that is hardly the records' fault", of, refused[0])
+	case t.count >= max(sameReason, of):
+		n := t.count
+		t.count -= of // the page comes again
+		return fmt.Errorf("%d records in a row were refused for the same reason, and none was taken, the last: %s: that is hardly the records' fault: "+
+			"correct what they are sent to", n, refused[len(refused)-1])
+	}
+	return nil
+}

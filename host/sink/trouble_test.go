@@ -1,0 +1,325 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// rows is a service that fails with a status as a whole when one of its rows is bad, as ClickHouse does.
+type rows struct {
+	*httptest.Server
+	bad      map[string]bool
+	status   int
+	down     bool
+	requests int
+	got      []string
+}
+
+func newRows(t *testing.T, status int, bad ...string) *rows {
+	r := &rows{bad: map[string]bool{}, status: status}
+	for _, key := range bad {
+		r.bad[key] = true
+	}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.requests++
+		body, _ := io.ReadAll(req.Body)
+		var all []string
+		for line := range strings.Lines(string(body)) {
+			key := gjson.Get(line, "uuid").String()
+			if r.down || r.bad[key] {
+				http.Error(w, "Code: 27. Cannot parse input", r.status)
+				return
+			}
+			all = append(all, key)
+		}
+		r.got = append(r.got, all...)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+// TestABadRecordIsFoundBehindA500: a service that answers 500 to a whole batch for one record has the others, each once, and
+// the bad ones are put aside, with few requests.
+func TestABadRecordIsFoundBehindA500(t *testing.T) {
+	for _, bad := range [][]string{{"0"}, {"137"}, {"499"}, {"3", "4", "77", "498"}} {
+		r := newRows(t, 500, bad...)
+		path := filepath.Join(t.TempDir(), "refused.ndjson")
+		s, _ := newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, path)})
+		write(t, s, numbered(0, 500))
+		var refused []string
+		for _, l := range refusedLines(t, path) {
+			refused = append(refused, l.Key)
+			if l.Status != 500 || !strings.Contains(l.Reason, "Cannot parse input") {
+				t.Errorf("%+v", l)
+			}
+		}
+		slices.Sort(refused)
+		if want := slices.Sorted(slices.Values(bad)); !slices.Equal(refused, want) || len(r.got) != 500-len(bad) {
+			t.Errorf("put aside %q, want %q; %d taken", refused, want, len(r.got))
+		}
+		if most := 3 + len(bad)*22; r.requests > most {
+			t.Errorf("%d bad: %d requests, want at most %d", len(bad), r.requests, most)
+		}
+		if slices.Sort(r.got); len(slices.Compact(slices.Clone(r.got))) != len(r.got) {
+			t.Error("records were sent twice")
+		}
+	}
+}
+
+// TestABadRecordEndsTheRunByName where there is no file for it.
+func TestABadRecordEndsTheRunByName(t *testing.T) {
+	r := newRows(t, 500, "137")
+	s, _ := newHTTP(t, r.URL, HTTPOptions{})
+	if err := s.Write(t.Context(), numbered(0, 500)); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "record 137: 500: 500 Internal Server Error: Code: 27") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestAServiceThatFailsForAllIsWaitedFor: no record is blamed for it, and it is not flooded.
+func TestAServiceThatFailsForAllIsWaitedFor(t *testing.T) {
+	for _, status := range []int{500, 502, 503, 504} {
+		r := newRows(t, status)
+		r.down = true
+		path := filepath.Join(t.TempDir(), "refused.ndjson")
+		s, waits := newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, path)})
+		sleep := s.sleep
+		n := 0
+		s.sleep = func(ctx context.Context, d time.Duration) error {
+			if n++; n == 40 {
+				r.down = false
+			}
+			return sleep(ctx, d)
+		}
+		s.opts.Patience = time.Hour
+		write(t, s, numbered(0, 500))
+		if len(refusedLines(t, path)) > 0 || len(r.got) != 500 || r.requests > len(*waits)+5*30 {
+			t.Errorf("%d: %d put aside, %d taken, %d requests in %d waits", status, len(refusedLines(t, path)), len(r.got), r.requests, len(*waits))
+		}
+	}
+	// A gateway's failure is no record's fault, even where others pass.
+	r := newRows(t, 503, "3")
+	s, _ := newHTTP(t, r.URL, HTTPOptions{Patience: time.Nanosecond, Refused: openRefused(t, filepath.Join(t.TempDir(), "r"))})
+	for range 5 {
+		if err := s.Write(t.Context(), numbered(0, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.opts.Patience = 30 * time.Second
+	if err := s.Write(t.Context(), numbered(3, 4)); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "(to record 3 alone)") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestAnItemCountsByItsOwnStatus, whatever the answer says of errors as a whole.
+func TestAnItemCountsByItsOwnStatus(t *testing.T) {
+	n := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		status := 201
+		if n++; n == 1 {
+			status = 429
+		}
+		var items []string
+		for range bytes.Count(body, []byte("\n")) / 2 {
+			items = append(items, fmt.Sprintf(`{"index":{"status":%d}}`, status))
+			status = 201
+		}
+		_, _ = fmt.Fprintf(w, `{"errors":false,"items":[%s]}`, strings.Join(items, ","))
+	}))
+	defer server.Close()
+	s, waits := newHTTP(t, server.URL, HTTPOptions{Form: Bulk})
+	write(t, s, numbered(0, 10))
+	if n != 2 || len(*waits) != 1 {
+		t.Errorf("%d requests, %d waits: want the one that was busy sent again", n, len(*waits))
+	}
+}
+
+// TestABlockedIndexIsWaitedFor, as it is where the block comes with 429.
+func TestABlockedIndexIsWaitedFor(t *testing.T) {
+	const reason = "index [okta] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block]"
+	x := newIndex(t)
+	x.status = func(n int, _ string) int {
+		if n < 4 {
+			return 403
+		}
+		return 0
+	}
+	x.why = func(string) (string, string) { return "cluster_block_exception", reason }
+	s, waits := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+	write(t, s, numbered(0, 50))
+	wantDocs(t, x, 50)
+	if len(*waits) != 3 {
+		t.Errorf("%d waits", len(*waits))
+	}
+	x = newIndex(t)
+	x.fault = func(n int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
+		if n < 4 {
+			w.WriteHeader(403)
+			_, _ = fmt.Fprintf(w, `{"error":{"type":"cluster_block_exception","reason":%q},"status":403}`, reason)
+		}
+		return n < 4, false
+	}
+	s, _ = newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+	write(t, s, numbered(0, 50))
+	wantDocs(t, x, 50)
+}
+
+// TestASizeThatWasRefusedIsNotSentAgain: the first page shows what the service takes.
+func TestASizeThatWasRefusedIsNotSentAgain(t *testing.T) {
+	x := newIndex(t)
+	tooLarge, bytes := 0, int64(0)
+	x.fault = func(_ int, w http.ResponseWriter, r *http.Request) (bool, bool) {
+		bytes += r.ContentLength
+		if r.ContentLength > 5000 {
+			tooLarge++
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		}
+		return r.ContentLength > 5000, false
+	}
+	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+	write(t, s, numbered(0, 200))
+	first := tooLarge
+	for i := range 10 {
+		write(t, s, numbered(200*i, 200*i+200))
+	}
+	wantDocs(t, x, 2000)
+	if first == 0 || tooLarge > first {
+		t.Errorf("%d answers 413 to the first page, %d to ten more", first, tooLarge-first)
+	}
+}
+
+// TestWhatIsRefusedPageAfterPageIsNotTheRecordsFault: in a quiet org a page has one record, and all of them are refused alike.
+func TestWhatIsRefusedPageAfterPageIsNotTheRecordsFault(t *testing.T) {
+	x := newIndex(t)
+	x.status = func(int, string) int { return 400 }
+	x.why = func(id string) (string, string) {
+		return "strict_dynamic_mapping_exception", "[1:" + id + "] mapping set to strict, dynamic introduction of [actor] within [_doc] is not allowed"
+	}
+	path := filepath.Join(t.TempDir(), "refused.ndjson")
+	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Refused: openRefused(t, path)})
+	for i := range 2 {
+		write(t, s, numbered(i, i+1))
+	}
+	for range 2 {
+		err := s.Write(t.Context(), numbered(2, 3))
+		if !errors.Is(err, ErrRefused) || errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "3 records in a row were refused for the same reason") {
+			t.Errorf("%v", err)
+		}
+	}
+	if n := len(refusedLines(t, path)); n != 2 {
+		t.Errorf("%d put aside", n)
+	}
+	// One that is taken says that it is the records.
+	x.status = odd
+	write(t, s, numbered(4, 5))
+	for i := range 6 {
+		write(t, s, numbered(i, i+2))
+	}
+}
+
+// TestADataStreamGetsATimestamp from the record's time, where the record has none.
+func TestADataStreamGetsATimestamp(t *testing.T) {
+	x := newIndex(t)
+	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: BulkCreate, TimeMember: "published", BatchBytes: 200})
+	write(t, s, lines{
+		`{"uuid":"1","published":"2026-01-02T03:04:05.678Z","n":1.50}`, `{"uuid":"2","@timestamp":"2025-01-01T00:00:00Z","published":"2026-01-02T03:04:05.678Z"}`,
+		`{"uuid":"3"}`, `{"uuid":"4","published":null}`, `{"published":"2026-01-02T03:04:05.678Z","uuid":"5"}`,
+	})
+	for key, want := range map[string]string{
+		"1": `{"@timestamp":"2026-01-02T03:04:05.678Z","uuid":"1","published":"2026-01-02T03:04:05.678Z","n":1.50}`,
+		"2": `{"uuid":"2","@timestamp":"2025-01-01T00:00:00Z","published":"2026-01-02T03:04:05.678Z"}`,
+		"3": `{"uuid":"3"}`, "4": `{"uuid":"4","published":null}`,
+		"5": `{"@timestamp":"2026-01-02T03:04:05.678Z","published":"2026-01-02T03:04:05.678Z","uuid":"5"}`,
+	} {
+		if x.docs[key] != want {
+			t.Errorf("%s, want %s", x.docs[key], want)
+		}
+	}
+	if x.largest > 260 {
+		t.Errorf("a request of %d bytes", x.largest)
+	}
+	x = newIndex(t)
+	s, _ = newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, TimeMember: "published"})
+	write(t, s, lines{`{"uuid":"1","published":"2026-01-02T03:04:05.678Z"}`})
+	if x.docs["1"] != `{"uuid":"1","published":"2026-01-02T03:04:05.678Z"}` {
+		t.Errorf("an index: %s", x.docs["1"])
+	}
+}
+
+// TestHowASinkGetsOnIsTold.
+func TestHowASinkGetsOnIsTold(t *testing.T) {
+	x := newIndex(t)
+	x.fault = func(n int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
+		if n < 4 {
+			w.WriteHeader(503)
+		}
+		return n < 4, false
+	}
+	var seen []Status
+	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+	s.opts.Waiting = func(error, time.Duration) { seen = append(seen, s.Status()) }
+	if got := s.Status(); !got.Up {
+		t.Errorf("at the start: %+v", got)
+	}
+	write(t, s, numbered(0, 1))
+	if len(seen) != 3 || seen[2].Up || seen[2].Failures != 3 || seen[2].Err == nil {
+		t.Errorf("meanwhile: %+v", seen)
+	}
+	if got := s.Status(); !got.Up || got.Failures != 3 || got.Retries != 3 || got.Err != nil {
+		t.Errorf("afterwards: %+v", got)
+	}
+}
+
+// TestAServiceThatEndsBetweenTwoRequestsIsNoticed, and one that closes an idle connection is not taken for one that ended.
+func TestAServiceThatEndsBetweenTwoRequestsIsNoticed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := newHTTP(t, "http://"+l.Addr().String(), HTTPOptions{Watch: true})
+	open := func() (ours, theirs net.Conn) {
+		t.Helper()
+		ours, err := s.dial(t.Context(), "tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err = l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ours, theirs
+	}
+	ours, theirs := open()
+	_ = theirs.Close()
+	if _, err := ours.Read(make([]byte, 1)); err == nil {
+		t.Error("something was read")
+	}
+	if _, err := l.Accept(); err != nil { // it is asked whether it is still there
+		t.Fatal(err)
+	}
+	if n := s.Interruptions(); n != 0 {
+		t.Errorf("%d interruptions by an idle connection", n)
+	}
+	ours, theirs = open()
+	_ = l.Close()
+	_ = theirs.Close()
+	_, _ = ours.Read(make([]byte, 1))
+	for began := time.Now(); s.Interruptions() == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("it was not noticed")
+		}
+	}
+}
