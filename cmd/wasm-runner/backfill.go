@@ -153,7 +153,7 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags, hu
 		bar.from = at
 	}
 	defer hup.serve(ctx, []*ingest.Drain{d}, s.all())()
-	if err := a.drain(ctx, []*ingest.Drain{d}, flags.metrics, stuckAfter(0), a.startProgress(a.toTerminal(&flags.outFlags), bar, d)); err != nil {
+	if err := a.drain(ctx, []*ingest.Drain{d}, flags.metrics, stuckAfter(0)+flags.delay, a.startProgress(a.toTerminal(&flags.outFlags), bar, d)); err != nil {
 		return err
 	}
 	if !ingest.RangeDone(d.At) {

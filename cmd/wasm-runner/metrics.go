@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
@@ -51,12 +54,20 @@ func newCollector(drains []*ingest.Drain) *collector {
 		func(s ingest.Stats) (float64, bool) { return s.Waited.Seconds(), true })
 	add(prometheus.GaugeValue, "lag_seconds", "How far what is written lies behind the service's present.",
 		func(s ingest.Stats) (float64, bool) { return s.Lag.Seconds(), s.Lag >= 0 })
-	add(prometheus.GaugeValue, "checkpoint_age_seconds", "How long ago the checkpoint was brought up to what is written.",
+	add(prometheus.GaugeValue, "checkpoint_age_seconds", "How long ago the checkpoint was brought up to what is written; before the first time, how long ago the run began.",
 		func(s ingest.Stats) (float64, bool) { return s.CheckpointAge.Seconds(), s.CheckpointAge >= 0 })
 	add(prometheus.GaugeValue, "caught_up", "1 when the last page left nothing to read.",
 		func(s ingest.Stats) (float64, bool) { return truth(s.CaughtUp), true })
 	add(prometheus.GaugeValue, "up", "1 unless the source has failed for good.",
 		func(s ingest.Stats) (float64, bool) { return truth(s.State != ingest.Failed), true })
+	addSink := func(kind prometheus.ValueType, name, help string, value func(ingest.Stats) float64) {
+		c.values = append(c.values, metric{prometheus.NewDesc("wasm_runner_sink_"+name, help, labels, nil), kind,
+			func(s ingest.Stats) (float64, bool) { return value(s), true }})
+	}
+	addSink(prometheus.GaugeValue, "up", "0 from a failed write on, until a write succeeds.", func(s ingest.Stats) float64 { return truth(s.Sink.Up) })
+	addSink(prometheus.CounterValue, "failures_total", "Writes to the sink that failed, those that were tried again included.",
+		func(s ingest.Stats) float64 { return float64(s.Sink.Failures) })
+	addSink(prometheus.CounterValue, "retries_total", "Writes to the sink that were tried again.", func(s ingest.Stats) float64 { return float64(s.Sink.Retries) })
 	for _, b := range []struct{ name, help string }{
 		{"limit", "Requests of a rate-limit window, as the service told last."},
 		{"remaining", "Requests left in the window."},
@@ -110,12 +121,13 @@ func stuckAfter(pollLimit time.Duration) time.Duration { return pollLimit + 14*t
 
 // health is what /healthz answers.
 type health struct {
-	Status      string             `json:"status"` // ok or failing
+	Status      string             `json:"status"` // ok or failing; of /readyz, ready or waiting
 	Connections []connectionHealth `json:"connections"`
 }
 
 type connectionHealth struct {
 	Connection string       `json:"connection"`
+	Ready      bool         `json:"ready"` // for /readyz
 	State      ingest.State `json:"state"`
 	CaughtUp   bool         `json:"caught_up"`
 	LagSeconds float64      `json:"lag_seconds"` // -1 is not known yet
@@ -126,12 +138,12 @@ func healthOf(drains []*ingest.Drain, running, stuck time.Duration) (h health, o
 	h = health{Status: "ok", Connections: []connectionHealth{}}
 	for _, d := range drains {
 		s := d.Stats()
-		c := connectionHealth{Connection: d.Connection, State: s.State, CaughtUp: s.CaughtUp, LagSeconds: max(s.Lag.Seconds(), -1)}
+		c := connectionHealth{Connection: d.Connection, Ready: ready(s, stuck), State: s.State, CaughtUp: s.CaughtUp, LagSeconds: max(s.Lag.Seconds(), -1)}
 		if s.Lag < 0 {
 			c.LagSeconds = -1
 		}
-		if s.Err != nil {
-			c.Error = oneLine(s.Err.Error())
+		if err := cmp.Or(s.Err, s.Sink.Err); err != nil {
+			c.Error = oneLine(err.Error())
 		}
 		idle := s.CheckpointAge
 		if idle < 0 {
@@ -145,20 +157,55 @@ func healthOf(drains []*ingest.Drain, running, stuck time.Duration) (h health, o
 	return h, h.Status == "ok"
 }
 
-// metricsHandler serves /metrics and /healthz, which fails where a source has had no page for longer than stuck.
+// lateAfter is how much sooner than stuck a source without a page is not ready: a call may try for minutes before it fails.
+const lateAfter = 12 * time.Minute
+
+// ready reports whether records get through: a page came, and neither the source nor the sink has failed since.
+func ready(s ingest.Stats, stuck time.Duration) bool {
+	late := s.State == ingest.Running && s.CheckpointAge > stuck-lateAfter
+	return s.Sink.Up && s.Pages > 0 && !late && (s.State == ingest.Running || s.State == ingest.Ended)
+}
+
+// readiness is what /readyz answers.
+func readiness(drains []*ingest.Drain, stuck time.Duration) (h health, ok bool) {
+	h, _ = healthOf(drains, 0, stuck)
+	h.Status, ok = "ready", true
+	for _, c := range h.Connections {
+		if !c.Ready {
+			h.Status, ok = "waiting", false
+		}
+	}
+	return h, ok
+}
+
+// buildInfo is a metric whose labels say what runs.
+func buildInfo() prometheus.Collector {
+	v, commit := build()
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "wasm_runner_build_info", Help: "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": v, "commit": commit, "abi": abi.Version, "go": runtime.Version()}})
+	g.Set(1)
+	return g
+}
+
+// metricsHandler serves /metrics; /healthz, which fails where a source has failed or has had no page for longer than stuck;
+// and /readyz, which fails while records do not get through.
 func metricsHandler(drains []*ingest.Drain, began time.Time, stuck time.Duration) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(drains), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(newCollector(drains), buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		h, ok := healthOf(drains, time.Since(began), stuck)
-		w.Header().Set("Content-Type", "application/json")
-		if !ok {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-		_ = json.NewEncoder(w).Encode(h) // a client that went away
-	})
+	answer := func(path string, of func() (health, bool)) {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			h, ok := of()
+			w.Header().Set("Content-Type", "application/json")
+			if !ok {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			_ = json.NewEncoder(w).Encode(h) // a client that went away
+		})
+	}
+	answer("/healthz", func() (health, bool) { return healthOf(drains, time.Since(began), stuck) })
+	answer("/readyz", func() (health, bool) { return readiness(drains, stuck) })
 	return mux
 }
 

@@ -29,6 +29,7 @@ type outFlags struct {
 	refused        string
 	mode           string
 	unacknowledged bool
+	delay          time.Duration
 
 	rotateBytes int64
 	fileMode    fs.FileMode // of new files; 0 is the default
@@ -71,6 +72,7 @@ func (o *outFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.rotateSize, "rotate-size", "", "`size` from which on a file is put aside, such as 256MiB")
 	f.StringVar(&o.refused, "refused", "", "`file` to append records to that an address refuses, with the reason; "+perConnection+" as in --out (default: stop at such a record)")
 	f.StringVar(&o.mode, "out-mode", "", "`mode` of new files of --out and --refused, such as 0640; the umask does not change it (default 0600, less the umask)")
+	f.DurationVar(&o.delay, "checkpoint-delay", 0, "`time` after the acknowledgement at which a checkpoint is saved: longer than the receiver keeps records in memory")
 	f.BoolVar(&o.unacknowledged, "unacknowledged", false, "allow a pipe together with a checkpoint: records are lost when its reader fails")
 	f.DurationVar(&o.rotateEvery, "rotate-every", 0, "time after which a file is put aside, such as 1h")
 }
@@ -106,6 +108,8 @@ func (o *outFlags) check() (err error) {
 	switch scheme, _, is := strings.Cut(o.out, "://"); {
 	case is && !o.address():
 		return usagef("--out: %s:// is not taken: name a file, or an http or https address", scheme)
+	case o.delay < 0:
+		return usagef("--checkpoint-delay: %s is negative", o.delay)
 	case o.rotateEvery < 0:
 		return usagef("--rotate-every: %s is negative", o.rotateEvery)
 	case rotates && (o.stdout() || o.address()):
@@ -184,8 +188,8 @@ func (a *app) acknowledges(out string, o *outFlags) error {
 		"Write to a file (--out FILE) or an address, keep no checkpoint (--no-checkpoint), or accept the loss (--unacknowledged)", name)
 }
 
-// openOut opens the sink of one connection.
-func (a *app) openOut(ctx context.Context, o *outFlags, connection string, say func(string, ...any)) (sink.Sink, error) {
+// openOut opens the sink of one connection. timeMember is the member of a record that holds its time, "" where none does.
+func (a *app) openOut(ctx context.Context, o *outFlags, connection, timeMember string, say func(string, ...any)) (sink.Sink, error) {
 	if o.stdout() {
 		return sink.NewStream("standard output", a.stdout), nil
 	}
@@ -198,7 +202,7 @@ func (a *app) openOut(ctx context.Context, o *outFlags, connection string, say f
 		}
 		return f, nil
 	}
-	h := sink.HTTPOptions{Form: sink.NDJSON, Plaintext: o.plaintext, Waiting: func(why error, wait time.Duration) {
+	h := sink.HTTPOptions{Form: sink.NDJSON, Plaintext: o.plaintext, TimeMember: timeMember, Watch: o.delay > 0, Waiting: func(why error, wait time.Duration) {
 		say("%s: trying again in %s", why, wait.Round(time.Millisecond))
 	}}
 	switch path, _, _ := strings.Cut(out, "?"); {

@@ -51,8 +51,11 @@ it. The keys of recent records (FILE.keys) tell repeats, which are dropped.
 With --follow, a source with more to read is asked at once, a quiet one less and less often, and failures that pass
 are waited out. --all reads every connection of the file at once, each with a checkpoint of its own; with --follow, one
 whose token cannot be read or is refused is tried again until it is repaired. A token file that changes is read again,
-and so is the token after a 401. --metrics serves
-Prometheus metrics at /metrics, and /healthz, which answers 503 when a source has failed, or has had no page for 14 minutes longer than --poll-limit.
+and so is the token after a 401.
+
+--metrics serves Prometheus metrics at /metrics. /readyz answers 503 while records do not get through: before the first
+page, and while the service or the receiver cannot be reached. /healthz answers 503 when a source has failed, or has had no
+page for 14 minutes longer than --poll-limit: then a restart may help.
 
 ` + outHelp,
 		Example: `  wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
@@ -167,7 +170,7 @@ func (a *app) source(ctx context.Context, s *session, name string, config json.R
 		drains = append(drains, d)
 	}
 	defer hup.serve(ctx, drains, s.all())()
-	return a.drain(ctx, drains, flags.metrics, stuckAfter(flags.pollLimit), a.startProgress(a.toTerminal(&flags.outFlags), nil, drains...))
+	return a.drain(ctx, drains, flags.metrics, stuckAfter(flags.pollLimit)+flags.delay, a.startProgress(a.toTerminal(&flags.outFlags), nil, drains...))
 }
 
 // connectSources is connect, to every connection of the file that is of the module's kind where --all is given. One of
@@ -251,7 +254,12 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 			return closeAll, err
 		}
 	}
-	if d.Sink, err = a.openOut(ctx, out, d.Connection, d.Say); err != nil {
+	d.Delay = out.delay
+	op, err := s.module.Operation(d.Operation)
+	if err != nil {
+		return closeAll, err
+	}
+	if d.Sink, err = a.openOut(ctx, out, d.Connection, timeMember(op), d.Say); err != nil {
 		return closeAll, err
 	}
 	opened = append(opened, d.Sink.Close)

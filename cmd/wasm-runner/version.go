@@ -19,7 +19,14 @@ var (
 
 // version describes this program: its version and commit, the ABI it speaks, and the Go that built it.
 func version() string {
-	v, commit, modified := stampVersion, stampCommit, stampModified == "true"
+	v, commit := build()
+	return fmt.Sprintf("%s, commit %s, ABI %s, %s %s/%s", v, commit, abi.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// build returns the version and commit of this program.
+func build() (v, commit string) {
+	v, commit = stampVersion, stampCommit
+	modified := stampModified == "true"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if v == "" {
 			v = info.Main.Version
@@ -44,7 +51,7 @@ func version() string {
 	case modified:
 		commit += " (modified)"
 	}
-	return fmt.Sprintf("%s, commit %s, ABI %s, %s %s/%s", v, commit, abi.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return v, commit
 }
 
 // printVersion prints the version of this program and the checksum of the module that it would run. A module that cannot be

@@ -60,12 +60,17 @@ type Drain struct {
 	Say    func(format string, args ...any) // takes messages for people; default drops them
 	Quota  func() []host.Quota              // for metrics; may be nil
 	Pause  time.Duration                    // after the first failure; doubles with each, up to a minute; default a second
+	// Delay is how long after the sink's acknowledgement a checkpoint is saved, for a service that keeps what it took in
+	// memory for so long. When the service fails or ends meanwhile, all that has no checkpoint is written again.
+	Delay time.Duration
 
 	commitTime time.Duration // how long a group grows; 0 is commitTime
 
-	stats  stats
-	group  group       // what was written, and is to be committed next
-	commit *commitment // under way; nil is none
+	stats   stats
+	group   group       // what was written, and is to be committed next
+	commit  *commitment // under way; nil is none
+	delayed delayed
+	circle  circle
 }
 
 // group is pages that become durable together.
@@ -113,6 +118,9 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 	for {
 		before := d.stats.pages.Load()
 		err := d.pass(ctx)
+		if err == nil {
+			err = d.settle(ctx)
+		}
 		if d.stats.pages.Load() > before {
 			pause, doubts, replays = d.Pause, 0, 0
 		}
@@ -222,7 +230,7 @@ type pull struct {
 // written does not wait for a source that does. After an error nothing was received.
 func (d *Drain) await(pulled <-chan pull) (pull, error) {
 	for {
-		var due <-chan time.Time
+		var due, old <-chan time.Time
 		var done <-chan error
 		switch {
 		case d.commit != nil:
@@ -232,9 +240,18 @@ func (d *Drain) await(pulled <-chan pull) (pull, error) {
 			defer t.Stop()
 			due = t.C
 		}
+		if wait, any := d.untilOld(); any {
+			t := time.NewTimer(wait)
+			defer t.Stop()
+			old = t.C
+		}
 		select {
 		case p := <-pulled:
 			return p, nil
+		case <-old:
+			if err := d.saveOld(); err != nil {
+				return pull{}, err
+			}
 		case <-due:
 			d.beginCommit()
 		case err := <-done:
@@ -254,6 +271,9 @@ func (d *Drain) take(ctx context.Context, page *host.Page) error {
 	if d.Recent != nil {
 		d.Recent.Begin()
 		dropped = page.Drop(d.Recent.Seen)
+	}
+	if err := d.slowDown(ctx, page, dropped); err != nil {
+		return err
 	}
 	buffered, isBuffered := d.Sink.(sink.Buffered)
 	var err error
@@ -303,7 +323,10 @@ func (d *Drain) flush() error {
 // It comes again.
 func (d *Drain) drop() {
 	_ = d.waitCommit() // what was under way before may have succeeded; the failure that is told was another
-	d.group = group{}
+	d.group, d.delayed.waiting = group{}, nil
+	if v, ok := d.Sink.(sink.Volatile); ok {
+		d.delayed.interruptions = v.Interruptions() // what it lost comes again anyway
+	}
 	if d.Recent != nil {
 		d.Recent.Revoke()
 	}
@@ -316,8 +339,8 @@ func (d *Drain) beginCommit() {
 	}
 	c := &commitment{d.group, make(chan error, 1)}
 	d.commit, d.group = c, group{}
-	at := d.At
-	if d.Recent != nil && !bytes.Equal(c.next, at) {
+	at, delay := d.At, d.Delay > 0
+	if d.Recent != nil && !delay && !bytes.Equal(c.next, at) {
 		d.Recent.Mark(c.next)
 	}
 	go func() {
@@ -328,7 +351,7 @@ func (d *Drain) beginCommit() {
 			}
 		}
 		var err error
-		if d.Checkpoint != nil && !bytes.Equal(c.next, at) { // an idle source gives the same again
+		if d.Checkpoint != nil && !delay && !bytes.Equal(c.next, at) { // an idle source gives the same again
 			err = d.Checkpoint.Save(c.next)
 		}
 		c.done <- err
@@ -350,16 +373,25 @@ func (d *Drain) endCommit(err error) error {
 		d.drop()
 		return sinkError{err}
 	}
-	d.At = c.next
-	for _, p := range c.pages {
+	if d.Delay > 0 {
+		d.delayed.waiting = append(d.delayed.waiting, acknowledged{c.group, time.Now()})
+		return d.saveOld()
+	}
+	d.committed(c.group)
+	return nil
+}
+
+// committed takes in a group whose checkpoint is saved.
+func (d *Drain) committed(g group) {
+	d.At = g.next
+	for _, p := range g.pages {
 		d.stats.page(p)
 	}
 	if d.Recent != nil {
-		if err := d.Recent.Commit(c.keys); err != nil { // no reason to stop
+		if err := d.Recent.Commit(g.keys); err != nil { // no reason to stop
 			d.Say("%s", err)
 		}
 	}
-	return nil
 }
 
 // sinkError is a failure on this side of the source.

@@ -39,8 +39,10 @@ type Stats struct {
 	// Lag is how far what is written lies behind the service's present, whatever the local clock says: everything that
 	// was there so long ago is written. -1 is not known yet.
 	Lag time.Duration
-	// CheckpointAge is how long ago the checkpoint was brought up to what is written; -1 before the first time.
+	// CheckpointAge is how long ago the checkpoint was brought up to what is written, before the first time how long ago the
+	// run began; -1 before that.
 	CheckpointAge time.Duration
+	Sink          sink.Status
 }
 
 type stats struct {
@@ -54,12 +56,13 @@ type stats struct {
 	date      time.Time // the service's clock at
 	at        time.Time // this moment of ours, whose monotonic part alone counts
 	kept      time.Time
+	began     time.Time
 }
 
 func (s *stats) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state = Running
+	s.state, s.began = Running, time.Now()
 }
 
 // pageStats is what counts of a page.
@@ -122,7 +125,14 @@ func (d *Drain) Stats() Stats {
 	if r, ok := d.Sink.(sink.Refuser); ok {
 		out.Refused = r.Refused()
 	}
+	out.Sink = sink.Status{Up: true}
+	if m, ok := d.Sink.(sink.Monitor); ok {
+		out.Sink = m.Status()
+	}
 	if s.kept.IsZero() {
+		if !s.began.IsZero() {
+			out.CheckpointAge = time.Since(s.began)
+		}
 		return out
 	}
 	since := time.Since(s.at)

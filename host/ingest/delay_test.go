@@ -1,0 +1,153 @@
+package ingest_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+// volatile is a service that keeps what it took in memory for a while, and loses that when it ends.
+type volatile struct {
+	memory
+	keeps  time.Duration
+	recent []taken
+	ends   map[int]bool // after which pages
+	n      atomic.Int64 // times that it ended
+}
+
+type taken struct {
+	at    time.Time
+	times map[string]int
+}
+
+func (v *volatile) Write(ctx context.Context, p sink.Page) error {
+	page := memory{}
+	if err := page.Write(ctx, p); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.pages++
+	v.recent = append(v.recent, taken{time.Now(), page.times})
+	if v.ends[v.pages] {
+		v.flush(time.Now().Add(-v.keeps))
+		v.recent = nil
+		v.n.Add(1)
+	}
+	return nil
+}
+
+// flush keeps for good what was taken before a time.
+func (v *volatile) flush(before time.Time) {
+	if v.times == nil {
+		v.times = map[string]int{}
+	}
+	for len(v.recent) > 0 && v.recent[0].at.Before(before) {
+		for uuid, n := range v.recent[0].times {
+			v.times[uuid] += n
+		}
+		v.recent = v.recent[1:]
+	}
+}
+
+func (v *volatile) Interruptions() int64 { return v.n.Load() }
+
+// TestWhatAVolatileSinkLosesComesAgain: with a delay longer than it keeps records in memory, a service may end whenever it
+// likes. The checkpoint is never ahead of what it keeps for good.
+func TestWhatAVolatileSinkLosesComesAgain(t *testing.T) {
+	m := load(t)
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
+	c := connectTo(t, m, o, host.Config{})
+	const keeps = 40 * time.Millisecond
+	v := &volatile{keeps: keeps, ends: map[int]bool{3: true, 20: true, 21: true, 40: true, 60: true}}
+	path := filepath.Join(t.TempDir(), "cp.json")
+	cp, err := checkpoint.Open(path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cp.Close() }()
+	said := 0
+	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: v, Checkpoint: cp, Recent: ingest.OpenRecent("", nil), Delay: keeps,
+		Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(50)})}
+	d.Say = func(format string, args ...any) {
+		if strings.Contains(fmt.Sprintf(format, args...), "was away: what it acknowledged less than 40ms ago comes again") {
+			said++
+		}
+	}
+	began := time.Now()
+	if err := d.Run(context.Background()); err != nil || d.Stats().Records != 3000 {
+		t.Fatalf("%v, %+v", err, d.Stats())
+	}
+	if said == 0 || time.Since(began) < keeps || checkpointAt(t, path) == nil {
+		t.Errorf("said %d times, took %s", said, time.Since(began))
+	}
+	v.flush(time.Now()) // it is that long ago
+	v.wantAll(t, o, len(v.ends)+1)
+}
+
+// TestAnInterruptionDoesNotWaitForTheDelay: what has no checkpoint yet comes again with the next run.
+func TestAnInterruptionDoesNotWaitForTheDelay(t *testing.T) {
+	m := load(t)
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
+	c := connectTo(t, m, o, host.Config{})
+	got := &memory{}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: got, Recent: ingest.OpenRecent("", nil), Delay: time.Hour, Follow: true,
+		Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true})}
+	go func() {
+		eventually(t, "the page", func() bool {
+			got.mu.Lock()
+			defer got.mu.Unlock()
+			return len(got.lines) == 100
+		})
+		cancel()
+	}()
+	if err := d.Run(ctx); err != nil || d.Stats().Records != 0 || d.At != nil {
+		t.Errorf("%v, %+v, at %s", err, d.Stats(), d.At)
+	}
+}
+
+// TestASourceThatGoesInACircleSlowsDown, and says so once. What is new ends it.
+func TestASourceThatGoesInACircleSlowsDown(t *testing.T) {
+	m := load(t)
+	s := &scripted{t: t}
+	s.reply = func(n int, w http.ResponseWriter, _ *http.Request) string {
+		// Page A leads to B, and B to A.
+		link(w, "next", fmt.Sprintf("/api/v1/logs?after=%d&limit=2", n%2))
+		return list(events(n%2*2, 2, "2026-01-01T00:00:00.000Z"))
+	}
+	c := connectTo(t, m, s, host.Config{})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	got := &memory{}
+	said := 0
+	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: got, Recent: ingest.OpenRecent("", nil), Persist: true, Follow: true}
+	feed := ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(2), Follow: true})
+	d.Feed = func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] { return feed(ctx, at) }
+	d.Say = func(format string, args ...any) {
+		if strings.Contains(fmt.Sprintf(format, args...), "its pages hold nothing but records that came before, and lead back to where it was") {
+			said++
+			time.AfterFunc(1500*time.Millisecond, cancel) // the second pause is 2 s
+		}
+	}
+	if err := d.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.requests()); said != 1 || n > 10 || len(got.lines) != 4 {
+		t.Errorf("said %d times, %d requests, %d records", said, n, len(got.lines))
+	}
+}
