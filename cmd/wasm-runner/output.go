@@ -188,8 +188,15 @@ func (a *app) acknowledges(out string, o *outFlags) error {
 		"Write to a file (--out FILE) or an address, keep no checkpoint (--no-checkpoint), or accept the loss (--unacknowledged)", name)
 }
 
-// openOut opens the sink of one connection. timeMember is the member of a record that holds its time, "" where none does.
-func (a *app) openOut(ctx context.Context, o *outFlags, connection, timeMember string, say func(string, ...any)) (sink.Sink, error) {
+// outPlace is whose records a sink takes.
+type outPlace struct {
+	connection string
+	timeMember string // the member of a record that holds its time, "" where none does
+}
+
+// openOut opens the sink of one connection.
+func (a *app) openOut(ctx context.Context, o *outFlags, place outPlace, say func(string, ...any)) (sink.Sink, error) {
+	connection := place.connection
 	if o.stdout() {
 		return sink.NewStream("standard output", a.stdout), nil
 	}
@@ -202,7 +209,7 @@ func (a *app) openOut(ctx context.Context, o *outFlags, connection, timeMember s
 		}
 		return f, nil
 	}
-	h := sink.HTTPOptions{Form: sink.NDJSON, Plaintext: o.plaintext, TimeMember: timeMember, Watch: o.delay > 0, Waiting: func(why error, wait time.Duration) {
+	h := sink.HTTPOptions{Form: sink.NDJSON, Plaintext: o.plaintext, TimeMember: place.timeMember, Watch: o.delay > 0, Waiting: func(why error, wait time.Duration) {
 		say("%s: trying again in %s", why, wait.Round(time.Millisecond))
 	}}
 	switch path, _, _ := strings.Cut(out, "?"); {

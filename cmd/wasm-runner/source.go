@@ -259,7 +259,8 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 	if err != nil {
 		return closeAll, err
 	}
-	if d.Sink, err = a.openOut(ctx, out, d.Connection, timeMember(op), d.Say); err != nil {
+	place := outPlace{connection: d.Connection, timeMember: timeMember(op)}
+	if d.Sink, err = a.openOut(ctx, out, place, d.Say); err != nil {
 		return closeAll, err
 	}
 	opened = append(opened, d.Sink.Close)

@@ -95,6 +95,13 @@ const Mode fs.FileMode = 0o600
 // only until it is closed.
 func Links(info fs.FileInfo) (n uint64, known bool) { return links(info) }
 
+// ID is the identity of a file on this machine: it stays when the file is renamed. A later file may get that of one that
+// was deleted.
+type ID [16]byte
+
+// IDOf returns the identity of a file, and false where the system does not tell.
+func IDOf(info fs.FileInfo) (ID, bool) { return id(info) }
+
 // Hold opens a file and locks it, until it is closed or the process ends, however it ends. The lock is on the file that
 // has the name then; whoever renames it and makes another of that name has to hold that one, too. The error wraps
 // ErrLocked, or errors.ErrUnsupported where the file's system knows no locks.

@@ -3,6 +3,7 @@
 package durable
 
 import (
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -39,4 +40,14 @@ func links(info fs.FileInfo) (uint64, bool) {
 		return 0, false
 	}
 	return uint64(sys.Nlink), true //nolint:unconvert // its type differs between systems
+}
+
+func id(info fs.FileInfo) (id ID, ok bool) {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return id, false
+	}
+	binary.BigEndian.PutUint64(id[:8], uint64(sys.Dev)) //nolint:unconvert // its type differs between systems
+	binary.BigEndian.PutUint64(id[8:], sys.Ino)
+	return id, true
 }

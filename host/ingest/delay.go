@@ -28,41 +28,37 @@ func (d *Drain) untilOld() (wait time.Duration, any bool) {
 	return max(d.Delay-time.Since(d.delayed.waiting[0].at), 0), true
 }
 
-// saveOld saves the checkpoint of the groups that were acknowledged for long enough. Where the service ended meanwhile,
-// those that were not are to be written again.
+// saveOld saves the checkpoint of the groups that were acknowledged for long enough. Where the service ended since it was
+// called last, none is saved, and all of them are to be written again.
 func (d *Drain) saveOld() error {
+	if v, ok := d.Sink.(sink.Volatile); ok && len(d.delayed.waiting) > 0 && v.Interruptions() != d.delayed.interruptions {
+		d.drop()
+		return sinkError{fmt.Errorf("%w: %s was away: what it acknowledged less than %s ago comes again", sink.ErrReplay, d.Sink, d.Delay)}
+	}
 	n := 0
 	for n < len(d.delayed.waiting) && time.Since(d.delayed.waiting[n].at) >= d.Delay {
 		n++
 	}
-	if n > 0 {
-		last := d.delayed.waiting[n-1].next
-		if !bytes.Equal(last, d.At) { // an idle source gives the same again
-			if d.Recent != nil {
-				d.Recent.Mark(last)
-			}
-			if d.Checkpoint != nil {
-				if err := d.Checkpoint.Save(last); err != nil {
-					d.drop()
-					return sinkError{err}
-				}
-			}
-		}
-		for _, g := range d.delayed.waiting[:n] {
-			d.committed(g.group)
-		}
-		d.delayed.waiting = d.delayed.waiting[n:]
-	}
-	v, ok := d.Sink.(sink.Volatile)
-	if !ok {
+	if n == 0 {
 		return nil
 	}
-	before := d.delayed.interruptions
-	if d.delayed.interruptions = v.Interruptions(); d.delayed.interruptions == before || len(d.delayed.waiting) == 0 {
-		return nil
+	last := d.delayed.waiting[n-1].next
+	if !bytes.Equal(last, d.At) { // an idle source gives the same again
+		if d.Recent != nil {
+			d.Recent.Mark(last)
+		}
+		if d.Checkpoint != nil {
+			if err := d.Checkpoint.Save(last); err != nil {
+				d.drop()
+				return sinkError{err}
+			}
+		}
 	}
-	d.drop()
-	return sinkError{fmt.Errorf("%w: %s was away: what it acknowledged less than %s ago comes again", sink.ErrReplay, d.Sink, d.Delay)}
+	for _, g := range d.delayed.waiting[:n] {
+		d.committed(g.group)
+	}
+	d.delayed.waiting = d.delayed.waiting[n:]
+	return nil
 }
 
 // settle waits, at the end of the feed, until the last checkpoint is saved. When ctx ends it is not: what has none comes

@@ -161,11 +161,14 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 
 // recall asks a sink for what stands behind the checkpoint, left by a crash.
 func (d *Drain) recall() error {
-	sink, ok := d.Sink.(sink.Recaller)
+	from, ok := d.Sink.(sink.Recaller)
 	if !ok || d.Recent == nil || d.Key == "" {
 		return nil // without a checkpoint, too: a crash may have come before the first one was saved
 	}
-	return sink.Recall(func(record []byte) (known bool) {
+	if m, ok := d.Sink.(sink.Movable); ok {
+		m.RecallAlso(d.Recent.Files())
+	}
+	return from.Recall(func(record []byte) (known bool) {
 		_, keys, err := records.SplitKeys(record, "", d.Key, nil)
 		if err != nil || len(keys) != 1 || keys[0].End == 0 {
 			return false // a record without a key
@@ -284,6 +287,11 @@ func (d *Drain) take(ctx context.Context, page *host.Page) error {
 	}
 	if err != nil {
 		return sinkError{err}
+	}
+	if m, ok := d.Sink.(sink.Movable); ok && d.Recent != nil && page.Len() > 0 {
+		if id, ok := m.ID(); ok {
+			d.Recent.NoteFile(id)
+		}
 	}
 	g := &d.group
 	if g.next == nil {

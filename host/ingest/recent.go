@@ -10,7 +10,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
+
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 // Bounds of what is remembered. The connector's overlap after a refused cursor is 5 minutes.
@@ -41,6 +44,7 @@ type Recent struct {
 	hand    []key // of the page in hand
 	unsaved int   // the last so many of order: written, and not durable yet
 	hex     [32]byte
+	files   []durable.ID // that were written to, the latest last
 }
 
 // key is a record's key: a UUID, or a hash of anything else.
@@ -57,6 +61,7 @@ const (
 	magic     = "recent keys, v2\n"
 	entryKey  = 'k'
 	entryMark = 'c'
+	entryFile = 'f' // programs from before it know only the others, and leave it out when they rewrite the file
 	entrySize = 1 + len(key{})
 )
 
@@ -110,6 +115,8 @@ func (r *Recent) load(at key) (whole bool, err error) {
 		case entryMark:
 			found = found || k == at
 			behind = found && k != at
+		case entryFile:
+			r.noted(durable.ID(k))
 		default:
 			whole = false
 		}
@@ -136,6 +143,28 @@ func (r *Recent) Mark(checkpoint json.RawMessage) {
 		r.err = r.append(entryMark, []key{r.last})
 	}
 }
+
+// mostFiles is how many files are remembered: those of the last minutes, where another program renames them all the time.
+const mostFiles = 16
+
+// NoteFile remembers a file that records are written to, so that the next process finds it should it be renamed.
+func (r *Recent) NoteFile(id durable.ID) {
+	if n := len(r.files); n > 0 && r.files[n-1] == id {
+		return
+	}
+	r.noted(id)
+	if r.err == nil {
+		r.err = r.append(entryFile, []key{key(id)})
+	}
+}
+
+func (r *Recent) noted(id durable.ID) {
+	r.files = append(r.files, id)
+	r.files = r.files[max(0, len(r.files)-mostFiles):]
+}
+
+// Files are the files that were noted last.
+func (r *Recent) Files() []durable.ID { return slices.Clone(r.files) }
 
 func (r *Recent) add(k key) {
 	if _, known := r.keys[k]; !known {
@@ -313,6 +342,9 @@ func (r *Recent) rewrite() error {
 	durable := r.order[r.head : len(r.order)-r.unsaved]
 	for _, k := range durable {
 		_, _ = w.Write(append([]byte{entryKey}, k[:]...))
+	}
+	for _, id := range r.files {
+		_, _ = w.Write(append([]byte{entryFile}, id[:]...))
 	}
 	if r.last != (key{}) {
 		_, _ = w.Write(append([]byte{entryMark}, r.last[:]...))

@@ -47,7 +47,8 @@ type File struct {
 	path   string // links followed: what they lead to is put aside, and not they
 	opts   FileOptions
 	disk   durable.Disk
-	opened Tear // what OpenFile found
+	opened Tear                // what OpenFile found
+	before map[durable.ID]bool // files that Recall reads, too
 
 	mu      sync.Mutex   // the timer rotates, too
 	f       durable.File // held: nobody else writes to it
@@ -256,6 +257,30 @@ func (s *File) Sync() error {
 		s.synced = max(s.synced, end)
 	}
 	return nil
+}
+
+// ID implements Movable.
+func (s *File) ID() (id durable.ID, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.f == nil || s.special {
+		return id, false
+	}
+	info, err := s.f.Stat()
+	if err != nil {
+		return id, false
+	}
+	return durable.IDOf(info)
+}
+
+// RecallAlso implements Movable.
+func (s *File) RecallAlso(ids []durable.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = map[durable.ID]bool{}
+	for _, id := range ids {
+		s.before[id] = true
+	}
 }
 
 // Reopen looks whether the path still leads to the open file, and opens the path anew where it does not. It reports
@@ -468,24 +493,42 @@ func nextName(path string) (string, error) {
 // asides is the highest number of the files that were put aside of the one at path, 0 when there are none, and the name
 // that goes with a number.
 func asides(path string) (highest uint64, name func(uint64) string, err error) {
-	dir, file := filepath.Split(path)
-	stem, extension, _ := strings.Cut(file, ".")
-	if extension != "" {
-		extension = "." + extension
-	}
+	dir, _ := filepath.Split(path)
+	stem, extension := aside(path)
 	name = func(n uint64) string { return filepath.Join(dir, fmt.Sprintf("%s.%06d%s", stem, n, extension)) }
 	entries, err := os.ReadDir(cmp.Or(dir, "."))
 	for _, e := range entries {
-		middle, ok := strings.CutPrefix(e.Name(), stem+".")
-		if !ok {
-			continue
-		}
-		if middle, ok = strings.CutSuffix(middle, extension); !ok {
-			continue
-		}
-		if n, err := strconv.ParseUint(middle, 10, 63); err == nil {
+		if n, ok := asideNumber(stem, extension, e.Name()); ok {
 			highest = max(highest, n)
 		}
 	}
 	return highest, name, err
+}
+
+// aside is what stands before and behind the number in the names of files that were put aside.
+func aside(path string) (stem, extension string) {
+	stem, extension, _ = strings.Cut(filepath.Base(path), ".")
+	if extension != "" {
+		extension = "." + extension
+	}
+	return stem, extension
+}
+
+func asideNumber(stem, extension, name string) (n uint64, ok bool) {
+	middle, ok := strings.CutPrefix(name, stem+".")
+	if !ok {
+		return 0, false
+	}
+	if middle, ok = strings.CutSuffix(middle, extension); !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(middle, 10, 63)
+	return n, err == nil
+}
+
+// isAside reports whether a name is that of a file that was put aside of the one at path.
+func isAside(path, name string) bool {
+	stem, extension := aside(path)
+	_, ok := asideNumber(stem, extension, name)
+	return ok
 }

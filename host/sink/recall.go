@@ -2,19 +2,34 @@ package sink
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mach5/okta-connector/host/durable"
 )
 
-// Recall implements Recaller. It reads the end of the file, and of those that were put aside before it.
+// Recall implements Recaller. It reads the end of the file, and of those that were put aside before it. A file that another
+// program renamed is read, too, where RecallAlso named it and it is still in the folder.
 func (s *File) Recall(each func(record []byte) (known bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.special {
 		return nil
+	}
+	renamed, err := s.renamed()
+	if err != nil {
+		return err
+	}
+	for _, path := range renamed {
+		if _, err := recall(path, s.opts.Zstd, RecallBytes, each); err != nil {
+			return err
+		}
 	}
 	n, name, err := asides(s.path)
 	left := int64(RecallBytes)
@@ -25,6 +40,31 @@ func (s *File) Recall(each func(record []byte) (known bool)) error {
 		}
 	}
 	return err
+}
+
+// renamed are the files beside the one at the path that were written to by its name.
+func (s *File) renamed() (paths []string, err error) {
+	if len(s.before) == 0 {
+		return nil, nil
+	}
+	dir, base := filepath.Split(s.path)
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Name() == base || strings.HasPrefix(e.Name(), base+".damaged-") || isAside(s.path, e.Name()) {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			continue // it may be gone by now
+		}
+		if id, ok := durable.IDOf(info); ok && s.before[id] {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, nil
 }
 
 // recall reads a file from its end, and returns how much is still to be read: 0 once each knows a record.

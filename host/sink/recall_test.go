@@ -2,10 +2,13 @@ package sink
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 func recalled(t *testing.T, s *File, known int) (all []string) {
@@ -63,5 +66,33 @@ func TestAFileRecallsNoMoreThanItsEnd(t *testing.T) {
 	}
 	if n := len(recalled(t, s, -1)); n < RecallBytes>>20-2 || n > RecallBytes>>20+2 {
 		t.Errorf("%d MiB", n)
+	}
+}
+
+// TestAFileRecallsWhatAnotherProgramRenamed, by the identity of the file, and no other.
+func TestAFileRecallsWhatAnotherProgramRenamed(t *testing.T) {
+	for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, name)
+		s := openFile(t, path, FileOptions{})
+		var ids []durable.ID
+		for i := range 3 {
+			write(t, s, numbered(10*i, 10*i+10))
+			id, ok := s.ID()
+			if !ok {
+				t.Skip("this system tells no identities")
+			}
+			if i > 0 {
+				ids = append(ids, id)
+			}
+			if err := os.Rename(path, filepath.Join(dir, fmt.Sprint("old.", i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(t, s, numbered(100, 110))
+		s.RecallAlso(ids)
+		if got := recalled(t, s, -1); len(got) != 30 {
+			t.Errorf("%s: %d recalled, want 10, and the 20 of the files that were named", name, len(got))
+		}
 	}
 }

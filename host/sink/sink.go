@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 // Sink takes the pages of one source, in order. It is not safe for concurrent use; close it when done.
@@ -58,6 +59,14 @@ type Reopener interface {
 	// Reopen looks whether the files are where they were, and opens anew those that are not. It reports whether there were
 	// any. It is safe for concurrent use.
 	Reopen() (anew bool, err error)
+}
+
+// Movable is a Recaller whose file another program may rename: what was written to it is then found by its identity.
+type Movable interface {
+	// ID is the identity of the file that was written to last.
+	ID() (id durable.ID, ok bool)
+	// RecallAlso has Recall read files of these identities, too, where they are still beside the others.
+	RecallAlso(ids []durable.ID)
 }
 
 // Page is what a sink takes; *host.Page is one.
