@@ -29,7 +29,7 @@ run: build
 
 ## test: the tests of every package in some minutes; what takes longer is cut short or left out
 test:
-	$(GO) test -short -timeout 10m ./...
+	$(GO) test -short -timeout 20m ./...
 
 ## test-all: all tests, and all of each: attacks, mutations, the fault matrix, an old runner against the new one, Okta's own client
 test-all:

@@ -90,6 +90,7 @@ func (r *runner) command(args ...string) *exec.Cmd {
 // TestKilledAtAnyMomentNoEventIsMissing kills a source with SIGKILL again and again while it drains a log, and lets the
 // last run finish. When the kills fall decides what is repeated, never what is missing.
 func TestKilledAtAnyMomentNoEventIsMissing(t *testing.T) {
+	t.Parallel()
 	const events, pageSize = 8000, 10
 	crashes := 40
 	if testing.Short() {
@@ -176,7 +177,7 @@ func TestNoOutputHoldsTheToken(t *testing.T) {
 		}
 	}
 	outputs := 0
-	for _, line := range [][]string{
+	for i, line := range [][]string{
 		{"check"},
 		{"check", "--format", "json"},
 		{"describe"},
@@ -196,7 +197,11 @@ func TestNoOutputHoldsTheToken(t *testing.T) {
 		{"--config", literal, "check"},
 		{"--config", literal, "invoke", "validate"},
 	} {
-		for _, format := range []string{"text", "json"} {
+		formats := []string{"text", "json"}
+		if testing.Short() {
+			formats = formats[i%2:][:1]
+		}
+		for _, format := range formats {
 			cmd := r.command(append([]string{"--log-level", "debug", "--log-format", format}, line...)...)
 			text, _ := cmd.CombinedOutput() // many are meant to fail
 			outputs += len(text)

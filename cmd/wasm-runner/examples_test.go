@@ -48,7 +48,10 @@ func TestEveryExampleRuns(t *testing.T) {
 	if err := json.Unmarshal(text, &manifest); err != nil {
 		t.Fatal(err)
 	}
-	for _, op := range manifest.Operations {
+	for i, op := range manifest.Operations {
+		if testing.Short() && i%3 != 0 {
+			continue // each example is a process
+		}
 		t.Run(op.Name, func(t *testing.T) {
 			text, _, err := sh("wasm-runner describe " + op.Name)
 			if err != nil {

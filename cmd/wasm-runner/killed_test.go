@@ -142,6 +142,7 @@ func result(cmd *exec.Cmd) (abi.Result, error) {
 // TestKilledAtAnyMomentOneEffect kills an invoke with SIGKILL at a random moment, some hundred times, and runs the same
 // command with the same key again. Each has one effect in the org, and an outcome that is true.
 func TestKilledAtAnyMomentOneEffect(t *testing.T) {
+	t.Parallel()
 	n := kills(t)
 	// The write takes a while on its way in and on its way back, so that kills find it there.
 	org := oktatest.New(oktatest.Config{Users: 2*n + 20, Events: 10, RateLimits: map[string]int{"*": -1}})

@@ -82,6 +82,7 @@ func startSearch(ts *testscript.TestScript, neg bool, args []string) {
 // TestKilledAtAnyMomentNoRefusedRecordIsMissing kills a runner whose records are refused in part with SIGKILL, each time
 // about when another request is answered: in the end each record is with the service or in the file, whole and once.
 func TestKilledAtAnyMomentNoRefusedRecordIsMissing(t *testing.T) {
+	t.Parallel()
 	org := oktatest.New(oktatest.Config{Users: 3, Events: 600, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
 	defer func() { _ = org.Close() }()
 	s := newSearch()

@@ -165,7 +165,12 @@ func renameAlong(t *testing.T, org *oktatest.Server, out string, s soak) (stop f
 // TestABackfillThatIsKilledGoesOnBehindACursorThatExpired kills a backfill again and again, and has Okta refuse the cursor that
 // the next process begins with, and one in its middle: nothing is lost, and nothing doubled.
 func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
-	org := oktatest.New(oktatest.Config{Users: 3, Events: 12_000, EventSize: 1500, RequestLog: -1, RateLimits: map[string]int{"*": -1}}).Start()
+	t.Parallel()
+	events, killedAt := 12_000, []int{1, 7, 25, 11, 30}
+	if testing.Short() {
+		events, killedAt = 5_000, []int{1, 7, 11}
+	}
+	org := oktatest.New(oktatest.Config{Users: 3, Events: events, EventSize: 1500, RequestLog: -1, RateLimits: map[string]int{"*": -1}}).Start()
 	defer func() { _ = org.Close() }()
 	until := time.Now()
 	r := newRunner(t, org, org.Token())
@@ -179,7 +184,7 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 	org.Inject(slow)
 	const pages = "GET /api/v1/logs"
 	kills := 0
-	for _, at := range []int{1, 7, 25, 11, 30} {
+	for _, at := range killedAt {
 		cmd := command()
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
@@ -221,17 +226,21 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 // TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice kills a source once there is something in its file, and no
 // checkpoint yet that tells of it: what the file holds is recalled, up to what the help says.
 func TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice(t *testing.T) {
+	t.Parallel()
 	if want := fmt.Sprintf("last %d MiB", sink.RecallBytes>>20); !strings.Contains(strings.ReplaceAll(outHelp, "\n", " "), want) {
 		t.Errorf("--help does not say %q", want)
 	}
 	org := oktatest.New(oktatest.Config{Users: 3, Events: 3000, EventSize: 1500, RequestLog: -1, RateLimits: map[string]int{"*": -1}}).Start()
 	defer func() { _ = org.Close() }()
 	r := newRunner(t, org, org.Token())
-	kills := 0
+	kills, times := 0, 2
+	if testing.Short() {
+		times = 1
+	}
 	for _, what := range []string{"source poll_system_log_page --source-config {\"page_size\":100}", "backfill --page-size 100 --since " +
 		time.Now().Add(-24*time.Hour).UTC().Format(time.RFC3339) + " --until " + time.Now().UTC().Format(time.RFC3339)} {
 		for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
-			for range 2 {
+			for range times {
 				dir := t.TempDir()
 				out, cp := filepath.Join(dir, name), filepath.Join(dir, "cp.json")
 				command := func() *exec.Cmd {
