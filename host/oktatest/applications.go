@@ -305,6 +305,12 @@ func assignAppUser(o *Org, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	switch scope := body.Get("scope"); {
+	case body.Get("id").Str == "":
+		return answer{}, invalid("id", "id: The field cannot be left blank")
+	case scope.Exists() && scope.Str != "USER" && scope.Str != "GROUP":
+		return answer{}, invalid("scope", "scope: must be USER or GROUP")
+	}
 	a, u, err := o.appAndUser(c, body.Get("id").Str)
 	if err != nil {
 		return answer{}, err
@@ -431,11 +437,17 @@ func assignAppGroup(o *Org, c *call) (answer, error) {
 	if ag != nil {
 		next.priority--
 	}
+	// 0 to 100: https://developer.okta.com/docs/api/openapi/okta-management/management/tag/ApplicationGroups/
 	if p := body.Get("priority"); p.Exists() {
+		if p.Type != gjson.Number || p.Num != float64(int(p.Num)) || p.Num < 0 || p.Num > 100 {
+			return answer{}, invalid("priority", "priority: must be a number from 0 to 100")
+		}
 		next.priority = int(p.Int())
 	}
 	if p := body.Get("profile"); p.IsObject() {
 		next.profile = []byte(p.Raw)
+	} else if p.Exists() {
+		return answer{}, errMalformed
 	}
 	switch {
 	case ag == nil:

@@ -149,6 +149,9 @@ func (o *Org) groupProfile(given gjson.Result) ([]byte, error) {
 		}
 		return true
 	})
+	if n := given.Get("name"); n.Exists() && n.Type != gjson.String || description.Exists() && description.Type != gjson.String && description.Type != gjson.Null {
+		return nil, errMalformed
+	}
 	switch name := given.Get("name").String(); {
 	case unknown != nil:
 		return nil, invalid("profile", unknown...)

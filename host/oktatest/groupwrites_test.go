@@ -228,3 +228,27 @@ func TestGroupsOfAnInactiveApplication_DoNotChange(t *testing.T) {
 	h.want(h.send("PUT", lunch+"/groups/"+engineering, `{}`), 404, "E0000007")
 	h.want(h.send("DELETE", lunch+"/groups/"+engineering, ""), 404, "E0000007")
 }
+
+func TestWrites_WhatOktasDocumentForbids_AreRefused(t *testing.T) {
+	h := newHarness(t, oktatest.Config{})
+	app := "/api/v1/apps/" + gjson.GetBytes(h.org.Applications()[0], "id").Str
+	ada := h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str
+	h.want(h.post("/api/v1/users", newUser("løve.åse@example.com", "")), 200, "")
+	for _, c := range []struct{ method, target, body string }{
+		{"POST", "/api/v1/groups", `{"profile":{"name":5}}`},
+		{"PUT", "/api/v1/groups/" + engineering, `{"profile":{"name":"x","description":{}}}`},
+		{"PUT", app + "/groups/" + engineering, `{"priority":"1"}`},
+		{"PUT", app + "/groups/" + engineering, `{"priority":101}`},
+		{"PUT", app + "/groups/" + engineering, `{"priority":1.5}`},
+		{"PUT", app + "/groups/" + engineering, `{"profile":"x"}`},
+		{"POST", app + "/users", `{"scope":"USER"}`},
+		{"POST", app + "/users", `{"id":"` + ada + `","scope":"EVERYBODY"}`},
+		{"POST", "/api/v1/users", newUser("LØVE.Ase@example.com", "")}, // which differs by case and a diacritical mark
+		{"POST", "/api/v1/users/" + ada + "/lifecycle/reset_password", ""},
+	} {
+		before := h.org.Effects()
+		if r := h.send(c.method, c.target, c.body); r.Code != 400 || h.org.Effects() != before {
+			t.Errorf("%s %s %s: %d %.200s", c.method, c.target, c.body, r.Code, r.body)
+		}
+	}
+}

@@ -151,7 +151,7 @@ func createUser(o *Org, c *call) (answer, error) {
 	if err := o.setRealm(&state, body.Get("realmId")); err != nil {
 		return answer{}, err
 	}
-	if o.users.byLogin[strings.ToLower(state.login)] != nil {
+	if o.users.byLogin[loginKey(state.login)] != nil {
 		return answer{}, loginTaken()
 	}
 	var joined []*group
@@ -230,7 +230,7 @@ func updateUser(o *Org, c *call) (answer, error) {
 			return answer{}, err
 		}
 	}
-	if other := o.users.byLogin[strings.ToLower(next.login)]; other != nil && other != u {
+	if other := o.users.byLogin[loginKey(next.login)]; other != nil && other != u {
 		return answer{}, loginTaken()
 	}
 	if err := o.setCredentials(&next, body.Get("credentials"), now); err != nil {

@@ -7,8 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
+	"golang.org/x/text/unicode/norm"
 )
 
 // The statuses of a user.
@@ -62,7 +65,7 @@ type userState struct {
 type directory struct {
 	all     []*user // deleted ones included, so that cursors stay good
 	byID    map[string]*user
-	byLogin map[string]*user // by login in lower case
+	byLogin map[string]*user // by loginKey
 	version int              // changes with every change, for what is derived from the whole
 }
 
@@ -78,13 +81,27 @@ func (o *Org) takesTime(before, next *userState, now millis) {
 	}
 }
 
+// loginKey is what must differ between two logins: neither case nor diacritical marks are enough. Okta's OpenAPI document,
+// UserProfile.login.
+func loginKey(login string) string {
+	login = strings.ToLower(login)
+	if !strings.ContainsFunc(login, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return login
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFD.String(login))
+}
+
 // find looks a user up by id, login, or the part of a login before the @ where only one user has it.
 func (d *directory) find(name string) *user {
 	if u := d.byID[name]; u != nil {
 		return u
 	}
-	name = strings.ToLower(name)
-	if u := d.byLogin[name]; u != nil {
+	if u := d.byLogin[loginKey(name)]; u != nil {
 		return u
 	}
 	if name == "" || strings.ContainsAny(name, "@/") {
@@ -106,16 +123,16 @@ func (d *directory) add(u *user) {
 	u.seq = len(d.all)
 	d.all = append(d.all, u)
 	d.byID[u.id] = u
-	d.byLogin[strings.ToLower(u.live.login)] = u
+	d.byLogin[loginKey(u.live.login)] = u
 	d.version++
 }
 
 // change replaces the state of u and keeps the old one for as long as search may show it.
 func (o *Org) change(u *user, now millis, next userState) {
 	d := &o.users
-	delete(d.byLogin, strings.ToLower(u.live.login))
+	delete(d.byLogin, loginKey(u.live.login))
 	if next.exists {
-		d.byLogin[strings.ToLower(next.login)] = u
+		d.byLogin[loginKey(next.login)] = u
 	} else {
 		delete(d.byID, u.id)
 	}
