@@ -48,7 +48,7 @@ func TestApplications(t *testing.T) {
 
 func TestApplicationAssignments(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
-	app := get(t, w.org.Applications()[1], "id")
+	app := get(t, w.org.Applications()[2], "id")
 	ada := `{"application":"` + app + `","user":"ada.lovelace@example.com"`
 	if res := w.twice(t, "assign_application_user", ada+`}`); !strings.Contains(string(res.Output), `"before":null`) || get(t, res.Output, "after", "scope") != "USER" {
 		t.Errorf("%s", res.Output)
