@@ -65,13 +65,31 @@ It needs no connection. --format json prints the manifest, or the operation's pa
 			}
 		}
 		if format == "text" { // the words are the module's, whoever made it
-			_, err = a.stdout.Write([]byte(eachLine(text.String())))
+			_, err = a.stdout.Write([]byte(a.narrow(eachLine(text.String()))))
 			return err
 		}
 		_, err = a.stdout.Write(text.Bytes())
 		return err
 	}
 	return cmd
+}
+
+// narrow wraps lines that are wider than the terminal, below their own beginning. Commands stay whole, to be copied.
+func (a *app) narrow(text string) string {
+	columns, is := terminal(a.stdout)
+	if !is {
+		return text
+	}
+	var lines []string
+	for _, line := range strings.Split(text, "\n") {
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		if indent > 0 && strings.HasPrefix(line[indent:], "wasm-runner ") {
+			lines = append(lines, line)
+			continue
+		}
+		lines = append(lines, wrap(line, columns, indent+4)...)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func describeModule(w io.Writer, m *host.Module) {

@@ -102,6 +102,10 @@ func screenCases() []screenCase {
 			shows: []string{`"outcome":"succeeded"`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: deactivate_user: interrupted: .*no answer`}},
 		{name: "check", args: []string{"check"}, hold: "/", shows: []string{`module`, `quota`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: interrupted`}},
 	}
+	cases = append(cases,
+		screenCase{name: "describe", args: []string{"describe"}, brief: true, shows: []string{`wasm-runner describe OP`}},
+		screenCase{name: "describe an operation", args: []string{"describe", "list_users"}, brief: true, shows: []string{`Outcomes and exit codes`},
+			freeOfWidth: regexp.MustCompile(`^  wasm-runner `)})
 	if old, err := filepath.Abs(filepath.Join("..", "..", "testdata", "v0", "audit.ndjson")); err == nil {
 		cases = append(cases, screenCase{name: "audit", args: []string{"audit", old}, brief: true, shows: []string{`^WHEN `, `^\d{4}-`}})
 	}
