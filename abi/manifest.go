@@ -119,6 +119,8 @@ type Column struct {
 	Type        ColumnType `json:"type"`
 	Path        string     `json:"path"` // in the record, object keys joined by dots; empty is the whole record
 	Description string     `json:"description,omitempty"`
+	// Or are further paths, in order: the first at which a record has a value other than null counts, after Path.
+	Or []string `json:"or,omitempty"`
 }
 
 // ColumnType is the type of a column, named as in SQL.

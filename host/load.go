@@ -254,6 +254,7 @@ func paths(op *abi.Operation) []string {
 		if c.Path != "" {
 			all = append(all, c.Path)
 		}
+		all = append(all, c.Or...)
 	}
 	if op.Key != "" {
 		all = append(all, op.Key)

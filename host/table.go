@@ -27,7 +27,8 @@ type Rows struct {
 	input   json.RawMessage
 	columns []abi.Column
 	paths   *records.Paths
-	found   [][]byte // by columns, of the record that was looked at last
+	found   [][]byte // by columns, and then by others, of the record that was looked at last
+	others  []alternative
 	limited bool
 	left    int // rows still wanted, where limited
 	cursor  string
@@ -35,6 +36,9 @@ type Rows struct {
 	page    *Page // the last one, whose records the caller has
 	records []json.RawMessage
 }
+
+// alternative is a further path of a column (abi.Column.Or).
+type alternative struct{ column, path int } // indexes into Rows.found
 
 // Row is one row.
 type Row struct {
@@ -69,6 +73,10 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 	paths := make([]string, len(rows.columns))
 	for i, c := range rows.columns {
 		paths[i] = c.Path
+		for _, path := range c.Or {
+			rows.others = append(rows.others, alternative{i, len(paths)})
+			paths = append(paths, path)
+		}
 	}
 	rows.paths, rows.found = records.NewPaths(paths), make([][]byte, len(paths))
 	return rows, nil
@@ -199,7 +207,12 @@ func (r *Rows) row(record json.RawMessage) Row {
 // is valid until the next call.
 func (r *Rows) Cells(record json.RawMessage) [][]byte {
 	r.paths.Find(record, r.found)
-	return r.found
+	for _, o := range r.others {
+		if Cell(r.found[o.column]).Null() {
+			r.found[o.column] = r.found[o.path]
+		}
+	}
+	return r.found[:len(r.columns)]
 }
 
 // Cell is the JSON that a record has for a column, nil for none. Its methods give it the type of the column; what does
@@ -285,4 +298,17 @@ func (c Cell) Time() (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+// FormatTime formats a time as RFC 3339 in UTC, with three fractional digits as Okta writes them, so that the order of texts is
+// the order of times. A time that is finer, which a query may make, has six or nine.
+func FormatTime(t time.Time) string {
+	t = t.UTC()
+	switch ns := t.Nanosecond(); {
+	case ns%1_000_000 == 0:
+		return t.Format("2006-01-02T15:04:05.000Z07:00")
+	case ns%1_000 == 0:
+		return t.Format("2006-01-02T15:04:05.000000Z07:00")
+	}
+	return t.Format("2006-01-02T15:04:05.000000000Z07:00")
 }

@@ -161,7 +161,7 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 		fmt.Fprintln(w, "\nColumns")
 		columns := grid{indent: "  ", header: []string{"COLUMN", "TYPE", "PATH", ""}}
 		for _, c := range op.Columns {
-			columns.add(c.Name, string(c.Type), c.Path, c.Description)
+			columns.add(c.Name, string(c.Type), strings.Join(append([]string{c.Path}, c.Or...), " or "), c.Description)
 		}
 		columns.write(w)
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAReaderThatGoesAway closes the pipe that a source writes to.
@@ -58,6 +59,24 @@ func TestWhatIsNoOutputIsSaid(t *testing.T) {
 		err := c.flags.check()
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestTimes_AnyPrecision_SortAsText: rows have times as Okta writes them, in every format.
+func TestTimes_AnyPrecision_SortAsText(t *testing.T) {
+	at := time.Date(2026, 11, 29, 20, 0, 0, 0, time.UTC)
+	for value, want := range map[time.Time]string{
+		at:                             "2026-11-29T20:00:00.000Z",
+		at.Add(50 * time.Millisecond):  "2026-11-29T20:00:00.050Z",
+		at.Add(51 * time.Millisecond):  "2026-11-29T20:00:00.051Z",
+		at.Add(500 * time.Microsecond): "2026-11-29T20:00:00.000500Z",
+		at.Add(7 * time.Nanosecond):    "2026-11-29T20:00:00.000000007Z",
+		at.In(time.FixedZone("x", 60)): "2026-11-29T20:00:00.000Z",
+	} {
+		text, err := jsonValue(value)
+		if got := plainText(value); got != want || err != nil || string(text) != `"`+want+`"` {
+			t.Errorf("%s and %s, want %s", got, text, want)
 		}
 	}
 }

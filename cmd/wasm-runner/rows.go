@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
 )
 
 // rowWriter writes rows in one format.
@@ -116,8 +117,11 @@ func (r *jsonRows) end() error {
 
 // jsonValue is a value as JSON; JSON in it stays as it is.
 func jsonValue(v any) ([]byte, error) {
-	if raw, ok := v.(json.RawMessage); ok {
-		return raw, nil
+	switch value := v.(type) {
+	case json.RawMessage:
+		return value, nil
+	case time.Time:
+		v = host.FormatTime(value)
 	}
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -179,7 +183,7 @@ func plainText(v any) string {
 	case string:
 		return v
 	case time.Time:
-		return v.Format(time.RFC3339Nano)
+		return host.FormatTime(v)
 	case json.RawMessage:
 		return string(v)
 	case float64:

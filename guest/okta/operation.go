@@ -5,6 +5,8 @@
 package okta
 
 import (
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -49,7 +51,7 @@ type input struct {
 type column struct {
 	name        string
 	typ         abi.ColumnType
-	path        string
+	path        string // several are joined by |: the first at which there is something counts
 	description string
 }
 
@@ -159,7 +161,12 @@ func (op *operation) manifest() string {
 			column{"record", abi.JSON, "", "the whole record as Okta gave it"})
 		w.Raw("columns", array(columns, func(c column) string {
 			var w jsonval.Writer
-			return w.Str("name", c.name).Str("type", string(c.typ)).Str("path", c.path).StrIf("description", c.description).String()
+			paths := strings.Split(c.path, "|")
+			w.Str("name", c.name).Str("type", string(c.typ)).Str("path", paths[0]).StrIf("description", c.description)
+			if len(paths) > 1 {
+				w.Strs("or", paths[1:])
+			}
+			return w.String()
 		}))
 		w.BoolIf("single", op.pager() == nil)
 	}

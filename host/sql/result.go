@@ -17,6 +17,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
 )
 
 // reader is how a column of a result becomes a value that a connector's rows could have too.
@@ -206,7 +207,7 @@ func plain(v any, raw bool) any {
 	case fmt.Stringer:
 		return v.String()
 	}
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(withTimes(v))
 	if err != nil {
 		return fmt.Sprint(v)
 	}
@@ -230,4 +231,25 @@ func rawJSON(s string) any {
 		}
 	}
 	return json.RawMessage(s)
+}
+
+// withTimes is a list or struct of DuckDB's with its times as text of one length.
+func withTimes(v any) any {
+	switch v := v.(type) {
+	case time.Time:
+		return host.FormatTime(v)
+	case []any:
+		all := make([]any, len(v))
+		for i, e := range v {
+			all[i] = withTimes(e)
+		}
+		return all
+	case map[string]any:
+		all := make(map[string]any, len(v))
+		for name, e := range v {
+			all[name] = withTimes(e)
+		}
+		return all
+	}
+	return v
 }

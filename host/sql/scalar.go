@@ -102,7 +102,7 @@ func (c scalarCall) set(q *query, out *vector, row int, a *answer) error {
 	case a.json == nil: // or an error that is forgiven
 		out.setNull(row)
 	default:
-		out.setText(row, a.json)
+		out.setText(row, repaired(a.json))
 	}
 	return nil
 }

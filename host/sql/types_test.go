@@ -365,3 +365,12 @@ func TestWhatDoesNotFitIsNull(t *testing.T) {
 	s.body = []byte("[{\"id\":\"1\",\"profile\":{\"name\":\"x\xffy\"},\"type\":\"OKTA_GROUP\"}]")
 	want(t, db, `SELECT id, name, type, record FROM okta.groups`, "[\"1\",null,\"OKTA_GROUP\",{\"id\":\"1\",\"profile\":{\"name\":\"x\ufffdy\"},\"type\":\"OKTA_GROUP\"}]")
 }
+
+// TestRecord_HalfASurrogatePair_CostsNoQuery: JSON that DuckDB refuses is repaired, in rows and in single objects.
+func TestRecord_HalfASurrogatePair_CostsNoQuery(t *testing.T) {
+	s := &served{status: 200, body: []byte(`[{"id":"1","type":"cut \ud83d","profile":{"name":"a"}},{"id":"2","type":"OKTA_GROUP","profile":{"name":"b"}}]`)}
+	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", s)}})
+	want(t, db, `SELECT count(*) FROM okta.groups WHERE record->>'type' = 'OKTA_GROUP'`, `[1]`)
+	want(t, db, `SELECT record->>'type' FROM okta.groups WHERE id = '1'`, "[\"cut \ufffd\"]")
+	want(t, db, `SELECT connector_scalar('okta', 'list_groups', JSON '{}')->0->>'type'`, "[\"cut \ufffd\"]")
+}

@@ -3,9 +3,7 @@
 package sql
 
 import (
-	"bytes"
 	"time"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
@@ -52,10 +50,8 @@ func (v *vector) set(row int, cell host.Cell) {
 			put(v, row, value.UnixMicro())
 		}
 	case abi.JSON:
-		if ok = !cell.Null(); ok && utf8.Valid(cell) {
-			v.setText(row, cell)
-		} else if ok { // DuckDB would make NULL of it, and the record would be lost
-			v.setText(row, bytes.ToValidUTF8(cell, []byte("\uFFFD")))
+		if ok = !cell.Null(); ok {
+			v.setText(row, repaired(cell))
 		}
 	default:
 		var value string
