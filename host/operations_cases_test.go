@@ -25,6 +25,7 @@ type use struct {
 	// fields are, for each field of the input, members that change what happens to the first good input. The cursor needs
 	// none where the operation lists.
 	fields map[string]string
+	seldom []string // further inputs, for endpoints that the good ones do not use
 	// base is what fields are added to, where it is not the first good input.
 	base string
 }
@@ -93,6 +94,7 @@ var uses = map[string]use{
 			"page_size": `"page_size":3`},
 	},
 	"create_user": {
+		seldom: []string{`{"profile":{"login":"a/b@example.com","email":"x@example.com","firstName":"X","lastName":"Y"}}`},
 		good: []good{
 			{in: `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"activate":false}`, events: "user.lifecycle.create", again: abi.Rejected},
 			{in: `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"credentials":{"password":{"value":"Correct horse battery 9"}},"group_ids":["<group Engineering>"]}`,
@@ -198,6 +200,7 @@ var uses = map[string]use{
 			"profile": `"profile":{"site":"Oslo"}`},
 	},
 	"delete_group": {
+		seldom:  []string{`{"group":"IT Operations","admin_group":true}`},
 		good:    []good{{in: `{"group":"<group Engineering>"}`, events: "group.lifecycle.delete"}, {in: `{"group":"Engineering"}`, events: "group.lifecycle.delete", again: abi.NotFound}},
 		missing: []string{`{"group":"No such group"}`}, wrong: []wrong{{`{"group":"Everyone"}`, "built_in_group"}, {`{"group":"IT Operations"}`, "admin_group"}},
 		fields: map[string]string{"group": `"group":"Équipe Ventes"`, "admin_group": `"admin_group":true`},
@@ -211,6 +214,7 @@ var uses = map[string]use{
 		fields: map[string]string{"group": `"group":"Engineering"`, "user": `"user":"linus.lindqvist5@example.com"`, "admin_group": `"admin_group":true`},
 	},
 	"remove_group_member": {
+		seldom:  []string{`{"group":"IT Operations","user":"<member of IT Operations>","admin_group":true}`},
 		good:    []good{{in: `{"group":"Engineering","user":"<member of Engineering>"}`, events: memberRemoved, again: abi.Succeeded, asks: true}, {in: `{"group":"<group Engineering>","user":"<member of Engineering>"}`, events: memberRemoved, again: abi.Succeeded, asks: true}},
 		missing: []string{`{"group":"No such group",` + ada + `}`, `{"group":"00gnosuchgroup000000",` + ada + `}`, `{"group":"Équipe Ventes",` + none + `}`},
 		wrong: []wrong{{`{"group":"Everyone",` + ada + `}`, "built_in_group"}, {`{"group":"Contractors",` + ada + `}`, "app_group"},
@@ -317,6 +321,7 @@ var uses = map[string]use{
 		fields: map[string]string{"policy": `"policy":"<policy MFA_ENROLL>"`, "include_rules": `"include_rules":true`},
 	},
 	"update_policy": {
+		seldom: []string{`{"policy":"<inactive policy>","patch":{"status":"ACTIVE"}}`},
 		good: []good{{in: `{"policy":"<policy PASSWORD>","patch":{"description":"Reviewed"}}`, events: "policy.lifecycle.update"},
 			{in: `{"policy":"<policy of contractors>","patch":{"status":"INACTIVE"}}`, events: "policy.lifecycle.deactivate"},
 			{in: `{"policy":"<policy of contractors>","patch":{"status":"INACTIVE","description":"x"}}`, events: "policy.lifecycle.deactivate policy.lifecycle.update"}},
@@ -330,7 +335,7 @@ var uses = map[string]use{
 		good: reads(`{}`), wrong: []wrong{{`{"filter":"nonsense"}`, "rejected"}},
 		fields: map[string]string{"filter": `"filter":"usage eq \"BLOCKLIST\""`, "limit": `"limit":1`},
 	},
-	"get_zone": {good: reads(`{"zone":"<zone Offices>"}`), missing: []string{`{"zone":"nzonosuchzone0000000"}`}, fields: map[string]string{"zone": `"zone":"<zone BlockedIpZone>"`}},
+	"get_zone": {seldom: []string{`{"zone":"Consumer networks"}`}, good: reads(`{"zone":"<zone Offices>"}`), missing: []string{`{"zone":"nzonosuchzone0000000"}`}, fields: map[string]string{"zone": `"zone":"<zone BlockedIpZone>"`}},
 	"update_zone": {
 		good: []good{
 			{in: `{"zone":"<zone BlockedIpZone>","add_gateways":["192.0.2.7","2001:db8::/32"]}`, events: "zone.update"},
@@ -452,6 +457,10 @@ func (w world) fill(t *testing.T, input string) string {
 		switch {
 		case p == "user ada":
 			return user("ada.lovelace@example.com")
+		case p == "inactive policy":
+			id := find(w.org.Policies(), []string{"name"}, "Contractors", "id")
+			w.do(t, abi.Succeeded, "update_policy", `{"policy":"`+id+`","patch":{"status":"INACTIVE"}}`)
+			return id
 		case p == "policy of contractors":
 			return find(w.org.Policies(), []string{"name"}, "Contractors", "id")
 		case p == "user owner":

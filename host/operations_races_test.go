@@ -133,7 +133,11 @@ func TestSomebodyElseWasFaster(t *testing.T) {
 					_, _ = io.WriteString(w, c.body)
 					return
 				}
-				if r.URL.Path == "/api/v1/users/me" {
+				if r.URL.Path == "/api/v1/groups/rules" {
+			_, _ = io.WriteString(w, "[]")
+			return
+		}
+		if r.URL.Path == "/api/v1/users/me" {
 					_, _ = io.WriteString(w, `{"id":"00uOwnerOfTheToken0"}`)
 					return
 				}

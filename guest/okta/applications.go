@@ -327,7 +327,7 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, missing
 					return a.unchanged(now)
 				}
 			}
-			return missingOther(r, a.typ, a.who)
+			return missingOther(c.inactive(a, r), a.typ, a.who)
 		},
 		look: func() (reading, result) {
 			now, failed := c.assigned(a)
@@ -344,6 +344,20 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, missing
 			return untold, result{} // somebody else changed it meanwhile
 		},
 	})
+}
+
+// inactive makes a refusal for its status of a 404 that says that an application is missing which can be read: Okta takes no
+// change of the groups of one that is not active (okta/terraform-provider-okta#1502).
+func (c *call) inactive(a assignment, r result) result {
+	if r.err.Upstream == nil || !(oktaError{*r.err.Upstream}).missing("AppInstance") {
+		return r
+	}
+	app, _, failed := c.read(hostcall.Request{Endpoint: getApp.Endpoint, Path: at("appId", a.app)}, "AppInstance", "application")
+	if status := app.Get("status").Str(); failed == nil && status != "ACTIVE" {
+		r.outcome, r.err.Code = abi.Rejected, "status"
+		r.err.Message = "the application exists and is " + status + ", and Okta takes no change of its assignments then: activate it in Okta first. " + r.err.Message
+	}
+	return r
 }
 
 // missingOther makes not_found of a refusal that says that another of the operation's own targets is missing.
@@ -494,7 +508,7 @@ func (c *call) unassign(a assignment, req hostcall.Request, before object, refus
 			if refused != nil {
 				return refused(r)
 			}
-			return r
+			return c.inactive(a, r)
 		},
 		look: look,
 	})

@@ -110,3 +110,14 @@ func TestAssignments_AreComparedByMeaning(t *testing.T) {
 		c.run(t, "assign_application_group")
 	}
 }
+
+// TestAssignments_OfAnInactiveApplication_SaySo: Okta answers as if it were not there.
+func TestAssignments_OfAnInactiveApplication_SaySo(t *testing.T) {
+	const get, put, del = "GET /api/v1/apps/{appId}/groups/{groupId}", "PUT /api/v1/apps/{appId}/groups/{groupId}", "DELETE /api/v1/apps/{appId}/groups/{groupId}"
+	const in = `{"application":"0oa1","group":"` + builders + `"}`
+	app, gone := answer(200, `{"id":"0oa1","label":"Wiki","status":"INACTIVE"}`), notFound("AppInstance")
+	there := answer(200, `{"id":"`+builders+`","priority":0}`)
+	invoking{"assign", in, answering{get: {notFound("ApplicationGroupAssignment")}, put: {gone}, getApp.Endpoint: {app}}, abi.Rejected, "status", "", []string{"INACTIVE"}, 0}.run(t, "assign_application_group")
+	invoking{"unassign", in, answering{get: {there}, del: {gone}, getApp.Endpoint: {app}}, abi.Rejected, "status", "", []string{"INACTIVE"}, 0}.run(t, "unassign_application_group")
+	invoking{"none", in, answering{get: {notFound("ApplicationGroupAssignment")}, put: {gone}, getApp.Endpoint: {gone}}, abi.NotFound, "not_found", "", nil, 0}.run(t, "assign_application_group")
+}

@@ -316,19 +316,26 @@ func updateZone(c *call) result {
 	return r
 }
 
-// zoneID returns the id of the zone that the input names by id or exact name. A value that could be an id is taken for one.
+// zoneID returns the id of the zone that the input names by id or exact name. What looks like an id is one; what could be one
+// is looked for as an id first.
 func (c *call) zoneID() (string, *result) {
 	const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	zone := c.str("zone")
-	if strings.HasPrefix(zone, "nzo") && strings.Trim(zone, alphanumeric) == "" {
-		return zone, nil
+	if strings.Trim(zone, alphanumeric) == "" {
+		if strings.HasPrefix(zone, "nzo") {
+			return zone, nil
+		}
+		z, failed := c.object(hostcall.Request{Endpoint: getZone.Endpoint, Path: at("zoneId", zone)}, "NetworkZone", "network zone")
+		if failed == nil || !z.gone {
+			return zone, failed
+		}
 	}
 	zones := list{endpoint: getZones.Endpoint}
 	var ids, names []string
 	for next, pages := "", 0; ; pages++ {
 		resp := c.send(zones.request(c, next, 0))
 		if !ok(resp) {
-			r := c.failure(resp, "", "")
+			r := c.failure(resp, "NetworkZone", "network zone")
 			return "", &r
 		}
 		page, failed := c.array(resp, "network zones")

@@ -235,10 +235,12 @@ func TestZones_ByName_AreFoundInTheList(t *testing.T) {
 		{"one", `{"zone":"Head office"}`, answering{all: {answer(200, "["+aZone+","+other+"]")}, get: {answer(200, other)}}, abi.Succeeded, "", all + "\n" + get + " [zoneId:nzo2]", nil, 1},
 		{"on the second page", `{"zone":"Head office"}`, answering{all: {paged("["+aZone+"]", "/api/v1/zones?after=nzo1"), answer(200, "["+other+"]")}, get: {answer(200, other)}}, abi.Succeeded, "",
 			all + "\n" + all + " -> /api/v1/zones?after=nzo1\n" + get + " [zoneId:nzo2]", nil, 1},
-		{"none", `{"zone":"Lab"}`, answering{all: {answer(200, "["+aZone+"]")}}, abi.NotFound, "not_found", all, []string{"list_zones"}, 0},
+		{"none", `{"zone":"Lab"}`, answering{get: {notFound("NetworkZone")}, all: {answer(200, "["+aZone+"]")}}, abi.NotFound, "not_found", get + " [zoneId:Lab]\n" + all, []string{"list_zones"}, 0},
+		{"one of letters alone", `{"zone":"Lab"}`, answering{get: {notFound("NetworkZone"), answer(200, aZone)}, all: {answer(200, "["+strings.Replace(aZone, `"Z"`, `"Lab"`, 1)+"]")}}, abi.Succeeded, "", "", nil, 1},
+		{"an id of another form", `{"zone":"zone7"}`, answering{get: {answer(200, aZone)}}, abi.Succeeded, "", get + " [zoneId:zone7]\n" + get + " [zoneId:zone7]", nil, 1},
 		{"in other letters", `{"zone":"head Office"}`, answering{all: {answer(200, "["+other+"]")}}, abi.NotFound, "not_found", all, []string{`There is "Head office"`}, 0},
-		{"two", `{"zone":"Z"}`, answering{all: {answer(200, "["+aZone+","+strings.Replace(aZone, "nzo1", "nzo3", 1)+"]")}}, abi.Rejected, "ambiguous", all, []string{"nzo1, nzo3"}, 0},
-		{"refused", `{"zone":"Z"}`, answering{all: {forbidden}}, abi.Rejected, "forbidden", all + "\n" + all + "\n" + all, nil, 0},
+		{"two", `{"zone":"Z"}`, answering{get: {notFound("NetworkZone")}, all: {answer(200, "["+aZone+","+strings.Replace(aZone, "nzo1", "nzo3", 1)+"]")}}, abi.Rejected, "ambiguous", "", []string{"nzo1, nzo3"}, 0},
+		{"refused", `{"zone":"Head office"}`, answering{all: {forbidden}}, abi.Rejected, "forbidden", all + "\n" + all + "\n" + all, nil, 0},
 	} {
 		c.run(t, "get_zone")
 	}
