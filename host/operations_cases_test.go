@@ -260,7 +260,8 @@ var uses = map[string]use{
 			{in: `{"application":"<app 0>","group":"<group Engineering>","priority":7}`, events: "group.application_assignment.update"},
 		},
 		missing: []string{`{"application":"0oanosuchapp00000000","group":"Engineering"}`, `{"application":"<app 2>","group":"No such group"}`, `{"application":"<app 2>","group":"00gnosuchgroup000000"}`},
-		fields:  map[string]string{"application": `"application":"<app 2>"`, "group": `"group":"IT Operations"`, "priority": `"priority":3`, "profile": `"profile":{"role":"reader"}`},
+		wrong:   []wrong{{`{"application":"<app 1>","group":"Engineering"}`, "status"}},
+		fields:  map[string]string{"application": `"application":"<app 0>"`, "group": `"group":"IT Operations"`, "priority": `"priority":3`, "profile": `"profile":{"role":"reader"}`},
 	},
 	"unassign_application_group": {
 		good:    []good{{in: `{"application":"<app 0>","group":"Engineering"}`, events: "group.application_assignment.remove"}},

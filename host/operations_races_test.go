@@ -134,10 +134,10 @@ func TestSomebodyElseWasFaster(t *testing.T) {
 					return
 				}
 				if r.URL.Path == "/api/v1/groups/rules" {
-			_, _ = io.WriteString(w, "[]")
-			return
-		}
-		if r.URL.Path == "/api/v1/users/me" {
+					_, _ = io.WriteString(w, "[]")
+					return
+				}
+				if r.URL.Path == "/api/v1/users/me" {
 					_, _ = io.WriteString(w, `{"id":"00uOwnerOfTheToken0"}`)
 					return
 				}
