@@ -166,7 +166,8 @@ func (s *File) age() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.due = true; s.f != nil && s.lost == nil && s.lookAside() == nil && s.due && s.tear.none() {
-			_, _ = s.rotate() // if it fails, the next page tries again and says why
+			_, err := s.rotate() // if it fails, the next page tries again and says why
+			s.unsaid = s.unsaid || errors.Is(err, ErrReplay)
 		}
 	})
 }
@@ -232,9 +233,9 @@ func (s *File) append(from int64, write func() error) error {
 // Sync confirmed are to be appended again. After any other error every later call says so until the file is opened anew.
 func (s *File) Sync() error {
 	s.mu.Lock()
-	f, end, opening, err := s.f, s.end, s.opening, s.usable()
+	f, special, end, opening, err := s.f, s.special, s.end, s.opening, s.usable()
 	s.mu.Unlock()
-	if f == nil || s.special || err != nil {
+	if f == nil || special || err != nil {
 		return err
 	}
 	err = f.Sync()
@@ -417,8 +418,12 @@ func (s *File) rotate() (aside string, err error) {
 	if err := s.sync(); err != nil {
 		return "", err
 	}
-	if aside, err = s.rename(); err != nil {
+	aside, err = s.rename()
+	switch {
+	case s.lost != nil, err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", err
+	case err != nil: // another program was faster, and renamed or deleted it
+		return "another file", s.look()
 	}
 	old := s.f
 	if err := s.reopen(); err != nil {

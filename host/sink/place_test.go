@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/mach5/okta-connector/host/durable"
 )
@@ -345,5 +347,111 @@ func TestAReaderAlongGetsEveryRecordOnce(t *testing.T) {
 	write(t, s, rest)
 	if got, want := reader.read(), text(numbered(0, next+5)); got != want {
 		t.Errorf("%d lines read along, want %d, each once", strings.Count(got, "\n"), next+5)
+	}
+}
+
+// TestAFileIsUsedFromManySides at once: a page is appended while others are synced, the path is opened anew on demand, the
+// timer puts the file aside, and another program renames and deletes it. What a Sync confirmed before a file was deleted is
+// somewhere.
+func TestAFileIsUsedFromManySides(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out.ndjson")
+	s := openFile(t, path, FileOptions{RotateEvery: 3 * time.Millisecond, RotateSize: 20_000})
+	done := make(chan struct{})
+	var beside sync.WaitGroup
+	loop := func(do func(n int)) {
+		beside.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+					do(n)
+				}
+			}
+		})
+	}
+	loop(func(int) {
+		if _, err := s.Reopen(); err != nil {
+			t.Error(err)
+		}
+		_ = s.Status()
+		_, _ = s.ID()
+		time.Sleep(time.Millisecond)
+	})
+	loop(func(n int) {
+		time.Sleep(2 * time.Millisecond)
+		_ = os.Rename(path, fmt.Sprintf("%s.renamed-%d", path, n)) // it may have been put aside
+	})
+	syncs := make(chan error, 1)
+	confirmed, replays := 0, 0
+	for n := 0; n < 3000; {
+		from := n
+		var err error
+		for range 3 { // pages that are confirmed together, while the next is appended
+			if err = s.Append(t.Context(), numbered(n, n+10)); err != nil {
+				break
+			}
+			n += 10
+		}
+		if err == nil {
+			go func() { syncs <- s.Sync() }()
+			err = s.Append(t.Context(), lines{fmt.Sprintf(`{"uuid":"beside-%d"}`, n)})
+			err = errors.Join(err, <-syncs)
+		}
+		switch {
+		case errors.Is(err, ErrReplay):
+			replays++
+			n = from
+		case err != nil:
+			t.Fatal(err)
+		default:
+			confirmed = n
+		}
+	}
+	close(done)
+	beside.Wait()
+	_ = s.Close()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, e := range entries {
+		all.WriteString(rawOf(t, filepath.Join(dir, e.Name())))
+	}
+	missing := 0
+	for _, l := range numbered(0, confirmed) {
+		if !strings.Contains(all.String(), l+"\n") {
+			missing++
+		}
+	}
+	if missing > 0 || confirmed < 3000 {
+		t.Errorf("%d of %d confirmed records are in none of %d files, %d replays", missing, confirmed, len(entries), replays)
+	}
+}
+
+// TestAStreamIntoAFileThatIsCutOrDeleted writes no hole, and confirms nothing that is gone.
+func TestAStreamIntoAFileThatIsCutOrDeleted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	f, err := os.Create(path) // as a shell does for >
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	s := NewStream("standard output", f)
+	write(t, s, numbered(0, 10))
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, numbered(10, 20))
+	if got := content(t, path); got != text(numbered(10, 20)) {
+		t.Errorf("%q", got)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), numbered(20, 30)); err == nil || !strings.Contains(err.Error(), "standard output: its file was deleted") {
+		t.Errorf("%v", err)
 	}
 }
