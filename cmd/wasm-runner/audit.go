@@ -160,7 +160,8 @@ func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error 
 		to = &plainLines{w: out}
 	}
 	buffered := bufio.NewWriter(to)
-	columns := auditColumns(o)
+	room, _ := terminal(a.stdout)
+	columns := auditColumns(o, room)
 	rows := a.newRowWriter(o.format, buffered, plainColumnsOf(columns), layout{shrink: true, more: "take --format csv"})
 	tally := auditTally{chain: audit.NewChain(o.anchors...)}
 	var held []*audit.Deed
@@ -199,6 +200,9 @@ func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error 
 	}
 	if err := out.Flush(); err != nil {
 		return err
+	}
+	if o.format == "table" && room > 0 && room < roomForAll {
+		a.say("account, connection, org and request id fit into %d columns: widen the terminal, or take --format csv", roomForAll)
 	}
 	return a.sayAudit(&tally)
 }

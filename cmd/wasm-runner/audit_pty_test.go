@@ -3,9 +3,28 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom, and where the rest is.
+func TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom(t *testing.T) {
+	path := filepath.Join("..", "..", "testdata", "v0", "audit.ndjson")
+	for columns, wanted := range map[int]string{80: "OUTCOME", 120: "REQUEST_ID", 160: "CONNECTION"} {
+		k := onPty(t, ptyOptions{columns: columns}, "audit", path)
+		code := k.wait()
+		text := strings.Join(k.unwrapped(), "\n")
+		for _, want := range []string{"WHEN", "OPERATION", "TARGET", "OUTCOME", wanted, "deactivate_user", "alan@example.com", "succeeded"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%d columns: no %s in\n%s", columns, want, text)
+			}
+		}
+		if code != 0 || (columns < roomForAll) != strings.Contains(text, "widen the terminal") {
+			t.Errorf("%d columns: exit code %d\n%s", columns, code, text)
+		}
+	}
+}
 
 // TestAudit_OfHostileText_DoesNotReachTheTerminal in any format: names are those of whoever has a login in the org, and a
 // file may come from anybody.

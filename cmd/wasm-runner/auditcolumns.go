@@ -24,8 +24,16 @@ type auditColumn struct {
 	value func(auditRow) any
 }
 
-// auditColumns are the columns of a report: few for eyes, all for programs.
-func auditColumns(o *auditOptions) []auditColumn {
+// The columns of a terminal from which on the table has more than the least of a report, and all that it can have.
+const (
+	roomForRequest = 110
+	roomForAll     = 150
+	roomForSeconds = 200
+)
+
+// auditColumns are the columns of a report: few for eyes, all for programs. room is how wide the terminal is, 0 where there
+// is none.
+func auditColumns(o *auditOptions, room int) []auditColumn {
 	var all []auditColumn
 	add := func(name string, typ abi.ColumnType, value func(auditRow) any) {
 		all = append(all, auditColumn{abi.Column{Name: name, Type: typ}, value})
@@ -47,20 +55,32 @@ func auditColumns(o *auditOptions) []auditColumn {
 		})
 	}
 	if o.format == "table" {
-		text("when", func(r auditRow) string { return r.Time.UTC().Format("2006-01-02 15:04:05Z") })
+		whole := room == 0 || room >= roomForAll
+		text("when", func(r auditRow) string {
+			if room == 0 || room >= roomForSeconds {
+				return r.Time.UTC().Format("2006-01-02 15:04:05Z")
+			}
+			return r.Time.UTC().Format("2006-01-02 15:04")
+		})
 		text("who", runBy)
-		text("account", shownAccount)
+		if whole {
+			text("account", shownAccount)
+		}
 		text("operation", func(r auditRow) string { return r.Operation })
 		text("target", targetOf)
 		text("outcome", shownOutcome)
 		if o.join {
 			text("events", shownEvents)
 		}
-		text("connection", func(r auditRow) string { return r.Connection })
-		text("org", func(r auditRow) string {
-			return strings.TrimPrefix(strings.TrimPrefix(r.BaseURL, "https://"), "http://")
-		})
-		text("request_id", requestID)
+		if whole {
+			text("connection", func(r auditRow) string { return r.Connection })
+			text("org", func(r auditRow) string {
+				return strings.TrimPrefix(strings.TrimPrefix(r.BaseURL, "https://"), "http://")
+			})
+		}
+		if whole || room >= roomForRequest && !o.join {
+			text("request_id", requestID)
+		}
 		return all
 	}
 	add("time", abi.TimestampTZ, func(r auditRow) any { return r.Time.UTC() })
