@@ -19,8 +19,8 @@ func TestAnApplicationIsAssignedToAUserAndAGroup(t *testing.T) {
 	if err != nil || len(apps) != len(server.Applications()) || apps[0].BookmarkApplication == nil {
 		t.Fatalf("%d applications, %v", len(apps), err)
 	}
-	app := apps[1].BookmarkApplication.GetId()
-	if one, _, err := client.ApplicationAPI.GetApplication(ctx, app).Execute(); err != nil || one.BookmarkApplication.GetLabel() != "Lunch" {
+	app := apps[2].BasicAuthApplication.GetId() // which is active: Okta assigns no group to another
+	if one, _, err := client.ApplicationAPI.GetApplication(ctx, app).Execute(); err != nil || one.BasicAuthApplication.GetLabel() != "Printer" {
 		t.Errorf("%+v %v", one, err)
 	}
 	ada := server.UserIDs()[1]
