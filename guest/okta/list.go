@@ -38,6 +38,7 @@ type list struct {
 
 	// resolve fills the path where the input names an object otherwise than by id.
 	resolve    func(*call) ([]hostcall.Pair, *result)
+	warns      func(*call) []string    // says what there is to say with the first page
 	untilEmpty bool                    // an empty page is the end, whatever its links say
 	omits      func(*call, int) string // says what a list that was read to its end has left out, "" for nothing
 
@@ -187,6 +188,9 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 		return c.badBody(resp, sum.Err), nil, 0
 	}
 	r = result{outcome: abi.Succeeded, list: true}
+	if l.warns != nil && cur.link == "" && cur.skip == 0 {
+		r.warnings = l.warns(c)
+	}
 	if cur.skip+sum.Count < sum.Total { // the limit cut the page: the rest of it comes next
 		rest := cur
 		rest.skip += sum.Count

@@ -76,6 +76,8 @@ func boundedLogs(c *call, cursor string, limit int) (result, int) {
 	r, n := boundedRange.page(c, cursor, limit)
 	switch oldest := c.oktaNow - retention; {
 	case c.oktaNow == 0 || cursor != "": // said with the first page
+	case r.outcome == abi.Succeeded && since > c.oktaNow+skew:
+		r.warnings = append(r.warnings, c.beginning(c.str("since"), c.oktaNow)...)
 	case r.outcome == abi.Succeeded && since < oldest:
 		r.warnings = append(r.warnings, "since is more than 90 days ago: Okta keeps no events of before "+oldest.String())
 	case r.outcome == abi.Rejected && r.err.Code == string(abi.Rejected) && since < oldest-retention:
@@ -91,6 +93,7 @@ var pollLogs = list{
 	maxPage:  1000,
 	endless:  true,
 	onePage:  true,
+	warns:    func(c *call) []string { return c.beginning(c.str("since"), c.oktaNow) },
 }
 
 // logColumns are the fields of Okta's LogEvent that people select by.
@@ -244,7 +247,7 @@ func (c *call) pollUpTo(at checkpoint, most int) page {
 		return page{result: c.badBody(got.Response, sum.Err)}
 	}
 	p := page{result: result{outcome: abi.Succeeded}, caughtUp: sum.Total < got.asked}
-	p.warnings = c.gone(got.since, got.Response)
+	p.warnings = c.beginning(got.since, c.oktaNow)
 	next := at
 	if at.link == "" {
 		next.since = got.since
@@ -325,12 +328,14 @@ func (c *call) off(theirs instant) bool {
 	return !ok || ours-theirs > skew || theirs-ours > skew
 }
 
-// gone warns of a query that begins before what Okta keeps.
-func (c *call) gone(since string, resp hostcall.Response) []string {
+// beginning warns of a query that begins before what Okta keeps, or in the future.
+func (c *call) beginning(since string, now instant) []string {
 	from, ok := parseInstant(since)
-	now, known := parseHTTPDate(resp.Header("date"))
-	if !ok || !known || from >= now-retention {
+	switch {
+	case !ok || now == 0 || from >= now-retention && from <= now+skew:
 		return nil
+	case from > now:
+		return []string{"since (" + since + ") is in the future: by Okta's clock it is " + now.String() + ", and no event is as late"}
 	}
 	return []string{"the query begins at " + since + ", and Okta keeps 90 days: events of before " + (now - retention).String() + " are gone"}
 }

@@ -241,3 +241,28 @@ func TestAPollAlwaysAnswersACursor(t *testing.T) {
 		t.Error(requested(h))
 	}
 }
+
+// TestLogs_SinceInTheFuture_IsSaid, by Okta's clock, as an invoke, a table and a source.
+func TestLogs_SinceInTheFuture_IsSaid(t *testing.T) {
+	for _, c := range []struct {
+		op, input string
+		want      bool
+	}{
+		{"poll_system_log_page", `{"since":"2027-01-01T00:00:00Z"}`, true},
+		{"poll_system_log_page", `{"since":"2026-01-01T00:00:00Z"}`, false},
+		{"poll_system_log_page", `{}`, false},
+		{"bounded_system_log_range", `{"since":"2027-01-01T00:00:00Z","until":"2027-01-02T00:00:00Z"}`, true},
+		{"bounded_system_log_range", `{"since":"2026-01-01T00:00:00Z","until":"2027-01-02T00:00:00Z"}`, false},
+	} {
+		for _, surface := range []string{"invoke", "table", "source"} {
+			op := *find(c.op)
+			op.example = c.input
+			text := runOn(t, &op, surface, &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
+				return hosttest.Answer{Status: 200, Body: "[]", Headers: map[string][]string{"date": {"Fri, 02 Jan 2026 03:04:05 GMT"}}}
+			}})
+			if text != "" && (strings.Contains(text, "in the future: by Okta's clock it is 2026-01-02T03:04:05.000Z") != c.want || !strings.Contains(text, `"outcome":"succeeded"`)) {
+				t.Errorf("%s %s as %s: %s", c.op, c.input, surface, text)
+			}
+		}
+	}
+}

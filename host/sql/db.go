@@ -40,6 +40,7 @@ type DB struct {
 
 	mu      sync.Mutex // held while a statement runs
 	closed  bool
+	warned  bool                  // of the day that the view of the System Log has
 	running atomic.Pointer[query] // that statement, for the functions that DuckDB calls on its own threads
 }
 
@@ -254,6 +255,11 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	q := newQuery(ctx, db.limits)
 	defer q.end()
 	db.running.Store(q)
+	if usesLastDay.MatchString(statement) && !db.warned {
+		db.warned = true
+		db.log.Warn("the view system_log has the events of the last day, whatever a WHERE says of published: " +
+			"connector_table(…, 'bounded_system_log_range', json_object('since', …, 'until', …)) reads other times")
+	}
 	fail := func(err error) error {
 		if ended := ctx.Err(); ended != nil { // what DuckDB and the connector say of it is noise
 			return &Error{Statement: statement, Message: "interrupted: the statement was stopped", Cause: ended}

@@ -745,3 +745,26 @@ func TestMany(t *testing.T) {
 		t.Errorf("%d requests for 2 users", n)
 	}
 }
+
+// TestSystemLogView_IsUsed_SaysOnceThatItHasADay.
+func TestSystemLogView_IsUsed_SaysOnceThatItHasADay(t *testing.T) {
+	var log bytes.Buffer
+	s := &served{status: 200, body: []byte("[]")}
+	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", s)}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, c := range []struct {
+		statement string
+		lines     int
+	}{
+		{"SELECT count(*) FROM okta.groups", 0},
+		{"SELECT 'bounded_system_log_range'", 0},
+		{"SELECT count(*) FROM okta.System_Log WHERE published > now() - INTERVAL 30 DAY", 1},
+		{"SELECT count(*) FROM okta.system_log", 1},
+	} {
+		if err := db.Run(t.Context(), c.statement, func(*sql.Result) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(log.String(), "events of the last day"); n != c.lines {
+			t.Errorf("after %s: said %d times, want %d", c.statement, n, c.lines)
+		}
+	}
+}

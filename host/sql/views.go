@@ -2,6 +2,7 @@ package sql
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -40,6 +41,9 @@ func views(operations []abi.Operation) []view {
 	}
 	return all
 }
+
+// usesLastDay finds statements with the view of the System Log, which a WHERE does not reach behind.
+var usesLastDay = regexp.MustCompile(`(?i)\bsystem_log\b`)
 
 // instant is a time as the operations take it; the session's time zone is UTC.
 func instant(expression string) string {
