@@ -211,6 +211,9 @@ func TestMistakes_AreExplained(t *testing.T) {
 			if got.code != c.code {
 				t.Errorf("exit code %d, want %d", got.code, c.code)
 			}
+			if testing.Short() {
+				return
+			}
 			got = runIn(t, dir, path, c.stdin, c.env, append([]string{"--log-format", "json"}, c.args...)...)
 			lines := jsonLines(t, got.stderr)
 			if len(lines) != 1 || lines[0].Level != "ERROR" || !regexp.MustCompile(c.says).MatchString(lines[0].Msg) {

@@ -181,6 +181,9 @@ func TestTerminals(t *testing.T) {
 				if interrupted && c.brief {
 					continue
 				}
+				if testing.Short() && (mode.name == "NO_COLOR" || interrupted && mode.name != "xterm") {
+					continue // the long run has them
+				}
 				if interrupted {
 					name += "Ctrl-C"
 				} else {
