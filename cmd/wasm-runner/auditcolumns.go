@@ -48,7 +48,7 @@ func auditColumns(o *auditOptions, room int) []auditColumn {
 	}
 	raw := func(name string, value func(auditRow) any) {
 		add(name, abi.JSON, func(r auditRow) any {
-			if text, err := jsonValue(value(r)); err == nil && string(text) != "null" {
+			if text, err := jsonValue(value(r)); err == nil && len(text) > 0 && string(text) != "null" {
 				return json.RawMessage(text)
 			}
 			return nil

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/audit"
 	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -109,8 +110,28 @@ func TestEveryHelpExampleRuns(t *testing.T) {
 		"report.sql":       "CREATE TABLE locked AS FROM okta.users WHERE status = 'LOCKED_OUT';\nFROM locked;\n",
 		"recorded.jsonl":   `{"endpoint":"GET /api/v1/logs","method":"GET","path":"/api/v1/logs","query":"","request_body":"","status":200,"headers":{},"body":"[]"}` + "\n",
 	}
+	audits := filepath.Join(t.TempDir(), "audit.ndjson")
+	for _, name := range []string{"audit.ndjson.1", "audit.ndjson"} { // the second goes on from the first
+		f, err := audit.Open(audits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Audit(t.Context(), audit.Record{Time: time.Now(), BaseURL: org.URL, Operation: "deactivate_user", Outcome: abi.Unchanged}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(audits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(text)
+		_ = f.Close()
+		if err := os.Rename(audits, audits+".1"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	// What a real org, service or machine has of its own.
-	ours := strings.NewReplacer("00u1abcd", org.UserIDs()[4], "https://search.example.com", search.URL, "--metrics 9464", "--metrics 0")
+	ours := strings.NewReplacer("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", audit.Hash([]byte(strings.TrimSuffix(files["audit.ndjson"], "\n"))),
+		"00u1abcd", org.UserIDs()[4], "https://search.example.com", search.URL, "--metrics 9464", "--metrics 0")
 	env := append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "PATH="+path+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"OKTA_API_TOKEN="+org.Token(), "SEARCH_KEY=k")
 	ran := 0
