@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,10 +28,15 @@ var sqlTypes = map[abi.ColumnType]string{abi.Varchar: "VARCHAR", abi.Boolean: "B
 // typed is what a record's value has to be in a column, worked out with encoding/json alone.
 func typed(record any, c abi.Column) any {
 	v := record
-	if c.Path != "" {
-		for _, key := range strings.Split(c.Path, ".") {
-			m, _ := v.(map[string]any)
-			v = m[key]
+	for _, path := range append([]string{c.Path}, c.Or...) {
+		if v = record; path != "" {
+			for _, key := range strings.Split(path, ".") {
+				m, _ := v.(map[string]any)
+				v = m[key]
+			}
+		}
+		if v != nil {
+			break
 		}
 	}
 	switch c.Type {
@@ -330,6 +336,9 @@ func TestColumnsOfPublishedExamples(t *testing.T) {
 		for example, body := range published.Responses["200"] {
 			if !bytes.HasPrefix(body, []byte("[")) && !bytes.HasPrefix(body, []byte("{")) {
 				continue
+			}
+			if !byName[readers()[endpoint][0]].Single && bytes.HasPrefix(body, []byte("{")) && endpoint == "GET /api/v1/logs" {
+				body = slices.Concat([]byte("["), body, []byte("]")) // the document shows one event of the list
 			}
 			ran++
 			t.Run(endpoint+" "+example, func(t *testing.T) { s.throughSQL(t, db, byName, endpoint, 200, body, seen) })
