@@ -1,8 +1,9 @@
 // Package sink is where the records of a source go: a stream such as standard output, a file that is rotated and may be
 // compressed, an HTTP service that takes batches.
 //
-// A sink takes a page at a time. When Write returns nil the page is durable there, and its checkpoint may be saved; when
-// it returns an error the page comes again, whole or in part, with the same keys.
+// A sink takes a page at a time. When Write returns nil the page is durable there, or its service acknowledged it
+// (docs/sinks.md says what that is worth), and its checkpoint may be saved. When Write returns an error the page comes
+// again, whole or in part, with the same keys.
 package sink
 
 import (
