@@ -366,7 +366,7 @@ func foresee(s *state, st step) forecast {
 		}
 	}
 	defer settle()
-	off := func(u *userFacts) { u.Status, u.Sessions, u.App = "DEPROVISIONED", false, "" }
+	off := func(u *userFacts) { u.Status, u.Sessions, u.App, u.Roles = "DEPROVISIONED", false, "", nil }
 	in := func(all ...string) bool { return u != nil && slices.Contains(all, u.Status) }
 	byStatus := func(from, to, already []string) forecast {
 		switch {
