@@ -46,8 +46,8 @@ func allowed(kind duckdb.StmtType, statement string, allowFiles bool) error {
 
 var (
 	ofFiles = regexp.MustCompile(`(?i)\b(copy|export|attach)\b`)
-	//lint:ignore ST1005 it stands beside DuckDB's own errors, which begin so
 	// noFiles is DuckDB's own refusal, of a function or a table that reads a file.
-	noFiles  = "file system operations are disabled by configuration"
+	noFiles = "file system operations are disabled by configuration"
+	//lint:ignore ST1005 it is shown among DuckDB's own errors, which begin like this
 	errFiles = errors.New("Permission Error: file system operations are disabled: --allow-files allows COPY, EXPORT and ATTACH")
 )
