@@ -140,7 +140,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 		switch {
 		case !d.Persist:
 			return err
-		case passes(err), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
+		case passes(err), d.Delay > 0 && errors.Is(err, sink.ErrReplay), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
 		case refused(err, http.StatusForbidden) && doubts < maxDoubts:
 			doubts++
 		default:

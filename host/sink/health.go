@@ -23,8 +23,8 @@ type Monitor interface {
 
 // Volatile is a Sink whose service may lose what it acknowledged when it ends.
 type Volatile interface {
-	// Interruptions counts how often the service seems to have ended: it did not answer, or closed its connections and took
-	// no new one. It is safe for concurrent use.
+	// Interruptions counts how often the service seems to have ended: it did not answer, a load balancer answered in its
+	// place, or it closed its connections and took no new one. It is safe for concurrent use.
 	Interruptions() int64
 }
 

@@ -390,6 +390,9 @@ func (s *HTTP) request(ctx context.Context, batch []host.Record) (left []host.Re
 		s.limit = min(s.limit, len(body)/2) // or every later page would be sent twice, too
 		return batch, nil, errTooLarge
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
+		if s.opts.Watch && ofGateway(code) {
+			s.health.interrupted() // the service behind it may have ended
+		}
 		return batch, nil, passing{s.said(resp.Status, answer), advice(resp.Header), code}
 	case code == http.StatusForbidden && gjson.GetBytes(answer, "error.type").String() == indexBlocked:
 		return batch, nil, passing{s.said(resp.Status, answer), advice(resp.Header), code}
@@ -399,6 +402,12 @@ func (s *HTTP) request(ctx context.Context, batch []host.Record) (left []host.Re
 		return batch, nil, fmt.Errorf("%w: is the authorization right?", s.said(resp.Status, answer))
 	}
 	return batch, nil, s.said(resp.Status, answer)
+}
+
+// ofGateway reports whether a status is one that a load balancer gives when the service behind it does not answer: 502, 503,
+// 504, and those from 520 on of some.
+func ofGateway(status int) bool {
+	return status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout || status >= 520
 }
 
 // append appends a record to a body.

@@ -323,3 +323,24 @@ func TestAServiceThatEndsBetweenTwoRequestsIsNoticed(t *testing.T) {
 		}
 	}
 }
+
+// TestAGatewayThatAnswersInPlaceOfTheServiceIsAnInterruption, where the service is watched: it may have been started anew.
+func TestAGatewayThatAnswersInPlaceOfTheServiceIsAnInterruption(t *testing.T) {
+	for status, want := range map[int]int64{500: 0, 429: 0, 502: 1, 503: 1, 504: 1, 522: 1} {
+		for _, watch := range []bool{true, false} {
+			n := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if n++; n == 2 {
+					w.WriteHeader(status)
+				}
+			}))
+			s, _ := newHTTP(t, server.URL, HTTPOptions{Watch: watch})
+			write(t, s, numbered(0, 5))
+			write(t, s, numbered(5, 9))
+			if got := s.Interruptions(); watch && got != want || !watch && got != 0 {
+				t.Errorf("%d: %d interruptions, want %d where it is watched (%t)", status, got, want, watch)
+			}
+			server.Close()
+		}
+	}
+}
