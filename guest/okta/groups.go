@@ -415,13 +415,13 @@ func (c *call) ownRoles(group, user, doing string) *result {
 	if c.settling {
 		return nil
 	}
-	owner := c.owner()
-	if owner == "" || user != "" && user != owner {
-		return nil
+	owner, failed := c.owner("whether the token's owner loses roles with group " + group)
+	if failed != nil || owner == "" || user != "" && user != owner {
+		return failed
 	}
 	if user == "" {
-		if is, _ := c.isMember(group, owner); !is {
-			return nil
+		if is, failed := c.ownerIsIn(group, owner); !is {
+			return failed
 		}
 	}
 	held, failed := c.rolesHeld(group)
@@ -509,22 +509,22 @@ func removeGroup(c *call) result {
 const maxMembershipPages = 20
 
 // isMember looks for a group among those of a user, of whom it reads ids alone.
-func (c *call) isMember(group, user string) (is, known bool) {
+func (c *call) isMember(group, user string) (is, known bool, failed *result) {
 	groups := list{endpoint: getUserGroups.Endpoint, filled: at("id", user), key: "id"}
 	next := cursor{}
 	for range maxMembershipPages {
 		ids, more, failed := groups.keys(c, next)
 		switch {
 		case failed != nil:
-			return false, false
+			return false, false, failed
 		case slices.Contains(ids, group):
-			return true, true
+			return true, true, nil
 		case more.link == "":
-			return false, true
+			return false, true, nil
 		}
 		next = more
 	}
-	return false, false
+	return false, false, nil
 }
 
 // memberLag is how long the list of a user's groups may not show a change, in milliseconds. Okta promises nothing, and
@@ -557,8 +557,8 @@ func setMember(c *call, want bool) result {
 		return *r
 	}
 	group, user := g.Get("id").Str(), u.Get("id").Str()
-	was, known := c.isMember(group, user)  // Okta's answer is the same whether anything changed or not
-	output := func(after ...bool) string { // as read, where it was
+	was, known, _ := c.isMember(group, user) // Okta's answer is the same whether anything changed or not
+	output := func(after ...bool) string {   // as read, where it was
 		var w jsonval.Writer
 		w.Str("group", group).Str("group_name", g.Get("profile", "name").Str()).Str("user", user).
 			StrIf("login", u.Get("profile", "login").Str())
@@ -609,7 +609,7 @@ func setMember(c *call, want bool) result {
 		endpoint, what, undone = deleteGroupMember.Endpoint, "removing user "+user+" from group "+group, "the user is still a member"
 	}
 	shows := func() (reading, result) {
-		switch is, told := c.isMember(group, user); {
+		switch is, told, _ := c.isMember(group, user); {
 		case !told:
 			return untold, result{}
 		case is == want:

@@ -113,16 +113,43 @@ func heading(u jsonval.Value) string {
 // resting reports whether no change of a user's status is under way.
 func resting(u jsonval.Value) bool { return heading(u) == u.Get("status").Str() }
 
-// isOwner reports whether the token is a user's own. Where Okta does not tell, it is not known to be.
-func (c *call) isOwner(id string) bool { return id != "" && c.owner() == id }
-
-// owner returns the id of the token's owner, empty where Okta does not tell.
-func (c *call) owner() string {
+// owner returns the id of the token's owner; empty is a token of nobody, such as a service app's, which Okta says with a
+// 404. Any other failure tells nothing: the owner may be the very target, so that nothing is sent. question is what the
+// owner was asked for.
+func (c *call) owner(question string) (string, *result) {
 	me, failed := c.object(hostcall.Request{Endpoint: getMe.Endpoint}, "User", "user")
-	if failed != nil {
-		return ""
+	switch {
+	case me.gone:
+		return "", nil
+	case failed != nil:
+		return "", unchecked(*failed, question)
 	}
-	return me.Get("id").Str()
+	return me.Get("id").Str(), nil
+}
+
+// ownerIsIn reports whether the token's owner is in a group, so that what is taken from the group is taken from the token.
+func (c *call) ownerIsIn(group, owner string) (bool, *result) {
+	question := "whether the token's owner, user " + owner + ", is in group " + group
+	is, known, failed := c.isMember(group, owner)
+	switch {
+	case failed != nil:
+		return false, unchecked(*failed, question)
+	case !known:
+		r := refuse("own_account", "nothing was sent, since "+question+" could not be told: the owner is in too many groups. Do it with another administrator's token")
+		return false, &r
+	}
+	return is, nil
+}
+
+// unchecked is the end before a write whose question the failure leaves open.
+func unchecked(r result, question string) *result {
+	e := *r.err
+	e.Message = "nothing was sent, since " + question + " could not be checked: " + e.Message
+	if r.outcome == abi.NotFound { // which is for the operation's own target
+		r.outcome, e.Code = abi.Rejected, string(abi.Rejected)
+	}
+	r.err = &e
+	return &r
 }
 
 // reactivate picks the call that fits the status. Okta's own of that name starts an unfinished activation again; it is
@@ -175,9 +202,15 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 	if !slices.Contains(action.from, status) {
 		return refuse("status", action.name+" is for users who are "+strings.Join(action.from, ", ")+", and this one is "+status+action.wayOut(status))
 	}
-	if action.ends && status != "STAGED" && status != "PROVISIONED" && !c.settling && c.isOwner(id) {
-		return refuse("own_account", action.name+" of user "+id+" would end this connection: the token is that user's, and Okta takes no token of a user who is not active. "+
-			"Do it with another administrator's")
+	if action.ends && status != "STAGED" && status != "PROVISIONED" && !c.settling {
+		owner, failed := c.owner("whether user " + id + " is the token's owner")
+		if failed != nil {
+			return *failed
+		}
+		if owner == id {
+			return refuse("own_account", action.name+" of user "+id+" would end this connection: the token is that user's, and Okta takes no token of a user who is not active. "+
+				"Do it with another administrator's")
+		}
 	}
 	var query []hostcall.Pair
 	if action.email {

@@ -446,13 +446,15 @@ func (c *call) ownRole(p principal, a jsonval.Value) *result {
 	if p.noun == "client" || c.settling {
 		return nil
 	}
-	owner := c.owner()
+	owner, failed := c.owner("whether the role is one of the token's owner")
 	switch {
+	case failed != nil:
+		return failed
 	case owner == "":
 		return nil
 	case p.noun == "group":
-		if is, _ := c.isMember(p.id, owner); !is {
-			return nil
+		if is, failed := c.ownerIsIn(p.id, owner); !is {
+			return failed
 		}
 	case p.id != owner:
 		return nil
