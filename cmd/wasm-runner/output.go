@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -58,7 +59,7 @@ for good. Where a service keeps what it took in memory for a while, --checkpoint
 than that. docs/sinks.md says what an answer is worth at which service.
 
 A pipe acknowledges nothing: what its reader has not kept is lost with the reader, and the checkpoint is past it. With a
-checkpoint, a pipe (as stdout or --out) is refused unless --unacknowledged is given.
+checkpoint, a pipe (as stdout, --out or --refused) is refused unless --unacknowledged is given.
 
 A record that the service refuses for what it is (its index cannot take it, or it is larger than the service takes) ends the
 run. With --refused such records are appended to a file, synced before the checkpoint, and the rest goes on: each is a line
@@ -159,38 +160,55 @@ func parseMode(s string) (fs.FileMode, error) {
 	return fs.FileMode(n), nil
 }
 
-// acknowledges refuses a checkpoint behind records that go into a pipe. out is "-" for stdout.
-func (a *app) acknowledges(out string, o *outFlags) error {
-	if o.unacknowledged || o.address() || a.flags.demo {
+// acknowledges refuses a checkpoint behind records that go into a pipe.
+func (a *app) acknowledges(o *outFlags, connection string) error {
+	if o.unacknowledged || a.flags.demo {
 		return nil
 	}
-	name, mode := out, fs.ModeNamedPipe
-	var info fs.FileInfo
-	var err error
 	if o.stdout() {
-		name = "stdout"
+		mode := fs.ModeNamedPipe // what is no file is for tests
 		if f, ok := a.stdout.(*os.File); ok {
-			info, err = f.Stat()
+			info, err := f.Stat()
+			if err != nil {
+				return usagef("--out: %w", err)
+			}
+			mode = info.Mode()
 		}
-	} else if info, err = os.Stat(out); errors.Is(err, fs.ErrNotExist) {
-		return nil // a regular file is made
+		return pipe("stdout", "Write to a file (--out FILE) or an address", mode)
 	}
-	if err != nil {
-		return usagef("--out: %w", err)
+	for flag, file := range o.files() {
+		file = strings.ReplaceAll(file, perConnection, connection)
+		info, err := os.Stat(file)
+		switch {
+		case file == "", errors.Is(err, fs.ErrNotExist): // a regular file is made
+			continue
+		case err != nil:
+			return usagef("%s: %w", flag, err)
+		}
+		instead := "Write to a file (--out FILE) or an address"
+		if flag == "--refused" {
+			instead = "Name a file with --refused"
+		}
+		if err := pipe(file, instead, info.Mode()); err != nil {
+			return err
+		}
 	}
-	if info != nil {
-		mode = info.Mode()
-	}
-	if mode&(fs.ModeNamedPipe|fs.ModeSocket) == 0 { // a person looks at a terminal
+	return nil
+}
+
+// pipe is the error of what has this mode and is a pipe. A terminal is none: a person looks at it.
+func pipe(name, instead string, mode fs.FileMode) error {
+	if mode&(fs.ModeNamedPipe|fs.ModeSocket) == 0 {
 		return nil
 	}
 	return usagef("a checkpoint together with %s, which is a pipe: its reader does not acknowledge what it has kept, so that records are lost when it fails. "+
-		"Write to a file (--out FILE) or an address, keep no checkpoint (--no-checkpoint), or accept the loss (--unacknowledged)", name)
+		"%s, keep no checkpoint (--no-checkpoint), or accept the loss (--unacknowledged)", name, instead)
 }
 
 // outPlace is whose records a sink takes.
 type outPlace struct {
 	connection string
+	checkpoint bool
 	timeMember string // the member of a record that holds its time, "" where none does
 }
 
@@ -198,7 +216,7 @@ type outPlace struct {
 func (a *app) openOut(ctx context.Context, o *outFlags, place outPlace, say func(string, ...any)) (sink.Sink, error) {
 	connection := place.connection
 	if o.stdout() {
-		return sink.NewStream("standard output", a.stdout), nil
+		return a.openStdout(place.checkpoint, func(text string) { say("%s", text) })
 	}
 	out := strings.ReplaceAll(o.out, perConnection, connection)
 	notice := func(text string) { say("%s", text) }
@@ -244,6 +262,53 @@ func (a *app) openOut(ctx context.Context, o *outFlags, place outPlace, say func
 		return nil, usagef("--out: %w", err)
 	}
 	return s, nil
+}
+
+// openStdout opens standard output. Where it is a file that holds something, a run before may have ended in the middle of a
+// record and before its checkpoint: with a checkpoint it is continued as --out is.
+func (a *app) openStdout(checkpoint bool, notice func(string)) (sink.Sink, error) {
+	stream := sink.NewStream("standard output", a.stdout)
+	f, ok := a.stdout.(*os.File)
+	if !ok || !checkpoint || a.flags.demo {
+		return stream, nil
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return stream, nil
+	}
+	const instead = "standard output is a file that holds something already, and cannot be gone on with: name it with --out instead"
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil { // other systems do not tell
+		return nil, usagef("%s", instead)
+	}
+	if there, err := os.Stat(path); err != nil || !os.SameFile(info, there) {
+		return nil, usagef("%s (it is no longer at %s)", instead, path)
+	}
+	file, err := sink.OpenFile(path, sink.FileOptions{Notice: notice})
+	if err != nil {
+		return nil, usagef("%s: %w", instead, err)
+	}
+	return stdoutFile{file, f}, nil
+}
+
+// stdoutFile is the file behind standard output. What else writes to standard output, later, goes on behind its records.
+type stdoutFile struct {
+	*sink.File
+	stdout *os.File
+}
+
+// Write implements sink.Sink.
+func (s stdoutFile) Write(ctx context.Context, p sink.Page) error {
+	if err := s.Append(ctx, p); err != nil {
+		return err
+	}
+	return s.Sync()
+}
+
+// Append implements sink.Buffered.
+func (s stdoutFile) Append(ctx context.Context, p sink.Page) error {
+	defer func() { _, _ = s.stdout.Seek(0, io.SeekEnd) }() // a regular file is seekable
+	return s.File.Append(ctx, p)
 }
 
 // fileError is that of opening the file of a flag.

@@ -250,7 +250,7 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 			d.At = nil
 		}
 		keys = path + ".keys"
-		if err := a.acknowledges(strings.ReplaceAll(out.out, perConnection, d.Connection), out); err != nil {
+		if err := a.acknowledges(out, d.Connection); err != nil {
 			return closeAll, err
 		}
 	}
@@ -259,7 +259,7 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 	if err != nil {
 		return closeAll, err
 	}
-	place := outPlace{connection: d.Connection, timeMember: timeMember(op)}
+	place := outPlace{connection: d.Connection, checkpoint: path != "", timeMember: timeMember(op)}
 	if d.Sink, err = a.openOut(ctx, out, place, d.Say); err != nil {
 		return closeAll, err
 	}
