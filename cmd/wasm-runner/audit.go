@@ -45,7 +45,8 @@ Give rotated files in order, oldest first; .gz is decompressed, - is stdin. The 
 more members: ids, hashes, all request ids, and the file and line that a row comes from.
 
 Each line has the hash of the line before it. A line that was changed, removed or inserted breaks that chain, which is
-reported and is exit code 1. The chain has no signature, and does not protect the last lines: keep the hash of the last
+reported and is exit code 1, as are lines that are no records; a line that a crash cut short is none of these. Files without
+a line of an audit are exit code 2, empty ones too. The chain has no signature, and does not protect the last lines: keep the hash of the last
 line, which is printed, in another place, and look for it later with --anchor.
 
 With --join the System Log is read around each invoke, through the connection, and a row has Okta's own events of its
@@ -128,10 +129,7 @@ func (o *auditOptions) check(files []string) error {
 
 // wants reports whether a deed passes the filters.
 func (o *auditOptions) wants(d *audit.Deed, connection string) bool {
-	named := func(op string) bool {
-		_, plain, found := strings.Cut(op, ".") // okta.lookup_user
-		return op == d.Operation || found && plain == d.Operation
-	}
+	named := func(op string) bool { return op == d.Operation || plainOperation(op) == d.Operation }
 	switch {
 	case !o.from.IsZero() && d.Time.Before(o.from), !o.to.IsZero() && !d.Time.Before(o.to):
 	case len(o.operations) > 0 && !slices.ContainsFunc(o.operations, named):
@@ -143,6 +141,14 @@ func (o *auditOptions) wants(d *audit.Deed, connection string) bool {
 	return false
 }
 
+// plainOperation is the name of an operation without its kind: okta.lookup_user is lookup_user.
+func plainOperation(name string) string {
+	if _, plain, found := strings.Cut(name, "."); found {
+		return plain
+	}
+	return name
+}
+
 // maxSaid is how many lines of one kind are named on stderr.
 const maxSaid = 20
 
@@ -150,7 +156,8 @@ const maxSaid = 20
 type auditTally struct {
 	chain              *audit.Chain
 	deeds, interrupted int
-	problems           int
+	records            int
+	operations         map[string]bool // that the files name
 }
 
 func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error {
@@ -163,8 +170,9 @@ func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error 
 	room, _ := terminal(a.stdout)
 	columns := auditColumns(o, room)
 	rows := a.newRowWriter(o.format, buffered, plainColumnsOf(columns), layout{shrink: true, more: "take --format csv"})
-	tally := auditTally{chain: audit.NewChain(o.anchors...)}
+	tally := auditTally{chain: audit.NewChain(o.anchors...), operations: map[string]bool{}}
 	var held []*audit.Deed
+	begun := false // a row was written
 	err := a.eachDeed(ctx, files, &tally, func(d *audit.Deed) error {
 		if !o.wants(d, a.flags.connection) {
 			return nil
@@ -173,6 +181,7 @@ func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error 
 			tally.interrupted++
 		}
 		if !o.join {
+			begun = true
 			return rows.row(valuesOf(columns, auditRow{d, nil}))
 		}
 		if len(held) == maxJoined {
@@ -182,18 +191,27 @@ func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error 
 		held = append(held, &kept)
 		return nil
 	})
+	if err == nil {
+		err = a.checkAudit(ctx, o, files, &tally)
+	}
 	if err == nil && o.join {
 		err = a.joinEvents(ctx, held, func(d *audit.Deed, events []auditEvent) error {
+			begun = true
 			return rows.row(valuesOf(columns, auditRow{d, events}))
 		})
 	}
 	if err != nil {
-		_ = rows.end() // the rows so far; the first error counts
+		if begun {
+			_ = rows.end() // the rows so far; the first error counts
+		}
 		_, _ = buffered.Flush(), out.Flush()
 		return err
 	}
-	if err := rows.end(); err != nil {
-		return err
+	text, verdict := tally.verdict()
+	if begun || o.format != "table" || verdict == nil { // a header alone would stand before the error
+		if err := rows.end(); err != nil {
+			return err
+		}
 	}
 	if err := buffered.Flush(); err != nil {
 		return err
@@ -201,10 +219,53 @@ func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error 
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	if o.format == "table" && room > 0 && room < roomForAll {
-		a.say("account, connection, org and request id fit into %d columns: widen the terminal, or take --format csv", roomForAll)
+	if begun && o.format == "table" && room > 0 && room < roomForAll {
+		who := ""
+		if room < roomForWho {
+			who = "who, the year, "
+		}
+		a.note("%saccount, connection, org and request id fit into %d columns: widen the terminal, or take --format csv", who, roomForAll)
 	}
-	return a.sayAudit(&tally)
+	if verdict == nil && tally.chain.Lines == tally.chain.Unchained {
+		a.say("%s", text)
+	} else {
+		a.note("%s", text)
+	}
+	return verdict
+}
+
+// checkAudit refuses files that are no audit, and operations that neither the files nor the module have.
+func (a *app) checkAudit(ctx context.Context, o *auditOptions, files []string, t *auditTally) error {
+	if t.records == 0 {
+		return usagef("%s: empty, where an audit has at least a line. Was it emptied, or rotated away?", strings.Join(files, ", "))
+	}
+	var unseen []string
+	for _, name := range o.operations {
+		if !t.operations[name] && !t.operations[plainOperation(name)] {
+			unseen = append(unseen, name)
+		}
+	}
+	if len(unseen) == 0 {
+		return nil
+	}
+	m, err := a.loadModule(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // without a module, the files alone say which operations there are
+	}
+	defer func() { _ = m.Close(context.WithoutCancel(ctx)) }()
+	for _, name := range unseen {
+		if _, err := m.Operation(name); err != nil {
+			var all []string
+			for i := range m.Manifest().Operations {
+				all = append(all, m.Manifest().Operations[i].Name)
+			}
+			for name := range t.operations {
+				all = append(all, name)
+			}
+			return usagef("--operation: neither the module nor the files have an operation %q%s", name, didYouMean(plainOperation(name), all))
+		}
+	}
+	return nil
 }
 
 // eachDeed reads the files in order and gives each deed on, interrupted ones at the end.
@@ -219,46 +280,78 @@ func (a *app) eachDeed(ctx context.Context, files []string, tally *auditTally, g
 		return nil
 	}
 	said := 0
-	tell := func(name string, l audit.Line, what string) {
+	tell := func(text string) {
 		if said++; said <= maxSaid {
-			a.say("%s line %d %s", name, l.Number, what)
+			a.say("%s", text)
 		}
 	}
 	for _, path := range files {
-		name, r, err := a.openAudit(path)
-		if err != nil {
+		if _, err := os.Stat(path); err != nil && path != "-" { // before the first row
+			return usagef("audit: %w", err)
+		}
+	}
+	for _, path := range files {
+		if err := a.eachRecord(ctx, path, tally, tell, func(name string, l audit.Line) error { return each(deeds.Add(name, l)) }); err != nil {
 			return err
 		}
-		tally.chain.Open()
-		for l, err := range audit.Lines(r) {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				_ = r.Close() // read only
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			broken, note := tally.chain.Next(l)
-			for _, what := range []string{l.Problem, broken, note} {
-				if what != "" {
-					tell(name, l, what)
-				}
-			}
-			if l.Problem != "" {
-				tally.problems++
-				continue
-			}
-			if err := each(deeds.Add(name, l)); err != nil {
-				_ = r.Close()
-				return err
-			}
-		}
-		_ = r.Close()
 	}
 	if said > maxSaid {
 		a.say("%d more such lines", said-maxSaid)
 	}
 	return each(deeds.Rest())
+}
+
+// eachRecord reads one file and gives on the lines that are records; tell gets what is to be said of others. A file of lines
+// without a record is an error: it is no audit.
+func (a *app) eachRecord(ctx context.Context, path string, t *auditTally, tell func(string), give func(string, audit.Line) error) error {
+	name, r, err := a.openAudit(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }() // read only
+	t.chain.Open()
+	var early []string // said once the file turns out to be an audit
+	lines, records := 0, 0
+	for l, err := range audit.Lines(r) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		var note string
+		lines++
+		l.Broken, note = t.chain.Next(l)
+		for _, what := range []string{l.Problem, l.Broken, note} {
+			switch text := fmt.Sprintf("%s line %d %s", name, l.Number, what); {
+			case what == "":
+			case records > 0:
+				tell(text)
+			case len(early) <= maxSaid:
+				early = append(early, text)
+			}
+		}
+		if l.Problem != "" {
+			continue
+		}
+		if records++; records == 1 {
+			for _, text := range early {
+				tell(text)
+			}
+		}
+		t.records++
+		t.operations[l.Record.Operation] = true
+		if err := give(name, l); err != nil {
+			return err
+		}
+	}
+	switch {
+	case lines == 0:
+		tell(name + " is empty")
+	case records == 0:
+		return usagef("%s is not an audit: it has %s, and no record that invoke --audit wrote", name, counted(int64(lines), "line"))
+	}
+	return nil
 }
 
 // openAudit opens a file, - for stdin.
@@ -284,37 +377,33 @@ func (a *app) openAudit(path string) (name string, r io.ReadCloser, err error) {
 	}{z, f}, nil
 }
 
-// sayAudit says what the whole comes to. The error is of a chain that does not hold.
-func (a *app) sayAudit(t *auditTally) error {
+// verdict is what the whole comes to. The error is of an audit that is not as it was written.
+func (t *auditTally) verdict() (text string, err error) {
 	c := t.chain
-	invokes := counted(int64(t.deeds), "invoke")
+	text = counted(int64(t.deeds), "invoke")
 	if t.interrupted > 0 {
-		invokes += fmt.Sprintf(", %d of them interrupted or still running,", t.interrupted)
+		text += fmt.Sprintf(", %d of them interrupted or still running,", t.interrupted)
 	}
-	invokes += " in " + counted(int64(c.Lines), "line")
-	if missing := c.Missing(); len(missing) > 0 {
-		a.say("%s", invokes)
-		return fmt.Errorf("no line has the hash %s: lines were changed or removed, or the file was written anew", strings.Join(missing, ", "))
-	}
-	switch chained := c.Lines - c.Unchained; {
+	text += " in " + counted(int64(c.Lines), "line")
+	missing := c.Missing()
+	switch {
+	case len(missing) > 0:
+		return text, fmt.Errorf("no line has the hash %s: lines were changed or removed, or the file was written anew", strings.Join(missing, ", "))
 	case c.Breaks > 0:
-		a.say("%s", invokes)
-		return fmt.Errorf("the chain of lines is broken in %s: this is not what was written", counted(int64(c.Breaks), "place"))
-	case c.Lines == 0:
-		a.say("no line of an audit")
-	case chained == 0:
-		a.say("%s of an earlier version, which has no chain: whether a line was changed or removed cannot be told", invokes)
-	default:
-		text := invokes + ", whose chain is intact"
-		if c.Unchained > 0 {
-			text += fmt.Sprintf(" but for the first %d, of an earlier version", c.Unchained)
-		}
-		if c.From != "" {
-			text += ". The first goes on from a line of another file, " + c.From
-		}
-		a.say("%s. The last has the hash %s", text, c.Last)
+		return text, fmt.Errorf("the chain of lines is broken in %s: this is not what was written", counted(int64(c.Breaks), "place"))
+	case c.Strange > 0:
+		return text, fmt.Errorf("no record is in %s: something else than invoke --audit wrote to the file, or changed it", counted(int64(c.Strange), "line"))
+	case c.Lines == c.Unchained:
+		return text + " of an earlier version, which has no chain: whether a line was changed or removed cannot be told", nil
 	}
-	return nil
+	text += ", whose chain is intact"
+	if c.Unchained > 0 {
+		text += fmt.Sprintf(" but for the first %d, of an earlier version", c.Unchained)
+	}
+	if c.From != "" {
+		text += ". The first goes on from a line of another file, " + c.From
+	}
+	return text + ". The last has the hash " + c.Last, nil
 }
 
 // plainLines writes lines of JSON or CSV to a terminal: what would move the cursor or turn the direction of writing is

@@ -26,6 +26,9 @@ type auditColumn struct {
 
 // The columns of a terminal from which on the table has more than the least of a report, and all that it can have.
 const (
+	roomForWhen    = 54
+	roomForWho     = 68
+	roomForYear    = 80
 	roomForRequest = 110
 	roomForAll     = 150
 	roomForSeconds = 200
@@ -54,15 +57,22 @@ func auditColumns(o *auditOptions, room int) []auditColumn {
 			return nil
 		})
 	}
-	if o.format == "table" {
+	if o.format == "table" { // operation, target and outcome always; a narrow terminal has no room for the others
 		whole := room == 0 || room >= roomForAll
-		text("when", func(r auditRow) string {
-			if room == 0 || room >= roomForSeconds {
-				return r.Time.UTC().Format("2006-01-02 15:04:05Z")
-			}
-			return r.Time.UTC().Format("2006-01-02 15:04")
-		})
-		text("who", runBy)
+		if room == 0 || room >= roomForWhen {
+			text("when", func(r auditRow) string {
+				switch {
+				case room == 0 || room >= roomForSeconds:
+					return r.Time.UTC().Format("2006-01-02 15:04:05Z")
+				case room < roomForYear:
+					return r.Time.UTC().Format("01-02 15:04")
+				}
+				return r.Time.UTC().Format("2006-01-02 15:04")
+			})
+		}
+		if room == 0 || room >= roomForWho {
+			text("who", runBy)
+		}
 		if whole {
 			text("account", shownAccount)
 		}
@@ -101,6 +111,7 @@ func auditColumns(o *auditOptions, room int) []auditColumn {
 	text("run", func(r auditRow) string { return r.Run })
 	text("file", func(r auditRow) string { return r.File })
 	add("line", abi.BigInt, func(r auditRow) any { return int64(r.Line) })
+	text("broken", func(r auditRow) string { return r.Broken })
 	if o.join {
 		raw("events", func(r auditRow) any { return append([]auditEvent{}, r.events...) })
 	}
@@ -225,6 +236,8 @@ func shownAccount(r auditRow) string {
 
 func shownOutcome(r auditRow) string {
 	switch {
+	case r.Broken != "":
+		return string(r.Outcome) + " (chain broken)"
 	case r.Replayed:
 		return string(r.Outcome) + " (replayed)"
 	case r.Reconciled:

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -13,6 +14,8 @@ type Deed struct {
 	Started time.Time // when its first write was about to be sent; zero when it sent none
 	File    string
 	Line    int // of its last record
+	// Broken says how a line of it breaks the chain.
+	Broken string
 	// Interrupted says that no final record was found: the process was killed while a write was being sent, or it runs
 	// still. What became of the write is not known.
 	Interrupted bool
@@ -38,11 +41,11 @@ func (d *Deeds) Add(file string, l Line) []Deed {
 	if d.open == nil {
 		d.open = map[string][]*Deed{}
 	}
-	deed := &Deed{Record: l.Record, File: file, Line: l.Number}
+	deed := &Deed{Record: l.Record, File: file, Line: l.Number, Broken: l.Broken}
 	id := pairing(l.Record)
 	if l.Record.Phase != Writing {
 		if same := d.open[id]; len(same) > 0 {
-			deed.Started = same[0].Started
+			deed.Started, deed.Broken = same[0].Started, cmp.Or(deed.Broken, same[0].Broken)
 			same[0].Line = 0 // closed
 			d.remove(id, same)
 		}

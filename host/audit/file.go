@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -33,7 +34,7 @@ const patience = 30 * time.Second
 // A line is a record behind the member "prev": the SHA-256, in hex, of the last whole line before it, without its line
 // break; empty in the first line of the first file. What a crash or a full disk left of a line is not a whole line. A file
 // that was begun because the one before was renamed goes on from that one: the newest file of the folder whose name is
-// this file's with something behind it, such as audit.ndjson.1.
+// this file's with a number or a time behind it, such as audit.ndjson.1 or audit.ndjson-20260102.
 //
 // A line is on disk when Audit returns. A file that is renamed or removed meanwhile is made anew.
 type File struct {
@@ -237,6 +238,10 @@ func lastLine(f *os.File) (ending, error) {
 	}
 }
 
+// turned is what rotation puts behind a name: a number, a date or a time, or the word old or bak. Another name that begins
+// alike is another file's.
+var turned = regexp.MustCompile(`^[-._](\d[-\d._:TZ+]*|old|bak)(\.[A-Za-z0-9]{1,8})?$`)
+
 // rotated is the hash of the last line of the file that had the name before; empty where none is found.
 func rotated(path string) string {
 	folder, name := filepath.Split(path)
@@ -250,7 +255,7 @@ func rotated(path string) string {
 	}
 	var earlier []candidate
 	for _, e := range all {
-		if !strings.HasPrefix(e.Name(), name) || e.Name() == name || !e.Type().IsRegular() {
+		if rest, is := strings.CutPrefix(e.Name(), name); !is || !turned.MatchString(rest) || !e.Type().IsRegular() {
 			continue
 		}
 		if info, err := e.Info(); err == nil {

@@ -404,3 +404,51 @@ func TestState_ThatIsLarge_IsCutAndSaysSo(t *testing.T) {
 		t.Error("no object, and none that is JSON")
 	}
 }
+
+// TestChain_BesideAnotherAudit_IsItsOwn: a name that begins alike is not one that rotation makes.
+func TestChain_BesideAnotherAudit_IsItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	for _, other := range []string{"audit-prod", "audit2", "audit.ndjson", "audit-1-of-prod", "audit.ndjson.1"} {
+		add(t, opened(t, filepath.Join(dir, other)), "other")
+	}
+	path := filepath.Join(dir, "audit")
+	add(t, opened(t, path), "a")
+	if r := read(t, text(t, path)); r.chain.From != "" {
+		t.Errorf("goes on from another file: %+v", r.chain)
+	}
+	for _, name := range []string{"audit.1", "audit-20260102", "audit.2026-01-02T03:04:05Z", "audit.1.bak", "audit.old", "audit-2026-01-02.log"} {
+		if err := os.Rename(path, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		add(t, opened(t, path), "b")
+		if r := read(t, text(t, path)); r.chain.From == "" {
+			t.Errorf("does not go on from %s", name)
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestChain_WithOthersLines_CountsThem, besides what a crash leaves of a line.
+func TestChain_WithOthersLines_CountsThem(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.ndjson")
+	add(t, opened(t, path), "a", "b", "c")
+	lines := strings.SplitAfter(text(t, path), "\n")
+	for junk, want := range map[string]int{
+		"hello\n": 1, "{\n": 0, lines[2][:150] + "\n": 0, lines[2][:30] + "\n": 0, "\x00\x00\x00\n": 0, lines[1][:150] + "\n": 1, "{\"prev\":\"00\n": 1, "{\"time\":\"2026\n": 1,
+		strings.Repeat("x", MaxLine+1) + "\n": 1,
+	} {
+		r := read(t, lines[0]+lines[1]+junk+lines[2])
+		r.intact(t, "a", "b", "c")
+		if r.chain.Strange != want || len(r.problems) != 1 {
+			t.Errorf("%.50q: %d strange lines, %q", junk, r.chain.Strange, r.problems)
+		}
+	}
+	if r := read(t, old+`{"time":"20`); r.chain.Strange != 0 {
+		t.Errorf("a line of the first version that was cut short: %+v", r.chain)
+	}
+	if r := read(t, `{"operation":"a","outcome":{"result":"SUCCESS"}}`); r.chain.Strange != 1 || strings.Contains(fmt.Sprint(r.problems), "Go ") {
+		t.Errorf("%+v %q", r.chain, r.problems)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 )
 
 // Line is one line of an audit file.
@@ -21,6 +22,10 @@ type Line struct {
 	// Problem says why the line is not a record. A line that is not whole has no place in the chain.
 	Problem string
 	Whole   bool
+	// Broken says how the line breaks the chain. Lines leaves it empty: it is for who asks a Chain.
+	Broken string
+
+	begin string // of a line that is not whole: enough of it to tell what a crash leaves
 }
 
 // Lines reads a file line by line. It holds one line of at most MaxLine bytes. An error of r ends it; whatever the lines
@@ -38,7 +43,7 @@ func Lines(r io.Reader) iter.Seq2[Line, error] {
 			last := err != nil
 			switch {
 			case long:
-				if !yield(Line{Number: n, Hash: hash, Problem: fmt.Sprintf("is longer than %d bytes", MaxLine)}, nil) {
+				if !yield(Line{Number: n, Hash: hash, Problem: fmt.Sprintf("is longer than %d bytes", MaxLine), begin: "long"}, nil) {
 					return
 				}
 			case len(bytes.TrimSpace(text)) > 0:
@@ -92,6 +97,7 @@ func parse(number int, text []byte, last bool) Line {
 		if last {
 			l.Problem = "is cut short: a crash or a full disk left it, or it is being written"
 		}
+		l.begin = string(bytes.Trim(text[:min(len(text), maxBegin)], "\x00"))
 		return l
 	}
 	if err != nil {
@@ -99,7 +105,7 @@ func parse(number int, text []byte, last bool) Line {
 			Prev *string `json:"prev"`
 		}
 		_ = json.Unmarshal(text, &chain) // the record is what does not fit; its place in the chain still counts
-		l.Prev, l.Problem = chain.Prev, "is not an audit record: "+err.Error()
+		l.Prev, l.Problem = chain.Prev, "is not an audit record: "+misfit(err)
 		return l
 	}
 	l.Prev, l.Record = v.Prev, v.Record
@@ -108,6 +114,20 @@ func parse(number int, text []byte, last bool) Line {
 	}
 	return l
 }
+
+// misfit says what of an object is not as in a record.
+func misfit(err error) string {
+	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) && kind.Field != "" {
+		value, _, _ := strings.Cut(kind.Value, " ") // of a number, it has the number too
+		return fmt.Sprintf("its %s has a value of another kind (%s)", strings.TrimPrefix(kind.Field, "Record."), value)
+	}
+	return "a time in it is none, or a value is of another kind"
+}
+
+const (
+	chainBegin = `{"prev":"`                     // how a line of the chain begins
+	maxBegin   = len(chainBegin) + 2*sha256.Size // with the hash behind it
+)
 
 // Chain checks that each line goes on from the one before. Give it the lines of all files in order, oldest first.
 //
@@ -120,7 +140,9 @@ type Chain struct {
 	Last      string // hash of the last whole line
 	From      string // the line before the first one, where the first file goes on from another
 	Breaks    int
+	Strange   int // lines that are no records, besides those that a crash left of a write
 
+	number int // of the last whole line in its file
 	seen   map[string]bool
 	begun  bool // a line with prev was there
 	opened bool // the next line is the first of a file
@@ -140,9 +162,14 @@ func (c *Chain) Open() { c.opened = true }
 
 // Next takes a line. It returns how it breaks the chain, or an empty text; note is what is to be known and no break.
 func (c *Chain) Next(l Line) (broken, note string) {
+	if l.Problem != "" && (l.Whole || !c.leftBehind(l)) {
+		c.Strange++
+	}
 	if !l.Whole {
 		return "", ""
 	}
+	number := c.number
+	c.number = l.Number
 	first, before, opened := c.Lines == 0, c.Last, c.opened
 	c.Lines, c.Last, c.opened = c.Lines+1, l.Hash, false
 	for h, seen := range c.seen {
@@ -161,15 +188,28 @@ func (c *Chain) Next(l Line) (broken, note string) {
 	case opened && *l.Prev == "":
 		note = "begins a new chain: nothing says that this file follows the one before"
 	case opened:
-		broken = "does not go on from the last line of the file before: lines are missing between them, or the files are not in order"
+		broken = fmt.Sprintf("does not go on from the last line of the file before, line %d of it: lines are missing between them, that line was changed, or the files are not in order", number)
 	default:
-		broken = "does not go on from the line before: a line was changed, removed, inserted or moved here"
+		broken = fmt.Sprintf("does not go on from line %[1]d: line %[1]d was changed, or lines between %[1]d and %d were removed, inserted or moved", number, l.Number)
 	}
 	c.begun = c.begun || l.Prev != nil
 	if broken != "" {
 		c.Breaks++
 	}
 	return broken, note
+}
+
+// leftBehind reports whether a line that is not whole is what a crash or a full disk leaves of a line that goes on from the
+// last one. Anything else was written by somebody else.
+func (c *Chain) leftBehind(l Line) bool {
+	want := chainBegin + c.Last
+	switch {
+	case !c.begun && strings.HasPrefix(l.begin, `{"time":`), !c.begun && strings.HasPrefix(`{"time":`, l.begin): // of an earlier version
+		return true
+	case c.Lines == 0: // it may go on from a file that was rotated away
+		want = chainBegin
+	}
+	return strings.HasPrefix(l.begin, want) || strings.HasPrefix(want, l.begin)
 }
 
 // Missing are the hashes given to NewChain that no line had.
