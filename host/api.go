@@ -157,4 +157,6 @@ type SourceOptions struct {
 type TableOptions struct {
 	Columns []string // in this order; nil is all
 	Limit   int      // rows; 0 is all that there are
+	// Warn takes each warning of the read once, a sentence for people, while Next or Close runs; nil logs them.
+	Warn func(warning string)
 }

@@ -89,7 +89,7 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 		res.Truncated = out.Truncated && out.List && out.NextCursor != ""
 		var repeats int
 		if res.Output, repeats = run.output(&out); repeats > 0 {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("%d repeated: records that came on more than one page are listed once", repeats))
+			out.Warnings = append(out.Warnings, repeated(repeats))
 			run.records -= repeats
 		}
 	}

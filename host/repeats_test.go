@@ -10,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
 )
 
 // shifting serves three pages of two users each, of which the second begins with the last user of the first.
@@ -41,6 +42,36 @@ func TestInvoke_RecordOnTwoPages_IsListedOnce(t *testing.T) {
 		}
 		if !strings.Contains(strings.Join(res.Meta.Warnings, "\n"), "1 repeated: records that came on more than one page") {
 			t.Errorf("%s: warnings %q", op, res.Meta.Warnings)
+		}
+	}
+}
+
+// TestTable_RecordOnTwoPages_IsARowOnce, with one warning at the end, from Rows and in a limit's count. Records without a key
+// stay, and so does what one page has twice.
+func TestTable_RecordOnTwoPages_IsARowOnce(t *testing.T) {
+	c := bound(t, http.HandlerFunc(shifting), abi.Read)
+	for limit, want := range map[int]string{0: `00u1,00u2,00u3,00u4,,`, 3: `00u1,00u2,00u3`, 2: `00u1,00u2`} {
+		var told []string
+		rows, err := c.Table(context.Background(), "list_users", nil, host.TableOptions{Limit: limit, Warn: func(w string) {
+			if strings.Contains(w, "repeated") {
+				told = append(told, w)
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for row, err := range rows.All() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, gjson.GetBytes(row.Record, "id").Str)
+		}
+		if got := strings.Join(ids, ","); got != want {
+			t.Errorf("limit %d: rows %s, want %s", limit, got, want)
+		}
+		if once := "1 repeated: records that came on more than one page are listed once"; limit != 2 && (len(told) != 1 || told[0] != once) || limit == 2 && len(told) != 0 {
+			t.Errorf("limit %d: told %q", limit, told)
 		}
 	}
 }

@@ -30,7 +30,7 @@ type Page struct {
 	Checkpoint json.RawMessage
 	CaughtUp   bool          // there was no more to read for now
 	PollAfter  time.Duration // when to ask again, once caught up
-	Warnings   []string
+	Warnings   []string      // for people, each a sentence; nothing else tells them
 	Watermark  time.Time     // the latest time of a record up to here, by the service's clock; zero when not told
 	Date       time.Time     // the service's clock when it answered; zero when it did not say
 	Retries    int           // requests of this page that were made again
@@ -170,7 +170,7 @@ func (p *Page) release() {
 
 // Source reads records from a checkpoint on: for range, one by one, until the source has caught up, or for ever with
 // Follow. The last record of a page carries the checkpoint behind it; that of a page without records is given to those who
-// use SourcePages. A record is valid until the iteration goes on.
+// use SourcePages. A page's warnings are logged. A record is valid until the iteration goes on.
 func (c *Connection) Source(ctx context.Context, opts SourceOptions) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for page, err := range c.SourcePages(ctx, opts) {
@@ -178,12 +178,30 @@ func (c *Connection) Source(ctx context.Context, opts SourceOptions) iter.Seq2[R
 				yield(Record{}, err)
 				return
 			}
+			page.call.logWarnings("source", page.Warnings)
 			for r := range page.Records() {
 				if !yield(r, nil) {
 					return
 				}
 			}
 		}
+	}
+}
+
+// warnings are as many of a module's warnings as one call may give.
+func (c *call) warnings(all []string) []string {
+	for i, w := range all {
+		if !c.mayLog(len(w)) {
+			return all[:i]
+		}
+	}
+	return all
+}
+
+// logWarnings logs what no page takes to the caller.
+func (c *call) logWarnings(surface string, warnings []string) {
+	for _, w := range warnings {
+		c.conn.log.Warn(surface, "operation", c.op.Name, "warning", w)
 	}
 }
 
@@ -316,17 +334,13 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	case !out.Outcome.OK():
 		outcome, detail = out.Outcome, out.Error
 	}
-	for _, w := range out.Warnings {
-		if !run.mayLog(len(w)) {
-			break
-		}
-		c.log.Warn("source", "operation", run.op.Name, "warning", w)
-	}
+	warnings := run.warnings(out.Warnings)
 	if detail != nil {
+		run.logWarnings("source", warnings)
 		run.end()
 		return nil, OutcomeError{run.op.Name, outcome, detail}
 	}
-	p := newPage(run, out.Warnings)
+	p := newPage(run, warnings)
 	p.Checkpoint, p.CaughtUp, p.PollAfter = out.Checkpoint, out.CaughtUp, time.Duration(out.PollAfterMS)*time.Millisecond
 	p.Watermark, _ = time.Parse(time.RFC3339, out.Watermark) // what is no time is none
 	return p, nil

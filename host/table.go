@@ -35,6 +35,11 @@ type Rows struct {
 	ended   bool
 	page    *Page // the last one, whose records the caller has
 	records []json.RawMessage
+
+	seen    recentKeys
+	repeats int
+	warn    func(warning string)
+	warned  map[string]bool // what warn was told
 }
 
 // alternative is a further path of a column (abi.Column.Or).
@@ -60,6 +65,9 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 		rows.left = n // the input's own; its default is for invoke, which holds all that it lists
 	}
 	rows.limited = rows.left > 0
+	if rows.warn = opts.Warn; rows.warn == nil {
+		rows.warn = func(warning string) { c.log.Warn("table", "operation", run.op.Name, "warning", warning) }
+	}
 	if opts.Columns != nil {
 		rows.columns = nil
 		for _, name := range opts.Columns {
@@ -101,17 +109,26 @@ func (op *operation) column(name string) (abi.Column, error) {
 func (r *Rows) Columns() []abi.Column { return r.columns }
 
 // Next reads the next page and returns its records, each on one line; no records and no error is the end. They are
-// valid until the next call. The error is an OutcomeError, and ends the rows.
+// valid until the next call. A record whose key came on an earlier page is left out, while that page is among the last
+// rememberedKeys records at least; beyond that it comes again. The error is an OutcomeError, and ends the rows.
 func (r *Rows) Next() ([]json.RawMessage, error) {
 	r.records = r.records[:0]
 	for len(r.records) == 0 && !r.ended {
-		r.Close()
+		r.release()
 		page, next, err := r.conn.tablePage(r.ctx, r.op, r.input, r.cursor, r.left)
 		if err != nil {
 			r.ended = true
 			return nil, err
 		}
+		several := r.cursor != "" || next != ""
 		r.page, r.cursor, r.ended = page, next, next == ""
+		for _, w := range page.Warnings {
+			r.tell(w)
+		}
+		if several {
+			r.repeats += page.Drop(r.seen.before)
+			r.seen.endPage()
+		}
 		for rec := range page.Records() {
 			r.records = append(r.records, rec.JSON)
 		}
@@ -129,6 +146,36 @@ func (r *Rows) Next() ([]json.RawMessage, error) {
 // Close gives back what the last page holds; its records are not valid afterwards. It may be called at any time, and
 // more than once. Rows that are not closed cost memory until they are collected, and nothing else.
 func (r *Rows) Close() {
+	r.release()
+	if r.repeats > 0 {
+		r.tell(repeated(r.repeats))
+		r.repeats = 0
+	}
+}
+
+// tell gives a warning on, once.
+func (r *Rows) tell(warning string) {
+	if r.warned[warning] {
+		return
+	}
+	if r.warned == nil {
+		r.warned = map[string]bool{}
+	}
+	if len(r.warned) < maxWarned {
+		r.warned[warning] = true
+		r.warn(warning)
+	}
+}
+
+// maxWarned is how many different warnings rows give.
+const maxWarned = 100
+
+// repeated is the warning of records that were left out.
+func repeated(n int) string {
+	return fmt.Sprintf("%d repeated: records that came on more than one page are listed once", n)
+}
+
+func (r *Rows) release() {
 	if r.page != nil {
 		r.page.release()
 		r.page = nil
@@ -182,17 +229,13 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 	case out.Cursor != "" && out.Cursor == cursor:
 		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's cursor does not go on"}
 	}
-	for _, w := range out.Warnings {
-		if !run.mayLog(len(w)) {
-			break
-		}
-		c.log.Warn("table", "operation", op.Name, "warning", w)
-	}
+	warnings := run.warnings(out.Warnings)
 	if detail != nil {
+		run.logWarnings("table", warnings)
 		run.end()
 		return nil, "", OutcomeError{op.Name, outcome, detail}
 	}
-	return newPage(run, out.Warnings), out.Cursor, nil
+	return newPage(run, warnings), out.Cursor, nil
 }
 
 func (r *Rows) row(record json.RawMessage) Row {

@@ -91,7 +91,7 @@ func (a *app) joinEvents(ctx context.Context, deeds []*audit.Deed, give func(*au
 		if err != nil {
 			return err
 		}
-		rows, err := s.conn.Table(ctx, rangeOf, input, host.TableOptions{Columns: []string{"uuid"}})
+		rows, err := s.conn.Table(ctx, rangeOf, input, host.TableOptions{Columns: []string{"uuid"}, Warn: a.warner(rangeOf)})
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,11 @@ const longestLine = 600
 // say writes a warning to stderr: something that a person should know although the command goes on.
 func (a *app) say(format string, args ...any) { a.message(slog.LevelWarn, format, args...) }
 
+// warner says the warnings of an operation.
+func (a *app) warner(operation string) func(warning string) {
+	return func(warning string) { a.say("%s: %s", operation, warning) }
+}
+
 // note writes what is good to know to stderr.
 func (a *app) note(format string, args ...any) { a.message(slog.LevelInfo, format, args...) }
 

@@ -89,6 +89,7 @@ machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it c
 		}
 		defer s.close()
 		config.Connections, config.Logger, config.Limits.Memory = s.conns, a.logger(), maxMemory<<20
+		config.Warn = func(operation, warning string) { a.say("%s: %s", operation, warning) }
 		db, err := sql.Open(cmd.Context(), config)
 		if err != nil {
 			return err

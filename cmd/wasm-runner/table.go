@@ -60,6 +60,7 @@ wrote into a name stands in CSV as it is: open it in a spreadsheet as text, wher
 				opts.Columns = plainColumns(op.Columns)
 			}
 		}
+		opts.Warn = a.warner(args[0])
 		rows, err := s.conn.Table(cmd.Context(), args[0], in, opts)
 		if err != nil {
 			return err

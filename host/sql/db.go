@@ -35,6 +35,7 @@ type DB struct {
 	configs    []host.Config
 	byName     map[string]*host.Connection
 	log        *slog.Logger
+	warn       func(operation, warning string)
 	limits     Limits
 	allowFiles bool
 
@@ -50,7 +51,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DuckDB: %w", err)
 	}
-	db := &DB{db: dbsql.OpenDB(connector), byName: map[string]*host.Connection{}, log: config.Logger, limits: config.Limits.orDefault(), allowFiles: config.AllowFiles}
+	db := &DB{db: dbsql.OpenDB(connector), byName: map[string]*host.Connection{}, log: config.Logger, warn: config.Warn, limits: config.Limits.orDefault(), allowFiles: config.AllowFiles}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}
@@ -254,6 +255,7 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	defer db.mu.Unlock()
 	q := newQuery(ctx, db.limits)
 	defer q.end()
+	q.warn = db.warn
 	db.running.Store(q)
 	if usesLastDay.MatchString(statement) && !db.warned {
 		db.warned = true
@@ -354,6 +356,10 @@ type query struct {
 	kept      list.List            // the questions of those that came, the last used first
 	keptBytes int
 	errs      []error
+
+	warning sync.Mutex
+	warn    func(operation, warning string)
+	warned  map[[2]string]bool
 }
 
 func newQuery(ctx context.Context, limits Limits) *query {
@@ -375,6 +381,26 @@ func (q *query) next(rows *host.Rows) ([]json.RawMessage, error) {
 		return nil, fmt.Errorf("%w: it read %d pages and objects, the most that a statement may (--max-pages)", errLimit, q.limits.Pages)
 	}
 	return rows.Next()
+}
+
+// warner takes the warnings of an operation, nil where the caller takes none.
+func (q *query) warner(operation string) func(string) {
+	if q.warn == nil {
+		return nil
+	}
+	return func(warning string) {
+		q.warning.Lock()
+		defer q.warning.Unlock()
+		key := [2]string{operation, warning}
+		if q.warned[key] {
+			return
+		}
+		if q.warned == nil {
+			q.warned = map[[2]string]bool{}
+		}
+		q.warned[key] = true
+		q.warn(operation, warning)
+	}
 }
 
 // fail notes an error that DuckDB is about to be told. DuckDB keeps its text alone.

@@ -49,6 +49,9 @@ type Config struct {
 	Limits Limits
 	// Logger is told of schemas that cannot be made; default discards.
 	Logger *slog.Logger
+	// Warn takes the warnings of an operation that a statement reads, each once a statement, on any thread but never on two at
+	// a time; default is the log of the operation's connection.
+	Warn func(operation, warning string)
 }
 
 // Limits are what a statement may take. Zero is the default of each.

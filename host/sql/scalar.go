@@ -164,7 +164,7 @@ func (db *DB) ask(q *query, asked question) (json.RawMessage, error) {
 	if err := checkJSON(input); err != nil {
 		return nil, err
 	}
-	rows, err := c.Table(q.ctx, asked.operation, input, host.TableOptions{})
+	rows, err := c.Table(q.ctx, asked.operation, input, host.TableOptions{Warn: q.warner(asked.operation)})
 	if err != nil {
 		return nil, err
 	}

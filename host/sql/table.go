@@ -116,7 +116,7 @@ func (r *scanRun) begin() error {
 			names, r.into = append(names, r.scan.op.Columns[at].Name), append(r.into, i)
 		}
 	}
-	rows, err := r.scan.conn.Table(r.query.ctx, r.scan.op.Name, r.scan.input, host.TableOptions{Columns: names})
+	rows, err := r.scan.conn.Table(r.query.ctx, r.scan.op.Name, r.scan.input, host.TableOptions{Columns: names, Warn: r.query.warner(r.scan.op.Name)})
 	r.rows = rows
 	return err
 }
