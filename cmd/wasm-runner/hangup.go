@@ -33,7 +33,7 @@ func (a *app) watchHangups() *hangups {
 }
 
 // serve handles hangups until stop is called: the files of the drains are opened anew and the tokens of the connections
-// are read again. Where the terminal is gone, the run is interrupted instead, as on SIGTERM.
+// and the sinks are read again. Where the terminal is gone, the run is interrupted instead, as on SIGTERM.
 func (h *hangups) serve(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -86,6 +86,18 @@ func (h *hangups) reload(ctx context.Context, drains []*ingest.Drain, conns []*h
 			token = "token not read again (" + err.Error() + "): the one in use stays"
 		case changed:
 			token = "new token read"
+		}
+		if s, ok := d.Sink.(interface {
+			ReloadAuthorization(context.Context) (any, changed bool, err error)
+		}); ok {
+			switch any, changed, err := s.ReloadAuthorization(ctx); {
+			case err != nil:
+				token += "; --out-authorization not read again (" + err.Error() + "): the one in use stays"
+			case changed:
+				token += "; new --out-authorization read"
+			case any:
+				token += "; --out-authorization read again: it is the same"
+			}
 		}
 		d.Say("SIGHUP: %s; %s", files, token)
 	}

@@ -49,7 +49,7 @@ another file. A path that ends in .zst is compressed, a zstd frame a page; half 
 
 --rotate-size and --rotate-every put a file aside as NAME.000001.ndjson and begin a new one. Other programs may rename or
 delete it, too: the path is looked at before each page and each checkpoint, and opened anew. SIGHUP does so at once, and
-reads the token again. New files have mode 0600, less the umask, or exactly --out-mode. A file has one writer: a second run
+reads the tokens again, that of --out-authorization too. New files have mode 0600, less the umask, or exactly --out-mode. A file has one writer: a second run
 with the same --out is an error.
 
 An http or https address gets POSTs of NDJSON, or of the _bulk API of OpenSearch and Elasticsearch, in which _id is the
@@ -238,11 +238,19 @@ func (a *app) openOut(ctx context.Context, o *outFlags, place outPlace, say func
 	}
 	if o.authorization != "" {
 		scheme, ref, _ := strings.Cut(o.authorization, " ")
-		v, err := (secrets.Default{LookupEnv: a.lookupEnv}).Resolve(ctx, ref)
-		if err != nil {
+		resolver := secrets.Default{LookupEnv: a.lookupEnv}
+		h.Authorizer.Stamp = func() string { return resolver.Stamp(ref) }
+		h.Authorizer.Read = func(ctx context.Context) (secrets.Value, error) {
+			v, err := resolver.Resolve(ctx, ref)
+			if err != nil {
+				return secrets.Value{}, err
+			}
+			return secrets.New(scheme + " " + v.Reveal()), nil
+		}
+		var err error
+		if h.Authorization, err = h.Authorizer.Read(ctx); err != nil {
 			return nil, usagef("--out-authorization: %w", err)
 		}
-		h.Authorization = secrets.New(scheme + " " + v.Reveal())
 	}
 	refused := strings.ReplaceAll(o.refused, perConnection, connection)
 	if refused != "" {

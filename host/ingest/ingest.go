@@ -141,7 +141,8 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 		case !d.Persist:
 			return err
 		case passes(err), d.Delay > 0 && errors.Is(err, sink.ErrReplay), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
-		case refused(err, http.StatusForbidden) && doubts < maxDoubts:
+		case refused(err, http.StatusForbidden) && doubts < maxDoubts,
+			sink.Doubtful(err) && doubts < maxSinkDoubts:
 			doubts++
 		default:
 			return err
@@ -433,6 +434,9 @@ func refused(err error, statuses ...int) bool {
 
 // maxDoubts is how many refusals of the token's role in a row Persist waits out: services refuse in passing what they allow.
 const maxDoubts = 3
+
+// maxSinkDoubts is the same of a sink's service, whose token or address may be changed without notice: some two minutes.
+const maxSinkDoubts = 7
 
 // retryAfter is the wait that Okta, or the sink's service, asked for.
 func retryAfter(err error) time.Duration {

@@ -1,9 +1,11 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired: of several sources followed at once, one has no token at first,
@@ -105,5 +108,40 @@ func TestPersist_ForbiddenInPassing_GoesOn(t *testing.T) {
 				t.Errorf("%d refusals: %d records, %v", c.refusals, d.Stats().Records, err)
 			}
 		})
+	}
+}
+
+// TestPersist_SinkRefusesInPassing_GoesOn: a service that does not know a new token yet, or is being moved. One that lasts
+// ends the run.
+func TestPersist_SinkRefusesInPassing_GoesOn(t *testing.T) {
+	m := load(t)
+	for _, c := range []struct{ status, refusals, taken int }{{401, 5, 50}, {403, 5, 50}, {404, 5, 50}, {407, 5, 50}, {404, 1 << 30, 0}, {400, 1, 0}} {
+		o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
+		conn := connectTo(t, m, o, host.Config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		left, taken := c.refusals, 0
+		service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if left--; left >= 0 { // one request at a time
+				w.WriteHeader(c.status)
+				return
+			}
+			b, _ := io.ReadAll(r.Body)
+			if taken += bytes.Count(b, []byte("\n")); taken == c.taken {
+				cancel()
+			}
+		}))
+		s, err := sink.NewHTTP(service.URL, sink.HTTPOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &ingest.Drain{Operation: poll, Sink: s, Persist: true, Follow: true, Pause: time.Nanosecond,
+			Feed: ingest.Source(conn, host.SourceOptions{Operation: poll, Follow: true})}
+		err = d.Run(ctx)
+		if taken != c.taken || (err != nil) != (c.taken == 0) {
+			t.Errorf("%d, %d times: %d taken, %v", c.status, c.refusals, taken, err)
+		}
+		cancel()
+		service.Close()
+		_ = s.Close()
 	}
 }

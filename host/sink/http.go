@@ -43,6 +43,8 @@ const (
 type HTTPOptions struct {
 	Form          Form
 	Authorization secrets.Value // the header's whole value, such as "Bearer …" or "ApiKey …"; default none
+	// Authorizer reads the authorization again when its stamp changes, and after a 401 or 403. Default never.
+	Authorizer Authorizer
 	// BatchBytes is the most that a request holds, but for a single record that is larger; default 5 MiB.
 	BatchBytes int
 	// Patience is how long a batch is tried again before Write gives up; default 2 minutes.
@@ -78,9 +80,13 @@ type HTTP struct {
 	last   int // bytes of the last body
 	limit  int // bytes of a body that the service is known to take: BatchBytes, or less after a 413
 
+	authorization *authorization
+
 	refused []Refusal // of the page in hand
 	streak  streak
 	health  health
+	good    host.Record // one that the service took, a copy; Key and JSON are empty before the first
+	alone   sameAnswers // to a record that was sent alone
 }
 
 // NewHTTP makes an HTTP sink. It makes no request. Records go to https, or to this machine.
@@ -111,7 +117,8 @@ func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
 	if o.Refusing == nil {
 		o.Refusing = func([]Refusal) {}
 	}
-	s := &HTTP{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: sleep, limit: o.BatchBytes}
+	s := &HTTP{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: sleep, limit: o.BatchBytes,
+		authorization: newAuthorization(o.Authorization, o.Authorizer)}
 	s.client = &http.Client{
 		Timeout: o.Timeout,
 		Transport: &http.Transport{
@@ -280,8 +287,9 @@ func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 		case ctx.Err() != nil:
 			return s.interrupted(ctx, p.why)
 		}
-		if same.again(p.status) && len(batch) > 1 {
-			found, err := s.hunt(ctx, batch, p.status)
+		s.alone.note(batch, p.status)
+		if same.again(p.status) || s.blamed(batch, p) {
+			found, err := s.hunt(ctx, batch, p)
 			if err != nil {
 				return err
 			}
@@ -336,12 +344,41 @@ var errTooLarge = errors.New("413: more than the service takes")
 
 // once sends a batch once. left are the records that were neither taken nor refused.
 func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
-	left, refused, err = s.request(ctx, batch)
+	sent := s.authorization.get(ctx)
+	left, refused, err = s.request(ctx, batch, sent)
+	for range maxAuthorizations {
+		var d doubtful
+		if !errors.As(err, &d) || d.status != http.StatusUnauthorized && d.status != http.StatusForbidden {
+			break
+		}
+		if changed, _ := s.authorization.again(ctx, sent); !changed {
+			break
+		}
+		sent = s.authorization.get(ctx)
+		left, refused, err = s.request(ctx, batch, sent)
+	}
 	s.health.answered(err)
+	if err == nil && len(refused) == 0 && len(batch) > 0 {
+		s.good = host.Record{Key: strings.Clone(batch[0].Key), JSON: bytes.Clone(batch[0].JSON)}
+	}
 	return left, refused, err
 }
 
-func (s *HTTP) request(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
+// doubtful is a refusal of who sends, or of where, that may pass: a token is not valid yet, or a service is being moved.
+type doubtful struct {
+	error
+	status int
+}
+
+func (e doubtful) Unwrap() error { return e.error }
+
+// Doubtful reports whether a Write failed because of a refusal that is of no record and that may pass: 401, 403, 404, 407.
+func Doubtful(err error) bool {
+	var e doubtful
+	return errors.As(err, &e)
+}
+
+func (s *HTTP) request(ctx context.Context, batch []host.Record, authorization secrets.Value) (left []host.Record, refused []Refusal, err error) {
 	// A body of its own: a service that answers before it has read all leaves the transport reading the last one.
 	body := make([]byte, 0, s.last)
 	for i := range batch {
@@ -355,7 +392,7 @@ func (s *HTTP) request(ctx context.Context, batch []host.Record) (left []host.Re
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	req.Header.Set("User-Agent", "wasm-runner")
-	if a := s.opts.Authorization.Reveal(); a != "" {
+	if a := authorization.Reveal(); a != "" {
 		req.Header.Set("Authorization", a)
 	}
 	resp, err := s.client.Do(req)
@@ -399,7 +436,9 @@ func (s *HTTP) request(ctx context.Context, batch []host.Record) (left []host.Re
 	case code >= 300 && code < 400:
 		return batch, nil, fmt.Errorf("%s: a redirect is not followed: give the address that takes records", resp.Status)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return batch, nil, fmt.Errorf("%w: is the authorization right?", s.said(resp.Status, answer))
+		return batch, nil, doubtful{fmt.Errorf("%w: is the authorization right?", s.said(resp.Status, answer)), code}
+	case code == http.StatusNotFound, code == http.StatusProxyAuthRequired:
+		return batch, nil, doubtful{s.said(resp.Status, answer), code}
 	}
 	return batch, nil, s.said(resp.Status, answer)
 }
@@ -510,20 +549,8 @@ func (s *HTTP) said(status string, answer []byte) error {
 	return fmt.Errorf("%s: %.*s", status, maxReason, text)
 }
 
-// redact keeps the authorization out of messages, should the service repeat it.
-func (s *HTTP) redact(text string) string {
-	a := s.opts.Authorization.Reveal()
-	if a == "" {
-		return text
-	}
-	_, secret, _ := strings.Cut(a, " ")
-	for _, part := range []string{a, secret} {
-		if part != "" {
-			text = strings.ReplaceAll(text, part, "[redacted]")
-		}
-	}
-	return text
-}
+// redact keeps the authorization out of messages.
+func (s *HTTP) redact(text string) string { return s.authorization.redact(text) }
 
 // advice is the wait of a Retry-After header, in seconds: a date would need the two clocks to agree.
 func advice(h http.Header) time.Duration {

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"net/http"
 	"regexp"
+	"strings"
 
 	"github.com/mach5/okta-connector/host"
 )
@@ -40,11 +40,24 @@ type hunt struct {
 }
 
 // hunt sends a batch in halves, and those that fail in halves again. A record that fails alone is refused where others were
-// taken meanwhile: where none was, the service is at fault. No record is refused for a status that a gateway gives.
-func (s *HTTP) hunt(ctx context.Context, batch []host.Record, status int) (*hunt, error) {
-	h := &hunt{status: status}
-	if err := s.halve(ctx, h, batch); err != nil {
+// taken meanwhile: where none was, a record that was taken before is sent once more, and where that fails too, the service
+// is at fault. Where the service took nothing yet, a record that is alone is at fault after mostAlone equal answers. No
+// record is refused for a status that a gateway gives.
+func (s *HTTP) hunt(ctx context.Context, batch []host.Record, answer passing) (*hunt, error) {
+	h := &hunt{status: answer.status}
+	if len(batch) == 1 {
+		h.suspects = []Refusal{{Status: answer.status, Reason: answer.why.Error(), Record: batch[0]}}
+	} else if err := s.halve(ctx, h, batch); err != nil {
 		return h, err
+	}
+	gateway := ofGateway(h.status)
+	if !h.took && !gateway && len(h.suspects) > 0 && ctx.Err() == nil {
+		if len(s.good.JSON) > 0 {
+			_, refused, err := s.once(ctx, []host.Record{s.good})
+			h.took = err == nil && len(refused) == 0
+		} else {
+			h.took = s.blamed(batch, answer)
+		}
 	}
 	if !h.took {
 		h.left = batch
@@ -52,7 +65,7 @@ func (s *HTTP) hunt(ctx context.Context, batch []host.Record, status int) (*hunt
 	}
 	for _, r := range h.suspects {
 		alone := []host.Record{r.Record}
-		if passes := status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout; passes {
+		if gateway {
 			h.left = append(h.left, alone...)
 			continue
 		}
@@ -62,6 +75,33 @@ func (s *HTTP) hunt(ctx context.Context, batch []host.Record, status int) (*hunt
 		}
 	}
 	return h, nil
+}
+
+// mostAlone is how many equal answers to one record alone say that it is at fault, where the service took nothing yet.
+const mostAlone = 8
+
+// sameAnswers counts equal answers to one record, over the times that it comes again.
+type sameAnswers struct {
+	key    string
+	status int
+	count  int
+}
+
+// note counts an answer to a batch.
+func (a *sameAnswers) note(batch []host.Record, status int) {
+	if len(batch) != 1 {
+		*a = sameAnswers{}
+		return
+	}
+	if a.key != batch[0].Key || a.status != status {
+		*a = sameAnswers{key: strings.Clone(batch[0].Key), status: status}
+	}
+	a.count++
+}
+
+// blamed reports whether a batch of one record had so many equal answers that it is at fault.
+func (s *HTTP) blamed(batch []host.Record, answer passing) bool {
+	return len(batch) == 1 && len(s.good.JSON) == 0 && answer.status >= 500 && !ofGateway(answer.status) && s.alone.count >= mostAlone
 }
 
 // halve sends both halves of a batch.

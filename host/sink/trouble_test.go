@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // rows is a service that fails with a status as a whole when one of its rows is bad, as ClickHouse does.
@@ -342,5 +344,92 @@ func TestAGatewayThatAnswersInPlaceOfTheServiceIsAnInterruption(t *testing.T) {
 			}
 			server.Close()
 		}
+	}
+}
+
+// TestABadRecordAloneIsFoundBehindA500: a record that is alone is refused where one that was taken before is taken once more,
+// and after some equal answers where the service took nothing yet. Where the service fails for all, none is.
+func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "refused.ndjson")
+	r := newRows(t, 500, "9", "19")
+	s, _ := newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, path)})
+	write(t, s, numbered(0, 9))
+	write(t, s, numbered(9, 10))
+	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "9" {
+		t.Fatalf("put aside: %+v", lines)
+	}
+	n := 0
+	s.opts.Patience, s.sleep = time.Hour, func(context.Context, time.Duration) error {
+		if n++; n == 40 {
+			r.down = false
+		}
+		return nil
+	}
+	r.down = true
+	write(t, s, numbered(10, 11))
+	if lines := refusedLines(t, path); len(lines) != 1 || r.got[len(r.got)-1] != "10" {
+		t.Errorf("put aside while the service failed for all: %+v", lines)
+	}
+
+	path = filepath.Join(t.TempDir(), "refused.ndjson")
+	r = newRows(t, 500, "0")
+	s, _ = newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, path)})
+	write(t, s, numbered(0, 1))
+	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "0" || r.requests > mostAlone+2 {
+		t.Errorf("put aside: %+v, %d requests", lines, r.requests)
+	}
+	s, _ = newHTTP(t, r.URL, HTTPOptions{})
+	if err := s.Write(t.Context(), numbered(0, 1)); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "record 0: 500") {
+		t.Errorf("without a file: %v", err)
+	}
+	r = newRows(t, 503, "0")
+	s, _ = newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, filepath.Join(t.TempDir(), "r")), Patience: 30 * time.Second})
+	s.sleep = func(context.Context, time.Duration) error { s.opts.Patience -= time.Second; return nil }
+	if err := s.Write(t.Context(), numbered(0, 1)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a gateway's failure: %v", err)
+	}
+}
+
+// TestANewAuthorizationIsRead when its stamp changes, after a 401 or 403, and on demand. One that lasts is doubtful.
+func TestANewAuthorizationIsRead(t *testing.T) {
+	valid := "Bearer one"
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests++; r.Header.Get("Authorization") != valid {
+			http.Error(w, "no such token: "+r.Header.Get("Authorization"), 403)
+		}
+	}))
+	defer server.Close()
+	file, stamp := "Bearer one", "1"
+	var unreadable error
+	s, _ := newHTTP(t, server.URL, HTTPOptions{Authorization: secrets.New(file), Authorizer: Authorizer{
+		Read:  func(context.Context) (secrets.Value, error) { return secrets.New(file), unreadable },
+		Stamp: func() string { return stamp },
+	}})
+	write(t, s, numbered(0, 1))
+	file, valid = "Bearer two", "Bearer two" // the stamp is the same
+	write(t, s, numbered(1, 2))
+	if requests != 3 {
+		t.Errorf("%d requests: want one refused, and one with the new value", requests)
+	}
+	file, valid, stamp = "Bearer three", "Bearer three", "3"
+	write(t, s, numbered(2, 3))
+	if requests != 4 {
+		t.Errorf("%d requests: want none refused", requests)
+	}
+	unreadable, stamp = errors.New("half written"), "4"
+	write(t, s, numbered(3, 4))
+	unreadable, valid = nil, "Bearer four"
+	err := s.Write(t.Context(), numbered(4, 5))
+	if !Doubtful(err) || !errors.Is(err, ErrRefused) || strings.Contains(err.Error(), "three") {
+		t.Errorf("%v", err)
+	}
+	file = "Bearer four"
+	if any, changed, err := s.ReloadAuthorization(t.Context()); !any || !changed || err != nil {
+		t.Errorf("%t, %t, %v", any, changed, err)
+	}
+	requests = 0
+	if write(t, s, numbered(4, 5)); requests != 1 {
+		t.Errorf("%d requests after it was read again", requests)
 	}
 }
