@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -25,9 +26,23 @@ func (g gap) String() string {
 	return g.path + " is " + has + ", and was to be " + strings.TrimPrefix(ask, "to be ")
 }
 
+// comparison is how a value is compared with what a merge patch asks for: gaps for what Okta answers, changes for what is to
+// be sent.
+type comparison func(now, ask jsonval.Value, path string) []gap
+
 // gaps returns where a value is not as a merge patch (RFC 7396) asks for it, compared by meaning: what is not named may be
-// anything, null asks for nothing to be there, arrays are sets, and meansSame holds for the rest.
-func gaps(now, ask jsonval.Value, path string) (all []gap) {
+// anything, null asks for nothing to be there, arrays are sets, and meansSame holds for the rest. It is for what Okta answers:
+// Okta orders by itself, and adds members to the elements of arrays.
+func gaps(now, ask jsonval.Value, path string) []gap {
+	return gapsBy(now, ask, path, func(now, ask jsonval.Value, _ string) bool { return sameSet(now, ask) })
+}
+
+// changes returns what sending a merge patch would change. It is gaps with the arrays compared as they are sent, as a whole: an
+// element without a member that it has now is a change, and so is another order of an array that is not known to be a set.
+func changes(now, ask jsonval.Value, path string) []gap { return gapsBy(now, ask, path, sameSent) }
+
+// gapsBy is gaps with a comparison of arrays of a name.
+func gapsBy(now, ask jsonval.Value, path string, sameArray func(now, ask jsonval.Value, name string) bool) (all []gap) {
 	switch ask.Kind() {
 	case jsonval.None:
 		return nil
@@ -39,11 +54,11 @@ func gaps(now, ask jsonval.Value, path string) (all []gap) {
 			return []gap{{path, now, ask}}
 		}
 		for name, v := range ask.Members() {
-			all = append(all, gaps(now.Get(name), v, strings.TrimPrefix(path+"."+name, "."))...)
+			all = append(all, gapsBy(now.Get(name), v, strings.TrimPrefix(path+"."+name, "."), sameArray)...)
 		}
 		return all
 	case jsonval.Array:
-		if sameSet(now, ask) {
+		if sameArray(now, ask, path[strings.LastIndexByte(path, '.')+1:]) {
 			return nil
 		}
 	default:
@@ -52,6 +67,40 @@ func gaps(now, ask jsonval.Value, path string) (all []gap) {
 		}
 	}
 	return []gap{{path, now, ask}}
+}
+
+// sets are the arrays that Okta keeps as sets, by name: it has been recorded to answer them in an order of its own
+// (okta/terraform-provider-okta, policies, their rules, authorization servers and network zones).
+var sets = []string{"include", "exclude", "methods", "grantTypes", "authenticators", "locations", "asns"}
+
+// sameSent reports whether sending a value of a name in the place of another changes nothing. Null, empty and absent are one,
+// and repeats in a set are, too.
+func sameSent(now, ask jsonval.Value, name string) bool {
+	switch {
+	case now.Kind() == jsonval.Array && ask.Kind() == jsonval.Array:
+		a, b := elements(now), elements(ask)
+		if slices.Contains(sets, name) {
+			covers := func(some, all []jsonval.Value) bool {
+				return !slices.ContainsFunc(some, func(s jsonval.Value) bool {
+					return !slices.ContainsFunc(all, func(e jsonval.Value) bool { return sameSent(s, e, "") })
+				})
+			}
+			return covers(a, b) && covers(b, a)
+		}
+		return slices.EqualFunc(a, b, func(x, y jsonval.Value) bool { return sameSent(x, y, "") })
+	case hollow(now) || hollow(ask):
+		return hollow(now) && hollow(ask)
+	case now.Kind() == jsonval.Object && ask.Kind() == jsonval.Object:
+		for _, v := range [...]jsonval.Value{now, ask} {
+			for k := range v.Members() {
+				if !sameSent(now.Get(k), ask.Get(k), k) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	return meansSame(now, ask)
 }
 
 // sameSet reports whether two arrays have the same elements, however often and in which order: Okta orders by itself, drops
@@ -109,7 +158,8 @@ func meansSame(a, b jsonval.Value) bool {
 	return ok && ok2 && t == u
 }
 
-// profileGaps is gaps of a user's profile. Okta takes a login and an address in either case for the same.
+// profileGaps is gaps of the profile of a user that Okta answered. It takes a login and an address in either case for the same,
+// and may answer the one that it had.
 func profileGaps(now, ask jsonval.Value) (all []gap) {
 	for _, g := range gaps(now, ask, "profile") {
 		switch g.path {

@@ -447,7 +447,9 @@ func updateGroup(c *call) result {
 			var w jsonval.Writer
 			return w.Raw("id", before.Get("id").Raw()).Raw("profile", withoutNulls(c.groupProfile(before.Get("profile"))).Raw()).String(), nil
 		},
-		gaps: func(now, _ jsonval.Value) []gap { return gaps(now.Get("profile"), c.askedProfile(), "profile") },
+		gaps: func(now, _ jsonval.Value, by comparison) []gap {
+			return by(now.Get("profile"), c.askedProfile(), "profile")
+		},
 		effects: func(before jsonval.Value) []string {
 			was := before.Get("profile", "name").Str()
 			if is := c.str("name"); is == "" || is == was {

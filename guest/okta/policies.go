@@ -197,8 +197,8 @@ func updatePolicy(c *call) result {
 	return c.replace(replacement{
 		whole: &wholePolicy, path: c.policyPath(),
 		same: func(a, b jsonval.Value) bool { return alikeBut(a, b, aside...) },
-		gaps: func(now, _ jsonval.Value) (all []gap) {
-			for _, g := range gaps(now, patch, "") {
+		gaps: func(now, _ jsonval.Value, by comparison) (all []gap) {
+			for _, g := range by(now, patch, "") {
 				if g.path != "status" {
 					all = append(all, g)
 				}

@@ -205,3 +205,28 @@ func TestUpdatePolicy_IsComparedByMeaning(t *testing.T) {
 		c.run(t, "update_policy")
 	}
 }
+
+// TestUpdatePolicy_ComparesExactlyBeforeItSends: an array is replaced as a whole, so that an element with a member less is a
+// change, and another order is, where Okta is not known to keep the array as a set. What Okta answers is compared by meaning.
+func TestUpdatePolicy_ComparesExactlyBeforeItSends(t *testing.T) {
+	const get, put = "GET /api/v1/policies/{policyId}", "PUT /api/v1/policies/{policyId}"
+	with := func(settings string) hosttest.Answer {
+		return answer(200, strings.Replace(aPolicy, `"conditions"`, `"settings":`+settings+`,"conditions"`, 1))
+	}
+	in := func(settings string) string { return `{"policy":"00p1","patch":{"settings":` + settings + `}}` }
+	now, ordered := with(`{"steps":[{"key":"a","limit":{"days":7}},{"key":"b"}]}`), with(`{"steps":["b","a"]}`)
+	for _, c := range []invoking{
+		{"a member less in an element", in(`{"steps":[{"key":"a"},{"key":"b"}]}`), answering{get: {now}, put: {with(`{"steps":[{"key":"a"},{"key":"b"}]}`)}}, abi.Succeeded, "", "", []string{`"after":`}, 0},
+		{"a member less that Okta keeps", in(`{"steps":[{"key":"a"},{"key":"b"}]}`), answering{get: {now}, put: {now}}, abi.Succeeded, "", "", []string{"of its own in settings.steps"}, 0},
+		{"deeper", in(`{"steps":[{"key":"a","limit":{}},{"key":"b"}]}`), answering{get: {now}, put: {with(`{"steps":[{"key":"a"},{"key":"b"}]}`)}}, abi.Succeeded, "", "", nil, 0},
+		{"another order", in(`{"steps":["a","b"]}`), answering{get: {ordered}, put: {with(`{"steps":["a","b"]}`)}}, abi.Succeeded, "", "", nil, 0},
+		{"the same order", in(`{"steps":["b","a"]}`), answering{get: {ordered}}, abi.Unchanged, "", get + " [policyId:00p1]", nil, 0},
+		{"a set in another order", in(`{"methods":["a","b"]}`), answering{get: {with(`{"methods":["b","a"]}`)}}, abi.Unchanged, "", get + " [policyId:00p1]", nil, 0},
+		{"a member less in a set's element", in(`{"include":[{"key":"a"}]}`), answering{get: {with(`{"include":[{"key":"a","days":7}]}`)}, put: {with(`{"include":[{"key":"a"}]}`)}}, abi.Succeeded, "", "", nil, 0},
+		{"the same with what is empty", in(`{"steps":[{"key":"a","limit":{"days":7},"more":[]},{"key":"b","none":null}]}`), answering{get: {now}}, abi.Unchanged, "", "", nil, 0},
+		{"lost, and done", in(`{"steps":["a","b"]}`), answering{get: {ordered, ordered, with(`{"steps":["a","b"]}`)}, put: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and not done", in(`{"steps":["a","b"]}`), answering{get: {ordered}, put: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
+	} {
+		c.run(t, "update_policy")
+	}
+}

@@ -109,8 +109,9 @@ type replacement struct {
 	merge func(before jsonval.Value) (after string, refused *result)
 	// body may change what is written; nil is whole.body of the new object.
 	body func(before, after jsonval.Value) string
-	// gaps are where an object is not as it was asked for; status aside. wanted is the new object.
-	gaps func(now, wanted jsonval.Value) []gap
+	// gaps are where an object is not as it was asked for; status aside. wanted is the new object. by compares what the input
+	// has word for word.
+	gaps func(now, wanted jsonval.Value, by comparison) []gap
 	// effects are what the write does to other objects, as change.effects; nil is nothing.
 	effects func(before jsonval.Value) []string
 	// same reports whether two states mean the same, what Okta sets by itself and status aside.
@@ -132,7 +133,7 @@ func (c *call) replace(rp replacement) result {
 	if rp.whole.switches != nil && !wanted.Get("status").Equal(before.Get("status")) {
 		status = wanted.Get("status").Str()
 	}
-	differs := len(rp.gaps(before, wanted)) > 0
+	differs := len(rp.gaps(before, wanted, c.before(before))) > 0
 	if !differs && status == "" {
 		return result{outcome: abi.Unchanged, output: beforeAfter(before, before)}
 	}
@@ -189,6 +190,21 @@ func (c *call) replace(rp replacement) result {
 		all.output = beforeAfter(before, now)
 	}
 	return all
+}
+
+// before is how an object that was just read is compared with what is to be sent: exactly. What changed since an earlier run's
+// write left, which this run settles, is compared as an answer of Okta's.
+func (c *call) before(o jsonval.Value) comparison {
+	if c.settling && c.afterWrite(o) {
+		return gaps
+	}
+	return changes
+}
+
+// afterWrite reports whether an object was changed since the write of an earlier run was about to leave.
+func (c *call) afterWrite(o jsonval.Value) bool {
+	at, ok := parseInstant(o.Get("lastUpdated").Str())
+	return ok && c.since > 0 && at >= c.since
 }
 
 // halfSettled reports whether an earlier run's write to an endpoint was one of two and is known to have been done: what it was
@@ -259,15 +275,26 @@ func (c *call) write(rp replacement, before jsonval.Value) result {
 	if rp.effects != nil {
 		effects = rp.effects(before)
 	}
+	told := len(rp.gaps(before, wanted, gaps)) > 0 // by what Okta makes of it, too
 	written := func(after jsonval.Value) result {
-		return result{outcome: abi.Succeeded, output: beforeAfter(before, after), warnings: rp.besides(wanted, after)}
+		r := result{outcome: abi.Succeeded, output: beforeAfter(before, after), warnings: rp.besides(wanted, after)}
+		if !told {
+			var kept []string
+			for _, g := range rp.gaps(after, wanted, changes) {
+				kept = append(kept, g.path)
+			}
+			if kept != nil {
+				r.warnings = append(r.warnings, "Okta took it, and keeps an order or members of its own in "+strings.Join(kept, ", "))
+			}
+		}
+		return r
 	}
 	look := func() (reading, result) {
 		now, failed := c.wholeObject(rp)
 		switch {
 		case failed != nil:
 			return untold, result{}
-		case len(rp.gaps(now, wanted)) == 0:
+		case len(rp.gaps(now, wanted, changes)) == 0 || told && len(rp.gaps(now, wanted, gaps)) == 0:
 			return holds, written(now)
 		case unmoved(rp, before, now):
 			return absent, result{}
@@ -284,22 +311,22 @@ func (c *call) write(rp replacement, before jsonval.Value) result {
 		again:   moved, // where Okta refuses for now, somebody may be at this very object
 		done: func(resp hostcall.Response) result {
 			after, isJSON := c.Body(resp)
-			told := isJSON && after.Get("id").Str() != ""
-			if !told {
+			answered := isJSON && after.Get("id").Str() != ""
+			if !answered {
 				var failed *result
 				if after, failed = c.wholeObject(rp); failed != nil {
 					return result{outcome: abi.Succeeded, output: beforeAfter(before, jsonval.Value{}),
 						warnings: []string{"Okta took the change, and the " + noun + " could not be read afterwards: " + failed.err.Message}}
 				}
 			}
-			gaps := rp.gaps(after, wanted)
+			lacking := rp.gaps(after, wanted, gaps)
 			switch {
-			case len(gaps) == 0:
+			case len(lacking) == 0:
 				return written(after)
-			case !told: // what was read may lag behind
+			case !answered: // what was read may lag behind
 				return c.agreed(look, what)
 			}
-			return c.notAsAsked(what, gaps, look, beforeAfter(before, after), !rp.same(after, before))
+			return c.notAsAsked(what, lacking, look, beforeAfter(before, after), !rp.same(after, before))
 		},
 		look: look,
 	})

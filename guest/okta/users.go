@@ -520,8 +520,8 @@ func updateUser(c *call) result {
 	}
 	id, profile, secrets := before.Get("id").Str(), c.input.Get("profile"), c.input.Get("credentials")
 	replace := c.input.Get("replace").True()
-	missing := func(u jsonval.Value) (all []gap) {
-		all = profileGaps(u.Get("profile"), profile)
+	differs := func(u jsonval.Value, inProfile []gap) (all []gap) {
+		all = inProfile
 		if replace {
 			for name, v := range u.Get("profile").Members() {
 				if !hollow(v) && !profile.Get(name).Exists() {
@@ -539,8 +539,11 @@ func updateUser(c *call) result {
 		}
 		return all
 	}
-	had := len(missing(before.Value)) == 0
-	if had && !secrets.Exists() { // whether credentials are the same cannot be read
+	missing := func(u jsonval.Value) []gap { return differs(u, profileGaps(u.Get("profile"), profile)) } // of what Okta answers
+	exact := func(u jsonval.Value) bool { return len(differs(u, changes(u.Get("profile"), profile, "profile"))) == 0 }
+	had := exact(before.Value) || c.settling && c.afterWrite(before.Value) && len(missing(before.Value)) == 0
+	told := len(missing(before.Value)) > 0 // by what Okta makes of it, too
+	if had && !secrets.Exists() {          // whether credentials are the same cannot be read
 		return result{outcome: abi.Unchanged, output: userChange(before.Value, before.Value)}
 	}
 	var body jsonval.Writer
@@ -585,7 +588,7 @@ func updateUser(c *call) result {
 			return untold, result{}
 		case had: // credentials alone cannot be read
 			return blind, result{}
-		case len(missing(now)) == 0:
+		case exact(now) || told && len(missing(now)) == 0:
 			return holds, result{output: userChange(before.Value, now)}
 		case same(now):
 			return absent, result{}
@@ -600,8 +603,8 @@ func updateUser(c *call) result {
 		trace:  before.Get("lastUpdated").Str(),
 		done: func(resp hostcall.Response) result {
 			after, isJSON := c.Body(resp)
-			told := isJSON && after.Get("id").Str() != ""
-			if !told {
+			answered := isJSON && after.Get("id").Str() != ""
+			if !answered {
 				var failed *result
 				if after, _, failed = c.readUser(id); failed != nil {
 					return result{outcome: abi.Succeeded, output: userChange(before.Value, after),
@@ -609,7 +612,7 @@ func updateUser(c *call) result {
 				}
 			}
 			if lacking := missing(after); len(lacking) > 0 {
-				if !told { // what was read may lag behind
+				if !answered { // what was read may lag behind
 					return c.agreed(look, what)
 				}
 				return c.notAsAsked(what, lacking, look, userChange(before.Value, after), !same(after) || secrets.Exists())

@@ -398,9 +398,13 @@ func TestUpdateUser_Type_IsChangedWithTheWhole(t *testing.T) {
 // TestUpdateUser_IsComparedByMeaning: what Okta would normalise to what there is, is there.
 func TestUpdateUser_IsComparedByMeaning(t *testing.T) {
 	now := answer(200, `{"id":"`+ada+`","status":"ACTIVE","profile":{"login":"ada@example.com","email":"ada@example.com","title":"Countess","nickName":null,"tags":["a","b"],"grade":2,"hired":"2020-01-02T00:00:00.000Z"}}`)
-	for _, profile := range []string{`{"login":"ADA@example.com"}`, `{"email":"Ada@Example.com"}`, `{"nickName":""}`, `{"city":""}`, `{"city":[]}`, `{"tags":["b","a","b"]}`, `{"grade":2.0}`, `{"title":"Countess "}`,
+	for _, profile := range []string{`{"nickName":""}`, `{"city":""}`, `{"city":[]}`, `{"tags":["a","b"]}`, `{"grade":2.0}`, `{"title":"Countess "}`,
 		`{"hired":"2020-01-02T00:00:00Z"}`} {
 		invoking{profile, `{"user":"` + ada + `","profile":` + profile + `}`, answering{readOne: {now}}, abi.Unchanged, "", readAda, nil, 0}.run(t, "update_user")
+	}
+	// What may be a change is sent, and Okta's answer is compared by meaning.
+	for _, profile := range []string{`{"login":"ADA@example.com"}`, `{"email":"Ada@Example.com"}`, `{"tags":["b","a","b"]}`} {
+		invoking{profile, `{"user":"` + ada + `","profile":` + profile + `}`, answering{readOne: {now}, "POST /api/v1/users/{id}": {now}}, abi.Succeeded, "", "", nil, 0}.run(t, "update_user")
 	}
 	for _, profile := range []string{`{"title":"countess"}`, `{"tags":["a"]}`, `{"grade":"2"}`, `{"login":"ada@example.org"}`} {
 		invoking{profile, `{"user":"` + ada + `","profile":` + profile + `}`, answering{readOne: {now}, "POST /api/v1/users/{id}": {now}}, abi.Rejected, "not_as_asked", "", nil, 0}.run(t, "update_user")
@@ -533,5 +537,25 @@ func TestSuspend_FromAnotherStatus_NamesWhatKeepsTheUserOut(t *testing.T) {
 	out := invokeNative(t, answering{readOne: {person("LOCKED_OUT")}}.host(t), "user_lifecycle_action", `{"user":"`+ada+`","action":"suspend"}`)
 	if strings.Contains(out.Error.Message, "unlock") {
 		t.Errorf("%s", out.Error.Message)
+	}
+}
+
+// TestUpdateUser_ACaseIsAChange: a login or an address in another case is sent, and may come back in Okta's.
+func TestUpdateUser_ACaseIsAChange(t *testing.T) {
+	const post = "POST /api/v1/users/{id}"
+	user := func(members string) hosttest.Answer {
+		return answer(200, `{"id":"`+ada+`","status":"ACTIVE","created":"2026-01-01T00:00:00.000Z","lastUpdated":"2026-01-01T00:00:00.000Z","profile":{"login":"ada@example.com",`+members+`}}`)
+	}
+	in := func(members string) string { return `{"user":"` + ada + `","profile":{` + members + `}}` }
+	lower, upper := user(`"email":"ada@example.com","langs":["b","a"]`), user(`"email":"Ada@Example.com","langs":["b","a"]`)
+	for _, c := range []invoking{
+		{"an address", in(`"email":"Ada@Example.com"`), answering{readOne: {lower}, post: {upper}}, abi.Succeeded, "", "", []string{"Ada@Example.com"}, 0},
+		{"which Okta keeps in its own", in(`"email":"Ada@Example.com"`), answering{readOne: {lower}, post: {lower}}, abi.Succeeded, "", "", nil, 0},
+		{"the same case", in(`"email":"Ada@Example.com"`), answering{readOne: {upper}}, abi.Unchanged, "", "", nil, 0},
+		{"another order of an attribute", in(`"langs":["a","b"]`), answering{readOne: {lower}, post: {user(`"email":"ada@example.com","langs":["a","b"]`)}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and done", in(`"email":"Ada@Example.com"`), answering{readOne: {lower, upper}, post: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"lost, and not done", in(`"email":"Ada@Example.com"`), answering{readOne: {lower}, post: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
+	} {
+		c.run(t, "update_user")
 	}
 }

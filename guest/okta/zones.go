@@ -388,8 +388,8 @@ func readZone(c *call) result {
 }
 
 // gaps are where a zone is not as it was asked for, its status aside. Lists of addresses are compared by what they mean.
-func (zc *zoneChange) gaps(now, wanted jsonval.Value) (all []gap) {
-	for _, g := range gaps(now, zc.patch, "") {
+func (zc *zoneChange) gaps(now, wanted jsonval.Value, by comparison) (all []gap) {
+	for _, g := range by(now, zc.patch, "") {
 		switch g.path {
 		case "status", "useAsExemptList", "useAsBlackList", "gateways", "proxies":
 		case "proxyType":
