@@ -285,8 +285,9 @@ func lostAttributes(before, after object, given jsonval.Value) (warnings []strin
 
 // assign writes an assignment and says what came of it. missing is where an assignment is not as it was asked for, and moved
 // warns of what was to stay, and did not. readable says that all that was asked for can be read.
-func (c *call) assign(a assignment, req hostcall.Request, before object, missing func(object) []gap, moved func(after object) []string, readable bool) result {
-	has := func(o object) bool { return !o.gone && readable && len(missing(o)) == 0 }
+func (c *call) assign(a assignment, req hostcall.Request, before object, missing func(object, comparison) []gap, moved func(after object) []string, readable bool) result {
+	has := func(o object) bool { return !o.gone && readable && len(missing(o, gaps)) == 0 }
+	told := before.gone || len(missing(before, gaps)) > 0 // by what Okta makes of it, too
 	what := "assigning application " + a.app + " to " + a.who + " " + a.id
 	return c.change(change{
 		request: req, typ: "AppInstance", noun: "application",
@@ -302,7 +303,7 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, missing
 				after, failed = c.assigned(a)
 			}
 			again := func() (reading, result) {
-				if after, failed = c.assigned(a); failed == nil && len(missing(after)) == 0 {
+				if after, failed = c.assigned(a); failed == nil && len(missing(after, gaps)) == 0 {
 					return holds, result{output: a.output(before, after), warnings: moved(after)}
 				}
 				return absent, result{}
@@ -310,10 +311,10 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, missing
 			switch {
 			case failed != nil && !after.gone:
 				r.warnings = []string{"Okta took the change, and the assignment could not be read afterwards: " + failed.err.Message}
-			case after.gone, len(missing(after)) > 0 && !told: // what was read may lag behind
+			case after.gone, len(missing(after, gaps)) > 0 && !told: // what was read may lag behind
 				return c.agreed(again, what)
-			case len(missing(after)) > 0:
-				return c.notAsAsked(what, missing(after), again, a.output(before, after), !after.Equal(before.Value))
+			case len(missing(after, gaps)) > 0:
+				return c.notAsAsked(what, missing(after, gaps), again, a.output(before, after), !after.Equal(before.Value))
 			}
 			if after.Exists() {
 				r.warnings = append(r.warnings, moved(after)...)
@@ -336,7 +337,7 @@ func (c *call) assign(a assignment, req hostcall.Request, before object, missing
 				return blind, result{}
 			case failed != nil && !now.gone:
 				return untold, result{}
-			case has(now):
+			case has(now) && (told || len(missing(now, changes)) == 0):
 				return holds, result{output: a.output(before, now), warnings: moved(now)}
 			case before.gone && now.gone || !before.gone && !now.gone && before.Get("lastUpdated").Equal(now.Get("lastUpdated")):
 				return absent, result{}
@@ -382,13 +383,13 @@ func assignAppUser(c *call) result {
 	profile, secrets := c.input.Get("profile"), c.input.Get("credentials")
 	readable := !secrets.Get("password").Exists() // whether a password is the same cannot be read
 	asked := withoutPassword(secrets)
-	missing := func(o object) (all []gap) {
+	missing := func(o object, by comparison) (all []gap) {
 		if is := o.Get("scope"); scope != "" && is.Str() != scope {
 			all = append(all, gap{"scope", is, c.input.Get("scope")})
 		}
-		return append(append(all, gaps(o.Get("profile"), profile, "profile")...), gaps(o.Get("credentials"), asked, "credentials")...)
+		return append(append(all, by(o.Get("profile"), profile, "profile")...), by(o.Get("credentials"), asked, "credentials")...)
 	}
-	if !before.gone && readable && len(missing(before)) == 0 {
+	if !before.gone && readable && len(missing(before, c.before(before.Value))) == 0 {
 		return a.unchanged(before)
 	}
 	moved := func(after object) []string {
@@ -433,10 +434,10 @@ func assignAppGroup(c *call) result {
 		return *failed
 	}
 	priority, profile := c.input.Get("priority"), c.input.Get("profile")
-	missing := func(o object) []gap {
-		return append(gaps(o.Get("priority"), priority, "priority"), gaps(o.Get("profile"), profile, "profile")...)
+	missing := func(o object, by comparison) []gap {
+		return append(by(o.Get("priority"), priority, "priority"), by(o.Get("profile"), profile, "profile")...)
 	}
-	if !before.gone && len(missing(before)) == 0 {
+	if !before.gone && len(missing(before, c.before(before.Value))) == 0 {
 		return a.unchanged(before)
 	}
 	ranked := priority

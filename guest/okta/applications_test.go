@@ -92,7 +92,9 @@ func TestAssignments_AreComparedByMeaning(t *testing.T) {
 	const ofUser, ofGroup = `{"application":"0oa1","user":"` + ada + `"`, `{"application":"0oa1","group":"` + builders + `"`
 	now := answer(200, user(`{"nick":"a","roles":["x","y"],"floor":null}`))
 	for _, c := range []invoking{
-		{"a set in another order", ofUser + `,"profile":{"roles":["y","x","y"]}}`, answering{getUser: {now}}, abi.Unchanged, "", "", nil, 0},
+		{"the same order", ofUser + `,"profile":{"roles":["x","y"]}}`, answering{getUser: {now}}, abi.Unchanged, "", "", nil, 0},
+		{"another order, which Okta may keep as a set", ofUser + `,"profile":{"roles":["y","x","y"]}}`, answering{getUser: {now}, postUser: {now}}, abi.Succeeded, "", "", nil, 0},
+		{"another order, lost", ofUser + `,"profile":{"roles":["y","x"]}}`, answering{getUser: {now}, postUser: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
 		{"empty is absent", ofUser + `,"profile":{"floor":"","wing":[]}}`, answering{getUser: {now}}, abi.Unchanged, "", "", nil, 0},
 		{"Okta kept what was there", ofUser + `,"profile":{"nick":"b"}}`, answering{getUser: {now}, postUser: {now}}, abi.Rejected, "not_as_asked", "", []string{`profile.nick is "a", and was to be "b"`}, 0},
 		{"Okta made something else of it", ofUser + `,"profile":{"nick":"b"}}`, answering{getUser: {now}, postUser: {answer(200, user(`{"nick":"c"}`))}}, abi.Rejected, "not_as_asked", "", nil, 0},
