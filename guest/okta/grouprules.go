@@ -15,26 +15,14 @@ const maxRulePages = 10
 
 // groupRules reads the org's group rules. unread says why they, or the rest of them, could not be read; empty is all.
 func (c *call) groupRules() (rules []jsonval.Value, unread string) {
-	req := hostcall.Request{Endpoint: getGroupRules.Endpoint, Query: at("limit", "200")}
-	for range maxRulePages {
-		resp := c.send(req)
-		if !ok(resp) {
-			return rules, c.failure(resp, "", "").err.Message
-		}
-		page, failed := c.array(resp, "group rules")
-		if failed != nil {
-			return rules, failed.err.Message
-		}
-		for r := range page.Elements() {
-			rules = append(rules, r)
-		}
-		link := withoutOrigin(nextLink(resp.HeaderValues("link")))
-		if link == "" || link == req.Link {
-			return rules, ""
-		}
-		req = hostcall.Request{Endpoint: getGroupRules.Endpoint, Link: link}
+	rules, left, failed := c.gather(gathering{req: hostcall.Request{Endpoint: getGroupRules.Endpoint, Query: at("limit", "200")}, size: 200, most: maxRulePages, what: "group rules"})
+	switch {
+	case failed != nil:
+		return rules, failed.err.Message
+	case left:
+		return rules, "there are more than were read"
 	}
-	return rules, "there are more than were read"
+	return rules, ""
 }
 
 // ruleEffects says what a change of a group does to group rules: those that says finds, in its words. Where the rules

@@ -235,7 +235,9 @@ const namedPage = 100
 // begin so; search lags a little and finds what q has no room for.
 func (c *call) groupsNamed(name string, same func(a, b string) bool) (found []jsonval.Value, failed *result) {
 	for _, query := range [...][2]string{{"q", name}, {"search", "profile.name eq " + jsonval.Quote(name)}} {
-		resp := c.send(hostcall.Request{Endpoint: getGroups.Endpoint, Query: at(query[0], query[1], "limit", strconv.Itoa(namedPage))})
+		req := hostcall.Request{Endpoint: getGroups.Endpoint, Query: at(query[0], query[1], "limit", strconv.Itoa(namedPage))}
+		got := c.sendShrinking(&req, namedPage, true)
+		resp := got.Response
 		if !ok(resp) {
 			r := c.failure(resp, "", "")
 			return nil, &r
@@ -252,7 +254,7 @@ func (c *call) groupsNamed(name string, same func(a, b string) bool) (found []js
 				found = append(found, g)
 			}
 		}
-		if len(found) > 0 && n < namedPage {
+		if len(found) > 0 && n < got.asked {
 			break // q had room for all of them
 		}
 	}

@@ -74,7 +74,7 @@ var inventory = []inventoryKind{
 		endpoint: getAuthenticators,
 		list:     list{omit: authenticatorSecrets}},
 	{kind: "policies", endpoint: getPolicies}, // one list a type
-	{kind: "zones", endpoint: getZones},
+	{kind: "zones", endpoint: getZones, list: list{sheds: true}},
 	{kind: "authorization_servers", endpoint: getAuthorizationServers, list: list{maxPage: 200}},
 	{kind: "oauth_clients", endpoint: getClients, list: list{maxPage: 200, omit: clientSecrets, key: "client_id"}},
 	{kind: "roles", endpoint: getCustomRoles, list: customRoles()},

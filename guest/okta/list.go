@@ -26,7 +26,8 @@ type list struct {
 	path     []blank
 	query    []param
 	more     func(*call) []hostcall.Pair // query parameters that a param cannot express
-	maxPage  int                         // most records a request; 0 is an endpoint without paging
+	maxPage  int                         // most records a request; 0 is an endpoint whose pages are as large as Okta makes them
+	sheds    bool                        // of such an endpoint: it takes a limit, which it gets once a page without one was too much
 	records  string                      // path of the array in the body
 	endless  bool                        // there is always a next link: a short page is the end for now
 	onePage  bool                        // an invoke answers one page, whatever its size, and always with a cursor
@@ -164,12 +165,12 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	}
 	size := l.sizeAt(c, cur)
 	ask := size
-	if limit > 0 { // a page that goes out whole leaves no cursor in its middle, where what vanishes before it would shift it
+	if limit > 0 && l.maxPage > 0 { // a page that goes out whole leaves no cursor in its middle, where what vanishes before it would shift it
 		ask = min(ask, cur.skip+limit)
 	}
 	req := l.request(c, cur.link, ask)
-	got := c.sendShrinking(&req, ask, l.maxPage > 0)
-	resp, halved := got.Response, got.asked < ask
+	got := c.sendShrinking(&req, ask, l.sized())
+	resp, halved := got.Response, got.asked != ask
 	ask = got.asked
 	if !ok(resp) {
 		return c.pageFailure(resp, l.typ, l.noun), nil, 0
@@ -219,7 +220,9 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	if halved { // what is to be left out may reach beyond the smaller page
 		next.skip, next.small, size = max(0, cur.skip-sum.Total), 1, ask
 	}
-	if next.small > 0 {
+	if l.maxPage == 0 {
+		next.keepSmall(got.asked)
+	} else if next.small > 0 {
 		next.link, next.small = grow(withLimit(link, size), size, l.pageSize(c), next.small)
 	}
 	return r, next, sum.Count
@@ -233,7 +236,7 @@ func (l *list) keys(c *call, cur cursor) (keys []string, next cursor, failed *re
 	}
 	size := l.sizeAt(c, cur)
 	req := l.request(c, cur.link, size)
-	got := c.sendShrinking(&req, size, l.maxPage > 0)
+	got := c.sendShrinking(&req, size, l.sized())
 	resp := got.Response
 	if !ok(resp) {
 		r := c.pageFailure(resp, l.typ, l.noun)
@@ -249,13 +252,28 @@ func (l *list) keys(c *call, cur cursor) (keys []string, next cursor, failed *re
 		return keys, next, nil
 	}
 	next = cur.follow(link)
-	if got.asked < size {
+	if got.asked != size {
 		next.small, size = 1, got.asked
 	}
-	if next.small > 0 {
+	if l.maxPage == 0 {
+		next.keepSmall(got.asked)
+	} else if next.small > 0 {
 		next.link, next.small = grow(withLimit(link, size), size, l.pageSize(c), next.small)
 	}
 	return keys, next, nil
+}
+
+// sized reports whether the endpoint takes a limit.
+func (l *list) sized() bool { return l.maxPage > 0 || l.sheds }
+
+// keepSmall has the next request ask for as many records as the last one, where that said how many. Nothing but the link
+// tells it.
+func (cur *cursor) keepSmall(asked int) {
+	if cur.small = 0; asked > 0 {
+		req := hostcall.Request{Link: cur.link}
+		setLimit(&req, asked)
+		cur.link = req.Link
+	}
 }
 
 // request asks for the page at link, or for the first one, of at most size records.
@@ -279,7 +297,13 @@ func (l *list) request(c *call, link string, size int) hostcall.Request {
 // sizeAt is how many records a page at a cursor has: as many as are asked for, whatever the call before asked, or fewer
 // since that was too heavy.
 func (l *list) sizeAt(c *call, cur cursor) int {
-	if n, known := linkLimit(cur.link); known && cur.small > 0 {
+	n, known := linkLimit(cur.link)
+	switch {
+	case l.maxPage == 0 && !l.sheds:
+		return 0
+	case l.maxPage == 0:
+		return n
+	case known && cur.small > 0:
 		return min(n, l.pageSize(c))
 	}
 	return l.pageSize(c)
@@ -300,6 +324,9 @@ func (l *list) nextLink(c *call, resp hostcall.Response) string {
 // record.
 const leastPage = 10
 
+// firstLimit is how many records are asked for after a page was too much that Okta made as large as it liked.
+const firstLimit = 100
+
 // growAfter is how many smaller pages are read before a larger one is tried again: Okta takes half a minute to refuse it.
 const growAfter = 8
 
@@ -313,13 +340,16 @@ type shrunk struct {
 }
 
 // sendShrinking sends a request for a page of size records. While that is too much, it asks for half as many. sized says
-// that the endpoint takes a limit.
+// that the endpoint takes a limit. Where size is 0, none is sent before a page was too much.
 func (c *call) sendShrinking(req *hostcall.Request, size int, sized bool) shrunk {
 	got := shrunk{asked: size}
 	for {
-		req.NoRepeat = sized && size/2 >= leastPage
+		req.NoRepeat = sized && (size == 0 || size/2 >= leastPage)
 		got.Response, got.asked = c.send(*req), size
 		least := c.tooMuch(got.Response)
+		if sized && least > 0 && size == 0 {
+			size = 2 * firstLimit
+		}
 		if !sized || least == 0 || size/2 < least {
 			return got
 		}
@@ -377,6 +407,7 @@ func setLimit(req *hostcall.Request, n int) {
 		}
 	}
 	if req.Link == "" {
+		req.Query = append(req.Query, hostcall.Pair{Name: "limit", Value: strconv.Itoa(n)})
 		return
 	}
 	if _, known := linkLimit(req.Link); known {

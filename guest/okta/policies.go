@@ -104,6 +104,7 @@ func policiesOf(typ string) list {
 	return list{
 		endpoint: getPolicies.Endpoint,
 		keep:     []param{{"expand", "expand"}},
+		sheds:    true,
 		more:     func(*call) []hostcall.Pair { return []hostcall.Pair{{Name: "type", Value: typ}} },
 	}
 }
@@ -150,33 +151,21 @@ func readPolicy(c *call) result {
 	if failed != nil {
 		return *failed
 	}
-	var rules []string
-	var followed trail
-	for req := (hostcall.Request{Endpoint: getPolicyRules.Endpoint, Path: c.policyPath()}); ; {
-		resp := c.send(req)
-		if !ok(resp) {
-			return c.failure(resp, "Policy", "policy")
-		}
-		if resp.Length > hostcall.MaxBody { // and will be, however often it is asked for
-			return refuse("too_large", "the policy's rules are more than the "+strconv.Itoa(hostcall.MaxBody>>10)+" KiB that this operation can put into a policy: read the policy "+
-				`without include_rules, and its rules with list_policies, {"type":`+policy.Get("type").Raw()+`,"expand":"rules"}`)
-		}
-		page, failed := c.array(resp, "rules")
-		if failed != nil {
-			return *failed
-		}
-		for r := range page.Elements() {
-			rules = append(rules, r.Raw())
-		}
-		link := withoutOrigin(nextLink(resp.HeaderValues("link")))
-		if link == "" || link == req.Link {
-			break
-		}
-		var again bool
-		if followed, again = followed.step(link); again {
-			return inCircle()
-		}
-		req = hostcall.Request{Endpoint: getPolicyRules.Endpoint, Link: link}
+	rules, left, failed := c.gather(gathering{
+		req: hostcall.Request{Endpoint: getPolicyRules.Endpoint, Path: c.policyPath()}, most: maxPages, what: "rules", typ: "Policy", noun: "policy",
+		check: func(resp hostcall.Response) *result {
+			if resp.Length <= hostcall.MaxBody {
+				return nil
+			}
+			r := tooManyRules(policy) // and will be, however often it is asked for
+			return &r
+		},
+	})
+	switch {
+	case failed != nil:
+		return *failed
+	case left:
+		return tooManyRules(policy)
 	}
 	var w jsonval.Writer
 	for k, m := range policy.Members() {
@@ -184,8 +173,14 @@ func readPolicy(c *call) result {
 			w.Raw(k, m.Raw())
 		}
 	}
-	w.Raw("rules", array(rules, func(r string) string { return r }))
+	w.Raw("rules", array(rules, jsonval.Value.Raw))
 	return result{outcome: abi.Succeeded, output: w.String()}
+}
+
+// tooManyRules refuses to put a policy's rules into it.
+func tooManyRules(policy jsonval.Value) result {
+	return refuse("too_large", "the policy's rules are more than the "+strconv.Itoa(hostcall.MaxBody>>10)+" KiB that this operation can put into a policy: read the policy "+
+		`without include_rules, and its rules with list_policies, {"type":`+policy.Get("type").Raw()+`,"expand":"rules"}`)
 }
 
 func updatePolicy(c *call) result {

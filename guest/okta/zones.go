@@ -3,6 +3,7 @@ package okta
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -41,7 +42,7 @@ var zoneOperations = []operation{
 		key:       "id",
 		columns:   zoneColumns,
 		endpoints: []abi.Endpoint{getZones},
-		list:      &list{endpoint: getZones.Endpoint, query: []param{{"filter", "filter"}}},
+		list:      &list{endpoint: getZones.Endpoint, query: []param{{"filter", "filter"}}, sheds: true},
 	},
 	{
 		name:        "get_zone",
@@ -330,30 +331,22 @@ func (c *call) zoneID() (string, *result) {
 			return zone, failed
 		}
 	}
-	zones := list{endpoint: getZones.Endpoint}
+	zones, left, failed := c.gather(gathering{req: hostcall.Request{Endpoint: getZones.Endpoint}, most: maxZonePages, what: "network zones", typ: "NetworkZone", noun: "network zone"})
+	if failed != nil {
+		failed.err.Message += ". With an id (list_zones tells them) no list is needed"
+		return "", failed
+	}
 	var ids, names []string
-	for next, pages := "", 0; ; pages++ {
-		resp := c.send(zones.request(c, next, 0))
-		if !ok(resp) {
-			r := c.failure(resp, "NetworkZone", "network zone")
-			return "", &r
+	for _, z := range zones {
+		names = append(names, z.Get("name").Str())
+		if z.Get("name").Str() == zone {
+			ids = append(ids, z.Get("id").Str())
 		}
-		page, failed := c.array(resp, "network zones")
-		if failed != nil {
-			failed.err.Message += ". With an id (list_zones tells them) no list is needed"
-			return "", failed
-		}
-		for z := range page.Elements() {
-			names = append(names, z.Get("name").Str())
-			if z.Get("name").Str() == zone {
-				ids = append(ids, z.Get("id").Str())
-			}
-		}
-		link := withoutOrigin(nextLink(resp.HeaderValues("link")))
-		if link == "" || link == next || pages == maxZonePages {
-			break
-		}
-		next = link
+	}
+	if left && len(ids) < 2 { // the one that was found may be one of several
+		r := refuse("too_many", "the zone "+jsonval.Quote(zone)+" was looked for among the org's first "+strconv.Itoa(len(zones))+" network zones, and more pages of them are left: "+
+			"give the zone's id, which list_zones tells")
+		return "", &r
 	}
 	switch len(ids) {
 	case 1:
@@ -372,7 +365,7 @@ func (c *call) zoneID() (string, *result) {
 	return "", &r
 }
 
-// maxZonePages bounds the search for a zone by name.
+// maxZonePages bounds the search for a zone by name, in requests.
 const maxZonePages = 20
 
 func readZone(c *call) result {
