@@ -72,9 +72,11 @@ func (c *call) removalEffects(group, user string) []string {
 	})
 }
 
-// deletionEffects says which rules become INVALID with a group: those that add users to it, and those whose condition names it.
+// deletionEffects says what goes with a group: the applications that its members had through it, and the rules that become
+// INVALID, which are those that add users to it, and those whose condition names it.
 func (c *call) deletionEffects(group string) []string {
-	return c.ruleEffects("uses the group", func(rule jsonval.Value) string {
+	const applications = "its members lose the applications that they have through this group alone. Which ones was not looked up"
+	return append([]string{applications}, c.ruleEffects("uses the group", func(rule jsonval.Value) string {
 		switch {
 		case assigns(rule, group):
 			return ruleName(rule) + " adds users to this group, and becomes INVALID without it: it then adds users to none of its groups"
@@ -82,7 +84,7 @@ func (c *call) deletionEffects(group string) []string {
 			return ruleName(rule) + " names this group in its condition, and becomes INVALID without it"
 		}
 		return ""
-	})
+	})...)
 }
 
 // renamingEffects says which rules name a group by its name in their condition.

@@ -22,8 +22,12 @@ type whole struct {
 	switches  *switches         // the endpoints that set the member status; nil where there is none
 }
 
-// switches are the endpoints that set an object's status. Their answers do not count: the object is read afterwards.
-type switches struct{ activate, deactivate abi.Endpoint }
+// switches are the endpoints that set an object's status. Their answers do not count: the object is read afterwards. off is what
+// an object that is switched off does to others, as change.effects has it.
+type switches struct {
+	activate, deactivate abi.Endpoint
+	off                  []string
+}
 
 // The endpoints that replace an object as a whole.
 var (
@@ -32,14 +36,15 @@ var (
 		own:  []string{"id", "created", "lastUpdated", "system", "_links", "_embedded"},
 		kept: []string{"type"},
 		// A PUT ignores status (okta/terraform-provider-okta, fixture TestAccResourceOktaPolicyPassword_crud).
-		switches: &switches{activatePolicy, deactivatePolicy},
+		switches: &switches{activate: activatePolicy, deactivate: deactivatePolicy},
 	}
 	wholeZone = whole{
 		get: getZone.Endpoint, put: putZone.Endpoint, noun: "network zone", typ: "NetworkZone",
 		own: []string{"id", "created", "lastUpdated", "useAsBlackList", "_links", "_embedded"},
 		// A PUT of BlockedIpZone wants system: true (okta/terraform-provider-okta#2690), one of DefaultExemptIpZone useAsExemptList: true.
-		kept:     []string{"type", "system", "useAsExemptList"},
-		switches: &switches{activateZone, deactivateZone},
+		kept: []string{"type", "system", "useAsExemptList"},
+		switches: &switches{activateZone, deactivateZone, []string{"policies and rules that use this zone go on naming it, and it does not count while it is INACTIVE: " +
+			"what they allow or deny by it changes. Which ones use it was not looked up"}},
 	}
 	wholeGroup = whole{
 		get: getGroup.Endpoint, put: putGroup.Endpoint, noun: "group", typ: "UserGroup",
@@ -364,8 +369,9 @@ func (rp *replacement) besides(wanted, after jsonval.Value) []string {
 // switchTo sets the status of an object by the endpoint that does so.
 func (c *call) switchTo(rp replacement, status string, before jsonval.Value) result {
 	endpoint, noun := rp.whole.switches.activate, rp.whole.noun
+	var effects []string
 	if status == "INACTIVE" {
-		endpoint = rp.whole.switches.deactivate
+		endpoint, effects = rp.whole.switches.deactivate, rp.whole.switches.off
 	}
 	if before.Get("status").Str() == status { // the write of the whole has done it, or somebody else was faster
 		return result{outcome: abi.Unchanged, output: beforeAfter(before, before)}
@@ -378,9 +384,10 @@ func (c *call) switchTo(rp replacement, status string, before jsonval.Value) res
 	return c.insist(change{
 		request: hostcall.Request{Endpoint: endpoint.Endpoint, Path: rp.path},
 		typ:     rp.whole.typ, noun: noun,
-		what:   what,
-		undone: "the " + noun + " is still " + before.Get("status").Str(),
-		trace:  before.Get("lastUpdated").Str(),
+		what:    what,
+		undone:  "the " + noun + " is still " + before.Get("status").Str(),
+		trace:   before.Get("lastUpdated").Str(),
+		effects: effects,
 		done: func(hostcall.Response) result {
 			return c.readBack(look, what, laggingTime, beforeAfter(before, jsonval.Value{}))
 		},
