@@ -342,6 +342,19 @@ func (o *org) settle(t *testing.T, left int) {
 	t.Fatalf("%d writes left, %d came in, %d were dealt with", left, o.entered.Load(), o.finished.Load())
 }
 
+// settleCut is settle after a call whose time ran out: on a busy machine a write that left may have been cut off on its
+// way, and never comes in. Whether it does is not for this test to say; its outcome is unknown in either case.
+func (o *org) settleCut(t *testing.T, left int) {
+	t.Helper()
+	for range 1_000 {
+		if int(o.entered.Load()) >= left {
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	o.settle(t, 0)
+}
+
 // fill puts the ids into an input that differ from org to org.
 func (o *org) fill(t *testing.T, input string) string {
 	t.Helper()
@@ -442,7 +455,11 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	if c.name == refused { // what left was turned away
 		arrives = c.at
 	}
-	o.settle(t, arrives)
+	if c.fault.Kind == oktatest.Latency {
+		o.settleCut(t, arrives)
+	} else {
+		o.settle(t, arrives)
+	}
 	c.judge(t, o, res)
 	if !c.keyed {
 		return res.Outcome
@@ -551,7 +568,7 @@ func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
 	case res.Error != nil && slices.Contains(answering, c.fault.Kind) && upstream(res).RequestID == "":
 		fail("Okta's request id is missing")
 	}
-	if sent := int(o.entered.Load()); c.fault.Kind != oktatest.RateLimited && sent > writes || c.name != refused && sent < left(res) {
+	if sent := int(o.entered.Load()); c.fault.Kind != oktatest.RateLimited && sent > writes || c.name != refused && c.fault.Kind != oktatest.Latency && sent < left(res) {
 		fail(fmt.Sprintf("%d writes arrived", sent))
 	}
 }
