@@ -12,6 +12,9 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -77,8 +80,7 @@ func question(r host.ApprovalRequest) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %s is %s. Its input:\n  %s\nIt would send:\n", r.Operation, r.Connection, r.Class, printable(string(r.Input)))
 	for _, w := range r.Plan.Writes {
-		method, _, _ := strings.Cut(w.Endpoint, " ")
-		fmt.Fprintf(&b, "  %s\n", strings.TrimSpace(printable(method+" "+w.Target+" "+string(w.Body))))
+		fmt.Fprintf(&b, "  %s\n", shownWrite(w))
 	}
 	shown := []json.RawMessage{}
 	if len(r.Plan.State) > 0 {
@@ -99,6 +101,67 @@ func question(r host.ApprovalRequest) string {
 	}
 	b.WriteString("Send it? [y/N] ")
 	return b.String()
+}
+
+// shownWrite is a planned write on one line.
+func shownWrite(w abi.PlannedWrite) string {
+	return strings.TrimSpace(printable(request(w) + " " + string(w.Body)))
+}
+
+// shownPlan is a plan for eyes: what would be sent, and what is there now, without links.
+func shownPlan(conn *host.Connection, r *abi.Result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s on %s", r.Operation, printable(conn.Config().Name))
+	if op, err := conn.Module().Operation(r.Operation); err == nil {
+		fmt.Fprintf(&b, " is %s", op.Class)
+	}
+	b.WriteString(". It would send:\n")
+	for _, w := range r.Plan.Writes {
+		fmt.Fprintf(&b, "  %s\n", shownWrite(w))
+	}
+	if len(r.Plan.Writes) == 0 {
+		b.WriteString("  nothing\n")
+	}
+	if len(r.Plan.State) > 0 {
+		b.WriteString("What is there now:\n")
+		for _, object := range append([]json.RawMessage{r.Plan.State}, r.Plan.Related...) {
+			b.WriteString("  ")
+			indented(&b, gjson.ParseBytes(object), "  ")
+			b.WriteByte('\n')
+		}
+	}
+	for _, warning := range r.Plan.Warnings {
+		fmt.Fprintf(&b, "Note: %s\n", printable(warning))
+	}
+	return b.String()
+}
+
+// indented writes JSON over several lines, its members in their order and without _links.
+func indented(b *strings.Builder, v gjson.Result, indent string) {
+	if !v.IsObject() && !v.IsArray() {
+		b.WriteString(printable(strings.TrimSpace(v.Raw)))
+		return
+	}
+	open, end, separator := "{", "}", ""
+	if v.IsArray() {
+		open, end = "[", "]"
+	}
+	b.WriteString(open)
+	v.ForEach(func(name, member gjson.Result) bool {
+		if v.IsObject() && name.Str == "_links" {
+			return true
+		}
+		b.WriteString(separator + "\n" + indent + "  ")
+		if separator = ","; v.IsObject() {
+			b.WriteString(printable(name.Raw) + ": ")
+		}
+		indented(b, member, indent+"  ")
+		return true
+	})
+	if separator != "" {
+		b.WriteString("\n" + indent)
+	}
+	b.WriteString(end)
 }
 
 // printable is text on one line, without what moves the cursor or turns the direction of writing: names in an org are

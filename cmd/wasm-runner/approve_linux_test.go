@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/host/oktatest"
@@ -77,5 +78,23 @@ func retitle(t *testing.T, org *oktatest.Org, title string) {
 	w := httptest.NewRecorder()
 	if org.ServeHTTP(w, r); w.Code != http.StatusOK || org.Effects() != 1 {
 		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestPlan_AtATerminal_IsText that a person can read, whose last line sums it up; elsewhere it is JSON.
+func TestPlan_AtATerminal_IsText(t *testing.T) {
+	k := onPty(t, ptyOptions{}, "--demo", "--grant", "destructive", "invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`, "--plan")
+	code := k.wait()
+	text := strings.ReplaceAll(k.raw(), "\r\n", "\n")
+	for _, want := range []string{
+		"deactivate_user on okta is destructive. It would send:\n  POST /api/v1/users/00u", "What is there now:\n  {\n    \"id\": \"00u", `    "status": "ACTIVE",`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if last := lines[len(lines)-1]; code != 0 || strings.Contains(text, "_links") || !strings.HasPrefix(last, "wasm-runner: deactivate_user: nothing was sent: 1 write would be (") {
+		t.Errorf("exit code %d\n%s", code, text)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ The input is JSON, @file, or - for stdin; without one it is {}. An outcome other
 also prints one line on stderr, and sets the exit code.
 
 With --plan no write is sent. The outcome is planned, and the result lists the writes that would be sent and what is
-there now. A plan that would change nothing is unchanged; one that would fail has the failure and its exit code. It does
+there now: text at a terminal, JSON in a pipe or file. A plan that would change nothing is unchanged; one that would fail has the failure and its exit code. It does
 not use an idempotency key. Where the connection says approve: [destructive], such an operation shows its plan and asks,
 on the terminal; --approve answers yes.
 With --idempotency-key the operation happens once, however often the command is run in the next 7 days and whatever
@@ -73,6 +74,13 @@ Exit codes:
 		result, failure := s.conn.Invoke(cmd.Context(), args[0], in, host.InvokeOptions{Timeout: a.flags.timeout, Plan: plan, IdempotencyKey: a.flags.key})
 		for _, w := range result.Meta.Warnings {
 			a.say("%s: %s", result.Operation, w)
+		}
+		if _, person := terminal(a.stdout); person && plan && result.Plan != nil && (result.Outcome == abi.Planned || result.Outcome == abi.Unchanged) {
+			if _, err := io.WriteString(a.stdout, shownPlan(s.conn, result)); err != nil {
+				return fmt.Errorf("the plan could not be written: %w", err)
+			}
+			a.sayUnsent(result)
+			return failure
 		}
 		a.sayUnsent(result)
 		if more := moreRecords(s.module, result, in); more != "" {
