@@ -38,7 +38,9 @@ func (a *app) simulateCommand() *cobra.Command {
 		Short: "Serve a simulated Okta org until SIGINT or SIGTERM",
 		Long: `Serves a simulated org: users, groups, roles and a System Log, with Okta's ids, errors, paging, rate limits and
 oddities. The same --seed gives the same org. A connection file for it goes to stdout, once it listens; its token
-opens nothing else. The files that simulate writes go away with it.`,
+opens nothing else. The files that simulate writes go away with it.
+
+--faults KIND[:TARGET[:OPTION=VALUE,…]] makes requests go wrong. ` + strings.TrimSuffix(oktatest.FaultHelp(), "\n"),
 		Example: `  wasm-runner simulate > org.yaml &
   wasm-runner --config org.yaml invoke lookup_user '{"user":"ada.lovelace@example.com"}'
 

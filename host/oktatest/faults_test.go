@@ -284,3 +284,18 @@ func TestEmailInterval_OfOneRecipient(t *testing.T) {
 	h.clock.advance(5 * time.Second)
 	h.want(reset("ada.lovelace", "true"), 200, "")
 }
+
+// TestFaultHelp_NamesEachKindAndOption that ParseFault takes.
+func TestFaultHelp_NamesEachKindAndOption(t *testing.T) {
+	help := oktatest.FaultHelp()
+	for wrong, form := range map[string]string{"earthquake": "\n  %s  ", "status:*:nonsense=1": "\n  %s="} {
+		_, err := oktatest.ParseFault(wrong)
+		_, names, _ := strings.Cut(err.Error(), "want ")
+		names = strings.ReplaceAll(strings.TrimPrefix(names, "one of "), " or ", ", ")
+		for name := range strings.SplitSeq(names, ", ") {
+			if !strings.Contains(help, fmt.Sprintf(form, name)) {
+				t.Errorf("no line for %q in\n%s", name, help)
+			}
+		}
+	}
+}

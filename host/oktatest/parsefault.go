@@ -31,6 +31,47 @@ func ParseFault(s string) (Fault, error) {
 	return f, nil
 }
 
+// FaultHelp describes the syntax of [ParseFault], a line for each kind and option.
+func FaultHelp() string {
+	var b strings.Builder
+	b.WriteString("KIND is one of\n")
+	for kind, text := range faultTexts {
+		if text != "" {
+			fmt.Fprintf(&b, "  %-18s %s\n", faultNames[kind], text)
+		}
+	}
+	b.WriteString(`TARGET says which requests: a method, a path, or both ("POST /api/v1/users"); * or nothing is all of them. A path that ends
+in / stands for all below it, and {id} for any one segment.
+OPTION is one of
+  times=N            how many requests (default all)
+  skip=N             how many to let pass first
+  probability=P      of going wrong, over 0 and up to 1 (default 1)
+  latency=DURATION   wait so long before anything else, with every kind
+  status=N           of status and status-after: 400 to 599 (default 503)
+  reset=DURATION     of rate-limited and concurrency: until requests are taken again (default the end of the window)
+  code=CODE          of recipient-limited: ` + strings.Join(RecipientCodes(), ", ") + `
+  location=URL       of redirect: where to; the last option
+`)
+	return b.String()
+}
+
+// faultTexts describe the kinds in a line each.
+var faultTexts = [len(faultNames)]string{
+	Latency:          "answer as always, but late",
+	Status:           "answer an error, and do nothing",
+	StatusAfter:      "do it, and then answer an error",
+	ResetBefore:      "break the connection, and do nothing",
+	ResetAfter:       "do it, and then break the connection without an answer",
+	Truncate:         "do it, and break the connection in the middle of the answer",
+	NotJSON:          "answer an HTML page with status 200, as a proxy does, and do nothing",
+	RateLimited:      "answer 429, with no request left in the window",
+	Concurrency:      "answer 429, for too many requests at once",
+	RecipientLimited: "answer 429, for too many messages to one recipient",
+	Redirect:         "answer 302",
+	CursorExpired:    "answer 400 to requests with a cursor (after)",
+	RepeatPage:       "answer a poll of the log with the page before",
+}
+
 func parseFault(s string) (Fault, error) {
 	kind, rest, _ := strings.Cut(s, ":")
 	target, options, _ := strings.Cut(rest, ":")
