@@ -132,3 +132,11 @@ func TestWrap_OfAnyText_Ends(t *testing.T) {
 		}
 	}
 }
+
+func TestUnique_OfNamesThatComeTwice_TellsThemApart(t *testing.T) {
+	for in, want := range map[string]string{"": "", "id name": "id name", "id id id": "id id_1 id_2", "id id id_1": "id id_2 id_1", "id_1 id id": "id_1 id id_2", "a a a_1 a_1": "a a_2 a_1 a_1_1"} {
+		if got := strings.Join(unique(strings.Fields(in)), " "); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}

@@ -60,11 +60,29 @@ type jsonRows struct {
 
 // jsonNames are the names of columns as the keys of a JSON object.
 func jsonNames(columns []abi.Column) [][]byte {
-	names := make([][]byte, len(columns))
-	for i, c := range columns {
-		names[i] = append(quotedName(c.Name), ':')
+	keys := make([][]byte, len(columns))
+	for i, name := range unique(names(columns)) {
+		keys[i] = append(quotedName(name), ':')
 	}
-	return names
+	return keys
+}
+
+// unique names names apart: an object with the same key twice loses a value in most readers. As in DuckDB, the second id is
+// id_1.
+func unique(names []string) []string {
+	taken := map[string]bool{}
+	for _, name := range names {
+		taken[name] = true
+	}
+	all, seen := make([]string, len(names)), map[string]bool{}
+	for i, name := range names {
+		all[i] = name
+		for n := 1; seen[name] && taken[all[i]]; n++ {
+			all[i] = name + "_" + strconv.Itoa(n)
+		}
+		seen[name], taken[all[i]] = true, true
+	}
+	return all
 }
 
 // quotedName is a name as JSON. One of a query may be anything.

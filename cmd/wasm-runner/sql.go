@@ -83,6 +83,9 @@ machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it c
 		if err != nil {
 			return err
 		}
+		if given && len(sql.Statements(script)) == 0 {
+			return usagef("there is no statement to run: give a query, such as \"SHOW TABLES\"")
+		}
 		s, err := a.connectAll(cmd.Context())
 		if err != nil {
 			return err
@@ -231,9 +234,12 @@ func (p *printer) print(r *sql.Result) error {
 	if p.results++; p.results > 1 && p.format == "table" {
 		_ = p.out.WriteByte('\n') // an error comes again
 	}
-	columns := make([]abi.Column, len(chosen))
+	columns, apart := make([]abi.Column, len(chosen)), unique(names(r.Columns))
 	for i, c := range chosen {
 		columns[i] = r.Columns[c]
+		if p.format == "json" || p.format == "ndjson" {
+			columns[i].Name = apart[c]
+		}
 	}
 	w := p.app.newRowWriter(p.format, p.out, columns, layout{named: p.columns != nil, keepEmpty: true, shrink: true, more: p.more()})
 	values := make([]any, len(chosen))
@@ -271,7 +277,7 @@ func (p *printer) choose(columns []abi.Column) (chosen []int, err error) {
 		}
 		return chosen, nil
 	}
-	all := names(columns)
+	all := unique(names(columns))
 	for _, name := range p.columns {
 		i := slices.Index(all, name)
 		if i < 0 {

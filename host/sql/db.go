@@ -239,8 +239,13 @@ func (db *DB) find(nameOrKind string) (*host.Connection, error) {
 // Run runs the statements of a script one after another, up to the first that fails, whose error is an *Error. each is
 // called with the result of every statement, which is valid until it returns; its error ends the run, as it is.
 func (db *DB) Run(ctx context.Context, script string, each func(*Result) error) error {
-	for _, statement := range Statements(script) {
-		if err := db.run(ctx, statement, each); err != nil {
+	all := Statements(script)
+	for i, statement := range all {
+		err := db.run(ctx, statement, each)
+		if failed := (*Error)(nil); len(all) > 1 && errors.As(err, &failed) && failed.Number == 0 {
+			failed.Number, failed.Of = i+1, len(all)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,7 @@ package sql
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -78,11 +79,19 @@ func (l Limits) orDefault() Limits {
 type Error struct {
 	Statement string // its text
 	Message   string // DuckDB's own, several lines where it points into the statement
-	Cause     error  // the connector's error behind it, such as a host.OutcomeError, or the context's; nil when DuckDB is the reason
+	Number    int    // which one it is of a script, from 1 on, and of how many; 0 of a script of one statement
+	Of        int
+	Cause     error // the connector's error behind it, such as a host.OutcomeError, or the context's; nil when DuckDB is the reason
 }
 
 // Error implements error. It is one line.
-func (e *Error) Error() string { return strings.TrimSpace(e.firstLines()) }
+func (e *Error) Error() string {
+	text := strings.TrimSpace(e.firstLines())
+	if e.Number > 0 {
+		return fmt.Sprintf("statement %d of %d: %s", e.Number, e.Of, text)
+	}
+	return text
+}
 
 // firstLines leaves out the part that points into the statement.
 func (e *Error) firstLines() string {
