@@ -63,7 +63,7 @@ func (op *operation) checkInput(input json.RawMessage) (fields map[string]any, e
 		return nil, fmt.Errorf("the input is not JSON: %v", err)
 	}
 	if key, twice := twin(input); twice {
-		return nil, fmt.Errorf("the input has the field %q twice: which of them is meant?", shorten(key))
+		return nil, fmt.Errorf("the input has the field %q twice: leave one of them out", shorten(key))
 	}
 	fields, ok := doc.(map[string]any)
 	if !ok {

@@ -176,11 +176,11 @@ func (a *app) examine(ctx context.Context, r *report, conn *host.Connection) {
 	r.add("config", true, fmt.Sprintf("connection %s to %s", c.Name, c.BaseURL), "")
 	r.addSecret(c.TokenSecretRef)
 	r.addGrants(m, c.Grants)
-	if name := a.unusedProxy(c.BaseURL); name != "" {
-		r.warn("proxy", fmt.Sprintf("%s is set, and is not used: requests go straight to %s", name, c.BaseURL), "")
-	}
-
 	result, err := conn.Invoke(ctx, "validate", nil)
+	proxy := a.unusedProxy(c.BaseURL)
+	if said := result.Error != nil && strings.Contains(result.Error.Message, proxy+" is set"); proxy != "" && !said {
+		r.warn("proxy", fmt.Sprintf("%s is set, and is not used: requests go straight to %s", proxy, c.BaseURL), "")
+	}
 	switch {
 	case err != nil && ctx.Err() != nil: // interrupted: the address is not to blame
 		return

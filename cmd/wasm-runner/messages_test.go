@@ -119,7 +119,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^oauth\.yaml:5: field client_id: OAuth is not supported yet\. A connection signs in with an API token: `, "--config", "oauth.yaml", "invoke", "lookup_user"),
 		m(`^connection "okta": token file /.*/none: no such file or directory: write the token into it, or name another as file:PATH$`, "--config", "nofile.yaml", "invoke", "lookup_user"),
 		m(`^connection "okta": environment variable UNSET_TOKEN is not set: export UNSET_TOKEN=<token>$`, "--config", "unset.yaml", "invoke", "lookup_user"),
-		m(`^two\.yaml: no such connection: there are several, name one of okta-a, okta-b: use --connection NAME$`, "--config", "two.yaml", "invoke", "lookup_user"),
+		m(`^two\.yaml: which connection\? There are okta-a, okta-b: use --connection NAME$`, "--config", "two.yaml", "invoke", "lookup_user"),
 
 		// The network.
 		{args: []string{"--config", "https.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + plainPort + ` speaks http, and base_url says https`},
@@ -333,7 +333,7 @@ func TestCheck_OfManyConnections(t *testing.T) {
 	path := module(t)
 	dir, _, _, _ := world(t)
 	got := runIn(t, dir, path, "", nil, "--config", "two.yaml", "check")
-	if got.code != 1 || !strings.Contains(got.stdout, "name one of okta-a, okta-b: use --connection NAME: or check them all with --all") {
+	if got.code != 1 || !strings.Contains(got.stdout, "which connection? There are okta-a, okta-b: use --connection NAME: or check them all with --all") {
 		t.Errorf("%+v", got)
 	}
 	got = runIn(t, dir, path, "", nil, "--config", "two.yaml", "check", "--all")

@@ -28,7 +28,15 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 			return a.unknownCommand(cmd, a.args[i:])
 		}
 	}
-	return usagef("%v: see %s --help", err, cmd.CommandPath())
+	near := ""
+	if unknown != nil && unknown.GetSpecifiedName() != "" && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if name := nearest.Of(unknown.GetSpecifiedName(), names); name != "" {
+			near = " (did you mean --" + name + "?)"
+		}
+	}
+	return usagef("%v%s: see %s --help", err, near, cmd.CommandPath())
 }
 
 // operationName is what an operation can be called.

@@ -113,6 +113,12 @@ func beside(path, ref string) string {
 	return "file:" + filepath.Join(filepath.Dir(path), secret)
 }
 
+// severalError is that of several connections of which none is named.
+type severalError struct{ list string }
+
+func (e severalError) Error() string   { return "which connection? There are " + e.list }
+func (e severalError) Unwrap() []error { return []error{ErrNoConnection, ErrSeveral} }
+
 // Find picks one connection: by name, else by kind where the kind has one connection; an empty string picks the only
 // one. The error wraps ErrNoConnection and lists what there is.
 func Find(configs []host.Config, nameOrKind string) (host.Config, error) {
@@ -134,7 +140,7 @@ func Find(configs []host.Config, nameOrKind string) (host.Config, error) {
 	case nameOrKind == "" && len(configs) == 1:
 		return configs[0], nil
 	case nameOrKind == "":
-		return host.Config{}, fmt.Errorf("%w: %w, name one of %s", ErrNoConnection, ErrSeveral, list)
+		return host.Config{}, severalError{list}
 	case len(ofKind) == 1:
 		return ofKind[0], nil
 	case len(ofKind) > 1:

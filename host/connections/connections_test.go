@@ -153,7 +153,7 @@ func TestFind(t *testing.T) {
 		"the only one":                 {[]host.Config{prod}, "", "prod"},
 		"by kind, where it has one":    {[]host.Config{prod, other}, "azure", "entra"},
 		"by kind, where it has two":    {[]host.Config{prod, dev, other}, "okta", `"okta" is a kind with several connections, name one of prod, dev`},
-		"none asked, several there":    {[]host.Config{prod, dev}, "", "there are several, name one of prod, dev"},
+		"none asked, several there":    {[]host.Config{prod, dev}, "", "which connection? There are prod, dev"},
 		"a name that is not there":     {[]host.Config{prod}, "prd", `"prd", there is prod`},
 		"an empty list":                {nil, "", "there are none"},
 		"a name before another's kind": {[]host.Config{{Name: "okta", Kind: "x"}, dev}, "okta", "okta"},

@@ -21,15 +21,19 @@ func ParseBaseURL(s string) (*url.URL, error) {
 		return nil, errors.New("it is not a URL with a host: give the org's origin, such as https://example.okta.com")
 	}
 	host := strings.ToLower(u.Hostname())
+	advice := "https://" + strings.TrimSuffix(strings.ToLower(u.Host), ":")
+	if u.Scheme == "http" && isLoopback(host) {
+		advice = "http" + strings.TrimPrefix(advice, "https")
+	}
 	switch {
 	case u.User != nil:
 		return nil, errors.New("it holds a user or token: leave that out, the token's place is token_secret_ref")
 	case !isHost(host):
 		return nil, errors.New("its host is neither a name of letters, digits, - and . (punycode for others) nor an IP address")
 	case strings.ContainsAny(s, "?#"):
-		return nil, errors.New("it holds a query or fragment: base_url is the origin only, https://" + host)
+		return nil, errors.New("it holds a query or fragment: base_url is the origin only, " + advice)
 	case u.Path != "" && u.Path != "/":
-		return nil, fmt.Errorf("drop the path %s: base_url is the origin only, https://%s", printable(u.EscapedPath()), host)
+		return nil, fmt.Errorf("drop the path %s: base_url is the origin only, %s", printable(u.EscapedPath()), advice)
 	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(host)):
 		return nil, fmt.Errorf("its scheme is %q: only https is taken (http for a loopback address)", printable(u.Scheme))
 	case strings.HasSuffix(u.Host, ":"):

@@ -100,7 +100,7 @@ func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
 	case o.Authorization.Reveal() != "" && u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("an authorization is not sent to %s over http: use https", u.Host)
 	case u.Scheme == "http" && !loopback(u.Hostname()) && !o.Plaintext:
-		return nil, fmt.Errorf("over http whoever is between here and %s can read the records: use https, or allow it (Plaintext, --out-plaintext)", u.Host)
+		return nil, fmt.Errorf("over http whoever is between here and %s can read the records: use https, or allow it with --out-plaintext", u.Host)
 	}
 	if o.BatchBytes == 0 {
 		o.BatchBytes = 5 << 20
