@@ -17,7 +17,7 @@ type hangups struct {
 	terminals []*os.File // of stdin, stdout and stderr, those that were a terminal at the start
 }
 
-// watchHangups takes SIGHUPs from now on, in place of their usual effect, which is to kill the process. On systems without
+// watchHangups takes SIGHUPs from now on, in place of their usual effect, which is to end the command. On systems without
 // that signal there are none.
 func (a *app) watchHangups() *hangups {
 	h := &hangups{app: a, signals: make(chan os.Signal, 1)}
@@ -28,6 +28,7 @@ func (a *app) watchHangups() *hangups {
 	}
 	if hangupSignal != nil {
 		signal.Notify(h.signals, hangupSignal)
+		signal.Stop(a.hangup)
 	}
 	return h
 }

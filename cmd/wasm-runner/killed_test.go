@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -284,6 +285,12 @@ func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
 // TestInterruptedWhileTheWriteIsUnderWay interrupts an invoke whose write has arrived and got no answer: what became of it
 // is unknown, and the same key tells.
 func TestInterruptedWhileTheWriteIsUnderWay(t *testing.T) {
+	for _, by := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(by.String(), func(t *testing.T) { interruptedWhileTheWriteIsUnderWay(t, by) })
+	}
+}
+
+func interruptedWhileTheWriteIsUnderWay(t *testing.T, by os.Signal) {
 	org := oktatest.New(oktatest.Config{Events: 10})
 	at := &door{org: org, bells: map[string]func(){}}
 	server := httptest.NewServer(at)
@@ -299,7 +306,7 @@ func TestInterruptedWhileTheWriteIsUnderWay(t *testing.T) {
 	plain := command()
 	cmd := exec.CommandContext(ctx, plain.Path, plain.Args[1:]...)
 	cmd.Dir, cmd.Env = plain.Dir, plain.Env
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Cancel = func() error { return cmd.Process.Signal(by) }
 	at.when("/lifecycle/deactivate", interrupt)
 	res, err := result(cmd)
 	if err != nil || res.Outcome != abi.Unknown || cmd.ProcessState.ExitCode() != 8 {

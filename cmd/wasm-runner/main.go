@@ -35,9 +35,10 @@ type app struct {
 
 	args      []string // the command line
 	flags     globals
-	status    console // stderr
-	json      bool    // stderr is JSON: --log-format json
-	interrupt func()  // ends the command in good order, as the first SIGTERM does
+	status    console        // stderr
+	json      bool           // stderr is JSON: --log-format json
+	interrupt func()         // ends the command in good order, as the first SIGTERM does
+	hangup    chan os.Signal // takes SIGHUP, where that ends the command
 
 	ctx       context.Context // of the command; a signal ends it
 	sayFound  bool            // the command says which files it found; others do at log level debug
@@ -66,11 +67,14 @@ func (a *app) run(args []string) int {
 }
 
 // interruptible returns a context that the first signal ends, so that the command ends in good order. A second one has
-// its usual effect. What the terminal echoed of a Ctrl-C stays on its own line.
+// its usual effect. What the terminal echoed of a Ctrl-C stays on its own line. A SIGHUP is such a signal too, unless the
+// process is to ignore it (nohup): it comes of a terminal that was closed. watchHangups gives it another meaning.
 func (a *app) interruptible() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	a.hangup = make(chan os.Signal, 1)
+	notifyHangup(a.hangup)
 	go func() {
 		select {
 		case <-signals:
@@ -78,11 +82,21 @@ func (a *app) interruptible() (ctx context.Context, stop func()) {
 				a.status.breakLine()
 			}
 			cancel()
+		case <-a.hangup:
+			cancel()
 		case <-ctx.Done():
 		}
 		signal.Stop(signals)
+		signal.Stop(a.hangup)
 	}()
 	return ctx, cancel
+}
+
+// notifyHangup gives SIGHUP to a channel, unless the process is to ignore it.
+func notifyHangup(c chan<- os.Signal) {
+	if hangupSignal != nil && !signal.Ignored(hangupSignal) {
+		signal.Notify(c, hangupSignal)
+	}
 }
 
 // final is what the last line says of an error. One that comes of a signal is said to.

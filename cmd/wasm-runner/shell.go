@@ -334,6 +334,7 @@ func (sh *shell) writeHistory(path string) {
 func (sh *shell) onTerm(history string) (stop func()) {
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGTERM)
+	notifyHangup(told)
 	done := make(chan struct{})
 	go func() {
 		select {

@@ -49,8 +49,8 @@ and to one --source-config, whose page_size may change; one that is damaged or b
 it. The keys of recent records (FILE.keys) tell repeats, which are dropped.
 
 With --follow, a source with more to read is asked at once, a quiet one less and less often, and failures that pass
-are waited out. --all reads every connection of the file at once, each with a checkpoint of its own; with --follow, one
-whose token cannot be read or is refused is tried again until it is repaired. A token file that changes is read again,
+are waited out. --all reads every connection of the file at once, each with a checkpoint of its own. One that fails, or whose token cannot
+be read, does not stop the others; with --follow, a token is tried again until it is repaired. A token file that changes is read again,
 and so is the token after a 401.
 
 --metrics serves Prometheus metrics at /metrics. /readyz answers 503 while records do not get through: before the first
@@ -90,7 +90,7 @@ page for 14 minutes longer than --poll-limit: then a restart may help.
 		if err != nil {
 			return err
 		}
-		s, err := a.connectSources(cmd.Context(), flags.all, flags.all && flags.follow)
+		s, err := a.connectSources(cmd.Context(), flags.all)
 		if err != nil {
 			return err
 		}
@@ -174,9 +174,9 @@ func (a *app) source(ctx context.Context, s *session, name string, config json.R
 }
 
 // connectSources is connect, to every connection of the file that is of the module's kind where --all is given. One of
-// them that cannot be used is an error: nobody would miss its records before they are needed. With await, a token that
-// cannot be read is none: the source tries again, says so, and takes the token once it is there.
-func (a *app) connectSources(ctx context.Context, all, await bool) (*session, error) {
+// them that cannot be used is an error: nobody would miss its records before they are needed. A token that
+// cannot be read is none where there are several: its source fails, or with --follow tries again, and the others are read.
+func (a *app) connectSources(ctx context.Context, all bool) (*session, error) {
 	if !all {
 		return a.connect(ctx)
 	}
@@ -194,7 +194,7 @@ func (a *app) connectSources(ctx context.Context, all, await bool) (*session, er
 		}
 		// A source is never granted more than read, so that what else the connection has needs no journal here.
 		config.Grants, config.Approve, config.MaxWritesPerMinute, config.MaxDestructivePerHour = a.grants(config.Grants), nil, 0, 0
-		c, err := s.module.Connect(ctx, config, host.ConnectOptions{AwaitToken: await, Limits: host.Limits{CallTimeout: a.flags.timeout}})
+		c, err := s.module.Connect(ctx, config, host.ConnectOptions{AwaitToken: true, Limits: host.Limits{CallTimeout: a.flags.timeout}})
 		if err != nil {
 			s.close()
 			return nil, err
