@@ -181,7 +181,10 @@ type InvokeInput struct {
 	// SettleTarget is what that write was for: names and logins of the input stand for these objects, whoever has them
 	// now. Nil where it is not known.
 	SettleTarget *SettleTarget `json:"settle_target,omitempty"`
-	Features     []string      `json:"features,omitempty"` // optional features of the ABI that the host has
+	// Show says that the host keeps what was there before the first write: the guest reads the object that the write is for, where
+	// it would not need to for the write itself.
+	Show     bool     `json:"show,omitempty"`
+	Features []string `json:"features,omitempty"` // optional features of the ABI that the host has
 }
 
 // InvokeOutput is what the invoke export answers.

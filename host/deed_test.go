@@ -331,3 +331,45 @@ func TestAudit_OfASettledWrite_NamesItsTarget(t *testing.T) {
 		t.Errorf("%v %+v: %+v, after %+v", err, res, r.Targets, r.After)
 	}
 }
+
+// TestAudit_OfAWriteThatNamesAnID_HasWhatWasThere, and a write that nobody keeps a record of reads no more than it needs.
+func TestAudit_OfAWriteThatNamesAnID_HasWhatWasThere(t *testing.T) {
+	ctx := context.Background()
+	for _, audited := range []bool{true, false} {
+		k := &kept{}
+		c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) {
+			if audited {
+				o.Auditor = k
+			}
+		})
+		found, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		user := gjson.GetBytes(found.Output, "id").Str
+		for _, w := range []struct{ op, input string }{
+			{"assign_role", `{"user":"` + user + `","type":"HELP_DESK_ADMIN"}`},
+			{"revoke_role", `{"user":"` + user + `","type":"HELP_DESK_ADMIN"}`},
+			{"revoke_session", `{"user":"` + user + `"}`},
+		} {
+			from := len(org.Org.Requests())
+			res, err := c.Invoke(ctx, w.op, json.RawMessage(w.input))
+			if err != nil || res.Outcome != abi.Succeeded {
+				t.Fatalf("%s: %v %+v", w.op, err, res)
+			}
+			read := false
+			for _, r := range org.Org.Requests()[from:] {
+				read = read || r.Pattern == "GET /api/v1/users/{id}"
+			}
+			if read != audited {
+				t.Errorf("%s, audited %v: the user was read: %v", w.op, audited, read)
+			}
+			if !audited {
+				continue
+			}
+			if writing, ended := k.last(); writing.Before == nil || gjson.GetBytes(writing.Before.Value, "profile.login").Str != "ada.lovelace@example.com" || ended.Before == nil {
+				t.Errorf("%s: before %+v", w.op, writing.Before) // an id may be masked, since a session's is
+			}
+		}
+	}
+}

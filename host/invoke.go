@@ -62,7 +62,8 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "invoke", abi.InvokeInput{Operation: run.op.Name, Input: input, Settings: c.settings(), Features: abi.Features(),
-		Deadline: wire(deadline), Now: wire(c.opts.Now()), Settle: run.settle, SettleSince: run.since, SettleTarget: settleTarget(run.bound)})
+		Deadline: wire(deadline), Now: wire(c.opts.Now()), Settle: run.settle, SettleSince: run.since, SettleTarget: settleTarget(run.bound),
+		Show: run.gate.intent != nil && run.class != abi.Read})
 	res := &abi.Result{Operation: run.op.Name}
 	var out abi.InvokeOutput
 	switch {

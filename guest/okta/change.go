@@ -78,12 +78,17 @@ func (c *call) sendChange(ch change) result {
 		}
 		c.settling = false
 	}
+	if c.showing && !c.wrote {
+		c.show(ch.request)
+	}
+	shown := c.showing
+	c.showing = false
 	c.asked = c.oktaNow
 	resp := c.send(ch.request)
 	patience := int64(laggingTime)
 	switch {
 	case resp.Planned:
-		if !c.planning {
+		if !c.planning && !shown {
 			c.show(ch.request)
 		}
 		c.planning = true
@@ -123,8 +128,8 @@ func (c *call) sendChange(ch change) result {
 	return c.lost(resp, ch.what)
 }
 
-// show reads the objects that a planned write is about and that were not read for it, so that the plan can show them. Whether
-// that works does not matter to the plan.
+// show reads the objects that a write is about and that were not read for it, so that a plan or an audit can show them. Whether
+// that works does not matter to the write.
 func (c *call) show(req hostcall.Request) {
 	readers := [...]struct {
 		kind     string

@@ -29,6 +29,7 @@ type call struct {
 	oktaNow  instant  // the Date of Okta's last answer; 0 before the first
 	asked    instant  // that before this run's last write
 	objects  []string // ids of the objects that were read by themselves
+	showing  bool     // the host wants to see what the first write is for, as it was before
 	planning bool     // a write was held back: what it would change still is as it was
 	wrote    bool     // a write took effect
 	tabled   bool     // the call is a page of a table, which ends where a source would have caught up
@@ -80,6 +81,7 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 	}
 	c.settling = v.Get("settle").True()
 	c.resumed = c.settling
+	c.showing = v.Get("show").True()
 	c.bound = boundTo(v.Get("settle_target"))
 	c.since, _ = parseInstant(v.Get("settle_since").Str())
 	var r result
