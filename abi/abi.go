@@ -202,6 +202,9 @@ type InvokeOutput struct {
 	Reconciled bool            `json:"reconciled,omitempty"` // a lost answer was settled by reading back
 	Sensitive  bool            `json:"sensitive,omitempty"`  // the output holds a credential: not to be logged or stored
 	Warnings   []string        `json:"warnings,omitempty"`
+	// Withheld is the target of the write that the guest refused to send, for the audit of the attempt. Nil where a write was
+	// sent, or where it is not known.
+	Withheld *SettleTarget `json:"withheld,omitempty"`
 }
 
 // SourceInput is what the source export gets: one page a call.

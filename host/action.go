@@ -168,7 +168,7 @@ func (c *Connection) approved(ctx context.Context, run *call, input json.RawMess
 		return c.once(ctx, run, input, o, started)
 	}
 	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since, bound: run.bound, values: run.values}
-	planning.gate.plan = true
+	planning.gate.plan, planning.deed = true, run.deed
 	planned := c.once(ctx, planning, input, o, started)
 	if planned.Outcome != abi.Planned {
 		planned.Plan = nil

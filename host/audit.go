@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -34,6 +35,7 @@ type deed struct {
 	run      string             // tells it apart from every other
 	targets  []abi.SettleTarget // of the writes that were sent, masked
 	before   json.RawMessage    // the last object that was read before the first write
+	withheld bool               // the module refused the write that targets and before are of, so that none was sent
 	account  *audit.Account
 	approval *audit.Approval
 }
@@ -80,7 +82,7 @@ func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeO
 	if found, err := c.module.operation(res.Operation); err == nil {
 		op = found.Operation
 	}
-	if res.Plan != nil { // nothing was sent
+	if res.Plan != nil && len(res.Plan.Writes) > 0 { // nothing was sent
 		d.targets, d.before = targetsOf(res.Plan.Writes), res.Plan.State
 	}
 	r := c.record(op, input, o, d)
@@ -88,7 +90,7 @@ func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeO
 	r.Reconciled, r.Partial, r.ApprovedBy, r.Replayed = res.Meta.Reconciled, res.Meta.Partial, res.Meta.ApprovedBy, res.Meta.Replayed
 	r.DurationMS, r.Requests = res.Meta.DurationMS, res.Meta.Requests
 	switch {
-	case op == nil || len(d.targets) == 0 || res.Plan != nil:
+	case op == nil || len(d.targets) == 0 || res.Plan != nil || d.withheld:
 	case res.Meta.Sensitive:
 		r.After = &audit.State{Absent: "the output holds a credential"}
 	default:
@@ -122,6 +124,28 @@ func (c *Connection) intend(run *call, input json.RawMessage, o InvokeOptions) f
 		}
 		noted = true
 		return nil
+	}
+}
+
+// withheld notes for the audit what a write was for that the module refused to send, and what is there.
+func (c *call) withheld(ctx context.Context, t *abi.SettleTarget, values sensitive) {
+	if t == nil || c.deed == nil || len(c.deed.targets) > 0 || len(c.gate.held) > 0 || c.wrote() {
+		return
+	}
+	for _, e := range c.op.Endpoints {
+		if e.Endpoint != t.Endpoint || e.Method() == http.MethodGet {
+			continue
+		}
+		c.gate.states.about(e, &abi.Request{Path: t.Path})
+		c.deed.before, _ = c.gate.states.now(ctx)
+		shown := abi.SettleTarget{Endpoint: t.Endpoint, Path: map[string]string{}}
+		for segment := range strings.SplitSeq(e.Template(), "/") {
+			if name, blank := abi.Blank(segment); blank {
+				shown.Path[name] = values.text(t.Path[name])
+			}
+		}
+		c.deed.targets, c.deed.withheld = []abi.SettleTarget{shown}, true
+		return
 	}
 }
 

@@ -373,3 +373,31 @@ func TestAudit_OfAWriteThatNamesAnID_HasWhatWasThere(t *testing.T) {
 		}
 	}
 }
+
+// TestAudit_OfARefusedAttempt_SaysOnWhat: a write that the module refused to send has its target in the audit, and what is there.
+func TestAudit_OfARefusedAttempt_SaysOnWhat(t *testing.T) {
+	for name, change := range map[string]func(*host.Config, *host.ConnectOptions){
+		"invoked":  func(*host.Config, *host.ConnectOptions) {},
+		"approved": func(cfg *host.Config, _ *host.ConnectOptions) { cfg.Approve = abi.Classes()[1:] },
+		"planned":  nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := &kept{}
+			c, org := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
+				o.Auditor = k
+				if change != nil {
+					change(cfg, o)
+				}
+			})
+			writes := org.Org.Writes()
+			res, _ := c.Invoke(context.Background(), "deactivate_user", json.RawMessage(`{"user":"robin.keeper@example.com"}`), host.InvokeOptions{Plan: change == nil})
+			if res.Outcome != abi.Rejected || res.Error.Code != "own_account" || org.Org.Writes() != writes {
+				t.Fatalf("%+v", res)
+			}
+			_, r := k.last()
+			if len(r.Targets) != 1 || r.Before == nil || r.After != nil || r.Targets[0].Path["id"] == "" || gjson.GetBytes(r.Before.Value, "id").Str != r.Targets[0].Path["id"] {
+				t.Errorf("targets %+v, before %+v, after %+v", r.Targets, r.Before, r.After)
+			}
+		})
+	}
+}

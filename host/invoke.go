@@ -94,6 +94,7 @@ func (c *Connection) once(ctx context.Context, run *call, input json.RawMessage,
 			run.records -= repeats
 		}
 	}
+	run.withheld(ctx, out.Withheld, values)
 	if run.gate.plan {
 		res.Plan = &abi.Plan{Writes: values.writes(run.gate.held), Warnings: out.Warnings}
 		res.Plan.State, res.Plan.Related = run.gate.states.now(ctx)

@@ -49,6 +49,7 @@ type result struct {
 	err        *abi.Error
 	reconciled bool
 	sensitive  bool
+	withheld   *hostcall.Request // the write that was refused before it was sent
 	warnings   []string
 }
 
@@ -104,6 +105,13 @@ func Invoke(host hostcall.Host, text string) (string, error) {
 	w.Str("outcome", string(r.outcome)).RawIf("output", r.output).BoolIf("list", r.list).StrIf("next_cursor", r.cursor).BoolIf("truncated", r.truncated)
 	r.finish(&w)
 	w.BoolIf("partial", c.wrote && !r.outcome.OK())
+	if req := r.withheld; req != nil && !c.wrote {
+		var target, path jsonval.Writer
+		for _, p := range req.Path {
+			path.Str(p.Name, p.Value)
+		}
+		w.Raw("withheld", target.Str("endpoint", req.Endpoint).Raw("path", path.String()).String())
+	}
 	return w.BoolIf("reconciled", r.reconciled).BoolIf("sensitive", r.sensitive).String(), nil
 }
 

@@ -476,11 +476,11 @@ func removeGroup(c *call) result {
 		return *mastered(before.Value, "delete it")
 	}
 	id := before.Get("id").Str()
-	if refused := c.adminGroup(id, before.Get("profile", "name").Str(), "deleting it"); refused != nil {
+	if refused := c.adminGroup(id, before.Get("profile", "name").Str(), "deleting it").withholding(deleteGroup.Endpoint, at("groupId", id)); refused != nil {
 		return *refused
 	}
 	if c.input.Get("admin_group").True() {
-		if refused := c.ownRoles(id, "", "deleting"); refused != nil {
+		if refused := c.ownRoles(id, "", "deleting").withholding(deleteGroup.Endpoint, at("groupId", id)); refused != nil {
 			return *refused
 		}
 	}
@@ -585,13 +585,13 @@ func setMember(c *call, want bool) result {
 			return result{outcome: abi.Unchanged, output: output(want)}
 		}
 	}
-	changing := "adding one"
+	endpoint, path, changing := putGroupMember.Endpoint, at("groupId", group, "userId", user), "adding one"
 	if !want {
-		changing = "taking one out"
+		endpoint, changing = deleteGroupMember.Endpoint, "taking one out"
 	}
-	if refused := c.adminGroup(group, g.Get("profile", "name").Str(), changing); refused != nil {
+	if refused := c.adminGroup(group, g.Get("profile", "name").Str(), changing).withholding(endpoint, path); refused != nil {
 		if !want && refused.err.Code == "admin_group" {
-			if own := c.ownRoles(group, user, "leaving"); own != nil {
+			if own := c.ownRoles(group, user, "leaving").withholding(endpoint, path); own != nil {
 				return *own
 			}
 		}
@@ -600,7 +600,7 @@ func setMember(c *call, want bool) result {
 	var effects []string
 	if !want {
 		if c.input.Get("admin_group").True() {
-			if refused := c.ownRoles(group, user, "leaving"); refused != nil {
+			if refused := c.ownRoles(group, user, "leaving").withholding(endpoint, path); refused != nil {
 				return *refused
 			}
 		}
@@ -608,9 +608,9 @@ func setMember(c *call, want bool) result {
 			effects = c.removalEffects(group, user)
 		}
 	}
-	endpoint, what, undone := putGroupMember.Endpoint, "adding user "+user+" to group "+group, "the user is still not a member"
+	what, undone := "adding user "+user+" to group "+group, "the user is still not a member"
 	if !want {
-		endpoint, what, undone = deleteGroupMember.Endpoint, "removing user "+user+" from group "+group, "the user is still a member"
+		what, undone = "removing user "+user+" from group "+group, "the user is still a member"
 	}
 	shows := func() (reading, result) {
 		switch is, told, _ := c.isMember(group, user); {
@@ -622,7 +622,7 @@ func setMember(c *call, want bool) result {
 		return absent, result{}
 	}
 	return c.change(change{
-		request: hostcall.Request{Endpoint: endpoint, Path: at("groupId", group, "userId", user)},
+		request: hostcall.Request{Endpoint: endpoint, Path: path},
 		typ:     "UserGroup", noun: "group",
 		what:    what,
 		undone:  undone,

@@ -205,11 +205,12 @@ func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
 	if action.ends && status != "STAGED" && status != "PROVISIONED" && !c.settling {
 		owner, failed := c.owner("whether user " + id + " is the token's owner")
 		if failed != nil {
-			return *failed
+			return *failed.withholding(lifecycle(action.name).Endpoint, at("id", id))
 		}
 		if owner == id {
-			return refuse("own_account", action.name+" of user "+id+" would end this connection: the token is that user's, and Okta takes no token of a user who is not active. "+
+			r := refuse("own_account", action.name+" of user "+id+" would end this connection: the token is that user's, and Okta takes no token of a user who is not active. "+
 				"Do it with another administrator's")
+			return *r.withholding(lifecycle(action.name).Endpoint, at("id", id))
 		}
 	}
 	var query []hostcall.Pair

@@ -115,6 +115,14 @@ func (c *call) flag(input, query string) hostcall.Pair {
 // refuse is a refusal of the operation's own: it looked, and what it saw does not allow the write.
 func refuse(code, message string) result { return fail(abi.Rejected, code, message) }
 
+// withholding notes the write that a refusal is about.
+func (r *result) withholding(endpoint string, path []hostcall.Pair) *result {
+	if r != nil {
+		r.withheld = &hostcall.Request{Endpoint: endpoint, Path: path}
+	}
+	return r
+}
+
 // states is the output of a change of state, both ends as read.
 func states(id, name string, before, after string) string {
 	var w jsonval.Writer

@@ -402,7 +402,7 @@ func revokeRole(c *call) result {
 	default:
 		return result{outcome: abi.Unchanged, output: p.revoked(own)}
 	}
-	if refused := c.ownRole(p, own); refused != nil {
+	if refused := c.ownRole(p, own).withholding(p.remove, p.assignmentPath(own.Get("id").Str())); refused != nil {
 		return *refused
 	}
 	look := func() (reading, result) {

@@ -37,7 +37,7 @@ type Record struct {
 	Key        string          `json:"idempotency_key,omitempty"`
 	Replayed   bool            `json:"replayed,omitempty"` // answered from the journal: nothing was sent
 
-	// Targets are the objects that the writes were for, or in a plan would be.
+	// Targets are the objects that the writes were for, or would be: of a plan, and of a write that the module refused to send.
 	Targets  []abi.SettleTarget `json:"targets,omitempty"`
 	Before   *State             `json:"before,omitempty"` // the last object that was read before the first write
 	After    *State             `json:"after,omitempty"`  // the output of a run that wrote
