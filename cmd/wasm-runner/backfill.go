@@ -152,6 +152,7 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags, hu
 	if at := ingest.RangeTime(d.At); !at.IsZero() {
 		bar.from = at
 	}
+	bar.complete = func() bool { return ingest.RangeDone(d.At) }
 	defer hup.serve(ctx, []*ingest.Drain{d}, s.all())()
 	if err := a.drain(ctx, []*ingest.Drain{d}, flags.metrics, stuckAfter(0)+flags.delay, a.startProgress(a.toTerminal(&flags.outFlags), bar, d)); err != nil {
 		return err
@@ -159,6 +160,8 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags, hu
 	if !ingest.RangeDone(d.At) {
 		a.note("--until (%s) is not over, or not for the five minutes in which Okta may still store what happened before: what there was so far is read. "+
 			"Run this again later to go on", flags.until)
+	} else if a.talks() {
+		a.note("complete: %s in this run", counted(d.Stats().Records, "record"))
 	}
 	return nil
 }

@@ -25,6 +25,12 @@ func (a *app) warner(operation string) func(warning string) {
 // note writes what is good to know to stderr.
 func (a *app) note(format string, args ...any) { a.message(slog.LevelInfo, format, args...) }
 
+// talks reports whether stderr gets a line of what went well: a person sees it, or a program that can tell it from the rest.
+func (a *app) talks() bool {
+	_, seen := terminal(a.stderr)
+	return seen || a.json
+}
+
 // message writes one line to stderr, in the form of every message of this program. --log-level does not silence it; the
 // level is shown in JSON alone.
 func (a *app) message(level slog.Level, format string, args ...any) {

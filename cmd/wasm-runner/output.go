@@ -328,8 +328,18 @@ func fileError(flag string, err error) error {
 	return err
 }
 
-// toTerminal reports whether the records go to the terminal.
+// toTerminal reports whether the records go to the terminal, or may: a pipe's reader, such as jq, writes there as a rule.
 func (a *app) toTerminal(o *outFlags) bool {
-	_, is := terminal(a.stdout)
-	return is && o.stdout() || o.out == os.DevNull
+	if !o.stdout() {
+		return o.out == os.DevNull
+	}
+	if _, is := terminal(a.stdout); is {
+		return true
+	}
+	f, ok := a.stdout.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0
 }

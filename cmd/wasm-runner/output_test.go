@@ -29,6 +29,19 @@ func TestAReaderThatGoesAway(t *testing.T) {
 	if _, err := os.Stat(checkpoint); !os.IsNotExist(err) {
 		t.Errorf("a checkpoint was saved: %v", err)
 	}
+
+	cmd = r.command("--demo", "source", "poll_system_log_page", "--no-checkpoint")
+	if read, write, err = os.Pipe(); err != nil {
+		t.Fatal(err)
+	}
+	_ = read.Close()
+	stderr.Reset()
+	cmd.Stdout, cmd.Stderr = write, &stderr
+	_ = cmd.Run() // it fails, and says why
+	_ = write.Close()
+	if want := "wasm-runner: standard output was closed by its reader\n"; stderr.String() != want {
+		t.Errorf("without a checkpoint: %q", stderr.String())
+	}
 }
 
 func TestSizes(t *testing.T) {

@@ -26,7 +26,8 @@ type progress struct {
 // span is the range of time that a backfill reads.
 type span struct {
 	since, until time.Time
-	from         time.Time // where this run goes on
+	from         time.Time   // where this run goes on
+	complete     func() bool // whether all was read; asked when the run has ended
 }
 
 // redraw is how often the line is drawn.
@@ -200,6 +201,9 @@ func (s *span) done(watermark time.Time) int64 {
 
 // at is the time up to which a backfill has read.
 func (p *progress) at() time.Time {
+	if p.ended && p.span.complete != nil && p.span.complete() {
+		return p.span.until
+	}
 	if t := p.sum().Watermark; !t.IsZero() {
 		return t
 	}

@@ -41,7 +41,8 @@ func (a *app) sourceCommand() *cobra.Command {
 		Use:   "source OP",
 		Short: "Read a checkpointed stream of records",
 		Long: `Reads records as NDJSON, from the checkpoint on, until the source has caught up (--once, the default) or until
-SIGINT or SIGTERM (--follow), which lets the page in hand be finished.
+SIGINT or SIGTERM (--follow), which lets the page in hand be finished: the exit code is 0 then, and at a
+terminal a line tells how many records there were.
 
 Each page is written and synced, or acknowledged by a service, before its checkpoint is saved, so that a crash at any moment
 loses nothing and repeats at most one page, with the same keys. A checkpoint file belongs to one connection and operation
@@ -283,6 +284,9 @@ func (a *app) drain(ctx context.Context, drains []*ingest.Drain, metrics string,
 			if errs[i] = d.Run(ctx); errors.Is(errs[i], sink.ErrRecord) {
 				errs[i] = fmt.Errorf("%w. With --refused FILE it is put aside, and the rest goes on", errs[i])
 			}
+			if errs[i] != nil && d.Checkpoint == nil {
+				errs[i] = sink.WithoutCheckpoint(errs[i])
+			}
 			if errs[i] != nil && len(drains) > 1 {
 				d.Say("%s", errs[i])
 			}
@@ -291,9 +295,10 @@ func (a *app) drain(ctx context.Context, drains []*ingest.Drain, metrics string,
 	wg.Wait()
 	p.end()
 	stop()
-	failed := 0
+	failed, records := 0, int64(0)
 	for i, d := range drains {
 		s := d.Stats()
+		records += s.Records
 		a.logger().InfoContext(ctx, "source", "connection", d.Connection, "operation", d.Operation, "records", s.Records, "pages", s.Pages,
 			"repeats", s.Repeats, "refused", s.Refused, "retries", s.Retries, "ok", errs[i] == nil)
 		if s.Refused > 0 {
@@ -303,6 +308,9 @@ func (a *app) drain(ctx context.Context, drains []*ingest.Drain, metrics string,
 			failed++
 			err = errors.Join(err, errs[i])
 		}
+	}
+	if failed == 0 && drains[0].Follow && ctx.Err() != nil && a.talks() {
+		a.note("ended by a signal after %s", counted(records, "record"))
 	}
 	if failed > 0 && len(drains) > 1 {
 		return severalError{fmt.Sprintf("%d of %d connections failed", failed, len(drains)), err}

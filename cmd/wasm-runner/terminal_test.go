@@ -269,6 +269,41 @@ func TestBackfill_AtATerminal_Ends(t *testing.T) {
 	}
 }
 
+// TestBackfill_AtATerminal_TellsThatItIsComplete, where the stretch is over.
+func TestBackfill_AtATerminal_TellsThatItIsComplete(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "events.ndjson")
+	at := func(ago time.Duration) string { return time.Now().UTC().Add(-ago).Format(time.RFC3339) }
+	k := onPty(t, ptyOptions{}, "--demo", "backfill", "--since", at(48*time.Hour), "--until", at(10*time.Minute), "--page-size", "100", "--out", out)
+	if code := k.wait(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	text := strings.Join(k.lines(), "\n")
+	if !strings.Contains(text, "100%") || !regexp.MustCompile(`wasm-runner: complete: \d+ records in this run`).MatchString(text) {
+		t.Errorf("the screen shows %q", text)
+	}
+}
+
+// TestFollow_AtATerminal_TellsHowManyThereWere when it is ended.
+func TestFollow_AtATerminal_TellsHowManyThereWere(t *testing.T) {
+	dir := t.TempDir()
+	k := onPty(t, ptyOptions{}, "--demo", "source", "poll_system_log_page", "--follow", "--checkpoint", filepath.Join(dir, "cp.json"),
+		"--out", filepath.Join(dir, "events.ndjson"))
+	for deadline := time.Now().Add(patience); reached(t, dir) < 250; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing was written")
+		}
+	}
+	if err := k.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := k.wait(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	if text := strings.Join(k.lines(), "\n"); !regexp.MustCompile(`wasm-runner: ended by a signal after \d+ records`).MatchString(text) {
+		t.Errorf("the screen shows %q", text)
+	}
+}
+
 // TestShell_TakesWordsThatPeopleType leaves and asks for help as in other shells.
 func TestShell_TakesWordsThatPeopleType(t *testing.T) {
 	if !sql.Available {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"syscall"
 
 	"github.com/mach5/okta-connector/host"
@@ -95,6 +96,21 @@ var ErrInUse = errors.New("file in use")
 
 // again ends every message of a page that was not taken.
 const again = "the page in hand is not checkpointed and comes again"
+
+// WithoutCheckpoint is an error of Write, for those who keep no checkpoint: it does not speak of one.
+func WithoutCheckpoint(err error) error {
+	text := strings.NewReplacer("; "+again, "", ": "+again, "").Replace(err.Error())
+	return reworded{err, text}
+}
+
+// reworded is an error with another text.
+type reworded struct {
+	error
+	text string
+}
+
+func (e reworded) Error() string { return e.text }
+func (e reworded) Unwrap() error { return e.error }
 
 // failed is the error of a write to a stream or file.
 func failed(name string, err error) error {
