@@ -22,7 +22,8 @@ func ParseBaseURL(s string) (*url.URL, error) {
 	}
 	host := strings.ToLower(u.Hostname())
 	advice := "https://" + strings.TrimSuffix(strings.ToLower(u.Host), ":")
-	if u.Scheme == "http" && isLoopback(host) {
+	plain := u.Scheme == "http" && isLoopback(host)
+	if plain {
 		advice = "http" + strings.TrimPrefix(advice, "https")
 	}
 	switch {
@@ -34,7 +35,7 @@ func ParseBaseURL(s string) (*url.URL, error) {
 		return nil, errors.New("it holds a query or fragment: base_url is the origin only, " + advice)
 	case u.Path != "" && u.Path != "/":
 		return nil, fmt.Errorf("drop the path %s: base_url is the origin only, %s", printable(u.EscapedPath()), advice)
-	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(host)):
+	case u.Scheme != "https" && !plain:
 		return nil, fmt.Errorf("its scheme is %q: only https is taken (http for a loopback address)", printable(u.Scheme))
 	case strings.HasSuffix(u.Host, ":"):
 		return nil, errors.New("it ends in a colon without a port")
