@@ -131,9 +131,9 @@ func Source(host hostcall.Host, text string) (string, error) {
 		} else {
 			p.result = c.badCursor()
 		}
-	case ok && at.link != "" && !fits(c.op.endpoints[0].Endpoint, at.link): // pollPage keeps no such link
-		p.result = fail(abi.Invalid, "checkpoint", "checkpoint damaged: its link does not lead to "+c.op.endpoints[0].Endpoint+": "+
-			shortened(at.link)+": restore the file from a copy, or remove it to start anew")
+	case ok && at.damage(c.op.endpoints[0].Endpoint) != "":
+		p.result = fail(abi.Invalid, "checkpoint", "checkpoint damaged: "+at.damage(c.op.endpoints[0].Endpoint)+
+			": restore the file from a copy, or remove it to start anew")
 	case ok:
 		p = c.op.source(c, at)
 	default:

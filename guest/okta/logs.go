@@ -2,6 +2,7 @@ package okta
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -187,6 +188,36 @@ func readCheckpoint(v jsonval.Value) (checkpoint, bool) {
 	return p, v.Get("v").Raw() == "1" && (p.link != "" || p.since != "")
 }
 
+// damage says what of a stored checkpoint no source wrote; "" is nothing.
+func (p *checkpoint) damage(endpoint string) string {
+	if p.link != "" && (!strings.HasPrefix(p.link, "/") || !fits(endpoint, p.link)) {
+		return "its link does not lead to " + endpoint + ": " + shortened(p.link)
+	}
+	if p.link != "" && !hasAfter(p.link) {
+		return "its link does not say where to go on (after): " + shortened(p.link)
+	}
+	for _, t := range [...][2]string{{"since", p.since}, {"published", p.published}} {
+		if _, ok := parseInstant(t[1]); !ok && t[1] != "" {
+			return t[0] + " is no time: " + shortened(t[1])
+		}
+	}
+	if p.small < 0 || p.refused < 0 {
+		return "it counts less than nothing"
+	}
+	return ""
+}
+
+// hasAfter reports whether a link of the log says behind which event its page is. Okta's all do.
+func hasAfter(link string) bool {
+	_, query, _ := strings.Cut(link, "?")
+	for part := range strings.SplitSeq(query, "&") {
+		if after, is := strings.CutPrefix(part, "after="); is && after != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // saw takes in the time of a page's last event. Events are stored after they happen, so that whatever was not read yet
 // was stored after the latest of these times.
 func (p *checkpoint) saw(published string) {
@@ -235,6 +266,9 @@ func (c *call) pollUpTo(at checkpoint, most int) page {
 	link := withoutOrigin(nextLink(got.HeaderValues("link")))
 	if err := c.unsendable(hostcall.Request{Endpoint: getLogs.Endpoint, Link: link}); err != nil {
 		return page{result: c.failure(hostcall.Response{Err: err}, "", "")} // before a checkpoint has it
+	}
+	if !hasAfter(link) { // it leads back to a beginning, and is none of Okta's
+		link = ""
 	}
 	sum := c.Emit(got.Body, abi.EmitOptions{Want: abi.WantArray, Summarise: []string{"published"}})
 	if sum.Limit && got.asked > 1 { // a smaller page may fit

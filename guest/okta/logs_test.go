@@ -266,3 +266,41 @@ func TestLogs_SinceInTheFuture_IsSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestSource_CheckpointThatNoSourceWrote_IsDamaged, before anything is sent.
+func TestSource_CheckpointThatNoSourceWrote_IsDamaged(t *testing.T) {
+	for checkpoint, says := range map[string]string{
+		`{"v":1,"since":"garbage"}`: "since is no time: garbage",
+		`{"v":1,"since":5}`:         "",
+		`{"v":1,"link":"/api/v1/logs?after=7","since":"2026-13-01T00:00:00Z"}`: "since is no time",
+		`{"v":1,"link":"/api/v1/logs?after=7","published":"yesterday"}`:        "published is no time: yesterday",
+		`{"v":1,"link":"/api/v1/logs?limit=10"}`:                               "does not say where to go on",
+		`{"v":1,"link":"/api/v1/logs?after=&limit=10"}`:                        "does not say where to go on",
+		`{"v":1,"link":"/api/v1/logs"}`:                                        "does not say where to go on",
+		`{"v":1,"link":"https://evil.example.com/api/v1/logs?after=7"}`:        "does not lead to",
+		`{"v":1,"link":"api/v1/logs?after=7"}`:                                 "does not lead to",
+		`{"v":1,"link":"//evil.example.com/api/v1/logs?after=7"}`:              "does not lead to",
+		`{"v":1,"link":"/api/v1/logs?after=7","small":-1}`:                     "counts",
+		`{"v":1,"link":"/api/v1/logs?after=7","refused":-5}`:                   "counts",
+		`{"v":2,"link":"/api/v1/logs?after=7"}`:                                "",
+		`[]`:                                                                   "",
+	} {
+		host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer { return answer(200, "[]") }}
+		out := sourceNative(t, host, checkpoint)
+		if out.Outcome != abi.Invalid || out.Error.Code != "checkpoint" || !strings.HasPrefix(out.Error.Message, "checkpoint damaged") ||
+			!strings.Contains(out.Error.Message, says) || !strings.Contains(out.Error.Message, "remove it") || len(host.Requests) > 0 {
+			t.Errorf("%s: %s %+v after %d requests", checkpoint, out.Outcome, out.Error, len(host.Requests))
+		}
+	}
+}
+
+// TestPoll_LinkWithoutAfter_IsNoLink: it would begin again for ever, and is never kept.
+func TestPoll_LinkWithoutAfter_IsNoLink(t *testing.T) {
+	host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
+		return paged(`[{"uuid":"1","published":"2026-01-02T03:00:00.000Z"}]`, "/api/v1/logs?limit=1000")
+	}}
+	out := sourceNative(t, host, `null`)
+	if out.Outcome != abi.Succeeded || !out.CaughtUp || strings.Contains(string(out.Checkpoint), "link") {
+		t.Errorf("%s %+v %s", out.Outcome, out.Error, out.Checkpoint)
+	}
+}
