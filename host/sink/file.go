@@ -315,7 +315,25 @@ func (s *File) usable() error {
 		s.unsaid = false
 		return s.replay()
 	}
+	if errors.Is(s.lost, ErrUnavailable) {
+		return s.comeBack()
+	}
 	return s.lost
+}
+
+// comeBack opens the path again whose folder was deleted. What no Sync confirmed is gone with it.
+func (s *File) comeBack() error {
+	gone, old, opening := s.end > s.synced, s.f, s.opening
+	if err := s.reopen(); err != nil {
+		return err
+	}
+	_ = old.Close() // deleted
+	s.lost, s.unsaid = nil, false
+	if gone {
+		s.gone = opening
+		return s.replay()
+	}
+	return nil
 }
 
 // sync is Sync for those who hold the lock, without a look at the path.
@@ -455,6 +473,10 @@ func (s *File) reopen() error {
 	}
 	s.due = false
 	found, err := s.begin()
+	if errors.Is(err, fs.ErrNotExist) { // its folder was deleted: it may come back
+		s.lost = fmt.Errorf("%w: %w", ErrUnavailable, failed(s.name, err))
+		return s.lost
+	}
 	if err != nil {
 		s.lost = failed(s.name, err)
 		return s.lost

@@ -274,6 +274,48 @@ func TestAFolderThatIsGoneEndsTheRun(t *testing.T) {
 	}
 }
 
+// TestAFolderThatComesBackIsGoneOnWith: meanwhile the file counts as away, and what was not confirmed comes again.
+func TestAFolderThatComesBackIsGoneOnWith(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := openFile(t, filepath.Join(dir, "out"), FileOptions{})
+	if err := s.Append(t.Context(), numbered(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+	if err := s.Append(t.Context(), numbered(0, 10)); !errors.Is(err, ErrUnavailable) || s.Status().Up {
+		t.Errorf("%v, %+v", err, s.Status())
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(t.Context(), numbered(0, 10)); !errors.Is(err, ErrReplay) {
+		t.Errorf("%v", err)
+	}
+	write(t, s, numbered(0, 10))
+	if err := os.RemoveAll(dir); err != nil { // of what was confirmed nothing comes again
+		t.Fatal(err)
+	}
+	if err := s.Append(t.Context(), numbered(10, 20)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, numbered(10, 20))
+	text, err := os.ReadFile(filepath.Join(dir, "out"))
+	if n := strings.Count(string(text), "\n"); err != nil || n != 10 || !s.Status().Up {
+		t.Errorf("%d lines, %v, %+v", n, err, s.Status())
+	}
+}
+
 // TestNewFilesHaveTheModeThatWasAskedFor, those after a rotation too, whatever the umask is.
 func TestNewFilesHaveTheModeThatWasAskedFor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.ndjson")
