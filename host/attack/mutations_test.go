@@ -183,7 +183,7 @@ var mutations = []mutation{
 	{"base URL", "a host", []edit{never("host/egress/baseurl.go", "!isHost(host)")}, ""},
 	{"base URL", "no query", []edit{never("host/egress/baseurl.go", "strings.ContainsAny(s, \"?#\")")}, ""},
 	{"base URL", "no path", []edit{never("host/egress/baseurl.go", "u.Path != \"\" && u.Path != \"/\"")}, ""},
-	{"base URL", "the scheme", []edit{neverIn("host/egress/baseurl.go", "u.Scheme != \"https\" && !(", "u.Scheme != \"https\"")}, ""},
+	{"base URL", "the scheme", []edit{neverIn("host/egress/baseurl.go", "u.Scheme != \"https\" && !plain:", "u.Scheme != \"https\"")}, ""},
 	{"base URL", "plain http for loopback alone", []edit{always("host/egress/baseurl.go", "isLoopback(host)")}, ""},
 	{"base URL", "the port", []edit{never("host/egress/baseurl.go", "u.Port() != \"\" && !isPort(u.Port())")}, ""},
 	{"base URL", "a port behind the colon", []edit{never("host/egress/baseurl.go", "strings.HasSuffix(u.Host, \":\")")}, ""},
