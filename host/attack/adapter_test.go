@@ -52,7 +52,7 @@ func (m module) Connect(ctx context.Context, c conformance.Connection) (conforma
 	if err != nil {
 		return nil, err
 	}
-	return session{conn}, nil
+	return session{conn, opts.Logger}, nil
 }
 
 // dialLoopback keeps the attacks on this machine.
@@ -84,7 +84,11 @@ func resolver(answers map[string][][]string) func(context.Context, string) ([]ne
 	}
 }
 
-type session struct{ *host.Connection }
+// session logs a page's warnings, as a program that runs sources does.
+type session struct {
+	*host.Connection
+	log *slog.Logger
+}
 
 func (s session) Invoke(ctx context.Context, op string, input json.RawMessage) (*abi.Result, error) {
 	res, _ := s.Connection.Invoke(ctx, op, input) // the error says no more than the result
@@ -96,6 +100,9 @@ func (s session) Source(ctx context.Context, op string, config, checkpoint json.
 	for p, err := range s.SourcePages(ctx, host.SourceOptions{Operation: op, Config: config, Checkpoint: checkpoint, NoPrefetch: true}) {
 		if err != nil {
 			return failed(err)
+		}
+		for _, w := range p.Warnings {
+			s.log.Warn(w)
 		}
 		for r := range p.Records() {
 			page.Records = append(page.Records, append(json.RawMessage(nil), r.JSON...))

@@ -285,8 +285,7 @@ var mutations = []mutation{
 	{"memory of messages", "all of them", []edit{never("host/kernel.go", "offset+room > k.limit")}, ""},
 	{"concurrency limit", "the connection's", []edit{swap("host/pool.go", "slots: make(chan struct{}, limits.Concurrency)}", "slots: make(chan struct{}, limits.Concurrency+wallDownNumber(DOWN))}")}, ""},
 	{"log limit", "the connection's", []edit{always("host/call.go", "c.logged <= limit")}, ""},
-	{"log limit", "warnings of a source", []edit{never("host/source.go", "!run.mayLog(len(w))")}, ""},
-	{"log limit", "warnings of a table", []edit{never("host/table.go", "!run.mayLog(len(w))")}, ""},
+	{"log limit", "warnings", []edit{never("host/source.go", "!c.mayLog(len(w))")}, ""},
 	{"strange JSON", "how deep", []edit{neverIn("host/records/records.go", "key Span) {\n\tif depth == MaxDepth", "depth == MaxDepth"), neverIn("host/records/records.go", "target bool) int {\n\tif depth == MaxDepth", "depth == MaxDepth")}, "the stack overflows and ends the process, which the check prevents"},
 
 	// Isolation.
