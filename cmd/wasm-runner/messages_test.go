@@ -259,7 +259,7 @@ func TestLogFormatJSON_OfEveryCommand(t *testing.T) {
 		{"no format", []string{"--demo", "table", "list_users", "--format", "xml"}},
 		{"not_found", []string{"--demo", "invoke", "lookup_user", `{"user":"nobody@example.com"}`}},
 		{"DEPROVISIONED users are not", []string{"--demo", "invoke", "list_users"}},
-		{"table", []string{"--demo", "table", "list_users"}},
+		{"DEPROVISIONED users are not", []string{"--demo", "table", "list_users"}},
 		{"of an earlier --demo", []string{"--demo", "source", "poll_system_log_page", "--checkpoint", "demo.json"}},
 		{"source", []string{"--demo", "--log-level", "debug", "source", "poll_system_log_page", "--out", "s.ndjson"}},
 		{"metrics", []string{"--demo", "--log-level", "info", "source", "poll_system_log_page", "--out", "s2.ndjson", "--metrics", "0"}},
