@@ -224,9 +224,12 @@ type SourceOutput struct {
 	Checkpoint  json.RawMessage `json:"checkpoint,omitempty"` // resumes behind this page; opaque to the host
 	CaughtUp    bool            `json:"caught_up"`
 	PollAfterMS int64           `json:"poll_after_ms,omitempty"` // when to ask again, once caught up
-	Watermark   string          `json:"watermark,omitempty"`     // RFC 3339: the latest time of a record up to here, by the service's clock
-	Error       *Error          `json:"error,omitempty"`
-	Warnings    []string        `json:"warnings,omitempty"`
+	// Stalled goes with CaughtUp: there may be more, but the service gave no way on (a link to its own page). A host that
+	// does not follow the source asks again a few times and then says that the source has not caught up.
+	Stalled   bool     `json:"stalled,omitempty"`
+	Watermark string   `json:"watermark,omitempty"` // RFC 3339: the latest time of a record up to here, by the service's clock
+	Error     *Error   `json:"error,omitempty"`
+	Warnings  []string `json:"warnings,omitempty"`
 }
 
 // TableInput is what the table export gets: one page a call.

@@ -29,6 +29,7 @@ type Page struct {
 	// Checkpoint resumes behind this page. Keep it once the page's records are safe, not before.
 	Checkpoint json.RawMessage
 	CaughtUp   bool          // there was no more to read for now
+	Stalled    bool          // with CaughtUp: there may be more, but the service gave no way on
 	PollAfter  time.Duration // when to ask again, once caught up
 	Warnings   []string      // for people, each a sentence; nothing else tells them
 	Watermark  time.Time     // the latest time of a record up to here, by the service's clock; zero when not told
@@ -207,7 +208,8 @@ func (c *call) logWarnings(surface string, warnings []string) {
 
 // SourcePages is Source by pages: for callers that make each page durable and then keep its checkpoint. While a page is
 // in the caller's hands the next is being fetched, unless NoPrefetch says otherwise. The iteration ends after the first
-// error, which is an OutcomeError, and when the source has caught up, unless Follow says to wait and go on: as long as
+// error, which is an OutcomeError, and when the source has caught up (one that is stalled is asked again a few times, and
+// then ends with an error), unless Follow says to wait and go on: as long as
 // the page says, and twice as long after each empty one, up to PollLimit.
 func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
@@ -234,7 +236,7 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 			return ch
 		}
 		ahead = fetch(opts.Checkpoint, 0)
-		quiet := 0
+		quiet, stalls := 0, 0
 		for {
 			f := <-ahead
 			ahead = nil
@@ -243,7 +245,10 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 				return
 			}
 			page := f.page
-			more := !page.CaughtUp || opts.Follow
+			if stalls++; !page.Stalled {
+				stalls = 0
+			}
+			more := !page.CaughtUp || opts.Follow || stalls > 0 && stalls <= maxStalls
 			wait := time.Duration(0)
 			if page.CaughtUp {
 				if quiet++; page.Len() > 0 {
@@ -257,6 +262,10 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 			}
 			goOn := yield(page, nil)
 			page.release()
+			if goOn && !more && stalls > 0 {
+				yield(nil, OutcomeError{opts.Operation, abi.Unavailable, &abi.Error{Code: "stalled", Retryable: true,
+					Message: fmt.Sprintf("the source has not caught up: the service gave no way on, %d times in a row. Run this again later", stalls)}})
+			}
 			if !goOn || !more {
 				return
 			}
@@ -266,6 +275,9 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 		}
 	}
 }
+
+// maxStalls is how often a source that is not followed is asked again when the service gives no way on.
+const maxStalls = 3
 
 // leastPoll is the least that a source that has caught up is left alone, whatever it says.
 const leastPoll = 200 * time.Millisecond
@@ -341,6 +353,7 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 		return nil, OutcomeError{run.op.Name, outcome, detail}
 	}
 	p := newPage(run, warnings)
+	p.Stalled = out.CaughtUp && out.Stalled
 	p.Checkpoint, p.CaughtUp, p.PollAfter = out.Checkpoint, out.CaughtUp, time.Duration(out.PollAfterMS)*time.Millisecond
 	p.Watermark, _ = time.Parse(time.RFC3339, out.Watermark) // what is no time is none
 	return p, nil

@@ -58,6 +58,7 @@ type page struct {
 	result      // outcome, err, warnings; cursor for a table
 	checkpoint  string
 	caughtUp    bool
+	stalled     bool // with caughtUp: there may be more, but no link leads on
 	pollAfterMS int64
 	watermark   string // of a source: the latest time of an event up to here
 }
@@ -142,7 +143,7 @@ func Source(host hostcall.Host, text string) (string, error) {
 	}
 	var w jsonval.Writer
 	w.Str("outcome", string(p.outcome)).RawIf("checkpoint", p.checkpoint).Bool("caught_up", p.caughtUp)
-	w.IntIf("poll_after_ms", p.pollAfterMS).StrIf("watermark", p.watermark)
+	w.BoolIf("stalled", p.stalled).IntIf("poll_after_ms", p.pollAfterMS).StrIf("watermark", p.watermark)
 	p.finish(&w)
 	return w.String(), nil
 }

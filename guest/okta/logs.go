@@ -294,13 +294,14 @@ func (c *call) pollUpTo(at checkpoint, most int) page {
 	case link != "" && samePage(link, at.link) && !p.caughtUp:
 		// The page before may have been given again. A link that stays the same leads nowhere.
 		if next.again = true; at.again {
-			p.caughtUp = true
+			p.caughtUp, p.stalled = true, true
 			p.warnings = append(p.warnings, "Okta's next link points to its own page: waiting for another")
 		}
 	case link != "":
 		if p.caughtUp {
 			next.trail = ""
 		} else if next.trail, p.caughtUp = next.trail.step(link); p.caughtUp {
+			p.stalled = true
 			next.trail = "" // and then it is looked for anew
 			p.warnings = append(p.warnings, "Okta's next link leads back to a page that was read before: waiting before it is followed again")
 		}

@@ -393,7 +393,7 @@ func TestPollLooksTwiceAtALinkToItself(t *testing.T) {
 	const single = `{"page_size":1}` // by the configuration, which the link's own limit gives way to
 	first := sourceWith(t, host, single, at)
 	second := sourceWith(t, host, single, string(first.Checkpoint))
-	if first.CaughtUp || !second.CaughtUp || len(second.Warnings) != 1 || string(second.Checkpoint) != string(first.Checkpoint) {
+	if first.CaughtUp || first.Stalled || !second.CaughtUp || !second.Stalled || len(second.Warnings) != 1 || string(second.Checkpoint) != string(first.Checkpoint) {
 		t.Errorf("%+v, then %+v", first, second)
 	}
 	host.Answer = func(req abi.Request) hosttest.Answer { return paged(`[{"uuid":"2"}]`, "/api/v1/logs?after=8&limit=1") }

@@ -111,8 +111,12 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			link(w, "next", target)
 			return list(events(min(n-1, 1)*2, 2, "2026-01-01T00:00:00.000Z")) // the second page is full, and so is its repeat
 		})
-		got := once(t, c, 2)
-		if asked := s.requests(); len(asked) != 3 || len(got.lines) != 4 {
+		got := &memory{}
+		_, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(2), PollLimit: time.Millisecond}, "")
+		if err == nil || !strings.Contains(err.Error(), "has not caught up") {
+			t.Errorf("%v: it is not known whether there is more", err)
+		}
+		if asked := s.requests(); len(asked) != 6 || len(got.lines) != 4 { // three, and three more since it was stalled
 			t.Errorf("%d requests, %d events: %s", len(asked), len(got.lines), asked)
 		}
 	})
