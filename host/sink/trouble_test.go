@@ -396,7 +396,7 @@ func TestANewAuthorizationIsRead(t *testing.T) {
 	requests := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if requests++; r.Header.Get("Authorization") != valid {
-			http.Error(w, "no such token: "+r.Header.Get("Authorization"), 403)
+			http.Error(w, "no such token: "+r.Header.Get("Authorization"), http.StatusForbidden)
 		}
 	}))
 	defer server.Close()
