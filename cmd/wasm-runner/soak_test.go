@@ -218,8 +218,7 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "bounded_system_log_range: the cursor is no longer taken (Okta answered 400") {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if got := check(t, org.Org, out); kills < 3 || got.twice() > kills {
-		// Known fault: on a busy machine one record stood twice once, behind a frame that a kill tore. The bound is to be 0.
+	if got := check(t, org.Org, out); kills < 3 || got.twice() != 0 {
 		t.Errorf("%d kills; %d lines stand twice", kills, got.twice())
 	}
 }
