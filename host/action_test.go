@@ -14,9 +14,9 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/journal"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // actor is a connection with every grant to an org of its own.

@@ -18,9 +18,9 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/journal"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // kept is an auditor that remembers.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // connect loads the module and binds it to a simulated org. A program of yours reads build/okta.wasm and connects to

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/journal"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 func openJournal(t *testing.T, opts journal.Options) *journal.File {

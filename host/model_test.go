@@ -15,7 +15,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 var (

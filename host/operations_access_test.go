@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 // records are the records of a list.

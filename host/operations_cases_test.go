@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 // use is what is known of one operation: inputs by what becomes of them. The tests of this table go through all

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 // groupOf is the id of a seeded group of a type and a name, "" being any.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 func TestBoundedSystemLogRange(t *testing.T) {

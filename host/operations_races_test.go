@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // TestSomebodyElsesChangeIsNotUndone changes an object between a read of an operation and its write. What would undo the

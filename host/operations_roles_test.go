@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 func TestRevokeRole(t *testing.T) {

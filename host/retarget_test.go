@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/journal"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // TestAKeyStaysWithItsObject lets a run die after its write took effect, gives the name of its object to another one or

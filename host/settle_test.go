@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/journal"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // dying is a journal of a process that is killed before it can note how a run ended.

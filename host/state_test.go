@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // TestPlan_StateIsTheObjectThatTheWriteIsAbout, whatever was read after it, and the others that it names are beside it.

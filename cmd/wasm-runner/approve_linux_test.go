@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 // TestTheTerminalIsAsked has a person answer the question whether a write is to be sent, which shows what would be sent

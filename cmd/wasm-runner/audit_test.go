@@ -18,8 +18,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/audit"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // reported runs wasm-runner audit and returns its rows.

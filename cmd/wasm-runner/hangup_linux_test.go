@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 // TestATerminalThatIsClosedEndsAFollower in good order: the kernel sends SIGHUP, and the terminal is gone.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 // simulateFlags are the flags of simulate.

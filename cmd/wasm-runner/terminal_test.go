@@ -17,7 +17,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
 )
 

@@ -25,8 +25,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 

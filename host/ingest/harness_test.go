@@ -20,10 +20,10 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/ingest"
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
 )

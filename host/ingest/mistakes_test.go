@@ -16,9 +16,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/ingest"
-	"github.com/mach5/okta-connector/host/oktatest"
 )
 
 // TestMistakesOfOtherCollectors is what other collectors of Okta's log got wrong, by their issue trackers, each by name.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
 )
 

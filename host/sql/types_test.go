@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
 	"github.com/mach5/okta-connector/internal/observed"
 )

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
 )
 

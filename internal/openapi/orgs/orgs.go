@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/build/pack"
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 func TestWhatTheDocumentDoesNotAllowIsReported(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/internal/observed"
 	"github.com/mach5/okta-connector/internal/openapi"
 )

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"github.com/okta/okta-sdk-golang/v6/okta"
 	"github.com/tidwall/gjson"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 // refused checks that Okta's client reports a refusal with a status and an error code.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 // factorTypes are the types of a user's factors, in order.

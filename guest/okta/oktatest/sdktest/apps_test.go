@@ -9,7 +9,7 @@ import (
 	"github.com/okta/okta-sdk-golang/v6/okta"
 	"github.com/tidwall/gjson"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 func TestAnApplicationIsAssignedToAUserAndAGroup(t *testing.T) {

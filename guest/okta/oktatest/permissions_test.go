@@ -3,7 +3,7 @@ package oktatest_test
 import (
 	"testing"
 
-	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
 func TestEndpointsThatRefuseTheToken(t *testing.T) {
