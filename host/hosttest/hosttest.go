@@ -1,0 +1,95 @@
+// Package hosttest is the harness of tests that run a module on the host: it builds and loads modules, connects them to
+// handlers, and supplies secrets, clocks, journals and auditors. It knows no service.
+package hosttest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// Token is the secret of a connection unless a test chooses another. No test's output may contain it.
+const Token = "tokenThatMustNeverShowUpAnywhere0123456789"
+
+// Secret resolves every reference to itself.
+type Secret string
+
+func (s Secret) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New(string(s)), nil
+}
+
+// Connect connects a module for the length of a test. It completes config and opts as Open does.
+func Connect(tb testing.TB, m *host.Module, config host.Config, opts host.ConnectOptions) *host.Connection {
+	tb.Helper()
+	c, err := Open(m, config, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = c.Close(context.Background()) })
+	return c
+}
+
+// Open connects a module. The caller closes the connection. Empty fields get the name "test", the module's kind, a
+// reference to a token, and Secret(Token).
+func Open(m *host.Module, config host.Config, opts host.ConnectOptions) (*host.Connection, error) {
+	if config.Name == "" {
+		config.Name = "test"
+	}
+	if config.Kind == "" {
+		config.Kind = m.Manifest().Kind
+	}
+	if config.TokenSecretRef == "" {
+		config.TokenSecretRef = "env:X"
+	}
+	if opts.Secrets == nil {
+		opts.Secrets = Secret(Token)
+	}
+	return m.Connect(context.Background(), config, opts)
+}
+
+// Serve serves a handler on loopback for the length of a test, and connects a module to it as Connect does.
+func Serve(tb testing.TB, m *host.Module, h http.Handler, config host.Config, opts host.ConnectOptions) *host.Connection {
+	tb.Helper()
+	server := httptest.NewServer(h)
+	tb.Cleanup(server.Close)
+	config.BaseURL = server.URL
+	return Connect(tb, m, config, opts)
+}
+
+// Again makes a second connection with the configuration of c, as another process has it. opts are completed as Open
+// does. A change may be nil.
+func Again(tb testing.TB, c *host.Connection, opts host.ConnectOptions, change func(*host.Config, *host.ConnectOptions)) *host.Connection {
+	tb.Helper()
+	config := c.Config()
+	if change != nil {
+		change(&config, &opts)
+	}
+	return Connect(tb, c.Module(), config, opts)
+}
+
+// Briefly is a ConnectOptions.Sleep that waits for a fiftieth of the time: what these tests wait for has happened already,
+// or never happens.
+func Briefly(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d / 50):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// WantOutcome wants err to be an OutcomeError of this outcome and code.
+func WantOutcome(tb testing.TB, err error, outcome abi.Outcome, code string) {
+	tb.Helper()
+	var o host.OutcomeError
+	if !errors.As(err, &o) || o.Outcome != outcome || o.Detail == nil || o.Detail.Code != code {
+		tb.Errorf("ended with %v (%+v), want %s %s", err, o.Detail, outcome, code)
+	}
+}

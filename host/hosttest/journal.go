@@ -1,0 +1,34 @@
+package hosttest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/mach5/okta-connector/host/journal"
+)
+
+// Journal is a journal in a folder of the test's own.
+func Journal(tb testing.TB, opts journal.Options) *journal.File {
+	tb.Helper()
+	j, err := journal.Open(filepath.Join(tb.TempDir(), "journal"), opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return j
+}
+
+// Dying is the journal of a process that is killed before it records how a run ended.
+type Dying struct{ journal.Journal }
+
+func (d Dying) Claim(ctx context.Context, scope, key, fingerprint string) (journal.Claim, error) {
+	c, err := d.Journal.Claim(ctx, scope, key, fingerprint)
+	return dyingClaim{c}, err
+}
+
+type dyingClaim struct{ journal.Claim }
+
+func (dyingClaim) Done(context.Context, json.RawMessage) error { return errors.New("killed") }
+func (dyingClaim) Forget(context.Context) error                { return errors.New("killed") }
