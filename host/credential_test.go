@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -67,14 +67,10 @@ func guardedConnection(t *testing.T, content string, opts host.ConnectOptions) (
 	}
 	write(content)
 	g = &guarded{body: aUser}
-	server := httptest.NewServer(g)
-	c, err := theModule(t).Connect(context.Background(), host.Config{Name: "rotated", Kind: "okta", BaseURL: server.URL,
-		TokenSecretRef: "file:" + path, Grants: []abi.Class{abi.Read, abi.Write, abi.Destructive}}, opts)
-	if err != nil {
-		server.Close()
-		t.Fatal(err)
+	if opts.Secrets == nil {
+		opts.Secrets = secrets.Default{}
 	}
-	t.Cleanup(func() { _ = c.Close(context.Background()); server.Close() })
+	c = hosttest.Serve(t, hosttest.Connector.Module(t), g, host.Config{TokenSecretRef: "file:" + path, Grants: []abi.Class{abi.Read, abi.Write, abi.Destructive}}, opts)
 	return c, g, write
 }
 
@@ -140,13 +136,7 @@ func TestToken_EnvironmentReference_IsReadAgainOn401(t *testing.T) {
 	token := "00oldToken_aaaaaaaaaaaa"
 	opts := host.ConnectOptions{Secrets: secrets.Default{LookupEnv: func(string) (string, bool) { return token, true }}}
 	g := &guarded{body: aUser}
-	server := httptest.NewServer(g)
-	defer server.Close()
-	c, err := theModule(t).Connect(context.Background(), host.Config{Name: "rotated", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"}, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close(context.Background()) }()
+	c := hosttest.Serve(t, hosttest.Connector.Module(t), g, host.Config{}, opts)
 	token = "00newToken_bbbbbbbbbbbb"
 	g.take(token)
 	if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil {

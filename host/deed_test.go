@@ -4,184 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/build/pack"
-	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/audit"
-	"github.com/mach5/okta-connector/host/journal"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
-
-// last are the record before the last write, and the last at an end.
-func (k *kept) last() (writing, ended host.AuditRecord) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.writing) > 0 {
-		writing = k.writing[len(k.writing)-1]
-	}
-	return writing, k.all[len(k.all)-1]
-}
-
-// TestAudit_OfAWrite_SaysWhoDidWhatToWhom: who ran it, whose token acted, at which org, on which object, what was there
-// before and afterwards, and by which module.
-func TestAudit_OfAWrite_SaysWhoDidWhatToWhom(t *testing.T) {
-	ctx, k := context.Background(), &kept{}
-	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = k })
-	who := func(r host.AuditRecord) {
-		t.Helper()
-		name, _ := os.Hostname()
-		if r.Process == nil || r.Process.UID == "" || r.Process.Host != name || r.Process.PID != os.Getpid() {
-			t.Errorf("process %+v", r.Process)
-		}
-		if r.BaseURL != org.URL || r.Connection != "actor" || r.Run == "" {
-			t.Errorf("%q %q %q", r.BaseURL, r.Connection, r.Run)
-		}
-		if m := r.Module; m == nil || m.Kind != "okta" || m.Version == "" || m.SHA256 != c.Module().SHA256() || len(m.SHA256) != 64 {
-			t.Errorf("module %+v", r.Module)
-		}
-	}
-	res, err := c.Invoke(ctx, "deactivate_user", json.RawMessage(`{"user":"alan.turing@example.com"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	alan, _ := org.Org.User("alan.turing@example.com")
-	id := gjson.GetBytes(alan, "id").Str
-	writing, ended := k.last()
-	for _, r := range []host.AuditRecord{writing, ended} {
-		who(r)
-		if r.Account == nil || r.Account.ID == "" || !strings.Contains(r.Account.Name, "@") || r.Account.Absent != "" || r.Account.Secret != "env:X" {
-			t.Errorf("account %+v", r.Account)
-		}
-		if len(r.Targets) != 1 || r.Targets[0].Path["id"] != id || r.Targets[0].Endpoint != "POST /api/v1/users/{id}/lifecycle/deactivate" {
-			t.Errorf("targets %+v", r.Targets)
-		}
-		if r.Before == nil || gjson.GetBytes(r.Before.Value, "status").Str != "ACTIVE" || gjson.GetBytes(r.Before.Value, "id").Str != id {
-			t.Errorf("before %+v", r.Before)
-		}
-	}
-	if writing.Run != ended.Run || writing.After != nil || ended.After == nil || string(ended.After.Value) != string(res.Output) {
-		t.Errorf("%s %s, after %+v", writing.Run, ended.Run, ended.After)
-	}
-
-	// A read has none of what is for writes, and another run.
-	reads := len(org.Org.Requests())
-	if _, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`)); err != nil {
-		t.Fatal(err)
-	}
-	_, read := k.last()
-	who(read)
-	if read.Account != nil || read.Before != nil || read.After != nil || len(read.Targets) > 0 || read.Run == ended.Run || len(org.Org.Requests()) != reads+1 {
-		t.Errorf("%+v, %d requests", read, len(org.Org.Requests())-reads)
-	}
-
-	// The account is asked for once.
-	if _, err := c.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Night Shift"}`)); err != nil {
-		t.Fatal(err)
-	}
-	asked := 0
-	for _, r := range org.Org.Requests() {
-		if r.Path == "/api/v1/users/me" {
-			asked++
-		}
-	}
-	_, created := k.last()
-	if asked != 2 || created.Account.ID != ended.Account.ID || gjson.GetBytes(created.After.Value, "profile.name").Str != "Night Shift" { // once by deactivate_user itself
-		t.Errorf("asked %d times, %+v, after %+v", asked, created.Account, created.After)
-	}
-
-	// A plan has what would be done, and to whom; nothing afterwards.
-	if _, err := c.Invoke(ctx, "deactivate_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`), host.InvokeOptions{Plan: true}); err != nil {
-		t.Fatal(err)
-	}
-	_, plan := k.last()
-	if plan.Outcome != abi.Planned || len(plan.Targets) != 1 || plan.Before == nil || plan.After != nil || plan.Account != nil {
-		t.Errorf("%+v", plan)
-	}
-	// Two writes for two things.
-	if _, err := c.Invoke(ctx, "delete_user", json.RawMessage(`{"user":"kofi.lindqvist4@example.com"}`)); err != nil {
-		t.Fatal(err)
-	}
-	if _, deleted := k.last(); len(deleted.Targets) != 2 || deleted.Targets[0].Path["id"] != deleted.Targets[1].Path["id"] {
-		t.Errorf("%+v", deleted.Targets)
-	}
-}
-
-// TestAudit_OfAnApprovedWrite_HasThePlan that was shown, its hash, and who approved; where it was refused, too.
-func TestAudit_OfAnApprovedWrite_HasThePlan(t *testing.T) {
-	k, yes := &kept{}, true
-	var shown abi.Plan
-	c, _ := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
-		cfg.Approve, o.Auditor = []abi.Class{abi.Destructive}, k
-		o.Approver = host.ApproverFunc(func(_ context.Context, r host.ApprovalRequest) (string, error) {
-			if shown = r.Plan; yes {
-				return "grace", nil
-			}
-			return "", context.Canceled
-		})
-	})
-	run := func() (writing, ended host.AuditRecord) {
-		_, _ = c.Invoke(context.Background(), "deactivate_user", json.RawMessage(`{"user":"alan.turing@example.com"}`))
-		return k.last()
-	}
-	for _, yes = range []bool{false, true} {
-		writing, ended := run()
-		records := []host.AuditRecord{ended}
-		by := ""
-		if yes {
-			records, by = append(records, writing), "grace"
-		}
-		text, err := json.Marshal(shown)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range records {
-			if r.Approval == nil || r.Approval.By != by || r.Approval.PlanSHA256 != audit.Hash(text) || string(r.Approval.Plan.Value) != string(text) || r.ApprovedBy != by {
-				t.Errorf("%+v by %q", r.Approval, r.ApprovedBy)
-			}
-			if len(r.Targets) != 1 || r.Before == nil {
-				t.Errorf("%+v %+v", r.Targets, r.Before)
-			}
-		}
-		if yes != (ended.After != nil) {
-			t.Errorf("approved %v, after %+v", yes, ended.After)
-		}
-	}
-}
-
-// TestAudit_HasNoSecret in what was there before and afterwards, or in whom it was for.
-func TestAudit_HasNoSecret(t *testing.T) {
-	const secret = "Correct horse battery staple 1"
-	ctx, k := context.Background(), &kept{}
-	c, _ := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
-		o.Auditor, cfg.Approve = k, []abi.Class{abi.Write}
-		o.Approver = host.ApproverFunc(func(context.Context, host.ApprovalRequest) (string, error) { return "grace", nil })
-	})
-	for op, input := range map[string]string{
-		"create_user":           `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"credentials":{"password":{"value":"` + secret + `"}}}`,
-		"update_user":           `{"user":"ada.lovelace@example.com","credentials":{"password":{"value":"` + secret + `"}}}`,
-		"user_lifecycle_action": `{"user":"ada.lovelace@example.com","action":"reset_password"}`,
-	} {
-		if res, err := c.Invoke(ctx, op, json.RawMessage(input)); err != nil {
-			t.Fatalf("%s: %v %+v", op, err, res)
-		}
-	}
-	text, err := json.Marshal(append(k.all, k.writing...))
-	if err != nil || strings.Contains(string(text), "horse battery") || strings.Contains(string(text), "reset_password_url") || !strings.Contains(string(text), "holds a credential") {
-		t.Errorf("%v %s", err, text)
-	}
-}
 
 // TestAudit_OfASensitiveMember_IsMasked by the manifest, at any depth of what was read and answered.
 func TestAudit_OfASensitiveMember_IsMasked(t *testing.T) {
-	k := &kept{}
+	k := &hosttest.Audit{}
 	var manifest abi.Manifest
 	if err := json.Unmarshal(hostileManifest(), &manifest); err != nil {
 		t.Fatal(err)
@@ -195,209 +28,30 @@ func TestAudit_OfASensitiveMember_IsMasked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := context.Background()
-	wasm, err := pack.CachedPackage(ctx, "./host/testdata/hostile", text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := host.Load(ctx, wasm, host.LoadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	c := hosttest.Serve(t, hosttest.Package("./host/testdata/hostile", text, host.LoadOptions{}).Load(t), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"id":"00u1","credentials":{"secret":"hunter22"},"seen":true}`))
-	}))
-	t.Cleanup(server.Close)
-	c, err := m.Connect(ctx, host.Config{Name: "x", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: abi.Classes()},
-		host.ConnectOptions{Secrets: fixedSecret(token), Auditor: k})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = c.Close(ctx)
-		_ = m.Close(ctx)
-	})
-	_, err = c.Invoke(ctx, "write", said(`{"outcome":"succeeded","output":{"before":{"credentials":{"secret":"hunter22","seen":true}}}}`, ``,
+	}), host.Config{Grants: abi.Classes()}, host.ConnectOptions{Auditor: k})
+	_, err = c.Invoke(context.Background(), "write", said(`{"outcome":"succeeded","output":{"before":{"credentials":{"secret":"hunter22","seen":true}}}}`, ``,
 		`{"endpoint":"GET /api/v1/users/{id}","path":{"id":"00u1"}}`, update))
-	_, r := k.last()
+	_, r := k.Last()
 	text, _ = json.Marshal(r)
 	if err != nil || r.Before == nil || r.After == nil || strings.Contains(string(text), "hunter22") || strings.Count(string(r.Before.Value)+string(r.After.Value), "seen") != 2 {
 		t.Errorf("%v %s", err, text)
 	}
 }
 
-// TestAudit_WhoseAccountCannotBeRead_SaysWhy, and the deed is done.
-func TestAudit_WhoseAccountCannotBeRead_SaysWhy(t *testing.T) {
-	me := func(status int, body string) func(http.ResponseWriter) {
-		return func(w http.ResponseWriter) {
-			w.WriteHeader(status)
-			_, _ = w.Write([]byte(body))
-		}
-	}
-	for name, c := range map[string]struct {
-		answer func(http.ResponseWriter)
-		want   string
-	}{
-		"forbidden":     {me(403, `{"errorCode":"E0000006"}`), "answered 403"},
-		"not a user":    {me(404, `{"errorCode":"E0000007"}`), "answered 404"},
-		"a web page":    {me(200, `<html>`), "answered 200"},
-		"nothing":       {me(200, ``), "answered 200"},
-		"without an id": {me(200, `{"profile":{"login":"a"}}`), "answered without id"},
-		"a number":      {me(200, `{"id":7}`), "answered without id"},
-		"the token":     {me(200, `{"id":"`+token+`"}`), "answered without id"},
-		"broken off": {func(w http.ResponseWriter) {
-			panic(http.ErrAbortHandler)
-		}, "GET /api/v1/users/me: "},
-	} {
-		t.Run(name, func(t *testing.T) {
-			org := withToken(oktatest.New(oktatest.Config{}))
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/api/v1/users/me" {
-					c.answer(w)
-					return
-				}
-				org.ServeHTTP(w, r)
-			}))
-			t.Cleanup(server.Close)
-			k := &kept{}
-			conn := connectTo(t, server.URL, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = k })
-			res, err := conn.Invoke(context.Background(), "create_group", json.RawMessage(`{"name":"Night Shift"}`))
-			writing, r := k.last()
-			if err != nil || res.Outcome != abi.Succeeded || r.Account == nil || r.Account.ID != "" || !strings.Contains(r.Account.Absent, c.want) ||
-				writing.Account == nil || *writing.Account != *r.Account {
-				t.Errorf("%v %+v, account %+v", err, res, r.Account)
-			}
-		})
-	}
-}
-
-// TestAudit_WhoseAccountHangs_DoesNotTakeTheWritesTime.
-func TestAudit_WhoseAccountHangs_DoesNotTakeTheWritesTime(t *testing.T) {
-	org := withToken(oktatest.New(oktatest.Config{}))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/api/v1/users/me" {
-			<-r.Context().Done() // for as long as somebody waits
-			return
-		}
-		org.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	k := &kept{}
-	conn := connectTo(t, server.URL, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = k })
-	var wg sync.WaitGroup
-	for _, name := range []string{"Night Shift", "Day Shift"} { // the second finds that it could not be read
-		wg.Go(func() {
-			res, err := conn.Invoke(context.Background(), "create_group", json.RawMessage(`{"name":"`+name+`"}`))
-			if err != nil || res.Outcome != abi.Succeeded {
-				t.Errorf("%v %+v", err, res)
-			}
-		})
-	}
-	wg.Wait()
-	if _, r := k.last(); r.Account == nil || r.Account.Absent == "" {
-		t.Errorf("%+v", r.Account)
-	}
-}
-
 // TestAudit_OfAModuleThatNamesNoAccount says so.
 func TestAudit_OfAModuleThatNamesNoAccount(t *testing.T) {
-	k := &kept{}
+	k := &hosttest.Audit{}
 	c, got := hostile(t, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = k })
 	if _, err := c.Invoke(context.Background(), "write", harm([]string{create, update, update, other}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	writing, r := k.last()
-	if r.Account == nil || r.Account.Absent != "the module does not say how to read it" || len(got.uris) != 4 {
-		t.Errorf("%+v, arrived %v", r.Account, got.uris)
+	writing, r := k.Last()
+	if r.Account == nil || r.Account.Absent != "the module does not say how to read it" || len(got.URIs()) != 4 {
+		t.Errorf("%+v, arrived %v", r.Account, got.URIs())
 	}
 	if len(writing.Targets) != 1 || len(r.Targets) != 3 || r.Targets[0].Endpoint != "POST /api/v1/users" || r.Targets[1].Path["id"] != "00u1" || r.Targets[2].Path["id"] != "00u2" {
 		t.Errorf("%+v", r.Targets)
-	}
-}
-
-// TestAudit_OfASettledWrite_NamesItsTarget: this run sent nothing, and what it reports is the earlier run's doing.
-func TestAudit_OfASettledWrite_NamesItsTarget(t *testing.T) {
-	k, j := &kept{}, openJournal(t, journal.Options{})
-	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) { o.Journal = dying{j} })
-	key := host.InvokeOptions{IdempotencyKey: "k"}
-	input := json.RawMessage(`{"user":"alan.turing@example.com"}`)
-	if res, err := c.Invoke(context.Background(), "deactivate_user", input, key); err != nil {
-		t.Fatalf("%v %+v", err, res)
-	}
-	again := connectAgain(t, c, org, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor, o.Journal = k, j })
-	res, err := again.Invoke(context.Background(), "deactivate_user", input, key)
-	_, r := k.last()
-	if err != nil || !res.Meta.Reconciled || len(k.writing) != 0 || len(r.Targets) != 1 || r.Targets[0].Path["id"] == "" || r.After == nil {
-		t.Errorf("%v %+v: %+v, after %+v", err, res, r.Targets, r.After)
-	}
-}
-
-// TestAudit_OfAWriteThatNamesAnID_HasWhatWasThere, and a write that nobody keeps a record of reads no more than it needs.
-func TestAudit_OfAWriteThatNamesAnID_HasWhatWasThere(t *testing.T) {
-	ctx := context.Background()
-	for _, audited := range []bool{true, false} {
-		k := &kept{}
-		c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) {
-			if audited {
-				o.Auditor = k
-			}
-		})
-		found, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		user := gjson.GetBytes(found.Output, "id").Str
-		for _, w := range []struct{ op, input string }{
-			{"assign_role", `{"user":"` + user + `","type":"HELP_DESK_ADMIN"}`},
-			{"revoke_role", `{"user":"` + user + `","type":"HELP_DESK_ADMIN"}`},
-			{"revoke_session", `{"user":"` + user + `"}`},
-		} {
-			from := len(org.Org.Requests())
-			res, err := c.Invoke(ctx, w.op, json.RawMessage(w.input))
-			if err != nil || res.Outcome != abi.Succeeded {
-				t.Fatalf("%s: %v %+v", w.op, err, res)
-			}
-			read := false
-			for _, r := range org.Org.Requests()[from:] {
-				read = read || r.Pattern == "GET /api/v1/users/{id}"
-			}
-			if read != audited {
-				t.Errorf("%s, audited %v: the user was read: %v", w.op, audited, read)
-			}
-			if !audited {
-				continue
-			}
-			if writing, ended := k.last(); writing.Before == nil || gjson.GetBytes(writing.Before.Value, "profile.login").Str != "ada.lovelace@example.com" || ended.Before == nil {
-				t.Errorf("%s: before %+v", w.op, writing.Before) // an id may be masked, since a session's is
-			}
-		}
-	}
-}
-
-// TestAudit_OfARefusedAttempt_SaysOnWhat: a write that the module refused to send has its target in the audit, and what is there.
-func TestAudit_OfARefusedAttempt_SaysOnWhat(t *testing.T) {
-	for name, change := range map[string]func(*host.Config, *host.ConnectOptions){
-		"invoked":  func(*host.Config, *host.ConnectOptions) {},
-		"approved": func(cfg *host.Config, _ *host.ConnectOptions) { cfg.Approve = abi.Classes()[1:] },
-		"planned":  nil,
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := &kept{}
-			c, org := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
-				o.Auditor = k
-				if change != nil {
-					change(cfg, o)
-				}
-			})
-			writes := org.Org.Writes()
-			res, _ := c.Invoke(context.Background(), "deactivate_user", json.RawMessage(`{"user":"robin.keeper@example.com"}`), host.InvokeOptions{Plan: change == nil})
-			if res.Outcome != abi.Rejected || res.Error.Code != "own_account" || org.Org.Writes() != writes {
-				t.Fatalf("%+v", res)
-			}
-			_, r := k.last()
-			if len(r.Targets) != 1 || r.Before == nil || r.After != nil || r.Targets[0].Path["id"] == "" || gjson.GetBytes(r.Before.Value, "id").Str != r.Targets[0].Path["id"] {
-				t.Errorf("targets %+v, before %+v, after %+v", r.Targets, r.Before, r.After)
-			}
-		})
 	}
 }

@@ -12,21 +12,13 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // said is an input that has the hostile module make requests, emit from each answer, and then say a text.
 func said(text, emits string, requests ...string) json.RawMessage {
 	quoted, _ := json.Marshal(text)
 	return json.RawMessage(`{"do":"emit and say","text":` + string(quoted) + `,"emits":[` + emits + `],"requests":[` + strings.Join(requests, ",") + `]}`)
-}
-
-// ended wants an error to be an OutcomeError of this outcome and code.
-func ended(t *testing.T, err error, outcome abi.Outcome, code string) {
-	t.Helper()
-	var o host.OutcomeError
-	if !errors.As(err, &o) || o.Outcome != outcome || o.Detail == nil || o.Detail.Code != code {
-		t.Errorf("ended with %v (%+v), want %s %s", err, o.Detail, outcome, code)
-	}
 }
 
 func firstPage(r *rig, config json.RawMessage) error {
@@ -73,23 +65,23 @@ func TestWhatWasEmittedOnTheWayToAFailureIsNoOutput(t *testing.T) {
 func TestAViolationFailsEverySurface(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	_, err := r.Invoke(context.Background(), "read", said(`{"outcome":"succeeded","output":{}}`, ``, foreign))
-	ended(t, err, abi.Failed, "endpoint_not_granted")
-	ended(t, firstPage(r, said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":true}`, ``, foreign)), abi.Failed, "endpoint_not_granted")
+	hosttest.WantOutcome(t, err, abi.Failed, "endpoint_not_granted")
+	hosttest.WantOutcome(t, firstPage(r, said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":true}`, ``, foreign)), abi.Failed, "endpoint_not_granted")
 	_, err = rows(t, r, said(`{"outcome":"succeeded"}`, ``, foreign))
-	ended(t, err, abi.Failed, "endpoint_not_granted")
-	if len(r.seen.uris) > 0 {
-		t.Errorf("the server saw %v", r.seen.uris)
+	hosttest.WantOutcome(t, err, abi.Failed, "endpoint_not_granted")
+	if len(r.seen.URIs()) > 0 {
+		t.Errorf("the server saw %v", r.seen.URIs())
 	}
 }
 
 func TestWhatIsNoPageFails(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	for _, text := range []string{`garbage`, `{}`, `{"outcome":"succeeded"}`, `{"outcome":"succeeded","checkpoint":{"v":1}`, `{"outcome":"rejected"}`, `{"outcome":"fine","checkpoint":1}`} {
-		ended(t, firstPage(r, said(text, ``)), abi.Failed, "bad_result")
+		hosttest.WantOutcome(t, firstPage(r, said(text, ``)), abi.Failed, "bad_result")
 	}
 	for _, text := range []string{`garbage`, `{}`, `{"outcome":"rejected"}`} {
 		_, err := rows(t, r, said(text, ``))
-		ended(t, err, abi.Failed, "bad_result")
+		hosttest.WantOutcome(t, err, abi.Failed, "bad_result")
 	}
 }
 
@@ -97,9 +89,9 @@ func TestWhatIsNoPageFails(t *testing.T) {
 func TestACursorThatDoesNotMoveEndsATable(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	n, err := rows(t, r, said(`{"outcome":"succeeded","cursor":"same"}`, `{}`, `{"endpoint":"GET /api/v1/logs"}`))
-	ended(t, err, abi.Failed, "bad_result")
-	if n != 1 || len(r.seen.uris) != 2 {
-		t.Errorf("%d rows of %d requests", n, len(r.seen.uris))
+	hosttest.WantOutcome(t, err, abi.Failed, "bad_result")
+	if n != 1 || len(r.seen.URIs()) != 2 {
+		t.Errorf("%d rows of %d requests", n, len(r.seen.URIs()))
 	}
 }
 
@@ -117,7 +109,7 @@ func TestACallThatDiesAfterAWriteIsUnknown(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, host.Limits{}, nil, abi.Classes()...)
 			_, err := r.Invoke(context.Background(), "write", json.RawMessage(`{"do":"send and panic","requests":[`+c.request+`]}`))
-			ended(t, err, c.want, c.code)
+			hosttest.WantOutcome(t, err, c.want, c.code)
 		})
 	}
 }
@@ -133,7 +125,7 @@ func TestAnAnswerThatComesTooLateIsNone(t *testing.T) {
 	})
 	t.Cleanup(func() { close(gone) })
 	_, err := r.Invoke(context.Background(), "read", said(`{"outcome":"succeeded","output":{}}`, ``, `{"endpoint":"GET /api/v1/logs"}`))
-	ended(t, err, abi.Unavailable, "timeout")
+	hosttest.WantOutcome(t, err, abi.Unavailable, "timeout")
 }
 
 // Large bodies are searched for the token when records are taken, beside the split.
@@ -152,7 +144,7 @@ func TestRecordsOfALargeBodyThatRepeatsTheTokenAreNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := string(res.Output); strings.Contains(text, token) || !strings.Contains(text, "tainted") || res.Meta.Records != 0 {
+		if text := string(res.Output); strings.Contains(text, hosttest.Token) || !strings.Contains(text, "tainted") || res.Meta.Records != 0 {
 			t.Errorf("%s: %d records, %.300s", at, res.Meta.Records, text)
 		}
 	}
@@ -204,7 +196,7 @@ func TestASourceDoesNotSpin(t *testing.T) {
 		if pages++; pages == 1 && err == nil {
 			continue
 		}
-		ended(t, err, abi.Failed, "bad_result")
+		hosttest.WantOutcome(t, err, abi.Failed, "bad_result")
 	}
 	if pages != 2 {
 		t.Errorf("%d pages", pages)
@@ -238,7 +230,7 @@ func TestTheEndOfFollowingIsAnOutcome(t *testing.T) {
 			cancel()
 			continue
 		}
-		ended(t, err, abi.Unavailable, "canceled")
+		hosttest.WantOutcome(t, err, abi.Unavailable, "canceled")
 	}
 	if pages != 2 {
 		t.Errorf("%d pages", pages)

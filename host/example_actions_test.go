@@ -11,6 +11,7 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/journal"
 )
 
@@ -47,7 +48,7 @@ func ExampleConnection_Invoke_action() {
 		Name: "okta-prod", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:OKTA_API_TOKEN",
 		Grants: []abi.Class{abi.Read, abi.Destructive}, Approve: []abi.Class{abi.Destructive}, MaxDestructivePerHour: 20,
 	}, host.ConnectOptions{
-		Secrets: fixedSecret(org.Org.Token()), // yours is the default
+		Secrets: hosttest.Secret(org.Org.Token()), // yours is the default
 		Journal: keys,
 		Auditor: audit,
 		Approver: host.ApproverFunc(func(_ context.Context, r host.ApprovalRequest) (string, error) {

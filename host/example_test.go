@@ -11,6 +11,7 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // connect loads the module and binds it to a simulated org. A program of yours reads build/okta.wasm and connects to
@@ -27,7 +28,7 @@ func connect(ctx context.Context, grants ...abi.Class) (*host.Connection, func()
 	}
 	c, err := m.Connect(ctx, host.Config{
 		Name: "okta-prod", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:OKTA_API_TOKEN", Grants: grants,
-	}, host.ConnectOptions{Secrets: fixedSecret(org.Org.Token())})
+	}, host.ConnectOptions{Secrets: hosttest.Secret(org.Org.Token())})
 	if err != nil {
 		panic(err)
 	}

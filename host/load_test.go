@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
@@ -224,15 +224,7 @@ func TestACacheThatOthersCanWriteIsNotUsed(t *testing.T) {
 
 func TestTheConnectorLoadsAndNamesItsOperations(t *testing.T) {
 	ctx := context.Background()
-	wasm, err := pack.Cached(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := host.Load(ctx, wasm, host.LoadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = m.Close(ctx) }()
+	m := hosttest.Connector.Module(t)
 	for _, name := range []string{"lookup_user", "okta.lookup_user"} {
 		if op, err := m.Operation(name); err != nil || op.Name != "lookup_user" {
 			t.Errorf("%s: %v", name, err)
@@ -256,10 +248,7 @@ func TestTheConnectorLoadsAndNamesItsOperations(t *testing.T) {
 }
 
 func TestConnectNamesTheWrongField(t *testing.T) {
-	m, err := hostileModule()
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := hostileGuest.Module(t)
 	sound := host.Config{Name: "x", Kind: "okta", BaseURL: "https://example.okta.com", TokenSecretRef: "env:X"}
 	for _, c := range []struct {
 		name   string
@@ -276,7 +265,7 @@ func TestConnectNamesTheWrongField(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := sound
 			c.change(&cfg)
-			if _, err := m.Connect(context.Background(), cfg, host.ConnectOptions{Secrets: fixedSecret("x")}); !errors.Is(err, host.ErrConfig) || !strings.Contains(err.Error(), c.want) {
+			if _, err := m.Connect(context.Background(), cfg, host.ConnectOptions{Secrets: hosttest.Secret("x")}); !errors.Is(err, host.ErrConfig) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v", err)
 			}
 		})

@@ -2,77 +2,12 @@ package host_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/journal"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
-
-// TestPlan_ThatHoldsAWriteBack_IsPlanned: nobody who looks at the outcome alone takes a plan for what it plans.
-func TestPlan_ThatHoldsAWriteBack_IsPlanned(t *testing.T) {
-	ctx, audit := context.Background(), &kept{}
-	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) {
-		o.Auditor, o.Journal = audit, openJournal(t, journal.Options{})
-	})
-	plan := host.InvokeOptions{Plan: true, IdempotencyKey: "k"}
-	for _, w := range []struct {
-		op, input string
-		want      abi.Outcome
-		writes    int
-	}{
-		{"deactivate_user", `{"user":"alan.turing@example.com"}`, abi.Planned, 1},
-		{"delete_user", `{"user":"alan.turing@example.com"}`, abi.Planned, 2},
-		{"create_group", `{"name":"Night Shift"}`, abi.Planned, 1},
-		{"reactivate_user", `{"user":"kofi.lindqvist4@example.com"}`, abi.Planned, 1}, // gives out a link
-		{"update_user", `{"user":"ada.lovelace@example.com","profile":{"firstName":"Ada"}}`, abi.Unchanged, 0},
-		{"create_group", `{"name":"Engineering"}`, abi.Rejected, 0},
-		{"update_user", `{"user":"nobody@example.com","profile":{"title":"x"}}`, abi.NotFound, 0},
-		{"create_group", `{}`, abi.Invalid, 0},
-		{"lookup_user", `{"user":"ada.lovelace@example.com"}`, abi.Succeeded, 0}, // a read is done
-	} {
-		res, err := c.Invoke(ctx, w.op, json.RawMessage(w.input), plan)
-		failed := errors.As(err, new(host.OutcomeError))
-		fine := w.want.OK() || w.want == abi.Planned
-		if res.Outcome != w.want || failed == fine || audit.all[len(audit.all)-1].Outcome != w.want {
-			t.Errorf("%s %s: %s %+v, error %v, in the audit %s", w.op, w.input, res.Outcome, res.Error, err, audit.all[len(audit.all)-1].Outcome)
-		}
-		if w.want != abi.Invalid && (res.Plan == nil || len(res.Plan.Writes) != w.writes) {
-			t.Errorf("%s: the plan is %+v", w.op, res.Plan)
-		}
-		held := 0
-		for _, r := range res.Meta.Requests {
-			if r.Planned != (r.Attempts == 0) {
-				t.Errorf("%s: %+v", w.op, r)
-			}
-			if r.Planned {
-				held++
-			}
-		}
-		if held != w.writes || res.Meta.Reconciled || res.Meta.Partial || res.Outcome == abi.Planned && (res.Output != nil || res.Meta.Records != 0 || res.Meta.Sensitive) {
-			t.Errorf("%s: %+v, output %s", w.op, res.Meta, res.Output)
-		}
-	}
-	if org.Org.Writes() != 0 || len(audit.writing) != 0 {
-		t.Errorf("%d writes left, %d are in the audit", org.Org.Writes(), len(audit.writing))
-	}
-	// The plans did not use the key up.
-	key := host.InvokeOptions{IdempotencyKey: "k"}
-	res, err := c.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Night Shift"}`), key)
-	if err != nil || res.Outcome != abi.Succeeded || res.Meta.Replayed || !res.Meta.RecordedAt.IsZero() {
-		t.Errorf("%v %+v", err, res)
-	}
-	// What is answered again says so, and when it was done.
-	res, err = c.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Night Shift"}`), key)
-	if err != nil || res.Outcome != abi.Succeeded || !res.Meta.Replayed || res.Meta.RecordedAt.IsZero() {
-		t.Errorf("%v %+v", err, res)
-	}
-	if abi.Planned.OK() || !abi.Planned.Valid() {
-		t.Error("planned is an outcome, and the wanted state does not hold")
-	}
-}
 
 // TestPlan_OfAModuleThatLies_IsPlanned: what a module says of a plan does not count, what was held back does.
 func TestPlan_OfAModuleThatLies_IsPlanned(t *testing.T) {
@@ -85,8 +20,8 @@ func TestPlan_OfAModuleThatLies_IsPlanned(t *testing.T) {
 	} {
 		c, got := hostile(t, nil)
 		res, _ := c.Invoke(context.Background(), "write", said(text, ``, update), host.InvokeOptions{Plan: true})
-		if len(got.uris) != 0 || res.Outcome != want || res.Meta.Reconciled || res.Meta.Partial || res.Outcome == abi.Planned && res.Output != nil {
-			t.Errorf("%s: arrived %v, %s %+v %+v", text, got.uris, res.Outcome, res.Error, res.Meta)
+		if len(got.URIs()) != 0 || res.Outcome != want || res.Meta.Reconciled || res.Meta.Partial || res.Outcome == abi.Planned && res.Output != nil {
+			t.Errorf("%s: arrived %v, %s %+v %+v", text, got.URIs(), res.Outcome, res.Error, res.Meta)
 		}
 	}
 	// Without a write there is nothing that a plan's success could mean.
@@ -103,7 +38,7 @@ func TestPlan_OfAModuleThatLies_IsPlanned(t *testing.T) {
 	}
 	r := newRig(t, host.Limits{}, nil)
 	const planned = `{"outcome":"planned","checkpoint":{"v":1},"caught_up":true,"error":{"code":"x","message":"y"}}`
-	ended(t, firstPage(r, said(planned, ``)), abi.Failed, "bad_result")
+	hosttest.WantOutcome(t, firstPage(r, said(planned, ``)), abi.Failed, "bad_result")
 	_, err := rows(t, r, said(planned, ``))
-	ended(t, err, abi.Failed, "bad_result")
+	hosttest.WantOutcome(t, err, abi.Failed, "bad_result")
 }

@@ -19,20 +19,11 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // The walls are tested with a module that means harm: host/testdata/hostile does what its input says.
-
-const token = "00aTokenThatMustNeverShowUpAnywhere0123456"
-
-type fixedSecret string
-
-func (s fixedSecret) Resolve(context.Context, string) (secrets.Value, error) {
-	return secrets.New(string(s)), nil
-}
 
 func hostileManifest() []byte {
 	schema := json.RawMessage(`{"type":"object","properties":{"password":{"x-sensitive":true}}}`)
@@ -60,68 +51,31 @@ func hostileManifest() []byte {
 	return b
 }
 
-var hostileModule = sync.OnceValues(func() (*host.Module, error) {
-	wasm, err := pack.CachedPackage(context.Background(), "./host/testdata/hostile", hostileManifest())
-	if err != nil {
-		return nil, err
-	}
-	return host.Load(context.Background(), wasm, host.LoadOptions{Memory: 32 << 20})
-})
+var hostileGuest = hosttest.Package("./host/testdata/hostile", hostileManifest(), host.LoadOptions{Memory: 32 << 20})
 
-// seen is what a server got.
-type seen struct {
-	mu   sync.Mutex
-	uris []string
-	auth []string
-	all  []string
-}
-
-func (s *seen) add(r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.uris = append(s.uris, r.Method+" "+r.RequestURI)
-	s.auth = append(s.auth, r.Header.Get("Authorization"))
-	s.all = append(s.all, fmt.Sprint(r.Method, r.RequestURI, r.Header, string(body)))
-}
-
+// rig is a connection of the hostile module to a server that records what arrives, with the connection's log.
 type rig struct {
 	*host.Connection
-	seen seen
+	seen *hosttest.Recorder
 	logs *strings.Builder
 }
 
 func newRig(t *testing.T, limits host.Limits, handler http.HandlerFunc, grants ...abi.Class) *rig {
 	t.Helper()
-	m, err := hostileModule()
-	if err != nil {
-		t.Fatal(err)
+	if handler == nil {
+		handler = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"00u1"}`) }
 	}
-	r := &rig{logs: &strings.Builder{}}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		r.seen.add(req)
-		if handler != nil {
-			handler(w, req)
-			return
-		}
-		_, _ = io.WriteString(w, `{"id":"00u1"}`)
-	}))
-	t.Cleanup(server.Close)
+	r := &rig{logs: &strings.Builder{}, seen: &hosttest.Recorder{Handler: handler}}
 	var mu sync.Mutex
-	r.Connection, err = m.Connect(context.Background(), host.Config{Name: "test", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: grants},
-		host.ConnectOptions{Secrets: fixedSecret(token), Limits: limits,
-			Logger: slog.New(slog.NewJSONHandler(lockedWriter{&mu, r.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = r.Close(context.Background())
+	t.Cleanup(func() { // when the connection is closed
 		mu.Lock()
 		defer mu.Unlock()
-		if strings.Contains(r.logs.String(), token) {
-			t.Error("the token stands in the log")
+		if strings.Contains(r.logs.String(), hosttest.Token) {
+			t.Error("the token is in the log")
 		}
 	})
+	r.Connection = hosttest.Serve(t, hostileGuest.Module(t), r.seen, host.Config{Grants: grants},
+		host.ConnectOptions{Limits: limits, Logger: slog.New(slog.NewJSONHandler(lockedWriter{&mu, r.logs}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	return r
 }
 
@@ -154,8 +108,8 @@ func (r *rig) send(t *testing.T, op string, requests ...string) *abi.Result {
 		input = strings.Replace(input, "{", `{"raise":"x",`, 1)
 	}
 	res, _ := r.Invoke(context.Background(), op, json.RawMessage(input))
-	if text, _ := json.Marshal(res); strings.Contains(string(text), token) {
-		t.Errorf("the token stands in the result: %s", text)
+	if text, _ := json.Marshal(res); strings.Contains(string(text), hosttest.Token) {
+		t.Errorf("the token is in the result: %s", text)
 	}
 	return res
 }
@@ -196,7 +150,7 @@ func TestTheGuestReachesGrantedEndpointsAlone(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, host.Limits{}, nil, abi.Classes()...)
 			res := r.send(t, c.op, c.request)
-			if got := strings.Join(r.seen.uris, "; "); got != c.uri {
+			if got := strings.Join(r.seen.URIs(), "; "); got != c.uri {
 				t.Fatalf("the server saw %q, want %q (%+v)", got, c.uri, res)
 			}
 			if c.uri == "" && res.Outcome == abi.Succeeded && !strings.Contains(string(res.Output), `"error"`) {
@@ -210,8 +164,8 @@ func TestTheClassInForceBoundsTheMethod(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil, abi.Classes()...)
 	input := json.RawMessage(`{"do":"send","requests":[{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}]}`)
 	res, err := r.Invoke(context.Background(), "raised", input) // without "raise" the class is read
-	if err == nil || res.Outcome != abi.Failed || res.Error.Code != "endpoint_not_granted" || len(r.seen.uris) != 0 {
-		t.Errorf("%+v %v; the server saw %v", res, err, r.seen.uris)
+	if err == nil || res.Outcome != abi.Failed || res.Error.Code != "endpoint_not_granted" || len(r.seen.URIs()) != 0 {
+		t.Errorf("%+v %v; the server saw %v", res, err, r.seen.URIs())
 	}
 }
 
@@ -235,7 +189,7 @@ func TestGrantsAreAskedBeforeTheModuleRuns(t *testing.T) {
 			if res.Outcome != c.want {
 				t.Errorf("%s, want %s: %+v", res.Outcome, c.want, res.Error)
 			}
-			if sent := len(r.seen.uris); (sent > 0) != (c.want == abi.Succeeded) {
+			if sent := len(r.seen.URIs()); (sent > 0) != (c.want == abi.Succeeded) {
 				t.Errorf("%d requests left", sent)
 			}
 		})
@@ -258,8 +212,8 @@ func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, host.Limits{}, nil, abi.Classes()...)
 			res := r.send(t, c.op, c.request)
-			if len(r.seen.all) != 0 {
-				t.Errorf("the server saw %v", r.seen.all)
+			if len(r.seen.Requests()) != 0 {
+				t.Errorf("the server saw %v", r.seen.Requests())
 			}
 			if res.Outcome != abi.Failed || res.Error.Code != "secret_misused" {
 				t.Errorf("%s %+v", res.Outcome, res.Error)
@@ -269,8 +223,8 @@ func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
 	t.Run("as it should be", func(t *testing.T) {
 		r := newRig(t, host.Limits{}, nil)
 		res := r.send(t, "read", `{`+get+`,"headers":{"Authorization":"{{auth}}"}}`)
-		if res.Outcome != abi.Succeeded || len(r.seen.auth) != 1 || r.seen.auth[0] != "SSWS "+token {
-			t.Errorf("%+v; the server saw %q", res, r.seen.auth)
+		if res.Outcome != abi.Succeeded || len(r.seen.Headers("Authorization")) != 1 || r.seen.Headers("Authorization")[0] != "SSWS "+hosttest.Token {
+			t.Errorf("%+v; the server saw %q", res, r.seen.Headers("Authorization"))
 		}
 	})
 	t.Run("a placeholder of an earlier call", func(t *testing.T) {
@@ -295,8 +249,8 @@ func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
 		}
 		header, _ := json.Marshal("SSWS " + s.Placeholder)
 		res := r.send(t, "read", `{`+get+`,"headers":{"Authorization":`+string(header)+`}}`)
-		if res.Outcome != abi.Failed || len(r.seen.uris) != 0 {
-			t.Errorf("%s %+v, the server saw %v", res.Outcome, res.Error, r.seen.uris)
+		if res.Outcome != abi.Failed || len(r.seen.URIs()) != 0 {
+			t.Errorf("%s %+v, the server saw %v", res.Outcome, res.Error, r.seen.URIs())
 		}
 	})
 }
@@ -334,8 +288,8 @@ func TestAnAnswerThatRepeatsTheTokenIsThrownAway(t *testing.T) {
 }
 
 func TestNoRedirectIsFollowed(t *testing.T) {
-	var elsewhere seen
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { elsewhere.add(r) }))
+	var elsewhere hosttest.Recorder
+	other := httptest.NewServer(&elsewhere)
 	defer other.Close()
 	for _, to := range []string{other.URL + "/api/v1/logs", "/api/v1/users/x", "file:///etc/passwd"} {
 		r := newRig(t, host.Limits{}, func(w http.ResponseWriter, r *http.Request) {
@@ -343,8 +297,8 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 			w.WriteHeader(http.StatusFound)
 		})
 		res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs","headers":{"Authorization":"{{auth}}"}}`)
-		if len(elsewhere.uris) != 0 || len(r.seen.uris) != 1 {
-			t.Errorf("%s was followed: %v %v", to, elsewhere.uris, r.seen.uris)
+		if len(elsewhere.URIs()) != 0 || len(r.seen.URIs()) != 1 {
+			t.Errorf("%s was followed: %v %v", to, elsewhere.URIs(), r.seen.URIs())
 		}
 		if !strings.Contains(string(res.Output), string(abi.SendRedirect)) {
 			t.Errorf("%s: %s", to, res.Output)
@@ -513,21 +467,7 @@ func TestTheModulesOutputCannotBeTurnedOn(t *testing.T) {
 	stdout, stderr := os.Stdout, os.Stderr
 	os.Stdout, os.Stderr = out, out
 	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
-	wasm, err := pack.CachedPackage(context.Background(), "./host/testdata/hostile", hostileManifest())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := host.Load(context.Background(), wasm, host.LoadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = m.Close(context.Background()) }()
-	c, err := m.Connect(context.Background(), host.Config{Name: "test", Kind: "okta", BaseURL: "https://example.okta.com", TokenSecretRef: "env:X"},
-		host.ConnectOptions{Secrets: fixedSecret(token)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close(context.Background()) }()
+	c := hosttest.Connect(t, hostileGuest.Load(t), host.Config{BaseURL: "https://example.com"}, host.ConnectOptions{})
 	if _, err := c.Invoke(context.Background(), "read", json.RawMessage(`{"do":"print","text":"marker"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -548,8 +488,8 @@ func TestARefusedRequestIsLoggedOnceAndCounted(t *testing.T) {
 	}
 	r = newRig(t, host.Limits{Requests: 20}, nil)
 	r.send(t, "read", append(slices.Repeat([]string{`{"endpoint":"GET /api/v1/groups"}`}, 20), `{"endpoint":"GET /api/v1/logs"}`)...)
-	if len(r.seen.uris) != 0 {
-		t.Errorf("after 20 refused requests of 20: %v", r.seen.uris)
+	if len(r.seen.URIs()) != 0 {
+		t.Errorf("after 20 refused requests of 20: %v", r.seen.URIs())
 	}
 }
 
@@ -557,17 +497,9 @@ func TestARefusedRequestIsLoggedOnceAndCounted(t *testing.T) {
 func TestGrantsAreThoseOfConnect(t *testing.T) {
 	grants := []abi.Class{abi.Read}
 	r := newRig(t, host.Limits{}, nil, grants...)
-	m, err := hostileModule()
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := r.Config()
 	cfg.Grants = grants
-	c, err := m.Connect(context.Background(), cfg, host.ConnectOptions{Secrets: fixedSecret(token)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close(context.Background()) }()
+	c := hosttest.Connect(t, r.Module(), cfg, host.ConnectOptions{})
 	grants[0] = abi.Write
 	c.Config().Grants[0] = abi.Write
 	res, _ := c.Invoke(context.Background(), "write", json.RawMessage(`{"do":"send","emit":{},"requests":[]}`))
@@ -579,10 +511,10 @@ func TestGrantsAreThoseOfConnect(t *testing.T) {
 // What a row holds stays as it was when its page's memory serves another.
 func TestTheValuesOfARowOutliveItsPage(t *testing.T) {
 	n := 0
-	c := oktaAt(t, func(w http.ResponseWriter, _ *http.Request) {
+	c := hosttest.Serve(t, hosttest.Connector.Module(t), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		n++
 		fmt.Fprintf(w, `[{"uuid":"%d","target":[{"n":"%d"}]}]`, n, n)
-	})
+	}), host.Config{}, host.ConnectOptions{})
 	get := func() (values []any) {
 		all, err := c.Table(context.Background(), "bounded_system_log_range", json.RawMessage(`{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`),
 			host.TableOptions{Columns: []string{"uuid", "target", "record"}})

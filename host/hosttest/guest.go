@@ -26,6 +26,11 @@ func Package(folder string, manifest []byte, opts host.LoadOptions) *Guest {
 	return &Guest{build: func(ctx context.Context) ([]byte, error) { return pack.CachedPackage(ctx, folder, manifest) }, opts: opts}
 }
 
+// Packed is a guest that is packed already.
+func Packed(wasm []byte, opts host.LoadOptions) *Guest {
+	return &Guest{build: func(context.Context) ([]byte, error) { return wasm, nil }, opts: opts}
+}
+
 // Open loads the guest once. The module stays open until the process ends. For examples, which have no testing.TB.
 func (g *Guest) Open() (*host.Module, error) {
 	g.once.Do(func() { g.m, g.err = g.load() })

@@ -20,10 +20,12 @@ func Journal(tb testing.TB, opts journal.Options) *journal.File {
 	return j
 }
 
-// Dying is the journal of a process that is killed before it records how a run ended.
-type Dying struct{ journal.Journal }
+// Dying is j as a process has it that is killed before it records how a run ended.
+func Dying(j journal.Journal) journal.Journal { return dying{j} }
 
-func (d Dying) Claim(ctx context.Context, scope, key, fingerprint string) (journal.Claim, error) {
+type dying struct{ journal.Journal }
+
+func (d dying) Claim(ctx context.Context, scope, key, fingerprint string) (journal.Claim, error) {
 	c, err := d.Journal.Claim(ctx, scope, key, fingerprint)
 	return dyingClaim{c}, err
 }

@@ -1,0 +1,11 @@
+package e2e_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/mach5/okta-connector/internal/openapi/orgs"
+)
+
+// TestMain holds everything that simulated orgs take and answer here against Okta's OpenAPI document.
+func TestMain(m *testing.M) { os.Exit(orgs.Main(m)) }

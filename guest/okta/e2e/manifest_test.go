@@ -1,0 +1,141 @@
+package e2e_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/internal/observed"
+	"github.com/mach5/okta-connector/internal/openapi"
+)
+
+// TestTheModuleHasTheOperationsThatWereAskedFor compares the packed manifest with a table that was typed in by hand.
+func TestTheModuleHasTheOperationsThatWereAskedFor(t *testing.T) {
+	text, err := os.ReadFile("../../../testdata/operations.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, rest, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok && !strings.HasPrefix(line, "#") {
+			want[name] = rest
+		}
+	}
+	if len(want) != 52 {
+		t.Fatalf("%d operations in the table", len(want))
+	}
+	m := hosttest.Connector.Module(t)
+	got := map[string]string{}
+	for _, op := range m.Manifest().Operations {
+		rules := "-"
+		if len(op.ClassRules) > 0 {
+			var all []string
+			for _, r := range op.ClassRules {
+				rule := r.Field
+				if r.Equals != "" {
+					rule += "=" + r.Equals
+				}
+				all = append(all, rule+":"+string(r.Class))
+			}
+			rules = strings.Join(all, " ")
+		}
+		var surfaces []string
+		for _, s := range op.Surfaces {
+			surfaces = append(surfaces, string(s))
+		}
+		got[op.Name] = string(op.Class) + "\t" + rules + "\t" + strings.Join(surfaces, " ")
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the module (-table +module):\n%s", diff)
+	}
+	for _, op := range m.Manifest().Operations {
+		if len(op.Example) == 0 || op.Summary == "" || len(op.InputSchema) == 0 {
+			t.Errorf("%s has no example, summary or schema", op.Name)
+		}
+	}
+}
+
+// TestTablesHaveTheColumnsThatPeopleKnow holds the SQL surface against the yardstick of testdata.
+func TestTablesHaveTheColumnsThatPeopleKnow(t *testing.T) {
+	text, err := os.ReadFile("../../../testdata/steampipe-columns.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := 0
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		if strings.HasPrefix(line, "#") || len(fields) != 4 {
+			continue
+		}
+		known++
+		op, err := hosttest.Connector.Module(t).Operation(fields[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.IndexFunc(op.Columns, func(c abi.Column) bool { return c.Name == fields[1] })
+		if at < 0 || string(op.Columns[at].Type) != fields[2] {
+			t.Errorf("%s has no column %s of type %s, which %s has", fields[0], fields[1], fields[2], fields[3])
+		}
+	}
+	if known < 120 {
+		t.Errorf("%d columns were read", known)
+	}
+}
+
+// TestBucketsAreOktas compares the rate-limit bucket of each endpoint with Okta's own map.
+func TestBucketsAreOktas(t *testing.T) {
+	buckets := map[string]string{}
+	for line := range strings.Lines(string(observed.File(t, "rate-limit-buckets.tsv"))) {
+		if f := strings.Split(strings.TrimSpace(line), "\t"); len(f) == 3 {
+			buckets[f[1]+" "+f[0]] = f[2]
+		}
+	}
+	checked := map[string]bool{}
+	for _, op := range hosttest.Connector.Module(t).Manifest().Operations {
+		for _, e := range op.Endpoints {
+			key := blanks.ReplaceAllString(e.Endpoint, "ID")
+			want, ok := buckets[key]
+			checked[key] = checked[key] || ok
+			if ok && e.Bucket != want {
+				t.Errorf("%s: %s counts against %s, not %s", op.Name, e.Endpoint, want, e.Bucket)
+			}
+		}
+	}
+	for key, known := range checked {
+		if !known {
+			t.Logf("Okta's map does not have %s", key)
+		}
+	}
+}
+
+// TestScopesAreOktas compares the OAuth scopes of each endpoint with those that Okta's OpenAPI document asks for.
+func TestScopesAreOktas(t *testing.T) {
+	judge, err := openapi.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range hosttest.Connector.Module(t).Manifest().Operations {
+		for _, e := range op.Endpoints {
+			scopes, err := judge.Scopes(e.Endpoint)
+			if err != nil {
+				if e.Endpoint != "GET /oauth2/v1/clients" { // of another document: okta.clients.read
+					t.Errorf("%s: %v", op.Name, err)
+				}
+				continue
+			}
+			for _, s := range e.Scopes {
+				if !slices.Contains(scopes, s) {
+					t.Errorf("%s: %s wants one of %q, not %s", op.Name, e.Endpoint, scopes, s)
+				}
+			}
+			if len(e.Scopes) == 0 && len(scopes) > 0 {
+				t.Errorf("%s: %s wants %q", op.Name, e.Endpoint, scopes)
+			}
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+)
+
+// shifting serves three pages of two users each, of which the second begins with the last user of the first.
+func shifting(w http.ResponseWriter, r *http.Request) {
+	pages := map[string]string{"": `[{"id":"00u1"},{"id":"00u2"}]`, "1": `[{"id":"00u2"},{"id":"00u3"}]`, "2": `[{"id":"00u4"},{"noid":1},{"noid":1}]`}
+	next := map[string]string{"": "1", "1": "2"}
+	after := r.URL.Query().Get("after")
+	if n, ok := next[after]; ok {
+		w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?after=%s>; rel="next"`, r.Host, r.URL.Path, n))
+	}
+	fmt.Fprint(w, pages[after])
+}
+
+// TestInvoke_RecordOnTwoPages_IsListedOnce, with a warning. Records without a key stay.
+func TestInvoke_RecordOnTwoPages_IsListedOnce(t *testing.T) {
+	c := bound(t, http.HandlerFunc(shifting), abi.Read)
+	for op, path := range map[string]string{"list_users": "records.#.id", "inventory_export": "records.#.record.id"} {
+		input := `{}`
+		if op == "inventory_export" {
+			input = `{"kinds":["users"]}`
+		}
+		res, err := c.Invoke(context.Background(), op, []byte(input))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := gjson.GetBytes(res.Output, path).Raw
+		if n := len(gjson.GetBytes(res.Output, "records").Array()); ids != `["00u1","00u2","00u3","00u4"]` || n != 6 || res.Meta.Records != 6 {
+			t.Errorf("%s: %s, %d records, meta %d", op, ids, n, res.Meta.Records)
+		}
+		if !strings.Contains(strings.Join(res.Meta.Warnings, "\n"), "1 repeated: records that came on more than one page") {
+			t.Errorf("%s: warnings %q", op, res.Meta.Warnings)
+		}
+	}
+}
+
+// TestTable_RecordOnTwoPages_IsARowOnce, with one warning at the end, from Rows and in a limit's count. Records without a key
+// stay, and so does what one page has twice.
+func TestTable_RecordOnTwoPages_IsARowOnce(t *testing.T) {
+	c := bound(t, http.HandlerFunc(shifting), abi.Read)
+	for limit, want := range map[int]string{0: `00u1,00u2,00u3,00u4,,`, 3: `00u1,00u2,00u3`, 2: `00u1,00u2`} {
+		var told []string
+		rows, err := c.Table(context.Background(), "list_users", nil, host.TableOptions{Limit: limit, Warn: func(w string) {
+			if strings.Contains(w, "repeated") {
+				told = append(told, w)
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for row, err := range rows.All() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, gjson.GetBytes(row.Record, "id").Str)
+		}
+		if got := strings.Join(ids, ","); got != want {
+			t.Errorf("limit %d: rows %s, want %s", limit, got, want)
+		}
+		if once := "1 repeated: records that came on more than one page are listed once"; limit != 2 && (len(told) != 1 || told[0] != once) || limit == 2 && len(told) != 0 {
+			t.Errorf("limit %d: told %q", limit, told)
+		}
+	}
+}
+
+// TestInvoke_LimitLeavesRecords_SaysTruncated.
+func TestInvoke_LimitLeavesRecords_SaysTruncated(t *testing.T) {
+	c := bound(t, http.HandlerFunc(shifting), abi.Read)
+	for input, want := range map[string]bool{`{"limit":3}`: true, `{"limit":100}`: false} {
+		res, err := c.Invoke(context.Background(), "list_users", []byte(input))
+		if err != nil || res.Truncated != want || (res.NextCursor != "") != want {
+			t.Errorf("%s: %v, truncated %v, next %q", input, err, res.Truncated, res.NextCursor)
+		}
+	}
+}
