@@ -246,7 +246,7 @@ func (s *served) throughSQL(t *testing.T, db *sql.DB, byName map[string]*abi.Ope
 	t.Helper()
 	r, ok := readers()[endpoint]
 	if !ok {
-		return // no operation passes it on as it is: host/real_test.go knows which those are
+		return // no operation passes it on as it is: guest/okta/e2e/real_test.go knows which those are
 	}
 	s.body, s.status, s.asked = body, status, false
 	if status >= 400 {
