@@ -19,6 +19,7 @@ import (
 
 	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // built returns the runner as make build makes it: a real binary with the module in it. It is built once for all tests.
@@ -41,7 +42,7 @@ const (
 var builtDir string
 
 var buildOnce = sync.OnceValues(func() (string, error) {
-	wasm, err := packed()
+	wasm, err := hosttest.Connector.Pack()
 	if err != nil {
 		return "", err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,7 +9,8 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // A module's words reach the terminal as words, whoever made it.
@@ -25,10 +25,7 @@ func TestDescribeKeepsAModulesTextOffTheTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wasm, err := pack.CachedPackage(context.Background(), "./host/testdata/hostile", raw)
-	if err != nil {
-		t.Fatal(err)
-	}
+	wasm := hosttest.Package("./host/testdata/hostile", raw, host.LoadOptions{}).Bytes(t)
 	path := filepath.Join(t.TempDir(), "evil.wasm")
 	if err := os.WriteFile(path, wasm, 0o600); err != nil {
 		t.Fatal(err)

@@ -13,30 +13,18 @@ import (
 
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 )
 
 func TestMetricsAndHealth(t *testing.T) {
-	wasm, err := packed()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx := t.Context()
-	m, err := host.Load(ctx, wasm, host.LoadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = m.Close(ctx) }()
 	org := oktatest.New(oktatest.Config{Events: 250}).Start()
 	defer func() { _ = org.Close() }()
 	org.Inject(oktatest.Fault{Kind: oktatest.Status, Times: 1})
-	c, err := m.Connect(ctx, host.Config{Name: "okta-prod", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "demo:token"},
+	c := hosttest.Connect(t, hosttest.Connector.Load(t), host.Config{Name: "okta-prod", BaseURL: org.URL, TokenSecretRef: "demo:token"},
 		host.ConnectOptions{Secrets: &demoOrg{server: org}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.Close(ctx) }()
 	drain := func(feed ingest.Feed, name string) *ingest.Drain {
 		return &ingest.Drain{Connection: name, Operation: "poll_system_log_page", Feed: feed, Sink: sink.NewStream("nowhere", io.Discard), Quota: c.Quota}
 	}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
-	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
@@ -61,16 +61,7 @@ func TestReadmeIsGenerated(t *testing.T) {
 }
 
 func operationsTable(t *testing.T) string {
-	wasm, err := packed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.Background()
-	m, err := host.Load(ctx, wasm, host.LoadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = m.Close(ctx) }()
+	m := hosttest.Connector.Module(t)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d operations:\n\n| operation | class | surfaces | |\n|---|---|---|---|\n", len(m.Manifest().Operations))
 	for i := range m.Manifest().Operations {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,14 +10,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/sql"
 	"github.com/mach5/okta-connector/internal/openapi/orgs"
 )
@@ -58,15 +56,10 @@ func linked(t *testing.T, dir string) (path string) {
 	return path
 }
 
-var packed = sync.OnceValues(func() ([]byte, error) { return pack.Cached(context.Background()) })
-
 // module packs the module, once for all tests, and writes it to a file that lasts as long as the test.
 func module(t *testing.T) (path string) {
 	t.Helper()
-	wasm, err := packed()
-	if err != nil {
-		t.Fatal(err)
-	}
+	wasm := hosttest.Connector.Bytes(t)
 	path = filepath.Join(t.TempDir(), moduleName)
 	if err := os.WriteFile(path, wasm, 0o600); err != nil {
 		t.Fatal(err)

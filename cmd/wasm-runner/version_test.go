@@ -11,15 +11,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // TestBuiltRunner_CopiedElsewhere_NeedsNothingElse copies what make build makes into an empty folder, and runs it in / with an
 // empty home.
 func TestBuiltRunner_CopiedElsewhere_NeedsNothingElse(t *testing.T) {
-	wasm, err := packed()
-	if err != nil {
-		t.Fatal(err)
-	}
+	wasm := hosttest.Connector.Bytes(t)
 	sum := fmt.Sprintf("%x", sha256.Sum256(wasm))
 	home, binary := t.TempDir(), filepath.Join(t.TempDir(), "wasm-runner")
 	copyFile(t, binary, built(t))

@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/abi/conformance"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // ours is this project's host as the kit sees it.
@@ -28,14 +28,8 @@ func (ours) Load(ctx context.Context, wasm []byte) (conformance.Module, error) {
 
 type module struct{ *host.Module }
 
-type secret string
-
-func (s secret) Resolve(context.Context, string) (secrets.Value, error) {
-	return secrets.New(string(s)), nil
-}
-
 func (m module) Connect(ctx context.Context, c conformance.Connection) (conformance.Session, error) {
-	opts := host.ConnectOptions{Secrets: secret(c.Token), Dial: dialLoopback, Logger: slog.New(slog.NewJSONHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	opts := host.ConnectOptions{Secrets: hosttest.Secret(c.Token), Dial: dialLoopback, Logger: slog.New(slog.NewJSONHandler(c.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Limits: host.Limits{CallTimeout: c.Limits.CallTimeout, Requests: c.Limits.Requests, BodyBytes: c.Limits.BodyBytes, HeldBytes: c.Limits.HeldBytes, ResultBytes: c.Limits.ResultBytes,
 			Records: c.Limits.Records, MemoryBytes: c.Limits.MemoryBytes, Concurrency: c.Limits.Concurrency, LogBytes: c.Limits.LogBytes}}
 	if len(c.RootCAs) > 0 {
@@ -47,7 +41,7 @@ func (m module) Connect(ctx context.Context, c conformance.Connection) (conforma
 	if c.Resolve != nil {
 		opts.Lookup = resolver(c.Resolve)
 	}
-	conn, err := m.Module.Connect(ctx, host.Config{Name: "attacked", Kind: "okta", BaseURL: c.BaseURL, TokenSecretRef: "env:X", Grants: c.Grants,
+	conn, err := hosttest.Open(m.Module, host.Config{Name: "attacked", BaseURL: c.BaseURL, Grants: c.Grants,
 		AllowPrivateNetwork: c.AllowPrivateNetwork}, opts)
 	if err != nil {
 		return nil, err

@@ -24,10 +24,9 @@ import (
 	"github.com/okta/okta-sdk-golang/v6/okta"
 	"github.com/tidwall/gjson"
 
-	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 const (
@@ -97,27 +96,9 @@ func serve(pages int, nth func(n int) []byte) http.Handler {
 	})
 }
 
-type secret struct{}
-
-func (secret) Resolve(context.Context, string) (secrets.Value, error) { return secrets.New(token), nil }
-
 func connect(tb testing.TB, url string) *host.Connection {
 	tb.Helper()
-	ctx := context.Background()
-	wasm, err := pack.Cached(ctx)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	m, err := host.Load(ctx, wasm, host.LoadOptions{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	c, err := m.Connect(ctx, host.Config{Name: "bench", Kind: "okta", BaseURL: url, TokenSecretRef: "env:X"}, host.ConnectOptions{Secrets: secret{}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = c.Close(ctx); _ = m.Close(ctx) })
-	return c
+	return hosttest.Connect(tb, hosttest.Connector.Load(tb), host.Config{Name: "bench", BaseURL: url}, host.ConnectOptions{Secrets: hosttest.Secret(token)})
 }
 
 // drain reads the log through the sandbox into w.
@@ -308,25 +289,12 @@ func BenchmarkLookupUser(b *testing.B) {
 
 func lookup(b *testing.B, server *httptest.Server, id string) {
 	ctx := context.Background()
-	wasm, err := pack.Cached(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	m, err := host.Load(ctx, wasm, host.LoadOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = m.Close(ctx) }()
-	opts := host.ConnectOptions{Secrets: secret{}}
+	opts := host.ConnectOptions{Secrets: hosttest.Secret(token)}
 	transport := server.Client().Transport.(*http.Transport)
 	if transport.TLSClientConfig != nil {
 		opts.RootCAs = transport.TLSClientConfig.RootCAs
 	}
-	c, err := m.Connect(ctx, host.Config{Name: "bench", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"}, opts)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = c.Close(ctx) }()
+	c := hosttest.Connect(b, hosttest.Connector.Load(b), host.Config{Name: "bench", BaseURL: server.URL}, opts)
 	input := json.RawMessage(`{"user":"` + id + `"}`)
 	client := server.Client()
 	size := 0

@@ -26,6 +26,7 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -274,11 +275,7 @@ func TestAddingAnOperationTouchesOneFile(t *testing.T) {
 		t.Fatalf("the diff touches %q", files)
 	}
 	ctx := context.Background()
-	module, err := host.Load(ctx, packed(t, dir), host.LoadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = module.Close(ctx) }()
+	module := hosttest.Packed(packed(t, dir), host.LoadOptions{}).Load(t)
 	if n := len(module.Manifest().Operations); n != 53 {
 		t.Errorf("%d operations", n)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // runner builds wasm-runner as make build does, and returns a command for it.
@@ -22,11 +23,7 @@ func runner(b *testing.B) (command func(cache string, args ...string) *exec.Cmd)
 	b.Helper()
 	dir := b.TempDir()
 	path := filepath.Join(dir, "bin", "wasm-runner")
-	wasm, err := pack.Cached(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := pack.Runner(b.Context(), path, wasm, ""); err != nil {
+	if err := pack.Runner(b.Context(), path, hosttest.Connector.Bytes(b), ""); err != nil {
 		b.Fatal(err)
 	}
 	return func(cache string, args ...string) *exec.Cmd {

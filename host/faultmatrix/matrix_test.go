@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,11 +22,10 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/journal"
-	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
@@ -171,7 +169,7 @@ func some(all []cell) (part []cell) {
 const atOnce = 12
 
 func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Module(t)
 	all := cells()
 	if testing.Short() {
 		all = some(all)
@@ -216,7 +214,7 @@ func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
 // TestEveryWriteIsInTheMatrix compares the rows with the manifest: every operation that is more than a read, and every
 // action of those that have several.
 func TestEveryWriteIsInTheMatrix(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Module(t)
 	rows := map[string]bool{}
 	for _, a := range actions {
 		rows[a.op] = true
@@ -253,32 +251,8 @@ func TestEveryWriteIsInTheMatrix(t *testing.T) {
 	}
 }
 
-// module and again are the module as two processes have it: the connections of a module share what they know of rate
-// limits.
-var module, again = sync.OnceValues(loadModule), sync.OnceValues(loadModule)
-
-func loadModule() (*host.Module, error) {
-	wasm, err := pack.Cached(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	return host.Load(context.Background(), wasm, host.LoadOptions{})
-}
-
-func load(t *testing.T) *host.Module {
-	t.Helper()
-	m, err := module()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-type fixedSecret string
-
-func (s fixedSecret) Resolve(context.Context, string) (secrets.Value, error) {
-	return secrets.New(string(s)), nil
-}
+// restarted is the connector in a second process: connections of one module share what they know of rate limits.
+var restarted = hosttest.NewConnector()
 
 // org is a simulated org that tells how many writes came in and are dealt with.
 type org struct {
@@ -398,7 +372,7 @@ func (o *org) oneOf(t *testing.T, kind, status string) string {
 // org, and no more; below 0 all do.
 func (c *cell) connect(t *testing.T, m *host.Module, o *org, j journal.Journal, reached int32) *host.Connection {
 	t.Helper()
-	opts := host.ConnectOptions{Secrets: fixedSecret(o.Token()), Journal: j, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
+	opts := host.ConnectOptions{Secrets: hosttest.Secret(o.Token()), Journal: j, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 	if reached >= 0 {
 		opts.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if o.arrived.Load() >= reached {
@@ -407,12 +381,7 @@ func (c *cell) connect(t *testing.T, m *host.Module, o *org, j journal.Journal, 
 			return new(net.Dialer).DialContext(ctx, network, address)
 		}
 	}
-	conn, err := m.Connect(context.Background(), host.Config{Name: "matrix", Kind: "okta", BaseURL: o.address, TokenSecretRef: "env:X", Grants: abi.Classes()}, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
+	return hosttest.Connect(t, m, host.Config{Name: "matrix", BaseURL: o.address, Grants: abi.Classes()}, opts)
 }
 
 // run runs a cell, and returns its outcome.
@@ -422,11 +391,7 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	invoke := host.InvokeOptions{Timeout: c.timeout}
 	var j journal.Journal
 	if c.keyed {
-		f, err := journal.Open(filepath.Join(t.TempDir(), "journal"), journal.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		j, invoke.IdempotencyKey = f, "cell"
+		j, invoke.IdempotencyKey = hosttest.Journal(t, journal.Options{}), "cell"
 	}
 	switch c.name {
 	case gateway:
@@ -468,11 +433,7 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	// The same command again, by another process and the network being well.
 	o.ClearFaults()
 	invoke.Timeout = 0
-	other, err := again()
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, _ := c.connect(t, other, o, j, -1).Invoke(context.Background(), c.op, input, invoke)
+	again, _ := c.connect(t, restarted.Module(t), o, j, -1).Invoke(context.Background(), c.op, input, invoke)
 	o.settle(t, 0)
 	writes := max(1, len(c.writes))
 	switch {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // sent are the writes that arrived, each as a planned one would be.
@@ -41,7 +42,7 @@ func planned(p *abi.Plan) []string {
 // TestAPlanIsWhatTheRunThenSends plans each write, which sends none, and then runs it with approval: what the approver
 // sees, what was planned and what arrives are the same.
 func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Module(t)
 	for _, a := range actions {
 		t.Run(a.op+" "+a.input, func(t *testing.T) {
 			t.Parallel()
@@ -49,16 +50,12 @@ func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
 			o := newOrg(t)
 			input := json.RawMessage(o.fill(t, a.input))
 			var asked []host.ApprovalRequest
-			c, err := m.Connect(ctx, host.Config{Name: "plan", Kind: "okta", BaseURL: o.address, TokenSecretRef: "env:X", Grants: abi.Classes(),
+			c := hosttest.Connect(t, m, host.Config{Name: "plan", BaseURL: o.address, Grants: abi.Classes(),
 				Approve: []abi.Class{abi.Write, abi.Destructive, abi.Privileged}},
-				host.ConnectOptions{Secrets: fixedSecret(o.Token()), Approver: host.ApproverFunc(func(_ context.Context, r host.ApprovalRequest) (string, error) {
+				host.ConnectOptions{Secrets: hosttest.Secret(o.Token()), Approver: host.ApproverFunc(func(_ context.Context, r host.ApprovalRequest) (string, error) {
 					asked = append(asked, r)
 					return "grace", nil
 				})})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = c.Close(ctx) }()
 
 			plan, err := c.Invoke(ctx, a.op, input, host.InvokeOptions{Plan: true})
 			if err != nil || plan.Outcome != abi.Planned || plan.Plan == nil || plan.Output != nil || len(plan.Plan.Writes) != max(1, len(a.writes)) {

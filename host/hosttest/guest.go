@@ -11,24 +11,31 @@ import (
 
 // Guest is a module that tests run. It is built once for all processes, and loaded once for all tests of one.
 type Guest struct {
-	build func(context.Context) ([]byte, error)
-	opts  host.LoadOptions
-	once  sync.Once
-	m     *host.Module
-	err   error
+	pack func() ([]byte, error)
+	opts host.LoadOptions
+	once sync.Once
+	m    *host.Module
+	err  error
 }
 
 // Connector is this repository's connector.
-var Connector = &Guest{build: pack.Cached}
+var Connector = NewConnector()
+
+// NewConnector is this repository's connector, as another process has it.
+func NewConnector() *Guest { return guest(pack.Cached, host.LoadOptions{}) }
+
+func guest(build func(context.Context) ([]byte, error), opts host.LoadOptions) *Guest {
+	return &Guest{pack: sync.OnceValues(func() ([]byte, error) { return build(context.Background()) }), opts: opts}
+}
 
 // Package is the guest in a folder of this repository, such as ./host/testdata/hostile, with a manifest of its own.
 func Package(folder string, manifest []byte, opts host.LoadOptions) *Guest {
-	return &Guest{build: func(ctx context.Context) ([]byte, error) { return pack.CachedPackage(ctx, folder, manifest) }, opts: opts}
+	return guest(func(ctx context.Context) ([]byte, error) { return pack.CachedPackage(ctx, folder, manifest) }, opts)
 }
 
 // Packed is a guest that is packed already.
 func Packed(wasm []byte, opts host.LoadOptions) *Guest {
-	return &Guest{build: func(context.Context) ([]byte, error) { return wasm, nil }, opts: opts}
+	return guest(func(context.Context) ([]byte, error) { return wasm, nil }, opts)
 }
 
 // Open loads the guest once. The module stays open until the process ends. For examples, which have no testing.TB.
@@ -38,12 +45,11 @@ func (g *Guest) Open() (*host.Module, error) {
 }
 
 func (g *Guest) load() (*host.Module, error) {
-	ctx := context.Background()
-	wasm, err := g.build(ctx)
+	wasm, err := g.pack()
 	if err != nil {
 		return nil, err
 	}
-	return host.Load(ctx, wasm, g.opts)
+	return host.Load(context.Background(), wasm, g.opts)
 }
 
 // Module is Open for tests. Connections of one module share what they know of rate limits: tests of limits use Load.
@@ -67,10 +73,13 @@ func (g *Guest) Load(tb testing.TB) *host.Module {
 	return m
 }
 
-// Bytes is the packed module.
+// Pack builds the module, once for a process. For what has no testing.TB.
+func (g *Guest) Pack() ([]byte, error) { return g.pack() }
+
+// Bytes is Pack for tests.
 func (g *Guest) Bytes(tb testing.TB) []byte {
 	tb.Helper()
-	wasm, err := g.build(context.Background())
+	wasm, err := g.Pack()
 	if err != nil {
 		tb.Fatal(err)
 	}

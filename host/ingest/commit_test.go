@@ -20,6 +20,7 @@ import (
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/durable"
 	"github.com/mach5/okta-connector/host/durable/crashtest"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 )
@@ -74,7 +75,7 @@ func (b *buffered) Sync() error {
 // TestPagesAreSyncedBeforeTheirCheckpoint: what a sink has not synced is in no checkpoint, while the next pages are written
 // already; and when a sync fails, all that was not synced comes again.
 func TestPagesAreSyncedBeforeTheirCheckpoint(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 40_000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	path := filepath.Join(t.TempDir(), "cp.json")
@@ -115,7 +116,7 @@ func TestPagesAreSyncedBeforeTheirCheckpoint(t *testing.T) {
 // TestWhatASinkLostWithAPageComesAgain: an append that fails loses the pages before it that were not synced. The next
 // sync has nothing to complain of, and yet their checkpoint may not be saved.
 func TestWhatASinkLostWithAPageComesAgain(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	b := &buffered{broken: 5, onSync: func(int) error { return nil }}
@@ -165,7 +166,7 @@ func (f failingFile) Sync() error {
 // TestASyncThatFailsLosesNothing: whichever it is, one of a rotation among them, the checkpoint is not behind it, and the
 // next process has all.
 func TestASyncThatFailsLosesNothing(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 20, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	for n := 0; ; n++ {
@@ -199,7 +200,7 @@ func TestASyncThatFailsLosesNothing(t *testing.T) {
 
 // TestWhatACrashLeftInAFileIsNotWrittenAgain: the file has more than the checkpoint tells of.
 func TestWhatACrashLeftInAFileIsNotWrittenAgain(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	for _, name := range []string{"out.ndjson", "out.ndjson.zst"} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
 		c := connectTo(t, m, o, host.Config{})
@@ -239,7 +240,7 @@ func TestWhatACrashLeftInAFileIsNotWrittenAgain(t *testing.T) {
 // TestWhatIsDeletedUnderARunComesAgain: a file that another program deletes or cuts while a source is drained into it takes
 // nothing with it that was not committed, with --once too.
 func TestWhatIsDeletedUnderARunComesAgain(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	for name, remove := range map[string]func(string) error{"deleted": os.Remove, "cut": func(path string) error { return os.Truncate(path, 0) }} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
 		c := connectTo(t, m, o, host.Config{})

@@ -19,6 +19,7 @@ import (
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/durable"
 	"github.com/mach5/okta-connector/host/durable/crashtest"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 )
@@ -213,7 +214,7 @@ func wantRecovery(t *testing.T, d *crashtest.Disk, from int, org *oktatest.Org, 
 // after any operation on them, the next process has every event in the end, once. So it is too when the process was killed
 // before, and a second one, which found all that the first wrote, was at work when the machine crashed.
 func TestNoCrashLosesOrDoublesARecord(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
 		t.Run(out, func(t *testing.T) {
 			o := oktatest.New(oktatest.Config{Users: 3, Events: 12, RateLimits: unlimited})
@@ -231,7 +232,7 @@ func TestNoCrashLosesOrDoublesARecord(t *testing.T) {
 				nth        int
 				kind, name string
 			}{{1, "write", out}, {3, "write", out}, {1, crashtest.Half + "write", out}, {3, crashtest.Half + "write", out}, {1, "rename", out}, {2, "link", out}, {1, "rename", "cp.json.new"}, {2, "write", "cp.json.new"}} {
-				if raced {
+				if hosttest.Raced {
 					break // what is concurrent has been seen
 				}
 				d, p := recording(t, c, out)

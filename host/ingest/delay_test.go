@@ -16,6 +16,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 )
@@ -69,7 +70,7 @@ func (v *volatile) Interruptions() int64 { return v.n.Load() }
 // TestWhatAVolatileSinkLosesComesAgain: with a delay longer than it keeps records in memory, a service may end whenever it
 // likes. The checkpoint is never ahead of what it keeps for good.
 func TestWhatAVolatileSinkLosesComesAgain(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	const keeps = 40 * time.Millisecond
@@ -101,7 +102,7 @@ func TestWhatAVolatileSinkLosesComesAgain(t *testing.T) {
 
 // TestAnInterruptionDoesNotWaitForTheDelay: what has no checkpoint yet comes again with the next run.
 func TestAnInterruptionDoesNotWaitForTheDelay(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	got := &memory{}
@@ -124,7 +125,7 @@ func TestAnInterruptionDoesNotWaitForTheDelay(t *testing.T) {
 
 // TestASourceThatGoesInACircleSlowsDown, and says so once. What is new ends it.
 func TestASourceThatGoesInACircleSlowsDown(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	s := &scripted{t: t}
 	s.reply = func(n int, w http.ResponseWriter, _ *http.Request) string {
 		// Page A leads to B, and B to A.

@@ -20,13 +20,14 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 )
 
 // TestASlowSinkSlowsTheSourceDown: of a log without end, no more is read ahead than one page.
 func TestASlowSinkSlowsTheSourceDown(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited})
 		dial, stop := serve(o)
@@ -50,7 +51,7 @@ func TestASlowSinkSlowsTheSourceDown(t *testing.T) {
 
 // TestASinkThatRefusesEndsTheRunAndNothingIsLost.
 func TestASinkThatRefusesEndsTheRunAndNothingIsLost(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	var refuses atomic.Bool
@@ -99,7 +100,7 @@ func (b body) WriteTo(w io.Writer) (int64, error) {
 
 // TestWhatPassesIsWaitedOut: a sink that is away and an org that fails, one after the other, with --follow.
 func TestWhatPassesIsWaitedOut(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 2000, RateLimits: unlimited})
 		o.Inject(oktatest.Fault{Kind: oktatest.Status, Skip: 3, Times: 20}) // more than one call waits out
@@ -131,7 +132,7 @@ func TestWhatPassesIsWaitedOut(t *testing.T) {
 
 // TestACheckpointThatCannotBeSavedEndsTheRun: its folder goes away, and comes again empty, or was never to be written to.
 func TestACheckpointThatCannotBeSavedEndsTheRun(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	dir := filepath.Join(t.TempDir(), "state")
@@ -174,7 +175,7 @@ func TestACheckpointThatCannotBeSavedEndsTheRun(t *testing.T) {
 
 // TestAClockThatJumpsLosesNothing: the local clock is days off, another way each time that it is looked at.
 func TestAClockThatJumpsLosesNothing(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	for _, off := range []time.Duration{1000 * 24 * time.Hour, -1000 * 24 * time.Hour, 30 * 24 * time.Hour, -12 * time.Hour} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
 		dial, stop := serve(o)
@@ -202,7 +203,7 @@ func TestAClockThatJumpsLosesNothing(t *testing.T) {
 
 // TestAQuietSourceIsAskedLessAndLessOften, and one that has more at once.
 func TestAQuietSourceIsAskedLessAndLessOften(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
 		dial, stop := serve(o)
@@ -245,7 +246,7 @@ func TestAQuietSourceIsAskedLessAndLessOften(t *testing.T) {
 
 // TestLagIsMeasuredByTheServicesClock.
 func TestLagIsMeasuredByTheServicesClock(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited, Now: func() time.Time { return time.Now().Add(-5 * 365 * 24 * time.Hour) }})
 		dial, stop := serve(o)
@@ -283,7 +284,7 @@ func TestASinkIsLeftAloneForAsLongAsItAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := connectTo(t, load(t), oktatest.New(oktatest.Config{Users: 3, Events: 10, RateLimits: unlimited}), host.Config{})
+	c := connectTo(t, hosttest.Connector.Load(t), oktatest.New(oktatest.Config{Users: 3, Events: 10, RateLimits: unlimited}), host.Config{})
 	ctx, cancel := context.WithCancel(context.Background())
 	var said string
 	d := &ingest.Drain{Operation: poll, Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true}), Sink: s, Persist: true, Follow: true,

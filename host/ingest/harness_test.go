@@ -19,32 +19,15 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
-	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
 )
 
 const poll = "poll_system_log_page"
-
-// load loads the module. It is compiled once: the cache has it then.
-func load(tb testing.TB) *host.Module {
-	tb.Helper()
-	ctx := context.Background()
-	wasm, err := pack.Cached(ctx)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	m, err := host.Load(ctx, wasm, host.LoadOptions{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = m.Close(ctx) })
-	return m
-}
 
 // pipe is a network of one server, inside the process: synctest's clock stands still while a real one is waited for.
 type pipe struct {
@@ -94,12 +77,6 @@ func serve(h http.Handler) (dial func(context.Context, string, string) (net.Conn
 	}
 }
 
-type fixed string
-
-func (f fixed) Resolve(context.Context, string) (secrets.Value, error) {
-	return secrets.New(string(f)), nil
-}
-
 // connect connects a module to what dial reaches. Close the connection when done.
 func connect(tb testing.TB, m *host.Module, cfg host.Config, opts host.ConnectOptions) *host.Connection {
 	tb.Helper()
@@ -109,11 +86,10 @@ func connect(tb testing.TB, m *host.Module, cfg host.Config, opts host.ConnectOp
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "http://127.0.0.1"
 	}
-	cfg.Kind, cfg.TokenSecretRef = "okta", "env:X"
 	if opts.Secrets == nil {
-		opts.Secrets = fixed(oktatest.DefaultToken)
+		opts.Secrets = hosttest.Secret(oktatest.DefaultToken)
 	}
-	c, err := m.Connect(context.Background(), cfg, opts)
+	c, err := hosttest.Open(m, cfg, opts)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 	"github.com/mach5/okta-connector/internal/figures"
@@ -42,7 +43,7 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 		t.Skip("takes some seconds")
 	}
 	const n, events = 200, 30
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -77,7 +78,7 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 			h = marked(x.org, x.marker)
 		}
 		dial, stop := serve(h)
-		c := connect(t, m, host.Config{Name: x.name}, host.ConnectOptions{Dial: dial, Secrets: fixed(x.token)})
+		c := connect(t, m, host.Config{Name: x.name}, host.ConnectOptions{Dial: dial, Secrets: hosttest.Secret(x.token)})
 		s, err := sink.OpenFile(filepath.Join(dir, x.name+".ndjson"), sink.FileOptions{})
 		if err != nil {
 			t.Fatal(err)

@@ -18,12 +18,13 @@ import (
 
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
 // TestMistakesOfOtherCollectors is what other collectors of Okta's log got wrong, by their issue trackers, each by name.
 func TestMistakesOfOtherCollectors(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	org := func(t *testing.T, cfg oktatest.Config) (*oktatest.Org, *host.Connection) {
 		t.Helper()
 		if cfg.RateLimits == nil {
@@ -341,8 +342,8 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			"example.okta.com":                                  "give the org's origin, such as https://example.okta.com",
 			"http://example.okta.com":                           "only https is taken",
 		} {
-			_, err := m.Connect(context.Background(), host.Config{Name: "a", Kind: "okta", BaseURL: address, TokenSecretRef: "env:X"},
-				host.ConnectOptions{Secrets: fixed("x")})
+			_, err := hosttest.Open(m, host.Config{Name: "a", BaseURL: address},
+				host.ConnectOptions{Secrets: hosttest.Secret("x")})
 			if !errors.Is(err, host.ErrConfig) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret@") || strings.Contains(err.Error(), "20111") {
 				t.Errorf("%s: %v, want %q", address, err, want)
 			}
@@ -373,7 +374,7 @@ func pageSize(n int) json.RawMessage {
 // TestACursorThatExpiredIsReplacedAndNothingDoubled loses its cursor in the middle of a log, while it runs and between two
 // runs, and has whole pages given again: each event goes out once.
 func TestACursorThatExpiredIsReplacedAndNothingDoubled(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited}) // one every 3.6 s, 83 in the overlap
 	c := connectTo(t, m, o, host.Config{})
 	path := filepath.Join(t.TempDir(), "cp.json")

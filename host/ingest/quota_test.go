@@ -14,6 +14,7 @@ import (
 
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
@@ -54,7 +55,7 @@ func (w *watched) WriteHeader(status int) {
 
 // TestCallsThatBeginTogetherAreNotRefused: on a connection that has seen no answer yet, more of them than a window has room for.
 func TestCallsThatBeginTogetherAreNotRefused(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		org := oktatest.New(oktatest.Config{Users: 3, Events: -1, RateLimits: map[string]int{"*": 10}})
 		org.Inject(oktatest.Fault{Kind: oktatest.Latency, Latency: time.Second}) // the clock stands still until all wait
@@ -106,7 +107,7 @@ func TestTheWholeQuotaIsUsedAndNoMore(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			modules := make([]*host.Module, c.modules)
 			for i := range modules {
-				modules[i] = load(t)
+				modules[i] = hosttest.Connector.Load(t)
 			}
 			synctest.Test(t, func(t *testing.T) {
 				size := events / c.conns

@@ -18,6 +18,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 )
@@ -50,7 +51,7 @@ func runRange(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink
 // TestARefusedCursorOfARangeIsReplacedAndNothingDoubled loses the cursor again and again: while it runs, and as the first
 // thing of the next process.
 func TestARefusedCursorOfARangeIsReplacedAndNothingDoubled(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	passed := time.Duration(0)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 4000, RateLimits: unlimited, // one every 18 s, 16 in the overlap
 		Now: func() time.Time { return time.Now().Add(passed) }})
@@ -98,7 +99,7 @@ func TestARefusedCursorOfARangeIsReplacedAndNothingDoubled(t *testing.T) {
 
 // TestARangeWhoseCursorsAreNeverTakenEnds: of many events of one time nothing comes of going on by time.
 func TestARangeWhoseCursorsAreNeverTakenEnds(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	s := &scripted{t: t, reply: func(n int, w http.ResponseWriter, r *http.Request) string {
 		if r.URL.Query().Has("after") {
 			w.WriteHeader(http.StatusBadRequest)
@@ -129,7 +130,7 @@ func TestARangeWhoseCursorsAreNeverTakenEnds(t *testing.T) {
 
 // TestARefusalThatIsNotOfTheCursorEndsARange, and so does one of an operation whose records have no time.
 func TestARefusalThatIsNotOfTheCursorEndsARange(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	for name, c := range map[string]struct {
 		status int
 		member string
@@ -153,7 +154,7 @@ func TestARefusalThatIsNotOfTheCursorEndsARange(t *testing.T) {
 
 // TestARangeThatIsNotOverIsNotDone: by Okta's clock, and no other, whatever this machine's or the org's says.
 func TestARangeThatIsNotOverIsNotDone(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	for name, off := range map[string]struct{ theirs, ours time.Duration }{
 		"both are right":        {},
 		"the org is ahead":      {theirs: 9 * time.Hour},
@@ -212,7 +213,7 @@ func TestARangeThatIsNotOverIsNotDone(t *testing.T) {
 
 // TestAnswersWithoutADateDoNotMakeARangeDone: nothing else tells whether its end is over.
 func TestAnswersWithoutADateDoNotMakeARangeDone(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	for dated, want := range map[bool]bool{true: true, false: false} {
 		c := connectTo(t, m, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if !dated {
@@ -229,7 +230,7 @@ func TestAnswersWithoutADateDoNotMakeARangeDone(t *testing.T) {
 
 // TestACheckpointOfAnotherRangeIsRefused, and one of version 1 goes on.
 func TestACheckpointOfAnotherRangeIsRefused(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	until := time.Now().Truncate(time.Second)

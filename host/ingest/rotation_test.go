@@ -15,6 +15,7 @@ import (
 
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
@@ -23,7 +24,7 @@ import (
 // TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired: of several sources followed at once, one has no token at first,
 // then one that the org refuses, then the right one.
 func TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	path := filepath.Join(t.TempDir(), "token")
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
@@ -80,7 +81,7 @@ func TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired(t *testing.T) {
 
 // TestPersist_ForbiddenInPassing_GoesOn: some refusals of the token's role pass; one that lasts ends the run.
 func TestPersist_ForbiddenInPassing_GoesOn(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	for _, c := range []struct {
 		refusals int
 		records  int64
@@ -114,7 +115,7 @@ func TestPersist_ForbiddenInPassing_GoesOn(t *testing.T) {
 // TestPersist_SinkRefusesInPassing_GoesOn: a service that does not know a new token yet, or is being moved. One that lasts
 // ends the run.
 func TestPersist_SinkRefusesInPassing_GoesOn(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	for _, c := range []struct{ status, refusals, taken int }{{401, 5, 50}, {403, 5, 50}, {404, 5, 50}, {407, 5, 50}, {404, 1 << 30, 0}, {400, 1, 0}} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
 		conn := connectTo(t, m, o, host.Config{})

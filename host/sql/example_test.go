@@ -9,20 +9,21 @@ import (
 
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
 // Who is locked out, and how many factors do they have? The org is a simulated one.
 func ExampleOpen() {
 	ctx := context.Background()
-	m, err := theModule() // host.Load
+	m, err := hosttest.Connector.Open() // host.Load
 	if err != nil {
 		log.Fatal(err)
 	}
 	server := oktatest.New(oktatest.Config{}).Start()
 	defer func() { _ = server.Close() }()
 	c, err := m.Connect(ctx, host.Config{Name: "okta", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:OKTA_API_TOKEN"},
-		host.ConnectOptions{Secrets: secret(server.Token())})
+		host.ConnectOptions{Secrets: hosttest.Secret(server.Token())})
 	if err != nil {
 		log.Fatal(err)
 	}

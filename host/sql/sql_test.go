@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -25,46 +24,16 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/sql"
 )
-
-// theModule is loaded once for all tests.
-var theModule = sync.OnceValues(func() (*host.Module, error) {
-	wasm, err := pack.Cached(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	return host.Load(context.Background(), wasm, host.LoadOptions{})
-})
-
-type secret string
-
-func (s secret) Resolve(context.Context, string) (secrets.Value, error) {
-	return secrets.New(string(s)), nil
-}
 
 // connected connects the module to a server.
 func connected(t testing.TB, name string, h http.Handler) *host.Connection {
 	t.Helper()
-	m, err := theModule()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(h)
-	c, err := m.Connect(t.Context(), host.Config{Name: name, Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"},
-		host.ConnectOptions{Secrets: secret(oktatest.DefaultToken)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = c.Close(context.Background())
-		server.Close()
-	})
-	return c
+	return hosttest.Serve(t, hosttest.Connector.Module(t), h, host.Config{Name: name}, host.ConnectOptions{Secrets: hosttest.Secret(oktatest.DefaultToken)})
 }
 
 func open(t testing.TB, config sql.Config) *sql.DB {
@@ -179,10 +148,7 @@ func TestViews(t *testing.T) {
 
 func TestAViewForEachListThatNeedsNoInput(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
-	m, err := theModule()
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := hosttest.Connector.Module(t)
 	var expected []string
 	for _, op := range m.Manifest().Operations {
 		name, list := strings.CutPrefix(op.Name, "list_")
@@ -229,10 +195,7 @@ func TestDescriptions(t *testing.T) {
 	want(t, db, `SELECT comment FROM duckdb_columns() WHERE schema_name = 'okta' AND table_name = 'users' AND column_name = 'id'`, `["the user's id"]`)
 	want(t, db, `SELECT left(comment, 12) FROM duckdb_views() WHERE schema_name = 'okta' AND view_name = 'users'`, `["Lists users."]`)
 	// Every column that the manifest describes is described.
-	m, err := theModule()
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := hosttest.Connector.Module(t)
 	op, err := m.Operation("list_policies")
 	if err != nil {
 		t.Fatal(err)
@@ -448,18 +411,8 @@ func TestScalarIsAskedWhenAStatementRuns(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	org := oktatest.New(oktatest.Config{Forbid: []string{"GET /api/v1/zones"}})
-	m, err := theModule()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(org)
-	t.Cleanup(server.Close)
-	noRead, err := m.Connect(t.Context(), host.Config{Name: "no-read", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: []abi.Class{abi.Write}},
-		host.ConnectOptions{Secrets: secret(org.Token())})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = noRead.Close(context.Background()) })
+	noRead := hosttest.Serve(t, hosttest.Connector.Module(t), org, host.Config{Name: "no-read", Grants: []abi.Class{abi.Write}},
+		host.ConnectOptions{Secrets: hosttest.Secret(org.Token())})
 	dead := connected(t, "bad-token", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set("Authorization", "SSWS wrong")
 		org.ServeHTTP(w, r)
@@ -508,7 +461,7 @@ func TestErrors(t *testing.T) {
 	}
 	want(t, db, "SELECT 1", "[1]") // and goes on
 	var script []string
-	err = db.Run(t.Context(), "SELECT 1; FROM nope; SELECT 2", func(r *sql.Result) error {
+	err := db.Run(t.Context(), "SELECT 1; FROM nope; SELECT 2", func(r *sql.Result) error {
 		script = append(script, r.Statement)
 		return nil
 	})
@@ -702,20 +655,10 @@ func TestComplete(t *testing.T) {
 
 // TestWarningsAreLogged: what an operation says beside its rows has no place in a table, and is not lost.
 func TestWarningsAreLogged(t *testing.T) {
-	m, err := theModule()
-	if err != nil {
-		t.Fatal(err)
-	}
 	org := oktatest.New(oktatest.Config{})
-	server := httptest.NewServer(org)
-	t.Cleanup(server.Close)
 	var log bytes.Buffer
-	c, err := m.Connect(t.Context(), host.Config{Name: "okta", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"},
-		host.ConnectOptions{Secrets: secret(org.Token()), Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	c := hosttest.Serve(t, hosttest.Connector.Module(t), org, host.Config{Name: "okta"},
+		host.ConnectOptions{Secrets: hosttest.Secret(org.Token()), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	db := open(t, sql.Config{Connections: []*host.Connection{c}})
 	ask(t, db, `SELECT count(*) FROM connector_table('okta', 'bounded_system_log_range', json_object('since', strftime(now() - INTERVAL 100 DAY, '%Y-%m-%dT%H:%M:%SZ'), 'until', strftime(now(), '%Y-%m-%dT%H:%M:%SZ')))`)
 	if !strings.Contains(log.String(), "operation=bounded_system_log_range") || !strings.Contains(log.String(), "90 days") {

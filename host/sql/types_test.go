@@ -17,6 +17,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/sql"
 	"github.com/mach5/okta-connector/internal/observed"
 )
@@ -142,10 +143,7 @@ func checkRows(t *testing.T, db *sql.DB, op *abi.Operation, input string) (recor
 
 func operations(t *testing.T) (all []*abi.Operation, byName map[string]*abi.Operation) {
 	t.Helper()
-	m, err := theModule()
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := hosttest.Connector.Module(t)
 	byName = map[string]*abi.Operation{}
 	for i := range m.Manifest().Operations {
 		if op := &m.Manifest().Operations[i]; op.On(abi.SQL) {

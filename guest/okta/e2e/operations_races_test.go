@@ -180,20 +180,13 @@ func TestPageSizes(t *testing.T) {
 		want  string
 	}{{`{}`, 0, "limit=200"}, {`{}`, 50, "limit=50"}, {`{}`, 1000, "limit=200"}, {`{"page_size":7}`, 50, "limit=7"}, {`{"page_size":7,"limit":3}`, 0, "limit=3"}} {
 		org := oktatest.New(oktatest.Config{})
-		server := httptest.NewServer(withToken(org))
-		conn, err := hosttest.Connector.Module(t).Connect(context.Background(), host.Config{Name: "sized", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", DefaultPageSize: c.size},
-			host.ConnectOptions{Secrets: hosttest.Secret(hosttest.Token)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := hosttest.Serve(t, hosttest.Connector.Module(t), withToken(org), host.Config{Name: "sized", DefaultPageSize: c.size}, host.ConnectOptions{})
 		if _, err := conn.Invoke(context.Background(), "list_users", json.RawMessage(c.input)); err != nil {
 			t.Error(err)
 		}
 		if got := org.Requests()[0].RawQuery; got != c.want {
 			t.Errorf("%s with %d: %s, want %s", c.input, c.size, got, c.want)
 		}
-		_ = conn.Close(context.Background())
-		server.Close()
 	}
 }
 
