@@ -49,8 +49,16 @@ func act(field string) int32 {
 		if n := in.Get("approved"); n.Exists() && call.Get("now").Str() >= in.Get("from").Str() {
 			requests = n // time tells a plan from the run that follows
 		}
+		texts := in.Get("texts") // requests that an input cannot have as JSON, such as one with a member twice
+		if texts.Exists() {
+			requests = texts
+		}
 		for r := range requests.Elements() {
-			text := strings.ReplaceAll(r.Raw(), "{{auth}}", auth)
+			text := r.Raw()
+			if texts.Exists() {
+				text = r.Str()
+			}
+			text = strings.ReplaceAll(text, "{{auth}}", auth)
 			text = strings.ReplaceAll(text, "{{secret}}", secret.Get("placeholder").Str())
 			resp := imports.HTTPSend(text)
 			v, _ := jsonval.Parse(resp)

@@ -1,16 +1,19 @@
-package host
+package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
 )
 
 // Whoever reads why an input was refused knows what to write instead, and nothing of JSON Schema.
 func TestRefusalsOfInputsSayWhatToWrite(t *testing.T) {
+	conn := hosttest.Connect(t, hosttest.Connector.Module(t), host.Config{BaseURL: "https://example.okta.com", Grants: abi.Classes()}, host.ConnectOptions{})
 	for _, c := range []struct{ op, input, want string }{
 		{"list_users", `{"q":"a","status":"ACTIVE"}`, "q goes without status, filter, include_deprovisioned and cursor; include_deprovisioned without status and filter"},
 		{"list_users", `{"include_deprovisioned":true,"filter":"x"}`, "q goes without status, filter, include_deprovisioned and cursor; include_deprovisioned without status and filter"},
@@ -28,14 +31,16 @@ func TestRefusalsOfInputsSayWhatToWrite(t *testing.T) {
 		{"lookup_user", `{"user":"a","expnd":"blocks"}`, "additional properties 'expnd' not allowed (did you mean expand?)"},
 		{"lookup_user", `{"user":7}`, "user: got number, want string"},
 	} {
-		op := oktaOperation(t, c.op)
-		op.schema = sync.OnceValues(func() (*jsonschema.Schema, error) { return compileSchema(op.Operation) })
-		_, err := op.checkInput(json.RawMessage(c.input))
-		if err == nil || err.Error() != c.want {
-			t.Errorf("%s %s: %v\nwant %s", c.op, c.input, err, c.want)
+		res, err := conn.Invoke(context.Background(), c.op, json.RawMessage(c.input))
+		if err == nil || res.Outcome != abi.Invalid {
+			t.Errorf("%s %s: %s", c.op, c.input, res.Outcome)
+			continue
 		}
-		if err != nil && (strings.Contains(err.Error(), "failed") || strings.Contains(err.Error(), "Of")) {
-			t.Errorf("%v speaks of JSON Schema", err)
+		if want := c.want + ". wasm-runner describe " + c.op + " shows the input"; res.Error.Message != want {
+			t.Errorf("%s %s: %s\nwant %s", c.op, c.input, res.Error.Message, want)
+		}
+		if strings.Contains(res.Error.Message, "failed") || strings.Contains(res.Error.Message, "Of") {
+			t.Errorf("%s speaks of JSON Schema", res.Error.Message)
 		}
 	}
 }
