@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
@@ -138,7 +137,7 @@ func FuzzRequest(f *testing.F) {
 	f.Cleanup(server.Close)
 	m := readSmallManifest(f)
 	c, err := m.Connect(context.Background(), Config{Name: "fuzz", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: abi.Classes()},
-		ConnectOptions{Secrets: sameSecret{}})
+		ConnectOptions{Secrets: fixedSecret{}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -176,7 +175,7 @@ func FuzzConfig(f *testing.F) {
 		if grant != "" {
 			cfg.Grants = []abi.Class{abi.Class(grant)}
 		}
-		c, err := m.Connect(context.Background(), cfg, ConnectOptions{Secrets: fuzzSecret{}})
+		c, err := m.Connect(context.Background(), cfg, ConnectOptions{Secrets: fixedSecret{}})
 		if err != nil {
 			return
 		}
@@ -191,12 +190,6 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 	})
-}
-
-type fuzzSecret struct{}
-
-func (fuzzSecret) Resolve(context.Context, string) (secrets.Value, error) {
-	return secrets.New("x"), nil
 }
 
 // FuzzKernel: whatever order a module calls the kernel in, no message overlaps another, and nothing outside is touched.

@@ -25,7 +25,6 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/mach5/okta-connector/build/pack"
-	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
@@ -45,18 +44,12 @@ func oktaModule(tb testing.TB) *Module {
 	return m
 }
 
-type sameSecret struct{}
-
-func (sameSecret) Resolve(context.Context, string) (secrets.Value, error) {
-	return secrets.New("00aSecretOfTheIsolationTest"), nil
-}
-
 func connectOkta(tb testing.TB, m *Module, handler http.HandlerFunc) *Connection {
 	tb.Helper()
 	server := httptest.NewServer(handler)
 	tb.Cleanup(server.Close)
 	c, err := m.Connect(context.Background(), Config{Name: "test", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"},
-		ConnectOptions{Secrets: sameSecret{}, Limits: Limits{Concurrency: 1}})
+		ConnectOptions{Secrets: fixedSecret{}, Limits: Limits{Concurrency: 1}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -228,7 +221,7 @@ func TestAModuleClosedUnderACallEndsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := m.Connect(ctx, Config{Name: "test", Kind: "okta", BaseURL: "https://example.okta.com", TokenSecretRef: "env:X"},
-		ConnectOptions{Secrets: sameSecret{}, Limits: Limits{CallTimeout: 500 * time.Millisecond}})
+		ConnectOptions{Secrets: fixedSecret{}, Limits: Limits{CallTimeout: 500 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}

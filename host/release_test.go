@@ -11,23 +11,15 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/build/pack"
-	"github.com/mach5/okta-connector/guest/okta"
 	"github.com/mach5/okta-connector/host/egress"
-	"github.com/mach5/okta-connector/host/secrets"
 )
-
-type knownSecret struct{}
-
-func (knownSecret) Resolve(context.Context, string) (secrets.Value, error) {
-	return secrets.New("00aTokenOfATest0123456789"), nil
-}
 
 // Memory of bodies is used again: a call that kept one would show it to the next, and one that leaked them would grow.
 func TestBodiesGoBackWhenACallEnds(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"1"}`) }))
 	defer server.Close()
 	ctx := context.Background()
-	wasm, err := pack.CachedPackage(ctx, "./host/testdata/hostile", okta.Manifest())
+	wasm, err := pack.CachedPackage(ctx, "./host/testdata/hostile", []byte(smallManifest))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,17 +28,17 @@ func TestBodiesGoBackWhenACallEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = m.Close(ctx) }()
-	c, err := m.Connect(ctx, Config{Name: "x", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X"}, ConnectOptions{Secrets: knownSecret{}})
+	c, err := m.Connect(ctx, Config{Name: "x", Kind: m.Manifest().Kind, BaseURL: server.URL, TokenSecretRef: "env:X"}, ConnectOptions{Secrets: fixedSecret{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close(ctx) }()
 	input := json.RawMessage(`{}`)
-	run, fail := c.begin("org_identity", abi.Axon, &input)
+	run, fail := c.begin("read", abi.Axon, &input)
 	if fail != nil {
 		t.Fatal(fail.Error)
 	}
-	resp, err2 := c.client.Send(ctx, egress.Call{Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/org", Bucket: "b"}, Request: abi.Request{Endpoint: "GET /api/v1/org"}})
+	resp, err2 := c.client.Send(ctx, egress.Call{Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/logs", Bucket: "logs"}, Request: abi.Request{Endpoint: "GET /api/v1/logs"}})
 	if err2 != nil {
 		t.Fatal(err2)
 	}
