@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -23,10 +24,11 @@ const maxAuthorizations = 16
 type authorization struct {
 	from Authorizer
 
-	mu      sync.Mutex
-	current secrets.Value
-	known   []secrets.Value // that may have been sent, the latest last
-	stamp   string          // of the last read, whether it succeeded or not
+	mu       sync.Mutex
+	current  secrets.Value   // used by the next request
+	accepted secrets.Value   // the last one that the service took; zero before the first
+	known    []secrets.Value // that may have been sent, the latest last
+	stamp    string          // of the last read, whether it succeeded or not
 }
 
 func newAuthorization(value secrets.Value, from Authorizer) *authorization {
@@ -47,13 +49,29 @@ func (a *authorization) get(ctx context.Context) secrets.Value {
 	return a.current
 }
 
-// again reads the value again, and reports whether it is another than the one that was sent.
-func (a *authorization) again(ctx context.Context, sent secrets.Value) (changed bool, err error) {
+// after401 returns another value to try, after the service refused those that were tried: what the reference holds now, else the
+// one that the service took before. The reference may hold half of a new one, or one that is not valid yet.
+func (a *authorization) after401(ctx context.Context, tried []secrets.Value) (value secrets.Value, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, err = a.read(ctx)
-	return a.current != sent, err
+	_, _ = a.read(ctx) // a failure keeps the current value
+	for _, v := range []secrets.Value{a.current, a.accepted} {
+		if !v.IsZero() && !slices.Contains(tried, v) {
+			return v, true
+		}
+	}
+	return secrets.Value{}, false
 }
+
+// accept notes a value that the service took. It is used until the reference changes.
+func (a *authorization) accept(value secrets.Value) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.current, a.accepted = value, value
+}
+
+// inFile reports whether the value is in a file, which another program may be writing.
+func (a *authorization) inFile() bool { return a.from.Stamp != nil && a.from.Stamp() != "" }
 
 // reload reads the value again, and reports whether it changed.
 func (a *authorization) reload(ctx context.Context) (changed bool, err error) {

@@ -110,7 +110,7 @@ func (s *File) begin() (found Tear, err error) {
 	s.path = durable.Resolve(s.name)
 	f, err := s.disk.Append(s.path, s.opts.Mode)
 	if errors.Is(err, durable.ErrLocked) {
-		return found, fmt.Errorf("%w: another process writes to %s (fuser %s tells which): wait for it, or give this one its own file",
+		return found, fmt.Errorf("%w: another process writes to %s (fuser %s shows which): wait for it, or give this one its own file",
 			ErrInUse, s.name, s.name)
 	}
 	if err != nil {

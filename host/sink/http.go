@@ -86,7 +86,9 @@ type HTTP struct {
 	streak  streak
 	health  health
 	good    host.Record // one that the service took, a copy; Key and JSON are empty before the first
-	alone   sameAnswers // to a record that was sent alone
+	same    sameFailures
+	// emptyTaken says of the page in hand that the service took an empty request, and refused its records.
+	emptyTaken bool
 }
 
 // NewHTTP makes an HTTP sink. It makes no request. Records go to https, or to this machine.
@@ -100,7 +102,7 @@ func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
 	case o.Authorization.Reveal() != "" && u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("an authorization is not sent to %s over http: use https", u.Host)
 	case u.Scheme == "http" && !loopback(u.Hostname()) && !o.Plaintext:
-		return nil, fmt.Errorf("over http whoever is between here and %s can read the records: use https, or allow it with --out-plaintext", u.Host)
+		return nil, fmt.Errorf("over http, everything on the way to %s can read the records: use https, or allow it with --out-plaintext", u.Host)
 	}
 	if o.BatchBytes == 0 {
 		o.BatchBytes = 5 << 20
@@ -180,11 +182,11 @@ func (s *HTTP) Reopen() (anew bool, err error) {
 
 // Write implements Sink.
 func (s *HTTP) Write(ctx context.Context, p Page) error {
-	defer func() { s.refused = nil }() // they are views into the page
+	defer func() { s.refused, s.emptyTaken = nil, false }() // they are views into the page
 	if err := s.send(ctx, p); err != nil {
 		return err
 	}
-	if err := s.streak.add(s.refused, p.Len()); err != nil {
+	if err := s.streak.add(s.refused, p.Len(), s.emptyTaken); err != nil {
 		return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
 	}
 	if len(s.refused) == 0 {
@@ -261,13 +263,13 @@ func RetryAfter(err error) time.Duration {
 // post sends a batch until it is taken, as long as the sink's patience lasts.
 func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 	began := time.Now()
-	var same sameFailures
 	for failures := 0; ; {
 		left, refused, err := s.once(ctx, batch)
 		if err := s.refuse(refused, len(batch)); err != nil {
 			return err
 		}
 		if err == nil {
+			s.same = sameFailures{}
 			return nil
 		}
 		if len(left) < len(batch) { // some were answered for good: no need to lose patience
@@ -287,8 +289,7 @@ func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 		case ctx.Err() != nil:
 			return s.interrupted(ctx, p.why)
 		}
-		s.alone.note(batch, p.status)
-		if same.again(p.status) || s.blamed(batch, p) {
+		if s.same.again(batch, p) {
 			found, err := s.hunt(ctx, batch, p)
 			if err != nil {
 				return err
@@ -327,7 +328,7 @@ func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 func (s *HTTP) refuse(refused []Refusal, of int) error {
 	if len(refused) > 0 && s.opts.Refused == nil {
 		var all streak
-		if err := all.add(refused, of); err != nil {
+		if err := all.add(refused, of, s.emptyTaken); err != nil {
 			return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
 		}
 		return fmt.Errorf("%w: %s: %s; %s", ErrRecord, s.name, refused[0], again)
@@ -342,24 +343,34 @@ func (s *HTTP) interrupted(ctx context.Context, why error) error {
 
 var errTooLarge = errors.New("413: more than the service takes")
 
-// once sends a batch once. left are the records that were neither taken nor refused.
+// moments are the waits before a file is read again whose authorization was refused: it may be half written.
+var moments = []time.Duration{250 * time.Millisecond, 750 * time.Millisecond}
+
+// once sends a batch once. left are the records that were neither taken nor refused. A 401 or 403 has it sent again with each
+// authorization that was not tried.
 func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
-	sent := s.authorization.get(ctx)
-	left, refused, err = s.request(ctx, batch, sent)
-	for range maxAuthorizations {
-		var d doubtful
-		if !errors.As(err, &d) || d.status != http.StatusUnauthorized && d.status != http.StatusForbidden {
-			break
-		}
-		if changed, _ := s.authorization.again(ctx, sent); !changed {
-			break
-		}
-		sent = s.authorization.get(ctx)
+	sent, waits := s.authorization.get(ctx), moments
+	for tried := []secrets.Value{sent}; ; tried = append(tried, sent) {
 		left, refused, err = s.request(ctx, batch, sent)
+		var d doubtful
+		if !errors.As(err, &d) || d.status != http.StatusUnauthorized && d.status != http.StatusForbidden || len(tried) > maxAuthorizations {
+			break
+		}
+		next, ok := s.authorization.after401(ctx, tried)
+		for ; !ok && len(waits) > 0 && s.authorization.inFile() && s.sleep(ctx, waits[0]) == nil; waits = waits[1:] {
+			next, ok = s.authorization.after401(ctx, tried)
+		}
+		if !ok {
+			break
+		}
+		sent = next
 	}
 	s.health.answered(err)
-	if err == nil && len(refused) == 0 && len(batch) > 0 {
-		s.good = host.Record{Key: strings.Clone(batch[0].Key), JSON: bytes.Clone(batch[0].JSON)}
+	if err == nil {
+		s.authorization.accept(sent)
+		if len(refused) == 0 && len(batch) > 0 {
+			s.good = host.Record{Key: strings.Clone(batch[0].Key), JSON: bytes.Clone(batch[0].JSON)}
+		}
 	}
 	return left, refused, err
 }
@@ -423,7 +434,7 @@ func (s *HTTP) request(ctx context.Context, batch []host.Record, authorization s
 		return s.items(batch, answer)
 	case code == http.StatusRequestEntityTooLarge && len(batch) == 1:
 		return nil, []Refusal{{Status: code, Reason: "the record is larger than the service takes", Record: batch[0]}}, nil
-	case code == http.StatusRequestEntityTooLarge:
+	case code == http.StatusRequestEntityTooLarge && len(batch) > 1:
 		s.limit = min(s.limit, len(body)/2) // or every later page would be sent twice, too
 		return batch, nil, errTooLarge
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
@@ -483,7 +494,7 @@ func (s *HTTP) stamped(record []byte) []byte {
 func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, refused []Refusal, err error) {
 	v := gjson.ParseBytes(answer)
 	if !gjson.ValidBytes(answer) || !v.Get("items").IsArray() {
-		return batch, nil, fmt.Errorf("an answer that is none of _bulk (%.80q): is the address that of a _bulk endpoint?", s.redact(string(answer)))
+		return batch, nil, fmt.Errorf("an answer that is not of the _bulk API (%.80q): is the address that of a _bulk endpoint?", s.redact(string(answer)))
 	}
 	items := v.Get("items").Array()
 	if len(items) != len(batch) {

@@ -11,20 +11,31 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// sameFailures counts answers with the same 5xx in a row.
+// sameFailures counts answers with the same 5xx in a row to the same batch, over the times that it comes again.
 type sameFailures struct {
-	status, count, next int
+	key         string // of the batch's first record
+	status      int
+	count, next int
+	text        string // of the last answer, without what varies
+	texts       int    // answers in a row with this text
 }
 
-// again counts an answer, and reports whether it is time to look which record is at fault: after 3 of the same status,
-// and then less and less often.
-func (f *sameFailures) again(status int) bool {
-	if status < 500 || status != f.status {
-		*f = sameFailures{status: status, next: 3}
+// mostEqual is how many equal answers a batch gets before an empty request shows whether the service fails for everything.
+const mostEqual = 8
+
+// again counts an answer. It reports whether it is time to look which record is at fault: after 3 of the same status, then less
+// and less often, and once after mostEqual.
+func (f *sameFailures) again(batch []host.Record, answer passing) bool {
+	if answer.status < 500 || answer.status != f.status || batch[0].Key != f.key {
+		*f = sameFailures{key: strings.Clone(batch[0].Key), status: answer.status, next: 3}
 	}
 	f.count++
-	if status < 500 || f.count < f.next {
-		return false
+	if text := varying.ReplaceAllString(answer.why.Error(), "x"); text != f.text {
+		f.text, f.texts = text, 0
+	}
+	f.texts++
+	if answer.status < 500 || f.count < f.next {
+		return answer.status >= 500 && f.count == mostEqual
 	}
 	f.next *= 2
 	return true
@@ -35,33 +46,36 @@ type hunt struct {
 	status   int
 	requests int // that failed
 	took     bool
+	works    bool          // the service fails at these records, and not at an empty request
 	left     []host.Record // neither taken nor refused
 	suspects []Refusal     // records that failed alone
 }
 
 // hunt sends a batch in halves, and those that fail in halves again. A record that fails alone is refused where others were
-// taken meanwhile: where none was, a record that was taken before is sent once more, and where that fails too, the service
-// is at fault. Where the service took nothing yet, a record that is alone is at fault after mostAlone equal answers. No
-// record is refused for a status that a gateway gives.
+// taken meanwhile. Where none was, a record that was taken before is sent once more. Where the service took nothing yet, it gets
+// an empty request after mostEqual equal answers. Where that fails in the same way, the service is at fault. No record is
+// refused for a status that a gateway gives.
 func (s *HTTP) hunt(ctx context.Context, batch []host.Record, answer passing) (*hunt, error) {
 	h := &hunt{status: answer.status}
+	gateway := ofGateway(h.status)
+	if !gateway && len(s.good.JSON) == 0 && s.same.count >= mostEqual {
+		h.works = s.works(ctx)
+	}
 	if len(batch) == 1 {
 		h.suspects = []Refusal{{Status: answer.status, Reason: answer.why.Error(), Record: batch[0]}}
 	} else if err := s.halve(ctx, h, batch); err != nil {
 		return h, err
 	}
-	gateway := ofGateway(h.status)
-	if !h.took && !gateway && len(h.suspects) > 0 && ctx.Err() == nil {
-		if len(s.good.JSON) > 0 {
-			_, refused, err := s.once(ctx, []host.Record{s.good})
-			h.took = err == nil && len(refused) == 0
-		} else {
-			h.took = s.blamed(batch, answer)
-		}
+	if !h.took && !gateway && len(h.suspects) > 0 && ctx.Err() == nil && len(s.good.JSON) > 0 {
+		_, refused, err := s.once(ctx, []host.Record{s.good})
+		h.took = err == nil && len(refused) == 0
 	}
-	if !h.took {
+	if !h.took && !h.works {
 		h.left = batch
 		return h, nil
+	}
+	if !h.took {
+		s.emptyTaken = true
 	}
 	for _, r := range h.suspects {
 		alone := []host.Record{r.Record}
@@ -77,31 +91,19 @@ func (s *HTTP) hunt(ctx context.Context, batch []host.Record, answer passing) (*
 	return h, nil
 }
 
-// mostAlone is how many equal answers to one record alone say that it is at fault, where the service took nothing yet.
-const mostAlone = 8
-
-// sameAnswers counts equal answers to one record, over the times that it comes again.
-type sameAnswers struct {
-	key    string
-	status int
-	count  int
-}
-
-// note counts an answer to a batch.
-func (a *sameAnswers) note(batch []host.Record, status int) {
-	if len(batch) != 1 {
-		*a = sameAnswers{}
-		return
+// works sends an empty request, and reports whether the service answers otherwise than to the records: it is there then, and
+// reads what it gets. A service whose answers to the records differ is not judged by a text.
+func (s *HTTP) works(ctx context.Context) bool {
+	_, _, err := s.request(ctx, nil, s.authorization.get(ctx))
+	var p passing
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &p):
+		return p.status >= 500 && !ofGateway(p.status) && s.same.texts >= mostEqual && varying.ReplaceAllString(p.why.Error(), "x") != s.same.text
 	}
-	if a.key != batch[0].Key || a.status != status {
-		*a = sameAnswers{key: strings.Clone(batch[0].Key), status: status}
-	}
-	a.count++
-}
-
-// blamed reports whether a batch of one record had so many equal answers that it is at fault.
-func (s *HTTP) blamed(batch []host.Record, answer passing) bool {
-	return len(batch) == 1 && len(s.good.JSON) == 0 && answer.status >= 500 && !ofGateway(answer.status) && s.alone.count >= mostAlone
+	var d doubtful
+	return !errors.As(err, &d)
 }
 
 // halve sends both halves of a batch.
@@ -109,7 +111,7 @@ func (s *HTTP) halve(ctx context.Context, h *hunt, batch []host.Record) error {
 	half := len(batch) / 2
 	for _, part := range [][]host.Record{batch[:half], batch[half:]} {
 		most := 2*bits.Len(uint(len(batch))) + 8
-		if !h.took && h.requests > most || ctx.Err() != nil {
+		if !h.took && !h.works && h.requests > most || ctx.Err() != nil {
 			h.left = append(h.left, part...)
 			continue
 		}
@@ -140,6 +142,9 @@ func (s *HTTP) part(ctx context.Context, h *hunt, part []host.Record, failed fun
 		h.requests++
 		if before := len(h.suspects); len(part) == 1 && !h.suspected(part[0]) {
 			h.suspects = append(h.suspects[:before:before], Refusal{Status: p.status, Reason: p.why.Error(), Record: part[0]})
+			if !h.took && len(h.suspects) >= suspicious {
+				return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, allRefused(len(h.suspects), h.suspects[0]), again)
+			}
 			return nil
 		}
 		return failed()
@@ -177,8 +182,9 @@ const (
 // varying is what differs between the same refusals of two records.
 var varying = regexp.MustCompile(`'[^']*'|"[^"]*"|[0-9]+`)
 
-// add takes in what was refused of so many records. The error says that it is not the records' fault.
-func (t *streak) add(refused []Refusal, of int) error {
+// add takes in what was refused of so many records. The error says that it is not the records' fault. Where shown is true, the
+// service took an empty request while it refused these: one page of them is the records' fault.
+func (t *streak) add(refused []Refusal, of int, shown bool) error {
 	if len(refused) < of || of == 0 {
 		if of > 0 {
 			*t = streak{}
@@ -194,7 +200,8 @@ func (t *streak) add(refused []Refusal, of int) error {
 	}
 	switch {
 	case of >= suspicious:
-		return fmt.Errorf("every one of a page's %d records, the first: %s: that is hardly the records' fault", of, refused[0])
+		return allRefused(of, refused[0])
+	case shown && t.count == of:
 	case t.count >= max(sameReason, of):
 		n := t.count
 		t.count -= of // the page comes again
@@ -202,4 +209,10 @@ func (t *streak) add(refused []Refusal, of int) error {
 			"correct what they are sent to", n, refused[len(refused)-1])
 	}
 	return nil
+}
+
+// allRefused is the error of so many records of a page that are all refused.
+func allRefused(n int, first Refusal) error {
+	return fmt.Errorf("%d records in a row were refused, and none was taken, the first: %s: that is hardly the records' fault: "+
+		"correct what they are sent to", n, first)
 }

@@ -26,6 +26,7 @@ type rows struct {
 	bad      map[string]bool
 	status   int
 	down     bool
+	empty    string // how an empty request is refused; "" takes it
 	requests int
 	got      []string
 }
@@ -38,10 +39,18 @@ func newRows(t *testing.T, status int, bad ...string) *rows {
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.requests++
 		body, _ := io.ReadAll(req.Body)
+		if r.down { // for an empty request, too
+			http.Error(w, "Code: 27. Cannot parse input", r.status)
+			return
+		}
+		if len(body) == 0 && r.empty != "" {
+			http.Error(w, r.empty, r.status)
+			return
+		}
 		var all []string
 		for line := range strings.Lines(string(body)) {
 			key := gjson.Get(line, "uuid").String()
-			if r.down || r.bad[key] {
+			if r.bad[key] {
 				http.Error(w, "Code: 27. Cannot parse input", r.status)
 				return
 			}
@@ -122,6 +131,68 @@ func TestAServiceThatFailsForAllIsWaitedFor(t *testing.T) {
 	s.opts.Patience = 30 * time.Second
 	if err := s.Write(t.Context(), numbered(3, 4)); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "(to record 3 alone)") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestABatchOfBadRecordsIsFoundBehindA500, where the service took nothing before.
+func TestABatchOfBadRecordsIsFoundBehindA500(t *testing.T) {
+	keys := func(n int) (all []string) {
+		for i := range n {
+			all = append(all, fmt.Sprint(i))
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		bad, page int
+		empty     string
+		aside     int
+		fails     bool
+	}{
+		"two records":         {2, 2, "", 2, false},
+		"a small page":        {20, 20, "", 20, false},
+		"the first of a page": {20, 500, "", 20, false},
+		"a service that refuses an empty request, too": {20, 20, "Code: 108. No data to insert", 20, false},
+		"a large page": {500, 500, "", 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRows(t, 500, keys(c.bad)...)
+			r.empty = c.empty
+			path := filepath.Join(t.TempDir(), "refused.ndjson")
+			s, _ := newHTTP(t, r.URL, HTTPOptions{BatchBytes: 1100, Refused: openRefused(t, path)})
+			err := s.Write(t.Context(), numbered(0, c.page))
+			if c.fails != errors.Is(err, ErrRefused) || errors.Is(err, ErrRecord) {
+				t.Errorf("%v", err)
+			}
+			if n := len(refusedLines(t, path)); n != c.aside || !c.fails && len(r.got) != c.page-c.bad {
+				t.Errorf("%d put aside, %d taken: %v", n, len(r.got), err)
+			}
+			if err == nil && c.bad == c.page { // another such page shows that it is not the records
+				if err := s.Write(t.Context(), numbered(0, c.page)); !errors.Is(err, ErrRefused) || errors.Is(err, ErrRecord) {
+					t.Errorf("the next page: %v", err)
+				}
+			}
+			s, _ = newHTTP(t, r.URL, HTTPOptions{})
+			if err := s.Write(t.Context(), numbered(0, c.page)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "record 0: 500") {
+				t.Errorf("without a file: %v", err)
+			}
+		})
+	}
+}
+
+// TestAServiceWhoseErrorsDifferIsWaitedFor: a request id in each says nothing of the records.
+func TestAServiceWhoseErrorsDifferIsWaitedFor(t *testing.T) {
+	n := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n < 60 {
+			http.Error(w, "internal error, request "+strings.Repeat("a", n), 500)
+		}
+	}))
+	defer server.Close()
+	path := filepath.Join(t.TempDir(), "refused.ndjson")
+	s, _ := newHTTP(t, server.URL, HTTPOptions{Patience: time.Hour, Refused: openRefused(t, path)})
+	write(t, s, numbered(0, 5))
+	if lines := refusedLines(t, path); len(lines) > 0 {
+		t.Errorf("put aside: %+v", lines)
 	}
 }
 
@@ -375,7 +446,7 @@ func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
 	r = newRows(t, 500, "0")
 	s, _ = newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, path)})
 	write(t, s, numbered(0, 1))
-	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "0" || r.requests > mostAlone+2 {
+	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "0" || r.requests > mostEqual+2 {
 		t.Errorf("put aside: %+v, %d requests", lines, r.requests)
 	}
 	s, _ = newHTTP(t, r.URL, HTTPOptions{})
@@ -387,6 +458,64 @@ func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
 	s.sleep = func(context.Context, time.Duration) error { s.opts.Patience -= time.Second; return nil }
 	if err := s.Write(t.Context(), numbered(0, 1)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a gateway's failure: %v", err)
+	}
+}
+
+// TestAHalfWrittenAuthorizationIsBridged: a file that is being written is empty, or lacks its last bytes.
+func TestAHalfWrittenAuthorizationIsBridged(t *testing.T) {
+	for name, c := range map[string]struct {
+		half   string   // in the file when it changes; "" cannot be read
+		valid  []string // for the service meanwhile
+		whole  int      // the wait after which the file is whole; 0 is none
+		taken  bool
+		tokens string // that were sent
+	}{
+		"empty, the old one is valid":            {"", []string{"Bearer old"}, 0, true, "Bearer old"},
+		"half, the old one is valid":             {"Bearer ne", []string{"Bearer old"}, 0, true, "Bearer ne, Bearer old"},
+		"empty, and whole after a moment":        {"", []string{"Bearer new"}, 1, true, "Bearer old, Bearer new"},
+		"half, and whole after a moment":         {"Bearer ne", []string{"Bearer new"}, 1, true, "Bearer ne, Bearer old, Bearer new"},
+		"half, and whole after a second moment":  {"Bearer ne", []string{"Bearer new"}, 2, true, "Bearer ne, Bearer old, Bearer new"},
+		"half for good, and the old one revoked": {"Bearer ne", []string{"Bearer new"}, 0, false, "Bearer ne, Bearer old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			valid, sent := []string{"Bearer old"}, []string(nil)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				sent = append(sent, r.Header.Get("Authorization"))
+				if !slices.Contains(valid, r.Header.Get("Authorization")) {
+					w.WriteHeader(http.StatusUnauthorized)
+				}
+			}))
+			defer server.Close()
+			file := "Bearer old"
+			s, _ := newHTTP(t, server.URL, HTTPOptions{Authorization: secrets.New(file), Authorizer: Authorizer{
+				Read: func(context.Context) (secrets.Value, error) {
+					if file == "" {
+						return secrets.Value{}, errors.New("empty")
+					}
+					return secrets.New(file), nil
+				},
+				Stamp: func() string { return "stamp of " + file },
+			}})
+			waits := 0
+			s.sleep = func(context.Context, time.Duration) error {
+				if waits++; waits == c.whole {
+					file = "Bearer new"
+				}
+				return nil
+			}
+			write(t, s, numbered(0, 1))
+			sent, file, valid = nil, c.half, c.valid
+			if err := s.Write(t.Context(), numbered(1, 2)); (err == nil) != c.taken || err != nil && !Doubtful(err) {
+				t.Errorf("%v", err)
+			}
+			if got := strings.Join(sent, ", "); got != c.tokens {
+				t.Errorf("sent %s, want %s", got, c.tokens)
+			}
+			file, valid, sent = "Bearer new", []string{"Bearer new"}, nil
+			if write(t, s, numbered(2, 3)); strings.Join(sent, ", ") != "Bearer new" {
+				t.Errorf("afterwards: %s", sent)
+			}
+		})
 	}
 }
 
