@@ -254,19 +254,26 @@ func TestALinkThatIsPointedElsewhereIsFollowed(t *testing.T) {
 	}
 }
 
-// TestAFolderThatIsGoneEndsTheRun, and nothing of what was lost with it is confirmed.
-func TestAFolderThatIsGoneEndsTheRun(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "logs")
+// inFolderThatIsGone opens a file in a folder, appends a page that nothing confirms, and deletes the folder.
+func inFolderThatIsGone(t *testing.T) (s *File, dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "logs")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := openFile(t, filepath.Join(dir, "out"), FileOptions{})
+	s = openFile(t, filepath.Join(dir, "out"), FileOptions{})
 	if err := s.Append(t.Context(), numbered(0, 10)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
+	return s, dir
+}
+
+// TestAFolderThatIsGoneEndsTheRun, and nothing of what was lost with it is confirmed.
+func TestAFolderThatIsGoneEndsTheRun(t *testing.T) {
+	s, dir := inFolderThatIsGone(t)
 	for range 2 {
 		if err := s.Sync(); err == nil || errors.Is(err, ErrReplay) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%v", err)
@@ -276,17 +283,7 @@ func TestAFolderThatIsGoneEndsTheRun(t *testing.T) {
 
 // TestAFolderThatComesBackIsGoneOnWith: meanwhile the file counts as away, and what was not confirmed comes again.
 func TestAFolderThatComesBackIsGoneOnWith(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "logs")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s := openFile(t, filepath.Join(dir, "out"), FileOptions{})
-	if err := s.Append(t.Context(), numbered(0, 10)); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
+	s, dir := inFolderThatIsGone(t)
 	if err := s.Sync(); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("%v", err)
 	}
