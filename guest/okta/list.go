@@ -203,6 +203,8 @@ func (l *list) read(c *call, cur cursor, limit int) (r result, next *cursor, n i
 	}
 	if link != "" {
 		link = c.keepParams(link, l.keep)
+	} else if l.endless && sum.Total > 0 && sum.Total >= ask && (limit == 0 || sum.Count < limit) {
+		r.warnings = append(r.warnings, "Okta gave a full page without a next link: there may be more records")
 	}
 	switch {
 	case l.onePage && !c.tabled: // whoever asks for the next one needs a cursor, also where there is nothing new yet

@@ -310,12 +310,16 @@ func (c *call) pollUpTo(at checkpoint, most int) page {
 		} else {
 			next.link, next.small = grow(link, got.asked, size, next.small)
 		}
-	case at.link == "" && next.published != "":
-		// A log without links is none of Okta's. Going on from the last event repeats it, and loses nothing.
-		next.since = next.published
-		p.caughtUp = true
+	case sum.Total > 0 && next.published != "" && (!p.caughtUp || at.link == ""):
+		// Okta's polls always have a next link. What was not read yet was stored after the time of this event: going on from there
+		// repeats events, and misses none.
+		next.link, next.since, next.trail, next.again = "", next.published, "", false
 		p.warnings = append(p.warnings, "Okta gave no next link: going on by time, which repeats events")
+		if !p.caughtUp && next.published == at.published && at.link == "" { // so many events of one time
+			p.caughtUp, p.stalled = true, true
+		}
 	default:
+		p.stalled = !p.caughtUp // a full page whose events have no time: it comes again
 		p.caughtUp = true
 	}
 	if p.caughtUp {

@@ -304,3 +304,33 @@ func TestPoll_LinkWithoutAfter_IsNoLink(t *testing.T) {
 		t.Errorf("%s %+v %s", out.Outcome, out.Error, out.Checkpoint)
 	}
 }
+
+// TestPoll_FullPageWithoutLink_GoesOnByTime: Okta's polls always have a next link. Without one nothing is skipped, and a full page
+// is not the end.
+func TestPoll_FullPageWithoutLink_GoesOnByTime(t *testing.T) {
+	const single = `{"page_size":1,"since":"2026-01-02T03:00:00.000Z"}`
+	event := func(published string) func(abi.Request) hosttest.Answer {
+		return func(abi.Request) hosttest.Answer { return answer(200, `[{"uuid":"1"`+published+`}]`) }
+	}
+	for name, c := range map[string]struct {
+		at, event       string
+		stalled, warned bool
+		since           string // in the checkpoint
+	}{
+		"at the beginning":      {`null`, `,"published":"2026-01-02T03:00:01.000Z"`, false, true, "2026-01-02T03:00:01.000Z"},
+		"behind a link":         {`{"v":1,"link":"/api/v1/logs?after=7&limit=1","published":"2026-01-02T03:00:01.000Z"}`, `,"published":"2026-01-02T03:00:02.000Z"`, false, true, "2026-01-02T03:00:02.000Z"},
+		"a late event":          {`{"v":1,"link":"/api/v1/logs?after=7&limit=1","published":"2026-01-02T03:00:03.000Z"}`, `,"published":"2026-01-02T03:00:02.000Z"`, false, true, "2026-01-02T03:00:03.000Z"},
+		"no later than before":  {`{"v":1,"since":"2026-01-02T03:00:01.000Z","published":"2026-01-02T03:00:01.000Z"}`, `,"published":"2026-01-02T03:00:01.000Z"`, true, true, "2026-01-02T03:00:01.000Z"},
+		"events without a time": {`{"v":1,"link":"/api/v1/logs?after=7&limit=1","since":"2026-01-02T03:00:01.000Z"}`, ``, true, false, "2026-01-02T03:00:01.000Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := sourceWith(t, &hosttest.Host{Answer: event(c.event)}, single, c.at)
+			if out.Outcome != abi.Succeeded || out.CaughtUp != c.stalled || out.Stalled != c.stalled || (len(out.Warnings) > 0) != c.warned {
+				t.Errorf("%s, caught up %t, stalled %t, %q", out.Outcome, out.CaughtUp, out.Stalled, out.Warnings)
+			}
+			if !strings.Contains(string(out.Checkpoint), `"since":"`+c.since+`"`) || c.warned && strings.Contains(string(out.Checkpoint), "link") {
+				t.Errorf("checkpoint %s", out.Checkpoint)
+			}
+		})
+	}
+}
