@@ -179,7 +179,7 @@ func (c *Connection) Source(ctx context.Context, opts SourceOptions) iter.Seq2[R
 				yield(Record{}, err)
 				return
 			}
-			page.call.logWarnings("source", page.Warnings)
+			page.call.logWarnings(page.Warnings)
 			for r := range page.Records() {
 				if !yield(r, nil) {
 					return
@@ -199,10 +199,10 @@ func (c *call) warnings(all []string) []string {
 	return all
 }
 
-// logWarnings logs what no page takes to the caller.
-func (c *call) logWarnings(surface string, warnings []string) {
+// logWarnings logs warnings that no page takes to the caller.
+func (c *call) logWarnings(warnings []string) {
 	for _, w := range warnings {
-		c.conn.log.Warn(surface, "operation", c.op.Name, "warning", w)
+		c.conn.log.Warn(c.op.Name+": "+w, "operation", c.op.Name)
 	}
 }
 
@@ -348,7 +348,7 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	}
 	warnings := run.warnings(out.Warnings)
 	if detail != nil {
-		run.logWarnings("source", warnings)
+		run.logWarnings(warnings)
 		run.end()
 		return nil, OutcomeError{run.op.Name, outcome, detail}
 	}

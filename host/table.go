@@ -66,7 +66,7 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 	}
 	rows.limited = rows.left > 0
 	if rows.warn = opts.Warn; rows.warn == nil {
-		rows.warn = func(warning string) { c.log.Warn("table", "operation", run.op.Name, "warning", warning) }
+		rows.warn = func(warning string) { run.logWarnings([]string{warning}) }
 	}
 	if opts.Columns != nil {
 		rows.columns = nil
@@ -231,7 +231,7 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 	}
 	warnings := run.warnings(out.Warnings)
 	if detail != nil {
-		run.logWarnings("table", warnings)
+		run.logWarnings(warnings)
 		run.end()
 		return nil, "", OutcomeError{op.Name, outcome, detail}
 	}

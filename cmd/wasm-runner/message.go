@@ -62,6 +62,48 @@ func (a *app) record(level slog.Level, text string) {
 	_ = slog.NewJSONHandler(&a.status, every).Handle(context.Background(), slog.NewRecord(time.Now(), level, text, 0))
 }
 
+// textLog is the log as text. A warning or an error is one line in the form of every message; what is below, which only
+// --log-level asks for, has the form of slog.
+type textLog struct {
+	slog.Handler
+	app   *app
+	attrs []slog.Attr
+}
+
+// Handle implements slog.Handler.
+func (l *textLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level < slog.LevelWarn {
+		return l.Handler.Handle(ctx, r)
+	}
+	var details []string
+	detail := func(a slog.Attr) bool {
+		if value := a.Value.Resolve().String(); !strings.HasPrefix(r.Message, value+": ") { // the message begins with its operation
+			details = append(details, a.Key+": "+value)
+		}
+		return true
+	}
+	for _, a := range l.attrs {
+		detail(a)
+	}
+	r.Attrs(detail)
+	if len(details) == 0 {
+		l.app.message(r.Level, "%s", r.Message)
+	} else {
+		l.app.message(r.Level, "%s (%s)", r.Message, strings.Join(details, ", "))
+	}
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (l *textLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &textLog{l.Handler.WithAttrs(attrs), l.app, slices.Concat(l.attrs, attrs)}
+}
+
+// WithGroup implements slog.Handler. A message shows no groups.
+func (l *textLog) WithGroup(name string) slog.Handler {
+	return &textLog{l.Handler.WithGroup(name), l.app, l.attrs}
+}
+
 // messages is stderr for text without a form of its own, such as what a person reads in the shell. Each Write is of
 // whole lines.
 type messages struct{ app *app }

@@ -450,3 +450,26 @@ func TestStdout_ThatIsFull_IsSaidOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestLog_OfAWarning_IsASentence in the form of every message, or one JSON object; what --log-level asks for besides has slog's form.
+func TestLog_OfAWarning_IsASentence(t *testing.T) {
+	for _, c := range []struct {
+		format, level string
+		write         func(*slog.Logger)
+		want          string // regular expression of stderr
+	}{
+		{"text", "warn", func(l *slog.Logger) { l.Warn("list_users: some are missing", "operation", "list_users") }, `^wasm-runner: list_users: some are missing\n$`},
+		{"text", "warn", func(l *slog.Logger) { l.With("a", 1).Warn("two\nlines \x1b[2K", "reason", "x") }, `^wasm-runner: two; lines  \[2K \(a: 1, reason: x\)\n$`},
+		{"text", "error", func(l *slog.Logger) { l.Warn("quiet") }, `^$`},
+		{"text", "info", func(l *slog.Logger) { l.Info("source", "records", 1) }, `level=INFO msg=source records=1\n$`},
+		{"json", "warn", func(l *slog.Logger) { l.Warn("list_users: some are missing", "operation", "list_users") }, `^\{"time":"[^"]+","level":"WARN","msg":"list_users: some are missing","operation":"list_users"\}\n$`},
+	} {
+		var stderr strings.Builder
+		a := &app{stderr: &stderr, flags: globals{logFormat: c.format, logLevel: c.level}, json: c.format == "json"}
+		a.status.w = &stderr
+		c.write(a.logger())
+		if !regexp.MustCompile(c.want).MatchString(stderr.String()) {
+			t.Errorf("%s, %s: %q, want %s", c.format, c.level, stderr.String(), c.want)
+		}
+	}
+}

@@ -67,7 +67,7 @@ Exit codes:
 	f.BoolVar(&a.flags.demo, "demo", false, "run against a fresh simulated org inside the process; needs no configuration")
 	f.StringSliceVar(&a.flags.grants, "grant", nil, "safety `classes` to add to the connection's grants for this run: read, write, destructive, privileged")
 	f.DurationVar(&a.flags.timeout, "timeout", 0, "most time for one call, or one page of a source or table, waiting included (default 5m)")
-	f.StringVar(&a.flags.module, "module", "", "module `file` (default $WASM_RUNNER_MODULE, then the one that make build embeds, then okta.wasm beside this program or in build/)")
+	f.StringVar(&a.flags.module, "module", "", "module `file` (default $WASM_RUNNER_MODULE, then the one that make build embeds, then okta.wasm next to this program or in build/)")
 	f.StringVar(&a.flags.moduleSHA256, "module-sha256", "", "checksum in `hex` that the module must have")
 	f.StringVar(&a.flags.logLevel, "log-level", "warn", "log to stderr from this `level` on: debug, info, warn, error")
 	f.StringVar(&a.flags.logFormat, "log-format", "text", "what stderr has: text, or json, where every line is an object with time, level and msg")
@@ -154,7 +154,7 @@ func (a *app) logger() *slog.Logger {
 	if a.flags.logFormat == "json" {
 		return slog.New(slog.NewJSONHandler(&a.status, opts))
 	}
-	return slog.New(slog.NewTextHandler(&a.status, opts))
+	return slog.New(&textLog{Handler: slog.NewTextHandler(&a.status, opts), app: a})
 }
 
 // operation is the Args of a command that wants an operation and at most one more argument.

@@ -264,7 +264,7 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	db.running.Store(q)
 	if usesLastDay.MatchString(statement) && !db.warned {
 		db.warned = true
-		db.log.Warn("the view system_log has the events of the last day, whatever a WHERE says of published: " +
+		db.log.Warn("the view system_log has the events of the last day, even where a WHERE asks for earlier ones: " +
 			"connector_table(…, 'bounded_system_log_range', json_object('since', …, 'until', …)) reads other times")
 	}
 	fail := func(err error) error {
