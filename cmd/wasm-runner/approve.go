@@ -7,28 +7,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/user"
 	"strings"
 	"unicode"
 
 	"github.com/tidwall/gjson"
+	"golang.org/x/term"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 )
 
-// approver answers for a connection that wants writes approved: yes by --approve, else whoever sits at the terminal.
-// Without a terminal nobody is asked and nothing hangs.
+// approver answers for a connection that wants writes approved: yes by --approve, else as the person at the terminal does.
+// Without a terminal the answer is no. stdinTaken says that standard input is the operation's input.
 func (a *app) approver(yes, stdinTaken bool) host.Approver {
 	return host.ApproverFunc(func(ctx context.Context, r host.ApprovalRequest) (string, error) {
 		if yes {
 			return who() + " (--approve)", nil
 		}
-		tty, out, err := a.askOn()
-		if err == nil && stdinTaken {
-			err = errors.New("standard input is the operation's input")
-		}
+		tty, out, err := a.askOn(stdinTaken)
 		if err != nil {
 			return "", fmt.Errorf("%w: look at --plan, and give --approve", err)
 		}
@@ -56,20 +55,39 @@ func (a *app) approver(yes, stdinTaken bool) host.Approver {
 	})
 }
 
-// askOn is the terminal to ask on, and where the question is seen: on standard error, or on the terminal itself where
-// that goes elsewhere or is JSON.
-func (a *app) askOn() (tty *os.File, out io.Writer, err error) {
-	if _, is := terminal(a.stdin); !is {
-		return nil, nil, errors.New("standard input is no terminal to ask on")
+// askOn returns the terminal to ask on, and where the question is written: to standard error, or to the terminal itself where
+// that goes elsewhere or is JSON. Where standard input is a pipe or a file, the terminal is that of the process.
+func (a *app) askOn(stdinTaken bool) (tty *os.File, out io.Writer, err error) {
+	if _, is := terminal(a.stdin); is && !stdinTaken {
+		tty = a.stdin.(*os.File)
+	} else if tty, err = a.ownTerminal(); err != nil {
+		return nil, nil, err
 	}
-	tty = a.stdin.(*os.File)
 	if !inForeground(tty) {
-		return nil, nil, errors.New("this runs in the background, where nobody can be asked")
+		return nil, nil, errors.New("this runs in the background, where it cannot ask")
 	}
 	if _, is := terminal(a.stderr); is && !a.json {
 		return tty, a.stderr, nil
 	}
 	return tty, tty, nil
+}
+
+// ownTerminal opens the terminal that this process was started from. It stays open until the process ends. A process whose
+// standard input is /dev/null is not to ask.
+func (a *app) ownTerminal() (*os.File, error) {
+	none := errors.New("standard input is no terminal to ask on")
+	stdin, is := a.stdin.(*os.File)
+	if !is {
+		return nil, none
+	}
+	if info, err := stdin.Stat(); err != nil || info.Mode()&fs.ModeCharDevice != 0 && !term.IsTerminal(int(stdin.Fd())) {
+		return nil, none
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil { // there is none, or this system has no such file
+		return nil, none
+	}
+	return tty, nil
 }
 
 // maxShown bounds what is shown of the state, in bytes.

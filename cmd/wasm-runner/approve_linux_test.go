@@ -21,12 +21,15 @@ func TestTheTerminalIsAsked(t *testing.T) {
 		name, ahead, answer string
 		code                int
 		says                string
+		piped               bool // the input comes through a pipe
 	}{
-		{"no", "", "n\r", 3, `the answer was not yes`},
-		{"nothing", "", "\r", 3, `the answer was not yes`},
-		{"yes, before the question", "y\r", "n\r", 3, `the answer was not yes`},
-		{"no, before the question", "n\r", "y\r", 0, `"approved_by":`},
-		{"yes", "", "y\r", 0, `"outcome":"succeeded"`},
+		{"no", "", "n\r", 3, `the answer was not yes`, false},
+		{"nothing", "", "\r", 3, `the answer was not yes`, false},
+		{"yes, before the question", "y\r", "n\r", 3, `the answer was not yes`, false},
+		{"no, before the question", "n\r", "y\r", 0, `"approved_by":`, false},
+		{"yes", "", "y\r", 0, `"outcome":"succeeded"`, false},
+		{"no, to an input from a pipe", "y\r", "n\r", 3, `the answer was not yes`, true},
+		{"yes, to an input from a pipe", "", "y\r", 0, `"outcome":"succeeded"`, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			org := oktatest.New(oktatest.Config{Users: 5, Events: 20})
@@ -48,7 +51,11 @@ func TestTheTerminalIsAsked(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Setenv("APPROVE_TEST_TOKEN", org.Token())
-			k := onPty(t, ptyOptions{state: dir}, "--config", config, "invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`)
+			o, input := ptyOptions{state: dir}, `{"user":"alan.turing@example.com"}`
+			if c.piped {
+				o.stdin, input = input, "-"
+			}
+			k := onPty(t, o, "--config", config, "invoke", "deactivate_user", input)
 			k.keys(c.ahead)
 			close(typed)
 			k.await(`deactivate_user on okta is destructive\. Its input:\r\n  \{"user":"alan\.turing@example\.com"\}`)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ type ptyOptions struct {
 	dir     string   // working directory of the runner
 	state   string   // its XDG_STATE_HOME; default a fresh folder
 	env     []string // added to the environment
+	stdin   string   // comes through a pipe; "" is the terminal
 }
 
 const ptyRows = 40
@@ -56,6 +58,10 @@ func onPty(t *testing.T, o ptyOptions, args ...string) *keyboard {
 	cmd := &exec.Cmd{Path: self, Args: append([]string{"wasm-runner"}, args...), Dir: o.dir}
 	cmd.Env = append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "TERM=xterm", "NO_COLOR=", "XDG_STATE_HOME="+o.state)
 	cmd.Env = append(cmd.Env, o.env...)
+	if o.stdin != "" {
+		cmd.Stdin = strings.NewReader(o.stdin)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Ctty: 1} // standard output, since standard input is no terminal
+	}
 	master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: ptyRows, Cols: uint16(o.columns)})
 	if err != nil {
 		t.Fatal(err)

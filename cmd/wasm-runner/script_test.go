@@ -34,6 +34,7 @@ type judged struct{ *testing.M }
 
 // Run implements testscript.TestingM.
 func (j judged) Run() int {
+	leaveTerminal()
 	code := orgs.Main(j.M)
 	_ = os.RemoveAll(builtDir) // empty where nothing was built
 	return code
