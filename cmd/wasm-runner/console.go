@@ -70,7 +70,7 @@ func terminal(w any) (columns int, ok bool) {
 		return 0, false
 	}
 	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || columns < 20 {
+	if err != nil || columns <= 0 { // a terminal that does not say
 		columns = 80
 	}
 	return columns, true

@@ -143,6 +143,10 @@ func (p *progress) line(columns int) string {
 		}
 	}
 	s := fitting(parts, columns)
+	if s == "" { // not even the records fit
+		s = thousands(all.Records)
+		s = s[:min(len(s), max(columns, 0))]
+	}
 	if room := columns - len(s) - len(partGap); p.span != nil && room >= minBar {
 		s += partGap + bar(p.span.done(p.at()), p.span.whole(), min(room, maxBar))
 	}

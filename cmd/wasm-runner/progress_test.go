@@ -53,6 +53,16 @@ func TestABackfillTellsHowLongTheRestTakes(t *testing.T) {
 	}
 }
 
+// TestProgressLine_InANarrowTerminal_Fits, and says how many records there are as far as they fit.
+func TestProgressLine_InANarrowTerminal_Fits(t *testing.T) {
+	p := &progress{began: time.Now(), drains: []*ingest.Drain{{}}, span: &span{since: time.Now().Add(-time.Hour), until: time.Now()}}
+	for columns := -3; columns < 60; columns++ {
+		if line := p.line(columns); len(line) > max(columns, 0) || columns > 0 && !strings.HasPrefix(line, "0") {
+			t.Errorf("%d columns: %q", columns, line)
+		}
+	}
+}
+
 func TestThousands(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
 		if got := thousands(n); got != want {

@@ -252,6 +252,35 @@ func TestTerminals(t *testing.T) {
 	}
 }
 
+// TestProgress_AtATerminalOf12Columns_DoesNotWrap, and the tables and texts of other commands come to their end there.
+func TestProgress_AtATerminalOf12Columns_DoesNotWrap(t *testing.T) {
+	const columns = 12
+	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly) }
+	for name, c := range map[string]struct {
+		args  []string
+		drawn bool // a line that is drawn over
+	}{
+		"source":   {[]string{"source", "poll_system_log_page", "--no-checkpoint", "--source-config", `{"page_size":100}`, "--out", "out.ndjson"}, true},
+		"backfill": {[]string{"backfill", "--since", day(-1), "--until", day(1), "--page-size", "100", "--checkpoint", "cp.json", "--out", "out.ndjson"}, true},
+		"table":    {[]string{"table", "list_users", "--limit", "5"}, false},
+		"check":    {[]string{"check"}, false},
+		"describe": {[]string{"describe", "list_users"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := onPty(t, ptyOptions{columns: columns, dir: t.TempDir()}, append([]string{"--demo"}, c.args...)...)
+			if code := k.wait(); code != 0 || strings.Contains(k.raw(), "panic") {
+				t.Fatalf("exit code %d: %q", code, k.raw())
+			}
+			for _, line := range k.unwrapped() {
+				if c.drawn && !strings.HasPrefix(line, "wasm-runner: ") && len(line) > columns-echo {
+					t.Errorf("a line of %d columns: %q", len(line), line)
+				}
+			}
+		})
+	}
+}
+
 // TestBackfill_AtATerminal_Ends runs the backfill of the README, of several pages, whose progress is drawn.
 func TestBackfill_AtATerminal_Ends(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "events.ndjson")
