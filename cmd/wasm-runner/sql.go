@@ -43,6 +43,9 @@ TABLES lists the views, DESCRIBE okta.users the columns of one. Every operation 
 A LIMIT stops the paging. A WHERE does not reach Okta: give the operation a filter or search, as describe shows them.
 Times are in UTC.
 
+Several statements, separated by semicolons, give several results: in table and csv an empty line is between two of them, in
+ndjson nothing, and in json each is an array of its own.
+
 A query reads no file, opens no connection and changes no setting. With --allow-files it reads and writes files of this
 machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it creates is kept with --database.`,
 		Example: `  wasm-runner --demo sql "SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'"
@@ -231,7 +234,7 @@ func (p *printer) print(r *sql.Result) error {
 	if err != nil {
 		return err
 	}
-	if p.results++; p.results > 1 && p.format == "table" {
+	if p.results++; p.results > 1 && (p.format == "table" || p.format == "csv") {
 		_ = p.out.WriteByte('\n') // an error comes again
 	}
 	columns, apart := make([]abi.Column, len(chosen)), unique(names(r.Columns))
