@@ -111,6 +111,8 @@ func (o *outFlags) check() (err error) {
 		return usagef("--out: %s:// is not taken: name a file, or an http or https address", scheme)
 	case o.delay < 0:
 		return usagef("--checkpoint-delay: %s is negative", o.delay)
+	case o.rotateBytes > 0 && o.rotateBytes < leastNumber && strconv.FormatInt(o.rotateBytes, 10) == o.rotateSize:
+		return usagef("--rotate-size: %s without a unit is %s bytes, less than one page: write %sMiB or similar", o.rotateSize, o.rotateSize, o.rotateSize)
 	case o.rotateEvery < 0:
 		return usagef("--rotate-every: %s is negative", o.rotateEvery)
 	case rotates && (o.stdout() || o.address()):
@@ -129,6 +131,9 @@ func (o *outFlags) check() (err error) {
 
 // authorization is a scheme and a reference. A token that was pasted in its place is none.
 var authorization = regexp.MustCompile(`^[A-Za-z]{1,16} (env|file):.+$`)
+
+// leastNumber is the smallest --rotate-size that is a number alone, in bytes. A smaller one lacks its unit: a page is larger.
+const leastNumber = 4 << 10
 
 // parseSize reads a number of bytes: 1048576, 1024KiB, 1MiB, 1GiB.
 func parseSize(s string) (int64, error) {
@@ -155,7 +160,7 @@ func parseMode(s string) (fs.FileMode, error) {
 	}
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n&^0o666 != 0 || n&0o600 != 0o600 {
-		return 0, fmt.Errorf("%q is no mode for a file that its owner reads and writes and nobody executes: give one such as 0640", s)
+		return 0, fmt.Errorf("want a mode with which the owner reads and writes, and without execute bits, such as 0640: found %q", s)
 	}
 	return fs.FileMode(n), nil
 }
@@ -248,7 +253,7 @@ func (a *app) openOut(ctx context.Context, o *outFlags, place outPlace, say func
 			return secrets.New(scheme + " " + v.Reveal()), nil
 		}
 		var err error
-		if h.Authorization, err = h.Authorizer.Read(ctx); err != nil {
+		if h.Authorization, err = readFirst(ctx, h.Authorizer, ref); err != nil {
 			return nil, usagef("--out-authorization: %w", err)
 		}
 	}
@@ -270,6 +275,28 @@ func (a *app) openOut(ctx context.Context, o *outFlags, place outPlace, say func
 		return nil, usagef("--out: %w", err)
 	}
 	return s, nil
+}
+
+// beingWritten is how long an empty file may stay so while a new token is written into it.
+const beingWritten = 2 * time.Second
+
+// readFirst reads an authorization. A file that is empty is read again for a moment: a new token may be on its way into it.
+func readFirst(ctx context.Context, from sink.Authorizer, ref string) (secrets.Value, error) {
+	path, isFile := strings.CutPrefix(ref, "file:")
+	for deadline := time.Now().Add(beingWritten); ; {
+		value, err := from.Read(ctx)
+		if err == nil || !isFile || time.Now().After(deadline) {
+			return value, err
+		}
+		if info, e := os.Stat(path); e != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+			return value, err
+		}
+		select {
+		case <-ctx.Done():
+			return value, err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // openStdout opens standard output. Where it is a file that holds something, a run before may have ended in the middle of a

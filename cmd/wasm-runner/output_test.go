@@ -63,6 +63,7 @@ func TestWhatIsNoOutputIsSaid(t *testing.T) {
 		want  string
 	}{
 		"a size of stdout":         {outFlags{out: "-", format: "auto", rotateSize: "1MiB"}, "are for a file"},
+		"a size without its unit":  {outFlags{out: "a", format: "auto", rotateSize: "256"}, "--rotate-size: 256 without a unit is 256 bytes, less than one page: write 256MiB or similar"},
 		"a size that is none":      {outFlags{out: "a", format: "auto", rotateSize: "big"}, "--rotate-size: want a number of bytes"},
 		"a format of a file":       {outFlags{out: "a", format: "bulk"}, "for an http or https address"},
 		"a format that is not":     {outFlags{out: "https://a", format: "csv"}, "no out-format"},
