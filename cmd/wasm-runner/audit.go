@@ -45,7 +45,7 @@ Give rotated files in order, oldest first; .gz is decompressed, - is stdin. The 
 more members: ids, hashes, all request ids, and the file and line that a row comes from.
 
 Each line has the hash of the line before it. A line that was changed, removed or inserted breaks that chain, which is
-reported and is exit code 1, as are lines that are no records; a line that a crash cut short is none of these. Files without
+reported and is exit code 1, as are lines that are no records; a line that a crash cut short is neither. Files without
 a line of an audit are exit code 2, empty ones too. The chain has no signature, and does not protect the last lines: keep the hash of the last
 line, which is printed, in another place, and look for it later with --anchor.
 
@@ -394,7 +394,7 @@ func (t *auditTally) verdict() (text string, err error) {
 	case c.Strange > 0:
 		return text, fmt.Errorf("no record is in %s: something else than invoke --audit wrote to the file, or changed it", counted(int64(c.Strange), "line"))
 	case c.Lines == c.Unchained:
-		return text + " of an earlier version, which has no chain: whether a line was changed or removed cannot be told", nil
+		return text + " of an earlier version, which has no chain: it cannot be checked whether a line was changed or removed", nil
 	}
 	text += ", whose chain is intact"
 	if c.Unchained > 0 {

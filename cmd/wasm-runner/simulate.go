@@ -60,7 +60,7 @@ opens nothing else. The files that simulate writes go away with it.
 	f.SortFlags = false
 	f.StringVar(&flags.addr, "addr", "127.0.0.1:0", "`address` to listen on; port 0 is a free one")
 	f.BoolVar(&flags.allowRemote, "allow-remote", false, "take an address that other machines can reach")
-	f.StringVar(&flags.file, "connection-file", "", "write the connection `file` here too, with the token beside it")
+	f.StringVar(&flags.file, "connection-file", "", "write the connection to this `file` too, with the token in a file next to it")
 	f.DurationVar(&flags.duration, "duration", 0, "end by itself after this time; 0 is never")
 	f.Int64Var(&flags.org.Seed, "seed", 1, "what decides ids, users and events")
 	f.IntVar(&flags.org.Users, "users", 50, "users at the start; -1 is none")
@@ -74,7 +74,7 @@ opens nothing else. The files that simulate writes go away with it.
 	f.DurationVar(&flags.org.Window, "window", time.Minute, "length of a rate-limit window")
 	f.DurationVar(&flags.org.EmailInterval, "email-interval", 0, "how soon a user can be mailed again, else 429 E0000118; 0 is at once")
 	f.DurationVar(&flags.org.SearchDelay, "search-delay", 0, "how long a change takes to reach search")
-	f.StringArrayVar(&flags.faults, "faults", nil, "a `fault` to bring about, KIND:TARGET:OPTION=VALUE,…; the flag can stand several times")
+	f.StringArrayVar(&flags.faults, "faults", nil, "a `fault` to cause, KIND:TARGET:OPTION=VALUE,…; may be given several times")
 	f.StringVar(&flags.replay, "replay", "", "serve the recorded interactions of this `file` (JSON lines) instead of a simulation")
 	fixed(cmd, "engine", []string{"idx", "v1"})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.simulate(cmd.Context(), flags) }

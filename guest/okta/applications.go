@@ -356,7 +356,7 @@ func (c *call) inactive(a assignment, r result) result {
 	app, _, failed := c.read(hostcall.Request{Endpoint: getApp.Endpoint, Path: at("appId", a.app)}, "AppInstance", "application")
 	if status := app.Get("status").Str(); failed == nil && status != "ACTIVE" {
 		r.outcome, r.err.Code = abi.Rejected, "status"
-		r.err.Message = "the application exists and is " + status + ", and Okta takes no change of its assignments then: activate it in Okta first. " + (oktaError{*r.err.Upstream}).says()
+		r.err.Message = "the application exists and is " + status + ". Okta accepts no change of its assignments until it is ACTIVE: activate it in Okta first. " + (oktaError{*r.err.Upstream}).says()
 	}
 	return r
 }

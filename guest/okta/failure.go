@@ -95,7 +95,7 @@ func (e oktaError) ofOkta() bool {
 var oauthErrors = []string{"invalid_request", "invalid_token", "insufficient_scope", "invalid_client", "unauthorized_client", "access_denied",
 	"invalid_scope", "invalid_grant", "unsupported_grant_type", "invalid_client_metadata", "invalid_redirect_uri", "invalid_dpop_proof", "use_dpop_nonce"}
 
-// foreignMessage says what a refusal of somebody else does not say, and where to look.
+// foreignMessage says what a refusal that is not Okta's does not mean, and where to look.
 func (e oktaError) foreignMessage(noun string) string {
 	between := "a " + strconv.Itoa(e.Status) + " that is not Okta's own. "
 	switch e.Status {
@@ -109,7 +109,7 @@ func (e oktaError) foreignMessage(noun string) string {
 	return between + "It came from something between this machine and Okta: is base_url right? "
 }
 
-// foreignLasts reports whether a refusal of somebody else stays until somebody changes something.
+// foreignLasts reports whether a refusal that is not Okta's lasts until a person changes something.
 func (e oktaError) foreignLasts() bool {
 	return slices.Contains([]int{404, 405, 410, 411, 413, 414, 415, 431}, e.Status)
 }
@@ -127,18 +127,18 @@ func (c *call) failure(r hostcall.Response, typ, noun string) result {
 // that may (https://github.com/firezone/firezone/issues/15233).
 const noPermission = "E0000006"
 
-// listedBy says which operation tells the ids of objects that have to be named by id. People give names.
+// listedBy says which operation lists the ids of objects that have to be named by id. People give names.
 func listedBy(noun string) string {
 	for _, l := range [...][2]string{{"application", "list_applications"}, {"authorization server", "list_authorization_servers"}, {"custom role", "list_roles"},
 		{"device", "list_devices"}, {"network zone", "list_zones"}, {"policy", "list_policies"}} {
 		if l[0] == noun {
-			return ": " + l[1] + " tells the ids of those that there are"
+			return ": " + l[1] + " lists those that exist, with their ids"
 		}
 	}
 	return ""
 }
 
-// notOkta is the code of an answer that somebody else gave.
+// notOkta is the code of an answer that did not come from Okta.
 const notOkta = "not_okta"
 
 // notImplemented is a refusal, whatever its class: E0000060, an operation that an object of this kind does not have.
@@ -169,7 +169,7 @@ func (e oktaError) result(c *call, r hostcall.Response, typ, noun string) result
 	case e.Status == 429:
 		outcome, out.Code, out.Retryable, out.RetryAfterMS = abi.Throttled, string(abi.Throttled), true, e.retryAfter(r)
 		if e.Code != "" && e.Code != bucketLimit {
-			out.Message = "a limit of its own, beside the API's rate limits. " + out.Message
+			out.Message = "this limit is separate from the API's rate limits. " + out.Message
 		}
 	case e.Status >= 500 && e.Status != notImplemented:
 		outcome, out.Code, out.Retryable = abi.Unavailable, string(abi.Unavailable), true

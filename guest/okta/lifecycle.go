@@ -135,7 +135,7 @@ func (c *call) ownerIsIn(group, owner string) (bool, *result) {
 	case failed != nil:
 		return false, unchecked(*failed, question)
 	case !known:
-		r := refuse("own_account", "nothing was sent, since "+question+" could not be told: the owner is in too many groups. Do it with another administrator's token")
+		r := refuse("own_account", "nothing was sent, since "+question+" could not be checked: the owner is in too many groups. Do it with another administrator's token")
 		return false, &r
 	}
 	return is, nil

@@ -62,7 +62,7 @@ var policyOperations = []operation{
 	{
 		name: "update_policy",
 		summary: "Changes a policy by a JSON merge patch (RFC 7396): it is read, merged and written as a whole; its status " +
-			"is set by a request of its own. A policy that somebody else changed meanwhile is rejected; where nothing differs, nothing is written.",
+			"is set by a request of its own. A policy that another client changed meanwhile is rejected; where nothing differs, nothing is written.",
 		class:       abi.Privileged,
 		surfaces:    axon,
 		idempotency: abi.Verified,

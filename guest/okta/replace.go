@@ -261,7 +261,7 @@ func (c *call) write(rp replacement, before jsonval.Value) result {
 	moved := func() *result {
 		now, failed := c.wholeObject(rp)
 		if failed == nil && !unmoved(rp, before, now) {
-			r := fail(abi.Rejected, "changed_meanwhile", "the "+noun+" was changed by somebody else while this change was made: "+
+			r := fail(abi.Rejected, "changed_meanwhile", "the "+noun+" was changed by another client while this change was made: "+
 				"repeat it to merge it with theirs")
 			r.err.Retryable = true
 			failed = &r

@@ -333,7 +333,7 @@ func (c *call) zoneID() (string, *result) {
 	}
 	zones, left, failed := c.gather(gathering{req: hostcall.Request{Endpoint: getZones.Endpoint}, most: maxZonePages, what: "network zones", typ: "NetworkZone", noun: "network zone"})
 	if failed != nil {
-		failed.err.Message += ". With an id (list_zones tells them) no list is needed"
+		failed.err.Message += ". With the zone's id (list_zones has it) no search is needed"
 		return "", failed
 	}
 	var ids, names []string
@@ -345,7 +345,7 @@ func (c *call) zoneID() (string, *result) {
 	}
 	if left && len(ids) < 2 { // the one that was found may be one of several
 		r := refuse("too_many", "the zone "+jsonval.Quote(zone)+" was looked for among the org's first "+strconv.Itoa(len(zones))+" network zones, and more pages of them are left: "+
-			"give the zone's id, which list_zones tells")
+			"give the zone's id (list_zones has it)")
 		return "", &r
 	}
 	switch len(ids) {
@@ -356,7 +356,7 @@ func (c *call) zoneID() (string, *result) {
 		if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, zone) }); i >= 0 {
 			message += ". There is " + jsonval.Quote(names[i])
 		} else {
-			message += ". list_zones tells those that there are"
+			message += ". list_zones lists those that exist"
 		}
 		r := fail(abi.NotFound, string(abi.NotFound), message)
 		return "", &r

@@ -121,7 +121,7 @@ func misfit(err error) string {
 		value, _, _ := strings.Cut(kind.Value, " ") // of a number, it has the number too
 		return fmt.Sprintf("its %s has a value of another kind (%s)", strings.TrimPrefix(kind.Field, "Record."), value)
 	}
-	return "a time in it is none, or a value is of another kind"
+	return "a time in it is not valid, or a value has another type"
 }
 
 const (
