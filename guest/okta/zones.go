@@ -333,7 +333,7 @@ func (c *call) zoneID() (string, *result) {
 	}
 	zones, left, failed := c.gather(gathering{req: hostcall.Request{Endpoint: getZones.Endpoint}, most: maxZonePages, what: "network zones", typ: "NetworkZone", noun: "network zone"})
 	if failed != nil {
-		failed.err.Message += ". With the zone's id (list_zones has it) no search is needed"
+		failed.err.Message += ". With an id (list_zones has them) no search is needed"
 		return "", failed
 	}
 	var ids, names []string
