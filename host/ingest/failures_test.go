@@ -296,3 +296,25 @@ func TestASinkIsLeftAloneForAsLongAsItAsks(t *testing.T) {
 		t.Errorf("%v, %q", err, said)
 	}
 }
+
+// TestDrain_OfASinkThatLosesEachPage_GoesOnWithPersist: a follower whose file is deleted again and again before a commit has to
+// outlive that. Without Persist, the run ends.
+func TestDrain_OfASinkThatLosesEachPage_GoesOnWithPersist(t *testing.T) {
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 20, RateLimits: unlimited})
+	c := connectTo(t, hosttest.Connector.Load(t), o, host.Config{})
+	for _, persist := range []bool{true, false} {
+		m := &memory{fail: func(page int) error {
+			if page <= 15 {
+				return fmt.Errorf("%w: the file was deleted", sink.ErrReplay)
+			}
+			return nil
+		}}
+		d := &ingest.Drain{Operation: poll, Feed: ingest.Source(c, host.SourceOptions{Operation: poll}), Sink: m, Persist: persist, Pause: time.Millisecond}
+		err := d.Run(t.Context())
+		if persist && err == nil {
+			m.wantAll(t, o, 1)
+		} else if persist || !errors.Is(err, sink.ErrReplay) {
+			t.Errorf("persist %v: %v", persist, err)
+		}
+	}
+}

@@ -90,7 +90,8 @@ type commitment struct {
 
 const longestPause = time.Minute
 
-// mostReplays is how often in a row pages are written again, at once, of which none is ever committed.
+// mostReplays is how often in a row pages are written again at once although none of them was committed. After that, Run
+// waits between attempts, or ends without Persist.
 const mostReplays = 10
 
 // How large a group grows. Two of them may be written and not have a checkpoint yet, which is what a sink has to recall.
@@ -140,7 +141,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 		switch {
 		case !d.Persist:
 			return err
-		case passes(err), d.Delay > 0 && errors.Is(err, sink.ErrReplay), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
+		case passes(err), errors.Is(err, sink.ErrReplay), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
 		case refused(err, http.StatusForbidden) && doubts < maxDoubts,
 			sink.Doubtful(err) && doubts < maxSinkDoubts:
 			doubts++
