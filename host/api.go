@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/journal"
 	"github.com/mach5/okta-connector/host/secrets"
 )
@@ -25,7 +26,7 @@ var ErrUnknownOperation = errors.New("unknown operation")
 var ErrConfig = errors.New("connection not usable")
 
 // ErrClosed is returned by the methods of a closed Connection or Module.
-var ErrClosed = errors.New("closed")
+var ErrClosed = sandbox.ErrClosed
 
 // OutcomeError is the error of a call whose outcome is none of succeeded, unchanged and planned. Test it with errors.As, or its
 // outcome with errors.Is(err, host.OutcomeError{Outcome: abi.Denied}).

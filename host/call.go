@@ -21,7 +21,6 @@ type call struct {
 	op        *operation
 	class     abi.Class // in force for this input
 	surface   abi.Surface
-	in        *instance // that runs it
 	gate      gate
 	settle    bool           // an earlier run of this invoke ended when a write may have left
 	since     time.Time      // when that was, by the service's clock
@@ -58,14 +57,6 @@ type body struct {
 
 // searchAtOnce is the size up to which a body is searched for the token when it arrives, in bytes.
 const searchAtOnce = 64 << 10
-
-// callOf is the call for which the guest runs, nil outside of one.
-func callOf(ctx context.Context) *call {
-	if g, ok := ctx.(*guestContext); ok {
-		return g.call
-	}
-	return nil
-}
 
 // end releases what the call holds. Records that were emitted are not valid afterwards.
 func (c *call) end() {

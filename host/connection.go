@@ -13,6 +13,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/secrets"
 )
@@ -26,7 +27,7 @@ type Connection struct {
 	limits Limits
 	base   *url.URL
 	client *egress.Client
-	pool   *pool
+	pool   *sandbox.Pool
 	log    *slog.Logger
 	clock  serviceClock
 	owner  accounts
@@ -121,8 +122,8 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	if err := limits.check(); err != nil {
 		return fail("%w", err)
 	}
-	if opts.Limits.or(cfg.Limits).MemoryBytes > m.memory {
-		return fail("limits.memory_bytes: %d is over the %d that the module was loaded with (LoadOptions.Memory)", limits.MemoryBytes, m.memory)
+	if opts.Limits.or(cfg.Limits).MemoryBytes > m.code.Memory() {
+		return fail("limits.memory_bytes: %d is over the %d that the module was loaded with (LoadOptions.Memory)", limits.MemoryBytes, m.code.Memory())
 	}
 	client, err := egress.New(egress.Config{
 		BaseURL:        base,
@@ -147,7 +148,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, credential: credential, client: client, log: log,
 		leave: leave, closed: make(chan struct{})}
-	c.pool = newPool(m, limits, log)
+	c.pool = m.code.NewPool(sandbox.PoolOptions{Memory: limits.MemoryBytes, Concurrency: limits.Concurrency, Logger: log})
 	return c, nil
 }
 
@@ -203,7 +204,7 @@ func (c *Connection) Module() *Module { return c.module }
 func (c *Connection) Close(ctx context.Context) error {
 	c.closing.Do(func() {
 		close(c.closed)
-		c.pool.close()
+		c.pool.Close()
 		c.client.Close()
 		c.leave()
 	})

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
@@ -25,7 +26,7 @@ const smallManifest = `{"abi":"mach5:connector/v1","kind":"okta","version":"0","
 
 func readSmallManifest(tb testing.TB) *Module {
 	tb.Helper()
-	m := &Module{log: slog.New(slog.DiscardHandler)}
+	m := &Module{log: slog.New(slog.DiscardHandler), code: new(sandbox.Module)}
 	bin := &wasmbin.Module{Customs: []wasmbin.Custom{{Name: abi.ManifestSection, Data: []byte(smallManifest)}}}
 	if err := m.readManifest(bin); err != nil {
 		tb.Fatal(err)
@@ -187,67 +188,6 @@ func FuzzConfig(f *testing.F) {
 		for _, g := range c.config.Grants {
 			if !g.Valid() {
 				t.Errorf("it grants %q", g)
-			}
-		}
-	})
-}
-
-// FuzzKernel: whatever order a module calls the kernel in, no message overlaps another, and nothing outside is touched.
-func FuzzKernel(f *testing.F) {
-	f.Add([]byte{0, 8, 0, 16, 1, 0, 0, 8, 2, 1, 3, 0})
-	f.Add([]byte{0, 255, 0, 1, 1, 1, 0, 1, 1, 0, 1, 0, 0, 200})
-	f.Fuzz(func(t *testing.T, ops []byte) {
-		k := newKernel(nil, 64<<10)
-		var offsets []uint64
-		for i := 0; i+1 < len(ops); i += 2 {
-			arg := uint64(ops[i+1])
-			pick := func() uint64 {
-				if len(offsets) == 0 {
-					return arg
-				}
-				return offsets[arg%uint64(len(offsets))]
-			}
-			stack := []uint64{0, 0}
-			switch ops[i] % 8 {
-			case 0:
-				if offset := k.alloc(arg); offset != 0 {
-					offsets = append(offsets, offset)
-				}
-			case 1:
-				k.release(pick())
-			case 2:
-				stack[0], stack[1] = pick()+arg, arg
-				_ = k.ExportedFunction("store_u8").CallWithStack(context.Background(), stack)
-			case 3:
-				k.ExportedMemory("").WriteUint64Le(uint32(pick()+arg*arg), ^uint64(0))
-			case 4:
-				stack[0] = pick() - arg
-				_ = k.ExportedFunction("load_u8").CallWithStack(context.Background(), stack)
-			case 5:
-				stack[0], stack[1] = pick(), arg*arg*arg
-				_ = k.ExportedFunction("output_set").CallWithStack(context.Background(), stack)
-				if _, ok := k.view(k.output.offset, k.output.length); !ok && k.output.length > 0 {
-					t.Fatalf("an output of %+v lies outside", k.output)
-				}
-			case 6:
-				k.put(ops[:min(len(ops), int(arg))])
-			case 7:
-				if arg == 7 {
-					k.reset()
-					offsets = nil
-				}
-			}
-			end := uint32(kernelBase)
-			for _, b := range k.blocks {
-				if b.offset < end || b.size > b.room || int(b.offset+b.room) > len(k.buf) {
-					t.Fatalf("block %+v overlaps, or lies outside of %d bytes", b, len(k.buf))
-				}
-				end = b.offset + b.room
-			}
-			for _, b := range k.buf[len(k.buf):cap(k.buf)] {
-				if b != 0 {
-					t.Fatal("what lies behind the messages was written to")
-				}
 			}
 		}
 	})

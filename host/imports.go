@@ -6,60 +6,50 @@ import (
 	"strings"
 	"time"
 
-	extism "github.com/extism/go-sdk"
-
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/sandbox"
 )
 
-// maxMessage bounds what a guest may put through one import, in bytes.
-const maxMessage = 1 << 20
-
-// hostFunctions are the imports of the ABI. They hold nothing: whose call it is stands in the context.
-func hostFunctions() []extism.HostFunction {
-	const ptr = extism.ValueTypePTR
-	one, two, three := []extism.ValueType{ptr}, []extism.ValueType{ptr, ptr}, []extism.ValueType{ptr, ptr, ptr}
-	define := func(name string, params []extism.ValueType, f func(context.Context, *call, *memory, []uint64) uint64) extism.HostFunction {
-		h := extism.NewHostFunctionWithStack(name, func(ctx context.Context, _ *extism.CurrentPlugin, stack []uint64) {
-			c := callOf(ctx)
-			if c == nil {
-				panic(name + ": called outside of a call")
-			}
-			if err := ctx.Err(); err != nil { // a guest that asks on and on takes no turn of its own
-				panic(err)
-			}
-			stack[0] = f(ctx, c, &memory{c.in.kernel}, stack)
-		}, params, one)
-		h.SetNamespace(abi.Namespace)
-		return h
+// sandboxConfig returns what a module may import and must export, without the limits.
+func sandboxConfig() sandbox.Config {
+	type messages = *sandbox.Messages
+	define := func(name string, params int, f func(ctx context.Context, c *call, m messages, args []uint64) uint64) sandbox.HostFunction {
+		return sandbox.HostFunction{Name: name, Params: params, Run: func(ctx context.Context, of any, m messages, args []uint64) uint64 {
+			return f(ctx, of.(*call), m, args)
+		}}
 	}
-	return append(wasi(), []extism.HostFunction{
-		define("http_send", one, func(ctx context.Context, c *call, m *memory, s []uint64) uint64 {
-			return m.writeJSON(c.send(ctx, m.read(s[0])))
-		}),
-		define("body_read", three, func(_ context.Context, c *call, m *memory, s []uint64) uint64 {
-			body := c.read(s[0])
-			from := min(s[1], uint64(len(body)))
-			return m.write(body[from : from+min(s[2], uint64(len(body))-from, maxMessage)])
-		}),
-		define("records_emit", two, func(ctx context.Context, c *call, m *memory, s []uint64) uint64 {
-			return m.writeJSON(c.emit(ctx, s[0], m.read(s[1])))
-		}),
-		define("record_emit", one, func(_ context.Context, c *call, m *memory, s []uint64) uint64 {
-			if c.emitValue(m.copy(s[0])) != nil {
-				return 0
-			}
-			return 1
-		}),
-		define("secret_get", one, func(_ context.Context, c *call, m *memory, s []uint64) uint64 {
-			return m.writeJSON(c.secret(strings.TrimRight(string(m.read(s[0])), " ")))
-		}),
-		define("wait", one, func(ctx context.Context, c *call, _ *memory, s []uint64) uint64 {
-			return c.wait(ctx, s[0])
-		}),
-	}...)
+	return sandbox.Config{
+		Namespace: abi.Namespace,
+		Exports:   []string{"describe", "invoke", "source", "table"},
+		Functions: []sandbox.HostFunction{
+			define("http_send", 1, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
+				return writeJSON(m, c.send(ctx, m.Read(a[0])))
+			}),
+			define("body_read", 3, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
+				body := c.read(a[0])
+				from := min(a[1], uint64(len(body)))
+				return m.Write(body[from : from+min(a[2], uint64(len(body))-from, sandbox.MaxMessage)])
+			}),
+			define("records_emit", 2, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
+				return writeJSON(m, c.emit(ctx, a[0], m.Read(a[1])))
+			}),
+			define("record_emit", 1, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
+				if c.emitValue(append([]byte(nil), m.Read(a[0])...)) != nil {
+					return 0
+				}
+				return 1
+			}),
+			define("secret_get", 1, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
+				return writeJSON(m, c.secret(strings.TrimRight(string(m.Read(a[0])), " ")))
+			}),
+			define("wait", 1, func(ctx context.Context, c *call, _ messages, a []uint64) uint64 {
+				return c.wait(ctx, a[0])
+			}),
+		},
+	}
 }
 
-// wait sleeps for so many milliseconds and answers 1, or answers 0 at once when the deadline comes first.
+// wait sleeps for some milliseconds and returns 1. If the deadline comes first, it returns 0 at once.
 func (c *call) wait(ctx context.Context, ms uint64) uint64 {
 	const day = 24 * 60 * 60 * 1000
 	d := time.Duration(min(ms, day)) * time.Millisecond
@@ -72,29 +62,10 @@ func (c *call) wait(ctx context.Context, ms uint64) uint64 {
 	return 1
 }
 
-// memory is the messages of the instance that calls, seen with suspicion: an offset may point anywhere.
-type memory struct{ k *kernel }
-
-// read is a view of the message at offset: empty when there is none or it is over maxMessage. It is valid until the
-// next is written.
-func (m *memory) read(offset uint64) []byte {
-	n := m.k.length(offset)
-	if n > maxMessage {
-		return nil
-	}
-	b, _ := m.k.view(offset, n)
-	return b
-}
-
-func (m *memory) copy(offset uint64) []byte { return append([]byte(nil), m.read(offset)...) }
-
-// write puts a message into a new block and returns its offset; 0 for an empty one, and when the memory is used up.
-func (m *memory) write(b []byte) uint64 { return m.k.put(b) }
-
-func (m *memory) writeJSON(v any) uint64 {
+func writeJSON(m *sandbox.Messages, v any) uint64 {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return 0
 	}
-	return m.write(b)
+	return m.Write(b)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/records"
 )
 
@@ -185,12 +186,20 @@ func (c *Connection) export(ctx context.Context, run *call, name string, input a
 	for len(b)%8 != 0 { // whole words, see hostcall.pad
 		b = append(b, ' ')
 	}
-	in, err := c.pool.acquire(ctx)
-	if err != nil {
-		return nil, err
+	out, err := c.pool.Run(ctx, run, name, b)
+	var failed sandbox.CallError
+	if errors.As(err, &failed) && failed.Stderr != "" && run.mayLog(len(failed.Stderr)) {
+		c.log.Debug("the module's last words", "export", name, "stderr", failed.Stderr)
 	}
-	run.in = in
-	return c.pool.run(ctx, in, run, name, b)
+	var memory sandbox.MemoryError
+	switch {
+	case errors.As(err, &memory):
+		err = fmt.Errorf("%s (limits.memory_bytes of the connection: raise it)", memory.Error())
+	case errors.Is(err, sandbox.ErrBusy):
+		err = fmt.Errorf("%w: %d others ran all the time (limits.concurrency of the connection): ask for fewer at once, or raise it",
+			sandbox.ErrBusy, c.limits.Concurrency)
+	}
+	return out, err
 }
 
 // broken is the outcome of a call whose export did not return. If a write may have left, nobody can say what became of
@@ -219,7 +228,7 @@ func (c *call) wrote() bool {
 // reason is one line on why a call ended, without a trace of the guest's stack.
 func reason(ctx context.Context, err error) string {
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, sandbox.ErrBusy):
 		return err.Error()
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return "the call's time was up (limits.call_seconds of the connection, --timeout)"

@@ -11,10 +11,12 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,46 +25,33 @@ import (
 	"strings"
 	"sync"
 
-	extism "github.com/extism/go-sdk"
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/tetratelabs/wazero"
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/internal/nearest"
-	"github.com/mach5/okta-connector/internal/trust"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
 // MaxModuleSize is the largest module that Load takes, in bytes.
 const MaxModuleSize = 64 << 20
 
-const (
-	pageBytes     = 64 << 10
-	defaultMemory = 1 << 30
-)
+// defaultMemory is the default of LoadOptions.Memory, in bytes.
+const defaultMemory = 1 << 30
 
 // Module is a loaded and compiled connector. It is safe for concurrent use; close it after its connections.
 type Module struct {
 	manifest *abi.Manifest
 	raw      []byte
 	byName   map[string]*operation
-	plugin   *extism.CompiledPlugin
-	cache    wazero.CompilationCache
+	code     *sandbox.Module
 	sum      string
 	size     int
 	log      *slog.Logger
-	limits   pacing.Registry // what its connections know of rate limits that they share
-	begins   uint64          // bytes of memory that an instance begins with
-	memory   int64           // most bytes of an instance
-	state    wasmbin.State   // what of an instance is not in its memory
-
-	births  sync.RWMutex // held by those who make an instance, which wazero does not take a close beside
-	closed  bool
-	imageMu sync.Mutex
-	image   *image // what each call begins as; nil before the first instance
+	limits   pacing.Registry // rate limits that its connections share
 }
 
 // operation is what the host keeps of an operation besides its manifest entry.
@@ -103,91 +92,37 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
-	if err := checkImports(bin); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
-	}
-	if err := checkExports(bin); err != nil {
+	config := sandboxConfig()
+	if err := config.Check(bin); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
 	if err := m.readManifest(bin); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
-	if len(bin.Memories) == 1 {
-		m.begins = uint64(bin.Memories[0].Min) * pageBytes
+	config.Memory, config.Logger = cmp.Or(opts.Memory, defaultMemory), m.log
+	if !opts.NoCache {
+		if config.CacheDir, err = cacheDir(opts); err != nil {
+			m.log.Warn("no compilation cache: every start compiles anew", "reason", err.Error())
+		}
 	}
-	if err := m.compile(ctx, wasm, opts); err != nil {
-		return nil, err
+	if m.code, err = sandbox.Compile(ctx, bin, wasm, config); errors.Is(err, sandbox.ErrModule) {
+		return nil, fmt.Errorf("%w: %v", ErrRefused, errors.Unwrap(err))
+	} else if err != nil {
+		return nil, fmt.Errorf("LoadOptions.Memory: %w", err)
 	}
 	return m, nil
 }
 
-func (m *Module) compile(ctx context.Context, wasm []byte, opts LoadOptions) error {
-	memory := opts.Memory
-	switch {
-	case memory == 0:
-		memory = defaultMemory
-	case memory < pageBytes || memory > 1<<32:
-		return fmt.Errorf("LoadOptions.Memory: %d bytes; at least %d are taken, a page of Wasm, and at most 4 GiB", memory, pageBytes)
+// cacheDir returns the folder of compiled code.
+func cacheDir(opts LoadOptions) (string, error) {
+	if opts.CacheDir != "" {
+		return opts.CacheDir, nil
 	}
-	m.memory = memory
-	wasm, state, err := wasmbin.Interruptible(wasm, interruptGlobal)
+	base, err := os.UserCacheDir()
 	if err != nil {
-		return fmt.Errorf("%w: %v", ErrRefused, err)
+		return "", err
 	}
-	m.state = state
-	// Not WithCloseOnContextDone: RATIONALE.md, "How is a module stopped?".
-	config := wazero.NewRuntimeConfig()
-	if !opts.NoCache {
-		if cache, err := openCache(opts.CacheDir); err != nil {
-			m.log.Warn("no compilation cache: every start compiles anew", "reason", err.Error())
-		} else {
-			m.cache = cache
-			config = config.WithCompilationCache(cache)
-		}
-	}
-	plugin, err := extism.NewCompiledPlugin(ctx, extism.Manifest{
-		Wasm:   []extism.Wasm{extism.WasmData{Data: wasm}},
-		Memory: &extism.ManifestMemory{MaxPages: uint32(memory / pageBytes)},
-	}, extism.PluginConfig{RuntimeConfig: config}, hostFunctions()) // not EnableWasi: wasi.go says why
-	if err != nil {
-		m.closeCache(ctx)
-		return fmt.Errorf("%w: %v", ErrRefused, err)
-	}
-	m.plugin = plugin
-	return nil
-}
-
-// openCache opens the folder of compiled code. What is in it gets executed, so that nobody else may write there.
-func openCache(dir string) (wazero.CompilationCache, error) {
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return nil, err
-		}
-		dir = filepath.Join(base, "okta-connector", "wasm")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("%s can be written by others (mode %s): chmod 700 it", dir, info.Mode().Perm())
-	}
-	for _, at := range []string{dir, filepath.Dir(dir)} { // who can write the second can replace the first
-		if err := trust.File(at); err != nil {
-			return nil, err
-		}
-	}
-	return wazero.NewCompilationCacheWithDir(dir)
-}
-
-func (m *Module) closeCache(ctx context.Context) {
-	if m.cache != nil {
-		_ = m.cache.Close(ctx)
-	}
+	return filepath.Join(base, "okta-connector", "wasm"), nil
 }
 
 func (m *Module) readManifest(bin *wasmbin.Module) error {
@@ -273,12 +208,7 @@ func (m *Module) RawManifest() json.RawMessage { return m.raw }
 
 // Describe asks the module itself for its manifest: the describe export must answer the bytes of the custom section.
 func (m *Module) Describe(ctx context.Context) (json.RawMessage, error) {
-	in, err := m.instance(ctx, m.memory)
-	if err != nil {
-		return nil, err
-	}
-	defer in.close(m.log)
-	out, err := in.call(ctx, nil, "describe", nil)
+	out, err := m.code.Call(ctx, "describe", nil)
 	return bytes.TrimRight(out, " "), err
 }
 
@@ -314,17 +244,5 @@ func (m *Module) operation(name string) (*operation, error) {
 	return nil, fmt.Errorf("%w %q: %s", ErrUnknownOperation, name, hint)
 }
 
-// Close frees the module and its compiled code. Its connections are closed before.
-func (m *Module) Close(ctx context.Context) error {
-	m.births.Lock()
-	defer m.births.Unlock()
-	m.closed = true
-	err := m.plugin.Close(ctx)
-	m.imageMu.Lock()
-	defer m.imageMu.Unlock()
-	if m.image != nil {
-		m.image.close()
-	}
-	m.closeCache(ctx)
-	return err
-}
+// Close frees the module and its compiled code. Close its connections first.
+func (m *Module) Close(ctx context.Context) error { return m.code.Close(ctx) }

@@ -1,6 +1,6 @@
 //go:build !portable
 
-package host
+package sandbox
 
 import (
 	"bytes"
@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-// TestAPagemapThatSaysNothingIsNotBelieved: restore would take what a call wrote for the image's, and leave it to the next.
-func TestAPagemapThatSaysNothingIsNotBelieved(t *testing.T) {
+// TestTellsPrivatePages_OfAnEmptyPagemap_IsFalse: restore would leave a call's pages to the next.
+func TestTellsPrivatePages_OfAnEmptyPagemap_IsFalse(t *testing.T) {
 	for name, entry := range map[string]uint64{
 		"nothing is here": 0, "all is of a file": 1<<63 | 1<<61, "all is of its own": 1 << 63,
 	} {
-		if tellsPagesOfOwn(everywhere(entry)) {
+		if tellsPrivatePages(everywhere(entry)) {
 			t.Errorf("%s: believed", name)
 		}
 	}
-	if tellsPagesOfOwn(bytes.NewReader(nil)) {
+	if tellsPrivatePages(bytes.NewReader(nil)) {
 		t.Error("an empty file is believed")
 	}
 	f, err := os.Open("/proc/self/pagemap")
@@ -26,7 +26,7 @@ func TestAPagemapThatSaysNothingIsNotBelieved(t *testing.T) {
 		t.Skip(err)
 	}
 	defer func() { _ = f.Close() }()
-	t.Logf("this kernel's own is believed: %v", tellsPagesOfOwn(f))
+	t.Logf("this kernel's own is believed: %v", tellsPrivatePages(f))
 }
 
 // everywhere is a pagemap that says the same of every page.

@@ -1,6 +1,6 @@
 //go:build linux && !portable
 
-package host
+package sandbox
 
 import (
 	"os/exec"
@@ -14,9 +14,10 @@ func TestTheMemoryOfOtherSystems(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the package a second time")
 	}
-	tests := []string{"TestAnInstanceAtRestIsItsImage", "TestPagesAreRestoredHoweverMany", "TestAnInstanceThatGrewIsReplaced",
-		"TestAModuleClosedUnderACallEndsIt", "TestNothingIsLeftBehind"}
-	text, err := exec.CommandContext(t.Context(), "go", "test", "-tags", "portable", "-vet=off", "-count=1", "-v", "-run", "^("+strings.Join(tests, "|")+")$", ".").CombinedOutput()
+	tests := []string{"TestRestore_AfterFewOrManyPages_LeavesNoByte", "TestPool_AfterAnInstanceGrew_ReplacesIt",
+		"TestClose_AfterInstances_LeavesNothingBehind", "TestClose_WhileInstancesAreMade_LeavesNone",
+		"TestAnIdleInstanceEqualsItsSnapshot", "TestAModuleClosedUnderACallEndsIt"}
+	text, err := exec.CommandContext(t.Context(), "go", "test", "-tags", "portable", "-vet=off", "-count=1", "-v", "-run", "^("+strings.Join(tests, "|")+")$", ".", "../..").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}

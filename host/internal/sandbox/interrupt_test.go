@@ -1,4 +1,4 @@
-package host
+package sandbox
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 // TestTheWatchOfACallEndsWithIt: when the context ends just as a call does, the guest is not touched after the watch was
 // stopped: the next to use or close it would do so at the same time. Run under -race.
 func TestTheWatchOfACallEndsWithIt(t *testing.T) {
-	m := oktaModule(t)
-	in, err := m.instance(context.Background(), 64<<20)
+	m := compile(t)
+	in, err := m.newInstance(context.Background(), 64<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,247 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// interruptGlobal is the global that Compile adds to a module (wasmbin.Interruptible). The module checks it in each loop and
+// function, and traps when it is set.
+const interruptGlobal = "mach5:interrupt"
+
+// Instance is one running copy of a module. It runs one call at a time.
+type Instance struct {
+	module    api.Module
+	allocator *allocator
+	memory    *linear
+	interrupt api.MutableGlobal
+	globals   []api.MutableGlobal // the module's state outside its memory (wasmbin.State)
+	exports   map[string]api.Function
+	messages  *Messages
+	stderr    tail
+	ticks     int64     // nanoseconds on the guest's clocks
+	snapshot  *snapshot // that restore returns to; nil if the module cannot be restored
+}
+
+// MemoryError reports that a module needs more memory than its limit.
+type MemoryError struct {
+	Needed uint64 // bytes that a new instance needs; 0 if a call asked for more than the limit
+	Limit  uint64 // bytes
+	Err    error  // of the call that ended; nil for a new instance
+}
+
+// Error implements error.
+func (e MemoryError) Error() string {
+	if e.Needed > 0 {
+		return fmt.Sprintf("the module begins with %d bytes of memory, over the limit of %d", e.Needed, e.Limit)
+	}
+	return fmt.Sprintf("it wanted more than %d bytes of memory", e.Limit)
+}
+
+// Unwrap returns the error of the call.
+func (e MemoryError) Unwrap() error { return e.Err }
+
+// CallError is the error of a guest that failed.
+type CallError struct {
+	Err    error
+	Stderr string // the end of what the guest wrote to standard error
+}
+
+// Error implements error.
+func (e CallError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e CallError) Unwrap() error { return e.Err }
+
+// newInstance makes an instance with at most so many bytes of memory. The first one initialises itself, and a snapshot is
+// taken of it. All others begin from that snapshot.
+func (m *Module) newInstance(ctx context.Context, memory int64) (*Instance, error) {
+	m.instances.RLock()
+	defer m.instances.RUnlock()
+	if m.closed {
+		return nil, fmt.Errorf("%w: the module", ErrClosed)
+	}
+	in, err := m.instantiate(ctx, memory)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.initialise(ctx, in); err != nil {
+		in.close(m.log)
+		return nil, err
+	}
+	return in, nil
+}
+
+// instantiate makes an instance that has not run an instruction.
+func (m *Module) instantiate(ctx context.Context, memory int64) (_ *Instance, err error) {
+	if m.begins > uint64(memory) {
+		return nil, MemoryError{Needed: m.begins, Limit: uint64(memory)}
+	}
+	in := &Instance{allocator: &allocator{limit: uint64(memory)}, exports: map[string]api.Function{}, messages: newMessages(int(memory))}
+	defer func() {
+		if p := recover(); p != nil && in.allocator.err != nil { // wazero panics when no memory is allocated
+			err = fmt.Errorf("instantiating the module: %w", in.allocator.err)
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	ctx = experimental.WithMemoryAllocator(context.WithoutCancel(ctx), in.allocator)
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	if in.module, err = m.runtime.InstantiateModule(ctx, m.compiled, config); err == nil {
+		err = in.allocator.err
+	}
+	if err == nil {
+		err = in.bind(m)
+	}
+	if err != nil {
+		in.close(m.log)
+		return nil, fmt.Errorf("instantiating the module: %w", err)
+	}
+	return in, nil
+}
+
+// bind looks up the parts of the module that the instance uses.
+func (in *Instance) bind(m *Module) error {
+	if in.memory = in.allocator.memory; in.memory == nil {
+		return errors.New("it has no memory")
+	}
+	var ok bool
+	if in.interrupt, ok = in.module.ExportedGlobal(interruptGlobal).(api.MutableGlobal); !ok {
+		return errors.New("it was not made interruptible")
+	}
+	for _, name := range m.state.Globals {
+		g, ok := in.module.ExportedGlobal(name).(api.MutableGlobal)
+		if !ok {
+			return fmt.Errorf("its global %s is not exported", name)
+		}
+		in.globals = append(in.globals, g)
+	}
+	return nil
+}
+
+// initialise makes an instance ready for its first call.
+func (m *Module) initialise(ctx context.Context, in *Instance) error {
+	m.snapshotMu.Lock()
+	defer m.snapshotMu.Unlock()
+	if m.snapshot != nil {
+		return in.adopt(m.snapshot)
+	}
+	if err := in.initialise(ctx); err != nil {
+		return err
+	}
+	if m.state.Elsewhere {
+		m.log.Warn("the module keeps state in tables or segments, so that each call gets a new instance, at some milliseconds each")
+		return nil
+	}
+	s, err := in.capture()
+	if err != nil {
+		return err
+	}
+	m.snapshot = s
+	return nil
+}
+
+// initialise runs the module's own initialisation.
+func (in *Instance) initialise(ctx context.Context) error {
+	f := in.module.ExportedFunction("_initialize")
+	if f == nil {
+		return nil
+	}
+	stop := in.interruptAt(ctx)
+	err := f.CallWithStack(&guestContext{ctx, in, nil}, make([]uint64, 1))
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("initialising the module: %w", err)
+	}
+	return nil
+}
+
+// interruptAt makes the guest trap when ctx ends. stop ends the watch and reports whether the guest was left alone. After
+// stop, nothing touches the guest: it may be closed or run again. stop must be called once.
+func (in *Instance) interruptAt(ctx context.Context) (stop func() bool) {
+	set := make(chan struct{})
+	unwatched := context.AfterFunc(ctx, func() {
+		in.interrupt.Set(1)
+		close(set)
+	})
+	return func() bool {
+		if unwatched() {
+			return true
+		}
+		<-set // AfterFunc has begun: wait for its write
+		return false
+	}
+}
+
+// call runs an export. call is what the guest's host functions get, nil for none. After an error, the instance must not be
+// used again.
+func (in *Instance) call(ctx context.Context, call any, export string, input []byte) ([]byte, error) {
+	m := in.messages
+	offset := m.Write(input)
+	if offset == 0 && len(input) > 0 {
+		return nil, MemoryError{Limit: in.memory.limit, Err: fmt.Errorf("the input has %d bytes", len(input))}
+	}
+	m.input = span{offset, m.length(offset)}
+	f := in.exports[export]
+	if f == nil {
+		if f = in.module.ExportedFunction(export); f == nil {
+			return nil, fmt.Errorf("the module has no export %s", export)
+		}
+		in.exports[export] = f
+	}
+	stop := in.interruptAt(ctx)
+	var stack [1]uint64
+	err := f.CallWithStack(&guestContext{ctx, in, call}, stack[:])
+	if !stop() && err == nil {
+		err = ctx.Err() // it was interrupted, or is about to be: its answer came too late
+	}
+	if err != nil && in.memory.refused.Load() {
+		err = MemoryError{Limit: in.memory.limit, Err: err}
+	}
+	if err != nil {
+		return nil, CallError{err, in.stderr.String()}
+	}
+	if rc := api.DecodeU32(stack[0]); rc != 0 {
+		return nil, CallError{fmt.Errorf("export %s returned %d%s", export, rc, m.guestError()), in.stderr.String()}
+	}
+	out, ok := m.view(m.output.offset, m.output.length)
+	switch {
+	case m.output.length > MaxMessage:
+		return nil, fmt.Errorf("export %s answered %d bytes, at most %d are taken: large results are emitted as records", export, m.output.length, MaxMessage)
+	case !ok && m.output.length > 0:
+		return nil, fmt.Errorf("export %s set an output that lies outside of its messages", export)
+	}
+	return append([]byte(nil), out...), nil
+}
+
+// close frees the instance. No call may run.
+func (in *Instance) close(log *slog.Logger) {
+	if in.module != nil {
+		if err := in.module.Close(context.Background()); err != nil {
+			log.Debug("closing an instance", "error", err.Error())
+		}
+	}
+	in.allocator.free()
+}
+
+// tail keeps the last bytes that a guest wrote to standard error, such as the message of its panic.
+type tail struct{ buf []byte }
+
+const tailSize = 4 << 10
+
+func (t *tail) add(b []byte) {
+	t.buf = append(t.buf, b[max(0, len(b)-tailSize):]...)
+	if over := len(t.buf) - tailSize; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+}
+
+func (t *tail) String() string { return string(t.buf) }

@@ -1,0 +1,239 @@
+package sandbox
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/tetratelabs/wazero/api"
+)
+
+// MaxMessage is the size limit of one message that a guest passes to a host function or returns, in bytes.
+const MaxMessage = 1 << 20
+
+// Messages is the message memory of one instance, which Extism calls its kernel. Guests reach it through the imports of
+// extism:host/env. Its bookkeeping is in Go memory, out of the guest's reach (RATIONALE.md, "Why does the host have a kernel
+// of its own?"). Every message ends with the call.
+//
+// A block is identified by its offset; offset 0 means no block. Messages is not safe for concurrent use.
+type Messages struct {
+	buf     []byte // from offset 0; bytes between len and cap are zero
+	limit   int    // size limit of buf
+	blocks  []block
+	free    []int // indices of freed blocks
+	input   span
+	output  span
+	failure uint64 // offset of the guest's error text
+}
+
+// block is one message's place. Size 0 marks a freed block.
+type block struct {
+	offset uint32
+	room   uint32 // allocated bytes
+	size   uint32 // requested bytes
+}
+
+// span is a part of the message memory.
+type span struct{ offset, length uint64 }
+
+const (
+	messagesBase = 64       // offset of the first block
+	maxBlocks    = 1 << 20  // blocks of one call; a block's bookkeeping takes 12 bytes
+	messagesKeep = 64 << 10 // buf and blocks that an idle instance keeps, in bytes each
+)
+
+// errOutside reports a load, store or length outside the call's messages.
+var errOutside = errors.New("outside of the call's messages")
+
+func newMessages(limit int) *Messages {
+	m := &Messages{limit: limit}
+	m.reset()
+	return m
+}
+
+// reset forgets every message. It runs before a call and after it: an idle instance keeps nothing of its callers.
+func (m *Messages) reset() {
+	clear(m.buf)
+	if cap(m.buf) > messagesKeep || m.buf == nil {
+		m.buf = make([]byte, messagesBase, messagesBase+4<<10)
+	}
+	m.buf = m.buf[:messagesBase]
+	if cap(m.blocks) > messagesKeep/12 {
+		m.blocks = nil
+	}
+	m.blocks, m.free = m.blocks[:0], m.free[:0]
+	m.input, m.output, m.failure = span{}, span{}, 0
+}
+
+// empty reports whether m is as reset leaves it.
+func (m *Messages) empty() bool {
+	for _, b := range m.buf[:cap(m.buf)] {
+		if b != 0 {
+			return false
+		}
+	}
+	return len(m.buf) == messagesBase && len(m.blocks) == 0 && len(m.free) == 0 && m.input == span{} && m.output == span{} && m.failure == 0
+}
+
+// Read returns the message at an offset. It is empty where no message is, or one over MaxMessage. The slice is valid until
+// the next message is written.
+func (m *Messages) Read(offset uint64) []byte {
+	n := m.length(offset)
+	if n > MaxMessage {
+		return nil
+	}
+	b, _ := m.view(offset, n)
+	return b
+}
+
+// Write puts a message into a new block, padded with spaces to whole 8-byte words. It returns the block's offset: 0 for an
+// empty message, and when there is no room.
+func (m *Messages) Write(message []byte) uint64 {
+	n := (len(message) + 7) &^ 7
+	offset := m.alloc(uint64(n))
+	if offset == 0 {
+		return 0
+	}
+	at := copy(m.buf[offset:], message)
+	copy(m.buf[int(offset)+at:int(offset)+n], "       ")
+	return offset
+}
+
+// alloc returns the offset of a new block of n bytes, 0 when there is no room.
+func (m *Messages) alloc(n uint64) uint64 {
+	if n == 0 || n > uint64(m.limit) {
+		return 0
+	}
+	const searched = 64 // freed blocks, which bounds the time of an alloc
+	for i := max(0, len(m.free)-searched); i < len(m.free); i++ {
+		if b := &m.blocks[m.free[i]]; uint64(b.room) >= n {
+			m.free = append(m.free[:i], m.free[i+1:]...)
+			b.size = uint32(n)
+			clear(m.buf[b.offset : b.offset+b.room])
+			return uint64(b.offset)
+		}
+	}
+	offset, room := len(m.buf), int(n+7)&^7
+	if offset+room > m.limit || len(m.blocks) >= maxBlocks {
+		return 0
+	}
+	if offset+room <= cap(m.buf) {
+		m.buf = m.buf[:offset+room]
+	} else {
+		m.buf = append(m.buf, make([]byte, room)...)
+	}
+	m.blocks = append(m.blocks, block{uint32(offset), uint32(room), uint32(n)})
+	return uint64(offset)
+}
+
+// release frees the block at an offset, if there is one.
+func (m *Messages) release(offset uint64) {
+	if i := m.find(offset); i >= 0 && m.blocks[i].size > 0 {
+		m.blocks[i].size = 0
+		m.free = append(m.free, i)
+	}
+}
+
+// find returns the index of the block at an offset, -1 if none begins there.
+func (m *Messages) find(offset uint64) int {
+	i := sort.Search(len(m.blocks), func(i int) bool { return uint64(m.blocks[i].offset) >= offset })
+	if i == len(m.blocks) || uint64(m.blocks[i].offset) != offset {
+		return -1
+	}
+	return i
+}
+
+// length returns the size of the message at an offset, 0 if none begins there.
+func (m *Messages) length(offset uint64) uint64 {
+	if i := m.find(offset); i >= 0 {
+		return uint64(m.blocks[i].size)
+	}
+	return 0
+}
+
+// inside reports whether n bytes at an offset lie within the memory of blocks.
+func (m *Messages) inside(offset, n uint64) bool {
+	return offset >= messagesBase && offset <= uint64(len(m.buf)) && n <= uint64(len(m.buf))-offset
+}
+
+// view returns a part of the memory, valid until the next alloc.
+func (m *Messages) view(offset, n uint64) (b []byte, ok bool) {
+	if !m.inside(offset, n) {
+		return nil, false
+	}
+	return m.buf[offset : offset+n : offset+n], true
+}
+
+// guestError returns the error text that the guest set with error_set, if any, as the end of a sentence.
+func (m *Messages) guestError() string {
+	text, ok := m.view(m.failure, min(m.length(m.failure), tailSize))
+	if !ok || len(text) == 0 {
+		return ""
+	}
+	return ": " + strings.TrimRight(string(text), " ")
+}
+
+const (
+	i32 = api.ValueTypeI32
+	i64 = api.ValueTypeI64
+)
+
+// messageFunctions returns the imports of extism:host/env that a module may use. An error traps the guest.
+func messageFunctions() []function {
+	words := func(types ...api.ValueType) []api.ValueType { return types }
+	define := func(name string, params, results []api.ValueType, f func(m *Messages, s []uint64) error) function {
+		return function{name, params, results, func(g *guestContext, s []uint64) {
+			if err := f(g.instance.messages, s); err != nil {
+				panic(fmt.Errorf("%s: %w", name, err))
+			}
+		}}
+	}
+	load8 := func(m *Messages, offset uint64) (uint64, error) {
+		if !m.inside(offset, 1) {
+			return 0, fmt.Errorf("at %#x: %w", offset, errOutside)
+		}
+		return uint64(m.buf[offset]), nil
+	}
+	load64 := func(m *Messages, offset uint64) (uint64, error) {
+		if !m.inside(offset, 8) {
+			return 0, fmt.Errorf("at %#x: %w", offset, errOutside)
+		}
+		return binary.LittleEndian.Uint64(m.buf[offset:]), nil
+	}
+	fromInput := func(m *Messages, offset uint64) uint64 { return m.input.offset + min(offset, 1<<32) }
+	return []function{
+		define("alloc", words(i64), words(i64), func(m *Messages, s []uint64) error { s[0] = m.alloc(s[0]); return nil }),
+		define("free", words(i64), nil, func(m *Messages, s []uint64) error { m.release(s[0]); return nil }),
+		define("length", words(i64), words(i64), func(m *Messages, s []uint64) error { s[0] = m.length(s[0]); return nil }),
+		define("length_unsafe", words(i64), words(i64), func(m *Messages, s []uint64) error { s[0] = m.length(s[0]); return nil }),
+		define("load_u8", words(i64), words(i32), func(m *Messages, s []uint64) (err error) { s[0], err = load8(m, s[0]); return err }),
+		define("load_u64", words(i64), words(i64), func(m *Messages, s []uint64) (err error) { s[0], err = load64(m, s[0]); return err }),
+		define("input_length", nil, words(i64), func(m *Messages, s []uint64) error { s[0] = m.input.length; return nil }),
+		define("input_load_u8", words(i64), words(i32), func(m *Messages, s []uint64) (err error) { s[0], err = load8(m, fromInput(m, s[0])); return err }),
+		define("input_load_u64", words(i64), words(i64), func(m *Messages, s []uint64) (err error) { s[0], err = load64(m, fromInput(m, s[0])); return err }),
+		define("store_u8", words(i64, i32), nil, func(m *Messages, s []uint64) error {
+			if !m.inside(s[0], 1) {
+				return fmt.Errorf("at %#x: %w", s[0], errOutside)
+			}
+			m.buf[s[0]] = byte(s[1])
+			return nil
+		}),
+		define("store_u64", words(i64, i64), nil, func(m *Messages, s []uint64) error {
+			if !m.inside(s[0], 8) {
+				return fmt.Errorf("at %#x: %w", s[0], errOutside)
+			}
+			binary.LittleEndian.PutUint64(m.buf[s[0]:], s[1])
+			return nil
+		}),
+		define("output_set", words(i64, i64), nil, func(m *Messages, s []uint64) error {
+			if !m.inside(s[0], s[1]) && s[1] > 0 {
+				return fmt.Errorf("%d bytes at %#x: %w", s[1], s[0], errOutside)
+			}
+			m.output = span{s[0], s[1]}
+			return nil
+		}),
+		define("error_set", words(i64), nil, func(m *Messages, s []uint64) error { m.failure = s[0]; return nil }),
+	}
+}

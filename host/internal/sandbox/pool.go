@@ -1,0 +1,127 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+)
+
+// Pool runs calls in instances of its own, several at once. An instance never serves two pools. After each call, the
+// instance is restored to the module's snapshot. One that cannot be restored is replaced, and one that failed is closed.
+// A Pool is safe for concurrent use.
+type Pool struct {
+	module  *Module
+	memory  int64
+	log     *slog.Logger
+	slots   chan struct{} // one for each concurrent call
+	resting sync.WaitGroup
+
+	mu     sync.Mutex
+	idle   []*Instance
+	closed bool
+}
+
+// PoolOptions are the limits of a pool.
+type PoolOptions struct {
+	Memory      int64 // most bytes of an instance; at most Config.Memory of the module
+	Concurrency int   // concurrent calls
+	Logger      *slog.Logger
+}
+
+// NewPool returns a pool without instances; they are made when they are needed.
+func (m *Module) NewPool(o PoolOptions) *Pool {
+	return &Pool{module: m, memory: min(o.Memory, m.memory), log: o.Logger, slots: make(chan struct{}, o.Concurrency)}
+}
+
+// ErrBusy is the error of a call that found no free slot before its context ended.
+var ErrBusy = errors.New("the call did not begin")
+
+// Run calls an export and returns its output. call is what the guest's host functions get. The error is ErrBusy, a
+// MemoryError, a CallError, or one of the context. The guest is interrupted when ctx ends.
+func (p *Pool) Run(ctx context.Context, call any, export string, input []byte) ([]byte, error) {
+	in, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out, err := in.call(ctx, call, export, input)
+	p.release(in, err == nil)
+	return out, err
+}
+
+// acquire waits for a slot and takes an idle instance, or makes one.
+func (p *Pool) acquire(ctx context.Context) (*Instance, error) {
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ErrBusy
+	}
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		in := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		return in, nil
+	}
+	p.mu.Unlock()
+	in, err := p.module.newInstance(ctx, p.memory)
+	if err != nil {
+		<-p.slots
+		return nil, err
+	}
+	return in, nil
+}
+
+// release takes an instance back. It restores it in the background and then frees its slot.
+func (p *Pool) release(in *Instance, fit bool) {
+	p.mu.Lock()
+	if fit = fit && !p.closed; fit {
+		p.resting.Add(1)
+	}
+	p.mu.Unlock()
+	if !fit {
+		in.close(p.log)
+		<-p.slots
+		return
+	}
+	go func() {
+		defer p.resting.Done()
+		defer func() { <-p.slots }()
+		if !in.restore() {
+			in.close(p.log)
+			var err error
+			if in, err = p.module.newInstance(context.Background(), p.memory); err != nil {
+				return // the next call makes one and gets the error
+			}
+		}
+		p.mu.Lock()
+		keep := !p.closed
+		if keep {
+			p.idle = append(p.idle, in)
+		}
+		p.mu.Unlock()
+		if !keep {
+			in.close(p.log)
+		}
+	}()
+}
+
+// Close frees the idle instances. Calls that run end as they would have; their instances are freed then.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle, p.closed = nil, true
+	p.mu.Unlock()
+	p.resting.Wait()
+	for _, in := range idle {
+		in.close(p.log)
+	}
+}
+
+// Idle waits until no instance is being restored and returns the idle ones. It is meant for tests.
+func (p *Pool) Idle() []*Instance {
+	p.resting.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]*Instance(nil), p.idle...)
+}
