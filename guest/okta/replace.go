@@ -54,7 +54,7 @@ var (
 		get: getUser.Endpoint, put: replaceUser.Endpoint, noun: "user", typ: "User",
 		only: []string{"profile", "credentials", "type", "realmId"},
 		elsewhere: map[string]string{"credentials.provider": "an update does not change who checks a user's password. Delegated Authentication is set in Okta; " +
-			"an existing user becomes a federated one by Okta's own call POST /api/v1/users/{id}/lifecycle/reset_password, whose parameter provider is then federation in capitals"},
+			"an existing user becomes a federated one by Okta's own call POST /api/v1/users/{id}/lifecycle/reset_password, with the parameter provider=FEDERATION"},
 	}
 	wholeAppGroup = whole{
 		get: getAppGroup.Endpoint, put: putAppGroup.Endpoint, noun: "application", typ: "AppInstance",

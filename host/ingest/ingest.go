@@ -142,7 +142,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 		case !d.Persist:
 			return err
 		case passes(err), errors.Is(err, sink.ErrReplay), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
-		case refused(err, http.StatusForbidden) && doubts < maxDoubts,
+		case refused(err, http.StatusUnauthorized, http.StatusForbidden) && doubts < maxDoubts,
 			sink.Doubtful(err) && doubts < maxSinkDoubts:
 			doubts++
 		default:
@@ -433,7 +433,8 @@ func refused(err error, statuses ...int) bool {
 		slices.Contains(statuses, e.Detail.Upstream.Status)
 }
 
-// maxDoubts is how many refusals of the token's role in a row Persist waits out: services refuse in passing what they allow.
+// maxDoubts is how many refusals of the token or of its role in a row Persist waits out: services refuse in passing what they
+// allow, and half of a new token may be in its file.
 const maxDoubts = 3
 
 // maxSinkDoubts is the same of a sink's service, whose token or address may be changed without notice: some two minutes.

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -79,20 +80,25 @@ func TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired(t *testing.T) {
 	})
 }
 
-// TestPersist_ForbiddenInPassing_GoesOn: some refusals of the token's role pass; one that lasts ends the run.
+// TestPersist_ForbiddenInPassing_GoesOn: some refusals of the token or of its role pass; one that lasts ends the run.
 func TestPersist_ForbiddenInPassing_GoesOn(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for _, c := range []struct {
 		refusals int
+		status   int
+		code     string
 		records  int64
-	}{{1, 50}, {8, 50}, {1 << 30, 0}} {
+	}{
+		{1, 403, "E0000006", 50}, {8, 403, "E0000006", 50}, {1 << 30, 403, "E0000006", 0},
+		{1, 401, "E0000011", 50}, {3, 401, "E0000011", 50}, {1 << 30, 401, "E0000011", 0},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
 			left := c.refusals
 			dial, stop := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if left--; left >= 0 { // one request at a time
-					w.WriteHeader(http.StatusForbidden)
-					_, _ = io.WriteString(w, `{"errorCode":"E0000006","errorSummary":"You do not have permission to perform the requested action"}`)
+					w.WriteHeader(c.status)
+					_, _ = fmt.Fprintf(w, `{"errorCode":%q,"errorSummary":"refused"}`, c.code)
 					return
 				}
 				o.ServeHTTP(w, r)
@@ -106,7 +112,7 @@ func TestPersist_ForbiddenInPassing_GoesOn(t *testing.T) {
 				Feed: ingest.Source(conn, host.SourceOptions{Operation: poll, Follow: true})}
 			err := d.Run(ctx)
 			if d.Stats().Records != c.records || (err != nil) != (c.records == 0) {
-				t.Errorf("%d refusals: %d records, %v", c.refusals, d.Stats().Records, err)
+				t.Errorf("%d times %d: %d records, %v", c.refusals, c.status, d.Stats().Records, err)
 			}
 		})
 	}
