@@ -13,7 +13,7 @@ endif
 all: build
 
 # What wasm-runner --version says. Without git, the commit is unknown.
-VERSION ?= $(shell sed -n 's/^.*Version *= "\(.*\)"$$/\1/p' guest/okta/operation.go)
+VERSION ?= $(shell sed -n 's/^.*Version *= "\(.*\)"$$/\1/p' guest/okta/okta.go)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 STAMP    = -X main.stampVersion=$(VERSION) -X main.stampCommit=$(COMMIT) -X main.stampModified=$(shell test -z "$$(git status --porcelain 2>/dev/null)" || echo true)
 

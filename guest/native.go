@@ -2,8 +2,9 @@
 
 package main
 
-import "fmt"
+import (
+	"github.com/mach5/okta-connector/guest/module"
+	"github.com/mach5/okta-connector/guest/okta"
+)
 
-func main() {
-	fmt.Println("guest is a Wasm module: go run ./build packs it, wasm-runner runs it")
-}
+func main() { module.Main(okta.Connector()) }

@@ -184,7 +184,7 @@ func (v Value) Elements() iter.Seq[Value] {
 }
 
 // Contains reports whether v has everything that want has: of objects each member of want, by Contains again; of
-// anything else the same value. It is how a state that Okta added to is compared with the one that was asked for.
+// anything else the same value. It compares a state that a service added to with the one that was asked for.
 func (v Value) Contains(want Value) bool {
 	if want.Kind() == Object && v.Kind() == Object {
 		for k := range want.Members() {

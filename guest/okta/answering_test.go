@@ -3,12 +3,29 @@ package okta
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/mach5/okta-connector/guest/connector"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
+	"github.com/mach5/okta-connector/guest/jsonval"
 )
+
+// tested is the connector whose operations are tested.
+var tested = Connector()
+
+// operations are all of them.
+func operations() []*connector.Operation { return slices.Collect(tested.Each) }
+
+func find(name string) *connector.Operation { return tested.Find(name) }
+
+// Invoke, Source and Table are the exports.
+func Invoke(h hostcall.Host, text string) (string, error) { return tested.Invoke(h, text) }
+func Source(h hostcall.Host, text string) (string, error) { return tested.Source(h, text) }
+func Table(h hostcall.Host, text string) (string, error)  { return tested.Table(h, text) }
 
 // today is when those answer.
 const today = "2026-11-25T12:00:00.000Z"
@@ -145,4 +162,13 @@ func (c invoking) run(t *testing.T, op string) {
 			t.Errorf("the output is not JSON: %s", out.Output)
 		}
 	})
+}
+
+func parse(t *testing.T, text string) jsonval.Value {
+	t.Helper()
+	v, err := jsonval.Parse(text)
+	if err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return v
 }

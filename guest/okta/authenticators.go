@@ -1,6 +1,9 @@
 package okta
 
-import "github.com/mach5/okta-connector/abi"
+import (
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+)
 
 var getAuthenticators = abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}, Sensitive: authenticatorSecrets}
 
@@ -8,17 +11,17 @@ var getAuthenticators = abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Buc
 // server.
 var authenticatorSecrets = []string{"provider.configuration.secretKey", "provider.configuration.sharedSecret"}
 
-var authenticatorOperations = []operation{
+var authenticatorOperations = []connector.Operation{
 	{
-		name: "list_authenticators",
-		summary: "Lists the org's authenticators. Identity Engine only: a Classic org rejects it. Secrets that they share with " +
+		Name: "list_authenticators",
+		Summary: "Lists the org's authenticators. Identity Engine only: a Classic org rejects it. Secrets that they share with " +
 			"others are left out.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		example:     `{}`,
-		key:         "id",
-		columns: []column{
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Example:     `{}`,
+		Key:         "id",
+		Columns: []connector.Column{
 			{"id", abi.Varchar, "id", "the authenticator's id"},
 			{"key", abi.Varchar, "key", "such as okta_verify or webauthn"},
 			{"type", abi.Varchar, "type", "app, email, password, phone, security_key, …"},
@@ -31,7 +34,7 @@ var authenticatorOperations = []operation{
 			{"provider", abi.JSON, "provider", ""},
 			{"links", abi.JSON, "_links", ""},
 		},
-		endpoints: []abi.Endpoint{getAuthenticators},
-		list:      &list{endpoint: getAuthenticators.Endpoint, omit: authenticatorSecrets},
+		Endpoints: []abi.Endpoint{getAuthenticators},
+		List:      &connector.List{Endpoint: getAuthenticators.Endpoint, Omit: authenticatorSecrets},
 	},
 }

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
 )
 
 var (
@@ -11,65 +12,65 @@ var (
 )
 
 var (
-	authorizationServerInput = input{"authorization_server", true, authorizationServerSchema}
-	authorizationServerPath  = []blank{{"authServerId", "authorization_server"}}
+	authorizationServerInput = connector.Input{"authorization_server", true, authorizationServerSchema}
+	authorizationServerPath  = []connector.Blank{{"authServerId", "authorization_server"}}
 )
 
 const authorizationServerSchema = `{"type":"string","minLength":1,"maxLength":64,"description":"the authorization server's id, or default"}`
 
-var authorizationServerOperations = []operation{
+var authorizationServerOperations = []connector.Operation{
 	{
-		name:        "list_authorization_servers",
-		summary:     "Lists custom authorization servers. An org without API Access Management has none, and says so.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs: []input{
+		Name:        "list_authorization_servers",
+		Summary:     "Lists custom authorization servers. An org without API Access Management has none, and says so.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
 			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a part of the name or of an audience"}`},
-			limitInput, cursorInput,
+			connector.LimitInput, connector.CursorInput,
 		},
-		example:   `{}`,
-		key:       "id",
-		columns:   authorizationServerColumns,
-		endpoints: []abi.Endpoint{getAuthorizationServers},
-		list:      &list{endpoint: getAuthorizationServers.Endpoint, query: []param{{"q", "q"}}, maxPage: 200},
+		Example:   `{}`,
+		Key:       "id",
+		Columns:   authorizationServerColumns,
+		Endpoints: []abi.Endpoint{getAuthorizationServers},
+		List:      &connector.List{Endpoint: getAuthorizationServers.Endpoint, Query: []connector.Param{{"q", "q"}}, MaxPage: 200},
 	},
 	{
-		name:        "list_scopes",
-		summary:     "Lists the scopes of an authorization server.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs: []input{
+		Name:        "list_scopes",
+		Summary:     "Lists the scopes of an authorization server.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
 			authorizationServerInput,
 			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a part of the scope's name"}`},
 			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a filter, passed on as it is"}`},
-			limitInput, cursorInput,
+			connector.LimitInput, connector.CursorInput,
 		},
-		example:   `{"authorization_server":"default"}`,
-		key:       "id",
-		columns:   scopeColumns,
-		endpoints: []abi.Endpoint{getScopes},
-		list: &list{endpoint: getScopes.Endpoint, path: authorizationServerPath, query: []param{{"q", "q"}, {"filter", "filter"}},
-			maxPage: 200, noun: "authorization server", typ: "AuthorizationServer"},
+		Example:   `{"authorization_server":"default"}`,
+		Key:       "id",
+		Columns:   scopeColumns,
+		Endpoints: []abi.Endpoint{getScopes},
+		List: &connector.List{Endpoint: getScopes.Endpoint, Path: authorizationServerPath, Query: []connector.Param{{"q", "q"}, {"filter", "filter"}},
+			MaxPage: 200, Noun: "authorization server", Type: "AuthorizationServer"},
 	},
 	{
-		name:        "list_claims",
-		summary:     "Lists the claims of an authorization server.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs:      []input{authorizationServerInput},
-		example:     `{"authorization_server":"default"}`,
-		key:         "id",
-		columns:     claimColumns,
-		endpoints:   []abi.Endpoint{getClaims},
-		list: &list{endpoint: getClaims.Endpoint, path: authorizationServerPath, onePage: true,
-			noun: "authorization server", typ: "AuthorizationServer"},
+		Name:        "list_claims",
+		Summary:     "Lists the claims of an authorization server.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{authorizationServerInput},
+		Example:     `{"authorization_server":"default"}`,
+		Key:         "id",
+		Columns:     claimColumns,
+		Endpoints:   []abi.Endpoint{getClaims},
+		List: &connector.List{Endpoint: getClaims.Endpoint, Path: authorizationServerPath, OnePage: true,
+			Noun: "authorization server", Type: "AuthorizationServer"},
 	},
 }
 
-var authorizationServerColumns = []column{
+var authorizationServerColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the authorization server's id"},
 	{"name", abi.Varchar, "name", ""},
 	{"description", abi.Varchar, "description", ""},
@@ -84,7 +85,7 @@ var authorizationServerColumns = []column{
 	{"links", abi.JSON, "_links", ""},
 }
 
-var scopeColumns = []column{
+var scopeColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the scope's id"},
 	{"name", abi.Varchar, "name", "as in a token request"},
 	{"display_name", abi.Varchar, "displayName", "in the consent dialog"},
@@ -97,7 +98,7 @@ var scopeColumns = []column{
 	{"links", abi.JSON, "_links", ""},
 }
 
-var claimColumns = []column{
+var claimColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the claim's id"},
 	{"name", abi.Varchar, "name", "as in the token"},
 	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},

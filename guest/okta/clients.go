@@ -1,35 +1,38 @@
 package okta
 
-import "github.com/mach5/okta-connector/abi"
+import (
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+)
 
 var (
 	getClients       = abi.Endpoint{Endpoint: "GET /oauth2/v1/clients", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.clients.read"}, Sensitive: clientSecrets}
 	getServerClients = abi.Endpoint{Endpoint: "GET /api/v1/authorizationServers/{authServerId}/clients", Bucket: "/api/v1", Scopes: []string{"okta.authorizationServers.read"}, Sensitive: clientSecrets}
 )
 
-var clientOperations = []operation{
+var clientOperations = []connector.Operation{
 	{
-		name: "list_oauth_clients",
-		summary: "Lists the org's OAuth clients, or those that hold tokens of one authorization server. A client's secret is " +
+		Name: "list_oauth_clients",
+		Summary: "Lists the org's OAuth clients, or those that hold tokens of one authorization server. A client's secret is " +
 			"left out wherever Okta tells it.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs: []input{
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
 			{"authorization_server", false, authorizationServerSchema},
 			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"the beginning of a client's name; not with authorization_server"}`},
-			limitInput, cursorInput,
+			connector.LimitInput, connector.CursorInput,
 		},
-		require:   `"description":"q is not with authorization_server","not":{"required":["authorization_server","q"]}`,
-		example:   `{}`,
-		key:       "client_id",
-		columns:   clientColumns,
-		endpoints: []abi.Endpoint{getClients, getServerClients},
-		pages: func(c *call, at string, limit int) (result, int) {
-			if c.str("authorization_server") != "" {
-				return clientsOfServer.page(c, at, limit)
+		Require:   `"description":"q is not with authorization_server","not":{"required":["authorization_server","q"]}`,
+		Example:   `{}`,
+		Key:       "client_id",
+		Columns:   clientColumns,
+		Endpoints: []abi.Endpoint{getClients, getServerClients},
+		Pages: func(c *connector.Call, at string, limit int) (connector.Result, int) {
+			if c.Str("authorization_server") != "" {
+				return clientsOfServer.ReadPage(c, at, limit)
 			}
-			return clientsOfOrg.page(c, at, limit)
+			return clientsOfOrg.ReadPage(c, at, limit)
 		},
 	},
 }
@@ -38,13 +41,13 @@ var clientOperations = []operation{
 var clientSecrets = []string{"client_secret", "registration_access_token"}
 
 var (
-	clientsOfOrg = list{endpoint: getClients.Endpoint, query: []param{{"q", "q"}}, maxPage: 200, omit: clientSecrets}
+	clientsOfOrg = connector.List{Endpoint: getClients.Endpoint, Query: []connector.Param{{"q", "q"}}, MaxPage: 200, Omit: clientSecrets}
 
-	clientsOfServer = list{endpoint: getServerClients.Endpoint, path: authorizationServerPath, omit: clientSecrets,
-		noun: "authorization server", typ: "AuthorizationServer"}
+	clientsOfServer = connector.List{Endpoint: getServerClients.Endpoint, Path: authorizationServerPath, Omit: clientSecrets,
+		Noun: "authorization server", Type: "AuthorizationServer"}
 )
 
-var clientColumns = []column{
+var clientColumns = []connector.Column{
 	{"client_id", abi.Varchar, "client_id", "the client's id"},
 	{"client_name", abi.Varchar, "client_name", ""},
 	{"application_type", abi.Varchar, "application_type", "web, native, browser or service"},

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"encoding/json"
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strings"
 	"testing"
@@ -13,8 +14,8 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-func takesCursor(op *operation) bool {
-	return slices.ContainsFunc(op.inputs, func(in input) bool { return in.name == "cursor" })
+func takesCursor(op *connector.Operation) bool {
+	return slices.ContainsFunc(op.Inputs, func(in connector.Input) bool { return in.Name == "cursor" })
 }
 
 // A cursor of the input holds on every surface, and one that is none is said to be none before anything is asked.
@@ -29,12 +30,12 @@ func TestTheInputsCursorHoldsOnEverySurface(t *testing.T) {
 			continue
 		}
 		asked++
-		in, err := sjson.Set(op.example, "cursor", "garbage")
+		in, err := sjson.Set(op.Example, "cursor", "garbage")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out := invokeNative(t, silent, op.name, in); out.Outcome != abi.Invalid || out.Error.Code != "cursor" {
-			t.Errorf("invoke %s: %s %+v", op.name, out.Outcome, out.Error)
+		if out := invokeNative(t, silent, op.Name, in); out.Outcome != abi.Invalid || out.Error.Code != "cursor" {
+			t.Errorf("invoke %s: %s %+v", op.Name, out.Outcome, out.Error)
 		}
 		export := func(name string, f func(hostcall.Host, string) (string, error), message any) {
 			text, _ := json.Marshal(message)
@@ -44,14 +45,14 @@ func TestTheInputsCursorHoldsOnEverySurface(t *testing.T) {
 				Error   *abi.Error
 			}
 			if err != nil || json.Unmarshal([]byte(raw), &out) != nil || out.Outcome != abi.Invalid || out.Error.Code != "cursor" {
-				t.Errorf("%s %s: %s %v", name, op.name, raw, err)
+				t.Errorf("%s %s: %s %v", name, op.Name, raw, err)
 			}
 		}
-		if op.on(abi.SQL) {
-			export("table", Table, abi.TableInput{Operation: op.name, Input: json.RawMessage(in)})
+		if op.On(abi.SQL) {
+			export("table", Table, abi.TableInput{Operation: op.Name, Input: json.RawMessage(in)})
 		}
-		if op.on(abi.Ingest) {
-			export("source", Source, abi.SourceInput{Operation: op.name, Config: json.RawMessage(in)})
+		if op.On(abi.Ingest) {
+			export("source", Source, abi.SourceInput{Operation: op.Name, Config: json.RawMessage(in)})
 		}
 	}
 	if asked < 15 {

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"cmp"
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 
 	"github.com/mach5/okta-connector/abi"
@@ -18,49 +19,49 @@ var (
 	getUserDevices = abi.Endpoint{Endpoint: "GET /api/v1/users/{userId}/devices", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
 )
 
-var deviceInput = idInput("device", "the device's id")
+var deviceInput = connector.IDInput("device", "the device's id")
 
-var deviceOperations = []operation{
+var deviceOperations = []connector.Operation{
 	{
-		name:        "lookup_device",
-		summary:     "Reads one device. Identity Engine only.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs:      []input{deviceInput},
-		example:     `{"device":"guoTR3yslxGF2H07cwkO"}`,
-		key:         "id",
-		columns:     deviceColumns,
-		endpoints:   []abi.Endpoint{getDevice},
-		get:         &get{endpoint: getDevice.Endpoint, path: []blank{{"deviceId", "device"}}, noun: "device", typ: "Device"},
+		Name:        "lookup_device",
+		Summary:     "Reads one device. Identity Engine only.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{deviceInput},
+		Example:     `{"device":"guoTR3yslxGF2H07cwkO"}`,
+		Key:         "id",
+		Columns:     deviceColumns,
+		Endpoints:   []abi.Endpoint{getDevice},
+		Get:         &connector.Get{Endpoint: getDevice.Endpoint, Path: []connector.Blank{{"deviceId", "device"}}, Noun: "device", Type: "Device"},
 	},
 	{
-		name:        "list_devices",
-		summary:     "Lists the org's devices. With search, a change takes about a second to be found. Identity Engine only.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs: []input{
-			textInput("search", "4096", `a SCIM expression, such as status eq "ACTIVE" and profile.platform eq "WINDOWS"`),
+		Name:        "list_devices",
+		Summary:     "Lists the org's devices. With search, a change takes about a second to be found. Identity Engine only.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
+			connector.TextInput("search", "4096", `a SCIM expression, such as status eq "ACTIVE" and profile.platform eq "WINDOWS"`),
 			{"expand", false, `{"enum":["user","userSummary"],"description":"puts the device's users into the record"}`},
-			limitInput, pageSize200, cursorInput,
+			connector.LimitInput, pageSize200, connector.CursorInput,
 		},
-		example:   `{"search":"status eq \"ACTIVE\""}`,
-		key:       "id",
-		columns:   deviceColumns,
-		endpoints: []abi.Endpoint{getDevices},
-		list:      &list{endpoint: getDevices.Endpoint, query: []param{{"search", "search"}, {"expand", "expand"}}, keep: []param{{"expand", "expand"}}, maxPage: 200},
+		Example:   `{"search":"status eq \"ACTIVE\""}`,
+		Key:       "id",
+		Columns:   deviceColumns,
+		Endpoints: []abi.Endpoint{getDevices},
+		List:      &connector.List{Endpoint: getDevices.Endpoint, Query: []connector.Param{{"search", "search"}, {"expand", "expand"}}, Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 200},
 	},
 	{
-		name:        "list_user_devices",
-		summary:     "Lists the devices of a user. Identity Engine only.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs:      []input{userInput},
-		example:     `{"user":"ada.lovelace@example.com"}`,
-		key:         "deviceUserId",
-		columns: []column{
+		Name:        "list_user_devices",
+		Summary:     "Lists the devices of a user. Identity Engine only.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{userInput},
+		Example:     `{"user":"ada.lovelace@example.com"}`,
+		Key:         "deviceUserId",
+		Columns: []connector.Column{
 			{"device_user_id", abi.Varchar, "deviceUserId", "id of the pair"},
 			{"device_id", abi.Varchar, "device.id", ""},
 			{"status", abi.Varchar, "device.status", "ACTIVE, CREATED, DEACTIVATED or SUSPENDED"},
@@ -74,25 +75,25 @@ var deviceOperations = []operation{
 			{"created", abi.TimestampTZ, "created", "when the user was bound to it"},
 			{"device", abi.JSON, "device", ""},
 		},
-		endpoints: []abi.Endpoint{getUser, getUsers, getUserDevices},
-		list:      &list{endpoint: getUserDevices.Endpoint, resolve: (*call).userPath, noun: "user", typ: "User"},
+		Endpoints: []abi.Endpoint{getUser, getUsers, getUserDevices},
+		List:      &connector.List{Endpoint: getUserDevices.Endpoint, Resolve: userPath, Noun: "user", Type: "User"},
 	},
 	{
-		name:        "device_lifecycle_action",
-		summary:     "Moves a device to another state. delete deactivates first, and a device that is gone already stays unchanged.",
-		class:       abi.Destructive,
-		rules:       []abi.ClassRule{{Field: "action", Equals: "activate", Class: abi.Write}, {Field: "action", Equals: "unsuspend", Class: abi.Write}},
-		surfaces:    axon,
-		idempotency: abi.Verified,
-		inputs: []input{
+		Name:        "device_lifecycle_action",
+		Summary:     "Moves a device to another state. delete deactivates first, and a device that is gone already stays unchanged.",
+		Class:       abi.Destructive,
+		Rules:       []abi.ClassRule{{Field: "action", Equals: "activate", Class: abi.Write}, {Field: "action", Equals: "unsuspend", Class: abi.Write}},
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs: []connector.Input{
 			deviceInput,
 			{"action", true, `{"enum":["activate","unsuspend","deactivate","suspend","delete"],"description":"what to do"}`},
 		},
-		example: `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`,
-		key:     "id",
-		endpoints: []abi.Endpoint{getDevice, of(abi.Destructive, deleteDevice), of(abi.Write, deviceLifecycle("activate")),
-			of(abi.Destructive, deviceLifecycle("deactivate")), of(abi.Destructive, deviceLifecycle("suspend")), of(abi.Write, deviceLifecycle("unsuspend"))},
-		do: moveDevice,
+		Example: `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`,
+		Key:     "id",
+		Endpoints: []abi.Endpoint{getDevice, connector.WithClass(abi.Destructive, deleteDevice), connector.WithClass(abi.Write, deviceLifecycle("activate")),
+			connector.WithClass(abi.Destructive, deviceLifecycle("deactivate")), connector.WithClass(abi.Destructive, deviceLifecycle("suspend")), connector.WithClass(abi.Write, deviceLifecycle("unsuspend"))},
+		Do: moveDevice,
 	},
 }
 
@@ -100,7 +101,7 @@ func deviceLifecycle(action string) abi.Endpoint {
 	return abi.Endpoint{Endpoint: "POST /api/v1/devices/{deviceId}/lifecycle/" + action, Bucket: "/api/v1/devices", Scopes: manageDevices}
 }
 
-var deviceColumns = []column{
+var deviceColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the device's id"},
 	{"status", abi.Varchar, "status", "ACTIVE, CREATED, DEACTIVATED or SUSPENDED"},
 	{"display_name", abi.Varchar, "profile.displayName", ""},
@@ -126,8 +127,8 @@ var deviceColumns = []column{
 	{"links", abi.JSON, "_links", ""},
 }
 
-func (c *call) device(id string) (object, *result) {
-	return c.object(hostcall.Request{Endpoint: getDevice.Endpoint, Path: at("deviceId", id)}, "Device", "device")
+func readDevice(c *connector.Call, id string) (connector.Object, *connector.Result) {
+	return c.ReadObject(hostcall.Request{Endpoint: getDevice.Endpoint, Path: connector.Pairs("deviceId", id)}, "Device", "device")
 }
 
 // deviceMoves are the states that each action starts from, and the one that it leads to.
@@ -142,112 +143,112 @@ var deviceMoves = []struct {
 	{"suspend", []string{"ACTIVE"}, "SUSPENDED"},
 }
 
-func moveDevice(c *call) result {
-	id, action := c.str("device"), c.str("action")
-	before, failed := c.device(id)
-	if before.gone && action == "delete" {
-		return result{outcome: abi.Unchanged, output: states(id, "", "DELETED", "DELETED")}
+func moveDevice(c *connector.Call) connector.Result {
+	id, action := c.Str("device"), c.Str("action")
+	before, failed := readDevice(c, id)
+	if before.Gone && action == "delete" {
+		return connector.Result{Outcome: abi.Unchanged, Output: connector.States(id, "", "DELETED", "DELETED")}
 	}
 	if failed != nil {
 		return *failed
 	}
 	if action != "delete" {
-		return c.setDevice(before, action)
+		return setDevice(c, before, action)
 	}
 	name, status := before.Get("profile", "displayName").Str(), before.Get("status").Str()
 	undone, deactivated := "the device was not deleted", false
 	if status != "DEACTIVATED" { // which alone can be deleted
-		r := c.setDevice(before, "deactivate")
-		if !r.outcome.OK() {
-			r.err.Message = undone + ", since it could not be deactivated first: " + r.err.Message
+		r := setDevice(c, before, "deactivate")
+		if !r.Outcome.OK() {
+			r.Err.Message = undone + ", since it could not be deactivated first: " + r.Err.Message
 			return r
 		}
 		undone, deactivated = "the device was deactivated, and not deleted", true
 	}
-	output := states(id, name, status, "DELETED")
-	gone := looking(func() (object, *result) { return c.device(id) }, func(d object) bool { return d.gone }, func(object) string { return output })
-	r := c.change(change{
-		request: hostcall.Request{Endpoint: deleteDevice.Endpoint, Path: at("deviceId", id)},
-		typ:     "Device", noun: "device",
-		what:   "deleting device " + id,
-		undone: undone,
-		final:  true,
-		done:   func(hostcall.Response) result { return c.seen(gone, output, "deleting device "+id) },
-		refused: func(r result) result {
-			if r.outcome == abi.NotFound {
-				if is, now := gone(); is == holds { // somebody else was faster
-					now.outcome = abi.Unchanged
+	output := connector.States(id, name, status, "DELETED")
+	gone := connector.Look(func() (connector.Object, *connector.Result) { return readDevice(c, id) }, func(d connector.Object) bool { return d.Gone }, func(connector.Object) string { return output })
+	r := c.Change(connector.Change{
+		Request: hostcall.Request{Endpoint: deleteDevice.Endpoint, Path: connector.Pairs("deviceId", id)},
+		Type:    "Device", Noun: "device",
+		What:   "deleting device " + id,
+		Undone: undone,
+		Final:  true,
+		Done:   func(hostcall.Response) connector.Result { return c.ConfirmEffect(gone, output, "deleting device "+id) },
+		Refused: func(r connector.Result) connector.Result {
+			if r.Outcome == abi.NotFound {
+				if is, now := gone(); is == connector.Holds { // somebody else was faster
+					now.Outcome = abi.Unchanged
 					if deactivated { // which was this call's
-						now.outcome = abi.Succeeded
+						now.Outcome = abi.Succeeded
 					}
 					return now
 				}
 			}
-			r.err.Message = undone + ". " + r.err.Message
+			r.Err.Message = undone + ". " + r.Err.Message
 			return r
 		},
-		look: gone,
+		Look: gone,
 	})
-	if !r.outcome.OK() && r.outcome != abi.Unknown && deactivated {
-		r.output = states(id, name, status, "DEACTIVATED")
+	if !r.Outcome.OK() && r.Outcome != abi.Unknown && deactivated {
+		r.Output = connector.States(id, name, status, "DEACTIVATED")
 	}
 	return r
 }
 
-func (c *call) setDevice(before object, action string) result {
+func setDevice(c *connector.Call, before connector.Object, action string) connector.Result {
 	id, status, name := before.Get("id").Str(), before.Get("status").Str(), before.Get("profile", "displayName").Str()
 	for _, m := range deviceMoves {
 		if m.action != action {
 			continue
 		}
 		if status == m.to {
-			return result{outcome: abi.Unchanged, output: states(id, name, status, status)}
+			return connector.Result{Outcome: abi.Unchanged, Output: connector.States(id, name, status, status)}
 		}
 		if !slices.Contains(m.from, status) {
-			return refuse("status", "the device is "+status+" and cannot be taken through "+action)
+			return connector.Refuse("status", "the device is "+status+" and cannot be taken through "+action)
 		}
-		return c.change(change{
-			request: hostcall.Request{Endpoint: deviceLifecycle(action).Endpoint, Path: at("deviceId", id)},
-			typ:     "Device", noun: "device",
-			what:   action + " of device " + id,
-			undone: "the device is still " + status,
-			trace:  cmp.Or(before.Get("lastUpdated").Str(), before.Get("created").Str()),
-			done: func(hostcall.Response) result {
-				r := result{outcome: abi.Succeeded}
-				now, failed := c.device(id)
+		return c.Change(connector.Change{
+			Request: hostcall.Request{Endpoint: deviceLifecycle(action).Endpoint, Path: connector.Pairs("deviceId", id)},
+			Type:    "Device", Noun: "device",
+			What:   action + " of device " + id,
+			Undone: "the device is still " + status,
+			Trace:  cmp.Or(before.Get("lastUpdated").Str(), before.Get("created").Str()),
+			Done: func(hostcall.Response) connector.Result {
+				r := connector.Result{Outcome: abi.Succeeded}
+				now, failed := readDevice(c, id)
 				switch {
 				case failed != nil:
-					r.warnings = []string{"the status afterwards could not be read"}
+					r.Warnings = []string{"the status afterwards could not be read"}
 				case now.Get("status").Str() != m.to:
-					r = c.agreed(func() (reading, result) {
-						if now, failed = c.device(id); failed == nil && now.Get("status").Str() == m.to {
-							return holds, result{}
+					r = c.AwaitEffect(func() (connector.Reading, connector.Result) {
+						if now, failed = readDevice(c, id); failed == nil && now.Get("status").Str() == m.to {
+							return connector.Holds, connector.Result{}
 						}
-						return absent, result{}
+						return connector.Absent, connector.Result{}
 					}, action+" of device "+id)
 				}
-				r.output = states(id, name, status, now.Get("status").Str())
+				r.Output = connector.States(id, name, status, now.Get("status").Str())
 				return r
 			},
-			refused: func(r result) result {
-				if now, failed := c.device(id); failed == nil && now.Get("status").Str() == m.to { // somebody else was faster
-					return result{outcome: abi.Unchanged, output: states(id, name, status, m.to)}
+			Refused: func(r connector.Result) connector.Result {
+				if now, failed := readDevice(c, id); failed == nil && now.Get("status").Str() == m.to { // somebody else was faster
+					return connector.Result{Outcome: abi.Unchanged, Output: connector.States(id, name, status, m.to)}
 				}
 				return r
 			},
-			look: func() (reading, result) {
-				now, failed := c.device(id)
+			Look: func() (connector.Reading, connector.Result) {
+				now, failed := readDevice(c, id)
 				switch {
 				case failed != nil:
-					return untold, result{}
+					return connector.Untold, connector.Result{}
 				case now.Get("status").Str() == m.to:
-					return holds, result{output: states(id, name, status, m.to)}
+					return connector.Holds, connector.Result{Output: connector.States(id, name, status, m.to)}
 				case now.Get("status").Str() == status:
-					return absent, result{}
+					return connector.Absent, connector.Result{}
 				}
-				return untold, result{} // somebody else moved it meanwhile
+				return connector.Untold, connector.Result{} // somebody else moved it meanwhile
 			},
 		})
 	}
-	return fail(abi.Invalid, "input", "there is no action "+action)
+	return connector.Fail(abi.Invalid, "input", "there is no action "+action)
 }

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strings"
 
@@ -14,38 +15,38 @@ var (
 	deleteFactor = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/factors/{factorId}", Bucket: "/api/v1/users", Scopes: manageUsers}
 )
 
-var factorOperations = []operation{
+var factorOperations = []connector.Operation{
 	{
-		name: "list_factors",
-		summary: "Lists the factors that a user has enrolled. Okta shows those that the enrolment policy allows where the token's " +
+		Name: "list_factors",
+		Summary: "Lists the factors that a user has enrolled. Okta shows those that the enrolment policy allows where the token's " +
 			"owner is. What makes a factor's codes is left out.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs:      []input{userInput},
-		example:     `{"user":"ada.lovelace@example.com"}`,
-		key:         "id",
-		columns:     factorColumns,
-		endpoints:   []abi.Endpoint{getUser, getUsers, getFactors},
-		list:        &list{endpoint: getFactors.Endpoint, resolve: (*call).userPath, omit: factorSecrets, noun: "user", typ: "User"},
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{userInput},
+		Example:     `{"user":"ada.lovelace@example.com"}`,
+		Key:         "id",
+		Columns:     factorColumns,
+		Endpoints:   []abi.Endpoint{getUser, getUsers, getFactors},
+		List:        &connector.List{Endpoint: getFactors.Endpoint, Resolve: userPath, Omit: factorSecrets, Noun: "user", Type: "User"},
 	},
 	{
-		name: "reset_factor",
-		summary: "Takes one factor from a user, who must then enrol it anew. A factor that is gone already stays unchanged; Okta lists " +
+		Name: "reset_factor",
+		Summary: "Takes one factor from a user, who must then enrol it anew. A factor that is gone already stays unchanged; Okta lists " +
 			"those alone that policy allows where the token's owner is, so that an id reaches more than a factorType. Of Okta Verify, " +
 			"push and signed_nonce take the user's other factors of that app with them, which the output then names.",
-		class:       abi.Destructive,
-		surfaces:    axon,
-		idempotency: abi.Verified,
-		inputs: []input{
+		Class:       abi.Destructive,
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs: []connector.Input{
 			targetInput,
 			{"factor", true, `{"type":"string","minLength":1,"maxLength":64,"pattern":"^(` + strings.Join(factorTypes, "|") + `|[A-Za-z0-9]{15,64})$",` +
 				`"description":"the factor's id, or a factorType that the user has once: ` + strings.Join(factorTypes, ", ") + `"}`},
-			boolInput("remove_recovery_enrollment", "takes the factor's phone or e-mail as a means of recovery, too; where the factor is gone, it stays"),
+			connector.BoolInput("remove_recovery_enrollment", "takes the factor's phone or e-mail as a means of recovery, too; where the factor is gone, it stays"),
 		},
-		example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
-		endpoints: []abi.Endpoint{getUser, getUsers, getFactors, deleteFactor},
-		do:        resetFactor,
+		Example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
+		Endpoints: []abi.Endpoint{getUser, getUsers, getFactors, deleteFactor},
+		Do:        resetFactor,
 	},
 }
 
@@ -56,7 +57,7 @@ var factorSecrets = []string{"_embedded.activation", "profile.sharedSecret"}
 // factorTypes are those of Okta's OpenAPI document (UserFactorType).
 var factorTypes = []string{"call", "email", "push", "question", "signed_nonce", "sms", "token", "token:hardware", "token:hotp", "token:software:totp", "u2f", "web", "webauthn"}
 
-var factorColumns = []column{
+var factorColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the factor's id"},
 	{"factor_type", abi.Varchar, "factorType", "such as push, sms, token:software:totp or webauthn"},
 	{"provider", abi.Varchar, "provider", "OKTA, GOOGLE, FIDO, …"},
@@ -75,30 +76,30 @@ var factorColumns = []column{
 }
 
 // userPath fills the path of an endpoint about a user; a login is resolved to an id.
-func (c *call) userPath() ([]hostcall.Pair, *result) {
-	id, failed := c.userID()
-	return at("userId", id), failed
+func userPath(c *connector.Call) ([]hostcall.Pair, *connector.Result) {
+	id, failed := userID(c)
+	return connector.Pairs("userId", id), failed
 }
 
-func (c *call) factors(user string) (jsonval.Value, *result) {
-	resp := c.send(hostcall.Request{Endpoint: getFactors.Endpoint, Path: at("userId", user)})
-	if !ok(resp) {
-		r := c.failure(resp, "User", "user")
+func readFactors(c *connector.Call, user string) (jsonval.Value, *connector.Result) {
+	resp := c.SendWithToken(hostcall.Request{Endpoint: getFactors.Endpoint, Path: connector.Pairs("userId", user)})
+	if !connector.OK(resp) {
+		r := c.Failure(resp, "User", "user")
 		return jsonval.Value{}, &r
 	}
-	return c.array(resp, "factors")
+	return c.Array(resp, "factors")
 }
 
-func resetFactor(c *call) result {
-	user, failed := c.userID()
+func resetFactor(c *connector.Call) connector.Result {
+	user, failed := userID(c)
 	if failed != nil {
 		return *failed
 	}
-	before, failed := c.factors(user)
+	before, failed := readFactors(c, user)
 	if failed != nil {
 		return *failed
 	}
-	want := c.str("factor")
+	want := c.Str("factor")
 	var found jsonval.Value
 	var same []string
 	for f := range before.Elements() {
@@ -111,41 +112,41 @@ func resetFactor(c *call) result {
 		}
 	}
 	if len(same) > 1 {
-		return refuse("ambiguous", "the user has several factors of type "+want+": "+strings.Join(same, ", ")+". Give an id")
+		return connector.Refuse("ambiguous", "the user has several factors of type "+want+": "+strings.Join(same, ", ")+". Give an id")
 	}
 	var w jsonval.Writer
 	w.Str("user", user)
 	// A run that died after it took a type found the factor in the list. One that was given an id may have not; the id is no
 	// other factor's, so that to send it again does no more.
-	id, listed := want, found.Exists() || c.settling && slices.Contains(factorTypes, c.input.Get("factor").Str())
+	id, listed := want, found.Exists() || c.Settling && slices.Contains(factorTypes, c.Input.Get("factor").Str())
 	// Okta takes a means of recovery along with a factor, and in no other way.
 	var recovery []string
-	if c.input.Get("remove_recovery_enrollment").True() {
+	if c.Input.Get("remove_recovery_enrollment").True() {
 		recovery = []string{"remove_recovery_enrollment did nothing, since there is no such factor: a phone or e-mail that is a means of recovery stays one"}
 	}
 	switch {
 	case found.Exists():
 		id = found.Get("id").Str()
 	case slices.Contains(factorTypes, want):
-		return result{outcome: abi.Unchanged, output: w.Str("factor", want).Bool("enrolled", false).String(),
-			warnings: append(recovery, "Okta lists no factor of this type, and lists those alone that policy allows where the token's owner is: an id reaches any")}
+		return connector.Result{Outcome: abi.Unchanged, Output: w.Str("factor", want).Bool("enrolled", false).String(),
+			Warnings: append(recovery, "Okta lists no factor of this type, and lists those alone that policy allows where the token's owner is: an id reaches any")}
 	}
-	c.settling = c.settling && listed
+	c.Settling = c.Settling && listed
 	output := w.Str("factor", id).StrIf("factor_type", found.Get("factorType").Str()).Bool("enrolled", false).String()
-	look := func() (reading, result) {
+	look := func() (connector.Reading, connector.Result) {
 		if !listed { // and would not be if it was there: only the answer to the DELETE tells
-			return blind, result{}
+			return connector.Blind, connector.Result{}
 		}
-		all, failed := c.factors(user)
+		all, failed := readFactors(c, user)
 		if failed != nil {
-			return untold, result{}
+			return connector.Untold, connector.Result{}
 		}
 		there := map[string]bool{}
 		for f := range all.Elements() {
 			there[f.Get("id").Str()] = true
 		}
 		if there[id] {
-			return absent, result{}
+			return connector.Absent, connector.Result{}
 		}
 		var more []string // that went with it
 		for f := range before.Elements() {
@@ -153,27 +154,27 @@ func resetFactor(c *call) result {
 				more = append(more, jsonval.Quote(f.Get("factorType").Str()))
 			}
 		}
-		r := result{output: output}
+		r := connector.Result{Output: output}
 		if more != nil {
-			r.output = strings.TrimSuffix(output, "}") + `,"reset_with_it":[` + strings.Join(more, ",") + "]}"
+			r.Output = strings.TrimSuffix(output, "}") + `,"reset_with_it":[` + strings.Join(more, ",") + "]}"
 		}
-		return holds, r
+		return connector.Holds, r
 	}
 	what := "resetting factor " + id + " of user " + user
-	return c.change(change{
-		request: hostcall.Request{Endpoint: deleteFactor.Endpoint, Path: at("userId", user, "factorId", id),
-			Query: c.params([]param{{"remove_recovery_enrollment", "removeRecoveryEnrollment"}})},
-		typ: "User", noun: "user",
-		what:   what,
-		undone: "the factor was not reset",
-		final:  want == id, // another enrolment has another id
-		done:   func(hostcall.Response) result { return c.seen(look, output, what) },
-		refused: func(r result) result {
-			if r.err.Upstream != nil && (oktaError{*r.err.Upstream}).missing("UserFactor") { // somebody else was faster
-				return result{outcome: abi.Unchanged, output: output, warnings: recovery}
+	return c.Change(connector.Change{
+		Request: hostcall.Request{Endpoint: deleteFactor.Endpoint, Path: connector.Pairs("userId", user, "factorId", id),
+			Query: c.Params([]connector.Param{{"remove_recovery_enrollment", "removeRecoveryEnrollment"}})},
+		Type: "User", Noun: "user",
+		What:   what,
+		Undone: "the factor was not reset",
+		Final:  want == id, // another enrolment has another id
+		Done:   func(hostcall.Response) connector.Result { return c.ConfirmEffect(look, output, what) },
+		Refused: func(r connector.Result) connector.Result {
+			if r.Err.Upstream != nil && missingType(*r.Err.Upstream, "UserFactor") { // somebody else was faster
+				return connector.Result{Outcome: abi.Unchanged, Output: output, Warnings: recovery}
 			}
 			return r
 		},
-		look: look,
+		Look: look,
 	})
 }

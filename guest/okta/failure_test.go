@@ -18,18 +18,18 @@ func TestA404OfSomebodyElseIsNeverAnAnswer(t *testing.T) {
 		}}
 	}
 	for _, op := range operations() {
-		if op.name == "validate" { // whose answer is what is wrong
+		if op.Name == "validate" { // whose answer is what is wrong
 			continue
 		}
-		t.Run(op.name, func(t *testing.T) {
-			out := invokeNative(t, elsewhere(), op.name, op.example)
+		t.Run(op.Name, func(t *testing.T) {
+			out := invokeNative(t, elsewhere(), op.Name, op.Example)
 			if out.Outcome != abi.Unavailable || out.Error == nil {
 				t.Fatalf("%s %+v: %s", out.Outcome, out.Error, out.Output)
 			}
-			if !op.on(abi.SQL) {
+			if !op.On(abi.SQL) {
 				return
 			}
-			input, _ := json.Marshal(abi.TableInput{Operation: op.name, Input: json.RawMessage(op.example)})
+			input, _ := json.Marshal(abi.TableInput{Operation: op.Name, Input: json.RawMessage(op.Example)})
 			raw, err := Table(hostcall.New(elsewhere()), string(input))
 			var page abi.TableOutput
 			if err != nil || json.Unmarshal([]byte(raw), &page) != nil || page.Outcome != abi.Unavailable {

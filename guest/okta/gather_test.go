@@ -3,6 +3,7 @@ package okta
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/mach5/okta-connector/guest/connector"
 	"strconv"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func TestLists_PageWithoutALimitThatIsTooMuch_GetsOne(t *testing.T) {
 			if len(once) != total || len(host.Records) != total {
 				t.Errorf("%d records, %d of them different, want %d once each:\n%s", len(host.Records), len(once), total, requested(host))
 			}
-			if limitOf(host.Requests[0]) != 0 || limitOf(host.Requests[1]) != firstLimit {
+			if limitOf(host.Requests[0]) != 0 || limitOf(host.Requests[1]) != connector.FirstLimit {
 				t.Errorf("requests begin\n%s", requested(host))
 			}
 		})
@@ -102,11 +103,11 @@ func TestLookups_PageThatIsTooMuch_IsAskedForSmaller(t *testing.T) {
 		}
 	}
 	host := &hosttest.Host{Answer: heavyList(getGroupRules.Endpoint, 90, 30, rule, nil)}
-	c, _, err := begin(hostcall.New(host), `{"operation":"delete_group"}`)
+	c, _, err := tested.NewCall(hostcall.New(host), `{"operation":"delete_group"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rules, unread := c.groupRules(); len(rules) != 90 || unread != "" {
+	if rules, unread := groupRules(c); len(rules) != 90 || unread != "" {
 		t.Errorf("%d group rules, unread %q", len(rules), unread)
 	}
 }

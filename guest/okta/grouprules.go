@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -14,11 +15,11 @@ var getGroupRules = abi.Endpoint{Endpoint: "GET /api/v1/groups/rules", Bucket: "
 const maxRulePages = 10
 
 // groupRules reads the org's group rules. unread says why they, or the rest of them, could not be read; empty is all.
-func (c *call) groupRules() (rules []jsonval.Value, unread string) {
-	rules, left, failed := c.gather(gathering{req: hostcall.Request{Endpoint: getGroupRules.Endpoint, Query: at("limit", "200")}, size: 200, most: maxRulePages, what: "group rules"})
+func groupRules(c *connector.Call) (rules []jsonval.Value, unread string) {
+	rules, left, failed := c.Gather(connector.Gathering{Request: hostcall.Request{Endpoint: getGroupRules.Endpoint, Query: connector.Pairs("limit", "200")}, Size: 200, Most: maxRulePages, What: "group rules"})
 	switch {
 	case failed != nil:
-		return rules, failed.err.Message
+		return rules, failed.Err.Message
 	case left:
 		return rules, "there are more than were read"
 	}
@@ -27,8 +28,8 @@ func (c *call) groupRules() (rules []jsonval.Value, unread string) {
 
 // ruleEffects says what a change of a group does to group rules: those that says finds, in its words. Where the rules
 // cannot be read, it says that.
-func (c *call) ruleEffects(what string, says func(rule jsonval.Value) string) (warnings []string) {
-	rules, unread := c.groupRules()
+func ruleEffects(c *connector.Call, what string, says func(rule jsonval.Value) string) (warnings []string) {
+	rules, unread := groupRules(c)
 	for _, r := range rules {
 		if text := says(r); text != "" {
 			warnings = append(warnings, text)
@@ -57,8 +58,8 @@ func ruleName(rule jsonval.Value) string {
 
 // removalEffects says which rules a removed member is excluded from. Okta does so for good, and does not tell whether it was the
 // rule that had put the user there: https://support.okta.com/help/s/article/How-to-Remove-a-User-From-a-Group-Rule-Exclusion-List
-func (c *call) removalEffects(group, user string) []string {
-	return c.ruleEffects("had put the user there", func(rule jsonval.Value) string {
+func removalEffects(c *connector.Call, group, user string) []string {
+	return ruleEffects(c, "had put the user there", func(rule jsonval.Value) string {
 		if !assigns(rule, group) || rule.Get("status").Str() != "ACTIVE" {
 			return ""
 		}
@@ -74,9 +75,9 @@ func (c *call) removalEffects(group, user string) []string {
 
 // deletionEffects says what goes with a group: the applications that its members had through it, and the rules that become
 // INVALID, which are those that add users to it, and those whose condition names it.
-func (c *call) deletionEffects(group string) []string {
+func deletionEffects(c *connector.Call, group string) []string {
 	const applications = "its members lose the applications that they have through this group alone. Which ones was not looked up"
-	return append([]string{applications}, c.ruleEffects("uses the group", func(rule jsonval.Value) string {
+	return append([]string{applications}, ruleEffects(c, "uses the group", func(rule jsonval.Value) string {
 		switch {
 		case assigns(rule, group):
 			return ruleName(rule) + " adds users to this group, and becomes INVALID without it: it then adds users to none of its groups"
@@ -88,8 +89,8 @@ func (c *call) deletionEffects(group string) []string {
 }
 
 // renamingEffects says which rules name a group by its name in their condition.
-func (c *call) renamingEffects(name string) []string {
-	return c.ruleEffects("names the group", func(rule jsonval.Value) string {
+func renamingEffects(c *connector.Call, name string) []string {
+	return ruleEffects(c, "names the group", func(rule jsonval.Value) string {
 		if strings.Contains(rule.Get("conditions", "expression", "value").Str(), jsonval.Quote(name)) {
 			return ruleName(rule) + " names " + jsonval.Quote(name) + " in its condition: where it means this group, it no longer finds the group's members"
 		}

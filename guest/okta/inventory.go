@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strings"
 
@@ -9,30 +10,30 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-var inventoryOperations = []operation{
+var inventoryOperations = []connector.Operation{
 	{
-		name: "inventory_export",
-		summary: "Exports the org's objects of many kinds, as {kind, id, parent, record}; next_cursor goes on from any point. What " +
+		Name: "inventory_export",
+		Summary: "Exports the org's objects of many kinds, as {kind, id, parent, record}; next_cursor goes on from any point. What " +
 			"the token may not read, or the org does not have, is in `skipped` with why, what was gone when its turn came is counted in " +
 			"`vanished`, kinds that limit_per_kind cut are in `limited`, what could not be read to its end is in `missing`, and `partial` " +
 			"is true where a kind is skipped or anything is missing; each from the beginning of the export on. Secrets of applications, clients and authenticators are left out.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs: []input{
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
 			{"kinds", false, `{"type":"array","minItems":1,"uniqueItems":true,"items":{"enum":["users","groups","group_members","applications","application_users","devices","authenticators","policies","zones","authorization_servers","oauth_clients","roles"]},"description":"what to export; default everything. group_members and application_users take a request for each group and application"}`},
 			{"limit_per_kind", false, `{"type":"integer","minimum":1,"maximum":10000000,"description":"most records of a kind in the whole export; default all. An invoke answers at most 10,000 records of all kinds, and goes on with next_cursor"}`},
-			cursorInput,
+			connector.CursorInput,
 		},
-		example:   `{"kinds":["groups","group_members"],"limit_per_kind":100}`,
-		key:       "id",
-		columns:   inventoryColumns,
-		endpoints: inventoryEndpoints(),
-		pages:     exportInventory,
+		Example:   `{"kinds":["groups","group_members"],"limit_per_kind":100}`,
+		Key:       "id",
+		Columns:   inventoryColumns,
+		Endpoints: inventoryEndpoints(),
+		Pages:     exportInventory,
 	},
 }
 
-var inventoryColumns = []column{
+var inventoryColumns = []connector.Column{
 	{"kind", abi.Varchar, "kind", "what it is: one of the input's kinds"},
 	{"id", abi.Varchar, "id", "unique within the kind; of members and application users parent/user"},
 	{"parent", abi.Varchar, "parent", "the group of a member, the application of an application user"},
@@ -43,7 +44,7 @@ var inventoryColumns = []column{
 type inventoryKind struct {
 	kind     string
 	endpoint abi.Endpoint
-	list     list
+	list     connector.List
 	of       string // the kind of the parents whose lists these are
 	blank    string // of the endpoint: a parent's key
 }
@@ -52,31 +53,31 @@ type inventoryKind struct {
 var inventory = []inventoryKind{
 	{kind: "users",
 		endpoint: getUsers,
-		list: list{maxPage: 200, more: func(*call) []hostcall.Pair { // without a filter Okta leaves DEPROVISIONED users out
+		list: connector.List{MaxPage: 200, More: func(*connector.Call) []hostcall.Pair { // without a filter Okta leaves DEPROVISIONED users out
 			return []hostcall.Pair{{Name: "filter", Value: everyStatus()}}
 		}}},
 	{kind: "groups",
 		endpoint: getGroups,
-		list:     list{maxPage: 200}},
+		list:     connector.List{MaxPage: 200}},
 	{kind: "group_members", of: "groups", blank: "groupId",
 		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/users", Bucket: "/api/v1/groups", Scopes: []string{"okta.groups.read"}},
-		list:     list{maxPage: 200, noun: "group", typ: "UserGroup"}},
+		list:     connector.List{MaxPage: 200, Noun: "group", Type: "UserGroup"}},
 	{kind: "applications",
 		endpoint: getApps,
-		list:     list{maxPage: 200, omit: applicationSecrets}},
+		list:     connector.List{MaxPage: 200, Omit: applicationSecrets}},
 	{kind: "application_users", of: "applications", blank: "appId",
 		endpoint: getAppUsers,
-		list:     list{maxPage: 500, noun: "application", typ: "AppInstance"}},
+		list:     connector.List{MaxPage: 500, Noun: "application", Type: "AppInstance"}},
 	{kind: "devices",
 		endpoint: getDevices,
-		list:     list{maxPage: 200}},
+		list:     connector.List{MaxPage: 200}},
 	{kind: "authenticators",
 		endpoint: getAuthenticators,
-		list:     list{omit: authenticatorSecrets}},
+		list:     connector.List{Omit: authenticatorSecrets}},
 	{kind: "policies", endpoint: getPolicies}, // one list a type
-	{kind: "zones", endpoint: getZones, list: list{sheds: true}},
-	{kind: "authorization_servers", endpoint: getAuthorizationServers, list: list{maxPage: 200}},
-	{kind: "oauth_clients", endpoint: getClients, list: list{maxPage: 200, omit: clientSecrets, key: "client_id"}},
+	{kind: "zones", endpoint: getZones, list: connector.List{Sheds: true}},
+	{kind: "authorization_servers", endpoint: getAuthorizationServers, list: connector.List{MaxPage: 200}},
+	{kind: "oauth_clients", endpoint: getClients, list: connector.List{MaxPage: 200, Omit: clientSecrets, Key: "client_id"}},
 	{kind: "roles", endpoint: getCustomRoles, list: customRoles()},
 }
 
@@ -92,68 +93,66 @@ func inventoryEndpoints() []abi.Endpoint {
 const parentsAtOnce = 50
 
 // parts are the kind's lists.
-func (k inventoryKind) parts() []part {
+func (k inventoryKind) parts() []connector.Part {
 	l := k.list
-	l.endpoint, l.kind = k.endpoint.Endpoint, k.kind
+	l.Endpoint = k.endpoint.Endpoint
 	switch {
 	case k.kind == "policies":
-		var parts []part
+		var parts []connector.Part
 		for _, typ := range policyTypes {
-			l := policiesOf(typ)
-			l.kind = k.kind
-			parts = append(parts, part{name: k.kind + "/" + typ, kind: k.kind, list: l})
+			parts = append(parts, connector.Part{Name: k.kind + "/" + typ, Kind: k.kind, List: policiesOf(typ)})
 		}
 		return parts
 	case k.of != "":
 		i := slices.IndexFunc(inventory, func(p inventoryKind) bool { return p.kind == k.of })
 		parents := inventory[i].list
-		parents.endpoint, parents.maxPage = inventory[i].endpoint.Endpoint, parentsAtOnce
-		return []part{{name: k.kind, kind: k.kind, list: l, parents: &parents, blank: k.blank}}
+		parents.Endpoint, parents.MaxPage = inventory[i].endpoint.Endpoint, parentsAtOnce
+		return []connector.Part{{Name: k.kind, Kind: k.kind, List: l, Parents: &parents, Blank: k.blank}}
 	}
-	return []part{{name: k.kind, kind: k.kind, list: l}}
+	return []connector.Part{{Name: k.kind, Kind: k.kind, List: l}}
 }
 
-func exportInventory(c *call, at string, limit int) (result, int) {
-	w := walk{perKind: int(c.input.Get("limit_per_kind").Int()), judge: judgeInventory, says: sayInventory}
-	kinds := c.input.Get("kinds")
+func exportInventory(c *connector.Call, at string, limit int) (connector.Result, int) {
+	w := connector.Walk{PerKind: int(c.Input.Get("limit_per_kind").Int()), Judge: judgeInventory, Says: sayInventory}
+	kinds := c.Input.Get("kinds")
 	for _, k := range inventory {
 		wanted := !kinds.Exists()
 		for v := range kinds.Elements() {
 			wanted = wanted || v.Str() == k.kind
 		}
 		if wanted {
-			w.parts = append(w.parts, k.parts()...)
+			w.Parts = append(w.Parts, k.parts()...)
 		}
 	}
-	return w.page(c, at, limit)
+	return w.ReadPage(c, at, limit)
 }
 
 // judgeInventory goes on wherever that loses nothing without saying so. What may pass by itself stops the export, which
 // goes on from its cursor.
-func judgeInventory(f failure) verdict {
-	answered := f.err.Upstream != nil
+func judgeInventory(f connector.PartFailure) connector.Verdict {
+	answered := f.Err.Upstream != nil
 	switch {
-	case f.err.Code == "circle":
-		return missing
-	case !answered, f.err.Code == "credentials", f.err.Code == "bad_answer", f.err.Code == notOkta, f.outcome == abi.Throttled, f.outcome == abi.Failed,
-		f.outcome == abi.Unavailable && f.err.Upstream.Status > 500:
-		return stop
-	case f.ofParent && f.outcome == abi.NotFound:
-		return vanished
-	case !f.first || f.ofParent || f.outcome == abi.Unavailable:
-		return missing
-	case f.err.Code == "forbidden":
-		return skipKind
+	case f.Err.Code == "circle":
+		return connector.Missing
+	case !answered, f.Err.Code == "credentials", f.Err.Code == "bad_answer", f.Err.Code == notOkta, f.Outcome == abi.Throttled, f.Outcome == abi.Failed,
+		f.Outcome == abi.Unavailable && f.Err.Upstream.Status > 500:
+		return connector.Stop
+	case f.OfParent && f.Outcome == abi.NotFound:
+		return connector.Vanished
+	case !f.First || f.OfParent || f.Outcome == abi.Unavailable:
+		return connector.Missing
+	case f.Err.Code == "forbidden":
+		return connector.SkipKind
 	}
-	return skipPart
+	return connector.SkipPart
 }
 
 // lacksKind reports whether what was skipped is a kind, or a type of policy that the token may not read. A type that Okta
 // does not know in this org is no lack, unless every type is such.
-func lacksKind(skipped []lack) bool {
+func lacksKind(skipped []connector.Lack) bool {
 	types := 0
 	for _, l := range skipped {
-		if !strings.Contains(l.of, "/") || l.code == "forbidden" || l.code == "feature" {
+		if !strings.Contains(l.Of, "/") || l.Code == "forbidden" || l.Code == "feature" {
 			return true
 		}
 		types++
@@ -161,17 +160,17 @@ func lacksKind(skipped []lack) bool {
 	return types == len(policyTypes)
 }
 
-func sayInventory(w *jsonval.Writer, t tally) {
-	w.Raw("skipped", array(t.skipped, func(l lack) string {
+func sayInventory(w *jsonval.Writer, t connector.Tally) {
+	w.Raw("skipped", connector.JSONArray(t.Skipped, func(l connector.Lack) string {
 		var w jsonval.Writer
-		kind, typ, _ := strings.Cut(l.of, "/")
-		return w.Str("kind", kind).StrIf("type", typ).Str("code", l.code).Str("reason", l.why).String()
+		kind, typ, _ := strings.Cut(l.Of, "/")
+		return w.Str("kind", kind).StrIf("type", typ).Str("code", l.Code).Str("reason", l.Why).String()
 	}))
-	w.Raw("vanished", countJSON(t.vanished))
-	w.Raw("limited", array(t.limited, func(l lack) string { return jsonval.Quote(l.of) }))
-	w.Raw("missing", array(t.missing, func(l lack) string {
+	w.Raw("vanished", connector.CountJSON(t.Vanished))
+	w.Raw("limited", connector.JSONArray(t.Limited, func(l connector.Lack) string { return jsonval.Quote(l.Of) }))
+	w.Raw("missing", connector.JSONArray(t.Missing, func(l connector.Lack) string {
 		var w jsonval.Writer
-		return w.Str("kind", l.of).Int("count", int64(l.count)).Str("code", l.code).Str("reason", l.why).String()
+		return w.Str("kind", l.Of).Int("count", int64(l.Count)).Str("code", l.Code).Str("reason", l.Why).String()
 	}))
-	w.Bool("partial", len(t.missing) > 0 || lacksKind(t.skipped))
+	w.Bool("partial", len(t.Missing) > 0 || lacksKind(t.Skipped))
 }

@@ -3,6 +3,7 @@ package okta
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strconv"
 	"strings"
@@ -336,7 +337,7 @@ func TestInventoryIsBoundedByRequests(t *testing.T) {
 	}}
 	const input = `{"kinds":["group_members"]}`
 	out := invokeNative(t, h, "inventory_export", input)
-	if out.Outcome != abi.Succeeded || len(h.Requests) != maxPages || out.NextCursor == "" {
+	if out.Outcome != abi.Succeeded || len(h.Requests) != connector.MaxPages || out.NextCursor == "" {
 		t.Fatalf("%s, %d requests", out.Outcome, len(h.Requests))
 	}
 }

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"cmp"
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strings"
 
@@ -68,20 +69,20 @@ func lifecycleRules() []abi.ClassRule {
 func lifecycleEndpoints() []abi.Endpoint {
 	all := []abi.Endpoint{getUser, getUsers, getMe}
 	for _, a := range lifecycleActions {
-		all = append(all, of(a.class, lifecycle(a.name)))
+		all = append(all, connector.WithClass(a.class, lifecycle(a.name)))
 	}
 	return all
 }
 
-func userLifecycle(c *call) result {
-	before, failed := c.targetUser()
+func userLifecycle(c *connector.Call) connector.Result {
+	before, failed := targetUser(c)
 	if failed != nil {
 		return *failed
 	}
-	i := slices.IndexFunc(lifecycleActions, func(a lifecycleAction) bool { return a.name == c.str("action") })
+	i := slices.IndexFunc(lifecycleActions, func(a lifecycleAction) bool { return a.name == c.Str("action") })
 	action := lifecycleActions[i] // the schema has no others
 	if action.name == "unlock" && heading(before.Value) == "ACTIVE" {
-		blocked, failed := c.isBlocked(before.Get("id").Str())
+		blocked, failed := isBlocked(c, before.Get("id").Str())
 		if failed != nil {
 			return *failed
 		}
@@ -89,14 +90,14 @@ func userLifecycle(c *call) result {
 			action.from, action.to, action.already = []string{"ACTIVE"}, nil, false
 		}
 	}
-	return c.moveUser(before.Value, action)
+	return moveUser(c, before.Value, action)
 }
 
 // isBlocked reports whether a user is kept out on unknown devices, which leaves the status ACTIVE and which unlock ends.
 // An org that does not have such blocks refuses to tell of them.
-func (c *call) isBlocked(id string) (bool, *result) {
-	u, failed := c.object(hostcall.Request{Endpoint: getUser.Endpoint, Path: at("id", id), Query: at("expand", "blocks")}, "User", "user")
-	if failed != nil && failed.outcome != abi.Rejected { // not told now, which is not none
+func isBlocked(c *connector.Call, id string) (bool, *connector.Result) {
+	u, failed := c.ReadObject(hostcall.Request{Endpoint: getUser.Endpoint, Path: connector.Pairs("id", id), Query: connector.Pairs("expand", "blocks")}, "User", "user")
+	if failed != nil && failed.Outcome != abi.Rejected { // not told now, which is not none
 		return false, failed
 	}
 	for range u.Get("_embedded", "blocks").Elements() {
@@ -113,13 +114,13 @@ func heading(u jsonval.Value) string {
 // resting reports whether no change of a user's status is under way.
 func resting(u jsonval.Value) bool { return heading(u) == u.Get("status").Str() }
 
-// owner returns the id of the token's owner; empty is a token of nobody, such as a service app's, which Okta says with a
+// tokenOwner returns the id of the token's owner; empty is a token of nobody, such as a service app's, which Okta says with a
 // 404. Any other failure tells nothing: the owner may be the very target, so that nothing is sent. question is what the
 // owner was asked for.
-func (c *call) owner(question string) (string, *result) {
-	me, failed := c.object(hostcall.Request{Endpoint: getMe.Endpoint}, "User", "user")
+func tokenOwner(c *connector.Call, question string) (string, *connector.Result) {
+	me, failed := c.ReadObject(hostcall.Request{Endpoint: getMe.Endpoint}, "User", "user")
 	switch {
-	case me.gone:
+	case me.Gone:
 		return "", nil
 	case failed != nil:
 		return "", unchecked(*failed, question)
@@ -128,34 +129,34 @@ func (c *call) owner(question string) (string, *result) {
 }
 
 // ownerIsIn reports whether the token's owner is in a group, so that what is taken from the group is taken from the token.
-func (c *call) ownerIsIn(group, owner string) (bool, *result) {
+func ownerIsIn(c *connector.Call, group, owner string) (bool, *connector.Result) {
 	question := "whether the token's owner, user " + owner + ", is in group " + group
-	is, known, failed := c.isMember(group, owner)
+	is, known, failed := isMember(c, group, owner)
 	switch {
 	case failed != nil:
 		return false, unchecked(*failed, question)
 	case !known:
-		r := refuse("own_account", "nothing was sent, since "+question+" could not be checked: the owner is in too many groups. Do it with another administrator's token")
+		r := connector.Refuse("own_account", "nothing was sent, since "+question+" could not be checked: the owner is in too many groups. Do it with another administrator's token")
 		return false, &r
 	}
 	return is, nil
 }
 
 // unchecked is the end before a write whose question the failure leaves open.
-func unchecked(r result, question string) *result {
-	e := *r.err
+func unchecked(r connector.Result, question string) *connector.Result {
+	e := *r.Err
 	e.Message = "nothing was sent, since " + question + " could not be checked: " + e.Message
-	if r.outcome == abi.NotFound { // which is for the operation's own target
-		r.outcome, e.Code = abi.Rejected, string(abi.Rejected)
+	if r.Outcome == abi.NotFound { // which is for the operation's own target
+		r.Outcome, e.Code = abi.Rejected, string(abi.Rejected)
 	}
-	r.err = &e
+	r.Err = &e
 	return &r
 }
 
 // reactivate picks the call that fits the status. Okta's own of that name starts an unfinished activation again; it is
 // not the inverse of deactivate.
-func reactivate(c *call) result {
-	before, failed := c.targetUser()
+func reactivate(c *connector.Call) connector.Result {
+	before, failed := targetUser(c)
 	if failed != nil {
 		return *failed
 	}
@@ -163,8 +164,8 @@ func reactivate(c *call) result {
 		already: true, email: true, secret: "activation link", renew: "reactivate_user"}
 	status := before.Get("status").Str()
 	activates := status == "DEPROVISIONED" || status == "STAGED"
-	if c.settling && c.bound.endpoint != "" { // the status may be the earlier run's doing
-		activates = c.bound.endpoint == lifecycle("activate").Endpoint
+	if c.Settling && c.Bound.Endpoint != "" { // the status may be the earlier run's doing
+		activates = c.Bound.Endpoint == lifecycle("activate").Endpoint
 	}
 	switch {
 	case activates:
@@ -172,115 +173,115 @@ func reactivate(c *call) result {
 	case status != "ACTIVE":
 		action.name, action.to = "reactivate", nil // the status stays
 	}
-	return c.moveUser(before.Value, action)
+	return moveUser(c, before.Value, action)
 }
 
-func deactivate(c *call) result {
-	before, failed := c.targetUser()
+func deactivate(c *connector.Call) connector.Result {
+	before, failed := targetUser(c)
 	if failed != nil {
 		return *failed
 	}
-	return c.moveUser(before.Value, deactivation)
+	return moveUser(c, before.Value, deactivation)
 }
 
 // moveUser takes a user, as just read, through a lifecycle action, and reads what came of it.
-func (c *call) moveUser(before jsonval.Value, action lifecycleAction) result {
+func moveUser(c *connector.Call, before jsonval.Value, action lifecycleAction) connector.Result {
 	id, status := before.Get("id").Str(), before.Get("status").Str()
 	reached := func(u jsonval.Value) bool { return slices.Contains(action.to, heading(u)) }
 	if action.already && reached(before) {
-		r := result{outcome: abi.Unchanged, output: transition(before, before)}
+		r := connector.Result{Outcome: abi.Unchanged, Output: transition(before, before)}
 		if status == "PROVISIONED" && action.name == "activate" {
-			r.warnings = []string{"the activation waits for the user: run reactivate_user for another link"}
+			r.Warnings = []string{"the activation waits for the user: run reactivate_user for another link"}
 		}
 		return r
 	}
 	if !resting(before) {
-		r := refuse("transition", "the user is "+status+" and on the way to "+heading(before)+": repeat "+action.name+" once that is over")
-		r.err.Retryable = true
+		r := connector.Refuse("transition", "the user is "+status+" and on the way to "+heading(before)+": repeat "+action.name+" once that is over")
+		r.Err.Retryable = true
 		return r
 	}
 	if !slices.Contains(action.from, status) {
-		return refuse("status", action.name+" is for users who are "+strings.Join(action.from, ", ")+", and this one is "+status+action.wayOut(status))
+		return connector.Refuse("status", action.name+" is for users who are "+strings.Join(action.from, ", ")+", and this one is "+status+action.wayOut(status))
 	}
-	if action.ends && status != "STAGED" && status != "PROVISIONED" && !c.settling {
-		owner, failed := c.owner("whether user " + id + " is the token's owner")
+	if action.ends && status != "STAGED" && status != "PROVISIONED" && !c.Settling {
+		owner, failed := tokenOwner(c, "whether user "+id+" is the token's owner")
 		if failed != nil {
-			return *failed.withholding(lifecycle(action.name).Endpoint, at("id", id))
+			return *failed.Withholding(lifecycle(action.name).Endpoint, connector.Pairs("id", id))
 		}
 		if owner == id {
-			r := refuse("own_account", action.name+" of user "+id+" would end this connection: the token is that user's, and Okta takes no token of a user who is not active. "+
+			r := connector.Refuse("own_account", action.name+" of user "+id+" would end this connection: the token is that user's, and Okta takes no token of a user who is not active. "+
 				"Do it with another administrator's")
-			return *r.withholding(lifecycle(action.name).Endpoint, at("id", id))
+			return *r.Withholding(lifecycle(action.name).Endpoint, connector.Pairs("id", id))
 		}
 	}
 	var query []hostcall.Pair
 	if action.email {
-		query = append(query, c.flag("send_email", "sendEmail"))
+		query = append(query, c.Flag("send_email", "sendEmail"))
 	}
 	if action.sessions {
-		query = append(query, c.flag("revoke_sessions", "revokeSessions"))
+		query = append(query, c.Flag("revoke_sessions", "revokeSessions"))
 	}
 	what := action.name + " of user " + id
-	look := func() (reading, result) {
-		now, _, failed := c.readUser(id)
+	look := func() (connector.Reading, connector.Result) {
+		now, _, failed := readUser(c, id)
 		switch {
 		case failed != nil:
-			return untold, result{}
+			return connector.Untold, connector.Result{}
 		case action.to == nil || reached(before): // a status that was there before tells nothing
-			return blind, result{}
+			return connector.Blind, connector.Result{}
 		case reached(now):
-			r := result{output: transition(before, now)}
-			if action.secret != "" && !c.input.Get("send_email").True() {
-				r.warnings = []string{"the " + action.secret + " was lost with the answer: run " + action.renew + " for another"}
+			r := connector.Result{Output: transition(before, now)}
+			if action.secret != "" && !c.Input.Get("send_email").True() {
+				r.Warnings = []string{"the " + action.secret + " was lost with the answer: run " + action.renew + " for another"}
 			}
-			return holds, r
+			return connector.Holds, r
 		case now.Get("status").Str() == status && resting(now):
-			return absent, result{}
+			return connector.Absent, connector.Result{}
 		}
-		return untold, result{}
+		return connector.Untold, connector.Result{}
 	}
-	return c.change(change{
-		request: hostcall.Request{Endpoint: lifecycle(action.name).Endpoint, Path: at("id", id), Query: query},
-		typ:     "User", noun: "user",
-		what:   what,
-		undone: "the user is still " + status,
-		trace:  cmp.Or(before.Get("statusChanged").Str(), before.Get("created").Str()),
-		done: func(resp hostcall.Response) result {
-			r := result{outcome: abi.Succeeded}
-			after, _, failed := c.readUser(id)
+	return c.Change(connector.Change{
+		Request: hostcall.Request{Endpoint: lifecycle(action.name).Endpoint, Path: connector.Pairs("id", id), Query: query},
+		Type:    "User", Noun: "user",
+		What:   what,
+		Undone: "the user is still " + status,
+		Trace:  cmp.Or(before.Get("statusChanged").Str(), before.Get("created").Str()),
+		Done: func(resp hostcall.Response) connector.Result {
+			r := connector.Result{Outcome: abi.Succeeded}
+			after, _, failed := readUser(c, id)
 			if failed == nil && action.to != nil && !reached(after) {
-				r = c.agreed(func() (reading, result) {
-					if after, _, failed = c.readUser(id); failed == nil && reached(after) {
-						return holds, result{}
+				r = c.AwaitEffect(func() (connector.Reading, connector.Result) {
+					if after, _, failed = readUser(c, id); failed == nil && reached(after) {
+						return connector.Holds, connector.Result{}
 					}
-					return absent, result{}
+					return connector.Absent, connector.Result{}
 				}, what)
 			}
 			if failed != nil {
 				after = jsonval.Value{}
-				r.warnings = []string{"Okta took it, and the user could not be read afterwards: " + failed.err.Message}
+				r.Warnings = []string{"Okta took it, and the user could not be read afterwards: " + failed.Err.Message}
 			}
 			answer, _ := c.Body(resp)
 			let := credentials(answer)
-			r.output, r.sensitive = transition(before, after, let), let != ""
+			r.Output, r.Sensitive = transition(before, after, let), let != ""
 			return r
 		},
-		refused: func(r result) result {
-			if r.outcome != abi.NotFound && r.outcome != abi.Rejected {
+		Refused: func(r connector.Result) connector.Result {
+			if r.Outcome != abi.NotFound && r.Outcome != abi.Rejected {
 				return r
 			}
-			now, _, failed := c.readUser(id)
+			now, _, failed := readUser(c, id)
 			switch {
 			case failed != nil:
 			case action.already && reached(now): // somebody else was faster
-				return result{outcome: abi.Unchanged, output: transition(before, now)}
-			case r.outcome == abi.NotFound: // Okta says so of users in a status that does not fit, too
-				r.outcome, r.err.Code = abi.Rejected, "status"
-				r.err.Message = "the user exists and is " + now.Get("status").Str() + ". " + r.err.Message
+				return connector.Result{Outcome: abi.Unchanged, Output: transition(before, now)}
+			case r.Outcome == abi.NotFound: // Okta says so of users in a status that does not fit, too
+				r.Outcome, r.Err.Code = abi.Rejected, "status"
+				r.Err.Message = "the user exists and is " + now.Get("status").Str() + ". " + r.Err.Message
 			}
 			return r
 		},
-		look: look,
+		Look: look,
 	})
 }
 
@@ -347,17 +348,17 @@ func transition(before, after jsonval.Value, more ...string) string {
 
 // removeUser does Okta's two steps one at a time: a DELETE deactivates an active user and deletes a deactivated one, so
 // that which of the two it does must be read before.
-func removeUser(c *call) result {
-	before, failed := c.targetUser()
-	if user := c.str("user"); before.gone && (c.settling || isID(user, "00u")) {
+func removeUser(c *connector.Call) connector.Result {
+	before, failed := targetUser(c)
+	if user := c.Str("user"); before.Gone && (c.Settling || isID(user, "00u")) {
 		output := `{"user":` + jsonval.Quote(user) + `,"before":null,"after":"DELETED"}`
-		if c.settling { // the earlier run found the user, or it would not have written
-			return c.reconciled(result{output: output})
+		if c.Settling { // the earlier run found the user, or it would not have written
+			return c.Reconcile(connector.Result{Output: output})
 		}
-		return result{outcome: abi.Unchanged, output: output}
+		return connector.Result{Outcome: abi.Unchanged, Output: output}
 	}
-	if before.gone {
-		failed.err.Message += ". A login that nobody has may be misspelt; an id that is gone is unchanged"
+	if before.Gone {
+		failed.Err.Message += ". A login that nobody has may be misspelt; an id that is gone is unchanged"
 	}
 	if failed != nil {
 		return *failed
@@ -367,60 +368,60 @@ func removeUser(c *call) result {
 		var w jsonval.Writer
 		return w.Str("id", id).StrIf("login", before.Get("profile", "login").Str()).Str("before", status).Str("after", after).String()
 	}
-	read := func() (object, *result) { return c.userObject(id) }
-	off := func(u object) bool { return u.Get("status").Str() == "DEPROVISIONED" && resting(u.Value) } // so that a DELETE deletes
-	gone := looking(read, func(u object) bool { return u.gone }, func(object) string { return ends("DELETED") })
+	read := func() (connector.Object, *connector.Result) { return userObject(c, id) }
+	off := func(u connector.Object) bool { return u.Get("status").Str() == "DEPROVISIONED" && resting(u.Value) } // so that a DELETE deletes
+	gone := connector.Look(read, func(u connector.Object) bool { return u.Gone }, func(connector.Object) string { return ends("DELETED") })
 
-	query := []hostcall.Pair{c.flag("send_email", "sendEmail")}
+	query := []hostcall.Pair{c.Flag("send_email", "sendEmail")}
 	so := "the user was not deleted"
 	if !off(before) {
-		if r := c.moveUser(before.Value, deactivation); !r.outcome.OK() {
-			r.err.Message = so + ", since it could not be deactivated first: " + r.err.Message
+		if r := moveUser(c, before.Value, deactivation); !r.Outcome.OK() {
+			r.Err.Message = so + ", since it could not be deactivated first: " + r.Err.Message
 			return r
 		}
-		is, _ := c.settle(looking(read, func(u object) bool { return c.planning || u.gone || off(u) },
-			func(object) string { return "" }), laggingTime)
-		if is != holds {
-			r := fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and deleted nothing: run delete_user again in a minute")
-			r.err.Retryable, r.output = true, ends(status)
+		is, _ := c.Settle(connector.Look(read, func(u connector.Object) bool { return c.Planning || u.Gone || off(u) },
+			func(connector.Object) string { return "" }), connector.LaggingTime)
+		if is != connector.Holds {
+			r := connector.Fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and deleted nothing: run delete_user again in a minute")
+			r.Err.Retryable, r.Output = true, ends(status)
 			return r
 		}
 		query = []hostcall.Pair{{Name: "sendEmail", Value: "false"}} // one mail is enough
 		so = "the user was deactivated, and not deleted"
 	}
-	r := c.change(change{
-		request: hostcall.Request{Endpoint: deleteUser.Endpoint, Path: at("id", id), Query: query},
-		typ:     "User", noun: "user",
-		what:   "deleting user " + id,
-		undone: so,
-		final:  true,
-		done: func(hostcall.Response) result {
-			if is, r := c.settle(gone, laggingTime); is == holds {
-				r.outcome = abi.Succeeded
+	r := c.Change(connector.Change{
+		Request: hostcall.Request{Endpoint: deleteUser.Endpoint, Path: connector.Pairs("id", id), Query: query},
+		Type:    "User", Noun: "user",
+		What:   "deleting user " + id,
+		Undone: so,
+		Final:  true,
+		Done: func(hostcall.Response) connector.Result {
+			if is, r := c.Settle(gone, connector.LaggingTime); is == connector.Holds {
+				r.Outcome = abi.Succeeded
 				return r
 			}
-			r := fail(abi.Unknown, string(abi.Unknown), "Okta took the deletion, and the user can still be read: run delete_user again in a minute")
-			r.err.Retryable = true
+			r := connector.Fail(abi.Unknown, string(abi.Unknown), "Okta took the deletion, and the user can still be read: run delete_user again in a minute")
+			r.Err.Retryable = true
 			return r
 		},
-		refused: func(r result) result {
-			if is, now := gone(); is == holds { // somebody else was faster
-				now.outcome = abi.Unchanged
+		Refused: func(r connector.Result) connector.Result {
+			if is, now := gone(); is == connector.Holds { // somebody else was faster
+				now.Outcome = abi.Unchanged
 				return now
 			}
-			if r.outcome == abi.NotFound {
-				r.outcome, r.err.Code = abi.Rejected, string(abi.Rejected)
+			if r.Outcome == abi.NotFound {
+				r.Outcome, r.Err.Code = abi.Rejected, string(abi.Rejected)
 			}
-			r.err.Message = so + ". " + r.err.Message
+			r.Err.Message = so + ". " + r.Err.Message
 			return r
 		},
-		look: gone,
+		Look: gone,
 	})
-	if r.outcome == abi.Unchanged && !off(before) {
-		r.outcome = abi.Succeeded // the deactivation was this call's
+	if r.Outcome == abi.Unchanged && !off(before) {
+		r.Outcome = abi.Succeeded // the deactivation was this call's
 	}
-	if !r.outcome.OK() && r.outcome != abi.Unknown && !off(before) {
-		r.output = ends("DEPROVISIONED")
+	if !r.Outcome.OK() && r.Outcome != abi.Unknown && !off(before) {
+		r.Output = ends("DEPROVISIONED")
 	}
 	return r
 }

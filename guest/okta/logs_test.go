@@ -3,6 +3,7 @@ package okta
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/mach5/okta-connector/guest/connector"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func TestBoundedSystemLogRangeGoesOnFromAnyPoint(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if heavy && seen[req.Link] && size >= 2*leastPage {
+				if heavy && seen[req.Link] && size >= 2*connector.LeastPage {
 					return tooHeavy
 				}
 				seen[req.Link] = true
@@ -122,8 +123,8 @@ func TestPagesGrowAgain(t *testing.T) {
 		most  int // requests
 	}{
 		{"never slow", func(int, int) bool { return false }, 41},
-		{"a moment", func(request, _ int) bool { return request <= 6 }, 6 + 6*growAfter + n/1000},
-		{"always, for more than 300", func(_, size int) bool { return size > 300 }, n/250 + n/250/growAfter + 3},
+		{"a moment", func(request, _ int) bool { return request <= 6 }, 6 + 6*connector.GrowAfter + n/1000},
+		{"always, for more than 300", func(_, size int) bool { return size > 300 }, n/250 + n/250/connector.GrowAfter + 3},
 	} {
 		var h *hosttest.Host
 		h = &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
@@ -256,7 +257,7 @@ func TestLogs_SinceInTheFuture_IsSaid(t *testing.T) {
 	} {
 		for _, surface := range []string{"invoke", "table", "source"} {
 			op := *find(c.op)
-			op.example = c.input
+			op.Example = c.input
 			text := runOn(t, &op, surface, &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
 				return hosttest.Answer{Status: 200, Body: "[]", Headers: map[string][]string{"date": {"Fri, 02 Jan 2026 03:04:05 GMT"}}}
 			}})

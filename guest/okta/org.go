@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strconv"
 
@@ -15,32 +16,32 @@ var (
 	getOrg          = abi.Endpoint{Endpoint: "GET /api/v1/org", Bucket: "/api/v1", Scopes: []string{"okta.orgs.read"}}
 )
 
-var orgOperations = []operation{
+var orgOperations = []connector.Operation{
 	{
-		name:        "validate",
-		summary:     "Checks that the connection works: the org, the token and whose it is, the clock. What is wrong is a finding with its fix, not an error.",
-		class:       abi.Read,
-		surfaces:    axon,
-		idempotency: abi.Safe,
-		example:     `{}`,
-		endpoints:   []abi.Endpoint{getOrganization, getMe, getOrg},
-		do:          validate,
+		Name:        "validate",
+		Summary:     "Checks that the connection works: the org, the token and whose it is, the clock. What is wrong is a finding with its fix, not an error.",
+		Class:       abi.Read,
+		Surfaces:    axon,
+		Idempotency: abi.Safe,
+		Example:     `{}`,
+		Endpoints:   []abi.Endpoint{getOrganization, getMe, getOrg},
+		Do:          validate,
 	},
 	{
-		name:        "org_identity",
-		summary:     "Says which org this is: its id, name, engine and cell.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		example:     `{}`,
-		key:         "id",
-		columns:     orgColumns,
-		endpoints:   []abi.Endpoint{getOrg, getOrganization},
-		do:          orgIdentity,
+		Name:        "org_identity",
+		Summary:     "Says which org this is: its id, name, engine and cell.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Example:     `{}`,
+		Key:         "id",
+		Columns:     orgColumns,
+		Endpoints:   []abi.Endpoint{getOrg, getOrganization},
+		Do:          orgIdentity,
 	},
 }
 
-var orgColumns = []column{
+var orgColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the org's id"},
 	{"subdomain", abi.Varchar, "subdomain", ""},
 	{"company_name", abi.Varchar, "companyName", ""},
@@ -65,20 +66,20 @@ var orgColumns = []column{
 }
 
 // orgIdentity merges what the org says of itself to everybody and to those with a token.
-func orgIdentity(c *call) result {
-	org, failed := c.object(hostcall.Request{Endpoint: getOrg.Endpoint}, "", "org")
+func orgIdentity(c *connector.Call) connector.Result {
+	org, failed := c.ReadObject(hostcall.Request{Endpoint: getOrg.Endpoint}, "", "org")
 	if failed != nil {
 		return *failed
 	}
 	known := c.Send(hostcall.Request{Endpoint: getOrganization.Endpoint})
 	body, isJSON := c.Body(known)
-	if !ok(known) {
-		return c.failure(known, "", "")
+	if !connector.OK(known) {
+		return c.Failure(known, "", "")
 	}
 	if !isJSON || body.Get("id").Str() == "" {
-		return c.badBody(known, "wanted an organization, found "+describe(body, isJSON))
+		return c.BadBody(known, "wanted an organization, found "+connector.Describe(body, isJSON))
 	}
-	return result{outcome: abi.Succeeded, output: merge(org.Value, body)}
+	return connector.Result{Outcome: abi.Succeeded, Output: merge(org.Value, body)}
 }
 
 // maxClockSkew is how far the host's clock may be off before validate says so, in seconds. Requests do not depend on
@@ -98,16 +99,16 @@ func (f *findings) add(name string, ok bool, detail, fix string) {
 	f.bad = f.bad || !ok
 }
 
-func validate(c *call) result {
+func validate(c *connector.Call) connector.Result {
 	var f findings
 	var organization, principal string
 
 	known := c.Send(hostcall.Request{Endpoint: getOrganization.Endpoint})
 	if known.Err != nil {
-		return sendFailure(known.Err) // nothing can be said of a host that does not answer
+		return connector.SendFailure(known.Err) // nothing can be said of a host that does not answer
 	}
 	body, isJSON := c.Body(known)
-	isOrg := ok(known) && isJSON && body.Get("id").Str() != ""
+	isOrg := connector.OK(known) && isJSON && body.Get("id").Str() != ""
 	if isOrg {
 		organization = body.Raw()
 		f.add("organization", true, "an Okta org, id "+body.Get("id").Str(), "")
@@ -116,28 +117,28 @@ func validate(c *call) result {
 			" and no Okta organization", "set base_url to the org's own address, such as https://example.okta.com")
 	}
 	checkEngine(&f, body.Get("pipeline").Str(), isOrg)
-	checkClock(&f, known.Header("date"), c.now)
+	checkClock(&f, known.Header("date"), c.Now)
 
-	me := c.send(hostcall.Request{Endpoint: getMe.Endpoint})
-	org := c.send(hostcall.Request{Endpoint: getOrg.Endpoint})
-	if orgBody, isJSON := c.Body(org); ok(org) && isJSON && isOrg && orgBody.Get("id").Str() != "" {
+	me := c.SendWithToken(hostcall.Request{Endpoint: getMe.Endpoint})
+	org := c.SendWithToken(hostcall.Request{Endpoint: getOrg.Endpoint})
+	if orgBody, isJSON := c.Body(org); connector.OK(org) && isJSON && isOrg && orgBody.Get("id").Str() != "" {
 		organization = merge(body, orgBody)
 	}
-	if meBody, isJSON := c.Body(me); ok(me) && isJSON && meBody.Get("id").Str() != "" {
+	if meBody, isJSON := c.Body(me); connector.OK(me) && isJSON && meBody.Get("id").Str() != "" {
 		principal = principalOf(meBody)
 		f.add("credentials", true, "the token is "+meBody.Get("profile", "login").Str()+"'s", "")
-	} else if ok(org) { // a service app is no user
+	} else if connector.OK(org) { // a service app is no user
 		f.add("credentials", true, "the token is valid and belongs to no user: a service app's", "")
-	} else if isOrg && me.Err == nil && slices.Contains([]string{"E0000006", "E0000015"}, c.readError(me).Code) { // E0000011 alone means a bad token
+	} else if isOrg && me.Err == nil && slices.Contains([]string{"E0000006", "E0000015"}, c.ReadError(me).Code) { // E0000011 alone means a bad token
 		f.add("credentials", true, "the token is valid, and may not read whose it is", "")
 	} else {
-		r, fix := c.failure(me, "User", "user"), "see that the token's owner is active; else create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points"
-		if r.err.Code == notOkta || !isOrg {
+		r, fix := c.Failure(me, "User", "user"), "see that the token's owner is active; else create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points"
+		if r.Err.Code == notOkta || !isOrg {
 			fix = "mend base_url first: nobody who knows the token was asked"
 		}
-		f.add("credentials", false, r.err.Message, fix)
+		f.add("credentials", false, r.Err.Message, fix)
 	}
-	if ok(org) {
+	if connector.OK(org) {
 		f.add("permissions", true, "the token may read the org's settings", "")
 	} else if !f.bad {
 		f.add("permissions", true, "the token may not read the org's settings; what else it may do shows on use", "")
@@ -145,8 +146,8 @@ func validate(c *call) result {
 
 	var w jsonval.Writer
 	w.Bool("valid", !f.bad).RawIf("organization", organization).RawIf("principal", principal)
-	w.Raw("checks", array(f.checks, func(s string) string { return s }))
-	return result{outcome: abi.Succeeded, output: w.String()}
+	w.Raw("checks", connector.JSONArray(f.checks, func(s string) string { return s }))
+	return connector.Result{Outcome: abi.Succeeded, Output: w.String()}
 }
 
 func checkEngine(f *findings, pipeline string, isOrg bool) {
@@ -161,11 +162,11 @@ func checkEngine(f *findings, pipeline string, isOrg bool) {
 }
 
 func checkClock(f *findings, date, now string) {
-	theirs, ok := parseHTTPDate(date)
+	theirs, ok := connector.ParseHTTPDate(date)
 	if !ok {
 		return
 	}
-	ours, ok := parseInstant(now)
+	ours, ok := connector.ParseInstant(now)
 	if !ok {
 		return
 	}

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strconv"
 
@@ -18,66 +19,66 @@ var (
 	getPolicyRules   = abi.Endpoint{Endpoint: "GET /api/v1/policies/{policyId}/rules", Bucket: "/api/v1", Scopes: []string{"okta.policies.read"}}
 )
 
-var policyInput = input{"policy", true, idSchema("64", "the policy's id")}
+var policyInput = connector.Input{"policy", true, connector.IDSchema("64", "the policy's id")}
 
-var policyOperations = []operation{
+var policyOperations = []connector.Operation{
 	{
-		name: "list_policies",
-		summary: "Lists policies of one type, or of every type. A type that the org does not have is skipped, and named in " +
+		Name: "list_policies",
+		Summary: "Lists policies of one type, or of every type. A type that the org does not have is skipped, and named in " +
 			"`skipped` with why.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs: []input{
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
 			{"type", false, `{"enum":["ACCESS_POLICY","CLIENT_UPDATE","DEVICE_SIGNAL_COLLECTION","ENTITY_RISK","IDENTITY_CLAIM_SOURCING","IDP_DISCOVERY","MFA_ENROLL","OKTA_SIGN_ON","PASSWORD","POST_AUTH_SESSION","PROFILE_ENROLLMENT","SESSION_VIOLATION_DETECTION"],"description":"policies of this type alone; default all types, one after another"}`},
 			{"status", false, `{"enum":["ACTIVE","INACTIVE"],"description":"policies of this status alone"}`},
 			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"the beginning of a policy's name"}`},
 			{"expand", false, `{"type":"string","minLength":1,"maxLength":255,"description":"further facts to put into each policy, such as rules"}`},
-			limitInput, cursorInput,
+			connector.LimitInput, connector.CursorInput,
 		},
-		example: `{"type":"OKTA_SIGN_ON"}`,
-		key:     "id",
-		columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
-			column{"rules", abi.JSON, "_embedded.rules", "with expand rules"}),
-		endpoints: []abi.Endpoint{getPolicies},
-		pages:     listPolicies,
+		Example: `{"type":"OKTA_SIGN_ON"}`,
+		Key:     "id",
+		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
+			connector.Column{"rules", abi.JSON, "_embedded.rules", "with expand rules"}),
+		Endpoints: []abi.Endpoint{getPolicies},
+		Pages:     listPolicies,
 	},
 	{
-		name:        "get_policy",
-		summary:     "Reads one policy by id, with its rules when include_rules asks for them.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs: []input{
+		Name:        "get_policy",
+		Summary:     "Reads one policy by id, with its rules when include_rules asks for them.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
 			policyInput,
 			{"include_rules", false, `{"type":"boolean","default":false,"description":"puts the policy's rules into it, as its member rules"}`},
 		},
-		example: `{"policy":"00po1df5wPpmRq0NcwkO","include_rules":true}`,
-		key:     "id",
-		columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
-			column{"rules", abi.JSON, "rules", "with include_rules"}),
-		endpoints: []abi.Endpoint{getPolicy, getPolicyRules},
-		do:        readPolicy,
+		Example: `{"policy":"00po1df5wPpmRq0NcwkO","include_rules":true}`,
+		Key:     "id",
+		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
+			connector.Column{"rules", abi.JSON, "rules", "with include_rules"}),
+		Endpoints: []abi.Endpoint{getPolicy, getPolicyRules},
+		Do:        readPolicy,
 	},
 	{
-		name: "update_policy",
-		summary: "Changes a policy by a JSON merge patch (RFC 7396): it is read, merged and written as a whole; its status " +
+		Name: "update_policy",
+		Summary: "Changes a policy by a JSON merge patch (RFC 7396): it is read, merged and written as a whole; its status " +
 			"is set by a request of its own. A policy that another client changed meanwhile is rejected; where nothing differs, nothing is written.",
-		class:       abi.Privileged,
-		surfaces:    axon,
-		idempotency: abi.Verified,
-		inputs: []input{
+		Class:       abi.Privileged,
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs: []connector.Input{
 			policyInput,
 			{"patch", true, `{"type":"object","minProperties":1,"description":"members to set; null takes a member away, arrays are replaced as a whole. A new status (ACTIVE or INACTIVE) is a request of its own. Not id, type, system, created, lastUpdated, _links, _embedded"}`},
 		},
-		example:   `{"policy":"00po1df5wPpmRq0NcwkO","patch":{"description":"Reviewed"}}`,
-		key:       "id",
-		endpoints: []abi.Endpoint{getPolicy, putPolicy, activatePolicy, deactivatePolicy},
-		do:        updatePolicy,
+		Example:   `{"policy":"00po1df5wPpmRq0NcwkO","patch":{"description":"Reviewed"}}`,
+		Key:       "id",
+		Endpoints: []abi.Endpoint{getPolicy, putPolicy, activatePolicy, deactivatePolicy},
+		Do:        updatePolicy,
 	},
 }
 
-var policyColumns = []column{
+var policyColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the policy's id"},
 	{"name", abi.Varchar, "name", ""},
 	{"type", abi.Varchar, "type", "such as OKTA_SIGN_ON or ACCESS_POLICY"},
@@ -100,60 +101,60 @@ var policyTypes = [...]string{"OKTA_SIGN_ON", "PASSWORD", "MFA_ENROLL", "IDP_DIS
 	"IDENTITY_CLAIM_SOURCING"}
 
 // policiesOf lists the policies of one type.
-func policiesOf(typ string) list {
-	return list{
-		endpoint: getPolicies.Endpoint,
-		keep:     []param{{"expand", "expand"}},
-		sheds:    true,
-		more:     func(*call) []hostcall.Pair { return []hostcall.Pair{{Name: "type", Value: typ}} },
+func policiesOf(typ string) connector.List {
+	return connector.List{
+		Endpoint: getPolicies.Endpoint,
+		Keep:     []connector.Param{{"expand", "expand"}},
+		Sheds:    true,
+		More:     func(*connector.Call) []hostcall.Pair { return []hostcall.Pair{{Name: "type", Value: typ}} },
 	}
 }
 
-func listPolicies(c *call, at string, limit int) (result, int) {
-	w := walk{refused: true, judge: judgePolicies, says: sayPolicies}
+func listPolicies(c *connector.Call, at string, limit int) (connector.Result, int) {
+	w := connector.Walk{Refused: true, Judge: judgePolicies, Says: sayPolicies}
 	for _, typ := range policyTypes {
 		l := policiesOf(typ)
-		l.query = []param{{"status", "status"}, {"q", "q"}, {"expand", "expand"}}
-		if want := c.str("type"); want == typ {
-			return l.page(c, at, limit)
+		l.Query = []connector.Param{{"status", "status"}, {"q", "q"}, {"expand", "expand"}}
+		if want := c.Str("type"); want == typ {
+			return l.ReadPage(c, at, limit)
 		}
-		w.parts = append(w.parts, part{name: typ, list: l})
+		w.Parts = append(w.Parts, connector.Part{Name: typ, List: l})
 	}
-	return w.page(c, at, limit)
+	return w.ReadPage(c, at, limit)
 }
 
 // judgePolicies skips a type that the org refuses, whichever way it does that.
-func judgePolicies(f failure) verdict {
+func judgePolicies(f connector.PartFailure) connector.Verdict {
 	switch {
-	case !f.first || f.err.Upstream == nil || f.err.Retryable || f.err.Code == notOkta:
-	case f.err.Code == "feature", slices.Contains([]int{400, 404, 405, 501}, f.err.Upstream.Status):
-		return skipPart
+	case !f.First || f.Err.Upstream == nil || f.Err.Retryable || f.Err.Code == notOkta:
+	case f.Err.Code == "feature", slices.Contains([]int{400, 404, 405, 501}, f.Err.Upstream.Status):
+		return connector.SkipPart
 	}
-	return stop
+	return connector.Stop
 }
 
-func sayPolicies(w *jsonval.Writer, t tally) {
-	w.Raw("skipped", array(t.skipped, func(l lack) string {
+func sayPolicies(w *jsonval.Writer, t connector.Tally) {
+	w.Raw("skipped", connector.JSONArray(t.Skipped, func(l connector.Lack) string {
 		var w jsonval.Writer
-		return w.Str("type", l.of).Str("code", l.code).Str("reason", l.why).String()
+		return w.Str("type", l.Of).Str("code", l.Code).Str("reason", l.Why).String()
 	}))
 }
 
-func (c *call) policyPath() []hostcall.Pair {
-	return []hostcall.Pair{{Name: "policyId", Value: c.str("policy")}}
+func policyPath(c *connector.Call) []hostcall.Pair {
+	return []hostcall.Pair{{Name: "policyId", Value: c.Str("policy")}}
 }
 
-func readPolicy(c *call) result {
-	if !c.input.Get("include_rules").True() {
-		return (&get{endpoint: getPolicy.Endpoint, path: []blank{{"policyId", "policy"}}, noun: "policy", typ: "Policy"}).run(c)
+func readPolicy(c *connector.Call) connector.Result {
+	if !c.Input.Get("include_rules").True() {
+		return (&connector.Get{Endpoint: getPolicy.Endpoint, Path: []connector.Blank{{"policyId", "policy"}}, Noun: "policy", Type: "Policy"}).Run(c)
 	}
-	policy, _, failed := c.read(hostcall.Request{Endpoint: getPolicy.Endpoint, Path: c.policyPath()}, "Policy", "policy")
+	policy, _, failed := c.Read(hostcall.Request{Endpoint: getPolicy.Endpoint, Path: policyPath(c)}, "Policy", "policy")
 	if failed != nil {
 		return *failed
 	}
-	rules, left, failed := c.gather(gathering{
-		req: hostcall.Request{Endpoint: getPolicyRules.Endpoint, Path: c.policyPath()}, most: maxPages, what: "rules", typ: "Policy", noun: "policy",
-		check: func(resp hostcall.Response) *result {
+	rules, left, failed := c.Gather(connector.Gathering{
+		Request: hostcall.Request{Endpoint: getPolicyRules.Endpoint, Path: policyPath(c)}, Most: connector.MaxPages, What: "rules", Type: "Policy", Noun: "policy",
+		Check: func(resp hostcall.Response) *connector.Result {
 			if resp.Length <= hostcall.MaxBody {
 				return nil
 			}
@@ -173,56 +174,56 @@ func readPolicy(c *call) result {
 			w.Raw(k, m.Raw())
 		}
 	}
-	w.Raw("rules", array(rules, jsonval.Value.Raw))
-	return result{outcome: abi.Succeeded, output: w.String()}
+	w.Raw("rules", connector.JSONArray(rules, jsonval.Value.Raw))
+	return connector.Result{Outcome: abi.Succeeded, Output: w.String()}
 }
 
 // tooManyRules refuses to put a policy's rules into it.
-func tooManyRules(policy jsonval.Value) result {
-	return refuse("too_large", "the policy's rules are more than the "+strconv.Itoa(hostcall.MaxBody>>10)+" KiB that this operation can put into a policy: read the policy "+
+func tooManyRules(policy jsonval.Value) connector.Result {
+	return connector.Refuse("too_large", "the policy's rules are more than the "+strconv.Itoa(hostcall.MaxBody>>10)+" KiB that this operation can put into a policy: read the policy "+
 		`without include_rules, and its rules with list_policies, {"type":`+policy.Get("type").Raw()+`,"expand":"rules"}`)
 }
 
-func updatePolicy(c *call) result {
-	patch := c.input.Get("patch")
-	if refused := wholePolicy.checkPatch(patch); refused != nil {
+func updatePolicy(c *connector.Call) connector.Result {
+	patch := c.Input.Get("patch")
+	if refused := wholePolicy.CheckPatch(patch); refused != nil {
 		return *refused
 	}
-	aside := append([]string{"status"}, wholePolicy.own...)
-	return c.replace(replacement{
-		whole: &wholePolicy, path: c.policyPath(),
-		same: func(a, b jsonval.Value) bool { return alikeBut(a, b, aside...) },
-		gaps: func(now, _ jsonval.Value, by comparison) (all []gap) {
+	aside := append([]string{"status"}, wholePolicy.Own...)
+	return c.Replace(connector.Replacement{
+		Whole: &wholePolicy, Path: policyPath(c),
+		Same: func(a, b jsonval.Value) bool { return connector.AlikeBut(a, b, aside...) },
+		Gaps: func(now, _ jsonval.Value, by connector.Comparison) (all []connector.Gap) {
 			for _, g := range by(now, patch, "") {
-				if g.path != "status" {
+				if g.Path != "status" {
 					all = append(all, g)
 				}
 			}
 			return all
 		},
-		merge: func(before jsonval.Value) (string, *result) {
+		Merge: func(before jsonval.Value) (string, *connector.Result) {
 			switch typ := before.Get("type").Str(); typ {
 			case "IDP_DISCOVERY", "ENTITY_RISK", "POST_AUTH_SESSION": // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Policy/
-				r := fail(abi.Rejected, "policy_type", "Okta does not let policies of type "+typ+" be replaced: change their rules instead")
+				r := connector.Fail(abi.Rejected, "policy_type", "Okta does not let policies of type "+typ+" be replaced: change their rules instead")
 				return "", &r
 			}
 			if refused := ofDefault(before, patch); refused != nil {
 				return "", refused
 			}
-			return mergePatch(before, patch), nil
+			return connector.MergePatch(before, patch), nil
 		},
 	})
 }
 
 // ofDefault refuses what Okta does not let be changed of the policy that it made: it always comes last, and is always
 // ACTIVE (okta/terraform-provider-okta#1319, #2107; its recorded default policies have no link to a lifecycle).
-func ofDefault(before, patch jsonval.Value) *result {
+func ofDefault(before, patch jsonval.Value) *connector.Result {
 	if !before.Get("system").True() {
 		return nil
 	}
 	for _, name := range [...]string{"priority", "status"} {
 		if v := patch.Get(name); v.Exists() && !v.Equal(before.Get(name)) {
-			r := refuse("default_policy", "this is the policy that Okta made, and its "+name+" is always "+before.Get(name).Raw()+
+			r := connector.Refuse("default_policy", "this is the policy that Okta made, and its "+name+" is always "+before.Get(name).Raw()+
 				": change the other policies of its type instead")
 			return &r
 		}

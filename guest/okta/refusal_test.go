@@ -3,6 +3,7 @@ package okta
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 // object or the input, whatever its status and body.
 func TestReads_RefusalThatIsNotOktas_IsUnavailable(t *testing.T) {
 	for _, op := range operations() {
-		if op.class != abi.Read || op.name == "validate" {
+		if op.Class != abi.Read || op.Name == "validate" {
 			continue
 		}
 		for _, status := range []int{300, 304, 400, 401, 402, 403, 404, 405, 407, 408, 410, 413, 418, 451, 499, 501} {
@@ -35,14 +36,14 @@ func TestReads_RefusalThatIsNotOktas_IsUnavailable(t *testing.T) {
 					}
 					lasting := strings.Contains(" 404 405 410 413 ", fmt.Sprintf(" %d ", status))
 					if out.Outcome != abi.Unavailable || out.Error == nil || out.Error.Code != "not_okta" || out.Error.Retryable == lasting || len(host.Records) > 0 {
-						t.Errorf("%s as %s, %d %s: %s", op.name, surface, status, body, text)
+						t.Errorf("%s as %s, %d %s: %s", op.Name, surface, status, body, text)
 						continue
 					}
 					if m := out.Error.Message; strings.Contains(m, "owner lacks") || strings.Contains(m, "Okta answered") {
-						t.Errorf("%s, %d %s: the message blames Okta or the token: %s", op.name, status, body, m)
+						t.Errorf("%s, %d %s: the message blames Okta or the token: %s", op.Name, status, body, m)
 					}
 					if m := out.Error.Message; (status == 401 || status == 407) && !strings.Contains(m, "proxy or gateway between this machine and Okta wants credentials") {
-						t.Errorf("%s, %d: the message does not tell the proxy from Okta: %s", op.name, status, m)
+						t.Errorf("%s, %d: the message does not tell the proxy from Okta: %s", op.Name, status, m)
 					}
 				}
 			}
@@ -78,7 +79,7 @@ func TestReads_RefusalOfOkta_IsFinal(t *testing.T) {
 // TestReads_ForbiddenInPassing_IsAskedAgain: Okta now and then answers E0000006 to what it allows.
 func TestReads_ForbiddenInPassing_IsAskedAgain(t *testing.T) {
 	for _, op := range operations() {
-		if op.class != abi.Read || op.name == "validate" {
+		if op.Class != abi.Read || op.Name == "validate" {
 			continue
 		}
 		for times := 1; times <= 3; times++ {
@@ -100,10 +101,10 @@ func TestReads_ForbiddenInPassing_IsAskedAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			if passed := !strings.Contains(fmt.Sprint(out.Error), "forbidden") && !strings.Contains(string(out.Output), "forbidden"); passed != (times < 3) {
-				t.Errorf("%s, forbidden %d times: %s %+v %s", op.name, times, out.Outcome, out.Error, out.Output)
+				t.Errorf("%s, forbidden %d times: %s %+v %s", op.Name, times, out.Outcome, out.Error, out.Output)
 			}
 			if times < 3 && host.WaitedMS == 0 {
-				t.Errorf("%s: asked again at once", op.name)
+				t.Errorf("%s: asked again at once", op.Name)
 			}
 		}
 	}
@@ -136,7 +137,7 @@ func TestInventory_EveryListForbidden_WaitsOnceForEachEndpoint(t *testing.T) {
 			break
 		}
 	}
-	if most := doubtDelays[0] + doubtDelays[1]; host.WaitedMS != most {
+	if most := connector.DoubtDelays[0] + connector.DoubtDelays[1]; host.WaitedMS != most {
 		t.Errorf("waited %d ms, want %d", host.WaitedMS, most)
 	}
 }

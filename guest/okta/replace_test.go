@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strings"
 	"testing"
@@ -15,20 +16,20 @@ func TestWholes_KnowWhatOktaCallsReadOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range []whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
-		members, err := judge.ReadOnly(w.put)
+	for _, w := range []connector.Whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
+		members, err := judge.ReadOnly(w.Put)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w.only == nil && len(members) == 0 {
-			t.Errorf("%s has no read-only members", w.put)
+		if w.Only == nil && len(members) == 0 {
+			t.Errorf("%s has no read-only members", w.Put)
 		}
 		for _, m := range members {
 			top, _, _ := strings.Cut(m, ".")
-			_, refused := w.elsewhere[m]
-			sent := w.only == nil || slices.Contains(w.only, top)
-			if sent && !refused && !slices.Contains(w.own, top) && !slices.Contains(w.kept, top) {
-				t.Errorf("%s: %s is read-only, and the table does not know it", w.put, m)
+			_, refused := w.Elsewhere[m]
+			sent := w.Only == nil || slices.Contains(w.Only, top)
+			if sent && !refused && !slices.Contains(w.Own, top) && !slices.Contains(w.Kept, top) {
+				t.Errorf("%s: %s is read-only, and the table does not know it", w.Put, m)
 			}
 		}
 	}
@@ -37,13 +38,13 @@ func TestWholes_KnowWhatOktaCallsReadOnly(t *testing.T) {
 // TestEveryPut_IsInATable: an operation that replaces a whole knows what is special about its members.
 func TestEveryPut_IsInATable(t *testing.T) {
 	known := []string{putGroupMember.Endpoint} // which has no body
-	for _, w := range []whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
-		known = append(known, w.put)
+	for _, w := range []connector.Whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
+		known = append(known, w.Put)
 	}
 	for _, op := range operations() {
-		for _, e := range op.endpoints {
+		for _, e := range op.Endpoints {
 			if e.Method() == "PUT" && !slices.Contains(known, e.Endpoint) {
-				t.Errorf("%s: %s is in no table", op.name, e.Endpoint)
+				t.Errorf("%s: %s is in no table", op.Name, e.Endpoint)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"cmp"
+	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -29,10 +30,10 @@ var (
 
 // Whose roles.
 var (
-	roleUser   = input{"user", false, userInput.schema}
-	roleTarget = input{"user", false, targetInput.schema}
-	roleGroup  = input{"group", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a group's id or exact name"}`}
-	roleClient = input{"client", false, idSchema("64", "a client app's id")}
+	roleUser   = connector.Input{"user", false, userInput.Schema}
+	roleTarget = connector.Input{"user", false, targetInput.Schema}
+	roleGroup  = connector.Input{"group", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a group's id or exact name"}`}
+	roleClient = connector.Input{"client", false, connector.IDSchema("64", "a client app's id")}
 )
 
 const (
@@ -45,80 +46,80 @@ const (
 // A record's key is unique within the connection, and the id of an assignment is not: those of most standard roles are
 // the same for everybody. So these operations have none.
 
-var roleOperations = []operation{
+var roleOperations = []connector.Operation{
 	{
-		name: "list_roles",
-		summary: "Lists the administrator roles that a user, group or client has, a user's through groups included; without " +
+		Name: "list_roles",
+		Summary: "Lists the administrator roles that a user, group or client has, a user's through groups included; without " +
 			"one of them, the org's custom roles.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs:      []input{roleUser, roleGroup, roleClient, limitInput, cursorInput},
-		require:     atMostOnePrincipal,
-		example:     `{"user":"ada.lovelace@example.com"}`,
-		columns:     roleColumns,
-		endpoints:   []abi.Endpoint{getCustomRoles, getUser, getUsers, getGroups, getUserRoles, getGroupRoles, getClientRoles},
-		pages:       listRoles,
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{roleUser, roleGroup, roleClient, connector.LimitInput, connector.CursorInput},
+		Require:     atMostOnePrincipal,
+		Example:     `{"user":"ada.lovelace@example.com"}`,
+		Columns:     roleColumns,
+		Endpoints:   []abi.Endpoint{getCustomRoles, getUser, getUsers, getGroups, getUserRoles, getGroupRoles, getClientRoles},
+		Pages:       listRoles,
 	},
 	{
-		name: "get_role",
-		summary: "Reads one role assignment of a user, group or client by its id; without one of them, a custom role by id " +
+		Name: "get_role",
+		Summary: "Reads one role assignment of a user, group or client by its id; without one of them, a custom role by id " +
 			"or label.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs: []input{
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
 			{"role", true, `{"type":"string","minLength":1,"maxLength":255,"description":"a custom role's id or label; with a user, group or client the id of the role assignment"}`},
 			roleUser, roleGroup, roleClient,
 		},
-		require:   atMostOnePrincipal,
-		example:   `{"role":"Password Desk"}`,
-		columns:   roleColumns,
-		endpoints: []abi.Endpoint{getCustomRole, getUser, getUsers, getGroups, getUserRole, getGroupRole, getClientRole},
-		do:        readRole,
+		Require:   atMostOnePrincipal,
+		Example:   `{"role":"Password Desk"}`,
+		Columns:   roleColumns,
+		Endpoints: []abi.Endpoint{getCustomRole, getUser, getUsers, getGroups, getUserRole, getGroupRole, getClientRole},
+		Do:        readRole,
 	},
 	{
-		name: "assign_role",
-		summary: "Gives a user, group or client an administrator role: a standard one by type, or a custom one on a resource set. One " +
+		Name: "assign_role",
+		Summary: "Gives a user, group or client an administrator role: a standard one by type, or a custom one on a resource set. One " +
 			"that is there already stays unchanged, with a warning where it is not all that was asked for.",
-		class:       abi.Privileged,
-		surfaces:    axon,
-		idempotency: abi.Verified,
-		inputs: []input{
+		Class:       abi.Privileged,
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs: []connector.Input{
 			roleTarget, roleGroup, roleClient,
 			{"type", false, standardRoleSchema},
-			{"role", false, idSchema("64", "id of a custom role, with resource_set")},
-			{"resource_set", false, idSchema("64", "id of the resource set that a custom role is for")},
+			{"role", false, connector.IDSchema("64", "id of a custom role, with resource_set")},
+			{"resource_set", false, connector.IDSchema("64", "id of the resource set that a custom role is for")},
 			{"disable_notifications", false, `{"type":"boolean","default":false,"description":"true makes the principal a third-party administrator: no mail from Okta, no access to the support portal"}`},
 		},
-		require: `"description":"exactly one of user, group and client; and either type, or role with resource_set","allOf":[` + oneOfPrincipals + `,` +
+		Require: `"description":"exactly one of user, group and client; and either type, or role with resource_set","allOf":[` + oneOfPrincipals + `,` +
 			`{"oneOf":[{"required":["type"]},{"required":["role","resource_set"]}]},` +
 			`{"if":{"required":["type"]},"then":{"not":{"anyOf":[{"required":["role"]},{"required":["resource_set"]}]}}}]`,
-		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
-		key:       "id",
-		endpoints: []abi.Endpoint{getUser, getUsers, getGroup, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
-		do:        assignRole,
+		Example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
+		Key:       "id",
+		Endpoints: []abi.Endpoint{getUser, getUsers, getGroup, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
+		Do:        assignRole,
 	},
 	{
-		name: "revoke_role",
-		summary: "Takes an administrator role away from a user, group or client. A role that is not there stays unchanged; " +
+		Name: "revoke_role",
+		Summary: "Takes an administrator role away from a user, group or client. A role that is not there stays unchanged; " +
 			"one that a user has through a group is rejected, naming the group.",
-		class:       abi.Privileged,
-		surfaces:    axon,
-		idempotency: abi.Verified,
-		inputs: []input{
+		Class:       abi.Privileged,
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs: []connector.Input{
 			roleTarget, roleGroup, roleClient,
 			{"role_assignment", false, `{"type":"string","minLength":15,"maxLength":64,"pattern":"^[A-Za-z0-9]+$","description":"id of the role assignment, as list_roles tells it; one that the principal does not have is unchanged"}`},
 			{"type", false, standardRoleSchema},
 		},
-		require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
-		example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
-		endpoints: []abi.Endpoint{getUser, getUsers, getGroup, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole, getMe, getUserGroups},
-		do:        revokeRole,
+		Require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
+		Example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
+		Endpoints: []abi.Endpoint{getUser, getUsers, getGroup, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole, getMe, getUserGroups},
+		Do:        revokeRole,
 	},
 }
 
-var roleColumns = []column{
+var roleColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the custom role's id, or the role assignment's, which repeats from one principal to the next"},
 	{"label", abi.Varchar, "label", ""},
 	{"type", abi.Varchar, "type", "a standard role, or CUSTOM"},
@@ -135,46 +136,46 @@ var roleColumns = []column{
 }
 
 // customRoles are the org's. Their list has its next link in the body, with another host than the org's.
-func customRoles() list {
-	return list{endpoint: getCustomRoles.Endpoint, records: "roles", next: "_links.next"}
+func customRoles() connector.List {
+	return connector.List{Endpoint: getCustomRoles.Endpoint, Records: "roles", Next: "_links.next"}
 }
 
-func listRoles(c *call, at string, limit int) (result, int) {
-	p, failed := c.principal()
+func listRoles(c *connector.Call, at string, limit int) (connector.Result, int) {
+	p, failed := findPrincipal(c)
 	if failed != nil {
 		return *failed, 0
 	}
 	l := customRoles()
 	if p.id != "" {
-		l = list{endpoint: p.list, filled: p.path(), noun: p.noun, typ: p.typ}
+		l = connector.List{Endpoint: p.list, Filled: p.path(), Noun: p.noun, Type: p.typ}
 	}
-	return l.page(c, at, limit)
+	return l.ReadPage(c, at, limit)
 }
 
-func readRole(c *call) result {
-	p, failed := c.principal()
+func readRole(c *connector.Call) connector.Result {
+	p, failed := findPrincipal(c)
 	if failed != nil {
 		return *failed
 	}
-	req := hostcall.Request{Endpoint: getCustomRole.Endpoint, Path: []hostcall.Pair{{Name: "roleIdOrLabel", Value: c.str("role")}}}
+	req := hostcall.Request{Endpoint: getCustomRole.Endpoint, Path: []hostcall.Pair{{Name: "roleIdOrLabel", Value: c.Str("role")}}}
 	noun, typ := "custom role", "CustomRole"
 	if p.id != "" {
-		req = hostcall.Request{Endpoint: p.get, Path: p.assignmentPath(c.str("role"))}
+		req = hostcall.Request{Endpoint: p.get, Path: p.assignmentPath(c.Str("role"))}
 		noun, typ = "role assignment", "RoleAssignment"
 	}
-	resp := c.send(req)
-	if !ok(resp) {
-		return c.roleFailure(resp, p, typ, noun)
+	resp := c.SendWithToken(req)
+	if !connector.OK(resp) {
+		return roleFailure(c, resp, p, typ, noun)
 	}
-	return c.emitObject(resp, nil)
+	return c.EmitObject(resp, nil)
 }
 
 // roleFailure is failure where either a role or whose it is may be what is missing.
-func (c *call) roleFailure(resp hostcall.Response, p principal, typ, noun string) result {
-	if resp.Err == nil && p.id != "" && c.readError(resp).missing(p.typ) {
+func roleFailure(c *connector.Call, resp hostcall.Response, p principal, typ, noun string) connector.Result {
+	if resp.Err == nil && p.id != "" && missingType(c.ReadError(resp).Upstream, p.typ) {
 		typ, noun = p.typ, p.noun
 	}
-	return c.failure(resp, typ, noun)
+	return c.Failure(resp, typ, noun)
 }
 
 // principal is who has a role: a user, a group or a client.
@@ -187,23 +188,23 @@ type principal struct {
 	list, add, get, remove string // endpoints
 }
 
-// principal reads the input's user, group or client: one without id where there is none. Logins and names are
+// findPrincipal reads the input's user, group or client: one without id where there is none. Logins and names are
 // resolved, since roles are kept by id.
-func (c *call) principal() (principal, *result) {
-	if c.str("group") != "" {
-		id, failed := c.groupID()
+func findPrincipal(c *connector.Call) (principal, *connector.Result) {
+	if c.Str("group") != "" {
+		id, failed := groupID(c)
 		return groupPrincipal(id), failed
 	}
-	if id := c.str("client"); id != "" {
+	if id := c.Str("client"); id != "" {
 		return principal{"client", "PublicClientApp", id, "clientId", "CLIENT",
 			getClientRoles.Endpoint, postClientRoles.Endpoint, getClientRole.Endpoint, deleteClientRole.Endpoint}, nil
 	}
 	p := principal{"user", "User", "", "userId", "USER",
 		getUserRoles.Endpoint, postUserRoles.Endpoint, getUserRole.Endpoint, deleteUserRole.Endpoint}
-	if c.str("user") == "" {
+	if c.Str("user") == "" {
 		return p, nil
 	}
-	id, failed := c.userID()
+	id, failed := userID(c)
 	p.id = id
 	return p, failed
 }
@@ -226,18 +227,18 @@ func (p principal) assignmentPath(id string) []hostcall.Pair {
 }
 
 // assignments are the roles of a principal, a user's through groups included.
-func (c *call) assignments(p principal) (roles jsonval.Value, failed *result) {
-	resp := c.send(hostcall.Request{Endpoint: p.list, Path: p.path()})
-	if !ok(resp) {
-		r := c.failure(resp, p.typ, p.noun)
+func assignments(c *connector.Call, p principal) (roles jsonval.Value, failed *connector.Result) {
+	resp := c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path()})
+	if !connector.OK(resp) {
+		r := c.Failure(resp, p.typ, p.noun)
 		return roles, &r
 	}
-	return c.array(resp, "roles")
+	return c.Array(resp, "roles")
 }
 
-// assignment finds the wanted role among those of a principal.
-func (c *call) assignment(p principal) (a jsonval.Value, found bool, failed *result) {
-	roles, failed := c.assignments(p)
+// roleAssignment finds the wanted role among those of a principal.
+func roleAssignment(c *connector.Call, p principal) (a jsonval.Value, found bool, failed *connector.Result) {
+	roles, failed := assignments(c, p)
 	if failed != nil {
 		return a, false, failed
 	}
@@ -245,87 +246,87 @@ func (c *call) assignment(p principal) (a jsonval.Value, found bool, failed *res
 		if t := a.Get("assignmentType").Str(); t != "" && t != p.direct {
 			continue // through a group: not the principal's own
 		}
-		if want := c.str("type"); want != "" {
+		if want := c.Str("type"); want != "" {
 			if a.Get("type").Str() == want {
 				return a, true, nil
 			}
-		} else if a.Get("role").Str() == c.str("role") && a.Get("resource-set").Str() == c.str("resource_set") {
+		} else if a.Get("role").Str() == c.Str("role") && a.Get("resource-set").Str() == c.Str("resource_set") {
 			return a, true, nil
 		}
 	}
 	return a, false, nil
 }
 
-func assignRole(c *call) result {
-	p, failed := c.principal()
+func assignRole(c *connector.Call) connector.Result {
+	p, failed := findPrincipal(c)
 	if failed != nil {
 		return *failed
 	}
-	if a, found, failed := c.assignment(p); failed != nil {
+	if a, found, failed := roleAssignment(c, p); failed != nil {
 		return *failed
 	} else if found {
-		return result{outcome: abi.Unchanged, output: a.Raw(), warnings: c.falls(p, a)}
+		return connector.Result{Outcome: abi.Unchanged, Output: a.Raw(), Warnings: effectsOfLosing(c, p, a)}
 	}
 	var body jsonval.Writer
-	if t := c.str("type"); t != "" {
+	if t := c.Str("type"); t != "" {
 		body.Str("type", t)
 	} else {
-		body.Str("type", "CUSTOM").Str("role", c.str("role")).Str("resource-set", c.str("resource_set"))
+		body.Str("type", "CUSTOM").Str("role", c.Str("role")).Str("resource-set", c.Str("resource_set"))
 	}
-	look := func() (reading, result) {
-		a, found, failed := c.assignment(p)
+	look := func() (connector.Reading, connector.Result) {
+		a, found, failed := roleAssignment(c, p)
 		switch {
 		case failed != nil:
-			return untold, result{}
+			return connector.Untold, connector.Result{}
 		case found:
-			return holds, result{output: a.Raw()}
+			return connector.Holds, connector.Result{Output: a.Raw()}
 		}
-		return absent, result{}
+		return connector.Absent, connector.Result{}
 	}
-	return c.insist(change{
-		request: hostcall.Request{Endpoint: p.add, Path: p.path(), Body: body.String(),
-			Query: c.params([]param{{"disable_notifications", "disableNotifications"}})},
-		typ: p.typ, noun: p.noun,
-		what:   "assigning a role to " + p.noun + " " + p.id,
-		undone: "the role was not assigned",
-		once:   true,
-		check: func(a jsonval.Value) *result {
-			var lacking []gap
-			for _, g := range gaps(a, parsed(body.String()), "") {
-				if g.has.Exists() { // Okta does not tell every member of every assignment
+	return c.ChangePatiently(connector.Change{
+		Request: hostcall.Request{Endpoint: p.add, Path: p.path(), Body: body.String(),
+			Query: c.Params([]connector.Param{{"disable_notifications", "disableNotifications"}})},
+		Type: p.typ, Noun: p.noun,
+		What:   "assigning a role to " + p.noun + " " + p.id,
+		Undone: "the role was not assigned",
+		Once:   true,
+		Check: func(a jsonval.Value) *connector.Result {
+			var lacking []connector.Gap
+			for _, g := range okta.Gaps(a, parsed(body.String()), "") {
+				if g.Has.Exists() { // Okta does not tell every member of every assignment
 					lacking = append(lacking, g)
 				}
 			}
 			if lacking == nil {
 				return nil
 			}
-			r := c.notAsAsked("assigning a role to "+p.noun+" "+p.id, lacking, nil, a.Raw(), true)
+			r := c.RejectGaps("assigning a role to "+p.noun+" "+p.id, lacking, nil, a.Raw(), true)
 			return &r
 		},
-		refused: func(r result) result {
-			switch upstreamCode(r) {
+		Refused: func(r connector.Result) connector.Result {
+			switch connector.UpstreamCode(r) {
 			case "E0000090", "E0000263": // somebody else was faster
-				if a, found, failed := c.assignment(p); failed == nil && found {
-					return result{outcome: abi.Unchanged, output: a.Raw(), warnings: c.falls(p, a)}
+				if a, found, failed := roleAssignment(c, p); failed == nil && found {
+					return connector.Result{Outcome: abi.Unchanged, Output: a.Raw(), Warnings: effectsOfLosing(c, p, a)}
 				}
 			}
 			return r
 		},
-		look: look,
+		Look: look,
 	})
 }
 
-// falls says where an assignment that is there falls short of the one that is wanted: Okta has one of a type, whatever
+// effectsOfLosing says where an assignment that is there falls short of the one that is wanted: Okta has one of a type, whatever
 // it is worth.
-func (c *call) falls(p principal, a jsonval.Value) (warnings []string) {
+func effectsOfLosing(c *connector.Call, p principal, a jsonval.Value) (warnings []string) {
 	const there = "the role is there already, "
 	if status := a.Get("status").Str(); status != "" && status != "ACTIVE" {
 		warnings = append(warnings, there+"and "+status+": it gives nothing")
 	}
 	if targets := targetsOf(a.Get("type").Str()); targets != "" && p.direct != "CLIENT" {
-		resp := c.send(hostcall.Request{Endpoint: p.list, Path: p.path(), Query: at("expand", targets)})
+		resp := c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path(), Query: connector.Pairs("expand", targets)})
 		expanded, isJSON := c.Body(resp)
-		if !ok(resp) || !isJSON || expanded.Kind() != jsonval.Array {
+		if !connector.OK(resp) || !isJSON || expanded.Kind() != jsonval.Array {
 			warnings = append(warnings, there+"and whether it is limited to some "+a.Get("type").Str()+" targets could not be read")
 		}
 		for e := range expanded.Elements() {
@@ -337,7 +338,7 @@ func (c *call) falls(p principal, a jsonval.Value) (warnings []string) {
 			}
 		}
 	}
-	if c.input.Get("disable_notifications").Exists() {
+	if c.Input.Get("disable_notifications").Exists() {
 		warnings = append(warnings, there+"and what it says of notifications cannot be read: disable_notifications was not applied. To set it, revoke the role and assign it again")
 	}
 	return warnings
@@ -355,13 +356,13 @@ func targetsOf(role string) string {
 	return ""
 }
 
-// held finds the assignments that revoke_role is to take away, the principal's own, and one through a group.
-func (c *call) held(p principal) (own []jsonval.Value, viaGroup jsonval.Value, failed *result) {
-	roles, failed := c.assignments(p)
+// rolesHeldBy finds the assignments that revoke_role is to take away, the principal's own, and one through a group.
+func rolesHeldBy(c *connector.Call, p principal) (own []jsonval.Value, viaGroup jsonval.Value, failed *connector.Result) {
+	roles, failed := assignments(c, p)
 	if failed != nil {
 		return own, viaGroup, failed
 	}
-	id, typ := c.str("role_assignment"), c.str("type")
+	id, typ := c.Str("role_assignment"), c.Str("type")
 	for a := range roles.Elements() {
 		switch t := a.Get("assignmentType").Str(); {
 		case id != "" && a.Get("id").Str() != id || typ != "" && a.Get("type").Str() != typ:
@@ -374,12 +375,12 @@ func (c *call) held(p principal) (own []jsonval.Value, viaGroup jsonval.Value, f
 	return own, viaGroup, nil
 }
 
-func revokeRole(c *call) result {
-	p, failed := c.principal()
+func revokeRole(c *connector.Call) connector.Result {
+	p, failed := findPrincipal(c)
 	if failed != nil {
 		return *failed
 	}
-	all, viaGroup, failed := c.held(p)
+	all, viaGroup, failed := rolesHeldBy(c, p)
 	var own jsonval.Value
 	switch {
 	case failed != nil:
@@ -389,77 +390,77 @@ func revokeRole(c *call) result {
 		for _, a := range all {
 			ids = append(ids, a.Get("id").Str())
 		}
-		r := refuse("ambiguous", "the "+p.noun+" has the role several times: "+strings.Join(ids, ", ")+". Give one as role_assignment")
-		r.output = `{"assignments":` + array(all, jsonval.Value.Raw) + `}`
+		r := connector.Refuse("ambiguous", "the "+p.noun+" has the role several times: "+strings.Join(ids, ", ")+". Give one as role_assignment")
+		r.Output = `{"assignments":` + connector.JSONArray(all, jsonval.Value.Raw) + `}`
 		return r
 	case len(all) == 1:
 		own = all[0]
 	case viaGroup.Exists():
 		group := groupOf(viaGroup)
-		r := fail(abi.Rejected, "through_group", "the user has the role "+viaGroup.Get("type").Str()+" through "+group+
+		r := connector.Fail(abi.Rejected, "through_group", "the user has the role "+viaGroup.Get("type").Str()+" through "+group+
 			": take it away from the group, or the user out of the group")
 		return r
 	default:
-		return result{outcome: abi.Unchanged, output: p.revoked(own)}
+		return connector.Result{Outcome: abi.Unchanged, Output: p.revoked(own)}
 	}
-	if refused := c.ownRole(p, own).withholding(p.remove, p.assignmentPath(own.Get("id").Str())); refused != nil {
+	if refused := ownRole(c, p, own).Withholding(p.remove, p.assignmentPath(own.Get("id").Str())); refused != nil {
 		return *refused
 	}
-	look := func() (reading, result) {
-		now, _, failed := c.held(p)
+	look := func() (connector.Reading, connector.Result) {
+		now, _, failed := rolesHeldBy(c, p)
 		switch {
 		case failed != nil:
-			return untold, result{}
+			return connector.Untold, connector.Result{}
 		case len(now) > 0:
-			return absent, result{}
+			return connector.Absent, connector.Result{}
 		}
-		return holds, result{output: p.revoked(own)}
+		return connector.Holds, connector.Result{Output: p.revoked(own)}
 	}
-	r := c.insist(change{
-		request: hostcall.Request{Endpoint: p.remove, Path: p.assignmentPath(own.Get("id").Str())},
-		typ:     p.typ, noun: p.noun,
-		what:   "revoking a role of " + p.noun + " " + p.id,
-		undone: "the role was not revoked",
-		trace:  own.Get("created").Str(),
-		done: func(hostcall.Response) result {
-			return c.readBack(look, "revoking a role of "+p.noun+" "+p.id, laggingTime, p.revoked(own))
+	r := c.ChangePatiently(connector.Change{
+		Request: hostcall.Request{Endpoint: p.remove, Path: p.assignmentPath(own.Get("id").Str())},
+		Type:    p.typ, Noun: p.noun,
+		What:   "revoking a role of " + p.noun + " " + p.id,
+		Undone: "the role was not revoked",
+		Trace:  own.Get("created").Str(),
+		Done: func(hostcall.Response) connector.Result {
+			return c.ReadBack(look, "revoking a role of "+p.noun+" "+p.id, connector.LaggingTime, p.revoked(own))
 		},
-		refused: func(r result) result {
-			if r.err.Upstream != nil && r.err.Upstream.Status == 404 { // somebody else was faster
-				if is, now := look(); is == holds {
-					return result{outcome: abi.Unchanged, output: now.output}
+		Refused: func(r connector.Result) connector.Result {
+			if r.Err.Upstream != nil && r.Err.Upstream.Status == 404 { // somebody else was faster
+				if is, now := look(); is == connector.Holds {
+					return connector.Result{Outcome: abi.Unchanged, Output: now.Output}
 				}
 			}
 			return r
 		},
-		look: look,
+		Look: look,
 	})
-	if viaGroup.Exists() && r.outcome == abi.Succeeded {
-		r.warnings = append(r.warnings, "the user still has the role through "+groupOf(viaGroup))
+	if viaGroup.Exists() && r.Outcome == abi.Succeeded {
+		r.Warnings = append(r.Warnings, "the user still has the role through "+groupOf(viaGroup))
 	}
 	return r
 }
 
 // ownRole refuses to take a role from the token's owner, directly or through a group that the owner is in: the token has its
 // owner's rights. In a run that settles an earlier one's write, the earlier run has looked.
-func (c *call) ownRole(p principal, a jsonval.Value) *result {
-	if p.noun == "client" || c.settling {
+func ownRole(c *connector.Call, p principal, a jsonval.Value) *connector.Result {
+	if p.noun == "client" || c.Settling {
 		return nil
 	}
-	owner, failed := c.owner("whether the role is one of the token's owner")
+	owner, failed := tokenOwner(c, "whether the role is one of the token's owner")
 	switch {
 	case failed != nil:
 		return failed
 	case owner == "":
 		return nil
 	case p.noun == "group":
-		if is, failed := c.ownerIsIn(p.id, owner); !is {
+		if is, failed := ownerIsIn(c, p.id, owner); !is {
 			return failed
 		}
 	case p.id != owner:
 		return nil
 	}
-	r := refuse("own_account", "revoking "+cmp.Or(a.Get("label").Str(), a.Get("type").Str())+" of "+p.noun+" "+p.id+" would take it from the token's owner, user "+owner+
+	r := connector.Refuse("own_account", "revoking "+cmp.Or(a.Get("label").Str(), a.Get("type").Str())+" of "+p.noun+" "+p.id+" would take it from the token's owner, user "+owner+
 		", and with it the token's rights. Do it with another administrator's token")
 	return &r
 }
@@ -482,11 +483,4 @@ func (p principal) revoked(before jsonval.Value) string {
 		w.Raw("before", "null")
 	}
 	return w.Raw("after", "null").String()
-}
-
-func upstreamCode(r result) string {
-	if r.err == nil || r.err.Upstream == nil {
-		return ""
-	}
-	return r.err.Upstream.Code
 }

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -15,19 +16,19 @@ var (
 )
 
 // sessionSchema is of a session's id, which may be worth a cookie.
-var sessionSchema = strings.TrimSuffix(idSchema("255", "the session's id"), "}") + `,"x-sensitive":true}`
+var sessionSchema = strings.TrimSuffix(connector.IDSchema("255", "the session's id"), "}") + `,"x-sensitive":true}`
 
-var sessionOperations = []operation{
+var sessionOperations = []connector.Operation{
 	{
-		name:        "lookup_session",
-		summary:     "Reads one session. Sessions cannot be listed; events of the System Log name them.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs:      []input{{"session", true, sessionSchema}},
-		example:     `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`,
-		key:         "id",
-		columns: []column{
+		Name:        "lookup_session",
+		Summary:     "Reads one session. Sessions cannot be listed; events of the System Log name them.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{{"session", true, sessionSchema}},
+		Example:     `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`,
+		Key:         "id",
+		Columns: []connector.Column{
 			{"id", abi.Varchar, "id", "the session's id"},
 			{"user_id", abi.Varchar, "userId", ""},
 			{"login", abi.Varchar, "login", ""},
@@ -41,86 +42,88 @@ var sessionOperations = []operation{
 			{"amr", abi.JSON, "amr", "how the user signed in"},
 			{"links", abi.JSON, "_links", ""},
 		},
-		endpoints: []abi.Endpoint{getSession},
-		get:       &get{endpoint: getSession.Endpoint, path: []blank{{"sessionId", "session"}}, noun: "session", typ: "AppSession"},
+		Endpoints: []abi.Endpoint{getSession},
+		Get:       &connector.Get{Endpoint: getSession.Endpoint, Path: []connector.Blank{{"sessionId", "session"}}, Noun: "session", Type: "AppSession"},
 	},
 	{
-		name:        "revoke_session",
-		summary:     "Ends one session, or all of a user. A session that is over already stays unchanged; whether a user had any cannot be read.",
-		class:       abi.Destructive,
-		surfaces:    axon,
-		idempotency: abi.Idempotent,
-		inputs: []input{
+		Name:        "revoke_session",
+		Summary:     "Ends one session, or all of a user. A session that is over already stays unchanged; whether a user had any cannot be read.",
+		Class:       abi.Destructive,
+		Surfaces:    axon,
+		Idempotency: abi.Idempotent,
+		Inputs: []connector.Input{
 			{"session", false, sessionSchema},
 			{"user", false, loginSchema("id or whole login of the user whose sessions all end: not the part before the @, and not me")},
-			boolInput("oauth_tokens", "revokes the user's OpenID Connect and OAuth tokens, too"),
+			connector.BoolInput("oauth_tokens", "revokes the user's OpenID Connect and OAuth tokens, too"),
 			{"forget_devices", false, `{"type":"boolean","description":"forgets the devices that the user is remembered on; default Okta's, which is true on Identity Engine"}`},
 		},
-		require: `"description":"exactly one of session and user; oauth_tokens and forget_devices go with user","oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
+		Require: `"description":"exactly one of session and user; oauth_tokens and forget_devices go with user","oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
 			`"then":{"not":{"anyOf":[{"required":["oauth_tokens"]},{"required":["forget_devices"]}]}}`,
-		example:   `{"user":"ada.lovelace@example.com","oauth_tokens":true}`,
-		endpoints: []abi.Endpoint{getUser, getUsers, getSession, deleteSession, deleteUserSessions},
-		do:        revokeSession,
+		Example:   `{"user":"ada.lovelace@example.com","oauth_tokens":true}`,
+		Endpoints: []abi.Endpoint{getUser, getUsers, getSession, deleteSession, deleteUserSessions},
+		Do:        revokeSession,
 	},
 }
 
-func revokeSession(c *call) result {
-	if id := c.str("session"); id != "" {
+func revokeSession(c *connector.Call) connector.Result {
+	if id := c.Str("session"); id != "" {
 		return endSession(c, id)
 	}
-	user, failed := c.userID()
+	user, failed := userID(c)
 	if failed != nil {
 		return *failed
 	}
 	var w jsonval.Writer
-	output := w.Str("user", user).Bool("sessions_ended", true).Bool("oauth_tokens_revoked", c.input.Get("oauth_tokens").True()).String()
-	r := c.change(change{
-		request: hostcall.Request{Endpoint: deleteUserSessions.Endpoint, Path: at("userId", user),
-			Query: c.params([]param{{"oauth_tokens", "oauthTokens"}, {"forget_devices", "forgetDevices"}})},
-		typ: "User", noun: "user",
-		what: "ending the sessions of user " + user,
-		done: func(hostcall.Response) result { return result{outcome: abi.Succeeded, output: output} },
-		look: func() (reading, result) { return blind, result{} }, // sessions cannot be listed
+	output := w.Str("user", user).Bool("sessions_ended", true).Bool("oauth_tokens_revoked", c.Input.Get("oauth_tokens").True()).String()
+	r := c.Change(connector.Change{
+		Request: hostcall.Request{Endpoint: deleteUserSessions.Endpoint, Path: connector.Pairs("userId", user),
+			Query: c.Params([]connector.Param{{"oauth_tokens", "oauthTokens"}, {"forget_devices", "forgetDevices"}})},
+		Type: "User", Noun: "user",
+		What: "ending the sessions of user " + user,
+		Done: func(hostcall.Response) connector.Result {
+			return connector.Result{Outcome: abi.Succeeded, Output: output}
+		},
+		Look: func() (connector.Reading, connector.Result) { return connector.Blind, connector.Result{} }, // sessions cannot be listed
 	})
-	if r.outcome == abi.Unknown { // ending what is over harms nobody
-		r.err.Retryable = true
-		r.err.Message += ", or repeat it: it does no more than once"
+	if r.Outcome == abi.Unknown { // ending what is over harms nobody
+		r.Err.Retryable = true
+		r.Err.Message += ", or repeat it: it does no more than once"
 	}
 	return r
 }
 
-func endSession(c *call, id string) result {
+func endSession(c *connector.Call, id string) connector.Result {
 	var w jsonval.Writer
 	output := w.Str("session", id).Bool("ended", true).String()
-	session := func() (object, *result) {
-		return c.object(hostcall.Request{Endpoint: getSession.Endpoint, Path: at("sessionId", id)}, "AppSession", "session")
+	session := func() (connector.Object, *connector.Result) {
+		return c.ReadObject(hostcall.Request{Endpoint: getSession.Endpoint, Path: connector.Pairs("sessionId", id)}, "AppSession", "session")
 	}
 	before, failed := session()
 	switch {
-	case before.gone:
-		return result{outcome: abi.Unchanged, output: output}
-	case failed != nil && failed.outcome != abi.Rejected: // a token may end sessions that it may not read
+	case before.Gone:
+		return connector.Result{Outcome: abi.Unchanged, Output: output}
+	case failed != nil && failed.Outcome != abi.Rejected: // a token may end sessions that it may not read
 		return *failed
 	}
-	look := looking(session, func(s object) bool { return s.gone }, func(object) string { return output })
-	return c.change(change{
-		request: hostcall.Request{Endpoint: deleteSession.Endpoint, Path: at("sessionId", id)},
-		typ:     "AppSession", noun: "session",
-		what:   "ending the session",
-		undone: "the session goes on",
-		final:  true,
-		done: func(hostcall.Response) result {
+	look := connector.Look(session, func(s connector.Object) bool { return s.Gone }, func(connector.Object) string { return output })
+	return c.Change(connector.Change{
+		Request: hostcall.Request{Endpoint: deleteSession.Endpoint, Path: connector.Pairs("sessionId", id)},
+		Type:    "AppSession", Noun: "session",
+		What:   "ending the session",
+		Undone: "the session goes on",
+		Final:  true,
+		Done: func(hostcall.Response) connector.Result {
 			if failed != nil {
-				return result{outcome: abi.Succeeded, output: output, warnings: []string{"Okta took it, and the token may not read sessions to see that it is over"}}
+				return connector.Result{Outcome: abi.Succeeded, Output: output, Warnings: []string{"Okta took it, and the token may not read sessions to see that it is over"}}
 			}
-			return c.seen(look, output, "ending the session")
+			return c.ConfirmEffect(look, output, "ending the session")
 		},
-		refused: func(r result) result {
-			if r.outcome == abi.NotFound && upstreamCode(r) == "E0000007" { // somebody else was faster
-				return result{outcome: abi.Unchanged, output: output}
+		Refused: func(r connector.Result) connector.Result {
+			if r.Outcome == abi.NotFound && connector.UpstreamCode(r) == "E0000007" { // somebody else was faster
+				return connector.Result{Outcome: abi.Unchanged, Output: output}
 			}
 			return r
 		},
-		look: look,
+		Look: look,
 	})
 }

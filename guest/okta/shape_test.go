@@ -2,6 +2,7 @@ package okta
 
 import (
 	"encoding/json"
+	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 	"testing"
 
@@ -21,12 +22,12 @@ var notWanted = []string{
 // place of every answer. None becomes a record, the end of a list, or a "not found".
 func TestReads_AnswerOfAnotherShape_IsUnavailable(t *testing.T) {
 	for _, op := range operations() {
-		if op.class != abi.Read || op.name == "validate" { // validate reports what is wrong as findings
+		if op.Class != abi.Read || op.Name == "validate" { // validate reports what is wrong as findings
 			continue
 		}
 		for _, body := range notWanted {
 			for _, surface := range []string{"invoke", "table", "source"} {
-				t.Run(op.name+"/"+surface+"/"+body, func(t *testing.T) {
+				t.Run(op.Name+"/"+surface+"/"+body, func(t *testing.T) {
 					host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
 						return hosttest.Answer{Status: 200, Body: body, Headers: map[string][]string{"x-okta-request-id": {"r1"}}}
 					}}
@@ -54,18 +55,18 @@ func TestReads_AnswerOfAnotherShape_IsUnavailable(t *testing.T) {
 }
 
 // runOn runs an operation's example on a surface, "" where it is not on it.
-func runOn(t *testing.T, op *operation, surface string, host *hosttest.Host) string {
+func runOn(t *testing.T, op *connector.Operation, surface string, host *hosttest.Host) string {
 	t.Helper()
-	input := json.RawMessage(op.example)
+	input := json.RawMessage(op.Example)
 	if len(input) == 0 {
 		input = json.RawMessage(`{}`)
 	}
-	call := map[string]any{"operation": op.name, "settings": map[string]any{}, "features": abi.Features(), "now": "2026-01-02T03:04:05Z", "deadline": "2026-01-02T03:09:05Z"}
+	call := map[string]any{"operation": op.Name, "settings": map[string]any{}, "features": abi.Features(), "now": "2026-01-02T03:04:05Z", "deadline": "2026-01-02T03:09:05Z"}
 	run, member := Invoke, "input"
 	switch {
-	case surface == "table" && op.on(abi.SQL):
+	case surface == "table" && op.On(abi.SQL):
 		run = Table
-	case surface == "source" && op.on(abi.Ingest):
+	case surface == "source" && op.On(abi.Ingest):
 		run, member = Source, "config"
 	case surface != "invoke":
 		return ""

@@ -3,6 +3,7 @@ package okta
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +21,7 @@ func limitOf(req abi.Request) int {
 			return n
 		}
 	}
-	n, _ := linkLimit(req.Link)
+	n, _ := okta.PageParam.Of(req.Link)
 	return n
 }
 
@@ -36,12 +37,12 @@ func TestLists_PageThatIsTooMuch_IsHalvedAndGrowsAgain(t *testing.T) {
 	const most, total = 60, 2000
 	inputs := map[string]string{}
 	for _, op := range operations() {
-		if op.list != nil && op.list.maxPage > 0 || slices.Contains([]string{"bounded_system_log_range", "list_oauth_clients"}, op.name) {
-			inputs[op.name] = op.example
+		if op.List != nil && op.List.MaxPage > 0 || slices.Contains([]string{"bounded_system_log_range", "list_oauth_clients"}, op.Name) {
+			inputs[op.Name] = op.Example
 		}
 	}
 	for _, k := range inventory {
-		if k.list.maxPage > 0 {
+		if k.list.MaxPage > 0 {
 			inputs["inventory_export "+k.kind] = `{"kinds":["` + k.kind + `"]}`
 		}
 	}
@@ -110,7 +111,7 @@ func TestLists_PageThatIsTooMuch_IsHalvedAndGrowsAgain(t *testing.T) {
 				}
 				small, large := false, false
 				for size := range sizes {
-					small = small || size <= most && size >= leastPage
+					small = small || size <= most && size >= connector.LeastPage
 					large = large || size > most
 				}
 				if !small || !large {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 	"testing"
 
@@ -130,7 +131,7 @@ func TestARefusalThatIsNotOktasIsRepeatedWhereItPasses(t *testing.T) {
 	for status, retryable := range map[int]bool{400: false, 403: false, 404: false, 408: true, 413: false, 425: true, 499: true} {
 		h := answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(status, "<html></html>")}}.host(t)
 		out := invokeNative(t, h, "user_lifecycle_action", `{"user":"`+ada+`","action":"suspend"}`)
-		patient := h.WaitedMS >= workingTime // Okta may still be at work
+		patient := h.WaitedMS >= connector.WorkingTime // Okta may still be at work
 		if out.Outcome != abi.Unavailable || out.Error.Retryable != retryable || patient != (status == 408 || status == 499) {
 			t.Errorf("%d: %s %+v after %d ms", status, out.Outcome, out.Error, h.WaitedMS)
 		}
@@ -465,13 +466,13 @@ func TestLoginsWithASlash_AreFoundBySearch(t *testing.T) {
 	const search = "GET /api/v1/users"
 	for _, op := range operations() {
 		takes := false
-		for _, in := range op.inputs {
-			takes = takes || in.name == "user"
+		for _, in := range op.Inputs {
+			takes = takes || in.Name == "user"
 		}
 		if !takes {
 			continue
 		}
-		t.Run(op.name, func(t *testing.T) {
+		t.Run(op.Name, func(t *testing.T) {
 			host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 				for _, v := range req.Path {
 					if strings.ContainsAny(v, `/\`) {
@@ -487,25 +488,25 @@ func TestLoginsWithASlash_AreFoundBySearch(t *testing.T) {
 				return forbidden
 			}}
 			var example map[string]any
-			if err := json.Unmarshal([]byte(op.example), &example); err != nil {
+			if err := json.Unmarshal([]byte(op.Example), &example); err != nil {
 				t.Fatal(err)
 			}
 			delete(example, "session")
 			delete(example, "group")
-			if op.name == "add_group_member" || op.name == "remove_group_member" {
+			if op.Name == "add_group_member" || op.Name == "remove_group_member" {
 				example["group"] = builders
 			}
 			example["user"] = "a/b@example.com"
-			if op.name == "get_role" || op.name == "revoke_role" || op.name == "assign_role" || op.name == "list_roles" {
+			if op.Name == "get_role" || op.Name == "revoke_role" || op.Name == "assign_role" || op.Name == "list_roles" {
 				delete(example, "client")
 			}
 			input, _ := json.Marshal(example)
-			out := invokeNative(t, host, op.name, string(input))
+			out := invokeNative(t, host, op.Name, string(input))
 			if out.Outcome == abi.NotFound || out.Outcome == abi.Invalid {
 				t.Fatalf("%s %+v", out.Outcome, out.Error)
 			}
 			found := strings.Contains(requested(host), search+` search=profile.login eq "a/b@example.com" limit=2`)
-			if member := strings.HasSuffix(op.name, "group_member"); !found && !member { // the group could not be read
+			if member := strings.HasSuffix(op.Name, "group_member"); !found && !member { // the group could not be read
 				t.Errorf("%s", requested(host))
 			}
 		})

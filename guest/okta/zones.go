@@ -1,6 +1,8 @@
 package okta
 
 import (
+	"errors"
+	"github.com/mach5/okta-connector/guest/connector"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -19,7 +21,7 @@ var (
 	putZone        = abi.Endpoint{Endpoint: "PUT /api/v1/zones/{zoneId}", Bucket: "/api/v1", Scopes: []string{"okta.networkZones.manage"}}
 )
 
-var zoneInput = nameInput("zone", "the network zone's id or exact name")
+var zoneInput = connector.NameInput("zone", "the network zone's id or exact name")
 
 // addresses is the schema of a list of addresses.
 func addresses(description string) string {
@@ -27,64 +29,64 @@ func addresses(description string) string {
 		description + `: an address, a CIDR block (10.0.0.0/8) or a range (10.0.0.1-10.0.0.9) each"}`
 }
 
-var zoneOperations = []operation{
+var zoneOperations = []connector.Operation{
 	{
-		name:        "list_zones",
-		summary:     "Lists network zones.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs: []input{
+		Name:        "list_zones",
+		Summary:     "Lists network zones.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs: []connector.Input{
 			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a filter on id, usage or system, such as usage eq \"BLOCKLIST\""}`},
-			limitInput, cursorInput,
+			connector.LimitInput, connector.CursorInput,
 		},
-		example:   `{"filter":"usage eq \"BLOCKLIST\""}`,
-		key:       "id",
-		columns:   zoneColumns,
-		endpoints: []abi.Endpoint{getZones},
-		list:      &list{endpoint: getZones.Endpoint, query: []param{{"filter", "filter"}}, sheds: true},
+		Example:   `{"filter":"usage eq \"BLOCKLIST\""}`,
+		Key:       "id",
+		Columns:   zoneColumns,
+		Endpoints: []abi.Endpoint{getZones},
+		List:      &connector.List{Endpoint: getZones.Endpoint, Query: []connector.Param{{"filter", "filter"}}, Sheds: true},
 	},
 	{
-		name:        "get_zone",
-		summary:     "Reads one network zone by id or exact name.",
-		class:       abi.Read,
-		surfaces:    axonSQL,
-		idempotency: abi.Safe,
-		inputs:      []input{zoneInput},
-		example:     `{"zone":"nzoxUp7tbOzCSfwvcwkO"}`,
-		key:         "id",
-		columns:     zoneColumns,
-		endpoints:   []abi.Endpoint{getZone, getZones},
-		do:          readZone,
+		Name:        "get_zone",
+		Summary:     "Reads one network zone by id or exact name.",
+		Class:       abi.Read,
+		Surfaces:    axonSQL,
+		Idempotency: abi.Safe,
+		Inputs:      []connector.Input{zoneInput},
+		Example:     `{"zone":"nzoxUp7tbOzCSfwvcwkO"}`,
+		Key:         "id",
+		Columns:     zoneColumns,
+		Endpoints:   []abi.Endpoint{getZone, getZones},
+		Do:          readZone,
 	},
 	{
-		name: "update_zone",
-		summary: "Changes a network zone: adds and removes addresses (the way to block one is to add it to a zone of usage " +
+		Name: "update_zone",
+		Summary: "Changes a network zone: adds and removes addresses (the way to block one is to add it to a zone of usage " +
 			"BLOCKLIST), or applies a JSON merge patch (RFC 7396). The zone is read, merged and written as a whole; its status is set by a " +
 			"request of its own. Addresses are compared by what they mean, and where nothing differs, nothing is written.",
-		class:       abi.Privileged,
-		surfaces:    axon,
-		idempotency: abi.Verified,
-		inputs: []input{
+		Class:       abi.Privileged,
+		Surfaces:    axon,
+		Idempotency: abi.Verified,
+		Inputs: []connector.Input{
 			zoneInput,
 			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set, such as name, status, usage, gateways; null takes a member away, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links; useAsExemptList and useAsBlackList as they are"}`},
 			{"add_gateways", false, addresses("gateways to add")},
 			{"remove_gateways", false, addresses("gateways to take out")},
 			{"add_proxies", false, addresses("trusted proxies to add")},
 			{"remove_proxies", false, addresses("trusted proxies to take out")},
-			boolInput("allow_wide", "lets a zone of usage BLOCKLIST have what locks everybody out who comes from there: a block wider than /8 (IPv6: /12), 0.0.0.0/0 being all of them; "+
+			connector.BoolInput("allow_wide", "lets a zone of usage BLOCKLIST have what locks everybody out who comes from there: a block wider than /8 (IPv6: /12), 0.0.0.0/0 being all of them; "+
 				"of a dynamic zone no condition at all, a whole country, every proxy (Any) or a category that begins ALL_, where nothing narrower (an autonomous system, regions, one kind of "+
 				"proxy or service) bounds it. And lets such a block into "+exemptZone+", from where no blocklist stops anybody"),
 		},
-		require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
-		example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
-		key:       "id",
-		endpoints: []abi.Endpoint{getZone, getZones, putZone, activateZone, deactivateZone},
-		do:        updateZone,
+		Require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
+		Example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
+		Key:       "id",
+		Endpoints: []abi.Endpoint{getZone, getZones, putZone, activateZone, deactivateZone},
+		Do:        updateZone,
 	},
 }
 
-var zoneColumns = []column{
+var zoneColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the network zone's id"},
 	{"name", abi.Varchar, "name", ""},
 	{"type", abi.Varchar, "type", "IP, DYNAMIC or DYNAMIC_V2"},
@@ -131,10 +133,13 @@ func parseSpan(s string) (sp span, strict, ok bool) {
 	return span{a, a}, true, err == nil
 }
 
+// errAddress says that a text is no address; what it is not is the caller's to say.
+var errAddress = errors.New("not an address")
+
 func parseAddress(s string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(strings.TrimSpace(s))
 	if err == nil && a.Zone() != "" {
-		return a, errCall
+		return a, errAddress
 	}
 	return a.Unmap(), err
 }
@@ -210,15 +215,15 @@ type zoneChange struct {
 	warnings []string
 }
 
-// zoneChange checks the input, before anything is sent.
-func (c *call) zoneChange() (zc zoneChange, refused *result) {
+// readZoneChange checks the input, before anything is sent.
+func readZoneChange(c *connector.Call) (zc zoneChange, refused *connector.Result) {
 	zc.lists = [...]addressList{{name: "gateways"}, {name: "proxies"}}
-	zc.patch, zc.wide = c.input.Get("patch"), c.input.Get("allow_wide").True()
-	invalid := func(message string) *result {
-		r := fail(abi.Invalid, "input", message)
+	zc.patch, zc.wide = c.Input.Get("patch"), c.Input.Get("allow_wide").True()
+	invalid := func(message string) *connector.Result {
+		r := connector.Fail(abi.Invalid, "input", message)
 		return &r
 	}
-	if refused = wholeZone.checkPatch(zc.patch); refused != nil {
+	if refused = wholeZone.CheckPatch(zc.patch); refused != nil {
 		return zc, refused
 	}
 	for i := range zc.lists {
@@ -227,7 +232,7 @@ func (c *call) zoneChange() (zc zoneChange, refused *result) {
 			input string
 			into  *[]span
 		}{{"add_" + l.name, &l.add}, {"remove_" + l.name, &l.remove}} {
-			for v := range c.input.Get(dir.input).Elements() {
+			for v := range c.Input.Get(dir.input).Elements() {
 				s, strict, ok := parseSpan(v.Str())
 				if !ok {
 					return zc, invalid(dir.input + ": " + jsonval.Quote(v.Str()) + " is no address, CIDR block or range of addresses from low to high")
@@ -259,13 +264,13 @@ func (c *call) zoneChange() (zc zoneChange, refused *result) {
 }
 
 // checkWhole checks and normalises a list that the patch replaces as a whole.
-func (zc *zoneChange) checkWhole(l *addressList) *result {
+func (zc *zoneChange) checkWhole(l *addressList) *connector.Result {
 	whole := zc.patch.Get(l.name)
 	if !whole.Exists() {
 		return nil
 	}
-	invalid := func(message string) *result {
-		r := fail(abi.Invalid, "input", message)
+	invalid := func(message string) *connector.Result {
+		r := connector.Fail(abi.Invalid, "input", message)
 		return &r
 	}
 	if len(l.add)+len(l.remove) > 0 {
@@ -288,52 +293,52 @@ func (zc *zoneChange) checkWhole(l *addressList) *result {
 			zc.warnings = append(zc.warnings, "patch: "+e.Get("value").Str()+" is taken as "+s.String())
 		}
 		normal, _ := jsonval.Parse(s.entry())
-		entries = append(entries, mergePatch(e, normal))
+		entries = append(entries, connector.MergePatch(e, normal))
 	}
 	var w jsonval.Writer
-	w.Raw(l.name, array(entries, func(s string) string { return s }))
+	w.Raw(l.name, connector.JSONArray(entries, func(s string) string { return s }))
 	normal, _ := jsonval.Parse(w.String())
-	zc.patch, _ = jsonval.Parse(mergePatch(zc.patch, normal))
+	zc.patch, _ = jsonval.Parse(connector.MergePatch(zc.patch, normal))
 	return nil
 }
 
-func updateZone(c *call) result {
-	zc, refused := c.zoneChange()
+func updateZone(c *connector.Call) connector.Result {
+	zc, refused := readZoneChange(c)
 	if refused != nil {
 		return *refused
 	}
-	id, failed := c.zoneID()
+	id, failed := zoneID(c)
 	if failed != nil {
 		return *failed
 	}
-	r := c.replace(replacement{
-		whole: &wholeZone, path: at("zoneId", id),
-		merge: zc.merge,
-		body:  zoneBody,
-		gaps:  zc.gaps,
-		same:  sameZone,
+	r := c.Replace(connector.Replacement{
+		Whole: &wholeZone, Path: connector.Pairs("zoneId", id),
+		Merge: zc.merge,
+		Body:  zoneBody,
+		Gaps:  zc.gaps,
+		Same:  sameZone,
 	})
-	r.warnings = append(zc.warnings, r.warnings...)
+	r.Warnings = append(zc.warnings, r.Warnings...)
 	return r
 }
 
 // zoneID returns the id of the zone that the input names by id or exact name. What looks like an id is one; what could be one
 // is looked for as an id first.
-func (c *call) zoneID() (string, *result) {
+func zoneID(c *connector.Call) (string, *connector.Result) {
 	const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	zone := c.str("zone")
+	zone := c.Str("zone")
 	if strings.Trim(zone, alphanumeric) == "" {
 		if strings.HasPrefix(zone, "nzo") {
 			return zone, nil
 		}
-		z, failed := c.object(hostcall.Request{Endpoint: getZone.Endpoint, Path: at("zoneId", zone)}, "NetworkZone", "network zone")
-		if failed == nil || !z.gone {
+		z, failed := c.ReadObject(hostcall.Request{Endpoint: getZone.Endpoint, Path: connector.Pairs("zoneId", zone)}, "NetworkZone", "network zone")
+		if failed == nil || !z.Gone {
 			return zone, failed
 		}
 	}
-	zones, left, failed := c.gather(gathering{req: hostcall.Request{Endpoint: getZones.Endpoint}, most: maxZonePages, what: "network zones", typ: "NetworkZone", noun: "network zone"})
+	zones, left, failed := c.Gather(connector.Gathering{Request: hostcall.Request{Endpoint: getZones.Endpoint}, Most: maxZonePages, What: "network zones", Type: "NetworkZone", Noun: "network zone"})
 	if failed != nil {
-		failed.err.Message += ". With an id (list_zones has them) no search is needed"
+		failed.Err.Message += ". With an id (list_zones has them) no search is needed"
 		return "", failed
 	}
 	var ids, names []string
@@ -344,7 +349,7 @@ func (c *call) zoneID() (string, *result) {
 		}
 	}
 	if left && len(ids) < 2 { // the one that was found may be one of several
-		r := refuse("too_many", "the zone "+jsonval.Quote(zone)+" was looked for among the org's first "+strconv.Itoa(len(zones))+" network zones, and more pages of them are left: "+
+		r := connector.Refuse("too_many", "the zone "+jsonval.Quote(zone)+" was looked for among the org's first "+strconv.Itoa(len(zones))+" network zones, and more pages of them are left: "+
 			"give the zone's id (list_zones has it)")
 		return "", &r
 	}
@@ -358,35 +363,35 @@ func (c *call) zoneID() (string, *result) {
 		} else {
 			message += ". list_zones lists those that exist"
 		}
-		r := fail(abi.NotFound, string(abi.NotFound), message)
+		r := connector.Fail(abi.NotFound, string(abi.NotFound), message)
 		return "", &r
 	}
-	r := refuse("ambiguous", "several network zones are named "+jsonval.Quote(zone)+": "+strings.Join(ids, ", ")+". Give an id")
+	r := connector.Refuse("ambiguous", "several network zones are named "+jsonval.Quote(zone)+": "+strings.Join(ids, ", ")+". Give an id")
 	return "", &r
 }
 
 // maxZonePages bounds the search for a zone by name, in requests.
 const maxZonePages = 20
 
-func readZone(c *call) result {
-	id, failed := c.zoneID()
+func readZone(c *connector.Call) connector.Result {
+	id, failed := zoneID(c)
 	if failed != nil {
 		return *failed
 	}
-	resp := c.send(hostcall.Request{Endpoint: getZone.Endpoint, Path: at("zoneId", id)})
-	if !ok(resp) {
-		return c.failure(resp, "NetworkZone", "network zone")
+	resp := c.SendWithToken(hostcall.Request{Endpoint: getZone.Endpoint, Path: connector.Pairs("zoneId", id)})
+	if !connector.OK(resp) {
+		return c.Failure(resp, "NetworkZone", "network zone")
 	}
-	return c.emitObject(resp, nil)
+	return c.EmitObject(resp, nil)
 }
 
 // gaps are where a zone is not as it was asked for, its status aside. Lists of addresses are compared by what they mean.
-func (zc *zoneChange) gaps(now, wanted jsonval.Value, by comparison) (all []gap) {
+func (zc *zoneChange) gaps(now, wanted jsonval.Value, by connector.Comparison) (all []connector.Gap) {
 	for _, g := range by(now, zc.patch, "") {
-		switch g.path {
+		switch g.Path {
 		case "status", "useAsExemptList", "useAsBlackList", "gateways", "proxies":
 		case "proxyType":
-			if (hollow(g.ask) || g.ask.Str() == "null") && (hollow(g.has) || g.has.Str() == "null") {
+			if (connector.IsEmpty(g.Ask) || g.Ask.Str() == "null") && (connector.IsEmpty(g.Has) || g.Has.Str() == "null") {
 				continue
 			}
 			all = append(all, g)
@@ -397,33 +402,33 @@ func (zc *zoneChange) gaps(now, wanted jsonval.Value, by comparison) (all []gap)
 	for _, l := range zc.lists {
 		asked := len(l.add)+len(l.remove) > 0 || zc.patch.Get(l.name).Exists()
 		if asked && !sameAddresses(now.Get(l.name), wanted.Get(l.name)) {
-			all = append(all, gap{l.name, now.Get(l.name), wanted.Get(l.name)})
+			all = append(all, connector.Gap{Path: l.name, Has: now.Get(l.name), Ask: wanted.Get(l.name)})
 		}
 	}
 	return all
 }
 
 // merge makes the zone that is wanted of the one that was read.
-func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
+func (zc *zoneChange) merge(before jsonval.Value) (string, *connector.Result) {
 	after := before
 	if refused := zc.ofExempt(before); refused != nil {
 		return "", refused
 	}
 	for name, is := range map[string]bool{"useAsExemptList": isExempt(before), "useAsBlackList": before.Get("useAsBlackList").True()} {
 		if say := zc.patch.Get(name); say.Exists() && say.True() != is { // nothing would come of it
-			r := refuse("zone_use", "patch: "+name+" is Okta's own: the exempt list is the zone "+exemptZone+", and what makes a blocklist is usage")
+			r := connector.Refuse("zone_use", "patch: "+name+" is Okta's own: the exempt list is the zone "+exemptZone+", and what makes a blocklist is usage")
 			return "", &r
 		}
 	}
 	if zc.patch.Exists() {
-		after, _ = jsonval.Parse(mergePatch(before, zc.patch))
+		after, _ = jsonval.Parse(connector.MergePatch(before, zc.patch))
 	}
 	for _, l := range zc.lists {
 		if len(l.add)+len(l.remove) == 0 {
 			continue
 		}
 		if typ := before.Get("type").Str(); typ != "IP" {
-			r := fail(abi.Rejected, "zone_type", "the zone is of type "+typ+", and only an IP zone has "+l.name)
+			r := connector.Fail(abi.Rejected, "zone_type", "the zone is of type "+typ+", and only an IP zone has "+l.name)
 			return "", &r
 		}
 		text, refused := l.apply(after.Get(l.name))
@@ -432,7 +437,7 @@ func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
 		}
 		var w jsonval.Writer
 		patch, _ := jsonval.Parse(w.Raw(l.name, text).String())
-		after, _ = jsonval.Parse(mergePatch(after, patch))
+		after, _ = jsonval.Parse(connector.MergePatch(after, patch))
 	}
 	if !zc.wide {
 		if refused := locksOut(before, after); refused != nil {
@@ -444,18 +449,18 @@ func (zc *zoneChange) merge(before jsonval.Value) (string, *result) {
 
 // ofExempt refuses what Okta does not let be changed of the exempt zone (okta/terraform-provider-okta#2221, #2400, #2676; its
 // OpenAPI document, replaceNetworkZone).
-func (zc *zoneChange) ofExempt(before jsonval.Value) *result {
+func (zc *zoneChange) ofExempt(before jsonval.Value) *connector.Result {
 	if !isExempt(before) {
 		return nil
 	}
 	for _, name := range [...]string{"status", "usage"} {
 		if v := zc.patch.Get(name); v.Exists() && !v.Equal(before.Get(name)) {
-			r := refuse("zone_use", "patch: "+name+" of "+exemptZone+" is always "+before.Get(name).Raw()+": Okta lets its gateways be changed alone")
+			r := connector.Refuse("zone_use", "patch: "+name+" of "+exemptZone+" is always "+before.Get(name).Raw()+": Okta lets its gateways be changed alone")
 			return &r
 		}
 	}
-	if proxies := zc.patch.Get("proxies"); len(zc.lists[1].add) > 0 || !hollow(proxies) {
-		r := refuse("zone_use", exemptZone+" has no proxies: add the addresses to its gateways")
+	if proxies := zc.patch.Get("proxies"); len(zc.lists[1].add) > 0 || !connector.IsEmpty(proxies) {
+		r := connector.Refuse("zone_use", exemptZone+" has no proxies: add the addresses to its gateways")
 		return &r
 	}
 	return nil
@@ -463,7 +468,7 @@ func (zc *zoneChange) ofExempt(before jsonval.Value) *result {
 
 // locksOut refuses a change that makes a BLOCKLIST of so much that it can only be a mistake: Okta refuses whoever comes
 // from there before they sign in, this token's owner too. And one that exempts as much from every BLOCKLIST.
-func locksOut(before, after jsonval.Value) *result {
+func locksOut(before, after jsonval.Value) *connector.Result {
 	exempt := isExempt(before)
 	if after.Get("usage").Str() != "BLOCKLIST" && !exempt {
 		return nil
@@ -480,9 +485,9 @@ func locksOut(before, after jsonval.Value) *result {
 		if !ok || !s.wide() || slices.Contains(has, s.meaning()) {
 			continue
 		}
-		r := refuse("locks_out", "a BLOCKLIST zone with "+s.String()+" locks everybody out who comes from there, administrators too"+meant)
+		r := connector.Refuse("locks_out", "a BLOCKLIST zone with "+s.String()+" locks everybody out who comes from there, administrators too"+meant)
 		if exempt {
-			r = refuse("exempts", exemptZone+" with "+s.String()+" lets everybody who comes from there past every blocklist"+meant)
+			r = connector.Refuse("exempts", exemptZone+" with "+s.String()+" lets everybody who comes from there past every blocklist"+meant)
 		}
 		return &r
 	}
@@ -491,7 +496,7 @@ func locksOut(before, after jsonval.Value) *result {
 	}
 	for _, r := range reachOf(after) {
 		if !reaches(had, after, r) {
-			refused := refuse("locks_out", "a BLOCKLIST zone of "+r.String()+" locks everybody out who comes from there, administrators too"+meant)
+			refused := connector.Refuse("locks_out", "a BLOCKLIST zone of "+r.String()+" locks everybody out who comes from there, administrators too"+meant)
 			return &refused
 		}
 	}
@@ -521,7 +526,7 @@ func reachOf(zone jsonval.Value) (all []reach) {
 	if places := includes(zone, "locations"); len(places) > 0 {
 		countries = nil
 		for _, p := range places {
-			if hollow(p.Get("region")) {
+			if connector.IsEmpty(p.Get("region")) {
 				countries = append(countries, p.Get("country").Str())
 			}
 		}
@@ -571,7 +576,7 @@ func reaches(had, after jsonval.Value, r reach) bool {
 		for out := range had.Get(condition, "exclude").Elements() {
 			stays := false
 			for e := range after.Get(condition, "exclude").Elements() {
-				stays = stays || alike(e, out)
+				stays = stays || connector.Alike(e, out)
 			}
 			if !stays {
 				return false
@@ -584,7 +589,7 @@ func reaches(had, after jsonval.Value, r reach) bool {
 }
 
 // apply adds to and removes from the entries that the zone has. Those that stay keep their text.
-func (l addressList) apply(have jsonval.Value) (string, *result) {
+func (l addressList) apply(have jsonval.Value) (string, *connector.Result) {
 	var kept []string
 	var spans []span
 	for e := range have.Elements() {
@@ -600,7 +605,7 @@ func (l addressList) apply(have jsonval.Value) (string, *result) {
 	for _, gone := range l.remove {
 		for _, s := range spans {
 			if s.overlaps(gone) && !slices.Contains(l.add, s) { // what stays of it was said to
-				r := fail(abi.Rejected, "overlap", gone.String()+" would stay in the zone's "+l.name+", since "+s.String()+
+				r := connector.Fail(abi.Rejected, "overlap", gone.String()+" would stay in the zone's "+l.name+", since "+s.String()+
 					" holds it in whole or in part: take that out, and add what is to stay")
 				return "", &r
 			}
@@ -611,7 +616,7 @@ func (l addressList) apply(have jsonval.Value) (string, *result) {
 			kept = append(kept, s.entry())
 		}
 	}
-	return array(kept, func(s string) string { return s }), nil
+	return connector.JSONArray(kept, func(s string) string { return s }), nil
 }
 
 // exemptZone is the system zone whose PUT Okta takes with useAsExemptList alone.
@@ -627,7 +632,7 @@ func isExempt(zone jsonval.Value) bool {
 func zoneBody(_, after jsonval.Value) string {
 	exempt := isExempt(after)
 	var w jsonval.Writer
-	sent, _ := jsonval.Parse(wholeZone.body(after))
+	sent, _ := jsonval.Parse(wholeZone.Body(after))
 	for k, m := range sent.Members() {
 		if k != "useAsExemptList" && k != "system" {
 			w.Raw(k, m.Raw())
@@ -638,7 +643,7 @@ func zoneBody(_, after jsonval.Value) string {
 
 // sameZone compares zones by what they mean.
 func sameZone(a, b jsonval.Value) bool {
-	return alikeBut(a, b, append([]string{"status", "system", "gateways", "proxies", "useAsExemptList"}, wholeZone.own...)...) &&
+	return connector.AlikeBut(a, b, append([]string{"status", "system", "gateways", "proxies", "useAsExemptList"}, wholeZone.Own...)...) &&
 		sameAddresses(a.Get("gateways"), b.Get("gateways")) && sameAddresses(a.Get("proxies"), b.Get("proxies"))
 }
 

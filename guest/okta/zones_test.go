@@ -293,13 +293,13 @@ func TestWideBlocks(t *testing.T) {
 			_, refused := change.merge(parse(t, c.before))
 			switch {
 			case c.refused == "" && refused != nil:
-				t.Errorf("refused: %s", refused.err.Message)
-			case c.refused != "" && (refused == nil || refused.outcome != abi.Rejected || !strings.Contains(refused.err.Message, c.refused) || !strings.Contains(refused.err.Message, "allow_wide")):
+				t.Errorf("refused: %s", refused.Err.Message)
+			case c.refused != "" && (refused == nil || refused.Outcome != abi.Rejected || !strings.Contains(refused.Err.Message, c.refused) || !strings.Contains(refused.Err.Message, "allow_wide")):
 				t.Errorf("%+v, want %q", refused, c.refused)
 			}
 			change.wide = true
 			if _, refused := change.merge(parse(t, c.before)); refused != nil {
-				t.Errorf("meant, and refused: %s", refused.err.Message)
+				t.Errorf("meant, and refused: %s", refused.Err.Message)
 			}
 		})
 	}

@@ -3,61 +3,13 @@ package okta
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
-
-func TestTrail_CircleOfAnyLength_IsFoundSoon(t *testing.T) {
-	for tail := range 40 {
-		for _, length := range []int{1, 2, 3, 15, 16, 17, 30, 100, 333} {
-			var at trail
-			again, steps := false, 0
-			for ; !again && steps < 5000; steps++ {
-				page := steps
-				if page >= tail {
-					page = tail + (steps-tail)%length
-				}
-				if at, again = at.step(fmt.Sprintf("/api/v1/users?after=%d&limit=%d", page, 200>>(steps%3))); len(at) > 300 {
-					t.Fatalf("a trail of %d bytes", len(at))
-				}
-			}
-			most := tail + length + 1 // the first repeat
-			if length > trailLength {
-				most = 4 * (tail + length)
-			}
-			if !again || steps > most {
-				t.Errorf("a circle of %d after %d: found %v after %d links, want at most %d", length, tail, again, steps, most)
-			}
-		}
-	}
-}
-
-func TestTrail_LinksThatDiffer_AreNoCircle(t *testing.T) {
-	var at trail
-	for i := range 20_000 {
-		var again bool
-		if at, again = at.step(fmt.Sprintf("/api/v1/logs?after=%d_1&limit=1000", i)); again {
-			t.Fatalf("a circle after %d links", i)
-		}
-	}
-}
-
-func FuzzTrail(f *testing.F) {
-	f.Add("1.0.a.a.b", "/x?after=1")
-	f.Add("9223372036854775807.-1..", "")
-	f.Fuzz(func(t *testing.T, text, link string) {
-		next, again := trail(text).step(link)
-		if !again && len(next) > len(text)+64 {
-			t.Fatalf("%q grew to %q", text, next)
-		}
-		if _, back := next.step(link); !again && !back {
-			t.Fatalf("%q does not know the link it has just followed", next)
-		}
-	})
-}
 
 // circle serves pages of two records each whose links lead back: a tail of pages, and then a circle.
 func circle(tail, length int) func(abi.Request) hosttest.Answer {
@@ -82,7 +34,7 @@ func TestLists_LinksInACircle_EndWithAReason(t *testing.T) {
 		if out.Outcome != abi.Rejected || out.Error.Code != "circle" || out.Error.Retryable || !out.List || len(h.Requests) > 4*(c.tail+c.length) {
 			t.Errorf("%v: %s %+v after %d requests", c, out.Outcome, out.Error, len(h.Requests))
 		}
-		if want := 2 * (c.tail + c.length); c.length <= trailLength && len(h.Records) != want {
+		if want := 2 * (c.tail + c.length); c.length <= connector.TrailLength && len(h.Records) != want {
 			t.Errorf("%v: %d records, want %d", c, len(h.Records), want)
 		}
 		pages, cursor := 0, ""

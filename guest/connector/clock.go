@@ -1,15 +1,15 @@
-package okta
+package connector
 
 import "strconv"
 
 // Times cross to the guest as text. What is done with them here is little enough to do without package time, which
 // would be a fifteenth of the module (RATIONALE.md).
 
-// instant is a time in milliseconds since 1970, UTC.
-type instant int64
+// Instant is a time in milliseconds since 1970, UTC.
+type Instant int64
 
-// parseInstant reads RFC 3339, with or without a fraction of a second: 2026-01-02T03:04:05.678Z, …+02:00.
-func parseInstant(s string) (instant, bool) {
+// ParseInstant reads RFC 3339, with or without a fraction of a second: 2026-01-02T03:04:05.678Z, …+02:00.
+func ParseInstant(s string) (Instant, bool) {
 	if len(s) < 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != 't' && s[10] != ' ' || s[13] != ':' || s[16] != ':' {
 		return 0, false
 	}
@@ -38,7 +38,7 @@ func parseInstant(s string) (instant, bool) {
 	if !ok {
 		return 0, false
 	}
-	return instant((((daysBefore(year, month, day)*24+hour)*60+minute-offset)*60+second)*1000 + ms), true
+	return Instant((((daysBefore(year, month, day)*24+hour)*60+minute-offset)*60+second)*1000 + ms), true
 }
 
 // zone reads Z or an offset, in minutes.
@@ -60,21 +60,21 @@ func zone(s string) (int64, bool) {
 
 const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
-// parseHTTPDate reads the form of a Date header: Fri, 02 Jan 2026 03:04:05 GMT.
-func parseHTTPDate(s string) (instant, bool) {
+// ParseHTTPDate reads the form of a Date header: Fri, 02 Jan 2026 03:04:05 GMT.
+func ParseHTTPDate(s string) (Instant, bool) {
 	if len(s) != 29 || s[3:5] != ", " || s[25:] != " GMT" {
 		return 0, false
 	}
 	for m := int64(0); m < 12; m++ {
 		if s[8:11] == months[m*3:m*3+3] {
-			return parseInstant(s[12:16] + "-" + pad2(m+1) + "-" + s[5:7] + "T" + s[17:25] + "Z")
+			return ParseInstant(s[12:16] + "-" + pad2(m+1) + "-" + s[5:7] + "T" + s[17:25] + "Z")
 		}
 	}
 	return 0, false
 }
 
-// String writes RFC 3339 with milliseconds, as Okta does.
-func (t instant) String() string {
+// String writes RFC 3339 with milliseconds, as the service does.
+func (t Instant) String() string {
 	ms := int64(t)
 	days := floorDiv(ms, 86_400_000)
 	ms -= days * 86_400_000

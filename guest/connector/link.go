@@ -1,9 +1,9 @@
-package okta
+package connector
 
 import "strings"
 
-// nextLink finds the target of the link with rel="next" among the values of Link headers.
-func nextLink(values []string) string { return linkOf(values, "next") }
+// NextLink finds the target of the link with rel="next" among the values of Link headers.
+func NextLink(values []string) string { return linkOf(values, "next") }
 
 // linkOf finds the target of the link of a relation among the values of Link headers: one link a header, several joined
 // by commas, parameters in any order, quoted or not. A target may itself hold commas.
@@ -64,8 +64,8 @@ func hasRel(params, rel string) bool {
 	return false
 }
 
-// withoutOrigin is the path and query of a link. The host ignores the origin anyway; a cursor need not carry it.
-func withoutOrigin(link string) string {
+// WithoutOrigin is the path and query of a link. The host ignores the origin anyway; a cursor need not carry it.
+func WithoutOrigin(link string) string {
 	if i := strings.Index(link, "://"); i >= 0 && !strings.HasPrefix(link, "/") {
 		rest := link[i+3:]
 		if j := strings.IndexByte(rest, '/'); j >= 0 {

@@ -1,4 +1,4 @@
-package okta
+package connector
 
 import (
 	"slices"
@@ -6,9 +6,9 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// mergePatch applies a JSON merge patch to a target (RFC 7396): members of the patch replace the target's, objects by
+// MergePatch applies a JSON merge patch to a target (RFC 7396): members of the patch replace the target's, objects by
 // members again, and null removes. What the patch does not name keeps its text.
-func mergePatch(target, patch jsonval.Value) string {
+func MergePatch(target, patch jsonval.Value) string {
 	if patch.Kind() != jsonval.Object {
 		return patch.Raw()
 	}
@@ -25,7 +25,7 @@ func mergePatch(target, patch jsonval.Value) string {
 				w.Raw(name, mine.Raw())
 			case jsonval.Null:
 			default:
-				w.Raw(name, mergePatch(mine, theirs))
+				w.Raw(name, MergePatch(mine, theirs))
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package okta
+package connector
 
 import (
 	"net/http"
@@ -13,7 +13,7 @@ func TestInstantsAgreeWithPackageTime(t *testing.T) {
 	for i := range 150_000 {
 		want := start.AddDate(0, 0, i).Add(time.Duration(i*577) * time.Millisecond)
 		text := want.Format("2006-01-02T15:04:05.000Z")
-		got, ok := parseInstant(text)
+		got, ok := ParseInstant(text)
 		if !ok || int64(got) != want.UnixMilli() || got.String() != text {
 			t.Fatalf("%s is read as %d %v and written as %s, want %d", text, got, ok, got, want.UnixMilli())
 		}
@@ -23,12 +23,12 @@ func TestInstantsAgreeWithPackageTime(t *testing.T) {
 		if err != nil {
 			want, _ = time.Parse("2006-01-02t15:04:05z", text)
 		}
-		if got, ok := parseInstant(text); !ok || int64(got) != want.UnixMilli() {
+		if got, ok := ParseInstant(text); !ok || int64(got) != want.UnixMilli() {
 			t.Errorf("%s is read as %d %v, want %d", text, got, ok, want.UnixMilli())
 		}
 	}
 	date := time.Date(2026, 11, 3, 4, 5, 6, 0, time.UTC)
-	if got, ok := parseHTTPDate(date.Format(http.TimeFormat)); !ok || int64(got) != date.UnixMilli() {
+	if got, ok := ParseHTTPDate(date.Format(http.TimeFormat)); !ok || int64(got) != date.UnixMilli() {
 		t.Errorf("%s is read as %d %v", date.Format(http.TimeFormat), got, ok)
 	}
 }
@@ -43,10 +43,10 @@ func FuzzInstant(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		want, err := time.Parse(time.RFC3339Nano, s)
-		got, ok := parseInstant(s)
+		got, ok := ParseInstant(s)
 		if err == nil && strict.MatchString(s) && (!ok || int64(got) != want.UnixMilli()) {
 			t.Fatalf("%q is read as %d %v, want %d", s, got, ok, want.UnixMilli())
 		}
-		_, _ = parseHTTPDate(s)
+		_, _ = ParseHTTPDate(s)
 	})
 }

@@ -1,4 +1,4 @@
-package okta
+package connector
 
 import (
 	"testing"
@@ -39,7 +39,7 @@ func TestMergePatch(t *testing.T) {
 		// A name that stands twice counts as its last.
 		{`{"a":1,"a":2}`, `{"b":1,"b":null}`, `{"a":2}`},
 	} {
-		if got := mergePatch(parse(t, c.target), parse(t, c.patch)); !parse(t, got).Equal(parse(t, c.want)) {
+		if got := MergePatch(parse(t, c.target), parse(t, c.patch)); !parse(t, got).Equal(parse(t, c.want)) {
 			t.Errorf("%s with %s: %s, want %s", c.target, c.patch, got, c.want)
 		}
 	}

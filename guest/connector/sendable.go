@@ -1,4 +1,4 @@
-package okta
+package connector
 
 import (
 	"errors"
@@ -14,14 +14,14 @@ import (
 // that means harm from a caller who mistyped an id.
 const (
 	unsendableInput  abi.SendCode = "input"      // what the caller gave cannot stand in a request
-	unsendableAnswer abi.SendCode = "bad_answer" // nor can what Okta gave
+	unsendableAnswer abi.SendCode = "bad_answer" // nor can what the service gave
 )
 
 var errLongQuery = errors.New("the query is longer than a server takes")
 
-// unsendable is why a request cannot be sent: a value for its path or query that the host refuses (abi/README.md,
+// Unsendable is why a request cannot be sent: a value for its path or query that the host refuses (abi/README.md,
 // "http_send"), or a next link that leads elsewhere. Nil is no reason.
-func (c *call) unsendable(req hostcall.Request) *abi.SendError {
+func (c *Call) Unsendable(req hostcall.Request) *abi.SendError {
 	for _, p := range req.Path {
 		if err := abi.CheckBlank(p.Value); err != nil {
 			return c.blame(p.Name, p.Value, err)
@@ -36,28 +36,28 @@ func (c *call) unsendable(req hostcall.Request) *abi.SendError {
 			return c.blame(q.Name, q.Value, errLongQuery)
 		}
 	}
-	if req.Link != "" && !fits(req.Endpoint, req.Link) {
-		return &abi.SendError{Code: unsendableAnswer, Message: "the next page's link does not lead to " + req.Endpoint + ": " + shortened(req.Link)}
+	if req.Link != "" && !LinkFits(req.Endpoint, req.Link) {
+		return &abi.SendError{Code: unsendableAnswer, Message: "the next page's link does not lead to " + req.Endpoint + ": " + Shorten(req.Link)}
 	}
 	return nil
 }
 
-// blame says whose a value is: a field of the input's, or else of an answer of Okta's.
-func (c *call) blame(name, value string, why error) *abi.SendError {
-	for field, v := range c.input.Members() {
+// blame says whose a value is: a field of the input's, or else of an answer of the service's.
+func (c *Call) blame(name, value string, why error) *abi.SendError {
+	for field, v := range c.Input.Members() {
 		if v.Str() == value {
-			return &abi.SendError{Code: unsendableInput, Message: field + ": " + jsonval.Quote(shortened(value)) + " cannot be asked for: " + why.Error()}
+			return &abi.SendError{Code: unsendableInput, Message: field + ": " + jsonval.Quote(Shorten(value)) + " cannot be asked for: " + why.Error()}
 		}
 	}
-	if strings.Contains(c.input.Raw(), jsonval.Quote(value)) { // deeper in, or a part
-		return &abi.SendError{Code: unsendableInput, Message: jsonval.Quote(shortened(value)) + " cannot be asked for: " + why.Error()}
+	if strings.Contains(c.Input.Raw(), jsonval.Quote(value)) { // deeper in, or a part
+		return &abi.SendError{Code: unsendableInput, Message: jsonval.Quote(Shorten(value)) + " cannot be asked for: " + why.Error()}
 	}
-	return &abi.SendError{Code: unsendableAnswer, Message: "Okta gave " + jsonval.Quote(shortened(value)) + " for " + name + ": " + why.Error()}
+	return &abi.SendError{Code: unsendableAnswer, Message: c.Service.Name + " gave " + jsonval.Quote(Shorten(value)) + " for " + name + ": " + why.Error()}
 }
 
-// fits reports whether a link leads to an endpoint, whatever its origin, and is one that the host takes.
-func fits(endpoint, link string) bool {
-	path, query, _ := strings.Cut(withoutOrigin(link), "?")
+// LinkFits reports whether a link leads to an endpoint, whatever its origin, and is one that the host takes.
+func LinkFits(endpoint, link string) bool {
+	path, query, _ := strings.Cut(WithoutOrigin(link), "?")
 	_, template, _ := strings.Cut(endpoint, " ")
 	want, have := strings.Split(template, "/"), strings.Split(path, "/")
 	if len(link) > abi.MaxLink || len(query) > abi.MaxQuery || len(want) != len(have) || strings.ContainsAny(link, "#;") || abi.CheckQuery(link) != nil {
@@ -104,8 +104,8 @@ func plain(s string) (text string, ok bool) {
 	return string(b), true
 }
 
-// shortened keeps a stranger's text from filling a message.
-func shortened(s string) string {
+// Shorten keeps a stranger's text from filling a message.
+func Shorten(s string) string {
 	const most = 80
 	if len(s) <= most {
 		return s

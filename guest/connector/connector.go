@@ -1,0 +1,79 @@
+package connector
+
+import (
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// Connector is a whole connector: what its module's manifest says, the service behind it, and its operations.
+type Connector struct {
+	Kind, Version string
+	ConfigSchema  string          // JSON Schema of a connection
+	Members       []hostcall.Pair // further members of the manifest, as JSON (abi/README.md)
+	Service       Service
+	Operations    [][]Operation // by resource
+}
+
+// Service is what has to be known of the service behind a connector.
+type Service struct {
+	Name      string       // as messages have it
+	RequestID string       // the response header with the id of a request, in lower case; an answer that has it is the service's own
+	PageParam pageParam    // the query parameter by which a list takes the size of a page
+	Changed   string       // the member of an object that says when it was last changed, in RFC 3339
+	Objects   []ObjectKind // the kinds of objects that paths name
+	Errors    Errors
+
+	// OwnShape reports whether the body of a write's answer can only be the service's, where the answer lacks the request id. Nil
+	// says so of none.
+	OwnShape func(body jsonval.Value) bool
+	// Sets are the arrays that the service keeps as sets, by name.
+	Sets []string
+	// IsEmptyElement reports whether an element of an array says no more than its absence; nil says so of none.
+	IsEmptyElement func(element jsonval.Value) bool
+}
+
+// ObjectKind is a kind of objects, as paths of endpoints name them: /users/{id}.
+type ObjectKind struct {
+	Segment     string // before the id: "users"
+	Input       string // the input that names such an object by something else than its id; "" where none does
+	Read        string // the endpoint that reads one; "" where it need not be shown
+	Type        string // as in a get
+	Alone       bool   // it is shown by itself: the objects above it are not read for it
+	InBodyBelow string // below this path a write names such an object by the member id of its body
+}
+
+// Each yields the operations.
+func (cn *Connector) Each(yield func(*Operation) bool) {
+	for _, t := range cn.Operations {
+		for i := range t {
+			if !yield(&t[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Find returns the operation of a name, nil where there is none.
+func (cn *Connector) Find(name string) *Operation {
+	for op := range cn.Each {
+		if op.Name == name {
+			return op
+		}
+	}
+	return nil
+}
+
+// Manifest is the module's manifest: what the describe export answers and what the custom section holds.
+func (cn *Connector) Manifest() []byte {
+	var ops []string
+	for op := range cn.Each {
+		ops = append(ops, op.manifest(cn.Service.Name))
+	}
+	var m jsonval.Writer
+	m.Str("abi", abi.Version).Str("kind", cn.Kind).Str("version", cn.Version).Raw("config_schema", cn.ConfigSchema)
+	for _, more := range cn.Members {
+		m.Raw(more.Name, more.Value)
+	}
+	return []byte(m.Raw("operations", JSONArray(ops, func(s string) string { return s })).String())
+}

@@ -1,0 +1,191 @@
+package connector
+
+import (
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// Operation is one row of a resource's table. What it does is one of get, list, pages and do; an operation on the
+// ingest surface has a source besides.
+type Operation struct {
+	Name        string
+	Summary     string
+	Class       abi.Class
+	Rules       []abi.ClassRule
+	Surfaces    []abi.Surface
+	Idempotency abi.Idempotency
+	Inputs      []Input
+	Require     string // further keywords of the input's JSON Schema, as members of an object
+	Example     string
+	Key         string // path of a record's key
+	Columns     []Column
+	Endpoints   []abi.Endpoint
+
+	Get    *Get               // one object behind one endpoint
+	List   *List              // records behind one endpoint
+	Pages  Pager              // records that no single list gives
+	Do     func(*Call) Result // anything else that ends in one object
+	Source func(c *Call, Checkpoint jsonval.Value) Page
+}
+
+// Input is one field of an operation's input: its name, whether it is required, and the JSON Schema of its value. It is an
+// alias of an unnamed type, so that tables of inputs need no names of fields.
+type Input = struct {
+	Name     string
+	Required bool
+	Schema   string // JSON Schema of the value
+}
+
+// Column is one typed column. The table of every SQL operation ends in another, `record`: the whole JSON.
+//
+// It is an alias of an unnamed type, so that tables of columns need no names of fields.
+type Column = struct {
+	Name        string
+	Type        abi.ColumnType
+	Path        string // several are joined by |: the first at which there is something counts
+	Description string
+}
+
+func (op *Operation) manifest(serviceName string) string {
+	var w jsonval.Writer
+	w.Str("name", op.Name).Str("summary", op.Summary).Str("class", string(op.Class))
+	if len(op.Rules) > 0 {
+		w.Raw("class_rules", JSONArray(op.Rules, classRule))
+	}
+	w.Raw("surfaces", JSONArray(op.Surfaces, func(s abi.Surface) string { return jsonval.Quote(string(s)) }))
+	w.Str("idempotency", string(op.Idempotency)).Raw("input_schema", op.schema()).RawIf("example", op.Example)
+	if op.On(abi.SQL) {
+		columns := append(op.Columns[:len(op.Columns):len(op.Columns)],
+			Column{"record", abi.JSON, "", "the whole record as " + serviceName + " gave it"})
+		w.Raw("columns", JSONArray(columns, func(c Column) string {
+			var w jsonval.Writer
+			paths := strings.Split(c.Path, "|")
+			w.Str("name", c.Name).Str("type", string(c.Type)).Str("path", paths[0]).StrIf("description", c.Description)
+			if len(paths) > 1 {
+				w.Strs("or", paths[1:])
+			}
+			return w.String()
+		}))
+		w.BoolIf("single", op.pager() == nil)
+	}
+	w.StrIf("key", op.Key)
+	w.Raw("endpoints", JSONArray(op.Endpoints, EndpointJSON))
+	return w.String()
+}
+
+func EndpointJSON(e abi.Endpoint) string {
+	var w jsonval.Writer
+	w.Str("endpoint", e.Endpoint).Str("bucket", e.Bucket)
+	if len(e.Scopes) > 0 {
+		w.Strs("scopes", e.Scopes)
+	}
+	if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
+		w.Raw("class_rules", JSONArray(e.ClassRules, classRule))
+	}
+	if len(e.Sensitive) > 0 {
+		w.Strs("sensitive", e.Sensitive)
+	}
+	return w.String()
+}
+
+func classRule(r abi.ClassRule) string {
+	var w jsonval.Writer
+	return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
+}
+
+// WithClass is an endpoint with the class of its requests, for an operation whose class depends on its input.
+func WithClass(class abi.Class, e abi.Endpoint) abi.Endpoint {
+	e.Class = class
+	return e
+}
+
+// WithBodyClass is an endpoint whose requests are of another class where their body has what a rule says.
+func WithBodyClass(class abi.Class, e abi.Endpoint, rules ...abi.ClassRule) abi.Endpoint {
+	e.Class, e.ClassRules = class, rules
+	return e
+}
+
+// schema is the JSON Schema of the operation's input.
+func (op *Operation) schema() string {
+	var w, properties jsonval.Writer
+	var required []string
+	for _, in := range op.Inputs {
+		properties.Raw(in.Name, in.Schema)
+		if in.Required {
+			required = append(required, in.Name)
+		}
+	}
+	w.Str("$schema", "https://json-schema.org/draft/2020-12/schema").Str("type", "object").Bool("additionalProperties", false)
+	if required != nil {
+		w.Strs("required", required)
+	}
+	w.Raw("properties", properties.String())
+	if op.Require != "" {
+		v, _ := jsonval.Parse("{" + op.Require + "}")
+		for k, m := range v.Members() {
+			w.Raw(k, m.Raw())
+		}
+	}
+	return w.String()
+}
+
+func (op *Operation) On(s abi.Surface) bool {
+	for _, have := range op.Surfaces {
+		if have == s {
+			return true
+		}
+	}
+	return false
+}
+
+func JSONArray[T any](items []T, text func(T) string) string {
+	b := []byte{'['}
+	for i, it := range items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, text(it)...)
+	}
+	return string(append(b, ']'))
+}
+
+// pager is how the operation reads pages, nil when it does not.
+func (op *Operation) pager() Pager {
+	if op.List != nil {
+		return op.List.ReadPage
+	}
+	return op.Pages
+}
+
+// invoke runs the operation as an invoke; ok is false for an operation that does nothing.
+func (op *Operation) invoke(c *Call) (r Result, ok bool) {
+	switch {
+	case !c.cursorFits():
+		return c.BadCursor(), true
+	case op.Do != nil:
+		return op.Do(c), true
+	case op.pager() != nil:
+		return c.All(op.pager()), true
+	case op.Get != nil:
+		return op.Get.Run(c), true
+	}
+	return r, false
+}
+
+// table runs the operation as one page of a table, from a cursor, of at most limit rows (0 is all).
+func (op *Operation) table(c *Call, at string, limit int) (r Result, ok bool) {
+	switch {
+	case !c.cursorFits():
+		return c.BadCursor(), true
+	case op.pager() != nil:
+		r, _ = op.pager()(c, at, limit)
+		return r, true
+	case op.Get != nil:
+		return op.Get.Run(c), true
+	case op.Do != nil:
+		return op.Do(c), true
+	}
+	return r, false
+}

@@ -1,0 +1,143 @@
+package connector
+
+import (
+	"cmp"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// Object is one object as the service answered it.
+type Object struct {
+	jsonval.Value
+	ETag string
+	Gone bool // there is none
+}
+
+// ReadObject reads one object. typ and noun name it, as in failure; failed is not nil when it could not be read, whether it is
+// gone or not.
+func (c *Call) ReadObject(req hostcall.Request, typ, noun string) (Object, *Result) {
+	resp := c.SendWithToken(req)
+	if !OK(resp) {
+		r := c.Failure(resp, typ, noun)
+		// A 404 of another server (a proxy's, a wrong path) says nothing of the object.
+		return Object{Gone: r.Outcome == abi.NotFound && (c.Service.Errors.Gone == "" || UpstreamCode(r) == c.Service.Errors.Gone)}, &r
+	}
+	v, isJSON := c.Body(resp)
+	if v.Get("id").Str() == "" {
+		r := c.BadBody(resp, "wanted the "+noun+", found "+Describe(v, isJSON))
+		return Object{}, &r
+	}
+	c.objects = append(c.objects, v.Get("id").Str())
+	return Object{Value: v, ETag: resp.Header("etag")}, nil
+}
+
+// Array is the array of objects that an answer has to be.
+func (c *Call) Array(resp hostcall.Response, noun string) (jsonval.Value, *Result) {
+	v, isJSON := c.Body(resp)
+	if !isJSON || v.Kind() != jsonval.Array {
+		r := c.BadBody(resp, "wanted a list of "+noun+", found "+Describe(v, isJSON))
+		return jsonval.Value{}, &r
+	}
+	for e := range v.Elements() {
+		if e.Kind() != jsonval.Object {
+			r := c.BadBody(resp, "wanted a list of "+noun+", found "+Describe(e, true)+" in it")
+			return jsonval.Value{}, &r
+		}
+	}
+	return v, nil
+}
+
+// Describe says what an answer is that is not what was wanted.
+func Describe(v jsonval.Value, isJSON bool) string {
+	switch {
+	case !isJSON:
+		return "no JSON"
+	case v.Kind() == jsonval.Object:
+		return "an object without an id"
+	case v.Kind() == jsonval.Array:
+		return "an array"
+	case v.Kind() == jsonval.Null:
+		return "null"
+	}
+	return "a single value"
+}
+
+// EmitObject emits the one object that an answer has to be.
+func (c *Call) EmitObject(resp hostcall.Response, omit []string) Result {
+	if s := c.Emit(resp.Body, abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Omit: omit}); s.Err != "" {
+		return c.BadBody(resp, s.Err)
+	}
+	return Result{Outcome: abi.Succeeded}
+}
+
+// Read is object for those who do not care for the ETag. gone means that the object itself is missing.
+func (c *Call) Read(req hostcall.Request, typ, noun string) (v jsonval.Value, gone bool, failed *Result) {
+	o, failed := c.ReadObject(req, typ, noun)
+	return o.Value, o.Gone, failed
+}
+
+// Pairs fills the blanks of a path: name, value, name, value.
+func Pairs(pairs ...string) []hostcall.Pair {
+	var path []hostcall.Pair
+	for i := 0; i+1 < len(pairs); i += 2 {
+		path = append(path, hostcall.Pair{Name: pairs[i], Value: pairs[i+1]})
+	}
+	return path
+}
+
+// Flag is a boolean of the input as a query parameter, sent whether it is given or not: the service's own defaults differ from
+// call to call.
+func (c *Call) Flag(input, query string) hostcall.Pair {
+	value := "false"
+	if c.Input.Get(input).True() {
+		value = "true"
+	}
+	return hostcall.Pair{Name: query, Value: value}
+}
+
+// Refuse is a refusal of the operation's own: it looked, and what it saw does not allow the write.
+func Refuse(code, message string) Result { return Fail(abi.Rejected, code, message) }
+
+// Withholding notes the write that a refusal is about.
+func (r *Result) Withholding(endpoint string, path []hostcall.Pair) *Result {
+	if r != nil {
+		r.Withheld = &hostcall.Request{Endpoint: endpoint, Path: path}
+	}
+	return r
+}
+
+// States is the output of a change of state, both ends as read.
+func States(id, name string, before, after string) string {
+	var w jsonval.Writer
+	return w.Str("id", id).StrIf("name", name).Str("before", before).Str("after", after).String()
+}
+
+// Look makes a change's look of a reading: holds decides whether what was read is the wanted state, and output
+// what the result then says.
+func Look(read func() (Object, *Result), holdsIf func(Object) bool, output func(Object) string) func() (Reading, Result) {
+	return func() (Reading, Result) {
+		o, failed := read()
+		switch {
+		case failed != nil && !o.Gone:
+			return Untold, Result{}
+		case holdsIf(o):
+			return Holds, Result{Output: output(o)}
+		}
+		return Absent, Result{}
+	}
+}
+
+// ReadBack is a write that the service took and that look reads back for so many milliseconds. unread is the output where it
+// cannot be read.
+func (c *Call) ReadBack(look func() (Reading, Result), what string, patience int64, unread string) Result {
+	switch is, r := c.Settle(look, patience); is {
+	case Holds:
+		r.Outcome = abi.Succeeded
+		return r
+	case Absent:
+		return Fail(abi.Unknown, string(abi.Unknown), what+": "+c.Service.Name+" took it, and what it should have changed does not show. Look at the object before you repeat it")
+	}
+	return Result{Outcome: abi.Succeeded, Output: unread, Warnings: []string{c.Service.Name + " took it, and it could not be read afterwards"}}
+}

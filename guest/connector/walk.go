@@ -1,0 +1,313 @@
+package connector
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// Walk reads lists one after another, a request a page. Its cursor goes on from any point: in the middle of a page, of
+// a list, of the parents of a list.
+type Walk struct {
+	Parts   []Part
+	PerKind int // most records of one kind; 0 is all
+
+	// Judge says what a failure means for the rest of the walk.
+	Judge func(PartFailure) Verdict
+	// Says writes what there is to say of the walk so far, as members of the result.
+	Says func(*jsonval.Writer, Tally)
+	// Refused makes a walk whose every part was skipped a refusal.
+	Refused bool
+}
+
+// Part is one list of a walk, or one list for each of its parents.
+type Part struct {
+	Name    string // of this part alone: "users", "policies/PASSWORD"
+	Kind    string // of the records; parts of one kind stand together
+	List    List
+	Parents *List
+	Blank   string // of the list's endpoint: a parent's key
+}
+
+// PartFailure is a page of a walk that could not be read.
+type PartFailure struct {
+	Result
+	First    bool // nothing of the part was read before
+	OfParent bool // the page is of one parent's list
+}
+
+// Verdict is what becomes of a walk after a failure.
+type Verdict int
+
+const (
+	Stop     Verdict = iota // the walk fails; its cursor may be tried again
+	SkipPart                // the org does not have the part, or does not give it to this token
+	SkipKind                // the same of every part of the kind
+	Vanished                // the parent is gone
+	Missing                 // a part, or a parent's list, or the rest of it, could not be read
+)
+
+// Tally is what a walk has to say besides its records.
+type Tally struct {
+	Skipped  []Lack // by part
+	Missing  []Lack // by kind
+	Vanished []Lack // by kind
+	Limited  []Lack // kinds that perKind cut
+}
+
+// Lack is something that a walk did not bring.
+type Lack struct {
+	Of    string
+	Count int
+	Code  string
+	Why   string
+}
+
+// position is where a walk goes on.
+type position struct {
+	part  int
+	at    Cursor // in the part's list: of the first of parents, where it has them
+	count int    // records of the kind so far
+
+	begun   bool     // the parents' first page was read
+	parents []string // keys of the parents whose lists are still to be read
+	more    Cursor   // the parents' next page; no link is none
+	barred  bool     // the list before was forbidden, however often it was asked for
+	Tally
+}
+
+// retryDelays are the waits before a list that failed with 500 is asked for again, in milliseconds.
+var retryDelays = [...]int64{1000, 3000}
+
+// ReadPage is the pager of a walk: one request, but where it fails.
+func (w *Walk) ReadPage(c *Call, at string, limit int) (Result, int) {
+	v, ok := c.openCursor(at)
+	if !ok {
+		return c.BadCursor(), 0
+	}
+	pos, ok := w.open(v)
+	if !ok {
+		return c.BadCursor(), 0
+	}
+	if pos.part == len(w.Parts) {
+		return w.result(c, pos, ""), 0
+	}
+	p := &w.Parts[pos.part]
+	if p.Parents != nil && len(pos.parents) == 0 {
+		return w.nextParents(c, pos), 0
+	}
+	l := p.List
+	l.kind = p.Kind
+	if p.Parents != nil {
+		l.parent = pos.parents[0]
+		l.Filled = append(l.Filled, hostcall.Pair{Name: p.Blank, Value: l.parent})
+	}
+	if left := w.PerKind - pos.count; w.PerKind > 0 && (limit == 0 || left < limit) {
+		limit = left
+	}
+	if pos.barred && !slices.Contains(c.barred, l.Endpoint) {
+		c.barred = append(c.barred, l.Endpoint)
+	}
+	r, next, n := l.read(c, pos.at, limit)
+	pos.barred = p.Parents != nil && slices.Contains(c.barred, l.Endpoint)
+	for _, ms := range retryDelays { // a server's error that lasts leaves the rest of the kind out, for good
+		if r.Err == nil || r.Err.Upstream == nil || r.Err.Upstream.Status != 500 || l.MaxPage > 0 && c.Service.Errors.GaveUp != "" && r.Err.Upstream.Code == c.Service.Errors.GaveUp || !c.Wait(ms) {
+			break // smaller pages were asked for already where the endpoint has pages
+		}
+		r, next, n = l.read(c, pos.at, limit)
+	}
+	if r.Outcome != abi.Succeeded {
+		return w.fail(c, pos, PartFailure{r, pos.at == Cursor{}, p.Parents != nil}), n
+	}
+	pos.count += n
+	if next != nil {
+		pos.at = *next
+	} else {
+		w.next(&pos)
+	}
+	if w.PerKind > 0 && pos.count >= w.PerKind && pos.part < len(w.Parts) && w.Parts[pos.part].Kind == p.Kind {
+		pos.Limited = append(pos.Limited, Lack{Of: p.Kind})
+		w.nextKind(&pos)
+	}
+	return w.result(c, pos, ""), n
+}
+
+// nextParents reads the keys of the next parents.
+func (w *Walk) nextParents(c *Call, pos position) Result {
+	keys, more, failed := w.Parts[pos.part].Parents.Keys(c, pos.more)
+	if failed != nil {
+		return w.fail(c, pos, PartFailure{*failed, !pos.begun, false})
+	}
+	pos.begun, pos.parents, pos.more = true, keys, more
+	if len(keys) == 0 && more.Link == "" {
+		w.nextPart(&pos)
+	}
+	return w.result(c, pos, "")
+}
+
+// fail goes on behind what could not be read, or does not.
+func (w *Walk) fail(c *Call, pos position, f PartFailure) Result {
+	p := &w.Parts[pos.part]
+	why := Lack{Of: p.Name, Count: 1, Code: f.Err.Code, Why: shorten(f.Err.Message)}
+	warning := ""
+	is := w.Judge(f)
+	if is == SkipKind && pos.count > 0 { // what was read of the kind is no part that the token may not read
+		is = SkipPart
+	}
+	switch is {
+	case Stop:
+		return f.Result
+	case SkipPart:
+		pos.Skipped = append(pos.Skipped, why)
+		warning = p.Name + " is skipped: " + f.Err.Message
+		w.nextPart(&pos)
+	case SkipKind:
+		why.Of = p.Kind
+		pos.Skipped = append(pos.Skipped, why)
+		warning = p.Kind + " is skipped: " + f.Err.Message
+		w.nextKind(&pos)
+	case Vanished:
+		pos.Vanished = add(pos.Vanished, Lack{Of: p.Kind, Count: 1})
+		w.next(&pos)
+	case Missing:
+		why.Of = p.Kind
+		pos.Missing = add(pos.Missing, why)
+		warning = p.Name + " is not complete: " + f.Err.Message
+		if f.OfParent {
+			warning = p.Name + " of " + pos.parents[0] + ": " + f.Err.Message
+			w.next(&pos)
+		} else {
+			w.nextPart(&pos)
+		}
+	}
+	if w.Refused && len(pos.Skipped) == len(w.Parts) {
+		return f.Result
+	}
+	return w.result(c, pos, warning)
+}
+
+// next goes on with the next parent, else the next part.
+func (w *Walk) next(pos *position) {
+	if pos.at = (Cursor{}); len(pos.parents) > 0 {
+		pos.parents = pos.parents[1:]
+	}
+	if len(pos.parents) == 0 && pos.more.Link == "" {
+		w.nextPart(pos)
+	}
+}
+
+func (w *Walk) nextPart(pos *position) {
+	kind := w.Parts[pos.part].Kind
+	pos.part++
+	pos.at, pos.begun, pos.parents, pos.more, pos.barred = Cursor{}, false, nil, Cursor{}, false
+	if pos.part < len(w.Parts) && w.Parts[pos.part].Kind != kind {
+		pos.count = 0
+	}
+}
+
+func (w *Walk) nextKind(pos *position) {
+	for from := pos.part; pos.part < len(w.Parts) && w.Parts[pos.part].Kind == w.Parts[from].Kind; {
+		w.nextPart(pos)
+	}
+}
+
+// result is what one page of a walk comes to.
+func (w *Walk) result(c *Call, pos position, warning string) Result {
+	r := Result{Outcome: abi.Succeeded, List: true}
+	var says jsonval.Writer
+	w.Says(&says, pos.Tally)
+	r.Output = says.String()
+	if warning != "" {
+		r.Warnings = []string{warning}
+	}
+	if pos.part < len(w.Parts) {
+		r.Cursor = c.sealCursor(func(m *jsonval.Writer) { w.members(m, pos) })
+	}
+	return r
+}
+
+// members writes a position into a cursor, and open reads it.
+func (w *Walk) members(m *jsonval.Writer, pos position) {
+	m.Str("p", w.Parts[pos.part].Name)
+	pos.at.members(m)
+	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.Link).IntIf("q", int64(pos.more.small)).StrIf("u", string(pos.more.trail)).BoolIf("r", pos.more.circle).BoolIf("f", pos.barred)
+	if len(pos.parents) > 0 {
+		m.Strs("k", pos.parents)
+	}
+	for _, t := range pos.Tally.lists() {
+		if len(*t.lacks) > 0 {
+			m.Raw(t.name, JSONArray(*t.lacks, Lack.json))
+		}
+	}
+}
+
+func (w *Walk) open(v jsonval.Value) (pos position, ok bool) {
+	if !v.Exists() {
+		return pos, true
+	}
+	pos.part = slices.IndexFunc(w.Parts, func(p Part) bool { return p.Name == v.Get("p").Str() })
+	if pos.part < 0 || v.Get("n").Int() < 0 {
+		return pos, false
+	}
+	pos.at = readCursor(v)
+	pos.count, pos.begun, pos.barred = int(v.Get("n").Int()), v.Get("b").True(), v.Get("f").True()
+	pos.more = Cursor{Link: v.Get("g").Str(), small: int(v.Get("q").Int()), trail: Trail(v.Get("u").Str()), circle: v.Get("r").True()}
+	for k := range v.Get("k").Elements() {
+		pos.parents = append(pos.parents, k.Str())
+	}
+	for _, t := range pos.Tally.lists() {
+		for e := range v.Get(t.name).Elements() {
+			*t.lacks = append(*t.lacks, Lack{e.Get("of").Str(), int(e.Get("n").Int()), e.Get("code").Str(), e.Get("why").Str()})
+		}
+	}
+	return pos, true
+}
+
+// namedLacks is a list of a tally and its name in a cursor.
+type namedLacks struct {
+	name  string
+	lacks *[]Lack
+}
+
+func (t *Tally) lists() [4]namedLacks {
+	return [...]namedLacks{{"x", &t.Skipped}, {"m", &t.Missing}, {"v", &t.Vanished}, {"t", &t.Limited}}
+}
+
+func (l Lack) json() string {
+	var w jsonval.Writer
+	return w.Str("of", l.Of).IntIf("n", int64(l.Count)).StrIf("code", l.Code).StrIf("why", l.Why).String()
+}
+
+// add counts l among those of its kind; the first tells why.
+func add(lacks []Lack, l Lack) []Lack {
+	for i := range lacks {
+		if lacks[i].Of == l.Of {
+			lacks[i].Count += l.Count
+			return lacks
+		}
+	}
+	return append(lacks, l)
+}
+
+// maxWhy bounds a reason in a cursor, in bytes: a cursor has room for one of every part. The whole stands in a warning.
+const maxWhy = 160
+
+func shorten(s string) string {
+	if len(s) <= maxWhy {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxWhy], "") + "…"
+}
+
+// CountJSON is the counts of lacks by what they are of.
+func CountJSON(lacks []Lack) string {
+	var w jsonval.Writer
+	for _, l := range lacks {
+		w.Raw(l.Of, strconv.Itoa(l.Count))
+	}
+	return w.String()
+}

@@ -1,0 +1,30 @@
+//go:build !wasip1
+
+package module
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/mach5/okta-connector/guest/connector"
+)
+
+// Main is the main function of a connector's command where it is no Wasm module: with the argument manifest it prints the
+// connector's manifest, which go run ./build asks for.
+func Main(c *connector.Connector) { os.Exit(run(c, os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(c *connector.Connector, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 1 && args[0] == "manifest" {
+		if _, err := stdout.Write(c.Manifest()); err != nil {
+			fmt.Fprintln(stderr, err)
+			return 1
+		}
+		return 0
+	}
+	fmt.Fprintf(stderr, "This command is the %s connector, which runs as a Wasm module:\n"+
+		"  go run ./build    builds the module (--help says how to build another connector)\n"+
+		"  wasm-runner       runs it\n"+
+		"With the argument manifest it prints the manifest.\n", c.Kind)
+	return 2
+}
