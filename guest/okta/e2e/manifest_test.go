@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/internal/observed"
 	"github.com/mach5/okta-connector/internal/openapi"
@@ -137,5 +140,30 @@ func TestScopesAreOktas(t *testing.T) {
 				t.Errorf("%s: %s wants %q", op.Name, e.Endpoint, scopes)
 			}
 		}
+	}
+}
+
+func TestTheConnectorLoadsAndNamesItsOperations(t *testing.T) {
+	ctx := context.Background()
+	m := hosttest.Connector.Module(t)
+	for _, name := range []string{"lookup_user", "okta.lookup_user"} {
+		if op, err := m.Operation(name); err != nil || op.Name != "lookup_user" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := m.Operation("lookup_usr"); !errors.Is(err, host.ErrUnknownOperation) || !strings.Contains(err.Error(), "did you mean lookup_user?") {
+		t.Error(err)
+	}
+	var names []string
+	for _, op := range m.Manifest().Operations {
+		names = append(names, op.Name)
+	}
+	for _, want := range []string{"validate", "poll_system_log_page", "lookup_user", "list_users", "create_user", "deactivate_user", "assign_role"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if described, err := m.Describe(ctx); err != nil || string(described) != string(m.RawManifest()) {
+		t.Errorf("describe answers other bytes than the custom section holds (%v)", err)
 	}
 }
