@@ -45,6 +45,12 @@ type Recent struct {
 	unsaved int   // the last so many of order: written, and not durable yet
 	hex     [32]byte
 	files   []durable.ID // that were written to, the latest last
+
+	// recalled are the keys of records that the sink holds and no checkpoint covers, since a crash came between. They are
+	// written down once the source gives their records again and a checkpoint covers those: true is given again, and not
+	// committed yet.
+	recalled   map[key]bool
+	recallTime time.Time // watermark of the first page after the recall; zero is none yet
 }
 
 // key is a record's key: a UUID, or a hash of anything else.
@@ -175,15 +181,29 @@ func (r *Recent) add(k key) {
 
 // Begin takes a page in hand. A page that was in hand and not kept is forgotten.
 func (r *Recent) Begin() {
-	for _, k := range r.hand {
+	r.unsee(r.hand)
+	r.hand = r.hand[:0]
+}
+
+// unsee forgets keys of pages that did not become durable. Recalled ones stay known: their records are in the sink.
+func (r *Recent) unsee(keys []key) {
+	for _, k := range keys {
+		if _, recalled := r.recalled[k]; recalled {
+			r.recalled[k] = false
+			continue
+		}
 		delete(r.keys, k)
 	}
-	r.hand = r.hand[:0]
 }
 
 // Seen reports whether a key was seen before, in an earlier page or in this one.
 func (r *Recent) Seen(text []byte) bool {
 	k := r.parse(text)
+	if taken, recalled := r.recalled[k]; recalled && !taken {
+		r.recalled[k] = true
+		r.hand = append(r.hand, k)
+		return true
+	}
 	if _, known := r.keys[k]; known {
 		return true
 	}
@@ -192,14 +212,23 @@ func (r *Recent) Seen(text []byte) bool {
 	return false
 }
 
-// Know adds the key of a record that a sink recalls, and reports whether it was known.
+// Know adds the key of a record that a sink recalls, and reports whether it was known before the recall, or no more keys can
+// be added. The key is written down with the page in which the source gives the record again: the next process starts at
+// the checkpoint behind that page, and does not recall what is before it.
 func (r *Recent) Know(text []byte) (known bool) {
-	before := len(r.order)
-	if r.add(r.parse(text)); len(r.pages) == 0 {
-		r.pages = append(r.pages, page{})
+	k := r.parse(text)
+	if _, again := r.recalled[k]; again {
+		return false
 	}
-	r.pages[0].count += len(r.order) - before
-	return len(r.order) == before
+	if _, known := r.keys[k]; known || len(r.recalled) >= mostKeys {
+		return true
+	}
+	if r.recalled == nil {
+		r.recalled = map[key]bool{}
+	}
+	r.keys[k] = struct{}{}
+	r.recalled[k] = false
+	return false
 }
 
 // parse makes a key of a record's. Okta's are UUIDs, which fit as they are.
@@ -235,9 +264,7 @@ func (r *Recent) Keep(watermark time.Time) {
 func (r *Recent) Revoke() {
 	r.Begin()
 	kept := len(r.order) - r.unsaved
-	for _, k := range r.order[kept:] {
-		delete(r.keys, k)
-	}
+	r.unsee(r.order[kept:])
 	r.order = r.order[:kept]
 	for r.unsaved > 0 {
 		r.unsaved -= r.pages[len(r.pages)-1].count
@@ -252,8 +279,12 @@ func (r *Recent) Kept() int { return r.unsaved }
 // old. An error is of the file, and told once.
 func (r *Recent) Commit(n int) error {
 	if n > 0 {
-		if from := len(r.order) - r.unsaved; r.err == nil {
+		from := len(r.order) - r.unsaved
+		if r.err == nil {
 			r.err = r.append(entryKey, r.order[from:from+n])
+		}
+		for _, k := range r.order[from : from+n] {
+			delete(r.recalled, k)
 		}
 		r.unsaved -= n
 		r.forget(r.pages[len(r.pages)-1].watermark)
@@ -272,8 +303,19 @@ func (r *Recent) Commit(n int) error {
 
 func (r *Recent) count() int { return len(r.order) - r.head }
 
-// forget drops the oldest pages' keys.
+// forget drops the oldest pages' keys, and those that were recalled and not given again.
 func (r *Recent) forget(now time.Time) {
+	if r.recallTime.IsZero() {
+		r.recallTime = now
+	}
+	if now.Sub(r.recallTime) > remembered && r.count() >= leastKeys {
+		for k, taken := range r.recalled {
+			if !taken {
+				delete(r.recalled, k)
+				delete(r.keys, k)
+			}
+		}
+	}
 	dropped := 0
 	for _, p := range r.pages {
 		left := r.count() - p.count

@@ -1,0 +1,211 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/oktatest"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+// recalling is a source whose processes write to one folder, and are killed.
+type recalling struct {
+	t      *testing.T
+	feed   func(page int) ingest.Feed // with so many records a page
+	folder string
+	out    string
+}
+
+// run reads some pages, of so many records each, and ends; 0 pages are all.
+func (r *recalling) run(pages, size int) {
+	r.t.Helper()
+	path := filepath.Join(r.folder, "cp.json")
+	cp, err := checkpoint.Open(path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = cp.Close() }()
+	at, err := cp.Load()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	s, err := sink.OpenFile(filepath.Join(r.folder, r.out), sink.FileOptions{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	feed := r.feed(size)
+	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: s, Checkpoint: cp, At: at, Recent: ingest.OpenRecent(path+".keys", at),
+		Feed: func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] {
+			return func(yield func(*host.Page, error) bool) {
+				n := 0
+				for page, err := range feed(ctx, at) {
+					if n++; !yield(page, err) || n == pages {
+						return
+					}
+				}
+			}
+		}}
+	defer func() { _ = d.Recent.Close() }()
+	if err := d.Run(context.Background()); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// small is an org whose events all lie within the overlap that is read again behind a cursor that expired.
+func small(events int) *oktatest.Org {
+	o := oktatest.New(oktatest.Config{Users: 3, Events: -1, RateLimits: unlimited})
+	began := time.Now().Add(-time.Minute)
+	for i := range events {
+		o.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"00000000-0000-4000-8000-%012d","published":%q,"eventType":"a.b"}`,
+			i, began.Add(time.Duration(i)*time.Millisecond).UTC().Format("2006-01-02T15:04:05.000Z"))))
+	}
+	return o
+}
+
+// feeds are the sources that go on by time behind a cursor that is refused.
+func feeds(c *host.Connection) map[string]func(page int) ingest.Feed {
+	now := time.Now()
+	return map[string]func(int) ingest.Feed{
+		"poll": func(page int) ingest.Feed {
+			return ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(page)})
+		},
+		"range": func(page int) ingest.Feed {
+			return ingest.Range(c, bounded, stretch(now.Add(-time.Hour), now.Add(time.Hour), page), "published")
+		},
+	}
+}
+
+// TestRecalledRecordsAreKnownToLaterProcesses: a process is killed when its pages are in the file and their checkpoint is
+// not saved. The next one recalls their records and saves a checkpoint behind them. The cursor of the third is refused: it
+// reads the records of the last five minutes again, and writes none of them twice.
+func TestRecalledRecordsAreKnownToLaterProcesses(t *testing.T) {
+	m := load(t)
+	o := small(40)
+	c := connectTo(t, m, o, host.Config{})
+	for name, feed := range feeds(c) {
+		for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
+			for recalled := range 4 { // pages
+				for further := 1; further <= recalled+1; further++ {
+					r := recalling{t: t, feed: feed, folder: t.TempDir(), out: out}
+					r.run(1, 4)
+					restore := snapshot(t, filepath.Join(r.folder, "cp.json"))
+					if recalled > 0 {
+						r.run(recalled, 4)
+					}
+					restore()
+					r.run(further, 4)
+					for range 2 {
+						o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1})
+						r.run(0, 4)
+						o.ClearFaults()
+					}
+					if wantOnce(t, o, r.folder, out); t.Failed() {
+						t.Fatalf("%s into %s: %d pages were recalled, and %d read then", name, out, recalled, further)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestAPageThatIsTornAnywhereComesOnce tears the last page of a file at every byte, behind a checkpoint that is older than
+// the page before it. The pages that follow continue it, or are cut otherwise, so that the file is put aside. Cursors expire
+// then. Each record is there once, also for a reader that takes what it can of a frame that is torn.
+func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
+	m := load(t)
+	o := small(20)
+	c := connectTo(t, m, o, host.Config{})
+	for name, feed := range feeds(c) {
+		for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
+			torn := recalling{t: t, feed: feed, folder: t.TempDir(), out: out}
+			torn.run(1, 4)
+			path := filepath.Join(torn.folder, "cp.json")
+			restore := snapshot(t, path)
+			torn.run(1, 4)
+			whole, err := os.ReadFile(filepath.Join(torn.folder, out))
+			if err != nil {
+				t.Fatal(err)
+			}
+			torn.run(1, 4)
+			last, err := os.ReadFile(filepath.Join(torn.folder, out))
+			if err != nil || !bytes.HasPrefix(last, whole) {
+				t.Fatal(err)
+			}
+			restore()
+			files := map[string][]byte{}
+			for _, p := range []string{"cp.json", "cp.json.keys"} {
+				if files[p], err = os.ReadFile(filepath.Join(torn.folder, p)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			step := 1
+			if testing.Short() || raced {
+				step = 7
+			}
+			for at := len(whole); at <= len(last); at += step {
+				for _, size := range []int{4, 3} {
+					r := recalling{t: t, feed: feed, folder: t.TempDir(), out: out}
+					files[out] = last[:at]
+					for name, b := range files {
+						if err := os.WriteFile(filepath.Join(r.folder, name), b, 0o600); err != nil {
+							t.Fatal(err)
+						}
+					}
+					r.run(3, size) // the checkpoint is behind what was recalled
+					o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1})
+					r.run(0, 4)
+					o.ClearFaults()
+					if wantOnce(t, o, r.folder, out); strings.HasSuffix(out, ".zst") {
+						wantOnceStreamed(t, o, r.folder)
+					}
+					if t.Failed() {
+						t.Fatalf("%s into %s, torn at byte %d of %d to %d, then pages of %d", name, out, at, len(whole), len(last), size)
+					}
+				}
+			}
+		}
+	}
+}
+
+// wantOnceStreamed wants the events of an org in compressed files once, as a reader has it that does not wait for the end of
+// a frame.
+func wantOnceStreamed(t *testing.T, org *oktatest.Org, folder string) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(folder, "*.zst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(d) // up to where it is torn
+		lines += bytes.Count(text, []byte("\n"))
+		d.Close()
+		_ = f.Close()
+	}
+	if lines != org.EventCount() {
+		t.Errorf("a reader of torn frames gets %d lines of %d events", lines, org.EventCount())
+	}
+}
