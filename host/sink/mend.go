@@ -2,6 +2,7 @@ package sink
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/mach5/okta-connector/host/durable"
@@ -45,13 +47,14 @@ func (t Tear) text(name string) string {
 
 // tail is how a file of records ends.
 type tail struct {
-	end     int64 // of what is whole
-	hole    bool  // what stands behind that is no beginning of a record
-	unended bool  // the last record is whole, but for its line break
+	end     int64  // of what is whole
+	hole    bool   // what stands behind that is no beginning of a record
+	unended bool   // the last record is whole, but for its line break
+	missing string // of the checksum of a zstd frame behind the end, which is whole otherwise
 }
 
-// examine looks at the end of a file that is held, ends its last line where only the line break is missing, and returns
-// the size that it has then.
+// examine looks at the end of a file that is held, and returns the size that it has then. Where only a line break is missing,
+// or the checksum of a zstd frame, it is appended: readers take such a record already.
 func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 	if size == 0 {
 		return 0, tear{}, nil
@@ -73,6 +76,9 @@ func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 	case t.unended:
 		_, err := f.Write([]byte("\n"))
 		return size + 1, tear{}, err // synced by whoever opens it
+	case t.missing != "":
+		_, err := f.Write([]byte(t.missing))
+		return size + int64(len(t.missing)), tear{}, err
 	case torn > maxTorn:
 		return 0, tear{}, fmt.Errorf("%w: from byte %d on it holds no whole record, %d bytes before its end, which is more than a crash leaves: "+
 			"move it elsewhere and run again, a new one is begun", ErrForeign, t.end, torn)
@@ -209,6 +215,10 @@ func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	case t.end < stop:
 		t.hole = true // a frame of the right length that is damaged; nothing is lost then, whosever it was
 	case errors.Is(why, errTorn):
+		if !t.hole {
+			t.missing, err = missingChecksum(rest)
+			return t, err
+		}
 	case errors.Is(why, errBlank) && (!alone || len(bytes.TrimRight(rest, "\x00")) < len(frameMagic)), errors.Is(why, errDamaged) && !alone:
 		t.hole = true
 	case errors.Is(why, errBlank), errors.Is(why, errNone):
@@ -328,6 +338,42 @@ func read(r io.ReaderAt, from, to int64) ([]byte, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// missingChecksum returns the bytes that a frame lacks, where these are of its checksum alone and it holds nothing but
+// records; else "".
+func missingChecksum(torn []byte) (string, error) {
+	for n := 1; n <= frameChecksum; n++ {
+		whole := append(slices.Clone(torn), make([]byte, n)...)
+		if end, err := frame(bytes.NewReader(whole), 0, int64(len(whole))); err != nil || end != int64(len(whole)) {
+			continue
+		}
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostDecoded), zstd.IgnoreChecksum(true))
+		if err != nil {
+			return "", err
+		}
+		defer d.Close()
+		text, err := d.DecodeAll(whole, nil)
+		if err != nil || !areRecords(text) {
+			return "", nil // what was not synced may be missing in its middle
+		}
+		sum := binary.LittleEndian.AppendUint32(nil, uint32(xxhash.Sum64(text))) // RFC 8878, section 3.1.1
+		if !bytes.HasSuffix(torn, sum[:frameChecksum-n]) {
+			return "", nil
+		}
+		return string(sum[frameChecksum-n:]), nil
+	}
+	return "", nil
+}
+
+// areRecords reports whether a text is whole lines, each of which is a record.
+func areRecords(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if whole, ok := bytes.CutSuffix(line, []byte("\n")); !ok || !isRecord(whole) {
+			return false
+		}
+	}
+	return len(text) > 0
 }
 
 const (
