@@ -31,12 +31,13 @@ func (d *Drain) untilOld() (wait time.Duration, any bool) {
 // saveOld saves the checkpoint of the groups that were acknowledged for long enough. Where the service ended since it was
 // called last, none is saved, and all of them are to be written again.
 func (d *Drain) saveOld() error {
+	now := time.Now() // before the look at the service: one that ends later has kept what is old by now
 	if v, ok := d.Sink.(sink.Volatile); ok && len(d.delayed.waiting) > 0 && v.Interruptions() != d.delayed.interruptions {
 		d.drop()
 		return sinkError{fmt.Errorf("%w: %s was away: what it acknowledged less than %s ago comes again", sink.ErrReplay, d.Sink, d.Delay)}
 	}
 	n := 0
-	for n < len(d.delayed.waiting) && time.Since(d.delayed.waiting[n].at) >= d.Delay {
+	for n < len(d.delayed.waiting) && now.Sub(d.delayed.waiting[n].at) >= d.Delay {
 		n++
 	}
 	if n == 0 {

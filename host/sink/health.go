@@ -2,7 +2,9 @@ package sink
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -24,7 +26,8 @@ type Monitor interface {
 // Volatile is a Sink whose service may lose what it acknowledged when it ends.
 type Volatile interface {
 	// Interruptions counts how often the service seems to have ended: it did not answer, a load balancer answered in its
-	// place, or it closed its connections and took no new one. It is safe for concurrent use.
+	// place, or it closed its connections and took no new one. A service that ended before the call is counted, as far as
+	// this machine knows of it. It is safe for concurrent use.
 	Interruptions() int64
 }
 
@@ -66,6 +69,7 @@ func (s *HTTP) Status() Status {
 
 // Interruptions implements Volatile.
 func (s *HTTP) Interruptions() int64 {
+	s.watching.look()
 	s.health.mu.Lock()
 	defer s.health.mu.Unlock()
 	return s.health.interruptions
@@ -90,7 +94,7 @@ func (s *HTTP) dial(ctx context.Context, network, address string) (net.Conn, err
 	if err != nil || !s.opts.Watch {
 		return c, err
 	}
-	return &watched{Conn: c, ended: func() {
+	return s.watching.add(c, func() {
 		// A service closes connections that were idle, too. One that ended takes no new one.
 		c, err := d.Dial(network, address)
 		if err != nil {
@@ -98,38 +102,84 @@ func (s *HTTP) dial(ctx context.Context, network, address string) (net.Conn, err
 			return
 		}
 		_ = c.Close() // nothing was sent
-	}}, nil
+	}), nil
+}
+
+// watching are the connections that are watched. It is safe for concurrent use.
+type watching struct {
+	mu    sync.Mutex
+	open  map[*watched]bool
+	asked []chan struct{} // each closed once a service has been asked whether it is still there
+}
+
+func (w *watching) add(c net.Conn, ended func()) *watched {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.open == nil {
+		w.open = map[*watched]bool{}
+	}
+	conn := &watched{Conn: c, all: w, ended: ended}
+	w.open[conn] = true
+	return conn
+}
+
+// finish notes that a connection ended. Where the other side ended it, the service is asked.
+func (w *watching) finish(c *watched, theirs bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.open[c] {
+		return
+	}
+	delete(w.open, c)
+	if !theirs {
+		return
+	}
+	done := make(chan struct{})
+	w.asked = append(w.asked, done)
+	go func() {
+		defer close(done)
+		c.ended()
+	}()
+}
+
+// look finds connections that the other side closed and nobody has read from since, and waits until their service was asked.
+// Whoever reads from them may be late on a busy machine.
+func (w *watching) look() {
+	w.mu.Lock()
+	all := slices.Collect(maps.Keys(w.open))
+	w.mu.Unlock()
+	for _, c := range all {
+		if closedByPeer(c.Conn) {
+			w.finish(c, true)
+		}
+	}
+	w.mu.Lock()
+	asked := w.asked
+	w.asked = nil
+	w.mu.Unlock()
+	for _, done := range asked {
+		<-done
+	}
 }
 
 // watched is a connection that tells when the other side closes it.
 type watched struct {
 	net.Conn
+	all   *watching
 	ended func()
-
-	mu   sync.Mutex
-	done bool
 }
 
 // Read implements net.Conn. Between two requests, the HTTP client waits in it.
 func (w *watched) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
-	if err != nil && w.finish() {
-		go w.ended()
+	if err != nil {
+		w.all.finish(w, true)
 	}
 	return n, err
 }
 
 // Close implements net.Conn.
 func (w *watched) Close() error {
-	w.finish()
+	w.all.finish(w, false)
 	return w.Conn.Close()
-}
-
-// finish reports whether the connection ends with this call.
-func (w *watched) finish() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	was := w.done
-	w.done = true
-	return !was
 }

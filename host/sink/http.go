@@ -82,11 +82,12 @@ type HTTP struct {
 
 	authorization *authorization
 
-	refused []Refusal // of the page in hand
-	streak  streak
-	health  health
-	good    host.Record // one that the service took, a copy; Key and JSON are empty before the first
-	same    sameFailures
+	refused  []Refusal // of the page in hand
+	streak   streak
+	health   health
+	watching watching
+	good     host.Record // one that the service took, a copy; Key and JSON are empty before the first
+	same     sameFailures
 	// emptyTaken says of the page in hand that the service took an empty request, and refused its records.
 	emptyTaken bool
 }

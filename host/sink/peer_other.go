@@ -1,0 +1,8 @@
+//go:build !unix
+
+package sink
+
+import "net"
+
+// closedByPeer cannot tell here: whoever reads from the connection finds it.
+func closedByPeer(net.Conn) bool { return false }
