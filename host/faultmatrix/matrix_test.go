@@ -114,6 +114,9 @@ const (
 	late    = "408 from a gateway" // which hands the write on, and does not wait for the answer
 )
 
+// timeout is the mishap in which the time of the call runs out once the write has come in.
+const timeout = "timeout"
+
 var mishaps = []mishap{
 	{name: refused},
 	{name: "reset before it was sent", fault: oktatest.Fault{Kind: oktatest.ResetBefore}},
@@ -121,7 +124,7 @@ var mishaps = []mishap{
 	{name: "500 after it was applied", fault: oktatest.Fault{Kind: oktatest.StatusAfter, Status: 500}, applied: true},
 	{name: "503", fault: oktatest.Fault{Kind: oktatest.Status, Status: 503}},
 	{name: "429 for longer than the call", fault: oktatest.Fault{Kind: oktatest.RateLimited, Reset: time.Minute}, timeout: 30 * time.Second},
-	{name: "timeout", fault: oktatest.Fault{Kind: oktatest.Latency, Latency: time.Hour}, timeout: time.Second, applied: true},
+	{name: timeout, fault: oktatest.Fault{Kind: oktatest.Latency, Latency: time.Hour}, applied: true},
 	{name: "answer truncated", fault: oktatest.Fault{Kind: oktatest.Truncate}, applied: true},
 	{name: "answer not JSON", fault: oktatest.Fault{Kind: oktatest.NotJSON}},
 	{name: gateway},
@@ -265,10 +268,29 @@ type org struct {
 	swallow           atomic.Int32    // the write, from 1 on, that a gateway swallows; 0 is none
 	errs              atomic.Int32    // that gets the body of an error with status 200
 	gaveUp            atomic.Int32    // that it hands on, and gives up
+	lastInTime        atomic.Int32    // with which the time of the call runs out
+	late              chan struct{}   // closed then
+}
+
+// callTime is the context of a call whose time runs out when the org says so, and not by a clock.
+type callTime struct {
+	context.Context
+	over chan struct{}
+}
+
+func (c callTime) Done() <-chan struct{} { return c.over }
+
+func (c callTime) Err() error {
+	select {
+	case <-c.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
 }
 
 func newOrg(t *testing.T) *org {
-	o := &org{Org: oktatest.New(oktatest.Config{})}
+	o := &org{Org: oktatest.New(oktatest.Config{}), late: make(chan struct{})}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if o.closes.Load() {
 			w.Header().Set("Connection", "close")
@@ -279,6 +301,9 @@ func newOrg(t *testing.T) *org {
 			defer o.finished.Add(1)
 			if int(n) < len(o.ahead) {
 				o.ahead[n].Store(arrived - 1)
+			}
+			if n == o.lastInTime.Load() {
+				close(o.late)
 			}
 			if n == o.swallow.Load() {
 				w.Header().Set("Content-Type", "application/json")
@@ -314,19 +339,6 @@ func (o *org) settle(t *testing.T, left int) {
 		time.Sleep(2 * time.Millisecond)
 	}
 	t.Fatalf("%d writes left, %d came in, %d were dealt with", left, o.entered.Load(), o.finished.Load())
-}
-
-// settleCut is settle after a call whose time ran out: on a busy machine a write that left may have been cut off on its
-// way, and never comes in. Whether it does is not for this test to say; its outcome is unknown in either case.
-func (o *org) settleCut(t *testing.T, left int) {
-	t.Helper()
-	for range 1_000 {
-		if int(o.entered.Load()) >= left {
-			break
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	o.settle(t, 0)
 }
 
 // fill puts the ids into an input that differ from org to org.
@@ -389,6 +401,7 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	o := newOrg(t)
 	input := json.RawMessage(o.fill(t, c.input))
 	invoke := host.InvokeOptions{Timeout: c.timeout}
+	ctx := context.Background()
 	var j journal.Journal
 	if c.keyed {
 		j, invoke.IdempotencyKey = hosttest.Journal(t, journal.Options{}), "cell"
@@ -400,6 +413,9 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 		o.errs.Store(int32(c.at + 1))
 	case late:
 		o.gaveUp.Store(int32(c.at + 1))
+	case timeout:
+		o.lastInTime.Store(int32(c.at + 1))
+		ctx = callTime{ctx, o.late}
 	}
 	if c.fault.Kind != 0 {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
@@ -415,16 +431,12 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 		reached = c.before(t, m)
 		o.closes.Store(true)
 	}
-	res, _ := c.connect(t, m, o, j, reached).Invoke(context.Background(), c.op, input, invoke)
+	res, _ := c.connect(t, m, o, j, reached).Invoke(ctx, c.op, input, invoke)
 	arrives := left(res)
 	if c.name == refused { // what left was turned away
 		arrives = c.at
 	}
-	if c.fault.Kind == oktatest.Latency {
-		o.settleCut(t, arrives)
-	} else {
-		o.settle(t, arrives)
-	}
+	o.settle(t, arrives)
 	c.judge(t, o, res)
 	if !c.keyed {
 		return res.Outcome
@@ -488,11 +500,7 @@ func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
 		want = abi.Unavailable
 	case c.fault.Kind == oktatest.RateLimited:
 		want = abi.Throttled
-	case c.timeout > 0 && left(res) <= c.at: // the machine was too busy to get that far within the time
-		if want = abi.Unavailable; left(res) > 0 && res.Outcome == abi.Unknown { // and what became of the write before is not told
-			want = abi.Unknown
-		}
-	case c.timeout > 0:
+	case c.name == timeout:
 		want = abi.Unknown
 	case c.fault.Kind == oktatest.Truncate && answered(res): // an answer without a body has nothing to cut off
 		want = abi.Succeeded
@@ -529,7 +537,7 @@ func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
 	case res.Error != nil && slices.Contains(answering, c.fault.Kind) && upstream(res).RequestID == "":
 		fail("Okta's request id is missing")
 	}
-	if sent := int(o.entered.Load()); c.fault.Kind != oktatest.RateLimited && sent > writes || c.name != refused && c.fault.Kind != oktatest.Latency && sent < left(res) {
+	if sent := int(o.entered.Load()); c.fault.Kind != oktatest.RateLimited && sent > writes || c.name != refused && sent < left(res) || c.name == timeout && sent != c.at+1 {
 		fail(fmt.Sprintf("%d writes arrived", sent))
 	}
 }
