@@ -15,10 +15,10 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/ingest"
-	"github.com/mach5/okta-connector/host/oktatest"
 	"github.com/mach5/okta-connector/host/sink"
 )
 
