@@ -279,3 +279,49 @@ func TestWhatIsDeletedUnderARunComesAgain(t *testing.T) {
 		_ = s.Close()
 	}
 }
+
+// fleeting is a sink that loses pages which are not synced soon, as a file that is deleted again and again.
+type fleeting struct {
+	buffered
+	most   int // pages that may be appended before a Sync
+	always int // so many times it loses what it has in any case
+	since  int
+}
+
+func (f *fleeting) Append(ctx context.Context, p sink.Page) error {
+	f.since++
+	return f.buffered.Append(ctx, p)
+}
+
+func (f *fleeting) Sync() error {
+	lost := f.since > f.most
+	if f.since = 0; f.always > 0 {
+		f.always--
+		lost = true
+	}
+	if lost {
+		f.order.Lock()
+		defer f.order.Unlock()
+		f.pending = nil
+		return fmt.Errorf("%w: it was deleted", sink.ErrReplay)
+	}
+	return f.buffered.Sync()
+}
+
+// TestASinkThatLosesWhatIsNotSyncedSoonGetsAPageAtATime, and a source that is followed goes on however often that is not soon
+// enough.
+func TestASinkThatLosesWhatIsNotSyncedSoonGetsAPageAtATime(t *testing.T) {
+	m := load(t)
+	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
+	c := connectTo(t, m, o, host.Config{})
+	for _, f := range []*fleeting{{most: 1}, {most: 100, always: 30}} {
+		f.onSync = func(int) error { return nil }
+		d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: f, Recent: ingest.OpenRecent("", nil), Persist: f.always > 0, Pause: time.Microsecond,
+			Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(10)})}
+		d.CommitAfter(time.Hour)
+		if err := d.Run(context.Background()); err != nil || d.Stats().Records != 100 {
+			t.Errorf("%v, %+v", err, d.Stats())
+		}
+		f.wantAll(t, o, 1)
+	}
+}

@@ -65,6 +65,7 @@ type Drain struct {
 	Delay time.Duration
 
 	commitTime time.Duration // how long a group grows; 0 is commitTime
+	singly     bool          // each page is a group: what was written is to come again, and may be lost again soon
 
 	stats   stats
 	group   group       // what was written, and is to be committed next
@@ -130,6 +131,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 			return nil
 		case errors.Is(err, sink.ErrReplay) && replays < mostReplays:
 			replays++
+			d.singly = true
 			d.Say("%s", err)
 			continue
 		case ctx.Err() != nil && isInterruption(err):
@@ -308,7 +310,7 @@ func (d *Drain) take(ctx context.Context, page *host.Page) error {
 	g.bytes += page.Size()
 	g.pages = append(g.pages, statsOf(page, dropped))
 	switch {
-	case !isBuffered || page.CaughtUp:
+	case !isBuffered || page.CaughtUp || d.singly:
 		return d.flush()
 	case g.bytes < commitBytes && time.Since(g.began) < d.commitTime:
 		return nil
@@ -393,7 +395,7 @@ func (d *Drain) endCommit(err error) error {
 
 // committed takes in a group whose checkpoint is saved.
 func (d *Drain) committed(g group) {
-	d.At = g.next
+	d.At, d.singly = g.next, false
 	for _, p := range g.pages {
 		d.stats.page(p)
 	}

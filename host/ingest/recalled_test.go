@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/durable/crashtest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 )
@@ -34,7 +34,11 @@ type recalling struct {
 func (r *recalling) run(pages, size int) {
 	r.t.Helper()
 	path := filepath.Join(r.folder, "cp.json")
-	cp, err := checkpoint.Open(path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
+	disk, err := crashtest.New(r.folder) // costs no real syncs
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	cp, err := checkpoint.OpenOn(disk, path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -43,7 +47,7 @@ func (r *recalling) run(pages, size int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s, err := sink.OpenFile(filepath.Join(r.folder, r.out), sink.FileOptions{})
+	s, err := sink.OpenFileOn(disk, filepath.Join(r.folder, r.out), sink.FileOptions{})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -97,9 +101,13 @@ func TestRecalledRecordsAreKnownToLaterProcesses(t *testing.T) {
 	m := load(t)
 	o := small(40)
 	c := connectTo(t, m, o, host.Config{})
+	most := 3
+	if testing.Short() || raced {
+		most = 1
+	}
 	for name, feed := range feeds(c) {
 		for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
-			for recalled := range 4 { // pages
+			for recalled := range most + 1 { // pages
 				for further := 1; further <= recalled+1; further++ {
 					r := recalling{t: t, feed: feed, folder: t.TempDir(), out: out}
 					r.run(1, 4)
@@ -155,9 +163,12 @@ func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
 			}
 			step := 1
 			if testing.Short() || raced {
-				step = 7
+				step = 29
 			}
-			for at := len(whole); at <= len(last); at += step {
+			for at := len(whole); at <= len(last); at++ {
+				if (at-len(whole))%step != 0 && at < len(last)-4 { // the checksum is the end of a frame
+					continue
+				}
 				for _, size := range []int{4, 3} {
 					r := recalling{t: t, feed: feed, folder: t.TempDir(), out: out}
 					files[out] = last[:at]
@@ -183,7 +194,7 @@ func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
 }
 
 // wantOnceStreamed wants the events of an org in compressed files once, as a reader has it that does not wait for the end of
-// a frame.
+// a frame: zstdcat prints each block as it comes.
 func wantOnceStreamed(t *testing.T, org *oktatest.Org, folder string) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(folder, "*.zst"))
@@ -192,20 +203,42 @@ func wantOnceStreamed(t *testing.T, org *oktatest.Org, folder string) {
 	}
 	lines := 0
 	for _, path := range paths {
-		f, err := os.Open(path)
+		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+		text, err := decoded(b)
 		if err != nil {
-			t.Fatal(err)
+			text = append(text, blocks(b)...)
 		}
-		text, _ := io.ReadAll(d) // up to where it is torn
 		lines += bytes.Count(text, []byte("\n"))
-		d.Close()
-		_ = f.Close()
 	}
 	if lines != org.EventCount() {
 		t.Errorf("a reader of torn frames gets %d lines of %d events", lines, org.EventCount())
 	}
+}
+
+// blocks are what is in the whole blocks of a frame at the end of a file, which is torn: nothing, or the one block that the
+// pages here have, whose checksum is missing.
+func blocks(file []byte) []byte {
+	for len(file) > 0 {
+		n, err := frameLength(file)
+		if err != nil {
+			break
+		}
+		file = file[n:]
+	}
+	for range 4 {
+		file = append(file, 0)
+		if n, err := frameLength(file); err == nil && n == len(file) {
+			d, err := zstd.NewReader(nil, zstd.IgnoreChecksum(true))
+			if err != nil {
+				return nil
+			}
+			defer d.Close()
+			text, _ := d.DecodeAll(file, nil) // what cannot be decoded is nothing
+			return text
+		}
+	}
+	return nil
 }
