@@ -176,7 +176,7 @@ func TestASyncThatFailsLosesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := process{conn: c, folder: folder, out: "out.ndjson", together: true}
-		s, err := p.run(t, failing{disk, &left})
+		s, err := p.run(failing{disk, &left})
 		if err == nil {
 			if n < 4 {
 				t.Errorf("%d syncs, want those of some rotations and the last", n)
@@ -189,7 +189,7 @@ func TestASyncThatFailsLosesNothing(t *testing.T) {
 		if s.Records > 0 || checkpointAt(t, filepath.Join(folder, "cp.json")) != nil {
 			t.Errorf("sync %d: no page was committed, and %+v", n, s)
 		}
-		if _, err := p.run(t, disk); err != nil {
+		if _, err := p.run(disk); err != nil {
 			t.Errorf("after sync %d: %v", n, err)
 		}
 		if wantOnce(t, o, folder, "out.ndjson"); t.Failed() {

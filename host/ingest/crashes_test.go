@@ -3,11 +3,13 @@ package ingest_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,12 +36,11 @@ type process struct {
 }
 
 // run drains what there is.
-func (p process) run(t *testing.T, disk durable.Disk) (ingest.Stats, error) {
-	t.Helper()
+func (p process) run(disk durable.Disk) (ingest.Stats, error) {
 	path := filepath.Join(p.folder, "cp.json")
 	cp, err := checkpoint.OpenOn(disk, path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
 	if err != nil {
-		t.Fatal(err)
+		return ingest.Stats{}, err
 	}
 	defer func() { _ = cp.Close() }()
 	at, err := cp.Load()
@@ -79,21 +80,28 @@ func (p process) run(t *testing.T, disk durable.Disk) (ingest.Stats, error) {
 // the last file is whole.
 func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
 	t.Helper()
+	if err := once(org, folder, out); err != nil {
+		t.Error(err)
+	}
+}
+
+// once is wantOnce for tests that do several at a time.
+func once(org *oktatest.Org, folder, out string) error {
 	stem, extension, _ := strings.Cut(out, ".")
 	paths, err := filepath.Glob(filepath.Join(folder, stem+"*."+extension))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	times := map[string]int{}
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		aside := filepath.Base(path) != out
 		if strings.HasSuffix(path, ".zst") {
 			if text, err = decoded(text); err != nil && !aside {
-				t.Errorf("%s: %v", filepath.Base(path), err)
+				return fmt.Errorf("%s: %w", filepath.Base(path), err)
 			}
 		}
 		for line := range strings.Lines(string(text)) {
@@ -102,7 +110,7 @@ func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
 				continue
 			}
 			if !gjson.Valid(line) || !strings.HasSuffix(line, "}\n") {
-				t.Errorf("%s has the line %.60q", filepath.Base(path), line)
+				return fmt.Errorf("%s has the line %.60q", filepath.Base(path), line)
 			}
 			times[gjson.Get(line, "uuid").String()]++
 		}
@@ -118,8 +126,9 @@ func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
 		}
 	}
 	if missing > 0 || doubled > 0 || len(times) != all {
-		t.Errorf("of %d events %d are missing and %d stand there twice, in %d files", all, missing, doubled, len(paths))
+		return fmt.Errorf("of %d events %d are missing and %d are there twice, in %d files", all, missing, doubled, len(paths))
 	}
+	return nil
 }
 
 // decoded is what a reader gets of a compressed file, up to an error.
@@ -183,31 +192,63 @@ func recording(t *testing.T, c *host.Connection, out string) (*crashtest.Disk, p
 	return d, p
 }
 
+// crashesAtOnce is how many crashes are recovered from at once: they wait for the disk.
+const crashesAtOnce = 8
+
+// crashStep is which crashes are tried: every one, or every so many of them, of every kind.
+func crashStep() int {
+	switch {
+	case hosttest.Raced:
+		return 37
+	case testing.Short():
+		return 7
+	}
+	return 1
+}
+
 // wantRecovery runs another process on what each crash of a disk may leave, from an operation on, and wants all of it in
-// the end. It returns how many crashes there were.
+// the end. It returns how many crashes it tried.
 func wantRecovery(t *testing.T, d *crashtest.Disk, from int, org *oktatest.Org, c *host.Connection, out string) (crashes int) {
 	t.Helper()
-	folder := filepath.Join(t.TempDir(), "crash")
+	dir, n := t.TempDir(), 0
+	slots := make(chan struct{}, crashesAtOnce)
+	var wg sync.WaitGroup
 	for crash := range d.Crashes(from) {
-		crashes++
-		if err := crash.Restore(folder); err != nil {
-			t.Fatal(err)
+		if n++; n%crashStep() != 0 {
+			continue
 		}
-		disk, err := crashtest.New(folder) // costs no real syncs
-		if err != nil {
-			t.Fatal(err)
+		if crashes++; t.Failed() {
+			break
 		}
-		if _, err := (process{conn: c, folder: folder, out: out}).run(t, disk); err != nil {
-			t.Errorf("%v", err)
-		}
-		if wantOnce(t, org, folder, out); t.Failed() {
-			t.Fatalf("%s\n%s", crash, d)
-		}
-		if err := os.RemoveAll(folder); err != nil {
-			t.Fatal(err)
-		}
+		slots <- struct{}{}
+		folder := filepath.Join(dir, fmt.Sprintf("crash-%d", n))
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := recovered(crash, folder, org, c, out); err != nil {
+				t.Errorf("%s: %v\n%s", crash, err, d)
+			}
+		})
 	}
+	wg.Wait()
 	return crashes
+}
+
+// recovered runs a process on what a crash left.
+func recovered(crash crashtest.Crash, folder string, org *oktatest.Org, c *host.Connection, out string) error {
+	if err := crash.Restore(folder); err != nil {
+		return err
+	}
+	disk, err := crashtest.New(folder) // costs no real syncs
+	if err != nil {
+		return err
+	}
+	if _, err := (process{conn: c, folder: folder, out: out}).run(disk); err != nil {
+		return err
+	}
+	if err := once(org, folder, out); err != nil {
+		return err
+	}
+	return os.RemoveAll(folder)
 }
 
 // TestNoCrashLosesOrDoublesARecord: whatever a crash leaves of the file, those put aside, the checkpoint and the keys,
@@ -223,7 +264,7 @@ func TestNoCrashLosesOrDoublesARecord(t *testing.T) {
 			c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 			defer func() { _ = c.Close(context.Background()) }()
 			d, p := recording(t, c, out)
-			if s, err := p.run(t, d); err != nil || s.Records != 12 {
+			if s, err := p.run(d); err != nil || s.Records != 12 {
 				t.Fatalf("%+v, %v", s, err)
 			}
 			wantOnce(t, o, p.folder, out)
@@ -232,18 +273,15 @@ func TestNoCrashLosesOrDoublesARecord(t *testing.T) {
 				nth        int
 				kind, name string
 			}{{1, "write", out}, {3, "write", out}, {1, crashtest.Half + "write", out}, {3, crashtest.Half + "write", out}, {1, "rename", out}, {2, "link", out}, {1, "rename", "cp.json.new"}, {2, "write", "cp.json.new"}} {
-				if hosttest.Raced {
-					break // what is concurrent has been seen
-				}
 				d, p := recording(t, c, out)
 				d.Kill(k.nth, k.kind, k.name)
-				_, err := p.run(t, d)
+				_, err := p.run(d)
 				if !d.Revive() {
 					t.Fatalf("there was no %s %s number %d: %v", k.kind, k.name, k.nth, err)
 				}
 				killed := d.Operations()
 				p.slowly, p.together = false, true
-				if _, err := p.run(t, d); err != nil {
+				if _, err := p.run(d); err != nil {
 					t.Fatalf("after being killed at %s %s: %v", k.kind, k.name, err)
 				}
 				wantOnce(t, o, p.folder, out)
