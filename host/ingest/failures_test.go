@@ -56,11 +56,12 @@ func TestASinkThatRefusesEndsTheRunAndNothingIsLost(t *testing.T) {
 	c := connectTo(t, m, o, host.Config{})
 	var refuses atomic.Bool
 	var mu sync.Mutex
-	taken := &memory{}
+	taken, refused := &memory{}, 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		if len(taken.lines) >= 200 && refuses.Load() {
+			refused++
 			http.Error(w, "the index is read-only", http.StatusForbidden)
 			return
 		}
@@ -74,12 +75,13 @@ func TestASinkThatRefusesEndsTheRunAndNothingIsLost(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "cp.json")
 	refuses.Store(true)
-	d, err := run(context.Background(), t, c, s, host.SourceOptions{Config: pageSize(100), Follow: true}, path)
+	d, err := run(context.Background(), t, c, s, host.SourceOptions{Config: pageSize(100), Follow: true}, path,
+		func(d *ingest.Drain) { d.Pause = time.Millisecond }) // a second otherwise, and two minutes in all
 	if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "403 Forbidden: the index is read-only") {
 		t.Errorf("%v", err)
 	}
-	if st := d.Stats(); st.State != ingest.Failed || st.Err == nil || st.Records != 200 {
-		t.Errorf("%+v", st)
+	if st := d.Stats(); st.State != ingest.Failed || st.Err == nil || st.Records != 200 || refused != 8 {
+		t.Errorf("%d refusals, want the first and 7 more: %+v", refused, st)
 	}
 	refuses.Store(false)
 	if _, err := run(context.Background(), t, c, s, host.SourceOptions{Config: pageSize(100)}, path); err != nil {

@@ -165,11 +165,15 @@ func (c *counting) Write(_ context.Context, p sink.Page) error {
 func (c *counting) Close() error   { return nil }
 func (c *counting) String() string { return "counting" }
 
-// run drains the log of a connection into a sink. With a path, it keeps a checkpoint and keys there.
-func run(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink, opts host.SourceOptions, path string) (*ingest.Drain, error) {
+// run drains the log of a connection into a sink. With a path, it keeps a checkpoint and keys there. set sets other fields of
+// the Drain.
+func run(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink, opts host.SourceOptions, path string, set ...func(*ingest.Drain)) (*ingest.Drain, error) {
 	t.Helper()
 	opts.Operation = poll
 	d := &ingest.Drain{Connection: c.Config().Name, Operation: poll, Key: "uuid", Feed: ingest.Source(c, opts), Sink: s, Persist: opts.Follow, Follow: opts.Follow}
+	for _, f := range set {
+		f(d)
+	}
 	keys := ""
 	if path != "" {
 		var err error
