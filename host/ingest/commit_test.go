@@ -311,7 +311,7 @@ func (f *fleeting) Sync() error {
 // TestASinkThatLosesWhatIsNotSyncedSoonGetsAPageAtATime, and a source that is followed goes on however often that is not soon
 // enough.
 func TestASinkThatLosesWhatIsNotSyncedSoonGetsAPageAtATime(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	for _, f := range []*fleeting{{most: 1}, {most: 100, always: 30}} {

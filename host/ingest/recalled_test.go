@@ -18,6 +18,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/durable/crashtest"
+	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
 )
@@ -98,11 +99,11 @@ func feeds(c *host.Connection) map[string]func(page int) ingest.Feed {
 // not saved. The next one recalls their records and saves a checkpoint behind them. The cursor of the third is refused: it
 // reads the records of the last five minutes again, and writes none of them twice.
 func TestRecalledRecordsAreKnownToLaterProcesses(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := small(40)
 	c := connectTo(t, m, o, host.Config{})
 	most := 3
-	if testing.Short() || raced {
+	if testing.Short() || hosttest.Raced {
 		most = 1
 	}
 	for name, feed := range feeds(c) {
@@ -135,7 +136,7 @@ func TestRecalledRecordsAreKnownToLaterProcesses(t *testing.T) {
 // the page before it. The pages that follow continue it, or are cut otherwise, so that the file is put aside. Cursors expire
 // then. Each record is there once, also for a reader that takes what it can of a frame that is torn.
 func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
-	m := load(t)
+	m := hosttest.Connector.Load(t)
 	o := small(20)
 	c := connectTo(t, m, o, host.Config{})
 	for name, feed := range feeds(c) {
@@ -162,7 +163,7 @@ func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
 				}
 			}
 			step := 1
-			if testing.Short() || raced {
+			if testing.Short() || hosttest.Raced {
 				step = 29
 			}
 			for at := len(whole); at <= len(last); at++ {
