@@ -239,7 +239,7 @@ func (a *app) unusedProxy(address string) string {
 func (r *report) addSecret(ref string) {
 	path, isFile := strings.CutPrefix(ref, "file:")
 	if info, err := os.Stat(path); isFile && err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		r.warn("secret", fmt.Sprintf("%s is there, and others than its owner may use it (mode %04o)", ref, info.Mode().Perm()), "chmod 600 "+path)
+		r.warn("secret", fmt.Sprintf("%s is there, and users other than its owner may use it (mode %04o)", ref, info.Mode().Perm()), "chmod 600 "+path)
 		return
 	}
 	r.add("secret", true, ref+" is there", "")

@@ -136,7 +136,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 			m(`^Permission Error: .*--allow-files allows them$`, "--demo", "sql", "FROM 'x.parquet'"),
 			m(`^Permission Error: .*--allow-files allows them$`, "--demo", "sql", "COPY (SELECT 1) TO 'x.csv'"),
 			m(`^invalid argument "5" for "--max-time" flag: a time has a unit: write 5s, `, "--demo", "sql", "--max-time", "5", "SELECT 1"),
-			m(`^--max-pages, --max-time and --max-memory are over 0$`, "--demo", "sql", "--max-memory", "-1", "SELECT 1"),
+			m(`^--max-pages, --max-time and --max-memory must be greater than 0$`, "--demo", "sql", "--max-memory", "-1", "SELECT 1"),
 			m(`^deactivate_user: denied: .*: use invoke$`, "--demo", "sql", `FROM connector_table('okta', 'deactivate_user', '{"user":"x"}')`))
 		all[len(all)-1].code = 3
 		all[len(all)-1].says = `deactivate_user is not on the sql surface: use invoke$`
@@ -364,7 +364,7 @@ func TestCheck_Warns(t *testing.T) {
 	}{
 		{0o600, "A=B", ""},
 		{0o400, "A=B", ""},
-		{0o644, "A=B", `(?m)^WARN secret +file:\S*token is there, and others than its owner may use it \(mode 0644\): chmod 600 \S*token$`},
+		{0o644, "A=B", `(?m)^WARN secret +file:\S*token is there, and users other than its owner may use it \(mode 0644\): chmod 600 \S*token$`},
 		{0o640, "A=B", `mode 0640`},
 		{0o600, "HTTPS_PROXY=http://127.0.0.1:1", `(?m)^WARN proxy +HTTPS_PROXY is set, and is not used: requests go straight to http://127`},
 		{0o600, "HTTP_PROXY=http://127.0.0.1:1", `WARN proxy +HTTP_PROXY is set`},

@@ -60,7 +60,7 @@ machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it c
 			case len(args) == 1 && file != "":
 				return usagef("a query and --file: give one of them")
 			case config.Limits.Pages < 1 || config.Limits.Time <= 0 || maxMemory < 1:
-				return usagef("--max-pages, --max-time and --max-memory are over 0")
+				return usagef("--max-pages, --max-time and --max-memory must be greater than 0")
 			case a.flags.config == "-" && readsStdin(args, file):
 				return usagef("--config - and the query both come from standard input: put one into a file")
 			}

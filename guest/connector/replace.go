@@ -48,7 +48,7 @@ func (w *Whole) CheckPatch(patch jsonval.Value) *Result {
 		case slices.Contains(w.Own, k), slices.Contains(w.Kept, k):
 			return refused(k + " cannot be changed: leave it out")
 		case k == "name" && v.Kind() != jsonval.String:
-			return refused("name is a string, and cannot be taken away")
+			return refused("name is required, and cannot be removed: give a string")
 		case k == "status" && w.Switches != nil && v.Str() != active && v.Str() != inactive:
 			return refused("status is " + active + " or " + inactive)
 		}
@@ -218,7 +218,7 @@ func (rp *Replacement) merged(before jsonval.Value) (jsonval.Value, *Result) {
 	}
 	v, err := jsonval.Parse(text)
 	if err != nil {
-		r := Fail(abi.Invalid, "input", "the patch makes no JSON object")
+		r := Fail(abi.Invalid, "input", "the result of the patch is not a JSON object")
 		return v, &r
 	}
 	return v, nil

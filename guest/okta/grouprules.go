@@ -36,7 +36,7 @@ func ruleEffects(c *connector.Call, what string, says func(rule jsonval.Value) s
 		}
 	}
 	if unread != "" {
-		warnings = append(warnings, "whether a group rule "+what+" could not be looked up: "+unread)
+		warnings = append(warnings, "it could not be checked whether a group rule "+what+": "+unread)
 	}
 	return warnings
 }

@@ -333,7 +333,7 @@ func createGroup(c *connector.Call) connector.Result {
 				return nil
 			}
 			r := c.RejectGaps("creating group "+jsonval.Quote(name), lacking, nil, g.Raw(), true)
-			r.Err.Message += ". The group " + g.Get("id").Str() + " was created all the same: update it, or delete it"
+			r.Err.Message += ". The group " + g.Get("id").Str() + " was created anyway: update it, or delete it"
 			return &r
 		},
 		Refused: func(r connector.Result) connector.Result {

@@ -270,7 +270,7 @@ func TestGroupRules_ThatAWriteAffects_AreNamed(t *testing.T) {
 	}{
 		{"remove_group_member", member, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {groupsOf(builder), groupsOf()}, ofGroup: {noRoles}, rules: {all}, remove: {done}}, []string{"r1", "for good"}, []string{"r2", "r3", "r4", "r5", "r6"}},
 		{"remove_group_member", member, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {groupsOf(builder)}, ofGroup: {noRoles}, rules: {all}, remove: {planned}}, []string{"r1", "for good"}, []string{"r2", "r3", "r4"}},
-		{"remove_group_member", member, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {groupsOf(builder), groupsOf()}, ofGroup: {noRoles}, rules: {forbidden}, remove: {done}}, []string{"could not be looked up", "E0000006"}, nil},
+		{"remove_group_member", member, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {groupsOf(builder), groupsOf()}, ofGroup: {noRoles}, rules: {forbidden}, remove: {done}}, []string{"could not be checked", "E0000006"}, nil},
 		{"delete_group", `{"group":"` + builders + `"}`, answering{oneGroup: {there, noGroup}, ofGroup: {noRoles}, rules: {all}, del: {done}}, []string{"r1", "r2", "r3", "r4", "INVALID", "lose the applications"}, []string{"r5", "r6"}},
 		{"delete_group", `{"group":"` + builders + `"}`, answering{oneGroup: {there}, ofGroup: {noRoles}, rules: {paged("["+rule("r7", "ACTIVE", "00gother", "true")+"]", "/api/v1/groups/rules?after=r7"), groupsOf(rule("r1", "ACTIVE", builders, "true"))}, del: {planned}}, []string{"r1", "lose the applications"}, []string{"r7"}},
 		{"update_group", `{"group":"` + builders + `","name":"Makers"}`, answering{oneGroup: {there}, rules: {all}, put: {renamed}}, []string{"r5"}, []string{"r1", "r3"}},

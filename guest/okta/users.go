@@ -402,7 +402,7 @@ func createUser(c *connector.Call) connector.Result {
 				return nil
 			}
 			r := c.RejectGaps("creating "+login, lacking, nil, u.Raw(), true)
-			r.Err.Message += ". The user " + u.Get("id").Str() + " was created all the same: change it, or delete it"
+			r.Err.Message += ". The user " + u.Get("id").Str() + " was created anyway: change it, or delete it"
 			return &r
 		},
 		Refused: func(r connector.Result) connector.Result {

@@ -324,7 +324,7 @@ func TestCreateUser_WithAProvider_SaysSoToOkta(t *testing.T) {
 	for _, c := range []invoking{
 		{"federated", in(`{"provider":`+federated+`}`, ""), answering{post: {made(federated)}}, abi.Succeeded, "", sent, nil, 1},
 		{"without a name", in(`{"provider":{"type":"FEDERATION"}}`, `,"provider":true`), answering{post: {made(federated)}}, abi.Succeeded, "", sent, nil, 1},
-		{"and Okta made one of its own", in(`{"provider":`+federated+`}`, ""), answering{post: {made(okta)}}, abi.Rejected, "not_as_asked", sent, []string{`credentials.provider.type is "OKTA", and was to be "FEDERATION"`, ada, "was created all the same"}, 0},
+		{"and Okta made one of its own", in(`{"provider":`+federated+`}`, ""), answering{post: {made(okta)}}, abi.Rejected, "not_as_asked", sent, []string{`credentials.provider.type is "OKTA", and was to be "FEDERATION"`, ada, "was created anyway"}, 0},
 		{"lost, and federated", in(`{"provider":`+federated+`}`, ""), answering{readOne: {notFound("User"), made(federated)}, post: {lost}}, abi.Succeeded, "", "", nil, 0},
 		{"lost, and not federated", in(`{"provider":`+federated+`}`, ""), answering{readOne: {notFound("User"), made(okta)}, post: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 		{"a provider of no type", in(`{"provider":{"name":"X"}}`, ""), nil, abi.Invalid, "input", "none", []string{"credentials.provider.type"}, 0},
