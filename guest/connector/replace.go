@@ -263,7 +263,7 @@ func (c *Call) write(rp Replacement, before jsonval.Value) Result {
 				kept = append(kept, g.Path)
 			}
 			if kept != nil {
-				r.Warnings = append(r.Warnings, c.Service.Name+" took it, and keeps an order or members of its own in "+strings.Join(kept, ", "))
+				r.Warnings = append(r.Warnings, c.Service.Name+" took it, and stores members or an order of its own in "+strings.Join(kept, ", "))
 			}
 		}
 		return r
