@@ -112,22 +112,6 @@ type ConnectOptions struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Limits bound every call of a connection. A zero field means its default. In a connection file they stand under limits,
-// by the names that the errors use: limits.requests, limits.call_seconds.
-type Limits struct {
-	CallTimeout time.Duration `yaml:"call_seconds"` // wall time of one call of the guest, waiting included; default 5 minutes
-	Requests    int           `yaml:"requests"`     // requests a call; default 2,000
-	// RequestTimeout is the time of one request, from dialling to the last byte of its answer; default 60 s.
-	RequestTimeout time.Duration `yaml:"request_seconds"`
-	BodyBytes      int64         `yaml:"body_bytes"`   // of one decoded answer; default 64 MiB
-	HeldBytes      int64         `yaml:"held_bytes"`   // of memory behind all answers of one call, which stay until it ends; default 512 MiB
-	ResultBytes    int64         `yaml:"result_bytes"` // of all records of one call; default 256 MiB
-	Records        int           `yaml:"records"`      // of one call; default 100,000
-	Concurrency    int           `yaml:"concurrency"`  // calls at once; default 16
-	MemoryBytes    int64         `yaml:"memory_bytes"` // of one instance, in pages of 64 KiB; default 64 MiB, and at most LoadOptions.Memory
-	LogBytes       int           `yaml:"log_bytes"`    // that one call may cause in the log; default 64 KiB
-}
-
 // InvokeOptions are the choices of one invoke. The zero value is none.
 type InvokeOptions struct {
 	Timeout time.Duration // shorter than Limits.CallTimeout

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/audit"
+	"github.com/mach5/okta-connector/host/internal/redact"
 	"github.com/mach5/okta-connector/host/journal"
 )
 
@@ -47,34 +48,33 @@ func newDeed() *deed {
 }
 
 // record is what both records of an invoke have in common.
-func (c *Connection) record(op *abi.Operation, input json.RawMessage, o InvokeOptions, d *deed) AuditRecord {
-	m := c.module
+func (c *Connection) record(op *abi.Operation, inv *invocation) AuditRecord {
+	m, d := c.module, inv.deed
 	r := AuditRecord{Time: c.opts.Now().UTC(), Run: d.run, Connection: c.config.Name, BaseURL: c.base.String(), Process: audit.Self(), Account: d.account,
-		Module: &audit.ModuleInfo{Kind: m.manifest.Kind, Version: m.manifest.Version, SHA256: m.SHA256()}, Key: o.IdempotencyKey,
+		Module: &audit.ModuleInfo{Kind: m.manifest.Kind, Version: m.manifest.Version, SHA256: m.SHA256()}, Key: inv.options.IdempotencyKey,
 		Targets: d.targets, Approval: d.approval}
-	if op != nil && json.Valid(input) {
-		r.Input = maskInput(op, input)
+	if op != nil && json.Valid(inv.input) {
+		r.Input = redact.Input(op, inv.input)
 	}
 	if op != nil && len(d.before) > 0 {
-		r.Before = c.state(op, input, d.before)
+		r.Before = c.state(op, inv.input, d.before)
 	}
 	return r
 }
 
 // state is an object as a record keeps it: without what the input's schema or the operation's endpoints call sensitive.
 func (c *Connection) state(op *abi.Operation, input, object json.RawMessage) *audit.State {
-	object = sensitiveValues(op, input).json(object)
-	var members sensitive
+	object = redact.Of(op, input).JSON(object)
+	var members []string
 	for _, e := range op.Endpoints {
-		for _, path := range e.Sensitive {
-			members = append(members, secret{path: strings.Split(path, ".")})
-		}
+		members = append(members, e.Sensitive...)
 	}
-	return audit.NewState(members.json(object))
+	return audit.NewState(redact.AtPaths(members).JSON(object))
 }
 
 // audit keeps a record of an invoke. A record that cannot be kept does not undo the invoke: the log says so.
-func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeOptions, res *abi.Result, d *deed) {
+func (c *Connection) audit(ctx context.Context, inv *invocation, res *abi.Result) {
+	d := inv.deed
 	if c.opts.Auditor == nil {
 		return
 	}
@@ -85,8 +85,8 @@ func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeO
 	if res.Plan != nil && len(res.Plan.Writes) > 0 { // nothing was sent
 		d.targets, d.before = targetsOf(res.Plan.Writes), res.Plan.State
 	}
-	r := c.record(op, input, o, d)
-	r.Operation, r.Class, r.Plan, r.Outcome, r.Error = res.Operation, res.Meta.Class, o.Plan, res.Outcome, res.Error
+	r := c.record(op, inv)
+	r.Operation, r.Class, r.Plan, r.Outcome, r.Error = res.Operation, res.Meta.Class, inv.options.Plan, res.Outcome, res.Error
 	r.Reconciled, r.Partial, r.ApprovedBy, r.Replayed = res.Meta.Reconciled, res.Meta.Partial, res.Meta.ApprovedBy, res.Meta.Replayed
 	r.DurationMS, r.Requests = res.Meta.DurationMS, res.Meta.Requests
 	switch {
@@ -94,7 +94,7 @@ func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeO
 	case res.Meta.Sensitive:
 		r.After = &audit.State{Absent: "the output holds a credential"}
 	default:
-		r.After = c.state(op, input, res.Output)
+		r.After = c.state(op, inv.input, res.Output)
 	}
 	if err := c.opts.Auditor.Audit(context.WithoutCancel(ctx), r); err != nil {
 		c.log.Error("an invoke is not in the audit", "operation", res.Operation, "outcome", string(res.Outcome), "error", err.Error())
@@ -103,21 +103,21 @@ func (c *Connection) audit(ctx context.Context, input json.RawMessage, o InvokeO
 }
 
 // intend returns what records an invoke's first write in the audit before it is sent, and notes the target of each.
-func (c *Connection) intend(run *call, input json.RawMessage, o InvokeOptions) func(context.Context, abi.PlannedWrite) error {
+func (c *Connection) intend(inv *invocation, run *call) func(context.Context, abi.PlannedWrite) error {
 	if c.opts.Auditor == nil {
 		return nil
 	}
-	values := sensitiveValues(run.op.Operation, input)
+	values := redact.Of(run.op.Operation, inv.input)
 	noted := false
 	return func(ctx context.Context, w abi.PlannedWrite) error {
-		d := run.deed
-		d.targets = withTarget(d.targets, targetsOf(values.writes([]abi.PlannedWrite{w})))
+		d := inv.deed
+		d.targets = withTarget(d.targets, targetsOf(values.Writes([]abi.PlannedWrite{w})))
 		if noted {
 			return nil
 		}
 		d.account = c.account(ctx)
-		r := c.record(run.op.Operation, input, o, d)
-		r.Operation, r.Class, r.Phase, r.ApprovedBy = run.op.Name, run.class, AuditWriting, run.approver
+		r := c.record(run.op.Operation, inv)
+		r.Operation, r.Class, r.Phase, r.ApprovedBy = run.op.Name, run.class, AuditWriting, run.writes.approver
 		r.Requests = []abi.RequestMeta{{Endpoint: w.Endpoint}}
 		if err := c.opts.Auditor.Audit(ctx, r); err != nil {
 			return errAudit{err}
@@ -128,23 +128,23 @@ func (c *Connection) intend(run *call, input json.RawMessage, o InvokeOptions) f
 }
 
 // withheld notes for the audit what a write was for that the module refused to send, and what is there.
-func (c *call) withheld(ctx context.Context, t *abi.SettleTarget, values sensitive) {
-	if t == nil || c.deed == nil || len(c.deed.targets) > 0 || len(c.gate.held) > 0 || c.wrote() {
+func (c *call) withheld(ctx context.Context, t *abi.SettleTarget, values redact.Values) {
+	if t == nil || c.writes.deed == nil || len(c.writes.deed.targets) > 0 || len(c.writes.gate.held) > 0 || c.wrote() {
 		return
 	}
 	for _, e := range c.op.Endpoints {
 		if e.Endpoint != t.Endpoint || e.Method() == http.MethodGet {
 			continue
 		}
-		c.gate.states.about(e, &abi.Request{Path: t.Path})
-		c.deed.before, _ = c.gate.states.now(ctx)
+		c.writes.gate.states.about(e, &abi.Request{Path: t.Path})
+		c.writes.deed.before, _ = c.writes.gate.states.now(ctx)
 		shown := abi.SettleTarget{Endpoint: t.Endpoint, Path: map[string]string{}}
 		for segment := range strings.SplitSeq(e.Template(), "/") {
 			if name, blank := abi.Blank(segment); blank {
-				shown.Path[name] = values.text(t.Path[name])
+				shown.Path[name] = values.Text(t.Path[name])
 			}
 		}
-		c.deed.targets, c.deed.withheld = []abi.SettleTarget{shown}, true
+		c.writes.deed.targets, c.writes.deed.withheld = []abi.SettleTarget{shown}, true
 		return
 	}
 }

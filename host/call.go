@@ -11,42 +11,57 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/redact"
 	"github.com/mach5/okta-connector/host/journal"
+	"github.com/mach5/okta-connector/host/records"
 )
 
-// call is one run of an export: what it may do, what it did, and what it got. The policy is bound here and nowhere
-// else: an instance has none.
+// call is one run of an export: what it may do, what it did, and what it got. Only a call has a policy; an instance has none.
 type call struct {
-	conn      *Connection
-	op        *operation
-	class     abi.Class // in force for this input
-	surface   abi.Surface
-	gate      gate
-	settle    bool           // an earlier run of this invoke ended when a write may have left
-	since     time.Time      // when that was, by the service's clock
-	bound     journal.Target // what it was for
-	values    sensitive      // of the input, where the journal keeps what a write is for
-	ceiling   *errCeiling    // that held a write back
-	unkept    error          // why the journal could not note a write, which was held back then
-	changed   error          // a write that was not approved any more
-	approver  string         // of its writes
-	deed      *deed          // what the audit wants to know of an invoke; nil of another call
-	uncounted bool           // the last write counted by this machine's clock alone
+	conn    *Connection
+	op      *operation
+	class   abi.Class // in force for this input
+	surface abi.Surface
+	writes  writes
+	answers answers
 
 	placeholder string
-	bodies      []body         // by handle - 1
-	held        int64          // bytes of memory behind them
-	taken       map[uint64]int // by handle: how far records were emitted
-	pieces      []piece
 	requests    []abi.RequestMeta
-	leaving     bool // a write is on its way
-	left        bool // a write may have: it was answered, or sent and not answered
-	sends       int  // of http_send, refused ones too
-	logged      int  // bytes in the log
-	records     int
-	bytes       int64
+	sends       int        // of http_send, refused ones included
+	logged      int        // bytes in the log
 	date        time.Time  // of the last answer, by the service's clock
-	violation   *abi.Error // the first thing the guest tried that it may not
+	violation   *abi.Error // the first thing that the guest tried without permission
+}
+
+// writes is the write side of a call: what a write passes before it is sent, and what became of it.
+type writes struct {
+	gate       gate
+	earlier    *earlierRun   // nil if no write of an earlier run may have been sent
+	values     redact.Values // of the input, where the journal keeps what a write is for
+	deed       *deed         // what the audit records of an invoke; nil for other calls
+	approver   string
+	ceiling    *errCeiling // that held a write back
+	journalErr error       // why the journal or the audit could not note a write, which was not sent then
+	changed    error       // a write that is no longer the approved one
+	uncounted  bool        // the last write was counted by the local clock alone
+	sending    bool        // a write is being sent
+	sent       bool        // a write was answered, or was sent without an answer
+}
+
+// earlierRun is a run of the same invoke that ended while its write may have been sent.
+type earlierRun struct {
+	since  time.Time      // when the write was about to be sent, by the service's clock
+	target journal.Target // what it was for
+}
+
+// answers is what a call got and emitted.
+type answers struct {
+	bodies  []body         // by handle - 1
+	held    int64          // bytes of memory behind them
+	taken   map[uint64]int // by handle: how far records were emitted
+	pieces  []records.Piece
+	records int
+	bytes   int64
 }
 
 // body is one answer's. A large one is searched for the token when something is taken from it, beside other work.
@@ -60,10 +75,10 @@ const searchAtOnce = 64 << 10
 
 // end releases what the call holds. Records that were emitted are not valid afterwards.
 func (c *call) end() {
-	for _, b := range c.bodies {
+	for _, b := range c.answers.bodies {
 		b.buffer.Release()
 	}
-	c.bodies, c.pieces = nil, nil
+	c.answers.bodies, c.answers.pieces = nil, nil
 }
 
 // violate notes what the guest tried, for the result and the log. The first time fails the call: what follows it tells
@@ -119,7 +134,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		}
 	}
 	if endpoint.Method() != http.MethodGet {
-		c.leaving = true
+		c.writes.sending = true
 	}
 	started := time.Now()
 	resp, sendErr := c.exchange(ctx, *endpoint, req, signed)
@@ -139,7 +154,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		}
 		out = abi.Response{Error: sendErr}
 	} else {
-		c.conn.clock.observe(resp.Header)
+		c.conn.clock.Observe(resp.Header)
 		meta.Status, meta.RequestID = resp.Status, resp.RequestID
 		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			c.date = date
@@ -151,9 +166,9 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		}
 	}
 	if endpoint.Method() != http.MethodGet {
-		c.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
-		c.leaving = false
-		c.left = c.left || sendErr == nil || sendErr.Sent
+		c.writes.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
+		c.writes.sending = false
+		c.writes.sent = c.writes.sent || sendErr == nil || sendErr.Sent
 		c.countAgain(ctx)
 	}
 	c.requests = append(c.requests, meta)
@@ -176,14 +191,14 @@ func (c *call) receive(resp *egress.Response) abi.Response {
 			Message: fmt.Sprintf("the answer (status %d) repeats the connection's token and was thrown away: is base_url right?", resp.Status)}}
 	}
 	if resp.Body != nil && resp.Body.Len() > 0 {
-		if c.held += resp.Body.Held(); c.held > c.conn.limits.HeldBytes {
-			c.held -= resp.Body.Held()
+		if c.answers.held += resp.Body.Held(); c.answers.held > c.conn.limits.HeldBytes {
+			c.answers.held -= resp.Body.Held()
 			resp.Body.Release()
 			return abi.Response{Error: &abi.SendError{Code: abi.SendTooLarge, Sent: true, Message: fmt.Sprintf(
 				"the answers of one call are over %d bytes together (limits.held_bytes of the connection): ask for fewer and go on with the cursor, or raise it", c.conn.limits.HeldBytes)}}
 		}
-		c.bodies = append(c.bodies, body{resp.Body, resp.Body.Len() <= searchAtOnce})
-		out.Body, out.Length = uint64(len(c.bodies)), int64(resp.Body.Len())
+		c.answers.bodies = append(c.answers.bodies, body{resp.Body, resp.Body.Len() <= searchAtOnce})
+		out.Body, out.Length = uint64(len(c.answers.bodies)), int64(resp.Body.Len())
 	}
 	return out
 }
@@ -194,10 +209,10 @@ func refused(code abi.SendCode, message string) abi.Response {
 
 // read is the body behind a handle, nil when there is none or it holds the token.
 func (c *call) read(handle uint64) []byte {
-	if handle == 0 || handle > uint64(len(c.bodies)) {
+	if handle == 0 || handle > uint64(len(c.answers.bodies)) {
 		return nil
 	}
-	b := &c.bodies[handle-1]
+	b := &c.answers.bodies[handle-1]
 	if !b.searched {
 		if c.holdsToken(b.buffer.Bytes()) {
 			b.buffer.Release()
@@ -214,7 +229,7 @@ func (c *call) meta(started time.Time) abi.Meta {
 		requests = []abi.RequestMeta{}
 	}
 	return abi.Meta{Connection: c.conn.config.Name, Class: c.class, DurationMS: milliseconds(time.Since(started)),
-		Requests: requests, Records: c.records}
+		Requests: requests, Records: c.answers.records}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -29,7 +28,7 @@ type Connection struct {
 	client *egress.Client
 	pool   *sandbox.Pool
 	log    *slog.Logger
-	clock  serviceClock
+	clock  pacing.ServiceClock
 	owner  accounts
 	leave  func() // the rate limits that it shares with others
 
@@ -150,42 +149,6 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		leave: leave, closed: make(chan struct{})}
 	c.pool = m.code.NewPool(sandbox.PoolOptions{Memory: limits.MemoryBytes, Concurrency: limits.Concurrency, Logger: log})
 	return c, nil
-}
-
-// DefaultLimits are the limits of a connection that names none.
-func DefaultLimits() Limits {
-	return Limits{CallTimeout: 5 * time.Minute, Requests: 2_000, RequestTimeout: time.Minute, BodyBytes: 64 << 20, HeldBytes: 512 << 20, ResultBytes: 256 << 20, Records: 100_000,
-		Concurrency: 16, MemoryBytes: 64 << 20, LogBytes: 64 << 10}
-}
-
-// or fills the fields that are zero from other limits.
-func (l Limits) or(o Limits) Limits {
-	return Limits{
-		CallTimeout: cmp.Or(l.CallTimeout, o.CallTimeout),
-		Requests:    cmp.Or(l.Requests, o.Requests),
-
-		RequestTimeout: cmp.Or(l.RequestTimeout, o.RequestTimeout),
-
-		BodyBytes:   cmp.Or(l.BodyBytes, o.BodyBytes),
-		HeldBytes:   cmp.Or(l.HeldBytes, o.HeldBytes),
-		ResultBytes: cmp.Or(l.ResultBytes, o.ResultBytes),
-		Records:     cmp.Or(l.Records, o.Records),
-		Concurrency: cmp.Or(l.Concurrency, o.Concurrency),
-		MemoryBytes: cmp.Or(l.MemoryBytes, o.MemoryBytes),
-		LogBytes:    cmp.Or(l.LogBytes, o.LogBytes),
-	}
-}
-
-// check wants every limit to be one.
-func (l Limits) check() error {
-	for name, v := range map[string]int64{"call_seconds": int64(l.CallTimeout), "requests": int64(l.Requests), "request_seconds": int64(l.RequestTimeout), "body_bytes": l.BodyBytes,
-		"held_bytes": l.HeldBytes, "result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
-		"log_bytes": int64(l.LogBytes)} {
-		if v < 0 {
-			return fmt.Errorf("limits.%s: %d is negative", name, v)
-		}
-	}
-	return nil
 }
 
 // Config is the configuration in force, defaults filled in. It holds a reference to the token, never the token.

@@ -66,7 +66,7 @@ func FuzzManifest(f *testing.F) {
 			if op.On(abi.SQL) && op.Class != abi.Read || op.On(abi.Ingest) && op.Class != abi.Read {
 				t.Errorf("%s reaches a surface of reads with class %s", op.Name, op.Class)
 			}
-			_, _ = op.schema() // may be refused, may not panic
+			_ = op.input.Compile() // may be refused, may not panic
 		}
 	})
 }
@@ -79,7 +79,7 @@ func FuzzInput(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		fields, err := op.checkInput(input)
+		fields, err := op.input.Check(input)
 		if err != nil {
 			return
 		}

@@ -23,12 +23,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/input"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/records"
@@ -58,8 +57,7 @@ type Module struct {
 type operation struct {
 	*abi.Operation
 	granted map[string]*abi.Endpoint
-	schema  func() (*jsonschema.Schema, error) // compiled when first needed
-	sibling func(field string) string          // the operation on the same kind of object that takes a field, "" for none
+	input   *input.Schema
 }
 
 // Load checks and compiles a module. Everything that can be told from the file is checked before one instruction of it
@@ -161,8 +159,7 @@ func (m *Module) readManifest(bin *wasmbin.Module) error {
 				return fmt.Errorf("manifest: operation %q: path %q is not object keys joined by dots", op.Name, path)
 			}
 		}
-		op.schema = sync.OnceValues(func() (*jsonschema.Schema, error) { return compileSchema(op.Operation) })
-		op.sibling = func(field string) string { return m.sibling(op.Operation, field) }
+		op.input = input.New(op.Name, op.InputSchema, func(field string) string { return m.sibling(op.Operation, field) })
 		m.byName[op.Name] = op
 	}
 	return nil

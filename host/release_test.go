@@ -45,7 +45,7 @@ func TestBodiesGoBackWhenACallEnds(t *testing.T) {
 	if out := run.receive(resp); out.Body != 1 || string(run.read(1)) != `{"id":"1"}` {
 		t.Fatalf("%+v", out)
 	}
-	c.once(ctx, run, input, InvokeOptions{}, time.Now()) // the hostile module does not know what to do, and fails
+	c.once(ctx, &invocation{input: input, started: time.Now()}, run) // the hostile module does not know what to do, and fails
 	if resp.Body.Bytes() != nil {
 		t.Error("the call is over, and its body is still there")
 	}

@@ -5,169 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"math/rand/v2"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/host/internal/input"
 )
-
-// Record is one record of a source or a table.
-type Record struct {
-	Kind string          // for operations that give more than one kind
-	Key  string          // stable and unique within the connection; a repeat has the same
-	JSON json.RawMessage // as Okta gave it, on one line
-	// Checkpoint is set on the last record of a page: once that record and all before it are safe, a source may be
-	// resumed from here.
-	Checkpoint json.RawMessage
-}
-
-// Page is one page of a source. It is valid until the iteration goes on.
-type Page struct {
-	// Checkpoint resumes behind this page. Keep it once the page's records are safe, not before.
-	Checkpoint json.RawMessage
-	CaughtUp   bool          // there was no more to read for now
-	Stalled    bool          // with CaughtUp: there may be more, but the service gave no way on
-	PollAfter  time.Duration // when to ask again, once caught up
-	Warnings   []string      // for people, each a sentence; nothing else tells them
-	Watermark  time.Time     // the latest time of a record up to here, by the service's clock; zero when not told
-	Date       time.Time     // the service's clock when it answered; zero when it did not say
-	Retries    int           // requests of this page that were made again
-	Waited     time.Duration // for rate limits and between requests that were made again
-	Cursor     string        // of a page of TablePages: goes on behind it, "" at the end
-
-	call   *call
-	pieces []piece
-	count  int
-	size   int64
-	lined  bool
-}
-
-// Len is the number of records.
-func (p *Page) Len() int { return p.count }
-
-// Size is the number of bytes of the records, separators aside.
-func (p *Page) Size() int64 { return p.size }
-
-// Records walks the page. The records are views into it: copy what is to be kept.
-func (p *Page) Records() iter.Seq[Record] {
-	return func(yield func(Record) bool) {
-		p.line()
-		left := p.count
-		for i := range p.pieces {
-			for at := range p.pieces[i].spans {
-				r := p.pieces[i].record(at)
-				if left--; left == 0 {
-					r.Checkpoint = p.Checkpoint
-				}
-				if !yield(r) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// Drop takes the records out of the page whose keys it says so of, and reports how many. A record without a key stays.
-// key is valid during the call. Drop is for before the records are walked or written.
-func (p *Page) Drop(repeated func(key []byte) bool) (dropped int) {
-	var key []byte
-	for i := range p.pieces {
-		piece := &p.pieces[i]
-		if piece.key == "" {
-			continue
-		}
-		kept, prefix := 0, piece.prefix()
-		for at, s := range piece.spans {
-			if key = piece.appendKey(key[:0], at); len(key) > prefix && repeated(key) {
-				p.size -= int64(s.End - s.Start)
-				dropped++
-				continue
-			}
-			piece.spans[kept] = s
-			if piece.keys != nil {
-				piece.keys[kept] = piece.keys[at]
-			}
-			kept++
-		}
-		if piece.spans = piece.spans[:kept]; piece.keys != nil {
-			piece.keys = piece.keys[:kept]
-		}
-	}
-	p.count -= dropped
-	return dropped
-}
-
-// WriteTo writes the records as NDJSON. It makes line breaks of the bytes behind records, which belong to none. A page that
-// came compact, as Okta's do, is written as it lies in memory, at once.
-func (p *Page) WriteTo(w io.Writer) (int64, error) {
-	p.line()
-	var written int64
-	for i := range p.pieces {
-		piece := &p.pieces[i]
-		for from := 0; from < len(piece.spans); {
-			to := run(piece, from)
-			last := piece.spans[to-1].End
-			chunk := piece.body[piece.spans[from].Start:last]
-			if last < len(piece.body) {
-				piece.body[last] = '\n'
-				chunk = piece.body[piece.spans[from].Start : last+1]
-			} else {
-				chunk = append(chunk[:len(chunk):len(chunk)], '\n')
-			}
-			n, err := w.Write(chunk)
-			written += int64(n)
-			if err != nil {
-				return written, err
-			}
-			from = to
-		}
-	}
-	return written, nil
-}
-
-// run finds how many records from one on are separated by a single byte each, and makes line breaks of those bytes.
-// They lie between records, where the call that owned the body has no more business.
-func run(p *piece, from int) (to int) {
-	for to = from + 1; to < len(p.spans); to++ {
-		end := p.spans[to-1].End
-		if p.spans[to].Start != end+1 {
-			break
-		}
-		p.body[end] = '\n'
-	}
-	return to
-}
-
-// line makes each record one line, once.
-func (p *Page) line() {
-	if p.lined {
-		return
-	}
-	p.lined = true
-	for i := range p.pieces {
-		piece := &p.pieces[i]
-		if len(piece.spans) == 0 {
-			continue
-		}
-		whole := piece.body[piece.spans[0].Start:piece.spans[len(piece.spans)-1].End]
-		if bytes.IndexByte(whole, '\n') < 0 && bytes.IndexByte(whole, '\r') < 0 {
-			continue
-		}
-		for _, s := range piece.spans {
-			records.Line(piece.body[s.Start:s.End])
-		}
-	}
-}
-
-func (p *Page) release() {
-	if p.call != nil {
-		p.call.end()
-		p.call, p.pieces = nil, nil
-	}
-}
 
 // Source reads records from a checkpoint on: for range, one by one, until the source has caught up, or for ever with
 // Follow. The last record of a page carries the checkpoint behind it; that of a page without records is given to those who
@@ -186,23 +30,6 @@ func (c *Connection) Source(ctx context.Context, opts SourceOptions) iter.Seq2[R
 				}
 			}
 		}
-	}
-}
-
-// warnings are as many of a module's warnings as one call may give.
-func (c *call) warnings(all []string) []string {
-	for i, w := range all {
-		if !c.mayLog(len(w)) {
-			return all[:i]
-		}
-	}
-	return all
-}
-
-// logWarnings logs warnings that no page takes to the caller.
-func (c *call) logWarnings(warnings []string) {
-	for _, w := range warnings {
-		c.conn.log.Warn(c.op.Name+": "+w, "operation", c.op.Name)
 	}
 }
 
@@ -322,7 +149,7 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
-	if len(checkpoint) > MaxCheckpoint || depth(checkpoint) > maxInputDepth || len(checkpoint) > 0 && !json.Valid(checkpoint) {
+	if len(checkpoint) > MaxCheckpoint || input.Depth(checkpoint) > input.MaxDepth || len(checkpoint) > 0 && !json.Valid(checkpoint) {
 		return nil, OutcomeError{run.op.Name, abi.Invalid, &abi.Error{Code: "checkpoint",
 			Message: fmt.Sprintf("the checkpoint (%d bytes) is not one that a source gave: JSON of at most %d bytes", len(checkpoint), MaxCheckpoint)}}
 	}
@@ -357,14 +184,4 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	p.Checkpoint, p.CaughtUp, p.PollAfter = out.Checkpoint, out.CaughtUp, time.Duration(out.PollAfterMS)*time.Millisecond
 	p.Watermark, _ = time.Parse(time.RFC3339, out.Watermark) // what is no time is none
 	return p, nil
-}
-
-// newPage is what a call has emitted.
-func newPage(run *call, warnings []string) *Page {
-	p := &Page{Warnings: warnings, Date: run.date, call: run, pieces: run.pieces, count: run.records, size: run.bytes}
-	for _, r := range run.requests {
-		p.Retries += max(r.Attempts-1, 0)
-		p.Waited += time.Duration(r.WaitedMS) * time.Millisecond
-	}
-	return p
 }

@@ -38,10 +38,10 @@ type stateRead struct {
 // keepsState reports whether an answer now is of before the first write, and a plan or the audit wants it. A module may read for
 // a plan what it would not need for the write.
 func (c *call) keepsState() bool {
-	if c.gate.plan {
+	if c.writes.gate.plan {
 		return true // nothing is sent, so that every reading is of before
 	}
-	return c.gate.intent != nil && c.class != abi.Read && len(c.deed.targets) == 0
+	return c.writes.gate.intent != nil && c.class != abi.Read && len(c.writes.deed.targets) == 0
 }
 
 // keepState remembers an answer for the state of a plan, or for what the audit says was there before a write.
@@ -53,7 +53,7 @@ func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
 	if len(b) == 0 || b[0] != '{' && b[0] != '[' || !gjson.ValidBytes(b) {
 		return
 	}
-	s := &c.gate.states
+	s := &c.writes.gate.states
 	s.read = append(s.read, stateRead{bytes.Clone(b), endpoint.Sensitive, b[0] == '{' && strings.Contains(endpoint.Template(), "{")})
 	for s.bytes += len(b); s.bytes > maxStates; s.read = s.read[1:] {
 		s.bytes -= len(s.read[0].body)
@@ -138,7 +138,7 @@ func shown(ctx context.Context, b []byte, sensitive []string) json.RawMessage {
 	array := b[0] == '['
 	spans, err := records.Split(b, "", nil)
 	if err == nil {
-		b, spans, err = without(ctx, b, spans, sensitive)
+		b, spans, err = records.Without(ctx, b, spans, sensitive)
 	}
 	if err != nil {
 		return nil

@@ -3,40 +3,14 @@ package host
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
 )
-
-// Approver decides whether an invoke may write. It is asked once, before the first write of a class that the connection
-// wants approved, and must be safe for concurrent use.
-type Approver interface {
-	// Approve answers who approved. An error refuses, and its text says why.
-	Approve(ctx context.Context, r ApprovalRequest) (approver string, err error)
-}
-
-// ApprovalRequest is what an Approver gets to see. Nothing sensitive is in it.
-type ApprovalRequest struct {
-	Connection string
-	Operation  string
-	Class      abi.Class
-	Input      json.RawMessage // sensitive fields masked
-	Plan       abi.Plan        // the writes that will leave, and no others; sensitive values masked
-}
-
-// ApproverFunc is a function that is an Approver.
-type ApproverFunc func(context.Context, ApprovalRequest) (string, error)
-
-// Approve implements Approver.
-func (f ApproverFunc) Approve(ctx context.Context, r ApprovalRequest) (string, error) {
-	return f(ctx, r)
-}
 
 // maxRepeats is how often one approved write may leave again after it was refused: Okta refuses some for a moment.
 const maxRepeats = 8
@@ -103,22 +77,22 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Error: e.Code})
 		return &abi.Response{Error: &e}
 	}
-	if c.settle && otherObject(c.bound, targetOf(w, c.values)) {
+	if e := c.writes.earlier; e != nil && otherObject(e.target, targetOf(w, c.writes.values)) {
 		c.violate("write_refused", fmt.Sprintf("%s is for another object than the write of the earlier run with this idempotency key", w.Endpoint))
 		return refuse(abi.SendError{Code: abi.SendDenied, Message: c.violation.Message})
 	}
-	if c.gate.plan {
-		if len(c.gate.held) == maxHeld {
+	if c.writes.gate.plan {
+		if len(c.writes.gate.held) == maxHeld {
 			return refuse(abi.SendError{Code: abi.SendLimit, Message: fmt.Sprintf("a plan has at most %d writes", maxHeld)})
 		}
-		c.gate.states.about(endpoint, req)
-		c.gate.held = append(c.gate.held, w)
+		c.writes.gate.states.about(endpoint, req)
+		c.writes.gate.held = append(c.writes.gate.held, w)
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Planned: true})
 		return &abi.Response{Planned: true}
 	}
-	err = c.gate.allow(w)
+	err = c.writes.gate.allow(w)
 	if errors.Is(err, errChanged) {
-		c.changed = err
+		c.writes.changed = err
 		c.conn.log.Warn("a write was held back: it is not one of those approved", "operation", c.op.Name, "endpoint", w.Endpoint)
 		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
 	}
@@ -126,28 +100,28 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		c.violate("write_refused", err.Error())
 		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
 	}
-	c.gate.refused = true // until it leaves
+	c.writes.gate.refused = true // until it leaves
 	err = c.underCeilings(ctx)
 	var over errCeiling
 	if errors.As(err, &over) {
-		c.ceiling = &over
+		c.writes.ceiling = &over
 		return refuse(abi.SendError{Code: abi.SendCeiling, Message: err.Error(), RetryAfterMS: over.retryAfter()})
 	}
-	if err == nil && c.gate.intent != nil {
-		if len(c.deed.targets) == 0 {
-			c.gate.states.about(endpoint, req)
-			c.deed.before, _ = c.gate.states.now(ctx)
+	if err == nil && c.writes.gate.intent != nil {
+		if len(c.writes.deed.targets) == 0 {
+			c.writes.gate.states.about(endpoint, req)
+			c.writes.deed.before, _ = c.writes.gate.states.now(ctx)
 		}
-		err = c.gate.intent(ctx, w)
+		err = c.writes.gate.intent(ctx, w)
 	}
-	if err == nil && c.gate.leaving != nil {
-		err = c.gate.leaving(w)
+	if err == nil && c.writes.gate.leaving != nil {
+		err = c.writes.gate.leaving(w)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return refuse(abi.SendError{Code: abi.SendTimeout, Message: "the call's time was up before the write could leave"})
 	case err != nil:
-		c.unkept = err
+		c.writes.journalErr = err
 		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
 	}
 	return nil
@@ -155,48 +129,3 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 
 // maxHeld bounds a plan.
 const maxHeld = 100
-
-// needsApproval reports whether the connection wants a class approved.
-func (c *Connection) needsApproval(class abi.Class) bool {
-	return slices.Contains(c.config.Approve, class)
-}
-
-// approved runs an invoke once it is approved, where its class wants that: it plans it, asks, and then lets the very
-// writes leave that were planned.
-func (c *Connection) approved(ctx context.Context, run *call, input json.RawMessage, o InvokeOptions, started time.Time) *abi.Result {
-	if !c.needsApproval(run.class) {
-		return c.once(ctx, run, input, o, started)
-	}
-	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface, settle: run.settle, since: run.since, bound: run.bound, values: run.values}
-	planning.gate.plan, planning.deed = true, run.deed
-	planned := c.once(ctx, planning, input, o, started)
-	if planned.Outcome != abi.Planned {
-		planned.Plan = nil
-		return planned // there is nothing to approve
-	}
-	refuse := func(why string) *abi.Result {
-		run.deed.approval = approvalOf(planned.Plan, "")
-		return &abi.Result{Operation: run.op.Name, Outcome: abi.Denied, Plan: planned.Plan, Meta: planned.Meta,
-			Error: &abi.Error{Code: "not_approved", Message: fmt.Sprintf("%s is of class %s, which connection %s wants approved: %s",
-				run.op.Name, run.class, c.config.Name, why)}}
-	}
-	if c.opts.Approver == nil {
-		return refuse("nobody is there to ask")
-	}
-	approver, err := c.opts.Approver.Approve(ctx, ApprovalRequest{Connection: c.config.Name, Operation: run.op.Name, Class: run.class,
-		Input: maskInput(run.op.Operation, input), Plan: *planned.Plan})
-	if err != nil {
-		return refuse(err.Error())
-	}
-	run.gate.approved, run.approver, run.deed.approval = planning.gate.held, approver, approvalOf(planned.Plan, approver)
-	res := c.once(ctx, run, input, o, started)
-	res.Meta.ApprovedBy = approver
-	var reads []abi.RequestMeta
-	for _, r := range planned.Meta.Requests {
-		if r.Attempts > 0 || r.Error != "" {
-			reads = append(reads, r)
-		}
-	}
-	res.Meta.Requests = append(reads, res.Meta.Requests...)
-	return res
-}

@@ -1,4 +1,4 @@
-package host
+package records
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/records"
 )
 
 func TestKeysOfRecords(t *testing.T) {
@@ -29,11 +28,11 @@ func TestKeysOfRecords(t *testing.T) {
 		{"too long", long, "", "", "", "abi.MaxKeyBytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			spans, err := records.Split([]byte(c.body), c.at, nil)
+			spans, err := Split([]byte(c.body), c.at, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := keys(t.Context(), []byte(c.body), spans, c.key)
+			got, err := KeysOf(t.Context(), []byte(c.body), spans, c.key)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("error %v, want %q", err, c.err)
@@ -63,11 +62,11 @@ func TestMembersAreLeftOut(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			body := []byte(c.body)
-			spans, err := records.Split(body, "", nil)
+			spans, err := Split(body, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			body, spans, err = without(context.Background(), body, spans, c.omit)
+			body, spans, err = Without(context.Background(), body, spans, c.omit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,20 +86,20 @@ func TestAnEmitEndsWithItsCall(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	body := []byte(`[{"id":"1","a":1},{"id":"2","a":1}]`)
-	spans, err := records.Split(body, "", nil)
+	spans, err := Split(body, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := without(ctx, body, spans, []string{"a"}); !errors.Is(err, context.Canceled) {
+	if _, _, err := Without(ctx, body, spans, []string{"a"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("omit: %v", err)
 	}
-	if _, _, err := without(ctx, body, spans, []string{"none"}); !errors.Is(err, context.Canceled) {
+	if _, _, err := Without(ctx, body, spans, []string{"none"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("omit of what is not there: %v", err)
 	}
-	if _, err := wrap(ctx, body, spans, abi.EmitOptions{Kind: "x"}); !errors.Is(err, context.Canceled) {
+	if _, err := Wrap(ctx, body, spans, abi.EmitOptions{Kind: "x"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("envelopes: %v", err)
 	}
-	if _, err := keys(ctx, body, spans, "id"); !errors.Is(err, context.Canceled) {
+	if _, err := KeysOf(ctx, body, spans, "id"); !errors.Is(err, context.Canceled) {
 		t.Errorf("keys: %v", err)
 	}
 }

@@ -1,4 +1,5 @@
-package host
+// Package input validates the inputs of operations against their JSON Schemas.
+package input
 
 import (
 	"bytes"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -16,82 +18,103 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
-	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/internal/nearest"
 )
 
-// MaxInput is the largest input of an operation, in bytes.
-const MaxInput = 1 << 20
+// Max is the size limit of an input, in bytes.
+const Max = 1 << 20
 
-// maxInputDepth is how deep an input may be nested.
-const maxInputDepth = 64
+// MaxDepth is the limit of an input's nesting, in levels.
+const MaxDepth = 64
 
-func compileSchema(op *abi.Operation) (*jsonschema.Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(op.InputSchema))
+// Schema checks inputs. It is safe for concurrent use.
+type Schema struct {
+	name    string
+	text    json.RawMessage
+	sibling func(field string) string
+	compile func() (*jsonschema.Schema, error)
+}
+
+// New returns a schema that is compiled when it is first used. name is the operation's. sibling returns the operation on the
+// same kind of object that takes a field, "" for none; it makes a better message for an unknown field.
+func New(name string, text json.RawMessage, sibling func(field string) string) *Schema {
+	s := &Schema{name: name, text: text, sibling: sibling}
+	s.compile = sync.OnceValues(s.compiled)
+	return s
+}
+
+// Compile compiles the schema now and returns what is wrong with it.
+func (s *Schema) Compile() error {
+	_, err := s.compile()
+	return err
+}
+
+func (s *Schema) compiled() (*jsonschema.Schema, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(s.text))
 	if err != nil {
-		return nil, fmt.Errorf("operation %s: its input_schema is not JSON: %w", op.Name, err)
+		return nil, fmt.Errorf("operation %s: its input_schema is not JSON: %w", s.name, err)
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	c.UseLoader(nothing{})
-	url := "mem:///" + op.Name
+	url := "mem:///" + s.name
 	if err := c.AddResource(url, doc); err != nil {
-		return nil, fmt.Errorf("operation %s: its input_schema: %w", op.Name, err)
+		return nil, fmt.Errorf("operation %s: its input_schema: %w", s.name, err)
 	}
-	s, err := c.Compile(url)
+	compiled, err := c.Compile(url)
 	if err != nil {
-		return nil, fmt.Errorf("operation %s: its input_schema: %w", op.Name, err)
+		return nil, fmt.Errorf("operation %s: its input_schema: %w", s.name, err)
 	}
-	return s, nil
+	return compiled, nil
 }
 
-// nothing is a loader that loads nothing: a schema that refers to a file or a URL is refused.
+// nothing is a loader that refuses every file and URL that a schema refers to.
 type nothing struct{}
 
 func (nothing) Load(url string) (any, error) { return nil, fmt.Errorf("%s may not be loaded", url) }
 
-// checkInput validates an input against the operation's schema. The message names each wrong field.
-func (op *operation) checkInput(input json.RawMessage) (fields map[string]any, err error) {
-	if len(input) > MaxInput {
-		return nil, fmt.Errorf("the input has %d bytes, at most %d are taken", len(input), MaxInput)
+// Check validates an input and returns its members. The error names each wrong field.
+func (s *Schema) Check(input json.RawMessage) (fields map[string]any, err error) {
+	if len(input) > Max {
+		return nil, fmt.Errorf("the input has %d bytes, at most %d are taken", len(input), Max)
 	}
-	if depth(input) > maxInputDepth {
-		return nil, fmt.Errorf("the input is nested deeper than %d levels", maxInputDepth)
+	if Depth(input) > MaxDepth {
+		return nil, fmt.Errorf("the input is nested deeper than %d levels", MaxDepth)
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(input))
 	if err != nil {
 		return nil, fmt.Errorf("the input is not JSON: %v", err)
 	}
-	if key, twice := twin(input); twice {
+	if key, twice := DuplicateKey(input); twice {
 		return nil, fmt.Errorf("the input has the field %q twice: leave one of them out", shorten(key))
 	}
 	fields, ok := doc.(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf(`the input is not a JSON object: write {"field": value}`)
 	}
-	schema, err := op.schema()
+	schema, err := s.compile()
 	if err != nil {
 		return nil, err
 	}
 	if err := schema.Validate(doc); err != nil {
 		var v *jsonschema.ValidationError
 		if errors.As(err, &v) {
-			return nil, errors.New(strings.Join(op.explain(v, schema.Description), "; "))
+			return nil, errors.New(strings.Join(s.explain(v, schema.Description), "; "))
 		}
 		return nil, err
 	}
 	return fields, nil
 }
 
-// explain turns a tree of violations into one line for each field, and one for how fields go together, which the
-// schema's description says in words.
-func (op *operation) explain(v *jsonschema.ValidationError, combinations string) []string {
+// explain turns a tree of violations into one line for each field, and one line about combinations of fields, for which it
+// uses the schema's description.
+func (s *Schema) explain(v *jsonschema.ValidationError, combinations string) []string {
 	var lines []string
-	together := false // fields that are right one by one, and not together
+	together := false // some combination of fields is wrong
 	var walk func(*jsonschema.ValidationError)
 	walk = func(v *jsonschema.ValidationError) {
 		if names, is := v.ErrorKind.(*kind.PropertyNames); is {
-			lines = append(lines, of(v.SchemaURL)+names.Property+": not allowed here")
+			lines = append(lines, prefix(v.SchemaURL)+names.Property+": not allowed here")
 			return
 		}
 		if len(v.Causes) > 0 {
@@ -105,27 +128,27 @@ func (op *operation) explain(v *jsonschema.ValidationError, combinations string)
 			return
 		}
 		where := strings.Join(v.InstanceLocation, ".")
-		text := op.complaint(v)
+		text := s.complaint(v)
 		if _, not := v.ErrorKind.(*kind.Not); not {
 			text = "not allowed here"
 		}
 		if where == "" {
-			lines = append(lines, text+op.hint(text))
+			lines = append(lines, text+s.hint(text))
 		} else {
 			lines = append(lines, where+": "+text)
 		}
 	}
 	walk(v)
-	slices.Sort(lines) // they come in no order of their own
+	slices.Sort(lines) // their order varies
 	if together {
 		lines = append(lines, combinations)
 	}
 	return lines
 }
 
-// of is the field that a place in a schema is about, as a prefix: "profile." of "mem:///x#/properties/profile/propertyNames".
-// The library tells the place in the input, too, and overwrites it afterwards (jsonschema v6.0.3: a slice that is not cloned).
-func of(schemaURL string) string {
+// prefix returns the field that a place in a schema is about, with a dot: "profile." of "mem:///x#/properties/profile/propertyNames".
+// The library has the place in the input too, but overwrites it afterwards (jsonschema v6.0.3: a slice that is not cloned).
+func prefix(schemaURL string) string {
 	_, place, _ := strings.Cut(schemaURL, "#/properties/")
 	field, _, ok := strings.Cut(place, "/")
 	if !ok {
@@ -134,17 +157,17 @@ func of(schemaURL string) string {
 	return field + "."
 }
 
-// complaint says what is wrong with a value.
-func (op *operation) complaint(v *jsonschema.ValidationError) string {
+// complaint returns what is wrong with a value.
+func (s *Schema) complaint(v *jsonschema.ValidationError) string {
 	switch k := v.ErrorKind.(type) {
 	case *kind.Format:
 		if k.Want == "date-time" {
-			return fmt.Sprintf("%q is no time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z", shorten(fmt.Sprint(k.Got)))
+			return fmt.Sprintf("%q is not a valid time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z", shorten(fmt.Sprint(k.Got)))
 		}
 	case *kind.Pattern:
 		what := "others"
-		if s := gjson.GetBytes(op.InputSchema, "properties."+gjson.Escape(strings.Join(v.InstanceLocation, "."))+".description"); s.Str != "" {
-			what = s.Str
+		if d := gjson.GetBytes(s.text, "properties."+gjson.Escape(strings.Join(v.InstanceLocation, "."))+".description"); d.Str != "" {
+			what = d.Str
 		}
 		return fmt.Sprintf("%q has characters that it cannot have: give %s", shorten(k.Got), what)
 	}
@@ -157,7 +180,7 @@ func (op *operation) complaint(v *jsonschema.ValidationError) string {
 	return v.ErrorKind.LocalizedString(message.NewPrinter(language.English))
 }
 
-// digits is a number as people write it. One of very many digits is shortened.
+// digits formats a number the way people write it. A number with very many digits is replaced by words.
 func digits(n *big.Rat) string {
 	const most = 40
 	if n.Num().BitLen() > 4*most || n.Denom().BitLen() > 4*most {
@@ -170,19 +193,19 @@ func digits(n *big.Rat) string {
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
-// combines reports whether a violation is of how fields go together, and not of one field.
+// combines reports whether a violation is about a combination of fields, not about one field.
 func combines(v *jsonschema.ValidationError) bool {
 	_, place, _ := strings.Cut(v.SchemaURL, "#")
 	if _, not := v.ErrorKind.(*kind.Not); not {
-		place += "/not" // which KeywordPath does not tell
+		place += "/not" // KeywordPath lacks it
 	}
 	place += "/" + strings.Join(v.ErrorKind.KeywordPath(), "/")
 	first, _, _ := strings.Cut(strings.TrimPrefix(place, "/"), "/")
 	return slices.Contains([]string{"allOf", "anyOf", "oneOf", "not", "if", "then", "dependentRequired", "minProperties"}, first)
 }
 
-// hint names the field that a misspelt one was meant to be.
-func (op *operation) hint(text string) string {
+// hint suggests the field that a misspelt one probably means.
+func (s *Schema) hint(text string) string {
 	rest, ok := strings.CutPrefix(text, "additional properties '")
 	if !ok {
 		return ""
@@ -190,7 +213,7 @@ func (op *operation) hint(text string) string {
 	var schema struct {
 		Properties map[string]json.RawMessage `json:"properties"`
 	}
-	if json.Unmarshal(op.InputSchema, &schema) != nil {
+	if json.Unmarshal(s.text, &schema) != nil {
 		return ""
 	}
 	var names []string
@@ -198,7 +221,7 @@ func (op *operation) hint(text string) string {
 		names = append(names, n)
 	}
 	field, _, _ := strings.Cut(rest, "'")
-	if other := op.sibling; other != nil && other(field) != "" {
+	if other := s.sibling; other != nil && other(field) != "" {
 		return " (use " + other(field) + ", which takes " + field + ")"
 	}
 	if near := nearest.Of(field, names); near != "" {
@@ -207,9 +230,9 @@ func (op *operation) hint(text string) string {
 	return ""
 }
 
-// twin is the first member that an object has twice, at any depth. Of two, the host could judge one and the module act
-// by the other. The text is JSON.
-func twin(text []byte) (key string, twice bool) {
+// DuplicateKey returns the first member that an object has twice, at any depth. With two of them, the host could judge one
+// while the module acts on the other. The text must be JSON.
+func DuplicateKey(text []byte) (key string, twice bool) {
 	if bytes.Count(text, []byte{':'}) < 2 {
 		return "", false
 	}
@@ -257,8 +280,8 @@ func twin(text []byte) (key string, twice bool) {
 	}
 }
 
-// depth is how deep JSON text is nested, brackets in strings aside.
-func depth(text []byte) int {
+// Depth returns how deeply JSON text is nested. Brackets in strings do not count.
+func Depth(text []byte) int {
 	deepest, now, quoted := 0, 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
@@ -275,4 +298,12 @@ func depth(text []byte) int {
 		}
 	}
 	return deepest
+}
+
+// shorten keeps foreign text from filling a message.
+func shorten(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "…"
+	}
+	return s
 }

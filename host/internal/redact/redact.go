@@ -1,4 +1,5 @@
-package host
+// Package redact removes sensitive values from what is shown or kept.
+package redact
 
 import (
 	"encoding/json"
@@ -11,22 +12,21 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// masked stands for what is not shown.
+// masked replaces what is not shown.
 const masked = `"***"`
 
-// sensitive are the strings and numbers that an input has in the fields whose schema says "x-sensitive": what is shown of
-// an invoke, or kept, holds none of them where they belong. JSON is masked by path: masked by value, it would tell that
-// something else in it is the same as a secret.
-type sensitive []secret
+// Values are the sensitive values of one input: the strings and numbers in the fields whose schema says "x-sensitive". JSON is
+// masked by path. Masking by value would reveal that something else equals a secret. The zero value has none.
+type Values []secret
 
-// secret is one of them: the names that lead to it, those of arrays' elements aside, and the value, decoded.
+// secret is one value: the member names that lead to it (array indices do not count) and its decoded text.
 type secret struct {
 	path []string
 	text string
 }
 
-// sensitiveFields tells the fields of an input apart: which the schema has, and which of them are sensitive.
-func sensitiveFields(op *abi.Operation) (known, secret map[string]bool) {
+// fields returns the fields of an input schema, and which of them are sensitive.
+func fields(op *abi.Operation) (known, secret map[string]bool) {
 	known, secret = map[string]bool{}, map[string]bool{}
 	gjson.GetBytes(op.InputSchema, "properties").ForEach(func(name, schema gjson.Result) bool {
 		known[name.Str], secret[name.Str] = true, schema.Get("x-sensitive").Bool()
@@ -35,9 +35,9 @@ func sensitiveFields(op *abi.Operation) (known, secret map[string]bool) {
 	return known, secret
 }
 
-// sensitiveValues finds them in an input that is a JSON object.
-func sensitiveValues(op *abi.Operation, input json.RawMessage) sensitive {
-	var values sensitive
+// Of returns the sensitive values of an input that is a JSON object.
+func Of(op *abi.Operation, input json.RawMessage) Values {
+	var values Values
 	var walk func([]string, gjson.Result)
 	walk = func(path []string, v gjson.Result) {
 		switch {
@@ -51,9 +51,9 @@ func sensitiveValues(op *abi.Operation, input json.RawMessage) sensitive {
 			values = append(values, secret{path, v.Raw})
 		}
 	}
-	_, fields := sensitiveFields(op)
+	_, sensitive := fields(op)
 	gjson.ParseBytes(input).ForEach(func(name, v gjson.Result) bool {
-		if fields[name.Str] {
+		if sensitive[name.Str] {
 			walk([]string{name.Str}, v)
 		}
 		return true
@@ -61,14 +61,23 @@ func sensitiveValues(op *abi.Operation, input json.RawMessage) sensitive {
 	return values
 }
 
-// maskInput is an input without the values of its sensitive fields, and of those that the schema does not know: a
-// password under a misspelt name is one, too.
-func maskInput(op *abi.Operation, input json.RawMessage) json.RawMessage {
+// AtPaths returns Values that mask whatever is at the given paths (object keys joined by dots).
+func AtPaths(paths []string) Values {
+	var values Values
+	for _, path := range paths {
+		values = append(values, secret{path: strings.Split(path, ".")})
+	}
+	return values
+}
+
+// Input returns an input without the values of its sensitive fields and of fields that the schema does not have: those may be
+// a misspelt password.
+func Input(op *abi.Operation, input json.RawMessage) json.RawMessage {
 	v := gjson.ParseBytes(input)
 	if !v.IsObject() {
 		return json.RawMessage(masked)
 	}
-	known, secret := sensitiveFields(op)
+	known, secret := fields(op)
 	b := []byte{'{'}
 	v.ForEach(func(name, m gjson.Result) bool {
 		if len(b) > 1 {
@@ -85,12 +94,12 @@ func maskInput(op *abi.Operation, input json.RawMessage) json.RawMessage {
 	return append(b, '}')
 }
 
-// leastInText is the length from which a sensitive value is looked for inside other text, in bytes: shorter ones stand
-// in too much that is none of theirs.
+// leastInText is the shortest sensitive value that is searched for inside other text, in bytes. Shorter values would match
+// unrelated text.
 const leastInText = 4
 
-// holds reports whether a text is, or has in it, one of the values.
-func (s sensitive) holds(text string) bool {
+// holds reports whether a text equals or contains one of the values.
+func (s Values) holds(text string) bool {
 	for _, v := range s {
 		if text == v.text || len(v.text) >= leastInText && strings.Contains(text, v.text) {
 			return true
@@ -99,13 +108,13 @@ func (s sensitive) holds(text string) bool {
 	return false
 }
 
-// fill reports whether a text is the whole of a sensitive field, as what fills a path is.
-func (s sensitive) fill(text string) bool {
+// Fill reports whether a text is the whole value of a sensitive top-level field, such as one that fills a path.
+func (s Values) Fill(text string) bool {
 	return slices.ContainsFunc(s, func(v secret) bool { return len(v.path) == 1 && v.text == text })
 }
 
-// text is a message without the values.
-func (s sensitive) text(message string) string {
+// Text returns a message without the values.
+func (s Values) Text(message string) string {
 	for _, v := range s {
 		if len(v.text) >= leastInText {
 			message = strings.ReplaceAll(message, v.text, "***")
@@ -114,8 +123,8 @@ func (s sensitive) text(message string) string {
 	return message
 }
 
-// at reports whether the last of the names that lead to a place are those that lead to a secret.
-func (s sensitive) at(place []string) bool {
+// at reports whether the names that lead to a place end with those that lead to a secret.
+func (s Values) at(place []string) bool {
 	return slices.ContainsFunc(s, func(v secret) bool { return v.ends(place) })
 }
 
@@ -123,12 +132,12 @@ func (v secret) ends(place []string) bool {
 	return len(place) >= len(v.path) && slices.Equal(place[len(place)-len(v.path):], v.path)
 }
 
-// json is an output with "***" wherever a secret's path ends, whatever stands there. The rest stays byte for byte.
-func (s sensitive) json(raw json.RawMessage) json.RawMessage { return s.mask(raw, nil) }
+// JSON returns an output with "***" wherever a secret's path ends. The rest stays byte for byte.
+func (s Values) JSON(raw json.RawMessage) json.RawMessage { return s.mask(raw, nil) }
 
-// body is json of what a module sends. A secret that it has put elsewhere than its path says is looked for by its value.
-func (s sensitive) body(raw json.RawMessage) json.RawMessage {
-	var elsewhere sensitive
+// Body is JSON for what a module sends. A secret that is not at its path there is searched for by its value.
+func (s Values) Body(raw json.RawMessage) json.RawMessage {
+	var elsewhere Values
 	for _, v := range s {
 		found := false
 		each(nil, gjson.ParseBytes(raw), func(place []string, _ gjson.Result) { found = found || v.ends(place) })
@@ -155,8 +164,8 @@ func each(place []string, v gjson.Result, visit func([]string, gjson.Result)) {
 	})
 }
 
-// mask puts "***" at the secrets' paths, and for strings that hold one of those elsewhere and numbers that are one.
-func (s sensitive) mask(raw json.RawMessage, elsewhere sensitive) json.RawMessage {
+// mask puts "***" at the paths of s, and in place of strings that contain a value of elsewhere and numbers that equal one.
+func (s Values) mask(raw json.RawMessage, elsewhere Values) json.RawMessage {
 	switch {
 	case len(s) == 0 || len(raw) == 0:
 		return raw
@@ -203,12 +212,12 @@ func (s sensitive) mask(raw json.RawMessage, elsewhere sensitive) json.RawMessag
 	return b
 }
 
-// path is a request's target with "***" for segments that are filled with one of the values, however short and escaped.
-func (s sensitive) path(target string) string {
+// Path returns a request's target with "***" for segments that one of the values fills, however short or escaped.
+func (s Values) Path(target string) string {
 	path, query, found := strings.Cut(target, "?")
 	segments := strings.Split(path, "/")
 	for i, seg := range segments {
-		if plain, err := url.PathUnescape(seg); err == nil && s.fill(plain) {
+		if plain, err := url.PathUnescape(seg); err == nil && s.Fill(plain) {
 			segments[i] = "***"
 		}
 	}
@@ -218,28 +227,28 @@ func (s sensitive) path(target string) string {
 	return path
 }
 
-// writes are planned writes as they are shown.
-func (s sensitive) writes(writes []abi.PlannedWrite) []abi.PlannedWrite {
+// Writes returns planned writes as they are shown.
+func (s Values) Writes(writes []abi.PlannedWrite) []abi.PlannedWrite {
 	shown := make([]abi.PlannedWrite, len(writes))
 	for i, w := range writes {
-		w.Target, w.Body = s.text(s.path(w.Target)), s.body(w.Body)
+		w.Target, w.Body = s.Text(s.Path(w.Target)), s.Body(w.Body)
 		shown[i] = w
 	}
 	return shown
 }
 
-// error is an error without the values: a service may quote what it refuses.
-func (s sensitive) error(e *abi.Error) *abi.Error {
+// Error returns an error without the values: a service may quote what it refuses.
+func (s Values) Error(e *abi.Error) *abi.Error {
 	if e == nil || len(s) == 0 {
 		return e
 	}
 	out := *e
-	out.Message = s.text(out.Message)
+	out.Message = s.Text(out.Message)
 	if e.Upstream != nil {
 		up := *e.Upstream
-		up.Summary, up.Causes = s.text(up.Summary), append([]string(nil), up.Causes...)
+		up.Summary, up.Causes = s.Text(up.Summary), append([]string(nil), up.Causes...)
 		for i := range up.Causes {
-			up.Causes[i] = s.text(up.Causes[i])
+			up.Causes[i] = s.Text(up.Causes[i])
 		}
 		out.Upstream = &up
 	}

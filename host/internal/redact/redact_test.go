@@ -1,4 +1,4 @@
-package host
+package redact
 
 import (
 	"encoding/json"
@@ -21,14 +21,14 @@ func TestMaskedInput(t *testing.T) {
 		{"nothing", `{}`, `{}`},
 		{"no object", `["hunter22"]`, `"***"`},
 	} {
-		if got := string(maskInput(maskedOp, json.RawMessage(c.input))); got != c.want {
+		if got := string(Input(maskedOp, json.RawMessage(c.input))); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 }
 
 func TestMaskedText(t *testing.T) {
-	s := sensitiveValues(maskedOp, json.RawMessage(`{"user":"ada","credentials":{"password":"hunter22","answer":"blue\n","pin":1234,"list":["x",null,true]}}`))
+	s := Of(maskedOp, json.RawMessage(`{"user":"ada","credentials":{"password":"hunter22","answer":"blue\n","pin":1234,"list":["x",null,true]}}`))
 	for _, c := range []struct{ raw, output, body string }{
 		{`{"a":"hunter22","b":["hunter\u00322"],"c":{"hunter22":1}}`, "", `{"a":"***","b":["***"],"c":{"hunter22":1}}`},
 		{`{"a":"it is hunter22!","n":1234,"m":12345,"s":"1234"}`, "", `{"a":"***","n":"***","m":12345,"s":"***"}`},
@@ -46,14 +46,14 @@ func TestMaskedText(t *testing.T) {
 		if c.output == "" && c.raw != "" {
 			c.output = c.raw
 		}
-		if got := string(s.json(json.RawMessage(c.raw))); got != c.output {
+		if got := string(s.JSON(json.RawMessage(c.raw))); got != c.output {
 			t.Errorf("the output %s: %s, want %s", c.raw, got, c.output)
 		}
-		if got := string(s.body(json.RawMessage(c.raw))); got != c.body {
+		if got := string(s.Body(json.RawMessage(c.raw))); got != c.body {
 			t.Errorf("the body %s: %s, want %s", c.raw, got, c.body)
 		}
 	}
-	if got := s.text("no: hunter22 and x"); got != "no: *** and x" {
+	if got := s.Text("no: hunter22 and x"); got != "no: *** and x" {
 		t.Error(got)
 	}
 }
@@ -64,16 +64,16 @@ func FuzzMask(f *testing.F) {
 	f.Add(`{"credentials":{"password":"hunter22"}}`, `{"password":"hunter22","n":[1,2,{"a":"hunter22x"}]}`)
 	f.Add(`{"credentials":["a","\u0061",1.0,1e3]}`, `{"a":"a","b":1.0,"c":1e3}`)
 	f.Add(`{"credentials":"***"}`, `"***"`)
-	f.Fuzz(func(t *testing.T, input, body string) {
-		if !json.Valid([]byte(input)) || !gjson.Parse(input).IsObject() {
+	f.Fuzz(func(t *testing.T, text, body string) {
+		if !json.Valid([]byte(text)) || !gjson.Parse(text).IsObject() {
 			return
 		}
-		masked := maskInput(maskedOp, json.RawMessage(input))
+		masked := Input(maskedOp, json.RawMessage(text))
 		if !json.Valid(masked) {
-			t.Fatalf("%q became %q", input, masked)
+			t.Fatalf("%q became %q", text, masked)
 		}
-		values := sensitiveValues(maskedOp, json.RawMessage(input))
-		out := values.body(json.RawMessage(body))
+		values := Of(maskedOp, json.RawMessage(text))
+		out := values.Body(json.RawMessage(body))
 		if len(body) > 0 && json.Valid([]byte(body)) != true {
 			if len(values) > 0 && string(out) != `"***"` {
 				t.Fatalf("no JSON, and shown: %q", out)
@@ -88,10 +88,10 @@ func FuzzMask(f *testing.F) {
 		}
 		for _, secret := range values {
 			there := false
-			for _, text := range [][]byte{out, values.json(json.RawMessage(body))} {
-				each(nil, gjson.ParseBytes(text), func(place []string, v gjson.Result) {
+			for _, shown := range [][]byte{out, values.JSON(json.RawMessage(body))} {
+				each(nil, gjson.ParseBytes(shown), func(place []string, v gjson.Result) {
 					if secret.ends(place) && v.Raw != `"***"` {
-						t.Fatalf("%q shows %s at %q of %q", text, v.Raw, place, input)
+						t.Fatalf("%q shows %s at %q of %q", shown, v.Raw, place, text)
 					}
 				})
 			}
@@ -110,7 +110,7 @@ func FuzzMask(f *testing.F) {
 					shown = v.Str
 				}
 				if shown != "***" && (shown == secret.text || len(secret.text) >= leastInText && strings.Contains(shown, secret.text) && v.Type == gjson.String) {
-					t.Fatalf("%q shows %q of %q", out, secret.text, input)
+					t.Fatalf("%q shows %q of %q", out, secret.text, text)
 				}
 			}
 			walk(gjson.ParseBytes(out))
@@ -121,7 +121,7 @@ func FuzzMask(f *testing.F) {
 func TestFingerprints(t *testing.T) {
 	print := func(input, key string) string {
 		t.Helper()
-		s, err := fingerprint(maskedOp, json.RawMessage(input), key)
+		s, err := Fingerprint(maskedOp, json.RawMessage(input), key)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/input"
 )
 
 // classOf is the class of the operation with this input.
@@ -77,7 +78,7 @@ func (op *operation) requestClass(e *abi.Endpoint, body json.RawMessage) (abi.Cl
 	if !ok {
 		return "", fmt.Errorf("the body for %q is no object, and its class depends on what is in it", e.Endpoint)
 	}
-	if key, twice := twin(body); twice {
+	if key, twice := input.DuplicateKey(body); twice {
 		return "", fmt.Errorf("the body for %q has %q twice, and its class depends on what is in it", e.Endpoint, shorten(key))
 	}
 	for _, r := range e.ClassRules {

@@ -1,16 +1,15 @@
-package host
+package records
 
 import (
 	"encoding/json"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/records"
 )
 
 func TestRecordsOfAKindGoOutInAnEnvelope(t *testing.T) {
 	body := []byte(`[{"id":"00u1","n":150},{"id":"00u\"2"}]`)
-	spans, err := records.Split(body, "", nil)
+	spans, err := Split(body, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,31 +28,17 @@ func TestRecordsOfAKindGoOutInAnEnvelope(t *testing.T) {
 			`{"kind":"x","id":"150","record":{"id":"00u1","n":150}}`,
 			`{"kind":"x","id":"","record":{"id":"00u\"2"}}`}, "x:150"},
 	} {
-		p, err := wrap(t.Context(), body, spans, c.options)
+		p, err := Wrap(t.Context(), body, spans, c.options)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, s := range p.spans {
-			if got := string(p.body[s.Start:s.End]); got != c.want[i] || !json.Valid([]byte(got)) {
+		for i, s := range p.Spans {
+			if got := string(p.Body[s.Start:s.End]); got != c.want[i] || !json.Valid([]byte(got)) {
 				t.Errorf("%+v: %s, want %s", c.options, got, c.want[i])
 			}
 		}
-		if got := p.record(0).Key; got != c.key {
+		if got := string(p.AppendKey(nil, 0)); got != c.key {
 			t.Errorf("key %s, want %s", got, c.key)
-		}
-	}
-}
-
-func TestAListSaysMoreThanItsRecords(t *testing.T) {
-	for more, want := range map[string]string{
-		``:                        `{"records":[],"next_cursor":"c"}`,
-		`{ }`:                     `{"records":[],"next_cursor":"c"}`,
-		`{"skipped":["x"],"n":1}`: `{"records":[],"next_cursor":"c","skipped":["x"],"n":1}`,
-	} {
-		out := &abi.InvokeOutput{List: true, NextCursor: "c", Output: json.RawMessage(more)}
-		if text, _ := (&call{}).output(out); string(text) != want {
-			got := string(text)
-			t.Errorf("%s: %s, want %s", more, got, want)
 		}
 	}
 }

@@ -1,0 +1,22 @@
+package host
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+func TestAListSaysMoreThanItsRecords(t *testing.T) {
+	for more, want := range map[string]string{
+		``:                        `{"records":[],"next_cursor":"c"}`,
+		`{ }`:                     `{"records":[],"next_cursor":"c"}`,
+		`{"skipped":["x"],"n":1}`: `{"records":[],"next_cursor":"c","skipped":["x"],"n":1}`,
+	} {
+		out := &abi.InvokeOutput{List: true, NextCursor: "c", Output: json.RawMessage(more)}
+		if text, _ := (&call{}).output(out); string(text) != want {
+			got := string(text)
+			t.Errorf("%s: %s, want %s", more, got, want)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package records
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// Piece is the records that one emit took from one body.
+type Piece struct {
+	Body  []byte
+	Spans []Span
+	Keys  []Span // places of the keys' values, parallel to Spans; nil if they are not known
+	Kind  string // of the envelope, "" without one
+	Key   string // path of each record's key, "" if records have none
+}
+
+// Prefix returns the length of what precedes the records' own keys in the piece's keys.
+func (p *Piece) Prefix() int {
+	if p.Kind == "" {
+		return 0
+	}
+	return len(p.Kind) + len(":")
+}
+
+// AppendKey appends the key of the i-th record to b.
+func (p *Piece) AppendKey(b []byte, i int) []byte {
+	if p.Kind != "" {
+		b = append(append(b, p.Kind...), ':')
+	}
+	if p.Keys != nil {
+		if k := p.Body[p.Keys[i].Start:p.Keys[i].End]; len(k) > 2 && k[0] == '"' && bytes.IndexByte(k, '\\') < 0 {
+			return append(b, k[1:len(k)-1]...)
+		}
+	}
+	return append(b, Get(p.Body[p.Spans[i].Start:p.Spans[i].End], p.Key).String()...)
+}
+
+// HasKey reports whether a record has a string or number at a path.
+func HasKey(record []byte, path string) bool {
+	v := Get(record, path)
+	return (v.Type == gjson.String || v.Type == gjson.Number) && v.String() != ""
+}
+
+// Wrap puts each record into the envelope of abi.EmitOptions.
+func Wrap(ctx context.Context, body []byte, spans []Span, o abi.EmitOptions) (Piece, error) {
+	key := o.Key
+	if key == "" {
+		key = "id"
+	}
+	head := append([]byte(`{"kind":`), quote(o.Kind)...)
+	size := 0
+	for _, s := range spans {
+		size += s.End - s.Start + len(head) + len(o.Parent) + 80
+	}
+	out := Piece{Body: make([]byte, 0, size), Spans: make([]Span, 0, len(spans)), Kind: o.Kind, Key: "id"}
+	for _, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return Piece{}, err
+		}
+		record := body[s.Start:s.End]
+		id := Get(record, key).String()
+		if o.Parent != "" {
+			id = o.Parent + "/" + id
+		}
+		start := len(out.Body)
+		out.Body = append(append(append(out.Body, head...), `,"id":`...), quote(id)...)
+		if o.Parent != "" {
+			out.Body = append(append(out.Body, `,"parent":`...), quote(o.Parent)...)
+		}
+		out.Body = append(append(append(out.Body, `,"record":`...), record...), '}')
+		out.Spans = append(out.Spans, Span{Start: start, End: len(out.Body)})
+		out.Body = append(out.Body, '\n')
+	}
+	return out, nil
+}
+
+func quote(s string) []byte {
+	b, _ := json.Marshal(s) // a string always encodes
+	return b
+}
+
+// KeysOf returns the keys of records, for abi.EmitOptions.Keys.
+func KeysOf(ctx context.Context, body []byte, spans []Span, path string) ([]string, error) {
+	if len(spans) > abi.MaxKeys {
+		return nil, fmt.Errorf("keys of %d records, %d are allowed (abi.MaxKeys): ask with a limit", len(spans), abi.MaxKeys)
+	}
+	if path == "" {
+		path = "id"
+	}
+	all, size := make([]string, 0, len(spans)), 0
+	for i, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if !HasKey(body[s.Start:s.End], path) {
+			return nil, fmt.Errorf("record %d has no string or number at %s", i, path)
+		}
+		v := Get(body[s.Start:s.End], path)
+		if size += len(v.String()); size > abi.MaxKeyBytes {
+			return nil, fmt.Errorf("over %d bytes of keys (abi.MaxKeyBytes): ask with a limit", abi.MaxKeyBytes)
+		}
+		all = append(all, v.String())
+	}
+	return all, nil
+}
+
+// Without removes members from records. If no record has one, body and spans are returned as they are.
+func Without(ctx context.Context, body []byte, spans []Span, paths []string) ([]byte, []Span, error) {
+	var out []byte
+	var moved []Span
+	for i, s := range spans {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		record := body[s.Start:s.End]
+		for _, p := range paths {
+			for n := 0; Get(record, p).Exists(); n++ { // a member that is listed twice is removed twice
+				err := ctx.Err()
+				if err != nil {
+					return nil, nil, err
+				}
+				if record, err = sjson.DeleteBytes(record, p); err != nil || n == maxDuplicates {
+					return nil, nil, fmt.Errorf("record %d cannot be emitted without %s", i, p)
+				}
+				if moved == nil {
+					moved = append(make([]Span, 0, len(spans)), spans[:i]...)
+					out = append(make([]byte, 0, len(body)), body[:s.Start]...)
+				}
+			}
+		}
+		if moved != nil {
+			start := len(out)
+			out = append(out, record...)
+			moved = append(moved, Span{Start: start, End: len(out)})
+			out = append(out, '\n')
+		}
+	}
+	if moved == nil {
+		return body, spans, nil
+	}
+	return out, moved, nil
+}
+
+// maxDuplicates is the limit of how often Without removes one member.
+const maxDuplicates = 16
+
+// maxSummary is the size limit of a summarised value, in bytes. Summaries are for cursors and times.
+const maxSummary = 4 << 10
+
+// Summarise returns the values of a record at paths, for abi.EmitSummary.
+func Summarise(body []byte, s Span, paths []string) map[string]json.RawMessage {
+	var m map[string]json.RawMessage
+	for _, p := range paths {
+		if v := Get(body[s.Start:s.End], p); v.Exists() && len(v.Raw) <= maxSummary {
+			if m == nil {
+				m = make(map[string]json.RawMessage, len(paths))
+			}
+			m[p] = json.RawMessage(v.Raw)
+		}
+	}
+	return m
+}
