@@ -11,18 +11,20 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path"
 	"path/filepath"
 
 	"github.com/mach5/okta-connector/build/pack"
 )
 
-const usage = `Packs the connector as a Wasm module: builds ./guest with the installed Go, strips it and adds the manifest.
+const usage = `Packs a connector as a Wasm module: builds it with the installed Go, strips it and adds the manifest.
 The same sources and the same Go give the same bytes, wherever they are built.
 
-Usage: go run ./build [-o FILE]
+Usage: go run ./build [-guest PACKAGE] [-o FILE]
 
   go run ./build                        writes build/okta.wasm and build/okta.wasm.sha256 of this checkout
   go run ./build -o /tmp/okta.wasm      writes /tmp/okta.wasm and /tmp/okta.wasm.sha256
+  go run ./build -guest ./guest/template    builds another connector (docs/connectors.md): writes build/template.wasm
   (cd build && sha256sum -c okta.wasm.sha256)    checks a module that was written before
 
 `
@@ -40,7 +42,8 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("build", flag.ContinueOnError)
-	out := flags.String("o", "", "the `file` to write; its checksum goes to FILE.sha256 (default build/okta.wasm of this checkout)")
+	out := flags.String("o", "", "the `file` to write; its checksum goes to FILE.sha256 (default build/okta.wasm of this checkout; of another connector, its folder's name)")
+	pkg := flags.String("guest", "./guest", "the `package` of the connector to build, a folder of this checkout")
 	flags.SetOutput(io.Discard)
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -59,13 +62,21 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	if *out == "" {
-		*out = filepath.Join(root, "build", "okta.wasm")
+		*out = filepath.Join(root, "build", nameOf(*pkg)+".wasm")
 	}
-	wasm, err := pack.Guest(ctx, pack.Options{Dir: root})
+	wasm, err := pack.Guest(ctx, pack.Options{Dir: root, Package: *pkg})
 	if err != nil {
 		return err
 	}
 	return write(*out, wasm, stdout)
+}
+
+// nameOf is the name of a connector's module, less its ending.
+func nameOf(pkg string) string {
+	if name := path.Base(filepath.ToSlash(pkg)); name != "guest" {
+		return name
+	}
+	return "okta"
 }
 
 // write puts the module in place and beside it its checksum as sha256sum writes it, and tells of both.

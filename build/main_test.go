@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/build/pack"
+	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
 func TestTheChecksumFileIsThatOfTheModule(t *testing.T) {
@@ -58,6 +59,35 @@ func TestRunRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, args := range [][]string{{"-x"}, {"okta.wasm"}, {"-o"}} {
 		if err := run(t.Context(), args, &bytes.Buffer{}); err == nil || errors.Is(err, flag.ErrHelp) {
 			t.Errorf("%q: %v", args, err)
+		}
+	}
+}
+
+func TestRun_AnotherGuest_IsPackedWithItsOwnManifest(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "notes.wasm")
+	if err := run(t.Context(), []string{"-guest", "./guest/template", "-o", out}, &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	wasm, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := wasmbin.Parse(wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Customs) != 1 || !bytes.Contains(m.Customs[0].Data, []byte(`"kind":"notes"`)) {
+		t.Errorf("custom sections %q, want the manifest of notes alone", fmt.Sprint(m.Customs))
+	}
+	if err := run(t.Context(), []string{"-guest", "./guest/none", "-o", out}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "./guest/none") {
+		t.Errorf("a package that is not there: %v", err)
+	}
+}
+
+func TestNameOf_Package_IsItsFolder(t *testing.T) {
+	for pkg, want := range map[string]string{"./guest": "okta", "./guest/template": "template", "guest/template/": "template"} {
+		if got := nameOf(pkg); got != want {
+			t.Errorf("%s: %s, want %s", pkg, got, want)
 		}
 	}
 }

@@ -18,11 +18,14 @@ import (
 // ErrManifest is wrapped by the error about a manifest that no host would accept.
 var ErrManifest = errors.New("the manifest cannot be packed")
 
+// connector is the package of this repository's connector.
+const connector = "./guest"
+
 // Options say what to pack. The zero value is the connector.
 type Options struct {
 	Dir      string // root of the Go module that holds Package; default Root()
 	Package  string // the guest's package as a path in Dir; default "./guest"
-	Manifest []byte // JSON of an abi.Manifest, packed byte for byte; default okta.Manifest()
+	Manifest []byte // JSON of an abi.Manifest, packed byte for byte; default what the package says it is, see Guest
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -34,9 +37,9 @@ func (o Options) withDefaults() (Options, error) {
 		o.Dir = dir
 	}
 	if o.Package == "" {
-		o.Package = "./guest"
+		o.Package = connector
 	}
-	if o.Manifest == nil {
+	if o.Manifest == nil && o.Package == connector {
 		o.Manifest = okta.Manifest()
 	}
 	return o, nil
@@ -45,17 +48,23 @@ func (o Options) withDefaults() (Options, error) {
 // Guest builds and packs a module: all custom sections of the compiler are gone, and the manifest is in
 // abi.ManifestSection. Nothing is built for a manifest that a host would refuse; that error wraps ErrManifest.
 //
-// It runs the go command that is first in PATH, and keeps nothing but Go's own build cache.
+// Without a manifest, the package's command is built for this machine and run with the argument manifest, and prints it, as
+// guest/module has it. It runs the go command that is first in PATH, and keeps nothing but Go's own build cache.
 func Guest(ctx context.Context, o Options) ([]byte, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	if err := checkManifest(o.Manifest); err != nil {
-		return nil, err
-	}
 	tool, err := newToolchain(ctx, o.Dir)
 	if err != nil {
+		return nil, err
+	}
+	if o.Manifest == nil {
+		if o.Manifest, err = tool.manifest(ctx, o.Package); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkManifest(o.Manifest); err != nil {
 		return nil, err
 	}
 	return guest(ctx, tool, o)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -69,6 +70,17 @@ func (t *toolchain) build(ctx context.Context, pkg string) ([]byte, error) {
 		return nil, fmt.Errorf("building %s for Wasm: %w", pkg, err)
 	}
 	return os.ReadFile(out)
+}
+
+// manifest asks a package's command, built for this machine, for the manifest of its module.
+func (t *toolchain) manifest(ctx context.Context, pkg string) ([]byte, error) {
+	native := *t
+	native.env = append(without(t.env, []string{"GOOS", "GOARCH"}), "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
+	out, err := native.run(ctx, "run", pkg, "manifest")
+	if err != nil {
+		return nil, fmt.Errorf("asking %s for its manifest: %w", pkg, err)
+	}
+	return out, nil
 }
 
 // run gives what a go command prints; where it fails, the error has what it complained of.

@@ -1,0 +1,39 @@
+package connector
+
+import (
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// followPauseMS is how long a source waits after it has caught up, in milliseconds.
+const followPauseMS = 10_000
+
+// Follow is the Source of a list whose new records come at its end, such as an event log. It reads the page behind a
+// checkpoint and emits its records. At the end of the list it keeps the last page and how many of its records were emitted:
+// the next call reads that page again and emits what is new. A record can be emitted twice, with the same key, where the
+// service moves records between pages.
+func (l *List) Follow(c *Call, checkpoint jsonval.Value) (p Page) {
+	at := Cursor{}
+	if checkpoint.Kind() == jsonval.Object {
+		at = readCursor(checkpoint)
+		if checkpoint.Get("v").Raw() != "1" || checkpoint.Get("i").Str() != c.InputMark() || at.skip < 0 ||
+			at.Link != "" && !LinkFits(l.Endpoint, at.Link) {
+			p.Result = c.BadCheckpoint()
+			return p
+		}
+	}
+	r, next, n := l.read(c, at, 0)
+	r.List = false
+	p.Result = r
+	if r.Outcome != abi.Succeeded {
+		return p
+	}
+	if next == nil {
+		at.skip += n
+		next, p.CaughtUp, p.PollAfterMS = &at, true, followPauseMS
+	}
+	var w jsonval.Writer
+	next.members(w.Int("v", 1).Str("i", c.InputMark()))
+	p.Checkpoint = w.String()
+	return p
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
+)
+
+var built = hosttest.Package("./guest/template", notes().Manifest(), host.LoadOptions{})
+
+// service is an invented service that keeps notes. lose has it drop the connection once it has done a write.
+type service struct {
+	mu    sync.Mutex
+	notes []note
+	puts  int
+	lose  bool
+}
+
+type note struct {
+	ID      string `json:"id"`
+	Title   string `json:"title"`
+	Tag     string `json:"tag"`
+	Updated string `json:"updated_at"`
+}
+
+func newService() *service {
+	s := &service{}
+	for i := range 5 {
+		s.add(i)
+	}
+	return s
+}
+
+func (s *service) add(i int) {
+	s.notes = append(s.notes, note{fmt.Sprintf("n%d", i), fmt.Sprintf("Note %d", i), []string{"work", "home"}[i%2], "2026-01-02T03:04:05Z"})
+}
+
+func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.Header().Set("Notes-Request-Id", "r1")
+	w.Header().Set("Content-Type", "application/json")
+	if !strings.HasSuffix(r.Header.Get("Authorization"), hosttest.Token) {
+		w.WriteHeader(401)
+		fmt.Fprint(w, `{"code":"unauthorized","message":"no token"}`)
+		return
+	}
+	id, single := strings.CutPrefix(r.URL.Path, "/v1/notes/")
+	if !single {
+		s.list(w, r)
+		return
+	}
+	for i := range s.notes {
+		n := &s.notes[i]
+		if n.ID != id {
+			continue
+		}
+		if r.Method == "PUT" {
+			s.puts++
+			_ = json.NewDecoder(r.Body).Decode(n)
+			n.Updated = time.Now().UTC().Format(time.RFC3339)
+			if s.lose {
+				panic(http.ErrAbortHandler)
+			}
+		}
+		_ = json.NewEncoder(w).Encode(n)
+		return
+	}
+	w.WriteHeader(404)
+	fmt.Fprint(w, `{"code":"not_found","message":"no such note"}`)
+}
+
+func (s *service) list(w http.ResponseWriter, r *http.Request) {
+	size := min(2, atoi(r.URL.Query().Get("per_page"))) // of two at most, so that there are pages
+	from := atoi(r.URL.Query().Get("from"))
+	var page []note
+	i := from
+	for ; i < len(s.notes) && len(page) < size; i++ {
+		if tag := r.URL.Query().Get("tag"); tag == "" || tag == s.notes[i].Tag {
+			page = append(page, s.notes[i])
+		}
+	}
+	if i < len(s.notes) {
+		q := r.URL.Query()
+		q.Set("from", strconv.Itoa(i))
+		w.Header().Set("Link", "<http://"+r.Host+"/v1/notes?"+q.Encode()+`>; rel="next"`)
+	}
+	if page == nil {
+		page = []note{}
+	}
+	_ = json.NewEncoder(w).Encode(page)
+}
+
+func atoi(s string) int { n, _ := strconv.Atoi(s); return n }
+
+func connect(t *testing.T, s *service, grants ...abi.Class) *host.Connection {
+	t.Helper()
+	return hosttest.Serve(t, built.Module(t), s, host.Config{Grants: grants}, host.ConnectOptions{Sleep: hosttest.Briefly})
+}
+
+func TestTemplate_Table_HasEveryNote(t *testing.T) {
+	c := connect(t, newService(), abi.Read)
+	rows, err := c.Table(t.Context(), "list_notes", json.RawMessage(`{}`), host.TableOptions{Columns: []string{"id", "title"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for row, err := range rows.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprint(row.Values))
+	}
+	if want := "[[n0 Note 0] [n1 Note 1] [n2 Note 2] [n3 Note 3] [n4 Note 4]]"; fmt.Sprint(got) != want {
+		t.Errorf("rows %s, want %s", got, want)
+	}
+}
+
+func TestTemplate_Source_FollowsTheList(t *testing.T) {
+	s := newService()
+	c := connect(t, s, abi.Read)
+	var got []string
+	at := json.RawMessage(nil)
+	read := func() {
+		for r, err := range c.Source(t.Context(), host.SourceOptions{Operation: "list_notes", Checkpoint: at}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, r.Key)
+			if r.Checkpoint != nil {
+				at = r.Checkpoint
+			}
+		}
+	}
+	read()
+	read() // nothing new
+	s.mu.Lock()
+	s.add(5)
+	s.add(6)
+	s.mu.Unlock()
+	read()
+	if want := "n0 n1 n2 n3 n4 n5 n6"; strings.Join(got, " ") != want {
+		t.Errorf("records %q, want %q", got, want)
+	}
+}
+
+func TestTemplate_Write_EndsInOneOutcome(t *testing.T) {
+	rename := json.RawMessage(`{"note":"n1","title":"Shopping"}`)
+	for name, c := range map[string]struct {
+		grants  []abi.Class
+		input   json.RawMessage
+		lose    bool
+		outcome abi.Outcome
+		puts    int
+	}{
+		"with the grant":       {[]abi.Class{abi.Read, abi.Write}, rename, false, abi.Succeeded, 1},
+		"without the grant":    {[]abi.Class{abi.Read}, rename, false, abi.Denied, 0},
+		"a title that it has":  {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","title":"Note 1"}`), false, abi.Unchanged, 0},
+		"no such note":         {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n9","title":"x"}`), false, abi.NotFound, 0},
+		"the answer is lost":   {[]abi.Class{abi.Read, abi.Write}, rename, true, abi.Succeeded, 1},
+		"a field that is none": {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","name":"x"}`), false, abi.Invalid, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService()
+			s.lose = c.lose
+			res, err := connect(t, s, c.grants...).Invoke(t.Context(), "rename_note", c.input)
+			if res == nil || res.Outcome != c.outcome || (err == nil) != c.outcome.OK() {
+				t.Fatalf("%+v, %v, want %s", res, err, c.outcome)
+			}
+			if s.puts != c.puts {
+				t.Errorf("%d writes, want %d", s.puts, c.puts)
+			}
+			if c.outcome == abi.Succeeded && s.notes[1].Title != "Shopping" {
+				t.Errorf("the note is %+v", s.notes[1])
+			}
+		})
+	}
+}
