@@ -26,11 +26,11 @@ func TestTheModuleHasTheOperationsThatWereAskedFor(t *testing.T) {
 	want := map[string]string{}
 	for line := range strings.Lines(string(text)) {
 		if name, rest, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok && !strings.HasPrefix(line, "#") {
+			if want[name] != "" {
+				t.Errorf("%s is in the table twice", name)
+			}
 			want[name] = rest
 		}
-	}
-	if len(want) != 52 {
-		t.Fatalf("%d operations in the table", len(want))
 	}
 	m := hosttest.Connector.Module(t)
 	got := map[string]string{}
