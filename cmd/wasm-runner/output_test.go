@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // TestAReaderThatGoesAway closes the pipe that a source writes to.
@@ -91,6 +95,40 @@ func TestTimes_AnyPrecision_SortAsText(t *testing.T) {
 		text, err := jsonValue(value)
 		if got := plainText(value); got != want || err != nil || string(text) != `"`+want+`"` {
 			t.Errorf("%s and %s, want %s", got, text, want)
+		}
+	}
+}
+
+// TestReadFirst_OfAnEmptyFile_ReadsItAgain: a new token is on its way into it. What else is wrong is said at once.
+func TestReadFirst_OfAnEmptyFile_ReadsItAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	for name, c := range map[string]struct {
+		before, after string // in the file; "-" is no file
+		reads         int
+		fails         bool
+	}{
+		"empty, then whole": {"", "x", 2, false},
+		"whole":             {"x", "x", 1, false},
+		"no token":          {"a b", "x", 1, true},
+		"no file":           {"-", "x", 1, true},
+	} {
+		_ = os.Remove(path) // of the case before
+		if c.before != "-" {
+			if err := os.WriteFile(path, []byte(c.before), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reads := 0
+		value, err := readFirst(t.Context(), sink.Authorizer{Read: func(ctx context.Context) (secrets.Value, error) {
+			if reads++; reads == 2 {
+				if err := os.WriteFile(path, []byte(c.after), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return secrets.Default{}.Resolve(ctx, "file:"+path)
+		}}, "file:"+path)
+		if reads != c.reads || (err != nil) != c.fails || !c.fails && value.Reveal() != c.after {
+			t.Errorf("%s: %d reads, %v", name, reads, err)
 		}
 	}
 }
