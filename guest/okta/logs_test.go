@@ -335,3 +335,15 @@ func TestPoll_FullPageWithoutLink_GoesOnByTime(t *testing.T) {
 		})
 	}
 }
+
+// TestPollTable_FullPageWithoutLink_SaysThatThereMayBeMore, unless no more rows are wanted.
+func TestPollTable_FullPageWithoutLink_SaysThatThereMayBeMore(t *testing.T) {
+	for limit, warnings := range map[int]int{0: 1, 1: 0, 5: 1} {
+		host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer { return answer(200, `[{"uuid":"1"}]`) }}
+		out := tableNative(t, host, map[string]any{"operation": "poll_system_log_page", "input": map[string]any{"page_size": 1, "since": "2026-01-02T03:00:00.000Z"},
+			"settings": map[string]any{}, "features": []string{"want"}, "limit": limit, "deadline": "2026-01-02T03:09:05Z", "now": "2026-01-02T03:04:05Z"})
+		if out.Outcome != abi.Succeeded || out.Cursor != "" || len(out.Warnings) != warnings {
+			t.Errorf("limit %d: %+v", limit, out)
+		}
+	}
+}

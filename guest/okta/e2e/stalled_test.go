@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -55,6 +56,54 @@ func TestSourcePages_LinkToItsOwnPage_IsNotCaughtUp(t *testing.T) {
 			}
 			if requests.Load() > 12 {
 				t.Errorf("%d requests", requests.Load())
+			}
+		})
+	}
+}
+
+// TestSourcePages_WithoutNextLinks_LosesNothing: a log that gives full pages and no links is read by time, to its end. Where more
+// events than a page holds have one time, the source is stalled.
+func TestSourcePages_WithoutNextLinks_LosesNothing(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		same int // events of one time
+		want abi.Outcome
+	}{
+		{"few of one time", 3, abi.Succeeded},
+		{"more of one time than a page holds", 12, abi.Unavailable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const events, pageSize = 57, 10
+			began := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+			at := func(i int) string {
+				return began.Add(time.Duration(i/c.same) * time.Second).Format("2006-01-02T15:04:05.000Z")
+			}
+			conn := hosttest.Serve(t, hosttest.Connector.Module(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var page []string
+				for i := 0; i < events && len(page) < pageSize; i++ {
+					if at(i) >= r.URL.Query().Get("since") {
+						page = append(page, fmt.Sprintf(`{"uuid":"%d","published":%q}`, i, at(i)))
+					}
+				}
+				_, _ = fmt.Fprintf(w, "[%s]", strings.Join(page, ","))
+			}), host.Config{Grants: []abi.Class{abi.Read}, AllowPrivateNetwork: true}, host.ConnectOptions{})
+			outcome, keys := abi.Succeeded, map[string]bool{}
+			for page, err := range conn.SourcePages(context.Background(), host.SourceOptions{Operation: "poll_system_log_page",
+				Config: fmt.Appendf(nil, `{"page_size":%d,"since":%q}`, pageSize, at(0)), PollLimit: time.Millisecond}) {
+				var o host.OutcomeError
+				switch {
+				case errors.As(err, &o):
+					outcome = o.Outcome
+				case err != nil:
+					t.Fatal(err)
+				default:
+					for rec := range page.Records() {
+						keys[rec.Key] = true
+					}
+				}
+			}
+			if outcome != c.want || c.want == abi.Succeeded && len(keys) != events {
+				t.Errorf("%s with %d of %d events", outcome, len(keys), events)
 			}
 		})
 	}
