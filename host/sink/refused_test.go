@@ -25,6 +25,15 @@ func openRefused(t *testing.T, path string) *Refused {
 	return r
 }
 
+// newRefusing is newHTTP with a file of refused records, at path.
+func newRefusing(t *testing.T, address string, o HTTPOptions) (s *HTTP, waits *[]time.Duration, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "refused.ndjson")
+	o.Refused = openRefused(t, path)
+	s, waits = newHTTP(t, address, o)
+	return s, waits, path
+}
+
 // refusedLine is a line of a file of refused records.
 type refusedLine struct {
 	At      time.Time
@@ -151,8 +160,7 @@ func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := newIndex(t)
 			x.fault, x.status, x.why = c.fault, c.status, c.why
-			path := filepath.Join(t.TempDir(), "refused.ndjson")
-			s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Refused: openRefused(t, path)})
+			s, _, path := newRefusing(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
 			if c.page == nil {
 				c.page = numbered(0, 10)
 			}
@@ -197,8 +205,7 @@ func TestNothingIsPutAsideOfAPageThatFails(t *testing.T) {
 		}
 		return away, false
 	}
-	path := filepath.Join(t.TempDir(), "refused.ndjson")
-	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, BatchBytes: 700, Patience: time.Nanosecond, Refused: openRefused(t, path)})
+	s, _, path := newRefusing(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, BatchBytes: 700, Patience: time.Nanosecond})
 	for i := 0; ; i++ {
 		err := s.Write(context.Background(), numbered(0, 20))
 		if err == nil {

@@ -68,8 +68,7 @@ func newRows(t *testing.T, status int, bad ...string) *rows {
 func TestABadRecordIsFoundBehindA500(t *testing.T) {
 	for _, bad := range [][]string{{"0"}, {"137"}, {"499"}, {"3", "4", "77", "498"}} {
 		r := newRows(t, 500, bad...)
-		path := filepath.Join(t.TempDir(), "refused.ndjson")
-		s, _ := newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, path)})
+		s, _, path := newRefusing(t, r.URL, HTTPOptions{})
 		write(t, s, numbered(0, 500))
 		var refused []string
 		for _, l := range refusedLines(t, path) {
@@ -105,8 +104,7 @@ func TestAServiceThatFailsForAllIsWaitedFor(t *testing.T) {
 	for _, status := range []int{500, 502, 503, 504} {
 		r := newRows(t, status)
 		r.down = true
-		path := filepath.Join(t.TempDir(), "refused.ndjson")
-		s, waits := newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, path)})
+		s, waits, path := newRefusing(t, r.URL, HTTPOptions{})
 		sleep := s.sleep
 		n := 0
 		s.sleep = func(ctx context.Context, d time.Duration) error {
@@ -158,8 +156,7 @@ func TestABatchOfBadRecordsIsFoundBehindA500(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRows(t, 500, keys(c.bad)...)
 			r.empty = c.empty
-			path := filepath.Join(t.TempDir(), "refused.ndjson")
-			s, _ := newHTTP(t, r.URL, HTTPOptions{BatchBytes: 1100, Refused: openRefused(t, path)})
+			s, _, path := newRefusing(t, r.URL, HTTPOptions{BatchBytes: 1100})
 			err := s.Write(t.Context(), numbered(0, c.page))
 			if c.fails != errors.Is(err, ErrRefused) || errors.Is(err, ErrRecord) {
 				t.Errorf("%v", err)
@@ -189,8 +186,7 @@ func TestAServiceWhoseErrorsDifferIsWaitedFor(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	path := filepath.Join(t.TempDir(), "refused.ndjson")
-	s, _ := newHTTP(t, server.URL, HTTPOptions{Patience: time.Hour, Refused: openRefused(t, path)})
+	s, _, path := newRefusing(t, server.URL, HTTPOptions{Patience: time.Hour})
 	write(t, s, numbered(0, 5))
 	if lines := refusedLines(t, path); len(lines) > 0 {
 		t.Errorf("put aside: %+v", lines)
@@ -282,8 +278,7 @@ func TestWhatIsRefusedPageAfterPageIsNotTheRecordsFault(t *testing.T) {
 	x.why = func(id string) (string, string) {
 		return "strict_dynamic_mapping_exception", "[1:" + id + "] mapping set to strict, dynamic introduction of [actor] within [_doc] is not allowed"
 	}
-	path := filepath.Join(t.TempDir(), "refused.ndjson")
-	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Refused: openRefused(t, path)})
+	s, _, path := newRefusing(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
 	for i := range 2 {
 		write(t, s, numbered(i, i+1))
 	}
@@ -426,9 +421,8 @@ func TestAGatewayThatAnswersInPlaceOfTheServiceIsAnInterruption(t *testing.T) {
 // TestABadRecordAloneIsFoundBehindA500: a record that is alone is refused where one that was taken before is taken once more,
 // and after some equal answers where the service took nothing yet. Where the service fails for all, none is.
 func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "refused.ndjson")
 	r := newRows(t, 500, "9", "19")
-	s, _ := newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, path)})
+	s, _, path := newRefusing(t, r.URL, HTTPOptions{})
 	write(t, s, numbered(0, 9))
 	write(t, s, numbered(9, 10))
 	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "9" {
@@ -447,9 +441,8 @@ func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
 		t.Errorf("put aside while the service failed for all: %+v", lines)
 	}
 
-	path = filepath.Join(t.TempDir(), "refused.ndjson")
 	r = newRows(t, 500, "0")
-	s, _ = newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, path)})
+	s, _, path = newRefusing(t, r.URL, HTTPOptions{})
 	write(t, s, numbered(0, 1))
 	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "0" || r.requests > mostEqual+2 {
 		t.Errorf("put aside: %+v, %d requests", lines, r.requests)
