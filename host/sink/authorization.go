@@ -63,11 +63,13 @@ func (a *authorization) after401(ctx context.Context, tried []secrets.Value) (va
 	return secrets.Value{}, false
 }
 
-// accept notes a value that the service took. It is used until the reference changes.
-func (a *authorization) accept(value secrets.Value) {
+// accept notes a value that the service took. Where others were refused first, it is used until the reference changes.
+func (a *authorization) accept(value secrets.Value, refusedFirst bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.current, a.accepted = value, value
+	if a.accepted = value; refusedFirst {
+		a.current = value
+	}
 }
 
 // inFile reports whether the value is in a file, which another program may be writing.

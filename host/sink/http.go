@@ -351,7 +351,8 @@ var moments = []time.Duration{250 * time.Millisecond, 750 * time.Millisecond}
 // authorization that was not tried.
 func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
 	sent, waits := s.authorization.get(ctx), moments
-	for tried := []secrets.Value{sent}; ; tried = append(tried, sent) {
+	tried := []secrets.Value{sent}
+	for ; ; tried = append(tried, sent) {
 		left, refused, err = s.request(ctx, batch, sent)
 		var d doubtful
 		if !errors.As(err, &d) || d.status != http.StatusUnauthorized && d.status != http.StatusForbidden || len(tried) > maxAuthorizations {
@@ -368,7 +369,7 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 	}
 	s.health.answered(err)
 	if err == nil {
-		s.authorization.accept(sent)
+		s.authorization.accept(sent, len(tried) > 1)
 		if len(refused) == 0 && len(batch) > 0 {
 			s.good = host.Record{Key: strings.Clone(batch[0].Key), JSON: bytes.Clone(batch[0].JSON)}
 		}

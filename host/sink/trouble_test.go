@@ -559,4 +559,13 @@ func TestANewAuthorizationIsRead(t *testing.T) {
 	if write(t, s, numbered(4, 5)); requests != 1 {
 		t.Errorf("%d requests after it was read again", requests)
 	}
+	// One that is read while a request is under way is not replaced by the one of that request.
+	a := newAuthorization(secrets.New("Bearer old"), Authorizer{Read: func(context.Context) (secrets.Value, error) { return secrets.New("Bearer new"), nil }})
+	sent := a.get(t.Context())
+	if _, err := a.reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a.accept(sent, false); a.get(t.Context()).Reveal() != "Bearer new" {
+		t.Error("an authorization that was read again is lost")
+	}
 }
