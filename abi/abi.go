@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Version is the ABI that this package describes. A host refuses a manifest that names another.
+// Version is the ABI that this package describes, with its major version. A host refuses a manifest that names another.
 const Version = "mach5:connector/v1"
 
 // Namespace is the import module of the host functions that are ours. Those of Extism's kernel are in
@@ -49,12 +49,12 @@ func (c Class) Valid() bool {
 }
 
 // Allows reports whether an operation of class c may have an endpoint of the given HTTP method:
-// read GET alone; write GET, POST and PUT; destructive DELETE besides; privileged any of these.
+// read GET alone; write GET, POST, PUT and PATCH; destructive DELETE besides; privileged any of these.
 func (c Class) Allows(method string) bool {
 	switch method {
 	case "GET":
 		return c.Valid()
-	case "POST", "PUT":
+	case "POST", "PUT", "PATCH":
 		return c == Write || c == Destructive || c == Privileged
 	case "DELETE":
 		return c == Destructive || c == Privileged
@@ -133,8 +133,7 @@ type Error struct {
 	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
 }
 
-// Upstream is the error that the service answered with. For Okta: errorCode, errorSummary, the summaries of
-// errorCauses, and the X-Okta-Request-Id header.
+// Upstream is the error that the service answered with, as the guest read it.
 type Upstream struct {
 	Status    int      `json:"status"`
 	Code      string   `json:"code,omitempty"`
@@ -155,15 +154,6 @@ type SettleTarget struct {
 	Path     map[string]string `json:"path"`           // the blanks of the endpoint's path, by name
 	Body     string            `json:"body,omitempty"` // the member id of its body
 }
-
-// The optional features of this ABI. A host names those that it has in the inputs of exports, and a guest uses no others.
-const (
-	FeatureWant     = "want"      // EmitOptions.Want
-	FeatureNoRepeat = "no_repeat" // Request.NoRepeat
-)
-
-// Features lists the optional features of this ABI.
-func Features() []string { return []string{FeatureWant, FeatureNoRepeat} }
 
 // InvokeInput is what the invoke export gets.
 type InvokeInput struct {
@@ -261,27 +251,28 @@ type Request struct {
 	// Link is a next link exactly as the service gave it. Its path must fit Endpoint; its query is used; its origin
 	// is ignored. Path and Query must be absent.
 	Link    string            `json:"link,omitempty"`
-	Headers map[string]string `json:"headers,omitempty"` // of RequestHeaders alone
+	Headers map[string]string `json:"headers,omitempty"` // of RequestHeaders, and the one that carries the credential
 	Body    json.RawMessage   `json:"body,omitempty"`    // sent as it is, as application/json
 	// NoRepeat has the host not make a request again that got no answer in time: the guest asks for less instead.
 	NoRepeat bool `json:"no_repeat,omitempty"`
 }
 
-// RequestHeaders are the headers that a guest may set, in canonical form. The value of Authorization must be
-// `<scheme> <placeholder>` from secret_get; a placeholder anywhere else is refused.
+// RequestHeaders are the headers that a guest may set, in canonical form, besides the one that carries the credential. Its
+// value must be what secret_get says; a placeholder anywhere else is refused.
 func RequestHeaders() []string {
-	return []string{"Accept", "Authorization", "Content-Type", "If-Match", "Prefer"}
+	return []string{"Accept", "Content-Type", "If-Match", "Prefer"}
 }
 
-// ResponseHeaders are the headers that a guest gets to see, in lower case, each with all of its values.
+// ResponseHeaders are the headers that every guest gets to see, in lower case, each with all of its values. A manifest names
+// more.
 func ResponseHeaders() []string {
-	return []string{"date", "etag", "link", "retry-after", "x-okta-request-id"}
+	return []string{"date", "etag", "link", "retry-after"}
 }
 
 // Response is what http_send answers: a status, or an error and nothing else.
 type Response struct {
 	Status  int                 `json:"status,omitempty"`
-	Headers map[string][]string `json:"headers,omitempty"` // of ResponseHeaders alone
+	Headers map[string][]string `json:"headers,omitempty"` // of ResponseHeaders and Manifest.ResponseHeaders alone
 	Body    uint64              `json:"body,omitempty"`    // a handle, valid until the call ends; 0 is no body
 	Length  int64               `json:"length,omitempty"`  // of the body, decoded, in bytes
 	// Planned says that the call is a plan and the write was held back: it counts as done, and nothing changed.
@@ -385,9 +376,11 @@ type EmitSummary struct {
 	Limit bool `json:"limit,omitempty"`
 }
 
-// Secret is what secret_get answers: how to write the header, and a placeholder that the host replaces on the way out.
+// Secret is what secret_get answers: how to write the header, and a placeholder that the host replaces on the way out. The
+// header's value is the scheme, a space and the placeholder; without a scheme it is the placeholder alone.
 type Secret struct {
-	Scheme      string `json:"scheme,omitempty"` // "SSWS", later "Bearer"
+	Header      string `json:"header,omitempty"` // empty is Authorization
+	Scheme      string `json:"scheme,omitempty"` // such as "Bearer"
 	Placeholder string `json:"placeholder,omitempty"`
 	Error       string `json:"error,omitempty"`
 }

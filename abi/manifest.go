@@ -11,13 +11,34 @@ import (
 // Manifest is what a module is and wants. The custom section ManifestSection and the describe export hold the same
 // bytes of it.
 type Manifest struct {
-	ABI              string           `json:"abi"`
-	Kind             string           `json:"kind"`
-	Version          string           `json:"version"`
-	ConfigSchema     json.RawMessage  `json:"config_schema"` // JSON Schema 2020-12 of a connection
+	ABI string `json:"abi"` // Version
+	// Minor is the minor version of the ABI that the module is written for. One of minor version 0 has no member Minor, and
+	// none of those that came later.
+	Minor int `json:"minor,omitempty"`
+	// Requires are the features that the module cannot do without.
+	Requires []string `json:"requires,omitempty"`
+
+	Kind         string          `json:"kind"`
+	Version      string          `json:"version"`
+	ConfigSchema json.RawMessage `json:"config_schema"` // JSON Schema 2020-12 of a connection
+
+	Auth    []Auth   `json:"auth,omitempty"`
+	BaseURL *BaseURL `json:"base_url,omitempty"`
+	// RequestIDHeader is the response header with the service's own id of a request.
+	RequestIDHeader string `json:"request_id_header,omitempty"`
+	// ResponseHeaders are headers that the guest gets to see, in lower case, besides those of the function of that name.
+	ResponseHeaders []string `json:"response_headers,omitempty"`
+	// ContentTypeParameters are the parameters that a request's Content-Type may have. Their values are letters and commas.
+	ContentTypeParameters []string `json:"content_type_parameters,omitempty"`
+	// TimeLayouts are forms of time in records besides RFC 3339, in UTC, such as "YYYY-MM-DD hh:mm:ss". A fraction may
+	// follow the seconds.
+	TimeLayouts []string `json:"time_layouts,omitempty"`
+
 	RateLimitHeaders RateLimitHeaders `json:"rate_limit_headers"`
+	RateLimitHabits  *RateLimitHabits `json:"rate_limit_habits,omitempty"`
 	RateLimitErrors  *RateLimitErrors `json:"rate_limit_errors,omitempty"`
 	Account          *Account         `json:"account,omitempty"`
+	Views            []View           `json:"views,omitempty"` // of SQL
 	Operations       []Operation      `json:"operations"`
 }
 
@@ -48,7 +69,7 @@ func (a *Account) check() error {
 }
 
 // RateLimitHeaders names the response headers that tell of a bucket: how many requests a window has, how many are left
-// in it, and when it ends (epoch seconds by the service's clock).
+// in it, and when it ends (see RateLimitHabits.Reset).
 type RateLimitHeaders struct {
 	Limit     string `json:"limit"`
 	Remaining string `json:"remaining"`
@@ -100,6 +121,8 @@ type Operation struct {
 	Single      bool            `json:"single,omitempty"` // as a table, it has at most one row
 	Key         string          `json:"key,omitempty"`    // path of the key in a record: stable and unique within the connection
 	Endpoints   []Endpoint      `json:"endpoints"`
+	// Backfill says, of a source, which operation reads a closed range of the same records.
+	Backfill *Backfill `json:"backfill,omitempty"`
 }
 
 // ClassRule sets another class when one field is present (Equals empty; null is present, too) or has a value: of the
@@ -153,11 +176,19 @@ type Endpoint struct {
 	// Sensitive are the members of its answers that a host shows to nobody by itself, as in the state of a plan: object keys
 	// joined by dots, of each element where the answer is an array.
 	Sensitive []string `json:"sensitive,omitempty"`
+	// Query are the names that the query of a request may have. A request other than a GET has no others; a GET without Query
+	// may have any. Minor version 0 had no such list, and let every name pass.
+	Query []string `json:"query,omitempty"`
+	// Guards are the host's own checks before a request.
+	Guards []Guard `json:"guards,omitempty"`
 }
 
 // ClassOfInput is, as Endpoint.Class alone, the class in force: a request does the same whatever the input says, and the
 // input says how much that is. Adding a member to a group is a write; to a group of administrators it is privileged.
 const ClassOfInput Class = "input"
+
+// hasBody reports whether requests of a method have a body.
+func hasBody(method string) bool { return method != "GET" && method != "DELETE" }
 
 // Method is the HTTP method of the endpoint.
 func (e Endpoint) Method() string { m, _, _ := strings.Cut(e.Endpoint, " "); return m }
@@ -172,9 +203,9 @@ func (e Endpoint) Check() error {
 		return fmt.Errorf("endpoint %q: want a method, a space and a path", e.Endpoint)
 	}
 	switch method {
-	case "GET", "POST", "PUT", "DELETE":
+	case "GET", "POST", "PUT", "PATCH", "DELETE":
 	default:
-		return fmt.Errorf("endpoint %q: method %q is none of GET, POST, PUT, DELETE", e.Endpoint, method)
+		return fmt.Errorf("endpoint %q: method %q is none of GET, POST, PUT, PATCH, DELETE", e.Endpoint, method)
 	}
 	if !strings.HasPrefix(template, "/") || len(template) < 2 {
 		return fmt.Errorf("endpoint %q: the path is not absolute", e.Endpoint)
@@ -195,6 +226,9 @@ func (e Endpoint) Check() error {
 	}
 	return nil
 }
+
+// maxQueryName bounds one of Endpoint.Query, in bytes.
+const maxQueryName = 128
 
 const plainSegment = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
@@ -222,6 +256,17 @@ func (m *Manifest) Check() error {
 	if m.ABI != Version {
 		return fmt.Errorf("manifest: ABI %q, this host speaks %q", m.ABI, Version)
 	}
+	if m.Minor < 0 {
+		return fmt.Errorf("manifest: minor version %d is negative", m.Minor)
+	}
+	if member := m.ofMinor1(); m.Minor == 0 && member != "" {
+		return fmt.Errorf("manifest: %s is of minor version 1, and the manifest is of 0: write minor: 1", member)
+	}
+	for i, f := range m.Requires {
+		if !name(f) || slices.Contains(m.Requires[:i], f) {
+			return fmt.Errorf("manifest: requires: %q is not the name of a feature, or is listed twice", f)
+		}
+	}
 	if !name(m.Kind) {
 		return fmt.Errorf("manifest: kind %q is not lower-case letters, digits and _", m.Kind)
 	}
@@ -246,6 +291,12 @@ func (m *Manifest) Check() error {
 		if err := op.Check(); err != nil {
 			return fmt.Errorf("manifest: operation %q: %w", op.Name, err)
 		}
+	}
+	if m.Minor == 0 {
+		return nil
+	}
+	if err := m.checkService(); err != nil {
+		return fmt.Errorf("manifest: %w", err)
 	}
 	return nil
 }
@@ -306,6 +357,16 @@ func (o *Operation) Check() error {
 		if err := o.checkClasses(e); err != nil {
 			return err
 		}
+		for i, q := range e.Query {
+			if CheckQuery(q) != nil || q == "" || len(q) > maxQueryName || i >= maxNames || slices.Contains(e.Query[:i], q) {
+				return fmt.Errorf("endpoint %q: query %q is not a name, or is listed twice, or is over %d names", e.Endpoint, q, maxNames)
+			}
+		}
+		for _, g := range e.Guards {
+			if err := g.check(o, e); err != nil {
+				return fmt.Errorf("endpoint %q: %w", e.Endpoint, err)
+			}
+		}
 	}
 	columns := map[string]bool{}
 	for _, c := range o.Columns {
@@ -362,7 +423,7 @@ func (o *Operation) checkClasses(e Endpoint) error {
 		}
 		classes = append(classes, r.Class)
 	}
-	if len(e.ClassRules) > 0 && (e.Method() == "GET" || e.Method() == "DELETE") {
+	if len(e.ClassRules) > 0 && !hasBody(e.Method()) {
 		return fmt.Errorf("endpoint %q has class rules, and its requests have no body", e.Endpoint)
 	}
 	for _, c := range classes {

@@ -1,0 +1,193 @@
+package abi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Minor is the minor version of the ABI that this package describes.
+const Minor = 1
+
+// The named features of this ABI. Each is a part of it that a host may lack. A host names those that it has in the inputs of
+// exports, and a module names those that it cannot do without in Manifest.Requires.
+const (
+	FeatureWant     = "want"      // EmitOptions.Want
+	FeatureNoRepeat = "no_repeat" // Request.NoRepeat
+	FeatureKeys     = "keys"      // EmitOptions.Keys
+	FeatureOmit     = "omit"      // EmitOptions.Omit
+	FeaturePlan     = "plan"      // Response.Planned
+	FeatureGuards   = "guards"    // Endpoint.Guards
+	FeatureOAuth    = "oauth"     // Auth of type AuthOAuth
+)
+
+// Features lists the features that the host of this repository has.
+func Features() []string {
+	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan}
+}
+
+// ParseManifest reads a manifest and checks it. A member that this version does not know is ignored where the manifest is of
+// a later minor version, or the member's name begins with x-; else it is an error.
+//
+// older is a partial manifest of the same form, or nil. Where its kind is the manifest's, and the manifest is of minor
+// version 0, its members fill those that came with minor version 1: what hosts knew of the service before. Members of its
+// operations go to the operations of the same name.
+func ParseManifest(raw []byte, older json.RawMessage) (*Manifest, error) {
+	m, err := decode(raw, true)
+	if err != nil {
+		if m, err = decode(raw, false); err != nil {
+			return nil, fmt.Errorf("manifest: %w", err)
+		}
+		if m.Minor <= Minor {
+			if err := onlyX(raw); err != nil {
+				return nil, fmt.Errorf("manifest: %w", err)
+			}
+		}
+	}
+	if err := m.Check(); err != nil {
+		return nil, m.later(err)
+	}
+	if m.Minor == 0 && len(older) > 0 {
+		if err := m.fill(older); err != nil {
+			return nil, fmt.Errorf("manifest: what a module of minor version 0 lacks: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// later adds to an error about a manifest of a later minor version what to do.
+func (m *Manifest) later(err error) error {
+	if m.ABI != Version || m.Minor <= Minor {
+		return err
+	}
+	return fmt.Errorf("%w. The module is of minor version %d, this host of %d: run it with a newer host", err, m.Minor, Minor)
+}
+
+// Missing is an error where the module requires features that a host does not have. It says what to do.
+func (m *Manifest) Missing(have []string) error {
+	var missing []string
+	for _, f := range m.Requires {
+		if !slices.Contains(have, f) {
+			missing = append(missing, f)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("the module requires %s, which this host (%s, minor version %d) does not have: run it with a newer host",
+		strings.Join(missing, ", "), Version, Minor)
+}
+
+// decode reads one JSON value, which may have members that Manifest does not have unless it is strict.
+func decode(raw []byte, strict bool) (*Manifest, error) {
+	m := new(Manifest)
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if strict {
+		dec.DisallowUnknownFields()
+	}
+	if err := dec.Decode(m); err != nil {
+		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+			err = fmt.Errorf("it is no JSON: %w", err)
+		}
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return m, nil
+}
+
+// onlyX is an error where the name of an unknown member does not begin with x-.
+func onlyX(raw []byte) error {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return err
+	}
+	plain, err := json.Marshal(withoutX(v))
+	if err == nil {
+		_, err = decode(plain, true)
+	}
+	return err
+}
+
+// withoutX takes the members out of a value whose names begin with x-.
+func withoutX(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, m := range v {
+			if strings.HasPrefix(k, "x-") {
+				delete(v, k)
+			} else {
+				v[k] = withoutX(m)
+			}
+		}
+	case []any:
+		for i, m := range v {
+			v[i] = withoutX(m)
+		}
+	}
+	return v
+}
+
+// fill gives a manifest of minor version 0 the members of a partial one.
+func (m *Manifest) fill(older json.RawMessage) error {
+	part, err := decode(older, true)
+	if err != nil {
+		return err
+	}
+	if part.Kind != m.Kind {
+		return nil
+	}
+	m.Auth, m.BaseURL, m.RequestIDHeader, m.ResponseHeaders = part.Auth, part.BaseURL, part.RequestIDHeader, part.ResponseHeaders
+	m.ContentTypeParameters, m.TimeLayouts, m.RateLimitHabits = part.ContentTypeParameters, part.TimeLayouts, part.RateLimitHabits
+	for _, v := range part.Views { // of an operation that the module may lack
+		if m.operation(v.Operation) != nil {
+			m.Views = append(m.Views, v)
+		}
+	}
+	for i := range part.Operations {
+		from := &part.Operations[i]
+		if to := m.operation(from.Name); to != nil {
+			to.Backfill = from.Backfill
+		}
+	}
+	return m.checkService()
+}
+
+// ofMinor1 names the first member that minor version 0 did not have, "" for none.
+func (m *Manifest) ofMinor1() string {
+	for _, member := range []struct {
+		name string
+		have bool
+	}{
+		{"requires", m.Requires != nil}, {"auth", m.Auth != nil}, {"base_url", m.BaseURL != nil}, {"request_id_header", m.RequestIDHeader != ""},
+		{"response_headers", m.ResponseHeaders != nil}, {"content_type_parameters", m.ContentTypeParameters != nil}, {"time_layouts", m.TimeLayouts != nil},
+		{"rate_limit_habits", m.RateLimitHabits != nil}, {"views", m.Views != nil},
+	} {
+		if member.have {
+			return member.name
+		}
+	}
+	for i := range m.Operations {
+		if m.Operations[i].Backfill != nil {
+			return "backfill"
+		}
+		for _, e := range m.Operations[i].Endpoints {
+			switch {
+			case e.Query != nil:
+				return "query"
+			case e.Guards != nil:
+				return "guards"
+			case e.Method() == "PATCH":
+				return "PATCH"
+			}
+		}
+	}
+	return ""
+}

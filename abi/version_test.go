@@ -1,0 +1,138 @@
+package abi_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// with is the JSON of a manifest with one more member in it, or in what replaces a text of it.
+func with(t *testing.T, m abi.Manifest, from, to string) []byte {
+	t.Helper()
+	b, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(b), from, to, 1)
+	if changed == string(b) {
+		t.Fatalf("no %s in %s", from, b)
+	}
+	return []byte(changed)
+}
+
+func TestParseManifest_UnknownMembers(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to, want string
+	}{
+		"of this minor version":             {`"kind":`, `"kinds":[],"kind":`, `manifest: json: unknown field "kinds"`},
+		"in an endpoint":                    {`"bucket":`, `"brake":[],"bucket":`, `unknown field "brake"`},
+		"that begins with x-":               {`"kind":`, `"x-owner":{"a":1},"kind":`, ""},
+		"that begins with x-, in an object": {`"bucket":`, `"x-note":"a","bucket":`, ""},
+		"beside one that begins with x-":    {`"bucket":`, `"x-note":"a","brake":1,"bucket":`, `unknown field "brake"`},
+		"of a later minor version":          {`"minor":1`, `"minor":2,"budgets":{"a":1}`, ""},
+		"that are required":                 {`"minor":1,"requires":[`, `"minor":2,"budgets":{},"requires":["budgets",`, ""}, // told by Missing
+		"of a later minor version, broken":  {`"minor":1`, `"minor":2,"budgets":{`, "manifest: "},
+	} {
+		m, err := abi.ParseManifest(with(t, sound(), c.from, c.to), nil)
+		switch {
+		case c.want == "" && (err != nil || m.Kind != "crm"):
+			t.Errorf("%s: %v", name, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: %v, want %q in it", name, err, c.want)
+		}
+	}
+}
+
+func TestParseManifest_OfALaterMinorVersion_SaysWhatToDo(t *testing.T) {
+	_, err := abi.ParseManifest(with(t, sound(), `"minor":1`, `"minor":7`), nil)
+	if err != nil {
+		t.Error(err)
+	}
+	m := sound()
+	m.Minor = 7
+	_, err = abi.ParseManifest(with(t, m, `"GET /log"`, `"QUERY /log"`), nil)
+	if err == nil || !strings.HasSuffix(err.Error(), "The module is of minor version 7, this host of 1: run it with a newer host") {
+		t.Error(err)
+	}
+	if _, err = abi.ParseManifest(with(t, m, `"type":"token"`, `"type":"passkey"`), nil); err != nil {
+		t.Errorf("a way to sign in that this version does not know: %v", err)
+	}
+	_, err = abi.ParseManifest(with(t, m, abi.Version, "mach5:connector/v2"), nil)
+	if err == nil || err.Error() != `manifest: ABI "mach5:connector/v2", this host speaks "mach5:connector/v1"` {
+		t.Error(err)
+	}
+}
+
+func TestManifest_Missing_NamesWhatTheHostLacks(t *testing.T) {
+	m := sound()
+	m.Requires = []string{abi.FeatureKeys, "budgets", abi.FeatureGuards}
+	err := m.Missing(abi.Features())
+	if err == nil || err.Error() != "the module requires budgets, guards, which this host (mach5:connector/v1, minor version 1) does not have: run it with a newer host" {
+		t.Error(err)
+	}
+	m.Requires = abi.Features()
+	if err := m.Missing(abi.Features()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestParseManifest_OfMinor0_IsFilled(t *testing.T) {
+	old := minor0()
+	old.Operations[0] = sound().Operations[0]
+	old.Operations[0].Backfill = nil
+	old.Operations = append(old.Operations, sound().Operations[1])
+	old.Operations[1].Endpoints = []abi.Endpoint{{Endpoint: "GET /log", Bucket: "log"}}
+	raw, err := json.Marshal(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const part = `{"kind":"crm","auth":[{"type":"token","header":"Authorization","prefix":"Bearer"}],"request_id_header":"X-Id",
+		"views":[{"name":"log","operation":"range"},{"name":"gone","operation":"list_gone"}],
+		"operations":[{"name":"poll","backfill":{"operation":"range","time":"at"}},{"name":"gone","backfill":{"operation":"range","time":"at"}}]}`
+	m, err := abi.ParseManifest(raw, json.RawMessage(part))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Auth) != 1 || m.RequestIDHeader != "X-Id" || len(m.Views) != 1 || m.Operations[0].Backfill == nil || m.Operations[0].Class != abi.Read || m.Minor != 0 {
+		t.Errorf("got %+v", m)
+	}
+	for name, part := range map[string]string{"none": "", "of another kind": strings.Replace(part, "crm", "erp", 1)} {
+		if m, err := abi.ParseManifest(raw, json.RawMessage(part)); err != nil || m.Auth != nil || m.Views != nil {
+			t.Errorf("%s: %v, %+v", name, err, m)
+		}
+	}
+	if m, err := abi.ParseManifest(with(t, sound(), "X-Api-Key", "X-Key"), json.RawMessage(part)); err != nil || m.Auth[0].Header != "X-Key" {
+		t.Errorf("minor version 1 is filled: %v", err)
+	}
+	for name, part := range map[string]string{"that is not one": `[]`, "with an unknown member": `{"kind":"crm","auths":[]}`, "that no host accepts": `{"kind":"crm"}`} {
+		if _, err := abi.ParseManifest(raw, json.RawMessage(part)); err == nil {
+			t.Errorf("a partial manifest %s: no error", name)
+		}
+	}
+}
+
+// FuzzParseManifest wants every manifest that is taken to be sound, and to stay so when it is written and read again.
+func FuzzParseManifest(f *testing.F) {
+	b, _ := json.Marshal(sound())
+	f.Add(b)
+	b, _ = json.Marshal(minor0())
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m, err := abi.ParseManifest(raw, nil)
+		if err != nil {
+			return
+		}
+		if err := m.Check(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := abi.ParseManifest(again, nil); err != nil {
+			t.Fatalf("%s: %v", again, err)
+		}
+	})
+}
