@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mach5/okta-connector/abi"
 )
 
 // Limiter paces the requests of one connection. It is safe for concurrent use.
@@ -164,7 +166,7 @@ func (l *Limiter) take(name string) (wait time.Duration, first <-chan struct{}) 
 	if until := later(b.holdUntil, l.org.held()); until.After(now) {
 		return until.Sub(now) + l.spread(b), nil
 	}
-	b.roll(now)
+	b.roll(now, window(l.opts.Habits))
 	u.roll(b.window)
 	switch {
 	case b.known:
@@ -184,7 +186,7 @@ func (l *Limiter) take(name string) (wait time.Duration, first <-chan struct{}) 
 }
 
 // roll begins the next window once the last is over. Its limit is taken to be the same until an answer tells.
-func (b *bucket) roll(now time.Time) {
+func (b *bucket) roll(now time.Time, window time.Duration) {
 	if b.known && !now.Before(b.resets) {
 		b.remaining, b.resets, b.assumed = b.limit, now.Add(window), true
 		b.window++
@@ -238,13 +240,16 @@ func (l *Limiter) bucket(name string) *bucket {
 // Observe learns from an answer. After a 429 it returns how long to wait before that request is made again, else 0.
 // Answers without headers, or with headers that make no sense, teach nothing of the bucket.
 func (l *Limiter) Observe(name string, status int, h http.Header) (pause time.Duration) {
-	t := read(l.opts.Headers, h)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, now := l.bucket(name), l.opts.Clock.Now()
+	t := read(l.opts, h, now)
 	b.answered(l.use(name))
-	b.roll(now)
-	if t.sound() {
+	b.roll(now, window(l.opts.Habits))
+	if t.sound(Longest(l.opts.Habits)) {
+		if l.opts.delta() {
+			t.reset = b.sameWindow(t.reset, l.opts.Habits.Window())
+		}
 		b.learn(t, now)
 	}
 	if status != http.StatusTooManyRequests {
@@ -254,6 +259,15 @@ func (l *Limiter) Observe(name string, status int, h http.Header) (pause time.Du
 		return 0
 	}
 	return l.refused(b, t, now, h)
+}
+
+// sameWindow returns the reset by which the bucket knows its window, where a delta means the same one: whole seconds and the
+// time that an answer takes make it differ a little from answer to answer.
+func (b *bucket) sameWindow(reset int64, window int) int64 {
+	if off := reset - b.reset; b.known && -off <= int64(window/4) && off <= int64(min(2, window/4)) {
+		return b.reset
+	}
+	return reset
 }
 
 // learn takes in what an answer tells of its window. Answers overtake each other, so that within a window the least
@@ -280,13 +294,13 @@ func (b *bucket) learn(t told, now time.Time) {
 // refused says how long a 429 means to wait, and holds back what would get the same answer.
 func (l *Limiter) refused(b *bucket, t told, now time.Time, h http.Header) (pause time.Duration) {
 	switch {
-	case t.hasLimit && t.limit == 0:
-		// Okta's sign for too many requests at once, in all of the org: no capacity of this bucket.
+	case t.hasLimit && t.limit == 0 && l.opts.Habits != nil && l.opts.Habits.ZeroLimit == abi.ZeroConcurrency:
+		// Too many requests at once, in all of the org: no capacity of this bucket.
 		pause = 500*time.Millisecond + time.Duration(l.opts.Rand()*float64(1500*time.Millisecond))
 		l.org.hold(now.Add(pause))
 		return pause
 	case t.hasLeft && t.left >= 0 && !(t.hasRemaining && t.remaining > 0):
-		pause = min(t.left+time.Second, maxWindow)
+		pause = min(t.left+time.Second, Longest(l.opts.Habits))
 		b.remaining = min(b.remaining, 0)
 		if b.assumed { // too early: the window before is not over yet
 			b.resets = now.Add(pause)
@@ -294,14 +308,14 @@ func (l *Limiter) refused(b *bucket, t told, now time.Time, h http.Header) (paus
 		b.holdUntil = later(b.holdUntil, now.Add(pause))
 		return pause + l.spread(b)
 	}
-	// A limit other than the bucket's (Okta has some by recipient), or no word of one.
-	advice, ok := retryAfter(h)
+	// A limit other than the bucket's, such as one by recipient, or no word of one.
+	advice, ok := retryAfter(h, Longest(l.opts.Habits))
 	if !ok {
 		advice = time.Second << min(b.unadvised, 4)
 		b.unadvised++
 	}
 	pause = max(advice, time.Second)
-	if !t.sound() {
+	if !t.sound(Longest(l.opts.Habits)) {
 		b.holdUntil = later(b.holdUntil, now.Add(pause))
 	}
 	return pause + l.spread(b)

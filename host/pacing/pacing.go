@@ -1,7 +1,8 @@
 // Package pacing keeps requests within a service's rate limits by what its answers say, rather than by running into
 // refusals: one Limiter a connection, one state a bucket.
 //
-// The service's clock is the answer's Date header; the local clock is only used to measure how long ago that was.
+// The service's clock is the answer's Date header; the local clock measures how long ago that was, and how much of a window
+// is left where the service gives that as a delta.
 package pacing
 
 import (
@@ -10,12 +11,6 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
-)
-
-// Bounds of what headers are believed to mean. Okta's windows last 60 seconds.
-const (
-	maxWindow = 75 * time.Second // the longest wait
-	window    = time.Minute      // how long a window lasts of which no answer has told yet
 )
 
 // jitter spreads the requests that wait for the same moment, and apart is what they have on average between them when
@@ -53,9 +48,20 @@ func (System) Sleep(ctx context.Context, d time.Duration) error {
 // Options configure a Limiter.
 type Options struct {
 	Headers abi.RateLimitHeaders
-	Share   float64        // part of each bucket that may be used, 0 < Share ≤ 1; default 1. One request a window always may.
-	Clock   Clock          // default System
-	Rand    func() float64 // in [0,1), for jitter; safe for concurrent use; default math/rand/v2
+	Habits  *abi.RateLimitHabits // nil is the defaults
+	Share   float64              // part of each bucket that may be used, 0 < Share ≤ 1; default 1. One request a window always may.
+	Clock   Clock                // default System
+	Rand    func() float64       // in [0,1), for jitter; safe for concurrent use; default math/rand/v2
+}
+
+// Longest returns the longest time that an answer of a service is believed to ask for.
+func Longest(habits *abi.RateLimitHabits) time.Duration {
+	return time.Duration(habits.Longest()) * time.Second
+}
+
+// window returns how long a window lasts of which no answer has told yet.
+func window(habits *abi.RateLimitHabits) time.Duration {
+	return time.Duration(habits.Window()) * time.Second
 }
 
 // State is what is known of one bucket.
@@ -66,6 +72,9 @@ type State struct {
 	Remaining int           // requests left in this window, those on their way taken off
 	ResetIn   time.Duration // until the next window; 0 when it has begun
 }
+
+// delta reports whether the reset header counts from the answer.
+func (o Options) delta() bool { return o.Habits != nil && o.Habits.Reset == abi.ResetDelta }
 
 // TooLong is the error of Acquire when the deadline comes before there is room.
 type TooLong struct {

@@ -48,7 +48,7 @@ func answer(limit, remaining, resetIn any) http.Header {
 
 func limiter(share float64) (*pacing.Limiter, *fake) {
 	clock := &fake{now: time.Unix(2_000_000_000, 0)}
-	return pacing.New(pacing.Options{Headers: names, Share: share, Clock: clock}), clock
+	return pacing.New(pacing.Options{Headers: names, Habits: &abi.RateLimitHabits{ZeroLimit: abi.ZeroConcurrency}, Share: share, Clock: clock}), clock
 }
 
 func take(t *testing.T, l *pacing.Limiter) time.Duration {

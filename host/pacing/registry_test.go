@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
 const origin = "https://example.okta.com"
 
 func shared(r *pacing.Registry, clock *fake, origin, token string, share float64) *pacing.Limiter {
-	l, _ := r.Limiter(origin, token, pacing.Options{Headers: names, Share: share, Clock: clock})
+	l, _ := r.Limiter(origin, token, pacing.Options{Headers: names, Habits: &abi.RateLimitHabits{ZeroLimit: abi.ZeroConcurrency}, Share: share, Clock: clock})
 	return l
 }
 
