@@ -20,7 +20,7 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 	defer cancel()
 	t := &trail{write: !r.read(), cancel: cancel}
 	req := &http.Request{Method: r.method, URL: r.url, Host: r.url.Host, Header: r.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
-	// Without a body a POST or PUT says Content-Length: 0; Okta answers 411 to one that does not.
+	// Without a body a POST, PUT or PATCH says Content-Length: 0; some services answer 411 to one that does not.
 	if r.body != nil {
 		// Without GetBody net/http cannot make the request again by itself after bytes of it have left.
 		req.Body, req.ContentLength = &onceReader{r.body}, int64(len(r.body))
@@ -41,16 +41,24 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 	body, err := c.body(resp)
 	if err != nil {
 		e := c.bodyError(ctx, timed, err)
-		e.Status, e.RequestID = resp.StatusCode, resp.Header.Get("X-Okta-Request-Id")
+		e.Status, e.RequestID = resp.StatusCode, c.requestID(resp.Header)
 		return nil, e
 	}
-	answer := &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RequestID: resp.Header.Get("X-Okta-Request-Id")}
+	answer := &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RequestID: c.requestID(resp.Header)}
 	if c.config.BaseURL.Scheme == "http" && wantsHTTPS(answer) {
 		body.Release()
 		return nil, &abi.SendError{Code: abi.SendTLS, Sent: true, Lasting: true, Status: resp.StatusCode,
 			Message: c.config.BaseURL.Host + " speaks https, and base_url says http: write https"}
 	}
 	return answer, nil
+}
+
+// requestID is the service's own id of a request, "" where it names none.
+func (c *Client) requestID(h http.Header) string {
+	if c.config.Service.RequestIDHeader == "" {
+		return ""
+	}
+	return h.Get(c.config.Service.RequestIDHeader)
 }
 
 // errEncoding is a body that is not what its Content-Encoding says.

@@ -1,24 +1,32 @@
 package egress
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/mach5/okta-connector/abi"
 )
 
 // ParseBaseURL checks the origin that a connection is bound to, and returns it with its host in lower case and without
 // a default port. https is required; http is taken for a loopback address alone, where the simulated org lives. Errors
-// say what to write instead, and repeat nothing of a user, query or fragment.
-func ParseBaseURL(s string) (*url.URL, error) {
+// say what to write instead, and repeat nothing of a user, query or fragment. known is what the manifest says of the
+// service's addresses, or nil.
+func ParseBaseURL(s string, known *abi.BaseURL) (*url.URL, error) {
+	if known == nil {
+		known = &abi.BaseURL{}
+	}
+	example := cmp.Or(known.Example, "https://example.com")
 	if s == "" {
-		return nil, errors.New("it is empty: give the org's origin, such as https://example.okta.com")
+		return nil, errors.New("it is empty: give the org's origin, such as " + example)
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Opaque != "" || u.Hostname() == "" {
-		return nil, errors.New("it is not a URL with a host: give the org's origin, such as https://example.okta.com")
+		return nil, errors.New("it is not a URL with a host: give the org's origin, such as " + example)
 	}
 	host := strings.ToLower(u.Hostname())
 	advice := "https://" + strings.TrimSuffix(strings.ToLower(u.Host), ":")
@@ -42,9 +50,9 @@ func ParseBaseURL(s string) (*url.URL, error) {
 	case u.Port() != "" && !isPort(u.Port()):
 		return nil, fmt.Errorf("%s is no port: there are 1 to 65535", printable(u.Port()))
 	}
-	for _, domain := range []string{"okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil", "trexcloud.com"} {
-		if org, ok := strings.CutSuffix(strings.TrimSuffix(host, "."), "-admin."+domain); ok {
-			return nil, fmt.Errorf("it is the Admin Console's address: use https://%s.%s", org, domain)
+	for _, console := range known.Consoles {
+		if org, ok := strings.CutSuffix(strings.TrimSuffix(host, "."), console.Suffix); ok && org != "" {
+			return nil, fmt.Errorf("it is the Admin Console's address: use https://%s%s", org, console.Use)
 		}
 	}
 	origin := &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}

@@ -24,11 +24,11 @@ func BenchmarkSend(b *testing.B) {
 				_, _ = w.Write(page)
 			}))
 			defer server.Close()
-			base, err := ParseBaseURL(server.URL)
+			base, err := ParseBaseURL(server.URL, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
-			cl, err := New(Config{BaseURL: base, Headers: rateHeaders})
+			cl, err := New(Config{BaseURL: base, Service: service()})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,14 +28,28 @@ import (
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
+// Service is what a Client must know of its service. The zero value is a service that tells of no rate limits.
+type Service struct {
+	Headers abi.RateLimitHeaders
+	Habits  *abi.RateLimitHabits
+	Errors  *abi.RateLimitErrors // how to read a 429's body; nil takes every 429 for the bucket's
+	// AuthHeader is the header that Call.Authorization goes into; default Authorization.
+	AuthHeader      string
+	RequestIDHeader string   // of answers; empty is none
+	ResponseHeaders []string // that a guest may see besides abi.ResponseHeaders, in lower case
+	// ContentTypeParameters may follow application/json in the Content-Type of a request.
+	ContentTypeParameters []string
+	// AnyQuery lets a request other than a GET have any query, as modules of minor version 0 do.
+	AnyQuery bool
+}
+
 // Config configures a Client. BaseURL is required; a zero field means its default.
 type Config struct {
 	BaseURL        *url.URL // from ParseBaseURL
-	Headers        abi.RateLimitHeaders
-	Errors         *abi.RateLimitErrors                 // how to read a 429's body; nil takes every 429 for the bucket's
+	Service        Service
 	RateLimitShare float64                              // part of each rate limit that may be used, 0 < share ≤ 1; default 0.9, since others use the org too
 	Limiter        func(pacing.Options) *pacing.Limiter // makes the pacer; default pacing.New, which shares with nobody
-	Timeout        time.Duration                        // of one attempt, from dialling to the last byte in; default 60 s, since Okta answers 500 after 30
+	Timeout        time.Duration                        // of one attempt, from dialling to the last byte in; default 60 s
 	MaxBody        int64                                // bytes of a decoded body; default 64 MiB
 	MaxAttempts    int                                  // for a GET, and for a write that was not sent; default 4
 	RootCAs        *x509.CertPool                       // default the system's
@@ -54,13 +69,14 @@ type Client struct {
 	config    Config
 	transport *http.Transport
 	limiter   *pacing.Limiter
-	wait      *regexp.Regexp // of Config.Errors; nil without one
+	wait      *regexp.Regexp // of Service.Errors; nil without one
+	visible   []string       // headers of answers that a guest may see, in lower case
 	templates sync.Map       // endpoint → template
 	gzips     sync.Pool
 }
 
-// Call is one request. Authorization is the header's real value, or empty; what the request itself has of that header
-// does not count. The endpoint is granted by the caller, and the request's, where it names one, must be the same.
+// Call is one request. Authorization is the real value of Service.AuthHeader, or empty; what the request itself has of that
+// header does not count. The endpoint is granted by the caller, and the request's, where it names one, must be the same.
 type Call struct {
 	Endpoint      abi.Endpoint
 	Request       abi.Request
@@ -89,10 +105,10 @@ type Response struct {
 	RequestID string
 }
 
-// ABIHeaders are the headers that a guest may see: names in lower case, all values.
-func (r *Response) ABIHeaders() map[string][]string {
-	m := make(map[string][]string, 6)
-	for _, name := range abi.ResponseHeaders() {
+// ABIHeaders are the headers of an answer that a guest may see: names in lower case, all values.
+func (c *Client) ABIHeaders(r *Response) map[string][]string {
+	m := make(map[string][]string, len(c.visible))
+	for _, name := range c.visible {
 		if values := r.Header.Values(name); len(values) > 0 {
 			m[name] = values
 		}
@@ -107,7 +123,7 @@ func New(c Config) (*Client, error) {
 	if c.BaseURL == nil {
 		return nil, errors.New("egress: no base URL")
 	}
-	base, err := ParseBaseURL(c.BaseURL.String())
+	base, err := ParseBaseURL(c.BaseURL.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("egress: base URL: %w", err)
 	}
@@ -119,16 +135,16 @@ func New(c Config) (*Client, error) {
 		return nil, errors.New("egress: RateLimitShare is over 0 and at most 1")
 	}
 	c.setDefaults()
-	client := &Client{config: c}
-	if c.Errors != nil {
-		if err := c.Errors.Check(); err != nil {
+	client := &Client{config: c, visible: slices.Concat(abi.ResponseHeaders(), c.Service.ResponseHeaders)}
+	if errors := c.Service.Errors; errors != nil {
+		if err := errors.Check(); err != nil {
 			return nil, fmt.Errorf("egress: %w", err)
 		}
-		if c.Errors.Wait != "" {
-			client.wait = regexp.MustCompile(c.Errors.Wait)
+		if errors.Wait != "" {
+			client.wait = regexp.MustCompile(errors.Wait)
 		}
 	}
-	client.limiter = c.Limiter(pacing.Options{Headers: c.Headers, Share: c.RateLimitShare, Clock: c.Clock, Rand: c.Rand})
+	client.limiter = c.Limiter(pacing.Options{Headers: c.Service.Headers, Habits: c.Service.Habits, Share: c.RateLimitShare, Clock: c.Clock, Rand: c.Rand})
 	client.transport = &http.Transport{
 		Proxy:                  nil, // the environment does not decide where requests go
 		DialContext:            dialer(c),
@@ -146,6 +162,10 @@ func New(c Config) (*Client, error) {
 }
 
 func (c *Config) setDefaults() {
+	if c.Service.AuthHeader == "" {
+		c.Service.AuthHeader = "Authorization"
+	}
+	c.Service.AuthHeader = http.CanonicalHeaderKey(c.Service.AuthHeader)
 	if c.RateLimitShare == 0 {
 		c.RateLimitShare = 0.9
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// errPrivate means that a name leads to an address inside a network, where an org of Okta's cannot be.
+// errPrivate means that a name leads to an address inside a network, where a service of the internet cannot be.
 var errPrivate = errors.New("not a public address")
 
 // dialError is a connection that was not made.

@@ -35,14 +35,20 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 
 var rateHeaders = abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"}
 
+// service is what these tests know of their service.
+func service() Service {
+	return Service{Headers: rateHeaders, Habits: &abi.RateLimitHabits{ZeroLimit: abi.ZeroConcurrency}, RequestIDHeader: "X-Okta-Request-Id",
+		ResponseHeaders: []string{"x-okta-request-id"}, ContentTypeParameters: []string{"okta-response"}}
+}
+
 func client(t *testing.T, base string, change func(*Config)) (*Client, *clock) {
 	t.Helper()
-	u, err := ParseBaseURL(base)
+	u, err := ParseBaseURL(base, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	clk := &clock{}
-	cfg := Config{BaseURL: u, Headers: rateHeaders, Clock: clk}
+	cfg := Config{BaseURL: u, Service: service(), Clock: clk}
 	if change != nil {
 		change(&cfg)
 	}
@@ -63,6 +69,10 @@ func get(c *Client) (*Response, *abi.SendError) {
 func post(c *Client) (*Response, *abi.SendError) {
 	return c.Send(context.Background(), Call{Endpoint: endpoint("POST /x"), Request: abi.Request{Body: []byte(`{}`)}, Authorization: "SSWS secret"})
 }
+
+// oktaAddresses are what a manifest says of addresses.
+var oktaAddresses = &abi.BaseURL{Example: "https://example.okta.com", Consoles: []abi.Console{{Suffix: "-admin.okta.com", Use: ".okta.com"},
+	{Suffix: "-admin.oktapreview.com", Use: ".oktapreview.com"}, {Suffix: "-admin.okta-emea.com", Use: ".okta-emea.com"}}}
 
 func TestParseBaseURL(t *testing.T) {
 	for in, want := range map[string]string{
@@ -90,7 +100,7 @@ func TestParseBaseURL(t *testing.T) {
 		"https://example.okta.com:99999":        "!no port",
 		"https://example.okta.com:0":            "!no port",
 	} {
-		u, err := ParseBaseURL(in)
+		u, err := ParseBaseURL(in, oktaAddresses)
 		if reason, bad := strings.CutPrefix(want, "!"); bad {
 			if err == nil || !strings.Contains(err.Error(), reason) {
 				t.Errorf("%q: %v, want an error with %q", in, err, reason)
@@ -474,7 +484,7 @@ func TestTheEnvironmentsProxyIsIgnored(t *testing.T) {
 
 func TestErrorsHoldNothingOfTheRequest(t *testing.T) {
 	cl, _ := client(t, "http://127.0.0.1:1", func(c *Config) { c.MaxAttempts = 1 })
-	_, err := cl.Send(context.Background(), Call{Endpoint: endpoint("POST /x/{id}"), Authorization: "SSWS secret-token",
+	_, err := cl.Send(context.Background(), Call{Endpoint: abi.Endpoint{Endpoint: "POST /x/{id}", Bucket: "b", Query: []string{"q"}}, Authorization: "SSWS secret-token",
 		Request: abi.Request{Path: map[string]string{"id": "secret-id"}, Query: [][2]string{{"q", "secret-query"}}, Body: []byte(`"secret-body"`)}})
 	if err == nil || strings.Contains(err.Message, "secret") || !strings.Contains(err.Message, "refuses connections") {
 		t.Errorf("%+v", err)

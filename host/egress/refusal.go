@@ -26,12 +26,9 @@ const (
 	maxSummary = 1 << 10  // bytes
 )
 
-// maxOtherWait is the longest wait for a limit that is not a bucket's.
-const maxOtherWait = 75 * time.Second
-
 // refusal reads a 429. An answer without a readable code (a gateway's, or an empty one) is taken for the bucket's.
 func (c *Client) refusal(resp *Response) refusal {
-	errors := c.config.Errors
+	errors := c.config.Service.Errors
 	if errors == nil || resp.Body == nil || resp.Body.Len() > maxRefusal || !gjson.ValidBytes(resp.Body.Bytes()) {
 		return refusal{}
 	}
@@ -46,7 +43,7 @@ func (c *Client) refusal(resp *Response) refusal {
 	if r.other = !slices.Contains(errors.Buckets, r.code); !r.other {
 		return r
 	}
-	r.wait = pacing.RetryAfter(http.Header{"Retry-After": resp.Header.Values("Retry-After"), "Date": resp.Header.Values("Date")})
+	r.wait = pacing.RetryAfter(http.Header{"Retry-After": resp.Header.Values("Retry-After"), "Date": resp.Header.Values("Date")}, c.config.Service.Habits)
 	if c.wait != nil && r.wait == 0 {
 		if m := c.wait.FindStringSubmatch(r.summary); m != nil {
 			if s, err := strconv.ParseUint(m[1], 10, 16); err == nil {

@@ -15,7 +15,7 @@ import (
 
 // limits is how a service tells its limits apart, in a manifest.
 func limits(c *Config) {
-	c.Errors = &abi.RateLimitErrors{Code: "error.code", Summary: "error.text", Buckets: []string{"BUCKET"}, Wait: `wait (\d+) seconds`}
+	c.Service.Errors = &abi.RateLimitErrors{Code: "error.code", Summary: "error.text", Buckets: []string{"BUCKET"}, Wait: `wait (\d+) seconds`}
 }
 
 // answering429 serves 429 with a body, times times, and then 200.
@@ -127,8 +127,8 @@ func TestRefusal_WithoutAReadableCode_IsTheBuckets(t *testing.T) {
 
 func TestNew_WithAWaitThatIsNoPattern_Fails(t *testing.T) {
 	for _, wait := range []string{"(", "no group", "(a)(b)"} {
-		u, _ := ParseBaseURL("https://example.com")
-		if _, err := New(Config{BaseURL: u, Errors: &abi.RateLimitErrors{Code: "c", Buckets: []string{"b"}, Wait: wait}}); err == nil {
+		u, _ := ParseBaseURL("https://example.com", nil)
+		if _, err := New(Config{BaseURL: u, Service: Service{Errors: &abi.RateLimitErrors{Code: "c", Buckets: []string{"b"}, Wait: wait}}}); err == nil {
 			t.Errorf("%q was taken", wait)
 		}
 	}
@@ -138,7 +138,7 @@ func FuzzRefusal(f *testing.F) {
 	f.Add(`{"error":{"code":"MAIL","text":"wait 5 seconds"}}`, "3")
 	f.Add(`{"error":{"code":"BUCKET"}}`, "")
 	f.Add("", "Wed, 21 Oct 2026 07:28:00 GMT")
-	u, _ := ParseBaseURL("https://example.com")
+	u, _ := ParseBaseURL("https://example.com", nil)
 	cfg := Config{BaseURL: u}
 	limits(&cfg)
 	cl, err := New(cfg)

@@ -36,7 +36,9 @@ func (c *Client) build(call Call) (*request, error) {
 	switch {
 	case r.Link == "":
 		if path, err = t.fill(r.Path); err == nil {
-			rawQuery, err = query(r.Query)
+			if err = c.queryNames(call.Endpoint, r.Query); err == nil {
+				rawQuery, err = query(r.Query)
+			}
 		}
 	case req.method != http.MethodGet:
 		err = errors.New("a link is for a GET")
@@ -51,13 +53,13 @@ func (c *Client) build(call Call) (*request, error) {
 	if req.url, err = c.join(path, rawQuery); err != nil {
 		return nil, err
 	}
-	if req.header, err = headers(r.Headers); err != nil {
+	if req.header, err = c.headers(r.Headers); err != nil {
 		return nil, err
 	}
 	req.header["User-Agent"] = []string{c.config.UserAgent}
 	req.header["Accept-Encoding"] = []string{"gzip"}
 	if call.Authorization != "" {
-		req.header["Authorization"] = []string{call.Authorization}
+		req.header[c.config.Service.AuthHeader] = []string{call.Authorization}
 	}
 	if len(r.Body) > 0 {
 		if req.method == http.MethodGet || req.method == http.MethodDelete {
@@ -69,6 +71,19 @@ func (c *Client) build(call Call) (*request, error) {
 		}
 	}
 	return req, nil
+}
+
+// queryNames wants the names of a query to be those that the endpoint declares. A GET that declares none may have any.
+func (c *Client) queryNames(e abi.Endpoint, query [][2]string) error {
+	if e.Query == nil && (e.Method() == http.MethodGet || c.config.Service.AnyQuery) {
+		return nil
+	}
+	for _, q := range query {
+		if !slices.Contains(e.Query, q[0]) {
+			return fmt.Errorf("%s declares no query %q", e.Endpoint, printable(q[0]))
+		}
+	}
+	return nil
 }
 
 // join puts an escaped path and query behind the origin, so that net/http writes exactly these.
@@ -100,17 +115,17 @@ func (c *Client) template(e abi.Endpoint) (template, error) {
 const maxHeader = 4 << 10 // bytes of a header's value
 
 // headers takes the few headers that a guest may set.
-func headers(given map[string]string) (http.Header, error) {
+func (c *Client) headers(given map[string]string) (http.Header, error) {
 	h := make(http.Header, 8)
 	h["Accept"] = []string{"application/json"}
 	seen := make(map[string]bool, len(given))
 	for name, value := range given {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
-		case !slices.Contains(abi.RequestHeaders(), canonical):
+		case !slices.Contains(abi.RequestHeaders(), canonical) && canonical != c.config.Service.AuthHeader:
 			return nil, fmt.Errorf("header %q may not be set", printable(name))
 		case seen[canonical]:
-			return nil, fmt.Errorf("header %s stands twice", canonical)
+			return nil, fmt.Errorf("header %s is given twice", canonical)
 		case len(value) > maxHeader:
 			return nil, fmt.Errorf("header %s has over %d bytes", canonical, maxHeader)
 		case strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r > 0x7e }):
@@ -118,11 +133,11 @@ func headers(given map[string]string) (http.Header, error) {
 		}
 		seen[canonical] = true
 		switch canonical {
-		case "Authorization": // its value comes with the Call
+		case c.config.Service.AuthHeader: // its value comes with the Call
 			continue
 		case "Content-Type":
-			if !isJSON(value) {
-				return nil, errors.New("header Content-Type is application/json, with okta-response at most")
+			if !isJSON(value, c.config.Service.ContentTypeParameters) {
+				return nil, errors.New("header Content-Type is application/json" + atMost(c.config.Service.ContentTypeParameters))
 			}
 		}
 		h[canonical] = []string{value}
@@ -130,9 +145,17 @@ func headers(given map[string]string) (http.Header, error) {
 	return h, nil
 }
 
-// isJSON reports whether a content type is application/json, with no parameter but okta-response, which asks for less:
-// "application/json; okta-response=omitCredentials,omitCredentialsLinks".
-func isJSON(value string) bool {
+// atMost says which parameters a content type may have.
+func atMost(parameters []string) string {
+	if len(parameters) == 0 {
+		return " without parameters"
+	}
+	return ", with " + strings.Join(parameters, ", ") + " at most"
+}
+
+// isJSON reports whether a content type is application/json, with no other parameters than those that the manifest declares,
+// whose values are words and commas: "application/json; profile=short,flat".
+func isJSON(value string, declared []string) bool {
 	kind, parameters, more := strings.Cut(value, ";")
 	if !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
 		return false
@@ -141,7 +164,7 @@ func isJSON(value string) bool {
 		var one string
 		one, parameters, more = strings.Cut(parameters, ";")
 		name, value, _ := strings.Cut(strings.TrimSpace(one), "=")
-		if !strings.EqualFold(name, "okta-response") || value == "" || strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ,") != "" {
+		if !slices.ContainsFunc(declared, func(d string) bool { return strings.EqualFold(d, name) }) || value == "" || strings.Trim(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ,") != "" {
 			return false
 		}
 	}

@@ -228,7 +228,7 @@ func TestHeaders(t *testing.T) {
 		"a tab":                       {map[string]string{"Prefer": "a\tb"}, "!not printable ASCII"},
 		"a value that is not ASCII":   {map[string]string{"Prefer": "é"}, "!not printable ASCII"},
 		"a value that is too long":    {map[string]string{"Prefer": strings.Repeat("x", maxHeader+1)}, "!over 4096 bytes"},
-		"one header in two spellings": {map[string]string{"Prefer": "a", "prefer": "b"}, "!stands twice"},
+		"one header in two spellings": {map[string]string{"Prefer": "a", "prefer": "b"}, "!is given twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t)
@@ -313,7 +313,7 @@ func TestBaseURLs(t *testing.T) {
 		"https://tok@example.okta.com":    "!token_secret_ref",
 		"https://example.okta.com/%0aX":   "!drop the path /%0aX",
 	} {
-		u, err := ParseBaseURL(in)
+		u, err := ParseBaseURL(in, oktaAddresses)
 		if reason, bad := strings.CutPrefix(want, "!"); bad {
 			if err == nil || !strings.Contains(err.Error(), reason) {
 				t.Errorf("%q: %v %v, want an error with %q", in, u, err, reason)

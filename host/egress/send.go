@@ -106,7 +106,7 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 	}
 	if s.request.read() && resp.Status >= 502 && resp.Status <= 504 {
 		s.failed++
-		if d := max(c.backoff(s.failed), pacing.RetryAfter(resp.Header)); s.failed < c.config.MaxAttempts && s.fits(d) {
+		if d := max(c.backoff(s.failed), pacing.RetryAfter(resp.Header, c.config.Service.Habits)); s.failed < c.config.MaxAttempts && s.fits(d) {
 			resp.Body.Release()
 			if s.wait(d, "5xx") != nil {
 				return nil, contextError(s.ctx, true), false
@@ -123,7 +123,7 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 func (s *sending) otherLimit(resp *Response) (*Response, *abi.SendError, bool) {
 	s.client.limiter.Cancel(s.call.Endpoint.Bucket, true) // its headers may be of the other limit: nothing is learnt from them
 	d := s.refusal.wait
-	if s.others++; s.others > 1 || d <= 0 || d > maxOtherWait || !s.fits(d) {
+	if s.others++; s.others > 1 || d <= 0 || d > pacing.Longest(s.client.config.Service.Habits) || !s.fits(d) {
 		return resp, nil, false
 	}
 	resp.Body.Release()
