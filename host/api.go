@@ -52,11 +52,14 @@ func (e OutcomeError) Is(target error) bool {
 
 // LoadOptions says how Load treats a module. The zero value is safe.
 type LoadOptions struct {
-	SHA256   string       // the checksum that the module must have, in hex; empty pins nothing
-	CacheDir string       // for compiled code; empty is okta-connector/wasm in the user's cache directory
-	NoCache  bool         // compile anew, keep nothing
-	Memory   int64        // most bytes of linear memory that any connection may allow an instance; default 1 GiB
-	Logger   *slog.Logger // default discards
+	SHA256   string // the checksum that the module must have, in hex; empty pins nothing
+	CacheDir string // for compiled code; empty is okta-connector/wasm in the user's cache directory
+	NoCache  bool   // compile anew, keep nothing
+	// Minor0 is a partial manifest for a module of minor version 0 and the same kind: what hosts knew of its service before
+	// manifests said it. See abi.ParseManifest.
+	Minor0 json.RawMessage
+	Memory int64        // most bytes of linear memory that any connection may allow an instance; default 1 GiB
+	Logger *slog.Logger // default discards
 }
 
 // Config is one connection: what a row of a connection file holds.

@@ -182,7 +182,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 // receive keeps a body and tells the guest of it. An answer that holds the token is a lie of the server's, or an echo:
 // nothing of it reaches the guest.
 func (c *call) receive(resp *egress.Response) abi.Response {
-	out := abi.Response{Status: resp.Status, Headers: resp.ABIHeaders()}
+	out := abi.Response{Status: resp.Status, Headers: c.conn.client.ABIHeaders(resp)}
 	if c.echoes(resp, out.Headers) {
 		if resp.Body != nil {
 			resp.Body.Release()

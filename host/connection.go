@@ -32,14 +32,12 @@ type Connection struct {
 	owner  accounts
 	leave  func() // the rate limits that it shares with others
 
+	auth       abi.Auth
 	credential *credential
 
 	closing sync.Once
 	closed  chan struct{}
 }
-
-// scheme is how Okta's API tokens stand in the Authorization header.
-const scheme = "SSWS"
 
 // configError is a configuration that cannot be used. It wraps ErrConfig and the reason.
 type configError struct {
@@ -68,7 +66,11 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	if cfg.Kind != m.manifest.Kind {
 		return fail("kind: %q, the module is for %q", cfg.Kind, m.manifest.Kind)
 	}
-	base, err := egress.ParseBaseURL(cfg.BaseURL)
+	auth, err := authOf(m.manifest)
+	if err != nil {
+		return fail("%w", err)
+	}
+	base, err := egress.ParseBaseURL(cfg.BaseURL, m.manifest.BaseURL)
 	if err != nil {
 		return fail("base_url: %w", err)
 	}
@@ -126,8 +128,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	client, err := egress.New(egress.Config{
 		BaseURL:        base,
-		Headers:        m.manifest.RateLimitHeaders,
-		Errors:         m.manifest.RateLimitErrors,
+		Service:        m.service(auth),
 		RateLimitShare: cfg.RateLimitShare,
 		Limiter: func(o pacing.Options) (l *pacing.Limiter) {
 			l, leave = m.limits.Limiter(base.String(), token.Reveal(), o)
@@ -139,13 +140,13 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		Dial:                opts.Dial,
 		Lookup:              opts.Lookup,
 		AllowPrivateNetwork: cfg.AllowPrivateNetwork,
-		UserAgent:           "mach5-okta-connector/" + m.manifest.Version,
+		UserAgent:           "mach5-" + m.manifest.Kind + "-connector/" + m.manifest.Version,
 		Logger:              log,
 	})
 	if err != nil {
 		return fail("%w", err)
 	}
-	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, credential: credential, client: client, log: log,
+	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, auth: auth, credential: credential, client: client, log: log,
 		leave: leave, closed: make(chan struct{})}
 	c.pool = m.code.NewPool(sandbox.PoolOptions{Memory: limits.MemoryBytes, Concurrency: limits.Concurrency, Logger: log})
 	return c, nil
@@ -191,7 +192,7 @@ func (c *Connection) settings() abi.Settings {
 	return abi.Settings{DefaultPageSize: c.config.DefaultPageSize, InitialLookbackSeconds: c.config.InitialLookbackSeconds}
 }
 
-// Quota is the state of one rate-limit bucket, as Okta's last answer told it.
+// Quota is the state of one rate-limit bucket, as the service's last answer told it.
 type Quota struct {
 	Bucket    string        `json:"bucket"`
 	Limit     int           `json:"limit"`     // requests a window
@@ -199,7 +200,7 @@ type Quota struct {
 	ResetIn   time.Duration `json:"reset_in"`
 }
 
-// Quota is the state of every bucket that this connection has used and Okta told of, by name.
+// Quota is the state of every bucket that this connection has used and the service told of, by name.
 func (c *Connection) Quota() []Quota {
 	var all []Quota
 	for _, q := range c.client.Quota() {

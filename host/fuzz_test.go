@@ -18,7 +18,7 @@ import (
 )
 
 // smallManifest is a manifest to begin from.
-const smallManifest = `{"abi":"mach5:connector/v1","kind":"okta","version":"0","config_schema":{},"rate_limit_headers":{"limit":"L","remaining":"R","reset":"S"},
+const smallManifest = `{"abi":"mach5:connector/v1","minor":1,"auth":[{"type":"token","header":"Authorization","prefix":"SSWS"}],"kind":"okta","version":"0","config_schema":{},"rate_limit_headers":{"limit":"L","remaining":"R","reset":"S"},
 "operations":[{"name":"read","summary":"x","class":"read","class_rules":[{"field":"action","equals":"go","class":"destructive"}],"surfaces":["axon"],"idempotency":"safe",
 "input_schema":{"type":"object","additionalProperties":false,"properties":{"action":{"type":"string","maxLength":8},"n":{"type":"integer","minimum":0},"when":{"format":"date-time"}}},
 "key":"id","columns":[{"name":"id","type":"VARCHAR","path":"id"}],
@@ -28,7 +28,7 @@ func readSmallManifest(tb testing.TB) *Module {
 	tb.Helper()
 	m := &Module{log: slog.New(slog.DiscardHandler), code: new(sandbox.Module)}
 	bin := &wasmbin.Module{Customs: []wasmbin.Custom{{Name: abi.ManifestSection, Data: []byte(smallManifest)}}}
-	if err := m.readManifest(bin); err != nil {
+	if err := m.readManifest(bin, LoadOptions{}); err != nil {
 		tb.Fatal(err)
 	}
 	return m
@@ -38,11 +38,12 @@ func readSmallManifest(tb testing.TB) *Module {
 func FuzzManifest(f *testing.F) {
 	f.Add([]byte(smallManifest))
 	f.Add([]byte(strings.Replace(smallManifest, "/api/v1/logs", "/api/../logs", 1)))
+	f.Add([]byte(strings.Replace(smallManifest, "DELETE", "QUERY", 1)))
 	f.Add([]byte(strings.Replace(smallManifest, "DELETE", "PATCH", 1)))
 	f.Add([]byte(strings.Replace(smallManifest, "{id}", "{id...}", 1)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m := &Module{log: slog.New(slog.DiscardHandler)}
-		if m.readManifest(&wasmbin.Module{Customs: []wasmbin.Custom{{Name: abi.ManifestSection, Data: text}}}) != nil {
+		if m.readManifest(&wasmbin.Module{Customs: []wasmbin.Custom{{Name: abi.ManifestSection, Data: text}}}, LoadOptions{}) != nil {
 			return
 		}
 		for _, op := range m.byName {

@@ -18,19 +18,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/input"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/pacing"
-	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/internal/nearest"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
@@ -51,6 +47,8 @@ type Module struct {
 	size     int
 	log      *slog.Logger
 	limits   pacing.Registry // rate limits that its connections share
+
+	timeLayouts []string // of package time, of records' times besides RFC 3339
 }
 
 // operation is what the host keeps of an operation besides its manifest entry.
@@ -94,12 +92,12 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	if err := config.Check(bin); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
-	if err := m.readManifest(bin); err != nil {
+	if err := m.readManifest(bin, opts); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
 	config.Memory, config.Logger = cmp.Or(opts.Memory, defaultMemory), m.log
 	if !opts.NoCache {
-		if config.CacheDir, err = cacheDir(opts); err != nil {
+		if config.CacheDir, err = m.cacheDir(opts); err != nil {
 			m.log.Warn("no compilation cache: every start compiles anew", "reason", err.Error())
 		}
 	}
@@ -111,8 +109,8 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	return m, nil
 }
 
-// cacheDir returns the folder of compiled code.
-func cacheDir(opts LoadOptions) (string, error) {
+// cacheDir returns the folder of compiled code: by default one for the module's kind.
+func (m *Module) cacheDir(opts LoadOptions) (string, error) {
 	if opts.CacheDir != "" {
 		return opts.CacheDir, nil
 	}
@@ -120,81 +118,7 @@ func cacheDir(opts LoadOptions) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(base, "okta-connector", "wasm"), nil
-}
-
-func (m *Module) readManifest(bin *wasmbin.Module) error {
-	sections := bin.Section(abi.ManifestSection)
-	if len(sections) != 1 {
-		return fmt.Errorf("%d custom sections %q, want one: pack the module with go run ./build", len(sections), abi.ManifestSection)
-	}
-	raw := sections[0].Data
-	if len(raw) > abi.MaxManifestSize {
-		return fmt.Errorf("a manifest of %d bytes, at most %d are taken", len(raw), abi.MaxManifestSize)
-	}
-	m.raw = append([]byte(nil), raw...)
-	m.manifest = new(abi.Manifest)
-	dec := json.NewDecoder(strings.NewReader(string(raw)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(m.manifest); err != nil {
-		return fmt.Errorf("manifest: %v", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("manifest: more than one JSON value")
-	}
-	if err := m.manifest.Check(); err != nil {
-		return err
-	}
-	if a := m.manifest.Account; a != nil && (!records.PlainPath(a.ID) || a.Name != "" && !records.PlainPath(a.Name)) {
-		return fmt.Errorf("manifest: account: its id and name are object keys joined by dots, not %q and %q", a.ID, a.Name)
-	}
-	m.byName = make(map[string]*operation, len(m.manifest.Operations))
-	for i := range m.manifest.Operations {
-		op := &operation{Operation: &m.manifest.Operations[i], granted: map[string]*abi.Endpoint{}}
-		for j := range op.Endpoints {
-			op.granted[op.Endpoints[j].Endpoint] = &op.Endpoints[j]
-		}
-		for _, path := range paths(op.Operation) {
-			if !records.PlainPath(path) {
-				return fmt.Errorf("manifest: operation %q: path %q is not object keys joined by dots", op.Name, path)
-			}
-		}
-		op.input = input.New(op.Name, op.InputSchema, func(field string) string { return m.sibling(op.Operation, field) })
-		m.byName[op.Name] = op
-	}
-	return nil
-}
-
-// sibling returns another operation of the same class on the same kind of object that takes a field, "" for none. The
-// kind of object is what follows the verb of an operation's name: list_users, search_users.
-func (m *Module) sibling(of *abi.Operation, field string) string {
-	_, noun, _ := strings.Cut(of.Name, "_")
-	for i := range m.manifest.Operations {
-		op := &m.manifest.Operations[i]
-		_, its, _ := strings.Cut(op.Name, "_")
-		if op.Name != of.Name && its == noun && op.Class == of.Class && gjson.GetBytes(op.InputSchema, "properties."+gjson.Escape(field)).Exists() {
-			return op.Name
-		}
-	}
-	return ""
-}
-
-// paths lists the record paths that an operation declares; an empty path is the record itself.
-func paths(op *abi.Operation) []string {
-	var all []string
-	for _, c := range op.Columns {
-		if c.Path != "" {
-			all = append(all, c.Path)
-		}
-		all = append(all, c.Or...)
-	}
-	if op.Key != "" {
-		all = append(all, op.Key)
-	}
-	for _, e := range op.Endpoints {
-		all = append(all, e.Sensitive...)
-	}
-	return all
+	return filepath.Join(base, m.manifest.Kind+"-connector", "wasm"), nil
 }
 
 // Manifest is what the module says of itself. It must not be changed.

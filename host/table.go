@@ -241,7 +241,7 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 func (r *Rows) row(record json.RawMessage) Row {
 	row := Row{Values: make([]any, len(r.columns)), Record: record}
 	for i, cell := range r.Cells(record) {
-		row.Values[i] = Cell(cell).value(r.columns[i].Type)
+		row.Values[i] = r.value(cell, r.columns[i].Type)
 	}
 	return row
 }
@@ -262,7 +262,8 @@ func (r *Rows) Cells(record json.RawMessage) [][]byte {
 // not fit, and null, is not ok.
 type Cell []byte
 
-func (c Cell) value(t abi.ColumnType) any {
+// value is a cell in the type of its column, nil where it does not fit.
+func (r *Rows) value(c Cell, t abi.ColumnType) any {
 	var v any
 	var ok bool
 	switch t {
@@ -277,7 +278,7 @@ func (c Cell) value(t abi.ColumnType) any {
 	case abi.Double:
 		v, ok = c.Double()
 	case abi.TimestampTZ:
-		v, ok = c.Time()
+		v, ok = r.Time(c)
 	case abi.JSON:
 		v, ok = json.RawMessage(bytes.Clone(c)), !c.Null()
 	}
@@ -328,14 +329,16 @@ func (c Cell) Double() (float64, bool) {
 	return f, err == nil
 }
 
-// Time is the cell as TIMESTAMPTZ, in UTC, of the forms of time that Okta writes: RFC 3339, and in a few places a space
-// for the T and no zone.
-func (c Cell) Time() (time.Time, bool) {
+// Time returns a cell as TIMESTAMPTZ, in UTC. It takes RFC 3339 and the layouts that the manifest declares.
+func (r *Rows) Time(c Cell) (time.Time, bool) {
 	if c.Null() || c[0] != '"' {
 		return time.Time{}, false
 	}
 	text, _ := c.Text()
-	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999"} {
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t.UTC(), true
+	}
+	for _, layout := range r.conn.module.timeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), true
 		}
@@ -343,7 +346,7 @@ func (c Cell) Time() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// FormatTime formats a time as RFC 3339 in UTC, with three fractional digits as Okta writes them, so that the order of texts is
+// FormatTime formats a time as RFC 3339 in UTC, with three fractional digits, so that the order of texts is
 // the order of times. A time that is finer, which a query may make, has six or nine.
 func FormatTime(t time.Time) string {
 	t = t.UTC()

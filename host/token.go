@@ -26,30 +26,34 @@ func (c *call) secret(ref string) abi.Secret {
 		_, _ = rand.Read(b[:]) // never fails
 		c.placeholder = "{secret:" + hex.EncodeToString(b[:]) + "}"
 	}
-	return abi.Secret{Scheme: scheme, Placeholder: c.placeholder}
+	s := abi.Secret{Header: c.conn.auth.Header, Scheme: c.conn.auth.Prefix, Placeholder: c.placeholder}
+	if s.Header == authorization {
+		s.Header = ""
+	}
+	return s
 }
 
-// authorize takes the Authorization header out of a request, and refuses a placeholder anywhere else. signed says that
+// authorize takes the header of the credential out of a request, and refuses a placeholder anywhere else. signed says that
 // the request is to be sent with the token.
 func (c *call) authorize(req *abi.Request) (signed bool, err error) {
 	header := ""
 	for name, value := range req.Headers {
-		if strings.EqualFold(name, "Authorization") {
+		if strings.EqualFold(name, c.conn.auth.Header) {
 			if header != "" {
-				return false, fmt.Errorf("two Authorization headers")
+				return false, fmt.Errorf("two %s headers", c.conn.auth.Header)
 			}
 			header = value
 			delete(req.Headers, name)
 		}
 	}
 	if c.placeholder != "" && c.mentions(req) {
-		return false, fmt.Errorf("the placeholder of a secret stands outside the Authorization header")
+		return false, fmt.Errorf("the placeholder of a secret is outside of the %s header", c.conn.auth.Header)
 	}
 	if header == "" {
 		return false, nil
 	}
-	if c.placeholder == "" || header != scheme+" "+c.placeholder {
-		return false, fmt.Errorf("the Authorization header is not the scheme and placeholder of secret_get")
+	if c.placeholder == "" || header != credentialValue(c.conn.auth, c.placeholder) {
+		return false, fmt.Errorf("the %s header is not the scheme and placeholder of secret_get", c.conn.auth.Header)
 	}
 	return true, nil
 }
@@ -67,7 +71,7 @@ func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Requ
 	}
 	attempts, waited := 0, time.Duration(0)
 	for tried := []secrets.Value{token}; ; tried = append(tried, token) {
-		out.Authorization = scheme + " " + token.Reveal()
+		out.Authorization = credentialValue(c.conn.auth, token.Reveal())
 		resp, sendErr := c.conn.client.Send(ctx, out)
 		attempts, waited = attempts+resp.Attempts, waited+resp.Waited
 		resp.Attempts, resp.Waited = attempts, waited

@@ -35,13 +35,17 @@ func hostileManifest() []byte {
 		return o
 	}
 	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
+	write := op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}")
+	write.Endpoints[2].Query = []string{"strict"}
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
 	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive
-	m := abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "0", ConfigSchema: schema,
+	m := abi.Manifest{ABI: abi.Version, Minor: abi.Minor, Kind: "okta", Version: "0", ConfigSchema: schema,
+		Auth: []abi.Auth{{Type: abi.AuthToken, Header: "Authorization", Prefix: "SSWS"}}, RequestIDHeader: "X-Okta-Request-Id", ResponseHeaders: []string{"x-okta-request-id"},
+		RateLimitHabits:  &abi.RateLimitHabits{ZeroLimit: abi.ZeroConcurrency},
 		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
 		Operations: []abi.Operation{
 			op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs"),
-			op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"),
+			write,
 			raised,
 		}}
 	b, err := json.Marshal(m)
