@@ -41,7 +41,7 @@ type DB struct {
 
 	mu      sync.Mutex // held while a statement runs
 	closed  bool
-	warned  bool                  // of the day that the view of the System Log has
+	hinted  []view                // views that a statement hears of when it reads them for the first time
 	running atomic.Pointer[query] // that statement, for the functions that DuckDB calls on its own threads
 }
 
@@ -162,7 +162,10 @@ func reads(c host.Config) bool { return slices.Contains(c.Grants, abi.Read) }
 func (db *DB) makeSchema(ctx context.Context, s schema) error {
 	statements := []string{"CREATE SCHEMA " + name(s.name)}
 	module := s.conn.Module()
-	for _, v := range views(module.Manifest().Operations) {
+	for _, v := range views(module.Manifest()) {
+		if v.hint != "" {
+			db.hinted = append(db.hinted, v)
+		}
 		full := name(s.name) + "." + name(v.name)
 		statements = append(statements,
 			fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM connector_table(%s, %s, %s)", full, text(s.conn.Config().Name), text(v.operation), v.input),
@@ -255,6 +258,17 @@ func (db *DB) Run(ctx context.Context, script string, each func(*Result) error) 
 // fromDriver is what duckdb-go puts before the errors of functions that are called through it.
 const fromDriver = "database/sql/driver: API error: "
 
+// giveHints logs the hint of each view that a statement reads, once for each name.
+func (db *DB) giveHints(statement string) {
+	for _, v := range db.hinted {
+		if !v.named.MatchString(statement) {
+			continue
+		}
+		db.log.Warn(v.hint)
+		db.hinted = slices.DeleteFunc(slices.Clone(db.hinted), func(o view) bool { return o.name == v.name })
+	}
+}
+
 func (db *DB) run(ctx context.Context, statement string, each func(*Result) error) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -262,11 +276,7 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 	defer q.end()
 	q.warn = db.warn
 	db.running.Store(q)
-	if usesLastDay.MatchString(statement) && !db.warned {
-		db.warned = true
-		db.log.Warn("the view system_log has the events of the last day, even where a WHERE asks for earlier ones: " +
-			"connector_table(…, 'bounded_system_log_range', json_object('since', …, 'until', …)) reads other times")
-	}
+	db.giveHints(statement)
 	fail := func(err error) error {
 		if ended := ctx.Err(); ended != nil { // what DuckDB and the connector say of it is noise
 			return &Error{Statement: statement, Message: "interrupted: the statement was stopped", Cause: ended}

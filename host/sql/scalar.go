@@ -67,7 +67,7 @@ func (c scalarCall) answer(q *query, chunk mapping.DataChunk, result mapping.Vec
 	}
 	asking.Wait()
 	// DuckDB gets each answer once, and which of them each row has.
-	out := newVector(result, abi.JSON)
+	out := newVector(result, abi.JSON, nil)
 	places := map[*answer]uint32{}
 	chosen := mapping.CreateSelectionVector(mapping.IdxT(len(answers)))
 	defer mapping.DestroySelectionVector(&chosen)

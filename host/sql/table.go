@@ -95,7 +95,7 @@ func (r *scanRun) fill(chunk mapping.DataChunk) error {
 	n := min(len(r.page), int(mapping.VectorSize()))
 	for i, at := range r.asked {
 		if at >= 0 {
-			r.vectors[i] = newVector(mapping.DataChunkGetVector(chunk, mapping.IdxT(i)), r.scan.op.Columns[at].Type)
+			r.vectors[i] = newVector(mapping.DataChunkGetVector(chunk, mapping.IdxT(i)), r.scan.op.Columns[at].Type, r.rows.Time)
 		}
 	}
 	for row, record := range r.page[:n] {

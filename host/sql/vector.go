@@ -17,12 +17,13 @@ import (
 type vector struct {
 	raw      mapping.Vector
 	typ      abi.ColumnType
+	time     func(host.Cell) (time.Time, bool)
 	data     unsafe.Pointer
 	validity []uint64 // made with the first NULL
 }
 
-func newVector(raw mapping.Vector, t abi.ColumnType) vector {
-	return vector{raw: raw, typ: t, data: mapping.VectorGetData(raw)}
+func newVector(raw mapping.Vector, t abi.ColumnType, time func(host.Cell) (time.Time, bool)) vector {
+	return vector{raw: raw, typ: t, time: time, data: mapping.VectorGetData(raw)}
 }
 
 // set sets a row to what a cell is in the vector's type, NULL where it does not fit.
@@ -46,7 +47,7 @@ func (v *vector) set(row int, cell host.Cell) {
 		}
 	case abi.TimestampTZ:
 		var value time.Time
-		if value, ok = cell.Time(); ok {
+		if value, ok = v.time(cell); ok {
 			put(v, row, value.UnixMicro())
 		}
 	case abi.JSON:

@@ -1,8 +1,11 @@
 package sql
 
 import (
-	"encoding/json"
+	"cmp"
+	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -14,50 +17,74 @@ type view struct {
 	operation string
 	input     string // an SQL expression
 	comment   string
+	hint      string         // what to say of a statement that reads the view; empty is nothing
+	named     *regexp.Regexp // finds the view's name in a statement; nil without a hint
 }
 
-// views are those of a module: a view X for each operation list_X that needs no input, and the System Log of the last
-// day where the module has one.
-func views(operations []abi.Operation) []view {
+// views returns the views of a module: those that its manifest declares over what queries may read.
+func views(m *abi.Manifest) []view {
 	var all []view
-	for i := range operations {
-		op := &operations[i]
-		if !op.On(abi.SQL) || op.Class != abi.Read {
+	for _, v := range m.Views {
+		i := slices.IndexFunc(m.Operations, func(op abi.Operation) bool { return op.Name == v.Operation })
+		if i < 0 || !m.Operations[i].On(abi.SQL) || m.Operations[i].Class != abi.Read { // which abi.Manifest.Check refuses
 			continue
 		}
-		if name, isList := strings.CutPrefix(op.Name, "list_"); isList && !op.Single && needsNothing(op.InputSchema) {
-			v := view{name: name, operation: op.Name, input: "JSON '{}'", comment: op.Summary}
-			if takes(op.InputSchema, "include_deprovisioned") {
-				// WHERE status = 'DEPROVISIONED' must find them.
-				v.input, v.comment = `JSON '{"include_deprovisioned":true}'`, op.Summary+" The view asks for them."
-			}
-			all = append(all, v)
+		made := view{name: v.Name, operation: v.Operation, input: input(v), comment: cmp.Or(v.Comment, m.Operations[i].Summary)}
+		if len(v.Times) > 0 {
+			made.hint, made.named = hint(v), regexp.MustCompile(`(?i)\b`+regexp.QuoteMeta(v.Name)+`\b`)
 		}
-		if op.Name == "bounded_system_log_range" {
-			all = append(all, view{name: "system_log", operation: op.Name,
-				input:   `json_object('since', ` + instant("now() - INTERVAL 1 DAY") + `, 'until', ` + instant("now()") + `)`,
-				comment: "The System Log of the last day. " + op.Name + " reads other times."})
-		}
+		all = append(all, made)
 	}
 	return all
 }
 
-// usesLastDay finds statements with the view of the System Log, which a WHERE does not reach behind.
-var usesLastDay = regexp.MustCompile(`(?i)\bsystem_log\b`)
+// input returns the SQL expression of a view's input. Its times count from when a statement runs.
+func input(v abi.View) string {
+	given := "JSON " + text(cmp.Or(string(v.Input), "{}"))
+	if len(v.Times) == 0 {
+		return given
+	}
+	var fields []string
+	for _, field := range slices.Sorted(maps.Keys(v.Times)) {
+		fields = append(fields, text(field)+", "+instant(fmt.Sprintf("now() + to_seconds(%d)", v.Times[field])))
+	}
+	times := "json_object(" + strings.Join(fields, ", ") + ")"
+	if len(v.Input) == 0 {
+		return times
+	}
+	return "json_merge_patch(" + given + ", " + times + ")"
+}
 
-// instant is a time as the operations take it; the session's time zone is UTC.
+// hint says that a WHERE does not reach behind a view whose input has times, and what does.
+func hint(v abi.View) string {
+	oldest, fields := int64(0), []string{}
+	for _, field := range slices.Sorted(maps.Keys(v.Times)) {
+		oldest, fields = min(oldest, v.Times[field]), append(fields, text(field)+", …")
+	}
+	return fmt.Sprintf("the view %s has what happened in the last %s alone, whatever a WHERE says: connector_table(…, %s, json_object(%s)) reads other times",
+		v.Name, span(-oldest), text(v.Operation), strings.Join(fields, ", "))
+}
+
+// span names a number of seconds: "day", "3 hours".
+func span(seconds int64) string {
+	for _, unit := range []struct {
+		seconds int64
+		name    string
+	}{{86_400, "day"}, {3_600, "hour"}, {60, "minute"}, {1, "second"}} {
+		switch n := seconds / unit.seconds; {
+		case seconds%unit.seconds != 0 || n == 0:
+		case n == 1:
+			return unit.name
+		default:
+			return fmt.Sprintf("%d %ss", n, unit.name)
+		}
+	}
+	return "moment"
+}
+
+// instant returns a time as operations take it; the session's time zone is UTC.
 func instant(expression string) string {
 	return `strftime(` + expression + `, '%Y-%m-%dT%H:%M:%S.%gZ')`
-}
-
-func needsNothing(schema json.RawMessage) bool {
-	var s struct{ Required []string }
-	return json.Unmarshal(schema, &s) == nil && len(s.Required) == 0
-}
-
-func takes(schema json.RawMessage, field string) bool {
-	var s struct{ Properties map[string]json.RawMessage }
-	return json.Unmarshal(schema, &s) == nil && s.Properties[field] != nil
 }
 
 // reserved are names that DuckDB or this package uses for databases and schemas: a query could not tell them apart.
