@@ -71,9 +71,28 @@ func (cn *Connector) Manifest() []byte {
 		ops = append(ops, op.manifest(cn.Service.Name))
 	}
 	var m jsonval.Writer
-	m.Str("abi", abi.Version).Str("kind", cn.Kind).Str("version", cn.Version).Raw("config_schema", cn.ConfigSchema)
+	m.Str("abi", abi.Version).Int("minor", abi.Minor).Strs("requires", requires)
+	m.Str("kind", cn.Kind).Str("version", cn.Version).Raw("config_schema", cn.ConfigSchema)
 	for _, more := range cn.Members {
 		m.Raw(more.Name, more.Value)
 	}
-	return []byte(m.Raw("operations", JSONArray(ops, func(s string) string { return s })).String())
+	var views []string
+	for op := range cn.Each {
+		if v, ok := op.view(); ok {
+			views = append(views, viewJSON(v))
+		}
+	}
+	m.RawIf("views", rawArray(views))
+	return []byte(m.Raw("operations", rawArray(ops)).String())
+}
+
+// requires are the features of a host that this package uses and does not ask for.
+var requires = []string{abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan}
+
+// rawArray is an array of JSON texts, empty for none.
+func rawArray(items []string) string {
+	if len(items) == 0 {
+		return ""
+	}
+	return JSONArray(items, func(s string) string { return s })
 }

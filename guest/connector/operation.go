@@ -1,6 +1,8 @@
 package connector
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -28,6 +30,10 @@ type Operation struct {
 	Pages  Pager              // records that no single list gives
 	Do     func(*Call) Result // anything else that ends in one object
 	Source func(c *Call, Checkpoint jsonval.Value) Page
+
+	Backfill *abi.Backfill // of a source: what reads a closed range of the same records
+	// View is the operation's SQL view; its Operation is this one. By default list_X has a view X where it requires no input.
+	View *abi.View
 }
 
 // Input is one field of an operation's input: its name, whether it is required, and the JSON Schema of its value. It is an
@@ -72,9 +78,46 @@ func (op *Operation) manifest(serviceName string) string {
 	}
 	w.StrIf("key", op.Key)
 	w.Raw("endpoints", JSONArray(op.Endpoints, EndpointJSON))
+	if b := op.Backfill; b != nil {
+		var v jsonval.Writer
+		w.Raw("backfill", v.Str("operation", b.Operation).Str("time", b.Time).String())
+	}
 	return w.String()
 }
 
+// view returns the operation's SQL view; ok is false where it has none.
+func (op *Operation) view() (v abi.View, ok bool) {
+	name, isList := strings.CutPrefix(op.Name, "list_")
+	switch {
+	case op.View != nil:
+		v = *op.View
+	case isList && op.On(abi.SQL) && op.pager() != nil && !op.requires():
+		v.Name = name
+	default:
+		return v, false
+	}
+	v.Operation = op.Name
+	return v, true
+}
+
+// requires reports whether an input must be given.
+func (op *Operation) requires() bool {
+	return slices.ContainsFunc(op.Inputs, func(in Input) bool { return in.Required })
+}
+
+func viewJSON(v abi.View) string {
+	var w, times jsonval.Writer
+	w.Str("name", v.Name).Str("operation", v.Operation).RawIf("input", string(v.Input))
+	for _, field := range slices.Sorted(maps.Keys(v.Times)) {
+		times.Int(field, v.Times[field])
+	}
+	if len(v.Times) > 0 {
+		w.Raw("times", times.String())
+	}
+	return w.StrIf("comment", v.Comment).String()
+}
+
+// EndpointJSON is an endpoint as the manifest has it.
 func EndpointJSON(e abi.Endpoint) string {
 	var w jsonval.Writer
 	w.Str("endpoint", e.Endpoint).Str("bucket", e.Bucket)
@@ -86,6 +129,9 @@ func EndpointJSON(e abi.Endpoint) string {
 	}
 	if len(e.Sensitive) > 0 {
 		w.Strs("sensitive", e.Sensitive)
+	}
+	if len(e.Query) > 0 {
+		w.Strs("query", e.Query)
 	}
 	return w.String()
 }

@@ -20,7 +20,7 @@ var (
 	getAppUser     = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/users/{userId}", Bucket: "/api/v1/apps", Scopes: readApps}
 	postAppUsers   = abi.Endpoint{Endpoint: "POST /api/v1/apps/{appId}/users", Bucket: "/api/v1/apps", Scopes: manageApps}
 	postAppUser    = abi.Endpoint{Endpoint: "POST /api/v1/apps/{appId}/users/{userId}", Bucket: "/api/v1/apps", Scopes: manageApps}
-	deleteAppUser  = abi.Endpoint{Endpoint: "DELETE /api/v1/apps/{appId}/users/{userId}", Bucket: "/api/v1/apps", Scopes: manageApps}
+	deleteAppUser  = abi.Endpoint{Endpoint: "DELETE /api/v1/apps/{appId}/users/{userId}", Bucket: "/api/v1/apps", Scopes: manageApps, Query: []string{"sendEmail"}}
 	getAppGroup    = abi.Endpoint{Endpoint: "GET /api/v1/apps/{appId}/groups/{groupId}", Bucket: "/api/v1/apps", Scopes: readApps}
 	putAppGroup    = abi.Endpoint{Endpoint: "PUT /api/v1/apps/{appId}/groups/{groupId}", Bucket: "/api/v1/apps", Scopes: manageApps}
 	deleteAppGroup = abi.Endpoint{Endpoint: "DELETE /api/v1/apps/{appId}/groups/{groupId}", Bucket: "/api/v1/apps", Scopes: manageApps}

@@ -12,7 +12,16 @@ import (
 )
 
 func lifecycle(action string) abi.Endpoint {
-	return abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/" + action, Bucket: "/api/v1/users", Scopes: manageUsers}
+	e := abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/" + action, Bucket: "/api/v1/users", Scopes: manageUsers}
+	switch action {
+	case "activate", "reactivate", "deactivate":
+		e.Query = []string{"sendEmail"}
+	case "expire_password_with_temp_password":
+		e.Query = []string{"revokeSessions"}
+	case "reset_password":
+		e.Query = []string{"sendEmail", "revokeSessions"}
+	}
+	return e
 }
 
 // lifecycleAction is a call that moves a user from status to status, or renews what the user signs in with.

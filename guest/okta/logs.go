@@ -33,6 +33,7 @@ var logOperations = []connector.Operation{
 		Endpoints: []abi.Endpoint{getLogs},
 		List:      &pollLogs,
 		Source:    pollSource,
+		Backfill:  &abi.Backfill{Operation: "bounded_system_log_range", Time: "published"},
 	},
 	{
 		Name: "bounded_system_log_range",
@@ -56,6 +57,8 @@ var logOperations = []connector.Operation{
 		Columns:   logColumns,
 		Endpoints: []abi.Endpoint{getLogs},
 		Pages:     boundedLogs,
+		View: &abi.View{Name: "system_log", Times: map[string]int64{"since": -86_400, "until": 0},
+			Comment: "The System Log of the last day. bounded_system_log_range reads other times."},
 	},
 }
 

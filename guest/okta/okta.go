@@ -24,6 +24,16 @@ func Connector() *connector.Connector {
 		Version:      Version,
 		ConfigSchema: connector.ConfigSchema(Kind, okta.Name, "the org's origin: https://example.okta.com"),
 		Members: []hostcall.Pair{
+			{Name: "auth", Value: `[{"type":"token","header":"Authorization","prefix":"SSWS"}]`},
+			{Name: "base_url", Value: `{"example":"https://example.okta.com","consoles":` + connector.JSONArray(domains, console) + `}`},
+			{Name: "request_id_header", Value: `"X-Okta-Request-Id"`},
+			{Name: "response_headers", Value: `["x-okta-request-id"]`},
+			// It asks for less: "application/json; okta-response=omitCredentials,omitCredentialsLinks".
+			{Name: "content_type_parameters", Value: `["okta-response"]`},
+			// A few times have a space for the T, and no zone.
+			{Name: "time_layouts", Value: `["YYYY-MM-DD hh:mm:ss"]`},
+			// A limit of 0 is Okta's sign for too many requests at once, in all of the org.
+			{Name: "rate_limit_habits", Value: `{"reset":"epoch","zero_limit":"concurrency","window_seconds":60}`},
 			{Name: "rate_limit_headers", Value: `{"limit":"X-Rate-Limit-Limit","remaining":"X-Rate-Limit-Remaining","reset":"X-Rate-Limit-Reset"}`},
 			{Name: "rate_limit_errors", Value: `{"code":"errorCode","summary":"errorSummary","buckets":["` + bucketLimit + `"],"wait":"wait ([0-9]+) seconds?"}`},
 			{Name: "account", Value: account()},
@@ -37,6 +47,14 @@ func Connector() *connector.Connector {
 
 // Manifest is the module's manifest: what the describe export answers and what the custom section holds.
 func Manifest() []byte { return Connector().Manifest() }
+
+// domains are those that orgs are under.
+var domains = []string{"okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil", "trexcloud.com"}
+
+// console is the host of the Admin Console of orgs under a domain.
+func console(domain string) string {
+	return `{"suffix":"-admin.` + domain + `","use":".` + domain + `"}`
+}
 
 // account says how to read whose token a connection has.
 func account() string {

@@ -14,10 +14,10 @@ var manageUsers = []string{"okta.users.manage"}
 var (
 	getUser        = abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "/api/v1/users/{id:.+}", Scopes: []string{"okta.users.read"}}
 	getUsers       = abi.Endpoint{Endpoint: "GET /api/v1/users", Bucket: "/api/v1/users", Scopes: []string{"okta.users.read"}}
-	postUsers      = abi.Endpoint{Endpoint: "POST /api/v1/users", Bucket: "/api/v1/users", Scopes: manageUsers}
+	postUsers      = abi.Endpoint{Endpoint: "POST /api/v1/users", Bucket: "/api/v1/users", Scopes: manageUsers, Query: []string{"activate", "nextLogin", "provider"}}
 	updateUserPart = abi.Endpoint{Endpoint: "POST /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
 	replaceUser    = abi.Endpoint{Endpoint: "PUT /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
-	deleteUser     = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers}
+	deleteUser     = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers, Query: []string{"sendEmail"}}
 )
 
 // realmInput is the realm that a user is in: https://developer.okta.com/docs/concepts/realms/.
@@ -64,6 +64,9 @@ var userOperations = []connector.Operation{
 		Columns:   userColumns,
 		Endpoints: []abi.Endpoint{getUsers},
 		List:      &connector.List{Endpoint: getUsers.Endpoint, Query: []connector.Param{{"q", "q"}}, More: userFilter, MaxPage: 200, Omits: omittedUsers},
+		// WHERE status = 'DEPROVISIONED' must find them.
+		View: &abi.View{Name: "users", Input: []byte(`{"include_deprovisioned":true}`), Comment: "Lists users. Okta leaves DEPROVISIONED users out unless " +
+			"include_deprovisioned, status or filter asks for them; q answers one page of at most 10. The view asks for them."},
 	},
 	{
 		Name: "search_users",

@@ -16,6 +16,9 @@ func notes() *connector.Connector {
 		Version:      "0.1.0",
 		ConfigSchema: connector.ConfigSchema("notes", "Notes", "the address of the service: https://notes.example.com"),
 		Members: []hostcall.Pair{
+			{Name: "auth", Value: `[{"type":"token","header":"Authorization","prefix":"Bearer"}]`},
+			{Name: "request_id_header", Value: `"Notes-Request-Id"`},
+			{Name: "response_headers", Value: `["notes-request-id"]`},
 			{Name: "rate_limit_headers", Value: `{"limit":"RateLimit-Limit","remaining":"RateLimit-Remaining","reset":"RateLimit-Reset"}`},
 		},
 		Service: connector.Service{

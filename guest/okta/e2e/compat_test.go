@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta/minor0"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/hosttest"
@@ -39,7 +40,7 @@ func connectOld(t *testing.T, wasm []byte, org *compat.Org, opts host.ConnectOpt
 	if opts.Journal == nil {
 		opts.Journal = hosttest.Journal(t, journal.Options{})
 	}
-	return hosttest.Connect(t, hosttest.Packed(wasm, host.LoadOptions{}).Load(t), configs[0], opts)
+	return hosttest.Connect(t, hosttest.Packed(wasm, host.LoadOptions{Minor0: minor0.Manifest()}).Load(t), configs[0], opts)
 }
 
 // oldAndNew are the old module and today's.

@@ -1,0 +1,54 @@
+package minor0_test
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/okta"
+	"github.com/mach5/okta-connector/guest/okta/minor0"
+)
+
+// TestManifest_FillsAManifestOfMinor0 takes today's manifest back to minor version 0: with what hosts knew then it says of
+// the service what it says today.
+func TestManifest_FillsAManifestOfMinor0(t *testing.T) {
+	today, err := abi.ParseManifest(okta.Manifest(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := okta.Manifest()
+	for _, member := range []string{"minor", "requires", "auth", "base_url", "request_id_header", "response_headers", "content_type_parameters", "time_layouts", "rate_limit_habits", "views"} {
+		if old, err = sjson.DeleteBytes(old, member); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, op := range gjson.GetBytes(old, "operations").Array() {
+		path := "operations." + strconv.Itoa(i)
+		if op.Get("backfill").Exists() {
+			old, _ = sjson.DeleteBytes(old, path+".backfill")
+		}
+		for j := range op.Get("endpoints").Array() {
+			old, _ = sjson.DeleteBytes(old, path+".endpoints."+strconv.Itoa(j)+".query")
+		}
+	}
+	filled, err := abi.ParseManifest(old, minor0.Manifest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(filled.Auth) != 1 || len(filled.Views) == 0 || len(filled.ResponseHeaders) == 0 {
+		t.Fatal("it is not filled")
+	}
+	filled.Minor, filled.Requires = today.Minor, today.Requires
+	for i := range filled.Operations {
+		for j := range filled.Operations[i].Endpoints {
+			filled.Operations[i].Endpoints[j].Query = today.Operations[i].Endpoints[j].Query
+		}
+	}
+	if diff := cmp.Diff(today, filled); diff != "" {
+		t.Error(diff)
+	}
+}
