@@ -18,7 +18,6 @@ const (
 	maxJoined = 100_000         // deeds that --join holds
 	logMargin = 5 * time.Minute // by which this machine's clock may differ from the log's
 	logGap    = time.Hour       // up to which one stretch of the log is read rather than two
-	rangeOf   = "bounded_system_log_range"
 )
 
 // auditEvent is an event of the service's own log that a deed caused.
@@ -86,12 +85,16 @@ func (a *app) joinEvents(ctx context.Context, deeds []*audit.Deed, give func(*au
 		a.say("%s without a request to %s, which have no events", counted(int64(len(deeds)-len(mine)), "invoke"), s.conn.Config().BaseURL)
 	}
 	events := map[*audit.Deed][]auditEvent{}
+	log, err := backfillOf(s.module.Manifest())
+	if err != nil {
+		return err
+	}
 	for _, w := range windowsOf(mine) {
 		input, err := json.Marshal(map[string]string{"since": w[0].UTC().Format(time.RFC3339), "until": w[1].UTC().Format(time.RFC3339)})
 		if err != nil {
 			return err
 		}
-		rows, err := s.conn.Table(ctx, rangeOf, input, host.TableOptions{Columns: []string{"uuid"}, Warn: a.warner(rangeOf)})
+		rows, err := s.conn.Table(ctx, log, input, host.TableOptions{Columns: []string{"uuid"}, Warn: a.warner(log)})
 		if err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ An org's log by the time of its events may lack those that were stored later sti
 	f.IntVar(&flags.pageSize, "page-size", 1000, "records a request")
 	f.StringVar(&flags.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none (--demo may leave it out)")
 	flags.add(f)
-	f.StringVar(&flags.operation, "operation", "bounded_system_log_range", "the operation that reads `OP`'s range: its input has since and until")
+	f.StringVar(&flags.operation, "operation", "", "the `operation` that reads the range: its input has since and until (default: the one that the module names)")
 	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		hup := a.watchHangups()
@@ -128,14 +128,21 @@ func (f *backfillFlags) input() (query, whole json.RawMessage) {
 }
 
 func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags, hup *hangups) error {
-	op, err := s.module.Operation(flags.operation)
+	name := flags.operation
+	if name == "" {
+		var err error
+		if name, err = backfillOf(s.module.Manifest()); err != nil {
+			return err
+		}
+	}
+	op, err := s.module.Operation(name)
 	if err != nil {
 		return err
 	}
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error of Write, told like others
 	query, input := flags.input()
 	d := &ingest.Drain{Operation: op.Name, Key: op.Key, Persist: true}
-	d.Feed = ingest.Range(s.conn, op.Name, input, timeMember(op))
+	d.Feed = ingest.Range(s.conn, op.Name, input, timeMember(s.module.Manifest(), op))
 	closeDrain, err := a.openDrain(ctx, s, s.conn, d, flags.checkpoint, query, &flags.outFlags)
 	defer closeDrain()
 	if err != nil {
@@ -166,9 +173,31 @@ func (a *app) backfill(ctx context.Context, s *session, flags *backfillFlags, hu
 	return nil
 }
 
-// timeMember is the member of an operation's records that tells when they happened: of its first column of that type that
-// is no path.
-func timeMember(op *abi.Operation) string {
+// backfillOf returns the operation that reads a range of what the module's sources read, where there is one.
+func backfillOf(m *abi.Manifest) (string, error) {
+	var names []string
+	for i := range m.Operations {
+		if b := m.Operations[i].Backfill; b != nil && !slices.Contains(names, b.Operation) {
+			names = append(names, b.Operation)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "", usagef("the module names no operation that reads a range: name one with --operation")
+	case 1:
+		return names[0], nil
+	}
+	return "", usagef("the module has several operations that read a range: name one of %s with --operation", strings.Join(names, ", "))
+}
+
+// timeMember returns the member of an operation's records that is their time: what the manifest says, else the first column
+// of type TIMESTAMPTZ; empty where there is none.
+func timeMember(m *abi.Manifest, op *abi.Operation) string {
+	for i := range m.Operations {
+		if source := &m.Operations[i]; source.Backfill != nil && (source.Name == op.Name || source.Backfill.Operation == op.Name) {
+			return source.Backfill.Time
+		}
+	}
 	i := slices.IndexFunc(op.Columns, func(c abi.Column) bool { return c.Type == abi.TimestampTZ })
 	if i < 0 {
 		return ""

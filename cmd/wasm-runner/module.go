@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/build/embedded"
+	"github.com/mach5/okta-connector/guest/okta/minor0"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/internal/trust"
 )
@@ -27,7 +28,7 @@ func (a *app) loadModule(ctx context.Context) (*host.Module, error) {
 	if err != nil {
 		return nil, moduleError{err}
 	}
-	m, err := host.Load(ctx, found.wasm, host.LoadOptions{SHA256: a.flags.moduleSHA256, Logger: a.logger()})
+	m, err := host.Load(ctx, found.wasm, host.LoadOptions{SHA256: a.flags.moduleSHA256, Minor0: minor0.Manifest(), Logger: a.logger()})
 	if err != nil {
 		return nil, moduleError{err}
 	}

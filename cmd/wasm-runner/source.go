@@ -260,7 +260,7 @@ func (a *app) openDrain(ctx context.Context, s *session, conn *host.Connection, 
 	if err != nil {
 		return closeAll, err
 	}
-	place := outPlace{connection: d.Connection, checkpoint: path != "", timeMember: timeMember(op)}
+	place := outPlace{connection: d.Connection, checkpoint: path != "", timeMember: timeMember(s.module.Manifest(), op)}
 	if d.Sink, err = a.openOut(ctx, out, place, d.Say); err != nil {
 		return closeAll, err
 	}
