@@ -98,7 +98,7 @@ func importAttacks() []Attack {
 		call("record_emit of "+what, "record shape", is(0, 0), step("record_emit", text))
 	}
 	call("record_emit of an offset that is none", outside, is(0, 0), step("record_emit", "", far))
-	call("secret_get of another name", "secrets by name", told("error"), step("secret_get", "env:OKTA_API_TOKEN"))
+	call("secret_get of another name", "secrets by name", told("error"), step("secret_get", "env:API_TOKEN"))
 	call("secret_get of a path", "secrets by name", told("error"), step("secret_get", "file:/etc/passwd"))
 	call("secret_get of nothing", "secrets by name", told("error"), step("secret_get", "", 0))
 	all = append(all, Attack{Family: "imports", Name: "wait for longer than there is", Wall: "waiting", run: func(a *attempt) error {
@@ -246,6 +246,7 @@ func requestAttacks() []Attack {
 		{"a query of a link that is no text", "queries", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q=%ff"}`, ""},
 		{"an escaped line break in the query of a link", "queries", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q=x%0d%0ay"}`, ""},
 		{"a query of 100 KB", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","` + strings.Repeat("x", 100_000) + `"]]}`, ""},
+		{"a query that a write does not declare", "queries", "write", `{"endpoint":"POST /api/v1/users","query":[["_method","DELETE"]],"body":{}}`, ""},
 		{"a query without a name", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["","x"]]}`, ""},
 
 		{"a link to another origin", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"https://evil.example/api/v1/logs?after=1"}`, "GET /api/v1/logs?after=1"},
@@ -328,7 +329,7 @@ func secretAttacks() []Attack {
 		{"with another scheme", "read", `{` + at + `,"headers":{"Authorization":"Basic {{secret}}"}}`},
 		{"in two spellings of the header", "read", `{` + at + `,"headers":{"Authorization":"{{auth}}","authorization":"{{auth}}"}}`},
 		{"with a space more", "read", `{` + at + `,"headers":{"Authorization":"{{scheme}}  {{secret}}"}}`},
-		{"a credential of the module's own", "read", `{` + at + `,"headers":{"Authorization":"SSWS mine"}}`},
+		{"a credential of the module's own", "read", `{` + at + `,"headers":{"Authorization":"Bearer mine"}}`},
 		{"a placeholder that was never given out", "read", `{` + at + `,"headers":{"Authorization":"{{scheme}} {secret:00000000000000000000000000000000}"}}`},
 	} {
 		all = append(all, Attack{Family: "secrets", Name: c.name, Wall: one, run: func(a *attempt) error {
@@ -382,7 +383,7 @@ func secretAttacks() []Attack {
 		w.Header().Add("Link", "<https://x/>; rel=self")
 		w.Header().Add("Link", "<https://x/?t="+auth(r)+">; rel=next")
 	}, read...)
-	echo("echoed in the request's id", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Okta-Request-Id", auth(r)) }, read...)
+	echo("echoed in the request's id", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Request-Id", auth(r)) }, read...)
 	echo("echoed in a large body", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"pad":"%s","echo":%q}`, strings.Repeat("x", 200<<10), auth(r))
 	}, step("body_read", "", "{handle}", 200<<10, 200), step("records_emit", `{"summarise":["echo"]}`, "{handle}"))
@@ -390,7 +391,7 @@ func secretAttacks() []Attack {
 		fmt.Fprintf(w, `{"pad":"%s","echo":%q}`, strings.Repeat("x", 200<<10), auth(r))
 	}, step("records_emit", `{"summarise":["echo"]}`, "{handle}"))
 	echo("echoed in the id of a request that is to come again", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Okta-Request-Id", auth(r))
+		w.Header().Set("X-Request-Id", auth(r))
 		w.Header().Set("Retry-After", "3600")
 		w.WriteHeader(http.StatusTooManyRequests)
 	})

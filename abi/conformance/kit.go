@@ -54,7 +54,9 @@ func manifest() abi.Manifest {
 	strict := op("strict", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/logs")
 	strict.InputSchema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"name":{"type":"string","maxLength":16,"pattern":"^[a-z]+$"},
 		"count":{"type":"integer","minimum":0,"maximum":10},"when":{"type":"string","format":"date-time"}}}`)
-	return abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "0", ConfigSchema: anything,
+	return abi.Manifest{ABI: abi.Version, Minor: abi.Minor, Kind: "example", Version: "0", ConfigSchema: anything,
+		Auth: []abi.Auth{{Type: abi.AuthToken, Header: "Authorization", Prefix: "Bearer"}}, RequestIDHeader: "X-Request-Id", ResponseHeaders: []string{"x-request-id"},
+		BaseURL:          &abi.BaseURL{Consoles: []abi.Console{{Suffix: "-admin.example.com", Use: ".example.com"}}},
 		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
 		Operations: []abi.Operation{read,
 			op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"),

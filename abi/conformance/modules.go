@@ -150,7 +150,23 @@ func moduleAttacks() []Attack {
 	change("a surface that nobody knows", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = []abi.Surface{"root"} })
 	change("a name with a path in it", content, func(m *abi.Manifest) { m.Operations[0].Name = "../read" })
 	change("a key that is a query of another language", content, func(m *abi.Manifest) { m.Operations[0].Key = "#(a==1)|@pretty" })
-	change("a kind with a path in it", content, func(m *abi.Manifest) { m.Kind = "../okta" })
+	change("a kind with a path in it", content, func(m *abi.Manifest) { m.Kind = "../example" })
+	change("a feature that no host has", "required features", func(m *abi.Manifest) { m.Requires = []string{"telepathy"} })
+	change("a guard that nobody knows", "known guards", func(m *abi.Manifest) {
+		m.Operations[1].Endpoints[1].Guards = []abi.Guard{{Kind: "full_moon", Read: "GET /api/v1/users/{id}", Class: abi.Write}}
+	})
+	const service = "manifest service"
+	change("no way to sign in", service, func(m *abi.Manifest) { m.Auth = nil })
+	change("a way to sign in that nobody knows", service, func(m *abi.Manifest) { m.Auth[0].Type = "smile" })
+	change("a credential in the Host header", service, func(m *abi.Manifest) { m.Auth[0].Header = "Host" })
+	change("a credential behind a line break", service, func(m *abi.Manifest) { m.Auth[0].Prefix = "A\r\nX:" })
+	change("cookies that the module may see", service, func(m *abi.Manifest) { m.ResponseHeaders = []string{"set-cookie"} })
+	change("a credential that the module may see", service, func(m *abi.Manifest) { m.ResponseHeaders = []string{"authorization"} })
+	change("a view whose name is SQL", service, func(m *abi.Manifest) {
+		m.Views = []abi.View{{Name: `a"; DROP TABLE x; --`, Operation: "read"}}
+	})
+	change("a view over a write", service, func(m *abi.Manifest) { m.Views = []abi.View{{Name: "a", Operation: "write"}} })
+	change("members of a minor version that it does not state", service, func(m *abi.Manifest) { m.Minor = 0 })
 	change("no surfaces", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = nil })
 	change("an idempotency that nobody knows", content, func(m *abi.Manifest) { m.Operations[0].Idempotency = "sure" })
 	asm("no schema of the input", content, assembly{manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"},`, "", 1)}})
@@ -169,7 +185,8 @@ func moduleAttacks() []Attack {
 	const classes = "manifest classes"
 	change("POST for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "POST /api/v1/users/{id}" })
 	change("DELETE for write", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "DELETE /api/v1/users/{id}" })
-	change("a method that nobody lists", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "PATCH /api/v1/users/{id}" })
+	change("a method that nobody lists", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "QUERY /api/v1/users/{id}" })
+	change("PATCH for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "PATCH /api/v1/users/{id}" })
 	change("a write for SQL", classes, func(m *abi.Manifest) { m.Operations[1].Surfaces = []abi.Surface{abi.SQL} })
 	const raised = 2 // of the operations
 	change("a rule for a field that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].ClassRules[0].Field = "riase" })

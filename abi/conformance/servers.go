@@ -384,11 +384,11 @@ func networkAttacks() []Attack {
 		return err
 	})
 	for what, url := range map[string]string{
-		"plain http to another host": "http://example.okta.com", "a file": "file:///etc/passwd", "a user in the address": "https://user:secret@example.okta.com",
-		"a path": "https://example.okta.com/evil", "a query": "https://example.okta.com/?x=1", "a fragment": "https://example.okta.com/#x",
-		"no host": "https://", "a host with a line break": "https://exa\nmple.com", "a host with a zone": "https://[fe80::1%25eth0]", "another scheme": "gopher://example.okta.com",
-		"a host with a NUL": "https://example.okta.com\x00.evil.example", "the admin console": "https://example-admin.okta.com",
-		"a port that is none": "https://example.okta.com:99999", "port 0": "https://example.okta.com:0", "a colon without a port": "https://example.okta.com:",
+		"plain http to another host": "http://org.example.com", "a file": "file:///etc/passwd", "a user in the address": "https://user:secret@org.example.com",
+		"a path": "https://org.example.com/evil", "a query": "https://org.example.com/?x=1", "a fragment": "https://org.example.com/#x",
+		"no host": "https://", "a host with a line break": "https://exa\nmple.com", "a host with a zone": "https://[fe80::1%25eth0]", "another scheme": "gopher://org.example.com",
+		"a host with a NUL": "https://org.example.com\x00.evil.example", "the admin console": "https://example-admin.example.com",
+		"a port that is none": "https://org.example.com:99999", "port 0": "https://org.example.com:0", "a colon without a port": "https://org.example.com:",
 	} {
 		add("a base URL of "+what, "base URL", func(a *attempt) error {
 			m, err := a.module(a.ctx)
