@@ -24,7 +24,7 @@ func TestRefusalsOfInputsSayWhatToWrite(t *testing.T) {
 		{"update_user", `{"user":"a"}`, "at least one of profile, credentials, type and realm; replace goes with profile"},
 		{"user_lifecycle_action", `{"user":"a","action":"unlock","send_email":true}`, "send_email goes with activate, deactivate and reset_password; revoke_sessions with expire_password_with_temp_password and reset_password"},
 		{"search_users", `{"search":"x","sort_order":"asc"}`, "sort_order goes with sort_by"},
-		{"bounded_system_log_range", `{"since":"2026-01-01","until":"2026-01-02T00:00:00Z"}`, `since: "2026-01-01" is no time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z`},
+		{"bounded_system_log_range", `{"since":"2026-01-01","until":"2026-01-02T00:00:00Z"}`, `since: "2026-01-01" is not a valid time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z`},
 		{"lookup_device", `{"device":"CORP\\ada"}`, `device: "CORP\\ada" has characters that it cannot have: give the device's id`},
 		{"create_group", `{"name":"x","profile":{"name":"y","description":"z"}}`, "profile.description: not allowed here; profile.name: not allowed here"},
 		{"lookup_user", `{}`, "missing property 'user'"},
