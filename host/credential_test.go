@@ -15,6 +15,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -42,19 +43,19 @@ func (g *guarded) seen() string {
 }
 
 func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	token := strings.TrimPrefix(r.Header.Get("Authorization"), "SSWS ")
+	token := r.Header.Get("X-Depot-Key")
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.got = append(g.got, token)
 	if !g.valid[token] {
 		w.WriteHeader(http.StatusUnauthorized)
-		_, _ = io.WriteString(w, `{"errorCode":"E0000011","errorSummary":"Invalid token provided"}`)
+		_, _ = io.WriteString(w, `{"fault":{"kind":"bad_key","text":"the key is not valid"}}`)
 		return
 	}
 	_, _ = io.WriteString(w, g.body)
 }
 
-const aUser = `{"id":"00u12345678901234567","status":"ACTIVE","profile":{"login":"ada@example.com"}}`
+const anItem = `{"sku":"drill-1","place":{"shelf":"A"}}`
 
 // guardedConnection is a connection whose token is in a file, which write replaces.
 func guardedConnection(t *testing.T, content string, opts host.ConnectOptions) (c *host.Connection, g *guarded, write func(string)) {
@@ -66,11 +67,11 @@ func guardedConnection(t *testing.T, content string, opts host.ConnectOptions) (
 		}
 	}
 	write(content)
-	g = &guarded{body: aUser}
+	g = &guarded{body: anItem}
 	if opts.Secrets == nil {
 		opts.Secrets = secrets.Default{}
 	}
-	c = hosttest.Serve(t, hosttest.Connector.Module(t), g, host.Config{TokenSecretRef: "file:" + path, Grants: []abi.Class{abi.Read, abi.Write, abi.Destructive}}, opts)
+	c = hosttest.Serve(t, invented.Connector.Module(t), g, host.Config{TokenSecretRef: "file:" + path, Grants: []abi.Class{abi.Read, abi.Write, abi.Destructive}}, opts)
 	return c, g, write
 }
 
@@ -94,14 +95,14 @@ func TestToken_Rotated_IsReadAgain(t *testing.T) {
 		t.Run(step.name, func(t *testing.T) {
 			c, g, write := guardedConnection(t, before, host.ConnectOptions{})
 			g.take(before)
-			if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil {
+			if _, err := c.Invoke(context.Background(), "get_item", []byte(`{"sku":"drill-1"}`)); err != nil {
 				t.Fatal(err)
 			}
 			g.take(step.valid...)
 			if step.file != before {
 				write(step.file)
 			}
-			res, _ := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`))
+			res, _ := c.Invoke(context.Background(), "get_item", []byte(`{"sku":"drill-1"}`))
 			if res.Outcome != step.outcome || g.seen() != step.sent {
 				t.Errorf("%s %+v, sent %q, want %s, %q", res.Outcome, res.Error, g.seen(), step.outcome, step.sent)
 			}
@@ -115,7 +116,7 @@ func TestToken_NewOneBecomesValidLater_IsTakenThen(t *testing.T) {
 	c, g, write := guardedConnection(t, before, host.ConnectOptions{})
 	ask := func(want string) {
 		t.Helper()
-		if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil || g.seen() != want {
+		if _, err := c.Invoke(context.Background(), "get_item", []byte(`{"sku":"drill-1"}`)); err != nil || g.seen() != want {
 			t.Errorf("%v, sent %q, want %q", err, g.seen(), want)
 		}
 	}
@@ -135,11 +136,11 @@ func TestToken_NewOneBecomesValidLater_IsTakenThen(t *testing.T) {
 func TestToken_EnvironmentReference_IsReadAgainOn401(t *testing.T) {
 	token := "00oldToken_aaaaaaaaaaaa"
 	opts := host.ConnectOptions{Secrets: secrets.Default{LookupEnv: func(string) (string, bool) { return token, true }}}
-	g := &guarded{body: aUser}
-	c := hosttest.Serve(t, hosttest.Connector.Module(t), g, host.Config{}, opts)
+	g := &guarded{body: anItem}
+	c := hosttest.Serve(t, invented.Connector.Module(t), g, host.Config{}, opts)
 	token = "00newToken_bbbbbbbbbbbb"
 	g.take(token)
-	if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil {
+	if _, err := c.Invoke(context.Background(), "get_item", []byte(`{"sku":"drill-1"}`)); err != nil {
 		t.Error(err)
 	}
 }
@@ -159,7 +160,7 @@ func TestReloadToken_TakesTheFile_AndKeepsTheTokenWhereItCannot(t *testing.T) {
 			t.Errorf("%q: changed %v, %v", step.file, changed, err)
 		}
 		g.take(before, after)
-		if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil || g.seen() != step.sent {
+		if _, err := c.Invoke(context.Background(), "get_item", []byte(`{"sku":"drill-1"}`)); err != nil || g.seen() != step.sent {
 			t.Errorf("%q: %v, sent %q, want %q", step.file, err, g.seen(), step.sent)
 		}
 	}
@@ -172,8 +173,8 @@ func TestToken_FormerOnes_AreStillRedacted(t *testing.T) {
 	write(after)
 	g.take(after)
 	for _, shown := range []string{before, after} {
-		g.body = fmt.Sprintf(`{"id":"00u12345678901234567","profile":{"login":%q}}`, shown)
-		res, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`))
+		g.body = fmt.Sprintf(`{"sku":"drill-1","label":%q}`, shown)
+		res, err := c.Invoke(context.Background(), "get_item", []byte(`{"sku":"drill-1"}`))
 		if err == nil || strings.Contains(string(res.Output)+res.Error.Message, shown) || res.Error.Code != string(abi.SendTainted) {
 			t.Errorf("%s %s %+v", res.Outcome, res.Output, res.Error)
 		}
@@ -184,13 +185,13 @@ func TestToken_FormerOnes_AreStillRedacted(t *testing.T) {
 func TestAwaitToken_BrokenFile_IsUnavailableUntilMended(t *testing.T) {
 	c, g, write := guardedConnection(t, "", host.ConnectOptions{AwaitToken: true})
 	g.take("00newToken_bbbbbbbbbbbb")
-	in := []byte(`{"user":"ada@example.com"}`)
-	res, _ := c.Invoke(context.Background(), "lookup_user", in)
+	in := []byte(`{"sku":"drill-1"}`)
+	res, _ := c.Invoke(context.Background(), "get_item", in)
 	if res.Outcome != abi.Unavailable || !res.Error.Retryable || res.Error.Code != "token" || g.seen() != "" {
 		t.Errorf("%s %+v, sent %q", res.Outcome, res.Error, g.seen())
 	}
 	write("00newToken_bbbbbbbbbbbb\n")
-	if _, err := c.Invoke(context.Background(), "lookup_user", in); err != nil {
+	if _, err := c.Invoke(context.Background(), "get_item", in); err != nil {
 		t.Error(err)
 	}
 }
@@ -204,7 +205,7 @@ func TestToken_RotatedUnderLoad_FailsNoCall(t *testing.T) {
 	for range 4 {
 		callers.Go(func() {
 			for range 20 {
-				if _, err := c.Invoke(context.Background(), "lookup_user", []byte(`{"user":"ada@example.com"}`)); err != nil {
+				if _, err := c.Invoke(context.Background(), "get_item", []byte(`{"sku":"drill-1"}`)); err != nil {
 					t.Error(err)
 				}
 			}

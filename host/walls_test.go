@@ -21,6 +21,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
 )
 
 // The walls are tested with a module that means harm: host/testdata/hostile does what its input says.
@@ -515,13 +516,12 @@ func TestGrantsAreThoseOfConnect(t *testing.T) {
 // What a row holds stays as it was when its page's memory serves another.
 func TestTheValuesOfARowOutliveItsPage(t *testing.T) {
 	n := 0
-	c := hosttest.Serve(t, hosttest.Connector.Module(t), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	c := hosttest.Serve(t, invented.Connector.Module(t), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		n++
-		fmt.Fprintf(w, `[{"uuid":"%d","target":[{"n":"%d"}]}]`, n, n)
+		fmt.Fprintf(w, `{"data":{"items":[{"sku":"%d","place":{"shelf":"%d"}}]},"paging":{"continue":"end"}}`, n, n)
 	}), host.Config{}, host.ConnectOptions{})
 	get := func() (values []any) {
-		all, err := c.Table(context.Background(), "bounded_system_log_range", json.RawMessage(`{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`),
-			host.TableOptions{Columns: []string{"uuid", "target", "record"}})
+		all, err := c.Table(context.Background(), "list_items", nil, host.TableOptions{Columns: []string{"sku", "place", "record"}})
 		if err != nil {
 			t.Fatal(err)
 		}

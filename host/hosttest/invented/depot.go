@@ -1,0 +1,268 @@
+package invented
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mach5/okta-connector/host/hosttest"
+)
+
+// TimeLayout is the service's form of time.
+const TimeLayout = "02.01.2006 15:04:05"
+
+// Depot is the simulated service. The zero value is empty and has no rate limit. Its methods may be used concurrently.
+type Depot struct {
+	// Key is the credential that it takes; default hosttest.Token.
+	Key string
+	// Now is its clock; default time.Now.
+	Now func() time.Time
+	// Quota is how many requests a window of 10 s has; 0 is no limit.
+	Quota int
+	// Lose breaks the connection of each write: after it took effect, or before.
+	Lose Lost
+
+	mu        sync.Mutex
+	items     map[string]*stored
+	movements []string
+	requests  int
+	writes    int       // that took effect
+	window    time.Time // when it began
+	used      int
+}
+
+// Lost says which answers get lost.
+type Lost int
+
+// Which answers get lost.
+const (
+	None        Lost = iota
+	AfterWrite       // of writes that took effect
+	BeforeWrite      // of writes that did not
+)
+
+type stored struct {
+	sku, shelf, label string
+	weight            float64
+	changed           time.Time
+	rev               int
+}
+
+// Put adds an item, or moves it, as somebody else does.
+func (d *Depot) Put(sku, shelf string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.put(sku, shelf)
+}
+
+func (d *Depot) put(sku, shelf string) {
+	if d.items == nil {
+		d.items = map[string]*stored{}
+	}
+	it := d.items[sku]
+	if it == nil {
+		it = &stored{sku: sku, weight: float64(len(sku)) / 4}
+		d.items[sku] = it
+	}
+	it.shelf, it.changed = shelf, d.now()
+	it.rev++
+	d.movements = append(d.movements, fmt.Sprintf(`{"no":%d,"sku":%q,"to":%q,"at":%q}`, len(d.movements)+1, sku, shelf, it.changed.Format(TimeLayout)))
+}
+
+// Label gives an item a label.
+func (d *Depot) Label(sku, label string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.items[sku].label = label
+}
+
+// Shelf is where an item is, "" when it is nowhere.
+func (d *Depot) Shelf(sku string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if it := d.items[sku]; it != nil {
+		return it.shelf
+	}
+	return ""
+}
+
+// Requests is how many requests came in.
+func (d *Depot) Requests() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.requests
+}
+
+// Writes is how many writes took effect.
+func (d *Depot) Writes() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.writes
+}
+
+func (d *Depot) now() time.Time {
+	if d.Now != nil {
+		return d.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+func (d *Depot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.requests++
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Depot-Trace", "trace-"+strconv.Itoa(d.requests))
+	h.Set("Date", d.now().Format(http.TimeFormat))
+	key := d.Key
+	if key == "" {
+		key = hosttest.Token
+	}
+	if r.Header.Get("X-Depot-Key") != key || r.Header.Get("Authorization") != "" {
+		fault(w, http.StatusUnauthorized, "bad_key", "the key is not valid")
+		return
+	}
+	if !d.count(h) {
+		fault(w, http.StatusTooManyRequests, "slow_down", "the quota is used up")
+		return
+	}
+	if r.Method == http.MethodGet {
+		d.read(w, r)
+		return
+	}
+	if d.Lose == BeforeWrite {
+		panic(http.ErrAbortHandler)
+	}
+	before := d.writes
+	d.write(w, r)
+	if d.Lose == AfterWrite && d.writes > before {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// count counts a request in the window.
+func (d *Depot) count(h http.Header) bool {
+	if d.Quota == 0 {
+		return true
+	}
+	const window = 10 * time.Second
+	now := d.now()
+	if now.Sub(d.window) >= window {
+		d.window, d.used = now, 0
+	}
+	d.used++
+	h.Set("Depot-Quota", strconv.Itoa(d.Quota))
+	h.Set("Depot-Quota-Left", strconv.Itoa(max(0, d.Quota-d.used)))
+	h.Set("Depot-Quota-Renews-In", strconv.Itoa(int((window-now.Sub(d.window)+time.Second-1)/time.Second)))
+	return d.used <= d.Quota
+}
+
+func fault(w http.ResponseWriter, status int, kind, text string) {
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"fault":{"kind":%q,"text":%q}}`, kind, text)
+}
+
+func (d *Depot) read(w http.ResponseWriter, r *http.Request) {
+	sku, one := strings.CutPrefix(r.URL.Path, "/v2/items/")
+	switch {
+	case one && d.items[sku] == nil:
+		fault(w, http.StatusNotFound, "no_such_item", "there is no item "+sku)
+	case one:
+		w.Header().Set("ETag", d.items[sku].etag())
+		_, _ = fmt.Fprint(w, d.items[sku])
+	case r.URL.Path == "/v2/items":
+		d.list(w, r)
+	case r.URL.Path == "/v2/movements":
+		after, _ := strconv.Atoi(r.URL.Query().Get("after"))
+		page, next := paged(d.movements[min(max(after, 0), len(d.movements)):], r, func(string) string { return "more" })
+		_, _ = fmt.Fprintf(w, `{"movements":[%s],"paging":{"continue":%q}}`, strings.Join(page, ","), next)
+	case r.URL.Path == "/v2/self":
+		_, _ = fmt.Fprint(w, `{"key":{"id":"key-1","owner":"the tests"}}`)
+	default:
+		fault(w, http.StatusNotFound, "no_such_page", r.URL.Path)
+	}
+}
+
+func (d *Depot) list(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	var found []string
+	for _, sku := range slices.Sorted(maps.Keys(d.items)) {
+		if shelf := q.Get("shelf"); (shelf == "" || shelf == d.items[sku].shelf) && sku > q.Get("continue") {
+			found = append(found, sku)
+		}
+	}
+	page, next := paged(found, r, func(last string) string { return last })
+	for i, sku := range page {
+		page[i] = d.items[sku].String()
+	}
+	_, _ = fmt.Fprintf(w, `{"data":{"items":[%s]},"paging":{"continue":%q}}`, strings.Join(page, ","), next)
+}
+
+// paged is the first page of all, and the cursor of the next one.
+func paged(all []string, r *http.Request, cursor func(last string) string) (page []string, next string) {
+	size, err := strconv.Atoi(r.URL.Query().Get("page_size"))
+	if err != nil {
+		size = 20
+	}
+	if len(all) <= size {
+		return slices.Clone(all), "end"
+	}
+	return slices.Clone(all[:size]), cursor(all[size-1])
+}
+
+func (d *Depot) write(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		SKU   string
+		Place struct{ Shelf string }
+		Burn  bool
+	}
+	if r.Method != http.MethodDelete {
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Place.Shelf == "" || body.Burn != (body.Place.Shelf == "furnace") {
+			fault(w, http.StatusBadRequest, "bad_body", "want place.shelf, and burn with the furnace alone")
+			return
+		}
+	}
+	sku, one := strings.CutPrefix(r.URL.Path, "/v2/items/")
+	it := d.items[sku]
+	switch {
+	case !one && r.Method == http.MethodPost && d.items[body.SKU] != nil:
+		fault(w, http.StatusConflict, "sku_taken", "there is an item "+body.SKU)
+	case !one && r.Method == http.MethodPost:
+		d.writes++
+		d.put(body.SKU, body.Place.Shelf)
+		w.WriteHeader(http.StatusCreated)
+		_, _ = fmt.Fprint(w, d.items[body.SKU])
+	case it == nil:
+		fault(w, http.StatusNotFound, "no_such_item", "there is no item "+sku)
+	case r.Header.Get("If-Match") != it.etag():
+		fault(w, http.StatusPreconditionFailed, "changed_meanwhile", "somebody changed the item")
+	case r.Method == http.MethodPatch:
+		d.writes++
+		d.put(sku, body.Place.Shelf)
+		_, _ = fmt.Fprint(w, it)
+	case r.Method == http.MethodDelete:
+		d.writes++
+		delete(d.items, sku)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		fault(w, http.StatusMethodNotAllowed, "no_such_method", r.Method)
+	}
+}
+
+func (s *stored) etag() string { return `"` + strconv.Itoa(s.rev) + `"` }
+
+// String is the item as the service answers it.
+func (s *stored) String() string {
+	label := ""
+	if s.label != "" {
+		label = fmt.Sprintf(`"label":%q,`, s.label)
+	}
+	return fmt.Sprintf(`{"sku":%q,%s"place":{"shelf":%q},"weight":%g,"changed":%q}`, s.sku, label, s.shelf, s.weight, s.changed.Format(TimeLayout))
+}

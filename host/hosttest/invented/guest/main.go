@@ -1,0 +1,215 @@
+//go:build wasip1
+
+// Command guest is the connector of the invented service: its exports and its operations.
+package main
+
+import (
+	_ "embed"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/hostcall"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+//go:embed manifest.json
+var manifest string
+
+// The endpoints, as in the manifest.
+const (
+	getItem      = "GET /v2/items/{sku}"
+	listItems    = "GET /v2/items"
+	addItem      = "POST /v2/items"
+	patchItem    = "PATCH /v2/items/{sku}"
+	deleteItem   = "DELETE /v2/items/{sku}"
+	getMovements = "GET /v2/movements"
+)
+
+// noMore is the cursor of the service's last page.
+const noMore = "end"
+
+var host = hostcall.New(hostcall.Wasm{})
+
+//go:wasmexport describe
+func describe() int32 {
+	hostcall.Output(manifest)
+	return 0
+}
+
+//go:wasmexport invoke
+func invoke() int32 { return export(invoked) }
+
+//go:wasmexport source
+func source() int32 { return export(movements) }
+
+//go:wasmexport table
+func table() int32 { return export(rows) }
+
+func main() {}
+
+func export(f func(call jsonval.Value) string) int32 {
+	call, err := jsonval.Parse(hostcall.Input())
+	if err != nil {
+		return 1
+	}
+	hostcall.Output(f(call))
+	return 0
+}
+
+func invoked(call jsonval.Value) string {
+	in := call.Get("input")
+	switch call.Get("operation").Str() {
+	case "get_item":
+		return get(in)
+	case "list_items":
+		return list(in)
+	case "move_item":
+		return move(call, in)
+	case "add_item":
+		return add(call, in)
+	case "scrap_item":
+		return scrap(call, in)
+	}
+	return failed("failed", "no_operation", "the connector has no such operation")
+}
+
+// send makes a request with the credential in the service's own header.
+func send(req hostcall.Request) hostcall.Response {
+	secret, err := jsonval.Parse(hostcall.Wasm{}.SecretGet("token"))
+	if err == nil && secret.Get("error").Str() == "" {
+		value := secret.Get("placeholder").Str()
+		if scheme := secret.Get("scheme").Str(); scheme != "" {
+			value = scheme + " " + value
+		}
+		name := secret.Get("header").Str()
+		if name == "" {
+			name = "Authorization"
+		}
+		req.Headers = append(req.Headers, hostcall.Pair{Name: name, Value: value})
+	}
+	return host.Send(req)
+}
+
+func item(endpoint, sku, body, match string) hostcall.Response {
+	req := hostcall.Request{Endpoint: endpoint, Path: []hostcall.Pair{{Name: "sku", Value: sku}}, Body: body}
+	if match != "" {
+		req.Headers = []hostcall.Pair{{Name: "If-Match", Value: match}}
+	}
+	return send(req)
+}
+
+func get(in jsonval.Value) string {
+	r := item(getItem, in.Get("sku").Str(), "", "")
+	if !ok(r) {
+		return refused(r)
+	}
+	return emitted(r)
+}
+
+func emitted(r hostcall.Response) string {
+	if s := host.Emit(r.Body, abi.EmitOptions{}); s.Err != "" {
+		return failed("failed", "emit", s.Err)
+	}
+	return `{"outcome":"succeeded"}`
+}
+
+// page asks for one page of items and emits at most so many; 0 is all of them. The cursor is a member of the body.
+func page(in jsonval.Value, cursor string, most int) (next string, emitted hostcall.Summary, fail string) {
+	req := hostcall.Request{Endpoint: listItems}
+	for _, q := range []hostcall.Pair{{Name: "shelf", Value: in.Get("shelf").Str()}, {Name: "page_size", Value: in.Get("page_size").Raw()}, {Name: "continue", Value: cursor}} {
+		if q.Value != "" {
+			req.Query = append(req.Query, q)
+		}
+	}
+	r := send(req)
+	if !ok(r) {
+		return "", emitted, refused(r)
+	}
+	keys, err := host.Keys(r.Body, abi.EmitOptions{Path: "paging", Key: "continue"})
+	if err != "" {
+		return "", emitted, failed("failed", "no_cursor", err)
+	}
+	if emitted = host.Emit(r.Body, abi.EmitOptions{Path: "data.items", Limit: most}); emitted.Err != "" {
+		return "", emitted, failed("rejected", "too_large", emitted.Err)
+	}
+	if len(keys) == 1 && keys[0] != noMore {
+		next = keys[0]
+	}
+	return next, emitted, ""
+}
+
+func list(in jsonval.Value) string {
+	limit, n, cursor := int(in.Get("limit").Int()), 0, in.Get("cursor").Str()
+	for {
+		left := 0
+		if limit > 0 {
+			left = limit - n
+		}
+		next, emitted, fail := page(in, cursor, left)
+		if fail != "" {
+			return fail
+		}
+		n, cursor = n+emitted.Count, next
+		if cursor == "" || limit > 0 && n >= limit {
+			break
+		}
+	}
+	var w jsonval.Writer
+	return w.Str("outcome", "succeeded").Bool("list", true).StrIf("next_cursor", cursor).BoolIf("truncated", cursor != "").String()
+}
+
+func rows(call jsonval.Value) string {
+	in := call.Get("input")
+	if call.Get("operation").Str() == "get_item" {
+		switch r := item(getItem, in.Get("sku").Str(), "", ""); {
+		case ok(r):
+			return emitted(r)
+		case r.Status == 404:
+			return `{"outcome":"succeeded"}` // a table without a row
+		default:
+			return refused(r)
+		}
+	}
+	next, _, fail := page(in, call.Get("cursor").Str(), 0)
+	if fail != "" {
+		return fail
+	}
+	var w jsonval.Writer
+	return w.Str("outcome", "succeeded").StrIf("cursor", next).String()
+}
+
+// movements is a page of the source. The checkpoint is the number of the last movement.
+func movements(call jsonval.Value) string {
+	after, size := call.Get("checkpoint", "after").Raw(), call.Get("config", "page_size").Raw()
+	if after == "" {
+		after = "0"
+	}
+	if size == "" {
+		size = "100"
+	}
+	r := send(hostcall.Request{Endpoint: getMovements, Query: []hostcall.Pair{{Name: "after", Value: after}, {Name: "page_size", Value: size}}})
+	if !ok(r) {
+		return refused(r)
+	}
+	s := host.Emit(r.Body, abi.EmitOptions{Path: "movements", Summarise: []string{"no", "at"}})
+	if s.Err != "" {
+		return failed("rejected", "too_large", s.Err)
+	}
+	if no := s.Last.Get("no").Raw(); no != "" {
+		after = no
+	}
+	keys, err := host.Keys(r.Body, abi.EmitOptions{Path: "paging", Key: "continue"})
+	if err != "" {
+		return failed("failed", "no_cursor", err)
+	}
+	var w jsonval.Writer
+	w.Str("outcome", "succeeded").Raw("checkpoint", `{"after":`+after+`}`).Bool("caught_up", len(keys) == 1 && keys[0] == noMore).Int("poll_after_ms", 1000)
+	return w.StrIf("watermark", rfc3339(s.Last.Get("at").Str())).String()
+}
+
+// rfc3339 rewrites the service's form of time, "31.01.2026 09:00:00" in UTC.
+func rfc3339(at string) string {
+	if len(at) != len("31.01.2026 09:00:00") {
+		return ""
+	}
+	return at[6:10] + "-" + at[3:5] + "-" + at[:2] + "T" + at[11:] + "Z"
+}
