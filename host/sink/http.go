@@ -239,7 +239,8 @@ const (
 type passing struct {
 	why    error
 	wait   time.Duration // that was asked for; 0 is no advice
-	status int           // of the answer; 0 is none
+	status int           // of the answer, or of each record that it is about; 0 is none, or several
+	each   bool          // the status is that of records, and not of the answer
 }
 
 func (e passing) Error() string { return e.why.Error() }
@@ -371,10 +372,15 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 	if err == nil {
 		s.authorization.accept(sent, len(tried) > 1)
 		if len(refused) == 0 && len(batch) > 0 {
-			s.good = host.Record{Key: strings.Clone(batch[0].Key), JSON: bytes.Clone(batch[0].JSON)}
+			s.keepGood(batch[0])
 		}
 	}
 	return left, refused, err
+}
+
+// keepGood keeps a record that the service took.
+func (s *HTTP) keepGood(r host.Record) {
+	s.good = host.Record{Key: strings.Clone(r.Key), JSON: bytes.Clone(r.JSON)}
 }
 
 // doubtful is a refusal of who sends, or of where, that may pass: a token is not valid yet, or a service is being moved.
@@ -443,9 +449,9 @@ func (s *HTTP) request(ctx context.Context, batch []host.Record, authorization s
 		if s.opts.Watch && ofGateway(code) {
 			s.health.interrupted() // the service behind it may have ended
 		}
-		return batch, nil, passing{s.said(resp.Status, answer), advice(resp.Header), code}
+		return batch, nil, passing{why: s.said(resp.Status, answer), wait: advice(resp.Header), status: code}
 	case code == http.StatusForbidden && gjson.GetBytes(answer, "error.type").String() == indexBlocked:
-		return batch, nil, passing{s.said(resp.Status, answer), advice(resp.Header), code}
+		return batch, nil, passing{why: s.said(resp.Status, answer), wait: advice(resp.Header), status: code}
 	case code >= 300 && code < 400:
 		return batch, nil, fmt.Errorf("%s: a redirect is not followed: give the address that takes records", resp.Status)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
@@ -503,6 +509,7 @@ func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, re
 		return batch, nil, passing{why: fmt.Errorf("it answered %d of %d records", len(items), len(batch))}
 	}
 	var mistake, busy error
+	status := -1 // of those that were not taken for now; 0 is several
 	for i, item := range items {
 		var result gjson.Result
 		item.ForEach(func(_, v gjson.Result) bool { result = v; return false })
@@ -510,9 +517,16 @@ func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, re
 			Reason: s.redact(result.Get("error.reason").String()), Record: batch[i]}
 		switch {
 		case r.Status >= 200 && r.Status < 300, r.Status == http.StatusConflict && s.opts.Form == BulkCreate:
+			if len(s.good.JSON) == 0 {
+				s.keepGood(batch[i])
+			}
 			continue
 		case r.Status == http.StatusTooManyRequests || r.Status >= 500 || r.Status == 0, r.Status == http.StatusForbidden && r.Type == indexBlocked:
 			busy = fmt.Errorf("%d %s", r.Status, r.Type)
+			if status >= 0 && status != r.Status {
+				r.Status = 0
+			}
+			status = r.Status
 		case r.ofRecord():
 			refused = append(refused, r)
 			continue
@@ -527,7 +541,7 @@ func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, re
 	case mistake != nil:
 		return left, refused, mistake
 	case busy != nil:
-		return left, refused, passing{why: busy}
+		return left, refused, passing{why: busy, status: status, each: true}
 	}
 	return nil, refused, nil
 }

@@ -58,7 +58,7 @@ type hunt struct {
 func (s *HTTP) hunt(ctx context.Context, batch []host.Record, answer passing) (*hunt, error) {
 	h := &hunt{status: answer.status}
 	gateway := ofGateway(h.status)
-	if !gateway && len(s.good.JSON) == 0 && s.same.count >= mostEqual {
+	if !gateway && !answer.each && len(s.good.JSON) == 0 && s.same.count >= mostEqual {
 		h.works = s.works(ctx)
 	}
 	if len(batch) == 1 {
@@ -83,7 +83,7 @@ func (s *HTTP) hunt(ctx context.Context, batch []host.Record, answer passing) (*
 			h.left = append(h.left, alone...)
 			continue
 		}
-		err := s.part(ctx, h, alone, func() error { return s.refuse([]Refusal{r}, len(batch)) })
+		err := s.part(ctx, h, alone, func([]host.Record) error { return s.refuse([]Refusal{r}, len(batch)) })
 		if err != nil {
 			return h, err
 		}
@@ -115,7 +115,7 @@ func (s *HTTP) halve(ctx context.Context, h *hunt, batch []host.Record) error {
 			h.left = append(h.left, part...)
 			continue
 		}
-		err := s.part(ctx, h, part, func() error {
+		err := s.part(ctx, h, part, func(part []host.Record) error {
 			if len(part) > 1 {
 				return s.halve(ctx, h, part)
 			}
@@ -128,8 +128,8 @@ func (s *HTTP) halve(ctx context.Context, h *hunt, batch []host.Record) error {
 	return nil
 }
 
-// part sends a part of a batch. failed is called where it fails as the batch did.
-func (s *HTTP) part(ctx context.Context, h *hunt, part []host.Record, failed func() error) error {
+// part sends a part of a batch. failed is called with what of it fails as the batch did.
+func (s *HTTP) part(ctx context.Context, h *hunt, part []host.Record, failed func([]host.Record) error) error {
 	left, refused, err := s.once(ctx, part)
 	if err := s.refuse(refused, len(part)); err != nil {
 		return err
@@ -140,6 +140,10 @@ func (s *HTTP) part(ctx context.Context, h *hunt, part []host.Record, failed fun
 		h.took = h.took || len(refused) < len(part)
 	case errors.As(err, &p) && p.status == h.status:
 		h.requests++
+		if len(left) < len(part) { // the others were answered for good
+			h.took = h.took || len(left)+len(refused) < len(part)
+			return s.part(ctx, h, left, failed)
+		}
 		if before := len(h.suspects); len(part) == 1 && !h.suspected(part[0]) {
 			h.suspects = append(h.suspects[:before:before], Refusal{Status: p.status, Reason: p.why.Error(), Record: part[0]})
 			if !h.took && len(h.suspects) >= suspicious {
@@ -147,7 +151,7 @@ func (s *HTTP) part(ctx context.Context, h *hunt, part []host.Record, failed fun
 			}
 			return nil
 		}
-		return failed()
+		return failed(part)
 	case errors.As(err, &p), errors.Is(err, errTooLarge):
 		h.left = append(h.left, left...)
 	default:

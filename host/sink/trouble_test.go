@@ -217,6 +217,55 @@ func TestAnItemCountsByItsOwnStatus(t *testing.T) {
 	}
 }
 
+// TestARecordWithItsOwn500IsRefused, where the service takes others. Where it takes none, or is away, it is waited for.
+func TestARecordWithItsOwn500IsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		poison func(n int, id string) bool
+		aside  int
+		docs   int
+		waits  bool
+	}{
+		"one of a page":     {500, func(_ int, id string) bool { return id == "7" }, 1, 19, false},
+		"several of a page": {500, func(_ int, id string) bool { return odd(0, id) != 0 }, 10, 10, false},
+		"a gateway's":       {503, func(_ int, id string) bool { return id == "7" }, 0, 19, true},
+		"all of a page":     {500, func(int, string) bool { return true }, 0, 0, true},
+		"all for a while":   {500, func(n int, _ string) bool { return n < 60 }, 0, 20, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newIndex(t)
+			x.status = func(n int, id string) int {
+				if c.poison(n, id) {
+					return c.status
+				}
+				return 0
+			}
+			s, waits, path := newRefusing(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Patience: time.Hour})
+			if c.waits {
+				s.sleep = func(context.Context, time.Duration) error {
+					if *waits = append(*waits, 0); len(*waits) > 40 {
+						s.opts.Patience = 0
+					}
+					return nil
+				}
+			}
+			err := s.Write(t.Context(), numbered(0, 20))
+			if c.waits != errors.Is(err, ErrUnavailable) || !c.waits && err != nil {
+				t.Error(err)
+			}
+			if n := len(refusedLines(t, path)); n != c.aside || len(x.docs) != c.docs {
+				t.Errorf("%d put aside, %d documents", n, len(x.docs))
+			}
+			if c.aside > 0 {
+				s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+				if err := s.Write(t.Context(), numbered(0, 20)); !errors.Is(err, ErrRecord) {
+					t.Errorf("without a file: %v", err)
+				}
+			}
+		})
+	}
+}
+
 // TestABlockedIndexIsWaitedFor, as it is where the block comes with 429.
 func TestABlockedIndexIsWaitedFor(t *testing.T) {
 	const reason = "index [okta] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block]"
