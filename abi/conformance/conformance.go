@@ -98,6 +98,9 @@ type Options struct {
 	Wall   string   // attacks on this wall alone
 	More   []Attack // of the host's own, see NewAttack
 	Report io.Writer
+	// OtherService has the kit's modules be of a service with other habits: another header for the credential, without a scheme,
+	// other names and another form of the rate limit, PATCH for a change. A host that knows one service fails then.
+	OtherService bool
 	// Patience is how much longer than its limits a call may take; default 15 seconds.
 	Patience time.Duration
 }
@@ -149,7 +152,10 @@ func (o Options) attacks() ([]Attack, error) {
 }
 
 func newKit(h Host, o Options) *kit {
-	k := &kit{host: h, patience: o.Patience}
+	k := &kit{host: h, habits: usual, patience: o.Patience}
+	if o.OtherService {
+		k.habits = other
+	}
 	if k.patience == 0 {
 		k.patience = patience
 	}

@@ -375,32 +375,31 @@ func secretAttacks() []Attack {
 			return nil
 		}})
 	}
-	auth := func(r *http.Request) string { return r.Header.Get("Authorization") }
 	read := []string{step("body_read", "", "{handle}", 0, 1<<20), step("records_emit", "{}", "{handle}")}
-	echo("echoed in a body", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, `{"echo":%q}`, auth(r)) }, read...)
-	echo("echoed in a header", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", auth(r)) }, read...)
+	echo("echoed in a body", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, `{"echo":%q}`, credential(r)) }, read...)
+	echo("echoed in a header", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", credential(r)) }, read...)
 	echo("echoed in the second value of a header", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Link", "<https://x/>; rel=self")
-		w.Header().Add("Link", "<https://x/?t="+auth(r)+">; rel=next")
+		w.Header().Add("Link", "<https://x/?t="+credential(r)+">; rel=next")
 	}, read...)
-	echo("echoed in the request's id", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Request-Id", auth(r)) }, read...)
+	echo("echoed in the request's id", func(w http.ResponseWriter, r *http.Request) { identify(w, credential(r)) }, read...)
 	echo("echoed in a large body", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, `{"pad":"%s","echo":%q}`, strings.Repeat("x", 200<<10), auth(r))
+		fmt.Fprintf(w, `{"pad":"%s","echo":%q}`, strings.Repeat("x", 200<<10), credential(r))
 	}, step("body_read", "", "{handle}", 200<<10, 200), step("records_emit", `{"summarise":["echo"]}`, "{handle}"))
 	echo("echoed in a large body that is emitted", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, `{"pad":"%s","echo":%q}`, strings.Repeat("x", 200<<10), auth(r))
+		fmt.Fprintf(w, `{"pad":"%s","echo":%q}`, strings.Repeat("x", 200<<10), credential(r))
 	}, step("records_emit", `{"summarise":["echo"]}`, "{handle}"))
 	echo("echoed in the id of a request that is to come again", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Request-Id", auth(r))
+		identify(w, credential(r))
 		w.Header().Set("Retry-After", "3600")
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
 	echo("echoed in an error", func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(400)
-		fmt.Fprintf(w, `{"errorSummary":%q}`, auth(r))
+		fmt.Fprintf(w, `{"errorSummary":%q}`, credential(r))
 	}, read...)
 	echo("echoed in a body that is zipped", func(w http.ResponseWriter, r *http.Request) {
-		zipped(w, []byte(fmt.Sprintf(`{"echo":%q}`, auth(r))))
+		zipped(w, []byte(fmt.Sprintf(`{"echo":%q}`, credential(r))))
 	}, read...)
 	return all
 }

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/build/pack"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
@@ -71,14 +70,10 @@ func encode(v any) []byte {
 	return b
 }
 
-// guestWasm is the kit's module, built from guest/.
-var guestWasm = sync.OnceValues(func() ([]byte, error) {
-	return pack.CachedPackage(context.Background(), "./abi/conformance/guest", encode(manifest()))
-})
-
 // kit is the equipment of one Run.
 type kit struct {
 	host     Host
+	habits   *habits
 	patience time.Duration
 
 	once   sync.Once
@@ -89,7 +84,7 @@ type kit struct {
 
 func (k *kit) module(ctx context.Context) (Module, error) {
 	k.once.Do(func() {
-		if k.wasm, k.loaded = guestWasm(); k.loaded == nil {
+		if k.wasm, k.loaded = k.habits.guest(); k.loaded == nil {
 			k.guest, k.loaded = k.host.Load(context.WithoutCancel(ctx), k.wasm)
 		}
 	})
@@ -210,6 +205,9 @@ func (a *attempt) session(o rigOptions) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.wasm == nil {
+		r.Session = a.habits.translate(r.Session)
+	}
 	a.later(func() { _ = r.Close(context.WithoutCancel(a.ctx)) })
 	return r, nil
 }
@@ -218,7 +216,7 @@ func (r *rig) note(req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.seen = append(r.seen, seen{req.Method + " " + req.RequestURI, req.Header.Get("Authorization"),
+	r.seen = append(r.seen, seen{req.Method + " " + req.RequestURI, credential(req),
 		fmt.Sprint(req.Method, req.RequestURI, req.Host, req.Header, string(body))})
 }
 

@@ -282,18 +282,14 @@ func serverAttacks() []Attack {
 		"over themselves": {"1", "1000000", "0"},
 	} {
 		serve("rate limits that are "+what, pace, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("X-Rate-Limit-Limit", headers[0])
-			w.Header().Set("X-Rate-Limit-Remaining", headers[1])
-			w.Header().Set("X-Rate-Limit-Reset", headers[2])
+			quota(w, headers[0], headers[1], headers[2])
 			_, _ = io.WriteString(w, "[]")
 		}, func(r *result) error { return r.ended(abi.Succeeded, abi.Throttled, abi.Unavailable) }, send(logs), send(logs))
 	}
 	for what, date := range map[string]string{"in 1970": "Thu, 01 Jan 1970 00:00:00 GMT", "in 9999": "Fri, 31 Dec 9999 23:59:59 GMT", "that is none": "yesterday"} {
 		serve("a Date "+what, pace, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Date", date)
-			w.Header().Set("X-Rate-Limit-Limit", "10")
-			w.Header().Set("X-Rate-Limit-Remaining", "5")
-			w.Header().Set("X-Rate-Limit-Reset", fmt.Sprint(time.Now().Unix()+60))
+			quota(w, "10", "5", fmt.Sprint(time.Now().Unix()+60))
 			_, _ = io.WriteString(w, "[]")
 		}, func(r *result) error { return r.ended(abi.Succeeded, abi.Throttled, abi.Unavailable) }, send(logs), send(logs))
 	}

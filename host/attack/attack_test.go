@@ -9,6 +9,7 @@ import (
 	"log"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,23 @@ func TestAttack(t *testing.T) {
 		first.descriptors-before.descriptors, (int64(first.heap)-int64(before.heap))>>10, second.goroutines-first.goroutines, second.descriptors-first.descriptors,
 		(int64(second.heap)-int64(first.heap))>>10)
 	figures.Keep(t, "attacks", strings.TrimRight(table.String(), "\n"))
+}
+
+// TestAttack_OnAnotherService makes the attacks with modules of a service that has other habits: what a wall knows of a service,
+// it knows from the manifest.
+func TestAttack_OnAnotherService(t *testing.T) {
+	all, err := conformance.Attempts(context.Background(), ours{}, conformance.Options{Wall: os.Getenv("ATTACK_WALL"), OtherService: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for a, attempt := range all {
+		if testing.Short() && !slices.Contains([]string{"requests", "secrets", "grants"}, a.Family) {
+			continue // these have most to do with the service
+		}
+		if err := attempt(); err != nil {
+			t.Errorf("%s: the wall %q did not hold: %v", a, a.Wall, err)
+		}
+	}
 }
 
 // TestOtherHost attacks the host that -host names.

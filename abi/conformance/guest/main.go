@@ -137,7 +137,11 @@ func act(field string) int32 {
 		if strings.Contains(text, "{{") && secret.Raw() == "" {
 			secret, _ = jsonval.Parse(message(secretGet(put("token"))))
 		}
-		text = strings.ReplaceAll(text, "{{auth}}", secret.Get("scheme").Str()+" "+secret.Get("placeholder").Str())
+		auth := secret.Get("placeholder").Str()
+		if scheme := secret.Get("scheme").Str(); scheme != "" {
+			auth = scheme + " " + auth
+		}
+		text = strings.ReplaceAll(text, "{{auth}}", auth)
 		text = strings.ReplaceAll(text, "{{scheme}}", secret.Get("scheme").Str())
 		text = strings.ReplaceAll(text, "{{secret}}", secret.Get("placeholder").Str())
 		text = strings.ReplaceAll(text, "{{escaped}}", escaped(secret.Get("placeholder").Str()))
