@@ -53,7 +53,7 @@ func (e OutcomeError) Is(target error) bool {
 // LoadOptions says how Load treats a module. The zero value is safe.
 type LoadOptions struct {
 	SHA256   string // the checksum that the module must have, in hex; empty pins nothing
-	CacheDir string // for compiled code; empty is okta-connector/wasm in the user's cache directory
+	CacheDir string // for compiled code; empty is KIND-connector/wasm in the user's cache directory
 	NoCache  bool   // compile anew, keep nothing
 	// Minor0 is a partial manifest for a module of minor version 0 and the same kind: what hosts knew of its service before
 	// manifests said it. See abi.ParseManifest.
@@ -66,14 +66,14 @@ type LoadOptions struct {
 type Config struct {
 	Name           string `yaml:"name"`
 	Kind           string `yaml:"kind"`
-	BaseURL        string `yaml:"base_url"`         // the org's origin: https://example.okta.com
+	BaseURL        string `yaml:"base_url"`         // the service's origin, such as https://service.example.com
 	TokenSecretRef string `yaml:"token_secret_ref"` // env:NAME or file:PATH
 	// DefaultPageSize is the number of records a request where the input does not say; default what the
 	// endpoint allows.
 	DefaultPageSize int `yaml:"default_page_size,omitempty"`
 	// InitialLookbackSeconds is how far back a source begins without a checkpoint; default 86,400.
 	InitialLookbackSeconds int `yaml:"initial_lookback_seconds,omitempty"`
-	// RateLimitShare is the part of each of Okta's rate limits that this connection uses at most, over 0 and at most 1;
+	// RateLimitShare is the part of each of the service's rate limits that this connection uses at most, over 0 and at most 1;
 	// default 0.9, which leaves a tenth to the org's other tools. Connections in several processes that share an org have
 	// a share each.
 	RateLimitShare float64 `yaml:"rate_limit_share,omitempty"`

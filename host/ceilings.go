@@ -38,7 +38,7 @@ func (e errCeiling) Error() string {
 // retryAfter is when to ask again, in milliseconds.
 func (e errCeiling) retryAfter() int64 { return max(e.wait.Milliseconds(), 1) }
 
-// underCeilings counts a write, unless a ceiling holds it back. It counts by Okta's clock, so that this machine's may
+// underCeilings counts a write, unless a ceiling holds it back. It counts by the service's clock, so that this machine's may
 // jump.
 func (c *call) underCeilings(ctx context.Context) error {
 	ceilings := c.conn.ceilings()
@@ -68,7 +68,7 @@ func (c *call) kinds() []string {
 	return []string{"write"}
 }
 
-// countAgain counts a write that left before Okta's clock was known, and so by this machine's, by Okta's too.
+// countAgain counts a write that left before the service's clock was known, and so by this machine's, again by the service's.
 func (c *call) countAgain(ctx context.Context) {
 	at := c.conn.clock.Now()
 	if !c.writes.uncounted || at.IsZero() {

@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/host/egress"
 )
 
-// maxRepeats is how often one approved write may leave again after it was refused: Okta refuses some for a moment.
+// maxRepeats is how often one approved write may leave again after it was refused: services refuse some for a moment.
 const maxRepeats = 8
 
 // gate is what an invoke's writes pass before they leave. The zero gate lets them through.

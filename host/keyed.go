@@ -86,7 +86,7 @@ func (c *Connection) keyed(ctx context.Context, inv *invocation, run *call) *abi
 	return res
 }
 
-// record keeps what is to be answered to the same key again: what a write came to, and what Okta refused. Where no write
+// record keeps what is to be answered to the same key again: what a write came to, and what the service refused. Where no write
 // left, or a repeat may succeed, nothing is kept: a state that needed none may be another by then, and what was wrong mended.
 // Where it is unknown what became of a write, the next run reads back again.
 func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling, wrote bool, values redact.Values) error {

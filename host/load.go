@@ -139,7 +139,7 @@ func (m *Module) SHA256() string { return m.sum }
 // Size is the module's size in bytes.
 func (m *Module) Size() int { return m.size }
 
-// Operation finds an operation by name, with or without its kind: "lookup_user" or "okta.lookup_user". The error wraps
+// Operation finds an operation by name, with or without its kind: "lookup_user" or "KIND.lookup_user". The error wraps
 // ErrUnknownOperation and names the nearest.
 func (m *Module) Operation(name string) (*abi.Operation, error) {
 	op, err := m.operation(name)

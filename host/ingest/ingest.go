@@ -49,7 +49,7 @@ type Drain struct {
 	At         json.RawMessage  // where to begin: what Checkpoint.Load gave
 	Recent     *Recent          // drops repeats by key; nil drops none
 	Key        string           // member of a record that is its key, by which a sink that recalls its end tells repeats
-	// Persist waits out what passes by itself, instead of ending: Okta or the network failing, a rate limit, a sink that
+	// Persist waits out what passes by itself, instead of ending: the service or the network failing, a rate limit, a sink that
 	// is away.
 	Persist bool
 	// KeepTrying makes Persist also wait out a refusal of the token or of its role (401, 403): of several sources, one that
@@ -177,7 +177,7 @@ func (d *Drain) recall() error {
 		if err != nil || len(keys) != 1 || keys[0].End == 0 {
 			return false // a record without a key
 		}
-		// A key with escapes, which Okta's have not, is not the one that Seen gets: such a record is written again.
+		// A key with escapes is not the one that Seen gets: such a record is written again.
 		return d.Recent.Know(bytes.Trim(record[keys[0].Start:keys[0].End], `"`))
 	})
 }
@@ -442,7 +442,7 @@ const maxDoubts = 3
 // maxSinkDoubts is the same of a sink's service, whose token or address may be changed without notice: some two minutes.
 const maxSinkDoubts = 7
 
-// retryAfter is the wait that Okta, or the sink's service, asked for.
+// retryAfter is the wait that the service, or the sink's, asked for.
 func retryAfter(err error) time.Duration {
 	var e host.OutcomeError
 	if errors.As(err, &e) && e.Detail != nil {

@@ -231,7 +231,7 @@ func (r *Recent) Know(text []byte) (known bool) {
 	return false
 }
 
-// parse makes a key of a record's. Okta's are UUIDs, which fit as they are.
+// parse makes a key of a record's. A UUID fits as it is.
 func (r *Recent) parse(text []byte) (k key) {
 	if len(text) == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' {
 		digits := append(r.hex[:0], text[:8]...)

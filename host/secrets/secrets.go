@@ -1,4 +1,4 @@
-// Package secrets resolves references such as "env:OKTA_API_TOKEN" to values that cannot be printed by accident.
+// Package secrets resolves references such as "env:API_TOKEN" to values that cannot be printed by accident.
 package secrets
 
 import (

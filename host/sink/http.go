@@ -97,7 +97,7 @@ func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return nil, errors.New("want an address such as https://collector.example.com/okta")
+		return nil, errors.New("want an address such as https://collector.example.com/events")
 	case u.User != nil:
 		return nil, errors.New("the address holds a user or password: give an authorization by reference instead")
 	case o.Authorization.Reveal() != "" && u.Scheme == "http" && !loopback(u.Hostname()):
