@@ -18,7 +18,7 @@ import (
 )
 
 // smallManifest is a manifest to begin from.
-const smallManifest = `{"abi":"mach5:connector/v1","minor":1,"auth":[{"type":"token","header":"Authorization","prefix":"SSWS"}],"kind":"okta","version":"0","config_schema":{},"rate_limit_headers":{"limit":"L","remaining":"R","reset":"S"},
+const smallManifest = `{"abi":"mach5:connector/v1","minor":1,"auth":[{"type":"token","header":"Authorization","prefix":"Bearer"}],"kind":"test","version":"0","config_schema":{},"rate_limit_headers":{"limit":"L","remaining":"R","reset":"S"},
 "operations":[{"name":"read","summary":"x","class":"read","class_rules":[{"field":"action","equals":"go","class":"destructive"}],"surfaces":["axon"],"idempotency":"safe",
 "input_schema":{"type":"object","additionalProperties":false,"properties":{"action":{"type":"string","maxLength":8},"n":{"type":"integer","minimum":0},"when":{"format":"date-time"}}},
 "key":"id","columns":[{"name":"id","type":"VARCHAR","path":"id"}],
@@ -138,7 +138,7 @@ func FuzzRequest(f *testing.F) {
 	}))
 	f.Cleanup(server.Close)
 	m := readSmallManifest(f)
-	c, err := m.Connect(context.Background(), Config{Name: "fuzz", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: abi.Classes()},
+	c, err := m.Connect(context.Background(), Config{Name: "fuzz", Kind: "test", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: abi.Classes()},
 		ConnectOptions{Secrets: fixedSecret{}})
 	if err != nil {
 		f.Fatal(err)
@@ -147,7 +147,7 @@ func FuzzRequest(f *testing.F) {
 	for _, s := range []string{
 		`{"endpoint":"GET /api/v1/logs"}`, `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"a/b"}}`, `{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}`,
 		`{"endpoint":"GET /api/v1/logs","link":"https://evil.example/api/v1/logs?after=1"}`, `{"endpoint":"GET /api/v1/logs","query":[["q","a&b"]]}`,
-		`{"endpoint":"GET /api/v1/logs","headers":{"Accept":"x","authorization":"SSWS x"}}`, `{"endpoint":"GET /api/v1/logs","body":{}}`,
+		`{"endpoint":"GET /api/v1/logs","headers":{"Accept":"x","authorization":"Bearer x"}}`, `{"endpoint":"GET /api/v1/logs","body":{}}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -169,11 +169,11 @@ func FuzzRequest(f *testing.F) {
 // FuzzConfig: a connection that can be made goes to https, or to this machine.
 func FuzzConfig(f *testing.F) {
 	m := readSmallManifest(f)
-	f.Add("okta", "https://example.okta.com", "env:X", 200, "read")
-	f.Add("okta", "http://127.0.0.1:80", "env:X", 0, "")
-	f.Add("o", "https://user@example.okta.com/x?y#z", "file:/x", -1, "all")
+	f.Add("name", "https://service.example.com", "env:X", 200, "read")
+	f.Add("name", "http://127.0.0.1:80", "env:X", 0, "")
+	f.Add("o", "https://user@service.example.com/x?y#z", "file:/x", -1, "all")
 	f.Fuzz(func(t *testing.T, name, base, ref string, size int, grant string) {
-		cfg := Config{Name: name, Kind: "okta", BaseURL: base, TokenSecretRef: ref, DefaultPageSize: size}
+		cfg := Config{Name: name, Kind: "test", BaseURL: base, TokenSecretRef: ref, DefaultPageSize: size}
 		if grant != "" {
 			cfg.Grants = []abi.Class{abi.Class(grant)}
 		}

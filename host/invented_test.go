@@ -58,7 +58,7 @@ func TestLoad_InventedKind_DescribesItself(t *testing.T) {
 	if _, err := m.Operation("get_itm"); !errors.Is(err, host.ErrUnknownOperation) || !strings.Contains(err.Error(), "did you mean get_item?") {
 		t.Error(err)
 	}
-	if _, err := hosttest.Open(m, host.Config{Kind: "okta", BaseURL: "https://depot.example.com"}, host.ConnectOptions{}); !errors.Is(err, host.ErrConfig) {
+	if _, err := hosttest.Open(m, host.Config{Kind: "another", BaseURL: "https://depot.example.com"}, host.ConnectOptions{}); !errors.Is(err, host.ErrConfig) {
 		t.Errorf("a connection of another kind: %v", err)
 	}
 }

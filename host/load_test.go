@@ -223,7 +223,7 @@ func TestACacheThatOthersCanWriteIsNotUsed(t *testing.T) {
 
 func TestConnectNamesTheWrongField(t *testing.T) {
 	m := hostileGuest.Module(t)
-	sound := host.Config{Name: "x", Kind: "okta", BaseURL: "https://example.okta.com", TokenSecretRef: "env:X"}
+	sound := host.Config{Name: "x", Kind: "hostile", BaseURL: "https://service.example.com", TokenSecretRef: "env:X"}
 	for _, c := range []struct {
 		name   string
 		change func(*host.Config)

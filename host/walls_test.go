@@ -40,8 +40,8 @@ func hostileManifest() []byte {
 	write.Endpoints[2].Query = []string{"strict"}
 	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
 	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive
-	m := abi.Manifest{ABI: abi.Version, Minor: abi.Minor, Kind: "okta", Version: "0", ConfigSchema: schema,
-		Auth: []abi.Auth{{Type: abi.AuthToken, Header: "Authorization", Prefix: "SSWS"}}, RequestIDHeader: "X-Okta-Request-Id", ResponseHeaders: []string{"x-okta-request-id"},
+	m := abi.Manifest{ABI: abi.Version, Minor: abi.Minor, Kind: "hostile", Version: "0", ConfigSchema: schema,
+		Auth: []abi.Auth{{Type: abi.AuthToken, Header: "Authorization", Prefix: "Bearer"}}, RequestIDHeader: "X-Request-Id", ResponseHeaders: []string{"x-request-id"},
 		RateLimitHabits:  &abi.RateLimitHabits{ZeroLimit: abi.ZeroConcurrency},
 		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
 		Operations: []abi.Operation{
@@ -212,7 +212,7 @@ func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
 		{"twice", "read", `{` + get + `,"headers":{"Authorization":"{{auth}} {{auth}}"}}`},
 		{"with another scheme", "read", `{` + get + `,"headers":{"Authorization":"Basic {{secret}}"}}`},
 		{"in two spellings", "read", `{` + get + `,"headers":{"Authorization":"{{auth}}","authorization":"{{auth}}"}}`},
-		{"a credential of the guest's own", "read", `{` + get + `,"headers":{"Authorization":"SSWS mine"}}`},
+		{"a credential of the guest's own", "read", `{` + get + `,"headers":{"Authorization":"Bearer mine"}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, host.Limits{}, nil, abi.Classes()...)
@@ -228,7 +228,7 @@ func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
 	t.Run("as it should be", func(t *testing.T) {
 		r := newRig(t, host.Limits{}, nil)
 		res := r.send(t, "read", `{`+get+`,"headers":{"Authorization":"{{auth}}"}}`)
-		if res.Outcome != abi.Succeeded || len(r.seen.Headers("Authorization")) != 1 || r.seen.Headers("Authorization")[0] != "SSWS "+hosttest.Token {
+		if res.Outcome != abi.Succeeded || len(r.seen.Headers("Authorization")) != 1 || r.seen.Headers("Authorization")[0] != "Bearer "+hosttest.Token {
 			t.Errorf("%+v; the server saw %q", res, r.seen.Headers("Authorization"))
 		}
 	})
@@ -252,7 +252,7 @@ func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
 		if s.Placeholder == "" {
 			t.Fatalf("no placeholder in %s", kept[0])
 		}
-		header, _ := json.Marshal("SSWS " + s.Placeholder)
+		header, _ := json.Marshal("Bearer " + s.Placeholder)
 		res := r.send(t, "read", `{`+get+`,"headers":{"Authorization":`+string(header)+`}}`)
 		if res.Outcome != abi.Failed || len(r.seen.URIs()) != 0 {
 			t.Errorf("%s %+v, the server saw %v", res.Outcome, res.Error, r.seen.URIs())
@@ -267,7 +267,7 @@ func TestAnAnswerThatRepeatsTheTokenIsThrownAway(t *testing.T) {
 		},
 		"in a header": func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", r.Header.Get("Authorization")) },
 		"in a request": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("X-Okta-Request-Id", r.Header.Get("Authorization"))
+			w.Header().Set("X-Request-Id", r.Header.Get("Authorization"))
 		},
 		"in a large body": func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, `{"pad":"`+strings.Repeat("x", 200<<10)+`","echo":"`+r.Header.Get("Authorization")+`"}`)
