@@ -42,6 +42,7 @@ func reported(t *testing.T, r *runner, args ...string) (rows []map[string]any, s
 // TestAudit_OfKilledProcesses_ShowsThem kills processes with SIGKILL while their write is under way, beside others that end.
 // Each that was killed is an interrupted invoke with its target, and the chain holds over all.
 func TestAudit_OfKilledProcesses_ShowsThem(t *testing.T) {
+	t.Parallel()
 	org := oktatest.New(oktatest.Config{Events: 10, RateLimits: map[string]int{"*": -1}})
 	at := &door{org: org, bells: map[string]func(){}}
 	server := httptest.NewServer(at)

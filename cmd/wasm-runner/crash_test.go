@@ -164,6 +164,7 @@ func uuids(t *testing.T, path string) iter.Seq[string] {
 
 // TestNoOutputHoldsTheToken runs what can be run, and what cannot, with logs wide open.
 func TestNoOutputHoldsTheToken(t *testing.T) {
+	t.Parallel()
 	const token = "00ThisTokenMustNeverBePrinted_0123456789ab"
 	org := oktatest.New(oktatest.Config{Token: token, Users: 5, Events: 20}).Start()
 	defer func() { _ = org.Close() }()

@@ -28,20 +28,21 @@ import (
 
 // TestEveryExampleRuns runs each command line that describe shows for each operation, against the org of --demo.
 func TestEveryExampleRuns(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	linked(t, dir)
 	env := append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-	sh := func(command string) ([]byte, []byte, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	sh := func(t *testing.T, command string) ([]byte, []byte, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)
-		cmd.Dir, cmd.Env = dir, env
+		cmd.Dir, cmd.Env = t.TempDir(), env
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		err := cmd.Run()
 		return stdout.Bytes(), stderr.Bytes(), err
 	}
-	text, _, err := sh("wasm-runner describe --format json")
+	text, _, err := sh(t, "wasm-runner describe --format json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,11 +51,12 @@ func TestEveryExampleRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, op := range manifest.Operations {
-		if testing.Short() && i%3 != 0 {
+		if testing.Short() && i%5 != 0 {
 			continue // each example is a process
 		}
 		t.Run(op.Name, func(t *testing.T) {
-			text, _, err := sh("wasm-runner describe " + op.Name)
+			t.Parallel()
+			text, _, err := sh(t, "wasm-runner describe "+op.Name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +70,7 @@ func TestEveryExampleRuns(t *testing.T) {
 				if strings.Contains(command, " source ") {
 					command += " --once"
 				}
-				out, stderr, err := sh(command)
+				out, stderr, err := sh(t, command)
 				if err != nil || !strings.Contains(command, " source ") && len(out) == 0 {
 					t.Errorf("%s\n%v\n%s%s", command, err, out, stderr)
 				}
@@ -83,6 +85,7 @@ func TestEveryExampleRuns(t *testing.T) {
 // TestEveryHelpExampleRuns runs each command line that a --help shows: those with --demo as they are, the others against a
 // simulated org in the place of theirs. What does not end by itself is ended once it has done what it is for.
 func TestEveryHelpExampleRuns(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	linked(t, path)
 	// jq is not everywhere. What stands in for it wants something to read, and passes it on.
@@ -135,14 +138,15 @@ func TestEveryHelpExampleRuns(t *testing.T) {
 	env := append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "PATH="+path+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"OKTA_API_TOKEN="+org.Token(), "SEARCH_KEY=k")
 	ran := 0
-	var walk func(*cobra.Command)
-	walk = func(c *cobra.Command) {
+	var walk func(*testing.T, *cobra.Command)
+	walk = func(t *testing.T, c *cobra.Command) {
 		for _, example := range examplesOf(c) {
 			if !sql.Available && strings.Contains(example, " sql ") {
 				continue // DuckDB is not in this build
 			}
 			ran++
 			t.Run(example, func(t *testing.T) {
+				t.Parallel()
 				dir := t.TempDir()
 				for name, text := range files {
 					if name == "connections.yaml" && strings.Contains(example, " simulate ") {
@@ -174,10 +178,10 @@ func TestEveryHelpExampleRuns(t *testing.T) {
 			})
 		}
 		for _, sub := range c.Commands() {
-			walk(sub)
+			walk(t, sub)
 		}
 	}
-	walk((&app{}).root())
+	t.Run("all", func(t *testing.T) { walk(t, (&app{}).root()) }) // returns once the last has ended
 	if ran < 25 {
 		t.Errorf("%d examples", ran)
 	}

@@ -38,10 +38,15 @@ func (k *kept) text() string {
 // TestTailFollowsThroughCrashes has the system's tail -F read the output along while the runner is killed with SIGKILL again
 // and again, and while half a record is written by a process that dies: tail prints every event once, and nothing else.
 func TestTailFollowsThroughCrashes(t *testing.T) {
+	t.Parallel()
 	if text, err := exec.Command("tail", "--version").Output(); err != nil || !bytes.Contains(text, []byte("GNU")) {
 		t.Skip("no GNU tail")
 	}
-	org := oktatest.New(oktatest.Config{Users: 3, Events: 4000, EventSize: 1500, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
+	events, rounds := 4000, 25
+	if testing.Short() {
+		events, rounds = 1300, 8
+	}
+	org := oktatest.New(oktatest.Config{Users: 3, Events: events, EventSize: 1500, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
 	defer func() { _ = org.Close() }()
 	r := newRunner(t, org, org.Token())
 	dir := t.TempDir()
@@ -65,7 +70,7 @@ func TestTailFollowsThroughCrashes(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	const pages = "GET /api/v1/logs"
 	torn := 0
-	for round := range 25 {
+	for round := range rounds {
 		cmd := command()
 		last := org.Count(pages) + 1 + random.IntN(10)
 		if err := cmd.Start(); err != nil {
@@ -150,7 +155,12 @@ func tearNext(t *testing.T, org *oktatest.Org, path string, n int) int {
 // TestAFileThatIsMovedUnderAFollower: whether it is renamed, compressed or deleted while the runner writes to it, no event is
 // lost, and the run goes on.
 func TestAFileThatIsMovedUnderAFollower(t *testing.T) {
-	org := oktatest.New(oktatest.Config{Users: 3, Events: 6000, EventSize: 1500, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
+	t.Parallel()
+	events := 6000
+	if testing.Short() {
+		events = 3000
+	}
+	org := oktatest.New(oktatest.Config{Users: 3, Events: events, EventSize: 1500, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
 	defer func() { _ = org.Close() }()
 	org.Inject(oktatest.Fault{Kind: oktatest.Latency, Latency: 2 * time.Millisecond})
 	r := newRunner(t, org, org.Token())

@@ -33,7 +33,7 @@ func kills(t *testing.T) int {
 	text := os.Getenv(killsEnv)
 	switch {
 	case text == "" && testing.Short():
-		return 36
+		return 18
 	case text == "":
 		return 240
 	}
@@ -232,6 +232,7 @@ func TestKilledAtAnyMomentOneEffect(t *testing.T) {
 
 // TestTwoProcessesWithOneKeyHaveOneEffect starts the same command several times at once.
 func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
+	t.Parallel()
 	org := oktatest.New(oktatest.Config{Events: 10}).Start()
 	defer func() { _ = org.Close() }()
 	org.Inject(oktatest.Fault{Kind: oktatest.Latency, Method: "POST", Latency: 100 * time.Millisecond})
@@ -285,6 +286,7 @@ func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
 // TestInterruptedWhileTheWriteIsUnderWay interrupts an invoke whose write has arrived and got no answer: what became of it
 // is unknown, and the same key tells.
 func TestInterruptedWhileTheWriteIsUnderWay(t *testing.T) {
+	t.Parallel()
 	for _, by := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(by.String(), func(t *testing.T) { interruptedWhileTheWriteIsUnderWay(t, by) })
 	}

@@ -245,6 +245,7 @@ func jsonLines(t *testing.T, stderr string) []logLine {
 
 // TestLogFormatJSON_OfEveryCommand reads every line that runs of all commands leave on stderr.
 func TestLogFormatJSON_OfEveryCommand(t *testing.T) {
+	t.Parallel()
 	path := module(t)
 	dir, _, _, deadPort := world(t)
 	yesterday, tomorrow := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly), time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)
@@ -330,6 +331,7 @@ func TestLogFormatJSON_OfEveryCommand(t *testing.T) {
 
 // TestCheck_OfManyConnections checks all connections of a file, and says how where it cannot choose one.
 func TestCheck_OfManyConnections(t *testing.T) {
+	t.Parallel()
 	path := module(t)
 	dir, _, _, _ := world(t)
 	got := runIn(t, dir, path, "", nil, "--config", "two.yaml", "check")
@@ -355,6 +357,7 @@ func TestCheck_OfManyConnections(t *testing.T) {
 
 // TestCheck_Warns of what works and should be changed.
 func TestCheck_Warns(t *testing.T) {
+	t.Parallel()
 	path := module(t)
 	dir, _, _, _ := world(t)
 	for _, c := range []struct {
@@ -401,6 +404,7 @@ func TestFoundFiles_AreNamedByCheckAlone(t *testing.T) {
 
 // TestInvoke_OfAListThatIsCut says that there is more, unless a limit was asked for.
 func TestInvoke_OfAListThatIsCut(t *testing.T) {
+	t.Parallel()
 	path := module(t)
 	dir := t.TempDir()
 	org := httptest.NewServer(oktatest.New(oktatest.Config{Token: "00aTokenOfATest", Users: 1100}))
@@ -425,6 +429,7 @@ func TestInvoke_OfAListThatIsCut(t *testing.T) {
 
 // TestStdout_ThatIsFull_IsSaidOnce writes results to a device without room.
 func TestStdout_ThatIsFull_IsSaidOnce(t *testing.T) {
+	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip("no /dev/full here")

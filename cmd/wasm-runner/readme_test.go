@@ -106,6 +106,7 @@ func outcomesTable() string {
 // TestReadmeCommands runs every command of README.md's sh blocks, one shell a block, in a folder that looks like a built
 // clone. The real org of the examples is a simulated one.
 func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	linked(t, filepath.Join(dir, "bin"))
 	wasm, err := os.ReadFile(module(t))
@@ -183,6 +184,7 @@ func shellBlocks(t *testing.T, path string) []string {
 
 // TestDemoScript runs what make run does.
 func TestDemoScript(t *testing.T) {
+	t.Parallel()
 	runner := linked(t, t.TempDir())
 	sh := exec.CommandContext(t.Context(), "sh", "demo.sh", runner)
 	sh.Env = append(os.Environ(), "WASM_RUNNER_MODULE="+module(t))

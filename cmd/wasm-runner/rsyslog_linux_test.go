@@ -28,6 +28,7 @@ input(type="imfile" file="%[1]s/events.ndjson" tag="okta:" ruleset="received")
 // that is in the file already, whose file is put aside, and half of the next record, which is continued. The half of the file that
 // was put aside is the only fragment that rsyslog may see.
 func TestRsyslog_ReadsAlongThroughCrashes_GetsEveryRecordOnce(t *testing.T) {
+	t.Parallel()
 	rsyslogd, err := exec.LookPath("rsyslogd")
 	if err != nil {
 		if rsyslogd, err = exec.LookPath("/usr/sbin/rsyslogd"); err != nil {

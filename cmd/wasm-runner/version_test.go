@@ -18,6 +18,7 @@ import (
 // TestBuiltRunner_CopiedElsewhere_NeedsNothingElse copies what make build makes into an empty folder, and runs it in / with an
 // empty home.
 func TestBuiltRunner_CopiedElsewhere_NeedsNothingElse(t *testing.T) {
+	t.Parallel()
 	wasm := hosttest.Connector.Bytes(t)
 	sum := fmt.Sprintf("%x", sha256.Sum256(wasm))
 	home, binary := t.TempDir(), filepath.Join(t.TempDir(), "wasm-runner")

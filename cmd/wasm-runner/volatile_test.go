@@ -83,6 +83,7 @@ func volatileKept(t *testing.T, path string, killed time.Time, kept map[string]b
 // there when it is killed with SIGKILL again and again, and the runner, too. How fast either is does not matter: the service
 // comes back once the runner has noticed.
 func TestAVolatileServiceMayBeKilled(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits out a delay after each of many kills: without -short")
 	}
