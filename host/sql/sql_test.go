@@ -706,7 +706,7 @@ func TestSystemLogView_IsUsed_SaysOnceThatItHasADay(t *testing.T) {
 		if err := db.Run(t.Context(), c.statement, func(*sql.Result) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if n := strings.Count(log.String(), "what happened in the last day alone"); n != c.lines {
+		if n := strings.Count(log.String(), "only what happened in the last day"); n != c.lines {
 			t.Errorf("after %s: said %d times, want %d", c.statement, n, c.lines)
 		}
 	}

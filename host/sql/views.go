@@ -61,7 +61,7 @@ func hint(v abi.View) string {
 	for _, field := range slices.Sorted(maps.Keys(v.Times)) {
 		oldest, fields = min(oldest, v.Times[field]), append(fields, text(field)+", …")
 	}
-	return fmt.Sprintf("the view %s has what happened in the last %s alone, whatever a WHERE says: connector_table(…, %s, json_object(%s)) reads other times",
+	return fmt.Sprintf("the view %s has only what happened in the last %s, even where a WHERE asks for more: connector_table(…, %s, json_object(%s)) reads other times",
 		v.Name, span(-oldest), text(v.Operation), strings.Join(fields, ", "))
 }
 

@@ -28,10 +28,10 @@ func TestViews_AreThoseOfTheManifest(t *testing.T) {
 		{name: "all_things", operation: "list_things", input: `JSON '{"note":"it''s"}'`, comment: "All of them."},
 		{name: "log", operation: "range", comment: "Reads range.",
 			input: `json_object('since', strftime(now() + to_seconds(-7200), '%Y-%m-%dT%H:%M:%S.%gZ'), 'until', strftime(now() + to_seconds(0), '%Y-%m-%dT%H:%M:%S.%gZ'))`,
-			hint:  "the view log has what happened in the last 2 hours alone, whatever a WHERE says: connector_table(…, 'range', json_object('since', …, 'until', …)) reads other times"},
+			hint:  "the view log has only what happened in the last 2 hours, even where a WHERE asks for more: connector_table(…, 'range', json_object('since', …, 'until', …)) reads other times"},
 		{name: "failures", operation: "range", comment: "Reads range.",
 			input: `json_merge_patch(JSON '{"failed":true}', json_object('since', strftime(now() + to_seconds(-86400), '%Y-%m-%dT%H:%M:%S.%gZ')))`,
-			hint:  "the view failures has what happened in the last day alone, whatever a WHERE says: connector_table(…, 'range', json_object('since', …)) reads other times"},
+			hint:  "the view failures has only what happened in the last day, even where a WHERE asks for more: connector_table(…, 'range', json_object('since', …)) reads other times"},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d views: %+v", len(got), got)
