@@ -35,7 +35,7 @@ func (c *Connection) account(ctx context.Context) *audit.Account {
 	a := &c.owner
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	token, err := c.credential.refresh(ctx)
+	token, err := c.credential.Refresh(ctx)
 	if a.known != nil && a.token == token && (a.known.Absent == "" || time.Since(a.asked) < accountAge) {
 		return a.known
 	}
@@ -75,7 +75,7 @@ func (c *Connection) readAccount(ctx context.Context, spec *abi.Account, found *
 	}
 	text := func(path string) string {
 		v := gjson.GetBytes(body, path)
-		if path == "" || v.Type != gjson.String || c.credential.shows(v.Str) {
+		if path == "" || v.Type != gjson.String || c.credential.Shows(v.Str) {
 			return ""
 		}
 		if len(v.Str) > maxAccount {

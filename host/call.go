@@ -142,10 +142,10 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	var out abi.Response
 	if sendErr != nil {
 		meta.Error = sendErr.Code
-		if c.conn.credential.shows(sendErr.RequestID) {
+		if c.conn.credential.Shows(sendErr.RequestID) {
 			sendErr.RequestID = ""
 		}
-		if c.conn.credential.shows(sendErr.UpstreamCode) || c.conn.credential.shows(sendErr.UpstreamSummary) {
+		if c.conn.credential.Shows(sendErr.UpstreamCode) || c.conn.credential.Shows(sendErr.UpstreamSummary) {
 			sendErr.UpstreamCode, sendErr.UpstreamSummary = "", ""
 		}
 		meta.Status, meta.RequestID = sendErr.Status, sendErr.RequestID

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/secrets"
@@ -33,7 +34,7 @@ type Connection struct {
 	leave  func() // the rate limits that it shares with others
 
 	auth       abi.Auth
-	credential *credential
+	credential *credential.Credential
 
 	closing sync.Once
 	closed  chan struct{}
@@ -113,8 +114,8 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		log = m.log
 	}
 	log = log.With("connection", cfg.Name)
-	credential := newCredential(opts.Secrets, cfg.TokenSecretRef, log)
-	token, err := credential.refresh(ctx)
+	secret := credential.New(opts.Secrets, cfg.TokenSecretRef, log)
+	token, err := secret.Refresh(ctx)
 	if err != nil && !opts.AwaitToken {
 		return fail("%w", err)
 	}
@@ -146,7 +147,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	if err != nil {
 		return fail("%w", err)
 	}
-	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, auth: auth, credential: credential, client: client, log: log,
+	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, auth: auth, credential: secret, client: client, log: log,
 		leave: leave, closed: make(chan struct{})}
 	c.pool = m.code.NewPool(sandbox.PoolOptions{Memory: limits.MemoryBytes, Concurrency: limits.Concurrency, Logger: log})
 	return c, nil

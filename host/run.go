@@ -58,7 +58,7 @@ func (c *Connection) begin(operation string, surface abi.Surface, input *json.Ra
 		res.Meta.Class = class
 		return nil, res
 	}
-	if _, err := c.credential.refresh(context.Background()); err != nil { // only where ConnectOptions.AwaitToken let it pass
+	if _, err := c.credential.Refresh(context.Background()); err != nil { // only where ConnectOptions.AwaitToken let it pass
 		_, res := refuse(op.Name, abi.Unavailable, "token", "the token cannot be read: "+err.Error())
 		res.Error.Retryable = true
 		return nil, res

@@ -1,15 +1,12 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"iter"
-	"strconv"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -36,7 +33,7 @@ type Rows struct {
 	page    *Page // the last one, whose records the caller has
 	records []json.RawMessage
 
-	seen    recentKeys
+	seen    records.RecentKeys
 	repeats int
 	warn    func(warning string)
 	warned  map[string]bool // what warn was told
@@ -110,7 +107,7 @@ func (r *Rows) Columns() []abi.Column { return r.columns }
 
 // Next reads the next page and returns its records, each on one line; no records and no error is the end. They are
 // valid until the next call. A record whose key came on an earlier page is left out, while that page is among the last
-// rememberedKeys records at least; beyond that it comes again. The error is an OutcomeError, and ends the rows.
+// records.RememberedKeys records at least; beyond that it comes again. The error is an OutcomeError, and ends the rows.
 func (r *Rows) Next() ([]json.RawMessage, error) {
 	r.records = r.records[:0]
 	for len(r.records) == 0 && !r.ended {
@@ -126,8 +123,8 @@ func (r *Rows) Next() ([]json.RawMessage, error) {
 			r.tell(w)
 		}
 		if several {
-			r.repeats += page.Drop(r.seen.before)
-			r.seen.endPage()
+			r.repeats += page.Drop(r.seen.Before)
+			r.seen.EndPage()
 		}
 		for rec := range page.Records() {
 			r.records = append(r.records, rec.JSON)
@@ -241,7 +238,7 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 func (r *Rows) row(record json.RawMessage) Row {
 	row := Row{Values: make([]any, len(r.columns)), Record: record}
 	for i, cell := range r.Cells(record) {
-		row.Values[i] = r.value(cell, r.columns[i].Type)
+		row.Values[i] = records.Cell(cell).Value(r.columns[i].Type, r.Time)
 	}
 	return row
 }
@@ -251,86 +248,15 @@ func (r *Rows) row(record json.RawMessage) Row {
 func (r *Rows) Cells(record json.RawMessage) [][]byte {
 	r.paths.Find(record, r.found)
 	for _, o := range r.others {
-		if Cell(r.found[o.column]).Null() {
+		if records.Cell(r.found[o.column]).Null() {
 			r.found[o.column] = r.found[o.path]
 		}
 	}
 	return r.found[:len(r.columns)]
 }
 
-// Cell is the JSON that a record has for a column, nil for none. Its methods give it the type of the column; what does
-// not fit, and null, is not ok.
-type Cell []byte
-
-// value is a cell in the type of its column, nil where it does not fit.
-func (r *Rows) value(c Cell, t abi.ColumnType) any {
-	var v any
-	var ok bool
-	switch t {
-	case abi.Varchar:
-		var text string
-		text, ok = c.Text()
-		v = strings.Clone(text)
-	case abi.Boolean:
-		v, ok = c.Boolean()
-	case abi.BigInt:
-		v, ok = c.BigInt()
-	case abi.Double:
-		v, ok = c.Double()
-	case abi.TimestampTZ:
-		v, ok = r.Time(c)
-	case abi.JSON:
-		v, ok = json.RawMessage(bytes.Clone(c)), !c.Null()
-	}
-	if !ok {
-		return nil
-	}
-	return v
-}
-
-// Null reports whether there is nothing, or null.
-func (c Cell) Null() bool { return len(c) == 0 || c[0] == 'n' }
-
-// Text is the cell as VARCHAR: a string, or a number or boolean as it is written. It may be a view into the record.
-func (c Cell) Text() (text string, ok bool) {
-	switch {
-	case c.Null() || c[0] == '{' || c[0] == '[':
-		return "", false
-	case c[0] != '"':
-		return unsafe.String(&c[0], len(c)), true
-	case bytes.IndexByte(c, '\\') >= 0:
-		return gjson.ParseBytes(c).Str, true
-	case len(c) == 2:
-		return "", true
-	}
-	return unsafe.String(&c[1], len(c)-2), true
-}
-
-// Boolean is the cell as BOOLEAN.
-func (c Cell) Boolean() (v, ok bool) {
-	if len(c) == 0 {
-		return false, false
-	}
-	return c[0] == 't', c[0] == 't' || c[0] == 'f'
-}
-
-// BigInt is the cell as BIGINT.
-func (c Cell) BigInt() (int64, bool) {
-	n, err := strconv.ParseInt(string(c), 10, 64)
-	return n, err == nil
-}
-
-// Double is the cell as DOUBLE. A number that is beyond it does not fit.
-func (c Cell) Double() (float64, bool) {
-	if c.Null() || c[0] != '-' && (c[0] < '0' || c[0] > '9') {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(string(c), 64)
-	return f, err == nil
-}
-
 // Time returns a cell as TIMESTAMPTZ, in UTC. It takes RFC 3339 and the layouts that the manifest declares.
-func (r *Rows) Time(c Cell) (time.Time, bool) {
+func (r *Rows) Time(c records.Cell) (time.Time, bool) {
 	if c.Null() || c[0] != '"' {
 		return time.Time{}, false
 	}
@@ -344,17 +270,4 @@ func (r *Rows) Time(c Cell) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-// FormatTime formats a time as RFC 3339 in UTC, with three fractional digits, so that the order of texts is
-// the order of times. A time that is finer, which a query may make, has six or nine.
-func FormatTime(t time.Time) string {
-	t = t.UTC()
-	switch ns := t.Nanosecond(); {
-	case ns%1_000_000 == 0:
-		return t.Format("2006-01-02T15:04:05.000Z07:00")
-	case ns%1_000 == 0:
-		return t.Format("2006-01-02T15:04:05.000000Z07:00")
-	}
-	return t.Format("2006-01-02T15:04:05.000000000Z07:00")
 }

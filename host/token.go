@@ -65,7 +65,7 @@ func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Requ
 	if !signed {
 		return c.conn.client.Send(ctx, out)
 	}
-	token, err := c.conn.credential.refresh(ctx)
+	token, err := c.conn.credential.Refresh(ctx)
 	if err != nil {
 		return &egress.Response{}, &abi.SendError{Code: abi.SendConnect, Message: "the token cannot be read: " + err.Error()}
 	}
@@ -79,11 +79,11 @@ func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Requ
 		case sendErr != nil:
 			return resp, sendErr
 		case resp.Status != http.StatusUnauthorized:
-			c.conn.credential.accept(token, len(tried) > 1)
+			c.conn.credential.Accept(token, len(tried) > 1)
 			return resp, nil
 		}
 		var ok bool
-		if token, ok = c.conn.credential.after401(ctx, tried); !ok {
+		if token, ok = c.conn.credential.After401(ctx, tried); !ok {
 			return resp, nil
 		}
 		resp.Body.Release()
@@ -122,12 +122,12 @@ func (c *call) mentions(req *abi.Request) bool {
 func (c *call) echoes(resp *egress.Response, headers map[string][]string) bool {
 	for _, values := range headers {
 		for _, v := range values {
-			if c.conn.credential.shows(v) {
+			if c.conn.credential.Shows(v) {
 				return true
 			}
 		}
 	}
-	return c.conn.credential.shows(resp.RequestID) || resp.Body.Len() <= searchAtOnce && c.holdsToken(resp.Body.Bytes())
+	return c.conn.credential.Shows(resp.RequestID) || resp.Body.Len() <= searchAtOnce && c.holdsToken(resp.Body.Bytes())
 }
 
-func (c *call) holdsToken(b []byte) bool { return c.conn.credential.showsIn(b) }
+func (c *call) holdsToken(b []byte) bool { return c.conn.credential.ShowsIn(b) }

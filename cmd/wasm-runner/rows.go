@@ -13,7 +13,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/records"
 )
 
 // rowWriter writes rows in one format.
@@ -139,7 +139,7 @@ func jsonValue(v any) ([]byte, error) {
 	case json.RawMessage:
 		return value, nil
 	case time.Time:
-		v = host.FormatTime(value)
+		v = records.FormatTime(value)
 	}
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -201,7 +201,7 @@ func plainText(v any) string {
 	case string:
 		return v
 	case time.Time:
-		return host.FormatTime(v)
+		return records.FormatTime(v)
 	case json.RawMessage:
 		return string(v)
 	case float64:

@@ -17,7 +17,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/records"
 )
 
 // reader is how a column of a result becomes a value that a connector's rows could have too.
@@ -237,7 +237,7 @@ func rawJSON(s string) any {
 func withTimes(v any) any {
 	switch v := v.(type) {
 	case time.Time:
-		return host.FormatTime(v)
+		return records.FormatTime(v)
 	case []any:
 		all := make([]any, len(v))
 		for i, e := range v {

@@ -9,7 +9,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/records"
 )
 
 // vector is a column of a chunk that is being filled. It writes to DuckDB's memory as its C API lays down: an array of
@@ -17,17 +17,17 @@ import (
 type vector struct {
 	raw      mapping.Vector
 	typ      abi.ColumnType
-	time     func(host.Cell) (time.Time, bool)
+	time     func(records.Cell) (time.Time, bool)
 	data     unsafe.Pointer
 	validity []uint64 // made with the first NULL
 }
 
-func newVector(raw mapping.Vector, t abi.ColumnType, time func(host.Cell) (time.Time, bool)) vector {
+func newVector(raw mapping.Vector, t abi.ColumnType, time func(records.Cell) (time.Time, bool)) vector {
 	return vector{raw: raw, typ: t, time: time, data: mapping.VectorGetData(raw)}
 }
 
 // set sets a row to what a cell is in the vector's type, NULL where it does not fit.
-func (v *vector) set(row int, cell host.Cell) {
+func (v *vector) set(row int, cell records.Cell) {
 	ok := false
 	switch v.typ {
 	case abi.Boolean:

@@ -1,26 +1,26 @@
-package host
+package records
 
 import "hash/maphash"
 
-// rememberedKeys is how many keys of the last records a table remembers at least; at most it is twice as many, of 8 bytes each
+// RememberedKeys is how many keys of the last records RecentKeys remembers at least; at most it is twice as many, of 8 bytes each
 // and what a map adds, about 30 MB in all. A record that comes again behind more others than that is not known as a repeat.
-const rememberedKeys = 1 << 19
+const RememberedKeys = 1 << 19
 
-// recentKeys remembers the keys of records, by a hash of 64 bits: that two of a million are the same is less likely than
+// RecentKeys remembers the keys of records, by a hash of 64 bits: that two of a million are the same is less likely than
 // one in ten million. The oldest are forgotten. The zero value remembers none.
-type recentKeys struct {
+type RecentKeys struct {
 	seed        maphash.Seed
 	older, keys map[uint64]struct{}
 	page        []uint64 // keys of the page in hand: within one page nothing is a repeat
-	most        int      // of keys; 0 is rememberedKeys
+	most        int      // of keys; 0 is RememberedKeys
 }
 
-// before notes a key of the page in hand, and reports whether it came on an earlier page.
-func (k *recentKeys) before(key []byte) bool {
+// Before notes a key of the page in hand, and reports whether it came on an earlier page.
+func (k *RecentKeys) Before(key []byte) bool {
 	if k.keys == nil {
 		k.seed, k.keys = maphash.MakeSeed(), map[uint64]struct{}{}
 		if k.most == 0 {
-			k.most = rememberedKeys
+			k.most = RememberedKeys
 		}
 	}
 	h := maphash.Bytes(k.seed, key)
@@ -34,8 +34,8 @@ func (k *recentKeys) before(key []byte) bool {
 	return false
 }
 
-// endPage remembers the keys of the page in hand.
-func (k *recentKeys) endPage() {
+// EndPage remembers the keys of the page in hand.
+func (k *RecentKeys) EndPage() {
 	for _, h := range k.page {
 		if len(k.keys) >= k.most {
 			k.older, k.keys = k.keys, make(map[uint64]struct{}, k.most)

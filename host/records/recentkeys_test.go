@@ -1,4 +1,4 @@
-package host
+package records
 
 import (
 	"fmt"
@@ -7,24 +7,24 @@ import (
 
 // TestRecentKeys_BeyondTheBound_OldestAreForgotten: at least so many are known, and never more than twice as many.
 func TestRecentKeys_BeyondTheBound_OldestAreForgotten(t *testing.T) {
-	k := recentKeys{most: 10}
+	k := RecentKeys{most: 10}
 	key := func(i int) []byte { return fmt.Append(nil, "k", i) }
 	for i := range 100 {
-		if k.before(key(i)) {
+		if k.Before(key(i)) {
 			t.Fatalf("key %d is new", i)
 		}
-		if k.before(key(i)) {
+		if k.Before(key(i)) {
 			t.Fatalf("key %d is twice on one page, which is no repeat", i)
 		}
-		k.endPage()
-		if i >= 9 && !k.before(key(i-9)) {
+		k.EndPage()
+		if i >= 9 && !k.Before(key(i-9)) {
 			t.Errorf("key %d is forgotten, nine behind the last", i-9)
 		}
 		if n := len(k.keys) + len(k.older); n > 20 {
 			t.Fatalf("%d keys", n)
 		}
 	}
-	if k.before(key(0)) {
+	if k.Before(key(0)) {
 		t.Error("the first of a hundred is not forgotten")
 	}
 }
