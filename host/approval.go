@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/audit"
+	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/redact"
 )
 
@@ -45,15 +47,15 @@ func (c *Connection) approved(ctx context.Context, inv *invocation, run *call) *
 	if !c.needsApproval(run.class) {
 		return c.once(ctx, inv, run)
 	}
-	planning := &call{conn: c, op: run.op, class: run.class, surface: run.surface,
-		writes: writes{gate: gate{plan: true}, earlier: run.writes.earlier, values: run.writes.values, deed: run.writes.deed}}
+	planning := c.newCall(run.op, run.class, run.surface)
+	planning.writes = writes{gate: gate.Gate{Plan: true}, earlier: run.writes.earlier, values: run.writes.values, deed: run.writes.deed}
 	planned := c.once(ctx, inv, planning)
 	if planned.Outcome != abi.Planned {
 		planned.Plan = nil
 		return planned // there is nothing to approve
 	}
 	refuse := func(why string) *abi.Result {
-		run.writes.deed.approval = approvalOf(planned.Plan, "")
+		run.writes.deed.approval = audit.NewApproval(planned.Plan, "")
 		return &abi.Result{Operation: run.op.Name, Outcome: abi.Denied, Plan: planned.Plan, Meta: planned.Meta,
 			Error: &abi.Error{Code: "not_approved", Message: fmt.Sprintf("%s is of class %s, which connection %s wants approved: %s",
 				run.op.Name, run.class, c.config.Name, why)}}
@@ -66,7 +68,7 @@ func (c *Connection) approved(ctx context.Context, inv *invocation, run *call) *
 	if err != nil {
 		return refuse(err.Error())
 	}
-	run.writes.gate.approved, run.writes.approver, run.writes.deed.approval = planning.writes.gate.held, approver, approvalOf(planned.Plan, approver)
+	run.writes.gate.Approved, run.writes.approver, run.writes.deed.approval = planning.writes.gate.Held, approver, audit.NewApproval(planned.Plan, approver)
 	res := c.once(ctx, inv, run)
 	res.Meta.ApprovedBy = approver
 	var reads []abi.RequestMeta

@@ -3,17 +3,15 @@ package host
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/audit"
+	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/redact"
-	"github.com/mach5/okta-connector/host/journal"
 )
 
 // The audit's types by the names that this package had for them. Package audit has the types and reads audits back.
@@ -83,7 +81,7 @@ func (c *Connection) audit(ctx context.Context, inv *invocation, res *abi.Result
 		op = found.Operation
 	}
 	if res.Plan != nil && len(res.Plan.Writes) > 0 { // nothing was sent
-		d.targets, d.before = targetsOf(res.Plan.Writes), res.Plan.State
+		d.targets, d.before = gate.TargetsOf(res.Plan.Writes), res.Plan.State
 	}
 	r := c.record(op, inv)
 	r.Operation, r.Class, r.Plan, r.Outcome, r.Error = res.Operation, res.Meta.Class, inv.options.Plan, res.Outcome, res.Error
@@ -111,7 +109,7 @@ func (c *Connection) intend(inv *invocation, run *call) func(context.Context, ab
 	noted := false
 	return func(ctx context.Context, w abi.PlannedWrite) error {
 		d := inv.deed
-		d.targets = withTarget(d.targets, targetsOf(values.Writes([]abi.PlannedWrite{w})))
+		d.targets = gate.WithTargets(d.targets, gate.TargetsOf(values.Writes([]abi.PlannedWrite{w})))
 		if noted {
 			return nil
 		}
@@ -129,15 +127,15 @@ func (c *Connection) intend(inv *invocation, run *call) func(context.Context, ab
 
 // withheld notes for the audit what a write was for that the module refused to send, and what is there.
 func (c *call) withheld(ctx context.Context, t *abi.SettleTarget, values redact.Values) {
-	if t == nil || c.writes.deed == nil || len(c.writes.deed.targets) > 0 || len(c.writes.gate.held) > 0 || c.wrote() {
+	if t == nil || c.writes.deed == nil || len(c.writes.deed.targets) > 0 || len(c.writes.gate.Held) > 0 || c.wrote() {
 		return
 	}
 	for _, e := range c.op.Endpoints {
 		if e.Endpoint != t.Endpoint || e.Method() == http.MethodGet {
 			continue
 		}
-		c.writes.gate.states.about(e, &abi.Request{Path: t.Path})
-		c.writes.deed.before, _ = c.writes.gate.states.now(ctx)
+		c.writes.gate.States.About(e, &abi.Request{Path: t.Path})
+		c.writes.deed.before, _ = c.writes.gate.States.Now(ctx)
 		shown := abi.SettleTarget{Endpoint: t.Endpoint, Path: map[string]string{}}
 		for segment := range strings.SplitSeq(e.Template(), "/") {
 			if name, blank := abi.Blank(segment); blank {
@@ -147,43 +145,6 @@ func (c *call) withheld(ctx context.Context, t *abi.SettleTarget, values redact.
 		c.writes.deed.targets, c.writes.deed.withheld = []abi.SettleTarget{shown}, true
 		return
 	}
-}
-
-// targetsOf are the objects that masked writes are for.
-func targetsOf(writes []abi.PlannedWrite) (all []abi.SettleTarget) {
-	for _, w := range writes {
-		path, _, _ := strings.Cut(w.Target, "?")
-		if t := settleTarget(journal.Target{Endpoint: w.Endpoint, Path: path, Body: bodyID(w.Body)}); t != nil {
-			all = withTarget(all, []abi.SettleTarget{*t})
-		}
-	}
-	return all
-}
-
-// withTarget adds targets that are not there yet, maxHeld at most.
-func withTarget(all, more []abi.SettleTarget) []abi.SettleTarget {
-next:
-	for _, t := range more {
-		for _, have := range all {
-			if have.Endpoint == t.Endpoint && have.Body == t.Body && maps.Equal(have.Path, t.Path) {
-				continue next
-			}
-		}
-		if len(all) < maxHeld {
-			all = append(all, t)
-		}
-	}
-	return all
-}
-
-// approvalOf is what an approver was shown, as the audit keeps it; by is empty where it was not approved.
-func approvalOf(plan *abi.Plan, by string) *audit.Approval {
-	text, err := json.Marshal(plan)
-	if err != nil {
-		return nil
-	}
-	sum := sha256.Sum256(text)
-	return &audit.Approval{By: by, PlanSHA256: hex.EncodeToString(sum[:]), Plan: audit.NewState(text)}
 }
 
 // errAudit is a write that the audit could not note.

@@ -11,9 +11,11 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/answers"
+	"github.com/mach5/okta-connector/host/internal/credential"
+	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/redact"
 	"github.com/mach5/okta-connector/host/journal"
-	"github.com/mach5/okta-connector/host/records"
 )
 
 // call is one run of an export: what it may do, what it did, and what it got. Only a call has a policy; an instance has none.
@@ -23,9 +25,9 @@ type call struct {
 	class   abi.Class // in force for this input
 	surface abi.Surface
 	writes  writes
-	answers answers
+	answers *answers.Set
 
-	placeholder string
+	placeholder credential.Placeholder
 	requests    []abi.RequestMeta
 	sends       int        // of http_send, refused ones included
 	logged      int        // bytes in the log
@@ -35,17 +37,17 @@ type call struct {
 
 // writes is the write side of a call: what a write passes before it is sent, and what became of it.
 type writes struct {
-	gate       gate
+	gate       gate.Gate
 	earlier    *earlierRun   // nil if no write of an earlier run may have been sent
 	values     redact.Values // of the input, where the journal keeps what a write is for
 	deed       *deed         // what the audit records of an invoke; nil for other calls
 	approver   string
-	ceiling    *errCeiling // that held a write back
-	journalErr error       // why the journal or the audit could not note a write, which was not sent then
-	changed    error       // a write that is no longer the approved one
-	uncounted  bool        // the last write was counted by the local clock alone
-	sending    bool        // a write is being sent
-	sent       bool        // a write was answered, or was sent without an answer
+	ceiling    *gate.CeilingError // that held a write back
+	journalErr error              // why the journal or the audit could not note a write, which was not sent then
+	changed    error              // a write that is no longer the approved one
+	uncounted  bool               // the last write was counted by the local clock alone
+	sending    bool               // a write is being sent
+	sent       bool               // a write was answered, or was sent without an answer
 }
 
 // earlierRun is a run of the same invoke that ended while its write may have been sent.
@@ -54,31 +56,9 @@ type earlierRun struct {
 	target journal.Target // what it was for
 }
 
-// answers is what a call got and emitted.
-type answers struct {
-	bodies  []body         // by handle - 1
-	held    int64          // bytes of memory behind them
-	taken   map[uint64]int // by handle: how far records were emitted
-	pieces  []records.Piece
-	records int
-	bytes   int64
-}
-
-// body is one answer's. A large one is searched for the token when something is taken from it, beside other work.
-type body struct {
-	buffer   *egress.Buffer
-	searched bool
-}
-
-// searchAtOnce is the size up to which a body is searched for the token when it arrives, in bytes.
-const searchAtOnce = 64 << 10
-
 // end releases what the call holds. Records that were emitted are not valid afterwards.
 func (c *call) end() {
-	for _, b := range c.answers.bodies {
-		b.buffer.Release()
-	}
-	c.answers.bodies, c.answers.pieces = nil, nil
+	c.answers.Release()
 }
 
 // violate notes what the guest tried, for the result and the log. The first time fails the call: what follows it tells
@@ -166,7 +146,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		}
 	}
 	if endpoint.Method() != http.MethodGet {
-		c.writes.gate.refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
+		c.writes.gate.Refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
 		c.writes.sending = false
 		c.writes.sent = c.writes.sent || sendErr == nil || sendErr.Sent
 		c.countAgain(ctx)
@@ -191,35 +171,17 @@ func (c *call) receive(resp *egress.Response) abi.Response {
 			Message: fmt.Sprintf("the answer (status %d) repeats the connection's token and was thrown away: is base_url right?", resp.Status)}}
 	}
 	if resp.Body != nil && resp.Body.Len() > 0 {
-		if c.answers.held += resp.Body.Held(); c.answers.held > c.conn.limits.HeldBytes {
-			c.answers.held -= resp.Body.Held()
-			resp.Body.Release()
-			return abi.Response{Error: &abi.SendError{Code: abi.SendTooLarge, Sent: true, Message: fmt.Sprintf(
-				"the answers of one call are over %d bytes together (limits.held_bytes of the connection): ask for fewer and go on with the cursor, or raise it", c.conn.limits.HeldBytes)}}
+		var err error
+		if out.Body, err = c.answers.Add(resp.Body); err != nil {
+			return abi.Response{Error: &abi.SendError{Code: abi.SendTooLarge, Sent: true, Message: err.Error()}}
 		}
-		c.answers.bodies = append(c.answers.bodies, body{resp.Body, resp.Body.Len() <= searchAtOnce})
-		out.Body, out.Length = uint64(len(c.answers.bodies)), int64(resp.Body.Len())
+		out.Length = int64(resp.Body.Len())
 	}
 	return out
 }
 
 func refused(code abi.SendCode, message string) abi.Response {
 	return abi.Response{Error: &abi.SendError{Code: code, Message: message}}
-}
-
-// read is the body behind a handle, nil when there is none or it holds the token.
-func (c *call) read(handle uint64) []byte {
-	if handle == 0 || handle > uint64(len(c.answers.bodies)) {
-		return nil
-	}
-	b := &c.answers.bodies[handle-1]
-	if !b.searched {
-		if c.holdsToken(b.buffer.Bytes()) {
-			b.buffer.Release()
-		}
-		b.searched = true
-	}
-	return b.buffer.Bytes()
 }
 
 // meta is what the call did.
@@ -229,7 +191,7 @@ func (c *call) meta(started time.Time) abi.Meta {
 		requests = []abi.RequestMeta{}
 	}
 	return abi.Meta{Connection: c.conn.config.Name, Class: c.class, DurationMS: milliseconds(time.Since(started)),
-		Requests: requests, Records: c.answers.records}
+		Requests: requests, Records: c.answers.Records}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

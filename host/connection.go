@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -67,7 +68,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	if cfg.Kind != m.manifest.Kind {
 		return fail("kind: %q, the module is for %q", cfg.Kind, m.manifest.Kind)
 	}
-	auth, err := authOf(m.manifest)
+	auth, err := credential.AuthOf(m.manifest.Manifest)
 	if err != nil {
 		return fail("%w", err)
 	}
@@ -129,7 +130,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	client, err := egress.New(egress.Config{
 		BaseURL:        base,
-		Service:        m.service(auth),
+		Service:        egress.ServiceOf(m.manifest.Manifest, auth),
 		RateLimitShare: cfg.RateLimitShare,
 		Limiter: func(o pacing.Options) (l *pacing.Limiter) {
 			l, leave = m.limits.Limiter(base.String(), token.Reveal(), o)
@@ -209,11 +210,6 @@ func (c *Connection) Quota() []Quota {
 			all = append(all, Quota{Bucket: q.Bucket, Limit: q.Limit, Remaining: q.Remaining, ResetIn: q.ResetIn})
 		}
 	}
-	slices.SortFunc(all, func(a, b Quota) int {
-		if a.Bucket < b.Bucket {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b Quota) int { return cmp.Compare(a.Bucket, b.Bucket) })
 	return all
 }

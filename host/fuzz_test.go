@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/manifest"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
@@ -28,7 +29,8 @@ func readSmallManifest(tb testing.TB) *Module {
 	tb.Helper()
 	m := &Module{log: slog.New(slog.DiscardHandler), code: new(sandbox.Module)}
 	bin := &wasmbin.Module{Customs: []wasmbin.Custom{{Name: abi.ManifestSection, Data: []byte(smallManifest)}}}
-	if err := m.readManifest(bin, LoadOptions{}); err != nil {
+	var err error
+	if m.manifest, err = manifest.Read(bin, nil); err != nil {
 		tb.Fatal(err)
 	}
 	return m
@@ -42,16 +44,17 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(strings.Replace(smallManifest, "DELETE", "PATCH", 1)))
 	f.Add([]byte(strings.Replace(smallManifest, "{id}", "{id...}", 1)))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		m := &Module{log: slog.New(slog.DiscardHandler)}
-		if m.readManifest(&wasmbin.Module{Customs: []wasmbin.Custom{{Name: abi.ManifestSection, Data: text}}}, LoadOptions{}) != nil {
+		m, err := manifest.Read(&wasmbin.Module{Customs: []wasmbin.Custom{{Name: abi.ManifestSection, Data: text}}}, nil)
+		if err != nil {
 			return
 		}
-		for _, op := range m.byName {
+		for i := range m.Operations {
+			op, _ := m.Find(m.Operations[i].Name)
 			classes := []abi.Class{op.Class}
 			for _, r := range op.ClassRules {
 				classes = append(classes, r.Class)
 			}
-			for name, e := range op.granted {
+			for name, e := range op.Granted {
 				allowed := false
 				for _, c := range classes {
 					allowed = allowed || c.Allows(e.Method())
@@ -67,7 +70,7 @@ func FuzzManifest(f *testing.F) {
 			if op.On(abi.SQL) && op.Class != abi.Read || op.On(abi.Ingest) && op.Class != abi.Read {
 				t.Errorf("%s reaches a surface of reads with class %s", op.Name, op.Class)
 			}
-			_ = op.input.Compile() // may be refused, may not panic
+			_ = op.Input.Compile() // may be refused, may not panic
 		}
 	})
 }
@@ -75,12 +78,12 @@ func FuzzManifest(f *testing.F) {
 // FuzzInput: what fits a schema means one thing, whoever reads it.
 func FuzzInput(f *testing.F) {
 	m := readSmallManifest(f)
-	op := m.byName["read"]
+	op, _ := m.operation("read")
 	for _, s := range []string{`{}`, `{"action":"go"}`, `{"action":"go","action":"stop"}`, `{"n":1e3}`, `{"when":"2026-01-02T03:04:05Z"}`, `{"\u0061ction":"go"}`, `[]`, `{"n":1}{}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		fields, err := op.input.Check(input)
+		fields, err := op.Input.Check(input)
 		if err != nil {
 			return
 		}
@@ -110,7 +113,7 @@ func FuzzInput(f *testing.F) {
 				t.Fatalf("%q has %q, and the host did not see it", input, key)
 			}
 		}
-		class := op.classOf(fields)
+		class := op.InputClass(fields)
 		var read struct {
 			Action *string `json:"action"`
 		}
@@ -152,7 +155,8 @@ func FuzzRequest(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		run := &call{conn: c, op: m.byName["read"], class: abi.Read, surface: abi.Axon}
+		op, _ := m.operation("read")
+		run := c.newCall(op, abi.Read, abi.Axon)
 		defer run.end()
 		ctx, cancel := context.WithTimeout(context.Background(), c.limits.CallTimeout)
 		defer cancel()

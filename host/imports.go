@@ -26,15 +26,15 @@ func sandboxConfig() sandbox.Config {
 				return writeJSON(m, c.send(ctx, m.Read(a[0])))
 			}),
 			define("body_read", 3, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
-				body := c.read(a[0])
+				body := c.answers.Read(a[0])
 				from := min(a[1], uint64(len(body)))
 				return m.Write(body[from : from+min(a[2], uint64(len(body))-from, sandbox.MaxMessage)])
 			}),
 			define("records_emit", 2, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
-				return writeJSON(m, c.emit(ctx, a[0], m.Read(a[1])))
+				return writeJSON(m, c.answers.Emit(ctx, a[0], m.Read(a[1])))
 			}),
 			define("record_emit", 1, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
-				if c.emitValue(append([]byte(nil), m.Read(a[0])...)) != nil {
+				if c.answers.EmitValue(append([]byte(nil), m.Read(a[0])...)) != nil {
 					return 0
 				}
 				return 1

@@ -1,13 +1,13 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/redact"
 )
 
@@ -44,10 +44,10 @@ func (c *Connection) invoke(ctx context.Context, operation string, inv *invocati
 	}
 	inv.input = input
 	run.writes.deed = inv.deed
-	run.writes.gate.intent = c.intend(inv, run)
+	run.writes.gate.Intent = c.intend(inv, run)
 	switch {
 	case inv.options.Plan:
-		run.writes.gate.plan = true
+		run.writes.gate.Plan = true
 		res := c.once(ctx, inv, run)
 		if res.Outcome == abi.Succeeded && run.class != abi.Read { // no write was held back, so none would be sent
 			res.Outcome = abi.Unchanged
@@ -68,9 +68,9 @@ func (c *Connection) once(ctx context.Context, inv *invocation, run *call) *abi.
 
 	deadline, _ := ctx.Deadline()
 	in := abi.InvokeInput{Operation: run.op.Name, Input: inv.input, Settings: c.settings(), Features: abi.Features(),
-		Deadline: wire(deadline), Now: wire(c.opts.Now()), Show: run.writes.gate.intent != nil && run.class != abi.Read}
+		Deadline: wire(deadline), Now: wire(c.opts.Now()), Show: run.writes.gate.Intent != nil && run.class != abi.Read}
 	if e := run.writes.earlier; e != nil {
-		in.Settle, in.SettleSince, in.SettleTarget = true, e.since, settleTarget(e.target)
+		in.Settle, in.SettleSince, in.SettleTarget = true, e.since, gate.SettleTarget(e.target)
 	}
 	raw, err := c.export(ctx, run, "invoke", in)
 	res := &abi.Result{Operation: run.op.Name}
@@ -92,22 +92,22 @@ func (c *Connection) once(ctx context.Context, inv *invocation, run *call) *abi.
 		res.Outcome, res.Error = abi.Rejected, &abi.Error{Code: "changed_meanwhile", Message: run.writes.changed.Error(), Retryable: true}
 	case run.writes.ceiling != nil && out.Outcome.OK(): // which is not so
 		res.Outcome = abi.Throttled
-		res.Error = &abi.Error{Code: string(abi.SendCeiling), Message: run.writes.ceiling.Error(), Retryable: true, RetryAfterMS: run.writes.ceiling.retryAfter()}
+		res.Error = &abi.Error{Code: string(abi.SendCeiling), Message: run.writes.ceiling.Error(), Retryable: true, RetryAfterMS: run.writes.ceiling.RetryAfter()}
 		out.Partial = run.wrote()
 	default:
 		res.Outcome, res.Error, res.NextCursor = out.Outcome, values.Error(out.Error), out.NextCursor
 		res.Truncated = out.Truncated && out.List && out.NextCursor != ""
 		var repeats int
-		if res.Output, repeats = run.output(&out); repeats > 0 {
+		if res.Output, repeats = run.answers.Output(&out); repeats > 0 {
 			out.Warnings = append(out.Warnings, repeated(repeats))
-			run.answers.records -= repeats
+			run.answers.Records -= repeats
 		}
 	}
 	run.withheld(ctx, out.Withheld, values)
-	if run.writes.gate.plan {
-		res.Plan = &abi.Plan{Writes: values.Writes(run.writes.gate.held), Warnings: out.Warnings}
-		res.Plan.State, res.Plan.Related = run.writes.gate.states.now(ctx)
-		if len(run.writes.gate.held) > 0 && res.Outcome.OK() {
+	if run.writes.gate.Plan {
+		res.Plan = &abi.Plan{Writes: values.Writes(run.writes.gate.Held), Warnings: out.Warnings}
+		res.Plan.State, res.Plan.Related = run.writes.gate.States.Now(ctx)
+		if len(run.writes.gate.Held) > 0 && res.Outcome.OK() {
 			res.Output = nil // of a write that did not happen
 			res.Outcome = abi.Planned
 		}
@@ -120,61 +120,6 @@ func (c *Connection) once(ctx context.Context, inv *invocation, run *call) *abi.
 		res.Meta.Records, res.Meta.Sensitive = 0, false // there is no output
 	}
 	return res
-}
-
-// output puts the result together: what the guest answered by value, or what it emitted. A record of a list whose key came
-// before is a repeat: pages shift while they are read. repeats is how many were left out.
-func (c *call) output(out *abi.InvokeOutput) (output json.RawMessage, repeats int) {
-	if !out.List {
-		if out.Output != nil || !out.Outcome.OK() { // what was emitted on the way to a failure is not what was wanted
-			return out.Output, 0
-		}
-		for _, p := range c.answers.pieces {
-			for _, s := range p.Spans {
-				return append(json.RawMessage(nil), p.Body[s.Start:s.End]...), 0
-			}
-		}
-		return nil, 0
-	}
-	b := make([]byte, 0, c.answers.bytes+int64(c.answers.records)+64)
-	b = append(b, `{"records":[`...)
-	first := true
-	var seen map[string]struct{} // keys, where there is more than one page
-	if len(c.answers.pieces) > 1 {
-		seen = make(map[string]struct{}, c.answers.records)
-	}
-	var key []byte
-	for _, p := range c.answers.pieces {
-		for i, s := range p.Spans {
-			if seen != nil && p.Key != "" {
-				if key = p.AppendKey(key[:0], i); len(key) > p.Prefix() {
-					if _, again := seen[string(key)]; again {
-						repeats++
-						continue
-					}
-					seen[string(key)] = struct{}{}
-				}
-			}
-			if !first {
-				b = append(b, ',')
-			}
-			first = false
-			b = append(b, p.Body[s.Start:s.End]...)
-		}
-	}
-	b = append(b, `],"next_cursor":`...)
-	if out.NextCursor == "" {
-		b = append(b, `null`...)
-	} else {
-		text, _ := json.Marshal(out.NextCursor) // a string always encodes
-		b = append(b, text...)
-	}
-	if more := bytes.TrimSpace(out.Output); len(more) > 0 && more[0] == '{' { // what the guest says of the list
-		if members := bytes.TrimSpace(more[1 : len(more)-1]); len(members) > 0 {
-			b = append(append(b, ','), members...)
-		}
-	}
-	return append(b, '}'), repeats
 }
 
 func (c *Connection) logResult(res *abi.Result) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/redact"
 	"github.com/mach5/okta-connector/host/journal"
 )
@@ -63,8 +64,8 @@ func (c *Connection) keyed(ctx context.Context, inv *invocation, run *call) *abi
 	}
 	run.writes.values = redact.Of(run.op.Operation, inv.input)
 	wrote := false
-	run.writes.gate.leaving = func(w abi.PlannedWrite) error {
-		if err := claim.Writing(ctx, c.clock.Observed(), targetOf(w, run.writes.values)); err != nil {
+	run.writes.gate.Sending = func(w abi.PlannedWrite) error {
+		if err := claim.Writing(ctx, c.clock.Observed(), gate.TargetOf(w, run.writes.values)); err != nil {
 			return fmt.Errorf("the journal could not note the write, so that it was not sent: %w", err)
 		}
 		wrote = true
@@ -72,7 +73,7 @@ func (c *Connection) keyed(ctx context.Context, inv *invocation, run *call) *abi
 	}
 	res := c.approved(ctx, inv, run)
 	if settling && len(inv.deed.targets) == 0 {
-		if t := settleTarget(before.Target); t != nil {
+		if t := gate.SettleTarget(before.Target); t != nil {
 			inv.deed.targets = []abi.SettleTarget{*t}
 		}
 	}

@@ -24,10 +24,9 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/internal/input"
+	"github.com/mach5/okta-connector/host/internal/manifest"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/pacing"
-	"github.com/mach5/okta-connector/internal/nearest"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
@@ -39,24 +38,16 @@ const defaultMemory = 1 << 30
 
 // Module is a loaded and compiled connector. It is safe for concurrent use; close it after its connections.
 type Module struct {
-	manifest *abi.Manifest
-	raw      []byte
-	byName   map[string]*operation
+	manifest *manifest.Manifest
 	code     *sandbox.Module
 	sum      string
 	size     int
 	log      *slog.Logger
 	limits   pacing.Registry // rate limits that its connections share
-
-	timeLayouts []string // of package time, of records' times besides RFC 3339
 }
 
-// operation is what the host keeps of an operation besides its manifest entry.
-type operation struct {
-	*abi.Operation
-	granted map[string]*abi.Endpoint
-	input   *input.Schema
-}
+// operation is an operation of the module.
+type operation = manifest.Operation
 
 // Load checks and compiles a module. Everything that can be told from the file is checked before one instruction of it
 // runs; an error that wraps ErrRefused names what was wrong.
@@ -92,7 +83,7 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	if err := config.Check(bin); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
-	if err := m.readManifest(bin, opts); err != nil {
+	if m.manifest, err = manifest.Read(bin, opts.Minor0); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
 	config.Memory, config.Logger = cmp.Or(opts.Memory, defaultMemory), m.log
@@ -122,10 +113,10 @@ func (m *Module) cacheDir(opts LoadOptions) (string, error) {
 }
 
 // Manifest is what the module says of itself. It must not be changed.
-func (m *Module) Manifest() *abi.Manifest { return m.manifest }
+func (m *Module) Manifest() *abi.Manifest { return m.manifest.Manifest }
 
 // RawManifest is the manifest byte for byte.
-func (m *Module) RawManifest() json.RawMessage { return m.raw }
+func (m *Module) RawManifest() json.RawMessage { return m.manifest.Raw }
 
 // Describe asks the module itself for its manifest: the describe export must answer the bytes of the custom section.
 func (m *Module) Describe(ctx context.Context) (json.RawMessage, error) {
@@ -150,19 +141,11 @@ func (m *Module) Operation(name string) (*abi.Operation, error) {
 }
 
 func (m *Module) operation(name string) (*operation, error) {
-	short := strings.TrimPrefix(name, m.manifest.Kind+".")
-	if op := m.byName[short]; op != nil {
-		return op, nil
+	op, hint := m.manifest.Find(name)
+	if op == nil {
+		return nil, fmt.Errorf("%w %q: %s", ErrUnknownOperation, name, hint)
 	}
-	names := make([]string, 0, len(m.byName))
-	for i := range m.manifest.Operations {
-		names = append(names, m.manifest.Operations[i].Name)
-	}
-	hint := "wasm-runner describe lists them"
-	if near := nearest.Of(short, names); near != "" {
-		hint = "did you mean " + near + "?"
-	}
-	return nil, fmt.Errorf("%w %q: %s", ErrUnknownOperation, name, hint)
+	return op, nil
 }
 
 // Close frees the module and its compiled code. Close its connections first.

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"iter"
@@ -35,7 +34,7 @@ type Page struct {
 	Cursor     string        // of a page of TablePages: goes on behind it, "" at the end
 
 	call   *call
-	pieces []records.Piece
+	pieces records.Pieces
 	count  int
 	size   int64
 	lined  bool
@@ -66,95 +65,26 @@ func (p *Page) Records() iter.Seq[Record] {
 	}
 }
 
-// Drop takes the records out of the page whose keys it says so of, and reports how many. A record without a key stays.
-// key is valid during the call. Drop is for before the records are walked or written.
+// Drop removes the records for whose keys repeated returns true, and returns their number. A record without a key stays. The key
+// is valid during the call. Drop must run before the records are walked or written.
 func (p *Page) Drop(repeated func(key []byte) bool) (dropped int) {
-	var key []byte
-	for i := range p.pieces {
-		piece := &p.pieces[i]
-		if piece.Key == "" {
-			continue
-		}
-		kept, prefix := 0, piece.Prefix()
-		for at, s := range piece.Spans {
-			if key = piece.AppendKey(key[:0], at); len(key) > prefix && repeated(key) {
-				p.size -= int64(s.End - s.Start)
-				dropped++
-				continue
-			}
-			piece.Spans[kept] = s
-			if piece.Keys != nil {
-				piece.Keys[kept] = piece.Keys[at]
-			}
-			kept++
-		}
-		if piece.Spans = piece.Spans[:kept]; piece.Keys != nil {
-			piece.Keys = piece.Keys[:kept]
-		}
-	}
-	p.count -= dropped
+	dropped, size := p.pieces.Drop(repeated)
+	p.count, p.size = p.count-dropped, p.size-size
 	return dropped
 }
 
-// WriteTo writes the records as NDJSON. It makes line breaks of the bytes behind records, which belong to none. A page that
-// came compact is written as it lies in memory, at once.
+// WriteTo writes the records as NDJSON. It turns the bytes between records into line breaks. A page that came compact is written
+// as it lies in memory, at once.
 func (p *Page) WriteTo(w io.Writer) (int64, error) {
 	p.line()
-	var written int64
-	for i := range p.pieces {
-		piece := &p.pieces[i]
-		for from := 0; from < len(piece.Spans); {
-			to := contiguous(piece, from)
-			last := piece.Spans[to-1].End
-			chunk := piece.Body[piece.Spans[from].Start:last]
-			if last < len(piece.Body) {
-				piece.Body[last] = '\n'
-				chunk = piece.Body[piece.Spans[from].Start : last+1]
-			} else {
-				chunk = append(chunk[:len(chunk):len(chunk)], '\n')
-			}
-			n, err := w.Write(chunk)
-			written += int64(n)
-			if err != nil {
-				return written, err
-			}
-			from = to
-		}
-	}
-	return written, nil
-}
-
-// contiguous returns the end of the run of records from one on that are separated by a single byte each. It turns those bytes
-// into line breaks: they are between records, and the call that owned the body has ended.
-func contiguous(p *records.Piece, from int) (to int) {
-	for to = from + 1; to < len(p.Spans); to++ {
-		end := p.Spans[to-1].End
-		if p.Spans[to].Start != end+1 {
-			break
-		}
-		p.Body[end] = '\n'
-	}
-	return to
+	return p.pieces.WriteTo(w)
 }
 
 // line makes each record one line, once.
 func (p *Page) line() {
-	if p.lined {
-		return
-	}
-	p.lined = true
-	for i := range p.pieces {
-		piece := &p.pieces[i]
-		if len(piece.Spans) == 0 {
-			continue
-		}
-		whole := piece.Body[piece.Spans[0].Start:piece.Spans[len(piece.Spans)-1].End]
-		if bytes.IndexByte(whole, '\n') < 0 && bytes.IndexByte(whole, '\r') < 0 {
-			continue
-		}
-		for _, s := range piece.Spans {
-			records.Line(piece.Body[s.Start:s.End])
-		}
+	if !p.lined {
+		p.lined = true
+		p.pieces.Line()
 	}
 }
 
@@ -177,7 +107,7 @@ func recordOf(p *records.Piece, i int) Record {
 
 // newPage is what a call has emitted.
 func newPage(run *call, warnings []string) *Page {
-	p := &Page{Warnings: warnings, Date: run.date, call: run, pieces: run.answers.pieces, count: run.answers.records, size: run.answers.bytes}
+	p := &Page{Warnings: warnings, Date: run.date, call: run, pieces: run.answers.Pieces, count: run.answers.Records, size: run.answers.Bytes}
 	for _, r := range run.requests {
 		p.Retries += max(r.Attempts-1, 0)
 		p.Waited += time.Duration(r.WaitedMS) * time.Millisecond

@@ -42,7 +42,7 @@ func TestBodiesGoBackWhenACallEnds(t *testing.T) {
 	if err2 != nil {
 		t.Fatal(err2)
 	}
-	if out := run.receive(resp); out.Body != 1 || string(run.read(1)) != `{"id":"1"}` {
+	if out := run.receive(resp); out.Body != 1 || string(run.answers.Read(1)) != `{"id":"1"}` {
 		t.Fatalf("%+v", out)
 	}
 	c.once(ctx, &invocation{input: input, started: time.Now()}, run) // the hostile module does not know what to do, and fails

@@ -5,24 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/answers"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 )
-
-// notOn says that an operation cannot be used in one way, and how it can be.
-func (op *operation) notOn(surface abi.Surface) string {
-	ways := map[abi.Surface]string{abi.Axon: "invoke", abi.Ingest: "source", abi.SQL: "table"}
-	var use []string
-	for _, s := range []abi.Surface{abi.SQL, abi.Axon, abi.Ingest} {
-		if op.On(s) {
-			use = append(use, ways[s])
-		}
-	}
-	return fmt.Sprintf("%s is not on the %s surface: use %s", op.Name, surface, strings.Join(use, " or "))
-}
 
 // begin finds the operation and checks what can be checked before the module runs: the surface, the input, the grant.
 // A nil input becomes {}.
@@ -39,16 +27,16 @@ func (c *Connection) begin(operation string, surface abi.Surface, input *json.Ra
 		return refuse(operation, abi.Invalid, "unknown_operation", err.Error())
 	}
 	if !op.On(surface) {
-		return refuse(op.Name, abi.Denied, "surface", op.notOn(surface))
+		return refuse(op.Name, abi.Denied, "surface", op.NotOn(surface))
 	}
 	if len(*input) == 0 {
 		*input = json.RawMessage("{}")
 	}
-	fields, err := op.input.Check(*input)
+	fields, err := op.Input.Check(*input)
 	if err != nil {
 		return refuse(op.Name, abi.Invalid, "input", err.Error()+". wasm-runner describe "+op.Name+" shows the input")
 	}
-	class := op.classOf(fields)
+	class := op.InputClass(fields)
 	if surface != abi.Axon && class != abi.Read {
 		return refuse(op.Name, abi.Denied, "class", fmt.Sprintf("the %s surface takes class read alone", surface))
 	}
@@ -63,7 +51,13 @@ func (c *Connection) begin(operation string, surface abi.Surface, input *json.Ra
 		res.Error.Retryable = true
 		return nil, res
 	}
-	return &call{conn: c, op: op, class: class, surface: surface}, nil
+	return c.newCall(op, class, surface), nil
+}
+
+func (c *Connection) newCall(op *operation, class abi.Class, surface abi.Surface) *call {
+	l := c.limits
+	return &call{conn: c, op: op, class: class, surface: surface, answers: &answers.Set{Key: op.Key, Tainted: c.credential.ShowsIn,
+		Limits: answers.Limits{HeldBytes: l.HeldBytes, ResultBytes: l.ResultBytes, Records: l.Records}}}
 }
 
 // deadline bounds a call by the connection's limit, and by the caller's own where that is shorter.

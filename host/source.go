@@ -11,6 +11,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/input"
+	"github.com/mach5/okta-connector/host/pacing"
 )
 
 // Source reads records from a checkpoint on: for range, one by one, until the source has caught up, or for ever with
@@ -53,7 +54,7 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 		fetch := func(checkpoint json.RawMessage, wait time.Duration) chan fetched {
 			ch := make(chan fetched, 1)
 			go func() {
-				if wait > 0 && !sleep(ctx, wait) {
+				if wait > 0 && (pacing.System{}).Sleep(ctx, wait) != nil {
 					ch <- fetched{err: OutcomeError{opts.Operation, abi.Unavailable, &abi.Error{Code: "canceled", Message: reason(ctx, ctx.Err()), Retryable: true}}}
 					return
 				}
@@ -129,17 +130,6 @@ const MaxCheckpoint = 256 << 10
 type fetched struct {
 	page *Page
 	err  error
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // sourcePage runs the source export once.

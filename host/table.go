@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/records"
-	"github.com/mach5/okta-connector/internal/nearest"
 )
 
 // Rows are the rows of one operation, fetched page by page as they are asked for. They are read once: by All, or by
@@ -68,7 +66,7 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 	if opts.Columns != nil {
 		rows.columns = nil
 		for _, name := range opts.Columns {
-			col, err := run.op.column(name)
+			col, err := run.op.Column(name)
 			if err != nil {
 				return nil, OutcomeError{run.op.Name, abi.Invalid, &abi.Error{Code: "column", Message: err.Error()}}
 			}
@@ -85,21 +83,6 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 	}
 	rows.paths, rows.found = records.NewPaths(paths), make([][]byte, len(paths))
 	return rows, nil
-}
-
-func (op *operation) column(name string) (abi.Column, error) {
-	var names []string
-	for _, c := range op.Columns {
-		if c.Name == name {
-			return c, nil
-		}
-		names = append(names, c.Name)
-	}
-	hint := "there are " + strings.Join(names, ", ")
-	if near := nearest.Of(name, names); near != "" {
-		hint = "did you mean " + near + "?"
-	}
-	return abi.Column{}, fmt.Errorf("%s has no column %q: %s", op.Name, shorten(name), hint)
 }
 
 // Columns are the columns of each row.
@@ -264,7 +247,7 @@ func (r *Rows) Time(c records.Cell) (time.Time, bool) {
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return t.UTC(), true
 	}
-	for _, layout := range r.conn.module.timeLayouts {
+	for _, layout := range r.conn.module.manifest.TimeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), true
 		}

@@ -1,33 +1,29 @@
 package host
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/answers"
+	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// secret gives the guest a placeholder for the connection's token, fresh for each call.
+// secret gives the guest a placeholder for the connection's token, a new one for each call.
 func (c *call) secret(ref string) abi.Secret {
 	if ref != abi.TokenRef {
 		return abi.Secret{Error: "no such secret"}
 	}
 	if c.placeholder == "" {
-		var b [16]byte
-		_, _ = rand.Read(b[:]) // never fails
-		c.placeholder = "{secret:" + hex.EncodeToString(b[:]) + "}"
+		c.placeholder = credential.NewPlaceholder()
 	}
-	s := abi.Secret{Header: c.conn.auth.Header, Scheme: c.conn.auth.Prefix, Placeholder: c.placeholder}
-	if s.Header == authorization {
+	s := abi.Secret{Header: c.conn.auth.Header, Scheme: c.conn.auth.Prefix, Placeholder: string(c.placeholder)}
+	if s.Header == credential.Authorization {
 		s.Header = ""
 	}
 	return s
@@ -46,13 +42,13 @@ func (c *call) authorize(req *abi.Request) (signed bool, err error) {
 			delete(req.Headers, name)
 		}
 	}
-	if c.placeholder != "" && c.mentions(req) {
+	if c.placeholder != "" && c.placeholder.In(req) {
 		return false, fmt.Errorf("the placeholder of a secret is outside of the %s header", c.conn.auth.Header)
 	}
 	if header == "" {
 		return false, nil
 	}
-	if c.placeholder == "" || header != credentialValue(c.conn.auth, c.placeholder) {
+	if c.placeholder == "" || header != credential.HeaderValue(c.conn.auth, string(c.placeholder)) {
 		return false, fmt.Errorf("the %s header is not the scheme and placeholder of secret_get", c.conn.auth.Header)
 	}
 	return true, nil
@@ -71,7 +67,7 @@ func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Requ
 	}
 	attempts, waited := 0, time.Duration(0)
 	for tried := []secrets.Value{token}; ; tried = append(tried, token) {
-		out.Authorization = credentialValue(c.conn.auth, token.Reveal())
+		out.Authorization = credential.HeaderValue(c.conn.auth, token.Reveal())
 		resp, sendErr := c.conn.client.Send(ctx, out)
 		attempts, waited = attempts+resp.Attempts, waited+resp.Waited
 		resp.Attempts, resp.Waited = attempts, waited
@@ -90,35 +86,6 @@ func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Requ
 	}
 }
 
-// mentions looks for the placeholder in everything that a guest can put into a request. Nothing would replace it
-// there: it is looked for because only a guest that means harm, or has a bug, would put it there.
-func (c *call) mentions(req *abi.Request) bool {
-	mark := strings.Trim(c.placeholder, "{}")
-	has := func(s string) bool {
-		if strings.Contains(s, mark) {
-			return true
-		}
-		plain, err := url.QueryUnescape(s)
-		return err == nil && strings.Contains(plain, mark)
-	}
-	for _, v := range req.Path {
-		if has(v) {
-			return true
-		}
-	}
-	for _, q := range req.Query {
-		if has(q[0]) || has(q[1]) {
-			return true
-		}
-	}
-	for n, v := range req.Headers {
-		if has(n) || has(v) {
-			return true
-		}
-	}
-	return has(req.Link) || bytes.Contains(req.Body, []byte(mark))
-}
-
 func (c *call) echoes(resp *egress.Response, headers map[string][]string) bool {
 	for _, values := range headers {
 		for _, v := range values {
@@ -127,7 +94,7 @@ func (c *call) echoes(resp *egress.Response, headers map[string][]string) bool {
 			}
 		}
 	}
-	return c.conn.credential.Shows(resp.RequestID) || resp.Body.Len() <= searchAtOnce && c.holdsToken(resp.Body.Bytes())
+	return c.conn.credential.Shows(resp.RequestID) || resp.Body.Len() <= answers.SearchAtOnce && c.holdsToken(resp.Body.Bytes())
 }
 
 func (c *call) holdsToken(b []byte) bool { return c.conn.credential.ShowsIn(b) }

@@ -319,8 +319,14 @@ func TestAGuestThatDoesNotStopIsStopped(t *testing.T) {
 			if err == nil || res.Outcome != abi.Unavailable || res.Error.Code != "timeout" {
 				t.Fatalf("%+v %v", res, err)
 			}
-			if res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs"}`); res.Outcome != abi.Succeeded {
-				t.Errorf("the next call: %+v", res)
+			for i := 0; ; i++ { // on a busy machine, 300 ms may not be enough for any call
+				res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs"}`)
+				if res.Outcome == abi.Succeeded {
+					break
+				}
+				if i == 20 || res.Error.Code != "timeout" {
+					t.Fatalf("the next call: %+v", res)
+				}
 			}
 		})
 	}

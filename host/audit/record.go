@@ -6,6 +6,8 @@ package audit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"time"
@@ -113,4 +115,14 @@ func (a Log) Audit(ctx context.Context, r Record) error {
 		line.AddAttrs(slog.String("code", r.Error.Code), slog.String("message", r.Error.Message))
 	}
 	return a.Handler.Handle(ctx, line)
+}
+
+// NewApproval returns the approval of a plan: by is who approved it, "" if it was not approved.
+func NewApproval(plan *abi.Plan, by string) *Approval {
+	text, err := json.Marshal(plan)
+	if err != nil {
+		return nil
+	}
+	sum := sha256.Sum256(text)
+	return &Approval{By: by, PlanSHA256: hex.EncodeToString(sum[:]), Plan: NewState(text)}
 }

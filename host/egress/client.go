@@ -43,6 +43,20 @@ type Service struct {
 	AnyQuery bool
 }
 
+// ServiceOf returns what a manifest declares of its service. auth is the way to sign in that is used.
+func ServiceOf(m *abi.Manifest, auth abi.Auth) Service {
+	return Service{
+		Headers:               m.RateLimitHeaders,
+		Habits:                m.RateLimitHabits,
+		Errors:                m.RateLimitErrors,
+		AuthHeader:            auth.Header,
+		RequestIDHeader:       m.RequestIDHeader,
+		ResponseHeaders:       m.ResponseHeaders,
+		ContentTypeParameters: m.ContentTypeParameters,
+		AnyQuery:              m.Minor == 0,
+	}
+}
+
 // Config configures a Client. BaseURL is required; a zero field means its default.
 type Config struct {
 	BaseURL        *url.URL // from ParseBaseURL

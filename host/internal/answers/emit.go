@@ -1,4 +1,4 @@
-package host
+package answers
 
 import (
 	"bytes"
@@ -13,12 +13,12 @@ import (
 	"github.com/mach5/okta-connector/host/records"
 )
 
-// split takes a body apart and searches it for the token at the same time, since either takes as long.
-func (c *call) split(handle uint64, want records.Want, path, key string) (text []byte, spans, keys []records.Span, err error) {
-	if handle == 0 || handle > uint64(len(c.answers.bodies)) {
+// split splits a body into records, and searches it for the token at the same time, which takes as long.
+func (s *Set) split(handle uint64, want records.Want, path, key string) (text []byte, spans, keys []records.Span, err error) {
+	if handle == 0 || handle > uint64(len(s.bodies)) {
 		return nil, nil, nil, errNoBody
 	}
-	b := &c.answers.bodies[handle-1]
+	b := &s.bodies[handle-1]
 	if b.buffer.Len() == 0 {
 		return nil, nil, nil, errNoBody
 	}
@@ -26,7 +26,7 @@ func (c *call) split(handle uint64, want records.Want, path, key string) (text [
 	if b.searched {
 		clean <- true
 	} else {
-		go func() { clean <- !c.holdsToken(b.buffer.Bytes()) }()
+		go func() { clean <- !s.Tainted(b.buffer.Bytes()) }()
 	}
 	spans, keys, err = records.SplitAs(want, b.buffer.Bytes(), path, key, make([]records.Span, 0, 16))
 	if b.searched = true; !<-clean {
@@ -41,8 +41,8 @@ var (
 	errTainted = errors.New("the body repeats the connection's token and was thrown away (tainted): is base_url right?")
 )
 
-// emit is records_emit.
-func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSummary {
+// Emit is records_emit.
+func (s *Set) Emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSummary {
 	var o abi.EmitOptions
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
@@ -63,13 +63,13 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	}
 	key := o.Key
 	if key == "" {
-		key = c.op.Key
+		key = s.Key
 	}
 	member := key
 	if strings.Contains(key, ".") { // a path: looked up when it is asked for
 		member = ""
 	}
-	body, spans, places, err := c.split(handle, want, o.Path, member)
+	body, spans, places, err := s.split(handle, want, o.Path, member)
 	if err != nil {
 		return abi.EmitSummary{Error: err.Error()}
 	}
@@ -77,11 +77,11 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 		return abi.EmitSummary{Error: "wanted an object with a string or number at " + key + ", found none there"}
 	}
 	total := len(spans)
-	cut := func(s []records.Span) []records.Span {
-		if s = s[min(max(o.Skip, 0), len(s)):]; o.Limit > 0 && len(s) > o.Limit {
-			s = s[:o.Limit]
+	cut := func(all []records.Span) []records.Span {
+		if all = all[min(max(o.Skip, 0), len(all)):]; o.Limit > 0 && len(all) > o.Limit {
+			all = all[:o.Limit]
 		}
-		return s
+		return all
 	}
 	spans, places = cut(spans), cut(places)
 	sum := abi.EmitSummary{Count: len(spans), Total: total}
@@ -94,14 +94,14 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	taken := 0
 	if len(spans) > 0 {
 		// Records of one body never overlap: the space between them is the host's to write in.
-		if spans[0].Start < c.answers.taken[handle] {
+		if spans[0].Start < s.taken[handle] {
 			return abi.EmitSummary{Error: "these records were emitted already"}
 		}
-		if c.answers.taken == nil {
-			c.answers.taken = map[uint64]int{}
+		if s.taken == nil {
+			s.taken = map[uint64]int{}
 		}
-		taken = c.answers.taken[handle]
-		c.answers.taken[handle] = spans[len(spans)-1].End
+		taken = s.taken[handle]
+		s.taken[handle] = spans[len(spans)-1].End
 	}
 	if len(o.Omit) > 0 { // records may move
 		places = nil
@@ -109,12 +109,12 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 	if body, spans, err = records.Without(ctx, body, spans, o.Omit); err != nil {
 		return abi.EmitSummary{Error: err.Error()}
 	}
-	for _, s := range spans {
-		sum.Bytes += int64(s.End - s.Start)
+	for _, span := range spans {
+		sum.Bytes += int64(span.End - span.Start)
 	}
-	if err := c.count(len(spans), sum.Bytes); err != nil {
+	if err := s.count(len(spans), sum.Bytes); err != nil {
 		if len(spans) > 0 {
-			c.answers.taken[handle] = taken // fewer of them may fit
+			s.taken[handle] = taken // fewer of them may fit
 		}
 		return abi.EmitSummary{Error: err.Error(), Limit: true}
 	}
@@ -126,10 +126,10 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 			if err != nil {
 				return abi.EmitSummary{Error: err.Error()}
 			}
-			c.answers.pieces = append(c.answers.pieces, p)
+			s.Pieces = append(s.Pieces, p)
 			return sum
 		}
-		c.answers.pieces = append(c.answers.pieces, records.Piece{Body: body, Spans: spans, Keys: places, Key: key})
+		s.Pieces = append(s.Pieces, records.Piece{Body: body, Spans: spans, Keys: places, Key: key})
 	}
 	return sum
 }
@@ -137,27 +137,35 @@ func (c *call) emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSumm
 // wants are the shapes that a guest may ask for.
 var wants = map[string]records.Want{"": records.Anything, abi.WantArray: records.Array, abi.WantObject: records.Object}
 
-// emitValue is record_emit.
-func (c *call) emitValue(raw []byte) error {
+// EmitValue is record_emit.
+func (s *Set) EmitValue(raw []byte) error {
 	spans, err := records.Split(raw, "", nil)
 	if err != nil || len(spans) != 1 || raw[spans[0].Start] != '{' {
 		return fmt.Errorf("a record is one JSON object")
 	}
-	if err := c.count(1, int64(len(raw))); err != nil {
+	if err := s.count(1, int64(len(raw))); err != nil {
 		return err
 	}
-	c.answers.pieces = append(c.answers.pieces, records.Piece{Body: raw, Spans: spans, Key: c.op.Key})
+	s.Pieces = append(s.Pieces, records.Piece{Body: raw, Spans: spans, Key: s.Key})
 	return nil
 }
 
-func (c *call) count(records int, bytes int64) error {
-	if c.answers.records+records > c.conn.limits.Records {
-		return fmt.Errorf("over %d records in one call (limits.records of the connection): ask for fewer and go on with the cursor, or raise it", c.conn.limits.Records)
+func (s *Set) count(records int, bytes int64) error {
+	if s.Records+records > s.Limits.Records {
+		return fmt.Errorf("over %d records in one call (limits.records of the connection): ask for fewer and go on with the cursor, or raise it", s.Limits.Records)
 	}
-	if c.answers.bytes+bytes > c.conn.limits.ResultBytes {
-		return fmt.Errorf("over %d bytes of records in one call (limits.result_bytes of the connection): ask for fewer and go on with the cursor, or raise it", c.conn.limits.ResultBytes)
+	if s.Bytes+bytes > s.Limits.ResultBytes {
+		return fmt.Errorf("over %d bytes of records in one call (limits.result_bytes of the connection): ask for fewer and go on with the cursor, or raise it", s.Limits.ResultBytes)
 	}
-	c.answers.records += records
-	c.answers.bytes += bytes
+	s.Records += records
+	s.Bytes += bytes
 	return nil
+}
+
+// shorten keeps foreign text from filling a message.
+func shorten(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "…"
+	}
+	return s
 }

@@ -1,10 +1,9 @@
-package host
+package gate
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -16,13 +15,13 @@ import (
 
 // Bounds of what a plan keeps of the answers that it read, in bytes.
 const (
-	maxState  = 256 << 10 // of one answer
+	MaxState  = 256 << 10 // of one answer
 	maxStates = 4 << 20   // of all answers; the oldest are dropped
 )
 
-// states are the answers that were read before the first write of a plan, or of a run that is audited, and the ids that its
+// States are the answers that were read before the first write of a plan, or of a run that is audited, and the ids that its
 // writes are about. From them comes what is there now. The zero value has none.
-type states struct {
+type States struct {
 	read  []stateRead
 	bytes int
 	ids   []string // of the first write: the blanks of its path in order, then the id in its body
@@ -32,36 +31,23 @@ type states struct {
 type stateRead struct {
 	body      []byte // a JSON object or array
 	sensitive []string
-	object    bool // a single object of a path with a blank: somebody asked for this very one
+	object    bool // a single object of a path with a blank: this very object was asked for
 }
 
-// keepsState reports whether an answer now is of before the first write, and a plan or the audit wants it. A module may read for
-// a plan what it would not need for the write.
-func (c *call) keepsState() bool {
-	if c.writes.gate.plan {
-		return true // nothing is sent, so that every reading is of before
-	}
-	return c.writes.gate.intent != nil && c.class != abi.Read && len(c.writes.deed.targets) == 0
-}
-
-// keepState remembers an answer for the state of a plan, or for what the audit says was there before a write.
-func (c *call) keepState(endpoint *abi.Endpoint, out abi.Response) {
-	if !c.keepsState() || endpoint.Method() != http.MethodGet || out.Status != http.StatusOK || out.Length > maxState {
-		return
-	}
-	b := bytes.TrimSpace(c.read(out.Body))
+// Keep remembers an answer to a GET of an endpoint.
+func (s *States) Keep(endpoint *abi.Endpoint, answer []byte) {
+	b := bytes.TrimSpace(answer)
 	if len(b) == 0 || b[0] != '{' && b[0] != '[' || !gjson.ValidBytes(b) {
 		return
 	}
-	s := &c.writes.gate.states
 	s.read = append(s.read, stateRead{bytes.Clone(b), endpoint.Sensitive, b[0] == '{' && strings.Contains(endpoint.Template(), "{")})
 	for s.bytes += len(b); s.bytes > maxStates; s.read = s.read[1:] {
 		s.bytes -= len(s.read[0].body)
 	}
 }
 
-// about remembers what the first write is about.
-func (s *states) about(endpoint abi.Endpoint, req *abi.Request) {
+// About remembers what the first write is about.
+func (s *States) About(endpoint abi.Endpoint, req *abi.Request) {
 	if s.ids != nil {
 		return
 	}
@@ -76,10 +62,10 @@ func (s *states) about(endpoint abi.Endpoint, req *abi.Request) {
 	}
 }
 
-// now returns what is there now: the object that the first write is about, and the others that it names. An object counts
+// Now returns what is there now: the object that the first write is about, and the others that it names. An object counts
 // by its member id, whether it was read by itself or in a list, and the latest reading counts. Where no object has one of
 // the ids, it is the last single object that was read.
-func (s *states) now(ctx context.Context) (state json.RawMessage, related []json.RawMessage) {
+func (s *States) Now(ctx context.Context) (state json.RawMessage, related []json.RawMessage) {
 	var found []string
 	for _, id := range s.ids {
 		if id == "" || slices.Contains(found, id) {
@@ -107,7 +93,7 @@ func (s *states) now(ctx context.Context) (state json.RawMessage, related []json
 }
 
 // find returns the latest reading of the object with an id, nil where there is none.
-func (s *states) find(ctx context.Context, id string) json.RawMessage {
+func (s *States) find(ctx context.Context, id string) json.RawMessage {
 	for _, r := range slices.Backward(s.read) {
 		v := gjson.ParseBytes(r.body)
 		if v.IsObject() {
