@@ -45,6 +45,7 @@ func (w world) try(op, input string) *abi.Result {
 // twice, and every write is in the System Log, where the poller sees it.
 func TestEveryOperation(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
+		t.Parallel()
 		if len(u.good) == 0 {
 			t.Fatal("there is no good case")
 		}
@@ -151,6 +152,7 @@ func TestNoCaseIsForgotten(t *testing.T) {
 // TestAMissingTargetIsNotFound also where the id looks good, and where the name could be an id.
 func TestAMissingTargetIsNotFound(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
+		t.Parallel()
 		for _, in := range u.missing {
 			w := caseWorld(t, nil)
 			input := w.fill(t, in)
@@ -167,6 +169,7 @@ func TestAMissingTargetIsNotFound(t *testing.T) {
 
 func TestAWrongStateIsRejectedAndChangesNothing(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
+		t.Parallel()
 		for _, c := range u.wrong {
 			w := caseWorld(t, nil)
 			input := w.fill(t, c.in)
@@ -316,6 +319,7 @@ func TestWrongInputsAreRefused(t *testing.T) {
 // what comes out, must differ. A field that nothing heeds would be a promise that nobody keeps.
 func TestEveryFieldHasAnEffect(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
+		t.Parallel()
 		base := u.base
 		if base == "" {
 			base = u.good[0].in
@@ -399,6 +403,7 @@ var doWithout = map[string]abi.Outcome{
 // TestAMissingPermissionIsSaid takes each endpoint of each operation away from an input that uses it.
 func TestAMissingPermissionIsSaid(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
+		t.Parallel()
 		inputs := map[string]string{} // by endpoint
 		use := func(in string, options ...host.InvokeOptions) {
 			w := caseWorld(t, nil)
