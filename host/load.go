@@ -112,6 +112,19 @@ func (m *Module) cacheDir(opts LoadOptions) (string, error) {
 	return filepath.Join(base, m.manifest.Kind+"-connector", "wasm"), nil
 }
 
+// ReadConfigSchema returns the kind of a module and the JSON Schema of its connections, before the module is loaded. It checks
+// nothing else of the module: Load does.
+func ReadConfigSchema(wasm []byte) (kind string, schema json.RawMessage, err error) {
+	bin, err := wasmbin.Parse(wasm)
+	if err == nil {
+		kind, schema, err = manifest.ConfigSchema(bin)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %v", ErrRefused, err)
+	}
+	return kind, schema, nil
+}
+
 // Manifest is what the module says of itself. It must not be changed.
 func (m *Module) Manifest() *abi.Manifest { return m.manifest.Manifest }
 

@@ -40,6 +40,8 @@ type app struct {
 	interrupt func()         // ends the command in good order, as the first SIGTERM does
 	hangup    chan os.Signal // takes SIGHUP, where that ends the command
 
+	module located // the module that this run is about
+
 	ctx       context.Context // of the command; a signal ends it
 	sayFound  bool            // the command says which files it found; others do at log level debug
 	shellOpen atomic.Bool     // Ctrl-C is the shell's

@@ -7,15 +7,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/mach5/okta-connector/build/embedded"
+	"github.com/mach5/okta-connector/guest/okta"
 	"github.com/mach5/okta-connector/guest/okta/minor0"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/internal/trust"
 )
 
 // moduleName is the module's file in build/ and beside the runner.
-const moduleName = "okta.wasm"
+const moduleName = okta.Kind + ".wasm"
 
 // moduleError is a module that could not be found, or was refused.
 type moduleError struct{ error }
@@ -42,9 +45,56 @@ type foundModule struct {
 	sum  string // SHA-256 in hex; empty until somebody needs it
 }
 
-// findModule returns the module that --module or $WASM_RUNNER_MODULE names, else the embedded one, else the first file
-// in modulePlaces.
+// located is the module of this run, found once, and what the runner must know of it before it is loaded.
+type located struct {
+	find  sync.Once
+	found foundModule
+	err   error
+
+	read   sync.Once
+	kind   string
+	schema *connections.Schema
+	bad    error
+}
+
+// kindOf returns the kind of the module, and the schema of its connections. It is safe for concurrent use. An error is a
+// moduleError.
+func (a *app) kindOf() (kind string, schema *connections.Schema, err error) {
+	m := &a.module
+	m.read.Do(func() {
+		found, err := a.findModule()
+		if err != nil {
+			m.bad = moduleError{err}
+			return
+		}
+		kind, text, err := host.ReadConfigSchema(found.wasm)
+		if err == nil {
+			m.kind = kind
+			m.schema, err = connections.NewSchema(kind, text)
+		}
+		if err != nil {
+			m.bad = moduleError{err}
+		}
+	})
+	return m.kind, m.schema, m.bad
+}
+
+// folder is the name of the folders in which this user's files for connectors of the module's kind are.
+func (a *app) folder() (string, error) {
+	kind, _, err := a.kindOf()
+	return kind + "-connector", err
+}
+
+// findModule finds the module once. It is safe for concurrent use.
 func (a *app) findModule() (foundModule, error) {
+	m := &a.module
+	m.find.Do(func() { m.found, m.err = a.lookForModule() })
+	return m.found, m.err
+}
+
+// lookForModule returns the module that --module or $WASM_RUNNER_MODULE names, else the embedded one, else the first file
+// in modulePlaces.
+func (a *app) lookForModule() (foundModule, error) {
 	for _, named := range []struct{ by, path string }{
 		{"--module", a.flags.module}, {"$WASM_RUNNER_MODULE", a.env("WASM_RUNNER_MODULE")},
 	} {

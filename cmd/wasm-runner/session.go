@@ -91,7 +91,11 @@ func (a *app) openJournal() (*journal.File, error) {
 			}
 			dir = filepath.Join(home, ".local", "state")
 		}
-		path = filepath.Join(dir, "okta-connector", "journal")
+		folder, err := a.folder()
+		if err != nil {
+			return nil, err
+		}
+		path = filepath.Join(dir, folder, "journal")
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, usagef("journal: %w: name another with --journal", err)
 		}
@@ -155,27 +159,34 @@ func (a *app) readConnection() (host.Config, error) {
 
 // readConnections reads the connection file, and says which.
 func (a *app) readConnections() ([]host.Config, string, error) {
+	_, schema, err := a.kindOf()
+	if err != nil {
+		return nil, "", err
+	}
 	if a.flags.config == "-" {
 		text, err := io.ReadAll(io.LimitReader(a.patient(a.stdin), connections.MaxFile+1))
 		if err != nil {
 			return nil, "-", err
 		}
-		configs, err := connections.Parse(text)
+		configs, err := schema.Parse(text)
 		return configs, "standard input", err
 	}
 	if a.flags.config != "" {
-		configs, err := connections.ReadFile(a.flags.config)
+		configs, err := schema.ReadFile(a.flags.config)
 		if err != nil && !errors.Is(err, connections.ErrFile) {
 			err = usagef("--config: %w", err)
 		}
 		return configs, a.flags.config, err
 	}
-	places := a.connectionPlaces()
+	places, err := a.connectionPlaces()
+	if err != nil {
+		return nil, "", err
+	}
 	for _, path := range places {
 		if err := a.found(path, "--config"); err != nil {
 			return nil, path, err
 		}
-		configs, err := connections.ReadFile(path)
+		configs, err := schema.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -186,15 +197,19 @@ func (a *app) readConnections() ([]host.Config, string, error) {
 }
 
 // connectionPlaces are the paths at which a connection file is looked for.
-func (a *app) connectionPlaces() []string {
+func (a *app) connectionPlaces() ([]string, error) {
 	places := []string{"connections.yaml"}
+	folder, err := a.folder()
+	if err != nil {
+		return nil, err
+	}
 	base := a.env("XDG_CONFIG_HOME")
 	if base == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return places
+			return places, nil
 		}
 		base = filepath.Join(home, ".config")
 	}
-	return append(places, filepath.Join(base, "okta-connector", "connections.yaml"))
+	return append(places, filepath.Join(base, folder, "connections.yaml")), nil
 }

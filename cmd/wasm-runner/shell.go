@@ -300,7 +300,11 @@ func (a *app) historyFile() string {
 		}
 		dir = filepath.Join(home, ".local", "state")
 	}
-	return filepath.Join(dir, "okta-connector", "sql_history")
+	folder, err := a.folder()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, folder, "sql_history")
 }
 
 func (sh *shell) readHistory(path string) {

@@ -22,7 +22,7 @@ func Connector() *connector.Connector {
 	return &connector.Connector{
 		Kind:         Kind,
 		Version:      Version,
-		ConfigSchema: connector.ConfigSchema(Kind, okta.Name, "the org's origin: https://example.okta.com"),
+		ConfigSchema: connector.ConfigSchema(Kind, okta.Name, "the org's address, such as https://example.okta.com"),
 		Members: []hostcall.Pair{
 			{Name: "auth", Value: `[{"type":"token","header":"Authorization","prefix":"SSWS"}]`},
 			{Name: "base_url", Value: `{"example":"https://example.okta.com","consoles":` + connector.JSONArray(domains, console) + `}`},

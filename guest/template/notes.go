@@ -14,7 +14,7 @@ func notes() *connector.Connector {
 	return &connector.Connector{
 		Kind:         "notes",
 		Version:      "0.1.0",
-		ConfigSchema: connector.ConfigSchema("notes", "Notes", "the address of the service: https://notes.example.com"),
+		ConfigSchema: connector.ConfigSchema("notes", "Notes", "the address of the service, such as https://notes.example.com"),
 		Members: []hostcall.Pair{
 			{Name: "auth", Value: `[{"type":"token","header":"Authorization","prefix":"Bearer"}]`},
 			{Name: "request_id_header", Value: `"Notes-Request-Id"`},

@@ -8,12 +8,22 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/abi/conformance"
+	"github.com/mach5/okta-connector/guest/okta"
 	"github.com/mach5/okta-connector/host/connections"
 )
 
 // files are attacks on what this host alone reads: connection files.
 func files() []conformance.Attack {
+	manifest, err := abi.ParseManifest(okta.Manifest(), nil)
+	if err != nil {
+		panic(err) // of this repository
+	}
+	schema, err := connections.NewSchema(manifest.Kind, manifest.ConfigSchema)
+	if err != nil {
+		panic(err)
+	}
 	const leak = "00AbCdEfGhIjKlMnOpQrStUvWxYz-0123456789_ab"
 	good := "connections:\n- {name: a, kind: okta, base_url: 'https://example.okta.com', token_secret_ref: env:A"
 	var all []conformance.Attack
@@ -47,6 +57,8 @@ func files() []conformance.Attack {
 		"approval of what is read":       good + ", approve: [read]}\n",
 		"a name with a path in it":       strings.Replace(good, "name: a", "name: a/../b", 1) + "}\n",
 		"a bell in a kind":               strings.Replace(good, "kind: okta", "kind: \"ok\\ata\"", 1) + "}\n",
+		"a bell in an address":           strings.Replace(good, "'https://example.okta.com'", "\"https://example.okta.com\\a\"", 1) + "}\n",
+		"a token for another kind":       strings.Replace(good, "kind: okta", "kind: other, api_key: "+leak, 1) + "}\n",
 		"more than all of a rate limit":  good + ", rate_limit_share: 2.5}\n",
 		"a token for a field":            good + ", " + leak + ": x}\n",
 		"a token for a field, twice":     good + ", " + leak + ": x, " + leak + ": x}\n",
@@ -54,7 +66,7 @@ func files() []conformance.Attack {
 		"a NUL in a name":                "connections:\n- name: \"a\\0b\"\n",
 	} {
 		all = append(all, conformance.NewAttack("files", name, "connection files", func(context.Context) error {
-			got, err := connections.Parse([]byte(text))
+			got, err := schema.Parse([]byte(text))
 			if err == nil {
 				return fmt.Errorf("it was taken: %+v", got)
 			}
@@ -68,7 +80,7 @@ func files() []conformance.Attack {
 		}))
 	}
 	all = append(all, conformance.NewAttack("files", "a folder", "connection files", func(context.Context) error {
-		if _, err := connections.ReadFile(os.TempDir()); err == nil {
+		if _, err := schema.ReadFile(os.TempDir()); err == nil {
 			return errors.New("it was taken")
 		}
 		return nil
@@ -76,7 +88,7 @@ func files() []conformance.Attack {
 		if _, err := os.Stat("/dev/zero"); err != nil {
 			return nil
 		}
-		if _, err := connections.ReadFile(filepath.Join("/dev", "zero")); err == nil {
+		if _, err := schema.ReadFile(filepath.Join("/dev", "zero")); err == nil {
 			return errors.New("it was taken")
 		}
 		return nil

@@ -2,10 +2,10 @@
 // there.
 //
 //	connections:
-//	  - name: okta-prod
-//	    kind: okta
-//	    base_url: https://example.okta.com
-//	    token_secret_ref: env:OKTA_API_TOKEN      # or file:PATH, relative to the connection file
+//	  - name: example-prod
+//	    kind: example
+//	    base_url: https://example.com
+//	    token_secret_ref: env:EXAMPLE_API_TOKEN    # or file:PATH, relative to the connection file
 //	    default_page_size: 200                     # optional: records a request
 //	    initial_lookback_seconds: 86400            # optional: where a source without checkpoint begins
 //	    grants: [read]                             # optional, default read
@@ -22,9 +22,10 @@
 //	      log_bytes: 65536                         # that the module can cause
 //	    allow_private_network: false               # optional: base_url may be this machine, or resolve to a private address
 //
-// Reading is strict: an unknown field, a missing one, a wrong type, a name that stands twice, an anchor or a second
-// document is an error that names the line and what to do. A file holds references to secrets, never a secret, and no
-// error repeats a value of it that could be one.
+// What a connection may have is in the config_schema of its kind's module: a Schema is made of it. Reading is strict: an unknown
+// field, a missing one, a wrong type, a name that is listed twice, an anchor or a second document is an error that names the line
+// and what to do. A field that the schema has and the host does not is an error too. A file holds references to secrets, never a
+// secret, and no error repeats a value of it that could be one.
 package connections
 
 import (
@@ -55,6 +56,9 @@ type Error struct {
 	Path string // empty when the text came from elsewhere
 	Line int    // 1 is the first; 0 is the file as a whole
 	What string // one line: what is wrong and what to do
+
+	column int
+	last   bool // what the file does give comes before it
 }
 
 // Error implements error in the form that editors and people know: path:line: what.
@@ -74,7 +78,7 @@ func (e *Error) Unwrap() error { return ErrFile }
 
 // ReadFile reads a connection file. A relative file: reference in it is relative to the file's folder. The error is an
 // *Error, or that of reading the file.
-func ReadFile(path string) ([]host.Config, error) {
+func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -91,7 +95,7 @@ func ReadFile(path string) ([]host.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	configs, err := Parse(text)
+	configs, err := s.Parse(text)
 	if err != nil {
 		if e := (*Error)(nil); errors.As(err, &e) {
 			e.Path = path

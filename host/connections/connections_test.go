@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mach5/okta-connector/abi"
+	connector "github.com/mach5/okta-connector/guest/okta"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -27,8 +28,22 @@ connections:
   - {name: "okta-dev", kind: okta, base_url: 'https://dev.oktapreview.com', token_secret_ref: "file:dev.token", allow_private_network: true}
 `
 
+// okta returns the schema of this repository's connector.
+func okta(t testing.TB) *Schema {
+	t.Helper()
+	m, err := abi.ParseManifest(connector.Manifest(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSchema(m.Kind, m.ConfigSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestParseReadsEveryField(t *testing.T) {
-	got, err := Parse([]byte(good))
+	got, err := okta(t).Parse([]byte(good))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +96,9 @@ func TestParseRefuses(t *testing.T) {
 		"a class that does not exist":  {entry("token_secret_ref: env:A", "grants: [read, admin]"), ":6: grants: no class admin: there are read, write, destructive, privileged"},
 		"grants that are no list":      {entry("token_secret_ref: env:A", "grants: read"), ":6: grants: want a list such as [read, write], found text"},
 		"no grants":                    {entry("token_secret_ref: env:A", "grants: []"), ":6: grants: the list is empty"},
-		"a grant twice":                {entry("token_secret_ref: env:A", "grants: [read, read]"), ":6: grants: read stands twice"},
+		"a grant twice":                {entry("token_secret_ref: env:A", "grants: [read, read]"), ":6: grants: read is listed twice"},
 		"a field twice":                {entry("token_secret_ref: env:A", "kind: okta"), ":6:"},
-		"a name twice":                 {entry("token_secret_ref: env:A") + strings.TrimPrefix(entry("token_secret_ref: env:B"), "connections:\n"), ":6: name a stands twice, first in line 2"},
+		"a name twice":                 {entry("token_secret_ref: env:A") + strings.TrimPrefix(entry("token_secret_ref: env:B"), "connections:\n"), ":6: name a is listed twice, first in line 2"},
 		"a name with a space":          {"connections:\n  - name: my org\n", ":2: name: letters, digits and -_. are taken"},
 		"an anchor":                    {"connections:\n  - &a\n    name: a\n", "want fields (name: value), found an anchor or alias"},
 		"an alias for a value":         {"connections:\n  - name: &n a\n    kind: *n\n", ":2: name: want text, found an anchor or alias"},
@@ -94,7 +109,7 @@ func TestParseRefuses(t *testing.T) {
 		"a colon too many":             {entry("token_secret_ref: env:A: " + secret), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			configs, err := Parse([]byte(c.text))
+			configs, err := okta(t).Parse([]byte(c.text))
 			if err == nil {
 				t.Fatalf("no error, but %+v", configs)
 			}
@@ -110,16 +125,16 @@ func TestParseRefuses(t *testing.T) {
 
 func TestReadFileNamesFileAndLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "connections.yaml")
-	if _, err := ReadFile(path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := okta(t).ReadFile(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
 	if err := os.WriteFile(path, []byte("connections:\n  - nmae: a\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadFile(path); err == nil || !strings.HasPrefix(err.Error(), path+":2: unknown field nmae") {
+	if _, err := okta(t).ReadFile(path); err == nil || !strings.HasPrefix(err.Error(), path+":2: unknown field nmae") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := ReadFile(filepath.Dir(path)); !errors.Is(err, ErrFile) {
+	if _, err := okta(t).ReadFile(filepath.Dir(path)); !errors.Is(err, ErrFile) {
 		t.Errorf("a folder: %v", err)
 	}
 }
@@ -130,7 +145,7 @@ func TestReadFileFindsSecretsBesideIt(t *testing.T) {
 	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	configs, err := ReadFile(path)
+	configs, err := okta(t).ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,8 +190,10 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("connections:\n  - name: a\n    token: x\n"))
 	f.Add([]byte("connections: [{name: a, <<: *b}]"))
 	f.Add([]byte("&a [*a, *a]"))
+	f.Add([]byte("connections: [{name: a, kind: crm}, {name: b, kind: okta, limits: {requests: 0}}]"))
+	s := okta(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		configs, err := Parse(b)
+		configs, err := s.Parse(b)
 		if err != nil {
 			if !errors.Is(err, ErrFile) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %q", err)
@@ -184,7 +201,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, c := range configs {
-			if c.Name == "" || c.Kind == "" || c.BaseURL == "" || c.TokenSecretRef == "" {
+			if c.Name == "" || c.Kind == "" || c.Kind == "okta" && (c.BaseURL == "" || c.TokenSecretRef == "") {
 				t.Errorf("incomplete: %+v", c)
 			}
 		}
@@ -202,7 +219,7 @@ func TestTheREADMEHasTheDefaultLimits(t *testing.T) {
 	if !ok || !ok2 {
 		t.Fatal("the README has no limits")
 	}
-	got, err := Parse([]byte("connections:\n  - name: a\n    kind: okta\n    base_url: https://example.okta.com\n    token_secret_ref: env:A\n    limits:\n" + block))
+	got, err := okta(t).Parse([]byte("connections:\n  - name: a\n    kind: okta\n    base_url: https://example.okta.com\n    token_secret_ref: env:A\n    limits:\n" + block))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,65 +3,68 @@ package connections
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
 
-	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/guest/okta"
 	"github.com/mach5/okta-connector/host"
 )
 
-// What a module says of its connections is what a connection file is held to: the same fields, the same bounds.
-func TestTheModulesConfigSchemaIsWhatFilesAreHeldTo(t *testing.T) {
-	var m abi.Manifest
-	if err := json.Unmarshal(okta.Manifest(), &m); err != nil {
-		t.Fatal(err)
+// fieldsOf are the names that a type has in a connection file.
+func fieldsOf(t reflect.Type) (all []string) {
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		all = append(all, name)
 	}
-	names := func(path string) (all []string) {
-		gjson.GetBytes(m.ConfigSchema, path).ForEach(func(name, _ gjson.Result) bool { all = append(all, name.Str); return true })
-		slices.Sort(all)
-		return all
-	}
-	var have, required, bounds []string
-	for _, f := range fields {
-		if have = append(have, f.name); f.required != "" {
-			required = append(required, f.name)
+	slices.Sort(all)
+	return all
+}
+
+// TestSchema_OfTheConnector_HasTheFieldsOfTheHost, and the host's defaults.
+func TestSchema_OfTheConnector_HasTheFieldsOfTheHost(t *testing.T) {
+	s := okta(t)
+	for path, typ := range map[string]reflect.Type{"": reflect.TypeFor[host.Config](), "limits": reflect.TypeFor[host.Limits]()} {
+		var at []string
+		if path != "" {
+			at = []string{path}
+		}
+		have := s.fields(at)
+		slices.Sort(have)
+		if want := fieldsOf(typ); !slices.Equal(have, want) {
+			t.Errorf("%q: the schema has %v, the host %v", path, have, want)
 		}
 	}
-	for _, l := range limits {
-		bounds = append(bounds, l.name)
+	d := host.DefaultLimits()
+	for name, want := range map[string]int64{"call_seconds": int64(d.CallTimeout.Seconds()), "requests": int64(d.Requests), "request_seconds": int64(d.RequestTimeout.Seconds()), "body_bytes": d.BodyBytes,
+		"held_bytes": d.HeldBytes, "result_bytes": d.ResultBytes, "records": int64(d.Records), "memory_bytes": d.MemoryBytes,
+		"concurrency": int64(d.Concurrency), "log_bytes": int64(d.LogBytes)} {
+		if got := s.at([]string{"limits", name}).Get("default").Int(); got != want {
+			t.Errorf("limits.%s is %d by default, in the schema %d", name, want, got)
+		}
 	}
-	slices.Sort(have)
-	slices.Sort(bounds)
-	if want := names("properties"); !slices.Equal(have, want) {
-		t.Errorf("fields %v, in the schema %v", have, want)
+	if got := s.at([]string{"initial_lookback_seconds"}).Get("default").Int(); got != 86_400 {
+		t.Errorf("initial_lookback_seconds is %d by default", got)
 	}
-	if want := names("properties.limits.properties"); !slices.Equal(bounds, want) {
-		t.Errorf("limits %v, in the schema %v", bounds, want)
-	}
-	var listed []string
-	for _, r := range gjson.GetBytes(m.ConfigSchema, "required").Array() {
-		listed = append(listed, r.Str)
-	}
-	if !slices.Equal(required, listed) {
-		t.Errorf("required %v, in the schema %v", required, listed)
-	}
+}
 
-	// Each whole number, at its bounds and beyond them.
-	const head = "connections:\n  - {name: a, kind: okta, base_url: 'https://example.okta.com', token_secret_ref: env:X, "
+const head = "connections:\n  - {name: a, kind: okta, base_url: 'https://example.okta.com', token_secret_ref: env:X, "
+
+// TestParse_OfNumbers_TakesTheBoundsOfTheSchema: each whole number at its bounds and beyond them.
+func TestParse_OfNumbers_TakesTheBoundsOfTheSchema(t *testing.T) {
+	s := okta(t)
 	numbers := 0
 	for _, at := range []struct{ path, yaml string }{{"properties", "%s: %s"}, {"properties.limits.properties", "limits: {%s: %s}"}} {
-		gjson.GetBytes(m.ConfigSchema, at.path).ForEach(func(name, schema gjson.Result) bool {
+		gjson.GetBytes(s.raw, at.path).ForEach(func(name, schema gjson.Result) bool {
 			if schema.Get("type").Str != "integer" {
 				return true
 			}
 			numbers++
 			for value, ok := range map[int64]bool{schema.Get("minimum").Int(): true, schema.Get("maximum").Int(): true,
 				schema.Get("minimum").Int() - 1: false, schema.Get("maximum").Int() + 1: false} {
-				_, err := Parse([]byte(head + fmt.Sprintf(at.yaml, name.Str, fmt.Sprint(value)) + "}\n"))
+				_, err := s.Parse([]byte(head + fmt.Sprintf(at.yaml, name.Str, fmt.Sprint(value)) + "}\n"))
 				if (err == nil) != ok {
 					t.Errorf("%s: %d: %v", name.Str, value, err)
 				}
@@ -69,20 +72,63 @@ func TestTheModulesConfigSchemaIsWhatFilesAreHeldTo(t *testing.T) {
 			return true
 		})
 	}
-	if numbers != 4+len(limits) {
-		t.Errorf("%d numbers", numbers)
+	if numbers == 0 {
+		t.Error("no numbers")
 	}
+}
 
-	// The defaults of limits are the host's.
-	d := host.DefaultLimits()
-	for name, want := range map[string]int64{"call_seconds": int64(d.CallTimeout.Seconds()), "requests": int64(d.Requests), "request_seconds": int64(d.RequestTimeout.Seconds()), "body_bytes": d.BodyBytes,
-		"held_bytes": d.HeldBytes, "result_bytes": d.ResultBytes, "records": int64(d.Records), "memory_bytes": d.MemoryBytes,
-		"concurrency": int64(d.Concurrency), "log_bytes": int64(d.LogBytes)} {
-		if got := gjson.GetBytes(m.ConfigSchema, "properties.limits.properties."+name+".default").Int(); got != want {
-			t.Errorf("limits.%s is %d by default, in the schema %d", name, want, got)
+// crm is the schema of an invented kind, with what that of the connector does not have.
+const crm = `{"type":"object","additionalProperties":false,"required":["name","kind","base_url","token_secret_ref"],"properties":{
+	"name":{"type":"string","pattern":"^[a-z]+$"},"kind":{"const":"crm"},"base_url":{"type":"string","description":"the address, such as https://x.crm.test"},
+	"token_secret_ref":{"type":"string","pattern":"^vault:.+","description":"vault:PATH"},
+	"region":{"enum":["eu","us"]},"rate_limit_share":{"type":"number","minimum":0.5,"maximum":1},
+	"default_page_size":{"type":"integer"},"grants":{"type":"array","items":{"enum":["read","write"]}},"token":{"type":"string"}},
+	"not":{"required":["default_page_size","rate_limit_share"]},"description":"default_page_size goes without rate_limit_share"}`
+
+func TestParse_OfAnotherKindsSchema(t *testing.T) {
+	s, err := NewSchema("crm", json.RawMessage(crm))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := func(more string) string {
+		return "connections:\n  - name: sales\n    kind: crm\n    base_url: https://x.crm.test\n    token_secret_ref: vault:a/b\n" + more
+	}
+	configs, err := s.Parse([]byte(entry("    rate_limit_share: 0.5\n    grants: [write]\n") + "  - {name: okta, kind: okta, anything: [1, {a: b}]}\n"))
+	if err != nil || len(configs) != 2 || configs[0].RateLimitShare != 0.5 || configs[0].TokenSecretRef != "vault:a/b" || !reflect.DeepEqual(configs[1], host.Config{Name: "okta", Kind: "okta"}) {
+		t.Errorf("%+v, %v", configs, err)
+	}
+	for more, want := range map[string]string{
+		"    region: asia\n":              ":6: region: no asia: there are eu, us",
+		"    region: 5\n":                 ":6: region: want one of eu, us",
+		"    region: eu\n":                ":6: field region: the module takes it, and this host does not have it: use a newer host, or leave it out",
+		"    token: x\n":                  ":6: field token: the module takes it, and this host does not have it",
+		"    rate_limit_share: 0.4\n":     ":6: rate_limit_share: want a number of at least 0.5 and at most 1",
+		"    default_page_size: 1000.0\n": ":6: default_page_size: want a whole number, found a number",
+		"    default_page_size: 5\n    rate_limit_share: 0.6\n":              ":2: connection sales: default_page_size goes without rate_limit_share",
+		"    grants: [destructive]\n":                                        ":6: grants: no class destructive: there are read, write",
+		"    limits: {requests: 5}\n":                                        ":6: unknown field limits: a connection has name, kind, base_url",
+		"    client_id: abc\n":                                               ":6: field client_id: OAuth is not supported yet. A connection signs in with an API token: write token_secret_ref: env:CRM_API_TOKEN",
+		"  - {name: b, kind: crm, base_url: 'https://x.crm.test'}\n":         ":6: connection b has no token_secret_ref: write vault:PATH",
+		"  - {name: b, kind: crm, token_secret_ref: env:B, base_url: x}\n":   ":6: token_secret_ref: no kind of reference env: write vault:PATH",
+		"  - {name: B, kind: crm, token_secret_ref: vault:B, base_url: x}\n": ":6: name: letters, digits",
+		"  - {name: b, kind: 'Not a kind', base_url: x}\n":                   ":6: kind: lower-case letters, digits and _ are taken",
+		"  - {kind: crm, token_secret_ref: vault:B, base_url: x}\n":          ":6: connection has no name: write a name of your choice, such as crm-prod",
+		"  - {name: b, kind: erp, api-token: x}\n":                           ":6: field api-token: a secret does not belong in this file",
+		"  - {name: b, kind: 7, token_secret_ref: vault:B, base_url: x}\n":   ":6: kind: want text, found a number: put it in quotes",
+		"  - {name: b, token_secret_ref: vault:B, base_url: x}\n":            ":6: connection b has no kind: write kind: crm",
+		"    default_page_size: many\n    grants: read\n    base_rul: x\n":   ":6: default_page_size: want a whole number, found text",
+		"    base_rul: x\n    default_page_size: many\n    grants: read\n":   ":6: unknown field base_rul: a connection has name, kind, base_url, token_secret_ref, region, rate_limit_share, default_page_size, grants, token. Did you mean base_url?",
+	} {
+		if _, err := s.Parse([]byte(entry(more))); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v\nwant %s", more, err, want)
 		}
 	}
-	if s := string(m.ConfigSchema); strings.Count(s, `"default":86400`) != 1 {
-		t.Errorf("initial_lookback_seconds has no default in %s", s)
+}
+
+func TestNewSchema_RefusesWhatIsNoSchema(t *testing.T) {
+	for _, text := range []string{"", "{", `{"type":5}`, `{"$ref":"https://example.com/schema"}`, `{"$ref":"file:///etc/passwd"}`} {
+		if _, err := NewSchema("crm", json.RawMessage(text)); err == nil || !strings.Contains(err.Error(), "the module's config_schema") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func connectOld(t *testing.T, wasm []byte, org *compat.Org, opts host.ConnectOpt
 	t.Helper()
 	server := httptest.NewServer(org)
 	t.Cleanup(server.Close)
-	configs, err := connections.Parse(compat.File(t, compat.ConnectionFile))
+	configs, err := oldSchema(t).Parse(compat.File(t, compat.ConnectionFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +41,20 @@ func connectOld(t *testing.T, wasm []byte, org *compat.Org, opts host.ConnectOpt
 		opts.Journal = hosttest.Journal(t, journal.Options{})
 	}
 	return hosttest.Connect(t, hosttest.Packed(wasm, host.LoadOptions{Minor0: minor0.Manifest()}).Load(t), configs[0], opts)
+}
+
+// oldSchema is what the old module takes of connections.
+func oldSchema(t *testing.T) *connections.Schema {
+	t.Helper()
+	kind, schema, err := host.ReadConfigSchema(compat.Module(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := connections.NewSchema(kind, schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // oldAndNew are the old module and today's.
@@ -98,7 +112,7 @@ func TestLoad_OldModule_WorksOnEverySurface(t *testing.T) {
 }
 
 func TestConnections_OldFile_MeansTheSame(t *testing.T) {
-	configs, err := connections.Parse(compat.File(t, compat.ConnectionFile))
+	configs, err := oldSchema(t).Parse(compat.File(t, compat.ConnectionFile))
 	if err != nil || len(configs) != 1 {
 		t.Fatal(configs, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -80,6 +81,24 @@ func Read(bin *wasmbin.Module, minor0 json.RawMessage) (*Manifest, error) {
 		m.byName[op.Name] = op
 	}
 	return m, nil
+}
+
+// kindName is what a kind looks like. It becomes a part of paths.
+var kindName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,63}$`)
+
+// ConfigSchema returns the kind of a module and the JSON Schema of its connections. It checks nothing else of the manifest.
+func ConfigSchema(bin *wasmbin.Module) (kind string, schema json.RawMessage, err error) {
+	for _, s := range bin.Section(abi.ManifestSection) {
+		if len(s.Data) > abi.MaxManifestSize || !gjson.ValidBytes(s.Data) {
+			break
+		}
+		members := gjson.GetManyBytes(s.Data, "kind", "config_schema")
+		if !kindName.MatchString(members[0].Str) {
+			return "", nil, fmt.Errorf("manifest: kind %q is not lower-case letters, digits and _", members[0].Str)
+		}
+		return strings.Clone(members[0].Str), json.RawMessage(strings.Clone(members[1].Raw)), nil
+	}
+	return "", nil, fmt.Errorf("no manifest in a custom section %q", abi.ManifestSection)
 }
 
 // checkGuards refuses guards of a kind that this host does not know, which is every kind so far: a request would leave
