@@ -5,19 +5,22 @@ package main
 
 import (
 	"github.com/mach5/okta-connector/guest/module"
-	"github.com/mach5/okta-connector/guest/okta"
+	connector "github.com/mach5/okta-connector/guest/okta"
 )
 
+// okta is made once, when the module initialises: every call begins from a snapshot taken after that.
+var okta = connector.Connector()
+
 //go:wasmexport describe
-func describe() int32 { return module.Describe(okta.Connector()) }
+func describe() int32 { return module.Describe(okta) }
 
 //go:wasmexport invoke
-func invoke() int32 { return module.Invoke(okta.Connector()) }
+func invoke() int32 { return module.Invoke(okta) }
 
 //go:wasmexport source
-func source() int32 { return module.Source(okta.Connector()) }
+func source() int32 { return module.Source(okta) }
 
 //go:wasmexport table
-func table() int32 { return module.Table(okta.Connector()) }
+func table() int32 { return module.Table(okta) }
 
 func main() {}

@@ -4,16 +4,19 @@ package main
 
 import "github.com/mach5/okta-connector/guest/module"
 
+// template is made once, when the module initialises: every call begins from a snapshot taken after that.
+var template = notes()
+
 //go:wasmexport describe
-func describe() int32 { return module.Describe(notes()) }
+func describe() int32 { return module.Describe(template) }
 
 //go:wasmexport invoke
-func invoke() int32 { return module.Invoke(notes()) }
+func invoke() int32 { return module.Invoke(template) }
 
 //go:wasmexport source
-func source() int32 { return module.Source(notes()) }
+func source() int32 { return module.Source(template) }
 
 //go:wasmexport table
-func table() int32 { return module.Table(notes()) }
+func table() int32 { return module.Table(template) }
 
 func main() {}
