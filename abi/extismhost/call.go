@@ -103,7 +103,7 @@ func functions() []extism.HostFunction {
 			if c.placeholder == "" {
 				c.placeholder = "{secret:" + rand.Text() + "}"
 			}
-			return abi.Secret{Scheme: c.host.config.Scheme, Placeholder: c.placeholder}
+			return abi.Secret{Header: c.host.auth.Header, Scheme: c.host.auth.Prefix, Placeholder: c.placeholder}
 		}),
 		define("wait", 1, func(ctx context.Context, _ *call, _ argument, s []uint64) any {
 			d := time.Duration(min(s[0], 86_400_000)) * time.Millisecond
@@ -143,11 +143,11 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 		return failed(abi.SendMalformed, err.Error())
 	}
 	for name, value := range r.Headers {
-		if strings.EqualFold(name, "Authorization") {
-			if value != c.host.config.Scheme+" "+c.placeholder || c.placeholder == "" {
-				return failed(abi.SendDenied, "the Authorization header is not the scheme and placeholder of secret_get")
+		if auth := c.host.auth; strings.EqualFold(name, auth.Header) {
+			if value != strings.TrimPrefix(auth.Prefix+" "+c.placeholder, " ") || c.placeholder == "" {
+				return failed(abi.SendDenied, "the "+auth.Header+" header is not the scheme and placeholder of secret_get")
 			}
-			value = c.host.config.Scheme + " " + c.host.config.Token
+			value = strings.TrimPrefix(auth.Prefix+" "+c.host.config.Token, " ")
 		}
 		req.Header.Set(name, value)
 	}
@@ -168,7 +168,7 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 		return abi.Response{Error: &abi.SendError{Code: abi.SendRedirect, Message: "the service redirects", Sent: true}}
 	}
 	out := abi.Response{Status: resp.StatusCode, Headers: map[string][]string{}}
-	for _, name := range abi.ResponseHeaders() {
+	for _, name := range slices.Concat(abi.ResponseHeaders(), c.host.manifest.ResponseHeaders) {
 		if values := resp.Header.Values(name); len(values) > 0 {
 			out.Headers[name] = values
 		}

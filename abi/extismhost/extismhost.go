@@ -37,7 +37,6 @@ import (
 type Config struct {
 	BaseURL  string // the only origin that requests go to
 	Token    string // put in place of the secret's placeholder
-	Scheme   string // of the Authorization header: "SSWS"
 	Settings abi.Settings
 	Client   *http.Client     // default: a client without a time-out. Redirects are never followed
 	Now      func() time.Time // default time.Now
@@ -45,7 +44,8 @@ type Config struct {
 
 // Host is a loaded module. It is safe for concurrent use: each call gets an instance of its own.
 type Host struct {
-	manifest abi.Manifest
+	manifest *abi.Manifest
+	auth     abi.Auth
 	plugin   *extism.CompiledPlugin
 	config   Config
 	base     *url.URL
@@ -63,12 +63,17 @@ func New(ctx context.Context, wasm []byte, c Config) (*Host, error) {
 	if len(sections) != 1 {
 		return nil, fmt.Errorf("the module has %d sections %s, want one", len(sections), abi.ManifestSection)
 	}
-	if err := json.Unmarshal(sections[0].Data, &h.manifest); err != nil {
-		return nil, fmt.Errorf("the manifest: %w", err)
-	}
-	if err := h.manifest.Check(); err != nil {
+	if h.manifest, err = abi.ParseManifest(sections[0].Data, nil); err != nil {
 		return nil, err
 	}
+	if err := h.manifest.Missing(abi.Features()); err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(h.manifest.Auth, func(a abi.Auth) bool { return a.Type == abi.AuthToken })
+	if i < 0 {
+		return nil, errors.New("the module does not sign in with a token, which this host does alone")
+	}
+	h.auth = h.manifest.Auth[i]
 	if h.base, err = url.Parse(c.BaseURL); err != nil || h.base.Host == "" {
 		return nil, fmt.Errorf("base URL %q has no host", c.BaseURL)
 	}
@@ -87,7 +92,7 @@ func New(ctx context.Context, wasm []byte, c Config) (*Host, error) {
 }
 
 // Manifest returns what the module declares.
-func (h *Host) Manifest() *abi.Manifest { return &h.manifest }
+func (h *Host) Manifest() *abi.Manifest { return h.manifest }
 
 // Close frees the module.
 func (h *Host) Close(ctx context.Context) error { return h.plugin.Close(ctx) }

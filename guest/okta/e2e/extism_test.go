@@ -27,7 +27,7 @@ func TestExtismHost_OfEveryRead_AnswersAsOurHost(t *testing.T) {
 		org.ServeHTTP(w, r)
 		return w.Result()
 	})}
-	other, err := extismhost.New(ctx, hosttest.Connector.Bytes(t), extismhost.Config{BaseURL: "https://example.okta.com", Token: "x", Scheme: "SSWS", Now: stillAt, Client: client})
+	other, err := extismhost.New(ctx, hosttest.Connector.Bytes(t), extismhost.Config{BaseURL: "https://example.okta.com", Token: "x", Now: stillAt, Client: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func equalText(t *testing.T, what, ours, theirs string) {
 // TestExtismHost_OfAWrite_RefusesIt: that host has no grants.
 func TestExtismHost_OfAWrite_RefusesIt(t *testing.T) {
 	ctx := context.Background()
-	h, err := extismhost.New(ctx, hosttest.Connector.Bytes(t), extismhost.Config{BaseURL: "https://example.okta.com", Token: "x", Scheme: "SSWS"})
+	h, err := extismhost.New(ctx, hosttest.Connector.Bytes(t), extismhost.Config{BaseURL: "https://example.okta.com", Token: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
