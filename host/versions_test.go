@@ -1,0 +1,138 @@
+package host_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/hosttest"
+)
+
+// older takes what came with minor version 1 out of the hostile manifest.
+func older(t *testing.T) string {
+	return changed(t, func(m *abi.Manifest) {
+		*m = abi.Manifest{ABI: m.ABI, Kind: m.Kind, Version: m.Version, ConfigSchema: m.ConfigSchema, RateLimitHeaders: m.RateLimitHeaders, Operations: m.Operations}
+		for i := range m.Operations {
+			for j := range m.Operations[i].Endpoints {
+				m.Operations[i].Endpoints[j].Query = nil
+			}
+		}
+	})
+}
+
+func TestLoad_OfALaterMinorVersion(t *testing.T) {
+	later := func(change func(*abi.Manifest)) string {
+		return changed(t, func(m *abi.Manifest) { m.Minor = abi.Minor + 1; change(m) })
+	}
+	for name, c := range map[string]struct{ manifest, want string }{
+		"with a member that this host does not know": {strings.Replace(later(func(*abi.Manifest) {}), `"kind":`, `"budgets":{"a":1},"kind":`, 1), ""},
+		"that requires what this host does not have": {later(func(m *abi.Manifest) { m.Requires = []string{abi.FeaturePlan, "budgets"} }),
+			"the module requires budgets, which this host (mach5:connector/v1, minor version 1) does not have: run it with a newer host"},
+		"with a surface that this host does not know": {later(func(m *abi.Manifest) { m.Operations[0].Surfaces = []abi.Surface{"graph"} }),
+			`surface "graph" is none of axon, ingest, sql. The module is of minor version 2, this host of 1: run it with a newer host`},
+		"with a guard": {later(func(m *abi.Manifest) {
+			m.Operations[1].Endpoints[1].Guards = []abi.Guard{{Kind: "quorum", Read: "GET /x", Class: abi.Write}}
+		}), `has a guard of kind "quorum", which this host does not know: run the module with a newer host`},
+		"with another major version": {later(func(m *abi.Manifest) { m.ABI = "mach5:connector/v2" }), `ABI "mach5:connector/v2", this host speaks "mach5:connector/v1"`},
+	} {
+		m := newTiny()
+		m.manifest[0] = c.manifest
+		err := load(t, m.bytes(t), host.LoadOptions{NoCache: true})
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, host.ErrRefused) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%s: %v\nwant %s", name, err, c.want)
+		}
+	}
+}
+
+func TestLoad_WithAGuard_IsRefused(t *testing.T) {
+	m := newTiny()
+	m.manifest[0] = changed(t, func(m *abi.Manifest) {
+		m.Operations[1].Endpoints[1].Guards = []abi.Guard{{Kind: abi.GuardEmpty, Read: "GET /api/v1/users/{id}", Each: "users", Blank: "id", Class: abi.Write}}
+	})
+	if err := load(t, m.bytes(t), host.LoadOptions{NoCache: true}); !errors.Is(err, host.ErrRefused) || !strings.Contains(err.Error(), `guard of kind "empty", which this host does not know`) {
+		t.Error(err)
+	}
+}
+
+// TestConnect_SignsInAsTheManifestSays, or says why it cannot.
+func TestConnect_SignsInAsTheManifestSays(t *testing.T) {
+	oauth := abi.Auth{Type: abi.AuthOAuth, Header: "Authorization", Prefix: "Bearer", TokenEndpoint: "POST /oauth/token", ClientAuth: abi.ClientPrivateKeyJWT, DPoP: true}
+	token := abi.Auth{Type: abi.AuthToken, Header: "X-Key"}
+	kind := hostileKind(t)
+	for name, c := range map[string]struct {
+		manifest string
+		minor0   string
+		want     string
+	}{
+		"with a token":                       {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{token} }), "", ""},
+		"with OAuth, or a token":             {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth, token} }), "", ""},
+		"with OAuth alone":                   {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth} }), "", "auth: the module signs in with oauth, and this host with a static token (token) alone: run it with a newer host"},
+		"of minor version 0":                 {older(t), "", "the module is of minor version 0, which does not say how to sign in: load it with LoadOptions.Minor0, or use a newer module"},
+		"of minor version 0, with its facts": {older(t), `{"kind":"` + kind + `","auth":[{"type":"token","header":"X-Key"}]}`, ""},
+		"of minor version 0, with others":    {older(t), `{"kind":"x","auth":[{"type":"token","header":"X-Key"}]}`, "the module is of minor version 0"},
+	} {
+		m := newTiny()
+		m.manifest[0] = c.manifest
+		module, err := host.Load(context.Background(), m.bytes(t), host.LoadOptions{NoCache: true, Minor0: json.RawMessage(c.minor0)})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		conn, err := module.Connect(context.Background(), host.Config{Name: "a", Kind: kind, BaseURL: "https://example.com", TokenSecretRef: "test:x"},
+			host.ConnectOptions{Secrets: hosttest.Secret("a-token-of-some-length")})
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, host.ErrConfig) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v\nwant %s", name, err, c.want)
+		}
+		if conn != nil {
+			_ = conn.Close(context.Background())
+		}
+		_ = module.Close(context.Background())
+	}
+}
+
+func hostileKind(t *testing.T) string {
+	t.Helper()
+	var m abi.Manifest
+	if err := json.Unmarshal(hostileManifest(), &m); err != nil {
+		t.Fatal(err)
+	}
+	return m.Kind
+}
+
+func TestLoad_KeepsCompiledCodeByKind(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the user's cache folder is set by XDG_CACHE_HOME")
+	}
+	dir := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", dir)
+	if err := load(t, newTiny().bytes(t), host.LoadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := os.ReadDir(filepath.Join(dir, hostileKind(t)+"-connector", "wasm")); err != nil || len(files) == 0 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
+func TestReadConfigSchema(t *testing.T) {
+	kind, schema, err := host.ReadConfigSchema(newTiny().bytes(t))
+	if err != nil || kind != hostileKind(t) || !json.Valid(schema) {
+		t.Errorf("%q, %s, %v", kind, schema, err)
+	}
+	for name, manifest := range map[string][]string{"no manifest": nil, "no JSON": {"{"}, "a kind with a path in it": {`{"kind":"../x","config_schema":{}}`}, "no kind": {`{}`}} {
+		m := newTiny()
+		m.manifest = manifest
+		if _, _, err := host.ReadConfigSchema(m.bytes(t)); !errors.Is(err, host.ErrRefused) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, _, err := host.ReadConfigSchema([]byte("\x00asm")); !errors.Is(err, host.ErrRefused) {
+		t.Error(err)
+	}
+}
