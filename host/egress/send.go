@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -193,4 +194,43 @@ func (s *sending) rateLimited(pause time.Duration) *abi.SendError {
 		e.Message = fmt.Sprintf("the service's rate limit of %s is reached and has room only past the deadline", s.call.Endpoint.Bucket)
 	}
 	return e
+}
+
+// attempt makes a request once, and reads its answer to the end.
+func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendError) {
+	timed, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	t := &trail{write: !r.read(), cancel: cancel}
+	req := &http.Request{Method: r.method, URL: r.url, Host: r.url.Host, Header: r.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	// Without a body a POST, PUT or PATCH says Content-Length: 0; some services answer 411 to one that does not.
+	if r.body != nil {
+		// Without GetBody net/http cannot make the request again by itself after bytes of it have left.
+		req.Body, req.ContentLength = &onceReader{r.body}, int64(len(r.body))
+	}
+	resp, err := c.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(timed, t.trace())))
+	if err != nil {
+		return nil, c.sendError(ctx, timed, err, t)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	switch resp.StatusCode {
+	case 301, 302, 303, 307, 308:
+		return nil, &abi.SendError{Code: abi.SendRedirect, Sent: true, Status: resp.StatusCode,
+			Message: fmt.Sprintf("%s answered with a redirect (%d), which is never followed: is base_url right?", c.config.BaseURL.Host, resp.StatusCode)}
+	case http.StatusSwitchingProtocols:
+		return nil, &abi.SendError{Code: abi.SendInterrupted, Sent: true,
+			Message: c.config.BaseURL.Host + " answered in another protocol (101): is base_url right?"}
+	}
+	body, err := c.body(resp)
+	if err != nil {
+		e := c.bodyError(ctx, timed, err)
+		e.Status, e.RequestID = resp.StatusCode, c.requestID(resp.Header)
+		return nil, e
+	}
+	answer := &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, RequestID: c.requestID(resp.Header)}
+	if c.config.BaseURL.Scheme == "http" && wantsHTTPS(answer) {
+		body.Release()
+		return nil, &abi.SendError{Code: abi.SendTLS, Sent: true, Lasting: true, Status: resp.StatusCode,
+			Message: c.config.BaseURL.Host + " speaks https, and base_url says http: write https"}
+	}
+	return answer, nil
 }
