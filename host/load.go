@@ -1,12 +1,12 @@
-// Package host runs connector modules: sandboxed Wasm that can do what its operation was granted, and nothing else.
+// Package host runs connector modules in a sandbox: a module can do what its operation was granted, nothing else.
 //
 //	m, err := host.Load(ctx, wasm, host.LoadOptions{})
 //	c, err := m.Connect(ctx, host.Config{…}, host.ConnectOptions{})
 //	res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada@example.com"}`))
 //
-// The way of an invoke: Connection.Invoke checks the input and the grants, then calls the module's export; the module
-// asks for requests through the imports (imports.go), and package egress sends them. Bodies stay in the host; records
-// go out by reference.
+// To follow an invoke: Connection.Invoke (invoke.go) checks the input and the grants and calls the module's export (run.go).
+// The module asks for requests through its imports (call.go). Package egress sends them (egress/send.go). Bodies stay in host
+// memory, and records go out by reference. The machine that runs the module is internal/sandbox; it knows nothing of this.
 package host
 
 import (
