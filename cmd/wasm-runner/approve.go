@@ -11,12 +11,11 @@ import (
 	"os"
 	"os/user"
 	"strings"
-	"unicode"
 
 	"github.com/tidwall/gjson"
-	"golang.org/x/term"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -32,7 +31,7 @@ func (a *app) approver(yes, stdinTaken bool) host.Approver {
 			return "", fmt.Errorf("%w: look at --plan, and give --approve", err)
 		}
 		// What was typed before the question cannot be an answer to it.
-		if err := forget(tty); err != nil {
+		if err := term.DiscardInput(tty); err != nil {
 			return "", fmt.Errorf("what was typed ahead could not be dropped: %w", err)
 		}
 		if _, err := io.WriteString(out, question(r)); err != nil {
@@ -58,15 +57,15 @@ func (a *app) approver(yes, stdinTaken bool) host.Approver {
 // askOn returns the terminal to ask on, and where the question is written: to standard error, or to the terminal itself where
 // that goes elsewhere or is JSON. Where standard input is a pipe or a file, the terminal is that of the process.
 func (a *app) askOn(stdinTaken bool) (tty *os.File, out io.Writer, err error) {
-	if _, is := terminal(a.stdin); is && !stdinTaken {
+	if _, is := term.Columns(a.stdin); is && !stdinTaken {
 		tty = a.stdin.(*os.File)
 	} else if tty, err = a.ownTerminal(); err != nil {
 		return nil, nil, err
 	}
-	if !inForeground(tty) {
+	if !term.InForeground(tty) {
 		return nil, nil, errors.New("this runs in the background, where it cannot ask")
 	}
-	if _, is := terminal(a.stderr); is && !a.json {
+	if _, is := term.Columns(a.stderr); is && !a.json {
 		return tty, a.stderr, nil
 	}
 	return tty, tty, nil
@@ -80,7 +79,7 @@ func (a *app) ownTerminal() (*os.File, error) {
 	if !is {
 		return nil, none
 	}
-	if info, err := stdin.Stat(); err != nil || info.Mode()&fs.ModeCharDevice != 0 && !term.IsTerminal(int(stdin.Fd())) {
+	if info, err := stdin.Stat(); err != nil || info.Mode()&fs.ModeCharDevice != 0 && !term.IsTerminal(stdin) {
 		return nil, none
 	}
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
@@ -96,7 +95,7 @@ const maxShown = 1000
 // question is what an approver gets to see: who would do what to whom, what would leave, and what is there now.
 func question(r host.ApprovalRequest) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s on %s is %s. Its input:\n  %s\nIt would send:\n", r.Operation, r.Connection, r.Class, printable(string(r.Input)))
+	fmt.Fprintf(&b, "%s on %s is %s. Its input:\n  %s\nIt would send:\n", r.Operation, r.Connection, r.Class, term.Printable(string(r.Input)))
 	for _, w := range r.Plan.Writes {
 		fmt.Fprintf(&b, "  %s\n", shownWrite(w))
 	}
@@ -112,10 +111,10 @@ func question(r host.ApprovalRequest) string {
 		if len(text) > maxShown {
 			text = strings.ToValidUTF8(text[:maxShown], "") + fmt.Sprintf("… (%d bytes in all: --plan shows them)", len(object))
 		}
-		fmt.Fprintf(&b, "  %s\n", printable(text))
+		fmt.Fprintf(&b, "  %s\n", term.Printable(text))
 	}
 	for _, warning := range r.Plan.Warnings {
-		fmt.Fprintf(&b, "Note: %s\n", printable(warning))
+		fmt.Fprintf(&b, "Note: %s\n", term.Printable(warning))
 	}
 	b.WriteString("Send it? [y/N] ")
 	return b.String()
@@ -123,13 +122,13 @@ func question(r host.ApprovalRequest) string {
 
 // shownWrite is a planned write on one line.
 func shownWrite(w abi.PlannedWrite) string {
-	return strings.TrimSpace(printable(request(w) + " " + string(w.Body)))
+	return strings.TrimSpace(term.Printable(request(w) + " " + string(w.Body)))
 }
 
 // shownPlan is a plan for eyes: what would be sent, and what is there now, without links.
 func shownPlan(conn *host.Connection, r *abi.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s on %s", r.Operation, printable(conn.Config().Name))
+	fmt.Fprintf(&b, "%s on %s", r.Operation, term.Printable(conn.Config().Name))
 	if op, err := conn.Module().Operation(r.Operation); err == nil {
 		fmt.Fprintf(&b, " is %s", op.Class)
 	}
@@ -149,7 +148,7 @@ func shownPlan(conn *host.Connection, r *abi.Result) string {
 		}
 	}
 	for _, warning := range r.Plan.Warnings {
-		fmt.Fprintf(&b, "Note: %s\n", printable(warning))
+		fmt.Fprintf(&b, "Note: %s\n", term.Printable(warning))
 	}
 	return b.String()
 }
@@ -157,7 +156,7 @@ func shownPlan(conn *host.Connection, r *abi.Result) string {
 // indented writes JSON over several lines, its members in their order and without _links.
 func indented(b *strings.Builder, v gjson.Result, indent string) {
 	if !v.IsObject() && !v.IsArray() {
-		b.WriteString(printable(strings.TrimSpace(v.Raw)))
+		b.WriteString(term.Printable(strings.TrimSpace(v.Raw)))
 		return
 	}
 	open, end, separator := "{", "}", ""
@@ -171,7 +170,7 @@ func indented(b *strings.Builder, v gjson.Result, indent string) {
 		}
 		b.WriteString(separator + "\n" + indent + "  ")
 		if separator = ","; v.IsObject() {
-			b.WriteString(printable(name.Raw) + ": ")
+			b.WriteString(term.Printable(name.Raw) + ": ")
 		}
 		indented(b, member, indent+"  ")
 		return true
@@ -180,23 +179,6 @@ func indented(b *strings.Builder, v gjson.Result, indent string) {
 		b.WriteString("\n" + indent)
 	}
 	b.WriteString(end)
-}
-
-// printable is text on one line, without what moves the cursor or turns the direction of writing: names in an org are
-// its users' to choose, and could rewrite the question.
-func printable(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			fmt.Fprintf(&b, "\\U%08x", r)
-		default:
-			fmt.Fprintf(&b, "\\u%04x", r)
-		}
-	}
-	return b.String()
 }
 
 // who is the name of who runs this process.

@@ -11,12 +11,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/audit"
 )
 
@@ -163,11 +162,11 @@ type auditTally struct {
 func (a *app) audit(ctx context.Context, o *auditOptions, files []string) error {
 	out := bufio.NewWriter(a.stdout)
 	var to io.Writer = out
-	if _, is := terminal(a.stdout); is && o.format != "table" { // which keeps to itself what could reach the terminal
-		to = &plainLines{w: out}
+	if _, is := term.Columns(a.stdout); is && o.format != "table" { // which keeps to itself what could reach the terminal
+		to = term.NewPlainLines(out)
 	}
 	buffered := bufio.NewWriter(to)
-	room, _ := terminal(a.stdout)
+	room, _ := term.Columns(a.stdout)
 	columns := auditColumns(o, room)
 	rows := a.newRowWriter(o.format, buffered, plainColumnsOf(columns), layout{shrink: true, more: "take --format csv"})
 	tally := auditTally{chain: audit.NewChain(o.anchors...), operations: map[string]bool{}}
@@ -404,36 +403,4 @@ func (t *auditTally) verdict() (text string, err error) {
 		text += ". The first goes on from a line of another file, " + c.From
 	}
 	return text + ". The last has the hash " + c.Last, nil
-}
-
-// plainLines writes lines of JSON or CSV to a terminal: what would move the cursor or turn the direction of writing is
-// written as an escape of JSON. Names in an org are its users' to choose.
-type plainLines struct {
-	w    io.Writer
-	rest []byte // the begin of a character whose end has not come
-}
-
-// Write implements io.Writer.
-func (p *plainLines) Write(b []byte) (int, error) {
-	all := append(p.rest, b...)
-	end := len(all)
-	for i := max(0, end-utf8.UTFMax+1); i < end; i++ {
-		if utf8.RuneStart(all[i]) && !utf8.FullRune(all[i:]) {
-			end = i
-			break
-		}
-	}
-	var text strings.Builder
-	for _, r := range string(all[:end]) {
-		if r == '\n' || unicode.IsPrint(r) {
-			text.WriteRune(r)
-		} else {
-			text.WriteString(printable(string(r)))
-		}
-	}
-	p.rest = append([]byte(nil), all[end:]...)
-	if _, err := io.WriteString(p.w, text.String()); err != nil {
-		return 0, err
-	}
-	return len(b), nil
 }

@@ -153,26 +153,6 @@ func hostileAudit(t *testing.T) (path string) {
 	return path
 }
 
-// TestPlainLines_OfAnyChunks_AreWholeCharacters that move nothing.
-func TestPlainLines_OfAnyChunks_AreWholeCharacters(t *testing.T) {
-	text := strings.Repeat(`{"a":"é𝄞`+"\u202e\u009b\x1b"+`"}`+"\n", 50)
-	want := strings.Repeat(`{"a":"é𝄞\u202e\u009b\u001b"}`+"\n", 50)
-	for size := 1; size < 9; size++ {
-		var b strings.Builder
-		p := &plainLines{w: &b}
-		for rest := text; rest != ""; {
-			n := min(size, len(rest))
-			if got, err := p.Write([]byte(rest[:n])); got != n || err != nil {
-				t.Fatal(got, err)
-			}
-			rest = rest[n:]
-		}
-		if b.String() != want {
-			t.Fatalf("in pieces of %d: %q", size, b.String())
-		}
-	}
-}
-
 // moves is the first character of a text that a terminal would not just show.
 func moves(text string) rune {
 	for _, r := range text {

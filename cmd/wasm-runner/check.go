@@ -8,15 +8,14 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 
-	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/egress"
@@ -223,7 +222,7 @@ func (r *report) addConnectError(err error) {
 	case errors.Is(err, connections.ErrSeveral):
 		fix = "or check them all with --all"
 	}
-	r.add(step, false, oneLine(err.Error()), fix)
+	r.add(step, false, term.OneLine(err.Error()), fix)
 }
 
 // unusedProxy returns the environment variable that names a proxy for an address, "" for none.
@@ -284,7 +283,7 @@ type signs struct{ good, warn, bad string }
 
 // signs returns the marks for stdout: those with colours are for terminals that want them.
 func (a *app) signs() signs {
-	if _, isTerminal := terminal(a.stdout); isTerminal && a.env("NO_COLOR") == "" && !a.dumb() {
+	if _, is := term.Columns(a.stdout); is && a.env("NO_COLOR") == "" && !term.Dumb(a.env("TERM")) {
 		return signs{"\x1b[32m✓\x1b[0m", "\x1b[33m!\x1b[0m", "\x1b[31m✗\x1b[0m"}
 	}
 	return signs{"ok  ", "WARN", "FAIL"}
@@ -292,12 +291,12 @@ func (a *app) signs() signs {
 
 // printReports prints the findings as lines, below the connection's name where there are several.
 func (a *app) printReports(all []*report) error {
-	columns, _ := terminal(a.stdout) // 0 elsewhere: lines stay whole
+	columns, _ := term.Columns(a.stdout) // 0 elsewhere: lines stay whole
 	signs := a.signs()
 	var b strings.Builder
 	for i, r := range all {
 		if len(all) > 1 {
-			fmt.Fprintf(&b, "%s%s:\n", strings.Repeat("\n", min(i, 1)), oneLine(r.Connection))
+			fmt.Fprintf(&b, "%s%s:\n", strings.Repeat("\n", min(i, 1)), term.OneLine(r.Connection))
 		}
 		width := 0
 		for _, f := range r.Checks {
@@ -311,39 +310,15 @@ func (a *app) printReports(all []*report) error {
 			case f.Warning:
 				sign = signs.warn
 			}
-			text := fmt.Sprintf("%-*s  %s", width, f.Name, oneLine(f.Detail))
+			text := fmt.Sprintf("%-*s  %s", width, f.Name, term.OneLine(f.Detail))
 			if f.Fix != "" {
-				text += ": " + oneLine(f.Fix)
+				text += ": " + term.OneLine(f.Fix)
 			}
-			signWidth := runewidth.StringWidth(escapes.ReplaceAllString(sign, "")) + 1
+			signWidth := term.Width(sign) + 1
 			indent := min(width+2, columns/4)
-			fmt.Fprintf(&b, "%s %s\n", sign, strings.Join(wrap(text, columns-signWidth, indent), "\n"+strings.Repeat(" ", signWidth)))
+			fmt.Fprintf(&b, "%s %s\n", sign, strings.Join(term.Wrap(text, columns-signWidth, indent), "\n"+strings.Repeat(" ", signWidth)))
 		}
 	}
 	_, err := io.WriteString(a.stdout, b.String())
 	return err
-}
-
-// escapes are the codes that change a colour.
-var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
-
-// wrap breaks a text into lines of at most so many columns, at spaces where there are some. Those behind the first are
-// indented. Without columns the text stays whole.
-func wrap(text string, columns, indent int) []string {
-	if columns < indent+2 { // not room for one wide character
-		return []string{text}
-	}
-	var lines []string
-	for runewidth.StringWidth(text) > columns {
-		fits := runewidth.Truncate(text, columns, "")
-		cut := len(fits)
-		if text[cut] != ' ' {
-			if space := strings.LastIndexByte(fits, ' '); space > indent && strings.TrimSpace(fits[:space]) != "" {
-				cut = space
-			}
-		}
-		lines = append(lines, strings.TrimRight(text[:cut], " "))
-		text = strings.Repeat(" ", indent) + strings.TrimLeft(text[cut:], " ")
-	}
-	return append(lines, text)
 }

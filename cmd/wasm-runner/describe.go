@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -65,7 +66,7 @@ It needs no connection. --format json prints the manifest, or the operation's pa
 			}
 		}
 		if format == "text" { // the words are the module's, whoever made it
-			_, err = a.stdout.Write([]byte(a.narrow(eachLine(text.String()))))
+			_, err = a.stdout.Write([]byte(a.narrow(term.EachLine(text.String()))))
 			return err
 		}
 		_, err = a.stdout.Write(text.Bytes())
@@ -76,7 +77,7 @@ It needs no connection. --format json prints the manifest, or the operation's pa
 
 // narrow wraps lines that are wider than the terminal, below their own beginning. Commands stay whole, to be copied.
 func (a *app) narrow(text string) string {
-	columns, is := terminal(a.stdout)
+	columns, is := term.Columns(a.stdout)
 	if !is {
 		return text
 	}
@@ -87,7 +88,7 @@ func (a *app) narrow(text string) string {
 			lines = append(lines, line)
 			continue
 		}
-		lines = append(lines, wrap(line, columns, indent+4)...)
+		lines = append(lines, term.Wrap(line, columns, indent+4)...)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -96,16 +97,16 @@ func describeModule(w io.Writer, m *host.Module) {
 	manifest := m.Manifest()
 	fmt.Fprintf(w, "%s %s, ABI %s, %d operations, %.1f MiB\n\n", manifest.Kind, manifest.Version, manifest.ABI,
 		len(manifest.Operations), float64(m.Size())/(1<<20))
-	t := grid{header: []string{"OPERATION", "CLASS", "SURFACES", "SUMMARY"}}
+	t := term.Grid{Header: []string{"OPERATION", "CLASS", "SURFACES", "SUMMARY"}}
 	for i := range manifest.Operations {
 		op := &manifest.Operations[i]
 		class := string(op.Class)
 		if len(op.ClassRules) > 0 {
 			class += "*"
 		}
-		t.add(op.Name, class, surfaces(op), firstSentence(op.Summary))
+		t.Add(op.Name, class, surfaces(op), firstSentence(op.Summary))
 	}
-	t.write(w)
+	t.Write(w)
 	if slices.ContainsFunc(manifest.Operations, func(op abi.Operation) bool { return len(op.ClassRules) > 0 }) {
 		fmt.Fprintln(w, "\n* the input can set another class")
 	}
@@ -147,23 +148,23 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 	describeUse(w, op)
 
 	fmt.Fprintln(w, "\nEndpoints")
-	endpoints := grid{indent: "  ", header: []string{"ENDPOINT", "CLASS", "BUCKET", "SCOPES"}}
+	endpoints := term.Grid{Indent: "  ", Header: []string{"ENDPOINT", "CLASS", "BUCKET", "SCOPES"}}
 	for _, e := range op.Endpoints {
 		class := string(op.ClassOf(e))
 		for _, r := range e.ClassRules {
 			class += ", " + when(r) + " in the body"
 		}
-		endpoints.add(e.Endpoint, class, e.Bucket, strings.Join(e.Scopes, " "))
+		endpoints.Add(e.Endpoint, class, e.Bucket, strings.Join(e.Scopes, " "))
 	}
-	endpoints.write(w)
+	endpoints.Write(w)
 
 	if len(op.Columns) > 0 {
 		fmt.Fprintln(w, "\nColumns")
-		columns := grid{indent: "  ", header: []string{"COLUMN", "TYPE", "PATH", ""}}
+		columns := term.Grid{Indent: "  ", Header: []string{"COLUMN", "TYPE", "PATH", ""}}
 		for _, c := range op.Columns {
-			columns.add(c.Name, string(c.Type), strings.Join(append([]string{c.Path}, c.Or...), " or "), c.Description)
+			columns.Add(c.Name, string(c.Type), strings.Join(append([]string{c.Path}, c.Or...), " or "), c.Description)
 		}
-		columns.write(w)
+		columns.Write(w)
 	}
 	fmt.Fprintf(w, "\nOutcomes and exit codes\n%s", exitTable())
 	return nil
@@ -188,11 +189,11 @@ func describeInput(w io.Writer, op *abi.Operation) error {
 		return nil
 	}
 	fmt.Fprintln(w, "\nInput (* required)")
-	t := grid{indent: "  ", header: []string{"FIELD", "TYPE", "DEFAULT", ""}}
+	t := term.Grid{Indent: "  ", Header: []string{"FIELD", "TYPE", "DEFAULT", ""}}
 	for _, in := range inputs {
-		t.add(in.name, in.kind, in.byDefault, in.description)
+		t.Add(in.name, in.kind, in.byDefault, in.description)
 	}
-	t.write(w)
+	t.Write(w)
 	if combinations != "" {
 		fmt.Fprintf(w, "  (%s)\n", combinations)
 	}

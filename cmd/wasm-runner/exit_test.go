@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -42,13 +43,12 @@ func TestMessagesStayOnTheirLine(t *testing.T) {
 		"Zoë 日本":               "Zoë 日本",
 		"a\u009b31m\u202eb":    "a 31m b",
 	} {
-		if got := oneLine(in); got != want {
+		if got := term.OneLine(in); got != want {
 			t.Errorf("oneLine(%q) = %q, want %q", in, got, want)
 		}
 	}
 	var b strings.Builder
-	a := &app{}
-	a.status.w = &b
+	a := &app{status: term.NewConsole(&b)}
 	a.say("%s", strings.Repeat("é", 1000))
 	if n := len(b.String()); n > longestLine+20 || !strings.HasSuffix(b.String(), "…\n") {
 		t.Errorf("a line of %d bytes", n)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
@@ -22,7 +23,7 @@ type hangups struct {
 func (a *app) watchHangups() *hangups {
 	h := &hangups{app: a, signals: make(chan os.Signal, 1)}
 	for _, stream := range []any{a.stdin, a.stdout, a.stderr} {
-		if _, is := terminal(stream); is {
+		if _, is := term.Columns(stream); is {
 			h.terminals = append(h.terminals, stream.(*os.File))
 		}
 	}
@@ -61,7 +62,7 @@ func (h *hangups) serve(ctx context.Context, drains []*ingest.Drain, conns []*ho
 
 func (h *hangups) terminalIsGone() bool {
 	for _, t := range h.terminals {
-		if _, is := terminal(t); !is {
+		if _, is := term.Columns(t); !is {
 			return true
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -75,7 +76,7 @@ Exit codes:
 		for _, w := range result.Meta.Warnings {
 			a.say("%s: %s", result.Operation, w)
 		}
-		if _, person := terminal(a.stdout); person && plan && result.Plan != nil && (result.Outcome == abi.Planned || result.Outcome == abi.Unchanged) {
+		if _, person := term.Columns(a.stdout); person && plan && result.Plan != nil && (result.Outcome == abi.Planned || result.Outcome == abi.Unchanged) {
 			if _, err := io.WriteString(a.stdout, shownPlan(s.conn, result)); err != nil {
 				return fmt.Errorf("the plan could not be written: %w", err)
 			}

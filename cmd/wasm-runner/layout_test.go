@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/ingest"
 )
@@ -91,45 +92,11 @@ func TestProgress_InEveryWidth_FitsIt(t *testing.T) {
 	if line := p.line(37); line != "2 connections  0 records  0 pages  0%" {
 		t.Errorf("%q", line)
 	}
-	if line := p.line(200); !strings.HasSuffix(line, "["+strings.Repeat(" ", maxBar-2)+"]") {
+	if line := p.line(200); !strings.HasSuffix(line, "["+strings.Repeat(" ", term.MaxBar-2)+"]") {
 		t.Errorf("%q", line)
 	}
-	if got := bar(1, 2, 12); got != "[=====     ]" {
+	if got := term.Bar(1, 2, 12); got != "[=====     ]" {
 		t.Errorf("half is %s", got)
-	}
-}
-
-func TestWrap(t *testing.T) {
-	for _, c := range []struct {
-		text            string
-		columns, indent int
-		want            []string
-	}{
-		{"short", 10, 2, []string{"short"}},
-		{"one two three", 8, 2, []string{"one two", "  three"}},
-		{"one two three four", 9, 2, []string{"one two", "  three", "  four"}},
-		{"abcdefghijkl", 5, 2, []string{"abcde", "  fgh", "  ijk", "  l"}},
-		{"name  abcdefghijkl", 10, 2, []string{"name", "  abcdefgh", "  ijkl"}},
-		{"exactly ten", 11, 2, []string{"exactly ten"}},
-		{"日本語 日本語", 8, 2, []string{"日本語", "  日本語"}},
-		{"whole", 0, 0, []string{"whole"}},
-		{"whole", 3, 5, []string{"whole"}},
-	} {
-		if got := wrap(c.text, c.columns, c.indent); !slices.Equal(got, c.want) {
-			t.Errorf("wrap(%q, %d, %d) = %q, want %q", c.text, c.columns, c.indent, got, c.want)
-		}
-	}
-}
-
-func TestWrap_OfAnyText_Ends(t *testing.T) {
-	for columns := range 12 {
-		for indent := range 14 {
-			for _, text := range []string{strings.Repeat("日", 30), strings.Repeat(" ", 40), strings.Repeat("a ", 30), ""} {
-				if lines := wrap(text, columns, indent); len(lines) == 0 {
-					t.Errorf("nothing of %q", text)
-				}
-			}
-		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -35,7 +36,7 @@ type app struct {
 
 	args      []string // the command line
 	flags     globals
-	status    console        // stderr
+	status    *term.Console  // stderr
 	json      bool           // stderr is JSON: --log-format json
 	interrupt func()         // ends the command in good order, as the first SIGTERM does
 	hangup    chan os.Signal // takes SIGHUP, where that ends the command
@@ -49,7 +50,7 @@ type app struct {
 
 // run executes a command line and returns the exit code.
 func (a *app) run(args []string) int {
-	a.status.w = a.stderr
+	a.status = term.NewConsole(a.stderr)
 	a.args, a.json = args, wantsJSON(args)
 	ctx, stop := a.interruptible()
 	defer stop()
@@ -81,7 +82,7 @@ func (a *app) interruptible() (ctx context.Context, stop func()) {
 		select {
 		case <-signals:
 			if !a.shellOpen.Load() {
-				a.status.breakLine()
+				a.status.BreakLine()
 			}
 			cancel()
 		case <-a.hangup:

@@ -8,7 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 )
 
 // longestLine is where a message is cut, in bytes: a service's error can be long. Results hold all of it.
@@ -27,14 +28,14 @@ func (a *app) note(format string, args ...any) { a.message(slog.LevelInfo, forma
 
 // talks reports whether stderr gets a line of what went well: a person sees it, or a program that can tell it from the rest.
 func (a *app) talks() bool {
-	_, seen := terminal(a.stderr)
+	_, seen := term.Columns(a.stderr)
 	return seen || a.json
 }
 
 // message writes one line to stderr, in the form of every message of this program. --log-level does not silence it; the
 // level is shown in JSON alone.
 func (a *app) message(level slog.Level, format string, args ...any) {
-	line := oneLine(once(fmt.Sprintf(format, args...)))
+	line := term.OneLine(once(fmt.Sprintf(format, args...)))
 	if len(line) > longestLine {
 		line = strings.ToValidUTF8(line[:longestLine], "") + "…"
 	}
@@ -42,7 +43,7 @@ func (a *app) message(level slog.Level, format string, args ...any) {
 		a.record(level, line)
 		return
 	}
-	_, _ = fmt.Fprintf(&a.status, "wasm-runner: %s\n", line) // nowhere left to complain to
+	_, _ = fmt.Fprintf(a.status, "wasm-runner: %s\n", line) // nowhere left to complain to
 }
 
 // once drops lines that a message has already: two parts of a command can fail for the same reason.
@@ -59,7 +60,7 @@ func once(text string) string {
 // record writes one JSON object to stderr.
 func (a *app) record(level slog.Level, text string) {
 	every := &slog.HandlerOptions{Level: slog.Level(math.MinInt)}
-	_ = slog.NewJSONHandler(&a.status, every).Handle(context.Background(), slog.NewRecord(time.Now(), level, text, 0))
+	_ = slog.NewJSONHandler(a.status, every).Handle(context.Background(), slog.NewRecord(time.Now(), level, text, 0))
 }
 
 // textLog is the log as text. A warning or an error is one line in the form of every message; what is below, which only
@@ -114,7 +115,7 @@ func (m messages) Write(b []byte) (int, error) {
 		return m.app.status.Write(b)
 	}
 	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimSpace(oneLine(line)); line != "" {
+		if line = strings.TrimSpace(term.OneLine(line)); line != "" {
 			m.app.record(slog.LevelInfo, line)
 		}
 	}
@@ -137,25 +138,4 @@ func wantsJSON(args []string) (wants bool) {
 		}
 	}
 	return wants
-}
-
-// oneLine keeps a message on its line, and off the terminal what is none of its business: control characters of either
-// kind, and marks that turn the direction of writing.
-func oneLine(s string) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// eachLine is oneLine for a text of lines.
-func eachLine(text string) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = oneLine(lines[i])
-	}
-	return strings.Join(lines, "\n")
 }

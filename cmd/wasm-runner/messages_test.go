@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -470,8 +471,7 @@ func TestLog_OfAWarning_IsASentence(t *testing.T) {
 		{"json", "warn", func(l *slog.Logger) { l.Warn("list_users: some are missing", "operation", "list_users") }, `^\{"time":"[^"]+","level":"WARN","msg":"list_users: some are missing","operation":"list_users"\}\n$`},
 	} {
 		var stderr strings.Builder
-		a := &app{stderr: &stderr, flags: globals{logFormat: c.format, logLevel: c.level}, json: c.format == "json"}
-		a.status.w = &stderr
+		a := &app{stderr: &stderr, flags: globals{logFormat: c.format, logLevel: c.level}, json: c.format == "json", status: term.NewConsole(&stderr)}
 		c.write(a.logger())
 		if !regexp.MustCompile(c.want).MatchString(stderr.String()) {
 			t.Errorf("%s, %s: %q, want %s", c.format, c.level, stderr.String(), c.want)

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
@@ -143,7 +144,7 @@ func healthOf(drains []*ingest.Drain, running, stuck time.Duration) (h health, o
 			c.LagSeconds = -1
 		}
 		if err := cmp.Or(s.Err, s.Sink.Err); err != nil {
-			c.Error = oneLine(err.Error())
+			c.Error = term.OneLine(err.Error())
 		}
 		idle := s.CheckpointAge
 		if idle < 0 {

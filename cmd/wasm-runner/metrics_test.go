@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
@@ -102,8 +103,7 @@ func TestMetricsAndHealth(t *testing.T) {
 
 func TestMetricsAreServedOnLoopback(t *testing.T) {
 	var stderr strings.Builder
-	a := &app{stderr: io.Discard, flags: globals{logLevel: "info", logFormat: "text"}}
-	a.status.w = &stderr
+	a := &app{stderr: io.Discard, flags: globals{logLevel: "info", logFormat: "text"}, status: term.NewConsole(&stderr)}
 	for _, address := range []string{"0", ":0", "127.0.0.1:0", "localhost:0"} {
 		stderr.Reset()
 		stop, err := a.serveMetrics(address, nil, time.Hour)

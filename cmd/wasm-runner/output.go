@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
 )
@@ -360,7 +361,7 @@ func (a *app) toTerminal(o *outFlags) bool {
 	if !o.stdout() {
 		return o.out == os.DevNull
 	}
-	if _, is := terminal(a.stdout); is {
+	if _, is := term.Columns(a.stdout); is {
 		return true
 	}
 	f, ok := a.stdout.(*os.File)

@@ -2,25 +2,22 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
-// progress is the status line that shows a person at a terminal how a source gets on. A nil progress shows nothing.
+// progress is the status line that shows a person at a terminal how far a source is. A nil progress shows nothing.
 type progress struct {
-	app    *app
 	began  time.Time
 	drains []*ingest.Drain
 	span   *span // of a backfill, else nil
 
-	ended   bool
-	stop    chan struct{}
-	stopped chan struct{} // closed when the line is no longer redrawn; nil if it never is
+	status *term.StatusLine
+	ended  bool
 }
 
 // span is the range of time that a backfill reads.
@@ -30,36 +27,14 @@ type span struct {
 	complete     func() bool // whether all was read; asked when the run has ended
 }
 
-// redraw is how often the line is drawn.
-const redraw = 100 * time.Millisecond
-
-// echo is the room left at the end of the line, for "^C": a line that wraps cannot be redrawn.
-const echo = 3
-
 // startProgress begins the line. It returns nil unless stderr is a terminal, if the records go to one too, and if stderr
-// is JSON. A dumb terminal gets the last line alone, since nothing can be redrawn there.
+// is JSON. A dumb terminal gets the final line alone.
 func (a *app) startProgress(mixed bool, s *span, drains ...*ingest.Drain) *progress {
-	if _, seen := terminal(a.stderr); !seen || mixed || a.json {
+	if _, seen := term.Columns(a.stderr); !seen || mixed || a.json {
 		return nil
 	}
-	p := &progress{app: a, began: time.Now(), drains: drains, span: s}
-	if a.dumb() {
-		return p
-	}
-	p.stop, p.stopped = make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(p.stopped)
-		tick := time.NewTicker(redraw)
-		defer tick.Stop()
-		for {
-			a.status.draw(p.fit())
-			select {
-			case <-tick.C:
-			case <-p.stop:
-				return
-			}
-		}
-	}()
+	p := &progress{began: time.Now(), drains: drains, span: s}
+	p.status = term.StartStatusLine(a.status, !term.Dumb(a.env("TERM")), p.line)
 	return p
 }
 
@@ -68,21 +43,9 @@ func (p *progress) end() {
 	if p == nil {
 		return
 	}
-	if p.stopped != nil {
-		close(p.stop)
-		<-p.stopped
-	}
+	p.status.Stop()
 	p.ended = true
-	p.app.status.settle(p.fit())
-}
-
-// fit returns the line for the terminal as wide as it is now.
-func (p *progress) fit() string {
-	columns, ok := terminal(p.app.stderr)
-	if !ok {
-		columns = 80
-	}
-	return p.line(columns - echo)
+	p.status.Settle()
 }
 
 // sum is what all drains have done together.
@@ -102,27 +65,18 @@ func (p *progress) sum() (all ingest.Stats) {
 	return all
 }
 
-// part is one piece of the line. In a narrow terminal those of the highest rank are left out first.
-type part struct {
-	text string
-	rank int
-}
-
-// partGap is between two parts.
-const partGap = "  "
-
 // line returns what is shown, in at most so many columns.
 func (p *progress) line(columns int) string {
 	all := p.sum()
 	rate := float64(all.Records) / max(time.Since(p.began).Seconds(), 0.001)
-	var parts []part
+	var parts []term.Part
 	if len(p.drains) > 1 {
-		parts = append(parts, part{counted(int64(len(p.drains)), "connection"), 3})
+		parts = append(parts, term.Part{Text: counted(int64(len(p.drains)), "connection"), Rank: 3})
 	}
 	parts = append(parts,
-		part{counted(all.Records, "record"), 0},
-		part{counted(all.Pages, "page"), 4},
-		part{thousands(int64(rate)) + "/s", 5})
+		term.Part{Text: counted(all.Records, "record"), Rank: 0},
+		term.Part{Text: counted(all.Pages, "page"), Rank: 4},
+		term.Part{Text: thousands(int64(rate)) + "/s", Rank: 5})
 	var quota []host.Quota
 	for _, d := range p.drains {
 		if d.Quota != nil {
@@ -130,62 +84,27 @@ func (p *progress) line(columns int) string {
 		}
 	}
 	if q, ok := scarcest(quota); ok {
-		parts = append(parts, part{fmt.Sprintf("%d of %d requests left (%s, %ds)", q.Remaining, q.Limit, q.Bucket, int(q.ResetIn.Seconds())), 6})
+		parts = append(parts, term.Part{Text: fmt.Sprintf("%d of %d requests left (%s, %ds)", q.Remaining, q.Limit, q.Bucket, int(q.ResetIn.Seconds())), Rank: 6})
 	}
 	if all.Err != nil {
-		parts = append(parts, part{"waiting", 1})
+		parts = append(parts, term.Part{Text: "waiting", Rank: 1})
 	}
 	if p.span != nil {
 		percent := 100 * p.span.done(p.at()) / p.span.whole()
-		parts = append(parts, part{strconv.FormatInt(percent, 10) + "%", 1})
+		parts = append(parts, term.Part{Text: strconv.FormatInt(percent, 10) + "%", Rank: 1})
 		if eta, ok := p.span.eta(p.at(), p.sum().Lag, time.Since(p.began)); ok && !p.ended {
-			parts = append(parts, part{eta.String() + " to go", 2})
+			parts = append(parts, term.Part{Text: eta.String() + " to go", Rank: 2})
 		}
 	}
-	s := fitting(parts, columns)
+	s := term.FitParts(parts, columns)
 	if s == "" { // not even the records fit
 		s = thousands(all.Records)
 		s = s[:min(len(s), max(columns, 0))]
 	}
-	if room := columns - len(s) - len(partGap); p.span != nil && room >= minBar {
-		s += partGap + bar(p.span.done(p.at()), p.span.whole(), min(room, maxBar))
+	if p.span != nil {
+		s = term.WithBar(s, p.span.done(p.at()), p.span.whole(), columns)
 	}
 	return s
-}
-
-// fitting joins the parts that fit, those of low rank first. All are ASCII.
-func fitting(parts []part, columns int) string {
-	byRank := make([]int, len(parts))
-	for i := range parts {
-		byRank[i] = i
-	}
-	slices.SortStableFunc(byRank, func(a, b int) int { return parts[a].rank - parts[b].rank })
-	taken, length := make([]bool, len(parts)), -len(partGap)
-	for _, i := range byRank {
-		if n := len(partGap) + len(parts[i].text); length+n <= columns {
-			taken[i], length = true, length+n
-		}
-	}
-	var texts []string
-	for i, part := range parts {
-		if taken[i] {
-			texts = append(texts, part.text)
-		}
-	}
-	return strings.Join(texts, partGap)
-}
-
-// Columns of the bar of a backfill.
-const (
-	minBar = 10
-	maxBar = 40
-)
-
-// bar draws how much of the whole is done.
-func bar(done, whole int64, columns int) string {
-	inner := int64(columns - 2)
-	full := min(inner*done/whole, inner)
-	return "[" + strings.Repeat("=", int(full)) + strings.Repeat(" ", int(inner-full)) + "]"
 }
 
 // counted is a number with its noun.

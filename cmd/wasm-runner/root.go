@@ -152,9 +152,9 @@ func (a *app) logger() *slog.Logger {
 	level, _ := a.flags.level() // checked before
 	opts := &slog.HandlerOptions{Level: level}
 	if a.flags.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(&a.status, opts))
+		return slog.New(slog.NewJSONHandler(a.status, opts))
 	}
-	return slog.New(&textLog{Handler: slog.NewTextHandler(&a.status, opts), app: a})
+	return slog.New(&textLog{Handler: slog.NewTextHandler(a.status, opts), app: a})
 }
 
 // operation is the Args of a command that wants an operation and at most one more argument.

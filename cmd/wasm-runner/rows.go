@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/records"
 )
 
@@ -45,7 +46,7 @@ func (a *app) newRowWriter(format string, w *bufio.Writer, columns []abi.Column,
 		return &csvRows{w: c, columns: columns}
 	}
 	t := &tableRows{w: w, columns: columns, layout: l, say: a.say}
-	t.room, _ = terminal(a.stdout) // elsewhere there is no limit
+	t.room, _ = term.Columns(a.stdout) // elsewhere there is no limit
 	return t
 }
 
@@ -233,7 +234,7 @@ type tableRows struct {
 func (r *tableRows) row(values []any) error {
 	cells := make([]string, len(values))
 	for i, v := range values {
-		cells[i] = runewidth.Truncate(oneLine(plainText(v)), widest, "…")
+		cells[i] = runewidth.Truncate(term.OneLine(plainText(v)), widest, "…")
 	}
 	if r.widths != nil {
 		r.print(cells)
@@ -303,7 +304,7 @@ func (r *tableRows) fit() (left int) {
 	}
 	n, room := 0, r.room
 	for ; n < len(r.widths) && r.widths[n] <= room; n++ {
-		room -= r.widths[n] + len(gap)
+		room -= r.widths[n] + len(term.Gap)
 	}
 	if n == 0 && len(r.widths) > 0 { // one that is cut is better than none
 		n, r.widths[0] = 1, r.room
@@ -317,7 +318,7 @@ func (r *tableRows) fit() (left int) {
 // be done; if not, the widths stay.
 func shrink(widths []int, room, least int) bool {
 	fits := func(most int) bool {
-		sum := len(gap) * (len(widths) - 1)
+		sum := len(term.Gap) * (len(widths) - 1)
 		for _, w := range widths {
 			sum += min(w, most)
 		}
@@ -345,7 +346,7 @@ func (r *tableRows) print(row []string) {
 			cells[i] = runewidth.Truncate(cells[i], r.widths[i], "…")
 		}
 	}
-	writeRow(r.w, "", r.widths, cells)
+	term.WriteRow(r.w, "", r.widths, cells)
 }
 
 func (r *tableRows) end() error {

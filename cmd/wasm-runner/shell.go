@@ -17,6 +17,7 @@ import (
 
 	"github.com/peterh/liner"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
@@ -194,11 +195,11 @@ func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
 	case err == nil:
 		return true
 	case ctx.Err() != nil:
-		sh.app.status.breakLine()
+		sh.app.status.BreakLine()
 		fmt.Fprintln(messages{sh.app}, "stopped")
 	case errors.As(err, &failed):
 		for _, line := range strings.Split(failed.Message, "\n") { // the caret stands below its place
-			fmt.Fprintln(messages{sh.app}, strings.TrimRight(oneLine(line), " "))
+			fmt.Fprintln(messages{sh.app}, strings.TrimRight(term.OneLine(line), " "))
 		}
 	default:
 		sh.app.say("%s", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/sql"
@@ -122,8 +123,8 @@ func (a *app) readScript(args []string, file string) (script string, given bool,
 	case len(args) == 1 && args[0] != "-":
 		return args[0], true, nil
 	case readsStdin(args, file):
-		if _, person := terminal(a.stdin); person && file == "" && len(args) == 0 {
-			if _, sees := terminal(a.stdout); !sees {
+		if _, person := term.Columns(a.stdin); person && file == "" && len(args) == 0 {
+			if _, sees := term.Columns(a.stdout); !sees {
 				return "", false, usagef("the shell wants a terminal for its output too: give a query, or a --file")
 			}
 			return "", false, nil

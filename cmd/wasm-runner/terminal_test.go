@@ -17,6 +17,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -273,7 +274,7 @@ func TestProgress_AtATerminalOf12Columns_DoesNotWrap(t *testing.T) {
 				t.Fatalf("exit code %d: %q", code, k.raw())
 			}
 			for _, line := range k.unwrapped() {
-				if c.drawn && !strings.HasPrefix(line, "wasm-runner: ") && len(line) > columns-echo {
+				if c.drawn && !strings.HasPrefix(line, "wasm-runner: ") && len(line) > columns-term.EchoColumns {
 					t.Errorf("a line of %d columns: %q", len(line), line)
 				}
 			}

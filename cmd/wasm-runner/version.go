@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 )
 
 // make build stamps these with -ldflags -X. Without a stamp, the build information that Go keeps is used.
@@ -61,7 +62,7 @@ func (a *app) printVersion() error {
 	found, err := a.findModule()
 	switch {
 	case err != nil:
-		module = "none: " + oneLine(err.Error())
+		module = "none: " + term.OneLine(err.Error())
 	case found.sum == "":
 		sum := sha256.Sum256(found.wasm)
 		found.sum = hex.EncodeToString(sum[:])

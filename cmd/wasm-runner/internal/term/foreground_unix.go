@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package term
 
 import (
 	"os"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inForeground reports whether this process may read from a terminal. One in the background would be stopped for it.
-func inForeground(tty *os.File) bool {
+// InForeground reports whether this process may read from a terminal. The kernel stops a background process that tries.
+func InForeground(tty *os.File) bool {
 	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
 	return err != nil || group == unix.Getpgrp()
 }

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || netbsd || openbsd
 
-package main
+package term
 
 import (
 	"os"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forget drops what was typed on a terminal and not read yet.
-func forget(tty *os.File) error {
+// DiscardInput drops what was typed on a terminal and not read yet.
+func DiscardInput(tty *os.File) error {
 	const input = 1 // FREAD
 	return unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCFLUSH, input)
 }
