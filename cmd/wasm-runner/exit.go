@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/connections"
-	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
@@ -107,7 +107,7 @@ func exitCode(ctx context.Context, err error) (code int, silent bool) {
 	}
 	for _, wrong := range []error{host.ErrConfig, host.ErrRefused, host.ErrUnknownOperation, connections.ErrFile,
 		connections.ErrNoConnection, checkpoint.ErrDamaged, checkpoint.ErrOther, checkpoint.ErrLocked, checkpoint.ErrPlace, checkpoint.ErrChanged,
-		sink.ErrForeign} {
+		filesink.ErrForeign} {
 		if errors.Is(err, wrong) {
 			return codeUsage, false
 		}

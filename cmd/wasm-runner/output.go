@@ -18,6 +18,8 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
+	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
 // outFlags say where the records of a source go.
@@ -227,20 +229,20 @@ func (a *app) openOut(ctx context.Context, o *outFlags, place outPlace, say func
 	out := strings.ReplaceAll(o.out, perConnection, connection)
 	notice := func(text string) { say("%s", text) }
 	if !o.address() {
-		f, err := sink.OpenFile(out, sink.FileOptions{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery, Mode: o.fileMode, Notice: notice})
+		f, err := filesink.Open(out, filesink.Options{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery, Mode: o.fileMode, Notice: notice})
 		if err != nil {
 			return nil, fileError("--out", err)
 		}
 		return f, nil
 	}
-	h := sink.HTTPOptions{Form: sink.NDJSON, Plaintext: o.plaintext, TimeMember: place.timeMember, Watch: o.delay > 0, Waiting: func(why error, wait time.Duration) {
+	h := httpsink.Options{Form: httpsink.NDJSON, Plaintext: o.plaintext, TimeMember: place.timeMember, Watch: o.delay > 0, Waiting: func(why error, wait time.Duration) {
 		say("%s: trying again in %s", why, wait.Round(time.Millisecond))
 	}}
 	switch path, _, _ := strings.Cut(out, "?"); {
 	case o.format == "bulk", o.format == "auto" && strings.HasSuffix(path, "/_bulk"):
-		h.Form = sink.Bulk
+		h.Form = httpsink.Bulk
 	case o.format == "bulk-create":
-		h.Form = sink.BulkCreate
+		h.Form = httpsink.BulkCreate
 	}
 	if o.authorization != "" {
 		scheme, ref, _ := strings.Cut(o.authorization, " ")
@@ -260,15 +262,15 @@ func (a *app) openOut(ctx context.Context, o *outFlags, place outPlace, say func
 	}
 	refused := strings.ReplaceAll(o.refused, perConnection, connection)
 	if refused != "" {
-		r, err := sink.OpenRefused(refused, sink.FileOptions{Mode: o.fileMode, Notice: notice})
+		r, err := httpsink.OpenRefused(refused, filesink.Options{Mode: o.fileMode, Notice: notice})
 		if err != nil {
 			return nil, fileError("--refused", err)
 		}
-		h.Refused, h.Refusing = r, func(all []sink.Refusal) {
+		h.Refused, h.Refusing = r, func(all []httpsink.Refusal) {
 			say("%d of a page's records refused and put aside in %s, the first: %s", len(all), refused, all[0])
 		}
 	}
-	s, err := sink.NewHTTP(out, h)
+	s, err := httpsink.New(out, h)
 	if err != nil {
 		if h.Refused != nil {
 			_ = h.Refused.Close() // nothing was written
@@ -282,7 +284,7 @@ func (a *app) openOut(ctx context.Context, o *outFlags, place outPlace, say func
 const beingWritten = 2 * time.Second
 
 // readFirst reads an authorization. A file that is empty is read again for a moment: a new token may be on its way into it.
-func readFirst(ctx context.Context, from sink.Authorizer, ref string) (secrets.Value, error) {
+func readFirst(ctx context.Context, from httpsink.Authorizer, ref string) (secrets.Value, error) {
 	path, isFile := strings.CutPrefix(ref, "file:")
 	for deadline := time.Now().Add(beingWritten); ; {
 		value, err := from.Read(ctx)
@@ -320,7 +322,7 @@ func (a *app) openStdout(checkpoint bool, notice func(string)) (sink.Sink, error
 	if there, err := os.Stat(path); err != nil || !os.SameFile(info, there) {
 		return nil, usagef("%s (it is no longer at %s)", instead, path)
 	}
-	file, err := sink.OpenFile(path, sink.FileOptions{Notice: notice})
+	file, err := filesink.Open(path, filesink.Options{Notice: notice})
 	if err != nil {
 		return nil, usagef("%s: %w", instead, err)
 	}
@@ -329,7 +331,7 @@ func (a *app) openStdout(checkpoint bool, notice func(string)) (sink.Sink, error
 
 // stdoutFile is the file behind standard output. What else writes to standard output, later, goes on behind its records.
 type stdoutFile struct {
-	*sink.File
+	*filesink.File
 	stdout *os.File
 }
 
@@ -350,7 +352,7 @@ func (s stdoutFile) Append(ctx context.Context, p sink.Page) error {
 // fileError is that of opening the file of a flag.
 func fileError(flag string, err error) error {
 	var path *fs.PathError
-	if errors.Is(err, sink.ErrForeign) || errors.Is(err, sink.ErrInUse) || errors.As(err, &path) {
+	if errors.Is(err, filesink.ErrForeign) || errors.Is(err, filesink.ErrInUse) || errors.As(err, &path) {
 		return usagef("%s: %w", flag, err)
 	}
 	return err

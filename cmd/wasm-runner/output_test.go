@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/host/secrets"
-	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
 // TestAReaderThatGoesAway closes the pipe that a source writes to.
@@ -119,7 +119,7 @@ func TestReadFirst_OfAnEmptyFile_ReadsItAgain(t *testing.T) {
 			}
 		}
 		reads := 0
-		value, err := readFirst(t.Context(), sink.Authorizer{Read: func(ctx context.Context) (secrets.Value, error) {
+		value, err := readFirst(t.Context(), httpsink.Authorizer{Read: func(ctx context.Context) (secrets.Value, error) {
 			if reads++; reads == 2 {
 				if err := os.WriteFile(path, []byte(c.after), 0o600); err != nil {
 					t.Fatal(err)

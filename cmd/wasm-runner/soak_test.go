@@ -224,10 +224,10 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 }
 
 // TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice kills a source once there is something in its file, and no
-// checkpoint yet that tells of it: what the file holds is recalled, up to what the help says.
+// checkpoint yet that tells of it: what the file holds is replayed, up to what the help says.
 func TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice(t *testing.T) {
 	t.Parallel()
-	if want := fmt.Sprintf("last %d MiB", sink.RecallBytes>>20); !strings.Contains(strings.ReplaceAll(outHelp, "\n", " "), want) {
+	if want := fmt.Sprintf("last %d MiB", sink.ReplayBytes>>20); !strings.Contains(strings.ReplaceAll(outHelp, "\n", " "), want) {
 		t.Errorf("--help does not say %q", want)
 	}
 	org := oktatest.New(oktatest.Config{Users: 3, Events: 3000, EventSize: 1500, RequestLog: -1, RateLimits: map[string]int{"*": -1}}).Start()

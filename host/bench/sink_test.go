@@ -20,6 +20,7 @@ import (
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
 // lines is a page as the native loop has it.
@@ -98,9 +99,9 @@ func BenchmarkDurableIngest(b *testing.B) {
 			server := httptest.NewServer(prepared(pages))
 			defer server.Close()
 			c := connect(b, server.URL)
-			open := func() *sink.File {
+			open := func() *filesink.File {
 				path := filepath.Join(b.TempDir(), kind.file)
-				s, err := sink.OpenFile(path, sink.FileOptions{})
+				s, err := filesink.Open(path, filesink.Options{})
 				if err != nil {
 					b.Fatal(err)
 				}

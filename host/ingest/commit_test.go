@@ -23,6 +23,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
 // buffered is a memory sink whose pages are durable once they are synced.
@@ -208,7 +209,7 @@ func TestWhatACrashLeftInAFileIsNotWrittenAgain(t *testing.T) {
 		path := filepath.Join(dir, "cp.json")
 		drain := func() ingest.Stats {
 			t.Helper()
-			s, err := sink.OpenFile(filepath.Join(dir, name), sink.FileOptions{RotateSize: 200_000})
+			s, err := filesink.Open(filepath.Join(dir, name), filesink.Options{RotateSize: 200_000})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +247,7 @@ func TestWhatIsDeletedUnderARunComesAgain(t *testing.T) {
 		c := connectTo(t, m, o, host.Config{})
 		folder := t.TempDir()
 		out := filepath.Join(folder, "out.ndjson")
-		s, err := sink.OpenFile(out, sink.FileOptions{})
+		s, err := filesink.Open(out, filesink.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,7 +304,7 @@ func (f *fleeting) Sync() error {
 		f.order.Lock()
 		defer f.order.Unlock()
 		f.pending = nil
-		return fmt.Errorf("%w: it was deleted", sink.ErrReplay)
+		return fmt.Errorf("%w: it was deleted", sink.ErrRewrite)
 	}
 	return f.buffered.Sync()
 }

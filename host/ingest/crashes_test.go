@@ -23,7 +23,7 @@ import (
 	"github.com/mach5/okta-connector/host/durable/crashtest"
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
-	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
 // process is one run of a source into a file, of which nothing outlives it but what is in its folder.
@@ -47,7 +47,7 @@ func (p process) run(disk durable.Disk) (ingest.Stats, error) {
 	if err != nil {
 		return ingest.Stats{}, err
 	}
-	s, err := sink.OpenFileOn(disk, filepath.Join(p.folder, p.out), sink.FileOptions{RotateSize: 4000})
+	s, err := filesink.Open(filepath.Join(p.folder, p.out), filesink.Options{Disk: disk, RotateSize: 4000})
 	if err != nil {
 		return ingest.Stats{}, err
 	}

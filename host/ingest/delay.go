@@ -34,7 +34,7 @@ func (d *Drain) saveOld() error {
 	now := time.Now() // before the look at the service: one that ends later has kept what is old by now
 	if v, ok := d.Sink.(sink.Volatile); ok && len(d.delayed.waiting) > 0 && v.Interruptions() != d.delayed.interruptions {
 		d.drop()
-		return sinkError{fmt.Errorf("%w: %s was away: what it acknowledged less than %s ago comes again", sink.ErrReplay, d.Sink, d.Delay)}
+		return sinkError{fmt.Errorf("%w: %s was away: what it acknowledged less than %s ago comes again", sink.ErrRewrite, d.Sink, d.Delay)}
 	}
 	n := 0
 	for n < len(d.delayed.waiting) && now.Sub(d.delayed.waiting[n].at) >= d.Delay {

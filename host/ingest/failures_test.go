@@ -23,6 +23,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
 // TestASlowSinkSlowsTheSourceDown: of a log without end, no more is read ahead than one page.
@@ -69,7 +70,7 @@ func TestASinkThatRefusesEndsTheRunAndNothingIsLost(t *testing.T) {
 		_ = taken.Write(r.Context(), body(b))
 	}))
 	defer server.Close()
-	s, err := sink.NewHTTP(server.URL, sink.HTTPOptions{})
+	s, err := httpsink.New(server.URL, httpsink.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +283,7 @@ func TestASinkIsLeftAloneForAsLongAsItAsks(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	}))
 	defer busy.Close()
-	s, err := sink.NewHTTP(busy.URL, sink.HTTPOptions{})
+	s, err := httpsink.New(busy.URL, httpsink.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +308,7 @@ func TestDrain_OfASinkThatLosesEachPage_GoesOnWithPersist(t *testing.T) {
 	for _, persist := range []bool{true, false} {
 		m := &memory{fail: func(page int) error {
 			if page <= 15 {
-				return fmt.Errorf("%w: the file was deleted", sink.ErrReplay)
+				return fmt.Errorf("%w: the file was deleted", sink.ErrRewrite)
 			}
 			return nil
 		}}
@@ -315,7 +316,7 @@ func TestDrain_OfASinkThatLosesEachPage_GoesOnWithPersist(t *testing.T) {
 		err := d.Run(t.Context())
 		if persist && err == nil {
 			m.wantAll(t, o, 1)
-		} else if persist || !errors.Is(err, sink.ErrReplay) {
+		} else if persist || !errors.Is(err, sink.ErrRewrite) {
 			t.Errorf("persist %v: %v", persist, err)
 		}
 	}

@@ -48,7 +48,7 @@ type Drain struct {
 	Checkpoint *checkpoint.File // nil keeps none
 	At         json.RawMessage  // where to begin: what Checkpoint.Load gave
 	Recent     *Recent          // drops repeats by key; nil drops none
-	Key        string           // member of a record that is its key, by which a sink that recalls its end tells repeats
+	Key        string           // member of a record that is its key, by which a sink that replays its end tells repeats
 	// Persist waits out what passes by itself, instead of ending: the service or the network failing, a rate limit, a sink that
 	// is away.
 	Persist bool
@@ -91,11 +91,11 @@ type commitment struct {
 
 const longestPause = time.Minute
 
-// mostReplays is how often in a row pages are written again at once although none of them was committed. After that, Run
+// mostRewrites is how often in a row pages are written again at once although none of them was committed. After that, Run
 // waits between attempts, or ends without Persist.
-const mostReplays = 10
+const mostRewrites = 10
 
-// How large a group grows. Two of them may be written and not have a checkpoint yet, which is what a sink has to recall.
+// How large a group grows. Two of them may be written and not have a checkpoint yet, which is what a sink has to replay.
 const (
 	commitBytes = 16 << 20
 	commitTime  = 200 * time.Millisecond
@@ -113,10 +113,10 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 	d.commitTime = cmp.Or(d.commitTime, commitTime)
 	d.stats.begin()
 	defer func() { d.stats.end(err) }()
-	if err := d.recall(); err != nil {
+	if err := d.replay(); err != nil {
 		return sinkError{err}
 	}
-	pause, doubts, replays := d.Pause, 0, 0
+	pause, doubts, rewrites := d.Pause, 0, 0
 	for {
 		before := d.stats.pages.Load()
 		err := d.pass(ctx)
@@ -124,13 +124,13 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 			err = d.settle(ctx)
 		}
 		if d.stats.pages.Load() > before {
-			pause, doubts, replays = d.Pause, 0, 0
+			pause, doubts, rewrites = d.Pause, 0, 0
 		}
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, sink.ErrReplay) && replays < mostReplays:
-			replays++
+		case errors.Is(err, sink.ErrRewrite) && rewrites < mostRewrites:
+			rewrites++
 			d.singly = true
 			d.Say("%s", err)
 			continue
@@ -143,7 +143,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 		switch {
 		case !d.Persist:
 			return err
-		case passes(err), errors.Is(err, sink.ErrReplay), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
+		case passes(err), errors.Is(err, sink.ErrRewrite), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
 		case refused(err, http.StatusUnauthorized, http.StatusForbidden) && doubts < maxDoubts,
 			sink.Doubtful(err) && doubts < maxSinkDoubts:
 			doubts++
@@ -163,16 +163,16 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 	}
 }
 
-// recall asks a sink for what stands behind the checkpoint, left by a crash.
-func (d *Drain) recall() error {
-	from, ok := d.Sink.(sink.Recaller)
+// replay asks a sink for what stands behind the checkpoint, left by a crash.
+func (d *Drain) replay() error {
+	from, ok := d.Sink.(sink.Replayer)
 	if !ok || d.Recent == nil || d.Key == "" {
 		return nil // without a checkpoint, too: a crash may have come before the first one was saved
 	}
 	if m, ok := d.Sink.(sink.Movable); ok {
-		m.RecallAlso(d.Recent.Files())
+		m.ReplayAlso(d.Recent.Files())
 	}
-	return from.Recall(func(record []byte) (known bool) {
+	return from.Replay(func(record []byte) (known bool) {
 		_, keys, err := records.SplitKeys(record, "", d.Key, nil)
 		if err != nil || len(keys) != 1 || keys[0].End == 0 {
 			return false // a record without a key

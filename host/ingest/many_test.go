@@ -22,7 +22,7 @@ import (
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
-	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
@@ -79,7 +79,7 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 		}
 		dial, stop := serve(h)
 		c := connect(t, m, host.Config{Name: x.name}, host.ConnectOptions{Dial: dial, Secrets: hosttest.Secret(x.token)})
-		s, err := sink.OpenFile(filepath.Join(dir, x.name+".ndjson"), sink.FileOptions{})
+		s, err := filesink.Open(filepath.Join(dir, x.name+".ndjson"), filesink.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

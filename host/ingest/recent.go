@@ -46,11 +46,11 @@ type Recent struct {
 	hex     [32]byte
 	files   []durable.ID // that were written to, the latest last
 
-	// recalled are the keys of records that the sink holds and no checkpoint covers, since a crash came between. They are
+	// replayed are the keys of records that the sink holds and no checkpoint covers, since a crash came between. They are
 	// written down once the source gives their records again and a checkpoint covers those: true is given again, and not
 	// committed yet.
-	recalled   map[key]bool
-	recallTime time.Time // watermark of the first page after the recall; zero is none yet
+	replayed   map[key]bool
+	replayTime time.Time // watermark of the first page after the replay; zero is none yet
 }
 
 // key is a record's key: a UUID, or a hash of anything else.
@@ -185,11 +185,11 @@ func (r *Recent) Begin() {
 	r.hand = r.hand[:0]
 }
 
-// unsee forgets keys of pages that did not become durable. Recalled ones stay known: their records are in the sink.
+// unsee forgets keys of pages that did not become durable. Replayed ones stay known: their records are in the sink.
 func (r *Recent) unsee(keys []key) {
 	for _, k := range keys {
-		if _, recalled := r.recalled[k]; recalled {
-			r.recalled[k] = false
+		if _, replayed := r.replayed[k]; replayed {
+			r.replayed[k] = false
 			continue
 		}
 		delete(r.keys, k)
@@ -199,8 +199,8 @@ func (r *Recent) unsee(keys []key) {
 // Seen reports whether a key was seen before, in an earlier page or in this one.
 func (r *Recent) Seen(text []byte) bool {
 	k := r.parse(text)
-	if taken, recalled := r.recalled[k]; recalled && !taken {
-		r.recalled[k] = true
+	if taken, replayed := r.replayed[k]; replayed && !taken {
+		r.replayed[k] = true
 		r.hand = append(r.hand, k)
 		return true
 	}
@@ -212,22 +212,22 @@ func (r *Recent) Seen(text []byte) bool {
 	return false
 }
 
-// Know adds the key of a record that a sink recalls, and reports whether it was known before the recall, or no more keys can
+// Know adds the key of a record that a sink replays, and reports whether it was known before the replay, or no more keys can
 // be added. The key is written down with the page in which the source gives the record again: the next process starts at
-// the checkpoint behind that page, and does not recall what is before it.
+// the checkpoint behind that page, and does not replay what is before it.
 func (r *Recent) Know(text []byte) (known bool) {
 	k := r.parse(text)
-	if _, again := r.recalled[k]; again {
+	if _, again := r.replayed[k]; again {
 		return false
 	}
-	if _, known := r.keys[k]; known || len(r.recalled) >= mostKeys {
+	if _, known := r.keys[k]; known || len(r.replayed) >= mostKeys {
 		return true
 	}
-	if r.recalled == nil {
-		r.recalled = map[key]bool{}
+	if r.replayed == nil {
+		r.replayed = map[key]bool{}
 	}
 	r.keys[k] = struct{}{}
-	r.recalled[k] = false
+	r.replayed[k] = false
 	return false
 }
 
@@ -284,7 +284,7 @@ func (r *Recent) Commit(n int) error {
 			r.err = r.append(entryKey, r.order[from:from+n])
 		}
 		for _, k := range r.order[from : from+n] {
-			delete(r.recalled, k)
+			delete(r.replayed, k)
 		}
 		r.unsaved -= n
 		r.forget(r.pages[len(r.pages)-1].watermark)
@@ -303,15 +303,15 @@ func (r *Recent) Commit(n int) error {
 
 func (r *Recent) count() int { return len(r.order) - r.head }
 
-// forget drops the oldest pages' keys, and those that were recalled and not given again.
+// forget drops the oldest pages' keys, and those that were replayed and not given again.
 func (r *Recent) forget(now time.Time) {
-	if r.recallTime.IsZero() {
-		r.recallTime = now
+	if r.replayTime.IsZero() {
+		r.replayTime = now
 	}
-	if now.Sub(r.recallTime) > remembered && r.count() >= leastKeys {
-		for k, taken := range r.recalled {
+	if now.Sub(r.replayTime) > remembered && r.count() >= leastKeys {
+		for k, taken := range r.replayed {
 			if !taken {
-				delete(r.recalled, k)
+				delete(r.replayed, k)
 				delete(r.keys, k)
 			}
 		}

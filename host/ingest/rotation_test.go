@@ -19,7 +19,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/secrets"
-	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
 // TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired: of several sources followed at once, one has no token at first,
@@ -137,7 +137,7 @@ func TestPersist_SinkRefusesInPassing_GoesOn(t *testing.T) {
 				cancel()
 			}
 		}))
-		s, err := sink.NewHTTP(service.URL, sink.HTTPOptions{})
+		s, err := httpsink.New(service.URL, httpsink.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,7 +42,7 @@ func (s *Stream) Write(_ context.Context, p Page) error {
 		err = s.settle()
 	}
 	if err != nil {
-		return failed(s.name, err)
+		return WriteError(s.name, err)
 	}
 	return nil
 }

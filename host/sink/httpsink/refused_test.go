@@ -1,4 +1,4 @@
-package sink
+package httpsink
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,11 +14,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
+	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
 func openRefused(t *testing.T, path string) *Refused {
 	t.Helper()
-	r, err := OpenRefused(path, FileOptions{})
+	r, err := OpenRefused(path, filesink.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +32,7 @@ func openRefused(t *testing.T, path string) *Refused {
 }
 
 // newRefusing is newHTTP with a file of refused records, at path.
-func newRefusing(t *testing.T, address string, o HTTPOptions) (s *HTTP, waits *[]time.Duration, path string) {
+func newRefusing(t *testing.T, address string, o Options) (s *Sink, waits *[]time.Duration, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "refused.ndjson")
 	o.Refused = openRefused(t, path)
@@ -47,7 +53,7 @@ type refusedLine struct {
 
 func refusedLines(t *testing.T, path string) (all []refusedLine) {
 	t.Helper()
-	for line := range strings.Lines(content(t, path)) {
+	for line := range strings.Lines(sinktest.Content(t, path)) {
 		d := json.NewDecoder(strings.NewReader(line))
 		d.DisallowUnknownFields()
 		var l refusedLine
@@ -74,10 +80,10 @@ func TestARefusedRecordIsPutAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "refused.ndjson")
 	r := openRefused(t, path)
 	var told [][]Refusal
-	s, _ := newHTTP(t, x.URL+"/_bulk?pipeline=x", HTTPOptions{Form: Bulk, BatchBytes: 2000, Refused: r, Refusing: func(all []Refusal) { told = append(told, slices.Clone(all)) }})
-	page := append(numbered(0, 6), `{"uuid":"7","html":"<a href=\"x\">&amp;</a>","n":1.50}`)
-	write(t, s, page)
-	write(t, s, lines{`{"uuid":"8"}`})
+	s, _ := newHTTP(t, x.URL+"/_bulk?pipeline=x", Options{Form: Bulk, BatchBytes: 2000, Refused: r, Refusing: func(all []Refusal) { told = append(told, slices.Clone(all)) }})
+	page := append(sinktest.Numbered(0, 6), `{"uuid":"7","html":"<a href=\"x\">&amp;</a>","n":1.50}`)
+	sinktest.Write(t, s, page)
+	sinktest.Write(t, s, sinktest.Lines{`{"uuid":"8"}`})
 	if got := len(x.docs); got != 4 {
 		t.Errorf("%d documents, want the even ones", got)
 	}
@@ -109,8 +115,8 @@ func TestARecordThatIsTooLargeIsPutAside(t *testing.T) {
 		}
 		path := filepath.Join(t.TempDir(), "refused.ndjson")
 		big := `{"uuid":"big","pad":"` + strings.Repeat("x", 600) + `"}`
-		s, _ := newHTTP(t, x.URL+"/in", HTTPOptions{Form: form, Refused: openRefused(t, path)})
-		write(t, s, slices.Concat(numbered(0, 20), lines{big}, numbered(20, 40)))
+		s, _ := newHTTP(t, x.URL+"/in", Options{Form: form, Refused: openRefused(t, path)})
+		sinktest.Write(t, s, slices.Concat(sinktest.Numbered(0, 20), sinktest.Lines{big}, sinktest.Numbered(20, 40)))
 		all := refusedLines(t, path)
 		if len(all) != 1 || string(all[0].Record) != big || all[0].Status != 413 || all[0].Reason != "the record is larger than the service takes" {
 			t.Errorf("%+v", all)
@@ -144,7 +150,7 @@ func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
 		fault  func(int, http.ResponseWriter, *http.Request) (bool, bool)
 		status func(int, string) int
 		why    func(string) (string, string)
-		page   lines
+		page   sinktest.Lines
 	}{
 		"400 of the request": {fault: whole(400)}, "401": {fault: whole(401)}, "403": {fault: whole(403)}, "404": {fault: whole(404)},
 		"an index that is not there":   {status: only(404), why: because("index_not_found_exception", "no such index [x]")},
@@ -153,21 +159,21 @@ func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
 		"an alias":                     {status: only(400), why: because("illegal_argument_exception", "no write index is defined for alias [okta]. The write index may be explicitly disabled")},
 		"a pipeline that is not there": {status: only(400), why: because("illegal_argument_exception", "pipeline with id [okta] does not exist")},
 		"a cluster that is full":       {status: only(400), why: because("validation_exception", "this action would add [2] shards, but this cluster currently has [1000]/[1000]")},
-		"no @timestamp":                {status: func(int, string) int { return 400 }, why: because("document_parsing_exception", "[1:2] failed to parse: data stream timestamp field [@timestamp] is missing"), page: numbered(0, 1)},
-		"every record of a small page": {status: func(int, string) int { return 400 }, page: numbered(0, 3)},
-		"every record of a large page": {status: func(int, string) int { return 400 }, page: numbered(0, suspicious)},
+		"no @timestamp":                {status: func(int, string) int { return 400 }, why: because("document_parsing_exception", "[1:2] failed to parse: data stream timestamp field [@timestamp] is missing"), page: sinktest.Numbered(0, 1)},
+		"every record of a small page": {status: func(int, string) int { return 400 }, page: sinktest.Numbered(0, 3)},
+		"every record of a large page": {status: func(int, string) int { return 400 }, page: sinktest.Numbered(0, suspicious)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newIndex(t)
 			x.fault, x.status, x.why = c.fault, c.status, c.why
-			s, _, path := newRefusing(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+			s, _, path := newRefusing(t, x.URL+"/_bulk", Options{Form: Bulk})
 			if c.page == nil {
-				c.page = numbered(0, 10)
+				c.page = sinktest.Numbered(0, 10)
 			}
-			if err := s.Write(context.Background(), c.page); !errors.Is(err, ErrRefused) || errors.Is(err, ErrRecord) || !strings.HasSuffix(err.Error(), again) {
+			if err := s.Write(context.Background(), c.page); !errors.Is(err, sink.ErrRefused) || errors.Is(err, sink.ErrRecord) || !strings.HasSuffix(err.Error(), sink.ComesAgain) {
 				t.Errorf("%v", err)
 			}
-			if got := content(t, path); got != "" {
+			if got := sinktest.Content(t, path); got != "" {
 				t.Errorf("%q was put aside", got)
 			}
 		})
@@ -184,8 +190,8 @@ func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
 func TestWithoutAFileARefusedRecordEndsTheRun(t *testing.T) {
 	x := newIndex(t)
 	x.status = odd
-	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-	if err := s.Write(context.Background(), numbered(0, 2)); !errors.Is(err, ErrRecord) || !errors.Is(err, ErrRefused) ||
+	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+	if err := s.Write(context.Background(), sinktest.Numbered(0, 2)); !errors.Is(err, sink.ErrRecord) || !errors.Is(err, sink.ErrRefused) ||
 		!strings.Contains(err.Error(), "sink refuses a record: "+x.URL+"/_bulk: record 1: 400 mapper_parsing_exception: because of 1; ") {
 		t.Errorf("%v", err)
 	}
@@ -205,16 +211,16 @@ func TestNothingIsPutAsideOfAPageThatFails(t *testing.T) {
 		}
 		return away, false
 	}
-	s, _, path := newRefusing(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, BatchBytes: 700, Patience: time.Nanosecond})
+	s, _, path := newRefusing(t, x.URL+"/_bulk", Options{Form: Bulk, BatchBytes: 700, Patience: time.Nanosecond})
 	for i := 0; ; i++ {
-		err := s.Write(context.Background(), numbered(0, 20))
+		err := s.Write(context.Background(), sinktest.Numbered(0, 20))
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, ErrUnavailable) || i > 10 {
+		if !errors.Is(err, sink.ErrUnavailable) || i > 10 {
 			t.Fatal(err)
 		}
-		if got := content(t, path); got != "" {
+		if got := sinktest.Content(t, path); got != "" {
 			t.Errorf("%q was put aside", got)
 		}
 	}
@@ -228,18 +234,18 @@ func TestAFileOfRefusedRecordsOutlivesACrash(t *testing.T) {
 	x := newIndex(t)
 	x.status = odd
 	path := filepath.Join(t.TempDir(), "refused.ndjson")
-	run := func(page lines) (put int64) {
+	run := func(page sinktest.Lines) (put int64) {
 		t.Helper()
 		r := openRefused(t, path)
-		s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Refused: r})
-		write(t, s, page)
+		s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk, Refused: r})
+		sinktest.Write(t, s, page)
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 		return r.Count()
 	}
-	run(numbered(0, 10))
-	whole := content(t, path)
+	run(sinktest.Numbered(0, 10))
+	whole := sinktest.Content(t, path)
 	for n := len(whole) - 1; n > len(whole)/2; n -= 7 {
 		if err := os.WriteFile(path, []byte(whole[:n]), 0o600); err != nil {
 			t.Fatal(err)
@@ -248,7 +254,7 @@ func TestAFileOfRefusedRecordsOutlivesACrash(t *testing.T) {
 		if whole[n] == '\n' {
 			there++ // whole, but for its line break
 		}
-		if put := run(numbered(0, 20)); int(put) != 10-there {
+		if put := run(sinktest.Numbered(0, 20)); int(put) != 10-there {
 			t.Errorf("cut at %d: %d were put aside, %d were there", n, put, there)
 		}
 		if all := refusedLines(t, path); len(all) != 10 {
@@ -257,17 +263,31 @@ func TestAFileOfRefusedRecordsOutlivesACrash(t *testing.T) {
 	}
 }
 
+// failingDisk opens one file that fails.
+type failingDisk struct {
+	durable.Disk
+	file *sinktest.FailingFile
+}
+
+func (d failingDisk) Append(path string, mode fs.FileMode) (durable.File, error) {
+	f, err := d.Disk.Append(path, mode)
+	d.file.File = f
+	return d.file, err
+}
+
 // TestARefusedRecordThatCannotBePutAsideEndsTheRun: what has no room there would be lost with the next checkpoint.
 func TestARefusedRecordThatCannotBePutAsideEndsTheRun(t *testing.T) {
 	x := newIndex(t)
 	x.status = odd
-	for name, d := range map[string]*disk{"no room": {}, "no sync": {room: 1 << 20, noSync: true}} {
+	for name, d := range map[string]*sinktest.FailingFile{"no room": {}, "no sync": {Room: 1 << 20, NoSync: true}} {
 		path := filepath.Join(t.TempDir(), "refused.ndjson")
-		r := openRefused(t, path)
-		d.File = r.file.f
-		r.file.f = d
-		s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Refused: r})
-		if err := s.Write(context.Background(), numbered(0, 10)); err == nil || !strings.Contains(err.Error(), path) || s.Refused() != 0 {
+		r, err := OpenRefused(path, filesink.Options{Disk: failingDisk{durable.OS, d}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = r.Close() })
+		s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk, Refused: r})
+		if err := s.Write(context.Background(), sinktest.Numbered(0, 10)); err == nil || !strings.Contains(err.Error(), path) || s.Refused() != 0 {
 			t.Errorf("%s: %v, %d counted", name, err, s.Refused())
 		}
 	}
@@ -275,11 +295,11 @@ func TestARefusedRecordThatCannotBePutAsideEndsTheRun(t *testing.T) {
 
 func TestAFileOfOtherRecordsIsNoneOfRefusedOnes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.ndjson")
-	before := []byte(text(numbered(0, 3)))
+	before := []byte(sinktest.Text(sinktest.Numbered(0, 3)))
 	if err := os.WriteFile(path, before, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenRefused(path, FileOptions{}); !errors.Is(err, ErrForeign) {
+	if _, err := OpenRefused(path, filesink.Options{}); !errors.Is(err, filesink.ErrForeign) {
 		t.Errorf("%v", err)
 	}
 	if after, err := os.ReadFile(path); !bytes.Equal(before, after) || err != nil {

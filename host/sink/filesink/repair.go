@@ -1,4 +1,4 @@
-package sink
+package filesink
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // ErrForeign is wrapped when a file that is to be appended to was written by something else.
@@ -22,7 +23,7 @@ var ErrForeign = errors.New("not a file of records")
 
 // maxTorn is the most that may stand behind the last whole record, in bytes: what a crash leaves undone is less than what
 // is recalled.
-const maxTorn = RecallBytes
+const maxTorn = sink.ReplayBytes
 
 // Tear is what stood at the end of a file when it was opened, behind its last whole record. It stays in the file.
 type Tear struct {
@@ -92,7 +93,7 @@ func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 // lineEnd is how a file of JSON lines ends. Zeros are what some file systems leave of what was not synced, and no JSON holds
 // one.
 func lineEnd(r io.ReaderAt, size int64) (tail, error) {
-	zero, err := firstZero(r, max(0, size-RecallBytes), size)
+	zero, err := firstZero(r, max(0, size-sink.ReplayBytes), size)
 	if err != nil {
 		return tail{}, err
 	}
@@ -176,7 +177,7 @@ func lastBreak(r io.ReaderAt, before int64) (int64, error) {
 	return 0, nil
 }
 
-// frameEnd is how a zstd file ends, each of whose frames is a page. Its last frames are decoded, those of RecallBytes: of a
+// frameEnd is how a zstd file ends, each of whose frames is a page. Its last frames are decoded, those of sink.ReplayBytes: of a
 // frame that was not synced a crash may leave the length and not the content, of any of them and not just of the last.
 func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	var starts []int64
@@ -193,7 +194,7 @@ func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	}
 	defer d.Close()
 	t, end := tail{end: stop}, stop
-	for i, left := len(starts)-1, int64(RecallBytes); i >= 0 && left > 0; i-- {
+	for i, left := len(starts)-1, int64(sink.ReplayBytes); i >= 0 && left > 0; i-- {
 		n, err := d.verify(starts[i], end)
 		if errors.Is(err, errDamaged) {
 			t.end = starts[i]

@@ -1,4 +1,4 @@
-package sink
+package filesink
 
 import (
 	"fmt"
@@ -9,11 +9,13 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
-func recalled(t *testing.T, s *File, known int) (all []string) {
+func replayed(t *testing.T, s *File, known int) (all []string) {
 	t.Helper()
-	if err := s.Recall(func(record []byte) bool {
+	if err := s.Replay(func(record []byte) bool {
 		all = append(all, string(record))
 		return len(all) == known
 	}); err != nil {
@@ -26,17 +28,17 @@ func recalled(t *testing.T, s *File, known int) (all []string) {
 func TestAFileRecallsItsEnd(t *testing.T) {
 	for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
 		path := filepath.Join(t.TempDir(), name)
-		s := openFile(t, path, FileOptions{})
-		if got := recalled(t, s, -1); got != nil {
+		s := openFile(t, path, Options{})
+		if got := replayed(t, s, -1); got != nil {
 			t.Errorf("%s: %d of an empty file", name, len(got))
 		}
 		var want []string
 		for i := range 40 { // some megabytes, lines longer than what is read at once among them
-			p := numbered(i*100, i*100+100)
+			p := sinktest.Numbered(i*100, i*100+100)
 			if i%10 == 0 {
 				p = append(p, fmt.Sprintf(`{"uuid":"long-%d","pad":%q}`, i, strings.Repeat("y", 2_500_000)))
 			}
-			write(t, s, p)
+			sinktest.Write(t, s, p)
 			want = append(want, p...)
 			if i == 30 {
 				s.mu.Lock()
@@ -47,24 +49,24 @@ func TestAFileRecallsItsEnd(t *testing.T) {
 				}
 			}
 		}
-		if got := recalled(t, s, -1); !slices.Equal(got, want) {
+		if got := replayed(t, s, -1); !slices.Equal(got, want) {
 			t.Errorf("%s: %d of %d records", name, len(got), len(want))
 		}
-		if got := recalled(t, s, 950); !slices.Equal(got, want[len(want)-950:]) {
+		if got := replayed(t, s, 950); !slices.Equal(got, want[len(want)-950:]) {
 			t.Errorf("%s: %d records, want the last 950", name, len(got))
 		}
 	}
 }
 
 func TestAFileRecallsNoMoreThanItsEnd(t *testing.T) {
-	s := openFile(t, filepath.Join(t.TempDir(), "events.ndjson"), FileOptions{})
-	page := lines{`{"uuid":"a","pad":"` + strings.Repeat("x", 1<<20) + `"}`}
-	for range RecallBytes>>20 + 20 {
+	s := openFile(t, filepath.Join(t.TempDir(), "events.ndjson"), Options{})
+	page := sinktest.Lines{`{"uuid":"a","pad":"` + strings.Repeat("x", 1<<20) + `"}`}
+	for range sink.ReplayBytes>>20 + 20 {
 		if err := s.Append(t.Context(), page); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := len(recalled(t, s, -1)); n < RecallBytes>>20-2 || n > RecallBytes>>20+2 {
+	if n := len(replayed(t, s, -1)); n < sink.ReplayBytes>>20-2 || n > sink.ReplayBytes>>20+2 {
 		t.Errorf("%d MiB", n)
 	}
 }
@@ -74,10 +76,10 @@ func TestAFileRecallsWhatAnotherProgramRenamed(t *testing.T) {
 	for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, name)
-		s := openFile(t, path, FileOptions{})
+		s := openFile(t, path, Options{})
 		var ids []durable.ID
 		for i := range 3 {
-			write(t, s, numbered(10*i, 10*i+10))
+			sinktest.Write(t, s, sinktest.Numbered(10*i, 10*i+10))
 			id, ok := s.ID()
 			if !ok {
 				t.Skip("this system tells no identities")
@@ -89,9 +91,9 @@ func TestAFileRecallsWhatAnotherProgramRenamed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		write(t, s, numbered(100, 110))
-		s.RecallAlso(ids)
-		if got := recalled(t, s, -1); len(got) != 30 {
+		sinktest.Write(t, s, sinktest.Numbered(100, 110))
+		s.ReplayAlso(ids)
+		if got := replayed(t, s, -1); len(got) != 30 {
 			t.Errorf("%s: %d recalled, want 10, and the 20 of the files that were named", name, len(got))
 		}
 	}

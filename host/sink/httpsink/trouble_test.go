@@ -1,4 +1,4 @@
-package sink
+package httpsink
 
 import (
 	"bytes"
@@ -19,6 +19,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
 // rows is a service that fails with a status as a whole when one of its rows is bad, as ClickHouse does.
@@ -68,8 +70,8 @@ func newRows(t *testing.T, status int, bad ...string) *rows {
 func TestABadRecordIsFoundBehindA500(t *testing.T) {
 	for _, bad := range [][]string{{"0"}, {"137"}, {"499"}, {"3", "4", "77", "498"}} {
 		r := newRows(t, 500, bad...)
-		s, _, path := newRefusing(t, r.URL, HTTPOptions{})
-		write(t, s, numbered(0, 500))
+		s, _, path := newRefusing(t, r.URL, Options{})
+		sinktest.Write(t, s, sinktest.Numbered(0, 500))
 		var refused []string
 		for _, l := range refusedLines(t, path) {
 			refused = append(refused, l.Key)
@@ -93,8 +95,8 @@ func TestABadRecordIsFoundBehindA500(t *testing.T) {
 // TestABadRecordEndsTheRunByName where there is no file for it.
 func TestABadRecordEndsTheRunByName(t *testing.T) {
 	r := newRows(t, 500, "137")
-	s, _ := newHTTP(t, r.URL, HTTPOptions{})
-	if err := s.Write(t.Context(), numbered(0, 500)); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "record 137: 500: 500 Internal Server Error: Code: 27") {
+	s, _ := newHTTP(t, r.URL, Options{})
+	if err := s.Write(t.Context(), sinktest.Numbered(0, 500)); !errors.Is(err, sink.ErrRecord) || !strings.Contains(err.Error(), "record 137: 500: 500 Internal Server Error: Code: 27") {
 		t.Errorf("%v", err)
 	}
 }
@@ -104,7 +106,7 @@ func TestAServiceThatFailsForAllIsWaitedFor(t *testing.T) {
 	for _, status := range []int{500, 502, 503, 504} {
 		r := newRows(t, status)
 		r.down = true
-		s, waits, path := newRefusing(t, r.URL, HTTPOptions{})
+		s, waits, path := newRefusing(t, r.URL, Options{})
 		sleep := s.sleep
 		n := 0
 		s.sleep = func(ctx context.Context, d time.Duration) error {
@@ -114,21 +116,21 @@ func TestAServiceThatFailsForAllIsWaitedFor(t *testing.T) {
 			return sleep(ctx, d)
 		}
 		s.opts.Patience = time.Hour
-		write(t, s, numbered(0, 500))
+		sinktest.Write(t, s, sinktest.Numbered(0, 500))
 		if len(refusedLines(t, path)) > 0 || len(r.got) != 500 || r.requests > len(*waits)+5*30 {
 			t.Errorf("%d: %d put aside, %d taken, %d requests in %d waits", status, len(refusedLines(t, path)), len(r.got), r.requests, len(*waits))
 		}
 	}
 	// A gateway's failure is no record's fault, even where others pass.
 	r := newRows(t, 503, "3")
-	s, _ := newHTTP(t, r.URL, HTTPOptions{Patience: time.Nanosecond, Refused: openRefused(t, filepath.Join(t.TempDir(), "r"))})
+	s, _ := newHTTP(t, r.URL, Options{Patience: time.Nanosecond, Refused: openRefused(t, filepath.Join(t.TempDir(), "r"))})
 	for range 5 {
-		if err := s.Write(t.Context(), numbered(0, 1)); err != nil {
+		if err := s.Write(t.Context(), sinktest.Numbered(0, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.opts.Patience = 30 * time.Second
-	if err := s.Write(t.Context(), numbered(3, 4)); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "(to record 3 alone)") {
+	if err := s.Write(t.Context(), sinktest.Numbered(3, 4)); !errors.Is(err, sink.ErrUnavailable) || !strings.Contains(err.Error(), "(to record 3 alone)") {
 		t.Errorf("%v", err)
 	}
 }
@@ -156,21 +158,21 @@ func TestABatchOfBadRecordsIsFoundBehindA500(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRows(t, 500, keys(c.bad)...)
 			r.empty = c.empty
-			s, _, path := newRefusing(t, r.URL, HTTPOptions{BatchBytes: 1100})
-			err := s.Write(t.Context(), numbered(0, c.page))
-			if c.fails != errors.Is(err, ErrRefused) || errors.Is(err, ErrRecord) {
+			s, _, path := newRefusing(t, r.URL, Options{BatchBytes: 1100})
+			err := s.Write(t.Context(), sinktest.Numbered(0, c.page))
+			if c.fails != errors.Is(err, sink.ErrRefused) || errors.Is(err, sink.ErrRecord) {
 				t.Errorf("%v", err)
 			}
 			if n := len(refusedLines(t, path)); n != c.aside || !c.fails && len(r.got) != c.page-c.bad {
 				t.Errorf("%d put aside, %d taken: %v", n, len(r.got), err)
 			}
 			if err == nil && c.bad == c.page { // another such page shows that it is not the records
-				if err := s.Write(t.Context(), numbered(0, c.page)); !errors.Is(err, ErrRefused) || errors.Is(err, ErrRecord) {
+				if err := s.Write(t.Context(), sinktest.Numbered(0, c.page)); !errors.Is(err, sink.ErrRefused) || errors.Is(err, sink.ErrRecord) {
 					t.Errorf("the next page: %v", err)
 				}
 			}
-			s, _ = newHTTP(t, r.URL, HTTPOptions{})
-			if err := s.Write(t.Context(), numbered(0, c.page)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "record 0: 500") {
+			s, _ = newHTTP(t, r.URL, Options{})
+			if err := s.Write(t.Context(), sinktest.Numbered(0, c.page)); !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "record 0: 500") {
 				t.Errorf("without a file: %v", err)
 			}
 		})
@@ -186,8 +188,8 @@ func TestAServiceWhoseErrorsDifferIsWaitedFor(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	s, _, path := newRefusing(t, server.URL, HTTPOptions{Patience: time.Hour})
-	write(t, s, numbered(0, 5))
+	s, _, path := newRefusing(t, server.URL, Options{Patience: time.Hour})
+	sinktest.Write(t, s, sinktest.Numbered(0, 5))
 	if lines := refusedLines(t, path); len(lines) > 0 {
 		t.Errorf("put aside: %+v", lines)
 	}
@@ -210,8 +212,8 @@ func TestAnItemCountsByItsOwnStatus(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"errors":false,"items":[%s]}`, strings.Join(items, ","))
 	}))
 	defer server.Close()
-	s, waits := newHTTP(t, server.URL, HTTPOptions{Form: Bulk})
-	write(t, s, numbered(0, 10))
+	s, waits := newHTTP(t, server.URL, Options{Form: Bulk})
+	sinktest.Write(t, s, sinktest.Numbered(0, 10))
 	if n != 2 || len(*waits) != 1 {
 		t.Errorf("%d requests, %d waits: want the one that was busy sent again", n, len(*waits))
 	}
@@ -240,7 +242,7 @@ func TestARecordWithItsOwn500IsRefused(t *testing.T) {
 				}
 				return 0
 			}
-			s, waits, path := newRefusing(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Patience: time.Hour})
+			s, waits, path := newRefusing(t, x.URL+"/_bulk", Options{Form: Bulk, Patience: time.Hour})
 			if c.waits {
 				s.sleep = func(context.Context, time.Duration) error {
 					if *waits = append(*waits, 0); len(*waits) > 40 {
@@ -249,16 +251,16 @@ func TestARecordWithItsOwn500IsRefused(t *testing.T) {
 					return nil
 				}
 			}
-			err := s.Write(t.Context(), numbered(0, 20))
-			if c.waits != errors.Is(err, ErrUnavailable) || !c.waits && err != nil {
+			err := s.Write(t.Context(), sinktest.Numbered(0, 20))
+			if c.waits != errors.Is(err, sink.ErrUnavailable) || !c.waits && err != nil {
 				t.Error(err)
 			}
 			if n := len(refusedLines(t, path)); n != c.aside || len(x.docs) != c.docs {
 				t.Errorf("%d put aside, %d documents", n, len(x.docs))
 			}
 			if c.aside > 0 {
-				s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-				if err := s.Write(t.Context(), numbered(0, 20)); !errors.Is(err, ErrRecord) {
+				s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+				if err := s.Write(t.Context(), sinktest.Numbered(0, 20)); !errors.Is(err, sink.ErrRecord) {
 					t.Errorf("without a file: %v", err)
 				}
 			}
@@ -277,8 +279,8 @@ func TestABlockedIndexIsWaitedFor(t *testing.T) {
 		return 0
 	}
 	x.why = func(string) (string, string) { return "cluster_block_exception", reason }
-	s, waits := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-	write(t, s, numbered(0, 50))
+	s, waits := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+	sinktest.Write(t, s, sinktest.Numbered(0, 50))
 	wantDocs(t, x, 50)
 	if len(*waits) != 3 {
 		t.Errorf("%d waits", len(*waits))
@@ -291,8 +293,8 @@ func TestABlockedIndexIsWaitedFor(t *testing.T) {
 		}
 		return n < 4, false
 	}
-	s, _ = newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-	write(t, s, numbered(0, 50))
+	s, _ = newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+	sinktest.Write(t, s, sinktest.Numbered(0, 50))
 	wantDocs(t, x, 50)
 }
 
@@ -308,11 +310,11 @@ func TestASizeThatWasRefusedIsNotSentAgain(t *testing.T) {
 		}
 		return r.ContentLength > 5000, false
 	}
-	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-	write(t, s, numbered(0, 200))
+	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+	sinktest.Write(t, s, sinktest.Numbered(0, 200))
 	first := tooLarge
 	for i := range 10 {
-		write(t, s, numbered(200*i, 200*i+200))
+		sinktest.Write(t, s, sinktest.Numbered(200*i, 200*i+200))
 	}
 	wantDocs(t, x, 2000)
 	if first == 0 || tooLarge > first {
@@ -327,13 +329,13 @@ func TestWhatIsRefusedPageAfterPageIsNotTheRecordsFault(t *testing.T) {
 	x.why = func(id string) (string, string) {
 		return "strict_dynamic_mapping_exception", "[1:" + id + "] mapping set to strict, dynamic introduction of [actor] within [_doc] is not allowed"
 	}
-	s, _, path := newRefusing(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+	s, _, path := newRefusing(t, x.URL+"/_bulk", Options{Form: Bulk})
 	for i := range 2 {
-		write(t, s, numbered(i, i+1))
+		sinktest.Write(t, s, sinktest.Numbered(i, i+1))
 	}
 	for range 2 {
-		err := s.Write(t.Context(), numbered(2, 3))
-		if !errors.Is(err, ErrRefused) || errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "3 records in a row were refused for the same reason") {
+		err := s.Write(t.Context(), sinktest.Numbered(2, 3))
+		if !errors.Is(err, sink.ErrRefused) || errors.Is(err, sink.ErrRecord) || !strings.Contains(err.Error(), "3 records in a row were refused for the same reason") {
 			t.Errorf("%v", err)
 		}
 	}
@@ -342,17 +344,17 @@ func TestWhatIsRefusedPageAfterPageIsNotTheRecordsFault(t *testing.T) {
 	}
 	// One that is taken says that it is the records.
 	x.status = odd
-	write(t, s, numbered(4, 5))
+	sinktest.Write(t, s, sinktest.Numbered(4, 5))
 	for i := range 6 {
-		write(t, s, numbered(i, i+2))
+		sinktest.Write(t, s, sinktest.Numbered(i, i+2))
 	}
 }
 
 // TestADataStreamGetsATimestamp from the record's time, where the record has none.
 func TestADataStreamGetsATimestamp(t *testing.T) {
 	x := newIndex(t)
-	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: BulkCreate, TimeMember: "published", BatchBytes: 200})
-	write(t, s, lines{
+	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: BulkCreate, TimeMember: "published", BatchBytes: 200})
+	sinktest.Write(t, s, sinktest.Lines{
 		`{"uuid":"1","published":"2026-01-02T03:04:05.678Z","n":1.50}`, `{"uuid":"2","@timestamp":"2025-01-01T00:00:00Z","published":"2026-01-02T03:04:05.678Z"}`,
 		`{"uuid":"3"}`, `{"uuid":"4","published":null}`, `{"published":"2026-01-02T03:04:05.678Z","uuid":"5"}`,
 	})
@@ -370,8 +372,8 @@ func TestADataStreamGetsATimestamp(t *testing.T) {
 		t.Errorf("a request of %d bytes", x.largest)
 	}
 	x = newIndex(t)
-	s, _ = newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, TimeMember: "published"})
-	write(t, s, lines{`{"uuid":"1","published":"2026-01-02T03:04:05.678Z"}`})
+	s, _ = newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk, TimeMember: "published"})
+	sinktest.Write(t, s, sinktest.Lines{`{"uuid":"1","published":"2026-01-02T03:04:05.678Z"}`})
 	if x.docs["1"] != `{"uuid":"1","published":"2026-01-02T03:04:05.678Z"}` {
 		t.Errorf("an index: %s", x.docs["1"])
 	}
@@ -386,13 +388,13 @@ func TestHowASinkGetsOnIsTold(t *testing.T) {
 		}
 		return n < 4, false
 	}
-	var seen []Status
-	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
+	var seen []sink.Status
+	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
 	s.opts.Waiting = func(error, time.Duration) { seen = append(seen, s.Status()) }
 	if got := s.Status(); !got.Up {
 		t.Errorf("at the start: %+v", got)
 	}
-	write(t, s, numbered(0, 1))
+	sinktest.Write(t, s, sinktest.Numbered(0, 1))
 	if len(seen) != 3 || seen[2].Up || seen[2].Failures != 3 || seen[2].Err == nil {
 		t.Errorf("meanwhile: %+v", seen)
 	}
@@ -407,7 +409,7 @@ func TestAServiceThatEndsBetweenTwoRequestsIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, _ := newHTTP(t, "http://"+l.Addr().String(), HTTPOptions{Watch: true})
+	s, _ := newHTTP(t, "http://"+l.Addr().String(), Options{Watch: true})
 	open := func() (ours, theirs net.Conn) {
 		t.Helper()
 		ours, err := s.dial(t.Context(), "tcp", l.Addr().String())
@@ -456,9 +458,9 @@ func TestAGatewayThatAnswersInPlaceOfTheServiceIsAnInterruption(t *testing.T) {
 					w.WriteHeader(status)
 				}
 			}))
-			s, _ := newHTTP(t, server.URL, HTTPOptions{Watch: watch})
-			write(t, s, numbered(0, 5))
-			write(t, s, numbered(5, 9))
+			s, _ := newHTTP(t, server.URL, Options{Watch: watch})
+			sinktest.Write(t, s, sinktest.Numbered(0, 5))
+			sinktest.Write(t, s, sinktest.Numbered(5, 9))
 			if got := s.Interruptions(); watch && got != want || !watch && got != 0 {
 				t.Errorf("%d: %d interruptions, want %d where it is watched (%t)", status, got, want, watch)
 			}
@@ -471,9 +473,9 @@ func TestAGatewayThatAnswersInPlaceOfTheServiceIsAnInterruption(t *testing.T) {
 // and after some equal answers where the service took nothing yet. Where the service fails for all, none is.
 func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
 	r := newRows(t, 500, "9", "19")
-	s, _, path := newRefusing(t, r.URL, HTTPOptions{})
-	write(t, s, numbered(0, 9))
-	write(t, s, numbered(9, 10))
+	s, _, path := newRefusing(t, r.URL, Options{})
+	sinktest.Write(t, s, sinktest.Numbered(0, 9))
+	sinktest.Write(t, s, sinktest.Numbered(9, 10))
 	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "9" {
 		t.Fatalf("put aside: %+v", lines)
 	}
@@ -485,25 +487,25 @@ func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
 		return nil
 	}
 	r.down = true
-	write(t, s, numbered(10, 11))
+	sinktest.Write(t, s, sinktest.Numbered(10, 11))
 	if lines := refusedLines(t, path); len(lines) != 1 || r.got[len(r.got)-1] != "10" {
 		t.Errorf("put aside while the service failed for all: %+v", lines)
 	}
 
 	r = newRows(t, 500, "0")
-	s, _, path = newRefusing(t, r.URL, HTTPOptions{})
-	write(t, s, numbered(0, 1))
+	s, _, path = newRefusing(t, r.URL, Options{})
+	sinktest.Write(t, s, sinktest.Numbered(0, 1))
 	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "0" || r.requests > mostEqual+2 {
 		t.Errorf("put aside: %+v, %d requests", lines, r.requests)
 	}
-	s, _ = newHTTP(t, r.URL, HTTPOptions{})
-	if err := s.Write(t.Context(), numbered(0, 1)); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "record 0: 500") {
+	s, _ = newHTTP(t, r.URL, Options{})
+	if err := s.Write(t.Context(), sinktest.Numbered(0, 1)); !errors.Is(err, sink.ErrRecord) || !strings.Contains(err.Error(), "record 0: 500") {
 		t.Errorf("without a file: %v", err)
 	}
 	r = newRows(t, 503, "0")
-	s, _ = newHTTP(t, r.URL, HTTPOptions{Refused: openRefused(t, filepath.Join(t.TempDir(), "r")), Patience: 30 * time.Second})
+	s, _ = newHTTP(t, r.URL, Options{Refused: openRefused(t, filepath.Join(t.TempDir(), "r")), Patience: 30 * time.Second})
 	s.sleep = func(context.Context, time.Duration) error { s.opts.Patience -= time.Second; return nil }
-	if err := s.Write(t.Context(), numbered(0, 1)); !errors.Is(err, ErrUnavailable) {
+	if err := s.Write(t.Context(), sinktest.Numbered(0, 1)); !errors.Is(err, sink.ErrUnavailable) {
 		t.Errorf("a gateway's failure: %v", err)
 	}
 }
@@ -534,7 +536,7 @@ func TestAHalfWrittenAuthorizationIsBridged(t *testing.T) {
 			}))
 			defer server.Close()
 			file := "Bearer old"
-			s, _ := newHTTP(t, server.URL, HTTPOptions{Authorization: secrets.New(file), Authorizer: Authorizer{
+			s, _ := newHTTP(t, server.URL, Options{Authorization: secrets.New(file), Authorizer: Authorizer{
 				Read: func(context.Context) (secrets.Value, error) {
 					if file == "" {
 						return secrets.Value{}, errors.New("empty")
@@ -550,16 +552,16 @@ func TestAHalfWrittenAuthorizationIsBridged(t *testing.T) {
 				}
 				return nil
 			}
-			write(t, s, numbered(0, 1))
+			sinktest.Write(t, s, sinktest.Numbered(0, 1))
 			sent, file, valid = nil, c.half, c.valid
-			if err := s.Write(t.Context(), numbered(1, 2)); (err == nil) != c.taken || err != nil && !Doubtful(err) {
+			if err := s.Write(t.Context(), sinktest.Numbered(1, 2)); (err == nil) != c.taken || err != nil && !sink.Doubtful(err) {
 				t.Errorf("%v", err)
 			}
 			if got := strings.Join(sent, ", "); got != c.tokens {
 				t.Errorf("sent %s, want %s", got, c.tokens)
 			}
 			file, valid, sent = "Bearer new", []string{"Bearer new"}, nil
-			if write(t, s, numbered(2, 3)); strings.Join(sent, ", ") != "Bearer new" {
+			if sinktest.Write(t, s, sinktest.Numbered(2, 3)); strings.Join(sent, ", ") != "Bearer new" {
 				t.Errorf("afterwards: %s", sent)
 			}
 		})
@@ -578,26 +580,26 @@ func TestANewAuthorizationIsRead(t *testing.T) {
 	defer server.Close()
 	file, stamp := "Bearer one", "1"
 	var unreadable error
-	s, _ := newHTTP(t, server.URL, HTTPOptions{Authorization: secrets.New(file), Authorizer: Authorizer{
+	s, _ := newHTTP(t, server.URL, Options{Authorization: secrets.New(file), Authorizer: Authorizer{
 		Read:  func(context.Context) (secrets.Value, error) { return secrets.New(file), unreadable },
 		Stamp: func() string { return stamp },
 	}})
-	write(t, s, numbered(0, 1))
+	sinktest.Write(t, s, sinktest.Numbered(0, 1))
 	file, valid = "Bearer two", "Bearer two" // the stamp is the same
-	write(t, s, numbered(1, 2))
+	sinktest.Write(t, s, sinktest.Numbered(1, 2))
 	if requests != 3 {
 		t.Errorf("%d requests: want one refused, and one with the new value", requests)
 	}
 	file, valid, stamp = "Bearer three", "Bearer three", "3"
-	write(t, s, numbered(2, 3))
+	sinktest.Write(t, s, sinktest.Numbered(2, 3))
 	if requests != 4 {
 		t.Errorf("%d requests: want none refused", requests)
 	}
 	unreadable, stamp = errors.New("half written"), "4"
-	write(t, s, numbered(3, 4))
+	sinktest.Write(t, s, sinktest.Numbered(3, 4))
 	unreadable, valid = nil, "Bearer four"
-	err := s.Write(t.Context(), numbered(4, 5))
-	if !Doubtful(err) || !errors.Is(err, ErrRefused) || strings.Contains(err.Error(), "three") {
+	err := s.Write(t.Context(), sinktest.Numbered(4, 5))
+	if !sink.Doubtful(err) || !errors.Is(err, sink.ErrRefused) || strings.Contains(err.Error(), "three") {
 		t.Errorf("%v", err)
 	}
 	file = "Bearer four"
@@ -605,7 +607,7 @@ func TestANewAuthorizationIsRead(t *testing.T) {
 		t.Errorf("%t, %t, %v", any, changed, err)
 	}
 	requests = 0
-	if write(t, s, numbered(4, 5)); requests != 1 {
+	if sinktest.Write(t, s, sinktest.Numbered(4, 5)); requests != 1 {
 		t.Errorf("%d requests after it was read again", requests)
 	}
 	// One that is read while a request is under way is not replaced by the one of that request.

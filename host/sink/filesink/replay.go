@@ -1,4 +1,4 @@
-package sink
+package filesink
 
 import (
 	"bytes"
@@ -12,11 +12,12 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
-// Recall implements Recaller. It reads the end of the file, and of those that were put aside before it. A file that another
-// program renamed is read, too, where RecallAlso named it and it is still in the folder.
-func (s *File) Recall(each func(record []byte) (known bool)) error {
+// Replay implements Recaller. It reads the end of the file, and of those that were put aside before it. A file that another
+// program renamed is read, too, where ReplayAlso named it and it is still in the folder.
+func (s *File) Replay(each func(record []byte) (known bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.special {
@@ -27,14 +28,14 @@ func (s *File) Recall(each func(record []byte) (known bool)) error {
 		return err
 	}
 	for _, path := range renamed {
-		if _, err := recall(path, s.opts.Zstd, RecallBytes, each); err != nil {
+		if _, err := replay(path, s.opts.Zstd, sink.ReplayBytes, each); err != nil {
 			return err
 		}
 	}
 	n, name, err := asides(s.path)
-	left := int64(RecallBytes)
+	left := int64(sink.ReplayBytes)
 	for path := s.path; err == nil && left > 0; path, n = name(n), n-1 {
-		left, err = recall(path, s.opts.Zstd, left, each)
+		left, err = replay(path, s.opts.Zstd, left, each)
 		if n == 0 {
 			break
 		}
@@ -67,8 +68,8 @@ func (s *File) renamed() (paths []string, err error) {
 	return paths, nil
 }
 
-// recall reads a file from its end, and returns how much is still to be read: 0 once each knows a record.
-func recall(path string, compressed bool, left int64, each func([]byte) bool) (int64, error) {
+// replay reads a file from its end, and returns how much is still to be read: 0 once each knows a record.
+func replay(path string, compressed bool, left int64, each func([]byte) bool) (int64, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return left, nil
@@ -82,9 +83,9 @@ func recall(path string, compressed bool, left int64, each func([]byte) bool) (i
 		return 0, err
 	}
 	if compressed {
-		return recallFrames(f, info.Size(), left, each)
+		return replayFrames(f, info.Size(), left, each)
 	}
-	return recallLines(f, info.Size(), left, each)
+	return replayLines(f, info.Size(), left, each)
 }
 
 // backwards gives the records of a text of whole lines from the last on, and reports whether each knew one.
@@ -101,7 +102,7 @@ func backwards(text []byte, each func([]byte) bool) (known bool) {
 	return false
 }
 
-func recallLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
+func replayLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
 	const step = 1 << 20
 	size, err := lastBreak(r, size) // what is behind is half a record
 	if err != nil {
@@ -132,7 +133,7 @@ func recallLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64
 	return left, nil
 }
 
-func recallFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
+func replayFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
 	t, err := frameEnd(r, size)
 	if errors.Is(err, ErrForeign) {
 		return left, nil // another program made it, under the name of a file that was put aside

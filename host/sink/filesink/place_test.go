@@ -1,4 +1,4 @@
-package sink
+package filesink
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
 // follower reads a file along as tail -F does: by its name, to the end of one file before the next. It fails where a file
@@ -95,7 +97,7 @@ func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
 			t.Run(name+" "+what, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), name)
 				var told []string
-				s := openFile(t, path, FileOptions{Notice: func(text string) { told = append(told, text) }})
+				s := openFile(t, path, Options{Notice: func(text string) { told = append(told, text) }})
 				old := func() string {
 					if !c.kept {
 						return ""
@@ -103,15 +105,15 @@ func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
 					if err := os.Rename(path+".1", path+".1"+filepath.Ext(name)); err != nil {
 						t.Fatal(err)
 					}
-					return content(t, path+".1"+filepath.Ext(name))
+					return sinktest.Content(t, path+".1"+filepath.Ext(name))
 				}
 				// Everything was confirmed before.
-				write(t, s, numbered(0, 10))
+				sinktest.Write(t, s, sinktest.Numbered(0, 10))
 				if err := c.do(path); err != nil {
 					t.Fatal(err)
 				}
-				write(t, s, numbered(10, 20))
-				if got := content(t, path); got != text(numbered(10, 20)) || c.kept && old() != text(numbered(0, 10)) {
+				sinktest.Write(t, s, sinktest.Numbered(10, 20))
+				if got := sinktest.Content(t, path); got != sinktest.Text(sinktest.Numbered(10, 20)) || c.kept && old() != sinktest.Text(sinktest.Numbered(0, 10)) {
 					t.Errorf("confirmed before: %q", got)
 				}
 				if len(told) != 1 || !strings.Contains(told[0], c.notice) {
@@ -119,13 +121,13 @@ func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
 				}
 				// Seen when the next page comes, and seen by the Sync.
 				for i, seen := range []func() error{
-					func() error { return s.Append(t.Context(), numbered(30, 40)) },
+					func() error { return s.Append(t.Context(), sinktest.Numbered(30, 40)) },
 					func() error { return s.Sync() },
 				} {
-					if err := s.Append(t.Context(), numbered(20, 30)); err != nil {
+					if err := s.Append(t.Context(), sinktest.Numbered(20, 30)); err != nil {
 						t.Fatal(err)
 					}
-					before := content(t, path)
+					before := sinktest.Content(t, path)
 					if err := c.do(path); err != nil {
 						t.Fatal(err)
 					}
@@ -139,11 +141,11 @@ func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
 						}
 						continue
 					}
-					if !errors.Is(err, ErrReplay) {
+					if !errors.Is(err, sink.ErrRewrite) {
 						t.Errorf("%d: %v, want all to come again", i, err)
 					}
-					write(t, s, numbered(20, 40))
-					if got := content(t, path); got != text(numbered(20, 40)) {
+					sinktest.Write(t, s, sinktest.Numbered(20, 40))
+					if got := sinktest.Content(t, path); got != sinktest.Text(sinktest.Numbered(20, 40)) {
 						t.Errorf("%d: the new file holds %q", i, got)
 					}
 				}
@@ -181,20 +183,20 @@ func (f deletingFile) Sync() error {
 func TestAFileThatIsDeletedWhileItIsSyncedIsNotConfirmed(t *testing.T) {
 	when := false
 	path := filepath.Join(t.TempDir(), "out")
-	s, err := OpenFileOn(deleting{durable.OS, &when}, path, FileOptions{})
+	s, err := Open(path, Options{Disk: deleting{durable.OS, &when}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	if err := s.Append(t.Context(), numbered(0, 10)); err != nil {
+	if err := s.Append(t.Context(), sinktest.Numbered(0, 10)); err != nil {
 		t.Fatal(err)
 	}
 	when = true
-	if err := s.Sync(); !errors.Is(err, ErrReplay) {
+	if err := s.Sync(); !errors.Is(err, sink.ErrRewrite) {
 		t.Errorf("%v", err)
 	}
-	write(t, s, numbered(0, 10))
-	if got := content(t, path); got != text(numbered(0, 10)) {
+	sinktest.Write(t, s, sinktest.Numbered(0, 10))
+	if got := sinktest.Content(t, path); got != sinktest.Text(sinktest.Numbered(0, 10)) {
 		t.Errorf("%q", got)
 	}
 }
@@ -202,8 +204,8 @@ func TestAFileThatIsDeletedWhileItIsSyncedIsNotConfirmed(t *testing.T) {
 // TestAFileIsOpenedAnewOnDemand, as SIGHUP asks.
 func TestAFileIsOpenedAnewOnDemand(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
-	s := openFile(t, path, FileOptions{})
-	write(t, s, numbered(0, 1))
+	s := openFile(t, path, Options{})
+	sinktest.Write(t, s, sinktest.Numbered(0, 1))
 	if anew, err := s.Reopen(); anew || err != nil {
 		t.Errorf("%v, %v of a file that is in its place", anew, err)
 	}
@@ -216,7 +218,7 @@ func TestAFileIsOpenedAnewOnDemand(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
 	}
-	if err := s.Append(t.Context(), numbered(1, 2)); err != nil {
+	if err := s.Append(t.Context(), sinktest.Numbered(1, 2)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(path); err != nil {
@@ -225,10 +227,10 @@ func TestAFileIsOpenedAnewOnDemand(t *testing.T) {
 	if anew, err := s.Reopen(); !anew || err != nil {
 		t.Errorf("%v, %v", anew, err)
 	}
-	if err := s.Sync(); !errors.Is(err, ErrReplay) {
+	if err := s.Sync(); !errors.Is(err, sink.ErrRewrite) {
 		t.Errorf("the page that was deleted: %v", err)
 	}
-	write(t, s, numbered(1, 2))
+	sinktest.Write(t, s, sinktest.Numbered(1, 2))
 }
 
 // TestALinkThatIsPointedElsewhereIsFollowed: the records go where it leads to now.
@@ -243,12 +245,12 @@ func TestALinkThatIsPointedElsewhereIsFollowed(t *testing.T) {
 		}
 	}
 	point("one.ndjson")
-	s := openFile(t, link, FileOptions{})
-	write(t, s, numbered(0, 1))
+	s := openFile(t, link, Options{})
+	sinktest.Write(t, s, sinktest.Numbered(0, 1))
 	point("two.ndjson")
-	write(t, s, numbered(1, 2))
+	sinktest.Write(t, s, sinktest.Numbered(1, 2))
 	for i, name := range []string{"one.ndjson", "two.ndjson"} {
-		if got := content(t, filepath.Join(dir, name)); got != text(numbered(i, i+1)) {
+		if got := sinktest.Content(t, filepath.Join(dir, name)); got != sinktest.Text(sinktest.Numbered(i, i+1)) {
 			t.Errorf("%s holds %q", name, got)
 		}
 	}
@@ -261,8 +263,8 @@ func inFolderThatIsGone(t *testing.T) (s *File, dir string) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s = openFile(t, filepath.Join(dir, "out"), FileOptions{})
-	if err := s.Append(t.Context(), numbered(0, 10)); err != nil {
+	s = openFile(t, filepath.Join(dir, "out"), Options{})
+	if err := s.Append(t.Context(), sinktest.Numbered(0, 10)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(dir); err != nil {
@@ -275,7 +277,7 @@ func inFolderThatIsGone(t *testing.T) (s *File, dir string) {
 func TestAFolderThatIsGoneEndsTheRun(t *testing.T) {
 	s, dir := inFolderThatIsGone(t)
 	for range 2 {
-		if err := s.Sync(); err == nil || errors.Is(err, ErrReplay) || !strings.Contains(err.Error(), dir) {
+		if err := s.Sync(); err == nil || errors.Is(err, sink.ErrRewrite) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -284,29 +286,29 @@ func TestAFolderThatIsGoneEndsTheRun(t *testing.T) {
 // TestAFolderThatComesBackIsGoneOnWith: meanwhile the file counts as away, and what was not confirmed comes again.
 func TestAFolderThatComesBackIsGoneOnWith(t *testing.T) {
 	s, dir := inFolderThatIsGone(t)
-	if err := s.Sync(); !errors.Is(err, ErrUnavailable) {
+	if err := s.Sync(); !errors.Is(err, sink.ErrUnavailable) {
 		t.Errorf("%v", err)
 	}
-	if err := s.Append(t.Context(), numbered(0, 10)); !errors.Is(err, ErrUnavailable) || s.Status().Up {
+	if err := s.Append(t.Context(), sinktest.Numbered(0, 10)); !errors.Is(err, sink.ErrUnavailable) || s.Status().Up {
 		t.Errorf("%v, %+v", err, s.Status())
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Append(t.Context(), numbered(0, 10)); !errors.Is(err, ErrReplay) {
+	if err := s.Append(t.Context(), sinktest.Numbered(0, 10)); !errors.Is(err, sink.ErrRewrite) {
 		t.Errorf("%v", err)
 	}
-	write(t, s, numbered(0, 10))
+	sinktest.Write(t, s, sinktest.Numbered(0, 10))
 	if err := os.RemoveAll(dir); err != nil { // of what was confirmed nothing comes again
 		t.Fatal(err)
 	}
-	if err := s.Append(t.Context(), numbered(10, 20)); !errors.Is(err, ErrUnavailable) {
+	if err := s.Append(t.Context(), sinktest.Numbered(10, 20)); !errors.Is(err, sink.ErrUnavailable) {
 		t.Errorf("%v", err)
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(t, s, numbered(10, 20))
+	sinktest.Write(t, s, sinktest.Numbered(10, 20))
 	text, err := os.ReadFile(filepath.Join(dir, "out"))
 	if n := strings.Count(string(text), "\n"); err != nil || n != 10 || !s.Status().Up {
 		t.Errorf("%d lines, %v, %+v", n, err, s.Status())
@@ -316,13 +318,13 @@ func TestAFolderThatComesBackIsGoneOnWith(t *testing.T) {
 // TestNewFilesHaveTheModeThatWasAskedFor, those after a rotation too, whatever the umask is.
 func TestNewFilesHaveTheModeThatWasAskedFor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.ndjson")
-	s := openFile(t, path, FileOptions{Mode: 0o664, RotateSize: 1})
-	write(t, s, numbered(0, 1))
-	write(t, s, numbered(1, 2))
+	s := openFile(t, path, Options{Mode: 0o664, RotateSize: 1})
+	sinktest.Write(t, s, sinktest.Numbered(0, 1))
+	sinktest.Write(t, s, sinktest.Numbered(1, 2))
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	write(t, s, numbered(2, 3))
+	sinktest.Write(t, s, sinktest.Numbered(2, 3))
 	for _, path := range append(putAside(t, path), path) {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o664 {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
@@ -337,21 +339,21 @@ func TestAReaderAlongGetsEveryRecordOnce(t *testing.T) {
 	known := map[string]bool{}
 	next := 0
 	for round := range 60 {
-		s, err := OpenFile(path, FileOptions{RotateSize: 3000})
+		s, err := Open(path, Options{RotateSize: 3000})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Recall(func(record []byte) bool {
+		if err := s.Replay(func(record []byte) bool {
 			was := known[string(record)]
 			known[string(record)] = true
 			return was
 		}); err != nil {
 			t.Fatal(err)
 		}
-		s.f = &disk{File: s.f, room: 37 * round % 1900} // where the process ends
+		s.f = &sinktest.FailingFile{File: s.f, Room: 37 * round % 1900} // where the process ends
 		for {
-			var page lines
-			for _, l := range numbered(next, next+5) {
+			var page sinktest.Lines
+			for _, l := range sinktest.Numbered(next, next+5) {
 				if !known[l] {
 					page = append(page, l)
 				}
@@ -376,15 +378,15 @@ func TestAReaderAlongGetsEveryRecordOnce(t *testing.T) {
 		reader.read()
 		_ = s.f.(interface{ Close() error }).Close() // a process that is killed does no more than that
 	}
-	s := openFile(t, path, FileOptions{})
-	var rest lines
-	for _, l := range numbered(next, next+5) {
+	s := openFile(t, path, Options{})
+	var rest sinktest.Lines
+	for _, l := range sinktest.Numbered(next, next+5) {
 		if !known[l] {
 			rest = append(rest, l)
 		}
 	}
-	write(t, s, rest)
-	if got, want := reader.read(), text(numbered(0, next+5)); got != want {
+	sinktest.Write(t, s, rest)
+	if got, want := reader.read(), sinktest.Text(sinktest.Numbered(0, next+5)); got != want {
 		t.Errorf("%d lines read along, want %d, each once", strings.Count(got, "\n"), next+5)
 	}
 }
@@ -395,7 +397,7 @@ func TestAReaderAlongGetsEveryRecordOnce(t *testing.T) {
 func TestAFileIsUsedFromManySides(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out.ndjson")
-	s := openFile(t, path, FileOptions{RotateEvery: 3 * time.Millisecond, RotateSize: 20_000})
+	s := openFile(t, path, Options{RotateEvery: 3 * time.Millisecond, RotateSize: 20_000})
 	done := make(chan struct{})
 	var beside sync.WaitGroup
 	loop := func(do func(n int)) {
@@ -428,18 +430,18 @@ func TestAFileIsUsedFromManySides(t *testing.T) {
 		from := n
 		var err error
 		for range 3 { // pages that are confirmed together, while the next is appended
-			if err = s.Append(t.Context(), numbered(n, n+10)); err != nil {
+			if err = s.Append(t.Context(), sinktest.Numbered(n, n+10)); err != nil {
 				break
 			}
 			n += 10
 		}
 		if err == nil {
 			go func() { syncs <- s.Sync() }()
-			err = s.Append(t.Context(), lines{fmt.Sprintf(`{"uuid":"beside-%d"}`, n)})
+			err = s.Append(t.Context(), sinktest.Lines{fmt.Sprintf(`{"uuid":"beside-%d"}`, n)})
 			err = errors.Join(err, <-syncs)
 		}
 		switch {
-		case errors.Is(err, ErrReplay):
+		case errors.Is(err, sink.ErrRewrite):
 			replays++
 			n = from
 		case err != nil:
@@ -460,37 +462,12 @@ func TestAFileIsUsedFromManySides(t *testing.T) {
 		all.WriteString(rawOf(t, filepath.Join(dir, e.Name())))
 	}
 	missing := 0
-	for _, l := range numbered(0, confirmed) {
+	for _, l := range sinktest.Numbered(0, confirmed) {
 		if !strings.Contains(all.String(), l+"\n") {
 			missing++
 		}
 	}
 	if missing > 0 || confirmed < 3000 {
 		t.Errorf("%d of %d confirmed records are in none of %d files, %d replays", missing, confirmed, len(entries), replays)
-	}
-}
-
-// TestAStreamIntoAFileThatIsCutOrDeleted writes no hole, and confirms nothing that is gone.
-func TestAStreamIntoAFileThatIsCutOrDeleted(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "out")
-	f, err := os.Create(path) // as a shell does for >
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	s := NewStream("standard output", f)
-	write(t, s, numbered(0, 10))
-	if err := os.Truncate(path, 0); err != nil {
-		t.Fatal(err)
-	}
-	write(t, s, numbered(10, 20))
-	if got := content(t, path); got != text(numbered(10, 20)) {
-		t.Errorf("%q", got)
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Write(t.Context(), numbered(20, 30)); err == nil || !strings.Contains(err.Error(), "standard output: its file was deleted") {
-		t.Errorf("%v", err)
 	}
 }

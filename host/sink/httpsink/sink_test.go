@@ -1,4 +1,4 @@
-package sink
+package httpsink
 
 import (
 	"bufio"
@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
 // index is a service that takes batches, as OpenSearch's _bulk does: by _id.
@@ -99,9 +101,9 @@ func (x *index) take(body []byte) (items []any, failed bool) {
 }
 
 // newHTTP makes a sink whose waits take no time, and counts them.
-func newHTTP(t *testing.T, address string, o HTTPOptions) (*HTTP, *[]time.Duration) {
+func newHTTP(t *testing.T, address string, o Options) (*Sink, *[]time.Duration) {
 	t.Helper()
-	s, err := NewHTTP(address, o)
+	s, err := New(address, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,9 +133,9 @@ func wantDocs(t *testing.T, x *index, n int) {
 func TestBatchesAreIndexedByKey(t *testing.T) {
 	for _, form := range []Form{Bulk, BulkCreate} {
 		x := newIndex(t)
-		s, _ := newHTTP(t, x.URL+"/okta/_bulk", HTTPOptions{Form: form, BatchBytes: 4000})
+		s, _ := newHTTP(t, x.URL+"/okta/_bulk", Options{Form: form, BatchBytes: 4000})
 		for range 2 { // the second time it is there already
-			write(t, s, numbered(0, 500))
+			sinktest.Write(t, s, sinktest.Numbered(0, 500))
 		}
 		wantDocs(t, x, 500)
 		if x.largest > 4000 || x.requests < 2*10 {
@@ -151,10 +153,10 @@ func TestNDJSONIsTheRecordsAsTheyAre(t *testing.T) {
 		_, _ = io.Copy(&got, r.Body)
 	}))
 	defer server.Close()
-	s, _ := newHTTP(t, server.URL+"/in?a=b", HTTPOptions{Authorization: secrets.New("Bearer abc")})
-	write(t, s, numbered(0, 20))
-	write(t, s, lines{})
-	if got.String() != text(numbered(0, 20)) || s.String() != server.URL+"/in" {
+	s, _ := newHTTP(t, server.URL+"/in?a=b", Options{Authorization: secrets.New("Bearer abc")})
+	sinktest.Write(t, s, sinktest.Numbered(0, 20))
+	sinktest.Write(t, s, sinktest.Lines{})
+	if got.String() != sinktest.Text(sinktest.Numbered(0, 20)) || s.String() != server.URL+"/in" {
 		t.Errorf("%s: %s", s, got.String())
 	}
 }
@@ -191,8 +193,8 @@ func TestAServiceInTroubleIsWaitedFor(t *testing.T) {
 			x := newIndex(t)
 			x.fault = fault
 			told := 0
-			s, waits := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, BatchBytes: 2000, Waiting: func(error, time.Duration) { told++ }})
-			write(t, s, numbered(0, 100))
+			s, waits := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk, BatchBytes: 2000, Waiting: func(error, time.Duration) { told++ }})
+			sinktest.Write(t, s, sinktest.Numbered(0, 100))
 			wantDocs(t, x, 100)
 			if told == 0 || told != len(*waits) {
 				t.Errorf("%d waits, %d told", len(*waits), told)
@@ -212,8 +214,8 @@ func TestRecordsThatAServiceHasNoRoomForAreSentAgain(t *testing.T) {
 		}
 		return 0
 	}
-	s, waits := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-	write(t, s, numbered(0, 50))
+	s, waits := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+	sinktest.Write(t, s, sinktest.Numbered(0, 50))
 	wantDocs(t, x, 50)
 	if x.requests != 4 || len(*waits) != 3 {
 		t.Errorf("%d requests, %d waits", x.requests, len(*waits))
@@ -228,11 +230,11 @@ func TestABatchThatIsTooLargeIsHalved(t *testing.T) {
 		}
 		return r.ContentLength > 500, false
 	}
-	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-	write(t, s, numbered(0, 60))
+	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+	sinktest.Write(t, s, sinktest.Numbered(0, 60))
 	wantDocs(t, x, 60)
-	err := s.Write(context.Background(), lines{`{"uuid":"big","pad":"` + strings.Repeat("x", 600) + `"}`})
-	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "larger than the service takes") {
+	err := s.Write(context.Background(), sinktest.Lines{`{"uuid":"big","pad":"` + strings.Repeat("x", 600) + `"}`})
+	if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "larger than the service takes") {
 		t.Errorf("%v", err)
 	}
 }
@@ -262,9 +264,9 @@ func TestARefusalIsTold(t *testing.T) {
 				_, _ = io.WriteString(w, c.body)
 			}))
 			defer server.Close()
-			s, _ := newHTTP(t, server.URL, HTTPOptions{Form: c.form, Authorization: secrets.New("Bearer " + token)})
-			err := s.Write(context.Background(), numbered(0, 1))
-			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), c.want) || !strings.HasSuffix(err.Error(), again) {
+			s, _ := newHTTP(t, server.URL, Options{Form: c.form, Authorization: secrets.New("Bearer " + token)})
+			err := s.Write(context.Background(), sinktest.Numbered(0, 1))
+			if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), c.want) || !strings.HasSuffix(err.Error(), sink.ComesAgain) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			if err != nil && strings.Contains(err.Error(), token) || requests != 1 {
@@ -280,20 +282,20 @@ func TestPatienceEnds(t *testing.T) {
 		w.WriteHeader(503)
 		return true, false
 	}
-	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk, Patience: time.Nanosecond})
-	if err := s.Write(context.Background(), numbered(0, 1)); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "503 Service Unavailable") {
+	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk, Patience: time.Nanosecond})
+	if err := s.Write(context.Background(), sinktest.Numbered(0, 1)); !errors.Is(err, sink.ErrUnavailable) || !strings.Contains(err.Error(), "503 Service Unavailable") {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	s, _ = newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-	if err := s.Write(ctx, numbered(0, 1)); !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.Canceled) {
+	s, _ = newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+	if err := s.Write(ctx, sinktest.Numbered(0, 1)); !errors.Is(err, sink.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	dead := httptest.NewServer(nil)
 	dead.Close()
-	s, _ = newHTTP(t, dead.URL, HTTPOptions{Patience: time.Nanosecond})
-	if err := s.Write(context.Background(), numbered(0, 1)); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "no answer") {
+	s, _ = newHTTP(t, dead.URL, Options{Patience: time.Nanosecond})
+	if err := s.Write(context.Background(), sinktest.Numbered(0, 1)); !errors.Is(err, sink.ErrUnavailable) || !strings.Contains(err.Error(), "no answer") {
 		t.Errorf("nobody there: %v", err)
 	}
 }
@@ -306,10 +308,10 @@ func TestHowLongAServiceWantsToBeLeftAloneIsTold(t *testing.T) {
 		w.WriteHeader(429)
 		return true, false
 	}
-	s, _ := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-	err := s.Write(context.Background(), numbered(0, 1))
-	if !errors.Is(err, ErrUnavailable) || RetryAfter(err) != 3*time.Minute || !strings.Contains(err.Error(), "left alone for 3m0s") {
-		t.Errorf("%v, %s", err, RetryAfter(err))
+	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+	err := s.Write(context.Background(), sinktest.Numbered(0, 1))
+	if !errors.Is(err, sink.ErrUnavailable) || sink.RetryAfter(err) != 3*time.Minute || !strings.Contains(err.Error(), "left alone for 3m0s") {
+		t.Errorf("%v, %s", err, sink.RetryAfter(err))
 	}
 }
 
@@ -321,22 +323,22 @@ func TestAddressesThatAreNotTaken(t *testing.T) {
 		"https://user:word@example.com/": "user or password",
 		"http://collector.example.com/x": "not sent to collector.example.com over http",
 	} {
-		_, err := NewHTTP(address, HTTPOptions{Authorization: secrets.New("Bearer x")})
+		_, err := New(address, Options{Authorization: secrets.New("Bearer x")})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "word@") {
 			t.Errorf("%q: %v, want %q", address, err, want)
 		}
 	}
-	if _, err := NewHTTP("http://127.0.0.1:9200/_bulk", HTTPOptions{Authorization: secrets.New("Bearer x")}); err != nil {
+	if _, err := New("http://127.0.0.1:9200/_bulk", Options{Authorization: secrets.New("Bearer x")}); err != nil {
 		t.Error(err)
 	}
 	const plain = "http://collector.example.com/x"
-	if _, err := NewHTTP(plain, HTTPOptions{}); err == nil || !strings.Contains(err.Error(), "--out-plaintext") {
+	if _, err := New(plain, Options{}); err == nil || !strings.Contains(err.Error(), "--out-plaintext") {
 		t.Errorf("%s: %v", plain, err)
 	}
-	if _, err := NewHTTP(plain, HTTPOptions{Plaintext: true}); err != nil {
+	if _, err := New(plain, Options{Plaintext: true}); err != nil {
 		t.Error(err)
 	}
-	if _, err := NewHTTP(plain, HTTPOptions{Plaintext: true, Authorization: secrets.New("Bearer x")}); err == nil {
+	if _, err := New(plain, Options{Plaintext: true, Authorization: secrets.New("Bearer x")}); err == nil {
 		t.Error("an authorization in plain text")
 	}
 }
@@ -352,8 +354,8 @@ func TestAnAnswerIsOfEachRecord(t *testing.T) {
 		_, _ = io.WriteString(w, short[n-1])
 		return true, false
 	}
-	s, waits := newHTTP(t, x.URL+"/_bulk", HTTPOptions{Form: Bulk})
-	write(t, s, numbered(0, 2))
+	s, waits := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
+	sinktest.Write(t, s, sinktest.Numbered(0, 2))
 	wantDocs(t, x, 2)
 	if len(*waits) != len(short) {
 		t.Errorf("%d waits, want one for each answer that was short", len(*waits))
@@ -374,11 +376,11 @@ func (s slow) Read(b []byte) (int, error) {
 func TestAnAnswerMayComeBeforeAllWasSent(t *testing.T) {
 	for _, status := range []string{"413 Request Entity Too Large", "429 Too Many Requests"} {
 		t.Run(status, func(t *testing.T) {
-			page := lines{}
+			page := sinktest.Lines{}
 			for i := range 160 {
 				page = append(page, fmt.Sprintf(`{"uuid":"%d","pad":"%s"}`, i, strings.Repeat(string(rune('a'+i%26)), 100_000)))
 			}
-			whole := text(page)
+			whole := sinktest.Text(page)
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
@@ -430,8 +432,8 @@ func TestAnAnswerMayComeBeforeAllWasSent(t *testing.T) {
 					serving.Go(func() { serve(c) })
 				}
 			})
-			s, _ := newHTTP(t, "http://"+l.Addr().String(), HTTPOptions{BatchBytes: 16 << 20})
-			write(t, s, page)
+			s, _ := newHTTP(t, "http://"+l.Addr().String(), Options{BatchBytes: 16 << 20})
+			sinktest.Write(t, s, page)
 			_ = s.Close()
 			_ = l.Close()
 			serving.Wait()

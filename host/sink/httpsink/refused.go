@@ -1,4 +1,4 @@
-package sink
+package httpsink
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
 // Refusal is a record that a service will not take, however often it is sent, and why.
@@ -41,7 +43,7 @@ func (r Refusal) String() string {
 // and is durable before the page that it came with is. It is appended to as a File is, and held like one. It is not safe
 // for concurrent use, but for Count; close it when done.
 type Refused struct {
-	file  *File
+	file  *filesink.File
 	now   func() time.Time
 	known map[[sha256.Size]byte]bool // records that were there before: a crash has the page come again
 	count atomic.Int64
@@ -51,21 +53,21 @@ type Refused struct {
 const mostKnown = 10_000
 
 // OpenRefused opens a file of refused records, and makes it where there is none.
-func OpenRefused(path string, o FileOptions) (*Refused, error) {
-	file, err := OpenFile(path, o)
+func OpenRefused(path string, o filesink.Options) (*Refused, error) {
+	file, err := filesink.Open(path, o)
 	if err != nil {
 		return nil, err
 	}
 	r := &Refused{file: file, now: time.Now, known: map[[sha256.Size]byte]bool{}}
 	foreign := false
-	err = file.Recall(func(line []byte) bool {
+	err = file.Replay(func(line []byte) bool {
 		record := gjson.GetBytes(line, "record")
 		foreign = foreign || !record.IsObject() || !gjson.GetBytes(line, "status").Exists()
 		r.known[sha256.Sum256([]byte(record.Raw))] = true
 		return foreign || len(r.known) >= mostKnown
 	})
 	if err == nil && foreign {
-		err = fmt.Errorf("%s: %w that were refused: give them a file of their own", path, ErrForeign)
+		err = fmt.Errorf("%s: %w that were refused: give them a file of their own", path, filesink.ErrForeign)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -83,7 +85,7 @@ func (r *Refused) Count() int64 { return r.count.Load() }
 func (r *Refused) Reopen() (anew bool, err error) { return r.file.Reopen() }
 
 // Tear is that of File.
-func (r *Refused) Tear() Tear { return r.file.Tear() }
+func (r *Refused) Tear() filesink.Tear { return r.file.Tear() }
 
 // Close lets go of the file.
 func (r *Refused) Close() error { return r.file.Close() }
@@ -117,7 +119,7 @@ func (r *Refused) put(ctx context.Context, service string, all []Refusal) error 
 	}
 	n.text = b.Bytes()
 	err := r.file.Write(ctx, n)
-	if errors.Is(err, ErrReplay) { // the file was deleted under it: its lines are all here
+	if errors.Is(err, sink.ErrRewrite) { // the file was deleted under it: its lines are all here
 		err = r.file.Write(ctx, n)
 	}
 	if err != nil {
@@ -130,7 +132,7 @@ func (r *Refused) put(ctx context.Context, service string, all []Refusal) error 
 // time is the present; where the file ends in half a line, it is that line's time, so that the line can be continued.
 func (r *Refused) time() time.Time {
 	now := r.now().UTC()
-	half, ok := bytes.CutPrefix(r.file.half(), []byte(`{"at":"`))
+	half, ok := bytes.CutPrefix(r.file.Unfinished(), []byte(`{"at":"`))
 	if !ok {
 		return now
 	}

@@ -1,4 +1,5 @@
-package sink
+// Package filesink appends the records of a source to files, which it syncs with each page.
+package filesink
 
 import (
 	"bufio"
@@ -18,10 +19,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
-// FileOptions configure a File. A zero field means its default.
-type FileOptions struct {
+// ErrInUse is wrapped when another process holds the file.
+var ErrInUse = errors.New("file in use")
+
+// Options configure a File. A zero field means its default.
+type Options struct {
 	// Zstd compresses each page as a zstd frame of its own, so that a file is whole after every page; any zstd reader
 	// takes such a file. Default what the path's extension says: .zst is compressed.
 	Zstd bool
@@ -34,6 +39,8 @@ type FileOptions struct {
 	// Notice is called with what a person should know: the file was renamed, deleted or cut by another program, or it was
 	// put aside. It must not call the File. Default drops the text.
 	Notice func(text string)
+	// Disk is where files are written. Default durable.OS.
+	Disk durable.Disk
 }
 
 // File appends NDJSON to a file and syncs it with each page. It never shortens a file, since others may read it along.
@@ -45,10 +52,10 @@ type FileOptions struct {
 type File struct {
 	name   string // as it was given
 	path   string // links followed: what they lead to is put aside, and not they
-	opts   FileOptions
+	opts   Options
 	disk   durable.Disk
-	opened Tear                // what OpenFile found
-	before map[durable.ID]bool // files that Recall reads, too
+	opened Tear                // what Open found
+	before map[durable.ID]bool // files that Replay reads, too
 
 	mu      sync.Mutex   // the timer rotates, too
 	f       durable.File // held: nobody else writes to it
@@ -66,28 +73,28 @@ type File struct {
 	lost    error // no later page may be taken: its checkpoint would cover pages that are lost
 }
 
-// OpenFile opens a file to append to, and makes it where there is none. While it is open no other process can open it so
+// Open opens a file to append to, and makes it where there is none. While it is open no other process can open it so
 // (ErrInUse); a device or a pipe may have any number of writers. What a crash left half-written at its end stays there: the
 // record is continued when it comes again, else the file is put aside and a new one is begun. A file that ends in
 // something else is an error (ErrForeign).
-func OpenFile(path string, o FileOptions) (*File, error) { return OpenFileOn(durable.OS, path, o) }
-
-// OpenFileOn is OpenFile, and writes to a disk.
-func OpenFileOn(disk durable.Disk, path string, o FileOptions) (*File, error) {
+func Open(path string, o Options) (*File, error) {
 	if o.RotateSize < 0 || o.RotateEvery < 0 {
 		return nil, errors.New("a file is rotated by a size and time that are not negative")
 	}
 	if o.Notice == nil {
 		o.Notice = func(string) {}
 	}
-	s := &File{name: path, opts: o, disk: disk}
+	if o.Disk == nil {
+		o.Disk = durable.OS
+	}
+	s := &File{name: path, opts: o, disk: o.Disk}
 	s.opts.Zstd = o.Zstd || strings.HasSuffix(path, ".zst") || strings.HasSuffix(durable.Resolve(path), ".zst")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, err := os.Lstat(durable.Resolve(path)); errors.Is(err, fs.ErrNotExist) {
 		// A process that was killed may have put it aside and not synced that: were the new name durable before, what it
 		// led to would have none.
-		if err := disk.SyncFolder(filepath.Dir(durable.Resolve(path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := o.Disk.SyncFolder(filepath.Dir(durable.Resolve(path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 	}
@@ -99,7 +106,7 @@ func OpenFileOn(disk durable.Disk, path string, o FileOptions) (*File, error) {
 	return s, nil
 }
 
-// Tear is what OpenFile found at the end of the file.
+// Tear is what Open found at the end of the file.
 func (s *File) Tear() Tear { return s.opened }
 
 // String implements Sink.
@@ -167,13 +174,13 @@ func (s *File) age() {
 		defer s.mu.Unlock()
 		if s.due = true; s.f != nil && s.lost == nil && s.lookAside() == nil && s.due && s.tear.none() {
 			_, err := s.rotate() // if it fails, the next page tries again and says why
-			s.unsaid = s.unsaid || errors.Is(err, ErrReplay)
+			s.unsaid = s.unsaid || errors.Is(err, sink.ErrRewrite)
 		}
 	})
 }
 
 // Write implements Sink.
-func (s *File) Write(ctx context.Context, p Page) error {
+func (s *File) Write(ctx context.Context, p sink.Page) error {
 	if err := s.Append(ctx, p); err != nil {
 		return err
 	}
@@ -182,7 +189,7 @@ func (s *File) Write(ctx context.Context, p Page) error {
 
 // Append implements Buffered. After an error, records of the page may be in the file: those are not written again where
 // they come again, and one that is half there is continued.
-func (s *File) Append(_ context.Context, p Page) (err error) {
+func (s *File) Append(_ context.Context, p sink.Page) (err error) {
 	if p.Len() == 0 {
 		return nil
 	}
@@ -201,7 +208,7 @@ func (s *File) Append(_ context.Context, p Page) (err error) {
 	}
 	if s.due || s.opts.RotateSize > 0 && s.end >= s.opts.RotateSize {
 		if _, err := s.rotate(); err != nil {
-			return fmt.Errorf("rotating %s: %w; %s", s.name, err, again)
+			return fmt.Errorf("rotating %s: %w; %s", s.name, err, sink.ComesAgain)
 		}
 	}
 	if p.Len() == 0 {
@@ -221,15 +228,15 @@ func (s *File) append(from int64, write func() error) error {
 	s.end += n.n
 	if err != nil {
 		if e := s.torn(from); e != nil {
-			s.lost = failed(s.name, errors.Join(err, e))
+			s.lost = sink.WriteError(s.name, errors.Join(err, e))
 		}
-		return failed(s.name, err)
+		return sink.WriteError(s.name, err)
 	}
 	s.age()
 	return nil
 }
 
-// Sync implements Buffered. Pages may be appended meanwhile: those are for the next Sync. After ErrReplay all pages that no
+// Sync implements Buffered. Pages may be appended meanwhile: those are for the next Sync. After sink.ErrRewrite all pages that no
 // Sync confirmed are to be appended again. After any other error every later call says so until the file is opened anew.
 func (s *File) Sync() error {
 	s.mu.Lock()
@@ -245,7 +252,7 @@ func (s *File) Sync() error {
 	case s.lost != nil:
 		return s.lost
 	case s.gone >= opening:
-		return s.replay()
+		return s.rewrite()
 	case s.opening != opening: // put aside or renamed meanwhile, and synced then
 		return nil
 	case err != nil:
@@ -274,8 +281,8 @@ func (s *File) ID() (id durable.ID, ok bool) {
 	return durable.IDOf(info)
 }
 
-// RecallAlso implements Movable.
-func (s *File) RecallAlso(ids []durable.ID) {
+// ReplayAlso implements Movable.
+func (s *File) ReplayAlso(ids []durable.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.before = map[durable.ID]bool{}
@@ -302,7 +309,7 @@ func (s *File) Reopen() (anew bool, err error) {
 // lookAside is look for those who cannot have pages come again.
 func (s *File) lookAside() error {
 	err := s.look()
-	if errors.Is(err, ErrReplay) {
+	if errors.Is(err, sink.ErrRewrite) {
 		s.unsaid = true
 		return nil
 	}
@@ -313,9 +320,9 @@ func (s *File) lookAside() error {
 func (s *File) usable() error {
 	if s.unsaid && s.lost == nil {
 		s.unsaid = false
-		return s.replay()
+		return s.rewrite()
 	}
-	if errors.Is(s.lost, ErrUnavailable) {
+	if errors.Is(s.lost, sink.ErrUnavailable) {
 		return s.comeBack()
 	}
 	return s.lost
@@ -331,7 +338,7 @@ func (s *File) comeBack() error {
 	s.lost, s.unsaid = nil, false
 	if gone {
 		s.gone = opening
-		return s.replay()
+		return s.rewrite()
 	}
 	return nil
 }
@@ -351,7 +358,7 @@ func (s *File) sync() error {
 // lose ends the use of a file that could not be synced: the system may have thrown away what was not on the disk, and yet
 // show it.
 func (s *File) lose(err error) error {
-	s.lost = failed(s.name, s.setAside(s.f, err))
+	s.lost = sink.WriteError(s.name, s.setAside(s.f, err))
 	return s.lost
 }
 
@@ -382,7 +389,7 @@ func (s *File) setAside(f durable.File, err error) error {
 }
 
 // page writes a page into the buffer.
-func (s *File) page(p Page) error {
+func (s *File) page(p sink.Page) error {
 	if s.opts.Zstd {
 		return compress(s.w, p)
 	}
@@ -391,7 +398,7 @@ func (s *File) page(p Page) error {
 }
 
 // compress writes a page as a zstd frame.
-func compress(w io.Writer, p Page) error {
+func compress(w io.Writer, p sink.Page) error {
 	enc, err := encoder(w)
 	if err != nil {
 		return err
@@ -459,7 +466,7 @@ func (s *File) rename() (aside string, err error) {
 		return "", err
 	}
 	if err := s.disk.SyncFolder(filepath.Dir(s.path)); err != nil {
-		s.lost = failed(s.name, err) // what is open is the file that was put aside
+		s.lost = sink.WriteError(s.name, err) // what is open is the file that was put aside
 		return "", s.lost
 	}
 	return aside, nil
@@ -474,11 +481,11 @@ func (s *File) reopen() error {
 	s.due = false
 	found, err := s.begin()
 	if errors.Is(err, fs.ErrNotExist) { // its folder was deleted: it may come back
-		s.lost = fmt.Errorf("%w: %w", ErrUnavailable, failed(s.name, err))
+		s.lost = fmt.Errorf("%w: %w", sink.ErrUnavailable, sink.WriteError(s.name, err))
 		return s.lost
 	}
 	if err != nil {
-		s.lost = failed(s.name, err)
+		s.lost = sink.WriteError(s.name, err)
 		return s.lost
 	}
 	s.notice(found.text(s.name))
@@ -558,4 +565,14 @@ func isAside(path, name string) bool {
 	stem, extension := aside(path)
 	_, ok := asideNumber(stem, extension, name)
 	return ok
+}
+
+// Status implements sink.Monitor.
+func (s *File) Status() sink.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost == nil {
+		return sink.Status{Up: true}
+	}
+	return sink.Status{Err: s.lost, Failures: 1}
 }

@@ -1,4 +1,4 @@
-package sink
+package filesink
 
 import (
 	"errors"
@@ -7,22 +7,23 @@ import (
 	"os"
 
 	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // look compares the file at the path with the open one. Where they differ it opens the path anew. The error wraps
-// ErrReplay where pages that no Sync confirmed are gone with the old file. s.mu is held.
+// sink.ErrRewrite where pages that no Sync confirmed are gone with the old file. s.mu is held.
 func (s *File) look() error {
 	if s.special || s.f == nil {
 		return nil
 	}
 	mine, err := s.f.Stat()
 	if err != nil {
-		return failed(s.name, err)
+		return sink.WriteError(s.name, err)
 	}
 	switch there, err := os.Stat(s.name); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return failed(s.name, err)
+		return sink.WriteError(s.name, err)
 	case os.SameFile(mine, there):
 		if mine.Size() < s.end {
 			return s.shortened(mine.Size())
@@ -49,7 +50,7 @@ func (s *File) moved(mine fs.FileInfo) error {
 	_ = old.Close() // synced, or deleted
 	if gone {
 		s.gone = opening
-		return s.replay()
+		return s.rewrite()
 	}
 	what := "was renamed"
 	if deleted {
@@ -70,12 +71,12 @@ func (s *File) shortened(size int64) error {
 	}
 	if gone {
 		s.gone = opening
-		return s.replay()
+		return s.rewrite()
 	}
 	return nil
 }
 
-// replay is the error of pages that are gone with the file that they were in.
-func (s *File) replay() error {
-	return fmt.Errorf("%w: %s was deleted or cut by another program: it is opened anew, and what was written since the last checkpoint comes again", ErrReplay, s.name)
+// rewrite is the error of pages that are gone with the file that they were in.
+func (s *File) rewrite() error {
+	return fmt.Errorf("%w: %s was deleted or cut by another program: it is opened anew, and what was written since the last checkpoint comes again", sink.ErrRewrite, s.name)
 }

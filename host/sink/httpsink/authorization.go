@@ -1,4 +1,4 @@
-package sink
+package httpsink
 
 import (
 	"context"
@@ -116,7 +116,7 @@ func (a *authorization) redact(text string) string {
 
 // ReloadAuthorization reads the authorization again; any is false where the sink has none that can be. One that cannot be
 // read leaves that of before. It is safe for concurrent use.
-func (s *HTTP) ReloadAuthorization(ctx context.Context) (any, changed bool, err error) {
+func (s *Sink) ReloadAuthorization(ctx context.Context) (any, changed bool, err error) {
 	if s.authorization.from.Read == nil {
 		return false, false, nil
 	}

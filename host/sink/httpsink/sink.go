@@ -1,4 +1,5 @@
-package sink
+// Package httpsink posts the records of a source to an HTTP service, in batches.
+package httpsink
 
 import (
 	"bytes"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // Form is how an HTTP sink writes a batch.
@@ -39,8 +41,8 @@ const (
 	BulkCreate
 )
 
-// HTTPOptions configure an HTTP sink. A zero field means its default.
-type HTTPOptions struct {
+// Options configure an HTTP sink. A zero field means its default.
+type Options struct {
 	Form          Form
 	Authorization secrets.Value // the header's whole value, such as "Bearer …" or "ApiKey …"; default none
 	// Authorizer reads the authorization again when its stamp changes, and after a 401 or 403. Default never.
@@ -58,7 +60,7 @@ type HTTPOptions struct {
 	// Waiting is told each time that a batch has to wait for the service, and why.
 	Waiting func(why error, wait time.Duration)
 	// Refused takes the records that the service will not take for what they are: too large alone, or that its index does
-	// not fit. Without one, such a record ends Write with ErrRecord. Close closes it.
+	// not fit. Without one, such a record ends Write with sink.ErrRecord. Close closes it.
 	Refused *Refused
 	// Refusing is told of what Refused took of a page.
 	Refusing func([]Refusal)
@@ -69,12 +71,12 @@ type HTTPOptions struct {
 	Watch bool
 }
 
-// HTTP posts batches of records. A page is durable once every batch of it was answered with success. A service that is
+// Sink posts batches of records. A page is durable once every batch of it was answered with success. A service that is
 // slow or sends 429 slows the source down; nothing is kept but the page in hand.
-type HTTP struct {
+type Sink struct {
 	url    *url.URL
 	name   string
-	opts   HTTPOptions
+	opts   Options
 	client *http.Client
 	sleep  func(context.Context, time.Duration) error
 	last   int // bytes of the last body
@@ -92,8 +94,8 @@ type HTTP struct {
 	emptyTaken bool
 }
 
-// NewHTTP makes an HTTP sink. It makes no request. Records go to https, or to this machine.
-func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
+// New makes an HTTP sink. It makes no request. Records go to https, or to this machine.
+func New(address string, o Options) (*Sink, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
@@ -120,7 +122,7 @@ func NewHTTP(address string, o HTTPOptions) (*HTTP, error) {
 	if o.Refusing == nil {
 		o.Refusing = func([]Refusal) {}
 	}
-	s := &HTTP{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: sleep, limit: o.BatchBytes,
+	s := &Sink{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: sleep, limit: o.BatchBytes,
 		authorization: newAuthorization(o.Authorization, o.Authorizer)}
 	s.client = &http.Client{
 		Timeout: o.Timeout,
@@ -154,10 +156,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // String implements Sink: the address without its query.
-func (s *HTTP) String() string { return s.name }
+func (s *Sink) String() string { return s.name }
 
 // Close implements Sink.
-func (s *HTTP) Close() error {
+func (s *Sink) Close() error {
 	s.client.CloseIdleConnections()
 	if s.opts.Refused == nil {
 		return nil
@@ -166,7 +168,7 @@ func (s *HTTP) Close() error {
 }
 
 // Refused implements Refuser.
-func (s *HTTP) Refused() int64 {
+func (s *Sink) Refused() int64 {
 	if s.opts.Refused == nil {
 		return 0
 	}
@@ -174,7 +176,7 @@ func (s *HTTP) Refused() int64 {
 }
 
 // Reopen implements Reopener, for the file of refused records.
-func (s *HTTP) Reopen() (anew bool, err error) {
+func (s *Sink) Reopen() (anew bool, err error) {
 	if s.opts.Refused == nil {
 		return false, nil
 	}
@@ -182,13 +184,13 @@ func (s *HTTP) Reopen() (anew bool, err error) {
 }
 
 // Write implements Sink.
-func (s *HTTP) Write(ctx context.Context, p Page) error {
+func (s *Sink) Write(ctx context.Context, p sink.Page) error {
 	defer func() { s.refused, s.emptyTaken = nil, false }() // they are views into the page
 	if err := s.send(ctx, p); err != nil {
 		return err
 	}
 	if err := s.streak.add(s.refused, p.Len(), s.emptyTaken); err != nil {
-		return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
+		return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.ComesAgain)
 	}
 	if len(s.refused) == 0 {
 		return nil
@@ -201,7 +203,7 @@ func (s *HTTP) Write(ctx context.Context, p Page) error {
 }
 
 // send posts a page, and collects what of it the service refuses.
-func (s *HTTP) send(ctx context.Context, p Page) error {
+func (s *Sink) send(ctx context.Context, p sink.Page) error {
 	var batch []host.Record
 	size := 0
 	for r := range p.Records() {
@@ -245,25 +247,8 @@ type passing struct {
 
 func (e passing) Error() string { return e.why.Error() }
 
-// advised is the end of a sink's patience with a service that said how long to wait.
-type advised struct {
-	error
-	wait time.Duration
-}
-
-func (e advised) Unwrap() error { return e.error }
-
-// RetryAfter is how long a service asked to be left alone, where that is why a Write failed; else 0.
-func RetryAfter(err error) time.Duration {
-	var e advised
-	if errors.As(err, &e) {
-		return e.wait
-	}
-	return 0
-}
-
 // post sends a batch until it is taken, as long as the sink's patience lasts.
-func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
+func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 	began := time.Now()
 	for failures := 0; ; {
 		left, refused, err := s.once(ctx, batch)
@@ -287,7 +272,7 @@ func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 			batch = batch[half:]
 			continue
 		case !errors.As(err, &p):
-			return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
+			return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.ComesAgain)
 		case ctx.Err() != nil:
 			return s.interrupted(ctx, p.why)
 		}
@@ -312,9 +297,9 @@ func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 		wait += time.Duration(rand.Float64() * float64(wait) / 4)
 		failures++
 		if time.Since(began)+wait > s.opts.Patience {
-			err := fmt.Errorf("%w: %s: %w (tried for %s); %s", ErrUnavailable, s.name, why, time.Since(began).Round(time.Second), again)
+			err := fmt.Errorf("%w: %s: %w (tried for %s); %s", sink.ErrUnavailable, s.name, why, time.Since(began).Round(time.Second), sink.ComesAgain)
 			if p.wait > 0 {
-				err = advised{fmt.Errorf("%w; it asks to be left alone for %s", err, p.wait), p.wait}
+				err = sink.ThrottledError{Err: fmt.Errorf("%w; it asks to be left alone for %s", err, p.wait), Wait: p.wait}
 			}
 			return err
 		}
@@ -327,20 +312,20 @@ func (s *HTTP) post(ctx context.Context, batch []host.Record) error {
 }
 
 // refuse notes what the service refuses of a batch. Without a file for them that is an error.
-func (s *HTTP) refuse(refused []Refusal, of int) error {
+func (s *Sink) refuse(refused []Refusal, of int) error {
 	if len(refused) > 0 && s.opts.Refused == nil {
 		var all streak
 		if err := all.add(refused, of, s.emptyTaken); err != nil {
-			return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
+			return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.ComesAgain)
 		}
-		return fmt.Errorf("%w: %s: %s; %s", ErrRecord, s.name, refused[0], again)
+		return fmt.Errorf("%w: %s: %s; %s", sink.ErrRecord, s.name, refused[0], sink.ComesAgain)
 	}
 	s.refused = append(s.refused, refused...)
 	return nil
 }
 
-func (s *HTTP) interrupted(ctx context.Context, why error) error {
-	return fmt.Errorf("%w: %s: %w while it was waited for (%w); %s", ErrUnavailable, s.name, ctx.Err(), why, again)
+func (s *Sink) interrupted(ctx context.Context, why error) error {
+	return fmt.Errorf("%w: %s: %w while it was waited for (%w); %s", sink.ErrUnavailable, s.name, ctx.Err(), why, sink.ComesAgain)
 }
 
 var errTooLarge = errors.New("413: more than the service takes")
@@ -350,13 +335,13 @@ var moments = []time.Duration{250 * time.Millisecond, 750 * time.Millisecond}
 
 // once sends a batch once. left are the records that were neither taken nor refused. A 401 or 403 has it sent again with each
 // authorization that was not tried.
-func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
+func (s *Sink) once(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
 	sent, waits := s.authorization.get(ctx), moments
 	tried := []secrets.Value{sent}
 	for ; ; tried = append(tried, sent) {
 		left, refused, err = s.request(ctx, batch, sent)
-		var d doubtful
-		if !errors.As(err, &d) || d.status != http.StatusUnauthorized && d.status != http.StatusForbidden || len(tried) > maxAuthorizations {
+		var d sink.DoubtfulError
+		if !errors.As(err, &d) || d.Status != http.StatusUnauthorized && d.Status != http.StatusForbidden || len(tried) > maxAuthorizations {
 			break
 		}
 		next, ok := s.authorization.after401(ctx, tried)
@@ -379,25 +364,11 @@ func (s *HTTP) once(ctx context.Context, batch []host.Record) (left []host.Recor
 }
 
 // keepGood keeps a record that the service took.
-func (s *HTTP) keepGood(r host.Record) {
+func (s *Sink) keepGood(r host.Record) {
 	s.good = host.Record{Key: strings.Clone(r.Key), JSON: bytes.Clone(r.JSON)}
 }
 
-// doubtful is a refusal of who sends, or of where, that may pass: a token is not valid yet, or a service is being moved.
-type doubtful struct {
-	error
-	status int
-}
-
-func (e doubtful) Unwrap() error { return e.error }
-
-// Doubtful reports whether a Write failed because of a refusal that is of no record and that may pass: 401, 403, 404, 407.
-func Doubtful(err error) bool {
-	var e doubtful
-	return errors.As(err, &e)
-}
-
-func (s *HTTP) request(ctx context.Context, batch []host.Record, authorization secrets.Value) (left []host.Record, refused []Refusal, err error) {
+func (s *Sink) request(ctx context.Context, batch []host.Record, authorization secrets.Value) (left []host.Record, refused []Refusal, err error) {
 	// A body of its own: a service that answers before it has read all leaves the transport reading the last one.
 	body := make([]byte, 0, s.last)
 	for i := range batch {
@@ -455,9 +426,9 @@ func (s *HTTP) request(ctx context.Context, batch []host.Record, authorization s
 	case code >= 300 && code < 400:
 		return batch, nil, fmt.Errorf("%s: a redirect is not followed: give the address that takes records", resp.Status)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return batch, nil, doubtful{fmt.Errorf("%w: is the authorization right?", s.said(resp.Status, answer)), code}
+		return batch, nil, sink.DoubtfulError{Err: fmt.Errorf("%w: is the authorization right?", s.said(resp.Status, answer)), Status: code}
 	case code == http.StatusNotFound, code == http.StatusProxyAuthRequired:
-		return batch, nil, doubtful{s.said(resp.Status, answer), code}
+		return batch, nil, sink.DoubtfulError{Err: s.said(resp.Status, answer), Status: code}
 	}
 	return batch, nil, s.said(resp.Status, answer)
 }
@@ -469,7 +440,7 @@ func ofGateway(status int) bool {
 }
 
 // append appends a record to a body.
-func (s *HTTP) append(body []byte, r *host.Record) []byte {
+func (s *Sink) append(body []byte, r *host.Record) []byte {
 	if s.opts.Form != NDJSON {
 		action := `{"index":{`
 		if s.opts.Form == BulkCreate {
@@ -486,7 +457,7 @@ func (s *HTTP) append(body []byte, r *host.Record) []byte {
 }
 
 // stamped is a record with the member that a data stream requires.
-func (s *HTTP) stamped(record []byte) []byte {
+func (s *Sink) stamped(record []byte) []byte {
 	if s.opts.Form != BulkCreate || s.opts.TimeMember == "" || len(record) == 0 || record[0] != '{' || gjson.GetBytes(record, `\@timestamp`).Exists() {
 		return record
 	}
@@ -499,7 +470,7 @@ func (s *HTTP) stamped(record []byte) []byte {
 }
 
 // items reads what became of each record of a _bulk request.
-func (s *HTTP) items(batch []host.Record, answer []byte) (left []host.Record, refused []Refusal, err error) {
+func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, refused []Refusal, err error) {
 	v := gjson.ParseBytes(answer)
 	if !gjson.ValidBytes(answer) || !v.Get("items").IsArray() {
 		return batch, nil, fmt.Errorf("an answer that is not of the _bulk API (%.80q): is the address that of a _bulk endpoint?", s.redact(string(answer)))
@@ -568,7 +539,7 @@ func (r Refusal) ofRecord() bool {
 const noTimestamp = "data stream timestamp field"
 
 // said is an answer that is no success, in one line.
-func (s *HTTP) said(status string, answer []byte) error {
+func (s *Sink) said(status string, answer []byte) error {
 	text := strings.Join(strings.Fields(strings.ToValidUTF8(s.redact(string(answer[:min(len(answer), 4<<10)])), "")), " ")
 	if text == "" {
 		return errors.New(status)
@@ -577,7 +548,7 @@ func (s *HTTP) said(status string, answer []byte) error {
 }
 
 // redact keeps the authorization out of messages.
-func (s *HTTP) redact(text string) string { return s.authorization.redact(text) }
+func (s *Sink) redact(text string) string { return s.authorization.redact(text) }
 
 // advice is the wait of a Retry-After header, in seconds: a date would need the two clocks to agree.
 func advice(h http.Header) time.Duration {

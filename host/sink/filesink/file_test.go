@@ -1,15 +1,13 @@
-package sink
+package filesink
 
 import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,58 +18,13 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/durable"
+	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
-// lines is a page of records.
-type lines []string
-
-func (p lines) Len() int { return len(p) }
-
-func (p lines) Records() iter.Seq[host.Record] {
-	return func(yield func(host.Record) bool) {
-		for _, l := range p {
-			var r struct {
-				UUID string `json:"uuid"`
-			}
-			_ = json.Unmarshal([]byte(l), &r)
-			if !yield(host.Record{Key: r.UUID, JSON: json.RawMessage(l)}) {
-				return
-			}
-		}
-	}
-}
-
-func (p lines) WriteTo(w io.Writer) (int64, error) {
-	total := int64(0)
-	for _, l := range p {
-		n, err := io.WriteString(w, l+"\n")
-		total += int64(n)
-		if err != nil {
-			return total, err
-		}
-	}
-	return total, nil
-}
-
-func numbered(from, to int) (p lines) {
-	for i := from; i < to; i++ {
-		p = append(p, fmt.Sprintf(`{"uuid":"%d","pad":%q}`, i, strings.Repeat("x", 40)))
-	}
-	return p
-}
-
-func write(t *testing.T, s Sink, p Page) {
+func openFile(t *testing.T, path string, o Options) *File {
 	t.Helper()
-	if err := s.Write(context.Background(), p); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func openFile(t *testing.T, path string, o FileOptions) *File {
-	t.Helper()
-	s, err := OpenFile(path, o)
+	s, err := Open(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,50 +32,20 @@ func openFile(t *testing.T, path string, o FileOptions) *File {
 	return s
 }
 
-// content is what a file holds, decompressed.
-func content(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasSuffix(path, ".zst") {
-		return string(b)
-	}
-	d, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	out, err := d.DecodeAll(b, nil)
-	if err != nil {
-		t.Fatalf("%s is not whole: %v", path, err)
-	}
-	return string(out)
-}
-
-func text(pages ...lines) string {
-	var b bytes.Buffer
-	for _, p := range pages {
-		_, _ = p.WriteTo(&b)
-	}
-	return b.String()
-}
-
 func TestFilesAreAppendedTo(t *testing.T) {
 	for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
 		path := filepath.Join(t.TempDir(), name)
 		for i := range 3 {
-			s := openFile(t, path, FileOptions{})
-			write(t, s, numbered(10*i, 10*i+5))
-			write(t, s, lines{})
-			write(t, s, numbered(10*i+5, 10*i+10))
+			s := openFile(t, path, Options{})
+			sinktest.Write(t, s, sinktest.Numbered(10*i, 10*i+5))
+			sinktest.Write(t, s, sinktest.Lines{})
+			sinktest.Write(t, s, sinktest.Numbered(10*i+5, 10*i+10))
 			if s.Tear() != (Tear{}) {
 				t.Errorf("%+v of a whole file", s.Tear())
 			}
 			_ = s.Close()
 		}
-		if got := content(t, path); got != text(numbered(0, 30)) {
+		if got := sinktest.Content(t, path); got != sinktest.Text(sinktest.Numbered(0, 30)) {
 			t.Errorf("%s holds\n%s", name, got)
 		}
 		if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
@@ -142,16 +65,16 @@ func TestALargeFileIsPutAside(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, stem+".000041"+rest), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s := openFile(t, path, FileOptions{RotateSize: 1})
+		s := openFile(t, path, Options{RotateSize: 1})
 		for i := range 3 {
-			write(t, s, numbered(i, i+1))
+			sinktest.Write(t, s, sinktest.Numbered(i, i+1))
 		}
-		write(t, s, lines{}) // of which no file is made
+		sinktest.Write(t, s, sinktest.Lines{}) // of which no file is made
 		var got []string
 		for _, n := range []string{stem + ".000042" + rest, stem + ".000043" + rest, name} {
-			got = append(got, content(t, filepath.Join(dir, n)))
+			got = append(got, sinktest.Content(t, filepath.Join(dir, n)))
 		}
-		if want := []string{text(numbered(0, 1)), text(numbered(1, 2)), text(numbered(2, 3))}; !slices.Equal(got, want) {
+		if want := []string{sinktest.Text(sinktest.Numbered(0, 1)), sinktest.Text(sinktest.Numbered(1, 2)), sinktest.Text(sinktest.Numbered(2, 3))}; !slices.Equal(got, want) {
 			t.Errorf("%s: %q", name, got)
 		}
 		if entries, _ := os.ReadDir(dir); len(entries) != 4 {
@@ -163,8 +86,8 @@ func TestALargeFileIsPutAside(t *testing.T) {
 func TestAnOldFileIsPutAsideThoughNothingComes(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "events.ndjson")
-	s := openFile(t, path, FileOptions{RotateEvery: 20 * time.Millisecond})
-	write(t, s, numbered(0, 1))
+	s := openFile(t, path, Options{RotateEvery: 20 * time.Millisecond})
+	sinktest.Write(t, s, sinktest.Numbered(0, 1))
 	aside := filepath.Join(dir, "events.000001.ndjson")
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
 		if _, err := os.Stat(aside); err == nil {
@@ -173,7 +96,7 @@ func TestAnOldFileIsPutAsideThoughNothingComes(t *testing.T) {
 			t.Fatal("it never was")
 		}
 	}
-	write(t, s, numbered(1, 2))
+	sinktest.Write(t, s, sinktest.Numbered(1, 2))
 	_ = s.Close()
 	rest := ""
 	for _, e := range []string{"events.000002.ndjson", "events.ndjson"} { // the second may have become old, too
@@ -181,8 +104,8 @@ func TestAnOldFileIsPutAsideThoughNothingComes(t *testing.T) {
 			rest += string(b)
 		}
 	}
-	if content(t, aside) != text(numbered(0, 1)) || rest != text(numbered(1, 2)) {
-		t.Errorf("%q, then %q", content(t, aside), rest)
+	if sinktest.Content(t, aside) != sinktest.Text(sinktest.Numbered(0, 1)) || rest != sinktest.Text(sinktest.Numbered(1, 2)) {
+		t.Errorf("%q, then %q", sinktest.Content(t, aside), rest)
 	}
 }
 
@@ -215,33 +138,33 @@ func TestATornLineIsContinued(t *testing.T) {
 	long := `{"uuid":"` + strings.Repeat("x", 200_000) + `"}`
 	for name, c := range map[string]struct {
 		before string
-		page   lines
+		page   sinktest.Lines
 		aside  bool   // at the latest when the page comes
 		after  string // in the file at the path
 	}{
-		"nothing":                        {"", lines{`{"c":3}`}, false, "{\"c\":3}\n"},
-		"whole lines":                    {"{\"a\":1}\n{\"b\":2}\n", lines{`{"c":3}`}, false, "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"},
-		"half a line":                    {"{\"a\":1}\n{\"b\"", lines{`{"b":2}`, `{"c":3}`}, false, "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"},
-		"half of a later record":         {"{\"a\":1}\n{\"c\"", lines{`{"b":2}`, `{"c":3}`, `{"d":4}`}, false, "{\"a\":1}\n{\"c\":3}\n{\"b\":2}\n{\"d\":4}\n"},
-		"half a line that does not come": {"{\"a\":1}\n{\"b\"", lines{`{"c":3}`}, true, "{\"c\":3}\n"},
-		"a bracket":                      {"{\"a\":1}\n{", lines{`{"c":3}`}, false, "{\"a\":1}\n{\"c\":3}\n"},
-		"a line without its end":         {"{\"a\":1}\n{\"b\":2}", lines{`{"c":3}`}, false, "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"}, // a whole record
-		"that line alone":                {"{\"b\":2}", lines{`{"c":3}`}, false, "{\"b\":2}\n{\"c\":3}\n"},
-		"that line and zeros":            {"{\"a\":1}\n{\"b\":2}\x00\x00", lines{`{"b":2}`}, true, "{\"b\":2}\n"},
-		"zeros alone":                    {strings.Repeat("\x00", 5000), lines{`{"c":3}`}, true, "{\"c\":3}\n"},
-		"half a line alone":              {"{\"a\"", lines{`{"a":1}`}, false, "{\"a\":1}\n"},
-		"a long one":                     {"{\"a\":1}\n" + long[:len(long)-1], lines{long}, false, "{\"a\":1}\n" + long + "\n"},
-		"one behind a long one":          {long + "\n{", lines{`{"c":3}`}, false, long + "\n{\"c\":3}\n"},
-		"zeros":                          {"{\"a\":1}\n\x00\x00\x00", lines{`{"c":3}`}, true, "{\"c\":3}\n"},
+		"nothing":                        {"", sinktest.Lines{`{"c":3}`}, false, "{\"c\":3}\n"},
+		"whole lines":                    {"{\"a\":1}\n{\"b\":2}\n", sinktest.Lines{`{"c":3}`}, false, "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"},
+		"half a line":                    {"{\"a\":1}\n{\"b\"", sinktest.Lines{`{"b":2}`, `{"c":3}`}, false, "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"},
+		"half of a later record":         {"{\"a\":1}\n{\"c\"", sinktest.Lines{`{"b":2}`, `{"c":3}`, `{"d":4}`}, false, "{\"a\":1}\n{\"c\":3}\n{\"b\":2}\n{\"d\":4}\n"},
+		"half a line that does not come": {"{\"a\":1}\n{\"b\"", sinktest.Lines{`{"c":3}`}, true, "{\"c\":3}\n"},
+		"a bracket":                      {"{\"a\":1}\n{", sinktest.Lines{`{"c":3}`}, false, "{\"a\":1}\n{\"c\":3}\n"},
+		"a line without its end":         {"{\"a\":1}\n{\"b\":2}", sinktest.Lines{`{"c":3}`}, false, "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"}, // a whole record
+		"that line alone":                {"{\"b\":2}", sinktest.Lines{`{"c":3}`}, false, "{\"b\":2}\n{\"c\":3}\n"},
+		"that line and zeros":            {"{\"a\":1}\n{\"b\":2}\x00\x00", sinktest.Lines{`{"b":2}`}, true, "{\"b\":2}\n"},
+		"zeros alone":                    {strings.Repeat("\x00", 5000), sinktest.Lines{`{"c":3}`}, true, "{\"c\":3}\n"},
+		"half a line alone":              {"{\"a\"", sinktest.Lines{`{"a":1}`}, false, "{\"a\":1}\n"},
+		"a long one":                     {"{\"a\":1}\n" + long[:len(long)-1], sinktest.Lines{long}, false, "{\"a\":1}\n" + long + "\n"},
+		"one behind a long one":          {long + "\n{", sinktest.Lines{`{"c":3}`}, false, long + "\n{\"c\":3}\n"},
+		"zeros":                          {"{\"a\":1}\n\x00\x00\x00", sinktest.Lines{`{"c":3}`}, true, "{\"c\":3}\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "out")
 			if err := os.WriteFile(path, []byte(c.before), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s := openFile(t, path, FileOptions{})
-			write(t, s, c.page)
-			if got := content(t, path); got != c.after {
+			s := openFile(t, path, Options{})
+			sinktest.Write(t, s, c.page)
+			if got := sinktest.Content(t, path); got != c.after {
 				t.Errorf("%q, want %q", got, c.after)
 			}
 			aside := putAside(t, path)
@@ -257,12 +180,12 @@ func TestATornLineIsContinued(t *testing.T) {
 func TestATornFrameIsContinued(t *testing.T) {
 	dir := t.TempDir()
 	whole := filepath.Join(dir, "whole.zst")
-	s := openFile(t, whole, FileOptions{})
+	s := openFile(t, whole, Options{})
 	var ends []int64
-	var pages []lines
+	var pages []sinktest.Lines
 	for i := range 4 {
-		pages = append(pages, numbered(100*i, 100*i+3))
-		write(t, s, pages[i])
+		pages = append(pages, sinktest.Numbered(100*i, 100*i+3))
+		sinktest.Write(t, s, pages[i])
 		info, _ := os.Stat(whole)
 		ends = append(ends, info.Size())
 	}
@@ -286,26 +209,26 @@ func TestATornFrameIsContinued(t *testing.T) {
 				if err := os.WriteFile(path, append(b[:n:n], tail...), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				s, err := OpenFile(path, FileOptions{})
+				s, err := Open(path, Options{})
 				if err != nil {
 					t.Fatalf("cut at %d and %d zeros: %v", n, len(tail), err)
 				}
-				var page lines
-				if page = numbered(1000, 1003); same && there < len(pages) {
+				var page sinktest.Lines
+				if page = sinktest.Numbered(1000, 1003); same && there < len(pages) {
 					page = pages[there]
 				}
-				write(t, s, page)
+				sinktest.Write(t, s, page)
 				_ = s.Close()
 				aside := putAside(t, path)
 				goesOn := tail == "" && !torn || agrees && same && there < len(pages)
 				if agrees && torn && !same {
 					goesOn = len(aside) == 0 // two frames may begin alike
 				}
-				want := text(append(slices.Clone(pages[:there]), page)...)
+				want := sinktest.Text(append(slices.Clone(pages[:there]), page)...)
 				if !goesOn {
-					want = text(page)
+					want = sinktest.Text(page)
 				}
-				if got := content(t, path); got != want || goesOn != (len(aside) == 0) {
+				if got := sinktest.Content(t, path); got != want || goesOn != (len(aside) == 0) {
 					t.Fatalf("cut at %d and %d zeros, the same page: %v: %q, want %q; put aside: %q", n, len(tail), same, got, want, aside)
 				}
 				if goesOn {
@@ -314,7 +237,7 @@ func TestATornFrameIsContinued(t *testing.T) {
 				if rawOf(t, aside[0]) != string(b[:n])+tail {
 					t.Fatalf("cut at %d: what was put aside was changed", n)
 				}
-				if got, want := framesOf(t, aside[0]), text(pages[:there]...); got != want {
+				if got, want := framesOf(t, aside[0]), sinktest.Text(pages[:there]...); got != want {
 					t.Fatalf("cut at %d: a reader of what was put aside gets %q, want %q", n, got, want)
 				}
 			}
@@ -357,9 +280,9 @@ func framesOf(t *testing.T, path string) string {
 // TestADamagedFrameIsPutAside: its length is right, and its checksum is not.
 func TestADamagedFrameIsPutAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.zst")
-	s := openFile(t, path, FileOptions{})
+	s := openFile(t, path, Options{})
 	for i := range 4 {
-		write(t, s, numbered(100*i, 100*i+3))
+		sinktest.Write(t, s, sinktest.Numbered(100*i, 100*i+3))
 	}
 	_ = s.Close()
 	b := []byte(rawOf(t, path))
@@ -367,15 +290,15 @@ func TestADamagedFrameIsPutAside(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s = openFile(t, path, FileOptions{})
-	if got := framesOf(t, s.Tear().Aside); got != text(numbered(0, 3), numbered(100, 103), numbered(200, 203)) {
+	s = openFile(t, path, Options{})
+	if got := framesOf(t, s.Tear().Aside); got != sinktest.Text(sinktest.Numbered(0, 3), sinktest.Numbered(100, 103), sinktest.Numbered(200, 203)) {
 		t.Errorf("put aside: %q", got)
 	}
-	if got := recalled(t, s, -1); len(got) != 9 {
+	if got := replayed(t, s, -1); len(got) != 9 {
 		t.Errorf("%d recalled, want the 9 of the whole frames", len(got))
 	}
-	write(t, s, numbered(300, 303))
-	if got := content(t, path); got != text(numbered(300, 303)) {
+	sinktest.Write(t, s, sinktest.Numbered(300, 303))
+	if got := sinktest.Content(t, path); got != sinktest.Text(sinktest.Numbered(300, 303)) {
 		t.Errorf("%q", got)
 	}
 }
@@ -386,7 +309,7 @@ func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
 		"letter":     "Dear Ada,\nyours, Charles",
 		"lines.zst":  "{\"uuid\":1}\n",
 		"other.zst":  "\x28\xb5\x2f\xfc0123456789",
-		"text.zst":   frameOf(numbered(0, 3)) + "{\"uuid\":1}\n",
+		"text.zst":   frameOf(sinktest.Numbered(0, 3)) + "{\"uuid\":1}\n",
 		"zeros.zst":  strings.Repeat("\x00", 5000) + "\x01CD001" + strings.Repeat("\x00", 50),
 		"zeros":      strings.Repeat("\x00", 5000) + "\x01CD001" + strings.Repeat("\x00", 50),
 		"png":        "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
@@ -397,7 +320,7 @@ func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
 		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenFile(path, FileOptions{}); !errors.Is(err, ErrForeign) {
+		if _, err := Open(path, Options{}); !errors.Is(err, ErrForeign) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if after, _ := os.ReadFile(path); string(after) != before {
@@ -406,40 +329,16 @@ func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
 	}
 }
 
-// disk is a file on a disk that fails.
-type disk struct {
-	durable.File
-	room   int // bytes
-	noSync bool
-}
-
-func (d *disk) Write(b []byte) (int, error) {
-	if len(b) > d.room {
-		n, _ := d.File.Write(b[:d.room])
-		d.room = 0
-		return n, &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
-	}
-	d.room -= len(b)
-	return d.File.Write(b)
-}
-
-func (d *disk) Sync() error {
-	if d.noSync {
-		return syscall.EIO
-	}
-	return d.File.Sync()
-}
-
 // TestAFullDiskIsContinued: what was written of a page that has no room stays. When the page comes again, as it was or cut
 // otherwise, what is there is not written again, and the record that is half there is continued.
 func TestAFullDiskIsContinued(t *testing.T) {
 	for _, compressed := range []bool{false, true} {
 		for _, room := range []int{0, 1, 60, 500, 20_000} {
 			path := filepath.Join(t.TempDir(), "out")
-			s := openFile(t, path, FileOptions{Zstd: compressed})
-			write(t, s, noise(0, 10))
+			s := openFile(t, path, Options{Zstd: compressed})
+			sinktest.Write(t, s, noise(0, 10))
 			before := rawOf(t, path)
-			d := &disk{File: s.f, room: room}
+			d := &sinktest.FailingFile{File: s.f, Room: room}
 			s.f = d
 			err := s.Write(context.Background(), noise(10, 2000))
 			if err == nil || !strings.Contains(err.Error(), "no space left: make room and run again; the page in hand is not checkpointed") {
@@ -449,16 +348,16 @@ func TestAFullDiskIsContinued(t *testing.T) {
 			if len(torn) != len(before)+room {
 				t.Errorf("%d bytes, want all that there was room for, %d", len(torn), len(before)+room)
 			}
-			d.room = min(room/2, 1000)
+			d.Room = min(room/2, 1000)
 			if err := s.Write(context.Background(), noise(10, 2000)); err == nil {
 				t.Error("there is room")
 			}
-			d.room = 1 << 20
+			d.Room = 1 << 20
 			if compressed {
-				write(t, s, noise(10, 2000))
+				sinktest.Write(t, s, noise(10, 2000))
 			} else {
-				write(t, s, noise(10, 300))
-				write(t, s, noise(300, 2000))
+				sinktest.Write(t, s, noise(10, 300))
+				sinktest.Write(t, s, noise(300, 2000))
 			}
 			_ = s.Close()
 			if after := rawOf(t, path); !strings.HasPrefix(after, torn) || len(putAside(t, path)) > 0 {
@@ -470,8 +369,8 @@ func TestAFullDiskIsContinued(t *testing.T) {
 				}
 				path += ".zst"
 			}
-			if got := content(t, path); got != text(noise(0, 2000)) {
-				t.Errorf("compressed %v, room %d: %d bytes, want %d", compressed, room, len(got), len(text(noise(0, 2000))))
+			if got := sinktest.Content(t, path); got != sinktest.Text(noise(0, 2000)) {
+				t.Errorf("compressed %v, room %d: %d bytes, want %d", compressed, room, len(got), len(sinktest.Text(noise(0, 2000))))
 			}
 		}
 	}
@@ -482,16 +381,16 @@ func TestAFullDiskAndAnotherPage(t *testing.T) {
 	for _, compressed := range []bool{false, true} {
 		path := filepath.Join(t.TempDir(), "out")
 		var told []string
-		s := openFile(t, path, FileOptions{Zstd: compressed, Notice: func(text string) { told = append(told, text) }})
-		write(t, s, noise(0, 10))
-		d := &disk{File: s.f, room: 460}
+		s := openFile(t, path, Options{Zstd: compressed, Notice: func(text string) { told = append(told, text) }})
+		sinktest.Write(t, s, noise(0, 10))
+		d := &sinktest.FailingFile{File: s.f, Room: 460}
 		s.f = d
 		if err := s.Write(context.Background(), noise(10, 100)); err == nil {
 			t.Error("there is room")
 		}
 		torn := rawOf(t, path)
-		d.room = 1 << 20
-		write(t, s, noise(200, 300))
+		d.Room = 1 << 20
+		sinktest.Write(t, s, noise(200, 300))
 		aside := putAside(t, path)
 		if len(aside) != 1 || rawOf(t, aside[0]) != torn || len(told) != 1 || !strings.Contains(told[0], "it is now "+aside[0]) {
 			t.Fatalf("put aside: %q, told %q", aside, told)
@@ -501,44 +400,32 @@ func TestAFullDiskAndAnotherPage(t *testing.T) {
 
 func TestAPageThatIsNotSyncedIsNotDurable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
-	s := openFile(t, path, FileOptions{})
-	s.f = &disk{File: s.f, room: 1 << 20, noSync: true}
-	if err := s.Write(context.Background(), numbered(0, 1)); !errors.Is(err, syscall.EIO) {
+	s := openFile(t, path, Options{})
+	s.f = &sinktest.FailingFile{File: s.f, Room: 1 << 20, NoSync: true}
+	if err := s.Write(context.Background(), sinktest.Numbered(0, 1)); !errors.Is(err, syscall.EIO) {
 		t.Errorf("%v", err)
 	}
 	if got := rawOf(t, path); got != "" {
 		t.Errorf("%q", got)
 	}
 	// The system shows it, whether it is on the disk or not: no later run may take it for durable.
-	if got := content(t, path+".damaged-1"); got != text(numbered(0, 1)) {
+	if got := sinktest.Content(t, path+".damaged-1"); got != sinktest.Text(sinktest.Numbered(0, 1)) {
 		t.Errorf("put aside: %q", got)
 	}
-	if got := recalled(t, openFile(t, path, FileOptions{}), -1); len(got) > 0 {
+	if got := replayed(t, openFile(t, path, Options{}), -1); len(got) > 0 {
 		t.Errorf("recalled: %q", got)
 	}
 }
 
 func TestADeviceIsWrittenToAndNothingElse(t *testing.T) {
-	s := openFile(t, os.DevNull, FileOptions{RotateSize: 1, RotateEvery: time.Nanosecond})
-	write(t, s, numbered(0, 10))
-	write(t, s, numbered(0, 10))
+	s := openFile(t, os.DevNull, Options{RotateSize: 1, RotateEvery: time.Nanosecond})
+	sinktest.Write(t, s, sinktest.Numbered(0, 10))
+	sinktest.Write(t, s, sinktest.Numbered(0, 10))
 }
 
-// brokenPage is a page that cannot be written.
-type brokenPage struct{ lines }
-
-func (brokenPage) WriteTo(io.Writer) (int64, error) { return 0, io.ErrShortWrite }
-
-func TestAPageThatFailsIsAnError(t *testing.T) {
-	s := NewStream("standard output", io.Discard)
-	if err := s.Write(context.Background(), brokenPage{numbered(0, 1)}); err == nil || !strings.Contains(err.Error(), "standard output") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func frameOf(p lines) string {
+func frameOf(p sinktest.Lines) string {
 	enc, _ := zstd.NewWriter(nil, zstd.WithEncoderCRC(true))
-	return string(enc.EncodeAll([]byte(text(p)), nil))
+	return string(enc.EncodeAll([]byte(sinktest.Text(p)), nil))
 }
 
 // TestAHoleIsPutAside: of pages that were not synced, the last may have come to the disk and one before not. The file is
@@ -554,10 +441,10 @@ func TestAHoleIsPutAside(t *testing.T) {
 		} {
 			t.Run(name+", "+hole.name, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), name)
-				s := openFile(t, path, FileOptions{})
+				s := openFile(t, path, Options{})
 				ends := []int64{0}
 				for i := range 7 {
-					write(t, s, noise(100*i, 100*i+100))
+					sinktest.Write(t, s, noise(100*i, 100*i+100))
 					info, err := os.Stat(path)
 					if err != nil {
 						t.Fatal(err)
@@ -577,7 +464,7 @@ func TestAHoleIsPutAside(t *testing.T) {
 				if err := os.WriteFile(path, b, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				s = openFile(t, path, FileOptions{})
+				s = openFile(t, path, Options{})
 				aside := s.Tear().Aside
 				if rawOf(t, aside) != string(b) {
 					t.Errorf("%s is not the file as it was", aside)
@@ -599,11 +486,11 @@ func TestAHoleIsPutAside(t *testing.T) {
 						}
 					}
 				}
-				if got := recalled(t, s, -1); !slices.Equal(got, want) {
+				if got := replayed(t, s, -1); !slices.Equal(got, want) {
 					t.Errorf("%d recalled, want the %d that can be read", len(got), len(want))
 				}
-				write(t, s, noise(5000, 5001))
-				_ = content(t, path) // is whole
+				sinktest.Write(t, s, noise(5000, 5001))
+				_ = sinktest.Content(t, path) // is whole
 			})
 		}
 	}
@@ -633,21 +520,21 @@ func TestAFileThatIsOneFrameIsAppendedTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := openFile(t, path, FileOptions{})
-	if got := recalled(t, s, -1); s.Tear() != (Tear{}) || len(got) != 0 {
+	s := openFile(t, path, Options{})
+	if got := replayed(t, s, -1); s.Tear() != (Tear{}) || len(got) != 0 {
 		t.Errorf("%+v, %d recalled", s.Tear(), len(got))
 	}
-	write(t, s, numbered(0, 3))
+	sinktest.Write(t, s, sinktest.Numbered(0, 3))
 	if after, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(after, before) {
 		t.Errorf("what was there is not any more: %v", err)
 	}
-	if got := recalled(t, s, -1); len(got) != 3 {
+	if got := replayed(t, s, -1); len(got) != 3 {
 		t.Errorf("%d recalled, want those that were appended", len(got))
 	}
 }
 
 // noise are records that do not compress to nothing.
-func noise(from, to int) (p lines) {
+func noise(from, to int) (p sinktest.Lines) {
 	for i := from; i < to; i++ {
 		sum := sha256.Sum256([]byte{byte(i), byte(i >> 8)})
 		p = append(p, fmt.Sprintf(`{"uuid":"%d","hash":"%x"}`, i, sum))
@@ -662,7 +549,7 @@ func TestAHoleThatNoCrashLeavesIsRefused(t *testing.T) {
 	if err := errors.Join(os.WriteFile(path, []byte(begun), 0o600), os.Truncate(path, maxTorn+4000)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenFile(path, FileOptions{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "more than a crash leaves: move it elsewhere and run again") {
+	if _, err := Open(path, Options{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "more than a crash leaves: move it elsewhere and run again") {
 		t.Errorf("%v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() < maxTorn {
@@ -694,7 +581,7 @@ func FuzzLineEnd(f *testing.F) {
 
 func FuzzFrameEnd(f *testing.F) {
 	enc, _ := zstd.NewWriter(nil)
-	one := enc.EncodeAll([]byte(text(numbered(0, 50))), nil)
+	one := enc.EncodeAll([]byte(sinktest.Text(sinktest.Numbered(0, 50))), nil)
 	f.Add(one)
 	f.Add(append(bytes.Clone(one), one[:len(one)/2]...))
 	f.Add([]byte{0x28, 0xb5, 0x2f})
@@ -719,15 +606,15 @@ func TestPagesThatARotationLostAreNotDurable(t *testing.T) {
 	ctx := context.Background()
 	for _, c := range []struct {
 		name   string
-		opts   FileOptions
+		opts   Options
 		rotate func(t *testing.T, s *File)
 	}{
-		{"by size", FileOptions{RotateSize: 1}, func(t *testing.T, s *File) {
-			if err := s.Append(ctx, numbered(10, 20)); !errors.Is(err, syscall.EIO) {
+		{"by size", Options{RotateSize: 1}, func(t *testing.T, s *File) {
+			if err := s.Append(ctx, sinktest.Numbered(10, 20)); !errors.Is(err, syscall.EIO) {
 				t.Errorf("the page that rotated: %v", err)
 			}
 		}},
-		{"by time", FileOptions{RotateEvery: time.Hour}, func(_ *testing.T, s *File) {
+		{"by time", Options{RotateEvery: time.Hour}, func(_ *testing.T, s *File) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			_, _ = s.rotate() // as the timer does
@@ -736,17 +623,17 @@ func TestPagesThatARotationLostAreNotDurable(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "out")
 			s := openFile(t, path, c.opts)
-			if err := s.Append(ctx, numbered(0, 10)); err != nil {
+			if err := s.Append(ctx, sinktest.Numbered(0, 10)); err != nil {
 				t.Fatal(err)
 			}
-			d := &disk{File: s.f, room: 1 << 20, noSync: true}
+			d := &sinktest.FailingFile{File: s.f, Room: 1 << 20, NoSync: true}
 			s.f = d
 			c.rotate(t, s)
-			d.noSync = false
+			d.NoSync = false
 			if err := s.Sync(); !errors.Is(err, syscall.EIO) {
 				t.Errorf("the sync of pages that are gone: %v", err)
 			}
-			if err := s.Append(ctx, numbered(20, 30)); !errors.Is(err, syscall.EIO) {
+			if err := s.Append(ctx, sinktest.Numbered(20, 30)); !errors.Is(err, syscall.EIO) {
 				t.Errorf("a page behind them: %v", err)
 			}
 			if got := rawOf(t, path); got != "" { // it was put aside, where no later run takes it for durable
@@ -775,18 +662,18 @@ func (d intruded) Rename(from, to string) error {
 func TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.ndjson")
 	var other durable.File
-	s, err := OpenFileOn(intruded{durable.OS, &other}, path, FileOptions{RotateSize: 1})
+	s, err := Open(path, Options{Disk: intruded{durable.OS, &other}, RotateSize: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, s, numbered(0, 10))
-	if err := s.Append(t.Context(), numbered(10, 20)); !strings.Contains(err.Error(), "another process writes to "+path) {
+	sinktest.Write(t, s, sinktest.Numbered(0, 10))
+	if err := s.Append(t.Context(), sinktest.Numbered(10, 20)); !strings.Contains(err.Error(), "another process writes to "+path) {
 		t.Errorf("%v", err)
 	}
 	if other == nil {
 		t.Fatal("nobody took the name")
 	}
-	if err := errors.Join(s.Sync(), s.Append(t.Context(), numbered(20, 30))); err == nil {
+	if err := errors.Join(s.Sync(), s.Append(t.Context(), sinktest.Numbered(20, 30))); err == nil {
 		t.Error("more is taken")
 	}
 	_, err = other.Write([]byte("{}\n"))
@@ -794,10 +681,10 @@ func TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = s.Close()
-	if got := content(t, strings.Replace(path, "events", "events.000001", 1)); got != text(numbered(0, 10)) {
+	if got := sinktest.Content(t, strings.Replace(path, "events", "events.000001", 1)); got != sinktest.Text(sinktest.Numbered(0, 10)) {
 		t.Errorf("what was put aside holds %q", got)
 	}
-	if got := content(t, path); got != "{}\n" {
+	if got := sinktest.Content(t, path); got != "{}\n" {
 		t.Errorf("the other's file holds %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-package sink
+package httpsink
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // sameFailures counts answers with the same 5xx in a row to the same batch, over the times that it comes again.
@@ -55,7 +56,7 @@ type hunt struct {
 // taken meanwhile. Where none was, a record that was taken before is sent once more. Where the service took nothing yet, it gets
 // an empty request after mostEqual equal answers. Where that fails in the same way, the service is at fault. No record is
 // refused for a status that a gateway gives.
-func (s *HTTP) hunt(ctx context.Context, batch []host.Record, answer passing) (*hunt, error) {
+func (s *Sink) hunt(ctx context.Context, batch []host.Record, answer passing) (*hunt, error) {
 	h := &hunt{status: answer.status}
 	gateway := ofGateway(h.status)
 	if !gateway && !answer.each && len(s.good.JSON) == 0 && s.same.count >= mostEqual {
@@ -93,7 +94,7 @@ func (s *HTTP) hunt(ctx context.Context, batch []host.Record, answer passing) (*
 
 // works sends an empty request, and reports whether the service answers otherwise than to the records: it is there then, and
 // reads what it gets. A service whose answers to the records differ is not judged by a text.
-func (s *HTTP) works(ctx context.Context) bool {
+func (s *Sink) works(ctx context.Context) bool {
 	_, _, err := s.request(ctx, nil, s.authorization.get(ctx))
 	var p passing
 	switch {
@@ -102,12 +103,12 @@ func (s *HTTP) works(ctx context.Context) bool {
 	case errors.As(err, &p):
 		return p.status >= 500 && !ofGateway(p.status) && s.same.texts >= mostEqual && varying.ReplaceAllString(p.why.Error(), "x") != s.same.text
 	}
-	var d doubtful
+	var d sink.DoubtfulError
 	return !errors.As(err, &d)
 }
 
 // halve sends both halves of a batch.
-func (s *HTTP) halve(ctx context.Context, h *hunt, batch []host.Record) error {
+func (s *Sink) halve(ctx context.Context, h *hunt, batch []host.Record) error {
 	half := len(batch) / 2
 	for _, part := range [][]host.Record{batch[:half], batch[half:]} {
 		most := 2*bits.Len(uint(len(batch))) + 8
@@ -129,7 +130,7 @@ func (s *HTTP) halve(ctx context.Context, h *hunt, batch []host.Record) error {
 }
 
 // part sends a part of a batch. failed is called with what of it fails as the batch did.
-func (s *HTTP) part(ctx context.Context, h *hunt, part []host.Record, failed func([]host.Record) error) error {
+func (s *Sink) part(ctx context.Context, h *hunt, part []host.Record, failed func([]host.Record) error) error {
 	left, refused, err := s.once(ctx, part)
 	if err := s.refuse(refused, len(part)); err != nil {
 		return err
@@ -147,7 +148,7 @@ func (s *HTTP) part(ctx context.Context, h *hunt, part []host.Record, failed fun
 		if before := len(h.suspects); len(part) == 1 && !h.suspected(part[0]) {
 			h.suspects = append(h.suspects[:before:before], Refusal{Status: p.status, Reason: p.why.Error(), Record: part[0]})
 			if !h.took && len(h.suspects) >= suspicious {
-				return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, allRefused(len(h.suspects), h.suspects[0]), again)
+				return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, allRefused(len(h.suspects), h.suspects[0]), sink.ComesAgain)
 			}
 			return nil
 		}
@@ -155,7 +156,7 @@ func (s *HTTP) part(ctx context.Context, h *hunt, part []host.Record, failed fun
 	case errors.As(err, &p), errors.Is(err, errTooLarge):
 		h.left = append(h.left, left...)
 	default:
-		return fmt.Errorf("%w: %s: %w; %s", ErrRefused, s.name, err, again)
+		return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.ComesAgain)
 	}
 	return nil
 }

@@ -20,11 +20,11 @@ import (
 	"github.com/mach5/okta-connector/host/durable/crashtest"
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
-	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
-// recalling is a source whose processes write to one folder, and are killed.
-type recalling struct {
+// replaying is a source whose processes write to one folder, and are killed.
+type replaying struct {
 	t      *testing.T
 	feed   func(page int) ingest.Feed // with so many records a page
 	folder string
@@ -32,7 +32,7 @@ type recalling struct {
 }
 
 // run reads some pages, of so many records each, and ends; 0 pages are all.
-func (r *recalling) run(pages, size int) {
+func (r *replaying) run(pages, size int) {
 	r.t.Helper()
 	path := filepath.Join(r.folder, "cp.json")
 	disk, err := crashtest.New(r.folder) // costs no real syncs
@@ -48,7 +48,7 @@ func (r *recalling) run(pages, size int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s, err := sink.OpenFileOn(disk, filepath.Join(r.folder, r.out), sink.FileOptions{})
+	s, err := filesink.Open(filepath.Join(r.folder, r.out), filesink.Options{Disk: disk})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -95,10 +95,10 @@ func feeds(c *host.Connection) map[string]func(page int) ingest.Feed {
 	}
 }
 
-// TestRecalledRecordsAreKnownToLaterProcesses: a process is killed when its pages are in the file and their checkpoint is
-// not saved. The next one recalls their records and saves a checkpoint behind them. The cursor of the third is refused: it
+// TestReplayedRecordsAreKnownToLaterProcesses: a process is killed when its pages are in the file and their checkpoint is
+// not saved. The next one replays their records and saves a checkpoint behind them. The cursor of the third is refused: it
 // reads the records of the last five minutes again, and writes none of them twice.
-func TestRecalledRecordsAreKnownToLaterProcesses(t *testing.T) {
+func TestReplayedRecordsAreKnownToLaterProcesses(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := small(40)
 	c := connectTo(t, m, o, host.Config{})
@@ -108,13 +108,13 @@ func TestRecalledRecordsAreKnownToLaterProcesses(t *testing.T) {
 	}
 	for name, feed := range feeds(c) {
 		for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
-			for recalled := range most + 1 { // pages
-				for further := 1; further <= recalled+1; further++ {
-					r := recalling{t: t, feed: feed, folder: t.TempDir(), out: out}
+			for replayed := range most + 1 { // pages
+				for further := 1; further <= replayed+1; further++ {
+					r := replaying{t: t, feed: feed, folder: t.TempDir(), out: out}
 					r.run(1, 4)
 					restore := snapshot(t, filepath.Join(r.folder, "cp.json"))
-					if recalled > 0 {
-						r.run(recalled, 4)
+					if replayed > 0 {
+						r.run(replayed, 4)
 					}
 					restore()
 					r.run(further, 4)
@@ -124,7 +124,7 @@ func TestRecalledRecordsAreKnownToLaterProcesses(t *testing.T) {
 						o.ClearFaults()
 					}
 					if wantOnce(t, o, r.folder, out); t.Failed() {
-						t.Fatalf("%s into %s: %d pages were recalled, and %d read then", name, out, recalled, further)
+						t.Fatalf("%s into %s: %d pages were replayed, and %d read then", name, out, replayed, further)
 					}
 				}
 			}
@@ -141,7 +141,7 @@ func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
 	c := connectTo(t, m, o, host.Config{})
 	for name, feed := range feeds(c) {
 		for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
-			torn := recalling{t: t, feed: feed, folder: t.TempDir(), out: out}
+			torn := replaying{t: t, feed: feed, folder: t.TempDir(), out: out}
 			torn.run(1, 4)
 			path := filepath.Join(torn.folder, "cp.json")
 			restore := snapshot(t, path)
@@ -171,14 +171,14 @@ func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
 					continue
 				}
 				for _, size := range []int{4, 3} {
-					r := recalling{t: t, feed: feed, folder: t.TempDir(), out: out}
+					r := replaying{t: t, feed: feed, folder: t.TempDir(), out: out}
 					files[out] = last[:at]
 					for name, b := range files {
 						if err := os.WriteFile(filepath.Join(r.folder, name), b, 0o600); err != nil {
 							t.Fatal(err)
 						}
 					}
-					r.run(3, size) // the checkpoint is behind what was recalled
+					r.run(3, size) // the checkpoint is behind what was replayed
 					o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1})
 					r.run(0, 4)
 					o.ClearFaults()

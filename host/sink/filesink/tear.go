@@ -1,4 +1,4 @@
-package sink
+package filesink
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 // tear is what stands at the end of an open file and belongs to no page that was taken: a crash or a full disk left it.
@@ -88,7 +89,7 @@ func (s *File) torn(from int64) error {
 
 // goOn continues with a page what stands half-written at the end of the file, and returns what of the page is still to be
 // written. Where the page does not continue it, the file is put aside.
-func (s *File) goOn(p Page) (Page, error) {
+func (s *File) goOn(p sink.Page) (sink.Page, error) {
 	if s.special || s.tear.none() {
 		return p, nil
 	}
@@ -122,10 +123,10 @@ func (s *File) goOn(p Page) (Page, error) {
 }
 
 // goOnFrame is goOn for a zstd frame: the page is encoded again, and the frame goes on where both are the same so far.
-func (s *File) goOnFrame(p Page, from int64) (Page, error) {
+func (s *File) goOnFrame(p sink.Page, from int64) (sink.Page, error) {
 	var frame bytes.Buffer
 	if err := compress(&frame, p); err != nil {
-		return p, failed(s.name, err)
+		return p, sink.WriteError(s.name, err)
 	}
 	half := s.tear.text
 	if !bytes.HasPrefix(frame.Bytes(), half) {
@@ -143,7 +144,7 @@ func (s *File) leave(what string) error {
 	n, lines, taken := len(s.tear.text), s.tear.lines, s.tear.taken
 	aside, err := s.rotate()
 	if err != nil {
-		return fmt.Errorf("putting %s aside, which ends in %s: %w; %s", s.name, what, err, again)
+		return fmt.Errorf("putting %s aside, which ends in %s: %w; %s", s.name, what, err, sink.ComesAgain)
 	}
 	s.tear.lines, s.tear.taken = lines, taken
 	s.opts.Notice(fmt.Sprintf("%s ended in %s of %d bytes that did not come again: it is now %s, and a new file is begun", s.name, what, n, aside))
@@ -167,8 +168,8 @@ func (p picked) WriteTo(w io.Writer) (n int64, err error) {
 	return n, nil
 }
 
-// half is the beginning of a record at the end of the file.
-func (s *File) half() []byte {
+// Unfinished returns the part of a record that a crash left at the end of the file; empty if there is none.
+func (s *File) Unfinished() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.tear.text

@@ -1,4 +1,4 @@
-package sink
+package httpsink
 
 import (
 	"context"
@@ -7,34 +7,14 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/mach5/okta-connector/host/sink"
 )
-
-// Status is how a sink gets on.
-type Status struct {
-	Up       bool  // false from a failure on until something is taken
-	Err      error // the failure
-	Failures int64 // writes that failed, those that were tried again included
-	Retries  int64 // writes that were tried again
-}
-
-// Monitor is a Sink that says how it gets on.
-type Monitor interface {
-	// Status is how the sink gets on. It is safe for concurrent use.
-	Status() Status
-}
-
-// Volatile is a Sink whose service may lose what it acknowledged when it ends.
-type Volatile interface {
-	// Interruptions counts how often the service seems to have ended: it did not answer, a load balancer answered in its
-	// place, or it closed its connections and took no new one. A service that ended before the call is counted, as far as
-	// this machine knows of it. It is safe for concurrent use.
-	Interruptions() int64
-}
 
 // health is the status of a sink. It is safe for concurrent use.
 type health struct {
 	mu            sync.Mutex
-	status        Status
+	status        sink.Status
 	interruptions int64
 }
 
@@ -59,7 +39,7 @@ func (h *health) interrupted() {
 }
 
 // Status implements Monitor.
-func (s *HTTP) Status() Status {
+func (s *Sink) Status() sink.Status {
 	s.health.mu.Lock()
 	defer s.health.mu.Unlock()
 	out := s.health.status
@@ -68,27 +48,17 @@ func (s *HTTP) Status() Status {
 }
 
 // Interruptions implements Volatile.
-func (s *HTTP) Interruptions() int64 {
+func (s *Sink) Interruptions() int64 {
 	s.watching.look()
 	s.health.mu.Lock()
 	defer s.health.mu.Unlock()
 	return s.health.interruptions
 }
 
-// Status implements Monitor.
-func (s *File) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lost == nil {
-		return Status{Up: true}
-	}
-	return Status{Err: s.lost, Failures: 1}
-}
-
 const dialTimeout = 15 * time.Second
 
 // dial dials, and where the sink watches its service, has the connection watched.
-func (s *HTTP) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (s *Sink) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: dialTimeout}
 	c, err := d.DialContext(ctx, network, address)
 	if err != nil || !s.opts.Watch {
