@@ -95,7 +95,7 @@ func (a *app) narrow(text string) string {
 
 func describeModule(w io.Writer, m *host.Module) {
 	manifest := m.Manifest()
-	fmt.Fprintf(w, "%s %s, ABI %s, %d operations, %.1f MiB\n\n", manifest.Kind, manifest.Version, manifest.ABI,
+	fmt.Fprintf(w, "%s %s, ABI %s minor %d, %d operations, %.1f MiB\n\n", manifest.Kind, manifest.Version, manifest.ABI, manifest.Minor,
 		len(manifest.Operations), float64(m.Size())/(1<<20))
 	t := term.Grid{Header: []string{"OPERATION", "CLASS", "SURFACES", "SUMMARY"}}
 	for i := range manifest.Operations {

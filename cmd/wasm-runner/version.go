@@ -21,7 +21,7 @@ var (
 // version describes this program: its version and commit, the ABI it speaks, and the Go that built it.
 func version() string {
 	v, commit := build()
-	return fmt.Sprintf("%s, commit %s, ABI %s, %s %s/%s", v, commit, abi.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%s, commit %s, ABI %s minor %d, %s %s/%s", v, commit, abi.Version, abi.Minor, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // build returns the version and commit of this program.

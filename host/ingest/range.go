@@ -68,8 +68,8 @@ func RangeTime(at json.RawMessage) time.Time {
 	return c.Time
 }
 
-// Range is the Feed of an operation of the sql surface that ends, such as bounded_system_log_range, page by page through
-// its cursor. Where the input has since and until, they are the times that bound it, and timeMember is the member of a
+// Range is the Feed of an operation of the sql surface that ends, such as one of abi.Backfill, page by page through its
+// cursor. Where the input has since and until, they are the times that bound it, and timeMember is the member of a
 // record that tells its own, by which the records come, the earliest first:
 //
 //   - Pages have their Watermark.

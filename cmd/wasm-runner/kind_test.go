@@ -1,0 +1,62 @@
+package main
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/host/hosttest"
+	"github.com/mach5/okta-connector/host/hosttest/invented"
+)
+
+// TestRunner_WithAModuleOfAnotherKind_UsesItsFolderAndSchema: the runner knows no kind by itself.
+func TestRunner_WithAModuleOfAnotherKind_UsesItsFolderAndSchema(t *testing.T) {
+	depot := &invented.Depot{}
+	depot.Put("drill-1", "A")
+	server := httptest.NewServer(depot)
+	defer server.Close()
+	dir := t.TempDir()
+	module := filepath.Join(dir, "depot.wasm")
+	if err := os.WriteFile(module, invented.Connector.Bytes(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := func(folder, more string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		text := "connections:\n  - name: main\n    kind: depot\n    base_url: " + server.URL + "\n    token_secret_ref: env:DEPOT_KEY\n    allow_private_network: true\n" + more
+		if err := os.WriteFile(filepath.Join(dir, folder, "connections.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(args ...string) ran {
+		t.Helper()
+		return runIn(t, dir, module, "", []string{"DEPOT_KEY=" + hosttest.Token, "XDG_STATE_HOME=" + filepath.Join(dir, "state")}, args...)
+	}
+	config("okta-connector", "")
+	if got := run("invoke", "get_item", `{"sku":"drill-1"}`); got.code != codeUsage || !strings.Contains(got.stderr, filepath.Join(dir, "depot-connector", "connections.yaml")) {
+		t.Errorf("with the folder of another kind: %+v", got)
+	}
+	config("depot-connector", "")
+	if got := run("invoke", "get_item", `{"sku":"drill-1"}`); got.code != 0 || !strings.Contains(got.stdout, "drill-1") {
+		t.Errorf("%+v", got)
+	}
+	if got := run("invoke", "depot.move_item", `{"sku":"drill-1","shelf":"B"}`, "--grant", "write", "--idempotency-key", "k1"); got.code != 0 || depot.Shelf("drill-1") != "B" {
+		t.Errorf("%+v", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "state", "depot-connector", "journal")); err != nil {
+		t.Error(err)
+	}
+	config("depot-connector", "    default_page_size: 10\n")
+	if got := run("invoke", "get_item", `{"sku":"drill-1"}`); got.code != codeUsage || !strings.Contains(got.stderr, "connections.yaml:7: unknown field default_page_size: a connection has name, kind, base_url, token_secret_ref, grants, approve, allow_private_network") {
+		t.Errorf("with a field that this module does not take: %+v", got)
+	}
+	config("depot-connector", "")
+	if got := run("backfill", "--since", "2026-01-01", "--until", "2026-01-02", "--checkpoint", filepath.Join(dir, "cp.json"), "--out", filepath.Join(dir, "x.ndjson")); got.code != codeUsage ||
+		!strings.Contains(got.stderr, "the module names no operation that reads a range: name one with --operation") {
+		t.Errorf("backfill of a module that names none: %+v", got)
+	}
+}
