@@ -255,6 +255,12 @@ type Request struct {
 	Body    json.RawMessage   `json:"body,omitempty"`    // sent as it is, as application/json
 	// NoRepeat has the host not make a request again that got no answer in time: the guest asks for less instead.
 	NoRepeat bool `json:"no_repeat,omitempty"`
+	// Sign has the host send the connection's credential, in place of a header with the placeholder of secret_get: one message
+	// less crosses.
+	Sign bool `json:"sign,omitempty"`
+	// Emit has the host emit records of a 2xx answer, as records_emit does, before it answers with Response.Emitted: one
+	// message less crosses.
+	Emit *EmitOptions `json:"emit,omitempty"`
 }
 
 // RequestHeaders are the headers that a guest may set, in canonical form, besides the one that carries the credential. Its
@@ -275,6 +281,7 @@ type Response struct {
 	Headers map[string][]string `json:"headers,omitempty"` // of ResponseHeaders and Manifest.ResponseHeaders alone
 	Body    uint64              `json:"body,omitempty"`    // a handle, valid until the call ends; 0 is no body
 	Length  int64               `json:"length,omitempty"`  // of the body, decoded, in bytes
+	Emitted *EmitSummary        `json:"emitted,omitempty"` // with Request.Emit, of a 2xx answer
 	// Planned says that the call is a plan and the write was held back: it counts as done, and nothing changed.
 	Planned bool       `json:"planned,omitempty"`
 	Error   *SendError `json:"error,omitempty"`

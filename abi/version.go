@@ -21,13 +21,15 @@ const (
 	FeatureKeys     = "keys"      // EmitOptions.Keys
 	FeatureOmit     = "omit"      // EmitOptions.Omit
 	FeaturePlan     = "plan"      // Response.Planned
+	FeatureSign     = "sign"      // Request.Sign
+	FeatureEmit     = "emit"      // Request.Emit
 	FeatureGuards   = "guards"    // Endpoint.Guards
 	FeatureOAuth    = "oauth"     // Auth of type AuthOAuth
 )
 
 // Features lists the features that the host of this repository has.
 func Features() []string {
-	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan}
+	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit}
 }
 
 // ParseManifest reads a manifest and checks it. A member that this version does not know is ignored where the manifest is of

@@ -109,7 +109,7 @@ func sandboxConfig() sandbox.Config {
 				return m.Write(body[from : from+min(a[2], uint64(len(body))-from, sandbox.MaxMessage)])
 			}),
 			define("records_emit", 2, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
-				return writeJSON(m, c.answers.Emit(ctx, a[0], m.Read(a[1])))
+				return writeJSON(m, c.answers.EmitJSON(ctx, a[0], m.Read(a[1])))
 			}),
 			define("record_emit", 1, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
 				if c.answers.EmitValue(append([]byte(nil), m.Read(a[0])...)) != nil {
@@ -203,6 +203,10 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		}
 		out = c.receive(resp)
 		c.keepState(endpoint, out)
+		if req.Emit != nil && out.Error == nil && resp.Status >= 200 && resp.Status < 300 {
+			sum := c.answers.Emit(ctx, out.Body, *req.Emit)
+			out.Emitted = &sum
+		}
 		if out.Error != nil {
 			meta.Error, meta.RequestID = out.Error.Code, ""
 		}

@@ -45,6 +45,12 @@ func (c *call) authorize(req *abi.Request) (signed bool, err error) {
 	if c.placeholder != "" && c.placeholder.In(req) {
 		return false, fmt.Errorf("the placeholder of a secret is outside of the %s header", c.conn.auth.Header)
 	}
+	if req.Sign {
+		if header != "" {
+			return false, fmt.Errorf("sign and the %s header at once", c.conn.auth.Header)
+		}
+		return true, nil
+	}
 	if header == "" {
 		return false, nil
 	}

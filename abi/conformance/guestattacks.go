@@ -328,6 +328,7 @@ func secretAttacks() []Attack {
 		{"twice in one header", "read", `{` + at + `,"headers":{"Authorization":"{{auth}} {{auth}}"}}`},
 		{"with another scheme", "read", `{` + at + `,"headers":{"Authorization":"Basic {{secret}}"}}`},
 		{"in two spellings of the header", "read", `{` + at + `,"headers":{"Authorization":"{{auth}}","authorization":"{{auth}}"}}`},
+		{"sign and a header at once", "read", `{` + at + `,"sign":true,"headers":{"Authorization":"Basic x"}}`},
 		{"with a space more", "read", `{` + at + `,"headers":{"Authorization":"{{scheme}}  {{secret}}"}}`},
 		{"a credential of the module's own", "read", `{` + at + `,"headers":{"Authorization":"Bearer mine"}}`},
 		{"a placeholder that was never given out", "read", `{` + at + `,"headers":{"Authorization":"{{scheme}} {secret:00000000000000000000000000000000}"}}`},

@@ -66,7 +66,7 @@ func New(ctx context.Context, wasm []byte, c Config) (*Host, error) {
 	if h.manifest, err = abi.ParseManifest(sections[0].Data, nil); err != nil {
 		return nil, err
 	}
-	if err := h.manifest.Missing(abi.Features()); err != nil {
+	if err := h.manifest.Missing(features()); err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(h.manifest.Auth, func(a abi.Auth) bool { return a.Type == abi.AuthToken })
@@ -99,7 +99,7 @@ func (h *Host) Close(ctx context.Context) error { return h.plugin.Close(ctx) }
 
 // Invoke runs an operation once. output is the operation's result: one record, or a list with its cursor.
 func (h *Host) Invoke(ctx context.Context, operation string, input json.RawMessage) (out abi.InvokeOutput, output json.RawMessage, err error) {
-	in := abi.InvokeInput{Operation: operation, Input: input, Settings: h.config.Settings, Features: abi.Features()}
+	in := abi.InvokeInput{Operation: operation, Input: input, Settings: h.config.Settings, Features: features()}
 	in.Now, in.Deadline = h.times(ctx)
 	c, err := h.run(ctx, "invoke", operation, abi.Axon, in, &out)
 	if err != nil {
@@ -110,7 +110,7 @@ func (h *Host) Invoke(ctx context.Context, operation string, input json.RawMessa
 
 // Source reads one page of a source. checkpoint is that of the last page, nil to begin.
 func (h *Host) Source(ctx context.Context, operation string, config, checkpoint json.RawMessage) (out abi.SourceOutput, records []json.RawMessage, err error) {
-	in := abi.SourceInput{Operation: operation, Config: config, Checkpoint: checkpoint, Settings: h.config.Settings, Features: abi.Features()}
+	in := abi.SourceInput{Operation: operation, Config: config, Checkpoint: checkpoint, Settings: h.config.Settings, Features: features()}
 	in.Now, in.Deadline = h.times(ctx)
 	c, err := h.run(ctx, "source", operation, abi.Ingest, in, &out)
 	if err != nil {
@@ -122,7 +122,7 @@ func (h *Host) Source(ctx context.Context, operation string, config, checkpoint 
 // Table reads one page of rows. cursor is that of the last page, "" to begin; limit is the number of rows still wanted, 0 for
 // all.
 func (h *Host) Table(ctx context.Context, operation string, input json.RawMessage, cursor string, limit int) (out abi.TableOutput, records []json.RawMessage, err error) {
-	in := abi.TableInput{Operation: operation, Input: input, Cursor: cursor, Limit: limit, Settings: h.config.Settings, Features: abi.Features()}
+	in := abi.TableInput{Operation: operation, Input: input, Cursor: cursor, Limit: limit, Settings: h.config.Settings, Features: features()}
 	in.Now, in.Deadline = h.times(ctx)
 	c, err := h.run(ctx, "table", operation, abi.SQL, in, &out)
 	if err != nil {
@@ -138,6 +138,11 @@ func (h *Host) times(ctx context.Context) (now, deadline time.Time) {
 		deadline = now.Add(5 * time.Minute)
 	}
 	return now, deadline.UTC().Truncate(time.Millisecond)
+}
+
+// features returns the optional features of the ABI that this host has. Modules do without sign and emit, which save time.
+func features() []string {
+	return []string{abi.FeatureWant, abi.FeatureNoRepeat, abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan}
 }
 
 // ErrRefused is wrapped when an operation may not run here.

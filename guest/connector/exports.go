@@ -206,7 +206,7 @@ func (c *Call) SendWithToken(req hostcall.Request) hostcall.Response {
 
 // sendOnce makes a request with the connection's token.
 func (c *Call) sendOnce(req hostcall.Request) hostcall.Response {
-	if c.auth == "" && c.denied == "" {
+	if req.Sign = c.Signs(); !req.Sign && c.auth == "" && c.denied == "" {
 		c.auth, c.denied = c.Authorization(abi.TokenRef)
 	}
 	if c.denied != "" {
@@ -215,7 +215,9 @@ func (c *Call) sendOnce(req hostcall.Request) hostcall.Response {
 	if err := c.Unsendable(req); err != nil {
 		return hostcall.Response{Err: err}
 	}
-	req.Headers = append(req.Headers, hostcall.Pair{Name: "Authorization", Value: c.auth})
+	if !req.Sign {
+		req.Headers = append(req.Headers, hostcall.Pair{Name: "Authorization", Value: c.auth})
+	}
 	resp := c.Send(req)
 	if at, ok := ParseHTTPDate(resp.Header("date")); ok {
 		c.ServerNow = at
@@ -254,7 +256,7 @@ type Blank = struct{ Name, Input string }
 type Param = struct{ Input, Query string }
 
 func (g *Get) Run(c *Call) Result {
-	resp := c.SendWithToken(hostcall.Request{Endpoint: g.Endpoint, Path: c.Blanks(g.Path), Query: c.Params(g.Query)})
+	resp := c.SendForObject(hostcall.Request{Endpoint: g.Endpoint, Path: c.Blanks(g.Path), Query: c.Params(g.Query)}, g.Omit)
 	if !OK(resp) {
 		return c.Failure(resp, g.Type, g.Noun)
 	}

@@ -64,12 +64,30 @@ func Describe(v jsonval.Value, isJSON bool) string {
 	return "a single value"
 }
 
-// EmitObject emits the one object that an answer has to be.
+// EmitObject emits the one object that an answer has to be, unless the host emitted it with the answer.
 func (c *Call) EmitObject(resp hostcall.Response, omit []string) Result {
-	if s := c.Emit(resp.Body, abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Omit: omit}); s.Err != "" {
+	s := resp.Emitted
+	if s == nil {
+		sum := c.Emit(resp.Body, c.object(omit))
+		s = &sum
+	}
+	if s.Err != "" {
 		return c.BadBody(resp, s.Err)
 	}
 	return Result{Outcome: abi.Succeeded}
+}
+
+// SendForObject makes a request whose answer EmitObject takes. Where the host can, it emits the object at once, without the
+// members of omit.
+func (c *Call) SendForObject(req hostcall.Request, omit []string) hostcall.Response {
+	emit := c.object(omit)
+	req.Emit = &emit
+	return c.SendWithToken(req)
+}
+
+// object returns how an answer that has to be one object is emitted.
+func (c *Call) object(omit []string) abi.EmitOptions {
+	return abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Omit: omit}
 }
 
 // Read is object for those who do not care for the ETag. gone means that the object itself is missing.

@@ -51,8 +51,10 @@ type Request struct {
 	Query    []Pair
 	Link     string
 	Headers  []Pair
-	Body     string // JSON
-	NoRepeat bool   // see abi.Request
+	Body     string           // JSON
+	NoRepeat bool             // see abi.Request
+	Sign     bool             // see abi.Request; only where Signs
+	Emit     *abi.EmitOptions // see abi.Request; left out where the host cannot
 }
 
 // Response is abi.Response.
@@ -63,6 +65,7 @@ type Response struct {
 	// Planned says that the call is a plan: the write was held back, and counts as done.
 	Planned bool
 	Err     *abi.SendError
+	Emitted *Summary // of Request.Emit; nil if the host has emitted nothing
 
 	headers jsonval.Value
 }
@@ -107,7 +110,10 @@ func (h Host) Send(req Request) Response {
 	if len(req.Headers) > 0 {
 		w.Raw("headers", object(req.Headers))
 	}
-	w.RawIf("body", req.Body).BoolIf("no_repeat", req.NoRepeat && h.has(abi.FeatureNoRepeat))
+	w.RawIf("body", req.Body).BoolIf("no_repeat", req.NoRepeat && h.has(abi.FeatureNoRepeat)).BoolIf("sign", req.Sign)
+	if req.Emit != nil && h.has(abi.FeatureEmit) {
+		w.Raw("emit", h.options(*req.Emit))
+	}
 
 	v, err := jsonval.Parse(h.imports.HTTPSend(w.String()))
 	if err != nil {
@@ -119,7 +125,12 @@ func (h Host) Send(req Request) Response {
 			Status: int(e.Get("status").Int()), RequestID: e.Get("request_id").Str(),
 			UpstreamCode: e.Get("upstream_code").Str(), UpstreamSummary: e.Get("upstream_summary").Str()}}
 	}
-	return Response{Planned: v.Get("planned").True(), Status: int(v.Get("status").Int()), Body: uint64(v.Get("body").Int()), Length: v.Get("length").Int(),
+	var emitted *Summary
+	if e := v.Get("emitted"); e.Exists() {
+		s := summary(e)
+		emitted = &s
+	}
+	return Response{Emitted: emitted, Planned: v.Get("planned").True(), Status: int(v.Get("status").Int()), Body: uint64(v.Get("body").Int()), Length: v.Get("length").Int(),
 		headers: v.Get("headers")}
 }
 
@@ -161,6 +172,15 @@ func (h Host) Keys(handle uint64, o abi.EmitOptions) (keys []string, err string)
 }
 
 func (h Host) emit(handle uint64, o abi.EmitOptions) (Summary, jsonval.Value) {
+	v, err := jsonval.Parse(h.imports.RecordsEmit(handle, h.options(o)))
+	if err != nil {
+		return Summary{Err: "the host's answer is not JSON"}, v
+	}
+	return summary(v), v
+}
+
+// options writes abi.EmitOptions, without what the host does not have.
+func (h Host) options(o abi.EmitOptions) string {
 	var w jsonval.Writer
 	if !h.has(abi.FeatureWant) {
 		o.Want = ""
@@ -173,14 +193,16 @@ func (h Host) emit(handle uint64, o abi.EmitOptions) (Summary, jsonval.Value) {
 	if len(o.Omit) > 0 {
 		w.Strs("omit", o.Omit)
 	}
-	w.BoolIf("keys", o.Keys)
-	v, err := jsonval.Parse(h.imports.RecordsEmit(handle, w.String()))
-	if err != nil {
-		return Summary{Err: "the host's answer is not JSON"}, v
-	}
-	return Summary{Count: int(v.Get("count").Int()), Total: int(v.Get("total").Int()), First: v.Get("first"),
-		Last: v.Get("last"), Err: v.Get("error").Str(), Limit: v.Get("limit").True()}, v
+	return w.BoolIf("keys", o.Keys).String()
 }
+
+func summary(v jsonval.Value) Summary {
+	return Summary{Count: int(v.Get("count").Int()), Total: int(v.Get("total").Int()), First: v.Get("first"),
+		Last: v.Get("last"), Err: v.Get("error").Str(), Limit: v.Get("limit").True()}
+}
+
+// Signs reports whether the host takes Request.Sign. Otherwise a request is signed by a header with Authorization.
+func (h Host) Signs() bool { return h.has(abi.FeatureSign) }
 
 // EmitRecord hands one record on by value.
 func (h Host) EmitRecord(json string) bool { return h.imports.RecordEmit(json) }

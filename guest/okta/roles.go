@@ -163,7 +163,7 @@ func readRole(c *connector.Call) connector.Result {
 		req = hostcall.Request{Endpoint: p.get, Path: p.assignmentPath(c.Str("role"))}
 		noun, typ = "role assignment", "RoleAssignment"
 	}
-	resp := c.SendWithToken(req)
+	resp := c.SendForObject(req, nil)
 	if !connector.OK(resp) {
 		return roleFailure(c, resp, p, typ, noun)
 	}

@@ -316,7 +316,7 @@ func lookupUser(c *connector.Call) connector.Result {
 	if failed != nil {
 		return *failed
 	}
-	resp := c.SendWithToken(hostcall.Request{Endpoint: getUser.Endpoint, Path: connector.Pairs("id", id), Query: c.Params([]connector.Param{{"expand", "expand"}})})
+	resp := c.SendForObject(hostcall.Request{Endpoint: getUser.Endpoint, Path: connector.Pairs("id", id), Query: c.Params([]connector.Param{{"expand", "expand"}})}, nil)
 	if !connector.OK(resp) {
 		return c.Failure(resp, "User", "user")
 	}

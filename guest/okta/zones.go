@@ -378,7 +378,7 @@ func readZone(c *connector.Call) connector.Result {
 	if failed != nil {
 		return *failed
 	}
-	resp := c.SendWithToken(hostcall.Request{Endpoint: getZone.Endpoint, Path: connector.Pairs("zoneId", id)})
+	resp := c.SendForObject(hostcall.Request{Endpoint: getZone.Endpoint, Path: connector.Pairs("zoneId", id)}, nil)
 	if !connector.OK(resp) {
 		return c.Failure(resp, "NetworkZone", "network zone")
 	}

@@ -41,14 +41,19 @@ var (
 	errTainted = errors.New("the body repeats the connection's token and was thrown away (tainted): is base_url right?")
 )
 
-// Emit is records_emit.
-func (s *Set) Emit(ctx context.Context, handle uint64, raw []byte) abi.EmitSummary {
+// EmitJSON is records_emit.
+func (s *Set) EmitJSON(ctx context.Context, handle uint64, raw []byte) abi.EmitSummary {
 	var o abi.EmitOptions
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&o); err != nil {
 		return abi.EmitSummary{Error: "the options are not those of the ABI: " + err.Error()}
 	}
+	return s.Emit(ctx, handle, o)
+}
+
+// Emit emits records of a body.
+func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.EmitSummary {
 	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {
 		return abi.EmitSummary{Error: fmt.Sprintf("over %d paths to summarise or to omit (abi.MaxPaths)", abi.MaxPaths)}
 	}
