@@ -32,7 +32,7 @@ type Call struct {
 
 // credential is the connection's token, as a header has it.
 type credential struct {
-	auth   string
+	auth   hostcall.Pair
 	denied string // why there is no auth
 }
 
@@ -206,8 +206,8 @@ func (c *Call) SendWithToken(req hostcall.Request) hostcall.Response {
 
 // sendOnce makes a request with the connection's token.
 func (c *Call) sendOnce(req hostcall.Request) hostcall.Response {
-	if req.Sign = c.Signs(); !req.Sign && c.auth == "" && c.denied == "" {
-		c.auth, c.denied = c.Authorization(abi.TokenRef)
+	if req.Sign = c.Signs(); !req.Sign && c.auth.Value == "" && c.denied == "" {
+		c.auth, c.denied = c.Credential(abi.TokenRef)
 	}
 	if c.denied != "" {
 		return hostcall.Response{Err: &abi.SendError{Code: abi.SendDenied, Message: c.denied}}
@@ -216,7 +216,7 @@ func (c *Call) sendOnce(req hostcall.Request) hostcall.Response {
 		return hostcall.Response{Err: err}
 	}
 	if !req.Sign {
-		req.Headers = append(req.Headers, hostcall.Pair{Name: "Authorization", Value: c.auth})
+		req.Headers = append(req.Headers, c.auth)
 	}
 	resp := c.Send(req)
 	if at, ok := ParseHTTPDate(resp.Header("date")); ok {

@@ -207,16 +207,23 @@ func (h Host) Signs() bool { return h.has(abi.FeatureSign) }
 // EmitRecord hands one record on by value.
 func (h Host) EmitRecord(json string) bool { return h.imports.RecordEmit(json) }
 
-// Authorization is the header value for a secret: its scheme and placeholder.
-func (h Host) Authorization(ref string) (value string, err string) {
+// Credential is the header for a secret: its name, and the scheme and placeholder for its value.
+func (h Host) Credential(ref string) (header Pair, err string) {
 	v, perr := jsonval.Parse(h.imports.SecretGet(ref))
 	if perr != nil {
-		return "", "the host's answer is not JSON"
+		return header, "the host's answer is not JSON"
 	}
 	if e := v.Get("error").Str(); e != "" {
-		return "", e
+		return header, e
 	}
-	return v.Get("scheme").Str() + " " + v.Get("placeholder").Str(), ""
+	header = Pair{v.Get("header").Str(), v.Get("placeholder").Str()}
+	if header.Name == "" {
+		header.Name = "Authorization"
+	}
+	if scheme := v.Get("scheme").Str(); scheme != "" {
+		header.Value = scheme + " " + header.Value
+	}
+	return header, ""
 }
 
 // Wait sleeps; false means that the deadline would pass.
