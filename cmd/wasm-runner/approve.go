@@ -15,18 +15,19 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
 
 // approver answers for a connection that wants writes approved: yes by --approve, else as the person at the terminal does.
 // Without a terminal the answer is no. stdinTaken says that standard input is the operation's input.
-func (a *app) approver(yes, stdinTaken bool) host.Approver {
+func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 	return host.ApproverFunc(func(ctx context.Context, r host.ApprovalRequest) (string, error) {
 		if yes {
 			return who() + " (--approve)", nil
 		}
-		tty, out, err := a.askOn(stdinTaken)
+		tty, out, err := askOn(a, stdinTaken)
 		if err != nil {
 			return "", fmt.Errorf("%w: look at --plan, and give --approve", err)
 		}
@@ -56,26 +57,26 @@ func (a *app) approver(yes, stdinTaken bool) host.Approver {
 
 // askOn returns the terminal to ask on, and where the question is written: to standard error, or to the terminal itself where
 // that goes elsewhere or is JSON. Where standard input is a pipe or a file, the terminal is that of the process.
-func (a *app) askOn(stdinTaken bool) (tty *os.File, out io.Writer, err error) {
-	if _, is := term.Columns(a.stdin); is && !stdinTaken {
-		tty = a.stdin.(*os.File)
-	} else if tty, err = a.ownTerminal(); err != nil {
+func askOn(a *cli.App, stdinTaken bool) (tty *os.File, out io.Writer, err error) {
+	if _, is := term.Columns(a.Stdin); is && !stdinTaken {
+		tty = a.Stdin.(*os.File)
+	} else if tty, err = ownTerminal(a); err != nil {
 		return nil, nil, err
 	}
 	if !term.InForeground(tty) {
 		return nil, nil, errors.New("this runs in the background, where it cannot ask")
 	}
-	if _, is := term.Columns(a.stderr); is && !a.json {
-		return tty, a.stderr, nil
+	if _, is := term.Columns(a.Stderr); is && !a.JSON {
+		return tty, a.Stderr, nil
 	}
 	return tty, tty, nil
 }
 
 // ownTerminal opens the terminal that this process was started from. It stays open until the process ends. A process whose
 // standard input is /dev/null is not to ask.
-func (a *app) ownTerminal() (*os.File, error) {
+func ownTerminal(a *cli.App) (*os.File, error) {
 	none := errors.New("standard input is no terminal to ask on")
-	stdin, is := a.stdin.(*os.File)
+	stdin, is := a.Stdin.(*os.File)
 	if !is {
 		return nil, none
 	}

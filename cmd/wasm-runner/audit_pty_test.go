@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/audit"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
 )
 
 // TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom, and where the rest is.
@@ -24,7 +27,7 @@ func TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom(t *testing.T) {
 				t.Errorf("%d columns: no %s in\n%s", columns, want, text)
 			}
 		}
-		if code != 0 || (columns < roomForAll) != strings.Contains(text, "widen the terminal") {
+		if code != 0 || (columns < audit.RoomForAll) != strings.Contains(text, "widen the terminal") {
 			t.Errorf("%d columns: exit code %d\n%s", columns, code, text)
 		}
 	}
@@ -34,7 +37,7 @@ func TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom(t *testing.T) {
 // file may come from anybody.
 func TestAudit_OfHostileText_DoesNotReachTheTerminal(t *testing.T) {
 	path := hostileAudit(t)
-	for _, format := range rowFormats() {
+	for _, format := range rows.Formats() {
 		k := onPty(t, ptyOptions{columns: 200}, "audit", path, "--format", format)
 		code := k.wait()
 		raw := strings.ReplaceAll(k.raw(), "\r\n", "\n") // as a terminal ends a line

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
@@ -52,7 +53,7 @@ type reports struct {
 	Connections []*report `json:"connections"`
 }
 
-func (a *app) checkCommand() *cobra.Command {
+func checkCommand(a *cli.App) *cobra.Command {
 	var format string
 	var all bool
 	formats := []string{"text", "json"}
@@ -68,27 +69,27 @@ A line is ok, FAIL, or WARN: that works and should be changed, such as a token f
   wasm-runner check --all
   wasm-runner check --format json | jq '.checks[] | select(.ok|not)'`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if err := nothing(cmd, args); err != nil {
+			if err := cli.NoArgs(cmd, args); err != nil {
 				return err
 			}
-			if all && (a.flags.demo || a.flags.connection != "") {
-				return usagef("--all checks every connection of the connection file: leave out --demo and --connection")
+			if all && (a.Flags.Demo || a.Flags.Connection != "") {
+				return cli.Usagef("--all checks every connection of the connection file: leave out --demo and --connection")
 			}
-			return oneOf("format", format, formats)
+			return cli.OneOf("format", format, formats)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.Flags().BoolVar(&all, "all", false, "check every connection of the file")
-	fixed(cmd, "format", formats)
+	cli.CompleteFixed(cmd, "format", formats)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
-		a.sayFound = true
+		a.NameFiles = true
 		found := []*report{}
 		if all {
-			found = a.checkAll(ctx)
+			found = checkAll(ctx, a)
 		} else {
-			found = append(found, a.checkOne(ctx))
+			found = append(found, checkOne(ctx, a))
 		}
 		ok := true
 		for _, r := range found {
@@ -98,11 +99,11 @@ A line is ok, FAIL, or WARN: that works and should be changed, such as a token f
 		var err error
 		switch {
 		case format == "json" && all:
-			err = a.encode(reports{ok, found})
+			err = encode(a, reports{ok, found})
 		case format == "json":
-			err = a.encode(found[0])
+			err = encode(a, found[0])
 		default:
-			err = a.printReports(found)
+			err = printReports(a, found)
 		}
 		switch {
 		case err != nil:
@@ -110,7 +111,7 @@ A line is ok, FAIL, or WARN: that works and should be changed, such as a token f
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !ok:
-			return errReported
+			return cli.ErrReported
 		}
 		return nil
 	}
@@ -118,30 +119,30 @@ A line is ok, FAIL, or WARN: that works and should be changed, such as a token f
 }
 
 // checkOne checks the connection that the flags name.
-func (a *app) checkOne(ctx context.Context) *report {
+func checkOne(ctx context.Context, a *cli.App) *report {
 	r := &report{}
-	s, err := a.connect(ctx)
+	s, err := a.Connect(ctx)
 	if err != nil {
 		r.addConnectError(err)
 		return r
 	}
-	defer s.close()
-	a.examine(ctx, r, s.conn)
+	defer s.Close()
+	examine(ctx, a, r, s.Conn)
 	return r
 }
 
 // checkAll checks every connection of the file.
-func (a *app) checkAll(ctx context.Context) []*report {
+func checkAll(ctx context.Context, a *cli.App) []*report {
 	failed := func(err error) []*report {
 		r := &report{}
 		r.addConnectError(err)
 		return []*report{r}
 	}
-	configs, _, err := a.readConnections()
+	configs, _, err := a.ReadConnections()
 	if err != nil {
 		return failed(err)
 	}
-	m, err := a.loadModule(ctx)
+	m, err := a.LoadModule(ctx)
 	if err != nil {
 		return failed(err)
 	}
@@ -150,14 +151,12 @@ func (a *app) checkAll(ctx context.Context) []*report {
 	for _, config := range configs {
 		r := &report{Connection: config.Name}
 		all = append(all, r)
-		config.Grants = a.grants(config.Grants)
-		config.Approve, config.MaxWritesPerMinute, config.MaxDestructivePerHour = nil, 0, 0 // nothing is written
-		c, err := m.Connect(ctx, config, host.ConnectOptions{Limits: host.Limits{CallTimeout: a.flags.timeout}})
+		c, err := m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
 		if err != nil {
 			r.addConnectError(err)
 			continue
 		}
-		a.examine(ctx, r, c)
+		examine(ctx, a, r, c)
 		_ = c.Close(ctx) // nothing is left to say
 		if ctx.Err() != nil {
 			break
@@ -167,7 +166,7 @@ func (a *app) checkAll(ctx context.Context) []*report {
 }
 
 // examine looks at one thing after the other, and stops where the rest depends on what is wrong.
-func (a *app) examine(ctx context.Context, r *report, conn *host.Connection) {
+func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) {
 	c := conn.Config()
 	r.Connection = c.Name
 	m := conn.Module().Manifest()
@@ -176,7 +175,7 @@ func (a *app) examine(ctx context.Context, r *report, conn *host.Connection) {
 	r.addSecret(c.TokenSecretRef)
 	r.addGrants(m, c.Grants)
 	result, err := conn.Invoke(ctx, "validate", nil)
-	proxy := a.unusedProxy(c.BaseURL)
+	proxy := unusedProxy(a, c.BaseURL)
 	if said := result.Error != nil && strings.Contains(result.Error.Message, proxy+" is set"); proxy != "" && !said {
 		r.warn("proxy", fmt.Sprintf("%s is set, and is not used: requests go straight to %s", proxy, c.BaseURL), "")
 	}
@@ -212,7 +211,7 @@ func (a *app) examine(ctx context.Context, r *report, conn *host.Connection) {
 // addConnectError tells which step a failed connect got to.
 func (r *report) addConnectError(err error) {
 	step, fix := "config", ""
-	var module moduleError
+	var module cli.ModuleError
 	switch {
 	case errors.As(err, &module):
 		step = "module"
@@ -226,12 +225,12 @@ func (r *report) addConnectError(err error) {
 }
 
 // unusedProxy returns the environment variable that names a proxy for an address, "" for none.
-func (a *app) unusedProxy(address string) string {
+func unusedProxy(a *cli.App, address string) string {
 	base, err := url.Parse(address)
 	if err != nil {
 		return ""
 	}
-	return egress.UnusedProxy(base, a.lookupEnv)
+	return egress.UnusedProxy(base, a.LookupEnv)
 }
 
 // addSecret tells where the token is, and whether others can read it there.
@@ -272,8 +271,8 @@ func join(classes []abi.Class) string {
 	return strings.Join(words, ", ")
 }
 
-func (a *app) encode(v any) error {
-	enc := json.NewEncoder(a.stdout)
+func encode(a *cli.App, v any) error {
+	enc := json.NewEncoder(a.Stdout)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
@@ -281,18 +280,18 @@ func (a *app) encode(v any) error {
 // signs mark the lines of a report.
 type signs struct{ good, warn, bad string }
 
-// signs returns the marks for stdout: those with colours are for terminals that want them.
-func (a *app) signs() signs {
-	if _, is := term.Columns(a.stdout); is && a.env("NO_COLOR") == "" && !term.Dumb(a.env("TERM")) {
+// signsOf returns the marks for stdout: those with colours are for terminals that want them.
+func signsOf(a *cli.App) signs {
+	if _, is := term.Columns(a.Stdout); is && a.Env("NO_COLOR") == "" && !term.Dumb(a.Env("TERM")) {
 		return signs{"\x1b[32m✓\x1b[0m", "\x1b[33m!\x1b[0m", "\x1b[31m✗\x1b[0m"}
 	}
 	return signs{"ok  ", "WARN", "FAIL"}
 }
 
 // printReports prints the findings as lines, below the connection's name where there are several.
-func (a *app) printReports(all []*report) error {
-	columns, _ := term.Columns(a.stdout) // 0 elsewhere: lines stay whole
-	signs := a.signs()
+func printReports(a *cli.App, all []*report) error {
+	columns, _ := term.Columns(a.Stdout) // 0 elsewhere: lines stay whole
+	signs := signsOf(a)
 	var b strings.Builder
 	for i, r := range all {
 		if len(all) > 1 {
@@ -319,6 +318,6 @@ func (a *app) printReports(all []*report) error {
 			fmt.Fprintf(&b, "%s %s\n", sign, strings.Join(term.Wrap(text, columns-signWidth, indent), "\n"+strings.Repeat(" ", signWidth)))
 		}
 	}
-	_, err := io.WriteString(a.stdout, b.String())
+	_, err := io.WriteString(a.Stdout, b.String())
 	return err
 }

@@ -13,11 +13,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
 
-func (a *app) describeCommand() *cobra.Command {
+func describeCommand(a *cli.App) *cobra.Command {
 	var format string
 	formats := []string{"text", "json"}
 	cmd := &cobra.Command{
@@ -30,16 +31,16 @@ It needs no connection. --format json prints the manifest, or the operation's pa
   wasm-runner describe --format json | jq -r '.operations[].name'`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usagef("describe takes one operation and got %d arguments", len(args))
+				return cli.Usagef("describe takes one operation and got %d arguments", len(args))
 			}
-			return oneOf("format", format, formats)
+			return cli.OneOf("format", format, formats)
 		},
-		ValidArgsFunction: a.completeOperation(""),
+		ValidArgsFunction: a.CompleteOperation(""),
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	fixed(cmd, "format", formats)
+	cli.CompleteFixed(cmd, "format", formats)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		m, err := a.loadModule(cmd.Context())
+		m, err := a.LoadModule(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -61,23 +62,23 @@ It needs no connection. --format json prints the manifest, or the operation's pa
 				if err := enc.Encode(op); err != nil {
 					return err
 				}
-			} else if err := describeOperation(&text, m.Manifest().Kind, op); err != nil {
+			} else if err := describeOperation(&text, m.Manifest().Kind, op, a.Now()); err != nil {
 				return err
 			}
 		}
 		if format == "text" { // the words are the module's, whoever made it
-			_, err = a.stdout.Write([]byte(a.narrow(term.EachLine(text.String()))))
+			_, err = a.Stdout.Write([]byte(narrow(a, term.EachLine(text.String()))))
 			return err
 		}
-		_, err = a.stdout.Write(text.Bytes())
+		_, err = a.Stdout.Write(text.Bytes())
 		return err
 	}
 	return cmd
 }
 
 // narrow wraps lines that are wider than the terminal, below their own beginning. Commands stay whole, to be copied.
-func (a *app) narrow(text string) string {
-	columns, is := term.Columns(a.stdout)
+func narrow(a *cli.App, text string) string {
+	columns, is := term.Columns(a.Stdout)
 	if !is {
 		return text
 	}
@@ -104,7 +105,7 @@ func describeModule(w io.Writer, m *host.Module) {
 		if len(op.ClassRules) > 0 {
 			class += "*"
 		}
-		t.Add(op.Name, class, surfaces(op), firstSentence(op.Summary))
+		t.Add(op.Name, class, surfaces(op), cli.FirstSentence(op.Summary))
 	}
 	t.Write(w)
 	if slices.ContainsFunc(manifest.Operations, func(op abi.Operation) bool { return len(op.ClassRules) > 0 }) {
@@ -124,15 +125,7 @@ func surfaces(op *abi.Operation) string {
 	return strings.Join(words, " ")
 }
 
-// firstSentence is a summary short enough for a list.
-func firstSentence(s string) string {
-	if i := strings.Index(s, ". "); i >= 0 {
-		return s[:i+1]
-	}
-	return s
-}
-
-func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
+func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Time) error {
 	fmt.Fprintf(w, "%s.%s\n  %s\n\n", kind, op.Name, op.Summary)
 	fmt.Fprintf(w, "class        %s\n", op.Class)
 	for _, r := range op.ClassRules {
@@ -145,7 +138,7 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 	if err := describeInput(w, op); err != nil {
 		return err
 	}
-	describeUse(w, op)
+	describeUse(w, op, now)
 
 	fmt.Fprintln(w, "\nEndpoints")
 	endpoints := term.Grid{Indent: "  ", Header: []string{"ENDPOINT", "CLASS", "BUCKET", "SCOPES"}}
@@ -166,7 +159,7 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation) error {
 		}
 		columns.Write(w)
 	}
-	fmt.Fprintf(w, "\nOutcomes and exit codes\n%s", exitTable())
+	fmt.Fprintf(w, "\nOutcomes and exit codes\n%s", cli.ExitTable())
 	return nil
 }
 
@@ -201,10 +194,10 @@ func describeInput(w io.Writer, op *abi.Operation) error {
 }
 
 // describeUse prints a command line for each surface.
-func describeUse(w io.Writer, op *abi.Operation) {
+func describeUse(w io.Writer, op *abi.Operation, now time.Time) {
 	example := "{}"
 	if len(op.Example) > 0 {
-		example = recent(string(op.Example), time.Now())
+		example = recent(string(op.Example), now)
 	}
 	quoted := "'" + strings.ReplaceAll(example, "'", `'\''`) + "'"
 	fmt.Fprintln(w, "\nExamples")

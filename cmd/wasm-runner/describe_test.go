@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
 )
@@ -32,8 +33,8 @@ func TestDescribeKeepsAModulesTextOffTheTerminal(t *testing.T) {
 	}
 	for _, args := range [][]string{{"describe"}, {"describe", "x"}} {
 		var stdout, stderr bytes.Buffer
-		a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, lookupEnv: os.LookupEnv}
-		code := a.run(append([]string{"--module", path}, args...))
+		a := cli.NewApp(cli.Streams{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr}, os.LookupEnv)
+		code := run(a, append([]string{"--module", path}, args...))
 		if code != 0 || stdout.Len() == 0 {
 			t.Fatalf("%v: %d %s", args, code, stderr.String())
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/audit"
 	"github.com/mach5/okta-connector/host/sql"
@@ -181,7 +182,7 @@ func TestEveryHelpExampleRuns(t *testing.T) {
 			walk(t, sub)
 		}
 	}
-	t.Run("all", func(t *testing.T) { walk(t, (&app{}).root()) }) // returns once the last has ended
+	t.Run("all", func(t *testing.T) { walk(t, newRoot(cli.NewApp(cli.Streams{}, os.LookupEnv))) }) // returns once the last has ended
 	if ran < 25 {
 		t.Errorf("%d examples", ran)
 	}

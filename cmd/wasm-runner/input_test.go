@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
@@ -44,14 +45,14 @@ func TestCtrlC_WhileStandardInputIsRead_EndsTheCommand(t *testing.T) {
 		t.Run(line, func(t *testing.T) {
 			stdin := &silent{read: make(chan struct{})}
 			var stderr strings.Builder
-			a := &app{stdin: stdin, stdout: io.Discard, stderr: &stderr, lookupEnv: os.LookupEnv}
+			a := cli.NewApp(cli.Streams{Stdin: stdin, Stdout: io.Discard, Stderr: &stderr}, os.LookupEnv)
 			go func() {
 				<-stdin.read
 				if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
 					t.Error(err)
 				}
 			}()
-			if code := a.run(strings.Fields(line)); code != codeInterrupted || stderr.String() != "wasm-runner: interrupted\n" {
+			if code := run(a, strings.Fields(line)); code != cli.ExitInterrupted || stderr.String() != "wasm-runner: interrupted\n" {
 				t.Errorf("exit code %d, stderr %q", code, stderr.String())
 			}
 		})

@@ -14,11 +14,12 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
 
-func (a *app) invokeCommand() *cobra.Command {
+func invokeCommand(a *cli.App) *cobra.Command {
 	var plan, approve bool
 	var auditFile string
 	cmd := &cobra.Command{
@@ -38,21 +39,21 @@ With --idempotency-key the operation happens once, however often the command is 
 ended it: a run that was killed in the middle is settled by reading back.
 
 Exit codes:
-` + exitTable(),
+` + cli.ExitTable(),
 		Example: `  wasm-runner --demo invoke lookup_user '{"user":"ada.lovelace@example.com"}'
   wasm-runner --grant destructive invoke deactivate_user '{"user":"00u1abcd"}'
   wasm-runner --grant destructive invoke deactivate_user '{"user":"00u1abcd"}' --plan
   echo '{"status":"LOCKED_OUT"}' | wasm-runner invoke list_users - | jq .output.records`,
-		Args:              operation(2),
-		ValidArgsFunction: a.completeOperation("axon"),
+		Args:              cli.OperationArgs(2),
+		ValidArgsFunction: a.CompleteOperation("axon"),
 	}
 	cmd.Flags().BoolVar(&plan, "plan", false, "show the writes that would be sent, and send none")
 	cmd.Flags().BoolVar(&approve, "approve", false, "approve what the connection wants approved, without being asked")
-	cmd.Flags().StringVar(&a.flags.key, "idempotency-key", "", "run once for this `key`: the same key again answers the recorded result")
-	cmd.Flags().StringVar(&a.flags.journal, "journal", "", "`file` that remembers keys and counts writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
+	cmd.Flags().StringVar(&a.Flags.IdempotencyKey, "idempotency-key", "", "run once for this `key`: the same key again answers the recorded result")
+	cmd.Flags().StringVar(&a.Flags.Journal, "journal", "", "`file` that remembers keys and counts writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
 	cmd.Flags().StringVar(&auditFile, "audit", "", "append what this invoke does to a `file`, in JSON lines")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		in, err := a.readJSON(cmd.Context(), input{"input", optional(args, 1), args[0]})
+		in, err := a.ReadInput(cmd.Context(), cli.Input{By: "input", Arg: cli.Arg(args, 1), Operation: args[0]})
 		if err != nil {
 			return err
 		}
@@ -60,34 +61,34 @@ Exit codes:
 		if auditFile != "" {
 			f, err := host.OpenAuditFile(auditFile)
 			if err != nil {
-				return usagef("--audit: %w", bare(err))
+				return cli.Usagef("--audit: %w", bare(err))
 			}
 			defer func() { _ = f.Close() }()
 			auditor = f
 		}
-		s, err := a.connect(cmd.Context(), func(o *host.ConnectOptions) {
-			o.Approver, o.Auditor = a.approver(approve, optional(args, 1) == "-"), auditor
+		s, err := a.Connect(cmd.Context(), func(o *host.ConnectOptions) {
+			o.Approver, o.Auditor = approver(a, approve, cli.Arg(args, 1) == "-"), auditor
 		})
 		if err != nil {
 			return err
 		}
-		defer s.close()
-		result, failure := s.conn.Invoke(cmd.Context(), args[0], in, host.InvokeOptions{Timeout: a.flags.timeout, Plan: plan, IdempotencyKey: a.flags.key})
+		defer s.Close()
+		result, failure := s.Conn.Invoke(cmd.Context(), args[0], in, host.InvokeOptions{Timeout: a.Flags.Timeout, Plan: plan, IdempotencyKey: a.Flags.IdempotencyKey})
 		for _, w := range result.Meta.Warnings {
-			a.say("%s: %s", result.Operation, w)
+			a.Warnf("%s: %s", result.Operation, w)
 		}
-		if _, person := term.Columns(a.stdout); person && plan && result.Plan != nil && (result.Outcome == abi.Planned || result.Outcome == abi.Unchanged) {
-			if _, err := io.WriteString(a.stdout, shownPlan(s.conn, result)); err != nil {
+		if _, person := term.Columns(a.Stdout); person && plan && result.Plan != nil && (result.Outcome == abi.Planned || result.Outcome == abi.Unchanged) {
+			if _, err := io.WriteString(a.Stdout, shownPlan(s.Conn, result)); err != nil {
 				return fmt.Errorf("the plan could not be written: %w", err)
 			}
-			a.sayUnsent(result)
+			sayUnsent(a, result)
 			return failure
 		}
-		a.sayUnsent(result)
-		if more := moreRecords(s.module, result, in); more != "" {
-			a.say("%s: %s", result.Operation, more)
+		sayUnsent(a, result)
+		if more := moreRecords(s.Module, result, in); more != "" {
+			a.Warnf("%s: %s", result.Operation, more)
 		}
-		enc := json.NewEncoder(a.stdout)
+		enc := json.NewEncoder(a.Stdout)
 		enc.SetEscapeHTML(false) // the output is Okta's, byte for byte
 		if err := enc.Encode(result); err != nil {
 			return fmt.Errorf("the outcome of %s is %s, but the result could not be written: %w", result.Operation, result.Outcome, err)
@@ -99,22 +100,22 @@ Exit codes:
 
 // sayUnsent says on stderr of a result that looks like that of a write that this run has not sent any: it was a plan, or an
 // earlier run has sent it.
-func (a *app) sayUnsent(r *abi.Result) {
+func sayUnsent(a *cli.App, r *abi.Result) {
 	switch {
 	case r.Outcome == abi.Planned && len(r.Plan.Writes) == 1:
-		a.say("%s: nothing was sent: 1 write would be (%s)", r.Operation, request(r.Plan.Writes[0]))
+		a.Warnf("%s: nothing was sent: 1 write would be (%s)", r.Operation, request(r.Plan.Writes[0]))
 	case r.Outcome == abi.Planned:
 		all := make([]string, len(r.Plan.Writes))
 		for i, w := range r.Plan.Writes {
 			all[i] = request(w)
 		}
-		a.say("%s: nothing was sent: %d writes would be (%s)", r.Operation, len(all), strings.Join(all, "; "))
+		a.Warnf("%s: nothing was sent: %d writes would be (%s)", r.Operation, len(all), strings.Join(all, "; "))
 	case r.Outcome == abi.Unchanged && r.Plan != nil:
-		a.say("%s: nothing was sent, and no write would be: it already is so", r.Operation)
+		a.Warnf("%s: nothing was sent, and no write would be: it already is so", r.Operation)
 	case r.Meta.Replayed && !r.Meta.RecordedAt.IsZero():
-		a.say("%s: nothing was sent: this is the result of the run with the same idempotency key that ended %s", r.Operation, r.Meta.RecordedAt.Format(time.RFC3339))
+		a.Warnf("%s: nothing was sent: this is the result of the run with the same idempotency key that ended %s", r.Operation, r.Meta.RecordedAt.Format(time.RFC3339))
 	case r.Meta.Replayed:
-		a.say("%s: nothing was sent: this is the result of an earlier run with the same idempotency key", r.Operation)
+		a.Warnf("%s: nothing was sent: this is the result of an earlier run with the same idempotency key", r.Operation)
 	}
 }
 
@@ -136,7 +137,7 @@ func bare(err error) error {
 // has a cursor: it reads one page.
 func moreRecords(m *host.Module, result *abi.Result, input json.RawMessage) string {
 	op, err := m.Operation(result.Operation)
-	if err != nil || result.NextCursor == "" || !result.Outcome.OK() || op.On(abi.Ingest) || hasMember(input, "limit") {
+	if err != nil || result.NextCursor == "" || !result.Outcome.OK() || op.On(abi.Ingest) || cli.HasMember(input, "limit") {
 		return ""
 	}
 	const said = "next_cursor goes on" // by a warning of why it was cut
@@ -144,7 +145,7 @@ func moreRecords(m *host.Module, result *abi.Result, input json.RawMessage) stri
 		return ""
 	}
 	n := gjson.GetBytes(result.Output, "records.#").Int()
-	text := fmt.Sprintf("these are %s, and there are more: give the result's next_cursor as cursor to go on", counted(n, "record"))
+	text := fmt.Sprintf("these are %s, and there are more: give the result's next_cursor as cursor to go on", cli.Counted(n, "record"))
 	if gjson.GetBytes(op.InputSchema, "properties.limit").Exists() {
 		text += ", or a larger limit"
 	}
@@ -152,12 +153,4 @@ func moreRecords(m *host.Module, result *abi.Result, input json.RawMessage) stri
 		text += ", or use wasm-runner table, which reads all"
 	}
 	return text
-}
-
-// optional is the argument at i, empty when there is none.
-func optional(args []string, i int) string {
-	if i < len(args) {
-		return args[i]
-	}
-	return ""
 }

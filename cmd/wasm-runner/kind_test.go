@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/hosttest/invented"
 )
@@ -37,7 +38,7 @@ func TestRunner_WithAModuleOfAnotherKind_UsesItsFolderAndSchema(t *testing.T) {
 		return runIn(t, dir, module, "", []string{"DEPOT_KEY=" + hosttest.Token, "XDG_STATE_HOME=" + filepath.Join(dir, "state")}, args...)
 	}
 	config("okta-connector", "")
-	if got := run("invoke", "get_item", `{"sku":"drill-1"}`); got.code != codeUsage || !strings.Contains(got.stderr, filepath.Join(dir, "depot-connector", "connections.yaml")) {
+	if got := run("invoke", "get_item", `{"sku":"drill-1"}`); got.code != cli.ExitUsage || !strings.Contains(got.stderr, filepath.Join(dir, "depot-connector", "connections.yaml")) {
 		t.Errorf("with the folder of another kind: %+v", got)
 	}
 	config("depot-connector", "")
@@ -51,11 +52,11 @@ func TestRunner_WithAModuleOfAnotherKind_UsesItsFolderAndSchema(t *testing.T) {
 		t.Error(err)
 	}
 	config("depot-connector", "    default_page_size: 10\n")
-	if got := run("invoke", "get_item", `{"sku":"drill-1"}`); got.code != codeUsage || !strings.Contains(got.stderr, "connections.yaml:7: unknown field default_page_size: a connection has name, kind, base_url, token_secret_ref, grants, approve, allow_private_network") {
+	if got := run("invoke", "get_item", `{"sku":"drill-1"}`); got.code != cli.ExitUsage || !strings.Contains(got.stderr, "connections.yaml:7: unknown field default_page_size: a connection has name, kind, base_url, token_secret_ref, grants, approve, allow_private_network") {
 		t.Errorf("with a field that this module does not take: %+v", got)
 	}
 	config("depot-connector", "")
-	if got := run("backfill", "--since", "2026-01-01", "--until", "2026-01-02", "--checkpoint", filepath.Join(dir, "cp.json"), "--out", filepath.Join(dir, "x.ndjson")); got.code != codeUsage ||
+	if got := run("backfill", "--since", "2026-01-01", "--until", "2026-01-02", "--checkpoint", filepath.Join(dir, "cp.json"), "--out", filepath.Join(dir, "x.ndjson")); got.code != cli.ExitUsage ||
 		!strings.Contains(got.stderr, "the module names no operation that reads a range: name one with --operation") {
 		t.Errorf("backfill of a module that names none: %+v", got)
 	}

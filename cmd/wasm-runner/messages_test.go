@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -59,7 +59,9 @@ type mistake struct {
 }
 
 // m makes a mistake that ends with exit code 2.
-func m(says string, args ...string) mistake { return mistake{args: args, says: says, code: codeUsage} }
+func m(says string, args ...string) mistake {
+	return mistake{args: args, says: says, code: cli.ExitUsage}
+}
 
 func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 	all := []mistake{
@@ -453,28 +455,6 @@ func TestStdout_ThatIsFull_IsSaidOnce(t *testing.T) {
 		_ = cmd.Run() // the code says it
 		if text := stderr.String(); cmd.ProcessState.ExitCode() != 1 || strings.Count(text, "no space left") != 1 || strings.Count(text, "\n") != 1 {
 			t.Errorf("%s: exit code %d, stderr %q", args, cmd.ProcessState.ExitCode(), text)
-		}
-	}
-}
-
-// TestLog_OfAWarning_IsASentence in the form of every message, or one JSON object; what --log-level asks for besides has slog's form.
-func TestLog_OfAWarning_IsASentence(t *testing.T) {
-	for _, c := range []struct {
-		format, level string
-		write         func(*slog.Logger)
-		want          string // regular expression of stderr
-	}{
-		{"text", "warn", func(l *slog.Logger) { l.Warn("list_users: some are missing", "operation", "list_users") }, `^wasm-runner: list_users: some are missing\n$`},
-		{"text", "warn", func(l *slog.Logger) { l.With("a", 1).Warn("two\nlines \x1b[2K", "reason", "x") }, `^wasm-runner: two; lines  \[2K \(a: 1, reason: x\)\n$`},
-		{"text", "error", func(l *slog.Logger) { l.Warn("quiet") }, `^$`},
-		{"text", "info", func(l *slog.Logger) { l.Info("source", "records", 1) }, `level=INFO msg=source records=1\n$`},
-		{"json", "warn", func(l *slog.Logger) { l.Warn("list_users: some are missing", "operation", "list_users") }, `^\{"time":"[^"]+","level":"WARN","msg":"list_users: some are missing","operation":"list_users"\}\n$`},
-	} {
-		var stderr strings.Builder
-		a := &app{stderr: &stderr, flags: globals{logFormat: c.format, logLevel: c.level}, json: c.format == "json", status: term.NewConsole(&stderr)}
-		c.write(a.logger())
-		if !regexp.MustCompile(c.want).MatchString(stderr.String()) {
-			t.Errorf("%s, %s: %q, want %s", c.format, c.level, stderr.String(), c.want)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/sql"
@@ -76,7 +77,7 @@ func operationsTable(t *testing.T) string {
 		if others != nil {
 			class += " (by input: " + strings.Join(others, ", ") + ")"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", op.Name, class, surfaces(op), strings.ReplaceAll(firstSentence(op.Summary), "|", `\|`))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", op.Name, class, surfaces(op), strings.ReplaceAll(cli.FirstSentence(op.Summary), "|", `\|`))
 	}
 	return b.String()
 }
@@ -98,7 +99,7 @@ func outcomesTable() string {
 	var b strings.Builder
 	b.WriteString("| outcome | exit code | meaning | changed? | repeat? |\n|---|---|---|---|---|\n")
 	for _, o := range abi.Outcomes() {
-		fmt.Fprintf(&b, "| `%s` | %d | %s | %s | %s |\n", o, outcomeCode(o), says[o][0], says[o][1], says[o][2])
+		fmt.Fprintf(&b, "| `%s` | %d | %s | %s | %s |\n", o, cli.OutcomeCode(o), says[o][0], says[o][1], says[o][2])
 	}
 	return b.String()
 }
@@ -116,7 +117,7 @@ func TestReadmeCommands(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "build"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "build", moduleName), wasm, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "build", cli.ModuleName), wasm, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	org := oktatest.New(oktatest.Config{}).Start()

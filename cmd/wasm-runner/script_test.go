@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/sql"
@@ -61,7 +62,7 @@ func linked(t *testing.T, dir string) (path string) {
 func module(t *testing.T) (path string) {
 	t.Helper()
 	wasm := hosttest.Connector.Bytes(t)
-	path = filepath.Join(t.TempDir(), moduleName)
+	path = filepath.Join(t.TempDir(), cli.ModuleName)
 	if err := os.WriteFile(path, wasm, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
@@ -93,7 +94,7 @@ func TestShellEndsInOrder(t *testing.T) {
 		code int
 	}{
 		{"Ctrl-D", func(k *keyboard) { k.keys("\x04") }, 0},
-		{"SIGTERM", func(k *keyboard) { _ = k.cmd.Process.Signal(syscall.SIGTERM) }, codeInterrupted},
+		{"SIGTERM", func(k *keyboard) { _ = k.cmd.Process.Signal(syscall.SIGTERM) }, cli.ExitInterrupted},
 	} {
 		t.Run(end.name, func(t *testing.T) {
 			state := t.TempDir()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
@@ -31,7 +32,7 @@ type simulateFlags struct {
 	duration    time.Duration
 }
 
-func (a *app) simulateCommand() *cobra.Command {
+func simulateCommand(a *cli.App) *cobra.Command {
 	flags := simulateFlags{}
 	cmd := &cobra.Command{
 		Use:   "simulate",
@@ -49,7 +50,7 @@ opens nothing else. The files that simulate writes go away with it.
   wasm-runner simulate --faults 'reset-after:POST /api/v1/users:times=1' --rate-limit /api/v1/logs=10 --window 5s
   wasm-runner simulate --replay recorded.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if err := nothing(cmd, args); err != nil {
+			if err := cli.NoArgs(cmd, args); err != nil {
 				return err
 			}
 			return flags.check()
@@ -76,40 +77,40 @@ opens nothing else. The files that simulate writes go away with it.
 	f.DurationVar(&flags.org.SearchDelay, "search-delay", 0, "how long a change takes to reach search")
 	f.StringArrayVar(&flags.faults, "faults", nil, "a `fault` to cause, KIND:TARGET:OPTION=VALUE,…; may be given several times")
 	f.StringVar(&flags.replay, "replay", "", "serve the recorded interactions of this `file` (JSON lines) instead of a simulation")
-	fixed(cmd, "engine", []string{"idx", "v1"})
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.simulate(cmd.Context(), flags) }
+	cli.CompleteFixed(cmd, "engine", []string{"idx", "v1"})
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return simulate(cmd.Context(), a, flags) }
 	return cmd
 }
 
 func (f *simulateFlags) check() error {
 	host, port, err := net.SplitHostPort(f.addr)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
-		return usagef("--addr: %q is not HOST:PORT, such as 127.0.0.1:8080", f.addr)
+		return cli.Usagef("--addr: %q is not HOST:PORT, such as 127.0.0.1:8080", f.addr)
 	}
 	if ip, err := netip.ParseAddr(host); !f.allowRemote && host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return usagef("--addr: %s is not a loopback address, and anybody who can reach the org can use it: give --allow-remote if that is meant", f.addr)
+		return cli.Usagef("--addr: %s is not a loopback address, and anybody who can reach the org can use it: give --allow-remote if that is meant", f.addr)
 	}
 	for name, n := range map[string]int{"users": f.org.Users, "groups": f.org.Groups, "events": f.org.Events} {
 		if n < -1 {
-			return usagef("--%s: %d is less than none", name, n)
+			return cli.Usagef("--%s: %d is less than none", name, n)
 		}
 	}
 	switch {
 	case f.rate < 0 || f.rate > 10_000:
-		return usagef("--events-per-second: want 0 to 10000")
+		return cli.Usagef("--events-per-second: want 0 to 10000")
 	case f.org.EventDays < 0 || f.org.EventDays > 90:
-		return usagef("--events-days: want 1 to 90, since Okta keeps events for 90 days; 0 is the last 20 hours; found %d", f.org.EventDays)
+		return cli.Usagef("--events-days: want 1 to 90, since Okta keeps events for 90 days; 0 is the last 20 hours; found %d", f.org.EventDays)
 	case f.org.GroupRules < 0:
-		return usagef("--group-rules: want 0 or more, found %d", f.org.GroupRules)
+		return cli.Usagef("--group-rules: want 0 or more, found %d", f.org.GroupRules)
 	case f.duration < 0 || f.org.SearchDelay < 0 || f.org.EmailInterval < 0:
-		return usagef("--duration, --email-interval and --search-delay: want 0 or more")
+		return cli.Usagef("--duration, --email-interval and --search-delay: want 0 or more")
 	case f.org.Window < time.Second:
-		return usagef("--window: at least 1s, since Okta tells its end in whole seconds")
+		return cli.Usagef("--window: at least 1s, since Okta tells its end in whole seconds")
 	}
 	if f.org.RateLimits, err = rateLimits(f.rateLimits); err != nil {
 		return err
 	}
-	return oneOf("engine", f.org.Engine, []string{"idx", "v1"})
+	return cli.OneOf("engine", f.org.Engine, []string{"idx", "v1"})
 }
 
 // rateLimits reads BUCKET=N and N.
@@ -122,7 +123,7 @@ func rateLimits(specs []string) (map[string]int, error) {
 		}
 		n, err := strconv.Atoi(number)
 		if err != nil || n == 0 || n < -1 || bucket == "" {
-			return nil, usagef("--rate-limit: %q is not N or BUCKET=N, such as /api/v1/logs=60", spec)
+			return nil, cli.Usagef("--rate-limit: %q is not N or BUCKET=N, such as /api/v1/logs=60", spec)
 		}
 		limits[bucket] = n
 		if !named {
@@ -133,7 +134,7 @@ func rateLimits(specs []string) (map[string]int, error) {
 }
 
 // simulate serves an org or a replay until ctx ends or its time is up.
-func (a *app) simulate(ctx context.Context, flags simulateFlags) error {
+func simulate(ctx context.Context, a *cli.App, flags simulateFlags) error {
 	server, org, err := serve(flags)
 	if err != nil {
 		return err
@@ -143,12 +144,12 @@ func (a *app) simulate(ctx context.Context, flags simulateFlags) error {
 	if org != nil {
 		token = org.Token()
 	}
-	text, tidy, err := a.hand(server.URL, token, flags.file)
+	text, tidy, err := hand(a, server.URL, token, flags.file)
 	if err != nil {
 		return err
 	}
 	defer tidy()
-	if _, err := a.stdout.Write([]byte(text)); err != nil {
+	if _, err := a.Stdout.Write([]byte(text)); err != nil {
 		return err
 	}
 	if flags.duration > 0 {
@@ -168,12 +169,12 @@ func serve(flags simulateFlags) (*oktatest.Server, *oktatest.Org, error) {
 	if flags.replay != "" {
 		file, err := os.Open(flags.replay)
 		if err != nil {
-			return nil, nil, usagef("--replay: %w", err)
+			return nil, nil, cli.Usagef("--replay: %w", err)
 		}
 		replay, err := oktatest.NewReplay(file)
 		_ = file.Close() // read only
 		if err != nil {
-			return nil, nil, usagef("--replay: %s: %w", flags.replay, err)
+			return nil, nil, cli.Usagef("--replay: %s: %w", flags.replay, err)
 		}
 		server, err := replay.Listen(flags.addr)
 		return server, nil, err
@@ -182,7 +183,7 @@ func serve(flags simulateFlags) (*oktatest.Server, *oktatest.Org, error) {
 	for _, spec := range flags.faults {
 		fault, err := oktatest.ParseFault(spec)
 		if err != nil {
-			return nil, nil, usagef("--faults: %w", err)
+			return nil, nil, cli.Usagef("--faults: %w", err)
 		}
 		org.Inject(fault)
 	}
@@ -209,7 +210,7 @@ func addEvents(ctx context.Context, org *oktatest.Org, rate float64) {
 }
 
 // hand makes the connection file: its text, and the files that go with it. tidy removes the token.
-func (a *app) hand(url, token, path string) (text string, tidy func(), err error) {
+func hand(a *cli.App, url, token, path string) (text string, tidy func(), err error) {
 	var tokenPath string
 	use := "org.yaml"
 	if path != "" {
@@ -233,7 +234,7 @@ func (a *app) hand(url, token, path string) (text string, tidy func(), err error
 		tidy()
 		return "", nil, err
 	}
-	text = connectionFile(url, tokenPath, use, a.grantList())
+	text = connectionFile(url, tokenPath, use, grantList(a))
 	if path == "" {
 		return text, tidy, nil
 	}
@@ -256,10 +257,10 @@ const firstLine = "# A simulated Okta org at "
 func replaceable(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return usagef("--connection-file: %w", err)
+		return cli.Usagef("--connection-file: %w", err)
 	}
 	if err == nil && !strings.HasPrefix(string(text), firstLine) {
-		return usagef("--connection-file: %s is there already and not of simulate: name another file", path)
+		return cli.Usagef("--connection-file: %s is there already and not of simulate: name another file", path)
 	}
 	return nil
 }
@@ -272,7 +273,7 @@ func writeSecret(path, token string) error {
 	return os.WriteFile(path, []byte(token+"\n"), 0o600)
 }
 
-func (a *app) grantList() string { return join(a.grants(nil)) }
+func grantList(a *cli.App) string { return join(a.Grants(nil)) }
 
 func connectionFile(url, tokenPath, use, grants string) string {
 	return fmt.Sprintf(firstLine+`%s, until its process ends.

@@ -23,6 +23,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/tidwall/gjson"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/source"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/sink"
 	"github.com/mach5/okta-connector/internal/figures"
@@ -124,7 +126,7 @@ func TestSoak(t *testing.T) {
 
 	got := check(t, org.Org, out)
 	figures.Keep(t, "soak", fmt.Sprintf("soak: %s events (%s of them late) in %s, %d kills, the file renamed %d times by another program: %d lost; %d lines stand twice",
-		thousands(int64(got.events)), thousands(int64(late(s.events))), took.Round(time.Second), kills, renames, got.lost, got.twice()))
+		cli.Thousands(int64(got.events)), cli.Thousands(int64(late(s.events))), took.Round(time.Second), kills, renames, got.lost, got.twice()))
 	if got.twice() > 0 || renames == 0 {
 		t.Errorf("%d lines stand twice after %d kills and %d renames", got.twice(), kills, renames)
 	}
@@ -227,7 +229,7 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 // checkpoint yet that tells of it: what the file holds is replayed, up to what the help says.
 func TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice(t *testing.T) {
 	t.Parallel()
-	if want := fmt.Sprintf("last %d MiB", sink.ReplayBytes>>20); !strings.Contains(strings.ReplaceAll(outHelp, "\n", " "), want) {
+	if want := fmt.Sprintf("last %d MiB", sink.ReplayBytes>>20); !strings.Contains(strings.ReplaceAll(source.OutHelp, "\n", " "), want) {
 		t.Errorf("--help does not say %q", want)
 	}
 	org := oktatest.New(oktatest.Config{Users: 3, Events: 3000, EventSize: 1500, RequestLog: -1, RateLimits: map[string]int{"*": -1}}).Start()
@@ -438,7 +440,7 @@ func TestMemoryIsFlat(t *testing.T) {
 			t.Errorf("%d MiB half-way, %d MiB at the end, into %s: want it flat, and 160 MiB at most", half>>20, end>>20, c.name)
 		}
 	}
-	figures.Keep(t, "memory", fmt.Sprintf("memory of a source of %s events:%s", thousands(int64(events)), table.String()))
+	figures.Keep(t, "memory", fmt.Sprintf("memory of a source of %s events:%s", cli.Thousands(int64(events)), table.String()))
 }
 
 // drainedMemory is the most memory that a source has had half-way and at its end, in bytes.

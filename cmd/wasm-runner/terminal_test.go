@@ -17,6 +17,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 	"github.com/mach5/okta-connector/host/sql"
@@ -87,21 +88,21 @@ func screenCases() []screenCase {
 	quit := func(k *keyboard) { k.keys(".quit\r") }
 	cases := []screenCase{
 		{name: "source", args: []string{"source", "poll_system_log_page", "--no-checkpoint", "--source-config", `{"page_size":100}`, "--out", "out.ndjson"},
-			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages`}, stopped: codeInterrupted, stopShows: []string{`^\d+ records?`, `^wasm-runner: interrupted after \d+ records`}},
+			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages`}, stopped: cli.ExitInterrupted, stopShows: []string{`^\d+ records?`, `^wasm-runner: interrupted after \d+ records`}},
 		{name: "source to the terminal", args: []string{"source", "poll_system_log_page", "--no-checkpoint", "--source-config", `{"page_size":100}`},
-			hold: "/logs", shows: []string{`"uuid":`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: interrupted after 0 records`}, freeOfWidth: regexp.MustCompile(`^\{`)},
+			hold: "/logs", shows: []string{`"uuid":`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: interrupted after 0 records`}, freeOfWidth: regexp.MustCompile(`^\{`)},
 		{name: "source --follow", args: []string{"source", "poll_system_log_page", "--no-checkpoint", "--follow", "--source-config", `{"page_size":100}`, "--out", "out.ndjson"},
 			reach: written(250), end: func(k *keyboard) { k.keys("\x03") }, shows: []string{`^250 records  \d+ pages`}, stopShows: []string{`^250 records  \d+ pages`}},
 		{name: "backfill", args: []string{"backfill", "--since", day(-1), "--until", day(1), "--page-size", "100", "--checkpoint", "cp.json", "--out", "out.ndjson"},
-			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages.*  \d+%`, `^wasm-runner: --until .* is not over`}, stopped: codeInterrupted,
+			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages.*  \d+%`, `^wasm-runner: --until .* is not over`}, stopped: cli.ExitInterrupted,
 			stopShows: []string{`^\d+ records?`, `^wasm-runner: interrupted after \d+ records`}},
-		{name: "table", args: []string{"table", "list_users", "--limit", "5"}, hold: "/users", shows: []string{`^ID`, `^00u`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
+		{name: "table", args: []string{"table", "list_users", "--limit", "5"}, hold: "/users", shows: []string{`^ID`, `^00u`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
 		{name: "table of named columns", args: []string{"table", "list_users", "--limit", "5", "--columns", "id,login,status,created,display_name,email"}, hold: "/users",
-			shows: []string{`^ID `, `^00u`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
+			shows: []string{`^ID `, `^00u`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
 		{name: "invoke with approval", args: []string{"invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`}, freeOfWidth: regexp.MustCompile(`.`),
 			reach: func(k *keyboard, _ string) { k.await(`Send it\? \[y/N\] `) }, end: func(k *keyboard) { k.keys("y\r") },
-			shows: []string{`"outcome":"succeeded"`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: deactivate_user: interrupted: .*no answer`}},
-		{name: "check", args: []string{"check"}, hold: "/", shows: []string{`module`, `quota`}, stopped: codeInterrupted, stopShows: []string{`^wasm-runner: interrupted`}},
+			shows: []string{`"outcome":"succeeded"`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: deactivate_user: interrupted: .*no answer`}},
+		{name: "check", args: []string{"check"}, hold: "/", shows: []string{`module`, `quota`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: interrupted`}},
 	}
 	cases = append(cases,
 		screenCase{name: "describe", args: []string{"describe"}, brief: true, shows: []string{`wasm-runner describe OP`}},
@@ -113,7 +114,7 @@ func screenCases() []screenCase {
 	if sql.Available {
 		cases = append(cases,
 			screenCase{name: "sql", args: []string{"sql", "SELECT login, status, created, record FROM okta.users LIMIT 3"}, hold: "/users", shows: []string{`^LOGIN  `, `@example\.com|…`},
-				stopped: codeInterrupted, stopShows: []string{`^wasm-runner: interrupted`}},
+				stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: interrupted`}},
 			screenCase{name: "sql shell", args: []string{"sql"}, reach: prompt, end: func(k *keyboard) {
 				k.keys("SELECT id, login, status, record FROM okta.users LIMIT 2;\r")
 				k.await(`2 rows, `)

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 )
 
@@ -57,19 +58,19 @@ func build() (v, commit string) {
 
 // printVersion prints the version of this program and the checksum of the module that it would run. A module that cannot be
 // read is no error here: --version must work everywhere.
-func (a *app) printVersion() error {
+func printVersion(a *cli.App) error {
 	module := ""
-	found, err := a.findModule()
+	found, err := a.FindModule()
 	switch {
 	case err != nil:
 		module = "none: " + term.OneLine(err.Error())
-	case found.sum == "":
-		sum := sha256.Sum256(found.wasm)
-		found.sum = hex.EncodeToString(sum[:])
+	case found.Sum == "":
+		sum := sha256.Sum256(found.Wasm)
+		found.Sum = hex.EncodeToString(sum[:])
 		fallthrough
 	default:
-		module = fmt.Sprintf("SHA-256 %s, %s", found.sum, found.from)
+		module = fmt.Sprintf("SHA-256 %s, %s", found.Sum, found.From)
 	}
-	_, err = fmt.Fprintf(a.stdout, "wasm-runner %s\nmodule %s\n", version(), module)
+	_, err = fmt.Fprintf(a.Stdout, "wasm-runner %s\nmodule %s\n", version(), module)
 	return err
 }

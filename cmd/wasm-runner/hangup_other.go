@@ -1,7 +1,0 @@
-//go:build !unix
-
-package main
-
-import "os"
-
-var hangupSignal os.Signal // this system has none

@@ -1,0 +1,326 @@
+package audit
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
+	"github.com/mach5/okta-connector/host/audit"
+)
+
+// row is an invoke and, with --join, the service's events of it.
+type row struct {
+	*audit.Deed
+	events []event
+}
+
+// column is a column of the report.
+type column struct {
+	abi.Column
+	value func(row) any
+}
+
+// The columns of a terminal from which on the table has more than the least of a report, and all that it can have.
+const (
+	roomForWhen    = 54
+	roomForWho     = 68
+	roomForYear    = 80
+	roomForRequest = 110
+	RoomForAll     = 150
+	roomForSeconds = 200
+)
+
+// columnsOf are the columns of a report: few for eyes, all for programs. room is how wide the terminal is, 0 where there
+// is none.
+func columnsOf(o *options, room int) []column {
+	var all []column
+	add := func(name string, typ abi.ColumnType, value func(row) any) {
+		all = append(all, column{abi.Column{Name: name, Type: typ}, value})
+	}
+	text := func(name string, value func(row) string) {
+		add(name, abi.Varchar, func(r row) any {
+			if s := value(r); s != "" {
+				return s
+			}
+			return nil
+		})
+	}
+	raw := func(name string, value func(row) any) {
+		add(name, abi.JSON, func(r row) any {
+			if text, err := rows.JSON(value(r)); err == nil && len(text) > 0 && string(text) != "null" {
+				return json.RawMessage(text)
+			}
+			return nil
+		})
+	}
+	if o.format == "table" { // operation, target and outcome always; a narrow terminal has no room for the others
+		whole := room == 0 || room >= RoomForAll
+		if room == 0 || room >= roomForWhen {
+			text("when", func(r row) string {
+				switch {
+				case room == 0 || room >= roomForSeconds:
+					return r.Time.UTC().Format("2006-01-02 15:04:05Z")
+				case room < roomForYear:
+					return r.Time.UTC().Format("01-02 15:04")
+				}
+				return r.Time.UTC().Format("2006-01-02 15:04")
+			})
+		}
+		if room == 0 || room >= roomForWho {
+			text("who", runBy)
+		}
+		if whole {
+			text("account", shownAccount)
+		}
+		text("operation", func(r row) string { return r.Operation })
+		text("target", targetOf)
+		text("outcome", shownOutcome)
+		if o.join {
+			text("events", shownEvents)
+		}
+		if whole {
+			text("connection", func(r row) string { return r.Connection })
+			text("org", func(r row) string {
+				return strings.TrimPrefix(strings.TrimPrefix(r.BaseURL, "https://"), "http://")
+			})
+		}
+		if whole || room >= roomForRequest && !o.join {
+			text("request_id", requestID)
+		}
+		return all
+	}
+	add("time", abi.TimestampTZ, func(r row) any { return r.Time.UTC() })
+	add("started", abi.TimestampTZ, func(r row) any { return timeOrNull(r.Started) })
+	whoColumns(add, text)
+	text("connection", func(r row) string { return r.Connection })
+	text("base_url", func(r row) string { return r.BaseURL })
+	text("operation", func(r row) string { return r.Operation })
+	text("class", func(r row) string { return string(r.Class) })
+	raw("input", func(r row) any { return r.Input })
+	text("target", targetOf)
+	raw("targets", func(r row) any { return r.Targets })
+	endColumns(add, text)
+	text("request_id", requestID)
+	raw("request_ids", func(r row) any { return requestIDs(r.Deed) })
+	raw("before", func(r row) any { return r.Before })
+	raw("after", func(r row) any { return r.After })
+	text("run", func(r row) string { return r.Run })
+	text("file", func(r row) string { return r.File })
+	add("line", abi.BigInt, func(r row) any { return int64(r.Line) })
+	text("broken", func(r row) string { return r.Broken })
+	if o.join {
+		raw("events", func(r row) any { return append([]event{}, r.events...) })
+	}
+	return all
+}
+
+// whoColumns say who ran an invoke, whose credential acted, and which module.
+func whoColumns(add func(string, abi.ColumnType, func(row) any), text func(string, func(row) string)) {
+	text("user", func(r row) string { return process(r).User })
+	text("uid", func(r row) string { return process(r).UID })
+	text("host", func(r row) string { return process(r).Host })
+	add("pid", abi.BigInt, func(r row) any {
+		if pid := process(r).PID; pid != 0 {
+			return int64(pid)
+		}
+		return nil
+	})
+	text("account_id", func(r row) string { return account(r).ID })
+	text("account", func(r row) string { return account(r).Name })
+	text("account_absent", func(r row) string { return account(r).Absent })
+	text("module", func(r row) string {
+		if r.Module == nil {
+			return ""
+		}
+		return r.Module.Kind + " " + r.Module.Version
+	})
+	text("module_sha256", func(r row) string {
+		if r.Module == nil {
+			return ""
+		}
+		return r.Module.SHA256
+	})
+}
+
+// endColumns say how an invoke ended, and who had approved it.
+func endColumns(add func(string, abi.ColumnType, func(row) any), text func(string, func(row) string)) {
+	failure := func(r row) abi.Error {
+		if r.Error == nil {
+			return abi.Error{}
+		}
+		return *r.Error
+	}
+	text("outcome", func(r row) string { return string(r.Outcome) })
+	text("code", func(r row) string { return failure(r).Code })
+	text("message", func(r row) string { return failure(r).Message })
+	add("plan", abi.Boolean, func(r row) any { return r.Plan })
+	add("reconciled", abi.Boolean, func(r row) any { return r.Reconciled })
+	add("partial", abi.Boolean, func(r row) any { return r.Partial })
+	add("replayed", abi.Boolean, func(r row) any { return r.Replayed })
+	text("approved_by", func(r row) string { return r.ApprovedBy })
+	text("plan_sha256", func(r row) string {
+		if r.Approval == nil {
+			return ""
+		}
+		return r.Approval.PlanSHA256
+	})
+	text("idempotency_key", func(r row) string { return r.Key })
+	add("duration_ms", abi.Double, func(r row) any { return r.DurationMS })
+}
+
+func plainColumnsOf(columns []column) []abi.Column {
+	all := make([]abi.Column, len(columns))
+	for i := range columns {
+		all[i] = columns[i].Column
+	}
+	return all
+}
+
+func valuesOf(columns []column, r row) []any {
+	values := make([]any, len(columns))
+	for i := range columns {
+		values[i] = columns[i].value(r)
+	}
+	return values
+}
+
+func timeOrNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC()
+}
+
+func process(r row) audit.Process {
+	if r.Process == nil {
+		return audit.Process{}
+	}
+	return *r.Process
+}
+
+func account(r row) audit.Account {
+	if r.Account == nil {
+		return audit.Account{}
+	}
+	return *r.Account
+}
+
+// runBy is who ran an invoke, for eyes.
+func runBy(r row) string {
+	p := process(r)
+	switch {
+	case p.User != "":
+		return p.User + "@" + p.Host
+	case p.UID != "":
+		return "uid " + p.UID + "@" + p.Host
+	}
+	return ""
+}
+
+// shownAccount is whose credential acted, for eyes.
+func shownAccount(r row) string {
+	switch a := account(r); {
+	case a.Name != "":
+		return a.Name
+	case a.ID != "":
+		return a.ID
+	case a.Absent != "":
+		return "(not known)"
+	}
+	return ""
+}
+
+func shownOutcome(r row) string {
+	switch {
+	case r.Broken != "":
+		return string(r.Outcome) + " (chain broken)"
+	case r.Replayed:
+		return string(r.Outcome) + " (replayed)"
+	case r.Reconciled:
+		return string(r.Outcome) + " (read back)"
+	case r.Partial:
+		return string(r.Outcome) + " (half done)"
+	}
+	return string(r.Outcome)
+}
+
+func shownEvents(r row) string {
+	var texts []string
+	for _, e := range r.events {
+		texts = append(texts, e.String())
+	}
+	return strings.Join(texts, "; ")
+}
+
+// targetOf is on whom an invoke was: what the input names, and the ids that this stood for.
+func targetOf(r row) string {
+	var named []string
+	var walk func(v gjson.Result, depth int)
+	walk = func(v gjson.Result, depth int) {
+		v.ForEach(func(_, m gjson.Result) bool {
+			switch {
+			case m.Type == gjson.String && m.Str != "***" && !slices.Contains(named, m.Str):
+				named = append(named, m.Str)
+			case m.IsObject() && depth < 2:
+				walk(m, depth+1)
+			}
+			return len(named) < 3
+		})
+	}
+	if v := gjson.ParseBytes(r.Input); v.IsObject() {
+		walk(v, 0)
+	}
+	var ids []string
+	add := func(id string) {
+		if id != "" && !slices.Contains(ids, id) && !slices.Contains(named, id) && len(ids) < 5 {
+			ids = append(ids, id)
+		}
+	}
+	for _, t := range r.Targets {
+		for segment := range strings.SplitSeq(t.Endpoint, "/") {
+			if name, blank := abi.Blank(segment); blank {
+				add(t.Path[name])
+			}
+		}
+		add(t.Body)
+	}
+	if r.After != nil && len(ids) == 0 {
+		add(gjson.GetBytes(r.After.Value, "id").Str)
+	}
+	text := strings.Join(named, " ")
+	if len(ids) > 0 {
+		text = strings.TrimSpace(text + " (" + strings.Join(ids, ", ") + ")")
+	}
+	return text
+}
+
+// requestID is the id of the last write, else of the last request.
+func requestID(r row) string {
+	last := ""
+	for _, q := range slices.Backward(r.Requests) {
+		switch {
+		case q.RequestID == "":
+		case !strings.HasPrefix(q.Endpoint, "GET "):
+			return q.RequestID
+		case last == "":
+			last = q.RequestID
+		}
+	}
+	return last
+}
+
+// requestIDs are the ids of all requests of an invoke.
+func requestIDs(d *audit.Deed) []string {
+	all := []string{}
+	for _, r := range d.Requests {
+		if r.RequestID != "" {
+			all = append(all, r.RequestID)
+		}
+	}
+	return all
+}

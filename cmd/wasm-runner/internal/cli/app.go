@@ -1,0 +1,117 @@
+// Package cli connects a command to the process that runs it.
+package cli
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+)
+
+// App is one run of the command line. Commands get their streams, flags, clock and messages from it.
+type App struct {
+	Streams
+	LookupEnv func(string) (string, bool)
+	Now       func() time.Time
+	Build     func() (version, commit string) // of this program
+
+	Flags     Flags
+	NameFiles bool // name the files that were found in the working directory, not only at log level debug
+
+	args    []string      // the command line
+	Console *term.Console // writes to stderr
+	JSON    bool          // stderr is JSON: --log-format json
+	signals signals
+	module  located // the module that this run is about
+}
+
+// Streams are the standard streams of a process.
+type Streams struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// signals is how the signals that end a process reach a command.
+type signals struct {
+	ctx       context.Context // ends with the first signal
+	interrupt func()          // ends ctx
+	hangup    chan os.Signal  // receives SIGHUP, where that ends the command
+	ownEcho   atomic.Bool     // the command itself ends the line on which Ctrl-C was echoed
+}
+
+// NewApp returns an app on the given streams.
+func NewApp(s Streams, lookupEnv func(string) (string, bool)) *App {
+	return &App{Streams: s, LookupEnv: lookupEnv, Now: time.Now, Console: term.NewConsole(s.Stderr),
+		Build: func() (version, commit string) { return "(devel)", "unknown" }}
+}
+
+// Begin prepares the app for a command line. The first signal ends the context, so that the command can end in good order;
+// a second one has its usual effect. So does SIGHUP, which comes when a terminal is closed, unless nohup has the process
+// ignore it.
+func (a *App) Begin(args []string) (ctx context.Context, stop func()) {
+	a.args, a.JSON = args, wantsJSON(args)
+	ctx, cancel := context.WithCancel(context.Background())
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	hangups := make(chan os.Signal, 1)
+	NotifyHangup(hangups)
+	s := &a.signals
+	s.ctx, s.interrupt, s.hangup = ctx, cancel, hangups
+	go func() {
+		select {
+		case <-interrupts:
+			if !s.ownEcho.Load() {
+				a.Console.BreakLine()
+			}
+			cancel()
+		case <-hangups:
+			cancel()
+		case <-ctx.Done():
+		}
+		signal.Stop(interrupts)
+		signal.Stop(hangups)
+	}()
+	return ctx, cancel
+}
+
+// Interrupt ends the command in good order, as the first SIGTERM does.
+func (a *App) Interrupt() { a.signals.interrupt() }
+
+// TakeEcho makes the caller responsible for the line on which a terminal echoes Ctrl-C.
+func (a *App) TakeEcho() { a.signals.ownEcho.Store(true) }
+
+// TakeHangups sends SIGHUP to c from now on, and no longer ends the command with it. Systems without that signal send none.
+func (a *App) TakeHangups(c chan<- os.Signal) {
+	if hangupSignal != nil {
+		signal.Notify(c, hangupSignal)
+		signal.Stop(a.signals.hangup)
+	}
+}
+
+// NotifyHangup sends SIGHUP to c as well, unless the process is to ignore that signal.
+func NotifyHangup(c chan<- os.Signal) {
+	if hangupSignal != nil && !signal.Ignored(hangupSignal) {
+		signal.Notify(c, hangupSignal)
+	}
+}
+
+// Finish reports the error that a command returned, if it has not done so itself. It returns the exit code.
+func (a *App) Finish(ctx context.Context, err error) (code int) {
+	code, silent := exitCode(ctx, err)
+	if err != nil && !silent {
+		a.message(slog.LevelError, "%s", final(code, err))
+	}
+	return code
+}
+
+// Env returns an environment variable, empty when it is not set.
+func (a *App) Env(name string) string {
+	v, _ := a.LookupEnv(name)
+	return v
+}

@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/secrets"
+)
+
+// demoName is the name of the connection that --demo brings.
+const demoName = "okta"
+
+// DemoOrg is the org of --demo: seeded, and new in each process. It resolves the one secret that its connection has.
+type DemoOrg struct {
+	Server *oktatest.Server
+}
+
+func StartDemo() (*DemoOrg, error) {
+	server, err := oktatest.New(oktatest.Config{}).Listen("127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return &DemoOrg{server}, nil
+}
+
+func (d *DemoOrg) Config() host.Config {
+	return host.Config{Name: demoName, Kind: "okta", BaseURL: d.Server.URL, TokenSecretRef: "demo:token"}
+}
+
+// Resolve implements secrets.Resolver.
+func (d *DemoOrg) Resolve(context.Context, string) (secrets.Value, error) {
+	return secrets.New(d.Server.Org.Token()), nil
+}

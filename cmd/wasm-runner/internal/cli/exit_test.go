@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+)
+
+func TestEveryOutcomeHasOneExitCode(t *testing.T) {
+	rows := map[abi.Outcome]int{}
+	codes := map[int]bool{}
+	for _, e := range exits() {
+		if codes[e.code] {
+			t.Errorf("code %d stands twice", e.code)
+		}
+		codes[e.code] = true
+		for _, o := range e.outcomes {
+			rows[o]++
+		}
+	}
+	for _, o := range abi.Outcomes() {
+		if rows[o] != 1 {
+			t.Errorf("%s stands in %d rows", o, rows[o])
+		}
+		code, silent := exitCode(t.Context(), host.OutcomeError{Operation: "x", Outcome: o, Detail: &abi.Error{}})
+		if code != OutcomeCode(o) || silent || (code == 0) != (o.OK() || o == abi.Planned) {
+			t.Errorf("%s: exit code %d, silent %v", o, code, silent)
+		}
+	}
+	if len(rows) != len(abi.Outcomes()) {
+		t.Errorf("the table has %d outcomes, there are %d", len(rows), len(abi.Outcomes()))
+	}
+}

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mach5/okta-connector/abi"
+)
+
+// Flags are the flags that every command takes.
+type Flags struct {
+	Module, ModuleSHA256    string
+	Config, Connection      string
+	Demo                    bool
+	Grants                  []string
+	Timeout                 time.Duration
+	LogLevel, LogFormat     string
+	IdempotencyKey, Journal string // of invoke
+}
+
+// Check refuses what no command can run with.
+func (g *Flags) Check() error {
+	for _, name := range g.Grants {
+		if !abi.Class(name).Valid() {
+			return Usagef("--grant: no class %q: there are %s%s", name, strings.Join(classNames(), ", "), DidYouMean(name, classNames()))
+		}
+	}
+	if g.Demo && (g.Config != "" || g.Connection != "" && g.Connection != demoName) {
+		return Usagef("--demo brings its own connection, %s: leave out --config and --connection, or --demo", demoName)
+	}
+	if g.Timeout < 0 {
+		return Usagef("--timeout: %s is negative", g.Timeout)
+	}
+	if s := strings.ToLower(g.ModuleSHA256); s != "" && (len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "") {
+		return Usagef("--module-sha256: want 64 hex digits")
+	}
+	if !slices.Contains([]string{"text", "json"}, g.LogFormat) {
+		return Usagef("--log-format: no format %q: there are text, json", g.LogFormat)
+	}
+	if _, err := g.level(); err != nil {
+		return Usagef("--log-level: no level %q: there are debug, info, warn, error", g.LogLevel)
+	}
+	return nil
+}
+
+func (g *Flags) level() (slog.Level, error) {
+	var l slog.Level
+	return l, l.UnmarshalText([]byte(g.LogLevel))
+}
+
+func classNames() []string {
+	var names []string
+	for _, c := range abi.Classes() {
+		names = append(names, string(c))
+	}
+	return names
+}
+
+// OperationArgs is the Args of a command that wants an operation and at most one more argument.
+func OperationArgs(most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return Usagef("%s wants an operation (%s): wasm-runner describe lists them", cmd.Name(), cmd.UseLine())
+		case len(args) > most:
+			return Usagef("%s takes at most %d arguments and got %d: put JSON into single quotes", cmd.Name(), most, len(args))
+		}
+		return nil
+	}
+}
+
+// NoArgs is the Args of a command that takes none.
+func NoArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return Usagef("%s takes no arguments and got %q: see %s --help", cmd.Name(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// OneOf checks a flag that has few values.
+func OneOf(flag, value string, values []string) error {
+	if slices.Contains(values, value) {
+		return nil
+	}
+	return Usagef("--%s: no %s %q: there are %s", flag, flag, value, strings.Join(values, ", "))
+}

@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/mach5/okta-connector/host"
+)
+
+// Input is an operation's input on the command line.
+type Input struct {
+	By        string // what it is called in messages: input, --source-config
+	Arg       string // JSON, @file, or - for stdin
+	Operation string // whose input it is
+}
+
+// ReadInput reads an input; an empty one is no input. Whether it fits the operation is for the host to say.
+func (a *App) ReadInput(ctx context.Context, in Input) (json.RawMessage, error) {
+	var text []byte
+	var err error
+	from := "it" // what is empty, or not JSON
+	switch path, isFile := strings.CutPrefix(in.Arg, "@"); {
+	case in.Arg == "":
+		return nil, nil
+	case in.Arg == "-" && a.Flags.Config == "-":
+		return nil, Usagef("--config and the input are both standard input: name a file for one of them")
+	case in.Arg == "-":
+		from = "standard input"
+		text, err = bounded(a.Interruptible(a.Stdin))
+	case isFile:
+		from = absolute(path)
+		text, err = a.boundedFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, Usagef("%s: there is no file %s: the part behind @ is its path", in.By, from)
+		}
+	default:
+		text = []byte(in.Arg)
+	}
+	switch {
+	case err != nil:
+		return nil, Usagef("%s: %w", in.By, err)
+	case len(text) > host.MaxInput:
+		return nil, Usagef("%s: over %d bytes", in.By, host.MaxInput)
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, Usagef("%s: %s is empty: write JSON, such as %s", in.By, from, a.example(ctx, in.Operation))
+	case json.Valid(text):
+		return text, nil
+	case from == "it":
+		return nil, Usagef("%s: not JSON: %s", in.By, a.quoting(ctx, in.Operation, in.Arg))
+	}
+	return nil, Usagef("%s: %s is not JSON: %s", in.By, from, whyNotJSON(text))
+}
+
+func bounded(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, host.MaxInput+1)) }
+
+func (a *App) boundedFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	return bounded(a.Interruptible(f))
+}
+
+// Interruptible returns a reader whose reads end when the command is interrupted. A person may have been asked for what nobody
+// types, or a pipe may stay silent, and no read of either can be called back: the one that waits is left behind.
+func (a *App) Interruptible(r io.Reader) io.Reader { return &patientReader{a.signals.ctx, r} }
+
+type patientReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (p *patientReader) Read(b []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	done, own := make(chan result, 1), make([]byte, len(b)) // b is the caller's again when it is interrupted
+	go func() {
+		n, err := p.r.Read(own)
+		done <- result{n, err}
+	}()
+	select {
+	case got := <-done:
+		return copy(b, own[:got.n]), got.err
+	case <-p.ctx.Done():
+		return 0, p.ctx.Err()
+	}
+}
+
+// absolute is a path as it was tried, in full.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}
+
+// whyNotJSON is the parser's reason, which has no more than a character of the input in it.
+func whyNotJSON(text []byte) string {
+	var v json.RawMessage
+	if err := json.Unmarshal(text, &v); err != nil && !strings.HasPrefix(err.Error(), "unexpected end") {
+		return err.Error()
+	}
+	return "it ends too early: a bracket or quote is not closed"
+}
+
+// Inputs as people write them who know JSON from elsewhere, or whose shell took the quotes.
+var (
+	assignment = regexp.MustCompile(`^\s*([A-Za-z_]\w*)\s*[=:]\s*([^\s{}\[\]"',]+)\s*$`)
+	word       = regexp.MustCompile(`^[^\s{}\[\]"',:=]+$`)
+	bareKey    = regexp.MustCompile(`([{,]\s*)([A-Za-z_]\w*)(\s*:)`)
+	bareValue  = regexp.MustCompile(`(:\s*)([^\s{}\[\]"',:][^{}\[\]"',]*)(\s*[,}])`)
+	delicate   = regexp.MustCompile(`(?i)passw|secret|token|answer|credential|key|pin`)
+)
+
+// longestRepair is the longest input that is shown in a message.
+const longestRepair = 120
+
+// quoting says how an argument that is not JSON is written as JSON in a shell. An input that may hold a password is not
+// repeated.
+func (a *App) quoting(ctx context.Context, operation, text string) string {
+	repaired, why := "", ""
+	switch {
+	case assignment.MatchString(text):
+		m := assignment.FindStringSubmatch(text)
+		repaired, why = object(m[1], m[2]), "want an object"
+	case word.MatchString(text):
+		if field := a.field(ctx, operation); field != "" {
+			repaired, why = object(field, text), "want an object"
+		}
+	default:
+		if double := strings.ReplaceAll(text, "'", `"`); json.Valid([]byte(double)) {
+			repaired, why = double, "it wants double quotes inside and single ones around it"
+		} else if quoted := quoteBare(text); json.Valid([]byte(quoted)) {
+			repaired, why = quoted, "it wants double quotes inside and single ones around it"
+		}
+	}
+	if repaired == "" || len(repaired) > longestRepair || delicate.MatchString(repaired) || strings.Contains(repaired, "'") {
+		return whyNotJSON([]byte(text)) + " (in a shell, put it into single quotes: " + a.example(ctx, operation) + ")"
+	}
+	return why + ": write '" + repaired + "'"
+}
+
+// quoteBare puts quotes around words that have none.
+func quoteBare(text string) string {
+	text = bareKey.ReplaceAllString(text, `$1"$2"$3`)
+	return bareValue.ReplaceAllStringFunc(text, func(s string) string {
+		m := bareValue.FindStringSubmatch(s)
+		if json.Valid([]byte(m[2])) { // a number, true, false, null
+			return s
+		}
+		return m[1] + quote(m[2]) + m[3]
+	})
+}
+
+// object is a JSON object of one text.
+func object(field, value string) string { return "{" + quote(field) + ":" + quote(value) + "}" }
+
+// quote returns s as a JSON string.
+func quote(s string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string always encodes
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// example is an operation's example as it is written in a shell.
+func (a *App) example(ctx context.Context, operation string) string {
+	text := `{"field":"value"}`
+	if op := a.operation(ctx, operation); op != nil && len(op.Example) > 0 && len(op.Example) <= longestRepair && !bytes.ContainsRune(op.Example, '\'') {
+		text = string(op.Example)
+	}
+	return "'" + text + "'"
+}
+
+// field is the one field that an operation requires, "" where there is no such one.
+func (a *App) field(ctx context.Context, operation string) string {
+	op := a.operation(ctx, operation)
+	if op == nil {
+		return ""
+	}
+	var schema struct {
+		Required []string `json:"required"`
+	}
+	if json.Unmarshal(op.InputSchema, &schema) != nil || len(schema.Required) != 1 {
+		return ""
+	}
+	return schema.Required[0]
+}
+
+// Arg is the argument at i, empty when there is none.
+func Arg(args []string, i int) string {
+	if i < len(args) {
+		return args[i]
+	}
+	return ""
+}
+
+func HasMember(config json.RawMessage, name string) bool {
+	var m map[string]json.RawMessage
+	_ = json.Unmarshal(config, &m) // the source refuses what is none
+	return m[name] != nil
+}

@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/build/embedded"
+	"github.com/mach5/okta-connector/guest/okta"
+	"github.com/mach5/okta-connector/guest/okta/minor0"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/internal/trust"
+)
+
+// ModuleName is the module's file in build/ and beside the runner.
+const ModuleName = okta.Kind + ".wasm"
+
+// ModuleError is a module that could not be found, or was refused.
+type ModuleError struct{ error }
+
+func (e ModuleError) Unwrap() error { return e.error }
+
+// LoadModule finds, reads, checks and compiles the module.
+func (a *App) LoadModule(ctx context.Context) (*host.Module, error) {
+	found, err := a.FindModule()
+	if err != nil {
+		return nil, ModuleError{err}
+	}
+	m, err := host.Load(ctx, found.Wasm, host.LoadOptions{SHA256: a.Flags.ModuleSHA256, Minor0: minor0.Manifest(), Logger: a.Logger()})
+	if err != nil {
+		return nil, ModuleError{err}
+	}
+	return m, nil
+}
+
+// foundModule is a module before it is loaded.
+type foundModule struct {
+	Wasm []byte
+	From string // says where it was found
+	Sum  string // SHA-256 in hex; empty until somebody needs it
+}
+
+// located is the module of this run, found once, and what the runner must know of it before it is loaded.
+type located struct {
+	find  sync.Once
+	found foundModule
+	err   error
+
+	read   sync.Once
+	kind   string
+	schema *connections.Schema
+	bad    error
+}
+
+// kindOf returns the kind of the module, and the schema of its connections. It is safe for concurrent use. An error is a
+// moduleError.
+func (a *App) kindOf() (kind string, schema *connections.Schema, err error) {
+	m := &a.module
+	m.read.Do(func() {
+		found, err := a.FindModule()
+		if err != nil {
+			m.bad = ModuleError{err}
+			return
+		}
+		kind, text, err := host.ReadConfigSchema(found.Wasm)
+		if err == nil {
+			m.kind = kind
+			m.schema, err = connections.NewSchema(kind, text)
+		}
+		if err != nil {
+			m.bad = ModuleError{err}
+		}
+	})
+	return m.kind, m.schema, m.bad
+}
+
+// Folder is the name of the folders in which this user's files for connectors of the module's kind are.
+func (a *App) Folder() (string, error) {
+	kind, _, err := a.kindOf()
+	return kind + "-connector", err
+}
+
+// FindModule finds the module once. It is safe for concurrent use.
+func (a *App) FindModule() (foundModule, error) {
+	m := &a.module
+	m.find.Do(func() { m.found, m.err = a.lookForModule() })
+	return m.found, m.err
+}
+
+// lookForModule returns the module that --module or $WASM_RUNNER_MODULE names, else the embedded one, else the first file
+// in modulePlaces.
+func (a *App) lookForModule() (foundModule, error) {
+	for _, named := range []struct{ by, path string }{
+		{"--module", a.Flags.Module}, {"$WASM_RUNNER_MODULE", a.Env("WASM_RUNNER_MODULE")},
+	} {
+		if named.path == "" {
+			continue
+		}
+		wasm, err := os.ReadFile(named.path)
+		if err != nil {
+			return foundModule{}, Usagef("%s: %w", named.by, err)
+		}
+		return foundModule{Wasm: wasm, From: "from " + named.path}, nil
+	}
+	if wasm, sum, ok := embedded.Module(); ok {
+		return foundModule{Wasm: wasm, From: "embedded", Sum: sum}, nil
+	}
+	places := modulePlaces()
+	for _, path := range places {
+		if err := a.found(path, "--module"); err != nil {
+			return foundModule{}, err
+		}
+		wasm, err := os.ReadFile(path)
+		if err == nil {
+			return foundModule{Wasm: wasm, From: "from " + path}, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return foundModule{}, Usagef("module: %w", err)
+		}
+	}
+	return foundModule{}, Usagef("no module: this program was built without one, and there is none at %s. "+
+		"Build it with make build, which embeds the module, or name a file with --module", strings.Join(places, ", "))
+}
+
+// found judges a file that was found where it is looked for, and not named. It is nil for a file that is not there.
+// check says which file of the working directory is taken: a folder can hold more than the person in it knows. Other
+// commands do so at log level debug, since a line for every run would be noise in a session and mail from cron.
+func (a *App) found(path, flag string) error {
+	err := trust.File(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return Usagef("%w: look at it, and name it with %s if it is yours", err, flag)
+	case filepath.IsAbs(path):
+	case a.NameFiles:
+		a.Notef("taking %s of this folder (%s names another)", path, flag)
+	default:
+		a.Logger().Debug("taking a file of this folder", "file", path, "flag", flag)
+	}
+	return nil
+}
+
+// modulePlaces are the paths at which a runner without an embedded module looks for one.
+func modulePlaces() []string {
+	var places []string
+	if exe, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(exe); err == nil {
+			exe = real
+		}
+		dir := filepath.Dir(exe)
+		places = append(places, filepath.Join(dir, ModuleName), filepath.Join(dir, "..", "build", ModuleName))
+	}
+	return append(places, filepath.Join("build", ModuleName))
+}
+
+// BackfillOperation returns the operation that reads a range of what the module's sources read, where there is one.
+func BackfillOperation(m *abi.Manifest) (string, error) {
+	var names []string
+	for i := range m.Operations {
+		if b := m.Operations[i].Backfill; b != nil && !slices.Contains(names, b.Operation) {
+			names = append(names, b.Operation)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "", Usagef("the module names no operation that reads a range: name one with --operation")
+	case 1:
+		return names[0], nil
+	}
+	return "", Usagef("the module has several operations that read a range: name one of %s with --operation", strings.Join(names, ", "))
+}

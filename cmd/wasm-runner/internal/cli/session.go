@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/journal"
+)
+
+// Session is a loaded module and a connection to an org. Close it when done.
+type Session struct {
+	Module *host.Module
+	Conn   *host.Connection
+	others []*host.Connection // where a command uses several, those after conn
+	Org    *DemoOrg           // of --demo, else nil
+}
+
+// Connections returns the session's connections.
+func (s *Session) Connections() []*host.Connection {
+	return append([]*host.Connection{s.Conn}, s.others...)
+}
+
+// Add appends a connection.
+func (s *Session) Add(c *host.Connection) {
+	if s.Conn == nil {
+		s.Conn = c
+	} else {
+		s.others = append(s.others, c)
+	}
+}
+
+// Connect loads the module and connects it as the flags say. The module is loaded while the connection file is read or
+// the demo's org started, since each takes its time.
+func (a *App) Connect(ctx context.Context, more ...func(*host.ConnectOptions)) (*Session, error) {
+	// A start makes some 30 MB of garbage, and collecting it would take a tenth of its time. What goes on for longer
+	// than a call goes back to Go's default: see steady.
+	debug.SetGCPercent(1000)
+	debug.SetMemoryLimit(80 << 20)
+	type loaded struct {
+		module *host.Module
+		err    error
+	}
+	loading := make(chan loaded, 1)
+	go func() {
+		m, err := a.LoadModule(ctx)
+		loading <- loaded{m, err}
+	}()
+	s := &Session{}
+	opts := host.ConnectOptions{Limits: host.Limits{CallTimeout: a.Flags.Timeout}}
+	for _, set := range more {
+		set(&opts)
+	}
+	var config host.Config
+	var err error
+	if a.Flags.Demo {
+		if s.Org, err = StartDemo(); err != nil {
+			return nil, err
+		}
+		config, opts.Secrets = s.Org.Config(), s.Org
+	} else if config, err = a.readConnection(); err != nil {
+		return nil, err // the process ends, and with it the loading
+	}
+	config.Grants = a.Grants(config.Grants)
+	if a.Flags.IdempotencyKey != "" || config.MaxWritesPerMinute > 0 || config.MaxDestructivePerHour > 0 {
+		if opts.Journal, err = a.openJournal(); err != nil {
+			return nil, err
+		}
+	}
+	l := <-loading
+	if l.err != nil {
+		s.Close()
+		return nil, l.err
+	}
+	s.Module = l.module
+	if s.Conn, err = s.Module.Connect(ctx, config, opts); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openJournal opens the journal that --journal names, else the user's.
+func (a *App) openJournal() (*journal.File, error) {
+	path := a.Flags.Journal
+	if path == "" {
+		dir := a.Env("XDG_STATE_HOME")
+		if dir == "" {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return nil, Usagef("no place for a journal: %w: name one with --journal", err)
+			}
+			dir = filepath.Join(home, ".local", "state")
+		}
+		folder, err := a.Folder()
+		if err != nil {
+			return nil, err
+		}
+		path = filepath.Join(dir, folder, "journal")
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, Usagef("journal: %w: name another with --journal", err)
+		}
+	}
+	f, err := journal.Open(path, journal.Options{})
+	if err != nil {
+		return nil, Usagef("%w", err)
+	}
+	return f, nil
+}
+
+// LimitMemory is for commands that run for longer than a call: from here on, memory counts more than time. They make little
+// garbage, so that collecting it sooner than by default costs next to nothing.
+func (s *Session) LimitMemory() {
+	debug.SetGCPercent(25)
+	debug.SetMemoryLimit(math.MaxInt64)
+}
+
+// Close ends the session. What it could complain of no longer matters.
+func (s *Session) Close() {
+	ctx := context.Background()
+	for _, c := range s.Connections() {
+		if c != nil {
+			_ = c.Close(ctx)
+		}
+	}
+	if s.Module != nil {
+		_ = s.Module.Close(ctx)
+	}
+	if s.Org != nil {
+		_ = s.Org.Server.Close()
+	}
+}
+
+// ForReading returns the configuration with the grants of --grant, for commands that never write. It drops the approvals
+// and ceilings of writes, because those need a journal.
+func (a *App) ForReading(config host.Config) host.Config {
+	config.Grants, config.Approve, config.MaxWritesPerMinute, config.MaxDestructivePerHour = a.Grants(config.Grants), nil, 0, 0
+	return config
+}
+
+// Grants returns the grants of a connection with those of --grant.
+func (a *App) Grants(own []abi.Class) []abi.Class {
+	all := slices.Clone(own)
+	if len(all) == 0 {
+		all = []abi.Class{abi.Read}
+	}
+	for _, name := range a.Flags.Grants {
+		if class := abi.Class(name); !slices.Contains(all, class) {
+			all = append(all, class)
+		}
+	}
+	return all
+}
+
+// readConnection reads the connection that the flags name.
+func (a *App) readConnection() (host.Config, error) {
+	configs, path, err := a.ReadConnections()
+	if err != nil {
+		return host.Config{}, err
+	}
+	config, err := connections.Find(configs, a.Flags.Connection)
+	if err != nil {
+		return host.Config{}, Usagef("%s: %w: use --connection NAME", path, err)
+	}
+	return config, nil
+}
+
+// ReadConnections reads the connection file, and says which.
+func (a *App) ReadConnections() ([]host.Config, string, error) {
+	_, schema, err := a.kindOf()
+	if err != nil {
+		return nil, "", err
+	}
+	if a.Flags.Config == "-" {
+		text, err := io.ReadAll(io.LimitReader(a.Interruptible(a.Stdin), connections.MaxFile+1))
+		if err != nil {
+			return nil, "-", err
+		}
+		configs, err := schema.Parse(text)
+		return configs, "standard input", err
+	}
+	if a.Flags.Config != "" {
+		configs, err := schema.ReadFile(a.Flags.Config)
+		if err != nil && !errors.Is(err, connections.ErrFile) {
+			err = Usagef("--config: %w", err)
+		}
+		return configs, a.Flags.Config, err
+	}
+	places, err := a.connectionPlaces()
+	if err != nil {
+		return nil, "", err
+	}
+	for _, path := range places {
+		if err := a.found(path, "--config"); err != nil {
+			return nil, path, err
+		}
+		configs, err := schema.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return configs, path, err
+	}
+	return nil, "", Usagef("no connection file: looked for %s. Name one with --config (wasm-runner simulate prints one to start from), or try --demo",
+		strings.Join(places, " and "))
+}
+
+// connectionPlaces are the paths at which a connection file is looked for.
+func (a *App) connectionPlaces() ([]string, error) {
+	places := []string{"connections.yaml"}
+	folder, err := a.Folder()
+	if err != nil {
+		return nil, err
+	}
+	base := a.Env("XDG_CONFIG_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return places, nil
+		}
+		base = filepath.Join(home, ".config")
+	}
+	return append(places, filepath.Join(base, folder, "connections.yaml")), nil
+}

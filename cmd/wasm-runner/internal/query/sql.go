@@ -1,0 +1,282 @@
+// Package query has the commands that answer a query with rows: sql, table.
+package query
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/sql"
+)
+
+// maxScript is the largest script that sql reads, in bytes.
+const maxScript = 16 << 20
+
+func NewSQLCommand(a *cli.App) *cobra.Command {
+	var file string
+	var config sql.Config
+	var maxMemory int64
+	p := printer{app: a}
+	cmd := &cobra.Command{
+		Use:   "sql [QUERY | -]",
+		Short: "Query connections with SQL (DuckDB)",
+		Long: `Runs SQL over the connections of the connection file, all of them unless --connection names one. DuckDB does it,
+inside this process. Without a query, a shell is opened; what comes through a pipe is run.
+
+Each connection has a schema of its name, and a kind that has one connection a schema of the kind (okta.users). SHOW
+TABLES lists the views, DESCRIBE okta.users the columns of one. Every operation of the sql surface is a table:
+
+  connector_table(connection or kind, operation, input)    its rows
+  connector_scalar(connection or kind, operation, input)   one object as JSON, NULL when it is not there; a list as an
+                                                           array. Equal calls in a statement are one
+  connector_try(connection or kind, operation, input)      the same, NULL in place of an error
+
+A LIMIT stops the paging. A WHERE does not reach Okta: give the operation a filter or search, as describe shows them.
+Times are in UTC.
+
+Several statements, separated by semicolons, give several results: in table and csv an empty line is between two of them, in
+ndjson nothing, and in json each is an array of its own.
+
+A query reads no file, opens no connection and changes no setting. With --allow-files it reads and writes files of this
+machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it creates is kept with --database.`,
+		Example: `  wasm-runner --demo sql "SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'"
+  wasm-runner --demo sql "SELECT * FROM connector_table('okta', 'poll_system_log_page', JSON '{}')" --format ndjson
+  wasm-runner sql --allow-files "COPY (SELECT id, login, status FROM okta.users) TO 'users.parquet'"
+  wasm-runner sql --database okta.duckdb -f report.sql`,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1:
+				return cli.Usagef("sql takes one query and got %d arguments: put it into quotes", len(args))
+			case len(args) == 1 && file != "":
+				return cli.Usagef("a query and --file: give one of them")
+			case config.Limits.Pages < 1 || config.Limits.Time <= 0 || maxMemory < 1:
+				return cli.Usagef("--max-pages, --max-time and --max-memory must be greater than 0")
+			case a.Flags.Config == "-" && readsStdin(args, file):
+				return cli.Usagef("--config - and the query both come from standard input: put one into a file")
+			}
+			return cli.OneOf("format", p.format, rows.Formats())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&file, "file", "f", "", "run the statements of a `file`, - for stdin")
+	f.StringVar(&p.format, "format", "table", "table, ndjson, json or csv")
+	f.StringSliceVar(&p.columns, "columns", nil, "columns `a,b` of the result in this order (default all)")
+	f.StringVar(&config.Database, "database", "", "DuckDB `file` to keep tables in, made when it is not there (default memory)")
+	f.BoolVar(&config.AllowFiles, "allow-files", false, "let queries read and write files")
+	f.IntVar(&config.Limits.Pages, "max-pages", 100_000, "most pages and single objects that a statement reads")
+	f.DurationVar(&config.Limits.Time, "max-time", time.Hour, "longest that a statement runs")
+	f.Int64Var(&maxMemory, "max-memory", 4096, "most `MiB` of memory that DuckDB uses")
+	cli.CompleteFixed(cmd, "format", rows.Formats())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !sql.Available {
+			_, err := sql.Open(cmd.Context(), config) // says how to get it
+			return err
+		}
+		script, given, err := readScript(a, args, file)
+		if err != nil {
+			return err
+		}
+		if given && len(sql.Statements(script)) == 0 {
+			return cli.Usagef("there is no statement to run: give a query, such as \"SHOW TABLES\"")
+		}
+		s, err := connectAll(cmd.Context(), a)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		config.Connections, config.Logger, config.Limits.Memory = s.Connections(), a.Logger(), maxMemory<<20
+		config.Warn = func(operation, warning string) { a.Warnf("%s: %s", operation, warning) }
+		db, err := sql.Open(cmd.Context(), config)
+		if err != nil {
+			return err
+		}
+		p.out = bufio.NewWriter(a.Stdout)
+		if given {
+			err = db.Run(cmd.Context(), script, p.print)
+		} else {
+			err = runShell(cmd.Context(), a, db, &p)
+		}
+		return errors.Join(err, p.out.Flush(), db.Close())
+	}
+	return cmd
+}
+
+func readsStdin(args []string, file string) bool {
+	return file == "-" || file == "" && (len(args) == 0 || args[0] == "-")
+}
+
+// readScript reads the statements to run; none are given when a person is at the other end.
+func readScript(a *cli.App, args []string, file string) (script string, given bool, err error) {
+	var r io.Reader
+	switch {
+	case len(args) == 1 && args[0] != "-":
+		return args[0], true, nil
+	case readsStdin(args, file):
+		if _, person := term.Columns(a.Stdin); person && file == "" && len(args) == 0 {
+			if _, sees := term.Columns(a.Stdout); !sees {
+				return "", false, cli.Usagef("the shell wants a terminal for its output too: give a query, or a --file")
+			}
+			return "", false, nil
+		}
+		r = a.Interruptible(a.Stdin)
+	default:
+		f, err := os.Open(file)
+		if err != nil {
+			return "", true, cli.Usagef("--file: %w", err)
+		}
+		defer func() { _ = f.Close() }() // read only
+		r = a.Interruptible(f)
+	}
+	text, err := io.ReadAll(io.LimitReader(r, maxScript+1))
+	if err != nil {
+		return "", true, cli.Usagef("the statements cannot be read: %w", err)
+	}
+	if len(text) > maxScript {
+		return "", true, cli.Usagef("over %d bytes of statements", maxScript)
+	}
+	return string(text), true, nil
+}
+
+// connectAll loads the module and connects it to the connection that the flags name, or else to all. One of several
+// that cannot be used is left out, with a warning.
+func connectAll(ctx context.Context, a *cli.App) (*cli.Session, error) {
+	s := &cli.Session{}
+	var configs []host.Config
+	opts := host.ConnectOptions{Limits: host.Limits{CallTimeout: a.Flags.Timeout}}
+	var err error
+	if a.Flags.Demo {
+		if s.Org, err = cli.StartDemo(); err != nil {
+			return nil, err
+		}
+		configs, opts.Secrets = []host.Config{s.Org.Config()}, s.Org
+	} else if configs, err = readConnectionsOf(a, a.Flags.Connection); err != nil {
+		return nil, err
+	}
+	if s.Module, err = a.LoadModule(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	for _, config := range configs {
+		c, err := s.Module.Connect(ctx, a.ForReading(config), opts)
+		switch {
+		case err == nil:
+			s.Add(c)
+		case len(configs) == 1:
+			s.Close()
+			return nil, err
+		default:
+			a.Warnf("left out: %s", err)
+		}
+	}
+	if s.Conn == nil {
+		s.Close()
+		return nil, cli.Usagef("no connection can be used")
+	}
+	return s, nil
+}
+
+// readConnectionsOf reads the connection file: one connection where it is named, else all.
+func readConnectionsOf(a *cli.App, nameOrKind string) ([]host.Config, error) {
+	configs, path, err := a.ReadConnections()
+	if err != nil || nameOrKind == "" {
+		return configs, err
+	}
+	config, err := connections.Find(configs, nameOrKind)
+	if err != nil {
+		return nil, cli.Usagef("%s: %w: use --connection NAME", path, err)
+	}
+	return []host.Config{config}, nil
+}
+
+// printer writes the results of statements.
+type printer struct {
+	app     *cli.App
+	out     *bufio.Writer
+	format  string
+	columns []string
+	shell   bool // a person types the statements
+	results int  // with rows
+	rows    int  // of the last
+}
+
+// print writes one result. One that has no rows says nothing.
+func (p *printer) print(r *sql.Result) error {
+	p.rows = 0
+	if len(r.Columns) == 0 {
+		return nil
+	}
+	chosen, err := p.choose(r.Columns)
+	if err != nil {
+		return err
+	}
+	if p.results++; p.results > 1 && (p.format == "table" || p.format == "csv") {
+		_ = p.out.WriteByte('\n') // an error comes again
+	}
+	columns, apart := make([]abi.Column, len(chosen)), rows.Unique(rows.Names(r.Columns))
+	for i, c := range chosen {
+		columns[i] = r.Columns[c]
+		if p.format == "json" || p.format == "ndjson" {
+			columns[i].Name = apart[c]
+		}
+	}
+	room, _ := term.Columns(p.app.Stdout)
+	w := rows.New(p.format, p.out, columns, rows.Layout{Named: p.columns != nil, Room: room, Warn: p.app.Warnf, KeepEmpty: true, Shrink: true, More: p.more()})
+	values := make([]any, len(chosen))
+	for row, err := range r.Rows() {
+		if err != nil {
+			return err
+		}
+		for i, c := range chosen {
+			values[i] = row[c]
+		}
+		if err := w.Row(values); err != nil {
+			return err
+		}
+		p.rows++
+	}
+	if err := w.End(); err != nil {
+		return err
+	}
+	return p.out.Flush()
+}
+
+// more says how to see columns that do not fit.
+func (p *printer) more() string {
+	if p.shell {
+		return "select fewer of them, or write .mode csv"
+	}
+	return "name those you want with --columns, or take --format csv"
+}
+
+// choose gives the indexes of the columns to write.
+func (p *printer) choose(columns []abi.Column) (chosen []int, err error) {
+	if p.columns == nil {
+		for i := range columns {
+			chosen = append(chosen, i)
+		}
+		return chosen, nil
+	}
+	all := rows.Unique(rows.Names(columns))
+	for _, name := range p.columns {
+		i := slices.Index(all, name)
+		if i < 0 {
+			return nil, cli.Usagef("--columns: the result has no column %q: there are %s", name, strings.Join(all, ", "))
+		}
+		chosen = append(chosen, i)
+	}
+	return chosen, nil
+}

@@ -1,0 +1,190 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/host/ingest"
+)
+
+// backfillFlags are the flags of backfill.
+type backfillFlags struct {
+	outFlags
+	operation    string
+	since, until string
+	filter, q    string
+	pageSize     int
+	checkpoint   string
+	metrics      string
+}
+
+func NewBackfillCommand(a *cli.App) *cobra.Command {
+	flags := backfillFlags{}
+	cmd := &cobra.Command{
+		Use:   "backfill --since TIME --until TIME",
+		Short: "Read the records between two times, to the end",
+		Long: `Reads the records of a closed stretch of time, page by page, and ends. It goes on where it was interrupted when it is run
+again with the same checkpoint and times, another day too, when Okta no longer takes the cursor: then from the time of the
+last record, less five minutes, whose repeats are dropped. Once it is complete, it reads no more. Failures that pass are
+waited out.
+
+A stretch that is not over for five minutes, by Okta's clock, is read up to now, and is not complete: run it again to go on.
+An org's log by the time of its events may lack those that were stored later still: to follow a log for good, use source.
+
+` + OutHelp,
+		Example: backfillExamples(a.Now()),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cli.NoArgs(cmd, args); err != nil {
+				return err
+			}
+			return flags.check(a.Flags.Demo)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&flags.since, "since", "", "`time` to begin at: 2026-01-02T03:04:05Z, or a day (UTC)")
+	f.StringVar(&flags.until, "until", "", "`time` to end before")
+	f.StringVar(&flags.filter, "filter", "", "the operation's filter `expression`")
+	f.StringVar(&flags.q, "q", "", "the operation's `keywords`")
+	f.IntVar(&flags.pageSize, "page-size", 1000, "records a request")
+	f.StringVar(&flags.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none (--demo may leave it out)")
+	flags.add(f)
+	f.StringVar(&flags.operation, "operation", "", "the `operation` that reads the range: its input has since and until (default: the one that the module names)")
+	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		hup := watchHangups(a)
+		s, err := a.Connect(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		s.LimitMemory()
+		return runBackfill(cmd.Context(), a, s, &flags, hup)
+	}
+	return cmd
+}
+
+// backfillExamples are of a time that Okta still keeps.
+func backfillExamples(now time.Time) string {
+	until := now.UTC().AddDate(0, 0, 1-now.UTC().Day())
+	since := until.AddDate(0, -1, 0)
+	return `  wasm-runner --demo backfill --since "$(date -u +%F)" --until "$(date -u +%F)T23:59:59Z"
+` + strings.NewReplacer("SINCE", since.Format(time.DateOnly), "UNTIL", until.Format(time.DateOnly), "MONTH", strings.ToLower(since.Month().String())).Replace(
+		`  wasm-runner backfill --since SINCE --until UNTIL --checkpoint MONTH.json --out MONTH.ndjson.zst
+  wasm-runner backfill --since SINCET08:00:00Z --until SINCET09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json --out morning.ndjson`)
+}
+
+func (f *backfillFlags) check(demo bool) error {
+	if f.since == "" || f.until == "" {
+		return cli.Usagef("backfill wants --since and --until: the stretch of time to read")
+	}
+	var times [2]time.Time
+	for i, flag := range []struct {
+		name string
+		text *string
+	}{{"since", &f.since}, {"until", &f.until}} {
+		t, err := time.Parse(time.RFC3339, *flag.text)
+		if day, e := time.Parse(time.DateOnly, *flag.text); err != nil && e == nil {
+			t, err = day, nil
+			*flag.text = day.Format(time.RFC3339)
+		}
+		if err != nil {
+			return cli.Usagef("--%s: want a time such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02", flag.name)
+		}
+		times[i] = t
+	}
+	switch {
+	case !times[0].Before(times[1]):
+		return cli.Usagef("--since (%s) must be before --until (%s)", f.since, f.until)
+	case f.checkpoint == "" && !demo:
+		return cli.Usagef("backfill wants --checkpoint FILE, to go on from when it is interrupted")
+	case f.pageSize < 1 || f.pageSize > 1000:
+		return cli.Usagef("--page-size: want 1 to 1000")
+	}
+	return f.outFlags.check()
+}
+
+// input is the operation's, without and with the size of a page: that may change when a backfill goes on.
+func (f *backfillFlags) input() (query, whole json.RawMessage) {
+	fields := map[string]any{"since": f.since, "until": f.until}
+	if f.filter != "" {
+		fields["filter"] = f.filter
+	}
+	if f.q != "" {
+		fields["q"] = f.q
+	}
+	query, _ = json.Marshal(fields) // texts always encode
+	fields["page_size"] = f.pageSize
+	whole, _ = json.Marshal(fields)
+	return query, whole
+}
+
+func runBackfill(ctx context.Context, a *cli.App, s *cli.Session, flags *backfillFlags, hup *hangups) error {
+	name := flags.operation
+	if name == "" {
+		var err error
+		if name, err = cli.BackfillOperation(s.Module.Manifest()); err != nil {
+			return err
+		}
+	}
+	op, err := s.Module.Operation(name)
+	if err != nil {
+		return err
+	}
+	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error of Write, told like others
+	query, input := flags.input()
+	d := &ingest.Drain{Operation: op.Name, Key: op.Key, Persist: true}
+	d.Feed = ingest.Range(s.Conn, op.Name, input, timeMember(s.Module.Manifest(), op))
+	closeDrain, err := openDrain(ctx, a, s, s.Conn, d, flags.checkpoint, query, &flags.outFlags)
+	defer closeDrain()
+	if err != nil {
+		return err
+	}
+	if ingest.RangeDone(d.At) {
+		a.Notef("%s is of a backfill that is complete: to read it again, name another checkpoint", flags.checkpoint)
+		return nil
+	}
+	bar := &span{}
+	bar.since, _ = time.Parse(time.RFC3339, flags.since) // checked before
+	bar.until, _ = time.Parse(time.RFC3339, flags.until)
+	bar.from = bar.since
+	if at := ingest.RangeTime(d.At); !at.IsZero() {
+		bar.from = at
+	}
+	bar.complete = func() bool { return ingest.RangeDone(d.At) }
+	defer hup.serve(ctx, []*ingest.Drain{d}, s.Connections())()
+	if err := drain(ctx, a, []*ingest.Drain{d}, flags.metrics, stuckAfter(0)+flags.delay, startProgress(a, toTerminal(a, &flags.outFlags), bar, d)); err != nil {
+		return err
+	}
+	if !ingest.RangeDone(d.At) {
+		a.Notef("--until (%s) is not over, or not for the five minutes in which Okta may still store what happened before: what there was so far is read. "+
+			"Run this again later to go on", flags.until)
+	} else if a.ReportsSuccess() {
+		a.Notef("complete: %s in this run", cli.Counted(d.Stats().Records, "record"))
+	}
+	return nil
+}
+
+// timeMember returns the member of an operation's records that is their time: what the manifest says, else the first column
+// of type TIMESTAMPTZ; empty where there is none.
+func timeMember(m *abi.Manifest, op *abi.Operation) string {
+	for i := range m.Operations {
+		if source := &m.Operations[i]; source.Backfill != nil && (source.Name == op.Name || source.Backfill.Operation == op.Name) {
+			return source.Backfill.Time
+		}
+	}
+	i := slices.IndexFunc(op.Columns, func(c abi.Column) bool { return c.Type == abi.TimestampTZ })
+	if i < 0 {
+		return ""
+	}
+	return op.Columns[i].Path
+}

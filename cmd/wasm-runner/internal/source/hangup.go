@@ -1,0 +1,104 @@
+package source
+
+import (
+	"context"
+	"os"
+	"os/signal"
+
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+// hangups are the SIGHUPs of a run. Log rotation sends one after it renamed a file; a terminal that is closed sends one, too.
+type hangups struct {
+	app       *cli.App
+	signals   chan os.Signal
+	terminals []*os.File // of stdin, stdout and stderr, those that were a terminal at the start
+}
+
+// watchHangups takes SIGHUPs from now on, in place of their usual effect, which is to end the command. On systems without
+// that signal there are none.
+func watchHangups(a *cli.App) *hangups {
+	h := &hangups{app: a, signals: make(chan os.Signal, 1)}
+	for _, stream := range []any{a.Stdin, a.Stdout, a.Stderr} {
+		if _, is := term.Columns(stream); is {
+			h.terminals = append(h.terminals, stream.(*os.File))
+		}
+	}
+	a.TakeHangups(h.signals)
+	return h
+}
+
+// serve handles hangups until stop is called: the files of the drains are opened anew and the tokens of the connections
+// and the sinks are read again. Where the terminal is gone, the run is interrupted instead, as on SIGTERM.
+func (h *hangups) serve(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case <-h.signals:
+				if h.terminalIsGone() {
+					h.app.Interrupt()
+					return
+				}
+				h.reload(ctx, drains, conns)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(h.signals)
+		close(done)
+		<-ended
+	}
+}
+
+func (h *hangups) terminalIsGone() bool {
+	for _, t := range h.terminals {
+		if _, is := term.Columns(t); !is {
+			return true
+		}
+	}
+	return false
+}
+
+// reload says in one line for each connection what SIGHUP brought about.
+func (h *hangups) reload(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) {
+	for i, d := range drains {
+		files, token := "no file to reopen", "token read again: it is the same"
+		if r, ok := d.Sink.(sink.Reopener); ok {
+			switch anew, err := r.Reopen(); {
+			case err != nil:
+				files = err.Error()
+			case anew:
+				files = "file opened anew"
+			default:
+				files = "file is where it was"
+			}
+		}
+		switch changed, err := conns[i].ReloadToken(ctx); {
+		case err != nil:
+			token = "token not read again (" + err.Error() + "): the one in use stays"
+		case changed:
+			token = "new token read"
+		}
+		if s, ok := d.Sink.(interface {
+			ReloadAuthorization(context.Context) (any, changed bool, err error)
+		}); ok {
+			switch any, changed, err := s.ReloadAuthorization(ctx); {
+			case err != nil:
+				token += "; --out-authorization not read again (" + err.Error() + "): the one in use stays"
+			case changed:
+				token += "; new --out-authorization read"
+			case any:
+				token += "; --out-authorization read again: it is the same"
+			}
+		}
+		d.Say("SIGHUP: %s; %s", files, token)
+	}
+}

@@ -1,0 +1,376 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sink"
+	"github.com/mach5/okta-connector/host/sink/filesink"
+	"github.com/mach5/okta-connector/host/sink/httpsink"
+)
+
+// outFlags say where the records of a source go.
+type outFlags struct {
+	out            string
+	format         string
+	authorization  string
+	plaintext      bool
+	rotateSize     string
+	rotateEvery    time.Duration
+	refused        string
+	mode           string
+	unacknowledged bool
+	delay          time.Duration
+
+	rotateBytes int64
+	fileMode    fs.FileMode // of new files; 0 is the default
+}
+
+// perConnection stands for the connection's name in --out.
+const perConnection = "{connection}"
+
+// outFormats are the forms of an HTTP sink; auto is _bulk where the address ends in that.
+var outFormats = []string{"auto", "ndjson", "bulk", "bulk-create"}
+
+const OutHelp = `--out appends to a file, and never shortens it, since others may read it along. Half a record that a crash left at its end is
+continued when the record comes again; where it does not come, the file is put aside by renaming it, and a new one is begun.
+Records that stand in its last 64 MiB are not written to it again, with or without a checkpoint: to have them again, name
+another file. A path that ends in .zst is compressed, a zstd frame a page; half a frame is treated like half a record.
+
+--rotate-size and --rotate-every put a file aside as NAME.000001.ndjson and begin a new one. Other programs may rename or
+delete it, too: the path is looked at before each page and each checkpoint, and opened anew. SIGHUP does so at once, and
+reads the tokens again, that of --out-authorization too. New files have mode 0600, less the umask, or exactly --out-mode. A file has one writer: a second run
+with the same --out is an error.
+
+An http or https address gets POSTs of NDJSON, or of the _bulk API of OpenSearch and Elasticsearch, in which _id is the
+record's key, so that a repeat replaces the same document. --out-format bulk-create is for data streams: it uses create, and
+adds "@timestamp" from the record's time. A service that is away or busy is waited for. Any 2xx but a web page takes NDJSON
+for good. Where a service keeps what it took in memory for a while, --checkpoint-delay has the checkpoint wait for longer
+than that. docs/sinks.md says what an answer is worth at which service.
+
+A pipe acknowledges nothing: what its reader has not kept is lost with the reader, and the checkpoint is past it. With a
+checkpoint, a pipe (as stdout, --out or --refused) is refused unless --unacknowledged is given.
+
+A record that the service refuses for what it is (its index cannot take it, or it is larger than the service takes) ends the
+run. With --refused such records are appended to a file, synced before the checkpoint, and the rest goes on: each is a line
+{"at", "service", "status", "type", "reason", "key", "record"}. To send them again: jq -c .record FILE.`
+
+func (o *outFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&o.out, "out", "-", "`file` to append records to, http(s) address to post them to, - for stdout; "+perConnection+" stands for the connection's name")
+	f.StringVar(&o.format, "out-format", "auto", "what an address gets: "+strings.Join(outFormats[1:], ", ")+" (default bulk where it ends in _bulk, else ndjson)")
+	f.StringVar(&o.authorization, "out-authorization", "", "Authorization of an address: a `scheme` and where its token is, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+	f.BoolVar(&o.plaintext, "out-plaintext", false, "allow an http address of another machine: whoever is in between can read the records")
+	f.StringVar(&o.rotateSize, "rotate-size", "", "`size` from which on a file is put aside, such as 256MiB")
+	f.StringVar(&o.refused, "refused", "", "`file` to append records to that an address refuses, with the reason; "+perConnection+" as in --out (default: stop at such a record)")
+	f.StringVar(&o.mode, "out-mode", "", "`mode` of new files of --out and --refused, such as 0640; the umask does not change it (default 0600, less the umask)")
+	f.DurationVar(&o.delay, "checkpoint-delay", 0, "`time` after the acknowledgement at which a checkpoint is saved: longer than the receiver keeps records in memory")
+	f.BoolVar(&o.unacknowledged, "unacknowledged", false, "allow a pipe together with a checkpoint: records are lost when its reader fails")
+	f.DurationVar(&o.rotateEvery, "rotate-every", 0, "time after which a file is put aside, such as 1h")
+}
+
+func (o *outFlags) address() bool {
+	return strings.HasPrefix(o.out, "https://") || strings.HasPrefix(o.out, "http://")
+}
+
+// files are those that are appended to, by the flag that names them.
+func (o *outFlags) files() map[string]string {
+	if o.address() {
+		return map[string]string{"--refused": o.refused}
+	}
+	return map[string]string{"--out": o.out}
+}
+
+func (o *outFlags) stdout() bool { return o.out == "" || o.out == "-" }
+
+// apart reports whether each connection has an output of its own.
+func (o *outFlags) apart() bool { return !o.stdout() && strings.Contains(o.out, perConnection) }
+
+func (o *outFlags) check() (err error) {
+	if err := cli.OneOf("out-format", o.format, outFormats); err != nil {
+		return err
+	}
+	if o.rotateBytes, err = parseSize(o.rotateSize); err != nil {
+		return cli.Usagef("--rotate-size: %w", err)
+	}
+	if o.fileMode, err = parseMode(o.mode); err != nil {
+		return cli.Usagef("--out-mode: %w", err)
+	}
+	rotates := o.rotateBytes > 0 || o.rotateEvery > 0
+	switch scheme, _, is := strings.Cut(o.out, "://"); {
+	case is && !o.address():
+		return cli.Usagef("--out: %s:// is not taken: name a file, or an http or https address", scheme)
+	case o.delay < 0:
+		return cli.Usagef("--checkpoint-delay: %s is negative", o.delay)
+	case o.rotateBytes > 0 && o.rotateBytes < leastNumber && strconv.FormatInt(o.rotateBytes, 10) == o.rotateSize:
+		return cli.Usagef("--rotate-size: %s without a unit is %s bytes, less than one page: write %sMiB or similar", o.rotateSize, o.rotateSize, o.rotateSize)
+	case o.rotateEvery < 0:
+		return cli.Usagef("--rotate-every: %s is negative", o.rotateEvery)
+	case rotates && (o.stdout() || o.address()):
+		return cli.Usagef("--rotate-size and --rotate-every are for a file: name one with --out")
+	case o.authorization != "" && !authorization.MatchString(o.authorization):
+		return cli.Usagef("--out-authorization: want a scheme and a reference, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+	case o.mode != "" && (o.stdout() || o.address() && o.refused == ""):
+		return cli.Usagef("--out-mode is for new files: name one with --out or --refused")
+	case o.refused != "" && !o.address():
+		return cli.Usagef("--refused is for an http or https address, which may refuse a record: name one with --out")
+	case !o.address() && (o.format != "auto" || o.authorization != "" || o.plaintext):
+		return cli.Usagef("--out-format, --out-authorization and --out-plaintext are for an http or https address: name one with --out")
+	}
+	return nil
+}
+
+// authorization is a scheme and a reference. A token that was pasted in its place is none.
+var authorization = regexp.MustCompile(`^[A-Za-z]{1,16} (env|file):.+$`)
+
+// leastNumber is the smallest --rotate-size that is a number alone, in bytes. A smaller one lacks its unit: a page is larger.
+const leastNumber = 4 << 10
+
+// parseSize reads a number of bytes: 1048576, 1024KiB, 1MiB, 1GiB.
+func parseSize(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	number, unit := s, int64(1)
+	for suffix, n := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "KB": 1e3, "MB": 1e6, "GB": 1e9} {
+		if before, ok := strings.CutSuffix(s, suffix); ok {
+			number, unit = strings.TrimSpace(before), n
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt64/unit {
+		return 0, errors.New("want a number of bytes such as 1048576, 256MiB or 1GiB")
+	}
+	return n * unit, nil
+}
+
+// parseMode reads the mode of new files, in octal; "" is 0.
+func parseMode(s string) (fs.FileMode, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n&^0o666 != 0 || n&0o600 != 0o600 {
+		return 0, fmt.Errorf("want a mode with which the owner reads and writes, and without execute bits, such as 0640: found %q", s)
+	}
+	return fs.FileMode(n), nil
+}
+
+// acknowledges refuses a checkpoint behind records that go into a pipe.
+func acknowledges(a *cli.App, o *outFlags, connection string) error {
+	if o.unacknowledged || a.Flags.Demo {
+		return nil
+	}
+	if o.stdout() {
+		mode := fs.ModeNamedPipe // what is no file is for tests
+		if f, ok := a.Stdout.(*os.File); ok {
+			info, err := f.Stat()
+			if err != nil {
+				return cli.Usagef("--out: %w", err)
+			}
+			mode = info.Mode()
+		}
+		return pipe("stdout", "Write to a file (--out FILE) or an address", mode)
+	}
+	for flag, file := range o.files() {
+		file = strings.ReplaceAll(file, perConnection, connection)
+		info, err := os.Stat(file)
+		switch {
+		case file == "", errors.Is(err, fs.ErrNotExist): // a regular file is made
+			continue
+		case err != nil:
+			return cli.Usagef("%s: %w", flag, err)
+		}
+		instead := "Write to a file (--out FILE) or an address"
+		if flag == "--refused" {
+			instead = "Name a file with --refused"
+		}
+		if err := pipe(file, instead, info.Mode()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pipe is the error of what has this mode and is a pipe. A terminal is none: a person looks at it.
+func pipe(name, instead string, mode fs.FileMode) error {
+	if mode&(fs.ModeNamedPipe|fs.ModeSocket) == 0 {
+		return nil
+	}
+	return cli.Usagef("a checkpoint together with %s, which is a pipe: its reader does not acknowledge what it has kept, so that records are lost when it fails. "+
+		"%s, keep no checkpoint (--no-checkpoint), or accept the loss (--unacknowledged)", name, instead)
+}
+
+// outPlace is whose records a sink takes.
+type outPlace struct {
+	connection string
+	checkpoint bool
+	timeMember string // the member of a record that holds its time, "" where none does
+}
+
+// openOut opens the sink of one connection.
+func openOut(ctx context.Context, a *cli.App, o *outFlags, place outPlace, say func(string, ...any)) (sink.Sink, error) {
+	connection := place.connection
+	if o.stdout() {
+		return openStdout(a, place.checkpoint, func(text string) { say("%s", text) })
+	}
+	out := strings.ReplaceAll(o.out, perConnection, connection)
+	notice := func(text string) { say("%s", text) }
+	if !o.address() {
+		f, err := filesink.Open(out, filesink.Options{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery, Mode: o.fileMode, Notice: notice})
+		if err != nil {
+			return nil, fileError("--out", err)
+		}
+		return f, nil
+	}
+	h := httpsink.Options{Form: httpsink.NDJSON, Plaintext: o.plaintext, TimeMember: place.timeMember, Watch: o.delay > 0, Waiting: func(why error, wait time.Duration) {
+		say("%s: trying again in %s", why, wait.Round(time.Millisecond))
+	}}
+	switch path, _, _ := strings.Cut(out, "?"); {
+	case o.format == "bulk", o.format == "auto" && strings.HasSuffix(path, "/_bulk"):
+		h.Form = httpsink.Bulk
+	case o.format == "bulk-create":
+		h.Form = httpsink.BulkCreate
+	}
+	if o.authorization != "" {
+		scheme, ref, _ := strings.Cut(o.authorization, " ")
+		resolver := secrets.Default{LookupEnv: a.LookupEnv}
+		h.Authorizer.Stamp = func() string { return resolver.Stamp(ref) }
+		h.Authorizer.Read = func(ctx context.Context) (secrets.Value, error) {
+			v, err := resolver.Resolve(ctx, ref)
+			if err != nil {
+				return secrets.Value{}, err
+			}
+			return secrets.New(scheme + " " + v.Reveal()), nil
+		}
+		var err error
+		if h.Authorization, err = readFirst(ctx, h.Authorizer, ref); err != nil {
+			return nil, cli.Usagef("--out-authorization: %w", err)
+		}
+	}
+	refused := strings.ReplaceAll(o.refused, perConnection, connection)
+	if refused != "" {
+		r, err := httpsink.OpenRefused(refused, filesink.Options{Mode: o.fileMode, Notice: notice})
+		if err != nil {
+			return nil, fileError("--refused", err)
+		}
+		h.Refused, h.Refusing = r, func(all []httpsink.Refusal) {
+			say("%d of a page's records refused and put aside in %s, the first: %s", len(all), refused, all[0])
+		}
+	}
+	s, err := httpsink.New(out, h)
+	if err != nil {
+		if h.Refused != nil {
+			_ = h.Refused.Close() // nothing was written
+		}
+		return nil, cli.Usagef("--out: %w", err)
+	}
+	return s, nil
+}
+
+// emptyFileGrace is how long an empty file may stay so while a new token is written into it.
+const emptyFileGrace = 2 * time.Second
+
+// readFirst reads an authorization. A file that is empty is read again for a moment: a new token may be on its way into it.
+func readFirst(ctx context.Context, from httpsink.Authorizer, ref string) (secrets.Value, error) {
+	path, isFile := strings.CutPrefix(ref, "file:")
+	for deadline := time.Now().Add(emptyFileGrace); ; {
+		value, err := from.Read(ctx)
+		if err == nil || !isFile || time.Now().After(deadline) {
+			return value, err
+		}
+		if info, e := os.Stat(path); e != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+			return value, err
+		}
+		select {
+		case <-ctx.Done():
+			return value, err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// openStdout opens standard output. Where it is a file that holds something, a run before may have ended in the middle of a
+// record and before its checkpoint: with a checkpoint it is continued as --out is.
+func openStdout(a *cli.App, checkpoint bool, notice func(string)) (sink.Sink, error) {
+	stream := sink.NewStream("standard output", a.Stdout)
+	f, ok := a.Stdout.(*os.File)
+	if !ok || !checkpoint || a.Flags.Demo {
+		return stream, nil
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return stream, nil
+	}
+	const instead = "standard output is a file that holds something already, and cannot be gone on with: name it with --out instead"
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil { // other systems do not tell
+		return nil, cli.Usagef("%s", instead)
+	}
+	if there, err := os.Stat(path); err != nil || !os.SameFile(info, there) {
+		return nil, cli.Usagef("%s (it is no longer at %s)", instead, path)
+	}
+	file, err := filesink.Open(path, filesink.Options{Notice: notice})
+	if err != nil {
+		return nil, cli.Usagef("%s: %w", instead, err)
+	}
+	return stdoutFile{file, f}, nil
+}
+
+// stdoutFile is the file behind standard output. What else writes to standard output, later, goes on behind its records.
+type stdoutFile struct {
+	*filesink.File
+	stdout *os.File
+}
+
+// Write implements sink.Sink.
+func (s stdoutFile) Write(ctx context.Context, p sink.Page) error {
+	if err := s.Append(ctx, p); err != nil {
+		return err
+	}
+	return s.Sync()
+}
+
+// Append implements sink.Buffered.
+func (s stdoutFile) Append(ctx context.Context, p sink.Page) error {
+	defer func() { _, _ = s.stdout.Seek(0, io.SeekEnd) }() // a regular file is seekable
+	return s.File.Append(ctx, p)
+}
+
+// fileError is that of opening the file of a flag.
+func fileError(flag string, err error) error {
+	var path *fs.PathError
+	if errors.Is(err, filesink.ErrForeign) || errors.Is(err, filesink.ErrInUse) || errors.As(err, &path) {
+		return cli.Usagef("%s: %w", flag, err)
+	}
+	return err
+}
+
+// toTerminal reports whether the records go to the terminal, or may: a pipe's reader, such as jq, writes there as a rule.
+func toTerminal(a *cli.App, o *outFlags) bool {
+	if !o.stdout() {
+		return o.out == os.DevNull
+	}
+	if _, is := term.Columns(a.Stdout); is {
+		return true
+	}
+	f, ok := a.Stdout.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0
+}
