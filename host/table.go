@@ -244,10 +244,15 @@ func (r *Rows) Time(c records.Cell) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	text, _ := c.Text()
+	return r.conn.module.ParseTime(text)
+}
+
+// ParseTime parses a time as the module's service writes it, in UTC: RFC 3339, or one of the manifest's layouts.
+func (m *Module) ParseTime(text string) (t time.Time, ok bool) {
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return t.UTC(), true
 	}
-	for _, layout := range r.conn.module.manifest.TimeLayouts {
+	for _, layout := range m.manifest.TimeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), true
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -57,5 +58,25 @@ func TestDrain_OfAnInventedKind_ResumesFromItsFile(t *testing.T) {
 	depot.Put("saw-1", "B")
 	if got := drain(); !slices.Equal(got, []string{"11"}) {
 		t.Errorf("then drained %q, want the last movement alone", got)
+	}
+}
+
+// TestRange_OfAnInventedKind_KnowsTheTimesOfItsRecords, which are not RFC 3339.
+func TestRange_OfAnInventedKind_KnowsTheTimesOfItsRecords(t *testing.T) {
+	at := time.Date(2026, 1, 31, 9, 30, 15, 0, time.UTC)
+	depot := &invented.Depot{Now: func() time.Time { return at }}
+	depot.Put("saw-1", "A")
+	c := hosttest.Serve(t, invented.Connector.Module(t), depot, host.Config{Name: "depot"}, host.ConnectOptions{})
+	pages := 0
+	for page, err := range ingest.Range(c, "list_items", nil, "changed")(t.Context(), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pages++; !page.Watermark.Equal(at) {
+			t.Errorf("the watermark is %s, want %s", page.Watermark, at)
+		}
+	}
+	if pages != 1 {
+		t.Errorf("%d pages", pages)
 	}
 }

@@ -167,7 +167,7 @@ func (r *rangeRead) read(ctx context.Context, c *host.Connection, operation stri
 			page.Warnings = append(page.Warnings, r.warning)
 			r.warning = ""
 		}
-		r.take(page)
+		r.take(page, c.Module())
 		if page.Checkpoint, err = json.Marshal(r.at); err != nil {
 			return false, fmt.Errorf("the checkpoint of a range: %w", err)
 		}
@@ -192,8 +192,8 @@ func (r *rangeRead) asked() json.RawMessage {
 }
 
 // take brings the checkpoint behind a page.
-func (r *rangeRead) take(page *host.Page) {
-	if t := latest(page, r.timeMember); t.After(r.at.Time) {
+func (r *rangeRead) take(page *host.Page, m *host.Module) {
+	if t := latest(page, r.timeMember, m); t.After(r.at.Time) {
 		r.at.Time = t // and not an earlier one, of the overlap: where nothing comes of a cursor, that would go back ever further
 	}
 	page.Watermark = r.at.Time
@@ -237,7 +237,7 @@ func timeOf(value json.RawMessage) time.Time {
 }
 
 // latest is the time of a page's last record.
-func latest(p *host.Page, member string) time.Time {
+func latest(p *host.Page, member string, m *host.Module) time.Time {
 	if member == "" {
 		return time.Time{}
 	}
@@ -246,8 +246,10 @@ func latest(p *host.Page, member string) time.Time {
 		last = r
 	}
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(last.JSON, &fields) != nil {
+	var text string
+	if json.Unmarshal(last.JSON, &fields) != nil || json.Unmarshal(fields[member], &text) != nil {
 		return time.Time{}
 	}
-	return timeOf(fields[member])
+	t, _ := m.ParseTime(text)
+	return t
 }
