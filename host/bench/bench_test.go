@@ -287,6 +287,64 @@ func BenchmarkLookupUser(b *testing.B) {
 	}
 }
 
+// BenchmarkLookups16 compares lookups a second of 16 concurrent callers with those of 16 callers of a native client, over HTTPS
+// on a server that has its answer ready.
+func BenchmarkLookups16(b *testing.B) {
+	const callers, calls, rounds = 16, 250, 7
+	server := httptest.NewUnstartedServer(handler(0))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	transport := server.Client().Transport.(*http.Transport)
+	c := hosttest.Connect(b, hosttest.Connector.Load(b), host.Config{Name: "bench", BaseURL: server.URL},
+		host.ConnectOptions{Secrets: hosttest.Secret(token), RootCAs: transport.TLSClientConfig.RootCAs})
+	input := json.RawMessage(`{"user":"00u00000000000000001"}`)
+	invoke := func() error {
+		_, err := c.Invoke(context.Background(), "lookup_user", input)
+		return err
+	}
+	get := func() error {
+		req, _ := http.NewRequest("GET", server.URL+"/api/v1/users/00u00000000000000001", nil)
+		req.Header.Set("Authorization", "SSWS "+token)
+		resp, err := server.Client().Do(req)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		_, err = io.ReadAll(resp.Body)
+		return err
+	}
+	perSecond := func(call func() error) float64 {
+		var wg sync.WaitGroup
+		start := time.Now()
+		for range callers {
+			wg.Go(func() {
+				for range calls {
+					if err := call(); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		return callers * calls / time.Since(start).Seconds()
+	}
+	for b.Loop() {
+		var ours, theirs []float64
+		perSecond(invoke) // makes the instances
+		for range rounds {
+			theirs = append(theirs, perSecond(get))
+			ours = append(ours, perSecond(invoke))
+		}
+		slices.Sort(ours)
+		slices.Sort(theirs)
+		b.ReportMetric(ours[rounds/2], "lookups/s")
+		b.ReportMetric(ours[rounds/2]/theirs[rounds/2], "×native")
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
 func lookup(b *testing.B, server *httptest.Server, id string) {
 	ctx := context.Background()
 	opts := host.ConnectOptions{Secrets: hosttest.Secret(token)}
