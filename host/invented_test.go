@@ -284,7 +284,7 @@ func TestInvoke_InventedKind_QuotaByDelta_IsWaitedFor(t *testing.T) {
 	clock := hosttest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	d := &invented.Depot{Now: clock.Now, Quota: 3}
 	d.Put("drill-1", "A")
-	c := hosttest.Serve(t, invented.New().Load(t), d, host.Config{}, host.ConnectOptions{Now: clock.Now})
+	c := hosttest.Serve(t, invented.New().Load(t), d, host.Config{RateLimitShare: 1}, host.ConnectOptions{Now: clock.Now})
 	for range 3 {
 		invoke(t, c, abi.Succeeded, "get_item", `{"sku":"drill-1"}`)
 	}

@@ -74,17 +74,8 @@ func invoked(call jsonval.Value) string {
 
 // send makes a request with the credential in the service's own header.
 func send(req hostcall.Request) hostcall.Response {
-	secret, err := jsonval.Parse(hostcall.Wasm{}.SecretGet("token"))
-	if err == nil && secret.Get("error").Str() == "" {
-		value := secret.Get("placeholder").Str()
-		if scheme := secret.Get("scheme").Str(); scheme != "" {
-			value = scheme + " " + value
-		}
-		name := secret.Get("header").Str()
-		if name == "" {
-			name = "Authorization"
-		}
-		req.Headers = append(req.Headers, hostcall.Pair{Name: name, Value: value})
+	if header, err := host.Credential("token"); err == "" {
+		req.Headers = append(req.Headers, header)
 	}
 	return host.Send(req)
 }
