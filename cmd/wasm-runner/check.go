@@ -121,7 +121,7 @@ A line is ok, FAIL, or WARN: that works and should be changed, such as a token f
 // checkOne checks the connection that the flags name.
 func checkOne(ctx context.Context, a *cli.App) *report {
 	r := &report{}
-	s, err := a.Connect(ctx)
+	s, err := a.Connect(ctx, cli.ConnectOptions{})
 	if err != nil {
 		r.addConnectError(err)
 		return r

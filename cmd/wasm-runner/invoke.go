@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,9 +20,18 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-func invokeCommand(a *cli.App) *cobra.Command {
-	var plan, approve bool
-	var auditFile string
+// invokeOptions is one run of invoke.
+type invokeOptions struct {
+	app              *cli.App
+	operation, input string // the arguments
+	plan, approve    bool
+	key              string // --idempotency-key
+	journal, audit   string // files
+}
+
+// newInvokeCommand returns the command invoke.
+func newInvokeCommand(a *cli.App) *cobra.Command {
+	o := invokeOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "invoke OP [JSON | @file | -]",
 		Short: "Run an operation once: an action, or a read",
@@ -47,60 +57,66 @@ Exit codes:
 		Args:              cli.OperationArgs(2),
 		ValidArgsFunction: a.CompleteOperation("axon"),
 	}
-	cmd.Flags().BoolVar(&plan, "plan", false, "show the writes that would be sent, and send none")
-	cmd.Flags().BoolVar(&approve, "approve", false, "approve what the connection wants approved, without being asked")
-	cmd.Flags().StringVar(&a.Flags.IdempotencyKey, "idempotency-key", "", "run once for this `key`: the same key again answers the recorded result")
-	cmd.Flags().StringVar(&a.Flags.Journal, "journal", "", "`file` that remembers keys and counts writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
-	cmd.Flags().StringVar(&auditFile, "audit", "", "append what this invoke does to a `file`, in JSON lines")
+	f := cmd.Flags()
+	f.BoolVar(&o.plan, "plan", false, "show the writes that would be sent, and send none")
+	f.BoolVar(&o.approve, "approve", false, "approve what the connection wants approved, without being asked")
+	f.StringVar(&o.key, "idempotency-key", "", "run once for this `key`: the same key again answers the recorded result")
+	f.StringVar(&o.journal, "journal", "", "`file` that remembers keys and counts writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
+	f.StringVar(&o.audit, "audit", "", "append what this invoke does to a `file`, in JSON lines")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		in, err := a.ReadInput(cmd.Context(), cli.Input{By: "input", Arg: cli.Arg(args, 1), Operation: args[0]})
-		if err != nil {
-			return err
-		}
-		var auditor host.Auditor
-		if auditFile != "" {
-			f, err := host.OpenAuditFile(auditFile)
-			if err != nil {
-				return cli.Usagef("--audit: %w", bare(err))
-			}
-			defer func() { _ = f.Close() }()
-			auditor = f
-		}
-		s, err := a.Connect(cmd.Context(), func(o *host.ConnectOptions) {
-			o.Approver, o.Auditor = approver(a, approve, cli.Arg(args, 1) == "-"), auditor
-		})
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		result, failure := s.Conn.Invoke(cmd.Context(), args[0], in, host.InvokeOptions{Timeout: a.Flags.Timeout, Plan: plan, IdempotencyKey: a.Flags.IdempotencyKey})
-		for _, w := range result.Meta.Warnings {
-			a.Warnf("%s: %s", result.Operation, w)
-		}
-		if _, person := term.Columns(a.Stdout); person && plan && result.Plan != nil && (result.Outcome == abi.Planned || result.Outcome == abi.Unchanged) {
-			if _, err := io.WriteString(a.Stdout, shownPlan(s.Conn, result)); err != nil {
-				return fmt.Errorf("the plan could not be written: %w", err)
-			}
-			sayUnsent(a, result)
-			return failure
-		}
-		sayUnsent(a, result)
-		if more := moreRecords(s.Module, result, in); more != "" {
-			a.Warnf("%s: %s", result.Operation, more)
-		}
-		enc := json.NewEncoder(a.Stdout)
-		enc.SetEscapeHTML(false) // the output is Okta's, byte for byte
-		if err := enc.Encode(result); err != nil {
-			return fmt.Errorf("the outcome of %s is %s, but the result could not be written: %w", result.Operation, result.Outcome, err)
-		}
-		return failure
+		o.operation, o.input = args[0], cli.Arg(args, 1)
+		return o.run(cmd.Context())
 	}
 	return cmd
 }
 
-// sayUnsent says on stderr of a result that looks like that of a write that this run has not sent any: it was a plan, or an
-// earlier run has sent it.
-func sayUnsent(a *cli.App, r *abi.Result) {
+// run invokes the operation and prints the result.
+func (o *invokeOptions) run(ctx context.Context) error {
+	a := o.app
+	in, err := a.ReadInput(ctx, cli.Input{By: "input", Arg: o.input, Operation: o.operation})
+	if err != nil {
+		return err
+	}
+	want := cli.ConnectOptions{Approver: approver(a, o.approve, o.input == "-"), Journal: o.journal, Keyed: o.key != ""}
+	if o.audit != "" {
+		f, err := host.OpenAuditFile(o.audit)
+		if err != nil {
+			return cli.Usagef("--audit: %w", pathError(err))
+		}
+		defer func() { _ = f.Close() }() // each line is synced
+		want.Auditor = f
+	}
+	s, err := a.Connect(ctx, want)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	result, failure := s.Conn.Invoke(ctx, o.operation, in, host.InvokeOptions{Timeout: a.Flags.Timeout, Plan: o.plan, IdempotencyKey: o.key})
+	for _, w := range result.Meta.Warnings {
+		a.Warnf("%s: %s", result.Operation, w)
+	}
+	if _, person := term.Columns(a.Stdout); person && o.plan && result.Plan != nil && (result.Outcome == abi.Planned || result.Outcome == abi.Unchanged) {
+		if _, err := io.WriteString(a.Stdout, shownPlan(s.Conn, result)); err != nil {
+			return fmt.Errorf("the plan could not be written: %w", err)
+		}
+		warnUnsent(a, result)
+		return failure
+	}
+	warnUnsent(a, result)
+	if more := moreRecords(s.Module, result, in); more != "" {
+		a.Warnf("%s: %s", result.Operation, more)
+	}
+	enc := json.NewEncoder(a.Stdout)
+	enc.SetEscapeHTML(false) // the output is the service's, byte for byte
+	if err := enc.Encode(result); err != nil {
+		return fmt.Errorf("the outcome of %s is %s, but the result could not be written: %w", result.Operation, result.Outcome, err)
+	}
+	return failure
+}
+
+// warnUnsent warns that a result looks like that of a write although this run sent nothing: it was a plan, or an earlier run
+// sent the write.
+func warnUnsent(a *cli.App, r *abi.Result) {
 	switch {
 	case r.Outcome == abi.Planned && len(r.Plan.Writes) == 1:
 		a.Warnf("%s: nothing was sent: 1 write would be (%s)", r.Operation, request(r.Plan.Writes[0]))
@@ -119,28 +135,28 @@ func sayUnsent(a *cli.App, r *abi.Result) {
 	}
 }
 
-// request is a planned write in short: method and target.
+// request returns the method and target of a planned write.
 func request(w abi.PlannedWrite) string {
 	method, _, _ := strings.Cut(w.Endpoint, " ")
 	return method + " " + w.Target
 }
 
-// bare is the error of a file without what packages put before it: the flag is prefix enough.
-func bare(err error) error {
+// pathError returns the error of a file without the prefixes that packages add. The flag is prefix enough.
+func pathError(err error) error {
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return file
 	}
 	return err
 }
 
-// moreRecords says that a list was cut although nobody asked for that, "" where it was not. A source's operation always
-// has a cursor: it reads one page.
+// moreRecords returns the warning for a list that was cut without a limit in the input, "" for other results. The operation
+// of a source reads one page and always has a cursor: that is no cut.
 func moreRecords(m *host.Module, result *abi.Result, input json.RawMessage) string {
 	op, err := m.Operation(result.Operation)
 	if err != nil || result.NextCursor == "" || !result.Outcome.OK() || op.On(abi.Ingest) || cli.HasMember(input, "limit") {
 		return ""
 	}
-	const said = "next_cursor goes on" // by a warning of why it was cut
+	const said = "next_cursor goes on" // part of the host's own warning about the cut
 	if slices.ContainsFunc(result.Meta.Warnings, func(w string) bool { return strings.Contains(w, said) }) {
 		return ""
 	}

@@ -62,7 +62,7 @@ Exit codes:
 	f.StringVar(&a.Flags.LogFormat, "log-format", "text", "what stderr has: text, or json, where every line is an object with time, level and msg")
 	a.CompleteGlobals(root)
 
-	root.AddCommand(describeCommand(a), invokeCommand(a), source.NewSourceCommand(a), source.NewBackfillCommand(a), query.NewTableCommand(a), query.NewSQLCommand(a), checkCommand(a), audit.NewCommand(a), simulateCommand(a))
+	root.AddCommand(describeCommand(a), newInvokeCommand(a), source.NewSourceCommand(a), source.NewBackfillCommand(a), query.NewTableCommand(a), query.NewSQLCommand(a), checkCommand(a), audit.NewCommand(a), simulateCommand(a))
 	root.SetHelpCommand(helpCommand(a))
 	return root
 }

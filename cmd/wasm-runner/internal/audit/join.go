@@ -64,7 +64,7 @@ func newEvent(record json.RawMessage) event {
 
 // joinEvents reads the log around the deeds of the connection and gives each deed on with its events, in order.
 func joinEvents(ctx context.Context, a *cli.App, deeds []*audit.Deed, give func(*audit.Deed, []event) error) error {
-	s, err := a.Connect(ctx)
+	s, err := a.Connect(ctx, cli.ConnectOptions{})
 	if err != nil {
 		return err
 	}

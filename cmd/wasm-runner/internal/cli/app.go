@@ -22,13 +22,14 @@ type App struct {
 	Build     func() (version, commit string) // of this program
 
 	Flags     Flags
-	NameFiles bool // name the files that were found in the working directory, not only at log level debug
+	NameFiles bool // report which files of the working directory are used, not only at log level debug
 
-	args    []string      // the command line
-	Console *term.Console // writes to stderr
-	JSON    bool          // stderr is JSON: --log-format json
+	Console *term.Console // writes to Stderr
+	JSON    bool          // Stderr gets JSON: --log-format json
+
+	args    []string // the command line
 	signals signals
-	module  located // the module that this run is about
+	module  moduleFile
 }
 
 // Streams are the standard streams of a process.
@@ -37,12 +38,12 @@ type Streams struct {
 	Stdout, Stderr io.Writer
 }
 
-// signals is how the signals that end a process reach a command.
+// signals holds how signals reach a command.
 type signals struct {
 	ctx       context.Context // ends with the first signal
 	interrupt func()          // ends ctx
 	hangup    chan os.Signal  // receives SIGHUP, where that ends the command
-	ownEcho   atomic.Bool     // the command itself ends the line on which Ctrl-C was echoed
+	ownEcho   atomic.Bool     // see TakeEcho
 }
 
 // NewApp returns an app on the given streams.

@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// CompleteOperation completes the names of operations on a surface; an empty one means all.
+// CompleteOperation completes the names of the operations on a surface, or of all operations when it is empty.
 func (a *App) CompleteOperation(surface abi.Surface) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -62,19 +62,19 @@ func (a *App) CompleteGlobals(root *cobra.Command) {
 	})
 }
 
-// CompleteFixed completes a flag that has few values.
+// CompleteFixed completes a flag that takes one of several words.
 func CompleteFixed(cmd *cobra.Command, flag string, values []string) {
 	CompleteFlag(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// CompleteFlag panics on a flag that does not exist: a mistake of this program alone.
+// CompleteFlag sets the completion of a flag. It panics when the command has no such flag, which is a bug of this program.
 func CompleteFlag(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
 		panic(err)
 	}
 }
 
-// FirstSentence is a summary short enough for a list.
+// FirstSentence returns the first sentence of a text.
 func FirstSentence(s string) string {
 	if i := strings.Index(s, ". "); i >= 0 {
 		return s[:i+1]

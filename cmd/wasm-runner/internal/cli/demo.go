@@ -11,11 +11,12 @@ import (
 // demoName is the name of the connection that --demo brings.
 const demoName = "okta"
 
-// DemoOrg is the org of --demo: seeded, and new in each process. It resolves the one secret that its connection has.
+// DemoOrg is the simulated org of --demo, new in each process. It implements secrets.Resolver for its own token.
 type DemoOrg struct {
 	Server *oktatest.Server
 }
 
+// StartDemo starts the org of --demo on a free port of this machine.
 func StartDemo() (*DemoOrg, error) {
 	server, err := oktatest.New(oktatest.Config{}).Listen("127.0.0.1:0")
 	if err != nil {
@@ -24,6 +25,7 @@ func StartDemo() (*DemoOrg, error) {
 	return &DemoOrg{server}, nil
 }
 
+// Config returns the connection to the org.
 func (d *DemoOrg) Config() host.Config {
 	return host.Config{Name: demoName, Kind: "okta", BaseURL: d.Server.URL, TokenSecretRef: "demo:token"}
 }

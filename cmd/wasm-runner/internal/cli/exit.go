@@ -12,10 +12,9 @@ import (
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/sink/filesink"
-	"github.com/mach5/okta-connector/host/sql"
 )
 
-// The exit codes that stand for no outcome alone.
+// Exit codes that do not belong to one outcome alone.
 const (
 	ExitFailed      = 1
 	ExitUsage       = 2
@@ -29,7 +28,7 @@ type exit struct {
 	also     string // what else ends with this code
 }
 
-// exits is what the exit codes mean, in one place. They do not change between versions.
+// exits returns what the exit codes mean. Codes never change between versions.
 func exits() []exit {
 	return []exit{
 		{0, []abi.Outcome{abi.Succeeded, abi.Unchanged, abi.Planned}, ""},
@@ -45,7 +44,7 @@ func exits() []exit {
 	}
 }
 
-// OutcomeCode is the exit code of an outcome.
+// OutcomeCode returns the exit code of an outcome.
 func OutcomeCode(o abi.Outcome) int {
 	for _, e := range exits() {
 		if slices.Contains(e.outcomes, o) {
@@ -55,7 +54,7 @@ func OutcomeCode(o abi.Outcome) int {
 	return ExitFailed
 }
 
-// ExitTable is the table of exit codes as text.
+// ExitTable returns the table of exit codes as text, for --help.
 func ExitTable() string {
 	var b strings.Builder
 	for _, e := range exits() {
@@ -71,21 +70,22 @@ func ExitTable() string {
 	return b.String()
 }
 
-// UsageError is a command line that cannot be run.
+// UsageError means that the command line, or a file that it names, must be corrected. Its exit code is ExitUsage.
 type UsageError struct{ error }
 
+// Unwrap returns the error that was wrapped.
 func (e UsageError) Unwrap() error { return e.error }
 
+// Usagef returns a UsageError with a formatted message.
 func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
 
-// ErrReported ends a command whose output has already said what is wrong.
+// ErrReported makes a command fail without a message, because its output says what is wrong.
 var ErrReported = errors.New("already reported")
 
-// exitCode is the exit code of a command's error; silent when there is nothing more to say of it.
+// exitCode returns the exit code for the error of a command. silent means that the error needs no message.
 func exitCode(ctx context.Context, err error) (code int, silent bool) {
 	var outcome host.OutcomeError
 	var usage UsageError
-	var query *sql.Error
 	switch {
 	case err == nil:
 		return 0, true
@@ -96,11 +96,9 @@ func exitCode(ctx context.Context, err error) (code int, silent bool) {
 			return ExitInterrupted, false
 		}
 		return OutcomeCode(outcome.Outcome), false
-	case ctx.Err() != nil && errors.Is(err, context.Canceled): // while a file or standard input was read
+	case ctx.Err() != nil && errors.Is(err, context.Canceled): // interrupted while reading a file or standard input
 		return ExitInterrupted, false
 	case errors.As(err, &usage):
-		return ExitUsage, false
-	case errors.As(err, &query) && ctx.Err() == nil:
 		return ExitUsage, false
 	case ctx.Err() != nil:
 		return ExitInterrupted, false

@@ -13,16 +13,15 @@ import (
 
 // Flags are the flags that every command takes.
 type Flags struct {
-	Module, ModuleSHA256    string
-	Config, Connection      string
-	Demo                    bool
-	Grants                  []string
-	Timeout                 time.Duration
-	LogLevel, LogFormat     string
-	IdempotencyKey, Journal string // of invoke
+	Module, ModuleSHA256 string
+	Config, Connection   string
+	Demo                 bool
+	Grants               []string
+	Timeout              time.Duration
+	LogLevel, LogFormat  string
 }
 
-// Check refuses what no command can run with.
+// Check returns an error for flags that no command can run with.
 func (g *Flags) Check() error {
 	for _, name := range g.Grants {
 		if !abi.Class(name).Valid() {
@@ -47,11 +46,13 @@ func (g *Flags) Check() error {
 	return nil
 }
 
+// level returns the level of --log-level.
 func (g *Flags) level() (slog.Level, error) {
 	var l slog.Level
 	return l, l.UnmarshalText([]byte(g.LogLevel))
 }
 
+// classNames returns the names of the safety classes.
 func classNames() []string {
 	var names []string
 	for _, c := range abi.Classes() {
@@ -60,7 +61,7 @@ func classNames() []string {
 	return names
 }
 
-// OperationArgs is the Args of a command that wants an operation and at most one more argument.
+// OperationArgs returns the Args of a command that takes an operation, and at most so many arguments in all.
 func OperationArgs(most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
@@ -73,7 +74,7 @@ func OperationArgs(most int) cobra.PositionalArgs {
 	}
 }
 
-// NoArgs is the Args of a command that takes none.
+// NoArgs is the Args of a command that takes no arguments.
 func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return Usagef("%s takes no arguments and got %q: see %s --help", cmd.Name(), args[0], cmd.CommandPath())
@@ -81,7 +82,7 @@ func NoArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// OneOf checks a flag that has few values.
+// OneOf checks the value of a flag that takes one of several words.
 func OneOf(flag, value string, values []string) error {
 	if slices.Contains(values, value) {
 		return nil

@@ -16,16 +16,16 @@ import (
 
 // Input is an operation's input on the command line.
 type Input struct {
-	By        string // what it is called in messages: input, --source-config
+	By        string // its name in messages: input, --source-config
 	Arg       string // JSON, @file, or - for stdin
-	Operation string // whose input it is
+	Operation string // the operation that takes it
 }
 
-// ReadInput reads an input; an empty one is no input. Whether it fits the operation is for the host to say.
+// ReadInput reads an input. An empty argument is no input. The host checks whether the input fits the operation.
 func (a *App) ReadInput(ctx context.Context, in Input) (json.RawMessage, error) {
 	var text []byte
 	var err error
-	from := "it" // what is empty, or not JSON
+	from := "it" // how a message calls the text
 	switch path, isFile := strings.CutPrefix(in.Arg, "@"); {
 	case in.Arg == "":
 		return nil, nil
@@ -58,6 +58,7 @@ func (a *App) ReadInput(ctx context.Context, in Input) (json.RawMessage, error) 
 	return nil, Usagef("%s: %s is not JSON: %s", in.By, from, whyNotJSON(text))
 }
 
+// bounded reads at most one byte more than an input may have.
 func bounded(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, host.MaxInput+1)) }
 
 func (a *App) boundedFile(path string) ([]byte, error) {
@@ -69,8 +70,8 @@ func (a *App) boundedFile(path string) ([]byte, error) {
 	return bounded(a.Interruptible(f))
 }
 
-// Interruptible returns a reader whose reads end when the command is interrupted. A person may have been asked for what nobody
-// types, or a pipe may stay silent, and no read of either can be called back: the one that waits is left behind.
+// Interruptible returns a reader whose reads end when the command is interrupted. A read of a terminal or pipe cannot be
+// cancelled: its goroutine stays until the process ends.
 func (a *App) Interruptible(r io.Reader) io.Reader { return &patientReader{a.signals.ctx, r} }
 
 type patientReader struct {
@@ -84,7 +85,7 @@ func (p *patientReader) Read(b []byte) (int, error) {
 		n   int
 		err error
 	}
-	done, own := make(chan result, 1), make([]byte, len(b)) // b is the caller's again when it is interrupted
+	done, own := make(chan result, 1), make([]byte, len(b)) // an interrupted caller may reuse b
 	go func() {
 		n, err := p.r.Read(own)
 		done <- result{n, err}
@@ -97,7 +98,7 @@ func (p *patientReader) Read(b []byte) (int, error) {
 	}
 }
 
-// absolute is a path as it was tried, in full.
+// absolute returns the absolute path, for messages.
 func absolute(path string) string {
 	if full, err := filepath.Abs(path); err == nil {
 		return full
@@ -105,7 +106,7 @@ func absolute(path string) string {
 	return path
 }
 
-// whyNotJSON is the parser's reason, which has no more than a character of the input in it.
+// whyNotJSON returns the parser's reason. It holds at most one character of the input, which may be secret.
 func whyNotJSON(text []byte) string {
 	var v json.RawMessage
 	if err := json.Unmarshal(text, &v); err != nil && !strings.HasPrefix(err.Error(), "unexpected end") {
@@ -114,20 +115,19 @@ func whyNotJSON(text []byte) string {
 	return "it ends too early: a bracket or quote is not closed"
 }
 
-// Inputs as people write them who know JSON from elsewhere, or whose shell took the quotes.
+// Common mistakes: other notations than JSON, and JSON whose quotes the shell removed.
 var (
 	assignment = regexp.MustCompile(`^\s*([A-Za-z_]\w*)\s*[=:]\s*([^\s{}\[\]"',]+)\s*$`)
 	word       = regexp.MustCompile(`^[^\s{}\[\]"',:=]+$`)
 	bareKey    = regexp.MustCompile(`([{,]\s*)([A-Za-z_]\w*)(\s*:)`)
 	bareValue  = regexp.MustCompile(`(:\s*)([^\s{}\[\]"',:][^{}\[\]"',]*)(\s*[,}])`)
-	delicate   = regexp.MustCompile(`(?i)passw|secret|token|answer|credential|key|pin`)
+	sensitive  = regexp.MustCompile(`(?i)passw|secret|token|answer|credential|key|pin`)
 )
 
 // longestRepair is the longest input that is shown in a message.
 const longestRepair = 120
 
-// quoting says how an argument that is not JSON is written as JSON in a shell. An input that may hold a password is not
-// repeated.
+// quoting explains how to write an argument as JSON in a shell. It does not repeat an input that may hold a password.
 func (a *App) quoting(ctx context.Context, operation, text string) string {
 	repaired, why := "", ""
 	switch {
@@ -145,13 +145,13 @@ func (a *App) quoting(ctx context.Context, operation, text string) string {
 			repaired, why = quoted, "it wants double quotes inside and single ones around it"
 		}
 	}
-	if repaired == "" || len(repaired) > longestRepair || delicate.MatchString(repaired) || strings.Contains(repaired, "'") {
+	if repaired == "" || len(repaired) > longestRepair || sensitive.MatchString(repaired) || strings.Contains(repaired, "'") {
 		return whyNotJSON([]byte(text)) + " (in a shell, put it into single quotes: " + a.example(ctx, operation) + ")"
 	}
 	return why + ": write '" + repaired + "'"
 }
 
-// quoteBare puts quotes around words that have none.
+// quoteBare adds quotes to keys and values that lack them.
 func quoteBare(text string) string {
 	text = bareKey.ReplaceAllString(text, `$1"$2"$3`)
 	return bareValue.ReplaceAllStringFunc(text, func(s string) string {
@@ -163,7 +163,7 @@ func quoteBare(text string) string {
 	})
 }
 
-// object is a JSON object of one text.
+// object returns a JSON object with one member.
 func object(field, value string) string { return "{" + quote(field) + ":" + quote(value) + "}" }
 
 // quote returns s as a JSON string.
@@ -175,7 +175,7 @@ func quote(s string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// example is an operation's example as it is written in a shell.
+// example returns the example of an operation as it is written in a shell.
 func (a *App) example(ctx context.Context, operation string) string {
 	text := `{"field":"value"}`
 	if op := a.operation(ctx, operation); op != nil && len(op.Example) > 0 && len(op.Example) <= longestRepair && !bytes.ContainsRune(op.Example, '\'') {
@@ -184,7 +184,7 @@ func (a *App) example(ctx context.Context, operation string) string {
 	return "'" + text + "'"
 }
 
-// field is the one field that an operation requires, "" where there is no such one.
+// field returns the name of the only field that an operation requires, "" if it requires none or several.
 func (a *App) field(ctx context.Context, operation string) string {
 	op := a.operation(ctx, operation)
 	if op == nil {
@@ -199,7 +199,7 @@ func (a *App) field(ctx context.Context, operation string) string {
 	return schema.Required[0]
 }
 
-// Arg is the argument at i, empty when there is none.
+// Arg returns the argument at i, "" if there is none.
 func Arg(args []string, i int) string {
 	if i < len(args) {
 		return args[i]
@@ -207,8 +207,9 @@ func Arg(args []string, i int) string {
 	return ""
 }
 
+// HasMember reports whether a JSON object has a member. It is false for what is no object.
 func HasMember(config json.RawMessage, name string) bool {
 	var m map[string]json.RawMessage
-	_ = json.Unmarshal(config, &m) // the source refuses what is none
+	_ = json.Unmarshal(config, &m) // the operation reports what is wrong
 	return m[name] != nil
 }

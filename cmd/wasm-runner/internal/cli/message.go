@@ -14,41 +14,41 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 )
 
-// longestLine is where a message is cut, in bytes: a service's error can be long. Results hold all of it.
-const longestLine = 600
+// maxMessage is the size at which a message is cut, in bytes. A service's error can be longer; results hold all of it.
+const maxMessage = 600
 
-// Warnf writes a warning to stderr: something that a person should know although the command goes on.
+// Warnf writes a warning to stderr: the command goes on, and a person should know why its result may differ.
 func (a *App) Warnf(format string, args ...any) { a.message(slog.LevelWarn, format, args...) }
 
-// Warner says the warnings of an operation.
+// Warner returns a function that writes the warnings of an operation.
 func (a *App) Warner(operation string) func(warning string) {
 	return func(warning string) { a.Warnf("%s: %s", operation, warning) }
 }
 
-// Notef writes what is good to know to stderr.
+// Notef writes a message to stderr that is no warning.
 func (a *App) Notef(format string, args ...any) { a.message(slog.LevelInfo, format, args...) }
 
-// ReportsSuccess reports whether stderr gets a line of what went well: a person sees it, or a program that can tell it from the rest.
+// ReportsSuccess reports whether to write a message after a success. A person wants one, and so does a program that reads JSON.
 func (a *App) ReportsSuccess() bool {
 	_, seen := term.Columns(a.Stderr)
 	return seen || a.JSON
 }
 
-// message writes one line to stderr, in the form of every message of this program. --log-level does not silence it; the
-// level is shown in JSON alone.
+// message writes one line to stderr: all messages of this program have its form. --log-level does not suppress them. Only
+// JSON shows the level.
 func (a *App) message(level slog.Level, format string, args ...any) {
 	line := term.OneLine(once(fmt.Sprintf(format, args...)))
-	if len(line) > longestLine {
-		line = strings.ToValidUTF8(line[:longestLine], "") + "…"
+	if len(line) > maxMessage {
+		line = strings.ToValidUTF8(line[:maxMessage], "") + "…"
 	}
 	if a.JSON {
 		a.record(level, line)
 		return
 	}
-	_, _ = fmt.Fprintf(a.Console, "wasm-runner: %s\n", line) // nowhere left to complain to
+	_, _ = fmt.Fprintf(a.Console, "wasm-runner: %s\n", line) // there is no other place to report an error
 }
 
-// once drops lines that a message has already: two parts of a command can fail for the same reason.
+// once drops repeated lines of a message: two parts of a command can fail for the same reason.
 func once(text string) string {
 	var lines []string
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }) {
@@ -65,8 +65,8 @@ func (a *App) record(level slog.Level, text string) {
 	_ = slog.NewJSONHandler(a.Console, every).Handle(context.Background(), slog.NewRecord(time.Now(), level, text, 0))
 }
 
-// textLog is the log as text. A warning or an error is one line in the form of every message; what is below, which only
-// --log-level asks for, has the form of slog.
+// textLog is the log as text. Warnings and errors have the form of messages. Lower levels, which need --log-level, have the
+// form of slog.
 type textLog struct {
 	slog.Handler
 	app   *App
@@ -80,7 +80,7 @@ func (l *textLog) Handle(ctx context.Context, r slog.Record) error {
 	}
 	var details []string
 	detail := func(a slog.Attr) bool {
-		if value := a.Value.Resolve().String(); !strings.HasPrefix(r.Message, value+": ") { // the message begins with its operation
+		if value := a.Value.Resolve().String(); !strings.HasPrefix(r.Message, value+": ") { // the message already begins with the operation
 			details = append(details, a.Key+": "+value)
 		}
 		return true
@@ -127,8 +127,8 @@ func (m messages) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// wantsJSON reports whether a command line asks for --log-format json. It is needed before the flags are parsed, since
-// what is wrong with them is a message too.
+// wantsJSON reports whether a command line has --log-format json. It does not parse the flags, because an error of parsing
+// is a message too.
 func wantsJSON(args []string) (wants bool) {
 	if end := slices.Index(args, "--"); end >= 0 {
 		args = args[:end]
@@ -145,9 +145,9 @@ func wantsJSON(args []string) (wants bool) {
 	return wants
 }
 
-// Logger logs to stderr as the flags say.
+// Logger returns a logger to stderr, with the level and format of the flags.
 func (a *App) Logger() *slog.Logger {
-	level, _ := a.Flags.level() // checked before
+	level, _ := a.Flags.level() // Check has seen it
 	opts := &slog.HandlerOptions{Level: level}
 	if a.Flags.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(a.Console, opts))
@@ -155,7 +155,7 @@ func (a *App) Logger() *slog.Logger {
 	return slog.New(&textLog{Handler: slog.NewTextHandler(a.Console, opts), app: a})
 }
 
-// Counted is a number with its noun.
+// Counted returns a number with its noun: "1 record", "2,000 records".
 func Counted(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -163,7 +163,7 @@ func Counted(n int64, noun string) string {
 	return Thousands(n) + " " + noun + "s"
 }
 
-// Thousands is a number in groups of three digits.
+// Thousands returns a number in groups of three digits.
 func Thousands(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -56,7 +56,7 @@ func TestMessagesStayOnTheirLine(t *testing.T) {
 	var b strings.Builder
 	a := NewApp(Streams{Stderr: &b}, os.LookupEnv)
 	a.Warnf("%s", strings.Repeat("é", 1000))
-	if n := len(b.String()); n > longestLine+20 || !strings.HasSuffix(b.String(), "…\n") {
+	if n := len(b.String()); n > maxMessage+20 || !strings.HasSuffix(b.String(), "…\n") {
 		t.Errorf("a line of %d bytes", n)
 	}
 }

@@ -19,15 +19,16 @@ import (
 	"github.com/mach5/okta-connector/internal/trust"
 )
 
-// ModuleName is the module's file in build/ and beside the runner.
+// ModuleName is the name of the module's file in build/ and next to this program.
 const ModuleName = okta.Kind + ".wasm"
 
-// ModuleError is a module that could not be found, or was refused.
+// ModuleError means that the module was not found, or was refused.
 type ModuleError struct{ error }
 
+// Unwrap returns the error that was wrapped.
 func (e ModuleError) Unwrap() error { return e.error }
 
-// LoadModule finds, reads, checks and compiles the module.
+// LoadModule finds, checks and compiles the module. An error is a ModuleError.
 func (a *App) LoadModule(ctx context.Context) (*host.Module, error) {
 	found, err := a.FindModule()
 	if err != nil {
@@ -44,11 +45,11 @@ func (a *App) LoadModule(ctx context.Context) (*host.Module, error) {
 type foundModule struct {
 	Wasm []byte
 	From string // says where it was found
-	Sum  string // SHA-256 in hex; empty until somebody needs it
+	Sum  string // SHA-256 in hex; empty where it is not known yet
 }
 
-// located is the module of this run, found once, and what the runner must know of it before it is loaded.
-type located struct {
+// moduleFile is the module of this run. It is found once, and so is what the runner must know before the module is loaded.
+type moduleFile struct {
 	find  sync.Once
 	found foundModule
 	err   error
@@ -81,7 +82,7 @@ func (a *App) kindOf() (kind string, schema *connections.Schema, err error) {
 	return m.kind, m.schema, m.bad
 }
 
-// Folder is the name of the folders in which this user's files for connectors of the module's kind are.
+// Folder returns the name of the folders that hold the user's files for this kind of connector.
 func (a *App) Folder() (string, error) {
 	kind, _, err := a.kindOf()
 	return kind + "-connector", err
@@ -129,9 +130,9 @@ func (a *App) lookForModule() (foundModule, error) {
 		"Build it with make build, which embeds the module, or name a file with --module", strings.Join(places, ", "))
 }
 
-// found judges a file that was found where it is looked for, and not named. It is nil for a file that is not there.
-// check says which file of the working directory is taken: a folder can hold more than the person in it knows. Other
-// commands do so at log level debug, since a line for every run would be noise in a session and mail from cron.
+// found checks a file that no flag names and that may have been planted: it returns an error if another user can write it.
+// A missing file is no error. With NameFiles, found reports that it uses a file of the working directory. Otherwise only the
+// log at level debug has it, because cron would mail a line for each run.
 func (a *App) found(path, flag string) error {
 	err := trust.File(path)
 	switch {
@@ -148,7 +149,7 @@ func (a *App) found(path, flag string) error {
 	return nil
 }
 
-// modulePlaces are the paths at which a runner without an embedded module looks for one.
+// modulePlaces returns the paths at which a runner without an embedded module looks for one.
 func modulePlaces() []string {
 	var places []string
 	if exe, err := os.Executable(); err == nil {
@@ -161,7 +162,7 @@ func modulePlaces() []string {
 	return append(places, filepath.Join("build", ModuleName))
 }
 
-// BackfillOperation returns the operation that reads a range of what the module's sources read, where there is one.
+// BackfillOperation returns the operation that the manifest names for reading a range of time.
 func BackfillOperation(m *abi.Manifest) (string, error) {
 	var names []string
 	for i := range m.Operations {

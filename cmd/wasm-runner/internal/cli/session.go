@@ -18,7 +18,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// Session is a loaded module and a connection to an org. Close it when done.
+// Session is a loaded module with its connections. Close it when done.
 type Session struct {
 	Module *host.Module
 	Conn   *host.Connection
@@ -40,11 +40,18 @@ func (s *Session) Add(c *host.Connection) {
 	}
 }
 
-// Connect loads the module and connects it as the flags say. The module is loaded while the connection file is read or
-// the demo's org started, since each takes its time.
-func (a *App) Connect(ctx context.Context, more ...func(*host.ConnectOptions)) (*Session, error) {
-	// A start makes some 30 MB of garbage, and collecting it would take a tenth of its time. What goes on for longer
-	// than a call goes back to Go's default: see steady.
+// ConnectOptions is what a command asks of a connection. The zero value can neither approve nor audit a write.
+type ConnectOptions struct {
+	Approver host.Approver
+	Auditor  host.Auditor
+	Journal  string // file of the journal; by default the user's
+	Keyed    bool   // the command needs the journal, even if the connection does not
+}
+
+// Connect loads the module and connects it to the connection that the flags name.
+func (a *App) Connect(ctx context.Context, want ConnectOptions) (*Session, error) {
+	// A start makes some 30 MB of garbage. Collecting it would take a tenth of the time of a start. LimitMemory restores
+	// Go's behaviour for commands that run longer than one call.
 	debug.SetGCPercent(1000)
 	debug.SetMemoryLimit(80 << 20)
 	type loaded struct {
@@ -52,15 +59,12 @@ func (a *App) Connect(ctx context.Context, more ...func(*host.ConnectOptions)) (
 		err    error
 	}
 	loading := make(chan loaded, 1)
-	go func() {
+	go func() { // while the connection file is read or the simulated org starts
 		m, err := a.LoadModule(ctx)
 		loading <- loaded{m, err}
 	}()
 	s := &Session{}
-	opts := host.ConnectOptions{Limits: host.Limits{CallTimeout: a.Flags.Timeout}}
-	for _, set := range more {
-		set(&opts)
-	}
+	opts := host.ConnectOptions{Approver: want.Approver, Auditor: want.Auditor, Limits: host.Limits{CallTimeout: a.Flags.Timeout}}
 	var config host.Config
 	var err error
 	if a.Flags.Demo {
@@ -69,11 +73,11 @@ func (a *App) Connect(ctx context.Context, more ...func(*host.ConnectOptions)) (
 		}
 		config, opts.Secrets = s.Org.Config(), s.Org
 	} else if config, err = a.readConnection(); err != nil {
-		return nil, err // the process ends, and with it the loading
+		return nil, err // the process ends, which also ends the loading
 	}
 	config.Grants = a.Grants(config.Grants)
-	if a.Flags.IdempotencyKey != "" || config.MaxWritesPerMinute > 0 || config.MaxDestructivePerHour > 0 {
-		if opts.Journal, err = a.openJournal(); err != nil {
+	if want.Keyed || config.MaxWritesPerMinute > 0 || config.MaxDestructivePerHour > 0 {
+		if opts.Journal, err = a.openJournal(want.Journal); err != nil {
 			return nil, err
 		}
 	}
@@ -90,9 +94,8 @@ func (a *App) Connect(ctx context.Context, more ...func(*host.ConnectOptions)) (
 	return s, nil
 }
 
-// openJournal opens the journal that --journal names, else the user's.
-func (a *App) openJournal() (*journal.File, error) {
-	path := a.Flags.Journal
+// openJournal opens a journal, by default the user's.
+func (a *App) openJournal(path string) (*journal.File, error) {
 	if path == "" {
 		dir := a.Env("XDG_STATE_HOME")
 		if dir == "" {
@@ -118,14 +121,14 @@ func (a *App) openJournal() (*journal.File, error) {
 	return f, nil
 }
 
-// LimitMemory is for commands that run for longer than a call: from here on, memory counts more than time. They make little
-// garbage, so that collecting it sooner than by default costs next to nothing.
+// LimitMemory makes memory count more than time, for commands that run longer than one call. They make little garbage, so
+// collecting it early costs next to nothing.
 func (s *Session) LimitMemory() {
 	debug.SetGCPercent(25)
 	debug.SetMemoryLimit(math.MaxInt64)
 }
 
-// Close ends the session. What it could complain of no longer matters.
+// Close ends the session. It ignores errors: nothing is left to write.
 func (s *Session) Close() {
 	ctx := context.Background()
 	for _, c := range s.Connections() {
@@ -148,7 +151,7 @@ func (a *App) ForReading(config host.Config) host.Config {
 	return config
 }
 
-// Grants returns the grants of a connection with those of --grant.
+// Grants returns the grants of a connection, read by default, with those of --grant.
 func (a *App) Grants(own []abi.Class) []abi.Class {
 	all := slices.Clone(own)
 	if len(all) == 0 {
@@ -162,7 +165,7 @@ func (a *App) Grants(own []abi.Class) []abi.Class {
 	return all
 }
 
-// readConnection reads the connection that the flags name.
+// readConnection returns the connection that the flags name.
 func (a *App) readConnection() (host.Config, error) {
 	configs, path, err := a.ReadConnections()
 	if err != nil {
@@ -175,7 +178,7 @@ func (a *App) readConnection() (host.Config, error) {
 	return config, nil
 }
 
-// ReadConnections reads the connection file, and says which.
+// ReadConnections reads the connection file. It also returns the file's path, for messages.
 func (a *App) ReadConnections() ([]host.Config, string, error) {
 	_, schema, err := a.kindOf()
 	if err != nil {
@@ -214,7 +217,7 @@ func (a *App) ReadConnections() ([]host.Config, string, error) {
 		strings.Join(places, " and "))
 }
 
-// connectionPlaces are the paths at which a connection file is looked for.
+// connectionPlaces returns the paths at which a connection file is looked for.
 func (a *App) connectionPlaces() ([]string, error) {
 	places := []string{"connections.yaml"}
 	folder, err := a.Folder()

@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/internal/nearest"
 )
 
-// FlagError says what is wrong with a flag, in words of this program and not of the Go library that parsed it.
+// FlagError returns what is wrong with a flag, in the words of this program instead of those of Go's libraries.
 func (a *App) FlagError(cmd *cobra.Command, err error) error {
 	var value *pflag.InvalidValueError
 	var unknown *pflag.NotExistError
@@ -23,7 +23,7 @@ func (a *App) FlagError(cmd *cobra.Command, err error) error {
 		f := value.GetFlag()
 		return Usagef("invalid argument %q for %q flag: %s: see %s --help", value.GetValue(), "--"+f.Name, wanted(f.Value.Type(), value.GetValue()), cmd.CommandPath())
 	case errors.As(err, &unknown) && cmd == cmd.Root():
-		// A flag of another command: an operation in its place is the first mistake.
+		// Before a flag of another command, the missing command is the first mistake.
 		if i := slices.IndexFunc(a.args, operationName.MatchString); i >= 0 && a.operation(cmd.Context(), a.args[i]) != nil {
 			return a.UnknownCommand(cmd, a.args[i:])
 		}
@@ -39,10 +39,10 @@ func (a *App) FlagError(cmd *cobra.Command, err error) error {
 	return Usagef("%v%s: see %s --help", err, near, cmd.CommandPath())
 }
 
-// operationName is what an operation can be called.
+// operationName matches the name of an operation, with or without its kind.
 var operationName = regexp.MustCompile(`^[a-z]+([._][a-z]+)+$`)
 
-// wanted says what a flag of a type takes.
+// wanted returns what a flag of a type takes.
 func wanted(kind, value string) string {
 	number := strings.Trim(value, "0123456789") == "" && value != ""
 	switch kind {
@@ -66,7 +66,7 @@ func wanted(kind, value string) string {
 	return "it cannot be read"
 }
 
-// UnknownCommand is the error for a command that is not there. An operation is run by a command.
+// UnknownCommand returns the error for an unknown command. Where the name is that of an operation, it names the command to use.
 func (a *App) UnknownCommand(root *cobra.Command, args []string) error {
 	name := args[0]
 	root.SuggestionsMinimumDistance = 2
@@ -87,7 +87,7 @@ func (a *App) UnknownCommand(root *cobra.Command, args []string) error {
 	return Usagef("unknown command %q: did you mean: wasm-runner %s %s%s", name, command, op.Name, rest)
 }
 
-// operation returns the operation that a name stands for, or is meant to: nil where there is none, or no module.
+// operation returns the operation with this name or the nearest one. It returns nil if none is near, or without a module.
 func (a *App) operation(ctx context.Context, name string) *abi.Operation {
 	if ctx == nil {
 		ctx = context.Background()
@@ -111,7 +111,7 @@ func (a *App) operation(ctx context.Context, name string) *abi.Operation {
 	return op
 }
 
-// DidYouMean names the nearest name, if one is near.
+// DidYouMean returns a question with the nearest of the names, "" if none is near.
 func DidYouMean(name string, names []string) string {
 	if near := nearest.Of(name, names); near != "" {
 		return ". Did you mean " + near + "?"

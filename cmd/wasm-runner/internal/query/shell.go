@@ -23,7 +23,7 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-// shell is the interactive half of sql.
+// shell is the interactive form of sql.
 type shell struct {
 	app   *cli.App
 	db    *sql.DB
@@ -31,8 +31,8 @@ type shell struct {
 	line  *liner.State
 	timer bool
 
-	unfinished string         // lines of a statement that has no end yet
-	interrupts chan os.Signal // Ctrl-C, while no line is being edited
+	unfinished string         // the lines of a statement that lacks its semicolon
+	interrupts chan os.Signal // receives Ctrl-C while no line is edited
 }
 
 const shellHelp = `  .help                           this
@@ -45,16 +45,17 @@ A statement ends in a semicolon, and may go over several lines. Tab completes ta
 earlier statements, Ctrl-C leaves a statement or stops one that runs.
 `
 
+// shellCommands returns the commands of the shell.
 func shellCommands() []string {
 	return []string{".exit", ".help", ".mode", ".quit", ".tables", ".timer"}
 }
 
-// runShell reads statements from a terminal and runs them, until it is left. An error of a statement does not end it.
+// runShell reads statements from a terminal and runs them until the person quits. An error of a statement does not end it.
 func runShell(ctx context.Context, a *cli.App, db *sql.DB, p *printer) error {
-	// A first Ctrl-C cancels ctx; here it stops the statement, and the shell goes on.
+	// Elsewhere the first Ctrl-C cancels ctx. Here it stops the statement, and the shell goes on.
 	p.shell = true
 	sh := &shell{app: a, db: db, print: p, line: liner.NewLiner(), timer: true}
-	defer func() { _ = sh.line.Close() }() // gives the terminal its mode back
+	defer func() { _ = sh.line.Close() }() // restores the mode of the terminal
 	ctx = context.WithoutCancel(ctx)
 	a.TakeEcho()
 	history := historyFile(a)
@@ -76,7 +77,7 @@ func runShell(ctx context.Context, a *cli.App, db *sql.DB, p *printer) error {
 			prompt = "  -> "
 		}
 		select {
-		case <-sh.interrupts: // of a statement that has ended meanwhile
+		case <-sh.interrupts: // for a statement that has ended meanwhile
 		default:
 		}
 		line, err := sh.ask(prompt)
@@ -95,8 +96,8 @@ func runShell(ctx context.Context, a *cli.App, db *sql.DB, p *printer) error {
 	}
 }
 
-// ask reads one line. On a terminal that the editor cannot draw on, Ctrl-C is a signal, and is seen to here: the statement
-// is dropped and asked for anew.
+// ask reads one line. On a terminal that the editor cannot draw on, Ctrl-C arrives as a signal: ask drops the statement and
+// prompts again.
 func (sh *shell) ask(prompt string) (string, error) {
 	if liner.TerminalSupported() {
 		return sh.line.Prompt(prompt)
@@ -124,7 +125,7 @@ func (sh *shell) ask(prompt string) (string, error) {
 	return line, err
 }
 
-// take takes one line and runs what it completes.
+// take reads one line and runs the statements that it completes. It reports whether to leave the shell.
 func (sh *shell) take(ctx context.Context, line string) (leave bool) {
 	if words := sh.commandOf(line); words != nil {
 		sh.line.AppendHistory(strings.TrimSpace(line))
@@ -138,13 +139,13 @@ func (sh *shell) take(ctx context.Context, line string) (leave bool) {
 	sh.unfinished = rest
 	for _, statement := range statements {
 		entry := statement + ";"
-		if !strings.Contains(entry, "--") { // a comment of one line would swallow the next
+		if !strings.Contains(entry, "--") { // a comment ends with its line
 			entry = strings.Join(strings.Fields(entry), " ")
 		}
 		if !strings.ContainsAny(entry, "\n\r") {
 			sh.line.AppendHistory(entry)
 		}
-		if !sh.run(ctx, statement) { // those behind it are not run
+		if !sh.run(ctx, statement) { // later statements may depend on this one
 			sh.unfinished = ""
 			return false
 		}
@@ -152,8 +153,8 @@ func (sh *shell) take(ctx context.Context, line string) (leave bool) {
 	return false
 }
 
-// commandOf returns the words of a command of the shell's own, nil for a line of SQL. In the middle of a statement only
-// those count that lead out of it: the rest may be SQL.
+// commandOf returns the words of a shell command, nil for a line of SQL. Within a statement only .help, .quit and .exit are
+// commands: other lines may be SQL.
 func (sh *shell) commandOf(line string) []string {
 	command := strings.TrimRight(strings.TrimSpace(line), "; ")
 	switch plain := strings.ToLower(command); plain {
@@ -170,7 +171,7 @@ func (sh *shell) commandOf(line string) []string {
 	return strings.Fields(command)
 }
 
-// run runs one statement, which Ctrl-C stops.
+// run runs one statement. Ctrl-C stops it.
 func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -200,7 +201,7 @@ func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
 		sh.app.Console.BreakLine()
 		fmt.Fprintln(sh.app.Text(), "stopped")
 	case errors.As(err, &failed):
-		for _, line := range strings.Split(failed.Message, "\n") { // the caret stands below its place
+		for _, line := range strings.Split(failed.Message, "\n") { // keep the columns: a caret points at the error
 			fmt.Fprintln(sh.app.Text(), strings.TrimRight(term.OneLine(line), " "))
 		}
 	default:
@@ -209,6 +210,7 @@ func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
 	return false
 }
 
+// summary prints how many rows a statement had and how long it took.
 func (sh *shell) summary(r *sql.Result, took time.Duration) {
 	count, noun := int64(sh.print.rows), "rows"
 	if len(r.Columns) == 0 {
@@ -225,7 +227,7 @@ func (sh *shell) summary(r *sql.Result, took time.Duration) {
 	}
 }
 
-// inWords is a time as a person reads it.
+// inWords returns a duration as people read it.
 func inWords(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%d ms", d.Milliseconds())
@@ -233,7 +235,7 @@ func inWords(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// command runs a command of the shell's own.
+// command runs a shell command. It reports whether to leave the shell.
 func (sh *shell) command(ctx context.Context, words []string) (leave bool) {
 	argument := strings.Join(words[1:], " ")
 	switch words[0] {
@@ -261,7 +263,7 @@ func (sh *shell) command(ctx context.Context, words []string) (leave bool) {
 	return false
 }
 
-// complete completes the word before the cursor, which stands behind pos characters.
+// complete completes the word before the cursor, which is after pos characters.
 func (sh *shell) complete(ctx context.Context, line string, pos int) (head string, words []string, tail string) {
 	at := 0
 	for range pos {
@@ -284,7 +286,7 @@ func (sh *shell) complete(ctx context.Context, line string, pos int) (head strin
 			continue
 		}
 		typed := before[from:]
-		// DuckDB also offers what is merely alike.
+		// DuckDB also offers words that are only similar.
 		if len(c.Text) < len(typed) || !strings.EqualFold(c.Text[:len(typed)], typed) || slices.Contains(words, c.Text) {
 			continue
 		}
@@ -293,7 +295,7 @@ func (sh *shell) complete(ctx context.Context, line string, pos int) (head strin
 	return head, words, tail
 }
 
-// historyFile is where earlier statements are kept; empty when there is no place.
+// historyFile returns the file of earlier statements, "" if there is no place for it.
 func historyFile(a *cli.App) string {
 	dir := a.Env("XDG_STATE_HOME")
 	if dir == "" {
@@ -310,16 +312,17 @@ func historyFile(a *cli.App) string {
 	return filepath.Join(dir, folder, "sql_history")
 }
 
+// readHistory reads the statements of earlier shells.
 func (sh *shell) readHistory(path string) {
 	f, err := os.Open(path)
 	if err != nil {
 		return // none yet
 	}
 	defer func() { _ = f.Close() }()
-	_, _ = sh.line.ReadHistory(f) // what cannot be read is not there
+	_, _ = sh.line.ReadHistory(f) // without a history the shell works as well
 }
 
-// writeHistory keeps the statements for the user alone: they can hold names.
+// writeHistory saves the statements. No other user can read the file, because statements hold personal data.
 func (sh *shell) writeHistory(path string) {
 	if path == "" {
 		return
@@ -337,15 +340,15 @@ func (sh *shell) writeHistory(path string) {
 	}
 }
 
-// onTerm leaves the terminal and the history in order when the process is told to end.
+// onTerm restores the terminal and saves the history when SIGTERM or SIGHUP ends the process.
 func (sh *shell) onTerm(history string) (stop func()) {
-	told := make(chan os.Signal, 1)
-	signal.Notify(told, syscall.SIGTERM)
-	cli.NotifyHangup(told)
+	ends := make(chan os.Signal, 1)
+	signal.Notify(ends, syscall.SIGTERM)
+	cli.NotifyHangup(ends)
 	done := make(chan struct{})
 	go func() {
 		select {
-		case <-told:
+		case <-ends:
 			sh.writeHistory(history)
 			_ = sh.line.Close()
 			os.Exit(cli.ExitInterrupted)
@@ -353,7 +356,7 @@ func (sh *shell) onTerm(history string) (stop func()) {
 		}
 	}()
 	return func() {
-		signal.Stop(told)
+		signal.Stop(ends)
 		close(done)
 	}
 }

@@ -25,11 +25,20 @@ import (
 // maxScript is the largest script that sql reads, in bytes.
 const maxScript = 16 << 20
 
+// sqlOptions is one run of sql.
+type sqlOptions struct {
+	app       *cli.App
+	query     string // the argument
+	given     bool   // whether there is one
+	file      string
+	printer   printer
+	config    sql.Config
+	maxMemory int64 // MiB
+}
+
+// NewSQLCommand returns the command sql.
 func NewSQLCommand(a *cli.App) *cobra.Command {
-	var file string
-	var config sql.Config
-	var maxMemory int64
-	p := printer{app: a}
+	o := sqlOptions{app: a, printer: printer{app: a}}
 	cmd := &cobra.Command{
 		Use:   "sql [QUERY | -]",
 		Short: "Query connections with SQL (DuckDB)",
@@ -58,101 +67,121 @@ machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it c
   wasm-runner sql --database okta.duckdb -f report.sql`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		Args: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) > 1:
+			if len(args) > 1 {
 				return cli.Usagef("sql takes one query and got %d arguments: put it into quotes", len(args))
-			case len(args) == 1 && file != "":
-				return cli.Usagef("a query and --file: give one of them")
-			case config.Limits.Pages < 1 || config.Limits.Time <= 0 || maxMemory < 1:
-				return cli.Usagef("--max-pages, --max-time and --max-memory must be greater than 0")
-			case a.Flags.Config == "-" && readsStdin(args, file):
-				return cli.Usagef("--config - and the query both come from standard input: put one into a file")
 			}
-			return cli.OneOf("format", p.format, rows.Formats())
+			o.query, o.given = cli.Arg(args, 0), len(args) == 1
+			return o.check()
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&file, "file", "f", "", "run the statements of a `file`, - for stdin")
-	f.StringVar(&p.format, "format", "table", "table, ndjson, json or csv")
-	f.StringSliceVar(&p.columns, "columns", nil, "columns `a,b` of the result in this order (default all)")
-	f.StringVar(&config.Database, "database", "", "DuckDB `file` to keep tables in, made when it is not there (default memory)")
-	f.BoolVar(&config.AllowFiles, "allow-files", false, "let queries read and write files")
-	f.IntVar(&config.Limits.Pages, "max-pages", 100_000, "most pages and single objects that a statement reads")
-	f.DurationVar(&config.Limits.Time, "max-time", time.Hour, "longest that a statement runs")
-	f.Int64Var(&maxMemory, "max-memory", 4096, "most `MiB` of memory that DuckDB uses")
+	f.StringVarP(&o.file, "file", "f", "", "run the statements of a `file`, - for stdin")
+	f.StringVar(&o.printer.format, "format", "table", "table, ndjson, json or csv")
+	f.StringSliceVar(&o.printer.columns, "columns", nil, "columns `a,b` of the result in this order (default all)")
+	f.StringVar(&o.config.Database, "database", "", "DuckDB `file` to keep tables in, made when it is not there (default memory)")
+	f.BoolVar(&o.config.AllowFiles, "allow-files", false, "let queries read and write files")
+	f.IntVar(&o.config.Limits.Pages, "max-pages", 100_000, "most pages and single objects that a statement reads")
+	f.DurationVar(&o.config.Limits.Time, "max-time", time.Hour, "longest that a statement runs")
+	f.Int64Var(&o.maxMemory, "max-memory", 4096, "most `MiB` of memory that DuckDB uses")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if !sql.Available {
-			_, err := sql.Open(cmd.Context(), config) // says how to get it
-			return err
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		err := o.run(cmd.Context())
+		if wrong := (*sql.Error)(nil); errors.As(err, &wrong) && cmd.Context().Err() == nil {
+			return cli.Usagef("%w", err) // the query is wrong
 		}
-		script, given, err := readScript(a, args, file)
-		if err != nil {
-			return err
-		}
-		if given && len(sql.Statements(script)) == 0 {
-			return cli.Usagef("there is no statement to run: give a query, such as \"SHOW TABLES\"")
-		}
-		s, err := connectAll(cmd.Context(), a)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		config.Connections, config.Logger, config.Limits.Memory = s.Connections(), a.Logger(), maxMemory<<20
-		config.Warn = func(operation, warning string) { a.Warnf("%s: %s", operation, warning) }
-		db, err := sql.Open(cmd.Context(), config)
-		if err != nil {
-			return err
-		}
-		p.out = bufio.NewWriter(a.Stdout)
-		if given {
-			err = db.Run(cmd.Context(), script, p.print)
-		} else {
-			err = runShell(cmd.Context(), a, db, &p)
-		}
-		return errors.Join(err, p.out.Flush(), db.Close())
+		return err
 	}
 	return cmd
 }
 
-func readsStdin(args []string, file string) bool {
-	return file == "-" || file == "" && (len(args) == 0 || args[0] == "-")
+func (o *sqlOptions) check() error {
+	switch {
+	case o.given && o.file != "":
+		return cli.Usagef("a query and --file: give one of them")
+	case o.config.Limits.Pages < 1 || o.config.Limits.Time <= 0 || o.maxMemory < 1:
+		return cli.Usagef("--max-pages, --max-time and --max-memory must be greater than 0")
+	case o.app.Flags.Config == "-" && o.readsStdin():
+		return cli.Usagef("--config - and the query both come from standard input: put one into a file")
+	}
+	return cli.OneOf("format", o.printer.format, rows.Formats())
 }
 
-// readScript reads the statements to run; none are given when a person is at the other end.
-func readScript(a *cli.App, args []string, file string) (script string, given bool, err error) {
+// run runs the statements, or opens the shell.
+func (o *sqlOptions) run(ctx context.Context) error {
+	if !sql.Available {
+		_, err := sql.Open(ctx, o.config) // its error says how to get SQL
+		return err
+	}
+	a := o.app
+	script, interactive, err := o.readScript()
+	if err != nil {
+		return err
+	}
+	if !interactive && len(sql.Statements(script)) == 0 {
+		return cli.Usagef("there is no statement to run: give a query, such as \"SHOW TABLES\"")
+	}
+	s, err := connectAll(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	config := o.config
+	config.Connections, config.Logger, config.Limits.Memory = s.Connections(), a.Logger(), o.maxMemory<<20
+	config.Warn = func(operation, warning string) { a.Warnf("%s: %s", operation, warning) }
+	db, err := sql.Open(ctx, config)
+	if err != nil {
+		return err
+	}
+	p := o.printer
+	p.out = bufio.NewWriter(a.Stdout)
+	if interactive {
+		err = runShell(ctx, a, db, &p)
+	} else {
+		err = db.Run(ctx, script, p.print)
+	}
+	return errors.Join(err, p.out.Flush(), db.Close())
+}
+
+// readsStdin reports whether the statements come from standard input.
+func (o *sqlOptions) readsStdin() bool {
+	return o.file == "-" || o.file == "" && (!o.given || o.query == "-")
+}
+
+// readScript reads the statements to run. interactive means that a person is to type them into the shell instead.
+func (o *sqlOptions) readScript() (script string, interactive bool, err error) {
+	a := o.app
 	var r io.Reader
 	switch {
-	case len(args) == 1 && args[0] != "-":
-		return args[0], true, nil
-	case readsStdin(args, file):
-		if _, person := term.Columns(a.Stdin); person && file == "" && len(args) == 0 {
+	case o.given && o.query != "-":
+		return o.query, false, nil
+	case o.readsStdin():
+		if _, person := term.Columns(a.Stdin); person && o.file == "" && !o.given {
 			if _, sees := term.Columns(a.Stdout); !sees {
 				return "", false, cli.Usagef("the shell wants a terminal for its output too: give a query, or a --file")
 			}
-			return "", false, nil
+			return "", true, nil
 		}
 		r = a.Interruptible(a.Stdin)
 	default:
-		f, err := os.Open(file)
+		f, err := os.Open(o.file)
 		if err != nil {
-			return "", true, cli.Usagef("--file: %w", err)
+			return "", false, cli.Usagef("--file: %w", err)
 		}
 		defer func() { _ = f.Close() }() // read only
 		r = a.Interruptible(f)
 	}
 	text, err := io.ReadAll(io.LimitReader(r, maxScript+1))
 	if err != nil {
-		return "", true, cli.Usagef("the statements cannot be read: %w", err)
+		return "", false, cli.Usagef("the statements cannot be read: %w", err)
 	}
 	if len(text) > maxScript {
-		return "", true, cli.Usagef("over %d bytes of statements", maxScript)
+		return "", false, cli.Usagef("over %d bytes of statements", maxScript)
 	}
-	return string(text), true, nil
+	return string(text), false, nil
 }
 
-// connectAll loads the module and connects it to the connection that the flags name, or else to all. One of several
-// that cannot be used is left out, with a warning.
+// connectAll loads the module and connects it to the connection that the flags name, or to all. Where there are several, it
+// leaves out those that cannot be used, with a warning.
 func connectAll(ctx context.Context, a *cli.App) (*cli.Session, error) {
 	s := &cli.Session{}
 	var configs []host.Config
@@ -189,7 +218,7 @@ func connectAll(ctx context.Context, a *cli.App) (*cli.Session, error) {
 	return s, nil
 }
 
-// readConnectionsOf reads the connection file: one connection where it is named, else all.
+// readConnectionsOf returns the named connection of the connection file, or all when the name is empty.
 func readConnectionsOf(a *cli.App, nameOrKind string) ([]host.Config, error) {
 	configs, path, err := a.ReadConnections()
 	if err != nil || nameOrKind == "" {
@@ -209,11 +238,11 @@ type printer struct {
 	format  string
 	columns []string
 	shell   bool // a person types the statements
-	results int  // with rows
-	rows    int  // of the last
+	results int  // number of results with rows
+	rows    int  // rows of the last result
 }
 
-// print writes one result. One that has no rows says nothing.
+// print writes one result. A result without columns prints nothing.
 func (p *printer) print(r *sql.Result) error {
 	p.rows = 0
 	if len(r.Columns) == 0 {
@@ -224,7 +253,7 @@ func (p *printer) print(r *sql.Result) error {
 		return err
 	}
 	if p.results++; p.results > 1 && (p.format == "table" || p.format == "csv") {
-		_ = p.out.WriteByte('\n') // an error comes again
+		_ = p.out.WriteByte('\n') // Flush returns the error
 	}
 	columns, apart := make([]abi.Column, len(chosen)), rows.Unique(rows.Names(r.Columns))
 	for i, c := range chosen {
@@ -254,7 +283,7 @@ func (p *printer) print(r *sql.Result) error {
 	return p.out.Flush()
 }
 
-// more says how to see columns that do not fit.
+// more returns how to see columns that do not fit.
 func (p *printer) more() string {
 	if p.shell {
 		return "select fewer of them, or write .mode csv"
@@ -262,7 +291,7 @@ func (p *printer) more() string {
 	return "name those you want with --columns, or take --format csv"
 }
 
-// choose gives the indexes of the columns to write.
+// choose returns the indexes of the columns to write.
 func (p *printer) choose(columns []abi.Column) (chosen []int, err error) {
 	if p.columns == nil {
 		for i := range columns {

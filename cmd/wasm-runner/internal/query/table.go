@@ -2,6 +2,7 @@ package query
 
 import (
 	"bufio"
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,9 +14,18 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
+// tableOptions is one run of table.
+type tableOptions struct {
+	app              *cli.App
+	operation, input string // the arguments
+	format           string
+	columns          []string // nil for all
+	limit            int
+}
+
+// NewTableCommand returns the command table.
 func NewTableCommand(a *cli.App) *cobra.Command {
-	var format string
-	var opts host.TableOptions
+	o := tableOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "table OP [JSON | @file | -]",
 		Short: "Read an operation as rows of typed columns",
@@ -32,68 +42,76 @@ wrote into a name stands in CSV as it is: open it in a spreadsheet as text, wher
 			if err := cli.OperationArgs(2)(cmd, args); err != nil {
 				return err
 			}
-			if opts.Limit < 0 {
-				return cli.Usagef("--limit: %d is negative", opts.Limit)
+			if o.limit < 0 {
+				return cli.Usagef("--limit: %d is negative", o.limit)
 			}
-			if cmd.Flags().Changed("columns") && len(opts.Columns) == 0 {
+			if cmd.Flags().Changed("columns") && len(o.columns) == 0 {
 				return cli.Usagef("--columns names none: leave it out for all")
 			}
-			return cli.OneOf("format", format, rows.Formats())
+			return cli.OneOf("format", o.format, rows.Formats())
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "table", "table, ndjson, json or csv")
-	cmd.Flags().StringSliceVar(&opts.Columns, "columns", nil, "columns `a,b` in this order (default all)")
-	cmd.Flags().IntVar(&opts.Limit, "limit", 0, "most rows; 0 is all that there are")
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "table", "table, ndjson, json or csv")
+	f.StringSliceVar(&o.columns, "columns", nil, "columns `a,b` in this order (default all)")
+	f.IntVar(&o.limit, "limit", 0, "most rows; 0 is all that there are")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
 	cli.CompleteFlag(cmd, "columns", completeColumns(a))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		in, err := a.ReadInput(cmd.Context(), cli.Input{By: "input", Arg: cli.Arg(args, 1), Operation: args[0]})
-		if err != nil {
-			return err
-		}
-		s, err := a.Connect(cmd.Context())
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		s.LimitMemory()
-		chosen := opts.Columns != nil
-		if format == "table" && !chosen {
-			if op, err := s.Module.Operation(args[0]); err == nil {
-				opts.Columns = plainColumns(op.Columns)
-			}
-		}
-		opts.Warn = a.Warner(args[0])
-		read, err := s.Conn.Table(cmd.Context(), args[0], in, opts)
-		if err != nil {
-			return err
-		}
-		room, _ := term.Columns(a.Stdout)
-		out := bufio.NewWriter(a.Stdout)
-		w := rows.New(format, out, read.Columns(), rows.Layout{Named: chosen, Room: room, Warn: a.Warnf, More: "name those you want with --columns, or take --format csv"})
-		some := false
-		for row, err := range read.All() {
-			if err != nil {
-				if some { // a header alone would look like an answer
-					_ = w.End() // the rows so far; the first error counts
-					_ = out.Flush()
-				}
-				return err
-			}
-			some = true
-			if err := w.Row(row.Values); err != nil {
-				return err
-			}
-		}
-		if err := w.End(); err != nil {
-			return err
-		}
-		return out.Flush()
+		o.operation, o.input = args[0], cli.Arg(args, 1)
+		return o.run(cmd.Context())
 	}
 	return cmd
 }
 
-// plainColumns are the columns that fit into a table for eyes: all but JSON.
+// run reads the rows and writes them.
+func (o *tableOptions) run(ctx context.Context) error {
+	a := o.app
+	in, err := a.ReadInput(ctx, cli.Input{By: "input", Arg: o.input, Operation: o.operation})
+	if err != nil {
+		return err
+	}
+	s, err := a.Connect(ctx, cli.ConnectOptions{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	s.LimitMemory()
+	opts := host.TableOptions{Columns: o.columns, Limit: o.limit, Warn: a.Warner(o.operation)}
+	if o.format == "table" && o.columns == nil {
+		if op, err := s.Module.Operation(o.operation); err == nil {
+			opts.Columns = plainColumns(op.Columns)
+		}
+	}
+	read, err := s.Conn.Table(ctx, o.operation, in, opts)
+	if err != nil {
+		return err
+	}
+	room, _ := term.Columns(a.Stdout)
+	out := bufio.NewWriter(a.Stdout)
+	w := rows.New(o.format, out, read.Columns(), rows.Layout{Named: o.columns != nil, Room: room, Warn: a.Warnf,
+		More: "name those you want with --columns, or take --format csv"})
+	some := false
+	for row, err := range read.All() {
+		if err != nil {
+			if some { // a header alone would look like an answer
+				_ = w.End() // write the rows so far; the first error counts
+				_ = out.Flush()
+			}
+			return err
+		}
+		some = true
+		if err := w.Row(row.Values); err != nil {
+			return err
+		}
+	}
+	if err := w.End(); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// plainColumns returns the names of the columns that a table for people shows: all but JSON.
 func plainColumns(columns []abi.Column) []string {
 	var names []string
 	for _, c := range columns {
@@ -104,7 +122,7 @@ func plainColumns(columns []abi.Column) []string {
 	return names
 }
 
-// completeColumns completes the last of a list of columns.
+// completeColumns completes the last name of a list of columns.
 func completeColumns(a *cli.App) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) == 0 {

@@ -21,21 +21,21 @@ import (
 // Writer writes rows in one format.
 type Writer interface {
 	Row(values []any) error
-	End() error
+	End() error // writes what is held back; call it after the last row
 }
 
-// Formats are the formats of rows.
+// Formats returns the names of the formats.
 func Formats() []string { return []string{"table", "ndjson", "json", "csv"} }
 
-// Layout says what a table for eyes leaves out, and how to get it.
+// Layout says what the format table leaves out.
 type Layout struct {
-	Named     bool   // the columns were named one by one: all are shown, and cut where that makes them fit
-	KeepEmpty bool   // columns without a value stay
-	Shrink    bool   // wide columns are cut before columns are left out
-	More      string // how to see the columns that do not fit
+	Named     bool   // the person named the columns: show all, cut to fit the terminal
+	KeepEmpty bool   // show columns without a value
+	Shrink    bool   // cut wide columns before leaving columns out
+	More      string // tells the person how to see the columns that do not fit
 
 	Room int                              // columns of the terminal; 0 is no limit
-	Warn func(format string, args ...any) // says what does not fit
+	Warn func(format string, args ...any) // receives how many columns do not fit
 }
 
 // New returns the writer of a format. The layout applies to the format table alone.
@@ -52,7 +52,7 @@ func New(format string, w *bufio.Writer, columns []abi.Column, l Layout) Writer 
 	return &tableRows{w: w, columns: columns, Layout: l}
 }
 
-// jsonRows writes each row as an object, on its own line; as the elements of one array, if wanted.
+// jsonRows writes each row as an object on a line of its own, or as an element of one array.
 type jsonRows struct {
 	w     io.Writer
 	names [][]byte
@@ -61,7 +61,7 @@ type jsonRows struct {
 	buf   []byte
 }
 
-// jsonNames are the names of columns as the keys of a JSON object.
+// jsonNames returns the names of columns as keys of a JSON object.
 func jsonNames(columns []abi.Column) [][]byte {
 	keys := make([][]byte, len(columns))
 	for i, name := range Unique(Names(columns)) {
@@ -70,8 +70,8 @@ func jsonNames(columns []abi.Column) [][]byte {
 	return keys
 }
 
-// Unique names names apart: an object with the same key twice loses a value in most readers. As in DuckDB, the second id is
-// id_1.
+// Unique renames duplicates, because most readers of JSON lose a value when a key is listed twice. As in DuckDB, the second
+// id becomes id_1.
 func Unique(names []string) []string {
 	taken := map[string]bool{}
 	for _, name := range names {
@@ -88,7 +88,7 @@ func Unique(names []string) []string {
 	return all
 }
 
-// quotedName is a name as JSON. One of a query may be anything.
+// quotedName returns a name as JSON. The names of a query may hold any character.
 func quotedName(s string) []byte {
 	text, err := JSON(s)
 	if err != nil {
@@ -136,7 +136,7 @@ func (r *jsonRows) End() error {
 	return err
 }
 
-// JSON is a value as JSON; JSON in it stays as it is.
+// JSON returns a value as JSON. It copies raw JSON unchanged.
 func JSON(v any) ([]byte, error) {
 	switch value := v.(type) {
 	case json.RawMessage:
@@ -153,7 +153,7 @@ func JSON(v any) ([]byte, error) {
 	return []byte(strings.TrimSuffix(b.String(), "\n")), nil
 }
 
-// csvRows writes RFC 4180 with a header.
+// csvRows writes CSV (RFC 4180) with a header.
 type csvRows struct {
 	w       *csv.Writer
 	columns []abi.Column
@@ -188,6 +188,7 @@ func (r *csvRows) End() error {
 	return r.w.Error()
 }
 
+// Names returns the names of columns.
 func Names(columns []abi.Column) []string {
 	all := make([]string, len(columns))
 	for i, c := range columns {
@@ -196,7 +197,7 @@ func Names(columns []abi.Column) []string {
 	return all
 }
 
-// plainText is a value as it stands in a table or in CSV. NULL is empty.
+// plainText returns a value as table and CSV show it. NULL is empty.
 func plainText(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -214,40 +215,40 @@ func plainText(v any) string {
 }
 
 const (
-	// sample is how many rows are looked at for the widths of the columns; those behind are printed as they come.
-	sample = 500
-	// widest is the width at which a cell is cut.
-	widest = 60
+	// sampleRows is how many rows decide the widths of the columns. Later rows are printed as they come.
+	sampleRows = 500
+	// maxCell is the width at which a cell is cut, in columns.
+	maxCell = 60
 )
 
-// tableRows writes a table for eyes. Errors of w are w's to keep.
+// tableRows writes a table for people. It leaves errors to Flush of w.
 type tableRows struct {
 	w       *bufio.Writer
 	columns []abi.Column
 	Layout
 
-	held   [][]string
-	shown  []int // indexes of the columns that are shown, once that is settled
-	widths []int
+	sample [][]string // the first rows, until the widths are known
+	shown  []int      // indexes of the columns to show
+	widths []int      // of the shown columns; nil while sampling
 }
 
 func (r *tableRows) Row(values []any) error {
 	cells := make([]string, len(values))
 	for i, v := range values {
-		cells[i] = runewidth.Truncate(term.OneLine(plainText(v)), widest, "…")
+		cells[i] = runewidth.Truncate(term.OneLine(plainText(v)), maxCell, "…")
 	}
 	if r.widths != nil {
 		r.print(cells)
 		return nil
 	}
-	r.held = append(r.held, cells)
-	if len(r.held) == sample {
+	r.sample = append(r.sample, cells)
+	if len(r.sample) == sampleRows {
 		r.release()
 	}
 	return nil
 }
 
-// release settles which columns are shown and how wide, and prints what was held back.
+// release decides which columns are shown and how wide, then prints the sample.
 func (r *tableRows) release() {
 	header := Names(r.columns)
 	natural := make([]int, len(header))
@@ -256,11 +257,11 @@ func (r *tableRows) release() {
 		header[i] = strings.ToUpper(header[i])
 		empty := true
 		natural[i] = runewidth.StringWidth(header[i])
-		for _, row := range r.held {
+		for _, row := range r.sample {
 			natural[i] = max(natural[i], runewidth.StringWidth(row[i]))
 			empty = empty && row[i] == ""
 		}
-		if !empty || r.Named || r.KeepEmpty || len(r.held) == 0 {
+		if !empty || r.Named || r.KeepEmpty || len(r.sample) == 0 {
 			r.shown = append(r.shown, i)
 		}
 	}
@@ -270,12 +271,12 @@ func (r *tableRows) release() {
 	}
 	left := r.fit()
 	r.print(header)
-	for _, row := range r.held {
+	for _, row := range r.sample {
 		r.print(row)
 	}
-	r.held = nil
+	r.sample = nil
 	if left > 0 {
-		_ = r.w.Flush() // first what is there; an error comes again
+		_ = r.w.Flush() // show the rows before the warning; the next Flush returns an error again
 		columns := "columns do"
 		if left == 1 {
 			columns = "column does"
@@ -284,20 +285,20 @@ func (r *tableRows) release() {
 	}
 }
 
-// Least widths to which columns are cut, so that all of them fit.
+// Minimum widths of columns that are cut so that all of them fit.
 const (
-	readable = 12
-	cramped  = 5 // for columns that were asked for by name
+	minColumn      = 12
+	minNamedColumn = 5
 )
 
-// fit makes the widths fit the terminal, and returns how many columns it had to leave out.
+// fit makes the widths fit the terminal. It returns how many columns it left out.
 func (r *tableRows) fit() (left int) {
 	if r.Room == 0 {
 		return 0
 	}
-	least := readable
+	least := minColumn
 	if r.Named {
-		least = cramped
+		least = minNamedColumn
 	}
 	if (r.Named || r.Shrink) && shrink(r.widths, r.Room, least) {
 		return 0
@@ -306,7 +307,7 @@ func (r *tableRows) fit() (left int) {
 	for ; n < len(r.widths) && r.widths[n] <= room; n++ {
 		room -= r.widths[n] + len(term.Gap)
 	}
-	if n == 0 && len(r.widths) > 0 { // one that is cut is better than none
+	if n == 0 && len(r.widths) > 0 { // cut the first column rather than show none
 		n, r.widths[0] = 1, r.Room
 	}
 	left = len(r.widths) - n
@@ -314,8 +315,8 @@ func (r *tableRows) fit() (left int) {
 	return left
 }
 
-// shrink cuts the widest columns until all fit into the room, none below the least width. It reports whether that can
-// be done; if not, the widths stay.
+// shrink cuts the widest columns until all fit into the room, but none below the least width. If that is impossible, it
+// changes nothing and returns false.
 func shrink(widths []int, room, least int) bool {
 	fits := func(most int) bool {
 		sum := len(term.Gap) * (len(widths) - 1)
@@ -337,7 +338,7 @@ func shrink(widths []int, room, least int) bool {
 	return true
 }
 
-// print prints the cells of the columns that are shown.
+// print writes the cells of the shown columns.
 func (r *tableRows) print(row []string) {
 	cells := make([]string, len(r.shown))
 	for i, column := range r.shown {

@@ -62,7 +62,7 @@ An org's log by the time of its events may lack those that were stored later sti
 	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		hup := watchHangups(a)
-		s, err := a.Connect(cmd.Context())
+		s, err := a.Connect(cmd.Context(), cli.ConnectOptions{})
 		if err != nil {
 			return err
 		}

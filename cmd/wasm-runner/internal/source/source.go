@@ -181,7 +181,7 @@ func runSource(ctx context.Context, a *cli.App, s *cli.Session, name string, con
 // cannot be read is none where there are several: its source fails, or with --follow tries again, and the others are read.
 func connectSources(ctx context.Context, a *cli.App, all bool) (*cli.Session, error) {
 	if !all {
-		return a.Connect(ctx)
+		return a.Connect(ctx, cli.ConnectOptions{})
 	}
 	configs, path, err := a.ReadConnections()
 	if err != nil {
