@@ -107,7 +107,6 @@ func (r *Rows) Next() ([]json.RawMessage, error) {
 		}
 		if several {
 			r.repeats += page.Drop(r.seen.Before)
-			r.seen.EndPage()
 		}
 		for rec := range page.Records() {
 			r.records = append(r.records, rec.JSON)
@@ -152,7 +151,7 @@ const maxWarned = 100
 
 // repeated is the warning of records that were left out.
 func repeated(n int) string {
-	return fmt.Sprintf("%d repeated: records that came on more than one page are listed once", n)
+	return fmt.Sprintf("%d repeated: records with the same key are listed once", n)
 }
 
 func (r *Rows) release() {

@@ -11,11 +11,10 @@ const RememberedKeys = 1 << 19
 type RecentKeys struct {
 	seed        maphash.Seed
 	older, keys map[uint64]struct{}
-	page        []uint64 // keys of the page in hand: within one page nothing is a repeat
-	most        int      // of keys; 0 is RememberedKeys
+	most        int // of keys; 0 is RememberedKeys
 }
 
-// Before notes a key of the page in hand, and reports whether it came on an earlier page.
+// Before reports whether a key came before, on this page or an earlier one, and remembers it.
 func (k *RecentKeys) Before(key []byte) bool {
 	if k.keys == nil {
 		k.seed, k.keys = maphash.MakeSeed(), map[uint64]struct{}{}
@@ -30,17 +29,9 @@ func (k *RecentKeys) Before(key []byte) bool {
 	if _, again := k.older[h]; again {
 		return true
 	}
-	k.page = append(k.page, h)
-	return false
-}
-
-// EndPage remembers the keys of the page in hand.
-func (k *RecentKeys) EndPage() {
-	for _, h := range k.page {
-		if len(k.keys) >= k.most {
-			k.older, k.keys = k.keys, make(map[uint64]struct{}, k.most)
-		}
-		k.keys[h] = struct{}{}
+	if len(k.keys) >= k.most {
+		k.older, k.keys = k.keys, make(map[uint64]struct{}, k.most)
 	}
-	k.page = k.page[:0]
+	k.keys[h] = struct{}{}
+	return false
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// Output returns the result of an invoke: what the guest answered by value, or what it emitted. A record of a list whose key
-// came on an earlier page is left out, since pages shift while they are read; repeats is the number of those.
+// Output returns the result of an invoke: what the guest answered by value, or what it emitted. Records of a list
+// with the same key are listed once, since pages shift while they are read; repeats is the number of those left out.
 func (s *Set) Output(out *abi.InvokeOutput) (output json.RawMessage, repeats int) {
 	if !out.List {
 		if out.Output != nil || !out.Outcome.OK() { // what was emitted on the way to a failure is not what was wanted
@@ -24,14 +24,11 @@ func (s *Set) Output(out *abi.InvokeOutput) (output json.RawMessage, repeats int
 	b := make([]byte, 0, s.Bytes+int64(s.Records)+64)
 	b = append(b, `{"records":[`...)
 	first := true
-	var seen map[string]struct{} // keys, where there is more than one page
-	if len(s.Pieces) > 1 {
-		seen = make(map[string]struct{}, s.Records)
-	}
+	seen := make(map[string]struct{}, s.Records)
 	var key []byte
 	for _, p := range s.Pieces {
 		for i, span := range p.Spans {
-			if seen != nil && p.Key != "" {
+			if p.Key != "" {
 				if key = p.AppendKey(key[:0], i); len(key) > p.Prefix() {
 					if _, again := seen[string(key)]; again {
 						repeats++
