@@ -357,7 +357,7 @@ type EmitOptions struct {
 
 // The values of EmitOptions.Want.
 const (
-	WantArray  = "array"  // an array of objects
+	WantArray  = "array"  // an array of objects: empty, or at least one has a string or number at its key
 	WantObject = "object" // one object that has a string or number at its key
 )
 

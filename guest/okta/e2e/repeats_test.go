@@ -90,3 +90,23 @@ func TestInvoke_LimitLeavesRecords_SaysTruncated(t *testing.T) {
 		}
 	}
 }
+
+// TestLists_NoRecordHasAKey_IsUnavailable: a list of other things, such as of errors, is not taken for a page, and nothing of it
+// becomes a record.
+func TestLists_NoRecordHasAKey_IsUnavailable(t *testing.T) {
+	for _, body := range []string{`[{"errorCode":"E0000009","errorSummary":"Internal Server Error"}]`, `[{}]`, `[{"id":null,"uuid":null},{"id":"","uuid":""}]`} {
+		c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }), abi.Read)
+		for op, input := range map[string]string{"list_users": `{}`, "poll_system_log_page": `{}`, "list_groups": `{}`, "inventory_export": `{"kinds":["users"]}`} {
+			res, _ := c.Invoke(context.Background(), op, []byte(input))
+			if res.Outcome != abi.Unavailable || res.Error.Code != "bad_answer" {
+				t.Errorf("%s, %s: %s %+v", op, body, res.Outcome, res.Error)
+			}
+		}
+		for rec, err := range c.Source(context.Background(), host.SourceOptions{Operation: "poll_system_log_page"}) {
+			if err == nil {
+				t.Errorf("%s is a record of the source", rec.JSON)
+			}
+			break
+		}
+	}
+}
