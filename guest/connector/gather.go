@@ -46,7 +46,7 @@ func (c *Call) Gather(g Gathering) (all []jsonval.Value, left bool, failed *Resu
 			all = append(all, o)
 		}
 		link := WithoutOrigin(NextLink(got.HeaderValues("link")))
-		if link == "" || c.Service.PageParam.Same(link, req.Link) {
+		if link == "" {
 			return all, false, nil
 		}
 		var again bool

@@ -172,6 +172,9 @@ func (l *List) read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	if !OK(resp) {
 		return c.PageFailure(resp, l.Type, l.Noun), nil, 0
 	}
+	if why := NotWhole(resp); why != "" {
+		return c.BadBody(resp, why), nil, 0
+	}
 	emit := abi.EmitOptions{Path: l.Records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.Omit, Kind: l.kind,
 		Parent: l.parent, Key: l.Key}
 	sum := c.Emit(resp.Body, emit)
@@ -206,7 +209,7 @@ func (l *List) read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	switch {
 	case l.OnePage && !c.Tabled: // whoever asks for the next one needs a cursor, also where there is nothing new yet
 		link = cmp.Or(link, cur.Link)
-	case c.Service.PageParam.Same(link, cur.Link) || l.Endless && sum.Total < ask:
+	case (l.Endless || l.UntilEmpty) && c.Service.PageParam.Same(link, cur.Link) || l.Endless && sum.Total < ask:
 		link = ""
 	}
 	if link == "" {
@@ -241,13 +244,17 @@ func (l *List) Keys(c *Call, cur Cursor) (keys []string, next Cursor, failed *Re
 		r := c.PageFailure(resp, l.Type, l.Noun)
 		return nil, next, &r
 	}
+	if why := NotWhole(resp); why != "" {
+		r := c.BadBody(resp, why)
+		return nil, next, &r
+	}
 	keys, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.Records, Want: abi.WantArray, Key: l.Key})
 	if err != "" {
 		r := c.BadBody(resp, err)
 		return nil, next, &r
 	}
 	link := l.nextLink(c, resp)
-	if link == "" || c.Service.PageParam.Same(link, cur.Link) {
+	if link == "" {
 		return keys, next, nil
 	}
 	next = cur.follow(c, link)
