@@ -256,11 +256,12 @@ type Blank = struct{ Name, Input string }
 type Param = struct{ Input, Query string }
 
 func (g *Get) Run(c *Call) Result {
-	resp := c.SendForObject(hostcall.Request{Endpoint: g.Endpoint, Path: c.Blanks(g.Path), Query: c.Params(g.Query)}, g.Omit)
+	path := c.Blanks(g.Path)
+	resp := c.SendForObject(hostcall.Request{Endpoint: g.Endpoint, Path: path, Query: c.Params(g.Query)}, g.Omit)
 	if !OK(resp) {
 		return c.Failure(resp, g.Type, g.Noun)
 	}
-	return c.EmitObject(resp, g.Omit)
+	return c.EmitObject(resp, path, g.Omit)
 }
 
 func (c *Call) Blanks(blanks []Blank) []hostcall.Pair {

@@ -25,17 +25,51 @@ func (c *Call) ReadObject(req hostcall.Request, typ, noun string) (Object, *Resu
 		return Object{Gone: r.Outcome == abi.NotFound && (c.Service.Errors.Gone == "" || UpstreamCode(r) == c.Service.Errors.Gone)}, &r
 	}
 	v, isJSON := c.Body(resp)
-	if v.Get("id").Str() == "" {
+	switch id := v.Get("id").Str(); {
+	case id == "":
 		r := c.BadBody(resp, "wanted the "+noun+", found "+Describe(v, isJSON))
+		return Object{}, &r
+	case NotWhole(resp) != "":
+		r := c.BadBody(resp, NotWhole(resp))
+		return Object{}, &r
+	case c.isOther(req.Path, id):
+		r := c.BadBody(resp, otherObject(req.Path, id))
 		return Object{}, &r
 	}
 	c.objects = append(c.objects, v.Get("id").Str())
 	return Object{Value: v, ETag: resp.Header("etag")}, nil
 }
 
+// NotWhole says why an answer to a read is not all that was asked for, whatever its body: 202 has nothing yet, and 206 is a
+// part. It is "" where the status does not say so.
+func NotWhole(resp hostcall.Response) string {
+	if resp.Status == 202 || resp.Status == 206 {
+		return "wanted all of it, and the status says that it is not"
+	}
+	return ""
+}
+
+// isOther reports whether an object's id is not the one that the path asked for. A path may also have a name or a login.
+func (c *Call) isOther(path []hostcall.Pair, id string) bool {
+	if len(path) == 0 || c.Service.SameKind == nil {
+		return false
+	}
+	asked := path[len(path)-1].Value
+	return asked != id && c.Service.SameKind(asked, id)
+}
+
+// otherObject is why an object is not the one that the path asked for.
+func otherObject(path []hostcall.Pair, id string) string {
+	return "wanted " + path[len(path)-1].Value + ", found another object, " + id + " (a cache between this machine and the service?)"
+}
+
 // Array is the array of objects that an answer has to be.
 func (c *Call) Array(resp hostcall.Response, noun string) (jsonval.Value, *Result) {
 	v, isJSON := c.Body(resp)
+	if why := NotWhole(resp); why != "" {
+		r := c.BadBody(resp, why)
+		return jsonval.Value{}, &r
+	}
 	if !isJSON || v.Kind() != jsonval.Array {
 		r := c.BadBody(resp, "wanted a list of "+noun+", found "+Describe(v, isJSON))
 		return jsonval.Value{}, &r
@@ -64,15 +98,19 @@ func Describe(v jsonval.Value, isJSON bool) string {
 	return "a single value"
 }
 
-// EmitObject emits the one object that an answer has to be, unless the host emitted it with the answer.
-func (c *Call) EmitObject(resp hostcall.Response, omit []string) Result {
+// EmitObject emits the one object that an answer has to be, unless the host emitted it with the answer. path is that of the
+// request.
+func (c *Call) EmitObject(resp hostcall.Response, path []hostcall.Pair, omit []string) Result {
 	s := resp.Emitted
 	if s == nil {
 		sum := c.Emit(resp.Body, c.object(omit))
 		s = &sum
 	}
-	if s.Err != "" {
-		return c.BadBody(resp, s.Err)
+	if why := cmp.Or(s.Err, NotWhole(resp)); why != "" {
+		return c.BadBody(resp, why)
+	}
+	if id := s.First.Get("id").Str(); c.isOther(path, id) {
+		return c.BadBody(resp, otherObject(path, id))
 	}
 	return Result{Outcome: abi.Succeeded}
 }
@@ -87,7 +125,7 @@ func (c *Call) SendForObject(req hostcall.Request, omit []string) hostcall.Respo
 
 // object returns how an answer that has to be one object is emitted.
 func (c *Call) object(omit []string) abi.EmitOptions {
-	return abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Omit: omit}
+	return abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Summarise: []string{"id"}, Omit: omit}
 }
 
 // Read is object for those who do not care for the ETag. gone means that the object itself is missing.

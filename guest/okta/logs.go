@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"github.com/mach5/okta-connector/guest/connector"
 	"strconv"
 	"strings"
@@ -305,8 +306,8 @@ func pollUpTo(c *connector.Call, at checkpoint, most int) connector.Page {
 	if sum.Limit {
 		return connector.Page{Result: connector.Fail(abi.Rejected, "limit", sum.Err)}
 	}
-	if sum.Err != "" {
-		return connector.Page{Result: c.BadBody(got.Response, sum.Err)}
+	if why := cmp.Or(sum.Err, connector.NotWhole(got.Response)); why != "" {
+		return connector.Page{Result: c.BadBody(got.Response, why)}
 	}
 	p := connector.Page{Result: connector.Result{Outcome: abi.Succeeded}, CaughtUp: sum.Total < got.Asked}
 	p.Warnings = beginning(c, got.since, c.ServerNow)

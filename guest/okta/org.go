@@ -121,13 +121,17 @@ func validate(c *connector.Call) connector.Result {
 
 	me := c.SendWithToken(hostcall.Request{Endpoint: getMe.Endpoint})
 	org := c.SendWithToken(hostcall.Request{Endpoint: getOrg.Endpoint})
-	if orgBody, isJSON := c.Body(org); connector.OK(org) && isJSON && isOrg && orgBody.Get("id").Str() != "" {
+	orgBody, isJSON := c.Body(org)
+	readOrg := connector.OK(org) && isJSON && orgBody.Get("id").Str() != ""
+	if readOrg && isOrg {
 		organization = merge(body, orgBody)
 	}
 	if meBody, isJSON := c.Body(me); connector.OK(me) && isJSON && meBody.Get("id").Str() != "" {
 		principal = principalOf(meBody)
 		f.add("credentials", true, "the token is "+meBody.Get("profile", "login").Str()+"'s", "")
-	} else if connector.OK(org) { // a service app is no user
+	} else if why := notRead(c, me, "the token's owner"); readOrg && why != "" {
+		f.add("credentials", false, "whose token it is could not be read: "+why, readAgain)
+	} else if readOrg { // a service app is no user
 		f.add("credentials", true, "the token is valid and belongs to no user: a service app's", "")
 	} else if isOrg && me.Err == nil && slices.Contains([]string{"E0000006", "E0000015"}, c.ReadError(me).Code) { // E0000011 alone means a bad token
 		f.add("credentials", true, "the token is valid, and may not read whose it is", "")
@@ -138,8 +142,10 @@ func validate(c *connector.Call) connector.Result {
 		}
 		f.add("credentials", false, r.Err.Message, fix)
 	}
-	if connector.OK(org) {
+	if readOrg {
 		f.add("permissions", true, "the token may read the org's settings", "")
+	} else if why := notRead(c, org, "the org"); !f.bad && why != "" {
+		f.add("permissions", false, "what the token may read did not show: "+why, readAgain)
 	} else if !f.bad {
 		f.add("permissions", true, "the token may not read the org's settings; what else it may do shows on use", "")
 	}
@@ -148,6 +154,22 @@ func validate(c *connector.Call) connector.Result {
 	w.Bool("valid", !f.bad).RawIf("organization", organization).RawIf("principal", principal)
 	w.Raw("checks", connector.JSONArray(f.checks, func(s string) string { return s }))
 	return connector.Result{Outcome: abi.Succeeded, Output: w.String()}
+}
+
+// readAgain is the remedy where an answer says nothing of the token.
+const readAgain = "run it again. If it stays so, see what is between this machine and Okta"
+
+// notRead says why an answer says nothing of what was asked, and "" where Okta refused. The caller has found that it is not what was
+// asked for.
+func notRead(c *connector.Call, r hostcall.Response, what string) string {
+	if r.Err == nil && r.Status < 400 { // 304 is one: nothing was asked that could be unchanged
+		body, isJSON := c.Body(r)
+		return c.BadBody(r, "wanted "+what+", found "+connector.Describe(body, isJSON)).Err.Message
+	}
+	if failed := c.Failure(r, "", ""); r.Err != nil || failed.Outcome == abi.Unavailable || failed.Outcome == abi.Throttled {
+		return failed.Err.Message
+	}
+	return ""
 }
 
 func checkEngine(f *findings, pipeline string, isOrg bool) {

@@ -32,6 +32,7 @@ var okta = connector.Service{
 	Sets: []string{"include", "exclude", "methods", "grantTypes", "authenticators", "locations", "asns"},
 	// An authenticator that nobody may enrol is as good as none: Okta adds all that the org has to the settings of a policy.
 	IsEmptyElement: func(element jsonval.Value) bool { return element.Get("enroll", "self").Str() == "NOT_ALLOWED" },
+	SameKind:       func(a, b string) bool { return len(a) > 3 && isID(a, a[:3]) && isID(b, a[:3]) },
 	Errors: connector.Errors{
 		Code:      "errorCode",
 		Read:      readError,

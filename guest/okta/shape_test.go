@@ -123,3 +123,98 @@ func tableNative(t *testing.T, host *hosttest.Host, call map[string]any) (out ab
 func sourceText(host *hosttest.Host, in string) (string, error) {
 	return Source(hostcall.New(host), in)
 }
+
+// TestReads_StatusOfAPart_IsUnavailable: 202 and 206 say that the answer is not all that was asked for, whatever its body.
+func TestReads_StatusOfAPart_IsUnavailable(t *testing.T) {
+	for _, op := range operations() {
+		if op.Class != abi.Read || op.Name == "validate" {
+			continue
+		}
+		for _, status := range []int{202, 206} {
+			for _, body := range []string{`[]`, `{"id":"1","roles":[]}`, `[{"id":"1","uuid":"1"}]`} {
+				host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer { return hosttest.Answer{Status: status, Body: body} }}
+				text := runOn(t, op, "invoke", host)
+				var out abi.InvokeOutput
+				if err := json.Unmarshal([]byte(text), &out); err != nil {
+					t.Fatal(err)
+				}
+				if out.Outcome != abi.Unavailable || out.Error == nil || out.Error.Code != "bad_answer" {
+					t.Errorf("%s, %d %s: %s", op.Name, status, body, text)
+				}
+			}
+		}
+	}
+}
+
+// TestReads_AnswerIsAnotherObject_IsUnavailable: an object of another id than the path asked for is never taken for it, least of
+// all by a write.
+func TestReads_AnswerIsAnotherObject_IsUnavailable(t *testing.T) {
+	for op, c := range map[string]struct{ input, other string }{
+		"lookup_user":     {`{"user":"00uaaaaaaaaaaaaaaaa1"}`, "00uaaaaaaaaaaaaaaaa2"},
+		"deactivate_user": {`{"user":"00uaaaaaaaaaaaaaaaa1"}`, "00uaaaaaaaaaaaaaaaa2"},
+		"lookup_group":    {`{"group":"00gaaaaaaaaaaaaaaaa1"}`, "00gaaaaaaaaaaaaaaaa2"},
+		"delete_group":    {`{"group":"00gaaaaaaaaaaaaaaaa1"}`, "00gaaaaaaaaaaaaaaaa2"},
+		"lookup_device":   {`{"device":"guoaaaaaaaaaaaaaaaa1"}`, "guoaaaaaaaaaaaaaaaa2"},
+		"get_zone":        {`{"zone":"nzoaaaaaaaaaaaaaaaa1"}`, "nzoaaaaaaaaaaaaaaaa2"},
+		"update_zone":     {`{"zone":"nzoaaaaaaaaaaaaaaaa1","add_gateways":["192.0.2.1"]}`, "nzoaaaaaaaaaaaaaaaa2"},
+		"update_policy":   {`{"policy":"00paaaaaaaaaaaaaaaa1","patch":{"description":"x"}}`, "00paaaaaaaaaaaaaaaa2"},
+	} {
+		host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+			if req.Endpoint == "GET /api/v1/users/me" {
+				return hosttest.Answer{Status: 200, Body: `{"id":"00uaaaaaaaaaaaaaaaa9","profile":{}}`}
+			}
+			return hosttest.Answer{Status: 200, Body: `{"id":"` + c.other + `","status":"ACTIVE","type":"IP","profile":{"login":"x@example.com","name":"x"}}`}
+		}}
+		out := invokeNative(t, host, op, c.input)
+		if out.Outcome != abi.Unavailable || out.Error.Code != "bad_answer" || !strings.Contains(out.Error.Message, "another object, "+c.other) {
+			t.Errorf("%s: %s %+v", op, out.Outcome, out.Error)
+		}
+		for _, req := range host.Requests {
+			if !strings.HasPrefix(req.Endpoint, "GET ") {
+				t.Errorf("%s sent %s", op, req.Endpoint)
+			}
+		}
+	}
+}
+
+// TestValidate_AnswerSaysNothingOfTheToken_IsNotValid: a page of something in between does not make the token a service app's.
+func TestValidate_AnswerSaysNothingOfTheToken_IsNotValid(t *testing.T) {
+	org, me, page := answer(200, `{"id":"00o1","pipeline":"idx"}`), answer(200, `{"id":"00u1","profile":{"login":"x@example.com"}}`), answer(200, `<html>`)
+	for what, c := range map[string]struct {
+		me, org hosttest.Answer
+		check   string // that is not ok
+	}{
+		"a page for the owner": {page, org, "credentials"}, "nothing for the owner": {answer(204, ``), org, "credentials"}, "304 for the owner": {answer(304, ``), org, "credentials"},
+		"a proxy's refusal for the owner": {answer(403, `<html>`), org, "credentials"}, "no answer for the owner": {unsent, org, "credentials"},
+		"a page for the org": {me, page, "permissions"}, "an error's body for the org": {me, answer(200, `{"errorCode":"E0000009"}`), "permissions"}, "no answer for the org": {me, unsent, "permissions"},
+	} {
+		out := invokeNative(t, &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
+			switch req.Endpoint {
+			case "GET /api/v1/users/me":
+				return c.me
+			case "GET /api/v1/org":
+				return c.org
+			}
+			return org
+		}}, "validate", `{}`)
+		var got struct {
+			Valid  bool
+			Checks []struct {
+				Name string
+				OK   bool
+			}
+		}
+		if err := json.Unmarshal(out.Output, &got); err != nil {
+			t.Fatalf("%s: %v %+v", what, err, out)
+		}
+		bad := ""
+		for _, check := range got.Checks {
+			if !check.OK {
+				bad += check.Name
+			}
+		}
+		if got.Valid || bad != c.check {
+			t.Errorf("%s: valid %v, not ok %q: %s", what, got.Valid, bad, out.Output)
+		}
+	}
+}

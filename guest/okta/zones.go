@@ -378,11 +378,12 @@ func readZone(c *connector.Call) connector.Result {
 	if failed != nil {
 		return *failed
 	}
-	resp := c.SendForObject(hostcall.Request{Endpoint: getZone.Endpoint, Path: connector.Pairs("zoneId", id)}, nil)
+	path := connector.Pairs("zoneId", id)
+	resp := c.SendForObject(hostcall.Request{Endpoint: getZone.Endpoint, Path: path}, nil)
 	if !connector.OK(resp) {
 		return c.Failure(resp, "NetworkZone", "network zone")
 	}
-	return c.EmitObject(resp, nil)
+	return c.EmitObject(resp, path, nil)
 }
 
 // gaps are where a zone is not as it was asked for, its status aside. Lists of addresses are compared by what they mean.
