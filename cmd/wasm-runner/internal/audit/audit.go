@@ -22,8 +22,10 @@ import (
 	"github.com/mach5/okta-connector/host/audit"
 )
 
-// options say what of an audit is shown, and how.
+// options is one run of audit.
 type options struct {
+	app          *cli.App
+	files        []string // the arguments
 	format       string
 	since, until string
 	operations   []string
@@ -34,8 +36,9 @@ type options struct {
 	from, to time.Time
 }
 
+// NewCommand returns the command audit.
 func NewCommand(a *cli.App) *cobra.Command {
-	var o options
+	o := options{app: a}
 	cmd := &cobra.Command{
 		Use:   "audit FILE...",
 		Short: "Report what an audit file holds: who did what to whom, and whether a line is missing",
@@ -62,7 +65,8 @@ requests: the event's transaction.id is the request id. The log is some seconds 
 			if len(args) == 0 {
 				return cli.Usagef("audit wants a FILE that invoke --audit wrote, or - for stdin")
 			}
-			return o.check(args)
+			o.files = args
+			return o.check()
 		},
 	}
 	f := cmd.Flags()
@@ -75,11 +79,11 @@ requests: the event's transaction.id is the request id. The log is some seconds 
 	f.BoolVar(&o.join, "join", false, "read Okta's own events of each invoke from the System Log, through the connection")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
 	cli.CompleteFixed(cmd, "outcome", outcomes())
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), a, &o, args) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }
 	return cmd
 }
 
-// outcomes are the outcomes that a row can have.
+// outcomes returns the outcomes that a row can have.
 func outcomes() []string {
 	var all []string
 	for _, o := range append(abi.Outcomes(), audit.Interrupted) {
@@ -88,9 +92,11 @@ func outcomes() []string {
 	return all
 }
 
+// anchor matches the hash of a line, or its beginning.
 var anchor = regexp.MustCompile(`^[0-9a-f]{16,64}$`)
 
-func (o *options) check(files []string) error {
+// check returns an error for values that cannot be used. It parses the times.
+func (o *options) check() error {
 	if err := cli.OneOf("format", o.format, rows.Formats()); err != nil {
 		return err
 	}
@@ -104,7 +110,7 @@ func (o *options) check(files []string) error {
 			return cli.Usagef("--anchor: want 16 to 64 hexadecimal digits of a line's hash, and got %q", h)
 		}
 	}
-	if n := len(files) - len(slices.DeleteFunc(slices.Clone(files), func(f string) bool { return f == "-" })); n > 1 {
+	if n := len(o.files) - len(slices.DeleteFunc(slices.Clone(o.files), func(f string) bool { return f == "-" })); n > 1 {
 		return cli.Usagef("standard input can be read once: - is given %d times", n)
 	}
 	for _, t := range []struct {
@@ -129,7 +135,7 @@ func (o *options) check(files []string) error {
 	return nil
 }
 
-// wants reports whether a deed passes the filters.
+// wants reports whether a deed passes the filters. connection is the name or kind of --connection, "" for all.
 func (o *options) wants(d *audit.Deed, connection string) bool {
 	named := func(op string) bool { return op == d.Operation || plainOperation(op) == d.Operation }
 	switch {
@@ -143,7 +149,7 @@ func (o *options) wants(d *audit.Deed, connection string) bool {
 	return false
 }
 
-// plainOperation is the name of an operation without its kind: okta.lookup_user is lookup_user.
+// plainOperation returns the name of an operation without its kind: KIND.lookup_user is lookup_user.
 func plainOperation(name string) string {
 	if _, plain, found := strings.Cut(name, "."); found {
 		return plain
@@ -151,21 +157,23 @@ func plainOperation(name string) string {
 	return name
 }
 
-// maxSaid is how many lines of one kind are named on stderr.
-const maxSaid = 20
+// maxProblems is how many problems of lines are reported on stderr.
+const maxProblems = 20
 
-// totals is what a report says at its end.
+// totals is what the end of a report says.
 type totals struct {
 	chain              *audit.Chain
 	deeds, interrupted int
 	records            int
-	operations         map[string]bool // that the files name
+	operations         map[string]bool // the operations in the files
 }
 
-func run(ctx context.Context, a *cli.App, o *options, files []string) error {
+// run writes the report.
+func (o *options) run(ctx context.Context) error {
+	a := o.app
 	out := bufio.NewWriter(a.Stdout)
 	var to io.Writer = out
-	if _, is := term.Columns(a.Stdout); is && o.format != "table" { // which keeps to itself what could reach the terminal
+	if _, is := term.Columns(a.Stdout); is && o.format != "table" { // the format table escapes its cells itself
 		to = term.NewPlainLines(out)
 	}
 	buffered := bufio.NewWriter(to)
@@ -174,8 +182,8 @@ func run(ctx context.Context, a *cli.App, o *options, files []string) error {
 	w := rows.New(o.format, buffered, plainColumnsOf(columns), rows.Layout{Shrink: true, Room: room, Warn: a.Warnf, More: "take --format csv"})
 	tally := totals{chain: audit.NewChain(o.anchors...), operations: map[string]bool{}}
 	var held []*audit.Deed
-	begun := false // a row was written
-	err := eachDeed(ctx, a, files, &tally, func(d *audit.Deed) error {
+	begun := false // a row has been written
+	err := o.eachDeed(ctx, &tally, func(d *audit.Deed) error {
 		if !o.wants(d, a.Flags.Connection) {
 			return nil
 		}
@@ -194,7 +202,7 @@ func run(ctx context.Context, a *cli.App, o *options, files []string) error {
 		return nil
 	})
 	if err == nil {
-		err = checkAudit(ctx, a, o, files, &tally)
+		err = o.checkContent(ctx, &tally)
 	}
 	if err == nil && o.join {
 		err = joinEvents(ctx, a, held, func(d *audit.Deed, events []event) error {
@@ -204,13 +212,13 @@ func run(ctx context.Context, a *cli.App, o *options, files []string) error {
 	}
 	if err != nil {
 		if begun {
-			_ = w.End() // the rows so far; the first error counts
+			_ = w.End() // write the rows so far; the first error counts
 		}
 		_, _ = buffered.Flush(), out.Flush()
 		return err
 	}
 	text, verdict := tally.verdict()
-	if begun || o.format != "table" || verdict == nil { // a header alone would stand before the error
+	if begun || o.format != "table" || verdict == nil { // no header without a row before an error
 		if err := w.End(); err != nil {
 			return err
 		}
@@ -236,10 +244,10 @@ func run(ctx context.Context, a *cli.App, o *options, files []string) error {
 	return verdict
 }
 
-// checkAudit refuses files that are no audit, and operations that neither the files nor the module have.
-func checkAudit(ctx context.Context, a *cli.App, o *options, files []string, t *totals) error {
+// checkContent returns an error for empty files, and for operations that neither the files nor the module have.
+func (o *options) checkContent(ctx context.Context, t *totals) error {
 	if t.records == 0 {
-		return cli.Usagef("%s: empty, where an audit has at least a line. Was it emptied, or rotated away?", strings.Join(files, ", "))
+		return cli.Usagef("%s: empty, where an audit has at least a line. Was it emptied, or rotated away?", strings.Join(o.files, ", "))
 	}
 	var unseen []string
 	for _, name := range o.operations {
@@ -250,9 +258,9 @@ func checkAudit(ctx context.Context, a *cli.App, o *options, files []string, t *
 	if len(unseen) == 0 {
 		return nil
 	}
-	m, err := a.LoadModule(ctx)
+	m, err := o.app.LoadModule(ctx)
 	if err != nil {
-		return nil //nolint:nilerr // without a module, the files alone say which operations there are
+		return nil //nolint:nilerr // without a module, any name may be an operation
 	}
 	defer func() { _ = m.Close(context.WithoutCancel(ctx)) }()
 	for _, name := range unseen {
@@ -270,8 +278,8 @@ func checkAudit(ctx context.Context, a *cli.App, o *options, files []string, t *
 	return nil
 }
 
-// eachDeed reads the files in order and gives each deed on, interrupted ones at the end.
-func eachDeed(ctx context.Context, a *cli.App, files []string, tally *totals, give func(*audit.Deed) error) error {
+// eachDeed reads the files in order and calls give for each deed. The interrupted ones come last.
+func (o *options) eachDeed(ctx context.Context, tally *totals, give func(*audit.Deed) error) error {
 	var deeds audit.Deeds
 	each := func(all []audit.Deed) error {
 		for i := range all {
@@ -281,38 +289,38 @@ func eachDeed(ctx context.Context, a *cli.App, files []string, tally *totals, gi
 		}
 		return nil
 	}
-	said := 0
-	tell := func(text string) {
-		if said++; said <= maxSaid {
-			a.Warnf("%s", text)
+	problems := 0
+	report := func(text string) {
+		if problems++; problems <= maxProblems {
+			o.app.Warnf("%s", text)
 		}
 	}
-	for _, path := range files {
-		if _, err := os.Stat(path); err != nil && path != "-" { // before the first row
+	for _, path := range o.files {
+		if _, err := os.Stat(path); err != nil && path != "-" { // report a missing file before the first row
 			return cli.Usagef("audit: %w", err)
 		}
 	}
-	for _, path := range files {
-		if err := eachRecord(ctx, a, path, tally, tell, func(name string, l audit.Line) error { return each(deeds.Add(name, l)) }); err != nil {
+	for _, path := range o.files {
+		if err := o.eachRecord(ctx, path, tally, report, func(name string, l audit.Line) error { return each(deeds.Add(name, l)) }); err != nil {
 			return err
 		}
 	}
-	if said > maxSaid {
-		a.Warnf("%d more such lines", said-maxSaid)
+	if problems > maxProblems {
+		o.app.Warnf("%d more such lines", problems-maxProblems)
 	}
 	return each(deeds.Rest())
 }
 
-// eachRecord reads one file and gives on the lines that are records; tell gets what is to be said of others. A file of lines
-// without a record is an error: it is no audit.
-func eachRecord(ctx context.Context, a *cli.App, path string, t *totals, tell func(string), give func(string, audit.Line) error) error {
-	name, r, err := openAudit(a, path)
+// eachRecord reads one file. It calls give for each line that is a record, and report for each problem. A file without a
+// record is an error, unless it is empty.
+func (o *options) eachRecord(ctx context.Context, path string, t *totals, report func(string), give func(string, audit.Line) error) error {
+	name, r, err := o.open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = r.Close() }() // read only
 	t.chain.Open()
-	var early []string // said once the file turns out to be an audit
+	var early []string // problems before the first record, reported once there is one
 	lines, records := 0, 0
 	for l, err := range audit.Lines(r) {
 		if err == nil {
@@ -328,8 +336,8 @@ func eachRecord(ctx context.Context, a *cli.App, path string, t *totals, tell fu
 			switch text := fmt.Sprintf("%s line %d %s", name, l.Number, what); {
 			case what == "":
 			case records > 0:
-				tell(text)
-			case len(early) <= maxSaid:
+				report(text)
+			case len(early) <= maxProblems:
 				early = append(early, text)
 			}
 		}
@@ -338,7 +346,7 @@ func eachRecord(ctx context.Context, a *cli.App, path string, t *totals, tell fu
 		}
 		if records++; records == 1 {
 			for _, text := range early {
-				tell(text)
+				report(text)
 			}
 		}
 		t.records++
@@ -349,17 +357,17 @@ func eachRecord(ctx context.Context, a *cli.App, path string, t *totals, tell fu
 	}
 	switch {
 	case lines == 0:
-		tell(name + " is empty")
+		report(name + " is empty")
 	case records == 0:
 		return cli.Usagef("%s is not an audit: it has %s, and no record that invoke --audit wrote", name, cli.Counted(int64(lines), "line"))
 	}
 	return nil
 }
 
-// openAudit opens a file, - for stdin.
-func openAudit(a *cli.App, path string) (name string, r io.ReadCloser, err error) {
+// open opens a file. - is standard input, and .gz is decompressed.
+func (o *options) open(path string) (name string, r io.ReadCloser, err error) {
 	if path == "-" {
-		return "standard input", io.NopCloser(a.Interruptible(a.Stdin)), nil
+		return "standard input", io.NopCloser(o.app.Interruptible(o.app.Stdin)), nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -379,7 +387,7 @@ func openAudit(a *cli.App, path string) (name string, r io.ReadCloser, err error
 	}{z, f}, nil
 }
 
-// verdict is what the whole comes to. The error is of an audit that is not as it was written.
+// verdict returns the summary of the report. The error says that the audit is not as it was written.
 func (t *totals) verdict() (text string, err error) {
 	c := t.chain
 	text = cli.Counted(int64(t.deeds), "invoke")

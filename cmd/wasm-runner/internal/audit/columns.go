@@ -13,7 +13,7 @@ import (
 	"github.com/mach5/okta-connector/host/audit"
 )
 
-// row is an invoke and, with --join, the service's events of it.
+// row is an invoke and, with --join, the service's events for it.
 type row struct {
 	*audit.Deed
 	events []event
@@ -25,7 +25,7 @@ type column struct {
 	value func(row) any
 }
 
-// The columns of a terminal from which on the table has more than the least of a report, and all that it can have.
+// Widths of a terminal, in columns, from which on the table has further columns, and all of them.
 const (
 	roomForWhen    = 54
 	roomForWho     = 68
@@ -35,8 +35,7 @@ const (
 	roomForSeconds = 200
 )
 
-// columnsOf are the columns of a report: few for eyes, all for programs. room is how wide the terminal is, 0 where there
-// is none.
+// columnsOf returns the columns of a report: few for people, all for programs. room is the width of the terminal, 0 without one.
 func columnsOf(o *options, room int) []column {
 	var all []column
 	add := func(name string, typ abi.ColumnType, value func(row) any) {
@@ -58,7 +57,7 @@ func columnsOf(o *options, room int) []column {
 			return nil
 		})
 	}
-	if o.format == "table" { // operation, target and outcome always; a narrow terminal has no room for the others
+	if o.format == "table" { // even a narrow terminal shows operation, target and outcome
 		whole := room == 0 || room >= RoomForAll
 		if room == 0 || room >= roomForWhen {
 			text("when", func(r row) string {
@@ -119,7 +118,7 @@ func columnsOf(o *options, room int) []column {
 	return all
 }
 
-// whoColumns say who ran an invoke, whose credential acted, and which module.
+// whoColumns adds who ran an invoke, whose credential acted, and which module ran.
 func whoColumns(add func(string, abi.ColumnType, func(row) any), text func(string, func(row) string)) {
 	text("user", func(r row) string { return process(r).User })
 	text("uid", func(r row) string { return process(r).UID })
@@ -147,7 +146,7 @@ func whoColumns(add func(string, abi.ColumnType, func(row) any), text func(strin
 	})
 }
 
-// endColumns say how an invoke ended, and who had approved it.
+// endColumns adds how an invoke ended, and who approved it.
 func endColumns(add func(string, abi.ColumnType, func(row) any), text func(string, func(row) string)) {
 	failure := func(r row) abi.Error {
 		if r.Error == nil {
@@ -210,7 +209,7 @@ func account(r row) audit.Account {
 	return *r.Account
 }
 
-// runBy is who ran an invoke, for eyes.
+// runBy returns who ran an invoke, for people.
 func runBy(r row) string {
 	p := process(r)
 	switch {
@@ -222,7 +221,7 @@ func runBy(r row) string {
 	return ""
 }
 
-// shownAccount is whose credential acted, for eyes.
+// shownAccount returns whose credential acted, for people.
 func shownAccount(r row) string {
 	switch a := account(r); {
 	case a.Name != "":
@@ -257,7 +256,7 @@ func shownEvents(r row) string {
 	return strings.Join(texts, "; ")
 }
 
-// targetOf is on whom an invoke was: what the input names, and the ids that this stood for.
+// targetOf returns what an invoke acted on: the names in the input, and the ids that they were resolved to.
 func targetOf(r row) string {
 	var named []string
 	var walk func(v gjson.Result, depth int)
@@ -299,7 +298,7 @@ func targetOf(r row) string {
 	return text
 }
 
-// requestID is the id of the last write, else of the last request.
+// requestID returns the id of the last write, or of the last request if nothing was written.
 func requestID(r row) string {
 	last := ""
 	for _, q := range slices.Backward(r.Requests) {
@@ -314,7 +313,7 @@ func requestID(r row) string {
 	return last
 }
 
-// requestIDs are the ids of all requests of an invoke.
+// requestIDs returns the ids of all requests of an invoke.
 func requestIDs(d *audit.Deed) []string {
 	all := []string{}
 	for _, r := range d.Requests {

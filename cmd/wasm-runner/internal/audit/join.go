@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	maxJoined = 100_000         // deeds that --join holds
-	logMargin = 5 * time.Minute // by which this machine's clock may differ from the log's
-	logGap    = time.Hour       // up to which one stretch of the log is read rather than two
+	maxJoined = 100_000         // most deeds that --join holds in memory
+	logMargin = 5 * time.Minute // most that the clocks of this machine and the service differ
+	logGap    = time.Hour       // windows with a smaller gap are read as one
 )
 
-// event is an event of the service's own log that a deed caused.
+// event is an event of the service's own log that an invoke caused.
 type event struct {
 	Published string   `json:"published"`
 	EventType string   `json:"event_type"`
@@ -33,7 +33,7 @@ type event struct {
 	RequestID string   `json:"request_id"`
 }
 
-// String is the event for eyes.
+// String returns the event for people.
 func (e event) String() string {
 	text := e.EventType
 	if e.Outcome != "" && e.Outcome != "SUCCESS" {
@@ -47,12 +47,12 @@ func (e event) String() string {
 
 func newEvent(record json.RawMessage) event {
 	v := gjson.ParseBytes(record)
-	text := func(path string) string { return strings.Clone(v.Get(path).String()) } // the record is the page's
+	text := func(path string) string { return strings.Clone(v.Get(path).String()) } // the page reuses the record's memory
 	e := event{Published: text("published"), EventType: text("eventType"), Actor: text("actor.alternateId"), ActorID: text("actor.id"),
 		Outcome: text("outcome.result"), UUID: text("uuid"), RequestID: text("transaction.id")}
 	for _, t := range v.Get("target").Array() {
 		name := t.Get("alternateId").String()
-		if name == "" || name == "unknown" { // as Okta has it for what has no login
+		if name == "" || name == "unknown" { // objects without a login
 			name = t.Get("displayName").String()
 		}
 		if len(e.Targets) < 10 {
@@ -62,7 +62,7 @@ func newEvent(record json.RawMessage) event {
 	return e
 }
 
-// joinEvents reads the log around the deeds of the connection and gives each deed on with its events, in order.
+// joinEvents reads the service's log around the deeds of the connection. It calls give for each deed, in order, with its events.
 func joinEvents(ctx context.Context, a *cli.App, deeds []*audit.Deed, give func(*audit.Deed, []event) error) error {
 	s, err := a.Connect(ctx, cli.ConnectOptions{})
 	if err != nil {
@@ -124,10 +124,10 @@ func joinEvents(ctx context.Context, a *cli.App, deeds []*audit.Deed, give func(
 	return nil
 }
 
-// maxEvents bounds the events of one deed.
+// maxEvents is the most events that a deed is joined with.
 const maxEvents = 1000
 
-// ofConnection reports whether a deed was at the connection's org. A line of an earlier version names the connection alone.
+// ofConnection reports whether a deed was done at the connection's org. Records of earlier versions have no address.
 func ofConnection(d *audit.Deed, c *host.Connection) bool {
 	if d.BaseURL == "" {
 		return d.Connection == c.Config().Name
@@ -135,14 +135,14 @@ func ofConnection(d *audit.Deed, c *host.Connection) bool {
 	return strings.TrimSuffix(d.BaseURL, "/") == strings.TrimSuffix(c.Config().BaseURL, "/")
 }
 
-// wrote reports whether the service took a write of a deed.
+// wrote reports whether the service accepted a write of a deed.
 func wrote(d *audit.Deed) bool {
 	return !d.Replayed && slices.ContainsFunc(d.Requests, func(r abi.RequestMeta) bool {
 		return !strings.HasPrefix(r.Endpoint, "GET ") && r.Status >= 200 && r.Status < 300 && r.RequestID != ""
 	})
 }
 
-// windowsOf are the stretches of the log that hold the events of deeds.
+// windowsOf returns the ranges of time in which the log has the events of deeds. It merges ranges that are close.
 func windowsOf(deeds []*audit.Deed) (all [][2]time.Time) {
 	for _, d := range deeds {
 		from := d.Time.Add(-time.Duration(d.DurationMS * float64(time.Millisecond)))

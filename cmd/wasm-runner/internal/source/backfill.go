@@ -16,9 +16,10 @@ import (
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
-// backfillFlags are the flags of backfill.
-type backfillFlags struct {
-	outFlags
+// backfillOptions is one run of backfill.
+type backfillOptions struct {
+	app *cli.App
+	outOptions
 	operation    string
 	since, until string
 	filter, q    string
@@ -27,8 +28,9 @@ type backfillFlags struct {
 	metrics      string
 }
 
+// NewBackfillCommand returns the command backfill.
 func NewBackfillCommand(a *cli.App) *cobra.Command {
-	flags := backfillFlags{}
+	o := backfillOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "backfill --since TIME --until TIME",
 		Short: "Read the records between two times, to the end",
@@ -46,34 +48,27 @@ An org's log by the time of its events may lack those that were stored later sti
 			if err := cli.NoArgs(cmd, args); err != nil {
 				return err
 			}
-			return flags.check(a.Flags.Demo)
+			return o.check(a.Flags.Demo)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&flags.since, "since", "", "`time` to begin at: 2026-01-02T03:04:05Z, or a day (UTC)")
-	f.StringVar(&flags.until, "until", "", "`time` to end before")
-	f.StringVar(&flags.filter, "filter", "", "the operation's filter `expression`")
-	f.StringVar(&flags.q, "q", "", "the operation's `keywords`")
-	f.IntVar(&flags.pageSize, "page-size", 1000, "records a request")
-	f.StringVar(&flags.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none (--demo may leave it out)")
-	flags.add(f)
-	f.StringVar(&flags.operation, "operation", "", "the `operation` that reads the range: its input has since and until (default: the one that the module names)")
-	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
+	f.StringVar(&o.since, "since", "", "`time` to begin at: 2026-01-02T03:04:05Z, or a day (UTC)")
+	f.StringVar(&o.until, "until", "", "`time` to end before")
+	f.StringVar(&o.filter, "filter", "", "the operation's filter `expression`")
+	f.StringVar(&o.q, "q", "", "the operation's `keywords`")
+	f.IntVar(&o.pageSize, "page-size", 1000, "records a request")
+	f.StringVar(&o.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none (--demo may leave it out)")
+	o.add(f)
+	f.StringVar(&o.operation, "operation", "", "the `operation` that reads the range: its input has since and until (default: the one that the module names)")
+	f.StringVar(&o.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		hup := watchHangups(a)
-		s, err := a.Connect(cmd.Context(), cli.ConnectOptions{})
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		s.LimitMemory()
-		return runBackfill(cmd.Context(), a, s, &flags, hup)
+		return o.run(cmd.Context())
 	}
 	return cmd
 }
 
-// backfillExamples are of a time that Okta still keeps.
+// backfillExamples returns examples for the last whole month, which a service still keeps.
 func backfillExamples(now time.Time) string {
 	until := now.UTC().AddDate(0, 0, 1-now.UTC().Day())
 	since := until.AddDate(0, -1, 0)
@@ -83,15 +78,16 @@ func backfillExamples(now time.Time) string {
   wasm-runner backfill --since SINCET08:00:00Z --until SINCET09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json --out morning.ndjson`)
 }
 
-func (f *backfillFlags) check(demo bool) error {
-	if f.since == "" || f.until == "" {
+// check returns an error for a range that cannot be read. It completes days to times.
+func (o *backfillOptions) check(demo bool) error {
+	if o.since == "" || o.until == "" {
 		return cli.Usagef("backfill wants --since and --until: the stretch of time to read")
 	}
 	var times [2]time.Time
 	for i, flag := range []struct {
 		name string
 		text *string
-	}{{"since", &f.since}, {"until", &f.until}} {
+	}{{"since", &o.since}, {"until", &o.until}} {
 		t, err := time.Parse(time.RFC3339, *flag.text)
 		if day, e := time.Parse(time.DateOnly, *flag.text); err != nil && e == nil {
 			t, err = day, nil
@@ -104,34 +100,43 @@ func (f *backfillFlags) check(demo bool) error {
 	}
 	switch {
 	case !times[0].Before(times[1]):
-		return cli.Usagef("--since (%s) must be before --until (%s)", f.since, f.until)
-	case f.checkpoint == "" && !demo:
+		return cli.Usagef("--since (%s) must be before --until (%s)", o.since, o.until)
+	case o.checkpoint == "" && !demo:
 		return cli.Usagef("backfill wants --checkpoint FILE, to go on from when it is interrupted")
-	case f.pageSize < 1 || f.pageSize > 1000:
+	case o.pageSize < 1 || o.pageSize > 1000:
 		return cli.Usagef("--page-size: want 1 to 1000")
 	}
-	return f.outFlags.check()
+	return o.outOptions.check()
 }
 
-// input is the operation's, without and with the size of a page: that may change when a backfill goes on.
-func (f *backfillFlags) input() (query, whole json.RawMessage) {
-	fields := map[string]any{"since": f.since, "until": f.until}
-	if f.filter != "" {
-		fields["filter"] = f.filter
+// input returns the input of the operation, without and with the page size. The page size may change when a backfill resumes.
+func (o *backfillOptions) input() (query, whole json.RawMessage) {
+	fields := map[string]any{"since": o.since, "until": o.until}
+	if o.filter != "" {
+		fields["filter"] = o.filter
 	}
-	if f.q != "" {
-		fields["q"] = f.q
+	if o.q != "" {
+		fields["q"] = o.q
 	}
-	query, _ = json.Marshal(fields) // texts always encode
-	fields["page_size"] = f.pageSize
+	query, _ = json.Marshal(fields) // strings always encode
+	fields["page_size"] = o.pageSize
 	whole, _ = json.Marshal(fields)
 	return query, whole
 }
 
-func runBackfill(ctx context.Context, a *cli.App, s *cli.Session, flags *backfillFlags, hup *hangups) error {
-	name := flags.operation
+// run reads the range into the sink.
+func (o *backfillOptions) run(ctx context.Context) error {
+	a := o.app
+	hup := watchHangups(a)
+	s, err := a.Connect(ctx, cli.ConnectOptions{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	s.LimitMemory()
+	r := run{app: a, session: s, out: &o.outOptions, hangups: hup, metrics: o.metrics, stuck: stuckAfter(0) + o.delay}
+	name := o.operation
 	if name == "" {
-		var err error
 		if name, err = cli.BackfillOperation(s.Module.Manifest()); err != nil {
 			return err
 		}
@@ -140,34 +145,33 @@ func runBackfill(ctx context.Context, a *cli.App, s *cli.Session, flags *backfil
 	if err != nil {
 		return err
 	}
-	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error of Write, told like others
-	query, input := flags.input()
+	signal.Ignore(syscall.SIGPIPE) // so that a write to a closed stdout returns an error
+	query, input := o.input()
 	d := &ingest.Drain{Operation: op.Name, Key: op.Key, Persist: true}
 	d.Feed = ingest.Range(s.Conn, op.Name, input, timeMember(s.Module.Manifest(), op))
-	closeDrain, err := openDrain(ctx, a, s, s.Conn, d, flags.checkpoint, query, &flags.outFlags)
+	closeDrain, err := r.open(ctx, s.Conn, d, o.checkpoint, query)
 	defer closeDrain()
 	if err != nil {
 		return err
 	}
 	if ingest.RangeDone(d.At) {
-		a.Notef("%s is of a backfill that is complete: to read it again, name another checkpoint", flags.checkpoint)
+		a.Notef("%s is of a backfill that is complete: to read it again, name another checkpoint", o.checkpoint)
 		return nil
 	}
-	bar := &span{}
-	bar.since, _ = time.Parse(time.RFC3339, flags.since) // checked before
-	bar.until, _ = time.Parse(time.RFC3339, flags.until)
-	bar.from = bar.since
+	all := &span{}
+	all.since, _ = time.Parse(time.RFC3339, o.since) // check has parsed both
+	all.until, _ = time.Parse(time.RFC3339, o.until)
+	all.from = all.since
 	if at := ingest.RangeTime(d.At); !at.IsZero() {
-		bar.from = at
+		all.from = at
 	}
-	bar.complete = func() bool { return ingest.RangeDone(d.At) }
-	defer hup.serve(ctx, []*ingest.Drain{d}, s.Connections())()
-	if err := drain(ctx, a, []*ingest.Drain{d}, flags.metrics, stuckAfter(0)+flags.delay, startProgress(a, toTerminal(a, &flags.outFlags), bar, d)); err != nil {
+	all.complete = func() bool { return ingest.RangeDone(d.At) }
+	if err := r.drain(ctx, all, d); err != nil {
 		return err
 	}
 	if !ingest.RangeDone(d.At) {
 		a.Notef("--until (%s) is not over, or not for the five minutes in which Okta may still store what happened before: what there was so far is read. "+
-			"Run this again later to go on", flags.until)
+			"Run this again later to go on", o.until)
 	} else if a.ReportsSuccess() {
 		a.Notef("complete: %s in this run", cli.Counted(d.Stats().Records, "record"))
 	}

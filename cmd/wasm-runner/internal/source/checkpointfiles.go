@@ -8,13 +8,13 @@ import (
 	"github.com/mach5/okta-connector/host/durable"
 )
 
-// checkDistinctFiles wants the file of a flag to be none of those that keep a checkpoint: what is appended to it would be gone with the
-// next checkpoint, and the run would still succeed. Either may be "" or "-", for none.
+// checkDistinctFiles returns an error if the file of a flag is one of those that hold the checkpoint. The next checkpoint would
+// replace the records in it, and the run would still succeed. Either path may be "" or "-", for no file.
 func checkDistinctFiles(flag, out, checkpoint string) error {
 	if out == "" || out == "-" || checkpoint == "" {
 		return nil
 	}
-	there := durable.Resolve(checkpoint) // beside which the checkpoint's own files are
+	there := durable.Resolve(checkpoint) // the lock and the new checkpoint are next to the target of a link
 	for _, kept := range []string{there, there + ".lock", there + ".new", checkpoint + ".keys", checkpoint + ".keys.new"} {
 		if sameFile(out, kept) {
 			return cli.Usagef("%s %s is a file of --checkpoint %s: records and checkpoint want files of their own", flag, out, checkpoint)
@@ -23,7 +23,7 @@ func checkDistinctFiles(flag, out, checkpoint string) error {
 	return nil
 }
 
-// sameFile reports whether two paths lead to one file, whether it is there already or not.
+// sameFile reports whether two paths lead to the same file, which need not exist yet.
 func sameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
@@ -33,7 +33,7 @@ func sameFile(a, b string) bool {
 	return errA != nil && errB != nil && resolved(a) == resolved(b)
 }
 
-// resolved is where a file would be made.
+// resolved returns where a file would be created.
 func resolved(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs

@@ -12,15 +12,14 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// hangups are the SIGHUPs of a run. Log rotation sends one after it renamed a file; a terminal that is closed sends one, too.
+// hangups handles SIGHUP during a run. Log rotation sends it after renaming a file, and a terminal sends it when it is closed.
 type hangups struct {
 	app       *cli.App
 	signals   chan os.Signal
-	terminals []*os.File // of stdin, stdout and stderr, those that were a terminal at the start
+	terminals []*os.File // the standard streams that were a terminal at the start
 }
 
-// watchHangups takes SIGHUPs from now on, in place of their usual effect, which is to end the command. On systems without
-// that signal there are none.
+// watchHangups receives SIGHUP from now on. Without it the signal ends the command.
 func watchHangups(a *cli.App) *hangups {
 	h := &hangups{app: a, signals: make(chan os.Signal, 1)}
 	for _, stream := range []any{a.Stdin, a.Stdout, a.Stderr} {
@@ -32,8 +31,8 @@ func watchHangups(a *cli.App) *hangups {
 	return h
 }
 
-// serve handles hangups until stop is called: the files of the drains are opened anew and the tokens of the connections
-// and the sinks are read again. Where the terminal is gone, the run is interrupted instead, as on SIGTERM.
+// serve handles SIGHUP until stop is called. It reopens the files of the drains, and reads the tokens of the connections and
+// sinks again. If the terminal is gone, it interrupts the run instead, as SIGTERM does.
 func (h *hangups) serve(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -58,6 +57,7 @@ func (h *hangups) serve(ctx context.Context, drains []*ingest.Drain, conns []*ho
 	}
 }
 
+// terminalIsGone reports whether a terminal of the start is closed.
 func (h *hangups) terminalIsGone() bool {
 	for _, t := range h.terminals {
 		if _, is := term.Columns(t); !is {
@@ -67,7 +67,7 @@ func (h *hangups) terminalIsGone() bool {
 	return false
 }
 
-// reload says in one line for each connection what SIGHUP brought about.
+// reload reopens files and reads tokens again, and reports the result in one line for each connection.
 func (h *hangups) reload(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) {
 	for i, d := range drains {
 		files, token := "no file to reopen", "token read again: it is the same"

@@ -22,7 +22,7 @@ import (
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
-// collector tells Prometheus how drains get on. It asks them when it is asked, and keeps nothing.
+// collector exports the statistics of drains to Prometheus. It implements prometheus.Collector and keeps no state.
 type collector struct {
 	drains []*ingest.Drain
 	values []metric
@@ -33,9 +33,10 @@ type collector struct {
 type metric struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
-	value func(ingest.Stats) (float64, bool) // false is not known yet
+	value func(ingest.Stats) (float64, bool) // false: not known yet
 }
 
+// newCollector returns a collector for drains.
 func newCollector(drains []*ingest.Drain) *collector {
 	labels := []string{"connection", "operation"}
 	c := &collector{drains: drains}
@@ -80,6 +81,7 @@ func newCollector(drains []*ingest.Drain) *collector {
 	return c
 }
 
+// truth returns 1 for true.
 func truth(is bool) float64 {
 	if is {
 		return 1
@@ -117,13 +119,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// stuckAfter is how long a source that has not failed may go without a page before it is not healthy: the longest wait
-// between two polls, and room for a call, its repeats and what they wait for.
+// stuckAfter returns how long a source may go without a page before it counts as unhealthy: the longest wait between two
+// polls, and time for a call with its retries.
 func stuckAfter(pollLimit time.Duration) time.Duration { return pollLimit + 14*time.Minute }
 
-// health is what /healthz answers.
+// health is the answer of /healthz and /readyz.
 type health struct {
-	Status      string             `json:"status"` // ok or failing; of /readyz, ready or waiting
+	Status      string             `json:"status"` // ok or failing; for /readyz, ready or waiting
 	Connections []connectionHealth `json:"connections"`
 }
 
@@ -132,10 +134,11 @@ type connectionHealth struct {
 	Ready      bool         `json:"ready"` // for /readyz
 	State      ingest.State `json:"state"`
 	CaughtUp   bool         `json:"caught_up"`
-	LagSeconds float64      `json:"lag_seconds"` // -1 is not known yet
+	LagSeconds float64      `json:"lag_seconds"` // -1: not known yet
 	Error      string       `json:"error,omitempty"`
 }
 
+// healthOf returns the answer of /healthz. ok is false when a restart may help.
 func healthOf(drains []*ingest.Drain, running, stuck time.Duration) (h health, ok bool) {
 	h = health{Status: "ok", Connections: []connectionHealth{}}
 	for _, d := range drains {
@@ -159,16 +162,16 @@ func healthOf(drains []*ingest.Drain, running, stuck time.Duration) (h health, o
 	return h, h.Status == "ok"
 }
 
-// lateAfter is how much sooner than stuck a source without a page is not ready: a call may try for minutes before it fails.
-const lateAfter = 12 * time.Minute
+// lateBefore is how long before it is stuck a source without a page counts as not ready. A call may retry for minutes.
+const lateBefore = 12 * time.Minute
 
-// ready reports whether records get through: a page came, and neither the source nor the sink has failed since.
+// ready reports whether records get through: a page has arrived, and neither the source nor the sink has failed since.
 func ready(s ingest.Stats, stuck time.Duration) bool {
-	late := s.State == ingest.Running && s.CheckpointAge > stuck-lateAfter
+	late := s.State == ingest.Running && s.CheckpointAge > stuck-lateBefore
 	return s.Sink.Up && s.Pages > 0 && !late && (s.State == ingest.Running || s.State == ingest.Ended)
 }
 
-// readiness is what /readyz answers.
+// readiness returns the answer of /readyz. ok is false while records do not get through.
 func readiness(drains []*ingest.Drain, stuck time.Duration) (h health, ok bool) {
 	h, _ = healthOf(drains, 0, stuck)
 	h.Status, ok = "ready", true
@@ -180,7 +183,7 @@ func readiness(drains []*ingest.Drain, stuck time.Duration) (h health, ok bool) 
 	return h, ok
 }
 
-// buildInfo is a metric whose labels say what runs.
+// buildInfo returns a metric whose labels say what runs.
 func buildInfo(v, commit string) prometheus.Collector {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "wasm_runner_build_info", Help: "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": v, "commit": commit, "abi": abi.Version, "go": runtime.Version()}})
@@ -188,8 +191,8 @@ func buildInfo(v, commit string) prometheus.Collector {
 	return g
 }
 
-// metricsHandler serves /metrics; /healthz, which fails where a source has failed or has had no page for longer than stuck;
-// and /readyz, which fails while records do not get through.
+// metricsHandler serves /metrics, /healthz and /readyz. /healthz fails when a source has failed, or had no page for longer
+// than stuck. /readyz fails while records do not get through.
 func metricsHandler(a *cli.App, drains []*ingest.Drain, began time.Time, stuck time.Duration) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newCollector(drains), buildInfo(a.Build()), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -202,7 +205,7 @@ func metricsHandler(a *cli.App, drains []*ingest.Drain, began time.Time, stuck t
 			if !ok {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
-			_ = json.NewEncoder(w).Encode(h) // a client that went away
+			_ = json.NewEncoder(w).Encode(h) // the client may be gone
 		})
 	}
 	answer("/healthz", func() (health, bool) { return healthOf(drains, time.Since(began), stuck) })
@@ -210,7 +213,7 @@ func metricsHandler(a *cli.App, drains []*ingest.Drain, began time.Time, stuck t
 	return mux
 }
 
-// serveMetrics serves them at an address until stop. Without a host that is on loopback.
+// serveMetrics serves metricsHandler at an address until stop is called. An address without a host is on loopback.
 func serveMetrics(a *cli.App, address string, drains []*ingest.Drain, stuck time.Duration) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil
@@ -244,7 +247,7 @@ func serveMetrics(a *cli.App, address string, drains []*ingest.Drain, stuck time
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = server.Shutdown(ctx) // what is still asked for then is not answered
+		_ = server.Shutdown(ctx) // a request that takes longer is dropped
 		<-done
 	}, nil
 }

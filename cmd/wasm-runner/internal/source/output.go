@@ -23,8 +23,8 @@ import (
 	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
-// outFlags say where the records of a source go.
-type outFlags struct {
+// outOptions say where the records of a source go.
+type outOptions struct {
 	out            string
 	format         string
 	authorization  string
@@ -40,12 +40,13 @@ type outFlags struct {
 	fileMode    fs.FileMode // of new files; 0 is the default
 }
 
-// perConnection stands for the connection's name in --out.
+// perConnection is replaced by the connection's name in --out and --refused.
 const perConnection = "{connection}"
 
-// outFormats are the forms of an HTTP sink; auto is _bulk where the address ends in that.
+// outFormats are the formats of an HTTP sink. auto means bulk where the address ends in _bulk, else ndjson.
 var outFormats = []string{"auto", "ndjson", "bulk", "bulk-create"}
 
+// OutHelp is the part of --help that explains --out.
 const OutHelp = `--out appends to a file, and never shortens it, since others may read it along. Half a record that a crash left at its end is
 continued when the record comes again; where it does not come, the file is put aside by renaming it, and a new one is begun.
 Records that stand in its last 64 MiB are not written to it again, with or without a checkpoint: to have them again, name
@@ -69,7 +70,8 @@ A record that the service refuses for what it is (its index cannot take it, or i
 run. With --refused such records are appended to a file, synced before the checkpoint, and the rest goes on: each is a line
 {"at", "service", "status", "type", "reason", "key", "record"}. To send them again: jq -c .record FILE.`
 
-func (o *outFlags) add(f *pflag.FlagSet) {
+// add defines the flags.
+func (o *outOptions) add(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "-", "`file` to append records to, http(s) address to post them to, - for stdout; "+perConnection+" stands for the connection's name")
 	f.StringVar(&o.format, "out-format", "auto", "what an address gets: "+strings.Join(outFormats[1:], ", ")+" (default bulk where it ends in _bulk, else ndjson)")
 	f.StringVar(&o.authorization, "out-authorization", "", "Authorization of an address: a `scheme` and where its token is, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
@@ -82,24 +84,27 @@ func (o *outFlags) add(f *pflag.FlagSet) {
 	f.DurationVar(&o.rotateEvery, "rotate-every", 0, "time after which a file is put aside, such as 1h")
 }
 
-func (o *outFlags) address() bool {
+// address reports whether --out is an address.
+func (o *outOptions) address() bool {
 	return strings.HasPrefix(o.out, "https://") || strings.HasPrefix(o.out, "http://")
 }
 
-// files are those that are appended to, by the flag that names them.
-func (o *outFlags) files() map[string]string {
+// files returns the files that are appended to, by the flag that names them.
+func (o *outOptions) files() map[string]string {
 	if o.address() {
 		return map[string]string{"--refused": o.refused}
 	}
 	return map[string]string{"--out": o.out}
 }
 
-func (o *outFlags) stdout() bool { return o.out == "" || o.out == "-" }
+// stdout reports whether --out is standard output.
+func (o *outOptions) stdout() bool { return o.out == "" || o.out == "-" }
 
 // apart reports whether each connection has an output of its own.
-func (o *outFlags) apart() bool { return !o.stdout() && strings.Contains(o.out, perConnection) }
+func (o *outOptions) apart() bool { return !o.stdout() && strings.Contains(o.out, perConnection) }
 
-func (o *outFlags) check() (err error) {
+// check returns an error for options that do not fit together.
+func (o *outOptions) check() (err error) {
 	if err := cli.OneOf("out-format", o.format, outFormats); err != nil {
 		return err
 	}
@@ -115,7 +120,7 @@ func (o *outFlags) check() (err error) {
 		return cli.Usagef("--out: %s:// is not taken: name a file, or an http or https address", scheme)
 	case o.delay < 0:
 		return cli.Usagef("--checkpoint-delay: %s is negative", o.delay)
-	case o.rotateBytes > 0 && o.rotateBytes < leastNumber && strconv.FormatInt(o.rotateBytes, 10) == o.rotateSize:
+	case o.rotateBytes > 0 && o.rotateBytes < minPlainSize && strconv.FormatInt(o.rotateBytes, 10) == o.rotateSize:
 		return cli.Usagef("--rotate-size: %s without a unit is %s bytes, less than one page: write %sMiB or similar", o.rotateSize, o.rotateSize, o.rotateSize)
 	case o.rotateEvery < 0:
 		return cli.Usagef("--rotate-every: %s is negative", o.rotateEvery)
@@ -133,11 +138,11 @@ func (o *outFlags) check() (err error) {
 	return nil
 }
 
-// authorization is a scheme and a reference. A token that was pasted in its place is none.
+// authorization matches a scheme and a reference. It must not match a pasted token, which would be visible in ps.
 var authorization = regexp.MustCompile(`^[A-Za-z]{1,16} (env|file):.+$`)
 
-// leastNumber is the smallest --rotate-size that is a number alone, in bytes. A smaller one lacks its unit: a page is larger.
-const leastNumber = 4 << 10
+// minPlainSize is the smallest --rotate-size without a unit, in bytes. A smaller number surely lacks its unit: a page is larger.
+const minPlainSize = 4 << 10
 
 // parseSize reads a number of bytes: 1048576, 1024KiB, 1MiB, 1GiB.
 func parseSize(s string) (int64, error) {
@@ -157,7 +162,7 @@ func parseSize(s string) (int64, error) {
 	return n * unit, nil
 }
 
-// parseMode reads the mode of new files, in octal; "" is 0.
+// parseMode reads the mode of new files, in octal. "" is 0.
 func parseMode(s string) (fs.FileMode, error) {
 	if s == "" {
 		return 0, nil
@@ -169,13 +174,13 @@ func parseMode(s string) (fs.FileMode, error) {
 	return fs.FileMode(n), nil
 }
 
-// acknowledges refuses a checkpoint behind records that go into a pipe.
-func acknowledges(a *cli.App, o *outFlags, connection string) error {
+// acknowledges returns an error if records go into a pipe although there is a checkpoint.
+func acknowledges(a *cli.App, o *outOptions, connection string) error {
 	if o.unacknowledged || a.Flags.Demo {
 		return nil
 	}
 	if o.stdout() {
-		mode := fs.ModeNamedPipe // what is no file is for tests
+		mode := fs.ModeNamedPipe // tests use other writers than files
 		if f, ok := a.Stdout.(*os.File); ok {
 			info, err := f.Stat()
 			if err != nil {
@@ -189,7 +194,7 @@ func acknowledges(a *cli.App, o *outFlags, connection string) error {
 		file = strings.ReplaceAll(file, perConnection, connection)
 		info, err := os.Stat(file)
 		switch {
-		case file == "", errors.Is(err, fs.ErrNotExist): // a regular file is made
+		case file == "", errors.Is(err, fs.ErrNotExist): // a regular file will be created
 			continue
 		case err != nil:
 			return cli.Usagef("%s: %w", flag, err)
@@ -205,7 +210,7 @@ func acknowledges(a *cli.App, o *outFlags, connection string) error {
 	return nil
 }
 
-// pipe is the error of what has this mode and is a pipe. A terminal is none: a person looks at it.
+// pipe returns an error if the mode is that of a pipe or socket. A terminal is allowed, because a person watches it.
 func pipe(name, instead string, mode fs.FileMode) error {
 	if mode&(fs.ModeNamedPipe|fs.ModeSocket) == 0 {
 		return nil
@@ -214,15 +219,15 @@ func pipe(name, instead string, mode fs.FileMode) error {
 		"%s, keep no checkpoint (--no-checkpoint), or accept the loss (--unacknowledged)", name, instead)
 }
 
-// outPlace is whose records a sink takes.
+// outPlace says whose records a sink takes.
 type outPlace struct {
 	connection string
 	checkpoint bool
-	timeMember string // the member of a record that holds its time, "" where none does
+	timeMember string // the member of a record that holds its time, "" for none
 }
 
 // openOut opens the sink of one connection.
-func openOut(ctx context.Context, a *cli.App, o *outFlags, place outPlace, say func(string, ...any)) (sink.Sink, error) {
+func openOut(ctx context.Context, a *cli.App, o *outOptions, place outPlace, say func(string, ...any)) (sink.Sink, error) {
 	connection := place.connection
 	if o.stdout() {
 		return openStdout(a, place.checkpoint, func(text string) { say("%s", text) })
@@ -274,17 +279,17 @@ func openOut(ctx context.Context, a *cli.App, o *outFlags, place outPlace, say f
 	s, err := httpsink.New(out, h)
 	if err != nil {
 		if h.Refused != nil {
-			_ = h.Refused.Close() // nothing was written
+			_ = h.Refused.Close() // nothing has been written
 		}
 		return nil, cli.Usagef("--out: %w", err)
 	}
 	return s, nil
 }
 
-// emptyFileGrace is how long an empty file may stay so while a new token is written into it.
+// emptyFileGrace is how long a token file may be empty while its new content is written.
 const emptyFileGrace = 2 * time.Second
 
-// readFirst reads an authorization. A file that is empty is read again for a moment: a new token may be on its way into it.
+// readFirst reads an authorization. It retries an empty file for a moment, because a new token may just be written.
 func readFirst(ctx context.Context, from httpsink.Authorizer, ref string) (secrets.Value, error) {
 	path, isFile := strings.CutPrefix(ref, "file:")
 	for deadline := time.Now().Add(emptyFileGrace); ; {
@@ -303,8 +308,8 @@ func readFirst(ctx context.Context, from httpsink.Authorizer, ref string) (secre
 	}
 }
 
-// openStdout opens standard output. Where it is a file that holds something, a run before may have ended in the middle of a
-// record and before its checkpoint: with a checkpoint it is continued as --out is.
+// openStdout opens standard output. With a checkpoint, a file that is not empty is continued as --out is: an earlier run may
+// have ended within a record.
 func openStdout(a *cli.App, checkpoint bool, notice func(string)) (sink.Sink, error) {
 	stream := sink.NewStream("standard output", a.Stdout)
 	f, ok := a.Stdout.(*os.File)
@@ -317,7 +322,7 @@ func openStdout(a *cli.App, checkpoint bool, notice func(string)) (sink.Sink, er
 	}
 	const instead = "standard output is a file that holds something already, and cannot be gone on with: name it with --out instead"
 	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-	if err != nil { // other systems do not tell
+	if err != nil { // only Linux has /proc
 		return nil, cli.Usagef("%s", instead)
 	}
 	if there, err := os.Stat(path); err != nil || !os.SameFile(info, there) {
@@ -330,7 +335,7 @@ func openStdout(a *cli.App, checkpoint bool, notice func(string)) (sink.Sink, er
 	return stdoutFile{file, f}, nil
 }
 
-// stdoutFile is the file behind standard output. What else writes to standard output, later, goes on behind its records.
+// stdoutFile is the file behind standard output. Later writes to standard output follow its records.
 type stdoutFile struct {
 	*filesink.File
 	stdout *os.File
@@ -350,7 +355,7 @@ func (s stdoutFile) Append(ctx context.Context, p sink.Page) error {
 	return s.File.Append(ctx, p)
 }
 
-// fileError is that of opening the file of a flag.
+// fileError returns the error of opening the file of a flag. It is a usage error where another file would help.
 func fileError(flag string, err error) error {
 	var path *fs.PathError
 	if errors.Is(err, filesink.ErrForeign) || errors.Is(err, filesink.ErrInUse) || errors.As(err, &path) {
@@ -359,8 +364,8 @@ func fileError(flag string, err error) error {
 	return err
 }
 
-// toTerminal reports whether the records go to the terminal, or may: a pipe's reader, such as jq, writes there as a rule.
-func toTerminal(a *cli.App, o *outFlags) bool {
+// toTerminal reports whether the records may appear on the terminal. The reader of a pipe, such as jq, often writes there.
+func toTerminal(a *cli.App, o *outOptions) bool {
 	if !o.stdout() {
 		return o.out == os.DevNull
 	}

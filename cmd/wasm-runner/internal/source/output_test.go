@@ -26,16 +26,16 @@ func TestSizes(t *testing.T) {
 
 func TestWhatIsNoOutputIsSaid(t *testing.T) {
 	for name, c := range map[string]struct {
-		flags outFlags
+		flags outOptions
 		want  string
 	}{
-		"a size of stdout":         {outFlags{out: "-", format: "auto", rotateSize: "1MiB"}, "are for a file"},
-		"a size without its unit":  {outFlags{out: "a", format: "auto", rotateSize: "256"}, "--rotate-size: 256 without a unit is 256 bytes, less than one page: write 256MiB or similar"},
-		"a size that is none":      {outFlags{out: "a", format: "auto", rotateSize: "big"}, "--rotate-size: want a number of bytes"},
-		"a format of a file":       {outFlags{out: "a", format: "bulk"}, "for an http or https address"},
-		"a format that is not":     {outFlags{out: "https://a", format: "csv"}, "no out-format"},
-		"a pasted authorization":   {outFlags{out: "https://a", format: "auto", authorization: "Bearer abcdef"}, "want a scheme and a reference"},
-		"an authorization of file": {outFlags{out: "a", format: "auto", authorization: "Bearer env:A"}, "for an http or https address"},
+		"a size of stdout":         {outOptions{out: "-", format: "auto", rotateSize: "1MiB"}, "are for a file"},
+		"a size without its unit":  {outOptions{out: "a", format: "auto", rotateSize: "256"}, "--rotate-size: 256 without a unit is 256 bytes, less than one page: write 256MiB or similar"},
+		"a size that is none":      {outOptions{out: "a", format: "auto", rotateSize: "big"}, "--rotate-size: want a number of bytes"},
+		"a format of a file":       {outOptions{out: "a", format: "bulk"}, "for an http or https address"},
+		"a format that is not":     {outOptions{out: "https://a", format: "csv"}, "no out-format"},
+		"a pasted authorization":   {outOptions{out: "https://a", format: "auto", authorization: "Bearer abcdef"}, "want a scheme and a reference"},
+		"an authorization of file": {outOptions{out: "a", format: "auto", authorization: "Bearer env:A"}, "for an http or https address"},
 	} {
 		err := c.flags.check()
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -24,12 +24,12 @@ type progress struct {
 // span is the range of time that a backfill reads.
 type span struct {
 	since, until time.Time
-	from         time.Time   // where this run goes on
-	complete     func() bool // whether all was read; asked when the run has ended
+	from         time.Time   // where this run resumes
+	complete     func() bool // whether all is read; called when the run has ended
 }
 
-// startProgress begins the line. It returns nil unless stderr is a terminal, if the records go to one too, and if stderr
-// is JSON. A dumb terminal gets the final line alone.
+// startProgress starts the line. It returns nil if stderr is no terminal or gets JSON, and if mixed: the records may appear on
+// the terminal too. A dumb terminal gets the final line alone.
 func startProgress(a *cli.App, mixed bool, s *span, drains ...*ingest.Drain) *progress {
 	if _, seen := term.Columns(a.Stderr); !seen || mixed || a.JSON {
 		return nil
@@ -39,7 +39,7 @@ func startProgress(a *cli.App, mixed bool, s *span, drains ...*ingest.Drain) *pr
 	return p
 }
 
-// end draws the line a last time and leaves it on the screen.
+// end draws the final line, which stays on the screen.
 func (p *progress) end() {
 	if p == nil {
 		return
@@ -49,13 +49,13 @@ func (p *progress) end() {
 	p.status.Settle()
 }
 
-// sum is what all drains have done together.
+// sum returns the statistics of all drains together.
 func (p *progress) sum() (all ingest.Stats) {
 	for _, d := range p.drains {
 		s := d.Stats()
 		all.Records += s.Records
 		all.Pages += s.Pages
-		all.Lag = s.Lag // of a backfill, which has one
+		all.Lag = s.Lag // used for a backfill, which has one drain
 		if s.Watermark.After(all.Watermark) {
 			all.Watermark = s.Watermark
 		}
@@ -66,7 +66,7 @@ func (p *progress) sum() (all ingest.Stats) {
 	return all
 }
 
-// line returns what is shown, in at most so many columns.
+// line returns the text of the line in at most so many columns.
 func (p *progress) line(columns int) string {
 	all := p.sum()
 	rate := float64(all.Records) / max(time.Since(p.began).Seconds(), 0.001)
@@ -98,7 +98,7 @@ func (p *progress) line(columns int) string {
 		}
 	}
 	s := term.FitParts(parts, columns)
-	if s == "" { // not even the records fit
+	if s == "" { // no part fits
 		s = cli.Thousands(all.Records)
 		s = s[:min(len(s), max(columns, 0))]
 	}
@@ -108,14 +108,15 @@ func (p *progress) line(columns int) string {
 	return s
 }
 
+// whole returns the length of the range in seconds, at least 1.
 func (s *span) whole() int64 { return max(int64(s.until.Sub(s.since)/time.Second), 1) }
 
-// done is how far a backfill has come, of whole.
+// done returns the seconds of the range that are read.
 func (s *span) done(watermark time.Time) int64 {
 	return min(max(int64(watermark.Sub(s.since)/time.Second), 0), s.whole())
 }
 
-// at is the time up to which a backfill has read.
+// at returns the time up to which a backfill has read.
 func (p *progress) at() time.Time {
 	if p.ended && p.span.complete != nil && p.span.complete() {
 		return p.span.until
@@ -126,8 +127,8 @@ func (p *progress) at() time.Time {
 	return p.span.from
 }
 
-// eta is how long the rest takes at the speed of this run. What lies behind the service's present, which is lag on, cannot be
-// read yet; -1 is not known.
+// eta returns how long the rest takes at the speed of this run. lag is the time from at to the service's present, beyond which
+// nothing can be read; -1 means that it is unknown. ok is false where there is no estimate.
 func (s *span) eta(at time.Time, lag, took time.Duration) (time.Duration, bool) {
 	read, left := at.Sub(s.from), s.until.Sub(at)
 	if lag >= 0 {
@@ -139,7 +140,7 @@ func (s *span) eta(at time.Time, lag, took time.Duration) (time.Duration, bool) 
 	return time.Duration(float64(took) * float64(left) / float64(read)).Round(time.Second), true
 }
 
-// scarcest is the bucket with the least of its requests left.
+// scarcest returns the bucket with the smallest share of its requests left.
 func scarcest(all []host.Quota) (host.Quota, bool) {
 	var least host.Quota
 	for _, q := range all {

@@ -3,14 +3,11 @@ package source
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -21,12 +18,13 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/ingest"
-	"github.com/mach5/okta-connector/host/sink"
 )
 
-// sourceFlags are the flags of source.
-type sourceFlags struct {
-	outFlags
+// sourceOptions is one run of source.
+type sourceOptions struct {
+	app       *cli.App
+	operation string // the argument
+	outOptions
 	config        string
 	checkpoint    string
 	checkpointDir string
@@ -37,8 +35,9 @@ type sourceFlags struct {
 	metrics       string
 }
 
+// NewSourceCommand returns the command source.
 func NewSourceCommand(a *cli.App) *cobra.Command {
-	var flags sourceFlags
+	o := sourceOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "source OP",
 		Short: "Read a checkpointed stream of records",
@@ -72,96 +71,100 @@ page for 14 minutes longer than --poll-limit: then a restart may help.
 			if err := cli.OperationArgs(1)(cmd, args); err != nil {
 				return err
 			}
-			return flags.check(&a.Flags)
+			return o.check(&a.Flags)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&flags.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none")
-	f.StringVar(&flags.checkpointDir, "checkpoint-dir", "", "`folder` of checkpoint files, one a connection; made where there is none")
-	f.BoolVar(&flags.noCheckpoint, "no-checkpoint", false, "begin anew and keep nothing (--demo may leave both out)")
-	f.StringVar(&flags.config, "source-config", "", "the operation's input, as `JSON`, @file or - for stdin")
-	flags.add(f)
-	f.BoolVar(&flags.once, "once", false, "stop when caught up (default)")
-	f.BoolVar(&flags.follow, "follow", false, "go on until SIGINT or SIGTERM")
-	f.DurationVar(&flags.pollLimit, "poll-limit", time.Minute, "with --follow, the longest that a quiet source is left alone")
-	f.BoolVar(&flags.all, "all", false, "read every connection of the file, in this one process")
-	f.StringVar(&flags.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
+	f.StringVar(&o.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none")
+	f.StringVar(&o.checkpointDir, "checkpoint-dir", "", "`folder` of checkpoint files, one a connection; made where there is none")
+	f.BoolVar(&o.noCheckpoint, "no-checkpoint", false, "begin anew and keep nothing (--demo may leave both out)")
+	f.StringVar(&o.config, "source-config", "", "the operation's input, as `JSON`, @file or - for stdin")
+	o.add(f)
+	f.BoolVar(&o.once, "once", false, "stop when caught up (default)")
+	f.BoolVar(&o.follow, "follow", false, "go on until SIGINT or SIGTERM")
+	f.DurationVar(&o.pollLimit, "poll-limit", time.Minute, "with --follow, the longest that a quiet source is left alone")
+	f.BoolVar(&o.all, "all", false, "read every connection of the file, in this one process")
+	f.StringVar(&o.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		hup := watchHangups(a)
-		config, err := a.ReadInput(cmd.Context(), cli.Input{By: "--source-config", Arg: flags.config, Operation: args[0]})
-		if err != nil {
-			return err
-		}
-		s, err := connectSources(cmd.Context(), a, flags.all)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		s.LimitMemory()
-		return runSource(cmd.Context(), a, s, args[0], config, &flags, hup)
+		o.operation = args[0]
+		return o.run(cmd.Context())
 	}
 	return cmd
 }
 
-func (f *sourceFlags) check(g *cli.Flags) error {
+// check returns an error for flags that contradict each other.
+func (o *sourceOptions) check(g *cli.Flags) error {
 	switch {
-	case f.once && f.follow:
+	case o.once && o.follow:
 		return cli.Usagef("--once and --follow contradict each other: give one")
-	case f.pollLimit <= 0:
-		return cli.Usagef("--poll-limit: %s is no time to wait", f.pollLimit)
-	case f.checkpoint != "" && f.noCheckpoint, f.checkpointDir != "" && f.noCheckpoint:
+	case o.pollLimit <= 0:
+		return cli.Usagef("--poll-limit: %s is no time to wait", o.pollLimit)
+	case o.checkpoint != "" && o.noCheckpoint, o.checkpointDir != "" && o.noCheckpoint:
 		return cli.Usagef("--checkpoint and --no-checkpoint contradict each other: give one")
-	case f.checkpoint != "" && f.checkpointDir != "":
+	case o.checkpoint != "" && o.checkpointDir != "":
 		return cli.Usagef("--checkpoint and --checkpoint-dir contradict each other: give one")
-	case f.all && (g.Demo || g.Connection != ""):
+	case o.all && (g.Demo || g.Connection != ""):
 		return cli.Usagef("--all reads every connection of the connection file: leave out --demo and --connection")
-	case f.all && f.checkpointDir == "" && !f.noCheckpoint:
+	case o.all && o.checkpointDir == "" && !o.noCheckpoint:
 		return cli.Usagef("--all wants --checkpoint-dir FOLDER, for a checkpoint of each connection (or --no-checkpoint)")
-	case f.all && !f.apart():
+	case o.all && !o.apart():
 		return cli.Usagef("--all wants --out with %s in it, a file or address of each connection: records of several orgs are not mixed", perConnection)
-	case f.all && f.refused != "" && !strings.Contains(f.refused, perConnection):
+	case o.all && o.refused != "" && !strings.Contains(o.refused, perConnection):
 		return cli.Usagef("--all wants --refused with %s in it, a file of each connection: records of several orgs are not mixed", perConnection)
-	case f.checkpoint == "" && f.checkpointDir == "" && !f.noCheckpoint && !g.Demo:
+	case o.checkpoint == "" && o.checkpointDir == "" && !o.noCheckpoint && !g.Demo:
 		return cli.Usagef("source wants --checkpoint FILE, to go on from when it runs again (or --no-checkpoint)")
 	}
-	return f.outFlags.check()
+	return o.outOptions.check()
 }
 
-// checkpointPath is the checkpoint file of a connection, "" for none.
-func (f *sourceFlags) checkpointPath(connection string) (string, error) {
-	if f.checkpointDir == "" {
-		return f.checkpoint, nil
+// checkpointPath returns the checkpoint file of a connection, "" for none. It creates the folder.
+func (o *sourceOptions) checkpointPath(connection string) (string, error) {
+	if o.checkpointDir == "" {
+		return o.checkpoint, nil
 	}
-	if err := os.MkdirAll(f.checkpointDir, 0o700); err != nil {
+	if err := os.MkdirAll(o.checkpointDir, 0o700); err != nil {
 		return "", fmt.Errorf("%w: %w: name another folder with --checkpoint-dir", checkpoint.ErrPlace, err)
 	}
-	return filepath.Join(f.checkpointDir, connection+".json"), nil
+	return filepath.Join(o.checkpointDir, connection+".json"), nil
 }
 
-// runSource drains the source of each connection into its sink.
-func runSource(ctx context.Context, a *cli.App, s *cli.Session, name string, config json.RawMessage, flags *sourceFlags, hup *hangups) error {
-	op, err := s.Module.Operation(name)
+// run drains the source of each connection into its sink.
+func (o *sourceOptions) run(ctx context.Context) error {
+	a := o.app
+	hup := watchHangups(a)
+	config, err := a.ReadInput(ctx, cli.Input{By: "--source-config", Arg: o.config, Operation: o.operation})
 	if err != nil {
 		return err
 	}
-	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error of Write, told like others
+	s, err := connectSources(ctx, a, o.all)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	s.LimitMemory()
+	r := run{app: a, session: s, out: &o.outOptions, hangups: hup, metrics: o.metrics, stuck: stuckAfter(o.pollLimit) + o.delay}
+	op, err := s.Module.Operation(o.operation)
+	if err != nil {
+		return err
+	}
+	signal.Ignore(syscall.SIGPIPE) // so that a write to a closed stdout returns an error
 	var drains []*ingest.Drain
 	for _, conn := range s.Connections() {
-		path, err := flags.checkpointPath(conn.Config().Name)
+		path, err := o.checkpointPath(conn.Config().Name)
 		if err != nil {
 			return err
 		}
 		d := &ingest.Drain{
 			Operation: op.Name,
 			Key:       op.Key,
-			Feed:      ingest.Source(conn, host.SourceOptions{Operation: op.Name, Config: config, Follow: flags.follow, PollLimit: flags.pollLimit}),
-			Persist:   flags.follow,
-			Follow:    flags.follow,
+			Feed:      ingest.Source(conn, host.SourceOptions{Operation: op.Name, Config: config, Follow: o.follow, PollLimit: o.pollLimit}),
+			Persist:   o.follow,
+			Follow:    o.follow,
 
-			KeepTrying: flags.follow && flags.all,
+			KeepTrying: o.follow && o.all,
 		}
-		closeDrain, err := openDrain(ctx, a, s, conn, d, path, config, &flags.outFlags)
+		closeDrain, err := r.open(ctx, conn, d, path, config)
 		defer closeDrain()
 		if err != nil {
 			return err
@@ -172,13 +175,12 @@ func runSource(ctx context.Context, a *cli.App, s *cli.Session, name string, con
 		}
 		drains = append(drains, d)
 	}
-	defer hup.serve(ctx, drains, s.Connections())()
-	return drain(ctx, a, drains, flags.metrics, stuckAfter(flags.pollLimit)+flags.delay, startProgress(a, toTerminal(a, &flags.outFlags), nil, drains...))
+	return r.drain(ctx, nil, drains...)
 }
 
-// connectSources is connect, to every connection of the file that is of the module's kind where --all is given. One of
-// them that cannot be used is an error: nobody would miss its records before they are needed. A token that
-// cannot be read is none where there are several: its source fails, or with --follow tries again, and the others are read.
+// connectSources connects to the connection that the flags name. With --all it connects to every connection of the file that
+// is of the module's kind. Each must be usable, because missing records are noticed too late. Only a token may be unreadable:
+// its source then fails, or with --follow tries again, and the others go on.
 func connectSources(ctx context.Context, a *cli.App, all bool) (*cli.Session, error) {
 	if !all {
 		return a.Connect(ctx, cli.ConnectOptions{})
@@ -207,121 +209,4 @@ func connectSources(ctx context.Context, a *cli.App, all bool) (*cli.Session, er
 		return nil, cli.Usagef("%s: no connection of kind %s, which the module is for", path, s.Module.Manifest().Kind)
 	}
 	return s, nil
-}
-
-// openDrain gives a drain its checkpoint, its keys and its sink. What it returns is never nil, and closes them.
-func openDrain(ctx context.Context, a *cli.App, s *cli.Session, conn *host.Connection, d *ingest.Drain, path string, config json.RawMessage,
-	out *outFlags) (closeAll func(), err error) {
-	var opened []func() error
-	closeAll = func() {
-		for _, c := range opened {
-			_ = c() // all that matters is synced
-		}
-	}
-	d.Connection, d.Quota, d.Say = conn.Config().Name, conn.Quota, a.Warnf
-	if len(s.Connections()) > 1 {
-		d.Say = func(format string, args ...any) { a.Warnf("%s: %s", d.Connection, fmt.Sprintf(format, args...)) }
-	}
-	keys := ""
-	if path != "" {
-		for flag, file := range out.files() {
-			if err := checkDistinctFiles(flag, strings.ReplaceAll(file, perConnection, d.Connection), path); err != nil {
-				return closeAll, err
-			}
-		}
-		if d.Checkpoint, err = checkpoint.Open(path, identity(s, conn, d.Operation, config)); err != nil {
-			return closeAll, err
-		}
-		opened = append(opened, d.Checkpoint.Close)
-		if d.At, err = d.Checkpoint.Load(); err != nil {
-			return closeAll, err
-		}
-		if s.Org != nil && d.At != nil {
-			d.Say("%s is of an earlier --demo, whose org is gone: beginning anew (wasm-runner simulate is an org that stays)", path)
-			d.At = nil
-		}
-		keys = path + ".keys"
-		if err := acknowledges(a, out, d.Connection); err != nil {
-			return closeAll, err
-		}
-	}
-	d.Delay = out.delay
-	op, err := s.Module.Operation(d.Operation)
-	if err != nil {
-		return closeAll, err
-	}
-	place := outPlace{connection: d.Connection, checkpoint: path != "", timeMember: timeMember(s.Module.Manifest(), op)}
-	if d.Sink, err = openOut(ctx, a, out, place, d.Say); err != nil {
-		return closeAll, err
-	}
-	opened = append(opened, d.Sink.Close)
-	d.Recent = ingest.OpenRecent(keys, d.At)
-	opened = append(opened, d.Recent.Close)
-	return closeAll, nil
-}
-
-// drain runs drains until all have ended. One that fails does not stop the others.
-func drain(ctx context.Context, a *cli.App, drains []*ingest.Drain, metrics string, stuck time.Duration, p *progress) error {
-	stop, err := serveMetrics(a, metrics, drains, stuck)
-	if err != nil {
-		p.end()
-		return err
-	}
-	errs := make([]error, len(drains))
-	var wg sync.WaitGroup
-	for i, d := range drains {
-		wg.Go(func() {
-			if errs[i] = d.Run(ctx); errors.Is(errs[i], sink.ErrRecord) {
-				errs[i] = fmt.Errorf("%w. With --refused FILE it is put aside, and the rest goes on", errs[i])
-			}
-			if errs[i] != nil && d.Checkpoint == nil {
-				errs[i] = sink.WithoutCheckpoint(errs[i])
-			}
-			if errs[i] != nil && len(drains) > 1 {
-				d.Say("%s", errs[i])
-			}
-		})
-	}
-	wg.Wait()
-	p.end()
-	stop()
-	failed, records := 0, int64(0)
-	for i, d := range drains {
-		s := d.Stats()
-		records += s.Records
-		a.Logger().InfoContext(ctx, "source", "connection", d.Connection, "operation", d.Operation, "records", s.Records, "pages", s.Pages,
-			"repeats", s.Repeats, "refused", s.Refused, "retries", s.Retries, "ok", errs[i] == nil)
-		if s.Refused > 0 {
-			d.Say("%d of %d records were refused by %s and put aside: --refused has them, and why", s.Refused, s.Records, d.Sink)
-		}
-		if errs[i] != nil {
-			failed++
-			err = errors.Join(err, errs[i])
-		}
-	}
-	if failed == 0 && drains[0].Follow && ctx.Err() != nil && a.ReportsSuccess() {
-		a.Notef("ended by a signal after %s", cli.Counted(records, "record"))
-	}
-	if failed > 0 && len(drains) > 1 {
-		return severalError{fmt.Sprintf("%d of %d connections failed", failed, len(drains)), err}
-	}
-	return err
-}
-
-// severalError is the failure of some of several: each was told before, and the first decides the exit code.
-type severalError struct {
-	text string
-	errs error
-}
-
-func (e severalError) Error() string { return e.text }
-func (e severalError) Unwrap() error { return e.errs }
-
-// identity is whose checkpoint a run keeps. Each --demo has its own org at its own port; they count as one.
-func identity(s *cli.Session, conn *host.Connection, operation string, config json.RawMessage) checkpoint.Identity {
-	c := conn.Config()
-	if s.Org != nil {
-		c.BaseURL = "demo"
-	}
-	return checkpoint.Identity{Kind: c.Kind, Connection: c.Name, BaseURL: c.BaseURL, Operation: operation, Config: config}
 }

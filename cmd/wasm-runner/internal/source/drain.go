@@ -1,0 +1,155 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/checkpoint"
+	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/host/sink"
+)
+
+// run is one run of a command that drains streams.
+type run struct {
+	app     *cli.App
+	session *cli.Session
+	out     *outOptions
+	hangups *hangups
+	metrics string        // address of --metrics
+	stuck   time.Duration // see stuckAfter
+}
+
+// open gives a drain its checkpoint, its recent keys and its sink. path is the checkpoint file, "" for none. closeAll closes
+// them. It is never nil.
+func (r *run) open(ctx context.Context, conn *host.Connection, d *ingest.Drain, path string, config json.RawMessage) (closeAll func(), err error) {
+	a, s, out := r.app, r.session, r.out
+	var opened []func() error
+	closeAll = func() {
+		for _, c := range opened {
+			_ = c() // the data is synced already
+		}
+	}
+	d.Connection, d.Quota, d.Say = conn.Config().Name, conn.Quota, a.Warnf
+	if len(s.Connections()) > 1 {
+		d.Say = func(format string, args ...any) { a.Warnf("%s: %s", d.Connection, fmt.Sprintf(format, args...)) }
+	}
+	keys := ""
+	if path != "" {
+		for flag, file := range out.files() {
+			if err := checkDistinctFiles(flag, strings.ReplaceAll(file, perConnection, d.Connection), path); err != nil {
+				return closeAll, err
+			}
+		}
+		if d.Checkpoint, err = checkpoint.Open(path, identity(s, conn, d.Operation, config)); err != nil {
+			return closeAll, err
+		}
+		opened = append(opened, d.Checkpoint.Close)
+		if d.At, err = d.Checkpoint.Load(); err != nil {
+			return closeAll, err
+		}
+		if s.Org != nil && d.At != nil {
+			d.Say("%s is of an earlier --demo, whose org is gone: beginning anew (wasm-runner simulate is an org that stays)", path)
+			d.At = nil
+		}
+		keys = path + ".keys"
+		if err := acknowledges(a, out, d.Connection); err != nil {
+			return closeAll, err
+		}
+	}
+	d.Delay = out.delay
+	op, err := s.Module.Operation(d.Operation)
+	if err != nil {
+		return closeAll, err
+	}
+	place := outPlace{connection: d.Connection, checkpoint: path != "", timeMember: timeMember(s.Module.Manifest(), op)}
+	if d.Sink, err = openOut(ctx, a, out, place, d.Say); err != nil {
+		return closeAll, err
+	}
+	opened = append(opened, d.Sink.Close)
+	d.Recent = ingest.OpenRecent(keys, d.At)
+	opened = append(opened, d.Recent.Close)
+	return closeAll, nil
+}
+
+// drain runs the drains until all have ended. If one fails, the others go on. span is the range of a backfill, else nil.
+func (r *run) drain(ctx context.Context, span *span, drains ...*ingest.Drain) error {
+	defer r.hangups.serve(ctx, drains, r.session.Connections())()
+	line := startProgress(r.app, toTerminal(r.app, r.out), span, drains...)
+	stop, err := serveMetrics(r.app, r.metrics, drains, r.stuck)
+	if err != nil {
+		line.end()
+		return err
+	}
+	errs := make([]error, len(drains))
+	var wg sync.WaitGroup
+	for i, d := range drains {
+		wg.Go(func() {
+			if errs[i] = d.Run(ctx); errors.Is(errs[i], sink.ErrRecord) {
+				errs[i] = fmt.Errorf("%w. With --refused FILE it is put aside, and the rest goes on", errs[i])
+			}
+			if errs[i] != nil && d.Checkpoint == nil {
+				errs[i] = sink.WithoutCheckpoint(errs[i])
+			}
+			if errs[i] != nil && len(drains) > 1 {
+				d.Say("%s", errs[i])
+			}
+		})
+	}
+	wg.Wait()
+	line.end()
+	stop()
+	return r.summary(ctx, drains, errs)
+}
+
+// summary reports how the drains ended, and returns the error of those that failed.
+func (r *run) summary(ctx context.Context, drains []*ingest.Drain, errs []error) (err error) {
+	a := r.app
+	failed, records := 0, int64(0)
+	for i, d := range drains {
+		s := d.Stats()
+		records += s.Records
+		a.Logger().InfoContext(ctx, "source", "connection", d.Connection, "operation", d.Operation, "records", s.Records, "pages", s.Pages,
+			"repeats", s.Repeats, "refused", s.Refused, "retries", s.Retries, "ok", errs[i] == nil)
+		if s.Refused > 0 {
+			d.Say("%d of %d records were refused by %s and put aside: --refused has them, and why", s.Refused, s.Records, d.Sink)
+		}
+		if errs[i] != nil {
+			failed++
+			err = errors.Join(err, errs[i])
+		}
+	}
+	if failed == 0 && drains[0].Follow && ctx.Err() != nil && a.ReportsSuccess() {
+		a.Notef("ended by a signal after %s", cli.Counted(records, "record"))
+	}
+	if failed > 0 && len(drains) > 1 {
+		return severalError{fmt.Sprintf("%d of %d connections failed", failed, len(drains)), err}
+	}
+	return err
+}
+
+// severalError means that some of several drains failed. Each error was reported before; the first decides the exit code.
+type severalError struct {
+	text string
+	errs error
+}
+
+func (e severalError) Error() string { return e.text }
+
+// Unwrap returns the errors of the drains.
+func (e severalError) Unwrap() error { return e.errs }
+
+// identity returns what a checkpoint belongs to. The orgs of --demo, each at a port of its own, count as one.
+func identity(s *cli.Session, conn *host.Connection, operation string, config json.RawMessage) checkpoint.Identity {
+	c := conn.Config()
+	if s.Org != nil {
+		c.BaseURL = "demo"
+	}
+	return checkpoint.Identity{Kind: c.Kind, Connection: c.Name, BaseURL: c.BaseURL, Operation: operation, Config: config}
+}
