@@ -405,9 +405,10 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 	}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // what is none is no web page
 	switch code := resp.StatusCode; {
-	case code >= 200 && code < 300 && s.opts.Form == NDJSON && kind == "text/html":
-		return batch, nil, fmt.Errorf("%s with a web page (%.80q): is the address that of a collector, and is nothing in between?", resp.Status, s.redact(string(answer)))
 	case code >= 200 && code < 300 && s.opts.Form == NDJSON:
+		if why := notTaken(code, kind, answer); why != "" {
+			return batch, nil, fmt.Errorf("%s with %s (%.80q): is the address that of a collector, and is nothing in between?", resp.Status, why, s.redact(string(answer)))
+		}
 		return nil, nil, nil
 	case code >= 200 && code < 300:
 		return s.items(batch, answer)
@@ -487,12 +488,16 @@ func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, re
 		r := Refusal{Status: int(result.Get("status").Int()), Type: s.redact(result.Get("error.type").String()),
 			Reason: s.redact(result.Get("error.reason").String()), Record: batch[i]}
 		switch {
+		case r.Status == 0:
+			return batch, nil, passing{why: fmt.Errorf("item %d of its answer has no status", i)}
+		case r.Status >= 200 && r.Status < 300 && !isNothing(result.Get("error")):
+			mistake = fmt.Errorf("%s, in an item with a status of success", r)
 		case r.Status >= 200 && r.Status < 300, r.Status == http.StatusConflict && s.opts.Form == BulkCreate:
 			if len(s.good.JSON) == 0 {
 				s.keepGood(batch[i])
 			}
 			continue
-		case r.Status == http.StatusTooManyRequests || r.Status >= 500 || r.Status == 0, r.Status == http.StatusForbidden && r.Type == indexBlocked:
+		case r.Status == http.StatusTooManyRequests || r.Status >= 500, r.Status == http.StatusForbidden && r.Type == indexBlocked:
 			busy = fmt.Errorf("%d %s", r.Status, r.Type)
 			if status >= 0 && status != r.Status {
 				r.Status = 0

@@ -253,6 +253,8 @@ func TestARefusalIsTold(t *testing.T) {
 		"a redirect":           {302, "", NDJSON, "a redirect is not followed"},
 		"an address of others": {200, "<html>welcome</html>", Bulk, "is the address that of a _bulk endpoint?"},
 		"a page to sign in":    {200, "<!DOCTYPE html><title>Please sign in</title>", NDJSON, "200 OK with a web page"},
+		"an error with 200":    {200, `{"success":false,"message":"over quota"}`, NDJSON, "says that not all was taken"},
+		"an error with 201":    {200, `{"errors":false,"items":[{"index":{"status":201,"error":{"type":"x"}}}]}`, Bulk, "in an item with a status of success"},
 		"a record":             {200, `{"errors":true,"items":[{"index":{"_id":"0","status":400,"error":{"type":"mapper_parsing_exception","reason":"target is ` + token + `"}}}]}`, Bulk, "record 0: 400 mapper_parsing_exception: target is [redacted]"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,8 +59,8 @@ with the same --out is an error.
 
 An http or https address gets POSTs of NDJSON, or of the _bulk API of OpenSearch and Elasticsearch, in which _id is the
 record's key, so that a repeat replaces the same document. --out-format bulk-create is for data streams: it uses create, and
-adds "@timestamp" from the record's time. A service that is away or busy is waited for. Any 2xx but a web page takes NDJSON
-for good. Where a service keeps what it took in memory for a while, --checkpoint-delay has the checkpoint wait for longer
+adds "@timestamp" from the record's time. A service that is away or busy is waited for. Any 2xx takes NDJSON
+for good, unless its body is a web page or says that something failed. Where a service keeps what it took in memory for a while, --checkpoint-delay has the checkpoint wait for longer
 than that. docs/sinks.md says what an answer is worth at which service.
 
 A pipe acknowledges nothing: what its reader has not kept is lost with the reader, and the checkpoint is past it. With a
