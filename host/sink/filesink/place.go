@@ -3,6 +3,7 @@ package filesink
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -24,11 +25,15 @@ func (s *File) look() error {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return sink.WriteError(s.name, err)
+	case !there.Mode().IsRegular():
+		return s.replaced(there.Mode())
 	case os.SameFile(mine, there):
-		if mine.Size() < s.end {
+		switch {
+		case mine.Size() < s.end:
 			return s.shortened(mine.Size())
+		case mine.Size() > s.end:
+			return s.lengthened(mine.Size())
 		}
-		s.end = mine.Size() // another program may have appended: no reason to take that for a cut later
 		return nil
 	}
 	return s.moved(mine)
@@ -57,6 +62,50 @@ func (s *File) moved(mine fs.FileInfo) error {
 		what = "was deleted"
 	}
 	s.opts.Notice(fmt.Sprintf("%s %s by another program: opened anew", s.name, what))
+	return nil
+}
+
+// replaced ends the use of a file in whose place there is something that keeps nothing, or cannot be written to: to open a pipe
+// would wait for its reader.
+func (s *File) replaced(by fs.FileMode) error {
+	what := "a device"
+	switch {
+	case by.IsDir():
+		what = "a folder"
+	case by&fs.ModeNamedPipe != 0:
+		what = "a pipe"
+	case by&fs.ModeSocket != 0:
+		what = "a socket"
+	}
+	s.lost = fmt.Errorf("%s is now %s, put there by another program in place of the file; put a file there, or none, and run again; %s", s.name, what, sink.ComesAgain)
+	return s.lost
+}
+
+// lengthened goes on behind what another program appended. Where that is no whole line, the next record would become a part of
+// it: the file is put aside.
+func (s *File) lengthened(size int64) error {
+	before := s.end
+	s.end = size // no reason to take it for a cut later
+	if s.opts.Zstd || !s.tear.none() {
+		return nil
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return sink.WriteError(s.name, err)
+	}
+	defer func() { _ = f.Close() }() // read only
+	last := []byte{'\n'}
+	if _, err := f.ReadAt(last, size-1); err != nil && !errors.Is(err, io.EOF) {
+		return sink.WriteError(s.name, err)
+	}
+	if last[0] == '\n' {
+		return nil
+	}
+	aside, err := s.rotate()
+	if err != nil {
+		return err
+	}
+	s.opts.Notice(fmt.Sprintf("another program wrote %d bytes to %s, which end in half a line: it is now %s, and a new file is begun", size-before, s.name, aside))
 	return nil
 }
 
