@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 )
 
-// A host that is not written in Go is attacked through a process of its author's, which reads requests from its standard
-// input and writes answers to its standard output, each a JSON object on a line. Answers carry the id of their request,
-// and may come in any order: several calls run at once.
+// A host that is not written in Go runs as a process. It reads requests from standard input and writes answers to standard
+// output, one JSON object a line. An answer carries the id of its request. Answers may come in any order: several calls
+// run at once.
 //
 //	{"id":1,"do":"load","file":"/tmp/m.wasm"}                       {"id":1,"handle":1}  or  {"id":1,"error":"why not"}
 //	{"id":2,"do":"connect","handle":1,"connection":{…}}             {"id":2,"handle":2}
@@ -26,10 +27,11 @@ import (
 //	{"id":5,"do":"cancel","call":3}                                 none; call 3 ends soon
 //	{"id":6,"do":"close","handle":2}                                {"id":6}
 //
-// input and checkpoint are in base64, since they may be no JSON. The members of a connection are base_url, token, grants, allow_private_network, root_cas (PEM), resolve
-// ({"name":[["address"]]}: the answers to the first question about a name, the second, …, the last for all that follow)
-// and limits, which are call_ms, requests, body_bytes, held_bytes, result_bytes, records, memory_bytes, concurrency and log_bytes.
-// Serve is that process for a host in Go.
+// input and checkpoint are base64, since they may not be valid JSON. The members of a connection are base_url, token, grants,
+// allow_private_network, root_cas (PEM), resolve and limits. resolve is {"name":[["address"]]}: the addresses of the first
+// lookup of a name, the second, and so on; the last entry answers all later lookups. The members of limits are call_ms,
+// requests, body_bytes, held_bytes, result_bytes, records, memory_bytes, concurrency and log_bytes.
+// Serve is such a process for a host in Go.
 
 type wireRequest struct {
 	ID         int64           `json:"id"`
@@ -74,7 +76,7 @@ type wireLimits struct {
 	LogBytes    int   `json:"log_bytes,omitempty"`
 }
 
-// Process is a host behind a process. Close it.
+// Process is a Host that runs in another process. It is safe for concurrent use. Close it when done.
 type Process struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -87,7 +89,7 @@ type Process struct {
 
 var errDied = errors.New("the host's process has ended")
 
-// Start runs a host's process. What it writes to standard error goes to ours.
+// Start starts the process of a host. Its standard error goes to ours.
 func Start(program string, args ...string) (*Process, error) {
 	p := &Process{cmd: exec.Command(program, args...), done: make(chan struct{}), waiting: map[int64]chan wireAnswer{}}
 	p.cmd.Stderr = os.Stderr
@@ -122,7 +124,7 @@ func Start(program string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Close ends the process by closing its standard input, and by force when that is not heard.
+// Close closes the standard input of the process, and kills the process if it has not ended after 10 seconds.
 func (p *Process) Close() error {
 	_ = p.stdin.Close()
 	select {
@@ -142,7 +144,7 @@ func (p *Process) write(r wireRequest) error {
 	return err
 }
 
-// ask sends a request and waits for its answer. When ctx ends, it asks for the call to be canceled, and waits on.
+// ask sends a request and waits for its answer. If ctx ends, it asks to cancel the call and continues to wait.
 func (p *Process) ask(ctx context.Context, r wireRequest) (wireAnswer, error) {
 	ch := make(chan wireAnswer, 1)
 	p.mu.Lock()
@@ -223,7 +225,7 @@ func (r *remote) call(ctx context.Context, do, operation string, input, checkpoi
 func (r *remote) Invoke(ctx context.Context, operation string, input json.RawMessage) (*abi.Result, error) {
 	a, err := r.call(ctx, "invoke", operation, input, nil)
 	if err == nil && a.Result == nil {
-		err = errors.New("an invoke was answered without a result")
+		err = errors.New("the answer to an invoke has no result")
 	}
 	return a.Result, err
 }
@@ -240,7 +242,7 @@ func (r *remote) Table(ctx context.Context, operation string, input json.RawMess
 
 func (r *remote) page(a wireAnswer, err error) (*Page, error) {
 	if err == nil && a.Page == nil {
-		err = errors.New("a page was answered without one")
+		err = errors.New("the answer has no page")
 	}
 	return a.Page, err
 }
@@ -251,7 +253,7 @@ func (r *remote) Close(ctx context.Context) error {
 	return err
 }
 
-// Serve is the process's side for a host in Go: it serves until in ends.
+// Serve runs the process side of the protocol for a host in Go, until in ends.
 func Serve(in io.Reader, out io.Writer, h Host) error {
 	s := &server{host: h, out: out, things: map[int64]any{}, cancels: map[int64]context.CancelFunc{}}
 	dec := json.NewDecoder(bufio.NewReaderSize(in, 1<<20))
@@ -305,8 +307,8 @@ type server struct {
 // served is a session and its log.
 type served struct {
 	Session
-	log *lockedBuffer
-	at  int // how much of the log was told
+	log *kit.LockedBuffer
+	at  int // how much of the log was sent
 }
 
 func (s *server) keep(thing any) wireAnswer {
@@ -352,11 +354,11 @@ func (s *server) answer(ctx context.Context, r wireRequest) wireAnswer {
 			}
 			return wireAnswer{}
 		case r.Do == "connect" && c != nil:
-			log := &lockedBuffer{}
+			log := &kit.LockedBuffer{}
 			l := c.Limits
 			session, err := thing.Connect(ctx, Connection{BaseURL: c.BaseURL, Token: c.Token, Grants: c.Grants, AllowPrivateNetwork: c.AllowPrivateNetwork,
-				RootCAs: []byte(c.RootCAs), Resolve: c.Resolve, Log: log, Limits: Limits{time.Duration(l.CallMS) * time.Millisecond, l.Requests, l.BodyBytes, l.HeldBytes,
-					l.ResultBytes, l.Records, l.MemoryBytes, l.Concurrency, l.LogBytes}})
+				RootCAs: []byte(c.RootCAs), Resolve: c.Resolve, Log: log, Limits: Limits{CallTimeout: time.Duration(l.CallMS) * time.Millisecond, Requests: l.Requests, BodyBytes: l.BodyBytes, HeldBytes: l.HeldBytes,
+					ResultBytes: l.ResultBytes, Records: l.Records, MemoryBytes: l.MemoryBytes, Concurrency: l.Concurrency, LogBytes: l.LogBytes}})
 			if err != nil {
 				return fail(err)
 			}

@@ -1,4 +1,4 @@
-package conformance
+package attacks
 
 import (
 	"encoding/json"
@@ -8,33 +8,33 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance/internal/assemble"
+	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
+	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// SoundModule is the smallest module that a host takes: for attacks of a host's own.
-func SoundModule() []byte { return assembly{}.build() }
-
 // moduleAttacks are modules that a host must not load.
-func moduleAttacks() []Attack {
-	var all []Attack
+func moduleAttacks() []kit.Attack {
+	var all []kit.Attack
 	refuse := func(name, wall string, wasm func() []byte) {
-		all = append(all, Attack{Family: "modules", Name: name, Wall: wall, run: func(a *attempt) error {
-			m, err := a.host.Load(a.ctx, wasm())
+		all = append(all, kit.Attack{Family: "modules", Name: name, Wall: wall, Run: func(a *kit.Attempt) error {
+			m, err := a.Host.Load(a.Ctx, wasm())
 			if err != nil {
 				return nil
 			}
-			defer func() { _ = m.Close(a.ctx) }()
+			defer func() { _ = m.Close(a.Ctx) }()
 			return errors.New("the module was loaded")
 		}})
 	}
 	raw := func(name, wall string, wasm string) { refuse(name, wall, func() []byte { return []byte(wasm) }) }
-	asm := func(name, wall string, m assembly) { refuse(name, wall, m.build) }
+	asm := func(name, wall string, m assemble.Module) { refuse(name, wall, m.Build) }
 	// Every other module here differs from this one, which is sound, in one thing.
-	all = append(all, Attack{Family: "modules", Name: "a sound module is taken", Wall: "honest modules", run: func(a *attempt) error {
-		m, err := a.host.Load(a.ctx, assembly{}.build())
+	all = append(all, kit.Attack{Family: "modules", Name: "a sound module is taken", Wall: "honest modules", Run: func(a *kit.Attempt) error {
+		m, err := a.Host.Load(a.Ctx, assemble.Module{}.Build())
 		if err != nil {
 			return fmt.Errorf("a sound module is refused: %w", err)
 		}
-		return m.Close(a.ctx)
+		return m.Close(a.Ctx)
 	}})
 
 	const format = "binary format"
@@ -42,17 +42,17 @@ func moduleAttacks() []Attack {
 	raw("an executable of the machine", format, "\x7fELF\x02\x01\x01\x00")
 	raw("a component", format, "\x00asm\x0d\x00\x01\x00")
 	raw("a header alone", format, "\x00asm\x01\x00\x00\x00")
-	refuse("cut in the middle", format, func() []byte { b := assembly{}.build(); return b[:len(b)/2] })
-	asm("a section of 4 GiB", format, assembly{tail: "\x0b\xff\xff\xff\xff\x0f"})
-	asm("a length spelled in six bytes", format, assembly{tail: "\x00\x80\x80\x80\x80\x80\x00"})
-	asm("two code sections", format, assembly{tail: section(10, vec())})
-	asm("a section that nobody knows", format, assembly{tail: section(42, "")})
-	asm("more functions than bodies", format, assembly{tail: section(3, vec("\x00"))})
-	asm("code that is no code", format, assembly{invoke: "\xff"})
-	asm("code that leaves its function's stack wrong", format, assembly{invoke: i64(0)})
-	asm("a branch out of its function", format, assembly{invoke: "\x0c\x05" + i32(0)})
-	asm("a call of a function that is not there", format, assembly{invoke: "\x10\x63"})
-	asm("a name that is not UTF-8", format, assembly{tail: section(0, name("\xff\xfe"))})
+	refuse("cut in the middle", format, func() []byte { b := assemble.Module{}.Build(); return b[:len(b)/2] })
+	asm("a section of 4 GiB", format, assemble.Module{Tail: "\x0b\xff\xff\xff\xff\x0f"})
+	asm("a length spelled in six bytes", format, assemble.Module{Tail: "\x00\x80\x80\x80\x80\x80\x00"})
+	asm("two code sections", format, assemble.Module{Tail: assemble.Section(10, assemble.Vec())})
+	asm("a section that nobody knows", format, assemble.Module{Tail: assemble.Section(42, "")})
+	asm("more functions than bodies", format, assemble.Module{Tail: assemble.Section(3, assemble.Vec("\x00"))})
+	asm("code that is no code", format, assemble.Module{Invoke: "\xff"})
+	asm("code that leaves its function's stack wrong", format, assemble.Module{Invoke: assemble.I64(0)})
+	asm("a branch out of its function", format, assemble.Module{Invoke: "\x0c\x05" + assemble.I32(0)})
+	asm("a call of a function that is not there", format, assemble.Module{Invoke: "\x10\x63"})
+	asm("a name that is not UTF-8", format, assemble.Module{Tail: assemble.Section(0, assemble.Name("\xff\xfe"))})
 
 	const imports = "imports"
 	for _, f := range []struct{ name, module, field, signature string }{
@@ -69,66 +69,66 @@ func moduleAttacks() []Attack {
 		{"our function with another type", abi.Namespace, "http_send", "\x60\x00\x00"},
 		{"JavaScript's", "gojs", "syscall/js.valueGet", "\x60\x01\x7f\x00"},
 	} {
-		asm("imports "+f.name, imports, assembly{types: []string{f.signature}, imports: []string{imported(f.module, f.field, 1)}})
+		asm("imports "+f.name, imports, assemble.Module{Types: []string{f.signature}, Imports: []string{assemble.Imported(f.module, f.field, 1)}})
 	}
-	asm("imports a memory", imports, assembly{imports: []string{name("env") + name("memory") + "\x02\x00\x01"}})
-	asm("imports a global", imports, assembly{imports: []string{name("env") + name("g") + "\x03\x7f\x00"}})
-	asm("imports a table", imports, assembly{imports: []string{name("env") + name("t") + "\x01\x70\x00\x01"}})
+	asm("imports a memory", imports, assemble.Module{Imports: []string{assemble.Name("env") + assemble.Name("memory") + "\x02\x00\x01"}})
+	asm("imports a global", imports, assemble.Module{Imports: []string{assemble.Name("env") + assemble.Name("g") + "\x03\x7f\x00"}})
+	asm("imports a table", imports, assemble.Module{Imports: []string{assemble.Name("env") + assemble.Name("t") + "\x01\x70\x00\x01"}})
 
 	const exports = "exports"
-	asm("a start function that spins", "start section", assembly{start: true})
-	asm("no invoke", exports, assembly{exports: map[string]string{"invoke": ""}})
-	asm("no describe", exports, assembly{exports: map[string]string{"describe": ""}})
-	asm("a memory for an export", exports, assembly{exports: map[string]string{"source": name("source") + "\x02\x00"}})
-	asm("an export that wants arguments", exports, assembly{types: []string{"\x60\x01\x7f\x01\x7f"},
-		imports: []string{imported("wasi_snapshot_preview1", "fd_close", 1)}, exports: map[string]string{"table": name("table") + "\x00\x00"}})
-	asm("an export that answers 64 bits", exports, assembly{types: []string{"\x60\x00\x01\x7e"},
-		imports: []string{imported("extism:host/env", "input_length", 1)}, exports: map[string]string{"table": name("table") + "\x00\x00"}})
-	asm("an export that stands twice", format, assembly{more: []string{name("invoke") + "\x00\x01"}})
-	asm("an export of an index that is not there", format, assembly{more: []string{name("x") + "\x00\x63"}})
-	asm("the host's own global for an export", "interruption", assembly{globals: []string{"\x7f\x01\x41\x00\x0b"}, more: []string{name("mach5:interrupt") + "\x03\x00"}})
+	asm("a start function that spins", "start section", assemble.Module{Start: true})
+	asm("no invoke", exports, assemble.Module{Exports: map[string]string{"invoke": ""}})
+	asm("no describe", exports, assemble.Module{Exports: map[string]string{"describe": ""}})
+	asm("a memory for an export", exports, assemble.Module{Exports: map[string]string{"source": assemble.Name("source") + "\x02\x00"}})
+	asm("an export that wants arguments", exports, assemble.Module{Types: []string{"\x60\x01\x7f\x01\x7f"},
+		Imports: []string{assemble.Imported("wasi_snapshot_preview1", "fd_close", 1)}, Exports: map[string]string{"table": assemble.Name("table") + "\x00\x00"}})
+	asm("an export that answers 64 bits", exports, assemble.Module{Types: []string{"\x60\x00\x01\x7e"},
+		Imports: []string{assemble.Imported("extism:host/env", "input_length", 1)}, Exports: map[string]string{"table": assemble.Name("table") + "\x00\x00"}})
+	asm("an export that stands twice", format, assemble.Module{More: []string{assemble.Name("invoke") + "\x00\x01"}})
+	asm("an export of an index that is not there", format, assemble.Module{More: []string{assemble.Name("x") + "\x00\x63"}})
+	asm("the host's own global for an export", "interruption", assemble.Module{Globals: []string{"\x7f\x01\x41\x00\x0b"}, More: []string{assemble.Name("mach5:interrupt") + "\x03\x00"}})
 
 	const resources = "module resources"
-	asm("no memory", resources, assembly{memories: -1})
-	asm("two memories", resources, assembly{memories: 2})
-	asm("a memory that is shared", resources, assembly{memory: "\x03\x01\x02"})
-	asm("a memory of 64 bits", resources, assembly{memory: "\x04\x01"})
-	asm("a table of 2^32-1 elements", resources, assembly{table: "\x70\x00\xff\xff\xff\xff\x0f"})
-	asm("a table of 10 million elements", resources, assembly{table: "\x70\x00" + leb(10_000_000)})
-	asm("a hundred tables", resources, assembly{table: "\x70\x00\x01", tables: 100})
-	asm("a table that grows", resources, assembly{table: "\x70\x00\x01", invoke: "\xd0\x70" + i32(1<<26) + "\xfc\x0f\x00"})
-	asm("vector instructions", "interruption", assembly{invoke: "\xfd\x0c" + strings.Repeat("\x00", 16) + drop + i32(0)})
-	asm("atomic instructions", "interruption", assembly{invoke: "\xfe\x03\x00" + i32(0)})
-	asm("tail calls", "interruption", assembly{invoke: "\x12\x00"})
-	asm("an element section that says it has 2^32-1", resources, assembly{table: "\x70\x00\x01", segments: section(9, "\xff\xff\xff\xff\x0f")})
-	asm("a data section that says it has 2^32-1", resources, assembly{tail: section(11, "\xff\xff\xff\xff\x0f")})
-	asm("elements that say they are 2^32-1", resources, assembly{table: "\x70\x00\x01", segments: section(9, vec("\x00\x41\x00\x0b\xff\xff\xff\xff\x0f"))})
-	asm("a data segment that says it has 4 GiB", resources, assembly{tail: section(11, vec("\x01\xff\xff\xff\xff\x0f"))})
-	asm("a global section that says it has 2^32-1", resources, assembly{globalSection: section(6, "\xff\xff\xff\xff\x0f")})
+	asm("no memory", resources, assemble.Module{Memories: -1})
+	asm("two memories", resources, assemble.Module{Memories: 2})
+	asm("a memory that is shared", resources, assemble.Module{Memory: "\x03\x01\x02"})
+	asm("a memory of 64 bits", resources, assemble.Module{Memory: "\x04\x01"})
+	asm("a table of 2^32-1 elements", resources, assemble.Module{Table: "\x70\x00\xff\xff\xff\xff\x0f"})
+	asm("a table of 10 million elements", resources, assemble.Module{Table: "\x70\x00" + assemble.LEB(10_000_000)})
+	asm("a hundred tables", resources, assemble.Module{Table: "\x70\x00\x01", Tables: 100})
+	asm("a table that grows", resources, assemble.Module{Table: "\x70\x00\x01", Invoke: "\xd0\x70" + assemble.I32(1<<26) + "\xfc\x0f\x00"})
+	asm("vector instructions", "interruption", assemble.Module{Invoke: "\xfd\x0c" + strings.Repeat("\x00", 16) + assemble.Drop + assemble.I32(0)})
+	asm("atomic instructions", "interruption", assemble.Module{Invoke: "\xfe\x03\x00" + assemble.I32(0)})
+	asm("tail calls", "interruption", assemble.Module{Invoke: "\x12\x00"})
+	asm("an element section that says it has 2^32-1", resources, assemble.Module{Table: "\x70\x00\x01", Segments: assemble.Section(9, "\xff\xff\xff\xff\x0f")})
+	asm("a data section that says it has 2^32-1", resources, assemble.Module{Tail: assemble.Section(11, "\xff\xff\xff\xff\x0f")})
+	asm("elements that say they are 2^32-1", resources, assemble.Module{Table: "\x70\x00\x01", Segments: assemble.Section(9, assemble.Vec("\x00\x41\x00\x0b\xff\xff\xff\xff\x0f"))})
+	asm("a data segment that says it has 4 GiB", resources, assemble.Module{Tail: assemble.Section(11, assemble.Vec("\x01\xff\xff\xff\xff\x0f"))})
+	asm("a global section that says it has 2^32-1", resources, assemble.Module{GlobalSection: assemble.Section(6, "\xff\xff\xff\xff\x0f")})
 	refuse("over the size of a module", resources, func() []byte {
-		return assembly{tail: custom("big", strings.Repeat("x", 80<<20))}.build()
+		return assemble.Module{Tail: assemble.Custom("big", strings.Repeat("x", 80<<20))}.Build()
 	})
 	refuse("a million custom sections", resources, func() []byte {
-		return assembly{tail: strings.Repeat(custom("", ""), 1_000_000)}.build()
+		return assemble.Module{Tail: strings.Repeat(assemble.Custom("", ""), 1_000_000)}.Build()
 	})
 
 	const one = "manifest section"
-	text := string(encode(manifest()))
-	asm("no manifest", one, assembly{noManif: true})
-	asm("two manifests", one, assembly{manifest: []string{text, text}})
-	asm("a manifest over 1 MiB", one, assembly{manifest: []string{text + strings.Repeat(" ", 1<<20)}})
+	text := string(kit.Encode(kit.Manifest()))
+	asm("no manifest", one, assemble.Module{NoManifest: true})
+	asm("two manifests", one, assemble.Module{Manifest: []string{text, text}})
+	asm("a manifest over 1 MiB", one, assemble.Module{Manifest: []string{text + strings.Repeat(" ", 1<<20)}})
 	const content = "manifest content"
-	asm("an empty manifest", content, assembly{manifest: []string{""}})
-	asm("a manifest that is no JSON", content, assembly{manifest: []string{"{abi: mach5}"}})
-	asm("a second value behind the manifest", content, assembly{manifest: []string{text + `{"abi":"other"}`}})
-	asm("a manifest 10,000 levels deep", content, assembly{manifest: []string{strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000)}})
+	asm("an empty manifest", content, assemble.Module{Manifest: []string{""}})
+	asm("a manifest that is no JSON", content, assemble.Module{Manifest: []string{"{abi: mach5}"}})
+	asm("a second value behind the manifest", content, assemble.Module{Manifest: []string{text + `{"abi":"other"}`}})
+	asm("a manifest 10,000 levels deep", content, assemble.Module{Manifest: []string{strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000)}})
 	change := func(name, wall string, f func(m *abi.Manifest)) {
 		var m abi.Manifest
 		_ = json.Unmarshal([]byte(text), &m)
 		f(&m)
-		asm(name, wall, assembly{manifest: []string{string(encode(m))}})
+		asm(name, wall, assemble.Module{Manifest: []string{string(kit.Encode(m))}})
 	}
-	asm("a field that the ABI does not have", content, assembly{manifest: []string{strings.Replace(text, "{", `{"trusted":true,`, 1)}})
+	asm("a field that the ABI does not have", content, assemble.Module{Manifest: []string{strings.Replace(text, "{", `{"trusted":true,`, 1)}})
 	change("another ABI", content, func(m *abi.Manifest) { m.ABI = "mach5:connector/v2" })
 	change("no operations", content, func(m *abi.Manifest) { m.Operations = nil })
 	change("an operation that stands twice", content, func(m *abi.Manifest) { m.Operations = append(m.Operations, m.Operations[0]) })
@@ -169,8 +169,8 @@ func moduleAttacks() []Attack {
 	change("members of a minor version that it does not state", service, func(m *abi.Manifest) { m.Minor = 0 })
 	change("no surfaces", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = nil })
 	change("an idempotency that nobody knows", content, func(m *abi.Manifest) { m.Operations[0].Idempotency = "sure" })
-	asm("no schema of the input", content, assembly{manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"},`, "", 1)}})
-	asm("null for a schema of the input", content, assembly{manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"}`, `"input_schema":null`, 1)}})
+	asm("no schema of the input", content, assemble.Module{Manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"},`, "", 1)}})
+	asm("null for a schema of the input", content, assemble.Module{Manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"}`, `"input_schema":null`, 1)}})
 	change("no endpoints", content, func(m *abi.Manifest) { m.Operations[0].Endpoints = nil })
 	change("an endpoint that stands twice", content, func(m *abi.Manifest) {
 		m.Operations[0].Endpoints = append(m.Operations[0].Endpoints, m.Operations[0].Endpoints[0])
@@ -239,68 +239,68 @@ func moduleAttacks() []Attack {
 
 	// What cannot be told from the file alone.
 	all = append(all,
-		Attack{Family: "modules", Name: "a memory that begins over the limit", Wall: resources, run: func(a *attempt) error {
-			r, err := a.session(rigOptions{wasm: assembly{memory: "\x00\x80\x80\x03"}.build()}) // 3 GiB
+		kit.Attack{Family: "modules", Name: "a memory that begins over the limit", Wall: resources, Run: func(a *kit.Attempt) error {
+			r, err := a.NewRig(kit.RigOptions{Wasm: assemble.Module{Memory: "\x00\x80\x80\x03"}.Build()}) // 3 GiB
 			if err != nil {
 				return nil
 			}
-			res, err := r.invoke("read")
+			res, err := r.Run("read")
 			if err != nil {
 				return err
 			}
-			return res.ended(abi.Failed)
+			return res.Ended(abi.Failed)
 		}},
-		Attack{Family: "modules", Name: "an initialisation that spins", Wall: "deadline", run: func(a *attempt) error {
-			m := assembly{invoke: loop("")}
-			m.exports = map[string]string{"describe": name("describe") + "\x00\x01"}
-			m.types, m.more = nil, []string{name("_initialize") + "\x00\x00"}
-			r, err := a.session(rigOptions{wasm: m.build(), limits: Limits{CallTimeout: 500 * time.Millisecond}})
+		kit.Attack{Family: "modules", Name: "an initialisation that spins", Wall: "deadline", Run: func(a *kit.Attempt) error {
+			m := assemble.Module{Invoke: assemble.Loop("")}
+			m.Exports = map[string]string{"describe": assemble.Name("describe") + "\x00\x01"}
+			m.Types, m.More = nil, []string{assemble.Name("_initialize") + "\x00\x00"}
+			r, err := a.NewRig(kit.RigOptions{Wasm: m.Build(), Limits: target.Limits{CallTimeout: 500 * time.Millisecond}})
 			if err != nil {
 				return nil
 			}
-			res, err := r.invoke("read")
+			res, err := r.Run("read")
 			if err != nil {
 				return err
 			}
-			return res.ended(abi.Failed, abi.Unavailable)
+			return res.Ended(abi.Failed, abi.Unavailable)
 		}},
-		Attack{Family: "modules", Name: "a schema that refers to a file", Wall: "schema loading", run: refers("file:///etc/passwd")},
-		Attack{Family: "modules", Name: "a schema that refers to the network", Wall: "schema loading", run: refers("http://127.0.0.1:9/schema.json")},
-		Attack{Family: "modules", Name: "a schema without an end", Wall: "schema loading", run: func(a *attempt) error {
+		kit.Attack{Family: "modules", Name: "a schema that refers to a file", Wall: "schema loading", Run: refers("file:///etc/passwd")},
+		kit.Attack{Family: "modules", Name: "a schema that refers to the network", Wall: "schema loading", Run: refers("http://127.0.0.1:9/schema.json")},
+		kit.Attack{Family: "modules", Name: "a schema without an end", Wall: "schema loading", Run: func(a *kit.Attempt) error {
 			_, err := checked(a, `{"type":"object","properties":{"steps":{"$ref":"#/properties/steps"}}}`)
 			return err // it ends, whatever it means
 		}},
-		Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", run: func(a *attempt) error {
+		kit.Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", Run: func(a *kit.Attempt) error {
 			return schema(a, `{"type":"object","additionalProperties":{"type":"string","pattern":"^(a+)+$"}}`)
 		}},
 	)
 	return all
 }
 
-func refers(url string) func(*attempt) error {
-	return func(a *attempt) error {
+func refers(url string) func(*kit.Attempt) error {
+	return func(a *kit.Attempt) error {
 		return schema(a, `{"type":"object","properties":{"steps":{"$ref":"`+url+`"}}}`)
 	}
 }
 
 // schema has an input checked against a hostile schema: the module is refused, or the call is. It must not run.
-func schema(a *attempt, text string) error {
+func schema(a *kit.Attempt, text string) error {
 	res, err := checked(a, text)
 	if err != nil || res == nil {
 		return err
 	}
-	return errors.Join(res.ended(abi.Invalid, abi.Failed), res.saw())
+	return errors.Join(res.Ended(abi.Invalid, abi.Failed), res.Saw())
 }
 
 // checked has an input checked against a hostile schema; the result is nil when the module is refused for it.
-func checked(a *attempt, text string) (*result, error) {
-	m := manifest()
+func checked(a *kit.Attempt, text string) (*kit.Result, error) {
+	m := kit.Manifest()
 	m.Operations[0].InputSchema = json.RawMessage(text)
-	module := messenger(assembly{manifest: []string{string(encode(m))}})
-	module.invoke = respond(`{"outcome":"succeeded"}`) + i32(0)
-	r, err := a.session(rigOptions{wasm: module.build()})
+	module := messenger(assemble.Module{Manifest: []string{string(kit.Encode(m))}})
+	module.Invoke = respond(`{"outcome":"succeeded"}`) + assemble.I32(0)
+	r, err := a.NewRig(kit.RigOptions{Wasm: module.Build()})
 	if err != nil {
 		return nil, nil
 	}
-	return r.invokeRaw("read", `{"steps":[],"a":"`+strings.Repeat("a", 100_000)+`!"}`)
+	return r.RunInput("read", `{"steps":[],"a":"`+strings.Repeat("a", 100_000)+`!"}`)
 }

@@ -1,4 +1,4 @@
-package conformance
+package kit
 
 import (
 	"context"
@@ -9,12 +9,13 @@ import (
 	"sync"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance/target"
 	"github.com/mach5/okta-connector/build/pack"
 )
 
-// habits are what differs between services that a host reads from the manifest. The attacks are written for the usual ones.
+// habits are the conventions of a service that a host reads from the manifest. The attacks are written for the usual ones.
 type habits struct {
-	credential, prefix      string // the request header with the credential, and what comes before it
+	credential, prefix      string // the request header of the credential, and its scheme
 	requestID               string // response headers
 	limit, remaining, reset string
 	resetForm               string // see abi.RateLimitHabits
@@ -33,14 +34,14 @@ var (
 
 func newHabits(h habits) *habits {
 	h.guest = sync.OnceValues(func() ([]byte, error) {
-		return pack.CachedPackage(context.Background(), "./abi/conformance/guest", encode(h.manifest()))
+		return pack.CachedPackage(context.Background(), "./abi/conformance/guest", Encode(h.manifest()))
 	})
 	return &h
 }
 
-// manifest is the kit's with these habits.
+// manifest returns the kit's manifest with these habits.
 func (h *habits) manifest() abi.Manifest {
-	m := manifest()
+	m := Manifest()
 	m.Auth = []abi.Auth{{Type: abi.AuthToken, Header: h.credential, Prefix: h.prefix}}
 	m.RequestIDHeader, m.ResponseHeaders = h.requestID, []string{strings.ToLower(h.requestID)}
 	m.RateLimitHeaders = abi.RateLimitHeaders{Limit: h.limit, Remaining: h.remaining, Reset: h.reset}
@@ -54,13 +55,13 @@ func (h *habits) manifest() abi.Manifest {
 	return m
 }
 
-// translated is a session whose inputs are written for the usual habits.
+// translated is a session that rewrites inputs for the usual habits to those of its service.
 type translated struct {
-	Session
+	target.Session
 	words *strings.Replacer
 }
 
-func (h *habits) translate(s Session) Session {
+func (h *habits) translate(s target.Session) target.Session {
 	if h == usual {
 		return s
 	}
@@ -72,11 +73,11 @@ func (t translated) Invoke(ctx context.Context, op string, input json.RawMessage
 	return t.Session.Invoke(ctx, op, t.input(input))
 }
 
-func (t translated) Source(ctx context.Context, op string, config, checkpoint json.RawMessage) (*Page, error) {
+func (t translated) Source(ctx context.Context, op string, config, checkpoint json.RawMessage) (*target.Page, error) {
 	return t.Session.Source(ctx, op, t.input(config), checkpoint)
 }
 
-func (t translated) Table(ctx context.Context, op string, input json.RawMessage) (*Page, error) {
+func (t translated) Table(ctx context.Context, op string, input json.RawMessage) (*target.Page, error) {
 	return t.Session.Table(ctx, op, t.input(input))
 }
 
@@ -84,19 +85,19 @@ func (t translated) input(text json.RawMessage) json.RawMessage {
 	return json.RawMessage(t.words.Replace(string(text)))
 }
 
-// credential is what a request brings, in whichever header.
-func credential(r *http.Request) string {
+// Credential returns the credential of a request, of either service.
+func Credential(r *http.Request) string {
 	return r.Header.Get(usual.credential) + r.Header.Get(other.credential)
 }
 
-// identify has an answer say its request's id, in either header.
-func identify(w http.ResponseWriter, id string) {
+// Identify sets the request id of an answer, for either service.
+func Identify(w http.ResponseWriter, id string) {
 	w.Header().Set(usual.requestID, id)
 	w.Header().Set(other.requestID, id)
 }
 
-// quota has an answer tell of its bucket, in either service's headers.
-func quota(w http.ResponseWriter, limit, remaining, reset string) {
+// Quota sets the rate-limit headers of an answer, for either service.
+func Quota(w http.ResponseWriter, limit, remaining, reset string) {
 	for _, h := range []*habits{usual, other} {
 		w.Header().Set(h.limit, limit)
 		w.Header().Set(h.remaining, remaining)

@@ -1,0 +1,14 @@
+// Package attacks holds the attacks on a host, one file for each family.
+package attacks
+
+import (
+	"slices"
+
+	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
+)
+
+// All returns all attacks, family by family.
+func All() []kit.Attack {
+	return slices.Concat(moduleAttacks(), importAttacks(), requestAttacks(), secretAttacks(), grantAttacks(), serverAttacks(),
+		networkAttacks(), resourceAttacks(), limitAttacks(), isolationAttacks(), answerAttacks(), inputAttacks())
+}

@@ -1,0 +1,186 @@
+package attacks
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
+	"github.com/mach5/okta-connector/abi/conformance/target"
+)
+
+// networkAttacks are names, addresses and certificates that lead elsewhere.
+func networkAttacks() []kit.Attack {
+	var all []kit.Attack
+	add := func(name, wall string, run func(*kit.Attempt) error) {
+		all = append(all, kit.Attack{Family: "network", Name: name, Wall: wall, Run: run})
+	}
+	// Names resolve to addresses of private networks: nothing is dialled there.
+	for what, address := range map[string]string{
+		"the cloud's metadata": "169.254.169.254", "the metadata of IPv6": "fd00:ec2::254", "a private network": "10.0.0.1", "another private network": "192.168.1.1",
+		"loopback": "127.0.0.1", "loopback of IPv6": "::1", "loopback in IPv6's clothes": "::ffff:127.0.0.1", "this host": "0.0.0.0", "a carrier's network": "100.64.0.1",
+		"link-local of IPv6": "fe80::1", "multicast": "224.0.0.1", "a site of IPv6": "fec0::1", "an IPv4 address behind NAT64": "64:ff9b::a9fe:a9fe", "an IPv4 address behind 6to4": "2002:a9fe:a9fe::1",
+	} {
+		add("a name that leads to "+what, "private addresses", func(a *kit.Attempt) error {
+			res, err := a.One(kit.RigOptions{BaseURL: "https://org.example", Resolve: map[string][][]string{"org.example": {{address}}},
+				Limits: target.Limits{CallTimeout: 10 * time.Second}}, "read", kit.Send(kit.Get))
+			if err != nil {
+				return err
+			}
+			if err := res.GotCode(0, abi.SendConnect); err != nil {
+				return err
+			}
+			return res.NamesLimit("allow_private_network")
+		})
+	}
+	add("a name with an address that is public and one that is not", "private addresses", func(a *kit.Attempt) error {
+		listener, hits, err := listen(a)
+		if err != nil {
+			return err
+		}
+		_, port, _ := net.SplitHostPort(listener)
+		_, err = a.One(kit.RigOptions{BaseURL: "https://org.example:" + port, Resolve: map[string][][]string{"org.example": {{"127.0.0.1", "8.8.8.8"}}},
+			Limits: target.Limits{CallTimeout: time.Second}}, "read", kit.Send(kit.Get))
+		if err == nil && hits.Load() > 0 {
+			return errors.New("the private one was dialled")
+		}
+		return err
+	})
+	add("a name whose second answer is private", "judged address", func(a *kit.Attempt) error {
+		listener, hits, err := listen(a)
+		if err != nil {
+			return err
+		}
+		_, port, _ := net.SplitHostPort(listener)
+		_, err = a.One(kit.RigOptions{BaseURL: "https://localhost.example:" + port,
+			Resolve: map[string][][]string{"localhost.example": {{"8.8.8.8"}, {"127.0.0.1"}}}, Limits: target.Limits{CallTimeout: 2 * time.Second}}, "read", kit.Send(kit.Get), kit.Send(kit.Get))
+		if err == nil && hits.Load() > 0 {
+			return errors.New("it was dialled")
+		}
+		return err
+	})
+	for what, url := range map[string]string{
+		"plain http to another host": "http://org.example.com", "a file": "file:///etc/passwd", "a user in the address": "https://user:secret@org.example.com",
+		"a path": "https://org.example.com/evil", "a query": "https://org.example.com/?x=1", "a fragment": "https://org.example.com/#x",
+		"no host": "https://", "a host with a line break": "https://exa\nmple.com", "a host with a zone": "https://[fe80::1%25eth0]", "another scheme": "gopher://org.example.com",
+		"a host with a NUL": "https://org.example.com\x00.evil.example", "the admin console": "https://example-admin.example.com",
+		"a port that is none": "https://org.example.com:99999", "port 0": "https://org.example.com:0", "a colon without a port": "https://org.example.com:",
+	} {
+		add("a base URL of "+what, "base URL", func(a *kit.Attempt) error {
+			m, err := a.Module(a.Ctx)
+			if err != nil {
+				return err
+			}
+			s, err := m.Connect(a.Ctx, target.Connection{BaseURL: url, Token: kit.Token, Grants: abi.Classes(), Log: io.Discard})
+			if err != nil {
+				return nil
+			}
+			_ = s.Close(a.Ctx)
+			return errors.New("the connection was made")
+		})
+	}
+	newest := uint16(tls.VersionTLS13)
+	certificate := func(name string, want bool, change func(*x509.Certificate), trusted bool) {
+		newest := newest
+		add(name, "certificates", func(a *kit.Attempt) error {
+			cert, ca, err := issue(change)
+			if err != nil {
+				return err
+			}
+			var hits atomic.Int64
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits.Add(1); kit.Honest(w, r) }))
+			server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS10, MaxVersion: newest}
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.StartTLS()
+			a.Later(server.Close)
+			o := kit.RigOptions{BaseURL: server.URL, Limits: target.Limits{CallTimeout: 5 * time.Second}}
+			if trusted {
+				o.RootCAs = ca
+			}
+			res, err := a.One(o, "read", kit.Send(kit.Get))
+			if err != nil {
+				return err
+			}
+			if want {
+				return res.Contains(0, `"status":200`)
+			}
+			if hits.Load() > 0 {
+				return errors.New("the request was sent")
+			}
+			return res.GotCode(0, abi.SendTLS)
+		})
+	}
+	certificate("a sound certificate is taken", true, func(*x509.Certificate) {}, true)
+	certificate("a certificate of an authority that nobody trusts", false, func(*x509.Certificate) {}, false)
+	certificate("a certificate that has expired", false, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }, true)
+	certificate("a certificate of the future", false, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, true)
+	certificate("a certificate for another name", false, func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"evil.example"} }, true)
+	certificate("a certificate for another purpose", false, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, true)
+	newest = tls.VersionTLS11
+	certificate("a server of TLS 1.1", false, func(*x509.Certificate) {}, true)
+	return all
+}
+
+// listen counts the connections to an address of loopback.
+func listen(a *kit.Attempt) (address string, hits *atomic.Int64, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	hits = new(atomic.Int64)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			hits.Add(1)
+			_ = c.Close()
+		}
+	}()
+	a.Later(func() { _ = l.Close(); <-done })
+	return l.Addr().String(), hits, nil
+}
+
+// issue makes an authority, and a certificate of it that is sound but for the change.
+func issue(change func(*x509.Certificate)) (cert tls.Certificate, ca []byte, err error) {
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return cert, nil, err
+	}
+	root := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kit"}, NotBefore: time.Now().Add(-48 * time.Hour),
+		NotAfter: time.Now().Add(48 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, &caKey.PublicKey, caKey)
+	if err != nil {
+		return cert, nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return cert, nil, err
+	}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"}, NotBefore: time.Now().Add(-24 * time.Hour),
+		NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	change(leaf)
+	der, err := x509.CreateCertificate(rand.Reader, leaf, root, &key.PublicKey, caKey)
+	if err != nil {
+		return cert, nil, err
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER}), nil
+}

@@ -1,0 +1,113 @@
+package attacks
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
+)
+
+// requestAttacks are requests that a host must not send, or not as they stand.
+func requestAttacks() []kit.Attack {
+	var all []kit.Attack
+	for _, c := range []struct{ name, wall, op, request, uri string }{
+		{"a slash in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"a/b?c#d"}}`, "GET /api/v1/users/a%2Fb%3Fc%23d"},
+		{"dots in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":".."}}`, ""},
+		{"a dot in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"."}}`, ""},
+		{"a path step in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"../groups"}}`, ""},
+		{"a path step with a backslash", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"..\\groups"}}`, ""},
+		{"an escaped path step", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"%2e%2e"}}`, ""},
+		{"a path step escaped twice", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"%252e%252e"}}`, ""},
+		{"a line break in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x\r\nX-Evil: 1"}}`, ""},
+		{"a NUL in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x\u0000y"}}`, ""},
+		{"a path step with a parameter", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"..;x=1"}}`, ""},
+		{"a path step escaped ten times", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"%` + strings.Repeat("25", 9) + `2e%` + strings.Repeat("25", 9) + `2e"}}`, ""},
+		{"a blank of a link that is no text", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","link":"/api/v1/users/%ff"}`, ""},
+		{"an empty blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":""}}`, ""},
+		{"a blank of 100 KB", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"` + strings.Repeat("x", 100_000) + `"}}`, ""},
+		{"a blank too many", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x","y":"z"}}`, ""},
+		{"a blank too few", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}"}`, ""},
+		{"a blank that is no text", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":{"x":1}}}`, ""},
+
+		{"an endpoint of another operation", "endpoint grants", "read", `{"endpoint":"POST /api/v1/users","body":{}}`, ""},
+		{"an endpoint of nobody", "endpoint grants", "read", `{"endpoint":"GET /api/v1/groups"}`, ""},
+		{"a URL for an endpoint", "endpoint grants", "read", `{"endpoint":"GET https://evil.example/api/v1/users/{id}","path":{"id":"x"}}`, ""},
+		{"an endpoint with its blank filled", "endpoint grants", "read", `{"endpoint":"GET /api/v1/users/00u1"}`, ""},
+		{"an endpoint in other letters", "endpoint grants", "read", `{"endpoint":"get /api/v1/users/{id}","path":{"id":"x"}}`, ""},
+		{"an endpoint with a space more", "endpoint grants", "read", `{"endpoint":"GET  /api/v1/logs"}`, ""},
+		{"an endpoint of 1 MB", "endpoint grants", "read", `{"endpoint":"GET /` + strings.Repeat("a", 500_000) + `"}`, ""},
+
+		{"a line break in a query", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","x\r\ny"]]}`, ""},
+		{"a query in a query's name", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["a=b&c","x"]]}`, ""},
+		{"a query in a query's value", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","x&limit=1#f"]]}`, "GET /api/v1/logs?q=x%26limit%3D1%23f"},
+		{"a query with a name of 1 KB", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["` + strings.Repeat("x", 1000) + `","x"]]}`, ""},
+		{"a query of a link that is no text", "queries", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q=%ff"}`, ""},
+		{"an escaped line break in the query of a link", "queries", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q=x%0d%0ay"}`, ""},
+		{"a query of 100 KB", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","` + strings.Repeat("x", 100_000) + `"]]}`, ""},
+		{"a query that a write does not declare", "queries", "write", `{"endpoint":"POST /api/v1/users","query":[["_method","DELETE"]],"body":{}}`, ""},
+		{"a query without a name", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["","x"]]}`, ""},
+
+		{"a link to another origin", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"https://evil.example/api/v1/logs?after=1"}`, "GET /api/v1/logs?after=1"},
+		{"a link to another port", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"http://127.0.0.1:1/api/v1/logs?after=1"}`, "GET /api/v1/logs?after=1"},
+		{"a link to another path", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/groups"}`, ""},
+		{"a link to a path below", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs/x"}`, ""},
+		{"a link with path steps", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs/../groups"}`, ""},
+		{"a link with escaped path steps", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/x/%2e%2e/logs"}`, ""},
+		{"a link with a user", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"https://u:p@x/api/v1/logs"}`, ""},
+		{"a link with a fragment", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs#x"}`, ""},
+		{"a link to a file", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"file:///etc/passwd"}`, ""},
+		{"a link of another scheme", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"ftp://x/api/v1/logs"}`, ""},
+		{"a link whose host has 100 KB", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"https://` + strings.Repeat("x", 100_000) + `/api/v1/logs"}`, ""},
+		{"a link whose query has a semicolon", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?a=1;b=2"}`, ""},
+		{"a link whose query is not escaped properly", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?a=%zz"}`, ""},
+		{"a link without a slash", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"api/v1/logs"}`, ""},
+		{"a link with a line break", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?x=\r\nHost: evil"}`, ""},
+		{"a link of 100 KB", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?x=` + strings.Repeat("x", 100_000) + `"}`, ""},
+		{"a link and a query", "links", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?a=1","query":[["b","2"]]}`, ""},
+		{"a link for a write", "links", "write", `{"endpoint":"POST /api/v1/users","link":"/api/v1/users","body":{}}`, ""},
+
+		{"a Host header", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Host":"evil.example"}}`, ""},
+		{"a Cookie header", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Cookie":"sid=1"}}`, ""},
+		{"a header that overrides the method", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"X-HTTP-Method-Override":"DELETE"}}`, ""},
+		{"a Transfer-Encoding header", "headers", "write", `{"endpoint":"POST /api/v1/users","body":{},"headers":{"Transfer-Encoding":"chunked"}}`, ""},
+		{"a Content-Length header", "headers", "write", `{"endpoint":"POST /api/v1/users","body":{},"headers":{"Content-Length":"1"}}`, ""},
+		{"a line break in a header", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"x\r\ny: z"}}`, ""},
+		{"a line break in a header's name", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept: x\r\nY":"z"}}`, ""},
+
+		{"a header of other letters than ASCII's", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"application/jsön"}}`, ""},
+		{"a header of 100 KB", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"` + strings.Repeat("x", 100_000) + `"}}`, ""},
+		{"a header in two spellings", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"a/b","accept":"c/d"}}`, ""},
+		{"a body of another type", "headers", "write", `{"endpoint":"POST /api/v1/users","body":{},"headers":{"Content-Type":"text/html"}}`, ""},
+		{"a body in another character set", "headers", "write", `{"endpoint":"POST /api/v1/users","body":{},"headers":{"Content-Type":"application/json; charset=utf"}}`, ""},
+
+		{"a body on a DELETE", "bodies", "raised", `{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"},"body":{}}`, ""},
+		{"a body on a GET", "bodies", "read", `{"endpoint":"GET /api/v1/logs","body":{}}`, ""},
+		{"a body that is no JSON", "bodies", "write", `{"endpoint":"POST /api/v1/users","body":{a:1}}`, ""},
+		{"an unknown field", "requests", "read", `{"endpoint":"GET /api/v1/logs","url":"https://evil.example"}`, ""},
+		{"a request that is text", "requests", "read", `"GET /api/v1/logs"`, ""},
+		{"a request 20,000 levels deep", "requests", "write", `{"endpoint":"POST /api/v1/users","body":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, ""},
+	} {
+		all = append(all, kit.Attack{Family: "requests", Name: c.name, Wall: c.wall, Run: func(a *kit.Attempt) error {
+			r, err := a.NewRig(kit.RigOptions{})
+			if err != nil {
+				return err
+			}
+			res, err := r.Run(c.op, kit.Send(c.request))
+			if err != nil {
+				return err
+			}
+			if c.uri != "" {
+				return errors.Join(res.Succeeded(), res.Saw(c.uri))
+			}
+			// The module is told, and so is whoever called it: denied and malformed requests end a call as failed.
+			told := res.Outcome == abi.Failed || strings.Contains(res.Text(0), `"error"`)
+			if !told {
+				return fmt.Errorf("nobody was told: %s", kit.Short(string(res.JSON)))
+			}
+			return errors.Join(res.Saw(), r.Serves())
+		}})
+	}
+	return all
+}

@@ -1,0 +1,416 @@
+// Package kit is the equipment of the attacks: sessions with a host, servers, and the steps of the kit's own module.
+package kit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance/target"
+	"github.com/mach5/okta-connector/internal/wasmbin"
+)
+
+// Token is the secret of every connection. It must appear in one request header and nowhere else.
+const Token = "00aTokenThatMustNeverShowUpAnywhere0123456"
+
+// Get is the honest request.
+const Get = `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"00u1"},"headers":{"Authorization":"{{auth}}"}}`
+
+// Logs is the honest request for a list.
+const Logs = `{"endpoint":"GET /api/v1/logs","headers":{"Authorization":"{{auth}}"}}`
+
+// Manifest returns the manifest of the kit's modules.
+func Manifest() abi.Manifest {
+	anything := json.RawMessage(`{"type":"object"}`)
+	op := func(name string, class abi.Class, surfaces []abi.Surface, endpoints ...string) abi.Operation {
+		o := abi.Operation{Name: name, Summary: "does what its input says", Class: class, Surfaces: surfaces, Idempotency: abi.Safe, InputSchema: anything}
+		for _, e := range endpoints {
+			o.Endpoints = append(o.Endpoints, abi.Endpoint{Endpoint: e, Bucket: e})
+		}
+		return o
+	}
+	read := op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs")
+	read.Key = "id"
+	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
+	raised.ClassRules = []abi.ClassRule{{Field: "raise", Class: abi.Destructive}}
+	raised.InputSchema, raised.Endpoints[1].Class = json.RawMessage(`{"type":"object","properties":{"raise":{}}}`), abi.Destructive
+	lowered := op("lowered", abi.Destructive, []abi.Surface{abi.Axon}, "POST /api/v1/users/{id}", "POST /api/v1/users/{id}/lifecycle/unlock",
+		"POST /api/v1/users/{id}/lifecycle/deactivate")
+	lowered.InputSchema = json.RawMessage(`{"type":"object","properties":{"action":{"enum":["unlock","credentials","deactivate",true]}}}`)
+	lowered.ClassRules = []abi.ClassRule{{Field: "action", Equals: "unlock", Class: abi.Write}, {Field: "action", Equals: "credentials", Class: abi.Privileged}}
+	for i, class := range []abi.Class{abi.Write, abi.Write, abi.Destructive} {
+		lowered.Endpoints[i].Class = class
+	}
+	lowered.Endpoints[0].ClassRules = []abi.ClassRule{{Field: "credentials", Class: abi.Privileged}}
+	strict := op("strict", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/logs")
+	strict.InputSchema = json.RawMessage(`{"type":"object","additionalProperties":false,"properties":{"name":{"type":"string","maxLength":16,"pattern":"^[a-z]+$"},
+		"count":{"type":"integer","minimum":0,"maximum":10},"when":{"type":"string","format":"date-time"}}}`)
+	return abi.Manifest{ABI: abi.Version, Minor: abi.Minor, Kind: "example", Version: "0", ConfigSchema: anything,
+		Auth: []abi.Auth{{Type: abi.AuthToken, Header: "Authorization", Prefix: "Bearer"}}, RequestIDHeader: "X-Request-Id", ResponseHeaders: []string{"x-request-id"},
+		BaseURL:          &abi.BaseURL{Consoles: []abi.Console{{Suffix: "-admin.example.com", Use: ".example.com"}}},
+		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
+		Operations: []abi.Operation{read,
+			op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}"),
+			raised, lowered, strict}}
+}
+
+// Encode returns v as JSON. It panics if v cannot be encoded.
+func Encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // of our own types alone
+	}
+	return b
+}
+
+// Kit is the equipment of one run. It is safe for concurrent use.
+type Kit struct {
+	Host     target.Host
+	habits   *habits
+	Patience time.Duration
+
+	once   sync.Once
+	wasm   []byte
+	guest  target.Module
+	loaded error
+}
+
+// Module returns the kit's own module, loaded once.
+func (k *Kit) Module(ctx context.Context) (target.Module, error) {
+	k.once.Do(func() {
+		if k.wasm, k.loaded = k.habits.guest(); k.loaded == nil {
+			k.guest, k.loaded = k.Host.Load(context.WithoutCancel(ctx), k.wasm)
+		}
+	})
+	return k.guest, k.loaded
+}
+
+// Close closes the kit's own module.
+func (k *Kit) Close(ctx context.Context) {
+	if k.guest != nil {
+		_ = k.guest.Close(ctx)
+	}
+}
+
+// Attempt is one attack that is being made.
+type Attempt struct {
+	*Kit
+	Ctx    context.Context
+	closed []func()
+}
+
+// Later has f called when the attempt ends, the last one first.
+func (a *Attempt) Later(f func()) { a.closed = append(a.closed, f) }
+
+// Close ends the attempt.
+func (a *Attempt) Close() {
+	for _, f := range slices.Backward(a.closed) {
+		f()
+	}
+	a.closed = nil
+}
+
+// RigOptions configure a session. The zero value is honest.
+type RigOptions struct {
+	Wasm    []byte        // another module than the kit's
+	module  target.Module // likewise
+	Handler http.HandlerFunc
+	Grants  []abi.Class
+	Limits  target.Limits
+	BaseURL string // another address than the server's
+	Resolve map[string][][]string
+	RootCAs []byte
+	private bool
+	token   string
+}
+
+// Rig is a session and the server that it talks to.
+type Rig struct {
+	target.Session
+	ctx   context.Context
+	Log   *LockedBuffer
+	url   string
+	token string
+
+	mu   sync.Mutex
+	seen []seen
+}
+
+// seen is a request that a server received.
+type seen struct {
+	line, authorization, everything string
+}
+
+// LockedBuffer is a buffer that is safe for concurrent use.
+type LockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *LockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *LockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// Honest answers a request as an honest service does.
+func Honest(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, `{"id":"00u1"}`)
+}
+
+// NewRig starts a server and connects a session to it.
+func (a *Attempt) NewRig(o RigOptions) (*Rig, error) {
+	r := &Rig{ctx: a.Ctx, Log: &LockedBuffer{}, token: Token}
+	if o.token != "" {
+		r.token = o.token
+	}
+	if o.Handler == nil {
+		o.Handler = Honest
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.note(req)
+		o.Handler(w, req)
+	}))
+	a.Later(func() { server.CloseClientConnections(); server.Close() })
+	r.url = server.URL
+	if o.BaseURL == "" {
+		o.BaseURL = server.URL
+	}
+	m := o.module
+	var err error
+	switch {
+	case m != nil:
+	case o.Wasm != nil:
+		if m, err = a.Host.Load(a.Ctx, o.Wasm); err != nil {
+			return nil, fmt.Errorf("a module of the kit is not taken: %w", err)
+		}
+		a.Later(func() { _ = m.Close(context.WithoutCancel(a.Ctx)) })
+	default:
+		if m, err = a.Module(a.Ctx); err != nil {
+			return nil, fmt.Errorf("the kit's own module is not taken: %w", err)
+		}
+	}
+	if o.Grants == nil {
+		o.Grants = abi.Classes()
+	}
+	r.Session, err = m.Connect(a.Ctx, target.Connection{BaseURL: o.BaseURL, Token: r.token, Grants: o.Grants, Limits: o.Limits, Log: r.Log,
+		AllowPrivateNetwork: o.private, RootCAs: o.RootCAs, Resolve: o.Resolve})
+	if err != nil {
+		return nil, err
+	}
+	if o.Wasm == nil {
+		r.Session = a.habits.translate(r.Session)
+	}
+	a.Later(func() { _ = r.Close(context.WithoutCancel(a.Ctx)) })
+	return r, nil
+}
+
+func (r *Rig) note(req *http.Request) {
+	body, _ := io.ReadAll(req.Body)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, seen{req.Method + " " + req.RequestURI, Credential(req),
+		fmt.Sprint(req.Method, req.RequestURI, req.Host, req.Header, string(body))})
+}
+
+// Requests returns the requests that the server received.
+func (r *Rig) Requests() []seen {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.seen)
+}
+
+// Result is the result of a call.
+type Result struct {
+	*abi.Result
+	Rig   *Rig
+	Steps []struct {
+		Value uint64 `json:"value,string"`
+		Text  string `json:"text"`
+	}
+	JSON []byte
+	Took time.Duration
+}
+
+// Run runs steps. It fails if the token appears in the result or in the log.
+func (r *Rig) Run(op string, steps ...string) (*Result, error) {
+	input := `{"steps":[` + strings.Join(steps, ",") + `]}`
+	if op == "raised" {
+		input = strings.Replace(input, "{", `{"raise":"x",`, 1)
+	}
+	return r.RunInput(op, input)
+}
+
+// RunInput is Run with a whole input.
+func (r *Rig) RunInput(op, input string) (*Result, error) {
+	began := time.Now()
+	res, err := r.Invoke(r.ctx, op, json.RawMessage(input))
+	if err != nil {
+		return nil, fmt.Errorf("the session failed: %w", err)
+	}
+	out := &Result{Result: res, Rig: r, Took: time.Since(began)}
+	out.JSON = Encode(res)
+	if bytes.Contains(out.JSON, []byte(r.token)) {
+		return nil, fmt.Errorf("the token stands in the result: %s", Short(string(out.JSON)))
+	}
+	if strings.Contains(r.Log.String(), r.token) {
+		return nil, errors.New("the token stands in the log")
+	}
+	var answer struct {
+		Steps json.RawMessage `json:"steps"`
+	}
+	if json.Unmarshal(res.Output, &answer) == nil && answer.Steps != nil {
+		if err := json.Unmarshal(answer.Steps, &out.Steps); err != nil {
+			return nil, fmt.Errorf("the kit's module answered what it does not know: %s", Short(string(res.Output)))
+		}
+	}
+	return out, nil
+}
+
+// One runs steps in a new session with these options.
+func (a *Attempt) One(o RigOptions, op string, steps ...string) (*Result, error) {
+	r, err := a.NewRig(o)
+	if err != nil {
+		return nil, err
+	}
+	return r.Run(op, steps...)
+}
+
+// Text returns what a step answered, "" if it was not reached.
+func (r *Result) Text(i int) string {
+	if i < len(r.Steps) {
+		return r.Steps[i].Text
+	}
+	return ""
+}
+
+// Value returns what the import of a step returned, 0 if it was not reached.
+func (r *Result) Value(i int) uint64 {
+	if i < len(r.Steps) {
+		return r.Steps[i].Value
+	}
+	return 0
+}
+
+// Succeeded fails unless the outcome is succeeded.
+func (r *Result) Succeeded() error {
+	if r.Outcome != abi.Succeeded {
+		return fmt.Errorf("the call ended as %s: %s", r.Outcome, Short(string(r.JSON)))
+	}
+	return nil
+}
+
+// Contains fails unless want is part of what a step answered.
+func (r *Result) Contains(step int, want string) error {
+	if !strings.Contains(r.Text(step), want) {
+		return fmt.Errorf("%q does not stand in what step %d got: %s", want, step, Short(string(r.JSON)))
+	}
+	return nil
+}
+
+// Ended fails if the outcome is none of these.
+func (r *Result) Ended(outcomes ...abi.Outcome) error {
+	if !slices.Contains(outcomes, r.Outcome) {
+		return fmt.Errorf("the call ended as %s, want one of %v: %s", r.Outcome, outcomes, Short(string(r.JSON)))
+	}
+	return nil
+}
+
+// GotCode fails unless http_send answered the step with one of these error codes.
+func (r *Result) GotCode(step int, codes ...abi.SendCode) error {
+	var resp abi.Response
+	if err := json.Unmarshal([]byte(r.Text(step)), &resp); err != nil || resp.Error == nil || !slices.Contains(codes, resp.Error.Code) {
+		return fmt.Errorf("the module did not get one of %v: %s", codes, Short(string(r.JSON)))
+	}
+	return nil
+}
+
+// NamesLimit fails if the result does not name this limit anywhere.
+func (r *Result) NamesLimit(limit string) error {
+	if !bytes.Contains(r.JSON, []byte(limit)) {
+		return fmt.Errorf("nothing names the limit %s: %s", limit, Short(string(r.JSON)))
+	}
+	return nil
+}
+
+// Saw fails unless the server received exactly these request lines.
+func (r *Result) Saw(lines ...string) error {
+	var got []string
+	for _, s := range r.Rig.Requests() {
+		got = append(got, s.line)
+	}
+	if !slices.Equal(got, lines) {
+		return fmt.Errorf("the server saw %q, want %q", got, lines)
+	}
+	return nil
+}
+
+// Serves fails if the session no longer serves an honest call.
+func (r *Rig) Serves() error {
+	res, err := r.Run("read", Send(Get))
+	if err != nil {
+		return fmt.Errorf("the next call: %w", err)
+	}
+	if err := res.Succeeded(); err != nil {
+		return fmt.Errorf("the next call: %w", err)
+	}
+	return nil
+}
+
+// Step returns a step for the kit's module.
+func Step(do, text string, args ...any) string {
+	s := map[string]any{"do": do}
+	if text != "" {
+		s["text"] = text
+	}
+	if len(args) > 0 {
+		var texts []string
+		for _, a := range args {
+			texts = append(texts, fmt.Sprint(a))
+		}
+		s["args"] = texts
+	}
+	return string(Encode(s))
+}
+
+// Times returns a step that runs n times.
+func Times(n int, s string) string { return strings.Replace(s, "{", fmt.Sprintf(`{"times":%d,`, n), 1) }
+
+// Send returns the step that sends a request.
+func Send(request string) string { return Step("http_send", request) }
+
+// InitialMemory returns the size of the memory with which the kit's module begins, in bytes.
+func (k *Kit) InitialMemory() uint64 {
+	m, err := wasmbin.Parse(k.wasm)
+	if err != nil || len(m.Memories) == 0 {
+		return 0
+	}
+	return uint64(m.Memories[0].Min) << 16
+}
+
+// RunWithin is Run for a caller that waits less long than the connection does.
+func (r *Rig) RunWithin(d time.Duration, steps ...string) (*Result, error) {
+	ctx, cancel := context.WithTimeout(r.ctx, d)
+	defer cancel()
+	res, err := r.Invoke(ctx, "read", json.RawMessage(`{"steps":[`+strings.Join(steps, ",")+`]}`))
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Result: res, Rig: r, JSON: Encode(res)}, nil
+}
