@@ -10,6 +10,8 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/audit"
+	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/account"
 	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/redact"
 )
@@ -123,6 +125,14 @@ func (c *Connection) intend(inv *invocation, run *call) func(context.Context, ab
 		noted = true
 		return nil
 	}
+}
+
+// account returns whose credential the connection has. It never fails and is safe for concurrent use.
+func (c *Connection) account(ctx context.Context) *audit.Account {
+	return c.owner.Read(ctx, account.Source{Spec: c.module.manifest.Account, Secret: c.config.TokenSecretRef, Credential: c.credential,
+		Exchange: func(ctx context.Context, endpoint abi.Endpoint, req abi.Request) (*egress.Response, *abi.SendError) {
+			return (&call{conn: c}).exchange(ctx, endpoint, req, true)
+		}})
 }
 
 // withheld notes for the audit what a write was for that the module refused to send, and what is there.

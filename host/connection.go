@@ -13,6 +13,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/account"
 	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/pacing"
@@ -31,7 +32,7 @@ type Connection struct {
 	pool   *sandbox.Pool
 	log    *slog.Logger
 	clock  pacing.ServiceClock
-	owner  accounts
+	owner  account.Reader
 	leave  func() // the rate limits that it shares with others
 
 	auth       abi.Auth
