@@ -12,11 +12,12 @@ import (
 var ErrInstruction = errors.New("an instruction that this host does not take")
 
 const (
-	sectionTable   = 4
-	sectionGlobal  = 6
-	sectionElement = 9
-	sectionData    = 11
-	sectionCode    = 10
+	sectionTable     = 4
+	sectionGlobal    = 6
+	sectionElement   = 9
+	sectionData      = 11
+	sectionCode      = 10
+	sectionDataCount = 12
 )
 
 // The most that Interruptible takes of tables, which lie outside of a module's memory and its limit, and of segments,
