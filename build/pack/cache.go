@@ -23,6 +23,9 @@ var folders = []string{"abi", "guest"}
 // aside are packages in these folders that only tests import: no guest changes with them.
 var aside = []string{"guest/hostcall/hosttest", "guest/okta/e2e", "guest/okta/oktatest"}
 
+// form is the form of a packed module. It changes with what this package makes of what the compiler built.
+const form = 3
+
 // keep is how long a cached module stays that nobody asks for any more.
 const keep = 7 * 24 * time.Hour
 
@@ -98,7 +101,7 @@ func prune(dir string, before time.Time) {
 // key is a hash over everything that goes into the module.
 func key(goVersion string, o Options) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q %q %q\n", goVersion, flags, fixed, o.Package, o.Manifest)
+	fmt.Fprintf(h, "%d %q %q %q %q %q\n", form, goVersion, flags, fixed, o.Package, o.Manifest)
 	files := []string{"go.mod", "go.sum"}
 	for _, folder := range append([]string{o.Package}, folders...) {
 		found, err := sources(o.Dir, folder)

@@ -23,6 +23,7 @@ type Options struct {
 	Dir      string // root of the Go module that holds Package; default Root()
 	Package  string // the guest's package as a path in Dir; default "./guest"
 	Manifest []byte // JSON of an abi.Manifest, packed byte for byte; default what the package says it is, see Guest
+	Lines    bool   // whether stack traces of the module have files and lines besides the names of functions
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -42,8 +43,8 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Guest builds and packs a module: all custom sections of the compiler are gone, and the manifest is in
-// abi.ManifestSection. Nothing is built for a manifest that a host would refuse; that error wraps ErrManifest.
+// Guest builds and packs a module: all custom sections of the compiler are gone, its code is compacted, its tables of
+// lines are gone unless they are wanted, and the manifest is in abi.ManifestSection. Nothing is built for a manifest that a host would refuse; that error wraps ErrManifest.
 //
 // Without a manifest, the package's command is built for this machine and run with the argument manifest, and prints it, as
 // guest/module has it. It runs the go command that is first in PATH, and keeps nothing but Go's own build cache.
@@ -74,6 +75,17 @@ func guest(ctx context.Context, tool *toolchain, o Options) ([]byte, error) {
 	}
 	if wasm, err = wasmbin.Strip(wasm, func(string) bool { return false }); err != nil {
 		return nil, fmt.Errorf("what %s built from %s: %w", tool.version, o.Package, err)
+	}
+	if wasm, err = wasmbin.Compact(wasm); err != nil {
+		return nil, fmt.Errorf("what %s built from %s: %w", tool.version, o.Package, err)
+	}
+	if !o.Lines {
+		switch smaller, err := wasmbin.EditData(wasm, func(image []byte) { dropLines(image) }); {
+		case err == nil:
+			wasm = smaller
+		case !errors.Is(err, wasmbin.ErrData): // data of another form stays
+			return nil, fmt.Errorf("what %s built from %s: %w", tool.version, o.Package, err)
+		}
 	}
 	return wasmbin.AppendCustom(wasm, abi.ManifestSection, o.Manifest)
 }
