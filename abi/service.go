@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package abi
 
 import (
@@ -157,17 +159,6 @@ func (h *RateLimitHabits) Longest() int {
 	return h.LongestSeconds
 }
 
-// View is an SQL view over one operation.
-type View struct {
-	Name      string          `json:"name"`
-	Operation string          `json:"operation"`
-	Input     json.RawMessage `json:"input,omitempty"` // an object; default {}
-	// Times are fields of the input that are a time, by name: so many seconds from when a statement runs.
-	Times map[string]int64 `json:"times,omitempty"`
-	// Comment describes the view; default the operation's summary.
-	Comment string `json:"comment,omitempty"`
-}
-
 // check wants a view to be one of an operation of SQL, whose input has all that is required and nothing that is not known.
 func (v View) check(m *Manifest) error {
 	if !name(v.Name) {
@@ -214,12 +205,6 @@ func (o *Operation) takes(given map[string]json.RawMessage) error {
 	return nil
 }
 
-// Backfill says which operation reads a closed range of what a source reads.
-type Backfill struct {
-	Operation string `json:"operation"` // of surface sql; its input has since and until, which are times
-	Time      string `json:"time"`      // the top-level member of a record that is its time, by which the records come
-}
-
 func (b *Backfill) check(m *Manifest, source *Operation) error {
 	op := m.operation(b.Operation)
 	switch {
@@ -235,26 +220,6 @@ func (b *Backfill) check(m *Manifest, source *Operation) error {
 	}
 	return nil
 }
-
-// Guard is a check of the host's own before a request: it reads something, and the answer says whether the request is of
-// another class. A host that does not know a kind of guard refuses the module.
-type Guard struct {
-	Kind string `json:"kind"` // GuardEmpty
-	// Read is a GET of the same operation. Each of its blanks is one of the guarded endpoint by the same name, or Blank.
-	Read string `json:"read"`
-	// Each is a top-level member of the request's body, a string or an array of strings. The host reads once for each of
-	// them, which fills Blank. Both or neither are given.
-	Each  string `json:"each,omitempty"`
-	Blank string `json:"blank,omitempty"`
-	// Path leads to what is judged in the answer, object keys joined by dots; empty is the whole answer.
-	Path string `json:"path,omitempty"`
-	// Class is the request's where the guard does not hold.
-	Class Class `json:"class"`
-}
-
-// GuardEmpty holds where the answer is 200 and has an empty array, null or nothing at Path. For any other answer the
-// request is of Guard.Class.
-const GuardEmpty = "empty"
 
 func (g Guard) check(o *Operation, e Endpoint) error {
 	read := Endpoint{Endpoint: g.Read}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -28,7 +27,7 @@ func CheckQuery(v string) error {
 
 func hasControl(s string) bool {
 	for _, r := range s {
-		if unicode.IsControl(r) {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 { // Unicode's category Cc
 			return true
 		}
 	}

@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 package abi
 
 import (
@@ -9,28 +11,6 @@ import (
 	"slices"
 	"strings"
 )
-
-// Minor is the minor version of the ABI that this package describes.
-const Minor = 1
-
-// The named features of this ABI. Each is a part of it that a host may lack. A host names those that it has in the inputs of
-// exports, and a module names those that it cannot do without in Manifest.Requires.
-const (
-	FeatureWant     = "want"      // EmitOptions.Want
-	FeatureNoRepeat = "no_repeat" // Request.NoRepeat
-	FeatureKeys     = "keys"      // EmitOptions.Keys
-	FeatureOmit     = "omit"      // EmitOptions.Omit
-	FeaturePlan     = "plan"      // Response.Planned
-	FeatureSign     = "sign"      // Request.Sign
-	FeatureEmit     = "emit"      // Request.Emit
-	FeatureGuards   = "guards"    // Endpoint.Guards
-	FeatureOAuth    = "oauth"     // Auth of type AuthOAuth
-)
-
-// Features lists the features that the host of this repository has.
-func Features() []string {
-	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit}
-}
 
 // ParseManifest reads a manifest and checks it. A member that this version does not know is ignored where the manifest is of
 // a later minor version, or the member's name begins with x-; else it is an error.

@@ -1,0 +1,6 @@
+//go:build wasip1
+
+package abi
+
+// rawMessage is JSON text.
+type rawMessage = []byte
