@@ -153,7 +153,7 @@ func (c *Call) show(req hostcall.Request) {
 			case i == len(segments)-1 && segment == o.Segment && o.isInBody(template):
 				id = body.Get("id").Str()
 			}
-			granted := slices.ContainsFunc(c.Operation.Endpoints, func(e abi.Endpoint) bool { return e.Endpoint == o.Read })
+			granted := slices.ContainsFunc(c.Operation.Endpoints, func(e *abi.Endpoint) bool { return e.Endpoint == o.Read })
 			if id != "" && granted && !slices.Contains(c.objects, id) {
 				_, blank, _ := strings.Cut(o.Read, "{")
 				_, _ = c.ReadObject(hostcall.Request{Endpoint: o.Read, Path: Pairs(strings.TrimSuffix(blank, "}"), id)}, o.Type, o.Segment)
@@ -249,7 +249,7 @@ func (s *Service) boundTo(v jsonval.Value) (t targets) {
 	kind := ""
 	for _, segment := range strings.Split(path, "/") {
 		if strings.HasPrefix(segment, "{") {
-			s.bind(&t, kind, v.Get("path", strings.Trim(segment, "{}")).Str())
+			s.bind(&t, kind, v.At("path", strings.Trim(segment, "{}")).Str())
 		}
 		kind = segment
 	}
@@ -264,9 +264,16 @@ func (s *Service) boundTo(v jsonval.Value) (t targets) {
 // bind notes the id of an object of a kind, the last of a kind in the place of others.
 func (s *Service) bind(t *targets, kind, id string) {
 	for _, o := range s.Objects {
-		if o.Segment == kind && o.Input != "" {
-			t.ids = append(slices.DeleteFunc(t.ids, func(p hostcall.Pair) bool { return p.Name == o.Input }), hostcall.Pair{Name: o.Input, Value: id})
+		if o.Segment != kind || o.Input == "" {
+			continue
 		}
+		for i := range t.ids {
+			if t.ids[i].Name == o.Input {
+				t.ids[i].Value = id
+				return
+			}
+		}
+		t.ids = append(t.ids, hostcall.Pair{Name: o.Input, Value: id})
 	}
 }
 

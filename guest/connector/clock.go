@@ -84,6 +84,15 @@ func (t Instant) String() string {
 	return s + "." + strconv.FormatInt(1000+ms%1000, 10)[1:] + "Z"
 }
 
+// WholeNumber reads a number of up to 18 digits, without a sign.
+func WholeNumber(s string) (n int64, ok bool) {
+	if s == "" || len(s) > 18 {
+		return 0, false
+	}
+	return digits(s, 0, 1<<62)
+}
+
+//go:noinline
 func digits(s string, least, most int64) (n int64, ok bool) {
 	for i := 0; i < len(s); i++ {
 		if s[i] < '0' || s[i] > '9' {
@@ -94,6 +103,7 @@ func digits(s string, least, most int64) (n int64, ok bool) {
 	return n, n >= least && n <= most
 }
 
+//go:noinline
 func pad2(n int64) string { return strconv.FormatInt(100+n, 10)[1:] }
 
 func floorDiv(a, b int64) int64 {

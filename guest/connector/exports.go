@@ -187,7 +187,10 @@ func (c *Call) SendWithToken(req hostcall.Request) hostcall.Response {
 	case resp.Err != nil || !strings.HasPrefix(req.Endpoint, "GET "):
 		return resp
 	case resp.Status != 403 || c.Service.Errors.Doubtful == "" || c.ReadError(resp).Code != c.Service.Errors.Doubtful:
-		c.barred = slices.DeleteFunc(c.barred, func(endpoint string) bool { return endpoint == req.Endpoint })
+		if i := slices.Index(c.barred, req.Endpoint); i >= 0 {
+			last := len(c.barred) - 1
+			c.barred[i], c.barred = c.barred[last], c.barred[:last]
+		}
 		return resp
 	case slices.Contains(c.barred, req.Endpoint):
 		return resp

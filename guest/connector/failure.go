@@ -15,6 +15,8 @@ import (
 func OK(r hostcall.Response) bool { return r.Err == nil && r.Status >= 200 && r.Status < 300 }
 
 // Fail is a result that came of no answer of the service.
+//
+//go:noinline
 func Fail(o abi.Outcome, code, message string) Result {
 	return Result{Outcome: o, Err: &abi.Error{Code: code, Message: message}}
 }
@@ -93,6 +95,7 @@ func (e Refusal) isForeign() bool {
 	return (e.Status < 500 && e.Status != 429 || e.Status == notImplemented) && !e.isOwn()
 }
 
+//go:noinline
 func (e Refusal) isOwn() bool {
 	if own := e.service.Errors.Own; own != nil {
 		return own(e.Upstream)
@@ -186,8 +189,8 @@ func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
 
 // seconds reads a number of seconds up to a day; 0 is none.
 func seconds(text string) int64 {
-	if s, err := strconv.Atoi(text); err == nil && s > 0 && s < 86_400 {
-		return int64(s)
+	if s, ok := WholeNumber(text); ok && s < 86_400 {
+		return s
 	}
 	return 0
 }

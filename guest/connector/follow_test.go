@@ -18,7 +18,7 @@ var journal = &Connector{
 	Service: Service{Name: "Journal", PageParam: "size"},
 	Operations: [][]Operation{{{
 		Name: "list_entries", Class: abi.Read, Surfaces: []abi.Surface{abi.Ingest}, Inputs: []Input{{"topic", false, `{"type":"string"}`}},
-		Endpoints: []abi.Endpoint{{Endpoint: "GET /entries"}}, List: &entries, Source: entries.Follow,
+		Endpoints: []*abi.Endpoint{{Endpoint: "GET /entries"}}, List: &entries, Source: entries.Follow,
 	}}},
 }
 

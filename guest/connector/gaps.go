@@ -33,6 +33,8 @@ type Comparison func(now, ask jsonval.Value, path string) []Gap
 // Gaps returns where a value is not as a merge patch (RFC 7396) asks for it, compared by meaning: what is not named may be
 // anything, null asks for nothing to be there, arrays are sets, and meansSame holds for the rest. It is for what the service answers:
 // the service orders by itself, and adds members to the elements of arrays.
+//
+//go:noinline
 func (s *Service) Gaps(now, ask jsonval.Value, path string) []Gap {
 	return s.gapsBy(now, ask, path, func(now, ask jsonval.Value, _ string) bool { return s.sameSet(now, ask) })
 }

@@ -54,7 +54,7 @@ func hasRel(params, rel string) bool {
 			continue
 		}
 		// rel may hold several relation types; of several rel parameters the first counts.
-		for _, r := range strings.Fields(strings.Trim(strings.TrimSpace(value), `"`)) {
+		for r := range strings.SplitSeq(strings.Trim(strings.TrimSpace(value), `"`), " ") {
 			if strings.EqualFold(r, rel) {
 				return true
 			}

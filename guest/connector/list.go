@@ -2,7 +2,6 @@ package connector
 
 import (
 	"cmp"
-	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -432,8 +431,8 @@ func (p pageParam) Of(link string) (n int, known bool) {
 	_, query, _ := strings.Cut(link, "?")
 	for _, part := range strings.Split(query, "&") {
 		if value, is := strings.CutPrefix(part, string(p)+"="); is {
-			n, err := strconv.Atoi(value)
-			return n, err == nil
+			n, ok := WholeNumber(value)
+			return int(n), ok
 		}
 	}
 	return 0, false
@@ -502,7 +501,7 @@ func (c *Call) sealCursor(members func(*jsonval.Writer)) string {
 	var w jsonval.Writer
 	w.Str("o", c.Operation.Name).Str("i", c.InputMark())
 	members(&w)
-	return base64.RawURLEncoding.EncodeToString([]byte(w.String()))
+	return encodeBase64(w.String())
 }
 
 // openCursor reads a cursor of this operation and input; the empty one has no members.
@@ -510,11 +509,11 @@ func (c *Call) openCursor(s string) (v jsonval.Value, ok bool) {
 	if s == "" {
 		return jsonval.Value{}, true
 	}
-	text, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
+	text, ok := decodeBase64(s)
+	if !ok {
 		return v, false
 	}
-	v, err = jsonval.Parse(string(text))
+	v, err := jsonval.Parse(text)
 	return v, err == nil && v.Get("o").Str() == c.Operation.Name && v.Get("i").Str() == c.InputMark() && v.Get("s").Int() >= 0
 }
 
@@ -537,6 +536,8 @@ func (c *Call) BadCheckpoint() Result {
 }
 
 // BadCursor refuses a cursor that no list of this operation and input ended with.
+//
+//go:noinline
 func (c *Call) BadCursor() Result {
 	return Fail(abi.Invalid, "cursor", "the cursor is not one of "+c.Operation.Name+
 		" with this input: give the next_cursor of its last result, with the same input")

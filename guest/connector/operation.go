@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -23,7 +22,7 @@ type Operation struct {
 	Example     string
 	Key         string // path of a record's key
 	Columns     []Column
-	Endpoints   []abi.Endpoint
+	Endpoints   []*abi.Endpoint
 
 	Get    *Get               // one object behind one endpoint
 	List   *List              // records behind one endpoint
@@ -108,7 +107,11 @@ func (op *Operation) requires() bool {
 func viewJSON(v abi.View) string {
 	var w, times jsonval.Writer
 	w.Str("name", v.Name).Str("operation", v.Operation).RawIf("input", string(v.Input))
-	for _, field := range slices.Sorted(maps.Keys(v.Times)) {
+	var fields []string
+	for field := range v.Times {
+		fields = AddSorted(fields, field)
+	}
+	for _, field := range fields {
 		times.Int(field, v.Times[field])
 	}
 	if len(v.Times) > 0 {
@@ -118,7 +121,7 @@ func viewJSON(v abi.View) string {
 }
 
 // EndpointJSON is an endpoint as the manifest has it.
-func EndpointJSON(e abi.Endpoint) string {
+func EndpointJSON(e *abi.Endpoint) string {
 	var w jsonval.Writer
 	w.Str("endpoint", e.Endpoint).Str("bucket", e.Bucket)
 	if len(e.Scopes) > 0 {
@@ -142,15 +145,17 @@ func classRule(r abi.ClassRule) string {
 }
 
 // WithClass is an endpoint with the class of its requests, for an operation whose class depends on its input.
-func WithClass(class abi.Class, e abi.Endpoint) abi.Endpoint {
-	e.Class = class
-	return e
+func WithClass(class abi.Class, e *abi.Endpoint) *abi.Endpoint {
+	of := *e
+	of.Class = class
+	return &of
 }
 
 // WithBodyClass is an endpoint whose requests are of another class where their body has what a rule says.
-func WithBodyClass(class abi.Class, e abi.Endpoint, rules ...abi.ClassRule) abi.Endpoint {
-	e.Class, e.ClassRules = class, rules
-	return e
+func WithBodyClass(class abi.Class, e *abi.Endpoint, rules ...abi.ClassRule) *abi.Endpoint {
+	of := *e
+	of.Class, of.ClassRules = class, rules
+	return &of
 }
 
 // schema is the JSON Schema of the operation's input.

@@ -135,6 +135,8 @@ func (c *Call) Read(req hostcall.Request, typ, noun string) (v jsonval.Value, go
 }
 
 // Pairs fills the blanks of a path: name, value, name, value.
+//
+//go:noinline
 func Pairs(pairs ...string) []hostcall.Pair {
 	var path []hostcall.Pair
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -154,9 +156,13 @@ func (c *Call) Flag(input, query string) hostcall.Pair {
 }
 
 // Refuse is a refusal of the operation's own: it looked, and what it saw does not allow the write.
+//
+//go:noinline
 func Refuse(code, message string) Result { return Fail(abi.Rejected, code, message) }
 
 // Withholding notes the write that a refusal is about.
+//
+//go:noinline
 func (r *Result) Withholding(endpoint string, path []hostcall.Pair) *Result {
 	if r != nil {
 		r.Withheld = &hostcall.Request{Endpoint: endpoint, Path: path}

@@ -32,7 +32,7 @@ const (
 // Switches are the endpoints that set an object's member status to ACTIVE and INACTIVE. Their answers do not count: the object
 // is read afterwards. off is what an object that is switched off does to others, as change.effects has it.
 type Switches struct {
-	Activate, Deactivate abi.Endpoint
+	Activate, Deactivate *abi.Endpoint
 	Off                  []string
 }
 
@@ -59,7 +59,7 @@ func (w *Whole) CheckPatch(patch jsonval.Value) *Result {
 // CheckElsewhere refuses an input that asks for what the endpoint does not set. Paths are members joined by dots.
 func (w *Whole) CheckElsewhere(input jsonval.Value) *Result {
 	for path, advice := range w.Elsewhere {
-		if input.Get(strings.Split(path, ".")...).Exists() {
+		if input.At(strings.Split(path, ".")...).Exists() {
 			r := Fail(abi.Invalid, "input", path+" cannot be set here: "+advice)
 			return &r
 		}
@@ -127,7 +127,7 @@ func (c *Call) Replace(rp Replacement) Result {
 	switchStatus := func(before jsonval.Value) Result { return c.switchTo(rp, status, before) }
 	switch status {
 	case inactive:
-		steps = slices.Insert(steps, 0, switchStatus)
+		steps = append([]func(before jsonval.Value) Result{switchStatus}, steps...)
 	case active:
 		steps = append(steps, switchStatus)
 	}
@@ -406,7 +406,8 @@ func Alike(a, b jsonval.Value) bool {
 			if i < 0 {
 				return false
 			}
-			rest = slices.Delete(rest, i, i+1)
+			last := len(rest) - 1
+			rest[i], rest = rest[last], rest[:last]
 		}
 		return len(rest) == 0
 	}

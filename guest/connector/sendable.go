@@ -105,14 +105,17 @@ func plain(s string) (text string, ok bool) {
 }
 
 // Shorten keeps a stranger's text from filling a message.
-func Shorten(s string) string {
-	const most = 80
+//
+//go:noinline
+func Shorten(s string) string { return shortenTo(s, 80) }
+
+// shortenTo cuts a text behind a whole character, so that it has at most so many bytes before an ellipsis.
+func shortenTo(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
-	cut := most
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
 	}
-	return s[:cut] + "…"
+	return s[:most] + "…"
 }

@@ -44,11 +44,11 @@ func (t Trail) Step(link string, size pageParam) (next Trail, again bool) {
 
 // atoi is the number in a trail, within bounds whatever a stranger wrote.
 func atoi(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 || n > 1<<40 {
+	n, ok := WholeNumber(s)
+	if !ok || n > 1<<40 {
 		return 1 << 40
 	}
-	return n
+	return int(n)
 }
 
 // inCircle is the end of a walk whose next link leads back.

@@ -3,7 +3,6 @@ package connector
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -152,7 +151,7 @@ func (w *Walk) nextParents(c *Call, pos position) Result {
 // fail goes on behind what could not be read, or does not.
 func (w *Walk) fail(c *Call, pos position, f PartFailure) Result {
 	p := &w.Parts[pos.part]
-	why := Lack{Of: p.Name, Count: 1, Code: f.Err.Code, Why: shorten(f.Err.Message)}
+	why := Lack{Of: p.Name, Count: 1, Code: f.Err.Code, Why: shortenTo(f.Err.Message, maxWhy)}
 	warning := ""
 	is := w.Judge(f)
 	if is == SkipKind && pos.count > 0 { // what was read of the kind is no part that the token may not read
@@ -200,6 +199,7 @@ func (w *Walk) next(pos *position) {
 	}
 }
 
+//go:noinline
 func (w *Walk) nextPart(pos *position) {
 	kind := w.Parts[pos.part].Kind
 	pos.part++
@@ -295,13 +295,6 @@ func add(lacks []Lack, l Lack) []Lack {
 
 // maxWhy bounds a reason in a cursor, in bytes: a cursor has room for one of every part. The whole stands in a warning.
 const maxWhy = 160
-
-func shorten(s string) string {
-	if len(s) <= maxWhy {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxWhy], "") + "…"
-}
 
 // CountJSON is the counts of lacks by what they are of.
 func CountJSON(lacks []Lack) string {

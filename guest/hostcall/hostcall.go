@@ -5,7 +5,6 @@ package hostcall
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/jsonval"
@@ -95,16 +94,7 @@ func (h Host) Send(req Request) Response {
 		w.Raw("path", object(req.Path))
 	}
 	if len(req.Query) > 0 {
-		var b strings.Builder
-		for i, q := range req.Query {
-			b.WriteByte("[,"[min(i, 1)])
-			b.WriteByte('[')
-			b.WriteString(jsonval.Quote(q.Name))
-			b.WriteByte(',')
-			b.WriteString(jsonval.Quote(q.Value))
-			b.WriteByte(']')
-		}
-		w.Raw("query", b.String()+"]")
+		w.Raw("query", queryJSON(req.Query))
 	}
 	w.StrIf("link", req.Link)
 	if len(req.Headers) > 0 {
@@ -134,6 +124,22 @@ func (h Host) Send(req Request) Response {
 		headers: v.Get("headers")}
 }
 
+// queryJSON writes a query as pairs of name and value.
+func queryJSON(pairs []Pair) string {
+	b := []byte{'['}
+	for i, q := range pairs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '[')
+		b = jsonval.AppendString(b, q.Name)
+		b = append(b, ',')
+		b = jsonval.AppendString(b, q.Value)
+		b = append(b, ']')
+	}
+	return string(append(b, ']'))
+}
+
 // MaxBody bounds what the guest reads of a body by value, in bytes: errors and single objects, never pages.
 const MaxBody = 256 << 10
 
@@ -156,6 +162,8 @@ type Summary struct {
 }
 
 // Emit hands the records in a body on without copying them.
+//
+//go:noinline
 func (h Host) Emit(handle uint64, o abi.EmitOptions) Summary {
 	s, _ := h.emit(handle, o)
 	return s
@@ -227,6 +235,8 @@ func (h Host) Credential(ref string) (header Pair, err string) {
 }
 
 // Wait sleeps; false means that the deadline would pass.
+//
+//go:noinline
 func (h Host) Wait(ms int64) bool { return h.imports.Wait(ms) }
 
 func object(pairs []Pair) string {

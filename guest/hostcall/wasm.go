@@ -2,7 +2,37 @@
 
 package hostcall
 
-import "github.com/extism/go-pdk"
+import "unsafe"
+
+// What the module uses of Extism's kernel. go-pdk has these, too, and brings encoding/json into the module
+// (docs/measurements.md).
+
+//go:wasmimport extism:host/env input_length
+func inputLength() uint64
+
+//go:wasmimport extism:host/env input_load_u64
+func inputLoadU64(offset uint64) uint64
+
+//go:wasmimport extism:host/env input_load_u8
+func inputLoadU8(offset uint64) uint32
+
+//go:wasmimport extism:host/env output_set
+func outputSet(offset, length uint64)
+
+//go:wasmimport extism:host/env alloc
+func alloc(length uint64) uint64
+
+//go:wasmimport extism:host/env length
+func blockLength(offset uint64) uint64
+
+//go:wasmimport extism:host/env load_u64
+func loadU64(offset uint64) uint64
+
+//go:wasmimport extism:host/env load_u8
+func loadU8(offset uint64) uint32
+
+//go:wasmimport extism:host/env store_u64
+func storeU64(offset, value uint64)
 
 //go:wasmimport mach5:connector/v1 http_send
 func httpSend(request uint64) uint64
@@ -48,30 +78,65 @@ func (Wasm) SecretGet(ref string) string { return get(secretGet(put(ref))) }
 func (Wasm) Wait(ms int64) bool { return wait(uint64(ms)) != 0 }
 
 // Input is what the host gave to the export that runs.
-func Input() string { return string(pdk.Input()) }
+func Input() string {
+	b := make([]byte, inputLength())
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		*wordAt(b, i) = inputLoadU64(uint64(i))
+	}
+	for ; i < len(b); i++ {
+		b[i] = byte(inputLoadU8(uint64(i)))
+	}
+	return unsafe.String(unsafe.SliceData(b), len(b)) // b is not changed any more
+}
 
 // Output is what the export answers.
-func Output(s string) { pdk.OutputMemory(pdk.AllocateBytes(pad(s))) }
+func Output(s string) { outputSet(store(s)) }
 
 // put copies a message into the host's memory.
-func put(s string) uint64 { m := pdk.AllocateBytes(pad(s)); return m.Offset() }
+func put(s string) (offset uint64) { offset, _ = store(s); return offset }
 
-// get copies a message out of the host's memory.
+// get copies a message out of the host's memory. It is Input with other imports, which are slower when they are called by a
+// function's value.
 func get(offset uint64) string {
 	if offset == 0 {
 		return ""
 	}
-	m := pdk.FindMemory(offset)
-	return string(m.ReadBytes())
+	b := make([]byte, blockLength(offset))
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		*wordAt(b, i) = loadU64(offset + uint64(i))
+	}
+	for ; i < len(b); i++ {
+		b[i] = byte(loadU8(offset + uint64(i)))
+	}
+	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// pad fills a message with spaces to a multiple of 8 bytes, which JSON does not mind: Extism's memory is crossed in
-// words of 8, and each byte behind the last whole word costs as much as a hundred words.
-func pad(s string) []byte {
-	n := (len(s) + 7) &^ 7
-	b := make([]byte, n)
-	for i := copy(b, s); i < n; i++ {
-		b[i] = ' '
+// wordAt is the word of 8 bytes at an index. Wasm takes any alignment, and orders bytes as the kernel does: the lowest first.
+func wordAt(b []byte, i int) *uint64 {
+	_ = b[i+7]
+	return (*uint64)(unsafe.Pointer(&b[i]))
+}
+
+// store copies a message into a new block of the host's memory. It fills the message with spaces to a multiple of 8 bytes,
+// which JSON ignores: Extism's memory is crossed in words of 8 bytes, and each byte behind the last whole word costs as much
+// as a hundred words.
+func store(s string) (offset, length uint64) {
+	length = (uint64(len(s)) + 7) &^ 7
+	offset = alloc(length)
+	whole := uint64(len(s)) &^ 7
+	for i := uint64(0); i < whole; i += 8 {
+		storeU64(offset+i, wordOf(s[i:i+8]))
 	}
-	return b
+	if whole < length {
+		storeU64(offset+whole, wordOf((s[whole:] + "        ")[:8]))
+	}
+	return offset, length
+}
+
+// wordOf is wordAt of the beginning of a text.
+func wordOf(s string) uint64 {
+	_ = s[7]
+	return *(*uint64)(unsafe.Pointer(unsafe.StringData(s)))
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"iter"
 	"math/bits"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -74,6 +73,8 @@ func Parse(text string) (Value, error) {
 func (v Value) node() *node { return &v.doc.nodes[v.at] }
 
 // Raw is the text of the value, "" when it is absent.
+//
+//go:noinline
 func (v Value) Raw() string {
 	if v.doc == nil {
 		return ""
@@ -83,9 +84,13 @@ func (v Value) Raw() string {
 }
 
 // Exists reports whether the value is there; null is.
+//
+//go:noinline
 func (v Value) Exists() bool { return v.doc != nil }
 
 // Kind tells the type of the value.
+//
+//go:noinline
 func (v Value) Kind() Kind {
 	if v.doc == nil {
 		return None
@@ -93,15 +98,18 @@ func (v Value) Kind() Kind {
 	return v.node().kind
 }
 
-// Get follows object keys. Of members with the same name the last counts, as in most readers.
-func (v Value) Get(path ...string) Value {
+// At follows object keys, as Get does one.
+//
+//go:noinline
+func (v Value) At(path ...string) Value {
 	for _, key := range path {
-		v = v.member(key)
+		v = v.Get(key)
 	}
 	return v
 }
 
-func (v Value) member(name string) (found Value) {
+// Get returns a member of an object. Of members with the same name the last counts, as in most readers.
+func (v Value) Get(name string) (found Value) {
 	if v.Kind() != Object {
 		return Value{}
 	}
@@ -134,23 +142,22 @@ func (v Value) Str() string {
 	return v.doc.str(v.node())
 }
 
-// Int is the number when it is a whole one, else 0. 5.0 and 1e1 are whole, too, up to a float's precision.
+// Int is the number when it is a whole one of 64 bits, else 0. 5.0 and 1e1 are whole, too.
 func (v Value) Int() int64 {
 	if v.Kind() != Number {
 		return 0
 	}
-	n, err := strconv.ParseInt(v.Raw(), 10, 64)
-	if err == nil {
+	text := v.Raw()
+	if n, ok := plainInt(text); ok { // nearly all are
 		return n
 	}
-	f, err := strconv.ParseFloat(v.Raw(), 64)
-	if err != nil || f <= -1<<53 || f >= 1<<53 || f != float64(int64(f)) {
-		return 0
-	}
-	return int64(f)
+	d, _ := decimalOf(text)
+	return d.int64()
 }
 
 // True reports whether the value is true.
+//
+//go:noinline
 func (v Value) True() bool { return v.Raw() == "true" }
 
 // Members walks an object in the order of its text; any other kind has none.
@@ -210,10 +217,9 @@ func (v Value) Equal(w Value) bool {
 	case String:
 		return v.Str() == w.Str()
 	case Number:
-		a, errA := strconv.ParseFloat(v.Raw(), 64)
-		b, errB := strconv.ParseFloat(w.Raw(), 64)
-		// Whole numbers beyond a float's precision are equal only when written alike.
-		return errA == nil && errB == nil && a == b && a < 1<<53 && a > -1<<53
+		a, okA := decimalOf(v.Raw())
+		b, okB := decimalOf(w.Raw())
+		return okA && okB && a == b
 	case Object:
 		n := 0
 		for k := range v.Members() {
@@ -401,12 +407,18 @@ func checkNumber(s string, i int) (int, error) {
 	return i, nil
 }
 
-func hex4(s string, i int) (rune, bool) {
+func hex4(s string, i int) (r rune, ok bool) {
 	if i+4 > len(s) {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(s[i:i+4], 16, 16)
-	return rune(n), err == nil && s[i] != '+' && s[i] != '_'
+	for _, c := range []byte(s[i : i+4]) {
+		digit := strings.IndexByte("0123456789abcdef", c|0x20)
+		if digit < 0 || c < '0' {
+			return 0, false
+		}
+		r = r<<4 | rune(digit)
+	}
+	return r, true
 }
 
 // unquote decodes what stands between the quotes of a checked string.

@@ -16,13 +16,13 @@ func TestGetAndTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for e := range v.Get("a", "b").Elements() {
+	for e := range v.At("a", "b").Elements() {
 		got = append(got, e.Raw())
 	}
 	if want := []string{"1", `"x\u00e9\ud83d\ude00\n"`, "null", "true"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("elements %q, want %q", got, want)
 	}
-	for e := range v.Get("a", "b").Elements() {
+	for e := range v.At("a", "b").Elements() {
 		if e.Kind() == jsonval.String && e.Str() != "xé😀\n" {
 			t.Errorf("string %q", e.Str())
 		}
@@ -33,7 +33,7 @@ func TestGetAndTypes(t *testing.T) {
 	if n := v.Get("dup").Int(); n != 2 {
 		t.Errorf("of two members of one name the last counts, got %d", n)
 	}
-	if v.Get("a", "nope", "x").Exists() || v.Get("n", "x").Exists() {
+	if v.At("a", "nope", "x").Exists() || v.At("n", "x").Exists() {
 		t.Error("what is not there exists")
 	}
 }

@@ -19,6 +19,8 @@ func (w *Writer) Str(name, value string) *Writer {
 }
 
 // StrIf adds a string that is not empty.
+//
+//go:noinline
 func (w *Writer) StrIf(name, value string) *Writer {
 	if value != "" {
 		w.Str(name, value)
@@ -34,6 +36,8 @@ func (w *Writer) Int(name string, value int64) *Writer {
 }
 
 // IntIf adds a whole number that is not 0.
+//
+//go:noinline
 func (w *Writer) IntIf(name string, value int64) *Writer {
 	if value != 0 {
 		w.Int(name, value)
@@ -49,6 +53,8 @@ func (w *Writer) Bool(name string, value bool) *Writer {
 }
 
 // BoolIf adds true, and nothing for false.
+//
+//go:noinline
 func (w *Writer) BoolIf(name string, value bool) *Writer {
 	if value {
 		w.Bool(name, true)
@@ -57,6 +63,8 @@ func (w *Writer) BoolIf(name string, value bool) *Writer {
 }
 
 // Raw adds JSON text as it is; the caller vouches for it.
+//
+//go:noinline
 func (w *Writer) Raw(name, json string) *Writer {
 	w.name(name)
 	w.buf = append(w.buf, json...)
@@ -64,6 +72,8 @@ func (w *Writer) Raw(name, json string) *Writer {
 }
 
 // RawIf adds JSON text that is not empty.
+//
+//go:noinline
 func (w *Writer) RawIf(name, json string) *Writer {
 	if json != "" {
 		w.Raw(name, json)
@@ -86,6 +96,8 @@ func (w *Writer) Strs(name string, values []string) *Writer {
 }
 
 // String is the object.
+//
+//go:noinline
 func (w *Writer) String() string {
 	if w.buf == nil {
 		return "{}"
@@ -103,6 +115,8 @@ func (w *Writer) name(name string) {
 }
 
 // Quote is s as a JSON string.
+//
+//go:noinline
 func Quote(s string) string { return string(AppendString(nil, s)) }
 
 // AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.

@@ -39,7 +39,7 @@ var applicationOperations = []connector.Operation{
 		Example:     `{"application":"0oaGJxoM8LyCF3ytcwkO"}`,
 		Key:         "id",
 		Columns:     applicationColumns,
-		Endpoints:   []abi.Endpoint{getApp},
+		Endpoints:   []*abi.Endpoint{&getApp},
 		Get:         &connector.Get{Endpoint: getApp.Endpoint, Path: []connector.Blank{{"appId", "application"}}, Query: []connector.Param{{"expand", "expand"}}, Omit: applicationSecrets, Noun: "application", Type: "AppInstance"},
 	},
 	{
@@ -58,7 +58,7 @@ var applicationOperations = []connector.Operation{
 		Example:   `{"filter":"status eq \"ACTIVE\""}`,
 		Key:       "id",
 		Columns:   applicationColumns,
-		Endpoints: []abi.Endpoint{getApps},
+		Endpoints: []*abi.Endpoint{&getApps},
 		List: &connector.List{Endpoint: getApps.Endpoint, Query: []connector.Param{{"filter", "filter"}, {"q", "q"}, {"expand", "expand"}, {"include_non_deleted", "includeNonDeleted"}},
 			Keep: []connector.Param{{"expand", "expand"}}, Omit: applicationSecrets, MaxPage: 200},
 	},
@@ -79,7 +79,7 @@ var applicationOperations = []connector.Operation{
 		Example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","limit":50}`,
 		Key:       "id",
 		Columns:   applicationUserColumns,
-		Endpoints: []abi.Endpoint{getAppUsers},
+		Endpoints: []*abi.Endpoint{&getAppUsers},
 		List: &connector.List{Endpoint: getAppUsers.Endpoint, Path: []connector.Blank{{"appId", "application"}}, Query: []connector.Param{{"q", "q"}, {"expand", "expand"}},
 			Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 500, Noun: "application", Type: "AppInstance"},
 	},
@@ -97,7 +97,7 @@ var applicationOperations = []connector.Operation{
 			{"scope", false, `{"enum":["USER","GROUP"],"description":"USER assigns directly, and makes an assignment through a group a direct one, which stays when the user leaves the group; GROUP leaves an assignment to the user's groups, which takes it from a user in none that has it, and is destructive. Without it, a new assignment is direct, and one that is there stays what it is"}`},
 		},
 		Example:   `{"application":"0oaAZlG8lxcfcbMXcwkO","user":"ada.lovelace@example.com"}`,
-		Endpoints: []abi.Endpoint{getUser, getUsers, getApp, getAppUser, connector.WithBodyClass(abi.Write, postAppUsers, leavesToGroups), connector.WithBodyClass(abi.ClassOfInput, postAppUser, leavesToGroups)},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getApp, &getAppUser, connector.WithBodyClass(abi.Write, &postAppUsers, leavesToGroups), connector.WithBodyClass(abi.ClassOfInput, &postAppUser, leavesToGroups)},
 		Do:        assignAppUser,
 	},
 	{
@@ -108,7 +108,7 @@ var applicationOperations = []connector.Operation{
 		Idempotency: abi.Verified,
 		Inputs:      []connector.Input{applicationInput, targetInput, sendEmailInput},
 		Example:     `{"application":"0oaGJxoM8LyCF3ytcwkO","user":"ada.lovelace@example.com"}`,
-		Endpoints:   []abi.Endpoint{getUser, getUsers, getApp, getAppUser, deleteAppUser},
+		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &getApp, &getAppUser, &deleteAppUser},
 		Do:          unassignAppUser,
 	},
 	{
@@ -123,7 +123,7 @@ var applicationOperations = []connector.Operation{
 			{"profile", false, `{"type":"object","description":"attributes that members get in the application; null clears one, and those that are not named stay"}`},
 		},
 		Example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"IT Operations"}`,
-		Endpoints: []abi.Endpoint{getGroup, getGroups, getApp, getAppGroup, putAppGroup},
+		Endpoints: []*abi.Endpoint{&getGroup, &getGroups, &getApp, &getAppGroup, &putAppGroup},
 		Do:        assignAppGroup,
 	},
 	{
@@ -134,7 +134,7 @@ var applicationOperations = []connector.Operation{
 		Idempotency: abi.Verified,
 		Inputs:      []connector.Input{applicationInput, groupInput},
 		Example:     `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"Engineering"}`,
-		Endpoints:   []abi.Endpoint{getGroup, getGroups, getApp, getAppGroup, deleteAppGroup},
+		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups, &getApp, &getAppGroup, &deleteAppGroup},
 		Do:          unassignAppGroup,
 	},
 }
@@ -246,6 +246,8 @@ func (a assignment) output(before, after connector.Object) string {
 }
 
 // unchanged is an assignment that is as it is wanted.
+//
+//go:noinline
 func (a assignment) unchanged(now connector.Object) connector.Result {
 	return connector.Result{Outcome: abi.Unchanged, Output: a.output(now, now)}
 }
@@ -274,7 +276,7 @@ func overlaid(now, given jsonval.Value) string {
 func lostAttributes(before, after connector.Object, given jsonval.Value) (warnings []string) {
 	var names []string
 	for name, v := range before.Get("profile").Members() {
-		if !connector.IsEmpty(v) && !given.Get(name).Exists() && connector.IsEmpty(after.Get("profile", name)) {
+		if !connector.IsEmpty(v) && !given.Get(name).Exists() && connector.IsEmpty(after.At("profile", name)) {
 			names = append(names, name)
 		}
 	}
@@ -518,7 +520,7 @@ func unassign(c *connector.Call, a assignment, req hostcall.Request, before conn
 
 // grantedBy names the group that a user has an application through, as far as Okta tells it.
 func grantedBy(assigned connector.Object) string {
-	group := assigned.Get("_links", "group")
+	group := assigned.At("_links", "group")
 	name := group.Get("name").Str()
 	_, id, _ := strings.Cut(group.Get("href").Str(), "/api/v1/groups/")
 	switch {

@@ -34,7 +34,7 @@ var authenticatorOperations = []connector.Operation{
 			{"provider", abi.JSON, "provider", ""},
 			{"links", abi.JSON, "_links", ""},
 		},
-		Endpoints: []abi.Endpoint{getAuthenticators},
+		Endpoints: []*abi.Endpoint{&getAuthenticators},
 		List:      &connector.List{Endpoint: getAuthenticators.Endpoint, Omit: authenticatorSecrets},
 	},
 }

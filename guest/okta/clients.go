@@ -27,7 +27,7 @@ var clientOperations = []connector.Operation{
 		Example:   `{}`,
 		Key:       "client_id",
 		Columns:   clientColumns,
-		Endpoints: []abi.Endpoint{getClients, getServerClients},
+		Endpoints: []*abi.Endpoint{&getClients, &getServerClients},
 		Pages: func(c *connector.Call, at string, limit int) (connector.Result, int) {
 			if c.Str("authorization_server") != "" {
 				return clientsOfServer.ReadPage(c, at, limit)

@@ -32,7 +32,7 @@ var deviceOperations = []connector.Operation{
 		Example:     `{"device":"guoTR3yslxGF2H07cwkO"}`,
 		Key:         "id",
 		Columns:     deviceColumns,
-		Endpoints:   []abi.Endpoint{getDevice},
+		Endpoints:   []*abi.Endpoint{&getDevice},
 		Get:         &connector.Get{Endpoint: getDevice.Endpoint, Path: []connector.Blank{{"deviceId", "device"}}, Noun: "device", Type: "Device"},
 	},
 	{
@@ -49,7 +49,7 @@ var deviceOperations = []connector.Operation{
 		Example:   `{"search":"status eq \"ACTIVE\""}`,
 		Key:       "id",
 		Columns:   deviceColumns,
-		Endpoints: []abi.Endpoint{getDevices},
+		Endpoints: []*abi.Endpoint{&getDevices},
 		List:      &connector.List{Endpoint: getDevices.Endpoint, Query: []connector.Param{{"search", "search"}, {"expand", "expand"}}, Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 200},
 	},
 	{
@@ -75,7 +75,7 @@ var deviceOperations = []connector.Operation{
 			{"created", abi.TimestampTZ, "created", "when the user was bound to it"},
 			{"device", abi.JSON, "device", ""},
 		},
-		Endpoints: []abi.Endpoint{getUser, getUsers, getUserDevices},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getUserDevices},
 		List:      &connector.List{Endpoint: getUserDevices.Endpoint, Resolve: userPath, Noun: "user", Type: "User"},
 	},
 	{
@@ -91,14 +91,14 @@ var deviceOperations = []connector.Operation{
 		},
 		Example: `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`,
 		Key:     "id",
-		Endpoints: []abi.Endpoint{getDevice, connector.WithClass(abi.Destructive, deleteDevice), connector.WithClass(abi.Write, deviceLifecycle("activate")),
+		Endpoints: []*abi.Endpoint{&getDevice, connector.WithClass(abi.Destructive, &deleteDevice), connector.WithClass(abi.Write, deviceLifecycle("activate")),
 			connector.WithClass(abi.Destructive, deviceLifecycle("deactivate")), connector.WithClass(abi.Destructive, deviceLifecycle("suspend")), connector.WithClass(abi.Write, deviceLifecycle("unsuspend"))},
 		Do: moveDevice,
 	},
 }
 
-func deviceLifecycle(action string) abi.Endpoint {
-	return abi.Endpoint{Endpoint: "POST /api/v1/devices/{deviceId}/lifecycle/" + action, Bucket: "/api/v1/devices", Scopes: manageDevices}
+func deviceLifecycle(action string) *abi.Endpoint {
+	return &abi.Endpoint{Endpoint: "POST /api/v1/devices/{deviceId}/lifecycle/" + action, Bucket: "/api/v1/devices", Scopes: manageDevices}
 }
 
 var deviceColumns = []connector.Column{
@@ -155,7 +155,7 @@ func moveDevice(c *connector.Call) connector.Result {
 	if action != "delete" {
 		return setDevice(c, before, action)
 	}
-	name, status := before.Get("profile", "displayName").Str(), before.Get("status").Str()
+	name, status := before.At("profile", "displayName").Str(), before.Get("status").Str()
 	undone, deactivated := "the device was not deleted", false
 	if status != "DEACTIVATED" { // which alone can be deleted
 		r := setDevice(c, before, "deactivate")
@@ -196,7 +196,7 @@ func moveDevice(c *connector.Call) connector.Result {
 }
 
 func setDevice(c *connector.Call, before connector.Object, action string) connector.Result {
-	id, status, name := before.Get("id").Str(), before.Get("status").Str(), before.Get("profile", "displayName").Str()
+	id, status, name := before.Get("id").Str(), before.Get("status").Str(), before.At("profile", "displayName").Str()
 	for _, m := range deviceMoves {
 		if m.action != action {
 			continue

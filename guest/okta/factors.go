@@ -27,7 +27,7 @@ var factorOperations = []connector.Operation{
 		Example:     `{"user":"ada.lovelace@example.com"}`,
 		Key:         "id",
 		Columns:     factorColumns,
-		Endpoints:   []abi.Endpoint{getUser, getUsers, getFactors},
+		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &getFactors},
 		List:        &connector.List{Endpoint: getFactors.Endpoint, Resolve: userPath, Omit: factorSecrets, Noun: "user", Type: "User"},
 	},
 	{
@@ -45,7 +45,7 @@ var factorOperations = []connector.Operation{
 			connector.BoolInput("remove_recovery_enrollment", "takes the factor's phone or e-mail as a means of recovery, too; where the factor is gone, it stays"),
 		},
 		Example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
-		Endpoints: []abi.Endpoint{getUser, getUsers, getFactors, deleteFactor},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getFactors, &deleteFactor},
 		Do:        resetFactor,
 	},
 }

@@ -43,7 +43,7 @@ func ruleEffects(c *connector.Call, what string, says func(rule jsonval.Value) s
 
 // assigns reports whether a rule puts users into a group.
 func assigns(rule jsonval.Value, group string) bool {
-	for id := range rule.Get("actions", "assignUserToGroups", "groupIds").Elements() {
+	for id := range rule.At("actions", "assignUserToGroups", "groupIds").Elements() {
 		if id.Str() == group {
 			return true
 		}
@@ -63,7 +63,7 @@ func removalEffects(c *connector.Call, group, user string) []string {
 		if !assigns(rule, group) || rule.Get("status").Str() != "ACTIVE" {
 			return ""
 		}
-		for id := range rule.Get("conditions", "people", "users", "exclude").Elements() {
+		for id := range rule.At("conditions", "people", "users", "exclude").Elements() {
 			if id.Str() == user {
 				return ""
 			}
@@ -81,7 +81,7 @@ func deletionEffects(c *connector.Call, group string) []string {
 		switch {
 		case assigns(rule, group):
 			return ruleName(rule) + " adds users to this group, and becomes INVALID without it: it then adds users to none of its groups"
-		case strings.Contains(rule.Get("conditions").Raw(), jsonval.Quote(group)), strings.Contains(rule.Get("conditions", "expression", "value").Str(), group):
+		case strings.Contains(rule.Get("conditions").Raw(), jsonval.Quote(group)), strings.Contains(rule.At("conditions", "expression", "value").Str(), group):
 			return ruleName(rule) + " names this group in its condition, and becomes INVALID without it"
 		}
 		return ""
@@ -91,7 +91,7 @@ func deletionEffects(c *connector.Call, group string) []string {
 // renamingEffects says which rules name a group by its name in their condition.
 func renamingEffects(c *connector.Call, name string) []string {
 	return ruleEffects(c, "names the group", func(rule jsonval.Value) string {
-		if strings.Contains(rule.Get("conditions", "expression", "value").Str(), jsonval.Quote(name)) {
+		if strings.Contains(rule.At("conditions", "expression", "value").Str(), jsonval.Quote(name)) {
 			return ruleName(rule) + " names " + jsonval.Quote(name) + " in its condition: where it means this group, it no longer finds the group's members"
 		}
 		return ""

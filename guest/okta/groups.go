@@ -39,7 +39,7 @@ var groupOperations = []connector.Operation{
 		Example:     `{"group":"Engineering"}`,
 		Key:         "id",
 		Columns:     groupColumns,
-		Endpoints:   []abi.Endpoint{getGroup, getGroups},
+		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups},
 		Do:          lookupGroup,
 	},
 	{
@@ -58,7 +58,7 @@ var groupOperations = []connector.Operation{
 		Key:     "id",
 		Columns: append(groupColumns[:len(groupColumns):len(groupColumns)],
 			connector.Column{"users_count", abi.BigInt, "_embedded.stats.usersCount", "with expand stats"}),
-		Endpoints: []abi.Endpoint{getGroups},
+		Endpoints: []*abi.Endpoint{&getGroups},
 		List:      &connector.List{Endpoint: getGroups.Endpoint, Query: []connector.Param{{"filter", "filter"}, {"q", "q"}, {"expand", "expand"}}, Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 200},
 	},
 	{
@@ -76,7 +76,7 @@ var groupOperations = []connector.Operation{
 		Example:   `{"search":"type eq \"OKTA_GROUP\"","limit":10}`,
 		Key:       "id",
 		Columns:   groupColumns,
-		Endpoints: []abi.Endpoint{getGroups},
+		Endpoints: []*abi.Endpoint{&getGroups},
 		List:      &connector.List{Endpoint: getGroups.Endpoint, Query: []connector.Param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, MaxPage: 200},
 	},
 	{
@@ -92,7 +92,7 @@ var groupOperations = []connector.Operation{
 		},
 		Example:   `{"name":"Night Shift","description":"On call from 22 to 6"}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getGroups, postGroups},
+		Endpoints: []*abi.Endpoint{&getGroups, &postGroups},
 		Do:        createGroup,
 	},
 	{
@@ -110,7 +110,7 @@ var groupOperations = []connector.Operation{
 		Require:   `"description":"at least one of name, description and profile","anyOf":[{"required":["name"]},{"required":["description"]},{"required":["profile"]}]`,
 		Example:   `{"group":"Engineering","description":"Builds and runs things"}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getGroup, getGroups, getGroupRules, putGroup},
+		Endpoints: []*abi.Endpoint{&getGroup, &getGroups, &getGroupRules, &putGroup},
 		Do:        updateGroup,
 	},
 	{
@@ -124,7 +124,7 @@ var groupOperations = []connector.Operation{
 			"since it may be misspelt"), adminGroupInput},
 		Example:   `{"group":"Engineering"}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getGroup, getGroups, getGroupRoles, getGroupRules, getMe, getUserGroups, connector.WithClass(abi.ClassOfInput, deleteGroup)},
+		Endpoints: []*abi.Endpoint{&getGroup, &getGroups, &getGroupRoles, &getGroupRules, &getMe, &getUserGroups, connector.WithClass(abi.ClassOfInput, &deleteGroup)},
 		Do:        removeGroup,
 	},
 	{
@@ -137,7 +137,7 @@ var groupOperations = []connector.Operation{
 		Idempotency: abi.Idempotent,
 		Inputs:      []connector.Input{groupInput, targetInput, adminGroupInput},
 		Example:     `{"group":"Engineering","user":"alan.turing@example.com"}`,
-		Endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUsers, getUserGroups, getGroupRoles, connector.WithClass(abi.ClassOfInput, putGroupMember)},
+		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups, &getUser, &getUsers, &getUserGroups, &getGroupRoles, connector.WithClass(abi.ClassOfInput, &putGroupMember)},
 		Do:          func(c *connector.Call) connector.Result { return setMember(c, true) },
 	},
 	{
@@ -150,7 +150,7 @@ var groupOperations = []connector.Operation{
 		Idempotency: abi.Idempotent,
 		Inputs:      []connector.Input{groupInput, targetInput, adminGroupInput},
 		Example:     `{"group":"Engineering","user":"ada.lovelace@example.com"}`,
-		Endpoints:   []abi.Endpoint{getGroup, getGroups, getUser, getUsers, getUserGroups, getGroupRoles, getGroupRules, getMe, connector.WithClass(abi.ClassOfInput, deleteGroupMember)},
+		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups, &getUser, &getUsers, &getUserGroups, &getGroupRoles, &getGroupRules, &getMe, connector.WithClass(abi.ClassOfInput, &deleteGroupMember)},
 		Do:          func(c *connector.Call) connector.Result { return setMember(c, false) },
 	},
 }
@@ -251,7 +251,7 @@ func groupsNamed(c *connector.Call, name string, same func(a, b string) bool) (f
 		for g := range groups.Elements() {
 			n++
 			known := slices.ContainsFunc(found, func(f jsonval.Value) bool { return f.Get("id").Equal(g.Get("id")) })
-			if same(g.Get("profile", "name").Str(), name) && !known {
+			if same(g.At("profile", "name").Str(), name) && !known {
 				found = append(found, g)
 			}
 		}
@@ -301,7 +301,7 @@ func createGroup(c *connector.Call) connector.Result {
 	taken := func() (g jsonval.Value, failed *connector.Result) {
 		found, failed := groupsNamed(c, name, strings.EqualFold) // Okta takes names in either case for the same
 		for _, f := range found {
-			exact := f.Get("profile", "name").Str() == name
+			exact := f.At("profile", "name").Str() == name
 			if f.Get("type").Str() != "APP_GROUP" && (exact || !g.Exists()) { // those of apps have names of their own
 				g = f
 			}
@@ -310,7 +310,7 @@ func createGroup(c *connector.Call) connector.Result {
 	}
 	rejected := func(g jsonval.Value) connector.Result {
 		id := g.Get("id").Str()
-		r := connector.Refuse("name_taken", "group "+id+" has the name "+jsonval.Quote(g.Get("profile", "name").Str())+" already: choose another, or update that group")
+		r := connector.Refuse("name_taken", "group "+id+" has the name "+jsonval.Quote(g.At("profile", "name").Str())+" already: choose another, or update that group")
 		var w jsonval.Writer
 		r.Output = w.Str("existing_id", id).String()
 		return r
@@ -366,9 +366,9 @@ func mastered(g jsonval.Value, what string) *connector.Result {
 	var r connector.Result
 	switch g.Get("type").Str() {
 	case "APP_GROUP":
-		r = connector.Refuse("app_group", "group "+jsonval.Quote(g.Get("profile", "name").Str())+" comes from an app or directory: "+what+" there")
+		r = connector.Refuse("app_group", "group "+jsonval.Quote(g.At("profile", "name").Str())+" comes from an app or directory: "+what+" there")
 	case "BUILT_IN":
-		r = connector.Refuse("built_in_group", "group "+jsonval.Quote(g.Get("profile", "name").Str())+" is built in: Okta alone manages it")
+		r = connector.Refuse("built_in_group", "group "+jsonval.Quote(g.At("profile", "name").Str())+" is built in: Okta alone manages it")
 	default:
 		return nil
 	}
@@ -454,7 +454,7 @@ func updateGroup(c *connector.Call) connector.Result {
 			return by(now.Get("profile"), askedProfile(c), "profile")
 		},
 		Effects: func(before jsonval.Value) []string {
-			was := before.Get("profile", "name").Str()
+			was := before.At("profile", "name").Str()
 			if is := c.Str("name"); is == "" || is == was {
 				return nil
 			}
@@ -477,7 +477,7 @@ func removeGroup(c *connector.Call) connector.Result {
 		return *mastered(before.Value, "delete it")
 	}
 	id := before.Get("id").Str()
-	if refused := adminGroup(c, id, before.Get("profile", "name").Str(), "deleting it").Withholding(deleteGroup.Endpoint, connector.Pairs("groupId", id)); refused != nil {
+	if refused := adminGroup(c, id, before.At("profile", "name").Str(), "deleting it").Withholding(deleteGroup.Endpoint, connector.Pairs("groupId", id)); refused != nil {
 		return *refused
 	}
 	if c.Input.Get("admin_group").True() {
@@ -486,7 +486,7 @@ func removeGroup(c *connector.Call) connector.Result {
 		}
 	}
 	var w jsonval.Writer
-	output := w.Str("id", id).Str("name", before.Get("profile", "name").Str()).Raw("before", before.Raw()).Raw("after", "null").String()
+	output := w.Str("id", id).Str("name", before.At("profile", "name").Str()).Raw("before", before.Raw()).Raw("after", "null").String()
 	gone := connector.Look(func() (connector.Object, *connector.Result) { return readGroup(c, id) }, func(g connector.Object) bool { return g.Gone }, func(connector.Object) string { return output })
 	return c.Change(connector.Change{
 		Request: hostcall.Request{Endpoint: deleteGroup.Endpoint, Path: connector.Pairs("groupId", id)},
@@ -567,8 +567,8 @@ func setMember(c *connector.Call, want bool) connector.Result {
 	was, known, _ := isMember(c, group, user) // Okta's answer is the same whether anything changed or not
 	output := func(after ...bool) string {    // as read, where it was
 		var w jsonval.Writer
-		w.Str("group", group).Str("group_name", g.Get("profile", "name").Str()).Str("user", user).
-			StrIf("login", u.Get("profile", "login").Str())
+		w.Str("group", group).Str("group_name", g.At("profile", "name").Str()).Str("user", user).
+			StrIf("login", u.At("profile", "login").Str())
 		if known {
 			w.Bool("member_before", was)
 		}
@@ -592,7 +592,7 @@ func setMember(c *connector.Call, want bool) connector.Result {
 	if !want {
 		endpoint, changing = deleteGroupMember.Endpoint, "taking one out"
 	}
-	if refused := adminGroup(c, group, g.Get("profile", "name").Str(), changing).Withholding(endpoint, path); refused != nil {
+	if refused := adminGroup(c, group, g.At("profile", "name").Str(), changing).Withholding(endpoint, path); refused != nil {
 		if !want && refused.Err.Code == "admin_group" {
 			if own := ownRoles(c, group, user, "leaving").Withholding(endpoint, path); own != nil {
 				return *own

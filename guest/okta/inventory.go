@@ -43,7 +43,7 @@ var inventoryColumns = []connector.Column{
 // inventoryKind is how objects of one kind are listed.
 type inventoryKind struct {
 	kind     string
-	endpoint abi.Endpoint
+	endpoint *abi.Endpoint
 	list     connector.List
 	of       string // the kind of the parents whose lists these are
 	blank    string // of the endpoint: a parent's key
@@ -52,37 +52,37 @@ type inventoryKind struct {
 // inventory is every kind, in the order of an export.
 var inventory = []inventoryKind{
 	{kind: "users",
-		endpoint: getUsers,
+		endpoint: &getUsers,
 		list: connector.List{MaxPage: 200, More: func(*connector.Call) []hostcall.Pair { // without a filter Okta leaves DEPROVISIONED users out
 			return []hostcall.Pair{{Name: "filter", Value: everyStatus()}}
 		}}},
 	{kind: "groups",
-		endpoint: getGroups,
+		endpoint: &getGroups,
 		list:     connector.List{MaxPage: 200}},
 	{kind: "group_members", of: "groups", blank: "groupId",
-		endpoint: abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/users", Bucket: "/api/v1/groups", Scopes: []string{"okta.groups.read"}},
+		endpoint: &abi.Endpoint{Endpoint: "GET /api/v1/groups/{groupId}/users", Bucket: "/api/v1/groups", Scopes: []string{"okta.groups.read"}},
 		list:     connector.List{MaxPage: 200, Noun: "group", Type: "UserGroup"}},
 	{kind: "applications",
-		endpoint: getApps,
+		endpoint: &getApps,
 		list:     connector.List{MaxPage: 200, Omit: applicationSecrets}},
 	{kind: "application_users", of: "applications", blank: "appId",
-		endpoint: getAppUsers,
+		endpoint: &getAppUsers,
 		list:     connector.List{MaxPage: 500, Noun: "application", Type: "AppInstance"}},
 	{kind: "devices",
-		endpoint: getDevices,
+		endpoint: &getDevices,
 		list:     connector.List{MaxPage: 200}},
 	{kind: "authenticators",
-		endpoint: getAuthenticators,
+		endpoint: &getAuthenticators,
 		list:     connector.List{Omit: authenticatorSecrets}},
-	{kind: "policies", endpoint: getPolicies}, // one list a type
-	{kind: "zones", endpoint: getZones, list: connector.List{Sheds: true}},
-	{kind: "authorization_servers", endpoint: getAuthorizationServers, list: connector.List{MaxPage: 200}},
-	{kind: "oauth_clients", endpoint: getClients, list: connector.List{MaxPage: 200, Omit: clientSecrets, Key: "client_id"}},
-	{kind: "roles", endpoint: getCustomRoles, list: customRoles()},
+	{kind: "policies", endpoint: &getPolicies}, // one list a type
+	{kind: "zones", endpoint: &getZones, list: connector.List{Sheds: true}},
+	{kind: "authorization_servers", endpoint: &getAuthorizationServers, list: connector.List{MaxPage: 200}},
+	{kind: "oauth_clients", endpoint: &getClients, list: connector.List{MaxPage: 200, Omit: clientSecrets, Key: "client_id"}},
+	{kind: "roles", endpoint: &getCustomRoles, list: customRoles()},
 }
 
-func inventoryEndpoints() []abi.Endpoint {
-	var all []abi.Endpoint
+func inventoryEndpoints() []*abi.Endpoint {
+	var all []*abi.Endpoint
 	for _, k := range inventory {
 		all = append(all, k.endpoint)
 	}

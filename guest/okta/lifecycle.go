@@ -11,8 +11,8 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-func lifecycle(action string) abi.Endpoint {
-	e := abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/" + action, Bucket: "/api/v1/users", Scopes: manageUsers}
+func lifecycle(action string) *abi.Endpoint {
+	e := &abi.Endpoint{Endpoint: "POST /api/v1/users/{id}/lifecycle/" + action, Bucket: "/api/v1/users", Scopes: manageUsers}
 	switch action {
 	case "activate", "reactivate", "deactivate":
 		e.Query = []string{"sendEmail"}
@@ -75,8 +75,8 @@ func lifecycleRules() []abi.ClassRule {
 	return rules
 }
 
-func lifecycleEndpoints() []abi.Endpoint {
-	all := []abi.Endpoint{getUser, getUsers, getMe}
+func lifecycleEndpoints() []*abi.Endpoint {
+	all := []*abi.Endpoint{&getUser, &getUsers, &getMe}
 	for _, a := range lifecycleActions {
 		all = append(all, connector.WithClass(a.class, lifecycle(a.name)))
 	}
@@ -109,7 +109,7 @@ func isBlocked(c *connector.Call, id string) (bool, *connector.Result) {
 	if failed != nil && failed.Outcome != abi.Rejected { // not told now, which is not none
 		return false, failed
 	}
-	for range u.Get("_embedded", "blocks").Elements() {
+	for range u.At("_embedded", "blocks").Elements() {
 		return true, nil
 	}
 	return false, nil
@@ -340,7 +340,7 @@ func credentials(answer jsonval.Value) string {
 // transition is the output of a change of a user's status, both ends as read, and more members.
 func transition(before, after jsonval.Value, more ...string) string {
 	var w jsonval.Writer
-	w.Str("id", before.Get("id").Str()).StrIf("login", before.Get("profile", "login").Str())
+	w.Str("id", before.Get("id").Str()).StrIf("login", before.At("profile", "login").Str())
 	w.Str("before", before.Get("status").Str())
 	if after.Exists() {
 		w.Str("after", after.Get("status").Str())
@@ -375,7 +375,7 @@ func removeUser(c *connector.Call) connector.Result {
 	id, status := before.Get("id").Str(), before.Get("status").Str()
 	ends := func(after string) string {
 		var w jsonval.Writer
-		return w.Str("id", id).StrIf("login", before.Get("profile", "login").Str()).Str("before", status).Str("after", after).String()
+		return w.Str("id", id).StrIf("login", before.At("profile", "login").Str()).Str("before", status).Str("after", after).String()
 	}
 	read := func() (connector.Object, *connector.Result) { return userObject(c, id) }
 	off := func(u connector.Object) bool { return u.Get("status").Str() == "DEPROVISIONED" && resting(u.Value) } // so that a DELETE deletes

@@ -59,7 +59,7 @@ func console(domain string) string {
 // account says how to read whose token a connection has.
 func account() string {
 	var w jsonval.Writer
-	return w.Raw("endpoint", connector.EndpointJSON(getMe)).Str("id", "id").Str("name", "profile.login").String()
+	return w.Raw("endpoint", connector.EndpointJSON(&getMe)).Str("id", "id").Str("name", "profile.login").String()
 }
 
 // Inputs that appear in many operations.

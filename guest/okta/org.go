@@ -24,7 +24,7 @@ var orgOperations = []connector.Operation{
 		Surfaces:    axon,
 		Idempotency: abi.Safe,
 		Example:     `{}`,
-		Endpoints:   []abi.Endpoint{getOrganization, getMe, getOrg},
+		Endpoints:   []*abi.Endpoint{&getOrganization, &getMe, &getOrg},
 		Do:          validate,
 	},
 	{
@@ -36,7 +36,7 @@ var orgOperations = []connector.Operation{
 		Example:     `{}`,
 		Key:         "id",
 		Columns:     orgColumns,
-		Endpoints:   []abi.Endpoint{getOrg, getOrganization},
+		Endpoints:   []*abi.Endpoint{&getOrg, &getOrganization},
 		Do:          orgIdentity,
 	},
 }
@@ -128,7 +128,7 @@ func validate(c *connector.Call) connector.Result {
 	}
 	if meBody, isJSON := c.Body(me); connector.OK(me) && isJSON && meBody.Get("id").Str() != "" {
 		principal = principalOf(meBody)
-		f.add("credentials", true, "the token is "+meBody.Get("profile", "login").Str()+"'s", "")
+		f.add("credentials", true, "the token is "+meBody.At("profile", "login").Str()+"'s", "")
 	} else if why := notRead(c, me, "the token's owner"); readOrg && why != "" {
 		f.add("credentials", false, "whose token it is could not be read: "+why, readAgain)
 	} else if readOrg { // a service app is no user
@@ -220,6 +220,6 @@ func merge(a, b jsonval.Value) string {
 
 func principalOf(user jsonval.Value) string {
 	var w jsonval.Writer
-	w.Str("type", "user").Str("id", user.Get("id").Str()).StrIf("login", user.Get("profile", "login").Str())
+	w.Str("type", "user").Str("id", user.Get("id").Str()).StrIf("login", user.At("profile", "login").Str())
 	return w.StrIf("status", user.Get("status").Str()).String()
 }

@@ -40,7 +40,7 @@ var policyOperations = []connector.Operation{
 		Key:     "id",
 		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
 			connector.Column{"rules", abi.JSON, "_embedded.rules", "with expand rules"}),
-		Endpoints: []abi.Endpoint{getPolicies},
+		Endpoints: []*abi.Endpoint{&getPolicies},
 		Pages:     listPolicies,
 	},
 	{
@@ -57,7 +57,7 @@ var policyOperations = []connector.Operation{
 		Key:     "id",
 		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
 			connector.Column{"rules", abi.JSON, "rules", "with include_rules"}),
-		Endpoints: []abi.Endpoint{getPolicy, getPolicyRules},
+		Endpoints: []*abi.Endpoint{&getPolicy, &getPolicyRules},
 		Do:        readPolicy,
 	},
 	{
@@ -73,7 +73,7 @@ var policyOperations = []connector.Operation{
 		},
 		Example:   `{"policy":"00po1df5wPpmRq0NcwkO","patch":{"description":"Reviewed"}}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getPolicy, putPolicy, activatePolicy, deactivatePolicy},
+		Endpoints: []*abi.Endpoint{&getPolicy, &putPolicy, &activatePolicy, &deactivatePolicy},
 		Do:        updatePolicy,
 	},
 }
@@ -140,6 +140,7 @@ func sayPolicies(w *jsonval.Writer, t connector.Tally) {
 	}))
 }
 
+//go:noinline
 func policyPath(c *connector.Call) []hostcall.Pair {
 	return []hostcall.Pair{{Name: "policyId", Value: c.Str("policy")}}
 }

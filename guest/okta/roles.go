@@ -58,7 +58,7 @@ var roleOperations = []connector.Operation{
 		Require:     atMostOnePrincipal,
 		Example:     `{"user":"ada.lovelace@example.com"}`,
 		Columns:     roleColumns,
-		Endpoints:   []abi.Endpoint{getCustomRoles, getUser, getUsers, getGroups, getUserRoles, getGroupRoles, getClientRoles},
+		Endpoints:   []*abi.Endpoint{&getCustomRoles, &getUser, &getUsers, &getGroups, &getUserRoles, &getGroupRoles, &getClientRoles},
 		Pages:       listRoles,
 	},
 	{
@@ -75,7 +75,7 @@ var roleOperations = []connector.Operation{
 		Require:   atMostOnePrincipal,
 		Example:   `{"role":"Password Desk"}`,
 		Columns:   roleColumns,
-		Endpoints: []abi.Endpoint{getCustomRole, getUser, getUsers, getGroups, getUserRole, getGroupRole, getClientRole},
+		Endpoints: []*abi.Endpoint{&getCustomRole, &getUser, &getUsers, &getGroups, &getUserRole, &getGroupRole, &getClientRole},
 		Do:        readRole,
 	},
 	{
@@ -97,7 +97,7 @@ var roleOperations = []connector.Operation{
 			`{"if":{"required":["type"]},"then":{"not":{"anyOf":[{"required":["role"]},{"required":["resource_set"]}]}}}]`,
 		Example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getUser, getUsers, getGroup, getGroups, getUserRoles, postUserRoles, getGroupRoles, postGroupRoles, getClientRoles, postClientRoles},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getGroup, &getGroups, &getUserRoles, &postUserRoles, &getGroupRoles, &postGroupRoles, &getClientRoles, &postClientRoles},
 		Do:        assignRole,
 	},
 	{
@@ -114,7 +114,7 @@ var roleOperations = []connector.Operation{
 		},
 		Require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
 		Example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
-		Endpoints: []abi.Endpoint{getUser, getUsers, getGroup, getGroups, getUserRoles, deleteUserRole, getGroupRoles, deleteGroupRole, getClientRoles, deleteClientRole, getMe, getUserGroups},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getGroup, &getGroups, &getUserRoles, &deleteUserRole, &getGroupRoles, &deleteGroupRole, &getClientRoles, &deleteClientRole, &getMe, &getUserGroups},
 		Do:        revokeRole,
 	},
 }
@@ -220,6 +220,7 @@ func isID(s, prefix string) bool {
 		strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
+//go:noinline
 func (p principal) path() []hostcall.Pair { return []hostcall.Pair{{Name: p.blank, Value: p.id}} }
 
 func (p principal) assignmentPath(id string) []hostcall.Pair {
@@ -330,7 +331,7 @@ func effectsOfLosing(c *connector.Call, p principal, a jsonval.Value) (warnings 
 			warnings = append(warnings, there+"and whether it is limited to some "+a.Get("type").Str()+" targets could not be read")
 		}
 		for e := range expanded.Elements() {
-			for range e.Get(append([]string{"_embedded"}, strings.Split(targets, "/")...)...).Elements() {
+			for range e.At(append([]string{"_embedded"}, strings.Split(targets, "/")...)...).Elements() {
 				if e.Get("id").Equal(a.Get("id")) {
 					return append(warnings, there+"and limited to some "+targets[strings.LastIndex(targets, "/")+1:]+
 						": revoke it and assign it again for all of them, or change its targets in Okta")
@@ -467,7 +468,7 @@ func ownRole(c *connector.Call, p principal, a jsonval.Value) *connector.Result 
 
 // groupOf names the group that an assignment of a user comes from.
 func groupOf(a jsonval.Value) string {
-	if _, id, ok := strings.Cut(a.Get("_links", "assignee", "href").Str(), "/api/v1/groups/"); ok {
+	if _, id, ok := strings.Cut(a.At("_links", "assignee", "href").Str(), "/api/v1/groups/"); ok {
 		return "group " + id
 	}
 	return "a group"

@@ -3,7 +3,6 @@ package okta
 import (
 	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -31,7 +30,7 @@ var okta = connector.Service{
 	// authorization servers and network zones).
 	Sets: []string{"include", "exclude", "methods", "grantTypes", "authenticators", "locations", "asns"},
 	// An authenticator that nobody may enrol is as good as none: Okta adds all that the org has to the settings of a policy.
-	IsEmptyElement: func(element jsonval.Value) bool { return element.Get("enroll", "self").Str() == "NOT_ALLOWED" },
+	IsEmptyElement: func(element jsonval.Value) bool { return element.At("enroll", "self").Str() == "NOT_ALLOWED" },
 	SameKind:       func(a, b string) bool { return len(a) > 3 && isID(a, a[:3]) && isID(b, a[:3]) },
 	Errors: connector.Errors{
 		Code:      "errorCode",
@@ -142,8 +141,8 @@ func limited(e abi.Upstream) (wait int64, advice string) {
 	}
 	if _, text, ok := strings.Cut(e.Summary, "wait "); ok && strings.Contains(text, " second") {
 		number, _, _ := strings.Cut(text, " ")
-		if s, err := strconv.Atoi(number); err == nil && s > 0 && s < 86_400 {
-			return int64(s) * 1000, advice
+		if s, ok := connector.WholeNumber(number); ok && s > 0 && s < 86_400 {
+			return s * 1000, advice
 		}
 	}
 	switch e.Code {

@@ -42,7 +42,7 @@ var sessionOperations = []connector.Operation{
 			{"amr", abi.JSON, "amr", "how the user signed in"},
 			{"links", abi.JSON, "_links", ""},
 		},
-		Endpoints: []abi.Endpoint{getSession},
+		Endpoints: []*abi.Endpoint{&getSession},
 		Get:       &connector.Get{Endpoint: getSession.Endpoint, Path: []connector.Blank{{"sessionId", "session"}}, Noun: "session", Type: "AppSession"},
 	},
 	{
@@ -60,7 +60,7 @@ var sessionOperations = []connector.Operation{
 		Require: `"description":"exactly one of session and user; oauth_tokens and forget_devices go with user","oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
 			`"then":{"not":{"anyOf":[{"required":["oauth_tokens"]},{"required":["forget_devices"]}]}}`,
 		Example:   `{"user":"ada.lovelace@example.com","oauth_tokens":true}`,
-		Endpoints: []abi.Endpoint{getUser, getUsers, getSession, deleteSession, deleteUserSessions},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getSession, &deleteSession, &deleteUserSessions},
 		Do:        revokeSession,
 	},
 }

@@ -40,7 +40,7 @@ var userOperations = []connector.Operation{
 		Example:   `{"user":"ada.lovelace@example.com"}`,
 		Key:       "id",
 		Columns:   userColumns,
-		Endpoints: []abi.Endpoint{getUser, getUsers},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers},
 		Do:        lookupUser,
 	},
 	{
@@ -62,7 +62,7 @@ var userOperations = []connector.Operation{
 		Example:   `{"status":"LOCKED_OUT","limit":100}`,
 		Key:       "id",
 		Columns:   userColumns,
-		Endpoints: []abi.Endpoint{getUsers},
+		Endpoints: []*abi.Endpoint{&getUsers},
 		List:      &connector.List{Endpoint: getUsers.Endpoint, Query: []connector.Param{{"q", "q"}}, More: userFilter, MaxPage: 200, Omits: omittedUsers},
 		// WHERE status = 'DEPROVISIONED' must find them.
 		View: &abi.View{Name: "users", Input: []byte(`{"include_deprovisioned":true}`), Comment: "Lists users. Okta leaves DEPROVISIONED users out unless " +
@@ -83,7 +83,7 @@ var userOperations = []connector.Operation{
 		Example:   `{"search":"profile.lastName sw \"L\"","limit":10}`,
 		Key:       "id",
 		Columns:   userColumns,
-		Endpoints: []abi.Endpoint{getUsers},
+		Endpoints: []*abi.Endpoint{&getUsers},
 		List:      &connector.List{Endpoint: getUsers.Endpoint, Query: []connector.Param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, MaxPage: 200},
 	},
 	{
@@ -110,7 +110,7 @@ var userOperations = []connector.Operation{
 		},
 		Example:   `{"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"},"activate":false}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{connector.WithClass(abi.ClassOfInput, postUsers), getUser, getUsers, getGroupRoles},
+		Endpoints: []*abi.Endpoint{connector.WithClass(abi.ClassOfInput, &postUsers), &getUser, &getUsers, &getGroupRoles},
 		Do:        createUser,
 	},
 	{
@@ -125,7 +125,7 @@ var userOperations = []connector.Operation{
 		},
 		Example:   `{"user":"alan.turing@example.com"}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getUser, getUsers, getMe, lifecycle("deactivate")},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getMe, lifecycle("deactivate")},
 		Do:        deactivate,
 	},
 	{
@@ -147,7 +147,7 @@ var userOperations = []connector.Operation{
 		Require:   `"description":"at least one of profile, credentials, type and realm; replace goes with profile","anyOf":[{"required":["profile"]},{"required":["credentials"]},{"required":["type"]},{"required":["realm"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
 		Example:   `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getUser, getUsers, connector.WithBodyClass(abi.Write, updateUserPart, setsCredentials), connector.WithBodyClass(abi.Write, replaceUser, setsCredentials)},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, connector.WithBodyClass(abi.Write, &updateUserPart, setsCredentials), connector.WithBodyClass(abi.Write, &replaceUser, setsCredentials)},
 		Do:        updateUser,
 	},
 	{
@@ -160,7 +160,7 @@ var userOperations = []connector.Operation{
 		Inputs:      []connector.Input{targetInput, connector.BoolInput("send_email", "has Okta send the link to the user; without it the output has it")},
 		Example:     `{"user":"kofi.lindqvist4@example.com"}`,
 		Key:         "id",
-		Endpoints:   []abi.Endpoint{getUser, getUsers, lifecycle("reactivate"), lifecycle("activate")},
+		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, lifecycle("reactivate"), lifecycle("activate")},
 		Do:          reactivate,
 	},
 	{
@@ -173,7 +173,7 @@ var userOperations = []connector.Operation{
 			"login that nobody has is not_found, since it may be misspelt"), sendEmailInput},
 		Example:   `{"user":"uma.underhill33@example.com"}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getUser, getUsers, getMe, lifecycle("deactivate"), deleteUser},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getMe, lifecycle("deactivate"), &deleteUser},
 		Do:        removeUser,
 	},
 	{
@@ -272,6 +272,8 @@ func everyStatus() string {
 }
 
 // readUser reads a user by id or login. gone means that there is none.
+//
+//go:noinline
 func readUser(c *connector.Call, user string) (u jsonval.Value, gone bool, failed *connector.Result) {
 	o, failed := userObject(c, user)
 	return o.Value, o.Gone, failed
@@ -335,7 +337,7 @@ func targetUser(c *connector.Call) (connector.Object, *connector.Result) {
 	}
 	if failed == nil && u.Get("id").Str() != user && !sameLogin(u.Value, user) {
 		r := connector.Refuse("short_name", "to change a user, give the id or the whole login: "+jsonval.Quote(user)+" is neither, and stands for "+
-			u.Get("profile", "login").Str()+" ("+u.Get("id").Str()+")")
+			u.At("profile", "login").Str()+" ("+u.Get("id").Str()+")")
 		return connector.Object{}, &r
 	}
 	return u, failed
@@ -482,6 +484,8 @@ func providerOf(c *connector.Call) (provider jsonval.Value, refused *connector.R
 }
 
 // parsed is the value of a text that this package wrote.
+//
+//go:noinline
 func parsed(text string) jsonval.Value {
 	v, _ := jsonval.Parse(text)
 	return v
@@ -503,7 +507,7 @@ func unreadInputs(c *connector.Call, inputs ...string) []string {
 
 // sameLogin guards against Okta's reading of a login's first part as a short name.
 func sameLogin(u jsonval.Value, login string) bool {
-	return strings.EqualFold(u.Get("profile", "login").Str(), login)
+	return strings.EqualFold(u.At("profile", "login").Str(), login)
 }
 
 func loginTaken(u jsonval.Value, login string) connector.Result {
@@ -538,8 +542,8 @@ func updateUser(c *connector.Call) connector.Result {
 			input string
 			path  []string
 		}{{"type", []string{"type", "id"}}, {"realm", []string{"realmId"}}} {
-			if ask := c.Input.Get(m.input); ask.Exists() && !u.Get(m.path...).Equal(ask) {
-				all = append(all, connector.Gap{Path: strings.Join(m.path, "."), Has: u.Get(m.path...), Ask: ask})
+			if ask := c.Input.Get(m.input); ask.Exists() && !u.At(m.path...).Equal(ask) {
+				all = append(all, connector.Gap{Path: strings.Join(m.path, "."), Has: u.At(m.path...), Ask: ask})
 			}
 		}
 		return all
@@ -555,7 +559,7 @@ func updateUser(c *connector.Call) connector.Result {
 	}
 	var body jsonval.Writer
 	req := hostcall.Request{Endpoint: updateUserPart.Endpoint, Path: connector.Pairs("id", id)}
-	retyped := c.Str("type") != "" && before.Get("type", "id").Str() != c.Str("type")
+	retyped := c.Str("type") != "" && before.At("type", "id").Str() != c.Str("type")
 	if retyped { // which Okta does with the whole alone
 		whole := connector.WithoutNulls(before.Get("profile"))
 		switch {
@@ -653,7 +657,7 @@ func changedMeanwhile(more string) connector.Result {
 // userChange is the output of an update, both ends as read.
 func userChange(before, after jsonval.Value) string {
 	var w jsonval.Writer
-	w.Str("id", before.Get("id").Str()).StrIf("login", before.Get("profile", "login").Str())
+	w.Str("id", before.Get("id").Str()).StrIf("login", before.At("profile", "login").Str())
 	return w.Raw("before", before.Raw()).RawIf("after", after.Raw()).String()
 }
 

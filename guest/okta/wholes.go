@@ -11,7 +11,7 @@ var (
 		Kept:   []string{"type"},
 		IfTrue: []string{"system"},
 		// A PUT ignores status (okta/terraform-provider-okta, fixture TestAccResourceOktaPolicyPassword_crud).
-		Switches: &connector.Switches{Activate: activatePolicy, Deactivate: deactivatePolicy},
+		Switches: &connector.Switches{Activate: &activatePolicy, Deactivate: &deactivatePolicy},
 	}
 	wholeZone = connector.Whole{
 		Get: getZone.Endpoint, Put: putZone.Endpoint, Noun: "network zone", Type: "NetworkZone",
@@ -20,7 +20,7 @@ var (
 		Kept:   []string{"type", "system", "useAsExemptList"},
 		Open:   []string{"useAsExemptList", "useAsBlackList"}, // taken as they are, see zoneChange.merge
 		IfTrue: []string{"system"},
-		Switches: &connector.Switches{Activate: activateZone, Deactivate: deactivateZone, Off: []string{"policies and rules that use this zone go on naming it, and it does not count while it is INACTIVE: " +
+		Switches: &connector.Switches{Activate: &activateZone, Deactivate: &deactivateZone, Off: []string{"policies and rules that use this zone go on naming it, and it does not count while it is INACTIVE: " +
 			"what they allow or deny by it changes. Which ones use it was not looked up"}},
 	}
 	wholeGroup = connector.Whole{

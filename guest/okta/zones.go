@@ -1,9 +1,7 @@
 package okta
 
 import (
-	"errors"
 	"github.com/mach5/okta-connector/guest/connector"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +41,7 @@ var zoneOperations = []connector.Operation{
 		Example:   `{"filter":"usage eq \"BLOCKLIST\""}`,
 		Key:       "id",
 		Columns:   zoneColumns,
-		Endpoints: []abi.Endpoint{getZones},
+		Endpoints: []*abi.Endpoint{&getZones},
 		List:      &connector.List{Endpoint: getZones.Endpoint, Query: []connector.Param{{"filter", "filter"}}, Sheds: true},
 	},
 	{
@@ -56,7 +54,7 @@ var zoneOperations = []connector.Operation{
 		Example:     `{"zone":"nzoxUp7tbOzCSfwvcwkO"}`,
 		Key:         "id",
 		Columns:     zoneColumns,
-		Endpoints:   []abi.Endpoint{getZone, getZones},
+		Endpoints:   []*abi.Endpoint{&getZone, &getZones},
 		Do:          readZone,
 	},
 	{
@@ -81,7 +79,7 @@ var zoneOperations = []connector.Operation{
 		Require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
 		Example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getZone, getZones, putZone, activateZone, deactivateZone},
+		Endpoints: []*abi.Endpoint{&getZone, &getZones, &putZone, &activateZone, &deactivateZone},
 		Do:        updateZone,
 	},
 }
@@ -111,64 +109,43 @@ type addressList struct {
 }
 
 // span is the addresses that an entry means: those from first to last.
-type span struct{ first, last netip.Addr }
+type span struct{ first, last address }
 
 // parseSpan reads an address, a CIDR block or a range. strict is false for a block whose address has bits beyond its
 // length: 10.0.0.5/8 is 10.0.0.0/8.
 func parseSpan(s string) (sp span, strict, ok bool) {
 	if from, to, isRange := strings.Cut(s, "-"); isRange {
-		first, err1 := parseAddress(from)
-		last, err2 := parseAddress(to)
-		return span{first, last}, true, err1 == nil && err2 == nil && first.BitLen() == last.BitLen() && first.Compare(last) <= 0
+		first, ok1 := parseAddress(from)
+		last, ok2 := parseAddress(to)
+		return span{first, last}, true, ok1 && ok2 && first.size == last.size && first.compare(last) <= 0
 	}
 	s = strings.TrimSpace(s)
 	if strings.Contains(s, "/") {
-		p, err := netip.ParsePrefix(s)
-		if err != nil || p.Addr().Is4In6() {
+		b, ok := parseBlock(s)
+		if !ok || b.isMapped() {
 			return sp, false, false
 		}
-		return span{p.Masked().Addr(), lastOf(p)}, p.Masked() == p, true
+		return span{b.first(), b.last()}, b.first() == b.address, true
 	}
-	a, err := parseAddress(s)
-	return span{a, a}, true, err == nil
-}
-
-// errAddress says that a text is no address; what it is not is the caller's to say.
-var errAddress = errors.New("not an address")
-
-func parseAddress(s string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(strings.TrimSpace(s))
-	if err == nil && a.Zone() != "" {
-		return a, errAddress
-	}
-	return a.Unmap(), err
-}
-
-// lastOf is the last address of a block.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for bit := p.Bits(); bit < len(b)*8; bit++ {
-		b[bit/8] |= 0x80 >> (bit % 8)
-	}
-	last, _ := netip.AddrFromSlice(b)
-	return last
+	a, ok := parseAddress(s)
+	return span{a, a}, true, ok
 }
 
 // block is the CIDR block of a span, when it is one.
-func (s span) block() (netip.Prefix, bool) {
-	for bits := 0; bits <= s.first.BitLen(); bits++ {
-		if p := netip.PrefixFrom(s.first, bits); p.Masked() == p && lastOf(p) == s.last {
-			return p, true
+func (s span) block() (block, bool) {
+	for length := 0; length <= s.first.size; length++ {
+		if b := (block{s.first, length}); b.first() == s.first && b.last() == s.last {
+			return b, true
 		}
 	}
-	return netip.Prefix{}, false
+	return block{}, false
 }
 
 // entry is a span as Okta writes it: a block as CIDR, an address and anything else as a range.
 func (s span) entry() string {
 	var w jsonval.Writer
-	if p, ok := s.block(); ok && s.first != s.last {
-		return w.Str("type", "CIDR").Str("value", p.String()).String()
+	if b, ok := s.block(); ok && s.first != s.last {
+		return w.Str("type", "CIDR").Str("value", b.String()).String()
 	}
 	return w.Str("type", "RANGE").Str("value", s.first.String()+"-"+s.last.String()).String()
 }
@@ -177,34 +154,31 @@ func (s span) String() string {
 	if s.first == s.last {
 		return s.first.String()
 	}
-	if p, ok := s.block(); ok {
-		return p.String()
+	if b, ok := s.block(); ok {
+		return b.String()
 	}
 	return s.first.String() + "-" + s.last.String()
 }
 
 func (s span) overlaps(t span) bool {
-	return s.first.BitLen() == t.first.BitLen() && s.first.Compare(t.last) <= 0 && t.first.Compare(s.last) <= 0
+	return s.first.size == t.first.size && s.first.compare(t.last) <= 0 && t.first.compare(s.last) <= 0
 }
 
 // wide reports whether a span has more addresses than any one network: more than a /8, or a /12 of IPv6.
 func (s span) wide() bool {
-	b := s.first.AsSlice()
-	top := int(b[0]) + 1 // of the first address behind as many as a /8 has
-	if len(b) == 16 {
-		next := int(b[1]) + 0x10
-		top, b[1] = int(b[0])+next>>8, byte(next)
+	shift := 24
+	if s.first.size == 128 {
+		shift = 116
 	}
-	b[0] = byte(top)
-	behind, _ := netip.AddrFromSlice(b)
-	return top < 0x100 && s.last.Compare(behind) >= 0
+	behind, ok := s.first.plus(shift) // the first address behind as many as a network has
+	return ok && s.last.compare(behind) >= 0
 }
 
 // meaning is a span as its two ends.
 func (s span) meaning() string { return s.first.String() + "-" + s.last.String() }
 
 func (s span) contains(t span) bool {
-	return s.first.BitLen() == t.first.BitLen() && s.first.Compare(t.first) <= 0 && t.last.Compare(s.last) <= 0
+	return s.first.size == t.first.size && s.first.compare(t.first) <= 0 && t.last.compare(s.last) <= 0
 }
 
 // zoneChange is what update_zone is asked for, checked.
@@ -574,9 +548,9 @@ func includes(zone jsonval.Value, condition string) (all []jsonval.Value) {
 // excludes nothing that the other does not.
 func reaches(had, after jsonval.Value, r reach) bool {
 	for _, condition := range [...]string{"locations", "asns", "ipServiceCategories"} {
-		for out := range had.Get(condition, "exclude").Elements() {
+		for out := range had.At(condition, "exclude").Elements() {
 			stays := false
-			for e := range after.Get(condition, "exclude").Elements() {
+			for e := range after.At(condition, "exclude").Elements() {
 				stays = stays || connector.Alike(e, out)
 			}
 			if !stays {
@@ -660,8 +634,7 @@ func meanings(list jsonval.Value) []string {
 		if s, _, ok := parseSpan(m); ok {
 			m = s.meaning()
 		}
-		all = append(all, m)
+		all = connector.AddSorted(all, m)
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }

@@ -57,7 +57,7 @@ var noteOperations = []connector.Operation{
 			{"title", abi.Varchar, "title", ""},
 			{"updated_at", abi.TimestampTZ, "updated_at", "when it was last changed"},
 		},
-		Endpoints: []abi.Endpoint{getNotes},
+		Endpoints: []*abi.Endpoint{&getNotes},
 		List:      &noteList,
 		Source:    noteList.Follow,
 	},
@@ -73,7 +73,7 @@ var noteOperations = []connector.Operation{
 		},
 		Example:   `{"note":"n1","title":"Shopping"}`,
 		Key:       "id",
-		Endpoints: []abi.Endpoint{getNote, putNote},
+		Endpoints: []*abi.Endpoint{&getNote, &putNote},
 		Do:        renameNote,
 	},
 }

@@ -44,7 +44,7 @@ func refused(r hostcall.Response) string {
 		outcome = "unavailable"
 	}
 	body, _ := host.Body(r)
-	kind, text := body.Get("fault", "kind").Str(), body.Get("fault", "text").Str()
+	kind, text := body.At("fault", "kind").Str(), body.At("fault", "text").Str()
 	var w, up jsonval.Writer
 	up.Int("status", int64(r.Status)).StrIf("code", kind).StrIf("summary", text).StrIf("request_id", r.Header("depot-trace"))
 	if kind == "" {

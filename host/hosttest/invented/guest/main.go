@@ -170,7 +170,7 @@ func rows(call jsonval.Value) string {
 
 // movements is a page of the source. The checkpoint is the number of the last movement.
 func movements(call jsonval.Value) string {
-	after, size := call.Get("checkpoint", "after").Raw(), call.Get("config", "page_size").Raw()
+	after, size := call.At("checkpoint", "after").Raw(), call.At("config", "page_size").Raw()
 	if after == "" {
 		after = "0"
 	}

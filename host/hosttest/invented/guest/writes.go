@@ -18,7 +18,7 @@ func look(sku string) (r hostcall.Response, found jsonval.Value) {
 	return r, found
 }
 
-func shelfOf(item jsonval.Value) string { return item.Get("place", "shelf").Str() }
+func shelfOf(item jsonval.Value) string { return item.At("place", "shelf").Str() }
 
 func move(call, in jsonval.Value) string {
 	sku, shelf := in.Get("sku").Str(), in.Get("shelf").Str()
