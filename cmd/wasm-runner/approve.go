@@ -20,8 +20,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// approver answers for a connection that wants writes approved: yes by --approve, else as the person at the terminal does.
-// Without a terminal the answer is no. stdinTaken says that standard input is the operation's input.
+// approver returns who approves writes: --approve if yes is set, else the person at the terminal. Without a terminal nothing
+// is approved. stdinTaken means that standard input holds the operation's input.
 func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 	return host.ApproverFunc(func(ctx context.Context, r host.ApprovalRequest) (string, error) {
 		if yes {
@@ -31,7 +31,7 @@ func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 		if err != nil {
 			return "", fmt.Errorf("%w: look at --plan, and give --approve", err)
 		}
-		// What was typed before the question cannot be an answer to it.
+		// Text that was typed before the question is no answer to it.
 		if err := term.DiscardInput(tty); err != nil {
 			return "", fmt.Errorf("what was typed ahead could not be dropped: %w", err)
 		}
@@ -55,8 +55,8 @@ func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 	})
 }
 
-// askOn returns the terminal to ask on, and where the question is written: to standard error, or to the terminal itself where
-// that goes elsewhere or is JSON. Where standard input is a pipe or a file, the terminal is that of the process.
+// askOn returns the terminal to ask on, and where to write the question: standard error if it is a terminal without JSON, else
+// the terminal itself. If standard input is a pipe or file, it opens the terminal of the process.
 func askOn(a *cli.App, stdinTaken bool) (tty *os.File, out io.Writer, err error) {
 	if _, is := term.Columns(a.Stdin); is && !stdinTaken {
 		tty = a.Stdin.(*os.File)
@@ -72,8 +72,8 @@ func askOn(a *cli.App, stdinTaken bool) (tty *os.File, out io.Writer, err error)
 	return tty, tty, nil
 }
 
-// ownTerminal opens the terminal that this process was started from. It stays open until the process ends. A process whose
-// standard input is /dev/null is not to ask.
+// ownTerminal opens the terminal that started this process. It stays open until the process ends. With standard input from
+// /dev/null the process must not ask.
 func ownTerminal(a *cli.App) (*os.File, error) {
 	none := errors.New("standard input is no terminal to ask on")
 	stdin, is := a.Stdin.(*os.File)
@@ -84,16 +84,16 @@ func ownTerminal(a *cli.App) (*os.File, error) {
 		return nil, none
 	}
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil { // there is none, or this system has no such file
+	if err != nil { // no terminal, or a system without this file
 		return nil, none
 	}
 	return tty, nil
 }
 
-// maxShown bounds what is shown of the state, in bytes.
+// maxShown is the most of an object that a question shows, in bytes.
 const maxShown = 1000
 
-// question is what an approver gets to see: who would do what to whom, what would leave, and what is there now.
+// question returns the text for the approver: the operation, its input, the writes, and the present state of their targets.
 func question(r host.ApprovalRequest) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %s is %s. Its input:\n  %s\nIt would send:\n", r.Operation, r.Connection, r.Class, term.Printable(string(r.Input)))
@@ -121,12 +121,12 @@ func question(r host.ApprovalRequest) string {
 	return b.String()
 }
 
-// shownWrite is a planned write on one line.
+// shownWrite returns a planned write on one line.
 func shownWrite(w abi.PlannedWrite) string {
 	return strings.TrimSpace(term.Printable(request(w) + " " + string(w.Body)))
 }
 
-// shownPlan is a plan for eyes: what would be sent, and what is there now, without links.
+// shownPlan returns a plan for people: the writes, and the present state of their targets without links.
 func shownPlan(conn *host.Connection, r *abi.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %s", r.Operation, term.Printable(conn.Config().Name))
@@ -154,7 +154,7 @@ func shownPlan(conn *host.Connection, r *abi.Result) string {
 	return b.String()
 }
 
-// indented writes JSON over several lines, its members in their order and without _links.
+// indented writes JSON with a line for each member, in their order and without _links.
 func indented(b *strings.Builder, v gjson.Result, indent string) {
 	if !v.IsObject() && !v.IsArray() {
 		b.WriteString(term.Printable(strings.TrimSpace(v.Raw)))
@@ -182,7 +182,7 @@ func indented(b *strings.Builder, v gjson.Result, indent string) {
 	b.WriteString(end)
 }
 
-// who is the name of who runs this process.
+// who returns the name of the user that runs this process.
 func who() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username

@@ -23,39 +23,48 @@ import (
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// finding is one line of check, in the form in which the operation validate gives its own.
+// finding is one line of check. The output of the operation validate has the same form.
 type finding struct {
 	Name    string `json:"name"`
 	OK      bool   `json:"ok"`
-	Warning bool   `json:"warning,omitempty"` // it works, and should be changed
+	Warning bool   `json:"warning,omitempty"` // it works but should be changed
 	Detail  string `json:"detail"`
 	Fix     string `json:"fix,omitempty"`
 }
 
-// report is what check prints of one connection with --format json.
+// report is what check --format json prints for one connection.
 type report struct {
 	OK         bool      `json:"ok"`
 	Connection string    `json:"connection,omitempty"`
 	Checks     []finding `json:"checks"`
 }
 
+// add appends a finding.
 func (r *report) add(name string, ok bool, detail, fix string) {
 	r.Checks = append(r.Checks, finding{Name: name, OK: ok, Detail: detail, Fix: fix})
 }
 
+// warn appends a warning.
 func (r *report) warn(name, detail, fix string) {
 	r.Checks = append(r.Checks, finding{Name: name, OK: true, Warning: true, Detail: detail, Fix: fix})
 }
 
-// reports is what check --all prints with --format json.
+// reports is what check --all --format json prints.
 type reports struct {
 	OK          bool      `json:"ok"`
 	Connections []*report `json:"connections"`
 }
 
-func checkCommand(a *cli.App) *cobra.Command {
-	var format string
-	var all bool
+// checkOptions is one run of check.
+type checkOptions struct {
+	app    *cli.App
+	format string
+	all    bool // every connection of the file
+}
+
+// newCheckCommand returns the command check.
+func newCheckCommand(a *cli.App) *cobra.Command {
+	o := checkOptions{app: a}
 	formats := []string{"text", "json"}
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -72,50 +81,53 @@ A line is ok, FAIL, or WARN: that works and should be changed, such as a token f
 			if err := cli.NoArgs(cmd, args); err != nil {
 				return err
 			}
-			if all && (a.Flags.Demo || a.Flags.Connection != "") {
+			if o.all && (a.Flags.Demo || a.Flags.Connection != "") {
 				return cli.Usagef("--all checks every connection of the connection file: leave out --demo and --connection")
 			}
-			return cli.OneOf("format", format, formats)
+			return cli.OneOf("format", o.format, formats)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	cmd.Flags().BoolVar(&all, "all", false, "check every connection of the file")
+	cmd.Flags().StringVar(&o.format, "format", "text", "text or json")
+	cmd.Flags().BoolVar(&o.all, "all", false, "check every connection of the file")
 	cli.CompleteFixed(cmd, "format", formats)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx := cmd.Context()
-		a.NameFiles = true
-		found := []*report{}
-		if all {
-			found = checkAll(ctx, a)
-		} else {
-			found = append(found, checkOne(ctx, a))
-		}
-		ok := true
-		for _, r := range found {
-			r.OK = ctx.Err() == nil && !slices.ContainsFunc(r.Checks, func(f finding) bool { return !f.OK })
-			ok = ok && r.OK
-		}
-		var err error
-		switch {
-		case format == "json" && all:
-			err = encode(a, reports{ok, found})
-		case format == "json":
-			err = encode(a, found[0])
-		default:
-			err = printReports(a, found)
-		}
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case !ok:
-			return cli.ErrReported
-		}
-		return nil
-	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }
 	return cmd
+}
+
+// run checks the connections and prints the findings.
+func (o *checkOptions) run(ctx context.Context) error {
+	a := o.app
+	a.NameFiles = true
+	var found []*report
+	if o.all {
+		found = checkAll(ctx, a)
+	} else {
+		found = append(found, checkOne(ctx, a))
+	}
+	ok := true
+	for _, r := range found {
+		r.OK = ctx.Err() == nil && !slices.ContainsFunc(r.Checks, func(f finding) bool { return !f.OK })
+		ok = ok && r.OK
+	}
+	var err error
+	switch {
+	case o.format == "json" && o.all:
+		err = encode(a, reports{ok, found})
+	case o.format == "json":
+		err = encode(a, found[0])
+	default:
+		err = printReports(a, found)
+	}
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !ok:
+		return cli.ErrReported
+	}
+	return nil
 }
 
 // checkOne checks the connection that the flags name.
@@ -157,7 +169,7 @@ func checkAll(ctx context.Context, a *cli.App) []*report {
 			continue
 		}
 		examine(ctx, a, r, c)
-		_ = c.Close(ctx) // nothing is left to say
+		_ = c.Close(ctx) // the findings are complete
 		if ctx.Err() != nil {
 			break
 		}
@@ -165,7 +177,7 @@ func checkAll(ctx context.Context, a *cli.App) []*report {
 	return all
 }
 
-// examine looks at one thing after the other, and stops where the rest depends on what is wrong.
+// examine checks one thing after the other. It stops when later checks depend on one that failed.
 func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) {
 	c := conn.Config()
 	r.Connection = c.Name
@@ -180,9 +192,9 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 		r.warn("proxy", fmt.Sprintf("%s is set, and is not used: requests go straight to %s", proxy, c.BaseURL), "")
 	}
 	switch {
-	case err != nil && ctx.Err() != nil: // interrupted: the address is not to blame
+	case err != nil && ctx.Err() != nil: // interrupted: says nothing about the address
 		return
-	case err != nil && result.Outcome == abi.Denied: // nothing was asked, so that nothing is known of the address
+	case err != nil && result.Outcome == abi.Denied: // no request was sent: says nothing about the address
 		r.add("grants", false, "without class read the org cannot be asked what works: "+result.Error.Message, "check with --grant read")
 		return
 	case err != nil:
@@ -208,7 +220,7 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 	}
 }
 
-// addConnectError tells which step a failed connect got to.
+// addConnectError adds the step at which connecting failed.
 func (r *report) addConnectError(err error) {
 	step, fix := "config", ""
 	var module cli.ModuleError
@@ -233,7 +245,7 @@ func unusedProxy(a *cli.App, address string) string {
 	return egress.UnusedProxy(base, a.LookupEnv)
 }
 
-// addSecret tells where the token is, and whether others can read it there.
+// addSecret adds where the token is, with a warning if other users can read it.
 func (r *report) addSecret(ref string) {
 	path, isFile := strings.CutPrefix(ref, "file:")
 	if info, err := os.Stat(path); isFile && err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
@@ -243,7 +255,7 @@ func (r *report) addSecret(ref string) {
 	r.add("secret", true, ref+" is there", "")
 }
 
-// addGrants tells how many operations the grants allow, with some input at least. Whatever they are is well: they are the operator's choice.
+// addGrants adds how many operations the grants allow for at least some input. It never fails: grants are the operator's choice.
 func (r *report) addGrants(m *abi.Manifest, grants []abi.Class) {
 	allowed, missing := 0, []string{}
 	for _, op := range m.Operations {
@@ -263,6 +275,7 @@ func (r *report) addGrants(m *abi.Manifest, grants []abi.Class) {
 	r.add("grants", true, detail, "")
 }
 
+// join returns the names of classes, separated by commas.
 func join(classes []abi.Class) string {
 	words := make([]string, len(classes))
 	for i, c := range classes {
@@ -271,16 +284,17 @@ func join(classes []abi.Class) string {
 	return strings.Join(words, ", ")
 }
 
+// encode prints a value as JSON.
 func encode(a *cli.App, v any) error {
 	enc := json.NewEncoder(a.Stdout)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
 
-// signs mark the lines of a report.
+// signs are the marks of the lines of a report.
 type signs struct{ good, warn, bad string }
 
-// signsOf returns the marks for stdout: those with colours are for terminals that want them.
+// signsOf returns the marks for stdout, with colours if the terminal takes them and NO_COLOR is not set.
 func signsOf(a *cli.App) signs {
 	if _, is := term.Columns(a.Stdout); is && a.Env("NO_COLOR") == "" && !term.Dumb(a.Env("TERM")) {
 		return signs{"\x1b[32m✓\x1b[0m", "\x1b[33m!\x1b[0m", "\x1b[31m✗\x1b[0m"}
@@ -288,9 +302,9 @@ func signsOf(a *cli.App) signs {
 	return signs{"ok  ", "WARN", "FAIL"}
 }
 
-// printReports prints the findings as lines, below the connection's name where there are several.
+// printReports prints a line for each finding. With several connections it prints their names above.
 func printReports(a *cli.App, all []*report) error {
-	columns, _ := term.Columns(a.Stdout) // 0 elsewhere: lines stay whole
+	columns, _ := term.Columns(a.Stdout) // 0 without a terminal: lines stay whole
 	signs := signsOf(a)
 	var b strings.Builder
 	for i, r := range all {

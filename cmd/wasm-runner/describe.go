@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,8 +19,17 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-func describeCommand(a *cli.App) *cobra.Command {
-	var format string
+// describeOptions is one run of describe.
+type describeOptions struct {
+	app       *cli.App
+	operation string // the argument
+	whole     bool   // describe the module: there is no argument
+	format    string
+}
+
+// newDescribeCommand returns the command describe.
+func newDescribeCommand(a *cli.App) *cobra.Command {
+	o := describeOptions{app: a}
 	formats := []string{"text", "json"}
 	cmd := &cobra.Command{
 		Use:   "describe [OP]",
@@ -33,50 +43,57 @@ It needs no connection. --format json prints the manifest, or the operation's pa
 			if len(args) > 1 {
 				return cli.Usagef("describe takes one operation and got %d arguments", len(args))
 			}
-			return cli.OneOf("format", format, formats)
+			return cli.OneOf("format", o.format, formats)
 		},
 		ValidArgsFunction: a.CompleteOperation(""),
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&o.format, "format", "text", "text or json")
 	cli.CompleteFixed(cmd, "format", formats)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		m, err := a.LoadModule(cmd.Context())
-		if err != nil {
-			return err
-		}
-		defer func() { _ = m.Close(cmd.Context()) }()
-		var text bytes.Buffer
-		switch {
-		case len(args) == 0 && format == "json":
-			text.Write(append(m.RawManifest(), '\n'))
-		case len(args) == 0:
-			describeModule(&text, m)
-		default:
-			op, err := m.Operation(args[0])
-			if err != nil {
-				return err
-			}
-			if format == "json" {
-				enc := json.NewEncoder(&text)
-				enc.SetEscapeHTML(false)
-				if err := enc.Encode(op); err != nil {
-					return err
-				}
-			} else if err := describeOperation(&text, m.Manifest().Kind, op, a.Now()); err != nil {
-				return err
-			}
-		}
-		if format == "text" { // the words are the module's, whoever made it
-			_, err = a.Stdout.Write([]byte(narrow(a, term.EachLine(text.String()))))
-			return err
-		}
-		_, err = a.Stdout.Write(text.Bytes())
-		return err
+		o.operation, o.whole = cli.Arg(args, 0), len(args) == 0
+		return o.run(cmd.Context())
 	}
 	return cmd
 }
 
-// narrow wraps lines that are wider than the terminal, below their own beginning. Commands stay whole, to be copied.
+// run prints the description.
+func (o *describeOptions) run(ctx context.Context) error {
+	a := o.app
+	m, err := a.LoadModule(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = m.Close(ctx) }()
+	var text bytes.Buffer
+	switch {
+	case o.whole && o.format == "json":
+		text.Write(append(m.RawManifest(), '\n'))
+	case o.whole:
+		describeModule(&text, m)
+	default:
+		op, err := m.Operation(o.operation)
+		if err != nil {
+			return err
+		}
+		if o.format == "json" {
+			enc := json.NewEncoder(&text)
+			enc.SetEscapeHTML(false)
+			if err := enc.Encode(op); err != nil {
+				return err
+			}
+		} else if err := describeOperation(&text, m.Manifest().Kind, op, a.Now()); err != nil {
+			return err
+		}
+	}
+	if o.format == "text" { // the words are the module's, which may be hostile
+		_, err = a.Stdout.Write([]byte(narrow(a, term.EachLine(text.String()))))
+		return err
+	}
+	_, err = a.Stdout.Write(text.Bytes())
+	return err
+}
+
+// narrow wraps lines that are wider than the terminal, and keeps their indent. It leaves commands whole, so that they can be copied.
 func narrow(a *cli.App, text string) string {
 	columns, is := term.Columns(a.Stdout)
 	if !is {
@@ -94,6 +111,7 @@ func narrow(a *cli.App, text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// describeModule prints the module and a list of its operations.
 func describeModule(w io.Writer, m *host.Module) {
 	manifest := m.Manifest()
 	fmt.Fprintf(w, "%s %s, ABI %s minor %d, %d operations, %.1f MiB\n\n", manifest.Kind, manifest.Version, manifest.ABI, manifest.Minor,
@@ -117,6 +135,7 @@ func describeModule(w io.Writer, m *host.Module) {
 	fmt.Fprintln(w, "\nwasm-runner describe OP tells the rest of one.")
 }
 
+// surfaces returns the names of an operation's surfaces.
 func surfaces(op *abi.Operation) string {
 	words := make([]string, len(op.Surfaces))
 	for i, s := range op.Surfaces {
@@ -125,6 +144,7 @@ func surfaces(op *abi.Operation) string {
 	return strings.Join(words, " ")
 }
 
+// describeOperation prints one operation.
 func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Time) error {
 	fmt.Fprintf(w, "%s.%s\n  %s\n\n", kind, op.Name, op.Summary)
 	fmt.Fprintf(w, "class        %s\n", op.Class)
@@ -163,7 +183,7 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Tim
 	return nil
 }
 
-// when is a class rule in words.
+// when returns a class rule in words.
 func when(r abi.ClassRule) string {
 	if r.Equals != "" {
 		return fmt.Sprintf("%s when %s is %s", r.Class, r.Field, r.Equals)
@@ -218,7 +238,7 @@ func describeUse(w io.Writer, op *abi.Operation, now time.Time) {
 
 var instants = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
-// recent moves the times of an example, so that the latest is the present hour: what is long ago answers nothing.
+// recent moves the times of an example so that the latest is the present hour. A service keeps no records from long ago.
 func recent(example string, now time.Time) string {
 	var latest time.Time
 	for _, s := range instants.FindAllString(example, -1) {
@@ -236,13 +256,12 @@ func recent(example string, now time.Time) string {
 	})
 }
 
-// field is one field of an input, as people read it.
+// field describes one field of an input.
 type field struct {
 	name, kind, byDefault, description string
 }
 
-// inputsOf reads the top-level properties of a JSON Schema, in their order but required ones first, and what it says of
-// how they go together.
+// inputsOf returns the top-level properties of a JSON Schema, required ones first, and its description of how they combine.
 func inputsOf(schema json.RawMessage) (fields []field, combinations string, err error) {
 	var s struct {
 		Required   []string        `json:"required"`
@@ -281,7 +300,7 @@ func inputsOf(schema json.RawMessage) (fields []field, combinations string, err 
 	return append(required, others...), s.Description, nil
 }
 
-// property is what is shown of one property's schema.
+// property is the part of a property's schema that is shown.
 type property struct {
 	Type        json.RawMessage   `json:"type"`
 	Format      string            `json:"format"`
@@ -294,7 +313,7 @@ type property struct {
 	Required    []string          `json:"required"`
 }
 
-// kind is the type with its bounds: "integer 1…1000", "ACTIVE | STAGED", "list of string".
+// kind returns the type with its bounds: "integer 1…1000", "ACTIVE | STAGED", "list of string".
 func (p *property) kind() string {
 	if len(p.Enum) > 0 {
 		words := make([]string, len(p.Enum))

@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/source"
 )
 
-// newRoot is the tree of commands.
+// newRoot returns the command wasm-runner with its commands.
 func newRoot(a *cli.App) *cobra.Command {
 	showVersion := false
 	root := &cobra.Command{
@@ -29,7 +29,7 @@ Exit codes:
   wasm-runner --demo sql "SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'"
   wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
   wasm-runner --config connections.yaml check`,
-		SilenceErrors: true, // run prints them, in one line
+		SilenceErrors: true, // Finish reports them in one line
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -62,13 +62,15 @@ Exit codes:
 	f.StringVar(&a.Flags.LogFormat, "log-format", "text", "what stderr has: text, or json, where every line is an object with time, level and msg")
 	a.CompleteGlobals(root)
 
-	root.AddCommand(describeCommand(a), newInvokeCommand(a), source.NewSourceCommand(a), source.NewBackfillCommand(a), query.NewTableCommand(a), query.NewSQLCommand(a), checkCommand(a), audit.NewCommand(a), simulateCommand(a))
-	root.SetHelpCommand(helpCommand(a))
+	root.AddCommand(newDescribeCommand(a), newInvokeCommand(a),
+		source.NewSourceCommand(a), source.NewBackfillCommand(a), query.NewTableCommand(a), query.NewSQLCommand(a),
+		newCheckCommand(a), audit.NewCommand(a), newSimulateCommand(a))
+	root.SetHelpCommand(newHelpCommand(a))
 	return root
 }
 
-// helpCommand is cobra's, less its success where there is no such command.
-func helpCommand(a *cli.App) *cobra.Command {
+// newHelpCommand returns the command help. Unlike cobra's, it fails for an unknown command.
+func newHelpCommand(a *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
 		Short: "Help about any command",

@@ -19,8 +19,9 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// simulateFlags are the flags of simulate.
-type simulateFlags struct {
+// simulateOptions is one run of simulate.
+type simulateOptions struct {
+	app         *cli.App
 	addr        string
 	allowRemote bool
 	org         oktatest.Config
@@ -32,8 +33,9 @@ type simulateFlags struct {
 	duration    time.Duration
 }
 
-func simulateCommand(a *cli.App) *cobra.Command {
-	flags := simulateFlags{}
+// newSimulateCommand returns the command simulate.
+func newSimulateCommand(a *cli.App) *cobra.Command {
+	o := simulateOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Serve a simulated Okta org until SIGINT or SIGTERM",
@@ -53,67 +55,68 @@ opens nothing else. The files that simulate writes go away with it.
 			if err := cli.NoArgs(cmd, args); err != nil {
 				return err
 			}
-			return flags.check()
+			return o.check()
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&flags.addr, "addr", "127.0.0.1:0", "`address` to listen on; port 0 is a free one")
-	f.BoolVar(&flags.allowRemote, "allow-remote", false, "take an address that other machines can reach")
-	f.StringVar(&flags.file, "connection-file", "", "write the connection to this `file` too, with the token in a file next to it")
-	f.DurationVar(&flags.duration, "duration", 0, "end by itself after this time; 0 is never")
-	f.Int64Var(&flags.org.Seed, "seed", 1, "what decides ids, users and events")
-	f.IntVar(&flags.org.Users, "users", 50, "users at the start; -1 is none")
-	f.IntVar(&flags.org.Groups, "groups", 5, "groups at the start; -1 is none")
-	f.IntVar(&flags.org.Events, "events", 250, "events in the log at the start; -1 is none")
-	f.IntVar(&flags.org.EventDays, "events-days", 0, "over how many `days` until now those events lie, up to 90 (default the last 20 hours)")
-	f.Float64Var(&flags.rate, "events-per-second", 0, "events that are added while it runs")
-	f.IntVar(&flags.org.GroupRules, "group-rules", 0, "active group rules at the start; each fills a group")
-	f.StringVar(&flags.org.Engine, "engine", "idx", "idx (Identity Engine) or v1 (Classic)")
-	f.StringSliceVar(&flags.rateLimits, "rate-limit", nil, "requests a window: `BUCKET=N`, or N for all; -1 lifts it (default 120 for /api/v1/logs, else 600)")
-	f.DurationVar(&flags.org.Window, "window", time.Minute, "length of a rate-limit window")
-	f.DurationVar(&flags.org.EmailInterval, "email-interval", 0, "least time between two e-mails to one user, else 429 E0000118; 0 is none")
-	f.DurationVar(&flags.org.SearchDelay, "search-delay", 0, "how long a change takes to reach search")
-	f.StringArrayVar(&flags.faults, "faults", nil, "a `fault` to cause, KIND:TARGET:OPTION=VALUE,…; may be given several times")
-	f.StringVar(&flags.replay, "replay", "", "serve the recorded interactions of this `file` (JSON lines) instead of a simulation")
+	f.StringVar(&o.addr, "addr", "127.0.0.1:0", "`address` to listen on; port 0 is a free one")
+	f.BoolVar(&o.allowRemote, "allow-remote", false, "take an address that other machines can reach")
+	f.StringVar(&o.file, "connection-file", "", "write the connection to this `file` too, with the token in a file next to it")
+	f.DurationVar(&o.duration, "duration", 0, "end by itself after this time; 0 is never")
+	f.Int64Var(&o.org.Seed, "seed", 1, "what decides ids, users and events")
+	f.IntVar(&o.org.Users, "users", 50, "users at the start; -1 is none")
+	f.IntVar(&o.org.Groups, "groups", 5, "groups at the start; -1 is none")
+	f.IntVar(&o.org.Events, "events", 250, "events in the log at the start; -1 is none")
+	f.IntVar(&o.org.EventDays, "events-days", 0, "over how many `days` until now those events lie, up to 90 (default the last 20 hours)")
+	f.Float64Var(&o.rate, "events-per-second", 0, "events that are added while it runs")
+	f.IntVar(&o.org.GroupRules, "group-rules", 0, "active group rules at the start; each fills a group")
+	f.StringVar(&o.org.Engine, "engine", "idx", "idx (Identity Engine) or v1 (Classic)")
+	f.StringSliceVar(&o.rateLimits, "rate-limit", nil, "requests a window: `BUCKET=N`, or N for all; -1 lifts it (default 120 for /api/v1/logs, else 600)")
+	f.DurationVar(&o.org.Window, "window", time.Minute, "length of a rate-limit window")
+	f.DurationVar(&o.org.EmailInterval, "email-interval", 0, "least time between two e-mails to one user, else 429 E0000118; 0 is none")
+	f.DurationVar(&o.org.SearchDelay, "search-delay", 0, "how long a change takes to reach search")
+	f.StringArrayVar(&o.faults, "faults", nil, "a `fault` to cause, KIND:TARGET:OPTION=VALUE,…; may be given several times")
+	f.StringVar(&o.replay, "replay", "", "serve the recorded interactions of this `file` (JSON lines) instead of a simulation")
 	cli.CompleteFixed(cmd, "engine", []string{"idx", "v1"})
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return simulate(cmd.Context(), a, flags) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }
 	return cmd
 }
 
-func (f *simulateFlags) check() error {
-	host, port, err := net.SplitHostPort(f.addr)
+// check returns an error for values that cannot be used.
+func (o *simulateOptions) check() error {
+	host, port, err := net.SplitHostPort(o.addr)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
-		return cli.Usagef("--addr: %q is not HOST:PORT, such as 127.0.0.1:8080", f.addr)
+		return cli.Usagef("--addr: %q is not HOST:PORT, such as 127.0.0.1:8080", o.addr)
 	}
-	if ip, err := netip.ParseAddr(host); !f.allowRemote && host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return cli.Usagef("--addr: %s is not a loopback address, and anybody who can reach the org can use it: give --allow-remote if that is meant", f.addr)
+	if ip, err := netip.ParseAddr(host); !o.allowRemote && host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return cli.Usagef("--addr: %s is not a loopback address, and anybody who can reach the org can use it: give --allow-remote if that is meant", o.addr)
 	}
-	for name, n := range map[string]int{"users": f.org.Users, "groups": f.org.Groups, "events": f.org.Events} {
+	for name, n := range map[string]int{"users": o.org.Users, "groups": o.org.Groups, "events": o.org.Events} {
 		if n < -1 {
 			return cli.Usagef("--%s: %d is less than none", name, n)
 		}
 	}
 	switch {
-	case f.rate < 0 || f.rate > 10_000:
+	case o.rate < 0 || o.rate > 10_000:
 		return cli.Usagef("--events-per-second: want 0 to 10000")
-	case f.org.EventDays < 0 || f.org.EventDays > 90:
-		return cli.Usagef("--events-days: want 1 to 90, since Okta keeps events for 90 days; 0 is the last 20 hours; found %d", f.org.EventDays)
-	case f.org.GroupRules < 0:
-		return cli.Usagef("--group-rules: want 0 or more, found %d", f.org.GroupRules)
-	case f.duration < 0 || f.org.SearchDelay < 0 || f.org.EmailInterval < 0:
+	case o.org.EventDays < 0 || o.org.EventDays > 90:
+		return cli.Usagef("--events-days: want 1 to 90, since Okta keeps events for 90 days; 0 is the last 20 hours; found %d", o.org.EventDays)
+	case o.org.GroupRules < 0:
+		return cli.Usagef("--group-rules: want 0 or more, found %d", o.org.GroupRules)
+	case o.duration < 0 || o.org.SearchDelay < 0 || o.org.EmailInterval < 0:
 		return cli.Usagef("--duration, --email-interval and --search-delay: want 0 or more")
-	case f.org.Window < time.Second:
+	case o.org.Window < time.Second:
 		return cli.Usagef("--window: at least 1s, since Okta tells its end in whole seconds")
 	}
-	if f.org.RateLimits, err = rateLimits(f.rateLimits); err != nil {
+	if o.org.RateLimits, err = rateLimits(o.rateLimits); err != nil {
 		return err
 	}
-	return cli.OneOf("engine", f.org.Engine, []string{"idx", "v1"})
+	return cli.OneOf("engine", o.org.Engine, []string{"idx", "v1"})
 }
 
-// rateLimits reads BUCKET=N and N.
+// rateLimits parses BUCKET=N, and N for all buckets.
 func rateLimits(specs []string) (map[string]int, error) {
 	limits := map[string]int{}
 	for _, spec := range specs {
@@ -127,15 +130,16 @@ func rateLimits(specs []string) (map[string]int, error) {
 		}
 		limits[bucket] = n
 		if !named {
-			limits["/api/v1/logs"] = n // which has a default of its own
+			limits["/api/v1/logs"] = n // the simulated log has a default of its own
 		}
 	}
 	return limits, nil
 }
 
-// simulate serves an org or a replay until ctx ends or its time is up.
-func simulate(ctx context.Context, a *cli.App, flags simulateFlags) error {
-	server, org, err := serve(flags)
+// run serves an org or a replay until ctx ends or its time is up.
+func (o *simulateOptions) run(ctx context.Context) error {
+	a := o.app
+	server, org, err := o.serve()
 	if err != nil {
 		return err
 	}
@@ -144,50 +148,50 @@ func simulate(ctx context.Context, a *cli.App, flags simulateFlags) error {
 	if org != nil {
 		token = org.Token()
 	}
-	text, tidy, err := hand(a, server.URL, token, flags.file)
+	text, remove, err := writeConnection(a, server.URL, token, o.file)
 	if err != nil {
 		return err
 	}
-	defer tidy()
+	defer remove()
 	if _, err := a.Stdout.Write([]byte(text)); err != nil {
 		return err
 	}
-	if flags.duration > 0 {
+	if o.duration > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, flags.duration)
+		ctx, cancel = context.WithTimeout(ctx, o.duration)
 		defer cancel()
 	}
-	if org != nil && flags.rate > 0 {
-		addEvents(ctx, org, flags.rate)
+	if org != nil && o.rate > 0 {
+		addEvents(ctx, org, o.rate)
 	}
 	<-ctx.Done()
 	return nil
 }
 
-// serve starts what the flags ask for. The org is nil for a replay.
-func serve(flags simulateFlags) (*oktatest.Server, *oktatest.Org, error) {
-	if flags.replay != "" {
-		file, err := os.Open(flags.replay)
+// serve starts the server. The org is nil for a replay.
+func (o *simulateOptions) serve() (*oktatest.Server, *oktatest.Org, error) {
+	if o.replay != "" {
+		file, err := os.Open(o.replay)
 		if err != nil {
 			return nil, nil, cli.Usagef("--replay: %w", err)
 		}
 		replay, err := oktatest.NewReplay(file)
 		_ = file.Close() // read only
 		if err != nil {
-			return nil, nil, cli.Usagef("--replay: %s: %w", flags.replay, err)
+			return nil, nil, cli.Usagef("--replay: %s: %w", o.replay, err)
 		}
-		server, err := replay.Listen(flags.addr)
+		server, err := replay.Listen(o.addr)
 		return server, nil, err
 	}
-	org := oktatest.New(flags.org)
-	for _, spec := range flags.faults {
+	org := oktatest.New(o.org)
+	for _, spec := range o.faults {
 		fault, err := oktatest.ParseFault(spec)
 		if err != nil {
 			return nil, nil, cli.Usagef("--faults: %w", err)
 		}
 		org.Inject(fault)
 	}
-	server, err := org.Listen(flags.addr)
+	server, err := org.Listen(o.addr)
 	return server, org, err
 }
 
@@ -209,8 +213,9 @@ func addEvents(ctx context.Context, org *oktatest.Org, rate float64) {
 	}
 }
 
-// hand makes the connection file: its text, and the files that go with it. tidy removes the token.
-func hand(a *cli.App, url, token, path string) (text string, tidy func(), err error) {
+// writeConnection writes the connection file, if it has a path, and the file of the token. It returns the text of the
+// connection file. remove deletes both files.
+func writeConnection(a *cli.App, url, token, path string) (text string, remove func(), err error) {
 	var tokenPath string
 	use := "org.yaml"
 	if path != "" {
@@ -221,39 +226,39 @@ func hand(a *cli.App, url, token, path string) (text string, tidy func(), err er
 			return "", nil, err
 		}
 		use = path
-		tidy = func() { _, _ = os.Remove(tokenPath), os.Remove(path) }
+		remove = func() { _, _ = os.Remove(tokenPath), os.Remove(path) }
 	} else {
 		dir, err := os.MkdirTemp("", "wasm-runner-simulate-")
 		if err != nil {
 			return "", nil, err
 		}
 		tokenPath = filepath.Join(dir, "token")
-		tidy = func() { _ = os.RemoveAll(dir) }
+		remove = func() { _ = os.RemoveAll(dir) }
 	}
 	if err := writeSecret(tokenPath, token); err != nil {
-		tidy()
+		remove()
 		return "", nil, err
 	}
 	text = connectionFile(url, tokenPath, use, grantList(a))
 	if path == "" {
-		return text, tidy, nil
+		return text, remove, nil
 	}
-	// Whoever waits for the file finds it whole.
+	// Rename it into place, so that a program that waits for the file finds it complete.
 	temp := path + ".new"
 	if err = os.WriteFile(temp, []byte(text), 0o600); err == nil {
 		err = os.Rename(temp, path)
 	}
 	if err != nil {
-		tidy()
+		remove()
 		return "", nil, fmt.Errorf("--connection-file: %w", err)
 	}
-	return text, tidy, nil
+	return text, remove, nil
 }
 
-// firstLine begins a connection file of simulate.
+// firstLine is the first line of a connection file of simulate.
 const firstLine = "# A simulated Okta org at "
 
-// replaceable refuses to write over a connection file that is somebody's own.
+// replaceable returns an error for a file that simulate has not written.
 func replaceable(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -265,7 +270,7 @@ func replaceable(path string) error {
 	return nil
 }
 
-// writeSecret writes a file that nobody else can read, whatever was there before.
+// writeSecret writes a token to a file that only this user can read. It replaces a file with other permissions.
 func writeSecret(path, token string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -12,14 +12,14 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 )
 
-// make build stamps these with -ldflags -X. Without a stamp, the build information that Go keeps is used.
+// make build sets these with -ldflags -X. Without them, Go's own build information is used.
 var (
 	stampVersion  string
 	stampCommit   string
 	stampModified string // "true" where the checkout differed from the commit
 )
 
-// version describes this program: its version and commit, the ABI it speaks, and the Go that built it.
+// version returns the version and commit of this program, its ABI, and the Go that built it.
 func version() string {
 	v, commit := build()
 	return fmt.Sprintf("%s, commit %s, ABI %s minor %d, %s %s/%s", v, commit, abi.Version, abi.Minor, runtime.Version(), runtime.GOOS, runtime.GOARCH)
@@ -56,8 +56,8 @@ func build() (v, commit string) {
 	return v, commit
 }
 
-// printVersion prints the version of this program and the checksum of the module that it would run. A module that cannot be
-// read is no error here: --version must work everywhere.
+// printVersion prints the version of this program and the checksum of the module that it would run. An unreadable module is
+// printed, not returned as an error: --version must work everywhere.
 func printVersion(a *cli.App) error {
 	module := ""
 	found, err := a.FindModule()
