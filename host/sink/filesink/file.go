@@ -27,59 +27,59 @@ var ErrInUse = errors.New("file in use")
 
 // Options configure a File. A zero field means its default.
 type Options struct {
-	// Zstd compresses each page as a zstd frame of its own, so that a file is whole after every page; any zstd reader
-	// takes such a file. Default what the path's extension says: .zst is compressed.
+	// Zstd compresses each page as a zstd frame of its own, so that the file is complete after every page. Any zstd
+	// reader can read it. By default the extension decides: .zst is compressed.
 	Zstd bool
-	// RotateSize is the size from which on a file is put aside before the next page; 0 is never.
+	// RotateSize is the size from which a file is put aside before the next page is written. 0 means never.
 	RotateSize int64 // bytes on disk
-	// RotateEvery is how long after its first page, or after it was opened, a file is put aside; 0 is never.
+	// RotateEvery is how long after its first page, or after it was opened, a file is put aside. 0 means never.
 	RotateEvery time.Duration
-	// Mode is the mode of files that are made, exactly: the umask does not change it. Default durable.Mode.
+	// Mode is the exact mode of new files: the umask does not change it. Default durable.Mode.
 	Mode fs.FileMode
-	// Notice is called with what a person should know: the file was renamed, deleted or cut by another program, or it was
-	// put aside. It must not call the File. Default drops the text.
+	// Notice is called with what a person should know: another program renamed, deleted or cut the file, or the file
+	// was put aside. It must not call the File. By default the text is dropped.
 	Notice func(text string)
 	// Disk is where files are written. Default durable.OS.
 	Disk durable.Disk
 }
 
-// File appends NDJSON to a file and syncs it with each page. It never shortens a file, since others may read it along.
-// A file that is put aside is renamed: the third one of events.ndjson.zst becomes events.000003.ndjson.zst, and is not
-// touched again.
+// File appends NDJSON to a file and syncs it with each page. It never shortens a file, since others may be reading it.
+// To put a file aside it renames it: the third events.ndjson.zst becomes events.000003.ndjson.zst and is not changed
+// again.
 //
-// Before each page and at each Sync the File looks whether its path still leads to the open file. Where another program
-// renamed or deleted the file, or cut it, the path is opened anew.
+// Before each page and at each Sync, the File checks whether its path still leads to the open file. If another program
+// renamed, deleted or cut the file, the path is opened again.
 type File struct {
-	name   string // as it was given
-	path   string // links followed: what they lead to is put aside, and not they
+	name   string // as given
+	path   string // with links resolved: their target is put aside, not the link
 	opts   Options
 	disk   durable.Disk
 	opened Tear                // what Open found
-	before map[durable.ID]bool // files that Replay reads, too
+	before map[durable.ID]bool // further files that Replay reads
 
-	mu      sync.Mutex   // the timer rotates, too
-	f       durable.File // held: nobody else writes to it
+	mu      sync.Mutex   // the timer rotates concurrently
+	f       durable.File // locked: no other process writes to it
 	w       *bufio.Writer
-	special bool  // a device or pipe: appended to, and nothing else
+	special bool  // a device or pipe, which is only appended to
 	end     int64 // bytes in the file
-	synced  int64 // of those, how many a Sync confirmed
-	tear    tear  // what stands at the end of the file and belongs to no page that was taken
+	synced  int64 // of those, confirmed by a Sync
+	tear    tear  // what the file ends in that belongs to no written page
 	timer   *time.Timer
 	due     bool
 
-	opening int   // counts the times that the path was opened
-	gone    int   // the last opening whose pages are gone: they were not confirmed, and their file was deleted or cut
-	unsaid  bool  // that pages are gone was found by Reopen or the timer: the next Append or Sync says so
-	lost    error // no later page may be taken: its checkpoint would cover pages that are lost
+	opening int   // counts how often the path was opened
+	gone    int   // the last opening that lost pages: they were not confirmed, and the file was deleted or cut
+	unsaid  bool  // Reopen or the timer found that pages are lost: the next Append or Sync reports it
+	lost    error // no further page may be written: its checkpoint would cover lost pages
 }
 
-// Open opens a file to append to, and makes it where there is none. While it is open no other process can open it so
-// (ErrInUse); a device or a pipe may have any number of writers. What a crash left half-written at its end stays there: the
-// record is continued when it comes again, else the file is put aside and a new one is begun. A file that ends in
-// something else is an error (ErrForeign).
+// Open opens a file to append to, and creates it if it does not exist. While it is open, no other process can open it
+// this way (ErrInUse); a device or a pipe may have any number of writers. If a crash left part of a record at the end
+// of the file, it stays there. When the record comes again it is continued; otherwise the file is put aside and a new
+// one begins. A file that ends in anything else is an error (ErrForeign).
 func Open(path string, o Options) (*File, error) {
 	if o.RotateSize < 0 || o.RotateEvery < 0 {
-		return nil, errors.New("a file is rotated by a size and time that are not negative")
+		return nil, errors.New("the size and the time after which a file is rotated must not be negative")
 	}
 	if o.Notice == nil {
 		o.Notice = func(string) {}
@@ -92,8 +92,8 @@ func Open(path string, o Options) (*File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, err := os.Lstat(durable.Resolve(path)); errors.Is(err, fs.ErrNotExist) {
-		// A process that was killed may have put it aside and not synced that: were the new name durable before, what it
-		// led to would have none.
+		// A killed process may have renamed the file without syncing the folder. If the new file became durable first, the
+		// renamed one could lose its only name.
 		if err := o.Disk.SyncFolder(filepath.Dir(durable.Resolve(path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -106,18 +106,18 @@ func Open(path string, o Options) (*File, error) {
 	return s, nil
 }
 
-// Tear is what Open found at the end of the file.
+// Tear returns what Open found at the end of the file.
 func (s *File) Tear() Tear { return s.opened }
 
 // String implements Sink.
 func (s *File) String() string { return s.name }
 
-// begin opens the file at the path. A file whose end cannot be continued is put aside first.
+// begin opens the file at the path. If its end cannot be continued, it puts the file aside first.
 func (s *File) begin() (found Tear, err error) {
 	s.path = durable.Resolve(s.name)
 	f, err := s.disk.Append(s.path, s.opts.Mode)
 	if errors.Is(err, durable.ErrLocked) {
-		return found, fmt.Errorf("%w: another process writes to %s (fuser %s shows which): wait for it, or give this one its own file",
+		return found, fmt.Errorf("%w: another process writes to %s (fuser %s shows which): wait for it to end, or choose another file",
 			ErrInUse, s.name, s.name)
 	}
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *File) begin() (found Tear, err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = f.Close() // the error says what was not done
+			_ = f.Close() // err is reported
 		}
 	}()
 	info, err := f.Stat()
@@ -139,11 +139,11 @@ func (s *File) begin() (found Tear, err error) {
 		}
 		found.Bytes = int64(len(torn.text)) + torn.hole
 		if end > 0 {
-			if err = f.Sync(); err != nil { // what a process before wrote may be recalled, and then counts as durable
+			if err = f.Sync(); err != nil { // what an earlier process wrote may be replayed, and then counts as durable
 				return found, s.setAside(f, err)
 			}
 		}
-		if err = s.disk.SyncFolder(filepath.Dir(s.path)); err != nil { // and so does its name
+		if err = s.disk.SyncFolder(filepath.Dir(s.path)); err != nil { // so does its name
 			return found, err
 		}
 		if torn.hole > 0 {
@@ -164,7 +164,7 @@ func (s *File) begin() (found Tear, err error) {
 	return found, nil
 }
 
-// age has the file put aside in time, even if no page comes.
+// age starts the timer that puts the file aside, even if no page comes.
 func (s *File) age() {
 	if s.opts.RotateEvery == 0 || s.special || s.timer != nil {
 		return
@@ -172,14 +172,14 @@ func (s *File) age() {
 	s.timer = time.AfterFunc(s.opts.RotateEvery, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.due = true; s.f != nil && s.lost == nil && s.lookAside() == nil && s.due && s.tear.none() {
-			_, err := s.rotate() // if it fails, the next page tries again and says why
+		if s.due = true; s.f != nil && s.lost == nil && s.checkQuietly() == nil && s.due && s.tear.none() {
+			_, err := s.rotate() // if it fails, the next page tries again and reports the error
 			s.unsaid = s.unsaid || errors.Is(err, sink.ErrRewrite)
 		}
 	})
 }
 
-// Write implements Sink.
+// Write implements sink.Sink.
 func (s *File) Write(ctx context.Context, p sink.Page) error {
 	if err := s.Append(ctx, p); err != nil {
 		return err
@@ -187,8 +187,8 @@ func (s *File) Write(ctx context.Context, p sink.Page) error {
 	return s.Sync()
 }
 
-// Append implements Buffered. After an error, records of the page may be in the file: those are not written again where
-// they come again, and one that is half there is continued.
+// Append implements sink.Buffered. After an error, records of the page may be in the file. If they come again, they are
+// not written twice, and a partial record is continued.
 func (s *File) Append(_ context.Context, p sink.Page) (err error) {
 	if p.Len() == 0 {
 		return nil
@@ -198,7 +198,7 @@ func (s *File) Append(_ context.Context, p sink.Page) (err error) {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	if err := s.look(); err != nil {
+	if err := s.check(); err != nil {
 		return err
 	}
 	defer func() { s.tear.settle(err) }()
@@ -217,7 +217,7 @@ func (s *File) Append(_ context.Context, p sink.Page) (err error) {
 	return s.append(s.end, func() error { return s.page(p) })
 }
 
-// append appends what write puts into the buffer. from is where the records begin of which that is, or is the rest.
+// append appends what write puts into the buffer. from is the offset at which its records begin.
 func (s *File) append(from int64, write func() error) error {
 	n := counter{w: s.f}
 	s.w.Reset(&n)
@@ -236,8 +236,9 @@ func (s *File) append(from int64, write func() error) error {
 	return nil
 }
 
-// Sync implements Buffered. Pages may be appended meanwhile: those are for the next Sync. After sink.ErrRewrite all pages that no
-// Sync confirmed are to be appended again. After any other error every later call says so until the file is opened anew.
+// Sync implements sink.Buffered. It may run concurrently with Append, whose pages are for the next Sync. After
+// ErrRewrite, all pages that no Sync confirmed must be appended again. Any other error is returned by every later call,
+// until the file is opened again.
 func (s *File) Sync() error {
 	s.mu.Lock()
 	f, special, end, opening, err := s.f, s.special, s.end, s.opening, s.usable()
@@ -253,12 +254,12 @@ func (s *File) Sync() error {
 		return s.lost
 	case s.gone >= opening:
 		return s.rewrite()
-	case s.opening != opening: // put aside or renamed meanwhile, and synced then
+	case s.opening != opening: // put aside or renamed meanwhile, which synced it
 		return nil
 	case err != nil:
 		return s.lose(err)
 	}
-	if err := s.look(); err != nil {
+	if err := s.check(); err != nil {
 		return err
 	}
 	if s.opening == opening {
@@ -267,7 +268,7 @@ func (s *File) Sync() error {
 	return nil
 }
 
-// ID implements Movable.
+// ID implements sink.Movable.
 func (s *File) ID() (id durable.ID, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -281,7 +282,7 @@ func (s *File) ID() (id durable.ID, ok bool) {
 	return durable.IDOf(info)
 }
 
-// ReplayAlso implements Movable.
+// ReplayAlso implements sink.Movable.
 func (s *File) ReplayAlso(ids []durable.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -291,8 +292,8 @@ func (s *File) ReplayAlso(ids []durable.ID) {
 	}
 }
 
-// Reopen looks whether the path still leads to the open file, and opens the path anew where it does not. It reports
-// whether it did. It may run beside the other methods.
+// Reopen implements sink.Reopener. It checks whether the path still leads to the open file, opens the path again if
+// not, and reports whether it did. It is safe for concurrent use.
 func (s *File) Reopen() (anew bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -300,15 +301,15 @@ func (s *File) Reopen() (anew bool, err error) {
 		return false, s.lost
 	}
 	before := s.opening
-	if err := s.lookAside(); err != nil {
+	if err := s.checkQuietly(); err != nil {
 		return false, err
 	}
 	return s.opening != before, nil
 }
 
-// lookAside is look for those who cannot have pages come again.
-func (s *File) lookAside() error {
-	err := s.look()
+// checkQuietly is check for callers that cannot have pages written again: the next Append or Sync reports lost pages.
+func (s *File) checkQuietly() error {
+	err := s.check()
 	if errors.Is(err, sink.ErrRewrite) {
 		s.unsaid = true
 		return nil
@@ -316,7 +317,7 @@ func (s *File) lookAside() error {
 	return err
 }
 
-// usable is the error of an Append or Sync, where nothing can be written or something is to come again first.
+// usable returns the error of an Append or Sync that can write nothing, or that must have pages written again first.
 func (s *File) usable() error {
 	if s.unsaid && s.lost == nil {
 		s.unsaid = false
@@ -328,7 +329,7 @@ func (s *File) usable() error {
 	return s.lost
 }
 
-// comeBack opens the path again whose folder was deleted. What no Sync confirmed is gone with it.
+// comeBack opens the path again after its folder was deleted. What no Sync confirmed is lost.
 func (s *File) comeBack() error {
 	gone, old, opening := s.end > s.synced, s.f, s.opening
 	if err := s.reopen(); err != nil {
@@ -343,7 +344,7 @@ func (s *File) comeBack() error {
 	return nil
 }
 
-// sync is Sync for those who hold the lock, without a look at the path.
+// sync syncs the file without a check of the path. The caller holds s.mu.
 func (s *File) sync() error {
 	if s.special || s.synced == s.end {
 		return nil
@@ -355,22 +356,22 @@ func (s *File) sync() error {
 	return nil
 }
 
-// lose ends the use of a file that could not be synced: the system may have thrown away what was not on the disk, and yet
-// show it.
+// lose ends the use of a file whose sync failed: the system may have dropped what was not on the disk, and still show
+// it.
 func (s *File) lose(err error) error {
 	s.lost = sink.WriteError(s.name, s.setAside(s.f, err))
 	return s.lost
 }
 
-// setAside renames a file that could not be synced, so that no later run takes its end for durable. It returns the error
-// with what was done.
+// setAside renames a file whose sync failed, so that no later run takes its end for durable. It returns err with what
+// was done.
 func (s *File) setAside(f durable.File, err error) error {
 	mine, e := f.Stat()
 	if e != nil {
 		return err
 	}
 	if there, e := os.Stat(s.path); e != nil || !os.SameFile(mine, there) {
-		return err // another program renamed or deleted it: no run takes it for its own
+		return err // another program renamed or deleted it: no later run opens it
 	}
 	for n := 1; ; n++ {
 		aside := fmt.Sprintf("%s.damaged-%d", s.path, n)
@@ -382,7 +383,7 @@ func (s *File) setAside(f durable.File, err error) error {
 			e = s.disk.SyncFolder(filepath.Dir(s.path))
 		}
 		if e != nil {
-			return fmt.Errorf("%w: its end may not be on the disk: move it elsewhere before the next run (%w)", err, e)
+			return fmt.Errorf("%w: its end may not be on the disk: move it away before the next run (%w)", err, e)
 		}
 		return fmt.Errorf("%w: it is now %s, since its end may not be on the disk", err, aside)
 	}
@@ -412,7 +413,7 @@ func compress(w io.Writer, p sink.Page) error {
 	return err
 }
 
-// encoders are shared by all files: each holds some megabytes, and is needed only while a page is written.
+// encoders are shared by all files: each needs some megabytes, and only while a page is written.
 var encoders sync.Pool
 
 func encoder(w io.Writer) (*zstd.Encoder, error) {
@@ -434,7 +435,7 @@ func (c *counter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// rotate puts the file aside and begins a new one.
+// rotate puts the file aside and begins a new one. It returns the name of the old one.
 func (s *File) rotate() (aside string, err error) {
 	if s.special || s.end == 0 {
 		s.due = false
@@ -447,8 +448,8 @@ func (s *File) rotate() (aside string, err error) {
 	switch {
 	case s.lost != nil, err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", err
-	case err != nil: // another program was faster, and renamed or deleted it
-		return "another file", s.look()
+	case err != nil: // another program renamed or deleted it first
+		return "another file", s.check()
 	}
 	old := s.f
 	if err := s.reopen(); err != nil {
@@ -457,7 +458,7 @@ func (s *File) rotate() (aside string, err error) {
 	return aside, old.Close() // synced before
 }
 
-// rename gives the file at the path the name under which it is put aside.
+// rename renames the file at the path to put it aside, and returns the new name.
 func (s *File) rename() (aside string, err error) {
 	if aside, err = nextName(s.path); err == nil {
 		err = s.disk.Rename(s.path, aside)
@@ -466,13 +467,13 @@ func (s *File) rename() (aside string, err error) {
 		return "", err
 	}
 	if err := s.disk.SyncFolder(filepath.Dir(s.path)); err != nil {
-		s.lost = sink.WriteError(s.name, err) // what is open is the file that was put aside
+		s.lost = sink.WriteError(s.name, err) // the open file is the one that was put aside
 		return "", s.lost
 	}
 	return aside, nil
 }
 
-// reopen begins the file at the path in place of the one that is open, which it does not close.
+// reopen opens the path again. It does not close the file that is open.
 func (s *File) reopen() error {
 	if s.timer != nil {
 		s.timer.Stop()
@@ -480,7 +481,7 @@ func (s *File) reopen() error {
 	}
 	s.due = false
 	found, err := s.begin()
-	if errors.Is(err, fs.ErrNotExist) { // its folder was deleted: it may come back
+	if errors.Is(err, fs.ErrNotExist) { // the folder was deleted, and may come back
 		s.lost = fmt.Errorf("%w: %w", sink.ErrUnavailable, sink.WriteError(s.name, err))
 		return s.lost
 	}
@@ -498,7 +499,8 @@ func (s *File) notice(text string) {
 	}
 }
 
-// Close implements Sink: what was appended and not synced is so now, as far as that goes. The file stays at its path, to be appended to.
+// Close implements sink.Sink. It syncs what was appended, if it can. The file stays at its path and can be appended to
+// later.
 func (s *File) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -518,14 +520,14 @@ func (s *File) Close() error {
 	return errors.Join(err, f.Close())
 }
 
-// nextName is the name under which the file at path is put aside: one more than the highest number that is there.
+// nextName returns the name for putting aside the file at path: the highest existing number plus one.
 func nextName(path string) (string, error) {
 	highest, name, err := asides(path)
 	return name(highest + 1), err
 }
 
-// asides is the highest number of the files that were put aside of the one at path, 0 when there are none, and the name
-// that goes with a number.
+// asides returns the highest number among the files that were put aside from path, 0 if there are none, and the name
+// for a number.
 func asides(path string) (highest uint64, name func(uint64) string, err error) {
 	dir, _ := filepath.Split(path)
 	stem, extension := aside(path)
@@ -539,7 +541,7 @@ func asides(path string) (highest uint64, name func(uint64) string, err error) {
 	return highest, name, err
 }
 
-// aside is what stands before and behind the number in the names of files that were put aside.
+// aside returns what comes before and after the number in the name of a file that was put aside.
 func aside(path string) (stem, extension string) {
 	stem, extension, _ = strings.Cut(filepath.Base(path), ".")
 	if extension != "" {
@@ -560,7 +562,7 @@ func asideNumber(stem, extension, name string) (n uint64, ok bool) {
 	return n, err == nil
 }
 
-// isAside reports whether a name is that of a file that was put aside of the one at path.
+// isAside reports whether name is that of a file that was put aside from path.
 func isAside(path, name string) bool {
 	stem, extension := aside(path)
 	_, ok := asideNumber(stem, extension, name)

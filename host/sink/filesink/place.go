@@ -11,9 +11,9 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// look compares the file at the path with the open one. Where they differ it opens the path anew. The error wraps
-// sink.ErrRewrite where pages that no Sync confirmed are gone with the old file. s.mu is held.
-func (s *File) look() error {
+// check compares the file at the path with the open one. If they differ, it opens the path again. The error wraps
+// ErrRewrite if pages that no Sync confirmed are lost with the old file. The caller holds s.mu.
+func (s *File) check() error {
 	if s.special || s.f == nil {
 		return nil
 	}
@@ -39,12 +39,12 @@ func (s *File) look() error {
 	return s.moved(mine)
 }
 
-// moved goes on at the path, which no longer leads to the open file.
+// moved opens the path again after another program renamed or deleted the open file.
 func (s *File) moved(mine fs.FileInfo) error {
 	names, known := durable.Links(mine)
 	deleted := known && names == 0
 	if !deleted {
-		if err := s.sync(); err != nil { // what was written there stays there
+		if err := s.sync(); err != nil { // the renamed file keeps what was written to it
 			return err
 		}
 	}
@@ -109,12 +109,12 @@ func (s *File) lengthened(size int64) error {
 	return nil
 }
 
-// shortened goes on in a file that another program cut, as logrotate does with copytruncate.
+// shortened goes on after another program cut the file, as logrotate does with copytruncate.
 func (s *File) shortened(size int64) error {
 	gone, opening := s.end > s.synced, s.opening
 	s.opts.Notice(fmt.Sprintf("%s was cut from %d bytes to %d by another program (copytruncate?): records that it had not copied are gone. "+
 		"Have it renamed instead, or use --rotate-size", s.name, s.end, size))
-	_ = s.f.Close() // its lock is in the way of the next
+	_ = s.f.Close() // it holds the lock
 	if err := s.reopen(); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (s *File) shortened(size int64) error {
 	return nil
 }
 
-// rewrite is the error of pages that are gone with the file that they were in.
+// rewrite returns the error for pages that were lost with their file.
 func (s *File) rewrite() error {
 	return fmt.Errorf("%w: %s was deleted or cut by another program: it is opened anew, and what was written since the last checkpoint comes again", sink.ErrRewrite, s.name)
 }

@@ -2,60 +2,54 @@ package filesink
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
-
-	"github.com/cespare/xxhash/v2"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/mach5/okta-connector/host/durable"
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// ErrForeign is wrapped when a file that is to be appended to was written by something else.
+// ErrForeign is wrapped when another program wrote the file that is to be appended to.
 var ErrForeign = errors.New("not a file of records")
 
-// maxTorn is the most that may stand behind the last whole record, in bytes: what a crash leaves undone is less than what
-// is recalled.
+// maxTorn is the most that may follow the last whole record, in bytes. A crash leaves less undone than what is
+// replayed.
 const maxTorn = sink.ReplayBytes
 
-// Tear is what stood at the end of a file when it was opened, behind its last whole record. It stays in the file.
+// Tear is what followed the last whole record when a file was opened. It stays in the file.
 type Tear struct {
 	Bytes int64
-	// Aside is the name that the file got, where no record can be continued there: a crash left zeros, or whole records
-	// behind a hole, in place of what was not synced. All of that comes again. Where there was no crash, the disk lost what
-	// it had synced. "" means that the file goes on: a record that is half there is continued when it comes again.
+	// Aside is the new name of the file if it could not be continued: a crash left zeros, or whole records after a
+	// hole, in place of what was not synced. All of that comes again. If there was no crash, the disk lost what it had
+	// synced. "" means that the file goes on: a partial record is continued when it comes again.
 	Aside string
 }
 
-// text is what a person should know of a file that was opened; "" is nothing.
+// text returns what a person should know about a file that was opened, "" for nothing.
 func (t Tear) text(name string) string {
 	switch {
 	case t.Aside != "":
-		return fmt.Sprintf("%s had a hole in what was written last, in its last %d bytes: it is now %s, and a new file is begun. After a crash "+
-			"all of that comes again; if there was none, the disk lost what it had taken", name, t.Bytes, t.Aside)
+		return fmt.Sprintf("%s had a hole in its last %d bytes: it is now %s, and a new file is begun. After a crash "+
+			"all of that comes again; if there was no crash, the disk lost what it had stored", name, t.Bytes, t.Aside)
 	case t.Bytes > 0:
 		return fmt.Sprintf("%s ends in half a record of %d bytes, left by a crash: it is continued when it comes again", name, t.Bytes)
 	}
 	return ""
 }
 
-// tail is how a file of records ends.
+// tail describes the end of a file of records.
 type tail struct {
-	end     int64  // of what is whole
-	hole    bool   // what stands behind that is no beginning of a record
-	unended bool   // the last record is whole, but for its line break
-	missing string // of the checksum of a zstd frame behind the end, which is whole otherwise
+	end     int64  // of the last whole record
+	hole    bool   // what follows is not the beginning of a record
+	unended bool   // the last record lacks only its line break
+	missing string // the bytes of its checksum that the last zstd frame lacks, if it lacks nothing else
 }
 
-// examine looks at the end of a file that is held, and returns the size that it has then. Where only a line break is missing,
-// or the checksum of a zstd frame, it is appended: readers take such a record already.
+// examine checks the end of a file that this process has locked, and returns the size that it has afterwards. If only a
+// line break or the checksum of a zstd frame is missing, it appends that: readers already accept such a record.
 func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 	if size == 0 {
 		return 0, tear{}, nil
@@ -76,7 +70,7 @@ func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 	switch torn := size - t.end; {
 	case t.unended:
 		_, err := f.Write([]byte("\n"))
-		return size + 1, tear{}, err // synced by whoever opens it
+		return size + 1, tear{}, err // begin syncs it
 	case t.missing != "":
 		_, err := f.Write([]byte(t.missing))
 		return size + int64(len(t.missing)), tear{}, err
@@ -90,8 +84,8 @@ func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 	return size, tear{text: text}, err
 }
 
-// lineEnd is how a file of JSON lines ends. Zeros are what some file systems leave of what was not synced, and no JSON holds
-// one.
+// lineEnd describes the end of a file of JSON lines. Some file systems leave zeros in place of what was not synced;
+// JSON never contains one.
 func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 	zero, err := firstZero(r, max(0, size-sink.ReplayBytes), size)
 	if err != nil {
@@ -122,7 +116,7 @@ func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 				return tail{}, err
 			}
 			ours = ours && isRecord(before)
-		case !hasRecord(rest): // nothing but how it begins tells what it is
+		case !hasRecord(rest): // only its beginning shows what it is
 			ours = ours && bytes.IndexByte(bytes.TrimRight(rest, "\x00"), 0) < 0
 		}
 	}
@@ -134,7 +128,7 @@ func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 
 func isRecord(line []byte) bool { return len(line) > 0 && line[0] == '{' && json.Valid(line) }
 
-// hasRecord reports whether one of the lines that are whole is a record, or ends in one behind zeros.
+// hasRecord reports whether a whole line is a record, or ends in one after zeros.
 func hasRecord(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if whole, ok := bytes.CutSuffix(line, []byte("\n")); ok && isRecord(whole[bytes.LastIndexByte(whole, 0)+1:]) {
@@ -144,7 +138,7 @@ func hasRecord(text []byte) bool {
 	return false
 }
 
-// firstZero is the offset of the first zero byte between two, or that of the second.
+// firstZero returns the offset of the first zero byte in [from, to), or to.
 func firstZero(r io.ReaderAt, from, to int64) (int64, error) {
 	buf := make([]byte, 256<<10)
 	for from < to {
@@ -160,7 +154,7 @@ func firstZero(r io.ReaderAt, from, to int64) (int64, error) {
 	return to, nil
 }
 
-// lastBreak is the offset behind the last line break before another; 0 where there is none.
+// lastBreak returns the offset after the last line break before an offset, 0 if there is none.
 func lastBreak(r io.ReaderAt, before int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	for before > 0 {
@@ -177,8 +171,9 @@ func lastBreak(r io.ReaderAt, before int64) (int64, error) {
 	return 0, nil
 }
 
-// frameEnd is how a zstd file ends, each of whose frames is a page. Its last frames are decoded, those of sink.ReplayBytes: of a
-// frame that was not synced a crash may leave the length and not the content, of any of them and not just of the last.
+// frameEnd describes the end of a zstd file, in which each frame is a page. It decodes the frames of the last
+// ReplayBytes: after a crash, any frame that was not synced, not just the last, may have its length and not its
+// content.
 func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	var starts []int64
 	stop, why := int64(0), error(nil) // where there is no frame any more
@@ -212,9 +207,9 @@ func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 		return tail{}, err
 	}
 	t.hole = d.any(rest[1:])
-	switch alone := t.end == 0 && !t.hole; { // nothing before or behind it tells whose it is
+	switch alone := t.end == 0 && !t.hole; { // nothing else in the file shows who wrote it
 	case t.end < stop:
-		t.hole = true // a frame of the right length that is damaged; nothing is lost then, whosever it was
+		t.hole = true // a damaged frame of the right length: nothing is lost, whoever wrote it
 	case errors.Is(why, errTorn):
 		if !t.hole {
 			t.missing, err = missingChecksum(rest)
@@ -232,107 +227,7 @@ func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	return t, nil
 }
 
-// What stands in the place of a frame.
-var (
-	errTorn    = errors.New("torn")          // the beginning of one
-	errBlank   = errors.New("blank")         // zeros
-	errDamaged = errors.New("damaged")       // what is none behind the beginning of one
-	errNone    = errors.New("no zstd frame") // something else
-	errLarge   = errors.New("large")         // one that is no page
-)
-
-// frames decodes single frames of a file. Close it when done.
-type frames struct {
-	*zstd.Decoder
-	r         io.ReaderAt
-	raw, text []byte
-}
-
-func newFrames(r io.ReaderAt) (*frames, error) {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostDecoded))
-	return &frames{Decoder: d, r: r}, err
-}
-
-// mostDecoded is the most that a frame may decode to at once, in bytes, or need as its window: a page is no larger.
-const mostDecoded = 256 << 20
-
-// verify decodes the frame between two offsets, however large, and returns how much it holds. The error is errDamaged, or
-// another where it could not be told.
-func (d *frames) verify(start, end int64) (int64, error) {
-	section := &reading{r: io.NewSectionReader(d.r, start, end-start)}
-	if err := d.Reset(section); err != nil {
-		return 0, err
-	}
-	n, err := io.Copy(io.Discard, d)
-	return n, section.judge(err, start)
-}
-
-// reading is a reader that keeps its error: it is none of the frame.
-type reading struct {
-	r   io.Reader
-	err error
-}
-
-func (r *reading) Read(b []byte) (int, error) {
-	n, err := r.r.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) {
-		r.err = err
-	}
-	return n, err
-}
-
-// judge tells a frame that is damaged from one that cannot be read.
-func (r *reading) judge(err error, at int64) error {
-	switch {
-	case r.err != nil:
-		return r.err
-	case err == nil:
-		return nil
-	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrUnknownDictionary):
-		return fmt.Errorf("%w: the zstd frame at byte %d wants more than is given here (%w)", ErrForeign, at, err)
-	}
-	return errDamaged
-}
-
-// decode gives what the frame between two offsets holds, until the next call. The error is errDamaged, errLarge or one of
-// reading.
-func (d *frames) decode(start, end int64) ([]byte, error) {
-	if end-start > mostDecoded {
-		return nil, errLarge
-	}
-	d.raw = slices.Grow(d.raw[:0], int(end-start))[:end-start]
-	if _, err := d.r.ReadAt(d.raw, start); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	text, err := d.DecodeAll(d.raw, d.text[:0])
-	switch {
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return nil, errLarge
-	case err != nil:
-		return nil, errDamaged
-	}
-	d.text = text
-	return text, nil
-}
-
-// any reports whether there is a whole frame in what was read, anywhere.
-func (d *frames) any(text []byte) bool {
-	for {
-		i := bytes.Index(text, []byte(frameMagic))
-		if i < 0 {
-			return false
-		}
-		text = text[i:]
-		if end, err := frame(bytes.NewReader(text), 0, int64(len(text))); err == nil {
-			if _, err := d.DecodeAll(text[:end], d.text[:0]); err == nil {
-				return true
-			}
-		}
-		text = text[1:]
-	}
-}
-
-// read reads what is between two offsets, but no more than is ever cut off.
+// read reads what is between two offsets, but no more than maxTorn bytes and one.
 func read(r io.ReaderAt, from, to int64) ([]byte, error) {
 	b := make([]byte, min(to-from, maxTorn+1))
 	if _, err := r.ReadAt(b, from); err != nil && !errors.Is(err, io.EOF) {
@@ -341,33 +236,7 @@ func read(r io.ReaderAt, from, to int64) ([]byte, error) {
 	return b, nil
 }
 
-// missingChecksum returns the bytes that a frame lacks, where these are of its checksum alone and it holds nothing but
-// records; else "".
-func missingChecksum(torn []byte) (string, error) {
-	for n := 1; n <= frameChecksum; n++ {
-		whole := append(slices.Clone(torn), make([]byte, n)...)
-		if end, err := frame(bytes.NewReader(whole), 0, int64(len(whole))); err != nil || end != int64(len(whole)) {
-			continue
-		}
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostDecoded), zstd.IgnoreChecksum(true))
-		if err != nil {
-			return "", err
-		}
-		defer d.Close()
-		text, err := d.DecodeAll(whole, nil)
-		if err != nil || !areRecords(text) {
-			return "", nil // what was not synced may be missing in its middle
-		}
-		sum := binary.LittleEndian.AppendUint32(nil, uint32(xxhash.Sum64(text))) // RFC 8878, section 3.1.1
-		if !bytes.HasSuffix(torn, sum[:frameChecksum-n]) {
-			return "", nil
-		}
-		return string(sum[frameChecksum-n:]), nil
-	}
-	return "", nil
-}
-
-// areRecords reports whether a text is whole lines, each of which is a record.
+// areRecords reports whether a text consists of whole lines that are records.
 func areRecords(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if whole, ok := bytes.CutSuffix(line, []byte("\n")); !ok || !isRecord(whole) {
@@ -375,68 +244,4 @@ func areRecords(text []byte) bool {
 		}
 	}
 	return len(text) > 0
-}
-
-const (
-	frameMagic    = "\x28\xB5\x2F\xFD"
-	blockHeader   = 3 // bytes
-	frameChecksum = 4
-)
-
-// frame walks the blocks of the frame at an offset, without reading them, and returns the offset behind it.
-// https://www.rfc-editor.org/rfc/rfc8878#section-3.1
-func frame(r io.ReaderAt, at, size int64) (end int64, err error) {
-	var head [zstd.HeaderMaxSize]byte
-	n, err := r.ReadAt(head[:min(int64(len(head)), size-at)], at)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
-	}
-	switch magic := string(head[:min(n, len(frameMagic))]); {
-	case magic == frameMagic:
-	case strings.HasPrefix(frameMagic, magic):
-		return 0, errTorn
-	case strings.HasPrefix(frameMagic, strings.TrimRight(magic, "\x00")):
-		return 0, errBlank
-	default:
-		return 0, errNone
-	}
-	var h zstd.Header
-	if err := h.Decode(head[:n]); errors.Is(err, io.ErrUnexpectedEOF) {
-		return 0, errTorn
-	} else if err != nil {
-		return 0, errDamaged
-	}
-	at += int64(h.HeaderSize)
-	for {
-		var b [blockHeader]byte
-		if at+blockHeader > size {
-			return 0, errTorn
-		}
-		if _, err := r.ReadAt(b[:], at); err != nil {
-			return 0, err
-		}
-		block := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
-		at += blockHeader
-		switch kind, length := block>>1&3, int64(block>>3); kind {
-		case 0, 2: // raw, compressed
-			at += length
-		case 1: // one byte, repeated
-			at++
-		default:
-			return 0, errDamaged
-		}
-		if at > size {
-			return 0, errTorn
-		}
-		if block&1 == 1 {
-			break
-		}
-	}
-	if h.HasCheckSum {
-		at += frameChecksum
-	}
-	if at > size {
-		return 0, errTorn
-	}
-	return at, nil
 }

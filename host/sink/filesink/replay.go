@@ -15,8 +15,8 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// Replay implements Recaller. It reads the end of the file, and of those that were put aside before it. A file that another
-// program renamed is read, too, where ReplayAlso named it and it is still in the folder.
+// Replay implements sink.Replayer. It reads the end of the file, and of those that were put aside before it. It also
+// reads a file that another program renamed, if ReplayAlso named it and it is still in the folder.
 func (s *File) Replay(each func(record []byte) (known bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *File) Replay(each func(record []byte) (known bool)) error {
 	return err
 }
 
-// renamed are the files beside the one at the path that were written to by its name.
+// renamed returns the files in the same folder that were written to under the name of this one.
 func (s *File) renamed() (paths []string, err error) {
 	if len(s.before) == 0 {
 		return nil, nil
@@ -59,7 +59,7 @@ func (s *File) renamed() (paths []string, err error) {
 		}
 		info, err := e.Info()
 		if err != nil || !info.Mode().IsRegular() {
-			continue // it may be gone by now
+			continue // it may have been deleted meanwhile
 		}
 		if id, ok := durable.IDOf(info); ok && s.before[id] {
 			paths = append(paths, filepath.Join(dir, e.Name()))
@@ -68,7 +68,7 @@ func (s *File) renamed() (paths []string, err error) {
 	return paths, nil
 }
 
-// replay reads a file from its end, and returns how much is still to be read: 0 once each knows a record.
+// replay reads a file from its end and returns how many bytes are still to be read: 0 once each knows a record.
 func replay(path string, compressed bool, left int64, each func([]byte) bool) (int64, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,12 +88,12 @@ func replay(path string, compressed bool, left int64, each func([]byte) bool) (i
 	return replayLines(f, info.Size(), left, each)
 }
 
-// backwards gives the records of a text of whole lines from the last on, and reports whether each knew one.
+// backwards calls each with the records of a text of whole lines, last first, and reports whether each knew one.
 func backwards(text []byte, each func([]byte) bool) (known bool) {
 	for len(text) > 0 {
 		line := text[:len(text)-1] // without its break
 		start := bytes.LastIndexByte(line, '\n') + 1
-		hole := bytes.IndexByte(line[start:], 0) >= 0 // a crash left zeros in place of what was not synced
+		hole := bytes.IndexByte(line[start:], 0) >= 0 // zeros in place of what was not synced
 		if !hole && each(line[start:]) {
 			return true
 		}
@@ -104,11 +104,11 @@ func backwards(text []byte, each func([]byte) bool) (known bool) {
 
 func replayLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
 	const step = 1 << 20
-	size, err := lastBreak(r, size) // what is behind is half a record
+	size, err := lastBreak(r, size) // a partial record follows
 	if err != nil {
 		return 0, err
 	}
-	var rest []byte // the end of the line with which the last chunk began
+	var rest []byte // the end of a line whose beginning is further up
 	for at := size; at > 0 && left > 0; {
 		from := max(0, at-step)
 		chunk := make([]byte, at-from, at-from+int64(len(rest)))
@@ -119,7 +119,7 @@ func replayLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64
 		chunk, at = append(chunk, rest...), from
 		whole := 0
 		if from > 0 {
-			whole = bytes.IndexByte(chunk, '\n') + 1 // what is before belongs to a line that begins further up
+			whole = bytes.IndexByte(chunk, '\n') + 1 // before it is a line that begins further up
 		}
 		if from > 0 && whole == 0 {
 			rest = chunk
@@ -136,13 +136,13 @@ func replayLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64
 func replayFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
 	t, err := frameEnd(r, size)
 	if errors.Is(err, ErrForeign) {
-		return left, nil // another program made it, under the name of a file that was put aside
+		return left, nil // another program made it under such a name
 	}
 	if err != nil {
 		return 0, err
 	}
 	starts, end := []int64{}, int64(0)
-	for end < t.end { // what is behind is half a frame, or a hole, and whole frames which a reader does not reach
+	for end < t.end { // a partial frame or a hole follows, and perhaps whole frames that a reader does not reach
 		next, err := frame(r, end, size)
 		if err != nil {
 			return 0, err
@@ -158,7 +158,7 @@ func replayFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int6
 	for i := len(starts) - 1; i >= 0 && left > 0; i-- {
 		text, err := d.decode(starts[i], end)
 		if errors.Is(err, errLarge) {
-			return 0, nil // somebody else put it there, whole: behind it there is nothing that a crash left
+			return 0, nil // another program wrote it whole: a crash left nothing before it
 		}
 		if err != nil {
 			return 0, fmt.Errorf("the zstd frame at byte %d: %w", starts[i], err)

@@ -14,17 +14,17 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// tear is what stands at the end of an open file and belongs to no page that was taken: a crash or a full disk left it.
+// tear is what an open file ends in that belongs to no written page: a crash or a full disk left it.
 type tear struct {
 	text  []byte                    // the beginning of a record, or of a zstd frame
-	hole  int64                     // bytes that are no beginning of a record; 0 is none
-	lines map[[sha256.Size]byte]int // whole records of pages that failed
-	taken [][sha256.Size]byte       // of lines, by the page that is being written
+	hole  int64                     // bytes that do not begin a record
+	lines map[[sha256.Size]byte]int // whole records of pages whose write failed
+	taken [][sha256.Size]byte       // those of lines that the current page has
 }
 
 func (t *tear) none() bool { return len(t.text) == 0 && len(t.lines) == 0 }
 
-// take reports whether a record is one of the whole ones, which it then no longer is.
+// take reports whether a record is one of the whole ones, and removes it from them.
 func (t *tear) take(record []byte) bool {
 	sum := sha256.Sum256(record)
 	if t.lines[sum] == 0 {
@@ -35,7 +35,7 @@ func (t *tear) take(record []byte) bool {
 	return true
 }
 
-// add notes a whole record.
+// add adds a whole record.
 func (t *tear) add(sum [sha256.Size]byte) {
 	if t.lines == nil {
 		t.lines = map[[sha256.Size]byte]int{}
@@ -43,7 +43,7 @@ func (t *tear) add(sum [sha256.Size]byte) {
 	t.lines[sum]++
 }
 
-// settle ends the writing of a page: what was taken for it is done, or after an error counts again.
+// settle ends the writing of a page. After an error, the records that it took count again.
 func (t *tear) settle(err error) {
 	if err != nil {
 		for _, sum := range t.taken {
@@ -53,8 +53,8 @@ func (t *tear) settle(err error) {
 	t.taken = nil
 }
 
-// torn notes what an append that failed left in the file from an offset on. It is read back: the error of a write does not
-// say which part of which record it was.
+// torn records what a failed append left in the file from an offset on. It reads the file, since the error of a write
+// does not say how much was written.
 func (s *File) torn(from int64) error {
 	if s.special || from == s.end {
 		return nil
@@ -69,7 +69,7 @@ func (s *File) torn(from int64) error {
 		return err
 	}
 	if there, err := r.Stat(); err != nil || !os.SameFile(mine, there) {
-		return nil // the next look at the path finds it
+		return nil // the next check of the path finds it
 	}
 	text, err := io.ReadAll(io.NewSectionReader(r, from, s.end-from))
 	if err != nil {
@@ -87,8 +87,8 @@ func (s *File) torn(from int64) error {
 	return nil
 }
 
-// goOn continues with a page what stands half-written at the end of the file, and returns what of the page is still to be
-// written. Where the page does not continue it, the file is put aside.
+// goOn continues the partial record at the end of the file with a page, and returns what of the page is still to be
+// written. If the page does not continue it, the file is put aside.
 func (s *File) goOn(p sink.Page) (sink.Page, error) {
 	if s.special || s.tear.none() {
 		return p, nil
@@ -122,7 +122,7 @@ func (s *File) goOn(p sink.Page) (sink.Page, error) {
 	return slices.Delete(rest, i, i+1), err
 }
 
-// goOnFrame is goOn for a zstd frame: the page is encoded again, and the frame goes on where both are the same so far.
+// goOnFrame is goOn for a zstd frame. It encodes the page again, and continues the frame if both begin alike.
 func (s *File) goOnFrame(p sink.Page, from int64) (sink.Page, error) {
 	var frame bytes.Buffer
 	if err := compress(&frame, p); err != nil {
@@ -139,7 +139,7 @@ func (s *File) goOnFrame(p sink.Page, from int64) (sink.Page, error) {
 	})
 }
 
-// leave puts the file aside, whose end is not continued.
+// leave puts the file aside, since its end is not continued.
 func (s *File) leave(what string) error {
 	n, lines, taken := len(s.tear.text), s.tear.lines, s.tear.taken
 	aside, err := s.rotate()
@@ -151,7 +151,7 @@ func (s *File) leave(what string) error {
 	return nil
 }
 
-// picked is a Page of some records.
+// picked is a page of some records.
 type picked []host.Record
 
 func (p picked) Len() int { return len(p) }

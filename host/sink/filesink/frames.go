@@ -1,0 +1,204 @@
+package filesink
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// What a file has in place of a frame.
+var (
+	errTorn    = errors.New("torn")          // the beginning of a frame
+	errBlank   = errors.New("blank")         // zeros
+	errDamaged = errors.New("damaged")       // the beginning of a frame, then something else
+	errNone    = errors.New("no zstd frame") // something else
+	errLarge   = errors.New("large")         // a frame that is too large for a page
+)
+
+// frames decodes single frames of a file. Close it when done.
+type frames struct {
+	*zstd.Decoder
+	r         io.ReaderAt
+	raw, text []byte
+}
+
+func newFrames(r io.ReaderAt) (*frames, error) {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostDecoded))
+	return &frames{Decoder: d, r: r}, err
+}
+
+// mostDecoded is the most bytes that a frame may decode to at once, or need as its window. Pages are smaller.
+const mostDecoded = 256 << 20
+
+// verify decodes the frame between two offsets, however large, and returns its decoded size. The error is errDamaged,
+// or another if the frame cannot be judged.
+func (d *frames) verify(start, end int64) (int64, error) {
+	section := &reading{r: io.NewSectionReader(d.r, start, end-start)}
+	if err := d.Reset(section); err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(io.Discard, d)
+	return n, section.judge(err, start)
+}
+
+// reading is a reader that keeps its error apart from those of the frame.
+type reading struct {
+	r   io.Reader
+	err error
+}
+
+func (r *reading) Read(b []byte) (int, error) {
+	n, err := r.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}
+
+// judge tells a damaged frame from one that cannot be read.
+func (r *reading) judge(err error, at int64) error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case err == nil:
+		return nil
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrUnknownDictionary):
+		return fmt.Errorf("%w: the zstd frame at byte %d needs a larger window or a dictionary (%w)", ErrForeign, at, err)
+	}
+	return errDamaged
+}
+
+// decode returns the content of the frame between two offsets, valid until the next call. The error is errDamaged,
+// errLarge or a read error.
+func (d *frames) decode(start, end int64) ([]byte, error) {
+	if end-start > mostDecoded {
+		return nil, errLarge
+	}
+	d.raw = slices.Grow(d.raw[:0], int(end-start))[:end-start]
+	if _, err := d.r.ReadAt(d.raw, start); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	text, err := d.DecodeAll(d.raw, d.text[:0])
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return nil, errLarge
+	case err != nil:
+		return nil, errDamaged
+	}
+	d.text = text
+	return text, nil
+}
+
+// any reports whether a text contains a whole frame, anywhere.
+func (d *frames) any(text []byte) bool {
+	for {
+		i := bytes.Index(text, []byte(frameMagic))
+		if i < 0 {
+			return false
+		}
+		text = text[i:]
+		if end, err := frame(bytes.NewReader(text), 0, int64(len(text))); err == nil {
+			if _, err := d.DecodeAll(text[:end], d.text[:0]); err == nil {
+				return true
+			}
+		}
+		text = text[1:]
+	}
+}
+
+// missingChecksum returns the bytes that a frame lacks if these are only of its checksum and it holds only records,
+// else "".
+func missingChecksum(torn []byte) (string, error) {
+	for n := 1; n <= frameChecksum; n++ {
+		whole := append(slices.Clone(torn), make([]byte, n)...)
+		if end, err := frame(bytes.NewReader(whole), 0, int64(len(whole))); err != nil || end != int64(len(whole)) {
+			continue
+		}
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostDecoded), zstd.IgnoreChecksum(true))
+		if err != nil {
+			return "", err
+		}
+		defer d.Close()
+		text, err := d.DecodeAll(whole, nil)
+		if err != nil || !areRecords(text) {
+			return "", nil // its middle may be missing, since it was not synced
+		}
+		sum := binary.LittleEndian.AppendUint32(nil, uint32(xxhash.Sum64(text))) // RFC 8878, section 3.1.1
+		if !bytes.HasSuffix(torn, sum[:frameChecksum-n]) {
+			return "", nil
+		}
+		return string(sum[frameChecksum-n:]), nil
+	}
+	return "", nil
+}
+
+const (
+	frameMagic    = "\x28\xB5\x2F\xFD"
+	blockHeader   = 3 // bytes
+	frameChecksum = 4
+)
+
+// frame walks the blocks of the frame at an offset, without decoding them, and returns the offset after it.
+// https://www.rfc-editor.org/rfc/rfc8878#section-3.1
+func frame(r io.ReaderAt, at, size int64) (end int64, err error) {
+	var head [zstd.HeaderMaxSize]byte
+	n, err := r.ReadAt(head[:min(int64(len(head)), size-at)], at)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	switch magic := string(head[:min(n, len(frameMagic))]); {
+	case magic == frameMagic:
+	case strings.HasPrefix(frameMagic, magic):
+		return 0, errTorn
+	case strings.HasPrefix(frameMagic, strings.TrimRight(magic, "\x00")):
+		return 0, errBlank
+	default:
+		return 0, errNone
+	}
+	var h zstd.Header
+	if err := h.Decode(head[:n]); errors.Is(err, io.ErrUnexpectedEOF) {
+		return 0, errTorn
+	} else if err != nil {
+		return 0, errDamaged
+	}
+	at += int64(h.HeaderSize)
+	for {
+		var b [blockHeader]byte
+		if at+blockHeader > size {
+			return 0, errTorn
+		}
+		if _, err := r.ReadAt(b[:], at); err != nil {
+			return 0, err
+		}
+		block := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
+		at += blockHeader
+		switch kind, length := block>>1&3, int64(block>>3); kind {
+		case 0, 2: // raw, compressed
+			at += length
+		case 1: // one byte, repeated
+			at++
+		default:
+			return 0, errDamaged
+		}
+		if at > size {
+			return 0, errTorn
+		}
+		if block&1 == 1 {
+			break
+		}
+	}
+	if h.HasCheckSum {
+		at += frameChecksum
+	}
+	if at > size {
+		return 0, errTorn
+	}
+	return at, nil
+}
