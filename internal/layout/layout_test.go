@@ -20,6 +20,7 @@ import (
 const (
 	root   = "../.."
 	module = "github.com/mach5/okta-connector/"
+	runner = "cmd/wasm-runner/internal/"
 )
 
 // maxLines is the size of a package, tests aside.
@@ -57,6 +58,14 @@ var rules = []rule{
 		why: "a module must not contain a host"},
 	{from: "guest/connector", not: []string{"guest/okta"}, indirect: true, why: "the SDK is for connectors of any service"},
 	{from: "internal", not: []string{"cmd", "host"}, why: "internal is below everything else"},
+	{from: runner + "term", not: []string{"abi", "host", "guest", "cmd"}, except: []string{runner + "term"}, why: "a terminal shows text of any origin"},
+	{from: runner + "rows", not: []string{"host", "guest", "cmd"}, except: []string{"host/records", runner + "term", runner + "rows"},
+		why: "rows are written without knowing who read them"},
+	{from: runner + "cli", not: []string{runner + "audit", runner + "query", runner + "source", "host/sql"}, indirect: true,
+		why: "every command is built on it, with or without SQL"},
+	{from: runner + "audit", not: []string{runner + "query", runner + "source"}, indirect: true, why: "commands share what is in cli, not each other"},
+	{from: runner + "query", not: []string{runner + "audit", runner + "source"}, indirect: true, why: "commands share what is in cli, not each other"},
+	{from: runner + "source", not: []string{runner + "audit", runner + "query"}, indirect: true, why: "commands share what is in cli, not each other"},
 }
 
 // pkg is a package without its tests.
