@@ -3,6 +3,7 @@ package audit
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"fmt"
@@ -168,78 +169,104 @@ type totals struct {
 	operations         map[string]bool // the operations in the files
 }
 
-// run writes the report.
-func (o *options) run(ctx context.Context) error {
-	a := o.app
-	out := bufio.NewWriter(a.Stdout)
-	var to io.Writer = out
-	if _, is := term.Columns(a.Stdout); is && o.format != "table" { // the format table escapes its cells itself
-		to = term.NewPlainLines(out)
+// report writes the rows of a report.
+type report struct {
+	*options
+	room    int // columns of the terminal, 0 without one
+	columns columns
+	out     *bufio.Writer // to stdout
+	escaped *bufio.Writer // to out
+	rows    rows.Writer   // to escaped
+	begun   bool          // a row has been written
+}
+
+// newReport returns the report on stdout.
+func (o *options) newReport() *report {
+	r := &report{options: o, out: bufio.NewWriter(o.app.Stdout)}
+	room, terminal := term.Columns(o.app.Stdout)
+	r.room = room
+	if o.format == "table" {
+		r.columns = tableColumns(o.join, room)
+	} else {
+		r.columns = allColumns(o.join)
 	}
-	buffered := bufio.NewWriter(to)
-	room, _ := term.Columns(a.Stdout)
-	columns := columnsOf(o, room)
-	w := rows.New(o.format, buffered, plainColumnsOf(columns), rows.Layout{Shrink: true, Room: room, Warn: a.Warnf, More: "take --format csv"})
+	var to io.Writer = r.out
+	if terminal && o.format != "table" { // the format table escapes its cells itself
+		to = term.NewPlainLines(r.out)
+	}
+	r.escaped = bufio.NewWriter(to)
+	r.rows = rows.New(o.format, r.escaped, r.columns.plain(), rows.Layout{Shrink: true, Room: room, Warn: o.app.Warnf, More: "take --format csv"})
+	return r
+}
+
+// write writes the row of a deed.
+func (r *report) write(d *audit.Deed, events []event) error {
+	r.begun = true
+	return r.rows.Row(r.columns.values(row{d, events}))
+}
+
+// end completes the report. Without a row it writes a header, or an empty list, only if always is set.
+func (r *report) end(always bool) error {
+	var err error
+	if r.begun || always {
+		err = r.rows.End()
+	}
+	return cmp.Or(err, r.escaped.Flush(), r.out.Flush())
+}
+
+// noteMissing says which columns a narrow terminal does not show.
+func (r *report) noteMissing() {
+	if !r.begun || r.format != "table" || r.room == 0 || r.room >= RoomForAll {
+		return
+	}
+	who := ""
+	if r.room < roomForWho {
+		who = "who, the year, "
+	}
+	r.app.Notef("%saccount, connection, org and request id fit into %d columns: widen the terminal, or take --format csv", who, RoomForAll)
+}
+
+// run writes the report and its summary.
+func (o *options) run(ctx context.Context) error {
+	r := o.newReport()
 	tally := totals{chain: audit.NewChain(o.anchors...), operations: map[string]bool{}}
-	var held []*audit.Deed
-	begun := false // a row has been written
+	var toJoin []*audit.Deed
 	err := o.eachDeed(ctx, &tally, func(d *audit.Deed) error {
-		if !o.wants(d, a.Flags.Connection) {
+		if !o.wants(d, o.app.Flags.Connection) {
 			return nil
 		}
 		if tally.deeds++; d.Interrupted {
 			tally.interrupted++
 		}
 		if !o.join {
-			begun = true
-			return w.Row(valuesOf(columns, row{d, nil}))
+			return r.write(d, nil)
 		}
-		if len(held) == maxJoined {
+		if len(toJoin) == maxJoined {
 			return cli.Usagef("--join takes %d invokes at once: narrow them with --since, --until, --operation or --outcome", maxJoined)
 		}
 		kept := *d
-		held = append(held, &kept)
+		toJoin = append(toJoin, &kept)
 		return nil
 	})
 	if err == nil {
 		err = o.checkContent(ctx, &tally)
 	}
 	if err == nil && o.join {
-		err = joinEvents(ctx, a, held, func(d *audit.Deed, events []event) error {
-			begun = true
-			return w.Row(valuesOf(columns, row{d, events}))
-		})
+		err = joinEvents(ctx, o.app, toJoin, r.write)
 	}
 	if err != nil {
-		if begun {
-			_ = w.End() // write the rows so far; the first error counts
-		}
-		_, _ = buffered.Flush(), out.Flush()
+		_ = r.end(false) // write the rows so far; the first error counts
 		return err
 	}
 	text, verdict := tally.verdict()
-	if begun || o.format != "table" || verdict == nil { // no header without a row before an error
-		if err := w.End(); err != nil {
-			return err
-		}
-	}
-	if err := buffered.Flush(); err != nil {
+	if err := r.end(o.format != "table" || verdict == nil); err != nil {
 		return err
 	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	if begun && o.format == "table" && room > 0 && room < RoomForAll {
-		who := ""
-		if room < roomForWho {
-			who = "who, the year, "
-		}
-		a.Notef("%saccount, connection, org and request id fit into %d columns: widen the terminal, or take --format csv", who, RoomForAll)
-	}
+	r.noteMissing()
 	if verdict == nil && tally.chain.Lines == tally.chain.Unchained {
-		a.Warnf("%s", text)
+		o.app.Warnf("%s", text)
 	} else {
-		a.Notef("%s", text)
+		o.app.Notef("%s", text)
 	}
 	return verdict
 }

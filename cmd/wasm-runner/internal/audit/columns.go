@@ -35,110 +35,121 @@ const (
 	roomForSeconds = 200
 )
 
-// columnsOf returns the columns of a report: few for people, all for programs. room is the width of the terminal, 0 without one.
-func columnsOf(o *options, room int) []column {
-	var all []column
-	add := func(name string, typ abi.ColumnType, value func(row) any) {
-		all = append(all, column{abi.Column{Name: name, Type: typ}, value})
-	}
-	text := func(name string, value func(row) string) {
-		add(name, abi.Varchar, func(r row) any {
-			if s := value(r); s != "" {
-				return s
-			}
-			return nil
-		})
-	}
-	raw := func(name string, value func(row) any) {
-		add(name, abi.JSON, func(r row) any {
-			if text, err := rows.JSON(value(r)); err == nil && len(text) > 0 && string(text) != "null" {
-				return json.RawMessage(text)
-			}
-			return nil
-		})
-	}
-	if o.format == "table" { // even a narrow terminal shows operation, target and outcome
-		whole := room == 0 || room >= RoomForAll
-		if room == 0 || room >= roomForWhen {
-			text("when", func(r row) string {
-				switch {
-				case room == 0 || room >= roomForSeconds:
-					return r.Time.UTC().Format("2006-01-02 15:04:05Z")
-				case room < roomForYear:
-					return r.Time.UTC().Format("01-02 15:04")
-				}
-				return r.Time.UTC().Format("2006-01-02 15:04")
-			})
-		}
-		if room == 0 || room >= roomForWho {
-			text("who", runBy)
-		}
-		if whole {
-			text("account", shownAccount)
-		}
-		text("operation", func(r row) string { return r.Operation })
-		text("target", targetOf)
-		text("outcome", shownOutcome)
-		if o.join {
-			text("events", shownEvents)
-		}
-		if whole {
-			text("connection", func(r row) string { return r.Connection })
-			text("org", func(r row) string {
-				return strings.TrimPrefix(strings.TrimPrefix(r.BaseURL, "https://"), "http://")
-			})
-		}
-		if whole || room >= roomForRequest && !o.join {
-			text("request_id", requestID)
-		}
-		return all
-	}
-	add("time", abi.TimestampTZ, func(r row) any { return r.Time.UTC() })
-	add("started", abi.TimestampTZ, func(r row) any { return timeOrNull(r.Started) })
-	whoColumns(add, text)
-	text("connection", func(r row) string { return r.Connection })
-	text("base_url", func(r row) string { return r.BaseURL })
-	text("operation", func(r row) string { return r.Operation })
-	text("class", func(r row) string { return string(r.Class) })
-	raw("input", func(r row) any { return r.Input })
-	text("target", targetOf)
-	raw("targets", func(r row) any { return r.Targets })
-	endColumns(add, text)
-	text("request_id", requestID)
-	raw("request_ids", func(r row) any { return requestIDs(r.Deed) })
-	raw("before", func(r row) any { return r.Before })
-	raw("after", func(r row) any { return r.After })
-	text("run", func(r row) string { return r.Run })
-	text("file", func(r row) string { return r.File })
-	add("line", abi.BigInt, func(r row) any { return int64(r.Line) })
-	text("broken", func(r row) string { return r.Broken })
-	if o.join {
-		raw("events", func(r row) any { return append([]event{}, r.events...) })
-	}
-	return all
+// columns are the columns of a report.
+type columns []column
+
+// add appends a column.
+func (c *columns) add(name string, typ abi.ColumnType, value func(row) any) {
+	*c = append(*c, column{abi.Column{Name: name, Type: typ}, value})
 }
 
-// whoColumns adds who ran an invoke, whose credential acted, and which module ran.
-func whoColumns(add func(string, abi.ColumnType, func(row) any), text func(string, func(row) string)) {
-	text("user", func(r row) string { return process(r).User })
-	text("uid", func(r row) string { return process(r).UID })
-	text("host", func(r row) string { return process(r).Host })
-	add("pid", abi.BigInt, func(r row) any {
+// text appends a column of text, in which "" is NULL.
+func (c *columns) text(name string, value func(row) string) {
+	c.add(name, abi.Varchar, func(r row) any {
+		if s := value(r); s != "" {
+			return s
+		}
+		return nil
+	})
+}
+
+// raw appends a column of JSON.
+func (c *columns) raw(name string, value func(row) any) {
+	c.add(name, abi.JSON, func(r row) any {
+		if text, err := rows.JSON(value(r)); err == nil && len(text) > 0 && string(text) != "null" {
+			return json.RawMessage(text)
+		}
+		return nil
+	})
+}
+
+// tableColumns returns the columns of the format table. room is the width of the terminal, 0 without one. Even a narrow
+// terminal shows operation, target and outcome.
+func tableColumns(join bool, room int) (c columns) {
+	whole := room == 0 || room >= RoomForAll
+	if room == 0 || room >= roomForWhen {
+		c.text("when", func(r row) string {
+			switch {
+			case room == 0 || room >= roomForSeconds:
+				return r.Time.UTC().Format("2006-01-02 15:04:05Z")
+			case room < roomForYear:
+				return r.Time.UTC().Format("01-02 15:04")
+			}
+			return r.Time.UTC().Format("2006-01-02 15:04")
+		})
+	}
+	if room == 0 || room >= roomForWho {
+		c.text("who", runBy)
+	}
+	if whole {
+		c.text("account", shownAccount)
+	}
+	c.text("operation", func(r row) string { return r.Operation })
+	c.text("target", targetOf)
+	c.text("outcome", shownOutcome)
+	if join {
+		c.text("events", shownEvents)
+	}
+	if whole {
+		c.text("connection", func(r row) string { return r.Connection })
+		c.text("org", func(r row) string {
+			return strings.TrimPrefix(strings.TrimPrefix(r.BaseURL, "https://"), "http://")
+		})
+	}
+	if whole || room >= roomForRequest && !join {
+		c.text("request_id", requestID)
+	}
+	return c
+}
+
+// allColumns returns the columns of the other formats, which programs read.
+func allColumns(join bool) (c columns) {
+	c.add("time", abi.TimestampTZ, func(r row) any { return r.Time.UTC() })
+	c.add("started", abi.TimestampTZ, func(r row) any { return timeOrNull(r.Started) })
+	c.who()
+	c.text("connection", func(r row) string { return r.Connection })
+	c.text("base_url", func(r row) string { return r.BaseURL })
+	c.text("operation", func(r row) string { return r.Operation })
+	c.text("class", func(r row) string { return string(r.Class) })
+	c.raw("input", func(r row) any { return r.Input })
+	c.text("target", targetOf)
+	c.raw("targets", func(r row) any { return r.Targets })
+	c.end()
+	c.text("request_id", requestID)
+	c.raw("request_ids", func(r row) any { return requestIDs(r.Deed) })
+	c.raw("before", func(r row) any { return r.Before })
+	c.raw("after", func(r row) any { return r.After })
+	c.text("run", func(r row) string { return r.Run })
+	c.text("file", func(r row) string { return r.File })
+	c.add("line", abi.BigInt, func(r row) any { return int64(r.Line) })
+	c.text("broken", func(r row) string { return r.Broken })
+	if join {
+		c.raw("events", func(r row) any { return append([]event{}, r.events...) })
+	}
+	return c
+}
+
+// who appends who ran an invoke, whose credential acted, and which module ran.
+func (c *columns) who() {
+	c.text("user", func(r row) string { return process(r).User })
+	c.text("uid", func(r row) string { return process(r).UID })
+	c.text("host", func(r row) string { return process(r).Host })
+	c.add("pid", abi.BigInt, func(r row) any {
 		if pid := process(r).PID; pid != 0 {
 			return int64(pid)
 		}
 		return nil
 	})
-	text("account_id", func(r row) string { return account(r).ID })
-	text("account", func(r row) string { return account(r).Name })
-	text("account_absent", func(r row) string { return account(r).Absent })
-	text("module", func(r row) string {
+	c.text("account_id", func(r row) string { return account(r).ID })
+	c.text("account", func(r row) string { return account(r).Name })
+	c.text("account_absent", func(r row) string { return account(r).Absent })
+	c.text("module", func(r row) string {
 		if r.Module == nil {
 			return ""
 		}
 		return r.Module.Kind + " " + r.Module.Version
 	})
-	text("module_sha256", func(r row) string {
+	c.text("module_sha256", func(r row) string {
 		if r.Module == nil {
 			return ""
 		}
@@ -146,44 +157,46 @@ func whoColumns(add func(string, abi.ColumnType, func(row) any), text func(strin
 	})
 }
 
-// endColumns adds how an invoke ended, and who approved it.
-func endColumns(add func(string, abi.ColumnType, func(row) any), text func(string, func(row) string)) {
+// end appends how an invoke ended, and who approved it.
+func (c *columns) end() {
 	failure := func(r row) abi.Error {
 		if r.Error == nil {
 			return abi.Error{}
 		}
 		return *r.Error
 	}
-	text("outcome", func(r row) string { return string(r.Outcome) })
-	text("code", func(r row) string { return failure(r).Code })
-	text("message", func(r row) string { return failure(r).Message })
-	add("plan", abi.Boolean, func(r row) any { return r.Plan })
-	add("reconciled", abi.Boolean, func(r row) any { return r.Reconciled })
-	add("partial", abi.Boolean, func(r row) any { return r.Partial })
-	add("replayed", abi.Boolean, func(r row) any { return r.Replayed })
-	text("approved_by", func(r row) string { return r.ApprovedBy })
-	text("plan_sha256", func(r row) string {
+	c.text("outcome", func(r row) string { return string(r.Outcome) })
+	c.text("code", func(r row) string { return failure(r).Code })
+	c.text("message", func(r row) string { return failure(r).Message })
+	c.add("plan", abi.Boolean, func(r row) any { return r.Plan })
+	c.add("reconciled", abi.Boolean, func(r row) any { return r.Reconciled })
+	c.add("partial", abi.Boolean, func(r row) any { return r.Partial })
+	c.add("replayed", abi.Boolean, func(r row) any { return r.Replayed })
+	c.text("approved_by", func(r row) string { return r.ApprovedBy })
+	c.text("plan_sha256", func(r row) string {
 		if r.Approval == nil {
 			return ""
 		}
 		return r.Approval.PlanSHA256
 	})
-	text("idempotency_key", func(r row) string { return r.Key })
-	add("duration_ms", abi.Double, func(r row) any { return r.DurationMS })
+	c.text("idempotency_key", func(r row) string { return r.Key })
+	c.add("duration_ms", abi.Double, func(r row) any { return r.DurationMS })
 }
 
-func plainColumnsOf(columns []column) []abi.Column {
-	all := make([]abi.Column, len(columns))
-	for i := range columns {
-		all[i] = columns[i].Column
+// plain returns the names and types of the columns.
+func (c columns) plain() []abi.Column {
+	all := make([]abi.Column, len(c))
+	for i := range c {
+		all[i] = c[i].Column
 	}
 	return all
 }
 
-func valuesOf(columns []column, r row) []any {
-	values := make([]any, len(columns))
-	for i := range columns {
-		values[i] = columns[i].value(r)
+// values returns the values of a row.
+func (c columns) values(r row) []any {
+	values := make([]any, len(c))
+	for i := range c {
+		values[i] = c[i].value(r)
 	}
 	return values
 }
