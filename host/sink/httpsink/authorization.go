@@ -11,13 +11,13 @@ import (
 
 // Authorizer reads an authorization that may change while a sink is open.
 type Authorizer struct {
-	// Read reads the header's whole value.
+	// Read reads the whole value of the header.
 	Read func(context.Context) (secrets.Value, error)
-	// Stamp is a text that is another when the value may be another, "" where that is not known. May be nil.
+	// Stamp returns a text that changes when the value may have changed, "" if that is unknown. May be nil.
 	Stamp func() string
 }
 
-// maxAuthorizations bounds how many values of one sink are kept out of messages. The oldest is forgotten first.
+// maxAuthorizations limits how many values of one sink are kept out of messages. The oldest is dropped first.
 const maxAuthorizations = 16
 
 // authorization is the value that a sink sends. It is safe for concurrent use.
@@ -27,8 +27,8 @@ type authorization struct {
 	mu       sync.Mutex
 	current  secrets.Value   // used by the next request
 	accepted secrets.Value   // the last one that the service took; zero before the first
-	known    []secrets.Value // that may have been sent, the latest last
-	stamp    string          // of the last read, whether it succeeded or not
+	known    []secrets.Value // may have been sent; the latest is last
+	stamp    string          // at the last read, successful or not
 }
 
 func newAuthorization(value secrets.Value, from Authorizer) *authorization {
@@ -39,7 +39,8 @@ func newAuthorization(value secrets.Value, from Authorizer) *authorization {
 	return a
 }
 
-// get is the value for a request. It is read again where its file changed; one that cannot be read leaves that of before.
+// get returns the value for a request. It reads the value again if its stamp changed, and keeps the old one if that
+// fails.
 func (a *authorization) get(ctx context.Context) secrets.Value {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -49,8 +50,9 @@ func (a *authorization) get(ctx context.Context) secrets.Value {
 	return a.current
 }
 
-// after401 returns another value to try, after the service refused those that were tried: what the reference holds now, else the
-// one that the service took before. The reference may hold half of a new one, or one that is not valid yet.
+// after401 returns another value to try, after the service refused those that were tried: the current content of the
+// reference, else the one that the service took before. The reference may hold a new value that is half written or not
+// valid yet.
 func (a *authorization) after401(ctx context.Context, tried []secrets.Value) (value secrets.Value, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -63,7 +65,7 @@ func (a *authorization) after401(ctx context.Context, tried []secrets.Value) (va
 	return secrets.Value{}, false
 }
 
-// accept notes a value that the service took. Where others were refused first, it is used until the reference changes.
+// accept records a value that the service took. If others were refused before, it is used until the reference changes.
 func (a *authorization) accept(value secrets.Value, refusedFirst bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -82,7 +84,7 @@ func (a *authorization) reload(ctx context.Context) (changed bool, err error) {
 	return a.read(ctx)
 }
 
-// read reads the value. a.mu is held.
+// read reads the value. The caller holds a.mu.
 func (a *authorization) read(ctx context.Context) (changed bool, err error) {
 	if a.from.Read == nil {
 		return false, nil
@@ -99,7 +101,7 @@ func (a *authorization) read(ctx context.Context) (changed bool, err error) {
 	return true, nil
 }
 
-// redact keeps every value out of a text, should the service repeat it.
+// redact removes every known value from a text: the service may repeat it.
 func (a *authorization) redact(text string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -114,8 +116,8 @@ func (a *authorization) redact(text string) string {
 	return text
 }
 
-// ReloadAuthorization reads the authorization again; any is false where the sink has none that can be. One that cannot be
-// read leaves that of before. It is safe for concurrent use.
+// ReloadAuthorization reads the authorization again. any is false if the sink has none that can be read again. On an
+// error the old value stays. It is safe for concurrent use.
 func (s *Sink) ReloadAuthorization(ctx context.Context) (any, changed bool, err error) {
 	if s.authorization.from.Read == nil {
 		return false, false, nil

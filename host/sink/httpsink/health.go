@@ -38,7 +38,7 @@ func (h *health) interrupted() {
 	h.interruptions++
 }
 
-// Status implements Monitor.
+// Status implements sink.Monitor.
 func (s *Sink) Status() sink.Status {
 	s.health.mu.Lock()
 	defer s.health.mu.Unlock()
@@ -47,9 +47,9 @@ func (s *Sink) Status() sink.Status {
 	return out
 }
 
-// Interruptions implements Volatile.
+// Interruptions implements sink.Volatile.
 func (s *Sink) Interruptions() int64 {
-	s.watching.look()
+	s.watching.probe()
 	s.health.mu.Lock()
 	defer s.health.mu.Unlock()
 	return s.health.interruptions
@@ -57,7 +57,7 @@ func (s *Sink) Interruptions() int64 {
 
 const dialTimeout = 15 * time.Second
 
-// dial dials, and where the sink watches its service, has the connection watched.
+// dial opens a connection. If the sink watches its service, the connection is watched.
 func (s *Sink) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: dialTimeout}
 	c, err := d.DialContext(ctx, network, address)
@@ -65,7 +65,7 @@ func (s *Sink) dial(ctx context.Context, network, address string) (net.Conn, err
 		return c, err
 	}
 	return s.watching.add(c, func() {
-		// A service closes connections that were idle, too. One that ended takes no new one.
+		// A service also closes idle connections. If it has ended, it accepts no new one.
 		c, err := d.Dial(network, address)
 		if err != nil {
 			s.health.interrupted()
@@ -75,11 +75,11 @@ func (s *Sink) dial(ctx context.Context, network, address string) (net.Conn, err
 	}), nil
 }
 
-// watching are the connections that are watched. It is safe for concurrent use.
+// watching holds the watched connections. It is safe for concurrent use.
 type watching struct {
 	mu    sync.Mutex
 	open  map[*watched]bool
-	asked []chan struct{} // each closed once a service has been asked whether it is still there
+	asked []chan struct{} // each is closed when a probe of the service has ended
 }
 
 func (w *watching) add(c net.Conn, ended func()) *watched {
@@ -93,7 +93,7 @@ func (w *watching) add(c net.Conn, ended func()) *watched {
 	return conn
 }
 
-// finish notes that a connection ended. Where the other side ended it, the service is asked.
+// finish removes a connection that ended. If the other side ended it, the service is probed.
 func (w *watching) finish(c *watched, theirs bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,9 +112,9 @@ func (w *watching) finish(c *watched, theirs bool) {
 	}()
 }
 
-// look finds connections that the other side closed and nobody has read from since, and waits until their service was asked.
-// Whoever reads from them may be late on a busy machine.
-func (w *watching) look() {
+// probe finds connections that the other side closed and that nobody has read from since, and waits for the probes of
+// their service. On a busy machine the reader may be late.
+func (w *watching) probe() {
 	w.mu.Lock()
 	all := slices.Collect(maps.Keys(w.open))
 	w.mu.Unlock()
@@ -132,14 +132,14 @@ func (w *watching) look() {
 	}
 }
 
-// watched is a connection that tells when the other side closes it.
+// watched is a connection that reports when the other side closes it.
 type watched struct {
 	net.Conn
 	all   *watching
 	ended func()
 }
 
-// Read implements net.Conn. Between two requests, the HTTP client waits in it.
+// Read implements net.Conn. Between two requests the HTTP client waits in Read.
 func (w *watched) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
 	if err != nil {

@@ -12,20 +12,21 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// sameFailures counts answers with the same 5xx in a row to the same batch, over the times that it comes again.
+// sameFailures counts equal 5xx answers in a row to the same batch, across its retries.
 type sameFailures struct {
-	key         string // of the batch's first record
+	key         string // of the first record of the batch
 	status      int
 	count, next int
-	text        string // of the last answer, without what varies
+	text        string // of the last answer, without its varying parts
 	texts       int    // answers in a row with this text
 }
 
-// mostEqual is how many equal answers a batch gets before an empty request shows whether the service fails for everything.
+// mostEqual is how many equal answers a batch gets before an empty request shows whether the service fails for
+// everything.
 const mostEqual = 8
 
-// again counts an answer. It reports whether it is time to look which record is at fault: after 3 of the same status, then less
-// and less often, and once after mostEqual.
+// again counts an answer, and reports whether it is time to search for the bad record: after 3 answers of the same
+// status, then less and less often, and once after mostEqual.
 func (f *sameFailures) again(batch []host.Record, answer passing) bool {
 	if answer.status < 500 || answer.status != f.status || batch[0].Key != f.key {
 		*f = sameFailures{key: strings.Clone(batch[0].Key), status: answer.status, next: 3}
@@ -42,20 +43,21 @@ func (f *sameFailures) again(batch []host.Record, answer passing) bool {
 	return true
 }
 
-// hunt is the search for the records at which a service fails: some answer 500 to a whole batch for one bad row.
+// hunt is the search for the records at which a service fails. Some services answer 500 to a whole batch for one bad
+// record.
 type hunt struct {
 	status   int
-	requests int // that failed
-	took     bool
-	works    bool          // the service fails at these records, and not at an empty request
+	requests int           // failed ones
+	took     bool          // the service took records during the search
+	works    bool          // the service took an empty request
 	left     []host.Record // neither taken nor refused
 	suspects []Refusal     // records that failed alone
 }
 
-// hunt sends a batch in halves, and those that fail in halves again. A record that fails alone is refused where others were
-// taken meanwhile. Where none was, a record that was taken before is sent once more. Where the service took nothing yet, it gets
-// an empty request after mostEqual equal answers. Where that fails in the same way, the service is at fault. No record is
-// refused for a status that a gateway gives.
+// hunt sends a batch in halves, and halves again those that fail. A record that fails alone is refused if the service
+// took others meanwhile. If it took none, a record that it took before is sent once more. If it never took any, it gets
+// an empty request after mostEqual equal answers. If that fails in the same way, the service is at fault. No record is
+// refused for a status of a gateway.
 func (s *Sink) hunt(ctx context.Context, batch []host.Record, answer passing) (*hunt, error) {
 	h := &hunt{status: answer.status}
 	gateway := ofGateway(h.status)
@@ -92,8 +94,8 @@ func (s *Sink) hunt(ctx context.Context, batch []host.Record, answer passing) (*
 	return h, nil
 }
 
-// works sends an empty request, and reports whether the service answers otherwise than to the records: it is there then, and
-// reads what it gets. A service whose answers to the records differ is not judged by a text.
+// works sends an empty request, and reports whether the service answers it differently from the records: then it works.
+// If its answers to the records differ from each other, the text is not compared.
 func (s *Sink) works(ctx context.Context) bool {
 	_, _, err := s.request(ctx, nil, s.authorization.get(ctx))
 	var p passing
@@ -129,7 +131,7 @@ func (s *Sink) halve(ctx context.Context, h *hunt, batch []host.Record) error {
 	return nil
 }
 
-// part sends a part of a batch. failed is called with what of it fails as the batch did.
+// part sends a part of a batch. It calls failed with the records that fail as the batch did.
 func (s *Sink) part(ctx context.Context, h *hunt, part []host.Record, failed func([]host.Record) error) error {
 	left, refused, err := s.once(ctx, part)
 	if err := s.refuse(refused, len(part)); err != nil {
@@ -141,7 +143,7 @@ func (s *Sink) part(ctx context.Context, h *hunt, part []host.Record, failed fun
 		h.took = h.took || len(refused) < len(part)
 	case errors.As(err, &p) && p.status == h.status:
 		h.requests++
-		if len(left) < len(part) { // the others were answered for good
+		if len(left) < len(part) { // the others have a final answer
 			h.took = h.took || len(left)+len(refused) < len(part)
 			return s.part(ctx, h, left, failed)
 		}
@@ -161,7 +163,7 @@ func (s *Sink) part(ctx context.Context, h *hunt, part []host.Record, failed fun
 	return nil
 }
 
-// suspected reports whether a record failed alone before.
+// suspected reports whether a record has failed alone already.
 func (h *hunt) suspected(r host.Record) bool {
 	for _, s := range h.suspects {
 		if len(s.Record.JSON) > 0 && len(r.JSON) > 0 && &s.Record.JSON[0] == &r.JSON[0] {
@@ -171,24 +173,24 @@ func (h *hunt) suspected(r host.Record) bool {
 	return false
 }
 
-// streak is a row of records, over pages, that were all refused for the same reason.
+// streak counts records in a row, across pages, that were all refused for the same reason.
 type streak struct {
 	reason string
 	count  int
 }
 
 const (
-	// suspicious is how many records a page has at least of which it would be odd if the service refused each for what it is.
+	// suspicious is the page size from which it would be odd if the service refused every record for its content.
 	suspicious = 100
-	// sameReason is how many records in a row may be refused for the same reason, when no other is taken.
+	// sameReason is how many records in a row may be refused for the same reason, if no other is taken.
 	sameReason = 3
 )
 
-// varying is what differs between the same refusals of two records.
+// varying matches the parts in which the same refusal of two records differs.
 var varying = regexp.MustCompile(`'[^']*'|"[^"]*"|[0-9]+`)
 
-// add takes in what was refused of so many records. The error says that it is not the records' fault. Where shown is true, the
-// service took an empty request while it refused these: one page of them is the records' fault.
+// add counts the refused records of a page of this size. It returns an error if the records are hardly at fault. shown
+// says that the service took an empty request while it refused these: then one page of them is the records' fault.
 func (t *streak) add(refused []Refusal, of int, shown bool) error {
 	if len(refused) < of || of == 0 {
 		if of > 0 {
@@ -216,7 +218,7 @@ func (t *streak) add(refused []Refusal, of int, shown bool) error {
 	return nil
 }
 
-// allRefused is the error of so many records of a page that are all refused.
+// allRefused returns the error for n records of a page that are all refused.
 func allRefused(n int, first Refusal) error {
 	return fmt.Errorf("%d records in a row were refused, and none was taken, the first: %s: that is hardly the records' fault: "+
 		"correct what they are sent to", n, first)

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// closedByPeer reports whether the other side closed a connection, and nothing is left to be read from it. It reads nothing,
-// and may run while another goroutine reads.
+// closedByPeer reports whether the other side closed a connection and nothing is left to read. It reads nothing, and
+// may run concurrently with a reader.
 func closedByPeer(c net.Conn) (closed bool) {
 	s, ok := c.(syscall.Conn)
 	if !ok {
@@ -19,7 +19,7 @@ func closedByPeer(c net.Conn) (closed bool) {
 	if err != nil {
 		return false
 	}
-	_ = raw.Control(func(fd uintptr) { // an error is a connection that this side closed
+	_ = raw.Control(func(fd uintptr) { // an error means that this side closed the connection
 		var b [1]byte
 		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		closed = err == nil && n == 0 || errors.Is(err, syscall.ECONNRESET)

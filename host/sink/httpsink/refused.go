@@ -20,10 +20,10 @@ import (
 	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
-// Refusal is a record that a service will not take, however often it is sent, and why.
+// Refusal is a record that a service refuses for good, with the reason.
 type Refusal struct {
-	Status int    // that the service answered: to the record, or to a request of it alone
-	Type   string // of the error, by the service's name for it; may be empty
+	Status int    // of the answer to the record, or to a request with it alone
+	Type   string // the service's name for the error; may be empty
 	Reason string
 	Record host.Record
 }
@@ -36,23 +36,23 @@ func (r Refusal) String() string {
 	return fmt.Sprintf("%s: %.*s", text, maxReason, r.Reason)
 }
 
-// Refused is a file of records that a service refused, so that the rest can go on. Each is a line
+// Refused is a file of records that a service refused, so that the others can go on. Each is a line
 //
 //	{"at":"2026-01-02T03:04:05Z","service":"https://…","status":400,"type":"…","reason":"…","key":"…","record":{…}}
 //
-// and is durable before the page that it came with is. It is appended to as a File is, and held like one. It is not safe
-// for concurrent use, but for Count; close it when done.
+// and is durable before its page is. The file is locked and appended to as a filesink.File. Refused is not safe for
+// concurrent use, except for Count. Close it when done.
 type Refused struct {
 	file  *filesink.File
 	now   func() time.Time
-	known map[[sha256.Size]byte]bool // records that were there before: a crash has the page come again
+	known map[[sha256.Size]byte]bool // records in the file: after a crash the page comes again
 	count atomic.Int64
 }
 
-// mostKnown is how many records of its end a Refused recalls: more than a page has.
+// mostKnown is how many records a Refused replays from its end. A page has fewer.
 const mostKnown = 10_000
 
-// OpenRefused opens a file of refused records, and makes it where there is none.
+// OpenRefused opens a file of refused records, and creates it if it does not exist.
 func OpenRefused(path string, o filesink.Options) (*Refused, error) {
 	file, err := filesink.Open(path, o)
 	if err != nil {
@@ -67,7 +67,7 @@ func OpenRefused(path string, o filesink.Options) (*Refused, error) {
 		return foreign || len(r.known) >= mostKnown
 	})
 	if err == nil && foreign {
-		err = fmt.Errorf("%s: %w that were refused: give them a file of their own", path, filesink.ErrForeign)
+		err = fmt.Errorf("%s: %w that were refused: choose another file", path, filesink.ErrForeign)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -78,19 +78,19 @@ func OpenRefused(path string, o filesink.Options) (*Refused, error) {
 // String names the file.
 func (r *Refused) String() string { return r.file.String() }
 
-// Count is how many records were put aside since it was opened. It is safe for concurrent use.
+// Count returns how many records were put aside since the file was opened. It is safe for concurrent use.
 func (r *Refused) Count() int64 { return r.count.Load() }
 
-// Reopen is that of File.
+// Reopen is filesink.File.Reopen.
 func (r *Refused) Reopen() (anew bool, err error) { return r.file.Reopen() }
 
-// Tear is that of File.
+// Tear is filesink.File.Tear.
 func (r *Refused) Tear() filesink.Tear { return r.file.Tear() }
 
-// Close lets go of the file.
+// Close closes the file.
 func (r *Refused) Close() error { return r.file.Close() }
 
-// put makes refusals durable, but for those that are there already.
+// put makes refusals durable, except those that are in the file already.
 func (r *Refused) put(ctx context.Context, service string, all []Refusal) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -119,7 +119,7 @@ func (r *Refused) put(ctx context.Context, service string, all []Refusal) error 
 	}
 	n.text = b.Bytes()
 	err := r.file.Write(ctx, n)
-	if errors.Is(err, sink.ErrRewrite) { // the file was deleted under it: its lines are all here
+	if errors.Is(err, sink.ErrRewrite) { // the file was deleted: n has all of its lines
 		err = r.file.Write(ctx, n)
 	}
 	if err != nil {
@@ -129,7 +129,8 @@ func (r *Refused) put(ctx context.Context, service string, all []Refusal) error 
 	return nil
 }
 
-// time is the present; where the file ends in half a line, it is that line's time, so that the line can be continued.
+// time returns the current time. If the file ends in a partial line, it returns the time of that line, so that the line
+// can be continued.
 func (r *Refused) time() time.Time {
 	now := r.now().UTC()
 	half, ok := bytes.CutPrefix(r.file.Unfinished(), []byte(`{"at":"`))
@@ -138,7 +139,7 @@ func (r *Refused) time() time.Time {
 	}
 	text, _, whole := bytes.Cut(half, []byte(`"`))
 	for _, ends := range []string{"", now.Format(time.RFC3339Nano), "0000-01-01T00:00:00Z", "0000-10-10T00:00:00Z", "Z", "0Z"} {
-		if !whole && len(ends) > 2 { // the end of a time of this length
+		if !whole && len(ends) > 2 { // complete a time of this length
 			ends = ends[min(len(text), len(ends)):]
 		}
 		at, err := time.Parse(time.RFC3339Nano, string(text)+ends)
@@ -149,7 +150,7 @@ func (r *Refused) time() time.Time {
 	return now
 }
 
-// refusedPage is a Page of lines.
+// refusedPage is a page of lines.
 type refusedPage struct {
 	count int
 	text  []byte

@@ -28,16 +28,17 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// Form is how an HTTP sink writes a batch.
+// Form is the format of a request body.
 type Form int
 
 const (
-	// NDJSON is one record a line. The receiver makes a repeat an upsert by the records' own key.
+	// NDJSON is one record a line. The receiver makes a repeated record an upsert, by the key of the record.
 	NDJSON Form = iota
 	// Bulk is the _bulk API of OpenSearch and Elasticsearch: each record is indexed under its key as _id, so that a
 	// repeat replaces the same document.
 	Bulk
-	// BulkCreate is Bulk with create, which data streams want. A document that is there already is none to worry about.
+	// BulkCreate is Bulk with the action create, which data streams require. A document that already exists is not an
+	// error.
 	BulkCreate
 )
 
@@ -45,34 +46,35 @@ const (
 type Options struct {
 	Form          Form
 	Authorization secrets.Value // the header's whole value, such as "Bearer …" or "ApiKey …"; default none
-	// Authorizer reads the authorization again when its stamp changes, and after a 401 or 403. Default never.
+	// Authorizer reads the authorization again when its stamp changes, and after a 401 or 403. By default it is never
+	// read again.
 	Authorizer Authorizer
-	// BatchBytes is the most that a request holds, but for a single record that is larger; default 5 MiB.
+	// BatchBytes is the maximum size of a request, except for a single larger record. Default 5 MiB.
 	BatchBytes int
-	// Patience is how long a batch is tried again before Write gives up; default 2 minutes.
+	// Patience is how long Write retries a batch before it gives up. Default 2 minutes.
 	Patience time.Duration
-	// Timeout is of one request; default a minute.
+	// Timeout is the time limit of one request. Default a minute.
 	Timeout time.Duration
-	RootCAs *x509.CertPool // default the system's
-	// Plaintext allows http to another machine, where whoever is in between reads the records. An authorization does not
-	// go that way even so.
+	RootCAs *x509.CertPool // default those of the system
+	// Plaintext allows http to another machine, where anyone on the way can read the records. An authorization is never
+	// sent over http to another machine.
 	Plaintext bool
-	// Waiting is told each time that a batch has to wait for the service, and why.
+	// Waiting is called before each retry, with the reason and the wait.
 	Waiting func(why error, wait time.Duration)
-	// Refused takes the records that the service will not take for what they are: too large alone, or that its index does
-	// not fit. Without one, such a record ends Write with sink.ErrRecord. Close closes it.
+	// Refused takes the records that the service refuses for their content: a record that is too large alone, or that
+	// does not fit the index. Without it, such a record ends Write with ErrRecord. Close closes it.
 	Refused *Refused
-	// Refusing is told of what Refused took of a page.
+	// Refusing is called with the records of a page that Refused took.
 	Refusing func([]Refusal)
-	// TimeMember is the member of a record that holds its time, as a path of gjson. BulkCreate copies it to "@timestamp",
-	// which data streams require, where a record has none. Default none.
+	// TimeMember is the member of a record that holds its time, as a gjson path. BulkCreate copies it to "@timestamp",
+	// which data streams require, if a record has none. Default none.
 	TimeMember string
-	// Watch has the sink notice when the service goes away between two requests (Interruptions).
+	// Watch makes the sink notice when the service goes away between two requests (see Interruptions).
 	Watch bool
 }
 
-// Sink posts batches of records. A page is durable once every batch of it was answered with success. A service that is
-// slow or sends 429 slows the source down; nothing is kept but the page in hand.
+// Sink posts batches of records. A page is durable once the service answered every batch of it with success. A service
+// that is slow, or that answers 429, slows the source down; only the current page is kept in memory.
 type Sink struct {
 	url    *url.URL
 	name   string
@@ -80,21 +82,22 @@ type Sink struct {
 	client *http.Client
 	sleep  func(context.Context, time.Duration) error
 	last   int // bytes of the last body
-	limit  int // bytes of a body that the service is known to take: BatchBytes, or less after a 413
+	limit  int // largest body to send: BatchBytes, or less after a 413
 
 	authorization *authorization
 
-	refused  []Refusal // of the page in hand
+	refused  []Refusal // of the current page
 	streak   streak
 	health   health
 	watching watching
-	good     host.Record // one that the service took, a copy; Key and JSON are empty before the first
+	good     host.Record // a copy of a record that the service took; empty before the first
 	same     sameFailures
-	// emptyTaken says of the page in hand that the service took an empty request, and refused its records.
+	// emptyTaken says of the current page that the service took an empty request and refused the records.
 	emptyTaken bool
 }
 
-// New makes an HTTP sink. It makes no request. Records go to https, or to this machine.
+// New returns a Sink for an address. It makes no request. The address must be https, unless it is of this machine or
+// Plaintext is set.
 func New(address string, o Options) (*Sink, error) {
 	u, err := url.Parse(address)
 	switch {
@@ -127,7 +130,7 @@ func New(address string, o Options) (*Sink, error) {
 	s.client = &http.Client{
 		Timeout: o.Timeout,
 		Transport: &http.Transport{
-			Proxy:               nil, // the environment does not decide where records go
+			Proxy:               nil, // environment variables must not decide where records go
 			DialContext:         s.dial,
 			TLSClientConfig:     &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: 15 * time.Second,
@@ -155,10 +158,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// String implements Sink: the address without its query.
+// String implements sink.Sink. It returns the address without its query.
 func (s *Sink) String() string { return s.name }
 
-// Close implements Sink.
+// Close implements sink.Sink.
 func (s *Sink) Close() error {
 	s.client.CloseIdleConnections()
 	if s.opts.Refused == nil {
@@ -167,7 +170,7 @@ func (s *Sink) Close() error {
 	return s.opts.Refused.Close()
 }
 
-// Refused implements Refuser.
+// Refused implements sink.Refuser.
 func (s *Sink) Refused() int64 {
 	if s.opts.Refused == nil {
 		return 0
@@ -175,7 +178,7 @@ func (s *Sink) Refused() int64 {
 	return s.opts.Refused.Count()
 }
 
-// Reopen implements Reopener, for the file of refused records.
+// Reopen implements sink.Reopener, for the file of refused records.
 func (s *Sink) Reopen() (anew bool, err error) {
 	if s.opts.Refused == nil {
 		return false, nil
@@ -183,9 +186,9 @@ func (s *Sink) Reopen() (anew bool, err error) {
 	return s.opts.Refused.Reopen()
 }
 
-// Write implements Sink.
+// Write implements sink.Sink.
 func (s *Sink) Write(ctx context.Context, p sink.Page) error {
-	defer func() { s.refused, s.emptyTaken = nil, false }() // they are views into the page
+	defer func() { s.refused, s.emptyTaken = nil, false }() // refused records point into the page
 	if err := s.send(ctx, p); err != nil {
 		return err
 	}
@@ -202,7 +205,7 @@ func (s *Sink) Write(ctx context.Context, p sink.Page) error {
 	return nil
 }
 
-// send posts a page, and collects what of it the service refuses.
+// send posts a page, and collects the records that the service refuses.
 func (s *Sink) send(ctx context.Context, p sink.Page) error {
 	var batch []host.Record
 	size := 0
@@ -228,26 +231,26 @@ func (s *Sink) send(ctx context.Context, p sink.Page) error {
 	return s.post(ctx, batch)
 }
 
-// Bounds of repeating.
+// Limits of retries and answers.
 const (
 	backoffBase = 250 * time.Millisecond
 	backoffCap  = 15 * time.Second
-	maxAdvice   = 5 * time.Minute // of a Retry-After that is believed
-	maxAnswer   = 32 << 20        // of an answer that is read
-	maxReason   = 200
+	maxAdvice   = 5 * time.Minute // longest Retry-After to respect
+	maxAnswer   = 32 << 20        // bytes
+	maxReason   = 200             // bytes of a reason in a message
 )
 
 // passing is a failure that may pass by itself.
 type passing struct {
 	why    error
-	wait   time.Duration // that was asked for; 0 is no advice
-	status int           // of the answer, or of each record that it is about; 0 is none, or several
-	each   bool          // the status is that of records, and not of the answer
+	wait   time.Duration // that the service asked for; 0 if it did not
+	status int           // of the answer, or of each record concerned; 0 if there is none or several
+	each   bool          // status is of records, not of the answer
 }
 
 func (e passing) Error() string { return e.why.Error() }
 
-// post sends a batch until it is taken, as long as the sink's patience lasts.
+// post sends a batch until it is taken or Patience is over.
 func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 	began := time.Now()
 	for failures := 0; ; {
@@ -259,7 +262,7 @@ func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 			s.same = sameFailures{}
 			return nil
 		}
-		if len(left) < len(batch) { // some were answered for good: no need to lose patience
+		if len(left) < len(batch) { // progress: the retries begin again
 			batch, failures, began = left, 0, time.Now()
 		}
 		var p passing
@@ -311,7 +314,7 @@ func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 	}
 }
 
-// refuse notes what the service refuses of a batch. Without a file for them that is an error.
+// refuse collects what the service refuses of a batch. Without a file for refused records it returns an error.
 func (s *Sink) refuse(refused []Refusal, of int) error {
 	if len(refused) > 0 && s.opts.Refused == nil {
 		var all streak
@@ -330,11 +333,11 @@ func (s *Sink) interrupted(ctx context.Context, why error) error {
 
 var errTooLarge = errors.New("413: more than the service takes")
 
-// moments are the waits before a file is read again whose authorization was refused: it may be half written.
+// moments are the waits before an authorization that was refused is read again: its file may be half written.
 var moments = []time.Duration{250 * time.Millisecond, 750 * time.Millisecond}
 
-// once sends a batch once. left are the records that were neither taken nor refused. A 401 or 403 has it sent again with each
-// authorization that was not tried.
+// once sends a batch once. left are the records that were neither taken nor refused. After a 401 or 403, the batch is
+// sent again with each authorization that was not tried yet.
 func (s *Sink) once(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
 	sent, waits := s.authorization.get(ctx), moments
 	tried := []secrets.Value{sent}
@@ -369,13 +372,13 @@ func (s *Sink) keepGood(r host.Record) {
 }
 
 func (s *Sink) request(ctx context.Context, batch []host.Record, authorization secrets.Value) (left []host.Record, refused []Refusal, err error) {
-	// A body of its own: a service that answers before it has read all leaves the transport reading the last one.
+	// Every request has its own body: if the service answers early, the transport still reads the last one.
 	body := make([]byte, 0, s.last)
 	for i := range batch {
 		body = s.append(body, &batch[i])
 	}
 	s.last = len(body)
-	// A request that has begun is let end when ctx does: whether it was taken matters.
+	// The end of ctx does not stop a request that has begun: we must know whether it was taken.
 	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, s.url.String(), bytes.NewReader(body))
 	if err != nil {
 		return batch, nil, err
@@ -388,7 +391,7 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 	resp, err := s.client.Do(req)
 	if err != nil {
 		var u *url.Error
-		if errors.As(err, &u) { // it repeats the whole address
+		if errors.As(err, &u) { // its text contains the whole address
 			err = u.Err
 		}
 		s.health.interrupted()
@@ -403,7 +406,7 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 		s.health.interrupted()
 		return batch, nil, passing{why: fmt.Errorf("half an answer: %w", err)}
 	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // what is none is no web page
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // an invalid type is not a web page
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300 && s.opts.Form == NDJSON:
 		if why := notTaken(code, kind, answer); why != "" {
@@ -415,11 +418,11 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 	case code == http.StatusRequestEntityTooLarge && len(batch) == 1:
 		return nil, []Refusal{{Status: code, Reason: "the record is larger than the service takes", Record: batch[0]}}, nil
 	case code == http.StatusRequestEntityTooLarge && len(batch) > 1:
-		s.limit = min(s.limit, len(body)/2) // or every later page would be sent twice, too
+		s.limit = min(s.limit, len(body)/2) // otherwise every later page would be sent twice
 		return batch, nil, errTooLarge
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
 		if s.opts.Watch && ofGateway(code) {
-			s.health.interrupted() // the service behind it may have ended
+			s.health.interrupted() // the service behind the gateway may have ended
 		}
 		return batch, nil, passing{why: s.said(resp.Status, answer), wait: advice(resp.Header), status: code}
 	case code == http.StatusForbidden && gjson.GetBytes(answer, "error.type").String() == indexBlocked:
@@ -434,8 +437,8 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 	return batch, nil, s.said(resp.Status, answer)
 }
 
-// ofGateway reports whether a status is one that a load balancer gives when the service behind it does not answer: 502, 503,
-// 504, and those from 520 on of some.
+// ofGateway reports whether a load balancer gives this status when the service behind it does not answer: 502, 503,
+// 504, and for some from 520 on.
 func ofGateway(status int) bool {
 	return status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout || status >= 520
 }
@@ -457,20 +460,20 @@ func (s *Sink) append(body []byte, r *host.Record) []byte {
 	return append(append(body, s.stamped(r.JSON)...), '\n')
 }
 
-// stamped is a record with the member that a data stream requires.
+// stamped returns a record with the @timestamp that a data stream requires.
 func (s *Sink) stamped(record []byte) []byte {
 	if s.opts.Form != BulkCreate || s.opts.TimeMember == "" || len(record) == 0 || record[0] != '{' || gjson.GetBytes(record, `\@timestamp`).Exists() {
 		return record
 	}
 	at := gjson.GetBytes(record, s.opts.TimeMember)
 	if at.Type != gjson.String {
-		return record // the service says that it has none
+		return record // the service reports that it has none
 	}
 	out := append(make([]byte, 0, len(record)+64), `{"@timestamp":`...)
 	return append(append(append(out, at.Raw...), ','), record[1:]...)
 }
 
-// items reads what became of each record of a _bulk request.
+// items reads from the answer to a _bulk request what became of each record.
 func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, refused []Refusal, err error) {
 	v := gjson.ParseBytes(answer)
 	if !gjson.ValidBytes(answer) || !v.Get("items").IsArray() {
@@ -481,7 +484,7 @@ func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, re
 		return batch, nil, passing{why: fmt.Errorf("it answered %d of %d records", len(items), len(batch))}
 	}
 	var mistake, busy error
-	status := -1 // of those that were not taken for now; 0 is several
+	status := -1 // of the records to retry; 0 if they differ
 	for i, item := range items {
 		var result gjson.Result
 		item.ForEach(func(_, v gjson.Result) bool { result = v; return false })
@@ -522,28 +525,28 @@ func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, re
 	return nil, refused, nil
 }
 
-// indexBlocked is the error of an index that takes no writes for now: a disk that is nearly full, or a person, made it
-// read-only. Some versions answer 429 with it, others 403.
+// indexBlocked is the error of an index that takes no writes for now: it is read-only, because the disk is nearly full
+// or somebody set it so. Some versions answer it with 429, others with 403.
 const indexBlocked = "cluster_block_exception"
 
-// ofTarget are the errors with which a service answers 400 to a record for what is wrong with where it was to go: with
-// any other record it would be the same.
+// ofTarget are the error types of a 400 to a record that concern the index: any other record would get the same answer.
 var ofTarget = []string{"index_closed_exception", "invalid_index_name_exception", "invalid_alias_name_exception", "validation_exception",
 	"action_request_validation_exception", "resource_not_found_exception"}
 
-// targets are the words by which an illegal_argument_exception, which may be of either, is one of them.
+// targets matches the reasons of an illegal_argument_exception that concern the index. Other reasons concern the
+// record.
 var targets = regexp.MustCompile(`(?i)data stream|write index|\balias\b.* (index|indices)|pipeline|op_type|routing`)
 
-// ofRecord reports whether a service refuses a record for what it is, by its answer to it.
+// ofRecord reports whether the service refused a record for its content.
 func (r Refusal) ofRecord() bool {
 	return r.Status == http.StatusBadRequest && !slices.Contains(ofTarget, r.Type) &&
 		(r.Type != "illegal_argument_exception" || !targets.MatchString(r.Reason)) && !strings.Contains(r.Reason, noTimestamp)
 }
 
-// noTimestamp is how a data stream refuses a record, whichever it is, that lacks the member.
+// noTimestamp is part of the reason with which a data stream refuses any record that lacks @timestamp.
 const noTimestamp = "data stream timestamp field"
 
-// said is an answer that is no success, in one line.
+// said returns an answer that is not a success, in one line.
 func (s *Sink) said(status string, answer []byte) error {
 	text := strings.Join(strings.Fields(strings.ToValidUTF8(s.redact(string(answer[:min(len(answer), 4<<10)])), "")), " ")
 	if text == "" {
@@ -552,10 +555,10 @@ func (s *Sink) said(status string, answer []byte) error {
 	return fmt.Errorf("%s: %.*s", status, maxReason, text)
 }
 
-// redact keeps the authorization out of messages.
+// redact removes the authorization from a text.
 func (s *Sink) redact(text string) string { return s.authorization.redact(text) }
 
-// advice is the wait of a Retry-After header, in seconds: a date would need the two clocks to agree.
+// advice returns the wait of a Retry-After header in seconds. A date is ignored: it would need both clocks to agree.
 func advice(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || n < 0 {
