@@ -30,6 +30,11 @@ var (
 	nameExists = answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: name","errorCauses":[{"errorSummary":"name: An object with this field already exists in the current organization"}]}`)
 )
 
+// asked is a group with the id that these tests ask for: an answer with another object is refused.
+func asked(group string) string {
+	return strings.NewReplacer("00gapp4567890abcdefg", builders, "00gall4567890abcdefg", builders).Replace(group)
+}
+
 func groupsOf(groups ...string) hosttest.Answer {
 	return answer(200, "["+strings.Join(groups, ",")+"]")
 }
@@ -122,8 +127,8 @@ func TestUpdateGroup(t *testing.T) {
 		{"an empty description and none are one", `{"group":"` + builders + `","description":""}`, answering{oneGroup: {answer(200, `{"id":"`+builders+`","type":"OKTA_GROUP","profile":{"name":"Builders","description":null}}`)}}, abi.Unchanged, "", "", nil, 0},
 		{"changed meanwhile", in, answering{oneGroup: {before, after}}, abi.Rejected, "changed_meanwhile", readIt + "\n" + readIt, nil, 0},
 		{"changed while group rules were being set up", in, answering{oneGroup: {before, before, after}, put: {answer(409, `{"errorCode":"E0000253"}`), after}}, abi.Rejected, "changed_meanwhile", readIt + "\n" + readIt + "\n" + sent + "\n" + readIt, nil, 0},
-		{"of an app", in, answering{oneGroup: {answer(200, fromApp)}}, abi.Rejected, "app_group", readIt, []string{"app or directory"}, 0},
-		{"built in", in, answering{oneGroup: {answer(200, everyone)}}, abi.Rejected, "built_in_group", readIt, nil, 0},
+		{"of an app", in, answering{oneGroup: {answer(200, asked(fromApp))}}, abi.Rejected, "app_group", readIt, []string{"app or directory"}, 0},
+		{"built in", in, answering{oneGroup: {answer(200, asked(everyone))}}, abi.Rejected, "built_in_group", readIt, nil, 0},
 		{"no such group", in, answering{oneGroup: {noGroup}}, abi.NotFound, "not_found", readIt, nil, 0},
 		{"a name that is taken", in, answering{oneGroup: {before}, put: {nameExists}}, abi.Rejected, "rejected", "", []string{"already exists"}, 0},
 		{"no permission", in, answering{oneGroup: {before}, put: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
@@ -168,8 +173,8 @@ func TestDeleteGroup(t *testing.T) {
 		{"a name that no group has", `{"group":"Builders"}`, answering{allGroups: {groupsOf()}}, abi.NotFound, "not_found", "", nil, 0},
 		{"a 404 that is not Okta's", in, answering{oneGroup: {answer(404, "")}}, abi.Unavailable, "not_okta", readIt, nil, 0},
 		{"a name that two have", `{"group":"Builders"}`, answering{allGroups: {groupsOf(builder, fromApp)}}, abi.Rejected, "ambiguous", "", nil, 0},
-		{"built in", in, answering{oneGroup: {answer(200, everyone)}}, abi.Rejected, "built_in_group", readIt, nil, 0},
-		{"of an app, which Okta decides", in, answering{oneGroup: {answer(200, fromApp)}, del: {answer(403, `{"errorCode":"E0000006"}`)}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"built in", in, answering{oneGroup: {answer(200, asked(everyone))}}, abi.Rejected, "built_in_group", readIt, nil, 0},
+		{"of an app, which Okta decides", in, answering{oneGroup: {answer(200, asked(fromApp))}, del: {answer(403, `{"errorCode":"E0000006"}`)}}, abi.Rejected, "forbidden", "", nil, 0},
 		{"somebody else was faster", in, answering{oneGroup: {there, noGroup}, del: {noGroup}}, abi.Unchanged, "", "", nil, 0},
 		{"lost, and done", in, answering{oneGroup: {there, noGroup}, del: {lost}}, abi.Succeeded, "", "", nil, 0},
 		{"lost, and not done", in, answering{oneGroup: {there}, del: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
@@ -224,8 +229,8 @@ func TestGroupMembers(t *testing.T) {
 			{"no such user", in, answering{oneGroup: {there}, readOne: {notFound("User")}}, abi.NotFound, "not_found", "", []string{"no such user"}, 0},
 			{"a group that vanishes", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {noGroup}}, abi.NotFound, "not_found", "", []string{"no such group"}, 0},
 			{"a user who vanishes", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {notFound("User")}}, abi.NotFound, "not_found", "", []string{"no such user"}, 0},
-			{"a group of an app", in, answering{oneGroup: {answer(200, fromApp)}, readOne: {person("ACTIVE")}}, abi.Rejected, "app_group", "", nil, 0},
-			{"a group that is built in", in, answering{oneGroup: {answer(200, everyone)}, readOne: {person("ACTIVE")}}, abi.Rejected, "built_in_group", "", nil, 0},
+			{"a group of an app", in, answering{oneGroup: {answer(200, asked(fromApp))}, readOne: {person("ACTIVE")}}, abi.Rejected, "app_group", "", nil, 0},
+			{"a group that is built in", in, answering{oneGroup: {answer(200, asked(everyone))}, readOne: {person("ACTIVE")}}, abi.Rejected, "built_in_group", "", nil, 0},
 			{"a group that does not have such an operation", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {answer(501, `{"errorCode":"E0000060","errorSummary":"Unsupported operation."}`)}}, abi.Rejected, "rejected", "", []string{"group rule"}, 0},
 			{"a membership that Okta refuses to change", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {answer(403, `{"errorCode":"E0000037","errorSummary":"Type mismatch exception."}`)}}, abi.Rejected, "rejected", "", []string{"group rule"}, 0},
 			{"no permission", in, answering{oneGroup: {there}, readOne: {person("ACTIVE")}, ofUser: {was}, write: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
