@@ -9,45 +9,46 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Change is one write. It leaves once; where its answer is lost, reading back settles what became of it.
+// Change describes one write. Call.Change sends its request once. When the answer is lost, it reads back what the write did.
 type Change struct {
 	Request    hostcall.Request
-	Noun, Type string // the operation's own target, as in failure
+	Noun, Type string // the operation's own target, as in Get
 	What       string // names the write in a message: "deactivating 00u1"
-	Undone     string // says what a reading back found when the write did nothing: "the user was not created"
+	Undone     string // says what a write that had no effect did not do: "the user was not created"
 
-	// Done makes the result of an answer that the service took. Nil emits the answer's body as the output; a body that is no
-	// JSON is then read back, as a lost answer is.
+	// Done returns the result of a successful answer. Nil emits the answer's body as the output. A body that is not JSON is then
+	// read back, as after a lost answer.
 	Done func(hostcall.Response) Result
-	// Check may put another result in the place of success, where the object in the answer is not what was asked for: nil
-	// keeps it. It is called where done is nil.
+	// Check returns another result where the object in a successful answer is not what was asked for, else nil. It is called
+	// only without Done.
 	Check func(jsonval.Value) *Result
-	// Refused may put another result in the place of a refusal's (a repeat that the service calls an error). Nil keeps it.
+	// Refused returns the result of a refusal, such as Unchanged for a repeat that the service calls an error. Nil keeps it.
 	Refused func(Result) Result
-	// Look reads back whether the wanted state holds, and the result's output where it does. It must not take a state
-	// for the write's that could have been there before it: what looked first knows.
+	// Look reads back whether the wanted state holds, and returns the output if it does. It must not return Holds for a state
+	// that the write may have found: the operation looked before it wrote, and knows.
 	Look func() (Reading, Result)
 	// Trace is when the service last changed what the write changes, as read before it: RFC 3339, or empty where the service keeps
 	// none. An earlier run's write that took effect and was undone since shows in nothing else.
 	Trace string
-	// Again says before a repeat, after a refusal that passes by itself, what is in its way now; nil where nothing is. Nil
-	// repeats as it is.
+	// Again is called before ChangePatiently sends the request once more. It returns a result to end with instead, or nil. A nil
+	// function sends the request again.
 	Again func() *Result
-	// Effects are what the write does to other objects than its own. They are warnings of a plan and of the result.
+	// Effects are what the write does to other objects, a sentence each. They are warnings of a plan and of the result.
 	Effects []string
-	Final   bool // the effect cannot be undone, so that its absence says that the write did nothing
-	Once    bool // never sent again without a trace, however soon: it gives power
+	Final   bool // nobody can undo the effect: if it is absent, the write did nothing
+	Once    bool // without a Trace, never sent again, since it gives somebody power
 }
 
-// Reading is what a look told.
+// Reading says whether the wanted state of a write holds.
 type Reading int
 
+// The readings.
 const (
-	Untold    Reading = iota // it could not be told this time
-	Blind                    // no reading will tell: what the write does cannot be seen, or was there before it
+	Unclear   Reading = iota // this reading failed
+	Blind                    // no reading can show it: the effect is invisible, or was there before the write
 	Absent                   // the wanted state does not hold
-	Precluded                // nor can it: what is there was there before, so that the service refused the write. The look's result says so
-	Holds
+	Precluded                // it cannot hold: the service refused the write for what was there before. The look's result says so
+	Holds                    // the wanted state holds
 )
 
 // Change sends a write and ends it in exactly one outcome.
@@ -167,7 +168,7 @@ func (o *ObjectKind) isInBody(path string) bool {
 	return o.InBodyBelow != "" && strings.HasPrefix(path, o.InBodyBelow)
 }
 
-// Reconcile is a write that got no answer and whose effect is there.
+// Reconcile returns the result of a write that got no answer and took effect.
 func (c *Call) Reconcile(r Result) Result {
 	c.Wrote = true
 	r.Outcome, r.Reconciled = abi.Succeeded, true
@@ -307,7 +308,7 @@ func (c *Call) answers(resp hostcall.Response, ch Change) bool {
 	return isJSON && v.Kind() == jsonval.Object && !isError && (identified || shaped) && (made || ch.Done != nil)
 }
 
-// AwaitEffect is a write that the service took and whose effect did not show in what was read after it: reading on may find it.
+// AwaitEffect returns the result of a successful write whose effect the first reading did not show. It reads on for a while.
 func (c *Call) AwaitEffect(look func() (Reading, Result), what string) Result {
 	if is, r := c.Settle(look, LaggingTime); is == Holds {
 		r.Outcome = abi.Succeeded
@@ -316,7 +317,8 @@ func (c *Call) AwaitEffect(look func() (Reading, Result), what string) Result {
 	return Fail(abi.Unknown, string(abi.Unknown), what+": "+c.Service.Name+" took it, and what it should have changed does not show. Look at the object before you repeat it")
 }
 
-// ConfirmEffect is a write that the service took, and whose output says what is there afterwards: that is read, where it can be.
+// ConfirmEffect returns the result of a successful write after one reading, which AwaitEffect continues if needed. The output is
+// for a write that cannot be read back.
 func (c *Call) ConfirmEffect(look func() (Reading, Result), output, what string) Result {
 	switch is, r := look(); is {
 	case Holds:
@@ -324,7 +326,7 @@ func (c *Call) ConfirmEffect(look func() (Reading, Result), output, what string)
 		return r
 	case Absent:
 		return c.AwaitEffect(look, what)
-	case Untold:
+	case Unclear:
 		return Result{Outcome: abi.Succeeded, Output: output, Warnings: []string{c.Service.Name + " took it, and what came of it could not be read"}}
 	}
 	return Result{Outcome: abi.Succeeded, Output: output}
@@ -337,7 +339,7 @@ const maxAnswer = 64 << 10
 // is still being set up.
 var insistDelays = [...]int64{500, 1000, 2000, 4000}
 
-// ChangePatiently is change for what the service may refuse for a moment. Nothing was done where it refused.
+// ChangePatiently is Change for a write that the service may refuse for a moment. It sends the request again a few times.
 func (c *Call) ChangePatiently(ch Change) Result {
 	for attempt := 0; ; attempt++ {
 		r := c.Change(ch)
@@ -395,7 +397,7 @@ func (c *Call) Settle(look func() (Reading, Result), patience int64) (is Reading
 		}
 		pause = min(pause, patience)
 		if !c.Wait(pause) {
-			return Untold, r // too little time to be sure
+			return Unclear, r // too little time to be sure
 		}
 		patience -= pause
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Connector is a whole connector: what its module's manifest says, the service behind it, and its operations.
+// Connector describes a whole connector: what its module's manifest says, the service, and the operations.
 type Connector struct {
 	Kind, Version string
 	ConfigSchema  string          // JSON Schema of a connection
@@ -15,7 +15,7 @@ type Connector struct {
 	Operations    [][]Operation // by resource
 }
 
-// Service is what has to be known of the service behind a connector.
+// Service describes the service behind a connector, as far as the SDK must know it.
 type Service struct {
 	Name      string       // as messages have it
 	RequestID string       // the response header with the id of a request, in lower case; an answer that has it is the service's own
@@ -57,7 +57,7 @@ func (cn *Connector) Each(yield func(*Operation) bool) {
 	}
 }
 
-// Find returns the operation of a name, nil where there is none.
+// Find returns the operation with a name, or nil.
 func (cn *Connector) Find(name string) *Operation {
 	for op := range cn.Each {
 		if op.Name == name {

@@ -9,7 +9,7 @@
 //   - Do is a function for anything else. A write sends a [Change], which ends in exactly one outcome; a write to an
 //     endpoint that replaces an object as a whole describes a [Replacement] of a [Whole].
 //
-// An operation on the ingest surface has a Source function besides, which reads one page behind a checkpoint.
+// An operation on the ingest surface also has a Source function, which reads one page from a checkpoint.
 //
 // The SDK asks for the next page as the host's Link headers say, resumes a list from any cursor, makes pages smaller
 // that are too heavy, reads back what became of a write whose answer was lost, and tells the service's own answers from

@@ -14,7 +14,7 @@ import (
 // errCall means that the host's message cannot be read or names what is not in the manifest: a bug of the host.
 var errCall = errors.New("the call does not follow the ABI")
 
-// Call is one run of an operation. Nothing outlives it.
+// Call is one run of an operation. It is not for concurrent use, and nothing of it is kept.
 type Call struct {
 	hostcall.Host
 	Service   *Service
@@ -59,23 +59,23 @@ type earlierRun struct {
 	since    Instant // when that was, by the service's clock; 0 is not known
 }
 
-// Result is what an invoke comes to.
+// Result is the end of an invoke.
 type Result struct {
 	Outcome    abi.Outcome
-	Output     string // JSON; empty means that the emitted record is the output
-	List       bool
-	Cursor     string
-	Truncated  bool // records were left, which the cursor goes on to
+	Output     string // JSON; empty if the emitted record is the output
+	List       bool   // the emitted records are a list
+	Cursor     string // resumes the list
+	Truncated  bool   // records are left, at Cursor
 	Err        *abi.Error
-	Reconciled bool
-	Sensitive  bool
+	Reconciled bool              // the outcome was read back
+	Sensitive  bool              // the output lets whoever reads it sign in
 	Withheld   *hostcall.Request // the write that was refused before it was sent
 	Warnings   []string
 }
 
-// Page is what one page of a source or a table comes to.
+// Page is one page of a source.
 type Page struct {
-	Result      // outcome, err, warnings; cursor for a table
+	Result      // its Outcome, Err and Warnings
 	Checkpoint  string
 	CaughtUp    bool
 	Stalled     bool // with caughtUp: there may be more, but no link leads on

@@ -158,7 +158,7 @@ func meansSame(a, b jsonval.Value) bool {
 	return ok && ok2 && t == u
 }
 
-// RejectGaps is a write that the service took, and whose answer is not what was asked for. Reading on for a while may find it, since
+// RejectGaps returns the result of a successful write whose answer is not what was asked for. It reads on for a while, since
 // what the service answers can lag behind. Else the outcome is rejected: a repeat would change nothing. output has what there is
 // now, and changed says whether anything became different.
 func (c *Call) RejectGaps(what string, missing []Gap, look func() (Reading, Result), output string, changed bool) Result {

@@ -12,7 +12,7 @@ func NameInput(name, description string) Input {
 	return Input{name, true, `{"type":"string","minLength":1,"maxLength":255,"description":` + jsonval.Quote(description) + `}`}
 }
 
-// IDSchema is the schema of a value that stands in a path: no slash, backslash or control character.
+// IDSchema is the schema of a value in a path: without slash, backslash and control characters.
 func IDSchema(most, description string) string {
 	return `{"type":"string","minLength":1,"maxLength":` + most + `,"pattern":"^[^/\\\\\\x00-\\x1f\\x7f]+$","description":` + jsonval.Quote(description) + `}`
 }

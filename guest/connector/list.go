@@ -37,7 +37,7 @@ type List struct {
 	Noun     string
 	Type     string
 
-	// Resolve fills the path where the input names an object otherwise than by id.
+	// Resolve returns the blanks of the path for an input that names an object by something else than its id.
 	Resolve    func(*Call) ([]hostcall.Pair, *Result)
 	Warns      func(*Call) []string    // says what there is to say with the first page
 	UntilEmpty bool                    // an empty page is the end, whatever its links say
@@ -229,7 +229,7 @@ func (l *List) read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	return r, next, sum.Count
 }
 
-// Keys requests one page and answers the keys of its records, none of which is emitted. next has no link at the end.
+// Keys requests one page and returns the keys of its records, without emitting them. next has no link at the end.
 func (l *List) Keys(c *Call, cur Cursor) (keys []string, next Cursor, failed *Result) {
 	if cur.circle {
 		r := c.inCircle()

@@ -183,7 +183,7 @@ func Look(read func() (Object, *Result), holdsIf func(Object) bool, output func(
 		o, failed := read()
 		switch {
 		case failed != nil && !o.Gone:
-			return Untold, Result{}
+			return Unclear, Result{}
 		case holdsIf(o):
 			return Holds, Result{Output: output(o)}
 		}
@@ -191,7 +191,7 @@ func Look(read func() (Object, *Result), holdsIf func(Object) bool, output func(
 	}
 }
 
-// ReadBack is a write that the service took and that look reads back for so many milliseconds. unread is the output where it
+// ReadBack returns the result of a successful write, which look reads back for so many milliseconds. unread is the output where it
 // cannot be read.
 func (c *Call) ReadBack(look func() (Reading, Result), what string, patience int64, unread string) Result {
 	switch is, r := c.Settle(look, patience); is {

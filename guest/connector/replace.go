@@ -272,13 +272,13 @@ func (c *Call) write(rp Replacement, before jsonval.Value) Result {
 		now, failed := c.wholeObject(rp)
 		switch {
 		case failed != nil:
-			return Untold, Result{}
+			return Unclear, Result{}
 		case len(rp.Gaps(now, wanted, c.Service.Changes)) == 0 || told && len(rp.Gaps(now, wanted, c.Service.Gaps)) == 0:
 			return Holds, written(now)
 		case c.unmoved(rp, before, now):
 			return Absent, Result{}
 		}
-		return Untold, Result{} // changed, and not as it was written: by the service, or by somebody else
+		return Unclear, Result{} // changed, and not as it was written: by the service, or by somebody else
 	}
 	return c.ChangePatiently(Change{
 		Request: hostcall.Request{Endpoint: rp.Whole.Put, Path: rp.Path, Body: body},

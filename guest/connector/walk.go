@@ -50,7 +50,7 @@ const (
 	Missing                 // a part, or a parent's list, or the rest of it, could not be read
 )
 
-// Tally is what a walk has to say besides its records.
+// Tally lists what a walk left out.
 type Tally struct {
 	Skipped  []Lack // by part
 	Missing  []Lack // by kind

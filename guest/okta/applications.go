@@ -339,13 +339,13 @@ func assign(c *connector.Call, a assignment, req hostcall.Request, before connec
 			case !readable:
 				return connector.Blind, connector.Result{}
 			case failed != nil && !now.Gone:
-				return connector.Untold, connector.Result{}
+				return connector.Unclear, connector.Result{}
 			case has(now) && (told || len(missing(now, okta.Changes)) == 0):
 				return connector.Holds, connector.Result{Output: a.output(before, now), Warnings: moved(now)}
 			case before.Gone && now.Gone || !before.Gone && !now.Gone && before.Get("lastUpdated").Equal(now.Get("lastUpdated")):
 				return connector.Absent, connector.Result{}
 			}
-			return connector.Untold, connector.Result{} // somebody else changed it meanwhile
+			return connector.Unclear, connector.Result{} // somebody else changed it meanwhile
 		},
 	})
 }
@@ -479,7 +479,7 @@ func unassign(c *connector.Call, a assignment, req hostcall.Request, before conn
 		now, failed := read()
 		switch {
 		case failed != nil && !now.Gone:
-			return connector.Untold, connector.Result{}
+			return connector.Unclear, connector.Result{}
 		case taken(now):
 			return connector.Holds, left(now)
 		}

@@ -240,13 +240,13 @@ func setDevice(c *connector.Call, before connector.Object, action string) connec
 				now, failed := readDevice(c, id)
 				switch {
 				case failed != nil:
-					return connector.Untold, connector.Result{}
+					return connector.Unclear, connector.Result{}
 				case now.Get("status").Str() == m.to:
 					return connector.Holds, connector.Result{Output: connector.States(id, name, status, m.to)}
 				case now.Get("status").Str() == status:
 					return connector.Absent, connector.Result{}
 				}
-				return connector.Untold, connector.Result{} // somebody else moved it meanwhile
+				return connector.Unclear, connector.Result{} // somebody else moved it meanwhile
 			},
 		})
 	}

@@ -139,7 +139,7 @@ func resetFactor(c *connector.Call) connector.Result {
 		}
 		all, failed := readFactors(c, user)
 		if failed != nil {
-			return connector.Untold, connector.Result{}
+			return connector.Unclear, connector.Result{}
 		}
 		there := map[string]bool{}
 		for f := range all.Elements() {

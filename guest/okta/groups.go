@@ -348,7 +348,7 @@ func createGroup(c *connector.Call) connector.Result {
 			g, failed := taken()
 			switch {
 			case failed != nil:
-				return connector.Untold, connector.Result{}
+				return connector.Unclear, connector.Result{}
 			case !g.Exists():
 				return connector.Absent, connector.Result{}
 			case c.MadeBy(g.Get("created").Str()) == connector.ByAnother:
@@ -356,7 +356,7 @@ func createGroup(c *connector.Call) connector.Result {
 			case len(okta.Gaps(g.Get("profile"), profile, "profile")) == 0 && c.MadeByUs(g.Get("created").Str()):
 				return connector.Holds, connector.Result{Output: g.Raw()}
 			}
-			return connector.Untold, connector.Result{}
+			return connector.Unclear, connector.Result{}
 		},
 	})
 }
@@ -618,7 +618,7 @@ func setMember(c *connector.Call, want bool) connector.Result {
 	shows := func() (connector.Reading, connector.Result) {
 		switch is, told, _ := isMember(c, group, user); {
 		case !told:
-			return connector.Untold, connector.Result{}
+			return connector.Unclear, connector.Result{}
 		case is == want:
 			return connector.Holds, connector.Result{Output: output(is)}
 		}

@@ -235,7 +235,7 @@ func moveUser(c *connector.Call, before jsonval.Value, action lifecycleAction) c
 		now, _, failed := readUser(c, id)
 		switch {
 		case failed != nil:
-			return connector.Untold, connector.Result{}
+			return connector.Unclear, connector.Result{}
 		case action.to == nil || reached(before): // a status that was there before tells nothing
 			return connector.Blind, connector.Result{}
 		case reached(now):
@@ -247,7 +247,7 @@ func moveUser(c *connector.Call, before jsonval.Value, action lifecycleAction) c
 		case now.Get("status").Str() == status && resting(now):
 			return connector.Absent, connector.Result{}
 		}
-		return connector.Untold, connector.Result{}
+		return connector.Unclear, connector.Result{}
 	}
 	return c.Change(connector.Change{
 		Request: hostcall.Request{Endpoint: lifecycle(action.name).Endpoint, Path: connector.Pairs("id", id), Query: query},

@@ -278,7 +278,7 @@ func assignRole(c *connector.Call) connector.Result {
 		a, found, failed := roleAssignment(c, p)
 		switch {
 		case failed != nil:
-			return connector.Untold, connector.Result{}
+			return connector.Unclear, connector.Result{}
 		case found:
 			return connector.Holds, connector.Result{Output: a.Raw()}
 		}
@@ -411,7 +411,7 @@ func revokeRole(c *connector.Call) connector.Result {
 		now, _, failed := rolesHeldBy(c, p)
 		switch {
 		case failed != nil:
-			return connector.Untold, connector.Result{}
+			return connector.Unclear, connector.Result{}
 		case len(now) > 0:
 			return connector.Absent, connector.Result{}
 		}

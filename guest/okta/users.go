@@ -430,7 +430,7 @@ func createUser(c *connector.Call) connector.Result {
 			case gone:
 				return connector.Absent, connector.Result{}
 			case failed != nil || !sameLogin(u, login):
-				return connector.Untold, connector.Result{}
+				return connector.Unclear, connector.Result{}
 			}
 			switch maker := c.MadeBy(u.Get("created").Str()); {
 			case maker == connector.ByAnother:
@@ -438,7 +438,7 @@ func createUser(c *connector.Call) connector.Result {
 			case maker == connector.ByUs && len(missing(u)) == 0:
 				return connector.Holds, connector.Result{Output: u.Raw(), Warnings: unreadInputs(c, "credentials", "group_ids")}
 			}
-			return connector.Untold, connector.Result{}
+			return connector.Unclear, connector.Result{}
 		},
 	})
 }
@@ -596,7 +596,7 @@ func updateUser(c *connector.Call) connector.Result {
 		now, _, failed := readUser(c, id)
 		switch {
 		case failed != nil:
-			return connector.Untold, connector.Result{}
+			return connector.Unclear, connector.Result{}
 		case had: // credentials alone cannot be read
 			return connector.Blind, connector.Result{}
 		case exact(now) || told && len(missing(now)) == 0:
@@ -604,7 +604,7 @@ func updateUser(c *connector.Call) connector.Result {
 		case same(now):
 			return connector.Absent, connector.Result{}
 		}
-		return connector.Untold, connector.Result{}
+		return connector.Unclear, connector.Result{}
 	}
 	what := "updating user " + id
 	return c.Change(connector.Change{
