@@ -85,7 +85,7 @@ func OpenOn(disk durable.Disk, path string, own Identity) (*File, error) {
 	lock, err := durable.Hold(path+".lock", os.O_RDWR|os.O_CREATE)
 	switch {
 	case errors.Is(err, durable.ErrLocked):
-		return nil, fmt.Errorf("%w: another process works with %s: wait for it, or give this one its own file", ErrLocked, path)
+		return nil, fmt.Errorf("%w: another process works with %s: wait for it to end, or choose another file", ErrLocked, path)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: folder %s does not exist: mkdir -p it, or name another file", ErrPlace, filepath.Dir(path))
 	case err != nil:
