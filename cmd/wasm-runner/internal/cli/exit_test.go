@@ -12,7 +12,7 @@ func TestEveryOutcomeHasOneExitCode(t *testing.T) {
 	codes := map[int]bool{}
 	for _, e := range exits() {
 		if codes[e.code] {
-			t.Errorf("code %d stands twice", e.code)
+			t.Errorf("code %d is listed twice", e.code)
 		}
 		codes[e.code] = true
 		for _, o := range e.outcomes {
@@ -21,7 +21,7 @@ func TestEveryOutcomeHasOneExitCode(t *testing.T) {
 	}
 	for _, o := range abi.Outcomes() {
 		if rows[o] != 1 {
-			t.Errorf("%s stands in %d rows", o, rows[o])
+			t.Errorf("%s is listed in %d rows", o, rows[o])
 		}
 		code, silent := exitCode(t.Context(), host.OutcomeError{Operation: "x", Outcome: o, Detail: &abi.Error{}})
 		if code != OutcomeCode(o) || silent || (code == 0) != (o.OK() || o == abi.Planned) {

@@ -18,7 +18,8 @@ func TestThousands(t *testing.T) {
 	}
 }
 
-// TestLog_OfAWarning_IsASentence in the form of every message, or one JSON object; what --log-level asks for besides has slog's form.
+// TestLog_OfAWarning_IsASentence tests that warnings have the form of messages, or are JSON, and that lower levels have the form of
+// slog.
 func TestLog_OfAWarning_IsASentence(t *testing.T) {
 	for _, c := range []struct {
 		format, level string

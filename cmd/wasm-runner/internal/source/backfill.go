@@ -178,8 +178,8 @@ func (o *backfillOptions) run(ctx context.Context) error {
 	return nil
 }
 
-// timeMember returns the member of an operation's records that is their time: what the manifest says, else the first column
-// of type TIMESTAMPTZ; empty where there is none.
+// timeMember returns the member of an operation's records that holds their time: the one that the manifest names, else the
+// path of the first column of type TIMESTAMPTZ, else "".
 func timeMember(m *abi.Manifest, op *abi.Operation) string {
 	for i := range m.Operations {
 		if source := &m.Operations[i]; source.Backfill != nil && (source.Name == op.Name || source.Backfill.Operation == op.Name) {

@@ -72,7 +72,7 @@ func newCollector(drains []*ingest.Drain) *collector {
 		func(s ingest.Stats) float64 { return float64(s.Sink.Failures) })
 	addSink(prometheus.CounterValue, "retries_total", "Writes to the sink that were tried again.", func(s ingest.Stats) float64 { return float64(s.Sink.Retries) })
 	for _, b := range []struct{ name, help string }{
-		{"limit", "Requests of a rate-limit window, as the service told last."},
+		{"limit", "Requests of a rate-limit window, as the service last reported."},
 		{"remaining", "Requests left in the window."},
 		{"reset_seconds", "Time until the next window."},
 	} {

@@ -85,10 +85,10 @@ func TestMetricsAndHealth(t *testing.T) {
 		}
 	}
 	if strings.Contains(body, `wasm_runner_source_lag_seconds{connection="okta-other"`) {
-		t.Error("a lag that nobody knows is told")
+		t.Error("an unknown lag is exported")
 	}
 	if strings.Contains(body, org.Token()) {
-		t.Error("the token is told")
+		t.Error("the token is exported")
 	}
 	if code, _ := get("/debug/pprof/"); code != http.StatusNotFound {
 		t.Errorf("/debug/pprof/ answers %d", code)
