@@ -382,7 +382,7 @@ func unanswered(r hostcall.Response) bool {
 // How long to go on reading before an effect that does not show counts as absent, in milliseconds.
 const (
 	LaggingTime = 5_000  // the service answered: what it did shows within seconds, in lists too
-	WorkingTime = 35_000 // it did not: it works on a request for 30 seconds at most (then it answers 500 E0000009)
+	WorkingTime = 35_000 // it did not: it may still be at work, for half a minute
 )
 
 // settlePause is the longest pause between two readings back, in milliseconds.
