@@ -47,8 +47,8 @@ func (w *Whole) CheckPatch(patch jsonval.Value) *Result {
 		case slices.Contains(w.Open, k):
 		case slices.Contains(w.Own, k), slices.Contains(w.Kept, k):
 			return refused(k + " cannot be changed: leave it out")
-		case k == "name" && v.Kind() != jsonval.String:
-			return refused("name is required, and cannot be removed: give a string")
+		case k == "name" && strings.TrimSpace(v.Str()) == "":
+			return refused("name is required, and cannot be removed: give a string that is not empty")
 		case k == "status" && w.Switches != nil && v.Str() != active && v.Str() != inactive:
 			return refused("status is " + active + " or " + inactive)
 		}

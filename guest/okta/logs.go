@@ -65,11 +65,17 @@ var logOperations = []connector.Operation{
 
 // boundedRange is the list behind bounded_system_log_range.
 var boundedRange = connector.List{
-	Endpoint:   getLogs.Endpoint,
-	Query:      []connector.Param{{"since", "since"}, {"until", "until"}, {"filter", "filter"}, {"q", "q"}, {"sort_order", "sortOrder"}},
+	Endpoint: getLogs.Endpoint,
+	More: func(c *connector.Call) []hostcall.Pair {
+		times := connector.Pairs("since", sentTime(c.Str("since")), "until", sentTime(c.Str("until")))
+		return append(times, c.Params([]connector.Param{{"filter", "filter"}, {"q", "q"}, {"sort_order", "sortOrder"}})...)
+	},
 	MaxPage:    1000,
 	UntilEmpty: true,
 }
+
+// sentTime is a time of the input in the only spelling that Okta takes: RFC 3339 has t and z in either case.
+func sentTime(text string) string { return strings.ToUpper(text) }
 
 const retention = 90 * 86_400 * 1000 // how long Okta keeps events, in milliseconds
 
@@ -143,7 +149,7 @@ const defaultLookback = 86_400
 // pollQuery begins a poll at `since`. There is no `until`: that is what makes Okta answer by persistence, so that late
 // events are not passed over.
 func pollQuery(c *connector.Call) []hostcall.Pair {
-	since := c.Str("since")
+	since := sentTime(c.Str("since"))
 	if since == "" {
 		since = timeBefore(c, c.Now, lookback(c.Settings))
 	}

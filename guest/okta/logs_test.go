@@ -34,6 +34,7 @@ func TestBoundedSystemLogRange(t *testing.T) {
 		{"to the last page", in + `}`, answering{logs: {paged(event(1), next), answer(200, event(2))}}, abi.Succeeded, "", first + " limit=1000\n" + logs + " -> " + strings.Replace(next, "1000", "999", 1), nil, 2},
 		{"with everything", in + `,"filter":"eventType eq \"user.session.start\"","q":"ada","sort_order":"DESCENDING","limit":5}`, answering{logs: {answer(200, event(1))}}, abi.Succeeded, "",
 			first + ` filter=eventType eq "user.session.start" q=ada sortOrder=DESCENDING limit=5`, nil, 1},
+		{"times in lower case", `{"since":"2025-12-31t00:00:00z","until":"2026-01-02t00:00:00z"}`, answering{logs: {answer(200, event(1))}}, abi.Succeeded, "", first + " limit=1000", nil, 1},
 		{"an empty page is the end, whatever its link", in + `}`, answering{logs: {paged(event(1), next), paged("[]", next+"&x=1")}}, abi.Succeeded, "", "", nil, 1},
 		{"a link to the same page is the end", in + `}`, answering{logs: {paged(event(1), next), paged(event(2), next)}}, abi.Succeeded, "", "", nil, 2},
 		{"a first page that links to itself is the end", in + `}`, answering{logs: {itself}}, abi.Succeeded, "", first + " limit=1000", nil, 1},

@@ -1,9 +1,16 @@
 // Package nearest finds the name that a misspelt one was meant to be.
 package nearest
 
+import "strings"
+
 // Of returns the name that is the fewest edits away from s, "" when none is near: one edit in a short name, a third of
-// the letters in a long one.
+// the letters in a long one. The same letters in the other case are no edit.
 func Of(s string, names []string) string {
+	for _, n := range names {
+		if strings.EqualFold(s, n) {
+			return n
+		}
+	}
 	best, bestDistance := "", max(1, len(s)/3)+1
 	for _, n := range names {
 		if d := distance(s, n); d < bestDistance {

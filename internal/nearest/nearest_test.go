@@ -6,7 +6,7 @@ func TestOf(t *testing.T) {
 	names := []string{"id", "type", "login", "status", "base_url", "token_secret_ref", "lookup_user"}
 	for in, want := range map[string]string{
 		"lgoin": "login", "statsu": "status", "base_ulr": "base_url", "lookup_usr": "lookup_user", "token_secret_reference": "token_secret_ref",
-		"tpye": "type", "ids": "id", "nope": "", "x": "", "": "", "secret": "", "héllo": "",
+		"tpye": "type", "ids": "id", "nope": "", "x": "", "": "", "secret": "", "héllo": "", "LOGIN": "login", "Lookup_User": "lookup_user",
 	} {
 		if got := Of(in, names); got != want {
 			t.Errorf("Of(%q) = %q, want %q", in, got, want)

@@ -169,6 +169,9 @@ func (s *Schema) complaint(v *jsonschema.ValidationError) string {
 		if d := gjson.GetBytes(s.text, "properties."+gjson.Escape(strings.Join(v.InstanceLocation, "."))+".description"); d.Str != "" {
 			what = d.Str
 		}
+		if k.Got == "" {
+			return "it is empty: give " + what
+		}
 		return fmt.Sprintf("%q has characters that it cannot have: give %s", shorten(k.Got), what)
 	}
 	switch k := v.ErrorKind.(type) { // the library writes 1×10¹¹

@@ -126,7 +126,7 @@ func (o *options) check() error {
 			at, err = time.Parse(time.DateOnly, t.text)
 		}
 		if err != nil {
-			return cli.Usagef("--%s: want a time such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02", t.name)
+			return cli.Usagef("--%s: want a time with its zone, such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02: found %q", t.name, t.text)
 		}
 		*t.to = at
 	}

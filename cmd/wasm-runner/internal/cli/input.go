@@ -145,10 +145,32 @@ func (a *App) quoting(ctx context.Context, operation, text string) string {
 			repaired, why = quoted, "it wants double quotes inside and single ones around it"
 		}
 	}
+	if why := commonMistake(text); why != "" {
+		return why
+	}
 	if repaired == "" || len(repaired) > longestRepair || sensitive.MatchString(repaired) || strings.Contains(repaired, "'") {
 		return whyNotJSON([]byte(text)) + " (in a shell, put it into single quotes: " + a.example(ctx, operation) + ")"
 	}
 	return why + ": write '" + repaired + "'"
+}
+
+// trailingComma is a comma behind the last member or element.
+var trailingComma = regexp.MustCompile(`,\s*[}\]]`)
+
+// commonMistake names a mistake that quoting in a shell does not correct, and returns "" where there is none. It repeats nothing of
+// the input.
+func commonMistake(text string) string {
+	dec := json.NewDecoder(strings.NewReader(text))
+	var v json.RawMessage
+	switch {
+	case json.Valid([]byte(strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`).Replace(text))):
+		return "it has typographic quotes: write straight ones (\")"
+	case dec.Decode(&v) == nil && v[0] == '{':
+		return "an object ends, and more follows it: give one object"
+	case json.Valid([]byte(trailingComma.ReplaceAllStringFunc(text, func(s string) string { return s[1:] }))):
+		return "a comma is too many before a closing bracket: leave it out"
+	}
+	return ""
 }
 
 // quoteBare adds quotes to keys and values that lack them.

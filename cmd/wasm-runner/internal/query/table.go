@@ -48,6 +48,9 @@ wrote into a name stands in CSV as it is: open it in a spreadsheet as text, wher
 			if cmd.Flags().Changed("columns") && len(o.columns) == 0 {
 				return cli.Usagef("--columns names none: leave it out for all")
 			}
+			for i, name := range o.columns {
+				o.columns[i] = strings.TrimSpace(name)
+			}
 			return cli.OneOf("format", o.format, rows.Formats())
 		},
 	}

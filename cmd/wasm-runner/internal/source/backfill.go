@@ -94,7 +94,7 @@ func (o *backfillOptions) check(demo bool) error {
 			*flag.text = day.Format(time.RFC3339)
 		}
 		if err != nil {
-			return cli.Usagef("--%s: want a time such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02", flag.name)
+			return cli.Usagef("--%s: want a time with its zone, such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02: found %q", flag.name, *flag.text)
 		}
 		times[i] = t
 	}

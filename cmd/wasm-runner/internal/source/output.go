@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -103,6 +104,12 @@ func (o *outOptions) stdout() bool { return o.out == "" || o.out == "-" }
 // apart reports whether each connection has an output of its own.
 func (o *outOptions) apart() bool { return !o.stdout() && strings.Contains(o.out, perConnection) }
 
+// hostPort is an address without its scheme.
+var hostPort = regexp.MustCompile(`^[A-Za-z0-9.-]+:[0-9]+(/|$)`)
+
+// compressions are the endings of files whose compression is not known here.
+var compressions = map[string]bool{".gz": true, ".bz2": true, ".xz": true, ".lz4": true, ".br": true, ".zip": true, ".snappy": true}
+
 // check returns an error for options that do not fit together.
 func (o *outOptions) check() (err error) {
 	if err := cli.OneOf("out-format", o.format, outFormats); err != nil {
@@ -118,6 +125,10 @@ func (o *outOptions) check() (err error) {
 	switch scheme, _, is := strings.Cut(o.out, "://"); {
 	case is && !o.address():
 		return cli.Usagef("--out: %s:// is not taken: name a file, or an http or https address", scheme)
+	case hostPort.MatchString(o.out):
+		return cli.Usagef("--out: %s looks like an address: write http:// or https:// before it, or ./ for a file", o.out)
+	case !o.address() && compressions[strings.ToLower(filepath.Ext(o.out))]:
+		return cli.Usagef("--out: a file that ends in %s would not be compressed so: .zst is the one that is, as in %s.zst", filepath.Ext(o.out), strings.TrimSuffix(o.out, filepath.Ext(o.out)))
 	case o.delay < 0:
 		return cli.Usagef("--checkpoint-delay: %s is negative", o.delay)
 	case o.rotateBytes > 0 && o.rotateBytes < minPlainSize && strconv.FormatInt(o.rotateBytes, 10) == o.rotateSize:
