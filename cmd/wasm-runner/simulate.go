@@ -91,11 +91,11 @@ func (o *simulateOptions) check() error {
 		return cli.Usagef("--addr: %q is not HOST:PORT, such as 127.0.0.1:8080", o.addr)
 	}
 	if ip, err := netip.ParseAddr(host); !o.allowRemote && host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return cli.Usagef("--addr: %s is not a loopback address, and anybody who can reach the org can use it: give --allow-remote if that is meant", o.addr)
+		return cli.Usagef("--addr: %s is not a loopback address, so other machines can use the org: give --allow-remote to allow that", o.addr)
 	}
 	for name, n := range map[string]int{"users": o.org.Users, "groups": o.org.Groups, "events": o.org.Events} {
 		if n < -1 {
-			return cli.Usagef("--%s: %d is less than none", name, n)
+			return cli.Usagef("--%s: want -1 (none) or more: found %d", name, n)
 		}
 	}
 	switch {

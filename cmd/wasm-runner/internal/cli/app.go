@@ -1,4 +1,8 @@
 // Package cli connects a command to the process that runs it.
+//
+// A command is a struct of options: the app, the arguments and the flags. Its constructor takes an App and returns a cobra
+// command, which fills the struct and calls its method run. Streams, environment and clock come from the App, so a test can
+// run a command without a process. A group of commands is a package next to this one: see query for an example.
 package cli
 
 import (

@@ -99,7 +99,7 @@ func (o *sourceOptions) check(g *cli.Flags) error {
 	case o.once && o.follow:
 		return cli.Usagef("--once and --follow contradict each other: give one")
 	case o.pollLimit <= 0:
-		return cli.Usagef("--poll-limit: %s is no time to wait", o.pollLimit)
+		return cli.Usagef("--poll-limit: want a time above 0, such as 1m: found %s", o.pollLimit)
 	case o.checkpoint != "" && o.noCheckpoint, o.checkpointDir != "" && o.noCheckpoint:
 		return cli.Usagef("--checkpoint and --no-checkpoint contradict each other: give one")
 	case o.checkpoint != "" && o.checkpointDir != "":
