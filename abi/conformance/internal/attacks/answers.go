@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// answerAttacks are answers of a module that are none.
+// answerAttacks returns invalid answers of a module.
 func answerAttacks() []kit.Attack {
 	var all []kit.Attack
 	for what, text := range map[string]string{
@@ -159,7 +159,7 @@ func answerAttacks() []kit.Attack {
 	return all
 }
 
-// failedPage wants a page to have failed.
+// failedPage fails unless the page failed.
 func failedPage(p *target.Page, err error) error {
 	if err == nil && p.Outcome != abi.Failed {
 		err = fmt.Errorf("it ended as %s", p.Outcome)

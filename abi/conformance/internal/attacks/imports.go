@@ -13,10 +13,10 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// importAttacks call every import with arguments that make no sense.
+// importAttacks call every import with senseless arguments.
 func importAttacks() []kit.Attack {
 	var all []kit.Attack
-	// call has a module take steps; whatever comes of them, the result says it, nothing leaves, and the session serves on.
+	// call runs steps in a module. Whatever happens, the result says so, nothing is sent, and the session goes on.
 	call := func(name, wall string, check func(*kit.Result) error, steps ...string) {
 		all = append(all, kit.Attack{Family: "imports", Name: name, Wall: wall, Run: func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{})
@@ -181,8 +181,9 @@ func importAttacks() []kit.Attack {
 	return all
 }
 
-// withStandardFiles gives this process other standard files for a while: an input that has something to read, and an output
-// that can be looked at. A host in another process keeps its own, where what a module prints would break its answers.
+// withStandardFiles replaces the standard files of this process for a while, with an input that has something to read
+// and an output that can be inspected. A host in another process keeps its own: what a module prints there would break
+// its answers.
 func withStandardFiles(a *kit.Attempt, run func(out *os.File) error) error {
 	dir, err := os.MkdirTemp("", "conformance")
 	if err != nil {
@@ -206,6 +207,6 @@ func withStandardFiles(a *kit.Attempt, run func(out *os.File) error) error {
 	os.Stdin, os.Stdout, os.Stderr = in, out, out
 	defer func() { os.Stdin, os.Stdout, os.Stderr = stdin, stdout, stderr }()
 	err = run(out)
-	a.Close() // while the files are there
+	a.Close() // while the files are replaced
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 )
 
-// inputAttacks are inputs of an operation that do not fit its schema, or anything.
+// inputAttacks are inputs that do not fit the schema of the operation, or any schema.
 func inputAttacks() []kit.Attack {
 	var all []kit.Attack
 	for _, c := range []struct{ name, wall, input string }{

@@ -28,7 +28,7 @@ func isolationAttacks() []kit.Attack {
 		all = append(all, kit.Attack{Family: "isolation", Name: name, Wall: wall, Run: run})
 	}
 	single := kit.RigOptions{Limits: target.Limits{Concurrency: 1}}
-	// clean looks for the marker in all memory that the module can see.
+	// clean searches all memory that the module can see for the marker.
 	clean := func(a *kit.Attempt, r *kit.Rig) error {
 		res, err := r.Run("read", kit.Step("search", halves, a.InitialMemory()))
 		if err != nil {
@@ -297,7 +297,7 @@ func isolationAttacks() []kit.Attack {
 		return nil
 	})
 
-	// State that is not in memory: each module answers "clean" when it finds none.
+	// State outside of memory: each module answers "clean" if it finds none.
 	state := func(name, wall string, m assemble.Module, look, leave string) {
 		m = messenger(m)
 		m.Invoke = look + "\x04\x40" + respond(`{"outcome":"succeeded","output":{"steps":[{"value":"0","text":"dirty"}]}}`) +
@@ -334,8 +334,8 @@ func isolationAttacks() []kit.Attack {
 	return all
 }
 
-// messenger gives a module what respond needs: alloc, store_u64 and output_set are functions 0, 1 and 2, and local 0 is an
-// i64.
+// messenger gives a module what respond needs: functions 0, 1 and 2 are alloc, store_u64 and output_set, and local 0 is
+// an i64.
 func messenger(m assemble.Module) assemble.Module {
 	m.Types = []string{"\x60\x01\x7e\x01\x7e", "\x60\x02\x7e\x7e\x00"}
 	m.Imports = []string{assemble.Imported("extism:host/env", "alloc", 1), assemble.Imported("extism:host/env", "store_u64", 2), assemble.Imported("extism:host/env", "output_set", 2)}
@@ -343,7 +343,7 @@ func messenger(m assemble.Module) assemble.Module {
 	return m
 }
 
-// respond is the code that answers a text, in a messenger.
+// respond returns the code with which a messenger answers a text.
 func respond(text string) string {
 	for len(text)%8 != 0 {
 		text += " "

@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// limitAttacks reach each limit: it is held, and the answer names it.
+// limitAttacks reach each limit: the host keeps it, and the answer names it.
 func limitAttacks() []kit.Attack {
 	var all []kit.Attack
 	page := func(w http.ResponseWriter, _ *http.Request) {
@@ -78,7 +78,7 @@ func limitAttacks() []kit.Attack {
 		var first *kit.Result
 		var failed error
 		wg.Go(func() { first, failed = r.Run("read", kit.Send(kit.Get)) })
-		select { // the one slot is taken
+		select { // the only slot is in use
 		case <-asked:
 		case <-a.Ctx.Done():
 		}
@@ -94,7 +94,7 @@ func limitAttacks() []kit.Attack {
 		if err != nil {
 			return err
 		}
-		// Honest requests, refused ones and bad options: whatever a host writes a line about.
+		// Honest requests, refused ones and bad options: everything that a host may log.
 		if _, err := r.Run("read", kit.Times(300, kit.Send(kit.Get)), kit.Times(300, kit.Step("records_emit", "{", 1)), kit.Times(300, kit.Send(`{"endpoint":"GET /api/v1/none"}`))); err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func limitAttacks() []kit.Attack {
 	return all
 }
 
-// warns has a module warn of everything, and wants the log to stay within its limit.
+// warns makes a module warn of everything, and fails if the log exceeds its limit.
 func warns(a *kit.Attempt, page func(r *kit.Rig, input string) error) error {
 	r, err := a.NewRig(kit.RigOptions{Limits: target.Limits{LogBytes: 4096}})
 	if err != nil {
@@ -154,7 +154,7 @@ func warns(a *kit.Attempt, page func(r *kit.Rig, input string) error) error {
 	return nil
 }
 
-// growing is a step whose text is made in the module: {{grow}} is so many times a text.
+// growing returns a step whose text is made in the module: {{grow}} stands for n times a text.
 func growing(do, text, with string, n int) string {
 	return string(kit.Encode(map[string]any{"do": do, "text": text, "with": with, "grow": n}))
 }

@@ -28,7 +28,7 @@ func moduleAttacks() []kit.Attack {
 	}
 	raw := func(name, wall string, wasm string) { refuse(name, wall, func() []byte { return []byte(wasm) }) }
 	asm := func(name, wall string, m assemble.Module) { refuse(name, wall, m.Build) }
-	// Every other module here differs from this one, which is sound, in one thing.
+	// This module is sound. Every other one here differs from it in one thing.
 	all = append(all, kit.Attack{Family: "modules", Name: "a sound module is taken", Wall: "honest modules", Run: func(a *kit.Attempt) error {
 		m, err := a.Host.Load(a.Ctx, assemble.Module{}.Build())
 		if err != nil {
@@ -188,7 +188,7 @@ func moduleAttacks() []kit.Attack {
 	change("a method that nobody lists", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "QUERY /api/v1/users/{id}" })
 	change("PATCH for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "PATCH /api/v1/users/{id}" })
 	change("a write for SQL", classes, func(m *abi.Manifest) { m.Operations[1].Surfaces = []abi.Surface{abi.SQL} })
-	const raised = 2 // of the operations
+	const raised = 2 // index in the operations
 	change("a rule for a field that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].ClassRules[0].Field = "riase" })
 	change("a rule for a value that no input has", classes, func(m *abi.Manifest) { m.Operations[raised+1].ClassRules[0].Equals = "unlokc" })
 	change("an endpoint without a class where that depends on the input", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = "" })
@@ -237,7 +237,7 @@ func moduleAttacks() []kit.Attack {
 		change(name, endpoints, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = e })
 	}
 
-	// What cannot be told from the file alone.
+	// What the file alone does not show.
 	all = append(all,
 		kit.Attack{Family: "modules", Name: "a memory that begins over the limit", Wall: resources, Run: func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{Wasm: assemble.Module{Memory: "\x00\x80\x80\x03"}.Build()}) // 3 GiB
@@ -268,7 +268,7 @@ func moduleAttacks() []kit.Attack {
 		kit.Attack{Family: "modules", Name: "a schema that refers to the network", Wall: "schema loading", Run: refers("http://127.0.0.1:9/schema.json")},
 		kit.Attack{Family: "modules", Name: "a schema without an end", Wall: "schema loading", Run: func(a *kit.Attempt) error {
 			_, err := checked(a, `{"type":"object","properties":{"steps":{"$ref":"#/properties/steps"}}}`)
-			return err // it ends, whatever it means
+			return err // it ends, whatever the outcome
 		}},
 		kit.Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", Run: func(a *kit.Attempt) error {
 			return schema(a, `{"type":"object","additionalProperties":{"type":"string","pattern":"^(a+)+$"}}`)
@@ -283,7 +283,8 @@ func refers(url string) func(*kit.Attempt) error {
 	}
 }
 
-// schema has an input checked against a hostile schema: the module is refused, or the call is. It must not run.
+// schema checks an input against a hostile schema: the host refuses the module, or the call. The operation must not
+// run.
 func schema(a *kit.Attempt, text string) error {
 	res, err := checked(a, text)
 	if err != nil || res == nil {
@@ -292,7 +293,7 @@ func schema(a *kit.Attempt, text string) error {
 	return errors.Join(res.Ended(abi.Invalid, abi.Failed), res.Saw())
 }
 
-// checked has an input checked against a hostile schema; the result is nil when the module is refused for it.
+// checked checks an input against a hostile schema. The result is nil if the host refuses the module for it.
 func checked(a *kit.Attempt, text string) (*kit.Result, error) {
 	m := kit.Manifest()
 	m.Operations[0].InputSchema = json.RawMessage(text)

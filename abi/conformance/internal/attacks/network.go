@@ -29,7 +29,7 @@ func networkAttacks() []kit.Attack {
 	add := func(name, wall string, run func(*kit.Attempt) error) {
 		all = append(all, kit.Attack{Family: "network", Name: name, Wall: wall, Run: run})
 	}
-	// Names resolve to addresses of private networks: nothing is dialled there.
+	// Names resolve to addresses of private networks: the host must not dial them.
 	for what, address := range map[string]string{
 		"the cloud's metadata": "169.254.169.254", "the metadata of IPv6": "fd00:ec2::254", "a private network": "10.0.0.1", "another private network": "192.168.1.1",
 		"loopback": "127.0.0.1", "loopback of IPv6": "::1", "loopback in IPv6's clothes": "::ffff:127.0.0.1", "this host": "0.0.0.0", "a carrier's network": "100.64.0.1",
@@ -135,7 +135,7 @@ func networkAttacks() []kit.Attack {
 	return all
 }
 
-// listen counts the connections to an address of loopback.
+// listen counts the connections to a loopback address.
 func listen(a *kit.Attempt) (address string, hits *atomic.Int64, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -158,7 +158,7 @@ func listen(a *kit.Attempt) (address string, hits *atomic.Int64, err error) {
 	return l.Addr().String(), hits, nil
 }
 
-// issue makes an authority, and a certificate of it that is sound but for the change.
+// issue returns a new authority, and a certificate of it that is sound except for the change.
 func issue(change func(*x509.Certificate)) (cert tls.Certificate, ca []byte, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

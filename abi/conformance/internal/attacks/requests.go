@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 )
 
-// requestAttacks are requests that a host must not send, or not as they stand.
+// requestAttacks are requests that a host must not send, or not unchanged.
 func requestAttacks() []kit.Attack {
 	var all []kit.Attack
 	for _, c := range []struct{ name, wall, op, request, uri string }{
@@ -101,7 +101,7 @@ func requestAttacks() []kit.Attack {
 			if c.uri != "" {
 				return errors.Join(res.Succeeded(), res.Saw(c.uri))
 			}
-			// The module is told, and so is whoever called it: denied and malformed requests end a call as failed.
+			// The module and the caller learn of it: denied and malformed requests end a call as failed.
 			told := res.Outcome == abi.Failed || strings.Contains(res.Text(0), `"error"`)
 			if !told {
 				return fmt.Errorf("nobody was told: %s", kit.Short(string(res.JSON)))

@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// resourceAttacks use up what there is: time, memory, stack, messages.
+// resourceAttacks use up time, memory, stack and messages.
 func resourceAttacks() []kit.Attack {
 	var all []kit.Attack
 	const timeout = 400 * time.Millisecond
@@ -91,15 +91,15 @@ func resourceAttacks() []kit.Attack {
 	wasm("a loop whose every turn fills all memory", deadline, late, assemble.Module{Memory: "\x00\x80\x04", Invoke: assemble.Loop(assemble.I32(0) + assemble.I32(0) + assemble.I32(32<<20) + "\xfc\x0b\x00")})
 	wasm("a loop whose every turn copies all memory", deadline, late, assemble.Module{Memory: "\x00\x80\x04", Invoke: assemble.Loop(assemble.I32(0) + assemble.I32(16<<20) + assemble.I32(16<<20) + "\xfc\x0a\x00\x00")})
 	wasm("memory.grow in a loop", memory, late, assemble.Module{Invoke: assemble.Loop(assemble.I32(1) + "\x40\x00" + assemble.Drop)})
-	wasm("memory.grow by all there is", memory, broken, assemble.Module{Invoke: assemble.I32(65535) + "\x40\x00" + assemble.I32(-1) + "\x46\x45"}) // -1 is the answer: 0 is returned, without an output
+	wasm("memory.grow by all there is", memory, broken, assemble.Module{Invoke: assemble.I32(65535) + "\x40\x00" + assemble.I32(-1) + "\x46\x45"}) // the answer is -1: it returns 0 without an output
 	wasm("an instruction that traps", "traps", broken, assemble.Module{Invoke: "\x00"})
 	wasm("a call of a null reference", "traps", broken, assemble.Module{Table: "\x70\x00\x01", Invoke: assemble.I32(0) + "\x11\x00\x00"})
 	wasm("a loop of branches by table", deadline, late, assemble.Module{Invoke: "\x03\x40" + assemble.I32(0) + "\x0e\x01\x00\x00" + assemble.End + assemble.I32(0)})
 	wasm("a stack of many locals", "stack", either, assemble.Module{Locals: "\x01" + assemble.LEB(40_000) + "\x7e", Invoke: "\x10\x00"})
 	kernel := []string{assemble.Imported("extism:host/env", "alloc", 1), assemble.Imported("extism:host/env", "store_u64", 2), assemble.Imported("extism:host/env", "length", 1)}
 	types := []string{"\x60\x01\x7e\x01\x7e", "\x60\x02\x7e\x7e\x00"}
-	// Wherever a host keeps the books of its messages, they must not lie where a module can write. Extism's own kernel has
-	// them between the messages: a size of -12 there leads back to itself, for ever, in code that nothing interrupts.
+	// A host must keep its records of messages where no module can write. Extism's kernel keeps them between the messages:
+	// a size of -12 there leads back to itself, for ever, in code that nothing interrupts.
 	for what, v := range map[string]int64{"zeros": 0, "sizes that lead back": -12, "sizes beyond all memory": 0x7fffffff, "ones": -1} {
 		ends("books written over with "+what, "books of messages", kit.RigOptions{}, either,
 			kit.Step("scribble", "", 64, 1<<20, fmt.Sprintf("%#x", uint64(v))), kit.Step("alloc", "", 64), kit.Step("length", "", 4096))

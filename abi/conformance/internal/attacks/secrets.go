@@ -65,7 +65,7 @@ func secretAttacks() []kit.Attack {
 		all = append(all, kit.Attack{Family: "secrets", Name: name, Wall: taint, Run: func(a *kit.Attempt) error {
 			res, err := a.One(kit.RigOptions{Handler: h}, "read", append([]string{kit.Send(kit.Logs)}, steps...)...)
 			if err != nil {
-				return err // the token in the result is looked for by invoke
+				return err // Run looks for the token in the result
 			}
 			for i, s := range res.Steps {
 				if strings.Contains(s.Text, kit.Token[:20]) {

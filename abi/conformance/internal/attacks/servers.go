@@ -24,7 +24,7 @@ func zipped(w http.ResponseWriter, body []byte) {
 	_ = z.Close()
 }
 
-// hijacked answers with bytes of its own making.
+// hijacked answers with raw bytes.
 func hijacked(f func(conn net.Conn)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -36,7 +36,7 @@ func hijacked(f func(conn net.Conn)) http.HandlerFunc {
 	}
 }
 
-// bomb is a gzip of so many MiB of spaces, of a thousandth of the size.
+// bomb is a gzip of many MiB of spaces, a thousandth of their size.
 var bomb = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
@@ -48,14 +48,14 @@ var bomb = sync.OnceValue(func() []byte {
 	return b.Bytes()
 })
 
-// serverAttacks are servers that mean harm. The module asks for the log, reads the body, and emits its records.
+// serverAttacks are malicious servers. The module requests the log, reads the body and emits its records.
 func serverAttacks() []kit.Attack {
 	var all []kit.Attack
 	limits := target.Limits{CallTimeout: 10 * time.Second, BodyBytes: 8 << 20, HeldBytes: 1 << 30, MemoryBytes: 32 << 20}
 	serve := func(name, wall string, h http.HandlerFunc, check func(*kit.Result) error, more ...string) {
 		all = append(all, kit.Attack{Family: "servers", Name: name, Wall: wall, Run: func(a *kit.Attempt) error {
 			limits := limits
-			if wall == "deadline" || wall == "pacing" { // these wait as long as they may
+			if wall == "deadline" || wall == "pacing" { // these wait until their limit
 				limits.CallTimeout = time.Second
 			}
 			r, err := a.NewRig(kit.RigOptions{Handler: h, Limits: limits})
@@ -169,7 +169,7 @@ func serverAttacks() []kit.Attack {
 	}), code(abi.SendInterrupted))
 	serve("a Content-Length that promises less", "whole answers", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"id\":\"forged\"}")
-	}), func(r *kit.Result) error { // a second answer must never be taken for that of the next request
+	}), func(r *kit.Result) error { // a second answer must not be taken for the answer to the next request
 		if err := r.Succeeded(); err != nil {
 			return err
 		}
@@ -312,7 +312,7 @@ func serverAttacks() []kit.Attack {
 	return all
 }
 
-// wellFormed wants the result itself to be JSON, whatever the server wrote.
+// wellFormed fails unless the result is JSON, whatever the server wrote.
 func wellFormed(r *kit.Result) error {
 	if len(r.JSON) == 0 || r.JSON[0] != '{' {
 		return errors.New("the result is not an object")
