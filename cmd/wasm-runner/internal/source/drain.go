@@ -59,7 +59,7 @@ func (r *run) open(ctx context.Context, conn *host.Connection, d *ingest.Drain, 
 			d.At = nil
 		}
 		keys = path + ".keys"
-		if err := acknowledges(a, out, d.Connection); err != nil {
+		if err := out.acknowledges(a, d.Connection); err != nil {
 			return closeAll, err
 		}
 	}
@@ -69,7 +69,7 @@ func (r *run) open(ctx context.Context, conn *host.Connection, d *ingest.Drain, 
 		return closeAll, err
 	}
 	place := outPlace{connection: d.Connection, checkpoint: path != "", timeMember: timeMember(s.Module.Manifest(), op)}
-	if d.Sink, err = openOut(ctx, a, out, place, d.Say); err != nil {
+	if d.Sink, err = out.open(ctx, a, place, d.Say); err != nil {
 		return closeAll, err
 	}
 	opened = append(opened, d.Sink.Close)
@@ -81,7 +81,7 @@ func (r *run) open(ctx context.Context, conn *host.Connection, d *ingest.Drain, 
 // drain runs the drains until all have ended. If one fails, the others go on. span is the range of a backfill, else nil.
 func (r *run) drain(ctx context.Context, span *span, drains ...*ingest.Drain) error {
 	defer r.hangups.serve(ctx, drains, r.session.Connections())()
-	line := startProgress(r.app, toTerminal(r.app, r.out), span, drains...)
+	line := startProgress(r.app, r.out.toTerminal(r.app), span, drains...)
 	stop, err := serveMetrics(r.app, r.metrics, drains, r.stuck)
 	if err != nil {
 		line.end()

@@ -186,7 +186,7 @@ func parseMode(s string) (fs.FileMode, error) {
 }
 
 // acknowledges returns an error if records go into a pipe although there is a checkpoint.
-func acknowledges(a *cli.App, o *outOptions, connection string) error {
+func (o *outOptions) acknowledges(a *cli.App, connection string) error {
 	if o.unacknowledged || a.Flags.Demo {
 		return nil
 	}
@@ -237,25 +237,29 @@ type outPlace struct {
 	timeMember string // the member of a record that holds its time, "" for none
 }
 
-// openOut opens the sink of one connection.
-func openOut(ctx context.Context, a *cli.App, o *outOptions, place outPlace, say func(string, ...any)) (sink.Sink, error) {
-	connection := place.connection
-	if o.stdout() {
-		return openStdout(a, place.checkpoint, func(text string) { say("%s", text) })
-	}
-	out := strings.ReplaceAll(o.out, perConnection, connection)
+// open opens the sink of one connection.
+func (o *outOptions) open(ctx context.Context, a *cli.App, place outPlace, say func(string, ...any)) (sink.Sink, error) {
 	notice := func(text string) { say("%s", text) }
-	if !o.address() {
-		f, err := filesink.Open(out, filesink.Options{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery, Mode: o.fileMode, Notice: notice})
-		if err != nil {
-			return nil, fileError("--out", err)
-		}
-		return f, nil
+	out := strings.ReplaceAll(o.out, perConnection, place.connection)
+	switch {
+	case o.stdout():
+		return openStdout(a, place.checkpoint, notice)
+	case o.address():
+		return o.openHTTP(ctx, a, out, place, say)
 	}
+	f, err := filesink.Open(out, filesink.Options{RotateSize: o.rotateBytes, RotateEvery: o.rotateEvery, Mode: o.fileMode, Notice: notice})
+	if err != nil {
+		return nil, fileError("--out", err)
+	}
+	return f, nil
+}
+
+// openHTTP opens a sink at an address.
+func (o *outOptions) openHTTP(ctx context.Context, a *cli.App, address string, place outPlace, say func(string, ...any)) (sink.Sink, error) {
 	h := httpsink.Options{Form: httpsink.NDJSON, Plaintext: o.plaintext, TimeMember: place.timeMember, Watch: o.delay > 0, Waiting: func(why error, wait time.Duration) {
 		say("%s: trying again in %s", why, wait.Round(time.Millisecond))
 	}}
-	switch path, _, _ := strings.Cut(out, "?"); {
+	switch path, _, _ := strings.Cut(address, "?"); {
 	case o.format == "bulk", o.format == "auto" && strings.HasSuffix(path, "/_bulk"):
 		h.Form = httpsink.Bulk
 	case o.format == "bulk-create":
@@ -277,9 +281,9 @@ func openOut(ctx context.Context, a *cli.App, o *outOptions, place outPlace, say
 			return nil, cli.Usagef("--out-authorization: %w", err)
 		}
 	}
-	refused := strings.ReplaceAll(o.refused, perConnection, connection)
+	refused := strings.ReplaceAll(o.refused, perConnection, place.connection)
 	if refused != "" {
-		r, err := httpsink.OpenRefused(refused, filesink.Options{Mode: o.fileMode, Notice: notice})
+		r, err := httpsink.OpenRefused(refused, filesink.Options{Mode: o.fileMode, Notice: func(text string) { say("%s", text) }})
 		if err != nil {
 			return nil, fileError("--refused", err)
 		}
@@ -287,7 +291,7 @@ func openOut(ctx context.Context, a *cli.App, o *outOptions, place outPlace, say
 			say("%d of a page's records refused and put aside in %s, the first: %s", len(all), refused, all[0])
 		}
 	}
-	s, err := httpsink.New(out, h)
+	s, err := httpsink.New(address, h)
 	if err != nil {
 		if h.Refused != nil {
 			_ = h.Refused.Close() // nothing has been written
@@ -376,7 +380,7 @@ func fileError(flag string, err error) error {
 }
 
 // toTerminal reports whether the records may appear on the terminal. The reader of a pipe, such as jq, often writes there.
-func toTerminal(a *cli.App, o *outOptions) bool {
+func (o *outOptions) toTerminal(a *cli.App) bool {
 	if !o.stdout() {
 		return o.out == os.DevNull
 	}
