@@ -210,7 +210,7 @@ type EmitOptions struct {
 
 // The values of EmitOptions.Want.
 const (
-	WantArray  = "array"  // an array of objects: empty, or at least one has a string or number at its key
+	WantArray  = "array"  // an array of objects that are not all errors of the service
 	WantObject = "object" // one object that has a string or number at its key
 )
 

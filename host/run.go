@@ -56,7 +56,7 @@ func (c *Connection) begin(operation string, surface abi.Surface, input *json.Ra
 
 func (c *Connection) newCall(op *operation, class abi.Class, surface abi.Surface) *call {
 	l := c.limits
-	return &call{conn: c, op: op, class: class, surface: surface, answers: &answers.Set{Key: op.Key, Tainted: c.credential.ShowsIn,
+	return &call{conn: c, op: op, class: class, surface: surface, answers: &answers.Set{Key: op.Key, ErrorCode: c.module.manifest.ErrorCode(), Tainted: c.credential.ShowsIn,
 		Limits: answers.Limits{HeldBytes: l.HeldBytes, ResultBytes: l.ResultBytes, Records: l.Records}}}
 }
 

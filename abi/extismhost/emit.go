@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -98,9 +97,6 @@ func pick(body []byte, o abi.EmitOptions, key string) ([]json.RawMessage, error)
 			all = append(all, json.RawMessage(r.Raw))
 			return wrong == nil
 		})
-		if wrong == nil && o.Want == abi.WantArray && key != "" && len(all) > 0 && !slices.ContainsFunc(all, func(r json.RawMessage) bool { return keyed(r, key) }) {
-			wrong = fmt.Errorf("wanted a list of objects with a string or number at %s, found none that has it", key)
-		}
 		return all, wrong
 	case at.IsObject():
 		if o.Want == abi.WantArray {

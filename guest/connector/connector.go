@@ -24,8 +24,8 @@ type Service struct {
 	Objects   []ObjectKind // the kinds of objects that paths name
 	Errors    Errors
 
-	// SameKind reports whether two ids are both the service's own, of objects of one kind. Where an id was asked for and the
-	// answer has another one of the same kind, it is not the object that was asked for. Nil says so of none.
+	// SameKind reports whether two ids are both the service's own, of objects of one kind. A destructive operation that looks at an
+	// object by id refuses an answer with another id of the same kind. Nil reports it of none.
 	SameKind func(a, b string) bool
 	// OwnShape reports whether the body of a write's answer can only be the service's, where the answer lacks the request id. Nil
 	// says so of none.

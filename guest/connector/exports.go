@@ -259,12 +259,11 @@ type Blank = struct{ Name, Input string }
 type Param = struct{ Input, Query string }
 
 func (g *Get) Run(c *Call) Result {
-	path := c.Blanks(g.Path)
-	resp := c.SendForObject(hostcall.Request{Endpoint: g.Endpoint, Path: path, Query: c.Params(g.Query)}, g.Omit)
+	resp := c.SendForObject(hostcall.Request{Endpoint: g.Endpoint, Path: c.Blanks(g.Path), Query: c.Params(g.Query)}, g.Omit)
 	if !OK(resp) {
 		return c.Failure(resp, g.Type, g.Noun)
 	}
-	return c.EmitObject(resp, path, g.Omit)
+	return c.EmitObject(resp, g.Omit)
 }
 
 func (c *Call) Blanks(blanks []Blank) []hostcall.Pair {

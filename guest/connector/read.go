@@ -25,15 +25,15 @@ func (c *Call) ReadObject(req hostcall.Request, typ, noun string) (Object, *Resu
 		return Object{Gone: r.Outcome == abi.NotFound && (c.Service.Errors.Gone == "" || UpstreamCode(r) == c.Service.Errors.Gone)}, &r
 	}
 	v, isJSON := c.Body(resp)
-	switch id := v.Get("id").Str(); {
-	case id == "":
+	switch {
+	case v.Get("id").Str() == "":
 		r := c.BadBody(resp, "wanted the "+noun+", found "+Describe(v, isJSON))
 		return Object{}, &r
 	case NotWhole(resp) != "":
 		r := c.BadBody(resp, NotWhole(resp))
 		return Object{}, &r
-	case c.isOther(req.Path, id):
-		r := c.BadBody(resp, otherObject(req.Path, id))
+	case c.isOther(req.Path, v.Get("id").Str()):
+		r := c.BadBody(resp, "wanted "+req.Path[len(req.Path)-1].Value+", found another object, "+v.Get("id").Str()+" (a cache between this machine and the service?)")
 		return Object{}, &r
 	}
 	c.objects = append(c.objects, v.Get("id").Str())
@@ -49,18 +49,14 @@ func NotWhole(resp hostcall.Response) string {
 	return ""
 }
 
-// isOther reports whether an object's id is not the one that the path asked for. A path may also have a name or a login.
+// isOther reports whether an object's id is not the one that the path asked for. A path may also have a name or a login. Only
+// operations of class destructive look: what they take away is gone.
 func (c *Call) isOther(path []hostcall.Pair, id string) bool {
-	if len(path) == 0 || c.Service.SameKind == nil {
+	if len(path) == 0 || c.Service.SameKind == nil || c.Operation.Class != abi.Destructive {
 		return false
 	}
 	asked := path[len(path)-1].Value
 	return asked != id && c.Service.SameKind(asked, id)
-}
-
-// otherObject is why an object is not the one that the path asked for.
-func otherObject(path []hostcall.Pair, id string) string {
-	return "wanted " + path[len(path)-1].Value + ", found another object, " + id + " (a cache between this machine and the service?)"
 }
 
 // Array is the array of objects that an answer has to be.
@@ -98,9 +94,8 @@ func Describe(v jsonval.Value, isJSON bool) string {
 	return "a single value"
 }
 
-// EmitObject emits the one object that an answer has to be, unless the host emitted it with the answer. path is that of the
-// request.
-func (c *Call) EmitObject(resp hostcall.Response, path []hostcall.Pair, omit []string) Result {
+// EmitObject emits the one object that an answer has to be, unless the host emitted it with the answer.
+func (c *Call) EmitObject(resp hostcall.Response, omit []string) Result {
 	s := resp.Emitted
 	if s == nil {
 		sum := c.Emit(resp.Body, c.object(omit))
@@ -108,9 +103,6 @@ func (c *Call) EmitObject(resp hostcall.Response, path []hostcall.Pair, omit []s
 	}
 	if why := cmp.Or(s.Err, NotWhole(resp)); why != "" {
 		return c.BadBody(resp, why)
-	}
-	if id := s.First.Get("id").Str(); c.isOther(path, id) {
-		return c.BadBody(resp, otherObject(path, id))
 	}
 	return Result{Outcome: abi.Succeeded}
 }
@@ -125,7 +117,7 @@ func (c *Call) SendForObject(req hostcall.Request, omit []string) hostcall.Respo
 
 // object returns how an answer that has to be one object is emitted.
 func (c *Call) object(omit []string) abi.EmitOptions {
-	return abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Summarise: []string{"id"}, Omit: omit}
+	return abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Omit: omit}
 }
 
 // Read is object for those who do not care for the ETag. gone means that the object itself is missing.

@@ -167,7 +167,7 @@ func readRole(c *connector.Call) connector.Result {
 	if !connector.OK(resp) {
 		return roleFailure(c, resp, p, typ, noun)
 	}
-	return c.EmitObject(resp, req.Path, nil)
+	return c.EmitObject(resp, nil)
 }
 
 // roleFailure is failure where either a role or whose it is may be what is missing.

@@ -318,12 +318,11 @@ func lookupUser(c *connector.Call) connector.Result {
 	if failed != nil {
 		return *failed
 	}
-	path := connector.Pairs("id", id)
-	resp := c.SendForObject(hostcall.Request{Endpoint: getUser.Endpoint, Path: path, Query: c.Params([]connector.Param{{"expand", "expand"}})}, nil)
+	resp := c.SendForObject(hostcall.Request{Endpoint: getUser.Endpoint, Path: connector.Pairs("id", id), Query: c.Params([]connector.Param{{"expand", "expand"}})}, nil)
 	if !connector.OK(resp) {
 		return c.Failure(resp, "User", "user")
 	}
-	return c.EmitObject(resp, path, nil)
+	return c.EmitObject(resp, nil)
 }
 
 // targetUser reads the user that a write is for. Okta takes the part of a login before the @ for the login, too, and "me"

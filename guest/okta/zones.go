@@ -352,12 +352,11 @@ func readZone(c *connector.Call) connector.Result {
 	if failed != nil {
 		return *failed
 	}
-	path := connector.Pairs("zoneId", id)
-	resp := c.SendForObject(hostcall.Request{Endpoint: getZone.Endpoint, Path: path}, nil)
+	resp := c.SendForObject(hostcall.Request{Endpoint: getZone.Endpoint, Path: connector.Pairs("zoneId", id)}, nil)
 	if !connector.OK(resp) {
 		return c.Failure(resp, "NetworkZone", "network zone")
 	}
-	return c.EmitObject(resp, path, nil)
+	return c.EmitObject(resp, nil)
 }
 
 // gaps are where a zone is not as it was asked for, its status aside. Lists of addresses are compared by what they mean.

@@ -358,8 +358,7 @@ func TestPublishedExamplesComeOutUnchanged(t *testing.T) {
 					if ran++; status >= 400 {
 						refusals++
 					} else if endpoint == "GET /api/v1/logs" && body[0] == '{' {
-						// The document shows one event of the list, one example without its uuid: no list has only such.
-						body = slices.Concat([]byte("["), body, []byte(`,{"uuid":"another"}]`))
+						body = slices.Concat([]byte("["), body, []byte("]")) // the document shows one event of the list
 					}
 					throughOperation(t, endpoint, strings.NewReplacer("{", "", "}", "").Replace(path), status, nil, body)
 				})

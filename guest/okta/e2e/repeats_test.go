@@ -91,10 +91,9 @@ func TestInvoke_LimitLeavesRecords_SaysTruncated(t *testing.T) {
 	}
 }
 
-// TestLists_NoRecordHasAKey_IsUnavailable: a list of other things, such as of errors, is not taken for a page, and nothing of it
-// becomes a record.
-func TestLists_NoRecordHasAKey_IsUnavailable(t *testing.T) {
-	for _, body := range []string{`[{"errorCode":"E0000009","errorSummary":"Internal Server Error"}]`, `[{}]`, `[{"id":null,"uuid":null},{"id":"","uuid":""}]`} {
+// TestLists_OfErrors_AreUnavailable: a list of the service's errors is not taken for a page, and nothing of it becomes a record.
+func TestLists_OfErrors_AreUnavailable(t *testing.T) {
+	for _, body := range []string{`[{"errorCode":"E0000009","errorSummary":"Internal Server Error"}]`, `[{"errorCode":"E0000009"},{"id":null,"uuid":"","errorCode":"E1"}]`} {
 		c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }), abi.Read)
 		for op, input := range map[string]string{"list_users": `{}`, "poll_system_log_page": `{}`, "list_groups": `{}`, "inventory_export": `{"kinds":["users"]}`} {
 			res, _ := c.Invoke(context.Background(), op, []byte(input))

@@ -18,9 +18,10 @@ type Limits struct {
 // Set is the bodies that a call got, by handle, and the records that it emitted. It is not safe for concurrent use. Release
 // it when the call has ended; its records are not valid afterwards.
 type Set struct {
-	Limits  Limits
-	Key     string                 // path of a record's key, "" for none
-	Tainted func(body []byte) bool // reports whether a body holds the connection's token
+	Limits    Limits
+	Key       string                 // path of a record's key, "" for none
+	ErrorCode string                 // path of the code in an error of the service, "" if that is not known
+	Tainted   func(body []byte) bool // reports whether a body holds the connection's token
 
 	Pieces  []records.Piece
 	Records int

@@ -81,8 +81,11 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 	if want == records.Object && key != "" && (len(spans) == 0 || !records.HasKey(body[spans[0].Start:spans[0].End], key)) {
 		return abi.EmitSummary{Error: "wanted an object with a string or number at " + key + ", found none there"}
 	}
-	if want == records.Array && key != "" && len(spans) > 0 && !slices.ContainsFunc(spans, func(r records.Span) bool { return records.HasKey(body[r.Start:r.End], key) }) {
-		return abi.EmitSummary{Error: "wanted a list of objects with a string or number at " + key + ", found none that has it"}
+	if want == records.Array && s.ErrorCode != "" && len(spans) > 0 && !slices.ContainsFunc(spans, func(r records.Span) bool {
+		record := body[r.Start:r.End]
+		return key != "" && records.HasKey(record, key) || !records.HasKey(record, s.ErrorCode)
+	}) {
+		return abi.EmitSummary{Error: "wanted a list of objects, found a list of the service's errors"}
 	}
 	total := len(spans)
 	cut := func(all []records.Span) []records.Span {

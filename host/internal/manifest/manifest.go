@@ -101,6 +101,14 @@ func ConfigSchema(bin *wasmbin.Module) (kind string, schema json.RawMessage, err
 	return "", nil, fmt.Errorf("no manifest in a custom section %q", abi.ManifestSection)
 }
 
+// ErrorCode returns the path of the code in the service's errors, "" if the manifest does not say.
+func (m *Manifest) ErrorCode() string {
+	if m.RateLimitErrors == nil {
+		return ""
+	}
+	return m.RateLimitErrors.Code
+}
+
 // checkGuards refuses guards of a kind that this host does not know, which is every kind so far: a request would leave
 // without the check that its class depends on.
 func checkGuards(m *abi.Manifest) error {
