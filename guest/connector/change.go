@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/clock"
+	"github.com/mach5/okta-connector/guest/connector/compare"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -199,7 +201,7 @@ func (c *Call) untouched(ch Change) bool {
 	case ch.Trace == "":
 		return !ch.Once && c.ServerNow >= c.since && c.sinceWrite() <= reachTime
 	}
-	at, ok := ParseInstant(ch.Trace)
+	at, ok := clock.ParseInstant(ch.Trace)
 	return ok && at < c.since
 }
 
@@ -223,7 +225,7 @@ func (c *Call) MadeBy(created string) Maker {
 	if c.resumed {
 		since = c.since
 	}
-	at, ok := ParseInstant(created)
+	at, ok := clock.ParseInstant(created)
 	switch {
 	case !ok || since == 0:
 	case at >= since && (!c.resumed || at <= since+longestCall): // what is much younger is somebody else's
@@ -441,4 +443,40 @@ func (c *Call) lost(r hostcall.Response, what string) Result {
 	return Result{Outcome: abi.Unknown, Err: &abi.Error{Code: string(abi.Unknown), Upstream: upstream,
 		Message: what + ": the request was sent, but whether it took effect could not be told (" + why +
 			"). Look at the object before you repeat it"}}
+}
+
+// CompareBefore is how an object that was just read is compared with what is to be sent: exactly. What changed since an earlier run's
+// write left, which this run settles, is compared as an answer of the service.
+func (c *Call) CompareBefore(o jsonval.Value) compare.Comparison {
+	if c.Settling && c.ChangedSinceWrite(o) {
+		return c.Service.Gaps
+	}
+	return c.Service.Changes
+}
+
+// ChangedSinceWrite reports whether an object was changed since the write of an earlier run was about to leave.
+func (c *Call) ChangedSinceWrite(o jsonval.Value) bool {
+	at, ok := clock.ParseInstant(o.Get(c.Service.Changed).Str())
+	return ok && c.since > 0 && at >= c.since
+}
+
+// RejectGaps returns the result of a successful write whose answer is not what was asked for. It reads on for a while, since
+// what the service answers can lag behind. Else the outcome is rejected: a repeat would change nothing. output has what there is
+// now, and changed says whether anything became different.
+func (c *Call) RejectGaps(what string, missing []compare.Gap, look func() (Reading, Result), output string, changed bool) Result {
+	if look != nil {
+		if is, r := c.Settle(look, LaggingTime); is == Holds {
+			r.Outcome = abi.Succeeded
+			return r
+		}
+	}
+	var gaps []string
+	for _, g := range missing {
+		gaps = append(gaps, g.String())
+	}
+	r := Fail(abi.Rejected, "not_as_asked", what+": "+c.Service.Name+" took the request, and did not do all of it: "+strings.Join(gaps, "; ")+
+		". "+c.Service.Name+" may not allow this value here, or another setting may decide it")
+	r.Output = output
+	c.Wrote = c.Wrote || changed
+	return r
 }

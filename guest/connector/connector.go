@@ -2,6 +2,9 @@ package connector
 
 import (
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/compare"
+	"github.com/mach5/okta-connector/guest/connector/links"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -17,11 +20,11 @@ type Connector struct {
 
 // Service describes the service behind a connector, as far as the SDK must know it.
 type Service struct {
-	Name      string       // as messages have it
-	RequestID string       // the response header with the id of a request, in lower case; an answer that has it is the service's own
-	PageParam pageParam    // the query parameter by which a list takes the size of a page
-	Changed   string       // the member of an object that says when it was last changed, in RFC 3339
-	Objects   []ObjectKind // the kinds of objects that paths name
+	Name      string          // as messages have it
+	RequestID string          // the response header with the id of a request, in lower case; an answer that has it is the service's own
+	PageParam links.PageParam // the query parameter by which a list takes the size of a page
+	Changed   string          // the member of an object that says when it was last changed, in RFC 3339
+	Objects   []ObjectKind    // the kinds of objects that paths name
 	Errors    Errors
 
 	// SameKind reports whether two ids are both the service's own, of objects of one kind. A destructive operation that looks at an
@@ -30,10 +33,8 @@ type Service struct {
 	// OwnShape reports whether the body of a write's answer can only be the service's, where the answer lacks the request id. Nil
 	// says so of none.
 	OwnShape func(body jsonval.Value) bool
-	// Sets are the arrays that the service keeps as sets, by name.
-	Sets []string
-	// IsEmptyElement reports whether an element of an array says no more than its absence; nil says so of none.
-	IsEmptyElement func(element jsonval.Value) bool
+	// Rules say when values mean the same to the service.
+	compare.Rules
 }
 
 // ObjectKind is a kind of objects, as paths of endpoints name them: /users/{id}.
@@ -97,5 +98,5 @@ func rawArray(items []string) string {
 	if len(items) == 0 {
 		return ""
 	}
-	return JSONArray(items, func(s string) string { return s })
+	return texts.JSONArray(items, func(s string) string { return s })
 }

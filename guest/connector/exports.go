@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/clock"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -38,25 +39,25 @@ type credential struct {
 
 // reads is what the reads of a call told.
 type reads struct {
-	ServerNow Instant  // the Date of the service's last answer; 0 before the first
-	objects   []string // ids of the objects that were read by themselves
-	barred    []string // endpoints whose last read was forbidden, and not in passing
+	ServerNow clock.Instant // the Date of the service's last answer; 0 before the first
+	objects   []string      // ids of the objects that were read by themselves
+	Barred    []string      // endpoints whose last read was forbidden, and not in passing
 }
 
 // writes is what became of a call's writes.
 type writes struct {
-	asked    Instant // the Date of the service's last answer before this run's last write
-	showing  bool    // the host wants to see what the first write is for, as it was before
-	Planning bool    // a write was held back: what it would change still is as it was
-	Wrote    bool    // a write took effect
+	asked    clock.Instant // the Date of the service's last answer before this run's last write
+	showing  bool          // the host wants to see what the first write is for, as it was before
+	Planning bool          // a write was held back: what it would change still is as it was
+	Wrote    bool          // a write took effect
 }
 
 // earlierRun is what is known of an earlier run of the same invoke, which ended when a write may have left.
 type earlierRun struct {
-	Settling bool    // what became of that write is not known yet
-	resumed  bool    // this run began so
-	Bound    targets // what the input's names and logins stood for then
-	since    Instant // when that was, by the service's clock; 0 is not known
+	Settling bool          // what became of that write is not known yet
+	resumed  bool          // this run began so
+	Bound    targets       // what the input's names and logins stood for then
+	since    clock.Instant // when that was, by the service's clock; 0 is not known
 }
 
 // Result is the end of an invoke.
@@ -106,7 +107,7 @@ func (cn *Connector) Invoke(host hostcall.Host, text string) (string, error) {
 	c.resumed = c.Settling
 	c.showing = v.Get("show").True()
 	c.Bound = c.Service.boundTo(v.Get("settle_target"))
-	c.since, _ = ParseInstant(v.Get("settle_since").Str())
+	c.since, _ = clock.ParseInstant(v.Get("settle_since").Str())
 	r, ok := c.Operation.invoke(c)
 	if !ok {
 		return "", errCall
@@ -187,12 +188,12 @@ func (c *Call) SendWithToken(req hostcall.Request) hostcall.Response {
 	case resp.Err != nil || !strings.HasPrefix(req.Endpoint, "GET "):
 		return resp
 	case resp.Status != 403 || c.Service.Errors.Doubtful == "" || c.ReadError(resp).Code != c.Service.Errors.Doubtful:
-		if i := slices.Index(c.barred, req.Endpoint); i >= 0 {
-			last := len(c.barred) - 1
-			c.barred[i], c.barred = c.barred[last], c.barred[:last]
+		if i := slices.Index(c.Barred, req.Endpoint); i >= 0 {
+			last := len(c.Barred) - 1
+			c.Barred[i], c.Barred = c.Barred[last], c.Barred[:last]
 		}
 		return resp
-	case slices.Contains(c.barred, req.Endpoint):
+	case slices.Contains(c.Barred, req.Endpoint):
 		return resp
 	}
 	for _, ms := range DoubtDelays {
@@ -203,7 +204,7 @@ func (c *Call) SendWithToken(req hostcall.Request) hostcall.Response {
 			return resp
 		}
 	}
-	c.barred = append(c.barred, req.Endpoint)
+	c.Barred = append(c.Barred, req.Endpoint)
 	return resp
 }
 
@@ -222,7 +223,7 @@ func (c *Call) sendOnce(req hostcall.Request) hostcall.Response {
 		req.Headers = append(req.Headers, c.auth)
 	}
 	resp := c.Send(req)
-	if at, ok := ParseHTTPDate(resp.Header("date")); ok {
+	if at, ok := clock.ParseHTTPDate(resp.Header("date")); ok {
 		c.ServerNow = at
 	}
 	return resp

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -189,7 +190,7 @@ func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
 
 // seconds reads a number of seconds up to a day; 0 is none.
 func seconds(text string) int64 {
-	if s, ok := WholeNumber(text); ok && s < 86_400 {
+	if s, ok := texts.WholeNumber(text); ok && s < 86_400 {
 		return s
 	}
 	return 0

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/links"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
@@ -15,14 +16,14 @@ const followPauseMS = 10_000
 func (l *List) Follow(c *Call, checkpoint jsonval.Value) (p Page) {
 	at := Cursor{}
 	if checkpoint.Kind() == jsonval.Object {
-		at = readCursor(checkpoint)
+		at = ReadCursor(checkpoint)
 		if checkpoint.Get("v").Raw() != "1" || checkpoint.Get("i").Str() != c.InputMark() || at.skip < 0 ||
-			at.Link != "" && !LinkFits(l.Endpoint, at.Link) {
+			at.Link != "" && !links.LinkFits(l.Endpoint, at.Link) {
 			p.Result = c.BadCheckpoint()
 			return p
 		}
 	}
-	r, next, n := l.read(c, at, 0)
+	r, next, n := l.Read(c, at, 0)
 	r.List = false
 	p.Result = r
 	if r.Outcome != abi.Succeeded {
@@ -33,7 +34,7 @@ func (l *List) Follow(c *Call, checkpoint jsonval.Value) (p Page) {
 		next, p.CaughtUp, p.PollAfterMS = &at, true, followPauseMS
 	}
 	var w jsonval.Writer
-	next.members(w.Int("v", 1).Str("i", c.InputMark()))
+	next.Members(w.Int("v", 1).Str("i", c.InputMark()))
 	p.Checkpoint = w.String()
 	return p
 }

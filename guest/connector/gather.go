@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"github.com/mach5/okta-connector/guest/connector/links"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -19,7 +20,7 @@ type Gathering struct {
 // says that there are more pages than may be read. With a failure comes what was read before it.
 func (c *Call) Gather(g Gathering) (all []jsonval.Value, left bool, failed *Result) {
 	seen := map[string]bool{}
-	var followed Trail
+	var followed links.Trail
 	req, size := g.Request, g.Size
 	for range g.Most {
 		got := c.SendPage(&req, size, true)
@@ -45,7 +46,7 @@ func (c *Call) Gather(g Gathering) (all []jsonval.Value, left bool, failed *Resu
 			seen[id] = true
 			all = append(all, o)
 		}
-		link := WithoutOrigin(NextLink(got.HeaderValues("link")))
+		link := links.WithoutOrigin(links.NextLink(got.HeaderValues("link")))
 		if link == "" {
 			return all, false, nil
 		}

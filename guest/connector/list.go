@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/links"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -50,27 +52,28 @@ type List struct {
 
 // inWalk is what a call adds to a list as it goes on.
 type inWalk struct {
-	kind, parent string // of the envelope that records go out in
+	Kind, Parent string // of the envelope that records go out in
 }
 
 // Cursor is where a list goes on: behind skip records of the page at link (of the first page when it is empty).
 type Cursor struct {
 	Link  string
 	skip  int
-	small int // pages that were asked for since one was too heavy; 0 is none was
+	Small int // pages that were asked for since one was too heavy; 0 is none was
 
-	trail  Trail // of the links up to this one
-	circle bool  // the link leads back to a page that was read before
+	Trail  links.Trail // of the links up to this one
+	Circle bool        // the link leads back to a page that was read before
 }
 
-func readCursor(v jsonval.Value) Cursor {
-	return Cursor{v.Get("l").Str(), int(v.Get("s").Int()), int(v.Get("h").Int()), Trail(v.Get("w").Str()), v.Get("c").True()}
+// ReadCursor reads a cursor from the members that Members wrote.
+func ReadCursor(v jsonval.Value) Cursor {
+	return Cursor{v.Get("l").Str(), int(v.Get("s").Int()), int(v.Get("h").Int()), links.Trail(v.Get("w").Str()), v.Get("c").True()}
 }
 
 // follow returns the cursor at the next link.
 func (cur Cursor) follow(c *Call, link string) Cursor {
-	next := Cursor{Link: link, small: cur.small}
-	next.trail, next.circle = cur.trail.Step(link, c.Service.PageParam)
+	next := Cursor{Link: link, Small: cur.Small}
+	next.Trail, next.Circle = cur.Trail.Step(link, c.Service.PageParam)
 	return next
 }
 
@@ -125,14 +128,14 @@ func (c *Call) limit() int {
 
 // ReadPage is the pager of a list.
 func (l *List) ReadPage(c *Call, at string, limit int) (Result, int) {
-	v, ok := c.openCursor(at)
+	v, ok := c.OpenCursor(at)
 	if !ok {
 		return c.BadCursor(), 0
 	}
-	r, next, n := l.read(c, readCursor(v), limit)
+	r, next, n := l.Read(c, ReadCursor(v), limit)
 	switch {
 	case next != nil:
-		r.Cursor = c.sealCursor(next.members)
+		r.Cursor = c.SealCursor(next.Members)
 	case r.Outcome == abi.Succeeded && l.Omits != nil:
 		if omitted := l.Omits(c, n); omitted != "" {
 			r.Warnings = append(r.Warnings, omitted)
@@ -141,13 +144,13 @@ func (l *List) ReadPage(c *Call, at string, limit int) (Result, int) {
 	return r, n
 }
 
-// members writes the cursor's own members.
-func (cur Cursor) members(w *jsonval.Writer) {
-	w.StrIf("l", cur.Link).IntIf("s", int64(cur.skip)).IntIf("h", int64(cur.small)).StrIf("w", string(cur.trail)).BoolIf("c", cur.circle)
+// Members writes the cursor's own members.
+func (cur Cursor) Members(w *jsonval.Writer) {
+	w.StrIf("l", cur.Link).IntIf("s", int64(cur.skip)).IntIf("h", int64(cur.Small)).StrIf("w", string(cur.Trail)).BoolIf("c", cur.Circle)
 }
 
-// read requests one page and emits its records. next is nil at the end; n is how many were emitted.
-func (l *List) read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n int) {
+// Read requests one page and emits its records. next is nil at the end; n is how many were emitted.
+func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n int) {
 	if l.Resolve != nil && cur.Link == "" {
 		path, failed := l.Resolve(c)
 		if failed != nil {
@@ -156,7 +159,7 @@ func (l *List) read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 		filled := *l
 		filled.Filled, l = path, &filled
 	}
-	if cur.circle {
+	if cur.Circle {
 		return c.inCircle(), nil, 0
 	}
 	size := l.sizeAt(c, cur)
@@ -174,8 +177,8 @@ func (l *List) read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	if why := NotWhole(resp); why != "" {
 		return c.BadBody(resp, why), nil, 0
 	}
-	emit := abi.EmitOptions{Path: l.Records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.Omit, Kind: l.kind,
-		Parent: l.parent, Key: l.Key}
+	emit := abi.EmitOptions{Path: l.Records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.Omit, Kind: l.Kind,
+		Parent: l.Parent, Key: l.Key}
 	sum := c.Emit(resp.Body, emit)
 	for fewer := cmp.Or(limit, ask) / 2; sum.Limit && fewer > 0; fewer /= 2 { // the rest of the page comes next
 		emit.Limit = fewer
@@ -197,7 +200,7 @@ func (l *List) read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 		return r, &rest, sum.Count
 	}
 	link := l.nextLink(c, resp)
-	if l.UntilEmpty && (sum.Total == 0 || link == WithoutOrigin(linkOf(resp.HeaderValues("link"), "self"))) {
+	if l.UntilEmpty && (sum.Total == 0 || link == links.WithoutOrigin(links.LinkOf(resp.HeaderValues("link"), "self"))) {
 		return r, nil, sum.Count
 	}
 	if link != "" {
@@ -216,22 +219,22 @@ func (l *List) read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	}
 	at := cur.follow(c, link)
 	if next = &at; l.OnePage && !c.Tabled { // a poll goes on for ever, and is no walk
-		*next = Cursor{Link: link, small: cur.small}
+		*next = Cursor{Link: link, Small: cur.Small}
 	}
 	if halved { // what is to be left out may reach beyond the smaller page
-		next.skip, next.small, size = max(0, cur.skip-sum.Total), 1, ask
+		next.skip, next.Small, size = max(0, cur.skip-sum.Total), 1, ask
 	}
 	if l.MaxPage == 0 {
 		next.keepSmall(c, got.Asked)
-	} else if next.small > 0 {
-		next.Link, next.small = c.Service.PageParam.Grow(c.Service.PageParam.With(link, size), size, l.PageSize(c), next.small)
+	} else if next.Small > 0 {
+		next.Link, next.Small = c.Service.PageParam.Grow(c.Service.PageParam.With(link, size), size, l.PageSize(c), next.Small)
 	}
 	return r, next, sum.Count
 }
 
 // Keys requests one page and returns the keys of its records, without emitting them. next has no link at the end.
 func (l *List) Keys(c *Call, cur Cursor) (keys []string, next Cursor, failed *Result) {
-	if cur.circle {
+	if cur.Circle {
 		r := c.inCircle()
 		return nil, next, &r
 	}
@@ -258,12 +261,12 @@ func (l *List) Keys(c *Call, cur Cursor) (keys []string, next Cursor, failed *Re
 	}
 	next = cur.follow(c, link)
 	if got.Asked != size {
-		next.small, size = 1, got.Asked
+		next.Small, size = 1, got.Asked
 	}
 	if l.MaxPage == 0 {
 		next.keepSmall(c, got.Asked)
-	} else if next.small > 0 {
-		next.Link, next.small = c.Service.PageParam.Grow(c.Service.PageParam.With(link, size), size, l.PageSize(c), next.small)
+	} else if next.Small > 0 {
+		next.Link, next.Small = c.Service.PageParam.Grow(c.Service.PageParam.With(link, size), size, l.PageSize(c), next.Small)
 	}
 	return keys, next, nil
 }
@@ -274,7 +277,7 @@ func (l *List) sized() bool { return l.MaxPage > 0 || l.Sheds }
 // keepSmall has the next request ask for as many records as the last one, where that said how many. Nothing but the link
 // tells it.
 func (cur *Cursor) keepSmall(c *Call, asked int) {
-	if cur.small = 0; asked > 0 {
+	if cur.Small = 0; asked > 0 {
 		req := hostcall.Request{Link: cur.Link}
 		c.Service.PageParam.Set(&req, asked)
 		cur.Link = req.Link
@@ -308,7 +311,7 @@ func (l *List) sizeAt(c *Call, cur Cursor) int {
 		return 0
 	case l.MaxPage == 0:
 		return n
-	case known && cur.small > 0:
+	case known && cur.Small > 0:
 		return min(n, l.PageSize(c))
 	}
 	return l.PageSize(c)
@@ -317,10 +320,10 @@ func (l *List) sizeAt(c *Call, cur Cursor) int {
 // nextLink is the path and query of the next page, "" when there is none.
 func (l *List) nextLink(c *Call, resp hostcall.Response) string {
 	if l.Next == "" {
-		return WithoutOrigin(NextLink(resp.HeaderValues("link")))
+		return links.WithoutOrigin(links.NextLink(resp.HeaderValues("link")))
 	}
-	if links, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.Next, Key: "href"}); err == "" && len(links) == 1 {
-		return WithoutOrigin(links[0])
+	if targets, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.Next, Key: "href"}); err == "" && len(targets) == 1 {
+		return links.WithoutOrigin(targets[0])
 	}
 	return "" // the last page has nothing there
 }
@@ -331,9 +334,6 @@ const LeastPage = 10
 
 // FirstLimit is how many records are asked for after a page was too much whose size the service chose.
 const FirstLimit = 100
-
-// GrowAfter is how many smaller pages are read before a larger one is tried again: a service may take half a minute to refuse it.
-const GrowAfter = 8
 
 // PageAnswer is the answer to a request for a page.
 type PageAnswer struct {
@@ -385,72 +385,6 @@ func (c *Call) PageFailure(resp hostcall.Response, typ, noun string) Result {
 	return r
 }
 
-// pageParam is the name of the query parameter by which a request says how many records it wants.
-type pageParam string
-
-// Same reports whether two links are of one page, of whatever size. None is that of none.
-func (p pageParam) Same(a, b string) bool { return p.With(a, 0) == p.With(b, 0) }
-
-// Grow returns the next link behind a page of asked records, the small-th since one was too heavy: every few pages it asks
-// for twice as many, up to size. Else a moment's trouble would make a long walk one of small pages, which cost quota.
-func (p pageParam) Grow(link string, asked, size, small int) (string, int) {
-	switch {
-	case asked >= size:
-		return link, 0
-	case small < GrowAfter:
-		return link, small + 1
-	}
-	return p.With(link, min(2*asked, size)), 1
-}
-
-// Set has a request ask for n records.
-func (p pageParam) Set(req *hostcall.Request, n int) {
-	for i, q := range req.Query {
-		if q.Name == string(p) {
-			req.Query[i].Value = strconv.Itoa(n)
-			return
-		}
-	}
-	if req.Link == "" {
-		req.Query = append(req.Query, hostcall.Pair{Name: string(p), Value: strconv.Itoa(n)})
-		return
-	}
-	if _, known := p.Of(req.Link); known {
-		req.Link = p.With(req.Link, n)
-		return
-	}
-	separator := "?"
-	if strings.Contains(req.Link, "?") {
-		separator = "&"
-	}
-	req.Link += separator + string(p) + "=" + strconv.Itoa(n)
-}
-
-// Of returns the number of records that a next link asks for.
-func (p pageParam) Of(link string) (n int, known bool) {
-	_, query, _ := strings.Cut(link, "?")
-	for _, part := range strings.Split(query, "&") {
-		if value, is := strings.CutPrefix(part, string(p)+"="); is {
-			n, ok := WholeNumber(value)
-			return int(n), ok
-		}
-	}
-	return 0, false
-}
-
-// With returns a next link that asks for n records, where it says how many.
-func (p pageParam) With(link string, n int) string {
-	path, query, _ := strings.Cut(link, "?")
-	parts := strings.Split(query, "&")
-	for i, part := range parts {
-		if strings.HasPrefix(part, string(p)+"=") {
-			parts[i] = string(p) + "=" + strconv.Itoa(n)
-			return path + "?" + strings.Join(parts, "&")
-		}
-	}
-	return link
-}
-
 // keepParams adds the parameters that a next link lacks and the input has.
 func (c *Call) keepParams(link string, keep []Param) string {
 	path, query, _ := strings.Cut(link, "?")
@@ -462,26 +396,12 @@ func (c *Call) keepParams(link string, keep []Param) string {
 		if query != "" {
 			query += "&"
 		}
-		query += p.Query + "=" + url(value)
+		query += p.Query + "=" + texts.EscapeQuery(value)
 	}
 	if query == "" {
 		return path
 	}
 	return path + "?" + query
-}
-
-// url escapes a query parameter.
-func url(s string) string {
-	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-	var b []byte
-	for i := range len(s) {
-		if strings.IndexByte(plain, s[i]) >= 0 {
-			b = append(b, s[i])
-		} else {
-			b = append(b, '%', "0123456789ABCDEF"[s[i]>>4], "0123456789ABCDEF"[s[i]&15])
-		}
-	}
-	return string(b)
 }
 
 // PageSize is how many records a request asks for.
@@ -496,20 +416,20 @@ func (l *List) PageSize(c *Call) int {
 	return min(size, l.MaxPage)
 }
 
-// sealCursor makes a cursor of this operation and input.
-func (c *Call) sealCursor(members func(*jsonval.Writer)) string {
+// SealCursor makes a cursor of this operation and input.
+func (c *Call) SealCursor(members func(*jsonval.Writer)) string {
 	var w jsonval.Writer
 	w.Str("o", c.Operation.Name).Str("i", c.InputMark())
 	members(&w)
-	return encodeBase64(w.String())
+	return texts.EncodeBase64(w.String())
 }
 
-// openCursor reads a cursor of this operation and input; the empty one has no members.
-func (c *Call) openCursor(s string) (v jsonval.Value, ok bool) {
+// OpenCursor reads a cursor of this operation and input; the empty one has no members.
+func (c *Call) OpenCursor(s string) (v jsonval.Value, ok bool) {
 	if s == "" {
 		return jsonval.Value{}, true
 	}
-	text, ok := decodeBase64(s)
+	text, ok := texts.DecodeBase64(s)
 	if !ok {
 		return v, false
 	}
@@ -519,14 +439,14 @@ func (c *Call) openCursor(s string) (v jsonval.Value, ok bool) {
 
 // cursorFits reports whether the input's cursor, if any, is one of this operation and input.
 func (c *Call) cursorFits() bool {
-	_, ok := c.openCursor(c.Str("cursor"))
+	_, ok := c.OpenCursor(c.Str("cursor"))
 	return ok
 }
 
 // CursorLink is the link in the input's cursor, which an invoke of this operation and input ended with.
 func (c *Call) CursorLink() (link string, ok bool) {
-	v, ok := c.openCursor(c.Str("cursor"))
-	return readCursor(v).Link, ok
+	v, ok := c.OpenCursor(c.Str("cursor"))
+	return ReadCursor(v).Link, ok
 }
 
 // BadCheckpoint refuses a checkpoint that no source of this operation wrote.
@@ -578,4 +498,10 @@ func canonical(v jsonval.Value) string {
 		return "[" + strings.Join(all, ",") + "]"
 	}
 	return v.Raw()
+}
+
+// inCircle is the end of a walk whose next link leads back.
+func (c *Call) inCircle() Result {
+	return Fail(abi.Rejected, "circle", "the next link leads back to a page that was read before, in a circle: the rest of the list cannot be reached. "+
+		"Begin again without the cursor. If it ends so again, report it to "+c.Service.Name)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
@@ -57,14 +58,14 @@ func (op *Operation) manifest(serviceName string) string {
 	var w jsonval.Writer
 	w.Str("name", op.Name).Str("summary", op.Summary).Str("class", string(op.Class))
 	if len(op.Rules) > 0 {
-		w.Raw("class_rules", JSONArray(op.Rules, classRule))
+		w.Raw("class_rules", texts.JSONArray(op.Rules, classRule))
 	}
-	w.Raw("surfaces", JSONArray(op.Surfaces, func(s abi.Surface) string { return jsonval.Quote(string(s)) }))
+	w.Raw("surfaces", texts.JSONArray(op.Surfaces, func(s abi.Surface) string { return jsonval.Quote(string(s)) }))
 	w.Str("idempotency", string(op.Idempotency)).Raw("input_schema", op.schema()).RawIf("example", op.Example)
 	if op.On(abi.SQL) {
 		columns := append(op.Columns[:len(op.Columns):len(op.Columns)],
 			Column{"record", abi.JSON, "", "the whole record as " + serviceName + " gave it"})
-		w.Raw("columns", JSONArray(columns, func(c Column) string {
+		w.Raw("columns", texts.JSONArray(columns, func(c Column) string {
 			var w jsonval.Writer
 			paths := strings.Split(c.Path, "|")
 			w.Str("name", c.Name).Str("type", string(c.Type)).Str("path", paths[0]).StrIf("description", c.Description)
@@ -76,7 +77,7 @@ func (op *Operation) manifest(serviceName string) string {
 		w.BoolIf("single", op.pager() == nil)
 	}
 	w.StrIf("key", op.Key)
-	w.Raw("endpoints", JSONArray(op.Endpoints, EndpointJSON))
+	w.Raw("endpoints", texts.JSONArray(op.Endpoints, EndpointJSON))
 	if b := op.Backfill; b != nil {
 		var v jsonval.Writer
 		w.Raw("backfill", v.Str("operation", b.Operation).Str("time", b.Time).String())
@@ -109,7 +110,7 @@ func viewJSON(v abi.View) string {
 	w.Str("name", v.Name).Str("operation", v.Operation).RawIf("input", string(v.Input))
 	var fields []string
 	for field := range v.Times {
-		fields = AddSorted(fields, field)
+		fields = texts.AddSorted(fields, field)
 	}
 	for _, field := range fields {
 		times.Int(field, v.Times[field])
@@ -128,7 +129,7 @@ func EndpointJSON(e *abi.Endpoint) string {
 		w.Strs("scopes", e.Scopes)
 	}
 	if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
-		w.Raw("class_rules", JSONArray(e.ClassRules, classRule))
+		w.Raw("class_rules", texts.JSONArray(e.ClassRules, classRule))
 	}
 	if len(e.Sensitive) > 0 {
 		w.Strs("sensitive", e.Sensitive)
@@ -189,17 +190,6 @@ func (op *Operation) On(s abi.Surface) bool {
 		}
 	}
 	return false
-}
-
-func JSONArray[T any](items []T, text func(T) string) string {
-	b := []byte{'['}
-	for i, it := range items {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, text(it)...)
-	}
-	return string(append(b, ']'))
 }
 
 // pager is how the operation reads pages, nil when it does not.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 )
 
 // address is an IP address. It is package net/netip's Addr as far as zones need it, which would be 3 % of the module
@@ -51,7 +51,7 @@ func parseIPv4(s string) (value uint64, ok bool) {
 
 // decimal reads a number of up to most, without a sign or leading zeros.
 func decimal(s string, most int) (n int, ok bool) {
-	value, ok := connector.WholeNumber(s)
+	value, ok := texts.WholeNumber(s)
 	return int(value), ok && value <= int64(most) && (len(s) == 1 || s[0] != '0')
 }
 

@@ -2,10 +2,11 @@ package okta
 
 import (
 	"cmp"
-	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/compare"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -257,15 +258,15 @@ func (a assignment) unchanged(now connector.Object) connector.Result {
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/ApplicationUsers/#tag/ApplicationUsers/operation/updateApplicationUser
 func overlaid(now, given jsonval.Value) string {
 	var w jsonval.Writer
-	whole := connector.WithoutNulls(now)
+	whole := compare.WithoutNulls(now)
 	if given.Exists() {
-		whole = connector.Patched(whole, given)
+		whole = compare.Patched(whole, given)
 	}
 	for name, v := range whole.Members() {
 		w.Raw(name, v.Raw())
 	}
 	for name, v := range given.Members() {
-		if v.Kind() == jsonval.Null && !connector.IsEmpty(now.Get(name)) {
+		if v.Kind() == jsonval.Null && !compare.IsEmpty(now.Get(name)) {
 			w.Raw(name, "null")
 		}
 	}
@@ -276,7 +277,7 @@ func overlaid(now, given jsonval.Value) string {
 func lostAttributes(before, after connector.Object, given jsonval.Value) (warnings []string) {
 	var names []string
 	for name, v := range before.Get("profile").Members() {
-		if !connector.IsEmpty(v) && !given.Get(name).Exists() && connector.IsEmpty(after.At("profile", name)) {
+		if !compare.IsEmpty(v) && !given.Get(name).Exists() && compare.IsEmpty(after.At("profile", name)) {
 			names = append(names, name)
 		}
 	}
@@ -288,7 +289,7 @@ func lostAttributes(before, after connector.Object, given jsonval.Value) (warnin
 
 // assign writes an assignment and says what came of it. missing is where an assignment is not as it was asked for, and moved
 // warns of what was to stay, and did not. readable says that all that was asked for can be read.
-func assign(c *connector.Call, a assignment, req hostcall.Request, before connector.Object, missing func(connector.Object, connector.Comparison) []connector.Gap, moved func(after connector.Object) []string, readable bool) connector.Result {
+func assign(c *connector.Call, a assignment, req hostcall.Request, before connector.Object, missing func(connector.Object, compare.Comparison) []compare.Gap, moved func(after connector.Object) []string, readable bool) connector.Result {
 	has := func(o connector.Object) bool { return !o.Gone && readable && len(missing(o, okta.Gaps)) == 0 }
 	told := before.Gone || len(missing(before, okta.Gaps)) > 0 // by what Okta makes of it, too
 	what := "assigning application " + a.app + " to " + a.who + " " + a.id
@@ -386,9 +387,9 @@ func assignAppUser(c *connector.Call) connector.Result {
 	profile, secrets := c.Input.Get("profile"), c.Input.Get("credentials")
 	readable := !secrets.Get("password").Exists() // whether a password is the same cannot be read
 	asked := withoutPassword(secrets)
-	missing := func(o connector.Object, by connector.Comparison) (all []connector.Gap) {
+	missing := func(o connector.Object, by compare.Comparison) (all []compare.Gap) {
 		if is := o.Get("scope"); scope != "" && is.Str() != scope {
-			all = append(all, connector.Gap{Path: "scope", Has: is, Ask: c.Input.Get("scope")})
+			all = append(all, compare.Gap{Path: "scope", Has: is, Ask: c.Input.Get("scope")})
 		}
 		return append(append(all, by(o.Get("profile"), profile, "profile")...), by(o.Get("credentials"), asked, "credentials")...)
 	}
@@ -437,7 +438,7 @@ func assignAppGroup(c *connector.Call) connector.Result {
 		return *failed
 	}
 	priority, profile := c.Input.Get("priority"), c.Input.Get("profile")
-	missing := func(o connector.Object, by connector.Comparison) []connector.Gap {
+	missing := func(o connector.Object, by compare.Comparison) []compare.Gap {
 		return append(by(o.Get("priority"), priority, "priority"), by(o.Get("profile"), profile, "profile")...)
 	}
 	if !before.Gone && len(missing(before, c.CompareBefore(before.Value))) == 0 {

@@ -3,11 +3,11 @@ package okta
 import (
 	"encoding/json"
 	"fmt"
-	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/links"
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
@@ -34,7 +34,7 @@ func TestLists_LinksInACircle_EndWithAReason(t *testing.T) {
 		if out.Outcome != abi.Rejected || out.Error.Code != "circle" || out.Error.Retryable || !out.List || len(h.Requests) > 4*(c.tail+c.length) {
 			t.Errorf("%v: %s %+v after %d requests", c, out.Outcome, out.Error, len(h.Requests))
 		}
-		if want := 2 * (c.tail + c.length); c.tail > 0 && c.length <= connector.TrailLength && len(h.Records) != want {
+		if want := 2 * (c.tail + c.length); c.tail > 0 && c.length <= links.TrailLength && len(h.Records) != want {
 			t.Errorf("%v: %d records, want %d", c, len(h.Records), want)
 		}
 		pages, cursor := 0, ""

@@ -2,12 +2,16 @@ package okta
 
 import (
 	"cmp"
-	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/clock"
+	"github.com/mach5/okta-connector/guest/connector/compare"
+	"github.com/mach5/okta-connector/guest/connector/replace"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -210,7 +214,7 @@ func groupNamed(c *connector.Call, name string) (connector.Object, *connector.Re
 			ids = append(ids, g.Get("id").Str()+" ("+g.Get("type").Str()+")")
 		}
 		r := connector.Refuse("ambiguous", "several groups are named "+jsonval.Quote(name)+": "+strings.Join(ids, ", ")+". Give an id")
-		r.Output = `{"groups":` + connector.JSONArray(found, jsonval.Value.Raw) + `}`
+		r.Output = `{"groups":` + texts.JSONArray(found, jsonval.Value.Raw) + `}`
 		return connector.Object{}, &r
 	}
 	return connector.Object{Value: found[0]}, nil
@@ -278,9 +282,9 @@ func groupProfile(c *connector.Call, now jsonval.Value) jsonval.Value {
 	}
 	fields, _ := jsonval.Parse(named.String())
 	if p := c.Input.Get("profile"); p.Exists() {
-		now = connector.Patched(now, p)
+		now = compare.Patched(now, p)
 	}
-	return connector.Patched(now, fields)
+	return compare.Patched(now, fields)
 }
 
 // askedProfile is the profile that the input asks for, as a merge patch.
@@ -441,16 +445,16 @@ func updateGroup(c *connector.Call) connector.Result {
 	if failed != nil {
 		return *failed
 	}
-	return c.Replace(connector.Replacement{
+	return replace.Do(c, replace.Replacement{
 		Whole: &wholeGroup, Path: connector.Pairs("groupId", id),
 		Merge: func(before jsonval.Value) (string, *connector.Result) {
 			if refused := mastered(before, "change it"); refused != nil {
 				return "", refused
 			}
 			var w jsonval.Writer
-			return w.Raw("id", before.Get("id").Raw()).Raw("profile", connector.WithoutNulls(groupProfile(c, before.Get("profile"))).Raw()).String(), nil
+			return w.Raw("id", before.Get("id").Raw()).Raw("profile", compare.WithoutNulls(groupProfile(c, before.Get("profile"))).Raw()).String(), nil
 		},
-		Gaps: func(now, _ jsonval.Value, by connector.Comparison) []connector.Gap {
+		Gaps: func(now, _ jsonval.Value, by compare.Comparison) []compare.Gap {
 			return by(now.Get("profile"), askedProfile(c), "profile")
 		},
 		Effects: func(before jsonval.Value) []string {
@@ -460,7 +464,7 @@ func updateGroup(c *connector.Call) connector.Result {
 			}
 			return renamingEffects(c, was)
 		},
-		Same: func(a, b jsonval.Value) bool { return connector.Alike(a.Get("profile"), b.Get("profile")) },
+		Same: func(a, b jsonval.Value) bool { return compare.Alike(a.Get("profile"), b.Get("profile")) },
 	})
 }
 
@@ -545,7 +549,7 @@ const memberTime = 15_000
 // changedLately reports whether the members of a group changed so little ago that a list may not show it, or whether that is
 // not known.
 func changedLately(c *connector.Call, lastMembershipUpdated string) bool {
-	at, ok := connector.ParseInstant(lastMembershipUpdated)
+	at, ok := clock.ParseInstant(lastMembershipUpdated)
 	return !ok || c.ServerNow == 0 || c.ServerNow-at < memberLag
 }
 

@@ -1,11 +1,13 @@
 package okta
 
 import (
-	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/texts"
+	"github.com/mach5/okta-connector/guest/connector/walk"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -93,27 +95,27 @@ func inventoryEndpoints() []*abi.Endpoint {
 const parentsAtOnce = 50
 
 // parts are the kind's lists.
-func (k inventoryKind) parts() []connector.Part {
+func (k inventoryKind) parts() []walk.Part {
 	l := k.list
 	l.Endpoint = k.endpoint.Endpoint
 	switch {
 	case k.kind == "policies":
-		var parts []connector.Part
+		var parts []walk.Part
 		for _, typ := range policyTypes {
-			parts = append(parts, connector.Part{Name: k.kind + "/" + typ, Kind: k.kind, List: policiesOf(typ)})
+			parts = append(parts, walk.Part{Name: k.kind + "/" + typ, Kind: k.kind, List: policiesOf(typ)})
 		}
 		return parts
 	case k.of != "":
 		i := slices.IndexFunc(inventory, func(p inventoryKind) bool { return p.kind == k.of })
 		parents := inventory[i].list
 		parents.Endpoint, parents.MaxPage = inventory[i].endpoint.Endpoint, parentsAtOnce
-		return []connector.Part{{Name: k.kind, Kind: k.kind, List: l, Parents: &parents, Blank: k.blank}}
+		return []walk.Part{{Name: k.kind, Kind: k.kind, List: l, Parents: &parents, Blank: k.blank}}
 	}
-	return []connector.Part{{Name: k.kind, Kind: k.kind, List: l}}
+	return []walk.Part{{Name: k.kind, Kind: k.kind, List: l}}
 }
 
 func exportInventory(c *connector.Call, at string, limit int) (connector.Result, int) {
-	w := connector.Walk{PerKind: int(c.Input.Get("limit_per_kind").Int()), Judge: judgeInventory, Says: sayInventory}
+	w := walk.Walk{PerKind: int(c.Input.Get("limit_per_kind").Int()), Judge: judgeInventory, Says: sayInventory}
 	kinds := c.Input.Get("kinds")
 	for _, k := range inventory {
 		wanted := !kinds.Exists()
@@ -129,27 +131,27 @@ func exportInventory(c *connector.Call, at string, limit int) (connector.Result,
 
 // judgeInventory goes on wherever that loses nothing without saying so. What may pass by itself stops the export, which
 // goes on from its cursor.
-func judgeInventory(f connector.PartFailure) connector.Verdict {
+func judgeInventory(f walk.PartFailure) walk.Verdict {
 	answered := f.Err.Upstream != nil
 	switch {
 	case f.Err.Code == "circle":
-		return connector.Missing
+		return walk.Missing
 	case !answered, f.Err.Code == "credentials", f.Err.Code == "bad_answer", f.Err.Code == notOkta, f.Outcome == abi.Throttled, f.Outcome == abi.Failed,
 		f.Outcome == abi.Unavailable && f.Err.Upstream.Status > 500:
-		return connector.Stop
+		return walk.Stop
 	case f.OfParent && f.Outcome == abi.NotFound:
-		return connector.Vanished
+		return walk.Vanished
 	case !f.First || f.OfParent || f.Outcome == abi.Unavailable:
-		return connector.Missing
+		return walk.Missing
 	case f.Err.Code == "forbidden":
-		return connector.SkipKind
+		return walk.SkipKind
 	}
-	return connector.SkipPart
+	return walk.SkipPart
 }
 
 // lacksKind reports whether what was skipped is a kind, or a type of policy that the token may not read. A type that Okta
 // does not know in this org is no lack, unless every type is such.
-func lacksKind(skipped []connector.Lack) bool {
+func lacksKind(skipped []walk.Lack) bool {
 	types := 0
 	for _, l := range skipped {
 		if !strings.Contains(l.Of, "/") || l.Code == "forbidden" || l.Code == "feature" {
@@ -160,15 +162,15 @@ func lacksKind(skipped []connector.Lack) bool {
 	return types == len(policyTypes)
 }
 
-func sayInventory(w *jsonval.Writer, t connector.Tally) {
-	w.Raw("skipped", connector.JSONArray(t.Skipped, func(l connector.Lack) string {
+func sayInventory(w *jsonval.Writer, t walk.Tally) {
+	w.Raw("skipped", texts.JSONArray(t.Skipped, func(l walk.Lack) string {
 		var w jsonval.Writer
 		kind, typ, _ := strings.Cut(l.Of, "/")
 		return w.Str("kind", kind).StrIf("type", typ).Str("code", l.Code).Str("reason", l.Why).String()
 	}))
-	w.Raw("vanished", connector.CountJSON(t.Vanished))
-	w.Raw("limited", connector.JSONArray(t.Limited, func(l connector.Lack) string { return jsonval.Quote(l.Of) }))
-	w.Raw("missing", connector.JSONArray(t.Missing, func(l connector.Lack) string {
+	w.Raw("vanished", walk.CountJSON(t.Vanished))
+	w.Raw("limited", texts.JSONArray(t.Limited, func(l walk.Lack) string { return jsonval.Quote(l.Of) }))
+	w.Raw("missing", texts.JSONArray(t.Missing, func(l walk.Lack) string {
 		var w jsonval.Writer
 		return w.Str("kind", l.Of).Int("count", int64(l.Count)).Str("code", l.Code).Str("reason", l.Why).String()
 	}))

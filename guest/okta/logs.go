@@ -2,11 +2,14 @@ package okta
 
 import (
 	"cmp"
-	"github.com/mach5/okta-connector/guest/connector"
 	"strconv"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/clock"
+	"github.com/mach5/okta-connector/guest/connector/links"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -80,8 +83,8 @@ func sentTime(text string) string { return strings.ToUpper(text) }
 const retention = 90 * 86_400 * 1000 // how long Okta keeps events, in milliseconds
 
 func boundedLogs(c *connector.Call, cursor string, limit int) (connector.Result, int) {
-	since, okSince := connector.ParseInstant(c.Str("since"))
-	until, okUntil := connector.ParseInstant(c.Str("until"))
+	since, okSince := clock.ParseInstant(c.Str("since"))
+	until, okUntil := clock.ParseInstant(c.Str("until"))
 	if !okSince || !okUntil || since >= until {
 		return connector.Fail(abi.Invalid, "range", "since ("+c.Str("since")+") must be a time before until ("+c.Str("until")+")"), 0
 	}
@@ -165,23 +168,23 @@ func lookback(settings jsonval.Value) int64 {
 
 // timeBefore is an RFC 3339 time less so many seconds; what is no time comes back as it is, for Okta to refuse.
 func timeBefore(c *connector.Call, when string, seconds int64) string {
-	t, ok := connector.ParseInstant(when)
+	t, ok := clock.ParseInstant(when)
 	if !ok {
 		return when
 	}
-	return (t - connector.Instant(seconds*1000)).String()
+	return (t - clock.Instant(seconds*1000)).String()
 }
 
 // checkpoint is where a source goes on. The link of the next page is kept together with a time, so that a link that Okta
 // no longer takes can be replaced by it.
 type checkpoint struct {
-	link      string          // path and query of the next page
-	since     string          // where the first page began; until an event was seen
-	published string          // of the events that were seen, the latest that ended a page
-	again     bool            // the link was that of the page that gave it
-	small     int             // pages that were asked for since one was too heavy
-	refused   int             // links in a row, of full pages behind which nothing came further
-	trail     connector.Trail // of the links of full pages
+	link      string      // path and query of the next page
+	since     string      // where the first page began; until an event was seen
+	published string      // of the events that were seen, the latest that ended a page
+	again     bool        // the link was that of the page that gave it
+	small     int         // pages that were asked for since one was too heavy
+	refused   int         // links in a row, of full pages behind which nothing came further
+	trail     links.Trail // of the links of full pages
 }
 
 func (p checkpoint) json() string {
@@ -195,21 +198,21 @@ func readCheckpoint(v jsonval.Value) (checkpoint, bool) {
 		return checkpoint{}, true
 	}
 	p := checkpoint{v.Get("link").Str(), v.Get("since").Str(), v.Get("published").Str(), v.Get("again").True(),
-		int(v.Get("small").Int()), int(v.Get("refused").Int()), connector.Trail(v.Get("trail").Str())}
+		int(v.Get("small").Int()), int(v.Get("refused").Int()), links.Trail(v.Get("trail").Str())}
 	return p, v.Get("v").Raw() == "1" && (p.link != "" || p.since != "")
 }
 
 // damage says what of a stored checkpoint no source wrote; "" is nothing.
 func (p *checkpoint) damage(endpoint string) string {
-	if p.link != "" && (!strings.HasPrefix(p.link, "/") || !connector.LinkFits(endpoint, p.link)) {
-		return "its link does not lead to " + endpoint + ": " + connector.Shorten(p.link)
+	if p.link != "" && (!strings.HasPrefix(p.link, "/") || !links.LinkFits(endpoint, p.link)) {
+		return "its link does not lead to " + endpoint + ": " + texts.Shorten(p.link)
 	}
 	if p.link != "" && !hasAfter(p.link) {
-		return "its link does not say where to go on (after): " + connector.Shorten(p.link)
+		return "its link does not say where to go on (after): " + texts.Shorten(p.link)
 	}
 	for _, t := range [...][2]string{{"since", p.since}, {"published", p.published}} {
-		if _, ok := connector.ParseInstant(t[1]); !ok && t[1] != "" {
-			return t[0] + " is no time: " + connector.Shorten(t[1])
+		if _, ok := clock.ParseInstant(t[1]); !ok && t[1] != "" {
+			return t[0] + " is no time: " + texts.Shorten(t[1])
 		}
 	}
 	if p.small < 0 || p.refused < 0 {
@@ -232,11 +235,11 @@ func hasAfter(link string) bool {
 // saw takes in the time of a page's last event. Events are stored after they happen, so that whatever was not read yet
 // was stored after the latest of these times.
 func (p *checkpoint) saw(published string) {
-	t, ok := connector.ParseInstant(published)
+	t, ok := clock.ParseInstant(published)
 	if !ok {
 		return
 	}
-	if before, known := connector.ParseInstant(p.published); !known || t > before {
+	if before, known := clock.ParseInstant(p.published); !known || t > before {
 		p.published, p.since = published, ""
 	}
 }
@@ -284,9 +287,9 @@ func pollUpTo(c *connector.Call, at checkpoint, most int) connector.Page {
 	size := pollLogs.PageSize(c)
 	got := readEvents(c, at, most)
 	if at.link == "" && at.since == "" && c.Str("since") == "" {
-		if theirs, known := connector.ParseHTTPDate(got.Header("date")); known && got.Err == nil && isClockOff(c, theirs) {
+		if theirs, known := clock.ParseHTTPDate(got.Header("date")); known && got.Err == nil && isClockOff(c, theirs) {
 			// A lookback is from now, and now is what Okta's clock says: ours would begin too late, or ages ago.
-			at.since = (theirs - connector.Instant(lookback(c.Settings)*1000)).String()
+			at.since = (theirs - clock.Instant(lookback(c.Settings)*1000)).String()
 			got = readEvents(c, at, most)
 		}
 	}
@@ -298,7 +301,7 @@ func pollUpTo(c *connector.Call, at checkpoint, most int) connector.Page {
 		}
 		return connector.Page{Result: c.PageFailure(got.Response, "", "")}
 	}
-	link := connector.WithoutOrigin(connector.NextLink(got.HeaderValues("link")))
+	link := links.WithoutOrigin(links.NextLink(got.HeaderValues("link")))
 	if err := c.Unsendable(hostcall.Request{Endpoint: getLogs.Endpoint, Link: link}); err != nil {
 		return connector.Page{Result: c.Failure(hostcall.Response{Err: err}, "", "")} // before a checkpoint has it
 	}
@@ -397,14 +400,14 @@ func readEvents(c *connector.Call, at checkpoint, size int) polled {
 }
 
 // isClockOff reports whether our clock is far from Okta's.
-func isClockOff(c *connector.Call, theirs connector.Instant) bool {
-	ours, ok := connector.ParseInstant(c.Now)
+func isClockOff(c *connector.Call, theirs clock.Instant) bool {
+	ours, ok := clock.ParseInstant(c.Now)
 	return !ok || ours-theirs > skew || theirs-ours > skew
 }
 
 // beginning warns of a query that begins before what Okta keeps, or in the future.
-func beginning(c *connector.Call, since string, now connector.Instant) []string {
-	from, ok := connector.ParseInstant(since)
+func beginning(c *connector.Call, since string, now clock.Instant) []string {
+	from, ok := clock.ParseInstant(since)
 	switch {
 	case !ok || now == 0 || from >= now-retention && from <= now+skew:
 		return nil

@@ -3,12 +3,13 @@ package okta
 import (
 	"encoding/json"
 	"fmt"
-	"github.com/mach5/okta-connector/guest/connector"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/links"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
@@ -124,8 +125,8 @@ func TestPagesGrowAgain(t *testing.T) {
 		most  int // requests
 	}{
 		{"never slow", func(int, int) bool { return false }, 41},
-		{"a moment", func(request, _ int) bool { return request <= 6 }, 6 + 6*connector.GrowAfter + n/1000},
-		{"always, for more than 300", func(_, size int) bool { return size > 300 }, n/250 + n/250/connector.GrowAfter + 3},
+		{"a moment", func(request, _ int) bool { return request <= 6 }, 6 + 6*links.GrowAfter + n/1000},
+		{"always, for more than 300", func(_, size int) bool { return size > 300 }, n/250 + n/250/links.GrowAfter + 3},
 	} {
 		var h *hosttest.Host
 		h = &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {

@@ -7,6 +7,7 @@ package okta
 import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -25,7 +26,7 @@ func Connector() *connector.Connector {
 		ConfigSchema: connector.ConfigSchema(Kind, okta.Name, "the org's address, such as https://example.okta.com"),
 		Members: []hostcall.Pair{
 			{Name: "auth", Value: `[{"type":"token","header":"Authorization","prefix":"SSWS"}]`},
-			{Name: "base_url", Value: `{"example":"https://example.okta.com","consoles":` + connector.JSONArray(domains, console) + `}`},
+			{Name: "base_url", Value: `{"example":"https://example.okta.com","consoles":` + texts.JSONArray(domains, console) + `}`},
 			{Name: "request_id_header", Value: `"X-Okta-Request-Id"`},
 			{Name: "response_headers", Value: `["x-okta-request-id"]`},
 			// It asks for less: "application/json; okta-response=omitCredentials,omitCredentialsLinks".

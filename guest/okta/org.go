@@ -1,11 +1,13 @@
 package okta
 
 import (
-	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strconv"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/clock"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -152,7 +154,7 @@ func validate(c *connector.Call) connector.Result {
 
 	var w jsonval.Writer
 	w.Bool("valid", !f.bad).RawIf("organization", organization).RawIf("principal", principal)
-	w.Raw("checks", connector.JSONArray(f.checks, func(s string) string { return s }))
+	w.Raw("checks", texts.JSONArray(f.checks, func(s string) string { return s }))
 	return connector.Result{Outcome: abi.Succeeded, Output: w.String()}
 }
 
@@ -184,11 +186,11 @@ func checkEngine(f *findings, pipeline string, isOrg bool) {
 }
 
 func checkClock(f *findings, date, now string) {
-	theirs, ok := connector.ParseHTTPDate(date)
+	theirs, ok := clock.ParseHTTPDate(date)
 	if !ok {
 		return
 	}
-	ours, ok := connector.ParseInstant(now)
+	ours, ok := clock.ParseInstant(now)
 	if !ok {
 		return
 	}

@@ -1,11 +1,15 @@
 package okta
 
 import (
-	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strconv"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/compare"
+	"github.com/mach5/okta-connector/guest/connector/replace"
+	"github.com/mach5/okta-connector/guest/connector/texts"
+	"github.com/mach5/okta-connector/guest/connector/walk"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -111,30 +115,30 @@ func policiesOf(typ string) connector.List {
 }
 
 func listPolicies(c *connector.Call, at string, limit int) (connector.Result, int) {
-	w := connector.Walk{Refused: true, Judge: judgePolicies, Says: sayPolicies}
+	w := walk.Walk{Refused: true, Judge: judgePolicies, Says: sayPolicies}
 	for _, typ := range policyTypes {
 		l := policiesOf(typ)
 		l.Query = []connector.Param{{"status", "status"}, {"q", "q"}, {"expand", "expand"}}
 		if want := c.Str("type"); want == typ {
 			return l.ReadPage(c, at, limit)
 		}
-		w.Parts = append(w.Parts, connector.Part{Name: typ, List: l})
+		w.Parts = append(w.Parts, walk.Part{Name: typ, List: l})
 	}
 	return w.ReadPage(c, at, limit)
 }
 
 // judgePolicies skips a type that the org refuses, whichever way it does that.
-func judgePolicies(f connector.PartFailure) connector.Verdict {
+func judgePolicies(f walk.PartFailure) walk.Verdict {
 	switch {
 	case !f.First || f.Err.Upstream == nil || f.Err.Retryable || f.Err.Code == notOkta:
 	case f.Err.Code == "feature", slices.Contains([]int{400, 404, 405, 501}, f.Err.Upstream.Status):
-		return connector.SkipPart
+		return walk.SkipPart
 	}
-	return connector.Stop
+	return walk.Stop
 }
 
-func sayPolicies(w *jsonval.Writer, t connector.Tally) {
-	w.Raw("skipped", connector.JSONArray(t.Skipped, func(l connector.Lack) string {
+func sayPolicies(w *jsonval.Writer, t walk.Tally) {
+	w.Raw("skipped", texts.JSONArray(t.Skipped, func(l walk.Lack) string {
 		var w jsonval.Writer
 		return w.Str("type", l.Of).Str("code", l.Code).Str("reason", l.Why).String()
 	}))
@@ -175,7 +179,7 @@ func readPolicy(c *connector.Call) connector.Result {
 			w.Raw(k, m.Raw())
 		}
 	}
-	w.Raw("rules", connector.JSONArray(rules, jsonval.Value.Raw))
+	w.Raw("rules", texts.JSONArray(rules, jsonval.Value.Raw))
 	return connector.Result{Outcome: abi.Succeeded, Output: w.String()}
 }
 
@@ -191,10 +195,10 @@ func updatePolicy(c *connector.Call) connector.Result {
 		return *refused
 	}
 	aside := append([]string{"status"}, wholePolicy.Own...)
-	return c.Replace(connector.Replacement{
+	return replace.Do(c, replace.Replacement{
 		Whole: &wholePolicy, Path: policyPath(c),
-		Same: func(a, b jsonval.Value) bool { return connector.AlikeBut(a, b, aside...) },
-		Gaps: func(now, _ jsonval.Value, by connector.Comparison) (all []connector.Gap) {
+		Same: func(a, b jsonval.Value) bool { return compare.AlikeBut(a, b, aside...) },
+		Gaps: func(now, _ jsonval.Value, by compare.Comparison) (all []compare.Gap) {
 			for _, g := range by(now, patch, "") {
 				if g.Path != "status" {
 					all = append(all, g)
@@ -211,7 +215,7 @@ func updatePolicy(c *connector.Call) connector.Result {
 			if refused := ofDefault(before, patch); refused != nil {
 				return "", refused
 			}
-			return connector.MergePatch(before, patch), nil
+			return compare.MergePatch(before, patch), nil
 		},
 	})
 }

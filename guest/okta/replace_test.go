@@ -1,11 +1,11 @@
 package okta
 
 import (
-	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/mach5/okta-connector/guest/connector/replace"
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
@@ -16,7 +16,7 @@ func TestWholes_KnowWhatOktaCallsReadOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range []connector.Whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
+	for _, w := range []replace.Whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
 		members, err := judge.ReadOnly(w.Put)
 		if err != nil {
 			t.Fatal(err)
@@ -38,7 +38,7 @@ func TestWholes_KnowWhatOktaCallsReadOnly(t *testing.T) {
 // TestEveryPut_IsInATable: an operation that replaces a whole knows what is special about its members.
 func TestEveryPut_IsInATable(t *testing.T) {
 	known := []string{putGroupMember.Endpoint} // which has no body
-	for _, w := range []connector.Whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
+	for _, w := range []replace.Whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
 		known = append(known, w.Put)
 	}
 	for _, op := range operations() {

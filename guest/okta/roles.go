@@ -2,10 +2,12 @@ package okta
 
 import (
 	"cmp"
-	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/compare"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -292,7 +294,7 @@ func assignRole(c *connector.Call) connector.Result {
 		Undone: "the role was not assigned",
 		Once:   true,
 		Check: func(a jsonval.Value) *connector.Result {
-			var lacking []connector.Gap
+			var lacking []compare.Gap
 			for _, g := range okta.Gaps(a, parsed(body.String()), "") {
 				if g.Has.Exists() { // Okta does not tell every member of every assignment
 					lacking = append(lacking, g)
@@ -392,7 +394,7 @@ func revokeRole(c *connector.Call) connector.Result {
 			ids = append(ids, a.Get("id").Str())
 		}
 		r := connector.Refuse("ambiguous", "the "+p.noun+" has the role several times: "+strings.Join(ids, ", ")+". Give one as role_assignment")
-		r.Output = `{"assignments":` + connector.JSONArray(all, jsonval.Value.Raw) + `}`
+		r.Output = `{"assignments":` + texts.JSONArray(all, jsonval.Value.Raw) + `}`
 		return r
 	case len(all) == 1:
 		own = all[0]

@@ -1,11 +1,13 @@
 package okta
 
 import (
-	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/compare"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -28,10 +30,12 @@ var okta = connector.Service{
 	},
 	// It has been recorded to answer these in an order of its own (okta/terraform-provider-okta, policies, their rules,
 	// authorization servers and network zones).
-	Sets: []string{"include", "exclude", "methods", "grantTypes", "authenticators", "locations", "asns"},
-	// An authenticator that nobody may enrol is as good as none: Okta adds all that the org has to the settings of a policy.
-	IsEmptyElement: func(element jsonval.Value) bool { return element.At("enroll", "self").Str() == "NOT_ALLOWED" },
-	SameKind:       func(a, b string) bool { return len(a) > 3 && isID(a, a[:3]) && isID(b, a[:3]) },
+	Rules: compare.Rules{
+		Sets: []string{"include", "exclude", "methods", "grantTypes", "authenticators", "locations", "asns"},
+		// An authenticator that nobody may enrol is as good as none: Okta adds all that the org has to the settings of a policy.
+		IsEmptyElement: func(element jsonval.Value) bool { return element.At("enroll", "self").Str() == "NOT_ALLOWED" },
+	},
+	SameKind: func(a, b string) bool { return len(a) > 3 && isID(a, a[:3]) && isID(b, a[:3]) },
 	Errors: connector.Errors{
 		Code:      "errorCode",
 		Read:      readError,
@@ -141,7 +145,7 @@ func limited(e abi.Upstream) (wait int64, advice string) {
 	}
 	if _, text, ok := strings.Cut(e.Summary, "wait "); ok && strings.Contains(text, " second") {
 		number, _, _ := strings.Cut(text, " ")
-		if s, ok := connector.WholeNumber(number); ok && s > 0 && s < 86_400 {
+		if s, ok := texts.WholeNumber(number); ok && s > 0 && s < 86_400 {
 			return s * 1000, advice
 		}
 	}

@@ -1,10 +1,11 @@
 package okta
 
 import (
-	"github.com/mach5/okta-connector/guest/connector"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/compare"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -373,7 +374,7 @@ func createUser(c *connector.Call) connector.Result {
 	body.Raw("profile", profile.Raw()).RawIf("groupIds", c.Input.Get("group_ids").Raw())
 	if credentials := c.Input.Get("credentials"); provider.Exists() {
 		var w jsonval.Writer
-		body.Raw("credentials", connector.Patched(credentials, parsed(w.Raw("provider", provider.Raw()).String())).Raw())
+		body.Raw("credentials", compare.Patched(credentials, parsed(w.Raw("provider", provider.Raw()).String())).Raw())
 		wanted.Raw("credentials", w.String())
 	} else {
 		body.RawIf("credentials", credentials.Raw())
@@ -390,7 +391,7 @@ func createUser(c *connector.Call) connector.Result {
 		wanted.Str("status", "STAGED")
 	}
 	more := parsed(wanted.String())
-	missing := func(u jsonval.Value) []connector.Gap {
+	missing := func(u jsonval.Value) []compare.Gap {
 		return append(profileGaps(u.Get("profile"), profile), okta.Gaps(u, more, "")...)
 	}
 	query := c.Params([]connector.Param{{"activate", "activate"}, {"next_login", "nextLogin"}})
@@ -453,9 +454,9 @@ func providerOf(c *connector.Call) (provider jsonval.Value, refused *connector.R
 	credentials, said := c.Input.Get("credentials"), c.Input.Get("provider")
 	provider = credentials.Get("provider")
 	switch {
-	case connector.IsEmpty(provider) && said.True():
+	case compare.IsEmpty(provider) && said.True():
 		return invalid(`provider: credentials.provider is missing, such as {"type":"FEDERATION","name":"FEDERATION"}`)
-	case connector.IsEmpty(provider):
+	case compare.IsEmpty(provider):
 		return jsonval.Value{}, nil
 	case said.Raw() == "false":
 		return invalid("provider is false, and credentials.provider names one: leave out either of them")
@@ -463,14 +464,14 @@ func providerOf(c *connector.Call) (provider jsonval.Value, refused *connector.R
 	typ, name := provider.Get("type").Str(), provider.Get("name").Str()
 	switch typ {
 	case "FEDERATION", "SOCIAL":
-		if !connector.IsEmpty(credentials.Get("password")) || !connector.IsEmpty(credentials.Get("recovery_question")) {
+		if !compare.IsEmpty(credentials.Get("password")) || !compare.IsEmpty(credentials.Get("recovery_question")) {
 			return invalid("credentials: a user of provider " + typ + " has no password and no recovery_question in Okta: leave them out")
 		}
 		fallthrough
 	case "OKTA", "IMPORT":
 		if name == "" {
 			var w jsonval.Writer
-			provider = connector.Patched(provider, parsed(w.Str("name", typ).String()))
+			provider = compare.Patched(provider, parsed(w.Str("name", typ).String()))
 		}
 	case "ACTIVE_DIRECTORY", "LDAP":
 		if name == "" {
@@ -528,12 +529,12 @@ func updateUser(c *connector.Call) connector.Result {
 	}
 	id, profile, secrets := before.Get("id").Str(), c.Input.Get("profile"), c.Input.Get("credentials")
 	replace := c.Input.Get("replace").True()
-	differs := func(u jsonval.Value, inProfile []connector.Gap) (all []connector.Gap) {
+	differs := func(u jsonval.Value, inProfile []compare.Gap) (all []compare.Gap) {
 		all = inProfile
 		if replace {
 			for name, v := range u.Get("profile").Members() {
-				if !connector.IsEmpty(v) && !profile.Get(name).Exists() {
-					all = append(all, connector.Gap{Path: "profile." + name, Has: v})
+				if !compare.IsEmpty(v) && !profile.Get(name).Exists() {
+					all = append(all, compare.Gap{Path: "profile." + name, Has: v})
 				}
 			}
 		}
@@ -542,12 +543,12 @@ func updateUser(c *connector.Call) connector.Result {
 			path  []string
 		}{{"type", []string{"type", "id"}}, {"realm", []string{"realmId"}}} {
 			if ask := c.Input.Get(m.input); ask.Exists() && !u.At(m.path...).Equal(ask) {
-				all = append(all, connector.Gap{Path: strings.Join(m.path, "."), Has: u.At(m.path...), Ask: ask})
+				all = append(all, compare.Gap{Path: strings.Join(m.path, "."), Has: u.At(m.path...), Ask: ask})
 			}
 		}
 		return all
 	}
-	missing := func(u jsonval.Value) []connector.Gap { return differs(u, profileGaps(u.Get("profile"), profile)) } // of what Okta answers
+	missing := func(u jsonval.Value) []compare.Gap { return differs(u, profileGaps(u.Get("profile"), profile)) } // of what Okta answers
 	exact := func(u jsonval.Value) bool {
 		return len(differs(u, okta.Changes(u.Get("profile"), profile, "profile"))) == 0
 	}
@@ -560,12 +561,12 @@ func updateUser(c *connector.Call) connector.Result {
 	req := hostcall.Request{Endpoint: updateUserPart.Endpoint, Path: connector.Pairs("id", id)}
 	retyped := c.Str("type") != "" && before.At("type", "id").Str() != c.Str("type")
 	if retyped { // which Okta does with the whole alone
-		whole := connector.WithoutNulls(before.Get("profile"))
+		whole := compare.WithoutNulls(before.Get("profile"))
 		switch {
 		case replace:
 			whole = profile
 		case profile.Exists():
-			whole = connector.Patched(whole, profile)
+			whole = compare.Patched(whole, profile)
 		}
 		body.Raw("profile", whole.Raw()).Raw("type", `{"id":`+jsonval.Quote(c.Str("type"))+`}`)
 	} else {
@@ -581,7 +582,7 @@ func updateUser(c *connector.Call) connector.Result {
 	if (replace || retyped) && before.ETag == "" && !c.Settling { // what others changed since would be undone by writing the whole
 		if now, _, failed := readUser(c, id); failed != nil {
 			return *failed
-		} else if !now.Get("lastUpdated").Equal(before.Get("lastUpdated")) || !connector.WithoutNulls(now.Get("profile")).Equal(connector.WithoutNulls(before.Get("profile"))) {
+		} else if !now.Get("lastUpdated").Equal(before.Get("lastUpdated")) || !compare.WithoutNulls(now.Get("profile")).Equal(compare.WithoutNulls(before.Get("profile"))) {
 			return changedMeanwhile("")
 		}
 	}
@@ -662,7 +663,7 @@ func userChange(before, after jsonval.Value) string {
 
 // profileGaps is gaps of the profile of a user that Okta answered. It takes a login and an address in either case for the same,
 // and may answer the one that it had.
-func profileGaps(now, ask jsonval.Value) (all []connector.Gap) {
+func profileGaps(now, ask jsonval.Value) (all []compare.Gap) {
 	for _, g := range okta.Gaps(now, ask, "profile") {
 		switch g.Path {
 		case "profile.login", "profile.email", "profile.secondEmail":

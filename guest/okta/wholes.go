@@ -1,39 +1,39 @@
 package okta
 
-import "github.com/mach5/okta-connector/guest/connector"
+import "github.com/mach5/okta-connector/guest/connector/replace"
 
 // The endpoints that replace an object as a whole. Okta's OpenAPI document calls some members read-only; the others are from
 // recordings and reports.
 var (
-	wholePolicy = connector.Whole{
+	wholePolicy = replace.Whole{
 		Get: getPolicy.Endpoint, Put: putPolicy.Endpoint, Noun: "policy", Type: "Policy",
 		Own:    []string{"id", "created", "lastUpdated", "system", "_links", "_embedded"},
 		Kept:   []string{"type"},
 		IfTrue: []string{"system"},
 		// A PUT ignores status (okta/terraform-provider-okta, fixture TestAccResourceOktaPolicyPassword_crud).
-		Switches: &connector.Switches{Activate: &activatePolicy, Deactivate: &deactivatePolicy},
+		Switches: &replace.Switches{Activate: &activatePolicy, Deactivate: &deactivatePolicy},
 	}
-	wholeZone = connector.Whole{
+	wholeZone = replace.Whole{
 		Get: getZone.Endpoint, Put: putZone.Endpoint, Noun: "network zone", Type: "NetworkZone",
 		Own: []string{"id", "created", "lastUpdated", "useAsBlackList", "_links", "_embedded"},
 		// A PUT of BlockedIpZone wants system: true (okta/terraform-provider-okta#2690), one of DefaultExemptIpZone useAsExemptList: true.
 		Kept:   []string{"type", "system", "useAsExemptList"},
 		Open:   []string{"useAsExemptList", "useAsBlackList"}, // taken as they are, see zoneChange.merge
 		IfTrue: []string{"system"},
-		Switches: &connector.Switches{Activate: &activateZone, Deactivate: &deactivateZone, Off: []string{"policies and rules that use this zone go on naming it, and it does not count while it is INACTIVE: " +
+		Switches: &replace.Switches{Activate: &activateZone, Deactivate: &deactivateZone, Off: []string{"policies and rules that use this zone go on naming it, and it does not count while it is INACTIVE: " +
 			"what they allow or deny by it changes. Which ones use it was not looked up"}},
 	}
-	wholeGroup = connector.Whole{
+	wholeGroup = replace.Whole{
 		Get: getGroup.Endpoint, Put: putGroup.Endpoint, Noun: "group", Type: "UserGroup",
 		Only: []string{"profile"},
 	}
-	wholeUser = connector.Whole{
+	wholeUser = replace.Whole{
 		Get: getUser.Endpoint, Put: replaceUser.Endpoint, Noun: "user", Type: "User",
 		Only: []string{"profile", "credentials", "type", "realmId"},
 		Elsewhere: map[string]string{"credentials.provider": "an update does not change who checks a user's password. Delegated Authentication is set in Okta; " +
 			"an existing user becomes a federated one by Okta's own call POST /api/v1/users/{id}/lifecycle/reset_password, with the parameter provider=FEDERATION"},
 	}
-	wholeAppGroup = connector.Whole{
+	wholeAppGroup = replace.Whole{
 		Get: getAppGroup.Endpoint, Put: putAppGroup.Endpoint, Noun: "application", Type: "AppInstance",
 		Only: []string{"priority", "profile"},
 	}

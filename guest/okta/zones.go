@@ -1,12 +1,15 @@
 package okta
 
 import (
-	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/compare"
+	"github.com/mach5/okta-connector/guest/connector/replace"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -267,12 +270,12 @@ func (zc *zoneChange) checkWhole(l *addressList) *connector.Result {
 			zc.warnings = append(zc.warnings, "patch: "+e.Get("value").Str()+" is taken as "+s.String())
 		}
 		normal, _ := jsonval.Parse(s.entry())
-		entries = append(entries, connector.MergePatch(e, normal))
+		entries = append(entries, compare.MergePatch(e, normal))
 	}
 	var w jsonval.Writer
-	w.Raw(l.name, connector.JSONArray(entries, func(s string) string { return s }))
+	w.Raw(l.name, texts.JSONArray(entries, func(s string) string { return s }))
 	normal, _ := jsonval.Parse(w.String())
-	zc.patch, _ = jsonval.Parse(connector.MergePatch(zc.patch, normal))
+	zc.patch, _ = jsonval.Parse(compare.MergePatch(zc.patch, normal))
 	return nil
 }
 
@@ -285,7 +288,7 @@ func updateZone(c *connector.Call) connector.Result {
 	if failed != nil {
 		return *failed
 	}
-	r := c.Replace(connector.Replacement{
+	r := replace.Do(c, replace.Replacement{
 		Whole: &wholeZone, Path: connector.Pairs("zoneId", id),
 		Merge: zc.merge,
 		Body:  zoneBody,
@@ -360,12 +363,12 @@ func readZone(c *connector.Call) connector.Result {
 }
 
 // gaps are where a zone is not as it was asked for, its status aside. Lists of addresses are compared by what they mean.
-func (zc *zoneChange) gaps(now, wanted jsonval.Value, by connector.Comparison) (all []connector.Gap) {
+func (zc *zoneChange) gaps(now, wanted jsonval.Value, by compare.Comparison) (all []compare.Gap) {
 	for _, g := range by(now, zc.patch, "") {
 		switch g.Path {
 		case "status", "useAsExemptList", "useAsBlackList", "gateways", "proxies":
 		case "proxyType":
-			if (connector.IsEmpty(g.Ask) || g.Ask.Str() == "null") && (connector.IsEmpty(g.Has) || g.Has.Str() == "null") {
+			if (compare.IsEmpty(g.Ask) || g.Ask.Str() == "null") && (compare.IsEmpty(g.Has) || g.Has.Str() == "null") {
 				continue
 			}
 			all = append(all, g)
@@ -376,7 +379,7 @@ func (zc *zoneChange) gaps(now, wanted jsonval.Value, by connector.Comparison) (
 	for _, l := range zc.lists {
 		asked := len(l.add)+len(l.remove) > 0 || zc.patch.Get(l.name).Exists()
 		if asked && !sameAddresses(now.Get(l.name), wanted.Get(l.name)) {
-			all = append(all, connector.Gap{Path: l.name, Has: now.Get(l.name), Ask: wanted.Get(l.name)})
+			all = append(all, compare.Gap{Path: l.name, Has: now.Get(l.name), Ask: wanted.Get(l.name)})
 		}
 	}
 	return all
@@ -395,7 +398,7 @@ func (zc *zoneChange) merge(before jsonval.Value) (string, *connector.Result) {
 		}
 	}
 	if zc.patch.Exists() {
-		after, _ = jsonval.Parse(connector.MergePatch(before, zc.patch))
+		after, _ = jsonval.Parse(compare.MergePatch(before, zc.patch))
 	}
 	for _, l := range zc.lists {
 		if len(l.add)+len(l.remove) == 0 {
@@ -411,7 +414,7 @@ func (zc *zoneChange) merge(before jsonval.Value) (string, *connector.Result) {
 		}
 		var w jsonval.Writer
 		patch, _ := jsonval.Parse(w.Raw(l.name, text).String())
-		after, _ = jsonval.Parse(connector.MergePatch(after, patch))
+		after, _ = jsonval.Parse(compare.MergePatch(after, patch))
 	}
 	if !zc.wide {
 		if refused := locksOut(before, after); refused != nil {
@@ -433,7 +436,7 @@ func (zc *zoneChange) ofExempt(before jsonval.Value) *connector.Result {
 			return &r
 		}
 	}
-	if proxies := zc.patch.Get("proxies"); len(zc.lists[1].add) > 0 || !connector.IsEmpty(proxies) {
+	if proxies := zc.patch.Get("proxies"); len(zc.lists[1].add) > 0 || !compare.IsEmpty(proxies) {
 		r := connector.Refuse("zone_use", exemptZone+" has no proxies: add the addresses to its gateways")
 		return &r
 	}
@@ -500,7 +503,7 @@ func reachOf(zone jsonval.Value) (all []reach) {
 	if places := includes(zone, "locations"); len(places) > 0 {
 		countries = nil
 		for _, p := range places {
-			if connector.IsEmpty(p.Get("region")) {
+			if compare.IsEmpty(p.Get("region")) {
 				countries = append(countries, p.Get("country").Str())
 			}
 		}
@@ -550,7 +553,7 @@ func reaches(had, after jsonval.Value, r reach) bool {
 		for out := range had.At(condition, "exclude").Elements() {
 			stays := false
 			for e := range after.At(condition, "exclude").Elements() {
-				stays = stays || connector.Alike(e, out)
+				stays = stays || compare.Alike(e, out)
 			}
 			if !stays {
 				return false
@@ -590,7 +593,7 @@ func (l addressList) apply(have jsonval.Value) (string, *connector.Result) {
 			kept = append(kept, s.entry())
 		}
 	}
-	return connector.JSONArray(kept, func(s string) string { return s }), nil
+	return texts.JSONArray(kept, func(s string) string { return s }), nil
 }
 
 // exemptZone is the system zone whose PUT Okta takes with useAsExemptList alone.
@@ -617,7 +620,7 @@ func zoneBody(_, after jsonval.Value) string {
 
 // sameZone compares zones by what they mean.
 func sameZone(a, b jsonval.Value) bool {
-	return connector.AlikeBut(a, b, append([]string{"status", "system", "gateways", "proxies", "useAsExemptList"}, wholeZone.Own...)...) &&
+	return compare.AlikeBut(a, b, append([]string{"status", "system", "gateways", "proxies", "useAsExemptList"}, wholeZone.Own...)...) &&
 		sameAddresses(a.Get("gateways"), b.Get("gateways")) && sameAddresses(a.Get("proxies"), b.Get("proxies"))
 }
 
@@ -633,7 +636,7 @@ func meanings(list jsonval.Value) []string {
 		if s, _, ok := parseSpan(m); ok {
 			m = s.meaning()
 		}
-		all = connector.AddSorted(all, m)
+		all = texts.AddSorted(all, m)
 	}
 	return all
 }

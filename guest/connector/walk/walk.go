@@ -1,53 +1,57 @@
-package connector
+// Package walk reads several lists one after another, one request a page.
+package walk
 
 import (
 	"slices"
 	"strconv"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/links"
+	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Walk reads lists one after another, a request a page. Its cursor goes on from any point: in the middle of a page, of
-// a list, of the parents of a list.
+// Walk reads lists one after another, one request a page. Its cursor resumes from any point: within a list, or between
+// the lists of two parents.
 type Walk struct {
 	Parts   []Part
-	PerKind int // most records of one kind; 0 is all
+	PerKind int // maximum number of records of one kind; 0 means all
 
 	// Judge says what a failure means for the rest of the walk.
 	Judge func(PartFailure) Verdict
-	// Says writes what there is to say of the walk so far, as members of the result.
+	// Says writes a report of the walk so far, as members of the result.
 	Says func(*jsonval.Writer, Tally)
-	// Refused makes a walk whose every part was skipped a refusal.
+	// Refused makes a walk fail if every part of it was skipped.
 	Refused bool
 }
 
 // Part is one list of a walk, or one list for each of its parents.
 type Part struct {
-	Name    string // of this part alone: "users", "policies/PASSWORD"
-	Kind    string // of the records; parts of one kind stand together
-	List    List
-	Parents *List
-	Blank   string // of the list's endpoint: a parent's key
+	Name    string // unique: "users", "policies/PASSWORD"
+	Kind    string // of the records; parts of one kind follow each other
+	List    connector.List
+	Parents *connector.List
+	Blank   string // of the list's endpoint, for the key of a parent
 }
 
 // PartFailure is a page of a walk that could not be read.
 type PartFailure struct {
-	Result
-	First    bool // nothing of the part was read before
-	OfParent bool // the page is of one parent's list
+	connector.Result
+	First    bool // no page of the part was read before
+	OfParent bool // the page is of the list of one parent
 }
 
-// Verdict is what becomes of a walk after a failure.
+// Verdict is what happens to a walk after a failure.
 type Verdict int
 
 const (
 	Stop     Verdict = iota // the walk fails; its cursor may be tried again
-	SkipPart                // the org does not have the part, or does not give it to this token
-	SkipKind                // the same of every part of the kind
+	SkipPart                // the part does not exist, or this token may not read it
+	SkipKind                // the same for every part of the kind
 	Vanished                // the parent is gone
-	Missing                 // a part, or a parent's list, or the rest of it, could not be read
+	Missing                 // a part, or a list of a parent, could not be read to its end
 )
 
 // Tally lists what a walk left out.
@@ -55,7 +59,7 @@ type Tally struct {
 	Skipped  []Lack // by part
 	Missing  []Lack // by kind
 	Vanished []Lack // by kind
-	Limited  []Lack // kinds that perKind cut
+	Limited  []Lack // kinds that PerKind cut
 }
 
 // Lack is something that a walk did not bring.
@@ -66,25 +70,25 @@ type Lack struct {
 	Why   string
 }
 
-// position is where a walk goes on.
+// position is where a walk resumes.
 type position struct {
 	part  int
-	at    Cursor // in the part's list: of the first of parents, where it has them
-	count int    // records of the kind so far
+	at    connector.Cursor // in the part's list, or in that of the first of parents
+	count int              // records of the kind so far
 
-	begun   bool     // the parents' first page was read
-	parents []string // keys of the parents whose lists are still to be read
-	more    Cursor   // the parents' next page; no link is none
-	barred  bool     // the list before was forbidden, however often it was asked for
+	begun   bool             // the first page of parents was read
+	parents []string         // keys of the parents whose lists are still to be read
+	more    connector.Cursor // the next page of parents; without a link there is none
+	barred  bool             // the previous list was forbidden, at every attempt
 	Tally
 }
 
-// retryDelays are the waits before a list that failed with 500 is asked for again, in milliseconds.
+// retryDelays are the waits before a list that failed with 500 is requested again, in milliseconds.
 var retryDelays = [...]int64{1000, 3000}
 
-// ReadPage is the pager of a walk: one request, but where it fails.
-func (w *Walk) ReadPage(c *Call, at string, limit int) (Result, int) {
-	v, ok := c.openCursor(at)
+// ReadPage is the Pager of a walk: one request, or more if it fails.
+func (w *Walk) ReadPage(c *connector.Call, at string, limit int) (connector.Result, int) {
+	v, ok := c.OpenCursor(at)
 	if !ok {
 		return c.BadCursor(), 0
 	}
@@ -100,27 +104,27 @@ func (w *Walk) ReadPage(c *Call, at string, limit int) (Result, int) {
 		return w.nextParents(c, pos), 0
 	}
 	l := p.List
-	l.kind = p.Kind
+	l.Kind = p.Kind
 	if p.Parents != nil {
-		l.parent = pos.parents[0]
-		l.Filled = append(l.Filled, hostcall.Pair{Name: p.Blank, Value: l.parent})
+		l.Parent = pos.parents[0]
+		l.Filled = append(l.Filled, hostcall.Pair{Name: p.Blank, Value: l.Parent})
 	}
 	if left := w.PerKind - pos.count; w.PerKind > 0 && (limit == 0 || left < limit) {
 		limit = left
 	}
-	if pos.barred && !slices.Contains(c.barred, l.Endpoint) {
-		c.barred = append(c.barred, l.Endpoint)
+	if pos.barred && !slices.Contains(c.Barred, l.Endpoint) {
+		c.Barred = append(c.Barred, l.Endpoint)
 	}
-	r, next, n := l.read(c, pos.at, limit)
-	pos.barred = p.Parents != nil && slices.Contains(c.barred, l.Endpoint)
+	r, next, n := l.Read(c, pos.at, limit)
+	pos.barred = p.Parents != nil && slices.Contains(c.Barred, l.Endpoint)
 	for _, ms := range retryDelays { // a server's error that lasts leaves the rest of the kind out, for good
 		if r.Err == nil || r.Err.Upstream == nil || r.Err.Upstream.Status != 500 || l.MaxPage > 0 && c.Service.Errors.GaveUp != "" && r.Err.Upstream.Code == c.Service.Errors.GaveUp || !c.Wait(ms) {
 			break // smaller pages were asked for already where the endpoint has pages
 		}
-		r, next, n = l.read(c, pos.at, limit)
+		r, next, n = l.Read(c, pos.at, limit)
 	}
 	if r.Outcome != abi.Succeeded {
-		return w.fail(c, pos, PartFailure{r, pos.at == Cursor{}, p.Parents != nil}), n
+		return w.fail(c, pos, PartFailure{r, pos.at == connector.Cursor{}, p.Parents != nil}), n
 	}
 	pos.count += n
 	if next != nil {
@@ -136,7 +140,7 @@ func (w *Walk) ReadPage(c *Call, at string, limit int) (Result, int) {
 }
 
 // nextParents reads the keys of the next parents.
-func (w *Walk) nextParents(c *Call, pos position) Result {
+func (w *Walk) nextParents(c *connector.Call, pos position) connector.Result {
 	keys, more, failed := w.Parts[pos.part].Parents.Keys(c, pos.more)
 	if failed != nil {
 		return w.fail(c, pos, PartFailure{*failed, !pos.begun, false})
@@ -148,10 +152,10 @@ func (w *Walk) nextParents(c *Call, pos position) Result {
 	return w.result(c, pos, "")
 }
 
-// fail goes on behind what could not be read, or does not.
-func (w *Walk) fail(c *Call, pos position, f PartFailure) Result {
+// fail continues after what could not be read, or ends the walk.
+func (w *Walk) fail(c *connector.Call, pos position, f PartFailure) connector.Result {
 	p := &w.Parts[pos.part]
-	why := Lack{Of: p.Name, Count: 1, Code: f.Err.Code, Why: shortenTo(f.Err.Message, maxWhy)}
+	why := Lack{Of: p.Name, Count: 1, Code: f.Err.Code, Why: texts.ShortenTo(f.Err.Message, maxWhy)}
 	warning := ""
 	is := w.Judge(f)
 	if is == SkipKind && pos.count > 0 { // what was read of the kind is no part that the token may not read
@@ -189,9 +193,9 @@ func (w *Walk) fail(c *Call, pos position, f PartFailure) Result {
 	return w.result(c, pos, warning)
 }
 
-// next goes on with the next parent, else the next part.
+// next goes to the next parent, or to the next part.
 func (w *Walk) next(pos *position) {
-	if pos.at = (Cursor{}); len(pos.parents) > 0 {
+	if pos.at = (connector.Cursor{}); len(pos.parents) > 0 {
 		pos.parents = pos.parents[1:]
 	}
 	if len(pos.parents) == 0 && pos.more.Link == "" {
@@ -203,7 +207,7 @@ func (w *Walk) next(pos *position) {
 func (w *Walk) nextPart(pos *position) {
 	kind := w.Parts[pos.part].Kind
 	pos.part++
-	pos.at, pos.begun, pos.parents, pos.more, pos.barred = Cursor{}, false, nil, Cursor{}, false
+	pos.at, pos.begun, pos.parents, pos.more, pos.barred = connector.Cursor{}, false, nil, connector.Cursor{}, false
 	if pos.part < len(w.Parts) && w.Parts[pos.part].Kind != kind {
 		pos.count = 0
 	}
@@ -215,9 +219,9 @@ func (w *Walk) nextKind(pos *position) {
 	}
 }
 
-// result is what one page of a walk comes to.
-func (w *Walk) result(c *Call, pos position, warning string) Result {
-	r := Result{Outcome: abi.Succeeded, List: true}
+// result returns the result of one page of the walk.
+func (w *Walk) result(c *connector.Call, pos position, warning string) connector.Result {
+	r := connector.Result{Outcome: abi.Succeeded, List: true}
 	var says jsonval.Writer
 	w.Says(&says, pos.Tally)
 	r.Output = says.String()
@@ -225,22 +229,22 @@ func (w *Walk) result(c *Call, pos position, warning string) Result {
 		r.Warnings = []string{warning}
 	}
 	if pos.part < len(w.Parts) {
-		r.Cursor = c.sealCursor(func(m *jsonval.Writer) { w.members(m, pos) })
+		r.Cursor = c.SealCursor(func(m *jsonval.Writer) { w.members(m, pos) })
 	}
 	return r
 }
 
-// members writes a position into a cursor, and open reads it.
+// members writes a position into a cursor; open reads it.
 func (w *Walk) members(m *jsonval.Writer, pos position) {
 	m.Str("p", w.Parts[pos.part].Name)
-	pos.at.members(m)
-	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.Link).IntIf("q", int64(pos.more.small)).StrIf("u", string(pos.more.trail)).BoolIf("r", pos.more.circle).BoolIf("f", pos.barred)
+	pos.at.Members(m)
+	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.Link).IntIf("q", int64(pos.more.Small)).StrIf("u", string(pos.more.Trail)).BoolIf("r", pos.more.Circle).BoolIf("f", pos.barred)
 	if len(pos.parents) > 0 {
 		m.Strs("k", pos.parents)
 	}
 	for _, t := range pos.Tally.lists() {
 		if len(*t.lacks) > 0 {
-			m.Raw(t.name, JSONArray(*t.lacks, Lack.json))
+			m.Raw(t.name, texts.JSONArray(*t.lacks, Lack.json))
 		}
 	}
 }
@@ -253,9 +257,9 @@ func (w *Walk) open(v jsonval.Value) (pos position, ok bool) {
 	if pos.part < 0 || v.Get("n").Int() < 0 {
 		return pos, false
 	}
-	pos.at = readCursor(v)
+	pos.at = connector.ReadCursor(v)
 	pos.count, pos.begun, pos.barred = int(v.Get("n").Int()), v.Get("b").True(), v.Get("f").True()
-	pos.more = Cursor{Link: v.Get("g").Str(), small: int(v.Get("q").Int()), trail: Trail(v.Get("u").Str()), circle: v.Get("r").True()}
+	pos.more = connector.Cursor{Link: v.Get("g").Str(), Small: int(v.Get("q").Int()), Trail: links.Trail(v.Get("u").Str()), Circle: v.Get("r").True()}
 	for k := range v.Get("k").Elements() {
 		pos.parents = append(pos.parents, k.Str())
 	}
@@ -267,7 +271,7 @@ func (w *Walk) open(v jsonval.Value) (pos position, ok bool) {
 	return pos, true
 }
 
-// namedLacks is a list of a tally and its name in a cursor.
+// namedLacks is a list of a tally with its name in a cursor.
 type namedLacks struct {
 	name  string
 	lacks *[]Lack
@@ -282,7 +286,7 @@ func (l Lack) json() string {
 	return w.Str("of", l.Of).IntIf("n", int64(l.Count)).StrIf("code", l.Code).StrIf("why", l.Why).String()
 }
 
-// add counts l among those of its kind; the first tells why.
+// add counts l among those of its kind. The first one gives the reason.
 func add(lacks []Lack, l Lack) []Lack {
 	for i := range lacks {
 		if lacks[i].Of == l.Of {
@@ -293,10 +297,11 @@ func add(lacks []Lack, l Lack) []Lack {
 	return append(lacks, l)
 }
 
-// maxWhy bounds a reason in a cursor, in bytes: a cursor has room for one of every part. The whole stands in a warning.
+// maxWhy limits a reason in a cursor, in bytes: a cursor must have room for one reason for every part. The warning has
+// the whole text.
 const maxWhy = 160
 
-// CountJSON is the counts of lacks by what they are of.
+// CountJSON returns the counts of lacks, by what they are of.
 func CountJSON(lacks []Lack) string {
 	var w jsonval.Writer
 	for _, l := range lacks {

@@ -1,4 +1,4 @@
-package connector
+package compare
 
 import (
 	"slices"
@@ -6,15 +6,15 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// MergePatch applies a JSON merge patch to a target (RFC 7396): members of the patch replace the target's, objects by
-// members again, and null removes. What the patch does not name keeps its text.
+// MergePatch applies a JSON merge patch (RFC 7396) to a target: members of the patch replace those of the target,
+// objects are merged, and null removes. Members that the patch does not name keep their text.
 func MergePatch(target, patch jsonval.Value) string {
 	if patch.Kind() != jsonval.Object {
 		return patch.Raw()
 	}
 	var w jsonval.Writer
 	var done []string
-	for _, v := range [...]jsonval.Value{target, patch} { // the target's members first, in its order
+	for _, v := range [...]jsonval.Value{target, patch} { // the members of the target come first, in its order
 		for name := range v.Members() {
 			if slices.Contains(done, name) {
 				continue

@@ -1,24 +1,26 @@
-package connector
+// Package clock parses and formats times without package time, which would be a fifteenth of a module (RATIONALE.md).
+package clock
 
-import "strconv"
+import (
+	"strconv"
 
-// Times cross to the guest as text. What is done with them here is little enough to do without package time, which
-// would be a fifteenth of the module (RATIONALE.md).
+	"github.com/mach5/okta-connector/guest/connector/texts"
+)
 
-// Instant is a time in milliseconds since 1970, UTC.
+// Instant is a time in milliseconds since 1970-01-01 UTC.
 type Instant int64
 
-// ParseInstant reads RFC 3339, with or without a fraction of a second: 2026-01-02T03:04:05.678Z, …+02:00.
+// ParseInstant parses RFC 3339, with or without a fraction of a second: 2026-01-02T03:04:05.678Z, …+02:00.
 func ParseInstant(s string) (Instant, bool) {
 	if len(s) < 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != 't' && s[10] != ' ' || s[13] != ':' || s[16] != ':' {
 		return 0, false
 	}
-	year, okY := digits(s[0:4], 0, 9999)
-	month, okM := digits(s[5:7], 1, 12)
-	day, okD := digits(s[8:10], 1, 31)
-	hour, okH := digits(s[11:13], 0, 23)
-	minute, okMin := digits(s[14:16], 0, 59)
-	second, okS := digits(s[17:19], 0, 60)
+	year, okY := texts.Digits(s[0:4], 0, 9999)
+	month, okM := texts.Digits(s[5:7], 1, 12)
+	day, okD := texts.Digits(s[8:10], 1, 31)
+	hour, okH := texts.Digits(s[11:13], 0, 23)
+	minute, okMin := texts.Digits(s[14:16], 0, 59)
+	second, okS := texts.Digits(s[17:19], 0, 60)
 	if !(okY && okM && okD && okH && okMin && okS) {
 		return 0, false
 	}
@@ -31,7 +33,7 @@ func ParseInstant(s string) (Instant, bool) {
 		if n == 1 {
 			return 0, false
 		}
-		ms, _ = digits((rest[1:n] + "00")[:3], 0, 999)
+		ms, _ = texts.Digits((rest[1:n] + "00")[:3], 0, 999)
 		rest = rest[n:]
 	}
 	offset, ok := zone(rest)
@@ -41,7 +43,7 @@ func ParseInstant(s string) (Instant, bool) {
 	return Instant((((daysBefore(year, month, day)*24+hour)*60+minute-offset)*60+second)*1000 + ms), true
 }
 
-// zone reads Z or an offset, in minutes.
+// zone parses Z or an offset, in minutes.
 func zone(s string) (int64, bool) {
 	if s == "Z" || s == "z" {
 		return 0, true
@@ -49,8 +51,8 @@ func zone(s string) (int64, bool) {
 	if len(s) != 6 || s[0] != '+' && s[0] != '-' || s[3] != ':' {
 		return 0, false
 	}
-	hours, okH := digits(s[1:3], 0, 24) // 24 as package time takes it
-	minutes, okM := digits(s[4:6], 0, 59)
+	hours, okH := texts.Digits(s[1:3], 0, 24) // package time accepts 24
+	minutes, okM := texts.Digits(s[4:6], 0, 59)
 	minutes += hours * 60
 	if s[0] == '-' {
 		minutes = -minutes
@@ -60,7 +62,7 @@ func zone(s string) (int64, bool) {
 
 const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
-// ParseHTTPDate reads the form of a Date header: Fri, 02 Jan 2026 03:04:05 GMT.
+// ParseHTTPDate parses the form of a Date header: Fri, 02 Jan 2026 03:04:05 GMT.
 func ParseHTTPDate(s string) (Instant, bool) {
 	if len(s) != 29 || s[3:5] != ", " || s[25:] != " GMT" {
 		return 0, false
@@ -73,7 +75,7 @@ func ParseHTTPDate(s string) (Instant, bool) {
 	return 0, false
 }
 
-// String writes RFC 3339 with milliseconds, as the service does.
+// String returns RFC 3339 with milliseconds.
 func (t Instant) String() string {
 	ms := int64(t)
 	days := floorDiv(ms, 86_400_000)
@@ -82,25 +84,6 @@ func (t Instant) String() string {
 	s := strconv.FormatInt(10_000+year, 10)[1:] + "-" + pad2(month) + "-" + pad2(day)
 	s += "T" + pad2(ms/3_600_000) + ":" + pad2(ms/60_000%60) + ":" + pad2(ms/1000%60)
 	return s + "." + strconv.FormatInt(1000+ms%1000, 10)[1:] + "Z"
-}
-
-// WholeNumber reads a number of up to 18 digits, without a sign.
-func WholeNumber(s string) (n int64, ok bool) {
-	if s == "" || len(s) > 18 {
-		return 0, false
-	}
-	return digits(s, 0, 1<<62)
-}
-
-//go:noinline
-func digits(s string, least, most int64) (n int64, ok bool) {
-	for i := 0; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(s[i]-'0')
-	}
-	return n, n >= least && n <= most
 }
 
 //go:noinline
@@ -114,7 +97,7 @@ func floorDiv(a, b int64) int64 {
 	}
 }
 
-// daysBefore counts the days from 1970-01-01 to a date of the Gregorian calendar. Years begin in March here, so that the
+// daysBefore counts the days from 1970-01-01 to a date of the Gregorian calendar. Its years begin in March, so that the
 // leap day comes last; 146,097 days are 400 years.
 func daysBefore(year, month, day int64) int64 {
 	if month <= 2 {

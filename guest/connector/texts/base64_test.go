@@ -1,4 +1,4 @@
-package connector
+package texts
 
 import (
 	"encoding/base64"
@@ -11,10 +11,10 @@ func FuzzBase64(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if got, want := encodeBase64(text), base64.RawURLEncoding.EncodeToString([]byte(text)); got != want {
+		if got, want := EncodeBase64(text), base64.RawURLEncoding.EncodeToString([]byte(text)); got != want {
 			t.Fatalf("%q is encoded as %q, want %q", text, got, want)
 		}
-		got, ok := decodeBase64(text)
+		got, ok := DecodeBase64(text)
 		want, err := base64.RawURLEncoding.DecodeString(text)
 		for _, c := range text {
 			if c == '\r' || c == '\n' { // which that package skips

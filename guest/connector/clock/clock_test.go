@@ -1,4 +1,4 @@
-package connector
+package clock
 
 import (
 	"net/http"

@@ -1,11 +1,12 @@
-package connector
+package texts
 
 import "strings"
 
-// base64Digits are those of base64url (RFC 4648, section 5), which cursors are written in, without padding.
+// base64Digits are those of base64url (RFC 4648, section 5).
 const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-func encodeBase64(text string) string {
+// EncodeBase64 returns a text in base64url without padding.
+func EncodeBase64(text string) string {
 	b := make([]byte, 0, (len(text)*4+2)/3)
 	for ; len(text) >= 3; text = text[3:] {
 		v := uint(text[0])<<16 | uint(text[1])<<8 | uint(text[2])
@@ -21,7 +22,8 @@ func encodeBase64(text string) string {
 	return string(b)
 }
 
-func decodeBase64(s string) (text string, ok bool) {
+// DecodeBase64 is the inverse of EncodeBase64. ok is false if s is not the encoding of a text.
+func DecodeBase64(s string) (text string, ok bool) {
 	if len(s)%4 == 1 {
 		return "", false
 	}

@@ -1,14 +1,14 @@
-package connector
+package compare
 
 import "github.com/mach5/okta-connector/guest/jsonval"
 
-// Patched is mergePatch as a value.
+// Patched is MergePatch as a value.
 func Patched(target, patch jsonval.Value) jsonval.Value {
-	v, _ := jsonval.Parse(MergePatch(target, patch)) // checked text, put together anew
+	v, _ := jsonval.Parse(MergePatch(target, patch)) // both are valid JSON
 	return v
 }
 
-// WithoutNulls is an object less its null members: to the service a null and nothing are the same.
+// WithoutNulls returns an object without its null members: to the service, null and absence are equal.
 func WithoutNulls(v jsonval.Value) jsonval.Value {
 	var w jsonval.Writer
 	for k, m := range v.Members() {
