@@ -6,14 +6,13 @@ package main
 import (
 	"strings"
 
+	"github.com/extism/go-pdk"
+
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
 var imports hostcall.Wasm
-
-//go:wasmimport extism:host/env alloc
-func alloc(length uint64) uint64
 
 //go:wasmexport describe
 func describe() int32 { return 0 }
@@ -114,7 +113,7 @@ func act(field string) int32 {
 		}
 	case "eat kernel memory":
 		for {
-			alloc(1 << 20)
+			pdk.Allocate(1 << 20)
 		}
 	case "panic":
 		panic("the module panics: " + in.Get("text").Str())
