@@ -130,6 +130,7 @@ func TestUpdatePolicy(t *testing.T) {
 		{"a read-only member", `{"policy":"00p1","patch":{"id":"x"}}`, nil, abi.Invalid, "input", "none", []string{"id cannot be changed"}, 0},
 		{"another type", `{"policy":"00p1","patch":{"type":"PASSWORD"}}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"no name", `{"policy":"00p1","patch":{"name":null}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"an empty name", `{"policy":"00p1","patch":{"name":" "}}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"refused", input, answering{get: {answer(200, aPolicy)}, put: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
 		{"gone when it was written", input, answering{get: {answer(200, aPolicy)}, put: {notFound("Policy")}}, abi.NotFound, "", "", nil, 0},
 		{"priorities are being reconciled", input, answering{get: {answer(200, aPolicy)},
