@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mach5/okta-connector/host/durable"
@@ -48,11 +49,12 @@ type File struct {
 func Open(path string) (*File, error) {
 	a := &File{path: path}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		a.pipe, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0) // of a named pipe, this waits for no reader
-		if err != nil {
-			a.pipe, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
-		}
-		if err != nil {
+		// Without a reader, a named pipe is an error: what is written to it would be gone when it is closed.
+		a.pipe, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
+		switch {
+		case errors.Is(err, syscall.ENXIO):
+			return nil, fmt.Errorf("audit: nobody reads the pipe %s, and an audit that is not kept is none: name a file, or start the reader first", path)
+		case err != nil:
 			return nil, fmt.Errorf("audit: %w", err)
 		}
 		return a, nil
