@@ -307,6 +307,10 @@ func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	for name, before := range map[string]string{
 		"letter":     "Dear Ada,\nyours, Charles",
+		"csv":        "login,status\nada,ACTIVE\n",
+		"pretty":     "[\n  {\"uuid\":1}\n]\n",
+		"log":        "2026-01-02 started\n",
+		"yaml":       "connections:\n  - name: okta\n",
 		"lines.zst":  "{\"uuid\":1}\n",
 		"other.zst":  "\x28\xb5\x2f\xfc0123456789",
 		"text.zst":   frameOf(sinktest.Numbered(0, 3)) + "{\"uuid\":1}\n",

@@ -2,6 +2,7 @@ package filesink
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,8 +93,14 @@ func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 		return tail{}, err
 	}
 	end, err := lastBreak(r, zero)
-	if err != nil || end == size {
-		return tail{end: end}, err
+	if err != nil {
+		return tail{}, err
+	}
+	if end == size {
+		if is, err := endsInObject(r, end); err != nil || !is {
+			return tail{}, cmp.Or(err, errForeignEnd)
+		}
+		return tail{end: end}, nil
 	}
 	rest, err := read(r, end, size)
 	if err != nil {
@@ -121,9 +128,31 @@ func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 		}
 	}
 	if !ours {
-		return tail{}, fmt.Errorf("%w: it does not end in a line of JSON: is it the right file?", ErrForeign)
+		return tail{}, errForeignEnd
 	}
 	return t, nil
+}
+
+var errForeignEnd = fmt.Errorf("%w: it does not end in a line of JSON: is it the right file?", ErrForeign)
+
+// endsInObject reports whether the last line before end, which is whole, looks like an object, or is empty. It may be too
+// long to be read for this.
+func endsInObject(r io.ReaderAt, end int64) (bool, error) {
+	start, err := lastBreak(r, end-1)
+	if err != nil {
+		return false, err
+	}
+	const most = 64
+	head, err := read(r, start, min(end, start+most))
+	if err != nil {
+		return false, err
+	}
+	foot, err := read(r, max(start, end-most), end)
+	if err != nil {
+		return false, err
+	}
+	head, foot = bytes.TrimSpace(head), bytes.TrimSpace(foot)
+	return len(foot) == 0 || bytes.HasPrefix(head, []byte("{")) && bytes.HasSuffix(foot, []byte("}")), nil
 }
 
 func isRecord(line []byte) bool { return len(line) > 0 && line[0] == '{' && json.Valid(line) }
