@@ -1,10 +1,13 @@
 //go:build wasip1
 
-// Command guest is the connector of the invented service: its exports and its operations.
+// Command guest is the connector of the invented service: its exports and its operations. It uses Extism's go-pdk for its input and
+// output, where the SDK has a smaller implementation: both run on the same host.
 package main
 
 import (
 	_ "embed"
+
+	"github.com/extism/go-pdk"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -31,7 +34,7 @@ var host = hostcall.New(hostcall.Wasm{})
 
 //go:wasmexport describe
 func describe() int32 {
-	hostcall.Output(manifest)
+	pdk.OutputString(manifest)
 	return 0
 }
 
@@ -47,11 +50,11 @@ func table() int32 { return export(rows) }
 func main() {}
 
 func export(f func(call jsonval.Value) string) int32 {
-	call, err := jsonval.Parse(hostcall.Input())
+	call, err := jsonval.Parse(pdk.InputString())
 	if err != nil {
 		return 1
 	}
-	hostcall.Output(f(call))
+	pdk.OutputString(f(call))
 	return 0
 }
 
