@@ -114,9 +114,9 @@ func (m *Manifest) ErrorCode() string {
 func checkGuards(m *abi.Manifest) error {
 	for i := range m.Operations {
 		for _, e := range m.Operations[i].Endpoints {
-			for _, g := range e.Guards {
+			if len(e.Guards) > 0 {
 				return fmt.Errorf("manifest: operation %q: %s has a guard of kind %q, which this host does not know: run the module with a newer host",
-					m.Operations[i].Name, e.Endpoint, g.Kind)
+					m.Operations[i].Name, e.Endpoint, e.Guards[0].Kind)
 			}
 		}
 	}
