@@ -88,17 +88,15 @@ var kindName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,63}$`)
 
 // ConfigSchema returns the kind of a module and the JSON Schema of its connections. It checks nothing else of the manifest.
 func ConfigSchema(bin *wasmbin.Module) (kind string, schema json.RawMessage, err error) {
-	for _, s := range bin.Section(abi.ManifestSection) {
-		if len(s.Data) > abi.MaxManifestSize || !gjson.ValidBytes(s.Data) {
-			break
-		}
-		members := gjson.GetManyBytes(s.Data, "kind", "config_schema")
-		if !kindName.MatchString(members[0].Str) {
-			return "", nil, fmt.Errorf("manifest: kind %q is not lower-case letters, digits and _", members[0].Str)
-		}
-		return strings.Clone(members[0].Str), json.RawMessage(strings.Clone(members[1].Raw)), nil
+	sections := bin.Section(abi.ManifestSection)
+	if len(sections) == 0 || len(sections[0].Data) > abi.MaxManifestSize || !gjson.ValidBytes(sections[0].Data) {
+		return "", nil, fmt.Errorf("no manifest in a custom section %q", abi.ManifestSection)
 	}
-	return "", nil, fmt.Errorf("no manifest in a custom section %q", abi.ManifestSection)
+	members := gjson.GetManyBytes(sections[0].Data, "kind", "config_schema")
+	if !kindName.MatchString(members[0].Str) {
+		return "", nil, fmt.Errorf("manifest: kind %q is not lower-case letters, digits and _", members[0].Str)
+	}
+	return strings.Clone(members[0].Str), json.RawMessage(strings.Clone(members[1].Raw)), nil
 }
 
 // ErrorCode returns the path of the code in the service's errors, "" if the manifest does not say.
