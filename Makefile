@@ -42,7 +42,7 @@ race:
 ## bench: ratios against a native loop and Okta's own client, measured in one run
 bench: build
 	$(GO) test -tags long ./host/bench -run '^$$' -bench . -benchtime 1x -timeout 30m
-	$(GO) test ./host -run '^$$' -bench Instance -benchtime 1x -timeout 10m
+	$(GO) test ./host/internal/sandbox -run '^$$' -bench Instance -benchtime 1x -timeout 10m
 
 ## soak: ingest of SOAK_EVENTS events, killed again and again in a failing org; and the memory of one that is not
 SOAK_EVENTS ?= 10000000
