@@ -27,7 +27,7 @@ func TestAKeyWhoseRunDiedIsSettled(t *testing.T) {
 		create = `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"activate":false}`
 	)
 	type step struct{ op, input string }
-	for _, c := range []struct {
+	for i, c := range []struct {
 		name      string
 		run       step
 		left      bool   // the write left before the run died
@@ -64,6 +64,9 @@ func TestAKeyWhoseRunDiedIsSettled(t *testing.T) {
 			[]step{{"user_lifecycle_action", `{` + ada + `,"action":"expire_password"}`}}, time.Hour, abi.Unknown, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && i%2 == 1 {
+				t.Skip("the short run has every second case")
+			}
 			t.Parallel()
 			ctx := context.Background()
 			var okta hosttest.Clock
