@@ -261,11 +261,3 @@ func (c *call) meta(started time.Time) abi.Meta {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// shorten keeps a stranger's text from filling a message.
-func shorten(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
-	}
-	return s
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/internal/excerpt"
 )
 
 // grant finds the endpoint among those of the operation, and checks what the request does against the class in force: a
@@ -11,7 +12,7 @@ import (
 func (c *call) grant(req *abi.Request) (*abi.Endpoint, error) {
 	e := c.op.Granted[req.Endpoint]
 	if e == nil {
-		return nil, fmt.Errorf("endpoint %q is not granted to %s", shorten(req.Endpoint), c.op.Name)
+		return nil, fmt.Errorf("endpoint %q is not granted to %s", excerpt.Of(req.Endpoint), c.op.Name)
 	}
 	class, err := c.op.RequestClass(e, req.Body)
 	if class == abi.ClassOfInput {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/internal/excerpt"
 )
 
 // split splits a body into records, and searches it for the token at the same time, which takes as long.
@@ -64,7 +65,7 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 	}
 	want, known := wants[o.Want]
 	if !known {
-		return abi.EmitSummary{Error: fmt.Sprintf("want %q is not one of the ABI: array or object", shorten(o.Want))}
+		return abi.EmitSummary{Error: fmt.Sprintf("want %q is not one of the ABI: array or object", excerpt.Of(o.Want))}
 	}
 	key := o.Key
 	if key == "" {
@@ -171,12 +172,4 @@ func (s *Set) count(records int, bytes int64) error {
 	s.Records += records
 	s.Bytes += bytes
 	return nil
-}
-
-// shorten keeps foreign text from filling a message.
-func shorten(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
-	}
-	return s
 }

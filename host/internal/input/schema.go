@@ -18,6 +18,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
+	"github.com/mach5/okta-connector/internal/excerpt"
 	"github.com/mach5/okta-connector/internal/nearest"
 )
 
@@ -86,7 +87,7 @@ func (s *Schema) Check(input json.RawMessage) (fields map[string]any, err error)
 		return nil, fmt.Errorf("the input is not JSON: %v", err)
 	}
 	if key, twice := DuplicateKey(input); twice {
-		return nil, fmt.Errorf("the input has the field %q twice: leave one of them out", shorten(key))
+		return nil, fmt.Errorf("the input has the field %q twice: leave one of them out", excerpt.Of(key))
 	}
 	fields, ok := doc.(map[string]any)
 	if !ok {
@@ -162,7 +163,7 @@ func (s *Schema) complaint(v *jsonschema.ValidationError) string {
 	switch k := v.ErrorKind.(type) {
 	case *kind.Format:
 		if k.Want == "date-time" {
-			return fmt.Sprintf("%q is not a valid time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z", shorten(fmt.Sprint(k.Got)))
+			return fmt.Sprintf("%q is not a valid time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z", excerpt.Of(fmt.Sprint(k.Got)))
 		}
 	case *kind.Pattern:
 		what := "others"
@@ -172,7 +173,7 @@ func (s *Schema) complaint(v *jsonschema.ValidationError) string {
 		if k.Got == "" {
 			return "it is empty: give " + what
 		}
-		return fmt.Sprintf("%q has characters that it cannot have: give %s", shorten(k.Got), what)
+		return fmt.Sprintf("%q has characters that it cannot have: give %s", excerpt.Of(k.Got), what)
 	}
 	switch k := v.ErrorKind.(type) { // the library writes 1×10¹¹
 	case *kind.Maximum:
@@ -301,12 +302,4 @@ func Depth(text []byte) int {
 		}
 	}
 	return deepest
-}
-
-// shorten keeps foreign text from filling a message.
-func shorten(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
-	}
-	return s
 }

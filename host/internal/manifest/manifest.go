@@ -16,6 +16,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/input"
 	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/internal/excerpt"
 	"github.com/mach5/okta-connector/internal/nearest"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
@@ -215,12 +216,12 @@ func (op *Operation) RequestClass(e *abi.Endpoint, body json.RawMessage) (abi.Cl
 		return "", fmt.Errorf("the body for %q is no object, and its class depends on what is in it", e.Endpoint)
 	}
 	if key, twice := input.DuplicateKey(body); twice {
-		return "", fmt.Errorf("the body for %q has %q twice, and its class depends on what is in it", e.Endpoint, shorten(key))
+		return "", fmt.Errorf("the body for %q has %q twice, and its class depends on what is in it", e.Endpoint, excerpt.Of(key))
 	}
 	for _, r := range e.ClassRules {
 		for name := range members { // a server may read names more loosely than a rule does
 			if name != r.Field && strings.EqualFold(name, r.Field) {
-				return "", fmt.Errorf("the body for %q spells %s as %q", e.Endpoint, r.Field, shorten(name))
+				return "", fmt.Errorf("the body for %q spells %s as %q", e.Endpoint, r.Field, excerpt.Of(name))
 			}
 		}
 	}
@@ -240,7 +241,7 @@ func (op *Operation) Column(name string) (abi.Column, error) {
 	if near := nearest.Of(name, names); near != "" {
 		hint = "did you mean " + near + "?"
 	}
-	return abi.Column{}, fmt.Errorf("%s has no column %q: %s", op.Name, shorten(name), hint)
+	return abi.Column{}, fmt.Errorf("%s has no column %q: %s", op.Name, excerpt.Of(name), hint)
 }
 
 // NotOn says that an operation cannot be used on a surface, and where it can be.
@@ -253,12 +254,4 @@ func (op *Operation) NotOn(surface abi.Surface) string {
 		}
 	}
 	return fmt.Sprintf("%s is not on the %s surface: use %s", op.Name, surface, strings.Join(use, " or "))
-}
-
-// shorten keeps foreign text from filling a message.
-func shorten(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
-	}
-	return s
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
 )
@@ -125,7 +126,7 @@ func New(address string, o Options) (*Sink, error) {
 	if o.Refusing == nil {
 		o.Refusing = func([]Refusal) {}
 	}
-	s := &Sink{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: sleep, limit: o.BatchBytes,
+	s := &Sink{url: u, name: u.Scheme + "://" + u.Host + u.EscapedPath(), opts: o, sleep: pacing.System{}.Sleep, limit: o.BatchBytes,
 		authorization: newAuthorization(o.Authorization, o.Authorizer)}
 	s.client = &http.Client{
 		Timeout: o.Timeout,
@@ -145,17 +146,6 @@ func New(address string, o Options) (*Sink, error) {
 func loopback(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && a.IsLoopback()
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // String implements sink.Sink. It returns the address without its query.
