@@ -132,11 +132,11 @@ func importAttacks() []kit.Attack {
 	call("input_load_u64 beyond all memory", outside, trapped, kit.Step("input_load_u64", "", "0xfffffff0"))
 	call("input_load_u8 behind the input", outside, func(r *kit.Result) error { return r.Ended(abi.Failed, abi.Succeeded) }, kit.Step("input_load_u8", "", "0x7fffffff"))
 	call("fd_write of standard output", "no output", is(0, 0), kit.Step("fd_write", "printed", 1))
-	call("fd_write of a file that nobody opened", "no files", is(0, 8), kit.Step("fd_write", "printed", 7))
+	call("fd_write of a file that was not opened", "no files", is(0, 8), kit.Step("fd_write", "printed", 7))
 	call("fd_write of 10,000 buffers at once", "no output", func(r *kit.Result) error { return r.Ended(abi.Succeeded, abi.Failed) }, kit.Step("fd_write vectors", strings.Repeat("x", 4096), 2, 10_000))
 	call("fd_write of buffers outside of memory", "no output", func(r *kit.Result) error { return r.Ended(abi.Succeeded, abi.Failed) }, kit.Step("fd_write nowhere", "", "0xfffffff0", 8))
-	call("fd_close of a file that nobody opened", "no files", is(0, 8), kit.Step("fd_close", "", 7))
-	call("fd_read of a file that nobody opened", "no files", is(0, 8), kit.Step("fd_read", "", 3))
+	call("fd_close of a file that was not opened", "no files", is(0, 8), kit.Step("fd_close", "", 7))
+	call("fd_read of a file that was not opened", "no files", is(0, 8), kit.Step("fd_read", "", 3))
 	call("folders that were opened before", "no files", is(0, 8), kit.Step("fd_prestat_get", "", 3))
 	call("the environment", "no environment", is(0, 0), kit.Step("environ", ""))
 	call("the arguments", "no environment", is(0, 0), kit.Step("args", ""))
@@ -153,7 +153,7 @@ func importAttacks() []kit.Attack {
 				}
 				printed, err := os.ReadFile(out.Name())
 				if err == nil && strings.Contains(string(printed), marker) {
-					err = errors.New("it stands in the output of the host's process")
+					err = errors.New("it is in the output of the host's process")
 				}
 				return err
 			})

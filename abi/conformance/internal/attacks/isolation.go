@@ -38,7 +38,7 @@ func isolationAttacks() []kit.Attack {
 			return err
 		}
 		if n := res.Value(0); n != 0 {
-			return fmt.Errorf("the marker of another call stands in memory %d times", n)
+			return fmt.Errorf("the marker of another call is in memory %d times", n)
 		}
 		return nil
 	}
@@ -176,7 +176,7 @@ func isolationAttacks() []kit.Attack {
 			return err
 		}
 		if strings.Contains(string(res.JSON), marker) {
-			return errors.New("it stands there")
+			return errors.New("it is there")
 		}
 		return nil
 	})
@@ -192,7 +192,7 @@ func isolationAttacks() []kit.Attack {
 			return err
 		}
 		if strings.Contains(r.Log.String(), marker) {
-			return errors.New("it stands in the log")
+			return errors.New("it is in the log")
 		}
 		return nil
 	})

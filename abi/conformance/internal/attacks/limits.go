@@ -154,7 +154,7 @@ func warns(a *kit.Attempt, page func(r *kit.Rig, input string) error) error {
 	return nil
 }
 
-// growing returns a step whose text is made in the module: {{grow}} stands for n times a text.
+// growing returns a step whose text is made in the module: the module replaces {{grow}} by n copies of a text.
 func growing(do, text, with string, n int) string {
 	return string(kit.Encode(map[string]any{"do": do, "text": text, "with": with, "grow": n}))
 }
