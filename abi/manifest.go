@@ -121,8 +121,11 @@ type Operation struct {
 	Example     json.RawMessage `json:"example,omitempty"` // an input that the schema takes
 	Columns     []Column        `json:"columns,omitempty"`
 	Single      bool            `json:"single,omitempty"` // as a table, it has at most one row
-	Key         string          `json:"key,omitempty"`    // path of the key in a record: stable and unique within the connection
-	Endpoints   []Endpoint      `json:"endpoints"`
+	// Display lists the columns that a table for people shows, the most useful first. A column of type JSON may be followed by
+	// a colon and a path: of the value, or of each element of an array, only the value at the path is shown.
+	Display   []string   `json:"display,omitempty"`
+	Key       string     `json:"key,omitempty"` // path of the key in a record: stable and unique within the connection
+	Endpoints []Endpoint `json:"endpoints"`
 	// Backfill says, of a source, which operation reads a closed range of the same records.
 	Backfill *Backfill `json:"backfill,omitempty"`
 }
@@ -312,6 +315,25 @@ func (o *Operation) Check() error {
 		default:
 			return fmt.Errorf("column %q: type %q is not known", c.Name, c.Type)
 		}
+	}
+	return o.checkDisplay()
+}
+
+// checkDisplay reports an entry of Display that names no column, repeats one, or has a path although its column is not JSON.
+func (o *Operation) checkDisplay() error {
+	seen := map[string]bool{}
+	for _, entry := range o.Display {
+		name, path, hasPath := strings.Cut(entry, ":")
+		i := slices.IndexFunc(o.Columns, func(c Column) bool { return c.Name == name })
+		switch {
+		case i < 0:
+			return fmt.Errorf("display: %q is not the name of a column", name)
+		case seen[name]:
+			return fmt.Errorf("display: column %q is listed twice", name)
+		case hasPath && (path == "" || o.Columns[i].Type != JSON):
+			return fmt.Errorf("display: %q: a path follows the name of a column of type JSON, and is not empty", entry)
+		}
+		seen[name] = true
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ func sound() abi.Manifest {
 			{Name: "poll", Class: abi.Read, Surfaces: []abi.Surface{abi.Ingest}, Idempotency: abi.Safe, InputSchema: object,
 				Endpoints: []abi.Endpoint{{Endpoint: "GET /log", Bucket: "log"}}, Backfill: &abi.Backfill{Operation: "range", Time: "at"}},
 			{Name: "range", Class: abi.Read, Surfaces: []abi.Surface{abi.SQL}, Idempotency: abi.Safe, InputSchema: object,
+				Columns: []abi.Column{{Name: "at", Type: abi.TimestampTZ, Path: "at"}, {Name: "who", Type: abi.JSON, Path: "who"}}, Display: []string{"at", "who:name"},
 				Endpoints: []abi.Endpoint{{Endpoint: "GET /log", Bucket: "log", Query: []string{"from", "to"}}}},
 			{Name: "join", Class: abi.Write, ClassRules: []abi.ClassRule{{Field: "all", Class: abi.Privileged}}, Surfaces: []abi.Surface{abi.Axon}, Idempotency: abi.Verified, InputSchema: object,
 				Endpoints: []abi.Endpoint{
@@ -91,6 +92,14 @@ func TestManifest_Check_OfMinorVersion1(t *testing.T) {
 		"a guard with a foreign blank": {func(m *abi.Manifest) { m.Operations[2].Endpoints[1].Guards[0].Blank = "id" }, "{group} is none of the endpoint's"},
 		"a guard with half of a pair":  {func(m *abi.Manifest) { m.Operations[2].Endpoints[1].Guards[0].Blank = "" }, "both or neither"},
 		"a guard of another class":     {func(m *abi.Manifest) { m.Operations[2].Endpoints[2].Guards[0].Class = abi.Destructive }, "a guard's class"},
+		"minor 0 with display": {func(m *abi.Manifest) {
+			*m = minor0()
+			m.Operations[0].Columns, m.Operations[0].Display = []abi.Column{{Name: "at", Type: abi.JSON}}, []string{"at"}
+		}, "display is of minor version 1"},
+		"a display of no column":       {func(m *abi.Manifest) { m.Operations[1].Display[0] = "atx" }, `display: "atx" is not the name of a column`},
+		"a display of a column twice":  {func(m *abi.Manifest) { m.Operations[1].Display[0] = "who" }, `display: column "who" is listed twice`},
+		"a display with an empty path": {func(m *abi.Manifest) { m.Operations[1].Display[1] = "who:" }, `display: "who:": a path`},
+		"a display of a path of text":  {func(m *abi.Manifest) { m.Operations[1].Display[0] = "at:x" }, `display: "at:x": a path`},
 		"a feature that is no name":    {func(m *abi.Manifest) { m.Requires = []string{"a b"} }, "requires"},
 	} {
 		m := sound()

@@ -160,6 +160,9 @@ func (m *Manifest) ofMinor1() string {
 		if m.Operations[i].Backfill != nil {
 			return "backfill"
 		}
+		if m.Operations[i].Display != nil {
+			return "display"
+		}
 		for _, e := range m.Operations[i].Endpoints {
 			switch {
 			case e.Query != nil:

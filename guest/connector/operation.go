@@ -23,6 +23,7 @@ type Operation struct {
 	Example     string
 	Key         string // path of a record's key
 	Columns     []Column
+	Display     string // columns that a table for people shows, separated by spaces; see abi.Operation.Display
 	Endpoints   []*abi.Endpoint
 
 	Get    *Get               // one object behind one endpoint
@@ -74,6 +75,9 @@ func (op *Operation) manifest(serviceName string) string {
 			}
 			return w.String()
 		}))
+		if op.Display != "" {
+			w.Strs("display", strings.Fields(op.Display))
+		}
 		w.BoolIf("single", op.pager() == nil)
 	}
 	w.StrIf("key", op.Key)

@@ -40,6 +40,7 @@ var applicationOperations = []connector.Operation{
 		Example:     `{"application":"0oaGJxoM8LyCF3ytcwkO"}`,
 		Key:         "id",
 		Columns:     applicationColumns,
+		Display:     applicationDisplay,
 		Endpoints:   []*abi.Endpoint{&getApp},
 		Get:         &connector.Get{Endpoint: getApp.Endpoint, Path: []connector.Blank{{"appId", "application"}}, Query: []connector.Param{{"expand", "expand"}}, Omit: applicationSecrets, Noun: "application", Type: "AppInstance"},
 	},
@@ -59,6 +60,7 @@ var applicationOperations = []connector.Operation{
 		Example:   `{"filter":"status eq \"ACTIVE\""}`,
 		Key:       "id",
 		Columns:   applicationColumns,
+		Display:   applicationDisplay,
 		Endpoints: []*abi.Endpoint{&getApps},
 		List: &connector.List{Endpoint: getApps.Endpoint, Query: []connector.Param{{"filter", "filter"}, {"q", "q"}, {"expand", "expand"}, {"include_non_deleted", "includeNonDeleted"}},
 			Keep: []connector.Param{{"expand", "expand"}}, Omit: applicationSecrets, MaxPage: 200},
@@ -80,6 +82,7 @@ var applicationOperations = []connector.Operation{
 		Example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","limit":50}`,
 		Key:       "id",
 		Columns:   applicationUserColumns,
+		Display:   "user_name first_name last_name scope status created id",
 		Endpoints: []*abi.Endpoint{&getAppUsers},
 		List: &connector.List{Endpoint: getAppUsers.Endpoint, Path: []connector.Blank{{"appId", "application"}}, Query: []connector.Param{{"q", "q"}, {"expand", "expand"}},
 			Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 500, Noun: "application", Type: "AppInstance"},
@@ -148,6 +151,9 @@ var appExpandInput = connector.Input{"expand", false, `{"type":"string","pattern
 // applicationSecrets are what a record of an application goes out without: an OAuth client's, and the password that all
 // users of one share.
 var applicationSecrets = []string{"credentials.oauthClient.client_secret", "credentials.password.value"}
+
+// applicationDisplay lists the columns that a table for people shows.
+const applicationDisplay = "label name status sign_on_mode last_updated id"
 
 var applicationColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the application's id"},

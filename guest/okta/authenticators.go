@@ -34,6 +34,7 @@ var authenticatorOperations = []connector.Operation{
 			{"provider", abi.JSON, "provider", ""},
 			{"links", abi.JSON, "_links", ""},
 		},
+		Display:   "name key type status allowed_for last_updated id",
 		Endpoints: []*abi.Endpoint{&getAuthenticators},
 		List:      &connector.List{Endpoint: getAuthenticators.Endpoint, Omit: authenticatorSecrets},
 	},

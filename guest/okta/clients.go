@@ -27,6 +27,7 @@ var clientOperations = []connector.Operation{
 		Example:   `{}`,
 		Key:       "client_id",
 		Columns:   clientColumns,
+		Display:   "client_name application_type client_id token_endpoint_auth_method grant_types",
 		Endpoints: []*abi.Endpoint{&getClients, &getServerClients},
 		Pages: func(c *connector.Call, at string, limit int) (connector.Result, int) {
 			if c.Str("authorization_server") != "" {

@@ -32,6 +32,7 @@ var deviceOperations = []connector.Operation{
 		Example:     `{"device":"guoTR3yslxGF2H07cwkO"}`,
 		Key:         "id",
 		Columns:     deviceColumns,
+		Display:     deviceDisplay,
 		Endpoints:   []*abi.Endpoint{&getDevice},
 		Get:         &connector.Get{Endpoint: getDevice.Endpoint, Path: []connector.Blank{{"deviceId", "device"}}, Noun: "device", Type: "Device"},
 	},
@@ -49,6 +50,7 @@ var deviceOperations = []connector.Operation{
 		Example:   `{"search":"status eq \"ACTIVE\""}`,
 		Key:       "id",
 		Columns:   deviceColumns,
+		Display:   deviceDisplay,
 		Endpoints: []*abi.Endpoint{&getDevices},
 		List:      &connector.List{Endpoint: getDevices.Endpoint, Query: []connector.Param{{"search", "search"}, {"expand", "expand"}}, Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 200},
 	},
@@ -75,6 +77,7 @@ var deviceOperations = []connector.Operation{
 			{"created", abi.TimestampTZ, "created", "when the user was bound to it"},
 			{"device", abi.JSON, "device", ""},
 		},
+		Display:   "display_name platform status os_version model created device_id",
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getUserDevices},
 		List:      &connector.List{Endpoint: getUserDevices.Endpoint, Resolve: userPath, Noun: "user", Type: "User"},
 	},
@@ -100,6 +103,9 @@ var deviceOperations = []connector.Operation{
 func deviceLifecycle(action string) *abi.Endpoint {
 	return &abi.Endpoint{Endpoint: "POST /api/v1/devices/{deviceId}/lifecycle/" + action, Bucket: "/api/v1/devices", Scopes: manageDevices}
 }
+
+// deviceDisplay lists the columns that a table for people shows.
+const deviceDisplay = "display_name platform status os_version model last_updated id"
 
 var deviceColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the device's id"},

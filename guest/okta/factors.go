@@ -27,6 +27,7 @@ var factorOperations = []connector.Operation{
 		Example:     `{"user":"ada.lovelace@example.com"}`,
 		Key:         "id",
 		Columns:     factorColumns,
+		Display:     factorDisplay,
 		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, &getFactors},
 		List:        &connector.List{Endpoint: getFactors.Endpoint, Resolve: userPath, Omit: factorSecrets, Noun: "user", Type: "User"},
 	},
@@ -56,6 +57,9 @@ var factorSecrets = []string{"_embedded.activation", "profile.sharedSecret"}
 
 // factorTypes are those of Okta's OpenAPI document (UserFactorType).
 var factorTypes = []string{"call", "email", "push", "question", "signed_nonce", "sms", "token", "token:hardware", "token:hotp", "token:software:totp", "u2f", "web", "webauthn"}
+
+// factorDisplay lists the columns that a table for people shows.
+const factorDisplay = "factor_type provider status phone_number email created id"
 
 var factorColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the factor's id"},

@@ -43,6 +43,7 @@ var groupOperations = []connector.Operation{
 		Example:     `{"group":"Engineering"}`,
 		Key:         "id",
 		Columns:     groupColumns,
+		Display:     groupDisplay,
 		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups},
 		Do:          lookupGroup,
 	},
@@ -62,6 +63,7 @@ var groupOperations = []connector.Operation{
 		Key:     "id",
 		Columns: append(groupColumns[:len(groupColumns):len(groupColumns)],
 			connector.Column{"users_count", abi.BigInt, "_embedded.stats.usersCount", "with expand stats"}),
+		Display:   groupDisplay + " users_count",
 		Endpoints: []*abi.Endpoint{&getGroups},
 		List:      &connector.List{Endpoint: getGroups.Endpoint, Query: []connector.Param{{"filter", "filter"}, {"q", "q"}, {"expand", "expand"}}, Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 200},
 	},
@@ -80,6 +82,7 @@ var groupOperations = []connector.Operation{
 		Example:   `{"search":"type eq \"OKTA_GROUP\"","limit":10}`,
 		Key:       "id",
 		Columns:   groupColumns,
+		Display:   groupDisplay,
 		Endpoints: []*abi.Endpoint{&getGroups},
 		List:      &connector.List{Endpoint: getGroups.Endpoint, Query: []connector.Param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, MaxPage: 200},
 	},
@@ -169,6 +172,9 @@ var groupExpandInput = connector.Input{"expand", false, `{"enum":["stats","app"]
 
 // furtherAttributes keeps a profile from saying what an input of its own says.
 const furtherAttributes = `"propertyNames":{"not":{"enum":["name","description"]}},`
+
+// groupDisplay lists the columns that a table for people shows.
+const groupDisplay = "name type description last_membership_updated id"
 
 var groupColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the group's id"},

@@ -30,6 +30,7 @@ var inventoryOperations = []connector.Operation{
 		Example:   `{"kinds":["groups","group_members"],"limit_per_kind":100}`,
 		Key:       "id",
 		Columns:   inventoryColumns,
+		Display:   "kind id parent",
 		Endpoints: inventoryEndpoints(),
 		Pages:     exportInventory,
 	},

@@ -34,6 +34,7 @@ var logOperations = []connector.Operation{
 		Example:   `{"page_size":100}`,
 		Key:       "uuid",
 		Columns:   logColumns,
+		Display:   logDisplay,
 		Endpoints: []*abi.Endpoint{&getLogs},
 		List:      &pollLogs,
 		Source:    pollSource,
@@ -59,6 +60,7 @@ var logOperations = []connector.Operation{
 		Example:   `{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z","limit":100}`,
 		Key:       "uuid",
 		Columns:   logColumns,
+		Display:   logDisplay,
 		Endpoints: []*abi.Endpoint{&getLogs},
 		Pages:     boundedLogs,
 		View: &abi.View{Name: "system_log", Times: map[string]int64{"since": -86_400, "until": 0},
@@ -110,6 +112,9 @@ var pollLogs = connector.List{
 	OnePage:  true,
 	Warns:    func(c *connector.Call) []string { return beginning(c, c.Str("since"), c.ServerNow) },
 }
+
+// logDisplay lists the columns that a table for people shows.
+const logDisplay = "published actor_alternate_id client_ip event_type outcome_result target:alternateId outcome_reason"
 
 // logColumns are the fields of Okta's LogEvent that people select by.
 var logColumns = []connector.Column{

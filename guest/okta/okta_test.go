@@ -39,6 +39,19 @@ func TestManifestPassesItsOwnCheck(t *testing.T) {
 	}
 }
 
+// TestManifest_OfATable_MarksColumnsForPeople: every operation of the sql surface says which columns are the most useful.
+func TestManifest_OfATable_MarksColumnsForPeople(t *testing.T) {
+	m, err := abi.ParseManifest(Manifest(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range m.Operations {
+		if op.On(abi.SQL) != (len(op.Display) > 0) {
+			t.Errorf("%s: on sql: %v, display %q", op.Name, op.On(abi.SQL), op.Display)
+		}
+	}
+}
+
 func TestEveryOperationDoesSomething(t *testing.T) {
 	for _, op := range operations() {
 		ways := 0

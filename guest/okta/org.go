@@ -38,10 +38,14 @@ var orgOperations = []connector.Operation{
 		Example:     `{}`,
 		Key:         "id",
 		Columns:     orgColumns,
+		Display:     orgDisplay,
 		Endpoints:   []*abi.Endpoint{&getOrg, &getOrganization},
 		Do:          orgIdentity,
 	},
 }
+
+// orgDisplay lists the columns that a table for people shows.
+const orgDisplay = "subdomain company_name status pipeline cell created id"
 
 var orgColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the org's id"},

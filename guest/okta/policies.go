@@ -44,6 +44,7 @@ var policyOperations = []connector.Operation{
 		Key:     "id",
 		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
 			connector.Column{"rules", abi.JSON, "_embedded.rules", "with expand rules"}),
+		Display:   policyDisplay,
 		Endpoints: []*abi.Endpoint{&getPolicies},
 		Pages:     listPolicies,
 	},
@@ -61,6 +62,7 @@ var policyOperations = []connector.Operation{
 		Key:     "id",
 		Columns: append(policyColumns[:len(policyColumns):len(policyColumns)],
 			connector.Column{"rules", abi.JSON, "rules", "with include_rules"}),
+		Display:   policyDisplay,
 		Endpoints: []*abi.Endpoint{&getPolicy, &getPolicyRules},
 		Do:        readPolicy,
 	},
@@ -81,6 +83,9 @@ var policyOperations = []connector.Operation{
 		Do:        updatePolicy,
 	},
 }
+
+// policyDisplay lists the columns that a table for people shows.
+const policyDisplay = "name type status priority system description last_updated id"
 
 var policyColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the policy's id"},

@@ -60,6 +60,7 @@ var roleOperations = []connector.Operation{
 		Require:     atMostOnePrincipal,
 		Example:     `{"user":"ada.lovelace@example.com"}`,
 		Columns:     roleColumns,
+		Display:     roleDisplay,
 		Endpoints:   []*abi.Endpoint{&getCustomRoles, &getUser, &getUsers, &getGroups, &getUserRoles, &getGroupRoles, &getClientRoles},
 		Pages:       listRoles,
 	},
@@ -77,6 +78,7 @@ var roleOperations = []connector.Operation{
 		Require:   atMostOnePrincipal,
 		Example:   `{"role":"Password Desk"}`,
 		Columns:   roleColumns,
+		Display:   roleDisplay,
 		Endpoints: []*abi.Endpoint{&getCustomRole, &getUser, &getUsers, &getGroups, &getUserRole, &getGroupRole, &getClientRole},
 		Do:        readRole,
 	},
@@ -120,6 +122,9 @@ var roleOperations = []connector.Operation{
 		Do:        revokeRole,
 	},
 }
+
+// roleDisplay lists the columns that a table for people shows.
+const roleDisplay = "label type status assignment_type role resource_set created id"
 
 var roleColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the custom role's id, or the role assignment's, which repeats from one principal to the next"},

@@ -42,6 +42,7 @@ var sessionOperations = []connector.Operation{
 			{"amr", abi.JSON, "amr", "how the user signed in"},
 			{"links", abi.JSON, "_links", ""},
 		},
+		Display:   "login status created_at expires_at last_factor_verification idp_type id",
 		Endpoints: []*abi.Endpoint{&getSession},
 		Get:       &connector.Get{Endpoint: getSession.Endpoint, Path: []connector.Blank{{"sessionId", "session"}}, Noun: "session", Type: "AppSession"},
 	},

@@ -41,6 +41,7 @@ var userOperations = []connector.Operation{
 		Example:   `{"user":"ada.lovelace@example.com"}`,
 		Key:       "id",
 		Columns:   userColumns,
+		Display:   userDisplay,
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers},
 		Do:        lookupUser,
 	},
@@ -63,6 +64,7 @@ var userOperations = []connector.Operation{
 		Example:   `{"status":"LOCKED_OUT","limit":100}`,
 		Key:       "id",
 		Columns:   userColumns,
+		Display:   userDisplay,
 		Endpoints: []*abi.Endpoint{&getUsers},
 		List:      &connector.List{Endpoint: getUsers.Endpoint, Query: []connector.Param{{"q", "q"}}, More: userFilter, MaxPage: 200, Omits: omittedUsers},
 		// WHERE status = 'DEPROVISIONED' must find them.
@@ -84,6 +86,7 @@ var userOperations = []connector.Operation{
 		Example:   `{"search":"profile.lastName sw \"L\"","limit":10}`,
 		Key:       "id",
 		Columns:   userColumns,
+		Display:   userDisplay,
 		Endpoints: []*abi.Endpoint{&getUsers},
 		List:      &connector.List{Endpoint: getUsers.Endpoint, Query: []connector.Param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, MaxPage: 200},
 	},
@@ -199,6 +202,9 @@ var userOperations = []connector.Operation{
 		Do:        userLifecycle,
 	},
 }
+
+// userDisplay lists the columns that a table for people shows.
+const userDisplay = "login status first_name last_name last_login created id"
 
 var userColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the user's id"},

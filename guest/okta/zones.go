@@ -44,6 +44,7 @@ var zoneOperations = []connector.Operation{
 		Example:   `{"filter":"usage eq \"BLOCKLIST\""}`,
 		Key:       "id",
 		Columns:   zoneColumns,
+		Display:   zoneDisplay,
 		Endpoints: []*abi.Endpoint{&getZones},
 		List:      &connector.List{Endpoint: getZones.Endpoint, Query: []connector.Param{{"filter", "filter"}}, Sheds: true},
 	},
@@ -57,6 +58,7 @@ var zoneOperations = []connector.Operation{
 		Example:     `{"zone":"nzoxUp7tbOzCSfwvcwkO"}`,
 		Key:         "id",
 		Columns:     zoneColumns,
+		Display:     zoneDisplay,
 		Endpoints:   []*abi.Endpoint{&getZone, &getZones},
 		Do:          readZone,
 	},
@@ -86,6 +88,9 @@ var zoneOperations = []connector.Operation{
 		Do:        updateZone,
 	},
 }
+
+// zoneDisplay lists the columns that a table for people shows.
+const zoneDisplay = "name type gateways:value usage status locations:country id"
 
 var zoneColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the network zone's id"},
