@@ -172,10 +172,23 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Tim
 	endpoints.Write(w)
 
 	if len(op.Columns) > 0 {
-		fmt.Fprintln(w, "\nColumns")
+		shown := map[string]bool{}
+		for _, entry := range op.Display {
+			name, _, _ := strings.Cut(entry, ":")
+			shown[name] = true
+		}
+		title := "\nColumns"
+		if len(shown) > 0 {
+			title += " (* shown by table at a terminal; --columns names others)"
+		}
+		fmt.Fprintln(w, title)
 		columns := term.Grid{Indent: "  ", Header: []string{"COLUMN", "TYPE", "PATH", ""}}
 		for _, c := range op.Columns {
-			columns.Add(c.Name, string(c.Type), strings.Join(append([]string{c.Path}, c.Or...), " or "), c.Description)
+			name := c.Name
+			if shown[name] {
+				name += " *"
+			}
+			columns.Add(name, string(c.Type), strings.Join(append([]string{c.Path}, c.Or...), " or "), c.Description)
 		}
 		columns.Write(w)
 	}

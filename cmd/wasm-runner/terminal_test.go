@@ -96,7 +96,7 @@ func screenCases() []screenCase {
 		{name: "backfill", args: []string{"backfill", "--since", day(-1), "--until", day(1), "--page-size", "100", "--checkpoint", "cp.json", "--out", "out.ndjson"},
 			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages.*  \d+%`, `^wasm-runner: --until .* is not over`}, stopped: cli.ExitInterrupted,
 			stopShows: []string{`^\d+ records?`, `^wasm-runner: interrupted after \d+ records`}},
-		{name: "table", args: []string{"table", "list_users", "--limit", "5"}, hold: "/users", shows: []string{`^ID`, `^00u`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
+		{name: "table", args: []string{"table", "list_users", "--limit", "5"}, hold: "/users", shows: []string{`^LOGIN`, `@example\.com|…`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
 		{name: "table of named columns", args: []string{"table", "list_users", "--limit", "5", "--columns", "id,login,status,created,display_name,email"}, hold: "/users",
 			shows: []string{`^ID `, `^00u`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
 		{name: "invoke with approval", args: []string{"invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`}, freeOfWidth: regexp.MustCompile(`.`),
@@ -280,6 +280,44 @@ func TestProgress_AtATerminalOf12Columns_DoesNotWrap(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTable_AtATerminal_ShowsUsefulColumns reads the columns that the manifest marks, of JSON the part that it names. In a
+// pipe the columns are those of the operation, in their order.
+func TestTable_AtATerminal_ShowsUsefulColumns(t *testing.T) {
+	now := time.Now().UTC()
+	events := fmt.Sprintf(`{"since":%q,"until":%q}`, now.Add(-24*time.Hour).Format(time.RFC3339), now.Format(time.RFC3339))
+	for _, c := range []struct {
+		operation, input string
+		columns          int
+		header, row      string
+	}{
+		{"bounded_system_log_range", events, 140, `^PUBLISHED +ACTOR_ALTERNATE_ID +CLIENT_IP +EVENT_TYPE +OUTCOME_RESULT +TARGET$`, `^20\d\d-\S+ \S+Z +\S+@\S+ +[\d.]+ +[a-z]\S+ +[A-Z]+ +[A-Z]`},
+		{"bounded_system_log_range", events, 60, `^PUBLISHED +ACTOR_ALTERNATE_ID +CLIENT_IP$`, `^20\d\d-\S+ \S+Z +\S+@\S+`},
+		{"list_zones", `{}`, 140, `^NAME +TYPE +GATEWAYS +USAGE +STATUS +(LOCATIONS +)?ID$`, `^BlockedIpZone +IP +([\d./-]+,? ?)* +BLOCKLIST`},
+		{"list_users", `{}`, 120, `^LOGIN +STATUS +FIRST_NAME +LAST_NAME`, `^ada\.lovelace@example\.com +ACTIVE +Ada +Lovelace`},
+	} {
+		t.Run(fmt.Sprintf("%s at %d columns", c.operation, c.columns), func(t *testing.T) {
+			t.Parallel()
+			k := onPty(t, ptyOptions{columns: c.columns}, "--demo", "table", c.operation, c.input, "--limit", "10")
+			if code := k.wait(); code != 0 {
+				t.Errorf("exit code %d: %q", code, k.raw())
+			}
+			lines := k.unwrapped()
+			if !regexp.MustCompile(c.header).MatchString(lines[0]) || !slices.ContainsFunc(lines, regexp.MustCompile(c.row).MatchString) {
+				t.Errorf("want lines of %s and %s, got\n%s", c.header, c.row, strings.Join(lines, "\n"))
+			}
+			for _, line := range lines {
+				if !strings.HasPrefix(line, "wasm-runner: ") && runewidth.StringWidth(line) > c.columns {
+					t.Errorf("a line of %d columns: %q", runewidth.StringWidth(line), line)
+				}
+			}
+		})
+	}
+	piped := runIn(t, t.TempDir(), module(t), "", nil, "--demo", "table", "bounded_system_log_range", events, "--limit", "1")
+	if !regexp.MustCompile(`^UUID +PUBLISHED +EVENT_TYPE +VERSION`).MatchString(piped.stdout) {
+		t.Errorf("in a pipe: %s", piped.stdout)
 	}
 }
 

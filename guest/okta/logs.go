@@ -114,7 +114,7 @@ var pollLogs = connector.List{
 }
 
 // logDisplay lists the columns that a table for people shows.
-const logDisplay = "published actor_alternate_id client_ip event_type outcome_result target:alternateId outcome_reason"
+const logDisplay = "published actor_alternate_id client_ip event_type outcome_result target:displayName"
 
 // logColumns are the fields of Okta's LogEvent that people select by.
 var logColumns = []connector.Column{

@@ -3,9 +3,12 @@ package query
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
@@ -81,19 +84,24 @@ func (o *tableOptions) run(ctx context.Context) error {
 	defer s.Close()
 	s.LimitMemory()
 	opts := host.TableOptions{Columns: o.columns, Limit: o.limit, Warn: a.Warner(o.operation)}
+	room, terminal := term.Columns(a.Stdout)
+	var display display
 	if o.format == "table" && o.columns == nil {
 		if op, err := s.Module.Operation(o.operation); err == nil {
 			opts.Columns = plainColumns(op.Columns)
+			if terminal && len(op.Display) > 0 {
+				display = newDisplay(op)
+				opts.Columns = display.columns
+			}
 		}
 	}
 	read, err := s.Conn.Table(ctx, o.operation, in, opts)
 	if err != nil {
 		return err
 	}
-	room, _ := term.Columns(a.Stdout)
 	out := bufio.NewWriter(a.Stdout)
-	w := rows.New(o.format, out, read.Columns(), rows.Layout{Named: o.columns != nil, Room: room, Warn: a.Warnf,
-		More: "name those you want with --columns, or take --format csv"})
+	w := rows.New(o.format, out, read.Columns(), rows.Layout{Named: o.columns != nil, Ranked: display.columns != nil, Room: room, Warn: a.Warnf,
+		More: "name the columns you want with --columns, or use --format csv"})
 	some := false
 	for row, err := range read.All() {
 		if err != nil {
@@ -104,7 +112,7 @@ func (o *tableOptions) run(ctx context.Context) error {
 			return err
 		}
 		some = true
-		if err := w.Row(row.Values); err != nil {
+		if err := w.Row(display.values(row.Values)); err != nil {
 			return err
 		}
 	}
@@ -112,6 +120,57 @@ func (o *tableOptions) run(ctx context.Context) error {
 		return err
 	}
 	return out.Flush()
+}
+
+// display is what a table at a terminal shows of an operation's columns. The zero value shows all values as they are.
+type display struct {
+	columns []string
+	paths   []string // by column: what is shown of a JSON value, "" for the whole of it
+}
+
+// newDisplay returns the columns that the manifest marks as useful.
+func newDisplay(op *abi.Operation) (d display) {
+	for _, entry := range op.Display {
+		name, path, _ := strings.Cut(entry, ":")
+		d.columns, d.paths = append(d.columns, name), append(d.paths, path)
+	}
+	return d
+}
+
+// values returns the values of a row as they are shown. It may change the slice.
+func (d *display) values(row []any) []any {
+	for i := range d.paths {
+		switch v := row[i].(type) {
+		case json.RawMessage:
+			row[i] = shortened(gjson.ParseBytes(v), d.paths[i])
+		case time.Time: // 20 columns, which always fit
+			row[i] = v.UTC().Format("2006-01-02 15:04:05Z")
+		}
+	}
+	return row
+}
+
+// shortened returns the value at a path of a JSON value. For an array it returns those of the elements, separated by commas.
+// An object without a path stays JSON.
+func shortened(v gjson.Result, path string) any {
+	if v.IsArray() {
+		var texts []string
+		for _, element := range v.Array() {
+			if text, is := shortened(element, path).(string); is {
+				texts = append(texts, text)
+			}
+		}
+		return strings.Join(texts, ", ")
+	}
+	if path != "" {
+		for key := range strings.SplitSeq(path, ".") {
+			v = v.Get(gjson.Escape(key))
+		}
+	}
+	if v.Type == gjson.Null {
+		return nil
+	}
+	return v.String()
 }
 
 // plainColumns returns the names of the columns that a table for people shows: all but JSON.

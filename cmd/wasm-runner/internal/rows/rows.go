@@ -32,6 +32,7 @@ type Layout struct {
 	Named     bool   // the person named the columns: show all, cut to fit the terminal
 	KeepEmpty bool   // show columns without a value
 	Shrink    bool   // cut wide columns before leaving columns out
+	Ranked    bool   // the first columns are the most useful: show as many of them as are readable
 	More      string // tells the person how to see the columns that do not fit
 
 	Room int                              // columns of the terminal; 0 is no limit
@@ -291,6 +292,9 @@ const (
 	minNamedColumn = 5
 )
 
+// readable is the width from which on a cut column of a ranked table still says enough, in columns.
+const readable = 20
+
 // fit makes the widths fit the terminal. It returns how many columns it left out.
 func (r *tableRows) fit() (left int) {
 	if r.Room == 0 {
@@ -303,6 +307,9 @@ func (r *tableRows) fit() (left int) {
 	if (r.Named || r.Shrink) && shrink(r.widths, r.Room, least) {
 		return 0
 	}
+	if r.Ranked {
+		return r.fitRanked()
+	}
 	n, room := 0, r.Room
 	for ; n < len(r.widths) && r.widths[n] <= room; n++ {
 		room -= r.widths[n] + len(term.Gap)
@@ -312,6 +319,22 @@ func (r *tableRows) fit() (left int) {
 	}
 	left = len(r.widths) - n
 	r.shown, r.widths = r.shown[:n], r.widths[:n]
+	return left
+}
+
+// fitRanked keeps the first columns that are readable together, at least one, and cuts them to fit. It returns how many
+// columns it left out.
+func (r *tableRows) fitRanked() (left int) {
+	n, room := 0, r.Room
+	for ; n < len(r.widths) && min(r.widths[n], readable) <= room; n++ {
+		room -= min(r.widths[n], readable) + len(term.Gap)
+	}
+	n = min(max(n, 1), len(r.widths))
+	left = len(r.widths) - n
+	r.shown, r.widths = r.shown[:n], r.widths[:n]
+	if n > 0 && !shrink(r.widths, r.Room, readable) { // a single column that is wider than the terminal
+		r.widths[0] = r.Room
+	}
 	return left
 }
 

@@ -58,6 +58,10 @@ func TestTable_OfATerminal_FitsIt(t *testing.T) {
 			[]string{"ID  NAME          Z", "1   xxxxxxxxxxx…  xxxxxxxxxxx…"}, ""},
 		{"a query's columns are cut", Layout{Shrink: true}, []string{"name", "z"}, [][]any{{long, long}}, []string{"NAME            Z", "xxxxxxxxxxxxx…  xxxxxxxxxxxxx…"}, ""},
 		{"a query's columns are not cut to nothing", Layout{Shrink: true, More: "do X"}, []string{"name", "y", "z"}, [][]any{{"ada", long, long}}, []string{"NAME", "ada"}, "2 more columns do not fit: do X"},
+		{"ranked columns are cut to a readable width", Layout{Ranked: true, More: "do X"}, []string{"id", "name", "y", "z"}, [][]any{{"1", long, long, "z"}},
+			[]string{"ID  NAME", "1   xxxxxxxxxxxxxxxxxxxxxxxxx…"}, "2 more columns do not fit: do X"},
+		{"ranked columns that are short", Layout{Ranked: true}, []string{"id", "name", "y", "z"}, [][]any{{"1", "ada", "y", "z"}}, []string{"ID  NAME  Y  Z", "1   ada   y  z"}, ""},
+		{"one ranked column that is too wide", Layout{Ranked: true, More: "do X"}, []string{"name", "id"}, [][]any{{long, long}}, []string{"NAME", strings.Repeat("x", 29) + "…"}, "1 more column does not fit: do X"},
 		{"rows behind the sample", Layout{}, []string{"first", "second"}, many, []string{"FIRST  SECOND", "a      b"}, ""},
 	} {
 		lines, said := printTable(t, 30, c.layout, c.header, c.rows...)
