@@ -23,7 +23,7 @@ func TestAReaderThatGoesAway(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = write, &stderr
 	err = cmd.Run()
 	_ = write.Close()
-	want := "wasm-runner: standard output was closed by its reader: the page in hand is not checkpointed and comes again\n"
+	want := "wasm-runner: standard output was closed by its reader: the current page is not checkpointed and will be written again\n"
 	if cmd.ProcessState.ExitCode() != cli.ExitFailed || stderr.String() != want {
 		t.Errorf("exit code %d, %v, stderr %q", cmd.ProcessState.ExitCode(), err, stderr.String())
 	}

@@ -8,25 +8,26 @@ import (
 	"time"
 )
 
-// The reasons for which a page was not taken. Every error of Write that has one of them wraps it.
+// The reasons why a sink did not take a page. Errors of Write wrap one of them if it applies.
 var (
-	ErrUnavailable = errors.New("sink unavailable") // for now: the same page may be taken later
-	ErrRefused     = errors.New("sink refuses")     // the records or the sender
+	ErrUnavailable = errors.New("sink unavailable") // temporarily: the same page may be taken later
+	ErrRefused     = errors.New("sink refuses")     // the records or the sender are not accepted
 )
 
 // ErrRecord is wrapped when one record is refused for its content. It wraps ErrRefused.
 var ErrRecord = fmt.Errorf("%w a record", ErrRefused)
 
-// ErrRewrite is wrapped when what was written since the last successful Sync is gone, or may be, while the sink itself
-// works. The same pages must be written again at once.
-var ErrRewrite = errors.New("records have to be written again")
+// ErrRewrite is wrapped when everything written since the last successful Sync is or may be lost, and the sink works.
+// The same pages must be written again at once.
+var ErrRewrite = errors.New("records must be written again")
 
-// ComesAgain ends every message about a page that was not taken.
-const ComesAgain = "the page in hand is not checkpointed and comes again"
+// NotCheckpointed ends every message about a page that was not taken.
+const NotCheckpointed = "the current page is not checkpointed and will be written again"
 
-// WithoutCheckpoint rewords an error of Write for callers that keep no checkpoint: the text does not mention one.
+// WithoutCheckpoint returns an error of Write reworded for callers that keep no checkpoint. Its text does not mention
+// one.
 func WithoutCheckpoint(err error) error {
-	text := strings.NewReplacer("; "+ComesAgain, "", ": "+ComesAgain, "").Replace(err.Error())
+	text := strings.NewReplacer("; "+NotCheckpointed, "", ": "+NotCheckpointed, "").Replace(err.Error())
 	return reworded{err, text}
 }
 
@@ -43,23 +44,23 @@ func (e reworded) Unwrap() error { return e.error }
 func WriteError(name string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EPIPE):
-		return fmt.Errorf("%s was closed by its reader: %s", name, ComesAgain)
+		return fmt.Errorf("%s was closed by its reader: %s", name, NotCheckpointed)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("writing to %s: no space left: make room and run again; %s", name, ComesAgain)
+		return fmt.Errorf("writing to %s: no space left: free some space and run again; %s", name, NotCheckpointed)
 	}
-	return fmt.Errorf("writing to %s: %w; %s", name, err, ComesAgain)
+	return fmt.Errorf("writing to %s: %w; %s", name, err, NotCheckpointed)
 }
 
-// ThrottledError is the error of a service that said how long to wait before the next attempt.
+// ThrottledError is the error of a service that asked to wait before the next attempt.
 type ThrottledError struct {
 	Err  error
-	Wait time.Duration
+	Wait time.Duration // how long
 }
 
 func (e ThrottledError) Error() string { return e.Err.Error() }
 func (e ThrottledError) Unwrap() error { return e.Err }
 
-// RetryAfter returns how long a service asked to wait, if that is why a Write failed, else 0.
+// RetryAfter returns how long a service asked to wait, or 0 if err is not a ThrottledError.
 func RetryAfter(err error) time.Duration {
 	var e ThrottledError
 	if errors.As(err, &e) {
@@ -68,8 +69,8 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// DoubtfulError is the error of a service that refused the sender or the address, which may pass: a token is not valid
-// yet, or the service is being moved.
+// DoubtfulError is the error of a service that refused the sender or the address. It may be temporary: a token is not
+// valid yet, or the service is being moved.
 type DoubtfulError struct {
 	Err    error
 	Status int // HTTP status: 401, 403, 404 or 407

@@ -10,14 +10,15 @@ import (
 	"github.com/mach5/okta-connector/host/durable"
 )
 
-// Stream writes NDJSON to what somebody else opened, such as standard output. A regular file behind it is synced.
+// Stream writes NDJSON to a stream that the caller opened, such as standard output. If it is a regular file, it is
+// synced after each page. It is not safe for concurrent use.
 type Stream struct {
 	name string
 	w    *bufio.Writer
-	file *os.File // a regular file behind it, else nil
+	file *os.File // nil unless the stream is a regular file
 }
 
-// NewStream makes a Stream that is called name in messages.
+// NewStream returns a Stream to w. Messages call it name.
 func NewStream(name string, w io.Writer) *Stream {
 	s := &Stream{name: name, w: bufio.NewWriterSize(w, 64<<10)}
 	if f, ok := w.(*os.File); ok && regular(f) {
@@ -39,7 +40,7 @@ func (s *Stream) Write(_ context.Context, p Page) error {
 		err = s.w.Flush()
 	}
 	if err == nil {
-		err = s.settle()
+		err = s.sync()
 	}
 	if err != nil {
 		return WriteError(s.name, err)
@@ -47,7 +48,7 @@ func (s *Stream) Write(_ context.Context, p Page) error {
 	return nil
 }
 
-// seek goes to the end of a file that another program cut: what was written behind it would leave a hole.
+// seek moves to the end of a file that another program cut. Otherwise the next write would leave a hole.
 func (s *Stream) seek() error {
 	if s.file == nil {
 		return nil
@@ -63,8 +64,8 @@ func (s *Stream) seek() error {
 	return err
 }
 
-// settle makes a page durable. A file that was deleted cannot be opened anew: its name is not known.
-func (s *Stream) settle() error {
+// sync makes a page durable. A deleted file is an error: it cannot be reopened, since its path is not known.
+func (s *Stream) sync() error {
 	if s.file == nil {
 		return nil
 	}
@@ -76,12 +77,12 @@ func (s *Stream) settle() error {
 		return err
 	}
 	if n, known := durable.Links(info); known && n == 0 {
-		return errors.New("its file was deleted: run again, or name a file with --out, which is opened anew")
+		return errors.New("its file was deleted: run again, or name a file with --out, which is reopened when that happens")
 	}
 	return nil
 }
 
-// Close leaves the stream open: it belongs to somebody else.
+// Close does nothing: the caller opened the stream and closes it.
 func (s *Stream) Close() error { return nil }
 
 // String implements Sink.

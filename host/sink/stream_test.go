@@ -12,8 +12,8 @@ import (
 	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
-// TestAStreamIntoAFileThatIsCutOrDeleted writes no hole, and confirms nothing that is gone.
-func TestAStreamIntoAFileThatIsCutOrDeleted(t *testing.T) {
+// TestWrite_StreamFileCutOrDeleted_WritesNoHole also checks that a Write to a deleted file fails.
+func TestWrite_StreamFileCutOrDeleted_WritesNoHole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	f, err := os.Create(path) // as a shell does for >
 	if err != nil {
@@ -42,7 +42,7 @@ type brokenPage struct{ sinktest.Lines }
 
 func (brokenPage) WriteTo(io.Writer) (int64, error) { return 0, io.ErrShortWrite }
 
-func TestAPageThatFailsIsAnError(t *testing.T) {
+func TestWrite_PageFails_ReturnsError(t *testing.T) {
 	s := sink.NewStream("standard output", io.Discard)
 	if err := s.Write(context.Background(), brokenPage{sinktest.Numbered(0, 1)}); err == nil || !strings.Contains(err.Error(), "standard output") {
 		t.Errorf("got %v", err)

@@ -1,4 +1,4 @@
-// Package filesink appends the records of a source to files, which it syncs with each page.
+// Package filesink appends the records of a source to files. It syncs the file after each page.
 package filesink
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// ErrInUse is wrapped when another process holds the file.
+// ErrInUse is wrapped when another process has locked the file.
 var ErrInUse = errors.New("file in use")
 
 // Options configure a File. A zero field means its default.
@@ -30,56 +30,57 @@ type Options struct {
 	// Zstd compresses each page as a zstd frame of its own, so that the file is complete after every page. Any zstd
 	// reader can read it. By default the extension decides: .zst is compressed.
 	Zstd bool
-	// RotateSize is the size from which a file is put aside before the next page is written. 0 means never.
-	RotateSize int64 // bytes on disk
-	// RotateEvery is how long after its first page, or after it was opened, a file is put aside. 0 means never.
+	// RotateSize is the size on disk, in bytes, from which a file is put aside before the next page. 0 means never.
+	RotateSize int64
+	// RotateEvery is the time after which a file is put aside. It begins with the first page, or when a file with
+	// records is opened. 0 means never.
 	RotateEvery time.Duration
 	// Mode is the exact mode of new files: the umask does not change it. Default durable.Mode.
 	Mode fs.FileMode
-	// Notice is called with what a person should know: another program renamed, deleted or cut the file, or the file
-	// was put aside. It must not call the File. By default the text is dropped.
+	// Notice is called with a text for people: another program renamed, deleted or cut the file, or the file was put
+	// aside. It must not call the File. By default the text is dropped.
 	Notice func(text string)
 	// Disk is where files are written. Default durable.OS.
 	Disk durable.Disk
 }
 
-// File appends NDJSON to a file and syncs it with each page. It never shortens a file, since others may be reading it.
-// To put a file aside it renames it: the third events.ndjson.zst becomes events.000003.ndjson.zst and is not changed
-// again.
+// File appends NDJSON to a file and syncs it after each page. It never shortens a file, since others may be reading it.
+// To put a file aside means to rename it: the third events.ndjson.zst becomes events.000003.ndjson.zst. It is not
+// changed again.
 //
 // Before each page and at each Sync, the File checks whether its path still leads to the open file. If another program
 // renamed, deleted or cut the file, the path is opened again.
 type File struct {
-	name   string // as given
-	path   string // with links resolved: their target is put aside, not the link
-	opts   Options
-	disk   durable.Disk
-	opened Tear                // what Open found
-	before map[durable.ID]bool // further files that Replay reads
+	name       string // as given
+	path       string // with links resolved: their target is put aside, not the link
+	opts       Options
+	disk       durable.Disk
+	opened     Tear                // what Open found
+	alsoReplay map[durable.ID]bool // further files that Replay reads
 
 	mu      sync.Mutex   // the timer rotates concurrently
 	f       durable.File // locked: no other process writes to it
 	w       *bufio.Writer
 	special bool  // a device or pipe, which is only appended to
-	end     int64 // bytes in the file
-	synced  int64 // of those, confirmed by a Sync
-	tear    tear  // what the file ends in that belongs to no written page
+	end     int64 // size of the file, in bytes
+	synced  int64 // the first bytes of it that a Sync confirmed
+	tear    tear  // the end of the file that belongs to no written page
 	timer   *time.Timer
 	due     bool
 
-	opening int   // counts how often the path was opened
-	gone    int   // the last opening that lost pages: they were not confirmed, and the file was deleted or cut
-	unsaid  bool  // Reopen or the timer found that pages are lost: the next Append or Sync reports it
-	lost    error // no further page may be written: its checkpoint would cover lost pages
+	opening     int   // counts how often the path was opened
+	lostOpening int   // the last opening whose unconfirmed pages were lost, because the file was deleted or cut
+	unreported  bool  // Reopen or the timer found that pages are lost: the next Append or Sync reports it
+	lost        error // if set, no further page may be written: its checkpoint would cover lost pages
 }
 
 // Open opens a file to append to, and creates it if it does not exist. While it is open, no other process can open it
-// this way (ErrInUse); a device or a pipe may have any number of writers. If a crash left part of a record at the end
-// of the file, it stays there. When the record comes again it is continued; otherwise the file is put aside and a new
-// one begins. A file that ends in anything else is an error (ErrForeign).
+// this way (ErrInUse). A device or a pipe may have any number of writers. If a crash left part of a record at the end
+// of the file, it stays there. If the record is written again, it is completed. Otherwise the file is put aside and a
+// new one is created. A file that ends in anything else is an error (ErrForeign).
 func Open(path string, o Options) (*File, error) {
 	if o.RotateSize < 0 || o.RotateEvery < 0 {
-		return nil, errors.New("the size and the time after which a file is rotated must not be negative")
+		return nil, fmt.Errorf("RotateSize %d and RotateEvery %s must not be negative", o.RotateSize, o.RotateEvery)
 	}
 	if o.Notice == nil {
 		o.Notice = func(string) {}
@@ -99,7 +100,7 @@ func Open(path string, o Options) (*File, error) {
 		}
 	}
 	var err error
-	if s.opened, err = s.begin(); err != nil {
+	if s.opened, err = s.openPath(); err != nil {
 		return nil, err
 	}
 	s.notice(s.opened.text(s.name))
@@ -112,8 +113,8 @@ func (s *File) Tear() Tear { return s.opened }
 // String implements Sink.
 func (s *File) String() string { return s.name }
 
-// begin opens the file at the path. If its end cannot be continued, it puts the file aside first.
-func (s *File) begin() (found Tear, err error) {
+// openPath opens the file at the path. If its end cannot be continued, it puts the file aside first.
+func (s *File) openPath() (found Tear, err error) {
 	s.path = durable.Resolve(s.name)
 	f, err := s.disk.Append(s.path, s.opts.Mode)
 	if errors.Is(err, durable.ErrLocked) {
@@ -139,11 +140,11 @@ func (s *File) begin() (found Tear, err error) {
 		}
 		found.Bytes = int64(len(torn.text)) + torn.hole
 		if end > 0 {
-			if err = f.Sync(); err != nil { // what an earlier process wrote may be replayed, and then counts as durable
+			if err = f.Sync(); err != nil { // records of an earlier process may be replayed, and then count as durable
 				return found, s.setAside(f, err)
 			}
 		}
-		if err = s.disk.SyncFolder(filepath.Dir(s.path)); err != nil { // so does its name
+		if err = s.disk.SyncFolder(filepath.Dir(s.path)); err != nil { // the name must be durable, too
 			return found, err
 		}
 		if torn.hole > 0 {
@@ -151,7 +152,7 @@ func (s *File) begin() (found Tear, err error) {
 			if err != nil {
 				return found, err
 			}
-			_, err = s.begin()
+			_, err = s.openPath()
 			found.Aside = aside
 			return found, errors.Join(err, f.Close())
 		}
@@ -159,13 +160,13 @@ func (s *File) begin() (found Tear, err error) {
 	s.f, s.w, s.special, s.end, s.synced, s.tear = f, bufio.NewWriterSize(f, 64<<10), !info.Mode().IsRegular(), end, end, torn
 	s.opening++
 	if s.end > 0 {
-		s.age()
+		s.startTimer()
 	}
 	return found, nil
 }
 
-// age starts the timer that puts the file aside, even if no page comes.
-func (s *File) age() {
+// startTimer starts the timer that puts the file aside, even if no page comes.
+func (s *File) startTimer() {
 	if s.opts.RotateEvery == 0 || s.special || s.timer != nil {
 		return
 	}
@@ -174,7 +175,7 @@ func (s *File) age() {
 		defer s.mu.Unlock()
 		if s.due = true; s.f != nil && s.lost == nil && s.checkQuietly() == nil && s.due && s.tear.none() {
 			_, err := s.rotate() // if it fails, the next page tries again and reports the error
-			s.unsaid = s.unsaid || errors.Is(err, sink.ErrRewrite)
+			s.unreported = s.unreported || errors.Is(err, sink.ErrRewrite)
 		}
 	})
 }
@@ -187,8 +188,8 @@ func (s *File) Write(ctx context.Context, p sink.Page) error {
 	return s.Sync()
 }
 
-// Append implements sink.Buffered. After an error, records of the page may be in the file. If they come again, they are
-// not written twice, and a partial record is continued.
+// Append implements sink.Buffered. After an error, the file may hold some records of the page. If the page is appended
+// again, these are not written twice, and a partial record is completed.
 func (s *File) Append(_ context.Context, p sink.Page) (err error) {
 	if p.Len() == 0 {
 		return nil
@@ -202,13 +203,13 @@ func (s *File) Append(_ context.Context, p sink.Page) (err error) {
 		return err
 	}
 	defer func() { s.tear.settle(err) }()
-	p, err = s.goOn(p)
+	p, err = s.resume(p)
 	if err != nil {
 		return err
 	}
 	if s.due || s.opts.RotateSize > 0 && s.end >= s.opts.RotateSize {
 		if _, err := s.rotate(); err != nil {
-			return fmt.Errorf("rotating %s: %w; %s", s.name, err, sink.ComesAgain)
+			return fmt.Errorf("rotating %s: %w; %s", s.name, err, sink.NotCheckpointed)
 		}
 	}
 	if p.Len() == 0 {
@@ -217,7 +218,7 @@ func (s *File) Append(_ context.Context, p sink.Page) (err error) {
 	return s.append(s.end, func() error { return s.page(p) })
 }
 
-// append appends what write puts into the buffer. from is the offset at which its records begin.
+// append appends the bytes that write puts into the buffer. from is the offset at which its records begin.
 func (s *File) append(from int64, write func() error) error {
 	n := counter{w: s.f}
 	s.w.Reset(&n)
@@ -227,18 +228,18 @@ func (s *File) append(from int64, write func() error) error {
 	}
 	s.end += n.n
 	if err != nil {
-		if e := s.torn(from); e != nil {
+		if e := s.recordTear(from); e != nil {
 			s.lost = sink.WriteError(s.name, errors.Join(err, e))
 		}
 		return sink.WriteError(s.name, err)
 	}
-	s.age()
+	s.startTimer()
 	return nil
 }
 
-// Sync implements sink.Buffered. It may run concurrently with Append, whose pages are for the next Sync. After
-// ErrRewrite, all pages that no Sync confirmed must be appended again. Any other error is returned by every later call,
-// until the file is opened again.
+// Sync implements sink.Buffered. It may run concurrently with Append; the next Sync confirms that page. After
+// ErrRewrite, all pages that no Sync confirmed must be appended again. Any other error is final: every later call
+// returns it until the file is opened again.
 func (s *File) Sync() error {
 	s.mu.Lock()
 	f, special, end, opening, err := s.f, s.special, s.end, s.opening, s.usable()
@@ -252,12 +253,12 @@ func (s *File) Sync() error {
 	switch {
 	case s.lost != nil:
 		return s.lost
-	case s.gone >= opening:
-		return s.rewrite()
-	case s.opening != opening: // put aside or renamed meanwhile, which synced it
+	case s.lostOpening >= opening:
+		return s.rewriteError()
+	case s.opening != opening: // it was put aside or renamed meanwhile, and synced then
 		return nil
 	case err != nil:
-		return s.lose(err)
+		return s.failSync(err)
 	}
 	if err := s.check(); err != nil {
 		return err
@@ -286,15 +287,15 @@ func (s *File) ID() (id durable.ID, ok bool) {
 func (s *File) ReplayAlso(ids []durable.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.before = map[durable.ID]bool{}
+	s.alsoReplay = map[durable.ID]bool{}
 	for _, id := range ids {
-		s.before[id] = true
+		s.alsoReplay[id] = true
 	}
 }
 
-// Reopen implements sink.Reopener. It checks whether the path still leads to the open file, opens the path again if
-// not, and reports whether it did. It is safe for concurrent use.
-func (s *File) Reopen() (anew bool, err error) {
+// Reopen implements sink.Reopener. It opens the path again if the path no longer leads to the open file, and reports
+// whether it did. It is safe for concurrent use.
+func (s *File) Reopen() (reopened bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lost != nil || s.f == nil {
@@ -307,64 +308,63 @@ func (s *File) Reopen() (anew bool, err error) {
 	return s.opening != before, nil
 }
 
-// checkQuietly is check for callers that cannot have pages written again: the next Append or Sync reports lost pages.
+// checkQuietly is check for callers that cannot write pages again. The next Append or Sync reports lost pages.
 func (s *File) checkQuietly() error {
 	err := s.check()
 	if errors.Is(err, sink.ErrRewrite) {
-		s.unsaid = true
+		s.unreported = true
 		return nil
 	}
 	return err
 }
 
-// usable returns the error of an Append or Sync that can write nothing, or that must have pages written again first.
+// usable returns why Append or Sync cannot go on: the file is not usable, or lost pages must be written again first.
 func (s *File) usable() error {
-	if s.unsaid && s.lost == nil {
-		s.unsaid = false
-		return s.rewrite()
+	if s.unreported && s.lost == nil {
+		s.unreported = false
+		return s.rewriteError()
 	}
 	if errors.Is(s.lost, sink.ErrUnavailable) {
-		return s.comeBack()
+		return s.openRestored()
 	}
 	return s.lost
 }
 
-// comeBack opens the path again after its folder was deleted. What no Sync confirmed is lost.
-func (s *File) comeBack() error {
-	gone, old, opening := s.end > s.synced, s.f, s.opening
+// openRestored opens the path again after its folder was deleted. Pages that no Sync confirmed are lost.
+func (s *File) openRestored() error {
+	unconfirmed, old, opening := s.end > s.synced, s.f, s.opening
 	if err := s.reopen(); err != nil {
 		return err
 	}
 	_ = old.Close() // deleted
-	s.lost, s.unsaid = nil, false
-	if gone {
-		s.gone = opening
-		return s.rewrite()
+	s.lost, s.unreported = nil, false
+	if unconfirmed {
+		s.lostOpening = opening
+		return s.rewriteError()
 	}
 	return nil
 }
 
-// sync syncs the file without a check of the path. The caller holds s.mu.
+// sync syncs the file and does not check its path. The caller holds s.mu.
 func (s *File) sync() error {
 	if s.special || s.synced == s.end {
 		return nil
 	}
 	if err := s.f.Sync(); err != nil {
-		return s.lose(err)
+		return s.failSync(err)
 	}
 	s.synced = s.end
 	return nil
 }
 
-// lose ends the use of a file whose sync failed: the system may have dropped what was not on the disk, and still show
-// it.
-func (s *File) lose(err error) error {
+// failSync ends the use of a file whose sync failed. The system may have dropped data that it still shows.
+func (s *File) failSync(err error) error {
 	s.lost = sink.WriteError(s.name, s.setAside(s.f, err))
 	return s.lost
 }
 
-// setAside renames a file whose sync failed, so that no later run takes its end for durable. It returns err with what
-// was done.
+// setAside renames a file whose sync failed, so that no later run takes its end for durable. It returns err, extended by
+// the new name.
 func (s *File) setAside(f durable.File, err error) error {
 	mine, e := f.Stat()
 	if e != nil {
@@ -383,9 +383,9 @@ func (s *File) setAside(f durable.File, err error) error {
 			e = s.disk.SyncFolder(filepath.Dir(s.path))
 		}
 		if e != nil {
-			return fmt.Errorf("%w: its end may not be on the disk: move it away before the next run (%w)", err, e)
+			return fmt.Errorf("%w: its end may not be on the disk, and renaming it failed (%w): move it away before the next run", err, e)
 		}
-		return fmt.Errorf("%w: it is now %s, since its end may not be on the disk", err, aside)
+		return fmt.Errorf("%w: its end may not be on the disk, so it was renamed to %s", err, aside)
 	}
 }
 
@@ -413,7 +413,7 @@ func compress(w io.Writer, p sink.Page) error {
 	return err
 }
 
-// encoders are shared by all files: each needs some megabytes, and only while a page is written.
+// encoders are shared by all files: each needs some megabytes, but only while a page is written.
 var encoders sync.Pool
 
 func encoder(w io.Writer) (*zstd.Encoder, error) {
@@ -448,7 +448,7 @@ func (s *File) rotate() (aside string, err error) {
 	switch {
 	case s.lost != nil, err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", err
-	case err != nil: // another program renamed or deleted it first
+	case err != nil: // another program already renamed or deleted it
 		return "another file", s.check()
 	}
 	old := s.f
@@ -467,21 +467,21 @@ func (s *File) rename() (aside string, err error) {
 		return "", err
 	}
 	if err := s.disk.SyncFolder(filepath.Dir(s.path)); err != nil {
-		s.lost = sink.WriteError(s.name, err) // the open file is the one that was put aside
+		s.lost = sink.WriteError(s.name, err) // the open file was put aside
 		return "", s.lost
 	}
 	return aside, nil
 }
 
-// reopen opens the path again. It does not close the file that is open.
+// reopen opens the path again. It does not close the old file.
 func (s *File) reopen() error {
 	if s.timer != nil {
 		s.timer.Stop()
 		s.timer = nil
 	}
 	s.due = false
-	found, err := s.begin()
-	if errors.Is(err, fs.ErrNotExist) { // the folder was deleted, and may come back
+	found, err := s.openPath()
+	if errors.Is(err, fs.ErrNotExist) { // the folder was deleted, and may be restored
 		s.lost = fmt.Errorf("%w: %w", sink.ErrUnavailable, sink.WriteError(s.name, err))
 		return s.lost
 	}
@@ -499,8 +499,7 @@ func (s *File) notice(text string) {
 	}
 }
 
-// Close implements sink.Sink. It syncs what was appended, if it can. The file stays at its path and can be appended to
-// later.
+// Close implements sink.Sink. It syncs appended pages if it can. The file stays at its path and can be opened later.
 func (s *File) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -520,14 +519,14 @@ func (s *File) Close() error {
 	return errors.Join(err, f.Close())
 }
 
-// nextName returns the name for putting aside the file at path: the highest existing number plus one.
+// nextName returns the name to which the file at path is put aside. Its number is the highest existing one plus one.
 func nextName(path string) (string, error) {
 	highest, name, err := asides(path)
 	return name(highest + 1), err
 }
 
-// asides returns the highest number among the files that were put aside from path, 0 if there are none, and the name
-// for a number.
+// asides returns the highest number among the files that were put aside from path, or 0 if there are none. name returns
+// the path for a number.
 func asides(path string) (highest uint64, name func(uint64) string, err error) {
 	dir, _ := filepath.Split(path)
 	stem, extension := aside(path)
@@ -541,7 +540,7 @@ func asides(path string) (highest uint64, name func(uint64) string, err error) {
 	return highest, name, err
 }
 
-// aside returns what comes before and after the number in the name of a file that was put aside.
+// aside returns the parts of a name before and after the number that a file gets when it is put aside.
 func aside(path string) (stem, extension string) {
 	stem, extension, _ = strings.Cut(filepath.Base(path), ".")
 	if extension != "" {
@@ -562,7 +561,7 @@ func asideNumber(stem, extension, name string) (n uint64, ok bool) {
 	return n, err == nil
 }
 
-// isAside reports whether name is that of a file that was put aside from path.
+// isAside reports whether a file with this name was put aside from path.
 func isAside(path, name string) bool {
 	stem, extension := aside(path)
 	_, ok := asideNumber(stem, extension, name)

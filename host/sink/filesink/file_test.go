@@ -32,7 +32,7 @@ func openFile(t *testing.T, path string, o Options) *File {
 	return s
 }
 
-func TestFilesAreAppendedTo(t *testing.T) {
+func TestWrite_ExistingFile_Appends(t *testing.T) {
 	for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
 		path := filepath.Join(t.TempDir(), name)
 		for i := range 3 {
@@ -49,12 +49,12 @@ func TestFilesAreAppendedTo(t *testing.T) {
 			t.Errorf("%s holds\n%s", name, got)
 		}
 		if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has mode %v: it is a company's log", name, info.Mode())
+			t.Errorf("%s has mode %v, want 0600: its records are confidential", name, info.Mode())
 		}
 	}
 }
 
-func TestALargeFileIsPutAside(t *testing.T) {
+func TestWrite_OverRotateSize_PutsFileAside(t *testing.T) {
 	for _, name := range []string{"events.ndjson", "events.ndjson.zst", "events"} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, name)
@@ -69,7 +69,7 @@ func TestALargeFileIsPutAside(t *testing.T) {
 		for i := range 3 {
 			sinktest.Write(t, s, sinktest.Numbered(i, i+1))
 		}
-		sinktest.Write(t, s, sinktest.Lines{}) // of which no file is made
+		sinktest.Write(t, s, sinktest.Lines{}) // an empty page creates no file
 		var got []string
 		for _, n := range []string{stem + ".000042" + rest, stem + ".000043" + rest, name} {
 			got = append(got, sinktest.Content(t, filepath.Join(dir, n)))
@@ -83,7 +83,7 @@ func TestALargeFileIsPutAside(t *testing.T) {
 	}
 }
 
-func TestAnOldFileIsPutAsideThoughNothingComes(t *testing.T) {
+func TestFile_OverRotateEvery_IsPutAsideWithoutAPage(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "events.ndjson")
 	s := openFile(t, path, Options{RotateEvery: 20 * time.Millisecond})
@@ -93,13 +93,13 @@ func TestAnOldFileIsPutAsideThoughNothingComes(t *testing.T) {
 		if _, err := os.Stat(aside); err == nil {
 			break
 		} else if time.Since(began) > time.Minute {
-			t.Fatal("it never was")
+			t.Fatal("the file was not put aside within a minute")
 		}
 	}
 	sinktest.Write(t, s, sinktest.Numbered(1, 2))
 	_ = s.Close()
 	rest := ""
-	for _, e := range []string{"events.000002.ndjson", "events.ndjson"} { // the second may have become old, too
+	for _, e := range []string{"events.000002.ndjson", "events.ndjson"} { // the second may also have been put aside
 		if b, err := os.ReadFile(filepath.Join(dir, e)); err == nil {
 			rest += string(b)
 		}
@@ -109,7 +109,7 @@ func TestAnOldFileIsPutAsideThoughNothingComes(t *testing.T) {
 	}
 }
 
-// asides are the files that were put aside of the one at path, the oldest first.
+// putAside returns the files that were put aside from path, oldest first.
 func putAside(t *testing.T, path string) (all []string) {
 	t.Helper()
 	n, name, err := asides(path)
@@ -122,7 +122,7 @@ func putAside(t *testing.T, path string) (all []string) {
 	return all
 }
 
-// rawOf is what a file holds; "" where there is none.
+// rawOf returns the content of a file, or "" if it does not exist.
 func rawOf(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -132,15 +132,15 @@ func rawOf(t *testing.T, path string) string {
 	return string(b)
 }
 
-// TestATornLineIsContinued: what a crash left at the end of a file stays there. A record that is half there is continued
-// when it comes again, wherever in its page; else the file is put aside as it is.
-func TestATornLineIsContinued(t *testing.T) {
+// TestWrite_TornLine_IsCompleted: a partial record that a crash left is completed when the record is written again,
+// wherever it is in its page. Otherwise the file is put aside unchanged.
+func TestWrite_TornLine_IsCompleted(t *testing.T) {
 	long := `{"uuid":"` + strings.Repeat("x", 200_000) + `"}`
 	for name, c := range map[string]struct {
 		before string
 		page   sinktest.Lines
-		aside  bool   // at the latest when the page comes
-		after  string // in the file at the path
+		aside  bool   // whether the file is put aside, by Open or by the page
+		after  string // content of the file at the path
 	}{
 		"nothing":                        {"", sinktest.Lines{`{"c":3}`}, false, "{\"c\":3}\n"},
 		"whole lines":                    {"{\"a\":1}\n{\"b\":2}\n", sinktest.Lines{`{"c":3}`}, false, "{\"a\":1}\n{\"b\":2}\n{\"c\":3}\n"},
@@ -169,15 +169,16 @@ func TestATornLineIsContinued(t *testing.T) {
 			}
 			aside := putAside(t, path)
 			if c.aside != (len(aside) == 1) || c.aside && rawOf(t, aside[0]) != c.before {
-				t.Errorf("put aside: %q, want %v, and as it was", aside, c.aside)
+				t.Errorf("put aside: %q, want %v, with unchanged content", aside, c.aside)
 			}
 		})
 	}
 }
 
-// TestATornFrameIsContinued cuts a compressed file at every length: where the same page comes again its frame is
-// continued, else the file is put aside, and its whole frames stay readable there. A frame that lacks only its checksum gets it.
-func TestATornFrameIsContinued(t *testing.T) {
+// TestWrite_TornFrame_IsCompleted cuts a compressed file at every length. If the same page is written again, its frame is
+// completed. Otherwise the file is put aside, and its whole frames stay readable. A frame that lacks only its checksum
+// gets it.
+func TestWrite_TornFrame_IsCompleted(t *testing.T) {
 	dir := t.TempDir()
 	whole := filepath.Join(dir, "whole.zst")
 	s := openFile(t, whole, Options{})
@@ -199,9 +200,9 @@ func TestATornFrameIsContinued(t *testing.T) {
 			there++
 		}
 		torn := n > 0 && (there == 0 || ends[there-1] != n)
-		for tail, agrees := range map[string]bool{"": true, strings.Repeat("\x00", 40): false} { // zeros are what some file systems leave
+		for tail, agrees := range map[string]bool{"": true, strings.Repeat("\x00", 40): false} { // some file systems leave zeros
 			there, torn := there, torn
-			if agrees && there < len(ends) && n >= ends[there]-frameChecksum { // it is ended: a reader may take its records already
+			if agrees && there < len(ends) && n >= ends[there]-frameChecksum { // Open completes the checksum: a reader may already have its records
 				there, torn = there+1, false
 			}
 			for _, same := range []bool{true, false} {
@@ -235,17 +236,17 @@ func TestATornFrameIsContinued(t *testing.T) {
 					continue
 				}
 				if rawOf(t, aside[0]) != string(b[:n])+tail {
-					t.Fatalf("cut at %d: what was put aside was changed", n)
+					t.Fatalf("cut at %d: the file that was put aside was changed", n)
 				}
 				if got, want := framesOf(t, aside[0]), sinktest.Text(pages[:there]...); got != want {
-					t.Fatalf("cut at %d: a reader of what was put aside gets %q, want %q", n, got, want)
+					t.Fatalf("cut at %d: a reader of the file that was put aside gets %q, want %q", n, got, want)
 				}
 			}
 		}
 	}
 }
 
-// framesOf is what a reader gets of a compressed file before its first damage.
+// framesOf returns what a reader gets from a compressed file before its first damage.
 func framesOf(t *testing.T, path string) string {
 	t.Helper()
 	f, err := os.Open(path)
@@ -277,8 +278,8 @@ func framesOf(t *testing.T, path string) string {
 	return string(out)
 }
 
-// TestADamagedFrameIsPutAside: its length is right, and its checksum is not.
-func TestADamagedFrameIsPutAside(t *testing.T) {
+// TestOpen_DamagedFrame_PutsFileAside: the frame has the right length and a wrong checksum.
+func TestOpen_DamagedFrame_PutsFileAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.zst")
 	s := openFile(t, path, Options{})
 	for i := range 4 {
@@ -295,7 +296,7 @@ func TestADamagedFrameIsPutAside(t *testing.T) {
 		t.Errorf("put aside: %q", got)
 	}
 	if got := replayed(t, s, -1); len(got) != 9 {
-		t.Errorf("%d recalled, want the 9 of the whole frames", len(got))
+		t.Errorf("%d replayed, want the 9 records of the whole frames", len(got))
 	}
 	sinktest.Write(t, s, sinktest.Numbered(300, 303))
 	if got := sinktest.Content(t, path); got != sinktest.Text(sinktest.Numbered(300, 303)) {
@@ -303,10 +304,10 @@ func TestADamagedFrameIsPutAside(t *testing.T) {
 	}
 }
 
-func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
+func TestOpen_ForeignFile_FailsWithoutChange(t *testing.T) {
 	dir := t.TempDir()
 	for name, before := range map[string]string{
-		"letter":     "Dear Ada,\nyours, Charles",
+		"letter":     "Hello Ada,\nyours, Charles",
 		"csv":        "login,status\nada,ACTIVE\n",
 		"pretty":     "[\n  {\"uuid\":1}\n]\n",
 		"log":        "2026-01-02 started\n",
@@ -333,9 +334,9 @@ func TestAFileOfSomethingElseIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestAFullDiskIsContinued: what was written of a page that has no room stays. When the page comes again, as it was or cut
-// otherwise, what is there is not written again, and the record that is half there is continued.
-func TestAFullDiskIsContinued(t *testing.T) {
+// TestWrite_SamePageAfterFullDisk_IsCompleted: the part of a page that was written before the disk was full stays. When
+// its records are written again, whole ones are skipped and the partial one is completed.
+func TestWrite_SamePageAfterFullDisk_IsCompleted(t *testing.T) {
 	for _, compressed := range []bool{false, true} {
 		for _, room := range []int{0, 1, 60, 500, 20_000} {
 			path := filepath.Join(t.TempDir(), "out")
@@ -345,16 +346,16 @@ func TestAFullDiskIsContinued(t *testing.T) {
 			d := &sinktest.FailingFile{File: s.f, Room: room}
 			s.f = d
 			err := s.Write(context.Background(), noise(10, 2000))
-			if err == nil || !strings.Contains(err.Error(), "no space left: make room and run again; the page in hand is not checkpointed") {
+			if err == nil || !strings.Contains(err.Error(), "no space left: free some space and run again; the current page is not checkpointed") {
 				t.Errorf("%v", err)
 			}
 			torn := rawOf(t, path)
 			if len(torn) != len(before)+room {
-				t.Errorf("%d bytes, want all that there was room for, %d", len(torn), len(before)+room)
+				t.Errorf("%d bytes, want %d, up to the full disk", len(torn), len(before)+room)
 			}
 			d.Room = min(room/2, 1000)
 			if err := s.Write(context.Background(), noise(10, 2000)); err == nil {
-				t.Error("there is room")
+				t.Error("a write to a full disk succeeds")
 			}
 			d.Room = 1 << 20
 			if compressed {
@@ -365,7 +366,7 @@ func TestAFullDiskIsContinued(t *testing.T) {
 			}
 			_ = s.Close()
 			if after := rawOf(t, path); !strings.HasPrefix(after, torn) || len(putAside(t, path)) > 0 {
-				t.Errorf("compressed %v, room %d: what stood there is not any more, or was put aside", compressed, room)
+				t.Errorf("compressed %v, room %d: the earlier content was changed or put aside", compressed, room)
 			}
 			if compressed {
 				if err := os.Rename(path, path+".zst"); err != nil {
@@ -380,29 +381,30 @@ func TestAFullDiskIsContinued(t *testing.T) {
 	}
 }
 
-// TestAFullDiskAndAnotherPage: where what comes does not continue what is half there, the file is put aside as it is.
-func TestAFullDiskAndAnotherPage(t *testing.T) {
+// TestWrite_OtherPageAfterFullDisk_PutsFileAside: if no record completes the partial one, the file is put aside
+// unchanged.
+func TestWrite_OtherPageAfterFullDisk_PutsFileAside(t *testing.T) {
 	for _, compressed := range []bool{false, true} {
 		path := filepath.Join(t.TempDir(), "out")
-		var told []string
-		s := openFile(t, path, Options{Zstd: compressed, Notice: func(text string) { told = append(told, text) }})
+		var notices []string
+		s := openFile(t, path, Options{Zstd: compressed, Notice: func(text string) { notices = append(notices, text) }})
 		sinktest.Write(t, s, noise(0, 10))
 		d := &sinktest.FailingFile{File: s.f, Room: 460}
 		s.f = d
 		if err := s.Write(context.Background(), noise(10, 100)); err == nil {
-			t.Error("there is room")
+			t.Error("a write to a full disk succeeds")
 		}
 		torn := rawOf(t, path)
 		d.Room = 1 << 20
 		sinktest.Write(t, s, noise(200, 300))
 		aside := putAside(t, path)
-		if len(aside) != 1 || rawOf(t, aside[0]) != torn || len(told) != 1 || !strings.Contains(told[0], "it is now "+aside[0]) {
-			t.Fatalf("put aside: %q, told %q", aside, told)
+		if len(aside) != 1 || rawOf(t, aside[0]) != torn || len(notices) != 1 || !strings.Contains(notices[0], "it was renamed to "+aside[0]) {
+			t.Fatalf("put aside: %q, notices %q", aside, notices)
 		}
 	}
 }
 
-func TestAPageThatIsNotSyncedIsNotDurable(t *testing.T) {
+func TestWrite_SyncFails_PutsFileAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	s := openFile(t, path, Options{})
 	s.f = &sinktest.FailingFile{File: s.f, Room: 1 << 20, NoSync: true}
@@ -412,16 +414,16 @@ func TestAPageThatIsNotSyncedIsNotDurable(t *testing.T) {
 	if got := rawOf(t, path); got != "" {
 		t.Errorf("%q", got)
 	}
-	// The system shows it, whether it is on the disk or not: no later run may take it for durable.
+	// The system shows the page even if it is not on the disk. No later run may take it for durable.
 	if got := sinktest.Content(t, path+".damaged-1"); got != sinktest.Text(sinktest.Numbered(0, 1)) {
 		t.Errorf("put aside: %q", got)
 	}
 	if got := replayed(t, openFile(t, path, Options{}), -1); len(got) > 0 {
-		t.Errorf("recalled: %q", got)
+		t.Errorf("replayed: %q", got)
 	}
 }
 
-func TestADeviceIsWrittenToAndNothingElse(t *testing.T) {
+func TestWrite_Device_IsNeverRotated(t *testing.T) {
 	s := openFile(t, os.DevNull, Options{RotateSize: 1, RotateEvery: time.Nanosecond})
 	sinktest.Write(t, s, sinktest.Numbered(0, 10))
 	sinktest.Write(t, s, sinktest.Numbered(0, 10))
@@ -432,9 +434,9 @@ func frameOf(p sinktest.Lines) string {
 	return string(enc.EncodeAll([]byte(sinktest.Text(p)), nil))
 }
 
-// TestAHoleIsPutAside: of pages that were not synced, the last may have come to the disk and one before not. The file is
-// put aside as it is; what can be read of it is recalled, and nothing else.
-func TestAHoleIsPutAside(t *testing.T) {
+// TestOpen_Hole_PutsFileAside: if pages were not synced, a later one may be on the disk and an earlier one not. The file
+// is put aside unchanged. Only its readable records are replayed.
+func TestOpen_Hole_PutsFileAside(t *testing.T) {
 	for _, name := range []string{"out.ndjson", "out.ndjson.zst"} {
 		for _, hole := range []struct {
 			name     string
@@ -471,14 +473,14 @@ func TestAHoleIsPutAside(t *testing.T) {
 				s = openFile(t, path, Options{})
 				aside := s.Tear().Aside
 				if rawOf(t, aside) != string(b) {
-					t.Errorf("%s is not the file as it was", aside)
+					t.Errorf("%s differs from the file before", aside)
 				}
 				if len(rawOf(t, path)) > 0 {
 					t.Error("the new file is not empty")
 				}
 				whole := int64(len(b)) - s.Tear().Bytes
 				if whole > at(hole.from) || whole < ends[int(hole.from)] || strings.HasSuffix(name, ".zst") && whole != ends[int(hole.from)] {
-					t.Errorf("whole up to %d, the hole begins at %d, in the page at %d", whole, at(hole.from), ends[int(hole.from)])
+					t.Errorf("whole up to byte %d, but the hole begins at %d, in the page at %d", whole, at(hole.from), ends[int(hole.from)])
 				}
 				var want []string
 				if strings.HasSuffix(name, ".zst") {
@@ -491,17 +493,17 @@ func TestAHoleIsPutAside(t *testing.T) {
 					}
 				}
 				if got := replayed(t, s, -1); !slices.Equal(got, want) {
-					t.Errorf("%d recalled, want the %d that can be read", len(got), len(want))
+					t.Errorf("%d replayed, want the %d readable records", len(got), len(want))
 				}
 				sinktest.Write(t, s, noise(5000, 5001))
-				_ = sinktest.Content(t, path) // is whole
+				_ = sinktest.Content(t, path) // fails if it does not decompress
 			})
 		}
 	}
 }
 
-// TestAFileThatIsOneFrameIsAppendedTo: whoever compressed it himself has as large a one as he likes, and it is not damaged.
-func TestAFileThatIsOneFrameIsAppendedTo(t *testing.T) {
+// TestOpen_OneLargeForeignFrame_Appends: a user may have compressed the file as one frame of any size. It is not damaged.
+func TestOpen_OneLargeForeignFrame_Appends(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.zst")
 	f, err := os.Create(path)
 	if err != nil {
@@ -512,7 +514,7 @@ func TestAFileThatIsOneFrameIsAppendedTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	line := []byte(`{"uuid":"a","pad":"` + strings.Repeat("x", 1<<20) + "\"}\n")
-	for range mostDecoded>>20 + 1 {
+	for range maxDecoded>>20 + 1 {
 		if _, err := enc.Write(line); err != nil {
 			t.Fatal(err)
 		}
@@ -526,18 +528,18 @@ func TestAFileThatIsOneFrameIsAppendedTo(t *testing.T) {
 	}
 	s := openFile(t, path, Options{})
 	if got := replayed(t, s, -1); s.Tear() != (Tear{}) || len(got) != 0 {
-		t.Errorf("%+v, %d recalled", s.Tear(), len(got))
+		t.Errorf("%+v, %d replayed", s.Tear(), len(got))
 	}
 	sinktest.Write(t, s, sinktest.Numbered(0, 3))
 	if after, err := os.ReadFile(path); err != nil || !bytes.HasPrefix(after, before) {
-		t.Errorf("what was there is not any more: %v", err)
+		t.Errorf("the earlier content was changed: %v", err)
 	}
 	if got := replayed(t, s, -1); len(got) != 3 {
-		t.Errorf("%d recalled, want those that were appended", len(got))
+		t.Errorf("%d replayed, want the 3 appended records", len(got))
 	}
 }
 
-// noise are records that do not compress to nothing.
+// noise returns records that compress badly.
 func noise(from, to int) (p sinktest.Lines) {
 	for i := from; i < to; i++ {
 		sum := sha256.Sum256([]byte{byte(i), byte(i >> 8)})
@@ -546,14 +548,14 @@ func noise(from, to int) (p sinktest.Lines) {
 	return p
 }
 
-// TestAHoleThatNoCrashLeavesIsRefused: so far from the end everything was synced.
-func TestAHoleThatNoCrashLeavesIsRefused(t *testing.T) {
+// TestOpen_HoleFarFromEnd_Fails: everything that far from the end was synced, so no crash made the hole.
+func TestOpen_HoleFarFromEnd_Fails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.zst")
-	begun := frameOf(noise(0, 100)) + frameMagic + "\x00\x50\x06\x00\x00" // a block of no kind
+	begun := frameOf(noise(0, 100)) + frameMagic + "\x00\x50\x06\x00\x00" // a block of an unknown type
 	if err := errors.Join(os.WriteFile(path, []byte(begun), 0o600), os.Truncate(path, maxTorn+4000)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path, Options{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "more than a crash leaves: move it elsewhere and run again") {
+	if _, err := Open(path, Options{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "more than a crash leaves: move it elsewhere and run again, which starts a new file") {
 		t.Errorf("%v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() < maxTorn {
@@ -562,7 +564,7 @@ func TestAHoleThatNoCrashLeavesIsRefused(t *testing.T) {
 }
 
 func FuzzLineEnd(f *testing.F) {
-	for _, text := range []string{"{\"a\":1}\n{\"b\":2}", "{\"a\":1}\n\x00\x00{\"b\":2}\n", "\x00", "{\"a\":1}\n{\"b", "Dear Ada,\n"} {
+	for _, text := range []string{"{\"a\":1}\n{\"b\":2}", "{\"a\":1}\n\x00\x00{\"b\":2}\n", "\x00", "{\"a\":1}\n{\"b", "Hello Ada,\n"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -578,7 +580,7 @@ func FuzzLineEnd(f *testing.F) {
 			left = append(left, '\n')
 		}
 		if again, err := lineEnd(bytes.NewReader(left), int64(len(left))); err != nil || again != (tail{end: int64(len(left))}) {
-			t.Fatalf("what is left is not whole: %+v of %d, %v", again, len(left), err)
+			t.Fatalf("the rest is not whole: %+v of %d, %v", again, len(left), err)
 		}
 	})
 }
@@ -599,14 +601,14 @@ func FuzzFrameEnd(f *testing.F) {
 			t.Fatalf("%d of %d", end, len(b))
 		}
 		if again, err := frameEnd(bytes.NewReader(b[:end]), end); err != nil || again.end != end {
-			t.Fatalf("what is left is not whole: %d of %d, %v", again.end, end, err)
+			t.Fatalf("the rest is not whole: %d of %d, %v", again.end, end, err)
 		}
 	})
 }
 
-// TestPagesThatARotationLostAreNotDurable: a rotation syncs, and where that fails the pages before it are gone. No later
-// Sync may say that all is well, since a checkpoint would follow.
-func TestPagesThatARotationLostAreNotDurable(t *testing.T) {
+// TestSync_RotationFailed_Fails: a rotation syncs. If that fails, the pages before it may be lost, and no later Sync may
+// succeed, since a checkpoint would follow.
+func TestSync_RotationFailed_Fails(t *testing.T) {
 	ctx := context.Background()
 	for _, c := range []struct {
 		name   string
@@ -635,13 +637,13 @@ func TestPagesThatARotationLostAreNotDurable(t *testing.T) {
 			c.rotate(t, s)
 			d.NoSync = false
 			if err := s.Sync(); !errors.Is(err, syscall.EIO) {
-				t.Errorf("the sync of pages that are gone: %v", err)
+				t.Errorf("the sync of lost pages: %v", err)
 			}
 			if err := s.Append(ctx, sinktest.Numbered(20, 30)); !errors.Is(err, syscall.EIO) {
-				t.Errorf("a page behind them: %v", err)
+				t.Errorf("a page after them: %v", err)
 			}
-			if got := rawOf(t, path); got != "" { // it was put aside, where no later run takes it for durable
-				t.Errorf("%d bytes stand there", len(got))
+			if got := rawOf(t, path); got != "" { // the file was put aside, so that no later run takes it for durable
+				t.Errorf("%d bytes at the path, want none", len(got))
 			}
 			if err := s.Close(); !errors.Is(err, syscall.EIO) {
 				t.Errorf("closing: %v", err)
@@ -650,7 +652,7 @@ func TestPagesThatARotationLostAreNotDurable(t *testing.T) {
 	}
 }
 
-// intruded is a disk on which somebody else takes a name as soon as a file was put aside from it.
+// intruded is a disk on which another process takes a path as soon as the file there was put aside.
 type intruded struct {
 	durable.Disk
 	other *durable.File
@@ -662,8 +664,8 @@ func (d intruded) Rename(from, to string) error {
 	return err
 }
 
-// TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt: what was written before stays, and nothing more is taken.
-func TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt(t *testing.T) {
+// TestAppend_NameTakenDuringRotation_Fails: the earlier records stay, and no further page is taken.
+func TestAppend_NameTakenDuringRotation_Fails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.ndjson")
 	var other durable.File
 	s, err := Open(path, Options{Disk: intruded{durable.OS, &other}, RotateSize: 1})
@@ -675,10 +677,10 @@ func TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if other == nil {
-		t.Fatal("nobody took the name")
+		t.Fatal("the other process did not take the path")
 	}
 	if err := errors.Join(s.Sync(), s.Append(t.Context(), sinktest.Numbered(20, 30))); err == nil {
-		t.Error("more is taken")
+		t.Error("a further page is taken")
 	}
 	_, err = other.Write([]byte("{}\n"))
 	if err := errors.Join(err, other.Close()); err != nil {
@@ -686,9 +688,9 @@ func TestWhoTakesTheNameOfAFileThatWasPutAsideHasIt(t *testing.T) {
 	}
 	_ = s.Close()
 	if got := sinktest.Content(t, strings.Replace(path, "events", "events.000001", 1)); got != sinktest.Text(sinktest.Numbered(0, 10)) {
-		t.Errorf("what was put aside holds %q", got)
+		t.Errorf("the file that was put aside holds %q", got)
 	}
 	if got := sinktest.Content(t, path); got != "{}\n" {
-		t.Errorf("the other's file holds %q", got)
+		t.Errorf("the other process's file holds %q", got)
 	}
 }

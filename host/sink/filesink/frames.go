@@ -13,13 +13,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// What a file has in place of a frame.
+// The reasons why a frame cannot be read.
 var (
-	errTorn    = errors.New("torn")          // the beginning of a frame
-	errBlank   = errors.New("blank")         // zeros
-	errDamaged = errors.New("damaged")       // the beginning of a frame, then something else
-	errNone    = errors.New("no zstd frame") // something else
-	errLarge   = errors.New("large")         // a frame that is too large for a page
+	errTorn    = errors.New("the zstd frame is incomplete") // its beginning is there
+	errBlank   = errors.New("zeros instead of a zstd frame")
+	errDamaged = errors.New("the zstd frame is damaged") // it begins as a frame and goes on as something else
+	errNone    = errors.New("not a zstd frame")
+	errLarge   = errors.New("the zstd frame is too large for a page")
 )
 
 // frames decodes single frames of a file. Close it when done.
@@ -30,31 +30,31 @@ type frames struct {
 }
 
 func newFrames(r io.ReaderAt) (*frames, error) {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostDecoded))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDecoded))
 	return &frames{Decoder: d, r: r}, err
 }
 
-// mostDecoded is the most bytes that a frame may decode to at once, or need as its window. Pages are smaller.
-const mostDecoded = 256 << 20
+// maxDecoded is the most memory, in bytes, that a decoded frame or its window may take. Pages are smaller.
+const maxDecoded = 256 << 20
 
-// verify decodes the frame between two offsets, however large, and returns its decoded size. The error is errDamaged,
-// or another if the frame cannot be judged.
+// verify decodes the frame between two offsets, however large, and returns its decoded size in bytes. The error is
+// errDamaged if the frame is damaged. Other errors mean that it cannot be checked.
 func (d *frames) verify(start, end int64) (int64, error) {
-	section := &reading{r: io.NewSectionReader(d.r, start, end-start)}
+	section := &frameSource{r: io.NewSectionReader(d.r, start, end-start)}
 	if err := d.Reset(section); err != nil {
 		return 0, err
 	}
 	n, err := io.Copy(io.Discard, d)
-	return n, section.judge(err, start)
+	return n, section.classify(err, start)
 }
 
-// reading is a reader that keeps its error apart from those of the frame.
-type reading struct {
+// frameSource is a reader that remembers its own error, so that it can be told apart from the decoder's.
+type frameSource struct {
 	r   io.Reader
 	err error
 }
 
-func (r *reading) Read(b []byte) (int, error) {
+func (r *frameSource) Read(b []byte) (int, error) {
 	n, err := r.r.Read(b)
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.err = err
@@ -62,8 +62,8 @@ func (r *reading) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// judge tells a damaged frame from one that cannot be read.
-func (r *reading) judge(err error, at int64) error {
+// classify returns errDamaged for a damaged frame, and another error for a frame that could not be read.
+func (r *frameSource) classify(err error, at int64) error {
 	switch {
 	case r.err != nil:
 		return r.err
@@ -78,7 +78,7 @@ func (r *reading) judge(err error, at int64) error {
 // decode returns the content of the frame between two offsets, valid until the next call. The error is errDamaged,
 // errLarge or a read error.
 func (d *frames) decode(start, end int64) ([]byte, error) {
-	if end-start > mostDecoded {
+	if end-start > maxDecoded {
 		return nil, errLarge
 	}
 	d.raw = slices.Grow(d.raw[:0], int(end-start))[:end-start]
@@ -96,8 +96,8 @@ func (d *frames) decode(start, end int64) ([]byte, error) {
 	return text, nil
 }
 
-// any reports whether a text contains a whole frame, anywhere.
-func (d *frames) any(text []byte) bool {
+// containsFrame reports whether a text contains a whole frame, at any offset.
+func (d *frames) containsFrame(text []byte) bool {
 	for {
 		i := bytes.Index(text, []byte(frameMagic))
 		if i < 0 {
@@ -113,22 +113,22 @@ func (d *frames) any(text []byte) bool {
 	}
 }
 
-// missingChecksum returns the bytes that a frame lacks if these are only of its checksum and it holds only records,
-// else "".
+// missingChecksum returns the last bytes of a frame's checksum, if a frame of records lacks only these. Otherwise it
+// returns "".
 func missingChecksum(torn []byte) (string, error) {
 	for n := 1; n <= frameChecksum; n++ {
 		whole := append(slices.Clone(torn), make([]byte, n)...)
 		if end, err := frame(bytes.NewReader(whole), 0, int64(len(whole))); err != nil || end != int64(len(whole)) {
 			continue
 		}
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostDecoded), zstd.IgnoreChecksum(true))
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDecoded), zstd.IgnoreChecksum(true))
 		if err != nil {
 			return "", err
 		}
 		defer d.Close()
 		text, err := d.DecodeAll(whole, nil)
 		if err != nil || !areRecords(text) {
-			return "", nil // its middle may be missing, since it was not synced
+			return "", nil // the middle may be missing, since it was not synced
 		}
 		sum := binary.LittleEndian.AppendUint32(nil, uint32(xxhash.Sum64(text))) // RFC 8878, section 3.1.1
 		if !bytes.HasSuffix(torn, sum[:frameChecksum-n]) {
@@ -145,7 +145,7 @@ const (
 	frameChecksum = 4
 )
 
-// frame walks the blocks of the frame at an offset, without decoding them, and returns the offset after it.
+// frame walks the blocks of the frame at an offset and returns the offset after it. It decodes nothing.
 // https://www.rfc-editor.org/rfc/rfc8878#section-3.1
 func frame(r io.ReaderAt, at, size int64) (end int64, err error) {
 	var head [zstd.HeaderMaxSize]byte

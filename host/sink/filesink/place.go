@@ -12,7 +12,7 @@ import (
 )
 
 // check compares the file at the path with the open one. If they differ, it opens the path again. The error wraps
-// ErrRewrite if pages that no Sync confirmed are lost with the old file. The caller holds s.mu.
+// ErrRewrite if pages that no Sync confirmed were lost with the old file. The caller holds s.mu.
 func (s *File) check() error {
 	if s.special || s.f == nil {
 		return nil
@@ -26,21 +26,21 @@ func (s *File) check() error {
 	case err != nil:
 		return sink.WriteError(s.name, err)
 	case !there.Mode().IsRegular():
-		return s.replaced(there.Mode())
+		return s.failReplaced(there.Mode())
 	case os.SameFile(mine, there):
 		switch {
 		case mine.Size() < s.end:
-			return s.shortened(mine.Size())
+			return s.reopenCut(mine.Size())
 		case mine.Size() > s.end:
-			return s.lengthened(mine.Size())
+			return s.acceptGrown(mine.Size())
 		}
 		return nil
 	}
-	return s.moved(mine)
+	return s.reopenMoved(mine)
 }
 
-// moved opens the path again after another program renamed or deleted the open file.
-func (s *File) moved(mine fs.FileInfo) error {
+// reopenMoved opens the path again after another program renamed or deleted the open file.
+func (s *File) reopenMoved(mine fs.FileInfo) error {
 	names, known := durable.Links(mine)
 	deleted := known && names == 0
 	if !deleted {
@@ -48,26 +48,26 @@ func (s *File) moved(mine fs.FileInfo) error {
 			return err
 		}
 	}
-	gone, old, opening := s.end > s.synced, s.f, s.opening
+	unconfirmed, old, opening := s.end > s.synced, s.f, s.opening
 	if err := s.reopen(); err != nil {
 		return err
 	}
 	_ = old.Close() // synced, or deleted
-	if gone {
-		s.gone = opening
-		return s.rewrite()
+	if unconfirmed {
+		s.lostOpening = opening
+		return s.rewriteError()
 	}
 	what := "was renamed"
 	if deleted {
 		what = "was deleted"
 	}
-	s.opts.Notice(fmt.Sprintf("%s %s by another program: opened anew", s.name, what))
+	s.opts.Notice(fmt.Sprintf("%s %s by another program: reopened", s.name, what))
 	return nil
 }
 
-// replaced ends the use of a file in whose place there is something that keeps nothing, or cannot be written to: to open a pipe
-// would wait for its reader.
-func (s *File) replaced(by fs.FileMode) error {
+// failReplaced ends the use of a file that another program replaced by a folder, device, pipe or socket. A device would
+// drop the records, and opening a pipe would wait for its reader.
+func (s *File) failReplaced(by fs.FileMode) error {
 	what := "a device"
 	switch {
 	case by.IsDir():
@@ -77,15 +77,15 @@ func (s *File) replaced(by fs.FileMode) error {
 	case by&fs.ModeSocket != 0:
 		what = "a socket"
 	}
-	s.lost = fmt.Errorf("%s is now %s, put there by another program in place of the file; put a file there, or none, and run again; %s", s.name, what, sink.ComesAgain)
+	s.lost = fmt.Errorf("%s is now %s: another program replaced the file; remove it, or put a file there, and run again; %s", s.name, what, sink.NotCheckpointed)
 	return s.lost
 }
 
-// lengthened goes on behind what another program appended. Where that is no whole line, the next record would become a part of
-// it: the file is put aside.
-func (s *File) lengthened(size int64) error {
+// acceptGrown continues after the bytes that another program appended. If these end in a partial line, the file is put
+// aside: the next record would become part of that line.
+func (s *File) acceptGrown(size int64) error {
 	before := s.end
-	s.end = size // no reason to take it for a cut later
+	s.end = size // so that a later check does not take the file for cut
 	if s.opts.Zstd || !s.tear.none() {
 		return nil
 	}
@@ -105,27 +105,27 @@ func (s *File) lengthened(size int64) error {
 	if err != nil {
 		return err
 	}
-	s.opts.Notice(fmt.Sprintf("another program wrote %d bytes to %s, which end in half a line: it is now %s, and a new file is begun", size-before, s.name, aside))
+	s.opts.Notice(fmt.Sprintf("another program wrote %d bytes to %s, which end in a partial line: it was renamed to %s, and a new file was started", size-before, s.name, aside))
 	return nil
 }
 
-// shortened goes on after another program cut the file, as logrotate does with copytruncate.
-func (s *File) shortened(size int64) error {
-	gone, opening := s.end > s.synced, s.opening
-	s.opts.Notice(fmt.Sprintf("%s was cut from %d bytes to %d by another program (copytruncate?): records that it had not copied are gone. "+
-		"Have it renamed instead, or use --rotate-size", s.name, s.end, size))
+// reopenCut opens the path again after another program cut the file, as logrotate does with copytruncate.
+func (s *File) reopenCut(size int64) error {
+	unconfirmed, opening := s.end > s.synced, s.opening
+	s.opts.Notice(fmt.Sprintf("%s was cut from %d to %d bytes by another program (logrotate's copytruncate?): records that it did not copy are lost. "+
+		"Configure it to rename the file instead, or use --rotate-size", s.name, s.end, size))
 	_ = s.f.Close() // it holds the lock
 	if err := s.reopen(); err != nil {
 		return err
 	}
-	if gone {
-		s.gone = opening
-		return s.rewrite()
+	if unconfirmed {
+		s.lostOpening = opening
+		return s.rewriteError()
 	}
 	return nil
 }
 
-// rewrite returns the error for pages that were lost with their file.
-func (s *File) rewrite() error {
-	return fmt.Errorf("%w: %s was deleted or cut by another program: it is opened anew, and what was written since the last checkpoint comes again", sink.ErrRewrite, s.name)
+// rewriteError returns the error for pages that were lost with their file.
+func (s *File) rewriteError() error {
+	return fmt.Errorf("%w: %s was deleted or cut by another program and was reopened: records since the last checkpoint are written again", sink.ErrRewrite, s.name)
 }

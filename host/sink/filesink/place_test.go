@@ -15,8 +15,8 @@ import (
 	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
-// follower reads a file along as tail -F does: by its name, to the end of one file before the next. It fails where a file
-// becomes shorter.
+// follower reads a file while it grows, as tail -F does: by its name, and each file to its end before the next. It fails
+// the test if a file becomes shorter.
 type follower struct {
 	t    *testing.T
 	path string
@@ -35,7 +35,7 @@ func follow(t *testing.T, path string) *follower {
 	return r
 }
 
-// read reads what there is, and returns all that was read.
+// read reads to the current end and returns everything read so far.
 func (r *follower) read() string {
 	r.t.Helper()
 	for {
@@ -67,7 +67,7 @@ func (r *follower) drain() {
 		r.t.Fatal(err)
 	}
 	if info.Size() < r.at {
-		r.t.Fatalf("%s was cut back from %d bytes to %d", r.path, r.at, info.Size())
+		r.t.Fatalf("%s became shorter: %d bytes, now %d", r.path, r.at, info.Size())
 	}
 	b := make([]byte, info.Size()-r.at)
 	n, _ := r.f.ReadAt(b, r.at)
@@ -75,13 +75,12 @@ func (r *follower) drain() {
 	r.text.Write(b[:n])
 }
 
-// TestAFileThatIsRenamedOrDeletedIsOpenedAnew: of what was appended and not confirmed, all is in one of the files or comes
-// again.
-func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
+// TestFile_RenamedOrDeleted_IsReopened: every unconfirmed record is in one of the files or must be written again.
+func TestFile_RenamedOrDeleted_IsReopened(t *testing.T) {
 	for _, name := range []string{"out.ndjson", "out.ndjson.zst"} {
 		for what, c := range map[string]struct {
 			do     func(path string) error
-			kept   bool // in the file that was there
+			kept   bool // the old file keeps its records
 			notice string
 		}{
 			"renamed": {func(path string) error { return os.Rename(path, path+".1") }, true, "was renamed"},
@@ -96,8 +95,8 @@ func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
 		} {
 			t.Run(name+" "+what, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), name)
-				var told []string
-				s := openFile(t, path, Options{Notice: func(text string) { told = append(told, text) }})
+				var notices []string
+				s := openFile(t, path, Options{Notice: func(text string) { notices = append(notices, text) }})
 				old := func() string {
 					if !c.kept {
 						return ""
@@ -107,7 +106,7 @@ func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
 					}
 					return sinktest.Content(t, path+".1"+filepath.Ext(name))
 				}
-				// Everything was confirmed before.
+				// All pages were confirmed before.
 				sinktest.Write(t, s, sinktest.Numbered(0, 10))
 				if err := c.do(path); err != nil {
 					t.Fatal(err)
@@ -116,10 +115,10 @@ func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
 				if got := sinktest.Content(t, path); got != sinktest.Text(sinktest.Numbered(10, 20)) || c.kept && old() != sinktest.Text(sinktest.Numbered(0, 10)) {
 					t.Errorf("confirmed before: %q", got)
 				}
-				if len(told) != 1 || !strings.Contains(told[0], c.notice) {
-					t.Errorf("told %q, want %q", told, c.notice)
+				if len(notices) != 1 || !strings.Contains(notices[0], c.notice) {
+					t.Errorf("notices %q, want %q", notices, c.notice)
 				}
-				// Seen when the next page comes, and seen by the Sync.
+				// The change is found by the next page, or by the Sync.
 				for i, seen := range []func() error{
 					func() error { return s.Append(t.Context(), sinktest.Numbered(30, 40)) },
 					func() error { return s.Sync() },
@@ -142,7 +141,7 @@ func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
 						continue
 					}
 					if !errors.Is(err, sink.ErrRewrite) {
-						t.Errorf("%d: %v, want all to come again", i, err)
+						t.Errorf("%d: %v, want ErrRewrite", i, err)
 					}
 					sinktest.Write(t, s, sinktest.Numbered(20, 40))
 					if got := sinktest.Content(t, path); got != sinktest.Text(sinktest.Numbered(20, 40)) {
@@ -154,7 +153,7 @@ func TestAFileThatIsRenamedOrDeletedIsOpenedAnew(t *testing.T) {
 	}
 }
 
-// deleting is a disk on which a file is deleted while it is synced.
+// deleting is a disk that deletes a file while it is synced.
 type deleting struct {
 	durable.Disk
 	when *bool
@@ -179,8 +178,8 @@ func (f deletingFile) Sync() error {
 	return f.File.Sync()
 }
 
-// TestAFileThatIsDeletedWhileItIsSyncedIsNotConfirmed, nor is what was appended meanwhile.
-func TestAFileThatIsDeletedWhileItIsSyncedIsNotConfirmed(t *testing.T) {
+// TestSync_FileDeletedMeanwhile_NeedsRewrite: pages in a file that is deleted during Sync are not confirmed.
+func TestSync_FileDeletedMeanwhile_NeedsRewrite(t *testing.T) {
 	when := false
 	path := filepath.Join(t.TempDir(), "out")
 	s, err := Open(path, Options{Disk: deleting{durable.OS, &when}})
@@ -201,19 +200,19 @@ func TestAFileThatIsDeletedWhileItIsSyncedIsNotConfirmed(t *testing.T) {
 	}
 }
 
-// TestAFileIsOpenedAnewOnDemand, as SIGHUP asks.
-func TestAFileIsOpenedAnewOnDemand(t *testing.T) {
+// TestReopen_FileRenamed_OpensPathAgain checks what SIGHUP does.
+func TestReopen_FileRenamed_OpensPathAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	s := openFile(t, path, Options{})
 	sinktest.Write(t, s, sinktest.Numbered(0, 1))
-	if anew, err := s.Reopen(); anew || err != nil {
-		t.Errorf("%v, %v of a file that is in its place", anew, err)
+	if reopened, err := s.Reopen(); reopened || err != nil {
+		t.Errorf("%v, %v of a file that was not moved", reopened, err)
 	}
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
-	if anew, err := s.Reopen(); !anew || err != nil {
-		t.Errorf("%v, %v", anew, err)
+	if reopened, err := s.Reopen(); !reopened || err != nil {
+		t.Errorf("%v, %v", reopened, err)
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
@@ -224,22 +223,22 @@ func TestAFileIsOpenedAnewOnDemand(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if anew, err := s.Reopen(); !anew || err != nil {
-		t.Errorf("%v, %v", anew, err)
+	if reopened, err := s.Reopen(); !reopened || err != nil {
+		t.Errorf("%v, %v", reopened, err)
 	}
 	if err := s.Sync(); !errors.Is(err, sink.ErrRewrite) {
-		t.Errorf("the page that was deleted: %v", err)
+		t.Errorf("the deleted page: %v", err)
 	}
 	sinktest.Write(t, s, sinktest.Numbered(1, 2))
 }
 
-// TestALinkThatIsPointedElsewhereIsFollowed: the records go where it leads to now.
-func TestALinkThatIsPointedElsewhereIsFollowed(t *testing.T) {
+// TestWrite_LinkChanged_FollowsLink: later records go to the link's new target.
+func TestWrite_LinkChanged_FollowsLink(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "current.ndjson")
 	point := func(name string) {
 		t.Helper()
-		_ = os.Remove(link) // none the first time
+		_ = os.Remove(link) // fails the first time
 		if err := os.Symlink(name, link); err != nil {
 			t.Fatal(err)
 		}
@@ -256,8 +255,8 @@ func TestALinkThatIsPointedElsewhereIsFollowed(t *testing.T) {
 	}
 }
 
-// inFolderThatIsGone opens a file in a folder, appends a page that nothing confirms, and deletes the folder.
-func inFolderThatIsGone(t *testing.T) (s *File, dir string) {
+// inDeletedFolder opens a file in a folder, appends a page without a Sync, and deletes the folder.
+func inDeletedFolder(t *testing.T) (s *File, dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "logs")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -273,9 +272,9 @@ func inFolderThatIsGone(t *testing.T) (s *File, dir string) {
 	return s, dir
 }
 
-// TestAFolderThatIsGoneEndsTheRun, and nothing of what was lost with it is confirmed.
-func TestAFolderThatIsGoneEndsTheRun(t *testing.T) {
-	s, dir := inFolderThatIsGone(t)
+// TestSync_FolderDeleted_Fails: the lost pages are not confirmed.
+func TestSync_FolderDeleted_Fails(t *testing.T) {
+	s, dir := inDeletedFolder(t)
 	for range 2 {
 		if err := s.Sync(); err == nil || errors.Is(err, sink.ErrRewrite) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%v", err)
@@ -283,9 +282,9 @@ func TestAFolderThatIsGoneEndsTheRun(t *testing.T) {
 	}
 }
 
-// TestAFolderThatComesBackIsGoneOnWith: meanwhile the file counts as away, and what was not confirmed comes again.
-func TestAFolderThatComesBackIsGoneOnWith(t *testing.T) {
-	s, dir := inFolderThatIsGone(t)
+// TestAppend_FolderRestored_Continues: until then the sink is unavailable. Unconfirmed pages must be written again.
+func TestAppend_FolderRestored_Continues(t *testing.T) {
+	s, dir := inDeletedFolder(t)
 	if err := s.Sync(); !errors.Is(err, sink.ErrUnavailable) {
 		t.Errorf("%v", err)
 	}
@@ -299,7 +298,7 @@ func TestAFolderThatComesBackIsGoneOnWith(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	sinktest.Write(t, s, sinktest.Numbered(0, 10))
-	if err := os.RemoveAll(dir); err != nil { // of what was confirmed nothing comes again
+	if err := os.RemoveAll(dir); err != nil { // confirmed pages are not written again
 		t.Fatal(err)
 	}
 	if err := s.Append(t.Context(), sinktest.Numbered(10, 20)); !errors.Is(err, sink.ErrUnavailable) {
@@ -315,8 +314,8 @@ func TestAFolderThatComesBackIsGoneOnWith(t *testing.T) {
 	}
 }
 
-// TestNewFilesHaveTheModeThatWasAskedFor, those after a rotation too, whatever the umask is.
-func TestNewFilesHaveTheModeThatWasAskedFor(t *testing.T) {
+// TestFile_ModeSet_AppliesToEveryNewFile includes files after a rotation. The umask does not matter.
+func TestFile_ModeSet_AppliesToEveryNewFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	s := openFile(t, path, Options{Mode: 0o664, RotateSize: 1})
 	sinktest.Write(t, s, sinktest.Numbered(0, 1))
@@ -332,8 +331,8 @@ func TestNewFilesHaveTheModeThatWasAskedFor(t *testing.T) {
 	}
 }
 
-// TestAReaderAlongGetsEveryRecordOnce: through rotations, renames, full disks and processes that end at any byte.
-func TestAReaderAlongGetsEveryRecordOnce(t *testing.T) {
+// TestFile_ConcurrentReader_SeesEachRecordOnce covers rotations, renames, full disks and processes that end at any byte.
+func TestFile_ConcurrentReader_SeesEachRecordOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	reader := follow(t, path)
 	known := map[string]bool{}
@@ -350,7 +349,7 @@ func TestAReaderAlongGetsEveryRecordOnce(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		s.f = &sinktest.FailingFile{File: s.f, Room: 37 * round % 1900} // where the process ends
+		s.f = &sinktest.FailingFile{File: s.f, Room: 37 * round % 1900} // the process ends after so many bytes
 		for {
 			var page sinktest.Lines
 			for _, l := range sinktest.Numbered(next, next+5) {
@@ -376,7 +375,7 @@ func TestAReaderAlongGetsEveryRecordOnce(t *testing.T) {
 			}
 		}
 		reader.read()
-		_ = s.f.(interface{ Close() error }).Close() // a process that is killed does no more than that
+		_ = s.f.(interface{ Close() error }).Close() // as when a process is killed
 	}
 	s := openFile(t, path, Options{})
 	var rest sinktest.Lines
@@ -387,21 +386,21 @@ func TestAReaderAlongGetsEveryRecordOnce(t *testing.T) {
 	}
 	sinktest.Write(t, s, rest)
 	if got, want := reader.read(), sinktest.Text(sinktest.Numbered(0, next+5)); got != want {
-		t.Errorf("%d lines read along, want %d, each once", strings.Count(got, "\n"), next+5)
+		t.Errorf("the reader got %d lines, want %d, each once", strings.Count(got, "\n"), next+5)
 	}
 }
 
-// TestAFileIsUsedFromManySides at once: a page is appended while others are synced, the path is opened anew on demand, the
-// timer puts the file aside, and another program renames and deletes it. What a Sync confirmed before a file was deleted is
-// somewhere.
-func TestAFileIsUsedFromManySides(t *testing.T) {
+// TestFile_ConcurrentUse_KeepsConfirmedRecords does these concurrently: pages are appended and synced, the path is
+// reopened, the timer puts the file aside, and another program renames it. Every record that a Sync confirmed must be in
+// some file.
+func TestFile_ConcurrentUse_KeepsConfirmedRecords(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out.ndjson")
 	s := openFile(t, path, Options{RotateEvery: 3 * time.Millisecond, RotateSize: 20_000})
 	done := make(chan struct{})
-	var beside sync.WaitGroup
+	var loops sync.WaitGroup
 	loop := func(do func(n int)) {
-		beside.Go(func() {
+		loops.Go(func() {
 			for n := 0; ; n++ {
 				select {
 				case <-done:
@@ -422,14 +421,14 @@ func TestAFileIsUsedFromManySides(t *testing.T) {
 	})
 	loop(func(n int) {
 		time.Sleep(2 * time.Millisecond)
-		_ = os.Rename(path, fmt.Sprintf("%s.renamed-%d", path, n)) // it may have been put aside
+		_ = os.Rename(path, fmt.Sprintf("%s.renamed-%d", path, n)) // fails if it was just put aside
 	})
 	syncs := make(chan error, 1)
-	confirmed, replays := 0, 0
+	confirmed, rewrites := 0, 0
 	for n := 0; n < 3000; {
 		from := n
 		var err error
-		for range 3 { // pages that are confirmed together, while the next is appended
+		for range 3 { // these pages are synced together, while the next is appended
 			if err = s.Append(t.Context(), sinktest.Numbered(n, n+10)); err != nil {
 				break
 			}
@@ -437,12 +436,12 @@ func TestAFileIsUsedFromManySides(t *testing.T) {
 		}
 		if err == nil {
 			go func() { syncs <- s.Sync() }()
-			err = s.Append(t.Context(), sinktest.Lines{fmt.Sprintf(`{"uuid":"beside-%d"}`, n)})
+			err = s.Append(t.Context(), sinktest.Lines{fmt.Sprintf(`{"uuid":"concurrent-%d"}`, n)})
 			err = errors.Join(err, <-syncs)
 		}
 		switch {
 		case errors.Is(err, sink.ErrRewrite):
-			replays++
+			rewrites++
 			n = from
 		case err != nil:
 			t.Fatal(err)
@@ -451,7 +450,7 @@ func TestAFileIsUsedFromManySides(t *testing.T) {
 		}
 	}
 	close(done)
-	beside.Wait()
+	loops.Wait()
 	_ = s.Close()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -468,6 +467,6 @@ func TestAFileIsUsedFromManySides(t *testing.T) {
 		}
 	}
 	if missing > 0 || confirmed < 3000 {
-		t.Errorf("%d of %d confirmed records are in none of %d files, %d replays", missing, confirmed, len(entries), replays)
+		t.Errorf("%d of %d confirmed records are in none of %d files after %d rewrites", missing, confirmed, len(entries), rewrites)
 	}
 }

@@ -13,30 +13,29 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// ErrForeign is wrapped when another program wrote the file that is to be appended to.
+// ErrForeign is wrapped when the file to append to was written by another program.
 var ErrForeign = errors.New("not a file of records")
 
-// maxTorn is the most that may follow the last whole record, in bytes. A crash leaves less undone than what is
-// replayed.
+// maxTorn is the most that may follow the last whole record, in bytes. A crash leaves less than Replay reads.
 const maxTorn = sink.ReplayBytes
 
 // Tear is what followed the last whole record when a file was opened. It stays in the file.
 type Tear struct {
 	Bytes int64
-	// Aside is the new name of the file if it could not be continued: a crash left zeros, or whole records after a
-	// hole, in place of what was not synced. All of that comes again. If there was no crash, the disk lost what it had
-	// synced. "" means that the file goes on: a partial record is continued when it comes again.
+	// Aside is the new name of the file if it could not be continued. A crash then left zeros, or whole records after a
+	// hole, in place of records that were not synced. These are written again. If there was no crash, the disk lost
+	// synced data. "" means that the file is continued: a partial record is completed when it is written again.
 	Aside string
 }
 
-// text returns what a person should know about a file that was opened, "" for nothing.
+// text returns a notice about an opened file, or "" if its end is whole.
 func (t Tear) text(name string) string {
 	switch {
 	case t.Aside != "":
-		return fmt.Sprintf("%s had a hole in its last %d bytes: it is now %s, and a new file is begun. After a crash "+
-			"all of that comes again; if there was no crash, the disk lost what it had stored", name, t.Bytes, t.Aside)
+		return fmt.Sprintf("%s had a hole in its last %d bytes: it was renamed to %s, and a new file was started. After a crash "+
+			"these records are written again; if there was no crash, the disk lost data", name, t.Bytes, t.Aside)
 	case t.Bytes > 0:
-		return fmt.Sprintf("%s ends in half a record of %d bytes, left by a crash: it is continued when it comes again", name, t.Bytes)
+		return fmt.Sprintf("%s ends in a partial record of %d bytes, left by a crash: it is completed when the record is written again", name, t.Bytes)
 	}
 	return ""
 }
@@ -49,8 +48,8 @@ type tail struct {
 	missing string // the bytes of its checksum that the last zstd frame lacks, if it lacks nothing else
 }
 
-// examine checks the end of a file that this process has locked, and returns the size that it has afterwards. If only a
-// line break or the checksum of a zstd frame is missing, it appends that: readers already accept such a record.
+// examine checks the end of a file that this process has locked, and returns its size afterwards. If only a line break
+// or the checksum of a zstd frame is missing, it appends that: readers already accept such a record.
 func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 	if size == 0 {
 		return 0, tear{}, nil
@@ -71,13 +70,13 @@ func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 	switch torn := size - t.end; {
 	case t.unended:
 		_, err := f.Write([]byte("\n"))
-		return size + 1, tear{}, err // begin syncs it
+		return size + 1, tear{}, err // openPath syncs it
 	case t.missing != "":
 		_, err := f.Write([]byte(t.missing))
 		return size + int64(len(t.missing)), tear{}, err
 	case torn > maxTorn:
-		return 0, tear{}, fmt.Errorf("%w: from byte %d on it holds no whole record, %d bytes before its end, which is more than a crash leaves: "+
-			"move it elsewhere and run again, a new one is begun", ErrForeign, t.end, torn)
+		return 0, tear{}, fmt.Errorf("%w: its last %d bytes, from byte %d on, hold no whole record, which is more than a crash leaves: "+
+			"move it elsewhere and run again, which starts a new file", ErrForeign, torn, t.end)
 	case t.hole:
 		return size, tear{hole: torn}, nil
 	}
@@ -85,8 +84,8 @@ func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 	return size, tear{text: text}, err
 }
 
-// lineEnd describes the end of a file of JSON lines. Some file systems leave zeros in place of what was not synced;
-// JSON never contains one.
+// lineEnd describes the end of a file of JSON lines. Some file systems leave zero bytes in place of data that was not
+// synced. JSON never contains a zero byte.
 func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 	zero, err := firstZero(r, max(0, size-sink.ReplayBytes), size)
 	if err != nil {
@@ -123,7 +122,7 @@ func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 				return tail{}, err
 			}
 			ours = ours && isRecord(before)
-		case !hasRecord(rest): // only its beginning shows what it is
+		case !hasRecord(rest): // only the beginning shows what the file is
 			ours = ours && bytes.IndexByte(bytes.TrimRight(rest, "\x00"), 0) < 0
 		}
 	}
@@ -133,10 +132,10 @@ func lineEnd(r io.ReaderAt, size int64) (tail, error) {
 	return t, nil
 }
 
-var errForeignEnd = fmt.Errorf("%w: it does not end in a line of JSON: is it the right file?", ErrForeign)
+var errForeignEnd = fmt.Errorf("%w: it does not end in a line of JSON: check that it is the right file, or name another", ErrForeign)
 
-// endsInObject reports whether the last line before end, which is whole, looks like an object, or is empty. It may be too
-// long to be read for this.
+// endsInObject reports whether the last whole line before end is empty or looks like an object. It reads only both ends
+// of the line, which may be very long.
 func endsInObject(r io.ReaderAt, end int64) (bool, error) {
 	start, err := lastBreak(r, end-1)
 	if err != nil {
@@ -157,7 +156,7 @@ func endsInObject(r io.ReaderAt, end int64) (bool, error) {
 
 func isRecord(line []byte) bool { return len(line) > 0 && line[0] == '{' && json.Valid(line) }
 
-// hasRecord reports whether a whole line is a record, or ends in one after zeros.
+// hasRecord reports whether any whole line is a record, or ends in one after zeros.
 func hasRecord(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if whole, ok := bytes.CutSuffix(line, []byte("\n")); ok && isRecord(whole[bytes.LastIndexByte(whole, 0)+1:]) {
@@ -183,7 +182,7 @@ func firstZero(r io.ReaderAt, from, to int64) (int64, error) {
 	return to, nil
 }
 
-// lastBreak returns the offset after the last line break before an offset, 0 if there is none.
+// lastBreak returns the offset after the last line break before an offset, or 0 if there is none.
 func lastBreak(r io.ReaderAt, before int64) (int64, error) {
 	buf := make([]byte, 64<<10)
 	for before > 0 {
@@ -201,11 +200,11 @@ func lastBreak(r io.ReaderAt, before int64) (int64, error) {
 }
 
 // frameEnd describes the end of a zstd file, in which each frame is a page. It decodes the frames of the last
-// ReplayBytes: after a crash, any frame that was not synced, not just the last, may have its length and not its
-// content.
+// ReplayBytes. After a crash, every frame that was not synced, not just the last, may have the right length and the
+// wrong content.
 func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	var starts []int64
-	stop, why := int64(0), error(nil) // where there is no frame any more
+	stop, why := int64(0), error(nil) // where the frames end
 	for stop < size && why == nil {
 		var next int64
 		if next, why = frame(r, stop, size); why == nil {
@@ -235,10 +234,10 @@ func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	if err != nil {
 		return tail{}, err
 	}
-	t.hole = d.any(rest[1:])
-	switch alone := t.end == 0 && !t.hole; { // nothing else in the file shows who wrote it
+	t.hole = d.containsFrame(rest[1:])
+	switch alone := t.end == 0 && !t.hole; { // nothing else in the file shows which program wrote it
 	case t.end < stop:
-		t.hole = true // a damaged frame of the right length: nothing is lost, whoever wrote it
+		t.hole = true // a damaged frame of the right length: putting the file aside loses nothing
 	case errors.Is(why, errTorn):
 		if !t.hole {
 			t.missing, err = missingChecksum(rest)
@@ -247,16 +246,16 @@ func frameEnd(r io.ReaderAt, size int64) (tail, error) {
 	case errors.Is(why, errBlank) && (!alone || len(bytes.TrimRight(rest, "\x00")) < len(frameMagic)), errors.Is(why, errDamaged) && !alone:
 		t.hole = true
 	case errors.Is(why, errBlank), errors.Is(why, errNone):
-		return tail{}, fmt.Errorf("%w: at byte %d there is no zstd frame: is it the right file?", ErrForeign, stop)
+		return tail{}, fmt.Errorf("%w: there is no zstd frame at byte %d: check that it is the right file, or name another", ErrForeign, stop)
 	case errors.Is(why, errDamaged):
-		return tail{}, fmt.Errorf("%w: the zstd frame at byte %d is damaged", ErrForeign, stop)
+		return tail{}, fmt.Errorf("%w: the zstd frame at byte %d is damaged: move it elsewhere and run again, which starts a new file", ErrForeign, stop)
 	default:
 		return tail{}, why
 	}
 	return t, nil
 }
 
-// read reads what is between two offsets, but no more than maxTorn bytes and one.
+// read reads the bytes between two offsets, at most maxTorn+1 of them.
 func read(r io.ReaderAt, from, to int64) ([]byte, error) {
 	b := make([]byte, min(to-from, maxTorn+1))
 	if _, err := r.ReadAt(b, from); err != nil && !errors.Is(err, io.EOF) {
@@ -265,7 +264,7 @@ func read(r io.ReaderAt, from, to int64) ([]byte, error) {
 	return b, nil
 }
 
-// areRecords reports whether a text consists of whole lines that are records.
+// areRecords reports whether a text has lines, and each is whole and a record.
 func areRecords(text []byte) bool {
 	for line := range bytes.Lines(text) {
 		if whole, ok := bytes.CutSuffix(line, []byte("\n")); !ok || !isRecord(whole) {

@@ -13,8 +13,8 @@ import (
 	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
-// TestAppend_PathLeadsToSomethingElseThanAFile_Fails: a pipe is not waited for, and a device does not swallow the records.
-func TestAppend_PathLeadsToSomethingElseThanAFile_Fails(t *testing.T) {
+// TestAppend_PathIsNotARegularFile_Fails: the sink neither waits for a pipe's reader nor drops records into a device.
+func TestAppend_PathIsNotARegularFile_Fails(t *testing.T) {
 	for what, put := range map[string]func(path string) error{
 		"a pipe":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"a device": func(path string) error { return os.Symlink(os.DevNull, path) },
@@ -44,12 +44,12 @@ func TestAppend_PathLeadsToSomethingElseThanAFile_Fails(t *testing.T) {
 	}
 }
 
-// TestAppend_AnotherProgramWroteHalfALine_RecordIsNoPartOfIt.
-func TestAppend_AnotherProgramWroteHalfALine_RecordIsNoPartOfIt(t *testing.T) {
+// TestAppend_ForeignPartialLine_PutsFileAside: no record may become part of another program's partial line.
+func TestAppend_ForeignPartialLine_PutsFileAside(t *testing.T) {
 	for foreign, aside := range map[string]bool{`{"by":"another"`: true, `{"by":"another"}` + "\n": false} {
 		path := filepath.Join(t.TempDir(), "out.ndjson")
-		var told []string
-		s := openFile(t, path, Options{Notice: func(text string) { told = append(told, text) }})
+		var notices []string
+		s := openFile(t, path, Options{Notice: func(text string) { notices = append(notices, text) }})
 		sinktest.Write(t, s, sinktest.Numbered(0, 2))
 		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
@@ -66,8 +66,8 @@ func TestAppend_AnotherProgramWroteHalfALine_RecordIsNoPartOfIt(t *testing.T) {
 		if !aside {
 			want = sinktest.Text(sinktest.Numbered(0, 2)) + foreign + want
 		}
-		if got := sinktest.Content(t, path); got != want || (len(told) == 1) != aside {
-			t.Errorf("%q: the file holds %q, told %q", foreign, got, told)
+		if got := sinktest.Content(t, path); got != want || (len(notices) == 1) != aside {
+			t.Errorf("%q: the file holds %q, notices %q", foreign, got, notices)
 		}
 		if old := strings.TrimSuffix(path, ".ndjson") + ".000001.ndjson"; aside && sinktest.Content(t, old) != sinktest.Text(sinktest.Numbered(0, 2))+foreign {
 			t.Errorf("%s holds %q", old, sinktest.Content(t, old))

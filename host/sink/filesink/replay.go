@@ -15,8 +15,8 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// Replay implements sink.Replayer. It reads the end of the file, and of those that were put aside before it. It also
-// reads a file that another program renamed, if ReplayAlso named it and it is still in the folder.
+// Replay implements sink.Replayer. It reads the end of the file, and then the files that were put aside before it. It
+// also reads files that another program renamed, if ReplayAlso named them and they are still in the folder.
 func (s *File) Replay(each func(record []byte) (known bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,9 +43,9 @@ func (s *File) Replay(each func(record []byte) (known bool)) error {
 	return err
 }
 
-// renamed returns the files in the same folder that were written to under the name of this one.
+// renamed returns the paths of the files in the same folder that ReplayAlso named.
 func (s *File) renamed() (paths []string, err error) {
-	if len(s.before) == 0 {
+	if len(s.alsoReplay) == 0 {
 		return nil, nil
 	}
 	dir, base := filepath.Split(s.path)
@@ -61,14 +61,14 @@ func (s *File) renamed() (paths []string, err error) {
 		if err != nil || !info.Mode().IsRegular() {
 			continue // it may have been deleted meanwhile
 		}
-		if id, ok := durable.IDOf(info); ok && s.before[id] {
+		if id, ok := durable.IDOf(info); ok && s.alsoReplay[id] {
 			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}
 	return paths, nil
 }
 
-// replay reads a file from its end and returns how many bytes are still to be read: 0 once each knows a record.
+// replay reads a file from its end and returns how many bytes are left to read: 0 once each knows a record.
 func replay(path string, compressed bool, left int64, each func([]byte) bool) (int64, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,12 +88,13 @@ func replay(path string, compressed bool, left int64, each func([]byte) bool) (i
 	return replayLines(f, info.Size(), left, each)
 }
 
-// backwards calls each with the records of a text of whole lines, last first, and reports whether each knew one.
+// backwards calls each with the records of a text of whole lines, last first. It stops when each knows one, and reports
+// that.
 func backwards(text []byte, each func([]byte) bool) (known bool) {
 	for len(text) > 0 {
 		line := text[:len(text)-1] // without its break
 		start := bytes.LastIndexByte(line, '\n') + 1
-		hole := bytes.IndexByte(line[start:], 0) >= 0 // zeros in place of what was not synced
+		hole := bytes.IndexByte(line[start:], 0) >= 0 // zeros in place of data that was not synced
 		if !hole && each(line[start:]) {
 			return true
 		}
@@ -108,7 +109,7 @@ func replayLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64
 	if err != nil {
 		return 0, err
 	}
-	var rest []byte // the end of a line whose beginning is further up
+	var rest []byte // the end of a line that begins before this chunk
 	for at := size; at > 0 && left > 0; {
 		from := max(0, at-step)
 		chunk := make([]byte, at-from, at-from+int64(len(rest)))
@@ -119,7 +120,7 @@ func replayLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64
 		chunk, at = append(chunk, rest...), from
 		whole := 0
 		if from > 0 {
-			whole = bytes.IndexByte(chunk, '\n') + 1 // before it is a line that begins further up
+			whole = bytes.IndexByte(chunk, '\n') + 1 // the bytes before it belong to a line that begins earlier
 		}
 		if from > 0 && whole == 0 {
 			rest = chunk
@@ -136,13 +137,13 @@ func replayLines(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64
 func replayFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int64, error) {
 	t, err := frameEnd(r, size)
 	if errors.Is(err, ErrForeign) {
-		return left, nil // another program made it under such a name
+		return left, nil // another program wrote a file with such a name
 	}
 	if err != nil {
 		return 0, err
 	}
 	starts, end := []int64{}, int64(0)
-	for end < t.end { // a partial frame or a hole follows, and perhaps whole frames that a reader does not reach
+	for end < t.end { // after it: a partial frame, or a hole and frames that no reader reaches
 		next, err := frame(r, end, size)
 		if err != nil {
 			return 0, err
@@ -158,10 +159,10 @@ func replayFrames(r io.ReaderAt, size, left int64, each func([]byte) bool) (int6
 	for i := len(starts) - 1; i >= 0 && left > 0; i-- {
 		text, err := d.decode(starts[i], end)
 		if errors.Is(err, errLarge) {
-			return 0, nil // another program wrote it whole: a crash left nothing before it
+			return 0, nil // another program wrote this frame, so nothing before it came from this one
 		}
 		if err != nil {
-			return 0, fmt.Errorf("the zstd frame at byte %d: %w", starts[i], err)
+			return 0, fmt.Errorf("replaying from byte %d: %w", starts[i], err)
 		}
 		if backwards(text, each) {
 			return 0, nil

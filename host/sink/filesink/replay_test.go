@@ -25,7 +25,7 @@ func replayed(t *testing.T, s *File, known int) (all []string) {
 	return all
 }
 
-func TestAFileRecallsItsEnd(t *testing.T) {
+func TestReplay_LastRecords_AreReturnedInOrder(t *testing.T) {
 	for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
 		path := filepath.Join(t.TempDir(), name)
 		s := openFile(t, path, Options{})
@@ -33,7 +33,7 @@ func TestAFileRecallsItsEnd(t *testing.T) {
 			t.Errorf("%s: %d of an empty file", name, len(got))
 		}
 		var want []string
-		for i := range 40 { // some megabytes, lines longer than what is read at once among them
+		for i := range 40 { // some megabytes; some lines are longer than one read
 			p := sinktest.Numbered(i*100, i*100+100)
 			if i%10 == 0 {
 				p = append(p, fmt.Sprintf(`{"uuid":"long-%d","pad":%q}`, i, strings.Repeat("y", 2_500_000)))
@@ -58,7 +58,7 @@ func TestAFileRecallsItsEnd(t *testing.T) {
 	}
 }
 
-func TestAFileRecallsNoMoreThanItsEnd(t *testing.T) {
+func TestReplay_LargeFile_StopsAtReplayBytes(t *testing.T) {
 	s := openFile(t, filepath.Join(t.TempDir(), "events.ndjson"), Options{})
 	page := sinktest.Lines{`{"uuid":"a","pad":"` + strings.Repeat("x", 1<<20) + `"}`}
 	for range sink.ReplayBytes>>20 + 20 {
@@ -71,8 +71,8 @@ func TestAFileRecallsNoMoreThanItsEnd(t *testing.T) {
 	}
 }
 
-// TestAFileRecallsWhatAnotherProgramRenamed, by the identity of the file, and no other.
-func TestAFileRecallsWhatAnotherProgramRenamed(t *testing.T) {
+// TestReplay_RenamedFile_IsFoundByIdentity: only renamed files that ReplayAlso named are read.
+func TestReplay_RenamedFile_IsFoundByIdentity(t *testing.T) {
 	for _, name := range []string{"events.ndjson", "events.ndjson.zst"} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, name)
@@ -82,7 +82,7 @@ func TestAFileRecallsWhatAnotherProgramRenamed(t *testing.T) {
 			sinktest.Write(t, s, sinktest.Numbered(10*i, 10*i+10))
 			id, ok := s.ID()
 			if !ok {
-				t.Skip("this system tells no identities")
+				t.Skip("this system has no file identities")
 			}
 			if i > 0 {
 				ids = append(ids, id)
@@ -94,7 +94,7 @@ func TestAFileRecallsWhatAnotherProgramRenamed(t *testing.T) {
 		sinktest.Write(t, s, sinktest.Numbered(100, 110))
 		s.ReplayAlso(ids)
 		if got := replayed(t, s, -1); len(got) != 30 {
-			t.Errorf("%s: %d recalled, want 10, and the 20 of the files that were named", name, len(got))
+			t.Errorf("%s: %d replayed, want 10 of the file and 20 of the named files", name, len(got))
 		}
 	}
 }

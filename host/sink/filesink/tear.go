@@ -14,17 +14,17 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// tear is what an open file ends in that belongs to no written page: a crash or a full disk left it.
+// tear is the end of an open file that belongs to no written page, because of a crash or a full disk.
 type tear struct {
 	text  []byte                    // the beginning of a record, or of a zstd frame
 	hole  int64                     // bytes that do not begin a record
-	lines map[[sha256.Size]byte]int // whole records of pages whose write failed
-	taken [][sha256.Size]byte       // those of lines that the current page has
+	lines map[[sha256.Size]byte]int // hashes of the whole records of pages whose write failed, with their number
+	taken [][sha256.Size]byte       // hashes that the current page took from lines
 }
 
 func (t *tear) none() bool { return len(t.text) == 0 && len(t.lines) == 0 }
 
-// take reports whether a record is one of the whole ones, and removes it from them.
+// take removes a record from the whole ones, and reports whether it was one of them.
 func (t *tear) take(record []byte) bool {
 	sum := sha256.Sum256(record)
 	if t.lines[sum] == 0 {
@@ -35,7 +35,7 @@ func (t *tear) take(record []byte) bool {
 	return true
 }
 
-// add adds a whole record.
+// add adds the hash of a whole record.
 func (t *tear) add(sum [sha256.Size]byte) {
 	if t.lines == nil {
 		t.lines = map[[sha256.Size]byte]int{}
@@ -43,7 +43,7 @@ func (t *tear) add(sum [sha256.Size]byte) {
 	t.lines[sum]++
 }
 
-// settle ends the writing of a page. After an error, the records that it took count again.
+// settle is called when a page is written or failed. After an error, it puts back the records that the page took.
 func (t *tear) settle(err error) {
 	if err != nil {
 		for _, sum := range t.taken {
@@ -53,9 +53,9 @@ func (t *tear) settle(err error) {
 	t.taken = nil
 }
 
-// torn records what a failed append left in the file from an offset on. It reads the file, since the error of a write
-// does not say how much was written.
-func (s *File) torn(from int64) error {
+// recordTear records the bytes that a failed append left in the file from an offset on. It reads the file, since the
+// error of a write does not say how much was written.
+func (s *File) recordTear(from int64) error {
 	if s.special || from == s.end {
 		return nil
 	}
@@ -87,17 +87,17 @@ func (s *File) torn(from int64) error {
 	return nil
 }
 
-// goOn continues the partial record at the end of the file with a page, and returns what of the page is still to be
-// written. If the page does not continue it, the file is put aside.
-func (s *File) goOn(p sink.Page) (sink.Page, error) {
+// resume completes the partial record at the end of the file with the same record of a page. It returns the records of
+// the page that are still to be written. If the page does not have the record, it puts the file aside.
+func (s *File) resume(p sink.Page) (sink.Page, error) {
 	if s.special || s.tear.none() {
 		return p, nil
 	}
 	from := s.end - int64(len(s.tear.text))
 	if s.opts.Zstd {
-		return s.goOnFrame(p, from)
+		return s.resumeFrame(p, from)
 	}
-	var rest picked
+	var rest subset
 	for r := range p.Records() {
 		if !s.tear.take(r.JSON) {
 			rest = append(rest, r)
@@ -109,7 +109,7 @@ func (s *File) goOn(p sink.Page) (sink.Page, error) {
 	}
 	i := slices.IndexFunc(rest, func(r host.Record) bool { return bytes.HasPrefix(r.JSON, half) })
 	if i < 0 {
-		return rest, s.leave("half a record")
+		return rest, s.abandon("a partial record")
 	}
 	s.tear.text = nil
 	err := s.append(from, func() error {
@@ -122,43 +122,43 @@ func (s *File) goOn(p sink.Page) (sink.Page, error) {
 	return slices.Delete(rest, i, i+1), err
 }
 
-// goOnFrame is goOn for a zstd frame. It encodes the page again, and continues the frame if both begin alike.
-func (s *File) goOnFrame(p sink.Page, from int64) (sink.Page, error) {
+// resumeFrame is resume for a zstd frame. It encodes the page again, and completes the frame if both begin alike.
+func (s *File) resumeFrame(p sink.Page, from int64) (sink.Page, error) {
 	var frame bytes.Buffer
 	if err := compress(&frame, p); err != nil {
 		return p, sink.WriteError(s.name, err)
 	}
 	half := s.tear.text
 	if !bytes.HasPrefix(frame.Bytes(), half) {
-		return p, s.leave("half a zstd frame")
+		return p, s.abandon("a partial zstd frame")
 	}
 	s.tear.text = nil
-	return picked(nil), s.append(from, func() error {
+	return subset(nil), s.append(from, func() error {
 		_, err := s.w.Write(frame.Bytes()[len(half):])
 		return err
 	})
 }
 
-// leave puts the file aside, since its end is not continued.
-func (s *File) leave(what string) error {
+// abandon puts the file aside because the page does not complete its partial end.
+func (s *File) abandon(what string) error {
 	n, lines, taken := len(s.tear.text), s.tear.lines, s.tear.taken
 	aside, err := s.rotate()
 	if err != nil {
-		return fmt.Errorf("putting %s aside, which ends in %s: %w; %s", s.name, what, err, sink.ComesAgain)
+		return fmt.Errorf("renaming %s, which ends in %s: %w; %s", s.name, what, err, sink.NotCheckpointed)
 	}
 	s.tear.lines, s.tear.taken = lines, taken
-	s.opts.Notice(fmt.Sprintf("%s ended in %s of %d bytes that did not come again: it is now %s, and a new file is begun", s.name, what, n, aside))
+	s.opts.Notice(fmt.Sprintf("%s ended in %s of %d bytes that was not written again: it was renamed to %s, and a new file was started", s.name, what, n, aside))
 	return nil
 }
 
-// picked is a page of some records.
-type picked []host.Record
+// subset is a page with some of the records of another.
+type subset []host.Record
 
-func (p picked) Len() int { return len(p) }
+func (p subset) Len() int { return len(p) }
 
-func (p picked) Records() iter.Seq[host.Record] { return slices.Values(p) }
+func (p subset) Records() iter.Seq[host.Record] { return slices.Values(p) }
 
-func (p picked) WriteTo(w io.Writer) (n int64, err error) {
+func (p subset) WriteTo(w io.Writer) (n int64, err error) {
 	for _, r := range p {
 		k, err := w.Write(append(r.JSON[:len(r.JSON):len(r.JSON)], '\n'))
 		if n += int64(k); err != nil {
@@ -168,7 +168,8 @@ func (p picked) WriteTo(w io.Writer) (n int64, err error) {
 	return n, nil
 }
 
-// Unfinished returns the part of a record that a crash left at the end of the file; empty if there is none.
+// Unfinished returns the partial record at the end of the file, or nothing if there is none. It is safe for concurrent
+// use.
 func (s *File) Unfinished() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()

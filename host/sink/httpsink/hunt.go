@@ -150,7 +150,7 @@ func (s *Sink) part(ctx context.Context, h *hunt, part []host.Record, failed fun
 		if before := len(h.suspects); len(part) == 1 && !h.suspected(part[0]) {
 			h.suspects = append(h.suspects[:before:before], Refusal{Status: p.status, Reason: p.why.Error(), Record: part[0]})
 			if !h.took && len(h.suspects) >= suspicious {
-				return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, allRefused(len(h.suspects), h.suspects[0]), sink.ComesAgain)
+				return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, allRefused(len(h.suspects), h.suspects[0]), sink.NotCheckpointed)
 			}
 			return nil
 		}
@@ -158,7 +158,7 @@ func (s *Sink) part(ctx context.Context, h *hunt, part []host.Record, failed fun
 	case errors.As(err, &p), errors.Is(err, errTooLarge):
 		h.left = append(h.left, left...)
 	default:
-		return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.ComesAgain)
+		return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.NotCheckpointed)
 	}
 	return nil
 }

@@ -170,7 +170,7 @@ func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
 			if c.page == nil {
 				c.page = sinktest.Numbered(0, 10)
 			}
-			if err := s.Write(context.Background(), c.page); !errors.Is(err, sink.ErrRefused) || errors.Is(err, sink.ErrRecord) || !strings.HasSuffix(err.Error(), sink.ComesAgain) {
+			if err := s.Write(context.Background(), c.page); !errors.Is(err, sink.ErrRefused) || errors.Is(err, sink.ErrRecord) || !strings.HasSuffix(err.Error(), sink.NotCheckpointed) {
 				t.Errorf("%v", err)
 			}
 			if got := sinktest.Content(t, path); got != "" {

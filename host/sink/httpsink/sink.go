@@ -183,7 +183,7 @@ func (s *Sink) Write(ctx context.Context, p sink.Page) error {
 		return err
 	}
 	if err := s.streak.add(s.refused, p.Len(), s.emptyTaken); err != nil {
-		return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.ComesAgain)
+		return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.NotCheckpointed)
 	}
 	if len(s.refused) == 0 {
 		return nil
@@ -265,7 +265,7 @@ func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 			batch = batch[half:]
 			continue
 		case !errors.As(err, &p):
-			return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.ComesAgain)
+			return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.NotCheckpointed)
 		case ctx.Err() != nil:
 			return s.interrupted(ctx, p.why)
 		}
@@ -290,7 +290,7 @@ func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 		wait += time.Duration(rand.Float64() * float64(wait) / 4)
 		failures++
 		if time.Since(began)+wait > s.opts.Patience {
-			err := fmt.Errorf("%w: %s: %w (tried for %s); %s", sink.ErrUnavailable, s.name, why, time.Since(began).Round(time.Second), sink.ComesAgain)
+			err := fmt.Errorf("%w: %s: %w (tried for %s); %s", sink.ErrUnavailable, s.name, why, time.Since(began).Round(time.Second), sink.NotCheckpointed)
 			if p.wait > 0 {
 				err = sink.ThrottledError{Err: fmt.Errorf("%w; it asks to be left alone for %s", err, p.wait), Wait: p.wait}
 			}
@@ -309,16 +309,16 @@ func (s *Sink) refuse(refused []Refusal, of int) error {
 	if len(refused) > 0 && s.opts.Refused == nil {
 		var all streak
 		if err := all.add(refused, of, s.emptyTaken); err != nil {
-			return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.ComesAgain)
+			return fmt.Errorf("%w: %s: %w; %s", sink.ErrRefused, s.name, err, sink.NotCheckpointed)
 		}
-		return fmt.Errorf("%w: %s: %s; %s", sink.ErrRecord, s.name, refused[0], sink.ComesAgain)
+		return fmt.Errorf("%w: %s: %s; %s", sink.ErrRecord, s.name, refused[0], sink.NotCheckpointed)
 	}
 	s.refused = append(s.refused, refused...)
 	return nil
 }
 
 func (s *Sink) interrupted(ctx context.Context, why error) error {
-	return fmt.Errorf("%w: %s: %w while it was waited for (%w); %s", sink.ErrUnavailable, s.name, ctx.Err(), why, sink.ComesAgain)
+	return fmt.Errorf("%w: %s: %w while it was waited for (%w); %s", sink.ErrUnavailable, s.name, ctx.Err(), why, sink.NotCheckpointed)
 }
 
 var errTooLarge = errors.New("413: more than the service takes")

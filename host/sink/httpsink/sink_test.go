@@ -268,7 +268,7 @@ func TestARefusalIsTold(t *testing.T) {
 			defer server.Close()
 			s, _ := newHTTP(t, server.URL, Options{Form: c.form, Authorization: secrets.New("Bearer " + token)})
 			err := s.Write(context.Background(), sinktest.Numbered(0, 1))
-			if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), c.want) || !strings.HasSuffix(err.Error(), sink.ComesAgain) {
+			if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), c.want) || !strings.HasSuffix(err.Error(), sink.NotCheckpointed) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			if err != nil && strings.Contains(err.Error(), token) || requests != 1 {

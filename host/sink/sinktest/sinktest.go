@@ -1,4 +1,4 @@
-// Package sinktest holds pages and failing files for the tests of sinks.
+// Package sinktest provides pages and failing files for the tests of sinks.
 package sinktest
 
 import (
@@ -32,7 +32,7 @@ func (p Lines) Records() iter.Seq[host.Record] {
 			var r struct {
 				UUID string `json:"uuid"`
 			}
-			_ = json.Unmarshal([]byte(l), &r) // a record without a key
+			_ = json.Unmarshal([]byte(l), &r) // after an error the record has no key
 			if !yield(host.Record{Key: r.UUID, JSON: json.RawMessage(l)}) {
 				return
 			}
@@ -78,7 +78,7 @@ func Write(t testing.TB, s sink.Sink, p sink.Page) {
 	}
 }
 
-// Content returns what a file holds, decompressed if its name ends in .zst.
+// Content returns the content of a file, decompressed if its name ends in .zst.
 func Content(t testing.TB, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -95,19 +95,19 @@ func Content(t testing.TB, path string) string {
 	defer d.Close()
 	out, err := d.DecodeAll(b, nil)
 	if err != nil {
-		t.Fatalf("%s is not whole: %v", path, err)
+		t.Fatalf("%s does not decompress: %v", path, err)
 	}
 	return string(out)
 }
 
-// FailingFile is a file on a disk that is full after Room bytes, or cannot sync.
+// FailingFile is a file on a disk that is full after Room bytes, or whose Sync fails.
 type FailingFile struct {
 	durable.File
 	Room   int // bytes
 	NoSync bool
 }
 
-// Write writes as much as there is room for.
+// Write writes up to Room bytes. It fails with ENOSPC if that is not all.
 func (f *FailingFile) Write(b []byte) (int, error) {
 	if len(b) > f.Room {
 		n, _ := f.File.Write(b[:f.Room])
