@@ -1,4 +1,4 @@
-// Package account reads whose credential a connection has, for the audit.
+// Package account reads the account that a connection's credential belongs to, for the audit.
 package account
 
 import (
@@ -19,30 +19,31 @@ import (
 )
 
 const (
-	maxWait  = 5 * time.Second // a write waits at most this long for the account
-	maxAge   = time.Minute     // an account that could not be read is asked for again after this time
-	maxBytes = 256             // of an account's id, and of its name
+	maxWait  = 5 * time.Second // longest time that a write waits for the account
+	maxAge   = time.Minute     // after this time, an account that could not be read is requested again
+	maxBytes = 256             // of an account's id and name, each
 )
 
-// Source says how to read the account of a connection.
+// Source is what reading a connection's account needs.
 type Source struct {
-	Spec       *abi.Account // of the manifest; nil if the module does not say how
+	Spec       *abi.Account // from the manifest; nil if the module has none
 	Secret     string       // the reference of the token
 	Credential *credential.Credential
 	// Exchange sends a signed request.
 	Exchange func(context.Context, abi.Endpoint, abi.Request) (*egress.Response, *abi.SendError)
 }
 
-// Reader reads the account of one connection and remembers it. The zero value is ready. It is safe for concurrent use.
+// Reader reads the account of one connection and caches it. The zero value is ready to use. It is safe for concurrent
+// use.
 type Reader struct {
 	mu    sync.Mutex
 	known *audit.Account
-	token secrets.Value // of the known account
+	token secrets.Value // the token that account belongs to
 	asked time.Time
 }
 
-// Read returns the account. It asks the service once for each token, and again if it failed. It never fails: the account
-// says why it is absent.
+// Read returns the account. It asks the service once per token, and again if that failed. It never fails: an account
+// that could not be read has a reason in Absent.
 func (r *Reader) Read(ctx context.Context, s Source) *audit.Account {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,23 +53,23 @@ func (r *Reader) Read(ctx context.Context, s Source) *audit.Account {
 	}
 	found := &audit.Account{Secret: s.Secret}
 	if s.Spec == nil {
-		found.Absent = "the module does not say how to read it"
+		found.Absent = "the module's manifest has no account endpoint"
 	} else if err == nil {
 		err = s.read(ctx, found)
 	}
 	if err != nil {
 		found.Absent = err.Error()
 	}
-	if ctx.Err() == nil { // a caller that gave up says nothing about the account
+	if ctx.Err() == nil { // if the caller gave up, nothing is known about the account
 		r.known, r.token, r.asked = found, token, time.Now()
 	}
 	return found
 }
 
-// read asks the service.
+// read requests the account from the service.
 func (s Source) read(ctx context.Context, found *audit.Account) error {
 	wait := maxWait
-	if deadline, ok := ctx.Deadline(); ok { // most of the remaining time is for the write
+	if deadline, ok := ctx.Deadline(); ok { // leave most of the remaining time for the write
 		wait = min(wait, time.Until(deadline)/4)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
@@ -79,12 +80,12 @@ func (s Source) read(ctx context.Context, found *audit.Account) error {
 		return fmt.Errorf("%s: %s", endpoint.Endpoint, failed.Message)
 	}
 	if resp.Body == nil {
-		return fmt.Errorf("%s answered %d without a body", endpoint.Endpoint, resp.Status)
+		return fmt.Errorf("%s: wanted a body, found status %d without one", endpoint.Endpoint, resp.Status)
 	}
 	defer resp.Body.Release()
 	body := resp.Body.Bytes()
 	if resp.Status != http.StatusOK || !gjson.ValidBytes(body) {
-		return fmt.Errorf("%s answered %d", endpoint.Endpoint, resp.Status)
+		return fmt.Errorf("%s: found status %d", endpoint.Endpoint, resp.Status)
 	}
 	text := func(path string) string {
 		v := gjson.GetBytes(body, path)
@@ -97,7 +98,7 @@ func (s Source) read(ctx context.Context, found *audit.Account) error {
 		return strings.Clone(v.Str) // the body is reused
 	}
 	if found.ID, found.Name = text(s.Spec.ID), text(s.Spec.Name); found.ID == "" {
-		return fmt.Errorf("%s answered without %s", endpoint.Endpoint, s.Spec.ID)
+		return fmt.Errorf("%s: the response has no %s", endpoint.Endpoint, s.Spec.ID)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/internal/excerpt"
 )
 
-// split splits a body into records, and searches it for the token at the same time, which takes as long.
+// split splits a body into records. In parallel, it searches the body for the token, which takes as long.
 func (s *Set) split(handle uint64, want records.Want, path, key string) (text []byte, spans, keys []records.Span, err error) {
 	if handle == 0 || handle > uint64(len(s.bodies)) {
 		return nil, nil, nil, errNoBody
@@ -38,41 +38,41 @@ func (s *Set) split(handle uint64, want records.Want, path, key string) (text []
 }
 
 var (
-	errNoBody  = errors.New("there is no body")
-	errTainted = errors.New("the body repeats the connection's token and was thrown away (tainted): is base_url right?")
+	errNoBody  = errors.New("there is no body with this handle")
+	errTainted = errors.New("the body contains the connection's token and was discarded (tainted): check base_url")
 )
 
-// EmitJSON is records_emit.
+// EmitJSON implements records_emit.
 func (s *Set) EmitJSON(ctx context.Context, handle uint64, raw []byte) abi.EmitSummary {
 	var o abi.EmitOptions
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&o); err != nil {
-		return abi.EmitSummary{Error: "the options are not those of the ABI: " + err.Error()}
+		return abi.EmitSummary{Error: "the options do not follow the ABI: " + err.Error()}
 	}
 	return s.Emit(ctx, handle, o)
 }
 
-// Emit emits records of a body.
+// Emit emits records from a body.
 func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.EmitSummary {
 	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {
-		return abi.EmitSummary{Error: fmt.Sprintf("over %d paths to summarise or to omit (abi.MaxPaths)", abi.MaxPaths)}
+		return abi.EmitSummary{Error: fmt.Sprintf("more than %d paths to summarise or omit (abi.MaxPaths)", abi.MaxPaths)}
 	}
 	for _, p := range slices.Concat(o.Summarise, o.Omit, []string{o.Path, o.Key}) {
 		if p != "" && !records.PlainPath(p) {
-			return abi.EmitSummary{Error: "a path is not object keys joined by dots"}
+			return abi.EmitSummary{Error: "a path must be object keys joined by dots"}
 		}
 	}
 	want, known := wants[o.Want]
 	if !known {
-		return abi.EmitSummary{Error: fmt.Sprintf("want %q is not one of the ABI: array or object", excerpt.Of(o.Want))}
+		return abi.EmitSummary{Error: fmt.Sprintf("want must be array or object, found %q", excerpt.Of(o.Want))}
 	}
 	key := o.Key
 	if key == "" {
 		key = s.Key
 	}
 	member := key
-	if strings.Contains(key, ".") { // a path: looked up when it is asked for
+	if strings.Contains(key, ".") { // a path: looked up only when needed
 		member = ""
 	}
 	body, spans, places, err := s.split(handle, want, o.Path, member)
@@ -80,13 +80,13 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 		return abi.EmitSummary{Error: err.Error()}
 	}
 	if want == records.Object && key != "" && (len(spans) == 0 || !records.HasKey(body[spans[0].Start:spans[0].End], key)) {
-		return abi.EmitSummary{Error: "wanted an object with a string or number at " + key + ", found none there"}
+		return abi.EmitSummary{Error: "wanted an object with a string or number at " + key + ", found none"}
 	}
 	if want == records.Array && s.ErrorCode != "" && len(spans) > 0 && !slices.ContainsFunc(spans, func(r records.Span) bool {
 		record := body[r.Start:r.End]
 		return key != "" && records.HasKey(record, key) || !records.HasKey(record, s.ErrorCode)
 	}) {
-		return abi.EmitSummary{Error: "wanted a list of objects, found a list of the service's errors"}
+		return abi.EmitSummary{Error: "wanted a list of objects, found a list of service errors"}
 	}
 	total := len(spans)
 	cut := func(all []records.Span) []records.Span {
@@ -105,9 +105,9 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 	}
 	taken := 0
 	if len(spans) > 0 {
-		// Records of one body never overlap: the space between them is the host's to write in.
+		// Records of one body must not overlap: the host writes into the space between them.
 		if spans[0].Start < s.taken[handle] {
-			return abi.EmitSummary{Error: "these records were emitted already"}
+			return abi.EmitSummary{Error: "these records were already emitted"}
 		}
 		if s.taken == nil {
 			s.taken = map[uint64]int{}
@@ -126,7 +126,7 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 	}
 	if err := s.count(len(spans), sum.Bytes); err != nil {
 		if len(spans) > 0 {
-			s.taken[handle] = taken // fewer of them may fit
+			s.taken[handle] = taken // fewer bytes may be free after it
 		}
 		return abi.EmitSummary{Error: err.Error(), Limit: true}
 	}
@@ -146,14 +146,14 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 	return sum
 }
 
-// wants are the shapes that a guest may ask for.
+// wants maps the values of the want option.
 var wants = map[string]records.Want{"": records.Anything, abi.WantArray: records.Array, abi.WantObject: records.Object}
 
-// EmitValue is record_emit.
+// EmitValue implements record_emit.
 func (s *Set) EmitValue(raw []byte) error {
 	spans, err := records.Split(raw, "", nil)
 	if err != nil || len(spans) != 1 || raw[spans[0].Start] != '{' {
-		return fmt.Errorf("a record is one JSON object")
+		return fmt.Errorf("a record must be one JSON object")
 	}
 	if err := s.count(1, int64(len(raw))); err != nil {
 		return err
@@ -164,10 +164,10 @@ func (s *Set) EmitValue(raw []byte) error {
 
 func (s *Set) count(records int, bytes int64) error {
 	if s.Records+records > s.Limits.Records {
-		return fmt.Errorf("over %d records in one call (limits.records of the connection): ask for fewer and go on with the cursor, or raise it", s.Limits.Records)
+		return fmt.Errorf("more than %d records in one call (limits.records of the connection): ask for fewer and continue with the cursor, or raise the limit", s.Limits.Records)
 	}
 	if s.Bytes+bytes > s.Limits.ResultBytes {
-		return fmt.Errorf("over %d bytes of records in one call (limits.result_bytes of the connection): ask for fewer and go on with the cursor, or raise it", s.Limits.ResultBytes)
+		return fmt.Errorf("more than %d bytes of records in one call (limits.result_bytes of the connection): ask for fewer and continue with the cursor, or raise the limit", s.Limits.ResultBytes)
 	}
 	s.Records += records
 	s.Bytes += bytes

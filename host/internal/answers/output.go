@@ -7,11 +7,11 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// Output returns the result of an invoke: what the guest answered by value, or what it emitted. Records of a list
-// with the same key are listed once, since pages shift while they are read; repeats is the number of those left out.
+// Output returns the result of an invoke: the value that the guest returned, or the records that it emitted. It omits
+// records of a list whose key came before, since pages shift while they are read; repeats counts them.
 func (s *Set) Output(out *abi.InvokeOutput) (output json.RawMessage, repeats int) {
 	if !out.List {
-		if out.Output != nil || !out.Outcome.OK() { // what was emitted on the way to a failure is not what was wanted
+		if out.Output != nil || !out.Outcome.OK() { // records that were emitted before a failure are not the result
 			return out.Output, 0
 		}
 		for _, p := range s.Pieces {
@@ -51,7 +51,7 @@ func (s *Set) Output(out *abi.InvokeOutput) (output json.RawMessage, repeats int
 		text, _ := json.Marshal(out.NextCursor) // a string always encodes
 		b = append(b, text...)
 	}
-	if more := bytes.TrimSpace(out.Output); len(more) > 0 && more[0] == '{' { // what the guest says of the list
+	if more := bytes.TrimSpace(out.Output); len(more) > 0 && more[0] == '{' { // members that the guest adds to the list
 		if members := bytes.TrimSpace(more[1 : len(more)-1]); len(members) > 0 {
 			b = append(append(b, ','), members...)
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-func TestAListSaysMoreThanItsRecords(t *testing.T) {
+func TestOutput_OfListWithMembers_MergesThem(t *testing.T) {
 	for more, want := range map[string]string{
 		``:                        `{"records":[],"next_cursor":"c"}`,
 		`{ }`:                     `{"records":[],"next_cursor":"c"}`,

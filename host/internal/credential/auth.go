@@ -12,11 +12,11 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// Authorization is the header that carries a credential where secret_get names none.
+// Authorization is the default header for a credential.
 const Authorization = "Authorization"
 
-// AuthOf returns the way to sign in that a connection uses: the first of the manifest that this host implements, which is a
-// static token alone so far.
+// AuthOf returns the first auth method of the manifest that this host implements. So far it implements only static
+// tokens.
 func AuthOf(m *abi.Manifest) (abi.Auth, error) {
 	var types []string
 	for _, a := range m.Auth {
@@ -26,13 +26,13 @@ func AuthOf(m *abi.Manifest) (abi.Auth, error) {
 		types = append(types, a.Type)
 	}
 	if types == nil {
-		return abi.Auth{}, errors.New("the module is of minor version 0, which does not say how to sign in: load it with LoadOptions.Minor0, or use a newer module")
+		return abi.Auth{}, errors.New("the module is of minor version 0, whose manifest has no auth method: load it with LoadOptions.Minor0, or use a newer module")
 	}
-	return abi.Auth{}, fmt.Errorf("auth: the module signs in with %s, and this host with a static token (%s) alone: run it with a newer host",
+	return abi.Auth{}, fmt.Errorf("auth: the module signs in with %s, but this host supports only a static token (%s): use a newer host",
 		strings.Join(types, " or "), abi.AuthToken)
 }
 
-// HeaderValue returns what the credential's header holds: the prefix, where there is one, and the credential.
+// HeaderValue returns the value of the credential's header: the prefix, if there is one, then the credential.
 func HeaderValue(a abi.Auth, credential string) string {
 	if a.Prefix == "" {
 		return credential
@@ -40,18 +40,18 @@ func HeaderValue(a abi.Auth, credential string) string {
 	return a.Prefix + " " + credential
 }
 
-// Placeholder is what a guest gets in place of a secret.
+// Placeholder replaces a secret in what the guest sees.
 type Placeholder string
 
 // NewPlaceholder returns a random placeholder.
 func NewPlaceholder() Placeholder {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
+	_, _ = rand.Read(b[:]) // cannot fail
 	return Placeholder("{secret:" + hex.EncodeToString(b[:]) + "}")
 }
 
-// In reports whether the placeholder is in any part of a request. Nothing would replace it there, but only a guest that is
-// hostile or has a bug would put it there.
+// In reports whether the placeholder is in any part of a request. It would not be replaced there; only a hostile or
+// faulty guest puts it there.
 func (p Placeholder) In(req *abi.Request) bool {
 	mark := strings.Trim(string(p), "{}")
 	has := func(s string) bool {

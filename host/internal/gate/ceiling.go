@@ -8,7 +8,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// CeilingError is the error of a write that a ceiling holds back.
+// CeilingError is the error for a write that a ceiling blocks.
 type CeilingError struct {
 	journal.Ceiling
 	Wait time.Duration // until the next write may be sent
@@ -20,16 +20,16 @@ func (e CeilingError) Error() string {
 	if e.Kind == string(abi.Destructive) {
 		name = "max_destructive_per_hour"
 	}
-	return fmt.Sprintf("the connection's ceiling is reached (%s: %d): the next write may leave in %s", name, e.Most, e.Wait.Round(time.Second))
+	return fmt.Sprintf("the connection's ceiling is reached (%s: %d): the next write is allowed in %s", name, e.Most, e.Wait.Round(time.Second))
 }
 
-// RetryAfter returns when to ask again, in milliseconds.
+// RetryAfter returns the time until the next write is allowed, in milliseconds.
 func (e CeilingError) RetryAfter() int64 { return max(e.Wait.Milliseconds(), 1) }
 
-// Kinds returns what a write of a class counts as.
+// Kinds returns the ceilings that a write of a class counts under.
 func Kinds(class abi.Class) []string {
 	switch class {
-	case abi.Destructive, abi.Privileged: // privileged writes do no less harm
+	case abi.Destructive, abi.Privileged: // privileged writes are as dangerous
 		return []string{"write", string(abi.Destructive)}
 	}
 	return []string{"write"}

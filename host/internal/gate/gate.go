@@ -12,23 +12,24 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// MaxHeld is the limit of writes in a plan.
-const MaxHeld = 100
+// MaxPlanned is the maximum number of writes in a plan.
+const MaxPlanned = 100
 
-// maxRepeats is how often one approved write may be sent again after it was refused: some refusals are temporary.
+// maxRepeats is how often one approved write may be repeated after a refusal, since some refusals are temporary.
 const maxRepeats = 8
 
-// Gate is what an invoke's writes pass before they are sent. The zero Gate lets them pass. It is not safe for concurrent use.
+// Gate decides for each write of an invoke whether it is sent. The zero Gate allows all. It is not safe for
+// concurrent use.
 type Gate struct {
-	Plan     bool                                          // no write is sent: they are collected in Held
-	Held     []abi.PlannedWrite                            // as they would be sent
-	States   States                                        // what was read before the first write
-	Approved []abi.PlannedWrite                            // nil allows any write; else only these, in this order
-	next     int                                           // index into Approved
-	repeats  int                                           // of the last write that was sent
-	Refused  bool                                          // the last write certainly changed nothing
-	Intent   func(context.Context, abi.PlannedWrite) error // runs before Sending: the audit records the first write and each target
-	Sending  func(abi.PlannedWrite) error                  // runs before a write is sent; may be nil
+	Plan        bool                                          // send no write: collect them in Planned
+	Planned     []abi.PlannedWrite                            // the writes that would be sent
+	States      States                                        // what was read before the first write
+	Approved    []abi.PlannedWrite                            // nil allows any write; else only these, in this order
+	next        int                                           // index into Approved
+	repeats     int                                           // how often the last write was repeated
+	Refused     bool                                          // the last write certainly changed nothing
+	BeforeWrite func(context.Context, abi.PlannedWrite) error // called before Sending, for the audit
+	Sending     func(abi.PlannedWrite) error                  // called before a write is sent; may be nil
 }
 
 // Allow refuses a write that was not approved. An approved write is sent once, and again only if it changed nothing.
@@ -49,17 +50,17 @@ func (g *Gate) Allow(w abi.PlannedWrite) error {
 	if g.next == 0 {
 		return ErrChanged
 	}
-	return fmt.Errorf("%s was not approved, after what was: the module does something else", w.Endpoint)
+	return fmt.Errorf("%s was not approved, and approved writes were sent before it: the module deviates from its plan", w.Endpoint)
 }
 
-// ErrChanged is the error of a first write that was not approved: the state has changed since the plan.
-var ErrChanged = errors.New("the write that this needs now is not the one that was approved, since somebody changed the object: repeat it, to have the new one approved")
+// ErrChanged is the error for a first write that was not approved, because the state changed after the plan.
+var ErrChanged = errors.New("the write is no longer the approved one, because the object changed meanwhile: repeat the invoke to have the new write approved")
 
 func sameWrite(a, b abi.PlannedWrite) bool {
 	return a.Endpoint == b.Endpoint && a.Target == b.Target && a.IfMatch == b.IfMatch && bytes.Equal(a.Body, b.Body)
 }
 
-// IfMatch returns the If-Match header of a write, "" for none. A write for another state was not approved.
+// IfMatch returns the If-Match header of a write, or "". A write with another If-Match is not the approved one.
 func IfMatch(headers map[string]string) string {
 	for name, value := range headers {
 		if http.CanonicalHeaderKey(name) == "If-Match" {

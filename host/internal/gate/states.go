@@ -13,28 +13,28 @@ import (
 	"github.com/mach5/okta-connector/host/records"
 )
 
-// Bounds of what a plan keeps of the answers that it read, in bytes.
+// Size limits for the responses that a plan or the audit keeps, in bytes.
 const (
-	MaxState  = 256 << 10 // of one answer
-	maxStates = 4 << 20   // of all answers; the oldest are dropped
+	MaxState  = 256 << 10 // of one response
+	maxStates = 4 << 20   // of all responses; the oldest are dropped
 )
 
-// States are the answers that were read before the first write of a plan, or of a run that is audited, and the ids that its
-// writes are about. From them comes what is there now. The zero value has none.
+// States holds the responses read before the first write, for a plan or the audit, and the ids of that write's
+// objects. It derives the current state from them. The zero value is empty.
 type States struct {
 	read  []stateRead
 	bytes int
 	ids   []string // of the first write: the blanks of its path in order, then the id in its body
 }
 
-// stateRead is one answer to a GET.
+// stateRead is one response to a GET.
 type stateRead struct {
 	body      []byte // a JSON object or array
 	sensitive []string
-	object    bool // a single object of a path with a blank: this very object was asked for
+	object    bool // a single object, requested by a path with a blank
 }
 
-// Keep remembers an answer to a GET of an endpoint.
+// Keep stores a response to a GET of an endpoint.
 func (s *States) Keep(endpoint *abi.Endpoint, answer []byte) {
 	b := bytes.TrimSpace(answer)
 	if len(b) == 0 || b[0] != '{' && b[0] != '[' || !gjson.ValidBytes(b) {
@@ -46,7 +46,7 @@ func (s *States) Keep(endpoint *abi.Endpoint, answer []byte) {
 	}
 }
 
-// About remembers what the first write is about.
+// About stores the ids of the objects that the first write is about.
 func (s *States) About(endpoint abi.Endpoint, req *abi.Request) {
 	if s.ids != nil {
 		return
@@ -62,9 +62,9 @@ func (s *States) About(endpoint abi.Endpoint, req *abi.Request) {
 	}
 }
 
-// Now returns what is there now: the object that the first write is about, and the others that it names. An object counts
-// by its member id, whether it was read by itself or in a list, and the latest reading counts. Where no object has one of
-// the ids, it is the last single object that was read.
+// Now returns the current state of the object that the first write is about, and of the other objects that it names.
+// It finds objects by their member id in single responses and in lists, and uses the latest response. If no object
+// has one of the ids, it returns the last single object that was read.
 func (s *States) Now(ctx context.Context) (state json.RawMessage, related []json.RawMessage) {
 	var found []string
 	for _, id := range s.ids {
@@ -85,14 +85,14 @@ func (s *States) Now(ctx context.Context) (state json.RawMessage, related []json
 			return shown(ctx, r.body, r.sensitive), nil
 		}
 	}
-	if len(s.read) > 0 && s.ids == nil { // a read, which is about what it read
+	if len(s.read) > 0 && s.ids == nil { // a read: its state is what it read
 		last := s.read[len(s.read)-1]
 		return shown(ctx, last.body, last.sensitive), nil
 	}
 	return nil, nil
 }
 
-// find returns the latest reading of the object with an id, nil where there is none.
+// find returns the latest state of the object with an id, or nil.
 func (s *States) find(ctx context.Context, id string) json.RawMessage {
 	for _, r := range slices.Backward(s.read) {
 		v := gjson.ParseBytes(r.body)
@@ -116,7 +116,8 @@ func (s *States) find(ctx context.Context, id string) json.RawMessage {
 	return nil
 }
 
-// shown is a copy of an answer, or of an array of them, without members at these paths; nil where that cannot be.
+// shown returns a copy of a response, or of an array of responses, without the members at the sensitive paths. It
+// returns nil if they cannot be removed.
 func shown(ctx context.Context, b []byte, sensitive []string) json.RawMessage {
 	if len(sensitive) == 0 {
 		return bytes.Clone(b)

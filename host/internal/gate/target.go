@@ -13,7 +13,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// TargetOf returns what a write is for, as the journal keeps it. Sensitive parts are hashed.
+// TargetOf returns the target of a write as the journal stores it. Sensitive parts are hashed.
 func TargetOf(w abi.PlannedWrite, values redact.Values) journal.Target {
 	path, _, _ := strings.Cut(w.Target, "?")
 	segments := strings.Split(path, "/")
@@ -26,7 +26,7 @@ func TargetOf(w abi.PlannedWrite, values redact.Values) journal.Target {
 	return journal.Target{Endpoint: w.Endpoint, Path: strings.Join(segments, "/"), Body: BodyID(w.Body)}
 }
 
-// BodyID returns the member id of a write's body, "" for a body of another form.
+// BodyID returns the member id of a write's body, or "".
 func BodyID(body json.RawMessage) string {
 	var object struct {
 		ID string `json:"id"`
@@ -37,7 +37,7 @@ func BodyID(body json.RawMessage) string {
 	return object.ID
 }
 
-// SettleTarget returns what the write of an earlier run was for, as the guest gets it; nil if that is not known.
+// SettleTarget returns the target of an earlier run's write as the guest gets it, or nil if it is unknown.
 func SettleTarget(t journal.Target) *abi.SettleTarget {
 	_, template, ok := strings.Cut(t.Endpoint, " ")
 	if !ok {
@@ -60,12 +60,12 @@ func SettleTarget(t journal.Target) *abi.SettleTarget {
 	return &out
 }
 
-// OtherObject reports whether a write is for another object than the one that an earlier run wrote to: a blank of the
-// same name is filled otherwise, or a body names another id.
+// OtherObject reports whether a write targets a different object than an earlier run's write: a blank of the same
+// name has another value, or the body another id.
 func OtherObject(earlier, now journal.Target) bool {
 	was, is := SettleTarget(earlier), SettleTarget(now)
 	if was == nil || is == nil {
-		return false // not known: an old journal
+		return false // unknown: from an old journal
 	}
 	for name, value := range is.Path {
 		if before, ok := was.Path[name]; ok && before != value {
@@ -75,7 +75,7 @@ func OtherObject(earlier, now journal.Target) bool {
 	return was.Endpoint == is.Endpoint && was.Body != is.Body
 }
 
-// TargetsOf returns the objects that masked writes are for.
+// TargetsOf returns the targets of masked writes.
 func TargetsOf(writes []abi.PlannedWrite) (all []abi.SettleTarget) {
 	for _, w := range writes {
 		path, _, _ := strings.Cut(w.Target, "?")
@@ -86,7 +86,7 @@ func TargetsOf(writes []abi.PlannedWrite) (all []abi.SettleTarget) {
 	return all
 }
 
-// WithTargets adds targets that are not in all yet, up to MaxHeld.
+// WithTargets appends the targets that all does not have yet, up to MaxPlanned.
 func WithTargets(all, more []abi.SettleTarget) []abi.SettleTarget {
 next:
 	for _, t := range more {
@@ -95,7 +95,7 @@ next:
 				continue next
 			}
 		}
-		if len(all) < MaxHeld {
+		if len(all) < MaxPlanned {
 			all = append(all, t)
 		}
 	}

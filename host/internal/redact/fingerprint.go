@@ -14,8 +14,9 @@ import (
 // rounds is the number of PBKDF2 rounds for the sensitive values of a fingerprint. One guess costs a tenth of a second.
 const rounds = 300_000
 
-// Fingerprint returns a text that differs between operations and inputs, but not between two spellings of the same JSON. The
-// journal keeps it, so sensitive values are hashed with PBKDF2, salted per key, against brute force.
+// Fingerprint returns a text that is different for different operations and inputs, and the same for any spelling of
+// the same JSON. The journal stores it, so sensitive values are hashed with PBKDF2, salted per key, against brute
+// force.
 func Fingerprint(op *abi.Operation, input json.RawMessage, salt string) (string, error) {
 	var members map[string]any
 	dec := json.NewDecoder(bytes.NewReader(input))
@@ -31,12 +32,12 @@ func Fingerprint(op *abi.Operation, input json.RawMessage, salt string) (string,
 			delete(members, name)
 		}
 	}
-	plain, err := json.Marshal(members) // in order
+	plain, err := json.Marshal(members) // sorts the keys
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "%s\x00%s\x00", op.Name, plain) // a hash takes everything
+	_, _ = fmt.Fprintf(h, "%s\x00%s\x00", op.Name, plain) // a hash never fails
 	if len(hidden) > 0 {
 		text, err := json.Marshal(hidden)
 		if err != nil {

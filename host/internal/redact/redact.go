@@ -1,4 +1,4 @@
-// Package redact removes sensitive values from what is shown or kept.
+// Package redact removes sensitive values from what is shown or stored.
 package redact
 
 import (
@@ -12,20 +12,21 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// masked replaces what is not shown.
+// masked replaces a sensitive value.
 const masked = `"***"`
 
-// Values are the sensitive values of one input: the strings and numbers in the fields whose schema says "x-sensitive". JSON is
-// masked by path. Masking by value would reveal that something else equals a secret. The zero value has none.
+// Values are the sensitive values of one input: the strings and numbers in fields whose schema has "x-sensitive".
+// JSON is masked by path, because masking by value would reveal which other values equal a secret. The zero value is
+// empty.
 type Values []secret
 
-// secret is one value: the member names that lead to it (array indices do not count) and its decoded text.
+// secret is one value: the member names on its path (without array indices) and its decoded text.
 type secret struct {
 	path []string
 	text string
 }
 
-// fields returns the fields of an input schema, and which of them are sensitive.
+// fields returns the fields of an input schema, and the sensitive ones among them.
 func fields(op *abi.Operation) (known, secret map[string]bool) {
 	known, secret = map[string]bool{}, map[string]bool{}
 	gjson.GetBytes(op.InputSchema, "properties").ForEach(func(name, schema gjson.Result) bool {
@@ -35,7 +36,7 @@ func fields(op *abi.Operation) (known, secret map[string]bool) {
 	return known, secret
 }
 
-// Of returns the sensitive values of an input that is a JSON object.
+// Of returns the sensitive values of an input, which must be a JSON object.
 func Of(op *abi.Operation, input json.RawMessage) Values {
 	var values Values
 	var walk func([]string, gjson.Result)
@@ -70,8 +71,8 @@ func AtPaths(paths []string) Values {
 	return values
 }
 
-// Input returns an input without the values of its sensitive fields and of fields that the schema does not have: those may be
-// a misspelt password.
+// Input returns an input with its sensitive fields masked, and fields that the schema does not have, which may be a
+// misspelt password.
 func Input(op *abi.Operation, input json.RawMessage) json.RawMessage {
 	v := gjson.ParseBytes(input)
 	if !v.IsObject() {
@@ -94,36 +95,36 @@ func Input(op *abi.Operation, input json.RawMessage) json.RawMessage {
 	return append(b, '}')
 }
 
-// leastInText is the shortest sensitive value that is searched for inside other text, in bytes. Shorter values would match
-// unrelated text.
-const leastInText = 4
+// minSearched is the length of the shortest sensitive value that is searched for inside other text, in bytes. Shorter
+// values would match unrelated text.
+const minSearched = 4
 
 // holds reports whether a text equals or contains one of the values.
 func (s Values) holds(text string) bool {
 	for _, v := range s {
-		if text == v.text || len(v.text) >= leastInText && strings.Contains(text, v.text) {
+		if text == v.text || len(v.text) >= minSearched && strings.Contains(text, v.text) {
 			return true
 		}
 	}
 	return false
 }
 
-// Fill reports whether a text is the whole value of a sensitive top-level field, such as one that fills a path.
+// Fill reports whether a text equals a sensitive top-level field, such as one that fills a path.
 func (s Values) Fill(text string) bool {
 	return slices.ContainsFunc(s, func(v secret) bool { return len(v.path) == 1 && v.text == text })
 }
 
-// Text returns a message without the values.
+// Text returns a message with the values masked.
 func (s Values) Text(message string) string {
 	for _, v := range s {
-		if len(v.text) >= leastInText {
+		if len(v.text) >= minSearched {
 			message = strings.ReplaceAll(message, v.text, "***")
 		}
 	}
 	return message
 }
 
-// at reports whether the names that lead to a place end with those that lead to a secret.
+// at reports whether a path ends with the path of a secret.
 func (s Values) at(place []string) bool {
 	return slices.ContainsFunc(s, func(v secret) bool { return v.ends(place) })
 }
@@ -132,10 +133,10 @@ func (v secret) ends(place []string) bool {
 	return len(place) >= len(v.path) && slices.Equal(place[len(place)-len(v.path):], v.path)
 }
 
-// JSON returns an output with "***" wherever a secret's path ends. The rest stays byte for byte.
+// JSON returns an output with "***" at the paths of secrets. All other bytes stay the same.
 func (s Values) JSON(raw json.RawMessage) json.RawMessage { return s.mask(raw, nil) }
 
-// Body is JSON for what a module sends. A secret that is not at its path there is searched for by its value.
+// Body is JSON for what a module sends. It also searches the values of secrets that are not at their paths.
 func (s Values) Body(raw json.RawMessage) json.RawMessage {
 	var elsewhere Values
 	for _, v := range s {
@@ -164,7 +165,8 @@ func each(place []string, v gjson.Result, visit func([]string, gjson.Result)) {
 	})
 }
 
-// mask puts "***" at the paths of s, and in place of strings that contain a value of elsewhere and numbers that equal one.
+// mask puts "***" at the paths of s, and in place of strings that contain a value of elsewhere and numbers that equal
+// one.
 func (s Values) mask(raw json.RawMessage, elsewhere Values) json.RawMessage {
 	switch {
 	case len(s) == 0 || len(raw) == 0:
@@ -212,7 +214,7 @@ func (s Values) mask(raw json.RawMessage, elsewhere Values) json.RawMessage {
 	return b
 }
 
-// Path returns a request's target with "***" for segments that one of the values fills, however short or escaped.
+// Path returns a request's target with "***" in place of segments that equal a value, even if short or escaped.
 func (s Values) Path(target string) string {
 	path, query, found := strings.Cut(target, "?")
 	segments := strings.Split(path, "/")
@@ -227,7 +229,7 @@ func (s Values) Path(target string) string {
 	return path
 }
 
-// Writes returns planned writes as they are shown.
+// Writes returns planned writes with the values masked.
 func (s Values) Writes(writes []abi.PlannedWrite) []abi.PlannedWrite {
 	shown := make([]abi.PlannedWrite, len(writes))
 	for i, w := range writes {
@@ -237,7 +239,7 @@ func (s Values) Writes(writes []abi.PlannedWrite) []abi.PlannedWrite {
 	return shown
 }
 
-// Error returns an error without the values: a service may quote what it refuses.
+// Error returns an error with the values masked, since a service may quote what it refuses.
 func (s Values) Error(e *abi.Error) *abi.Error {
 	if e == nil || len(s) == 0 {
 		return e

@@ -12,7 +12,7 @@ import (
 
 var maskedOp = &abi.Operation{InputSchema: json.RawMessage(`{"type":"object","properties":{"user":{},"credentials":{"x-sensitive":true}}}`)}
 
-func TestMaskedInput(t *testing.T) {
+func TestInput_WithSensitiveFields_IsMasked(t *testing.T) {
 	for _, c := range []struct{ name, input, want string }{
 		{"a sensitive field", `{"user":"ada", "credentials":{"password":{"value":"hunter22"}}}`, `{"user":"ada","credentials":"***"}`},
 		{"one that is not known", `{"usr":"ada","credential":"hunter22"}`, `{"usr":"***","credential":"***"}`},
@@ -27,7 +27,7 @@ func TestMaskedInput(t *testing.T) {
 	}
 }
 
-func TestMaskedText(t *testing.T) {
+func TestValues_InTextAndJSON_AreMasked(t *testing.T) {
 	s := Of(maskedOp, json.RawMessage(`{"user":"ada","credentials":{"password":"hunter22","answer":"blue\n","pin":1234,"list":["x",null,true]}}`))
 	for _, c := range []struct{ raw, output, body string }{
 		{`{"a":"hunter22","b":["hunter\u00322"],"c":{"hunter22":1}}`, "", `{"a":"***","b":["***"],"c":{"hunter22":1}}`},
@@ -37,7 +37,7 @@ func TestMaskedText(t *testing.T) {
 		{`"hunter22"`, "", `"***"`},
 		{`not json: hunter22`, `"***"`, `"***"`},
 		{``, ``, ``},
-		// Where it belongs: whatever stands there, and nothing else tells that it is the same.
+		// At its path, anything is masked. Elsewhere, nothing shows that a value equals the secret.
 		{`{"name":"hunter22","credentials":{"password":"hunter22","provider":"OKTA"}}`,
 			`{"name":"hunter22","credentials":{"password":"***","provider":"OKTA"}}`, `{"name":"hunter22","credentials":{"password":"***","provider":"OKTA"}}`},
 		{`{"after":[{"credentials":{"password":{},"list":[1,[2]],"pin":null}}],"password":"hunter22"}`,
@@ -58,8 +58,8 @@ func TestMaskedText(t *testing.T) {
 	}
 }
 
-// FuzzMask has a stranger choose the input and the body. What comes out is JSON, nothing but "***" stands at the path of a
-// secret, and in a body without that path no string or number is, or holds, the secret.
+// FuzzMask masks any body for any input. The result must be JSON with only "***" at the path of a secret. In a body
+// without that path, no string or number may be or contain the secret.
 func FuzzMask(f *testing.F) {
 	f.Add(`{"credentials":{"password":"hunter22"}}`, `{"password":"hunter22","n":[1,2,{"a":"hunter22x"}]}`)
 	f.Add(`{"credentials":["a","\u0061",1.0,1e3]}`, `{"a":"a","b":1.0,"c":1e3}`)
@@ -76,7 +76,7 @@ func FuzzMask(f *testing.F) {
 		out := values.Body(json.RawMessage(body))
 		if len(body) > 0 && json.Valid([]byte(body)) != true {
 			if len(values) > 0 && string(out) != `"***"` {
-				t.Fatalf("no JSON, and shown: %q", out)
+				t.Fatalf("not JSON, and shown: %q", out)
 			}
 			return
 		}
@@ -109,7 +109,7 @@ func FuzzMask(f *testing.F) {
 				if v.Type == gjson.String {
 					shown = v.Str
 				}
-				if shown != "***" && (shown == secret.text || len(secret.text) >= leastInText && strings.Contains(shown, secret.text) && v.Type == gjson.String) {
+				if shown != "***" && (shown == secret.text || len(secret.text) >= minSearched && strings.Contains(shown, secret.text) && v.Type == gjson.String) {
 					t.Fatalf("%q shows %q of %q", out, secret.text, text)
 				}
 			}
@@ -118,7 +118,7 @@ func FuzzMask(f *testing.F) {
 	})
 }
 
-func TestFingerprints(t *testing.T) {
+func TestFingerprint_OfInputs_DiffersByMeaning(t *testing.T) {
 	print := func(input, key string) string {
 		t.Helper()
 		s, err := Fingerprint(maskedOp, json.RawMessage(input), key)
@@ -129,7 +129,7 @@ func TestFingerprints(t *testing.T) {
 	}
 	same := print(`{"user":"ada","credentials":{"password":"hunter22","n":1}}`, "k")
 	if print(` {"credentials":{"n":1,"password":"hunt\u0065r22"}, "user":"ada"}`, "k") != same {
-		t.Error("the same input, written otherwise, is another")
+		t.Error("the same input in another spelling has another fingerprint")
 	}
 	seen := map[string]string{same: "itself"}
 	for _, other := range [][2]string{
@@ -141,7 +141,7 @@ func TestFingerprints(t *testing.T) {
 	} {
 		p := print(other[0], other[1])
 		if seen[p] != "" {
-			t.Errorf("%v is taken for %s", other, seen[p])
+			t.Errorf("%v has the same fingerprint as %s", other, seen[p])
 		}
 		seen[p] = other[0]
 	}
