@@ -220,7 +220,7 @@ func TestWhatTheJournalCannotNoteDoesNotLeave(t *testing.T) {
 			use(cfg, &o)
 		})
 		res, _ := conn.Invoke(context.Background(), "write", harm([]string{create}, nil), o)
-		if len(got.URIs()) != 0 || res.Outcome != abi.Failed || res.Error.Code != "journal" || !strings.Contains(res.Error.Message, "was not sent: no space left") {
+		if len(got.URIs()) != 0 || res.Outcome != abi.Failed || res.Error.Code != "journal" || !strings.Contains(res.Error.Message, "was not sent, because ") || !strings.HasSuffix(res.Error.Message, ": no space left on device") {
 			t.Errorf("%s: %v %+v %+v", name, got.URIs(), res, res.Error)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/mach5/okta-connector/host/internal/redact"
 )
 
-// The audit's types by the names that this package had for them. Package audit has the types and reads audits back.
+// Older names of the types of package audit.
 type (
 	AuditRecord = audit.Record
 	AuditPhase  = audit.Phase
@@ -31,25 +31,25 @@ const AuditWriting = audit.Writing
 // OpenAuditFile is audit.Open.
 func OpenAuditFile(path string) (*AuditFile, error) { return audit.Open(path) }
 
-// deed is what the audit wants to know of an invoke besides its result.
-type deed struct {
-	run      string             // tells it apart from every other
+// auditEntry collects what an invoke's audit record needs in addition to its result.
+type auditEntry struct {
+	run      string             // identifies the run; unique
 	targets  []abi.SettleTarget // of the writes that were sent, masked
-	before   json.RawMessage    // the last object that was read before the first write
-	withheld bool               // the module refused the write that targets and before are of, so that none was sent
+	before   json.RawMessage    // the last object read before the first write
+	withheld bool               // the module refused to send the write that targets and before describe
 	account  *audit.Account
 	approval *audit.Approval
 }
 
-func newDeed() *deed {
+func newAuditEntry() *auditEntry {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return &deed{run: hex.EncodeToString(b[:])}
+	_, _ = rand.Read(b[:]) // cannot fail
+	return &auditEntry{run: hex.EncodeToString(b[:])}
 }
 
-// record is what both records of an invoke have in common.
+// record returns the fields that both audit records of an invoke share.
 func (c *Connection) record(op *abi.Operation, inv *invocation) AuditRecord {
-	m, d := c.module, inv.deed
+	m, d := c.module, inv.entry
 	r := AuditRecord{Time: c.opts.Now().UTC(), Run: d.run, Connection: c.config.Name, BaseURL: c.base.String(), Process: audit.Self(), Account: d.account,
 		Module: &audit.ModuleInfo{Kind: m.manifest.Kind, Version: m.manifest.Version, SHA256: m.SHA256()}, Key: inv.options.IdempotencyKey,
 		Targets: d.targets, Approval: d.approval}
@@ -62,7 +62,8 @@ func (c *Connection) record(op *abi.Operation, inv *invocation) AuditRecord {
 	return r
 }
 
-// state is an object as a record keeps it: without what the input's schema or the operation's endpoints call sensitive.
+// state returns an object as the audit stores it, without what the input schema or the operation's endpoints mark as
+// sensitive.
 func (c *Connection) state(op *abi.Operation, input, object json.RawMessage) *audit.State {
 	object = redact.Of(op, input).JSON(object)
 	var members []string
@@ -72,9 +73,9 @@ func (c *Connection) state(op *abi.Operation, input, object json.RawMessage) *au
 	return audit.NewState(redact.AtPaths(members).JSON(object))
 }
 
-// audit keeps a record of an invoke. A record that cannot be kept does not undo the invoke: the log says so.
+// audit records an invoke. If that fails, the invoke still counts, and the log reports it.
 func (c *Connection) audit(ctx context.Context, inv *invocation, res *abi.Result) {
-	d := inv.deed
+	d := inv.entry
 	if c.opts.Auditor == nil {
 		return
 	}
@@ -97,20 +98,21 @@ func (c *Connection) audit(ctx context.Context, inv *invocation, res *abi.Result
 		r.After = c.state(op, inv.input, res.Output)
 	}
 	if err := c.opts.Auditor.Audit(context.WithoutCancel(ctx), r); err != nil {
-		c.log.Error("an invoke is not in the audit", "operation", res.Operation, "outcome", string(res.Outcome), "error", err.Error())
-		res.Meta.Warnings = append(res.Meta.Warnings, "this invoke is not in the audit: "+err.Error())
+		c.log.Error("the audit record could not be written", "operation", res.Operation, "outcome", string(res.Outcome), "error", err.Error())
+		res.Meta.Warnings = append(res.Meta.Warnings, "the audit record of this invoke could not be written: "+err.Error())
 	}
 }
 
-// intend returns what records an invoke's first write in the audit before it is sent, and notes the target of each.
-func (c *Connection) intend(inv *invocation, run *call) func(context.Context, abi.PlannedWrite) error {
+// auditWrites returns a function to call before each write is sent. It records the invoke's first write in the audit
+// and notes the target of each.
+func (c *Connection) auditWrites(inv *invocation, run *call) func(context.Context, abi.PlannedWrite) error {
 	if c.opts.Auditor == nil {
 		return nil
 	}
 	values := redact.Of(run.op.Operation, inv.input)
 	noted := false
 	return func(ctx context.Context, w abi.PlannedWrite) error {
-		d := inv.deed
+		d := inv.entry
 		d.targets = gate.WithTargets(d.targets, gate.TargetsOf(values.Writes([]abi.PlannedWrite{w})))
 		if noted {
 			return nil
@@ -127,7 +129,8 @@ func (c *Connection) intend(inv *invocation, run *call) func(context.Context, ab
 	}
 }
 
-// account returns whose credential the connection has. It never fails and is safe for concurrent use.
+// account returns the account that the connection's credential belongs to. It never fails and is safe for concurrent
+// use.
 func (c *Connection) account(ctx context.Context) *audit.Account {
 	return c.owner.Read(ctx, account.Source{Spec: c.module.manifest.Account, Secret: c.config.TokenSecretRef, Credential: c.credential,
 		Exchange: func(ctx context.Context, endpoint abi.Endpoint, req abi.Request) (*egress.Response, *abi.SendError) {
@@ -135,9 +138,10 @@ func (c *Connection) account(ctx context.Context) *audit.Account {
 		}})
 }
 
-// withheld notes for the audit what a write was for that the module refused to send, and what is there.
+// withheld notes the target of a write that the module refused to send, and the target's current state, for the
+// audit.
 func (c *call) withheld(ctx context.Context, t *abi.SettleTarget, values redact.Values) {
-	if t == nil || c.writes.deed == nil || len(c.writes.deed.targets) > 0 || len(c.writes.gate.Held) > 0 || c.wrote() {
+	if t == nil || c.writes.entry == nil || len(c.writes.entry.targets) > 0 || len(c.writes.gate.Planned) > 0 || c.wrote() {
 		return
 	}
 	for _, e := range c.op.Endpoints {
@@ -145,22 +149,22 @@ func (c *call) withheld(ctx context.Context, t *abi.SettleTarget, values redact.
 			continue
 		}
 		c.writes.gate.States.About(e, &abi.Request{Path: t.Path})
-		c.writes.deed.before, _ = c.writes.gate.States.Now(ctx)
+		c.writes.entry.before, _ = c.writes.gate.States.Now(ctx)
 		shown := abi.SettleTarget{Endpoint: t.Endpoint, Path: map[string]string{}}
 		for segment := range strings.SplitSeq(e.Template(), "/") {
 			if name, blank := abi.Blank(segment); blank {
 				shown.Path[name] = values.Text(t.Path[name])
 			}
 		}
-		c.writes.deed.targets, c.writes.deed.withheld = []abi.SettleTarget{shown}, true
+		c.writes.entry.targets, c.writes.entry.withheld = []abi.SettleTarget{shown}, true
 		return
 	}
 }
 
-// errAudit is a write that the audit could not note.
+// errAudit is the error for a write that was not sent because the audit could not record it.
 type errAudit struct{ why error }
 
 func (e errAudit) Error() string {
-	return "the audit could not note the write, so that it was not sent: " + e.why.Error()
+	return "the write was not sent, because its audit record could not be written: " + e.why.Error()
 }
 func (e errAudit) Unwrap() error { return e.why }

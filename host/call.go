@@ -20,75 +20,76 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// call is one run of an export: what it may do, what it did, and what it got. Only a call has a policy; an instance has none.
+// call is one run of an export: its permissions, what it did, and what it received. Instances have no permissions of
+// their own.
 type call struct {
 	conn    *Connection
 	op      *operation
-	class   abi.Class // in force for this input
+	class   abi.Class // the effective class for this input
 	surface abi.Surface
 	writes  writes
 	answers *answers.Set
 
 	placeholder credential.Placeholder
 	requests    []abi.RequestMeta
-	sends       int        // of http_send, refused ones included
-	logged      int        // bytes in the log
-	date        time.Time  // of the last answer, by the service's clock
-	violation   *abi.Error // the first thing that the guest tried without permission
+	sends       int        // number of http_send calls, refused ones included
+	logged      int        // bytes written to the log
+	date        time.Time  // the service's clock in the last response
+	violation   *abi.Error // the first action of the guest that was not permitted
 }
 
-// writes is the write side of a call: what a write passes before it is sent, and what became of it.
+// writes tracks the writes of a call: the checks before one is sent, and what became of it.
 type writes struct {
 	gate       gate.Gate
-	earlier    *earlierRun   // nil if no write of an earlier run may have been sent
-	values     redact.Values // of the input, where the journal keeps what a write is for
-	deed       *deed         // what the audit records of an invoke; nil for other calls
+	earlier    *earlierRun   // nil if no earlier run may have sent a write
+	values     redact.Values // of the input; used when the journal stores a write's target
+	entry      *auditEntry   // for the audit record of an invoke; nil for other calls
 	approver   string
-	ceiling    *gate.CeilingError // that held a write back
-	journalErr error              // why the journal or the audit could not note a write, which was not sent then
-	changed    error              // a write that is no longer the approved one
-	uncounted  bool               // the last write was counted by the local clock alone
+	ceiling    *gate.CeilingError // the ceiling that blocked a write
+	journalErr error              // the journal or audit error that kept a write from being sent
+	changed    error              // a write that differs from the approved ones
+	uncounted  bool               // the last write was counted by the local clock only
 	sending    bool               // a write is being sent
 	sent       bool               // a write was answered, or was sent without an answer
 }
 
-// earlierRun is a run of the same invoke that ended while its write may have been sent.
+// earlierRun is a run of the same invoke that was interrupted after its write may have been sent.
 type earlierRun struct {
-	since  time.Time      // when the write was about to be sent, by the service's clock
-	target journal.Target // what it was for
+	since  time.Time      // the service's clock when the write was about to be sent
+	target journal.Target // the object of the write
 }
 
-// end releases what the call holds. Records that were emitted are not valid afterwards.
+// end releases what the call holds. Emitted records are not valid afterwards.
 func (c *call) end() {
 	c.answers.Release()
 }
 
-// violate notes what the guest tried, for the result and the log. The first time fails the call: what follows it tells
-// nothing new, and would only fill the log.
+// violate records an action that the guest had no permission for, for the result and the log. Only the first one
+// counts: it fails the call.
 func (c *call) violate(code, message string) {
 	if c.violation != nil {
 		return
 	}
 	c.violation = &abi.Error{Code: code, Message: message}
 	if c.mayLog(len(message)) {
-		c.conn.log.Warn("a module overstepped its grant", "operation", c.op.Name, "code", code, "detail", message)
+		c.conn.log.Warn("a module tried what it has no grant for", "operation", c.op.Name, "code", code, "detail", message)
 	}
 }
 
-// mayLog reports whether a line about what the guest did, with so many bytes of its making, still fits into the call's
-// part of the log. The first that does not is replaced by one that says so.
+// mayLog reports whether a line with so many bytes from the guest fits into the call's share of the log. The first
+// line that does not fit is replaced by a warning.
 func (c *call) mayLog(bytes int) bool {
-	const line = 200 // what the host adds
+	const line = 200 // bytes that the host adds
 	limit, before := c.conn.limits.LogBytes, c.logged
 	c.logged += bytes + line
 	if c.logged > limit && before <= limit {
 		c.logged = max(c.logged, limit+1)
-		c.conn.log.Warn("a call fills the log: the rest of it is left out (limits.log_bytes of the connection)", "operation", c.op.Name, "limit", limit)
+		c.conn.log.Warn("a call reached its log limit: its further messages are dropped (limits.log_bytes of the connection)", "operation", c.op.Name, "limit", limit)
 	}
 	return c.logged <= limit
 }
 
-// sandboxConfig returns what a module may import and must export, without the limits.
+// sandboxConfig returns what a module may import and must export. It sets no limits.
 func sandboxConfig() sandbox.Config {
 	type messages = *sandbox.Messages
 	define := func(name string, params int, f func(ctx context.Context, c *call, m messages, args []uint64) uint64) sandbox.HostFunction {
@@ -127,7 +128,7 @@ func sandboxConfig() sandbox.Config {
 	}
 }
 
-// wait sleeps for some milliseconds and returns 1. If the deadline comes first, it returns 0 at once.
+// wait sleeps for ms milliseconds and returns 1. If the deadline would come first, it returns 0 at once.
 func (c *call) wait(ctx context.Context, ms uint64) uint64 {
 	const day = 24 * 60 * 60 * 1000
 	d := time.Duration(min(ms, day)) * time.Millisecond
@@ -148,17 +149,17 @@ func writeJSON(m *sandbox.Messages, v any) uint64 {
 	return m.Write(b)
 }
 
-// send is http_send: it checks the request against the grants, puts the token in, and has egress send it.
+// send implements http_send. It checks the request against the grants, inserts the token, and sends the request.
 func (c *call) send(ctx context.Context, raw []byte) abi.Response {
-	if c.sends++; c.sends > c.conn.limits.Requests { // refused ones count, or a guest could ask without end
-		return refused(abi.SendLimit, fmt.Sprintf("the call has made %d requests (limits.requests of the connection): ask for less at once, or raise it",
+	if c.sends++; c.sends > c.conn.limits.Requests { // refused ones count too, or a guest could send them without limit
+		return refused(abi.SendLimit, fmt.Sprintf("the call has made %d requests (limits.requests of the connection): ask for less at once, or raise the limit",
 			c.conn.limits.Requests))
 	}
 	var req abi.Request
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&req); err != nil {
-		return refused(abi.SendMalformed, "the request is not one of the ABI: "+err.Error())
+		return refused(abi.SendMalformed, "the request does not follow the ABI: "+err.Error())
 	}
 	endpoint, err := c.grant(&req)
 	if err != nil {
@@ -225,16 +226,16 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	return out
 }
 
-// receive keeps a body and tells the guest of it. An answer that holds the token is a lie of the server's, or an echo:
-// nothing of it reaches the guest.
+// receive keeps a response body and describes the response to the guest. If the response contains the token, the
+// guest gets none of it.
 func (c *call) receive(resp *egress.Response) abi.Response {
 	out := abi.Response{Status: resp.Status, Headers: c.conn.client.ABIHeaders(resp)}
-	if c.echoes(resp, out.Headers) {
+	if c.repeatsToken(resp, out.Headers) {
 		if resp.Body != nil {
 			resp.Body.Release()
 		}
 		return abi.Response{Error: &abi.SendError{Code: abi.SendTainted, Sent: true,
-			Message: fmt.Sprintf("the answer (status %d) repeats the connection's token and was thrown away: is base_url right?", resp.Status)}}
+			Message: fmt.Sprintf("the response (status %d) contains the connection's token and was discarded: check base_url", resp.Status)}}
 	}
 	if resp.Body != nil && resp.Body.Len() > 0 {
 		var err error
@@ -250,7 +251,7 @@ func refused(code abi.SendCode, message string) abi.Response {
 	return abi.Response{Error: &abi.SendError{Code: code, Message: message}}
 }
 
-// meta is what the call did.
+// meta returns what the call did.
 func (c *call) meta(started time.Time) abi.Meta {
 	requests := c.requests
 	if requests == nil {

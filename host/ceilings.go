@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// ceilings are the connection's bounds on writes.
+// ceilings returns the connection's limits on the number of writes.
 func (c *Connection) ceilings() []journal.Ceiling {
 	var all []journal.Ceiling
 	if n := c.config.MaxWritesPerMinute; n > 0 {
@@ -22,7 +22,8 @@ func (c *Connection) ceilings() []journal.Ceiling {
 	return all
 }
 
-// underCeilings counts a write, unless a ceiling holds it back. It counts by the service's clock: the local one may jump.
+// underCeilings counts a write and returns an error if a ceiling is reached. It uses the service's clock, since the
+// local one may jump.
 func (c *call) underCeilings(ctx context.Context) error {
 	ceilings := c.conn.ceilings()
 	if len(ceilings) == 0 {
@@ -35,14 +36,15 @@ func (c *call) underCeilings(ctx context.Context) error {
 	wait, passed, err := c.conn.opts.Journal.Take(ctx, c.conn.scope(), gate.Kinds(c.class), ceilings, at)
 	switch {
 	case err != nil:
-		return fmt.Errorf("the write could not be counted under the connection's ceilings, so that it was not sent: %w", err)
+		return fmt.Errorf("the write was not sent, because it could not be counted under the connection's ceilings: %w", err)
 	case wait > 0:
 		return gate.CeilingError{Ceiling: passed, Wait: wait}
 	}
 	return nil
 }
 
-// countAgain counts a write that left before the service's clock was known, and so by the local clock, by the service's too.
+// countAgain counts a write by the service's clock after it was counted by the local clock, because the service's
+// clock was not known before.
 func (c *call) countAgain(ctx context.Context) {
 	at := c.conn.clock.Now()
 	if !c.writes.uncounted || at.IsZero() {
@@ -53,6 +55,6 @@ func (c *call) countAgain(ctx context.Context) {
 		return
 	}
 	if _, _, err := c.conn.opts.Journal.Take(context.WithoutCancel(ctx), c.conn.scope(), gate.Kinds(c.class), nil, at); err != nil {
-		c.conn.log.Error("a write counts under the ceilings by this machine's clock alone", "operation", c.op.Name, "error", err.Error())
+		c.conn.log.Error("a write was counted under the ceilings by the local clock only", "operation", c.op.Name, "error", err.Error())
 	}
 }

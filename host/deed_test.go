@@ -48,7 +48,7 @@ func TestAudit_OfAModuleThatNamesNoAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	writing, r := k.Last()
-	if r.Account == nil || r.Account.Absent != "the module does not say how to read it" || len(got.URIs()) != 4 {
+	if r.Account == nil || r.Account.Absent != "the module's manifest has no account endpoint" || len(got.URIs()) != 4 {
 		t.Errorf("%+v, arrived %v", r.Account, got.URIs())
 	}
 	if len(writing.Targets) != 1 || len(r.Targets) != 3 || r.Targets[0].Endpoint != "POST /api/v1/users" || r.Targets[1].Path["id"] != "00u1" || r.Targets[2].Path["id"] != "00u2" {

@@ -7,8 +7,8 @@ import (
 	"github.com/mach5/okta-connector/internal/excerpt"
 )
 
-// grant finds the endpoint among those of the operation, and checks what the request does against the class in force: a
-// class is a bound on effects, so that an input of class write opens no endpoint that takes something away.
+// grant finds the request's endpoint among those of the operation, and checks the request's class against the call's.
+// A class bounds effects: with input of class write, no endpoint that is destructive is allowed.
 func (c *call) grant(req *abi.Request) (*abi.Endpoint, error) {
 	e := c.op.Granted[req.Endpoint]
 	if e == nil {
@@ -22,7 +22,7 @@ func (c *call) grant(req *abi.Request) (*abi.Endpoint, error) {
 	case err != nil:
 		return nil, err
 	case class != abi.Read && class != c.class || !c.class.Allows(e.Method()):
-		return nil, fmt.Errorf("a request to %q of class %s is not what class %s allows", e.Endpoint, class, c.class)
+		return nil, fmt.Errorf("a request to %q is of class %s, and the call is of class %s", e.Endpoint, class, c.class)
 	}
 	return e, nil
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/mach5/okta-connector/host/internal/redact"
 )
 
-// Invoke runs an operation once: an action, or a read. input is the operation's input as a JSON object; nil is {}.
+// Invoke runs an operation once, as an action or a read. input is a JSON object; nil is {}. It is safe for concurrent
+// use.
 //
-// The result is never nil. The error is an OutcomeError unless the outcome is succeeded, unchanged, or the planned of an
-// invoke that asked for a plan, so that a caller who looks at the error alone is not misled.
+// The result is never nil. The error is an OutcomeError unless the outcome is succeeded or unchanged, or planned when
+// a plan was asked for. So it is enough to check the error.
 func (c *Connection) Invoke(ctx context.Context, operation string, input json.RawMessage, opts ...InvokeOptions) (*abi.Result, error) {
-	inv := &invocation{input: input, started: time.Now(), deed: newDeed()}
+	inv := &invocation{input: input, started: time.Now(), entry: newAuditEntry()}
 	for _, inv.options = range opts {
 	}
 	res := c.invoke(ctx, operation, inv)
@@ -28,39 +29,39 @@ func (c *Connection) Invoke(ctx context.Context, operation string, input json.Ra
 	return res, nil
 }
 
-// invocation is one Invoke: what its caller asked for, and what the audit records of it.
+// invocation is one Invoke: its arguments, and what the audit records of it.
 type invocation struct {
 	input   json.RawMessage
 	options InvokeOptions
 	started time.Time
-	deed    *deed
+	entry   *auditEntry
 }
 
 func (c *Connection) invoke(ctx context.Context, operation string, inv *invocation) *abi.Result {
 	input := inv.input
-	run, fail := c.begin(operation, abi.Axon, &input)
+	run, fail := c.prepare(operation, abi.Axon, &input)
 	if fail != nil {
 		return fail
 	}
 	inv.input = input
-	run.writes.deed = inv.deed
-	run.writes.gate.Intent = c.intend(inv, run)
+	run.writes.entry = inv.entry
+	run.writes.gate.BeforeWrite = c.auditWrites(inv, run)
 	switch {
 	case inv.options.Plan:
 		run.writes.gate.Plan = true
-		res := c.once(ctx, inv, run)
-		if res.Outcome == abi.Succeeded && run.class != abi.Read { // no write was held back, so none would be sent
+		res := c.invokeOnce(ctx, inv, run)
+		if res.Outcome == abi.Succeeded && run.class != abi.Read { // no write was planned
 			res.Outcome = abi.Unchanged
 		}
 		return res
 	case inv.options.IdempotencyKey != "" && run.class != abi.Read:
-		return c.keyed(ctx, inv, run)
+		return c.invokeKeyed(ctx, inv, run)
 	}
-	return c.approved(ctx, inv, run)
+	return c.invokeApproved(ctx, inv, run)
 }
 
-// once runs the module's invoke for a call.
-func (c *Connection) once(ctx context.Context, inv *invocation, run *call) *abi.Result {
+// invokeOnce runs the module's invoke export for a call.
+func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call) *abi.Result {
 	defer run.end()
 	values := redact.Of(run.op.Operation, inv.input)
 	ctx, cancel := c.deadline(ctx, inv.options.Timeout)
@@ -68,7 +69,7 @@ func (c *Connection) once(ctx context.Context, inv *invocation, run *call) *abi.
 
 	deadline, _ := ctx.Deadline()
 	in := abi.InvokeInput{Operation: run.op.Name, Input: inv.input, Settings: c.settings(), Features: abi.Features(),
-		Deadline: wire(deadline), Now: wire(c.opts.Now()), Show: run.writes.gate.Intent != nil && run.class != abi.Read}
+		Deadline: wireTime(deadline), Now: wireTime(c.opts.Now()), Show: run.writes.gate.BeforeWrite != nil && run.class != abi.Read}
 	if e := run.writes.earlier; e != nil {
 		in.Settle, in.SettleSince, in.SettleTarget = true, e.since, gate.SettleTarget(e.target)
 	}
@@ -77,9 +78,9 @@ func (c *Connection) once(ctx context.Context, inv *invocation, run *call) *abi.
 	var out abi.InvokeOutput
 	switch {
 	case err != nil:
-		res.Outcome, res.Error = run.broken(ctx, err)
+		res.Outcome, res.Error = run.failure(ctx, err)
 	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || out.Outcome == abi.Planned || !out.Outcome.OK() && out.Error == nil:
-		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a result of the ABI"}
+		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module returned something that is not a result of the ABI"}
 	case run.writes.journalErr != nil:
 		code := "journal"
 		if errors.As(run.writes.journalErr, new(errAudit)) {
@@ -90,7 +91,7 @@ func (c *Connection) once(ctx context.Context, inv *invocation, run *call) *abi.
 		res.Outcome, res.Error = abi.Failed, run.violation
 	case run.writes.changed != nil:
 		res.Outcome, res.Error = abi.Rejected, &abi.Error{Code: "changed_meanwhile", Message: run.writes.changed.Error(), Retryable: true}
-	case run.writes.ceiling != nil && out.Outcome.OK(): // which is not so
+	case run.writes.ceiling != nil && out.Outcome.OK(): // the guest claims success, but the write was blocked
 		res.Outcome = abi.Throttled
 		res.Error = &abi.Error{Code: string(abi.SendCeiling), Message: run.writes.ceiling.Error(), Retryable: true, RetryAfterMS: run.writes.ceiling.RetryAfter()}
 		out.Partial = run.wrote()
@@ -105,9 +106,9 @@ func (c *Connection) once(ctx context.Context, inv *invocation, run *call) *abi.
 	}
 	run.withheld(ctx, out.Withheld, values)
 	if run.writes.gate.Plan {
-		res.Plan = &abi.Plan{Writes: values.Writes(run.writes.gate.Held), Warnings: out.Warnings}
+		res.Plan = &abi.Plan{Writes: values.Writes(run.writes.gate.Planned), Warnings: out.Warnings}
 		res.Plan.State, res.Plan.Related = run.writes.gate.States.Now(ctx)
-		if len(run.writes.gate.Held) > 0 && res.Outcome.OK() {
+		if len(run.writes.gate.Planned) > 0 && res.Outcome.OK() {
 			res.Output = nil // of a write that did not happen
 			res.Outcome = abi.Planned
 		}

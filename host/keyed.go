@@ -13,15 +13,16 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// maxKey is the longest idempotency key, in bytes.
+// maxKey is the maximum length of an idempotency key, in bytes.
 const maxKey = 255
 
-// scope is what keys and ceilings belong to: a connection of another org has its own, whatever its name.
+// scope returns what keys and ceilings belong to. Connections to different orgs have different scopes, even with the
+// same name.
 func (c *Connection) scope() string { return c.config.Name + "\x00" + c.base.String() }
 
-// keyed runs an invoke once for its idempotency key: an earlier result is answered again, and a run that ended in the
-// middle is settled.
-func (c *Connection) keyed(ctx context.Context, inv *invocation, run *call) *abi.Result {
+// invokeKeyed runs an invoke at most once for its idempotency key. It returns the recorded result of an earlier run,
+// and settles a run that was interrupted.
+func (c *Connection) invokeKeyed(ctx context.Context, inv *invocation, run *call) *abi.Result {
 	key := inv.options.IdempotencyKey
 	refuse := func(outcome abi.Outcome, code string, err error, retryable bool) *abi.Result {
 		return &abi.Result{Operation: run.op.Name, Outcome: outcome, Meta: run.meta(inv.started),
@@ -29,9 +30,9 @@ func (c *Connection) keyed(ctx context.Context, inv *invocation, run *call) *abi
 	}
 	switch {
 	case c.opts.Journal == nil:
-		return refuse(abi.Invalid, "idempotency_key", errors.New("an idempotency key needs a journal, and this connection has none"), false)
+		return refuse(abi.Invalid, "idempotency_key", errors.New("an idempotency key needs a journal, and this connection has none: configure one"), false)
 	case len(key) > maxKey:
-		return refuse(abi.Invalid, "idempotency_key", fmt.Errorf("an idempotency key has at most %d bytes", maxKey), false)
+		return refuse(abi.Invalid, "idempotency_key", fmt.Errorf("an idempotency key may have at most %d bytes", maxKey), false)
 	}
 	mark, err := redact.Fingerprint(run.op.Operation, inv.input, c.scope()+"\x00"+key)
 	if err != nil {
@@ -42,9 +43,9 @@ func (c *Connection) keyed(ctx context.Context, inv *invocation, run *call) *abi
 	cancel()
 	switch {
 	case errors.Is(err, journal.ErrOther):
-		return refuse(abi.Rejected, "idempotency_key_reused", errors.New("this idempotency key was used for another operation or input: take a new one"), false)
+		return refuse(abi.Rejected, "idempotency_key_reused", errors.New("this idempotency key was used for another operation or input: use a new one"), false)
 	case errors.Is(err, journal.ErrBusy):
-		return refuse(abi.Unavailable, "idempotency_key_busy", errors.New("another run with this idempotency key has not ended: ask again for its result"), true)
+		return refuse(abi.Unavailable, "idempotency_key_busy", errors.New("another run with this idempotency key is in progress: repeat later to get its result"), true)
 	case err != nil:
 		return refuse(abi.Failed, "journal", err, false)
 	}
@@ -66,30 +67,30 @@ func (c *Connection) keyed(ctx context.Context, inv *invocation, run *call) *abi
 	wrote := false
 	run.writes.gate.Sending = func(w abi.PlannedWrite) error {
 		if err := claim.Writing(ctx, c.clock.Observed(), gate.TargetOf(w, run.writes.values)); err != nil {
-			return fmt.Errorf("the journal could not note the write, so that it was not sent: %w", err)
+			return fmt.Errorf("the write was not sent, because the journal could not record it: %w", err)
 		}
 		wrote = true
 		return nil
 	}
-	res := c.approved(ctx, inv, run)
-	if settling && len(inv.deed.targets) == 0 {
+	res := c.invokeApproved(ctx, inv, run)
+	if settling && len(inv.entry.targets) == 0 {
 		if t := gate.SettleTarget(before.Target); t != nil {
-			inv.deed.targets = []abi.SettleTarget{*t}
+			inv.entry.targets = []abi.SettleTarget{*t}
 		}
 	}
-	if settling && res.Outcome == abi.Unchanged { // the earlier run's write made it so
+	if settling && res.Outcome == abi.Unchanged { // because of the earlier run's write
 		res.Outcome, res.Meta.Reconciled = abi.Succeeded, true
 	}
 	if err := record(context.WithoutCancel(ctx), claim, res, settling, wrote, run.writes.values); err != nil {
-		c.log.Error("the result of an idempotency key is not in the journal", "operation", run.op.Name, "outcome", string(res.Outcome), "error", err.Error())
+		c.log.Error("the journal could not record the result of an idempotency key", "operation", run.op.Name, "outcome", string(res.Outcome), "error", err.Error())
 		res.Meta.Warnings = append(res.Meta.Warnings, "the result could not be recorded under the idempotency key: "+err.Error())
 	}
 	return res
 }
 
-// record keeps what is to be answered to the same key again: what a write came to, and what the service refused. Where no write
-// left, or a repeat may succeed, nothing is kept: a state that needed none may be another by then, and what was wrong mended.
-// Where it is unknown what became of a write, the next run reads back again.
+// record stores what a repeat with the same key returns: the result of a write, or the service's refusal. It stores
+// nothing if no write was sent or a repeat may succeed, because the state or the cause may change until then. If a
+// write's result is unknown, the next run reads back again.
 func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling, wrote bool, values redact.Values) error {
 	switch {
 	case res.Outcome == abi.Unknown, settling && !res.Outcome.OK(), wrote && res.Outcome == abi.Failed:
@@ -104,9 +105,9 @@ func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling,
 		kept.Output = nil
 		kept.Meta.Warnings = append(append([]string(nil), kept.Meta.Warnings...), "the output held a credential and was not recorded")
 	}
-	if len(kept.Output) > maxKept {
+	if len(kept.Output) > maxRecordedOutput {
 		kept.Output = nil
-		kept.Meta.Warnings = append(append([]string(nil), kept.Meta.Warnings...), fmt.Sprintf("the output was over %d bytes and was not recorded", maxKept))
+		kept.Meta.Warnings = append(append([]string(nil), kept.Meta.Warnings...), fmt.Sprintf("the output was over %d bytes and was not recorded", maxRecordedOutput))
 	}
 	kept.Output = values.JSON(kept.Output)
 	text, err := json.Marshal(kept)
@@ -116,5 +117,5 @@ func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling,
 	return claim.Done(ctx, text)
 }
 
-// maxKept is the largest output that is recorded, in bytes.
-const maxKept = 1 << 20
+// maxRecordedOutput is the largest output that the journal records, in bytes.
+const maxRecordedOutput = 1 << 20

@@ -1,12 +1,13 @@
-// Package host runs connector modules in a sandbox: a module can do what its operation was granted, nothing else.
+// Package host runs connector modules in a sandbox: a module can do only what its operation was granted.
 //
 //	m, err := host.Load(ctx, wasm, host.LoadOptions{})
 //	c, err := m.Connect(ctx, host.Config{…}, host.ConnectOptions{})
 //	res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada@example.com"}`))
 //
-// To follow an invoke: Connection.Invoke (invoke.go) checks the input and the grants and calls the module's export (run.go).
-// The module asks for requests through its imports (call.go). Package egress sends them (egress/send.go). Bodies stay in host
-// memory, and records go out by reference. The machine that runs the module is internal/sandbox; it knows nothing of this.
+// How an invoke runs: Connection.Invoke (invoke.go) checks the input and the grants and calls the module's export
+// (run.go). The module sends requests through its imports (call.go); package egress sends them (egress/send.go).
+// Response bodies stay in host memory, and records are emitted by reference. Package internal/sandbox runs the module
+// and knows nothing of requests.
 package host
 
 import (
@@ -30,49 +31,49 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// MaxModuleSize is the largest module that Load takes, in bytes.
+// MaxModuleSize is the size of the largest module that Load accepts, in bytes.
 const MaxModuleSize = 64 << 20
 
 // defaultMemory is the default of LoadOptions.Memory, in bytes.
 const defaultMemory = 1 << 30
 
-// Module is a loaded and compiled connector. It is safe for concurrent use; close it after its connections.
+// Module is a loaded and compiled connector. It is safe for concurrent use. Close it after its connections.
 type Module struct {
 	manifest *manifest.Manifest
 	code     *sandbox.Module
 	sum      string
 	size     int
 	log      *slog.Logger
-	limits   pacing.Registry // rate limits that its connections share
+	limits   pacing.Registry // the rate limits that its connections share
 }
 
 // operation is an operation of the module.
 type operation = manifest.Operation
 
-// Load checks and compiles a module. Everything that can be told from the file is checked before one instruction of it
-// runs; an error that wraps ErrRefused names what was wrong.
+// Load checks and compiles a module. It checks everything that the file shows before the module runs. An error that
+// wraps ErrRefused says what is wrong with the module.
 //
-// Compiled code is kept on disk, in the user's cache directory unless the options say otherwise: a cold start compiles
-// for about a second, a warm one loads in tens of milliseconds.
+// Compiled code is cached on disk, by default in the user's cache directory. Without a cache, Load compiles for about
+// a second; with one, it takes tens of milliseconds.
 func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	m := &Module{size: len(wasm), log: opts.Logger}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
 	if len(wasm) > MaxModuleSize {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d are taken", ErrRefused, len(wasm), MaxModuleSize)
+		return nil, fmt.Errorf("%w: it has %d bytes, and at most %d are allowed", ErrRefused, len(wasm), MaxModuleSize)
 	}
-	summed := make(chan struct{}) // beside the compiling
+	hashed := make(chan struct{}) // hashed while compiling
 	go func() {
-		defer close(summed)
+		defer close(hashed)
 		sum := sha256.Sum256(wasm)
 		m.sum = hex.EncodeToString(sum[:])
 	}()
-	defer func() { <-summed }() // wasm is the caller's again when Load returns
+	defer func() { <-hashed }() // afterwards the caller may change wasm
 	if opts.SHA256 != "" {
-		<-summed
+		<-hashed
 		if !strings.EqualFold(m.sum, opts.SHA256) {
-			return nil, fmt.Errorf("%w: its SHA-256 is %s, pinned is %s", ErrRefused, m.sum, opts.SHA256)
+			return nil, fmt.Errorf("%w: its SHA-256 is %s, expected %s", ErrRefused, m.sum, opts.SHA256)
 		}
 	}
 	bin, err := wasmbin.Parse(wasm)
@@ -89,7 +90,7 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	config.Memory, config.Logger = cmp.Or(opts.Memory, defaultMemory), m.log
 	if !opts.NoCache {
 		if config.CacheDir, err = m.cacheDir(opts); err != nil {
-			m.log.Warn("no compilation cache: every start compiles anew", "reason", err.Error())
+			m.log.Warn("no compilation cache: every start compiles the module", "reason", err.Error())
 		}
 	}
 	if m.code, err = sandbox.Compile(ctx, bin, wasm, config); errors.Is(err, sandbox.ErrModule) {
@@ -100,7 +101,7 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	return m, nil
 }
 
-// cacheDir returns the folder of compiled code: by default one for the module's kind.
+// cacheDir returns the folder for compiled code. The default depends on the module's kind.
 func (m *Module) cacheDir(opts LoadOptions) (string, error) {
 	if opts.CacheDir != "" {
 		return opts.CacheDir, nil
@@ -112,8 +113,8 @@ func (m *Module) cacheDir(opts LoadOptions) (string, error) {
 	return filepath.Join(base, m.manifest.Kind+"-connector", "wasm"), nil
 }
 
-// ReadConfigSchema returns the kind of a module and the JSON Schema of its connections, before the module is loaded. It checks
-// nothing else of the module: Load does.
+// ReadConfigSchema returns a module's kind and the JSON Schema of its connections without loading it. It checks
+// nothing else of the module; Load does.
 func ReadConfigSchema(wasm []byte) (kind string, schema json.RawMessage, err error) {
 	bin, err := wasmbin.Parse(wasm)
 	if err == nil {
@@ -125,26 +126,26 @@ func ReadConfigSchema(wasm []byte) (kind string, schema json.RawMessage, err err
 	return kind, schema, nil
 }
 
-// Manifest is what the module says of itself. It must not be changed.
+// Manifest returns the module's manifest. It must not be changed.
 func (m *Module) Manifest() *abi.Manifest { return m.manifest.Manifest }
 
-// RawManifest is the manifest byte for byte.
+// RawManifest returns the bytes of the manifest.
 func (m *Module) RawManifest() json.RawMessage { return m.manifest.Raw }
 
-// Describe asks the module itself for its manifest: the describe export must answer the bytes of the custom section.
+// Describe calls the module's describe export, which must return the bytes of the manifest's custom section.
 func (m *Module) Describe(ctx context.Context) (json.RawMessage, error) {
 	out, err := m.code.Call(ctx, "describe", nil)
 	return bytes.TrimRight(out, " "), err
 }
 
-// SHA256 is the checksum of the module as it was given to Load, in hex.
+// SHA256 returns the checksum of the module's bytes as passed to Load, in hex.
 func (m *Module) SHA256() string { return m.sum }
 
-// Size is the module's size in bytes.
+// Size returns the module's size in bytes.
 func (m *Module) Size() int { return m.size }
 
-// Operation finds an operation by name, with or without its kind: "lookup_user" or "KIND.lookup_user". The error wraps
-// ErrUnknownOperation and names the nearest.
+// Operation finds an operation by name, with or without its kind: "lookup_user" or "KIND.lookup_user". The error
+// wraps ErrUnknownOperation and suggests the nearest name.
 func (m *Module) Operation(name string) (*abi.Operation, error) {
 	op, err := m.operation(name)
 	if err != nil {

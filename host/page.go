@@ -11,27 +11,27 @@ import (
 
 // Record is one record of a source or a table.
 type Record struct {
-	Kind string          // for operations that give more than one kind
-	Key  string          // stable and unique within the connection; a repeat has the same
-	JSON json.RawMessage // as the service gave it, on one line
-	// Checkpoint is set on the last record of a page: once that record and all before it are safe, a source may be
-	// resumed from here.
+	Kind string          // set by operations that return several kinds
+	Key  string          // stable, and unique within the connection; the same if the record is read again
+	JSON json.RawMessage // the service's bytes, without line breaks
+	// Checkpoint is set on the last record of a page. When that record and all before it are durable, a source can
+	// resume from it.
 	Checkpoint json.RawMessage
 }
 
-// Page is one page of a source. It is valid until the iteration goes on.
+// Page is one page of a source. It is valid until the next iteration.
 type Page struct {
-	// Checkpoint resumes behind this page. Keep it once the page's records are safe, not before.
+	// Checkpoint resumes after this page. Save it only when the page's records are durable.
 	Checkpoint json.RawMessage
-	CaughtUp   bool          // there was no more to read for now
-	Stalled    bool          // with CaughtUp: there may be more, but the service gave no way on
-	PollAfter  time.Duration // when to ask again, once caught up
-	Warnings   []string      // for people, each a sentence; nothing else tells them
-	Watermark  time.Time     // the latest time of a record up to here, by the service's clock; zero when not told
-	Date       time.Time     // the service's clock when it answered; zero when it did not say
-	Retries    int           // requests of this page that were made again
-	Waited     time.Duration // for rate limits and between requests that were made again
-	Cursor     string        // of a page of TablePages: goes on behind it, "" at the end
+	CaughtUp   bool          // there was nothing more to read
+	Stalled    bool          // with CaughtUp: there may be more, but the service gave no usable cursor
+	PollAfter  time.Duration // when to ask again after catching up
+	Warnings   []string      // sentences for people; they are reported nowhere else
+	Watermark  time.Time     // the latest record time so far, by the service's clock; zero if unknown
+	Date       time.Time     // the service's clock in its response; zero if unknown
+	Retries    int           // number of repeated requests for this page
+	Waited     time.Duration // time spent waiting for rate limits and between repeated requests
+	Cursor     string        // set by TablePages: continues after this page; "" at the end
 
 	call   *call
 	pieces records.Pieces
@@ -40,13 +40,13 @@ type Page struct {
 	lined  bool
 }
 
-// Len is the number of records.
+// Len returns the number of records.
 func (p *Page) Len() int { return p.count }
 
-// Size is the number of bytes of the records, separators aside.
+// Size returns the total size of the records in bytes, without separators.
 func (p *Page) Size() int64 { return p.size }
 
-// Records walks the page. The records are views into it: copy what is to be kept.
+// Records iterates over the page. The records are views into it: copy what must outlive it.
 func (p *Page) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		p.line()
@@ -65,22 +65,22 @@ func (p *Page) Records() iter.Seq[Record] {
 	}
 }
 
-// Drop removes the records for whose keys repeated returns true, and returns their number. A record without a key stays. The key
-// is valid during the call. Drop must run before the records are walked or written.
+// Drop removes the records for whose keys repeated returns true, and returns how many. It keeps records without a
+// key. The key is valid only during the call. Call Drop before the records are iterated or written.
 func (p *Page) Drop(repeated func(key []byte) bool) (dropped int) {
 	dropped, size := p.pieces.Drop(repeated)
 	p.count, p.size = p.count-dropped, p.size-size
 	return dropped
 }
 
-// WriteTo writes the records as NDJSON. It turns the bytes between records into line breaks. A page that came compact is written
-// as it lies in memory, at once.
+// WriteTo writes the records as NDJSON, replacing the bytes between records with line breaks. It writes a compact
+// page directly from memory.
 func (p *Page) WriteTo(w io.Writer) (int64, error) {
 	p.line()
 	return p.pieces.WriteTo(w)
 }
 
-// line makes each record one line, once.
+// line removes line breaks from the records. It does so once.
 func (p *Page) line() {
 	if !p.lined {
 		p.lined = true
@@ -95,7 +95,7 @@ func (p *Page) release() {
 	}
 }
 
-// recordOf returns the i-th record of a piece.
+// recordOf returns record i of a piece.
 func recordOf(p *records.Piece, i int) Record {
 	s := p.Spans[i]
 	r := Record{Kind: p.Kind, JSON: json.RawMessage(p.Body[s.Start:s.End:s.End])}
@@ -105,7 +105,7 @@ func recordOf(p *records.Piece, i int) Record {
 	return r
 }
 
-// newPage is what a call has emitted.
+// newPage returns a page of the records that a call emitted.
 func newPage(run *call, warnings []string) *Page {
 	p := &Page{Warnings: warnings, Date: run.date, call: run, pieces: run.answers.Pieces, count: run.answers.Records, size: run.answers.Bytes}
 	for _, r := range run.requests {

@@ -34,7 +34,7 @@ func TestBodiesGoBackWhenACallEnds(t *testing.T) {
 	}
 	defer func() { _ = c.Close(ctx) }()
 	input := json.RawMessage(`{}`)
-	run, fail := c.begin("read", abi.Axon, &input)
+	run, fail := c.prepare("read", abi.Axon, &input)
 	if fail != nil {
 		t.Fatal(fail.Error)
 	}
@@ -45,7 +45,7 @@ func TestBodiesGoBackWhenACallEnds(t *testing.T) {
 	if out := run.receive(resp); out.Body != 1 || string(run.answers.Read(1)) != `{"id":"1"}` {
 		t.Fatalf("%+v", out)
 	}
-	c.once(ctx, &invocation{input: input, started: time.Now()}, run) // the hostile module does not know what to do, and fails
+	c.invokeOnce(ctx, &invocation{input: input, started: time.Now()}, run) // the hostile module does not know what to do, and fails
 	if resp.Body.Bytes() != nil {
 		t.Error("the call is over, and its body is still there")
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 )
 
-// begin finds the operation and checks what can be checked before the module runs: the surface, the input, the grant.
-// A nil input becomes {}.
-func (c *Connection) begin(operation string, surface abi.Surface, input *json.RawMessage) (*call, *abi.Result) {
+// prepare finds the operation and makes all checks that need no module: the surface, the input, the grant. It changes
+// a nil input to {}.
+func (c *Connection) prepare(operation string, surface abi.Surface, input *json.RawMessage) (*call, *abi.Result) {
 	refuse := func(name string, outcome abi.Outcome, code, message string) (*call, *abi.Result) {
 		return nil, &abi.Result{Operation: name, Outcome: outcome, Error: &abi.Error{Code: code, Message: message},
 			Meta: abi.Meta{Connection: c.config.Name, Requests: []abi.RequestMeta{}}}
@@ -38,15 +38,15 @@ func (c *Connection) begin(operation string, surface abi.Surface, input *json.Ra
 	}
 	class := op.InputClass(fields)
 	if surface != abi.Axon && class != abi.Read {
-		return refuse(op.Name, abi.Denied, "class", fmt.Sprintf("the %s surface takes class read alone", surface))
+		return refuse(op.Name, abi.Denied, "class", fmt.Sprintf("the %s surface allows only class read", surface))
 	}
 	if !c.granted(class) {
 		_, res := refuse(op.Name, abi.Denied, "class_not_granted", fmt.Sprintf(
-			"%s is of class %s, and connection %s grants %v: add %s to its grants if that is meant", op.Name, class, c.config.Name, c.config.Grants, class))
+			"%s is of class %s, and connection %s grants %v: add %s to its grants to allow it", op.Name, class, c.config.Name, c.config.Grants, class))
 		res.Meta.Class = class
 		return nil, res
 	}
-	if _, err := c.credential.Refresh(context.Background()); err != nil { // only where ConnectOptions.AwaitToken let it pass
+	if _, err := c.credential.Refresh(context.Background()); err != nil { // can fail only with ConnectOptions.AwaitToken
 		_, res := refuse(op.Name, abi.Unavailable, "token", "the token cannot be read: "+err.Error())
 		res.Error.Retryable = true
 		return nil, res
@@ -60,7 +60,7 @@ func (c *Connection) newCall(op *operation, class abi.Class, surface abi.Surface
 		Limits: answers.Limits{HeldBytes: l.HeldBytes, ResultBytes: l.ResultBytes, Records: l.Records}}}
 }
 
-// deadline bounds a call by the connection's limit, and by the caller's own where that is shorter.
+// deadline limits a call by the connection's limit, or by the caller's own if that is shorter.
 func (c *Connection) deadline(ctx context.Context, own time.Duration) (context.Context, context.CancelFunc) {
 	d := c.limits.CallTimeout
 	if own > 0 && own < d {
@@ -81,22 +81,22 @@ func (c *Connection) export(ctx context.Context, run *call, name string, input a
 	out, err := c.pool.Run(ctx, run, name, b)
 	var failed sandbox.CallError
 	if errors.As(err, &failed) && failed.Stderr != "" && run.mayLog(len(failed.Stderr)) {
-		c.log.Debug("the module's last words", "export", name, "stderr", failed.Stderr)
+		c.log.Debug("the module wrote to stderr and failed", "export", name, "stderr", failed.Stderr)
 	}
 	var memory sandbox.MemoryError
 	switch {
 	case errors.As(err, &memory):
-		err = fmt.Errorf("%s (limits.memory_bytes of the connection: raise it)", memory.Error())
+		err = fmt.Errorf("%s (limits.memory_bytes of the connection: raise the limit)", memory.Error())
 	case errors.Is(err, sandbox.ErrBusy):
-		err = fmt.Errorf("%w: %d others ran all the time (limits.concurrency of the connection): ask for fewer at once, or raise it",
+		err = fmt.Errorf("%w: %d others were running all the time (limits.concurrency of the connection): make fewer calls at once, or raise the limit",
 			sandbox.ErrBusy, c.limits.Concurrency)
 	}
 	return out, err
 }
 
-// broken is the outcome of a call whose export did not return. If a write may have left, nobody can say what became of
-// it.
-func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) {
+// failure returns the outcome of a call whose export did not return. If a write may have been sent, the outcome is
+// unknown.
+func (c *call) failure(ctx context.Context, err error) (abi.Outcome, *abi.Error) {
 	wrote := c.wrote()
 	timedOut := ctx.Err() != nil
 	switch {
@@ -104,7 +104,7 @@ func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) 
 		return abi.Unknown, &abi.Error{Code: string(abi.Unknown), Message: "the call ended after a write was sent and before its result was known (" + reason(ctx, err) +
 			"). Look at the object before you repeat it"}
 	case timedOut && c.writes.earlier != nil:
-		return abi.Unknown, &abi.Error{Code: "timeout", Retryable: true, Message: "an earlier run with this key ended when its write may have left, and there was " +
+		return abi.Unknown, &abi.Error{Code: "timeout", Retryable: true, Message: "an earlier run with this key was interrupted when its write may have been sent, and there was " +
 			"no time to read back what became of it (" + reason(ctx, err) + ")"}
 	case timedOut:
 		return abi.Unavailable, &abi.Error{Code: "timeout", Message: reason(ctx, err), Retryable: true}
@@ -112,18 +112,18 @@ func (c *call) broken(ctx context.Context, err error) (abi.Outcome, *abi.Error) 
 	return abi.Failed, &abi.Error{Code: "module_failed", Message: "the module failed: " + reason(ctx, err)}
 }
 
-// wrote reports whether a write may have left.
+// wrote reports whether a write may have been sent.
 func (c *call) wrote() bool {
 	return c.writes.sending || c.writes.sent
 }
 
-// reason is one line on why a call ended, without a trace of the guest's stack.
+// reason returns one line that says why a call ended, without the guest's stack trace.
 func reason(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, sandbox.ErrBusy):
 		return err.Error()
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "the call's time was up (limits.call_seconds of the connection, --timeout)"
+		return "the call's time ended (limits.call_seconds of the connection, --timeout)"
 	case errors.Is(ctx.Err(), context.Canceled):
 		return "the call was canceled"
 	}
@@ -140,7 +140,7 @@ func reason(ctx context.Context, err error) string {
 	return line
 }
 
-// warnings are as many of a module's warnings as one call may give.
+// warnings returns the module's warnings, up to the number that one call may give.
 func (c *call) warnings(all []string) []string {
 	for i, w := range all {
 		if !c.mayLog(len(w)) {
@@ -150,12 +150,12 @@ func (c *call) warnings(all []string) []string {
 	return all
 }
 
-// logWarnings logs warnings that no page takes to the caller.
+// logWarnings logs warnings that are not passed to the caller in a page.
 func (c *call) logWarnings(warnings []string) {
 	for _, w := range warnings {
 		c.conn.log.Warn(c.op.Name+": "+w, "operation", c.op.Name)
 	}
 }
 
-// wire is a time as it crosses to the guest: milliseconds are enough, and every byte costs.
-func wire(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+// wireTime returns a time as the guest gets it, in milliseconds. More digits would only cost bytes.
+func wireTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

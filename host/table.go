@@ -13,8 +13,8 @@ import (
 	"github.com/mach5/okta-connector/host/records"
 )
 
-// Rows are the rows of one operation, fetched page by page as they are asked for. They are read once: by All, or by
-// Next. They are not safe for concurrent use.
+// Rows are the rows of one operation. Pages are fetched as needed. Read them once, with All or Next. They are not
+// safe for concurrent use.
 type Rows struct {
 	conn    *Connection
 	ctx     context.Context
@@ -22,42 +22,43 @@ type Rows struct {
 	input   json.RawMessage
 	columns []abi.Column
 	paths   *records.Paths
-	found   [][]byte // by columns, and then by others, of the record that was looked at last
+	found   [][]byte // of the last record, by columns and then by others
 	others  []alternative
 	limited bool
-	left    int // rows still wanted, where limited
+	left    int // rows still wanted, if limited
 	cursor  string
 	ended   bool
-	page    *Page // the last one, whose records the caller has
+	page    *Page // the last page, whose records the caller has
 	records []json.RawMessage
 
 	seen    records.RecentKeys
 	repeats int
 	warn    func(warning string)
-	warned  map[string]bool // what warn was told
+	warned  map[string]bool // the warnings already given to warn
 }
 
-// alternative is a further path of a column (abi.Column.Or).
+// alternative is another path of a column (abi.Column.Or).
 type alternative struct{ column, path int } // indexes into Rows.found
 
 // Row is one row.
 type Row struct {
-	// Values are by Rows.Columns: nil for NULL, else string, bool, int64, float64, time.Time or json.RawMessage, as the
-	// column's type says. What does not fit its column is nil, and still in Record.
+	// Values has one value for each of Rows.Columns: nil for NULL, else a string, bool, int64, float64, time.Time or
+	// json.RawMessage, according to the column's type. A value that does not fit its column is nil; Record still has
+	// it.
 	Values []any
-	Record json.RawMessage // the whole record; valid until the iteration goes on
+	Record json.RawMessage // the whole record; valid until the next iteration
 }
 
-// Table reads an operation as rows. Nothing is requested before the rows are asked for, and no page after the last row
-// that is taken. The error is an OutcomeError.
+// Table reads an operation as rows. It sends requests only as rows are asked for, and none after the last row that is
+// needed. The error is an OutcomeError.
 func (c *Connection) Table(ctx context.Context, operation string, input json.RawMessage, opts TableOptions) (*Rows, error) {
-	run, fail := c.begin(operation, abi.SQL, &input)
+	run, fail := c.prepare(operation, abi.SQL, &input)
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
 	rows := &Rows{conn: c, ctx: ctx, op: run.op, input: input, columns: run.op.Columns, left: opts.Limit}
 	if n := int(gjson.GetBytes(input, "limit").Int()); n > 0 && (opts.Limit == 0 || n < opts.Limit) {
-		rows.left = n // the input's own; its default is for invoke, which holds all that it lists
+		rows.left = n // the input's own; its default is for invoke, which holds the whole list
 	}
 	rows.limited = rows.left > 0
 	if rows.warn = opts.Warn; rows.warn == nil {
@@ -85,12 +86,12 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 	return rows, nil
 }
 
-// Columns are the columns of each row.
+// Columns returns the columns of each row.
 func (r *Rows) Columns() []abi.Column { return r.columns }
 
-// Next reads the next page and returns its records, each on one line; no records and no error is the end. They are
-// valid until the next call. A record whose key came on an earlier page is left out, while that page is among the last
-// records.RememberedKeys records at least; beyond that it comes again. The error is an OutcomeError, and ends the rows.
+// Next returns the records of the next page, each without line breaks. No records and no error mean the end. The
+// records are valid until the next call. A record whose key an earlier page had is omitted, if it is among the last
+// records.RememberedKeys records or more; later it is returned again. The error is an OutcomeError and ends the rows.
 func (r *Rows) Next() ([]json.RawMessage, error) {
 	r.records = r.records[:0]
 	for len(r.records) == 0 && !r.ended {
@@ -103,7 +104,7 @@ func (r *Rows) Next() ([]json.RawMessage, error) {
 		several := r.cursor != "" || next != ""
 		r.page, r.cursor, r.ended = page, next, next == ""
 		for _, w := range page.Warnings {
-			r.tell(w)
+			r.warnOnce(w)
 		}
 		if several {
 			r.repeats += page.Drop(r.seen.Before)
@@ -122,18 +123,18 @@ func (r *Rows) Next() ([]json.RawMessage, error) {
 	return r.records, nil
 }
 
-// Close gives back what the last page holds; its records are not valid afterwards. It may be called at any time, and
-// more than once. Rows that are not closed cost memory until they are collected, and nothing else.
+// Close releases the last page; its records are not valid afterwards. It may be called at any time and more than
+// once. Rows that are not closed cost only memory, until they are collected.
 func (r *Rows) Close() {
 	r.release()
 	if r.repeats > 0 {
-		r.tell(repeated(r.repeats))
+		r.warnOnce(repeated(r.repeats))
 		r.repeats = 0
 	}
 }
 
-// tell gives a warning on, once.
-func (r *Rows) tell(warning string) {
+// warnOnce passes a warning on if it is new.
+func (r *Rows) warnOnce(warning string) {
 	if r.warned[warning] {
 		return
 	}
@@ -146,12 +147,12 @@ func (r *Rows) tell(warning string) {
 	}
 }
 
-// maxWarned is how many different warnings rows give.
+// maxWarned is the maximum number of different warnings of one Rows.
 const maxWarned = 100
 
-// repeated is the warning of records that were left out.
+// repeated returns the warning for n records that were omitted.
 func repeated(n int) string {
-	return fmt.Sprintf("%d repeated: records with the same key are listed once", n)
+	return fmt.Sprintf("%d repeated records omitted: records with the same key are listed once", n)
 }
 
 func (r *Rows) release() {
@@ -161,7 +162,7 @@ func (r *Rows) release() {
 	}
 }
 
-// All walks the rows. The iteration ends after the first error, which is an OutcomeError.
+// All iterates over the rows. It ends after the first error, which is an OutcomeError.
 func (r *Rows) All() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		defer r.Close()
@@ -183,9 +184,9 @@ func (r *Rows) All() iter.Seq2[Row, error] {
 	}
 }
 
-// tablePage runs the table export once.
+// tablePage calls the table export once.
 func (c *Connection) tablePage(ctx context.Context, op *operation, input json.RawMessage, cursor string, limit int) (*Page, string, error) {
-	run, fail := c.begin(op.Name, abi.SQL, &input)
+	run, fail := c.prepare(op.Name, abi.SQL, &input)
 	if fail != nil {
 		return nil, "", OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
@@ -193,20 +194,20 @@ func (c *Connection) tablePage(ctx context.Context, op *operation, input json.Ra
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "table", abi.TableInput{Operation: op.Name, Input: input, Settings: c.settings(), Features: abi.Features(), Cursor: cursor,
-		Limit: limit, Deadline: wire(deadline), Now: wire(c.opts.Now())})
+		Limit: limit, Deadline: wireTime(deadline), Now: wireTime(c.opts.Now())})
 	var out abi.TableOutput
 	outcome, detail := abi.Succeeded, (*abi.Error)(nil)
 	switch {
 	case err != nil:
-		outcome, detail = run.broken(ctx, err)
+		outcome, detail = run.failure(ctx, err)
 	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || out.Outcome == abi.Planned || !out.Outcome.OK() && out.Error == nil:
-		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's answer is not a page of the ABI"}
+		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module returned something that is not a page of the ABI"}
 	case run.violation != nil:
 		outcome, detail = abi.Failed, run.violation
 	case !out.Outcome.OK():
 		outcome, detail = out.Outcome, out.Error
 	case out.Cursor != "" && out.Cursor == cursor:
-		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module's cursor does not go on"}
+		outcome, detail = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module returned the same cursor again"}
 	}
 	warnings := run.warnings(out.Warnings)
 	if detail != nil {
@@ -225,8 +226,8 @@ func (r *Rows) row(record json.RawMessage) Row {
 	return row
 }
 
-// Cells looks a record up: what of it stands in each column, by Columns. They are views into the record, and the slice
-// is valid until the next call.
+// Cells returns what a record has in each of Columns. The cells are views into the record, and the slice is valid
+// until the next call.
 func (r *Rows) Cells(record json.RawMessage) [][]byte {
 	r.paths.Find(record, r.found)
 	for _, o := range r.others {
@@ -237,7 +238,7 @@ func (r *Rows) Cells(record json.RawMessage) [][]byte {
 	return r.found[:len(r.columns)]
 }
 
-// Time returns a cell as TIMESTAMPTZ, in UTC. It takes RFC 3339 and the layouts that the manifest declares.
+// Time returns a cell as TIMESTAMPTZ, in UTC. It accepts RFC 3339 and the layouts that the manifest declares.
 func (r *Rows) Time(c records.Cell) (time.Time, bool) {
 	if c.Null() || c[0] != '"' {
 		return time.Time{}, false
@@ -246,7 +247,8 @@ func (r *Rows) Time(c records.Cell) (time.Time, bool) {
 	return r.conn.module.ParseTime(text)
 }
 
-// ParseTime parses a time as the module's service writes it, in UTC: RFC 3339, or one of the manifest's layouts.
+// ParseTime parses a time of the module's service and returns it in UTC. It accepts RFC 3339 and the layouts of the
+// manifest.
 func (m *Module) ParseTime(text string) (t time.Time, ok bool) {
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return t.UTC(), true

@@ -8,12 +8,12 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// TablePages reads an operation of the sql surface page by page from a cursor on ("" is the beginning): for callers that
-// make each page durable and then keep its Cursor, to go on from there. While a page is in the caller's hands the next is
-// being fetched. The iteration ends after the last page, and after the first error, which is an OutcomeError.
+// TablePages reads an operation of the sql surface page by page, from a cursor; "" is the beginning. It is for
+// callers that make each page durable and then save its Cursor to resume from. The next page is fetched meanwhile.
+// The iteration ends after the last page, and after the first error, which is an OutcomeError.
 func (c *Connection) TablePages(ctx context.Context, operation string, input json.RawMessage, cursor string) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
-		run, fail := c.begin(operation, abi.SQL, &input)
+		run, fail := c.prepare(operation, abi.SQL, &input)
 		if fail != nil {
 			yield(nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error})
 			return
@@ -33,7 +33,7 @@ func (c *Connection) TablePages(ctx context.Context, operation string, input jso
 		ahead := fetch(cursor)
 		defer func() {
 			cancel()
-			if ahead != nil { // the page that nobody will take
+			if ahead != nil { // the page that nothing will take
 				if f := <-ahead; f.page != nil {
 					f.page.release()
 				}

@@ -14,10 +14,10 @@ import (
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// secret gives the guest a placeholder for the connection's token, a new one for each call.
+// secret returns a placeholder for the connection's token, a new one for each call.
 func (c *call) secret(ref string) abi.Secret {
 	if ref != abi.TokenRef {
-		return abi.Secret{Error: "no such secret"}
+		return abi.Secret{Error: "unknown secret"}
 	}
 	if c.placeholder == "" {
 		c.placeholder = credential.NewPlaceholder()
@@ -29,25 +29,25 @@ func (c *call) secret(ref string) abi.Secret {
 	return s
 }
 
-// authorize takes the header of the credential out of a request, and refuses a placeholder anywhere else. signed says that
-// the request is to be sent with the token.
+// authorize removes the credential's header from a request, and refuses a placeholder anywhere else. signed reports
+// whether the request must be sent with the token.
 func (c *call) authorize(req *abi.Request) (signed bool, err error) {
 	header := ""
 	for name, value := range req.Headers {
 		if strings.EqualFold(name, c.conn.auth.Header) {
 			if header != "" {
-				return false, fmt.Errorf("two %s headers", c.conn.auth.Header)
+				return false, fmt.Errorf("the request has two %s headers", c.conn.auth.Header)
 			}
 			header = value
 			delete(req.Headers, name)
 		}
 	}
 	if c.placeholder != "" && c.placeholder.In(req) {
-		return false, fmt.Errorf("the placeholder of a secret is outside of the %s header", c.conn.auth.Header)
+		return false, fmt.Errorf("the placeholder of a secret may only be in the %s header", c.conn.auth.Header)
 	}
 	if req.Sign {
 		if header != "" {
-			return false, fmt.Errorf("sign and the %s header at once", c.conn.auth.Header)
+			return false, fmt.Errorf("the request has both sign and the %s header: use one", c.conn.auth.Header)
 		}
 		return true, nil
 	}
@@ -55,13 +55,13 @@ func (c *call) authorize(req *abi.Request) (signed bool, err error) {
 		return false, nil
 	}
 	if c.placeholder == "" || header != credential.HeaderValue(c.conn.auth, string(c.placeholder)) {
-		return false, fmt.Errorf("the %s header is not the scheme and placeholder of secret_get", c.conn.auth.Header)
+		return false, fmt.Errorf("the %s header must be the scheme and placeholder of secret_get", c.conn.auth.Header)
 	}
 	return true, nil
 }
 
-// exchange sends a request, signed with the connection's token where it is to be. After a 401 it reads the token again,
-// and sends the request once more with each token that was not tried: a 401 says that the request was not carried out.
+// exchange sends a request, with the connection's token if signed. After a 401, which means the request was not
+// carried out, it reads the token again and repeats the request with each token not yet tried.
 func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Request, signed bool) (*egress.Response, *abi.SendError) {
 	out := egress.Call{Endpoint: endpoint, Request: req}
 	if !signed {
@@ -92,7 +92,7 @@ func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Requ
 	}
 }
 
-func (c *call) echoes(resp *egress.Response, headers map[string][]string) bool {
+func (c *call) repeatsToken(resp *egress.Response, headers map[string][]string) bool {
 	for _, values := range headers {
 		for _, v := range values {
 			if c.conn.credential.Shows(v) {

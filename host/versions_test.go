@@ -73,8 +73,8 @@ func TestConnect_SignsInAsTheManifestSays(t *testing.T) {
 	}{
 		"with a token":                       {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{token} }), "", ""},
 		"with OAuth, or a token":             {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth, token} }), "", ""},
-		"with OAuth alone":                   {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth} }), "", "auth: the module signs in with oauth, and this host with a static token (token) alone: run it with a newer host"},
-		"of minor version 0":                 {older(t), "", "the module is of minor version 0, which does not say how to sign in: load it with LoadOptions.Minor0, or use a newer module"},
+		"with OAuth alone":                   {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth} }), "", "auth: the module signs in with oauth, but this host supports only a static token (token): use a newer host"},
+		"of minor version 0":                 {older(t), "", "the module is of minor version 0, whose manifest has no auth method: load it with LoadOptions.Minor0, or use a newer module"},
 		"of minor version 0, with its facts": {older(t), `{"kind":"` + kind + `","auth":[{"type":"token","header":"X-Key"}]}`, ""},
 		"of minor version 0, with others":    {older(t), `{"kind":"x","auth":[{"type":"token","header":"X-Key"}]}`, "the module is of minor version 0"},
 	} {

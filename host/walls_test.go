@@ -494,7 +494,7 @@ func TestARefusedRequestIsLoggedOnceAndCounted(t *testing.T) {
 	if res.Outcome != abi.Failed || res.Error.Code != "endpoint_not_granted" {
 		t.Errorf("%s %+v", res.Outcome, res.Error)
 	}
-	if n := strings.Count(r.logs.String(), "overstepped"); n != 1 {
+	if n := strings.Count(r.logs.String(), "no grant for"); n != 1 {
 		t.Errorf("%d lines in the log", n)
 	}
 	r = newRig(t, host.Limits{Requests: 20}, nil)

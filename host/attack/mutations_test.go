@@ -163,8 +163,8 @@ var mutations = []mutation{
 	{"requests", "unknown fields", []edit{drop("host/call.go", "dec.DisallowUnknownFields()")}, ""},
 
 	// The token.
-	{"token in one header", "one header", []edit{neverIn("host/token.go", "if header != \"\" {\n\t\t\t\treturn false, fmt.Errorf(\"two", "header != \"\"")}, ""},
-	{"token in one header", "sign or a header", []edit{neverIn("host/token.go", "if header != \"\" {\n\t\t\treturn false, fmt.Errorf(\"sign", "header != \"\"")}, ""},
+	{"token in one header", "one header", []edit{neverIn("host/token.go", "if header != \"\" {\n\t\t\t\treturn false, fmt.Errorf(\"the request has two", "header != \"\"")}, ""},
+	{"token in one header", "sign or a header", []edit{neverIn("host/token.go", "if header != \"\" {\n\t\t\treturn false, fmt.Errorf(\"the request has both sign", "header != \"\"")}, ""},
 	{"token in one header", "its value", []edit{never("host/token.go", "c.placeholder == \"\" || header != credential.HeaderValue(c.conn.auth, string(c.placeholder))")}, ""},
 	{"token in one header", "not in a path", []edit{swap("host/internal/credential/auth.go", "range req.Path {\n\t\tif has(v)", "range req.Path {\n\t\tif has(v) && !DOWN")}, ""},
 	{"token in one header", "not in a query", []edit{never("host/internal/credential/auth.go", "has(q[0]) || has(q[1])")}, ""},

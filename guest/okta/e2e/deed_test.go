@@ -182,13 +182,13 @@ func TestAudit_WhoseAccountCannotBeRead_SaysWhy(t *testing.T) {
 		answer func(http.ResponseWriter)
 		want   string
 	}{
-		"forbidden":          {me(403, `{"errorCode":"E0000006"}`), "answered 403"},
-		"not a user":         {me(404, `{"errorCode":"E0000007"}`), "answered 404"},
-		"a web page":         {me(200, `<html>`), "answered 200"},
-		"nothing":            {me(200, ``), "answered 200"},
-		"without an id":      {me(200, `{"profile":{"login":"a"}}`), "answered without id"},
-		"a number":           {me(200, `{"id":7}`), "answered without id"},
-		"the hosttest.Token": {me(200, `{"id":"`+hosttest.Token+`"}`), "answered without id"},
+		"forbidden":          {me(403, `{"errorCode":"E0000006"}`), "found status 403"},
+		"not a user":         {me(404, `{"errorCode":"E0000007"}`), "found status 404"},
+		"a web page":         {me(200, `<html>`), "found status 200"},
+		"nothing":            {me(200, ``), "found status 200"},
+		"without an id":      {me(200, `{"profile":{"login":"a"}}`), "the response has no id"},
+		"a number":           {me(200, `{"id":7}`), "the response has no id"},
+		"the hosttest.Token": {me(200, `{"id":"`+hosttest.Token+`"}`), "the response has no id"},
 		"broken off": {func(w http.ResponseWriter) {
 			panic(http.ErrAbortHandler)
 		}, "GET /api/v1/users/me: "},

@@ -40,7 +40,7 @@ func TestInvoke_RecordThatComesTwice_IsListedOnce(t *testing.T) {
 		if n := len(gjson.GetBytes(res.Output, "records").Array()); ids != `["00u1","00u2","00u3","00u4"]` || n != 6 || res.Meta.Records != 6 {
 			t.Errorf("%s: %s, %d records, meta %d", op, ids, n, res.Meta.Records)
 		}
-		if !strings.Contains(strings.Join(res.Meta.Warnings, "\n"), "2 repeated: records with the same key") {
+		if !strings.Contains(strings.Join(res.Meta.Warnings, "\n"), "2 repeated records omitted: records with the same key") {
 			t.Errorf("%s: warnings %q", op, res.Meta.Warnings)
 		}
 	}
@@ -70,9 +70,9 @@ func TestTable_RecordThatComesTwice_IsARowOnce(t *testing.T) {
 		if got := strings.Join(ids, ","); got != want {
 			t.Errorf("limit %d: rows %s, want %s", limit, got, want)
 		}
-		once := "2 repeated: records with the same key are listed once"
+		once := "2 repeated records omitted: records with the same key are listed once"
 		if limit == 3 { // the third page is not read
-			once = "1 repeated: records with the same key are listed once"
+			once = "1 repeated records omitted: records with the same key are listed once"
 		}
 		if limit != 2 && (len(told) != 1 || told[0] != once) || limit == 2 && len(told) != 0 {
 			t.Errorf("limit %d: told %q", limit, told)
