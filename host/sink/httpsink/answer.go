@@ -9,28 +9,28 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// notTaken says why an answer with a status of success is no acknowledgement of NDJSON, and returns "" where it is one. Most
-// services answer with nothing, or with what they counted. Some report what they did not take in a body with 200.
-func notTaken(status int, kind string, answer []byte) string {
+// refusalIn returns why an answer with a success status does not acknowledge NDJSON, or "" if it does. Most services
+// answer with an empty body or with counts. Some report refused records in a body with status 200.
+func refusalIn(status int, kind string, answer []byte) string {
 	text := bytes.TrimSpace(bytes.TrimPrefix(answer, []byte("\xef\xbb\xbf")))
 	switch {
 	case kind == "text/html", len(text) > 0 && text[0] == '<':
 		return "a web page"
 	case status == http.StatusMultiStatus, status == http.StatusPartialContent:
-		return "a status that says that not all was taken"
+		return "a status that means that not all records were accepted"
 	case len(text) == 0 || text[0] != '{' || !gjson.ValidBytes(text):
 		return ""
 	}
 	v := gjson.ParseBytes(text)
-	for _, one := range append(v.Get("status").Array(), v, v.Get("partialSuccess")) { // some answer for each stream
-		if saysFailed(one) {
-			return "an answer that says that not all was taken"
+	for _, one := range append(v.Get("status").Array(), v, v.Get("partialSuccess")) { // some services answer for each stream
+		if reportsFailure(one) {
+			return "a body that says that not all records were accepted"
 		}
 	}
 	return ""
 }
 
-// The members by which services report in an answer that records were not taken.
+// The members with which services report refused records in an answer.
 var (
 	reasons  = []string{"error", "errors", "failures", "exception"}
 	counts   = []string{"failed", "rejected", "dropped", "num_rejected_docs", "rejectedLogRecords"}
@@ -38,8 +38,8 @@ var (
 	failures = []string{"error", "failed", "failure", "fail"}
 )
 
-// saysFailed reports whether an object, or a status, says that something failed.
-func saysFailed(v gjson.Result) bool {
+// reportsFailure reports whether an object or a status says that something failed.
+func reportsFailure(v gjson.Result) bool {
 	if v.Type == gjson.String {
 		return slices.Contains(failures, strings.ToLower(v.Str))
 	}
@@ -47,7 +47,7 @@ func saysFailed(v gjson.Result) bool {
 	v.ForEach(func(name, m gjson.Result) bool {
 		switch {
 		case slices.Contains(reasons, name.Str):
-			failed = !isNothing(m)
+			failed = !isEmpty(m)
 		case slices.Contains(counts, name.Str):
 			failed = m.Num > 0
 		case slices.Contains(verdicts, name.Str):
@@ -60,8 +60,8 @@ func saysFailed(v gjson.Result) bool {
 	return failed
 }
 
-// isNothing reports whether a value names no error.
-func isNothing(v gjson.Result) bool {
+// isEmpty reports whether the value of an error member means that there is no error.
+func isEmpty(v gjson.Result) bool {
 	switch v.Type {
 	case gjson.String:
 		return v.Str == ""

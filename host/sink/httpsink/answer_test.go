@@ -2,8 +2,8 @@ package httpsink
 
 import "testing"
 
-// TestNotTaken_AnswerOfSuccess_SaysWhetherAllWasTaken with answers as services document them, and of what may be in between.
-func TestNotTaken_AnswerOfSuccess_SaysWhetherAllWasTaken(t *testing.T) {
+// TestRefusalIn_SuccessStatus_FindsRefusals uses answers as services document them, and as proxies give them.
+func TestRefusalIn_SuccessStatus_FindsRefusals(t *testing.T) {
 	for _, c := range []struct {
 		status       int
 		kind, answer string
@@ -27,7 +27,7 @@ func TestNotTaken_AnswerOfSuccess_SaysWhetherAllWasTaken(t *testing.T) {
 		{200, "application/json", `{"success":false}`, false}, {200, "application/json", `{"status":"error","message":"x"}`, false}, {200, "application/json", `{"errors":true}`, false},
 		{200, "application/json", `{"error":{"type":"x"}}`, false},
 	} {
-		if why := notTaken(c.status, c.kind, []byte(c.answer)); (why == "") != c.taken {
+		if why := refusalIn(c.status, c.kind, []byte(c.answer)); (why == "") != c.taken {
 			t.Errorf("%d %s %q: %q", c.status, c.kind, c.answer, why)
 		}
 	}

@@ -9,15 +9,15 @@ import (
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// Authorizer reads an authorization that may change while a sink is open.
+// Authorizer reads an authorization that may change while a sink is open. Both functions must be safe for concurrent use.
 type Authorizer struct {
-	// Read reads the whole value of the header.
+	// Read returns the whole value of the header.
 	Read func(context.Context) (secrets.Value, error)
-	// Stamp returns a text that changes when the value may have changed, "" if that is unknown. May be nil.
+	// Stamp returns a text that changes when the value may have changed, or "" if that is unknown. May be nil.
 	Stamp func() string
 }
 
-// maxAuthorizations limits how many values of one sink are kept out of messages. The oldest is dropped first.
+// maxAuthorizations limits how many values a sink remembers to redact them. The oldest is dropped first.
 const maxAuthorizations = 16
 
 // authorization is the value that a sink sends. It is safe for concurrent use.
@@ -26,9 +26,9 @@ type authorization struct {
 
 	mu       sync.Mutex
 	current  secrets.Value   // used by the next request
-	accepted secrets.Value   // the last one that the service took; zero before the first
-	known    []secrets.Value // may have been sent; the latest is last
-	stamp    string          // at the last read, successful or not
+	accepted secrets.Value   // the last one that the service accepted; zero before the first
+	known    []secrets.Value // every value that may have been sent, the latest last
+	stamp    string          // of the last read, successful or not
 }
 
 func newAuthorization(value secrets.Value, from Authorizer) *authorization {
@@ -50,9 +50,9 @@ func (a *authorization) get(ctx context.Context) secrets.Value {
 	return a.current
 }
 
-// after401 returns another value to try, after the service refused those that were tried: the current content of the
-// reference, else the one that the service took before. The reference may hold a new value that is half written or not
-// valid yet.
+// after401 returns another value to try after the service refused the tried ones: the current content of the reference,
+// or the last value that the service accepted. The reference may contain a value that is partly written or not valid
+// yet.
 func (a *authorization) after401(ctx context.Context, tried []secrets.Value) (value secrets.Value, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,7 +65,8 @@ func (a *authorization) after401(ctx context.Context, tried []secrets.Value) (va
 	return secrets.Value{}, false
 }
 
-// accept records a value that the service took. If others were refused before, it is used until the reference changes.
+// accept records a value that the service accepted. If others were refused before, it is used until the reference
+// changes.
 func (a *authorization) accept(value secrets.Value, refusedFirst bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,7 +75,7 @@ func (a *authorization) accept(value secrets.Value, refusedFirst bool) {
 	}
 }
 
-// inFile reports whether the value is in a file, which another program may be writing.
+// inFile reports whether the value comes from a file, which another program may be writing.
 func (a *authorization) inFile() bool { return a.from.Stamp != nil && a.from.Stamp() != "" }
 
 // reload reads the value again, and reports whether it changed.
@@ -101,7 +102,7 @@ func (a *authorization) read(ctx context.Context) (changed bool, err error) {
 	return true, nil
 }
 
-// redact removes every known value from a text: the service may repeat it.
+// redact removes every known value from a text, since the service may repeat it.
 func (a *authorization) redact(text string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -116,9 +117,9 @@ func (a *authorization) redact(text string) string {
 	return text
 }
 
-// ReloadAuthorization reads the authorization again. any is false if the sink has none that can be read again. On an
-// error the old value stays. It is safe for concurrent use.
-func (s *Sink) ReloadAuthorization(ctx context.Context) (any, changed bool, err error) {
+// ReloadAuthorization reads the authorization again and reports whether it changed. reloadable is false if the sink has
+// no authorization that can be read again. After an error the old value stays. It is safe for concurrent use.
+func (s *Sink) ReloadAuthorization(ctx context.Context) (reloadable, changed bool, err error) {
 	if s.authorization.from.Read == nil {
 		return false, false, nil
 	}

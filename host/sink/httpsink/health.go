@@ -65,7 +65,7 @@ func (s *Sink) dial(ctx context.Context, network, address string) (net.Conn, err
 		return c, err
 	}
 	return s.watching.add(c, func() {
-		// A service also closes idle connections. If it has ended, it accepts no new one.
+		// A running service also closes idle connections. If it has ended, it accepts no new one.
 		c, err := d.Dial(network, address)
 		if err != nil {
 			s.health.interrupted()
@@ -75,11 +75,11 @@ func (s *Sink) dial(ctx context.Context, network, address string) (net.Conn, err
 	}), nil
 }
 
-// watching holds the watched connections. It is safe for concurrent use.
+// watching is the set of watched connections. It is safe for concurrent use.
 type watching struct {
-	mu    sync.Mutex
-	open  map[*watched]bool
-	asked []chan struct{} // each is closed when a probe of the service has ended
+	mu     sync.Mutex
+	open   map[*watched]bool
+	probes []chan struct{} // each is closed when a probe of the service has ended
 }
 
 func (w *watching) add(c net.Conn, ended func()) *watched {
@@ -105,15 +105,15 @@ func (w *watching) finish(c *watched, theirs bool) {
 		return
 	}
 	done := make(chan struct{})
-	w.asked = append(w.asked, done)
+	w.probes = append(w.probes, done)
 	go func() {
 		defer close(done)
 		c.ended()
 	}()
 }
 
-// probe finds connections that the other side closed and that nobody has read from since, and waits for the probes of
-// their service. On a busy machine the reader may be late.
+// probe finds connections that the other side closed, even if no Read has noticed it yet. It waits for the probes of
+// their service.
 func (w *watching) probe() {
 	w.mu.Lock()
 	all := slices.Collect(maps.Keys(w.open))
@@ -124,10 +124,10 @@ func (w *watching) probe() {
 		}
 	}
 	w.mu.Lock()
-	asked := w.asked
-	w.asked = nil
+	probes := w.probes
+	w.probes = nil
 	w.mu.Unlock()
-	for _, done := range asked {
+	for _, done := range probes {
 		<-done
 	}
 }

@@ -4,5 +4,5 @@ package httpsink
 
 import "net"
 
-// closedByPeer cannot tell on this system. A reader of the connection notices the close.
+// closedByPeer returns false: this system cannot tell. A reader of the connection notices the close.
 func closedByPeer(net.Conn) bool { return false }

@@ -20,9 +20,9 @@ import (
 	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
-// Refusal is a record that a service refuses for good, with the reason.
+// Refusal is a record that a service refuses permanently, with the reason.
 type Refusal struct {
-	Status int    // of the answer to the record, or to a request with it alone
+	Status int    // HTTP status of the answer to the record, or to a request with only this record
 	Type   string // the service's name for the error; may be empty
 	Reason string
 	Record host.Record
@@ -36,21 +36,21 @@ func (r Refusal) String() string {
 	return fmt.Sprintf("%s: %.*s", text, maxReason, r.Reason)
 }
 
-// Refused is a file of records that a service refused, so that the others can go on. Each is a line
+// Refused is a file of records that a service refused. With it, the other records go on. Each record is a line
 //
 //	{"at":"2026-01-02T03:04:05Z","service":"https://…","status":400,"type":"…","reason":"…","key":"…","record":{…}}
 //
-// and is durable before its page is. The file is locked and appended to as a filesink.File. Refused is not safe for
+// and becomes durable before its page. The file is locked and appended to like a filesink.File. Refused is not safe for
 // concurrent use, except for Count. Close it when done.
 type Refused struct {
 	file  *filesink.File
 	now   func() time.Time
-	known map[[sha256.Size]byte]bool // records in the file: after a crash the page comes again
+	known map[[sha256.Size]byte]bool // records in the file: after a crash their page is written again
 	count atomic.Int64
 }
 
-// mostKnown is how many records a Refused replays from its end. A page has fewer.
-const mostKnown = 10_000
+// maxKnown is how many records are replayed from the end of the file. A page has fewer.
+const maxKnown = 10_000
 
 // OpenRefused opens a file of refused records, and creates it if it does not exist.
 func OpenRefused(path string, o filesink.Options) (*Refused, error) {
@@ -64,7 +64,7 @@ func OpenRefused(path string, o filesink.Options) (*Refused, error) {
 		record := gjson.GetBytes(line, "record")
 		foreign = foreign || !record.IsObject() || !gjson.GetBytes(line, "status").Exists()
 		r.known[sha256.Sum256([]byte(record.Raw))] = true
-		return foreign || len(r.known) >= mostKnown
+		return foreign || len(r.known) >= maxKnown
 	})
 	if err == nil && foreign {
 		err = fmt.Errorf("%s: %w that were refused: choose another file", path, filesink.ErrForeign)
@@ -75,14 +75,14 @@ func OpenRefused(path string, o filesink.Options) (*Refused, error) {
 	return r, nil
 }
 
-// String names the file.
+// String returns the name of the file.
 func (r *Refused) String() string { return r.file.String() }
 
 // Count returns how many records were put aside since the file was opened. It is safe for concurrent use.
 func (r *Refused) Count() int64 { return r.count.Load() }
 
 // Reopen is filesink.File.Reopen.
-func (r *Refused) Reopen() (anew bool, err error) { return r.file.Reopen() }
+func (r *Refused) Reopen() (reopened bool, err error) { return r.file.Reopen() }
 
 // Tear is filesink.File.Tear.
 func (r *Refused) Tear() filesink.Tear { return r.file.Tear() }
@@ -90,7 +90,7 @@ func (r *Refused) Tear() filesink.Tear { return r.file.Tear() }
 // Close closes the file.
 func (r *Refused) Close() error { return r.file.Close() }
 
-// put makes refusals durable, except those that are in the file already.
+// put makes refusals durable. It skips records that are already in the file.
 func (r *Refused) put(ctx context.Context, service string, all []Refusal) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -113,13 +113,13 @@ func (r *Refused) put(ctx context.Context, service string, all []Refusal) error 
 		}
 		b.Truncate(b.Len() - len("}\n"))
 		b.WriteString(`,"record":`)
-		b.Write(f.Record.JSON) // as it came
+		b.Write(f.Record.JSON) // unchanged
 		b.WriteString("}\n")
 		n.count++
 	}
 	n.text = b.Bytes()
 	err := r.file.Write(ctx, n)
-	if errors.Is(err, sink.ErrRewrite) { // the file was deleted: n has all of its lines
+	if errors.Is(err, sink.ErrRewrite) { // the file was deleted: n has all lines that were not durable
 		err = r.file.Write(ctx, n)
 	}
 	if err != nil {
@@ -130,7 +130,7 @@ func (r *Refused) put(ctx context.Context, service string, all []Refusal) error 
 }
 
 // time returns the current time. If the file ends in a partial line, it returns the time of that line, so that the line
-// can be continued.
+// can be completed.
 func (r *Refused) time() time.Time {
 	now := r.now().UTC()
 	half, ok := bytes.CutPrefix(r.file.Unfinished(), []byte(`{"at":"`))

@@ -31,7 +31,7 @@ func openRefused(t *testing.T, path string) *Refused {
 	return r
 }
 
-// newRefusing is newHTTP with a file of refused records, at path.
+// newRefusing is newHTTP with a file of refused records. It also returns the path of that file.
 func newRefusing(t *testing.T, address string, o Options) (s *Sink, waits *[]time.Duration, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "refused.ndjson")
@@ -65,7 +65,7 @@ func refusedLines(t *testing.T, path string) (all []refusedLine) {
 	return all
 }
 
-// odd refuses the records of odd numbers.
+// odd refuses records with odd numbers.
 func odd(_ int, id string) int {
 	if (id[len(id)-1]-'0')%2 == 1 {
 		return 400
@@ -73,14 +73,14 @@ func odd(_ int, id string) int {
 	return 0
 }
 
-// TestARefusedRecordIsPutAside, and the rest goes on.
-func TestARefusedRecordIsPutAside(t *testing.T) {
+// TestWrite_RefusedRecord_IsPutAside: the other records are accepted.
+func TestWrite_RefusedRecord_IsPutAside(t *testing.T) {
 	x := newIndex(t)
 	x.status = odd
 	path := filepath.Join(t.TempDir(), "refused.ndjson")
 	r := openRefused(t, path)
-	var told [][]Refusal
-	s, _ := newHTTP(t, x.URL+"/_bulk?pipeline=x", Options{Form: Bulk, BatchBytes: 2000, Refused: r, Refusing: func(all []Refusal) { told = append(told, slices.Clone(all)) }})
+	var calls [][]Refusal
+	s, _ := newHTTP(t, x.URL+"/_bulk?pipeline=x", Options{Form: Bulk, BatchBytes: 2000, Refused: r, Refusing: func(all []Refusal) { calls = append(calls, slices.Clone(all)) }})
 	page := append(sinktest.Numbered(0, 6), `{"uuid":"7","html":"<a href=\"x\">&amp;</a>","n":1.50}`)
 	sinktest.Write(t, s, page)
 	sinktest.Write(t, s, sinktest.Lines{`{"uuid":"8"}`})
@@ -88,8 +88,8 @@ func TestARefusedRecordIsPutAside(t *testing.T) {
 		t.Errorf("%d documents, want the even ones", got)
 	}
 	all := refusedLines(t, path)
-	if len(all) != 4 || len(told) != 1 || len(told[0]) != 4 || s.Refused() != 4 {
-		t.Fatalf("%d lines, told %d times, counted %d", len(all), len(told), s.Refused())
+	if len(all) != 4 || len(calls) != 1 || len(calls[0]) != 4 || s.Refused() != 4 {
+		t.Fatalf("%d lines, %d calls of Refusing, counted %d", len(all), len(calls), s.Refused())
 	}
 	for i, l := range all {
 		n := []int{1, 3, 5, 6}[i]
@@ -98,13 +98,13 @@ func TestARefusedRecordIsPutAside(t *testing.T) {
 			t.Errorf("%+v, want %s", l, page[n])
 		}
 	}
-	if text := told[0][0].String(); text != "record 1: 400 mapper_parsing_exception: because of 1" {
+	if text := calls[0][0].String(); text != "record 1: 400 mapper_parsing_exception: because of 1" {
 		t.Error(text)
 	}
 }
 
-// TestARecordThatIsTooLargeIsPutAside: it alone, and not those that were with it.
-func TestARecordThatIsTooLargeIsPutAside(t *testing.T) {
+// TestWrite_RecordTooLarge_IsPutAside: the other records of its batch are accepted.
+func TestWrite_RecordTooLarge_IsPutAside(t *testing.T) {
 	for _, form := range []Form{NDJSON, Bulk} {
 		x := newIndex(t)
 		x.fault = func(_ int, w http.ResponseWriter, r *http.Request) (bool, bool) {
@@ -118,7 +118,7 @@ func TestARecordThatIsTooLargeIsPutAside(t *testing.T) {
 		s, _ := newHTTP(t, x.URL+"/in", Options{Form: form, Refused: openRefused(t, path)})
 		sinktest.Write(t, s, slices.Concat(sinktest.Numbered(0, 20), sinktest.Lines{big}, sinktest.Numbered(20, 40)))
 		all := refusedLines(t, path)
-		if len(all) != 1 || string(all[0].Record) != big || all[0].Status != 413 || all[0].Reason != "the record is larger than the service takes" {
+		if len(all) != 1 || string(all[0].Record) != big || all[0].Status != 413 || all[0].Reason != "the record is larger than the service accepts" {
 			t.Errorf("%+v", all)
 		}
 		if form == Bulk {
@@ -127,8 +127,8 @@ func TestARecordThatIsTooLargeIsPutAside(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotOfOneRecordStopsTheRest: with a refused file, too. Nothing is put aside then.
-func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
+// TestWrite_ErrorNotOfOneRecord_PutsNothingAside: such an error ends the Write even with a file of refused records.
+func TestWrite_ErrorNotOfOneRecord_PutsNothingAside(t *testing.T) {
 	whole := func(status int) func(int, http.ResponseWriter, *http.Request) (bool, bool) {
 		return func(_ int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
 			w.WriteHeader(status)
@@ -153,12 +153,12 @@ func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
 		page   sinktest.Lines
 	}{
 		"400 of the request": {fault: whole(400)}, "401": {fault: whole(401)}, "403": {fault: whole(403)}, "404": {fault: whole(404)},
-		"an index that is not there":   {status: only(404), why: because("index_not_found_exception", "no such index [x]")},
-		"an index that is closed":      {status: only(400), why: because("index_closed_exception", "closed")},
+		"a missing index":              {status: only(404), why: because("index_not_found_exception", "no such index [x]")},
+		"a closed index":               {status: only(400), why: because("index_closed_exception", "closed")},
 		"a data stream":                {status: only(400), why: because("illegal_argument_exception", "only write ops with an op_type of create are allowed in data streams")},
 		"an alias":                     {status: only(400), why: because("illegal_argument_exception", "no write index is defined for alias [okta]. The write index may be explicitly disabled")},
-		"a pipeline that is not there": {status: only(400), why: because("illegal_argument_exception", "pipeline with id [okta] does not exist")},
-		"a cluster that is full":       {status: only(400), why: because("validation_exception", "this action would add [2] shards, but this cluster currently has [1000]/[1000]")},
+		"a missing pipeline":           {status: only(400), why: because("illegal_argument_exception", "pipeline with id [okta] does not exist")},
+		"a full cluster":               {status: only(400), why: because("validation_exception", "this action would add [2] shards, but this cluster currently has [1000]/[1000]")},
 		"no @timestamp":                {status: func(int, string) int { return 400 }, why: because("document_parsing_exception", "[1:2] failed to parse: data stream timestamp field [@timestamp] is missing"), page: sinktest.Numbered(0, 1)},
 		"every record of a small page": {status: func(int, string) int { return 400 }, page: sinktest.Numbered(0, 3)},
 		"every record of a large page": {status: func(int, string) int { return 400 }, page: sinktest.Numbered(0, suspicious)},
@@ -180,14 +180,14 @@ func TestWhatIsNotOfOneRecordStopsTheRest(t *testing.T) {
 	}
 	for _, kind := range []string{"mapper_parsing_exception", "document_parsing_exception", "strict_dynamic_mapping_exception", "illegal_argument_exception"} {
 		r := Refusal{Status: 400, Type: kind, Reason: "Limit of total fields [1000] has been exceeded"}
-		if !r.ofRecord() {
-			t.Errorf("%+v is of a record", r)
+		if !r.concernsRecord() {
+			t.Errorf("%+v does not concern the record", r)
 		}
 	}
 }
 
-// TestWithoutAFileARefusedRecordEndsTheRun.
-func TestWithoutAFileARefusedRecordEndsTheRun(t *testing.T) {
+// TestWrite_RefusedRecordWithoutFile_Fails checks that the error names the record.
+func TestWrite_RefusedRecordWithoutFile_Fails(t *testing.T) {
 	x := newIndex(t)
 	x.status = odd
 	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
@@ -200,8 +200,8 @@ func TestWithoutAFileARefusedRecordEndsTheRun(t *testing.T) {
 	}
 }
 
-// TestNothingIsPutAsideOfAPageThatFails: it comes again, as often as the service is away.
-func TestNothingIsPutAsideOfAPageThatFails(t *testing.T) {
+// TestWrite_PageFails_PutsNothingAside: the page is written again until the service accepts it.
+func TestWrite_PageFails_PutsNothingAside(t *testing.T) {
 	x := newIndex(t)
 	x.status = odd
 	x.fault = func(n int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
@@ -229,8 +229,8 @@ func TestNothingIsPutAsideOfAPageThatFails(t *testing.T) {
 	}
 }
 
-// TestAFileOfRefusedRecordsOutlivesACrash: half a line is mended, and the page that comes again adds nothing.
-func TestAFileOfRefusedRecordsOutlivesACrash(t *testing.T) {
+// TestRefused_CutByCrash_IsCompleted: a partial line is completed, and records in the file are not added twice.
+func TestRefused_CutByCrash_IsCompleted(t *testing.T) {
 	x := newIndex(t)
 	x.status = odd
 	path := filepath.Join(t.TempDir(), "refused.ndjson")
@@ -252,10 +252,10 @@ func TestAFileOfRefusedRecordsOutlivesACrash(t *testing.T) {
 		}
 		there := strings.Count(whole[:n], "\n")
 		if whole[n] == '\n' {
-			there++ // whole, but for its line break
+			there++ // only its line break is missing
 		}
 		if put := run(sinktest.Numbered(0, 20)); int(put) != 10-there {
-			t.Errorf("cut at %d: %d were put aside, %d were there", n, put, there)
+			t.Errorf("cut at %d: %d were put aside, the file had %d", n, put, there)
 		}
 		if all := refusedLines(t, path); len(all) != 10 {
 			t.Errorf("cut at %d: %d lines", n, len(all))
@@ -263,7 +263,7 @@ func TestAFileOfRefusedRecordsOutlivesACrash(t *testing.T) {
 	}
 }
 
-// failingDisk opens one file that fails.
+// failingDisk opens one file whose writes fail.
 type failingDisk struct {
 	durable.Disk
 	file *sinktest.FailingFile
@@ -275,8 +275,8 @@ func (d failingDisk) Append(path string, mode fs.FileMode) (durable.File, error)
 	return d.file, err
 }
 
-// TestARefusedRecordThatCannotBePutAsideEndsTheRun: what has no room there would be lost with the next checkpoint.
-func TestARefusedRecordThatCannotBePutAsideEndsTheRun(t *testing.T) {
+// TestWrite_RefusedFileFails_Fails: otherwise the next checkpoint would lose the refused record.
+func TestWrite_RefusedFileFails_Fails(t *testing.T) {
 	x := newIndex(t)
 	x.status = odd
 	for name, d := range map[string]*sinktest.FailingFile{"no room": {}, "no sync": {Room: 1 << 20, NoSync: true}} {
@@ -293,7 +293,7 @@ func TestARefusedRecordThatCannotBePutAsideEndsTheRun(t *testing.T) {
 	}
 }
 
-func TestAFileOfOtherRecordsIsNoneOfRefusedOnes(t *testing.T) {
+func TestOpenRefused_FileOfOtherRecords_Fails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.ndjson")
 	before := []byte(sinktest.Text(sinktest.Numbered(0, 3)))
 	if err := os.WriteFile(path, before, 0o600); err != nil {

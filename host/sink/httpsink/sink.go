@@ -33,7 +33,7 @@ import (
 type Form int
 
 const (
-	// NDJSON is one record a line. The receiver makes a repeated record an upsert, by the key of the record.
+	// NDJSON is one record a line. The receiver deduplicates repeated records by their key.
 	NDJSON Form = iota
 	// Bulk is the _bulk API of OpenSearch and Elasticsearch: each record is indexed under its key as _id, so that a
 	// repeat replaces the same document.
@@ -47,42 +47,43 @@ const (
 type Options struct {
 	Form          Form
 	Authorization secrets.Value // the header's whole value, such as "Bearer …" or "ApiKey …"; default none
-	// Authorizer reads the authorization again when its stamp changes, and after a 401 or 403. By default it is never
-	// read again.
+	// Authorizer reads the authorization again, when its stamp changes and after a 401 or 403. By default it is read
+	// only once.
 	Authorizer Authorizer
-	// BatchBytes is the maximum size of a request, except for a single larger record. Default 5 MiB.
+	// BatchBytes is the maximum size of a request in bytes, except for a single larger record. Default 5 MiB.
 	BatchBytes int
 	// Patience is how long Write retries a batch before it gives up. Default 2 minutes.
 	Patience time.Duration
 	// Timeout is the time limit of one request. Default a minute.
 	Timeout time.Duration
 	RootCAs *x509.CertPool // default those of the system
-	// Plaintext allows http to another machine, where anyone on the way can read the records. An authorization is never
-	// sent over http to another machine.
+	// Plaintext allows http to another machine. Anyone on the network path can read the records. An authorization is
+	// never sent over http to another machine.
 	Plaintext bool
 	// Waiting is called before each retry, with the reason and the wait.
 	Waiting func(why error, wait time.Duration)
-	// Refused takes the records that the service refuses for their content: a record that is too large alone, or that
-	// does not fit the index. Without it, such a record ends Write with ErrRecord. Close closes it.
+	// Refused takes the records that the service refuses for their content: a record that is too large by itself, or
+	// that does not fit the index. Without it, Write fails with ErrRecord for such a record. Close closes it.
 	Refused *Refused
-	// Refusing is called with the records of a page that Refused took.
+	// Refusing is called with the records of a page that were put into Refused.
 	Refusing func([]Refusal)
 	// TimeMember is the member of a record that holds its time, as a gjson path. BulkCreate copies it to "@timestamp",
 	// which data streams require, if a record has none. Default none.
 	TimeMember string
-	// Watch makes the sink notice when the service goes away between two requests (see Interruptions).
+	// Watch makes the sink notice when the service ends between two requests (see Interruptions).
 	Watch bool
 }
 
-// Sink posts batches of records. A page is durable once the service answered every batch of it with success. A service
-// that is slow, or that answers 429, slows the source down; only the current page is kept in memory.
+// Sink posts batches of records. A page counts as durable when the service answered every batch of it with success. A
+// service that is slow, or that answers 429, slows the source down. Only the current page is kept in memory. Write is
+// not safe for concurrent use.
 type Sink struct {
 	url    *url.URL
 	name   string
 	opts   Options
 	client *http.Client
 	sleep  func(context.Context, time.Duration) error
-	last   int // bytes of the last body
+	last   int // size of the last body in bytes
 	limit  int // largest body to send: BatchBytes, or less after a 413
 
 	authorization *authorization
@@ -91,13 +92,13 @@ type Sink struct {
 	streak   streak
 	health   health
 	watching watching
-	good     host.Record // a copy of a record that the service took; empty before the first
+	good     host.Record // a copy of a record that the service accepted; empty before the first
 	same     sameFailures
-	// emptyTaken says of the current page that the service took an empty request and refused the records.
+	// emptyTaken means that the service accepted an empty request and refused the records of the current page.
 	emptyTaken bool
 }
 
-// New returns a Sink for an address. It makes no request. The address must be https, unless it is of this machine or
+// New returns a Sink for an address. It makes no request. The address must be https, unless it leads to this machine or
 // Plaintext is set.
 func New(address string, o Options) (*Sink, error) {
 	u, err := url.Parse(address)
@@ -105,11 +106,11 @@ func New(address string, o Options) (*Sink, error) {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		return nil, errors.New("want an address such as https://collector.example.com/events")
 	case u.User != nil:
-		return nil, errors.New("the address holds a user or password: give an authorization by reference instead")
+		return nil, errors.New("the address contains a user or password: remove it, and give an authorization by reference")
 	case o.Authorization.Reveal() != "" && u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("an authorization is not sent to %s over http: use https", u.Host)
 	case u.Scheme == "http" && !loopback(u.Hostname()) && !o.Plaintext:
-		return nil, fmt.Errorf("over http, everything on the way to %s can read the records: use https, or allow it with --out-plaintext", u.Host)
+		return nil, fmt.Errorf("anyone on the network path to %s can read records sent over http: use https, or allow http with --out-plaintext", u.Host)
 	}
 	if o.BatchBytes == 0 {
 		o.BatchBytes = 5 << 20
@@ -169,7 +170,7 @@ func (s *Sink) Refused() int64 {
 }
 
 // Reopen implements sink.Reopener, for the file of refused records.
-func (s *Sink) Reopen() (anew bool, err error) {
+func (s *Sink) Reopen() (reopened bool, err error) {
 	if s.opts.Refused == nil {
 		return false, nil
 	}
@@ -178,7 +179,7 @@ func (s *Sink) Reopen() (anew bool, err error) {
 
 // Write implements sink.Sink.
 func (s *Sink) Write(ctx context.Context, p sink.Page) error {
-	defer func() { s.refused, s.emptyTaken = nil, false }() // refused records point into the page
+	defer func() { s.refused, s.emptyTaken = nil, false }() // s.refused refers to the page
 	if err := s.send(ctx, p); err != nil {
 		return err
 	}
@@ -195,7 +196,7 @@ func (s *Sink) Write(ctx context.Context, p sink.Page) error {
 	return nil
 }
 
-// send posts a page, and collects the records that the service refuses.
+// send posts a page in batches. It collects the records that the service refuses.
 func (s *Sink) send(ctx context.Context, p sink.Page) error {
 	var batch []host.Record
 	size := 0
@@ -230,21 +231,21 @@ const (
 	maxReason   = 200             // bytes of a reason in a message
 )
 
-// passing is a failure that may pass by itself.
-type passing struct {
+// temporaryError is a failure after which the same request may succeed.
+type temporaryError struct {
 	why    error
-	wait   time.Duration // that the service asked for; 0 if it did not
-	status int           // of the answer, or of each record concerned; 0 if there is none or several
-	each   bool          // status is of records, not of the answer
+	wait   time.Duration // how long the service asked to wait, or 0
+	status int           // of the answer, or of each record concerned; 0 if there is none or they differ
+	each   bool          // status is that of records, not of the answer
 }
 
-func (e passing) Error() string { return e.why.Error() }
+func (e temporaryError) Error() string { return e.why.Error() }
 
-// post sends a batch until it is taken or Patience is over.
+// post sends a batch and retries until the service accepts it or Patience is over.
 func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 	began := time.Now()
 	for failures := 0; ; {
-		left, refused, err := s.once(ctx, batch)
+		left, refused, err := s.sendOnce(ctx, batch)
 		if err := s.refuse(refused, len(batch)); err != nil {
 			return err
 		}
@@ -252,10 +253,10 @@ func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 			s.same = sameFailures{}
 			return nil
 		}
-		if len(left) < len(batch) { // progress: the retries begin again
+		if len(left) < len(batch) { // progress: the retries start again
 			batch, failures, began = left, 0, time.Now()
 		}
-		var p passing
+		var p temporaryError
 		switch {
 		case errors.Is(err, errTooLarge):
 			half := len(batch) / 2
@@ -269,8 +270,8 @@ func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 		case ctx.Err() != nil:
 			return s.interrupted(ctx, p.why)
 		}
-		if s.same.again(batch, p) {
-			found, err := s.hunt(ctx, batch, p)
+		if s.same.addAnswer(batch, p) {
+			found, err := s.findBadRecords(ctx, batch, p)
 			if err != nil {
 				return err
 			}
@@ -292,7 +293,7 @@ func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 		if time.Since(began)+wait > s.opts.Patience {
 			err := fmt.Errorf("%w: %s: %w (tried for %s); %s", sink.ErrUnavailable, s.name, why, time.Since(began).Round(time.Second), sink.NotCheckpointed)
 			if p.wait > 0 {
-				err = sink.ThrottledError{Err: fmt.Errorf("%w; it asks to be left alone for %s", err, p.wait), Wait: p.wait}
+				err = sink.ThrottledError{Err: fmt.Errorf("%w; the service asks to wait %s", err, p.wait), Wait: p.wait}
 			}
 			return err
 		}
@@ -304,7 +305,8 @@ func (s *Sink) post(ctx context.Context, batch []host.Record) error {
 	}
 }
 
-// refuse collects what the service refuses of a batch. Without a file for refused records it returns an error.
+// refuse collects the refused records of a batch with of records. Without a file for refused records it returns an
+// error.
 func (s *Sink) refuse(refused []Refusal, of int) error {
 	if len(refused) > 0 && s.opts.Refused == nil {
 		var all streak
@@ -318,18 +320,18 @@ func (s *Sink) refuse(refused []Refusal, of int) error {
 }
 
 func (s *Sink) interrupted(ctx context.Context, why error) error {
-	return fmt.Errorf("%w: %s: %w while it was waited for (%w); %s", sink.ErrUnavailable, s.name, ctx.Err(), why, sink.NotCheckpointed)
+	return fmt.Errorf("%w: %s: %w while waiting for it (%w); %s", sink.ErrUnavailable, s.name, ctx.Err(), why, sink.NotCheckpointed)
 }
 
-var errTooLarge = errors.New("413: more than the service takes")
+var errTooLarge = errors.New("413: the request is larger than the service accepts")
 
-// moments are the waits before an authorization that was refused is read again: its file may be half written.
-var moments = []time.Duration{250 * time.Millisecond, 750 * time.Millisecond}
+// rereadWaits are the waits before a refused authorization is read again: its file may be partly written.
+var rereadWaits = []time.Duration{250 * time.Millisecond, 750 * time.Millisecond}
 
 // once sends a batch once. left are the records that were neither taken nor refused. After a 401 or 403, the batch is
 // sent again with each authorization that was not tried yet.
-func (s *Sink) once(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
-	sent, waits := s.authorization.get(ctx), moments
+func (s *Sink) sendOnce(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
+	sent, waits := s.authorization.get(ctx), rereadWaits
 	tried := []secrets.Value{sent}
 	for ; ; tried = append(tried, sent) {
 		left, refused, err = s.request(ctx, batch, sent)
@@ -356,7 +358,7 @@ func (s *Sink) once(ctx context.Context, batch []host.Record) (left []host.Recor
 	return left, refused, err
 }
 
-// keepGood keeps a record that the service took.
+// keepGood keeps a copy of a record that the service accepted.
 func (s *Sink) keepGood(r host.Record) {
 	s.good = host.Record{Key: strings.Clone(r.Key), JSON: bytes.Clone(r.JSON)}
 }
@@ -368,7 +370,7 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 		body = s.append(body, &batch[i])
 	}
 	s.last = len(body)
-	// The end of ctx does not stop a request that has begun: we must know whether it was taken.
+	// The end of ctx does not stop a request that has begun: the sink must know whether it was accepted.
 	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, s.url.String(), bytes.NewReader(body))
 	if err != nil {
 		return batch, nil, err
@@ -385,7 +387,7 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 			err = u.Err
 		}
 		s.health.interrupted()
-		return batch, nil, passing{why: fmt.Errorf("no answer: %w", err)}
+		return batch, nil, temporaryError{why: fmt.Errorf("no answer: %w", err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -394,42 +396,42 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 	}
 	if err != nil {
 		s.health.interrupted()
-		return batch, nil, passing{why: fmt.Errorf("half an answer: %w", err)}
+		return batch, nil, temporaryError{why: fmt.Errorf("incomplete answer: %w", err)}
 	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // an invalid type is not a web page
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // an invalid type is not that of a web page
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300 && s.opts.Form == NDJSON:
-		if why := notTaken(code, kind, answer); why != "" {
-			return batch, nil, fmt.Errorf("%s with %s (%.80q): is the address that of a collector, and is nothing in between?", resp.Status, why, s.redact(string(answer)))
+		if why := refusalIn(code, kind, answer); why != "" {
+			return batch, nil, fmt.Errorf("%s with %s (%.80q): check that the address is a collector's, and that no proxy answers in its place", resp.Status, why, s.redact(string(answer)))
 		}
 		return nil, nil, nil
 	case code >= 200 && code < 300:
 		return s.items(batch, answer)
 	case code == http.StatusRequestEntityTooLarge && len(batch) == 1:
-		return nil, []Refusal{{Status: code, Reason: "the record is larger than the service takes", Record: batch[0]}}, nil
+		return nil, []Refusal{{Status: code, Reason: "the record is larger than the service accepts", Record: batch[0]}}, nil
 	case code == http.StatusRequestEntityTooLarge && len(batch) > 1:
 		s.limit = min(s.limit, len(body)/2) // otherwise every later page would be sent twice
 		return batch, nil, errTooLarge
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500:
-		if s.opts.Watch && ofGateway(code) {
+		if s.opts.Watch && isGatewayStatus(code) {
 			s.health.interrupted() // the service behind the gateway may have ended
 		}
-		return batch, nil, passing{why: s.said(resp.Status, answer), wait: advice(resp.Header), status: code}
+		return batch, nil, temporaryError{why: s.answerError(resp.Status, answer), wait: advice(resp.Header), status: code}
 	case code == http.StatusForbidden && gjson.GetBytes(answer, "error.type").String() == indexBlocked:
-		return batch, nil, passing{why: s.said(resp.Status, answer), wait: advice(resp.Header), status: code}
+		return batch, nil, temporaryError{why: s.answerError(resp.Status, answer), wait: advice(resp.Header), status: code}
 	case code >= 300 && code < 400:
-		return batch, nil, fmt.Errorf("%s: a redirect is not followed: give the address that takes records", resp.Status)
+		return batch, nil, fmt.Errorf("%s: redirects are not followed: use the address that accepts records", resp.Status)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return batch, nil, sink.DoubtfulError{Err: fmt.Errorf("%w: is the authorization right?", s.said(resp.Status, answer)), Status: code}
+		return batch, nil, sink.DoubtfulError{Err: fmt.Errorf("%w: check the authorization", s.answerError(resp.Status, answer)), Status: code}
 	case code == http.StatusNotFound, code == http.StatusProxyAuthRequired:
-		return batch, nil, sink.DoubtfulError{Err: s.said(resp.Status, answer), Status: code}
+		return batch, nil, sink.DoubtfulError{Err: s.answerError(resp.Status, answer), Status: code}
 	}
-	return batch, nil, s.said(resp.Status, answer)
+	return batch, nil, s.answerError(resp.Status, answer)
 }
 
-// ofGateway reports whether a load balancer gives this status when the service behind it does not answer: 502, 503,
-// 504, and for some from 520 on.
-func ofGateway(status int) bool {
+// isGatewayStatus reports whether load balancers answer with this status when the service behind them does not answer:
+// 502, 503, 504, and for some 520 and above.
+func isGatewayStatus(status int) bool {
 	return status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout || status >= 520
 }
 
@@ -447,31 +449,31 @@ func (s *Sink) append(body []byte, r *host.Record) []byte {
 		}
 		body = append(body, "}}\n"...)
 	}
-	return append(append(body, s.stamped(r.JSON)...), '\n')
+	return append(append(body, s.withTimestamp(r.JSON)...), '\n')
 }
 
-// stamped returns a record with the @timestamp that a data stream requires.
-func (s *Sink) stamped(record []byte) []byte {
+// withTimestamp returns a record with the @timestamp that a data stream requires, if the record has a time.
+func (s *Sink) withTimestamp(record []byte) []byte {
 	if s.opts.Form != BulkCreate || s.opts.TimeMember == "" || len(record) == 0 || record[0] != '{' || gjson.GetBytes(record, `\@timestamp`).Exists() {
 		return record
 	}
 	at := gjson.GetBytes(record, s.opts.TimeMember)
 	if at.Type != gjson.String {
-		return record // the service reports that it has none
+		return record // the service reports the missing time
 	}
 	out := append(make([]byte, 0, len(record)+64), `{"@timestamp":`...)
 	return append(append(append(out, at.Raw...), ','), record[1:]...)
 }
 
-// items reads from the answer to a _bulk request what became of each record.
+// items reads the result of each record from the answer to a _bulk request.
 func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, refused []Refusal, err error) {
 	v := gjson.ParseBytes(answer)
 	if !gjson.ValidBytes(answer) || !v.Get("items").IsArray() {
-		return batch, nil, fmt.Errorf("an answer that is not of the _bulk API (%.80q): is the address that of a _bulk endpoint?", s.redact(string(answer)))
+		return batch, nil, fmt.Errorf("the answer is not that of a _bulk API (%.80q): check that the address is a _bulk endpoint", s.redact(string(answer)))
 	}
 	items := v.Get("items").Array()
 	if len(items) != len(batch) {
-		return batch, nil, passing{why: fmt.Errorf("it answered %d of %d records", len(items), len(batch))}
+		return batch, nil, temporaryError{why: fmt.Errorf("the service answered for %d of %d records", len(items), len(batch))}
 	}
 	var mistake, busy error
 	status := -1 // of the records to retry; 0 if they differ
@@ -482,9 +484,9 @@ func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, re
 			Reason: s.redact(result.Get("error.reason").String()), Record: batch[i]}
 		switch {
 		case r.Status == 0:
-			return batch, nil, passing{why: fmt.Errorf("item %d of its answer has no status", i)}
-		case r.Status >= 200 && r.Status < 300 && !isNothing(result.Get("error")):
-			mistake = fmt.Errorf("%s, in an item with a status of success", r)
+			return batch, nil, temporaryError{why: fmt.Errorf("item %d of the answer has no status", i)}
+		case r.Status >= 200 && r.Status < 300 && !isEmpty(result.Get("error")):
+			mistake = fmt.Errorf("%s, in an item with a success status", r)
 		case r.Status >= 200 && r.Status < 300, r.Status == http.StatusConflict && s.opts.Form == BulkCreate:
 			if len(s.good.JSON) == 0 {
 				s.keepGood(batch[i])
@@ -496,11 +498,11 @@ func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, re
 				r.Status = 0
 			}
 			status = r.Status
-		case r.ofRecord():
+		case r.concernsRecord():
 			refused = append(refused, r)
 			continue
 		case mistake == nil && strings.Contains(r.Reason, noTimestamp):
-			mistake = fmt.Errorf("%s: a data stream requires @timestamp: have it added (bulk-create does, from the record's time), or by an ingest pipeline", r)
+			mistake = fmt.Errorf("%s: a data stream requires @timestamp: use bulk-create, which adds it from the record's time, or add it in an ingest pipeline", r)
 		case mistake == nil:
 			mistake = errors.New(r.String())
 		}
@@ -510,34 +512,34 @@ func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, re
 	case mistake != nil:
 		return left, refused, mistake
 	case busy != nil:
-		return left, refused, passing{why: busy, status: status, each: true}
+		return left, refused, temporaryError{why: busy, status: status, each: true}
 	}
 	return nil, refused, nil
 }
 
-// indexBlocked is the error of an index that takes no writes for now: it is read-only, because the disk is nearly full
-// or somebody set it so. Some versions answer it with 429, others with 403.
+// indexBlocked is the error of an index that is read-only, because the disk is nearly full or by configuration. It may
+// be temporary. Some versions answer it with 429, others with 403.
 const indexBlocked = "cluster_block_exception"
 
-// ofTarget are the error types of a 400 to a record that concern the index: any other record would get the same answer.
-var ofTarget = []string{"index_closed_exception", "invalid_index_name_exception", "invalid_alias_name_exception", "validation_exception",
+// indexErrors are the error types of a 400 that concern the index: every record would get the same answer.
+var indexErrors = []string{"index_closed_exception", "invalid_index_name_exception", "invalid_alias_name_exception", "validation_exception",
 	"action_request_validation_exception", "resource_not_found_exception"}
 
-// targets matches the reasons of an illegal_argument_exception that concern the index. Other reasons concern the
-// record.
-var targets = regexp.MustCompile(`(?i)data stream|write index|\balias\b.* (index|indices)|pipeline|op_type|routing`)
+// indexReasons matches the reasons of an illegal_argument_exception that concern the index. Other reasons concern only
+// the record.
+var indexReasons = regexp.MustCompile(`(?i)data stream|write index|\balias\b.* (index|indices)|pipeline|op_type|routing`)
 
-// ofRecord reports whether the service refused a record for its content.
-func (r Refusal) ofRecord() bool {
-	return r.Status == http.StatusBadRequest && !slices.Contains(ofTarget, r.Type) &&
-		(r.Type != "illegal_argument_exception" || !targets.MatchString(r.Reason)) && !strings.Contains(r.Reason, noTimestamp)
+// concernsRecord reports whether the service refused the record for its content.
+func (r Refusal) concernsRecord() bool {
+	return r.Status == http.StatusBadRequest && !slices.Contains(indexErrors, r.Type) &&
+		(r.Type != "illegal_argument_exception" || !indexReasons.MatchString(r.Reason)) && !strings.Contains(r.Reason, noTimestamp)
 }
 
 // noTimestamp is part of the reason with which a data stream refuses any record that lacks @timestamp.
 const noTimestamp = "data stream timestamp field"
 
-// said returns an answer that is not a success, in one line.
-func (s *Sink) said(status string, answer []byte) error {
+// answerError returns an error with the status and the text of an answer, redacted and in one line.
+func (s *Sink) answerError(status string, answer []byte) error {
 	text := strings.Join(strings.Fields(strings.ToValidUTF8(s.redact(string(answer[:min(len(answer), 4<<10)])), "")), " ")
 	if text == "" {
 		return errors.New(status)
@@ -548,7 +550,8 @@ func (s *Sink) said(status string, answer []byte) error {
 // redact removes the authorization from a text.
 func (s *Sink) redact(text string) string { return s.authorization.redact(text) }
 
-// advice returns the wait of a Retry-After header in seconds. A date is ignored: it would need both clocks to agree.
+// advice returns the wait of a Retry-After header that is in seconds, at most maxAdvice. A date is ignored: it requires
+// that both clocks agree.
 func advice(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || n < 0 {

@@ -23,18 +23,18 @@ import (
 	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
-// index is a service that takes batches, as OpenSearch's _bulk does: by _id.
+// index is a service that stores batches by _id, as OpenSearch's _bulk does.
 type index struct {
 	*httptest.Server
 	mu       sync.Mutex
 	docs     map[string]string
 	requests int
 	largest  int
-	// fault may answer in place of the service, whose work is done before it where it took effect.
+	// fault may answer in place of the service. If the request took effect, the service does its work first.
 	fault func(n int, w http.ResponseWriter, r *http.Request) (answered, tookEffect bool)
-	// status is that of one record; 0 is taken
+	// status returns the status of one record; 0 accepts it
 	status func(n int, id string) int
-	// why is the type and reason of a record that is not taken; nil is a document that does not parse
+	// why returns the type and reason of a refusal; nil means a document that does not parse
 	why func(id string) (kind, reason string)
 }
 
@@ -100,7 +100,7 @@ func (x *index) take(body []byte) (items []any, failed bool) {
 	return items, failed
 }
 
-// newHTTP makes a sink whose waits take no time, and counts them.
+// newHTTP returns a sink whose waits take no time, and a list of these waits.
 func newHTTP(t *testing.T, address string, o Options) (*Sink, *[]time.Duration) {
 	t.Helper()
 	s, err := New(address, o)
@@ -130,11 +130,11 @@ func wantDocs(t *testing.T, x *index, n int) {
 	}
 }
 
-func TestBatchesAreIndexedByKey(t *testing.T) {
+func TestWrite_Bulk_IndexesByKey(t *testing.T) {
 	for _, form := range []Form{Bulk, BulkCreate} {
 		x := newIndex(t)
 		s, _ := newHTTP(t, x.URL+"/okta/_bulk", Options{Form: form, BatchBytes: 4000})
-		for range 2 { // the second time it is there already
+		for range 2 { // the second time they are repeats
 			sinktest.Write(t, s, sinktest.Numbered(0, 500))
 		}
 		wantDocs(t, x, 500)
@@ -144,7 +144,7 @@ func TestBatchesAreIndexedByKey(t *testing.T) {
 	}
 }
 
-func TestNDJSONIsTheRecordsAsTheyAre(t *testing.T) {
+func TestWrite_NDJSON_SendsRecordsUnchanged(t *testing.T) {
 	var got bytes.Buffer
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Content-Type") != "application/x-ndjson" || r.Header.Get("Authorization") != "Bearer abc" || r.URL.RawQuery != "a=b" {
@@ -161,8 +161,8 @@ func TestNDJSONIsTheRecordsAsTheyAre(t *testing.T) {
 	}
 }
 
-// TestAServiceInTroubleIsWaitedFor: whatever happens to a request, every record is there in the end, once.
-func TestAServiceInTroubleIsWaitedFor(t *testing.T) {
+// TestWrite_TemporaryErrors_AreRetried: whatever happens to a request, in the end every record is stored once.
+func TestWrite_TemporaryErrors_AreRetried(t *testing.T) {
 	answer := func(status int) func(int, http.ResponseWriter, *http.Request) (bool, bool) {
 		return func(n int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
 			if n%3 != 0 {
@@ -192,21 +192,21 @@ func TestAServiceInTroubleIsWaitedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := newIndex(t)
 			x.fault = fault
-			told := 0
-			s, waits := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk, BatchBytes: 2000, Waiting: func(error, time.Duration) { told++ }})
+			calls := 0
+			s, waits := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk, BatchBytes: 2000, Waiting: func(error, time.Duration) { calls++ }})
 			sinktest.Write(t, s, sinktest.Numbered(0, 100))
 			wantDocs(t, x, 100)
-			if told == 0 || told != len(*waits) {
-				t.Errorf("%d waits, %d told", len(*waits), told)
+			if calls == 0 || calls != len(*waits) {
+				t.Errorf("%d waits, %d calls of Waiting", len(*waits), calls)
 			}
 			if strings.Contains("429 503", name) && slices.Min(*waits) < 7*time.Second {
-				t.Errorf("Retry-After was not heeded: %s", *waits)
+				t.Errorf("Retry-After was not respected: %s", *waits)
 			}
 		})
 	}
 }
 
-func TestRecordsThatAServiceHasNoRoomForAreSentAgain(t *testing.T) {
+func TestWrite_ItemsWith429_AreSentAgain(t *testing.T) {
 	x := newIndex(t)
 	x.status = func(n int, id string) int {
 		if n < 4 && (id[len(id)-1]-'0')%2 == 1 {
@@ -222,7 +222,7 @@ func TestRecordsThatAServiceHasNoRoomForAreSentAgain(t *testing.T) {
 	}
 }
 
-func TestABatchThatIsTooLargeIsHalved(t *testing.T) {
+func TestWrite_BatchTooLarge_IsHalved(t *testing.T) {
 	x := newIndex(t)
 	x.fault = func(_ int, w http.ResponseWriter, r *http.Request) (bool, bool) {
 		if r.ContentLength > 500 {
@@ -234,12 +234,12 @@ func TestABatchThatIsTooLargeIsHalved(t *testing.T) {
 	sinktest.Write(t, s, sinktest.Numbered(0, 60))
 	wantDocs(t, x, 60)
 	err := s.Write(context.Background(), sinktest.Lines{`{"uuid":"big","pad":"` + strings.Repeat("x", 600) + `"}`})
-	if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "larger than the service takes") {
+	if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "larger than the service accepts") {
 		t.Errorf("%v", err)
 	}
 }
 
-func TestARefusalIsTold(t *testing.T) {
+func TestWrite_Refused_ErrorSaysWhy(t *testing.T) {
 	const token = "sEcReT-token"
 	for name, c := range map[string]struct {
 		status int
@@ -247,15 +247,15 @@ func TestARefusalIsTold(t *testing.T) {
 		form   Form
 		want   string
 	}{
-		"a bad request":        {400, "no\nsuch index", Bulk, "400 Bad Request: no such index"},
-		"a bad authorization":  {401, "you said Bearer " + token, Bulk, "401 Unauthorized: you said [redacted]: is the authorization right?"},
-		"no permission":        {403, "", NDJSON, "403 Forbidden: is the authorization right?"},
-		"a redirect":           {302, "", NDJSON, "a redirect is not followed"},
-		"an address of others": {200, "<html>welcome</html>", Bulk, "is the address that of a _bulk endpoint?"},
-		"a page to sign in":    {200, "<!DOCTYPE html><title>Please sign in</title>", NDJSON, "200 OK with a web page"},
-		"an error with 200":    {200, `{"success":false,"message":"over quota"}`, NDJSON, "says that not all was taken"},
-		"an error with 201":    {200, `{"errors":false,"items":[{"index":{"status":201,"error":{"type":"x"}}}]}`, Bulk, "in an item with a status of success"},
-		"a record":             {200, `{"errors":true,"items":[{"index":{"_id":"0","status":400,"error":{"type":"mapper_parsing_exception","reason":"target is ` + token + `"}}}]}`, Bulk, "record 0: 400 mapper_parsing_exception: target is [redacted]"},
+		"a bad request":       {400, "no\nsuch index", Bulk, "400 Bad Request: no such index"},
+		"a bad authorization": {401, "you said Bearer " + token, Bulk, "401 Unauthorized: you said [redacted]: check the authorization"},
+		"no permission":       {403, "", NDJSON, "403 Forbidden: check the authorization"},
+		"a redirect":          {302, "", NDJSON, "redirects are not followed"},
+		"a foreign address":   {200, "<html>welcome</html>", Bulk, "check that the address is a _bulk endpoint"},
+		"a sign-in page":      {200, "<!DOCTYPE html><title>Please sign in</title>", NDJSON, "200 OK with a web page"},
+		"an error with 200":   {200, `{"success":false,"message":"over quota"}`, NDJSON, "says that not all records were accepted"},
+		"an error with 201":   {200, `{"errors":false,"items":[{"index":{"status":201,"error":{"type":"x"}}}]}`, Bulk, "in an item with a success status"},
+		"a record":            {200, `{"errors":true,"items":[{"index":{"_id":"0","status":400,"error":{"type":"mapper_parsing_exception","reason":"target is ` + token + `"}}}]}`, Bulk, "record 0: 400 mapper_parsing_exception: target is [redacted]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requests := 0
@@ -278,7 +278,7 @@ func TestARefusalIsTold(t *testing.T) {
 	}
 }
 
-func TestPatienceEnds(t *testing.T) {
+func TestWrite_PatienceOver_ReturnsUnavailable(t *testing.T) {
 	x := newIndex(t)
 	x.fault = func(_ int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
 		w.WriteHeader(503)
@@ -298,12 +298,12 @@ func TestPatienceEnds(t *testing.T) {
 	dead.Close()
 	s, _ = newHTTP(t, dead.URL, Options{Patience: time.Nanosecond})
 	if err := s.Write(context.Background(), sinktest.Numbered(0, 1)); !errors.Is(err, sink.ErrUnavailable) || !strings.Contains(err.Error(), "no answer") {
-		t.Errorf("nobody there: %v", err)
+		t.Errorf("a closed server: %v", err)
 	}
 }
 
-// TestHowLongAServiceWantsToBeLeftAloneIsTold, where that is longer than the sink's patience.
-func TestHowLongAServiceWantsToBeLeftAloneIsTold(t *testing.T) {
+// TestWrite_RetryAfterBeyondPatience_IsInError: a caller with more patience can wait that long.
+func TestWrite_RetryAfterBeyondPatience_IsInError(t *testing.T) {
 	x := newIndex(t)
 	x.fault = func(_ int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
 		w.Header().Set("Retry-After", "180")
@@ -312,12 +312,12 @@ func TestHowLongAServiceWantsToBeLeftAloneIsTold(t *testing.T) {
 	}
 	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: Bulk})
 	err := s.Write(context.Background(), sinktest.Numbered(0, 1))
-	if !errors.Is(err, sink.ErrUnavailable) || sink.RetryAfter(err) != 3*time.Minute || !strings.Contains(err.Error(), "left alone for 3m0s") {
+	if !errors.Is(err, sink.ErrUnavailable) || sink.RetryAfter(err) != 3*time.Minute || !strings.Contains(err.Error(), "the service asks to wait 3m0s") {
 		t.Errorf("%v, %s", err, sink.RetryAfter(err))
 	}
 }
 
-func TestAddressesThatAreNotTaken(t *testing.T) {
+func TestNew_BadAddress_Fails(t *testing.T) {
 	for address, want := range map[string]string{
 		"":                               "want an address",
 		"ftp://example.com":              "want an address",
@@ -345,8 +345,8 @@ func TestAddressesThatAreNotTaken(t *testing.T) {
 	}
 }
 
-// TestAnAnswerIsOfEachRecord: "no errors" counts for the records that the answer lists, and for no others.
-func TestAnAnswerIsOfEachRecord(t *testing.T) {
+// TestWrite_AnswerWithTooFewItems_IsRetried: "errors": false counts only for the records that the answer lists.
+func TestWrite_AnswerWithTooFewItems_IsRetried(t *testing.T) {
 	x := newIndex(t)
 	short := []string{`{"errors":false,"items":[]}`, `{"errors":false,"items":[{"index":{"_id":"0","status":201}}]}`}
 	x.fault = func(n int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
@@ -360,11 +360,11 @@ func TestAnAnswerIsOfEachRecord(t *testing.T) {
 	sinktest.Write(t, s, sinktest.Numbered(0, 2))
 	wantDocs(t, x, 2)
 	if len(*waits) != len(short) {
-		t.Errorf("%d waits, want one for each answer that was short", len(*waits))
+		t.Errorf("%d waits, want one for each incomplete answer", len(*waits))
 	}
 }
 
-// slow is a reader that takes its time.
+// slow is a reader that waits before each Read.
 type slow struct{ io.Reader }
 
 func (s slow) Read(b []byte) (int, error) {
@@ -372,10 +372,10 @@ func (s slow) Read(b []byte) (int, error) {
 	return s.Reader.Read(b[:min(len(b), 64<<10)])
 }
 
-// TestAnAnswerMayComeBeforeAllWasSent: a service that refuses or throttles a request answers before it has read it. What
-// is still being sent of it then is of that request, and of none that follows: the race detector sees to that, and the
-// service, which goes on reading.
-func TestAnAnswerMayComeBeforeAllWasSent(t *testing.T) {
+// TestWrite_EarlyAnswer_MixesNoBodies: a service that refuses or throttles a request may answer before it has read it.
+// The bytes that are still being sent must belong to that request, not to the next. The race detector checks that, and
+// so does the service, which continues to read.
+func TestWrite_EarlyAnswer_MixesNoBodies(t *testing.T) {
 	for _, status := range []string{"413 Request Entity Too Large", "429 Too Many Requests"} {
 		t.Run(status, func(t *testing.T) {
 			page := sinktest.Lines{}
@@ -402,16 +402,16 @@ func TestAnAnswerMayComeBeforeAllWasSent(t *testing.T) {
 					requests++
 					early := requests < 6 && r.ContentLength > 1<<20
 					mu.Unlock()
-					if early { // with a body of its own, so that the client has the answer at once
+					if early { // with a body, so that the client has the answer at once
 						_, _ = fmt.Fprintf(c, "HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\nno", status)
 					}
 					from := io.Reader(r.Body)
-					if early { // so slowly that the client gives the connection up while it still sends
+					if early { // so slowly that the client closes the connection while it still sends
 						from = slow{r.Body}
 					}
-					body, _ := io.ReadAll(from) // cut short where the client gave up
+					body, _ := io.ReadAll(from) // incomplete if the client closed the connection
 					if !strings.Contains(whole, string(body)) {
-						t.Errorf("%d bytes that are no part of the page", len(body))
+						t.Errorf("%d bytes that are not part of the page", len(body))
 					}
 					if early {
 						return
@@ -430,7 +430,7 @@ func TestAnAnswerMayComeBeforeAllWasSent(t *testing.T) {
 					if err != nil {
 						return
 					}
-					_ = c.(*net.TCPConn).SetReadBuffer(64 << 10) // or the system takes all at once
+					_ = c.(*net.TCPConn).SetReadBuffer(64 << 10) // otherwise the system buffers everything at once
 					serving.Go(func() { serve(c) })
 				}
 			})

@@ -23,13 +23,13 @@ import (
 	"github.com/mach5/okta-connector/host/sink/sinktest"
 )
 
-// rows is a service that fails with a status as a whole when one of its rows is bad, as ClickHouse does.
+// rows is a service that fails for a whole batch if one row is bad, as ClickHouse does.
 type rows struct {
 	*httptest.Server
 	bad      map[string]bool
 	status   int
 	down     bool
-	empty    string // how an empty request is refused; "" takes it
+	empty    string // the error text for an empty request; "" accepts it
 	requests int
 	got      []string
 }
@@ -65,9 +65,9 @@ func newRows(t *testing.T, status int, bad ...string) *rows {
 	return r
 }
 
-// TestABadRecordIsFoundBehindA500: a service that answers 500 to a whole batch for one record has the others, each once, and
-// the bad ones are put aside, with few requests.
-func TestABadRecordIsFoundBehindA500(t *testing.T) {
+// TestWrite_500ForOneBadRecord_FindsIt: some services answer 500 to a whole batch because of one record. They get every
+// other record once, and the bad ones are put aside. That takes few requests.
+func TestWrite_500ForOneBadRecord_FindsIt(t *testing.T) {
 	for _, bad := range [][]string{{"0"}, {"137"}, {"499"}, {"3", "4", "77", "498"}} {
 		r := newRows(t, 500, bad...)
 		s, _, path := newRefusing(t, r.URL, Options{})
@@ -92,8 +92,8 @@ func TestABadRecordIsFoundBehindA500(t *testing.T) {
 	}
 }
 
-// TestABadRecordEndsTheRunByName where there is no file for it.
-func TestABadRecordEndsTheRunByName(t *testing.T) {
+// TestWrite_BadRecordWithoutFile_FailsWithItsKey covers a service that answers 500 to the whole batch.
+func TestWrite_BadRecordWithoutFile_FailsWithItsKey(t *testing.T) {
 	r := newRows(t, 500, "137")
 	s, _ := newHTTP(t, r.URL, Options{})
 	if err := s.Write(t.Context(), sinktest.Numbered(0, 500)); !errors.Is(err, sink.ErrRecord) || !strings.Contains(err.Error(), "record 137: 500: 500 Internal Server Error: Code: 27") {
@@ -101,8 +101,8 @@ func TestABadRecordEndsTheRunByName(t *testing.T) {
 	}
 }
 
-// TestAServiceThatFailsForAllIsWaitedFor: no record is blamed for it, and it is not flooded.
-func TestAServiceThatFailsForAllIsWaitedFor(t *testing.T) {
+// TestWrite_ServiceFailsForAll_IsRetried: no record is refused, and the service is not flooded.
+func TestWrite_ServiceFailsForAll_IsRetried(t *testing.T) {
 	for _, status := range []int{500, 502, 503, 504} {
 		r := newRows(t, status)
 		r.down = true
@@ -121,7 +121,7 @@ func TestAServiceThatFailsForAllIsWaitedFor(t *testing.T) {
 			t.Errorf("%d: %d put aside, %d taken, %d requests in %d waits", status, len(refusedLines(t, path)), len(r.got), r.requests, len(*waits))
 		}
 	}
-	// A gateway's failure is no record's fault, even where others pass.
+	// A gateway's failure is not caused by a record, even if other records are accepted.
 	r := newRows(t, 503, "3")
 	s, _ := newHTTP(t, r.URL, Options{Patience: time.Nanosecond, Refused: openRefused(t, filepath.Join(t.TempDir(), "r"))})
 	for range 5 {
@@ -135,8 +135,8 @@ func TestAServiceThatFailsForAllIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestABatchOfBadRecordsIsFoundBehindA500, where the service took nothing before.
-func TestABatchOfBadRecordsIsFoundBehindA500(t *testing.T) {
+// TestWrite_500ForAllRecords_FindsThem: the service accepted nothing before.
+func TestWrite_500ForAllRecords_FindsThem(t *testing.T) {
 	keys := func(n int) (all []string) {
 		for i := range n {
 			all = append(all, fmt.Sprint(i))
@@ -166,7 +166,7 @@ func TestABatchOfBadRecordsIsFoundBehindA500(t *testing.T) {
 			if n := len(refusedLines(t, path)); n != c.aside || !c.fails && len(r.got) != c.page-c.bad {
 				t.Errorf("%d put aside, %d taken: %v", n, len(r.got), err)
 			}
-			if err == nil && c.bad == c.page { // another such page shows that it is not the records
+			if err == nil && c.bad == c.page { // a second such page shows that the records are not the cause
 				if err := s.Write(t.Context(), sinktest.Numbered(0, c.page)); !errors.Is(err, sink.ErrRefused) || errors.Is(err, sink.ErrRecord) {
 					t.Errorf("the next page: %v", err)
 				}
@@ -179,8 +179,8 @@ func TestABatchOfBadRecordsIsFoundBehindA500(t *testing.T) {
 	}
 }
 
-// TestAServiceWhoseErrorsDifferIsWaitedFor: a request id in each says nothing of the records.
-func TestAServiceWhoseErrorsDifferIsWaitedFor(t *testing.T) {
+// TestWrite_ErrorTextsDiffer_IsRetried: a different request id in each error says nothing about the records.
+func TestWrite_ErrorTextsDiffer_IsRetried(t *testing.T) {
 	n := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if n++; n < 60 {
@@ -195,8 +195,8 @@ func TestAServiceWhoseErrorsDifferIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestAnItemCountsByItsOwnStatus, whatever the answer says of errors as a whole.
-func TestAnItemCountsByItsOwnStatus(t *testing.T) {
+// TestWrite_ItemStatus_OverridesErrorsFlag: the status of an item counts, whatever the member errors says.
+func TestWrite_ItemStatus_OverridesErrorsFlag(t *testing.T) {
 	n := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -215,12 +215,13 @@ func TestAnItemCountsByItsOwnStatus(t *testing.T) {
 	s, waits := newHTTP(t, server.URL, Options{Form: Bulk})
 	sinktest.Write(t, s, sinktest.Numbered(0, 10))
 	if n != 2 || len(*waits) != 1 {
-		t.Errorf("%d requests, %d waits: want the one that was busy sent again", n, len(*waits))
+		t.Errorf("%d requests, %d waits: want the busy record sent again", n, len(*waits))
 	}
 }
 
-// TestARecordWithItsOwn500IsRefused, where the service takes others. Where it takes none, or is away, it is waited for.
-func TestARecordWithItsOwn500IsRefused(t *testing.T) {
+// TestWrite_ItemWith500_IsRefused if the service accepts others. If it accepts none, or a gateway answers, the sink
+// retries.
+func TestWrite_ItemWith500_IsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		status int
 		poison func(n int, id string) bool
@@ -268,8 +269,8 @@ func TestARecordWithItsOwn500IsRefused(t *testing.T) {
 	}
 }
 
-// TestABlockedIndexIsWaitedFor, as it is where the block comes with 429.
-func TestABlockedIndexIsWaitedFor(t *testing.T) {
+// TestWrite_BlockedIndex_IsRetried: a block with 403 is handled like one with 429.
+func TestWrite_BlockedIndex_IsRetried(t *testing.T) {
 	const reason = "index [okta] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block]"
 	x := newIndex(t)
 	x.status = func(n int, _ string) int {
@@ -298,8 +299,8 @@ func TestABlockedIndexIsWaitedFor(t *testing.T) {
 	wantDocs(t, x, 50)
 }
 
-// TestASizeThatWasRefusedIsNotSentAgain: the first page shows what the service takes.
-func TestASizeThatWasRefusedIsNotSentAgain(t *testing.T) {
+// TestWrite_After413_SendsSmallerBatches: the sink learns the size limit from the first page.
+func TestWrite_After413_SendsSmallerBatches(t *testing.T) {
 	x := newIndex(t)
 	tooLarge, bytes := 0, int64(0)
 	x.fault = func(_ int, w http.ResponseWriter, r *http.Request) (bool, bool) {
@@ -322,8 +323,9 @@ func TestASizeThatWasRefusedIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// TestWhatIsRefusedPageAfterPageIsNotTheRecordsFault: in a quiet org a page has one record, and all of them are refused alike.
-func TestWhatIsRefusedPageAfterPageIsNotTheRecordsFault(t *testing.T) {
+// TestWrite_SameRefusalPageAfterPage_Fails: in a quiet org each page has one record. If all are refused in the same way,
+// the records are not the cause.
+func TestWrite_SameRefusalPageAfterPage_Fails(t *testing.T) {
 	x := newIndex(t)
 	x.status = func(int, string) int { return 400 }
 	x.why = func(id string) (string, string) {
@@ -342,7 +344,7 @@ func TestWhatIsRefusedPageAfterPageIsNotTheRecordsFault(t *testing.T) {
 	if n := len(refusedLines(t, path)); n != 2 {
 		t.Errorf("%d put aside", n)
 	}
-	// One that is taken says that it is the records.
+	// An accepted record shows that the records are the cause.
 	x.status = odd
 	sinktest.Write(t, s, sinktest.Numbered(4, 5))
 	for i := range 6 {
@@ -350,8 +352,8 @@ func TestWhatIsRefusedPageAfterPageIsNotTheRecordsFault(t *testing.T) {
 	}
 }
 
-// TestADataStreamGetsATimestamp from the record's time, where the record has none.
-func TestADataStreamGetsATimestamp(t *testing.T) {
+// TestWrite_DataStream_AddsTimestamp from the record's time, if the record has no @timestamp.
+func TestWrite_DataStream_AddsTimestamp(t *testing.T) {
 	x := newIndex(t)
 	s, _ := newHTTP(t, x.URL+"/_bulk", Options{Form: BulkCreate, TimeMember: "published", BatchBytes: 200})
 	sinktest.Write(t, s, sinktest.Lines{
@@ -379,8 +381,7 @@ func TestADataStreamGetsATimestamp(t *testing.T) {
 	}
 }
 
-// TestHowASinkGetsOnIsTold.
-func TestHowASinkGetsOnIsTold(t *testing.T) {
+func TestStatus_FailuresAndRetries_AreCounted(t *testing.T) {
 	x := newIndex(t)
 	x.fault = func(n int, w http.ResponseWriter, _ *http.Request) (bool, bool) {
 		if n < 4 {
@@ -403,8 +404,8 @@ func TestHowASinkGetsOnIsTold(t *testing.T) {
 	}
 }
 
-// TestAServiceThatEndsBetweenTwoRequestsIsNoticed, and one that closes an idle connection is not taken for one that ended.
-func TestAServiceThatEndsBetweenTwoRequestsIsNoticed(t *testing.T) {
+// TestInterruptions_ServiceEndsBetweenRequests_AreCounted: a service that only closes an idle connection is not counted.
+func TestInterruptions_ServiceEndsBetweenRequests_AreCounted(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -427,11 +428,11 @@ func TestAServiceThatEndsBetweenTwoRequestsIsNoticed(t *testing.T) {
 	if _, err := ours.Read(make([]byte, 1)); err == nil {
 		t.Error("something was read")
 	}
-	if _, err := l.Accept(); err != nil { // it is asked whether it is still there
+	if _, err := l.Accept(); err != nil { // the sink probes whether the service is still there
 		t.Fatal(err)
 	}
 	if n := s.Interruptions(); n != 0 {
-		t.Errorf("%d interruptions by an idle connection", n)
+		t.Errorf("%d interruptions after an idle connection was closed", n)
 	}
 	ours, theirs = open()
 	other, otherTheirs := open()
@@ -440,16 +441,16 @@ func TestAServiceThatEndsBetweenTwoRequestsIsNoticed(t *testing.T) {
 	_ = theirs.Close()
 	_, _ = ours.Read(make([]byte, 1))
 	if n := s.Interruptions(); n != 1 {
-		t.Errorf("%d interruptions, want the one that a read found", n)
+		t.Errorf("%d interruptions, want the one that Read found", n)
 	}
 	_ = otherTheirs.Close()
 	if n := s.Interruptions(); n != 2 && runtime.GOOS != "windows" {
-		t.Errorf("%d interruptions, want the one that no read found, too", n)
+		t.Errorf("%d interruptions, want also the one that no Read found", n)
 	}
 }
 
-// TestAGatewayThatAnswersInPlaceOfTheServiceIsAnInterruption, where the service is watched: it may have been started anew.
-func TestAGatewayThatAnswersInPlaceOfTheServiceIsAnInterruption(t *testing.T) {
+// TestInterruptions_GatewayAnswers_AreCounted if the service is watched: it may have been restarted.
+func TestInterruptions_GatewayAnswers_AreCounted(t *testing.T) {
 	for status, want := range map[int]int64{500: 0, 429: 0, 502: 1, 503: 1, 504: 1, 522: 1} {
 		for _, watch := range []bool{true, false} {
 			n := 0
@@ -462,16 +463,16 @@ func TestAGatewayThatAnswersInPlaceOfTheServiceIsAnInterruption(t *testing.T) {
 			sinktest.Write(t, s, sinktest.Numbered(0, 5))
 			sinktest.Write(t, s, sinktest.Numbered(5, 9))
 			if got := s.Interruptions(); watch && got != want || !watch && got != 0 {
-				t.Errorf("%d: %d interruptions, want %d where it is watched (%t)", status, got, want, watch)
+				t.Errorf("%d: %d interruptions, want %d if watched (watched: %t)", status, got, want, watch)
 			}
 			server.Close()
 		}
 	}
 }
 
-// TestABadRecordAloneIsFoundBehindA500: a record that is alone is refused where one that was taken before is taken once more,
-// and after some equal answers where the service took nothing yet. Where the service fails for all, none is.
-func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
+// TestWrite_500ForSingleRecord_FindsBadRecord: a single record is refused if the service accepts an earlier record again,
+// or, if it accepted nothing yet, after some equal answers. If the service fails for every request, no record is refused.
+func TestWrite_500ForSingleRecord_FindsBadRecord(t *testing.T) {
 	r := newRows(t, 500, "9", "19")
 	s, _, path := newRefusing(t, r.URL, Options{})
 	sinktest.Write(t, s, sinktest.Numbered(0, 9))
@@ -495,7 +496,7 @@ func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
 	r = newRows(t, 500, "0")
 	s, _, path = newRefusing(t, r.URL, Options{})
 	sinktest.Write(t, s, sinktest.Numbered(0, 1))
-	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "0" || r.requests > mostEqual+2 {
+	if lines := refusedLines(t, path); len(lines) != 1 || lines[0].Key != "0" || r.requests > maxEqual+2 {
 		t.Errorf("put aside: %+v, %d requests", lines, r.requests)
 	}
 	s, _ = newHTTP(t, r.URL, Options{})
@@ -510,8 +511,8 @@ func TestABadRecordAloneIsFoundBehindA500(t *testing.T) {
 	}
 }
 
-// TestAHalfWrittenAuthorizationIsBridged: a file that is being written is empty, or lacks its last bytes.
-func TestAHalfWrittenAuthorizationIsBridged(t *testing.T) {
+// TestWrite_PartialAuthorizationFile_RetriesOrUsesOld: a file that is being written is empty or lacks its last bytes.
+func TestWrite_PartialAuthorizationFile_RetriesOrUsesOld(t *testing.T) {
 	for name, c := range map[string]struct {
 		half   string   // in the file when it changes; "" cannot be read
 		valid  []string // for the service meanwhile
@@ -568,13 +569,14 @@ func TestAHalfWrittenAuthorizationIsBridged(t *testing.T) {
 	}
 }
 
-// TestANewAuthorizationIsRead when its stamp changes, after a 401 or 403, and on demand. One that lasts is doubtful.
-func TestANewAuthorizationIsRead(t *testing.T) {
+// TestWrite_AuthorizationChanges_ReadsIt when its stamp changes, after a 401 or 403, and on demand. A refusal that lasts
+// is a DoubtfulError.
+func TestWrite_AuthorizationChanges_ReadsIt(t *testing.T) {
 	valid := "Bearer one"
 	requests := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if requests++; r.Header.Get("Authorization") != valid {
-			http.Error(w, "no such token: "+r.Header.Get("Authorization"), http.StatusForbidden)
+			http.Error(w, "unknown token: "+r.Header.Get("Authorization"), http.StatusForbidden)
 		}
 	}))
 	defer server.Close()
@@ -588,14 +590,14 @@ func TestANewAuthorizationIsRead(t *testing.T) {
 	file, valid = "Bearer two", "Bearer two" // the stamp is the same
 	sinktest.Write(t, s, sinktest.Numbered(1, 2))
 	if requests != 3 {
-		t.Errorf("%d requests: want one refused, and one with the new value", requests)
+		t.Errorf("%d requests in all, want one refused and one with the new value", requests)
 	}
 	file, valid, stamp = "Bearer three", "Bearer three", "3"
 	sinktest.Write(t, s, sinktest.Numbered(2, 3))
 	if requests != 4 {
-		t.Errorf("%d requests: want none refused", requests)
+		t.Errorf("%d requests in all, want none refused", requests)
 	}
-	unreadable, stamp = errors.New("half written"), "4"
+	unreadable, stamp = errors.New("partly written"), "4"
 	sinktest.Write(t, s, sinktest.Numbered(3, 4))
 	unreadable, valid = nil, "Bearer four"
 	err := s.Write(t.Context(), sinktest.Numbered(4, 5))
@@ -603,20 +605,20 @@ func TestANewAuthorizationIsRead(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	file = "Bearer four"
-	if any, changed, err := s.ReloadAuthorization(t.Context()); !any || !changed || err != nil {
-		t.Errorf("%t, %t, %v", any, changed, err)
+	if reloadable, changed, err := s.ReloadAuthorization(t.Context()); !reloadable || !changed || err != nil {
+		t.Errorf("%t, %t, %v", reloadable, changed, err)
 	}
 	requests = 0
 	if sinktest.Write(t, s, sinktest.Numbered(4, 5)); requests != 1 {
 		t.Errorf("%d requests after it was read again", requests)
 	}
-	// One that is read while a request is under way is not replaced by the one of that request.
+	// A value that is read during a request is not replaced by the value of that request.
 	a := newAuthorization(secrets.New("Bearer old"), Authorizer{Read: func(context.Context) (secrets.Value, error) { return secrets.New("Bearer new"), nil }})
 	sent := a.get(t.Context())
 	if _, err := a.reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if a.accept(sent, false); a.get(t.Context()).Reveal() != "Bearer new" {
-		t.Error("an authorization that was read again is lost")
+		t.Error("the reloaded authorization is lost")
 	}
 }
