@@ -345,6 +345,8 @@ func (p *property) kind() string {
 		kind = "list of " + p.Items.kind()
 	case kind == "object" && len(p.Required) > 0:
 		kind += " with " + strings.Join(p.Required, ", ")
+	case p.Format == "date-time":
+		kind = "time (RFC 3339, 2026-01-02, -24h, yesterday)"
 	case p.Format != "":
 		kind += " (" + p.Format + ")"
 	}

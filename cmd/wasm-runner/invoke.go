@@ -91,6 +91,9 @@ func (o *invokeOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
+	if in, err = a.InputTimes(s.Module, "input", o.operation, in); err != nil {
+		return err
+	}
 	result, failure := s.Conn.Invoke(ctx, o.operation, in, host.InvokeOptions{Timeout: a.Flags.Timeout, Plan: o.plan, IdempotencyKey: o.key})
 	for _, w := range result.Meta.Warnings {
 		a.Warnf("%s: %s", result.Operation, w)

@@ -110,9 +110,15 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^--out: ftp:// is not taken: name a file, or an http or https address$`, "--demo", "source", "poll_system_log_page", "--out", "ftp://example.com/x"),
 		m(`^--out: localhost:9200/x/_bulk looks like an address: write http:// or https:// before it, or \./ for a file$`, "--demo", "source", "poll_system_log_page", "--out", "localhost:9200/x/_bulk"),
 		m(`^--out: a file that ends in \.gz would not be compressed so: \.zst is the one that is, as in events\.ndjson\.zst$`, "--demo", "source", "poll_system_log_page", "--out", "events.ndjson.gz"),
-		m(`^--since: want a time with its zone, such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02: found "2026-11-29T00:00:00"$`, "--demo", "backfill", "--since", "2026-11-29T00:00:00", "--until", "2026-11-30"),
+		m(`^--since: want a time such as 2026-01-02T03:04:05Z, 2026-01-02, -24h, 2h ago, yesterday or now: found "2026-11-29T00:00:00"$`, "--demo", "backfill", "--since", "2026-11-29T00:00:00", "--until", "2026-11-30"),
 		m(`^--audit: open nowhere/a: no such file or directory$`, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--audit", "nowhere/a"),
 		m(`^--addr: "127\.0\.0\.1:99999" is not HOST:PORT`, "simulate", "--addr", "127.0.0.1:99999"),
+
+		m(`^input: since: want a time such as 2026-01-02T03:04:05Z, 2026-01-02, -24h, 2h ago, yesterday or now: found "24h"$`,
+			"--demo", "table", "bounded_system_log_range", `{"since":"24h","until":"now"}`),
+		m(`^input: until: want a time such as .*: found "soon"$`, "--demo", "invoke", "bounded_system_log_range", `{"since":"-24h","until":"soon"}`),
+		m(`^--source-config: since: want a time such as .*: found "soon"$`, "--demo", "source", "poll_system_log_page", "--source-config", `{"since":"soon"}`),
+		m(`^--since: want a time such as .*: found "soon"$`, "audit", "none", "--since", "soon"),
 
 		// What an operation is not for.
 		m(`^list_users: invalid: list_users has no column "nope": there are id, login, .*record$`, "--demo", "table", "list_users", "--columns", "nope"),

@@ -121,12 +121,9 @@ func (o *options) check() error {
 		if t.text == "" {
 			continue
 		}
-		at, err := time.Parse(time.RFC3339, t.text)
+		at, _, err := o.app.TimeFlag(t.name, t.text)
 		if err != nil {
-			at, err = time.Parse(time.DateOnly, t.text)
-		}
-		if err != nil {
-			return cli.Usagef("--%s: want a time with its zone, such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02: found %q", t.name, t.text)
+			return err
 		}
 		*t.to = at
 	}

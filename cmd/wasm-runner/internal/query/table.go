@@ -83,6 +83,9 @@ func (o *tableOptions) run(ctx context.Context) error {
 	}
 	defer s.Close()
 	s.LimitMemory()
+	if in, err = a.InputTimes(s.Module, "input", o.operation, in); err != nil {
+		return err
+	}
 	opts := host.TableOptions{Columns: o.columns, Limit: o.limit, Warn: a.Warner(o.operation)}
 	room, terminal := term.Columns(a.Stdout)
 	var display display

@@ -23,6 +23,7 @@ type backfillOptions struct {
 	operation    string
 	since, until string
 	filter, q    string
+	relative     bool // since or until depends on the present
 	pageSize     int
 	checkpoint   string
 	metrics      string
@@ -78,24 +79,24 @@ func backfillExamples(now time.Time) string {
   wasm-runner backfill --since SINCET08:00:00Z --until SINCET09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json --out morning.ndjson`)
 }
 
-// check returns an error for a range that cannot be read. It completes days to times.
+// check returns an error for a range that cannot be read. It replaces the times by those of RFC 3339.
 func (o *backfillOptions) check(demo bool) error {
 	if o.since == "" || o.until == "" {
-		return cli.Usagef("backfill wants --since and --until: the stretch of time to read")
+		return cli.Usagef("backfill wants --since and --until: the range of time to read")
 	}
 	var times [2]time.Time
 	for i, flag := range []struct {
 		name string
 		text *string
 	}{{"since", &o.since}, {"until", &o.until}} {
-		t, err := time.Parse(time.RFC3339, *flag.text)
-		if day, e := time.Parse(time.DateOnly, *flag.text); err != nil && e == nil {
-			t, err = day, nil
-			*flag.text = day.Format(time.RFC3339)
-		}
+		t, relative, err := o.app.TimeFlag(flag.name, *flag.text)
 		if err != nil {
-			return cli.Usagef("--%s: want a time with its zone, such as 2026-01-02T03:04:05Z, or a day such as 2026-01-02: found %q", flag.name, *flag.text)
+			return err
 		}
+		if _, err := time.Parse(time.RFC3339, *flag.text); err != nil { // the checkpoint has RFC 3339 as it is written
+			*flag.text = t.Format(time.RFC3339)
+		}
+		o.relative = o.relative || relative
 		times[i] = t
 	}
 	switch {
@@ -157,6 +158,9 @@ func (o *backfillOptions) run(ctx context.Context) error {
 	if ingest.RangeDone(d.At) {
 		a.Notef("%s is of a backfill that is complete: to read it again, name another checkpoint", o.checkpoint)
 		return nil
+	}
+	if o.relative && o.checkpoint != "" {
+		a.Notef("reading --since %s --until %s: after an interruption, give these times to go on", o.since, o.until)
 	}
 	all := &span{}
 	all.since, _ = time.Parse(time.RFC3339, o.since) // check has parsed both

@@ -148,6 +148,11 @@ func (o *sourceOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The checkpoint belongs to the config as it is written: with -24h, a later run goes on from the checkpoint.
+	absolute, err := a.AbsoluteTimes("--source-config", op.InputSchema, config)
+	if err != nil {
+		return err
+	}
 	signal.Ignore(syscall.SIGPIPE) // so that a write to a closed stdout returns an error
 	var drains []*ingest.Drain
 	for _, conn := range s.Connections() {
@@ -158,7 +163,7 @@ func (o *sourceOptions) run(ctx context.Context) error {
 		d := &ingest.Drain{
 			Operation: op.Name,
 			Key:       op.Key,
-			Feed:      ingest.Source(conn, host.SourceOptions{Operation: op.Name, Config: config, Follow: o.follow, PollLimit: o.pollLimit}),
+			Feed:      ingest.Source(conn, host.SourceOptions{Operation: op.Name, Config: absolute, Follow: o.follow, PollLimit: o.pollLimit}),
 			Persist:   o.follow,
 			Follow:    o.follow,
 
