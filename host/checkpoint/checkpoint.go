@@ -1,9 +1,9 @@
-// Package checkpoint keeps the checkpoint of a source in a file, so that a run goes on where the last one ended, and a
-// crash at any moment leaves either the old checkpoint or the new one.
+// Package checkpoint stores the checkpoint of a source in a file, so that a run resumes where the last one ended. A crash
+// at any moment leaves either the old checkpoint or the new one.
 //
 // A checkpoint belongs to one source: a kind, a connection, the org's address, an operation and its config. A file that
-// is damaged or belongs to another is an error that says what to do. It is never taken for a reason to begin anew,
-// which would repeat records, nor to go on from elsewhere, which would lose them.
+// is damaged or belongs to another source is an error that says what to do. The source does not start over, which would
+// repeat records, and does not resume elsewhere, which would lose records.
 package checkpoint
 
 import (
@@ -20,32 +20,32 @@ import (
 	"github.com/mach5/okta-connector/host/durable"
 )
 
-// Version is the version of the file that this package writes and reads.
+// Version is the version of the file format.
 const Version = 1
 
-// MaxFile is the largest checkpoint file that is read, in bytes: a checkpoint is a link and a time.
+// MaxFile is the maximum size of a checkpoint file, in bytes. A checkpoint is usually a link and a time.
 const MaxFile = 1 << 20
 
-// The reasons for which a checkpoint file is not usable; each error wraps one.
+// The reasons why a checkpoint file is not usable. Errors of this package wrap one of them.
 var (
-	ErrDamaged = errors.New("checkpoint damaged")             // not a whole checkpoint file of a version that is known
+	ErrDamaged = errors.New("checkpoint damaged")             // not a complete checkpoint file of a known version
 	ErrOther   = errors.New("checkpoint of another source")   // of another kind, connection, org, operation or config
 	ErrLocked  = errors.New("checkpoint in use")              // by another process
-	ErrSave    = errors.New("checkpoint could not be saved")  // the file still holds the last one
-	ErrPlace   = errors.New("no place for a checkpoint file") // its folder is not there, or cannot be written to
+	ErrSave    = errors.New("checkpoint could not be saved")  // the file still has the last one
+	ErrPlace   = errors.New("no place for a checkpoint file") // its folder does not exist or is not writable
 	ErrChanged = errors.New("checkpoint changed by another program")
 )
 
-// Identity says whose a checkpoint is.
+// Identity is the source that a checkpoint belongs to.
 type Identity struct {
 	Kind       string          `json:"kind"`
 	Connection string          `json:"connection"`
 	BaseURL    string          `json:"base_url"` // a cursor means nothing in another org
 	Operation  string          `json:"operation"`
-	Config     json.RawMessage `json:"config"` // the source's input: a cursor carries its filter. Its page_size may change
+	Config     json.RawMessage `json:"config"` // the source's input; a cursor depends on it, except for page_size
 }
 
-// envelope is the file.
+// envelope is the content of a checkpoint file.
 type envelope struct {
 	Version int `json:"version"`
 	Identity
@@ -53,25 +53,25 @@ type envelope struct {
 	SavedAt    time.Time       `json:"saved_at"`
 }
 
-// File is a checkpoint file that this process holds. It is not safe for concurrent use; close it when done.
+// File is a checkpoint file that this process has locked. It is not safe for concurrent use. Close it when done.
 type File struct {
-	path string // links followed: what they lead to is replaced, and not they
+	path string // with links resolved: Save replaces their target, not the link
 	own  Identity
 	lock *os.File
 	now  func() time.Time
 	disk durable.Disk
 
 	seen  bool        // Load or Save was called
-	known []byte      // what they left in the file; nil is no file
-	stamp fs.FileInfo // of the file then
+	known []byte      // content of the file then; nil if there was no file
+	stamp fs.FileInfo // state of the file then
 }
 
-// Open takes hold of the checkpoint file at path for one source, so that no other process can use it meanwhile
-// (ErrLocked). The file need not exist; its folder must. The lock is an empty file beside it, path+".lock", which
-// stays: the file itself is another after each Save. Where path is a link, the files are where it leads to.
+// Open locks the checkpoint file at path for one source. Meanwhile no other process can open it (ErrLocked). The file need
+// not exist, but its folder must. The lock is an empty file next to it, path+".lock", which is not deleted: each Save
+// replaces the checkpoint file itself. If path is a link, both files are in the folder of its target.
 func Open(path string, own Identity) (*File, error) { return OpenOn(durable.OS, path, own) }
 
-// OpenOn is Open, and saves by way of a disk.
+// OpenOn is Open for a file on a disk.
 func OpenOn(disk durable.Disk, path string, own Identity) (*File, error) {
 	config, err := canonical(own.Config)
 	if err != nil {
@@ -85,22 +85,22 @@ func OpenOn(disk durable.Disk, path string, own Identity) (*File, error) {
 	lock, err := durable.Hold(path+".lock", os.O_RDWR|os.O_CREATE)
 	switch {
 	case errors.Is(err, durable.ErrLocked):
-		return nil, fmt.Errorf("%w: another process works with %s: wait for it to end, or choose another file", ErrLocked, path)
+		return nil, fmt.Errorf("%w: another process uses %s: wait for it to end, or choose another file", ErrLocked, path)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: folder %s does not exist: mkdir -p it, or name another file", ErrPlace, filepath.Dir(path))
+		return nil, fmt.Errorf("%w: folder %s does not exist: create it, or name another file", ErrPlace, filepath.Dir(path))
 	case err != nil:
 		return nil, fmt.Errorf("%w: %v: name a file in a folder that can be written to", ErrPlace, err)
 	}
 	return &File{path: path, own: own, lock: lock, now: time.Now, disk: disk}, nil
 }
 
-// Path is the path of the file.
+// Path returns the path of the file.
 func (f *File) Path() string { return f.path }
 
-// Close lets go of the file.
+// Close unlocks the file.
 func (f *File) Close() error { return f.lock.Close() }
 
-// Load reads the checkpoint; nil without an error means that there is none yet. The error wraps ErrDamaged or ErrOther.
+// Load returns the checkpoint, or nil if there is none yet. The error wraps ErrDamaged or ErrOther if it is one of those.
 func (f *File) Load() (json.RawMessage, error) {
 	f.seen, f.known, f.stamp = true, nil, nil
 	file, err := os.Open(f.path)
@@ -121,7 +121,7 @@ func (f *File) Load() (json.RawMessage, error) {
 	}
 	e, err := parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %v. Restore it from a copy; to begin anew, and get records again, remove it", ErrDamaged, f.path, err)
+		return nil, fmt.Errorf("%w: %s: %v. Restore it from a copy, or remove it to start over, which repeats records", ErrDamaged, f.path, err)
 	}
 	if err := f.own.check(e.Identity); err != nil {
 		return nil, fmt.Errorf("%w: %s %v", ErrOther, f.path, err)
@@ -129,10 +129,11 @@ func (f *File) Load() (json.RawMessage, error) {
 	return e.Checkpoint, nil
 }
 
-// Save replaces the checkpoint: the new file is written beside the old, synced, renamed over it, and the folder is
-// synced. When the error wraps ErrSave the file holds the last checkpoint, unless only the last of these steps failed. A
-// file that another program replaced or changed since Load or the last Save is left alone (ErrChanged); one that it
-// deleted is made again. A lock that it deleted is taken again, unless another process has it by now (ErrLocked).
+// Save replaces the checkpoint. It writes a new file next to the old one, syncs it, renames it over the old one, and syncs
+// the folder. After an error that wraps ErrSave, the file has the last checkpoint, unless only the last step failed. If
+// another program changed the file since Load or the last Save, Save fails and does not touch it (ErrChanged). A file that
+// was deleted is created again. A lock file that was deleted is locked again, unless another process has it now
+// (ErrLocked).
 func (f *File) Save(checkpoint json.RawMessage) error {
 	e := envelope{Version: Version, Identity: f.own, Checkpoint: checkpoint, SavedAt: f.now().UTC()}
 	var b bytes.Buffer
@@ -143,22 +144,23 @@ func (f *File) Save(checkpoint json.RawMessage) error {
 		return fmt.Errorf("%w: %v", ErrSave, err)
 	}
 	if b.Len() > MaxFile {
-		return fmt.Errorf("%w: it has %d bytes, at most %d are kept", ErrSave, b.Len(), MaxFile)
+		return fmt.Errorf("%w: it has %d bytes, more than the maximum of %d", ErrSave, b.Len(), MaxFile)
 	}
-	if err := f.unchanged(); err != nil {
+	if err := f.checkUnchanged(); err != nil {
 		return err
 	}
 	if err := durable.Replace(f.disk, f.path, b.Bytes()); err != nil {
-		return fmt.Errorf("%w: %w: make room or name another file; records since the last checkpoint come again", ErrSave, err)
+		return fmt.Errorf("%w: %w: free some space or name another file; records since the last checkpoint will be written again", ErrSave, err)
 	}
 	f.seen, f.known = true, b.Bytes()
-	f.stamp, _ = os.Stat(f.path) // without it the next Save reads the file
+	f.stamp, _ = os.Stat(f.path) // if it fails, the next Save reads the file
 	return nil
 }
 
-// unchanged sees to it that the lock and the file are still this process's.
-func (f *File) unchanged() error {
-	const now = "; records since the last checkpoint come again"
+// checkUnchanged checks that this process still has the lock and that no other program changed the file. It locks a
+// deleted lock file again.
+func (f *File) checkUnchanged() error {
+	const repeats = "; records since the last checkpoint will be written again"
 	held, err := f.lock.Stat()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSave, err)
@@ -167,17 +169,17 @@ func (f *File) unchanged() error {
 		lock, err := durable.Hold(f.path+".lock", os.O_RDWR|os.O_CREATE)
 		switch {
 		case errors.Is(err, durable.ErrLocked):
-			return fmt.Errorf("%w: %s.lock was deleted, and another process works with %s by now: give each its own file%s", ErrLocked, f.path, f.path, now)
+			return fmt.Errorf("%w: %s.lock was deleted, and another process uses %s now: give each its own file%s", ErrLocked, f.path, f.path, repeats)
 		case err != nil:
-			return fmt.Errorf("%w: %s.lock was deleted, and cannot be made again: %w: make room or name another file%s", ErrSave, f.path, err, now)
+			return fmt.Errorf("%w: %s.lock was deleted and cannot be created again: %w: free some space or name another file%s", ErrSave, f.path, err, repeats)
 		}
-		_ = f.lock.Close() // of no use any more
+		_ = f.lock.Close() // the deleted lock file
 		f.lock = lock
 	}
 	there, err := os.Stat(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !f.seen:
-		return nil // whoever deleted it gets a new one
+		return nil // Save creates a new one
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrSave, err)
 	case f.stamp != nil && os.SameFile(f.stamp, there) && f.stamp.Size() == there.Size() && f.stamp.ModTime().Equal(there.ModTime()):
@@ -188,7 +190,7 @@ func (f *File) unchanged() error {
 		return fmt.Errorf("%w: %w", ErrSave, err)
 	}
 	if f.known == nil || !bytes.Equal(text, f.known) {
-		return fmt.Errorf("%w: %s is not as this run left it, and stays as it is: stop a run before its checkpoint is changed%s", ErrChanged, f.path, now)
+		return fmt.Errorf("%w: %s was not overwritten: stop a run before you change its checkpoint%s", ErrChanged, f.path, repeats)
 	}
 	f.stamp = there
 	return nil
@@ -197,7 +199,7 @@ func (f *File) unchanged() error {
 // parse reads the text of a checkpoint file.
 func parse(text []byte) (*envelope, error) {
 	if len(text) > MaxFile {
-		return nil, fmt.Errorf("over %d bytes", MaxFile)
+		return nil, fmt.Errorf("the file has over %d bytes", MaxFile)
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, errors.New("the file is empty")
@@ -206,10 +208,10 @@ func parse(text []byte) (*envelope, error) {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(text, &v); err != nil {
-		return nil, errors.New("not a JSON object of a checkpoint")
+		return nil, errors.New("not a checkpoint: not a JSON object")
 	}
 	if v.Version != Version {
-		return nil, fmt.Errorf("version %d, this program knows %d: was it written by a newer one?", v.Version, Version)
+		return nil, fmt.Errorf("version %d, but this program reads version %d: it may be from a newer program", v.Version, Version)
 	}
 	var e envelope
 	dec := json.NewDecoder(bytes.NewReader(text))
@@ -218,10 +220,10 @@ func parse(text []byte) (*envelope, error) {
 		return nil, fmt.Errorf("not a checkpoint: %v", err)
 	}
 	if e.Kind == "" || e.Connection == "" || e.Operation == "" || len(e.Config) == 0 || e.SavedAt.IsZero() {
-		return nil, errors.New("not a checkpoint: a field is missing")
+		return nil, errors.New("not a checkpoint: kind, connection, operation, config or saved_at is missing")
 	}
 	if len(e.Checkpoint) == 0 || bytes.Equal(e.Checkpoint, []byte("null")) {
-		return nil, errors.New("not a checkpoint: there is none in it")
+		return nil, errors.New("not a checkpoint: the field checkpoint is missing or null")
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, e.Checkpoint); err != nil {
@@ -231,7 +233,7 @@ func parse(text []byte) (*envelope, error) {
 	return &e, nil
 }
 
-// check says what a found identity differs in, and what to do.
+// check returns an error if a found identity differs. It says how, and what to do.
 func (own Identity) check(found Identity) error {
 	for _, part := range []struct{ what, found, own string }{
 		{"kind", found.Kind, own.Kind},
@@ -239,30 +241,30 @@ func (own Identity) check(found Identity) error {
 		{"operation", found.Operation, own.Operation},
 	} {
 		if part.found != part.own {
-			return fmt.Errorf("belongs to %s %s, this run is for %s: give each source its own checkpoint file", part.what, part.found, part.own)
+			return fmt.Errorf("belongs to %s %s, but this run is for %s: give each source its own checkpoint file", part.what, part.found, part.own)
 		}
 	}
 	if found.BaseURL != own.BaseURL {
-		return fmt.Errorf("was saved for the org at %s, the connection is now to %s: a cursor means nothing in another org, so give this "+
-			"one its own checkpoint file (if it is the same org under a new address, set base_url in the checkpoint file to it)",
+		return fmt.Errorf("was saved for the org at %s, but the connection is to %s: a cursor is not valid in another org, so use another "+
+			"checkpoint file (if it is the same org under a new address, set base_url in the checkpoint file to that address)",
 			found.BaseURL, own.BaseURL)
 	}
 	config, err := canonical(found.Config)
 	if err != nil {
-		return fmt.Errorf("holds a config that is not JSON: %v", err)
+		return fmt.Errorf("has a config that is not JSON: %v", err)
 	}
 	if !bytes.Equal(withoutPageSize(config), withoutPageSize(own.Config)) {
-		return fmt.Errorf("was saved with the config %s, this run has %s: a cursor carries its config, so run with that one or begin "+
-			"with another checkpoint file", config, own.Config)
+		return fmt.Errorf("was saved with the config %s, but this run has %s: a cursor depends on its config, so use the saved config or "+
+			"another checkpoint file", config, own.Config)
 	}
 	return nil
 }
 
-// pageSize is the member of a config that says how many records a request asks for. It may change behind a checkpoint: the
-// source stays the same (abi/README.md).
+// pageSize is the member of a config that says how many records a request asks for. It may change: the source stays the
+// same (abi/README.md).
 const pageSize = "page_size"
 
-// withoutPageSize returns what of a canonical config tells sources apart.
+// withoutPageSize returns a canonical config without its page size.
 func withoutPageSize(config json.RawMessage) json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(config, &members) != nil || members[pageSize] == nil {
@@ -279,7 +281,7 @@ func withoutPageSize(config json.RawMessage) json.RawMessage {
 	return b
 }
 
-// canonical is JSON with sorted keys and without spaces; nothing becomes {}.
+// canonical returns JSON with sorted keys and without spaces. An empty config becomes {}.
 func canonical(config json.RawMessage) (json.RawMessage, error) {
 	if len(config) == 0 {
 		return json.RawMessage("{}"), nil

@@ -25,11 +25,11 @@ func open(t *testing.T, path string, own Identity) *File {
 	return f
 }
 
-func TestWhatWasSavedIsLoaded(t *testing.T) {
+func TestLoad_AfterSave_ReturnsCheckpoint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	f := open(t, path, source)
 	if got, err := f.Load(); got != nil || err != nil {
-		t.Fatalf("a file that is not there: %s, %v", got, err)
+		t.Fatalf("a missing file: %s, %v", got, err)
 	}
 	for _, want := range []string{`{"v":1,"link":"/api/v1/logs?after=a&limit=2"}`, `{"v":1,"link":"/api/v1/logs?after=b&limit=2"}`} {
 		if err := f.Save(json.RawMessage(want)); err != nil {
@@ -41,9 +41,9 @@ func TestWhatWasSavedIsLoaded(t *testing.T) {
 	}
 	_ = f.Close()
 	again := source
-	again.Config = json.RawMessage(`{"page_size":100,"q":"a<b"}`) // the same, written otherwise
+	again.Config = json.RawMessage(`{"page_size":100,"q":"a<b"}`) // the same config with another order
 	if got, err := open(t, path, again).Load(); err != nil || !strings.Contains(string(got), "after=b") {
-		t.Errorf("by the next process: %s, %v", got, err)
+		t.Errorf("in the next process: %s, %v", got, err)
 	}
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	if err != nil || len(left) != 2 {
@@ -51,7 +51,7 @@ func TestWhatWasSavedIsLoaded(t *testing.T) {
 	}
 }
 
-func TestLoadRefusesWhatIsDamaged(t *testing.T) {
+func TestLoad_DamagedFile_Fails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	f := open(t, path, source)
 	if err := f.Save(json.RawMessage(`{"v":1}`)); err != nil {
@@ -76,13 +76,13 @@ func TestLoadRefusesWhatIsDamaged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, path, text)
-			expectRefusal(t, f, ErrDamaged)
+			wantError(t, f, ErrDamaged)
 		})
 	}
 	t.Run("cut anywhere", func(t *testing.T) {
-		for n := range len(whole) - 2 { // the last is a line break
+		for n := range len(whole) - 2 { // the last byte is a line break
 			write(t, path, string(whole[:n]))
-			expectRefusal(t, f, ErrDamaged)
+			wantError(t, f, ErrDamaged)
 		}
 	})
 }
@@ -94,7 +94,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func expectRefusal(t *testing.T, f *File, want error) {
+func wantError(t *testing.T, f *File, want error) {
 	t.Helper()
 	got, err := f.Load()
 	if !errors.Is(err, want) || got != nil || strings.Contains(err.Error(), "\n") {
@@ -102,7 +102,7 @@ func expectRefusal(t *testing.T, f *File, want error) {
 	}
 }
 
-func TestLoadRefusesWhatBelongsToAnother(t *testing.T) {
+func TestLoad_OtherSource_Fails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	f := open(t, path, source)
 	if err := f.Save(json.RawMessage(`{"v":1}`)); err != nil {
@@ -121,13 +121,13 @@ func TestLoadRefusesWhatBelongsToAnother(t *testing.T) {
 			other := source
 			change(&other)
 			g := open(t, path, other)
-			expectRefusal(t, g, ErrOther)
+			wantError(t, g, ErrOther)
 			_ = g.Close()
 		})
 	}
 }
 
-// TestLoad_OtherPageSize_IsTheSameSource: how large pages are tells no sources apart, whichever of the two says it.
+// TestLoad_OtherPageSize_IsTheSameSource: neither the saved nor the new page size matters.
 func TestLoad_OtherPageSize_IsTheSameSource(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	configs := []string{`{"q":"a<b"}`, `{"q":"a<b","page_size":100}`, `{ "page_size": 7, "q":"a<b"}`}
@@ -149,12 +149,12 @@ func TestLoad_OtherPageSize_IsTheSameSource(t *testing.T) {
 		}
 		own.Config = json.RawMessage(`{"q":"b","page_size":100}`)
 		g := open(t, path, own)
-		expectRefusal(t, g, ErrOther)
+		wantError(t, g, ErrOther)
 		_ = g.Close()
 	}
 }
 
-func TestOneProcessAtATime(t *testing.T) {
+func TestOpen_FileInUse_ReturnsErrLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	f := open(t, path, source)
 	if _, err := Open(path, source); !errors.Is(err, ErrLocked) {
@@ -164,12 +164,12 @@ func TestOneProcessAtATime(t *testing.T) {
 	open(t, path, source)
 }
 
-func TestOpenNeedsAPlace(t *testing.T) {
+func TestOpen_UnusablePath_ReturnsErrPlace(t *testing.T) {
 	dir := t.TempDir()
 	for name, path := range map[string]string{
-		"a folder that is not there": filepath.Join(dir, "none", "cp.json"),
-		"a folder":                   dir,
-		"a device":                   "/dev/full",
+		"a missing folder": filepath.Join(dir, "none", "cp.json"),
+		"a folder":         dir,
+		"a device":         "/dev/full",
 	} {
 		if _, err := Open(path, source); !errors.Is(err, ErrPlace) {
 			t.Errorf("%s: %v", name, err)
@@ -177,7 +177,7 @@ func TestOpenNeedsAPlace(t *testing.T) {
 	}
 }
 
-// full is a disk without room.
+// full is a disk without free space.
 type full struct{ durable.Disk }
 
 func (d full) Create(path string) (durable.File, error) {
@@ -192,7 +192,7 @@ func (f fullFile) Write(b []byte) (int, error) {
 	return n, &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
 }
 
-func TestAFullDiskLeavesTheLastCheckpoint(t *testing.T) {
+func TestSave_FullDisk_KeepsLastCheckpoint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	f := open(t, path, source)
 	if err := f.Save(json.RawMessage(`{"v":1}`)); err != nil {
@@ -207,12 +207,12 @@ func TestAFullDiskLeavesTheLastCheckpoint(t *testing.T) {
 		t.Errorf("got %s, %v", got, err)
 	}
 	if _, err := os.Stat(path + ".new"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("half of the new one stays: %v", err)
+		t.Errorf("a part of the new file remains: %v", err)
 	}
 }
 
-// TestWhatALinkLeadsToIsReplaced, and the link stays; whoever comes by another way finds it locked.
-func TestWhatALinkLeadsToIsReplaced(t *testing.T) {
+// TestSave_Link_ReplacesItsTarget: the link stays, and the target is locked under its own path, too.
+func TestSave_Link_ReplacesItsTarget(t *testing.T) {
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "volume", "cp.json"), filepath.Join(dir, "cp.json")
 	if err := os.Mkdir(filepath.Dir(target), 0o700); err != nil {
@@ -221,10 +221,10 @@ func TestWhatALinkLeadsToIsReplaced(t *testing.T) {
 	if err := os.Symlink(filepath.Join("volume", "cp.json"), link); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`{"v":1}`, `{"v":2}`} { // it leads to nothing yet, and then to a file
+	for _, want := range []string{`{"v":1}`, `{"v":2}`} { // the target does not exist at first
 		f := open(t, link, source)
 		if _, err := Open(target, source); !errors.Is(err, ErrLocked) {
-			t.Errorf("by its own name: %v", err)
+			t.Errorf("opened by its own path: %v", err)
 		}
 		if err := f.Save(json.RawMessage(want)); err != nil {
 			t.Fatal(err)
@@ -235,13 +235,13 @@ func TestWhatALinkLeadsToIsReplaced(t *testing.T) {
 		}
 		g := open(t, target, source)
 		if got, err := g.Load(); string(got) != want || err != nil {
-			t.Errorf("its target holds %s, %v; want %s", got, err, want)
+			t.Errorf("its target has %s, %v; want %s", got, err, want)
 		}
 		_ = g.Close()
 	}
 }
 
-func TestALeftoverOfACrashIsNoHindrance(t *testing.T) {
+func TestSave_LeftoverOfACrash_IsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	f := open(t, path, source)
 	write(t, path+".new", `{"version": 1, "ki`)
@@ -263,9 +263,9 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestWhatIsDeletedOrChangedUnderARun: a checkpoint or lock that is deleted is made again. One that another program wrote is
-// left alone, and so is everything once another process has the lock.
-func TestWhatIsDeletedOrChangedUnderARun(t *testing.T) {
+// TestSave_FileDeletedOrChanged_IsCreatedOrFails: a deleted checkpoint or lock is created again. A file that another
+// program wrote is not changed, and nothing is changed once another process has the lock.
+func TestSave_FileDeletedOrChanged_IsCreatedOrFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	f := open(t, path, source)
 	save := func(n string) error { return f.Save(json.RawMessage(`{"v":` + n + `}`)) }
@@ -273,7 +273,7 @@ func TestWhatIsDeletedOrChangedUnderARun(t *testing.T) {
 		func() error { return save("1") },
 		func() error { return errors.Join(os.Remove(path), save("2")) },
 		func() error { return errors.Join(os.Remove(path+".lock"), save("3")) },
-		func() error { // the same, by way of a copy
+		func() error { // the same with a copy of the file
 			b, err := os.ReadFile(path)
 			return errors.Join(err, os.Rename(path, path+".x"), os.WriteFile(path, b, 0o600), save("4"))
 		},
@@ -284,19 +284,19 @@ func TestWhatIsDeletedOrChangedUnderARun(t *testing.T) {
 		}
 	}
 	if _, err := Open(path, source); !errors.Is(err, ErrLocked) {
-		t.Errorf("the lock that was made again is not held: %v", err)
+		t.Errorf("the recreated lock file is not locked: %v", err)
 	}
 	if err := os.Remove(path + ".lock"); err != nil {
 		t.Fatal(err)
 	}
 	other := open(t, path, source)
-	if err := save("5"); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "cp.json.lock was deleted, and another process works with") {
+	if err := save("5"); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "cp.json.lock was deleted, and another process uses") {
 		t.Errorf("%v", err)
 	}
 	if got, err := other.Load(); string(got) != `{"v":4}` || err != nil {
 		t.Errorf("%s, %v", got, err)
 	}
-	changed := []byte("somebody's\n")
+	changed := []byte("another program's\n")
 	if err := os.WriteFile(path, changed, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -308,8 +308,8 @@ func TestWhatIsDeletedOrChangedUnderARun(t *testing.T) {
 	}
 }
 
-// TestAFolderThatIsGone is said to be, and not to be full.
-func TestAFolderThatIsGone(t *testing.T) {
+// TestSave_FolderDeleted_SaysSo: the error does not mention a full disk.
+func TestSave_FolderDeleted_SaysSo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -318,7 +318,7 @@ func TestAFolderThatIsGone(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Save(json.RawMessage(`{"v":1}`)); !errors.Is(err, ErrSave) || !strings.Contains(err.Error(), "cp.json.lock was deleted, and cannot be made again: ") {
+	if err := f.Save(json.RawMessage(`{"v":1}`)); !errors.Is(err, ErrSave) || !strings.Contains(err.Error(), "cp.json.lock was deleted and cannot be created again: ") {
 		t.Errorf("%v", err)
 	}
 }

@@ -150,7 +150,7 @@ func TestACheckpointThatCannotBeSavedEndsTheRun(t *testing.T) {
 		return nil
 	}}
 	_, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(100), Follow: true}, path)
-	if !errors.Is(err, checkpoint.ErrSave) || !strings.Contains(err.Error(), "make room or name another file; records since the last checkpoint come again") {
+	if !errors.Is(err, checkpoint.ErrSave) || !strings.Contains(err.Error(), "free some space or name another file; records since the last checkpoint will be written again") {
 		t.Errorf("%v", err)
 	}
 	if len(got.lines) != 300 {

@@ -21,18 +21,19 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// Options of a File. The zero value is good.
+// Options configure a File. A zero field means its default.
 type Options struct {
-	TTL time.Duration    // how long keys are remembered; default DefaultTTL
-	Now func() time.Time // default time.Now
+	TTL time.Duration    // how long keys are remembered. Default DefaultTTL
+	Now func() time.Time // Default time.Now
 }
 
-// File is a Journal in a file of bbolt, for the processes of one machine: it is open only while something is read or
-// written, and a key in use is locked by a file of its own, which the system unlocks when the process ends.
+// File is a Journal in a bbolt file, for the processes of one machine. It opens the file only for each read or write. A
+// claimed key is locked by a file of its own, which the system unlocks when the process ends. File is safe for concurrent
+// use.
 type File struct {
 	path   string
 	opts   Options
-	broken atomic.Pointer[error] // it was found to be damaged: bbolt may hold it open since
+	broken atomic.Pointer[error] // set once the file was found damaged: bbolt may still have it open
 }
 
 var _ Journal = (*File)(nil)
@@ -42,8 +43,8 @@ var (
 	writesBucket = []byte("writes")
 )
 
-// Open makes the journal where it is not there, checks that it is one, and forgets the keys that are over their time.
-// An error wraps ErrDamaged where the file is none.
+// Open opens a journal, creates it if it does not exist, and deletes expired keys. The error wraps ErrDamaged if the file
+// is not a journal.
 func Open(path string, opts Options) (*File, error) {
 	if opts.TTL == 0 {
 		opts.TTL = DefaultTTL
@@ -61,11 +62,10 @@ func Open(path string, opts Options) (*File, error) {
 	return f, f.update(context.Background(), f.expire)
 }
 
-// create puts an empty journal where there is none, whole or not at all: a process that is killed meanwhile leaves no
-// half of one.
+// create creates an empty journal if there is none. If the process is killed meanwhile, no partial file remains.
 func (f *File) create() error {
 	if _, err := os.Lstat(f.path); !errors.Is(err, os.ErrNotExist) {
-		return nil // what it is shows when it is opened
+		return nil // update checks what the file is
 	}
 	dir, err := os.MkdirTemp(f.locks(), "new-")
 	if err != nil {
@@ -79,24 +79,24 @@ func (f *File) create() error {
 	if err := db.Close(); err != nil {
 		return err
 	}
-	// Where another process was faster, its journal is as good; where there are no links, bbolt makes the file in place.
+	// If another process was faster, its journal is used. If the file system has no links, bbolt creates the file in place.
 	_ = os.Link(filepath.Join(dir, "journal"), f.path)
 	return nil
 }
 
 func (f *File) locks() string { return f.path + ".locks" }
 
-// openTimeout bounds the wait for another process that has the file open, which is for milliseconds.
+// openTimeout limits the wait for another process that has the file open. That normally takes milliseconds.
 const openTimeout = 30 * time.Second
 
-// buckets are the file's.
+// buckets are the buckets of the bbolt file.
 type buckets struct{ keys, writes *bbolt.Bucket }
 
 func (f *File) update(ctx context.Context, do func(buckets) error) (err error) {
 	if broken := f.broken.Load(); broken != nil {
 		return *broken
 	}
-	// bbolt believes what it reads: a damaged page is an index out of range, or an address that is not there.
+	// bbolt does not validate what it reads: a damaged page leads to a panic or a memory fault.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
@@ -112,7 +112,7 @@ func (f *File) update(ctx context.Context, do func(buckets) error) (err error) {
 	case err != nil && strings.HasPrefix(err.Error(), "file size too small"), errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
 		return f.damaged(err)
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return fmt.Errorf("journal %s: another process has had it open for %s", f.path, timeout.Round(time.Millisecond))
+		return fmt.Errorf("journal %s: another process has had it open for %s: wait for it to end, or use another journal", f.path, timeout.Round(time.Millisecond))
 	case err != nil:
 		return fmt.Errorf("journal %s: %w", f.path, err)
 	}
@@ -142,12 +142,12 @@ func (f *File) damaged(why error) error {
 	if errors.Is(why, ErrDamaged) {
 		return why
 	}
-	err := fmt.Errorf("%w: %s (%w): move it away to begin a new one; what ran under its keys and ended in doubt must be looked at by hand", ErrDamaged, f.path, why)
+	err := fmt.Errorf("%w: %s (%w): move it away, and a new one is created; check by hand the actions that ran under its keys and ended with outcome unknown", ErrDamaged, f.path, why)
 	f.broken.Store(&err)
 	return err
 }
 
-// expire forgets keys that are over their time.
+// expire deletes expired keys.
 func (f *File) expire(b buckets) error {
 	var old [][]byte
 	err := b.keys.ForEach(func(k, v []byte) error {
@@ -155,7 +155,7 @@ func (f *File) expire(b buckets) error {
 		if err := json.Unmarshal(v, &e); err != nil {
 			return f.damaged(err)
 		}
-		if f.over(e) {
+		if f.expired(e) {
 			old = append(old, bytes.Clone(k))
 		}
 		return nil
@@ -168,9 +168,9 @@ func (f *File) expire(b buckets) error {
 	return err
 }
 
-// over reports whether an entry is over its time. One whose write may have left is never: forgotten, it would be sent
-// again, and this machine's clock may have jumped.
-func (f *File) over(e Entry) bool {
+// expired reports whether an entry is older than the TTL. An entry whose write may have been sent never expires: the
+// write would be sent again, and this machine's clock may have jumped.
+func (f *File) expired(e Entry) bool {
 	return e.Phase != Writing && e.Begun.Before(f.opts.Now().Add(-f.opts.TTL))
 }
 
@@ -181,7 +181,7 @@ type claim struct {
 	lock    *keyLock
 	entry   Entry
 	found   bool
-	writing bool // in this run
+	writing bool // this run has recorded a write
 }
 
 // Claim implements Journal.
@@ -197,7 +197,7 @@ func (f *File) Claim(ctx context.Context, scope, key, fingerprint string) (Claim
 			if err := json.Unmarshal(v, &c.entry); err != nil {
 				return f.damaged(err)
 			}
-			if c.found = !f.over(c.entry); c.found {
+			if c.found = !f.expired(c.entry); c.found {
 				return nil
 			}
 		}
@@ -259,21 +259,21 @@ func (c *claim) Release() {
 	}
 }
 
-// Take implements Journal. A time before that of writes counted already, since a clock went back, opens no new window:
-// those count as if they had just left.
+// Take implements Journal. If the clock went back, writes that were counted with a later time still count, as if they
+// had just been sent.
 func (f *File) Take(ctx context.Context, scope string, kinds []string, ceilings []Ceiling, at time.Time) (wait time.Duration, passed Ceiling, err error) {
 	err = f.update(ctx, func(b buckets) error {
 		for _, ceiling := range ceilings {
 			if !slices.Contains(kinds, ceiling.Kind) {
 				continue
 			}
-			times := counted(b.writes, scope, ceiling.Kind, at.Add(-ceiling.Window))
+			times := writeTimes(b.writes, scope, ceiling.Kind, at.Add(-ceiling.Window))
 			if len(times) < ceiling.Most {
 				continue
 			}
-			// There is room again when so many have left the window that one less than Most remains.
-			leaves := times[len(times)-ceiling.Most]
-			if d := min(leaves.Add(ceiling.Window).Sub(at), ceiling.Window); d > wait {
+			// The next write is allowed when only Most-1 writes remain in the window.
+			last := times[len(times)-ceiling.Most]
+			if d := min(last.Add(ceiling.Window).Sub(at), ceiling.Window); d > wait {
 				wait, passed = d, ceiling
 			}
 		}
@@ -297,10 +297,10 @@ func (f *File) Take(ctx context.Context, scope string, kinds []string, ceilings 
 	return wait, passed, err
 }
 
-// longestWindow is how long writes are kept to be counted.
+// longestWindow is how long writes are stored to be counted.
 const longestWindow = 24 * time.Hour
 
-// countKey orders the writes of a scope and kind by time.
+// countKey returns a key that orders the writes of a scope and kind by time.
 func countKey(scope, kind string, at time.Time) []byte {
 	sum := sha256.Sum256([]byte(scope + "\x00" + kind))
 	return binary.BigEndian.AppendUint64(sum[:], uint64(max(at.UnixNano(), 0)))
@@ -310,8 +310,8 @@ func timeOf(key []byte) time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(key[sha256.Size:])))
 }
 
-// counted are the times of the writes of a scope and kind after a time, in order.
-func counted(writes *bbolt.Bucket, scope, kind string, after time.Time) []time.Time {
+// writeTimes returns the times of the writes of a scope and kind after a time, in order.
+func writeTimes(writes *bbolt.Bucket, scope, kind string, after time.Time) []time.Time {
 	var times []time.Time
 	from := countKey(scope, kind, after)
 	cursor := writes.Cursor()
@@ -323,7 +323,7 @@ func counted(writes *bbolt.Bucket, scope, kind string, after time.Time) []time.T
 	return times
 }
 
-// prune forgets the writes of a scope and kind before a time.
+// prune deletes the writes of a scope and kind before a time.
 func prune(writes *bbolt.Bucket, scope, kind string, before time.Time) error {
 	var old [][]byte
 	from := countKey(scope, kind, time.Unix(0, 0))

@@ -1,8 +1,8 @@
-// Package journal remembers which actions were run under which idempotency key, and how many writes left when, in one
-// file that several processes share and that survives the end of any of them at any moment.
+// Package journal records the actions that were run under idempotency keys, with the times of their writes, in one file.
+// Several processes can share the file. It survives the end of any of them at any moment.
 //
-// An action is written down before its first write leaves, and its result after. Who finds a key that was begun and not
-// ended knows whether a write may have left, and when.
+// An action is recorded before its first write is sent, and its result afterwards. A run that finds an unfinished key
+// knows whether a write may have been sent, and when.
 package journal
 
 import (
@@ -12,77 +12,77 @@ import (
 	"time"
 )
 
-// The reasons for which a journal refuses.
+// The reasons why a journal refuses a call.
 var (
 	// ErrOther means that the key was used for another operation or input.
-	ErrOther = errors.New("the idempotency key was used before, for another operation or input")
+	ErrOther = errors.New("the idempotency key was already used for another operation or input: use a new key for each action")
 	// ErrBusy means that another run with the key did not end in time.
-	ErrBusy = errors.New("another run with this idempotency key has not ended")
-	// ErrDamaged means that the file is no journal, or no longer one.
+	ErrBusy = errors.New("another run with this idempotency key has not ended: try again later")
+	// ErrDamaged means that the file is not a journal, or is damaged.
 	ErrDamaged = errors.New("the journal is damaged")
 )
 
-// DefaultTTL is how long a key is remembered.
+// DefaultTTL is how long a key is remembered by default.
 const DefaultTTL = 7 * 24 * time.Hour
 
-// Journal is what a host needs of one. Open gives the one in a file; a platform may keep its own. It must be safe for
-// concurrent use, and what a method has noted must survive the end of the process at any moment.
+// Journal is what a host needs of a journal. Open returns one that is a file; a platform may implement its own. It must be
+// safe for concurrent use. What a method has recorded must survive the end of the process at any moment.
 type Journal interface {
-	// Claim takes a key for a run, so that nobody else has it until it is released. It waits for another run with the
-	// key until the context ends (ErrBusy). A key that was used with another fingerprint is ErrOther. Keys of different
-	// scopes are different keys.
+	// Claim takes a key exclusively for a run, until it is released. It waits for another run with the key until ctx
+	// ends (ErrBusy). A key that was used with another fingerprint is an error (ErrOther). Keys of different scopes are
+	// different keys.
 	Claim(ctx context.Context, scope, key, fingerprint string) (Claim, error)
-	// Take counts one write of these kinds in a scope, at a time, unless a ceiling would be passed: then it says how
-	// long to wait, and which ceiling, and counts nothing.
+	// Take counts one write of these kinds in a scope at a time. If that would exceed a ceiling, it counts nothing, and
+	// returns how long to wait and the ceiling.
 	Take(ctx context.Context, scope string, kinds []string, ceilings []Ceiling, at time.Time) (wait time.Duration, passed Ceiling, err error)
 }
 
-// Claim is one run under a key. It is for one goroutine. Release it in the end, whatever came of it.
+// Claim is one run under a key. It is not safe for concurrent use. Release it at the end of every run.
 type Claim interface {
-	// Previous is what an earlier run with the key left, if there was one.
+	// Previous returns the entry of the last run with the key, if there was one.
 	Previous() (Entry, bool)
-	// Writing notes that a write to a target is about to leave, at a time by the service's clock. It is safe when Writing
-	// returns. Of the writes of a run, the first is kept.
+	// Writing records that a write to a target is about to be sent, at a time by the service's clock. The record is
+	// durable when Writing returns. Only the first write of a run is recorded.
 	Writing(ctx context.Context, at time.Time, to Target) error
-	// Done notes the result.
+	// Done records the result.
 	Done(ctx context.Context, result json.RawMessage) error
-	// Forget takes the key back, for a run of which nothing was done.
+	// Forget deletes the key after a run that changed nothing.
 	Forget(ctx context.Context) error
-	// Release lets others have the key.
+	// Release lets other runs claim the key.
 	Release()
 }
 
-// Phase is how far a run got.
+// Phase is the progress of a run.
 type Phase string
 
 // The phases.
 const (
-	Begun   Phase = "begun"   // no write left
-	Writing Phase = "writing" // a write left, or was about to
+	Begun   Phase = "begun"   // no write was sent
+	Writing Phase = "writing" // a write was sent, or was about to be
 	Done    Phase = "done"
 )
 
-// Entry is what a journal holds of a key.
+// Entry is the record of a key.
 type Entry struct {
 	Phase       Phase           `json:"phase"`
 	Fingerprint string          `json:"fingerprint"`
 	Begun       time.Time       `json:"begun"`
-	Wrote       time.Time       `json:"wrote,omitzero"`  // when its last run's first write was about to leave, by the service's clock
-	Target      Target          `json:"target,omitzero"` // of that write
+	Wrote       time.Time       `json:"wrote,omitzero"`  // when the first write of its last run was about to be sent, by the service's clock
+	Target      Target          `json:"target,omitzero"` // the target of that write
 	Ended       time.Time       `json:"ended,omitzero"`
-	Result      json.RawMessage `json:"result,omitempty"` // of Done
+	Result      json.RawMessage `json:"result,omitempty"` // the result, if the phase is Done
 }
 
-// Target is what a write was for, by the ids that a name or login stood for then. It has no secret.
+// Target is the object of a write, by the id that its name or login had then. It contains no secret.
 type Target struct {
 	Endpoint string `json:"endpoint"`      // method and path template
-	Path     string `json:"path"`          // with the blanks filled
-	Body     string `json:"body,omitzero"` // the member id of the body, where the path does not name the object
+	Path     string `json:"path"`          // the template with its blanks filled
+	Body     string `json:"body,omitzero"` // the member id of the body, if the path does not name the object
 }
 
-// Ceiling is the most writes of a kind within a window.
+// Ceiling limits the writes of a kind within a window.
 type Ceiling struct {
-	Kind   string // whose writes count: "write" for all, or a class
-	Most   int
+	Kind   string // "write" counts every write; a class counts its own
+	Most   int    // number of writes
 	Window time.Duration
 }

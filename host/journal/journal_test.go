@@ -35,12 +35,12 @@ func claimed(t *testing.T, j Journal, key, fingerprint string) Claim {
 	return c
 }
 
-func TestWhatARunLeft(t *testing.T) {
+func TestClaim_EarlierRun_IsPrevious(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	wrote := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	run := func(do func(Claim) error) (Entry, bool) {
 		t.Helper()
-		c := claimed(t, open(t, path, Options{}), "k", "deactivate ada") // as a process of its own has it
+		c := claimed(t, open(t, path, Options{}), "k", "deactivate ada") // opened again, as another process does
 		defer c.Release()
 		before, found := c.Previous()
 		if err := do(c); err != nil {
@@ -58,7 +58,7 @@ func TestWhatARunLeft(t *testing.T) {
 		t.Errorf("%+v %v", e, found)
 	}
 	if e, found := run(writes); found {
-		t.Errorf("forgotten, and still there: %+v", e)
+		t.Errorf("a forgotten key is still there: %+v", e)
 	}
 	later := func(c Claim) error {
 		if err := c.Writing(ctx, wrote.Add(time.Hour), Target{}); err != nil {
@@ -85,11 +85,11 @@ func TestWhatARunLeft(t *testing.T) {
 	}
 	locks, err := os.ReadDir(path + ".locks")
 	if err != nil || len(locks) != 0 {
-		t.Errorf("lock files stay: %v %v", locks, err)
+		t.Errorf("lock files remain: %v %v", locks, err)
 	}
 }
 
-func TestKeysExpire(t *testing.T) {
+func TestClaim_KeyOverTTL_IsForgotten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	now := time.Now()
 	opts := Options{Now: func() time.Time { return now }}
@@ -105,7 +105,7 @@ func TestKeysExpire(t *testing.T) {
 	}
 	c.Release()
 	now = now.Add(2 * time.Second)
-	f := &File{path: path, opts: Options{TTL: DefaultTTL, Now: opts.Now}} // without what Open forgets
+	f := &File{path: path, opts: Options{TTL: DefaultTTL, Now: opts.Now}} // without Open, which deletes expired keys
 	c = claimed(t, f, "k", "b")
 	if _, found := c.Previous(); found {
 		t.Error("remembered for too long")
@@ -114,7 +114,7 @@ func TestKeysExpire(t *testing.T) {
 	now = now.Add(DefaultTTL + time.Second)
 	info, _ := os.Stat(path)
 	open(t, path, opts)
-	for i := range 2000 { // what is forgotten makes room
+	for i := range 2000 { // deleted keys make room
 		now = now.Add(time.Hour)
 		j := f
 		if i%100 == 0 {
@@ -131,7 +131,7 @@ func TestKeysExpire(t *testing.T) {
 	}
 }
 
-func TestOneRunAtATimeHasAKey(t *testing.T) {
+func TestClaim_SameKey_IsExclusive(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	var inside, runs atomic.Int32
 	var wg sync.WaitGroup
@@ -145,7 +145,7 @@ func TestOneRunAtATimeHasAKey(t *testing.T) {
 					return
 				}
 				if inside.Add(1) != 1 {
-					t.Error("two have the key")
+					t.Error("two runs have the key")
 				}
 				runs.Add(1)
 				inside.Add(-1)
@@ -167,7 +167,7 @@ func TestOneRunAtATimeHasAKey(t *testing.T) {
 	claimed(t, open(t, path, Options{}), "another", "a").Release()
 }
 
-func TestCeilings(t *testing.T) {
+func TestTake_Ceilings_SayHowLongToWait(t *testing.T) {
 	f := open(t, filepath.Join(t.TempDir(), "journal"), Options{})
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	take := func(at time.Duration, most int) time.Duration {
@@ -191,7 +191,7 @@ func TestCeilings(t *testing.T) {
 		wait time.Duration
 	}{
 		{"full", 10 * time.Minute, 3, 50 * time.Minute},
-		{"lowered: two have to leave the window", 10 * time.Minute, 2, 51 * time.Minute},
+		{"lowered: two must leave the window first", 10 * time.Minute, 2, 51 * time.Minute},
 		{"lowered to one", 10 * time.Minute, 1, 52 * time.Minute},
 		{"the clock went back a year", -365 * 24 * time.Hour, 3, time.Hour},
 		{"a moment too early", time.Hour - time.Nanosecond, 3, time.Nanosecond},
@@ -212,7 +212,7 @@ func TestCeilings(t *testing.T) {
 	}
 }
 
-func TestTheCeilingHoldsForAllAtOnce(t *testing.T) {
+func TestTake_Concurrent_KeepsCeiling(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	var passed atomic.Int32
 	var wg sync.WaitGroup
@@ -236,9 +236,9 @@ func TestTheCeilingHoldsForAllAtOnce(t *testing.T) {
 	}
 }
 
-// TestADamagedFileIsSaidToBe garbles a journal in many ways. It is read right, or said to be damaged: nothing hangs, and
-// nothing brings the process down.
-func TestADamagedFileIsSaidToBe(t *testing.T) {
+// TestOpen_DamagedFile_ReturnsErrDamaged garbles a journal in many ways. It is read correctly or reported as damaged. It
+// never hangs, and never ends the process.
+func TestOpen_DamagedFile_ReturnsErrDamaged(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "journal")
 	f := open(t, whole, Options{})
 	for i := range 40 {
@@ -268,7 +268,7 @@ func TestADamagedFileIsSaidToBe(t *testing.T) {
 		}
 		garbled[fmt.Sprint("noise ", i)] = b
 	}
-	for i := range 20 { // what is behind the two pages that have a checksum
+	for i := range 20 { // only the first two pages have a checksum
 		b := append([]byte(nil), good...)
 		for range 1 + random.IntN(2000) {
 			b[8192+random.IntN(len(b)-8192)] = byte(random.IntN(256))
@@ -288,7 +288,7 @@ func TestADamagedFileIsSaidToBe(t *testing.T) {
 				c.Release()
 			}
 			if errors.Is(err, ErrOther) {
-				err = nil // a fingerprint that was hit
+				err = nil // a fingerprint was garbled
 			}
 		}
 		if err == nil {
@@ -299,12 +299,12 @@ func TestADamagedFileIsSaidToBe(t *testing.T) {
 		}
 	}
 	if damaged < 20 {
-		t.Errorf("%d of %d were found to be damaged", damaged, len(garbled))
+		t.Errorf("%d of %d were reported as damaged", damaged, len(garbled))
 	}
-	t.Logf("%d of %d were found to be damaged", damaged, len(garbled))
+	t.Logf("%d of %d were reported as damaged", damaged, len(garbled))
 }
 
-func TestOpenSaysWhatIsWrong(t *testing.T) {
+func TestOpen_NotAFile_Fails(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

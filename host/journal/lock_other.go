@@ -9,9 +9,9 @@ import (
 
 type keyLock struct{}
 
-// lock needs flock, which this system does not have.
+// lock fails: it needs flock, which this system does not have.
 func lock(context.Context, string) (*keyLock, error) {
-	return nil, errors.New("journal: idempotency keys need a system with flock")
+	return nil, errors.New("journal: idempotency keys need flock, which this system does not have: run on Linux, macOS or a BSD")
 }
 
 func (*keyLock) release() {}

@@ -12,11 +12,12 @@ import (
 	"github.com/mach5/okta-connector/host/durable"
 )
 
-// keyLock is a lock that one process of a machine holds, and one goroutine of it. The system lifts it when the process
+// keyLock is an exclusive lock among the processes and goroutines of a machine. The system releases it when the process
 // ends.
 type keyLock struct{ f *os.File }
 
-// lock waits for the lock of a file, which is there for as long as somebody holds it.
+// lock waits for the lock of a file. It creates the file, which exists while the lock is held. It returns ErrBusy when
+// ctx ends.
 func lock(ctx context.Context, path string) (*keyLock, error) {
 	for {
 		f, err := durable.Hold(path, os.O_RDWR|os.O_CREATE)
@@ -34,7 +35,7 @@ func lock(ctx context.Context, path string) (*keyLock, error) {
 	}
 }
 
-// release takes the file away while the lock is held: whoever waits for it sees that it is another by then.
+// release deletes the file before it unlocks it, so that a waiting process notices that it must lock a new file.
 func (l *keyLock) release() {
 	_ = os.Remove(l.f.Name())
 	_ = l.f.Close()

@@ -328,8 +328,8 @@ var errTooLarge = errors.New("413: the request is larger than the service accept
 // rereadWaits are the waits before a refused authorization is read again: its file may be partly written.
 var rereadWaits = []time.Duration{250 * time.Millisecond, 750 * time.Millisecond}
 
-// once sends a batch once. left are the records that were neither taken nor refused. After a 401 or 403, the batch is
-// sent again with each authorization that was not tried yet.
+// sendOnce sends a batch without retries. left are the records that were neither accepted nor refused. After a 401 or
+// 403, it sends the batch again with each authorization that was not tried yet.
 func (s *Sink) sendOnce(ctx context.Context, batch []host.Record) (left []host.Record, refused []Refusal, err error) {
 	sent, waits := s.authorization.get(ctx), rereadWaits
 	tried := []secrets.Value{sent}

@@ -514,11 +514,11 @@ func TestWrite_500ForSingleRecord_FindsBadRecord(t *testing.T) {
 // TestWrite_PartialAuthorizationFile_RetriesOrUsesOld: a file that is being written is empty or lacks its last bytes.
 func TestWrite_PartialAuthorizationFile_RetriesOrUsesOld(t *testing.T) {
 	for name, c := range map[string]struct {
-		half   string   // in the file when it changes; "" cannot be read
-		valid  []string // for the service meanwhile
-		whole  int      // the wait after which the file is whole; 0 is none
+		half   string   // content of the file when it changes; "" cannot be read
+		valid  []string // tokens that the service accepts meanwhile
+		whole  int      // number of the wait after which the file is complete; 0 means never
 		taken  bool
-		tokens string // that were sent
+		tokens string // tokens that were sent
 	}{
 		"empty, the old one is valid":            {"", []string{"Bearer old"}, 0, true, "Bearer old"},
 		"half, the old one is valid":             {"Bearer ne", []string{"Bearer old"}, 0, true, "Bearer ne, Bearer old"},
