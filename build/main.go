@@ -24,7 +24,7 @@ Usage: go run ./build [-guest PACKAGE] [-lines] [-o FILE]
 
   go run ./build                        writes build/okta.wasm and build/okta.wasm.sha256 of this checkout
   go run ./build -o /tmp/okta.wasm      writes /tmp/okta.wasm and /tmp/okta.wasm.sha256
-  go run ./build -guest ./guest/template    builds another connector (docs/connectors.md): writes build/template.wasm
+  go run ./build -guest ./guest/template    builds another connector (docs/write-a-connector.md): writes build/template.wasm
   (cd build && sha256sum -c okta.wasm.sha256)    checks a module that was written before
 
 `

@@ -13,7 +13,7 @@
 //
 // The SDK asks for the next page as the host's Link headers say, resumes a list from any cursor, makes pages smaller
 // that are too heavy, reads back what became of a write whose answer was lost, and tells the service's own answers from
-// those of a proxy. docs/connectors.md shows how to write a connector.
+// those of a proxy. docs/write-a-connector.md shows how to write a connector.
 //
 // The package is plain Go that builds and tests natively. Package module makes the exports of a Wasm module of it. A
 // [Call] is for one run, and not for concurrent use.

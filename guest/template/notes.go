@@ -1,5 +1,5 @@
 // Command template is the smallest connector: a list and a write of an invented service that keeps notes. Copy the folder
-// to begin a connector of your own; docs/connectors.md explains each part.
+// to begin a connector of your own; docs/write-a-connector.md explains each part.
 package main
 
 import (

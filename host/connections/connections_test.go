@@ -208,22 +208,22 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// The README lists the limits with their defaults.
-func TestTheREADMEHasTheDefaultLimits(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+// docs/configuration.md lists the limits with their defaults.
+func TestConfigurationPage_Limits_AreTheDefaults(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, ok := strings.Cut(string(text), "```yaml\n    limits:\n")
 	block, _, ok2 := strings.Cut(rest, "```")
 	if !ok || !ok2 {
-		t.Fatal("the README has no limits")
+		t.Fatal("docs/configuration.md has no limits")
 	}
 	got, err := okta(t).Parse([]byte("connections:\n  - name: a\n    kind: okta\n    base_url: https://example.okta.com\n    token_secret_ref: env:A\n    limits:\n" + block))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(host.DefaultLimits(), got[0].Limits); diff != "" {
-		t.Errorf("the README's limits are not the defaults (-defaults +README):\n%s", diff)
+		t.Errorf("the limits of docs/configuration.md are not the defaults (-defaults +page):\n%s", diff)
 	}
 }

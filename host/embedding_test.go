@@ -54,20 +54,20 @@ func ExampleLoad() {
 	// Output: needs a real org
 }
 
-// TestTheReadmesProgramIsTheExample: what README.md shows is what compiles here.
-func TestTheReadmesProgramIsTheExample(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
+// TestEmbedding_Program_IsTheExample: the program that docs/embedding.md shows is the one that compiles here.
+func TestEmbedding_Program_IsTheExample(t *testing.T) {
+	text, err := os.ReadFile("../docs/embedding.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile("readme_test.go")
+	source, err := os.ReadFile("embedding_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, block, _ := strings.Cut(string(text), "```go\n")
 	block, _, _ = strings.Cut(block, "```")
 	if len(block) < 100 {
-		t.Fatal("README.md has no go block")
+		t.Fatal("docs/embedding.md has no go block")
 	}
 	var indented strings.Builder
 	for line := range strings.Lines(block) {
@@ -77,6 +77,6 @@ func TestTheReadmesProgramIsTheExample(t *testing.T) {
 		indented.WriteString(line)
 	}
 	if !strings.Contains(string(source), indented.String()) {
-		t.Error("README.md's program is not the body of ExampleLoad")
+		t.Error("the program of docs/embedding.md is not the body of ExampleLoad")
 	}
 }

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/host/hosttest"
+)
+
+// TestDocs_Tables_AreCurrent compares the generated parts of the documents with what the module and the runner say. -update
+// writes them.
+func TestDocs_Tables_AreCurrent(t *testing.T) {
+	m := hosttest.Connector.Module(t).Manifest()
+	var raw struct {
+		ConfigSchema configSchema `json:"config_schema"`
+	}
+	if err := json.Unmarshal(hosttest.Connector.Module(t).RawManifest(), &raw); err != nil {
+		t.Fatal(err)
+	}
+	fields := raw.ConfigSchema
+	parts := map[string]map[string]string{
+		"docs/actions.md":       {"outcomes": outcomesTable()},
+		"docs/operations.md":    {"operations": operationsTable(m), "roles": rolesTable(t, m)},
+		"docs/configuration.md": {"fields": fields.table(t, fieldTexts, "limits"), "limits": fields.Properties["limits"].table(t, limitTexts)},
+		"docs/sql.md":           {"views": viewsTable(m)},
+		"docs/production.md":    {"metrics": metricsTable(t)},
+	}
+	for document, generated := range parts {
+		compareParts(t, document, generated)
+	}
+}
+
+// compareParts compares the parts of a document between <!-- NAME: … --> and <!-- end of NAME --> with what was generated.
+func compareParts(t *testing.T, document string, generated map[string]string) {
+	t.Helper()
+	path := filepath.Join(root, document)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := text
+	for name, table := range generated {
+		part := regexp.MustCompile(`(?s)(<!-- ` + name + `: [^\n]*-->\n).*?(<!-- end of ` + name + ` -->)`)
+		if !part.Match(want) {
+			t.Fatalf("%s has no part %q", document, name)
+		}
+		want = part.ReplaceAllFunc(want, func(old []byte) []byte {
+			m := part.FindSubmatch(old)
+			return []byte(string(m[1]) + "\n" + table + "\n" + string(m[2]))
+		})
+	}
+	switch {
+	case bytes.Equal(text, want):
+	case !*update:
+		t.Errorf("%s is stale: go test ./cmd/wasm-runner -run TestDocs -update", document)
+	default:
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// row writes a row of a table.
+func row(b *strings.Builder, cells ...string) {
+	for _, cell := range cells {
+		b.WriteString("| " + strings.ReplaceAll(cell, "|", `\|`) + " ")
+	}
+	b.WriteString("|\n")
+}
+
+// table begins a table.
+func table(heads ...string) *strings.Builder {
+	var b strings.Builder
+	row(&b, heads...)
+	b.WriteString(strings.Repeat("|---", len(heads)) + "|\n")
+	return &b
+}
+
+func operationsTable(m *abi.Manifest) string {
+	b := table(fmt.Sprintf("operation (%d)", len(m.Operations)), "class", "use", "what it does")
+	for i := range m.Operations {
+		op := &m.Operations[i]
+		class := string(op.Class)
+		var others []string
+		for _, r := range op.ClassRules {
+			if !slices.Contains(others, string(r.Class)) {
+				others = append(others, string(r.Class))
+			}
+		}
+		if others != nil {
+			class += " (by input: " + strings.Join(others, ", ") + ")"
+		}
+		var use []string
+		for _, s := range op.Surfaces {
+			use = append(use, map[abi.Surface]string{abi.Axon: "i", abi.Ingest: "s", abi.SQL: "t"}[s])
+		}
+		row(b, "`"+op.Name+"`", class, strings.Join(use, " "), cli.FirstSentence(op.Summary))
+	}
+	return b.String()
+}
+
+// Standard roles of Okta, from the least to the most.
+const (
+	readOnlyAdmin   = "Read-only Administrator"
+	reportAdmin     = "Report Administrator, or Read-only Administrator"
+	helpDeskAdmin   = "Help Desk Administrator (of the user's groups)"
+	membershipAdmin = "Group Membership Administrator (of the group)"
+	groupAdmin      = "Group Administrator (of the user's groups)"
+	appAdmin        = "Application Administrator (of the app)"
+	orgAdmin        = "Organization Administrator"
+	superAdmin      = "Super Administrator"
+)
+
+var roleOrder = []string{reportAdmin, readOnlyAdmin, helpDeskAdmin, membershipAdmin, groupAdmin, appAdmin, orgAdmin, superAdmin}
+
+// roleOfScope says which standard role has what a scope names.
+var roleOfScope = map[string]string{
+	"okta.logs.read": reportAdmin,
+	"okta.apps.read": readOnlyAdmin, "okta.authenticators.read": readOnlyAdmin, "okta.authorizationServers.read": readOnlyAdmin, "okta.clients.read": readOnlyAdmin,
+	"okta.devices.read": readOnlyAdmin, "okta.groups.read": readOnlyAdmin, "okta.networkZones.read": readOnlyAdmin, "okta.orgs.read": readOnlyAdmin,
+	"okta.policies.read": readOnlyAdmin, "okta.sessions.read": readOnlyAdmin, "okta.users.read": readOnlyAdmin,
+	"okta.users.manage": groupAdmin, "okta.apps.manage": appAdmin,
+	"okta.devices.manage": orgAdmin, "okta.groups.manage": orgAdmin, "okta.networkZones.manage": orgAdmin, "okta.policies.manage": orgAdmin, "okta.sessions.manage": orgAdmin,
+	"okta.roles.read": superAdmin, "okta.roles.manage": superAdmin,
+}
+
+// roleOfOperation names the operations for which another role suffices than for all that their scopes allow.
+var roleOfOperation = map[string]string{
+	"create_user": groupAdmin, "delete_group": orgAdmin, // the roles of a group are read where the token may
+	"add_group_member": membershipAdmin, "remove_group_member": membershipAdmin,
+	"reset_factor":          helpDeskAdmin,
+	"revoke_session":        helpDeskAdmin + "; by session id " + orgAdmin,
+	"user_lifecycle_action": helpDeskAdmin + " for unlock, expire_password, reset_password and reset_factors; else " + groupAdmin,
+	"inventory_export":      readOnlyAdmin + "; without the role for a kind, the kind is in `skipped`",
+}
+
+func rolesTable(t *testing.T, m *abi.Manifest) string {
+	b := table("operation", "standard role that normally suffices", "scopes")
+	for _, op := range m.Operations {
+		role, scopes := reportAdmin, map[string]bool{}
+		for _, e := range op.Endpoints {
+			for _, s := range e.Scopes {
+				scopes[s] = true
+				of := roleOfScope[s]
+				if of == "" {
+					t.Errorf("%s: no role is known for the scope %s: add it to roleOfScope", op.Name, s)
+				}
+				if slices.Index(roleOrder, of) > slices.Index(roleOrder, role) {
+					role = of
+				}
+			}
+		}
+		row(b, "`"+op.Name+"`", cmp.Or(roleOfOperation[op.Name], role), "`"+strings.Join(slices.Sorted(maps.Keys(scopes)), "` `")+"`")
+	}
+	for name := range roleOfOperation {
+		if !slices.ContainsFunc(m.Operations, func(op abi.Operation) bool { return op.Name == name }) {
+			t.Errorf("roleOfOperation has %s, which is not an operation: remove it", name)
+		}
+	}
+	return b.String()
+}
+
+func viewsTable(m *abi.Manifest) string {
+	b := table("view", "operation", "comment")
+	for _, v := range m.Views {
+		comment := v.Comment
+		if comment == "" {
+			for _, op := range m.Operations {
+				if op.Name == v.Operation {
+					comment = cli.FirstSentence(op.Summary)
+				}
+			}
+		}
+		row(b, "`"+v.Name+"`", "`"+v.Operation+"`", comment)
+	}
+	return b.String()
+}
+
+func outcomesTable() string {
+	says := map[abi.Outcome][3]string{ // what happened, did anything change, what to do
+		abi.Succeeded: {"The object is as wanted. With `meta.reconciled`, an answer was lost and reading back found it so", "yes", "continue"},
+		abi.Unchanged: {"It was so before. Nothing was sent, except where only a refusal of Okta's tells (`reset_factor` by id)", "no", "continue"},
+		abi.Planned:   {"It was a plan (`--plan`): nothing was sent, and `plan.writes` would be", "no", "look at the plan, then run it without `--plan`"},
+		abi.Invalid:   {"The input broke the schema; nothing was sent", "no", "correct the workflow"},
+		abi.Denied:    {"The class is not granted, or the call was not approved; no write was sent", "no", "ask the person who grants or approves"},
+		abi.NotFound:  {"The target is not there. An id that a deletion finds gone is `unchanged`; a login or name that nobody has may be misspelt", "no", "take another branch"},
+		abi.Rejected:  {"Okta or the operation refused: `code`, `message`, `upstream`", "no¹", "repeat if `retryable` (another client or Okta itself was changing the object: `transition`); else correct what `message` says, or ask a person"},
+		abi.Throttled: {"Over Okta's rate limit (`code` `rate_limited`) or the connection's own ceiling (`ceiling`) for longer than the time given; the write was not sent", "no¹", "repeat after `retry_after_ms`"},
+		abi.Unavailable: {"The network, a gateway or Okta failed, and the write did nothing: it was certainly not sent, or reading back for as long as Okta can be at work found nothing",
+			"no¹", "repeat if `retryable`, with the same key; else repair the connection"},
+		abi.Unknown: {"A write was sent, no answer came, and reading back could not settle it", "perhaps",
+			"stop: a person looks at the object. Nothing is sent again under the same key; where `retryable`, a repeat under a new key does no harm"},
+		abi.Failed: {"A bug of the connector or its host, a module that overstepped its grant, or a journal or audit that cannot be written", "if `meta.requests` has a write",
+			"stop: look whether `meta.requests` has a write, and report it"},
+	}
+	b := table("outcome", "exit code", "what happened", "changed?", "do")
+	for _, o := range abi.Outcomes() {
+		row(b, "`"+string(o)+"`", fmt.Sprint(cli.OutcomeCode(o)), says[o][0], says[o][1], says[o][2])
+	}
+	return b.String()
+}
+
+// configSchema is the part of a JSON Schema that the tables show.
+type configSchema struct {
+	Type        string                  `json:"type"`
+	Const       any                     `json:"const"`
+	Default     any                     `json:"default"`
+	Minimum     any                     `json:"minimum"`
+	Over        any                     `json:"exclusiveMinimum"`
+	Maximum     any                     `json:"maximum"`
+	Required    []string                `json:"required"`
+	Properties  map[string]configSchema `json:"properties"`
+	Items       *configSchema           `json:"items"`
+	Enum        []string                `json:"enum"`
+	Description string                  `json:"description"`
+}
+
+// fieldText says what the schema does not: the unit, and the meaning.
+type fieldText struct{ name, unit, meaning string }
+
+var fieldTexts = []fieldText{
+	{"name", "", "name of the connection: `--connection NAME`, and its schema in SQL. Letters, digits and `_.-`, at most 64"},
+	{"kind", "", "kind of the module"},
+	{"base_url", "", "the org's own address, https, without a path"},
+	{"token_secret_ref", "", "where the API token is: `env:NAME`, or `file:PATH`, relative to the connection file"},
+	{"grants", "", "safety classes that are granted: [Grants](#grants)"},
+	{"approve", "", "classes of which each invoke is approved: [Approval](#approval-and-ceilings). Default: none"},
+	{"max_writes_per_minute", "writes", "most writes in a minute, over all processes that share the journal. Default: no ceiling"},
+	{"max_destructive_per_hour", "writes", "most destructive and privileged writes in an hour. Default: no ceiling"},
+	{"rate_limit_share", "part of 1", "part of each of Okta's rate limits that this connection uses at most. The rest is for the org's other tools"},
+	{"default_page_size", "records", "records a request, where the input does not say. Default: the most that the endpoint allows"},
+	{"initial_lookback_seconds", "seconds", "how far back a source without a checkpoint begins"},
+	{"allow_private_network", "", "whether `base_url` may be this machine or in a private network"},
+}
+
+var limitTexts = []fieldText{
+	{"call_seconds", "seconds", "time of a call, waiting for rate limits included"},
+	{"requests", "requests", "requests of a call, refused ones included"},
+	{"request_seconds", "seconds", "time of one request, to the last byte of its answer"},
+	{"body_bytes", "bytes", "one answer, decoded"},
+	{"held_bytes", "bytes", "memory of all answers that one call holds until it ends"},
+	{"records", "records", "records of a call"},
+	{"result_bytes", "bytes", "all records of a call"},
+	{"memory_bytes", "bytes", "memory of the module"},
+	{"concurrency", "calls", "calls at once"},
+	{"log_bytes", "bytes", "what a call can write to the log"},
+}
+
+// table lists the properties of a schema. Each must have a text, and each text a property. left are properties that are
+// shown elsewhere.
+func (s configSchema) table(t *testing.T, texts []fieldText, left ...string) string {
+	b := table("key", "type", "default", "unit", "least … most", "meaning")
+	seen := map[string]bool{}
+	for _, text := range texts {
+		seen[text.name] = true
+		p, ok := s.Properties[text.name]
+		if !ok {
+			t.Errorf("the table has %s, which config_schema does not: remove it", text.name)
+		}
+		value := "–"
+		switch {
+		case slices.Contains(s.Required, text.name):
+			value = "required"
+		case p.Default != nil:
+			value = shownValue(p.Default)
+		}
+		kind := p.Type
+		switch {
+		case p.Const != nil:
+			kind = fmt.Sprintf("`%v`", p.Const)
+		case p.Items != nil:
+			kind = "list of " + strings.Join(p.Items.Enum, ", ")
+		}
+		bounds := ""
+		switch {
+		case p.Minimum != nil:
+			bounds = shownValue(p.Minimum) + " … " + shownValue(p.Maximum)
+		case p.Over != nil:
+			bounds = "over " + shownValue(p.Over) + " … " + shownValue(p.Maximum)
+		}
+		row(b, "`"+text.name+"`", kind, value, text.unit, bounds, text.meaning)
+	}
+	for name := range s.Properties {
+		if !seen[name] && !slices.Contains(left, name) {
+			t.Errorf("config_schema has %s, and no text says what it is: add one", name)
+		}
+	}
+	return b.String()
+}
+
+// shownValue writes a value of a schema: numbers in groups of three digits, lists in brackets.
+func shownValue(v any) string {
+	switch v := v.(type) {
+	case float64:
+		if v != float64(int64(v)) {
+			return fmt.Sprint(v)
+		}
+		digits := fmt.Sprintf("%d", int64(v))
+		for i := len(digits) - 3; i > 0; i -= 3 {
+			digits = digits[:i] + "," + digits[i:]
+		}
+		return digits
+	case []any:
+		var all []string
+		for _, e := range v {
+			all = append(all, fmt.Sprint(e))
+		}
+		return "[" + strings.Join(all, ", ") + "]"
+	}
+	return fmt.Sprint(v)
+}
