@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +11,8 @@ import (
 	"os/user"
 	"strings"
 
-	"github.com/tidwall/gjson"
-
-	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/result"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
@@ -35,7 +32,7 @@ func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 		if err := term.DiscardInput(tty); err != nil {
 			return "", fmt.Errorf("what was typed ahead could not be dropped: %w", err)
 		}
-		if _, err := io.WriteString(out, question(r)); err != nil {
+		if _, err := io.WriteString(out, styleOf(a, out).Question(r)); err != nil {
 			return "", fmt.Errorf("the question could not be shown: %w", err)
 		}
 		answer := make(chan string, 1)
@@ -90,102 +87,16 @@ func ownTerminal(a *cli.App) (*os.File, error) {
 	return tty, nil
 }
 
-// maxShown is the most of an object that a question shows, in bytes.
-const maxShown = 1000
-
-// question returns the text for the approver: the operation, its input, the writes, and the present state of their targets.
-func question(r host.ApprovalRequest) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s on %s is %s. Its input:\n  %s\nIt would send:\n", r.Operation, r.Connection, r.Class, term.Printable(string(r.Input)))
-	for _, w := range r.Plan.Writes {
-		fmt.Fprintf(&b, "  %s\n", shownWrite(w))
-	}
-	shown := []json.RawMessage{}
-	if len(r.Plan.State) > 0 {
-		shown = append(append(shown, r.Plan.State), r.Plan.Related...)
-	}
-	for i, object := range shown {
-		if i == 0 {
-			b.WriteString("What is there now:\n")
-		}
-		text := string(object)
-		if len(text) > maxShown {
-			text = strings.ToValidUTF8(text[:maxShown], "") + fmt.Sprintf("… (%d bytes in all: --plan shows them)", len(object))
-		}
-		fmt.Fprintf(&b, "  %s\n", term.Printable(text))
-	}
-	for _, warning := range r.Plan.Warnings {
-		fmt.Fprintf(&b, "Note: %s\n", term.Printable(warning))
-	}
-	b.WriteString("Send it? [y/N] ")
-	return b.String()
-}
-
-// shownWrite returns a planned write on one line.
-func shownWrite(w abi.PlannedWrite) string {
-	return strings.TrimSpace(term.Printable(request(w) + " " + string(w.Body)))
-}
-
-// shownPlan returns a plan for people: the writes, and the present state of their targets without links.
-func shownPlan(conn *host.Connection, r *abi.Result) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s on %s", r.Operation, term.Printable(conn.Config().Name))
-	if op, err := conn.Module().Operation(r.Operation); err == nil {
-		fmt.Fprintf(&b, " is %s", op.Class)
-	}
-	b.WriteString(". It would send:\n")
-	for _, w := range r.Plan.Writes {
-		fmt.Fprintf(&b, "  %s\n", shownWrite(w))
-	}
-	if len(r.Plan.Writes) == 0 {
-		b.WriteString("  nothing\n")
-	}
-	if len(r.Plan.State) > 0 {
-		b.WriteString("What is there now:\n")
-		for _, object := range append([]json.RawMessage{r.Plan.State}, r.Plan.Related...) {
-			b.WriteString("  ")
-			indented(&b, gjson.ParseBytes(object), "  ")
-			b.WriteByte('\n')
-		}
-	}
-	for _, warning := range r.Plan.Warnings {
-		fmt.Fprintf(&b, "Note: %s\n", term.Printable(warning))
-	}
-	return b.String()
-}
-
-// indented writes JSON with a line for each member, in their order and without _links.
-func indented(b *strings.Builder, v gjson.Result, indent string) {
-	if !v.IsObject() && !v.IsArray() {
-		b.WriteString(term.Printable(strings.TrimSpace(v.Raw)))
-		return
-	}
-	open, end, separator := "{", "}", ""
-	if v.IsArray() {
-		open, end = "[", "]"
-	}
-	b.WriteString(open)
-	v.ForEach(func(name, member gjson.Result) bool {
-		if v.IsObject() && name.Str == "_links" {
-			return true
-		}
-		b.WriteString(separator + "\n" + indent + "  ")
-		if separator = ","; v.IsObject() {
-			b.WriteString(term.Printable(name.Raw) + ": ")
-		}
-		indented(b, member, indent+"  ")
-		return true
-	})
-	if separator != "" {
-		b.WriteString("\n" + indent)
-	}
-	b.WriteString(end)
-}
-
 // who returns the name of the user that runs this process.
 func who() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username
 	}
 	return "unknown"
+}
+
+// styleOf returns how text for people is shown on an output.
+func styleOf(a *cli.App, out any) result.Style {
+	columns, _ := term.Columns(out)
+	return result.Style{Palette: term.NewPalette(out, a.Env), Columns: columns}
 }

@@ -296,8 +296,8 @@ type signs struct{ good, warn, bad string }
 
 // signsOf returns the marks for stdout, with colours if the terminal takes them and NO_COLOR is not set.
 func signsOf(a *cli.App) signs {
-	if _, is := term.Columns(a.Stdout); is && a.Env("NO_COLOR") == "" && !term.Dumb(a.Env("TERM")) {
-		return signs{"\x1b[32m✓\x1b[0m", "\x1b[33m!\x1b[0m", "\x1b[31m✗\x1b[0m"}
+	if p := term.NewPalette(a.Stdout, a.Env); p.Colours() {
+		return signs{p.Good("✓"), p.Warn("!"), p.Bad("✗")}
 	}
 	return signs{"ok  ", "WARN", "FAIL"}
 }

@@ -66,7 +66,7 @@ func (r compatRunner) run(args ...string) []byte {
 // invoke runs an invoke, whatever its outcome.
 func (r compatRunner) invoke(args ...string) abi.Result {
 	r.t.Helper()
-	res, err := result(r.command(args...))
+	res, err := printedResult(r.command(args...))
 	if err != nil {
 		r.t.Fatalf("%s: wasm-runner %s: %v", r.name, strings.Join(args, " "), err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/result"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
 )
@@ -25,6 +26,7 @@ type invokeOptions struct {
 	app              *cli.App
 	operation, input string // the arguments
 	plan, approve    bool
+	format           string // text or json; "" is text at a terminal and json elsewhere
 	key              string // --idempotency-key
 	journal, audit   string // files
 }
@@ -32,6 +34,7 @@ type invokeOptions struct {
 // newInvokeCommand returns the command invoke.
 func newInvokeCommand(a *cli.App) *cobra.Command {
 	o := invokeOptions{app: a}
+	formats := []string{"text", "json"}
 	cmd := &cobra.Command{
 		Use:   "invoke OP [JSON | @file | -]",
 		Short: "Run an operation once: an action, or a read",
@@ -54,15 +57,22 @@ Exit codes:
   wasm-runner --grant destructive invoke deactivate_user '{"user":"00u1abcd"}'
   wasm-runner --grant destructive invoke deactivate_user '{"user":"00u1abcd"}' --plan
   echo '{"status":"LOCKED_OUT"}' | wasm-runner invoke list_users - | jq .output.records`,
-		Args:              cli.OperationArgs(2),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cli.OperationArgs(2)(cmd, args); err != nil || o.format == "" {
+				return err
+			}
+			return cli.OneOf("format", o.format, formats)
+		},
 		ValidArgsFunction: a.CompleteOperation("axon"),
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.plan, "plan", false, "show the writes that would be sent, and send none")
 	f.BoolVar(&o.approve, "approve", false, "approve what the connection wants approved, without being asked")
+	f.StringVar(&o.format, "format", "", "text or json (default text at a terminal, else json)")
 	f.StringVar(&o.key, "idempotency-key", "", "run once for this `key`: the same key again answers the recorded result")
 	f.StringVar(&o.journal, "journal", "", "`file` that remembers keys and counts writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
 	f.StringVar(&o.audit, "audit", "", "append what this invoke does to a `file`, in JSON lines")
+	cli.CompleteFixed(cmd, "format", formats)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.operation, o.input = args[0], cli.Arg(args, 1)
 		return o.run(cmd.Context())
@@ -94,41 +104,54 @@ func (o *invokeOptions) run(ctx context.Context) error {
 	if in, err = a.InputTimes(s.Module, "input", o.operation, in); err != nil {
 		return err
 	}
-	result, failure := s.Conn.Invoke(ctx, o.operation, in, host.InvokeOptions{Timeout: a.Flags.Timeout, Plan: o.plan, IdempotencyKey: o.key})
-	for _, w := range result.Meta.Warnings {
-		a.Warnf("%s: %s", result.Operation, w)
+	answer, failure := s.Conn.Invoke(ctx, o.operation, in, host.InvokeOptions{Timeout: a.Flags.Timeout, Plan: o.plan, IdempotencyKey: o.key})
+	for _, w := range answer.Meta.Warnings {
+		a.Warnf("%s: %s", answer.Operation, w)
 	}
-	if _, person := term.Columns(a.Stdout); person && o.plan && result.Plan != nil && (result.Outcome == abi.Planned || result.Outcome == abi.Unchanged) {
-		if _, err := io.WriteString(a.Stdout, shownPlan(s.Conn, result)); err != nil {
-			return fmt.Errorf("the plan could not be written: %w", err)
+	tell := func() {
+		warnUnsent(a, answer)
+		if more := moreRecords(s.Module, answer, in); more != "" {
+			a.Warnf("%s: %s", answer.Operation, more)
 		}
-		warnUnsent(a, result)
-		return failure
 	}
-	warnUnsent(a, result)
-	if more := moreRecords(s.Module, result, in); more != "" {
-		a.Warnf("%s: %s", result.Operation, more)
+	if _, terminal := term.Columns(a.Stdout); o.format == "text" || o.format == "" && terminal {
+		err = o.printText(s, answer)
+		tell() // below the result, where a person looks
+	} else {
+		tell()
+		err = encode(a, answer)
 	}
-	enc := json.NewEncoder(a.Stdout)
-	enc.SetEscapeHTML(false) // the output is the service's, byte for byte
-	if err := enc.Encode(result); err != nil {
-		return fmt.Errorf("the outcome of %s is %s, but the result could not be written: %w", result.Operation, result.Outcome, err)
+	if err != nil {
+		return fmt.Errorf("the outcome of %s is %s, but the result could not be written: %w", answer.Operation, answer.Outcome, err)
 	}
 	return failure
+}
+
+// printText writes the result for people. It writes nothing for a failure that the message on stderr says all of.
+func (o *invokeOptions) printText(s *cli.Session, r *abi.Result) error {
+	a := o.app
+	style := styleOf(a, a.Stdout)
+	text := ""
+	switch _, seen := term.Columns(a.Stderr); {
+	case o.plan && r.Plan != nil && (r.Outcome == abi.Planned || r.Outcome == abi.Unchanged):
+		var class abi.Class
+		if op, err := s.Module.Operation(r.Operation); err == nil {
+			class = op.Class
+		}
+		text = style.Plan(r, s.Conn.Config().Name, class)
+	case r.Outcome.OK(), !seen, a.JSON, len(r.Output) > 0, result.Sent(r):
+		text = style.Text(r)
+	}
+	_, err := io.WriteString(a.Stdout, text)
+	return err
 }
 
 // warnUnsent warns that a result looks like that of a write although this run sent nothing: it was a plan, or an earlier run
 // sent the write.
 func warnUnsent(a *cli.App, r *abi.Result) {
 	switch {
-	case r.Outcome == abi.Planned && len(r.Plan.Writes) == 1:
-		a.Warnf("%s: nothing was sent: 1 write would be (%s)", r.Operation, request(r.Plan.Writes[0]))
 	case r.Outcome == abi.Planned:
-		all := make([]string, len(r.Plan.Writes))
-		for i, w := range r.Plan.Writes {
-			all[i] = request(w)
-		}
-		a.Warnf("%s: nothing was sent: %d writes would be (%s)", r.Operation, len(all), strings.Join(all, "; "))
+		a.Warnf("%s: nothing was sent: %s would be (%s)", r.Operation, cli.Counted(int64(len(r.Plan.Writes)), "write"), result.Requests(r.Plan))
 	case r.Outcome == abi.Unchanged && r.Plan != nil:
 		a.Warnf("%s: nothing was sent, and no write would be: it already is so", r.Operation)
 	case r.Meta.Replayed && !r.Meta.RecordedAt.IsZero():
@@ -136,12 +159,6 @@ func warnUnsent(a *cli.App, r *abi.Result) {
 	case r.Meta.Replayed:
 		a.Warnf("%s: nothing was sent: this is the result of an earlier run with the same idempotency key", r.Operation)
 	}
-}
-
-// request returns the method and target of a planned write.
-func request(w abi.PlannedWrite) string {
-	method, _, _ := strings.Cut(w.Endpoint, " ")
-	return method + " " + w.Target
 }
 
 // pathError returns the error of a file without the prefixes that packages add. The flag is prefix enough.

@@ -124,8 +124,8 @@ func (d *door) when(mark string, ring func()) {
 	d.bells[mark] = ring
 }
 
-// result runs a command to its end, and returns the result that it printed.
-func result(cmd *exec.Cmd) (abi.Result, error) {
+// printedResult runs a command to its end, and returns the result that it printed.
+func printedResult(cmd *exec.Cmd) (abi.Result, error) {
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -188,7 +188,7 @@ func TestKilledAtAnyMomentOneEffect(t *testing.T) {
 				}
 				killed := cmd.Wait() != nil
 				timer.Stop()
-				res, err := result(command(all[i], key))
+				res, err := printedResult(command(all[i], key))
 				what := "ended before it was killed: "
 				if killed {
 					what = "killed: "
@@ -249,7 +249,7 @@ func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
 		outputs := make(chan abi.Result, 4)
 		for range cap(outputs) {
 			wg.Go(func() {
-				res, err := result(r.command("--grant", "write,destructive", "invoke", write.op, write.input,
+				res, err := printedResult(r.command("--grant", "write,destructive", "invoke", write.op, write.input,
 					"--idempotency-key", fmt.Sprint("shift", round), "--journal", filepath.Join(dir, "journal"), "--audit", filepath.Join(dir, "audit.ndjson")))
 				if err != nil {
 					t.Error(err)
@@ -310,11 +310,11 @@ func interruptedWhileTheWriteIsUnderWay(t *testing.T, by os.Signal) {
 	cmd.Dir, cmd.Env = plain.Dir, plain.Env
 	cmd.Cancel = func() error { return cmd.Process.Signal(by) }
 	at.when("/lifecycle/deactivate", interrupt)
-	res, err := result(cmd)
+	res, err := printedResult(cmd)
 	if err != nil || res.Outcome != abi.Unknown || cmd.ProcessState.ExitCode() != 8 {
 		t.Errorf("%+v %+v %v, exit code %d", res, res.Error, err, cmd.ProcessState.ExitCode())
 	}
-	again, err := result(command())
+	again, err := printedResult(command())
 	if err != nil || again.Outcome != abi.Succeeded || !again.Meta.Reconciled || org.Effects() != 1 {
 		t.Errorf("%+v %+v %v, %d effects", again, again.Error, err, org.Effects())
 	}

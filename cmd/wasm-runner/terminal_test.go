@@ -99,9 +99,16 @@ func screenCases() []screenCase {
 		{name: "table", args: []string{"table", "list_users", "--limit", "5"}, hold: "/users", shows: []string{`^LOGIN`, `@example\.com|…`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
 		{name: "table of named columns", args: []string{"table", "list_users", "--limit", "5", "--columns", "id,login,status,created,display_name,email"}, hold: "/users",
 			shows: []string{`^ID `, `^00u`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
-		{name: "invoke with approval", args: []string{"invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`}, freeOfWidth: regexp.MustCompile(`.`),
-			reach: func(k *keyboard, _ string) { k.await(`Send it\? \[y/N\] `) }, end: func(k *keyboard) { k.keys("y\r") },
-			shows: []string{`"outcome":"succeeded"`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: deactivate_user: interrupted: .*no answer`}},
+		{name: "invoke", args: []string{"invoke", "lookup_user", `{"user":"alan.turing@example.com"}`}, hold: "/users", shows: []string{`^lookup_user: succeeded`, `^  "id": "00u`, `^    "lastName": "Turing",$`},
+			stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: lookup_user: interrupted`}},
+		{name: "invoke that changes members", args: []string{"invoke", "update_user", `{"user":"alan.turing@example.com","profile":{"title":"Logician"}}`}, hold: "/users",
+			shows: []string{`^update_user: succeeded`, `^  profile\.title .*→`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: update_user: interrupted`}},
+		{name: "invoke --plan", args: []string{"invoke", "update_user", `{"user":"alan.turing@example.com","profile":{"title":"Logician"}}`, "--plan"}, hold: "/users",
+			shows:   []string{`^update_user on okta is write\.`, `^It would change:$`, `^  profile\.title .*→`, `^What is there now:$`, `^wasm-runner: update_user: nothing was sent: 1 write would be`},
+			stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: update_user: interrupted`}},
+		{name: "invoke with approval", args: []string{"invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`},
+			reach: func(k *keyboard, _ string) { k.await(`Send it\?.* \[y/N\] `) }, end: func(k *keyboard) { k.keys("y\r") },
+			shows: []string{`^deactivate_user: succeeded`, `ACTIVE →`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: deactivate_user: interrupted: .*no answer`}},
 		{name: "check", args: []string{"check"}, hold: "/", shows: []string{`module`, `quota`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: interrupted`}},
 	}
 	cases = append(cases,
@@ -280,6 +287,29 @@ func TestProgress_AtATerminalOf12Columns_DoesNotWrap(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInvoke_WithFormatJSON_AtATerminal_IsOneLine: a person may ask for what a program gets.
+func TestInvoke_WithFormatJSON_AtATerminal_IsOneLine(t *testing.T) {
+	k := onPty(t, ptyOptions{}, "--demo", "invoke", "lookup_user", `{"user":"ada.lovelace@example.com"}`, "--format", "json")
+	if code := k.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	lines := k.unwrapped()
+	if !strings.HasPrefix(lines[0], `{"operation":"lookup_user","outcome":"succeeded","output":{"id":"00u`) || !strings.Contains(lines[0], `"_links":`) || len(lines) != 2 {
+		t.Errorf("%q", lines)
+	}
+}
+
+// TestInvoke_ThatFails_AtATerminal_SaysSoOnce: the message on stderr says all that there is.
+func TestInvoke_ThatFails_AtATerminal_SaysSoOnce(t *testing.T) {
+	k := onPty(t, ptyOptions{}, "--demo", "invoke", "lookup_user", `{"user":"nobody@example.com"}`)
+	if code := k.wait(); code != 4 {
+		t.Errorf("exit code %d", code)
+	}
+	if text := strings.TrimSpace(k.raw()); !strings.HasPrefix(text, "wasm-runner: lookup_user: not_found: ") || strings.Count(text, "not_found") != 1 {
+		t.Errorf("%q", text)
 	}
 }
 
