@@ -1,0 +1,2 @@
+// Package links tests that links in documents lead somewhere.
+package links
