@@ -104,9 +104,14 @@ func follower(t *testing.T, command string) (metrics string) {
 		}
 	}
 	address := "http://" + served.FindStringSubmatch(stderr.String())[1]
-	metrics = get(t, address+"/metrics")
 	for _, path := range []string{"/readyz", "/healthz"} {
 		get(t, address+path)
+	}
+	caughtUp := regexp.MustCompile(`(?m)^wasm_runner_source_caught_up\{.*\} 1$`) // by then all metrics are known
+	for deadline := time.Now().Add(patience); !caughtUp.MatchString(metrics); time.Sleep(20 * time.Millisecond) {
+		if metrics = get(t, address+"/metrics"); time.Now().After(deadline) {
+			t.Fatalf("it does not catch up:\n%s", metrics)
+		}
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
