@@ -1,31 +1,31 @@
-// Package connections reads connection files: YAML that lists the orgs a module may be bound to, and what it may do
-// there.
+// Package connections reads connection files. A connection file is YAML that lists the orgs to which a module may be bound,
+// and what it may do there.
 //
 //	connections:
 //	  - name: example-prod
 //	    kind: example
 //	    base_url: https://example.com
 //	    token_secret_ref: env:EXAMPLE_API_TOKEN    # or file:PATH, relative to the connection file
-//	    default_page_size: 200                     # optional: records a request
-//	    initial_lookback_seconds: 86400            # optional: where a source without checkpoint begins
+//	    default_page_size: 200                     # optional: records in each request
+//	    initial_lookback_seconds: 86400            # optional: where a source without a checkpoint begins
 //	    grants: [read]                             # optional, default read
-//	    limits:                                    # optional: bounds of each call, these are the defaults
-//	      call_seconds: 300                        # wall time, waiting for rate limits included
-//	      request_seconds: 60                      # of one request, to the last byte of its answer
+//	    limits:                                    # optional: limits of each call, with their defaults
+//	      call_seconds: 300                        # wall-clock time, including waits for rate limits
+//	      request_seconds: 60                      # time of one request, to the last byte of its answer
 //	      requests: 2000
-//	      body_bytes: 67108864                     # of one answer, decoded
-//	      held_bytes: 536870912                    # of memory behind all answers
-//	      result_bytes: 268435456                  # of all records
+//	      body_bytes: 67108864                     # size of one decoded answer
+//	      held_bytes: 536870912                    # total size of the answers that one call holds
+//	      result_bytes: 268435456                  # total size of all records
 //	      records: 100000
-//	      memory_bytes: 67108864                   # of the module
-//	      concurrency: 16                          # calls at once
-//	      log_bytes: 65536                         # that the module can cause
-//	    allow_private_network: false               # optional: base_url may be this machine, or resolve to a private address
+//	      memory_bytes: 67108864                   # memory of the module
+//	      concurrency: 16                          # concurrent calls
+//	      log_bytes: 65536                         # log output that the module can cause
+//	    allow_private_network: false               # optional: allows a base_url of this machine or of a private network
 //
-// What a connection may have is in the config_schema of its kind's module: a Schema is made of it. Reading is strict: an unknown
-// field, a missing one, a wrong type, a name that is listed twice, an anchor or a second document is an error that names the line
-// and what to do. A field that the schema has and the host does not is an error too. A file holds references to secrets, never a
-// secret, and no error repeats a value of it that could be one.
+// The fields of a connection are defined by the config_schema of its kind's module, from which a Schema is made. Reading is
+// strict: an unknown or missing field, a wrong type, a name that is listed twice, an anchor and a second document are errors.
+// The error names the line and says what to do. A field that the schema has and the host does not is an error, too. A file
+// contains references to secrets, never secrets. No error repeats a value that could be a secret.
 package connections
 
 import (
@@ -39,29 +39,29 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// ErrFile is wrapped by every error of a connection file that can be read but not used.
+// ErrFile is wrapped by every error of a connection file that was read but is not valid.
 var ErrFile = errors.New("connection file not usable")
 
 // ErrNoConnection is wrapped by the errors of Find.
-var ErrNoConnection = errors.New("no such connection")
+var ErrNoConnection = errors.New("unknown connection")
 
-// ErrSeveral is wrapped by an ErrNoConnection when no name was given and there are several.
+// ErrSeveral is wrapped by an error of Find, with ErrNoConnection, if no name was given and there are several connections.
 var ErrSeveral = errors.New("there are several")
 
-// MaxFile is the largest connection file that is read, in bytes.
+// MaxFile is the maximum size of a connection file in bytes.
 const MaxFile = 1 << 20
 
-// Error is what is wrong with a connection file, and where. It wraps ErrFile.
+// Error says what is wrong with a connection file, and where. It wraps ErrFile.
 type Error struct {
-	Path string // empty when the text came from elsewhere
-	Line int    // 1 is the first; 0 is the file as a whole
+	Path string // empty if the text is not from a file
+	Line int    // from 1; 0 means the whole file
 	What string // one line: what is wrong and what to do
 
 	column int
-	last   bool // what the file does give comes before it
+	last   bool // reported only if nothing else is wrong
 }
 
-// Error implements error in the form that editors and people know: path:line: what.
+// Error returns path:line: what.
 func (e *Error) Error() string {
 	path := e.Path
 	if path == "" {
@@ -76,8 +76,8 @@ func (e *Error) Error() string {
 // Unwrap makes errors.Is(err, ErrFile) true.
 func (e *Error) Unwrap() error { return ErrFile }
 
-// ReadFile reads a connection file. A relative file: reference in it is relative to the file's folder. The error is an
-// *Error, or that of reading the file.
+// ReadFile reads a connection file. A relative file: reference in it is relative to the folder of the file. The error is an
+// *Error, or the error of reading the file.
 func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 	if info.IsDir() {
 		return nil, &Error{Path: path, What: "is a folder: name the connection file in it"}
 	}
-	text, err := io.ReadAll(io.LimitReader(file, MaxFile+1)) // a pipe or a device tells no size
+	text, err := io.ReadAll(io.LimitReader(file, MaxFile+1)) // the size of a pipe or device is not known
 	if err != nil {
 		return nil, err
 	}
@@ -103,13 +103,13 @@ func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 		return nil, err
 	}
 	for i := range configs {
-		configs[i].TokenSecretRef = beside(path, configs[i].TokenSecretRef)
+		configs[i].TokenSecretRef = inFolderOf(path, configs[i].TokenSecretRef)
 	}
 	return configs, nil
 }
 
-// beside makes the path of a relative file: reference one that is relative to the folder of the connection file.
-func beside(path, ref string) string {
+// inFolderOf returns a reference in which the path of a relative file: reference is below the folder of the connection file.
+func inFolderOf(path, ref string) string {
 	secret, ok := strings.CutPrefix(ref, "file:")
 	if !ok || secret == "" || filepath.IsAbs(secret) {
 		return ref
@@ -117,14 +117,14 @@ func beside(path, ref string) string {
 	return "file:" + filepath.Join(filepath.Dir(path), secret)
 }
 
-// severalError is that of several connections of which none is named.
+// severalError is the error of Find if no name was given and there are several connections.
 type severalError struct{ list string }
 
 func (e severalError) Error() string   { return "which connection? There are " + e.list }
 func (e severalError) Unwrap() []error { return []error{ErrNoConnection, ErrSeveral} }
 
-// Find picks one connection: by name, else by kind where the kind has one connection; an empty string picks the only
-// one. The error wraps ErrNoConnection and lists what there is.
+// Find returns the connection with a name, or the only connection of a kind. For an empty string it returns the only
+// connection. The error wraps ErrNoConnection and lists the connections.
 func Find(configs []host.Config, nameOrKind string) (host.Config, error) {
 	var names []string
 	var ofKind []host.Config
@@ -140,7 +140,7 @@ func Find(configs []host.Config, nameOrKind string) (host.Config, error) {
 	list := strings.Join(names, ", ")
 	switch {
 	case len(configs) == 0:
-		return host.Config{}, fmt.Errorf("%w: there are none", ErrNoConnection)
+		return host.Config{}, fmt.Errorf("%w: the connection file has none", ErrNoConnection)
 	case nameOrKind == "" && len(configs) == 1:
 		return configs[0], nil
 	case nameOrKind == "":
@@ -150,5 +150,5 @@ func Find(configs []host.Config, nameOrKind string) (host.Config, error) {
 	case len(ofKind) > 1:
 		return host.Config{}, fmt.Errorf("%w: %q is a kind with several connections, name one of %s", ErrNoConnection, nameOrKind, list)
 	}
-	return host.Config{}, fmt.Errorf("%w: %q, there is %s", ErrNoConnection, nameOrKind, list)
+	return host.Config{}, fmt.Errorf("%w %q: the connection file has %s", ErrNoConnection, nameOrKind, list)
 }

@@ -42,7 +42,7 @@ func okta(t testing.TB) *Schema {
 	return s
 }
 
-func TestParseReadsEveryField(t *testing.T) {
+func TestParse_EveryField_IsRead(t *testing.T) {
 	got, err := okta(t).Parse([]byte(good))
 	if err != nil {
 		t.Fatal(err)
@@ -58,16 +58,16 @@ func TestParseReadsEveryField(t *testing.T) {
 	}
 }
 
-// secret stands for a token in every wrong file below: no error may repeat it.
+// secret is used as a token in the invalid files below. No error may repeat it.
 const secret = "00AbCdEfGhIjKlMnOpQrStUvWxYz-0123456789_ab"
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_InvalidFile_Fails(t *testing.T) {
 	entry := func(lines ...string) string {
 		return "connections:\n  - name: a\n    kind: okta\n    base_url: https://example.okta.com\n    " + strings.Join(lines, "\n    ") + "\n"
 	}
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":                      {"", "connection file: is empty"},
-		"comments alone":               {"# nothing yet\n", "connection file: is empty"},
+		"only comments":                {"# nothing yet\n", "connection file: is empty"},
 		"a list at the top":            {"- name: a\n", ":1: want fields (name: value), found a list"},
 		"an unknown field at the top":  {"connection:\n  - name: a\n", ":1: unknown field connection: the file has one field, connections"},
 		"a mapping for the list":       {"connections:\n  a:\n    kind: okta\n", ":2: connections: want a list, found fields"},
@@ -76,7 +76,7 @@ func TestParseRefuses(t *testing.T) {
 		"an entry that is text":        {"connections:\n  - okta\n", ":2: want fields (name: value), found text"},
 		"a token in the file":          {entry("token: " + secret), ":5: field token: a secret does not belong in this file"},
 		"an api key in the file":       {entry("api-key: " + secret), ":5: field api-key: a secret does not belong"},
-		"a token for a reference":      {entry("token_secret_ref: " + secret), ":5: token_secret_ref: not a reference (is it the token itself?)"},
+		"a token as a reference":       {entry("token_secret_ref: " + secret), ":5: token_secret_ref: not a reference (is it the token itself?)"},
 		"an unknown field":             {entry("token_secret_reference: env:A"), ":5: unknown field token_secret_reference: a connection has name, kind,"},
 		"a secret as a field":          {entry(secret + ": yes"), ":5: unknown field (not shown)"},
 		"a missing reference":          {entry("grants: [read]"), ":2: connection a has no token_secret_ref: write where the API token is"},
@@ -85,28 +85,28 @@ func TestParseRefuses(t *testing.T) {
 		"a negative number":            {entry("token_secret_ref: env:A", "default_page_size: -1"), ":6: default_page_size: want a whole number from 1 to 1000"},
 		"a fraction":                   {entry("token_secret_ref: env:A", "default_page_size: 1.5"), ":6: default_page_size: want a whole number"},
 		"a number for text":            {"connections:\n  - name: 7\n", ":2: name: want text, found a number: put it in quotes"},
-		"limits that are no fields":    {entry("token_secret_ref: env:A", "limits: 5"), ":6: limits: want fields (name: value), found a number"},
-		"this machine":                 {strings.Replace(entry("token_secret_ref: env:A"), "https://example.okta.com", "http://127.0.0.1:8080", 1), ":4: base_url: it is this machine: write allow_private_network: true"},
-		"this machine by name":         {strings.Replace(entry("token_secret_ref: env:A"), "example.okta.com", "localhost", 1), ":4: base_url: it is this machine"},
-		"this machine by IPv6":         {strings.Replace(entry("token_secret_ref: env:A"), "https://example.okta.com", "'https://[::1]'", 1), ":4: base_url: it is this machine"},
+		"limits that are not fields":   {entry("token_secret_ref: env:A", "limits: 5"), ":6: limits: want fields (name: value), found a number"},
+		"this machine":                 {strings.Replace(entry("token_secret_ref: env:A"), "https://example.okta.com", "http://127.0.0.1:8080", 1), ":4: base_url is an address of this machine: if that is intended, write allow_private_network: true"},
+		"this machine by name":         {strings.Replace(entry("token_secret_ref: env:A"), "example.okta.com", "localhost", 1), ":4: base_url is an address of this machine"},
+		"this machine by IPv6":         {strings.Replace(entry("token_secret_ref: env:A"), "https://example.okta.com", "'https://[::1]'", 1), ":4: base_url is an address of this machine"},
 		"an unknown limit":             {entry("token_secret_ref: env:A", "limits: {pages: 5}"), ":6: limits: unknown limit pages: there are call_seconds, requests,"},
-		"a limit of nothing":           {entry("token_secret_ref: env:A", "limits: {requests: 0}"), ":6: limits: requests: want a whole number from 1 to"},
-		"memory for nobody":            {entry("token_secret_ref: env:A", "limits: {memory_bytes: 65536}"), ":6: limits: memory_bytes: want a whole number from 4194304 to"},
+		"a limit of 0":                 {entry("token_secret_ref: env:A", "limits: {requests: 0}"), ":6: limits: requests: want a whole number from 1 to"},
+		"too little memory":            {entry("token_secret_ref: env:A", "limits: {memory_bytes: 65536}"), ":6: limits: memory_bytes: want a whole number from 4194304 to"},
 		"text for true":                {entry("token_secret_ref: env:A", `allow_private_network: "yes"`), ":6: allow_private_network: want true or false, found text"},
-		"a class that does not exist":  {entry("token_secret_ref: env:A", "grants: [read, admin]"), ":6: grants: no class admin: there are read, write, destructive, privileged"},
-		"grants that are no list":      {entry("token_secret_ref: env:A", "grants: read"), ":6: grants: want a list such as [read, write], found text"},
+		"an unknown class":             {entry("token_secret_ref: env:A", "grants: [read, admin]"), ":6: grants: no class admin: there are read, write, destructive, privileged"},
+		"grants that are not a list":   {entry("token_secret_ref: env:A", "grants: read"), ":6: grants: want a list such as [read, write], found text"},
 		"no grants":                    {entry("token_secret_ref: env:A", "grants: []"), ":6: grants: the list is empty"},
 		"a grant twice":                {entry("token_secret_ref: env:A", "grants: [read, read]"), ":6: grants: read is listed twice"},
 		"a field twice":                {entry("token_secret_ref: env:A", "kind: okta"), ":6:"},
 		"a name twice":                 {entry("token_secret_ref: env:A") + strings.TrimPrefix(entry("token_secret_ref: env:B"), "connections:\n"), ":6: name a is listed twice, first in line 2"},
-		"a name with a space":          {"connections:\n  - name: my org\n", ":2: name: letters, digits and -_. are taken"},
+		"a name with a space":          {"connections:\n  - name: my org\n", ":2: name: only letters, digits and -_. are allowed"},
 		"an anchor":                    {"connections:\n  - &a\n    name: a\n", "want fields (name: value), found an anchor or alias"},
 		"an alias for a value":         {"connections:\n  - name: &n a\n    kind: *n\n", ":2: name: want text, found an anchor or alias"},
-		"a merge":                      {"connections:\n  - name: a\n    <<: {kind: okta}\n", ":3: a field's name is plain text"},
+		"a merge":                      {"connections:\n  - name: a\n    <<: {kind: okta}\n", ":3: a field's name must be plain text"},
 		"a second document":            {good + "---\nconnections: []\n", "a second YAML document"},
 		"a tab":                        {"connections:\n\t- name: a\n", ":2: is not YAML: check indentation"},
 		"an unclosed quote and secret": {entry(`token: "` + secret), ":5:"},
-		"a colon too many":             {entry("token_secret_ref: env:A: " + secret), ""},
+		"an extra colon":               {entry("token_secret_ref: env:A: " + secret), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			configs, err := okta(t).Parse([]byte(c.text))
@@ -123,7 +123,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestReadFileNamesFileAndLine(t *testing.T) {
+func TestReadFile_InvalidFile_NamesFileAndLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "connections.yaml")
 	if _, err := okta(t).ReadFile(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
@@ -139,7 +139,7 @@ func TestReadFileNamesFileAndLine(t *testing.T) {
 	}
 }
 
-func TestReadFileFindsSecretsBesideIt(t *testing.T) {
+func TestReadFile_RelativeReference_IsResolvedFromFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "connections.yaml")
 	if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
@@ -157,21 +157,21 @@ func TestReadFileFindsSecretsBesideIt(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
+func TestFind_NameOrKind_PicksOne(t *testing.T) {
 	prod, dev, other := host.Config{Name: "prod", Kind: "okta"}, host.Config{Name: "dev", Kind: "okta"}, host.Config{Name: "entra", Kind: "azure"}
 	for name, c := range map[string]struct {
 		configs []host.Config
 		ask     string
 		want    string // a name, or a part of the error
 	}{
-		"by name":                      {[]host.Config{prod, dev}, "dev", "dev"},
-		"the only one":                 {[]host.Config{prod}, "", "prod"},
-		"by kind, where it has one":    {[]host.Config{prod, other}, "azure", "entra"},
-		"by kind, where it has two":    {[]host.Config{prod, dev, other}, "okta", `"okta" is a kind with several connections, name one of prod, dev`},
-		"none asked, several there":    {[]host.Config{prod, dev}, "", "which connection? There are prod, dev"},
-		"a name that is not there":     {[]host.Config{prod}, "prd", `"prd", there is prod`},
-		"an empty list":                {nil, "", "there are none"},
-		"a name before another's kind": {[]host.Config{{Name: "okta", Kind: "x"}, dev}, "okta", "okta"},
+		"by name":                       {[]host.Config{prod, dev}, "dev", "dev"},
+		"the only one":                  {[]host.Config{prod}, "", "prod"},
+		"by kind, with one connection":  {[]host.Config{prod, other}, "azure", "entra"},
+		"by kind, with two connections": {[]host.Config{prod, dev, other}, "okta", `"okta" is a kind with several connections, name one of prod, dev`},
+		"no name, several connections":  {[]host.Config{prod, dev}, "", "which connection? There are prod, dev"},
+		"an unknown name":               {[]host.Config{prod}, "prd", `unknown connection "prd": the connection file has prod`},
+		"an empty list":                 {nil, "", "the connection file has none"},
+		"a name before another's kind":  {[]host.Config{{Name: "okta", Kind: "x"}, dev}, "okta", "okta"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Find(c.configs, c.ask)
@@ -208,7 +208,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// docs/configuration.md lists the limits with their defaults.
+// TestConfigurationPage_Limits_AreTheDefaults: docs/configuration.md lists the limits with their defaults.
 func TestConfigurationPage_Limits_AreTheDefaults(t *testing.T) {
 	text, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
@@ -217,7 +217,7 @@ func TestConfigurationPage_Limits_AreTheDefaults(t *testing.T) {
 	_, rest, ok := strings.Cut(string(text), "```yaml\n    limits:\n")
 	block, _, ok2 := strings.Cut(rest, "```")
 	if !ok || !ok2 {
-		t.Fatal("docs/configuration.md has no limits")
+		t.Fatal("docs/configuration.md does not list the limits")
 	}
 	got, err := okta(t).Parse([]byte("connections:\n  - name: a\n    kind: okta\n    base_url: https://example.okta.com\n    token_secret_ref: env:A\n    limits:\n" + block))
 	if err != nil {

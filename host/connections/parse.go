@@ -18,10 +18,10 @@ import (
 	"github.com/mach5/okta-connector/internal/nearest"
 )
 
-// literals are names under which people write the secret itself.
+// literals are field names under which people write the secret itself.
 var literals = []string{"token", "api_token", "apitoken", "api_key", "apikey", "secret", "password", "authorization"}
 
-// oauth are fields of a connection that signs in with OAuth.
+// oauth are field names that people write for a connection that signs in with OAuth.
 var oauth = []string{"client_id", "client_secret", "private_key", "private_key_ref", "private_key_secret_ref", "key_id", "kid", "scope", "scopes", "oauth", "oauth2",
 	"issuer", "authorization_server", "token_url", "auth", "auth_mode", "auth_type", "authorization_mode"}
 
@@ -31,13 +31,13 @@ var (
 	referencePattern = regexp.MustCompile(`^[a-z][a-z0-9]*:.`)
 )
 
-// Parse reads the text of a connection file, and checks the connections of the schema's kind by it. Of a connection of another
-// kind it reads name and kind alone. The error is an *Error without Path.
+// Parse reads the text of a connection file and validates the connections of the schema's kind. Of a connection of another
+// kind it reads only name and kind. The error is an *Error without Path.
 func (s *Schema) Parse(b []byte) ([]host.Config, error) {
 	if len(b) > MaxFile {
-		return nil, &Error{What: fmt.Sprintf("has over %d bytes, which are the most that are taken", MaxFile)}
+		return nil, &Error{What: fmt.Sprintf("has over %d bytes, the maximum: split it into several files", MaxFile)}
 	}
-	if err := shallow(b); err != nil {
+	if err := checkNesting(b); err != nil {
 		return nil, err
 	}
 	file, err := parser.ParseBytes(b, 0)
@@ -52,7 +52,7 @@ func (s *Schema) Parse(b []byte) ([]host.Config, error) {
 	}
 	switch {
 	case len(bodies) == 0:
-		return nil, &Error{What: "is empty: it wants a list under connections:"}
+		return nil, &Error{What: "is empty: list the connections under connections:"}
 	case len(bodies) > 1:
 		return nil, at(bodies[1], "a second YAML document: put all connections into one list")
 	}
@@ -72,10 +72,10 @@ func (s *Schema) Parse(b []byte) ([]host.Config, error) {
 	}
 	seq, ok := list.(*ast.SequenceNode)
 	if !ok {
-		return nil, at(list, "connections: want a list, found %s: begin each connection with a dash", kindOf(list))
+		return nil, at(list, "connections: want a list, found %s: begin each connection with a dash (-)", kindOf(list))
 	}
 	if len(seq.Values) == 0 {
-		return nil, at(list, "connections: the list is empty")
+		return nil, at(list, "connections: the list is empty: add a connection")
 	}
 	var configs []host.Config
 	lines := map[string]int{}
@@ -85,7 +85,7 @@ func (s *Schema) Parse(b []byte) ([]host.Config, error) {
 			return nil, err
 		}
 		if first, again := lines[c.Name]; again {
-			return nil, at(n, "name %s is listed twice, first in line %d: give each connection its own", c.Name, first)
+			return nil, at(n, "name %s is listed twice, first in line %d: give each connection its own name", c.Name, first)
 		}
 		lines[c.Name] = line(n)
 		configs = append(configs, c)
@@ -93,24 +93,25 @@ func (s *Schema) Parse(b []byte) ([]host.Config, error) {
 	return configs, nil
 }
 
-// Bounds of what the YAML parser is given: it takes minutes for what is nested thousands of levels deep.
+// Limits of a text for the YAML parser, which takes minutes for thousands of nested levels.
 const (
-	maxLine  = 8 << 10 // bytes of a line, which may hold a level for each two
-	maxDepth = 64      // of brackets
+	maxLine  = 8 << 10 // bytes; two bytes can open a level
+	maxDepth = 64      // nested brackets
 )
 
-// shallow reports a text that is nested deeper than any connection file. Brackets in quotes and comments count too.
-func shallow(b []byte) error {
+// checkNesting returns an error for a text that is nested deeper than any connection file. Brackets in quotes and comments
+// count, too.
+func checkNesting(b []byte) error {
 	depth, number := 0, 0
 	for text := range bytes.Lines(b) {
 		if number++; len(text) > maxLine {
-			return &Error{Line: number, What: fmt.Sprintf("the line has over %d bytes", maxLine)}
+			return &Error{Line: number, What: fmt.Sprintf("the line has over %d bytes, the maximum", maxLine)}
 		}
 		for _, c := range text {
 			switch c {
 			case '[', '{':
 				if depth++; depth > maxDepth {
-					return &Error{Line: number, What: fmt.Sprintf("brackets are nested over %d levels deep", maxDepth)}
+					return &Error{Line: number, What: fmt.Sprintf("brackets are nested over %d levels deep, the maximum", maxDepth)}
 				}
 			case ']', '}':
 				depth = max(depth-1, 0)
@@ -120,8 +121,8 @@ func shallow(b []byte) error {
 	return nil
 }
 
-// thisMachine reports whether an address is one of loopback's. The library takes those without more ado, since it is
-// programs that name them there; in a file they are rather a mistake, or somebody's way to what listens on this machine.
+// thisMachine reports whether an address is a loopback address. The host package accepts these, since a program names them
+// on purpose. In a file, a loopback address may be a mistake, or an attack on a service of this machine.
 func thisMachine(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -138,12 +139,12 @@ func named(name string) string {
 	return " " + name
 }
 
-// isLiteral reports whether people write a secret itself under a name.
+// isLiteral reports whether people write the secret itself under this field name.
 func isLiteral(name string) bool {
 	return slices.Contains(literals, strings.ToLower(strings.ReplaceAll(name, "-", "_")))
 }
 
-// unknownField says what to do about a field that connections do not have.
+// unknownField returns what is wrong with a field that connections do not have, and what to do.
 func (s *Schema) unknownField(name string, names []string) string {
 	plain := strings.ToLower(strings.ReplaceAll(name, "-", "_"))
 	variable := "env:" + strings.ToUpper(s.kind) + "_API_TOKEN"
@@ -157,7 +158,7 @@ func (s *Schema) unknownField(name string, names []string) string {
 	return fmt.Sprintf("unknown field %s: a connection has %s%s", shown(name), strings.Join(names, ", "), didYouMean(plain, names))
 }
 
-// didYouMean names the nearest name, if one is near.
+// didYouMean returns a suggestion of the nearest name, or "" if none is near.
 func didYouMean(name string, names []string) string {
 	if near := nearest.Of(name, names); near != "" {
 		return ". Did you mean " + near + "?"
@@ -172,7 +173,7 @@ type member struct {
 	value ast.Node
 }
 
-// members are the fields of a mapping, in their order, each of them once.
+// members returns the fields of a mapping in their order. A field that is listed twice is an error.
 func members(n ast.Node) ([]member, error) {
 	var values []*ast.MappingValueNode
 	switch n := n.(type) {
@@ -187,10 +188,10 @@ func members(n ast.Node) ([]member, error) {
 	for _, v := range values {
 		key, ok := v.Key.(*ast.StringNode)
 		if !ok {
-			return nil, at(v.Key, "a field's name is plain text: anchors, merges and other kinds of key are not taken")
+			return nil, at(v.Key, "a field's name must be plain text: anchors, merges and other kinds of keys are not allowed")
 		}
 		if slices.ContainsFunc(all, func(m member) bool { return m.name == key.Value }) {
-			return nil, at(key, "field %s is given twice", shown(key.Value))
+			return nil, at(key, "field %s is listed twice: remove one", shown(key.Value))
 		}
 		all = append(all, member{key.Value, key, v.Value})
 	}
@@ -205,7 +206,7 @@ func quoteHint(n ast.Node) string {
 	return ""
 }
 
-// kindOf names the kind of a node, never its value.
+// kindOf returns the kind of a node in words, never its value.
 func kindOf(n ast.Node) string {
 	switch n.(type) {
 	case nil, *ast.NullNode:
@@ -230,12 +231,12 @@ func kindOf(n ast.Node) string {
 	return "something else"
 }
 
-// at is an error at a node.
+// at returns an error with the position of a node.
 func at(n ast.Node, format string, args ...any) error {
 	return locate(n, fmt.Sprintf(format, args...))
 }
 
-// locate is an error at a node.
+// locate is at for a text without a format.
 func locate(n ast.Node, what string) *Error {
 	e := &Error{Line: line(n), What: what}
 	if n != nil {
@@ -262,11 +263,11 @@ func line(n ast.Node) int {
 	return 0
 }
 
-// syntaxError takes line and message from the parser's error and leaves out its excerpt of the file, which may hold a
-// secret.
+// syntaxError returns an error with the line and message of the parser's error. It omits the excerpt of the file, which may
+// contain a secret.
 func syntaxError(err error, text []byte) error {
-	if number := tabbed(text); number > 0 {
-		return &Error{Line: number, What: "is not YAML: check indentation: this line begins with a tab, and YAML takes spaces alone"}
+	if number := firstTab(text); number > 0 {
+		return &Error{Line: number, What: "is not YAML: check indentation: this line begins with a tab, but YAML allows only spaces"}
 	}
 	var e interface {
 		GetToken() *token.Token
@@ -286,8 +287,8 @@ func syntaxError(err error, text []byte) error {
 	return found
 }
 
-// tabbed returns the number of the first line that is indented by a tab, 0 for none.
-func tabbed(text []byte) int {
+// firstTab returns the number of the first line that is indented by a tab, or 0 if there is none.
+func firstTab(text []byte) int {
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
@@ -299,7 +300,7 @@ func tabbed(text []byte) int {
 	return 0
 }
 
-// shown makes a stranger's word fit for a message: what is long or strange could be a secret.
+// shown returns a word of the file for a message. A long or unusual word could be a secret and is not shown.
 func shown(s string) string {
 	if len(s) > 32 || !namePattern.MatchString(s) {
 		return "(not shown)"

@@ -21,14 +21,14 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// Schema is what connections of one kind may have. It is safe for concurrent use.
+// Schema defines the connections of one kind. It is safe for concurrent use.
 type Schema struct {
 	kind   string
 	raw    []byte
 	schema *jsonschema.Schema
 }
 
-// NewSchema compiles the config_schema of a module of a kind. An error is the module's fault.
+// NewSchema compiles the config_schema of a kind's module. It returns an error if the schema is not valid.
 func NewSchema(kind string, configSchema json.RawMessage) (*Schema, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(configSchema))
 	if err != nil {
@@ -47,13 +47,15 @@ func NewSchema(kind string, configSchema json.RawMessage) (*Schema, error) {
 	return s, nil
 }
 
-// nothing is a loader that loads nothing: a schema that refers to a file or a URL is refused.
+// nothing is a loader that loads nothing, so that a schema cannot refer to a file or a URL.
 type nothing struct{}
 
 // Load implements jsonschema.URLLoader.
-func (nothing) Load(url string) (any, error) { return nil, fmt.Errorf("%s may not be loaded", url) }
+func (nothing) Load(url string) (any, error) {
+	return nil, fmt.Errorf("%s must not be loaded: a config_schema may refer only to itself", url)
+}
 
-// at returns the schema of a place in a connection, as far as properties and items lead there.
+// at returns the schema of the value at a path in a connection. It follows properties and items.
 func (s *Schema) at(path []string) gjson.Result {
 	v := gjson.ParseBytes(s.raw)
 	for _, step := range path {
@@ -66,7 +68,7 @@ func (s *Schema) at(path []string) gjson.Result {
 	return v
 }
 
-// fields returns the names of the fields that a place may have, in the schema's order.
+// fields returns the names of the fields that the value at a path may have, in the schema's order.
 func (s *Schema) fields(path []string) (names []string) {
 	s.at(path).Get("properties").ForEach(func(name, _ gjson.Result) bool {
 		names = append(names, name.Str)
@@ -75,7 +77,8 @@ func (s *Schema) fields(path []string) (names []string) {
 	return names
 }
 
-// connection reads one entry of the list. One of another kind is for another module, which judges the rest of it.
+// connection reads one entry of the list. Of an entry of another kind it reads only name and kind: its module validates the
+// rest.
 func (s *Schema) connection(n ast.Node) (host.Config, error) {
 	var c host.Config
 	given, err := members(n)
@@ -88,7 +91,7 @@ func (s *Schema) connection(n ast.Node) (host.Config, error) {
 			e.name = text.Value
 		}
 	}
-	if other, err := s.ofAnotherKind(given); err != nil || other != nil {
+	if other, err := s.otherKind(given); err != nil || other != nil {
 		if err == nil {
 			c = *other
 		}
@@ -98,24 +101,24 @@ func (s *Schema) connection(n ast.Node) (host.Config, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := e.judge(v); err != nil {
+	if err := e.validate(v); err != nil {
 		return c, err
 	}
-	if err := e.known(given, reflect.TypeFor[host.Config](), ""); err != nil {
+	if err := e.checkKnown(given, reflect.TypeFor[host.Config](), ""); err != nil {
 		return c, err
 	}
 	if err := yaml.NodeToValue(n, &c, yaml.Strict(), yaml.CustomUnmarshaler(seconds)); err != nil {
-		return c, at(n, "connection%s cannot be read: look at the types of its fields", named(e.name)) // the library's text may have a value
+		return c, at(n, "connection%s cannot be read: check the types of its fields", named(e.name)) // the library's text may contain a value
 	}
 	if !c.AllowPrivateNetwork && thisMachine(c.BaseURL) {
-		return c, at(e.nodes["base_url"], "base_url: it is this machine: write allow_private_network: true if that is meant, as wasm-runner simulate does")
+		return c, at(e.nodes["base_url"], "base_url is an address of this machine: if that is intended, write allow_private_network: true, as wasm-runner simulate does")
 	}
 	return c, nil
 }
 
-// ofAnotherKind returns the name and kind of a connection of another kind than the module's, nil for one of this kind or of
-// none.
-func (s *Schema) ofAnotherKind(given []member) (*host.Config, error) {
+// otherKind returns the name and kind of a connection that is not of the module's kind. For a connection of that kind, or
+// without a kind, it returns nil.
+func (s *Schema) otherKind(given []member) (*host.Config, error) {
 	c := &host.Config{}
 	for _, m := range given {
 		switch m.name {
@@ -135,7 +138,7 @@ func (s *Schema) ofAnotherKind(given []member) (*host.Config, error) {
 	for _, m := range given {
 		switch {
 		case m.name == "kind" && !kindPattern.MatchString(c.Kind):
-			return nil, at(m.value, "kind: lower-case letters, digits and _ are taken, 64 at most, such as %s", s.kind)
+			return nil, at(m.value, "kind: only lower-case letters, digits and _ are allowed, at most 64, such as %s", s.kind)
 		case isLiteral(m.name):
 			return nil, at(m.key, "%s", s.unknownField(m.name, nil))
 		}
@@ -143,7 +146,7 @@ func (s *Schema) ofAnotherKind(given []member) (*host.Config, error) {
 	return c, nil
 }
 
-// seconds reads a duration that a file gives in whole seconds.
+// seconds reads a duration from a number of whole seconds.
 func seconds(d *time.Duration, text []byte) error {
 	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 32)
 	*d = time.Duration(n) * time.Second
@@ -155,11 +158,12 @@ type entry struct {
 	schema *Schema
 	name   string
 	node   ast.Node
-	nodes  map[string]ast.Node // by path: the values
-	keys   map[string]ast.Node // by path: the names of fields
+	nodes  map[string]ast.Node // values by path
+	keys   map[string]ast.Node // names of fields by path
 }
 
-// value returns a node as JSON, and notes where each part of it is. What has no JSON, or more than one meaning, is an error.
+// value returns a node as JSON and records the position of each part. A node without a JSON equivalent, or with more than one
+// meaning, is an error.
 func (e *entry) value(n ast.Node, path []string) (any, error) {
 	e.nodes[strings.Join(path, "/")] = n
 	switch n := n.(type) {
@@ -169,17 +173,17 @@ func (e *entry) value(n ast.Node, path []string) (any, error) {
 		return n.Value, nil
 	case *ast.StringNode:
 		if strings.TrimSpace(n.Value) == "" {
-			return nil, e.wrong(path, "is empty")
+			return nil, e.wrong(path, "is empty: write a value, or leave the field out")
 		}
 		if strings.ContainsFunc(n.Value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return nil, e.wrong(path, "holds a control character")
+			return nil, e.wrong(path, "contains a control character: remove it")
 		}
 		return n.Value, nil
 	case *ast.IntegerNode:
 		return json.Number(fmt.Sprint(n.Value)), nil
 	case *ast.FloatNode:
-		if e.schema.at(path).Get("type").Str == "integer" { // 1000.0 is whole for JSON, and not here
-			return nil, e.wrong(path, "want %s, found a number", e.wanted(path))
+		if e.schema.at(path).Get("type").Str == "integer" { // JSON accepts 1000.0 as an integer; the host does not
+			return nil, e.wrong(path, "want %s, found a number", e.expected(path))
 		}
 		return json.Number(strconv.FormatFloat(n.Value, 'g', -1, 64)), nil
 	case *ast.SequenceNode:
@@ -204,7 +208,7 @@ func (e *entry) value(n ast.Node, path []string) (any, error) {
 			to := append(slices.Clone(path), m.name)
 			e.keys[strings.Join(to, "/")] = m.key
 			if !slices.Contains(e.schema.fields(path), m.name) && e.schema.at(path).Get("additionalProperties").Raw == "false" {
-				fields[m.name] = nil // which is refused, whatever it is
+				fields[m.name] = nil // refused by validate, whatever its value is
 				continue
 			}
 			if fields[m.name], err = e.value(m.value, to); err != nil {
@@ -213,11 +217,12 @@ func (e *entry) value(n ast.Node, path []string) (any, error) {
 		}
 		return fields, nil
 	}
-	return nil, e.wrong(path, "want %s, found %s%s", e.wanted(path), kindOf(n), quoteHint(n))
+	return nil, e.wrong(path, "want %s, found %s%s", e.expected(path), kindOf(n), quoteHint(n))
 }
 
-// judge wants a value to fit the schema. The error is the first in the order of the file; a field that is missing comes last.
-func (e *entry) judge(v any) error {
+// validate checks a value against the schema. It returns the first error in the order of the file. A missing field is
+// reported only if nothing else is wrong.
+func (e *entry) validate(v any) error {
 	err := e.schema.schema.Validate(v)
 	if err == nil {
 		return nil
@@ -229,7 +234,7 @@ func (e *entry) judge(v any) error {
 	var all []*Error
 	var walk func(*jsonschema.ValidationError)
 	walk = func(v *jsonschema.ValidationError) {
-		if len(v.Causes) == 0 || combines(v) {
+		if len(v.Causes) == 0 || isCombination(v) {
 			all = append(all, e.explain(v)...)
 			return
 		}
@@ -247,8 +252,8 @@ func (e *entry) judge(v any) error {
 	return all[0]
 }
 
-// combines reports whether a violation is of how fields go together.
-func combines(v *jsonschema.ValidationError) bool {
+// isCombination reports whether a violation concerns the combination of fields.
+func isCombination(v *jsonschema.ValidationError) bool {
 	switch v.ErrorKind.(type) {
 	case *kind.OneOf, *kind.AnyOf, *kind.Not, *kind.DependentRequired:
 		return true
@@ -256,7 +261,7 @@ func combines(v *jsonschema.ValidationError) bool {
 	return false
 }
 
-// explain says what is wrong with a place, and never what is there: it could be a secret.
+// explain returns what is wrong with a value. It never contains the value, which could be a secret.
 func (e *entry) explain(v *jsonschema.ValidationError) []*Error {
 	path := v.InstanceLocation
 	one := func(format string, args ...any) []*Error { return []*Error{e.wrong(path, format, args...)} }
@@ -275,23 +280,23 @@ func (e *entry) explain(v *jsonschema.ValidationError) []*Error {
 		return []*Error{e.missing(path, missing[0])}
 	case *kind.Type:
 		n := e.nodes[strings.Join(path, "/")]
-		return one("want %s, found %s%s", e.wanted(path), kindOf(n), quoteHint(n))
+		return one("want %s, found %s%s", e.expected(path), kindOf(n), quoteHint(n))
 	case *kind.Minimum, *kind.Maximum, *kind.ExclusiveMinimum, *kind.ExclusiveMaximum:
-		return one("want %s", e.wanted(path))
+		return one("want %s", e.expected(path))
 	case *kind.Const:
 		n := e.nodes[strings.Join(path, "/")]
 		if _, text := n.(*ast.StringNode); !text {
-			return one("want %s, found %s%s", e.wanted(path), kindOf(n), quoteHint(n))
+			return one("want %s, found %s%s", e.expected(path), kindOf(n), quoteHint(n))
 		}
 		return one("want %v", k.Want)
 	case *kind.UniqueItems:
 		first := e.nodes[strings.Join(append(slices.Clone(path), strconv.Itoa(k.Duplicates[0])), "/")]
 		if text, ok := first.(*ast.StringNode); ok {
-			return one("%s is listed twice", shown(text.Value))
+			return one("%s is listed twice: remove one", shown(text.Value))
 		}
-		return one("an element is listed twice")
+		return one("an element is listed twice: remove one")
 	case *kind.Enum:
-		return []*Error{e.noneOf(path, k)}
+		return []*Error{e.notInEnum(path, k)}
 	case *kind.Pattern:
 		return one("%s", e.pattern(path))
 	case *kind.MinLength:
@@ -299,17 +304,17 @@ func (e *entry) explain(v *jsonschema.ValidationError) []*Error {
 	case *kind.MaxLength:
 		return one("want at most %d characters", k.Want)
 	}
-	if combines(v) {
+	if isCombination(v) {
 		says := e.schema.at(path).Get("description").Str
 		if says == "" {
-			says = "its fields do not go together as the module wants them to"
+			says = "its combination of fields is not allowed by the module's config_schema"
 		}
 		return one("%s", says)
 	}
 	return one("%s", describedBy("it does not fit the module's config_schema", e.schema.at(path)))
 }
 
-// wrong is an error at a place.
+// wrong returns an error about the value at a path.
 func (e *entry) wrong(path []string, format string, args ...any) *Error {
 	text := fmt.Sprintf(format, args...)
 	where := slices.DeleteFunc(slices.Clone(path), func(step string) bool { _, err := strconv.Atoi(step); return err == nil })
@@ -322,7 +327,7 @@ func (e *entry) wrong(path []string, format string, args ...any) *Error {
 	return locate(e.nodes[strings.Join(path, "/")], text)
 }
 
-// unknown is an error about a field that the schema does not have.
+// unknown returns an error about a field that the schema does not have.
 func (e *entry) unknown(path []string, name string) *Error {
 	key := e.keys[strings.Join(append(slices.Clone(path), name), "/")]
 	names := e.schema.fields(path)
@@ -333,7 +338,7 @@ func (e *entry) unknown(path []string, name string) *Error {
 	return locate(key, fmt.Sprintf("%s: unknown %s %s: there are %s%s", shown(within), strings.TrimSuffix(shown(within), "s"), shown(name), strings.Join(names, ", "), didYouMean(name, names)))
 }
 
-// missing is an error about a field that must be there.
+// missing returns an error about a required field that is missing.
 func (e *entry) missing(path []string, field string) *Error {
 	write := e.schema.at(append(slices.Clone(path), field)).Get("description").Str
 	switch {
@@ -343,7 +348,7 @@ func (e *entry) missing(path []string, field string) *Error {
 	case field == "kind":
 		write = "kind: " + e.schema.kind
 	default:
-		write = "it below the others"
+		write = "it below the other fields"
 	}
 	var found *Error
 	if len(path) == 0 {
@@ -355,8 +360,8 @@ func (e *entry) missing(path []string, field string) *Error {
 	return found
 }
 
-// noneOf is an error about a value that is none of those that there are.
-func (e *entry) noneOf(path []string, k *kind.Enum) *Error {
+// notInEnum returns an error about a value that is not one of the allowed ones.
+func (e *entry) notInEnum(path []string, k *kind.Enum) *Error {
 	var names []string
 	for _, v := range k.Want {
 		names = append(names, fmt.Sprint(v))
@@ -370,30 +375,30 @@ func (e *entry) noneOf(path []string, k *kind.Enum) *Error {
 	case given == "":
 		return e.wrong(path, "want one of %s", strings.Join(names, ", "))
 	case field == "approve" && given == string(abi.Read):
-		return e.wrong(path, "read changes nothing, and is not asked about")
+		return e.wrong(path, "read needs no approval, since it changes nothing: remove it")
 	case field == "approve" || field == "grants":
 		return e.wrong(path, "no class %s: there are %s%s", shown(given), strings.Join(names, ", "), didYouMean(given, names))
 	}
 	return e.wrong(path, "no %s: there are %s%s", shown(given), strings.Join(names, ", "), didYouMean(given, names))
 }
 
-// pattern says what is wrong with a text that does not match the schema's pattern.
+// pattern returns what is wrong with a text that does not match the schema's pattern.
 func (e *entry) pattern(path []string) string {
 	field := path[len(path)-1]
 	text, _ := e.nodes[strings.Join(path, "/")].(*ast.StringNode)
 	switch {
 	case field == "name":
-		return "letters, digits and -_. are taken, 64 at most, the first a letter or digit"
+		return "only letters, digits and -_. are allowed, at most 64, and the first must be a letter or digit"
 	case strings.HasSuffix(field, "_ref") && text != nil && referencePattern.MatchString(text.Value):
 		scheme, _, _ := strings.Cut(text.Value, ":")
-		return describedBy("no kind of reference "+shown(scheme), e.schema.at(path))
+		return describedBy("unknown kind of reference "+shown(scheme), e.schema.at(path))
 	case strings.HasSuffix(field, "_ref"):
 		return "not a reference (is it the token itself?): put the token into the environment or a file, and write env:NAME or file:PATH"
 	}
-	return describedBy("it does not have the form that it must have", e.schema.at(path))
+	return describedBy("the value does not match the pattern of the module's config_schema", e.schema.at(path))
 }
 
-// describedBy adds what a schema says of itself.
+// describedBy appends the description of a schema to a text.
 func describedBy(text string, schema gjson.Result) string {
 	if d := schema.Get("description").Str; d != "" {
 		return text + ": write " + d
@@ -401,8 +406,8 @@ func describedBy(text string, schema gjson.Result) string {
 	return text
 }
 
-// wanted says in words what the schema wants at a place.
-func (e *entry) wanted(path []string) string {
+// expected returns in words which values the schema allows at a path.
+func (e *entry) expected(path []string) string {
 	s := e.schema.at(path)
 	from, to := s.Get("minimum"), s.Get("maximum")
 	switch s.Get("type").Str {
@@ -443,23 +448,23 @@ func (e *entry) wanted(path []string) string {
 	return "another value"
 }
 
-// known wants the fields that a connection gives to be those that this host has: a field that the module takes and nothing
-// reads is an error.
-func (e *entry) known(given []member, t reflect.Type, within string) error {
+// checkKnown returns an error for a field that the module's schema allows and this host does not have: nothing would enforce
+// it.
+func (e *entry) checkKnown(given []member, t reflect.Type, within string) error {
 	for _, m := range given {
 		i := slices.IndexFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
 			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 			return name == m.name
 		})
 		if i < 0 {
-			return at(m.key, "%sfield %s: the module takes it, and this host does not have it: use a newer host, or leave it out", within, shown(m.name))
+			return at(m.key, "%sfield %s: the module allows it, but this host does not support it: use a newer host, or leave it out", within, shown(m.name))
 		}
 		if f := t.Field(i); f.Type.Kind() == reflect.Struct {
 			inner, err := members(m.value)
 			if err != nil {
 				return err
 			}
-			if err := e.known(inner, f.Type, m.name+": "); err != nil {
+			if err := e.checkKnown(inner, f.Type, m.name+": "); err != nil {
 				return err
 			}
 		}

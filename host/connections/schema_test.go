@@ -13,7 +13,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// fieldsOf are the names that a type has in a connection file.
+// fieldsOf returns the names of a type's fields in a connection file.
 func fieldsOf(t reflect.Type) (all []string) {
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
@@ -23,8 +23,8 @@ func fieldsOf(t reflect.Type) (all []string) {
 	return all
 }
 
-// TestSchema_OfTheConnector_HasTheFieldsOfTheHost, and the host's defaults.
-func TestSchema_OfTheConnector_HasTheFieldsOfTheHost(t *testing.T) {
+// TestSchema_Connector_HasTheHostsFields also checks that the schema has the host's defaults.
+func TestSchema_Connector_HasTheHostsFields(t *testing.T) {
 	s := okta(t)
 	for path, typ := range map[string]reflect.Type{"": reflect.TypeFor[host.Config](), "limits": reflect.TypeFor[host.Limits]()} {
 		var at []string
@@ -42,7 +42,7 @@ func TestSchema_OfTheConnector_HasTheFieldsOfTheHost(t *testing.T) {
 		"held_bytes": d.HeldBytes, "result_bytes": d.ResultBytes, "records": int64(d.Records), "memory_bytes": d.MemoryBytes,
 		"concurrency": int64(d.Concurrency), "log_bytes": int64(d.LogBytes)} {
 		if got := s.at([]string{"limits", name}).Get("default").Int(); got != want {
-			t.Errorf("limits.%s is %d by default, in the schema %d", name, want, got)
+			t.Errorf("limits.%s is %d by default, but %d in the schema", name, want, got)
 		}
 	}
 	if got := s.at([]string{"initial_lookback_seconds"}).Get("default").Int(); got != 86_400 {
@@ -52,8 +52,8 @@ func TestSchema_OfTheConnector_HasTheFieldsOfTheHost(t *testing.T) {
 
 const head = "connections:\n  - {name: a, kind: okta, base_url: 'https://example.okta.com', token_secret_ref: env:X, "
 
-// TestParse_OfNumbers_TakesTheBoundsOfTheSchema: each whole number at its bounds and beyond them.
-func TestParse_OfNumbers_TakesTheBoundsOfTheSchema(t *testing.T) {
+// TestParse_Numbers_AreBoundedBySchema tries each whole number at its bounds and beyond them.
+func TestParse_Numbers_AreBoundedBySchema(t *testing.T) {
 	s := okta(t)
 	numbers := 0
 	for _, at := range []struct{ path, yaml string }{{"properties", "%s: %s"}, {"properties.limits.properties", "limits: {%s: %s}"}} {
@@ -73,11 +73,11 @@ func TestParse_OfNumbers_TakesTheBoundsOfTheSchema(t *testing.T) {
 		})
 	}
 	if numbers == 0 {
-		t.Error("no numbers")
+		t.Error("the schema has no whole numbers")
 	}
 }
 
-// crm is the schema of an invented kind, with what that of the connector does not have.
+// crm is the schema of an invented kind. It uses features that the connector's schema does not use.
 const crm = `{"type":"object","additionalProperties":false,"required":["name","kind","base_url","token_secret_ref"],"properties":{
 	"name":{"type":"string","pattern":"^[a-z]+$"},"kind":{"const":"crm"},"base_url":{"type":"string","description":"the address, such as https://x.crm.test"},
 	"token_secret_ref":{"type":"string","pattern":"^vault:.+","description":"vault:PATH"},
@@ -85,7 +85,7 @@ const crm = `{"type":"object","additionalProperties":false,"required":["name","k
 	"default_page_size":{"type":"integer"},"grants":{"type":"array","items":{"enum":["read","write"]}},"token":{"type":"string"}},
 	"not":{"required":["default_page_size","rate_limit_share"]},"description":"default_page_size goes without rate_limit_share"}`
 
-func TestParse_OfAnotherKindsSchema(t *testing.T) {
+func TestParse_SchemaOfAnotherKind_IsUsed(t *testing.T) {
 	s, err := NewSchema("crm", json.RawMessage(crm))
 	if err != nil {
 		t.Fatal(err)
@@ -100,8 +100,8 @@ func TestParse_OfAnotherKindsSchema(t *testing.T) {
 	for more, want := range map[string]string{
 		"    region: asia\n":              ":6: region: no asia: there are eu, us",
 		"    region: 5\n":                 ":6: region: want one of eu, us",
-		"    region: eu\n":                ":6: field region: the module takes it, and this host does not have it: use a newer host, or leave it out",
-		"    token: x\n":                  ":6: field token: the module takes it, and this host does not have it",
+		"    region: eu\n":                ":6: field region: the module allows it, but this host does not support it: use a newer host, or leave it out",
+		"    token: x\n":                  ":6: field token: the module allows it, but this host does not support it",
 		"    rate_limit_share: 0.4\n":     ":6: rate_limit_share: want a number of at least 0.5 and at most 1",
 		"    default_page_size: 1000.0\n": ":6: default_page_size: want a whole number, found a number",
 		"    default_page_size: 5\n    rate_limit_share: 0.6\n":              ":2: connection sales: default_page_size goes without rate_limit_share",
@@ -109,9 +109,9 @@ func TestParse_OfAnotherKindsSchema(t *testing.T) {
 		"    limits: {requests: 5}\n":                                        ":6: unknown field limits: a connection has name, kind, base_url",
 		"    client_id: abc\n":                                               ":6: field client_id: OAuth is not supported yet. A connection signs in with an API token: write token_secret_ref: env:CRM_API_TOKEN",
 		"  - {name: b, kind: crm, base_url: 'https://x.crm.test'}\n":         ":6: connection b has no token_secret_ref: write vault:PATH",
-		"  - {name: b, kind: crm, token_secret_ref: env:B, base_url: x}\n":   ":6: token_secret_ref: no kind of reference env: write vault:PATH",
-		"  - {name: B, kind: crm, token_secret_ref: vault:B, base_url: x}\n": ":6: name: letters, digits",
-		"  - {name: b, kind: 'Not a kind', base_url: x}\n":                   ":6: kind: lower-case letters, digits and _ are taken",
+		"  - {name: b, kind: crm, token_secret_ref: env:B, base_url: x}\n":   ":6: token_secret_ref: unknown kind of reference env: write vault:PATH",
+		"  - {name: B, kind: crm, token_secret_ref: vault:B, base_url: x}\n": ":6: name: only letters, digits",
+		"  - {name: b, kind: 'Not a kind', base_url: x}\n":                   ":6: kind: only lower-case letters, digits and _ are allowed",
 		"  - {kind: crm, token_secret_ref: vault:B, base_url: x}\n":          ":6: connection has no name: write a name of your choice, such as crm-prod",
 		"  - {name: b, kind: erp, api-token: x}\n":                           ":6: field api-token: a secret does not belong in this file",
 		"  - {name: b, kind: 7, token_secret_ref: vault:B, base_url: x}\n":   ":6: kind: want text, found a number: put it in quotes",
@@ -125,7 +125,7 @@ func TestParse_OfAnotherKindsSchema(t *testing.T) {
 	}
 }
 
-func TestNewSchema_RefusesWhatIsNoSchema(t *testing.T) {
+func TestNewSchema_InvalidSchema_Fails(t *testing.T) {
 	for _, text := range []string{"", "{", `{"type":5}`, `{"$ref":"https://example.com/schema"}`, `{"$ref":"file:///etc/passwd"}`} {
 		if _, err := NewSchema("crm", json.RawMessage(text)); err == nil || !strings.Contains(err.Error(), "the module's config_schema") {
 			t.Errorf("%q: %v", text, err)

@@ -432,7 +432,7 @@ func TestErrors(t *testing.T) {
 		{`SELECT connector_scalar('okta', 'deactivate_user', '{"user":"x"}')`, `deactivate_user is not on the sql surface`, abi.Denied},
 		{`FROM connector_table('no-read', 'list_groups', '{}')`, `add read to its grants`, abi.Denied},
 		{`SELECT connector_scalar('no-read', 'list_groups', '{}')`, `add read to its grants`, abi.Denied},
-		{`FROM connector_table('nope', 'list_groups', '{}')`, `no such connection: "nope", there is okta, no-read, bad-token`, ""},
+		{`FROM connector_table('nope', 'list_groups', '{}')`, `unknown connection "nope": the connection file has okta, no-read, bad-token`, ""},
 		{`FROM connector_table('okta', 'list_factors', '{"user":"nobody@example.com"}')`, `Okta answered 404 E0000007: Not found: Resource not found: nobody@example.com (User)`, abi.NotFound},
 		{`SELECT connector_scalar('okta', 'list_factors', '{"user":"nobody@example.com"}')`, `Okta answered 404 E0000007`, abi.NotFound},
 		{`FROM okta.zones`, `E0000006`, abi.Rejected},
