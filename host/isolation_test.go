@@ -17,8 +17,8 @@ import (
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 )
 
-// atRest waits until the one instance of a connection is restored, and returns it.
-func atRest(tb testing.TB, c *host.Connection) *sandbox.Instance {
+// idleInstance waits until the one instance of a connection is restored, and returns it.
+func idleInstance(tb testing.TB, c *host.Connection) *sandbox.Instance {
 	tb.Helper()
 	idle := c.Idle()
 	if len(idle) != 1 {
@@ -27,8 +27,8 @@ func atRest(tb testing.TB, c *host.Connection) *sandbox.Instance {
 	return idle[0]
 }
 
-// TestAnIdleInstanceEqualsItsSnapshot wants no byte of a call left in the instance.
-func TestAnIdleInstanceEqualsItsSnapshot(t *testing.T) {
+// TestPool_IdleInstance_EqualsItsSnapshot wants no byte of a call left in the instance.
+func TestPool_IdleInstance_EqualsItsSnapshot(t *testing.T) {
 	const user = `{"id":"00uMARKER","status":"ACTIVE","profile":{"login":"MARKER@example.com","firstName":"MARKER"}}`
 	pages := 0
 	c := hosttest.Serve(t, hosttest.Connector.Module(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +56,7 @@ func TestAnIdleInstanceEqualsItsSnapshot(t *testing.T) {
 		if !bytes.Contains(res.Output, []byte("MARKER")) {
 			t.Fatalf("%.200s", res.Output)
 		}
-		in := atRest(t, c)
+		in := idleInstance(t, c)
 		if err := in.Verify(); err != nil {
 			t.Fatalf("after call %d (%s): %v", i, op, err)
 		}
@@ -77,7 +77,7 @@ func TestAnIdleInstanceEqualsItsSnapshot(t *testing.T) {
 }
 
 // A module can be closed under a call: it ends with an error, and not the process.
-func TestAModuleClosedUnderACallEndsIt(t *testing.T) {
+func TestClose_DuringACall_EndsIt(t *testing.T) {
 	ctx := context.Background()
 	m := hostileGuest.Load(t)
 	c := hosttest.Connect(t, m, host.Config{BaseURL: "https://example.com"}, host.ConnectOptions{Limits: host.Limits{CallTimeout: 500 * time.Millisecond}})

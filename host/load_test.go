@@ -110,13 +110,13 @@ func load(t *testing.T, wasm []byte, opts host.LoadOptions) error {
 	return err
 }
 
-func TestLoadTakesASoundModule(t *testing.T) {
+func TestLoad_OfAValidModule_Succeeds(t *testing.T) {
 	if err := load(t, newTiny().bytes(t), host.LoadOptions{NoCache: true}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestLoadRefuses(t *testing.T) {
+func TestLoad_OfAnInvalidModule_NamesTheReason(t *testing.T) {
 	endpoint := func(e string) func(*abi.Manifest) {
 		return func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = e }
 	}
@@ -132,9 +132,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"Extism's configuration", func(m *tiny) { m.imports = [][2]string{{"extism:host/env", "config_get"}} }, "config_get"},
 		{"an import of nobody's", func(m *tiny) { m.imports = [][2]string{{"env", "system"}} }, "env.system"},
 		{"a function of ours that is none", func(m *tiny) { m.imports = [][2]string{{abi.Namespace, "http_get"}} }, "http_get"},
-		{"a memory from outside", func(m *tiny) { m.memory = true }, "which is no function"},
+		{"a memory from outside", func(m *tiny) { m.memory = true }, "which is not a function"},
 		{"a start function", func(m *tiny) { m.start = true }, "start function"},
-		{"a missing export", func(m *tiny) { m.exports = m.exports[:3] }, `no export "table"`},
+		{"a missing export", func(m *tiny) { m.exports = m.exports[:3] }, `lacks the export "table"`},
 		{"an export of another type", func(m *tiny) { m.result = 0x7e }, "() -> i32"},
 		{"no manifest", func(m *tiny) { m.manifest = nil }, "0 custom sections"},
 		{"two manifests", func(m *tiny) { m.manifest = append(m.manifest, m.manifest[0]) }, "2 custom sections"},
@@ -184,7 +184,7 @@ func TestLoadRefuses(t *testing.T) {
 	})
 }
 
-func TestThePinnedChecksumIsChecked(t *testing.T) {
+func TestLoad_WithAnotherChecksum_Fails(t *testing.T) {
 	wasm := newTiny().bytes(t)
 	sum := sha256.Sum256(wasm)
 	if err := load(t, wasm, host.LoadOptions{NoCache: true, SHA256: hex.EncodeToString(sum[:])}); err != nil {
@@ -196,7 +196,7 @@ func TestThePinnedChecksumIsChecked(t *testing.T) {
 	}
 }
 
-func TestACacheThatOthersCanWriteIsNotUsed(t *testing.T) {
+func TestLoad_WithACacheWritableByOthers_DoesNotUseIt(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -221,7 +221,7 @@ func TestACacheThatOthersCanWriteIsNotUsed(t *testing.T) {
 	}
 }
 
-func TestConnectNamesTheWrongField(t *testing.T) {
+func TestConnect_WithAnInvalidField_NamesIt(t *testing.T) {
 	m := hostileGuest.Module(t)
 	sound := host.Config{Name: "x", Kind: "hostile", BaseURL: "https://service.example.com", TokenSecretRef: "env:X"}
 	for _, c := range []struct {

@@ -285,7 +285,7 @@ var mutations = []mutation{
 	{"records limit", "the connection's", []edit{never("host/internal/answers/emit.go", "s.Records+records > s.Limits.Records")}, ""},
 	{"result_bytes limit", "the connection's", []edit{never("host/internal/answers/emit.go", "s.Bytes+bytes > s.Limits.ResultBytes")}, ""},
 	{"memory_bytes limit", "memory that grows", []edit{never("host/internal/sandbox/memory.go", "size > l.limit")}, ""},
-	{"memory_bytes limit", "memory at the start", []edit{never("host/internal/sandbox/instance.go", "m.begins > uint64(memory)")}, "wazero panics, which the check prevents"},
+	{"memory_bytes limit", "memory at the start", []edit{never("host/internal/sandbox/instance.go", "m.initialMemory > uint64(memory)")}, "wazero panics, which the check prevents"},
 	{"memory of messages", "one of them", []edit{never("host/internal/sandbox/messages.go", "n > uint64(m.limit)")}, ""},
 	{"memory of messages", "all of them", []edit{never("host/internal/sandbox/messages.go", "offset+room > m.limit")}, ""},
 	{"concurrency limit", "the connection's", []edit{swap("host/internal/sandbox/pool.go", "slots: make(chan struct{}, o.Concurrency)}", "slots: make(chan struct{}, o.Concurrency+wallDownNumber(DOWN))}")}, ""},
@@ -314,7 +314,7 @@ var mutations = []mutation{
 // there to say what is wrong, or to say it sooner:
 //
 //   - what wasmbin.Parse refuses of the binary format, wazero refuses too, when it compiles (shared and 64-bit memories, two
-//     memories, none, unknown sections, counts that the bytes do not bear out); TestParseSeesWhatTheCompilerSees holds the two together
+//     memories, none, unknown sections, counts that the bytes do not bear out); TestParse_OfGoModules_AgreesWithTheCompiler holds the two together
 //   - an import that is no function: no name on the list has a type that it would fit
 //   - Endpoint.Check's list of methods: Class.Allows has them, too. A manifest's surfaces and rules, and Endpoint.Check, are
 //     asked again by begin, grant and egress

@@ -22,7 +22,7 @@ func (c Config) checkImports(bin *wasmbin.Module) error {
 	allowed := c.imports()
 	for _, im := range bin.Imports {
 		if im.Kind != wasmbin.KindFunction {
-			return fmt.Errorf("it imports %s.%s, which is no function", im.Module, im.Name)
+			return fmt.Errorf("it imports %s.%s, which is not a function", im.Module, im.Name)
 		}
 		i := slices.IndexFunc(allowed[im.Module], func(f function) bool { return f.name == im.Name })
 		if i < 0 {
@@ -31,13 +31,13 @@ func (c Config) checkImports(bin *wasmbin.Module) error {
 		f := allowed[im.Module][i]
 		want := signature(names(f.params), names(f.results))
 		if found := signature(texts(im.Params), texts(im.Results)); found != want {
-			return fmt.Errorf("it imports %s.%s as a function (%s), which is one (%s)", im.Module, im.Name, found, want)
+			return fmt.Errorf("it imports %s.%s with type (%s), and its type is (%s)", im.Module, im.Name, found, want)
 		}
 	}
 	return nil
 }
 
-// checkExports wants each export to be a function from nothing to an i32, which is how Extism calls them.
+// checkExports checks that the exports exist and have type () -> i32, which is how Extism calls them.
 func (c Config) checkExports(bin *wasmbin.Module) error {
 	if bin.HasStart {
 		return fmt.Errorf("it has a start function, which would run before any limit is set")
@@ -50,11 +50,11 @@ func (c Config) checkExports(bin *wasmbin.Module) error {
 			}
 			found = true
 			if ex.Kind != wasmbin.KindFunction || len(ex.Params) != 0 || len(ex.Results) != 1 || ex.Results[0] != wasmbin.I32 {
-				return fmt.Errorf("its export %q is not a function () -> i32", want)
+				return fmt.Errorf("its export %q must be a function () -> i32", want)
 			}
 		}
 		if !found {
-			return fmt.Errorf("it has no export %q", want)
+			return fmt.Errorf("it lacks the export %q", want)
 		}
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 type HostFunction struct {
 	Name   string
 	Params int
-	// Run carries the function out. The value passed to Pool.Run is call; it is never nil: a guest that calls the host while
-	// it has no call traps. args has Params elements and is valid until Run returns.
+	// Run carries the function out. call is the value passed to Pool.Run and is never nil: a guest that calls the
+	// host outside a call traps. args has Params elements and is valid until Run returns.
 	Run func(ctx context.Context, call any, messages *Messages, args []uint64) uint64
 }
 
@@ -23,30 +23,30 @@ const (
 	wasiNamespace   = "wasi_snapshot_preview1"
 )
 
-// function is one import as wazero defines it: its results replace the parameters in the stack.
+// function is one import as wazero defines it. Its results replace its parameters on the stack.
 type function struct {
 	name            string
 	params, results []api.ValueType
 	run             func(g *guestContext, stack []uint64)
 }
 
-// guestContext is the context in which a guest runs. Host functions get it back from wazero as it is.
+// guestContext is the context of a running guest. wazero passes it to host functions.
 type guestContext struct {
 	context.Context
 	instance *Instance
 	call     any
 }
 
-// imports returns everything that a module may import, by namespace. No file, socket, HTTP request, variable or
-// configuration is among it.
+// imports returns everything that a module may import, by namespace. It includes no files, sockets, HTTP requests,
+// variables or configuration.
 func (c Config) imports() map[string][]function {
 	own := make([]function, len(c.Functions))
 	for i, f := range c.Functions {
 		own[i] = function{f.Name, make([]api.ValueType, f.Params), []api.ValueType{i64}, func(g *guestContext, stack []uint64) {
 			if g.call == nil {
-				panic(f.Name + ": called outside of a call")
+				panic(f.Name + ": called outside a call")
 			}
-			if err := g.Err(); err != nil { // a guest that asks again and again makes no loop of its own
+			if err := g.Err(); err != nil { // stops a guest that calls imports without a loop of its own
 				panic(err)
 			}
 			stack[0] = f.Run(g, g.call, g.instance.messages, stack)
@@ -58,7 +58,7 @@ func (c Config) imports() map[string][]function {
 	return map[string][]function{c.Namespace: own, extismNamespace: messageFunctions(), wasiNamespace: wasiFunctions()}
 }
 
-// define makes the imports known to a runtime.
+// define defines the imports in a runtime.
 func (c Config) define(ctx context.Context, r wazero.Runtime) error {
 	for namespace, functions := range c.imports() {
 		b := r.NewHostModuleBuilder(namespace)
@@ -66,7 +66,7 @@ func (c Config) define(ctx context.Context, r wazero.Runtime) error {
 			b = b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) {
 				g, ok := ctx.(*guestContext)
 				if !ok {
-					panic(f.name + ": called outside of a call")
+					panic(f.name + ": called outside a call")
 				}
 				f.run(g, stack)
 			}), f.params, f.results).Export(f.name)

@@ -26,31 +26,31 @@ type Instance struct {
 	messages  *Messages
 	stderr    tail
 	ticks     int64     // nanoseconds on the guest's clocks
-	snapshot  *snapshot // that restore returns to; nil if the module cannot be restored
+	snapshot  *snapshot // the state that restore returns to; nil if the module cannot be restored
 }
 
 // MemoryError reports that a module needs more memory than its limit.
 type MemoryError struct {
-	Needed uint64 // bytes that a new instance needs; 0 if a call asked for more than the limit
+	Needed uint64 // bytes that a new instance needs; 0 if a running call exceeded the limit
 	Limit  uint64 // bytes
-	Err    error  // of the call that ended; nil for a new instance
+	Err    error  // of the call; nil for a new instance
 }
 
 // Error implements error.
 func (e MemoryError) Error() string {
 	if e.Needed > 0 {
-		return fmt.Sprintf("the module begins with %d bytes of memory, over the limit of %d", e.Needed, e.Limit)
+		return fmt.Sprintf("the module starts with %d bytes of memory, more than the limit of %d", e.Needed, e.Limit)
 	}
-	return fmt.Sprintf("it wanted more than %d bytes of memory", e.Limit)
+	return fmt.Sprintf("it needed more than %d bytes of memory", e.Limit)
 }
 
 // Unwrap returns the error of the call.
 func (e MemoryError) Unwrap() error { return e.Err }
 
-// CallError is the error of a guest that failed.
+// CallError is the error of a call whose guest failed.
 type CallError struct {
 	Err    error
-	Stderr string // the end of what the guest wrote to standard error
+	Stderr string // the last bytes that the guest wrote to standard error
 }
 
 // Error implements error.
@@ -59,8 +59,8 @@ func (e CallError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e CallError) Unwrap() error { return e.Err }
 
-// newInstance makes an instance with at most so many bytes of memory. The first one initialises itself, and a snapshot is
-// taken of it. All others begin from that snapshot.
+// newInstance returns an instance with at most memory bytes. The first instance initialises itself and is
+// snapshotted. All others start from that snapshot.
 func (m *Module) newInstance(ctx context.Context, memory int64) (*Instance, error) {
 	m.instances.RLock()
 	defer m.instances.RUnlock()
@@ -78,14 +78,14 @@ func (m *Module) newInstance(ctx context.Context, memory int64) (*Instance, erro
 	return in, nil
 }
 
-// instantiate makes an instance that has not run an instruction.
+// instantiate returns an instance that has not run any code.
 func (m *Module) instantiate(ctx context.Context, memory int64) (_ *Instance, err error) {
-	if m.begins > uint64(memory) {
-		return nil, MemoryError{Needed: m.begins, Limit: uint64(memory)}
+	if m.initialMemory > uint64(memory) {
+		return nil, MemoryError{Needed: m.initialMemory, Limit: uint64(memory)}
 	}
 	in := &Instance{allocator: &allocator{limit: uint64(memory)}, exports: map[string]api.Function{}, messages: newMessages(int(memory))}
 	defer func() {
-		if p := recover(); p != nil && in.allocator.err != nil { // wazero panics when no memory is allocated
+		if p := recover(); p != nil && in.allocator.err != nil { // wazero panics if the allocator returns no memory
 			err = fmt.Errorf("instantiating the module: %w", in.allocator.err)
 		} else if p != nil {
 			panic(p)
@@ -113,7 +113,7 @@ func (in *Instance) bind(m *Module) error {
 	}
 	var ok bool
 	if in.interrupt, ok = in.module.ExportedGlobal(interruptGlobal).(api.MutableGlobal); !ok {
-		return errors.New("it was not made interruptible")
+		return errors.New("it is not interruptible")
 	}
 	for _, name := range m.state.Globals {
 		g, ok := in.module.ExportedGlobal(name).(api.MutableGlobal)
@@ -136,7 +136,7 @@ func (m *Module) initialise(ctx context.Context, in *Instance) error {
 		return err
 	}
 	if m.state.Elsewhere {
-		m.log.Warn("the module keeps state in tables or segments, so that each call gets a new instance, at some milliseconds each")
+		m.log.Warn("the module keeps state in tables or segments: each call gets a new instance, which takes some milliseconds")
 		return nil
 	}
 	s, err := in.capture()
@@ -164,8 +164,8 @@ func (in *Instance) initialise(ctx context.Context) error {
 	return nil
 }
 
-// interruptAt makes the guest trap when ctx ends. stop ends the watch and reports whether the guest was left alone. After
-// stop, nothing touches the guest: it may be closed or run again. stop must be called once.
+// interruptAt makes the guest trap when ctx ends. stop ends the watch and reports whether the guest was not
+// interrupted. After stop returns, the guest may be closed or called again. Call stop exactly once.
 func (in *Instance) interruptAt(ctx context.Context) (stop func() bool) {
 	set := make(chan struct{})
 	unwatched := context.AfterFunc(ctx, func() {
@@ -176,13 +176,13 @@ func (in *Instance) interruptAt(ctx context.Context) (stop func() bool) {
 		if unwatched() {
 			return true
 		}
-		<-set // AfterFunc has begun: wait for its write
+		<-set // AfterFunc has started: wait for its write
 		return false
 	}
 }
 
-// call runs an export. call is what the guest's host functions get, nil for none. After an error, the instance must not be
-// used again.
+// call runs an export. Host functions get call, which may be nil. After an error, the instance must not be used
+// again.
 func (in *Instance) call(ctx context.Context, call any, export string, input []byte) ([]byte, error) {
 	m := in.messages
 	offset := m.Write(input)
@@ -201,7 +201,7 @@ func (in *Instance) call(ctx context.Context, call any, export string, input []b
 	var stack [1]uint64
 	err := f.CallWithStack(&guestContext{ctx, in, call}, stack[:])
 	if !stop() && err == nil {
-		err = ctx.Err() // it was interrupted, or is about to be: its answer came too late
+		err = ctx.Err() // it was or will be interrupted: its output came too late
 	}
 	if err != nil && in.memory.refused.Load() {
 		err = MemoryError{Limit: in.memory.limit, Err: err}
@@ -215,14 +215,14 @@ func (in *Instance) call(ctx context.Context, call any, export string, input []b
 	out, ok := m.view(m.output.offset, m.output.length)
 	switch {
 	case m.output.length > MaxMessage:
-		return nil, fmt.Errorf("export %s answered %d bytes, at most %d are taken: large results are emitted as records", export, m.output.length, MaxMessage)
+		return nil, fmt.Errorf("export %s returned %d bytes, and at most %d are allowed: emit large results as records", export, m.output.length, MaxMessage)
 	case !ok && m.output.length > 0:
-		return nil, fmt.Errorf("export %s set an output that lies outside of its messages", export)
+		return nil, fmt.Errorf("export %s set an output outside its messages", export)
 	}
 	return append([]byte(nil), out...), nil
 }
 
-// close frees the instance. No call may run.
+// close frees the instance. No call may be running.
 func (in *Instance) close(log *slog.Logger) {
 	if in.module != nil {
 		if err := in.module.Close(context.Background()); err != nil {

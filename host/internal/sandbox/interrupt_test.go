@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestTheWatchOfACallEndsWithIt: when the context ends just as a call does, the guest is not touched after the watch was
-// stopped: the next to use or close it would do so at the same time. Run under -race.
-func TestTheWatchOfACallEndsWithIt(t *testing.T) {
+// The guest must not be touched after stop returns, even if the context ends at that moment: the next user would race
+// with it. Run under -race.
+func TestInterruptAt_AfterStop_LeavesTheGuestAlone(t *testing.T) {
 	m := compile(t)
 	in, err := m.newInstance(context.Background(), 64<<20)
 	if err != nil {
@@ -23,7 +23,7 @@ func TestTheWatchOfACallEndsWithIt(t *testing.T) {
 		runtime.Gosched()
 		alone := stop()
 		if set := in.interrupt.Get() != 0; set == alone {
-			t.Fatalf("interrupted: %v, left alone: %v", set, alone)
+			t.Fatalf("interrupted: %v, but stop returned %v", set, alone)
 		}
 		if !alone {
 			ended++

@@ -18,7 +18,7 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// manifest is a manifest that the packer takes. The sandbox reads none.
+// manifest is a manifest that the packer accepts. The sandbox does not read it.
 const manifest = `{"abi":"mach5:connector/v1","kind":"test","version":"0","config_schema":{},"rate_limit_headers":{"limit":"L","remaining":"R","reset":"S"},
 	"operations":[{"name":"read","summary":"x","class":"read","surfaces":["axon"],"idempotency":"safe","input_schema":{"type":"object"},
 	"endpoints":[{"endpoint":"GET /things","bucket":"x"}]}]}`
@@ -37,7 +37,7 @@ func guest(tb testing.TB) (*wasmbin.Module, []byte) {
 	return bin, wasm
 }
 
-// config defines host functions that answer nothing.
+// config defines host functions that return nothing.
 func config() Config {
 	c := Config{Namespace: "mach5:connector/v1", Exports: []string{"invoke"}, Memory: 1 << 30, Logger: slog.New(slog.DiscardHandler)}
 	for name, params := range map[string]int{"http_send": 1, "body_read": 3, "records_emit": 2, "record_emit": 1, "secret_get": 1, "wait": 1} {
@@ -71,8 +71,8 @@ func pool(tb testing.TB, m *Module) *Pool {
 	return p
 }
 
-// atRest makes a call and returns the instance that it used, or the one in its place, after it was restored.
-func atRest(tb testing.TB, p *Pool) *Instance {
+// idleAfterCall makes a call and returns the restored instance, or the one that replaced it.
+func idleAfterCall(tb testing.TB, p *Pool) *Instance {
 	tb.Helper()
 	out, err := p.Run(context.Background(), "a call", "invoke", []byte(`{"input":{"do":"send","requests":["MARKER"]}}`))
 	if err != nil || !bytes.Contains(out, []byte("succeeded")) {
@@ -88,15 +88,15 @@ func atRest(tb testing.TB, p *Pool) *Instance {
 	return idle[0]
 }
 
-// TestRestore_AfterFewOrManyPages_LeavesNoByte: few pages are copied back, many are dropped.
+// Few pages are copied back, many are dropped.
 func TestRestore_AfterFewOrManyPages_LeavesNoByte(t *testing.T) {
-	in := atRest(t, pool(t, compile(t)))
+	in := idleAfterCall(t, pool(t, compile(t)))
 	memory := in.module.Memory()
 	const page = 4096
 	for _, n := range []uint32{0, 1, 3, 100, 191, 192, 193, 400, memory.Size() / page} {
 		for i := range n {
 			if !memory.WriteUint64Le(i*page+page-8, 0x4d41524b4d41524b) {
-				t.Fatal("it cannot be written")
+				t.Fatal("the memory cannot be written")
 			}
 		}
 		for _, g := range in.globals {
@@ -106,10 +106,10 @@ func TestRestore_AfterFewOrManyPages_LeavesNoByte(t *testing.T) {
 		in.messages.Write([]byte("MARKER"))
 		in.stderr.add([]byte("MARKER"))
 		if n > 0 && in.Verify() == nil {
-			t.Fatalf("%d pages were written and nothing differs: the test proves nothing", n)
+			t.Fatalf("%d pages were written and nothing differs, so the test proves nothing", n)
 		}
 		if !in.restore() {
-			t.Fatalf("after %d pages: it is not restored", n)
+			t.Fatalf("after %d pages: not restored", n)
 		}
 		if err := in.Verify(); err != nil {
 			t.Fatalf("after %d pages: %v", n, err)
@@ -117,25 +117,25 @@ func TestRestore_AfterFewOrManyPages_LeavesNoByte(t *testing.T) {
 	}
 }
 
-// TestPool_AfterAnInstanceGrew_ReplacesIt: memory cannot shrink back to the snapshot.
+// Memory cannot shrink back to the snapshot.
 func TestPool_AfterAnInstanceGrew_ReplacesIt(t *testing.T) {
 	p := pool(t, compile(t))
-	in := atRest(t, p)
+	in := idleAfterCall(t, p)
 	if _, ok := in.module.Memory().Grow(1); !ok {
-		t.Fatal("it cannot grow")
+		t.Fatal("the memory cannot grow")
 	}
-	again := atRest(t, p)
+	again := idleAfterCall(t, p)
 	if again == in {
-		t.Error("the instance that grew is in use")
+		t.Error("the grown instance is still used")
 	}
-	if atRest(t, p) != again {
-		t.Error("the instance in its place is not kept")
+	if idleAfterCall(t, p) != again {
+		t.Error("its replacement is not kept")
 	}
 }
 
-// TestVerify_OfEachChange_ReportsIt: tests through the host rely on Verify.
+// Tests in package host rely on Verify.
 func TestVerify_OfEachChange_ReportsIt(t *testing.T) {
-	in := atRest(t, pool(t, compile(t)))
+	in := idleAfterCall(t, pool(t, compile(t)))
 	for name, change := range map[string]func(){
 		"memory":    func() { in.module.Memory().WriteByte(in.module.Memory().Size()-1, 77) },
 		"a global":  func() { in.globals[0].Set(in.globals[0].Get() + 1) },
@@ -155,8 +155,7 @@ func TestVerify_OfEachChange_ReportsIt(t *testing.T) {
 	}
 }
 
-// TestClose_WhileInstancesAreMade_LeavesNone: no instance is made of a module that is being closed, and none afterwards. Run
-// under -race.
+// No instance may be created while or after a module is closed. Run under -race.
 func TestClose_WhileInstancesAreMade_LeavesNone(t *testing.T) {
 	ctx := context.Background()
 	for range 5 {
@@ -186,7 +185,7 @@ func TestClose_WhileInstancesAreMade_LeavesNone(t *testing.T) {
 	}
 }
 
-// TestClose_AfterInstances_LeavesNothingBehind wants no file descriptor, goroutine or mapping of them left.
+// No file descriptor, goroutine or mapping may remain.
 func TestClose_AfterInstances_LeavesNothingBehind(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
@@ -231,8 +230,8 @@ func TestClose_AfterInstances_LeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// BenchmarkInstance measures what a clean instance costs: restoring one after a call, a new one from the snapshot, a new one
-// that initialises itself, a call without a restore, and the memory of an idle instance.
+// BenchmarkInstance measures a restore after a call, a new instance from the snapshot, a new instance that
+// initialises itself, a call without a restore, and the memory of an idle instance.
 func BenchmarkInstance(b *testing.B) {
 	m := compile(b)
 	ctx := context.Background()
@@ -303,8 +302,8 @@ func BenchmarkInstance(b *testing.B) {
 	}
 }
 
-// idleMemory is what each of 50 idle instances adds to the process's memory, its part of shared pages included, in MiB;
-// each has served a call.
+// idleMemory returns how much each of 50 idle instances that served a call adds to the process's memory, in MiB. It
+// includes their part of shared pages.
 func idleMemory(b *testing.B, fresh func(bool) *Instance, lookup func(*Instance), snapshot bool) float64 {
 	const n = 50
 	before := proportional(b)
@@ -323,7 +322,7 @@ func idleMemory(b *testing.B, fresh func(bool) *Instance, lookup func(*Instance)
 	return float64(after-before) / n / (1 << 20)
 }
 
-// proportional is the process's memory in bytes (Pss), 0 where that cannot be told.
+// proportional returns the process's memory (Pss) in bytes, or 0 if it is unknown.
 func proportional(b *testing.B) int64 {
 	runtime.GC()
 	runtime.GC()

@@ -12,12 +12,12 @@ import (
 // pageBytes is the page size of WebAssembly memory.
 const pageBytes = 64 << 10
 
-// linear is an instance's linear memory. It enforces the limit and can be restored to a snapshot (memory_linux.go;
-// memory_other.go for other systems).
+// linear is an instance's linear memory. It enforces the limit and can be restored to a snapshot. memory_linux.go and
+// memory_other.go implement it.
 type linear struct {
 	space
-	limit   uint64 // most bytes
-	size    uint64 // current bytes
+	limit   uint64 // maximum size in bytes
+	size    uint64 // current size in bytes
 	refused atomic.Bool
 }
 
@@ -34,11 +34,11 @@ func (l *linear) Reallocate(size uint64) []byte {
 	return b
 }
 
-// Free implements experimental.LinearMemory. It does nothing: Instance.Close frees the memory, since a call may still run
-// when wazero closes the module.
+// Free implements experimental.LinearMemory. It does nothing, since a call may still be running when wazero closes
+// the module. Instance.close frees the memory.
 func (l *linear) Free() {}
 
-// allocator gives an instance its one memory. wazero cannot return an error of it, so that err keeps it.
+// allocator allocates an instance's memory. wazero cannot return its errors, so err keeps them.
 type allocator struct {
 	limit  uint64
 	memory *linear
@@ -52,14 +52,14 @@ func (a *allocator) Allocate(_, most uint64) experimental.LinearMemory {
 	return a.memory
 }
 
-// free gives the memory back. The instance is closed.
+// free releases the memory. The instance must be closed.
 func (a *allocator) free() {
 	if a.memory != nil {
 		a.memory.space.free()
 	}
 }
 
-// snapshot is the state of a module after its initialisation and before its first call: where each call begins.
+// snapshot is the state of a module after initialisation. Each call starts from it.
 type snapshot struct {
 	size    uint64
 	globals []uint64
@@ -79,7 +79,7 @@ func (s *snapshot) close() {
 	}
 }
 
-// capture takes a snapshot of an idle instance and has the instance share it.
+// capture takes a snapshot of an idle instance and makes the instance share its pages.
 func (in *Instance) capture() (*snapshot, error) {
 	b, ok := in.module.Memory().Read(0, in.module.Memory().Size())
 	if !ok {
@@ -96,7 +96,7 @@ func (in *Instance) capture() (*snapshot, error) {
 	return s, in.adopt(s)
 }
 
-// adopt brings a new instance into the state of a snapshot, without running an instruction of it.
+// adopt puts a new instance into the state of a snapshot without running any code.
 func (in *Instance) adopt(s *snapshot) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -116,8 +116,8 @@ func (in *Instance) adopt(s *snapshot) error {
 	return nil
 }
 
-// restore brings the instance back to its state before the first call. It returns false if that is impossible and the
-// instance has to be replaced. The last call must have ended without an error.
+// restore returns the instance to the snapshot. It returns false if that is impossible and the instance must be
+// replaced. The last call must have ended without an error.
 func (in *Instance) restore() bool {
 	s := in.snapshot
 	if s == nil {
@@ -132,7 +132,7 @@ func (in *Instance) restore() bool {
 	return true
 }
 
-// reset restores what is not in the guest's memory.
+// reset restores the state outside the guest's memory.
 func (in *Instance) reset(s *snapshot) {
 	for i, g := range in.globals {
 		g.Set(s.globals[i])
@@ -143,8 +143,8 @@ func (in *Instance) reset(s *snapshot) {
 	in.messages.reset()
 }
 
-// Verify returns an error that says how an idle instance differs from its snapshot. It reads all of the memory, and is
-// meant for tests.
+// Verify returns an error that says how an idle instance differs from its snapshot. It compares all of the memory and
+// is meant for tests.
 func (in *Instance) Verify() error {
 	s := in.snapshot
 	if s == nil {
@@ -152,27 +152,27 @@ func (in *Instance) Verify() error {
 	}
 	memory, _ := in.module.Memory().Read(0, in.module.Memory().Size())
 	if len(memory) != len(s.pages.all) {
-		return fmt.Errorf("%d bytes of memory, the snapshot has %d", len(memory), len(s.pages.all))
+		return fmt.Errorf("memory has %d bytes, the snapshot has %d", len(memory), len(s.pages.all))
 	}
 	for i := range memory {
 		if memory[i] != s.pages.all[i] {
-			return fmt.Errorf("byte %#x is not that of the snapshot", i)
+			return fmt.Errorf("byte %#x differs from the snapshot", i)
 		}
 	}
 	for i, g := range in.globals {
 		if g.Get() != s.globals[i] {
-			return fmt.Errorf("global %d is not that of the snapshot", i)
+			return fmt.Errorf("global %d differs from the snapshot", i)
 		}
 	}
 	switch {
 	case in.interrupt.Get() != 0:
-		return errors.New("its interrupt is set")
+		return errors.New("its interrupt flag is set")
 	case !in.messages.empty():
 		return errors.New("its message memory is not empty")
 	case in.ticks != s.ticks:
 		return errors.New("its clock advanced")
 	case len(in.stderr.buf) > 0:
-		return errors.New("it keeps output of standard error")
+		return errors.New("its standard error is not empty")
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keepPages is how many private pages an idle instance may keep (768 KiB). They are restored by copying, which saves the next
-// call a page fault each. Above this number, all private pages are given back to the kernel instead.
+// keepPages is how many private pages an idle instance may keep (768 KiB). They are restored by copying, which saves
+// the next call a page fault each. Above this number, all private pages are returned to the kernel.
 const keepPages = 192
 
 var pageSize = os.Getpagesize()
@@ -68,7 +68,7 @@ func newPages(b []byte) (p pages, err error) {
 		}
 	}()
 	if err = p.file.Truncate(int64(len(b))); err != nil {
-		return p, fmt.Errorf("making room for the snapshot of the module's memory: %w", err)
+		return p, fmt.Errorf("allocating the snapshot of the module's memory: %w", err)
 	}
 	zero := make([]byte, pageSize)
 	for at := 0; at < len(b); at += pageSize { // zero pages stay holes of the file
@@ -95,7 +95,7 @@ func (p *pages) close() {
 // adopt maps the snapshot over a memory of the same size, copy-on-write.
 func (l *linear) adopt(s *snapshot) error {
 	if l.size != s.size {
-		return errors.New("the module's memory is not as large as its snapshot")
+		return errors.New("the module's memory and its snapshot differ in size")
 	}
 	_, err := unix.MmapPtr(int(s.pages.file.Fd()), 0, unsafe.Pointer(&l.all[0]), uintptr(s.size),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
@@ -105,8 +105,8 @@ func (l *linear) adopt(s *snapshot) error {
 	return nil
 }
 
-// restore makes a memory that adopted a snapshot equal to it again. It copies private pages while they are few, and drops
-// them otherwise. It returns false for a memory that has grown, since memory cannot shrink.
+// restore makes the memory equal to its snapshot again. It copies private pages back if they are few, and drops them
+// otherwise. It returns false if the memory has grown, since it cannot shrink.
 func (l *linear) restore(s *snapshot) bool {
 	if l.size != s.size {
 		return false
@@ -131,30 +131,29 @@ func (l *linear) restore(s *snapshot) bool {
 	return true
 }
 
-// private reports whether a pagemap entry is of a page that was written to: swapped out, or present and not of a file.
+// private reports whether a pagemap entry describes a written page: swapped out, or present and not backed by a file.
 // https://docs.kernel.org/admin-guide/mm/pagemap.html
 func private(entry uint64) bool {
 	const present, swapped, ofFile = 1 << 63, 1 << 62, 1 << 61
 	return entry&swapped != 0 || entry&present != 0 && entry&ofFile == 0
 }
 
-// pagemapFile returns /proc/self/pagemap if it is reliable, else nil: restore then drops all private pages.
+// pagemapFile returns /proc/self/pagemap if it is reliable, else nil. Without it, restore drops all private pages.
 var pagemapFile = sync.OnceValue(func() *os.File {
 	f, err := os.Open("/proc/self/pagemap")
 	if err != nil {
 		return nil
 	}
-	if !tellsPrivatePages(f) {
+	if !showsPrivatePages(f) {
 		_ = f.Close() // read only
 		return nil
 	}
 	return f
 })
 
-// tellsPrivatePages tests a pagemap on two pages of a snapshot, of which one is read and the other written. Kernels that
-// imitate Linux, and some sandboxes, have a file of that name without content. Trusting it would leave one call's data to
-// the next.
-func tellsPrivatePages(pagemap io.ReaderAt) bool {
+// showsPrivatePages tests a pagemap on two pages of a snapshot, one read and one written. Some sandboxes and kernels
+// that imitate Linux have a pagemap without content. Trusting it would leak one call's data to the next.
+func showsPrivatePages(pagemap io.ReaderAt) bool {
 	p, err := newPages(bytes.Repeat([]byte{1}, 2*pageSize))
 	if err != nil {
 		return false
@@ -173,7 +172,7 @@ func tellsPrivatePages(pagemap io.ReaderAt) bool {
 	return !private(binary.NativeEndian.Uint64(entries[:])) && private(binary.NativeEndian.Uint64(entries[8:]))
 }
 
-// pagemap returns 8 bytes for each of the memory's pages; false if there is no reliable pagemap.
+// pagemap returns 8 bytes for each page of the memory, or false if there is no reliable pagemap.
 func (l *linear) pagemap(pages int) ([]byte, bool) {
 	f := pagemapFile()
 	if f == nil {

@@ -9,27 +9,27 @@ import (
 	"testing"
 )
 
-// TestTellsPrivatePages_OfAnEmptyPagemap_IsFalse: restore would leave a call's pages to the next.
-func TestTellsPrivatePages_OfAnEmptyPagemap_IsFalse(t *testing.T) {
+// Otherwise, restore would leak a call's pages to the next.
+func TestShowsPrivatePages_OfAnEmptyPagemap_IsFalse(t *testing.T) {
 	for name, entry := range map[string]uint64{
-		"nothing is here": 0, "all is of a file": 1<<63 | 1<<61, "all is of its own": 1 << 63,
+		"nothing is present": 0, "all is of a file": 1<<63 | 1<<61, "all is private": 1 << 63,
 	} {
-		if tellsPrivatePages(everywhere(entry)) {
-			t.Errorf("%s: believed", name)
+		if showsPrivatePages(everywhere(entry)) {
+			t.Errorf("%s: accepted", name)
 		}
 	}
-	if tellsPrivatePages(bytes.NewReader(nil)) {
-		t.Error("an empty file is believed")
+	if showsPrivatePages(bytes.NewReader(nil)) {
+		t.Error("an empty file is accepted")
 	}
 	f, err := os.Open("/proc/self/pagemap")
 	if err != nil {
 		t.Skip(err)
 	}
 	defer func() { _ = f.Close() }()
-	t.Logf("this kernel's own is believed: %v", tellsPrivatePages(f))
+	t.Logf("this kernel's pagemap is accepted: %v", showsPrivatePages(f))
 }
 
-// everywhere is a pagemap that says the same of every page.
+// everywhere is a pagemap with the same entry for every page.
 type everywhere uint64
 
 func (e everywhere) ReadAt(b []byte, _ int64) (int, error) {

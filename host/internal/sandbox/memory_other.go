@@ -1,6 +1,6 @@
 //go:build !linux || portable
 
-// The build tag portable selects this memory on Linux too, for its tests.
+// The build tag portable selects this file on Linux, for its tests.
 
 package sandbox
 
@@ -36,12 +36,13 @@ func (p *pages) close() { p.all = nil }
 // adopt copies the snapshot into a memory of the same size.
 func (l *linear) adopt(s *snapshot) error {
 	if !l.restore(s) {
-		return errors.New("the module's memory is not as large as its snapshot")
+		return errors.New("the module's memory and its snapshot differ in size")
 	}
 	return nil
 }
 
-// restore makes a memory equal to the snapshot again. It returns false for a memory that has grown, since memory cannot shrink.
+// restore makes the memory equal to its snapshot again. It returns false if the memory has grown, since it cannot
+// shrink.
 func (l *linear) restore(s *snapshot) bool {
 	if l.size != s.size {
 		return false

@@ -13,9 +13,9 @@ import (
 // MaxMessage is the size limit of one message that a guest passes to a host function or returns, in bytes.
 const MaxMessage = 1 << 20
 
-// Messages is the message memory of one instance, which Extism calls its kernel. Guests reach it through the imports of
-// extism:host/env. Its bookkeeping is in Go memory, out of the guest's reach (RATIONALE.md, "Why does the host have a kernel
-// of its own?"). Every message ends with the call.
+// Messages is the message memory of one instance; Extism calls it the kernel. Guests use it through the imports of
+// extism:host/env. Its bookkeeping is in Go memory, out of the guest's reach (see RATIONALE.md). Messages do not
+// outlive the call.
 //
 // A block is identified by its offset; offset 0 means no block. Messages is not safe for concurrent use.
 type Messages struct {
@@ -28,24 +28,24 @@ type Messages struct {
 	failure uint64 // offset of the guest's error text
 }
 
-// block is one message's place. Size 0 marks a freed block.
+// block is the place of one message. Size 0 marks a freed block.
 type block struct {
 	offset uint32
 	room   uint32 // allocated bytes
 	size   uint32 // requested bytes
 }
 
-// span is a part of the message memory.
+// span is a range of the message memory.
 type span struct{ offset, length uint64 }
 
 const (
 	messagesBase = 64       // offset of the first block
 	maxBlocks    = 1 << 20  // blocks of one call; a block's bookkeeping takes 12 bytes
-	messagesKeep = 64 << 10 // buf and blocks that an idle instance keeps, in bytes each
+	messagesKeep = 64 << 10 // buf and blocks each keep at most this many bytes while idle
 )
 
-// errOutside reports a load, store or length outside the call's messages.
-var errOutside = errors.New("outside of the call's messages")
+// errOutside is the error for a load, store or length outside the call's messages.
+var errOutside = errors.New("outside the call's messages")
 
 func newMessages(limit int) *Messages {
 	m := &Messages{limit: limit}
@@ -53,7 +53,8 @@ func newMessages(limit int) *Messages {
 	return m
 }
 
-// reset forgets every message. It runs before a call and after it: an idle instance keeps nothing of its callers.
+// reset deletes all messages. It runs before and after each call, so that an idle instance keeps no data of its
+// callers.
 func (m *Messages) reset() {
 	clear(m.buf)
 	if cap(m.buf) > messagesKeep || m.buf == nil {
@@ -67,7 +68,7 @@ func (m *Messages) reset() {
 	m.input, m.output, m.failure = span{}, span{}, 0
 }
 
-// empty reports whether m is as reset leaves it.
+// empty reports whether m is in the state after reset.
 func (m *Messages) empty() bool {
 	for _, b := range m.buf[:cap(m.buf)] {
 		if b != 0 {
@@ -77,8 +78,8 @@ func (m *Messages) empty() bool {
 	return len(m.buf) == messagesBase && len(m.blocks) == 0 && len(m.free) == 0 && m.input == span{} && m.output == span{} && m.failure == 0
 }
 
-// Read returns the message at an offset. It is empty where no message is, or one over MaxMessage. The slice is valid until
-// the next message is written.
+// Read returns the message at an offset. It returns an empty message if there is none or it is over MaxMessage. The
+// slice is valid until the next message is written.
 func (m *Messages) Read(offset uint64) []byte {
 	n := m.length(offset)
 	if n > MaxMessage {
@@ -88,8 +89,8 @@ func (m *Messages) Read(offset uint64) []byte {
 	return b
 }
 
-// Write puts a message into a new block, padded with spaces to whole 8-byte words. It returns the block's offset: 0 for an
-// empty message, and when there is no room.
+// Write stores a message in a new block, padded with spaces to whole 8-byte words, and returns the block's offset. It
+// returns 0 for an empty message, and if there is no room.
 func (m *Messages) Write(message []byte) uint64 {
 	n := (len(message) + 7) &^ 7
 	offset := m.alloc(uint64(n))
@@ -101,12 +102,12 @@ func (m *Messages) Write(message []byte) uint64 {
 	return offset
 }
 
-// alloc returns the offset of a new block of n bytes, 0 when there is no room.
+// alloc returns the offset of a new block of n bytes, or 0 if there is no room.
 func (m *Messages) alloc(n uint64) uint64 {
 	if n == 0 || n > uint64(m.limit) {
 		return 0
 	}
-	const searched = 64 // freed blocks, which bounds the time of an alloc
+	const searched = 64 // freed blocks; bounds the time of alloc
 	for i := max(0, len(m.free)-searched); i < len(m.free); i++ {
 		if b := &m.blocks[m.free[i]]; uint64(b.room) >= n {
 			m.free = append(m.free[:i], m.free[i+1:]...)
@@ -136,7 +137,7 @@ func (m *Messages) release(offset uint64) {
 	}
 }
 
-// find returns the index of the block at an offset, -1 if none begins there.
+// find returns the index of the block that starts at an offset, or -1.
 func (m *Messages) find(offset uint64) int {
 	i := sort.Search(len(m.blocks), func(i int) bool { return uint64(m.blocks[i].offset) >= offset })
 	if i == len(m.blocks) || uint64(m.blocks[i].offset) != offset {
@@ -145,7 +146,7 @@ func (m *Messages) find(offset uint64) int {
 	return i
 }
 
-// length returns the size of the message at an offset, 0 if none begins there.
+// length returns the size of the message at an offset, or 0 if there is none.
 func (m *Messages) length(offset uint64) uint64 {
 	if i := m.find(offset); i >= 0 {
 		return uint64(m.blocks[i].size)
@@ -153,12 +154,12 @@ func (m *Messages) length(offset uint64) uint64 {
 	return 0
 }
 
-// inside reports whether n bytes at an offset lie within the memory of blocks.
+// inside reports whether n bytes at an offset are within the allocated blocks.
 func (m *Messages) inside(offset, n uint64) bool {
 	return offset >= messagesBase && offset <= uint64(len(m.buf)) && n <= uint64(len(m.buf))-offset
 }
 
-// view returns a part of the memory, valid until the next alloc.
+// view returns a range of the memory, valid until the next alloc.
 func (m *Messages) view(offset, n uint64) (b []byte, ok bool) {
 	if !m.inside(offset, n) {
 		return nil, false
@@ -166,7 +167,7 @@ func (m *Messages) view(offset, n uint64) (b []byte, ok bool) {
 	return m.buf[offset : offset+n : offset+n], true
 }
 
-// guestError returns the error text that the guest set with error_set, if any, as the end of a sentence.
+// guestError returns the error text set by the guest's error_set, if any, to append to a sentence.
 func (m *Messages) guestError() string {
 	text, ok := m.view(m.failure, min(m.length(m.failure), tailSize))
 	if !ok || len(text) == 0 {
@@ -180,7 +181,8 @@ const (
 	i64 = api.ValueTypeI64
 )
 
-// messageFunctions returns the imports of extism:host/env that a module may use. An error traps the guest.
+// messageFunctions returns the imports of extism:host/env that a module may use. If one returns an error, the guest
+// traps.
 func messageFunctions() []function {
 	words := func(types ...api.ValueType) []api.ValueType { return types }
 	define := func(name string, params, results []api.ValueType, f func(m *Messages, s []uint64) error) function {

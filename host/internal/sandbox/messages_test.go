@@ -14,7 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// run calls one of the functions of extism:host/env. It returns false where the guest would trap.
+// run calls a function of extism:host/env. It returns false if the guest would trap.
 func run(m *Messages, name string, stack []uint64) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -33,12 +33,12 @@ func run(m *Messages, name string, stack []uint64) (ok bool) {
 	panic("no function " + name)
 }
 
-// extismKernel returns the message memory that go-sdk brings, a Wasm module.
+// extismKernel returns go-sdk's message memory, a Wasm module.
 func extismKernel(t *testing.T) []byte {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/extism/go-sdk").Output()
 	if err != nil {
-		t.Skipf("where go-sdk is cannot be told: %v", err)
+		t.Skipf("go-sdk's source is not found: %v", err)
 	}
 	wasm, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "extism-runtime.wasm"))
 	if err != nil {
@@ -47,8 +47,8 @@ func extismKernel(t *testing.T) []byte {
 	return wasm
 }
 
-// TestMessages_UsedAsMeant_AnswerAsExtismsKernel compares them over random allocations.
-func TestMessages_UsedAsMeant_AnswerAsExtismsKernel(t *testing.T) {
+// Both implementations get the same random allocations.
+func TestMessages_OfValidCalls_BehaveAsExtismsKernel(t *testing.T) {
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
 	defer func() { _ = r.Close(ctx) }()
@@ -78,7 +78,7 @@ func TestMessages_UsedAsMeant_AnswerAsExtismsKernel(t *testing.T) {
 		}
 		return stack[0]
 	}
-	type pair struct{ a, b uint64 } // one message, in theirs and ours
+	type pair struct{ a, b uint64 } // offsets of one message, in theirs and ours
 	for round := range 20 {
 		rng := rand.New(rand.NewPCG(1, uint64(round)))
 		call(theirs.ExportedFunction("reset"))
@@ -115,7 +115,7 @@ func TestMessages_UsedAsMeant_AnswerAsExtismsKernel(t *testing.T) {
 				want, _ := theirs.Memory().Read(uint32(p.a), uint32(n))
 				got, ok := ours.view(p.b, m)
 				if !ok || !bytes.Equal(want, got) {
-					t.Fatalf("a message of %d bytes is another", n)
+					t.Fatalf("the messages of %d bytes differ", n)
 				}
 			}
 		}
@@ -139,7 +139,7 @@ func TestMessages_UsedAsMeant_AnswerAsExtismsKernel(t *testing.T) {
 	}
 }
 
-// FuzzMessages: in whatever order a module calls, no message overlaps another, and nothing outside is touched.
+// FuzzMessages calls the functions in any order. Messages must not overlap, and nothing outside them may be written.
 func FuzzMessages(f *testing.F) {
 	f.Add([]byte{0, 8, 0, 16, 1, 0, 0, 8, 2, 1, 3, 0})
 	f.Add([]byte{0, 255, 0, 1, 1, 1, 0, 1, 1, 0, 1, 0, 0, 200})
@@ -175,7 +175,7 @@ func FuzzMessages(f *testing.F) {
 				stack[0], stack[1] = pick(), arg*arg*arg
 				run(k, "output_set", stack)
 				if _, ok := k.view(k.output.offset, k.output.length); !ok && k.output.length > 0 {
-					t.Fatalf("an output of %+v lies outside", k.output)
+					t.Fatalf("the output %+v is outside the messages", k.output)
 				}
 			case 6:
 				k.Write(ops[:min(len(ops), int(arg))])
@@ -188,13 +188,13 @@ func FuzzMessages(f *testing.F) {
 			end := uint32(messagesBase)
 			for _, b := range k.blocks {
 				if b.offset < end || b.size > b.room || int(b.offset+b.room) > len(k.buf) {
-					t.Fatalf("block %+v overlaps, or lies outside of %d bytes", b, len(k.buf))
+					t.Fatalf("block %+v overlaps another, or is outside the %d bytes", b, len(k.buf))
 				}
 				end = b.offset + b.room
 			}
 			for _, b := range k.buf[len(k.buf):cap(k.buf)] {
 				if b != 0 {
-					t.Fatal("what lies behind the messages was written to")
+					t.Fatal("the memory after the messages was written")
 				}
 			}
 		}

@@ -1,7 +1,7 @@
 // Package sandbox runs a WebAssembly module in isolated instances.
 //
-// A module can import the functions of its Config, the message memory of Extism, and the part of WASI that starts a
-// language's runtime. Nothing else exists for it. Each call begins from the same snapshot of memory, has a memory limit, and
+// A module can import the functions of its Config, Extism's message memory, and the part of WASI that starts a
+// language's runtime, and nothing else. Each call starts from the same snapshot of memory, has a memory limit, and
 // stops when its context ends.
 package sandbox
 
@@ -20,33 +20,33 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// ErrClosed is the error of using a closed Module.
+// ErrClosed is the error for the use of a closed Module.
 var ErrClosed = errors.New("closed")
 
-// ErrModule is wrapped by the reasons for which Compile does not take a module.
+// ErrModule is wrapped by the errors that say why Compile refuses a module.
 var ErrModule = errors.New("module refused")
 
-// Config says what a module may import, what it must export, and how it is compiled.
+// Config configures what a module may import, what it must export, and how it is compiled.
 type Config struct {
-	Namespace string         // of Functions
-	Functions []HostFunction // that a module may import
+	Namespace string         // namespace of Functions
+	Functions []HostFunction // functions that a module may import
 	Exports   []string       // functions that a module must have
-	Memory    int64          // most bytes of any instance; at least 64 KiB, at most 4 GiB
-	CacheDir  string         // for compiled code, made if it is missing; empty compiles anew each time
+	Memory    int64          // maximum memory of an instance in bytes: 64 KiB to 4 GiB
+	CacheDir  string         // folder for compiled code, created if missing; empty compiles every time
 	Logger    *slog.Logger
 }
 
 // Module is a compiled module. It is safe for concurrent use. Close it after its pools.
 type Module struct {
-	runtime  wazero.Runtime
-	compiled wazero.CompiledModule
-	cache    wazero.CompilationCache
-	log      *slog.Logger
-	begins   uint64        // bytes of memory of a new instance
-	memory   int64         // most bytes of an instance
-	state    wasmbin.State // an instance's state outside its memory
+	runtime       wazero.Runtime
+	compiled      wazero.CompiledModule
+	cache         wazero.CompilationCache
+	log           *slog.Logger
+	initialMemory uint64        // initial memory of an instance, in bytes
+	memory        int64         // maximum memory of an instance, in bytes
+	state         wasmbin.State // an instance's state outside its memory
 
-	// instances is read-locked while an instance is made: wazero must not be closed concurrently.
+	// instances is read-locked while instantiating: wazero must not be closed concurrently.
 	instances sync.RWMutex
 	closed    bool
 
@@ -54,25 +54,25 @@ type Module struct {
 	snapshot   *snapshot // nil before the first instance
 }
 
-// Compile compiles a module that Check accepted. wasm is not used after Compile returns.
+// Compile compiles a module that Check accepted. It does not use wasm after it returns.
 func Compile(ctx context.Context, bin *wasmbin.Module, wasm []byte, c Config) (*Module, error) {
 	if c.Memory < pageBytes || c.Memory > 1<<32 {
-		return nil, fmt.Errorf("%d bytes of memory; at least %d are taken, a page of Wasm, and at most 4 GiB", c.Memory, pageBytes)
+		return nil, fmt.Errorf("memory must be at least %[2]d bytes, one page of Wasm, and at most 4 GiB, found %[1]d", c.Memory, pageBytes)
 	}
 	m := &Module{log: c.Logger, memory: c.Memory}
 	if len(bin.Memories) == 1 {
-		m.begins = uint64(bin.Memories[0].Min) * pageBytes
+		m.initialMemory = uint64(bin.Memories[0].Min) * pageBytes
 	}
 	wasm, state, err := wasmbin.Interruptible(wasm, interruptGlobal)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrModule, err)
 	}
 	m.state = state
-	// Not WithCloseOnContextDone: RATIONALE.md, "How is a module stopped?".
+	// WithCloseOnContextDone is not used: see RATIONALE.md, "How is a module stopped?".
 	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(uint32(c.Memory / pageBytes))
 	if c.CacheDir != "" {
 		if m.cache, err = openCache(c.CacheDir); err != nil {
-			m.log.Warn("no compilation cache: every start compiles anew", "reason", err.Error())
+			m.log.Warn("no compilation cache: every start compiles the module", "reason", err.Error())
 		} else {
 			config = config.WithCompilationCache(m.cache)
 		}
@@ -88,7 +88,8 @@ func Compile(ctx context.Context, bin *wasmbin.Module, wasm []byte, c Config) (*
 	return m, nil
 }
 
-// openCache opens the folder of compiled code. The process executes what is in it, so nobody else may write there.
+// openCache opens the folder for compiled code. The process runs this code, so other users must not have write
+// access.
 func openCache(dir string) (wazero.CompilationCache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -98,9 +99,9 @@ func openCache(dir string) (wazero.CompilationCache, error) {
 		return nil, err
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("%s can be written by others (mode %s): chmod 700 it", dir, info.Mode().Perm())
+		return nil, fmt.Errorf("%s is writable by other users (mode %s): run chmod 700 on it", dir, info.Mode().Perm())
 	}
-	for _, at := range []string{dir, filepath.Dir(dir)} { // who can write the parent can replace the folder
+	for _, at := range []string{dir, filepath.Dir(dir)} { // with write access to the parent, the folder can be replaced
 		if err := trust.File(at); err != nil {
 			return nil, err
 		}
@@ -108,7 +109,7 @@ func openCache(dir string) (wazero.CompilationCache, error) {
 	return wazero.NewCompilationCacheWithDir(dir)
 }
 
-// Call runs an export once, in an instance of its own without a call: host functions trap.
+// Call runs an export once in a new instance. Host functions trap.
 func (m *Module) Call(ctx context.Context, export string, input []byte) ([]byte, error) {
 	in, err := m.newInstance(ctx, m.memory)
 	if err != nil {
@@ -118,10 +119,10 @@ func (m *Module) Call(ctx context.Context, export string, input []byte) ([]byte,
 	return in.call(ctx, nil, export, input)
 }
 
-// Memory returns the most bytes that an instance may have.
+// Memory returns the maximum memory of an instance in bytes.
 func (m *Module) Memory() int64 { return m.memory }
 
-// Close frees the module and its compiled code. Calls that still run end with an error.
+// Close frees the module and its compiled code. Running calls end with an error.
 func (m *Module) Close(ctx context.Context) error {
 	m.instances.Lock()
 	defer m.instances.Unlock()

@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// Pool runs calls in instances of its own, several at once. An instance never serves two pools. After each call, the
-// instance is restored to the module's snapshot. One that cannot be restored is replaced, and one that failed is closed.
-// A Pool is safe for concurrent use.
+// Pool runs calls, several at once, each in an instance that it uses alone. Instances are not shared between pools.
+// After each call, the instance is restored to the module's snapshot. An instance that cannot be restored is
+// replaced; one that failed is closed. A Pool is safe for concurrent use.
 type Pool struct {
 	module  *Module
 	memory  int64
 	log     *slog.Logger
-	slots   chan struct{} // one for each concurrent call
+	slots   chan struct{} // one per concurrent call
 	resting sync.WaitGroup
 
 	mu     sync.Mutex
@@ -24,21 +24,21 @@ type Pool struct {
 
 // PoolOptions are the limits of a pool.
 type PoolOptions struct {
-	Memory      int64 // most bytes of an instance; at most Config.Memory of the module
-	Concurrency int   // concurrent calls
+	Memory      int64 // maximum memory of an instance in bytes; at most Config.Memory of the module
+	Concurrency int   // maximum number of concurrent calls
 	Logger      *slog.Logger
 }
 
-// NewPool returns a pool without instances; they are made when they are needed.
+// NewPool returns an empty pool. It creates instances as needed.
 func (m *Module) NewPool(o PoolOptions) *Pool {
 	return &Pool{module: m, memory: min(o.Memory, m.memory), log: o.Logger, slots: make(chan struct{}, o.Concurrency)}
 }
 
-// ErrBusy is the error of a call that found no free slot before its context ended.
-var ErrBusy = errors.New("the call did not begin")
+// ErrBusy is the error for a call that found no free slot before its context ended.
+var ErrBusy = errors.New("the call did not start")
 
-// Run calls an export and returns its output. call is what the guest's host functions get. The error is ErrBusy, a
-// MemoryError, a CallError, or one of the context. The guest is interrupted when ctx ends.
+// Run calls an export and returns its output. Host functions get call. The error is ErrBusy, a MemoryError, a
+// CallError, or the context's. The guest is interrupted when ctx ends.
 func (p *Pool) Run(ctx context.Context, call any, export string, input []byte) ([]byte, error) {
 	in, err := p.acquire(ctx)
 	if err != nil {
@@ -49,7 +49,7 @@ func (p *Pool) Run(ctx context.Context, call any, export string, input []byte) (
 	return out, err
 }
 
-// acquire waits for a slot and takes an idle instance, or makes one.
+// acquire waits for a slot and returns an idle instance or a new one.
 func (p *Pool) acquire(ctx context.Context) (*Instance, error) {
 	select {
 	case p.slots <- struct{}{}:
@@ -72,7 +72,7 @@ func (p *Pool) acquire(ctx context.Context) (*Instance, error) {
 	return in, nil
 }
 
-// release takes an instance back. It restores it in the background and then frees its slot.
+// release takes an instance back. In the background, it restores the instance and then frees its slot.
 func (p *Pool) release(in *Instance, fit bool) {
 	p.mu.Lock()
 	if fit = fit && !p.closed; fit {
@@ -91,7 +91,7 @@ func (p *Pool) release(in *Instance, fit bool) {
 			in.close(p.log)
 			var err error
 			if in, err = p.module.newInstance(context.Background(), p.memory); err != nil {
-				return // the next call makes one and gets the error
+				return // the next call instantiates again and returns the error
 			}
 		}
 		p.mu.Lock()
@@ -106,7 +106,7 @@ func (p *Pool) release(in *Instance, fit bool) {
 	}()
 }
 
-// Close frees the idle instances. Calls that run end as they would have; their instances are freed then.
+// Close frees the idle instances. Running calls end normally, and their instances are freed then.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	idle := p.idle
@@ -118,7 +118,7 @@ func (p *Pool) Close() {
 	}
 }
 
-// Idle waits until no instance is being restored and returns the idle ones. It is meant for tests.
+// Idle waits until no instance is being restored and returns the idle instances. It is meant for tests.
 func (p *Pool) Idle() []*Instance {
 	p.resting.Wait()
 	p.mu.Lock()

@@ -8,9 +8,9 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// This is the part of WASI preview 1 that a language's runtime needs to start. It leads nowhere: no file, no clock, no
-// environment. wazero's own implementation keeps state that outlives a call (closed descriptors, clocks), through which one
-// call could leave something for the next. The only state here is Instance.ticks.
+// This file implements the part of WASI preview 1 that a language's runtime needs to start. It gives access to no
+// file, real clock or environment. wazero's implementation keeps state that outlives a call, such as closed
+// descriptors and clocks, so that one call could leave data for the next. Here, the only state is Instance.ticks.
 
 // Error numbers of WASI.
 const (
@@ -27,9 +27,9 @@ const (
 )
 
 const (
-	epoch = 1_640_995_200_000_000_000 // 2022-01-01 in nanoseconds, when every call begins
-	tick  = 1_000_000                 // a clock advances by this at each reading, so that runtimes see time pass
-	nap   = 24 * 3600 * 1_000_000_000 // the longest time that a poll lets pass
+	epoch = 1_640_995_200_000_000_000 // 2022-01-01 in nanoseconds, the start time of every call
+	tick  = 1_000_000                 // a clock advances by this at each reading, so that time passes for runtimes
+	nap   = 24 * 3600 * 1_000_000_000 // the longest time that a poll skips
 )
 
 // wasiFunctions returns the functions of wasi_snapshot_preview1 that a module may import.
@@ -46,7 +46,7 @@ func wasiFunctions() []function {
 	exit := function{"proc_exit", []api.ValueType{i32}, nil, func(_ *guestContext, s []uint64) {
 		panic(sys.NewExitError(uint32(s[0])))
 	}}
-	// put writes 32-bit numbers to as many addresses, given in pairs.
+	// put writes 32-bit numbers to addresses; both are given in pairs.
 	put := func(in *Instance, pairs ...uint64) uint64 {
 		for i := 0; i < len(pairs); i += 2 {
 			if !in.module.Memory().WriteUint32Le(uint32(pairs[i]), uint32(pairs[i+1])) {
@@ -85,7 +85,7 @@ func wasiFunctions() []function {
 			}
 			return wasiOK
 		}, i32, i32),
-		define("fd_read", func(in *Instance, s []uint64) uint64 { // always at its end
+		define("fd_read", func(in *Instance, s []uint64) uint64 { // always at end of file
 			if uint32(s[0]) != 0 {
 				return wasiBadFD
 			}
@@ -109,7 +109,7 @@ func wasiFunctions() []function {
 			if !ok {
 				return wasiFault
 			}
-			_, _ = rand.Read(b) // never fails
+			_, _ = rand.Read(b) // cannot fail
 			return wasiOK
 		}, i32, i32),
 		define("clock_time_get", func(in *Instance, s []uint64) uint64 {
@@ -133,7 +133,7 @@ func wasiFunctions() []function {
 	}
 }
 
-// gather reads what a guest writes. It keeps the end of standard error for the log of a module that fails.
+// gather reads what a guest writes. It keeps the end of standard error for the log of a failed module.
 func (in *Instance) gather(keep bool, vectors, count uint32) (n uint32, code uint64) {
 	if count > maxVectors {
 		return 0, wasiInvalid
@@ -153,7 +153,7 @@ func (in *Instance) gather(keep bool, vectors, count uint32) (n uint32, code uin
 	return n, wasiOK
 }
 
-// poll answers every subscription at once. A guest that sleeps finds its clock advanced.
+// poll answers every subscription at once. A guest that sleeps sees its clock advanced.
 func (in *Instance) poll(subscriptions, events, count, size uint32) uint64 {
 	const subscription, event = 48, 32
 	if count == 0 || count > maxVectors {
@@ -165,10 +165,10 @@ func (in *Instance) poll(subscriptions, events, count, size uint32) uint64 {
 			return wasiFault
 		}
 		answer := [event]byte{10: s[8]}
-		copy(answer[:8], s[:8]) // the guest's own mark of the subscription
+		copy(answer[:8], s[:8]) // the guest's own id of the subscription
 		if s[8] == 0 {          // a clock
 			d := int64(min(binary.LittleEndian.Uint64(s[24:]), 1<<62))
-			if s[40]&1 != 0 { // until a time
+			if s[40]&1 != 0 { // an absolute time
 				if d -= in.ticks; s[16] == 0 {
 					d -= epoch
 				}
