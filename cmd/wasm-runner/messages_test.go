@@ -140,13 +140,13 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^two\.yaml: which connection\? There are okta-a, okta-b: use --connection NAME$`, "--config", "two.yaml", "invoke", "lookup_user"),
 
 		// The network.
-		{args: []string{"--config", "https.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + plainPort + ` speaks http, and base_url says https`},
-		{args: []string{"--config", "http.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + tlsPort + ` speaks https, and base_url says http`},
+		{args: []string{"--config", "https.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + plainPort + ` speaks http, but base_url says https`},
+		{args: []string{"--config", "http.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + tlsPort + ` speaks https, but base_url says http`},
 		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"HTTPS_PROXY=http://127.0.0.1:3128"}, code: 7,
-			says: `^list_users: unavailable: .*127\.0\.0\.1:` + deadPort + ` refuses connections.*; HTTPS_PROXY is set, and is not used: requests go straight to the org`},
+			says: `^list_users: unavailable: .*127\.0\.0\.1:` + deadPort + ` refuses connections.*; HTTPS_PROXY is set but not used: requests go directly to the org`},
 		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"all_proxy=socks5://127.0.0.1:3128"}, code: 7, says: `; all_proxy is set, and is not used`},
 		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1"}, code: 7,
-			says: `refuses connections: check base_url, or whether it runs$`},
+			says: `refuses connections: check base_url, and that the service is running$`},
 	}
 	if sql.Available {
 		all = append(all,

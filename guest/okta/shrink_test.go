@@ -28,8 +28,8 @@ func limitOf(req abi.Request) int {
 // troubles are the ways in which a page is too much.
 var troubles = map[string]hosttest.Answer{
 	"took too long": tooHeavy,
-	"no answer":     {Err: &abi.SendError{Code: abi.SendTimeout, Message: "x did not answer within 1m0s (limits.request_seconds of the connection)", Sent: true}},
-	"too large":     {Err: &abi.SendError{Code: abi.SendTooLarge, Message: "the answer is over the limit of 1024 bytes (limits.body_bytes of the connection): ask for smaller pages, or raise it", Sent: true, Status: 200}},
+	"no answer":     {Err: &abi.SendError{Code: abi.SendTimeout, Message: "x did not respond within 1m0s (limits.request_seconds of the connection)", Sent: true}},
+	"too large":     {Err: &abi.SendError{Code: abi.SendTooLarge, Message: "the response is larger than 1024 bytes (limits.body_bytes of the connection): ask for smaller pages, or raise the limit", Sent: true, Status: 200}},
 }
 
 // TestLists_PageThatIsTooMuch_IsHalvedAndGrowsAgain: every list that has pages, and every list of the inventory.

@@ -12,10 +12,9 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// ParseBaseURL checks the origin that a connection is bound to, and returns it with its host in lower case and without
-// a default port. https is required; http is taken for a loopback address alone, where the simulated org lives. Errors
-// say what to write instead, and repeat nothing of a user, query or fragment. known is what the manifest says of the
-// service's addresses, or nil.
+// ParseBaseURL checks the origin of a connection and returns it with its host in lower case and without a default
+// port. It requires https, and allows http only for a loopback address. Errors say what to write instead, and never
+// repeat a user, query or fragment. known is what the manifest says of the service's addresses, or nil.
 func ParseBaseURL(s string, known *abi.BaseURL) (*url.URL, error) {
 	if known == nil {
 		known = &abi.BaseURL{}
@@ -36,19 +35,19 @@ func ParseBaseURL(s string, known *abi.BaseURL) (*url.URL, error) {
 	}
 	switch {
 	case u.User != nil:
-		return nil, errors.New("it holds a user or token: leave that out, the token's place is token_secret_ref")
+		return nil, errors.New("it contains a user or token: remove it, and put the token behind token_secret_ref")
 	case !isHost(host):
-		return nil, errors.New("its host is neither a name of letters, digits, - and . (punycode for others) nor an IP address")
+		return nil, errors.New("its host must be an IP address, or a name of letters, digits, '-' and '.' (punycode for others)")
 	case strings.ContainsAny(s, "?#"):
-		return nil, errors.New("it holds a query or fragment: base_url is the origin only, " + advice)
+		return nil, errors.New("it has a query or fragment: base_url is the origin only, " + advice)
 	case u.Path != "" && u.Path != "/":
 		return nil, fmt.Errorf("drop the path %s: base_url is the origin only, %s", printable(u.EscapedPath()), advice)
 	case u.Scheme != "https" && !plain:
-		return nil, fmt.Errorf("its scheme is %q: only https is taken (http for a loopback address)", printable(u.Scheme))
+		return nil, fmt.Errorf("its scheme is %q: use https (http is allowed only for a loopback address)", printable(u.Scheme))
 	case strings.HasSuffix(u.Host, ":"):
 		return nil, errors.New("it ends in a colon without a port")
 	case u.Port() != "" && !isPort(u.Port()):
-		return nil, fmt.Errorf("%s is no port: there are 1 to 65535", printable(u.Port()))
+		return nil, fmt.Errorf("%s is not a port: use 1 to 65535", printable(u.Port()))
 	}
 	for _, console := range known.Consoles {
 		if org, ok := strings.CutSuffix(strings.TrimSuffix(host, "."), console.Suffix); ok && org != "" {
@@ -62,7 +61,7 @@ func ParseBaseURL(s string, known *abi.BaseURL) (*url.URL, error) {
 	return origin, nil
 }
 
-// isHost reports whether a host, without brackets and in lower case, is a plain name or address.
+// isHost reports whether a host, in lower case and without brackets, is a plain name or address.
 func isHost(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return a.Zone() == ""

@@ -13,8 +13,8 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// BenchmarkSend sets a GET through Send beside a plain net/http GET of the same page from the same server, turn by
-// turn: the ratio of the medians, and the difference in microseconds.
+// BenchmarkSend compares a GET through Send with a plain net/http GET of the same page from the same server, in turn.
+// It reports the ratio of the medians and the difference in microseconds.
 func BenchmarkSend(b *testing.B) {
 	for name, size := range map[string]int{"small": 500, "page": 2 << 20} {
 		b.Run(name, func(b *testing.B) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// requestID is the service's own id of a request, "" where it names none.
+// requestID returns the service's id of a request, or "".
 func (c *Client) requestID(h http.Header) string {
 	if c.config.Service.RequestIDHeader == "" {
 		return ""
@@ -17,10 +17,10 @@ func (c *Client) requestID(h http.Header) string {
 	return h.Get(c.config.Service.RequestIDHeader)
 }
 
-// errEncoding is a body that is not what its Content-Encoding says.
-var errEncoding = errors.New("not encoded as it says")
+// errEncoding is the error for a body that does not match its Content-Encoding.
+var errEncoding = errors.New("not encoded as its Content-Encoding says")
 
-// body reads and decodes a body; nil is an empty one.
+// body reads and decodes a response body. It returns nil for an empty one.
 func (c *Client) body(resp *http.Response) (*Buffer, error) {
 	if resp.ContentLength == 0 || resp.StatusCode == http.StatusNoContent {
 		return nil, nil
@@ -43,7 +43,7 @@ func (c *Client) body(resp *http.Response) (*Buffer, error) {
 	}
 	expected := int64(-1)
 	if resp.ContentLength > 0 {
-		expected = min(resp.ContentLength*8, c.config.MaxBody) // JSON shrinks to about an eighth
+		expected = min(resp.ContentLength*8, c.config.MaxBody) // gzip shrinks JSON to about an eighth
 	}
 	b, err := readBuffer(z, expected, c.config.MaxBody)
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *Client) body(resp *http.Response) (*Buffer, error) {
 	return b, nil
 }
 
-// encoding tells a body that is no gzip from one that did not come whole.
+// encoding distinguishes a body that is not gzip from one that was cut off.
 func encoding(err error) error {
 	var corrupt flate.CorruptInputError
 	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt) {
@@ -62,7 +62,7 @@ func encoding(err error) error {
 	return err
 }
 
-// onceReader is a body that net/http has no way to rewind.
+// onceReader is a body that net/http cannot rewind.
 type onceReader struct{ b []byte }
 
 // Read implements io.Reader.

@@ -8,14 +8,14 @@ import (
 	"sync/atomic"
 )
 
-// Buffer holds one answer's body. Release it when nothing refers to its bytes any more; a nil Buffer is an empty one.
+// Buffer holds one response body. Release it when its bytes are no longer used. A nil Buffer is empty.
 type Buffer struct {
 	b        []byte
-	class    int // index of its pool; -1 is none
+	class    int // index of its pool; -1 if it is not pooled
 	released atomic.Bool
 }
 
-// Sizes of pooled buffers are powers of two from 4 KiB to 64 MiB.
+// Pooled buffers have sizes that are powers of two from 4 KiB to 64 MiB.
 const (
 	minClass = 12
 	maxClass = 26
@@ -34,7 +34,7 @@ func newBuffer(size int64) *Buffer {
 	return &Buffer{b: make([]byte, 0, 1<<class), class: class - minClass}
 }
 
-// Bytes is the body; nil after Release. It gives no way to what lies in the memory behind it.
+// Bytes returns the body, or nil after Release. Its capacity ends with the body.
 func (b *Buffer) Bytes() []byte {
 	if b == nil {
 		return nil
@@ -42,7 +42,7 @@ func (b *Buffer) Bytes() []byte {
 	return b.b[:len(b.b):len(b.b)]
 }
 
-// Len is the body's length in bytes.
+// Len returns the length of the body in bytes.
 func (b *Buffer) Len() int {
 	if b == nil {
 		return 0
@@ -50,7 +50,7 @@ func (b *Buffer) Len() int {
 	return len(b.b)
 }
 
-// Held is the memory behind the body, in bytes: up to twice its length.
+// Held returns the size of the memory of the body in bytes: up to twice its length.
 func (b *Buffer) Held() int64 {
 	if b == nil {
 		return 0
@@ -58,8 +58,7 @@ func (b *Buffer) Held() int64 {
 	return int64(cap(b.b))
 }
 
-// Release gives the memory back. Releasing twice does nothing, also at the same time: memory that went to two bodies
-// would show one to the other.
+// Release frees the memory. Further calls do nothing, even concurrent ones: otherwise two bodies could share memory.
 func (b *Buffer) Release() {
 	if b == nil || b.released.Swap(true) {
 		return
@@ -71,10 +70,10 @@ func (b *Buffer) Release() {
 	b.b = nil
 }
 
-var errTooLarge = errors.New("over the body limit")
+var errTooLarge = errors.New("larger than the body limit")
 
-// readBuffer reads a body of at most limit bytes; nil is an empty one. expected is its length where the server told,
-// else -1.
+// readBuffer reads a body of at most limit bytes. It returns nil for an empty one. expected is its length according
+// to the server, or -1.
 func readBuffer(r io.Reader, expected, limit int64) (*Buffer, error) {
 	if expected > limit {
 		return nil, errTooLarge
@@ -82,7 +81,7 @@ func readBuffer(r io.Reader, expected, limit int64) (*Buffer, error) {
 	if expected < 0 {
 		expected = 16 << 10
 	}
-	b := newBuffer(expected + 1) // one more, so that the end is seen without growing
+	b := newBuffer(expected + 1) // one more, to notice the end without growing
 	for {
 		if len(b.b) == cap(b.b) {
 			bigger := newBuffer(int64(cap(b.b)) * 2)

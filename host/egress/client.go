@@ -1,9 +1,8 @@
-// Package egress is the one way out: it turns what a guest asked for into a request to the connection's origin, and
-// nothing else into anything.
+// Package egress sends the guest's requests to the connection's origin, and nowhere else.
 //
-// A Client knows one origin. It takes endpoint templates and fills them, follows no redirect, uses no proxy, dials the
-// very address that it judged, paces itself by the service's rate limits, and tells whether a request that failed may
-// have been seen.
+// A Client sends to one origin. It fills endpoint templates, follows no redirect and uses no proxy. It dials only
+// addresses that it checked. It respects the service's rate limits, and reports whether a failed request may have
+// been received.
 package egress
 
 import (
@@ -28,22 +27,22 @@ import (
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
-// Service is what a Client must know of its service. The zero value is a service that tells of no rate limits.
+// Service describes the service to a Client. The zero value is a service that reports no rate limits.
 type Service struct {
 	Headers abi.RateLimitHeaders
 	Habits  *abi.RateLimitHabits
-	Errors  *abi.RateLimitErrors // how to read a 429's body; nil takes every 429 for the bucket's
-	// AuthHeader is the header that Call.Authorization goes into; default Authorization.
+	Errors  *abi.RateLimitErrors // how to read the body of a 429; if nil, every 429 counts for the request's bucket
+	// AuthHeader is the header for Call.Authorization. Default Authorization.
 	AuthHeader      string
-	RequestIDHeader string   // of answers; empty is none
-	ResponseHeaders []string // that a guest may see besides abi.ResponseHeaders, in lower case
-	// ContentTypeParameters may follow application/json in the Content-Type of a request.
+	RequestIDHeader string   // response header; empty if there is none
+	ResponseHeaders []string // additional response headers for the guest (see abi.ResponseHeaders), in lower case
+	// ContentTypeParameters are the parameters that may follow application/json in a request's Content-Type.
 	ContentTypeParameters []string
-	// AnyQuery lets a request other than a GET have any query, as modules of minor version 0 do.
+	// AnyQuery allows any query in requests other than GET, for modules of minor version 0.
 	AnyQuery bool
 }
 
-// ServiceOf returns what a manifest declares of its service. auth is the way to sign in that is used.
+// ServiceOf returns the service as a manifest describes it. auth is the selected auth method.
 func ServiceOf(m *abi.Manifest, auth abi.Auth) Service {
 	return Service{
 		Headers:               m.RateLimitHeaders,
@@ -57,25 +56,25 @@ func ServiceOf(m *abi.Manifest, auth abi.Auth) Service {
 	}
 }
 
-// Config configures a Client. BaseURL is required; a zero field means its default.
+// Config configures a Client. BaseURL is required. A zero field means its default.
 type Config struct {
 	BaseURL        *url.URL // from ParseBaseURL
 	Service        Service
-	RateLimitShare float64                              // part of each rate limit that may be used, 0 < share ≤ 1; default 0.9, since others use the org too
-	Limiter        func(pacing.Options) *pacing.Limiter // makes the pacer; default pacing.New, which shares with nobody
-	Timeout        time.Duration                        // of one attempt, from dialling to the last byte in; default 60 s
-	MaxBody        int64                                // bytes of a decoded body; default 64 MiB
+	RateLimitShare float64                              // largest share of each rate limit to use, 0 < share ≤ 1; default 0.9
+	Limiter        func(pacing.Options) *pacing.Limiter // creates the limiter; default pacing.New, which shares with no other Client
+	Timeout        time.Duration                        // for one attempt, from dialling to the last byte; default 60 s
+	MaxBody        int64                                // maximum size of a decoded body in bytes; default 64 MiB
 	MaxAttempts    int                                  // for a GET, and for a write that was not sent; default 4
-	RootCAs        *x509.CertPool                       // default the system's
-	// Dial connects to an address that was judged before; it must not keep the context. Default a net.Dialer.
+	RootCAs        *x509.CertPool                       // default: the system's
+	// Dial connects to a checked address. It must not keep the context. Default: a net.Dialer.
 	Dial                func(ctx context.Context, network, address string) (net.Conn, error)
-	Lookup              func(ctx context.Context, host string) ([]net.IPAddr, error) // default the system's resolver
-	AllowPrivateNetwork bool                                                         // addresses that are not public
+	Lookup              func(ctx context.Context, host string) ([]net.IPAddr, error) // default: the system's resolver
+	AllowPrivateNetwork bool                                                         // allows addresses that are not public
 	UserAgent           string                                                       // default "mach5-connector"
 	Clock               pacing.Clock                                                 // default pacing.System
-	LookupEnv           func(string) (string, bool)                                  // read to say in an error that a proxy is not used; default os.LookupEnv
-	Rand                func() float64                                               // in [0,1), for jitter; safe for concurrent use; default math/rand/v2
-	Logger              *slog.Logger                                                 // default discards; gets what is repeated, at Debug
+	LookupEnv           func(string) (string, bool)                                  // used only to mention an unused proxy in errors; default os.LookupEnv
+	Rand                func() float64                                               // in [0,1), for jitter; must be safe for concurrent use; default math/rand/v2
+	Logger              *slog.Logger                                                 // gets repeated requests at level Debug; default: discard
 }
 
 // Client sends requests to one origin. It is safe for concurrent use.
@@ -83,43 +82,43 @@ type Client struct {
 	config    Config
 	transport *http.Transport
 	limiter   *pacing.Limiter
-	wait      *regexp.Regexp // of Service.Errors; nil without one
-	visible   []string       // headers of answers that a guest may see, in lower case
+	wait      *regexp.Regexp // of Service.Errors; nil if there is none
+	visible   []string       // response headers that a guest may see, in lower case
 	templates sync.Map       // endpoint → template
 	gzips     sync.Pool
 }
 
-// Call is one request. Authorization is the real value of Service.AuthHeader, or empty; what the request itself has of that
-// header does not count. The endpoint is granted by the caller, and the request's, where it names one, must be the same.
+// Call is one request. Authorization is the value of Service.AuthHeader, or empty; that header in the request itself
+// is ignored. The caller has checked that Endpoint is granted. If Request names an endpoint, it must be the same.
 type Call struct {
 	Endpoint      abi.Endpoint
 	Request       abi.Request
 	Authorization string
 }
 
-// String names the endpoint alone, so that a Call can be logged.
+// String returns only the endpoint, so that a Call can be logged.
 func (c Call) String() string { return c.Endpoint.Endpoint }
 
-// GoString is String.
+// GoString returns the same as String.
 func (c Call) GoString() string { return c.String() }
 
 // LogValue implements slog.LogValuer.
 func (c Call) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// MarshalJSON gives the endpoint alone.
+// MarshalJSON encodes only the endpoint.
 func (c Call) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
 
-// Response is an answer, whatever its status. Release its Body.
+// Response is a response of any status. Release its Body.
 type Response struct {
 	Status    int
 	Header    http.Header
-	Body      *Buffer       // nil without a body
-	Attempts  int           // requests that were sent or tried to be; 1 without a repeat
-	Waited    time.Duration // for rate limits and between attempts
+	Body      *Buffer       // nil if empty
+	Attempts  int           // requests that were sent, or failed to be sent
+	Waited    time.Duration // waits for rate limits and between attempts
 	RequestID string
 }
 
-// ABIHeaders are the headers of an answer that a guest may see: names in lower case, all values.
+// ABIHeaders returns the response headers that a guest may see: names in lower case, with all values.
 func (c *Client) ABIHeaders(r *Response) map[string][]string {
 	m := make(map[string][]string, len(c.visible))
 	for _, name := range c.visible {
@@ -132,7 +131,7 @@ func (c *Client) ABIHeaders(r *Response) map[string][]string {
 
 const tlsTimeout = 15 * time.Second
 
-// New makes a client. It makes no request. An error is one of the configuration.
+// New returns a client. It sends no request. An error means that the configuration is invalid.
 func New(c Config) (*Client, error) {
 	if c.BaseURL == nil {
 		return nil, errors.New("egress: no base URL")
@@ -144,9 +143,9 @@ func New(c Config) (*Client, error) {
 	c.BaseURL = base
 	switch {
 	case c.Timeout < 0, c.MaxBody < 0, c.MaxAttempts < 0:
-		return nil, errors.New("egress: Timeout, MaxBody and MaxAttempts are not negative")
+		return nil, errors.New("egress: Timeout, MaxBody and MaxAttempts must not be negative")
 	case !(c.RateLimitShare >= 0 && c.RateLimitShare <= 1):
-		return nil, errors.New("egress: RateLimitShare is over 0 and at most 1")
+		return nil, errors.New("egress: RateLimitShare must be over 0 and at most 1")
 	}
 	c.setDefaults()
 	client := &Client{config: c, visible: slices.Concat(abi.ResponseHeaders(), c.Service.ResponseHeaders)}
@@ -160,13 +159,13 @@ func New(c Config) (*Client, error) {
 	}
 	client.limiter = c.Limiter(pacing.Options{Headers: c.Service.Headers, Habits: c.Service.Habits, Share: c.RateLimitShare, Clock: c.Clock, Rand: c.Rand})
 	client.transport = &http.Transport{
-		Proxy:                  nil, // the environment does not decide where requests go
+		Proxy:                  nil, // the environment must not redirect requests
 		DialContext:            dialer(c),
 		ForceAttemptHTTP2:      true,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}, // finds dead connections
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}, // detects dead connections
 		TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    tlsTimeout,
-		DisableCompression:     true, // decoded here, so that the body limit holds for what was decoded
+		DisableCompression:     true, // decoded by body, so that the limit applies to the decoded size
 		MaxIdleConnsPerHost:    32,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 1 << 20,
@@ -212,8 +211,8 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Close drops idle connections. Requests on their way are left to end.
+// Close closes idle connections. Running requests continue.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// Quota is the state of the rate limits, by bucket.
+// Quota returns the state of the rate limits by bucket.
 func (c *Client) Quota() []pacing.State { return c.limiter.Buckets() }

@@ -2,8 +2,8 @@ package egress
 
 import "net/url"
 
-// Target is where a request would go, and nothing is sent: the escaped path and query behind the origin. The error says
-// what is not allowed about the request.
+// Target returns the escaped path and query that a request would go to. It sends nothing. The error says what is
+// wrong with the request.
 func (c *Client) Target(call Call) (string, error) {
 	req, err := c.build(call)
 	if err != nil {

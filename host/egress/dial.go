@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// errPrivate means that a name leads to an address inside a network, where a service of the internet cannot be.
+// errPrivate is the error for a name that resolves to an address of a private network.
 var errPrivate = errors.New("not a public address")
 
-// dialError is a connection that was not made.
+// dialError is the error for a connection that could not be established.
 type dialError struct{ error }
 
 func (e dialError) Unwrap() error { return e.error }
 
-// Bounds of dialling.
+// Limits for dialling.
 const (
 	dialTimeout = 10 * time.Second       // for one address
-	dialStagger = 300 * time.Millisecond // until the next address is tried beside it, as in RFC 8305
+	dialStagger = 300 * time.Millisecond // before the next address is tried in parallel, as in RFC 8305
 )
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer resolves a name, judges the addresses, and dials one of those that it judged: a second look-up could give
-// another answer.
+// dialer resolves a name, checks the addresses, and dials one of the checked ones. It does not resolve the name
+// again, since the result could differ.
 func dialer(c Config) dialFunc {
 	lookup := c.Lookup
 	if lookup == nil {
@@ -47,12 +47,12 @@ func dialer(c Config) dialFunc {
 			return nil, dialError{err}
 		}
 		var judged []string
-		refused := error(&net.DNSError{Err: "no address", Name: host, IsNotFound: true})
+		refused := error(&net.DNSError{Err: "no address found", Name: host, IsNotFound: true})
 		for _, a := range found {
 			if c.AllowPrivateNetwork || public(a) || loopback && a.IsLoopback() {
 				judged = append(judged, net.JoinHostPort(a.String(), port))
 			} else {
-				refused = fmt.Errorf("%s is %s: %w; set allow_private_network if that is meant", host, a, errPrivate)
+				refused = fmt.Errorf("%s is %s: %w; set allow_private_network to allow it", host, a, errPrivate)
 			}
 		}
 		if len(judged) == 0 {
@@ -83,8 +83,8 @@ func resolve(ctx context.Context, lookup func(context.Context, string) ([]net.IP
 	return addresses, nil
 }
 
-// race dials addresses in their order, the next one when the last has failed or is slow, and keeps the first
-// connection. It returns the first error where there is none.
+// race dials the addresses in order. It starts the next one when the last failed or is slow, and returns the first
+// connection. If there is none, it returns the first error.
 func race(ctx context.Context, dial dialFunc, network string, addresses []string) (net.Conn, error) {
 	if len(addresses) == 1 {
 		return dial(ctx, network, addresses[0])
@@ -135,7 +135,7 @@ func race(ctx context.Context, dial dialFunc, network string, addresses []string
 	}
 }
 
-// special are blocks of global unicast addresses that belong to nobody on the public internet.
+// special are the blocks of global unicast addresses that are not on the public internet.
 var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"),   // carrier-grade NAT
@@ -148,17 +148,17 @@ var special = []netip.Prefix{
 	netip.MustParsePrefix("240.0.0.0/4"),     // reserved
 	netip.MustParsePrefix("2001::/23"),       // protocol assignments, Teredo among them
 	netip.MustParsePrefix("2001:db8::/32"),   // documentation
-	netip.MustParsePrefix("2002::/16"),       // 6to4: an IPv4 address in disguise
+	netip.MustParsePrefix("2002::/16"),       // 6to4: embeds an IPv4 address
 	netip.MustParsePrefix("3fff::/20"),       // documentation
 }
 
 var (
-	globalIPv6 = netip.MustParsePrefix("2000::/3") // all that is handed out
+	globalIPv6 = netip.MustParsePrefix("2000::/3") // all allocated addresses
 	nat64      = netip.MustParsePrefix("64:ff9b::/96")
 )
 
-// public reports whether an address is one of the public internet's. On a network of IPv6 alone, public IPv4 addresses
-// look like 64:ff9b::<address>.
+// public reports whether an address is on the public internet. On an IPv6-only network, public IPv4 addresses appear
+// as 64:ff9b::<address>.
 func public(a netip.Addr) bool {
 	a = a.WithZone("").Unmap()
 	if nat64.Contains(a) {

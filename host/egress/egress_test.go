@@ -19,7 +19,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// clock passes at once, and remembers how long was slept.
+// clock does not wait, and counts the time that was slept.
 type clock struct {
 	now   atomic.Int64
 	slept atomic.Int64
@@ -35,7 +35,7 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 
 var rateHeaders = abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"}
 
-// service is what these tests know of their service.
+// service returns the service of these tests.
 func service() Service {
 	return Service{Headers: rateHeaders, Habits: &abi.RateLimitHabits{ZeroLimit: abi.ZeroConcurrency}, RequestIDHeader: "X-Okta-Request-Id",
 		ResponseHeaders: []string{"x-okta-request-id"}, ContentTypeParameters: []string{"okta-response"}}
@@ -70,11 +70,11 @@ func post(c *Client) (*Response, *abi.SendError) {
 	return c.Send(context.Background(), Call{Endpoint: endpoint("POST /x"), Request: abi.Request{Body: []byte(`{}`)}, Authorization: "SSWS secret"})
 }
 
-// oktaAddresses are what a manifest says of addresses.
+// oktaAddresses is what a manifest says of a service's addresses.
 var oktaAddresses = &abi.BaseURL{Example: "https://example.okta.com", Consoles: []abi.Console{{Suffix: "-admin.okta.com", Use: ".okta.com"},
 	{Suffix: "-admin.oktapreview.com", Use: ".oktapreview.com"}, {Suffix: "-admin.okta-emea.com", Use: ".okta-emea.com"}}}
 
-func TestParseBaseURL(t *testing.T) {
+func TestParseBaseURL_OfURLs_NormalisesOrExplains(t *testing.T) {
 	for in, want := range map[string]string{
 		"https://Example.okta.com":              "https://example.okta.com",
 		"https://example.okta.com/":             "https://example.okta.com",
@@ -96,9 +96,9 @@ func TestParseBaseURL(t *testing.T) {
 		"https://example-admin.oktapreview.com": "!https://example.oktapreview.com",
 		"https://":                              "!origin",
 		"https://example.okta.com:65535":        "https://example.okta.com:65535",
-		"https://example.okta.com:65536":        "!no port",
-		"https://example.okta.com:99999":        "!no port",
-		"https://example.okta.com:0":            "!no port",
+		"https://example.okta.com:65536":        "!not a port",
+		"https://example.okta.com:99999":        "!not a port",
+		"https://example.okta.com:0":            "!not a port",
 	} {
 		u, err := ParseBaseURL(in, oktaAddresses)
 		if reason, bad := strings.CutPrefix(want, "!"); bad {
@@ -111,7 +111,7 @@ func TestParseBaseURL(t *testing.T) {
 	}
 }
 
-// FuzzBlank wants every value that is taken to arrive as one segment, and nothing else to change.
+// FuzzBlank fills a blank with any value. An accepted value must arrive as one segment, and nothing else may change.
 func FuzzBlank(f *testing.F) {
 	for _, s := range []string{"ada@example.com", "a/b", "..", "%2e%2e", "%252e%252e%252f", "x?y#z", "a;b=c", "é😀", "a b+c", `a\b`, "\x00"} {
 		f.Add(s)
@@ -136,7 +136,7 @@ func FuzzBlank(f *testing.F) {
 	})
 }
 
-// FuzzLink wants every link that is taken to stay within its endpoint.
+// FuzzLink follows any link. An accepted link must stay within its endpoint.
 func FuzzLink(f *testing.F) {
 	for _, s := range []string{"https://x-admin.okta.com/api/v1/users?after=1&limit=2", "/api/v1/users", "//evil/api/v1/users", "/api/v1/users/..", "https://u:p@x/api/v1/users", "/api/v1/users?a=%00", "/api/v1/users#f", "?x", "/api/v1/user%73"} {
 		f.Add(s)
@@ -151,12 +151,12 @@ func FuzzLink(f *testing.F) {
 			t.Fatalf("%q leads to %q", s, path)
 		}
 		if _, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + path + "?" + raw + " HTTP/1.1\r\nHost: x\r\n\r\n"))); err != nil {
-			t.Fatalf("%q gives a query that no server reads: %q", s, raw)
+			t.Fatalf("%q gives a query that a server cannot read: %q", s, raw)
 		}
 	})
 }
 
-func TestReadsAreRepeatedAndWritesAreNot(t *testing.T) {
+func TestSend_AfterAFailure_RepeatsOnlyReads(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		status   int
@@ -204,9 +204,9 @@ func TestReadsAreRepeatedAndWritesAreNot(t *testing.T) {
 	}
 }
 
-// TestAWriteOnADeadConnectionIsNotRepeatedByNetHTTP: the server closes an idle connection after it has read the next
-// request, which is when http.Transport repeats what it believes to be safe.
-func TestAWriteOnADeadConnectionIsNotRepeatedByNetHTTP(t *testing.T) {
+// The server closes an idle connection after it has read the next request. That is when http.Transport repeats
+// requests that it considers safe.
+func TestSend_WriteOnADeadConnection_IsNotRepeated(t *testing.T) {
 	for _, method := range []string{"POST", "PUT", "DELETE"} {
 		t.Run(method, func(t *testing.T) {
 			var writes atomic.Int32
@@ -221,7 +221,7 @@ func TestAWriteOnADeadConnectionIsNotRepeatedByNetHTTP(t *testing.T) {
 			}))
 			defer server.Close()
 			cl, _ := client(t, server.URL, nil)
-			if _, err := get(cl); err != nil { // leaves a connection idle
+			if _, err := get(cl); err != nil { // leaves an idle connection
 				t.Fatal(err)
 			}
 			call := Call{Endpoint: endpoint(method + " /x")}
@@ -236,7 +236,7 @@ func TestAWriteOnADeadConnectionIsNotRepeatedByNetHTTP(t *testing.T) {
 	}
 }
 
-func TestAWriteThatCouldNotBeSentIsRepeated(t *testing.T) {
+func TestSend_WriteThatWasNotSent_IsRepeated(t *testing.T) {
 	var dials atomic.Int32
 	cl, clk := client(t, "http://127.0.0.1:1", func(c *Config) {
 		c.Dial = func(context.Context, string, string) (net.Conn, error) {
@@ -258,7 +258,7 @@ func rateLimited(w http.ResponseWriter, limit, remaining, resetIn int) {
 	w.Header().Set("X-Rate-Limit-Reset", fmt.Sprint(now.Unix()+int64(resetIn)))
 }
 
-func TestA429IsWaitedOut(t *testing.T) {
+func TestSend_429_WaitsAndRepeats(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		limit    int
@@ -288,7 +288,7 @@ func TestA429IsWaitedOut(t *testing.T) {
 	}
 }
 
-func TestWaitingPastTheDeadlineIsThrottledAtOnce(t *testing.T) {
+func TestSend_BucketResetPastTheDeadline_IsThrottledAtOnce(t *testing.T) {
 	var n atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n.Add(1)
@@ -307,7 +307,7 @@ func TestWaitingPastTheDeadlineIsThrottledAtOnce(t *testing.T) {
 	}
 }
 
-func TestBodies(t *testing.T) {
+func TestSend_OfBodies_DecodesWithinTheLimit(t *testing.T) {
 	big := strings.Repeat("x", 100_000)
 	for _, c := range []struct {
 		name    string
@@ -323,7 +323,7 @@ func TestBodies(t *testing.T) {
 		}, "hello", ""},
 		{"gzip", func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Accept-Encoding") != "gzip" {
-				t.Error("gzip was not asked for")
+				t.Error("the request does not accept gzip")
 			}
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
@@ -332,7 +332,7 @@ func TestBodies(t *testing.T) {
 		}, big, ""},
 		{"gzip in other letters", func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Accept-Encoding") != "gzip" {
-				t.Error("gzip was not asked for")
+				t.Error("the request does not accept gzip")
 			}
 			w.Header().Set("Content-Encoding", " GZip ")
 			z := gzip.NewWriter(w)
@@ -363,7 +363,7 @@ func TestBodies(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = w.Write([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1, 2})
 		}, "", abi.SendInterrupted},
-		{"an encoding that nobody asked for", func(w http.ResponseWriter, r *http.Request) {
+		{"an encoding that was not requested", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "br")
 			_, _ = io.WriteString(w, "x")
 		}, "", abi.SendInterrupted},
@@ -391,7 +391,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-func TestAWriteWithoutBodySaysSo(t *testing.T) {
+func TestSend_WriteWithoutBody_SendsContentLengthZero(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.ContentLength != 0 || len(r.TransferEncoding) > 0 || r.Header.Get("Content-Length") != "0" || r.ProtoMajor != version {
@@ -412,7 +412,7 @@ func TestAWriteWithoutBodySaysSo(t *testing.T) {
 	}
 }
 
-func TestOnlyTrustedTLSIsSpoken(t *testing.T) {
+func TestSend_OverUntrustedTLS_Fails(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -424,7 +424,7 @@ func TestOnlyTrustedTLSIsSpoken(t *testing.T) {
 		pool             *x509.CertPool
 	}{
 		{"trusted", server.URL, "", trust},
-		{"signed by nobody we know", server.URL, "signed by nobody", nil},
+		{"signed by an unknown authority", server.URL, "not signed by an authority", nil},
 		{"for another name", strings.Replace(server.URL, "127.0.0.1", "localhost", 1), "for another name", trust},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -443,7 +443,7 @@ func TestOnlyTrustedTLSIsSpoken(t *testing.T) {
 	}
 }
 
-func TestOnlyPublicAddressesAreDialled(t *testing.T) {
+func TestDialer_OfPrivateAddresses_RefusesUnlessAllowed(t *testing.T) {
 	for address, public := range map[string]bool{
 		"93.184.215.14": true, "2606:2800:21f:cb07:6820:80da:af6b:8b2c": true,
 		"127.0.0.1": false, "10.0.0.1": false, "192.168.1.1": false, "172.16.0.1": false, "169.254.169.254": false,
@@ -473,7 +473,7 @@ func TestOnlyPublicAddressesAreDialled(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentsProxyIsIgnored(t *testing.T) {
+func TestNew_WithAProxyInTheEnvironment_IgnoresIt(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	cl, _ := client(t, "https://example.okta.com", nil)
@@ -482,7 +482,7 @@ func TestTheEnvironmentsProxyIsIgnored(t *testing.T) {
 	}
 }
 
-func TestErrorsHoldNothingOfTheRequest(t *testing.T) {
+func TestSend_Failing_RepeatsNothingOfTheRequest(t *testing.T) {
 	cl, _ := client(t, "http://127.0.0.1:1", func(c *Config) { c.MaxAttempts = 1 })
 	_, err := cl.Send(context.Background(), Call{Endpoint: abi.Endpoint{Endpoint: "POST /x/{id}", Bucket: "b", Query: []string{"q"}}, Authorization: "SSWS secret-token",
 		Request: abi.Request{Path: map[string]string{"id": "secret-id"}, Query: [][2]string{{"q", "secret-query"}}, Body: []byte(`"secret-body"`)}})

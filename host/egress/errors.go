@@ -20,69 +20,69 @@ func malformed(err error) *abi.SendError {
 	return &abi.SendError{Code: abi.SendMalformed, Message: err.Error()}
 }
 
-// contextError says why the caller's context ended.
+// contextError returns why the caller's context ended.
 func contextError(ctx context.Context, sent bool) *abi.SendError {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return &abi.SendError{Code: abi.SendCanceled, Message: "the caller gave up", Sent: sent}
+		return &abi.SendError{Code: abi.SendCanceled, Message: "the caller canceled the call", Sent: sent}
 	}
-	return &abi.SendError{Code: abi.SendTimeout, Message: "the call's time is up", Sent: sent}
+	return &abi.SendError{Code: abi.SendTimeout, Message: "the call's time ended", Sent: sent}
 }
 
-// sendError says what became of a request that got no answer. Nothing of the request's headers, query or body is in
-// the message.
+// sendError describes a request without a response. The message contains nothing of the request's headers, query or
+// body.
 func (c *Client) sendError(ctx, attempt context.Context, err error, t *trail) *abi.SendError {
 	e := &abi.SendError{Sent: t.sent()}
 	host := c.config.BaseURL.Host
 	var dial dialError
 	switch {
 	case t.stopped:
-		e.Code, e.Message = abi.SendInterrupted, host+" broke off before it answered"
+		e.Code, e.Message = abi.SendInterrupted, host+" closed the connection without a response"
 	case ctx.Err() != nil:
 		return contextError(ctx, e.Sent)
 	case attempt.Err() != nil:
-		e.Code, e.Message = abi.SendTimeout, host+" did not answer within "+c.config.Timeout.String()+" (limits.request_seconds of the connection)"
+		e.Code, e.Message = abi.SendTimeout, host+" did not respond within "+c.config.Timeout.String()+" (limits.request_seconds of the connection)"
 	case errors.As(err, &dial):
-		e.Code, e.Message, e.Lasting = abi.SendConnect, c.dialMessage(dial.error), lasting(dial.error)
+		e.Code, e.Message, e.Lasting = abi.SendConnect, c.dialMessage(dial.error), permanent(dial.error)
 	case !e.Sent && isTLS(err, t.tlsError.Load()):
 		e.Code, e.Message = abi.SendTLS, tlsMessage(host, err)
 	case e.Sent:
-		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before an answer had come"
+		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before a response arrived"
 		if c.config.BaseURL.Scheme == "http" {
-			e.Message += ": if it speaks https, write so in base_url"
+			e.Message += ": if it uses https, write https in base_url"
 		}
 	case isTimeout(err):
 		e.Code, e.Message = abi.SendConnect, host+" did not finish the TLS handshake within "+tlsTimeout.String()
 	default:
-		e.Code, e.Message = abi.SendConnect, "the connection to "+host+" broke before the request left"
+		e.Code, e.Message = abi.SendConnect, "the connection to "+host+" broke before the request was sent"
 	}
 	return e
 }
 
-// bodyError says why an answer could not be read to its end.
+// bodyError returns why a response could not be read completely.
 func (c *Client) bodyError(ctx, attempt context.Context, err error) *abi.SendError {
 	host := c.config.BaseURL.Host
 	e := &abi.SendError{Sent: true}
 	switch {
 	case errors.Is(err, errTooLarge):
 		e.Code = abi.SendTooLarge
-		e.Message = "the answer is over the limit of " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes (limits.body_bytes of the connection): ask for smaller pages, or raise it"
+		e.Message = "the response is larger than " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes (limits.body_bytes of the connection): ask for smaller pages, or raise the limit"
 	case ctx.Err() != nil:
 		return contextError(ctx, true)
 	case attempt.Err() != nil:
-		e.Code, e.Message = abi.SendTimeout, host+" did not finish its answer within "+c.config.Timeout.String()+" (limits.request_seconds of the connection)"
+		e.Code, e.Message = abi.SendTimeout, host+" did not finish its response within "+c.config.Timeout.String()+" (limits.request_seconds of the connection)"
 	case errors.Is(err, errEncoding):
-		e.Code, e.Message = abi.SendInterrupted, "the answer of "+host+" is not encoded as it says"
+		e.Code, e.Message = abi.SendInterrupted, "the response of "+host+" is not encoded as its Content-Encoding says"
 	default:
-		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before the whole answer had come"
+		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before the whole response arrived"
 	}
 	return e
 }
 
-// dialMessage says why there is no connection, and whether the environment names a proxy that would perhaps have one.
+// dialMessage says why there is no connection, and mentions a proxy that the environment names.
 func (c *Client) dialMessage(err error) string {
 	message := c.dialReason(err)
 	if name := UnusedProxy(c.config.BaseURL, c.config.LookupEnv); name != "" && !errors.Is(err, errPrivate) {
-		message += "; " + name + " is set, and is not used: requests go straight to the org"
+		message += "; " + name + " is set but not used: requests go directly to the org"
 	}
 	return message
 }
@@ -94,21 +94,22 @@ func (c *Client) dialReason(err error) string {
 	case errors.Is(err, errPrivate):
 		return err.Error()
 	case errors.As(err, &dns) && (dns.IsTemporary || dns.IsTimeout) && !dns.IsNotFound:
-		return "the name " + name + " cannot be resolved just now: check the network and its DNS"
+		return "the name " + name + " cannot be resolved at the moment: check the network and its DNS"
 	case errors.As(err, &dns):
-		return "no such host " + name + ": check base_url, or the network"
+		return "the host " + name + " does not exist: check base_url, or the network"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return host + " refuses connections: check base_url, or whether it runs"
+		return host + " refuses connections: check base_url, and that the service is running"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return "there is no route to " + host + ": check the network"
+		return "no route to " + host + ": check the network"
 	case isTimeout(err):
-		return host + " does not take connections within " + dialTimeout.String() + ": check the network, or a firewall"
+		return host + " accepted no connection within " + dialTimeout.String() + ": check the network, or a firewall"
 	}
 	return "no connection to " + host
 }
 
-// lasting reports whether dialling again would end the same way: a name that is none, an address that is not allowed.
-func lasting(err error) bool {
+// permanent reports whether dialling again would fail the same way: the name does not exist, or the address is not
+// allowed.
+func permanent(err error) bool {
 	var dns *net.DNSError
 	return errors.Is(err, errPrivate) || errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
 }
@@ -118,7 +119,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// isTLS reports whether there is a peer, but no trust in it. A handshake that only broke off may go better next time.
+// isTLS reports whether the peer is reachable but not trusted. A handshake that was only interrupted may succeed next
+// time.
 func isTLS(err error, handshakeFailed bool) bool {
 	if errors.Is(err, http.ErrSchemeMismatch) {
 		return true
@@ -128,12 +130,12 @@ func isTLS(err error, handshakeFailed bool) bool {
 	return handshakeFailed && !broke
 }
 
-// httpsWanted is what servers answer to http on a port for https: Go, nginx, Apache.
+// httpsWanted are responses of servers (Go, nginx, Apache) to http on an https port.
 var httpsWanted = [][]byte{
 	[]byte("HTTP request to an HTTPS server"), []byte("plain HTTP request was sent to HTTPS port"), []byte("speaking plain HTTP to an SSL-enabled server port"),
 }
 
-// wantsHTTPS reports whether an answer says that its port speaks https.
+// wantsHTTPS reports whether a response says that its port requires https.
 func wantsHTTPS(resp *Response) bool {
 	return resp.Status == http.StatusBadRequest && slices.ContainsFunc(httpsWanted, func(text []byte) bool {
 		return bytes.Contains(resp.Body.Bytes(), text)
@@ -144,10 +146,10 @@ func tlsMessage(host string, err error) string {
 	var cert *tls.CertificateVerificationError
 	var plain tls.RecordHeaderError
 	if errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &plain) && bytes.HasPrefix(plain.RecordHeader[:], []byte("HTTP/")) {
-		return host + " speaks http, and base_url says https: is its port right?"
+		return host + " speaks http, but base_url says https: check its port"
 	}
 	if !errors.As(err, &cert) {
-		return host + " does not speak TLS as it should (TLS 1.2 or later): is base_url right?"
+		return host + " does not speak TLS 1.2 or later: check base_url"
 	}
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
@@ -158,7 +160,7 @@ func tlsMessage(host string, err error) string {
 	case errors.As(cert.Err, &invalid) && invalid.Reason == x509.Expired:
 		return host + ": its certificate has expired, or this machine's clock is wrong"
 	case errors.As(cert.Err, &unknown):
-		return host + ": its certificate is signed by nobody this machine trusts: a proxy that inspects TLS, or the wrong host"
+		return host + ": its certificate is not signed by an authority that this machine trusts: check for a proxy that inspects TLS, or a wrong base_url"
 	}
 	return host + ": its certificate is not valid"
 }

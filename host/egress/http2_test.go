@@ -17,11 +17,11 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// resetting is an HTTP/2 server that takes requests in and resets their streams with a code, so that no client can tell
-// what it did with them. It counts the requests.
+// resetting starts an HTTP/2 server that accepts requests and resets their streams with a code. A client cannot know
+// what the server did with them. requests counts them.
 func resetting(t *testing.T, code http2.ErrCode) (url string, trust *x509.CertPool, requests *atomic.Int32) {
 	t.Helper()
-	borrowed := httptest.NewTLSServer(nil) // for its certificate
+	borrowed := httptest.NewTLSServer(nil) // its certificate is used
 	t.Cleanup(borrowed.Close)
 	trust = x509.NewCertPool()
 	trust.AddCert(borrowed.Certificate())
@@ -67,9 +67,9 @@ func resetting(t *testing.T, code http2.ErrCode) (url string, trust *x509.CertPo
 	return "https://" + listener.Addr().String(), trust, requests
 }
 
-// TestAWriteOverHTTP2LeavesOnce: net/http repeats a write without a body after some stream errors, and tells nobody
-// which headers it wrote. Neither may reach the service twice, nor count as unsent.
-func TestAWriteOverHTTP2LeavesOnce(t *testing.T) {
+// net/http repeats a write without a body after some stream errors, and does not report which headers it wrote. The
+// service must get neither write twice, and neither counts as unsent.
+func TestSend_WriteOverHTTP2_IsSentOnce(t *testing.T) {
 	for _, code := range []http2.ErrCode{http2.ErrCodeProtocol, http2.ErrCodeRefusedStream, http2.ErrCodeInternal, http2.ErrCodeCancel} {
 		for _, method := range []string{"POST", "PUT", "DELETE"} {
 			for _, body := range []string{"", "{}"} {
@@ -89,8 +89,8 @@ func TestAWriteOverHTTP2LeavesOnce(t *testing.T) {
 	}
 }
 
-// TestAReadOverHTTP2IsNotRepeatedWithoutEnd: net/http would make it again for as long as the attempt may last.
-func TestAReadOverHTTP2IsNotRepeatedWithoutEnd(t *testing.T) {
+// net/http would repeat the request until the attempt ends.
+func TestSend_ReadOverHTTP2_IsRepeatedAFewTimes(t *testing.T) {
 	base, trust, requests := resetting(t, http2.ErrCodeProtocol)
 	cl, _ := client(t, base, func(c *Config) { c.RootCAs, c.Timeout, c.MaxAttempts = trust, 5*time.Second, 2 })
 	_, err := get(cl)
@@ -99,7 +99,7 @@ func TestAReadOverHTTP2IsNotRepeatedWithoutEnd(t *testing.T) {
 	}
 }
 
-func TestAWriteOverHTTP2ThatIsGivenUpMayHaveBeenSent(t *testing.T) {
+func TestSend_CanceledWriteOverHTTP2_MayHaveBeenSent(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	server.EnableHTTP2 = true
 	server.StartTLS()

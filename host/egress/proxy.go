@@ -8,11 +8,11 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// proxyVariables are the environment variables in which other programs look for a proxy.
+// proxyVariables are the environment variables that other programs read a proxy from.
 var proxyVariables = []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"}
 
-// UnusedProxy returns the name of the environment variable that names a proxy for an address, "" if none does or NO_PROXY
-// excludes it. A Client uses no proxy: the name is for messages, where people wonder why an address is not reached.
+// UnusedProxy returns the name of the environment variable that sets a proxy for an address, or "". It respects
+// NO_PROXY. A Client uses no proxy: messages mention the name when an address cannot be reached.
 func UnusedProxy(base *url.URL, lookupEnv func(string) (string, bool)) string {
 	env := func(name string) string {
 		v, _ := lookupEnv(name)
@@ -30,7 +30,7 @@ func UnusedProxy(base *url.URL, lookupEnv func(string) (string, bool)) string {
 	return ""
 }
 
-// excluded reports whether a NO_PROXY list has an address. The library never uses a proxy for this machine.
+// excluded reports whether a NO_PROXY list contains an address. Loopback addresses are always excluded.
 func excluded(base *url.URL, list string) bool {
 	if ip := net.ParseIP(base.Hostname()); base.Hostname() == "localhost" || ip.IsLoopback() {
 		return strings.Contains(list, base.Hostname()) || strings.Contains(list, "*")

@@ -12,21 +12,21 @@ import (
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
-// refusal is what the body of a 429 says, as far as the manifest tells where it is. The zero value says nothing.
+// refusal is what the body of a 429 says, read as the manifest describes. The zero value says nothing.
 type refusal struct {
 	code, summary string
 	other         bool          // the limit is not the bucket's
-	wait          time.Duration // of another limit: how long to wait, by Retry-After or the text; 0 is not said
+	wait          time.Duration // for another limit: how long to wait, by Retry-After or the text; 0 if unknown
 }
 
-// Bounds of what is read of a 429's body and kept.
+// Limits for reading the body of a 429.
 const (
-	maxRefusal = 64 << 10 // bytes of a body that are looked into
+	maxRefusal = 64 << 10 // bytes of a body that are parsed
 	maxCode    = 64       // bytes
 	maxSummary = 1 << 10  // bytes
 )
 
-// refusal reads a 429. An answer without a readable code (a gateway's, or an empty one) is taken for the bucket's.
+// refusal reads a 429. Without a readable code, such as from a gateway, it counts for the bucket.
 func (c *Client) refusal(resp *Response) refusal {
 	errors := c.config.Service.Errors
 	if errors == nil || resp.Body == nil || resp.Body.Len() > maxRefusal || !gjson.ValidBytes(resp.Body.Bytes()) {
@@ -54,7 +54,7 @@ func (c *Client) refusal(resp *Response) refusal {
 	return r
 }
 
-// member returns the string at object keys joined by dots, empty where there is none.
+// member returns the string at a path of object keys joined by dots, or "".
 func member(v gjson.Result, path string) string {
 	for key := range strings.SplitSeq(path, ".") {
 		if !v.IsObject() {

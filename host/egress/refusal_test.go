@@ -13,12 +13,12 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// limits is how a service tells its limits apart, in a manifest.
+// limits configures how a service distinguishes its limits, as a manifest does.
 func limits(c *Config) {
 	c.Service.Errors = &abi.RateLimitErrors{Code: "error.code", Summary: "error.text", Buckets: []string{"BUCKET"}, Wait: `wait (\d+) seconds`}
 }
 
-// answering429 serves 429 with a body, times times, and then 200.
+// answering429 starts a server that answers 429 with a body several times, and then 200.
 func answering429(t *testing.T, times int32, body string, headers func(http.ResponseWriter)) (base string, seen *atomic.Int32) {
 	t.Helper()
 	seen = new(atomic.Int32)
@@ -48,9 +48,9 @@ func TestSend_429OfAnotherLimit_IsTriedOnceMoreAfterTheNamedTime(t *testing.T) {
 	}{
 		"the text names a time, and the limit has passed": {`{"error":{"code":"MAIL","text":"Please wait 5 seconds."}}`, "", 1, 200, 2, 5 * time.Second},
 		"the text names a time, and the limit stays":      {`{"error":{"code":"MAIL","text":"Please wait 5 seconds."}}`, "", 99, 429, 2, 5 * time.Second},
-		"Retry-After is believed before the text":         {`{"error":{"code":"MAIL","text":"Please wait 5 seconds."}}`, "7", 1, 200, 2, 7 * time.Second},
-		"no time is named":                                {`{"error":{"code":"DAY","text":"You have reached the limit."}}`, "", 99, 429, 1, 0},
-		"the time is too long":                            {`{"error":{"code":"MAIL","text":"wait 3600 seconds"}}`, "", 99, 429, 1, 0},
+		"Retry-After takes precedence over the text":      {`{"error":{"code":"MAIL","text":"Please wait 5 seconds."}}`, "7", 1, 200, 2, 7 * time.Second},
+		"no time is named":     {`{"error":{"code":"DAY","text":"You have reached the limit."}}`, "", 99, 429, 1, 0},
+		"the time is too long": {`{"error":{"code":"MAIL","text":"wait 3600 seconds"}}`, "", 99, 429, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base, seen := answering429(t, c.times, c.body, func(w http.ResponseWriter) {
@@ -64,13 +64,13 @@ func TestSend_429OfAnotherLimit_IsTriedOnceMoreAfterTheNamedTime(t *testing.T) {
 				t.Fatalf("%+v %+v after %d requests, slept %s", resp, err, seen.Load(), time.Duration(clk.slept.Load()))
 			}
 			if c.status == 429 && string(resp.Body.Bytes()) != c.body {
-				t.Errorf("the service's own words are lost: %q", resp.Body.Bytes())
+				t.Errorf("the service's message is lost: %q", resp.Body.Bytes())
 			}
 		})
 	}
 }
 
-// TestSend_429OfAnotherLimit_DoesNotTouchTheBucket: the headers of such an answer may say 0, and others still go at once.
+// The headers of such a response may say 0 remaining, but other calls must not wait.
 func TestSend_429OfAnotherLimit_DoesNotTouchTheBucket(t *testing.T) {
 	base, seen := answering429(t, 1, `{"error":{"code":"DAY","text":"limit"}}`, nil)
 	cl, clk := client(t, base, limits)
@@ -96,7 +96,7 @@ func TestSend_429OfAnotherLimitPastTheDeadline_IsAnsweredAtOnce(t *testing.T) {
 	}
 }
 
-// TestSend_429OfTheBucket_TellsWhatTheServiceSaid, whether the first wait is too long or the tries are used up.
+// The message must be there whether the first wait is too long or the attempts are used up.
 func TestSend_429OfTheBucket_TellsWhatTheServiceSaid(t *testing.T) {
 	for _, c := range []struct {
 		deadline time.Duration
@@ -113,7 +113,7 @@ func TestSend_429OfTheBucket_TellsWhatTheServiceSaid(t *testing.T) {
 	}
 }
 
-// TestRefusal_WithoutAReadableCode_IsTheBuckets: what a gateway answers, and what is no answer of the service's.
+// Such responses come from gateways, not from the service.
 func TestRefusal_WithoutAReadableCode_IsTheBuckets(t *testing.T) {
 	for _, body := range []string{"", "<html>", "null", "[]", `{"error":"x"}`, `{"error":{"code":7}}`, `{"error":{"text":"wait 5 seconds"}}`, `{"error":{"code":"` + strings.Repeat(" ", maxRefusal) + `"}}`} {
 		base, seen := answering429(t, 1, body, nil)
@@ -125,11 +125,11 @@ func TestRefusal_WithoutAReadableCode_IsTheBuckets(t *testing.T) {
 	}
 }
 
-func TestNew_WithAWaitThatIsNoPattern_Fails(t *testing.T) {
+func TestNew_WithAnInvalidWaitPattern_Fails(t *testing.T) {
 	for _, wait := range []string{"(", "no group", "(a)(b)"} {
 		u, _ := ParseBaseURL("https://example.com", nil)
 		if _, err := New(Config{BaseURL: u, Service: Service{Errors: &abi.RateLimitErrors{Code: "c", Buckets: []string{"b"}, Wait: wait}}}); err == nil {
-			t.Errorf("%q was taken", wait)
+			t.Errorf("%q was accepted", wait)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// request is what build made: everything that stays the same over attempts.
+// request is the part of a request that is the same in every attempt.
 type request struct {
 	method string
 	url    *url.URL
@@ -21,11 +21,11 @@ type request struct {
 
 func (r *request) read() bool { return r.method == http.MethodGet }
 
-// build turns the guest's request into one to the origin, or says what is not allowed about it.
+// build turns the guest's request into one to the origin, or returns what is wrong with it.
 func (c *Client) build(call Call) (*request, error) {
 	r := &call.Request
 	if r.Endpoint != "" && r.Endpoint != call.Endpoint.Endpoint {
-		return nil, errors.New("the request names another endpoint than the one that was granted")
+		return nil, errors.New("the request names an endpoint other than the granted one")
 	}
 	t, err := c.template(call.Endpoint)
 	if err != nil {
@@ -41,9 +41,9 @@ func (c *Client) build(call Call) (*request, error) {
 			}
 		}
 	case req.method != http.MethodGet:
-		err = errors.New("a link is for a GET")
+		err = errors.New("a link is allowed only for a GET")
 	case len(r.Path) > 0 || len(r.Query) > 0:
-		err = errors.New("a link comes without path and query")
+		err = errors.New("a link excludes path and query")
 	default:
 		path, rawQuery, err = t.link(r.Link)
 	}
@@ -63,7 +63,7 @@ func (c *Client) build(call Call) (*request, error) {
 	}
 	if len(r.Body) > 0 {
 		if req.method == http.MethodGet || req.method == http.MethodDelete {
-			return nil, errors.New("a " + req.method + " has no body")
+			return nil, errors.New("a " + req.method + " must have no body")
 		}
 		req.body = r.Body
 		if req.header["Content-Type"] == nil {
@@ -73,20 +73,20 @@ func (c *Client) build(call Call) (*request, error) {
 	return req, nil
 }
 
-// queryNames wants the names of a query to be those that the endpoint declares. A GET that declares none may have any.
+// queryNames checks that the endpoint declares the names of a query. A GET whose endpoint declares none may have any.
 func (c *Client) queryNames(e abi.Endpoint, query [][2]string) error {
 	if e.Query == nil && (e.Method() == http.MethodGet || c.config.Service.AnyQuery) {
 		return nil
 	}
 	for _, q := range query {
 		if !slices.Contains(e.Query, q[0]) {
-			return fmt.Errorf("%s declares no query %q", e.Endpoint, printable(q[0]))
+			return fmt.Errorf("%s does not declare the query parameter %q", e.Endpoint, printable(q[0]))
 		}
 	}
 	return nil
 }
 
-// join puts an escaped path and query behind the origin, so that net/http writes exactly these.
+// join appends an escaped path and query to the origin, so that net/http writes exactly these.
 func (c *Client) join(path, rawQuery string) (*url.URL, error) {
 	plain, err := url.PathUnescape(path)
 	if err != nil {
@@ -94,12 +94,12 @@ func (c *Client) join(path, rawQuery string) (*url.URL, error) {
 	}
 	u := &url.URL{Scheme: c.config.BaseURL.Scheme, Host: c.config.BaseURL.Host, Path: plain, RawPath: path, RawQuery: rawQuery}
 	if u.EscapedPath() != path {
-		return nil, errors.New("the path does not survive being written")
+		return nil, errors.New("the path changes when it is written")
 	}
 	return u, nil
 }
 
-// template is the endpoint's, taken apart once. Endpoints come from a manifest, so that there are few.
+// template returns the parsed path of an endpoint. Endpoints come from a manifest, so there are few.
 func (c *Client) template(e abi.Endpoint) (template, error) {
 	if t, ok := c.templates.Load(e.Endpoint); ok {
 		return t.(template), nil
@@ -112,9 +112,9 @@ func (c *Client) template(e abi.Endpoint) (template, error) {
 	return t, nil
 }
 
-const maxHeader = 4 << 10 // bytes of a header's value
+const maxHeader = 4 << 10 // of a header's value, in bytes
 
-// headers takes the few headers that a guest may set.
+// headers checks the headers that a guest sets.
 func (c *Client) headers(given map[string]string) (http.Header, error) {
 	h := make(http.Header, 8)
 	h["Accept"] = []string{"application/json"}
@@ -125,19 +125,19 @@ func (c *Client) headers(given map[string]string) (http.Header, error) {
 		case !slices.Contains(abi.RequestHeaders(), canonical) && canonical != c.config.Service.AuthHeader:
 			return nil, fmt.Errorf("header %q may not be set", printable(name))
 		case seen[canonical]:
-			return nil, fmt.Errorf("header %s is given twice", canonical)
+			return nil, fmt.Errorf("header %s is set twice", canonical)
 		case len(value) > maxHeader:
-			return nil, fmt.Errorf("header %s has over %d bytes", canonical, maxHeader)
+			return nil, fmt.Errorf("header %s has more than %d bytes", canonical, maxHeader)
 		case strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r > 0x7e }):
-			return nil, fmt.Errorf("header %s holds a character that is not printable ASCII", canonical)
+			return nil, fmt.Errorf("header %s contains a character that is not printable ASCII", canonical)
 		}
 		seen[canonical] = true
 		switch canonical {
-		case c.config.Service.AuthHeader: // its value comes with the Call
+		case c.config.Service.AuthHeader: // its value is in the Call
 			continue
 		case "Content-Type":
 			if !isJSON(value, c.config.Service.ContentTypeParameters) {
-				return nil, errors.New("header Content-Type is application/json" + atMost(c.config.Service.ContentTypeParameters))
+				return nil, errors.New("header Content-Type must be application/json" + allowedParameters(c.config.Service.ContentTypeParameters))
 			}
 		}
 		h[canonical] = []string{value}
@@ -145,16 +145,16 @@ func (c *Client) headers(given map[string]string) (http.Header, error) {
 	return h, nil
 }
 
-// atMost says which parameters a content type may have.
-func atMost(parameters []string) string {
+// allowedParameters describes the parameters that a content type may have.
+func allowedParameters(parameters []string) string {
 	if len(parameters) == 0 {
 		return " without parameters"
 	}
-	return ", with " + strings.Join(parameters, ", ") + " at most"
+	return ", with no parameters but " + strings.Join(parameters, ", ")
 }
 
-// isJSON reports whether a content type is application/json, with no other parameters than those that the manifest declares,
-// whose values are words and commas: "application/json; profile=short,flat".
+// isJSON reports whether a content type is application/json with no parameters but those that the manifest declares.
+// Their values are words and commas: "application/json; profile=short,flat".
 func isJSON(value string, declared []string) bool {
 	kind, parameters, more := strings.Cut(value, ";")
 	if !strings.EqualFold(strings.TrimSpace(kind), "application/json") {

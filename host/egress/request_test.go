@@ -16,7 +16,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// recorder is a server that keeps what it got.
+// recorder is a server that keeps the requests that it got.
 type recorder struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -45,7 +45,8 @@ func (r *recorder) uris() (all []string) {
 	return all
 }
 
-// check sends a request that arrives as uri, or is malformed for a reason (after "!") and never leaves.
+// check sends a request. It must arrive as want; if want is "!" and a reason, it must fail as malformed without being
+// sent.
 func check(t *testing.T, endpointName string, req abi.Request, want string) {
 	t.Helper()
 	server := record(t)
@@ -66,7 +67,7 @@ func check(t *testing.T, endpointName string, req abi.Request, want string) {
 	}
 }
 
-func TestBlanks(t *testing.T) {
+func TestSend_OfBlanks_EscapesOrRefusesThem(t *testing.T) {
 	for value, want := range map[string]string{
 		"ada@example.com":                    "ada@example.com",
 		"a/b":                                "a%2Fb",
@@ -96,7 +97,7 @@ func TestBlanks(t *testing.T) {
 		"%2E%2e%2fx":                         "!path step",
 		"%252e%252e":                         "!path step",
 		"a%5cb":                              "!path step",
-		"%zz%2e%2e%2fadmin":                  "!path step", // a decoder that leaves %zz alone goes on
+		"%zz%2e%2e%2fadmin":                  "!path step", // a decoder that ignores %zz would decode the rest
 		"%2e%2e%2f%":                         "!path step",
 		"%2525252525252e":                    "!over and over",
 		"a\r\nX-Evil: 1":                     "!control",
@@ -105,7 +106,7 @@ func TestBlanks(t *testing.T) {
 		"a\u0085b":                           "!control",
 		"%0d%0aX":                            "!control",
 		"a\xff":                              "!UTF-8",
-		"%c0%ae%c0%ae":                       "!UTF-8", // a long way to write ..
+		"%c0%ae%c0%ae":                       "!UTF-8", // an overlong encoding of ..
 		"x" + strings.Repeat("y", 9000) + "": "!{id}: it has 9001 bytes",
 	} {
 		if !strings.HasPrefix(want, "!") {
@@ -117,7 +118,7 @@ func TestBlanks(t *testing.T) {
 	}
 }
 
-func TestBlanksAndValuesMustFit(t *testing.T) {
+func TestSend_OfValuesForOtherBlanks_IsMalformed(t *testing.T) {
 	two := "GET /api/v1/apps/{a}/users/{u}"
 	for name, c := range map[string]struct {
 		endpoint string
@@ -139,31 +140,31 @@ func TestBlanksAndValuesMustFit(t *testing.T) {
 		t.Run(name, func(t *testing.T) { check(t, c.endpoint, abi.Request{Path: c.path}, c.want) })
 	}
 	t.Run("another endpoint in the request", func(t *testing.T) {
-		check(t, "GET /x", abi.Request{Endpoint: "GET /y"}, "!another endpoint")
+		check(t, "GET /x", abi.Request{Endpoint: "GET /y"}, "!an endpoint other than")
 	})
 }
 
-func TestQueries(t *testing.T) {
+func TestSend_OfQueries_EncodesOrRefusesThem(t *testing.T) {
 	for name, c := range map[string]struct {
 		query [][2]string
 		want  string
 	}{
-		"in order, repeated":  {[][2]string{{"b", "1"}, {"a", "2"}, {"b", "3"}}, "/x?b=1&a=2&b=3"},
-		"a value is a value":  {[][2]string{{"q", `a&b=c#d?e+f g%20"é`}}, "/x?q=a%26b%3Dc%23d%3Fe%2Bf+g%2520%22%C3%A9"},
-		"an empty value":      {[][2]string{{"q", ""}}, "/x?q="},
-		"a name that is none": {[][2]string{{"a=b", "c"}}, "!not a name"},
-		"an empty name":       {[][2]string{{"", "c"}}, "!not a name"},
-		"a name too long":     {[][2]string{{strings.Repeat("n", 65), "c"}}, "!not a name"},
-		"a line break":        {[][2]string{{"q", "a\r\nb"}}, "!control"},
-		"no UTF-8":            {[][2]string{{"q", "\xff"}}, "!UTF-8"},
-		"too long":            {[][2]string{{"q", strings.Repeat("x", abi.MaxQuery)}}, "!over 8192 bytes"},
-		"as long as can be":   {[][2]string{{"q", strings.Repeat("x", abi.MaxQuery-2)}}, "/x?q=" + strings.Repeat("x", abi.MaxQuery-2)},
+		"in order, repeated": {[][2]string{{"b", "1"}, {"a", "2"}, {"b", "3"}}, "/x?b=1&a=2&b=3"},
+		"a value is a value": {[][2]string{{"q", `a&b=c#d?e+f g%20"é`}}, "/x?q=a%26b%3Dc%23d%3Fe%2Bf+g%2520%22%C3%A9"},
+		"an empty value":     {[][2]string{{"q", ""}}, "/x?q="},
+		"an invalid name":    {[][2]string{{"a=b", "c"}}, "!not a name"},
+		"an empty name":      {[][2]string{{"", "c"}}, "!not a name"},
+		"a name too long":    {[][2]string{{strings.Repeat("n", 65), "c"}}, "!not a name"},
+		"a line break":       {[][2]string{{"q", "a\r\nb"}}, "!control"},
+		"not UTF-8":          {[][2]string{{"q", "\xff"}}, "!UTF-8"},
+		"too long":           {[][2]string{{"q", strings.Repeat("x", abi.MaxQuery)}}, "!more than 8192 bytes"},
+		"as long as can be":  {[][2]string{{"q", strings.Repeat("x", abi.MaxQuery-2)}}, "/x?q=" + strings.Repeat("x", abi.MaxQuery-2)},
 	} {
 		t.Run(name, func(t *testing.T) { check(t, "GET /x", abi.Request{Query: c.query}, c.want) })
 	}
 }
 
-func TestLinks(t *testing.T) {
+func TestSend_OfLinks_StaysWithinTheEndpoint(t *testing.T) {
 	const users = "GET /api/v1/users/{id}/groups"
 	for name, c := range map[string]struct {
 		endpoint string
@@ -175,37 +176,37 @@ func TestLinks(t *testing.T) {
 		"relative":               {users, abi.Request{Link: "/api/v1/users/00u1/groups?after=1"}, "/api/v1/users/00u1/groups?after=1"},
 		"without scheme":         {users, abi.Request{Link: "//evil.example/api/v1/users/00u1/groups"}, "/api/v1/users/00u1/groups"},
 		"a blank is escaped":     {users, abi.Request{Link: "/api/v1/users/a;b%2Fc/groups"}, "/api/v1/users/a%3Bb%2Fc/groups"},
-		"a query encoded anew":   {users, abi.Request{Link: `/api/v1/users/1/groups?q="a b"&flag&&r=%26`}, "/api/v1/users/1/groups?q=%22a+b%22&flag=&r=%26"},
+		"a query encoded again":  {users, abi.Request{Link: `/api/v1/users/1/groups?q="a b"&flag&&r=%26`}, "/api/v1/users/1/groups?q=%22a+b%22&flag=&r=%26"},
 		"a path step":            {users, abi.Request{Link: "/api/v1/users/../groups"}, "!path step"},
 		"an escaped path step":   {users, abi.Request{Link: "/api/v1/users/%2e%2e/groups"}, "!path step"},
 		"a step and a semicolon": {users, abi.Request{Link: "/api/v1/users/..;/groups"}, "!path step"},
 		"an escaped slash step":  {users, abi.Request{Link: "/api/v1/users/x%2f..%2f/groups"}, "!path step"},
 		"an empty segment":       {users, abi.Request{Link: "/api/v1/users//groups"}, "!it is empty"},
-		"a segment more":         {users, abi.Request{Link: "/api/v1/users/1/groups/2"}, "!not that of the endpoint"},
-		"a slash more":           {users, abi.Request{Link: "/api/v1/users/1/groups/"}, "!not that of the endpoint"},
-		"another path":           {users, abi.Request{Link: "/api/v1/users/1/roles"}, "!not that of the endpoint"},
-		"an escaped fixed part":  {users, abi.Request{Link: "/api/v1/users/1/%67roups"}, "!not that of the endpoint"},
-		"no path":                {users, abi.Request{Link: "?after=1"}, "!not that of the endpoint"},
+		"an additional segment":  {users, abi.Request{Link: "/api/v1/users/1/groups/2"}, "!not the endpoint's path"},
+		"an additional slash":    {users, abi.Request{Link: "/api/v1/users/1/groups/"}, "!not the endpoint's path"},
+		"another path":           {users, abi.Request{Link: "/api/v1/users/1/roles"}, "!not the endpoint's path"},
+		"an escaped fixed part":  {users, abi.Request{Link: "/api/v1/users/1/%67roups"}, "!not the endpoint's path"},
+		"no path":                {users, abi.Request{Link: "?after=1"}, "!not the endpoint's path"},
 		"a fragment":             {users, abi.Request{Link: "/api/v1/users/1/groups#x"}, "!fragment"},
 		"an empty fragment":      {users, abi.Request{Link: "/api/v1/users/1/groups#"}, "!fragment"},
 		"a user":                 {users, abi.Request{Link: "https://u:p@x/api/v1/users/1/groups"}, "!user"},
 		"opaque":                 {users, abi.Request{Link: "https:api/v1/users/1/groups"}, "!no path"},
-		"another scheme":         {users, abi.Request{Link: "file:///api/v1/users/1/groups"}, "!not one of the web"},
+		"another scheme":         {users, abi.Request{Link: "file:///api/v1/users/1/groups"}, "!not an http or https URL"},
 		"a line break":           {users, abi.Request{Link: "/api/v1/users/1/groups\r\n?x"}, "!not a URL"},
 		"a control in the query": {users, abi.Request{Link: "/api/v1/users/1/groups?a=%0a"}, "!control"},
 		"a bad escape":           {users, abi.Request{Link: "/api/v1/users/1/groups?a=%zz"}, "!not escaped properly"},
 		"a semicolon":            {users, abi.Request{Link: "/api/v1/users/1/groups?a=b;c=d"}, "!not escaped properly"},
-		"a long query":           {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", abi.MaxQuery)}, "!over 8192 bytes"},
-		"very long":              {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", abi.MaxLink)}, "!over 16384 bytes"},
-		"beside a path":          {users, abi.Request{Link: "/api/v1/users/1/groups", Path: map[string]string{"id": "1"}}, "!without path and query"},
-		"beside a query":         {users, abi.Request{Link: "/api/v1/users/1/groups", Query: [][2]string{{"a", "b"}}}, "!without path and query"},
+		"a long query":           {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", abi.MaxQuery)}, "!more than 8192 bytes"},
+		"very long":              {users, abi.Request{Link: "/api/v1/users/1/groups?a=" + strings.Repeat("x", abi.MaxLink)}, "!more than 16384 bytes"},
+		"together with a path":   {users, abi.Request{Link: "/api/v1/users/1/groups", Path: map[string]string{"id": "1"}}, "!excludes path and query"},
+		"together with a query":  {users, abi.Request{Link: "/api/v1/users/1/groups", Query: [][2]string{{"a", "b"}}}, "!excludes path and query"},
 		"for a write":            {"POST /api/v1/users", abi.Request{Link: "/api/v1/users"}, "!for a GET"},
 	} {
 		t.Run(name, func(t *testing.T) { check(t, c.endpoint, c.request, c.want) })
 	}
 }
 
-func TestHeaders(t *testing.T) {
+func TestSend_OfHeaders_AllowsOnlyTheListed(t *testing.T) {
 	for name, c := range map[string]struct {
 		headers map[string]string
 		want    string // a header line that arrives, or "!" and a reason
@@ -214,10 +215,10 @@ func TestHeaders(t *testing.T) {
 		"another Accept":              {map[string]string{"accept": "text/plain"}, "Accept: text/plain"},
 		"If-Match":                    {map[string]string{"If-Match": `W/"1"`}, `If-Match: W/"1"`},
 		"our agent":                   {nil, "User-Agent: mach5-connector"},
-		"less of a user":              {map[string]string{"Content-Type": "application/json; okta-response=omitCredentials,omitCredentialsLinks"}, "Content-Type: application/json; okta-response=omitCredentials,omitCredentialsLinks"},
+		"a declared parameter":        {map[string]string{"Content-Type": "application/json; okta-response=omitCredentials,omitCredentialsLinks"}, "Content-Type: application/json; okta-response=omitCredentials,omitCredentialsLinks"},
 		"the guest's Authorization":   {map[string]string{"authorization": "SSWS guess"}, "Authorization: SSWS real"},
-		"another content type":        {map[string]string{"Content-Type": "text/xml"}, "!Content-Type is application/json"},
-		"another parameter":           {map[string]string{"Content-Type": "application/json; boundary=x"}, "!Content-Type is application/json"},
+		"another content type":        {map[string]string{"Content-Type": "text/xml"}, "!Content-Type must be application/json"},
+		"another parameter":           {map[string]string{"Content-Type": "application/json; boundary=x"}, "!Content-Type must be application/json"},
 		"Host":                        {map[string]string{"Host": "evil.example"}, `!"Host" may not be set`},
 		"User-Agent":                  {map[string]string{"User-Agent": "x"}, "!may not be set"},
 		"Idempotency-Key":             {map[string]string{"Idempotency-Key": "x"}, "!may not be set"},
@@ -227,8 +228,8 @@ func TestHeaders(t *testing.T) {
 		"a line break in a value":     {map[string]string{"Prefer": "a\r\nX: y"}, "!not printable ASCII"},
 		"a tab":                       {map[string]string{"Prefer": "a\tb"}, "!not printable ASCII"},
 		"a value that is not ASCII":   {map[string]string{"Prefer": "é"}, "!not printable ASCII"},
-		"a value that is too long":    {map[string]string{"Prefer": strings.Repeat("x", maxHeader+1)}, "!over 4096 bytes"},
-		"one header in two spellings": {map[string]string{"Prefer": "a", "prefer": "b"}, "!is given twice"},
+		"a value that is too long":    {map[string]string{"Prefer": strings.Repeat("x", maxHeader+1)}, "!more than 4096 bytes"},
+		"one header in two spellings": {map[string]string{"Prefer": "a", "prefer": "b"}, "!is set twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := record(t)
@@ -251,7 +252,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestBodiesLeaveAsTheyAre(t *testing.T) {
+func TestSend_OfABody_SendsItUnchanged(t *testing.T) {
 	const body = `{ "profile" : {"a":1.0} }`
 	server := record(t)
 	cl, _ := client(t, server.URL, nil)
@@ -262,11 +263,11 @@ func TestBodiesLeaveAsTheyAre(t *testing.T) {
 		t.Errorf("%q %v", server.bodies, r.Header)
 	}
 	for _, method := range []string{"GET", "DELETE"} {
-		check(t, method+" /x", abi.Request{Body: []byte(body)}, "!has no body")
+		check(t, method+" /x", abi.Request{Body: []byte(body)}, "!must have no body")
 	}
 }
 
-func TestTheGuestsAuthorizationNeverLeaves(t *testing.T) {
+func TestSend_WithTheGuestsAuthorization_DropsIt(t *testing.T) {
 	server := record(t)
 	cl, _ := client(t, server.URL, nil)
 	call := Call{Endpoint: endpoint("GET /x"), Request: abi.Request{Headers: map[string]string{"Authorization": "SSWS guess"}}}
@@ -275,7 +276,7 @@ func TestTheGuestsAuthorizationNeverLeaves(t *testing.T) {
 	}
 }
 
-func TestACallCanBeLogged(t *testing.T) {
+func TestCall_Printed_ShowsOnlyTheEndpoint(t *testing.T) {
 	call := Call{Endpoint: endpoint("GET /x"), Authorization: "SSWS secret", Request: abi.Request{Link: "/x?after=secret"}}
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "call", call, "pointer", &call)
@@ -289,7 +290,7 @@ func TestACallCanBeLogged(t *testing.T) {
 	}
 }
 
-func TestBaseURLs(t *testing.T) {
+func TestParseBaseURL_OfHostileURLs_Explains(t *testing.T) {
 	for in, want := range map[string]string{
 		"HTTPS://Example.Okta.COM:443/":   "https://example.okta.com",
 		"http://[::1]:80":                 "http://[::1]",

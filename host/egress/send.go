@@ -13,19 +13,21 @@ import (
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
-// Bounds of repeating.
+// Limits for repeating a request.
 const (
 	backoffBase  = 200 * time.Millisecond
 	backoffCap   = 5 * time.Second
-	maxThrottled = 8 // 429s waited out in one call
+	maxThrottled = 8 // maximum 429s waited for in one call
 )
 
-// Send sends a request within the context's deadline. It waits for room in the bucket and waits out a 429, since such a
-// request was not processed. A 429 of another limit is repeated once at most, after the time that it names. It repeats a GET after failures of the connection and 502, 503 and 504, and a write only
-// when it certainly was not sent, and not at all what stays as it is. Where a wait would pass the deadline it returns what
-// it has instead of waiting.
+// Send sends a request within the context's deadline. It waits for room in the bucket.
 //
-// The response is never nil: beside an error it has Attempts and Waited alone.
+// After a 429 it waits and repeats the request, since it was not processed. If the 429 names another limit, it
+// repeats it at most once, after the time that the service says. It repeats a GET after connection failures and 502,
+// 503 and 504. It repeats a write only if it was certainly not sent. It does not repeat permanent failures. If a wait
+// would pass the deadline, it returns what it has.
+//
+// The response is never nil. With an error, only its Attempts and Waited are set. Send is safe for concurrent use.
 func (c *Client) Send(ctx context.Context, call Call) (*Response, *abi.SendError) {
 	req, err := c.build(call)
 	if err != nil {
@@ -44,25 +46,25 @@ func (c *Client) Send(ctx context.Context, call Call) (*Response, *abi.SendError
 	}
 }
 
-// sending is one Send on its way.
+// sending is the state of one Send.
 type sending struct {
 	client  *Client
 	ctx     context.Context
 	request *request
 	call    *Call
 
-	attempts  int // all of them
-	failed    int // those that ended in an error or a 5xx
-	throttled int // those that ended in a 429
+	attempts  int // total
+	failed    int // ended in an error or a 5xx
+	throttled int // ended in a 429 of the bucket
 	waited    time.Duration
-	others    int  // those that ended in a 429 of another limit than the bucket's
-	sent      bool // an attempt that failed may have been seen
+	others    int  // ended in a 429 of another limit
+	sent      bool // a failed attempt may have been received
 
-	refusal   refusal // of the last 429
+	refusal   refusal // the last 429
 	requestID string  // of the last 429 of the bucket
 }
 
-// once makes one attempt, and waits before the next one where there is to be one.
+// once makes one attempt. If another is needed, it waits and returns again as true.
 func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 	c, bucket := s.client, s.call.Endpoint.Bucket
 	waited, err := c.limiter.Acquire(s.ctx, bucket)
@@ -98,7 +100,7 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 		s.requestID = resp.RequestID
 		resp.Body.Release()
 		if s.throttled++; s.throttled > maxThrottled || !s.fits(pause) {
-			return nil, s.said(s.rateLimited(pause)), false
+			return nil, s.withRefusal(s.rateLimited(pause)), false
 		}
 		if s.wait(pause, "429") != nil {
 			return nil, contextError(s.ctx, s.sent), false
@@ -118,11 +120,11 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 	return resp, nil, false
 }
 
-// otherLimit handles a 429 that is not about the bucket, for example a limit per recipient. The bucket is not marked as
-// full, so that other calls go on. The request is made once more where the service says how long to wait and that is
-// before the deadline; else the answer is the guest's to judge.
+// otherLimit handles a 429 that is not about the bucket, for example a limit per recipient. Other calls to the bucket
+// continue. It repeats the request once if the service says how long to wait and that ends before the deadline.
+// Otherwise the guest gets the response.
 func (s *sending) otherLimit(resp *Response) (*Response, *abi.SendError, bool) {
-	s.client.limiter.Cancel(s.call.Endpoint.Bucket, true) // its headers may be of the other limit: nothing is learnt from them
+	s.client.limiter.Cancel(s.call.Endpoint.Bucket, true) // its headers may describe the other limit: ignore them
 	d := s.refusal.wait
 	if s.others++; s.others > 1 || d <= 0 || d > pacing.Longest(s.client.config.Service.Habits) || !s.fits(d) {
 		return resp, nil, false
@@ -134,8 +136,8 @@ func (s *sending) otherLimit(resp *Response) (*Response, *abi.SendError, bool) {
 	return nil, nil, true
 }
 
-// said adds what the last 429 of the bucket said to an error.
-func (s *sending) said(e *abi.SendError) *abi.SendError {
+// withRefusal adds what the last 429 of the bucket said to an error.
+func (s *sending) withRefusal(e *abi.SendError) *abi.SendError {
 	if s.throttled > 0 {
 		e.Status, e.RequestID = http.StatusTooManyRequests, s.requestID
 		e.UpstreamCode, e.UpstreamSummary = s.refusal.code, s.refusal.summary
@@ -143,27 +145,27 @@ func (s *sending) said(e *abi.SendError) *abi.SendError {
 	return e
 }
 
-// repeatable lists the failures that may pass by themselves.
+// repeatable lists the temporary failures.
 func repeatable(code abi.SendCode) bool {
 	return code == abi.SendConnect || code == abi.SendInterrupted || code == abi.SendTimeout
 }
 
-// backoff is how long to wait after so many failures: twice as long each time, less or more by half.
+// backoff returns how long to wait after so many failures. It doubles each time and varies by half.
 func (c *Client) backoff(failures int) time.Duration {
 	d := min(backoffBase<<min(failures-1, 10), backoffCap)
 	return d/2 + time.Duration(c.config.Rand()*float64(d))
 }
 
-var errPastDeadline = errors.New("past the deadline")
+var errPastDeadline = errors.New("the wait ends after the deadline")
 
-// wait sleeps before the next attempt, unless that would be past the deadline.
+// wait sleeps before the next attempt. If that would end after the deadline, it returns errPastDeadline at once.
 func (s *sending) wait(d time.Duration, why string) error {
 	if !s.fits(d) {
 		return errPastDeadline
 	}
 	log := s.client.config.Logger
 	if log.Enabled(s.ctx, slog.LevelDebug) {
-		log.Debug("request is repeated", "endpoint", s.call.Endpoint.Endpoint, "after", why, "attempt", s.attempts, "wait", d)
+		log.Debug("repeating a request", "endpoint", s.call.Endpoint.Endpoint, "after", why, "attempt", s.attempts, "wait", d)
 	}
 	err := s.client.config.Clock.Sleep(s.ctx, d)
 	if err == nil {
@@ -181,7 +183,7 @@ func (s *sending) fits(d time.Duration) bool {
 func (s *sending) notAcquired(err error) *abi.SendError {
 	var tooLong pacing.TooLong
 	if errors.As(err, &tooLong) {
-		return s.said(&abi.SendError{Code: abi.SendRateLimited, Message: err.Error(), RetryAfterMS: tooLong.RetryAfter.Milliseconds(), Sent: s.sent})
+		return s.withRefusal(&abi.SendError{Code: abi.SendRateLimited, Message: err.Error(), RetryAfterMS: tooLong.RetryAfter.Milliseconds(), Sent: s.sent})
 	}
 	return contextError(s.ctx, s.sent)
 }
@@ -189,22 +191,22 @@ func (s *sending) notAcquired(err error) *abi.SendError {
 func (s *sending) rateLimited(pause time.Duration) *abi.SendError {
 	e := &abi.SendError{Code: abi.SendRateLimited, RetryAfterMS: max(pause.Milliseconds(), 1), Sent: s.sent}
 	if s.throttled > maxThrottled {
-		e.Message = fmt.Sprintf("the service refused %d times for its rate limit of %s: try again later", s.throttled, s.call.Endpoint.Bucket)
+		e.Message = fmt.Sprintf("the service refused %d times because of its rate limit for %s: try again later", s.throttled, s.call.Endpoint.Bucket)
 	} else {
-		e.Message = fmt.Sprintf("the service's rate limit of %s is reached and has room only past the deadline", s.call.Endpoint.Bucket)
+		e.Message = fmt.Sprintf("the service's rate limit for %s is reached until after the call's deadline: try again later", s.call.Endpoint.Bucket)
 	}
 	return e
 }
 
-// attempt makes a request once, and reads its answer to the end.
+// attempt sends a request once and reads the whole response.
 func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendError) {
 	timed, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	t := &trail{write: !r.read(), cancel: cancel}
 	req := &http.Request{Method: r.method, URL: r.url, Host: r.url.Host, Header: r.header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
-	// Without a body a POST, PUT or PATCH says Content-Length: 0; some services answer 411 to one that does not.
+	// Without a body, POST, PUT and PATCH send Content-Length: 0. Some services require it.
 	if r.body != nil {
-		// Without GetBody net/http cannot make the request again by itself after bytes of it have left.
+		// Without GetBody, net/http cannot repeat the request after a byte was sent.
 		req.Body, req.ContentLength = &onceReader{r.body}, int64(len(r.body))
 	}
 	resp, err := c.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(timed, t.trace())))
@@ -215,10 +217,10 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 	switch resp.StatusCode {
 	case 301, 302, 303, 307, 308:
 		return nil, &abi.SendError{Code: abi.SendRedirect, Sent: true, Status: resp.StatusCode,
-			Message: fmt.Sprintf("%s answered with a redirect (%d), which is never followed: is base_url right?", c.config.BaseURL.Host, resp.StatusCode)}
+			Message: fmt.Sprintf("%s responded with a redirect (%d), which is never followed: check base_url", c.config.BaseURL.Host, resp.StatusCode)}
 	case http.StatusSwitchingProtocols:
 		return nil, &abi.SendError{Code: abi.SendInterrupted, Sent: true,
-			Message: c.config.BaseURL.Host + " answered in another protocol (101): is base_url right?"}
+			Message: c.config.BaseURL.Host + " switched to another protocol (101): check base_url"}
 	}
 	body, err := c.body(resp)
 	if err != nil {
@@ -230,7 +232,7 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 	if c.config.BaseURL.Scheme == "http" && wantsHTTPS(answer) {
 		body.Release()
 		return nil, &abi.SendError{Code: abi.SendTLS, Sent: true, Lasting: true, Status: resp.StatusCode,
-			Message: c.config.BaseURL.Host + " speaks https, and base_url says http: write https"}
+			Message: c.config.BaseURL.Host + " speaks https, but base_url says http: write https"}
 	}
 	return answer, nil
 }

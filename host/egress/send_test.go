@@ -30,7 +30,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-func TestRedirectsAreNotFollowed(t *testing.T) {
+func TestSend_ToARedirect_FailsWithoutFollowing(t *testing.T) {
 	elsewhere := record(t)
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		for _, method := range []string{"GET", "POST"} {
@@ -51,7 +51,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestAnotherProtocolIsAnError(t *testing.T) {
+func TestSend_SwitchingProtocols_Fails(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _, _ := w.(http.Hijacker).Hijack()
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
@@ -63,7 +63,7 @@ func TestAnotherProtocolIsAnError(t *testing.T) {
 	}
 }
 
-// refusing answers 429 a number of times, and then 200.
+// refusing starts a server that answers 429 several times, and then 200.
 func refusing(t *testing.T, times int, headers func(w http.ResponseWriter)) (base string, seen *atomic.Int32) {
 	seen = new(atomic.Int32)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +76,7 @@ func refusing(t *testing.T, times int, headers func(w http.ResponseWriter)) (bas
 	return server.URL, seen
 }
 
-func TestRefusalsAreWaitedOutForEveryMethod(t *testing.T) {
+func TestSend_429OnAnyMethod_WaitsAndRepeats(t *testing.T) {
 	for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
 		base, seen := refusing(t, 3, func(w http.ResponseWriter) { rateLimited(w, 100, 0, 20) })
 		cl, clk := client(t, base, nil)
@@ -88,7 +88,7 @@ func TestRefusalsAreWaitedOutForEveryMethod(t *testing.T) {
 	}
 }
 
-func TestRefusalsAreWaitedOutEightTimes(t *testing.T) {
+func TestSend_429WithoutEnd_StopsAfterEightWaits(t *testing.T) {
 	for name, headers := range map[string]func(http.ResponseWriter){
 		"a bucket":         func(w http.ResponseWriter) { rateLimited(w, 100, 0, 20) },
 		"too many at once": func(w http.ResponseWriter) { rateLimited(w, 0, 0, 20) },
@@ -105,7 +105,7 @@ func TestRefusalsAreWaitedOutEightTimes(t *testing.T) {
 	}
 }
 
-func TestARefusalThatOutlastsTheDeadlineIsToldAtOnce(t *testing.T) {
+func TestSend_429PastTheDeadline_ReturnsAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		headers func(http.ResponseWriter)
 		min     int64
@@ -126,7 +126,7 @@ func TestARefusalThatOutlastsTheDeadlineIsToldAtOnce(t *testing.T) {
 	}
 }
 
-func TestATenthOfABucketIsLeftToOthers(t *testing.T) {
+func TestSend_WithRateLimitShare_LeavesTheRestToOthers(t *testing.T) {
 	var left atomic.Int32
 	left.Store(13)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -151,7 +151,7 @@ func TestATenthOfABucketIsLeftToOthers(t *testing.T) {
 	}
 }
 
-func TestABackoffPastTheDeadlineReturnsWhatThereIs(t *testing.T) {
+func TestSend_BackoffPastTheDeadline_ReturnsTheLastResponse(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(503)
 		_, _ = io.WriteString(w, "busy")
@@ -167,7 +167,7 @@ func TestABackoffPastTheDeadlineReturnsWhatThereIs(t *testing.T) {
 	}
 }
 
-func TestAServiceThatIsAwayIsAskedWhenItSays(t *testing.T) {
+func TestSend_503WithRetryAfter_WaitsThatLong(t *testing.T) {
 	n := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n++; n == 1 {
@@ -188,8 +188,8 @@ func TestAServiceThatIsAwayIsAskedWhenItSays(t *testing.T) {
 	}
 }
 
-// What waiting does not mend is not tried again, and the books tell how often it was tried.
-func TestWhatStaysAsItIsIsTriedOnce(t *testing.T) {
+// A failure that waiting cannot fix is not retried, and Attempts says how often it was tried.
+func TestSend_AfterAPermanentFailure_TriesOnce(t *testing.T) {
 	lookups := 0
 	looks := func(err error) func(*Config) {
 		return func(c *Config) {
@@ -205,7 +205,7 @@ func TestWhatStaysAsItIsIsTriedOnce(t *testing.T) {
 		lasting  bool
 		attempts int
 	}{
-		"no such name":      {"https://example.okta.com", looks(&net.DNSError{Err: "no such host", IsNotFound: true}), true, 1},
+		"an unknown name":   {"https://example.okta.com", looks(&net.DNSError{Err: "no such host", IsNotFound: true}), true, 1},
 		"a private address": {"https://10.0.0.1", nil, true, 1},
 		"DNS is down":       {"https://example.okta.com", looks(&net.DNSError{Err: "server misbehaving", IsTemporary: true}), false, 4},
 		"refused":           {"http://127.0.0.1:1", nil, false, 4},
@@ -225,7 +225,7 @@ func TestWhatStaysAsItIsIsTriedOnce(t *testing.T) {
 	}
 }
 
-func TestBackoffs(t *testing.T) {
+func TestBackoff_AfterFailures_DoublesUpToTheCap(t *testing.T) {
 	for _, c := range []struct {
 		failures int
 		rand     float64
@@ -238,7 +238,7 @@ func TestBackoffs(t *testing.T) {
 	}
 }
 
-func TestFailuresAreToldApart(t *testing.T) {
+func TestSend_WithoutConnection_NamesTheReason(t *testing.T) {
 	fails := func(err error) func(*Config) {
 		return func(c *Config) {
 			c.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, err }
@@ -256,12 +256,12 @@ func TestFailuresAreToldApart(t *testing.T) {
 		code   abi.SendCode
 		want   string
 	}{
-		"no such name":      {org, looks(&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}), abi.SendConnect, "no such host example.okta.com: check base_url"},
-		"no address":        {org, looks(nil), abi.SendConnect, "no such host example.okta.com: check base_url"},
-		"DNS is down":       {org, looks(&net.DNSError{Err: "server misbehaving", IsTemporary: true}), abi.SendConnect, "cannot be resolved just now"},
+		"an unknown name":   {org, looks(&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}), abi.SendConnect, "the host example.okta.com does not exist: check base_url"},
+		"no address":        {org, looks(nil), abi.SendConnect, "the host example.okta.com does not exist: check base_url"},
+		"DNS is down":       {org, looks(&net.DNSError{Err: "server misbehaving", IsTemporary: true}), abi.SendConnect, "cannot be resolved at the moment"},
 		"refused":           {"http://127.0.0.1:1", nil, abi.SendConnect, "127.0.0.1:1 refuses connections"},
 		"no route":          {"http://127.0.0.1:1", fails(&net.OpError{Op: "dial", Err: syscall.ENETUNREACH}), abi.SendConnect, "no route to 127.0.0.1:1"},
-		"silence":           {"http://127.0.0.1:1", fails(&net.OpError{Op: "dial", Err: syscall.ETIMEDOUT}), abi.SendConnect, "does not take connections"},
+		"silence":           {"http://127.0.0.1:1", fails(&net.OpError{Op: "dial", Err: syscall.ETIMEDOUT}), abi.SendConnect, "accepted no connection within"},
 		"something else":    {"http://127.0.0.1:1", fails(errors.New("SSWS secret")), abi.SendConnect, "no connection to 127.0.0.1:1"},
 		"a private address": {"https://10.0.0.1", nil, abi.SendConnect, "allow_private_network"},
 	} {
@@ -280,7 +280,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 	}
 }
 
-// certificate is one that signs itself, for a name, and ends at a time.
+// certificate returns a self-signed certificate for a name that expires at a time.
 func certificate(t *testing.T, ends time.Time) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -301,7 +301,7 @@ func certificate(t *testing.T, ends time.Time) (tls.Certificate, *x509.CertPool)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-func TestTLSThatIsNotGoodEnough(t *testing.T) {
+func TestSend_OverUnacceptableTLS_NamesTheReason(t *testing.T) {
 	good, trust := certificate(t, time.Now().Add(24*time.Hour))
 	old, trustOld := certificate(t, time.Now().Add(-24*time.Hour))
 	for name, c := range map[string]struct {
@@ -309,11 +309,11 @@ func TestTLSThatIsNotGoodEnough(t *testing.T) {
 		trust *x509.CertPool
 		want  string
 	}{
-		"expired":       {&tls.Config{Certificates: []tls.Certificate{old}}, trustOld, "has expired"},
-		"TLS 1.1":       {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, trust, "TLS 1.2"},
-		"none":          {nil, trust, "speaks http, and base_url says https"},
-		"but TLS 1.2":   {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12}, trust, ""},
-		"nobody's word": {&tls.Config{Certificates: []tls.Certificate{good}}, trustOld, "signed by nobody"},
+		"expired":              {&tls.Config{Certificates: []tls.Certificate{old}}, trustOld, "has expired"},
+		"TLS 1.1":              {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, trust, "TLS 1.2"},
+		"none":                 {nil, trust, "speaks http, but base_url says https"},
+		"but TLS 1.2":          {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12}, trust, ""},
+		"an unknown authority": {&tls.Config{Certificates: []tls.Certificate{good}}, trustOld, "not signed by an authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var n atomic.Int32
@@ -341,7 +341,7 @@ func TestTLSThatIsNotGoodEnough(t *testing.T) {
 	}
 }
 
-func TestAHandshakeThatBreaksOffIsRepeated(t *testing.T) {
+func TestSend_AfterAnInterruptedHandshake_Repeats(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -365,7 +365,7 @@ func TestAHandshakeThatBreaksOffIsRepeated(t *testing.T) {
 	}
 }
 
-func TestTimesUp(t *testing.T) {
+func TestSend_AfterATimeout_NamesWhoseItWas(t *testing.T) {
 	silent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		<-r.Context().Done()
@@ -387,14 +387,14 @@ func TestTimesUp(t *testing.T) {
 			cl, _ = client(t, base, nil)
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 			defer cancel()
-			if _, err := cl.Send(ctx, Call{Endpoint: endpoint("POST /x")}); err == nil || err.Code != abi.SendTimeout || !err.Sent || !strings.Contains(err.Message, "time is up") {
+			if _, err := cl.Send(ctx, Call{Endpoint: endpoint("POST /x")}); err == nil || err.Code != abi.SendTimeout || !err.Sent || !strings.Contains(err.Message, "time ended") {
 				t.Errorf("the call's: %+v", err)
 			}
 		})
 	}
 }
 
-func TestACallThatWasGivenUpBeforeItBeganWasNotSent(t *testing.T) {
+func TestSend_CanceledBefore_WasNotSent(t *testing.T) {
 	server := record(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -405,7 +405,7 @@ func TestACallThatWasGivenUpBeforeItBeganWasNotSent(t *testing.T) {
 	}
 }
 
-func TestACallThatIsGivenUpWhileItDialsWasNotSent(t *testing.T) {
+func TestSend_CanceledWhileDialling_WasNotSent(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cl, _ := client(t, "http://127.0.0.1:1", func(c *Config) {
 		c.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -419,8 +419,8 @@ func TestACallThatIsGivenUpWhileItDialsWasNotSent(t *testing.T) {
 	}
 }
 
-// TestWhatHadNotBegunToLeaveIsKeptFromIt: a request is given up between getting a connection and writing to it.
-func TestWhatHadNotBegunToLeaveIsKeptFromIt(t *testing.T) {
+// A request may be canceled after it got a connection and before it writes to it.
+func TestTrail_CanceledBeforeAWrite_PreventsTheWrite(t *testing.T) {
 	ours, theirs := net.Pipe()
 	go func() { _, _ = io.Copy(io.Discard, theirs) }()
 	conn := &countedConn{Conn: ours}
@@ -430,19 +430,19 @@ func TestWhatHadNotBegunToLeaveIsKeptFromIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !first.sent() {
-		t.Error("a request of which a byte left counts as unsent")
+		t.Error("a request with a byte written counts as unsent")
 	}
 	second := &trail{write: true, cancel: func() {}}
 	second.gotConn(httptrace.GotConnInfo{Conn: conn, Reused: true})
 	if second.sent() {
-		t.Error("a request of which nothing left counts as sent")
+		t.Error("a request with nothing written counts as sent")
 	}
 	if _, err := conn.Write([]byte("x")); err == nil {
-		t.Error("a request left after it was said not to have")
+		t.Error("a request was sent after it counted as unsent")
 	}
 }
 
-// stubborn is a connection that takes bytes after it was closed.
+// stubborn is a connection that accepts bytes after it was closed.
 type stubborn struct {
 	net.Conn
 	got bytes.Buffer
@@ -451,7 +451,7 @@ type stubborn struct {
 func (s *stubborn) Write(b []byte) (int, error) { return s.got.Write(b) }
 func (s *stubborn) Close() error                { return nil }
 
-func TestASealedConnectionTakesNothing(t *testing.T) {
+func TestCountedConn_AfterSeal_WritesNothing(t *testing.T) {
 	below := &stubborn{}
 	conn := &countedConn{Conn: below}
 	if n, err := conn.Write([]byte("x")); n != 1 || err != nil || conn.seal(0) || !conn.seal(1) {
@@ -462,14 +462,14 @@ func TestASealedConnectionTakesNothing(t *testing.T) {
 	}
 }
 
-func TestWhatGotASharedConnectionMayHaveBeenSent(t *testing.T) {
+func TestTrail_OnASharedConnection_MayHaveBeenSent(t *testing.T) {
 	tr := &trail{conn: &countedConn{}, http2: true}
 	if !tr.sent() {
-		t.Error("of an HTTP/2 connection nobody can tell")
+		t.Error("on an HTTP/2 connection, it is unknown whether a request was sent")
 	}
 }
 
-func TestARequestThatWasNotSentTakesNothingFromItsBucket(t *testing.T) {
+func TestSend_WithoutConnection_TakesNothingFromTheBucket(t *testing.T) {
 	base, _ := refusing(t, 0, nil)
 	cl, _ := client(t, base, func(c *Config) { c.MaxAttempts = 3 })
 	cl.limiter.Observe("b", 200, http.Header{"Date": {"Fri, 14 Jul 2017 02:40:00 GMT"}, "X-Rate-Limit-Limit": {"100"}, "X-Rate-Limit-Remaining": {"50"}, "X-Rate-Limit-Reset": {"1500000040"}})
@@ -479,7 +479,7 @@ func TestARequestThatWasNotSentTakesNothingFromItsBucket(t *testing.T) {
 	}
 }
 
-func TestNetHTTPIsKeptFromRepeatingAWrite(t *testing.T) {
+func TestTrail_OfAWriteRepeatedByNetHTTP_CancelsIt(t *testing.T) {
 	canceled := false
 	tr := &trail{write: true, cancel: func() { canceled = true }}
 	for i := range 2 {
@@ -493,11 +493,11 @@ func TestNetHTTPIsKeptFromRepeatingAWrite(t *testing.T) {
 		}
 	}
 	if !tr.sent() {
-		t.Error("what left on the first connection is forgotten")
+		t.Error("what was sent on the first connection is forgotten")
 	}
 }
 
-func TestAReadOnADeadConnectionIsRepeated(t *testing.T) {
+func TestSend_ReadOnADeadConnection_IsRepeated(t *testing.T) {
 	var n atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n.Add(1) == 2 {
@@ -517,7 +517,7 @@ func TestAReadOnADeadConnectionIsRepeated(t *testing.T) {
 	}
 }
 
-func TestOneOfSeveralAddressesIsEnough(t *testing.T) {
+func TestDialer_WithOneGoodAddress_Connects(t *testing.T) {
 	server := record(t)
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	var mu sync.Mutex
@@ -557,7 +557,7 @@ func TestOneOfSeveralAddressesIsEnough(t *testing.T) {
 	}
 }
 
-func TestLocalhostIsDialledForItselfAlone(t *testing.T) {
+func TestDialer_OfLocalhost_DialsOnlyLoopback(t *testing.T) {
 	for host, want := range map[string]bool{"http://localhost:1": true, "https://example.okta.com": false} {
 		dialled := false
 		cl, _ := client(t, host, func(c *Config) {
@@ -579,7 +579,7 @@ func TestLocalhostIsDialledForItselfAlone(t *testing.T) {
 	}
 }
 
-func TestNAT64IsJudgedByTheAddressInIt(t *testing.T) {
+func TestPublic_OfNAT64_ChecksTheEmbeddedAddress(t *testing.T) {
 	for address, want := range map[string]bool{"64:ff9b::5db8:d70e": true, "64:ff9b::a00:1": false, "64:ff9b::7f00:1": false, "::5db8:d70e": false,
 		"64:ff9b:1::1": false, "2001::1": false, "3fff::1": false, "fec0::1": false, "ff02::1": false, "100::1": false} {
 		a, err := resolve(context.Background(), nil, address)
@@ -589,7 +589,7 @@ func TestNAT64IsJudgedByTheAddressInIt(t *testing.T) {
 	}
 }
 
-func TestConfigurationsThatAreRefused(t *testing.T) {
+func TestNew_WithABadConfig_Fails(t *testing.T) {
 	u := func(s string) *url.URL { p, _ := url.Parse(s); return p }
 	for name, c := range map[string]Config{
 		"no base URL":    {},
@@ -599,18 +599,18 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"a share over 1": {BaseURL: u("https://example.okta.com"), RateLimitShare: 1.1},
 	} {
 		if _, err := New(c); err == nil {
-			t.Errorf("%s was taken", name)
+			t.Errorf("%s was accepted", name)
 		}
 	}
 }
 
-func TestBuffers(t *testing.T) {
+func TestBuffer_AtEverySize_KeepsItsBytes(t *testing.T) {
 	b, err := readBuffer(strings.NewReader("hello"), -1, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := b.Bytes(); len(got) != cap(got) {
-		t.Error("memory behind the body can be reached")
+		t.Error("memory after the body is accessible")
 	}
 	var wg sync.WaitGroup
 	for range 8 {
@@ -618,7 +618,7 @@ func TestBuffers(t *testing.T) {
 	}
 	wg.Wait()
 	if b.Bytes() != nil || b.Len() != 0 {
-		t.Error("a released buffer shows something")
+		t.Error("a released buffer still shows its bytes")
 	}
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 100_000} {
 		for _, expected := range []int64{-1, 0, 10, int64(size), 200_000} {
@@ -631,15 +631,15 @@ func TestBuffers(t *testing.T) {
 		}
 	}
 	if b, err := readBuffer(strings.NewReader("12345"), -1, 5); err != nil || b.Len() != 5 {
-		t.Errorf("a body as large as may be: %v", err)
+		t.Errorf("a body of the maximum size: %v", err)
 	}
 	if _, err := readBuffer(strings.NewReader("123456"), -1, 5); !errors.Is(err, errTooLarge) {
 		t.Errorf("a body over the limit: %v", err)
 	}
 }
 
-// TestBodiesDoNotMix: many calls at once, over pooled memory and decoders, each with its own answer.
-func TestBodiesDoNotMix(t *testing.T) {
+// Many calls run at once over pooled memory and decoders. Each must get its own response.
+func TestSend_Concurrently_DoesNotMixBodies(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var out io.Writer = w
 		if id := r.URL.Query().Get("id"); len(id)%2 == 0 {
@@ -669,7 +669,7 @@ func TestBodiesDoNotMix(t *testing.T) {
 	wg.Wait()
 }
 
-func TestAGuestSeesFewHeaders(t *testing.T) {
+func TestABIHeaders_OfAResponse_AreTheAllowedOnes(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Add("Link", `</a>; rel="self"`)
@@ -694,7 +694,7 @@ func TestAGuestSeesFewHeaders(t *testing.T) {
 	}
 }
 
-func TestWhatIsRepeatedIsLoggedWithoutItsValues(t *testing.T) {
+func TestSend_RepeatingARequest_LogsNoValues(t *testing.T) {
 	base, _ := refusing(t, 1, func(w http.ResponseWriter) { rateLimited(w, 100, 0, 20) })
 	var log strings.Builder
 	cl, _ := client(t, base, func(c *Config) {
@@ -707,7 +707,8 @@ func TestWhatIsRepeatedIsLoggedWithoutItsValues(t *testing.T) {
 	}
 }
 
-// FuzzLinkWithBlanks wants every link that is taken to fill the template with one plain segment a blank.
+// FuzzLinkWithBlanks follows any link with blanks. An accepted link must fill the template with one plain segment per
+// blank.
 func FuzzLinkWithBlanks(f *testing.F) {
 	for _, s := range []string{"https://x/api/v1/users/a%2Fb/groups?after=1", "/api/v1/users/..;/groups", "/api/v1/users/%2e%2e/groups", "//h/api/v1/users/é/groups?a=b&c", "/api/v1/users/a;b/groups?x=%26"} {
 		f.Add(s)
@@ -739,7 +740,7 @@ func FuzzLinkWithBlanks(f *testing.F) {
 	})
 }
 
-// FuzzParseBaseURL wants every origin that is taken to be one, and to be taken again.
+// FuzzParseBaseURL parses any origin. An accepted origin must be valid, and be accepted again.
 func FuzzParseBaseURL(f *testing.F) {
 	for _, s := range []string{"https://example.okta.com", "http://[::1]:8080/", "https://u:p@h", "https://h:443", "http://localhost", "https://H/?#"} {
 		f.Add(s)

@@ -8,22 +8,22 @@ import (
 	"sync/atomic"
 )
 
-// trail follows one attempt through net/http, to tell whether any byte of it may have reached the service, and to stop
-// net/http from repeating a write by itself.
+// trail follows one attempt through net/http. It reports whether a byte of it may have reached the service, and
+// prevents net/http from repeating a write.
 //
-// net/http repeats what it believes to be safe: a request without a body is sent again, without end, when an HTTP/2
-// server resets its stream with PROTOCOL_ERROR, whatever that server did with it before (tens of thousands a minute).
+// net/http repeats what it considers safe. When an HTTP/2 server resets a stream with PROTOCOL_ERROR, it repeats a
+// request without a body endlessly, tens of thousands of times a minute, whether or not the server processed it.
 type trail struct {
-	write  bool               // not to be repeated once it may have left
+	write  bool               // must not be repeated once it may have been sent
 	cancel context.CancelFunc // ends the attempt
 
-	conn     *countedConn // that the attempt was given last
-	base     int64        // writes that had begun on it by then
-	http2    bool         // and others share it
-	left     bool         // bytes may have left on a connection before that
-	tries    int          // connections that net/http took
-	stopped  bool         // net/http was about to repeat what it must not, and was kept from it
-	headers  atomic.Bool  // an HTTP/2 connection took the headers
+	conn     *countedConn // connection of the latest try
+	base     int64        // writes that had started on conn when it was assigned
+	http2    bool         // conn is shared with other requests
+	left     bool         // bytes may have been sent on an earlier connection
+	tries    int          // connections that net/http used
+	stopped  bool         // net/http was kept from a forbidden repeat
+	headers  atomic.Bool  // an HTTP/2 connection accepted the headers
 	tlsError atomic.Bool  // a handshake failed
 }
 
@@ -39,10 +39,10 @@ func (t *trail) trace() *httptrace.ClientTrace {
 	}
 }
 
-// maxTries is how often net/http may make a GET by itself within one attempt of ours.
+// maxTries is how often net/http may send a GET within one attempt.
 const maxTries = 3
 
-// gotConn is called by net/http before each of its own attempts, on the goroutine of RoundTrip.
+// gotConn is called by net/http before each of its tries, on the goroutine of RoundTrip.
 func (t *trail) gotConn(info httptrace.GotConnInfo) {
 	if t.conn != nil {
 		if t.http2 {
@@ -57,41 +57,41 @@ func (t *trail) gotConn(info httptrace.GotConnInfo) {
 	} else {
 		t.conn, _ = info.Conn.(*countedConn)
 	}
-	if t.conn == nil { // not one of ours: nothing is known of it
+	if t.conn == nil { // not our connection: nothing is known about it
 		t.left = true
 		return
 	}
 	t.http2, t.base = secure && t.conn.isHTTP2(conn), t.conn.begun.Load()
 	if t.tries++; t.left && (t.write || t.tries > maxTries) {
 		t.stopped = true
-		if t.cancel(); !t.http2 { // HTTP/2 looks at the context before it writes, HTTP/1 does not
+		if t.cancel(); !t.http2 { // HTTP/2 checks the context before it writes, HTTP/1 does not
 			t.conn.seal(t.base)
 		}
 	}
 }
 
-// sent reports whether a byte of the attempt may have reached the service. Call it once, after RoundTrip has failed: a
-// request that had not begun to leave is kept from doing so.
+// sent reports whether a byte of the attempt may have reached the service. Call it once, after RoundTrip failed. If
+// nothing was sent yet, it prevents that it is sent later.
 func (t *trail) sent() bool {
 	switch {
 	case t.left:
 		return true
 	case t.conn == nil:
 		return false
-	case t.http2: // its writes cannot be told from those of others
+	case t.http2: // its writes cannot be told apart from others
 		return true
 	}
 	return !t.conn.seal(t.base)
 }
 
-// countedConn counts the writes that begin on a connection.
+// countedConn counts the writes that start on a connection.
 type countedConn struct {
 	net.Conn
 	begun atomic.Int64
-	proto atomic.Int32 // 0 not known yet, 1 or 2
+	proto atomic.Int32 // 0 if not known yet, else 1 or 2
 }
 
-// sealed is a count that no connection comes to by writing.
+// sealed is a count that writing never reaches.
 const sealed = 1 << 62
 
 // Write implements net.Conn.
@@ -102,7 +102,7 @@ func (c *countedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// seal ends the connection if nothing was written since it had seen base writes, and reports that.
+// seal closes the connection if no write started since base, and reports whether it did.
 func (c *countedConn) seal(base int64) bool {
 	if !c.begun.CompareAndSwap(base, sealed) {
 		return false

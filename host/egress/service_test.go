@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// another is a client of a service with other habits than service's.
+// another returns a client of a service with other conventions, and the last request that the service got.
 func another(t *testing.T, change func(*Service), answer http.HandlerFunc) (*Client, *http.Request) {
 	t.Helper()
 	got := new(http.Request)
@@ -42,7 +42,7 @@ func TestSend_WithAnotherAuthHeader_PutsTheCredentialThere(t *testing.T) {
 	}
 }
 
-func TestSend_ShowsTheHeadersThatTheManifestNames(t *testing.T) {
+func TestSend_WithDeclaredHeaders_ShowsThem(t *testing.T) {
 	answer := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Trace", "t1")
 		w.Header().Set("X-Okta-Request-Id", "r1")
@@ -86,11 +86,11 @@ func TestSend_OfUndeclaredQueryNames_IsRefused(t *testing.T) {
 		if c.ok && (sendErr != nil || got.URL.RawQuery != c.query+"=1") {
 			t.Errorf("%s: %+v, sent %v", name, sendErr, got.URL)
 		}
-		if !c.ok && (sendErr == nil || sendErr.Code != abi.SendMalformed || !strings.Contains(sendErr.Message, "declares no query") || got.URL != nil) {
+		if !c.ok && (sendErr == nil || sendErr.Code != abi.SendMalformed || !strings.Contains(sendErr.Message, "does not declare the query") || got.URL != nil) {
 			t.Errorf("%s: %+v, sent %v", name, sendErr, got.URL)
 		}
 	}
-	// A link's query is the service's own.
+	// A link's query comes from the service and may have any names.
 	cl, _ := another(t, nil, nil)
 	_, sendErr := cl.Send(context.Background(), Call{Endpoint: declared("filter")(endpoint("GET /x")), Request: abi.Request{Link: "/x?after=1"}})
 	if sendErr != nil {

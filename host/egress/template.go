@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// template is an endpoint's path, taken apart once.
+// template is the parsed path of an endpoint.
 type template struct {
 	segments []segment
 	blanks   int
@@ -71,21 +71,21 @@ func (t template) has(name string) bool {
 	return false
 }
 
-// link takes a next link apart: its path must fit the template, each blank holding one segment, and its query is
-// encoded anew. Its origin is ignored.
+// link parses a next link. Its path must fit the template, with one segment per blank. Its query is encoded again.
+// Its origin is ignored.
 func (t template) link(s string) (path, rawQuery string, err error) {
 	if len(s) > abi.MaxLink {
-		return "", "", fmt.Errorf("the link has over %d bytes", abi.MaxLink)
+		return "", "", fmt.Errorf("the link has more than %d bytes", abi.MaxLink)
 	}
 	u, err := url.Parse(s)
 	if err != nil {
 		return "", "", errors.New("the link is not a URL")
 	}
 	if u.User != nil || u.Opaque != "" || strings.Contains(s, "#") {
-		return "", "", errors.New("the link holds a user or a fragment, or is no path")
+		return "", "", errors.New("the link has a user or a fragment, or no path")
 	}
 	if u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" {
-		return "", "", errors.New("the link is not one of the web")
+		return "", "", errors.New("the link is not an http or https URL")
 	}
 	if path, err = t.refill(u.EscapedPath()); err != nil {
 		return "", "", err
@@ -94,7 +94,7 @@ func (t template) link(s string) (path, rawQuery string, err error) {
 	return path, rawQuery, err
 }
 
-// refill takes the blanks out of an escaped path that fits the template, and fills the template with them.
+// refill extracts the blanks from an escaped path that fits the template, and fills the template with them.
 func (t template) refill(escaped string) (string, error) {
 	parts := strings.Split(strings.TrimPrefix(escaped, "/"), "/")
 	if !strings.HasPrefix(escaped, "/") || len(parts) != len(t.segments) {
@@ -121,4 +121,4 @@ func (t template) refill(escaped string) (string, error) {
 	return path, nil
 }
 
-var errOtherPath = errors.New("the link's path is not that of the endpoint")
+var errOtherPath = errors.New("the link's path is not the endpoint's path")

@@ -11,8 +11,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// escapeSegment escapes everything but unreserved characters and @, so that no character of a value has a meaning in a
-// URL.
+// escapeSegment escapes all but unreserved characters and @, so that no character of a value has a meaning in a URL.
 func escapeSegment(v string) string {
 	const hex = "0123456789ABCDEF"
 	plain := 0
@@ -38,7 +37,7 @@ func unreserved(c byte) bool {
 		c == '-' || c == '.' || c == '_' || c == '~' || c == '@'
 }
 
-// query encodes names and values in their order.
+// query encodes names and values in order.
 func query(pairs [][2]string) (string, error) {
 	if len(pairs) == 0 {
 		return "", nil
@@ -56,7 +55,7 @@ func query(pairs [][2]string) (string, error) {
 		b.WriteString(url.QueryEscape(p[1]))
 	}
 	if b.Len() > abi.MaxQuery {
-		return "", fmt.Errorf("the query has over %d bytes", abi.MaxQuery)
+		return "", fmt.Errorf("the query has more than %d bytes", abi.MaxQuery)
 	}
 	return b.String(), nil
 }
@@ -71,7 +70,7 @@ func checkQuery(name, value string) error {
 	return nil
 }
 
-// requery encodes a link's query anew.
+// requery encodes a link's query again.
 func requery(raw string) (string, error) {
 	var pairs [][2]string
 	for part := range strings.SplitSeq(raw, "&") {
@@ -89,7 +88,7 @@ func requery(raw string) (string, error) {
 	return query(pairs)
 }
 
-// printable makes a stranger's text fit for a message: short, and of characters that can be seen.
+// printable makes foreign text fit for a message: short, with only visible characters.
 func printable(s string) string {
 	short := []rune(s[:min(len(s), 160)])
 	if len(short) > 40 || len(s) > 160 {

@@ -336,11 +336,11 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			"https://example.okta.com/api/v1/logs":              "drop the path /api/v1/logs: base_url is the origin only, https://example.okta.com",
 			"https://example.okta.com/login/sessionCookie":      "drop the path",
 			"https://example.okta.com?sessionToken=20111secret": "base_url is the origin only",
-			"https://00secret@example.okta.com":                 "the token's place is token_secret_ref",
-			"https://ada:secret@example.okta.com/api/v1":        "the token's place is token_secret_ref",
+			"https://00secret@example.okta.com":                 "put the token behind token_secret_ref",
+			"https://ada:secret@example.okta.com/api/v1":        "put the token behind token_secret_ref",
 			"https://example-admin.okta.com":                    "use https://example.okta.com",
 			"example.okta.com":                                  "give the org's origin, such as https://example.okta.com",
-			"http://example.okta.com":                           "only https is taken",
+			"http://example.okta.com":                           "use https",
 		} {
 			_, err := hosttest.Open(m, host.Config{Name: "a", BaseURL: address},
 				host.ConnectOptions{Secrets: hosttest.Secret("x")})
