@@ -127,7 +127,7 @@ func TestClass_Allows_PATCH(t *testing.T) {
 	}
 }
 
-func TestRateLimitHabits_Defaults(t *testing.T) {
+func TestRateLimitHabits_Unset_HaveDefaults(t *testing.T) {
 	var none *abi.RateLimitHabits
 	if none.Window() != 60 || none.Longest() != 75 {
 		t.Errorf("without habits a window is %d s, the longest wait %d s", none.Window(), none.Longest())
@@ -137,7 +137,7 @@ func TestRateLimitHabits_Defaults(t *testing.T) {
 	}
 }
 
-func TestTimeLayout(t *testing.T) {
+func TestTimeLayout_OfLayouts_AcceptsCompleteOnes(t *testing.T) {
 	for in, want := range map[string]string{"YYYY-MM-DD hh:mm:ss": "2006-01-02 15:04:05", "DD.MM.YYYY hh:mm:ss": "02.01.2006 15:04:05", "YYYY/MM/DDThh:mm:ssZ": "2006/01/02T15:04:05Z",
 		"": "", "YYYY": "", "YYYY-MM-DD hh:mm": "", "YYYY-MM-DD hh:mm:ss:ss": "", "YYYY-MM-DD  hh:mm:ss  ": ""} {
 		got, err := abi.TimeLayout(in)

@@ -22,7 +22,7 @@ func with(t *testing.T, m abi.Manifest, from, to string) []byte {
 	return []byte(changed)
 }
 
-func TestParseManifest_UnknownMembers(t *testing.T) {
+func TestParseManifest_UnknownMembers_AreJudgedByMinorVersion(t *testing.T) {
 	for name, c := range map[string]struct {
 		from, to, want string
 	}{

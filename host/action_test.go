@@ -59,7 +59,7 @@ const (
 	busy    = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"busy"},"body":{"title":"x"}}`
 )
 
-func TestAHostileModuleDoesNotWriteDuringAPlan(t *testing.T) {
+func TestInvoke_HostileModuleInAPlan_WritesNothing(t *testing.T) {
 	c, got := hostile(t, nil)
 	res, _ := c.Invoke(context.Background(), "write", harm([]string{create, update}, nil), host.InvokeOptions{Plan: true})
 	if len(got.URIs()) != 0 || res.Plan == nil || len(res.Plan.Writes) != 2 {
@@ -74,7 +74,7 @@ func TestAHostileModuleDoesNotWriteDuringAPlan(t *testing.T) {
 	}
 }
 
-func TestAHostileModuleWritesWhatWasApprovedAlone(t *testing.T) {
+func TestInvoke_HostileModule_WritesOnlyWhatWasApproved(t *testing.T) {
 	repeat := func(request string, n int) (all []string) {
 		for range n {
 			all = append(all, request)
@@ -122,9 +122,9 @@ func TestAHostileModuleWritesWhatWasApprovedAlone(t *testing.T) {
 	}
 }
 
-// TestAHostileModuleSettlesTheSameObjectAlone lets a run with a key die behind its write. The next run with the key is
+// TestInvoke_HostileModuleThatSettles_WritesOnlyToTheSameObject lets a run with a key die behind its write. The next run with the key is
 // there to settle what became of it, and writes to no other object.
-func TestAHostileModuleSettlesTheSameObjectAlone(t *testing.T) {
+func TestInvoke_HostileModuleThatSettles_WritesOnlyToTheSameObject(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		first, then string
@@ -155,7 +155,7 @@ func TestAHostileModuleSettlesTheSameObjectAlone(t *testing.T) {
 	}
 }
 
-func TestAHostileModuleDoesNotWriteBeforeApproval(t *testing.T) {
+func TestInvoke_HostileModuleBeforeApproval_WritesNothing(t *testing.T) {
 	for name, approver := range map[string]host.Approver{"nobody": nil, "refused": host.ApproverFunc(func(context.Context, host.ApprovalRequest) (string, error) {
 		return "grace", errors.New("no")
 	})} {
@@ -170,7 +170,7 @@ func TestAHostileModuleDoesNotWriteBeforeApproval(t *testing.T) {
 
 // The value of a sensitive field is masked for the approver, and compared unmasked: neither the mask itself nor another
 // sensitive value can be put in its place.
-func TestAHostileModuleCannotWriteTheMask(t *testing.T) {
+func TestInvoke_HostileModule_CannotWriteTheMask(t *testing.T) {
 	with := func(password string) string {
 		return `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"password":` + password + `}}`
 	}
@@ -195,7 +195,7 @@ func TestAHostileModuleCannotWriteTheMask(t *testing.T) {
 	}
 }
 
-func TestAHostileModuleStaysUnderTheCeiling(t *testing.T) {
+func TestInvoke_HostileModule_StaysUnderTheCeiling(t *testing.T) {
 	conn, got := hostile(t, func(cfg *host.Config, o *host.ConnectOptions) {
 		cfg.MaxWritesPerMinute, o.Journal = 2, hosttest.Journal(t, journal.Options{})
 	})
@@ -209,7 +209,7 @@ func TestAHostileModuleStaysUnderTheCeiling(t *testing.T) {
 }
 
 // A write that the journal cannot note does not leave.
-func TestWhatTheJournalCannotNoteDoesNotLeave(t *testing.T) {
+func TestInvoke_WithAFullJournal_WritesNothing(t *testing.T) {
 	for name, use := range map[string]func(*host.Config, *host.InvokeOptions){
 		"key":     func(_ *host.Config, o *host.InvokeOptions) { o.IdempotencyKey = "k" },
 		"ceiling": func(cfg *host.Config, _ *host.InvokeOptions) { cfg.MaxWritesPerMinute = 5 },

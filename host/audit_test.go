@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-func TestAuditLinesDoNotMix(t *testing.T) {
+func TestAuditFile_WrittenConcurrently_HasWholeLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.ndjson")
 	if err := os.WriteFile(path, []byte(`{"torn":`), 0o600); err != nil { // the disk was full once
 		t.Fatal(err)

@@ -40,8 +40,8 @@ func TestAudit_OfASensitiveMember_IsMasked(t *testing.T) {
 	}
 }
 
-// TestAudit_OfAModuleThatNamesNoAccount says so.
-func TestAudit_OfAModuleThatNamesNoAccount(t *testing.T) {
+// TestAudit_OfAModuleWithoutAccount_SaysWhy says so.
+func TestAudit_OfAModuleWithoutAccount_SaysWhy(t *testing.T) {
 	k := &hosttest.Audit{}
 	c, got := hostile(t, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = k })
 	if _, err := c.Invoke(context.Background(), "write", harm([]string{create, update, update, other}, nil)); err != nil {

@@ -54,7 +54,7 @@ func ExampleLoad() {
 	// Output: needs a real org
 }
 
-// TestEmbedding_Program_IsTheExample: the program that docs/embedding.md shows is the one that compiles here.
+// docs/embedding.md must show the program that is compiled here.
 func TestEmbedding_Program_IsTheExample(t *testing.T) {
 	text, err := os.ReadFile("../docs/embedding.md")
 	if err != nil {

@@ -45,8 +45,8 @@ func rows(t *testing.T, r *rig, input json.RawMessage) (n int, err error) {
 
 const foreign = `{"endpoint":"GET /api/v1/groups"}`
 
-// TestWhatWasEmittedOnTheWayToAFailureIsNoOutput, unless it is a list, whose cursor goes on.
-func TestWhatWasEmittedOnTheWayToAFailureIsNoOutput(t *testing.T) {
+// TestInvoke_FailingAfterAnEmit_HasNoOutput, unless it is a list, whose cursor goes on.
+func TestInvoke_FailingAfterAnEmit_HasNoOutput(t *testing.T) {
 	const refused = `{"outcome":"rejected","error":{"code":"forbidden","message":"no"}`
 	for text, want := range map[string]string{
 		refused + `}`:                                  ``,
@@ -62,7 +62,7 @@ func TestWhatWasEmittedOnTheWayToAFailureIsNoOutput(t *testing.T) {
 	}
 }
 
-func TestAViolationFailsEverySurface(t *testing.T) {
+func TestViolation_OnAnySurface_FailsTheCall(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	_, err := r.Invoke(context.Background(), "read", said(`{"outcome":"succeeded","output":{}}`, ``, foreign))
 	hosttest.WantOutcome(t, err, abi.Failed, "endpoint_not_granted")
@@ -74,7 +74,7 @@ func TestAViolationFailsEverySurface(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoPageFails(t *testing.T) {
+func TestSourceAndTable_OfInvalidPages_Fail(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	for _, text := range []string{`garbage`, `{}`, `{"outcome":"succeeded"}`, `{"outcome":"succeeded","checkpoint":{"v":1}`, `{"outcome":"rejected"}`, `{"outcome":"fine","checkpoint":1}`} {
 		hosttest.WantOutcome(t, firstPage(r, said(text, ``)), abi.Failed, "bad_result")
@@ -86,7 +86,7 @@ func TestWhatIsNoPageFails(t *testing.T) {
 }
 
 // A cursor that comes again would be asked for again, for ever.
-func TestACursorThatDoesNotMoveEndsATable(t *testing.T) {
+func TestTable_OfTheSameCursorTwice_Fails(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	n, err := rows(t, r, said(`{"outcome":"succeeded","cursor":"same"}`, `{}`, `{"endpoint":"GET /api/v1/logs"}`))
 	hosttest.WantOutcome(t, err, abi.Failed, "bad_result")
@@ -95,7 +95,7 @@ func TestACursorThatDoesNotMoveEndsATable(t *testing.T) {
 	}
 }
 
-func TestACallThatDiesAfterAWriteIsUnknown(t *testing.T) {
+func TestInvoke_ThatDiesAfterAWrite_IsUnknown(t *testing.T) {
 	const write, read = `{"endpoint":"POST /api/v1/users","body":{}}`, `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x"}}`
 	for _, c := range []struct {
 		name, request string
@@ -115,7 +115,7 @@ func TestACallThatDiesAfterAWriteIsUnknown(t *testing.T) {
 }
 
 // The module answers, but after its time: nobody may take the answer.
-func TestAnAnswerThatComesTooLateIsNone(t *testing.T) {
+func TestInvoke_ResultAfterTheDeadline_IsIgnored(t *testing.T) {
 	gone := make(chan struct{})
 	r := newRig(t, host.Limits{CallTimeout: 300 * time.Millisecond}, func(_ http.ResponseWriter, req *http.Request) {
 		select {
@@ -129,7 +129,7 @@ func TestAnAnswerThatComesTooLateIsNone(t *testing.T) {
 }
 
 // Large bodies are searched for the token when records are taken, beside the split.
-func TestRecordsOfALargeBodyThatRepeatsTheTokenAreNone(t *testing.T) {
+func TestEmit_OfALargeBodyWithTheToken_Fails(t *testing.T) {
 	for _, at := range []string{"front", "back"} {
 		pad := `{"pad":"` + strings.Repeat("x", 300<<10) + `"}`
 		r := newRig(t, host.Limits{}, func(w http.ResponseWriter, req *http.Request) {
@@ -151,7 +151,7 @@ func TestRecordsOfALargeBodyThatRepeatsTheTokenAreNone(t *testing.T) {
 }
 
 // Summaries are for cursors and times: a value of kilobytes is not carried into the guest.
-func TestALargeValueIsNotSummarised(t *testing.T) {
+func TestEmit_OfALargeValue_DoesNotSummariseIt(t *testing.T) {
 	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `[{"small":"1","large":"`+strings.Repeat("x", 4<<10)+`","limit":"`+strings.Repeat("y", 4<<10-2)+`"}]`)
 	})
@@ -171,7 +171,7 @@ func TestALargeValueIsNotSummarised(t *testing.T) {
 }
 
 // A server that sends headers without end is not listened to for ever.
-func TestHeadersOfAnAnswerAreBounded(t *testing.T) {
+func TestResponse_WithLargeHeaders_IsBounded(t *testing.T) {
 	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) {
 		for i := range 64 {
 			w.Header().Add("X-Pad", strings.Repeat("x", 32<<10)+string(rune('a'+i%26)))
@@ -188,7 +188,7 @@ func TestHeadersOfAnAnswerAreBounded(t *testing.T) {
 	}
 }
 
-func TestASourceDoesNotSpin(t *testing.T) {
+func TestSource_WithoutProgress_DoesNotSpin(t *testing.T) {
 	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[]`) })
 	// A checkpoint that stands still while there is more to read.
 	pages := 0
@@ -219,7 +219,7 @@ func TestASourceDoesNotSpin(t *testing.T) {
 	}
 }
 
-func TestTheEndOfFollowingIsAnOutcome(t *testing.T) {
+func TestSource_FollowedToItsDeadline_EndsWithAnOutcome(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -17,8 +17,8 @@ var (
 	codeAndLink = regexp.MustCompile("`[^`\n]*`|\\[[^]\n]*\\]\\([^)\n]*\\)( is the one for [A-Z][a-z]+)?")
 )
 
-// TestHostAndABI_NameNoService: what they know of a service is in the manifest.
-func TestHostAndABI_NameNoService(t *testing.T) {
+// TestHostAndABI_InEveryFile_NameNoService: what they know of a service is in the manifest.
+func TestHostAndABI_InEveryFile_NameNoService(t *testing.T) {
 	files := 0
 	for _, folder := range []string{".", "../abi"} {
 		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {

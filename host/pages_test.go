@@ -35,7 +35,7 @@ func pageOf(t *testing.T, body, emits string, use func(*host.Page)) {
 }
 
 // However records went out, each is one line, and the same as when they are taken one by one.
-func TestEveryWayToEmitIsNDJSON(t *testing.T) {
+func TestEmit_OfEveryKind_IsNDJSON(t *testing.T) {
 	compact := `[{"id":"1","s":1,"o":{"s":2}},{"id":"2","o":{"s":2}},{"id":"3","s":1},{"id":"4","a":[{"s":"}"}]}]`
 	bodies := map[string]string{
 		"compact": compact,
@@ -97,7 +97,7 @@ func lines(all []string) []string {
 	return out
 }
 
-func TestAnEmitOfManyPathsIsRefused(t *testing.T) {
+func TestEmit_OfTooManyPaths_IsRefused(t *testing.T) {
 	paths := func(n int) string {
 		var all []string
 		for i := range n {
@@ -128,7 +128,7 @@ func TestAnEmitOfManyPathsIsRefused(t *testing.T) {
 	}
 }
 
-func TestMemoryThatIsNoLimitIsRefused(t *testing.T) {
+func TestLimits_OfInvalidMemory_AreRefused(t *testing.T) {
 	for _, memory := range []int64{-1, 1, 1000, 64<<10 - 1, 1<<32 + 1} {
 		if err := load(t, newTiny().bytes(t), host.LoadOptions{NoCache: true, Memory: memory}); err == nil || errors.Is(err, host.ErrRefused) || !strings.Contains(err.Error(), "LoadOptions.Memory") {
 			t.Errorf("%d: %v", memory, err)
@@ -137,7 +137,7 @@ func TestMemoryThatIsNoLimitIsRefused(t *testing.T) {
 }
 
 // Answers stay until a call ends: what they hold together is bounded, and a guest can go on when it is told so.
-func TestAllAnswersOfACallAreBounded(t *testing.T) {
+func TestResponses_OfOneCall_AreBoundedTogether(t *testing.T) {
 	page := `[{"a":"` + strings.Repeat("x", 900<<10) + `"}]`
 	r := newRig(t, host.Limits{HeldBytes: 4 << 20}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })
 	get := `{"endpoint":"GET /api/v1/logs"}`

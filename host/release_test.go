@@ -15,7 +15,7 @@ import (
 )
 
 // Memory of bodies is used again: a call that kept one would show it to the next, and one that leaked them would grow.
-func TestBodiesGoBackWhenACallEnds(t *testing.T) {
+func TestBodies_AfterTheCall_AreReleased(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"1"}`) }))
 	defer server.Close()
 	ctx := context.Background()

@@ -27,7 +27,7 @@ func older(t *testing.T) string {
 	})
 }
 
-func TestLoad_OfALaterMinorVersion(t *testing.T) {
+func TestLoad_OfALaterMinorVersion_IgnoresUnknownMembers(t *testing.T) {
 	later := func(change func(*abi.Manifest)) string {
 		return changed(t, func(m *abi.Manifest) { m.Minor = abi.Minor + 1; change(m) })
 	}
@@ -61,8 +61,8 @@ func TestLoad_WithAGuard_IsRefused(t *testing.T) {
 	}
 }
 
-// TestConnect_SignsInAsTheManifestSays, or says why it cannot.
-func TestConnect_SignsInAsTheManifestSays(t *testing.T) {
+// TestConnect_WithAuthMethods_UsesTheFirstSupported, or says why it cannot.
+func TestConnect_WithAuthMethods_UsesTheFirstSupported(t *testing.T) {
 	oauth := abi.Auth{Type: abi.AuthOAuth, Header: "Authorization", Prefix: "Bearer", TokenEndpoint: "POST /oauth/token", ClientAuth: abi.ClientPrivateKeyJWT, DPoP: true}
 	token := abi.Auth{Type: abi.AuthToken, Header: "X-Key"}
 	kind := hostileKind(t)
@@ -106,7 +106,7 @@ func hostileKind(t *testing.T) string {
 	return m.Kind
 }
 
-func TestLoad_KeepsCompiledCodeByKind(t *testing.T) {
+func TestLoad_WithDefaultCache_KeepsCompiledCodeByKind(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the user's cache folder is set by XDG_CACHE_HOME")
 	}
@@ -120,7 +120,7 @@ func TestLoad_KeepsCompiledCodeByKind(t *testing.T) {
 	}
 }
 
-func TestReadConfigSchema(t *testing.T) {
+func TestReadConfigSchema_OfAModule_ReturnsKindAndSchema(t *testing.T) {
 	kind, schema, err := host.ReadConfigSchema(newTiny().bytes(t))
 	if err != nil || kind != hostileKind(t) || !json.Valid(schema) {
 		t.Errorf("%q, %s, %v", kind, schema, err)

@@ -119,7 +119,7 @@ func (r *rig) send(t *testing.T, op string, requests ...string) *abi.Result {
 	return res
 }
 
-func TestTheGuestReachesGrantedEndpointsAlone(t *testing.T) {
+func TestInvoke_OfOtherEndpoints_IsDenied(t *testing.T) {
 	for _, c := range []struct {
 		name, op, request string
 		uri               string // what the server sees; empty is nothing
@@ -165,7 +165,7 @@ func TestTheGuestReachesGrantedEndpointsAlone(t *testing.T) {
 	}
 }
 
-func TestTheClassInForceBoundsTheMethod(t *testing.T) {
+func TestInvoke_OfAnInputsClass_BoundsTheEndpoints(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil, abi.Classes()...)
 	input := json.RawMessage(`{"do":"send","requests":[{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}]}`)
 	res, err := r.Invoke(context.Background(), "raised", input) // without "raise" the class is read
@@ -174,7 +174,7 @@ func TestTheClassInForceBoundsTheMethod(t *testing.T) {
 	}
 }
 
-func TestGrantsAreAskedBeforeTheModuleRuns(t *testing.T) {
+func TestInvoke_WithoutGrant_IsDeniedBeforeTheModuleRuns(t *testing.T) {
 	for _, c := range []struct {
 		op     string
 		grants []abi.Class
@@ -201,7 +201,7 @@ func TestGrantsAreAskedBeforeTheModuleRuns(t *testing.T) {
 	}
 }
 
-func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
+func TestInvoke_WithThePlaceholderElsewhere_IsRefused(t *testing.T) {
 	const get = `"endpoint":"GET /api/v1/users/{id}","path":{"id":"x"}`
 	for _, c := range []struct{ name, op, request string }{
 		{"in a body", "write", `{"endpoint":"POST /api/v1/users","body":{"x":"{{secret}}"}}`},
@@ -260,7 +260,7 @@ func TestTheTokenGoesIntoOneHeaderAlone(t *testing.T) {
 	})
 }
 
-func TestAnAnswerThatRepeatsTheTokenIsThrownAway(t *testing.T) {
+func TestInvoke_ResponseWithTheToken_IsDiscarded(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"in the body": func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, `{"echo":"`+r.Header.Get("Authorization")+`"}`)
@@ -292,7 +292,7 @@ func TestAnAnswerThatRepeatsTheTokenIsThrownAway(t *testing.T) {
 	}
 }
 
-func TestNoRedirectIsFollowed(t *testing.T) {
+func TestInvoke_ToARedirect_Fails(t *testing.T) {
 	var elsewhere hosttest.Recorder
 	other := httptest.NewServer(&elsewhere)
 	defer other.Close()
@@ -311,7 +311,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}
 }
 
-func TestAGuestThatDoesNotStopIsStopped(t *testing.T) {
+func TestInvoke_EndlessGuest_IsStopped(t *testing.T) {
 	for _, do := range []string{"spin", "spin with calls", "recurse"} {
 		t.Run(do, func(t *testing.T) {
 			r := newRig(t, host.Limits{CallTimeout: 300 * time.Millisecond}, nil)
@@ -365,7 +365,7 @@ func TestAGuestThatDoesNotStopIsStopped(t *testing.T) {
 	})
 }
 
-func TestAGuestThatEatsMemoryIsStopped(t *testing.T) {
+func TestInvoke_GuestOverTheMemoryLimit_IsStopped(t *testing.T) {
 	for do, want := range map[string]abi.Outcome{
 		"eat":               abi.Failed,
 		"eat kernel memory": abi.Unavailable, // the kernel says no to more; the guest asks on, until its time is up
@@ -383,7 +383,7 @@ func TestAGuestThatEatsMemoryIsStopped(t *testing.T) {
 	}
 }
 
-func TestAGuestThatFailsIsFailed(t *testing.T) {
+func TestInvoke_GuestThatTraps_Fails(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	for name, input := range map[string]string{
 		"a panic":             `{"do":"panic","text":"x"}`,
@@ -405,7 +405,7 @@ func TestAGuestThatFailsIsFailed(t *testing.T) {
 	}
 }
 
-func TestHandlesEndWithTheCall(t *testing.T) {
+func TestHandles_OfAnEarlierCall_AreInvalid(t *testing.T) {
 	r := newRig(t, host.Limits{Concurrency: 1}, nil)
 	if res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs"}`); !strings.Contains(string(res.Output), "00u1") {
 		t.Fatalf("%s", res.Output)
@@ -418,7 +418,7 @@ func TestHandlesEndWithTheCall(t *testing.T) {
 	}
 }
 
-func TestLimitsNameThemselves(t *testing.T) {
+func TestLimits_Exceeded_NameThemselves(t *testing.T) {
 	page := func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "["+strings.Repeat(`{"a":"`+strings.Repeat("x", 1000)+`"},`, 99)+`{}]`)
 	}
@@ -443,7 +443,7 @@ func TestLimitsNameThemselves(t *testing.T) {
 	}
 }
 
-func TestOtherSurfacesReadAlone(t *testing.T) {
+func TestSourceAndTable_OfAWrite_AreDenied(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil, abi.Classes()...)
 	ctx := context.Background()
 	for _, op := range []string{"write", "raised"} {
@@ -458,7 +458,7 @@ func TestOtherSurfacesReadAlone(t *testing.T) {
 	}
 }
 
-func TestWhatTheModulePrintsGoesNowhere(t *testing.T) {
+func TestInvoke_ModuleThatPrints_WritesNoOutput(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	if _, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"print","text":"marker"}`)); err != nil {
 		t.Fatal(err)
@@ -469,7 +469,7 @@ func TestWhatTheModulePrintsGoesNowhere(t *testing.T) {
 }
 
 // go-sdk hands the process's own output to a module when this is set; ours has no way to it.
-func TestTheModulesOutputCannotBeTurnedOn(t *testing.T) {
+func TestModuleOutput_InTheEnvironment_StaysOff(t *testing.T) {
 	t.Setenv("EXTISM_ENABLE_WASI_OUTPUT", "1")
 	out, err := os.Create(filepath.Join(t.TempDir(), "output"))
 	if err != nil {
@@ -488,7 +488,7 @@ func TestTheModulesOutputCannotBeTurnedOn(t *testing.T) {
 }
 
 // A refused request is told once, however often the module repeats it, and each counts.
-func TestARefusedRequestIsLoggedOnceAndCounted(t *testing.T) {
+func TestInvoke_RefusedRequests_AreCountedAndLoggedOnce(t *testing.T) {
 	r := newRig(t, host.Limits{Requests: 20}, nil)
 	res := r.send(t, "read", slices.Repeat([]string{`{"endpoint":"GET /api/v1/groups"}`}, 100)...)
 	if res.Outcome != abi.Failed || res.Error.Code != "endpoint_not_granted" {
@@ -505,7 +505,7 @@ func TestARefusedRequestIsLoggedOnceAndCounted(t *testing.T) {
 }
 
 // A caller who keeps the slice of grants cannot widen them, nor one who got them from Config.
-func TestGrantsAreThoseOfConnect(t *testing.T) {
+func TestGrants_ChangedAfterConnect_HaveNoEffect(t *testing.T) {
 	grants := []abi.Class{abi.Read}
 	r := newRig(t, host.Limits{}, nil, grants...)
 	cfg := r.Config()
@@ -520,7 +520,7 @@ func TestGrantsAreThoseOfConnect(t *testing.T) {
 }
 
 // What a row holds stays as it was when its page's memory serves another.
-func TestTheValuesOfARowOutliveItsPage(t *testing.T) {
+func TestRow_AfterItsPage_KeepsItsValues(t *testing.T) {
 	n := 0
 	c := hosttest.Serve(t, invented.Connector.Module(t), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		n++

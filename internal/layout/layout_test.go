@@ -167,7 +167,7 @@ func (r rule) check(all map[string]*pkg) error {
 	return errors.Join(found...)
 }
 
-func TestPackages_ImportNothingAbove(t *testing.T) {
+func TestPackages_OfEveryRoom_ImportNothingAbove(t *testing.T) {
 	all := packages(t)
 	for _, r := range rules {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(all)), func(name string) bool { return within(name, r.from) }) {
@@ -179,7 +179,7 @@ func TestPackages_ImportNothingAbove(t *testing.T) {
 	}
 }
 
-func TestPackages_AreOfALimitedSize(t *testing.T) {
+func TestPackages_OfEveryRoom_AreUnderTheLimit(t *testing.T) {
 	all := packages(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if n := all[name].lines; n > maxLines && large[name] == "" {
@@ -193,7 +193,7 @@ func TestPackages_AreOfALimitedSize(t *testing.T) {
 	}
 }
 
-func TestRule_FindsWhatBreaksIt(t *testing.T) {
+func TestRule_OfAForbiddenImport_ReportsIt(t *testing.T) {
 	of := func(imports ...string) *pkg {
 		p := &pkg{imports: map[string]bool{}}
 		for _, i := range imports {

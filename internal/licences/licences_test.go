@@ -52,7 +52,7 @@ func licence(t *testing.T, module, dir string) string {
 	}
 }
 
-func TestTheListIsComplete(t *testing.T) {
+func TestList_OfDependencies_IsComplete(t *testing.T) {
 	linux := []string{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1"}
 	modules := append(linked(t, linux, "./cmd/wasm-runner"), linked(t, []string{"GOOS=wasip1", "GOARCH=wasm"}, "./guest")...)
 	slices.Sort(modules)
@@ -81,7 +81,7 @@ func TestTheListIsComplete(t *testing.T) {
 	}
 }
 
-func TestClassify(t *testing.T) {
+func TestClassify_OfLicenceTexts_FindsTheLicence(t *testing.T) {
 	for text, want := range map[string]string{
 		"Apache License\n  Version 2.0, January 2004":                                    "Apache-2.0",
 		"MIT License\n\nPermission is hereby granted,\n free of charge, to any person":   "MIT",

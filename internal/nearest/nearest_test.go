@@ -2,7 +2,7 @@ package nearest
 
 import "testing"
 
-func TestOf(t *testing.T) {
+func TestOf_MisspeltNames_SuggestsTheNearest(t *testing.T) {
 	names := []string{"id", "type", "login", "status", "base_url", "token_secret_ref", "lookup_user"}
 	for in, want := range map[string]string{
 		"lgoin": "login", "statsu": "status", "base_ulr": "base_url", "lookup_usr": "lookup_user", "token_secret_reference": "token_secret_ref",
@@ -14,7 +14,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func TestDistance(t *testing.T) {
+func TestDistance_OfWords_CountsEdits(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want int

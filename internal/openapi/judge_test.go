@@ -35,8 +35,8 @@ func shared(t *testing.T, name string) *bufio.Scanner {
 	return lines
 }
 
-// TestPublishedEvents shows that the judge accepts the log events of Okta's documentation.
-func TestPublishedEvents(t *testing.T) {
+// TestJudge_OfPublishedEvents_FindsNothing shows that the judge accepts the log events of Okta's documentation.
+func TestJudge_OfPublishedEvents_FindsNothing(t *testing.T) {
 	lines := shared(t, filepath.Join("system-log", "okta-docs.jsonl"))
 	req := httptest.NewRequest(http.MethodGet, "/api/v1/logs", nil)
 	events := 0
@@ -53,8 +53,8 @@ func TestPublishedEvents(t *testing.T) {
 	t.Logf("%d events", events)
 }
 
-// TestRecordings shows that the judge accepts what real orgs answer.
-func TestRecordings(t *testing.T) {
+// TestJudge_OfRecordings_FindsNothing shows that the judge accepts what real orgs answer.
+func TestJudge_OfRecordings_FindsNothing(t *testing.T) {
 	lines := shared(t, "recorded.jsonl")
 	j := judge(t)
 	requests, answers, wrong := 0, 0, 0
@@ -93,7 +93,7 @@ func TestRecordings(t *testing.T) {
 	t.Logf("%d recorded requests and %d answers, %d wrong", requests, answers, wrong)
 }
 
-func TestViolationsAreCaught(t *testing.T) {
+func TestJudge_OfViolations_ReportsThem(t *testing.T) {
 	const group = `{"id":"00gsimulated00000000","type":"OKTA_GROUP","profile":{"name":"Crew"}}`
 	for name, c := range map[string]struct {
 		method, target, body string

@@ -17,7 +17,7 @@ func (r *reports) Errorf(format string, args ...any) {
 	*r = append(*r, fmt.Sprintf(format, args...))
 }
 
-func TestMiddleware(t *testing.T) {
+func TestMiddleware_OfRequests_JudgesThem(t *testing.T) {
 	for name, c := range map[string]struct {
 		target, answer string
 		status         int
@@ -50,7 +50,7 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
-func TestMiddlewareLeavesACutConnectionAlone(t *testing.T) {
+func TestMiddleware_OfACutConnection_DoesNotJudge(t *testing.T) {
 	var found reports
 	server := httptest.NewServer(judge(t).Middleware(&found, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()

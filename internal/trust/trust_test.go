@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestFilesOfOthersAreNotTrusted(t *testing.T) {
+func TestFile_WritableByOthers_IsNotTrusted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)

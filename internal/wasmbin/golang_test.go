@@ -52,7 +52,7 @@ func golang(tb testing.TB) []byte {
 	return wasm
 }
 
-func TestParseReadsWhatGoBuilds(t *testing.T) {
+func TestParse_OfGoModules_ReadsThem(t *testing.T) {
 	wasm := golang(t)
 	m, err := wasmbin.Parse(wasm)
 	if err != nil {
@@ -99,7 +99,7 @@ func TestParseReadsWhatGoBuilds(t *testing.T) {
 }
 
 // A host decides by what Parse says and a compiler runs the module: the two must see the same.
-func TestParseSeesWhatTheCompilerSees(t *testing.T) {
+func TestParse_OfGoModules_AgreesWithTheCompiler(t *testing.T) {
 	wasm := golang(t)
 	m, err := wasmbin.Parse(wasm)
 	if err != nil {

@@ -40,7 +40,7 @@ func run(t *testing.T, wasm []byte) (start api.Function, stop func()) {
 	return m.ExportedFunction("run"), func() { global.Set(1) }
 }
 
-func TestEveryEndlessProgramCanBeStopped(t *testing.T) {
+func TestInterruptible_EndlessPrograms_CanBeStopped(t *testing.T) {
 	for what, code := range map[string]string{
 		"a loop":                         "\x03\x40\x0c\x00\x0b",
 		"a loop in a loop":               "\x03\x40\x03\x40\x0c\x01\x0b\x0b",
@@ -88,7 +88,7 @@ func TestEveryEndlessProgramCanBeStopped(t *testing.T) {
 	})
 }
 
-func TestInterruptibleChangesNothingElse(t *testing.T) {
+func TestInterruptible_OfAModule_KeepsItsBehaviour(t *testing.T) {
 	ctx := context.Background()
 	wasm := golang(t)
 	text, state, err := wasmbin.Interruptible(wasm, "stop")
@@ -114,7 +114,7 @@ func TestInterruptibleChangesNothingElse(t *testing.T) {
 	t.Logf("%d bytes became %d", len(wasm), len(text))
 }
 
-func TestInterruptibleRefuses(t *testing.T) {
+func TestInterruptible_OfUnknownCode_Fails(t *testing.T) {
 	for what, c := range map[string]struct {
 		wasm []byte
 		want error
@@ -150,7 +150,7 @@ func TestInterruptibleRefuses(t *testing.T) {
 }
 
 // What is not memory has to be known, or it would outlive the call that left it there.
-func TestInterruptibleTellsOfState(t *testing.T) {
+func TestInterruptible_OfModules_ReportsState(t *testing.T) {
 	memory := section(5, vec("\x00\x01"))
 	globals := section(6, vec("\x7e\x01\x42\x07\x0b", "\x7f\x00\x41\x00\x0b", "\x7c\x01\x44"+strings.Repeat("\x0b", 8)+"\x0b"))
 	for what, c := range map[string]struct {

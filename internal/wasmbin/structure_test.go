@@ -60,7 +60,7 @@ var whole = module(
 	custom("first", "two"),
 )
 
-func TestParseReadsStructure(t *testing.T) {
+func TestParse_OfAModule_ReadsItsStructure(t *testing.T) {
 	got, err := wasmbin.Parse(whole)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestParseReadsStructure(t *testing.T) {
 	}
 }
 
-func TestParseTakes(t *testing.T) {
+func TestParse_OfValidModules_Succeeds(t *testing.T) {
 	for name, wasm := range map[string][]byte{
 		"a header alone":             module(),
 		"a LEB128 number with zeros": module("\x01\x81\x80\x80\x80\x00\x00"),
@@ -114,7 +114,7 @@ func TestParseTakes(t *testing.T) {
 	}
 }
 
-func TestParseSaysWhatIsWrongAndWhere(t *testing.T) {
+func TestParse_OfInvalidModules_NamesReasonAndOffset(t *testing.T) {
 	types := section(1, vec(unary))
 	const most = "\xff\xff\xff\xff\x0f" // 2^32-1
 	for _, tt := range []struct{ name, wasm, want string }{
@@ -166,7 +166,7 @@ func TestParseSaysWhatIsWrongAndWhere(t *testing.T) {
 	}
 }
 
-func TestParseRefusesEveryCutModule(t *testing.T) {
+func TestParse_OfTruncatedModules_Fails(t *testing.T) {
 	boundaries := map[int]bool{len(header): true}
 	for n := len(header); n < len(whole); { // ids and sizes of this module are a byte each
 		n += 2 + int(whole[n+1])
@@ -179,7 +179,7 @@ func TestParseRefusesEveryCutModule(t *testing.T) {
 	}
 }
 
-func TestParseAllocatesForWhatIsThere(t *testing.T) {
+func TestParse_OfLargeCounts_AllocatesOnlyForContent(t *testing.T) {
 	for name, wasm := range map[string][]byte{
 		"types":      module(section(1, leb(wasmbin.MaxTypes))),
 		"imports":    module(section(2, leb(wasmbin.MaxImports))),
@@ -203,7 +203,7 @@ func TestParseAllocatesForWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestStripRemovesCustomSectionsAlone(t *testing.T) {
+func TestStrip_OfAModule_RemovesOnlyCustomSections(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		keep func(string) bool
@@ -242,7 +242,7 @@ func TestStripRemovesCustomSectionsAlone(t *testing.T) {
 	}
 }
 
-func TestAppendCustomIsReadBack(t *testing.T) {
+func TestAppendCustom_OfASection_IsReadBack(t *testing.T) {
 	for _, n := range []int{0, 1, 127, 128, 1 << 14, 1 << 21} {
 		data := bytes.Repeat([]byte{'x'}, n)
 		wasm, err := wasmbin.AppendCustom(whole, "third", data)
@@ -262,7 +262,7 @@ func TestAppendCustomIsReadBack(t *testing.T) {
 	}
 }
 
-func TestAppendCustomRefuses(t *testing.T) {
+func TestAppendCustom_OfAnInvalidSection_Fails(t *testing.T) {
 	if _, err := wasmbin.AppendCustom(whole, "\xff", nil); err == nil {
 		t.Error("a name that is not UTF-8 is taken")
 	}

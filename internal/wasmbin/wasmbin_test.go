@@ -22,7 +22,7 @@ var small = []byte(magic +
 	"\x07\x09\x02\x01g\x00\x01\x01m\x02\x00" + // export
 	"\x0a\x06\x01\x04\x00\x41\x00\x0b") // code
 
-func TestParse(t *testing.T) {
+func TestParse_OfATinyModule_ReadsIt(t *testing.T) {
 	m, err := wasmbin.Parse(small)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestParse_OfBrokenModules_Fails(t *testing.T) {
 	for name, wasm := range map[string]string{
 		"nothing":                   "",
 		"another version":           "\x00asm\x02\x00\x00\x00",
@@ -64,7 +64,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestCustomSections(t *testing.T) {
+func TestCustomSections_OfAModule_AreFound(t *testing.T) {
 	one, err := wasmbin.AppendCustom(small, "a", []byte("first"))
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestCustomSections(t *testing.T) {
 	}
 }
 
-func TestAGoModule(t *testing.T) {
+func TestParse_OfAGoModule_FindsItsExports(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

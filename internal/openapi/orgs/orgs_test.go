@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestWhatTheDocumentDoesNotAllowIsReported(t *testing.T) {
+func TestWatch_OfAnInvalidRequest_ReportsIt(t *testing.T) {
 	for name, c := range map[string]struct{ target, want string }{
 		"what it allows":              {"/api/v1/users?limit=1", ""},
 		"a parameter that it lacks":   {"/api/v1/users?limit=1&colour=red", `query parameter "colour" is not documented`},
@@ -39,15 +39,15 @@ func TestWhatTheDocumentDoesNotAllowIsReported(t *testing.T) {
 	}
 }
 
-func TestNothingIsWatchedOutsideOfATestRun(t *testing.T) {
+func TestWatch_OutsideATestRun_DoesNothing(t *testing.T) {
 	t.Setenv(violationsFile, "")
 	if Watch(); oktatest.Watch != nil {
 		t.Error("something is")
 	}
 }
 
-// TestEveryPackageIsJudged wants a TestMain that calls Main wherever tests make simulated orgs.
-func TestEveryPackageIsJudged(t *testing.T) {
+// TestPackages_ThatServeAnOrg_AreJudged wants a TestMain that calls Main wherever tests make simulated orgs.
+func TestPackages_ThatServeAnOrg_AreJudged(t *testing.T) {
 	root, err := pack.Root()
 	if err != nil {
 		t.Fatal(err)
