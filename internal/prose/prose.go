@@ -62,7 +62,7 @@ var words = []word{
 	// Operating systems say "no such file or directory", and tests name what is not there "No such group".
 	{name: "no such", pattern: regexp.MustCompile(`\bno such\b`), fine: regexp.MustCompile(`\bno such (?:file or directory|host|process|device)\b`)},
 	{name: "none that is", pattern: regexp.MustCompile(`(?i)\bnone that (?:is|are)\b`)},
-	{name: "of …", pattern: regexp.MustCompile(`^[oO]f\b`), only: Comment},
+	{name: "of …", pattern: regexp.MustCompile(`^of\b`), only: Comment},
 }
 
 // Words lists the words that are looked for.
