@@ -23,37 +23,38 @@ import (
 	"github.com/mach5/okta-connector/host/durable"
 )
 
-// MaxLine is the longest line that is written and read as a record, in bytes.
+// MaxLine is the maximum length of a record's line, in bytes.
 const MaxLine = 16 << 20
 
-// patience is how long an append waits for other processes that have the file.
-const patience = 30 * time.Second
+// lockTimeout is how long an append waits for other processes that have locked the file.
+const lockTimeout = 30 * time.Second
 
-// File appends audit records to a file, a JSON line each. Several processes may append to one file: each locks it for one
-// line. It is safe for concurrent use.
+// File appends audit records to a file, as JSON lines. Several processes may append to one file: each locks it for one line.
+// File is safe for concurrent use.
 //
-// A line is a record behind the member "prev": the SHA-256, in hex, of the last whole line before it, without its line
-// break; empty in the first line of the first file. What a crash or a full disk left of a line is not a whole line. A file
-// that was begun because the one before was renamed goes on from that one: the newest file of the folder whose name is
-// this file's with a number or a time behind it, such as audit.ndjson.1 or audit.ndjson-20260102.
+// Each line is a record with "prev" as its first member: the SHA-256, in hex, of the last whole line before it, without its
+// line break. In the first line of the first file it is empty. A line that a crash or a full disk cut is not whole. If the
+// file was rotated, the first line of the new file has the hash of the last line of the old one: the newest file in the
+// folder with this file's name and a number or time after it, such as audit.ndjson.1 or audit.ndjson-20260102.
 //
-// A line is on disk when Audit returns. A file that is renamed or removed meanwhile is made anew.
+// A line is durable when Audit returns. If the file is renamed or deleted, the next Audit creates it again.
 type File struct {
 	path string
 	mu   sync.Mutex
 	last string   // hash of this File's last line
-	pipe *os.File // what is not a regular file: it is open all along, and cannot be read back or locked
+	pipe *os.File // set if the path is not a regular file: it stays open, and cannot be read back or locked
 }
 
-// Open opens a file for appending, and makes it, readable for its owner alone, where it is missing.
+// Open opens a file to append to. It creates the file, readable only by its owner, if it does not exist. A file that is not
+// an audit is an error.
 func Open(path string) (*File, error) {
 	a := &File{path: path}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		// Without a reader, a named pipe is an error: what is written to it would be gone when it is closed.
+		// A named pipe without a reader is an error: its content would be lost when it is closed.
 		a.pipe, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
 		switch {
 		case errors.Is(err, syscall.ENXIO):
-			return nil, fmt.Errorf("audit: nobody reads the pipe %s, and an audit that is not kept is none: name a file, or start the reader first", path)
+			return nil, fmt.Errorf("audit: no process reads the pipe %s: start its reader first, or name a file", path)
 		case err != nil:
 			return nil, fmt.Errorf("audit: %w", err)
 		}
@@ -63,21 +64,21 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	err = foreign(f)
+	err = checkAudit(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("audit: %s %w", path, err)
 	}
 	return a, nil
 }
 
-// foreign reports why a file is another's: a journal, a configuration or a checkpoint would be ruined by a line of an
-// audit. A first line that a crash cut short still begins as a record does.
-func foreign(f *os.File) error {
+// checkAudit returns an error if a file is not an audit. An audit line would damage a journal, a configuration or a
+// checkpoint. A first line that a crash cut still begins like a record.
+func checkAudit(f *os.File) error {
 	first, _, _, err := readLine(bufio.NewReaderSize(io.LimitReader(f, MaxLine+1), 64<<10), nil)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	first = bytes.Trim(first, " \t\r\x00") // zeros are what a power failure leaves
+	first = bytes.Trim(first, " \t\r\x00") // a power failure leaves zeros
 	var record struct {
 		Operation *string `json:"operation"`
 	}
@@ -85,7 +86,7 @@ func foreign(f *os.File) error {
 	case len(first) == 0:
 		return nil
 	case first[0] != '{', json.Unmarshal(first, &record) == nil && record.Operation == nil:
-		return errors.New("is not an audit: its first line is not a record. Name another file")
+		return errors.New("is not an audit: its first line is not an audit record: name another file")
 	}
 	return nil
 }
@@ -112,9 +113,9 @@ func (a *File) Audit(ctx context.Context, r Record) error {
 	return nil
 }
 
-// append writes one line to the file that has the name now, under its lock.
+// append locks the file that is at the path now, and appends one line.
 func (a *File) append(ctx context.Context, record []byte) (err error) {
-	f, err := hold(ctx, a.path)
+	f, err := lockFile(ctx, a.path)
 	if err != nil {
 		return err
 	}
@@ -124,11 +125,11 @@ func (a *File) append(ctx context.Context, record []byte) (err error) {
 		return fmt.Errorf("%s: %w", a.path, err)
 	}
 	if end.empty {
-		end.hash = cmp.Or(rotated(a.path), a.last)
+		end.hash = cmp.Or(hashOfRotated(a.path), a.last)
 	}
 	line := chained(end.hash, record)
 	if len(line) > MaxLine {
-		return fmt.Errorf("a record of %d bytes: at most %d are taken", len(line), MaxLine)
+		return fmt.Errorf("the record has %d bytes, at most %d are possible", len(line), MaxLine)
 	}
 	a.last = Hash(line)
 	text := append(line, '\n')
@@ -141,13 +142,13 @@ func (a *File) append(ctx context.Context, record []byte) (err error) {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if end.empty { // a new file has a new name. Where a folder cannot be synced, its file system does it in its own time
+	if end.empty { // the name may be new. Some file systems cannot sync a folder, and do it by themselves later
 		_ = durable.OS.SyncFolder(filepath.Dir(a.path))
 	}
 	return nil
 }
 
-// Close releases the file.
+// Close closes a pipe. A regular file is open only during Audit.
 func (a *File) Close() error {
 	if a.pipe != nil {
 		return a.pipe.Close()
@@ -155,57 +156,57 @@ func (a *File) Close() error {
 	return nil
 }
 
-// chained puts the hash of the line before into a record.
+// chained returns a record with the hash of the line before it.
 func chained(prev string, record []byte) []byte {
 	return append([]byte(`{"prev":"`+prev+`",`), record[1:]...)
 }
 
-// Hash is how the chain names a line, without its line break.
+// Hash returns the hash of a line, without its line break, as the chain uses it.
 func Hash(line []byte) string {
 	sum := sha256.Sum256(line)
 	return hex.EncodeToString(sum[:])
 }
 
-// whole reports whether a line is one that the chain counts: a JSON object.
-func whole(line []byte) bool {
-	return len(line) <= MaxLine && object(line) && json.Valid(line)
+// isWhole reports whether a line belongs to the chain: it is a JSON object of at most MaxLine bytes.
+func isWhole(line []byte) bool {
+	return len(line) <= MaxLine && isObject(line) && json.Valid(line)
 }
 
-// object reports whether a line begins as a JSON object does.
-func object(line []byte) bool {
+// isObject reports whether a line begins like a JSON object.
+func isObject(line []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(line, " \t\r"), []byte{'{'})
 }
 
-// hold opens the file at a path and locks it, waiting for those who have it.
-func hold(ctx context.Context, path string) (*os.File, error) {
+// lockFile opens and locks the file at a path. It waits up to lockTimeout for another process.
+func lockFile(ctx context.Context, path string) (*os.File, error) {
 	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE
-	for deadline, pause := time.Now().Add(patience), time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+	for deadline, pause := time.Now().Add(lockTimeout), time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		f, err := durable.Hold(path, flags)
 		switch {
-		case errors.Is(err, errors.ErrUnsupported): // a file system without locks, such as some of a network
+		case errors.Is(err, errors.ErrUnsupported): // a file system without locks, such as some network file systems
 			return os.OpenFile(path, flags, 0o600)
 		case !errors.Is(err, durable.ErrLocked):
 			return f, err
 		case time.Now().After(deadline):
-			return nil, fmt.Errorf("another process has had %s for %s: fuser %[1]s names it", path, patience)
+			return nil, fmt.Errorf("another process has had %s locked for %s: fuser %[1]s shows which", path, lockTimeout)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for %s, which another process has: %w", path, ctx.Err())
+			return nil, fmt.Errorf("waiting for %s, which another process has locked: %w", path, ctx.Err())
 		case <-time.After(pause):
 		}
 	}
 }
 
-// ending is how a file ends.
+// ending describes the end of a file.
 type ending struct {
 	line  []byte // the last whole line
-	hash  string // of it; empty where there is none
+	hash  string // hash of that line; empty if there is none
 	empty bool   // there is no whole line
 	torn  bool   // the last line has no line break
 }
 
-// lastLine looks for the last whole line of a file from its end.
+// lastLine finds the last whole line of a file, searching from its end.
 func lastLine(f *os.File) (ending, error) {
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil || size == 0 {
@@ -222,9 +223,9 @@ func lastLine(f *os.File) (ending, error) {
 		for len(tail) > 0 {
 			i := bytes.LastIndexByte(tail, '\n')
 			if i < 0 && from > 0 {
-				break // where it begins is not known
+				break // the line begins before the window
 			}
-			if line := tail[i+1:]; whole(line) {
+			if line := tail[i+1:]; isWhole(line) {
 				e.line, e.hash = line, Hash(line)
 				return e, nil
 			}
@@ -235,17 +236,17 @@ func lastLine(f *os.File) (ending, error) {
 			e.empty = true
 			return e, nil
 		case window > 2*MaxLine:
-			return e, fmt.Errorf("its last %d bytes hold no line of an audit: name another file", window)
+			return e, fmt.Errorf("its last %d bytes contain no line of an audit: name another file", window)
 		}
 	}
 }
 
-// turned is what rotation puts behind a name: a number, a date or a time, or the word old or bak. Another name that begins
-// alike is another file's.
-var turned = regexp.MustCompile(`^[-._](\d[-\d._:TZ+]*|old|bak)(\.[A-Za-z0-9]{1,8})?$`)
+// rotationSuffix matches what rotation appends to a name: a number, a date or a time, or the word old or bak. Other names
+// belong to other files.
+var rotationSuffix = regexp.MustCompile(`^[-._](\d[-\d._:TZ+]*|old|bak)(\.[A-Za-z0-9]{1,8})?$`)
 
-// rotated is the hash of the last line of the file that had the name before; empty where none is found.
-func rotated(path string) string {
+// hashOfRotated returns the hash of the last line of the file that had this path before, or "" if there is none.
+func hashOfRotated(path string) string {
 	folder, name := filepath.Split(path)
 	all, err := os.ReadDir(cmp.Or(folder, "."))
 	if err != nil {
@@ -257,7 +258,7 @@ func rotated(path string) string {
 	}
 	var earlier []candidate
 	for _, e := range all {
-		if rest, is := strings.CutPrefix(e.Name(), name); !is || !turned.MatchString(rest) || !e.Type().IsRegular() {
+		if rest, is := strings.CutPrefix(e.Name(), name); !is || !rotationSuffix.MatchString(rest) || !e.Type().IsRegular() {
 			continue
 		}
 		if info, err := e.Info(); err == nil {
@@ -265,16 +266,16 @@ func rotated(path string) string {
 		}
 	}
 	slices.SortFunc(earlier, func(a, b candidate) int { return b.at.Compare(a.at) })
-	for _, c := range earlier[:min(3, len(earlier))] { // compressed ones and others' are passed over
-		if hash := endOf(c.path); hash != "" {
+	for _, c := range earlier[:min(3, len(earlier))] { // compressed and foreign files are skipped
+		if hash := lastHash(c.path); hash != "" {
 			return hash
 		}
 	}
 	return ""
 }
 
-// endOf is the hash of a file's last line, if that is a record.
-func endOf(path string) string {
+// lastHash returns the hash of a file's last whole line, or "" if that is not a record.
+func lastHash(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""

@@ -52,7 +52,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// reading is what a reader says of files.
+// reading is the result of reading files.
 type reading struct {
 	chain    *Chain
 	ops      []string // of records, in order
@@ -91,12 +91,12 @@ func (r reading) intact(t *testing.T, ops ...string) {
 	}
 }
 
-// old are lines of a file as the version before the chain wrote it.
+// old is a file of the last version without a chain.
 const old = `{"time":"2026-01-02T03:04:05Z","connection":"okta","operation":"old_one","class":"write","input":{"name":"a"},"phase":"writing","duration_ms":0,"requests":[{"endpoint":"POST /api/v1/groups","attempts":0}]}
 {"time":"2026-01-02T03:04:06Z","connection":"okta","operation":"old_one","class":"write","input":{"name":"a"},"outcome":"succeeded","duration_ms":12.5,"requests":[{"endpoint":"POST /api/v1/groups","status":200,"request_id":"r1","attempts":1}]}
 `
 
-func TestChain_ThatNobodyTouched_Holds(t *testing.T) {
+func TestChain_Unchanged_IsIntact(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.ndjson")
 	add(t, opened(t, path), "a", "b")
 	add(t, opened(t, path), "c") // as another process does
@@ -110,7 +110,7 @@ func TestChain_ThatNobodyTouched_Holds(t *testing.T) {
 	}
 }
 
-func TestChain_ThatWasTampered_Breaks(t *testing.T) {
+func TestChain_Tampered_Breaks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.ndjson")
 	add(t, opened(t, path), "a", "b", "c", "d", "e")
 	lines := strings.SplitAfter(strings.TrimSuffix(text(t, path), "\n"), "\n")
@@ -126,10 +126,10 @@ func TestChain_ThatWasTampered_Breaks(t *testing.T) {
 		"moved":           {[]string{lines[0], lines[2], lines[1], lines[3]}, "2"},
 		"twice":           {[]string{lines[0], lines[1], lines[1], lines[2]}, "3"},
 		"inserted":        {[]string{lines[0], `{"operation":"x"}` + "\n", lines[1]}, "2"},
-		"made half":       {[]string{lines[0], lines[1][:40] + "\n", lines[2], lines[3]}, "3"},
-		"made no JSON":    {[]string{lines[0], "#" + lines[1], lines[2], lines[3]}, "3"},
+		"cut":             {[]string{lines[0], lines[1][:40] + "\n", lines[2], lines[3]}, "3"},
+		"made invalid":    {[]string{lines[0], "#" + lines[1], lines[2], lines[3]}, "3"},
 		"of another type": {[]string{lines[0], strings.Replace(lines[1], `"b"`, `7`, 1), lines[2]}, "3"},
-		"prev taken out":  {[]string{lines[0], `{` + strings.SplitN(lines[1], ",", 2)[1], lines[2]}, "2"},
+		"prev removed":    {[]string{lines[0], `{` + strings.SplitN(lines[1], ",", 2)[1], lines[2]}, "2"},
 		"prev emptied":    {[]string{lines[0], `{"prev":"",` + strings.SplitN(lines[1], ",", 2)[1], lines[2]}, "2"},
 	} {
 		r := read(t, strings.Join(c.lines, ""))
@@ -137,7 +137,7 @@ func TestChain_ThatWasTampered_Breaks(t *testing.T) {
 			t.Errorf("%s: %q, want a break at line %s", name, r.broken, c.at)
 		}
 	}
-	// The end is not protected by the chain, and is by a hash that was kept elsewhere.
+	// The chain does not protect the end. A hash that is stored elsewhere does.
 	last := read(t, strings.Join(lines, "")).chain.Last
 	short := read(t, strings.Join(lines[:4], ""))
 	short.intact(t, "a", "b", "c", "d")
@@ -152,7 +152,7 @@ func TestChain_ThatWasTampered_Breaks(t *testing.T) {
 	}
 }
 
-func TestChain_AfterACrash_GoesOn(t *testing.T) {
+func TestChain_AfterCrash_Continues(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.ndjson")
 	add(t, opened(t, path), "a", "b", "c")
 	whole := text(t, path)
@@ -166,7 +166,7 @@ func TestChain_AfterACrash_GoesOn(t *testing.T) {
 		switch r := read(t, text(t, path)); cut {
 		case 0:
 			r.intact(t, "a", "b", "d")
-		case len(whole) - last - 1: // its line break alone is missing
+		case len(whole) - last - 1: // only its line break is missing
 			r.intact(t, "a", "b", "c", "d")
 		default:
 			r.intact(t, "a", "b", "d")
@@ -174,25 +174,25 @@ func TestChain_AfterACrash_GoesOn(t *testing.T) {
 				t.Errorf("cut at %d: %q", cut, r.problems)
 			}
 		}
-		// A reader beside the crash, or in the middle of a write, says so and is not upset.
+		// A reader of the cut file, or during a write, reports a problem and no break.
 		if r := read(t, whole[:last+cut]); len(r.broken) > 0 || len(r.ops) < 2 || cut > 0 && len(r.ops) == 2 && len(r.problems) != 1 {
 			t.Errorf("cut at %d: %+v", cut, r)
 		}
 	}
-	// A hole of zeros, as a power failure leaves it, over more than one window of the search.
+	// A power failure leaves zeros, here more than one window of the search.
 	write(t, path, "")
 	add(t, opened(t, path), "a")
 	write(t, path, text(t, path)+strings.Repeat("\x00", 300<<10))
 	add(t, opened(t, path), "b")
 	read(t, text(t, path)).intact(t, "a", "b")
-	// A file that is none: nothing is hung onto it.
+	// Nothing is appended to a file that is not an audit.
 	write(t, path, "{"+strings.Repeat("x", 70<<20))
 	if err := opened(t, path).Audit(context.Background(), Record{Operation: "a"}); err == nil || !strings.Contains(err.Error(), "name another file") {
 		t.Error(err)
 	}
 }
 
-func TestChain_OfAnOldFile_BeginsBehindIt(t *testing.T) {
+func TestChain_OldFile_BeginsAfterIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.ndjson")
 	write(t, path, old)
 	if r := read(t, old); len(r.broken) > 0 || r.chain.Unchained != 2 {
@@ -204,7 +204,7 @@ func TestChain_OfAnOldFile_BeginsBehindIt(t *testing.T) {
 	if r.chain.Unchained != 2 || r.chain.Lines != 4 {
 		t.Errorf("%+v", r.chain)
 	}
-	// The last old line is under the chain, and an old version that goes on writing breaks it.
+	// The chain covers the last old line. An old version that continues to write breaks it.
 	if r := read(t, strings.Replace(text(t, path), "12.5", "12.6", 1)); len(r.broken) != 1 || !strings.HasPrefix(r.broken[0], "3:") {
 		t.Errorf("%q", r.broken)
 	}
@@ -213,10 +213,10 @@ func TestChain_OfAnOldFile_BeginsBehindIt(t *testing.T) {
 	}
 }
 
-func TestChain_AcrossRotation_GoesOn(t *testing.T) {
+func TestChain_Rotation_Continues(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "audit.ndjson")
-	long := opened(t, path) // a process that runs all along
+	long := opened(t, path) // a process that runs during the rotations
 	add(t, long, "a")
 	add(t, opened(t, path), "b")
 	write(t, filepath.Join(dir, "audit.ndjson.gz"), "\x1f\x8bnot a file of lines")
@@ -234,7 +234,7 @@ func TestChain_AcrossRotation_GoesOn(t *testing.T) {
 	add(t, long, "c")
 	add(t, opened(t, path), "d")
 	rename("audit.ndjson-20260102")
-	add(t, opened(t, path), "e") // a process that knows nothing of the files before
+	add(t, opened(t, path), "e") // a process that did not write the earlier files
 	first, second, third := text(t, filepath.Join(dir, "audit.ndjson.1")), text(t, filepath.Join(dir, "audit.ndjson-20260102")), text(t, path)
 	all := read(t, first, second, third)
 	all.intact(t, "a", "b", "c", "d", "e")
@@ -253,7 +253,7 @@ func TestChain_AcrossRotation_GoesOn(t *testing.T) {
 	if r := read(t, second, first); len(r.notes) != 1 || !strings.Contains(r.notes[0], "begins a new chain") {
 		t.Errorf("%q", r.notes)
 	}
-	// Removed altogether: the process that wrote it goes on from its own last line.
+	// If all files are removed, a running process goes on from its own last line.
 	for _, e := range []string{"audit.ndjson.1", "audit.ndjson-20260102", "audit.ndjson"} {
 		if err := os.Remove(filepath.Join(dir, e)); err != nil {
 			t.Fatal(err)
@@ -263,15 +263,15 @@ func TestChain_AcrossRotation_GoesOn(t *testing.T) {
 	if r := read(t, text(t, path)); r.chain.From != strings.TrimSpace(Hash([]byte(strings.SplitAfter(second, "\n")[0][:len(strings.SplitAfter(second, "\n")[0])-1]))) {
 		t.Errorf("from %q", r.chain.From)
 	}
-	// Two chains that have nothing to do with each other are told.
+	// Two unrelated chains lead to a note.
 	if r := read(t, first, strings.Replace(first, `"prev":""`, `"prev":""`, 1)); len(r.broken) > 0 || len(r.notes) != 1 {
 		t.Errorf("%q %q", r.broken, r.notes)
 	}
 }
 
-// TestFile_OfManyWriters_IsOneChain has writers of one process, and of as many open files as processes would have, while the
+// TestFile_ManyWriters_WriteOneChain writes from several goroutines to several Files, as several processes would, while the
 // file is rotated.
-func TestFile_OfManyWriters_IsOneChain(t *testing.T) {
+func TestFile_ManyWriters_WriteOneChain(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "audit.ndjson")
 	const files, writers, lines = 4, 2, 20
@@ -281,8 +281,8 @@ func TestFile_OfManyWriters_IsOneChain(t *testing.T) {
 		for w := range writers {
 			wg.Go(func() {
 				for i := range lines {
-					if f+w == 0 && i == lines/2 { // under the lock, as whoever renames it between two writes
-						held, err := hold(context.Background(), path)
+					if f+w == 0 && i == lines/2 { // rotate it under the lock, between two writes
+						locked, err := lockFile(context.Background(), path)
 						if err != nil {
 							t.Error(err)
 							return
@@ -290,7 +290,7 @@ func TestFile_OfManyWriters_IsOneChain(t *testing.T) {
 						if err := os.Rename(path, path+".1"); err != nil {
 							t.Error(err)
 						}
-						_ = held.Close()
+						_ = locked.Close()
 					}
 					r := Record{Operation: fmt.Sprint(f, w, i), Input: json.RawMessage(`"` + strings.Repeat("x", 5000*i) + `"`)}
 					if err := file.Audit(context.Background(), r); err != nil {
@@ -311,7 +311,7 @@ func TestFile_OfManyWriters_IsOneChain(t *testing.T) {
 	}
 }
 
-func TestFile_ThatSomebodyElseHas_IsWaitedFor(t *testing.T) {
+func TestFile_LockedByAnother_IsWaitedFor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.ndjson")
 	f := opened(t, path)
 	held, err := durable.Hold(path, os.O_RDWR)
@@ -328,7 +328,7 @@ func TestFile_ThatSomebodyElseHas_IsWaitedFor(t *testing.T) {
 	read(t, text(t, path)).intact(t, "a")
 }
 
-func TestFile_ThatIsAPipe_IsChainedByItsWriter(t *testing.T) {
+func TestFile_Pipe_IsChainedByWriter(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -348,7 +348,7 @@ func TestFile_ThatIsAPipe_IsChainedByItsWriter(t *testing.T) {
 	read(t, b.String()).intact(t, "a", "b")
 }
 
-func TestFile_ThatCannotBeWritten_IsAnError(t *testing.T) {
+func TestFile_NotWritable_Fails(t *testing.T) {
 	for _, path := range []string{t.TempDir(), filepath.Join(t.TempDir(), "no", "audit")} {
 		if _, err := Open(path); err == nil {
 			t.Error(path)
@@ -361,7 +361,7 @@ func TestFile_ThatCannotBeWritten_IsAnError(t *testing.T) {
 	}
 }
 
-func TestFile_OfSomethingElse_IsRefused(t *testing.T) {
+func TestOpen_ForeignFile_Fails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	for content, is := range map[string]bool{
 		"":                                true,
@@ -387,7 +387,7 @@ func TestFile_OfSomethingElse_IsRefused(t *testing.T) {
 	}
 }
 
-func TestState_ThatIsLarge_IsCutAndSaysSo(t *testing.T) {
+func TestNewState_LargeObject_IsCutAndSaysSo(t *testing.T) {
 	object := json.RawMessage(`{"id":"00u1","big":"` + strings.Repeat("x", 2*MaxState) + `","small":1,"other":"` + strings.Repeat("y", MaxState) + `"}`)
 	s := NewState(object)
 	if string(s.Value) != `{"id":"00u1","small":1}` || s.Cut != fmt.Sprintf("big, other: %d bytes, at most %d are kept", len(object), MaxState) || s.SHA256 != Hash(object) {
@@ -401,12 +401,12 @@ func TestState_ThatIsLarge_IsCutAndSaysSo(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	if NewState(nil) != nil || NewState(json.RawMessage(`{`)).Absent == "" {
-		t.Error("no object, and none that is JSON")
+		t.Error("want nil for no object, and Absent for invalid JSON")
 	}
 }
 
-// TestChain_BesideAnotherAudit_IsItsOwn: a name that begins alike is not one that rotation makes.
-func TestChain_BesideAnotherAudit_IsItsOwn(t *testing.T) {
+// TestChain_OtherAuditInFolder_IsIgnored: a name with the same beginning is not always that of a rotated file.
+func TestChain_OtherAuditInFolder_IsIgnored(t *testing.T) {
 	dir := t.TempDir()
 	for _, other := range []string{"audit-prod", "audit2", "audit.ndjson", "audit-1-of-prod", "audit.ndjson.1"} {
 		add(t, opened(t, filepath.Join(dir, other)), "other")
@@ -430,8 +430,8 @@ func TestChain_BesideAnotherAudit_IsItsOwn(t *testing.T) {
 	}
 }
 
-// TestChain_WithOthersLines_CountsThem, besides what a crash leaves of a line.
-func TestChain_WithOthersLines_CountsThem(t *testing.T) {
+// TestChain_ForeignLines_AreCounted: lines that a crash cut are not counted.
+func TestChain_ForeignLines_AreCounted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.ndjson")
 	add(t, opened(t, path), "a", "b", "c")
 	lines := strings.SplitAfter(text(t, path), "\n")
@@ -441,14 +441,14 @@ func TestChain_WithOthersLines_CountsThem(t *testing.T) {
 	} {
 		r := read(t, lines[0]+lines[1]+junk+lines[2])
 		r.intact(t, "a", "b", "c")
-		if r.chain.Strange != want || len(r.problems) != 1 {
-			t.Errorf("%.50q: %d strange lines, %q", junk, r.chain.Strange, r.problems)
+		if r.chain.Foreign != want || len(r.problems) != 1 {
+			t.Errorf("%.50q: %d foreign lines, %q", junk, r.chain.Foreign, r.problems)
 		}
 	}
-	if r := read(t, old+`{"time":"20`); r.chain.Strange != 0 {
+	if r := read(t, old+`{"time":"20`); r.chain.Foreign != 0 {
 		t.Errorf("a line of the first version that was cut short: %+v", r.chain)
 	}
-	if r := read(t, `{"operation":"a","outcome":{"result":"SUCCESS"}}`); r.chain.Strange != 1 || strings.Contains(fmt.Sprint(r.problems), "Go ") {
+	if r := read(t, `{"operation":"a","outcome":{"result":"SUCCESS"}}`); r.chain.Foreign != 1 || strings.Contains(fmt.Sprint(r.problems), "Go ") {
 		t.Errorf("%+v %q", r.chain, r.problems)
 	}
 }

@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// TestOpen_PipeWithoutReader_IsAnError: a record of a write would be gone with the pipe. With a reader it gets there.
-func TestOpen_PipeWithoutReader_IsAnError(t *testing.T) {
+// TestOpen_PipeWithoutReader_Fails: the records would be lost with the pipe. A reader gets them.
+func TestOpen_PipeWithoutReader_Fails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "nobody reads the pipe") {
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "no process reads the pipe") {
 		t.Fatalf("without a reader: %v", err)
 	}
 	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Self is the process that runs this. The system is asked once.
+// Self returns the current process. It asks the system once. It is safe for concurrent use.
 var Self = sync.OnceValue(func() *Process {
 	p := &Process{UID: strconv.Itoa(os.Getuid()), PID: os.Getpid()}
 	if u, err := user.Current(); err == nil { // a container may have a user without a name

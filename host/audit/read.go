@@ -15,21 +15,21 @@ import (
 
 // Line is one line of an audit file.
 type Line struct {
-	Number int     // from 1 on
-	Hash   string  // what the next line has as its prev
-	Prev   *string // nil in a line of an earlier version, which had no chain
+	Number int     // from 1
+	Hash   string  // the prev of the next line
+	Prev   *string // nil for a line of an earlier version, which had no chain
 	Record Record
-	// Problem says why the line is not a record. A line that is not whole has no place in the chain.
+	// Problem says why the line is not a record, "" if it is one. A line that is not whole is not part of the chain.
 	Problem string
 	Whole   bool
-	// Broken says how the line breaks the chain. Lines leaves it empty: it is for who asks a Chain.
+	// Broken says how the line breaks the chain. Lines leaves it empty: callers set it from Chain.Next.
 	Broken string
 
-	begin string // of a line that is not whole: enough of it to tell what a crash leaves
+	begin string // the beginning of a line that is not whole, to recognise a line that a crash cut
 }
 
-// Lines reads a file line by line. It holds one line of at most MaxLine bytes. An error of r ends it; whatever the lines
-// hold is not an error.
+// Lines reads a file line by line. It keeps one line of at most MaxLine bytes in memory. An error of r ends it. The content of
+// a line is never an error; see Line.Problem.
 func Lines(r io.Reader) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		in := bufio.NewReaderSize(r, 64<<10)
@@ -54,21 +54,21 @@ func Lines(r io.Reader) iter.Seq2[Line, error] {
 			if last {
 				return
 			}
-			if buf = text; cap(buf) > 1<<20 { // one long line does not hold its memory for all that follow
+			if buf = text; cap(buf) > 1<<20 { // do not keep the memory of a long line
 				buf = nil
 			}
 		}
 	}
 }
 
-// readLine reads up to a line break, which it leaves out. Of a line that is too long it keeps nothing.
+// readLine reads a line without its line break. Of a line that is longer than MaxLine it returns only the hash.
 func readLine(in *bufio.Reader, buf []byte) (line []byte, hash string, long bool, err error) {
 	sum := sha256.New()
 	for {
 		part, err := in.ReadSlice('\n')
 		text := bytes.TrimSuffix(part, []byte{'\n'})
 		if long = long || len(buf)+len(text) > MaxLine; long {
-			_, _ = sum.Write(buf) // a hash takes everything
+			_, _ = sum.Write(buf) // never fails
 			_, _ = sum.Write(text)
 			buf = buf[:0]
 		} else {
@@ -91,11 +91,11 @@ func parse(number int, text []byte, last bool) Line {
 		Record
 	}
 	err := json.Unmarshal(text, &v)
-	l.Whole = object(text) && !errors.As(err, new(*json.SyntaxError)) // what whole says, without a second look
+	l.Whole = isObject(text) && !errors.As(err, new(*json.SyntaxError)) // the same as isWhole, without parsing twice
 	if !l.Whole {
-		l.Problem = "is not a whole record: a crash or a full disk left it, or it was changed"
+		l.Problem = "is not a whole record: it was cut by a crash or a full disk, or it was changed"
 		if last {
-			l.Problem = "is cut short: a crash or a full disk left it, or it is being written"
+			l.Problem = "is cut short: by a crash or a full disk, or it is still being written"
 		}
 		l.begin = string(bytes.Trim(text[:min(len(text), maxBegin)], "\x00"))
 		return l
@@ -104,51 +104,52 @@ func parse(number int, text []byte, last bool) Line {
 		var chain struct {
 			Prev *string `json:"prev"`
 		}
-		_ = json.Unmarshal(text, &chain) // the record is what does not fit; its place in the chain still counts
-		l.Prev, l.Problem = chain.Prev, "is not an audit record: "+misfit(err)
+		_ = json.Unmarshal(text, &chain) // only the record does not fit; the line is still part of the chain
+		l.Prev, l.Problem = chain.Prev, "is not an audit record: "+mismatch(err)
 		return l
 	}
 	l.Prev, l.Record = v.Prev, v.Record
 	if v.Operation == "" {
-		l.Problem = "is not an audit record: it names no operation"
+		l.Problem = "is not an audit record: it has no operation"
 	}
 	return l
 }
 
-// misfit says what of an object is not as in a record.
-func misfit(err error) string {
+// mismatch returns which member of an object does not fit a record.
+func mismatch(err error) string {
 	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) && kind.Field != "" {
-		value, _, _ := strings.Cut(kind.Value, " ") // of a number, it has the number too
-		return fmt.Sprintf("its %s has a value of another kind (%s)", strings.TrimPrefix(kind.Field, "Record."), value)
+		value, _, _ := strings.Cut(kind.Value, " ") // for a number, Value includes the number
+		return fmt.Sprintf("its %s has a value of another type (%s)", strings.TrimPrefix(kind.Field, "Record."), value)
 	}
 	return "a time in it is not valid, or a value has another type"
 }
 
 const (
-	chainBegin = `{"prev":"`                     // how a line of the chain begins
-	maxBegin   = len(chainBegin) + 2*sha256.Size // with the hash behind it
+	chainBegin = `{"prev":"`                     // the beginning of a line of the chain
+	maxBegin   = len(chainBegin) + 2*sha256.Size // with the hash after it
 )
 
-// Chain checks that each line goes on from the one before. Give it the lines of all files in order, oldest first.
+// Chain checks that each line has the hash of the one before. Pass it the lines of all files in order, oldest first. It is not
+// safe for concurrent use.
 //
-// An intact chain says that since the first line nobody has changed, removed, inserted or moved a line before the last.
-// It does not say that the last lines are still there, and it has no signature: who can write the file can make all of
-// it anew. To rule both out, keep the hash of the last line in another place, and look for it with Seen.
+// An intact chain shows that no line before the last was changed, removed, inserted or moved. It does not show that the last
+// lines are still there. It is not signed: a person who can write the file can rewrite all of it. To rule out both, store the
+// hash of the last line in another place, and check it with NewChain and Missing.
 type Chain struct {
 	Lines     int    // whole lines
-	Unchained int    // of them, lines of an earlier version, which had no chain
+	Unchained int    // whole lines of an earlier version, which had no chain
 	Last      string // hash of the last whole line
-	From      string // the line before the first one, where the first file goes on from another
+	From      string // prev of the first line, if the first file goes on from another
 	Breaks    int
-	Strange   int // lines that are no records, besides those that a crash left of a write
+	Foreign   int // lines that are not records, except those that a crash cut
 
 	number int // of the last whole line in its file
 	seen   map[string]bool
-	begun  bool // a line with prev was there
+	begun  bool // a line with prev was read
 	opened bool // the next line is the first of a file
 }
 
-// NewChain returns a chain that looks out for these hashes, or beginnings of hashes.
+// NewChain returns a Chain that searches for lines with these hashes, or prefixes of hashes. See Missing.
 func NewChain(hashes ...string) *Chain {
 	c := &Chain{seen: map[string]bool{}}
 	for _, h := range hashes {
@@ -157,13 +158,13 @@ func NewChain(hashes ...string) *Chain {
 	return c
 }
 
-// Open says that the lines of the next file follow.
+// Open starts the next file: Next then gets its lines.
 func (c *Chain) Open() { c.opened = true }
 
-// Next takes a line. It returns how it breaks the chain, or an empty text; note is what is to be known and no break.
+// Next checks the next line. It returns how the line breaks the chain, or "". note is information that is not a break, or "".
 func (c *Chain) Next(l Line) (broken, note string) {
-	if l.Problem != "" && (l.Whole || !c.leftBehind(l)) {
-		c.Strange++
+	if l.Problem != "" && (l.Whole || !c.isCrashLeftover(l)) {
+		c.Foreign++
 	}
 	if !l.Whole {
 		return "", ""
@@ -181,12 +182,12 @@ func (c *Chain) Next(l Line) (broken, note string) {
 	case l.Prev == nil && !c.begun:
 		c.Unchained++
 	case l.Prev == nil:
-		broken = "has no prev, and lines before it have: it was inserted, or an earlier version of this program wrote it"
+		broken = "has no prev, but lines before it have one: it was inserted, or an earlier version of this program wrote it"
 	case first:
 		c.From = *l.Prev
 	case *l.Prev == before:
 	case opened && *l.Prev == "":
-		note = "begins a new chain: nothing says that this file follows the one before"
+		note = "begins a new chain: the chain does not show that this file follows the one before"
 	case opened:
 		broken = fmt.Sprintf("does not go on from the last line of the file before, line %d of it: lines are missing between them, that line was changed, or the files are not in order", number)
 	default:
@@ -199,20 +200,20 @@ func (c *Chain) Next(l Line) (broken, note string) {
 	return broken, note
 }
 
-// leftBehind reports whether a line that is not whole is what a crash or a full disk leaves of a line that goes on from the
-// last one. Anything else was written by somebody else.
-func (c *Chain) leftBehind(l Line) bool {
+// isCrashLeftover reports whether a line that is not whole is a line of this chain that a crash or a full disk cut. Any other
+// line was written by another program.
+func (c *Chain) isCrashLeftover(l Line) bool {
 	want := chainBegin + c.Last
 	switch {
-	case !c.begun && strings.HasPrefix(l.begin, `{"time":`), !c.begun && strings.HasPrefix(`{"time":`, l.begin): // of an earlier version
+	case !c.begun && strings.HasPrefix(l.begin, `{"time":`), !c.begun && strings.HasPrefix(`{"time":`, l.begin): // a line of an earlier version
 		return true
-	case c.Lines == 0: // it may go on from a file that was rotated away
+	case c.Lines == 0: // it may go on from a rotated file
 		want = chainBegin
 	}
 	return strings.HasPrefix(l.begin, want) || strings.HasPrefix(want, l.begin)
 }
 
-// Missing are the hashes given to NewChain that no line had.
+// Missing returns the hashes given to NewChain that no line had.
 func (c *Chain) Missing() []string {
 	var all []string
 	for h, seen := range c.seen {

@@ -13,10 +13,10 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-func deeds(t *testing.T, content string) []Deed {
+func invokes(t *testing.T, content string) []Invoke {
 	t.Helper()
-	var d Deeds
-	var all []Deed
+	var d Invokes
+	var all []Invoke
 	for l, err := range Lines(strings.NewReader(content)) {
 		if err != nil {
 			t.Fatal(err)
@@ -28,12 +28,12 @@ func deeds(t *testing.T, content string) []Deed {
 	return append(all, d.Rest()...)
 }
 
-func TestDeeds_OfTwoLines_AreOne(t *testing.T) {
+func TestInvokes_TwoRecords_AreJoined(t *testing.T) {
 	const (
 		writing = `{"time":"2026-01-02T03:04:05Z","run":"%s","connection":"okta","operation":"%[1]s","phase":"writing","requests":[]}` + "\n"
 		ended   = `{"time":"2026-01-02T03:04:06Z","run":"%s","connection":"okta","operation":"%[1]s","outcome":"succeeded","requests":[]}` + "\n"
 	)
-	all := deeds(t, fmt.Sprintf(writing, "a")+fmt.Sprintf(writing, "killed")+fmt.Sprintf(ended, "read")+fmt.Sprintf(writing, "b")+fmt.Sprintf(ended, "b")+
+	all := invokes(t, fmt.Sprintf(writing, "a")+fmt.Sprintf(writing, "killed")+fmt.Sprintf(ended, "read")+fmt.Sprintf(writing, "b")+fmt.Sprintf(ended, "b")+
 		fmt.Sprintf(ended, "a"))
 	var got []string
 	for _, d := range all {
@@ -43,12 +43,12 @@ func TestDeeds_OfTwoLines_AreOne(t *testing.T) {
 	if strings.Join(got, ", ") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, ", "), want)
 	}
-	// Lines of the version before have no run: what else is the same pairs them, in order.
-	if all := deeds(t, old+old+strings.SplitAfter(old, "\n")[0]); len(all) != 3 || all[0].Interrupted || all[0].Started.IsZero() || !all[2].Interrupted || all[2].Outcome != Interrupted {
+	// Records of an earlier version have no run. They are joined by their other members, in order.
+	if all := invokes(t, old+old+strings.SplitAfter(old, "\n")[0]); len(all) != 3 || all[0].Interrupted || all[0].Started.IsZero() || !all[2].Interrupted || all[2].Outcome != Interrupted {
 		t.Errorf("%+v", all)
 	}
 	if Interrupted.Valid() {
-		t.Error("interrupted is no outcome of a result")
+		t.Error("interrupted must not be an outcome of a result")
 	}
 	for _, o := range abi.Outcomes() {
 		if o == Interrupted {
@@ -57,9 +57,9 @@ func TestDeeds_OfTwoLines_AreOne(t *testing.T) {
 	}
 }
 
-// TestDeeds_ThatNeverEnd_AreBounded reads more runs that were killed than are held.
-func TestDeeds_ThatNeverEnd_AreBounded(t *testing.T) {
-	var d Deeds
+// TestInvokes_WithoutEnd_AreBounded reads more interrupted runs than are kept in memory.
+func TestInvokes_WithoutEnd_AreBounded(t *testing.T) {
+	var d Invokes
 	n := 0
 	for i := range maxOpen + 500 {
 		l := parse(i+1, fmt.Appendf(nil, `{"run":"%d","operation":"a","phase":"writing"}`, i), false)
@@ -69,7 +69,7 @@ func TestDeeds_ThatNeverEnd_AreBounded(t *testing.T) {
 		}
 	}
 	if n += len(d.Rest()); n != maxOpen+500 {
-		t.Errorf("%d deeds of %d", n, maxOpen+500)
+		t.Errorf("%d invokes of %d", n, maxOpen+500)
 	}
 	for i := range maxOpen + 10 {
 		all := d.Add("f", parse(i+1, fmt.Appendf(nil, `{"run":"%d","operation":"a","phase":"writing"}`, i), false))
@@ -79,7 +79,7 @@ func TestDeeds_ThatNeverEnd_AreBounded(t *testing.T) {
 	}
 }
 
-func TestLines_OfAnyLength_TakeBoundedMemory(t *testing.T) {
+func TestLines_LongLines_TakeBoundedMemory(t *testing.T) {
 	line := `{"operation":"a","input":"` + strings.Repeat("x", 1<<20) + `"}` + "\n"
 	many := make([]io.Reader, 60)
 	for i := range many {
@@ -118,7 +118,7 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-func TestLines_OfAFailingReader_EndInItsError(t *testing.T) {
+func TestLines_FailingReader_ReturnsItsError(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	for _, err := range Lines(io.MultiReader(strings.NewReader(old), iotest.ErrReader(broken))) {
 		if err != nil && !errors.Is(err, broken) {
@@ -139,7 +139,7 @@ func FuzzLines(f *testing.F) {
 		one, all := "", ""
 		for _, r := range []io.Reader{bytes.NewReader(content), iotest.OneByteReader(bytes.NewReader(content))} {
 			c, lines := NewChain("00", ""), 0
-			var d Deeds
+			var d Invokes
 			var ended int
 			for l, err := range Lines(r) {
 				if err != nil {
@@ -147,7 +147,7 @@ func FuzzLines(f *testing.F) {
 				}
 				lines++
 				text := bytes.Split(content, []byte("\n"))[l.Number-1]
-				if l.Whole != whole(text) || l.Hash != Hash(text) {
+				if l.Whole != isWhole(text) || l.Hash != Hash(text) {
 					t.Fatalf("%+v of %q", l, text)
 				}
 				if l.Number < 1 || l.Number > bytes.Count(content, []byte("\n"))+1 || l.Hash == "" || l.Problem == "" && (!l.Whole || l.Record.Operation == "") {

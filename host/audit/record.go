@@ -1,7 +1,7 @@
-// Package audit keeps a record of every invoke and reads it back: who ran what against which org, on whom, and how it ended.
+// Package audit writes and reads records of invokes: who ran which operation against which org and object, and the outcome.
 //
-// A file of records is a chain: each line has the hash of the line before it, so that a line that was changed or removed
-// is noticed. See File and Chain for what that proves.
+// A file of records is a chain: each line has the hash of the line before it, so that a changed or removed line is noticed.
+// See Chain for what that proves.
 package audit
 
 import (
@@ -15,20 +15,20 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// Record is what an audit keeps of one invoke, refused ones and plans included. It has no secret and no value that the
-// input's schema or the manifest calls sensitive.
+// Record describes one invoke, including refused ones and plans. It contains no secret and no value that the input's schema or
+// the manifest marks as sensitive.
 type Record struct {
 	Time       time.Time   `json:"time"`          // when the invoke ended, UTC; with phase writing, when its first write was about to be sent
 	Run        string      `json:"run,omitempty"` // the same in both records of an invoke, and in no other
 	Connection string      `json:"connection"`
-	BaseURL    string      `json:"base_url,omitempty"` // of the connection: which org
+	BaseURL    string      `json:"base_url,omitempty"` // address of the org
 	Process    *Process    `json:"process,omitempty"`
 	Account    *Account    `json:"account,omitempty"` // for runs that write
 	Module     *ModuleInfo `json:"module,omitempty"`
 
 	Operation  string          `json:"operation"`
 	Class      abi.Class       `json:"class,omitempty"`
-	Input      json.RawMessage `json:"input,omitempty"` // sensitive fields as "***"; absent when it is not JSON
+	Input      json.RawMessage `json:"input,omitempty"` // sensitive fields are "***"; absent if the input is not JSON
 	Plan       bool            `json:"plan,omitempty"`
 	Phase      Phase           `json:"phase,omitempty"`
 	Outcome    abi.Outcome     `json:"outcome,omitempty"`
@@ -39,9 +39,10 @@ type Record struct {
 	Key        string          `json:"idempotency_key,omitempty"`
 	Replayed   bool            `json:"replayed,omitempty"` // answered from the journal: nothing was sent
 
-	// Targets are the objects that the writes were for, or would be: of a plan, and of a write that the module refused to send.
+	// Targets are the objects of the writes. For a plan, and for a write that the module refused to send, they are the objects
+	// that would be written.
 	Targets  []abi.SettleTarget `json:"targets,omitempty"`
-	Before   *State             `json:"before,omitempty"` // the last object that was read before the first write
+	Before   *State             `json:"before,omitempty"` // the object that was read last before the first write
 	After    *State             `json:"after,omitempty"`  // the output of a run that wrote
 	Approval *Approval          `json:"approval,omitempty"`
 
@@ -49,26 +50,26 @@ type Record struct {
 	Requests   []abi.RequestMeta `json:"requests"`
 }
 
-// Phase tells the two records of an invoke that writes apart.
+// Phase distinguishes the two records of an invoke that writes.
 type Phase string
 
 // Writing is the phase of the record before an invoke's first write is sent. It has no outcome. If no final record
 // follows, the process was killed, or still runs. The final record has no phase.
 const Writing Phase = "writing"
 
-// Process is who ran an invoke, as the operating system knows it.
+// Process is the operating system's process and user that ran an invoke.
 type Process struct {
-	User string `json:"user,omitempty"` // the name of the user; empty where the system knows none
+	User string `json:"user,omitempty"` // the user's name; empty if the system has none
 	UID  string `json:"uid"`
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
 }
 
-// Account is whose credential acted at the service.
+// Account is the service's account whose credential was used.
 type Account struct {
 	ID     string `json:"id,omitempty"`
 	Name   string `json:"name,omitempty"`
-	Secret string `json:"secret_ref,omitempty"` // where the credential is kept: env:NAME or file:PATH
+	Secret string `json:"secret_ref,omitempty"` // reference to the credential: env:NAME or file:PATH
 	Absent string `json:"absent,omitempty"`     // why id and name are not known
 }
 
@@ -79,15 +80,15 @@ type ModuleInfo struct {
 	SHA256  string `json:"sha256"`
 }
 
-// Approval is what was shown to an approver and who approved.
+// Approval is the plan that an approver saw, and who approved it.
 type Approval struct {
-	By         string `json:"by,omitempty"` // empty: it was not approved
-	PlanSHA256 string `json:"plan_sha256"`  // of the plan as JSON, as the approver got it
+	By         string `json:"by,omitempty"` // empty if it was not approved
+	PlanSHA256 string `json:"plan_sha256"`  // hash of the plan's JSON as the approver got it
 	Plan       *State `json:"plan"`
 }
 
-// Auditor keeps audit records: one before the first write of an invoke is sent, which is not sent when that fails, and
-// one when the invoke ends. It must be safe for concurrent use.
+// Auditor stores audit records: one before the first write of an invoke is sent, and one when the invoke ends. If the first
+// fails, the write is not sent. It must be safe for concurrent use.
 type Auditor interface {
 	Audit(ctx context.Context, r Record) error
 }
@@ -117,7 +118,7 @@ func (a Log) Audit(ctx context.Context, r Record) error {
 	return a.Handler.Handle(ctx, line)
 }
 
-// NewApproval returns the approval of a plan: by is who approved it, "" if it was not approved.
+// NewApproval returns the approval of a plan. by is the person who approved it, or "" if it was not approved.
 func NewApproval(plan *abi.Plan, by string) *Approval {
 	text, err := json.Marshal(plan)
 	if err != nil {

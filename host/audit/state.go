@@ -9,20 +9,20 @@ import (
 	"strings"
 )
 
-// MaxState is the most of one object that a record keeps, in bytes.
+// MaxState is the maximum size of an object in a record, in bytes.
 const MaxState = 16 << 10
 
 // State is an object at one moment, as JSON.
 type State struct {
 	Value json.RawMessage `json:"value,omitempty"`
-	// Cut says what was left out of Value because the object is too large; SHA256 is that of the whole object then.
+	// Cut says which members Value lacks because the object is too large. Then SHA256 is the hash of the whole object.
 	Cut    string `json:"cut,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
 	Absent string `json:"absent,omitempty"` // why there is no value
 }
 
-// NewState returns an object of at most MaxState bytes. Of a larger one it leaves out the largest members, and says so. It
-// returns nil when there is no object.
+// NewState returns the state of an object. If the object is larger than MaxState, it leaves out the largest members and says
+// so. It returns nil if there is no object.
 func NewState(v json.RawMessage) *State {
 	v = bytes.TrimSpace(v)
 	switch {
@@ -60,7 +60,7 @@ func NewState(v json.RawMessage) *State {
 	return s
 }
 
-// shortList joins names, of many the first.
+// shortList joins names, or the first of them if there are many.
 func shortList(names []string) string {
 	const most = 10
 	for i := range names {

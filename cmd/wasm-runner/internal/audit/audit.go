@@ -133,8 +133,8 @@ func (o *options) check() error {
 	return nil
 }
 
-// wants reports whether a deed passes the filters. connection is the name or kind of --connection, "" for all.
-func (o *options) wants(d *audit.Deed, connection string) bool {
+// wants reports whether an invoke passes the filters. connection is the name or kind of --connection, "" for all.
+func (o *options) wants(d *audit.Invoke, connection string) bool {
 	named := func(op string) bool { return op == d.Operation || plainOperation(op) == d.Operation }
 	switch {
 	case !o.from.IsZero() && d.Time.Before(o.from), !o.to.IsZero() && !d.Time.Before(o.to):
@@ -160,10 +160,10 @@ const maxProblems = 20
 
 // totals is what the end of a report says.
 type totals struct {
-	chain              *audit.Chain
-	deeds, interrupted int
-	records            int
-	operations         map[string]bool // the operations in the files
+	chain                *audit.Chain
+	invokes, interrupted int
+	records              int
+	operations           map[string]bool // the operations in the files
 }
 
 // report writes the rows of a report.
@@ -196,8 +196,8 @@ func (o *options) newReport() *report {
 	return r
 }
 
-// write writes the row of a deed.
-func (r *report) write(d *audit.Deed, events []event) error {
+// write writes the row of an invoke.
+func (r *report) write(d *audit.Invoke, events []event) error {
 	r.begun = true
 	return r.rows.Row(r.columns.values(row{d, events}))
 }
@@ -227,12 +227,12 @@ func (r *report) noteMissing() {
 func (o *options) run(ctx context.Context) error {
 	r := o.newReport()
 	tally := totals{chain: audit.NewChain(o.anchors...), operations: map[string]bool{}}
-	var toJoin []*audit.Deed
-	err := o.eachDeed(ctx, &tally, func(d *audit.Deed) error {
+	var toJoin []*audit.Invoke
+	err := o.eachInvoke(ctx, &tally, func(d *audit.Invoke) error {
 		if !o.wants(d, o.app.Flags.Connection) {
 			return nil
 		}
-		if tally.deeds++; d.Interrupted {
+		if tally.invokes++; d.Interrupted {
 			tally.interrupted++
 		}
 		if !o.join {
@@ -302,10 +302,10 @@ func (o *options) checkContent(ctx context.Context, t *totals) error {
 	return nil
 }
 
-// eachDeed reads the files in order and calls give for each deed. The interrupted ones come last.
-func (o *options) eachDeed(ctx context.Context, tally *totals, give func(*audit.Deed) error) error {
-	var deeds audit.Deeds
-	each := func(all []audit.Deed) error {
+// eachInvoke reads the files in order and calls give for each invoke. The interrupted ones come last.
+func (o *options) eachInvoke(ctx context.Context, tally *totals, give func(*audit.Invoke) error) error {
+	var invokes audit.Invokes
+	each := func(all []audit.Invoke) error {
 		for i := range all {
 			if err := give(&all[i]); err != nil {
 				return err
@@ -325,14 +325,14 @@ func (o *options) eachDeed(ctx context.Context, tally *totals, give func(*audit.
 		}
 	}
 	for _, path := range o.files {
-		if err := o.eachRecord(ctx, path, tally, report, func(name string, l audit.Line) error { return each(deeds.Add(name, l)) }); err != nil {
+		if err := o.eachRecord(ctx, path, tally, report, func(name string, l audit.Line) error { return each(invokes.Add(name, l)) }); err != nil {
 			return err
 		}
 	}
 	if problems > maxProblems {
 		o.app.Warnf("%d more such lines", problems-maxProblems)
 	}
-	return each(deeds.Rest())
+	return each(invokes.Rest())
 }
 
 // eachRecord reads one file. It calls give for each line that is a record, and report for each problem. A file without a
@@ -414,7 +414,7 @@ func (o *options) open(path string) (name string, r io.ReadCloser, err error) {
 // verdict returns the summary of the report. The error says that the audit is not as it was written.
 func (t *totals) verdict() (text string, err error) {
 	c := t.chain
-	text = cli.Counted(int64(t.deeds), "invoke")
+	text = cli.Counted(int64(t.invokes), "invoke")
 	if t.interrupted > 0 {
 		text += fmt.Sprintf(", %d of them interrupted or still running,", t.interrupted)
 	}
@@ -425,8 +425,8 @@ func (t *totals) verdict() (text string, err error) {
 		return text, fmt.Errorf("no line has the hash %s: lines were changed or removed, or the file was written anew", strings.Join(missing, ", "))
 	case c.Breaks > 0:
 		return text, fmt.Errorf("the chain of lines is broken in %s: this is not what was written", cli.Counted(int64(c.Breaks), "place"))
-	case c.Strange > 0:
-		return text, fmt.Errorf("no record is in %s: something else than invoke --audit wrote to the file, or changed it", cli.Counted(int64(c.Strange), "line"))
+	case c.Foreign > 0:
+		return text, fmt.Errorf("no record is in %s: something else than invoke --audit wrote to the file, or changed it", cli.Counted(int64(c.Foreign), "line"))
 	case c.Lines == c.Unchained:
 		return text + " of an earlier version, which has no chain: it cannot be checked whether a line was changed or removed", nil
 	}

@@ -15,7 +15,7 @@ import (
 
 // row is an invoke and, with --join, the service's events for it.
 type row struct {
-	*audit.Deed
+	*audit.Invoke
 	events []event
 }
 
@@ -116,7 +116,7 @@ func allColumns(join bool) (c columns) {
 	c.raw("targets", func(r row) any { return r.Targets })
 	c.end()
 	c.text("request_id", requestID)
-	c.raw("request_ids", func(r row) any { return requestIDs(r.Deed) })
+	c.raw("request_ids", func(r row) any { return requestIDs(r.Invoke) })
 	c.raw("before", func(r row) any { return r.Before })
 	c.raw("after", func(r row) any { return r.After })
 	c.text("run", func(r row) string { return r.Run })
@@ -327,7 +327,7 @@ func requestID(r row) string {
 }
 
 // requestIDs returns the ids of all requests of an invoke.
-func requestIDs(d *audit.Deed) []string {
+func requestIDs(d *audit.Invoke) []string {
 	all := []string{}
 	for _, r := range d.Requests {
 		if r.RequestID != "" {

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	maxJoined = 100_000         // most deeds that --join holds in memory
+	maxJoined = 100_000         // most invokes that --join holds in memory
 	logMargin = 5 * time.Minute // most that the clocks of this machine and the service differ
 	logGap    = time.Hour       // windows with a smaller gap are read as one
 )
@@ -62,17 +62,17 @@ func newEvent(record json.RawMessage) event {
 	return e
 }
 
-// joinEvents reads the service's log around the deeds of the connection. It calls give for each deed, in order, with its events.
-func joinEvents(ctx context.Context, a *cli.App, deeds []*audit.Deed, give func(*audit.Deed, []event) error) error {
+// joinEvents reads the service's log around the invokes of the connection. It calls give for each invoke, in order, with its events.
+func joinEvents(ctx context.Context, a *cli.App, invokes []*audit.Invoke, give func(*audit.Invoke, []event) error) error {
 	s, err := a.Connect(ctx, cli.ConnectOptions{})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	s.LimitMemory()
-	byRequest := map[string]*audit.Deed{}
-	var mine []*audit.Deed
-	for _, d := range deeds {
+	byRequest := map[string]*audit.Invoke{}
+	var mine []*audit.Invoke
+	for _, d := range invokes {
 		ids := requestIDs(d)
 		if !ofConnection(d, s.Conn) || len(ids) == 0 || d.Replayed {
 			continue
@@ -82,10 +82,10 @@ func joinEvents(ctx context.Context, a *cli.App, deeds []*audit.Deed, give func(
 			byRequest[id] = d
 		}
 	}
-	if len(mine) < len(deeds) {
-		a.Warnf("%s without a request to %s, which have no events", cli.Counted(int64(len(deeds)-len(mine)), "invoke"), s.Conn.Config().BaseURL)
+	if len(mine) < len(invokes) {
+		a.Warnf("%s without a request to %s, which have no events", cli.Counted(int64(len(invokes)-len(mine)), "invoke"), s.Conn.Config().BaseURL)
 	}
-	events := map[*audit.Deed][]event{}
+	events := map[*audit.Invoke][]event{}
 	log, err := cli.BackfillOperation(s.Module.Manifest())
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func joinEvents(ctx context.Context, a *cli.App, deeds []*audit.Deed, give func(
 		}
 	}
 	without := 0
-	for _, d := range deeds {
+	for _, d := range invokes {
 		if len(events[d]) == 0 && wrote(d) && ofConnection(d, s.Conn) {
 			without++
 		}
@@ -124,27 +124,27 @@ func joinEvents(ctx context.Context, a *cli.App, deeds []*audit.Deed, give func(
 	return nil
 }
 
-// maxEvents is the most events that a deed is joined with.
+// maxEvents is the most events that an invoke is joined with.
 const maxEvents = 1000
 
-// ofConnection reports whether a deed was done at the connection's org. Records of earlier versions have no address.
-func ofConnection(d *audit.Deed, c *host.Connection) bool {
+// ofConnection reports whether an invoke was done at the connection's org. Records of earlier versions have no address.
+func ofConnection(d *audit.Invoke, c *host.Connection) bool {
 	if d.BaseURL == "" {
 		return d.Connection == c.Config().Name
 	}
 	return strings.TrimSuffix(d.BaseURL, "/") == strings.TrimSuffix(c.Config().BaseURL, "/")
 }
 
-// wrote reports whether the service accepted a write of a deed.
-func wrote(d *audit.Deed) bool {
+// wrote reports whether the service accepted a write of an invoke.
+func wrote(d *audit.Invoke) bool {
 	return !d.Replayed && slices.ContainsFunc(d.Requests, func(r abi.RequestMeta) bool {
 		return !strings.HasPrefix(r.Endpoint, "GET ") && r.Status >= 200 && r.Status < 300 && r.RequestID != ""
 	})
 }
 
-// windowsOf returns the ranges of time in which the log has the events of deeds. It merges ranges that are close.
-func windowsOf(deeds []*audit.Deed) (all [][2]time.Time) {
-	for _, d := range deeds {
+// windowsOf returns the ranges of time in which the log has the events of invokes. It merges ranges that are close.
+func windowsOf(invokes []*audit.Invoke) (all [][2]time.Time) {
+	for _, d := range invokes {
 		from := d.Time.Add(-time.Duration(d.DurationMS * float64(time.Millisecond)))
 		if !d.Started.IsZero() && d.Started.Before(from) {
 			from = d.Started
