@@ -80,7 +80,7 @@ func nameOf(pkg string) string {
 	return "okta"
 }
 
-// write puts the module in place and beside it its checksum as sha256sum writes it, and tells of both.
+// write writes the module, and next to it its checksum as sha256sum does, and prints both.
 func write(out string, wasm []byte, stdout io.Writer) error {
 	hash := sha256.Sum256(wasm)
 	sum := hex.EncodeToString(hash[:])

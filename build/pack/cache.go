@@ -82,7 +82,7 @@ func cached(ctx context.Context, dir string, o Options) ([]byte, error) {
 	return wasm, nil
 }
 
-// holds reports whether a cached module is whole and has this manifest and nothing else beside the code.
+// holds reports whether a cached module is whole and has this manifest and no other custom section.
 func holds(wasm, manifest []byte) bool {
 	m, err := wasmbin.Parse(wasm)
 	return err == nil && len(m.Customs) == 1 && m.Customs[0].Name == abi.ManifestSection && bytes.Equal(m.Customs[0].Data, manifest)

@@ -29,10 +29,10 @@ const (
 	funcPCFile   = 20
 	funcPCLn     = 24
 	funcNPCData  = 28
-	funcNumber   = 43 // of its funcdata
+	funcNumber   = 43 // the number of its funcdata
 	funcHeader   = 44
 	tableHeader  = 72 // the size of runtime.pcHeader
-	mostPCTables = 32 // of one function
+	mostPCTables = 32 // the most that one function has
 )
 
 // lineTable is runtime's table of functions.

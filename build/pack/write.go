@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// Write puts a file in place at once, making its folder where there is none: whoever reads it finds the old one or the
-// new one, whole.
+// Write replaces a file atomically: a reader finds the whole old file or the whole new one. It makes the folder if there is
+// none.
 func Write(path string, data []byte) error {
 	dir, name := filepath.Split(path)
 	if err := os.MkdirAll(filepath.Clean(dir), 0o755); err != nil {

@@ -78,11 +78,11 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(404)
-	fmt.Fprint(w, `{"code":"not_found","message":"no such note"}`)
+	fmt.Fprint(w, `{"code":"not_found","message":"the note does not exist"}`)
 }
 
 func (s *service) list(w http.ResponseWriter, r *http.Request) {
-	size := min(2, atoi(r.URL.Query().Get("per_page"))) // of two at most, so that there are pages
+	size := min(2, atoi(r.URL.Query().Get("per_page"))) // two at most, so that there are pages
 	from := atoi(r.URL.Query().Get("from"))
 	var page []note
 	i := from
@@ -164,12 +164,12 @@ func TestTemplate_Write_EndsInOneOutcome(t *testing.T) {
 		outcome abi.Outcome
 		puts    int
 	}{
-		"with the grant":       {[]abi.Class{abi.Read, abi.Write}, rename, false, abi.Succeeded, 1},
-		"without the grant":    {[]abi.Class{abi.Read}, rename, false, abi.Denied, 0},
-		"a title that it has":  {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","title":"Note 1"}`), false, abi.Unchanged, 0},
-		"no such note":         {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n9","title":"x"}`), false, abi.NotFound, 0},
-		"the answer is lost":   {[]abi.Class{abi.Read, abi.Write}, rename, true, abi.Succeeded, 1},
-		"a field that is none": {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","name":"x"}`), false, abi.Invalid, 0},
+		"with the grant":          {[]abi.Class{abi.Read, abi.Write}, rename, false, abi.Succeeded, 1},
+		"without the grant":       {[]abi.Class{abi.Read}, rename, false, abi.Denied, 0},
+		"a title that it has":     {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","title":"Note 1"}`), false, abi.Unchanged, 0},
+		"the note does not exist": {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n9","title":"x"}`), false, abi.NotFound, 0},
+		"the answer is lost":      {[]abi.Class{abi.Read, abi.Write}, rename, true, abi.Succeeded, 1},
+		"a field that is none":    {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","name":"x"}`), false, abi.Invalid, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newService()

@@ -20,8 +20,8 @@ var Now = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 const Events = 100
 
 // Org is the org that the files in testdata/v0 were made of: a log of Events events, and four users. It does not change
-// with the simulated org of the other tests, and its clock stands still, so that old files stay usable. It is safe for
-// concurrent use.
+// with the simulated org of the other tests, and its clock always shows Now, so that old files stay usable. It is safe
+// for concurrent use.
 type Org struct {
 	mu     sync.Mutex
 	stored int             // events that are in the log so far

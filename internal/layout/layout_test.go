@@ -36,11 +36,11 @@ var large = map[string]string{
 type rule struct {
 	from   string
 	not    []string // folders
-	except []string // of not: folders that may be imported
+	except []string // folders of not that may be imported
 	why    string
 	// indirect also forbids imports through other packages of this module.
 	indirect bool
-	but      []string // of from: packages for tests
+	but      []string // packages for tests, which the rule leaves out
 }
 
 // The packages that tests alone import. They pack modules, for which they may need the connector.
@@ -183,7 +183,7 @@ func TestPackages_OfEveryRoom_AreUnderTheLimit(t *testing.T) {
 	all := packages(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if n := all[name].lines; n > maxLines && large[name] == "" {
-			t.Errorf("package %s has %d lines without its tests, more than %d: split it by concern, into %s or beside it", name, n, maxLines, path.Join(name, "internal"))
+			t.Errorf("package %s has %d lines without its tests, more than %d: split it by concern, into %s or next to it", name, n, maxLines, path.Join(name, "internal"))
 		}
 	}
 	for name := range large {

@@ -17,7 +17,7 @@ const root = "../.."
 // document is a Markdown file.
 type document struct {
 	links   []link
-	anchors []string // of its headings, as GitHub makes them
+	anchors []string // the anchors of its headings, as GitHub makes them
 }
 
 // link is a link or a picture of a document.
@@ -134,7 +134,7 @@ func problem(from, target string, exists func(string) bool, anchors map[string][
 	case target == "":
 		return "is empty"
 	case strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "mailto:"):
-		return "" // of other people: it may be away for a while
+		return "" // not ours: it may be down for a while
 	case strings.HasPrefix(path, "/"):
 		return "begins with /: write it from the document's folder"
 	}

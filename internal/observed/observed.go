@@ -1,5 +1,5 @@
-// Package observed finds what Okta really answered: its published examples and recordings of real orgs. They are no part of
-// the repository; they lie beside the checkout on the project's machines.
+// Package observed finds what Okta really answered: its published examples and recordings of real orgs. They are not in
+// the repository; on the project's machines they are next to the checkout.
 package observed
 
 import (
@@ -12,12 +12,12 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 )
 
-// Variable is the environment variable that names the folder which holds okta/recorded.jsonl and okta/examples. Where it
-// is set, a file that is missing fails the test, so that a test that skips for want of it cannot pass unseen in CI.
+// Variable is the environment variable that names the folder which holds okta/recorded.jsonl and okta/examples. If it
+// is set, a missing file fails the test, so that CI cannot skip the test unnoticed.
 const Variable = "OKTA_SHARED"
 
-// Path is where a file of the folder okta is: by Variable, else in ../shared beside the repository. Without it the test is
-// skipped, saying so.
+// Path returns the path of a file of the folder okta: in the folder that Variable names, else in ../shared, next to the
+// repository. It skips the test, with a message, if the file is missing.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	path, wanted := place(t, name)
@@ -34,7 +34,7 @@ func Here(t testing.TB, name string) bool {
 	return wanted || there(path)
 }
 
-// File is what stands in that file.
+// File returns the content of that file.
 func File(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(Path(t, name))

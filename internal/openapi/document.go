@@ -22,7 +22,7 @@ const documentModule = "github.com/okta/okta-sdk-golang/v6"
 
 // document is Okta's description, cut up but not read.
 type document struct {
-	head       []byte            // what stands before the paths
+	head       []byte            // the text before the paths
 	paths      map[string][]byte // by template
 	components map[string][]byte // by "schemas/Name"
 }

@@ -116,7 +116,7 @@ func (j *Judge) CheckAnswer(req *http.Request, status int, header http.Header, b
 func (j *Judge) input(req *http.Request, body []byte) (*openapi3filter.RequestValidationInput, error) {
 	path, blanks, ok := j.match(req.URL)
 	if !ok {
-		return nil, fmt.Errorf("%s %s: the document has no such path", req.Method, req.URL.EscapedPath())
+		return nil, fmt.Errorf("%s %s: the document does not have this path", req.Method, req.URL.EscapedPath())
 	}
 	doc, err := j.spec(path)
 	if err != nil {
@@ -125,7 +125,7 @@ func (j *Judge) input(req *http.Request, body []byte) (*openapi3filter.RequestVa
 	item := doc.Paths.Value(path)
 	documented := item.GetOperation(req.Method)
 	if documented == nil {
-		return nil, fmt.Errorf("%s %s: the document has no such method for %s", req.Method, req.URL.EscapedPath(), path)
+		return nil, fmt.Errorf("%s %s: the document does not have this method for %s", req.Method, req.URL.EscapedPath(), path)
 	}
 	op := *documented
 	op.Security = openapi3.NewSecurityRequirements() // who may ask is not the judge's business
@@ -146,7 +146,7 @@ func (j *Judge) input(req *http.Request, body []byte) (*openapi3filter.RequestVa
 	}, nil
 }
 
-// match finds the template that a URL's path fits, and what stands in its blanks.
+// match finds the template that a URL's path fits, and the values of its blanks.
 func (j *Judge) match(u *url.URL) (path string, blanks map[string]string, ok bool) {
 	segments := strings.Split(u.EscapedPath(), "/")
 	for _, t := range j.templates {

@@ -43,7 +43,7 @@ func TestJudge_OfPublishedEvents_FindsNothing(t *testing.T) {
 	for ; lines.Scan(); events++ {
 		header := http.Header{"Content-Type": {"application/json"}}
 		err := judge(t).CheckAnswer(req, http.StatusOK, header, []byte("["+lines.Text()+"]"))
-		if err != nil && !strings.Contains(lines.Text(), "2017-09-31") { // no such day: the example is wrong, the judge right
+		if err != nil && !strings.Contains(lines.Text(), "2017-09-31") { // this day does not exist: the example is wrong
 			t.Errorf("line %d: %v", events+1, err)
 		}
 	}
@@ -103,8 +103,8 @@ func TestJudge_OfViolations_ReportsThem(t *testing.T) {
 	}{
 		"a good request and answer":            {"GET", "/api/v1/groups?limit=2", "", 200, "[" + group + "]", ""},
 		"a good write":                         {"POST", "/api/v1/groups", `{"profile":{"name":"Crew"}}`, 200, group, ""},
-		"an unknown path":                      {"GET", "/api/v1/gruops", "", 200, "[]", "no such path"},
-		"an unknown method":                    {"PATCH", "/api/v1/groups", "", 200, "[]", "no such method"},
+		"an unknown path":                      {"GET", "/api/v1/gruops", "", 200, "[]", "does not have this path"},
+		"an unknown method":                    {"PATCH", "/api/v1/groups", "", 200, "[]", "does not have this method"},
 		"a misspelt query parameter":           {"GET", "/api/v1/users?serch=x", "", 200, "[]", `"serch" is not documented`},
 		"a query parameter of wrong type":      {"GET", "/api/v1/users?limit=many", "", 200, "[]", "limit"},
 		"a query parameter outside its values": {"GET", "/api/v1/logs?sortOrder=SIDEWAYS", "", 200, "[]", "sortOrder"},

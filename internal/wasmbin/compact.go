@@ -94,7 +94,7 @@ const (
 type instruction struct {
 	op    byte
 	text  []byte
-	value int64 // of a constant
+	value int64 // the value, if it is a constant
 }
 
 // compactCode appends a code section whose functions do the same.

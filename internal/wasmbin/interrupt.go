@@ -339,8 +339,8 @@ func instrument(out []byte, s *reader, global int, state *State) ([]byte, error)
 	return appendSection(out, sectionCode, body), s.err
 }
 
-// question is the code that stands at each function's entry and each loop's head: left--; if left == 0 { leave for a
-// moment; left = turns; if stop { trap } }
+// question returns the code at each function's entry and each loop's head: left--; if left == 0 { call the runtime;
+// left = turns; if stop { trap } }
 func question(stop uint64) []byte {
 	left := binary.AppendUvarint(nil, stop+1)
 	op := func(b []byte, code byte, operand []byte) []byte { return append(append(b, code), operand...) }
@@ -367,7 +367,7 @@ func bulk(second byte) bool {
 	return false
 }
 
-// payment is the code that stands before each bulk instruction, with what it moves on top of the stack:
+// payment returns the code before each bulk instruction, with what it moves on top of the stack:
 // turns := moves>>10; left = turns < left ? left-turns : 1
 func payment(stop uint64) []byte {
 	left, moves := binary.AppendUvarint(nil, stop+1), binary.AppendUvarint(nil, stop+2)

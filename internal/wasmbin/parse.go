@@ -11,9 +11,9 @@ const (
 	version = "\x01\x00\x00\x00"
 )
 
-const maxPages = 1 << 16 // of a 32-bit memory
+const maxPages = 1 << 16 // a 32-bit memory has no more
 
-// The section ids that are more than passed over.
+// The ids of the sections that are read.
 const (
 	sectionCustom   = 0
 	sectionType     = 1
@@ -24,7 +24,7 @@ const (
 	sectionStart    = 8
 )
 
-// sections says of each id what it is called and where it stands among the others; custom sections stand anywhere.
+// sections has the name of each section id and its rank in the order of sections; custom sections may be anywhere.
 var sections = [...]struct {
 	name string
 	rank int
@@ -71,7 +71,7 @@ func Parse(wasm []byte) (*Module, error) {
 			case rank == last:
 				file.fail(at, "a second %s section", s.section)
 			case rank < last:
-				file.fail(at, "the %s section stands behind one that it must precede", s.section)
+				file.fail(at, "the %s section comes after one that it must precede", s.section)
 			}
 			last = rank
 		}

@@ -92,9 +92,9 @@ type Module struct {
 	Imports  []Import
 	Memories []Memory // imported ones first
 	Exports  []Export
-	Customs  []Custom // in the order in which they stand
+	Customs  []Custom // in the order of the binary
 	HasStart bool     // there is a function that runs at instantiation
-	Size     int      // of the binary, in bytes
+	Size     int      // size of the binary, in bytes
 }
 
 // Import is one import. Params and Results are those of a function; functions of one type share them, so that they must
