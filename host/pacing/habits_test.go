@@ -10,18 +10,18 @@ import (
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
-func habitual(h *abi.RateLimitHabits) (*pacing.Limiter, *fake) {
+func withHabits(h *abi.RateLimitHabits) (*pacing.Limiter, *fake) {
 	clock := &fake{now: time.Unix(2_000_000_000, 0)}
 	return pacing.New(pacing.Options{Headers: names, Habits: h, Clock: clock, Rand: func() float64 { return 0 }}), clock
 }
 
-// delta is an answer without a Date that tells of a window by the seconds that are left of it.
+// delta returns the headers of an answer that gives the reset as remaining seconds, without a Date.
 func delta(limit, remaining, seconds int) http.Header {
 	return http.Header{"L": {fmt.Sprint(limit)}, "R": {fmt.Sprint(remaining)}, "T": {fmt.Sprint(seconds)}}
 }
 
-func TestLimiter_WithADelta_WaitsForTheWindowsEnd(t *testing.T) {
-	l, clock := habitual(&abi.RateLimitHabits{Reset: abi.ResetDelta, WindowSeconds: 10})
+func TestAcquire_DeltaReset_WaitsForWindowEnd(t *testing.T) {
+	l, clock := withHabits(&abi.RateLimitHabits{Reset: abi.ResetDelta, WindowSeconds: 10})
 	take(t, l)
 	l.Observe("b", 200, delta(5, 1, 7))
 	if s := l.State("b"); !s.Known || s.Limit != 5 || s.Remaining != 1 || s.ResetIn != 7*time.Second {
@@ -32,7 +32,7 @@ func TestLimiter_WithADelta_WaitsForTheWindowsEnd(t *testing.T) {
 	if waited := take(t, l); waited != 7*time.Second {
 		t.Errorf("waited %s", waited)
 	}
-	// The window that began by our clock lasts as long as the manifest says until an answer tells.
+	// The next window, which began by the local clock, has the length from the manifest until an answer confirms it.
 	if s := l.State("b"); s.Remaining != 4 || s.ResetIn != 10*time.Second {
 		t.Errorf("%+v", s)
 	}
@@ -43,15 +43,15 @@ func TestLimiter_WithADelta_WaitsForTheWindowsEnd(t *testing.T) {
 	_ = clock
 }
 
-func TestLimiter_WithADelta_TakesRoundedSecondsForTheSameWindow(t *testing.T) {
-	l, clock := habitual(&abi.RateLimitHabits{Reset: abi.ResetDelta})
+func TestObserve_RoundedDelta_IsSameWindow(t *testing.T) {
+	l, clock := withHabits(&abi.RateLimitHabits{Reset: abi.ResetDelta})
 	take(t, l)
 	take2 := func(remaining, seconds int) int {
 		l.Observe("b", 200, delta(100, remaining, seconds))
 		return l.State("b").Remaining
 	}
 	take2(50, 40)
-	for range 3 { // answers that overtake each other: the least that one of them told holds
+	for range 3 { // answers can overtake each other: the lowest remaining counts
 		take(t, l)
 	}
 	clock.now = clock.now.Add(1500 * time.Millisecond)
@@ -66,28 +66,28 @@ func TestLimiter_WithADelta_TakesRoundedSecondsForTheSameWindow(t *testing.T) {
 	}
 }
 
-func TestLimiter_Refused_WithALimitOf0(t *testing.T) {
-	// Without the habit a limit of 0 means nothing special: the bucket waits for its reset.
-	l, _ := habitual(nil)
+func TestObserve_LimitOf0_FollowsHabit(t *testing.T) {
+	// Without the habit, a limit of 0 has no special meaning: the bucket waits for its reset.
+	l, _ := withHabits(nil)
 	take(t, l)
 	if pause := l.Observe("b", 429, answer(0, 0, 30)); pause != 31*time.Second {
 		t.Errorf("without the habit: %s", pause)
 	}
-	l, _ = habitual(&abi.RateLimitHabits{ZeroLimit: abi.ZeroConcurrency})
+	l, _ = withHabits(&abi.RateLimitHabits{ZeroLimit: abi.ZeroConcurrency})
 	take(t, l)
 	if pause := l.Observe("b", 429, answer(0, 0, 30)); pause != 500*time.Millisecond {
 		t.Errorf("with it: %s", pause)
 	}
 }
 
-func TestLimiter_LongestSeconds_BoundsWhatIsBelieved(t *testing.T) {
+func TestObserve_BeyondLongest_IsIgnored(t *testing.T) {
 	for _, c := range []struct {
 		habits *abi.RateLimitHabits
 		reset  int
 		known  bool
 	}{{nil, 75, true}, {nil, 76, false}, {&abi.RateLimitHabits{WindowSeconds: 600}, 750, true}, {&abi.RateLimitHabits{WindowSeconds: 600}, 751, false},
 		{&abi.RateLimitHabits{WindowSeconds: 1, LongestSeconds: 3}, 4, false}} {
-		l, _ := habitual(c.habits)
+		l, _ := withHabits(c.habits)
 		take(t, l)
 		if l.Observe("b", 200, answer(9, 9, c.reset)); l.State("b").Known != c.known {
 			t.Errorf("%+v, %d s: known is %v", c.habits, c.reset, !c.known)

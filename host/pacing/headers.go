@@ -9,25 +9,25 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// told is what one answer says of its bucket.
-type told struct {
+// observation is the state of a bucket in the headers of one answer.
+type observation struct {
 	limit, remaining int
-	reset            int64         // epoch seconds by the service's clock, or by ours for a delta: names the window
-	left             time.Duration // until then, by the answer's own Date where it is not a delta; may be negative
+	reset            int64         // end of the window in epoch seconds, by the service's clock or, for a delta, by the local one; identifies the window
+	left             time.Duration // time until then; from the answer's Date unless it is a delta; may be negative
 	hasLimit         bool
 	hasRemaining     bool
 	hasLeft          bool
 }
 
-// sound reports whether the answer describes a window that can be: all of its numbers, with an end not far off.
-func (t told) sound(longest time.Duration) bool {
+// valid reports whether the answer describes a possible window: it has all numbers, and the window ends within longest.
+func (t observation) valid(longest time.Duration) bool {
 	return t.hasLimit && t.hasRemaining && t.hasLeft && t.limit > 0 && t.left >= 0 && t.left <= longest
 }
 
-// read takes the headers of an answer that came now.
-func read(o Options, h http.Header, now time.Time) told {
+// observe reads the rate-limit headers of an answer that came now.
+func observe(o Options, h http.Header, now time.Time) observation {
 	names := o.Headers
-	var t told
+	var t observation
 	limit, okLimit := number(h.Values(names.Limit))
 	remaining, okRemaining := number(h.Values(names.Remaining))
 	t.limit, t.hasLimit = int(limit), okLimit && limit < 1<<31
@@ -36,7 +36,7 @@ func read(o Options, h http.Header, now time.Time) told {
 	if !okReset {
 		return t
 	}
-	if o.delta() { // it needs no Date
+	if o.delta() { // no Date is needed
 		t.reset, t.left, t.hasLeft = now.Unix()+reset, time.Duration(min(reset, 1<<32))*time.Second, true
 	} else if date, ok := date(h); ok {
 		t.reset, t.left, t.hasLeft = reset, time.Duration(reset-date.Unix())*time.Second, true
@@ -44,8 +44,7 @@ func read(o Options, h http.Header, now time.Time) told {
 	return t
 }
 
-// number returns the first of a header's values that is a sound number. A header may come twice in an answer, and with -1
-// in it.
+// number returns the first valid number among a header's values. An answer may have the header twice, and values of -1.
 func number(values []string) (int64, bool) {
 	for _, v := range values {
 		for more := true; more; {
@@ -61,7 +60,7 @@ func number(values []string) (int64, bool) {
 
 func date(h http.Header) (time.Time, bool) {
 	for _, v := range h.Values("Date") {
-		// Years that a header can hold in four digits keep a difference of seconds within a Duration.
+		// With a year of four digits, a difference in seconds fits into a Duration.
 		if t, err := http.ParseTime(v); err == nil && t.Unix() >= 0 && t.Unix() < 1<<34 {
 			return t, true
 		}
@@ -69,13 +68,14 @@ func date(h http.Header) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// RetryAfter returns how long an answer says to wait before the next request, 0 where it does not say.
+// RetryAfter returns how long an answer asks to wait before the next request, or 0 if it does not say.
 func RetryAfter(h http.Header, habits *abi.RateLimitHabits) time.Duration {
 	d, _ := retryAfter(h, Longest(habits))
 	return d
 }
 
-// retryAfter reads the header of that name: seconds, or a date by the answer's own clock; longest at most.
+// retryAfter reads the Retry-After header: seconds, or a date, which it compares with the answer's Date. It returns at most
+// longest.
 func retryAfter(h http.Header, longest time.Duration) (time.Duration, bool) {
 	if s, ok := number(h.Values("Retry-After")); ok {
 		return time.Duration(min(s, int64(longest/time.Second))) * time.Second, true

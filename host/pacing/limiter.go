@@ -20,7 +20,7 @@ type Limiter struct {
 	own map[string]*use // by bucket; guarded by the view's mu
 }
 
-// view is what is known of the rate limits of one token. Several connections may share it.
+// view is the observed state of the rate limits of one token. Several connections may share it.
 type view struct {
 	org *org
 
@@ -28,13 +28,13 @@ type view struct {
 	buckets map[string]*bucket
 }
 
-// org is what is known of the org as a whole, whatever the token.
+// org is the observed state of an org, for all tokens.
 type org struct {
 	mu        sync.Mutex
-	holdUntil time.Time // a brief stop of everything, since there were too many requests at once
+	holdUntil time.Time // no request is sent before: there were too many concurrent ones
 }
 
-func (o *org) held() time.Time {
+func (o *org) heldUntil() time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.holdUntil
@@ -46,38 +46,40 @@ func (o *org) hold(until time.Time) {
 	o.holdUntil = later(o.holdUntil, until)
 }
 
-// use is what one connection took out of a bucket.
+// use counts the requests of one connection in a bucket.
 type use struct {
-	window   int // that taken is of
+	window   int // the window that taken counts
 	taken    int
-	inFlight int
+	inFlight int // sent and not answered yet
 }
 
 func (u *use) roll(window int) {
 	if u.window != window {
-		u.window, u.taken = window, u.inFlight // which window those on their way count in cannot be told
+		u.window, u.taken = window, u.inFlight // requests in flight may count in either window
 	}
 }
 
-// bucket is what is known of one rate limit.
+// bucket is the observed state of one rate limit.
 type bucket struct {
-	known     bool
-	window    int // counts the windows that were seen
-	waiting   int // callers that wait for the next window
+	known     bool // an answer had the limit; otherwise limit to assumed have no meaning
+	window    int  // number of the current window
+	waiting   int  // callers that wait for the next window
 	limit     int
-	remaining int       // as last told, less what was taken since
-	inFlight  int       // taken and not answered yet
-	reset     int64     // epoch seconds by the service's clock: names the window
-	resets    time.Time // the same by ours
-	assumed   bool      // the window began by our clock, and no answer has told of it yet
-	holdUntil time.Time // a stop that the service asked for
-	unadvised int       // refusals in a row that did not say how long to wait
+	remaining int       // as last observed, minus the requests since
+	inFlight  int       // requests that are not answered yet
+	reset     int64     // end of the window in epoch seconds of the service's clock; identifies the window
+	resets    time.Time // end of the window by the local clock
+	assumed   bool      // the window began by the local clock, and no answer has confirmed it yet
+	holdUntil time.Time // no request is sent before, as the service asked
+	unadvised int       // consecutive refusals that did not say how long to wait
 
-	first  chan struct{} // of a bucket that nobody knows: closed when the one request that is out has ended; nil is none
-	untold bool          // an answer came that tells of no limit
+	// probe is set while an unknown bucket has one request in flight. It is closed when that request ends.
+	probe     chan struct{}
+	unlimited bool // an answer came that has no limit
 }
 
-// New makes a Limiter that knows nothing yet: the first request of each bucket goes at once, and alone until it has ended.
+// New returns a Limiter without observations. The first request in each bucket is sent at once, as a probe: others wait until
+// it has ended.
 func New(o Options) *Limiter { return newLimiter(o, newView(&org{})) }
 
 func newView(o *org) *view { return &view{org: o, buckets: map[string]*bucket{}} }
@@ -95,23 +97,23 @@ func newLimiter(o Options, v *view) *Limiter {
 	return &Limiter{opts: o, view: v, own: map[string]*use{}}
 }
 
-// Acquire waits until the bucket has room for one request, and takes it: follow it by one Observe or one Cancel. Of a bucket
-// that no answer has told of yet, one request is out at a time. Acquire returns TooLong at once when there is no room before
-// the context's deadline, so that nothing is slept in vain, and the context's error when that ends first.
+// Acquire waits until the bucket has room for one request, and takes it. Call Observe or Cancel once for it. An unknown bucket
+// has one request in flight at a time. If there is no room before the deadline of ctx, Acquire returns TooLong at once. If ctx
+// ends meanwhile, it returns that error. waited is how long it waited.
 func (l *Limiter) Acquire(ctx context.Context, name string) (waited time.Duration, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return waited, err
 		}
-		d, first := l.take(name)
-		if first != nil {
+		d, probe := l.take(name)
+		if probe != nil {
 			began := l.opts.Clock.Now()
-			l.wait(name, 1)
+			l.addWaiting(name, 1)
 			select {
-			case <-first:
-			case <-ctx.Done(): // the loop tells
+			case <-probe:
+			case <-ctx.Done(): // checked by the loop
 			}
-			l.wait(name, -1)
+			l.addWaiting(name, -1)
 			waited += l.opts.Clock.Now().Sub(began)
 			continue
 		}
@@ -121,9 +123,9 @@ func (l *Limiter) Acquire(ctx context.Context, name string) (waited time.Duratio
 		if deadline, ok := ctx.Deadline(); ok && l.opts.Clock.Now().Add(d).After(deadline) {
 			return waited, TooLong{name, d}
 		}
-		l.wait(name, 1)
+		l.addWaiting(name, 1)
 		err := l.opts.Clock.Sleep(ctx, d)
-		l.wait(name, -1)
+		l.addWaiting(name, -1)
 		if err != nil {
 			return waited, err
 		}
@@ -131,39 +133,39 @@ func (l *Limiter) Acquire(ctx context.Context, name string) (waited time.Duratio
 	}
 }
 
-func (l *Limiter) wait(name string, change int) {
+func (l *Limiter) addWaiting(name string, change int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bucket(name).waiting += change
 }
 
-// Cancel ends a request that got no answer. One that was not sent is put back.
+// Cancel ends a request that got no answer. A request that was not sent is put back.
 func (l *Limiter) Cancel(name string, sent bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, u := l.bucket(name), l.use(name)
-	b.answered(u)
+	b.endRequest(u)
 	if !sent && b.known {
 		b.remaining = min(b.remaining+1, b.limit)
 		u.taken = max(u.taken-1, 0)
 	}
 }
 
-// answered takes a request off those on their way. Where it was to tell of the bucket it has, or another is to.
-func (b *bucket) answered(u *use) {
+// endRequest ends a request in flight. If it was the probe of the bucket, the requests that wait for it go on.
+func (b *bucket) endRequest(u *use) {
 	b.inFlight, u.inFlight = max(b.inFlight-1, 0), max(u.inFlight-1, 0)
-	if b.first != nil {
-		close(b.first)
-		b.first = nil
+	if b.probe != nil {
+		close(b.probe)
+		b.probe = nil
 	}
 }
 
-// take takes one request out of the bucket, or says how long to wait first, or for whose end.
-func (l *Limiter) take(name string) (wait time.Duration, first <-chan struct{}) {
+// take takes one request out of the bucket. If there is no room, it returns how long to wait, or the probe to wait for.
+func (l *Limiter) take(name string) (wait time.Duration, probe <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, u, now := l.bucket(name), l.use(name), l.opts.Clock.Now()
-	if until := later(b.holdUntil, l.org.held()); until.After(now) {
+	if until := later(b.holdUntil, l.org.heldUntil()); until.After(now) {
 		return until.Sub(now) + l.spread(b), nil
 	}
 	b.roll(now, window(l.opts.Habits))
@@ -174,10 +176,10 @@ func (l *Limiter) take(name string) (wait time.Duration, first <-chan struct{}) 
 			return b.resets.Sub(now) + l.spread(b), nil
 		}
 		b.remaining--
-	case b.first != nil:
-		return 0, b.first
-	case !b.untold:
-		b.first = make(chan struct{})
+	case b.probe != nil:
+		return 0, b.probe
+	case !b.unlimited:
+		b.probe = make(chan struct{})
 	}
 	b.inFlight++
 	u.inFlight++
@@ -185,7 +187,7 @@ func (l *Limiter) take(name string) (wait time.Duration, first <-chan struct{}) 
 	return 0, nil
 }
 
-// roll begins the next window once the last is over. Its limit is taken to be the same until an answer tells.
+// roll begins the next window if the current one is over. It assumes the same limit until an answer confirms it.
 func (b *bucket) roll(now time.Time, window time.Duration) {
 	if b.known && !now.Before(b.resets) {
 		b.remaining, b.resets, b.assumed = b.limit, now.Add(window), true
@@ -193,21 +195,22 @@ func (b *bucket) roll(now time.Time, window time.Duration) {
 	}
 }
 
-// lastTenth is the part of a window that is left to others whatever they took before, where the share allows it.
+// lastTenth is the part of a window that is always left to other clients, unless Share is larger than the rest.
 const lastTenth = 0.1
 
-// reserve is how many requests of a window are not taken, since others may want them late in it.
+// reserve returns how many requests at the end of a window are left to other clients.
 func (l *Limiter) reserve(b *bucket) int {
 	return min(int(math.Round(float64(b.limit)*min(1-l.opts.Share, lastTenth))), b.limit-1)
 }
 
-// share is how many requests of a window this connection takes at most. It counts its own, so that connections in other
-// processes, each with its share, come to the sum of the shares.
+// share returns the maximum number of requests in a window for this connection. Since each connection counts its own
+// requests, connections in several processes use the sum of their shares.
 func (l *Limiter) share(b *bucket) int {
 	return max(1, int(float64(b.limit)*l.opts.Share+1e-9)) // 0.29 × 100 is 28.999…
 }
 
-// spread keeps those that wait for the same moment from all going at it: the more there are, the longer it is.
+// spread returns a random delay, so that requests that wait for the same time are not all sent at once. The more wait, the
+// longer it is.
 func (l *Limiter) spread(b *bucket) time.Duration {
 	return time.Duration(l.opts.Rand() * float64(max(jitter, time.Duration(b.waiting)*apart)))
 }
@@ -237,32 +240,32 @@ func (l *Limiter) bucket(name string) *bucket {
 	return b
 }
 
-// Observe learns from an answer. After a 429 it returns how long to wait before that request is made again, else 0.
-// Answers without headers, or with headers that make no sense, teach nothing of the bucket.
+// Observe updates the bucket from the answer to a request. After a 429 it returns how long to wait before the request is sent
+// again, otherwise 0. Missing and invalid headers are ignored.
 func (l *Limiter) Observe(name string, status int, h http.Header) (pause time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, now := l.bucket(name), l.opts.Clock.Now()
-	t := read(l.opts, h, now)
-	b.answered(l.use(name))
+	t := observe(l.opts, h, now)
+	b.endRequest(l.use(name))
 	b.roll(now, window(l.opts.Habits))
-	if t.sound(Longest(l.opts.Habits)) {
+	if t.valid(Longest(l.opts.Habits)) {
 		if l.opts.delta() {
 			t.reset = b.sameWindow(t.reset, l.opts.Habits.Window())
 		}
 		b.learn(t, now)
 	}
 	if status != http.StatusTooManyRequests {
-		// A failure may be of something before the service, which does not know its limits.
-		b.untold = b.untold || status < http.StatusInternalServerError
+		// A 5xx may come from a gateway, which does not know the service's limits.
+		b.unlimited = b.unlimited || status < http.StatusInternalServerError
 		b.unadvised = 0
 		return 0
 	}
-	return l.refused(b, t, now, h)
+	return l.refuse(b, t, now, h)
 }
 
-// sameWindow returns the reset by which the bucket knows its window, where a delta means the same one: whole seconds and the
-// time that an answer takes make it differ a little from answer to answer.
+// sameWindow returns the bucket's own reset if a delta is for the same window. Resets from deltas differ a little from answer
+// to answer, since deltas are whole seconds and answers take time.
 func (b *bucket) sameWindow(reset int64, window int) int64 {
 	if off := reset - b.reset; b.known && -off <= int64(window/4) && off <= int64(min(2, window/4)) {
 		return b.reset
@@ -270,12 +273,12 @@ func (b *bucket) sameWindow(reset int64, window int) int64 {
 	return reset
 }
 
-// learn takes in what an answer tells of its window. Answers overtake each other, so that within a window the least
-// that any of them told holds; what was taken since the window began is off already.
-func (b *bucket) learn(t told, now time.Time) {
+// learn updates the window from an answer. Answers can overtake each other, so within a window the lowest remaining counts.
+// Requests since the window began are already subtracted.
+func (b *bucket) learn(t observation, now time.Time) {
 	switch {
 	case !b.known:
-		// Of the others on their way it cannot be told whether they are counted.
+		// The service may not have counted the other requests in flight yet.
 		b.remaining = t.remaining - b.inFlight
 	case !b.assumed && t.reset > b.reset:
 		b.remaining = t.remaining - b.inFlight
@@ -285,43 +288,43 @@ func (b *bucket) learn(t told, now time.Time) {
 	case !b.assumed && t.reset == b.reset:
 		b.remaining, b.limit = min(b.remaining, t.remaining), t.limit
 		return
-	default: // of a window that is over
+	default: // the answer is from an earlier window
 		return
 	}
 	b.known, b.assumed, b.limit, b.reset, b.resets = true, false, t.limit, t.reset, now.Add(t.left)
 }
 
-// refused says how long a 429 means to wait, and holds back what would get the same answer.
-func (l *Limiter) refused(b *bucket, t told, now time.Time, h http.Header) (pause time.Duration) {
+// refuse returns how long to wait after a 429. It also stops the requests that would get the same answer.
+func (l *Limiter) refuse(b *bucket, t observation, now time.Time, h http.Header) (pause time.Duration) {
 	switch {
 	case t.hasLimit && t.limit == 0 && l.opts.Habits != nil && l.opts.Habits.ZeroLimit == abi.ZeroConcurrency:
-		// Too many requests at once, in all of the org: no capacity of this bucket.
+		// Too many concurrent requests in the whole org. It says nothing about this bucket.
 		pause = 500*time.Millisecond + time.Duration(l.opts.Rand()*float64(1500*time.Millisecond))
 		l.org.hold(now.Add(pause))
 		return pause
 	case t.hasLeft && t.left >= 0 && !(t.hasRemaining && t.remaining > 0):
 		pause = min(t.left+time.Second, Longest(l.opts.Habits))
 		b.remaining = min(b.remaining, 0)
-		if b.assumed { // too early: the window before is not over yet
+		if b.assumed { // the last window is not over yet
 			b.resets = now.Add(pause)
 		}
 		b.holdUntil = later(b.holdUntil, now.Add(pause))
 		return pause + l.spread(b)
 	}
-	// A limit other than the bucket's, such as one by recipient, or no word of one.
+	// Another limit than the bucket's, such as one per recipient, or no limit in the headers.
 	advice, ok := retryAfter(h, Longest(l.opts.Habits))
 	if !ok {
 		advice = time.Second << min(b.unadvised, 4)
 		b.unadvised++
 	}
 	pause = max(advice, time.Second)
-	if !t.sound(Longest(l.opts.Habits)) {
+	if !t.valid(Longest(l.opts.Habits)) {
 		b.holdUntil = later(b.holdUntil, now.Add(pause))
 	}
 	return pause + l.spread(b)
 }
 
-// State is what is known of one bucket.
+// State returns the observed state of a bucket.
 func (l *Limiter) State(name string) State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -331,7 +334,7 @@ func (l *Limiter) State(name string) State {
 	return State{Bucket: name}
 }
 
-// Buckets is the state of every bucket that was used, by name.
+// Buckets returns the state of every bucket that was used, sorted by name.
 func (l *Limiter) Buckets() []State {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 
 var names = abi.RateLimitHeaders{Limit: "L", Remaining: "R", Reset: "T"}
 
-// fake is a clock that passes when somebody sleeps.
+// fake is a clock that advances only in Sleep.
 type fake struct {
 	mu  sync.Mutex
 	now time.Time
@@ -34,7 +34,7 @@ func (f *fake) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// their clock is years away from ours.
+// their is the service's time, years away from the local clock.
 var their = time.Unix(1_500_000_000, 0).UTC()
 
 func answer(limit, remaining, resetIn any) http.Header {
@@ -60,7 +60,7 @@ func take(t *testing.T, l *pacing.Limiter) time.Duration {
 	return waited
 }
 
-func TestRequestsWaitForTheReset(t *testing.T) {
+func TestAcquire_WindowUsedUp_WaitsForReset(t *testing.T) {
 	l, _ := limiter(1)
 	if w := take(t, l); w != 0 {
 		t.Errorf("the first request waited %s", w)
@@ -79,7 +79,7 @@ func TestRequestsWaitForTheReset(t *testing.T) {
 	}
 }
 
-func TestAShareIsLeftToOthers(t *testing.T) {
+func TestAcquire_Share_LeavesRestToOthers(t *testing.T) {
 	l, _ := limiter(0.9)
 	take(t, l)
 	l.Observe("b", 200, answer(100, 12, 40))
@@ -89,30 +89,30 @@ func TestAShareIsLeftToOthers(t *testing.T) {
 		}
 	}
 	if w := take(t, l); w == 0 {
-		t.Error("the last tenth was used")
+		t.Error("the last tenth of the window was used")
 	}
 }
 
-func TestAnswersThatOvertakeEachOtherDoNotAddRoom(t *testing.T) {
+func TestObserve_OlderAnswer_AddsNoRoom(t *testing.T) {
 	l, _ := limiter(1)
 	take(t, l)
 	l.Observe("b", 200, answer(100, 0, 40))
 	l.Observe("b", 200, answer(100, 5, 40))
 	if w := take(t, l); w == 0 {
-		t.Error("an older answer gave room")
+		t.Error("an older answer added room")
 	}
 }
 
-func TestHeadersThatMakeNoSenseTeachNothing(t *testing.T) {
+func TestObserve_InvalidHeaders_AreIgnored(t *testing.T) {
 	for name, h := range map[string]http.Header{
-		"none":           {},
-		"negative":       answer(100, -1, 40),
-		"no number":      answer(100, "none", 40),
-		"huge":           answer("99999999999999999999", 0, 40),
-		"a reset far on": answer(100, 0, 86_400),
-		"a reset before": answer(100, 0, -30),
-		"no date":        {"L": {"100"}, "R": {"0"}, "T": {"1500000040"}},
-		"a limit of 0":   answer(0, 0, 40),
+		"none":         {},
+		"negative":     answer(100, -1, 40),
+		"not a number": answer(100, "none", 40),
+		"huge":         answer("99999999999999999999", 0, 40),
+		"a far reset":  answer(100, 0, 86_400),
+		"a past reset": answer(100, 0, -30),
+		"no date":      {"L": {"100"}, "R": {"0"}, "T": {"1500000040"}},
+		"a limit of 0": answer(0, 0, 40),
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, _ := limiter(1)
@@ -128,19 +128,19 @@ func TestHeadersThatMakeNoSenseTeachNothing(t *testing.T) {
 			}
 		})
 	}
-	t.Run("of several values the first sound one counts", func(t *testing.T) {
+	t.Run("several values, the first valid one counts", func(t *testing.T) {
 		l, _ := limiter(1)
 		take(t, l)
 		h := answer(100, 0, 40)
 		h["R"] = []string{"", "-1", "0"}
 		l.Observe("b", 200, h)
 		if w := take(t, l); w == 0 {
-			t.Error("the headers taught nothing")
+			t.Error("the headers were ignored")
 		}
 	})
 }
 
-func TestTooManyAtOnceIsNoCapacity(t *testing.T) {
+func TestObserve_ConcurrencyRefusal_KeepsLimit(t *testing.T) {
 	l, _ := limiter(1)
 	take(t, l)
 	l.Observe("b", 200, answer(100, 50, 40))
@@ -155,7 +155,7 @@ func TestTooManyAtOnceIsNoCapacity(t *testing.T) {
 	}
 }
 
-func TestADeadlineBeforeTheResetIsToldAtOnce(t *testing.T) {
+func TestAcquire_DeadlineBeforeReset_FailsAtOnce(t *testing.T) {
 	l, clock := limiter(1)
 	take(t, l)
 	l.Observe("b", 200, answer(100, 0, 40))
@@ -169,7 +169,7 @@ func TestADeadlineBeforeTheResetIsToldAtOnce(t *testing.T) {
 	}
 }
 
-func TestBucketsAreApart(t *testing.T) {
+func TestAcquire_OtherBucket_DoesNotWait(t *testing.T) {
 	l, _ := limiter(1)
 	l.Observe("a", 200, answer(100, 0, 40))
 	if w := take(t, l); w != 0 {
@@ -177,7 +177,7 @@ func TestBucketsAreApart(t *testing.T) {
 	}
 }
 
-func TestConcurrentUse(t *testing.T) {
+func TestLimiter_ConcurrentUse_HasNoRace(t *testing.T) {
 	l, _ := limiter(1)
 	var wg sync.WaitGroup
 	for i := range 8 {

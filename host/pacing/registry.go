@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Registry lets the connections of one process share what they know of the rate limits that they share: those with the
-// same org and token see the same windows, each takes its own share of them, and too many requests at once hold back all
-// of the org's. It is safe for concurrent use. The zero value is ready.
+// Registry lets the connections of one process share the observed state of common rate limits. Connections with the same org
+// and token see the same windows, and each uses its own share of them. Too many concurrent requests stop all connections to
+// the org. It is safe for concurrent use. The zero value is ready to use.
 type Registry struct {
 	mu   sync.Mutex
 	orgs map[string]*sharedOrg
@@ -23,9 +23,9 @@ type sharedView struct {
 	users int
 }
 
-// Limiter is New for a connection to the org at an origin, with a token. Call leave once when the connection ends. The
-// token is not kept.
-func (r *Registry) Limiter(origin, token string, o Options) (l *Limiter, leave func()) {
+// Limiter returns a Limiter for a connection to the org at an origin, with a token. Call release when the connection ends.
+// Only a hash of the token is stored.
+func (r *Registry) Limiter(origin, token string, o Options) (l *Limiter, release func()) {
 	key := sha256.Sum256([]byte(token))
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,28 +16,28 @@ func shared(r *pacing.Registry, clock *fake, origin, token string, share float64
 	return l
 }
 
-func TestConnectionsOfOneTokenSeeTheSameWindow(t *testing.T) {
+func TestRegistry_SameToken_SharesWindow(t *testing.T) {
 	clock := &fake{now: time.Unix(2_000_000_000, 0)}
 	var r pacing.Registry
 	a, b := shared(&r, clock, origin, "t", 0.5), shared(&r, clock, origin, "t", 0.5)
 	take(t, a)
 	a.Observe("b", 200, answer(10, 9, 40))
-	for i := range 4 { // with the first, half of the window
+	for i := range 4 { // with the first request, half of the window
 		if w := take(t, a); w != 0 {
 			t.Fatalf("request %d of the first waited %s", i, w)
 		}
 	}
-	for i := range 4 { // the last tenth is nobody's
+	for i := range 4 { // the last tenth is left to other clients
 		if w := take(t, b); w != 0 {
-			t.Fatalf("request %d of the second, which has seen no answer yet, waited %s", i, w)
+			t.Fatalf("request %d of the second, which has no answer yet, waited %s", i, w)
 		}
 	}
 	if w := take(t, b); w < 40*time.Second {
-		t.Errorf("a tenth request of the window went after %s", w)
+		t.Errorf("a tenth request in the window waited only %s", w)
 	}
 }
 
-func TestConnectionsOfOtherTokensAndOrgsAreApart(t *testing.T) {
+func TestRegistry_OtherTokenOrOrg_IsSeparate(t *testing.T) {
 	clock := &fake{now: time.Unix(2_000_000_000, 0)}
 	var r pacing.Registry
 	a := shared(&r, clock, origin, "t", 1)
@@ -52,38 +52,38 @@ func TestConnectionsOfOtherTokensAndOrgsAreApart(t *testing.T) {
 		}
 		other.Observe("b", 200, answer(10, 9, 40))
 	}
-	a.Observe("b", 429, answer(0, 0, 40)) // too many at once: of the org, whatever the token
+	a.Observe("b", 429, answer(0, 0, 40)) // too many concurrent requests: stops every token of the org
 	if w := take(t, shared(&r, clock, origin, "u", 1)); w == 0 {
-		t.Error("another token of the org went on after too many at once")
+		t.Error("another token of the org did not wait after too many concurrent requests")
 	}
 	if w := take(t, shared(&r, clock, "https://third.okta.com", "t", 1)); w != 0 {
 		t.Errorf("another org waited %s", w)
 	}
 }
 
-func TestWhatNobodyUsesIsForgotten(t *testing.T) {
+func TestRegistry_UnusedToken_IsForgotten(t *testing.T) {
 	clock := &fake{now: time.Unix(2_000_000_000, 0)}
 	var r pacing.Registry
-	a, leaveA := r.Limiter(origin, "t", pacing.Options{Headers: names, Clock: clock})
-	_, leaveB := r.Limiter(origin, "t", pacing.Options{Headers: names, Clock: clock})
+	a, releaseA := r.Limiter(origin, "t", pacing.Options{Headers: names, Clock: clock})
+	_, releaseB := r.Limiter(origin, "t", pacing.Options{Headers: names, Clock: clock})
 	take(t, a)
 	a.Observe("b", 200, answer(10, 5, 40))
-	leaveA()
-	leaveA() // once
+	releaseA()
+	releaseA() // the second call has no effect
 	if c := shared(&r, clock, origin, "t", 1); !c.State("b").Known {
-		t.Error("what another connection still uses was forgotten")
+		t.Error("a window that another connection still uses was forgotten")
 	}
-	leaveB()
+	releaseB()
 	var again pacing.Registry
-	_, leave := again.Limiter(origin, "t", pacing.Options{Headers: names, Clock: clock})
-	leave()
+	_, release := again.Limiter(origin, "t", pacing.Options{Headers: names, Clock: clock})
+	release()
 	if shared(&again, clock, origin, "t", 1).State("b").Known {
 		t.Error("a window was remembered")
 	}
 }
 
-// TestSharesOfSeveralProcessesAddUp: four limiters that know nothing of each other, each with a share of nine fortieths.
-func TestSharesOfSeveralProcessesAddUp(t *testing.T) {
+// TestAcquire_SeveralProcesses_SharesAddUp uses four separate limiters, each with a share of 0.9/4.
+func TestAcquire_SeveralProcesses_SharesAddUp(t *testing.T) {
 	clock := &fake{now: time.Unix(2_000_000_000, 0)}
 	remaining := 120
 	total := 0
@@ -101,12 +101,12 @@ func TestSharesOfSeveralProcessesAddUp(t *testing.T) {
 		cancel()
 	}
 	if total != 108 {
-		t.Errorf("four shares of 0.225 of 120 came to %d requests, want 108", total)
+		t.Errorf("four shares of 0.225 of 120 allowed %d requests, want 108", total)
 	}
 }
 
-// TestManyThatWaitForTheSameResetDoNotAllGoAtIt: the more wait, the longer the time over which they go.
-func TestManyThatWaitForTheSameResetDoNotAllGoAtIt(t *testing.T) {
+// TestAcquire_ManyWaiters_AreSpreadAfterReset: the more requests wait, the longer the time over which they are sent.
+func TestAcquire_ManyWaiters_AreSpreadAfterReset(t *testing.T) {
 	clock := &fake{now: time.Unix(2_000_000_000, 0)}
 	l := pacing.New(pacing.Options{Headers: names, Clock: clock, Rand: func() float64 { return 1 }})
 	take(t, l)
@@ -130,11 +130,11 @@ func TestManyThatWaitForTheSameResetDoNotAllGoAtIt(t *testing.T) {
 		longest = max(longest, <-ended-40*time.Second)
 	}
 	if alone > 250*time.Millisecond || longest < 2*time.Second {
-		t.Errorf("alone it waited %s past the reset, the last of a hundred %s", alone, longest)
+		t.Errorf("a single request waited %s after the reset, the last of a hundred %s", alone, longest)
 	}
 }
 
-// stuck is a clock whose sleepers wait until they are released.
+// stuck is a clock whose Sleep blocks until release is closed.
 type stuck struct {
 	*fake
 	asleep, release chan struct{}

@@ -13,7 +13,7 @@ import (
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
-// service is a rate limit as Okta has it: windows of a minute that begin with a request.
+// service is a rate limit like Okta's: windows of a minute that begin with a request.
 type service struct {
 	mu      sync.Mutex
 	limit   int
@@ -22,7 +22,7 @@ type service struct {
 	refused int
 }
 
-// answer takes a request and answers in whole seconds, as headers do.
+// answer counts a request and returns its answer, in whole seconds.
 func (s *service) answer() (int, http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,9 +40,9 @@ func (s *service) answer() (int, http.Header) {
 	return 200, h
 }
 
-// TestManyWorkersNeverRunIntoARefusal: more workers than a window has requests, answers that overtake each other, and
-// windows that all of them wait for.
-func TestManyWorkersNeverRunIntoARefusal(t *testing.T) {
+// TestAcquire_ManyWorkers_AreNeverRefused has more workers than a window has requests, answers that overtake each other, and
+// windows that all workers wait for.
+func TestAcquire_ManyWorkers_AreNeverRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{limit: 10}
 		l := pacing.New(pacing.Options{Headers: names})
@@ -75,16 +75,16 @@ func TestManyWorkersNeverRunIntoARefusal(t *testing.T) {
 	})
 }
 
-// TestABucketThatNobodyKnowsGetsOneRequest: many begin at once, and the first alone goes out, whatever becomes of it, until
-// an answer tells how many may.
-func TestABucketThatNobodyKnowsGetsOneRequest(t *testing.T) {
+// TestAcquire_UnknownBucket_SendsOneProbe: of many concurrent requests only one is sent at a time, however it ends, until an
+// answer has the limit.
+func TestAcquire_UnknownBucket_SendsOneProbe(t *testing.T) {
 	const limit, most = 10, 50
-	ends := map[string]func(l *pacing.Limiter, s *service, n int){ // of the requests that get no word of a limit
-		"the first is answered":      nil,
-		"the first fails unsent":     func(l *pacing.Limiter, _ *service, _ int) { l.Cancel("b", false) },
-		"the first gets no answer":   func(l *pacing.Limiter, _ *service, _ int) { l.Cancel("b", true) },
-		"a gateway answers":          func(l *pacing.Limiter, _ *service, _ int) { l.Observe("b", 503, http.Header{}) },
-		"there are too many at once": func(l *pacing.Limiter, _ *service, _ int) { time.Sleep(l.Observe("b", 429, answer(0, 0, 40))) },
+	ends := map[string]func(l *pacing.Limiter, s *service, n int){ // of the requests whose answer has no limit
+		"the first is answered":    nil,
+		"the first fails unsent":   func(l *pacing.Limiter, _ *service, _ int) { l.Cancel("b", false) },
+		"the first gets no answer": func(l *pacing.Limiter, _ *service, _ int) { l.Cancel("b", true) },
+		"a gateway answers":        func(l *pacing.Limiter, _ *service, _ int) { l.Observe("b", 503, http.Header{}) },
+		"too many are concurrent":  func(l *pacing.Limiter, _ *service, _ int) { time.Sleep(l.Observe("b", 429, answer(0, 0, 40))) },
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestABucketThatNobodyKnowsGetsOneRequest(t *testing.T) {
 				s := &service{limit: limit}
 				l := pacing.New(pacing.Options{Headers: names})
 				var mu sync.Mutex
-				out, told, asked := 0, false, 0
+				inFlight, known, sent := 0, false, 0
 				var wg sync.WaitGroup
 				for range most {
 					wg.Go(func() {
@@ -101,17 +101,17 @@ func TestABucketThatNobodyKnowsGetsOneRequest(t *testing.T) {
 							return
 						}
 						mu.Lock()
-						if out++; out > 1 && !told {
-							t.Errorf("%d requests were out before any answer told of the bucket", out)
+						if inFlight++; inFlight > 1 && !known {
+							t.Errorf("%d requests were in flight before an answer had the limit", inFlight)
 						}
-						asked++
-						n := asked
+						sent++
+						n := sent
 						mu.Unlock()
 						time.Sleep(time.Second)
 						mu.Lock()
-						out--
+						inFlight--
 						quiet := end != nil && n <= 3
-						told = told || !quiet
+						known = known || !quiet
 						mu.Unlock()
 						if quiet {
 							end(l, s, n)
@@ -122,16 +122,16 @@ func TestABucketThatNobodyKnowsGetsOneRequest(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				if s.refused > 0 || asked != most {
-					t.Errorf("%d of %d requests, %d refused", asked, most, s.refused)
+				if s.refused > 0 || sent != most {
+					t.Errorf("%d of %d requests, %d refused", sent, most, s.refused)
 				}
 			})
 		})
 	}
 }
 
-// TestABucketWithoutALimitIsNotQueuedFor: an answer that tells of none lets all others go at once.
-func TestABucketWithoutALimitIsNotQueuedFor(t *testing.T) {
+// TestAcquire_BucketWithoutLimit_DoesNotWait: after an answer without a limit, all other requests are sent at once.
+func TestAcquire_BucketWithoutLimit_DoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := pacing.New(pacing.Options{Headers: names})
 		began := time.Now()
@@ -147,13 +147,13 @@ func TestABucketWithoutALimitIsNotQueuedFor(t *testing.T) {
 		}
 		wg.Wait()
 		if took := time.Since(began); took != 2*time.Second {
-			t.Errorf("took %s: want the first, and then all others at once", took)
+			t.Errorf("took %s, want the first, and then all others at once", took)
 		}
 	})
 }
 
-// TestWhoeverWaitsForTheFirstAnswerMayGiveUp, and holds nobody up who does not.
-func TestWhoeverWaitsForTheFirstAnswerMayGiveUp(t *testing.T) {
+// TestAcquire_WaitForProbe_EndsWithContext: others that wait are not affected.
+func TestAcquire_WaitForProbe_EndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := pacing.New(pacing.Options{Headers: names})
 		take(t, l)
@@ -185,34 +185,34 @@ func TestWhoeverWaitsForTheFirstAnswerMayGiveUp(t *testing.T) {
 	})
 }
 
-func TestAnotherClientsUseIsSeen(t *testing.T) {
+func TestObserve_UseByOthers_IsCounted(t *testing.T) {
 	l, _ := limiter(1)
 	take(t, l)
 	l.Observe("b", 200, answer(100, 50, 40))
 	take(t, l)
-	l.Observe("b", 200, answer(100, 0, 40)) // 49 went to somebody else
+	l.Observe("b", 200, answer(100, 0, 40)) // another client used 49
 	if w := take(t, l); w < 40*time.Second {
 		t.Errorf("waited %s", w)
 	}
 }
 
-func TestRequestsOnTheirWayCountWhenABucketIsFirstToldOf(t *testing.T) {
+func TestObserve_FirstLimit_CountsInFlight(t *testing.T) {
 	l, _ := limiter(1)
 	take(t, l)
-	l.Observe("b", 200, http.Header{}) // tells of no limit, so that the others do not wait for each other
+	l.Observe("b", 200, http.Header{}) // has no limit, so the others do not wait for each other
 	for range 4 {
 		take(t, l)
 	}
-	l.Observe("b", 200, answer(10, 4, 40)) // three are on their way
+	l.Observe("b", 200, answer(10, 4, 40)) // three are in flight
 	if w := take(t, l); w != 0 {
-		t.Errorf("the one that is left waited %s", w)
+		t.Errorf("the request for which there is room waited %s", w)
 	}
 	if w := take(t, l); w == 0 {
-		t.Error("one that may be taken already did not wait")
+		t.Error("a request did not wait though requests in flight may have used its room")
 	}
 }
 
-func TestALateAnswerOfTheWindowBeforeIsNotBelieved(t *testing.T) {
+func TestObserve_LateAnswerOfLastWindow_IsIgnored(t *testing.T) {
 	l, clock := limiter(1)
 	take(t, l)
 	l.Observe("b", 200, answer(10, 5, 40))
@@ -225,11 +225,11 @@ func TestALateAnswerOfTheWindowBeforeIsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestARefusalRightAfterTheResetIsWaitedOutBriefly(t *testing.T) {
+func TestObserve_RefusalRightAfterReset_WaitsBriefly(t *testing.T) {
 	l, clock := limiter(1)
 	take(t, l)
 	l.Observe("b", 200, answer(10, 0, 40))
-	take(t, l) // by our clock the window is over
+	take(t, l) // the window is over by the local clock
 	if pause := l.Observe("b", 429, answer(10, 0, 0)); pause < time.Second || pause > 1250*time.Millisecond {
 		t.Errorf("paused %s", pause)
 	}
@@ -240,7 +240,7 @@ func TestARefusalRightAfterTheResetIsWaitedOutBriefly(t *testing.T) {
 	}
 }
 
-func TestANewLimitIsLearnt(t *testing.T) {
+func TestObserve_NewLimit_IsUsed(t *testing.T) {
 	l, clock := limiter(1)
 	take(t, l)
 	l.Observe("b", 200, answer(10, 0, 40))
@@ -254,7 +254,7 @@ func TestANewLimitIsLearnt(t *testing.T) {
 	}
 }
 
-func TestARequestThatWasNotSentIsPutBack(t *testing.T) {
+func TestCancel_NotSent_PutsRequestBack(t *testing.T) {
 	l, _ := limiter(1)
 	take(t, l)
 	l.Observe("b", 200, answer(10, 1, 40))
@@ -265,11 +265,11 @@ func TestARequestThatWasNotSentIsPutBack(t *testing.T) {
 	}
 	l.Cancel("b", true)
 	if w := take(t, l); w == 0 {
-		t.Error("one that may have been counted was put back")
+		t.Error("a request that may have been counted was put back")
 	}
 }
 
-func TestTooManyAtOnceHoldsEveryBucket(t *testing.T) {
+func TestObserve_ConcurrencyRefusal_StopsEveryBucket(t *testing.T) {
 	l, _ := limiter(1)
 	l.Observe("a", 429, answer(0, 0, 40))
 	if w := take(t, l); w < 500*time.Millisecond || w > 2250*time.Millisecond {
@@ -277,7 +277,7 @@ func TestTooManyAtOnceHoldsEveryBucket(t *testing.T) {
 	}
 }
 
-func TestARefusalThatIsNotTheBucketsHoldsNobodyElse(t *testing.T) {
+func TestObserve_RefusalOfOtherLimit_StopsOnlyItsRequest(t *testing.T) {
 	l, _ := limiter(1)
 	h := answer(100, 80, 40)
 	h.Set("Retry-After", "30")
@@ -289,7 +289,7 @@ func TestARefusalThatIsNotTheBucketsHoldsNobodyElse(t *testing.T) {
 	}
 }
 
-func TestRefusalsWithoutAdviceAreWaitedOutLongerEachTime(t *testing.T) {
+func TestObserve_RefusalsWithoutAdvice_DoublePause(t *testing.T) {
 	l, _ := limiter(1)
 	for _, want := range []time.Duration{1, 2, 4, 8, 16, 16} {
 		if pause := l.Observe("b", 429, http.Header{}); pause < want*time.Second || pause > want*time.Second+250*time.Millisecond {
@@ -298,22 +298,22 @@ func TestRefusalsWithoutAdviceAreWaitedOutLongerEachTime(t *testing.T) {
 	}
 	l.Observe("b", 200, http.Header{})
 	if pause := l.Observe("b", 429, http.Header{}); pause > 1250*time.Millisecond {
-		t.Errorf("paused %s after an answer that went well", pause)
+		t.Errorf("paused %s after a success", pause)
 	}
 }
 
-func TestAdvice(t *testing.T) {
+func TestObserve_Advice_IsFollowed(t *testing.T) {
 	date := func(d time.Duration) string { return their.Add(d).Format(http.TimeFormat) }
 	for name, c := range map[string]struct {
 		h    http.Header
 		want time.Duration
 	}{
 		"seconds":                   {http.Header{"Retry-After": {"7"}}, 7 * time.Second},
-		"a date by their clock":     {http.Header{"Retry-After": {date(9 * time.Second)}, "Date": {date(0)}}, 9 * time.Second},
-		"longer than is believed":   {http.Header{"Retry-After": {"86400"}}, 75 * time.Second},
+		"a date of their clock":     {http.Header{"Retry-After": {date(9 * time.Second)}, "Date": {date(0)}}, 9 * time.Second},
+		"longer than accepted":      {http.Header{"Retry-After": {"86400"}}, 75 * time.Second},
 		"none":                      {http.Header{"Retry-After": {"0"}}, time.Second},
-		"a reset further than that": {answer(100, 0, 600), 75 * time.Second},
-		"a reset that is over":      {answer(100, 0, -30), time.Second},
+		"a reset after the longest": {answer(100, 0, 600), 75 * time.Second},
+		"a past reset":              {answer(100, 0, -30), time.Second},
 		"a reset without remaining": {http.Header{"Date": {date(0)}, "L": {"10"}, "T": {fmt.Sprint(their.Unix() + 20)}}, 21 * time.Second},
 		"values joined by a proxy":  {http.Header{"Date": {"x", date(0)}, "L": {"null, 10"}, "R": {"0,0"}, "T": {fmt.Sprintf("-1, %d", their.Unix()+20)}}, 21 * time.Second},
 	} {
@@ -326,20 +326,20 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-func TestOneRequestAWindowIsAlwaysLeft(t *testing.T) {
+func TestAcquire_SmallShare_AllowsOneRequest(t *testing.T) {
 	l, _ := limiter(0.1)
 	take(t, l)
 	l.Observe("b", 200, answer(2, 1, 40))
 	if w := take(t, l); w < 40*time.Second || w > 41*time.Second {
-		t.Errorf("the second of a window waited %s", w)
+		t.Errorf("the second request of a window waited %s", w)
 	}
 	l.Observe("b", 200, http.Header{})
 	if w := take(t, l); w < 60*time.Second || w > 61*time.Second {
-		t.Errorf("the second of the next window waited %s", w)
+		t.Errorf("the second request of the next window waited %s", w)
 	}
 }
 
-func TestACanceledContextTakesNothing(t *testing.T) {
+func TestAcquire_CanceledContext_TakesNothing(t *testing.T) {
 	l, _ := limiter(1)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -351,7 +351,7 @@ func TestACanceledContextTakesNothing(t *testing.T) {
 	}
 }
 
-func TestStates(t *testing.T) {
+func TestState_Bucket_ShowsItsWindow(t *testing.T) {
 	l, clock := limiter(1)
 	if s := l.State("b"); s != (pacing.State{Bucket: "b"}) {
 		t.Errorf("%+v", s)
