@@ -19,7 +19,7 @@ func TestShell(t *testing.T) {
 	}
 	state := t.TempDir()
 	k := onPty(t, ptyOptions{state: state}, "--demo", "sql")
-	k.await(`lists what there is to read`)
+	k.await(`lists the tables`)
 	k.await(`sql> `)
 
 	k.keys("SELECT 1 AS first,\r")
@@ -41,11 +41,26 @@ func TestShell(t *testing.T) {
 	k.await(`schema,name,description\r\n`)
 	k.await(`okta,system_log,The System Log`)
 	k.keys(".mode xml\r")
-	k.await(`\.mode: no mode "xml": there are table`)
+	k.await(`\.mode: there is no mode "xml": use one of table`)
 	k.keys(".frobnicate\r")
-	k.await(`no command \.frobnicate: there are \.exit`)
+	k.await(`there is no command \.frobnicate: use one of \.exit`)
 	k.keys(".help\r")
-	k.await(`A statement ends in a semicolon`)
+	k.await(`A statement ends with a semicolon`)
+	k.keys(".timer maybe\r")
+	k.await(`\.timer: want on or off: found "maybe"`)
+
+	k.keys(".mode line\rSELECT 1 AS n, 'x' AS longer;\r")
+	k.await(`n      = 1\r\nlonger = x\r\n1 row`)
+	k.keys(".operations zone\r")
+	k.await(`operation = get_zone\r\ninput     = zone\*\r\nsummary   = Reads one network zone by id or exact name\.`)
+	k.keys(".mode table\r.operations\r")
+	k.await(`OPERATION +INPUT +SUMMARY`)
+	k.await(`list_users +`)
+
+	// Tab completes the arguments of a call: the connection and the operation.
+	k.keys("SELECT count(*) AS n FROM connector_table('ok\t, 'list_zo\t, '{}');\r")
+	k.await(`connector_table\('okta'.*, 'list_zones'`)
+	k.await(`N\r\n6\r\n1 row`)
 
 	// Ctrl-C leaves a statement that is being written, and stops one that runs.
 	k.keys("SELECT 'half\r")

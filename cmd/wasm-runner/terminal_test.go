@@ -420,7 +420,7 @@ func TestShell_TakesWordsThatPeopleType(t *testing.T) {
 			for _, line := range strings.SplitAfter(c.keys, "\r") {
 				k.keys(line)
 				if line == "help\r" {
-					k.await(`A statement ends in a semicolon`)
+					k.await(`A statement ends with a semicolon`)
 					k.await(`sql> `)
 				}
 				if strings.HasPrefix(line, "SELECT") {

@@ -71,7 +71,7 @@ requests: the event's transaction.id is the request id. The log is some seconds 
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "table", "table, ndjson, json or csv")
+	f.StringVar(&o.format, "format", "table", "table, line, ndjson, json or csv")
 	f.StringVar(&o.since, "since", "", "leave out what ended before this `time`: 2026-01-02T03:04:05Z, or a day (UTC)")
 	f.StringVar(&o.until, "until", "", "leave out what ended at this `time` or later")
 	f.StringSliceVar(&o.operations, "operation", nil, "these `operations` alone")

@@ -30,31 +30,36 @@ type shell struct {
 	print *printer
 	line  *liner.State
 	timer bool
+	calls calls
 
 	unfinished string         // the lines of a statement that lacks its semicolon
 	interrupts chan os.Signal // receives Ctrl-C while no line is edited
 }
 
-const shellHelp = `  .help                           this
-  .tables                         what there is to read; DESCRIBE okta.users lists the columns of one
-  .mode table|csv|json|ndjson     how rows are written
-  .timer on|off                   whether rows are counted and time is told
-  .quit                           leave; so do quit, exit and Ctrl-D
+const shellHelp = `  .help               show this help
+  .tables             list the tables; DESCRIBE okta.users lists the columns of one
+  .operations [TEXT]  list the operations that connector_table takes, or those
+                      whose name or summary has the text
+  .mode MODE          write rows as table, line, csv, json or ndjson; line has a
+                      line for each column
+  .timer on|off       show the number of rows and the time after each statement
+  .quit               leave the shell; so do quit, exit and Ctrl-D
 
-A statement ends in a semicolon, and may go over several lines. Tab completes tables and columns, the arrows go back to
-earlier statements, Ctrl-C leaves a statement or stops one that runs.
+A statement ends with a semicolon and may have several lines. Tab completes
+tables, columns and operations. The arrow keys bring back earlier statements.
+Ctrl-C drops the statement that you type, or stops the one that runs.
 `
 
 // shellCommands returns the commands of the shell.
 func shellCommands() []string {
-	return []string{".exit", ".help", ".mode", ".quit", ".tables", ".timer"}
+	return []string{".exit", ".help", ".mode", ".operations", ".quit", ".tables", ".timer"}
 }
 
 // runShell reads statements from a terminal and runs them until the person quits. An error of a statement does not end it.
-func runShell(ctx context.Context, a *cli.App, db *sql.DB, p *printer) error {
+func runShell(ctx context.Context, a *cli.App, db *sql.DB, p *printer, s *cli.Session) error {
 	// Elsewhere the first Ctrl-C cancels ctx. Here it stops the statement, and the shell goes on.
 	p.shell = true
-	sh := &shell{app: a, db: db, print: p, line: liner.NewLiner(), timer: true}
+	sh := &shell{app: a, db: db, print: p, line: liner.NewLiner(), timer: true, calls: newCalls(s)}
 	defer func() { _ = sh.line.Close() }() // restores the mode of the terminal
 	ctx = context.WithoutCancel(ctx)
 	a.TakeEcho()
@@ -70,7 +75,7 @@ func runShell(ctx context.Context, a *cli.App, db *sql.DB, p *printer) error {
 	sh.line.SetCtrlCAborts(true)
 	sh.line.SetTabCompletionStyle(liner.TabPrints)
 	sh.line.SetWordCompleter(func(line string, pos int) (string, []string, string) { return sh.complete(ctx, line, pos) })
-	fmt.Fprintf(a.Text(), "DuckDB over Okta. .tables lists what there is to read, .help says more.\n")
+	fmt.Fprintf(a.Text(), "DuckDB over Okta. .tables lists the tables, .help lists the commands.\n")
 	for {
 		prompt := "sql> "
 		if sh.unfinished != "" {
@@ -245,20 +250,24 @@ func (sh *shell) command(ctx context.Context, words []string) (leave bool) {
 		fmt.Fprint(sh.app.Text(), shellHelp)
 	case ".tables":
 		sh.run(ctx, "SHOW TABLES")
+	case ".operations":
+		if err := sh.print.operations(sh.calls.operations, argument); err != nil {
+			sh.app.Warnf(".operations: %s", err)
+		}
 	case ".mode":
 		if !slices.Contains(rows.Formats(), argument) {
-			sh.app.Warnf(".mode: no mode %q: there are %s", argument, strings.Join(rows.Formats(), ", "))
+			sh.app.Warnf(".mode: there is no mode %q: use one of %s", argument, strings.Join(rows.Formats(), ", "))
 			return false
 		}
 		sh.print.format = argument
 	case ".timer":
 		if argument != "on" && argument != "off" {
-			sh.app.Warnf(".timer: on or off")
+			sh.app.Warnf(".timer: want on or off: found %q", argument)
 			return false
 		}
 		sh.timer = argument == "on"
 	default:
-		sh.app.Warnf("no command %s: there are %s", words[0], strings.Join(shellCommands(), ", "))
+		sh.app.Warnf("there is no command %s: use one of %s", words[0], strings.Join(shellCommands(), ", "))
 	}
 	return false
 }
@@ -278,6 +287,9 @@ func (sh *shell) complete(ctx context.Context, line string, pos int) (head strin
 			}
 		}
 		return "", words, tail
+	}
+	if head, words, is := sh.calls.complete(sh.unfinished, before); is {
+		return head, words, tail
 	}
 	head = before
 	for _, c := range sh.db.Complete(ctx, sh.unfinished+before) {

@@ -76,7 +76,7 @@ machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it c
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "run the statements of a `file`, - for stdin")
-	f.StringVar(&o.printer.format, "format", "table", "table, ndjson, json or csv")
+	f.StringVar(&o.printer.format, "format", "table", "table, line, ndjson, json or csv")
 	f.StringSliceVar(&o.printer.columns, "columns", nil, "columns `a,b` of the result in this order (default all)")
 	f.StringVar(&o.config.Database, "database", "", "DuckDB `file` to keep tables in, made when it is not there (default memory)")
 	f.BoolVar(&o.config.AllowFiles, "allow-files", false, "let queries read and write files")
@@ -135,7 +135,7 @@ func (o *sqlOptions) run(ctx context.Context) error {
 	p := o.printer
 	p.out = bufio.NewWriter(a.Stdout)
 	if interactive {
-		err = runShell(ctx, a, db, &p)
+		err = runShell(ctx, a, db, &p, s)
 	} else {
 		err = db.Run(ctx, script, p.print)
 	}
@@ -252,7 +252,7 @@ func (p *printer) print(r *sql.Result) error {
 	if err != nil {
 		return err
 	}
-	if p.results++; p.results > 1 && (p.format == "table" || p.format == "csv") {
+	if p.results++; p.results > 1 && (p.format == "table" || p.format == "line" || p.format == "csv") {
 		_ = p.out.WriteByte('\n') // Flush returns the error
 	}
 	columns, apart := make([]abi.Column, len(chosen)), rows.Unique(rows.Names(r.Columns))

@@ -58,7 +58,7 @@ wrote into a name stands in CSV as it is: open it in a spreadsheet as text, wher
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "table", "table, ndjson, json or csv")
+	f.StringVar(&o.format, "format", "table", "table, line, ndjson, json or csv")
 	f.StringSliceVar(&o.columns, "columns", nil, "columns `a,b` in this order (default all)")
 	f.IntVar(&o.limit, "limit", 0, "most rows; 0 is all that there are")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
@@ -89,10 +89,10 @@ func (o *tableOptions) run(ctx context.Context) error {
 	opts := host.TableOptions{Columns: o.columns, Limit: o.limit, Warn: a.Warner(o.operation)}
 	room, terminal := term.Columns(a.Stdout)
 	var display display
-	if o.format == "table" && o.columns == nil {
+	if (o.format == "table" || o.format == "line") && o.columns == nil {
 		if op, err := s.Module.Operation(o.operation); err == nil {
 			opts.Columns = plainColumns(op.Columns)
-			if terminal && len(op.Display) > 0 {
+			if o.format == "table" && terminal && len(op.Display) > 0 {
 				display = newDisplay(op)
 				opts.Columns = display.columns
 			}

@@ -25,7 +25,7 @@ type Writer interface {
 }
 
 // Formats returns the names of the formats.
-func Formats() []string { return []string{"table", "ndjson", "json", "csv"} }
+func Formats() []string { return []string{"table", "line", "ndjson", "json", "csv"} }
 
 // Layout says what the format table leaves out.
 type Layout struct {
@@ -46,6 +46,8 @@ func New(format string, w *bufio.Writer, columns []abi.Column, l Layout) Writer 
 		return &jsonRows{w: w, names: jsonNames(columns)}
 	case "json":
 		return &jsonRows{w: w, names: jsonNames(columns), array: true}
+	case "line":
+		return &lineRows{w: w, columns: columns, room: l.Room}
 	case "csv":
 		c := csv.NewWriter(w)
 		return &csvRows{w: c, columns: columns}

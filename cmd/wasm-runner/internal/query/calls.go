@@ -1,0 +1,100 @@
+package query
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+)
+
+// calls are the arguments that connector_table, connector_scalar and connector_try take.
+type calls struct {
+	connections []string // names and kinds
+	operations  []*abi.Operation
+}
+
+// newCalls returns the connections of a session and the operations of its module that SQL can use.
+func newCalls(s *cli.Session) (c calls) {
+	for _, conn := range s.Connections() {
+		c.connections = append(c.connections, conn.Config().Name)
+	}
+	m := s.Module.Manifest()
+	if len(c.connections) == 1 && c.connections[0] != m.Kind {
+		c.connections = append(c.connections, m.Kind)
+	}
+	for i := range m.Operations {
+		if op := &m.Operations[i]; op.On(abi.SQL) {
+			c.operations = append(c.operations, op)
+		}
+	}
+	return c
+}
+
+// Arguments of a call of which the last is being typed.
+var (
+	firstArgument  = regexp.MustCompile(`(?i)\bconnector_(?:table|scalar|try)\s*\(\s*'([\w.-]*)$`)
+	secondArgument = regexp.MustCompile(`(?i)\bconnector_(?:table|scalar|try)\s*\(\s*'[\w.-]*'\s*,\s*'([\w.]*)$`)
+)
+
+// complete completes the name of a connection or operation in a call. before is the line up to the cursor, and unfinished the
+// lines before it. ok is false where the cursor is not in such an argument.
+func (c calls) complete(unfinished, before string) (head string, words []string, ok bool) {
+	var all []string
+	typed := firstArgument.FindStringSubmatch(unfinished + before)
+	if typed != nil {
+		all = c.connections
+	} else if typed = secondArgument.FindStringSubmatch(unfinished + before); typed != nil {
+		for _, op := range c.operations {
+			all = append(all, op.Name)
+		}
+	} else {
+		return "", nil, false
+	}
+	for _, name := range all {
+		if strings.HasPrefix(name, strings.ToLower(typed[1])) {
+			words = append(words, name+"'")
+		}
+	}
+	return before[:len(before)-len(typed[1])], words, true
+}
+
+// operations writes a row for each operation whose name or summary has a text.
+func (p *printer) operations(all []*abi.Operation, text string) error {
+	columns := []abi.Column{{Name: "operation", Type: abi.Varchar}, {Name: "input", Type: abi.Varchar}, {Name: "summary", Type: abi.Varchar}}
+	room, _ := term.Columns(p.app.Stdout)
+	w := rows.New(p.format, p.out, columns, rows.Layout{KeepEmpty: true, Shrink: true, Room: room, Warn: p.app.Warnf, More: p.more()})
+	for _, op := range all {
+		if !strings.Contains(strings.ToLower(op.Name+" "+op.Summary), strings.ToLower(text)) {
+			continue
+		}
+		if err := w.Row([]any{op.Name, inputSummary(op), cli.FirstSentence(op.Summary)}); err != nil {
+			return err
+		}
+	}
+	if err := w.End(); err != nil {
+		return err
+	}
+	return p.out.Flush()
+}
+
+// inputSummary returns the fields of an operation's input, the required ones first with a star.
+func inputSummary(op *abi.Operation) string {
+	var required, others []string
+	must := gjson.GetBytes(op.InputSchema, "required").Array()
+	gjson.GetBytes(op.InputSchema, "properties").ForEach(func(name, _ gjson.Result) bool {
+		for _, m := range must {
+			if m.Str == name.Str {
+				required = append(required, name.Str+"*")
+				return true
+			}
+		}
+		others = append(others, name.Str)
+		return true
+	})
+	return strings.Join(append(required, others...), " ")
+}
