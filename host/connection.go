@@ -167,11 +167,12 @@ func (c Config) clone() Config {
 // Module returns the module of the connection.
 func (c *Connection) Module() *Module { return c.module }
 
-// Close ends the connection. Idle instances are freed; running calls finish.
+// Close ends the connection. Idle instances are freed; running calls finish. It waits only for instances that are being
+// restored, until ctx ends.
 func (c *Connection) Close(ctx context.Context) error {
 	c.closing.Do(func() {
 		close(c.closed)
-		c.pool.Close()
+		c.pool.Close(ctx)
 		c.client.Close()
 		c.leaveLimits()
 	})

@@ -59,15 +59,10 @@ func (e CallError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e CallError) Unwrap() error { return e.Err }
 
-// newInstance returns an instance with at most memory bytes. The first instance initialises itself and is
-// snapshotted. All others start from that snapshot.
+// newInstance returns an instance with at most memory bytes, ready for its first call. It may run the module's
+// initialisation. ctx must be from Module.begin.
 func (m *Module) newInstance(ctx context.Context, memory int64) (*Instance, error) {
-	m.instances.RLock()
-	defer m.instances.RUnlock()
-	if m.closed {
-		return nil, fmt.Errorf("%w: the module", ErrClosed)
-	}
-	in, err := m.instantiate(ctx, memory)
+	in, err := m.instantiate(memory)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +73,31 @@ func (m *Module) newInstance(ctx context.Context, memory int64) (*Instance, erro
 	return in, nil
 }
 
+// newCopy returns an instance that starts from the module's snapshot, without running any code. It returns nil if there
+// is no snapshot yet.
+func (m *Module) newCopy(memory int64) *Instance {
+	if m.snapshot.Load() == nil {
+		return nil
+	}
+	ctx, end, err := m.begin(context.Background())
+	if err != nil {
+		return nil
+	}
+	defer end()
+	in, err := m.newInstance(ctx, memory)
+	if err != nil {
+		return nil
+	}
+	return in
+}
+
 // instantiate returns an instance that has not run any code.
-func (m *Module) instantiate(ctx context.Context, memory int64) (_ *Instance, err error) {
+func (m *Module) instantiate(memory int64) (_ *Instance, err error) {
+	m.instances.RLock()
+	defer m.instances.RUnlock()
+	if m.closing.Err() != nil {
+		return nil, context.Cause(m.closing)
+	}
 	if m.initialMemory > uint64(memory) {
 		return nil, MemoryError{Needed: m.initialMemory, Limit: uint64(memory)}
 	}
@@ -91,7 +109,7 @@ func (m *Module) instantiate(ctx context.Context, memory int64) (_ *Instance, er
 			panic(p)
 		}
 	}()
-	ctx = experimental.WithMemoryAllocator(context.WithoutCancel(ctx), in.allocator)
+	ctx := experimental.WithMemoryAllocator(context.Background(), in.allocator)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
 	if in.module, err = m.runtime.InstantiateModule(ctx, m.compiled, config); err == nil {
 		err = in.allocator.err
@@ -125,25 +143,36 @@ func (in *Instance) bind(m *Module) error {
 	return nil
 }
 
-// initialise makes an instance ready for its first call.
+// initialise makes an instance ready for its first call. The module's first instance initialises itself and is
+// snapshotted. All others start from that snapshot. If the state cannot be captured, each instance initialises itself.
 func (m *Module) initialise(ctx context.Context, in *Instance) error {
-	m.snapshotMu.Lock()
-	defer m.snapshotMu.Unlock()
-	if m.snapshot != nil {
-		return in.adopt(m.snapshot)
+	if m.state.Elsewhere {
+		m.warnElsewhere()
+		return in.initialise(ctx)
+	}
+	if s := m.snapshot.Load(); s != nil {
+		return in.adopt(s)
+	}
+	select { // not a mutex: an initialisation may last as long as its caller allows
+	case m.capturing <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the module's first initialisation: %w", context.Cause(ctx))
+	}
+	defer func() { <-m.capturing }()
+	if s := m.snapshot.Load(); s != nil {
+		return in.adopt(s)
 	}
 	if err := in.initialise(ctx); err != nil {
 		return err
-	}
-	if m.state.Elsewhere {
-		m.log.Warn("the module keeps state in tables or segments: each call gets a new instance, which takes some milliseconds")
-		return nil
 	}
 	s, err := in.capture()
 	if err != nil {
 		return err
 	}
-	m.snapshot = s
+	m.snapshot.Store(s)
+	if m.closing.Err() != nil { // Close may have found none
+		s.close()
+	}
 	return nil
 }
 

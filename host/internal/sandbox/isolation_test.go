@@ -67,7 +67,7 @@ func compile(tb testing.TB) *Module {
 func pool(tb testing.TB, m *Module) *Pool {
 	tb.Helper()
 	p := m.NewPool(PoolOptions{Memory: 64 << 20, Concurrency: 1, Logger: slog.New(slog.DiscardHandler)})
-	tb.Cleanup(p.Close)
+	tb.Cleanup(func() { p.Close(context.Background()) })
 	return p
 }
 
@@ -165,7 +165,12 @@ func TestClose_WhileInstancesAreMade_LeavesNone(t *testing.T) {
 		for range 4 {
 			wg.Go(func() {
 				for {
-					in, err := m.newInstance(ctx, 1<<30)
+					ctx, end, err := m.begin(ctx)
+					var in *Instance
+					if err == nil {
+						in, err = m.newInstance(ctx, 1<<30)
+						end()
+					}
 					if err != nil {
 						if !errors.Is(err, ErrClosed) {
 							t.Error(err)
@@ -243,7 +248,7 @@ func BenchmarkInstance(b *testing.B) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	fresh := func(snapshot bool) *Instance {
-		in, err := m.instantiate(ctx, 64<<20)
+		in, err := m.instantiate(64 << 20)
 		if err != nil {
 			b.Fatal(err)
 		}

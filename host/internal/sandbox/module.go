@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 
@@ -46,12 +47,15 @@ type Module struct {
 	memory        int64         // maximum memory of an instance, in bytes
 	state         wasmbin.State // an instance's state outside its memory
 
-	// instances is read-locked while instantiating: wazero must not be closed concurrently.
+	// instances is read-locked while instantiating and when a call begins: wazero must not be closed concurrently.
 	instances sync.RWMutex
-	closed    bool
+	calls     sync.WaitGroup  // running calls
+	closing   context.Context // canceled by Close, with ErrClosed as its cause
+	interrupt context.CancelCauseFunc
 
-	snapshotMu sync.Mutex
-	snapshot   *snapshot // nil before the first instance
+	capturing     chan struct{} // locks the first initialisation; honours contexts
+	snapshot      atomic.Pointer[snapshot]
+	warnElsewhere func()
 }
 
 // Compile compiles a module that Check accepted. It does not use wasm after it returns.
@@ -59,7 +63,11 @@ func Compile(ctx context.Context, bin *wasmbin.Module, wasm []byte, c Config) (*
 	if c.Memory < pageBytes || c.Memory > 1<<32 {
 		return nil, fmt.Errorf("memory must be at least %[2]d bytes, one page of Wasm, and at most 4 GiB, found %[1]d", c.Memory, pageBytes)
 	}
-	m := &Module{log: c.Logger, memory: c.Memory}
+	m := &Module{log: c.Logger, memory: c.Memory, capturing: make(chan struct{}, 1)}
+	m.closing, m.interrupt = context.WithCancelCause(context.Background())
+	m.warnElsewhere = sync.OnceFunc(func() {
+		m.log.Warn("the module keeps state in tables or segments: each call gets a new instance, which takes some milliseconds")
+	})
 	if len(bin.Memories) == 1 {
 		m.initialMemory = uint64(bin.Memories[0].Min) * pageBytes
 	}
@@ -109,8 +117,30 @@ func openCache(dir string) (wazero.CompilationCache, error) {
 	return wazero.NewCompilationCacheWithDir(dir)
 }
 
+// begin registers a call. The context that it returns also ends when the module is closed. The caller must call end.
+func (m *Module) begin(ctx context.Context) (_ context.Context, end func(), err error) {
+	m.instances.RLock()
+	defer m.instances.RUnlock()
+	if m.closing.Err() != nil {
+		return nil, nil, context.Cause(m.closing)
+	}
+	m.calls.Add(1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	unwatched := context.AfterFunc(m.closing, func() { cancel(context.Cause(m.closing)) })
+	return ctx, func() {
+		unwatched()
+		cancel(nil)
+		m.calls.Done()
+	}, nil
+}
+
 // Call runs an export once in a new instance. Host functions trap.
 func (m *Module) Call(ctx context.Context, export string, input []byte) ([]byte, error) {
+	ctx, end, err := m.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	in, err := m.newInstance(ctx, m.memory)
 	if err != nil {
 		return nil, err
@@ -122,19 +152,32 @@ func (m *Module) Call(ctx context.Context, export string, input []byte) ([]byte,
 // Memory returns the maximum memory of an instance in bytes.
 func (m *Module) Memory() int64 { return m.memory }
 
-// Close frees the module and its compiled code. Running calls end with an error.
+// Close interrupts running calls, waits for them until ctx ends, and frees the module and its compiled code. It may be
+// called more than once.
 func (m *Module) Close(ctx context.Context) error {
 	m.instances.Lock()
-	defer m.instances.Unlock()
-	m.closed = true
-	err := m.runtime.Close(ctx)
-	m.snapshotMu.Lock()
-	defer m.snapshotMu.Unlock()
-	if m.snapshot != nil {
-		m.snapshot.close()
+	m.interrupt(fmt.Errorf("%w: the module", ErrClosed))
+	m.instances.Unlock()
+	wait(ctx, &m.calls)
+	err := m.runtime.Close(context.WithoutCancel(ctx))
+	if s := m.snapshot.Load(); s != nil {
+		s.close()
 	}
 	if m.cache != nil {
-		err = errors.Join(err, m.cache.Close(ctx))
+		err = errors.Join(err, m.cache.Close(context.WithoutCancel(ctx)))
 	}
 	return err
+}
+
+// wait waits until the group is done or ctx ends.
+func wait(ctx context.Context, group *sync.WaitGroup) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		group.Wait()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }

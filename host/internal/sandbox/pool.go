@@ -37,15 +37,22 @@ func (m *Module) NewPool(o PoolOptions) *Pool {
 // ErrBusy is the error for a call that found no free slot before its context ended.
 var ErrBusy = errors.New("the call did not start")
 
-// Run calls an export and returns its output. Host functions get call. The error is ErrBusy, a MemoryError, a
-// CallError, or the context's. The guest is interrupted when ctx ends.
-func (p *Pool) Run(ctx context.Context, call any, export string, input []byte) ([]byte, error) {
-	in, err := p.acquire(ctx)
+// Run calls an export and returns its output. Host functions get call. The error is ErrBusy, ErrClosed, a MemoryError,
+// a CallError, or the context's. The guest is interrupted when ctx ends or the module is closed.
+func (p *Pool) Run(ctx context.Context, call any, export string, input []byte) (out []byte, err error) {
+	ctx, end, err := p.module.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out, err := in.call(ctx, call, export, input)
-	p.release(in, err == nil)
+	defer end()
+	in, err := p.acquire(ctx)
+	if err == nil {
+		out, err = in.call(ctx, call, export, input)
+		p.release(in, err == nil)
+	}
+	if err != nil && errors.Is(context.Cause(ctx), ErrClosed) {
+		err = context.Cause(ctx)
+	}
 	return out, err
 }
 
@@ -89,9 +96,9 @@ func (p *Pool) release(in *Instance, fit bool) {
 		defer func() { <-p.slots }()
 		if !in.restore() {
 			in.close(p.log)
-			var err error
-			if in, err = p.module.newInstance(context.Background(), p.memory); err != nil {
-				return // the next call instantiates again and returns the error
+			// The module's code must not run here, since no deadline would end it.
+			if in = p.module.newCopy(p.memory); in == nil {
+				return // the next call instantiates, or returns the error
 			}
 		}
 		p.mu.Lock()
@@ -106,13 +113,14 @@ func (p *Pool) release(in *Instance, fit bool) {
 	}()
 }
 
-// Close frees the idle instances. Running calls end normally, and their instances are freed then.
-func (p *Pool) Close() {
+// Close frees the idle instances. Running calls end normally, and their instances are freed then. Close waits until ctx
+// ends for instances that are being restored.
+func (p *Pool) Close(ctx context.Context) {
 	p.mu.Lock()
 	idle := p.idle
 	p.idle, p.closed = nil, true
 	p.mu.Unlock()
-	p.resting.Wait()
+	wait(ctx, &p.resting)
 	for _, in := range idle {
 		in.close(p.log)
 	}

@@ -73,6 +73,7 @@ type Module struct {
 	Exports       map[string]string // by name, in place of a sound one; "" leaves it out
 	Invoke        string            // code of the function behind invoke, without its end; default i32.const 0
 	Locals        string
+	Initialise    string   // code of the function behind _initialize, which returns an i32; "" leaves it out
 	Manifest      []string // default the kit's; empty strings are sections too
 	Tail          string   // sections at the end
 	NoManifest    bool
@@ -130,6 +131,10 @@ func (m Module) Build() []byte {
 	functions, bodies := []string{"\x00", "\x00"}, []string{body(m.Locals, m.Invoke), body("\x00", I32(0))}
 	if m.Start {
 		functions, bodies = append(functions, LEB(len(m.Types))), append(bodies, body("\x00", Loop("")))
+	}
+	if m.Initialise != "" {
+		exports = append(exports, Name("_initialize")+"\x00"+LEB(n+len(functions)))
+		functions, bodies = append(functions, "\x00"), append(bodies, body("\x00", m.Initialise))
 	}
 	out += Section(3, Vec(functions...))
 	if m.Table != "" {

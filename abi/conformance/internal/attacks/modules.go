@@ -1,6 +1,7 @@
 package attacks
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -217,7 +218,7 @@ func moduleAttacks() []kit.Attack {
 	change("a body's rule where there is no body", classes, func(m *abi.Manifest) {
 		m.Operations[raised].Endpoints[1].ClassRules = []abi.ClassRule{{Field: "x", Class: abi.Destructive}}
 	})
-	const endpoints = "manifest endpoints"
+	const endpoints, initialisation = "manifest endpoints", "initialisation"
 	for name, e := range map[string]string{
 		"a URL for an endpoint":               "GET https://evil.example/api/v1/logs",
 		"an endpoint of another origin":       "GET //evil.example/api/v1/logs",
@@ -250,10 +251,8 @@ func moduleAttacks() []kit.Attack {
 			}
 			return res.Ended(abi.Failed)
 		}},
-		kit.Attack{Family: "modules", Name: "an initialisation that spins", Wall: "deadline", Run: func(a *kit.Attempt) error {
-			m := assemble.Module{Invoke: assemble.Loop("")}
-			m.Exports = map[string]string{"describe": assemble.Name("describe") + "\x00\x01"}
-			m.Types, m.More = nil, []string{assemble.Name("_initialize") + "\x00\x00"}
+		kit.Attack{Family: "modules", Name: "an initialisation that spins", Wall: initialisation, Run: func(a *kit.Attempt) error {
+			m := assemble.Module{Initialise: assemble.Loop("")}
 			r, err := a.NewRig(kit.RigOptions{Wasm: m.Build(), Limits: target.Limits{CallTimeout: 500 * time.Millisecond}})
 			if err != nil {
 				return nil
@@ -264,6 +263,8 @@ func moduleAttacks() []kit.Attack {
 			}
 			return res.Ended(abi.Failed, abi.Unavailable)
 		}},
+		kit.Attack{Family: "modules", Name: "an initialisation that spins now and then", Wall: initialisation, Run: spinsSometimes},
+		kit.Attack{Family: "modules", Name: "an initialisation that spins while others wait", Wall: initialisation, Run: spinsForOthers},
 		kit.Attack{Family: "modules", Name: "a schema that refers to a file", Wall: "schema loading", Run: refers("file:///etc/passwd")},
 		kit.Attack{Family: "modules", Name: "a schema that refers to the network", Wall: "schema loading", Run: refers("http://127.0.0.1:9/schema.json")},
 		kit.Attack{Family: "modules", Name: "a schema without an end", Wall: "schema loading", Run: func(a *kit.Attempt) error {
@@ -304,4 +305,83 @@ func checked(a *kit.Attempt, text string) (*kit.Result, error) {
 		return nil, nil
 	}
 	return r.RunInput("read", `{"steps":[],"a":"`+strings.Repeat("a", 100_000)+`!"}`)
+}
+
+// spinsSometimes runs a module that needs a new instance for each call and whose initialisation loops in half of them. A call
+// may fail for it. The calls after it must find an instance, and other sessions of the module must not wait.
+func spinsSometimes(a *kit.Attempt) error {
+	m := messenger(assemble.Module{Table: "\x70\x00\x01"})
+	m.Types = append(m.Types, "\x60\x02\x7f\x7f\x01\x7f")
+	m.Imports = append(m.Imports, assemble.Imported("wasi_snapshot_preview1", "random_get", 3))
+	const change = "\xd0\x70\x26\x00" // table.set: state that no snapshot holds
+	m.Invoke = assemble.I32(0) + change + respond(`{"outcome":"succeeded"}`) + assemble.I32(0)
+	m.Initialise = assemble.I32(0) + assemble.I32(1) + "\x10\x03" + assemble.Drop + // random_get(0, 1)
+		assemble.I32(0) + "\x2d\x00\x00" + assemble.I32(128) + "\x49\x04\x40" + // if load8_u(0) < 128
+		assemble.Loop("") + assemble.End + assemble.I32(0)
+	var rigs [2]*kit.Rig
+	module, err := a.Host.Load(a.Ctx, m.Build())
+	if err != nil {
+		return nil // a host may refuse such a module
+	}
+	a.Later(func() { _ = module.Close(context.WithoutCancel(a.Ctx)) })
+	for i := range rigs {
+		rigs[i], err = a.NewRig(kit.RigOptions{Module: module, Limits: target.Limits{CallTimeout: 300 * time.Millisecond, Concurrency: 1}})
+		if err != nil {
+			return err
+		}
+	}
+	for _, r := range rigs {
+		for good, bad := 0, 0; good < 5; {
+			res, err := r.Run("read")
+			if err != nil {
+				return err
+			}
+			if res.Outcome == abi.Succeeded {
+				good, bad = good+1, 0
+				continue
+			}
+			if err := res.Ended(abi.Failed, abi.Unavailable); err != nil {
+				return err
+			}
+			if bad++; bad == 30 { // by chance: once in a billion times
+				return fmt.Errorf("%d calls in a row did not run, after %d that did: %s", bad, good, kit.Short(string(res.JSON)))
+			}
+		}
+	}
+	return nil
+}
+
+// spinsForOthers has one caller wait for an initialisation that loops. Another, with less time, must be answered first.
+func spinsForOthers(a *kit.Attempt) error {
+	module, err := a.Host.Load(a.Ctx, assemble.Module{Initialise: assemble.Loop("")}.Build())
+	if err != nil {
+		return nil
+	}
+	a.Later(func() { _ = module.Close(context.WithoutCancel(a.Ctx)) })
+	patient, err := a.NewRig(kit.RigOptions{Module: module, Limits: target.Limits{CallTimeout: a.Patience}})
+	if err != nil {
+		return err
+	}
+	other, err := a.NewRig(kit.RigOptions{Module: module, Limits: target.Limits{CallTimeout: 300 * time.Millisecond}})
+	if err != nil {
+		return err
+	}
+	ctx, giveUp := context.WithCancel(a.Ctx)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := patient.Invoke(ctx, "read", []byte(`{}`))
+		ended <- err
+	}()
+	defer func() { giveUp(); <-ended }()
+	time.Sleep(200 * time.Millisecond) // the patient call begins; if it does not, the attack proves less
+	if _, err := other.Run("read"); err != nil {
+		return err
+	}
+	select {
+	case err := <-ended:
+		ended <- err
+		return fmt.Errorf("a call of 300 ms was answered after one of %v (%v)", a.Patience, err)
+	default:
+		return nil
+	}
 }

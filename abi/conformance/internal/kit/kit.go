@@ -123,7 +123,7 @@ func (a *Attempt) Close() {
 // RigOptions configure a session. The zero value is honest.
 type RigOptions struct {
 	Wasm    []byte        // another module than the kit's
-	module  target.Module // likewise
+	Module  target.Module // likewise, loaded
 	Handler http.HandlerFunc
 	Grants  []abi.Class
 	Limits  target.Limits
@@ -192,7 +192,7 @@ func (a *Attempt) NewRig(o RigOptions) (*Rig, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = server.URL
 	}
-	m := o.module
+	m := o.Module
 	var err error
 	switch {
 	case m != nil:
