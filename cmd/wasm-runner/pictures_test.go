@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hinshun/vt10x"
 
 	"github.com/mach5/okta-connector/host/sql"
@@ -18,7 +19,7 @@ import (
 
 // picture is a terminal picture of the documents: commands, and what each shows at a terminal.
 type picture struct {
-	name  string // of docs/pictures/NAME.svg
+	name  string // the file is docs/pictures/NAME.svg
 	title string
 	steps []step
 	sql   bool // it needs DuckDB
@@ -52,6 +53,9 @@ var pictures = []picture{
 	{name: "actions", title: "an action: planned, refused, done", steps: []step{
 		{comment: "A connection may only read, until more is granted.", args: []string{"invoke", "create_group", `{"name":"Night Shift"}`}, shown: `invoke create_group '{"name":"Night Shift"}'`},
 		{comment: "What would be sent?", args: []string{"--grant", "write", "invoke", "create_group", `{"name":"Night Shift"}`, "--plan"}, shown: `--grant write invoke create_group '{"name":"Night Shift"}' --plan`},
+		{comment: "Do it.", args: []string{"--grant", "write", "invoke", "create_group", `{"name":"Night Shift"}`}, shown: `--grant write invoke create_group '{"name":"Night Shift"}'`},
+		{comment: "Suspend a user.", args: []string{"--grant", "destructive", "invoke", "user_lifecycle_action", `{"user":"alan.turing@example.com","action":"suspend"}`},
+			shown: `--grant destructive invoke user_lifecycle_action \` + "\n    '" + `{"user":"alan.turing@example.com","action":"suspend"}'`},
 	}},
 }
 
@@ -75,16 +79,16 @@ func TestPictures_AreCurrent(t *testing.T) {
 					t.Fatal(err)
 				}
 			default:
-				t.Errorf("docs/pictures/%s.svg is stale (%v): go test ./cmd/wasm-runner -run TestPictures -update\nit shows\n%s\nand should show\n%s",
-					p.name, err, visible(string(want)), visible(got))
+				t.Errorf("docs/pictures/%s.svg is stale (%v): go test ./cmd/wasm-runner -run TestPictures -update\n-picture +run:\n%s",
+					p.name, err, cmp.Diff(visible(string(want)), visible(got)))
 			}
 		})
 	}
 }
 
-// visible returns the text of a picture.
-func visible(svg string) string {
-	return html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(strings.ReplaceAll(svg, "</text>\n<text y", "</text>\n\n<text y"), ""))
+// visible returns the lines of a picture.
+func visible(svg string) []string {
+	return strings.Split(html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(svg, "")), "\n")
 }
 
 // draw runs the commands and returns the picture.
@@ -129,6 +133,7 @@ var masks = []struct {
 	shown   string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d`), "2026-11-28${1}09:41:05"},
+	{regexp.MustCompile(`(09:41:05)\.\d{3}Z`), "${1}.000Z"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d{5}`), "127.0.0.1:40000"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d{4}\b`), "127.0.0.1:4000"},
 	{regexp.MustCompile(`new ones in \d+ s`), "new ones in 30 s"},
