@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -272,6 +273,38 @@ func codeBlocks(t *testing.T, path, language string) []string {
 		}
 	}
 	return blocks
+}
+
+// TestTroubleshooting_QuotedMessages_AreInTheSource: a reader searches for the message that they saw.
+func TestTroubleshooting_QuotedMessages_AreInTheSource(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "troubleshooting.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile("(?s)```.*?```|`[^`]*`").ReplaceAllString(string(page), "")
+	quoted := regexp.MustCompile(`"([^"\n]+)"`).FindAllStringSubmatch(text, -1)
+	if len(quoted) < 10 {
+		t.Errorf("%d messages are quoted", len(quoted))
+	}
+	var source strings.Builder
+	for _, folder := range []string{"cmd", "guest", "host"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			source.Write(text)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, q := range quoted {
+		if !strings.Contains(source.String(), q[1]) {
+			t.Errorf("docs/troubleshooting.md quotes %q, which no message has", q[1])
+		}
+	}
 }
 
 // TestDemoScript runs what make run does.
