@@ -429,7 +429,7 @@ func TestInvoke_OfAListThatIsCut(t *testing.T) {
 	t.Cleanup(org.Close)
 	writeMistakes(t, dir, org.URL, org.URL, org.URL)
 	cut := "wasm-runner: list_users: these are 1,000 records, and there are more: give the result's next_cursor as cursor to go on, or a larger limit, or use wasm-runner table, which reads all\n"
-	left := "wasm-runner: list_users: DEPROVISIONED users are not in this list: give include_deprovisioned to have them too\n"
+	left := "wasm-runner: list_users: DEPROVISIONED users are not in this list: give include_deprovisioned to include them\n"
 	for input, want := range map[string]string{
 		`{}`: cut, `{"limit":10}`: "", `{"limit":100000}`: left, `{"limit":100000,"include_deprovisioned":true}`: "", `{"status":"LOCKED_OUT"}`: "",
 	} {

@@ -11,49 +11,51 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Change describes one write. Call.Change sends its request once. When the answer is lost, it reads back what the write did.
+// Change describes one write. Call.Change sends its request once. If the response is lost, it reads back what the write
+// did.
 type Change struct {
 	Request    hostcall.Request
 	Noun, Type string // the operation's own target, as in Get
-	What       string // names the write in a message: "deactivating 00u1"
-	Undone     string // says what a write that had no effect did not do: "the user was not created"
+	What       string // the write, for messages: "deactivating 00u1"
+	Undone     string // for messages about a write without effect: "the user was not created"
 
-	// Done returns the result of a successful answer. Nil emits the answer's body as the output. A body that is not JSON is then
-	// read back, as after a lost answer.
+	// Done returns the result for a successful response. Nil emits the response's body as the output, and reads back if
+	// the body is not JSON.
 	Done func(hostcall.Response) Result
-	// Check returns another result where the object in a successful answer is not what was asked for, else nil. It is called
-	// only without Done.
+	// Check returns another result if the object in a successful response is not what was asked for, else nil. It is
+	// called only if Done is nil.
 	Check func(jsonval.Value) *Result
-	// Refused returns the result of a refusal, such as Unchanged for a repeat that the service calls an error. Nil keeps it.
+	// Refused returns the result for a refusal, such as Unchanged for a repeat that the service calls an error. Nil
+	// keeps it.
 	Refused func(Result) Result
-	// Look reads back whether the wanted state holds, and returns the output if it does. It must not return Holds for a state
-	// that the write may have found: the operation looked before it wrote, and knows.
+	// Look reads back whether the wanted state holds, and returns the output if it does. It must not return Holds for a
+	// state that may have been there before the write.
 	Look func() (Reading, Result)
-	// Trace is when the service last changed what the write changes, as read before it: RFC 3339, or empty where the service keeps
-	// none. An earlier run's write that took effect and was undone since shows in nothing else.
+	// Trace is the time of the target's last change, as read before the write: RFC 3339, or empty if the service stores
+	// none. Only Trace shows that an earlier run's write took effect and was undone since.
 	Trace string
-	// Again is called before ChangePatiently sends the request once more. It returns a result to end with instead, or nil. A nil
-	// function sends the request again.
+	// Again is called before ChangePatiently repeats the request. It returns a result to end with, or nil to repeat. A
+	// nil function always repeats.
 	Again func() *Result
-	// Effects are what the write does to other objects, a sentence each. They are warnings of a plan and of the result.
+	// Effects are sentences about effects on other objects. They become warnings of the plan and of the result.
 	Effects []string
-	Final   bool // nobody can undo the effect: if it is absent, the write did nothing
-	Once    bool // without a Trace, never sent again, since it gives somebody power
+	Final   bool // the effect cannot be undone: if it does not show, the write did nothing
+	Once    bool // without a Trace it is never repeated, because it grants power
 }
 
 // Reading says whether the wanted state of a write holds.
 type Reading int
 
-// The readings.
+// Values of Reading.
 const (
-	Unclear   Reading = iota // this reading failed
-	Blind                    // no reading can show it: the effect is invisible, or was there before the write
-	Absent                   // the wanted state does not hold
-	Precluded                // it cannot hold: the service refused the write for what was there before. The look's result says so
-	Holds                    // the wanted state holds
+	Unclear      Reading = iota // this reading failed
+	Unobservable                // no reading can show it: the effect is invisible, or may be older than the write
+	Absent                      // the wanted state does not hold
+	Precluded                   // it cannot hold: the service refused the write because of an older object; Look returns the result
+	Holds                       // the wanted state holds
 )
 
-// Change sends a write and ends it in exactly one outcome.
+// Change sends a write and returns its result, with exactly one outcome.
 func (c *Call) Change(ch Change) Result {
 	r := c.sendChange(ch)
 	if r.Outcome == abi.Succeeded || r.Outcome == abi.Unknown {
@@ -64,20 +66,20 @@ func (c *Call) Change(ch Change) Result {
 
 func (c *Call) sendChange(ch Change) Result {
 	if c.Settling {
-		// The write of an earlier run may have left: it counts, if its effect is there. What cannot be told is not
-		// sent again.
+		// An earlier run's write may have been sent. It counts if its effect shows. If that cannot be determined, it is
+		// not repeated.
 		is, r := c.Settle(ch.Look, WorkingTime-c.sinceWrite())
-		const ended = "the run that sent it ended before its answer"
+		const ended = "the run that sent it ended before the response"
 		switch {
 		case is == Holds:
 			return c.Reconcile(r)
 		case is == Precluded:
-			c.Settling = false // it is: the write did nothing
+			c.Settling = false // it is settled: the write did nothing
 			return r
 		case is != Absent:
 			return c.lost(hostcall.Response{Err: &abi.SendError{Message: ended}}, ch.What)
 		case !c.untouched(ch):
-			return c.lost(hostcall.Response{Err: &abi.SendError{Message: ended + ", and somebody may have changed the object afterwards"}}, ch.What)
+			return c.lost(hostcall.Response{Err: &abi.SendError{Message: ended + ", and another client may have changed the object since"}}, ch.What)
 		}
 		c.Settling = false
 	}
@@ -96,7 +98,7 @@ func (c *Call) sendChange(ch Change) Result {
 		}
 		c.Planning = true
 		return Result{Outcome: abi.Succeeded}
-	case OK(resp) && !c.answers(resp, ch): // a proxy's, whatever its status says
+	case OK(resp) && !c.answers(resp, ch): // the response of a proxy, despite its status
 	case OK(resp) && ch.Done != nil:
 		r := ch.Done(resp)
 		c.Wrote = c.Wrote || r.Outcome.OK()
@@ -131,8 +133,8 @@ func (c *Call) sendChange(ch Change) Result {
 	return c.lost(resp, ch.What)
 }
 
-// show reads the objects that a write is about and that were not read for it, so that a plan or an audit can show them. Whether
-// that works does not matter to the write.
+// show reads the write's targets that were not read yet, so that a plan or an audit can show them. If that fails, the
+// write continues.
 func (c *Call) show(req hostcall.Request) {
 	_, template, _ := strings.Cut(req.Endpoint, " ")
 	segments := strings.Split(template, "/")
@@ -170,15 +172,14 @@ func (o *ObjectKind) isInBody(path string) bool {
 	return o.InBodyBelow != "" && strings.HasPrefix(path, o.InBodyBelow)
 }
 
-// Reconcile returns the result of a write that got no answer and took effect.
+// Reconcile returns the result of a write whose response was lost and that took effect.
 func (c *Call) Reconcile(r Result) Result {
 	c.Wrote = true
 	r.Outcome, r.Reconciled = abi.Succeeded, true
 	return r
 }
 
-// sinceWrite is how long ago the write of an earlier run was about to leave, by the service's clock, in milliseconds; 0 where
-// that is not known.
+// sinceWrite returns the time since the earlier run's write, by the service's clock, in milliseconds; 0 if unknown.
 func (c *Call) sinceWrite() int64 {
 	if c.since == 0 || c.ServerNow <= c.since {
 		return 0
@@ -186,12 +187,12 @@ func (c *Call) sinceWrite() int64 {
 	return int64(c.ServerNow - c.since)
 }
 
-// reachTime is how long after a write of which the service keeps no trace its absence says that it did nothing, in
-// milliseconds. Later, somebody may have undone it.
+// reachTime is how long after a write without Trace its missing effect shows that it did nothing, in milliseconds.
+// After that, another client may have undone it.
 const reachTime = 5 * 60_000
 
-// untouched reports whether the absence of a change says that the write of an earlier run did nothing, so that it may be
-// sent again. Where nothing tells, it may not.
+// untouched reports whether a missing effect shows that the earlier run's write did nothing, so that it may be
+// repeated. In doubt it is false.
 func (c *Call) untouched(ch Change) bool {
 	switch {
 	case ch.Final:
@@ -205,21 +206,21 @@ func (c *Call) untouched(ch Change) bool {
 	return ok && at < c.since
 }
 
-// Maker is whose work an object is.
+// Maker says which client created an object.
 type Maker int
 
 const (
-	ByAnybody Maker = iota // it could not be told
-	ByUs                   // this invoke: this run, or an earlier one whose write left at c.since
-	ByAnother              // it was there before
+	ByAnybody Maker = iota // unknown
+	ByUs                   // this invoke: this run, or the earlier run at c.since
+	ByAnother              // another client, before
 )
 
-// MadeBy tells whose work an object is that was created then, by the service's clock. A reading can miss what is there, so that
-// to have seen none before does not make it ours.
+// MadeBy says which client created an object, by its time of creation on the service's clock. That an earlier read
+// found no object does not prove it: a read can miss one.
 func (c *Call) MadeBy(created string) Maker {
 	const (
 		longestCall = 15 * 60_000
-		skew        = 60_000 // between the service's clocks
+		skew        = 60_000 // between clocks of the service
 	)
 	since := c.asked
 	if c.resumed {
@@ -228,7 +229,7 @@ func (c *Call) MadeBy(created string) Maker {
 	at, ok := clock.ParseInstant(created)
 	switch {
 	case !ok || since == 0:
-	case at >= since && (!c.resumed || at <= since+longestCall): // what is much younger is somebody else's
+	case at >= since && (!c.resumed || at <= since+longestCall): // much later objects are another client's
 		return ByUs
 	case at < since-skew:
 		return ByAnother
@@ -236,16 +237,16 @@ func (c *Call) MadeBy(created string) Maker {
 	return ByAnybody
 }
 
-// MadeByUs reports whether an object that was created then can be the work of this invoke.
+// MadeByUs reports whether an object with this time of creation can be the work of this invoke.
 func (c *Call) MadeByUs(created string) bool { return c.MadeBy(created) == ByUs }
 
-// targets are the ids that the target of an earlier run's write had, by input, and the write's endpoint.
+// targets has the ids of the targets of an earlier run's write, by input, and the write's endpoint.
 type targets struct {
 	Endpoint string
 	ids      []hostcall.Pair
 }
 
-// boundTo reads a settle_target. The service's paths name the kind of each id.
+// boundTo parses a settle_target. The path of its endpoint says the kind of each id.
 func (s *Service) boundTo(v jsonval.Value) (t targets) {
 	t.Endpoint = v.Get("endpoint").Str()
 	_, path, _ := strings.Cut(t.Endpoint, " ")
@@ -264,7 +265,7 @@ func (s *Service) boundTo(v jsonval.Value) (t targets) {
 	return t
 }
 
-// bind notes the id of an object of a kind, the last of a kind in the place of others.
+// bind stores the id of an object of a kind. It replaces an earlier id of the same kind.
 func (s *Service) bind(t *targets, kind, id string) {
 	for _, o := range s.Objects {
 		if o.Segment != kind || o.Input == "" {
@@ -280,7 +281,7 @@ func (s *Service) bind(t *targets, kind, id string) {
 	}
 }
 
-// of returns the id that an input stood for, "" where that is not known.
+// of returns the id of the object that an input named; "" if unknown.
 func (t targets) of(input string) string {
 	for _, p := range t.ids {
 		if p.Name == input {
@@ -290,9 +291,9 @@ func (t targets) of(input string) string {
 	return ""
 }
 
-// answers reports whether a 2xx is the service's own: with its request id, or of its objects' shape where something between
-// takes headers away. A sign-in page, a gateway that says that all is well, and an error's body with a status of success are
-// no answers, and say nothing.
+// answers reports whether a 2xx response is the service's own: it has a request id, or the shape of the service's
+// objects if a proxy removed the header. A sign-in page, a gateway's response, or an error's body with a 2xx status is
+// not.
 func (c *Call) answers(resp hostcall.Response, ch Change) bool {
 	identified := resp.Header(c.Service.RequestID) != ""
 	switch {
@@ -310,17 +311,18 @@ func (c *Call) answers(resp hostcall.Response, ch Change) bool {
 	return isJSON && v.Kind() == jsonval.Object && !isError && (identified || shaped) && (made || ch.Done != nil)
 }
 
-// AwaitEffect returns the result of a successful write whose effect the first reading did not show. It reads on for a while.
+// AwaitEffect returns the result of a successful write whose effect the first reading did not show. It reads again for
+// a while.
 func (c *Call) AwaitEffect(look func() (Reading, Result), what string) Result {
 	if is, r := c.Settle(look, LaggingTime); is == Holds {
 		r.Outcome = abi.Succeeded
 		return r
 	}
-	return Fail(abi.Unknown, string(abi.Unknown), what+": "+c.Service.Name+" took it, and what it should have changed does not show. Look at the object before you repeat it")
+	return Fail(abi.Unknown, string(abi.Unknown), what+": "+c.Service.Name+" accepted it, but the change does not show. Look at the object before you repeat it")
 }
 
-// ConfirmEffect returns the result of a successful write after one reading, which AwaitEffect continues if needed. The output is
-// for a write that cannot be read back.
+// ConfirmEffect returns the result of a successful write after one reading, or more by AwaitEffect. output is for a
+// write that cannot be read back.
 func (c *Call) ConfirmEffect(look func() (Reading, Result), output, what string) Result {
 	switch is, r := look(); is {
 	case Holds:
@@ -329,19 +331,19 @@ func (c *Call) ConfirmEffect(look func() (Reading, Result), output, what string)
 	case Absent:
 		return c.AwaitEffect(look, what)
 	case Unclear:
-		return Result{Outcome: abi.Succeeded, Output: output, Warnings: []string{c.Service.Name + " took it, and what came of it could not be read"}}
+		return Result{Outcome: abi.Succeeded, Output: output, Warnings: []string{c.Service.Name + " accepted it, but the result could not be read"}}
 	}
 	return Result{Outcome: abi.Succeeded, Output: output}
 }
 
-// maxAnswer is the size up to which the answer of a write is looked into, in bytes.
+// maxAnswer is the size up to which the response to a write is examined, in bytes.
 const maxAnswer = 64 << 10
 
-// insistDelays are the pauses while the service refuses a change for now, in milliseconds: another is under way, or the object
-// is still being set up.
+// insistDelays are the waits before a change is repeated that the service refuses temporarily, in milliseconds. Another
+// change is under way, or the object is still being created.
 var insistDelays = [...]int64{500, 1000, 2000, 4000}
 
-// ChangePatiently is Change for a write that the service may refuse for a moment. It sends the request again a few times.
+// ChangePatiently is Change for a write that the service may refuse temporarily. It repeats the request a few times.
 func (c *Call) ChangePatiently(ch Change) Result {
 	for attempt := 0; ; attempt++ {
 		r := c.Change(ch)
@@ -351,14 +353,14 @@ func (c *Call) ChangePatiently(ch Change) Result {
 		if ch.Again == nil {
 			continue
 		}
-		if stands := ch.Again(); stands != nil {
-			return *stands
+		if end := ch.Again(); end != nil {
+			return *end
 		}
 	}
 }
 
-// uncertain reports whether a write may or may not have taken effect: sent, and no answer that tells. A refusal tells
-// where it is the service's. A gateway may have passed on what it then answers 408 or 404 to.
+// uncertain reports whether a write may have taken effect: it was sent, and no response of the service's says. A
+// gateway may have forwarded a write and still answer 408 or 404.
 func (c *Call) uncertain(r hostcall.Response) bool {
 	switch {
 	case r.Err != nil:
@@ -371,8 +373,8 @@ func (c *Call) uncertain(r hostcall.Response) bool {
 	return r.Status < 200 || r.Status >= 300
 }
 
-// unanswered reports whether the service may still be at work on a write: nothing came back, or a gateway answered that got
-// nothing from those behind it.
+// unanswered reports whether the service may still be processing a write: no response came, or a gateway's that got
+// none.
 func unanswered(r hostcall.Response) bool {
 	switch r.Status {
 	case 408, 499, 502, 504:
@@ -381,31 +383,31 @@ func unanswered(r hostcall.Response) bool {
 	return r.Err != nil
 }
 
-// How long to go on reading before an effect that does not show counts as absent, in milliseconds.
+// How long to read before a missing effect counts as absent, in milliseconds.
 const (
-	LaggingTime = 5_000  // the service answered: what it did shows within seconds, in lists too
-	WorkingTime = 35_000 // it did not: it may still be at work, for half a minute
+	LaggingTime = 5_000  // after a response: the effect shows within seconds, also in lists
+	WorkingTime = 35_000 // without a response: the service may need half a minute
 )
 
-// settlePause is the longest pause between two readings back, in milliseconds.
+// settlePause is the longest wait between two readings, in milliseconds.
 const settlePause = 8_000
 
-// Settle reads back until the wanted state shows, or patience, in milliseconds, is at its end. absent means that the
-// last of all readings said so.
+// Settle reads back until the wanted state holds or patience, in milliseconds, is used up. Absent means that the last
+// reading said so.
 func (c *Call) Settle(look func() (Reading, Result), patience int64) (is Reading, r Result) {
 	for pause := int64(500); ; pause = min(2*pause, settlePause) {
-		if is, r = look(); is == Holds || is == Precluded || is == Blind || patience <= 0 {
+		if is, r = look(); is == Holds || is == Precluded || is == Unobservable || patience <= 0 {
 			return is, r
 		}
 		pause = min(pause, patience)
 		if !c.Wait(pause) {
-			return Unclear, r // too little time to be sure
+			return Unclear, r // not enough time left to be sure
 		}
 		patience -= pause
 	}
 }
 
-// why says what stands in the place of an answer.
+// why describes what came instead of a usable response.
 func (c *Call) why(r hostcall.Response) (text string, upstream *abi.Upstream) {
 	if r.Err != nil {
 		return r.Err.Message, upstreamOf(r.Err)
@@ -414,39 +416,39 @@ func (c *Call) why(r hostcall.Response) (text string, upstream *abi.Upstream) {
 	return e.Says(), &e.Upstream
 }
 
-// notDone is a write that got no answer and, by reading back, did nothing.
+// notDone returns the result of a write without a response that, by reading back, did nothing.
 func (c *Call) notDone(r hostcall.Response, undone string) Result {
 	why, upstream := c.why(r)
 	e := abi.Error{Code: string(abi.Unavailable), Retryable: true, Message: undone + " (read back): " + why, Upstream: upstream}
 	if r.Err == nil && r.Status >= 400 && r.Status < 500 {
 		e.Code, e.Retryable = c.Service.foreignCode(), r.Status == 408 || r.Status == 425 || r.Status == 499
-		e.Message += ". That is not " + c.Service.Name + "'s answer: is base_url right, and what is in between?"
+		e.Message += ". This response is not " + c.Service.Name + "'s own: check base_url, and any proxy in between"
 	}
 	return Result{Outcome: abi.Unavailable, Reconciled: true, Err: &e}
 }
 
-// unsettled is what comes of a run that was to settle an earlier one's write and did not get as far: that it did nothing
-// itself says nothing of that write.
+// unsettled returns the result of a run that could not settle an earlier run's write. r is why: what this run did says
+// nothing about that write.
 func unsettled(r Result) Result {
 	e := *r.Err
-	e.Message = "an earlier run with this key ended when its write may have left, and what became of it could not be told: " + e.Message
+	e.Message = "an earlier run with this key ended after it may have sent its write, and whether that took effect is unknown: " + e.Message
 	if !e.Retryable {
-		e.Message += ". Look at the object, and take a new key"
+		e.Message += ". Look at the object, and use a new key"
 	}
 	r.Outcome, r.Err = abi.Unknown, &e
 	return r
 }
 
-// lost is a write whose fate stays open.
+// lost returns the result of a write whose effect is unknown.
 func (c *Call) lost(r hostcall.Response, what string) Result {
 	why, upstream := c.why(r)
 	return Result{Outcome: abi.Unknown, Err: &abi.Error{Code: string(abi.Unknown), Upstream: upstream,
-		Message: what + ": the request was sent, but whether it took effect could not be told (" + why +
+		Message: what + ": the request was sent, but whether it took effect is unknown (" + why +
 			"). Look at the object before you repeat it"}}
 }
 
-// CompareBefore is how an object that was just read is compared with what is to be sent: exactly. What changed since an earlier run's
-// write left, which this run settles, is compared as an answer of the service.
+// CompareBefore returns how to compare an object, read before a write, with the input: exactly. If it changed since the
+// earlier run's write that this run settles, it is compared like a response.
 func (c *Call) CompareBefore(o jsonval.Value) compare.Comparison {
 	if c.Settling && c.ChangedSinceWrite(o) {
 		return c.Service.Gaps
@@ -454,15 +456,15 @@ func (c *Call) CompareBefore(o jsonval.Value) compare.Comparison {
 	return c.Service.Changes
 }
 
-// ChangedSinceWrite reports whether an object was changed since the write of an earlier run was about to leave.
+// ChangedSinceWrite reports whether an object has changed since an earlier run's write.
 func (c *Call) ChangedSinceWrite(o jsonval.Value) bool {
 	at, ok := clock.ParseInstant(o.Get(c.Service.Changed).Str())
 	return ok && c.since > 0 && at >= c.since
 }
 
-// RejectGaps returns the result of a successful write whose answer is not what was asked for. It reads on for a while, since
-// what the service answers can lag behind. Else the outcome is rejected: a repeat would change nothing. output has what there is
-// now, and changed says whether anything became different.
+// RejectGaps returns the result of a successful write whose response is not what was asked for. It reads back for a
+// while, since responses can lag behind. If the gaps remain, the outcome is rejected: a repeat would change nothing.
+// output is the present state, and changed says whether the write changed anything.
 func (c *Call) RejectGaps(what string, missing []compare.Gap, look func() (Reading, Result), output string, changed bool) Result {
 	if look != nil {
 		if is, r := c.Settle(look, LaggingTime); is == Holds {
@@ -474,8 +476,8 @@ func (c *Call) RejectGaps(what string, missing []compare.Gap, look func() (Readi
 	for _, g := range missing {
 		gaps = append(gaps, g.String())
 	}
-	r := Fail(abi.Rejected, "not_as_asked", what+": "+c.Service.Name+" took the request, and did not do all of it: "+strings.Join(gaps, "; ")+
-		". "+c.Service.Name+" may not allow this value here, or another setting may decide it")
+	r := Fail(abi.Rejected, "not_as_asked", what+": "+c.Service.Name+" accepted the request, but did not apply all of it: "+strings.Join(gaps, "; ")+
+		". "+c.Service.Name+" may not allow this value, or another setting may override it")
 	r.Output = output
 	c.Wrote = c.Wrote || changed
 	return r

@@ -9,45 +9,45 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Connector describes a whole connector: what its module's manifest says, the service, and the operations.
+// Connector describes a connector: its manifest, its service and its operations.
 type Connector struct {
 	Kind, Version string
 	ConfigSchema  string          // JSON Schema of a connection
-	Members       []hostcall.Pair // further members of the manifest, as JSON (abi/README.md)
+	Members       []hostcall.Pair // more members of the manifest, as JSON (abi/README.md)
 	Service       Service
-	Operations    [][]Operation // by resource
+	Operations    [][]Operation // one table for each resource
 }
 
-// Service describes the service behind a connector, as far as the SDK must know it.
+// Service describes the service behind a connector, as far as the SDK needs it.
 type Service struct {
-	Name      string          // as messages have it
-	RequestID string          // the response header with the id of a request, in lower case; an answer that has it is the service's own
-	PageParam links.PageParam // the query parameter by which a list takes the size of a page
-	Changed   string          // the member of an object that says when it was last changed, in RFC 3339
-	Objects   []ObjectKind    // the kinds of objects that paths name
+	Name      string          // for messages
+	RequestID string          // response header with the request id, in lower case; only the service's own responses have it
+	PageParam links.PageParam // query parameter for the page size of a list
+	Changed   string          // member of an object with the time of its last change, in RFC 3339
+	Objects   []ObjectKind    // kinds of objects that paths name
 	Errors    Errors
 
-	// SameKind reports whether two ids are both the service's own, of objects of one kind. A destructive operation that looks at an
-	// object by id refuses an answer with another id of the same kind. Nil reports it of none.
+	// SameKind reports whether two ids are ids of the service, of objects of one kind. A destructive operation that
+	// reads an object by id refuses a response with another id of the same kind. Nil means that no ids are.
 	SameKind func(a, b string) bool
-	// OwnShape reports whether the body of a write's answer can only be the service's, where the answer lacks the request id. Nil
-	// says so of none.
+	// OwnShape reports whether the body of a write's response can only come from the service. It is used if the
+	// response lacks the request id. Nil means that no body can.
 	OwnShape func(body jsonval.Value) bool
-	// Rules say when values mean the same to the service.
+	// Rules say which values the service treats as equal.
 	compare.Rules
 }
 
-// ObjectKind is a kind of objects, as paths of endpoints name them: /users/{id}.
+// ObjectKind is a kind of objects that paths of endpoints name: /users/{id}.
 type ObjectKind struct {
-	Segment     string // before the id: "users"
-	Input       string // the input that names such an object by something else than its id; "" where none does
-	Read        string // the endpoint that reads one; "" where it need not be shown
-	Type        string // as in a get
-	Alone       bool   // it is shown by itself: the objects above it are not read for it
-	InBodyBelow string // below this path a write names such an object by the member id of its body
+	Segment     string // path segment before the id: "users"
+	Input       string // input that names such an object by name or login; "" if there is none
+	Read        string // endpoint that reads one; "" if plans and audits need not show it
+	Type        string // as in Get
+	Alone       bool   // plans and audits show only this object, not those before it in the path
+	InBodyBelow string // a write to an endpoint below this path names the object by the member id of its body
 }
 
-// Each yields the operations.
+// Each yields all operations.
 func (cn *Connector) Each(yield func(*Operation) bool) {
 	for _, t := range cn.Operations {
 		for i := range t {
@@ -58,7 +58,7 @@ func (cn *Connector) Each(yield func(*Operation) bool) {
 	}
 }
 
-// Find returns the operation with a name, or nil.
+// Find returns the operation with the given name, or nil.
 func (cn *Connector) Find(name string) *Operation {
 	for op := range cn.Each {
 		if op.Name == name {
@@ -68,7 +68,7 @@ func (cn *Connector) Find(name string) *Operation {
 	return nil
 }
 
-// Manifest is the module's manifest: what the describe export answers and what the custom section holds.
+// Manifest returns the module's manifest, which is the describe export's result and the content of the custom section.
 func (cn *Connector) Manifest() []byte {
 	var ops []string
 	for op := range cn.Each {
@@ -90,10 +90,10 @@ func (cn *Connector) Manifest() []byte {
 	return []byte(m.Raw("operations", rawArray(ops)).String())
 }
 
-// requires are the features of a host that this package uses and does not ask for.
+// requires lists the features of a host without which this package does not work.
 var requires = []string{abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan}
 
-// rawArray is an array of JSON texts, empty for none.
+// rawArray returns an array of JSON texts, or an empty string if there are none.
 func rawArray(items []string) string {
 	if len(items) == 0 {
 		return ""

@@ -12,10 +12,11 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// errCall means that the host's message cannot be read or names what is not in the manifest: a bug of the host.
+// errCall means that the host's message cannot be parsed, or names something that is not in the manifest: a bug of the
+// host.
 var errCall = errors.New("the call does not follow the ABI")
 
-// Call is one run of an operation. It is not for concurrent use, and nothing of it is kept.
+// Call is one run of an operation. It must not be used concurrently or after the run.
 type Call struct {
 	hostcall.Host
 	Service   *Service
@@ -23,7 +24,7 @@ type Call struct {
 	Input     jsonval.Value
 	Settings  jsonval.Value
 	Now       string // RFC 3339
-	Tabled    bool   // the call is a page of a table, which ends where a source would have caught up
+	Tabled    bool   // the call reads a page of a table, which ends where a source has caught up
 
 	credential
 	reads
@@ -31,45 +32,45 @@ type Call struct {
 	earlierRun
 }
 
-// credential is the connection's token, as a header has it.
+// credential is the connection's token, as a header.
 type credential struct {
 	auth   hostcall.Pair
-	denied string // why there is no auth
+	denied string // why there is no auth; "" if none was requested
 }
 
-// reads is what the reads of a call told.
+// reads holds what the call's reads have shown.
 type reads struct {
-	ServerNow clock.Instant // the Date of the service's last answer; 0 before the first
-	objects   []string      // ids of the objects that were read by themselves
-	Barred    []string      // endpoints whose last read was forbidden, and not in passing
+	ServerNow clock.Instant // Date of the service's last response; 0 before the first
+	objects   []string      // ids of objects that were read one by one
+	Forbidden []string      // endpoints whose last read was forbidden at every attempt
 }
 
-// writes is what became of a call's writes.
+// writes holds the state of the call's writes.
 type writes struct {
-	asked    clock.Instant // the Date of the service's last answer before this run's last write
-	showing  bool          // the host wants to see what the first write is for, as it was before
-	Planning bool          // a write was held back: what it would change still is as it was
+	asked    clock.Instant // Date of the service's last response before this run's last write
+	showing  bool          // the host wants to see the first write's target as it was before
+	Planning bool          // a write was planned instead of sent: its target is unchanged
 	Wrote    bool          // a write took effect
 }
 
-// earlierRun is what is known of an earlier run of the same invoke, which ended when a write may have left.
+// earlierRun describes an earlier run of the same invoke that ended when its write may have been sent.
 type earlierRun struct {
-	Settling bool          // what became of that write is not known yet
-	resumed  bool          // this run began so
-	Bound    targets       // what the input's names and logins stood for then
-	since    clock.Instant // when that was, by the service's clock; 0 is not known
+	Settling bool          // the result of that write is not known yet
+	resumed  bool          // the run started with Settling
+	Bound    targets       // ids of the objects that the input's names and logins meant then
+	since    clock.Instant // time of that write, by the service's clock; 0 if unknown
 }
 
-// Result is the end of an invoke.
+// Result is the result of an invoke.
 type Result struct {
 	Outcome    abi.Outcome
 	Output     string // JSON; empty if the emitted record is the output
 	List       bool   // the emitted records are a list
 	Cursor     string // resumes the list
-	Truncated  bool   // records are left, at Cursor
+	Truncated  bool   // more records follow, at Cursor
 	Err        *abi.Error
-	Reconciled bool              // the outcome was read back
-	Sensitive  bool              // the output lets whoever reads it sign in
+	Reconciled bool              // the outcome was determined by reading back
+	Sensitive  bool              // the output has credentials
 	Withheld   *hostcall.Request // the write that was refused before it was sent
 	Warnings   []string
 }
@@ -79,12 +80,12 @@ type Page struct {
 	Result      // its Outcome, Err and Warnings
 	Checkpoint  string
 	CaughtUp    bool
-	Stalled     bool // with caughtUp: there may be more, but no link leads on
+	Stalled     bool // with CaughtUp: there may be more records, but no link leads to them
 	PollAfterMS int64
-	Watermark   string // of a source: the latest time of an event up to here
+	Watermark   string // latest time of an event so far
 }
 
-// NewCall reads the host's message.
+// NewCall parses the host's message. It returns the message too.
 func (cn *Connector) NewCall(host hostcall.Host, text string) (*Call, jsonval.Value, error) {
 	v, err := jsonval.Parse(text)
 	if err != nil {
@@ -97,7 +98,7 @@ func (cn *Connector) NewCall(host hostcall.Host, text string) (*Call, jsonval.Va
 	return &Call{Host: host.With(v.Get("features")), Service: &cn.Service, Operation: op, Input: v.Get("input"), Settings: v.Get("settings"), Now: v.Get("now").Str()}, v, nil
 }
 
-// Invoke is the export of that name.
+// Invoke implements the invoke export.
 func (cn *Connector) Invoke(host hostcall.Host, text string) (string, error) {
 	c, v, err := cn.NewCall(host, text)
 	if err != nil {
@@ -129,7 +130,7 @@ func (cn *Connector) Invoke(host hostcall.Host, text string) (string, error) {
 	return w.BoolIf("reconciled", r.Reconciled).BoolIf("sensitive", r.Sensitive).String(), nil
 }
 
-// Source is the export of that name.
+// Source implements the source export.
 func (cn *Connector) Source(host hostcall.Host, text string) (string, error) {
 	c, v, err := cn.NewCall(host, text)
 	if err != nil || c.Operation.Source == nil {
@@ -144,22 +145,22 @@ func (cn *Connector) Source(host hostcall.Host, text string) (string, error) {
 	return w.String(), nil
 }
 
-// Table is the export of that name.
+// Table implements the table export.
 func (cn *Connector) Table(host hostcall.Host, text string) (string, error) {
 	c, v, err := cn.NewCall(host, text)
 	if err != nil || !c.Operation.On(abi.SQL) {
 		return "", errCall
 	}
 	c.Tabled = true
-	// The input's cursor is where the first page begins.
+	// The first page starts at the input's cursor.
 	r, ok := c.Operation.table(c, cmp.Or(v.Get("cursor").Str(), c.Str("cursor")), int(v.Get("limit").Int()))
 	if !ok {
 		return "", errCall
 	}
-	if r.Outcome == abi.NotFound && c.Operation.pager() == nil { // a row that is not there is no row
+	if r.Outcome == abi.NotFound && c.Operation.pager() == nil { // a missing object is an empty table
 		r = Result{Outcome: abi.Succeeded}
 	}
-	if r.Output != "" && r.Outcome == abi.Succeeded && !r.List && !c.EmitRecord(r.Output) { // a row by value
+	if r.Output != "" && r.Outcome == abi.Succeeded && !r.List && !c.EmitRecord(r.Output) { // a row whose record was not emitted yet
 		r = Fail(abi.Failed, "record", "the host refused the record")
 	}
 	var w jsonval.Writer
@@ -177,23 +178,23 @@ func (r *Result) finish(w *jsonval.Writer) {
 	}
 }
 
-// DoubtDelays are the pauses before a read is sent again that was refused with the doubtful code, in milliseconds.
+// DoubtDelays are the waits before a read is sent again that failed with the code Doubtful, in milliseconds.
 var DoubtDelays = [...]int64{500, 1500}
 
-// SendWithToken makes a request with the connection's token. A read that is forbidden is asked for again, unless the read of the same
-// endpoint before was forbidden for as long.
+// SendWithToken sends a request with the connection's token. It repeats a forbidden read, unless the last read of the
+// same endpoint was forbidden at every attempt.
 func (c *Call) SendWithToken(req hostcall.Request) hostcall.Response {
 	resp := c.sendOnce(req)
 	switch {
 	case resp.Err != nil || !strings.HasPrefix(req.Endpoint, "GET "):
 		return resp
 	case resp.Status != 403 || c.Service.Errors.Doubtful == "" || c.ReadError(resp).Code != c.Service.Errors.Doubtful:
-		if i := slices.Index(c.Barred, req.Endpoint); i >= 0 {
-			last := len(c.Barred) - 1
-			c.Barred[i], c.Barred = c.Barred[last], c.Barred[:last]
+		if i := slices.Index(c.Forbidden, req.Endpoint); i >= 0 {
+			last := len(c.Forbidden) - 1
+			c.Forbidden[i], c.Forbidden = c.Forbidden[last], c.Forbidden[:last]
 		}
 		return resp
-	case slices.Contains(c.Barred, req.Endpoint):
+	case slices.Contains(c.Forbidden, req.Endpoint):
 		return resp
 	}
 	for _, ms := range DoubtDelays {
@@ -204,11 +205,11 @@ func (c *Call) SendWithToken(req hostcall.Request) hostcall.Response {
 			return resp
 		}
 	}
-	c.Barred = append(c.Barred, req.Endpoint)
+	c.Forbidden = append(c.Forbidden, req.Endpoint)
 	return resp
 }
 
-// sendOnce makes a request with the connection's token.
+// sendOnce sends a request with the connection's token.
 func (c *Call) sendOnce(req hostcall.Request) hostcall.Response {
 	if req.Sign = c.Signs(); !req.Sign && c.auth.Value == "" && c.denied == "" {
 		c.auth, c.denied = c.Credential(abi.TokenRef)
@@ -229,8 +230,8 @@ func (c *Call) sendOnce(req hostcall.Request) hostcall.Response {
 	return resp
 }
 
-// Str is a string of the input. In a run that settles an earlier one's write, what names its object is that object's id:
-// a name or login may be somebody else's by now.
+// Str returns a string of the input. When a run settles an earlier run's write, it returns the id instead of a name or
+// login, since those may mean another object now.
 func (c *Call) Str(name string) string {
 	s := c.Input.Get(name).Str()
 	if s == "" {
@@ -244,21 +245,22 @@ type Get struct {
 	Endpoint string
 	Path     []Blank
 	Query    []Param
-	Omit     []string // members that the object goes out without
-	Noun     string   // what a 404 says is missing: "user"
-	Type     string   // the service's name of it in a 404: "User"
+	Omit     []string // members that are removed from the object
+	Noun     string   // for messages: "user"
+	Type     string   // the service's name of the type in a 404: "User"
 }
 
-// Blank fills a blank of an endpoint from the input.
+// Blank fills a path parameter of an endpoint from the input.
 //
-// It is an alias of an unnamed type, so that tables of them need no names of fields.
+// It is an alias of an unnamed type, so that tables can omit field names.
 type Blank = struct{ Name, Input string }
 
-// Param passes a field of the input on as a query parameter.
+// Param sends a field of the input as a query parameter.
 //
-// It is an alias of an unnamed type, so that tables of them need no names of fields.
+// It is an alias of an unnamed type, so that tables can omit field names.
 type Param = struct{ Input, Query string }
 
+// Run reads the object and emits it.
 func (g *Get) Run(c *Call) Result {
 	resp := c.SendForObject(hostcall.Request{Endpoint: g.Endpoint, Path: c.Blanks(g.Path), Query: c.Params(g.Query)}, g.Omit)
 	if !OK(resp) {
@@ -267,6 +269,7 @@ func (g *Get) Run(c *Call) Result {
 	return c.EmitObject(resp, g.Omit)
 }
 
+// Blanks returns the path parameters that an input fills.
 func (c *Call) Blanks(blanks []Blank) []hostcall.Pair {
 	var pairs []hostcall.Pair
 	for _, b := range blanks {
@@ -275,6 +278,7 @@ func (c *Call) Blanks(blanks []Blank) []hostcall.Pair {
 	return pairs
 }
 
+// Params returns the query parameters of the fields that the input has.
 func (c *Call) Params(params []Param) []hostcall.Pair {
 	var pairs []hostcall.Pair
 	for _, p := range params {

@@ -12,53 +12,53 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// OK reports whether the service did what was asked.
+// OK reports whether the response's status is 2xx.
 func OK(r hostcall.Response) bool { return r.Err == nil && r.Status >= 200 && r.Status < 300 }
 
-// Fail is a result that came of no answer of the service.
+// Fail returns a result that does not come from a response of the service.
 //
 //go:noinline
 func Fail(o abi.Outcome, code, message string) Result {
 	return Result{Outcome: o, Err: &abi.Error{Code: code, Message: message}}
 }
 
-// Errors say how to read the errors of a service. What is nil or empty is not known: the status alone then decides.
+// Errors says how to interpret the service's errors. If a member is nil or empty, the status alone decides.
 type Errors struct {
-	// Code is the member of an error's body that has its code.
+	// Code is the member of an error's body that contains its code.
 	Code string
-	// Read fills in the code, the summary and the causes from an error's body. Nil takes the members code and message.
+	// Read sets the code, the summary and the causes from an error's body. Nil reads the members code and message.
 	Read func(body jsonval.Value, e *abi.Upstream)
-	// Own reports whether an error is the service's, and not that of a proxy, a firewall, a portal or another server. Nil takes
-	// each error with a code for the service's.
+	// Own reports whether an error is the service's, not that of a proxy, a firewall, a portal or another server. Nil
+	// treats each error with a code as the service's.
 	Own func(e abi.Upstream) bool
-	// Missing reports whether a 404 says that an object of this type is missing. Nil takes each 404 of the service so.
+	// Missing reports whether a 404 says that an object of type typ is missing. Nil treats each 404 of the service so.
 	Missing func(e abi.Upstream, typ string) bool
-	// Gone is the code of a 404 that says that the object itself is missing. Empty takes each 404 of the service so.
+	// Gone is the code of a 404 for a missing object. If it is empty, each 404 of the service means that.
 	Gone string
-	// Explain gives a refusal a code of the outcome and a sentence that says what to do, with a space behind it.
+	// Explain returns the outcome's code for a refusal, and a sentence that says what to do, with a trailing space.
 	Explain func(e abi.Upstream) (code, advice string)
-	// Limited returns how long to wait after a 429 whose answer does not say, in milliseconds (0 is a minute), and a sentence
-	// for the message.
+	// Limited returns how long to wait after a 429 without Retry-After, in milliseconds (0 means a minute), and a
+	// sentence for the message.
 	Limited func(e abi.Upstream) (waitMS int64, advice string)
-	// Transient are the codes of refusals that pass by themselves.
+	// Transient lists codes of temporary refusals.
 	Transient []string
-	// Doubtful is the code of a 403 that may pass by itself: the read is sent again.
+	// Doubtful is the code of a 403 that may be temporary: the read is repeated.
 	Doubtful string
-	// GaveUp is the code of a 500 to a query that took too long: a smaller page may work.
+	// GaveUp is the code of a 500 for a query that took too long: a smaller page may work.
 	GaveUp string
-	// Foreign is the code of the outcome of an answer that another server gave; "foreign" where it is empty.
+	// Foreign is the outcome's code for a response of another server; "foreign" if it is empty.
 	Foreign string
-	// Listed names the operation that lists objects, for a noun.
+	// Listed names, for a noun, the operation that lists such objects.
 	Listed []hostcall.Pair
 }
 
-// Refusal is the error of an answer, as far as it has one.
+// Refusal is the error in a response, as far as it has one.
 type Refusal struct {
 	abi.Upstream
 	service *Service
 }
 
-// ReadError reads the error of an answer.
+// ReadError reads the error in a response.
 func (c *Call) ReadError(r hostcall.Response) Refusal {
 	e := Refusal{abi.Upstream{Status: r.Status, RequestID: r.Header(c.Service.RequestID)}, c.Service}
 	body, _ := c.Body(r)
@@ -70,7 +70,7 @@ func (c *Call) ReadError(r hostcall.Response) Refusal {
 	return e
 }
 
-// Says is what the service said, in one line.
+// Says returns what the service answered, in one line.
 func (s *Service) Says(u abi.Upstream) string { return Refusal{u, s}.Says() }
 
 func (e Refusal) Says() string {
@@ -91,7 +91,7 @@ func (e Refusal) Says() string {
 	return s
 }
 
-// isForeign reports whether a refusal is not the service's own.
+// isForeign reports whether a refusal comes from something other than the service.
 func (e Refusal) isForeign() bool {
 	return (e.Status < 500 && e.Status != 429 || e.Status == notImplemented) && !e.isOwn()
 }
@@ -112,31 +112,31 @@ func (e Refusal) isMissing(typ string) bool {
 	return e.Status == 404 && e.isOwn()
 }
 
-// foreignMessage says what a refusal that is not the service's does not mean, and where to look.
+// foreignMessage says what a foreign refusal does not mean, and what to check.
 func (e Refusal) foreignMessage(noun string) string {
 	name := e.service.Name
 	between := "a " + strconv.Itoa(e.Status) + " that is not " + name + "'s own. "
 	switch e.Status {
 	case 404:
-		return between + "It says nothing of the " + cmp.Or(noun, "object") + ": is base_url right, and is nothing in between? "
+		return between + "It says nothing about the " + cmp.Or(noun, "object") + ": check base_url, and any proxy in between. "
 	case 401, 407:
-		return between + "A proxy or gateway between this machine and " + name + " wants credentials; " + name + " did not judge the token. "
+		return between + "A proxy or gateway between this machine and " + name + " requires credentials; " + name + " did not check the token. "
 	case 403, 451:
-		return between + "A proxy or firewall between this machine and " + name + " refused; it says nothing of the token or its role. "
+		return between + "A proxy or firewall between this machine and " + name + " refused the request; it says nothing about the token or its role. "
 	}
-	return between + "It came from something between this machine and " + name + ": is base_url right? "
+	return between + "It came from something between this machine and " + name + ": check base_url. "
 }
 
-// foreignCode is the code of the outcome of an answer that another server gave.
+// foreignCode returns the outcome's code for a response of another server.
 func (s *Service) foreignCode() string { return cmp.Or(s.Errors.Foreign, "foreign") }
 
-// foreignLasts reports whether a refusal that is not the service's lasts until a person changes something.
+// foreignLasts reports whether a foreign refusal lasts until a person changes something.
 func (e Refusal) foreignLasts() bool {
 	return slices.Contains([]int{404, 405, 410, 411, 413, 414, 415, 431}, e.Status)
 }
 
-// Failure turns an answer that is not the wanted one, or none, into a result. typ and noun name the operation's own
-// target: a 404 about anything else is a refusal.
+// Failure returns the result for a response that is not the wanted one, or for none. typ and noun name the operation's
+// own target: a 404 about anything else is a refusal.
 func (c *Call) Failure(r hostcall.Response, typ, noun string) Result {
 	if r.Err != nil {
 		return SendFailure(r.Err)
@@ -144,7 +144,7 @@ func (c *Call) Failure(r hostcall.Response, typ, noun string) Result {
 	return c.ReadError(r).result(r, typ, noun)
 }
 
-// listedBy says which operation lists the ids of objects that have to be named by id. People give names.
+// listedBy names the operation that lists objects with their ids. People often give names.
 func (e Refusal) listedBy(noun string) string {
 	for _, l := range e.service.Errors.Listed {
 		if l.Name == noun {
@@ -154,7 +154,7 @@ func (e Refusal) listedBy(noun string) string {
 	return ""
 }
 
-// notImplemented is a refusal, whatever its class: an operation that an object of this kind does not have.
+// notImplemented is a refusal despite its class: this kind of object does not have the operation.
 const notImplemented = 501
 
 func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
@@ -171,7 +171,7 @@ func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
 		out.Message = e.foreignMessage(noun) + out.Message
 	case typ != "" && e.isMissing(typ):
 		outcome, out.Code = abi.NotFound, string(abi.NotFound)
-		out.Message = "there is no such " + noun + e.listedBy(noun) + ". " + out.Message
+		out.Message = "the " + noun + " does not exist" + e.listedBy(noun) + ". " + out.Message
 	case code != "":
 		out.Code, out.Message = code, advice+out.Message
 	case e.Status == 429:
@@ -188,7 +188,7 @@ func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
 	return Result{Outcome: outcome, Err: &out}
 }
 
-// seconds reads a number of seconds up to a day; 0 is none.
+// seconds parses a number of seconds up to a day; 0 if there is none.
 func seconds(text string) int64 {
 	if s, ok := texts.WholeNumber(text); ok && s < 86_400 {
 		return s
@@ -196,8 +196,8 @@ func seconds(text string) int64 {
 	return 0
 }
 
-// limited returns how long to wait after a 429, in milliseconds: by Retry-After, or as the service
-// says it; and a sentence for the message.
+// limited returns how long to wait after a 429, in milliseconds, and a sentence for the message. It uses Retry-After,
+// or what the service says.
 func (e Refusal) limited(r hostcall.Response) (waitMS int64, advice string) {
 	const minute = 60_000
 	if e.service.Errors.Limited != nil {
@@ -209,6 +209,7 @@ func (e Refusal) limited(r hostcall.Response) (waitMS int64, advice string) {
 	return cmp.Or(waitMS, minute), advice
 }
 
+// SendFailure returns the result for a request that got no response.
 func SendFailure(e *abi.SendError) Result {
 	out := abi.Error{Code: string(e.Code), Message: e.Message, RetryAfterMS: e.RetryAfterMS, Upstream: upstreamOf(e)}
 	outcome := abi.Unavailable
@@ -228,7 +229,7 @@ func SendFailure(e *abi.SendError) Result {
 	return Result{Outcome: outcome, Err: &out}
 }
 
-// upstreamOf is what is known of an answer that did not come whole; nil where there was none.
+// upstreamOf returns what is known about an incomplete response, or nil if none came.
 func upstreamOf(e *abi.SendError) *abi.Upstream {
 	if e.Status == 0 {
 		return nil
@@ -236,7 +237,7 @@ func upstreamOf(e *abi.SendError) *abi.Upstream {
 	return &abi.Upstream{Status: e.Status, Code: e.UpstreamCode, Summary: e.UpstreamSummary, RequestID: e.RequestID}
 }
 
-// UpstreamCode is the code of the service's error, "" where there is none.
+// UpstreamCode returns the code of the service's error; "" if there is none.
 func UpstreamCode(r Result) string {
 	if r.Err == nil || r.Err.Upstream == nil {
 		return ""
@@ -244,14 +245,14 @@ func UpstreamCode(r Result) string {
 	return r.Err.Upstream.Code
 }
 
-// BadBody is an answer that should have been JSON of a certain form. Where it is an error's body with a status of
-// success, the message has what that says.
+// BadBody returns the result for a response whose body is not the expected JSON. If the body is an error despite its
+// status, the message contains that error.
 func (c *Call) BadBody(r hostcall.Response, why string) Result {
 	if e := c.ReadError(r); e.Code != "" || e.Summary != "" {
 		why += " (" + strings.Trim(e.Code+": "+e.Summary, ": ") + ")"
 	}
 	return Result{Outcome: abi.Unavailable, Err: &abi.Error{Code: "bad_answer", Retryable: true,
-		Message:  c.Service.Name + " answered " + strconv.Itoa(r.Status) + " with a body that cannot be used: " + why,
+		Message:  c.Service.Name + " answered " + strconv.Itoa(r.Status) + " with an unusable body: " + why,
 		Upstream: &abi.Upstream{Status: r.Status, RequestID: r.Header(c.Service.RequestID)}}}
 }
 

@@ -9,10 +9,10 @@ import (
 // followPauseMS is how long a source waits after it has caught up, in milliseconds.
 const followPauseMS = 10_000
 
-// Follow is the Source of a list whose new records come at its end, such as an event log. It reads the page behind a
-// checkpoint and emits its records. At the end of the list it keeps the last page and how many of its records were emitted:
-// the next call reads that page again and emits what is new. A record can be emitted twice, with the same key, where the
-// service moves records between pages.
+// Follow is the Source of a list whose new records are added at its end, such as an event log. It reads the page at a
+// checkpoint and emits its records. At the end of the list it stores the last page and how many of its records were
+// emitted: the next call reads that page again and emits the new ones. If the service moves records between pages, a
+// record can be emitted twice, with the same key.
 func (l *List) Follow(c *Call, checkpoint jsonval.Value) (p Page) {
 	at := Cursor{}
 	if checkpoint.Kind() == jsonval.Object {

@@ -6,18 +6,18 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Gathering is a list that an operation reads to look something up in it, instead of giving it out.
+// Gathering is a list that an operation searches instead of emitting it.
 type Gathering struct {
 	Request    hostcall.Request
-	Size       int // records a page; 0 leaves that to the service, until a page was too heavy
-	Most       int // pages
+	Size       int // records per page; 0 lets the service choose, until a page is too large
+	Most       int // maximum number of pages
 	What       string
-	Type, Noun string                               // of a 404
-	Check      func(resp hostcall.Response) *Result // refuses an answer; nil takes all
+	Type, Noun string                               // as in Failure
+	Check      func(resp hostcall.Response) *Result // refuses a response; nil accepts all
 }
 
-// Gather reads the pages of a list. An object that is on two pages, which shift while they are read, is there once. left
-// says that there are more pages than may be read. With a failure comes what was read before it.
+// Gather reads the pages of a list. An object on two pages, which shift while they are read, is returned once. left
+// says that there are more pages than Most. A failure comes with the objects read before it.
 func (c *Call) Gather(g Gathering) (all []jsonval.Value, left bool, failed *Result) {
 	seen := map[string]bool{}
 	var followed links.Trail
@@ -53,11 +53,11 @@ func (c *Call) Gather(g Gathering) (all []jsonval.Value, left bool, failed *Resu
 		var again bool
 		if followed, again = followed.Step(link, c.Service.PageParam); again {
 			r := c.inCircle()
-			r.Err.Message = "the next link of the " + g.What + " leads back to a page that was read before, in a circle, so that the rest of them cannot be reached. If that lasts, report it to " + c.Service.Name
+			r.Err.Message = "the next link of the " + g.What + " points back to a page that was already read (a circle), so the rest cannot be read. If it happens again, report it to " + c.Service.Name
 			return all, false, &r
 		}
 		req = hostcall.Request{Endpoint: g.Request.Endpoint, Link: link}
-		if size > 0 && size != g.Size { // as few as the service had time for
+		if size > 0 && size != g.Size { // as few as the last page
 			c.Service.PageParam.Set(&req, size)
 		}
 	}

@@ -13,59 +13,60 @@ import (
 )
 
 const (
-	// defaultLimit is the most records that an invoke lists where the input does not say.
+	// defaultLimit is the maximum number of records of an invoke without limit in the input.
 	defaultLimit = 1000
-	// unaskedLimit is the same for an operation whose input has no limit.
+	// unaskedLimit is the same for an operation without an input limit.
 	unaskedLimit = 10_000
-	// MaxPages is the most requests that an invoke lists with, below the host's own bound: pages may be empty.
+	// MaxPages is the maximum number of requests of an invoke that lists. It is below the host's own limit, because
+	// pages may be empty.
 	MaxPages = 500
 )
 
-// List is an operation that reads pages of records.
+// List describes an operation that reads pages of records.
 type List struct {
 	Endpoint string
 	Path     []Blank
-	Filled   []hostcall.Pair // blanks that no input fills
+	Filled   []hostcall.Pair // path parameters that no input fills
 	Query    []Param
-	More     func(*Call) []hostcall.Pair // query parameters that a param cannot express
-	MaxPage  int                         // most records a request; 0 is an endpoint that chooses the size of its pages
-	Sheds    bool                        // of such an endpoint: it takes a limit, which it gets once a page without one was too much
+	More     func(*Call) []hostcall.Pair // query parameters that Param cannot express
+	MaxPage  int                         // maximum number of records per request; 0 if the endpoint chooses
+	Sheds    bool                        // with MaxPage 0: the endpoint accepts a limit, which is sent only after a page was too large
 	Records  string                      // path of the array in the body
-	Endless  bool                        // there is always a next link: a short page is the end for now
-	OnePage  bool                        // an invoke answers one page, whatever its size, and always with a cursor
-	Next     string                      // path of the next link in the body, of lists that have it there
-	Omit     []string                    // members that a record goes out without
+	Endless  bool                        // there is always a next link: a page that is not full is the last for now
+	OnePage  bool                        // an invoke returns one page of any size, always with a cursor
+	Next     string                      // path of the next link in the body, for lists that have it there
+	Omit     []string                    // members that are removed from a record
 	Keep     []Param                     // query parameters that the service's next links drop
 	Noun     string
 	Type     string
 
-	// Resolve returns the blanks of the path for an input that names an object by something else than its id.
+	// Resolve returns the path parameters for an input that names an object by name or login.
 	Resolve    func(*Call) ([]hostcall.Pair, *Result)
-	Warns      func(*Call) []string    // says what there is to say with the first page
-	UntilEmpty bool                    // an empty page is the end, whatever its links say
-	Omits      func(*Call, int) string // says what a list that was read to its end has left out, "" for nothing
+	Warns      func(*Call) []string    // returns warnings for the first page
+	UntilEmpty bool                    // an empty page is the end, despite its next link
+	Omits      func(*Call, int) string // says what a complete list omits; "" for nothing
 
-	Key string // path of a record's key, where it is not the operation's
+	Key string // path of a record's key, if it is not the operation's
 
 	inWalk
 }
 
-// inWalk is what a call adds to a list as it goes on.
+// inWalk is set by a walk for the time of a call.
 type inWalk struct {
-	Kind, Parent string // of the envelope that records go out in
+	Kind, Parent string // of the envelope of emitted records
 }
 
-// Cursor is where a list goes on: behind skip records of the page at link (of the first page when it is empty).
+// Cursor says where a list resumes: after skip records of the page at Link, or of the first page if Link is empty.
 type Cursor struct {
 	Link  string
 	skip  int
-	Small int // pages that were asked for since one was too heavy; 0 is none was
+	Small int // pages requested since one was too large; 0 if none was
 
-	Trail  links.Trail // of the links up to this one
-	Circle bool        // the link leads back to a page that was read before
+	Trail  links.Trail // links up to this one
+	Circle bool        // the link points to a page that was already read
 }
 
-// ReadCursor reads a cursor from the members that Members wrote.
+// ReadCursor reads a cursor that Members wrote.
 func ReadCursor(v jsonval.Value) Cursor {
 	return Cursor{v.Get("l").Str(), int(v.Get("s").Int()), int(v.Get("h").Int()), links.Trail(v.Get("w").Str()), v.Get("c").True()}
 }
@@ -77,12 +78,12 @@ func (cur Cursor) follow(c *Call, link string) Cursor {
 	return next
 }
 
-// Pager reads one page from a cursor ("" is the beginning) and emits at most limit of its records (0 is all). The
-// result's cursor goes on behind them, "" at the end; n is how many were emitted.
+// Pager reads one page from a cursor ("" means the start) and emits at most limit of its records (0 means all). The
+// result's cursor resumes after them, and is "" at the end; n is the number of emitted records.
 type Pager func(c *Call, at string, limit int) (r Result, n int)
 
-// All reads pages up to the input's limit, and emits their records. What it read before a failure is not lost: the cursor
-// goes on from there.
+// All reads pages up to the input's limit, and emits their records. After a failure it keeps the records, with a cursor
+// that resumes there.
 func (c *Call) All(pages Pager) Result {
 	onePage := c.Operation.List != nil && c.Operation.List.OnePage
 	limit := c.limit()
@@ -98,7 +99,7 @@ func (c *Call) All(pages Pager) Result {
 		warnings = append(warnings, r.Warnings...)
 		if n > 1 && r.Err != nil && (r.Err.Retryable || left < limit) {
 			if last.Warnings, last.Truncated = warnings, true; r.Err.Retryable {
-				last.Warnings = append(warnings, "stopped early, next_cursor goes on: "+r.Err.Message)
+				last.Warnings = append(warnings, "stopped early, next_cursor resumes: "+r.Err.Message)
 			} else {
 				last.Outcome, last.Err = r.Outcome, r.Err
 			}
@@ -113,7 +114,7 @@ func (c *Call) All(pages Pager) Result {
 	}
 }
 
-// limit is the most records that an invoke lists.
+// limit returns the maximum number of records that an invoke lists.
 func (c *Call) limit() int {
 	if n := int(c.Input.Get("limit").Int()); n > 0 {
 		return n
@@ -126,7 +127,7 @@ func (c *Call) limit() int {
 	return unaskedLimit
 }
 
-// ReadPage is the pager of a list.
+// ReadPage is the Pager of a list.
 func (l *List) ReadPage(c *Call, at string, limit int) (Result, int) {
 	v, ok := c.OpenCursor(at)
 	if !ok {
@@ -144,12 +145,12 @@ func (l *List) ReadPage(c *Call, at string, limit int) (Result, int) {
 	return r, n
 }
 
-// Members writes the cursor's own members.
+// Members writes the members of a cursor.
 func (cur Cursor) Members(w *jsonval.Writer) {
 	w.StrIf("l", cur.Link).IntIf("s", int64(cur.skip)).IntIf("h", int64(cur.Small)).StrIf("w", string(cur.Trail)).BoolIf("c", cur.Circle)
 }
 
-// Read requests one page and emits its records. next is nil at the end; n is how many were emitted.
+// Read requests one page and emits its records. next is nil at the end; n is the number of emitted records.
 func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n int) {
 	if l.Resolve != nil && cur.Link == "" {
 		path, failed := l.Resolve(c)
@@ -164,7 +165,7 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	}
 	size := l.sizeAt(c, cur)
 	ask := size
-	if limit > 0 && l.MaxPage > 0 { // a page that goes out whole leaves no cursor in its middle, where what vanishes before it would shift it
+	if limit > 0 && l.MaxPage > 0 { // a whole page leaves no cursor inside it, which a deleted record would shift
 		ask = min(ask, cur.skip+limit)
 	}
 	req := l.request(c, cur.Link, ask)
@@ -180,7 +181,7 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	emit := abi.EmitOptions{Path: l.Records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.Omit, Kind: l.Kind,
 		Parent: l.Parent, Key: l.Key}
 	sum := c.Emit(resp.Body, emit)
-	for fewer := cmp.Or(limit, ask) / 2; sum.Limit && fewer > 0; fewer /= 2 { // the rest of the page comes next
+	for fewer := cmp.Or(limit, ask) / 2; sum.Limit && fewer > 0; fewer /= 2 { // the rest of the page is read next
 		emit.Limit = fewer
 		sum = c.Emit(resp.Body, emit)
 	}
@@ -194,7 +195,7 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	if l.Warns != nil && cur.Link == "" && cur.skip == 0 {
 		r.Warnings = l.Warns(c)
 	}
-	if cur.skip+sum.Count < sum.Total { // the limit cut the page: the rest of it comes next
+	if cur.skip+sum.Count < sum.Total { // the limit cut the page: its rest is read next
 		rest := cur
 		rest.skip += sum.Count
 		return r, &rest, sum.Count
@@ -206,10 +207,10 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	if link != "" {
 		link = c.keepParams(link, l.Keep)
 	} else if l.Endless && sum.Total > 0 && sum.Total >= ask && (limit == 0 || sum.Count < limit) {
-		r.Warnings = append(r.Warnings, c.Service.Name+" gave a full page without a next link: there may be more records")
+		r.Warnings = append(r.Warnings, c.Service.Name+" sent a full page without a next link: there may be more records")
 	}
 	switch {
-	case l.OnePage && !c.Tabled: // whoever asks for the next one needs a cursor, also where there is nothing new yet
+	case l.OnePage && !c.Tabled: // the next poll needs a cursor, even if there is nothing new yet
 		link = cmp.Or(link, cur.Link)
 	case (l.Endless || l.UntilEmpty) && c.Service.PageParam.Same(link, cur.Link) || l.Endless && sum.Total < ask:
 		link = ""
@@ -218,10 +219,10 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 		return r, nil, sum.Count
 	}
 	at := cur.follow(c, link)
-	if next = &at; l.OnePage && !c.Tabled { // a poll goes on for ever, and is no walk
+	if next = &at; l.OnePage && !c.Tabled { // a poll never ends, so it has no trail
 		*next = Cursor{Link: link, Small: cur.Small}
 	}
-	if halved { // what is to be left out may reach beyond the smaller page
+	if halved { // the records to skip may exceed the smaller page
 		next.skip, next.Small, size = max(0, cur.skip-sum.Total), 1, ask
 	}
 	if l.MaxPage == 0 {
@@ -271,11 +272,10 @@ func (l *List) Keys(c *Call, cur Cursor) (keys []string, next Cursor, failed *Re
 	return keys, next, nil
 }
 
-// sized reports whether the endpoint takes a limit.
+// sized reports whether the endpoint accepts a limit.
 func (l *List) sized() bool { return l.MaxPage > 0 || l.Sheds }
 
-// keepSmall has the next request ask for as many records as the last one, where that said how many. Nothing but the link
-// tells it.
+// keepSmall makes the next request ask for as many records as the last one. Only the link stores that number.
 func (cur *Cursor) keepSmall(c *Call, asked int) {
 	if cur.Small = 0; asked > 0 {
 		req := hostcall.Request{Link: cur.Link}
@@ -284,7 +284,7 @@ func (cur *Cursor) keepSmall(c *Call, asked int) {
 	}
 }
 
-// request asks for the page at link, or for the first one, of at most size records.
+// request returns the request for at most size records of the page at link, or of the first page.
 func (l *List) request(c *Call, link string, size int) hostcall.Request {
 	if link != "" {
 		if l.MaxPage > 0 {
@@ -302,8 +302,7 @@ func (l *List) request(c *Call, link string, size int) hostcall.Request {
 	return req
 }
 
-// sizeAt is how many records a page at a cursor has: as many as are asked for, whatever the call before asked, or fewer
-// since that was too heavy.
+// sizeAt returns the page size at a cursor: as many records as the input asks for, or fewer after a page was too large.
 func (l *List) sizeAt(c *Call, cur Cursor) int {
 	n, known := c.Service.PageParam.Of(cur.Link)
 	switch {
@@ -317,7 +316,7 @@ func (l *List) sizeAt(c *Call, cur Cursor) int {
 	return l.PageSize(c)
 }
 
-// nextLink is the path and query of the next page, "" when there is none.
+// nextLink returns the path and query of the next page; "" if there is none.
 func (l *List) nextLink(c *Call, resp hostcall.Response) string {
 	if l.Next == "" {
 		return links.WithoutOrigin(links.NextLink(resp.HeaderValues("link")))
@@ -325,24 +324,24 @@ func (l *List) nextLink(c *Call, resp hostcall.Response) string {
 	if targets, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.Next, Key: "href"}); err == "" && len(targets) == 1 {
 		return links.WithoutOrigin(targets[0])
 	}
-	return "" // the last page has nothing there
+	return "" // the last page has no link
 }
 
-// LeastPage is the size below which a page that takes the service too long is not halved. One that is too large is, down to a
-// record.
+// LeastPage is the smallest page that is requested after the service took too long. After a page over a limit, even one
+// record is.
 const LeastPage = 10
 
-// FirstLimit is how many records are asked for after a page was too much whose size the service chose.
+// FirstLimit is how many records are requested after a page was too large whose size the service chose.
 const FirstLimit = 100
 
-// PageAnswer is the answer to a request for a page.
+// PageAnswer is the response to a request for a page.
 type PageAnswer struct {
 	hostcall.Response
-	Asked int // how many records the last request was for
+	Asked int // how many records the last request asked for
 }
 
-// SendPage sends a request for a page of size records. While that is too much, it asks for half as many. sized says
-// that the endpoint takes a limit. Where size is 0, none is sent before a page was too much.
+// SendPage requests a page of size records. While that is too large, it halves the size. sized says that the endpoint
+// accepts a limit. With size 0, no limit is sent until a page was too large.
 func (c *Call) SendPage(req *hostcall.Request, size int, sized bool) PageAnswer {
 	got := PageAnswer{Asked: size}
 	for {
@@ -360,9 +359,8 @@ func (c *Call) SendPage(req *hostcall.Request, size int, sized bool) PageAnswer 
 	}
 }
 
-// tooMuch returns the least size of a page to ask for instead of one that was too much: the service gave the query up for
-// taking too long, or did not answer in time, or the answer was over a limit. 0 means that the answer has nothing to do with
-// the page's size.
+// tooMuch returns the smallest page size to try after a page that was too large: the service took too long, did not
+// respond in time, or the response was over a limit. 0 means that a smaller page does not help.
 func (c *Call) tooMuch(resp hostcall.Response) int {
 	switch {
 	case resp.Err == nil && resp.Status == 500 && c.Service.Errors.GaveUp != "" && c.ReadError(resp).Code == c.Service.Errors.GaveUp:
@@ -375,17 +373,17 @@ func (c *Call) tooMuch(resp hostcall.Response) int {
 	return 0
 }
 
-// PageFailure is failure of a page that was asked for as small as it may be.
+// PageFailure is Failure for a page of the smallest size.
 func (c *Call) PageFailure(resp hostcall.Response, typ, noun string) Result {
 	r := c.Failure(resp, typ, noun)
 	if resp.Err != nil && resp.Err.Code == abi.SendTooLarge {
 		r.Outcome = abi.Rejected
-		r.Err.Message = "a page of one record, or one that cannot be made smaller, is still too large. Raise the limit that is named. " + r.Err.Message
+		r.Err.Message = "even the smallest page is too large. Raise the named limit. " + r.Err.Message
 	}
 	return r
 }
 
-// keepParams adds the parameters that a next link lacks and the input has.
+// keepParams adds the input's parameters that a next link lacks.
 func (c *Call) keepParams(link string, keep []Param) string {
 	path, query, _ := strings.Cut(link, "?")
 	for _, p := range keep {
@@ -404,7 +402,7 @@ func (c *Call) keepParams(link string, keep []Param) string {
 	return path + "?" + query
 }
 
-// PageSize is how many records a request asks for.
+// PageSize returns how many records a request asks for.
 func (l *List) PageSize(c *Call) int {
 	size := int(c.Input.Get("page_size").Int())
 	if size == 0 {
@@ -416,7 +414,7 @@ func (l *List) PageSize(c *Call) int {
 	return min(size, l.MaxPage)
 }
 
-// SealCursor makes a cursor of this operation and input.
+// SealCursor returns a cursor for this operation and input.
 func (c *Call) SealCursor(members func(*jsonval.Writer)) string {
 	var w jsonval.Writer
 	w.Str("o", c.Operation.Name).Str("i", c.InputMark())
@@ -424,7 +422,7 @@ func (c *Call) SealCursor(members func(*jsonval.Writer)) string {
 	return texts.EncodeBase64(w.String())
 }
 
-// OpenCursor reads a cursor of this operation and input; the empty one has no members.
+// OpenCursor parses a cursor of this operation and input. An empty cursor has no members.
 func (c *Call) OpenCursor(s string) (v jsonval.Value, ok bool) {
 	if s == "" {
 		return jsonval.Value{}, true
@@ -437,13 +435,13 @@ func (c *Call) OpenCursor(s string) (v jsonval.Value, ok bool) {
 	return v, err == nil && v.Get("o").Str() == c.Operation.Name && v.Get("i").Str() == c.InputMark() && v.Get("s").Int() >= 0
 }
 
-// cursorFits reports whether the input's cursor, if any, is one of this operation and input.
+// cursorFits reports whether the input's cursor, if any, belongs to this operation and input.
 func (c *Call) cursorFits() bool {
 	_, ok := c.OpenCursor(c.Str("cursor"))
 	return ok
 }
 
-// CursorLink is the link in the input's cursor, which an invoke of this operation and input ended with.
+// CursorLink returns the link in the input's cursor, which an invoke of this operation and input returned.
 func (c *Call) CursorLink() (link string, ok bool) {
 	v, ok := c.OpenCursor(c.Str("cursor"))
 	return ReadCursor(v).Link, ok
@@ -451,11 +449,11 @@ func (c *Call) CursorLink() (link string, ok bool) {
 
 // BadCheckpoint refuses a checkpoint that no source of this operation wrote.
 func (c *Call) BadCheckpoint() Result {
-	return Fail(abi.Invalid, "checkpoint", "checkpoint damaged, or not one of "+c.Operation.Name+
-		": give the file that this source wrote, or remove it to start anew")
+	return Fail(abi.Invalid, "checkpoint", "the checkpoint is damaged, or not one of "+c.Operation.Name+
+		": give the file that this source wrote, or remove it to start again")
 }
 
-// BadCursor refuses a cursor that no list of this operation and input ended with.
+// BadCursor refuses a cursor that no list of this operation and input returned.
 //
 //go:noinline
 func (c *Call) BadCursor() Result {
@@ -463,8 +461,8 @@ func (c *Call) BadCursor() Result {
 		" with this input: give the next_cursor of its last result, with the same input")
 }
 
-// InputMark tells queries apart, so that a cursor is not continued with another filter than it began with. It is no
-// protection: whoever has a cursor may read on.
+// InputMark identifies the query, so that a cursor is not continued with a different filter. It is not a protection
+// against misuse.
 func (c *Call) InputMark() string {
 	h := uint64(14695981039346656037) // FNV-1a
 	for _, in := range c.Operation.Inputs {
@@ -473,7 +471,7 @@ func (c *Call) InputMark() string {
 		case "cursor", "limit", "page_size":
 			continue
 		}
-		if v.Exists() { // a default that is spelled out is none
+		if v.Exists() { // an explicit default counts as absent
 			if schema, err := jsonval.Parse(in.Schema); err == nil && v.Equal(schema.Get("default")) {
 				v = jsonval.Value{}
 			}
@@ -485,7 +483,7 @@ func (c *Call) InputMark() string {
 	return strconv.FormatUint(h, 36)
 }
 
-// canonical is the text of a value, however it was spelled.
+// canonical returns the text of a value in one spelling.
 func canonical(v jsonval.Value) string {
 	switch v.Kind() {
 	case jsonval.String:
@@ -500,8 +498,8 @@ func canonical(v jsonval.Value) string {
 	return v.Raw()
 }
 
-// inCircle is the end of a walk whose next link leads back.
+// inCircle returns the result of a list whose next link leads back to an earlier page.
 func (c *Call) inCircle() Result {
-	return Fail(abi.Rejected, "circle", "the next link leads back to a page that was read before, in a circle: the rest of the list cannot be reached. "+
-		"Begin again without the cursor. If it ends so again, report it to "+c.Service.Name)
+	return Fail(abi.Rejected, "circle", "the next link points back to a page that was already read (a circle), so the rest of the list cannot be read. "+
+		"Start again without the cursor. If it happens again, report it to "+c.Service.Name)
 }

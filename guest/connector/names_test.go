@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestPackage_NamesNoService: what the SDK must know of a service is in Service.
-func TestPackage_NamesNoService(t *testing.T) {
+// TestPackage_Sources_NameNoService: what the SDK must know of a service is in Service.
+func TestPackage_Sources_NameNoService(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)

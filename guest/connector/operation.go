@@ -9,8 +9,8 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Operation is one row of a resource's table. What it does is one of get, list, pages and do; an operation on the
-// ingest surface has a source besides.
+// Operation is one row of a resource's table. It has exactly one of Get, List, Pages and Do. An operation on the ingest
+// surface also has a Source.
 type Operation struct {
 	Name        string
 	Summary     string
@@ -19,39 +19,40 @@ type Operation struct {
 	Surfaces    []abi.Surface
 	Idempotency abi.Idempotency
 	Inputs      []Input
-	Require     string // further keywords of the input's JSON Schema, as members of an object
+	Require     string // more keywords of the input's JSON Schema, as members of an object
 	Example     string
 	Key         string // path of a record's key
 	Columns     []Column
 	Display     string // columns that a table for people shows, separated by spaces; see abi.Operation.Display
 	Endpoints   []*abi.Endpoint
 
-	Get    *Get               // one object behind one endpoint
-	List   *List              // records behind one endpoint
-	Pages  Pager              // records that no single list gives
-	Do     func(*Call) Result // anything else that ends in one object
+	Get    *Get               // reads one object from one endpoint
+	List   *List              // reads records from one endpoint
+	Pages  Pager              // reads records from several lists
+	Do     func(*Call) Result // anything else, with one object as the output
 	Source func(c *Call, Checkpoint jsonval.Value) Page
 
-	Backfill *abi.Backfill // of a source: what reads a closed range of the same records
-	// View is the operation's SQL view; its Operation is this one. By default list_X has a view X where it requires no input.
+	Backfill *abi.Backfill // for a source: the operation that reads a closed range of the same records
+	// View is the operation's SQL view; its member Operation is set by the SDK. By default, list_X has a view X if it
+	// requires no input.
 	View *abi.View
 }
 
-// Input is one field of an operation's input: its name, whether it is required, and the JSON Schema of its value. It is an
-// alias of an unnamed type, so that tables of inputs need no names of fields.
+// Input is one field of an operation's input: its name, whether it is required, and the JSON Schema of its value. It is
+// an alias of an unnamed type, so that tables of inputs can omit field names.
 type Input = struct {
 	Name     string
 	Required bool
 	Schema   string // JSON Schema of the value
 }
 
-// Column is one typed column. The table of every SQL operation ends in another, `record`: the whole JSON.
+// Column is one typed column. Every table also has a last column `record` with the whole JSON.
 //
-// It is an alias of an unnamed type, so that tables of columns need no names of fields.
+// It is an alias of an unnamed type, so that tables of columns can omit field names.
 type Column = struct {
 	Name        string
 	Type        abi.ColumnType
-	Path        string // several are joined by |: the first at which there is something counts
+	Path        string // or several, joined by |: the first with a value counts
 	Description string
 }
 
@@ -89,7 +90,7 @@ func (op *Operation) manifest(serviceName string) string {
 	return w.String()
 }
 
-// view returns the operation's SQL view; ok is false where it has none.
+// view returns the operation's SQL view; ok is false if it has none.
 func (op *Operation) view() (v abi.View, ok bool) {
 	name, isList := strings.CutPrefix(op.Name, "list_")
 	switch {
@@ -104,7 +105,7 @@ func (op *Operation) view() (v abi.View, ok bool) {
 	return v, true
 }
 
-// requires reports whether an input must be given.
+// requires reports whether any input is required.
 func (op *Operation) requires() bool {
 	return slices.ContainsFunc(op.Inputs, func(in Input) bool { return in.Required })
 }
@@ -125,7 +126,7 @@ func viewJSON(v abi.View) string {
 	return w.StrIf("comment", v.Comment).String()
 }
 
-// EndpointJSON is an endpoint as the manifest has it.
+// EndpointJSON returns an endpoint as JSON for the manifest.
 func EndpointJSON(e *abi.Endpoint) string {
 	var w jsonval.Writer
 	w.Str("endpoint", e.Endpoint).Str("bucket", e.Bucket)
@@ -149,21 +150,22 @@ func classRule(r abi.ClassRule) string {
 	return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
 }
 
-// WithClass is an endpoint with the class of its requests, for an operation whose class depends on its input.
+// WithClass returns a copy of e with the class of its requests, for an operation whose class depends on its input.
 func WithClass(class abi.Class, e *abi.Endpoint) *abi.Endpoint {
-	of := *e
-	of.Class = class
-	return &of
+	withClass := *e
+	withClass.Class = class
+	return &withClass
 }
 
-// WithBodyClass is an endpoint whose requests are of another class where their body has what a rule says.
+// WithBodyClass returns a copy of e with the class of its requests. A request whose body matches a rule has the rule's
+// class.
 func WithBodyClass(class abi.Class, e *abi.Endpoint, rules ...abi.ClassRule) *abi.Endpoint {
-	of := *e
-	of.Class, of.ClassRules = class, rules
-	return &of
+	withRules := *e
+	withRules.Class, withRules.ClassRules = class, rules
+	return &withRules
 }
 
-// schema is the JSON Schema of the operation's input.
+// schema returns the JSON Schema of the operation's input.
 func (op *Operation) schema() string {
 	var w, properties jsonval.Writer
 	var required []string
@@ -187,6 +189,7 @@ func (op *Operation) schema() string {
 	return w.String()
 }
 
+// On reports whether the operation is on a surface.
 func (op *Operation) On(s abi.Surface) bool {
 	for _, have := range op.Surfaces {
 		if have == s {
@@ -196,7 +199,7 @@ func (op *Operation) On(s abi.Surface) bool {
 	return false
 }
 
-// pager is how the operation reads pages, nil when it does not.
+// pager returns the function that reads pages, or nil if the operation reads none.
 func (op *Operation) pager() Pager {
 	if op.List != nil {
 		return op.List.ReadPage
@@ -204,7 +207,7 @@ func (op *Operation) pager() Pager {
 	return op.Pages
 }
 
-// invoke runs the operation as an invoke; ok is false for an operation that does nothing.
+// invoke runs the operation for the invoke export; ok is false if the operation does nothing.
 func (op *Operation) invoke(c *Call) (r Result, ok bool) {
 	switch {
 	case !c.cursorFits():
@@ -219,7 +222,7 @@ func (op *Operation) invoke(c *Call) (r Result, ok bool) {
 	return r, false
 }
 
-// table runs the operation as one page of a table, from a cursor, of at most limit rows (0 is all).
+// table runs the operation for the table export: one page from the cursor at, with at most limit rows (0 means all).
 func (op *Operation) table(c *Call, at string, limit int) (r Result, ok bool) {
 	switch {
 	case !c.cursorFits():

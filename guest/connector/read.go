@@ -8,20 +8,20 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Object is one object as the service answered it.
+// Object is one object as the service returned it.
 type Object struct {
 	jsonval.Value
 	ETag string
-	Gone bool // there is none
+	Gone bool // the object does not exist
 }
 
-// ReadObject reads one object. typ and noun name it, as in failure; failed is not nil when it could not be read, whether it is
-// gone or not.
+// ReadObject reads one object. typ and noun are as in Failure. failed is not nil if the object could not be read,
+// including if it is gone.
 func (c *Call) ReadObject(req hostcall.Request, typ, noun string) (Object, *Result) {
 	resp := c.SendWithToken(req)
 	if !OK(resp) {
 		r := c.Failure(resp, typ, noun)
-		// A 404 of another server (a proxy's, a wrong path) says nothing of the object.
+		// A 404 of another server (a proxy, a wrong path) says nothing about the object.
 		return Object{Gone: r.Outcome == abi.NotFound && (c.Service.Errors.Gone == "" || UpstreamCode(r) == c.Service.Errors.Gone)}, &r
 	}
 	v, isJSON := c.Body(resp)
@@ -40,17 +40,17 @@ func (c *Call) ReadObject(req hostcall.Request, typ, noun string) (Object, *Resu
 	return Object{Value: v, ETag: resp.Header("etag")}, nil
 }
 
-// NotWhole says why an answer to a read is not all that was asked for, whatever its body: 202 has nothing yet, and 206 is a
-// part. It is "" where the status does not say so.
+// NotWhole says why a response to a read is incomplete, by its status: 202 has no content yet, and 206 is a part. It is
+// "" for any other status.
 func NotWhole(resp hostcall.Response) string {
 	if resp.Status == 202 || resp.Status == 206 {
-		return "wanted all of it, and the status says that it is not"
+		return "wanted the complete content, but the status says that it is not"
 	}
 	return ""
 }
 
-// isOther reports whether an object's id is not the one that the path asked for. A path may also have a name or a login. Only
-// operations of class destructive look: what they take away is gone.
+// isOther reports whether an object's id differs from the id in the path. A path may also have a name or a login. It
+// checks only for operations of class destructive, whose effect cannot be undone.
 func (c *Call) isOther(path []hostcall.Pair, id string) bool {
 	if len(path) == 0 || c.Service.SameKind == nil || c.Operation.Class != abi.Destructive {
 		return false
@@ -59,7 +59,7 @@ func (c *Call) isOther(path []hostcall.Pair, id string) bool {
 	return asked != id && c.Service.SameKind(asked, id)
 }
 
-// Array is the array of objects that an answer has to be.
+// Array returns the array of objects in a response, or a failure if the body is something else.
 func (c *Call) Array(resp hostcall.Response, noun string) (jsonval.Value, *Result) {
 	v, isJSON := c.Body(resp)
 	if why := NotWhole(resp); why != "" {
@@ -79,11 +79,11 @@ func (c *Call) Array(resp hostcall.Response, noun string) (jsonval.Value, *Resul
 	return v, nil
 }
 
-// Describe says what an answer is that is not what was wanted.
+// Describe describes a body that is not what was wanted.
 func Describe(v jsonval.Value, isJSON bool) string {
 	switch {
 	case !isJSON:
-		return "no JSON"
+		return "something other than JSON"
 	case v.Kind() == jsonval.Object:
 		return "an object without an id"
 	case v.Kind() == jsonval.Array:
@@ -94,7 +94,7 @@ func Describe(v jsonval.Value, isJSON bool) string {
 	return "a single value"
 }
 
-// EmitObject emits the one object that an answer has to be, unless the host emitted it with the answer.
+// EmitObject emits the one object in a response, unless the host has already emitted it.
 func (c *Call) EmitObject(resp hostcall.Response, omit []string) Result {
 	s := resp.Emitted
 	if s == nil {
@@ -107,26 +107,26 @@ func (c *Call) EmitObject(resp hostcall.Response, omit []string) Result {
 	return Result{Outcome: abi.Succeeded}
 }
 
-// SendForObject makes a request whose answer EmitObject takes. Where the host can, it emits the object at once, without the
-// members of omit.
+// SendForObject sends a request whose response is passed to EmitObject. If the host supports it, it emits the object at
+// once, without the members of omit.
 func (c *Call) SendForObject(req hostcall.Request, omit []string) hostcall.Response {
 	emit := c.object(omit)
 	req.Emit = &emit
 	return c.SendWithToken(req)
 }
 
-// object returns how an answer that has to be one object is emitted.
+// object returns the options to emit a response that is one object.
 func (c *Call) object(omit []string) abi.EmitOptions {
 	return abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Omit: omit}
 }
 
-// Read is object for those who do not care for the ETag. gone means that the object itself is missing.
+// Read is ReadObject without the ETag. gone means that the object itself is missing.
 func (c *Call) Read(req hostcall.Request, typ, noun string) (v jsonval.Value, gone bool, failed *Result) {
 	o, failed := c.ReadObject(req, typ, noun)
 	return o.Value, o.Gone, failed
 }
 
-// Pairs fills the blanks of a path: name, value, name, value.
+// Pairs returns path parameters from name, value, name, value.
 //
 //go:noinline
 func Pairs(pairs ...string) []hostcall.Pair {
@@ -137,8 +137,7 @@ func Pairs(pairs ...string) []hostcall.Pair {
 	return path
 }
 
-// Flag is a boolean of the input as a query parameter, sent whether it is given or not: the service's own defaults differ from
-// call to call.
+// Flag returns a boolean of the input as a query parameter. It is always sent, because the service's defaults differ.
 func (c *Call) Flag(input, query string) hostcall.Pair {
 	value := "false"
 	if c.Input.Get(input).True() {
@@ -147,12 +146,12 @@ func (c *Call) Flag(input, query string) hostcall.Pair {
 	return hostcall.Pair{Name: query, Value: value}
 }
 
-// Refuse is a refusal of the operation's own: it looked, and what it saw does not allow the write.
+// Refuse returns a refusal by the operation itself: what it read does not allow the write.
 //
 //go:noinline
 func Refuse(code, message string) Result { return Fail(abi.Rejected, code, message) }
 
-// Withholding notes the write that a refusal is about.
+// Withholding records the write that a refusal is about.
 //
 //go:noinline
 func (r *Result) Withholding(endpoint string, path []hostcall.Pair) *Result {
@@ -162,14 +161,14 @@ func (r *Result) Withholding(endpoint string, path []hostcall.Pair) *Result {
 	return r
 }
 
-// States is the output of a change of state, both ends as read.
+// States returns the output of a change of state, before and after as read.
 func States(id, name string, before, after string) string {
 	var w jsonval.Writer
 	return w.Str("id", id).StrIf("name", name).Str("before", before).Str("after", after).String()
 }
 
-// Look makes a change's look of a reading: holds decides whether what was read is the wanted state, and output
-// what the result then says.
+// Look returns a function for Change.Look from a read. holdsIf reports whether an object is in the wanted state, and
+// output returns the output then.
 func Look(read func() (Object, *Result), holdsIf func(Object) bool, output func(Object) string) func() (Reading, Result) {
 	return func() (Reading, Result) {
 		o, failed := read()
@@ -183,15 +182,15 @@ func Look(read func() (Object, *Result), holdsIf func(Object) bool, output func(
 	}
 }
 
-// ReadBack returns the result of a successful write, which look reads back for so many milliseconds. unread is the output where it
-// cannot be read.
+// ReadBack returns the result of a successful write. look reads it back for at most patience milliseconds. unread is
+// the output if that fails.
 func (c *Call) ReadBack(look func() (Reading, Result), what string, patience int64, unread string) Result {
 	switch is, r := c.Settle(look, patience); is {
 	case Holds:
 		r.Outcome = abi.Succeeded
 		return r
 	case Absent:
-		return Fail(abi.Unknown, string(abi.Unknown), what+": "+c.Service.Name+" took it, and what it should have changed does not show. Look at the object before you repeat it")
+		return Fail(abi.Unknown, string(abi.Unknown), what+": "+c.Service.Name+" accepted it, but the change does not show. Look at the object before you repeat it")
 	}
-	return Result{Outcome: abi.Succeeded, Output: unread, Warnings: []string{c.Service.Name + " took it, and it could not be read afterwards"}}
+	return Result{Outcome: abi.Succeeded, Output: unread, Warnings: []string{c.Service.Name + " accepted it, but the result could not be read"}}
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Codes of requests that are not even handed to the host, which would take them for an attack: it cannot tell a module
-// that means harm from a caller who mistyped an id.
+// Codes of requests that are not passed to the host, which would treat them as an attack. The host cannot distinguish a
+// malicious module from a caller who mistyped an id.
 const (
-	unsendableInput  abi.SendCode = "input"      // what the caller gave cannot stand in a request
-	unsendableAnswer abi.SendCode = "bad_answer" // nor can what the service gave
+	unsendableInput  abi.SendCode = "input"      // a value of the input cannot be sent
+	unsendableAnswer abi.SendCode = "bad_answer" // a value of the service's cannot be sent
 )
 
-var errLongQuery = errors.New("the query is longer than a server takes")
+var errLongQuery = errors.New("the query is longer than servers accept")
 
-// Unsendable is why a request cannot be sent: a value for its path or query that the host refuses (abi/README.md,
-// "http_send"), or a next link that leads elsewhere. Nil is no reason.
+// Unsendable says why a request cannot be sent: the host refuses a value of its path or query (abi/README.md,
+// "http_send"), or a next link is of another endpoint. It returns nil if it can be sent.
 func (c *Call) Unsendable(req hostcall.Request) *abi.SendError {
 	for _, p := range req.Path {
 		if err := abi.CheckBlank(p.Value); err != nil {
@@ -43,15 +43,15 @@ func (c *Call) Unsendable(req hostcall.Request) *abi.SendError {
 	return nil
 }
 
-// blame says whose a value is: a field of the input's, or else of an answer of the service's.
+// blame says where a value comes from: a field of the input, or a response of the service.
 func (c *Call) blame(name, value string, why error) *abi.SendError {
 	for field, v := range c.Input.Members() {
 		if v.Str() == value {
-			return &abi.SendError{Code: unsendableInput, Message: field + ": " + jsonval.Quote(texts.Shorten(value)) + " cannot be asked for: " + why.Error()}
+			return &abi.SendError{Code: unsendableInput, Message: field + ": " + jsonval.Quote(texts.Shorten(value)) + " cannot be sent: " + why.Error()}
 		}
 	}
-	if strings.Contains(c.Input.Raw(), jsonval.Quote(value)) { // deeper in, or a part
-		return &abi.SendError{Code: unsendableInput, Message: jsonval.Quote(texts.Shorten(value)) + " cannot be asked for: " + why.Error()}
+	if strings.Contains(c.Input.Raw(), jsonval.Quote(value)) { // nested, or part of a value
+		return &abi.SendError{Code: unsendableInput, Message: jsonval.Quote(texts.Shorten(value)) + " cannot be sent: " + why.Error()}
 	}
-	return &abi.SendError{Code: unsendableAnswer, Message: c.Service.Name + " gave " + jsonval.Quote(texts.Shorten(value)) + " for " + name + ": " + why.Error()}
+	return &abi.SendError{Code: unsendableAnswer, Message: c.Service.Name + " returned " + jsonval.Quote(texts.Shorten(value)) + " for " + name + ": " + why.Error()}
 }

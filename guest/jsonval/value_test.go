@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-func TestGetAndTypes(t *testing.T) {
+func TestGet_EachType_ReturnsItsValue(t *testing.T) {
 	v, err := jsonval.Parse(` {"a": {"b":[1, "x\u00e9\ud83d\ude00\n", null,true]}, "n":-12, "dup":1, "dup":2, "e":{}, "f":[] } `)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestGetAndTypes(t *testing.T) {
 	}
 }
 
-func TestEqualByMeaning(t *testing.T) {
+func TestEqual_DifferentSpellings_ComparesMeaning(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want bool
@@ -59,7 +59,7 @@ func TestEqualByMeaning(t *testing.T) {
 	}
 }
 
-func TestDepthIsBounded(t *testing.T) {
+func TestParse_TooDeep_Fails(t *testing.T) {
 	deep := strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)
 	if _, err := jsonval.Parse(deep); err != jsonval.ErrDepth {
 		t.Errorf("10,000 levels: %v", err)
@@ -116,7 +116,7 @@ func FuzzQuote(f *testing.F) {
 	})
 }
 
-func TestWriter(t *testing.T) {
+func TestWriter_EachMethod_WritesValidJSON(t *testing.T) {
 	var w jsonval.Writer
 	if w.String() != "{}" {
 		t.Errorf("empty: %s", w.String())

@@ -9,14 +9,14 @@ import (
 	"github.com/mach5/okta-connector/guest/connector/texts"
 )
 
-// address is an IP address. It is package net/netip's Addr as far as zones need it, which would be 3 % of the module
-// (docs/measurements.md); a test holds it against that package. The zero value is no address.
+// address is an IP address. It replaces netip.Addr, which would add 3 % to the module (docs/measurements.md). A test
+// compares the two. The zero value is not a valid address.
 type address struct {
 	hi, lo uint64 // of IPv4, lo alone
 	size   int    // in bits: 32 or 128
 }
 
-// parseAddress reads an address without a zone. An IPv4 address that is written as IPv6 (::ffff:192.0.2.1) is IPv4.
+// parseAddress parses an address without a zone. An IPv4-mapped IPv6 address (::ffff:192.0.2.1) becomes IPv4.
 func parseAddress(s string) (address, bool) {
 	a, ok := parseIP(strings.TrimSpace(s))
 	if ok && a.isMapped() {
@@ -25,7 +25,7 @@ func parseAddress(s string) (address, bool) {
 	return a, ok
 }
 
-// isMapped reports whether an IPv6 address stands for an IPv4 one.
+// isMapped reports whether a is an IPv4-mapped IPv6 address.
 func (a address) isMapped() bool { return a.size == 128 && a.hi == 0 && a.lo>>32 == 0xffff }
 
 func parseIP(s string) (address, bool) {
@@ -36,7 +36,7 @@ func parseIP(s string) (address, bool) {
 	return address{lo: lo, size: 32}, ok
 }
 
-// parseIPv4 reads four numbers of up to 255, without leading zeros.
+// parseIPv4 parses four decimal numbers of at most 255, without leading zeros.
 func parseIPv4(s string) (value uint64, ok bool) {
 	for i := range 4 {
 		part, rest, more := strings.Cut(s, ".")
@@ -49,13 +49,13 @@ func parseIPv4(s string) (value uint64, ok bool) {
 	return value, true
 }
 
-// decimal reads a number of up to most, without a sign or leading zeros.
+// decimal parses a number of at most most, without a sign or leading zeros.
 func decimal(s string, most int) (n int, ok bool) {
 	value, ok := texts.WholeNumber(s)
 	return int(value), ok && value <= int64(most) && (len(s) == 1 || s[0] != '0')
 }
 
-// parseIPv6 reads eight groups of up to four hexadecimal digits. :: stands for one group of zeros or more, once, and the last
+// parseIPv6 parses eight groups of up to four hexadecimal digits. One :: may replace one or more groups of zeros. The last
 // two groups may be an IPv4 address (RFC 4291, section 2.2).
 func parseIPv6(s string) (address, bool) {
 	front, back, shortened := strings.Cut(s, "::")
@@ -76,7 +76,7 @@ func parseIPv6(s string) (address, bool) {
 	return a, true
 }
 
-// groups reads groups of an IPv6 address, of which the last two may be an IPv4 address where they end it.
+// groups parses groups of an IPv6 address. With end, the last two groups may be an IPv4 address.
 func groups(s string, end bool) (all []uint16, ok bool) {
 	for more := s != ""; more; {
 		var g string
@@ -93,7 +93,7 @@ func groups(s string, end bool) (all []uint16, ok bool) {
 	return all, true
 }
 
-// hexadecimal reads a number of one to four digits.
+// hexadecimal parses a number of one to four hexadecimal digits.
 func hexadecimal(s string) (n uint16, ok bool) {
 	for i := range len(s) {
 		digit := strings.IndexByte("0123456789abcdef", s[i]|0x20)
@@ -109,7 +109,7 @@ func (a address) compare(b address) int {
 	return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo))
 }
 
-// plus returns the address 2^shift behind a; ok is false behind the last one.
+// plus returns a + 2^shift; ok is false where that is above the last address.
 func (a address) plus(shift int) (next address, ok bool) {
 	next = a
 	var carry uint64
@@ -122,7 +122,7 @@ func (a address) plus(shift int) (next address, ok bool) {
 	return next, carry == 0 && (a.size == 128 || next.lo>>32 == 0)
 }
 
-// String writes an address as RFC 5952 has it.
+// String returns the address in the form of RFC 5952.
 func (a address) String() string {
 	if a.size != 128 {
 		return ipv4(a.lo)
@@ -131,7 +131,7 @@ func (a address) String() string {
 		return "::ffff:" + ipv4(a.lo&0xffff_ffff)
 	}
 	group := func(i int) uint64 { return [...]uint64{a.hi, a.lo}[i/4] >> (48 - 16*(i%4)) & 0xffff }
-	from, to := -1, -1 // the longest run of two zero groups or more, the first of several
+	from, to := -1, -1 // the longest run of at least two zero groups, the first of equals
 	for i := 0; i < 8; i++ {
 		j := i
 		for j < 8 && group(j) == 0 {
@@ -168,13 +168,13 @@ func ipv4(v uint64) string {
 	return string(b)
 }
 
-// block is a CIDR block: the addresses that have the first bits of one.
+// block is a CIDR block: all addresses that begin with the first length bits of its address.
 type block struct {
 	address
 	length int
 }
 
-// parseBlock reads a CIDR block. Its address may have bits behind the length.
+// parseBlock parses a CIDR block. Bits of its address beyond the length may be set.
 func parseBlock(s string) (block, bool) {
 	text, length, _ := strings.Cut(s, "/")
 	a, ok := parseIP(text)
@@ -182,7 +182,7 @@ func parseBlock(s string) (block, bool) {
 	return block{a, n}, ok && ok2
 }
 
-// mask returns the bits behind the length of a block.
+// mask returns a mask of the bits beyond the length of a block.
 //
 //go:noinline
 func (b block) mask() (hi, lo uint64) {

@@ -13,7 +13,7 @@ var addressTexts = []string{"192.0.2.1", "0.0.0.0", "255.255.255.255", "256.0.0.
 	"1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:7:1.2.3.4", "1.2.3.4::", "1.2.3.4:1::", "::1.2.3.4:1", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "::1:2:3:4:5:6:7:8",
 	"fe80::1%eth0", "12345::", "0001::", "00001::", "g::", "FFFF::ABCD", "1:0:0:2:0:0:0:3", "0:1:0:1:0:1:0:1", "1:2:3:4:5:6:7:1.2.3.04", "::1.2.3", "0x1::", "1_0::", "1%", "%"}
 
-// agree holds the address that this package reads against the one that net/netip reads.
+// agree compares the address that this package parses with net/netip's.
 func agree(t *testing.T, text string) {
 	t.Helper()
 	want, err := netip.ParseAddr(strings.TrimSpace(text))
@@ -31,7 +31,7 @@ func agree(t *testing.T, text string) {
 		p := netip.PrefixFrom(want, length)
 		b, ok := parseBlock(p.String())
 		if !ok || b.String() != p.String() || b.first().String() != p.Masked().Addr().String() {
-			t.Errorf("%s: %s, which begins at %s", p, b, b.first())
+			t.Errorf("%s: parsed as %s, first address %s", p, b, b.first())
 		}
 		last := p.Masked().Addr().AsSlice()
 		for bit := length; bit < len(last)*8; bit++ {
@@ -42,7 +42,7 @@ func agree(t *testing.T, text string) {
 		}
 	}
 	if next, ok := a.plus(0); ok != want.Next().IsValid() || ok && next.String() != want.Next().String() {
-		t.Errorf("%s is behind %s, want %s", next, a, want.Next())
+		t.Errorf("%s follows %s, want %s", next, a, want.Next())
 	}
 }
 

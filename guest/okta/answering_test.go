@@ -14,32 +14,32 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// tested is the connector whose operations are tested.
+// tested is the connector under test.
 var tested = Connector()
 
-// operations are all of them.
+// operations returns all operations.
 func operations() []*connector.Operation { return slices.Collect(tested.Each) }
 
 func find(name string) *connector.Operation { return tested.Find(name) }
 
-// Invoke, Source and Table are the exports.
+// Invoke, Source and Table run the exports.
 func Invoke(h hostcall.Host, text string) (string, error) { return tested.Invoke(h, text) }
 func Source(h hostcall.Host, text string) (string, error) { return tested.Source(h, text) }
 func Table(h hostcall.Host, text string) (string, error)  { return tested.Table(h, text) }
 
-// today is when those answer.
+// today is the time of these runs.
 const today = "2026-11-25T12:00:00.000Z"
 
-// answering are the answers of an org, by endpoint, in order; the last one stays.
+// answering has the responses of an org, by endpoint, in order. The last one repeats.
 type answering map[string][]hosttest.Answer
 
-// host answers with them; a request that has none fails the test.
+// host returns a host with these responses. A request without a response fails the test.
 func (a answering) host(t *testing.T) *hosttest.Host {
 	t.Helper()
 	given := map[string]int{}
 	return &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		all := a[req.Endpoint]
-		if len(all) == 0 && req.Endpoint == getMe.Endpoint { // the token's owner, who is seldom anybody's target
+		if len(all) == 0 && req.Endpoint == getMe.Endpoint { // the token's owner, who is rarely the target
 			all = []hosttest.Answer{answer(200, `{"id":"00uOwnerOfTheToken0"}`)}
 		}
 		if len(all) == 0 && req.Endpoint == getGroupRules.Endpoint { // an org without rules
@@ -53,13 +53,13 @@ func (a answering) host(t *testing.T) *hosttest.Host {
 		given[req.Endpoint]++
 		answer := all[i]
 		if answer.Headers == nil {
-			answer.Headers = map[string][]string{"x-okta-request-id": {"r1"}, "date": {"Wed, 25 Nov 2026 12:00:00 GMT"}} // as all of Okta's have
+			answer.Headers = map[string][]string{"x-okta-request-id": {"r1"}, "date": {"Wed, 25 Nov 2026 12:00:00 GMT"}} // as in all of Okta's responses
 		}
 		return answer
 	}}
 }
 
-// line is a request in one line: endpoint, blanks, query or link, body.
+// line returns a request in one line: endpoint, path parameters, query or link, body.
 func line(req abi.Request) string {
 	s := req.Endpoint
 	if len(req.Path) > 0 {
@@ -77,7 +77,7 @@ func line(req abi.Request) string {
 	return s
 }
 
-// requested are the requests that a host got.
+// requested returns the requests that a host received, one per line.
 func requested(h *hosttest.Host) string {
 	var lines []string
 	for _, r := range h.Requests {
@@ -90,7 +90,7 @@ func answer(status int, body string) hosttest.Answer {
 	return hosttest.Answer{Status: status, Body: body}
 }
 
-// paged is an answer with a next link.
+// paged returns a response with a next link.
 func paged(body, next string) hosttest.Answer {
 	return hosttest.Answer{Status: 200, Body: body, Headers: map[string][]string{"link": {"<https://x-admin.okta.com" + next + `>; rel="next"`}}}
 }
@@ -108,16 +108,16 @@ var (
 	throttled = hosttest.Answer{Err: &abi.SendError{Code: abi.SendRateLimited, Message: "the bucket is empty", RetryAfterMS: 60_000}}
 )
 
-// invoking is one invoke and what it must come to.
+// invoking is one invoke and its expected result.
 type invoking struct {
 	name     string
 	input    string
 	org      answering
 	want     abi.Outcome
 	code     string   // of the error
-	requests string   // all of them, by line; "" is unchecked, "none" is none
+	requests string   // all requests, one per line; "" is unchecked, "none" means none
 	says     []string // texts in the output, the records, the warnings or the error's message
-	records  int      // emitted; -1 is unchecked
+	records  int      // number of emitted records; -1 is unchecked
 }
 
 func (c invoking) run(t *testing.T, op string) {
@@ -139,7 +139,7 @@ func (c invoking) run(t *testing.T, op string) {
 				want = ""
 			}
 			got := requested(host)
-			if c.org[getGroupRules.Endpoint] == nil { // whose reading is looked at where there are some
+			if c.org[getGroupRules.Endpoint] == nil { // reading group rules is checked only if a case has some
 				got = strings.TrimSpace(strings.ReplaceAll("\n"+got, "\n"+getGroupRules.Endpoint+" limit=200", ""))
 			}
 			if got != want {
@@ -155,7 +155,7 @@ func (c invoking) run(t *testing.T, op string) {
 		}
 		for _, s := range c.says {
 			if !strings.Contains(text, s) {
-				t.Errorf("%q does not stand in %s", s, text)
+				t.Errorf("%q is not in %s", s, text)
 			}
 		}
 		if len(out.Output) > 0 && !json.Valid(out.Output) {

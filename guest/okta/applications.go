@@ -32,7 +32,7 @@ var applicationInput = connector.IDInput("application", "the application's id")
 var applicationOperations = []connector.Operation{
 	{
 		Name:        "lookup_application",
-		Summary:     "Reads one application. Its secrets are left out wherever Okta tells them.",
+		Summary:     "Reads one application. Its secrets are removed.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
@@ -46,15 +46,15 @@ var applicationOperations = []connector.Operation{
 	},
 	{
 		Name:        "list_applications",
-		Summary:     "Lists applications, those that the token's owner may see. Their secrets are left out wherever Okta tells them.",
+		Summary:     "Lists the applications that the token's owner may see. Their secrets are removed.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
 			connector.TextInput("filter", "4096", `such as status eq "ACTIVE", name eq "oidc_client", or user.id eq "00u…" with expand user/00u…`),
-			connector.TextInput("q", "255", "the beginning of a name or label"),
+			connector.TextInput("q", "255", "prefix of a name or label"),
 			appExpandInput,
-			connector.BoolInput("include_non_deleted", "applications that are not active, too"),
+			connector.BoolInput("include_non_deleted", "includes inactive applications"),
 			connector.LimitInput, pageSize200, connector.CursorInput,
 		},
 		Example:   `{"filter":"status eq \"ACTIVE\""}`,
@@ -73,10 +73,10 @@ var applicationOperations = []connector.Operation{
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
 			applicationInput,
-			connector.TextInput("q", "255", "the beginning of a user name, e-mail or name"),
-			{"expand", false, `{"enum":["user"],"description":"puts the user into the record"}`},
+			connector.TextInput("q", "255", "prefix of a user name, e-mail or name"),
+			{"expand", false, `{"enum":["user"],"description":"adds the user to the record"}`},
 			connector.LimitInput,
-			{"page_size", false, `{"type":"integer","minimum":1,"maximum":500,"description":"records a request; default the connection's default_page_size, else 500"}`},
+			{"page_size", false, `{"type":"integer","minimum":1,"maximum":500,"description":"records per request; default: the connection's default_page_size, else 500"}`},
 			connector.CursorInput,
 		},
 		Example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","limit":50}`,
@@ -89,24 +89,24 @@ var applicationOperations = []connector.Operation{
 	},
 	{
 		Name:        "assign_application_user",
-		Summary:     "Gives a user an application, or changes the profile that the user has there. What is so already stays unchanged.",
+		Summary:     "Assigns an application to a user, or changes the user's profile in it. An identical assignment is unchanged.",
 		Class:       abi.Write,
-		Rules:       []abi.ClassRule{leavesToGroups},
+		Rules:       []abi.ClassRule{groupScopeRule},
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			applicationInput, targetInput,
-			{"profile", false, `{"type":"object","description":"attributes of the application's user profile to set; null clears one, and those that are not named stay"}`},
+			{"profile", false, `{"type":"object","description":"attributes of the application's user profile to set; null clears one, others are kept"}`},
 			{"credentials", false, `{"type":"object","description":"userName and password, as in Okta's API","x-sensitive":true}`},
-			{"scope", false, `{"enum":["USER","GROUP"],"description":"USER assigns directly, and makes an assignment through a group a direct one, which stays when the user leaves the group; GROUP leaves an assignment to the user's groups, which takes it from a user in none that has it, and is destructive. Without it, a new assignment is direct, and one that is there stays what it is"}`},
+			{"scope", false, `{"enum":["USER","GROUP"],"description":"USER makes the assignment direct: it stays when the user leaves a group. GROUP hands it to the user's groups, which is destructive: without an assigned group the user loses it. Default: a new one is direct, an existing one keeps its scope"}`},
 		},
 		Example:   `{"application":"0oaAZlG8lxcfcbMXcwkO","user":"ada.lovelace@example.com"}`,
-		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getApp, &getAppUser, connector.WithBodyClass(abi.Write, &postAppUsers, leavesToGroups), connector.WithBodyClass(abi.ClassOfInput, &postAppUser, leavesToGroups)},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getApp, &getAppUser, connector.WithBodyClass(abi.Write, &postAppUsers, groupScopeRule), connector.WithBodyClass(abi.ClassOfInput, &postAppUser, groupScopeRule)},
 		Do:        assignAppUser,
 	},
 	{
 		Name:        "unassign_application_user",
-		Summary:     "Takes an application from a user. One that comes through a group is rejected; a user who has it not stays unchanged.",
+		Summary:     "Removes an application from a user. An assignment through a group is rejected; a missing one is unchanged.",
 		Class:       abi.Destructive,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
@@ -117,14 +117,14 @@ var applicationOperations = []connector.Operation{
 	},
 	{
 		Name:        "assign_application_group",
-		Summary:     "Gives a group an application, or changes its priority or profile there. What is so already stays unchanged.",
+		Summary:     "Assigns an application to a group, or changes the assignment's priority or profile. An identical assignment is unchanged.",
 		Class:       abi.Write,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			applicationInput, groupInput,
-			{"priority", false, `{"type":"integer","minimum":0,"maximum":100,"description":"which group's profile wins for a user of several; 0 first. Without it, the one that is there stays"}`},
-			{"profile", false, `{"type":"object","description":"attributes that members get in the application; null clears one, and those that are not named stay"}`},
+			{"priority", false, `{"type":"integer","minimum":0,"maximum":100,"description":"decides whose profile a user of several groups gets; 0 is first. Default: an existing priority is kept"}`},
+			{"profile", false, `{"type":"object","description":"attributes that members get in the application; null clears one, others are kept"}`},
 		},
 		Example:   `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"IT Operations"}`,
 		Endpoints: []*abi.Endpoint{&getGroup, &getGroups, &getApp, &getAppGroup, &putAppGroup},
@@ -132,7 +132,7 @@ var applicationOperations = []connector.Operation{
 	},
 	{
 		Name:        "unassign_application_group",
-		Summary:     "Takes an application from a group: members lose it who have it through no other way. A group without it stays unchanged.",
+		Summary:     "Removes an application from a group. Members without another assignment lose it. A missing assignment is unchanged.",
 		Class:       abi.Destructive,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
@@ -143,13 +143,14 @@ var applicationOperations = []connector.Operation{
 	},
 }
 
-// leavesToGroups raises what may take an application away: the rule holds for the input and for Okta's body alike.
-var leavesToGroups = abi.ClassRule{Field: "scope", Equals: "GROUP", Class: abi.Destructive}
+// groupScopeRule makes scope GROUP destructive, because the user may lose the application. It applies to the input and to
+// Okta's body.
+var groupScopeRule = abi.ClassRule{Field: "scope", Equals: "GROUP", Class: abi.Destructive}
 
-var appExpandInput = connector.Input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… puts that user's assignment into the record; of a list, with the filter user.id eq of the same user"}`}
+var appExpandInput = connector.Input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… adds that user's assignment to the record; a list also needs the filter user.id eq for that user"}`}
 
-// applicationSecrets are what a record of an application goes out without: an OAuth client's, and the password that all
-// users of one share.
+// applicationSecrets are the members that are removed from an application's record: the secret of an OAuth client, and the
+// password that all users of the application share.
 var applicationSecrets = []string{"credentials.oauthClient.client_secret", "credentials.password.value"}
 
 // applicationDisplay lists the columns that a table for people shows.
@@ -157,13 +158,13 @@ const applicationDisplay = "label name status sign_on_mode last_updated id"
 
 var applicationColumns = []connector.Column{
 	{"id", abi.Varchar, "id", "the application's id"},
-	{"name", abi.Varchar, "name", "its kind, such as oidc_client"},
-	{"label", abi.Varchar, "label", "what people see"},
+	{"name", abi.Varchar, "name", "its template, such as oidc_client"},
+	{"label", abi.Varchar, "label", "the name that users see"},
 	{"status", abi.Varchar, "status", "ACTIVE, INACTIVE or DELETED"},
 	{"sign_on_mode", abi.Varchar, "signOnMode", "such as SAML_2_0 or OPENID_CONNECT"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
-	{"features", abi.JSON, "features", "what it provisions"},
+	{"features", abi.JSON, "features", "enabled provisioning features"},
 	{"accessibility", abi.JSON, "accessibility", ""},
 	{"visibility", abi.JSON, "visibility", ""},
 	{"credentials", abi.JSON, "credentials", "user name template and signing"},
@@ -178,8 +179,8 @@ var applicationUserColumns = []connector.Column{
 	{"external_id", abi.Varchar, "externalId", "the user's id in the application"},
 	{"user_name", abi.Varchar, "credentials.userName", "in the application"},
 	{"email", abi.Varchar, "profile.email", ""},
-	{"first_name", abi.Varchar, "profile.given_name|profile.firstName", "in the application; of OpenID Connect apps given_name, of others firstName"},
-	{"last_name", abi.Varchar, "profile.family_name|profile.lastName", "in the application; of OpenID Connect apps family_name, of others lastName"},
+	{"first_name", abi.Varchar, "profile.given_name|profile.firstName", "in the application: given_name (OpenID Connect apps) or firstName"},
+	{"last_name", abi.Varchar, "profile.family_name|profile.lastName", "in the application: family_name (OpenID Connect apps) or lastName"},
 	{"application_link", abi.Varchar, "_links.app.href", "the application"},
 	{"scope", abi.Varchar, "scope", "USER: assigned directly; GROUP: through a group"},
 	{"status", abi.Varchar, "status", ""},
@@ -191,13 +192,13 @@ var applicationUserColumns = []connector.Column{
 	{"last_sync", abi.TimestampTZ, "lastSync", ""},
 	{"profile", abi.JSON, "profile", ""},
 	{"embedded", abi.JSON, "_embedded", "the user, with expand user"},
-	{"links", abi.JSON, "_links", "the group, for scope GROUP"},
+	{"links", abi.JSON, "_links", "links to the group, with scope GROUP"},
 }
 
-// assignment is who has an application: a user, directly or through a group, or a group.
+// assignment identifies the assignment of an application to a user or a group.
 type assignment struct {
 	app, who, id string // who is "user" or "group", as in the input
-	typ          string // Okta's name of it in a 404
+	typ          string // Okta's name of the type in a 404
 	get          hostcall.Request
 	exists       func() (connector.Object, *connector.Result)
 }
@@ -216,8 +217,8 @@ func groupAssignment(c *connector.Call) (assignment, *connector.Result) {
 		func() (connector.Object, *connector.Result) { return readGroup(c, id) }}, failed
 }
 
-// assigned reads an assignment; gone means that there is none. A 404 may also mean that the application, the user or the
-// group does not exist, and its text does not always tell which.
+// assigned reads an assignment; Gone means that it does not exist. A 404 may also mean that the application, the user or
+// the group does not exist. Its text does not always say which.
 func assigned(c *connector.Call, a assignment) (connector.Object, *connector.Result) {
 	o, failed := c.ReadObject(a.get, "AppInstance", "application")
 	if failed == nil || failed.Err.Upstream == nil || failed.Err.Upstream.Status != 404 || connector.UpstreamCode(*failed) != "E0000007" {
@@ -235,7 +236,7 @@ func assigned(c *connector.Call, a assignment) (connector.Object, *connector.Res
 	return connector.Object{Gone: true}, &connector.Result{Outcome: abi.NotFound, Err: failed.Err}
 }
 
-// output is what a change of an assignment says, both ends as read; none is null.
+// output returns the output of a changed assignment, before and after as read. A missing assignment is null.
 func (a assignment) output(before, after connector.Object) string {
 	var w jsonval.Writer
 	w.Str("application", a.app).Str(a.who, a.id)
@@ -252,15 +253,15 @@ func (a assignment) output(before, after connector.Object) string {
 	return w.String()
 }
 
-// unchanged is an assignment that is as it is wanted.
+// unchanged returns the result for an assignment that needs no change.
 //
 //go:noinline
 func (a assignment) unchanged(now connector.Object) connector.Result {
 	return connector.Result{Outcome: abi.Unchanged, Output: a.output(now, now)}
 }
 
-// overlaid is the profile that is written where one is there: Okta wants it whole, since it replaces. What is cleared is
-// null in it, and not missing alone.
+// overlaid returns the profile to write over an existing one. Okta replaces the profile, so all of it is written. A cleared
+// attribute is null, because omitting it does not clear it.
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/ApplicationUsers/#tag/ApplicationUsers/operation/updateApplicationUser
 func overlaid(now, given jsonval.Value) string {
 	var w jsonval.Writer
@@ -279,7 +280,7 @@ func overlaid(now, given jsonval.Value) string {
 	return w.String()
 }
 
-// lostAttributes warns of attributes that were there, were not named, and are no more.
+// lostAttributes warns about attributes that were set before, that the input does not name, and that are no longer set.
 func lostAttributes(before, after connector.Object, given jsonval.Value) (warnings []string) {
 	var names []string
 	for name, v := range before.Get("profile").Members() {
@@ -290,14 +291,14 @@ func lostAttributes(before, after connector.Object, given jsonval.Value) (warnin
 	if names == nil {
 		return nil
 	}
-	return []string{"attributes are gone that were to stay: " + strings.Join(names, ", ")}
+	return []string{"Okta cleared attributes that the input does not name: " + strings.Join(names, ", ")}
 }
 
-// assign writes an assignment and says what came of it. missing is where an assignment is not as it was asked for, and moved
-// warns of what was to stay, and did not. readable says that all that was asked for can be read.
+// assign writes an assignment and returns the result. missing returns what an assignment lacks of the input. moved warns
+// about values that should have been kept but changed. readable says whether everything in the input can be read back.
 func assign(c *connector.Call, a assignment, req hostcall.Request, before connector.Object, missing func(connector.Object, compare.Comparison) []compare.Gap, moved func(after connector.Object) []string, readable bool) connector.Result {
 	has := func(o connector.Object) bool { return !o.Gone && readable && len(missing(o, okta.Gaps)) == 0 }
-	told := before.Gone || len(missing(before, okta.Gaps)) > 0 // by what Okta makes of it, too
+	observable := before.Gone || len(missing(before, okta.Gaps)) > 0 // even with Okta's normalisation
 	what := "assigning application " + a.app + " to " + a.who + " " + a.id
 	return c.Change(connector.Change{
 		Request: req, Type: "AppInstance", Noun: "application",
@@ -308,8 +309,8 @@ func assign(c *connector.Call, a assignment, req hostcall.Request, before connec
 			r := connector.Result{Outcome: abi.Succeeded}
 			var failed *connector.Result
 			v, isJSON := c.Body(resp)
-			after, told := connector.Object{Value: v}, isJSON && v.Get("id").Str() != ""
-			if !told {
+			after, answered := connector.Object{Value: v}, isJSON && v.Get("id").Str() != ""
+			if !answered {
 				after, failed = assigned(c, a)
 			}
 			again := func() (connector.Reading, connector.Result) {
@@ -320,8 +321,8 @@ func assign(c *connector.Call, a assignment, req hostcall.Request, before connec
 			}
 			switch {
 			case failed != nil && !after.Gone:
-				r.Warnings = []string{"Okta took the change, and the assignment could not be read afterwards: " + failed.Err.Message}
-			case after.Gone, len(missing(after, okta.Gaps)) > 0 && !told: // what was read may lag behind
+				r.Warnings = []string{"Okta accepted the change, but the assignment could not be read afterwards: " + failed.Err.Message}
+			case after.Gone, len(missing(after, okta.Gaps)) > 0 && !answered: // a read may lag behind
 				return c.AwaitEffect(again, what)
 			case len(missing(after, okta.Gaps)) > 0:
 				return c.RejectGaps(what, missing(after, okta.Gaps), again, a.output(before, after), !after.Equal(before.Value))
@@ -333,7 +334,7 @@ func assign(c *connector.Call, a assignment, req hostcall.Request, before connec
 			return r
 		},
 		Refused: func(r connector.Result) connector.Result {
-			if connector.UpstreamCode(r) == "E0000062" && readable { // assigned already
+			if connector.UpstreamCode(r) == "E0000062" && readable { // already assigned
 				if now, failed := assigned(c, a); failed == nil && has(now) {
 					return a.unchanged(now)
 				}
@@ -344,21 +345,21 @@ func assign(c *connector.Call, a assignment, req hostcall.Request, before connec
 			now, failed := assigned(c, a)
 			switch {
 			case !readable:
-				return connector.Blind, connector.Result{}
+				return connector.Unobservable, connector.Result{}
 			case failed != nil && !now.Gone:
 				return connector.Unclear, connector.Result{}
-			case has(now) && (told || len(missing(now, okta.Changes)) == 0):
+			case has(now) && (observable || len(missing(now, okta.Changes)) == 0):
 				return connector.Holds, connector.Result{Output: a.output(before, now), Warnings: moved(now)}
 			case before.Gone && now.Gone || !before.Gone && !now.Gone && before.Get("lastUpdated").Equal(now.Get("lastUpdated")):
 				return connector.Absent, connector.Result{}
 			}
-			return connector.Unclear, connector.Result{} // somebody else changed it meanwhile
+			return connector.Unclear, connector.Result{} // another client has changed it
 		},
 	})
 }
 
-// inactive makes a refusal for its status of a 404 that says that an application is missing which can be read: Okta takes no
-// change of the groups of one that is not active (okta/terraform-provider-okta#1502).
+// inactive turns a 404 for the application into a rejection where the application exists but is not active. Okta changes no
+// group assignments of such an application (okta/terraform-provider-okta#1502).
 func inactive(c *connector.Call, a assignment, r connector.Result) connector.Result {
 	if r.Err.Upstream == nil || !missingType(*r.Err.Upstream, "AppInstance") {
 		return r
@@ -366,16 +367,16 @@ func inactive(c *connector.Call, a assignment, r connector.Result) connector.Res
 	app, _, failed := c.Read(hostcall.Request{Endpoint: getApp.Endpoint, Path: connector.Pairs("appId", a.app)}, "AppInstance", "application")
 	if status := app.Get("status").Str(); failed == nil && status != "ACTIVE" {
 		r.Outcome, r.Err.Code = abi.Rejected, "status"
-		r.Err.Message = "the application exists and is " + status + ". Okta accepts no change of its assignments until it is ACTIVE: activate it in Okta first. " + okta.Says(*r.Err.Upstream)
+		r.Err.Message = "the application exists but is " + status + ". Okta changes assignments of ACTIVE applications only: activate it in Okta first. " + okta.Says(*r.Err.Upstream)
 	}
 	return r
 }
 
-// missingOther makes not_found of a refusal that says that another of the operation's own targets is missing.
+// missingOther turns a 404 for another target of the operation into not_found.
 func missingOther(r connector.Result, typ, noun string) connector.Result {
 	if r.Outcome == abi.Rejected && r.Err.Upstream != nil && missingType(*r.Err.Upstream, typ) {
 		r.Outcome, r.Err.Code = abi.NotFound, string(abi.NotFound)
-		r.Err.Message = "there is no such " + noun + ". " + r.Err.Message
+		r.Err.Message = "the " + noun + " does not exist. " + r.Err.Message
 	}
 	return r
 }
@@ -391,7 +392,7 @@ func assignAppUser(c *connector.Call) connector.Result {
 	}
 	scope := c.Str("scope")
 	profile, secrets := c.Input.Get("profile"), c.Input.Get("credentials")
-	readable := !secrets.Get("password").Exists() // whether a password is the same cannot be read
+	readable := !secrets.Get("password").Exists() // a password cannot be read back to compare it
 	asked := withoutPassword(secrets)
 	missing := func(o connector.Object, by compare.Comparison) (all []compare.Gap) {
 		if is := o.Get("scope"); scope != "" && is.Str() != scope {
@@ -405,7 +406,7 @@ func assignAppUser(c *connector.Call) connector.Result {
 	moved := func(after connector.Object) []string {
 		warnings := lostAttributes(before, after, profile)
 		if scope == "" && before.Get("scope").Str() == "GROUP" && after.Get("scope").Str() == "USER" {
-			warnings = append(warnings, "the assignment was through "+grantedBy(before)+", and is a direct one now: it stays when the user leaves the group")
+			warnings = append(warnings, "the assignment was through "+grantedBy(before)+" and is direct now: it stays when the user leaves the group")
 		}
 		return warnings
 	}
@@ -413,7 +414,7 @@ func assignAppUser(c *connector.Call) connector.Result {
 	req := hostcall.Request{Endpoint: postAppUsers.Endpoint, Path: connector.Pairs("appId", a.app)}
 	if before.Gone || scope != "" && before.Get("scope").Str() != scope {
 		body.Str("id", a.id).Str("scope", cmp.Or(scope, "USER"))
-	} else { // what is assigned already is changed by a call of its own, which takes no scope
+	} else { // an existing assignment has its own endpoint, which takes no scope
 		req = hostcall.Request{Endpoint: postAppUser.Endpoint, Path: connector.Pairs("appId", a.app, "userId", a.id)}
 	}
 	if profile.Exists() {
@@ -423,7 +424,7 @@ func assignAppUser(c *connector.Call) connector.Result {
 	return assign(c, a, req, before, missing, moved, readable)
 }
 
-// withoutPassword is credentials less the password, which no answer tells.
+// withoutPassword returns credentials without the password, which Okta never returns.
 func withoutPassword(credentials jsonval.Value) jsonval.Value {
 	var w jsonval.Writer
 	for k, m := range credentials.Members() {
@@ -457,11 +458,11 @@ func assignAppGroup(c *connector.Call) connector.Result {
 	moved := func(after connector.Object) []string {
 		warnings := lostAttributes(before, after, profile)
 		if was, is := before.Get("priority"), after.Get("priority"); !priority.Exists() && was.Exists() && !is.Equal(was) {
-			warnings = append(warnings, "the priority was "+was.Raw()+", and is "+cmp.Or(is.Raw(), "none")+" now")
+			warnings = append(warnings, "the priority was "+was.Raw()+" and is now "+cmp.Or(is.Raw(), "none"))
 		}
 		return warnings
 	}
-	var body jsonval.Writer // without a priority or a profile, Okta would take those that are there away
+	var body jsonval.Writer // Okta would clear an omitted priority or profile
 	body.RawIf("priority", ranked.Raw())
 	if written := overlaid(before.Get("profile"), profile); profile.Exists() || written != "{}" {
 		body.Raw("profile", written)
@@ -470,8 +471,8 @@ func assignAppGroup(c *connector.Call) connector.Result {
 		before, missing, moved, true)
 }
 
-// unassign takes an assignment away and looks what is left of it: a user may have the application through a group
-// besides. refused is as in change.
+// unassign removes an assignment and reads what is left: a user may also have the application through a group. refused is
+// as in connector.Change.
 func unassign(c *connector.Call, a assignment, req hostcall.Request, before connector.Object, refused func(connector.Result) connector.Result) connector.Result {
 	left := func(now connector.Object) connector.Result {
 		r := connector.Result{Output: a.output(before, now)}
@@ -494,7 +495,7 @@ func unassign(c *connector.Call, a assignment, req hostcall.Request, before conn
 	}
 	return c.Change(connector.Change{
 		Request: req, Type: "AppInstance", Noun: "application",
-		What:   "taking application " + a.app + " from " + a.who + " " + a.id,
+		What:   "removing application " + a.app + " from " + a.who + " " + a.id,
 		Undone: "the " + a.who + " still has the application",
 		Trace:  cmp.Or(before.Get("created").Str(), before.Get("lastUpdated").Str()), // a group's has no created
 		Done: func(hostcall.Response) connector.Result {
@@ -504,15 +505,15 @@ func unassign(c *connector.Call, a assignment, req hostcall.Request, before conn
 			switch {
 			case failed != nil && !now.Gone:
 				r.Output = a.output(before, connector.Object{})
-				r.Warnings = []string{"Okta took it, and the assignment could not be read afterwards: " + failed.Err.Message}
+				r.Warnings = []string{"Okta accepted the removal, but the assignment could not be read afterwards: " + failed.Err.Message}
 			case !taken(now):
-				return c.AwaitEffect(look, "taking application "+a.app+" from "+a.who+" "+a.id)
+				return c.AwaitEffect(look, "removing application "+a.app+" from "+a.who+" "+a.id)
 			}
 			return r
 		},
 		Refused: func(r connector.Result) connector.Result {
 			if r.Err.Upstream != nil && r.Err.Upstream.Status == 404 {
-				if now, _ := read(); now.Gone { // somebody else was faster
+				if now, _ := read(); now.Gone { // another client has removed it
 					return a.unchanged(now)
 				}
 			}
@@ -525,7 +526,7 @@ func unassign(c *connector.Call, a assignment, req hostcall.Request, before conn
 	})
 }
 
-// grantedBy names the group that a user has an application through, as far as Okta tells it.
+// grantedBy names the group through which a user has an application, as far as Okta says.
 func grantedBy(assigned connector.Object) string {
 	group := assigned.At("_links", "group")
 	name := group.Get("name").Str()
@@ -552,11 +553,11 @@ func unassignAppUser(c *connector.Call) connector.Result {
 		return *failed
 	}
 	throughGroup := func() connector.Result {
-		return connector.Refuse("assigned_through_group", "the user has the application through "+grantedBy(before)+
-			": take the user out of it, or the application from it")
+		return connector.Refuse("assigned_through_group", "the assignment comes through "+grantedBy(before)+
+			": remove the user from the group, or the application from the group")
 	}
 	if before.Get("scope").Str() == "GROUP" {
-		if c.Settling { // the earlier run found it assigned directly, or it would not have written
+		if c.Settling { // the earlier run wrote, so it found a direct assignment
 			return c.Reconcile(connector.Result{Output: a.output(before, before),
 				Warnings: []string{"the user still has the application through " + grantedBy(before)}})
 		}

@@ -7,15 +7,15 @@ import (
 
 var getAuthenticators = abi.Endpoint{Endpoint: "GET /api/v1/authenticators", Bucket: "/api/v1", Scopes: []string{"okta.authenticators.read"}, Sensitive: authenticatorSecrets}
 
-// authenticatorSecrets are what a record of an authenticator goes out without: what Okta shares with Duo, or with a RADIUS
-// server.
+// authenticatorSecrets are the members that are removed from an authenticator's record: secrets shared with Duo or with a
+// RADIUS server.
 var authenticatorSecrets = []string{"provider.configuration.secretKey", "provider.configuration.sharedSecret"}
 
 var authenticatorOperations = []connector.Operation{
 	{
 		Name: "list_authenticators",
-		Summary: "Lists the org's authenticators. Identity Engine only: a Classic org rejects it. Secrets that they share with " +
-			"others are left out.",
+		Summary: "Lists the org's authenticators. Identity Engine only: a Classic org rejects it. Shared " +
+			"secrets are removed.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,

@@ -21,12 +21,12 @@ const authorizationServerSchema = `{"type":"string","minLength":1,"maxLength":64
 var authorizationServerOperations = []connector.Operation{
 	{
 		Name:        "list_authorization_servers",
-		Summary:     "Lists custom authorization servers. An org without API Access Management has none, and says so.",
+		Summary:     "Lists custom authorization servers. An org without API Access Management rejects it.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a part of the name or of an audience"}`},
+			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"part of the name or of an audience"}`},
 			connector.LimitInput, connector.CursorInput,
 		},
 		Example:   `{}`,
@@ -44,8 +44,8 @@ var authorizationServerOperations = []connector.Operation{
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
 			authorizationServerInput,
-			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"a part of the scope's name"}`},
-			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a filter, passed on as it is"}`},
+			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"part of the scope's name"}`},
+			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a filter, sent to Okta unchanged"}`},
 			connector.LimitInput, connector.CursorInput,
 		},
 		Example:   `{"authorization_server":"default"}`,
@@ -78,13 +78,13 @@ var authorizationServerColumns = []connector.Column{
 	{"name", abi.Varchar, "name", ""},
 	{"description", abi.Varchar, "description", ""},
 	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
-	{"issuer", abi.Varchar, "issuer", "the iss of its tokens"},
+	{"issuer", abi.Varchar, "issuer", "iss claim of its tokens"},
 	{"issuer_mode", abi.Varchar, "issuerMode", "ORG_URL, CUSTOM_URL or DYNAMIC"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
-	{"is_default", abi.Boolean, "default", "the one that every org with the feature has"},
-	{"audiences", abi.JSON, "audiences", "the aud of its tokens"},
-	{"credentials", abi.JSON, "credentials", "which key signs, and when it changes"},
+	{"is_default", abi.Boolean, "default", "true for the server named default"},
+	{"audiences", abi.JSON, "audiences", "aud claim of its tokens"},
+	{"credentials", abi.JSON, "credentials", "signing key and its rotation"},
 	{"links", abi.JSON, "_links", ""},
 }
 
@@ -95,9 +95,9 @@ var scopeColumns = []connector.Column{
 	{"description", abi.Varchar, "description", ""},
 	{"consent", abi.Varchar, "consent", "IMPLICIT, REQUIRED or FLEXIBLE"},
 	{"metadata_publish", abi.Varchar, "metadataPublish", "ALL_CLIENTS or NO_CLIENTS"},
-	{"is_default", abi.Boolean, "default", "given to a request that names no scope"},
-	{"optional", abi.Boolean, "optional", "a user may decline it"},
-	{"system", abi.Boolean, "system", "Okta made it"},
+	{"is_default", abi.Boolean, "default", "granted to a request that names no scope"},
+	{"optional", abi.Boolean, "optional", "users may decline it"},
+	{"system", abi.Boolean, "system", "created by Okta"},
 	{"links", abi.JSON, "_links", ""},
 }
 
@@ -110,7 +110,7 @@ var claimColumns = []connector.Column{
 	{"value", abi.Varchar, "value", "the expression"},
 	{"group_filter_type", abi.Varchar, "group_filter_type", ""},
 	{"always_include_in_token", abi.Boolean, "alwaysIncludeInToken", ""},
-	{"system", abi.Boolean, "system", "Okta made it"},
-	{"conditions", abi.JSON, "conditions", "the scopes that it is for"},
+	{"system", abi.Boolean, "system", "created by Okta"},
+	{"conditions", abi.JSON, "conditions", "scopes that it is limited to"},
 	{"links", abi.JSON, "_links", ""},
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// circle serves pages of two records each whose links lead back: a tail of pages, and then a circle.
+// circle serves pages of two records each: first a tail of pages, then a circle of links.
 func circle(tail, length int) func(abi.Request) hosttest.Answer {
 	return func(req abi.Request) hosttest.Answer {
 		page := 0
@@ -50,13 +50,13 @@ func TestLists_LinksInACircle_EndWithAReason(t *testing.T) {
 			cursor = table.Cursor
 		}
 		if pages > 4*(c.tail+c.length) {
-			t.Errorf("%v: a table of %d pages", c, pages)
+			t.Errorf("%v: the table has %d pages", c, pages)
 		}
 	}
 }
 
-// TestInventory_LinksInACircle_GoesOnWithTheNextKind, and says what is missing.
-func TestInventory_LinksInACircle_GoesOnWithTheNextKind(t *testing.T) {
+// TestInventory_LinksInACircle_ContinuesWithTheNextKind also checks that the output says what is missing.
+func TestInventory_LinksInACircle_ContinuesWithTheNextKind(t *testing.T) {
 	for _, input := range []string{`{"kinds":["users","zones"]}`, `{"kinds":["group_members","zones"]}`} {
 		h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 			switch req.Endpoint {
@@ -87,7 +87,7 @@ func TestPolicyRules_LinksInACircle_EndWithAReason(t *testing.T) {
 	}
 }
 
-// TestPoll_LinksInACircle_SlowsDown: a source goes on, since Okta may go on, and does not ask at once.
+// TestPoll_LinksInACircle_SlowsDown: a source continues, since the circle may end, but waits before it polls.
 func TestPoll_LinksInACircle_SlowsDown(t *testing.T) {
 	h := &hosttest.Host{Answer: circle(1, 2)}
 	waits, checkpoint := 0, ""
@@ -107,7 +107,7 @@ func TestPoll_LinksInACircle_SlowsDown(t *testing.T) {
 	}
 }
 
-// TestLists_LimitLeavesRecords_IsTruncated, and a list that was read to its end is not, nor is a poll.
+// TestLists_LimitLeavesRecords_IsTruncated also checks that a complete list and a poll are not truncated.
 func TestLists_LimitLeavesRecords_IsTruncated(t *testing.T) {
 	for _, c := range []struct {
 		op, input string

@@ -13,17 +13,17 @@ var (
 var clientOperations = []connector.Operation{
 	{
 		Name: "list_oauth_clients",
-		Summary: "Lists the org's OAuth clients, or those that hold tokens of one authorization server. A client's secret is " +
-			"left out wherever Okta tells it.",
+		Summary: "Lists the org's OAuth clients, or those with tokens from one authorization server. " +
+			"Client secrets are removed.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
 			{"authorization_server", false, authorizationServerSchema},
-			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"the beginning of a client's name; not with authorization_server"}`},
+			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"prefix of a client's name; not with authorization_server"}`},
 			connector.LimitInput, connector.CursorInput,
 		},
-		Require:   `"description":"q is not with authorization_server","not":{"required":["authorization_server","q"]}`,
+		Require:   `"description":"q and authorization_server exclude each other","not":{"required":["authorization_server","q"]}`,
 		Example:   `{}`,
 		Key:       "client_id",
 		Columns:   clientColumns,
@@ -38,7 +38,7 @@ var clientOperations = []connector.Operation{
 	},
 }
 
-// clientSecrets are what a record of a client goes out without.
+// clientSecrets are the members that are removed from a client's record.
 var clientSecrets = []string{"client_secret", "registration_access_token"}
 
 var (
@@ -52,9 +52,9 @@ var clientColumns = []connector.Column{
 	{"client_id", abi.Varchar, "client_id", "the client's id"},
 	{"client_name", abi.Varchar, "client_name", ""},
 	{"application_type", abi.Varchar, "application_type", "web, native, browser or service"},
-	{"token_endpoint_auth_method", abi.Varchar, "token_endpoint_auth_method", "how it proves who it is"},
+	{"token_endpoint_auth_method", abi.Varchar, "token_endpoint_auth_method", "how the client authenticates"},
 	{"client_id_issued_at", abi.BigInt, "client_id_issued_at", "seconds since 1970"},
-	{"client_secret_expires_at", abi.BigInt, "client_secret_expires_at", "seconds since 1970; 0 is never"},
+	{"client_secret_expires_at", abi.BigInt, "client_secret_expires_at", "seconds since 1970; 0: never"},
 	{"client_uri", abi.Varchar, "client_uri", ""},
 	{"logo_uri", abi.Varchar, "logo_uri", ""},
 	{"initiate_login_uri", abi.Varchar, "initiate_login_uri", ""},

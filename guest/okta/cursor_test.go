@@ -18,8 +18,8 @@ func takesCursor(op *connector.Operation) bool {
 	return slices.ContainsFunc(op.Inputs, func(in connector.Input) bool { return in.Name == "cursor" })
 }
 
-// A cursor of the input holds on every surface, and one that is none is said to be none before anything is asked.
-func TestTheInputsCursorHoldsOnEverySurface(t *testing.T) {
+// An input's cursor is checked on every surface. An invalid one is refused before any request.
+func TestCursor_OfAnotherInput_IsInvalidOnEverySurface(t *testing.T) {
 	silent := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		t.Errorf("asked for %s", line(req))
 		return answer(200, `[]`)
@@ -56,11 +56,11 @@ func TestTheInputsCursorHoldsOnEverySurface(t *testing.T) {
 		}
 	}
 	if asked < 15 {
-		t.Errorf("%d operations take a cursor", asked)
+		t.Errorf("%d operations accept a cursor", asked)
 	}
 }
 
-func TestATableAndASourceGoOnFromAnInvokesCursor(t *testing.T) {
+func TestCursor_OfAnInvoke_ResumesTableAndSource(t *testing.T) {
 	host := &hosttest.Host{Answer: users(5)}
 	out := invokeNative(t, host, "list_users", `{"limit":2,"page_size":2}`)
 	if out.Outcome != abi.Succeeded || out.NextCursor == "" {
@@ -81,7 +81,7 @@ func TestATableAndASourceGoOnFromAnInvokesCursor(t *testing.T) {
 	if raw, err := Source(hostcall.New(poll), string(text)); err != nil || !strings.HasSuffix(requested(poll), logs+" -> "+next) {
 		t.Errorf("%s %v\n%s", raw, err, requested(poll))
 	}
-	// A checkpoint is further on than the cursor.
+	// A checkpoint is newer than the cursor.
 	text, _ = json.Marshal(abi.SourceInput{Operation: "poll_system_log_page", Config: in, Checkpoint: json.RawMessage(`{"v":1,"link":"/api/v1/logs?after=9"}`)})
 	if raw, err := Source(hostcall.New(poll), string(text)); err != nil || !strings.HasSuffix(requested(poll), logs+" -> /api/v1/logs?after=9") {
 		t.Errorf("%s %v\n%s", raw, err, requested(poll))

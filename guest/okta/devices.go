@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"github.com/mach5/okta-connector/guest/connector"
 	"slices"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -38,13 +39,13 @@ var deviceOperations = []connector.Operation{
 	},
 	{
 		Name:        "list_devices",
-		Summary:     "Lists the org's devices. With search, a change takes about a second to be found. Identity Engine only.",
+		Summary:     "Lists the org's devices. search finds a change after about a second. Identity Engine only.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
 			connector.TextInput("search", "4096", `a SCIM expression, such as status eq "ACTIVE" and profile.platform eq "WINDOWS"`),
-			{"expand", false, `{"enum":["user","userSummary"],"description":"puts the device's users into the record"}`},
+			{"expand", false, `{"enum":["user","userSummary"],"description":"adds the device's users to the record"}`},
 			connector.LimitInput, pageSize200, connector.CursorInput,
 		},
 		Example:   `{"search":"status eq \"ACTIVE\""}`,
@@ -64,7 +65,7 @@ var deviceOperations = []connector.Operation{
 		Example:     `{"user":"ada.lovelace@example.com"}`,
 		Key:         "deviceUserId",
 		Columns: []connector.Column{
-			{"device_user_id", abi.Varchar, "deviceUserId", "id of the pair"},
+			{"device_user_id", abi.Varchar, "deviceUserId", "id of the user's binding to the device"},
 			{"device_id", abi.Varchar, "device.id", ""},
 			{"status", abi.Varchar, "device.status", "ACTIVE, CREATED, DEACTIVATED or SUSPENDED"},
 			{"display_name", abi.Varchar, "device.profile.displayName", ""},
@@ -74,7 +75,7 @@ var deviceOperations = []connector.Operation{
 			{"os_version", abi.Varchar, "device.profile.osVersion", ""},
 			{"serial_number", abi.Varchar, "device.profile.serialNumber", ""},
 			{"registered", abi.Boolean, "device.profile.registered", ""},
-			{"created", abi.TimestampTZ, "created", "when the user was bound to it"},
+			{"created", abi.TimestampTZ, "created", "when the user was bound to the device"},
 			{"device", abi.JSON, "device", ""},
 		},
 		Display:   "display_name platform status os_version model created device_id",
@@ -83,14 +84,14 @@ var deviceOperations = []connector.Operation{
 	},
 	{
 		Name:        "device_lifecycle_action",
-		Summary:     "Moves a device to another state. delete deactivates first, and a device that is gone already stays unchanged.",
+		Summary:     "Changes a device's state. delete deactivates it first; a device that is already deleted is unchanged.",
 		Class:       abi.Destructive,
 		Rules:       []abi.ClassRule{{Field: "action", Equals: "activate", Class: abi.Write}, {Field: "action", Equals: "unsuspend", Class: abi.Write}},
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			deviceInput,
-			{"action", true, `{"enum":["activate","unsuspend","deactivate","suspend","delete"],"description":"what to do"}`},
+			{"action", true, `{"enum":["activate","unsuspend","deactivate","suspend","delete"],"description":"change to make"}`},
 		},
 		Example: `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`,
 		Key:     "id",
@@ -125,7 +126,7 @@ var deviceColumns = []connector.Column{
 	{"disk_encryption_type", abi.Varchar, "profile.diskEncryptionType", ""},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
-	{"resource_id", abi.Varchar, "resourceId", "the id again"},
+	{"resource_id", abi.Varchar, "resourceId", "same as id"},
 	{"resource_type", abi.Varchar, "resourceType", ""},
 	{"resource_display_name", abi.JSON, "resourceDisplayName", ""},
 	{"profile", abi.JSON, "profile", ""},
@@ -137,7 +138,7 @@ func readDevice(c *connector.Call, id string) (connector.Object, *connector.Resu
 	return c.ReadObject(hostcall.Request{Endpoint: getDevice.Endpoint, Path: connector.Pairs("deviceId", id)}, "Device", "device")
 }
 
-// deviceMoves are the states that each action starts from, and the one that it leads to.
+// deviceMoves lists, for each action, the states it starts from and the state it leads to.
 var deviceMoves = []struct {
 	action string
 	from   []string
@@ -163,13 +164,13 @@ func moveDevice(c *connector.Call) connector.Result {
 	}
 	name, status := before.At("profile", "displayName").Str(), before.Get("status").Str()
 	undone, deactivated := "the device was not deleted", false
-	if status != "DEACTIVATED" { // which alone can be deleted
+	if status != "DEACTIVATED" { // only a DEACTIVATED device can be deleted
 		r := setDevice(c, before, "deactivate")
 		if !r.Outcome.OK() {
-			r.Err.Message = undone + ", since it could not be deactivated first: " + r.Err.Message
+			r.Err.Message = undone + " because it could not be deactivated first: " + r.Err.Message
 			return r
 		}
-		undone, deactivated = "the device was deactivated, and not deleted", true
+		undone, deactivated = "the device was deactivated, but not deleted", true
 	}
 	output := connector.States(id, name, status, "DELETED")
 	gone := connector.Look(func() (connector.Object, *connector.Result) { return readDevice(c, id) }, func(d connector.Object) bool { return d.Gone }, func(connector.Object) string { return output })
@@ -182,9 +183,9 @@ func moveDevice(c *connector.Call) connector.Result {
 		Done:   func(hostcall.Response) connector.Result { return c.ConfirmEffect(gone, output, "deleting device "+id) },
 		Refused: func(r connector.Result) connector.Result {
 			if r.Outcome == abi.NotFound {
-				if is, now := gone(); is == connector.Holds { // somebody else was faster
+				if is, now := gone(); is == connector.Holds { // another client has deleted it
 					now.Outcome = abi.Unchanged
-					if deactivated { // which was this call's
+					if deactivated { // the deactivation was this call's change
 						now.Outcome = abi.Succeeded
 					}
 					return now
@@ -211,7 +212,7 @@ func setDevice(c *connector.Call, before connector.Object, action string) connec
 			return connector.Result{Outcome: abi.Unchanged, Output: connector.States(id, name, status, status)}
 		}
 		if !slices.Contains(m.from, status) {
-			return connector.Refuse("status", "the device is "+status+" and cannot be taken through "+action)
+			return connector.Refuse("status", "the device is "+status+": "+action+" needs status "+strings.Join(m.from, " or "))
 		}
 		return c.Change(connector.Change{
 			Request: hostcall.Request{Endpoint: deviceLifecycle(action).Endpoint, Path: connector.Pairs("deviceId", id)},
@@ -224,7 +225,7 @@ func setDevice(c *connector.Call, before connector.Object, action string) connec
 				now, failed := readDevice(c, id)
 				switch {
 				case failed != nil:
-					r.Warnings = []string{"the status afterwards could not be read"}
+					r.Warnings = []string{"Okta accepted the change, but the device could not be read afterwards"}
 				case now.Get("status").Str() != m.to:
 					r = c.AwaitEffect(func() (connector.Reading, connector.Result) {
 						if now, failed = readDevice(c, id); failed == nil && now.Get("status").Str() == m.to {
@@ -237,7 +238,7 @@ func setDevice(c *connector.Call, before connector.Object, action string) connec
 				return r
 			},
 			Refused: func(r connector.Result) connector.Result {
-				if now, failed := readDevice(c, id); failed == nil && now.Get("status").Str() == m.to { // somebody else was faster
+				if now, failed := readDevice(c, id); failed == nil && now.Get("status").Str() == m.to { // another client has changed it
 					return connector.Result{Outcome: abi.Unchanged, Output: connector.States(id, name, status, m.to)}
 				}
 				return r
@@ -252,9 +253,9 @@ func setDevice(c *connector.Call, before connector.Object, action string) connec
 				case now.Get("status").Str() == status:
 					return connector.Absent, connector.Result{}
 				}
-				return connector.Unclear, connector.Result{} // somebody else moved it meanwhile
+				return connector.Unclear, connector.Result{} // another client has changed it
 			},
 		})
 	}
-	return connector.Fail(abi.Invalid, "input", "there is no action "+action)
+	return connector.Fail(abi.Invalid, "input", "action "+action+" is unknown: give one of the schema's")
 }

@@ -18,8 +18,8 @@ var (
 var factorOperations = []connector.Operation{
 	{
 		Name: "list_factors",
-		Summary: "Lists the factors that a user has enrolled. Okta shows those that the enrolment policy allows where the token's " +
-			"owner is. What makes a factor's codes is left out.",
+		Summary: "Lists a user's enrolled factors. Okta lists only those that policy allows from the network of the token's " +
+			"owner. Secrets of factors are removed.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
@@ -33,17 +33,17 @@ var factorOperations = []connector.Operation{
 	},
 	{
 		Name: "reset_factor",
-		Summary: "Takes one factor from a user, who must then enrol it anew. A factor that is gone already stays unchanged; Okta lists " +
-			"those alone that policy allows where the token's owner is, so that an id reaches more than a factorType. Of Okta Verify, " +
-			"push and signed_nonce take the user's other factors of that app with them, which the output then names.",
+		Summary: "Resets one factor: the user must enrol it again. A missing factor is unchanged. A factorType finds only factors " +
+			"that Okta lists to the token's owner; an id finds all. Resetting push or signed_nonce of Okta Verify " +
+			"also resets the user's other Okta Verify factors, which the output names.",
 		Class:       abi.Destructive,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			targetInput,
 			{"factor", true, `{"type":"string","minLength":1,"maxLength":64,"pattern":"^(` + strings.Join(factorTypes, "|") + `|[A-Za-z0-9]{15,64})$",` +
-				`"description":"the factor's id, or a factorType that the user has once: ` + strings.Join(factorTypes, ", ") + `"}`},
-			connector.BoolInput("remove_recovery_enrollment", "takes the factor's phone or e-mail as a means of recovery, too; where the factor is gone, it stays"),
+				`"description":"the factor's id, or a factorType of which the user has one: ` + strings.Join(factorTypes, ", ") + `"}`},
+			connector.BoolInput("remove_recovery_enrollment", "also removes the factor's phone or e-mail as a means of recovery; has no effect if the factor is missing"),
 		},
 		Example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getFactors, &deleteFactor},
@@ -51,11 +51,11 @@ var factorOperations = []connector.Operation{
 	},
 }
 
-// factorSecrets are what a record of a factor goes out without: what makes its codes, which one that is yet to be
-// activated may have.
+// factorSecrets are the members that are removed from a factor's record: they generate its codes. A factor that is not
+// activated yet may have them.
 var factorSecrets = []string{"_embedded.activation", "profile.sharedSecret"}
 
-// factorTypes are those of Okta's OpenAPI document (UserFactorType).
+// factorTypes are the values of UserFactorType in Okta's OpenAPI document.
 var factorTypes = []string{"call", "email", "push", "question", "signed_nonce", "sms", "token", "token:hardware", "token:hotp", "token:software:totp", "u2f", "web", "webauthn"}
 
 // factorDisplay lists the columns that a table for people shows.
@@ -69,17 +69,17 @@ var factorColumns = []connector.Column{
 	{"status", abi.Varchar, "status", "ACTIVE, PENDING_ACTIVATION, ENROLLED, …"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
-	{"phone_number", abi.Varchar, "profile.phoneNumber", "of sms and call"},
+	{"phone_number", abi.Varchar, "profile.phoneNumber", "with sms and call"},
 	{"email", abi.Varchar, "profile.email", "of email"},
-	{"credential_id", abi.Varchar, "profile.credentialId", "of totp and push"},
-	{"user_link", abi.Varchar, "_links.user.href", "whose it is"},
+	{"credential_id", abi.Varchar, "profile.credentialId", "with totp and push"},
+	{"user_link", abi.Varchar, "_links.user.href", "link to the user"},
 	{"verify", abi.JSON, "verify", ""},
 	{"profile", abi.JSON, "profile", ""},
 	{"embedded", abi.JSON, "_embedded", ""},
 	{"links", abi.JSON, "_links", ""},
 }
 
-// userPath fills the path of an endpoint about a user; a login is resolved to an id.
+// userPath returns the path parameter for an endpoint about a user. It resolves a login to an id.
 func userPath(c *connector.Call) ([]hostcall.Pair, *connector.Result) {
 	id, failed := userID(c)
 	return connector.Pairs("userId", id), failed
@@ -120,26 +120,26 @@ func resetFactor(c *connector.Call) connector.Result {
 	}
 	var w jsonval.Writer
 	w.Str("user", user)
-	// A run that died after it took a type found the factor in the list. One that was given an id may have not; the id is no
-	// other factor's, so that to send it again does no more.
+	// An earlier run that was given a type found the factor in the list before it wrote. One that was given an id may not
+	// have. Repeating the DELETE is safe then, since an id is never reused.
 	id, listed := want, found.Exists() || c.Settling && slices.Contains(factorTypes, c.Input.Get("factor").Str())
-	// Okta takes a means of recovery along with a factor, and in no other way.
+	// Okta removes a means of recovery only together with a factor.
 	var recovery []string
 	if c.Input.Get("remove_recovery_enrollment").True() {
-		recovery = []string{"remove_recovery_enrollment did nothing, since there is no such factor: a phone or e-mail that is a means of recovery stays one"}
+		recovery = []string{"the factor does not exist, so remove_recovery_enrollment had no effect: the user's means of recovery are kept"}
 	}
 	switch {
 	case found.Exists():
 		id = found.Get("id").Str()
 	case slices.Contains(factorTypes, want):
 		return connector.Result{Outcome: abi.Unchanged, Output: w.Str("factor", want).Bool("enrolled", false).String(),
-			Warnings: append(recovery, "Okta lists no factor of this type, and lists those alone that policy allows where the token's owner is: an id reaches any")}
+			Warnings: append(recovery, "Okta lists no factor of this type. It lists only those that policy allows from the network of the token's owner: give an id to reset any other")}
 	}
 	c.Settling = c.Settling && listed
 	output := w.Str("factor", id).StrIf("factor_type", found.Get("factorType").Str()).Bool("enrolled", false).String()
 	look := func() (connector.Reading, connector.Result) {
-		if !listed { // and would not be if it was there: only the answer to the DELETE tells
-			return connector.Blind, connector.Result{}
+		if !listed { // a list without the factor proves nothing: only the response to the DELETE does
+			return connector.Unobservable, connector.Result{}
 		}
 		all, failed := readFactors(c, user)
 		if failed != nil {
@@ -152,7 +152,7 @@ func resetFactor(c *connector.Call) connector.Result {
 		if there[id] {
 			return connector.Absent, connector.Result{}
 		}
-		var more []string // that went with it
+		var more []string // factors that were reset with it
 		for f := range before.Elements() {
 			if other := f.Get("id").Str(); other != id && !there[other] {
 				more = append(more, jsonval.Quote(f.Get("factorType").Str()))
@@ -171,10 +171,10 @@ func resetFactor(c *connector.Call) connector.Result {
 		Type: "User", Noun: "user",
 		What:   what,
 		Undone: "the factor was not reset",
-		Final:  want == id, // another enrolment has another id
+		Final:  want == id, // a new enrolment has a new id
 		Done:   func(hostcall.Response) connector.Result { return c.ConfirmEffect(look, output, what) },
 		Refused: func(r connector.Result) connector.Result {
-			if r.Err.Upstream != nil && missingType(*r.Err.Upstream, "UserFactor") { // somebody else was faster
+			if r.Err.Upstream != nil && missingType(*r.Err.Upstream, "UserFactor") { // another client has reset it
 				return connector.Result{Outcome: abi.Unchanged, Output: output, Warnings: recovery}
 			}
 			return r

@@ -10,15 +10,15 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// A web server that is no Okta org answers everything with a 404. No operation may take that for "there is none".
-func TestA404OfSomebodyElseIsNeverAnAnswer(t *testing.T) {
+// A web server that is not an Okta org answers all requests with 404. No operation may treat that as a missing object.
+func TestOperations_Foreign404_IsUnavailable(t *testing.T) {
 	elsewhere := func() *hosttest.Host {
 		return &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
 			return answer(404, "<!DOCTYPE HTML>\n<html lang=\"en\"><title>Error response</title>File not found</html>")
 		}}
 	}
 	for _, op := range operations() {
-		if op.Name == "validate" { // whose answer is what is wrong
+		if op.Name == "validate" { // validate reports the problem in its output
 			continue
 		}
 		t.Run(op.Name, func(t *testing.T) {
@@ -39,11 +39,11 @@ func TestA404OfSomebodyElseIsNeverAnAnswer(t *testing.T) {
 	}
 	t.Run("validate", func(t *testing.T) {
 		out := invokeNative(t, elsewhere(), "validate", `{}`)
-		if text := string(out.Output); !strings.Contains(text, `"valid":false`) || !strings.Contains(text, "mend base_url first") || strings.Contains(text, "create a token") {
+		if text := string(out.Output); !strings.Contains(text, `"valid":false`) || !strings.Contains(text, "correct base_url first") || strings.Contains(text, "create a token") {
 			t.Errorf("%s", text)
 		}
 	})
-	t.Run("a write that was lost", func(t *testing.T) {
+	t.Run("a write whose response is lost", func(t *testing.T) {
 		invoking{"", `{"group":"` + builders + `"}`, answering{ofGroup: {noRoles}, oneGroup: {answer(200, builder), answer(404, "<html>")}, "DELETE /api/v1/groups/{groupId}": {lost}},
 			abi.Unknown, "unknown", "", nil, 0}.run(t, "delete_group")
 	})
@@ -53,7 +53,7 @@ func TestA404OfSomebodyElseIsNeverAnAnswer(t *testing.T) {
 	})
 }
 
-// TestFailure_429OfAnotherLimit_KeepsOktasWords: code, text and request id, and the time that the limit names.
+// TestFailure_429OfAnotherLimit_KeepsOktasWords: the error has Okta's code, text and request id, and the limit's wait.
 func TestFailure_429OfAnotherLimit_KeepsOktasWords(t *testing.T) {
 	for _, c := range []struct {
 		code, summary string
@@ -80,8 +80,8 @@ func TestFailure_429OfAnotherLimit_KeepsOktasWords(t *testing.T) {
 	}
 }
 
-// TestNotFound_OfWhatHasToBeNamedById_NamesTheList.
-func TestNotFound_OfWhatHasToBeNamedById_NamesTheList(t *testing.T) {
+// TestNotFound_TargetNamedByID_NamesTheList checks that the error names the operation that lists the objects.
+func TestNotFound_TargetNamedByID_NamesTheList(t *testing.T) {
 	for op, c := range map[string]struct{ input, endpoint, typ, list string }{
 		"lookup_application": {`{"application":"Slack"}`, getApp.Endpoint, "AppInstance", "list_applications"},
 		"lookup_device":      {`{"device":"LAPTOP-7"}`, getDevice.Endpoint, "Device", "list_devices"},

@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// FuzzCursor: whatever a caller gives for a cursor, a page ends in an outcome.
+// FuzzCursor: any cursor ends in an outcome.
 func FuzzCursor(f *testing.F) {
 	f.Add("list_users", `https://example.okta.com/api/v1/users?after=1&limit=2`)
 	f.Add("inventory_export", `{"kind":"users"}`)
@@ -27,21 +27,21 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// FuzzCheckpoint: whatever a caller gives for a checkpoint, a page ends in an outcome.
+// FuzzCheckpoint: any checkpoint ends in an outcome.
 func FuzzCheckpoint(f *testing.F) {
 	f.Add(`{"next":"https://example.okta.com/api/v1/logs?after=1"}`)
 	f.Add(`{"v":1,"since":"2026-01-02T03:04:05Z"}`)
 	f.Add(`[]`)
 	f.Fuzz(func(t *testing.T, checkpoint string) {
 		if !json.Valid([]byte(checkpoint)) {
-			return // the host does not let it through
+			return // the host refuses it
 		}
 		host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer { return hosttest.Answer{Status: 200, Body: "[]"} }}
 		answered(t, Source, host, fmt.Sprintf(`{"operation":"poll_system_log_page","config":{},"settings":{},"checkpoint":%s,"deadline":"2026-01-02T03:09:05Z","now":"2026-01-02T03:04:05Z"}`, checkpoint))
 	})
 }
 
-// answered runs an export, whose answer is one of the ABI or an error of the host's.
+// answered runs an export, which must return a message of the ABI or an error about the host.
 func answered(t *testing.T, export func(hostcall.Host, string) (string, error), host *hosttest.Host, in string) {
 	t.Helper()
 	out, err := export(hostcall.New(host), in)

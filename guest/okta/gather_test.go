@@ -13,8 +13,8 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// heavyList answers a list of so many objects as the service does that makes pages as large as it likes where no limit is
-// said: more than most at once are too much.
+// heavyList serves a list of total objects. Like Okta, it chooses the page size if there is no limit. A page of more
+// than most objects is too large.
 func heavyList(endpoint string, total, most int, object func(i int) string, others answering) func(req abi.Request) hosttest.Answer {
 	return func(req abi.Request) hosttest.Answer {
 		if req.Endpoint != endpoint {
@@ -45,9 +45,9 @@ func heavyList(endpoint string, total, most int, object func(i int) string, othe
 	}
 }
 
-// TestLists_PageWithoutALimitThatIsTooMuch_GetsOne: zones and policies, listed and exported, each record once, and no limit
-// before there is trouble.
-func TestLists_PageWithoutALimitThatIsTooMuch_GetsOne(t *testing.T) {
+// TestLists_PageWithoutLimitTooLarge_SendsALimit reads zones and policies by list and by export. Each record comes
+// once, and no limit is sent before a page is too large.
+func TestLists_PageWithoutLimitTooLarge_SendsALimit(t *testing.T) {
 	const total = 137
 	for op, c := range map[string]struct{ endpoint, input string }{
 		"list_zones":       {getZones.Endpoint, `{}`},
@@ -80,8 +80,8 @@ func TestLists_PageWithoutALimitThatIsTooMuch_GetsOne(t *testing.T) {
 	}
 }
 
-// TestLookups_PageThatIsTooMuch_IsAskedForSmaller: what reads a list to find something in it.
-func TestLookups_PageThatIsTooMuch_IsAskedForSmaller(t *testing.T) {
+// TestLookups_PageTooLarge_IsRequestedSmaller checks operations that search a list.
+func TestLookups_PageTooLarge_IsRequestedSmaller(t *testing.T) {
 	zone := func(i int) string { return fmt.Sprintf(`{"id":"nzo%d","name":"Zone %d","type":"IP"}`, i, i) }
 	rule := func(i int) string { return fmt.Sprintf(`{"id":"0pr%d","name":"R%d"}`, i, i) }
 	group := func(int) string { return builder }
@@ -112,9 +112,9 @@ func TestLookups_PageThatIsTooMuch_IsAskedForSmaller(t *testing.T) {
 	}
 }
 
-// TestGatheredPages_ThatShift_GiveEachObjectOnce, and links in a circle and pages beyond the bound are told apart from an object that
-// is not there.
-func TestGatheredPages_ThatShift_GiveEachObjectOnce(t *testing.T) {
+// TestGather_ShiftingPages_ReturnsEachObjectOnce also distinguishes a circle of links, and too many pages, from a
+// missing object.
+func TestGather_ShiftingPages_ReturnsEachObjectOnce(t *testing.T) {
 	const all, get = "GET /api/v1/zones", "GET /api/v1/zones/{zoneId}"
 	other := strings.Replace(strings.Replace(aZone, `"nzo1"`, `"nzo2"`, 1), `"name":"Z"`, `"name":"Head office"`, 1)
 	on := func(page, next string) hosttest.Answer { return paged(page, "/api/v1/zones?after="+next) }
@@ -124,8 +124,8 @@ func TestGatheredPages_ThatShift_GiveEachObjectOnce(t *testing.T) {
 	}
 	for _, c := range []invoking{
 		{"on two pages", `{"zone":"Head office"}`, answering{all: {on("["+aZone+","+other+"]", "1"), answer(200, "["+other+"]")}, get: {answer(200, other)}}, abi.Succeeded, "", "", nil, 1},
-		{"in a circle", `{"zone":"Head office"}`, answering{all: {on("["+aZone+"]", "1"), on("["+aZone+"]", "2"), on("["+aZone+"]", "1")}}, abi.Rejected, "circle", "", []string{"in a circle", "network zones", "With an id"}, 0},
-		{"behind the bound", `{"zone":"Head office"}`, answering{all: many}, abi.Rejected, "too_many", "", []string{"more pages of them are left", strconv.Itoa(maxZonePages)}, 0},
+		{"in a circle", `{"zone":"Head office"}`, answering{all: {on("["+aZone+"]", "1"), on("["+aZone+"]", "2"), on("["+aZone+"]", "1")}}, abi.Rejected, "circle", "", []string{"a circle", "network zones", "(see list_zones)"}, 0},
+		{"beyond the maximum of pages", `{"zone":"Head office"}`, answering{all: many}, abi.Rejected, "too_many", "", []string{"because the org has more", strconv.Itoa(maxZonePages)}, 0},
 	} {
 		c.run(t, "get_zone")
 	}

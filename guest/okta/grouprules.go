@@ -1,33 +1,34 @@
 package okta
 
 import (
-	"github.com/mach5/okta-connector/guest/connector"
+	"strconv"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
 var getGroupRules = abi.Endpoint{Endpoint: "GET /api/v1/groups/rules", Bucket: "/api/v1/groups", Scopes: readGroups}
 
-// maxRulePages bounds the reading of group rules: 10 pages of 200.
+// maxRulePages is how many pages of 200 group rules are read at most.
 const maxRulePages = 10
 
-// groupRules reads the org's group rules. unread says why they, or the rest of them, could not be read; empty is all.
+// groupRules reads the org's group rules. unread says why some or all could not be read; empty if all were read.
 func groupRules(c *connector.Call) (rules []jsonval.Value, unread string) {
 	rules, left, failed := c.Gather(connector.Gathering{Request: hostcall.Request{Endpoint: getGroupRules.Endpoint, Query: connector.Pairs("limit", "200")}, Size: 200, Most: maxRulePages, What: "group rules"})
 	switch {
 	case failed != nil:
 		return rules, failed.Err.Message
 	case left:
-		return rules, "there are more than were read"
+		return rules, "the org has more than the " + strconv.Itoa(maxRulePages*200) + " rules that are read"
 	}
 	return rules, ""
 }
 
-// ruleEffects says what a change of a group does to group rules: those that says finds, in its words. Where the rules
-// cannot be read, it says that.
+// ruleEffects warns about the group rules that a change of a group affects. says returns the warning for a rule, or an
+// empty string. If the rules cannot be read, a warning says that.
 func ruleEffects(c *connector.Call, what string, says func(rule jsonval.Value) string) (warnings []string) {
 	rules, unread := groupRules(c)
 	for _, r := range rules {
@@ -36,12 +37,12 @@ func ruleEffects(c *connector.Call, what string, says func(rule jsonval.Value) s
 		}
 	}
 	if unread != "" {
-		warnings = append(warnings, "it could not be checked whether a group rule "+what+": "+unread)
+		warnings = append(warnings, "could not check whether a group rule "+what+": "+unread)
 	}
 	return warnings
 }
 
-// assigns reports whether a rule puts users into a group.
+// assigns reports whether a rule adds users to a group.
 func assigns(rule jsonval.Value, group string) bool {
 	for id := range rule.At("actions", "assignUserToGroups", "groupIds").Elements() {
 		if id.Str() == group {
@@ -51,15 +52,16 @@ func assigns(rule jsonval.Value, group string) bool {
 	return false
 }
 
-// ruleName names a rule for a person.
+// ruleName names a rule for messages.
 func ruleName(rule jsonval.Value) string {
 	return "group rule " + jsonval.Quote(rule.Get("name").Str()) + " (" + rule.Get("id").Str() + ", " + rule.Get("status").Str() + ")"
 }
 
-// removalEffects says which rules a removed member is excluded from. Okta does so for good, and does not tell whether it was the
-// rule that had put the user there: https://support.okta.com/help/s/article/How-to-Remove-a-User-From-a-Group-Rule-Exclusion-List
+// removalEffects warns about rules that a removed member may be excluded from. Okta excludes a member whom the rule had
+// added, permanently, and does not say whether it had:
+// https://support.okta.com/help/s/article/How-to-Remove-a-User-From-a-Group-Rule-Exclusion-List
 func removalEffects(c *connector.Call, group, user string) []string {
-	return ruleEffects(c, "had put the user there", func(rule jsonval.Value) string {
+	return ruleEffects(c, "had added the user", func(rule jsonval.Value) string {
 		if !assigns(rule, group) || rule.Get("status").Str() != "ACTIVE" {
 			return ""
 		}
@@ -68,31 +70,31 @@ func removalEffects(c *connector.Call, group, user string) []string {
 				return ""
 			}
 		}
-		return ruleName(rule) + " adds users to this group: if it had put the user there, Okta excludes the user from the rule for good, so that it never adds the user again. " +
-			"Only an administrator can take the user off the rule's exclusion list"
+		return ruleName(rule) + " adds users to this group. If it had added this user, Okta now excludes the user from the rule, and the rule never adds the user again. " +
+			"Only an administrator can remove the user from the rule's exclusion list"
 	})
 }
 
-// deletionEffects says what goes with a group: the applications that its members had through it, and the rules that become
-// INVALID, which are those that add users to it, and those whose condition names it.
+// deletionEffects warns about what is lost with a group: applications that its members had through it, and rules that
+// become INVALID. Those are rules that add users to the group, or name it in their condition.
 func deletionEffects(c *connector.Call, group string) []string {
-	const applications = "its members lose the applications that they have through this group alone. Which ones was not looked up"
+	const applications = "members lose the applications that they have through this group only. Which ones was not checked"
 	return append([]string{applications}, ruleEffects(c, "uses the group", func(rule jsonval.Value) string {
 		switch {
 		case assigns(rule, group):
-			return ruleName(rule) + " adds users to this group, and becomes INVALID without it: it then adds users to none of its groups"
+			return ruleName(rule) + " adds users to this group and becomes INVALID without it: it no longer adds users to any of its groups"
 		case strings.Contains(rule.Get("conditions").Raw(), jsonval.Quote(group)), strings.Contains(rule.At("conditions", "expression", "value").Str(), group):
-			return ruleName(rule) + " names this group in its condition, and becomes INVALID without it"
+			return ruleName(rule) + " names this group in its condition and becomes INVALID without it"
 		}
 		return ""
 	})...)
 }
 
-// renamingEffects says which rules name a group by its name in their condition.
+// renamingEffects warns about rules whose condition contains the group's name.
 func renamingEffects(c *connector.Call, name string) []string {
 	return ruleEffects(c, "names the group", func(rule jsonval.Value) string {
 		if strings.Contains(rule.At("conditions", "expression", "value").Str(), jsonval.Quote(name)) {
-			return ruleName(rule) + " names " + jsonval.Quote(name) + " in its condition: where it means this group, it no longer finds the group's members"
+			return ruleName(rule) + " names " + jsonval.Quote(name) + " in its condition: if it means this group, it no longer matches the group's members"
 		}
 		return ""
 	})

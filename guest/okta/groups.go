@@ -35,7 +35,7 @@ var groupInput = connector.NameInput("group", "the group's id or exact name")
 var groupOperations = []connector.Operation{
 	{
 		Name:        "lookup_group",
-		Summary:     "Reads one group by id or exact name. A name that several groups have is rejected, with their ids.",
+		Summary:     "Reads one group by id or exact name. If several groups have the name, it is rejected with their ids.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
@@ -49,16 +49,16 @@ var groupOperations = []connector.Operation{
 	},
 	{
 		Name:        "list_groups",
-		Summary:     "Lists groups. q answers one page of names that begin so.",
+		Summary:     "Lists groups. With q, it returns one page of groups whose name has that prefix.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			connector.TextInput("filter", "4096", `on id, type, lastUpdated or lastMembershipUpdated, such as type eq "OKTA_GROUP"`),
-			connector.TextInput("q", "255", "the beginning of a name; one page, without filter and cursor"),
+			connector.TextInput("filter", "4096", `filter on id, type, lastUpdated or lastMembershipUpdated, such as type eq "OKTA_GROUP"`),
+			connector.TextInput("q", "255", "prefix of a name; one page, without filter and cursor"),
 			groupExpandInput, connector.LimitInput, pageSize200, connector.CursorInput,
 		},
-		Require: `"description":"q goes without filter and cursor","if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["filter"]},{"required":["cursor"]}]}}`,
+		Require: `"description":"q excludes filter and cursor","if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["filter"]},{"required":["cursor"]}]}}`,
 		Example: `{"limit":100}`,
 		Key:     "id",
 		Columns: append(groupColumns[:len(groupColumns):len(groupColumns)],
@@ -69,7 +69,7 @@ var groupOperations = []connector.Operation{
 	},
 	{
 		Name:        "search_groups",
-		Summary:     "Searches groups by a SCIM expression over any attribute. A change takes about a second to be found.",
+		Summary:     "Searches groups by a SCIM expression over any attribute. It finds a change after about a second.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
@@ -88,14 +88,14 @@ var groupOperations = []connector.Operation{
 	},
 	{
 		Name:        "create_group",
-		Summary:     "Creates a group. A name that is taken is rejected with the id that has it.",
+		Summary:     "Creates a group. A name that is in use is rejected, with the id of its group.",
 		Class:       abi.Write,
 		Surfaces:    axon,
 		Idempotency: abi.Keyed,
 		Inputs: []connector.Input{
-			{"name", true, `{"type":"string","minLength":1,"maxLength":255,"description":"unique among the groups that Okta masters"}`},
+			{"name", true, `{"type":"string","minLength":1,"maxLength":255,"description":"unique among groups of type OKTA_GROUP"}`},
 			connector.TextInput("description", "1024", "what the group is for"),
-			{"profile", false, `{"type":"object",` + furtherAttributes + `"description":"further attributes that the org's group schema has"}`},
+			{"profile", false, `{"type":"object",` + furtherAttributes + `"description":"other attributes of the org's group schema"}`},
 		},
 		Example:   `{"name":"Night Shift","description":"On call from 22 to 6"}`,
 		Key:       "id",
@@ -104,7 +104,7 @@ var groupOperations = []connector.Operation{
 	},
 	{
 		Name:        "update_group",
-		Summary:     "Changes a group's name, description or other attributes; those that are not given stay.",
+		Summary:     "Changes a group's name, description or other attributes. Attributes that are not given are kept.",
 		Class:       abi.Write,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
@@ -112,9 +112,9 @@ var groupOperations = []connector.Operation{
 			groupInput,
 			connector.TextInput("name", "255", "the new name"),
 			{"description", false, `{"type":"string","maxLength":1024,"description":"the new description"}`},
-			{"profile", false, `{"type":"object","minProperties":1,` + furtherAttributes + `"description":"further attributes to set; null clears one"}`},
+			{"profile", false, `{"type":"object","minProperties":1,` + furtherAttributes + `"description":"other attributes to set; null clears one"}`},
 		},
-		Require:   `"description":"at least one of name, description and profile","anyOf":[{"required":["name"]},{"required":["description"]},{"required":["profile"]}]`,
+		Require:   `"description":"give at least one of name, description and profile","anyOf":[{"required":["name"]},{"required":["description"]},{"required":["profile"]}]`,
 		Example:   `{"group":"Engineering","description":"Builds and runs things"}`,
 		Key:       "id",
 		Endpoints: []*abi.Endpoint{&getGroup, &getGroups, &getGroupRules, &putGroup},
@@ -122,13 +122,13 @@ var groupOperations = []connector.Operation{
 	},
 	{
 		Name:        "delete_group",
-		Summary:     "Deletes a group: its members lose what it gave them. An id that is gone already stays unchanged.",
+		Summary:     "Deletes a group: members lose what it gave them. An id that no longer exists is unchanged.",
 		Class:       abi.Destructive,
-		Rules:       []abi.ClassRule{ofAdministrators},
+		Rules:       []abi.ClassRule{adminGroupRule},
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
-		Inputs: []connector.Input{connector.NameInput("group", "the group's id or exact name; an id that is gone is unchanged, a name that no group has is not_found, "+
-			"since it may be misspelt"), adminGroupInput},
+		Inputs: []connector.Input{connector.NameInput("group", "the group's id or exact name. An id that does not exist is unchanged; an unknown name is not_found, "+
+			"as it may be misspelt"), adminGroupInput},
 		Example:   `{"group":"Engineering"}`,
 		Key:       "id",
 		Endpoints: []*abi.Endpoint{&getGroup, &getGroups, &getGroupRoles, &getGroupRules, &getMe, &getUserGroups, connector.WithClass(abi.ClassOfInput, &deleteGroup)},
@@ -136,10 +136,10 @@ var groupOperations = []connector.Operation{
 	},
 	{
 		Name: "add_group_member",
-		Summary: "Adds a user to a group. A member already stays unchanged. Where the group's members changed within 5 minutes, it is sent whatever Okta's list says, which may lag behind. " +
-			"A group that has administrator roles is rejected unless admin_group says that it is meant.",
+		Summary: "Adds a user to a group. An existing member is unchanged. If members changed in the last 5 minutes, it is sent anyway: Okta's list may lag. " +
+			"A group with administrator roles is rejected unless admin_group is true.",
 		Class:       abi.Write,
-		Rules:       []abi.ClassRule{ofAdministrators},
+		Rules:       []abi.ClassRule{adminGroupRule},
 		Surfaces:    axon,
 		Idempotency: abi.Idempotent,
 		Inputs:      []connector.Input{groupInput, targetInput, adminGroupInput},
@@ -149,10 +149,10 @@ var groupOperations = []connector.Operation{
 	},
 	{
 		Name: "remove_group_member",
-		Summary: "Takes a user out of a group. A user who is not in it stays unchanged. Where the group's members changed within 5 minutes, it is sent whatever Okta's list says, which may lag behind. " +
-			"A group that has administrator roles is rejected unless admin_group says that it is meant.",
+		Summary: "Removes a user from a group. A user who is not a member is unchanged. If members changed in the last 5 minutes, it is sent anyway: Okta's list may lag. " +
+			"A group with administrator roles is rejected unless admin_group is true.",
 		Class:       abi.Destructive,
-		Rules:       []abi.ClassRule{ofAdministrators},
+		Rules:       []abi.ClassRule{adminGroupRule},
 		Surfaces:    axon,
 		Idempotency: abi.Idempotent,
 		Inputs:      []connector.Input{groupInput, targetInput, adminGroupInput},
@@ -162,15 +162,15 @@ var groupOperations = []connector.Operation{
 	},
 }
 
-// ofAdministrators raises what gives or takes administrator roles: a group's are those of its members.
-var ofAdministrators = abi.ClassRule{Field: "admin_group", Equals: "true", Class: abi.Privileged}
+// adminGroupRule makes a change of a group with administrator roles privileged: its members have these roles.
+var adminGroupRule = abi.ClassRule{Field: "admin_group", Equals: "true", Class: abi.Privileged}
 
-var adminGroupInput = connector.BoolInput("admin_group", "says that a group is meant whose members are administrators, which makes the call privileged; "+
-	"without it, such a group is rejected, with its roles")
+var adminGroupInput = connector.BoolInput("admin_group", "confirms a change of a group with administrator roles, which makes the call privileged; "+
+	"without it, such a group is rejected with its roles")
 
-var groupExpandInput = connector.Input{"expand", false, `{"enum":["stats","app"],"description":"stats adds counts of users and apps, which is slow; app the source of an APP_GROUP"}`}
+var groupExpandInput = connector.Input{"expand", false, `{"enum":["stats","app"],"description":"stats adds counts of users and apps (slow); app adds the source of an APP_GROUP"}`}
 
-// furtherAttributes keeps a profile from saying what an input of its own says.
+// furtherAttributes forbids attributes in profile that are inputs of their own.
 const furtherAttributes = `"propertyNames":{"not":{"enum":["name","description"]}},`
 
 // groupDisplay lists the columns that a table for people shows.
@@ -184,7 +184,7 @@ var groupColumns = []connector.Column{
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", "of the profile"},
 	{"last_membership_updated", abi.TimestampTZ, "lastMembershipUpdated", ""},
-	{"source_id", abi.Varchar, "source.id", "the app that an APP_GROUP comes from"},
+	{"source_id", abi.Varchar, "source.id", "the app that manages an APP_GROUP"},
 	{"object_class", abi.JSON, "objectClass", ""},
 	{"profile", abi.JSON, "profile", "every attribute"},
 	{"links", abi.JSON, "_links", ""},
@@ -194,7 +194,8 @@ func readGroup(c *connector.Call, id string) (connector.Object, *connector.Resul
 	return c.ReadObject(hostcall.Request{Endpoint: getGroup.Endpoint, Path: connector.Pairs("groupId", id)}, "UserGroup", "group")
 }
 
-// findGroup reads the group of an id or an exact name. gone means that the id is none: a name may be misspelt.
+// findGroup reads a group by id or exact name. Gone means that the id does not exist. An unknown name is an error, as
+// it may be misspelt.
 func findGroup(c *connector.Call, idOrName string) (connector.Object, *connector.Result) {
 	const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	if strings.HasPrefix(idOrName, "00g") && strings.Trim(idOrName, alphanumeric) == "" {
@@ -212,7 +213,7 @@ func groupNamed(c *connector.Call, name string) (connector.Object, *connector.Re
 	case failed != nil:
 		return connector.Object{}, failed
 	case len(found) == 0:
-		r := connector.Fail(abi.NotFound, string(abi.NotFound), "there is no group of id or name "+jsonval.Quote(name)+": names are exact, case included")
+		r := connector.Fail(abi.NotFound, string(abi.NotFound), "no group has the id or name "+jsonval.Quote(name)+": give the exact name, including case")
 		return connector.Object{}, &r
 	case len(found) > 1:
 		var ids []string
@@ -226,7 +227,7 @@ func groupNamed(c *connector.Call, name string) (connector.Object, *connector.Re
 	return connector.Object{Value: found[0]}, nil
 }
 
-// groupID is the id of the group that the input names by id or exact name, for endpoints that want an id.
+// groupID returns the id of the group that the input names by id or exact name.
 func groupID(c *connector.Call) (string, *connector.Result) {
 	group := c.Str("group")
 	if isID(group, "00g") {
@@ -239,11 +240,11 @@ func groupID(c *connector.Call) (string, *connector.Result) {
 	return g.Get("id").Str(), nil
 }
 
-// namedPage is how many groups are asked for by name at once.
+// namedPage is how many groups a search for a name requests.
 const namedPage = 100
 
-// groupsNamed finds the groups whose name is the same as this one. q reads the groups themselves and answers one page of names that
-// begin so; search lags a little and finds what q has no room for.
+// groupsNamed finds the groups whose name equals name by same. The query q is current, but returns only one page of
+// names with that prefix. search lags a little, and finds what does not fit into that page.
 func groupsNamed(c *connector.Call, name string, same func(a, b string) bool) (found []jsonval.Value, failed *connector.Result) {
 	for _, query := range [...][2]string{{"q", name}, {"search", "profile.name eq " + jsonval.Quote(name)}} {
 		req := hostcall.Request{Endpoint: getGroups.Endpoint, Query: connector.Pairs(query[0], query[1], "limit", strconv.Itoa(namedPage))}
@@ -266,7 +267,7 @@ func groupsNamed(c *connector.Call, name string, same func(a, b string) bool) (f
 			}
 		}
 		if len(found) > 0 && n < got.Asked {
-			break // q had room for all of them
+			break // the page of q was not full, so it has them all
 		}
 	}
 	return found, nil
@@ -280,7 +281,7 @@ func lookupGroup(c *connector.Call) connector.Result {
 	return connector.Result{Outcome: abi.Succeeded, Output: g.Raw()}
 }
 
-// groupProfile is the profile that the input asks for, over one that is there.
+// groupProfile returns the profile that results from the input and the current profile.
 func groupProfile(c *connector.Call, now jsonval.Value) jsonval.Value {
 	var named jsonval.Writer
 	for _, field := range [...]string{"name", "description"} {
@@ -293,7 +294,7 @@ func groupProfile(c *connector.Call, now jsonval.Value) jsonval.Value {
 	return compare.Patched(now, fields)
 }
 
-// askedProfile is the profile that the input asks for, as a merge patch.
+// askedProfile returns the profile of the input as a merge patch.
 func askedProfile(c *connector.Call) jsonval.Value {
 	var w jsonval.Writer
 	for _, field := range [...]string{"name", "description"} {
@@ -309,10 +310,10 @@ func askedProfile(c *connector.Call) jsonval.Value {
 func createGroup(c *connector.Call) connector.Result {
 	name, profile := c.Str("name"), groupProfile(c, jsonval.Value{})
 	taken := func() (g jsonval.Value, failed *connector.Result) {
-		found, failed := groupsNamed(c, name, strings.EqualFold) // Okta takes names in either case for the same
+		found, failed := groupsNamed(c, name, strings.EqualFold) // Okta compares names without case
 		for _, f := range found {
 			exact := f.At("profile", "name").Str() == name
-			if f.Get("type").Str() != "APP_GROUP" && (exact || !g.Exists()) { // those of apps have names of their own
+			if f.Get("type").Str() != "APP_GROUP" && (exact || !g.Exists()) { // names of app groups need not be unique
 				g = f
 			}
 		}
@@ -320,12 +321,12 @@ func createGroup(c *connector.Call) connector.Result {
 	}
 	rejected := func(g jsonval.Value) connector.Result {
 		id := g.Get("id").Str()
-		r := connector.Refuse("name_taken", "group "+id+" has the name "+jsonval.Quote(g.At("profile", "name").Str())+" already: choose another, or update that group")
+		r := connector.Refuse("name_taken", "the name "+jsonval.Quote(g.At("profile", "name").Str())+" is in use by group "+id+": choose another, or update that group")
 		var w jsonval.Writer
 		r.Output = w.Str("existing_id", id).String()
 		return r
 	}
-	// A name that is taken before the request cannot be of the request's making, which is what settles a lost answer.
+	// If the name is in use before the request, a group of that name does not show that the request succeeded.
 	if !c.Settling {
 		if g, failed := taken(); failed != nil {
 			return *failed
@@ -343,12 +344,12 @@ func createGroup(c *connector.Call) connector.Result {
 				return nil
 			}
 			r := c.RejectGaps("creating group "+jsonval.Quote(name), lacking, nil, g.Raw(), true)
-			r.Err.Message += ". The group " + g.Get("id").Str() + " was created anyway: update it, or delete it"
+			r.Err.Message += ". The group " + g.Get("id").Str() + " was created nevertheless: update or delete it"
 			return &r
 		},
 		Refused: func(r connector.Result) connector.Result {
 			if e := r.Err.Upstream; e != nil && (e.Status == 400 || e.Status == 409) {
-				if g, failed := taken(); failed == nil && g.Exists() { // somebody else was faster
+				if g, failed := taken(); failed == nil && g.Exists() { // another client has created it
 					return rejected(g)
 				}
 			}
@@ -371,24 +372,25 @@ func createGroup(c *connector.Call) connector.Result {
 	})
 }
 
-// mastered refuses what only the master of a group may do.
-func mastered(g jsonval.Value, what string) *connector.Result {
+// checkOktaMastered refuses a change that only an app, a directory or Okta itself can make. what says what to do at the
+// source.
+func checkOktaMastered(g jsonval.Value, what string) *connector.Result {
 	var r connector.Result
 	switch g.Get("type").Str() {
 	case "APP_GROUP":
-		r = connector.Refuse("app_group", "group "+jsonval.Quote(g.At("profile", "name").Str())+" comes from an app or directory: "+what+" there")
+		r = connector.Refuse("app_group", "group "+jsonval.Quote(g.At("profile", "name").Str())+" is managed by an app or directory: "+what+" there")
 	case "BUILT_IN":
-		r = connector.Refuse("built_in_group", "group "+jsonval.Quote(g.At("profile", "name").Str())+" is built in: Okta alone manages it")
+		r = connector.Refuse("built_in_group", "group "+jsonval.Quote(g.At("profile", "name").Str())+" is built in: only Okta can change it")
 	default:
 		return nil
 	}
 	return &r
 }
 
-// adminGroup refuses a change of who is in a group that has administrator roles, unless the input says that it is meant:
-// the roles are those of every member. A token that may not read roles goes on, since Okta lets super administrators alone
-// change such a group, and they may (RATIONALE.md).
-func adminGroup(c *connector.Call, id, name, what string) *connector.Result {
+// checkAdminGroup refuses a change of membership in a group with administrator roles unless the input confirms it,
+// since every member has these roles. If the token may not read roles, the change is sent: Okta lets only super
+// administrators change such groups, and they may read roles (RATIONALE.md).
+func checkAdminGroup(c *connector.Call, id, name, what string) *connector.Result {
 	if c.Input.Get("admin_group").True() {
 		return nil
 	}
@@ -399,12 +401,13 @@ func adminGroup(c *connector.Call, id, name, what string) *connector.Result {
 	if name != "" {
 		id = jsonval.Quote(name) + " (" + id + ")"
 	}
-	r := connector.Refuse("admin_group", "group "+id+" has administrator roles, "+strings.Join(held, ", ")+", which every member has: "+what+
-		` is privileged. If that is meant, give "admin_group":true, and grant privileged`)
+	r := connector.Refuse("admin_group", "group "+id+" gives its members administrator roles ("+strings.Join(held, ", ")+"): "+what+
+		` is privileged. To do it, give "admin_group":true and grant privileged`)
 	return &r
 }
 
-// rolesHeld are the administrator roles of a group, as a person reads them. A token that may not read roles finds none.
+// rolesHeld returns the administrator roles of a group, as labels for messages. It returns none if the token may not
+// read roles.
 func rolesHeld(c *connector.Call, group string) (held []string, failed *connector.Result) {
 	roles, failed := assignments(c, groupPrincipal(group))
 	if failed != nil {
@@ -421,14 +424,14 @@ func rolesHeld(c *connector.Call, group string) (held []string, failed *connecto
 	return held, nil
 }
 
-// ownRoles refuses what would take administrator roles from the token's owner by way of a group: the token has its owner's
-// rights. user is who is taken out; empty is everybody in the group. In a run that settles an earlier one's write, the
-// earlier run has looked.
-func ownRoles(c *connector.Call, group, user, doing string) *connector.Result {
+// checkOwnRoles refuses a change of a group that would take administrator roles from the token's owner, and so from the
+// token. user is the member to be removed; empty means all members. When a run settles an earlier run's write, it does
+// not check again.
+func checkOwnRoles(c *connector.Call, group, user, doing string) *connector.Result {
 	if c.Settling {
 		return nil
 	}
-	owner, failed := tokenOwner(c, "whether the token's owner loses roles with group "+group)
+	owner, failed := tokenOwner(c, "whether the token's owner has roles through group "+group)
 	if failed != nil || owner == "" || user != "" && user != owner {
 		return failed
 	}
@@ -442,7 +445,7 @@ func ownRoles(c *connector.Call, group, user, doing string) *connector.Result {
 		return failed
 	}
 	r := connector.Refuse("own_account", doing+" group "+group+" would take "+strings.Join(held, ", ")+" from the token's owner, user "+owner+
-		", and with it the token's rights. Do it with another administrator's token")
+		", and so from the token. Use another administrator's token")
 	return &r
 }
 
@@ -454,7 +457,7 @@ func updateGroup(c *connector.Call) connector.Result {
 	return replace.Do(c, replace.Replacement{
 		Whole: &wholeGroup, Path: connector.Pairs("groupId", id),
 		Merge: func(before jsonval.Value) (string, *connector.Result) {
-			if refused := mastered(before, "change it"); refused != nil {
+			if refused := checkOktaMastered(before, "change it"); refused != nil {
 				return "", refused
 			}
 			var w jsonval.Writer
@@ -484,14 +487,14 @@ func removeGroup(c *connector.Call) connector.Result {
 		return *failed
 	}
 	if before.Get("type").Str() == "BUILT_IN" {
-		return *mastered(before.Value, "delete it")
+		return *checkOktaMastered(before.Value, "delete it")
 	}
 	id := before.Get("id").Str()
-	if refused := adminGroup(c, id, before.At("profile", "name").Str(), "deleting it").Withholding(deleteGroup.Endpoint, connector.Pairs("groupId", id)); refused != nil {
+	if refused := checkAdminGroup(c, id, before.At("profile", "name").Str(), "deleting it").Withholding(deleteGroup.Endpoint, connector.Pairs("groupId", id)); refused != nil {
 		return *refused
 	}
 	if c.Input.Get("admin_group").True() {
-		if refused := ownRoles(c, id, "", "deleting").Withholding(deleteGroup.Endpoint, connector.Pairs("groupId", id)); refused != nil {
+		if refused := checkOwnRoles(c, id, "", "deleting").Withholding(deleteGroup.Endpoint, connector.Pairs("groupId", id)); refused != nil {
 			return *refused
 		}
 	}
@@ -512,7 +515,7 @@ func removeGroup(c *connector.Call) connector.Result {
 			if r.Outcome != abi.NotFound {
 				return r
 			}
-			if is, now := gone(); is == connector.Holds { // somebody else was faster
+			if is, now := gone(); is == connector.Holds { // another client has deleted it
 				now.Outcome = abi.Unchanged
 				return now
 			}
@@ -522,10 +525,11 @@ func removeGroup(c *connector.Call) connector.Result {
 	})
 }
 
-// maxMembershipPages bounds the search for a group among those of a user.
+// maxMembershipPages is how many pages of a user's groups are read at most.
 const maxMembershipPages = 20
 
-// isMember looks for a group among those of a user, of whom it reads ids alone.
+// isMember looks for a group among a user's groups, and reads only their ids. known is false if there are too many
+// groups.
 func isMember(c *connector.Call, group, user string) (is, known bool, failed *connector.Result) {
 	groups := connector.List{Endpoint: getUserGroups.Endpoint, Filled: connector.Pairs("id", user), Key: "id"}
 	next := connector.Cursor{}
@@ -544,23 +548,23 @@ func isMember(c *connector.Call, group, user string) (is, known bool, failed *co
 	return false, false, nil
 }
 
-// memberLag is how long the list of a user's groups may not show a change, in milliseconds. Okta promises nothing, and
-// https://github.com/okta/terraform-provider-okta/issues/2936 has a list that lagged behind. It is long, since what too
-// long a time costs is a call that changes nothing.
+// memberLag is how long Okta's list of a user's groups may lag behind a change, in milliseconds. Okta guarantees
+// nothing, and https://github.com/okta/terraform-provider-okta/issues/2936 reports a lag. The value is generous, since
+// a needless call changes nothing.
 const memberLag = 5 * 60_000
 
-// memberTime is how long a change of members is looked for after Okta took it, in milliseconds.
+// memberTime is how long to wait, in milliseconds, until a change of members that Okta accepted can be read.
 const memberTime = 15_000
 
-// changedLately reports whether the members of a group changed so little ago that a list may not show it, or whether that is
-// not known.
+// changedLately reports whether the group's members changed so recently that a list may not show it, or the time is
+// unknown.
 func changedLately(c *connector.Call, lastMembershipUpdated string) bool {
 	at, ok := clock.ParseInstant(lastMembershipUpdated)
 	return !ok || c.ServerNow == 0 || c.ServerNow-at < memberLag
 }
 
-// setMember adds a user to a group, or takes one out. Both are the same to Okta when repeated, so that a list that may
-// lag behind is no reason to send nothing.
+// setMember adds a user to a group, or removes one. Okta accepts both repeatedly, so the request is sent if the list of
+// groups may lag behind.
 func setMember(c *connector.Call, want bool) connector.Result {
 	g, failed := findGroup(c, c.Str("group"))
 	if failed != nil {
@@ -570,12 +574,12 @@ func setMember(c *connector.Call, want bool) connector.Result {
 	if failed != nil {
 		return *failed
 	}
-	if r := mastered(g.Value, "change its members"); r != nil {
+	if r := checkOktaMastered(g.Value, "change its members"); r != nil {
 		return *r
 	}
 	group, user := g.Get("id").Str(), u.Get("id").Str()
-	was, known, _ := isMember(c, group, user) // Okta's answer is the same whether anything changed or not
-	output := func(after ...bool) string {    // as read, where it was
+	was, known, _ := isMember(c, group, user) // Okta's response does not say whether anything changed
+	output := func(after ...bool) string {    // as read, where it was read
 		var w jsonval.Writer
 		w.Str("group", group).Str("group_name", g.At("profile", "name").Str()).Str("user", user).
 			StrIf("login", u.At("profile", "login").Str())
@@ -589,7 +593,7 @@ func setMember(c *connector.Call, want bool) connector.Result {
 	}
 	doubtful := false
 	if known && was == want {
-		if c.Str("group") != group { // it came from a list, too
+		if c.Str("group") != group { // the group came from a list, which may lag behind too
 			if g, failed = readGroup(c, group); failed != nil {
 				return *failed
 			}
@@ -598,13 +602,13 @@ func setMember(c *connector.Call, want bool) connector.Result {
 			return connector.Result{Outcome: abi.Unchanged, Output: output(want)}
 		}
 	}
-	endpoint, path, changing := putGroupMember.Endpoint, connector.Pairs("groupId", group, "userId", user), "adding one"
+	endpoint, path, changing := putGroupMember.Endpoint, connector.Pairs("groupId", group, "userId", user), "adding a member"
 	if !want {
-		endpoint, changing = deleteGroupMember.Endpoint, "taking one out"
+		endpoint, changing = deleteGroupMember.Endpoint, "removing a member"
 	}
-	if refused := adminGroup(c, group, g.At("profile", "name").Str(), changing).Withholding(endpoint, path); refused != nil {
+	if refused := checkAdminGroup(c, group, g.At("profile", "name").Str(), changing).Withholding(endpoint, path); refused != nil {
 		if !want && refused.Err.Code == "admin_group" {
-			if own := ownRoles(c, group, user, "leaving").Withholding(endpoint, path); own != nil {
+			if own := checkOwnRoles(c, group, user, "leaving").Withholding(endpoint, path); own != nil {
 				return *own
 			}
 		}
@@ -613,11 +617,11 @@ func setMember(c *connector.Call, want bool) connector.Result {
 	var effects []string
 	if !want {
 		if c.Input.Get("admin_group").True() {
-			if refused := ownRoles(c, group, user, "leaving").Withholding(endpoint, path); refused != nil {
+			if refused := checkOwnRoles(c, group, user, "leaving").Withholding(endpoint, path); refused != nil {
 				return *refused
 			}
 		}
-		if !known || was { // who is not in it is excluded from nothing
+		if !known || was { // a rule excludes only members
 			effects = removalEffects(c, group, user)
 		}
 	}
@@ -626,8 +630,8 @@ func setMember(c *connector.Call, want bool) connector.Result {
 		what, undone = "removing user "+user+" from group "+group, "the user is still a member"
 	}
 	shows := func() (connector.Reading, connector.Result) {
-		switch is, told, _ := isMember(c, group, user); {
-		case !told:
+		switch is, known, _ := isMember(c, group, user); {
+		case !known:
 			return connector.Unclear, connector.Result{}
 		case is == want:
 			return connector.Holds, connector.Result{Output: output(is)}
@@ -643,34 +647,34 @@ func setMember(c *connector.Call, want bool) connector.Result {
 		Effects: effects,
 		Done: func(hostcall.Response) connector.Result {
 			if !known {
-				return connector.Result{Outcome: abi.Succeeded, Output: output(), Warnings: []string{"Okta took the change, and the user's groups cannot be read: whether it shows is not known"}}
+				return connector.Result{Outcome: abi.Succeeded, Output: output(), Warnings: []string{"Okta accepted the change, but the user's groups cannot be read: the change was not confirmed"}}
 			}
 			r := c.ReadBack(shows, what, memberTime, output())
 			if r.Outcome == abi.Unknown {
-				r.Err.Message += ". A group rule or an app may have changed it back"
+				r.Err.Message += ". A group rule or an app may have reverted it"
 			}
 			if doubtful && r.Outcome.OK() {
-				r.Warnings = append(r.Warnings, "it may have been so before: the user's groups said so, which may lag behind, and the group's members had changed lately")
+				r.Warnings = append(r.Warnings, "the membership may have been so before: the list of the user's groups already showed it, but may lag behind a recent change of members")
 			}
 			return r
 		},
 		Refused: func(r connector.Result) connector.Result {
 			switch e := r.Err.Upstream; {
 			case e == nil:
-			case missingType(*e, "User") && u.Get("status").Str() == "DEPROVISIONED": // Okta says so of them, too
+			case missingType(*e, "User") && u.Get("status").Str() == "DEPROVISIONED": // Okta answers DEPROVISIONED users like missing ones
 				r.Outcome, r.Err.Code = abi.Rejected, "status"
-				r.Err.Message = "the user is DEPROVISIONED" + wayOut("DEPROVISIONED") + ". " + r.Err.Message
+				r.Err.Message = "the user is DEPROVISIONED" + remedy("DEPROVISIONED") + ". " + r.Err.Message
 			case missingType(*e, "User"):
 				r.Outcome, r.Err.Code = abi.NotFound, string(abi.NotFound)
-				r.Err.Message = "there is no such user. " + r.Err.Message
+				r.Err.Message = "the user does not exist. " + r.Err.Message
 			case r.Outcome == abi.Rejected && r.Err.Code == string(abi.Rejected):
-				r.Err.Message = "Okta does not let this membership be changed by hand: look whether a group rule or an app manages it. " + r.Err.Message
+				r.Err.Message = "Okta does not allow a manual change of this membership: check whether a group rule or an app manages it. " + r.Err.Message
 			}
 			return r
 		},
 		Look: func() (connector.Reading, connector.Result) {
-			if !known || doubtful { // a membership that may have been so before tells nothing
-				return connector.Blind, connector.Result{}
+			if !known || doubtful { // a membership that may be older proves nothing
+				return connector.Unobservable, connector.Result{}
 			}
 			return shows()
 		},

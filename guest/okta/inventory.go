@@ -15,16 +15,16 @@ import (
 var inventoryOperations = []connector.Operation{
 	{
 		Name: "inventory_export",
-		Summary: "Exports the org's objects of many kinds, as {kind, id, parent, record}; next_cursor goes on from any point. What " +
-			"the token may not read, or the org does not have, is in `skipped` with why, what was gone when its turn came is counted in " +
-			"`vanished`, kinds that limit_per_kind cut are in `limited`, what could not be read to its end is in `missing`, and `partial` " +
-			"is true where a kind is skipped or anything is missing; each from the beginning of the export on. Secrets of applications, clients and authenticators are left out.",
+		Summary: "Exports the org's objects of many kinds as {kind, id, parent, record}; next_cursor resumes it. `skipped` has the " +
+			"kinds that the token may not read or the org does not have, with the reason; `vanished` counts parents deleted " +
+			"meanwhile; `limited` has kinds that limit_per_kind cut; `missing` has lists not read to their end; `partial` is true " +
+			"if anything is skipped or missing. All cover the whole export. Secrets of applications, clients and authenticators are removed.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			{"kinds", false, `{"type":"array","minItems":1,"uniqueItems":true,"items":{"enum":["users","groups","group_members","applications","application_users","devices","authenticators","policies","zones","authorization_servers","oauth_clients","roles"]},"description":"what to export; default everything. group_members and application_users take a request for each group and application"}`},
-			{"limit_per_kind", false, `{"type":"integer","minimum":1,"maximum":10000000,"description":"most records of a kind in the whole export; default all. An invoke answers at most 10,000 records of all kinds, and goes on with next_cursor"}`},
+			{"kinds", false, `{"type":"array","minItems":1,"uniqueItems":true,"items":{"enum":["users","groups","group_members","applications","application_users","devices","authenticators","policies","zones","authorization_servers","oauth_clients","roles"]},"description":"kinds to export; default all. group_members and application_users need a request for each group or application"}`},
+			{"limit_per_kind", false, `{"type":"integer","minimum":1,"maximum":10000000,"description":"maximum records of a kind in the whole export; default all. An invoke returns at most 10,000 records of all kinds; next_cursor resumes it"}`},
 			connector.CursorInput,
 		},
 		Example:   `{"kinds":["groups","group_members"],"limit_per_kind":100}`,
@@ -37,26 +37,26 @@ var inventoryOperations = []connector.Operation{
 }
 
 var inventoryColumns = []connector.Column{
-	{"kind", abi.Varchar, "kind", "what it is: one of the input's kinds"},
-	{"id", abi.Varchar, "id", "unique within the kind; of members and application users parent/user"},
-	{"parent", abi.Varchar, "parent", "the group of a member, the application of an application user"},
-	{"object", abi.JSON, "record", "the object as Okta gave it"},
+	{"kind", abi.Varchar, "kind", "one of the input's kinds"},
+	{"id", abi.Varchar, "id", "unique within the kind; parent/user for members and application users"},
+	{"parent", abi.Varchar, "parent", "group of a member, application of an application user"},
+	{"object", abi.JSON, "record", "the object as Okta returned it"},
 }
 
-// inventoryKind is how objects of one kind are listed.
+// inventoryKind describes how to list the objects of one kind.
 type inventoryKind struct {
 	kind     string
 	endpoint *abi.Endpoint
 	list     connector.List
-	of       string // the kind of the parents whose lists these are
-	blank    string // of the endpoint: a parent's key
+	of       string // the kind of the parents, if each parent has a list
+	blank    string // the endpoint's parameter for a parent's key
 }
 
-// inventory is every kind, in the order of an export.
+// inventory lists all kinds, in the order of an export.
 var inventory = []inventoryKind{
 	{kind: "users",
 		endpoint: &getUsers,
-		list: connector.List{MaxPage: 200, More: func(*connector.Call) []hostcall.Pair { // without a filter Okta leaves DEPROVISIONED users out
+		list: connector.List{MaxPage: 200, More: func(*connector.Call) []hostcall.Pair { // without a filter Okta omits DEPROVISIONED users
 			return []hostcall.Pair{{Name: "filter", Value: everyStatus()}}
 		}}},
 	{kind: "groups",
@@ -77,7 +77,7 @@ var inventory = []inventoryKind{
 	{kind: "authenticators",
 		endpoint: &getAuthenticators,
 		list:     connector.List{Omit: authenticatorSecrets}},
-	{kind: "policies", endpoint: &getPolicies}, // one list a type
+	{kind: "policies", endpoint: &getPolicies}, // one list for each type
 	{kind: "zones", endpoint: &getZones, list: connector.List{Sheds: true}},
 	{kind: "authorization_servers", endpoint: &getAuthorizationServers, list: connector.List{MaxPage: 200}},
 	{kind: "oauth_clients", endpoint: &getClients, list: connector.List{MaxPage: 200, Omit: clientSecrets, Key: "client_id"}},
@@ -92,10 +92,10 @@ func inventoryEndpoints() []*abi.Endpoint {
 	return all
 }
 
-// parentsAtOnce is how many parents a cursor names.
+// parentsAtOnce is how many parents a cursor contains at most.
 const parentsAtOnce = 50
 
-// parts are the kind's lists.
+// parts returns the kind's lists.
 func (k inventoryKind) parts() []walk.Part {
 	l := k.list
 	l.Endpoint = k.endpoint.Endpoint
@@ -130,8 +130,8 @@ func exportInventory(c *connector.Call, at string, limit int) (connector.Result,
 	return w.ReadPage(c, at, limit)
 }
 
-// judgeInventory goes on wherever that loses nothing without saying so. What may pass by itself stops the export, which
-// goes on from its cursor.
+// judgeInventory skips a part if the output then says so. A temporary failure stops the export, and its cursor resumes
+// there.
 func judgeInventory(f walk.PartFailure) walk.Verdict {
 	answered := f.Err.Upstream != nil
 	switch {
@@ -150,8 +150,8 @@ func judgeInventory(f walk.PartFailure) walk.Verdict {
 	return walk.SkipPart
 }
 
-// lacksKind reports whether what was skipped is a kind, or a type of policy that the token may not read. A type that Okta
-// does not know in this org is no lack, unless every type is such.
+// lacksKind reports whether a skipped part is a kind, or a type of policy, that the token may not read. Policy types
+// that the org does not have do not count, unless all types are such.
 func lacksKind(skipped []walk.Lack) bool {
 	types := 0
 	for _, l := range skipped {

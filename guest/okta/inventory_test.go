@@ -14,8 +14,9 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// inventoryOrg is an org by path: 3 users, 5 groups (of 0 to 4 members), 2 applications (of 3 users), a policy of each
-// type but ENTITY_RISK, 2 custom roles, and one of the rest; Classic, so that it has no devices. Pages are of 2 records.
+// inventoryOrg serves an org by path: 3 users, 5 groups (of 0 to 4 members), 2 applications (of 3 users), a policy of
+// each type except ENTITY_RISK, 2 custom roles, and one object of each other kind. It is a Classic org, so it has no
+// devices. Pages have 2 records.
 func inventoryOrg(req abi.Request) hosttest.Answer {
 	path := req.Link
 	if path == "" {
@@ -77,7 +78,7 @@ func inventoryOrg(req abi.Request) hosttest.Answer {
 	return answer(200, body)
 }
 
-// inventoryOf is what an export of that org has.
+// inventoryOf returns the complete export of that org.
 func inventoryOf() []string {
 	var all []string
 	add := func(kind, id, parent, key string) {
@@ -120,7 +121,7 @@ func inventoryOf() []string {
 	return all
 }
 
-// tablePages reads the table export to its end, a fresh call a page.
+// tablePages reads the table export to its end, with a new call for each page.
 func tablePages(t *testing.T, h *hosttest.Host, op, input string, limit int) (pages int) {
 	t.Helper()
 	cursor := ""
@@ -139,13 +140,13 @@ func tablePages(t *testing.T, h *hosttest.Host, op, input string, limit int) (pa
 			t.Fatalf("%s %+v", out.Outcome, out.Error)
 		}
 		if limit > 0 && len(h.Records)-before > limit {
-			t.Fatalf("%d records, %d were asked for", len(h.Records)-before, limit)
+			t.Fatalf("%d records, want at most %d", len(h.Records)-before, limit)
 		}
 		if n := len(h.Requests) - sent; n > 1 {
 			t.Fatalf("%d requests for one page", n)
 		}
 		if len(out.Cursor) > 16384 {
-			t.Fatalf("a cursor of %d bytes", len(out.Cursor))
+			t.Fatalf("the cursor has %d bytes", len(out.Cursor))
 		}
 		if pages++; pages > 500 {
 			t.Fatal("no end")
@@ -156,7 +157,7 @@ func tablePages(t *testing.T, h *hosttest.Host, op, input string, limit int) (pa
 	}
 }
 
-func TestInventoryGoesOnFromAnyPoint(t *testing.T) {
+func TestInventory_EveryLimit_ExportsEachRecordOnce(t *testing.T) {
 	want := strings.Join(inventoryOf(), "\n")
 	for limit := range 4 {
 		h := &hosttest.Host{Answer: inventoryOrg}
@@ -167,7 +168,7 @@ func TestInventoryGoesOnFromAnyPoint(t *testing.T) {
 	}
 }
 
-func TestInventoryInOneInvoke(t *testing.T) {
+func TestInventory_OneInvoke_ExportsEverything(t *testing.T) {
 	h := &hosttest.Host{Answer: inventoryOrg}
 	out := invokeNative(t, h, "inventory_export", `{}`)
 	if out.Outcome != abi.Succeeded || !out.List || out.NextCursor != "" || strings.Join(h.Records, "\n") != strings.Join(inventoryOf(), "\n") {
@@ -184,13 +185,13 @@ func TestInventoryInOneInvoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(says.Skipped) != 2 || says.Skipped[0].Kind != "devices" || says.Skipped[0].Code != "feature" || says.Skipped[1].Kind != "policies" ||
-		says.Skipped[1].Type != "ENTITY_RISK" || len(says.Vanished)+len(says.Limited)+len(says.Missing) != 0 || !says.Partial { // there are no devices in it
+		says.Skipped[1].Type != "ENTITY_RISK" || len(says.Vanished)+len(says.Limited)+len(says.Missing) != 0 || !says.Partial { // the org has no devices
 		t.Errorf("%s", out.Output)
 	}
 	if len(out.Warnings) != 2 {
 		t.Errorf("%q", out.Warnings)
 	}
-	// Users of every status, and members without reading the groups twice.
+	// All statuses of users are asked for, and groups are read once for members.
 	var asked []string
 	for _, r := range h.Requests {
 		asked = append(asked, line(r))
@@ -203,7 +204,7 @@ func TestInventoryInOneInvoke(t *testing.T) {
 	}
 }
 
-func TestInventoryLimitPerKind(t *testing.T) {
+func TestInventory_LimitPerKind_CutsEachKind(t *testing.T) {
 	for limit := 1; limit <= 12; limit++ {
 		have := map[string]int{}
 		var want []string
@@ -222,9 +223,9 @@ func TestInventoryLimitPerKind(t *testing.T) {
 		if err := json.Unmarshal(out.Output, &says); err != nil {
 			t.Fatal(err)
 		}
-		for kind, n := range have { // a kind that has exactly as many may be named, since nobody looked further
+		for kind, n := range have { // a kind with exactly limit records may be listed as limited
 			if n > limit && !slices.Contains(says.Limited, kind) || n < limit && slices.Contains(says.Limited, kind) {
-				t.Errorf("limit %d: %d of %s, and limited are %s", limit, n, kind, says.Limited)
+				t.Errorf("limit %d: %d records of %s, limited: %s", limit, n, kind, says.Limited)
 			}
 		}
 		h2 := &hosttest.Host{Answer: inventoryOrg}
@@ -235,7 +236,7 @@ func TestInventoryLimitPerKind(t *testing.T) {
 	}
 }
 
-// except answers as the inventory org does, but for the requests that stand in it.
+// except serves inventoryOrg, except for the given requests.
 func except(lines map[string]hosttest.Answer) *hosttest.Host {
 	return &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		if a, ok := lines[line(req)]; ok {
@@ -245,7 +246,7 @@ func except(lines map[string]hosttest.Answer) *hosttest.Host {
 	}}
 }
 
-func TestInventoryWithFailures(t *testing.T) {
+func TestInventory_EachFailure_IsReported(t *testing.T) {
 	const groups, members2 = "GET /api/v1/groups limit=50", "GET /api/v1/groups/{groupId}/users [groupId:g2] limit=200"
 	const members = `{"kinds":["group_members"]}`
 	for _, c := range []struct {
@@ -254,29 +255,29 @@ func TestInventoryWithFailures(t *testing.T) {
 		want        abi.Outcome
 		records     int
 		says        string // in output and warnings
-		goesOn      bool
+		resumes     bool
 	}{
 		{"a kind that the token may not read", `{"kinds":["groups","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": forbidden}, abi.Succeeded, 1,
 			`"skipped":[{"kind":"groups","code":"forbidden","reason":"`, false},
 		{"parents that the token may not read", `{"kinds":["group_members","zones"]}`, map[string]hosttest.Answer{groups: forbidden}, abi.Succeeded, 1, `"skipped":[{"kind":"group_members"`, false},
 		{"policies that the token may not read, of any type", `{"kinds":["policies","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=OKTA_SIGN_ON": forbidden}, abi.Succeeded, 1, `"skipped":[{"kind":"policies","code"`, false},
 		{"policies of one type that the token may not read", `{"kinds":["policies"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=PASSWORD": forbidden}, abi.Succeeded, 10, `{"kind":"policies","type":"PASSWORD","code":"forbidden"`, false},
-		{"a kind that is skipped makes it partial", `{"kinds":["groups","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": forbidden}, abi.Succeeded, 1, `"missing":[],"partial":true`, false},
-		{"a kind that the org does not have, too", `{"kinds":["devices","zones"]}`, nil, abi.Succeeded, 1, `"missing":[],"partial":true`, false},
-		{"a type of policy that the org does not know does not", `{"kinds":["policies","zones"]}`, nil, abi.Succeeded, 12, `"missing":[],"partial":false`, false},
-		{"a type of policy that the token may not read does", `{"kinds":["policies"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=PASSWORD": forbidden}, abi.Succeeded, 10, `"missing":[],"partial":true`, false},
-		{"a refusal of a proxy, midway", members, map[string]hosttest.Answer{members2: answer(403, "<html>")}, abi.Succeeded, 1, `stopped early, next_cursor goes on: a 403 that is not Okta's own`, true},
-		{"a refusal of a proxy, at once", `{"kinds":["zones","groups"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": answer(451, "")}, abi.Unavailable, 0, "", false},
-		{"a group that vanishes", members, map[string]hosttest.Answer{members2: notFound("UserGroup")}, abi.Succeeded, 8, `"vanished":{"group_members":1},"limited":[],"missing":[],"partial":false`, false},
+		{"a skipped kind makes the export partial", `{"kinds":["groups","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": forbidden}, abi.Succeeded, 1, `"missing":[],"partial":true`, false},
+		{"a kind that the org does not have makes it partial", `{"kinds":["devices","zones"]}`, nil, abi.Succeeded, 1, `"missing":[],"partial":true`, false},
+		{"an unknown type of policy does not make it partial", `{"kinds":["policies","zones"]}`, nil, abi.Succeeded, 12, `"missing":[],"partial":false`, false},
+		{"a type of policy that the token may not read makes it partial", `{"kinds":["policies"]}`, map[string]hosttest.Answer{"GET /api/v1/policies type=PASSWORD": forbidden}, abi.Succeeded, 10, `"missing":[],"partial":true`, false},
+		{"a proxy refuses a later page", members, map[string]hosttest.Answer{members2: answer(403, "<html>")}, abi.Succeeded, 1, `stopped early, next_cursor resumes: a 403 that is not Okta's own`, true},
+		{"a proxy refuses the first page", `{"kinds":["zones","groups"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": answer(451, "")}, abi.Unavailable, 0, "", false},
+		{"a group that is deleted meanwhile", members, map[string]hosttest.Answer{members2: notFound("UserGroup")}, abi.Succeeded, 8, `"vanished":{"group_members":1},"limited":[],"missing":[],"partial":false`, false},
 		{"a group whose members cannot be read", members, map[string]hosttest.Answer{members2: answer(500, `{"errorCode":"E0000001"}`)}, abi.Succeeded, 8, `"missing":[{"kind":"group_members","count":1,"code":"unavailable"`, false},
 		{"a group whose members may not be read", members, map[string]hosttest.Answer{members2: forbidden}, abi.Succeeded, 8, `"partial":true`, false},
-		{"which group it is stands in a warning", members, map[string]hosttest.Answer{members2: forbidden}, abi.Succeeded, 8, `group_members of g2:`, false},
-		{"a page that is refused later on", members, map[string]hosttest.Answer{"GET /api/v1/groups/{groupId}/users -> /api/v1/groups/g3/users?type=&after=2": answer(400, `{"errorCode":"E0000029"}`)}, abi.Succeeded, 9, `"partial":true`, false},
-		{"parents that are refused later on", members, map[string]hosttest.Answer{"GET /api/v1/groups -> /api/v1/groups?type=&after=2": answer(400, `{"errorCode":"E0000029"}`)}, abi.Succeeded, 1, `"partial":true`, false},
+		{"a warning names the group", members, map[string]hosttest.Answer{members2: forbidden}, abi.Succeeded, 8, `group_members of g2:`, false},
+		{"a later page is refused", members, map[string]hosttest.Answer{"GET /api/v1/groups/{groupId}/users -> /api/v1/groups/g3/users?type=&after=2": answer(400, `{"errorCode":"E0000029"}`)}, abi.Succeeded, 9, `"partial":true`, false},
+		{"a later page of parents is refused", members, map[string]hosttest.Answer{"GET /api/v1/groups -> /api/v1/groups?type=&after=2": answer(400, `{"errorCode":"E0000029"}`)}, abi.Succeeded, 1, `"partial":true`, false},
 		{"a kind that fails", `{"kinds":["groups","zones"]}`, map[string]hosttest.Answer{"GET /api/v1/groups limit=200": answer(500, "")}, abi.Succeeded, 1, `"missing":[{"kind":"groups"`, false},
-		{"too many requests, midway", members, map[string]hosttest.Answer{members2: throttled}, abi.Succeeded, 1, `stopped early, next_cursor goes on: the bucket is empty`, true},
-		{"a server that is down, midway", members, map[string]hosttest.Answer{members2: answer(503, "")}, abi.Succeeded, 1, `stopped early`, true},
-		{"too many requests, at once", members, map[string]hosttest.Answer{groups: throttled}, abi.Throttled, 0, "", false},
+		{"too many requests at a later page", members, map[string]hosttest.Answer{members2: throttled}, abi.Succeeded, 1, `stopped early, next_cursor resumes: the bucket is empty`, true},
+		{"the server is down at a later page", members, map[string]hosttest.Answer{members2: answer(503, "")}, abi.Succeeded, 1, `stopped early`, true},
+		{"too many requests at the first page", members, map[string]hosttest.Answer{groups: throttled}, abi.Throttled, 0, "", false},
 		{"no network", members, map[string]hosttest.Answer{groups: unsent}, abi.Unavailable, 0, "", false},
 		{"a bad token", members, map[string]hosttest.Answer{members2: badToken}, abi.Rejected, 1, "", true},
 		{"a cursor of another export", `{"kinds":["zones"],"cursor":"bm8"}`, nil, abi.Invalid, 0, "", false},
@@ -288,12 +289,12 @@ func TestInventoryWithFailures(t *testing.T) {
 				t.Fatalf("%s %+v, %d records, want %s and %d", out.Outcome, out.Error, len(h.Records), c.want, c.records)
 			}
 			if text := string(out.Output) + strings.Join(out.Warnings, "\n"); !strings.Contains(text, c.says) {
-				t.Errorf("%q does not stand in %s", c.says, text)
+				t.Errorf("%q is not in %s", c.says, text)
 			}
-			if c.goesOn != (out.NextCursor != "") {
+			if c.resumes != (out.NextCursor != "") {
 				t.Errorf("next_cursor %q", out.NextCursor)
 			}
-			if c.goesOn { // nothing is lost, nothing comes twice
+			if c.resumes { // the rest follows, each record once
 				h.Answer = inventoryOrg
 				again := invokeNative(t, h, "inventory_export", strings.Replace(c.input, "{", `{"cursor":"`+out.NextCursor+`",`, 1))
 				if again.Outcome != abi.Succeeded || again.NextCursor != "" || len(h.Records) != 10 {
@@ -304,14 +305,14 @@ func TestInventoryWithFailures(t *testing.T) {
 	}
 }
 
-// TestInventoryOutlastsAMomentOfTrouble: a kind is left out for an error that lasts alone.
-func TestInventoryOutlastsAMomentOfTrouble(t *testing.T) {
+// TestInventory_TemporaryError_IsRetried: a kind is omitted only after a lasting error.
+func TestInventory_TemporaryError_IsRetried(t *testing.T) {
 	for _, times := range []int{1, 2, 3} {
 		left := times
 		h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 			if line(req) == "GET /api/v1/groups limit=200" {
 				if left--; left >= 0 {
-					return answer(500, "") // E0000009 is asked for again as a smaller page
+					return answer(500, "") // after E0000009 a smaller page is requested instead
 				}
 			}
 			return inventoryOrg(req)
@@ -323,8 +324,8 @@ func TestInventoryOutlastsAMomentOfTrouble(t *testing.T) {
 	}
 }
 
-// TestInventoryIsBoundedByRequests has an org of many groups without members.
-func TestInventoryIsBoundedByRequests(t *testing.T) {
+// TestInventory_ManyEmptyPages_StopsAtMaxPages has an org of many groups without members.
+func TestInventory_ManyEmptyPages_StopsAtMaxPages(t *testing.T) {
 	var groups []string
 	for i := range 1200 {
 		groups = append(groups, fmt.Sprintf(`{"id":"g%d"}`, i))

@@ -24,25 +24,25 @@ func lifecycle(action string) *abi.Endpoint {
 	return e
 }
 
-// lifecycleAction is a call that moves a user from status to status, or renews what the user signs in with.
+// lifecycleAction is a request that changes a user's status or renews credentials.
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/
 type lifecycleAction struct {
 	name     string
 	class    abi.Class
-	from     []string // statuses that it is for
-	to       []string // statuses that it leads to; nil is none that tells
-	already  bool     // a user in one of them has nothing to gain from it
-	email    bool     // takes sendEmail
-	sessions bool     // takes revokeSessions
-	secret   string   // what the answer may let somebody in with, new each time; "" is nothing
-	renew    string   // gives another one where that was lost
-	ends     bool     // the user's API tokens, too: Okta takes those of active users alone
+	from     []string // statuses that it starts from
+	to       []string // statuses that it leads to; nil if the status does not show the effect
+	already  bool     // a user who has one of them is unchanged
+	email    bool     // has the parameter sendEmail
+	sessions bool     // has the parameter revokeSessions
+	secret   string   // the credential in the response, new each time; "" if none
+	renew    string   // the action that makes a new one if that was lost
+	ends     bool     // also ends the user's API tokens: Okta accepts only those of active users
 }
 
-// signedUp are the statuses of users who have an account that a password or a factor can belong to.
+// signedUp are the statuses of users who can have a password or a factor.
 var signedUp = []string{"PROVISIONED", "ACTIVE", "RECOVERY", "LOCKED_OUT", "PASSWORD_EXPIRED", "SUSPENDED"}
 
-// Okta does not say where unsuspend and unlock end: it has been seen to be PASSWORD_EXPIRED.
+// Okta does not document the resulting status of unsuspend and unlock. PASSWORD_EXPIRED was seen.
 var lifecycleActions = []lifecycleAction{
 	{name: "activate", class: abi.Write, from: []string{"STAGED", "DEPROVISIONED"}, to: []string{"ACTIVE", "PROVISIONED", "PASSWORD_EXPIRED"}, already: true,
 		email: true, secret: "activation link", renew: "reactivate_user"},
@@ -60,11 +60,11 @@ var lifecycleActions = []lifecycleAction{
 var deactivation = lifecycleAction{name: "deactivate", class: abi.Destructive, from: append([]string{"STAGED"}, signedUp...), to: []string{"DEPROVISIONED"}, already: true,
 	email: true, ends: true}
 
-// lifecycleRequire keeps fields from actions that do not take them: what nothing enforces is an error.
-const lifecycleRequire = `"description":"send_email goes with activate, deactivate and reset_password; revoke_sessions with expire_password_with_temp_password and reset_password","allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
+// lifecycleRequire rejects inputs that the action does not use.
+const lifecycleRequire = `"description":"send_email is only for activate, deactivate and reset_password; revoke_sessions only for expire_password_with_temp_password and reset_password","allOf":[{"if":{"required":["send_email"]},"then":{"properties":{"action":{"enum":["activate","deactivate","reset_password"]}}}},` +
 	`{"if":{"required":["revoke_sessions"]},"then":{"properties":{"action":{"enum":["expire_password_with_temp_password","reset_password"]}}}}]`
 
-// lifecycleRules lower the actions that give back what another took.
+// lifecycleRules lower the class of actions that undo another action.
 func lifecycleRules() []abi.ClassRule {
 	var rules []abi.ClassRule
 	for _, a := range lifecycleActions {
@@ -89,8 +89,8 @@ func userLifecycle(c *connector.Call) connector.Result {
 		return *failed
 	}
 	i := slices.IndexFunc(lifecycleActions, func(a lifecycleAction) bool { return a.name == c.Str("action") })
-	action := lifecycleActions[i] // the schema has no others
-	if action.name == "unlock" && heading(before.Value) == "ACTIVE" {
+	action := lifecycleActions[i] // the schema allows no others
+	if action.name == "unlock" && finalStatus(before.Value) == "ACTIVE" {
 		blocked, failed := isBlocked(c, before.Get("id").Str())
 		if failed != nil {
 			return *failed
@@ -102,11 +102,11 @@ func userLifecycle(c *connector.Call) connector.Result {
 	return moveUser(c, before.Value, action)
 }
 
-// isBlocked reports whether a user is kept out on unknown devices, which leaves the status ACTIVE and which unlock ends.
-// An org that does not have such blocks refuses to tell of them.
+// isBlocked reports whether Okta blocks a user's sign-in from unknown devices. The status is then still ACTIVE, and
+// unlock ends the block. An org without this feature rejects the request.
 func isBlocked(c *connector.Call, id string) (bool, *connector.Result) {
 	u, failed := c.ReadObject(hostcall.Request{Endpoint: getUser.Endpoint, Path: connector.Pairs("id", id), Query: connector.Pairs("expand", "blocks")}, "User", "user")
-	if failed != nil && failed.Outcome != abi.Rejected { // not told now, which is not none
+	if failed != nil && failed.Outcome != abi.Rejected { // unknown now, which does not mean unblocked
 		return false, failed
 	}
 	for range u.At("_embedded", "blocks").Elements() {
@@ -115,17 +115,18 @@ func isBlocked(c *connector.Call, id string) (bool, *connector.Result) {
 	return false, nil
 }
 
-// heading is the status that a user has, or will have once a change is over that is under way: Okta ends it by itself.
-func heading(u jsonval.Value) string {
+// finalStatus returns the status that a user has, or will have after a change that is under way. Okta completes it by
+// itself.
+func finalStatus(u jsonval.Value) string {
 	return cmp.Or(u.Get("transitioningToStatus").Str(), u.Get("status").Str())
 }
 
-// resting reports whether no change of a user's status is under way.
-func resting(u jsonval.Value) bool { return heading(u) == u.Get("status").Str() }
+// isStable reports whether no change of a user's status is under way.
+func isStable(u jsonval.Value) bool { return finalStatus(u) == u.Get("status").Str() }
 
-// tokenOwner returns the id of the token's owner; empty is a token of nobody, such as a service app's, which Okta says with a
-// 404. Any other failure tells nothing: the owner may be the very target, so that nothing is sent. question is what the
-// owner was asked for.
+// tokenOwner returns the id of the token's owner. It is empty if the token has none (a 404), such as a service app's.
+// After any other failure nothing must be sent, since the owner may be the target. question is what the owner decides,
+// for the message.
 func tokenOwner(c *connector.Call, question string) (string, *connector.Result) {
 	me, failed := c.ReadObject(hostcall.Request{Endpoint: getMe.Endpoint}, "User", "user")
 	switch {
@@ -137,7 +138,7 @@ func tokenOwner(c *connector.Call, question string) (string, *connector.Result) 
 	return me.Get("id").Str(), nil
 }
 
-// ownerIsIn reports whether the token's owner is in a group, so that what is taken from the group is taken from the token.
+// ownerIsIn reports whether the token's owner is a member of a group, and the token so has the group's roles.
 func ownerIsIn(c *connector.Call, group, owner string) (bool, *connector.Result) {
 	question := "whether the token's owner, user " + owner + ", is in group " + group
 	is, known, failed := isMember(c, group, owner)
@@ -145,25 +146,25 @@ func ownerIsIn(c *connector.Call, group, owner string) (bool, *connector.Result)
 	case failed != nil:
 		return false, unchecked(*failed, question)
 	case !known:
-		r := connector.Refuse("own_account", "nothing was sent, since "+question+" could not be checked: the owner is in too many groups. Do it with another administrator's token")
+		r := connector.Refuse("own_account", "nothing was sent because it could not be checked "+question+": the owner is in too many groups. Use another administrator's token")
 		return false, &r
 	}
 	return is, nil
 }
 
-// unchecked is the end before a write whose question the failure leaves open.
+// unchecked returns the result of a write that is not sent because a check failed with r. question is what was checked.
 func unchecked(r connector.Result, question string) *connector.Result {
 	e := *r.Err
-	e.Message = "nothing was sent, since " + question + " could not be checked: " + e.Message
-	if r.Outcome == abi.NotFound { // which is for the operation's own target
+	e.Message = "nothing was sent because it could not be checked " + question + ": " + e.Message
+	if r.Outcome == abi.NotFound { // not_found is for the operation's own target
 		r.Outcome, e.Code = abi.Rejected, string(abi.Rejected)
 	}
 	r.Err = &e
 	return &r
 }
 
-// reactivate picks the call that fits the status. Okta's own of that name starts an unfinished activation again; it is
-// not the inverse of deactivate.
+// reactivate chooses the request that fits the status. Okta's own reactivate restarts an unfinished activation. It does
+// not undo deactivate.
 func reactivate(c *connector.Call) connector.Result {
 	before, failed := targetUser(c)
 	if failed != nil {
@@ -173,14 +174,14 @@ func reactivate(c *connector.Call) connector.Result {
 		already: true, email: true, secret: "activation link", renew: "reactivate_user"}
 	status := before.Get("status").Str()
 	activates := status == "DEPROVISIONED" || status == "STAGED"
-	if c.Settling && c.Bound.Endpoint != "" { // the status may be the earlier run's doing
+	if c.Settling && c.Bound.Endpoint != "" { // the earlier run may have changed the status
 		activates = c.Bound.Endpoint == lifecycle("activate").Endpoint
 	}
 	switch {
 	case activates:
 		action.to = append(action.to, "PROVISIONED", "PASSWORD_EXPIRED")
 	case status != "ACTIVE":
-		action.name, action.to = "reactivate", nil // the status stays
+		action.name, action.to = "reactivate", nil // the status does not change
 	}
 	return moveUser(c, before.Value, action)
 }
@@ -193,24 +194,24 @@ func deactivate(c *connector.Call) connector.Result {
 	return moveUser(c, before.Value, deactivation)
 }
 
-// moveUser takes a user, as just read, through a lifecycle action, and reads what came of it.
+// moveUser runs a lifecycle action on a user that was just read, and reads the result.
 func moveUser(c *connector.Call, before jsonval.Value, action lifecycleAction) connector.Result {
 	id, status := before.Get("id").Str(), before.Get("status").Str()
-	reached := func(u jsonval.Value) bool { return slices.Contains(action.to, heading(u)) }
+	reached := func(u jsonval.Value) bool { return slices.Contains(action.to, finalStatus(u)) }
 	if action.already && reached(before) {
 		r := connector.Result{Outcome: abi.Unchanged, Output: transition(before, before)}
 		if status == "PROVISIONED" && action.name == "activate" {
-			r.Warnings = []string{"the activation waits for the user: run reactivate_user for another link"}
+			r.Warnings = []string{"the user has not completed the activation yet: run reactivate_user for a new link"}
 		}
 		return r
 	}
-	if !resting(before) {
-		r := connector.Refuse("transition", "the user is "+status+" and on the way to "+heading(before)+": repeat "+action.name+" once that is over")
+	if !isStable(before) {
+		r := connector.Refuse("transition", "the user is changing from "+status+" to "+finalStatus(before)+": repeat "+action.name+" when that is done")
 		r.Err.Retryable = true
 		return r
 	}
 	if !slices.Contains(action.from, status) {
-		return connector.Refuse("status", action.name+" is for users who are "+strings.Join(action.from, ", ")+", and this one is "+status+action.wayOut(status))
+		return connector.Refuse("status", "the user is "+status+": "+action.name+" needs status "+strings.Join(action.from, " or ")+action.remedy(status))
 	}
 	if action.ends && status != "STAGED" && status != "PROVISIONED" && !c.Settling {
 		owner, failed := tokenOwner(c, "whether user "+id+" is the token's owner")
@@ -218,8 +219,8 @@ func moveUser(c *connector.Call, before jsonval.Value, action lifecycleAction) c
 			return *failed.Withholding(lifecycle(action.name).Endpoint, connector.Pairs("id", id))
 		}
 		if owner == id {
-			r := connector.Refuse("own_account", action.name+" of user "+id+" would end this connection: the token is that user's, and Okta takes no token of a user who is not active. "+
-				"Do it with another administrator's")
+			r := connector.Refuse("own_account", action.name+" of user "+id+" would end this connection: the token belongs to that user, and Okta accepts only tokens of active users. "+
+				"Use another administrator's token")
 			return *r.Withholding(lifecycle(action.name).Endpoint, connector.Pairs("id", id))
 		}
 	}
@@ -236,15 +237,15 @@ func moveUser(c *connector.Call, before jsonval.Value, action lifecycleAction) c
 		switch {
 		case failed != nil:
 			return connector.Unclear, connector.Result{}
-		case action.to == nil || reached(before): // a status that was there before tells nothing
-			return connector.Blind, connector.Result{}
+		case action.to == nil || reached(before): // a status that the user had before proves nothing
+			return connector.Unobservable, connector.Result{}
 		case reached(now):
 			r := connector.Result{Output: transition(before, now)}
 			if action.secret != "" && !c.Input.Get("send_email").True() {
-				r.Warnings = []string{"the " + action.secret + " was lost with the answer: run " + action.renew + " for another"}
+				r.Warnings = []string{"the " + action.secret + " was lost with Okta's response: run " + action.renew + " for a new one"}
 			}
 			return connector.Holds, r
-		case now.Get("status").Str() == status && resting(now):
+		case now.Get("status").Str() == status && isStable(now):
 			return connector.Absent, connector.Result{}
 		}
 		return connector.Unclear, connector.Result{}
@@ -268,7 +269,7 @@ func moveUser(c *connector.Call, before jsonval.Value, action lifecycleAction) c
 			}
 			if failed != nil {
 				after = jsonval.Value{}
-				r.Warnings = []string{"Okta took it, and the user could not be read afterwards: " + failed.Err.Message}
+				r.Warnings = []string{"Okta accepted the change, but the user could not be read afterwards: " + failed.Err.Message}
 			}
 			answer, _ := c.Body(resp)
 			let := credentials(answer)
@@ -282,11 +283,11 @@ func moveUser(c *connector.Call, before jsonval.Value, action lifecycleAction) c
 			now, _, failed := readUser(c, id)
 			switch {
 			case failed != nil:
-			case action.already && reached(now): // somebody else was faster
+			case action.already && reached(now): // another client has changed it
 				return connector.Result{Outcome: abi.Unchanged, Output: transition(before, now)}
-			case r.Outcome == abi.NotFound: // Okta says so of users in a status that does not fit, too
+			case r.Outcome == abi.NotFound: // Okta also answers 404 if the status does not fit
 				r.Outcome, r.Err.Code = abi.Rejected, "status"
-				r.Err.Message = "the user exists and is " + now.Get("status").Str() + ". " + r.Err.Message
+				r.Err.Message = "the user exists but is " + now.Get("status").Str() + ". " + r.Err.Message
 			}
 			return r
 		},
@@ -294,40 +295,40 @@ func moveUser(c *connector.Call, before jsonval.Value, action lifecycleAction) c
 	})
 }
 
-// wayOut says what else to do with a user of a status that the action is not for. Who is to be kept out is not to be made
-// usable first.
-func (a lifecycleAction) wayOut(status string) string {
+// remedy returns what to do about a user whose status does not allow the action. suspend keeps a user out, so its
+// remedy never makes the user able to sign in.
+func (a lifecycleAction) remedy(status string) string {
 	if a.name != "suspend" {
-		return wayOut(status)
+		return remedy(status)
 	}
 	switch status {
 	case "DEPROVISIONED":
-		return ": the user cannot sign in"
+		return ". The user cannot sign in"
 	case "STAGED":
-		return ": the user has not been activated, and cannot sign in. deactivate_user keeps it so"
+		return ". The user is not activated yet and cannot sign in. To keep it so, run deactivate_user"
 	}
-	return ": to keep the user out, run deactivate_user, which works from this status; to end what is open now, revoke_session"
+	return ". To keep the user out, run deactivate_user, which this status allows; to end open sessions, run revoke_session"
 }
 
-// wayOut says what a user of a status needs first.
-func wayOut(status string) string {
+// remedy returns what a user of a status needs first.
+func remedy(status string) string {
 	switch status {
 	case "STAGED", "DEPROVISIONED":
-		return ": activate the user first (reactivate_user)"
+		return ". Activate the user first (reactivate_user)"
 	case "PROVISIONED", "RECOVERY":
-		return ": the user has yet to follow a link (reactivate_user makes another)"
+		return ". The user must follow the link first (reactivate_user makes a new one)"
 	case "LOCKED_OUT":
-		return ": unlock the user first"
+		return ". Unlock the user first"
 	case "SUSPENDED":
-		return ": unsuspend the user first"
+		return ". Unsuspend the user first"
 	case "PASSWORD_EXPIRED":
-		return ": the user has to set a new password first"
+		return ". The user must set a new password first"
 	}
 	return ""
 }
 
-// credentials are the members of a lifecycle answer that let somebody in, under names of our own, as members of an
-// object; "" is none.
+// credentials returns the credentials in a lifecycle response as members of an object, under this connector's names. It
+// is empty if there are none.
 func credentials(answer jsonval.Value) string {
 	var w jsonval.Writer
 	for _, m := range [...][2]string{{"activationUrl", "activation_url"}, {"activationToken", "activation_token"},
@@ -337,7 +338,7 @@ func credentials(answer jsonval.Value) string {
 	return strings.Trim(w.String(), "{}")
 }
 
-// transition is the output of a change of a user's status, both ends as read, and more members.
+// transition returns the output of a change of a user's status, before and after as read, with more members.
 func transition(before, after jsonval.Value, more ...string) string {
 	var w jsonval.Writer
 	w.Str("id", before.Get("id").Str()).StrIf("login", before.At("profile", "login").Str())
@@ -355,19 +356,19 @@ func transition(before, after jsonval.Value, more ...string) string {
 	return text
 }
 
-// removeUser does Okta's two steps one at a time: a DELETE deactivates an active user and deletes a deactivated one, so
-// that which of the two it does must be read before.
+// removeUser runs Okta's two steps one at a time. A DELETE deactivates an active user and deletes a deactivated one, so
+// the status is read before each.
 func removeUser(c *connector.Call) connector.Result {
 	before, failed := targetUser(c)
 	if user := c.Str("user"); before.Gone && (c.Settling || isID(user, "00u")) {
 		output := `{"user":` + jsonval.Quote(user) + `,"before":null,"after":"DELETED"}`
-		if c.Settling { // the earlier run found the user, or it would not have written
+		if c.Settling { // the earlier run wrote, so it found the user
 			return c.Reconcile(connector.Result{Output: output})
 		}
 		return connector.Result{Outcome: abi.Unchanged, Output: output}
 	}
 	if before.Gone {
-		failed.Err.Message += ". A login that nobody has may be misspelt; an id that is gone is unchanged"
+		failed.Err.Message += ". The login may be misspelt; with the user's id, a deleted user is unchanged"
 	}
 	if failed != nil {
 		return *failed
@@ -378,56 +379,56 @@ func removeUser(c *connector.Call) connector.Result {
 		return w.Str("id", id).StrIf("login", before.At("profile", "login").Str()).Str("before", status).Str("after", after).String()
 	}
 	read := func() (connector.Object, *connector.Result) { return userObject(c, id) }
-	off := func(u connector.Object) bool { return u.Get("status").Str() == "DEPROVISIONED" && resting(u.Value) } // so that a DELETE deletes
+	off := func(u connector.Object) bool { return u.Get("status").Str() == "DEPROVISIONED" && isStable(u.Value) } // only then a DELETE deletes
 	gone := connector.Look(read, func(u connector.Object) bool { return u.Gone }, func(connector.Object) string { return ends("DELETED") })
 
 	query := []hostcall.Pair{c.Flag("send_email", "sendEmail")}
-	so := "the user was not deleted"
+	undone := "the user was not deleted"
 	if !off(before) {
 		if r := moveUser(c, before.Value, deactivation); !r.Outcome.OK() {
-			r.Err.Message = so + ", since it could not be deactivated first: " + r.Err.Message
+			r.Err.Message = undone + " because it could not be deactivated first: " + r.Err.Message
 			return r
 		}
 		is, _ := c.Settle(connector.Look(read, func(u connector.Object) bool { return c.Planning || u.Gone || off(u) },
 			func(connector.Object) string { return "" }), connector.LaggingTime)
 		if is != connector.Holds {
-			r := connector.Fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, and deleted nothing: run delete_user again in a minute")
+			r := connector.Fail(abi.Unavailable, "deactivating", "Okta is still deactivating the user, so nothing was deleted: run delete_user again in a minute")
 			r.Err.Retryable, r.Output = true, ends(status)
 			return r
 		}
 		query = []hostcall.Pair{{Name: "sendEmail", Value: "false"}} // one mail is enough
-		so = "the user was deactivated, and not deleted"
+		undone = "the user was deactivated, but not deleted"
 	}
 	r := c.Change(connector.Change{
 		Request: hostcall.Request{Endpoint: deleteUser.Endpoint, Path: connector.Pairs("id", id), Query: query},
 		Type:    "User", Noun: "user",
 		What:   "deleting user " + id,
-		Undone: so,
+		Undone: undone,
 		Final:  true,
 		Done: func(hostcall.Response) connector.Result {
 			if is, r := c.Settle(gone, connector.LaggingTime); is == connector.Holds {
 				r.Outcome = abi.Succeeded
 				return r
 			}
-			r := connector.Fail(abi.Unknown, string(abi.Unknown), "Okta took the deletion, and the user can still be read: run delete_user again in a minute")
+			r := connector.Fail(abi.Unknown, string(abi.Unknown), "Okta accepted the deletion, but the user can still be read: run delete_user again in a minute")
 			r.Err.Retryable = true
 			return r
 		},
 		Refused: func(r connector.Result) connector.Result {
-			if is, now := gone(); is == connector.Holds { // somebody else was faster
+			if is, now := gone(); is == connector.Holds { // another client has deleted it
 				now.Outcome = abi.Unchanged
 				return now
 			}
 			if r.Outcome == abi.NotFound {
 				r.Outcome, r.Err.Code = abi.Rejected, string(abi.Rejected)
 			}
-			r.Err.Message = so + ". " + r.Err.Message
+			r.Err.Message = undone + ". " + r.Err.Message
 			return r
 		},
 		Look: gone,
 	})
 	if r.Outcome == abi.Unchanged && !off(before) {
-		r.Outcome = abi.Succeeded // the deactivation was this call's
+		r.Outcome = abi.Succeeded // the deactivation was this call's change
 	}
 	if !r.Outcome.OK() && r.Outcome != abi.Unknown && !off(before) {
 		r.Output = ends("DEPROVISIONED")

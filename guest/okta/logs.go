@@ -19,16 +19,16 @@ var getLogs = abi.Endpoint{Endpoint: "GET /api/v1/logs", Bucket: "/api/v1/logs",
 var logOperations = []connector.Operation{
 	{
 		Name: "poll_system_log_page",
-		Summary: "Reads the System Log in the order in which events were stored, one page from a cursor that the caller " +
-			"keeps. A short page means caught up.",
+		Summary: "Reads the System Log page by page, in the order in which events were stored, from a cursor that the caller " +
+			"stores. A page that is not full is the last for now.",
 		Class:       abi.Read,
 		Surfaces:    axonIngestSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			{"since", false, `{"type":"string","format":"date-time","description":"where to begin without a cursor; default the connection's initial_lookback_seconds ago"}`},
+			{"since", false, `{"type":"string","format":"date-time","description":"start without a cursor; default: the connection's initial_lookback_seconds ago"}`},
 			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a System Log filter, such as eventType eq \"user.session.start\""}`},
 			{"q", false, `{"type":"string","minLength":1,"maxLength":400,"description":"up to 10 keywords of up to 40 characters"}`},
-			{"page_size", false, `{"type":"integer","minimum":1,"maximum":1000,"description":"events a request; default the connection's default_page_size, else 1000"}`},
+			{"page_size", false, `{"type":"integer","minimum":1,"maximum":1000,"description":"events per request; default: the connection's default_page_size, else 1000"}`},
 			connector.CursorInput,
 		},
 		Example:   `{"page_size":100}`,
@@ -42,19 +42,19 @@ var logOperations = []connector.Operation{
 	},
 	{
 		Name: "bounded_system_log_range",
-		Summary: "Reads the System Log between two times, by when events happened. Events that are stored late may be missing: " +
-			"poll_system_log_page is for completeness.",
+		Summary: "Reads the System Log between two times, in the order in which events happened. It may miss events that are " +
+			"stored late: poll_system_log_page does not.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			{"since", true, `{"type":"string","format":"date-time","description":"from here on; at most 180 days ago, of which Okta keeps 90"}`},
-			{"until", true, `{"type":"string","format":"date-time","description":"up to here; later than since"}`},
+			{"since", true, `{"type":"string","format":"date-time","description":"start; at most 180 days ago. Okta keeps events for 90 days"}`},
+			{"until", true, `{"type":"string","format":"date-time","description":"end; later than since"}`},
 			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a System Log filter, such as eventType eq \"user.session.start\""}`},
 			{"q", false, `{"type":"string","minLength":1,"maxLength":400,"description":"up to 10 keywords of up to 40 characters"}`},
 			{"sort_order", false, `{"enum":["ASCENDING","DESCENDING"],"default":"ASCENDING","description":"by published"}`},
 			connector.LimitInput,
-			{"page_size", false, `{"type":"integer","minimum":1,"maximum":1000,"description":"events a request; default the connection's default_page_size, else 1000"}`},
+			{"page_size", false, `{"type":"integer","minimum":1,"maximum":1000,"description":"events per request; default: the connection's default_page_size, else 1000"}`},
 			connector.CursorInput,
 		},
 		Example:   `{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z","limit":100}`,
@@ -68,7 +68,7 @@ var logOperations = []connector.Operation{
 	},
 }
 
-// boundedRange is the list behind bounded_system_log_range.
+// boundedRange is the list that bounded_system_log_range reads.
 var boundedRange = connector.List{
 	Endpoint: getLogs.Endpoint,
 	More: func(c *connector.Call) []hostcall.Pair {
@@ -79,7 +79,7 @@ var boundedRange = connector.List{
 	UntilEmpty: true,
 }
 
-// sentTime is a time of the input in the only spelling that Okta takes: RFC 3339 has t and z in either case.
+// sentTime returns a time of the input in upper case. RFC 3339 also allows t and z, which Okta rejects.
 func sentTime(text string) string { return strings.ToUpper(text) }
 
 const retention = 90 * 86_400 * 1000 // how long Okta keeps events, in milliseconds
@@ -88,17 +88,17 @@ func boundedLogs(c *connector.Call, cursor string, limit int) (connector.Result,
 	since, okSince := clock.ParseInstant(c.Str("since"))
 	until, okUntil := clock.ParseInstant(c.Str("until"))
 	if !okSince || !okUntil || since >= until {
-		return connector.Fail(abi.Invalid, "range", "since ("+c.Str("since")+") must be a time before until ("+c.Str("until")+")"), 0
+		return connector.Fail(abi.Invalid, "range", "since ("+c.Str("since")+") must be earlier than until ("+c.Str("until")+")"), 0
 	}
 	r, n := boundedRange.ReadPage(c, cursor, limit)
 	switch oldest := c.ServerNow - retention; {
-	case c.ServerNow == 0 || cursor != "": // said with the first page
+	case c.ServerNow == 0 || cursor != "": // the warning comes with the first page
 	case r.Outcome == abi.Succeeded && since > c.ServerNow+skew:
 		r.Warnings = append(r.Warnings, beginning(c, c.Str("since"), c.ServerNow)...)
 	case r.Outcome == abi.Succeeded && since < oldest:
-		r.Warnings = append(r.Warnings, "since is more than 90 days ago: Okta keeps no events of before "+oldest.String())
+		r.Warnings = append(r.Warnings, "since is more than 90 days ago: Okta keeps no events from before "+oldest.String())
 	case r.Outcome == abi.Rejected && r.Err.Code == string(abi.Rejected) && since < oldest-retention:
-		r.Err.Message = "since is more than 180 days ago, and Okta keeps events for 90: begin at " + oldest.String() + " or later. " + r.Err.Message
+		r.Err.Message = "since is more than 180 days ago, and Okta keeps events for 90 days: set since to " + oldest.String() + " or later. " + r.Err.Message
 	}
 	return r, n
 }
@@ -116,7 +116,7 @@ var pollLogs = connector.List{
 // logDisplay lists the columns that a table for people shows.
 const logDisplay = "published actor_alternate_id client_ip event_type outcome_result target:displayName"
 
-// logColumns are the fields of Okta's LogEvent that people select by.
+// logColumns are the fields of Okta's LogEvent that people query.
 var logColumns = []connector.Column{
 	{"uuid", abi.Varchar, "uuid", "the event's id"},
 	{"published", abi.TimestampTZ, "published", "when it happened"},
@@ -151,11 +151,11 @@ var logColumns = []connector.Column{
 	{"request", abi.JSON, "request", ""},
 }
 
-// defaultLookback is where a poll begins when nothing says so, in seconds: a day.
+// defaultLookback is how far back a poll starts by default, in seconds.
 const defaultLookback = 86_400
 
-// pollQuery begins a poll at `since`. There is no `until`: that is what makes Okta answer by persistence, so that late
-// events are not passed over.
+// pollQuery returns the query of a poll's first page. Without `until` Okta returns events in the order of storage, so
+// that late events are not missed.
 func pollQuery(c *connector.Call) []hostcall.Pair {
 	since := sentTime(c.Str("since"))
 	if since == "" {
@@ -171,7 +171,7 @@ func lookback(settings jsonval.Value) int64 {
 	return defaultLookback
 }
 
-// timeBefore is an RFC 3339 time less so many seconds; what is no time comes back as it is, for Okta to refuse.
+// timeBefore returns an RFC 3339 time minus seconds. It returns an invalid time unchanged, and Okta rejects it.
 func timeBefore(c *connector.Call, when string, seconds int64) string {
 	t, ok := clock.ParseInstant(when)
 	if !ok {
@@ -180,16 +180,16 @@ func timeBefore(c *connector.Call, when string, seconds int64) string {
 	return (t - clock.Instant(seconds*1000)).String()
 }
 
-// checkpoint is where a source goes on. The link of the next page is kept together with a time, so that a link that Okta
-// no longer takes can be replaced by it.
+// checkpoint says where a source resumes. It has a time besides the next page's link. The time replaces a link that
+// Okta rejects.
 type checkpoint struct {
 	link      string      // path and query of the next page
-	since     string      // where the first page began; until an event was seen
-	published string      // of the events that were seen, the latest that ended a page
-	again     bool        // the link was that of the page that gave it
-	small     int         // pages that were asked for since one was too heavy
-	refused   int         // links in a row, of full pages behind which nothing came further
-	trail     links.Trail // of the links of full pages
+	since     string      // start of the first page; empty once an event was read
+	published string      // latest time of a page's last event
+	again     bool        // the page's next link was the page's own link
+	small     int         // smaller pages requested since one was over a limit
+	refused   int         // consecutive rejected links of full pages without progress
+	trail     links.Trail // links of full pages
 }
 
 func (p checkpoint) json() string {
@@ -207,26 +207,26 @@ func readCheckpoint(v jsonval.Value) (checkpoint, bool) {
 	return p, v.Get("v").Raw() == "1" && (p.link != "" || p.since != "")
 }
 
-// damage says what of a stored checkpoint no source wrote; "" is nothing.
+// damage describes what makes a stored checkpoint invalid; empty if it is valid.
 func (p *checkpoint) damage(endpoint string) string {
 	if p.link != "" && (!strings.HasPrefix(p.link, "/") || !links.LinkFits(endpoint, p.link)) {
-		return "its link does not lead to " + endpoint + ": " + texts.Shorten(p.link)
+		return "its link is not for " + endpoint + ": " + texts.Shorten(p.link)
 	}
 	if p.link != "" && !hasAfter(p.link) {
-		return "its link does not say where to go on (after): " + texts.Shorten(p.link)
+		return "its link has no parameter after: " + texts.Shorten(p.link)
 	}
 	for _, t := range [...][2]string{{"since", p.since}, {"published", p.published}} {
 		if _, ok := clock.ParseInstant(t[1]); !ok && t[1] != "" {
-			return t[0] + " is no time: " + texts.Shorten(t[1])
+			return t[0] + " is not a valid time: " + texts.Shorten(t[1])
 		}
 	}
 	if p.small < 0 || p.refused < 0 {
-		return "it counts less than nothing"
+		return "it has a negative count"
 	}
 	return ""
 }
 
-// hasAfter reports whether a link of the log says behind which event its page is. Okta's all do.
+// hasAfter reports whether a link of the log says after which event its page starts. All of Okta's links do.
 func hasAfter(link string) bool {
 	_, query, _ := strings.Cut(link, "?")
 	for part := range strings.SplitSeq(query, "&") {
@@ -237,9 +237,9 @@ func hasAfter(link string) bool {
 	return false
 }
 
-// saw takes in the time of a page's last event. Events are stored after they happen, so that whatever was not read yet
-// was stored after the latest of these times.
-func (p *checkpoint) saw(published string) {
+// observe records the time of a page's last event. An event is stored after it happens, so all unread events were
+// stored after the latest of these times.
+func (p *checkpoint) observe(published string) {
 	t, ok := clock.ParseInstant(published)
 	if !ok {
 		return
@@ -250,21 +250,21 @@ func (p *checkpoint) saw(published string) {
 }
 
 const (
-	pollQuietMS = 10_000 // asking an idle log more often than this wastes quota
-	// overlap is read again, in seconds, when a link was refused: events that were stored late lie behind the last
-	// published time. Repeats have the same key.
+	pollQuietMS = 10_000 // polling an idle log more often wastes rate limit
+	// overlap is how much is read again, in seconds, after Okta rejected a link: events stored late can have a time
+	// before the last read one. Repeated events have the same key.
 	overlap = 300
-	// fruitless is how many refused links in a row are gone on behind where that leads no further.
-	fruitless = 3
-	// skew is how far a clock may be off before it is not believed, in milliseconds.
+	// maxRefusedLinks is how many consecutive rejected links are replaced without progress.
+	maxRefusedLinks = 3
+	// skew is how far a clock may be off before it is ignored, in milliseconds.
 	skew = 60_000
 )
 
-// pollSource reads the page behind a stored checkpoint, or behind the cursor of an invoke where there is none.
+// pollSource reads the page at a stored checkpoint. Without one it starts at the cursor of an earlier invoke.
 func pollSource(c *connector.Call, stored jsonval.Value) (p connector.Page) {
 	at, ok := readCheckpoint(stored)
 	switch {
-	case ok && at == checkpoint{} && c.Str("cursor") != "": // where an invoke ended
+	case ok && at == checkpoint{} && c.Str("cursor") != "": // the next_cursor of an invoke
 		link, ok := c.CursorLink()
 		if !ok {
 			p.Result = c.BadCursor()
@@ -272,8 +272,8 @@ func pollSource(c *connector.Call, stored jsonval.Value) (p connector.Page) {
 		}
 		return pollPage(c, checkpoint{link: link})
 	case ok && at.damage(getLogs.Endpoint) != "":
-		p.Result = connector.Fail(abi.Invalid, "checkpoint", "checkpoint damaged: "+at.damage(getLogs.Endpoint)+
-			": restore the file from a copy, or remove it to start anew")
+		p.Result = connector.Fail(abi.Invalid, "checkpoint", "the checkpoint is damaged: "+at.damage(getLogs.Endpoint)+
+			": restore the file from a backup, or remove it to start again")
 		return p
 	case ok:
 		return pollPage(c, at)
@@ -282,18 +282,18 @@ func pollSource(c *connector.Call, stored jsonval.Value) (p connector.Page) {
 	return p
 }
 
-// pollPage reads the page behind the checkpoint.
+// pollPage reads the page at the checkpoint.
 func pollPage(c *connector.Call, at checkpoint) connector.Page {
 	return pollUpTo(c, at, pollLogs.PageSize(c))
 }
 
-// pollUpTo is pollPage of so many events at most, below the size of other pages where that was over a limit.
+// pollUpTo is pollPage with at most most events. most is lower than the page size after a page was over a limit.
 func pollUpTo(c *connector.Call, at checkpoint, most int) connector.Page {
 	size := pollLogs.PageSize(c)
 	got := readEvents(c, at, most)
 	if at.link == "" && at.since == "" && c.Str("since") == "" {
 		if theirs, known := clock.ParseHTTPDate(got.Header("date")); known && got.Err == nil && isClockOff(c, theirs) {
-			// A lookback is from now, and now is what Okta's clock says: ours would begin too late, or ages ago.
+			// The lookback is relative to Okta's clock. The host's clock may be wrong.
 			at.since = (theirs - clock.Instant(lookback(c.Settings)*1000)).String()
 			got = readEvents(c, at, most)
 		}
@@ -308,9 +308,9 @@ func pollUpTo(c *connector.Call, at checkpoint, most int) connector.Page {
 	}
 	link := links.WithoutOrigin(links.NextLink(got.HeaderValues("link")))
 	if err := c.Unsendable(hostcall.Request{Endpoint: getLogs.Endpoint, Link: link}); err != nil {
-		return connector.Page{Result: c.Failure(hostcall.Response{Err: err}, "", "")} // before a checkpoint has it
+		return connector.Page{Result: c.Failure(hostcall.Response{Err: err}, "", "")} // before it is stored in a checkpoint
 	}
-	if !hasAfter(link) { // it leads back to a beginning, and is none of Okta's
+	if !hasAfter(link) { // it would start again, and is not a link of Okta's
 		link = ""
 	}
 	sum := c.Emit(got.Body, abi.EmitOptions{Want: abi.WantArray, Summarise: []string{"published"}})
@@ -332,37 +332,37 @@ func pollUpTo(c *connector.Call, at checkpoint, most int) connector.Page {
 	if got.halved || most < size {
 		next.small = 1
 	}
-	next.saw(sum.Last.Get("published").Str())
+	next.observe(sum.Last.Get("published").Str())
 	switch {
 	case link != "" && c.Service.PageParam.Same(link, at.link) && !p.CaughtUp:
-		// The page before may have been given again. A link that stays the same leads nowhere.
+		// The same page may have been returned again. A link that stays the same makes no progress.
 		if next.again = true; at.again {
 			p.CaughtUp, p.Stalled = true, true
-			p.Warnings = append(p.Warnings, "Okta's next link points to its own page: waiting for another")
+			p.Warnings = append(p.Warnings, "Okta's next link points to its own page: waiting for a new link")
 		}
 	case link != "":
 		if p.CaughtUp {
 			next.trail = ""
 		} else if next.trail, p.CaughtUp = next.trail.Step(link, c.Service.PageParam); p.CaughtUp {
 			p.Stalled = true
-			next.trail = "" // and then it is looked for anew
-			p.Warnings = append(p.Warnings, "Okta's next link leads back to a page that was read before: waiting before it is followed again")
+			next.trail = "" // the next page starts a new trail
+			p.Warnings = append(p.Warnings, "Okta's next link points to a page that was already read: waiting before following it")
 		}
-		if next.again = false; p.CaughtUp && got.Asked < size { // what comes is no longer too heavy
+		if next.again = false; p.CaughtUp && got.Asked < size { // the following pages fit again
 			next.link, next.small = c.Service.PageParam.With(link, size), 0
 		} else {
 			next.link, next.small = c.Service.PageParam.Grow(link, got.Asked, size, next.small)
 		}
 	case sum.Total > 0 && next.published != "" && (!p.CaughtUp || at.link == ""):
-		// Okta's polls always have a next link. What was not read yet was stored after the time of this event: going on from there
-		// repeats events, and misses none.
+		// Okta's polls always have a next link. Unread events were stored after this event happened. Resuming by its
+		// time repeats events, but misses none.
 		next.link, next.since, next.trail, next.again = "", next.published, "", false
-		p.Warnings = append(p.Warnings, "Okta gave no next link: going on by time, which repeats events")
-		if !p.CaughtUp && next.published == at.published && at.link == "" { // so many events of one time
+		p.Warnings = append(p.Warnings, "Okta sent no next link: resuming by time, which repeats events")
+		if !p.CaughtUp && next.published == at.published && at.link == "" { // more events of one time than fit into a page
 			p.CaughtUp, p.Stalled = true, true
 		}
 	default:
-		p.Stalled = !p.CaughtUp // a full page whose events have no time: it comes again
+		p.Stalled = !p.CaughtUp // a full page whose events have no time: it would be read again
 		p.CaughtUp = true
 	}
 	if p.CaughtUp {
@@ -375,15 +375,15 @@ func pollUpTo(c *connector.Call, at checkpoint, most int) connector.Page {
 	return p
 }
 
-// polled is what came of asking for a page of the log.
+// polled is the result of a request for a page of the log.
 type polled struct {
 	connector.PageAnswer
-	halved bool   // fewer events were asked for than before, since that was too much
-	since  string // where a request without a link began
+	halved bool   // the page size was reduced because a page was over a limit
+	since  string // start of a request without a link
 }
 
-// readEvents asks for the page behind the checkpoint, and for a smaller one while that is too much. A link is asked for as many
-// events as the configuration says now, unless the log is read in smaller pages for the time being.
+// readEvents requests the page at the checkpoint, and smaller ones while it is over a limit. A link is requested with
+// the configured page size, unless smaller pages are needed at present.
 func readEvents(c *connector.Call, at checkpoint, size int) polled {
 	got := polled{}
 	req := hostcall.Request{Endpoint: getLogs.Endpoint, Link: at.link}
@@ -404,25 +404,25 @@ func readEvents(c *connector.Call, at checkpoint, size int) polled {
 	return got
 }
 
-// isClockOff reports whether our clock is far from Okta's.
+// isClockOff reports whether the host's clock differs from Okta's by more than skew.
 func isClockOff(c *connector.Call, theirs clock.Instant) bool {
 	ours, ok := clock.ParseInstant(c.Now)
 	return !ok || ours-theirs > skew || theirs-ours > skew
 }
 
-// beginning warns of a query that begins before what Okta keeps, or in the future.
+// beginning warns about a query that starts before the events that Okta keeps, or in the future.
 func beginning(c *connector.Call, since string, now clock.Instant) []string {
 	from, ok := clock.ParseInstant(since)
 	switch {
 	case !ok || now == 0 || from >= now-retention && from <= now+skew:
 		return nil
 	case from > now:
-		return []string{"since (" + since + ") is in the future: by Okta's clock it is " + now.String() + ", and no event is as late"}
+		return []string{"since (" + since + ") is in the future: Okta's clock says " + now.String() + ", so there are no events yet"}
 	}
-	return []string{"the query begins at " + since + ", and Okta keeps 90 days: events of before " + (now - retention).String() + " are gone"}
+	return []string{"the query starts at " + since + ", but Okta keeps 90 days: events from before " + (now - retention).String() + " no longer exist"}
 }
 
-// beginAgain replaces a link that Okta refuses by a time: the latest event's, less an overlap.
+// beginAgain replaces a link that Okta rejects by a time: that of the latest event minus overlap.
 func beginAgain(c *connector.Call, resp hostcall.Response, at checkpoint) (connector.Page, bool) {
 	e := c.ReadError(resp)
 	switch e.Code {
@@ -434,12 +434,12 @@ func beginAgain(c *connector.Call, resp hostcall.Response, at checkpoint) (conne
 	if at.published != "" {
 		next.since = timeBefore(c, at.published, overlap)
 	}
-	if next.since == "" || next.refused > fruitless {
+	if next.since == "" || next.refused > maxRefusedLinks {
 		return connector.Page{}, false
 	}
 	return connector.Page{
-		Result: connector.Result{Outcome: abi.Succeeded, Warnings: []string{"Okta no longer takes the stored cursor (" + e.Says() +
-			"): going on from " + next.since + ", which repeats events of the same key"}},
+		Result: connector.Result{Outcome: abi.Succeeded, Warnings: []string{"Okta rejects the stored cursor (" + e.Says() +
+			"): resuming from " + next.since + ", which repeats events with the same keys"}},
 		Checkpoint: next.json(), Watermark: at.published,
 	}, true
 }

@@ -16,17 +16,17 @@ import (
 
 const logs = "GET /api/v1/logs"
 
-// tooHeavy is what Okta answers to a query that took more than 30 s.
+// tooHeavy is Okta's response to a query that ran for more than 30 s.
 var tooHeavy = answer(500, `{"errorCode":"E0000009","errorSummary":"Internal Server Error","errorCauses":[{"errorSummary":"Your last request took too long"}]}`)
 
-func TestBoundedSystemLogRange(t *testing.T) {
+func TestBoundedSystemLogRange_EachResponse_HasItsOutcome(t *testing.T) {
 	const (
 		in    = `{"since":"2025-12-31T00:00:00Z","until":"2026-01-02T00:00:00Z"`
 		first = logs + " since=2025-12-31T00:00:00Z until=2026-01-02T00:00:00Z"
 		next  = "/api/v1/logs?since=2025-12-31T00%3A00%3A00Z&after=1_1&limit=1000"
 	)
 	event := func(n int) string { return fmt.Sprintf(`[{"uuid":"%d"}]`, n) }
-	dated := func(a hosttest.Answer) hosttest.Answer { // a day after what our clock says: Okta's is the one that counts
+	dated := func(a hosttest.Answer) hosttest.Answer { // a day ahead of the host's clock: Okta's clock counts
 		a.Headers = map[string][]string{"date": {"Sat, 03 Jan 2026 03:04:05 GMT"}}
 		return a
 	}
@@ -39,27 +39,27 @@ func TestBoundedSystemLogRange(t *testing.T) {
 		{"an empty page is the end, whatever its link", in + `}`, answering{logs: {paged(event(1), next), paged("[]", next+"&x=1")}}, abi.Succeeded, "", "", nil, 1},
 		{"a link to the same page is the end", in + `}`, answering{logs: {paged(event(1), next), paged(event(2), next)}}, abi.Succeeded, "", "", nil, 2},
 		{"a first page that links to itself is the end", in + `}`, answering{logs: {itself}}, abi.Succeeded, "", first + " limit=1000", nil, 1},
-		{"since is until", `{"since":"2026-01-02T00:00:00Z","until":"2026-01-02T01:00:00+01:00"}`, answering{}, abi.Invalid, "range", "none", []string{"before until"}, 0},
-		{"since is later", `{"since":"2026-01-02T00:00:01Z","until":"2026-01-02T00:00:00Z"}`, answering{}, abi.Invalid, "range", "none", nil, 0},
+		{"since equals until", `{"since":"2026-01-02T00:00:00Z","until":"2026-01-02T01:00:00+01:00"}`, answering{}, abi.Invalid, "range", "none", []string{"earlier than until"}, 0},
+		{"since after until", `{"since":"2026-01-02T00:00:01Z","until":"2026-01-02T00:00:00Z"}`, answering{}, abi.Invalid, "range", "none", nil, 0},
 		{"no time", `{"since":"yesterday","until":"2026-01-02T00:00:00Z"}`, answering{}, abi.Invalid, "range", "none", []string{"yesterday"}, 0},
-		{"older than Okta keeps", `{"since":"2025-10-01T00:00:00Z","until":"2025-10-02T00:00:00Z"}`, answering{logs: {dated(answer(200, "[]"))}}, abi.Succeeded, "", "", []string{"90 days", "2025-10-05T03:04:05.000Z"}, 0},
-		{"older than Okta takes", `{"since":"2025-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`, answering{logs: {dated(answer(400, `{"errorCode":"E0000053","errorSummary":"Invalid filter","errorCauses":[{"errorSummary":"since parameter is over 180 days prior"}]}`))}},
+		{"older than Okta's retention", `{"since":"2025-10-01T00:00:00Z","until":"2025-10-02T00:00:00Z"}`, answering{logs: {dated(answer(200, "[]"))}}, abi.Succeeded, "", "", []string{"90 days", "2025-10-05T03:04:05.000Z"}, 0},
+		{"older than Okta accepts", `{"since":"2025-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`, answering{logs: {dated(answer(400, `{"errorCode":"E0000053","errorSummary":"Invalid filter","errorCauses":[{"errorSummary":"since parameter is over 180 days prior"}]}`))}},
 			abi.Rejected, "rejected", "", []string{"180 days", "2025-10-05T03:04:05.000Z or later"}, 0},
 		{"too heavy a page is halved", in + `}`, answering{logs: {tooHeavy, tooHeavy, paged(event(1), "/api/v1/logs?after=1&limit=250"), answer(200, event(2))}}, abi.Succeeded, "",
 			first + " limit=1000\n" + first + " limit=500\n" + first + " limit=250\n" + logs + " -> /api/v1/logs?after=1&limit=250", nil, 2},
-		{"and so is a later one", in + `}`, answering{logs: {paged(event(1), next), tooHeavy, answer(200, event(2))}}, abi.Succeeded, "",
+		{"a later page is halved too", in + `}`, answering{logs: {paged(event(1), next), tooHeavy, answer(200, event(2))}}, abi.Succeeded, "",
 			first + " limit=1000\n" + logs + " -> " + strings.Replace(next, "1000", "999", 1) + "\n" + logs + " -> " + strings.Replace(next, "1000", "499", 1), nil, 2},
-		{"but not beyond sense", in + `,"page_size":40}`, answering{logs: {tooHeavy}}, abi.Unavailable, "unavailable", first + " limit=40\n" + first + " limit=20\n" + first + " limit=10", nil, 0},
-		{"another failure is none of weight", in + `}`, answering{logs: {answer(500, "")}}, abi.Unavailable, "unavailable", first + " limit=1000", nil, 0},
+		{"a small page is not halved further", in + `,"page_size":40}`, answering{logs: {tooHeavy}}, abi.Unavailable, "unavailable", first + " limit=40\n" + first + " limit=20\n" + first + " limit=10", nil, 0},
+		{"another failure does not halve", in + `}`, answering{logs: {answer(500, "")}}, abi.Unavailable, "unavailable", first + " limit=1000", nil, 0},
 		{"no permission", in + `}`, answering{logs: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
 	} {
 		c.run(t, "bounded_system_log_range")
 	}
 }
 
-// TestBoundedSystemLogRangeGoesOnFromAnyPoint reads a range with every limit, and has a page that is read again refused as
-// too heavy: each event comes once.
-func TestBoundedSystemLogRangeGoesOnFromAnyPoint(t *testing.T) {
+// TestBoundedSystemLogRange_EveryLimit_ListsEachEventOnce reads a range with each limit. A page that is read again is
+// refused as too large. Each event must come once.
+func TestBoundedSystemLogRange_EveryLimit_ListsEachEventOnce(t *testing.T) {
 	const n = 90
 	for _, heavy := range []bool{false, true} {
 		for limit := 1; limit <= n+1; limit++ {
@@ -115,9 +115,9 @@ func TestBoundedSystemLogRangeGoesOnFromAnyPoint(t *testing.T) {
 	}
 }
 
-// TestPagesGrowAgain has Okta be slow for a moment at the beginning of a long log: not all that follows is read in small
-// pages. Where it stays slow, a larger page is tried now and then, and no event is read twice or left out.
-func TestPagesGrowAgain(t *testing.T) {
+// TestLogs_TemporarySlowness_GrowsPagesAgain makes Okta slow at the start of a long log: the rest must not be read in
+// small pages. While Okta stays slow, a larger page is tried sometimes. No event is read twice or missed.
+func TestLogs_TemporarySlowness_GrowsPagesAgain(t *testing.T) {
 	const n = 40_000
 	for _, c := range []struct {
 		name  string
@@ -157,7 +157,7 @@ func TestPagesGrowAgain(t *testing.T) {
 					t.Fatalf("%s, %s: event %d is %s", op, c.name, i, r)
 				}
 			}
-			if len(h.Records) != n || len(h.Requests) > c.most+1 { // the last is that which finds nothing more
+			if len(h.Records) != n || len(h.Requests) > c.most+1 { // the last one finds nothing more
 				t.Errorf("%s, %s: %d events in %d requests, want %d in at most %d", op, c.name, len(h.Records), len(h.Requests), n, c.most+1)
 			}
 			h.Requests, h.Records = nil, nil
@@ -189,9 +189,9 @@ func TestPagesGrowAgain(t *testing.T) {
 	}
 }
 
-// TestACursorGoesOnInPagesOfAnotherSize: what the call before asked for does not matter, and a page as long as its limit is
-// not the end.
-func TestACursorGoesOnInPagesOfAnotherSize(t *testing.T) {
+// TestBoundedSystemLogRange_CursorWithAnotherPageSize_Resumes: the page size of the earlier call does not matter, and a
+// page of the limit's size is not the end.
+func TestBoundedSystemLogRange_CursorWithAnotherPageSize_Resumes(t *testing.T) {
 	h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		from, size := 0, 2
 		if req.Link != "" {
@@ -225,8 +225,8 @@ func TestACursorGoesOnInPagesOfAnotherSize(t *testing.T) {
 	}
 }
 
-// TestAPollAlwaysAnswersACursor, on a log on which nothing happens, too: without one its caller would begin anew.
-func TestAPollAlwaysAnswersACursor(t *testing.T) {
+// TestPoll_EmptyLog_ReturnsACursor: without a cursor, the caller would start again.
+func TestPoll_EmptyLog_ReturnsACursor(t *testing.T) {
 	const next = "/api/v1/logs?after=1&limit=1000"
 	h := answering{logs: {paged(`[{"uuid":"1"}]`, next), paged("[]", next), paged("[]", next), answer(200, "[]")}}.host(t)
 	cursor := ""
@@ -245,8 +245,8 @@ func TestAPollAlwaysAnswersACursor(t *testing.T) {
 	}
 }
 
-// TestLogs_SinceInTheFuture_IsSaid, by Okta's clock, as an invoke, a table and a source.
-func TestLogs_SinceInTheFuture_IsSaid(t *testing.T) {
+// TestLogs_SinceInTheFuture_Warns checks invoke, table and source, by Okta's clock.
+func TestLogs_SinceInTheFuture_Warns(t *testing.T) {
 	for _, c := range []struct {
 		op, input string
 		want      bool
@@ -263,42 +263,42 @@ func TestLogs_SinceInTheFuture_IsSaid(t *testing.T) {
 			text := runOn(t, &op, surface, &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
 				return hosttest.Answer{Status: 200, Body: "[]", Headers: map[string][]string{"date": {"Fri, 02 Jan 2026 03:04:05 GMT"}}}
 			}})
-			if text != "" && (strings.Contains(text, "in the future: by Okta's clock it is 2026-01-02T03:04:05.000Z") != c.want || !strings.Contains(text, `"outcome":"succeeded"`)) {
+			if text != "" && (strings.Contains(text, "in the future: Okta's clock says 2026-01-02T03:04:05.000Z") != c.want || !strings.Contains(text, `"outcome":"succeeded"`)) {
 				t.Errorf("%s %s as %s: %s", c.op, c.input, surface, text)
 			}
 		}
 	}
 }
 
-// TestSource_CheckpointThatNoSourceWrote_IsDamaged, before anything is sent.
-func TestSource_CheckpointThatNoSourceWrote_IsDamaged(t *testing.T) {
+// TestSource_ForeignCheckpoint_IsDamaged checks that nothing is sent.
+func TestSource_ForeignCheckpoint_IsDamaged(t *testing.T) {
 	for checkpoint, says := range map[string]string{
-		`{"v":1,"since":"garbage"}`: "since is no time: garbage",
+		`{"v":1,"since":"garbage"}`: "since is not a valid time: garbage",
 		`{"v":1,"since":5}`:         "",
-		`{"v":1,"link":"/api/v1/logs?after=7","since":"2026-13-01T00:00:00Z"}`: "since is no time",
-		`{"v":1,"link":"/api/v1/logs?after=7","published":"yesterday"}`:        "published is no time: yesterday",
-		`{"v":1,"link":"/api/v1/logs?limit=10"}`:                               "does not say where to go on",
-		`{"v":1,"link":"/api/v1/logs?after=&limit=10"}`:                        "does not say where to go on",
-		`{"v":1,"link":"/api/v1/logs"}`:                                        "does not say where to go on",
-		`{"v":1,"link":"https://evil.example.com/api/v1/logs?after=7"}`:        "does not lead to",
-		`{"v":1,"link":"api/v1/logs?after=7"}`:                                 "does not lead to",
-		`{"v":1,"link":"//evil.example.com/api/v1/logs?after=7"}`:              "does not lead to",
-		`{"v":1,"link":"/api/v1/logs?after=7","small":-1}`:                     "counts",
-		`{"v":1,"link":"/api/v1/logs?after=7","refused":-5}`:                   "counts",
+		`{"v":1,"link":"/api/v1/logs?after=7","since":"2026-13-01T00:00:00Z"}`: "since is not a valid time",
+		`{"v":1,"link":"/api/v1/logs?after=7","published":"yesterday"}`:        "published is not a valid time: yesterday",
+		`{"v":1,"link":"/api/v1/logs?limit=10"}`:                               "has no parameter after",
+		`{"v":1,"link":"/api/v1/logs?after=&limit=10"}`:                        "has no parameter after",
+		`{"v":1,"link":"/api/v1/logs"}`:                                        "has no parameter after",
+		`{"v":1,"link":"https://evil.example.com/api/v1/logs?after=7"}`:        "is not for GET /api/v1/logs",
+		`{"v":1,"link":"api/v1/logs?after=7"}`:                                 "is not for GET /api/v1/logs",
+		`{"v":1,"link":"//evil.example.com/api/v1/logs?after=7"}`:              "is not for GET /api/v1/logs",
+		`{"v":1,"link":"/api/v1/logs?after=7","small":-1}`:                     "negative count",
+		`{"v":1,"link":"/api/v1/logs?after=7","refused":-5}`:                   "negative count",
 		`{"v":2,"link":"/api/v1/logs?after=7"}`:                                "",
 		`[]`:                                                                   "",
 	} {
 		host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer { return answer(200, "[]") }}
 		out := sourceNative(t, host, checkpoint)
-		if out.Outcome != abi.Invalid || out.Error.Code != "checkpoint" || !strings.HasPrefix(out.Error.Message, "checkpoint damaged") ||
+		if out.Outcome != abi.Invalid || out.Error.Code != "checkpoint" || !strings.HasPrefix(out.Error.Message, "the checkpoint is damaged") ||
 			!strings.Contains(out.Error.Message, says) || !strings.Contains(out.Error.Message, "remove it") || len(host.Requests) > 0 {
 			t.Errorf("%s: %s %+v after %d requests", checkpoint, out.Outcome, out.Error, len(host.Requests))
 		}
 	}
 }
 
-// TestPoll_LinkWithoutAfter_IsNoLink: it would begin again for ever, and is never kept.
-func TestPoll_LinkWithoutAfter_IsNoLink(t *testing.T) {
+// TestPoll_LinkWithoutAfter_IsIgnored: such a link would start again each time, so it is never stored.
+func TestPoll_LinkWithoutAfter_IsIgnored(t *testing.T) {
 	host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {
 		return paged(`[{"uuid":"1","published":"2026-01-02T03:00:00.000Z"}]`, "/api/v1/logs?limit=1000")
 	}}
@@ -308,9 +308,9 @@ func TestPoll_LinkWithoutAfter_IsNoLink(t *testing.T) {
 	}
 }
 
-// TestPoll_FullPageWithoutLink_GoesOnByTime: Okta's polls always have a next link. Without one nothing is skipped, and a full page
-// is not the end.
-func TestPoll_FullPageWithoutLink_GoesOnByTime(t *testing.T) {
+// TestPoll_FullPageWithoutLink_ResumesByTime: Okta's polls always have a next link. If one is missing, nothing is
+// skipped, and a full page is not the end.
+func TestPoll_FullPageWithoutLink_ResumesByTime(t *testing.T) {
 	const single = `{"page_size":1,"since":"2026-01-02T03:00:00.000Z"}`
 	event := func(published string) func(abi.Request) hosttest.Answer {
 		return func(abi.Request) hosttest.Answer { return answer(200, `[{"uuid":"1"`+published+`}]`) }
@@ -320,10 +320,10 @@ func TestPoll_FullPageWithoutLink_GoesOnByTime(t *testing.T) {
 		stalled, warned bool
 		since           string // in the checkpoint
 	}{
-		"at the beginning":      {`null`, `,"published":"2026-01-02T03:00:01.000Z"`, false, true, "2026-01-02T03:00:01.000Z"},
-		"behind a link":         {`{"v":1,"link":"/api/v1/logs?after=7&limit=1","published":"2026-01-02T03:00:01.000Z"}`, `,"published":"2026-01-02T03:00:02.000Z"`, false, true, "2026-01-02T03:00:02.000Z"},
+		"at the start":          {`null`, `,"published":"2026-01-02T03:00:01.000Z"`, false, true, "2026-01-02T03:00:01.000Z"},
+		"after a link":          {`{"v":1,"link":"/api/v1/logs?after=7&limit=1","published":"2026-01-02T03:00:01.000Z"}`, `,"published":"2026-01-02T03:00:02.000Z"`, false, true, "2026-01-02T03:00:02.000Z"},
 		"a late event":          {`{"v":1,"link":"/api/v1/logs?after=7&limit=1","published":"2026-01-02T03:00:03.000Z"}`, `,"published":"2026-01-02T03:00:02.000Z"`, false, true, "2026-01-02T03:00:03.000Z"},
-		"no later than before":  {`{"v":1,"since":"2026-01-02T03:00:01.000Z","published":"2026-01-02T03:00:01.000Z"}`, `,"published":"2026-01-02T03:00:01.000Z"`, true, true, "2026-01-02T03:00:01.000Z"},
+		"not later than before": {`{"v":1,"since":"2026-01-02T03:00:01.000Z","published":"2026-01-02T03:00:01.000Z"}`, `,"published":"2026-01-02T03:00:01.000Z"`, true, true, "2026-01-02T03:00:01.000Z"},
 		"events without a time": {`{"v":1,"link":"/api/v1/logs?after=7&limit=1","since":"2026-01-02T03:00:01.000Z"}`, ``, true, false, "2026-01-02T03:00:01.000Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -338,8 +338,8 @@ func TestPoll_FullPageWithoutLink_GoesOnByTime(t *testing.T) {
 	}
 }
 
-// TestPollTable_FullPageWithoutLink_SaysThatThereMayBeMore, unless no more rows are wanted.
-func TestPollTable_FullPageWithoutLink_SaysThatThereMayBeMore(t *testing.T) {
+// TestPollTable_FullPageWithoutLink_WarnsOfMoreRecords, unless the limit is reached.
+func TestPollTable_FullPageWithoutLink_WarnsOfMoreRecords(t *testing.T) {
 	for limit, warnings := range map[int]int{0: 1, 1: 0, 5: 1} {
 		host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer { return answer(200, `[{"uuid":"1"}]`) }}
 		out := tableNative(t, host, map[string]any{"operation": "poll_system_log_page", "input": map[string]any{"page_size": 1, "since": "2026-01-02T03:00:00.000Z"},

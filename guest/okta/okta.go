@@ -1,7 +1,7 @@
-// Package okta holds the operations of the Okta connector, one file an Okta resource: a table that says what each
-// operation is, and the few functions that a table cannot express.
+// Package okta defines the operations of the Okta connector. Each resource has a file with a table of its operations,
+// and functions for what a table cannot express.
 //
-// It is plain Go that builds and tests natively; guest/ makes a Wasm module of it.
+// It is plain Go that builds and tests natively; package main in guest builds the Wasm module.
 package okta
 
 import (
@@ -29,11 +29,12 @@ func Connector() *connector.Connector {
 			{Name: "base_url", Value: `{"example":"https://example.okta.com","consoles":` + texts.JSONArray(domains, console) + `}`},
 			{Name: "request_id_header", Value: `"X-Okta-Request-Id"`},
 			{Name: "response_headers", Value: `["x-okta-request-id"]`},
-			// It asks for less: "application/json; okta-response=omitCredentials,omitCredentialsLinks".
+			// The Accept header of application lists: "application/json;
+			// okta-response=omitCredentials,omitCredentialsLinks".
 			{Name: "content_type_parameters", Value: `["okta-response"]`},
-			// A few times have a space for the T, and no zone.
+			// Some of Okta's times have a space instead of the T, and no zone.
 			{Name: "time_layouts", Value: `["YYYY-MM-DD hh:mm:ss"]`},
-			// A limit of 0 is Okta's sign for too many requests at once, in all of the org.
+			// Okta sends a limit of 0 if the org has too many concurrent requests.
 			{Name: "rate_limit_habits", Value: `{"reset":"epoch","zero_limit":"concurrency","window_seconds":60}`},
 			{Name: "rate_limit_headers", Value: `{"limit":"X-Rate-Limit-Limit","remaining":"X-Rate-Limit-Remaining","reset":"X-Rate-Limit-Reset"}`},
 			{Name: "rate_limit_errors", Value: `{"code":"errorCode","summary":"errorSummary","buckets":["` + bucketLimit + `"],"wait":"wait ([0-9]+) seconds?"}`},
@@ -46,33 +47,33 @@ func Connector() *connector.Connector {
 	}
 }
 
-// Manifest is the module's manifest: what the describe export answers and what the custom section holds.
+// Manifest returns the module's manifest, which is the describe export's result and the content of the custom section.
 func Manifest() []byte { return Connector().Manifest() }
 
-// domains are those that orgs are under.
+// domains are the domains of Okta orgs.
 var domains = []string{"okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil", "trexcloud.com"}
 
-// console is the host of the Admin Console of orgs under a domain.
+// console returns the host of the Admin Console for orgs of a domain.
 func console(domain string) string {
 	return `{"suffix":"-admin.` + domain + `","use":".` + domain + `"}`
 }
 
-// account says how to read whose token a connection has.
+// account describes how to read the token's owner.
 func account() string {
 	var w jsonval.Writer
 	return w.Raw("endpoint", connector.EndpointJSON(&getMe)).Str("id", "id").Str("name", "profile.login").String()
 }
 
-// Inputs that appear in many operations.
+// Inputs of several operations.
 var (
 	userInput   = loginInput("user", "the user's id or login")
-	targetInput = loginInput("user", "the user's id or whole login: not the part before the @, and not me")
+	targetInput = loginInput("user", "the user's id or full login; not its part before the @, and not me")
 
 	pageSize200 = connector.Input{"page_size", false,
-		`{"type":"integer","minimum":1,"maximum":200,"description":"records a request; default the connection's default_page_size, else 200"}`}
+		`{"type":"integer","minimum":1,"maximum":200,"description":"records per request; default: the connection's default_page_size, else 200"}`}
 )
 
-// The surfaces that an operation can have.
+// Sets of surfaces.
 var (
 	axon          = []abi.Surface{abi.Axon}
 	axonSQL       = []abi.Surface{abi.Axon, abi.SQL}
@@ -80,13 +81,14 @@ var (
 )
 
 var (
-	sendEmailInput = connector.BoolInput("send_email", "has Okta tell people by e-mail")
+	sendEmailInput = connector.BoolInput("send_email", "makes Okta send an e-mail about the change")
 	sortByInput    = connector.TextInput("sort_by", "255", "attribute to sort by, such as profile.lastName")
-	sortRequire    = `"description":"sort_order goes with sort_by","dependentRequired":{"sort_order":["sort_by"]}`
+	sortRequire    = `"description":"sort_order needs sort_by","dependentRequired":{"sort_order":["sort_by"]}`
 	sortOrderInput = connector.Input{"sort_order", false, `{"enum":["asc","desc"],"default":"asc","description":"with sort_by"}`}
 )
 
-// loginInput is a required input that names a user by id or login. A login may have any character but control characters.
+// loginInput returns a required input that names a user by id or login. A login may have any character except control
+// characters.
 func loginInput(name, description string) connector.Input {
 	return connector.Input{name, true, loginSchema(description)}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-func TestManifestPassesItsOwnCheck(t *testing.T) {
+func TestManifest_OfTheConnector_IsValid(t *testing.T) {
 	var m abi.Manifest
 	dec := json.NewDecoder(strings.NewReader(string(Manifest())))
 	dec.DisallowUnknownFields()
@@ -26,7 +26,7 @@ func TestManifestPassesItsOwnCheck(t *testing.T) {
 	}
 	for _, op := range m.Operations {
 		if op.On(abi.SQL) != (len(op.Columns) > 0) {
-			t.Errorf("%s: columns belong to the sql surface and to it alone", op.Name)
+			t.Errorf("%s: only operations on the sql surface have columns", op.Name)
 		}
 		if n := len(op.Columns); n > 0 && (op.Columns[n-1].Name != "record" || op.Columns[n-1].Type != abi.JSON) {
 			t.Errorf("%s: the last column is not record", op.Name)
@@ -52,7 +52,7 @@ func TestManifest_OfATable_MarksColumnsForPeople(t *testing.T) {
 	}
 }
 
-func TestEveryOperationDoesSomething(t *testing.T) {
+func TestOperations_Each_HasOneImplementation(t *testing.T) {
 	for _, op := range operations() {
 		ways := 0
 		for _, has := range []bool{op.Get != nil, op.List != nil, op.Pages != nil, op.Do != nil} {
@@ -64,12 +64,12 @@ func TestEveryOperationDoesSomething(t *testing.T) {
 			t.Errorf("%s has %d of get, list, pages and do", op.Name, ways)
 		}
 		if op.On(abi.Ingest) != (op.Source != nil) {
-			t.Errorf("%s: a source belongs to the ingest surface and to it alone", op.Name)
+			t.Errorf("%s: only operations on the ingest surface have a source", op.Name)
 		}
 	}
 }
 
-// FuzzCursorMembers gives cursors that a stranger made, within their wrapping, to the operations whose cursors say most.
+// FuzzCursorMembers passes cursors with foreign members to the operations with the largest cursors.
 func FuzzCursorMembers(f *testing.F) {
 	f.Add("inventory_export", `"p":"group_members","k":["g1"],"b":true,"l":"/api/v1/groups/g1/users?after=2","s":1,"n":3`)
 	f.Add("inventory_export", `"p":"policies/PASSWORD","x":[{"of":"devices","n":1,"code":"feature","why":"none"}]`)
@@ -89,7 +89,7 @@ func FuzzCursorMembers(f *testing.F) {
 			if asked++; asked > connector.MaxPages {
 				t.Fatalf("%d requests", asked)
 			}
-			return inventoryOrg(abi.Request{Endpoint: req.Endpoint, Path: req.Path, Query: req.Query}) // first pages alone
+			return inventoryOrg(abi.Request{Endpoint: req.Endpoint, Path: req.Path, Query: req.Query}) // first pages only
 		}}
 		in, err := json.Marshal(map[string]any{"operation": op, "input": map[string]any{}, "cursor": cursor, "limit": 3, "settings": map[string]any{},
 			"now": "2026-01-02T03:04:05Z", "deadline": "2026-01-02T03:09:05Z"})
@@ -103,7 +103,7 @@ func FuzzCursorMembers(f *testing.F) {
 	})
 }
 
-// users serves n users in pages, as Okta does.
+// users serves n users in pages, like Okta.
 func users(n int) func(abi.Request) hosttest.Answer {
 	return func(req abi.Request) hosttest.Answer {
 		var from, size int
@@ -143,8 +143,9 @@ func invokeNative(t *testing.T, host *hosttest.Host, op, input string) abi.Invok
 	return out
 }
 
-// TestListIsCompleteForEveryLimit resumes a list with each limit and page size, and wants each record once, in order.
-func TestListIsCompleteForEveryLimit(t *testing.T) {
+// TestListUsers_EveryLimit_ListsEachUserOnce resumes a list with each limit and page size. Each record must come once,
+// in order.
+func TestListUsers_EveryLimit_ListsEachUserOnce(t *testing.T) {
 	const n = 23
 	var want []string
 	for i := range n {
@@ -156,7 +157,7 @@ func TestListIsCompleteForEveryLimit(t *testing.T) {
 			cursor := ""
 			for calls := 0; ; calls++ {
 				if calls > n {
-					t.Fatalf("limit %d, page_size %d: no end", limit, pageSize)
+					t.Fatalf("limit %d, page_size %d: does not end", limit, pageSize)
 				}
 				input := fmt.Sprintf(`{"limit":%d,"page_size":%d}`, limit, pageSize)
 				if cursor != "" {
@@ -181,7 +182,7 @@ func TestListIsCompleteForEveryLimit(t *testing.T) {
 	}
 }
 
-func TestCursorOfAnotherQueryIsInvalid(t *testing.T) {
+func TestListUsers_CursorOfAnotherQuery_IsInvalid(t *testing.T) {
 	host := &hosttest.Host{Answer: users(10)}
 	out := invokeNative(t, host, "list_users", `{"limit":3}`)
 	if out.NextCursor == "" {
@@ -201,8 +202,8 @@ func TestCursorOfAnotherQueryIsInvalid(t *testing.T) {
 	}
 }
 
-// TestAListThatFailsLaterKeepsWhatItRead, with a cursor that goes on.
-func TestAListThatFailsLaterKeepsWhatItRead(t *testing.T) {
+// TestListUsers_LaterPageFails_KeepsEarlierRecords also checks that the cursor resumes.
+func TestListUsers_LaterPageFails_KeepsEarlierRecords(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer hosttest.Answer
 		want   abi.Outcome
@@ -230,8 +231,8 @@ func TestAListThatFailsLaterKeepsWhatItRead(t *testing.T) {
 	}
 }
 
-// TestWhatVanishesBetweenTwoCallsShiftsNothing: a cursor is behind a record, and not so many records into a page.
-func TestWhatVanishesBetweenTwoCallsShiftsNothing(t *testing.T) {
+// TestListUsers_UserDeletedBetweenCalls_SkipsNobody: a cursor is after a record, not at an offset of a page.
+func TestListUsers_UserDeletedBetweenCalls_SkipsNobody(t *testing.T) {
 	gone := map[int]bool{}
 	h := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		after, size := -1, 0
@@ -254,15 +255,15 @@ func TestWhatVanishesBetweenTwoCallsShiftsNothing(t *testing.T) {
 		return paged("["+strings.Join(page, ",")+"]", fmt.Sprintf("/api/v1/users?after=%d&limit=%d", after-1, size))
 	}}
 	out := invokeNative(t, h, "list_users", `{"limit":5,"page_size":3}`)
-	gone[3] = true // which was read
+	gone[3] = true // a user that was already read
 	out = invokeNative(t, h, "list_users", `{"limit":7,"page_size":3,"cursor":"`+out.NextCursor+`"}`)
 	if got, want := strings.Join(h.Records, ""), `{"id":"0"}{"id":"1"}{"id":"2"}{"id":"3"}{"id":"4"}{"id":"5"}{"id":"6"}{"id":"7"}{"id":"8"}{"id":"9"}{"id":"10"}{"id":"11"}`; got != want || out.Outcome != abi.Succeeded {
 		t.Errorf("%s\n%+v", got, out)
 	}
 }
 
-// TestACursorIsOfTheInputHoweverItIsSpelled.
-func TestACursorIsOfTheInputHoweverItIsSpelled(t *testing.T) {
+// TestListUsers_CursorWithEqualInput_Resumes checks inputs that differ only in spelling.
+func TestListUsers_CursorWithEqualInput_Resumes(t *testing.T) {
 	h := &hosttest.Host{Answer: users(5)}
 	for _, c := range []struct {
 		first, then string
@@ -280,8 +281,8 @@ func TestACursorIsOfTheInputHoweverItIsSpelled(t *testing.T) {
 	}
 }
 
-// TestNumbersThatAreWholeCount, as JSON Schema has it, whichever way they are written.
-func TestNumbersThatAreWholeCount(t *testing.T) {
+// TestListUsers_WholeNumberInAnySpelling_IsTheLimit: JSON Schema accepts a whole number in any spelling as an integer.
+func TestListUsers_WholeNumberInAnySpelling_IsTheLimit(t *testing.T) {
 	for _, limit := range []string{"3", "3.0", "30e-1", "0.3E1"} {
 		h := &hosttest.Host{Answer: users(20)}
 		if out := invokeNative(t, h, "list_users", `{"limit":`+limit+`,"page_size":2.0}`); len(h.Records) != 3 || len(h.Requests) != 2 {
@@ -312,7 +313,7 @@ func sourceWith(t *testing.T, host *hosttest.Host, config, checkpoint string) ab
 	return out
 }
 
-func TestPollBeginsADayAgoAndFollowsTheLink(t *testing.T) {
+func TestPoll_WithoutCheckpoint_StartsADayAgo(t *testing.T) {
 	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		return hosttest.Answer{Status: 200, Body: `[{"uuid":"1","published":"2026-01-02T03:00:00.000Z"}]`,
 			Headers: map[string][]string{"link": {`<https://x.okta.com/api/v1/logs?after=1_1&limit=1000>; rel="next"`}}}
@@ -322,7 +323,7 @@ func TestPollBeginsADayAgoAndFollowsTheLink(t *testing.T) {
 		t.Errorf("first request %s, want %s", got, want)
 	}
 	if !out.CaughtUp || out.PollAfterMS == 0 {
-		t.Errorf("a short page is the end for now: %+v", out)
+		t.Errorf("wanted caught up after a page that is not full: %+v", out)
 	}
 	sourceNative(t, host, string(out.Checkpoint))
 	if got, want := host.Requests[1].Link, "/api/v1/logs?after=1_1&limit=1000"; got != want || host.Requests[1].Query != nil {
@@ -330,7 +331,7 @@ func TestPollBeginsADayAgoAndFollowsTheLink(t *testing.T) {
 	}
 }
 
-func TestPollKeepsTheLastLinkOnAnEmptyPage(t *testing.T) {
+func TestPoll_EmptyPage_KeepsTheLink(t *testing.T) {
 	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		return hosttest.Answer{Status: 200, Body: `[]`}
 	}}
@@ -340,7 +341,7 @@ func TestPollKeepsTheLastLinkOnAnEmptyPage(t *testing.T) {
 	}
 }
 
-func TestPollRecoversFromARefusedCursor(t *testing.T) {
+func TestPoll_RejectedCursor_ResumesByTime(t *testing.T) {
 	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		return hosttest.Answer{Status: 400, Body: `{"errorCode":"E0000031","errorSummary":"Invalid cursor."}`}
 	}}
@@ -353,12 +354,13 @@ func TestPollRecoversFromARefusedCursor(t *testing.T) {
 	}
 }
 
-// TestPollLooksTwiceAtALinkToItself: Okta may give a page twice; a log that never gives another is none to ask at once.
-func TestPollLooksTwiceAtALinkToItself(t *testing.T) {
+// TestPoll_LinkToItsOwnPage_IsReadTwice: Okta may return a page twice. A log that repeats a page is polled with a
+// pause.
+func TestPoll_LinkToItsOwnPage_IsReadTwice(t *testing.T) {
 	const self = "/api/v1/logs?after=7&limit=1"
 	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer { return paged(`[{"uuid":"1"}]`, self) }}
 	at := fmt.Sprintf(`{"v":1,"link":%q,"since":"2026-01-02T03:00:00.000Z"}`, self)
-	const single = `{"page_size":1}` // by the configuration, which the link's own limit gives way to
+	const single = `{"page_size":1}` // overrides the link's own limit
 	first := sourceWith(t, host, single, at)
 	second := sourceWith(t, host, single, string(first.Checkpoint))
 	if first.CaughtUp || first.Stalled || !second.CaughtUp || !second.Stalled || len(second.Warnings) != 1 || string(second.Checkpoint) != string(first.Checkpoint) {
@@ -370,10 +372,10 @@ func TestPollLooksTwiceAtALinkToItself(t *testing.T) {
 	}
 }
 
-// TestPollBeginsByTheServicesClock: a lookback that is counted from a clock that is ahead would begin behind events.
-func TestPollBeginsByTheServicesClock(t *testing.T) {
+// TestPoll_ClocksDiffer_StartsByOktasClock: a lookback from a fast clock would skip events.
+func TestPoll_ClocksDiffer_StartsByOktasClock(t *testing.T) {
 	for date, want := range map[string]string{
-		"Fri, 02 Jan 2026 03:03:50 GMT": "2026-01-01T03:04:05.000Z", // near enough
+		"Fri, 02 Jan 2026 03:03:50 GMT": "2026-01-01T03:04:05.000Z", // within the tolerance
 		"Wed, 31 Dec 2025 03:04:05 GMT": "2025-12-30T03:04:05.000Z",
 		"Wed, 02 Jan 2030 03:04:05 GMT": "2030-01-01T03:04:05.000Z",
 	} {
@@ -387,12 +389,12 @@ func TestPollBeginsByTheServicesClock(t *testing.T) {
 			t.Errorf("at %s: from %s in %d requests, want %s", date, got, len(host.Requests), want)
 		}
 		if !strings.Contains(string(out.Checkpoint), want) {
-			t.Errorf("checkpoint %s, want %s in it, should the link be refused", out.Checkpoint, want)
+			t.Errorf("checkpoint %s, want %s in it", out.Checkpoint, want)
 		}
 	}
 }
 
-func TestPollRecoversThoughItSawNoEvent(t *testing.T) {
+func TestPoll_RejectedCursorBeforeAnyEvent_ResumesAtSince(t *testing.T) {
 	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		return hosttest.Answer{Status: 400, Body: `{"errorCode":"E0000001","errorSummary":"Invalid cursor."}`}
 	}}
@@ -402,20 +404,21 @@ func TestPollRecoversThoughItSawNoEvent(t *testing.T) {
 	}
 }
 
-func TestPollTellsWhatIsGone(t *testing.T) {
+func TestPoll_StartBeforeRetention_Warns(t *testing.T) {
 	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		a := paged("[]", "/api/v1/logs?after=7&limit=1000")
 		a.Headers["date"] = []string{"Fri, 02 Jan 2026 03:04:05 GMT"}
 		return a
 	}}
 	out := sourceNative(t, host, `{"v":1,"since":"2025-09-01T00:00:00Z"}`)
-	if len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "events of before 2025-10-04T03:04:05.000Z are gone") {
+	if len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "events from before 2025-10-04T03:04:05.000Z no longer exist") {
 		t.Errorf("%q", out.Warnings)
 	}
 }
 
-// TestTheWatermarkDoesNotGoBack: a late event at a page's end does not widen the overlap of a recovery.
-func TestTheWatermarkDoesNotGoBack(t *testing.T) {
+// TestPoll_LateEvent_KeepsTheWatermark: a late event at the end of a page does not extend the overlap after a rejected
+// cursor.
+func TestPoll_LateEvent_KeepsTheWatermark(t *testing.T) {
 	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		return paged(`[{"uuid":"1","published":"2026-01-01T00:00:00Z"}]`, "/api/v1/logs?after=8&limit=1")
 	}}
@@ -425,7 +428,7 @@ func TestTheWatermarkDoesNotGoBack(t *testing.T) {
 	}
 }
 
-func TestForeignCheckpointIsInvalid(t *testing.T) {
+func TestPoll_CheckpointOfAnotherFormat_IsInvalid(t *testing.T) {
 	for _, c := range []string{`{}`, `{"v":2,"link":"/x"}`, `[]`, `"x"`} {
 		host := &hosttest.Host{Answer: func(abi.Request) hosttest.Answer { panic("a request was sent") }}
 		if out := sourceNative(t, host, c); out.Outcome != abi.Invalid {
@@ -434,7 +437,7 @@ func TestForeignCheckpointIsInvalid(t *testing.T) {
 	}
 }
 
-func TestErrorShapes(t *testing.T) {
+func TestFailure_EachErrorShape_HasItsOutcome(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		status  int
@@ -445,20 +448,20 @@ func TestErrorShapes(t *testing.T) {
 	}{
 		{"a missing user", 404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x (User)","errorCauses":[]}`, abi.NotFound, "not_found", 0},
 		{"something else is missing", 404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x (UserGroup)"}`, abi.Rejected, "rejected", 0},
-		{"missing, of a type without a code", 404, `{"errorSummary":"Not found: Resource not found: x (User)"}`, abi.NotFound, "not_found", 0},
-		{"missing, of no type", 404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x"}`, abi.NotFound, "not_found", 0},
+		{"missing, with a type and no code", 404, `{"errorSummary":"Not found: Resource not found: x (User)"}`, abi.NotFound, "not_found", 0},
+		{"missing, without a type", 404, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x"}`, abi.NotFound, "not_found", 0},
 		{"an entity", 404, `{"errorCode":"E0000048","errorSummary":"Entity not found exception."}`, abi.NotFound, "not_found", 0},
 		{"a path that Okta does not know", 404, `{"errorCode":"E0000008","errorSummary":"The requested path was not found"}`, abi.Rejected, "rejected", 0},
 		{"a plain message", 404, `{"status":404,"message":"Resource not found"}`, abi.Unavailable, "not_okta", 0},
 		{"a web server's page", 404, `<!DOCTYPE HTML><html><title>Error response</title>`, abi.Unavailable, "not_okta", 0},
-		{"nothing of nobody's", 404, ``, abi.Unavailable, "not_okta", 0},
+		{"an empty 404", 404, ``, abi.Unavailable, "not_okta", 0},
 		{"a bad token", 401, `{"errorCode":"E0000011","errorSummary":"Invalid token provided"}`, abi.Rejected, "credentials", 0},
 		{"a missing feature", 401, `{"errorCode":"E0000015","errorSummary":"You do not have permission to access the feature"}`, abi.Rejected, "feature", 0},
 		{"no permission", 403, `{"errorCode":"E0000006"}`, abi.Rejected, "forbidden", 0},
 		{"causes", 400, `{"errorCode":"E0000001","errorCauses":[{"errorSummary":"a"},{"errorSummary":"b"}]}`, abi.Rejected, "rejected", 2},
 		{"causes as an object", 400, `{"errorCode":"E0000001","errorCauses":{"errorSummary":"a"}}`, abi.Rejected, "rejected", 1},
 		{"an HTML page", 503, `<html>`, abi.Unavailable, "unavailable", 0},
-		{"nothing at all", 500, ``, abi.Unavailable, "unavailable", 0},
+		{"an empty 500", 500, ``, abi.Unavailable, "unavailable", 0},
 		{"too many", 429, `{"errorCode":"E0000047"}`, abi.Throttled, "throttled", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

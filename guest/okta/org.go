@@ -21,7 +21,7 @@ var (
 var orgOperations = []connector.Operation{
 	{
 		Name:        "validate",
-		Summary:     "Checks that the connection works: the org, the token and whose it is, the clock. What is wrong is a finding with its fix, not an error.",
+		Summary:     "Checks the connection: the org, the token and its owner, the clock. A problem is a finding with a remedy, not an error.",
 		Class:       abi.Read,
 		Surfaces:    axon,
 		Idempotency: abi.Safe,
@@ -31,7 +31,7 @@ var orgOperations = []connector.Operation{
 	},
 	{
 		Name:        "org_identity",
-		Summary:     "Says which org this is: its id, name, engine and cell.",
+		Summary:     "Returns the org's id, name, engine and cell.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
@@ -52,8 +52,8 @@ var orgColumns = []connector.Column{
 	{"subdomain", abi.Varchar, "subdomain", ""},
 	{"company_name", abi.Varchar, "companyName", ""},
 	{"status", abi.Varchar, "status", ""},
-	{"pipeline", abi.Varchar, "pipeline", "idx is Identity Engine, v1 is Classic"},
-	{"cell", abi.Varchar, "cell", "where Okta hosts the org"},
+	{"pipeline", abi.Varchar, "pipeline", "idx: Identity Engine, v1: Classic Engine"},
+	{"cell", abi.Varchar, "cell", "the Okta cell that hosts the org"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
 	{"expires_at", abi.TimestampTZ, "expiresAt", ""},
@@ -71,7 +71,7 @@ var orgColumns = []connector.Column{
 	{"links", abi.JSON, "_links", ""},
 }
 
-// orgIdentity merges what the org says of itself to everybody and to those with a token.
+// orgIdentity merges the org's public description with the one that needs a token.
 func orgIdentity(c *connector.Call) connector.Result {
 	org, failed := c.ReadObject(hostcall.Request{Endpoint: getOrg.Endpoint}, "", "org")
 	if failed != nil {
@@ -88,8 +88,8 @@ func orgIdentity(c *connector.Call) connector.Result {
 	return connector.Result{Outcome: abi.Succeeded, Output: merge(org.Value, body)}
 }
 
-// maxClockSkew is how far the host's clock may be off before validate says so, in seconds. Requests do not depend on
-// it; `since` of a first poll does.
+// maxClockSkew is how far the host's clock may be off before validate reports it, in seconds. Only `since` of a first
+// poll depends on the clock.
 const maxClockSkew = 300
 
 // findings collects the checks of validate.
@@ -111,7 +111,7 @@ func validate(c *connector.Call) connector.Result {
 
 	known := c.Send(hostcall.Request{Endpoint: getOrganization.Endpoint})
 	if known.Err != nil {
-		return connector.SendFailure(known.Err) // nothing can be said of a host that does not answer
+		return connector.SendFailure(known.Err) // nothing else can be checked
 	}
 	body, isJSON := c.Body(known)
 	isOrg := connector.OK(known) && isJSON && body.Get("id").Str() != ""
@@ -119,8 +119,8 @@ func validate(c *connector.Call) connector.Result {
 		organization = body.Raw()
 		f.add("organization", true, "an Okta org, id "+body.Get("id").Str(), "")
 	} else {
-		f.add("organization", false, "GET /.well-known/okta-organization answered "+strconv.Itoa(known.Status)+
-			" and no Okta organization", "set base_url to the org's own address, such as https://example.okta.com")
+		f.add("organization", false, "wanted an Okta org, but GET /.well-known/okta-organization answered "+strconv.Itoa(known.Status)+
+			" without one", "set base_url to the org's own address, such as https://example.okta.com")
 	}
 	checkEngine(&f, body.Get("pipeline").Str(), isOrg)
 	checkClock(&f, known.Header("date"), c.Now)
@@ -135,25 +135,25 @@ func validate(c *connector.Call) connector.Result {
 	if meBody, isJSON := c.Body(me); connector.OK(me) && isJSON && meBody.Get("id").Str() != "" {
 		principal = principalOf(meBody)
 		f.add("credentials", true, "the token is "+meBody.At("profile", "login").Str()+"'s", "")
-	} else if why := notRead(c, me, "the token's owner"); readOrg && why != "" {
-		f.add("credentials", false, "whose token it is could not be read: "+why, readAgain)
-	} else if readOrg { // a service app is no user
-		f.add("credentials", true, "the token is valid and belongs to no user: a service app's", "")
+	} else if why := whyUnread(c, me, "the token's owner"); readOrg && why != "" {
+		f.add("credentials", false, "the token's owner could not be read: "+why, readAgain)
+	} else if readOrg { // a service app's token has no owner
+		f.add("credentials", true, "the token is valid and belongs to a service app, not to a user", "")
 	} else if isOrg && me.Err == nil && slices.Contains([]string{"E0000006", "E0000015"}, c.ReadError(me).Code) { // E0000011 alone means a bad token
-		f.add("credentials", true, "the token is valid, and may not read whose it is", "")
+		f.add("credentials", true, "the token is valid, but may not read its owner", "")
 	} else {
-		r, fix := c.Failure(me, "User", "user"), "see that the token's owner is active; else create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points"
+		r, fix := c.Failure(me, "User", "user"), "check that the token's owner is active. If so, create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points"
 		if r.Err.Code == notOkta || !isOrg {
-			fix = "mend base_url first: nobody who knows the token was asked"
+			fix = "correct base_url first: the token was not checked"
 		}
 		f.add("credentials", false, r.Err.Message, fix)
 	}
 	if readOrg {
 		f.add("permissions", true, "the token may read the org's settings", "")
-	} else if why := notRead(c, org, "the org"); !f.bad && why != "" {
-		f.add("permissions", false, "what the token may read did not show: "+why, readAgain)
+	} else if why := whyUnread(c, org, "the org"); !f.bad && why != "" {
+		f.add("permissions", false, "the token's permissions could not be checked: "+why, readAgain)
 	} else if !f.bad {
-		f.add("permissions", true, "the token may not read the org's settings; what else it may do shows on use", "")
+		f.add("permissions", true, "the token may not read the org's settings; other permissions were not checked", "")
 	}
 
 	var w jsonval.Writer
@@ -162,13 +162,13 @@ func validate(c *connector.Call) connector.Result {
 	return connector.Result{Outcome: abi.Succeeded, Output: w.String()}
 }
 
-// readAgain is the remedy where an answer says nothing of the token.
-const readAgain = "run it again. If it stays so, see what is between this machine and Okta"
+// readAgain is the remedy if a response says nothing about the token.
+const readAgain = "run it again. If the result is the same, check the network between this machine and Okta"
 
-// notRead says why an answer says nothing of what was asked, and "" where Okta refused. The caller has found that it is not what was
-// asked for.
-func notRead(c *connector.Call, r hostcall.Response, what string) string {
-	if r.Err == nil && r.Status < 400 { // 304 is one: nothing was asked that could be unchanged
+// whyUnread says why a response without the wanted object says nothing about the token. It is empty if Okta refused the
+// request.
+func whyUnread(c *connector.Call, r hostcall.Response, what string) string {
+	if r.Err == nil && r.Status < 400 { // such as a 304, though the request was not conditional
 		body, isJSON := c.Body(r)
 		return c.BadBody(r, "wanted "+what+", found "+connector.Describe(body, isJSON)).Err.Message
 	}
@@ -210,7 +210,7 @@ func checkClock(f *findings, date, now string) {
 	f.add("clock", true, "within "+strconv.Itoa(maxClockSkew)+" s of Okta's", "")
 }
 
-// merge adds the members of b to those of a; where both have one, a's stays.
+// merge adds the members of b to those of a. A member of both has a's value.
 func merge(a, b jsonval.Value) string {
 	var w jsonval.Writer
 	for k, v := range a.Members() {

@@ -6,12 +6,12 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-func TestOrgIdentity(t *testing.T) {
+func TestOrgIdentity_EachResponse_HasItsOutcome(t *testing.T) {
 	const org, known = "GET /api/v1/org", "GET /.well-known/okta-organization"
 	private := answer(200, `{"id":"00o1","subdomain":"acme","companyName":"Acme","status":"ACTIVE","_links":{"a":{}}}`)
 	public := answer(200, `{"id":"00o1","pipeline":"idx","cell":"ok12","_links":{"b":{}}}`)
 	for _, c := range []invoking{
-		{"both in one", `{}`, answering{org: {private}, known: {public}}, abi.Succeeded, "", org + "\n" + known,
+		{"both descriptions are merged", `{}`, answering{org: {private}, known: {public}}, abi.Succeeded, "", org + "\n" + known,
 			[]string{`{"id":"00o1","subdomain":"acme","companyName":"Acme","status":"ACTIVE","_links":{"a":{}},"pipeline":"idx","cell":"ok12"}`}, 0},
 		{"no permission", `{}`, answering{org: {forbidden}}, abi.Rejected, "forbidden", org + "\n" + org + "\n" + org, nil, 0},
 		{"a bad token", `{}`, answering{org: {badToken}}, abi.Rejected, "credentials", org, nil, 0},

@@ -28,16 +28,16 @@ var policyInput = connector.Input{"policy", true, connector.IDSchema("64", "the 
 var policyOperations = []connector.Operation{
 	{
 		Name: "list_policies",
-		Summary: "Lists policies of one type, or of every type. A type that the org does not have is skipped, and named in " +
-			"`skipped` with why.",
+		Summary: "Lists policies of one type, or of all types. Types that the org does not have are skipped, with the reason in " +
+			"`skipped`.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			{"type", false, `{"enum":["ACCESS_POLICY","CLIENT_UPDATE","DEVICE_SIGNAL_COLLECTION","ENTITY_RISK","IDENTITY_CLAIM_SOURCING","IDP_DISCOVERY","MFA_ENROLL","OKTA_SIGN_ON","PASSWORD","POST_AUTH_SESSION","PROFILE_ENROLLMENT","SESSION_VIOLATION_DETECTION"],"description":"policies of this type alone; default all types, one after another"}`},
-			{"status", false, `{"enum":["ACTIVE","INACTIVE"],"description":"policies of this status alone"}`},
-			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"the beginning of a policy's name"}`},
-			{"expand", false, `{"type":"string","minLength":1,"maxLength":255,"description":"further facts to put into each policy, such as rules"}`},
+			{"type", false, `{"enum":["ACCESS_POLICY","CLIENT_UPDATE","DEVICE_SIGNAL_COLLECTION","ENTITY_RISK","IDENTITY_CLAIM_SOURCING","IDP_DISCOVERY","MFA_ENROLL","OKTA_SIGN_ON","PASSWORD","POST_AUTH_SESSION","PROFILE_ENROLLMENT","SESSION_VIOLATION_DETECTION"],"description":"only policies of this type; default: all types, one after another"}`},
+			{"status", false, `{"enum":["ACTIVE","INACTIVE"],"description":"only policies of this status"}`},
+			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"prefix of a policy's name"}`},
+			{"expand", false, `{"type":"string","minLength":1,"maxLength":255,"description":"details to add to each policy, such as rules"}`},
 			connector.LimitInput, connector.CursorInput,
 		},
 		Example: `{"type":"OKTA_SIGN_ON"}`,
@@ -50,13 +50,13 @@ var policyOperations = []connector.Operation{
 	},
 	{
 		Name:        "get_policy",
-		Summary:     "Reads one policy by id, with its rules when include_rules asks for them.",
+		Summary:     "Reads one policy by id; include_rules adds its rules.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
 			policyInput,
-			{"include_rules", false, `{"type":"boolean","default":false,"description":"puts the policy's rules into it, as its member rules"}`},
+			{"include_rules", false, `{"type":"boolean","default":false,"description":"adds the policy's rules as member rules"}`},
 		},
 		Example: `{"policy":"00po1df5wPpmRq0NcwkO","include_rules":true}`,
 		Key:     "id",
@@ -68,14 +68,14 @@ var policyOperations = []connector.Operation{
 	},
 	{
 		Name: "update_policy",
-		Summary: "Changes a policy by a JSON merge patch (RFC 7396): it is read, merged and written as a whole; its status " +
-			"is set by a request of its own. A policy that another client changed meanwhile is rejected; where nothing differs, nothing is written.",
+		Summary: "Changes a policy by a JSON merge patch (RFC 7396). The policy is read, merged and replaced; a separate request sets " +
+			"its status. A concurrent change is rejected. If nothing differs, nothing is written.",
 		Class:       abi.Privileged,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			policyInput,
-			{"patch", true, `{"type":"object","minProperties":1,"description":"members to set; null takes a member away, arrays are replaced as a whole. A new status (ACTIVE or INACTIVE) is a request of its own. Not id, type, system, created, lastUpdated, _links, _embedded"}`},
+			{"patch", true, `{"type":"object","minProperties":1,"description":"members to set; null removes one, arrays are replaced as a whole. A separate request sets status (ACTIVE or INACTIVE). Not id, type, system, created, lastUpdated, _links, _embedded"}`},
 		},
 		Example:   `{"policy":"00po1df5wPpmRq0NcwkO","patch":{"description":"Reviewed"}}`,
 		Key:       "id",
@@ -93,23 +93,23 @@ var policyColumns = []connector.Column{
 	{"type", abi.Varchar, "type", "such as OKTA_SIGN_ON or ACCESS_POLICY"},
 	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
 	{"description", abi.Varchar, "description", ""},
-	{"priority", abi.BigInt, "priority", "the lowest is asked first"},
-	{"system", abi.Boolean, "system", "Okta made it"},
+	{"priority", abi.BigInt, "priority", "the lowest is evaluated first"},
+	{"system", abi.Boolean, "system", "created by Okta"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
-	{"resource_type", abi.Varchar, "_embedded.resourceType", "what an access policy is for"},
-	{"conditions", abi.JSON, "conditions", "whom it is for"},
+	{"resource_type", abi.Varchar, "_embedded.resourceType", "what an access policy applies to"},
+	{"conditions", abi.JSON, "conditions", "to whom it applies"},
 	{"settings", abi.JSON, "settings", ""},
 	{"embedded", abi.JSON, "_embedded", ""},
 	{"links", abi.JSON, "_links", ""},
 }
 
-// policyTypes are the types that Okta's OpenAPI document of 2026.06 has. Okta lists one type at a time.
+// policyTypes are the types in Okta's OpenAPI document 2026.06. Okta lists one type at a time.
 var policyTypes = [...]string{"OKTA_SIGN_ON", "PASSWORD", "MFA_ENROLL", "IDP_DISCOVERY", "ACCESS_POLICY", "PROFILE_ENROLLMENT",
 	"POST_AUTH_SESSION", "ENTITY_RISK", "DEVICE_SIGNAL_COLLECTION", "SESSION_VIOLATION_DETECTION", "CLIENT_UPDATE",
 	"IDENTITY_CLAIM_SOURCING"}
 
-// policiesOf lists the policies of one type.
+// policiesOf returns the list of policies of one type.
 func policiesOf(typ string) connector.List {
 	return connector.List{
 		Endpoint: getPolicies.Endpoint,
@@ -132,7 +132,7 @@ func listPolicies(c *connector.Call, at string, limit int) (connector.Result, in
 	return w.ReadPage(c, at, limit)
 }
 
-// judgePolicies skips a type that the org refuses, whichever way it does that.
+// judgePolicies skips a type that the org rejects, in any of Okta's forms.
 func judgePolicies(f walk.PartFailure) walk.Verdict {
 	switch {
 	case !f.First || f.Err.Upstream == nil || f.Err.Retryable || f.Err.Code == notOkta:
@@ -168,7 +168,7 @@ func readPolicy(c *connector.Call) connector.Result {
 			if resp.Length <= hostcall.MaxBody {
 				return nil
 			}
-			r := tooManyRules(policy) // and will be, however often it is asked for
+			r := tooManyRules(policy) // a retry gives the same
 			return &r
 		},
 	})
@@ -188,9 +188,9 @@ func readPolicy(c *connector.Call) connector.Result {
 	return connector.Result{Outcome: abi.Succeeded, Output: w.String()}
 }
 
-// tooManyRules refuses to put a policy's rules into it.
+// tooManyRules refuses to add a policy's rules because they are too large.
 func tooManyRules(policy jsonval.Value) connector.Result {
-	return connector.Refuse("too_large", "the policy's rules are more than the "+strconv.Itoa(hostcall.MaxBody>>10)+" KiB that this operation can put into a policy: read the policy "+
+	return connector.Refuse("too_large", "the policy's rules exceed the "+strconv.Itoa(hostcall.MaxBody>>10)+" KiB that this operation can add: read the policy "+
 		`without include_rules, and its rules with list_policies, {"type":`+policy.Get("type").Raw()+`,"expand":"rules"}`)
 }
 
@@ -214,10 +214,10 @@ func updatePolicy(c *connector.Call) connector.Result {
 		Merge: func(before jsonval.Value) (string, *connector.Result) {
 			switch typ := before.Get("type").Str(); typ {
 			case "IDP_DISCOVERY", "ENTITY_RISK", "POST_AUTH_SESSION": // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Policy/
-				r := connector.Fail(abi.Rejected, "policy_type", "Okta does not let policies of type "+typ+" be replaced: change their rules instead")
+				r := connector.Fail(abi.Rejected, "policy_type", "Okta does not replace policies of type "+typ+": change their rules instead")
 				return "", &r
 			}
-			if refused := ofDefault(before, patch); refused != nil {
+			if refused := checkDefaultPolicy(before, patch); refused != nil {
 				return "", refused
 			}
 			return compare.MergePatch(before, patch), nil
@@ -225,15 +225,16 @@ func updatePolicy(c *connector.Call) connector.Result {
 	})
 }
 
-// ofDefault refuses what Okta does not let be changed of the policy that it made: it always comes last, and is always
-// ACTIVE (okta/terraform-provider-okta#1319, #2107; its recorded default policies have no link to a lifecycle).
-func ofDefault(before, patch jsonval.Value) *connector.Result {
+// checkDefaultPolicy refuses a change of the default policy that Okta would reject or ignore. The default policy is
+// always last and ACTIVE (okta/terraform-provider-okta#1319, #2107; its recorded default policies have no lifecycle
+// link).
+func checkDefaultPolicy(before, patch jsonval.Value) *connector.Result {
 	if !before.Get("system").True() {
 		return nil
 	}
 	for _, name := range [...]string{"priority", "status"} {
 		if v := patch.Get(name); v.Exists() && !v.Equal(before.Get(name)) {
-			r := connector.Refuse("default_policy", "this is the policy that Okta made, and its "+name+" is always "+before.Get(name).Raw()+
+			r := connector.Refuse("default_policy", "this is Okta's default policy, whose "+name+" is always "+before.Get(name).Raw()+
 				": change the other policies of its type instead")
 			return &r
 		}

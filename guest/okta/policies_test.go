@@ -13,20 +13,20 @@ import (
 const aPolicy = `{"id":"00p1","type":"OKTA_SIGN_ON","name":"P","status":"ACTIVE","priority":2,"system":false,"description":"old",` +
 	`"conditions":{"people":{"groups":{"include":["00g1","00g2"]}}},"created":"2026-01-01T00:00:00.000Z","lastUpdated":"2026-01-01T00:00:00.000Z","_links":{"self":{"href":"https://x"}}}`
 
-func TestListPolicies(t *testing.T) {
+func TestListPolicies_EachResponse_HasItsOutcome(t *testing.T) {
 	for _, c := range []invoking{
 		{"one type", `{"type":"PASSWORD","status":"ACTIVE","q":"x","expand":"rules"}`,
 			answering{"GET /api/v1/policies": {answer(200, "["+aPolicy+"]")}}, abi.Succeeded, "",
 			"GET /api/v1/policies status=ACTIVE q=x expand=rules type=PASSWORD", nil, 1},
 		{"one type that the org does not have", `{"type":"ENTITY_RISK"}`,
 			answering{"GET /api/v1/policies": {noFeature}}, abi.Rejected, "feature", "", nil, 0},
-		{"no permission is no skipping", `{}`,
+		{"a forbidden type is not skipped", `{}`,
 			answering{"GET /api/v1/policies": {forbidden}}, abi.Rejected, "forbidden", strings.Repeat("GET /api/v1/policies type=OKTA_SIGN_ON\n", 3), nil, 0},
-		{"a refusal of a proxy is no skipping", `{}`, answering{"GET /api/v1/policies": {answer(200, "["+aPolicy+"]"), answer(404, "<html>"), answer(200, "[]")}},
+		{"a proxy's refusal is not skipped", `{}`, answering{"GET /api/v1/policies": {answer(200, "["+aPolicy+"]"), answer(404, "<html>"), answer(200, "[]")}},
 			abi.Unavailable, "not_okta", "GET /api/v1/policies type=OKTA_SIGN_ON\nGET /api/v1/policies type=PASSWORD", nil, 1},
 		{"a bad token", `{}`, answering{"GET /api/v1/policies": {badToken}}, abi.Rejected, "credentials", "", nil, 0},
 		{"a server that fails", `{}`, answering{"GET /api/v1/policies": {answer(500, "")}}, abi.Unavailable, "unavailable", "", nil, 0},
-		{"nothing but refusals", `{"expand":"nonsense"}`,
+		{"all types are refused", `{"expand":"nonsense"}`,
 			answering{"GET /api/v1/policies": {answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: expand"}`)}},
 			abi.Rejected, "rejected", "", []string{"expand"}, 0},
 		{"a cursor of another query", `{"cursor":"bm8"}`, nil, abi.Invalid, "cursor", "none", nil, 0},
@@ -35,7 +35,7 @@ func TestListPolicies(t *testing.T) {
 	}
 }
 
-// policyOrg has two policies of each type but two types, on pages of one.
+// policyOrg has two policies of each type except two types, on pages of one.
 func policyOrg(req abi.Request) hosttest.Answer {
 	typ, after := "", ""
 	if req.Link != "" {
@@ -56,7 +56,7 @@ func policyOrg(req abi.Request) hosttest.Answer {
 	return answer(200, `[{"id":"`+typ+`2"}]`)
 }
 
-func TestListPoliciesWalksAllTypesFromAnyPoint(t *testing.T) {
+func TestListPolicies_EveryLimit_ListsEachPolicyOnce(t *testing.T) {
 	var want []string
 	for _, typ := range policyTypes {
 		if typ != "ENTITY_RISK" && typ != "CLIENT_UPDATE" {
@@ -90,7 +90,7 @@ func TestListPoliciesWalksAllTypesFromAnyPoint(t *testing.T) {
 	}
 }
 
-func TestGetPolicy(t *testing.T) {
+func TestGetPolicy_EachResponse_HasItsOutcome(t *testing.T) {
 	const get, rules = "GET /api/v1/policies/{policyId}", "GET /api/v1/policies/{policyId}/rules"
 	for _, c := range []invoking{
 		{"alone", `{"policy":"00p1"}`, answering{get: {answer(200, aPolicy)}}, abi.Succeeded, "", get + " [policyId:00p1]", []string{aPolicy}, 1},
@@ -102,15 +102,15 @@ func TestGetPolicy(t *testing.T) {
 		{"missing, with rules", `{"policy":"00p1","include_rules":true}`, answering{get: {notFound("Policy")}}, abi.NotFound, "", get + " [policyId:00p1]", nil, 0},
 		{"rules that are too large", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {answer(200, `[{"id":"`+strings.Repeat("r", hostcall.MaxBody)+`"}]`)}}, abi.Rejected, "too_large", "",
 			[]string{`list_policies, {"type":"OKTA_SIGN_ON","expand":"rules"}`}, 0},
-		{"rules of several pages that are large together", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {paged(`[{"id":"`+strings.Repeat("r", hostcall.MaxBody*3/4)+`"}]`, "/api/v1/policies/00p1/rules?after=r1"), answer(200, `[{"id":"`+strings.Repeat("s", hostcall.MaxBody*3/4)+`"}]`)}}, abi.Succeeded, "", "", nil, 0},
-		{"rules that are none", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {answer(200, "{}")}}, abi.Unavailable, "bad_answer", "", nil, 0},
-		{"rules that may not be read", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
+		{"pages of rules that are large together", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {paged(`[{"id":"`+strings.Repeat("r", hostcall.MaxBody*3/4)+`"}]`, "/api/v1/policies/00p1/rules?after=r1"), answer(200, `[{"id":"`+strings.Repeat("s", hostcall.MaxBody*3/4)+`"}]`)}}, abi.Succeeded, "", "", nil, 0},
+		{"rules that are not a list", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {answer(200, "{}")}}, abi.Unavailable, "bad_answer", "", nil, 0},
+		{"rules that the token may not read", `{"policy":"00p1","include_rules":true}`, answering{get: {answer(200, aPolicy)}, rules: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
 	} {
 		c.run(t, "get_policy")
 	}
 }
 
-func TestUpdatePolicy(t *testing.T) {
+func TestUpdatePolicy_EachResponse_HasItsOutcome(t *testing.T) {
 	const get, put = "GET /api/v1/policies/{policyId}", "PUT /api/v1/policies/{policyId}"
 	const input = `{"policy":"00p1","patch":{"description":"new"}}`
 	changed := strings.Replace(strings.Replace(aPolicy, `"old"`, `"new"`, 1), `"lastUpdated":"2026-01-01`, `"lastUpdated":"2026-01-02`, 1)
@@ -119,42 +119,42 @@ func TestUpdatePolicy(t *testing.T) {
 	body := `{"type":"OKTA_SIGN_ON","name":"P","status":"ACTIVE","priority":2,"description":"new","conditions":{"people":{"groups":{"include":["00g1","00g2"]}}}}`
 	id := " [policyId:00p1]"
 	for _, c := range []invoking{
-		{"written as a whole, without what is read-only", input, answering{get: {answer(200, aPolicy)}, put: {answer(200, changed)}}, abi.Succeeded, "",
+		{"replaced as a whole, without read-only members", input, answering{get: {answer(200, aPolicy)}, put: {answer(200, changed)}}, abi.Succeeded, "",
 			get + id + "\n" + get + id + "\n" + put + id + " " + body,
 			[]string{`"before":` + aPolicy, `"after":` + changed}, 0},
 		{"nothing differs", `{"policy":"00p1","patch":{"description":"old","settings":null,"conditions":{"people":{"groups":{"include":["00g2","00g1"]}}}}}`,
 			answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", get + id, nil, 0},
 		{"missing", input, answering{get: {notFound("Policy")}}, abi.NotFound, "", get + id, nil, 0},
 		{"changed since it was read", input, answering{get: {answer(200, aPolicy), answer(200, touched)}}, abi.Rejected, "changed_meanwhile", get + id + "\n" + get + id, nil, 0},
-		{"of a type that cannot be replaced", input, answering{get: {answer(200, strings.Replace(aPolicy, "OKTA_SIGN_ON", "ENTITY_RISK", 1))}}, abi.Rejected, "policy_type", get + id, []string{"rules"}, 0},
+		{"a type that cannot be replaced", input, answering{get: {answer(200, strings.Replace(aPolicy, "OKTA_SIGN_ON", "ENTITY_RISK", 1))}}, abi.Rejected, "policy_type", get + id, []string{"rules"}, 0},
 		{"a read-only member", `{"policy":"00p1","patch":{"id":"x"}}`, nil, abi.Invalid, "input", "none", []string{"id cannot be changed"}, 0},
 		{"another type", `{"policy":"00p1","patch":{"type":"PASSWORD"}}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"no name", `{"policy":"00p1","patch":{"name":null}}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"an empty name", `{"policy":"00p1","patch":{"name":" "}}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"refused", input, answering{get: {answer(200, aPolicy)}, put: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
-		{"gone when it was written", input, answering{get: {answer(200, aPolicy)}, put: {notFound("Policy")}}, abi.NotFound, "", "", nil, 0},
+		{"deleted before the write", input, answering{get: {answer(200, aPolicy)}, put: {notFound("Policy")}}, abi.NotFound, "", "", nil, 0},
 		{"priorities are being reconciled", input, answering{get: {answer(200, aPolicy)},
 			put: {answer(423, `{"errorCode":"E0000239","errorSummary":"Policies are being reconciled"}`), answer(200, changed)}}, abi.Succeeded, "", "", nil, 0},
-		{"and meanwhile somebody changed it", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, touched)},
+		{"changed by another client meanwhile", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, touched)},
 			put: {answer(423, `{"errorCode":"E0000239","errorSummary":"Policies are being reconciled"}`), answer(200, changed)}}, abi.Rejected, "changed_meanwhile",
 			get + id + "\n" + get + id + "\n" + put + id + " " + body + "\n" + get + id, nil, 0},
-		{"and it cannot be read again", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), forbidden},
+		{"it cannot be read again", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), forbidden},
 			put: {answer(423, `{"errorCode":"E0000239","errorSummary":"Policies are being reconciled"}`), answer(200, changed)}}, abi.Rejected, "forbidden",
 			get + id + "\n" + get + id + "\n" + put + id + " " + body + "\n" + get + id + "\n" + get + id + "\n" + get + id, nil, 0},
 		{"not sent", input, answering{get: {answer(200, aPolicy)}, put: {unsent}}, abi.Unavailable, "connect", "", nil, 0},
-		{"lost, and done", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, changed)}, put: {lost}}, abi.Succeeded, "", "", []string{`"after":` + changed}, 0},
-		{"lost, and not done", input, answering{get: {answer(200, aPolicy)}, put: {lost}}, abi.Unavailable, "unavailable", "", []string{"not changed"}, 0},
-		{"lost, and somebody else's", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, other)}, put: {lost}}, abi.Unknown, "unknown", "", nil, 0},
-		{"lost, and not to be read", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(500, "")}, put: {answer(502, "")}}, abi.Unknown, "unknown", "", nil, 0},
-		{"taken otherwise than written", input, answering{get: {answer(200, aPolicy)}, put: {answer(200, other)}}, abi.Rejected, "not_as_asked", "", []string{`description is "theirs", and was to be "new"`}, 0},
-		{"taken with an answer that is no JSON", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, changed)}, put: {answer(200, "<html>")}}, abi.Succeeded, "", "", []string{`"after":` + changed}, 0},
+		{"response lost, done", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, changed)}, put: {lost}}, abi.Succeeded, "", "", []string{`"after":` + changed}, 0},
+		{"response lost, not done", input, answering{get: {answer(200, aPolicy)}, put: {lost}}, abi.Unavailable, "unavailable", "", []string{"not changed"}, 0},
+		{"response lost, another client's object", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, other)}, put: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"response lost, cannot be read back", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(500, "")}, put: {answer(502, "")}}, abi.Unknown, "unknown", "", nil, 0},
+		{"accepted with another value", input, answering{get: {answer(200, aPolicy)}, put: {answer(200, other)}}, abi.Rejected, "not_as_asked", "", []string{`description is "theirs", not "new"`}, 0},
+		{"accepted with a response that is not JSON", input, answering{get: {answer(200, aPolicy), answer(200, aPolicy), answer(200, changed)}, put: {answer(200, "<html>")}}, abi.Succeeded, "", "", []string{`"after":` + changed}, 0},
 	} {
 		c.run(t, "update_policy")
 	}
 }
 
-// TestUpdatePolicy_Status_IsSetByItsOwnCall: a PUT ignores it (recorded).
-func TestUpdatePolicy_Status_IsSetByItsOwnCall(t *testing.T) {
+// TestUpdatePolicy_Status_IsSetByItsOwnRequest: a PUT ignores the status (recorded).
+func TestUpdatePolicy_Status_IsSetByItsOwnRequest(t *testing.T) {
 	const get, put, id = "GET /api/v1/policies/{policyId}", "PUT /api/v1/policies/{policyId}", " [policyId:00p1]"
 	on, off := activatePolicy.Endpoint, deactivatePolicy.Endpoint
 	inactive := strings.Replace(aPolicy, `"status":"ACTIVE"`, `"status":"INACTIVE"`, 1)
@@ -165,18 +165,18 @@ func TestUpdatePolicy_Status_IsSetByItsOwnCall(t *testing.T) {
 	for _, c := range []invoking{
 		{"off alone", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy), answer(200, inactive)}, off: {answer(204, "")}}, abi.Succeeded, "",
 			get + id + "\n" + off + id + "\n" + get + id, []string{`"before":` + aPolicy, `"after":` + inactive}, 0},
-		{"off, then changed", both, answering{get: {answer(200, aPolicy), answer(200, inactive), answer(200, inactive), answer(200, inactive), answer(200, changed(inactive))}, off: {answer(204, "")}, put: {answer(200, changed(inactive))}}, abi.Succeeded, "",
+		{"deactivated, then changed", both, answering{get: {answer(200, aPolicy), answer(200, inactive), answer(200, inactive), answer(200, inactive), answer(200, changed(inactive))}, off: {answer(204, "")}, put: {answer(200, changed(inactive))}}, abi.Succeeded, "",
 			get + id + "\n" + off + id + "\n" + get + id + "\n" + get + id + "\n" + get + id + "\n" + put + id +
 				` {"type":"OKTA_SIGN_ON","name":"P","status":"INACTIVE","priority":2,"description":"new","conditions":{"people":{"groups":{"include":["00g1","00g2"]}}}}` + "\n" + get + id,
 			[]string{`"before":` + aPolicy, `"after":` + changed(inactive)}, 0},
-		{"changed, then on", `{"policy":"00p1","patch":{"status":"ACTIVE","description":"new"}}`,
+		{"changed, then activated", `{"policy":"00p1","patch":{"status":"ACTIVE","description":"new"}}`,
 			answering{get: {answer(200, inactive), answer(200, inactive), answer(200, changed(inactive)), answer(200, changed(aPolicy))}, on: {answer(204, "")}, put: {answer(200, changed(inactive))}}, abi.Succeeded, "", "", []string{`"after":` + changed(aPolicy)}, 0},
-		{"it does not show", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy)}, off: {answer(204, "")}}, abi.Unknown, "unknown", "", nil, 0},
-		{"lost, and done", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy), answer(200, inactive)}, off: {lost}}, abi.Succeeded, "", "", nil, 0},
-		{"lost, and not done", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy)}, off: {lost}}, abi.Unavailable, "unavailable", "", []string{"still ACTIVE"}, 0},
-		{"off, and the rest is lost", both, answering{get: {answer(200, aPolicy), answer(200, inactive)}, off: {answer(204, "")}, put: {lost}}, abi.Unavailable, "", "", []string{"is INACTIVE now, and was not changed otherwise"}, 0},
-		{"the default policy's", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, strings.Replace(aPolicy, `"system":false`, `"system":true`, 1))}}, abi.Rejected, "default_policy", get + id, []string{"status"}, 0},
-		{"the default policy's priority", `{"policy":"00p1","patch":{"priority":1}}`, answering{get: {answer(200, strings.Replace(aPolicy, `"system":false`, `"system":true`, 1))}}, abi.Rejected, "default_policy", get + id, []string{"priority"}, 0},
+		{"accepted, does not show", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy)}, off: {answer(204, "")}}, abi.Unknown, "unknown", "", nil, 0},
+		{"response lost, done", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy), answer(200, inactive)}, off: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"response lost, not done", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aPolicy)}, off: {lost}}, abi.Unavailable, "unavailable", "", []string{"still ACTIVE"}, 0},
+		{"deactivated, response of the rest lost", both, answering{get: {answer(200, aPolicy), answer(200, inactive)}, off: {answer(204, "")}, put: {lost}}, abi.Unavailable, "", "", []string{"is now INACTIVE, but was not changed otherwise"}, 0},
+		{"the status of the default policy", `{"policy":"00p1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, strings.Replace(aPolicy, `"system":false`, `"system":true`, 1))}}, abi.Rejected, "default_policy", get + id, []string{"status"}, 0},
+		{"the priority of the default policy", `{"policy":"00p1","patch":{"priority":1}}`, answering{get: {answer(200, strings.Replace(aPolicy, `"system":false`, `"system":true`, 1))}}, abi.Rejected, "default_policy", get + id, []string{"priority"}, 0},
 	} {
 		c.run(t, "update_policy")
 	}
@@ -186,30 +186,31 @@ func TestUpdatePolicy_Status_IsSetByItsOwnCall(t *testing.T) {
 	}
 }
 
-// TestUpdatePolicy_IsComparedByMeaning: Okta answers with all authenticators of the org, in an order of its own, and without
-// what is empty (recorded of MFA_ENROLL).
-func TestUpdatePolicy_IsComparedByMeaning(t *testing.T) {
+// TestUpdatePolicy_EqualInMeaning_IsUnchanged: Okta returns all authenticators of the org, in its own order, and omits
+// empty values (recorded for MFA_ENROLL).
+func TestUpdatePolicy_EqualInMeaning_IsUnchanged(t *testing.T) {
 	const get, put = "GET /api/v1/policies/{policyId}", "PUT /api/v1/policies/{policyId}"
 	mfa := strings.Replace(aPolicy, `"conditions"`, `"settings":{"type":"AUTHENTICATORS","authenticators":[{"key":"okta_password","enroll":{"self":"REQUIRED"}},{"key":"phone_number","enroll":{"self":"NOT_ALLOWED"}}]},"conditions"`, 1)
 	wanted := `{"policy":"00p1","patch":{"settings":{"authenticators":[{"key":"okta_email","enroll":{"self":"OPTIONAL"}},{"key":"okta_password","enroll":{"self":"REQUIRED"}}]}}}`
 	answered := strings.Replace(mfa, `[{"key":"okta_password"`, `[{"key":"webauthn","enroll":{"self":"NOT_ALLOWED"}},{"key":"okta_email","enroll":{"self":"OPTIONAL"},"constraints":{"aaguidGroups":[]}},{"key":"okta_password"`, 1)
 	for _, c := range []invoking{
-		{"all authenticators come back", wanted, answering{get: {answer(200, mfa)}, put: {answer(200, answered)}}, abi.Succeeded, "", "", nil, 0},
+		{"the response has all authenticators", wanted, answering{get: {answer(200, mfa)}, put: {answer(200, answered)}}, abi.Succeeded, "", "", nil, 0},
 		{"and a repeat writes nothing", wanted, answering{get: {answer(200, answered)}}, abi.Unchanged, "", "", nil, 0},
-		{"one that stays allowed is a gap", wanted, answering{get: {answer(200, mfa)}, put: {answer(200, strings.Replace(answered, `"webauthn","enroll":{"self":"NOT_ALLOWED"}`, `"webauthn","enroll":{"self":"OPTIONAL"}`, 1))}}, abi.Rejected, "not_as_asked", "", []string{"settings.authenticators"}, 0},
-		{"empty is absent", `{"policy":"00p1","patch":{"conditions":{"network":{"include":[],"exclude":[]},"people":{"users":{"exclude":null}}}}}`, answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", "", nil, 0},
-		{"repeats are one", `{"policy":"00p1","patch":{"conditions":{"people":{"groups":{"include":["00g2","00g1","00g2"]}}}}}`, answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", "", nil, 0},
-		{"numbers and space", `{"policy":"00p1","patch":{"priority":2.0,"description":" old "}}`, answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", "", nil, 0},
-		{"one less is a change", `{"policy":"00p1","patch":{"conditions":{"people":{"groups":{"include":["00g2"]}}}}}`,
+		{"an authenticator that stays allowed is a gap", wanted, answering{get: {answer(200, mfa)}, put: {answer(200, strings.Replace(answered, `"webauthn","enroll":{"self":"NOT_ALLOWED"}`, `"webauthn","enroll":{"self":"OPTIONAL"}`, 1))}}, abi.Rejected, "not_as_asked", "", []string{"settings.authenticators"}, 0},
+		{"empty equals absent", `{"policy":"00p1","patch":{"conditions":{"network":{"include":[],"exclude":[]},"people":{"users":{"exclude":null}}}}}`, answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", "", nil, 0},
+		{"repeats are ignored", `{"policy":"00p1","patch":{"conditions":{"people":{"groups":{"include":["00g2","00g1","00g2"]}}}}}`, answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", "", nil, 0},
+		{"spelling of numbers and spaces", `{"policy":"00p1","patch":{"priority":2.0,"description":" old "}}`, answering{get: {answer(200, aPolicy)}}, abi.Unchanged, "", "", nil, 0},
+		{"one element less is a change", `{"policy":"00p1","patch":{"conditions":{"people":{"groups":{"include":["00g2"]}}}}}`,
 			answering{get: {answer(200, aPolicy)}, put: {answer(200, strings.Replace(aPolicy, `["00g1","00g2"]`, `["00g2"]`, 1))}}, abi.Succeeded, "", "", nil, 0},
 	} {
 		c.run(t, "update_policy")
 	}
 }
 
-// TestUpdatePolicy_ComparesExactlyBeforeItSends: an array is replaced as a whole, so that an element with a member less is a
-// change, and another order is, where Okta is not known to keep the array as a set. What Okta answers is compared by meaning.
-func TestUpdatePolicy_ComparesExactlyBeforeItSends(t *testing.T) {
+// TestUpdatePolicy_BeforeSending_ComparesExactly: an array is replaced as a whole. So an element with one member less
+// is a change, and so is another order, unless Okta is known to store the array as a set. Okta's response is compared
+// by meaning.
+func TestUpdatePolicy_BeforeSending_ComparesExactly(t *testing.T) {
 	const get, put = "GET /api/v1/policies/{policyId}", "PUT /api/v1/policies/{policyId}"
 	with := func(settings string) hosttest.Answer {
 		return answer(200, strings.Replace(aPolicy, `"conditions"`, `"settings":`+settings+`,"conditions"`, 1))
@@ -217,16 +218,16 @@ func TestUpdatePolicy_ComparesExactlyBeforeItSends(t *testing.T) {
 	in := func(settings string) string { return `{"policy":"00p1","patch":{"settings":` + settings + `}}` }
 	now, ordered := with(`{"steps":[{"key":"a","limit":{"days":7}},{"key":"b"}]}`), with(`{"steps":["b","a"]}`)
 	for _, c := range []invoking{
-		{"a member less in an element", in(`{"steps":[{"key":"a"},{"key":"b"}]}`), answering{get: {now}, put: {with(`{"steps":[{"key":"a"},{"key":"b"}]}`)}}, abi.Succeeded, "", "", []string{`"after":`}, 0},
-		{"a member less that Okta keeps", in(`{"steps":[{"key":"a"},{"key":"b"}]}`), answering{get: {now}, put: {now}}, abi.Succeeded, "", "", []string{"of its own in settings.steps"}, 0},
+		{"one member less in an element", in(`{"steps":[{"key":"a"},{"key":"b"}]}`), answering{get: {now}, put: {with(`{"steps":[{"key":"a"},{"key":"b"}]}`)}}, abi.Succeeded, "", "", []string{`"after":`}, 0},
+		{"one member less, which Okta keeps", in(`{"steps":[{"key":"a"},{"key":"b"}]}`), answering{get: {now}, put: {now}}, abi.Succeeded, "", "", []string{"its own members or order in settings.steps"}, 0},
 		{"deeper", in(`{"steps":[{"key":"a","limit":{}},{"key":"b"}]}`), answering{get: {now}, put: {with(`{"steps":[{"key":"a"},{"key":"b"}]}`)}}, abi.Succeeded, "", "", nil, 0},
 		{"another order", in(`{"steps":["a","b"]}`), answering{get: {ordered}, put: {with(`{"steps":["a","b"]}`)}}, abi.Succeeded, "", "", nil, 0},
 		{"the same order", in(`{"steps":["b","a"]}`), answering{get: {ordered}}, abi.Unchanged, "", get + " [policyId:00p1]", nil, 0},
 		{"a set in another order", in(`{"methods":["a","b"]}`), answering{get: {with(`{"methods":["b","a"]}`)}}, abi.Unchanged, "", get + " [policyId:00p1]", nil, 0},
-		{"a member less in a set's element", in(`{"include":[{"key":"a"}]}`), answering{get: {with(`{"include":[{"key":"a","days":7}]}`)}, put: {with(`{"include":[{"key":"a"}]}`)}}, abi.Succeeded, "", "", nil, 0},
-		{"the same with what is empty", in(`{"steps":[{"key":"a","limit":{"days":7},"more":[]},{"key":"b","none":null}]}`), answering{get: {now}}, abi.Unchanged, "", "", nil, 0},
-		{"lost, and done", in(`{"steps":["a","b"]}`), answering{get: {ordered, ordered, with(`{"steps":["a","b"]}`)}, put: {lost}}, abi.Succeeded, "", "", nil, 0},
-		{"lost, and not done", in(`{"steps":["a","b"]}`), answering{get: {ordered}, put: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
+		{"one member less in an element of a set", in(`{"include":[{"key":"a"}]}`), answering{get: {with(`{"include":[{"key":"a","days":7}]}`)}, put: {with(`{"include":[{"key":"a"}]}`)}}, abi.Succeeded, "", "", nil, 0},
+		{"the same, with empty members", in(`{"steps":[{"key":"a","limit":{"days":7},"more":[]},{"key":"b","none":null}]}`), answering{get: {now}}, abi.Unchanged, "", "", nil, 0},
+		{"response lost, done", in(`{"steps":["a","b"]}`), answering{get: {ordered, ordered, with(`{"steps":["a","b"]}`)}, put: {lost}}, abi.Succeeded, "", "", nil, 0},
+		{"response lost, not done", in(`{"steps":["a","b"]}`), answering{get: {ordered}, put: {lost}}, abi.Unavailable, "unavailable", "", nil, 0},
 	} {
 		c.run(t, "update_policy")
 	}

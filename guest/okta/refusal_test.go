@@ -12,9 +12,9 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// TestReads_RefusalThatIsNotOktas_IsUnavailable: what a proxy, a firewall or a portal answers says nothing of the token, the
-// object or the input, whatever its status and body.
-func TestReads_RefusalThatIsNotOktas_IsUnavailable(t *testing.T) {
+// TestReads_ForeignRefusal_IsUnavailable: a response of a proxy, a firewall or a portal says nothing about the token,
+// the object or the input, with any status and body.
+func TestReads_ForeignRefusal_IsUnavailable(t *testing.T) {
 	for _, op := range operations() {
 		if op.Class != abi.Read || op.Name == "validate" {
 			continue
@@ -42,8 +42,8 @@ func TestReads_RefusalThatIsNotOktas_IsUnavailable(t *testing.T) {
 					if m := out.Error.Message; strings.Contains(m, "owner lacks") || strings.Contains(m, "Okta answered") {
 						t.Errorf("%s, %d %s: the message blames Okta or the token: %s", op.Name, status, body, m)
 					}
-					if m := out.Error.Message; (status == 401 || status == 407) && !strings.Contains(m, "proxy or gateway between this machine and Okta wants credentials") {
-						t.Errorf("%s, %d: the message does not tell the proxy from Okta: %s", op.Name, status, m)
+					if m := out.Error.Message; (status == 401 || status == 407) && !strings.Contains(m, "proxy or gateway between this machine and Okta requires credentials") {
+						t.Errorf("%s, %d: the message does not distinguish the proxy from Okta: %s", op.Name, status, m)
 					}
 				}
 			}
@@ -51,8 +51,8 @@ func TestReads_RefusalThatIsNotOktas_IsUnavailable(t *testing.T) {
 	}
 }
 
-// TestReads_RefusalOfOkta_IsFinal: with Okta's own code it is about the token, the input or the object.
-func TestReads_RefusalOfOkta_IsFinal(t *testing.T) {
+// TestReads_OktasRefusal_IsFinal: a response with Okta's own code is about the token, the input or the object.
+func TestReads_OktasRefusal_IsFinal(t *testing.T) {
 	for body, want := range map[string]struct {
 		status    int
 		code      string
@@ -76,8 +76,8 @@ func TestReads_RefusalOfOkta_IsFinal(t *testing.T) {
 	}
 }
 
-// TestReads_ForbiddenInPassing_IsAskedAgain: Okta now and then answers E0000006 to what it allows.
-func TestReads_ForbiddenInPassing_IsAskedAgain(t *testing.T) {
+// TestReads_ForbiddenTemporarily_IsRepeated: Okta sometimes answers E0000006 to a request that it allows.
+func TestReads_ForbiddenTemporarily_IsRepeated(t *testing.T) {
 	for _, op := range operations() {
 		if op.Class != abi.Read || op.Name == "validate" {
 			continue
@@ -104,18 +104,18 @@ func TestReads_ForbiddenInPassing_IsAskedAgain(t *testing.T) {
 				t.Errorf("%s, forbidden %d times: %s %+v %s", op.Name, times, out.Outcome, out.Error, out.Output)
 			}
 			if times < 3 && host.WaitedMS == 0 {
-				t.Errorf("%s: asked again at once", op.Name)
+				t.Errorf("%s: repeated without a wait", op.Name)
 			}
 		}
 	}
 }
 
-// isSingle reports whether an endpoint answers one object: its path ends in a blank, or is the org's.
+// isSingle reports whether an endpoint returns one object: its path ends in a parameter, or it is the org's.
 func isSingle(endpoint string) bool {
 	return strings.HasSuffix(endpoint, "}") || strings.HasSuffix(endpoint, "/org") || strings.HasSuffix(endpoint, "/okta-organization") || strings.HasSuffix(endpoint, "/me")
 }
 
-// TestInventory_EveryListForbidden_WaitsOnceForEachEndpoint, however many groups there are: each page of a table is a call.
+// TestInventory_EveryListForbidden_WaitsOnceForEachEndpoint has many groups. Each page of a table is a separate call.
 func TestInventory_EveryListForbidden_WaitsOnceForEachEndpoint(t *testing.T) {
 	host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		if strings.HasSuffix(req.Endpoint, "/users") && strings.Contains(req.Endpoint, "{groupId}") {

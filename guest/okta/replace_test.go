@@ -9,9 +9,9 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
-// TestWholes_KnowWhatOktaCallsReadOnly holds the tables of the endpoints that replace a whole against Okta's document: what it
-// calls read-only is not sent, is sent as it was read, or is refused.
-func TestWholes_KnowWhatOktaCallsReadOnly(t *testing.T) {
+// TestWholes_ReadOnlyMembers_AreListed compares the tables of replacing endpoints with Okta's document. A read-only
+// member must be omitted, sent as it was read, or refused.
+func TestWholes_ReadOnlyMembers_AreListed(t *testing.T) {
 	judge, err := openapi.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -29,22 +29,22 @@ func TestWholes_KnowWhatOktaCallsReadOnly(t *testing.T) {
 			_, refused := w.Elsewhere[m]
 			sent := w.Only == nil || slices.Contains(w.Only, top)
 			if sent && !refused && !slices.Contains(w.Own, top) && !slices.Contains(w.Kept, top) {
-				t.Errorf("%s: %s is read-only, and the table does not know it", w.Put, m)
+				t.Errorf("%s: %s is read-only, but not in the table", w.Put, m)
 			}
 		}
 	}
 }
 
-// TestEveryPut_IsInATable: an operation that replaces a whole knows what is special about its members.
-func TestEveryPut_IsInATable(t *testing.T) {
-	known := []string{putGroupMember.Endpoint} // which has no body
+// TestWholes_EveryPut_IsListed: each operation that replaces an object has a table of its special members.
+func TestWholes_EveryPut_IsListed(t *testing.T) {
+	known := []string{putGroupMember.Endpoint} // a PUT without a body
 	for _, w := range []replace.Whole{wholePolicy, wholeZone, wholeGroup, wholeUser, wholeAppGroup} {
 		known = append(known, w.Put)
 	}
 	for _, op := range operations() {
 		for _, e := range op.Endpoints {
 			if e.Method() == "PUT" && !slices.Contains(known, e.Endpoint) {
-				t.Errorf("%s: %s is in no table", op.Name, e.Endpoint)
+				t.Errorf("%s: %s is not in a table", op.Name, e.Endpoint)
 			}
 		}
 	}

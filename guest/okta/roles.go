@@ -30,7 +30,7 @@ var (
 	deleteClientRole = abi.Endpoint{Endpoint: "DELETE /oauth2/v1/clients/{clientId}/roles/{roleAssignmentId}", Bucket: "/oauth2/v1/clients", Scopes: []string{"okta.roles.manage"}}
 )
 
-// Whose roles.
+// Inputs that name the principal.
 var (
 	roleUser   = connector.Input{"user", false, userInput.Schema}
 	roleTarget = connector.Input{"user", false, targetInput.Schema}
@@ -40,19 +40,19 @@ var (
 
 const (
 	oneOfPrincipals    = `{"oneOf":[{"required":["user"]},{"required":["group"]},{"required":["client"]}]}`
-	atMostOnePrincipal = `"description":"at most one of user, group and client","not":{"anyOf":[{"required":["user","group"]},{"required":["user","client"]},{"required":["group","client"]}]}`
+	atMostOnePrincipal = `"description":"give at most one of user, group and client","not":{"anyOf":[{"required":["user","group"]},{"required":["user","client"]},{"required":["group","client"]}]}`
 	standardRoleSchema = `{"enum":["ACCESS_CERTIFICATIONS_ADMIN","ACCESS_REQUESTS_ADMIN","API_ACCESS_MANAGEMENT_ADMIN","APP_ADMIN","GROUP_MEMBERSHIP_ADMIN","HELP_DESK_ADMIN",` +
 		`"ORG_ADMIN","READ_ONLY_ADMIN","REPORT_ADMIN","SUPER_ADMIN","USER_ADMIN","WORKFLOWS_ADMIN"],"description":"a standard role"}`
 )
 
-// A record's key is unique within the connection, and the id of an assignment is not: those of most standard roles are
-// the same for everybody. So these operations have none.
+// These operations have no key. A record's key must be unique in the connection, but most standard role assignments
+// have the same id for all principals.
 
 var roleOperations = []connector.Operation{
 	{
 		Name: "list_roles",
-		Summary: "Lists the administrator roles that a user, group or client has, a user's through groups included; without " +
-			"one of them, the org's custom roles.",
+		Summary: "Lists the administrator roles of a user, group or client, or the org's custom roles. A user's roles through groups " +
+			"are included.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
@@ -66,13 +66,13 @@ var roleOperations = []connector.Operation{
 	},
 	{
 		Name: "get_role",
-		Summary: "Reads one role assignment of a user, group or client by its id; without one of them, a custom role by id " +
-			"or label.",
+		Summary: "Reads one role assignment of a user, group or client by its id, or a custom role by id or label if none of them " +
+			"is given.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			{"role", true, `{"type":"string","minLength":1,"maxLength":255,"description":"a custom role's id or label; with a user, group or client the id of the role assignment"}`},
+			{"role", true, `{"type":"string","minLength":1,"maxLength":255,"description":"a custom role's id or label; with user, group or client, the id of a role assignment"}`},
 			roleUser, roleGroup, roleClient,
 		},
 		Require:   atMostOnePrincipal,
@@ -84,8 +84,8 @@ var roleOperations = []connector.Operation{
 	},
 	{
 		Name: "assign_role",
-		Summary: "Gives a user, group or client an administrator role: a standard one by type, or a custom one on a resource set. One " +
-			"that is there already stays unchanged, with a warning where it is not all that was asked for.",
+		Summary: "Assigns an administrator role to a user, group or client: a standard role by type, or a custom role with a resource set. " +
+			"An existing assignment is unchanged, with a warning if it differs from the input.",
 		Class:       abi.Privileged,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
@@ -93,10 +93,10 @@ var roleOperations = []connector.Operation{
 			roleTarget, roleGroup, roleClient,
 			{"type", false, standardRoleSchema},
 			{"role", false, connector.IDSchema("64", "id of a custom role, with resource_set")},
-			{"resource_set", false, connector.IDSchema("64", "id of the resource set that a custom role is for")},
-			{"disable_notifications", false, `{"type":"boolean","default":false,"description":"true makes the principal a third-party administrator: no mail from Okta, no access to the support portal"}`},
+			{"resource_set", false, connector.IDSchema("64", "id of the resource set for a custom role")},
+			{"disable_notifications", false, `{"type":"boolean","default":false,"description":"true makes the principal a third-party administrator, without mail from Okta and without the support portal"}`},
 		},
-		Require: `"description":"exactly one of user, group and client; and either type, or role with resource_set","allOf":[` + oneOfPrincipals + `,` +
+		Require: `"description":"give exactly one of user, group and client, and either type, or role with resource_set","allOf":[` + oneOfPrincipals + `,` +
 			`{"oneOf":[{"required":["type"]},{"required":["role","resource_set"]}]},` +
 			`{"if":{"required":["type"]},"then":{"not":{"anyOf":[{"required":["role"]},{"required":["resource_set"]}]}}}]`,
 		Example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
@@ -106,17 +106,17 @@ var roleOperations = []connector.Operation{
 	},
 	{
 		Name: "revoke_role",
-		Summary: "Takes an administrator role away from a user, group or client. A role that is not there stays unchanged; " +
-			"one that a user has through a group is rejected, naming the group.",
+		Summary: "Revokes an administrator role of a user, group or client. A missing assignment is unchanged. A user's role " +
+			"through a group is rejected, with the group.",
 		Class:       abi.Privileged,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			roleTarget, roleGroup, roleClient,
-			{"role_assignment", false, `{"type":"string","minLength":15,"maxLength":64,"pattern":"^[A-Za-z0-9]+$","description":"id of the role assignment, as list_roles tells it; one that the principal does not have is unchanged"}`},
+			{"role_assignment", false, `{"type":"string","minLength":15,"maxLength":64,"pattern":"^[A-Za-z0-9]+$","description":"id of the role assignment, as in list_roles; if the principal does not have it, the outcome is unchanged"}`},
 			{"type", false, standardRoleSchema},
 		},
-		Require:   `"description":"exactly one of user, group and client; and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
+		Require:   `"description":"give exactly one of user, group and client, and either role_assignment or type","allOf":[` + oneOfPrincipals + `,{"oneOf":[{"required":["role_assignment"]},{"required":["type"]}]}]`,
 		Example:   `{"user":"ada.lovelace@example.com","type":"HELP_DESK_ADMIN"}`,
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getGroup, &getGroups, &getUserRoles, &deleteUserRole, &getGroupRoles, &deleteGroupRole, &getClientRoles, &deleteClientRole, &getMe, &getUserGroups},
 		Do:        revokeRole,
@@ -127,22 +127,22 @@ var roleOperations = []connector.Operation{
 const roleDisplay = "label type status assignment_type role resource_set created id"
 
 var roleColumns = []connector.Column{
-	{"id", abi.Varchar, "id", "the custom role's id, or the role assignment's, which repeats from one principal to the next"},
+	{"id", abi.Varchar, "id", "the custom role's id, or the role assignment's id, which several principals can have"},
 	{"label", abi.Varchar, "label", ""},
-	{"type", abi.Varchar, "type", "a standard role, or CUSTOM"},
+	{"type", abi.Varchar, "type", "a standard role or CUSTOM"},
 	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
-	{"assignment_type", abi.Varchar, "assignmentType", "USER, GROUP or CLIENT: GROUP on a user is a role through a group"},
-	{"role", abi.Varchar, "role", "the custom role that is assigned"},
-	{"resource_set", abi.Varchar, "resource-set", "what a custom role is for"},
-	{"description", abi.Varchar, "description", "of a custom role"},
+	{"assignment_type", abi.Varchar, "assignmentType", "USER, GROUP or CLIENT; GROUP for a user means through a group"},
+	{"role", abi.Varchar, "role", "id of the assigned custom role"},
+	{"resource_set", abi.Varchar, "resource-set", "resource set of a custom role"},
+	{"description", abi.Varchar, "description", "description of a custom role"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
-	{"assignee", abi.Varchar, "_links.assignee.href", "whose assignment it is"},
+	{"assignee", abi.Varchar, "_links.assignee.href", "link to the principal"},
 	{"embedded", abi.JSON, "_embedded", ""},
 	{"links", abi.JSON, "_links", ""},
 }
 
-// customRoles are the org's. Their list has its next link in the body, with another host than the org's.
+// customRoles returns the list of the org's custom roles. Its next link is in the body, and names a different host.
 func customRoles() connector.List {
 	return connector.List{Endpoint: getCustomRoles.Endpoint, Records: "roles", Next: "_links.next"}
 }
@@ -177,7 +177,7 @@ func readRole(c *connector.Call) connector.Result {
 	return c.EmitObject(resp, nil)
 }
 
-// roleFailure is failure where either a role or whose it is may be what is missing.
+// roleFailure returns the failure of a read of a role. Either the role or its principal may be missing.
 func roleFailure(c *connector.Call, resp hostcall.Response, p principal, typ, noun string) connector.Result {
 	if resp.Err == nil && p.id != "" && missingType(c.ReadError(resp).Upstream, p.typ) {
 		typ, noun = p.typ, p.noun
@@ -185,18 +185,18 @@ func roleFailure(c *connector.Call, resp hostcall.Response, p principal, typ, no
 	return c.Failure(resp, typ, noun)
 }
 
-// principal is who has a role: a user, a group or a client.
+// principal is the user, group or client that has a role.
 type principal struct {
 	noun, typ string // as in a 404
 	id        string
 	blank     string
-	direct    string // assignmentType of a role that was given to the principal itself
+	direct    string // assignmentType of a role that is assigned to the principal directly
 
 	list, add, get, remove string // endpoints
 }
 
-// findPrincipal reads the input's user, group or client: one without id where there is none. Logins and names are
-// resolved, since roles are kept by id.
+// findPrincipal reads the input's user, group or client. The id is empty if there is none. Logins and names are
+// resolved, because Okta stores roles by id.
 func findPrincipal(c *connector.Call) (principal, *connector.Result) {
 	if c.Str("group") != "" {
 		id, failed := groupID(c)
@@ -221,7 +221,7 @@ func groupPrincipal(id string) principal {
 		getGroupRoles.Endpoint, postGroupRoles.Endpoint, getGroupRole.Endpoint, deleteGroupRole.Endpoint}
 }
 
-// isID reports whether s looks like an Okta id: its prefix and 17 letters and digits.
+// isID reports whether s looks like an Okta id: prefix and 17 letters or digits.
 func isID(s, prefix string) bool {
 	return len(s) == 20 && strings.HasPrefix(s, prefix) &&
 		strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
@@ -234,7 +234,7 @@ func (p principal) assignmentPath(id string) []hostcall.Pair {
 	return append(p.path(), hostcall.Pair{Name: "roleAssignmentId", Value: id})
 }
 
-// assignments are the roles of a principal, a user's through groups included.
+// assignments returns the roles of a principal, including a user's roles through groups.
 func assignments(c *connector.Call, p principal) (roles jsonval.Value, failed *connector.Result) {
 	resp := c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path()})
 	if !connector.OK(resp) {
@@ -244,7 +244,7 @@ func assignments(c *connector.Call, p principal) (roles jsonval.Value, failed *c
 	return c.Array(resp, "roles")
 }
 
-// roleAssignment finds the wanted role among those of a principal.
+// roleAssignment finds the role that the input names among the principal's roles.
 func roleAssignment(c *connector.Call, p principal) (a jsonval.Value, found bool, failed *connector.Result) {
 	roles, failed := assignments(c, p)
 	if failed != nil {
@@ -252,7 +252,7 @@ func roleAssignment(c *connector.Call, p principal) (a jsonval.Value, found bool
 	}
 	for a := range roles.Elements() {
 		if t := a.Get("assignmentType").Str(); t != "" && t != p.direct {
-			continue // through a group: not the principal's own
+			continue // through a group, not direct
 		}
 		if want := c.Str("type"); want != "" {
 			if a.Get("type").Str() == want {
@@ -273,7 +273,7 @@ func assignRole(c *connector.Call) connector.Result {
 	if a, found, failed := roleAssignment(c, p); failed != nil {
 		return *failed
 	} else if found {
-		return connector.Result{Outcome: abi.Unchanged, Output: a.Raw(), Warnings: effectsOfLosing(c, p, a)}
+		return connector.Result{Outcome: abi.Unchanged, Output: a.Raw(), Warnings: existingGaps(c, p, a)}
 	}
 	var body jsonval.Writer
 	if t := c.Str("type"); t != "" {
@@ -301,7 +301,7 @@ func assignRole(c *connector.Call) connector.Result {
 		Check: func(a jsonval.Value) *connector.Result {
 			var lacking []compare.Gap
 			for _, g := range okta.Gaps(a, parsed(body.String()), "") {
-				if g.Has.Exists() { // Okta does not tell every member of every assignment
+				if g.Has.Exists() { // Okta omits some members of some assignments
 					lacking = append(lacking, g)
 				}
 			}
@@ -313,9 +313,9 @@ func assignRole(c *connector.Call) connector.Result {
 		},
 		Refused: func(r connector.Result) connector.Result {
 			switch connector.UpstreamCode(r) {
-			case "E0000090", "E0000263": // somebody else was faster
+			case "E0000090", "E0000263": // another client has assigned it
 				if a, found, failed := roleAssignment(c, p); failed == nil && found {
-					return connector.Result{Outcome: abi.Unchanged, Output: a.Raw(), Warnings: effectsOfLosing(c, p, a)}
+					return connector.Result{Outcome: abi.Unchanged, Output: a.Raw(), Warnings: existingGaps(c, p, a)}
 				}
 			}
 			return r
@@ -324,35 +324,35 @@ func assignRole(c *connector.Call) connector.Result {
 	})
 }
 
-// effectsOfLosing says where an assignment that is there falls short of the one that is wanted: Okta has one of a type, whatever
-// it is worth.
-func effectsOfLosing(c *connector.Call, p principal, a jsonval.Value) (warnings []string) {
-	const there = "the role is there already, "
+// existingGaps warns where an existing assignment gives less than the input asks for. Okta allows one assignment of a
+// type, so no second one can be made.
+func existingGaps(c *connector.Call, p principal, a jsonval.Value) (warnings []string) {
+	const exists = "the role is already assigned, "
 	if status := a.Get("status").Str(); status != "" && status != "ACTIVE" {
-		warnings = append(warnings, there+"and "+status+": it gives nothing")
+		warnings = append(warnings, exists+"but is "+status+" and has no effect")
 	}
 	if targets := targetsOf(a.Get("type").Str()); targets != "" && p.direct != "CLIENT" {
 		resp := c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path(), Query: connector.Pairs("expand", targets)})
 		expanded, isJSON := c.Body(resp)
 		if !connector.OK(resp) || !isJSON || expanded.Kind() != jsonval.Array {
-			warnings = append(warnings, there+"and whether it is limited to some "+a.Get("type").Str()+" targets could not be read")
+			warnings = append(warnings, exists+"but it could not be read whether it is limited to some targets")
 		}
 		for e := range expanded.Elements() {
 			for range e.At(append([]string{"_embedded"}, strings.Split(targets, "/")...)...).Elements() {
 				if e.Get("id").Equal(a.Get("id")) {
-					return append(warnings, there+"and limited to some "+targets[strings.LastIndex(targets, "/")+1:]+
-						": revoke it and assign it again for all of them, or change its targets in Okta")
+					return append(warnings, exists+"but limited to some "+targets[strings.LastIndex(targets, "/")+1:]+
+						": to remove the limit, revoke and assign it again, or change its targets in Okta")
 				}
 			}
 		}
 	}
 	if c.Input.Get("disable_notifications").Exists() {
-		warnings = append(warnings, there+"and what it says of notifications cannot be read: disable_notifications was not applied. To set it, revoke the role and assign it again")
+		warnings = append(warnings, exists+"so disable_notifications was not applied (its value cannot be read). To set it, revoke the role and assign it again")
 	}
 	return warnings
 }
 
-// targetsOf is what an assignment of a standard role may be limited to, as expand wants it; empty is nothing.
+// targetsOf returns what an assignment of a standard role can be limited to, as a value of expand; empty if nothing.
 // https://developer.okta.com/docs/api/openapi/okta-management/guides/roles/#standard-roles
 func targetsOf(role string) string {
 	switch role {
@@ -364,7 +364,7 @@ func targetsOf(role string) string {
 	return ""
 }
 
-// rolesHeldBy finds the assignments that revoke_role is to take away, the principal's own, and one through a group.
+// rolesHeldBy finds the principal's own assignments that match the input of revoke_role, and one through a group.
 func rolesHeldBy(c *connector.Call, p principal) (own []jsonval.Value, viaGroup jsonval.Value, failed *connector.Result) {
 	roles, failed := assignments(c, p)
 	if failed != nil {
@@ -398,7 +398,7 @@ func revokeRole(c *connector.Call) connector.Result {
 		for _, a := range all {
 			ids = append(ids, a.Get("id").Str())
 		}
-		r := connector.Refuse("ambiguous", "the "+p.noun+" has the role several times: "+strings.Join(ids, ", ")+". Give one as role_assignment")
+		r := connector.Refuse("ambiguous", "the "+p.noun+" has several assignments of the role: "+strings.Join(ids, ", ")+". Give one as role_assignment")
 		r.Output = `{"assignments":` + texts.JSONArray(all, jsonval.Value.Raw) + `}`
 		return r
 	case len(all) == 1:
@@ -406,12 +406,12 @@ func revokeRole(c *connector.Call) connector.Result {
 	case viaGroup.Exists():
 		group := groupOf(viaGroup)
 		r := connector.Fail(abi.Rejected, "through_group", "the user has the role "+viaGroup.Get("type").Str()+" through "+group+
-			": take it away from the group, or the user out of the group")
+			": revoke it from the group, or remove the user from the group")
 		return r
 	default:
 		return connector.Result{Outcome: abi.Unchanged, Output: p.revoked(own)}
 	}
-	if refused := ownRole(c, p, own).Withholding(p.remove, p.assignmentPath(own.Get("id").Str())); refused != nil {
+	if refused := checkOwnRole(c, p, own).Withholding(p.remove, p.assignmentPath(own.Get("id").Str())); refused != nil {
 		return *refused
 	}
 	look := func() (connector.Reading, connector.Result) {
@@ -434,7 +434,7 @@ func revokeRole(c *connector.Call) connector.Result {
 			return c.ReadBack(look, "revoking a role of "+p.noun+" "+p.id, connector.LaggingTime, p.revoked(own))
 		},
 		Refused: func(r connector.Result) connector.Result {
-			if r.Err.Upstream != nil && r.Err.Upstream.Status == 404 { // somebody else was faster
+			if r.Err.Upstream != nil && r.Err.Upstream.Status == 404 { // another client has revoked it
 				if is, now := look(); is == connector.Holds {
 					return connector.Result{Outcome: abi.Unchanged, Output: now.Output}
 				}
@@ -449,13 +449,13 @@ func revokeRole(c *connector.Call) connector.Result {
 	return r
 }
 
-// ownRole refuses to take a role from the token's owner, directly or through a group that the owner is in: the token has its
-// owner's rights. In a run that settles an earlier one's write, the earlier run has looked.
-func ownRole(c *connector.Call, p principal, a jsonval.Value) *connector.Result {
+// checkOwnRole refuses to revoke a role that the token's owner has, directly or through a group, because the token has
+// its owner's rights. When a run settles an earlier run's write, it does not check again.
+func checkOwnRole(c *connector.Call, p principal, a jsonval.Value) *connector.Result {
 	if p.noun == "client" || c.Settling {
 		return nil
 	}
-	owner, failed := tokenOwner(c, "whether the role is one of the token's owner")
+	owner, failed := tokenOwner(c, "whether the token's owner has the role")
 	switch {
 	case failed != nil:
 		return failed
@@ -469,11 +469,11 @@ func ownRole(c *connector.Call, p principal, a jsonval.Value) *connector.Result 
 		return nil
 	}
 	r := connector.Refuse("own_account", "revoking "+cmp.Or(a.Get("label").Str(), a.Get("type").Str())+" of "+p.noun+" "+p.id+" would take it from the token's owner, user "+owner+
-		", and with it the token's rights. Do it with another administrator's token")
+		", and so from the token. Use another administrator's token")
 	return &r
 }
 
-// groupOf names the group that an assignment of a user comes from.
+// groupOf names the group through which a user has a role.
 func groupOf(a jsonval.Value) string {
 	if _, id, ok := strings.Cut(a.At("_links", "assignee", "href").Str(), "/api/v1/groups/"); ok {
 		return "group " + id
@@ -481,7 +481,7 @@ func groupOf(a jsonval.Value) string {
 	return "a group"
 }
 
-// revoked is the output of revoke_role: what was there, and that it is no more.
+// revoked returns the output of revoke_role: the assignment before, and null after.
 func (p principal) revoked(before jsonval.Value) string {
 	var w jsonval.Writer
 	w.Str(p.noun, p.id)

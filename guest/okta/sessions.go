@@ -15,13 +15,13 @@ var (
 	deleteUserSessions = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{userId}/sessions", Bucket: "/api/v1/users", Scopes: manageUsers, Query: []string{"oauthTokens", "forgetDevices"}}
 )
 
-// sessionSchema is of a session's id, which may be worth a cookie.
+// sessionSchema is the schema of a session's id, which may be usable like a cookie.
 var sessionSchema = strings.TrimSuffix(connector.IDSchema("255", "the session's id"), "}") + `,"x-sensitive":true}`
 
 var sessionOperations = []connector.Operation{
 	{
 		Name:        "lookup_session",
-		Summary:     "Reads one session. Sessions cannot be listed; events of the System Log name them.",
+		Summary:     "Reads one session. Okta does not list sessions; System Log events have their ids.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
@@ -39,7 +39,7 @@ var sessionOperations = []connector.Operation{
 			{"last_factor_verification", abi.TimestampTZ, "lastFactorVerification", ""},
 			{"idp_id", abi.Varchar, "idp.id", "the identity provider"},
 			{"idp_type", abi.Varchar, "idp.type", ""},
-			{"amr", abi.JSON, "amr", "how the user signed in"},
+			{"amr", abi.JSON, "amr", "authentication methods (RFC 8176)"},
 			{"links", abi.JSON, "_links", ""},
 		},
 		Display:   "login status created_at expires_at last_factor_verification idp_type id",
@@ -48,17 +48,17 @@ var sessionOperations = []connector.Operation{
 	},
 	{
 		Name:        "revoke_session",
-		Summary:     "Ends one session, or all of a user. A session that is over already stays unchanged; whether a user had any cannot be read.",
+		Summary:     "Ends one session, or all sessions of a user. A session that has ended is unchanged. A user's sessions cannot be read first.",
 		Class:       abi.Destructive,
 		Surfaces:    axon,
 		Idempotency: abi.Idempotent,
 		Inputs: []connector.Input{
 			{"session", false, sessionSchema},
-			{"user", false, loginSchema("id or whole login of the user whose sessions all end: not the part before the @, and not me")},
-			connector.BoolInput("oauth_tokens", "revokes the user's OpenID Connect and OAuth tokens, too"),
-			{"forget_devices", false, `{"type":"boolean","description":"forgets the devices that the user is remembered on; default Okta's, which is true on Identity Engine"}`},
+			{"user", false, loginSchema("id or full login of the user whose sessions all end; not its part before the @, and not me")},
+			connector.BoolInput("oauth_tokens", "also revokes the user's OpenID Connect and OAuth tokens"),
+			{"forget_devices", false, `{"type":"boolean","description":"forgets the user's remembered devices; default: Okta's, which is true on Identity Engine"}`},
 		},
-		Require: `"description":"exactly one of session and user; oauth_tokens and forget_devices go with user","oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
+		Require: `"description":"give exactly one of session and user; oauth_tokens and forget_devices need user","oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
 			`"then":{"not":{"anyOf":[{"required":["oauth_tokens"]},{"required":["forget_devices"]}]}}`,
 		Example:   `{"user":"ada.lovelace@example.com","oauth_tokens":true}`,
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getSession, &deleteSession, &deleteUserSessions},
@@ -84,11 +84,11 @@ func revokeSession(c *connector.Call) connector.Result {
 		Done: func(hostcall.Response) connector.Result {
 			return connector.Result{Outcome: abi.Succeeded, Output: output}
 		},
-		Look: func() (connector.Reading, connector.Result) { return connector.Blind, connector.Result{} }, // sessions cannot be listed
+		Look: func() (connector.Reading, connector.Result) { return connector.Unobservable, connector.Result{} }, // Okta does not list sessions
 	})
-	if r.Outcome == abi.Unknown { // ending what is over harms nobody
+	if r.Outcome == abi.Unknown { // ending sessions twice is harmless
 		r.Err.Retryable = true
-		r.Err.Message += ", or repeat it: it does no more than once"
+		r.Err.Message += ", or repeat it, which is safe"
 	}
 	return r
 }
@@ -103,7 +103,7 @@ func endSession(c *connector.Call, id string) connector.Result {
 	switch {
 	case before.Gone:
 		return connector.Result{Outcome: abi.Unchanged, Output: output}
-	case failed != nil && failed.Outcome != abi.Rejected: // a token may end sessions that it may not read
+	case failed != nil && failed.Outcome != abi.Rejected: // a token may end sessions without permission to read them
 		return *failed
 	}
 	look := connector.Look(session, func(s connector.Object) bool { return s.Gone }, func(connector.Object) string { return output })
@@ -111,16 +111,16 @@ func endSession(c *connector.Call, id string) connector.Result {
 		Request: hostcall.Request{Endpoint: deleteSession.Endpoint, Path: connector.Pairs("sessionId", id)},
 		Type:    "AppSession", Noun: "session",
 		What:   "ending the session",
-		Undone: "the session goes on",
+		Undone: "the session was not ended",
 		Final:  true,
 		Done: func(hostcall.Response) connector.Result {
 			if failed != nil {
-				return connector.Result{Outcome: abi.Succeeded, Output: output, Warnings: []string{"Okta took it, and the token may not read sessions to see that it is over"}}
+				return connector.Result{Outcome: abi.Succeeded, Output: output, Warnings: []string{"Okta accepted the request, but the token may not read sessions to confirm it"}}
 			}
 			return c.ConfirmEffect(look, output, "ending the session")
 		},
 		Refused: func(r connector.Result) connector.Result {
-			if r.Outcome == abi.NotFound && connector.UpstreamCode(r) == "E0000007" { // somebody else was faster
+			if r.Outcome == abi.NotFound && connector.UpstreamCode(r) == "E0000007" { // another client has ended it
 				return connector.Result{Outcome: abi.Unchanged, Output: output}
 			}
 			return r

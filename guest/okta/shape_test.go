@@ -11,18 +11,18 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// notWanted are bodies of answers with status 200 that are neither a page of a list nor an object.
+// notWanted has bodies of responses with status 200 that are neither a page of a list nor an object.
 var notWanted = []string{
 	`{"errorCode":"E0000009","errorSummary":"Internal Server Error","errorCauses":[]}`,
 	`{"message":"service temporarily unavailable"}`,
 	`null`, `true`, `7`, `"OK"`, `[null]`, `["x"]`, `[{"id":"1"},7]`, `{}`, `<html></html>`,
 }
 
-// TestReads_AnswerOfAnotherShape_IsUnavailable: every read, as an invoke, a table and a source, gets each of these bodies in
-// place of every answer. None becomes a record, the end of a list, or a "not found".
+// TestReads_AnswerOfAnotherShape_IsUnavailable runs every read as invoke, table and source, with each of these bodies
+// as every response. None may become a record, the end of a list, or a "not found".
 func TestReads_AnswerOfAnotherShape_IsUnavailable(t *testing.T) {
 	for _, op := range operations() {
-		if op.Class != abi.Read || op.Name == "validate" { // validate reports what is wrong as findings
+		if op.Class != abi.Read || op.Name == "validate" { // validate reports problems as findings
 			continue
 		}
 		for _, body := range notWanted {
@@ -54,7 +54,7 @@ func TestReads_AnswerOfAnotherShape_IsUnavailable(t *testing.T) {
 	}
 }
 
-// runOn runs an operation's example on a surface, "" where it is not on it.
+// runOn runs an operation's example on a surface. It returns "" if the operation is not on it.
 func runOn(t *testing.T, op *connector.Operation, surface string, host *hosttest.Host) string {
 	t.Helper()
 	input := json.RawMessage(op.Example)
@@ -83,7 +83,8 @@ func runOn(t *testing.T, op *connector.Operation, surface string, host *hosttest
 	return text
 }
 
-// TestLists_SecondPageOfAnotherShape_StopsThere: what was read stays, and the cursor goes on from the page that was not one.
+// TestLists_SecondPageOfAnotherShape_StopsThere: the records read so far are kept, and the cursor resumes at the
+// unusable page.
 func TestLists_SecondPageOfAnotherShape_StopsThere(t *testing.T) {
 	for _, body := range notWanted {
 		pages := 0
@@ -124,7 +125,7 @@ func sourceText(host *hosttest.Host, in string) (string, error) {
 	return Source(hostcall.New(host), in)
 }
 
-// TestReads_StatusOfAPart_IsUnavailable: 202 and 206 say that the answer is not all that was asked for, whatever its body.
+// TestReads_StatusOfAPart_IsUnavailable: 202 and 206 say that the response is incomplete, with any body.
 func TestReads_StatusOfAPart_IsUnavailable(t *testing.T) {
 	for _, op := range operations() {
 		if op.Class != abi.Read || op.Name == "validate" {
@@ -146,7 +147,8 @@ func TestReads_StatusOfAPart_IsUnavailable(t *testing.T) {
 	}
 }
 
-// TestDestructive_LookShowsAnotherObject_IsUnavailable: what takes away never takes an object of another id for the one that the path asked for.
+// TestDestructive_LookShowsAnotherObject_IsUnavailable: a destructive write is not sent if its target's read returns
+// another id.
 func TestDestructive_LookShowsAnotherObject_IsUnavailable(t *testing.T) {
 	for op, c := range map[string]struct{ input, other string }{
 		"deactivate_user": {`{"user":"00uaaaaaaaaaaaaaaaa1"}`, "00uaaaaaaaaaaaaaaaa2"},
@@ -170,16 +172,17 @@ func TestDestructive_LookShowsAnotherObject_IsUnavailable(t *testing.T) {
 	}
 }
 
-// TestValidate_AnswerSaysNothingOfTheToken_IsNotValid: a page of something in between does not make the token a service app's.
+// TestValidate_AnswerSaysNothingOfTheToken_IsNotValid: a proxy's page must not make the token look like a service
+// app's.
 func TestValidate_AnswerSaysNothingOfTheToken_IsNotValid(t *testing.T) {
 	org, me, page := answer(200, `{"id":"00o1","pipeline":"idx"}`), answer(200, `{"id":"00u1","profile":{"login":"x@example.com"}}`), answer(200, `<html>`)
 	for what, c := range map[string]struct {
 		me, org hosttest.Answer
-		check   string // that is not ok
+		check   string // the failed check
 	}{
-		"a page for the owner": {page, org, "credentials"}, "nothing for the owner": {answer(204, ``), org, "credentials"}, "304 for the owner": {answer(304, ``), org, "credentials"},
-		"a proxy's refusal for the owner": {answer(403, `<html>`), org, "credentials"}, "no answer for the owner": {unsent, org, "credentials"},
-		"a page for the org": {me, page, "permissions"}, "an error's body for the org": {me, answer(200, `{"errorCode":"E0000009"}`), "permissions"}, "no answer for the org": {me, unsent, "permissions"},
+		"a page instead of the owner": {page, org, "credentials"}, "an empty response instead of the owner": {answer(204, ``), org, "credentials"}, "304 instead of the owner": {answer(304, ``), org, "credentials"},
+		"a proxy's refusal instead of the owner": {answer(403, `<html>`), org, "credentials"}, "no response for the owner": {unsent, org, "credentials"},
+		"a page instead of the org": {me, page, "permissions"}, "an error's body instead of the org": {me, answer(200, `{"errorCode":"E0000009"}`), "permissions"}, "no response for the org": {me, unsent, "permissions"},
 	} {
 		out := invokeNative(t, &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 			switch req.Endpoint {

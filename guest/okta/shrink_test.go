@@ -13,7 +13,7 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// limitOf is how many records a request asks for; 0 where it does not say.
+// limitOf returns how many records a request asks for; 0 if it does not say.
 func limitOf(req abi.Request) int {
 	for _, q := range req.Query {
 		if q[0] == "limit" {
@@ -25,15 +25,15 @@ func limitOf(req abi.Request) int {
 	return n
 }
 
-// troubles are the ways in which a page is too much.
+// troubles are the ways in which a page can be too large.
 var troubles = map[string]hosttest.Answer{
 	"took too long": tooHeavy,
 	"no answer":     {Err: &abi.SendError{Code: abi.SendTimeout, Message: "x did not respond within 1m0s (limits.request_seconds of the connection)", Sent: true}},
 	"too large":     {Err: &abi.SendError{Code: abi.SendTooLarge, Message: "the response is larger than 1024 bytes (limits.body_bytes of the connection): ask for smaller pages, or raise the limit", Sent: true, Status: 200}},
 }
 
-// TestLists_PageThatIsTooMuch_IsHalvedAndGrowsAgain: every list that has pages, and every list of the inventory.
-func TestLists_PageThatIsTooMuch_IsHalvedAndGrowsAgain(t *testing.T) {
+// TestLists_PageTooLarge_IsHalvedAndGrowsAgain covers every list with pages, and every list of the inventory.
+func TestLists_PageTooLarge_IsHalvedAndGrowsAgain(t *testing.T) {
 	const most, total = 60, 2000
 	inputs := map[string]string{}
 	for _, op := range operations() {
@@ -54,12 +54,12 @@ func TestLists_PageThatIsTooMuch_IsHalvedAndGrowsAgain(t *testing.T) {
 				sizes := map[int]bool{}
 				host := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 					size := limitOf(req)
-					if size == 0 { // a user that a list is of
+					if size == 0 { // the user whose list is read
 						return answer(200, `{"id":"00u12345678901234567"}`)
 					}
 					if heavy && size > most {
 						if !req.NoRepeat {
-							t.Errorf("the host is to repeat a request of %d records that may be smaller", size)
+							t.Errorf("the host may repeat a request of %d records, though a smaller page is possible", size)
 						}
 						return answered
 					}
@@ -86,7 +86,8 @@ func TestLists_PageThatIsTooMuch_IsHalvedAndGrowsAgain(t *testing.T) {
 					path := strings.TrimPrefix(req.Endpoint, "GET ")
 					return paged(body, fmt.Sprintf("%s?after=%d&limit=%d", path, to, size))
 				}}
-				// Small pages while there is trouble, and larger ones afterwards: table calls, each from the cursor of the one before.
+				// Pages are small while there is trouble, and larger afterwards. Each table call resumes at the cursor
+				// of the one before.
 				cursor := ""
 				for calls := 0; ; calls++ {
 					table := map[string]any{"operation": op, "input": json.RawMessage(input), "cursor": cursor, "settings": map[string]any{},
@@ -115,14 +116,14 @@ func TestLists_PageThatIsTooMuch_IsHalvedAndGrowsAgain(t *testing.T) {
 					large = large || size > most
 				}
 				if !small || !large {
-					t.Errorf("pages of %v records: want some of at most %d, and larger ones afterwards", sizes, most)
+					t.Errorf("page sizes %v: want some of at most %d, and larger ones afterwards", sizes, most)
 				}
 			})
 		}
 	}
 }
 
-// TestLists_RecordOverTheLimit_SaysWhatToRaise: a page of one record that is still too large.
+// TestLists_RecordOverTheLimit_SaysWhatToRaise: even a page of one record is too large.
 func TestLists_RecordOverTheLimit_SaysWhatToRaise(t *testing.T) {
 	for _, op := range []string{"list_users", "poll_system_log_page", "bounded_system_log_range", "list_factors"} {
 		for _, surface := range []string{"invoke", "table", "source"} {
@@ -146,15 +147,16 @@ func TestLists_RecordOverTheLimit_SaysWhatToRaise(t *testing.T) {
 				t.Fatal(err)
 			}
 			if out.Outcome != abi.Rejected || out.Error.Retryable || out.Error.Code != "too_large" || !strings.Contains(out.Error.Message, "limits.body_bytes") ||
-				!strings.Contains(out.Error.Message, "Raise the limit") || op != "list_factors" && sizes[len(sizes)-1] != 1 {
+				!strings.Contains(out.Error.Message, "Raise the named limit") || op != "list_factors" && sizes[len(sizes)-1] != 1 {
 				t.Errorf("%s as %s, pages of %v: %s", op, surface, sizes, text)
 			}
 		}
 	}
 }
 
-// TestPoll_PageSizeBehindACheckpoint_TakesEffect, whether it is the input's or the connection's, and whatever the link says.
-func TestPoll_PageSizeBehindACheckpoint_TakesEffect(t *testing.T) {
+// TestPoll_PageSizeAfterACheckpoint_TakesEffect uses the page size of the input or the connection, despite the link's
+// limit.
+func TestPoll_PageSizeAfterACheckpoint_TakesEffect(t *testing.T) {
 	for _, c := range []struct {
 		config, settings, checkpoint string
 		want                         int
@@ -163,7 +165,7 @@ func TestPoll_PageSizeBehindACheckpoint_TakesEffect(t *testing.T) {
 		{`{"page_size":50}`, `{}`, `{"v":1,"link":"/api/v1/logs?after=7&limit=1000"}`, 50},
 		{`{}`, `{"default_page_size":20}`, `{"v":1,"link":"/api/v1/logs?limit=1000&after=7"}`, 20},
 		{`{"page_size":50}`, `{"default_page_size":20}`, `{"v":1,"link":"/api/v1/logs?after=7&limit=10"}`, 50},
-		{`{"page_size":50}`, `{}`, `{"v":1,"link":"/api/v1/logs?after=7&limit=25","small":3}`, 25}, // smaller for the time being
+		{`{"page_size":50}`, `{}`, `{"v":1,"link":"/api/v1/logs?after=7&limit=25","small":3}`, 25}, // smaller pages after a page was too large
 		{`{"page_size":50}`, `{}`, `{"v":1,"link":"/api/v1/logs?after=7&limit=500","small":3}`, 50},
 		{`{"page_size":50}`, `{}`, `{"v":1,"since":"2026-01-01T00:00:00Z"}`, 50},
 	} {

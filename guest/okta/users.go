@@ -21,11 +21,11 @@ var (
 	deleteUser     = abi.Endpoint{Endpoint: "DELETE /api/v1/users/{id}", Bucket: "/api/v1/users/{id}", Scopes: manageUsers, Query: []string{"sendEmail"}}
 )
 
-// realmInput is the realm that a user is in: https://developer.okta.com/docs/concepts/realms/.
-var realmInput = connector.Input{"realm", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the realm that the user is to be in, in an org that has realms"}`}
+// realmInput names the user's realm: https://developer.okta.com/docs/concepts/realms/.
+var realmInput = connector.Input{"realm", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the user's realm, in an org that has realms"}`}
 
-// setsCredentials raises what changes how somebody signs in: the rule holds for the input and for Okta's body alike.
-var setsCredentials = abi.ClassRule{Field: "credentials", Class: abi.Privileged}
+// credentialsRule makes a change of credentials privileged. It applies to the input and to Okta's body.
+var credentialsRule = abi.ClassRule{Field: "credentials", Class: abi.Privileged}
 
 var userOperations = []connector.Operation{
 	{
@@ -36,7 +36,7 @@ var userOperations = []connector.Operation{
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
 			userInput,
-			{"expand", false, `{"enum":["blocks","classification"],"description":"further facts to put into the user"}`},
+			{"expand", false, `{"enum":["blocks","classification"],"description":"details to add to the user"}`},
 		},
 		Example:   `{"user":"ada.lovelace@example.com"}`,
 		Key:       "id",
@@ -47,19 +47,19 @@ var userOperations = []connector.Operation{
 	},
 	{
 		Name: "list_users",
-		Summary: "Lists users. Okta leaves DEPROVISIONED users out unless include_deprovisioned, status or filter asks for " +
-			"them; q answers one page of at most 10.",
+		Summary: "Lists users. Okta omits DEPROVISIONED users unless include_deprovisioned, status or filter asks for " +
+			"them. With q, it returns one page of at most 10 users.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			{"status", false, `{"enum":["ACTIVE","DEPROVISIONED","LOCKED_OUT","PASSWORD_EXPIRED","PROVISIONED","RECOVERY","STAGED","SUSPENDED"],"description":"users of this status alone"}`},
-			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a filter on status, lastUpdated, id, profile.login, profile.email, profile.firstName or profile.lastName; eq alone, and ranges of lastUpdated"}`},
-			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"the beginning of a first name, last name or e-mail; one page of at most 10, without status, filter, include_deprovisioned or cursor"}`},
-			{"include_deprovisioned", false, `{"type":"boolean","default":false,"description":"DEPROVISIONED users too"}`},
+			{"status", false, `{"enum":["ACTIVE","DEPROVISIONED","LOCKED_OUT","PASSWORD_EXPIRED","PROVISIONED","RECOVERY","STAGED","SUSPENDED"],"description":"only users of this status"}`},
+			{"filter", false, `{"type":"string","minLength":1,"maxLength":4096,"description":"a filter on status, lastUpdated, id, profile.login, profile.email, profile.firstName or profile.lastName; only eq, and ranges of lastUpdated"}`},
+			{"q", false, `{"type":"string","minLength":1,"maxLength":255,"description":"prefix of a first name, last name or e-mail; one page of at most 10 users, without status, filter, include_deprovisioned or cursor"}`},
+			{"include_deprovisioned", false, `{"type":"boolean","default":false,"description":"includes DEPROVISIONED users"}`},
 			connector.LimitInput, pageSize200, connector.CursorInput,
 		},
-		Require: `"description":"q goes without status, filter, include_deprovisioned and cursor; include_deprovisioned without status and filter","allOf":[{"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]},{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},{"required":["cursor"]}]}}},` +
+		Require: `"description":"q excludes status, filter, include_deprovisioned and cursor; include_deprovisioned excludes status and filter","allOf":[{"if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]},{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},{"required":["cursor"]}]}}},` +
 			`{"if":{"properties":{"include_deprovisioned":{"const":true}},"required":["include_deprovisioned"]},"then":{"not":{"anyOf":[{"required":["status"]},{"required":["filter"]}]}}}]`,
 		Example:   `{"status":"LOCKED_OUT","limit":100}`,
 		Key:       "id",
@@ -67,14 +67,13 @@ var userOperations = []connector.Operation{
 		Display:   userDisplay,
 		Endpoints: []*abi.Endpoint{&getUsers},
 		List:      &connector.List{Endpoint: getUsers.Endpoint, Query: []connector.Param{{"q", "q"}}, More: userFilter, MaxPage: 200, Omits: omittedUsers},
-		// WHERE status = 'DEPROVISIONED' must find them.
-		View: &abi.View{Name: "users", Input: []byte(`{"include_deprovisioned":true}`), Comment: "Lists users. Okta leaves DEPROVISIONED users out unless " +
-			"include_deprovisioned, status or filter asks for them; q answers one page of at most 10. The view asks for them."},
+		// The view includes them so that WHERE status = 'DEPROVISIONED' finds them.
+		View: &abi.View{Name: "users", Input: []byte(`{"include_deprovisioned":true}`), Comment: "All users, DEPROVISIONED ones included."},
 	},
 	{
 		Name: "search_users",
-		Summary: "Searches users by a SCIM expression over any attribute, DEPROVISIONED ones included. A change takes about a " +
-			"second to be found.",
+		Summary: "Searches users by a SCIM expression over any attribute, DEPROVISIONED ones included. It finds a change after about a " +
+			"second.",
 		Class:       abi.Read,
 		Surfaces:    axonSQL,
 		Idempotency: abi.Safe,
@@ -92,25 +91,25 @@ var userOperations = []connector.Operation{
 	},
 	{
 		Name: "create_user",
-		Summary: "Creates a user. A login that is taken is rejected with the id that has it; activate sends an e-mail " +
-			"unless credentials hold a password.",
+		Summary: "Creates a user. A login that is in use is rejected, with its user's id. activate sends an e-mail " +
+			"unless credentials has a password.",
 		Class:       abi.Write,
-		Rules:       []abi.ClassRule{ofAdministrators},
+		Rules:       []abi.ClassRule{adminGroupRule},
 		Surfaces:    axon,
 		Idempotency: abi.Keyed,
 		Inputs: []connector.Input{
 			{"profile", true, `{"type":"object","required":["login","email"],"properties":{` +
 				`"login":{"type":"string","minLength":5,"maxLength":100},"email":{"type":"string","minLength":5,"maxLength":100},` +
 				`"firstName":{"type":["string","null"],"maxLength":50},"lastName":{"type":["string","null"],"maxLength":50}},` +
-				`"description":"the profile, with any attribute that the org's schema has"}`},
-			{"credentials", false, `{"type":"object","description":"password, recovery_question or provider, as in Okta's API. A provider of type FEDERATION or SOCIAL takes no password and no recovery_question; ACTIVE_DIRECTORY and LDAP want the instance's name","x-sensitive":true}`},
+				`"description":"the profile, with any attribute of the org's schema"}`},
+			{"credentials", false, `{"type":"object","description":"password, recovery_question or provider, as in Okta's API. A provider of type FEDERATION or SOCIAL takes no password and no recovery_question; ACTIVE_DIRECTORY and LDAP need the instance's name","x-sensitive":true}`},
 			{"group_ids", false, `{"type":"array","maxItems":20,"uniqueItems":true,"items":{"type":"string","minLength":1,"maxLength":64},"description":"groups to add the user to"}`},
 			adminGroupInput,
-			{"type", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the user type; default the org's"}`},
-			{"activate", false, `{"type":"boolean","default":true,"description":"false leaves the user STAGED"}`},
-			{"provider", false, `{"type":"boolean","description":"says that credentials.provider names who checks the password, which makes it so by itself; false contradicts it"}`},
+			{"type", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the user type; default: the org's"}`},
+			{"activate", false, `{"type":"boolean","default":true,"description":"false: the user stays STAGED"}`},
+			{"provider", false, `{"type":"boolean","description":"optional with credentials.provider, which has the same effect; false is an error then"}`},
 			realmInput,
-			{"next_login", false, `{"enum":["changePassword"],"description":"makes the user change the password at the first sign-in"}`},
+			{"next_login", false, `{"enum":["changePassword"],"description":"the user must change the password at the first sign-in"}`},
 		},
 		Example:   `{"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"},"activate":false}`,
 		Key:       "id",
@@ -119,13 +118,13 @@ var userOperations = []connector.Operation{
 	},
 	{
 		Name:        "deactivate_user",
-		Summary:     "Deactivates a user: sessions end, apps are taken away. A user who is DEPROVISIONED already stays unchanged.",
+		Summary:     "Deactivates a user: sessions end, application assignments are removed. A DEPROVISIONED user is unchanged.",
 		Class:       abi.Destructive,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			targetInput,
-			{"send_email", false, `{"type":"boolean","default":false,"description":"tells the org's administrators by e-mail"}`},
+			{"send_email", false, `{"type":"boolean","default":false,"description":"notifies the org's administrators by e-mail"}`},
 		},
 		Example:   `{"user":"alan.turing@example.com"}`,
 		Key:       "id",
@@ -134,34 +133,34 @@ var userOperations = []connector.Operation{
 	},
 	{
 		Name: "update_user",
-		Summary: "Changes a user's profile, credentials, type or realm: the attributes given, or with replace the whole profile. A user who " +
-			"has them already stays unchanged.",
+		Summary: "Changes a user's profile, credentials, type or realm. It changes the given attributes, or with replace the whole profile. " +
+			"Identical values are unchanged.",
 		Class:       abi.Write,
-		Rules:       []abi.ClassRule{setsCredentials},
+		Rules:       []abi.ClassRule{credentialsRule},
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			targetInput,
-			{"profile", false, `{"type":"object","minProperties":1,"description":"attributes to set; null clears one. A new login, email, secondEmail or mobilePhone is where the user's own recovery then goes"}`},
-			{"credentials", false, `{"type":"object","minProperties":1,"description":"password or recovery_question, as in Okta's API. provider is refused: an update does not change who checks the password","x-sensitive":true}`},
-			connector.BoolInput("replace", "the profile given is the whole one: attributes that it lacks are cleared"),
-			{"type", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the user type to change to. Okta changes it together with the whole profile, so that attributes which the new type lacks are refused or lost"}`},
+			{"profile", false, `{"type":"object","minProperties":1,"description":"attributes to set; null clears one. A new login, email, secondEmail or mobilePhone also receives the user's account recovery"}`},
+			{"credentials", false, `{"type":"object","minProperties":1,"description":"password or recovery_question, as in Okta's API. provider is rejected: an update cannot change who checks the password","x-sensitive":true}`},
+			connector.BoolInput("replace", "profile is the complete profile: attributes that it lacks are cleared"),
+			{"type", false, `{"type":"string","minLength":1,"maxLength":64,"description":"id of the new user type. Okta replaces the whole profile with it: attributes that the new type lacks are rejected or lost"}`},
 			realmInput,
 		},
-		Require:   `"description":"at least one of profile, credentials, type and realm; replace goes with profile","anyOf":[{"required":["profile"]},{"required":["credentials"]},{"required":["type"]},{"required":["realm"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
+		Require:   `"description":"give at least one of profile, credentials, type and realm; replace needs profile","anyOf":[{"required":["profile"]},{"required":["credentials"]},{"required":["type"]},{"required":["realm"]}],"if":{"properties":{"replace":{"const":true}},"required":["replace"]},"then":{"required":["profile"]}`,
 		Example:   `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`,
 		Key:       "id",
-		Endpoints: []*abi.Endpoint{&getUser, &getUsers, connector.WithBodyClass(abi.Write, &updateUserPart, setsCredentials), connector.WithBodyClass(abi.Write, &replaceUser, setsCredentials)},
+		Endpoints: []*abi.Endpoint{&getUser, &getUsers, connector.WithBodyClass(abi.Write, &updateUserPart, credentialsRule), connector.WithBodyClass(abi.Write, &replaceUser, credentialsRule)},
 		Do:        updateUser,
 	},
 	{
 		Name: "reactivate_user",
-		Summary: "Starts a user's activation again, or that of a DEPROVISIONED or STAGED one. Without send_email the output has the " +
-			"activation link, by which whoever reads it signs in as the user.",
+		Summary: "Restarts a user's activation, or activates a DEPROVISIONED or STAGED user. Without send_email, the output has the " +
+			"activation link: anyone who reads it can sign in as the user.",
 		Class:       abi.Write,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
-		Inputs:      []connector.Input{targetInput, connector.BoolInput("send_email", "has Okta send the link to the user; without it the output has it")},
+		Inputs:      []connector.Input{targetInput, connector.BoolInput("send_email", "Okta sends the link to the user; without it, the output has the link")},
 		Example:     `{"user":"kofi.lindqvist4@example.com"}`,
 		Key:         "id",
 		Endpoints:   []*abi.Endpoint{&getUser, &getUsers, lifecycle("reactivate"), lifecycle("activate")},
@@ -169,12 +168,12 @@ var userOperations = []connector.Operation{
 	},
 	{
 		Name:        "delete_user",
-		Summary:     "Deletes a user for good: deactivates first, looks, then deletes. An id that is gone already stays unchanged.",
+		Summary:     "Deletes a user permanently: deactivates it, reads it back, then deletes it. An id that no longer exists is unchanged.",
 		Class:       abi.Destructive,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
-		Inputs: []connector.Input{loginInput("user", "the user's id or whole login: not the part before the @, and not me. An id that is gone is unchanged, a "+
-			"login that nobody has is not_found, since it may be misspelt"), sendEmailInput},
+		Inputs: []connector.Input{loginInput("user", "the user's id or full login; not its part before the @, and not me. An id that does not exist is unchanged; an "+
+			"unknown login is not_found, as it may be misspelt"), sendEmailInput},
 		Example:   `{"user":"uma.underhill33@example.com"}`,
 		Key:       "id",
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getMe, lifecycle("deactivate"), &deleteUser},
@@ -182,18 +181,18 @@ var userOperations = []connector.Operation{
 	},
 	{
 		Name: "user_lifecycle_action",
-		Summary: "Moves a user to another state, or renews what they sign in with. What it would change must hold before; the output has " +
-			"the status before and after. Without send_email, what activate, reset_password and expire_password_with_temp_password answer lets " +
-			"whoever reads it sign in as the user.",
+		Summary: "Changes a user's status, or renews credentials. The current status must allow the action; the output has " +
+			"the status before and after. Without send_email, the output of activate, reset_password and expire_password_with_temp_password lets " +
+			"anyone who reads it sign in as the user.",
 		Class:       abi.Destructive,
 		Rules:       lifecycleRules(),
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			targetInput,
-			{"action", true, `{"enum":["activate","unsuspend","unlock","suspend","deactivate","expire_password","expire_password_with_temp_password","reset_password","reset_factors"],"description":"what to do"}`},
-			connector.BoolInput("send_email", "has Okta tell people by e-mail: with activate, deactivate and reset_password; without it the output has the link, by which whoever reads it signs in as the user"),
-			connector.BoolInput("revoke_sessions", "ends the user's sessions: with expire_password_with_temp_password and reset_password"),
+			{"action", true, `{"enum":["activate","unsuspend","unlock","suspend","deactivate","expire_password","expire_password_with_temp_password","reset_password","reset_factors"],"description":"change to make"}`},
+			connector.BoolInput("send_email", "Okta sends an e-mail (activate, deactivate, reset_password). Without it, the output has the link: anyone who reads it can sign in as the user"),
+			connector.BoolInput("revoke_sessions", "also ends the user's sessions; only for expire_password_with_temp_password and reset_password"),
 		},
 		Require:   lifecycleRequire,
 		Example:   `{"user":"ada.lovelace@example.com","action":"suspend"}`,
@@ -214,12 +213,12 @@ var userColumns = []connector.Column{
 	{"last_name", abi.Varchar, "profile.lastName", ""},
 	{"status", abi.Varchar, "status", "ACTIVE, DEPROVISIONED, LOCKED_OUT, PASSWORD_EXPIRED, PROVISIONED, RECOVERY, STAGED or SUSPENDED"},
 	{"created", abi.TimestampTZ, "created", ""},
-	{"activated", abi.TimestampTZ, "activated", "when activation last ended"},
+	{"activated", abi.TimestampTZ, "activated", "when activation was last completed"},
 	{"status_changed", abi.TimestampTZ, "statusChanged", ""},
 	{"last_login", abi.TimestampTZ, "lastLogin", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
 	{"password_changed", abi.TimestampTZ, "passwordChanged", ""},
-	{"transitioning_to_status", abi.Varchar, "transitioningToStatus", "the status that an unfinished change leads to"},
+	{"transitioning_to_status", abi.Varchar, "transitioningToStatus", "target status of an unfinished change"},
 	{"type_id", abi.Varchar, "type.id", "the user type"},
 	{"display_name", abi.Varchar, "profile.displayName", ""},
 	{"second_email", abi.Varchar, "profile.secondEmail", ""},
@@ -228,7 +227,7 @@ var userColumns = []connector.Column{
 	{"department", abi.Varchar, "profile.department", ""},
 	{"manager_id", abi.Varchar, "profile.managerId", ""},
 	{"employee_number", abi.Varchar, "profile.employeeNumber", ""},
-	{"provider_type", abi.Varchar, "credentials.provider.type", "who checks the password: OKTA, ACTIVE_DIRECTORY, …"},
+	{"provider_type", abi.Varchar, "credentials.provider.type", "what checks the password: OKTA, ACTIVE_DIRECTORY, …"},
 	{"provider_name", abi.Varchar, "credentials.provider.name", ""},
 	{"self_link", abi.Varchar, "_links.self.href", ""},
 	{"profile", abi.JSON, "profile", "every attribute"},
@@ -236,7 +235,8 @@ var userColumns = []connector.Column{
 	{"links", abi.JSON, "_links", ""},
 }
 
-// userFilter asks for a status, or for every status: the only way to have Okta include DEPROVISIONED users.
+// userFilter returns a filter for a status, or for all statuses. Only with a filter does Okta include DEPROVISIONED
+// users.
 func userFilter(c *connector.Call) []hostcall.Pair {
 	filter := c.Str("filter")
 	if s := c.Str("status"); s != "" {
@@ -255,21 +255,21 @@ func userFilter(c *connector.Call) []hostcall.Pair {
 	return []hostcall.Pair{{Name: "filter", Value: filter}}
 }
 
-// mostFound is how many users Okta finds by q.
+// mostFound is the maximum number of users that Okta returns for q.
 const mostFound = 10
 
-// omittedUsers says what is missing from a list of users that was read to its end, whose last page has n.
+// omittedUsers says what may be missing from a list of users that was read to its end. n is the size of the last page.
 func omittedUsers(c *connector.Call, n int) string {
 	switch {
 	case c.Str("q") != "" && n >= mostFound:
-		return "q finds at most 10 users: there may be more, which search_users finds"
+		return "q returns at most 10 users, and there may be more: use search_users to find them all"
 	case c.Str("q") == "" && userFilter(c) == nil:
-		return "DEPROVISIONED users are not in this list: give include_deprovisioned to have them too"
+		return "DEPROVISIONED users are not in this list: give include_deprovisioned to include them"
 	}
 	return ""
 }
 
-// everyStatus is a filter that every user passes.
+// everyStatus returns a filter that matches all users.
 func everyStatus() string {
 	var all []string
 	for _, s := range [...]string{"ACTIVE", "DEPROVISIONED", "LOCKED_OUT", "PASSWORD_EXPIRED", "PROVISIONED", "RECOVERY", "STAGED", "SUSPENDED"} {
@@ -278,7 +278,7 @@ func everyStatus() string {
 	return strings.Join(all, " or ")
 }
 
-// readUser reads a user by id or login. gone means that there is none.
+// readUser reads a user by id or login. gone means that the user does not exist.
 //
 //go:noinline
 func readUser(c *connector.Call, user string) (u jsonval.Value, gone bool, failed *connector.Result) {
@@ -294,13 +294,13 @@ func userObject(c *connector.Call, user string) (connector.Object, *connector.Re
 	return c.ReadObject(hostcall.Request{Endpoint: getUser.Endpoint, Path: connector.Pairs("id", id)}, "User", "user")
 }
 
-// pathOf returns what stands for a user in a path: the id or login itself, or the id of the user with a login that no path
-// takes. Okta wants such users by id (https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/).
+// pathOf returns the path parameter for a user: the id or login itself. For a login that cannot be in a path it returns
+// the user's id, as Okta requires (https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/).
 func pathOf(c *connector.Call, user string) (string, *connector.Result) {
 	if !strings.ContainsAny(user, `/\`) && abi.CheckBlank(user) == nil {
 		return user, nil
 	}
-	for _, query := range [...]string{"search", "filter"} { // a search finds DEPROVISIONED users, and may lag behind
+	for _, query := range [...]string{"search", "filter"} { // search finds DEPROVISIONED users too, but may lag behind
 		resp := c.SendWithToken(hostcall.Request{Endpoint: getUsers.Endpoint, Query: connector.Pairs(query, "profile.login eq "+jsonval.Quote(user), "limit", "2")})
 		if !connector.OK(resp) {
 			r := c.Failure(resp, "", "")
@@ -316,7 +316,7 @@ func pathOf(c *connector.Call, user string) (string, *connector.Result) {
 			}
 		}
 	}
-	r := connector.Fail(abi.NotFound, string(abi.NotFound), "there is no user of login "+jsonval.Quote(user)+": Okta was searched for it, since no path takes a login with these characters")
+	r := connector.Fail(abi.NotFound, string(abi.NotFound), "no user has the login "+jsonval.Quote(user)+": check its spelling, or give the user's id")
 	return "", &r
 }
 
@@ -332,17 +332,17 @@ func lookupUser(c *connector.Call) connector.Result {
 	return c.EmitObject(resp, nil)
 }
 
-// targetUser reads the user that a write is for. Okta takes the part of a login before the @ for the login, too, and "me"
-// for the token's owner; a write does not, since whom that means depends on who else there is.
+// targetUser reads the user that a write changes. It refuses "me" and the part of a login before the @, though Okta
+// accepts them: which user they mean depends on the other users.
 func targetUser(c *connector.Call) (connector.Object, *connector.Result) {
 	user := c.Str("user")
 	u, failed := userObject(c, user)
 	if failed == nil && u.Get("id").Str() == "" {
-		r := connector.Fail(abi.Unavailable, "bad_answer", "Okta answered with a user without an id")
+		r := connector.Fail(abi.Unavailable, "bad_answer", "wanted a user, but Okta's response has no id")
 		return connector.Object{}, &r
 	}
 	if failed == nil && u.Get("id").Str() != user && !sameLogin(u.Value, user) {
-		r := connector.Refuse("short_name", "to change a user, give the id or the whole login: "+jsonval.Quote(user)+" is neither, and stands for "+
+		r := connector.Refuse("short_name", "to change a user, give the id or the full login: "+jsonval.Quote(user)+" is neither. It would mean "+
 			u.At("profile", "login").Str()+" ("+u.Get("id").Str()+")")
 		return connector.Object{}, &r
 	}
@@ -356,7 +356,7 @@ func createUser(c *connector.Call) connector.Result {
 	if refused != nil {
 		return *refused
 	}
-	// A login that is taken before the request cannot be of the request's making, which is what settles a lost answer.
+	// If the login is in use before the request, a user with that login does not show that the request succeeded.
 	if !c.Settling {
 		if u, gone, failed := readUser(c, login); failed == nil && sameLogin(u, login) {
 			return loginTaken(u, login)
@@ -365,13 +365,13 @@ func createUser(c *connector.Call) connector.Result {
 		}
 	}
 	for group := range c.Input.Get("group_ids").Elements() {
-		refused := adminGroup(c, group.Str(), "", "adding one")
+		refused := checkAdminGroup(c, group.Str(), "", "adding a member")
 		if refused == nil {
 			continue
 		}
 		if refused.Outcome == abi.NotFound {
 			refused.Outcome, refused.Err.Code = abi.Rejected, "group_not_found"
-			refused.Err.Message = "a group in group_ids does not exist, and no user was created. " + refused.Err.Message
+			refused.Err.Message = "a group in group_ids does not exist, so no user was created. " + refused.Err.Message
 		}
 		return *refused
 	}
@@ -401,7 +401,7 @@ func createUser(c *connector.Call) connector.Result {
 		return append(profileGaps(u.Get("profile"), profile), okta.Gaps(u, more, "")...)
 	}
 	query := c.Params([]connector.Param{{"activate", "activate"}, {"next_login", "nextLogin"}})
-	if provider.Exists() { // without it Okta makes a user of its own
+	if provider.Exists() { // without it Okta creates a user with a password in Okta
 		query = append(query, hostcall.Pair{Name: "provider", Value: "true"})
 	}
 	return c.Change(connector.Change{
@@ -414,7 +414,7 @@ func createUser(c *connector.Call) connector.Result {
 				return nil
 			}
 			r := c.RejectGaps("creating "+login, lacking, nil, u.Raw(), true)
-			r.Err.Message += ". The user " + u.Get("id").Str() + " was created anyway: change it, or delete it"
+			r.Err.Message += ". The user " + u.Get("id").Str() + " was created nevertheless: update or delete it"
 			return &r
 		},
 		Refused: func(r connector.Result) connector.Result {
@@ -422,7 +422,7 @@ func createUser(c *connector.Call) connector.Result {
 			case e == nil:
 			case missingType(*e, "UserGroup"):
 				r.Err.Code = "group_not_found"
-				r.Err.Message = "a group in group_ids does not exist, and no user was created. " + r.Err.Message
+				r.Err.Message = "a group in group_ids does not exist, so no user was created. " + r.Err.Message
 			case e.Status == 400 && strings.Contains(strings.Join(e.Causes, " "), "login: "):
 				if u, _, failed := readUser(c, login); failed == nil && sameLogin(u, login) {
 					return loginTaken(u, login)
@@ -430,7 +430,7 @@ func createUser(c *connector.Call) connector.Result {
 			}
 			return r
 		},
-		Look: func() (connector.Reading, connector.Result) { // the login tells
+		Look: func() (connector.Reading, connector.Result) { // the login identifies the user
 			u, gone, failed := readUser(c, login)
 			switch {
 			case gone:
@@ -449,9 +449,10 @@ func createUser(c *connector.Call) connector.Result {
 	})
 }
 
-// providerOf returns the provider that the input's credentials name, with the name that Okta wants of its type, or refuses
-// what Okta would make something else of: https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/,
-// "Create user with authentication provider", and okta/okta-sdk-nodejs#394.
+// providerOf returns the provider in the input's credentials, with the name that Okta requires for its type. It refuses
+// input that Okta would change silently:
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/, "Create user with authentication
+// provider", and okta/okta-sdk-nodejs#394.
 func providerOf(c *connector.Call) (provider jsonval.Value, refused *connector.Result) {
 	invalid := func(message string) (jsonval.Value, *connector.Result) {
 		r := connector.Fail(abi.Invalid, "input", message)
@@ -461,17 +462,17 @@ func providerOf(c *connector.Call) (provider jsonval.Value, refused *connector.R
 	provider = credentials.Get("provider")
 	switch {
 	case compare.IsEmpty(provider) && said.True():
-		return invalid(`provider: credentials.provider is missing, such as {"type":"FEDERATION","name":"FEDERATION"}`)
+		return invalid(`provider needs credentials.provider, such as {"type":"FEDERATION","name":"FEDERATION"}`)
 	case compare.IsEmpty(provider):
 		return jsonval.Value{}, nil
 	case said.Raw() == "false":
-		return invalid("provider is false, and credentials.provider names one: leave out either of them")
+		return invalid("provider is false, but credentials.provider is given: remove one of them")
 	}
 	typ, name := provider.Get("type").Str(), provider.Get("name").Str()
 	switch typ {
 	case "FEDERATION", "SOCIAL":
 		if !compare.IsEmpty(credentials.Get("password")) || !compare.IsEmpty(credentials.Get("recovery_question")) {
-			return invalid("credentials: a user of provider " + typ + " has no password and no recovery_question in Okta: leave them out")
+			return invalid("credentials: a user of provider " + typ + " has no password or recovery_question in Okta: remove them")
 		}
 		fallthrough
 	case "OKTA", "IMPORT":
@@ -489,7 +490,7 @@ func providerOf(c *connector.Call) (provider jsonval.Value, refused *connector.R
 	return provider, nil
 }
 
-// parsed is the value of a text that this package wrote.
+// parsed returns the value of a JSON text that this package wrote.
 //
 //go:noinline
 func parsed(text string) jsonval.Value {
@@ -497,7 +498,7 @@ func parsed(text string) jsonval.Value {
 	return v
 }
 
-// unreadInputs warns of what an input asked for and no reading back of a lost answer tells.
+// unreadInputs warns about inputs whose effect cannot be read back after a lost response.
 func unreadInputs(c *connector.Call, inputs ...string) []string {
 	var given []string
 	for _, name := range inputs {
@@ -508,17 +509,17 @@ func unreadInputs(c *connector.Call, inputs ...string) []string {
 	if given == nil {
 		return nil
 	}
-	return []string{"Okta's answer was lost, and what was read back does not tell whether it took " + strings.Join(given, " and ") + ": look"}
+	return []string{"Okta's response was lost, and reading back does not show whether it applied " + strings.Join(given, " and ") + ": check in Okta"}
 }
 
-// sameLogin guards against Okta's reading of a login's first part as a short name.
+// sameLogin excludes a user whom Okta found by the first part of the login only.
 func sameLogin(u jsonval.Value, login string) bool {
 	return strings.EqualFold(u.At("profile", "login").Str(), login)
 }
 
 func loginTaken(u jsonval.Value, login string) connector.Result {
 	id := u.Get("id").Str()
-	r := connector.Fail(abi.Rejected, "login_taken", "the login "+login+" belongs to user "+id+" ("+u.Get("status").Str()+
+	r := connector.Fail(abi.Rejected, "login_taken", "the login "+login+" is in use by user "+id+" ("+u.Get("status").Str()+
 		"): choose another, or update that user")
 	var w jsonval.Writer
 	r.Output = w.Str("existing_id", id).Str("status", u.Get("status").Str()).String()
@@ -554,19 +555,19 @@ func updateUser(c *connector.Call) connector.Result {
 		}
 		return all
 	}
-	missing := func(u jsonval.Value) []compare.Gap { return differs(u, profileGaps(u.Get("profile"), profile)) } // of what Okta answers
+	missing := func(u jsonval.Value) []compare.Gap { return differs(u, profileGaps(u.Get("profile"), profile)) } // with Okta's normalisation
 	exact := func(u jsonval.Value) bool {
 		return len(differs(u, okta.Changes(u.Get("profile"), profile, "profile"))) == 0
 	}
 	had := exact(before.Value) || c.Settling && c.ChangedSinceWrite(before.Value) && len(missing(before.Value)) == 0
-	told := len(missing(before.Value)) > 0 // by what Okta makes of it, too
-	if had && !secrets.Exists() {          // whether credentials are the same cannot be read
+	observable := len(missing(before.Value)) > 0 // even with Okta's normalisation
+	if had && !secrets.Exists() {                // credentials cannot be read back to compare them
 		return connector.Result{Outcome: abi.Unchanged, Output: userChange(before.Value, before.Value)}
 	}
 	var body jsonval.Writer
 	req := hostcall.Request{Endpoint: updateUserPart.Endpoint, Path: connector.Pairs("id", id)}
 	retyped := c.Str("type") != "" && before.At("type", "id").Str() != c.Str("type")
-	if retyped { // which Okta does with the whole alone
+	if retyped { // Okta changes the type only with the whole profile
 		whole := compare.WithoutNulls(before.Get("profile"))
 		switch {
 		case replace:
@@ -585,7 +586,7 @@ func updateUser(c *connector.Call) connector.Result {
 	if replace || retyped {
 		req.Endpoint = replaceUser.Endpoint
 	}
-	if (replace || retyped) && before.ETag == "" && !c.Settling { // what others changed since would be undone by writing the whole
+	if (replace || retyped) && before.ETag == "" && !c.Settling { // writing the whole would undo a concurrent change
 		if now, _, failed := readUser(c, id); failed != nil {
 			return *failed
 		} else if !now.Get("lastUpdated").Equal(before.Get("lastUpdated")) || !compare.WithoutNulls(now.Get("profile")).Equal(compare.WithoutNulls(before.Get("profile"))) {
@@ -603,9 +604,9 @@ func updateUser(c *connector.Call) connector.Result {
 		switch {
 		case failed != nil:
 			return connector.Unclear, connector.Result{}
-		case had: // credentials alone cannot be read
-			return connector.Blind, connector.Result{}
-		case exact(now) || told && len(missing(now)) == 0:
+		case had: // credentials cannot be read back
+			return connector.Unobservable, connector.Result{}
+		case exact(now) || observable && len(missing(now)) == 0:
 			return connector.Holds, connector.Result{Output: userChange(before.Value, now)}
 		case same(now):
 			return connector.Absent, connector.Result{}
@@ -625,11 +626,11 @@ func updateUser(c *connector.Call) connector.Result {
 				var failed *connector.Result
 				if after, _, failed = readUser(c, id); failed != nil {
 					return connector.Result{Outcome: abi.Succeeded, Output: userChange(before.Value, after),
-						Warnings: []string{"Okta took the change, and the user could not be read afterwards: " + failed.Err.Message}}
+						Warnings: []string{"Okta accepted the change, but the user could not be read afterwards: " + failed.Err.Message}}
 				}
 			}
 			if lacking := missing(after); len(lacking) > 0 {
-				if !answered { // what was read may lag behind
+				if !answered { // a read may lag behind
 					return c.AwaitEffect(look, what)
 				}
 				return c.RejectGaps(what, lacking, look, userChange(before.Value, after), !same(after) || secrets.Exists())
@@ -645,7 +646,7 @@ func updateUser(c *connector.Call) connector.Result {
 				return now
 			case r.Outcome == abi.NotFound && before.Get("status").Str() == "DEPROVISIONED":
 				r.Outcome, r.Err.Code = abi.Rejected, "status"
-				r.Err.Message = "the user is DEPROVISIONED, and the org does not let such users be changed" + wayOut("DEPROVISIONED") + ". " + r.Err.Message
+				r.Err.Message = "the user is DEPROVISIONED, and the org does not allow changes of such users" + remedy("DEPROVISIONED") + ". " + r.Err.Message
 			}
 			return r
 		},
@@ -653,22 +654,22 @@ func updateUser(c *connector.Call) connector.Result {
 	})
 }
 
-// changedMeanwhile refuses to undo what somebody else did.
+// changedMeanwhile refuses a write that would undo a concurrent change.
 func changedMeanwhile(more string) connector.Result {
-	r := connector.Refuse("changed_meanwhile", "somebody else changed the user while this change was made: repeat it to make it to theirs"+more)
+	r := connector.Refuse("changed_meanwhile", "another client changed the user at the same time: repeat the operation"+more)
 	r.Err.Retryable = true
 	return r
 }
 
-// userChange is the output of an update, both ends as read.
+// userChange returns the output of an update, before and after as read.
 func userChange(before, after jsonval.Value) string {
 	var w jsonval.Writer
 	w.Str("id", before.Get("id").Str()).StrIf("login", before.At("profile", "login").Str())
 	return w.Raw("before", before.Raw()).RawIf("after", after.Raw()).String()
 }
 
-// profileGaps is gaps of the profile of a user that Okta answered. It takes a login and an address in either case for the same,
-// and may answer the one that it had.
+// profileGaps returns the gaps of a user's profile that Okta returned. It ignores case in logins and addresses, as Okta
+// does when it stores them.
 func profileGaps(now, ask jsonval.Value) (all []compare.Gap) {
 	for _, g := range okta.Gaps(now, ask, "profile") {
 		switch g.Path {
@@ -682,8 +683,8 @@ func profileGaps(now, ask jsonval.Value) (all []compare.Gap) {
 	return all
 }
 
-// userID is the id of the user that the input names by id or login, for endpoints that want an id. Only a read takes a
-// login in part (targetUser).
+// userID returns the id of the user that the input names by id or login, for endpoints that need an id. Only a read
+// accepts part of a login (targetUser).
 func userID(c *connector.Call) (string, *connector.Result) {
 	user := c.Str("user")
 	if isID(user, "00u") {

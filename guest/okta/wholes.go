@@ -2,8 +2,8 @@ package okta
 
 import "github.com/mach5/okta-connector/guest/connector/replace"
 
-// The endpoints that replace an object as a whole. Okta's OpenAPI document calls some members read-only; the others are from
-// recordings and reports.
+// Endpoints that replace an object as a whole. Okta's OpenAPI document declares some members read-only; the others come
+// from recordings and reports.
 var (
 	wholePolicy = replace.Whole{
 		Get: getPolicy.Endpoint, Put: putPolicy.Endpoint, Noun: "policy", Type: "Policy",
@@ -16,12 +16,13 @@ var (
 	wholeZone = replace.Whole{
 		Get: getZone.Endpoint, Put: putZone.Endpoint, Noun: "network zone", Type: "NetworkZone",
 		Own: []string{"id", "created", "lastUpdated", "useAsBlackList", "_links", "_embedded"},
-		// A PUT of BlockedIpZone wants system: true (okta/terraform-provider-okta#2690), one of DefaultExemptIpZone useAsExemptList: true.
+		// A PUT of BlockedIpZone needs system: true (okta/terraform-provider-okta#2690), one of DefaultExemptIpZone
+		// needs useAsExemptList: true.
 		Kept:   []string{"type", "system", "useAsExemptList"},
-		Open:   []string{"useAsExemptList", "useAsBlackList"}, // taken as they are, see zoneChange.merge
+		Open:   []string{"useAsExemptList", "useAsBlackList"}, // may be given with their current value, see zoneChange.merge
 		IfTrue: []string{"system"},
-		Switches: &replace.Switches{Activate: &activateZone, Deactivate: &deactivateZone, Off: []string{"policies and rules that use this zone go on naming it, and it does not count while it is INACTIVE: " +
-			"what they allow or deny by it changes. Which ones use it was not looked up"}},
+		Switches: &replace.Switches{Activate: &activateZone, Deactivate: &deactivateZone, Off: []string{"policies and rules that use this zone still name it, but ignore it while it is INACTIVE: " +
+			"what they allow or deny may change. Which ones use it was not checked"}},
 	}
 	wholeGroup = replace.Whole{
 		Get: getGroup.Endpoint, Put: putGroup.Endpoint, Noun: "group", Type: "UserGroup",
@@ -30,8 +31,8 @@ var (
 	wholeUser = replace.Whole{
 		Get: getUser.Endpoint, Put: replaceUser.Endpoint, Noun: "user", Type: "User",
 		Only: []string{"profile", "credentials", "type", "realmId"},
-		Elsewhere: map[string]string{"credentials.provider": "an update does not change who checks a user's password. Delegated Authentication is set in Okta; " +
-			"an existing user becomes a federated one by Okta's own call POST /api/v1/users/{id}/lifecycle/reset_password, with the parameter provider=FEDERATION"},
+		Elsewhere: map[string]string{"credentials.provider": "an update cannot change who checks a user's password. Set Delegated Authentication in Okta. " +
+			"To make an existing user a federated one, call POST /api/v1/users/{id}/lifecycle/reset_password with provider=FEDERATION"},
 	}
 	wholeAppGroup = replace.Whole{
 		Get: getAppGroup.Endpoint, Put: putAppGroup.Endpoint, Noun: "application", Type: "AppInstance",

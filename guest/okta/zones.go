@@ -24,7 +24,7 @@ var (
 
 var zoneInput = connector.NameInput("zone", "the network zone's id or exact name")
 
-// addresses is the schema of a list of addresses.
+// addresses returns the schema of a list of addresses.
 func addresses(description string) string {
 	return `{"type":"array","minItems":1,"maxItems":1000,"items":{"type":"string","minLength":2,"maxLength":100},"description":"` +
 		description + `: an address, a CIDR block (10.0.0.0/8) or a range (10.0.0.1-10.0.0.9) each"}`
@@ -64,24 +64,24 @@ var zoneOperations = []connector.Operation{
 	},
 	{
 		Name: "update_zone",
-		Summary: "Changes a network zone: adds and removes addresses (the way to block one is to add it to a zone of usage " +
-			"BLOCKLIST), or applies a JSON merge patch (RFC 7396). The zone is read, merged and written as a whole; its status is set by a " +
-			"request of its own. Addresses are compared by what they mean, and where nothing differs, nothing is written.",
+		Summary: "Changes a network zone: adds and removes addresses, or applies a JSON merge patch (RFC 7396). To block an address, " +
+			"add it to a zone of usage BLOCKLIST. The zone is read, merged and replaced; a separate request sets its " +
+			"status. Addresses are compared by meaning. If nothing differs, nothing is written.",
 		Class:       abi.Privileged,
 		Surfaces:    axon,
 		Idempotency: abi.Verified,
 		Inputs: []connector.Input{
 			zoneInput,
-			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set, such as name, status, usage, gateways; null takes a member away, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links; useAsExemptList and useAsBlackList as they are"}`},
+			{"patch", false, `{"type":"object","minProperties":1,"description":"members to set, such as name, status, usage, gateways; null removes one, arrays are replaced as a whole. Not id, type, system, created, lastUpdated, _links; useAsExemptList and useAsBlackList only with their current value"}`},
 			{"add_gateways", false, addresses("gateways to add")},
-			{"remove_gateways", false, addresses("gateways to take out")},
+			{"remove_gateways", false, addresses("gateways to remove")},
 			{"add_proxies", false, addresses("trusted proxies to add")},
-			{"remove_proxies", false, addresses("trusted proxies to take out")},
-			connector.BoolInput("allow_wide", "lets a zone of usage BLOCKLIST have what locks everybody out who comes from there: a block wider than /8 (IPv6: /12), 0.0.0.0/0 being all of them; "+
-				"of a dynamic zone no condition at all, a whole country, every proxy (Any) or a category that begins ALL_, where nothing narrower (an autonomous system, regions, one kind of "+
-				"proxy or service) bounds it. And lets such a block into "+exemptZone+", from where no blocklist stops anybody"),
+			{"remove_proxies", false, addresses("trusted proxies to remove")},
+			connector.BoolInput("allow_wide", "allows a BLOCKLIST zone that locks out very many addresses: a block wider than /8 (IPv6: /12) such as 0.0.0.0/0, "+
+				"or a dynamic zone without a condition, or with a whole country, every proxy (Any) or a category ALL_… that no narrower condition (an autonomous system, regions, one kind of "+
+				"proxy or service) bounds. Also allows such a block in "+exemptZone+", whose addresses no blocklist stops"),
 		},
-		Require:   `"description":"at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
+		Require:   `"description":"give at least one of patch, add_gateways, remove_gateways, add_proxies and remove_proxies","anyOf":[{"required":["patch"]},{"required":["add_gateways"]},{"required":["remove_gateways"]},{"required":["add_proxies"]},{"required":["remove_proxies"]}]`,
 		Example:   `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["203.0.113.7"]}`,
 		Key:       "id",
 		Endpoints: []*abi.Endpoint{&getZone, &getZones, &putZone, &activateZone, &deactivateZone},
@@ -97,16 +97,16 @@ var zoneColumns = []connector.Column{
 	{"name", abi.Varchar, "name", ""},
 	{"type", abi.Varchar, "type", "IP, DYNAMIC or DYNAMIC_V2"},
 	{"status", abi.Varchar, "status", "ACTIVE or INACTIVE"},
-	{"usage", abi.Varchar, "usage", "POLICY, or BLOCKLIST: whose addresses are refused before they sign in"},
-	{"system", abi.Boolean, "system", "Okta made it"},
+	{"usage", abi.Varchar, "usage", "POLICY, or BLOCKLIST: its addresses are refused before sign-in"},
+	{"system", abi.Boolean, "system", "created by Okta"},
 	{"created", abi.TimestampTZ, "created", ""},
 	{"last_updated", abi.TimestampTZ, "lastUpdated", ""},
-	{"proxy_type", abi.Varchar, "proxyType", "of a dynamic zone"},
+	{"proxy_type", abi.Varchar, "proxyType", "proxy type of a dynamic zone"},
 	{"gateways", abi.JSON, "gateways", "addresses of an IP zone"},
-	{"proxies", abi.JSON, "proxies", "addresses that may forward for a gateway"},
+	{"proxies", abi.JSON, "proxies", "trusted proxies of an IP zone"},
 	{"locations", abi.JSON, "locations", ""},
 	{"asns", abi.JSON, "asns", "autonomous systems"},
-	{"ip_service_categories", abi.JSON, "ipServiceCategories", "of an enhanced dynamic zone"},
+	{"ip_service_categories", abi.JSON, "ipServiceCategories", "categories of an enhanced dynamic zone"},
 	{"links", abi.JSON, "_links", ""},
 }
 
@@ -116,11 +116,11 @@ type addressList struct {
 	add, remove []span
 }
 
-// span is the addresses that an entry means: those from first to last.
+// span is a range of addresses, from first to last.
 type span struct{ first, last address }
 
-// parseSpan reads an address, a CIDR block or a range. strict is false for a block whose address has bits beyond its
-// length: 10.0.0.5/8 is 10.0.0.0/8.
+// parseSpan parses an address, a CIDR block or a range. strict is false for a block whose address has bits beyond its
+// length, such as 10.0.0.5/8, which means 10.0.0.0/8.
 func parseSpan(s string) (sp span, strict, ok bool) {
 	if from, to, isRange := strings.Cut(s, "-"); isRange {
 		first, ok1 := parseAddress(from)
@@ -139,7 +139,7 @@ func parseSpan(s string) (sp span, strict, ok bool) {
 	return span{a, a}, true, ok
 }
 
-// block is the CIDR block of a span, when it is one.
+// block returns the CIDR block of a span, if it is one.
 func (s span) block() (block, bool) {
 	for length := 0; length <= s.first.size; length++ {
 		if b := (block{s.first, length}); b.first() == s.first && b.last() == s.last {
@@ -149,7 +149,7 @@ func (s span) block() (block, bool) {
 	return block{}, false
 }
 
-// entry is a span as Okta writes it: a block as CIDR, an address and anything else as a range.
+// entry returns a span as Okta writes it: a block as CIDR, and anything else as a range.
 func (s span) entry() string {
 	var w jsonval.Writer
 	if b, ok := s.block(); ok && s.first != s.last {
@@ -172,32 +172,32 @@ func (s span) overlaps(t span) bool {
 	return s.first.size == t.first.size && s.first.compare(t.last) <= 0 && t.first.compare(s.last) <= 0
 }
 
-// wide reports whether a span has more addresses than any one network: more than a /8, or a /12 of IPv6.
+// wide reports whether a span has more addresses than any single network: more than a /8, or an IPv6 /12.
 func (s span) wide() bool {
 	shift := 24
 	if s.first.size == 128 {
 		shift = 116
 	}
-	behind, ok := s.first.plus(shift) // the first address behind as many as a network has
-	return ok && s.last.compare(behind) >= 0
+	end, ok := s.first.plus(shift) // the first address after the largest network
+	return ok && s.last.compare(end) >= 0
 }
 
-// meaning is a span as its two ends.
+// meaning returns a span as its two ends.
 func (s span) meaning() string { return s.first.String() + "-" + s.last.String() }
 
 func (s span) contains(t span) bool {
 	return s.first.size == t.first.size && s.first.compare(t.first) <= 0 && t.last.compare(s.last) <= 0
 }
 
-// zoneChange is what update_zone is asked for, checked.
+// zoneChange is the checked input of update_zone.
 type zoneChange struct {
 	patch    jsonval.Value
 	lists    [2]addressList
-	wide     bool // whether a BLOCKLIST may get wide blocks
+	wide     bool // wide blocks are allowed in a BLOCKLIST
 	warnings []string
 }
 
-// readZoneChange checks the input, before anything is sent.
+// readZoneChange checks the input before any request.
 func readZoneChange(c *connector.Call) (zc zoneChange, refused *connector.Result) {
 	zc.lists = [...]addressList{{name: "gateways"}, {name: "proxies"}}
 	zc.patch, zc.wide = c.Input.Get("patch"), c.Input.Get("allow_wide").True()
@@ -217,10 +217,10 @@ func readZoneChange(c *connector.Call) (zc zoneChange, refused *connector.Result
 			for v := range c.Input.Get(dir.input).Elements() {
 				s, strict, ok := parseSpan(v.Str())
 				if !ok {
-					return zc, invalid(dir.input + ": " + jsonval.Quote(v.Str()) + " is no address, CIDR block or range of addresses from low to high")
+					return zc, invalid(dir.input + ": " + jsonval.Quote(v.Str()) + " is not an address, a CIDR block or a range from low to high")
 				}
 				if !strict {
-					zc.warnings = append(zc.warnings, dir.input+": "+v.Str()+" is taken as "+s.String())
+					zc.warnings = append(zc.warnings, dir.input+": "+v.Str()+" means "+s.String())
 				}
 				if !slices.Contains(*dir.into, s) {
 					*dir.into = append(*dir.into, s)
@@ -231,10 +231,10 @@ func readZoneChange(c *connector.Call) (zc zoneChange, refused *connector.Result
 			for _, gone := range l.remove {
 				switch {
 				case s == gone:
-					return zc, invalid(s.String() + " stands in both add_" + l.name + " and remove_" + l.name)
+					return zc, invalid(s.String() + " is in both add_" + l.name + " and remove_" + l.name)
 				case s.overlaps(gone) && !gone.contains(s):
-					return zc, invalid("add_" + l.name + ": " + s.String() + " holds " + gone.String() + " of remove_" + l.name +
-						" in whole or in part, which would stay: add only what is to be there")
+					return zc, invalid("add_" + l.name + ": " + s.String() + " overlaps " + gone.String() + " of remove_" + l.name +
+						", which would so stay in the zone: add only addresses to keep")
 				}
 			}
 		}
@@ -256,23 +256,23 @@ func (zc *zoneChange) checkWhole(l *addressList) *connector.Result {
 		return &r
 	}
 	if len(l.add)+len(l.remove) > 0 {
-		return invalid("patch has all " + l.name + ": leave out either it or add_" + l.name + " and remove_" + l.name)
+		return invalid("patch replaces " + l.name + ": remove it, or add_" + l.name + " and remove_" + l.name)
 	}
 	switch whole.Kind() {
 	case jsonval.Null:
 		return nil
 	case jsonval.Array:
 	default:
-		return invalid("patch: " + l.name + ` is an array of {"type":"CIDR"|"RANGE","value":"…"}`)
+		return invalid("patch: " + l.name + ` must be an array of {"type":"CIDR"|"RANGE","value":"…"}`)
 	}
 	var entries []string
 	for e := range whole.Elements() {
 		s, strict, ok := parseSpan(e.Get("value").Str())
 		if typ := e.Get("type").Str(); !ok || typ != "CIDR" && typ != "RANGE" {
-			return invalid("patch: " + l.name + ": " + e.Raw() + ` is not {"type":"CIDR"|"RANGE","value":"…"} with a CIDR block, or addresses from low to high`)
+			return invalid("patch: " + l.name + ": " + e.Raw() + ` is not {"type":"CIDR"|"RANGE","value":"…"} with a CIDR block or a range from low to high`)
 		}
 		if !strict {
-			zc.warnings = append(zc.warnings, "patch: "+e.Get("value").Str()+" is taken as "+s.String())
+			zc.warnings = append(zc.warnings, "patch: "+e.Get("value").Str()+" means "+s.String())
 		}
 		normal, _ := jsonval.Parse(s.entry())
 		entries = append(entries, compare.MergePatch(e, normal))
@@ -304,8 +304,8 @@ func updateZone(c *connector.Call) connector.Result {
 	return r
 }
 
-// zoneID returns the id of the zone that the input names by id or exact name. What looks like an id is one; what could be one
-// is looked for as an id first.
+// zoneID returns the id of the zone that the input names by id or exact name. A value that may be an id is first read
+// as one.
 func zoneID(c *connector.Call) (string, *connector.Result) {
 	const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	zone := c.Str("zone")
@@ -320,7 +320,7 @@ func zoneID(c *connector.Call) (string, *connector.Result) {
 	}
 	zones, left, failed := c.Gather(connector.Gathering{Request: hostcall.Request{Endpoint: getZones.Endpoint}, Most: maxZonePages, What: "network zones", Type: "NetworkZone", Noun: "network zone"})
 	if failed != nil {
-		failed.Err.Message += ". With an id (list_zones has them) no search is needed"
+		failed.Err.Message += ". Give the zone's id (see list_zones) to avoid the search"
 		return "", failed
 	}
 	var ids, names []string
@@ -330,20 +330,20 @@ func zoneID(c *connector.Call) (string, *connector.Result) {
 			ids = append(ids, z.Get("id").Str())
 		}
 	}
-	if left && len(ids) < 2 { // the one that was found may be one of several
-		r := connector.Refuse("too_many", "the zone "+jsonval.Quote(zone)+" was looked for among the org's first "+strconv.Itoa(len(zones))+" network zones, and more pages of them are left: "+
-			"give the zone's id (list_zones has it)")
+	if left && len(ids) < 2 { // an unread page may have a zone of the same name
+		r := connector.Refuse("too_many", "zone "+jsonval.Quote(zone)+" was searched for in the org's first "+strconv.Itoa(len(zones))+" network zones only, because the org has more: "+
+			"give the zone's id (see list_zones)")
 		return "", &r
 	}
 	switch len(ids) {
 	case 1:
 		return ids[0], nil
 	case 0:
-		message := "there is no network zone of id or name " + jsonval.Quote(zone) + ": names are exact, case included"
+		message := "no network zone has the id or name " + jsonval.Quote(zone) + ": give the exact name, including case"
 		if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, zone) }); i >= 0 {
-			message += ". There is " + jsonval.Quote(names[i])
+			message += ". Did you mean " + jsonval.Quote(names[i]) + "?"
 		} else {
-			message += ". list_zones lists those that exist"
+			message += ", as list_zones shows it"
 		}
 		r := connector.Fail(abi.NotFound, string(abi.NotFound), message)
 		return "", &r
@@ -352,7 +352,7 @@ func zoneID(c *connector.Call) (string, *connector.Result) {
 	return "", &r
 }
 
-// maxZonePages bounds the search for a zone by name, in requests.
+// maxZonePages is how many pages of zones are read at most to find one by name.
 const maxZonePages = 20
 
 func readZone(c *connector.Call) connector.Result {
@@ -367,7 +367,8 @@ func readZone(c *connector.Call) connector.Result {
 	return c.EmitObject(resp, nil)
 }
 
-// gaps are where a zone is not as it was asked for, its status aside. Lists of addresses are compared by what they mean.
+// gaps returns where a zone differs from what was asked for, except in its status. Address lists are compared by
+// meaning.
 func (zc *zoneChange) gaps(now, wanted jsonval.Value, by compare.Comparison) (all []compare.Gap) {
 	for _, g := range by(now, zc.patch, "") {
 		switch g.Path {
@@ -390,15 +391,15 @@ func (zc *zoneChange) gaps(now, wanted jsonval.Value, by compare.Comparison) (al
 	return all
 }
 
-// merge makes the zone that is wanted of the one that was read.
+// merge returns the zone to write, from the one that was read.
 func (zc *zoneChange) merge(before jsonval.Value) (string, *connector.Result) {
 	after := before
-	if refused := zc.ofExempt(before); refused != nil {
+	if refused := zc.checkExemptZone(before); refused != nil {
 		return "", refused
 	}
 	for name, is := range map[string]bool{"useAsExemptList": isExempt(before), "useAsBlackList": before.Get("useAsBlackList").True()} {
-		if say := zc.patch.Get(name); say.Exists() && say.True() != is { // nothing would come of it
-			r := connector.Refuse("zone_use", "patch: "+name+" is Okta's own: the exempt list is the zone "+exemptZone+", and what makes a blocklist is usage")
+		if say := zc.patch.Get(name); say.Exists() && say.True() != is { // Okta would ignore it
+			r := connector.Refuse("zone_use", "patch: "+name+" cannot be changed: the exempt list is the zone "+exemptZone+", and a blocklist is a zone of usage BLOCKLIST")
 			return "", &r
 		}
 	}
@@ -410,7 +411,7 @@ func (zc *zoneChange) merge(before jsonval.Value) (string, *connector.Result) {
 			continue
 		}
 		if typ := before.Get("type").Str(); typ != "IP" {
-			r := connector.Fail(abi.Rejected, "zone_type", "the zone is of type "+typ+", and only an IP zone has "+l.name)
+			r := connector.Fail(abi.Rejected, "zone_type", "the zone is of type "+typ+": only an IP zone has "+l.name)
 			return "", &r
 		}
 		text, refused := l.apply(after.Get(l.name))
@@ -422,22 +423,22 @@ func (zc *zoneChange) merge(before jsonval.Value) (string, *connector.Result) {
 		after, _ = jsonval.Parse(compare.MergePatch(after, patch))
 	}
 	if !zc.wide {
-		if refused := locksOut(before, after); refused != nil {
+		if refused := checkLockout(before, after); refused != nil {
 			return "", refused
 		}
 	}
 	return after.Raw(), nil
 }
 
-// ofExempt refuses what Okta does not let be changed of the exempt zone (okta/terraform-provider-okta#2221, #2400, #2676; its
-// OpenAPI document, replaceNetworkZone).
-func (zc *zoneChange) ofExempt(before jsonval.Value) *connector.Result {
+// checkExemptZone refuses a change of the exempt zone that Okta does not allow (okta/terraform-provider-okta#2221,
+// #2400, #2676; its OpenAPI document, replaceNetworkZone).
+func (zc *zoneChange) checkExemptZone(before jsonval.Value) *connector.Result {
 	if !isExempt(before) {
 		return nil
 	}
 	for _, name := range [...]string{"status", "usage"} {
 		if v := zc.patch.Get(name); v.Exists() && !v.Equal(before.Get(name)) {
-			r := connector.Refuse("zone_use", "patch: "+name+" of "+exemptZone+" is always "+before.Get(name).Raw()+": Okta lets its gateways be changed alone")
+			r := connector.Refuse("zone_use", "patch: "+name+" of "+exemptZone+" is always "+before.Get(name).Raw()+": Okta changes only its gateways")
 			return &r
 		}
 	}
@@ -448,28 +449,28 @@ func (zc *zoneChange) ofExempt(before jsonval.Value) *connector.Result {
 	return nil
 }
 
-// locksOut refuses a change that makes a BLOCKLIST of so much that it can only be a mistake: Okta refuses whoever comes
-// from there before they sign in, this token's owner too. And one that exempts as much from every BLOCKLIST.
-func locksOut(before, after jsonval.Value) *connector.Result {
+// checkLockout refuses to make a BLOCKLIST so wide that it can only be a mistake: Okta refuses sign-ins from its
+// addresses, also to this token's owner. It also refuses to exempt such a range from all blocklists.
+func checkLockout(before, after jsonval.Value) *connector.Result {
 	exempt := isExempt(before)
 	if after.Get("usage").Str() != "BLOCKLIST" && !exempt {
 		return nil
 	}
-	// What blocks or exempts already, or is kept for it, is no change.
+	// A range that already blocks or exempts is not a change.
 	had := jsonval.Value{}
 	if (exempt || before.Get("usage").Str() == "BLOCKLIST") && (before.Get("status").Str() == "ACTIVE" || after.Get("status").Str() != "ACTIVE") {
 		had = before
 	}
-	const meant = ": if that is meant, set allow_wide"
+	const meant = ": to do it, set allow_wide"
 	has := meanings(had.Get("gateways"))
 	for e := range after.Get("gateways").Elements() {
 		s, _, ok := parseSpan(e.Get("value").Str())
 		if !ok || !s.wide() || slices.Contains(has, s.meaning()) {
 			continue
 		}
-		r := connector.Refuse("locks_out", "a BLOCKLIST zone with "+s.String()+" locks everybody out who comes from there, administrators too"+meant)
+		r := connector.Refuse("locks_out", "a BLOCKLIST zone with "+s.String()+" locks out all users at these addresses, administrators too"+meant)
 		if exempt {
-			r = connector.Refuse("exempts", exemptZone+" with "+s.String()+" lets everybody who comes from there past every blocklist"+meant)
+			r = connector.Refuse("exempts", exemptZone+" with "+s.String()+" exempts all users at these addresses from every blocklist"+meant)
 		}
 		return &r
 	}
@@ -477,16 +478,16 @@ func locksOut(before, after jsonval.Value) *connector.Result {
 		return nil
 	}
 	for _, r := range reachOf(after) {
-		if !reaches(had, after, r) {
-			refused := connector.Refuse("locks_out", "a BLOCKLIST zone of "+r.String()+" locks everybody out who comes from there, administrators too"+meant)
+		if !covers(had, after, r) {
+			refused := connector.Refuse("locks_out", "a BLOCKLIST zone of "+r.String()+" locks out all users at these addresses, administrators too"+meant)
 			return &refused
 		}
 	}
 	return nil
 }
 
-// reach is what a dynamic zone takes in without a narrow bound: people of a country, or of every one (empty), who use a
-// kind of service, or any or none (empty).
+// reach is a wide set of addresses of a dynamic zone: a country (empty: all) and a kind of service (empty: any or
+// none).
 type reach struct{ country, service string }
 
 func (r reach) String() string {
@@ -500,8 +501,8 @@ func (r reach) String() string {
 	return service + " in the whole of " + r.country
 }
 
-// reachOf is the reach of a dynamic zone; none where something narrow bounds it. Its conditions must all hold, since one
-// that is not defined lets everything in, and each of their lists names alternatives.
+// reachOf returns the wide sets of a dynamic zone, or none if a narrow condition bounds it. All of a zone's conditions
+// must hold, an undefined one always holds, and a condition's list has alternatives.
 // https://help.okta.com/en-us/content/topics/security/network/about-dynamic-zones.htm
 func reachOf(zone jsonval.Value) (all []reach) {
 	countries, services := []string{""}, []string{""}
@@ -539,7 +540,8 @@ func reachOf(zone jsonval.Value) (all []reach) {
 	return all
 }
 
-// includes are the entries of a condition: a DYNAMIC zone has a list, a DYNAMIC_V2 zone one to include and one to exclude.
+// includes returns the entries of a condition. A DYNAMIC zone has a list; a DYNAMIC_V2 zone has one to include and one
+// to exclude.
 func includes(zone jsonval.Value, condition string) (all []jsonval.Value) {
 	list := zone.Get(condition)
 	if list.Kind() == jsonval.Object {
@@ -551,9 +553,9 @@ func includes(zone jsonval.Value, condition string) (all []jsonval.Value) {
 	return all
 }
 
-// reaches reports whether a dynamic zone has what another is to have, so that nothing is added: it reaches as far, and
-// excludes nothing that the other does not.
-func reaches(had, after jsonval.Value, r reach) bool {
+// covers reports whether a dynamic zone already had r, so that the change adds nothing: it reaches as far, and excludes
+// nothing that the new zone includes.
+func covers(had, after jsonval.Value, r reach) bool {
 	for _, condition := range [...]string{"locations", "asns", "ipServiceCategories"} {
 		for out := range had.At(condition, "exclude").Elements() {
 			stays := false
@@ -570,7 +572,7 @@ func reaches(had, after jsonval.Value, r reach) bool {
 	})
 }
 
-// apply adds to and removes from the entries that the zone has. Those that stay keep their text.
+// apply adds and removes entries of a zone's list. Entries that stay keep their text.
 func (l addressList) apply(have jsonval.Value) (string, *connector.Result) {
 	var kept []string
 	var spans []span
@@ -586,9 +588,9 @@ func (l addressList) apply(have jsonval.Value) (string, *connector.Result) {
 	}
 	for _, gone := range l.remove {
 		for _, s := range spans {
-			if s.overlaps(gone) && !slices.Contains(l.add, s) { // what stays of it was said to
-				r := connector.Fail(abi.Rejected, "overlap", gone.String()+" would stay in the zone's "+l.name+", since "+s.String()+
-					" holds it in whole or in part: take that out, and add what is to stay")
+			if s.overlaps(gone) && !slices.Contains(l.add, s) { // an entry of l.add is meant to stay
+				r := connector.Fail(abi.Rejected, "overlap", gone.String()+" would stay in the zone's "+l.name+" because "+s.String()+
+					" overlaps it: remove "+s.String()+", and add the addresses to keep")
 				return "", &r
 			}
 		}
@@ -601,7 +603,7 @@ func (l addressList) apply(have jsonval.Value) (string, *connector.Result) {
 	return texts.JSONArray(kept, func(s string) string { return s }), nil
 }
 
-// exemptZone is the system zone whose PUT Okta takes with useAsExemptList alone.
+// exemptZone is the system zone whose PUT must have useAsExemptList instead of system.
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/NetworkZone/#tag/NetworkZone/operation/replaceNetworkZone
 const exemptZone = "DefaultExemptIpZone"
 
@@ -609,8 +611,8 @@ func isExempt(zone jsonval.Value) bool {
 	return zone.Get("useAsExemptList").True() || zone.Get("system").True() && zone.Get("name").Str() == exemptZone
 }
 
-// zoneBody returns the body of the PUT. A system zone says that it is one; the exempt zone says it by useAsExemptList alone,
-// which is what is recorded, and which no other zone may have.
+// zoneBody returns the body of the PUT. System zones need system: true, except the exempt zone, which needs
+// useAsExemptList: true, as recorded. No other zone may have that.
 func zoneBody(_, after jsonval.Value) string {
 	exempt := isExempt(after)
 	var w jsonval.Writer
@@ -623,7 +625,7 @@ func zoneBody(_, after jsonval.Value) string {
 	return w.BoolIf("useAsExemptList", exempt).BoolIf("system", after.Get("system").True() && !exempt).String()
 }
 
-// sameZone compares zones by what they mean.
+// sameZone compares zones by meaning.
 func sameZone(a, b jsonval.Value) bool {
 	return compare.AlikeBut(a, b, append([]string{"status", "system", "gateways", "proxies", "useAsExemptList"}, wholeZone.Own...)...) &&
 		sameAddresses(a.Get("gateways"), b.Get("gateways")) && sameAddresses(a.Get("proxies"), b.Get("proxies"))
@@ -633,7 +635,7 @@ func sameAddresses(a, b jsonval.Value) bool {
 	return slices.Equal(meanings(a), meanings(b))
 }
 
-// meanings are the entries of a list, each as what it means, sorted. What cannot be read means its text.
+// meanings returns the entries of a list by meaning, sorted. An entry that cannot be parsed counts as its text.
 func meanings(list jsonval.Value) []string {
 	var all []string
 	for e := range list.Elements() {

@@ -10,7 +10,7 @@ import (
 const aZone = `{"type":"IP","id":"nzo1","name":"Z","status":"ACTIVE","usage":"BLOCKLIST","created":"2026-01-01T00:00:00.000Z","lastUpdated":"2026-01-01T00:00:00.000Z","system":false,` +
 	`"gateways":[{"type":"CIDR","value":"1.2.3.4/24"},{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}],"proxies":null,"_links":{"self":{"href":"https://x"}}}`
 
-func TestParseSpan(t *testing.T) {
+func TestParseSpan_EachForm_HasItsSpan(t *testing.T) {
 	for _, c := range []struct {
 		text, span string
 		strict     bool
@@ -47,7 +47,7 @@ func TestParseSpan(t *testing.T) {
 	}
 }
 
-func TestWideSpans(t *testing.T) {
+func TestSpan_LargerThanANetwork_IsWide(t *testing.T) {
 	for text, want := range map[string]bool{
 		"0.0.0.0/0": true, "::/0": true, "10.0.0.0/7": true, "10.0.0.0/8": false, "255.0.0.0/8": false, "10.0.0.0-11.0.0.0": true, "10.0.0.1-11.0.0.0": false,
 		"9.255.255.255-10.0.0.1": false, "2400::/12": false, "2400::/11": true, "fff0::/12": false, "ffe0::/11": true, "24ff:ffff::-2500::": false, "192.0.2.7": false,
@@ -68,15 +68,15 @@ func FuzzParseSpan(f *testing.F) {
 			return
 		}
 		if again, strict, ok := parseSpan(s.String()); !ok || !strict || again != s {
-			t.Errorf("%q: %v, and again %v", text, s, again)
+			t.Errorf("%q: %v, parsed again %v", text, s, again)
 		}
 		if again, _, ok := parseSpan(parse(t, s.entry()).Get("value").Str()); !ok || again != s {
-			t.Errorf("%q: %v, and as an entry %v", text, s, again)
+			t.Errorf("%q: %v, as an entry %v", text, s, again)
 		}
 	})
 }
 
-func TestZonesAreComparedByMeaning(t *testing.T) {
+func TestSameZone_EqualInMeaning_IsTrue(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		same bool
@@ -98,7 +98,7 @@ func TestZonesAreComparedByMeaning(t *testing.T) {
 	}
 }
 
-func TestReadZones(t *testing.T) {
+func TestReadZones_EachResponse_HasItsOutcome(t *testing.T) {
 	for _, c := range []invoking{
 		{"a filter", `{"filter":"usage eq \"BLOCKLIST\"","limit":1}`, answering{"GET /api/v1/zones": {answer(200, "["+aZone+","+aZone+"]")}}, abi.Succeeded, "",
 			`GET /api/v1/zones filter=usage eq "BLOCKLIST"`, nil, 1},
@@ -109,14 +109,14 @@ func TestReadZones(t *testing.T) {
 		c.run(t, "list_zones")
 	}
 	for _, c := range []invoking{
-		{"there", `{"zone":"nzo1"}`, answering{"GET /api/v1/zones/{zoneId}": {answer(200, aZone)}}, abi.Succeeded, "", "GET /api/v1/zones/{zoneId} [zoneId:nzo1]", nil, 1},
+		{"by id", `{"zone":"nzo1"}`, answering{"GET /api/v1/zones/{zoneId}": {answer(200, aZone)}}, abi.Succeeded, "", "GET /api/v1/zones/{zoneId} [zoneId:nzo1]", nil, 1},
 		{"missing", `{"zone":"nzo1"}`, answering{"GET /api/v1/zones/{zoneId}": {notFound("NetworkZone")}}, abi.NotFound, "not_found", "", []string{"network zone"}, 0},
 	} {
 		c.run(t, "get_zone")
 	}
 }
 
-func TestUpdateZone(t *testing.T) {
+func TestUpdateZone_EachResponse_HasItsOutcome(t *testing.T) {
 	const get, put = "GET /api/v1/zones/{zoneId}", "PUT /api/v1/zones/{zoneId}"
 	const id = " [zoneId:nzo1]"
 	const head = `{"type":"IP","name":"Z","status":"ACTIVE","usage":"BLOCKLIST",`
@@ -131,46 +131,46 @@ func TestUpdateZone(t *testing.T) {
 	exempt := strings.Replace(strings.Replace(aZone, `"name":"Z"`, `"name":"DefaultExemptIpZone"`, 1), `"system":false`, `"system":true`, 1)
 	dynamic := strings.Replace(aZone, `"type":"IP"`, `"type":"DYNAMIC"`, 1)
 	for _, c := range []invoking{
-		{"an address is blocked, and the rest stays as it was", input, answering{get: {answer(200, aZone)}, put: {answer(200, added)}}, abi.Succeeded, "",
+		{"an address is added, the rest is kept", input, answering{get: {answer(200, aZone)}, put: {answer(200, added)}}, abi.Succeeded, "",
 			looked + head + `"gateways":[` + kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}]}`, []string{`"before":`, `"after":` + added}, 0},
-		{"it is there already, spelled otherwise", `{"zone":"nzo1","add_gateways":["192.168.1.2","1.2.3.0/24"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
-		{"one is taken out and one added", `{"zone":"nzo1","remove_gateways":["1.2.3.0-1.2.3.255"],"add_proxies":["2001:db8::/32","2001:db8::/32"]}`,
+		{"already there in another spelling", `{"zone":"nzo1","add_gateways":["192.168.1.2","1.2.3.0/24"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"one removed and one added", `{"zone":"nzo1","remove_gateways":["1.2.3.0-1.2.3.255"],"add_proxies":["2001:db8::/32","2001:db8::/32"]}`,
 			answering{get: {answer(200, aZone)}, put: {answer(200, strings.Replace(with(`{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}`), `"proxies":null`, `"proxies":[{"type":"CIDR","value":"2001:db8::/32"}]`, 1))}}, abi.Succeeded, "",
 			looked + head + `"gateways":[{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}],"proxies":[{"type":"CIDR","value":"2001:db8::/32"}]}`, nil, 0},
-		{"what is not there needs no taking out", `{"zone":"nzo1","remove_gateways":["9.9.9.9"],"remove_proxies":["9.9.9.9"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
-		{"a part of a block cannot be taken out", `{"zone":"nzo1","remove_gateways":["1.2.3.7"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "overlap", get + id, []string{"1.2.3.0/24"}, 0},
+		{"removal of an absent address", `{"zone":"nzo1","remove_gateways":["9.9.9.9"],"remove_proxies":["9.9.9.9"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"part of a block cannot be removed", `{"zone":"nzo1","remove_gateways":["1.2.3.7"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "overlap", get + id, []string{"1.2.3.0/24"}, 0},
 		{"a block with bits beyond its length", `{"zone":"nzo1","add_gateways":["10.0.0.5/8"]}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(kept+`,{"type":"CIDR","value":"10.0.0.0/8"}`))}},
-			abi.Succeeded, "", "", []string{"10.0.0.5/8 is taken as 10.0.0.0/8"}, 0},
+			abi.Succeeded, "", "", []string{"10.0.0.5/8 means 10.0.0.0/8"}, 0},
 		{"a patch", `{"zone":"nzo1","patch":{"name":"Y","gateways":[{"type":"RANGE","value":"5.5.5.5"}],"proxies":null}}`, answering{get: {answer(200, aZone)}, put: {answer(200, strings.Replace(with(`{"type":"RANGE","value":"5.5.5.5-5.5.5.5"}`), `"Z"`, `"Y"`, 1))}}, abi.Succeeded, "",
 			looked + `{"type":"IP","name":"Y","status":"ACTIVE","usage":"BLOCKLIST","gateways":[{"type":"RANGE","value":"5.5.5.5-5.5.5.5"}]}`, nil, 0},
-		{"a patch that Okta would normalise to what there is", `{"zone":"nzo1","patch":{"proxies":[],"gateways":[{"type":"RANGE","value":"192.168.1.2"},{"type":"CIDR","value":"1.2.3.0/24"}]}}`,
+		{"a patch that is equal in meaning", `{"zone":"nzo1","patch":{"proxies":[],"gateways":[{"type":"RANGE","value":"192.168.1.2"},{"type":"CIDR","value":"1.2.3.0/24"}]}}`,
 			answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
-		{"the exempt zone wants to be told that it is one", input, answering{get: {answer(200, exempt)}, put: {answer(200, added)}}, abi.Succeeded, "",
+		{"the exempt zone is sent with useAsExemptList", input, answering{get: {answer(200, exempt)}, put: {answer(200, added)}}, abi.Succeeded, "",
 			looked + `{"type":"IP","name":"DefaultExemptIpZone","status":"ACTIVE","usage":"BLOCKLIST","gateways":[` + kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}],"useAsExemptList":true}`, nil, 0},
-		{"a zone of Okta's own says that it is one", input, answering{get: {answer(200, strings.Replace(aZone, `"system":false`, `"system":true`, 1))}, put: {answer(200, added)}}, abi.Succeeded, "",
+		{"a system zone is sent with system", input, answering{get: {answer(200, strings.Replace(aZone, `"system":false`, `"system":true`, 1))}, put: {answer(200, added)}}, abi.Succeeded, "",
 			looked + `{"type":"IP","name":"Z","status":"ACTIVE","usage":"BLOCKLIST","gateways":[` + kept + `,{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}],"system":true}`, nil, 0},
-		{"what is added would hold what is taken out", `{"zone":"nzo1","add_gateways":["10.0.0.0/8"],"remove_gateways":["10.0.0.1"]}`, nil, abi.Invalid, "input", "none", []string{"10.0.0.0/8 holds 10.0.0.1"}, 0},
-		{"or a part of it", `{"zone":"nzo1","add_proxies":["9.9.9.9","10.0.0.0-10.0.0.9"],"remove_proxies":["8.8.8.8","10.0.0.8/29"]}`, nil, abi.Invalid, "input", "none", []string{"10.0.0.0-10.0.0.9 holds 10.0.0.8/29"}, 0},
-		{"a part of what is taken out may stay", `{"zone":"nzo1","add_gateways":["1.2.3.0/25"],"remove_gateways":["1.2.3.0/24"]}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(`{"type":"RANGE","value":"192.168.1.2-192.168.1.2"},{"type":"CIDR","value":"1.2.3.0/25"}`))}}, abi.Succeeded, "",
+		{"an added block overlaps a removed address", `{"zone":"nzo1","add_gateways":["10.0.0.0/8"],"remove_gateways":["10.0.0.1"]}`, nil, abi.Invalid, "input", "none", []string{"10.0.0.0/8 overlaps 10.0.0.1"}, 0},
+		{"an added range overlaps part of a removed block", `{"zone":"nzo1","add_proxies":["9.9.9.9","10.0.0.0-10.0.0.9"],"remove_proxies":["8.8.8.8","10.0.0.8/29"]}`, nil, abi.Invalid, "input", "none", []string{"10.0.0.0-10.0.0.9 overlaps 10.0.0.8/29"}, 0},
+		{"part of a removed block is added again", `{"zone":"nzo1","add_gateways":["1.2.3.0/25"],"remove_gateways":["1.2.3.0/24"]}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(`{"type":"RANGE","value":"192.168.1.2-192.168.1.2"},{"type":"CIDR","value":"1.2.3.0/25"}`))}}, abi.Succeeded, "",
 			looked + head + `"gateways":[{"type":"RANGE","value":"192.168.1.2-192.168.1.2"},{"type":"CIDR","value":"1.2.3.0/25"}]}`, nil, 0},
-		{"and does so when it is done again", `{"zone":"nzo1","add_gateways":["192.168.1.2"],"remove_gateways":["192.168.1.0/24"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
-		{"everybody is not locked out by mistake", `{"zone":"nzo1","add_gateways":["0.0.0.0/0"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "locks_out", get + id, []string{"0.0.0.0/0", "allow_wide"}, 0},
-		{"nor by IPv6", `{"zone":"nzo1","add_gateways":["::/0"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "locks_out", get + id, nil, 0},
-		{"nor half of it", `{"zone":"nzo1","patch":{"gateways":[{"type":"RANGE","value":"0.0.0.0-127.255.255.255"}]}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "locks_out", get + id, nil, 0},
-		{"unless that is meant", `{"zone":"nzo1","add_gateways":["::/0"],"allow_wide":true}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(kept+`,{"type":"CIDR","value":"::/0"}`))}}, abi.Succeeded, "",
+		{"the same again is unchanged", `{"zone":"nzo1","add_gateways":["192.168.1.2"],"remove_gateways":["192.168.1.0/24"]}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"all addresses are not blocked by mistake", `{"zone":"nzo1","add_gateways":["0.0.0.0/0"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "locks_out", get + id, []string{"0.0.0.0/0", "allow_wide"}, 0},
+		{"nor all IPv6 addresses", `{"zone":"nzo1","add_gateways":["::/0"]}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "locks_out", get + id, nil, 0},
+		{"nor half of all addresses", `{"zone":"nzo1","patch":{"gateways":[{"type":"RANGE","value":"0.0.0.0-127.255.255.255"}]}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "locks_out", get + id, nil, 0},
+		{"all addresses with allow_wide", `{"zone":"nzo1","add_gateways":["::/0"],"allow_wide":true}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(kept+`,{"type":"CIDR","value":"::/0"}`))}}, abi.Succeeded, "",
 			looked + head + `"gateways":[` + kept + `,{"type":"CIDR","value":"::/0"}]}`, nil, 0},
-		{"policies may name everybody", `{"zone":"nzo1","patch":{"usage":"POLICY","gateways":[{"type":"CIDR","value":"0.0.0.0/0"}]}}`,
+		{"a zone for policies may have all addresses", `{"zone":"nzo1","patch":{"usage":"POLICY","gateways":[{"type":"CIDR","value":"0.0.0.0/0"}]}}`,
 			answering{get: {answer(200, aZone)}, put: {answer(200, strings.Replace(with(`{"type":"CIDR","value":"0.0.0.0/0"}`), "BLOCKLIST", "POLICY", 1))}}, abi.Succeeded, "", "", nil, 0},
-		{"a zone of everybody does not become a blocklist", `{"zone":"nzo1","patch":{"usage":"BLOCKLIST"}}`,
+		{"a zone of all addresses does not become a blocklist", `{"zone":"nzo1","patch":{"usage":"BLOCKLIST"}}`,
 			answering{get: {answer(200, strings.Replace(with(`{"type":"CIDR","value":"0.0.0.0/0"}`), "BLOCKLIST", "POLICY", 1))}}, abi.Rejected, "locks_out", get + id, nil, 0},
-		{"nor a blocklist active", `{"zone":"nzo1","patch":{"status":"ACTIVE"}}`,
+		{"a blocklist of all addresses does not become active", `{"zone":"nzo1","patch":{"status":"ACTIVE"}}`,
 			answering{get: {answer(200, strings.Replace(with(`{"type":"CIDR","value":"0.0.0.0/0"}`), `"ACTIVE"`, `"INACTIVE"`, 1))}}, abi.Rejected, "locks_out", get + id, nil, 0},
-		{"what blocks everybody already is no reason", input, answering{get: {answer(200, with(`{"type":"CIDR","value":"0.0.0.0/0"}`))}, put: {answer(200, with(`{"type":"CIDR","value":"0.0.0.0/0"},{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}`))}}, abi.Succeeded, "", "", nil, 0},
-		{"what Okta decides by itself", `{"zone":"nzo1","patch":{"useAsExemptList":true}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "zone_use", get + id, []string{"useAsExemptList"}, 0},
-		{"the same of the other list", `{"zone":"nzo1","patch":{"name":"Y","useAsBlackList":true}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "zone_use", get + id, nil, 0},
-		{"the exempt list stays one", `{"zone":"nzo1","patch":{"useAsExemptList":null}}`, answering{get: {answer(200, exempt)}}, abi.Rejected, "zone_use", get + id, nil, 0},
-		{"and may be said to be one", `{"zone":"nzo1","patch":{"useAsExemptList":true,"useAsBlackList":false}}`, answering{get: {answer(200, exempt)}}, abi.Unchanged, "", get + id, nil, 0},
-		{"what a patch says of an entry stays", `{"zone":"nzo1","patch":{"gateways":[{"type":"RANGE","value":"5.5.5.5","note":"lab"}]}}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(`{"type":"RANGE","value":"5.5.5.5-5.5.5.5","note":"lab"}`))}}, abi.Succeeded, "",
+		{"a zone that already blocks all addresses", input, answering{get: {answer(200, with(`{"type":"CIDR","value":"0.0.0.0/0"}`))}, put: {answer(200, with(`{"type":"CIDR","value":"0.0.0.0/0"},{"type":"RANGE","value":"203.0.113.7-203.0.113.7"}`))}}, abi.Succeeded, "", "", nil, 0},
+		{"useAsExemptList cannot be set", `{"zone":"nzo1","patch":{"useAsExemptList":true}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "zone_use", get + id, []string{"useAsExemptList"}, 0},
+		{"useAsBlackList cannot be set", `{"zone":"nzo1","patch":{"name":"Y","useAsBlackList":true}}`, answering{get: {answer(200, aZone)}}, abi.Rejected, "zone_use", get + id, nil, 0},
+		{"the exempt list stays exempt", `{"zone":"nzo1","patch":{"useAsExemptList":null}}`, answering{get: {answer(200, exempt)}}, abi.Rejected, "zone_use", get + id, nil, 0},
+		{"useAsExemptList with its current value", `{"zone":"nzo1","patch":{"useAsExemptList":true,"useAsBlackList":false}}`, answering{get: {answer(200, exempt)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"other members of an entry are kept", `{"zone":"nzo1","patch":{"gateways":[{"type":"RANGE","value":"5.5.5.5","note":"lab"}]}}`, answering{get: {answer(200, aZone)}, put: {answer(200, with(`{"type":"RANGE","value":"5.5.5.5-5.5.5.5","note":"lab"}`))}}, abi.Succeeded, "",
 			looked + head + `"gateways":[{"type":"RANGE","value":"5.5.5.5-5.5.5.5","note":"lab"}]}`, nil, 0},
 		{"a dynamic zone has no addresses", input, answering{get: {answer(200, dynamic)}}, abi.Rejected, "zone_type", get + id, []string{"DYNAMIC"}, 0},
 		{"missing", input, answering{get: {notFound("NetworkZone")}}, abi.NotFound, "not_found", get + id, nil, 0},
@@ -179,24 +179,24 @@ func TestUpdateZone(t *testing.T) {
 		{"another change is under way", input, answering{get: {answer(200, aZone)}, put: {answer(409, `{"errorCode":"E0000268"}`), answer(200, added)}}, abi.Succeeded, "", "", nil, 0},
 		{"no address", `{"zone":"nzo1","add_gateways":["10.0.0.0/33"]}`, nil, abi.Invalid, "input", "none", []string{`add_gateways: "10.0.0.0/33"`}, 0},
 		{"a range from high to low", `{"zone":"nzo1","remove_proxies":["10.0.0.9-10.0.0.1"]}`, nil, abi.Invalid, "input", "none", nil, 0},
-		{"added and taken out", `{"zone":"nzo1","add_gateways":["10.0.0.1"],"remove_gateways":["10.0.0.1/32"]}`, nil, abi.Invalid, "input", "none", []string{"both"}, 0},
+		{"added and removed", `{"zone":"nzo1","add_gateways":["10.0.0.1"],"remove_gateways":["10.0.0.1/32"]}`, nil, abi.Invalid, "input", "none", []string{"both"}, 0},
 		{"a patch of the same list", `{"zone":"nzo1","add_gateways":["10.0.0.1"],"patch":{"gateways":[]}}`, nil, abi.Invalid, "input", "none", nil, 0},
-		{"a patch with no address", `{"zone":"nzo1","patch":{"gateways":[{"type":"CIDR","value":"x"}]}}`, nil, abi.Invalid, "input", "none", nil, 0},
-		{"a patch whose list is none", `{"zone":"nzo1","patch":{"gateways":"1.2.3.4"}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"a patch with an invalid address", `{"zone":"nzo1","patch":{"gateways":[{"type":"CIDR","value":"x"}]}}`, nil, abi.Invalid, "input", "none", nil, 0},
+		{"a patch whose list is a string", `{"zone":"nzo1","patch":{"gateways":"1.2.3.4"}}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"a read-only member", `{"zone":"nzo1","patch":{"system":true}}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"refused", input, answering{get: {answer(200, aZone)}, put: {forbidden}}, abi.Rejected, "forbidden", "", nil, 0},
-		{"Okta finds fault with it", input, answering{get: {answer(200, aZone)}, put: {answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: gateways","errorCauses":[{"errorSummary":"gateways: too many"}]}`)}},
+		{"Okta rejects it", input, answering{get: {answer(200, aZone)}, put: {answer(400, `{"errorCode":"E0000001","errorSummary":"Api validation failed: gateways","errorCauses":[{"errorSummary":"gateways: too many"}]}`)}},
 			abi.Rejected, "rejected", "", []string{"too many"}, 0},
-		{"lost, and done", input, answering{get: {answer(200, aZone), answer(200, aZone), answer(200, added)}, put: {lost}}, abi.Succeeded, "", "", []string{`"after":` + added}, 0},
-		{"lost, and not done", input, answering{get: {answer(200, aZone)}, put: {answer(503, "")}}, abi.Unavailable, "unavailable", "", nil, 0},
-		{"lost, and not to be read", input, answering{get: {answer(200, aZone), answer(200, aZone), unsent}, put: {lost}}, abi.Unknown, "unknown", "", nil, 0},
+		{"response lost, done", input, answering{get: {answer(200, aZone), answer(200, aZone), answer(200, added)}, put: {lost}}, abi.Succeeded, "", "", []string{`"after":` + added}, 0},
+		{"response lost, not done", input, answering{get: {answer(200, aZone)}, put: {answer(503, "")}}, abi.Unavailable, "unavailable", "", nil, 0},
+		{"response lost, cannot be read back", input, answering{get: {answer(200, aZone), answer(200, aZone), unsent}, put: {lost}}, abi.Unknown, "unknown", "", nil, 0},
 	} {
 		c.run(t, "update_zone")
 	}
 }
 
-// TestUpdateZone_Status_IsSetByItsOwnCall: off before anything else changes, on after it.
-func TestUpdateZone_Status_IsSetByItsOwnCall(t *testing.T) {
+// TestUpdateZone_Status_IsSetByItsOwnRequest: a zone is deactivated before other changes, and activated after them.
+func TestUpdateZone_Status_IsSetByItsOwnRequest(t *testing.T) {
 	const get, put = "GET /api/v1/zones/{zoneId}", "PUT /api/v1/zones/{zoneId}"
 	on, off := activateZone.Endpoint, deactivateZone.Endpoint
 	const id = " [zoneId:nzo1]"
@@ -207,27 +207,27 @@ func TestUpdateZone_Status_IsSetByItsOwnCall(t *testing.T) {
 	for _, c := range []invoking{
 		{"off alone", `{"zone":"nzo1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aZone), answer(200, inactive)}, off: {answer(200, inactive)}}, abi.Succeeded, "",
 			get + id + "\n" + off + id + "\n" + get + id, []string{`"before":` + aZone, `"after":` + inactive, "policies and rules that use this zone"}, 0},
-		{"off, then renamed", `{"zone":"nzo1","patch":{"status":"INACTIVE","name":"Y"}}`,
+		{"deactivated, then renamed", `{"zone":"nzo1","patch":{"status":"INACTIVE","name":"Y"}}`,
 			answering{get: {answer(200, aZone), answer(200, inactive), answer(200, inactive), answer(200, inactive), answer(200, renamed(inactive))}, off: {answer(200, inactive)}, put: {answer(200, renamed(inactive))}}, abi.Succeeded, "",
 			"", []string{`"before":` + aZone, `"after":` + renamed(inactive), "policies and rules that use this zone"}, 0},
-		{"renamed, then on", `{"zone":"nzo1","patch":{"status":"ACTIVE","name":"Y"}}`,
+		{"renamed, then activated", `{"zone":"nzo1","patch":{"status":"ACTIVE","name":"Y"}}`,
 			answering{get: {answer(200, inactive), answer(200, inactive), answer(200, renamed(inactive)), answer(200, renamed(aZone))}, on: {answer(200, aZone)}, put: {answer(200, renamed(inactive))}}, abi.Succeeded, "",
 			get + id + "\n" + get + id + "\n" + put + id + ` {"type":"IP","name":"Y","status":"INACTIVE","usage":"BLOCKLIST","gateways":[{"type":"CIDR","value":"1.2.3.4/24"},{"type":"RANGE","value":"192.168.1.2-192.168.1.2"}]}` +
 				"\n" + get + id + "\n" + on + id + "\n" + get + id + "\n" + get + id, []string{`"after":` + renamed(aZone)}, 0},
-		{"it is so", `{"zone":"nzo1","patch":{"status":"ACTIVE"}}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
-		{"no status", `{"zone":"nzo1","patch":{"status":"OFF"}}`, nil, abi.Invalid, "input", "none", []string{"ACTIVE or INACTIVE"}, 0},
+		{"the same status", `{"zone":"nzo1","patch":{"status":"ACTIVE"}}`, answering{get: {answer(200, aZone)}}, abi.Unchanged, "", get + id, nil, 0},
+		{"an invalid status", `{"zone":"nzo1","patch":{"status":"OFF"}}`, nil, abi.Invalid, "input", "none", []string{"ACTIVE or INACTIVE"}, 0},
 		{"taken away", `{"zone":"nzo1","patch":{"status":null}}`, nil, abi.Invalid, "input", "none", nil, 0},
 		{"refused", `{"zone":"nzo1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, aZone)}, off: {forbidden}}, abi.Rejected, "forbidden", get + id + "\n" + off + id, nil, 0},
-		{"off, and the rest is refused", `{"zone":"nzo1","patch":{"status":"INACTIVE","name":"Y"}}`, answering{get: {answer(200, aZone), answer(200, inactive)}, off: {answer(200, inactive)}, put: {forbidden}}, abi.Rejected, "forbidden", "",
-			[]string{"is INACTIVE now, and was not changed otherwise", `"after":` + inactive}, 0},
-		{"the exempt zone's", `{"zone":"nzo1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, strings.Replace(strings.Replace(aZone, `"Z"`, `"DefaultExemptIpZone"`, 1), `"system":false`, `"system":true`, 1))}}, abi.Rejected, "zone_use", get + id, nil, 0},
-		{"the exempt zone's proxies", `{"zone":"nzo1","add_proxies":["10.0.0.1"]}`, answering{get: {answer(200, strings.Replace(strings.Replace(aZone, `"Z"`, `"DefaultExemptIpZone"`, 1), `"system":false`, `"system":true`, 1))}}, abi.Rejected, "zone_use", get + id, []string{"gateways"}, 0},
+		{"deactivated, the rest is refused", `{"zone":"nzo1","patch":{"status":"INACTIVE","name":"Y"}}`, answering{get: {answer(200, aZone), answer(200, inactive)}, off: {answer(200, inactive)}, put: {forbidden}}, abi.Rejected, "forbidden", "",
+			[]string{"is now INACTIVE, but was not changed otherwise", `"after":` + inactive}, 0},
+		{"the status of the exempt zone", `{"zone":"nzo1","patch":{"status":"INACTIVE"}}`, answering{get: {answer(200, strings.Replace(strings.Replace(aZone, `"Z"`, `"DefaultExemptIpZone"`, 1), `"system":false`, `"system":true`, 1))}}, abi.Rejected, "zone_use", get + id, nil, 0},
+		{"proxies of the exempt zone", `{"zone":"nzo1","add_proxies":["10.0.0.1"]}`, answering{get: {answer(200, strings.Replace(strings.Replace(aZone, `"Z"`, `"DefaultExemptIpZone"`, 1), `"system":false`, `"system":true`, 1))}}, abi.Rejected, "zone_use", get + id, []string{"gateways"}, 0},
 	} {
 		c.run(t, "update_zone")
 	}
 }
 
-// TestZones_ByName_AreFoundInTheList: exactly one must match.
+// TestZones_ByName_AreFoundInTheList: exactly one name must match.
 func TestZones_ByName_AreFoundInTheList(t *testing.T) {
 	const get, all = "GET /api/v1/zones/{zoneId}", "GET /api/v1/zones"
 	other := strings.Replace(strings.Replace(aZone, `"nzo1"`, `"nzo2"`, 1), `"name":"Z"`, `"name":"Head office"`, 1)
@@ -236,9 +236,9 @@ func TestZones_ByName_AreFoundInTheList(t *testing.T) {
 		{"on the second page", `{"zone":"Head office"}`, answering{all: {paged("["+aZone+"]", "/api/v1/zones?after=nzo1"), answer(200, "["+other+"]")}, get: {answer(200, other)}}, abi.Succeeded, "",
 			all + "\n" + all + " -> /api/v1/zones?after=nzo1\n" + get + " [zoneId:nzo2]", nil, 1},
 		{"none", `{"zone":"Lab"}`, answering{get: {notFound("NetworkZone")}, all: {answer(200, "["+aZone+"]")}}, abi.NotFound, "not_found", get + " [zoneId:Lab]\n" + all, []string{"list_zones"}, 0},
-		{"one of letters alone", `{"zone":"Lab"}`, answering{get: {notFound("NetworkZone"), answer(200, aZone)}, all: {answer(200, "["+strings.Replace(aZone, `"Z"`, `"Lab"`, 1)+"]")}}, abi.Succeeded, "", "", nil, 1},
+		{"a name of letters only", `{"zone":"Lab"}`, answering{get: {notFound("NetworkZone"), answer(200, aZone)}, all: {answer(200, "["+strings.Replace(aZone, `"Z"`, `"Lab"`, 1)+"]")}}, abi.Succeeded, "", "", nil, 1},
 		{"an id of another form", `{"zone":"zone7"}`, answering{get: {answer(200, aZone)}}, abi.Succeeded, "", get + " [zoneId:zone7]\n" + get + " [zoneId:zone7]", nil, 1},
-		{"in other letters", `{"zone":"head Office"}`, answering{all: {answer(200, "["+other+"]")}}, abi.NotFound, "not_found", all, []string{`There is "Head office"`}, 0},
+		{"in another case", `{"zone":"head Office"}`, answering{all: {answer(200, "["+other+"]")}}, abi.NotFound, "not_found", all, []string{`Did you mean "Head office"`}, 0},
 		{"two", `{"zone":"Z"}`, answering{get: {notFound("NetworkZone")}, all: {answer(200, "["+aZone+","+strings.Replace(aZone, "nzo1", "nzo3", 1)+"]")}}, abi.Rejected, "ambiguous", "", []string{"nzo1, nzo3"}, 0},
 		{"refused", `{"zone":"Head office"}`, answering{all: {forbidden}}, abi.Rejected, "forbidden", all + "\n" + all + "\n" + all, nil, 0},
 	} {
@@ -249,8 +249,9 @@ func TestZones_ByName_AreFoundInTheList(t *testing.T) {
 	invoking{"changed", `{"zone":"Head office","add_gateways":["203.0.113.7"]}`, answering{all: {answer(200, "["+aZone+","+other+"]")}, get: {answer(200, other)}, put: {answer(200, added)}}, abi.Succeeded, "", "", []string{`"after":` + added}, 0}.run(t, "update_zone")
 }
 
-// TestWideBlocks: what locks everybody out is meant, or a mistake; what blocks already is no change.
-func TestWideBlocks(t *testing.T) {
+// TestUpdateZone_WideBlock_NeedsAllowWide: locking out everybody may be a mistake. A zone that already does so is not a
+// change.
+func TestUpdateZone_WideBlock_NeedsAllowWide(t *testing.T) {
 	zone := func(typ, usage, status, conditions string) string {
 		return `{"type":"` + typ + `","id":"nzo1","name":"Z","usage":"` + usage + `","status":"` + status + `",` + conditions + `,"lastUpdated":"2026-01-01T00:00:00.000Z"}`
 	}
@@ -260,33 +261,33 @@ func TestWideBlocks(t *testing.T) {
 	for _, c := range []struct{ name, before, patch, refused string }{
 		{"every proxy becomes a blocklist", v1("POLICY", `"proxyType":"Any","locations":null,"asns":[]`), `{"usage":"BLOCKLIST"}`, "every proxy in every country"},
 		{"no condition becomes a blocklist", v1("POLICY", `"proxyType":"","locations":null,"asns":[]`), `{"usage":"BLOCKLIST"}`, "every address in every country"},
-		{"no proxy is no condition", v1("POLICY", `"proxyType":"null","locations":[],"asns":null`), `{"usage":"BLOCKLIST"}`, "every address in every country"},
+		{"proxyType null is no condition", v1("POLICY", `"proxyType":"null","locations":[],"asns":null`), `{"usage":"BLOCKLIST"}`, "every address in every country"},
 		{"one kind of proxy", v1("POLICY", `"proxyType":"Tor","locations":null,"asns":[]`), `{"usage":"BLOCKLIST"}`, ""},
-		{"the last condition goes", v1("BLOCKLIST", `"proxyType":"Tor","locations":null,"asns":[]`), `{"proxyType":null}`, "every address"},
-		{"the kind of proxy goes wide", v1("BLOCKLIST", `"proxyType":"Tor","locations":null,"asns":[]`), `{"proxyType":"Any"}`, "every proxy"},
+		{"the last condition is removed", v1("BLOCKLIST", `"proxyType":"Tor","locations":null,"asns":[]`), `{"proxyType":null}`, "every address"},
+		{"the kind of proxy becomes Any", v1("BLOCKLIST", `"proxyType":"Tor","locations":null,"asns":[]`), `{"proxyType":"Any"}`, "every proxy"},
 		{"a whole country", v1("BLOCKLIST", `"proxyType":"","locations":[`+usCA+`],"asns":[]`), `{"locations":[` + usCA + `,` + be + `]}`, "in the whole of BE"},
 		{"a country whose region was blocked", v1("BLOCKLIST", `"proxyType":"","locations":[`+usCA+`],"asns":[]`), `{"locations":[` + us + `]}`, "in the whole of US"},
 		{"a region", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":[]`), `{"locations":[` + us + `,{"country":"BE","region":"BE-VAN"}]}`, ""},
-		{"a country that is blocked", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":[]`), `{"name":"Y"}`, ""},
-		{"a country less", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`,`+be+`],"asns":[]`), `{"locations":[` + us + `]}`, ""},
-		{"all countries but one less", v1("BLOCKLIST", `"proxyType":"Any","locations":null,"asns":[]`), `{"locations":[` + us + `]}`, ""},
-		{"the last country goes", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":[]`), `{"locations":null}`, "every address in every country"},
+		{"a country that is already blocked", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":[]`), `{"name":"Y"}`, ""},
+		{"one country less", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`,`+be+`],"asns":[]`), `{"locations":[` + us + `]}`, ""},
+		{"all countries become one", v1("BLOCKLIST", `"proxyType":"Any","locations":null,"asns":[]`), `{"locations":[` + us + `]}`, ""},
+		{"the last country is removed", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":[]`), `{"locations":null}`, "every address in every country"},
 		{"an autonomous system", v1("BLOCKLIST", `"proxyType":"","locations":null,"asns":["64496"]`), `{"asns":["64496","64497"]}`, ""},
 		{"an autonomous system bounds a country", v1("BLOCKLIST", `"proxyType":"","locations":null,"asns":["64496"]`), `{"locations":[` + us + `]}`, ""},
-		{"and no longer does", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":["64496"]`), `{"asns":[]}`, "in the whole of US"},
+		{"the autonomous system is removed", v1("BLOCKLIST", `"proxyType":"","locations":[`+us+`],"asns":["64496"]`), `{"asns":[]}`, "in the whole of US"},
 		{"the proxies of a country become all of it", v1("BLOCKLIST", `"proxyType":"Any","locations":[`+us+`],"asns":[]`), `{"proxyType":null}`, "every address in the whole of US"},
-		{"what is not in force becomes so", zone("DYNAMIC", "BLOCKLIST", "INACTIVE", `"proxyType":"Any","locations":null,"asns":[]`), `{"status":"ACTIVE"}`, "every proxy"},
-		{"what is not in force is renamed", zone("DYNAMIC", "BLOCKLIST", "INACTIVE", `"proxyType":"Any","locations":null,"asns":[]`), `{"name":"Y"}`, ""},
-		{"a policy may name everybody", v1("POLICY", `"proxyType":"Tor","locations":null,"asns":[]`), `{"proxyType":"Any"}`, ""},
-		{"no condition is left of an enhanced zone", v2("BLOCKLIST", `"locations":{"include":[`+usCA+`],"exclude":[]},"ipServiceCategories":{"include":[],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"locations":null}`, "every address in every country"},
-		{"an exclusion is no bound", v2("POLICY", `"locations":{"include":[],"exclude":[`+be+`]},"ipServiceCategories":{"include":[],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"usage":"BLOCKLIST"}`, "every address in every country"},
+		{"an inactive zone is activated", zone("DYNAMIC", "BLOCKLIST", "INACTIVE", `"proxyType":"Any","locations":null,"asns":[]`), `{"status":"ACTIVE"}`, "every proxy"},
+		{"an inactive zone is renamed", zone("DYNAMIC", "BLOCKLIST", "INACTIVE", `"proxyType":"Any","locations":null,"asns":[]`), `{"name":"Y"}`, ""},
+		{"a zone for policies may have all addresses", v1("POLICY", `"proxyType":"Tor","locations":null,"asns":[]`), `{"proxyType":"Any"}`, ""},
+		{"an enhanced zone loses its last condition", v2("BLOCKLIST", `"locations":{"include":[`+usCA+`],"exclude":[]},"ipServiceCategories":{"include":[],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"locations":null}`, "every address in every country"},
+		{"an exclusion does not bound", v2("POLICY", `"locations":{"include":[],"exclude":[`+be+`]},"ipServiceCategories":{"include":[],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"usage":"BLOCKLIST"}`, "every address in every country"},
 		{"all of a category", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[]},"ipServiceCategories":{"include":["NORD_VPN"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"ipServiceCategories":{"include":["NORD_VPN","ALL_PROXIES_VPNS"]}}`, "ALL_PROXIES_VPNS in every country"},
 		{"one service more", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[]},"ipServiceCategories":{"include":["NORD_VPN"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"ipServiceCategories":{"include":["NORD_VPN","AVAST_VPN"]}}`, ""},
-		{"an exclusion goes", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[`+be+`]},"ipServiceCategories":{"include":["ALL_ANONYMIZERS"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"locations":{"exclude":[]}}`, "ALL_ANONYMIZERS"},
-		{"an exclusion comes", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[]},"ipServiceCategories":{"include":["ALL_ANONYMIZERS"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"locations":{"exclude":[` + be + `]}}`, ""},
-		{"everybody is exempt", strings.Replace(zone("IP", "POLICY", "ACTIVE", `"system":true,"gateways":[],"proxies":null`), `"Z"`, `"DefaultExemptIpZone"`, 1), `{"gateways":[{"type":"CIDR","value":"0.0.0.0/0"}]}`, "past every blocklist"},
-		{"a network is exempt", strings.Replace(zone("IP", "POLICY", "ACTIVE", `"system":true,"gateways":[],"proxies":null`), `"Z"`, `"DefaultExemptIpZone"`, 1), `{"gateways":[{"type":"CIDR","value":"10.0.0.0/8"}]}`, ""},
-		{"everybody is exempt already", strings.Replace(zone("IP", "POLICY", "ACTIVE", `"system":true,"gateways":[{"type":"CIDR","value":"0.0.0.0/0"}],"proxies":null`), `"Z"`, `"DefaultExemptIpZone"`, 1), `{"gateways":[{"type":"CIDR","value":"0.0.0.0/0"},{"type":"CIDR","value":"10.0.0.0/8"}]}`, ""},
+		{"an exclusion is removed", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[`+be+`]},"ipServiceCategories":{"include":["ALL_ANONYMIZERS"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"locations":{"exclude":[]}}`, "ALL_ANONYMIZERS"},
+		{"an exclusion is added", v2("BLOCKLIST", `"locations":{"include":[],"exclude":[]},"ipServiceCategories":{"include":["ALL_ANONYMIZERS"],"exclude":[]},"asns":{"include":[],"exclude":[]}`), `{"locations":{"exclude":[` + be + `]}}`, ""},
+		{"all addresses become exempt", strings.Replace(zone("IP", "POLICY", "ACTIVE", `"system":true,"gateways":[],"proxies":null`), `"Z"`, `"DefaultExemptIpZone"`, 1), `{"gateways":[{"type":"CIDR","value":"0.0.0.0/0"}]}`, "from every blocklist"},
+		{"a network becomes exempt", strings.Replace(zone("IP", "POLICY", "ACTIVE", `"system":true,"gateways":[],"proxies":null`), `"Z"`, `"DefaultExemptIpZone"`, 1), `{"gateways":[{"type":"CIDR","value":"10.0.0.0/8"}]}`, ""},
+		{"all addresses are already exempt", strings.Replace(zone("IP", "POLICY", "ACTIVE", `"system":true,"gateways":[{"type":"CIDR","value":"0.0.0.0/0"}],"proxies":null`), `"Z"`, `"DefaultExemptIpZone"`, 1), `{"gateways":[{"type":"CIDR","value":"0.0.0.0/0"},{"type":"CIDR","value":"10.0.0.0/8"}]}`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			change := zoneChange{patch: parse(t, c.patch)}
@@ -299,7 +300,7 @@ func TestWideBlocks(t *testing.T) {
 			}
 			change.wide = true
 			if _, refused := change.merge(parse(t, c.before)); refused != nil {
-				t.Errorf("meant, and refused: %s", refused.Err.Message)
+				t.Errorf("refused despite allow_wide: %s", refused.Err.Message)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-// Package clock parses and formats times without package time, which would be a fifteenth of a module (RATIONALE.md).
+// Package clock parses and formats times without package time, which would make a module 7 % larger (RATIONALE.md).
 package clock
 
 import (
@@ -43,7 +43,7 @@ func ParseInstant(s string) (Instant, bool) {
 	return Instant((((daysBefore(year, month, day)*24+hour)*60+minute-offset)*60+second)*1000 + ms), true
 }
 
-// zone parses Z or an offset, in minutes.
+// zone parses Z or an offset, and returns minutes.
 func zone(s string) (int64, bool) {
 	if s == "Z" || s == "z" {
 		return 0, true
@@ -62,7 +62,7 @@ func zone(s string) (int64, bool) {
 
 const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
-// ParseHTTPDate parses the form of a Date header: Fri, 02 Jan 2026 03:04:05 GMT.
+// ParseHTTPDate parses the format of a Date header: Fri, 02 Jan 2026 03:04:05 GMT.
 func ParseHTTPDate(s string) (Instant, bool) {
 	if len(s) != 29 || s[3:5] != ", " || s[25:] != " GMT" {
 		return 0, false
@@ -97,8 +97,8 @@ func floorDiv(a, b int64) int64 {
 	}
 }
 
-// daysBefore counts the days from 1970-01-01 to a date of the Gregorian calendar. Its years begin in March, so that the
-// leap day comes last; 146,097 days are 400 years.
+// daysBefore returns the days from 1970-01-01 to a date of the Gregorian calendar. Its years begin in March, so that
+// the leap day is last; 400 years have 146,097 days.
 func daysBefore(year, month, day int64) int64 {
 	if month <= 2 {
 		year--

@@ -7,7 +7,7 @@ import (
 )
 
 // Alike compares two states of an object that the service normalises. Null, "", [], {} and absent are equal, and so are
-// objects of such members. Arrays are compared as sets.
+// objects with only such members. Arrays are compared as sets.
 func Alike(a, b jsonval.Value) bool {
 	switch {
 	case IsEmpty(a) || IsEmpty(b):
@@ -39,7 +39,7 @@ func Alike(a, b jsonval.Value) bool {
 	return a.Equal(b)
 }
 
-// IsEmpty reports whether a value says no more than its absence.
+// IsEmpty reports whether a value means the same as its absence.
 func IsEmpty(v jsonval.Value) bool {
 	switch v.Kind() {
 	case jsonval.None, jsonval.Null:

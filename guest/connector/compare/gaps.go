@@ -1,4 +1,4 @@
-// Package compare says where JSON values differ in meaning, in particular from what a merge patch asks for.
+// Package compare finds differences in meaning between JSON values, in particular from what a merge patch asks for.
 package compare
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Gap is a member whose value is not the one that was asked for.
+// Gap is a member whose value differs from what was asked for.
 type Gap struct {
 	Path     string // members joined by dots
 	Has, Ask jsonval.Value
@@ -21,28 +21,28 @@ func (g Gap) String() string {
 	if g.Has.Exists() {
 		has = texts.Shorten(g.Has.Raw())
 	}
-	ask := "to be gone"
+	ask := "none"
 	if g.Ask.Exists() && g.Ask.Kind() != jsonval.Null {
 		ask = texts.Shorten(g.Ask.Raw())
 	}
-	return g.Path + " is " + has + ", and was to be " + strings.TrimPrefix(ask, "to be ")
+	return g.Path + " is " + has + ", not " + ask
 }
 
-// Comparison compares a value with what a merge patch asks for: Gaps for answers of the service, Changes for what is to
-// be sent.
+// Comparison compares a value with what a merge patch asks for. Gaps is for responses of the service, Changes for what
+// is to be sent.
 type Comparison func(now, ask jsonval.Value, path string) []Gap
 
-// Rules say when two values mean the same to a service.
+// Rules says which values the service treats as equal.
 type Rules struct {
-	// Sets are the names of the arrays that the service keeps as sets.
+	// Sets names the arrays that the service stores as sets.
 	Sets []string
-	// IsEmptyElement reports whether an element of an array says no more than its absence. Nil means that none does.
+	// IsEmptyElement reports whether an element of an array means the same as its absence. Nil means that none does.
 	IsEmptyElement func(element jsonval.Value) bool
 }
 
-// Gaps returns where a value differs in meaning from what a merge patch (RFC 7396) asks for. Members that the patch does not
-// name may be anything, null asks for absence, arrays are sets, and meansSame compares the rest. It is for answers of the
-// service, which chooses the order of arrays and adds members to their elements.
+// Gaps returns where a value differs in meaning from what a merge patch (RFC 7396) asks for. Members that the patch
+// does not name are ignored, null asks for absence, arrays are sets, and meansSame compares the rest. It is for
+// responses of the service, which chooses the order of arrays and adds members to their elements.
 //
 //go:noinline
 func (r Rules) Gaps(now, ask jsonval.Value, path string) []Gap {
@@ -55,7 +55,7 @@ func (r Rules) Changes(now, ask jsonval.Value, path string) []Gap {
 	return r.gapsBy(now, ask, path, r.sameSent)
 }
 
-// gapsBy is Gaps with a comparison for the arrays of a name.
+// gapsBy is Gaps with a comparison of arrays by name.
 func (r Rules) gapsBy(now, ask jsonval.Value, path string, sameArray func(now, ask jsonval.Value, name string) bool) (all []Gap) {
 	switch ask.Kind() {
 	case jsonval.None:
@@ -83,8 +83,8 @@ func (r Rules) gapsBy(now, ask jsonval.Value, path string, sameArray func(now, a
 	return []Gap{{path, now, ask}}
 }
 
-// sameSent reports whether sending ask in place of now, under this name, changes nothing. Null, empty and absent are
-// equal, and so are repeats in a set.
+// sameSent reports whether replacing now by ask, under this name, changes nothing. Null, empty and absent are equal,
+// and so are repeats in a set.
 func (r Rules) sameSent(now, ask jsonval.Value, name string) bool {
 	switch {
 	case now.Kind() == jsonval.Array && ask.Kind() == jsonval.Array:
@@ -139,7 +139,7 @@ func (r Rules) sameSet(now, ask jsonval.Value) bool {
 		covers(has, want, func(h, a jsonval.Value) bool { return len(r.Gaps(h, a, "")) == 0 })
 }
 
-// elements returns the elements of an array that say more than their absence.
+// elements returns the elements of an array that mean more than their absence.
 func (r Rules) elements(v jsonval.Value) (all []jsonval.Value) {
 	for e := range v.Elements() {
 		if r.IsEmptyElement == nil || !r.IsEmptyElement(e) {

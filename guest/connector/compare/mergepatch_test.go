@@ -15,8 +15,8 @@ func parse(t *testing.T, text string) jsonval.Value {
 	return v
 }
 
-// TestMergePatch has the cases of RFC 7396, appendix A, and its example in section 3.
-func TestMergePatch(t *testing.T) {
+// TestMergePatch_CasesOfRFC7396_GiveTheirResults has the cases of RFC 7396, appendix A, and its example in section 3.
+func TestMergePatch_CasesOfRFC7396_GiveTheirResults(t *testing.T) {
 	for _, c := range []struct{ target, patch, want string }{
 		{`{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`},
 		{`{"a":"b"}`, `{"b":"c"}`, `{"a":"b","b":"c"}`},
@@ -36,7 +36,7 @@ func TestMergePatch(t *testing.T) {
 		{`{"title":"Goodbye!","author":{"givenName":"John","familyName":"Doe"},"tags":["example","sample"],"content":"This will be unchanged"}`,
 			`{"title":"Hello!","phoneNumber":"+01-123-456-7890","author":{"familyName":null},"tags":["example"]}`,
 			`{"title":"Hello!","author":{"givenName":"John"},"tags":["example"],"content":"This will be unchanged","phoneNumber":"+01-123-456-7890"}`},
-		// A name that stands twice counts as its last.
+		// The last value of a duplicate name counts.
 		{`{"a":1,"a":2}`, `{"b":1,"b":null}`, `{"a":2}`},
 	} {
 		if got := MergePatch(parse(t, c.target), parse(t, c.patch)); !parse(t, got).Equal(parse(t, c.want)) {

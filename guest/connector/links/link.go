@@ -1,4 +1,4 @@
-// Package links reads the links by which a service leads from one page of a list to the next.
+// Package links parses the links from one page of a list to the next.
 package links
 
 import (
@@ -10,7 +10,7 @@ import (
 // NextLink returns the target of the link with rel="next" in the values of Link headers, "" if there is none.
 func NextLink(values []string) string { return LinkOf(values, "next") }
 
-// LinkOf returns the target of the link with a relation. A header may hold several links, joined by commas, with
+// LinkOf returns the target of the link with a relation. A header may have several links, joined by commas, with
 // parameters in any order, quoted or not. A target may itself contain commas.
 func LinkOf(values []string, rel string) string {
 	for _, v := range values {
@@ -69,7 +69,7 @@ func hasRel(params, rel string) bool {
 	return false
 }
 
-// WithoutOrigin returns the path and query of a link. The host ignores the origin, so a cursor need not carry it.
+// WithoutOrigin returns the path and query of a link. The host ignores the origin, so a cursor need not store it.
 func WithoutOrigin(link string) string {
 	if i := strings.Index(link, "://"); i >= 0 && !strings.HasPrefix(link, "/") {
 		rest := link[i+3:]
@@ -81,7 +81,7 @@ func WithoutOrigin(link string) string {
 	return link
 }
 
-// LinkFits reports whether a link leads to an endpoint, whatever its origin, and the host accepts it.
+// LinkFits reports whether a link matches an endpoint, with any origin, and the host accepts it.
 func LinkFits(endpoint, link string) bool {
 	path, query, _ := strings.Cut(WithoutOrigin(link), "?")
 	_, template, _ := strings.Cut(endpoint, " ")
@@ -108,7 +108,7 @@ func LinkFits(endpoint, link string) bool {
 	return true
 }
 
-// plain decodes the escapes of a part of a link. ok is false if an escape is invalid.
+// plain decodes the escapes in a part of a link. ok is false if an escape is invalid.
 func plain(s string) (text string, ok bool) {
 	const digits = "0123456789abcdef"
 	var b []byte

@@ -8,7 +8,8 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall"
 )
 
-// GrowAfter is how many smaller pages are read before a larger one is tried again: a service may take half a minute to refuse it.
+// GrowAfter is how many smaller pages are read before a larger one is tried again: the service may need half a minute
+// to refuse it.
 const GrowAfter = 8
 
 // PageParam is the name of the query parameter that sets the number of records in a page.
@@ -18,8 +19,8 @@ type PageParam string
 func (p PageParam) Same(a, b string) bool { return p.With(a, 0) == p.With(b, 0) }
 
 // Grow returns the next link after a page of asked records, and how many pages have been small since one was too large.
-// Every few pages it asks for twice as many, up to size. Otherwise a moment of trouble would leave a long walk with
-// small pages, which cost quota.
+// Every few pages it doubles the size, up to size. Otherwise a temporary slowdown would leave a long walk with small
+// pages, which use up the rate limit.
 func (p PageParam) Grow(link string, asked, size, small int) (string, int) {
 	switch {
 	case asked >= size:

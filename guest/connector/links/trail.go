@@ -7,16 +7,16 @@ import (
 	"github.com/mach5/okta-connector/guest/connector/texts"
 )
 
-// Trail is what a cursor remembers of the links that a walk followed, so that a circle of links ends. It holds
-// fingerprints of the last TrailLength links, which find a short circle at its first repeat. It also holds one older
-// link, which moves on after 1, 2, 4, 8 and so on steps (Brent's algorithm) and finds a circle of any length. It is
-// text of at most 300 bytes: power.steps.old.recent.recent…
+// Trail is a cursor's memory of the links that a walk followed, to detect a circle of links. It has fingerprints of the
+// last TrailLength links, which find a short circle at its first repeat. It also has one older link, which moves on
+// after 1, 2, 4, 8 and so on steps (Brent's algorithm) and finds a circle of any length. It is text of at most 300
+// bytes: power.steps.old.recent.recent…
 type Trail string
 
-// TrailLength is the length up to which a circle is found at once.
+// TrailLength is the longest circle that is found at its first repeat.
 const TrailLength = 16
 
-// Step follows a link to a page. again reports whether the walk was at that page before, whatever its size.
+// Step follows a link to a page. again reports whether the walk was at that page before, with any page size.
 func (t Trail) Step(link string, size PageParam) (next Trail, again bool) {
 	h := uint64(14695981039346656037) // FNV-1a
 	for _, b := range []byte(size.With(link, 0)) {
@@ -42,7 +42,7 @@ func (t Trail) Step(link string, size PageParam) (next Trail, again bool) {
 	return Trail(strconv.Itoa(power) + "." + strconv.Itoa(steps) + "." + old + "." + strings.Join(recent, ".")), false
 }
 
-// atoi returns a number of a trail, bounded whatever the text is.
+// atoi parses a number of a trail. Its result is bounded for any text.
 func atoi(s string) int {
 	n, ok := texts.WholeNumber(s)
 	if !ok || n > 1<<40 {

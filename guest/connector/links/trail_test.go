@@ -16,7 +16,7 @@ func TestTrail_CircleOfAnyLength_IsFoundSoon(t *testing.T) {
 					page = tail + (steps-tail)%length
 				}
 				if at, again = at.Step(fmt.Sprintf("/api/v1/users?after=%d&limit=%d", page, 200>>(steps%3)), "limit"); len(at) > 300 {
-					t.Fatalf("a trail of %d bytes", len(at))
+					t.Fatalf("the trail has %d bytes", len(at))
 				}
 			}
 			most := tail + length + 1 // the first repeat
@@ -24,7 +24,7 @@ func TestTrail_CircleOfAnyLength_IsFoundSoon(t *testing.T) {
 				most = 4 * (tail + length)
 			}
 			if !again || steps > most {
-				t.Errorf("a circle of %d after %d: found %v after %d links, want at most %d", length, tail, again, steps, most)
+				t.Errorf("circle of %d links after %d: found %v after %d links, want at most %d", length, tail, again, steps, most)
 			}
 		}
 	}
@@ -35,7 +35,7 @@ func TestTrail_LinksThatDiffer_AreNoCircle(t *testing.T) {
 	for i := range 20_000 {
 		var again bool
 		if at, again = at.Step(fmt.Sprintf("/api/v1/logs?after=%d_1&limit=1000", i), "limit"); again {
-			t.Fatalf("a circle after %d links", i)
+			t.Fatalf("found a circle after %d links", i)
 		}
 	}
 }
@@ -49,7 +49,7 @@ func FuzzTrail(f *testing.F) {
 			t.Fatalf("%q grew to %q", text, next)
 		}
 		if _, back := next.Step(link, "limit"); !again && !back {
-			t.Fatalf("%q does not know the link it has just followed", next)
+			t.Fatalf("%q does not recognise the link that it just followed", next)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-// Package replace changes objects that a service takes only as a whole: it reads, merges and writes them.
+// Package replace changes objects that a service replaces only as a whole: it reads, merges and writes them.
 package replace
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Whole describes an endpoint that replaces an object as a whole, and which members are special.
+// Whole describes an endpoint that replaces an object as a whole, and its special members.
 type Whole struct {
 	Get, Put   string // endpoints
 	Noun, Type string
@@ -22,7 +22,7 @@ type Whole struct {
 	Open      []string          // members of Own and Kept that a patch may name: the operation checks them itself
 	Only      []string          // the only members to send; nil sends all but Own
 	IfTrue    []string          // members that are sent only if they are true
-	Elsewhere map[string]string // members that the endpoint does not set, and what does: asking for one is refused before anything is sent
+	Elsewhere map[string]string // members that the endpoint does not set, with advice: an input that has one is refused before any request
 	Switches  *Switches         // the endpoints that set the member status; nil if there are none
 }
 
@@ -50,11 +50,11 @@ func (w *Whole) CheckPatch(patch jsonval.Value) *connector.Result {
 		switch {
 		case slices.Contains(w.Open, k):
 		case slices.Contains(w.Own, k), slices.Contains(w.Kept, k):
-			return refused(k + " cannot be changed: leave it out")
+			return refused(k + " cannot be changed: remove it")
 		case k == "name" && strings.TrimSpace(v.Str()) == "":
-			return refused("name is required, and cannot be removed: give a string that is not empty")
+			return refused("name is required and cannot be removed: give a string that is not empty")
 		case k == "status" && w.Switches != nil && v.Str() != active && v.Str() != inactive:
-			return refused("status is " + active + " or " + inactive)
+			return refused("status must be " + active + " or " + inactive)
 		}
 	}
 	return nil
@@ -83,7 +83,7 @@ func (w *Whole) Body(o jsonval.Value) string {
 	return out.String()
 }
 
-// Replacement is one change of an object that the service takes only as a whole.
+// Replacement is one change of an object that the service replaces only as a whole.
 type Replacement struct {
 	Whole *Whole
 	Path  []hostcall.Pair
@@ -92,8 +92,8 @@ type Replacement struct {
 	Merge func(before jsonval.Value) (after string, refused *connector.Result)
 	// Body may change what is written. Nil writes Whole.Body of the new object.
 	Body func(before, after jsonval.Value) string
-	// Gaps returns where an object is not as it was asked for, except for its status. wanted is the new object. by
-	// compares what the input states literally.
+	// Gaps returns where an object differs from what was asked for, except in its status. wanted is the new object. by
+	// compares the values that the input gives literally.
 	Gaps func(now, wanted jsonval.Value, by compare.Comparison) []compare.Gap
 	// Effects returns what the write does to other objects, as Change.Effects. Nil means nothing.
 	Effects func(before jsonval.Value) []string
@@ -190,9 +190,9 @@ func (w *Whole) halfSettled(endpoint string, differs bool, status string) bool {
 // halfDone says that only the first of two writes took effect.
 func (rp *Replacement) halfDone(status string) string {
 	if status == inactive {
-		return "the " + rp.Whole.Noun + " is " + inactive + " now, and was not changed otherwise"
+		return "the " + rp.Whole.Noun + " is now " + inactive + ", but was not changed otherwise"
 	}
-	return "the " + rp.Whole.Noun + " was changed, and is not " + active + " yet"
+	return "the " + rp.Whole.Noun + " was changed, but is not " + active + " yet"
 }
 
 // wholeObject reads the object.
@@ -222,18 +222,18 @@ func write(c *connector.Call, rp Replacement, before jsonval.Value) connector.Re
 	if refused != nil {
 		return *refused
 	}
-	// Not every service has an ETag. Writing the whole would undo what others changed since the read.
-	moved := func() *connector.Result {
+	// Not every service has an ETag. Writing the whole would undo concurrent changes since the read.
+	changedMeanwhile := func() *connector.Result {
 		now, failed := wholeObject(c, rp)
-		if failed == nil && !unmoved(c, rp, before, now) {
-			r := connector.Fail(abi.Rejected, "changed_meanwhile", "the "+noun+" was changed by another client while this change was made: "+
-				"repeat it to merge it with theirs")
+		if failed == nil && !isUnchanged(c, rp, before, now) {
+			r := connector.Fail(abi.Rejected, "changed_meanwhile", "another client changed the "+noun+" at the same time: "+
+				"repeat the operation")
 			r.Err.Retryable = true
 			failed = &r
 		}
 		return failed
 	}
-	if refused := moved(); refused != nil {
+	if refused := changedMeanwhile(); refused != nil {
 		return *refused
 	}
 	body := rp.Whole.Body(rp.sent(before, wanted))
@@ -245,16 +245,16 @@ func write(c *connector.Call, rp Replacement, before jsonval.Value) connector.Re
 	if rp.Effects != nil {
 		effects = rp.Effects(before)
 	}
-	told := len(rp.Gaps(before, wanted, c.Service.Gaps)) > 0 // the service sees a difference, too
+	observable := len(rp.Gaps(before, wanted, c.Service.Gaps)) > 0 // even with the service's normalisation
 	written := func(after jsonval.Value) connector.Result {
-		r := connector.Result{Outcome: abi.Succeeded, Output: beforeAfter(before, after), Warnings: besides(c, &rp, wanted, after)}
-		if !told {
+		r := connector.Result{Outcome: abi.Succeeded, Output: beforeAfter(before, after), Warnings: extraChanges(c, &rp, wanted, after)}
+		if !observable {
 			var kept []string
 			for _, g := range rp.Gaps(after, wanted, c.Service.Changes) {
 				kept = append(kept, g.Path)
 			}
 			if kept != nil {
-				r.Warnings = append(r.Warnings, c.Service.Name+" took it, and stores members or an order of its own in "+strings.Join(kept, ", "))
+				r.Warnings = append(r.Warnings, c.Service.Name+" accepted it, but stores its own members or order in "+strings.Join(kept, ", "))
 			}
 		}
 		return r
@@ -264,9 +264,9 @@ func write(c *connector.Call, rp Replacement, before jsonval.Value) connector.Re
 		switch {
 		case failed != nil:
 			return connector.Unclear, connector.Result{}
-		case len(rp.Gaps(now, wanted, c.Service.Changes)) == 0 || told && len(rp.Gaps(now, wanted, c.Service.Gaps)) == 0:
+		case len(rp.Gaps(now, wanted, c.Service.Changes)) == 0 || observable && len(rp.Gaps(now, wanted, c.Service.Gaps)) == 0:
 			return connector.Holds, written(now)
-		case unmoved(c, rp, before, now):
+		case isUnchanged(c, rp, before, now):
 			return connector.Absent, connector.Result{}
 		}
 		return connector.Unclear, connector.Result{} // changed by the service or by another client, but not as written
@@ -278,7 +278,7 @@ func write(c *connector.Call, rp Replacement, before jsonval.Value) connector.Re
 		Undone:  "the " + noun + " was not changed",
 		Trace:   before.Get(c.Service.Changed).Str(),
 		Effects: effects,
-		Again:   moved, // another client may be changing this object while the service refuses
+		Again:   changedMeanwhile, // another client may be changing this object while the service refuses
 		Done: func(resp hostcall.Response) connector.Result {
 			after, isJSON := c.Body(resp)
 			answered := isJSON && after.Get("id").Str() != ""
@@ -286,14 +286,14 @@ func write(c *connector.Call, rp Replacement, before jsonval.Value) connector.Re
 				var failed *connector.Result
 				if after, failed = wholeObject(c, rp); failed != nil {
 					return connector.Result{Outcome: abi.Succeeded, Output: beforeAfter(before, jsonval.Value{}),
-						Warnings: []string{c.Service.Name + " took the change, and the " + noun + " could not be read afterwards: " + failed.Err.Message}}
+						Warnings: []string{c.Service.Name + " accepted the change, but the " + noun + " could not be read afterwards: " + failed.Err.Message}}
 				}
 			}
 			lacking := rp.Gaps(after, wanted, c.Service.Gaps)
 			switch {
 			case len(lacking) == 0:
 				return written(after)
-			case !answered: // what was read may lag behind
+			case !answered: // a read may lag behind
 				return c.AwaitEffect(look, what)
 			}
 			return c.RejectGaps(what, lacking, look, beforeAfter(before, after), !rp.Same(after, before))
@@ -302,10 +302,10 @@ func write(c *connector.Call, rp Replacement, before jsonval.Value) connector.Re
 	})
 }
 
-// sent returns the new object with its present status: another call sets that.
+// sent returns the new object with its present status, which a separate request sets.
 func (rp *Replacement) sent(before, wanted jsonval.Value) jsonval.Value {
 	status := before.Get("status")
-	if rp.Whole.Switches == nil || !status.Exists() || wanted.Get("status").Str() == inactive { // it is switched off by now
+	if rp.Whole.Switches == nil || !status.Exists() || wanted.Get("status").Str() == inactive { // it is already switched off
 		return wanted
 	}
 	var w jsonval.Writer
@@ -313,8 +313,8 @@ func (rp *Replacement) sent(before, wanted jsonval.Value) jsonval.Value {
 	return compare.Patched(wanted, patch)
 }
 
-// besides warns of members that were not asked for and that the service changed with the others.
-func besides(c *connector.Call, rp *Replacement, wanted, after jsonval.Value) []string {
+// extraChanges warns about members that the service changed though they were not asked for.
+func extraChanges(c *connector.Call, rp *Replacement, wanted, after jsonval.Value) []string {
 	if rp.Same(wanted, after) {
 		return nil
 	}
@@ -328,7 +328,7 @@ func besides(c *connector.Call, rp *Replacement, wanted, after jsonval.Value) []
 	if names == nil {
 		return nil
 	}
-	return []string{c.Service.Name + " changed members that were not asked for: " + strings.Join(names, ", ")}
+	return []string{c.Service.Name + " also changed members that were not asked for: " + strings.Join(names, ", ")}
 }
 
 // switchTo sets the status of an object with the endpoint for it.
@@ -360,8 +360,8 @@ func switchTo(c *connector.Call, rp Replacement, status string, before jsonval.V
 	})
 }
 
-// unmoved reports whether an object is as it was read before.
-func unmoved(c *connector.Call, rp Replacement, before, now jsonval.Value) bool {
+// isUnchanged reports whether an object is as it was read before.
+func isUnchanged(c *connector.Call, rp Replacement, before, now jsonval.Value) bool {
 	return now.Get(c.Service.Changed).Equal(before.Get(c.Service.Changed)) && rp.Same(before, now)
 }
 

@@ -2,7 +2,7 @@ package texts
 
 import "strings"
 
-// base64Digits are those of base64url (RFC 4648, section 5).
+// base64Digits are the digits of base64url (RFC 4648, section 5).
 const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // EncodeBase64 returns a text in base64url without padding.

@@ -1,4 +1,4 @@
-// Package texts holds small functions on texts, in place of packages that would make a module large.
+// Package texts has small text functions, instead of packages that would make a module large.
 package texts
 
 import (
@@ -20,12 +20,12 @@ func EscapeQuery(s string) string {
 	return string(b)
 }
 
-// Shorten cuts a foreign text to 80 bytes, so that it does not fill a message.
+// Shorten cuts foreign text to at most 80 bytes, for messages.
 //
 //go:noinline
 func Shorten(s string) string { return ShortenTo(s, 80) }
 
-// ShortenTo cuts a text at a character boundary to at most so many bytes, and adds an ellipsis.
+// ShortenTo cuts text at a character boundary to at most most bytes, and adds an ellipsis.
 func ShortenTo(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -36,8 +36,8 @@ func ShortenTo(s string, most int) string {
 	return s[:most] + "…"
 }
 
-// AddSorted adds a text to sorted texts unless it is there already. It is for short lists: the sort of package slices
-// would be 0.6 % of the module (docs/measurements.md).
+// AddSorted inserts a text into sorted texts unless it is there already. It is for short lists: the sort of package
+// slices would add 0.6 % to the module (docs/measurements.md).
 func AddSorted(sorted []string, text string) []string {
 	i := 0
 	for i < len(sorted) && sorted[i] < text {
@@ -60,6 +60,8 @@ func WholeNumber(s string) (n int64, ok bool) {
 	return Digits(s, 0, 1<<62)
 }
 
+// Digits parses a number without a sign that is at least least and at most most.
+//
 //go:noinline
 func Digits(s string, least, most int64) (n int64, ok bool) {
 	for i := 0; i < len(s); i++ {

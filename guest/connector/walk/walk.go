@@ -1,4 +1,4 @@
-// Package walk reads several lists one after another, one request a page.
+// Package walk reads several lists one after another, with one request for each page.
 package walk
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Walk reads lists one after another, one request a page. Its cursor resumes from any point: within a list, or between
-// the lists of two parents.
+// Walk reads lists one after another, with one request for each page. Its cursor resumes from any point: inside a list,
+// or between the lists of two parents.
 type Walk struct {
 	Parts   []Part
 	PerKind int // maximum number of records of one kind; 0 means all
@@ -47,7 +47,7 @@ type PartFailure struct {
 type Verdict int
 
 const (
-	Stop     Verdict = iota // the walk fails; its cursor may be tried again
+	Stop     Verdict = iota // the walk fails; it can be retried from its cursor
 	SkipPart                // the part does not exist, or this token may not read it
 	SkipKind                // the same for every part of the kind
 	Vanished                // the parent is gone
@@ -62,7 +62,7 @@ type Tally struct {
 	Limited  []Lack // kinds that PerKind cut
 }
 
-// Lack is something that a walk did not bring.
+// Lack is something that a walk did not read.
 type Lack struct {
 	Of    string
 	Count int
@@ -73,13 +73,13 @@ type Lack struct {
 // position is where a walk resumes.
 type position struct {
 	part  int
-	at    connector.Cursor // in the part's list, or in that of the first of parents
+	at    connector.Cursor // in the part's list, or in the first parent's list
 	count int              // records of the kind so far
 
-	begun   bool             // the first page of parents was read
-	parents []string         // keys of the parents whose lists are still to be read
-	more    connector.Cursor // the next page of parents; without a link there is none
-	barred  bool             // the previous list was forbidden, at every attempt
+	begun     bool             // the first page of parents was read
+	parents   []string         // keys of the parents whose lists are still to be read
+	more      connector.Cursor // the next page of parents; without a link there is none
+	forbidden bool             // the previous list was forbidden at every attempt
 	Tally
 }
 
@@ -112,14 +112,14 @@ func (w *Walk) ReadPage(c *connector.Call, at string, limit int) (connector.Resu
 	if left := w.PerKind - pos.count; w.PerKind > 0 && (limit == 0 || left < limit) {
 		limit = left
 	}
-	if pos.barred && !slices.Contains(c.Barred, l.Endpoint) {
-		c.Barred = append(c.Barred, l.Endpoint)
+	if pos.forbidden && !slices.Contains(c.Forbidden, l.Endpoint) {
+		c.Forbidden = append(c.Forbidden, l.Endpoint)
 	}
 	r, next, n := l.Read(c, pos.at, limit)
-	pos.barred = p.Parents != nil && slices.Contains(c.Barred, l.Endpoint)
-	for _, ms := range retryDelays { // a server's error that lasts leaves the rest of the kind out, for good
+	pos.forbidden = p.Parents != nil && slices.Contains(c.Forbidden, l.Endpoint)
+	for _, ms := range retryDelays { // after a lasting server error the rest of the kind is omitted
 		if r.Err == nil || r.Err.Upstream == nil || r.Err.Upstream.Status != 500 || l.MaxPage > 0 && c.Service.Errors.GaveUp != "" && r.Err.Upstream.Code == c.Service.Errors.GaveUp || !c.Wait(ms) {
-			break // smaller pages were asked for already where the endpoint has pages
+			break // if the endpoint has pages, smaller ones were tried already
 		}
 		r, next, n = l.Read(c, pos.at, limit)
 	}
@@ -152,13 +152,13 @@ func (w *Walk) nextParents(c *connector.Call, pos position) connector.Result {
 	return w.result(c, pos, "")
 }
 
-// fail continues after what could not be read, or ends the walk.
+// fail continues after a page that could not be read, or ends the walk.
 func (w *Walk) fail(c *connector.Call, pos position, f PartFailure) connector.Result {
 	p := &w.Parts[pos.part]
 	why := Lack{Of: p.Name, Count: 1, Code: f.Err.Code, Why: texts.ShortenTo(f.Err.Message, maxWhy)}
 	warning := ""
 	is := w.Judge(f)
-	if is == SkipKind && pos.count > 0 { // what was read of the kind is no part that the token may not read
+	if is == SkipKind && pos.count > 0 { // the parts that were read are not skipped
 		is = SkipPart
 	}
 	switch is {
@@ -207,7 +207,7 @@ func (w *Walk) next(pos *position) {
 func (w *Walk) nextPart(pos *position) {
 	kind := w.Parts[pos.part].Kind
 	pos.part++
-	pos.at, pos.begun, pos.parents, pos.more, pos.barred = connector.Cursor{}, false, nil, connector.Cursor{}, false
+	pos.at, pos.begun, pos.parents, pos.more, pos.forbidden = connector.Cursor{}, false, nil, connector.Cursor{}, false
 	if pos.part < len(w.Parts) && w.Parts[pos.part].Kind != kind {
 		pos.count = 0
 	}
@@ -238,7 +238,7 @@ func (w *Walk) result(c *connector.Call, pos position, warning string) connector
 func (w *Walk) members(m *jsonval.Writer, pos position) {
 	m.Str("p", w.Parts[pos.part].Name)
 	pos.at.Members(m)
-	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.Link).IntIf("q", int64(pos.more.Small)).StrIf("u", string(pos.more.Trail)).BoolIf("r", pos.more.Circle).BoolIf("f", pos.barred)
+	m.IntIf("n", int64(pos.count)).BoolIf("b", pos.begun).StrIf("g", pos.more.Link).IntIf("q", int64(pos.more.Small)).StrIf("u", string(pos.more.Trail)).BoolIf("r", pos.more.Circle).BoolIf("f", pos.forbidden)
 	if len(pos.parents) > 0 {
 		m.Strs("k", pos.parents)
 	}
@@ -258,7 +258,7 @@ func (w *Walk) open(v jsonval.Value) (pos position, ok bool) {
 		return pos, false
 	}
 	pos.at = connector.ReadCursor(v)
-	pos.count, pos.begun, pos.barred = int(v.Get("n").Int()), v.Get("b").True(), v.Get("f").True()
+	pos.count, pos.begun, pos.forbidden = int(v.Get("n").Int()), v.Get("b").True(), v.Get("f").True()
 	pos.more = connector.Cursor{Link: v.Get("g").Str(), Small: int(v.Get("q").Int()), Trail: links.Trail(v.Get("u").Str()), Circle: v.Get("r").True()}
 	for k := range v.Get("k").Elements() {
 		pos.parents = append(pos.parents, k.Str())

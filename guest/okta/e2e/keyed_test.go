@@ -181,7 +181,7 @@ func TestACeilingBetweenTwoWrites(t *testing.T) {
 		cfg.MaxDestructivePerHour, o.Journal = 1, hosttest.Journal(t, journal.Options{})
 	})
 	res, _ := c.Invoke(context.Background(), "delete_user", json.RawMessage(`{"user":"alan.turing@example.com"}`))
-	if res.Outcome != abi.Throttled || !res.Meta.Partial || org.Org.Effects() != 1 || !strings.Contains(res.Error.Message, "deactivated, and not deleted") {
+	if res.Outcome != abi.Throttled || !res.Meta.Partial || org.Org.Effects() != 1 || !strings.Contains(res.Error.Message, "deactivated, but not deleted") {
 		t.Errorf("%+v %+v", res, res.Error)
 	}
 }

@@ -111,7 +111,7 @@ func TestLimits_PageOverOne_IsReadInSmallerPages(t *testing.T) {
 	t.Run("a record that is larger", func(t *testing.T) {
 		c := boundWith(t, serve, host.ConnectOptions{Limits: host.Limits{BodyBytes: 1024}}, abi.Read)
 		for _, err := range c.Source(context.Background(), host.SourceOptions{Operation: "poll_system_log_page"}) {
-			if err == nil || !strings.Contains(err.Error(), "limits.body_bytes") || !strings.Contains(err.Error(), "Raise the limit") {
+			if err == nil || !strings.Contains(err.Error(), "limits.body_bytes") || !strings.Contains(err.Error(), "Raise the named limit") {
 				t.Errorf("%v", err)
 			}
 			hosttest.WantOutcome(t, err, abi.Rejected, "too_large")
