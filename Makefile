@@ -8,7 +8,7 @@ ifneq ($(shell echo 'int main(void){return 0;}' | $${CC:-cc} -x c - -o /dev/null
 export CGO_ENABLED = 0
 endif
 
-.PHONY: all build run test test-all race bench soak fuzz attack check clean
+.PHONY: all build run man test test-all race bench soak fuzz attack check clean
 
 all: build
 
@@ -26,6 +26,10 @@ build:
 ## run: build, then the main job against the simulated org, each step explained
 run: build
 	@sh cmd/wasm-runner/demo.sh bin/wasm-runner
+
+## man: the manual pages in build/man
+man: build
+	bin/wasm-runner man build/man
 
 ## test: the tests of every package in some minutes; what takes longer is cut short or left out
 test:
@@ -77,4 +81,4 @@ check:
 	$(GO) test -race -timeout 40m $$($(GO) list ./host/... ./guest/... | grep -v -e /host/attack -e /host/bench)
 
 clean:
-	rm -rf bin build/okta.wasm build/okta.wasm.sha256 build/embedded/okta.wasm build/embedded/okta.wasm.sha256
+	rm -rf bin build/man build/okta.wasm build/okta.wasm.sha256 build/embedded/okta.wasm build/embedded/okta.wasm.sha256

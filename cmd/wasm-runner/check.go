@@ -68,13 +68,14 @@ func newCheckCommand(a *cli.App) *cobra.Command {
 	formats := []string{"text", "json"}
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Tell whether a connection works, what does not, and what to do",
-		Long: `Checks the module, the connection file, the secret, the way to the org (DNS, TLS), the token, the grants and the
-quota, and prints a line for each. It changes nothing. --all checks every connection of the file.
+		Short: "Check that a connection works, and say how to repair it",
+		Long: `Checks the module, the connection file, the secret, the network (DNS, TLS), the token, the grants and the rate limits, and
+prints a line for each. It changes nothing. --all checks every connection of the file.
 
-A line is ok, FAIL, or WARN: that works and should be changed, such as a token file that others can read. The exit code is
-1 when a line is FAIL, else 0.`,
-		Example: `  wasm-runner check --connection okta-prod
+A line says ok, FAIL or WARN. WARN is for what works but should be changed, such as a token file that other users can read.
+If a line says FAIL, the exit code is 1.`,
+		Example: `  wasm-runner --demo check
+  wasm-runner check --connection okta-prod
   wasm-runner check --all
   wasm-runner check --format json | jq '.checks[] | select(.ok|not)'`,
 		Args: func(cmd *cobra.Command, args []string) error {

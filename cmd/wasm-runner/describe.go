@@ -33,9 +33,9 @@ func newDescribeCommand(a *cli.App) *cobra.Command {
 	formats := []string{"text", "json"}
 	cmd := &cobra.Command{
 		Use:   "describe [OP]",
-		Short: "Say what the module is, or what one operation takes, does and needs",
-		Long: `Lists the module's operations, or describes one: its safety class, input, endpoints, columns and outcomes.
-It needs no connection. --format json prints the manifest, or the operation's part of it.`,
+		Short: "Describe the module, or what one operation takes, does and needs",
+		Long: `Lists the operations of the module. With the name of an operation, it shows the safety class, input, endpoints, columns and
+outcomes of that operation. It needs no connection. --format json prints the manifest, or the operation's part of it.`,
 		Example: `  wasm-runner describe
   wasm-runner describe lookup_user
   wasm-runner describe --format json | jq -r '.operations[].name'`,

@@ -38,25 +38,29 @@ func newInvokeCommand(a *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "invoke OP [JSON | @file | -]",
 		Short: "Run an operation once: an action, or a read",
-		Long: `Runs an operation once and prints its result as one JSON object:
-{operation, outcome, output, next_cursor, error, meta}.
+		Long: `Runs an operation once and prints its result. At a terminal the result is text. In a pipe or file it is one JSON object:
+{operation, outcome, output, next_cursor, error, meta}. For every outcome except succeeded, unchanged and planned, a line on
+stderr says what failed, and the exit code is that of the outcome.
 
-The input is JSON, @file, or - for stdin; without one it is {}. An outcome other than succeeded and unchanged
-also prints one line on stderr, and sets the exit code.
+The input is JSON, @file, or - for stdin. Without an input it is {}. Times in it may be written as RFC 3339, 2026-01-02, -24h,
+2h ago or yesterday.
 
-With --plan no write is sent. The outcome is planned, and the result lists the writes that would be sent and what is
-there now: text at a terminal, JSON in a pipe or file. A plan that would change nothing is unchanged; one that would fail has the failure and its exit code. It does
-not use an idempotency key. Where the connection says approve: [destructive], such an operation shows its plan and asks,
-on the terminal; --approve answers yes.
-With --idempotency-key the operation happens once, however often the command is run in the next 7 days and whatever
-ended it: a run that was killed in the middle is settled by reading back.
+--plan sends no write. The outcome is planned, and the result lists the writes that would be sent and the present state. If
+nothing would change, the outcome is unchanged. If the operation would fail, the plan has that outcome and exit code. A plan
+does not use an idempotency key.
+
+If the connection has approve: [destructive], a destructive operation shows its plan and asks at the terminal. --approve
+answers yes.
+
+With --idempotency-key the operation happens once, however often the command runs in the next 7 days. If a run was killed, the
+next one reads back what it did.
 
 Exit codes:
 ` + cli.ExitTable(),
 		Example: `  wasm-runner --demo invoke lookup_user '{"user":"ada.lovelace@example.com"}'
+  wasm-runner --grant write invoke reactivate_user '{"user":"00u1abcd"}' --plan
   wasm-runner --grant destructive invoke deactivate_user '{"user":"00u1abcd"}'
-  wasm-runner --grant destructive invoke deactivate_user '{"user":"00u1abcd"}' --plan
-  echo '{"status":"LOCKED_OUT"}' | wasm-runner invoke list_users - | jq .output.records`,
+  echo '{"limit":2}' | wasm-runner invoke list_users - | jq .output.records`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cli.OperationArgs(2)(cmd, args); err != nil || o.format == "" {
 				return err
@@ -66,12 +70,12 @@ Exit codes:
 		ValidArgsFunction: a.CompleteOperation("axon"),
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.plan, "plan", false, "show the writes that would be sent, and send none")
-	f.BoolVar(&o.approve, "approve", false, "approve what the connection wants approved, without being asked")
-	f.StringVar(&o.format, "format", "", "text or json (default text at a terminal, else json)")
-	f.StringVar(&o.key, "idempotency-key", "", "run once for this `key`: the same key again answers the recorded result")
-	f.StringVar(&o.journal, "journal", "", "`file` that remembers keys and counts writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
-	f.StringVar(&o.audit, "audit", "", "append what this invoke does to a `file`, in JSON lines")
+	f.BoolVar(&o.plan, "plan", false, "show the writes that would be sent, but send none")
+	f.BoolVar(&o.approve, "approve", false, "answer yes to the question for approval")
+	f.StringVar(&o.format, "format", "", "`format` of the result: text or json (default text at a terminal, else json)")
+	f.StringVar(&o.key, "idempotency-key", "", "run once for this `key`: a later run with the same key prints the recorded result")
+	f.StringVar(&o.journal, "journal", "", "`file` with the keys and the number of writes (default okta-connector/journal in $XDG_STATE_HOME or ~/.local/state)")
+	f.StringVar(&o.audit, "audit", "", "append a record of this invoke to a `file` of JSON lines")
 	cli.CompleteFixed(cmd, "format", formats)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.operation, o.input = args[0], cli.Arg(args, 1)

@@ -17,16 +17,17 @@ func newRoot(a *cli.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "wasm-runner",
 		Short: "Run a connector module: actions, streams and tables, in a sandbox",
-		Long: `Runs a connector module in a sandbox that lets it do what its operation was granted, and nothing else.
+		Long: `Runs a connector module in a sandbox. An operation can do only what it was granted.
 
-Records and results go to stdout, everything else to stderr. An operation may be written with its kind
-(okta.lookup_user). Without a connection file, --demo runs against a simulated org inside the process.
+Records and results go to stdout, everything else goes to stderr. At a terminal, results are for people; in a pipe, they are
+for programs. The name of an operation may begin with its kind (okta.lookup_user). --demo needs no connection file: it
+runs against a simulated org inside the process.
 
 Exit codes:
 ` + cli.ExitTable(),
 		Example: `  wasm-runner --demo invoke lookup_user '{"user":"ada.lovelace@example.com"}'
   wasm-runner --demo table list_users --limit 10
-  wasm-runner --demo sql "SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'"
+  wasm-runner --demo sql "SELECT login FROM okta.users LIMIT 5"
   wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
   wasm-runner --config connections.yaml check`,
 		SilenceErrors: true, // Finish reports them in one line
@@ -45,27 +46,28 @@ Exit codes:
 		},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.Flags.Check() },
 	}
-	root.Flags().BoolVarP(&showVersion, "version", "v", false, "print the version and commit of this program, and the SHA-256 of the module that it would run")
+	root.Flags().BoolVarP(&showVersion, "version", "v", false, "print the version and commit of this program, and the SHA-256 of its module")
 	root.SetFlagErrorFunc(a.FlagError)
 	cobra.EnableCommandSorting = false
 
 	f := root.PersistentFlags()
 	f.SortFlags = false
-	f.StringVar(&a.Flags.Config, "config", "", "connection `file`, - for stdin (default ./connections.yaml, then okta-connector/connections.yaml in $XDG_CONFIG_HOME or ~/.config)")
-	f.StringVar(&a.Flags.Connection, "connection", "", "connection `name`, or a kind that has one connection (default the only one)")
-	f.BoolVar(&a.Flags.Demo, "demo", false, "run against a fresh simulated org inside the process; needs no configuration")
-	f.StringSliceVar(&a.Flags.Grants, "grant", nil, "safety `classes` to add to the connection's grants for this run: read, write, destructive, privileged")
-	f.DurationVar(&a.Flags.Timeout, "timeout", 0, "most time for one call, or one page of a source or table, waiting included (default 5m)")
-	f.StringVar(&a.Flags.Module, "module", "", "module `file` (default $WASM_RUNNER_MODULE, then the one that make build embeds, then okta.wasm next to this program or in build/)")
-	f.StringVar(&a.Flags.ModuleSHA256, "module-sha256", "", "checksum in `hex` that the module must have")
-	f.StringVar(&a.Flags.LogLevel, "log-level", "warn", "log to stderr from this `level` on: debug, info, warn, error")
-	f.StringVar(&a.Flags.LogFormat, "log-format", "text", "what stderr has: text, or json, where every line is an object with time, level and msg")
+	f.StringVar(&a.Flags.Config, "config", "", "connection `file`; - is stdin (default ./connections.yaml, then okta-connector/connections.yaml in $XDG_CONFIG_HOME or ~/.config)")
+	f.StringVar(&a.Flags.Connection, "connection", "", "`name` of the connection, or a kind that has one connection (default the only connection)")
+	f.BoolVar(&a.Flags.Demo, "demo", false, "run against a new simulated org inside the process, without a connection file")
+	f.StringSliceVar(&a.Flags.Grants, "grant", nil, "add safety `classes` to the connection's grants for this run: read, write, destructive, privileged")
+	f.DurationVar(&a.Flags.Timeout, "timeout", 0, "longest `time` for one call, or for one page of a source or table, waits included (default 5m)")
+	f.StringVar(&a.Flags.Module, "module", "", "module `file` (default $WASM_RUNNER_MODULE, then the embedded module, then okta.wasm next to this program or in build/)")
+	f.StringVar(&a.Flags.ModuleSHA256, "module-sha256", "", "refuse a module without this checksum, in `hex`")
+	f.StringVar(&a.Flags.LogLevel, "log-level", "warn", "lowest `level` to log to stderr: debug, info, warn, error")
+	f.StringVar(&a.Flags.LogFormat, "log-format", "text", "`format` of stderr: text, or json: an object with time, level and msg on each line")
 	a.CompleteGlobals(root)
 
 	root.AddCommand(newDescribeCommand(a), newInvokeCommand(a),
 		source.NewSourceCommand(a), source.NewBackfillCommand(a), query.NewTableCommand(a), query.NewSQLCommand(a),
-		newCheckCommand(a), audit.NewCommand(a), newSimulateCommand(a))
+		newCheckCommand(a), audit.NewCommand(a), newSimulateCommand(a), newCompletionCommand(a), newManCommand(a))
 	root.SetHelpCommand(newHelpCommand(a))
+	a.SetHelp(root)
 	return root
 }
 
@@ -73,7 +75,10 @@ Exit codes:
 func newHelpCommand(a *cli.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [command]",
-		Short: "Help about any command",
+		Short: "Show the help of a command",
+		Long:  "Shows the help of a command, as --help does. Without a command it shows the help of wasm-runner.",
+		Example: `  wasm-runner help invoke
+  wasm-runner help completion bash`,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 			if of, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
 				for _, c := range of.Commands() {

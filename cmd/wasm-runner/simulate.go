@@ -39,17 +39,20 @@ func newSimulateCommand(a *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Serve a simulated Okta org until SIGINT or SIGTERM",
-		Long: `Serves a simulated org: users, groups, roles and a System Log, with Okta's ids, errors, paging, rate limits and
-oddities. The same --seed gives the same org. A connection file for it goes to stdout, once it listens; its token
-opens nothing else. The files that simulate writes go away with it.
+		Long: `Serves a simulated org with users, groups, roles and a System Log. It has Okta's ids, errors, paging, rate limits and oddities.
+The same --seed gives the same org. Once it listens, it prints a connection file to stdout. The token in it is for this org
+alone. When it ends, it removes the files that it wrote.
 
---faults KIND[:TARGET[:OPTION=VALUE,…]] makes requests go wrong. ` + strings.TrimSuffix(oktatest.FaultHelp(), "\n"),
+--faults KIND[:TARGET[:OPTION=VALUE,…]] makes requests fail. ` + strings.Replace(strings.TrimSuffix(oktatest.FaultHelp(), "\n"), "\nOPTION is", "\n\nOPTION is", 1),
 		Example: `  wasm-runner simulate > org.yaml &
-  wasm-runner --config org.yaml invoke lookup_user '{"user":"ada.lovelace@example.com"}'
+  wasm-runner --config org.yaml table list_users --limit 5
 
-  wasm-runner simulate --connection-file connections.yaml --events 100000 --events-per-second 20
-  wasm-runner simulate --connection-file connections.yaml --events 100000 --events-days 90
-  wasm-runner simulate --faults 'reset-after:POST /api/v1/users:times=1' --rate-limit /api/v1/logs=10 --window 5s
+  wasm-runner simulate --connection-file connections.yaml \
+    --events 100000 --events-days 90
+  wasm-runner simulate --connection-file connections.yaml \
+    --events 1000 --events-per-second 20
+  wasm-runner simulate --rate-limit /api/v1/logs=10 --window 5s \
+    --faults 'reset-after:POST /api/v1/users:times=1'
   wasm-runner simulate --replay recorded.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cli.NoArgs(cmd, args); err != nil {
@@ -61,24 +64,24 @@ opens nothing else. The files that simulate writes go away with it.
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.addr, "addr", "127.0.0.1:0", "`address` to listen on; port 0 is a free one")
-	f.BoolVar(&o.allowRemote, "allow-remote", false, "take an address that other machines can reach")
-	f.StringVar(&o.file, "connection-file", "", "write the connection to this `file` too, with the token in a file next to it")
-	f.DurationVar(&o.duration, "duration", 0, "end by itself after this time; 0 is never")
-	f.Int64Var(&o.org.Seed, "seed", 1, "what decides ids, users and events")
-	f.IntVar(&o.org.Users, "users", 50, "users at the start; -1 is none")
-	f.IntVar(&o.org.Groups, "groups", 5, "groups at the start; -1 is none")
-	f.IntVar(&o.org.Events, "events", 250, "events in the log at the start; -1 is none")
-	f.IntVar(&o.org.EventDays, "events-days", 0, "over how many `days` until now those events lie, up to 90 (default the last 20 hours)")
-	f.Float64Var(&o.rate, "events-per-second", 0, "events that are added while it runs")
-	f.IntVar(&o.org.GroupRules, "group-rules", 0, "active group rules at the start; each fills a group")
-	f.StringVar(&o.org.Engine, "engine", "idx", "idx (Identity Engine) or v1 (Classic)")
-	f.StringSliceVar(&o.rateLimits, "rate-limit", nil, "requests a window: `BUCKET=N`, or N for all; -1 lifts it (default 120 for /api/v1/logs, else 600)")
-	f.DurationVar(&o.org.Window, "window", time.Minute, "length of a rate-limit window")
-	f.DurationVar(&o.org.EmailInterval, "email-interval", 0, "least time between two e-mails to one user, else 429 E0000118; 0 is none")
-	f.DurationVar(&o.org.SearchDelay, "search-delay", 0, "how long a change takes to reach search")
-	f.StringArrayVar(&o.faults, "faults", nil, "a `fault` to cause, KIND:TARGET:OPTION=VALUE,…; may be given several times")
-	f.StringVar(&o.replay, "replay", "", "serve the recorded interactions of this `file` (JSON lines) instead of a simulation")
+	f.StringVar(&o.addr, "addr", "127.0.0.1:0", "`address` to listen on; port 0 means any free port")
+	f.BoolVar(&o.allowRemote, "allow-remote", false, "allow an address that other machines can reach")
+	f.StringVar(&o.file, "connection-file", "", "write the connection to this `file` too, and the token to a file next to it")
+	f.DurationVar(&o.duration, "duration", 0, "end after this `time`; 0 is never")
+	f.Int64Var(&o.org.Seed, "seed", 1, "`number` from which ids, users and events are made")
+	f.IntVar(&o.org.Users, "users", 50, "`number` of users at the start; -1 is none")
+	f.IntVar(&o.org.Groups, "groups", 5, "`number` of groups at the start; -1 is none")
+	f.IntVar(&o.org.Events, "events", 250, "`number` of events in the log at the start; -1 is none")
+	f.IntVar(&o.org.EventDays, "events-days", 0, "spread those events over this many `days` until now, up to 90 (default the last 20 hours)")
+	f.Float64Var(&o.rate, "events-per-second", 0, "`number` of events to add in a second")
+	f.IntVar(&o.org.GroupRules, "group-rules", 0, "`number` of active group rules at the start; each fills a group")
+	f.StringVar(&o.org.Engine, "engine", "idx", "`engine` of the org: idx (Identity Engine) or v1 (Classic)")
+	f.StringSliceVar(&o.rateLimits, "rate-limit", nil, "requests in a window: `BUCKET=N`, or N for all buckets; -1 is no limit (default 120 for /api/v1/logs, else 600)")
+	f.DurationVar(&o.org.Window, "window", time.Minute, "`length` of a rate-limit window")
+	f.DurationVar(&o.org.EmailInterval, "email-interval", 0, "shortest `time` between two e-mails to one user, else 429 E0000118; 0 is none")
+	f.DurationVar(&o.org.SearchDelay, "search-delay", 0, "`time` until search finds a change")
+	f.StringArrayVar(&o.faults, "faults", nil, "`fault` to cause, as KIND:TARGET:OPTION=VALUE,…; may be repeated")
+	f.StringVar(&o.replay, "replay", "", "serve the recorded answers of this `file` (JSON lines) instead of a simulated org")
 	cli.CompleteFixed(cmd, "engine", []string{"idx", "v1"})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }
 	return cmd

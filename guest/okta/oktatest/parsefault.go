@@ -40,17 +40,17 @@ func FaultHelp() string {
 			fmt.Fprintf(&b, "  %-18s %s\n", faultNames[kind], text)
 		}
 	}
-	b.WriteString(`TARGET says which requests: a method, a path, or both ("POST /api/v1/users"); * or nothing is all of them. A path that ends
-in / stands for all below it, and {id} for any one segment.
+	b.WriteString(`TARGET says which requests: a method, a path, or both ("POST /api/v1/users"); * or nothing means all of them. A path that ends
+with / matches all paths below it, and {id} matches one segment.
 OPTION is one of
   times=N            how many requests (default all)
   skip=N             how many to let pass first
-  probability=P      of going wrong, over 0 and up to 1 (default 1)
-  latency=DURATION   wait so long before anything else, with every kind
-  status=N           of status and status-after: 400 to 599 (default 503)
-  reset=DURATION     of rate-limited and concurrency: until requests are taken again (default the end of the window)
-  code=CODE          of recipient-limited: ` + strings.Join(RecipientCodes(), ", ") + `
-  location=URL       of redirect: where to; the last option
+  probability=P      probability of the fault, over 0 and up to 1 (default 1)
+  latency=DURATION   time to wait first, with every kind
+  status=N           for status and status-after: 400 to 599 (default 503)
+  reset=DURATION     for rate-limited and concurrency: time until requests are accepted again (default the end of the window)
+  code=CODE          for recipient-limited: ` + strings.Join(RecipientCodes(), ", ") + `
+  location=URL       for redirect: the address; must be the last option
 `)
 	return b.String()
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/audit"
+	"github.com/mach5/okta-connector/internal/when"
 )
 
 // options is one run of audit.
@@ -42,26 +43,28 @@ func NewCommand(a *cli.App) *cobra.Command {
 	o := options{app: a}
 	cmd := &cobra.Command{
 		Use:   "audit FILE...",
-		Short: "Report what an audit file holds: who did what to whom, and whether a line is missing",
-		Long: `Reads files that invoke --audit wrote and reports one row for each invoke: when, who ran it, whose token acted, what
-was done to whom, how it ended, and Okta's request id. The two lines of an invoke that writes are one row. An invoke without
-a final line is interrupted: its process was killed while a write was being sent, or it still runs.
+		Short: "Report who did what to whom, and whether a line is missing",
+		Long: `Reads files that invoke --audit wrote, and prints a row for each invoke: the time, who ran it, whose token it used, what was
+done to whom, the outcome, and Okta's request id. An invoke that writes has two lines in the file, and one row here. If an
+invoke has no final line, it is interrupted: its process was killed while it sent a write, or it still runs.
 
-Give rotated files in order, oldest first; .gz is decompressed, - is stdin. The table is for eyes; the other formats have
-more members: ids, hashes, all request ids, and the file and line that a row comes from.
+Give rotated files in order, the oldest first. A file that ends with .gz is decompressed; - is stdin. The format table is for
+people. The other formats have more members: ids, hashes, all request ids, and the file and line of each row.
 
-Each line has the hash of the line before it. A line that was changed, removed or inserted breaks that chain, which is
-reported and is exit code 1, as are lines that are no records; a line that a crash cut short is neither. Files without
-a line of an audit are exit code 2, empty ones too. The chain has no signature, and does not protect the last lines: keep the hash of the last
-line, which is printed, in another place, and look for it later with --anchor.
+Each line has the hash of the line before it. If a line was changed, removed or inserted, this chain is broken. The report says
+so, and the exit code is 1. The same holds for lines that are not records. A last line that a crash cut short is no error.
+A file without a record, or an empty file, is exit code 2. The chain is not signed and does not protect the last lines. The
+report prints the hash of the last line: keep it in another place, and look for it later with --anchor.
 
-With --join the System Log is read around each invoke, through the connection, and a row has Okta's own events of its
-requests: the event's transaction.id is the request id. The log is some seconds late, and Okta keeps 90 days.`,
+--join reads the System Log around each invoke through the connection, and adds Okta's own events to its row: their
+transaction.id is the request id. The log is some seconds late. Okta keeps it for 90 days.`,
 		Example: `  wasm-runner audit audit.ndjson
-  wasm-runner audit audit.ndjson.1 audit.ndjson --since 2026-01-01 --outcome unknown,interrupted
-  wasm-runner audit audit.ndjson --operation deactivate_user --format csv > deactivations.csv
-  wasm-runner audit audit.ndjson --anchor 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-  wasm-runner audit audit.ndjson --join --format ndjson | jq '{operation, outcome, events}'`,
+  wasm-runner audit audit.ndjson.1 audit.ndjson --since -30d --outcome unknown
+  wasm-runner audit audit.ndjson --operation deactivate_user --format csv
+  wasm-runner audit audit.ndjson \
+    --anchor 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  wasm-runner audit audit.ndjson --join --format ndjson \
+    | jq '{operation, outcome, events}'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cli.Usagef("audit wants a FILE that invoke --audit wrote, or - for stdin")
@@ -71,13 +74,13 @@ requests: the event's transaction.id is the request id. The log is some seconds 
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "table", "table, line, ndjson, json or csv")
-	f.StringVar(&o.since, "since", "", "leave out what ended before this `time`: 2026-01-02T03:04:05Z, or a day (UTC)")
-	f.StringVar(&o.until, "until", "", "leave out what ended at this `time` or later")
-	f.StringSliceVar(&o.operations, "operation", nil, "these `operations` alone")
-	f.StringSliceVar(&o.outcomes, "outcome", nil, "these `outcomes` alone; interrupted is one without a final line")
-	f.StringSliceVar(&o.anchors, "anchor", nil, "`hash` of a line, or its first 16 digits or more, that must be in the files")
-	f.BoolVar(&o.join, "join", false, "read Okta's own events of each invoke from the System Log, through the connection")
+	f.StringVar(&o.format, "format", "table", "`format` of the rows: table, line, ndjson, json or csv")
+	f.StringVar(&o.since, "since", "", "leave out invokes that ended before this `time`: "+when.Forms)
+	f.StringVar(&o.until, "until", "", "leave out invokes that ended at this `time` or later")
+	f.StringSliceVar(&o.operations, "operation", nil, "report only these `operations`")
+	f.StringSliceVar(&o.outcomes, "outcome", nil, "report only these `outcomes`; interrupted is an invoke without a final line")
+	f.StringSliceVar(&o.anchors, "anchor", nil, "fail unless a line has this `hash`, or a hash that begins with these 16 or more digits")
+	f.BoolVar(&o.join, "join", false, "read Okta's own events of each invoke from the System Log")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
 	cli.CompleteFixed(cmd, "outcome", outcomes())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }

@@ -32,7 +32,7 @@ type exit struct {
 func exits() []exit {
 	return []exit{
 		{0, []abi.Outcome{abi.Succeeded, abi.Unchanged, abi.Planned}, ""},
-		{ExitFailed, []abi.Outcome{abi.Failed}, "a check that is not well, a full disk, any other error"},
+		{ExitFailed, []abi.Outcome{abi.Failed}, "a check that found a fault, a full disk, or any other error"},
 		{ExitUsage, []abi.Outcome{abi.Invalid}, "a wrong flag, query, connection file, secret, module or checkpoint file"},
 		{3, []abi.Outcome{abi.Denied}, ""},
 		{4, []abi.Outcome{abi.NotFound}, ""},

@@ -42,28 +42,32 @@ func NewSQLCommand(a *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sql [QUERY | -]",
 		Short: "Query connections with SQL (DuckDB)",
-		Long: `Runs SQL over the connections of the connection file, all of them unless --connection names one. DuckDB does it,
-inside this process. Without a query, a shell is opened; what comes through a pipe is run.
+		Long: `Runs SQL over all connections of the connection file, or over the one of --connection. DuckDB runs it, inside this process.
+Without a query it opens a shell at a terminal, and runs the statements that come through a pipe.
 
-Each connection has a schema of its name, and a kind that has one connection a schema of the kind (okta.users). SHOW
-TABLES lists the views, DESCRIBE okta.users the columns of one. Every operation of the sql surface is a table:
+Each connection has a schema with its name. A kind that has one connection is a schema too (okta.users). SHOW TABLES lists
+the views, and DESCRIBE okta.users lists the columns of one. These functions call any operation of the sql surface:
 
-  connector_table(connection or kind, operation, input)    its rows
-  connector_scalar(connection or kind, operation, input)   one object as JSON, NULL when it is not there; a list as an
-                                                           array. Equal calls in a statement are one
-  connector_try(connection or kind, operation, input)      the same, NULL in place of an error
+  connector_table(CONNECTION, OPERATION, INPUT)   its rows
+  connector_scalar(CONNECTION, OPERATION, INPUT)  one object as JSON, or NULL if
+                                                  there is none; a list is an
+                                                  array
+  connector_try(CONNECTION, OPERATION, INPUT)     the same, with NULL for an
+                                                  error
 
-A LIMIT stops the paging. A WHERE does not reach Okta: give the operation a filter or search, as describe shows them.
-Times are in UTC.
+CONNECTION is a name or a kind. Equal calls of connector_scalar in a statement run once.
 
-Several statements, separated by semicolons, give several results: in table and csv an empty line is between two of them, in
-ndjson nothing, and in json each is an array of its own.
+A LIMIT stops the paging. A WHERE is not sent to the service: use the filter or search of an operation, as describe shows
+them. Times are in UTC.
 
-A query reads no file, opens no connection and changes no setting. With --allow-files it reads and writes files of this
-machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it creates is kept with --database.`,
-		Example: `  wasm-runner --demo sql "SELECT login FROM okta.users WHERE status = 'LOCKED_OUT'"
-  wasm-runner --demo sql "SELECT * FROM connector_table('okta', 'poll_system_log_page', JSON '{}')" --format ndjson
-  wasm-runner sql --allow-files "COPY (SELECT id, login, status FROM okta.users) TO 'users.parquet'"
+Several statements have a semicolon between them, and each has its own result. table, line and csv have an empty line between
+two results. json has an array for each.
+
+A query cannot read files, open connections or change settings. --allow-files lets it read and write files of this machine:
+read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. --database keeps the tables that it creates.`,
+		Example: `  wasm-runner --demo sql "SELECT login FROM okta.users LIMIT 5"
+  wasm-runner --demo sql "FROM connector_table('okta', 'list_zones', '{}')"
+  wasm-runner sql --allow-files "COPY (FROM okta.users) TO 'users.parquet'"
   wasm-runner sql --database okta.duckdb -f report.sql`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -75,14 +79,14 @@ machine: read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. What it c
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.file, "file", "f", "", "run the statements of a `file`, - for stdin")
-	f.StringVar(&o.printer.format, "format", "table", "table, line, ndjson, json or csv")
-	f.StringSliceVar(&o.printer.columns, "columns", nil, "columns `a,b` of the result in this order (default all)")
-	f.StringVar(&o.config.Database, "database", "", "DuckDB `file` to keep tables in, made when it is not there (default memory)")
+	f.StringVarP(&o.file, "file", "f", "", "run the statements of a `file`; - is stdin")
+	f.StringVar(&o.printer.format, "format", "table", "`format` of the rows: table, line, ndjson, json or csv")
+	f.StringSliceVar(&o.printer.columns, "columns", nil, "show the columns `a,b` of the result in this order (default all)")
+	f.StringVar(&o.config.Database, "database", "", "DuckDB `file` that keeps tables; created if it is missing (default memory)")
 	f.BoolVar(&o.config.AllowFiles, "allow-files", false, "let queries read and write files")
-	f.IntVar(&o.config.Limits.Pages, "max-pages", 100_000, "most pages and single objects that a statement reads")
-	f.DurationVar(&o.config.Limits.Time, "max-time", time.Hour, "longest that a statement runs")
-	f.Int64Var(&o.maxMemory, "max-memory", 4096, "most `MiB` of memory that DuckDB uses")
+	f.IntVar(&o.config.Limits.Pages, "max-pages", 100_000, "largest `number` of pages and single objects that a statement reads")
+	f.DurationVar(&o.config.Limits.Time, "max-time", time.Hour, "longest `time` that a statement runs")
+	f.Int64Var(&o.maxMemory, "max-memory", 4096, "most memory that DuckDB uses, in `MiB`")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		err := o.run(cmd.Context())

@@ -32,14 +32,21 @@ func NewTableCommand(a *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "table OP [JSON | @file | -]",
 		Short: "Read an operation as rows of typed columns",
-		Long: `Reads an operation as rows. NULL is empty in a table and in CSV, and null in JSON.
+		Long: `Reads an operation as rows. NULL is empty in a table and in CSV, and null in JSON. Times in the input may be written as
+RFC 3339, 2026-01-02, -24h, 2h ago or yesterday.
 
-The table format is for eyes: it cuts cells that are wider than 60 (…) and leaves out JSON columns, columns without a
-value, and on a terminal those that do not fit. Columns that --columns names are all there, cut to fit a terminal. The other formats are whole. What a user
-wrote into a name stands in CSV as it is: open it in a spreadsheet as text, where "=…" would be a formula.`,
-		Example: `  wasm-runner --demo table list_users --columns login,status,last_login --limit 10
-  wasm-runner table list_users '{"status":"LOCKED_OUT"}' --format csv > locked.csv
-  wasm-runner table bounded_system_log_range @range.json --format ndjson | jq .event_type`,
+The formats table and line are for people. At a terminal, table shows the most useful columns, as many as fit; describe OP
+marks them. Elsewhere it shows all columns that have a value, except JSON. --columns chooses others, and cuts them to fit a
+terminal. table cuts cells that are wider than 60 columns. line has a line for each column.
+
+The formats ndjson, json and csv have all columns, uncut. CSV holds text as users wrote it: import it as text, because a
+spreadsheet runs a cell that begins with = as a formula.`,
+		Example: `  wasm-runner --demo table list_users --columns login,last_login --limit 10
+  wasm-runner --demo table bounded_system_log_range \
+    '{"since":"-24h","until":"now"}'
+  wasm-runner table list_users '{"status":"LOCKED_OUT"}' --format csv > lo.csv
+  wasm-runner table bounded_system_log_range @range.json --format ndjson \
+    | jq .event_type`,
 		ValidArgsFunction: a.CompleteOperation(abi.SQL),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cli.OperationArgs(2)(cmd, args); err != nil {
@@ -58,9 +65,9 @@ wrote into a name stands in CSV as it is: open it in a spreadsheet as text, wher
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "table", "table, line, ndjson, json or csv")
-	f.StringSliceVar(&o.columns, "columns", nil, "columns `a,b` in this order (default all)")
-	f.IntVar(&o.limit, "limit", 0, "most rows; 0 is all that there are")
+	f.StringVar(&o.format, "format", "table", "`format` of the rows: table, line, ndjson, json or csv")
+	f.StringSliceVar(&o.columns, "columns", nil, "show the columns `a,b` in this order")
+	f.IntVar(&o.limit, "limit", 0, "read at most this `number` of rows; 0 is no limit")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
 	cli.CompleteFlag(cmd, "columns", completeColumns(a))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

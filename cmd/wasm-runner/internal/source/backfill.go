@@ -14,6 +14,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/host/ingest"
+	"github.com/mach5/okta-connector/internal/when"
 )
 
 // backfillOptions is one run of backfill.
@@ -35,13 +36,15 @@ func NewBackfillCommand(a *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backfill --since TIME --until TIME",
 		Short: "Read the records between two times, to the end",
-		Long: `Reads the records of a closed stretch of time, page by page, and ends. It goes on where it was interrupted when it is run
-again with the same checkpoint and times, another day too, when Okta no longer takes the cursor: then from the time of the
-last record, less five minutes, whose repeats are dropped. Once it is complete, it reads no more. Failures that pass are
-waited out.
+		Long: `Reads the records between two times, page by page, and ends. Times may be written as RFC 3339, 2026-01-02 (UTC), -24h,
+2h ago or yesterday.
 
-A stretch that is not over for five minutes, by Okta's clock, is read up to now, and is not complete: run it again to go on.
-An org's log by the time of its events may lack those that were stored later still: to follow a log for good, use source.
+If it was interrupted, run it again with the same checkpoint and times: it goes on where it stopped. If the service no
+longer accepts the cursor, it goes on five minutes before the last record, and drops the repeats. When the checkpoint is
+complete, it reads nothing more. Temporary failures are retried.
+
+If --until is less than five minutes ago by the service's clock, it reads up to the present and is not complete. Run it again to
+go on. Records may be stored later than their time says: to read a log without gaps, use source.
 
 ` + OutHelp,
 		Example: backfillExamples(a.Now()),
@@ -54,15 +57,15 @@ An org's log by the time of its events may lack those that were stored later sti
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.since, "since", "", "`time` to begin at: 2026-01-02T03:04:05Z, or a day (UTC)")
+	f.StringVar(&o.since, "since", "", "`time` to begin at: "+when.Forms)
 	f.StringVar(&o.until, "until", "", "`time` to end before")
-	f.StringVar(&o.filter, "filter", "", "the operation's filter `expression`")
-	f.StringVar(&o.q, "q", "", "the operation's `keywords`")
-	f.IntVar(&o.pageSize, "page-size", 1000, "records a request")
-	f.StringVar(&o.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none (--demo may leave it out)")
+	f.StringVar(&o.filter, "filter", "", "`expression` for the filter of the operation")
+	f.StringVar(&o.q, "q", "", "`keywords` for the q of the operation")
+	f.IntVar(&o.pageSize, "page-size", 1000, "`number` of records in a request")
+	f.StringVar(&o.checkpoint, "checkpoint", "", "checkpoint `file`; created if it is missing (not needed with --demo)")
 	o.add(f)
-	f.StringVar(&o.operation, "operation", "", "the `operation` that reads the range: its input has since and until (default: the one that the module names)")
-	f.StringVar(&o.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
+	f.StringVar(&o.operation, "operation", "", "`operation` that reads the range: its input has since and until (default: the one that the module names)")
+	f.StringVar(&o.metrics, "metrics", "", "serve metrics at this `address`, or at this port of 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return o.run(cmd.Context())
 	}
@@ -73,10 +76,13 @@ An org's log by the time of its events may lack those that were stored later sti
 func backfillExamples(now time.Time) string {
 	until := now.UTC().AddDate(0, 0, 1-now.UTC().Day())
 	since := until.AddDate(0, -1, 0)
-	return `  wasm-runner --demo backfill --since "$(date -u +%F)" --until "$(date -u +%F)T23:59:59Z"
+	return `  wasm-runner --demo backfill --since yesterday --until now
 ` + strings.NewReplacer("SINCE", since.Format(time.DateOnly), "UNTIL", until.Format(time.DateOnly), "MONTH", strings.ToLower(since.Month().String())).Replace(
-		`  wasm-runner backfill --since SINCE --until UNTIL --checkpoint MONTH.json --out MONTH.ndjson.zst
-  wasm-runner backfill --since SINCET08:00:00Z --until SINCET09:00:00Z --filter 'eventType eq "user.session.start"' --checkpoint cp.json --out morning.ndjson`)
+		`  wasm-runner backfill --since SINCE --until UNTIL \
+    --checkpoint MONTH.json --out MONTH.ndjson.zst
+  wasm-runner backfill --checkpoint cp.json --out morning.ndjson \
+    --since SINCET08:00:00Z --until SINCET09:00:00Z \
+    --filter 'eventType eq "user.session.start"'`)
 }
 
 // check returns an error for a range that cannot be read. It replaces the times by those of RFC 3339.

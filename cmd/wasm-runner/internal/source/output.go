@@ -48,41 +48,41 @@ const perConnection = "{connection}"
 var outFormats = []string{"auto", "ndjson", "bulk", "bulk-create"}
 
 // OutHelp is the part of --help that explains --out.
-const OutHelp = `--out appends to a file, and never shortens it, since others may read it along. Half a record that a crash left at its end is
-continued when the record comes again; where it does not come, the file is put aside by renaming it, and a new one is begun.
-Records that stand in its last 64 MiB are not written to it again, with or without a checkpoint: to have them again, name
-another file. A path that ends in .zst is compressed, a zstd frame a page; half a frame is treated like half a record.
+const OutHelp = `--out appends to a file and never shortens it, so that other programs can read it meanwhile. If a crash left half a record at
+its end, the rest is added when the record comes again. If it does not come again, the file is renamed and a new one begun.
+Records that are in the last 64 MiB of the file are not written again, with or without a checkpoint. To read them again, name
+another file. A file whose name ends with .zst is compressed, in one zstd frame for each page.
 
---rotate-size and --rotate-every put a file aside as NAME.000001.ndjson and begin a new one. Other programs may rename or
-delete it, too: the path is looked at before each page and each checkpoint, and opened anew. SIGHUP does so at once, and
-reads the tokens again, that of --out-authorization too. New files have mode 0600, less the umask, or exactly --out-mode. A file has one writer: a second run
-with the same --out is an error.
+--rotate-size and --rotate-every rename a file to NAME.000001.ndjson and begin a new one. Other programs may rename or delete
+the file too: the path is opened again before each page and each checkpoint. SIGHUP opens it at once, and reads the tokens
+again, including that of --out-authorization. New files have mode 0600 less the umask, or exactly --out-mode. A file has one
+writer: a second run with the same --out is an error.
 
-An http or https address gets POSTs of NDJSON, or of the _bulk API of OpenSearch and Elasticsearch, in which _id is the
-record's key, so that a repeat replaces the same document. --out-format bulk-create is for data streams: it uses create, and
-adds "@timestamp" from the record's time. A service that is away or busy is waited for. Any 2xx takes NDJSON
-for good, unless its body is a web page or says that something failed. Where a service keeps what it took in memory for a while, --checkpoint-delay has the checkpoint wait for longer
-than that. docs/sinks.md says what an answer is worth at which service.
+An http or https address receives POST requests with NDJSON, or the _bulk API of OpenSearch and Elasticsearch. The _id of a
+document is the key of the record, so that a repeat replaces the same document. --out-format bulk-create is for data streams:
+it uses create, and adds "@timestamp" from the time of the record. While the service is down or busy, the runner retries. Any
+2xx answer acknowledges NDJSON, unless its body is a web page or reports a failure. If a service keeps records in memory
+before it stores them, set --checkpoint-delay to a longer time. docs/sinks.md says what an answer means at which service.
 
-A pipe acknowledges nothing: what its reader has not kept is lost with the reader, and the checkpoint is past it. With a
-checkpoint, a pipe (as stdout, --out or --refused) is refused unless --unacknowledged is given.
+A pipe does not acknowledge records. If its reader fails, the records that the checkpoint covers may be lost. So a pipe
+(stdout, --out or --refused) together with a checkpoint is an error, unless you give --unacknowledged.
 
-A record that the service refuses for what it is (its index cannot take it, or it is larger than the service takes) ends the
-run. With --refused such records are appended to a file, synced before the checkpoint, and the rest goes on: each is a line
+If the service rejects a record (its mapping or size), the run stops. With --refused such records are appended to a file,
+which is synced before the checkpoint, and the run goes on. Each line is
 {"at", "service", "status", "type", "reason", "key", "record"}. To send them again: jq -c .record FILE.`
 
 // add defines the flags.
 func (o *outOptions) add(f *pflag.FlagSet) {
-	f.StringVar(&o.out, "out", "-", "`file` to append records to, http(s) address to post them to, - for stdout; "+perConnection+" stands for the connection's name")
-	f.StringVar(&o.format, "out-format", "auto", "what an address gets: "+strings.Join(outFormats[1:], ", ")+" (default bulk where it ends in _bulk, else ndjson)")
-	f.StringVar(&o.authorization, "out-authorization", "", "Authorization of an address: a `scheme` and where its token is, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
-	f.BoolVar(&o.plaintext, "out-plaintext", false, "allow an http address of another machine: whoever is in between can read the records")
-	f.StringVar(&o.rotateSize, "rotate-size", "", "`size` from which on a file is put aside, such as 256MiB")
-	f.StringVar(&o.refused, "refused", "", "`file` to append records to that an address refuses, with the reason; "+perConnection+" as in --out (default: stop at such a record)")
-	f.StringVar(&o.mode, "out-mode", "", "`mode` of new files of --out and --refused, such as 0640; the umask does not change it (default 0600, less the umask)")
-	f.DurationVar(&o.delay, "checkpoint-delay", 0, "`time` after the acknowledgement at which a checkpoint is saved: longer than the receiver keeps records in memory")
-	f.BoolVar(&o.unacknowledged, "unacknowledged", false, "allow a pipe together with a checkpoint: records are lost when its reader fails")
-	f.DurationVar(&o.rotateEvery, "rotate-every", 0, "time after which a file is put aside, such as 1h")
+	f.StringVar(&o.out, "out", "-", "`file` to append records to, or http(s) address to post them to; - is stdout; "+perConnection+" is replaced by the connection's name")
+	f.StringVar(&o.format, "out-format", "auto", "`format` for an address: "+strings.Join(outFormats[1:], ", ")+" (default bulk if the address ends with _bulk, else ndjson)")
+	f.StringVar(&o.authorization, "out-authorization", "", "`scheme` and place of the token for an address, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+	f.BoolVar(&o.plaintext, "out-plaintext", false, "allow an http address of another machine, although others on the network can read the records")
+	f.StringVar(&o.rotateSize, "rotate-size", "", "rename the file when it reaches this `size`, such as 256MiB")
+	f.StringVar(&o.refused, "refused", "", "`file` for records that the address rejects, with the reason; "+perConnection+" as in --out (default: stop at such a record)")
+	f.StringVar(&o.mode, "out-mode", "", "`mode` of new files of --out and --refused, such as 0640; the umask does not change it (default 0600 less the umask)")
+	f.DurationVar(&o.delay, "checkpoint-delay", 0, "save a checkpoint this `time` after the acknowledgement: longer than the receiver keeps records in memory")
+	f.BoolVar(&o.unacknowledged, "unacknowledged", false, "allow a pipe together with a checkpoint, although records are lost if its reader fails")
+	f.DurationVar(&o.rotateEvery, "rotate-every", 0, "rename the file after this `time`, such as 1h")
 }
 
 // address reports whether --out is an address.

@@ -41,31 +41,38 @@ func NewSourceCommand(a *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "source OP",
 		Short: "Read a checkpointed stream of records",
-		Long: `Reads records as NDJSON, from the checkpoint on, until the source has caught up (--once, the default) or until
-SIGINT or SIGTERM (--follow), which lets the page in hand be finished: the exit code is 0 then, and at a
-terminal a line tells how many records there were.
+		Long: `Reads records as NDJSON from the checkpoint on. By default (--once) it ends when it has read all records. With --follow it
+goes on until SIGINT or SIGTERM. Then it finishes the current page and exits with code 0; at a terminal it prints how many
+records there were.
 
-Each page is written and synced, or acknowledged by a service, before its checkpoint is saved, so that a crash at any moment
-loses nothing and repeats at most one page, with the same keys. A checkpoint file belongs to one connection and operation
-and to one --source-config, whose page_size may change; one that is damaged or belongs to another is an error. A lock (FILE.lock) keeps two runners off
-it. The keys of recent records (FILE.keys) tell repeats, which are dropped.
+A checkpoint is saved after its page is synced to the file or acknowledged by the service. After a crash nothing is lost. At
+most one page comes again, with the same keys. A checkpoint file belongs to one connection, one operation and one
+--source-config, except that page_size may change. A damaged checkpoint, or one of another source, is an error. A lock
+(FILE.lock) stops a second runner from using it. FILE.keys holds the keys of recent records, so that repeats are dropped.
 
-With --follow, a source with more to read is asked at once, a quiet one less and less often, and failures that pass
-are waited out. --all reads every connection of the file at once, each with a checkpoint of its own. One that fails, or whose token cannot
-be read, does not stop the others; with --follow, a token is tried again until it is repaired. A token file that changes is read again,
-and so is the token after a 401.
+With --follow a source that has more records is asked again at once, and an idle source less and less often. Temporary
+failures are retried.
 
---metrics serves Prometheus metrics at /metrics. /readyz answers 503 while records do not get through: before the first
-page, and while the service or the receiver cannot be reached. /healthz answers 503 when a source has failed, or has had no
-page for 14 minutes longer than --poll-limit: then a restart may help.
+--all reads every connection of the file at the same time, each with its own checkpoint. If one fails, the others go on. With
+--follow a token that cannot be read is tried again until it can. A token is read again when its file changes, and after
+a 401.
+
+--metrics serves Prometheus metrics at /metrics. /readyz answers 503 while no records arrive: before the first page, and
+while the service or the receiver cannot be reached. /healthz answers 503 if a source has failed, or had no page for 14
+minutes longer than --poll-limit. A restart may help then.
 
 ` + OutHelp,
 		Example: `  wasm-runner --demo source poll_system_log_page --checkpoint cp.json --once
-  wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson --follow
-  wasm-runner source poll_system_log_page --source-config '{"since":"` + a.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly) + `T00:00:00Z"}' --no-checkpoint | jq .eventType
-  wasm-runner source poll_system_log_page --checkpoint cp.json --out events.ndjson.zst --rotate-size 256MiB --follow --metrics 9464
-  wasm-runner source poll_system_log_page --all --checkpoint-dir state --out 'https://search.example.com/okta-{connection}/_bulk' \
-    --out-authorization 'ApiKey env:SEARCH_KEY' --refused 'refused-{connection}.ndjson' --follow`,
+  wasm-runner source poll_system_log_page --checkpoint cp.json \
+    --out events.ndjson --follow
+  wasm-runner source poll_system_log_page --source-config '{"since":"-24h"}' \
+    --no-checkpoint | jq .eventType
+  wasm-runner source poll_system_log_page --checkpoint cp.json --follow \
+    --out events.ndjson.zst --rotate-size 256MiB --metrics 9464
+  wasm-runner source poll_system_log_page --all --checkpoint-dir state \
+    --out 'https://search.example.com/okta-{connection}/_bulk' \
+    --out-authorization 'ApiKey env:SEARCH_KEY' \
+    --refused 'refused-{connection}.ndjson' --follow`,
 		ValidArgsFunction: a.CompleteOperation(abi.Ingest),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cli.OperationArgs(1)(cmd, args); err != nil {
@@ -76,16 +83,16 @@ page for 14 minutes longer than --poll-limit: then a restart may help.
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.checkpoint, "checkpoint", "", "checkpoint `file`; made where there is none")
-	f.StringVar(&o.checkpointDir, "checkpoint-dir", "", "`folder` of checkpoint files, one a connection; made where there is none")
-	f.BoolVar(&o.noCheckpoint, "no-checkpoint", false, "begin anew and keep nothing (--demo may leave both out)")
-	f.StringVar(&o.config, "source-config", "", "the operation's input, as `JSON`, @file or - for stdin")
+	f.StringVar(&o.checkpoint, "checkpoint", "", "checkpoint `file`; created if it is missing")
+	f.StringVar(&o.checkpointDir, "checkpoint-dir", "", "`folder` with a checkpoint file for each connection; created if it is missing")
+	f.BoolVar(&o.noCheckpoint, "no-checkpoint", false, "begin anew, and save no checkpoint (not needed with --demo)")
+	f.StringVar(&o.config, "source-config", "", "input of the operation: `JSON`, @file, or - for stdin")
 	o.add(f)
-	f.BoolVar(&o.once, "once", false, "stop when caught up (default)")
+	f.BoolVar(&o.once, "once", false, "end when all records are read (default)")
 	f.BoolVar(&o.follow, "follow", false, "go on until SIGINT or SIGTERM")
-	f.DurationVar(&o.pollLimit, "poll-limit", time.Minute, "with --follow, the longest that a quiet source is left alone")
-	f.BoolVar(&o.all, "all", false, "read every connection of the file, in this one process")
-	f.StringVar(&o.metrics, "metrics", "", "serve metrics at this `address`, or port on 127.0.0.1")
+	f.DurationVar(&o.pollLimit, "poll-limit", time.Minute, "with --follow, longest `time` between two requests to an idle source")
+	f.BoolVar(&o.all, "all", false, "read every connection of the file in this process")
+	f.StringVar(&o.metrics, "metrics", "", "serve metrics at this `address`, or at this port of 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.operation = args[0]
 		return o.run(cmd.Context())
