@@ -1,6 +1,6 @@
 //go:build wasip1
 
-// Command guest is the Okta connector as a Wasm module: its exports, and nothing else.
+// Command guest is the Okta connector as a Wasm module. It has only the exports.
 package main
 
 import (
@@ -8,7 +8,7 @@ import (
 	connector "github.com/mach5/okta-connector/guest/okta"
 )
 
-// okta is made once, when the module initialises: every call begins from a snapshot taken after that.
+// okta is created once, when the module initialises. Every call starts from a snapshot taken after that.
 var okta = connector.Connector()
 
 //go:wasmexport describe

@@ -63,7 +63,7 @@ func TestPool_IdleInstance_EqualsItsSnapshot(t *testing.T) {
 		if first == nil {
 			first = in
 		} else if in != first {
-			t.Errorf("after call %d (%s) there is another instance: the module has grown, and wants more headroom (guest/module/headroom.go)", i, op)
+			t.Errorf("after call %d (%s) there is another instance: the module has grown, and needs a larger heapReserve (guest/module/heapreserve.go)", i, op)
 		}
 		if bytes.Contains(in.Snapshot(), []byte("MARKER")) {
 			t.Fatal("the snapshot itself holds what a call left")

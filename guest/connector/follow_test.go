@@ -13,7 +13,7 @@ import (
 
 var entries = List{Endpoint: "GET /entries", MaxPage: 100, Query: []Param{{"topic", "topic"}}}
 
-// journal is a connector with one list, which is a source, too.
+// journal is a connector with one list, which is also a source.
 var journal = &Connector{
 	Service: Service{Name: "Journal", PageParam: "size"},
 	Operations: [][]Operation{{{
@@ -87,9 +87,9 @@ func TestFollow_CheckpointOfAnotherSource_IsInvalid(t *testing.T) {
 	for name, c := range map[string]struct{ config, checkpoint string }{
 		"another input":          {`{"topic":"x"}`, good},
 		"another version":        {`{}`, strings.Replace(good, `"v":1`, `"v":2`, 1)},
-		"a link elsewhere":       {`{}`, strings.Replace(good, `/entries`, `/secrets`, 1)},
-		"less than no records":   {`{}`, strings.TrimSuffix(good, "}") + `,"s":-1}`},
-		"nothing of a source's":  {`{}`, `{}`},
+		"a foreign link":         {`{}`, strings.Replace(good, `/entries`, `/secrets`, 1)},
+		"a negative count":       {`{}`, strings.TrimSuffix(good, "}") + `,"s":-1}`},
+		"an empty checkpoint":    {`{}`, `{}`},
 		"the cursor of a source": {`{}`, `{"l":"/entries?from=2"}`},
 	} {
 		host := served(&n)

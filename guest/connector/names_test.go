@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestPackage_Sources_NameNoService: what the SDK must know of a service is in Service.
+// TestPackage_Sources_NameNoService: facts about a service belong in Service.
 func TestPackage_Sources_NameNoService(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {

@@ -1,6 +1,6 @@
 // Package hostcall is the guest's view of the host: the imports of abi/README.md with Go types.
 //
-// The raw functions behind it are the module's imports in Wasm, and whatever a test puts in their place elsewhere.
+// In a Wasm module the functions behind it are the module's imports. In tests they are any implementation of Imports.
 package hostcall
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Imports are the host functions as they cross the boundary: JSON text in and out.
+// Imports are the host functions, with JSON text as parameters and results.
 type Imports interface {
 	HTTPSend(request string) (response string)
 	BodyRead(handle uint64, offset, length int64) string
@@ -20,16 +20,16 @@ type Imports interface {
 	Wait(ms int64) bool
 }
 
-// Host calls the imports with types. It leaves out what needs an optional feature that the host does not have.
+// Host calls the imports with Go types. It omits optional features that the host does not have.
 type Host struct {
 	imports  Imports
 	features []string
 }
 
-// New wraps the imports of a host without optional features.
+// New returns a Host for imports without optional features.
 func New(imports Imports) Host { return Host{imports: imports} }
 
-// With returns h for a host that has optional features of the ABI: an array of their names.
+// With returns h for a host with the given optional features of the ABI, an array of names.
 func (h Host) With(features jsonval.Value) Host {
 	h.features = nil
 	for f := range features.Elements() {
@@ -43,7 +43,7 @@ func (h Host) has(feature string) bool { return slices.Contains(h.features, feat
 // Pair is a name and a value.
 type Pair struct{ Name, Value string }
 
-// Request is abi.Request in a form that is quick to write: the order of its parts is kept.
+// Request is abi.Request in a form that is quick to write. It keeps the order of its parts.
 type Request struct {
 	Endpoint string
 	Path     []Pair
@@ -52,8 +52,8 @@ type Request struct {
 	Headers  []Pair
 	Body     string           // JSON
 	NoRepeat bool             // see abi.Request
-	Sign     bool             // see abi.Request; only where Signs
-	Emit     *abi.EmitOptions // see abi.Request; left out where the host cannot
+	Sign     bool             // see abi.Request; only if Signs reports true
+	Emit     *abi.EmitOptions // see abi.Request; omitted if the host does not support it
 }
 
 // Response is abi.Response.
@@ -61,15 +61,15 @@ type Response struct {
 	Status int
 	Body   uint64
 	Length int64
-	// Planned says that the call is a plan: the write was held back, and counts as done.
+	// Planned says that the call is a plan: the write was not sent, and counts as done.
 	Planned bool
 	Err     *abi.SendError
-	Emitted *Summary // of Request.Emit; nil if the host has emitted nothing
+	Emitted *Summary // result of Request.Emit; nil if the host emitted nothing
 
 	headers jsonval.Value
 }
 
-// Header is the first value of a header, named in lower case.
+// Header returns the first value of a header. name is in lower case.
 func (r Response) Header(name string) string {
 	for v := range r.headers.Get(name).Elements() {
 		return v.Str()
@@ -77,7 +77,7 @@ func (r Response) Header(name string) string {
 	return ""
 }
 
-// HeaderValues are all values of a header, named in lower case.
+// HeaderValues returns all values of a header. name is in lower case.
 func (r Response) HeaderValues(name string) []string {
 	var values []string
 	for v := range r.headers.Get(name).Elements() {
@@ -86,7 +86,7 @@ func (r Response) HeaderValues(name string) []string {
 	return values
 }
 
-// Send makes one request.
+// Send sends one request.
 func (h Host) Send(req Request) Response {
 	var w jsonval.Writer
 	w.Str("endpoint", req.Endpoint)
@@ -140,11 +140,11 @@ func queryJSON(pairs []Pair) string {
 	return string(append(b, ']'))
 }
 
-// MaxBody bounds what the guest reads of a body by value, in bytes: errors and single objects, never pages.
+// MaxBody is the maximum size of a body that the guest reads by value, in bytes: errors and single objects, never
+// pages.
 const MaxBody = 256 << 10
 
-// Body reads the body of a response as JSON. ok is false when there is none, it is no JSON, or it is too large to be
-// looked into.
+// Body parses the body of a response as JSON. ok is false if there is no body, it is not JSON, or it exceeds MaxBody.
 func (h Host) Body(r Response) (v jsonval.Value, ok bool) {
 	if r.Body == 0 || r.Length > MaxBody {
 		return jsonval.Value{}, false
@@ -158,10 +158,10 @@ type Summary struct {
 	Count, Total int
 	First, Last  jsonval.Value // objects by path
 	Err          string
-	Limit        bool // Err is a limit of the connection: fewer records may fit
+	Limit        bool // Err is about a limit of the connection: fewer records may fit
 }
 
-// Emit hands the records in a body on without copying them.
+// Emit makes the host emit the records in a body, without copying them into the guest.
 //
 //go:noinline
 func (h Host) Emit(handle uint64, o abi.EmitOptions) Summary {
@@ -169,7 +169,7 @@ func (h Host) Emit(handle uint64, o abi.EmitOptions) Summary {
 	return s
 }
 
-// Keys answers the keys of the records in a body, and emits none: o is as in Emit.
+// Keys returns the keys of the records in a body, without emitting them. o is as in Emit.
 func (h Host) Keys(handle uint64, o abi.EmitOptions) (keys []string, err string) {
 	o.Keys = true
 	s, v := h.emit(handle, o)
@@ -187,7 +187,7 @@ func (h Host) emit(handle uint64, o abi.EmitOptions) (Summary, jsonval.Value) {
 	return summary(v), v
 }
 
-// options writes abi.EmitOptions, without what the host does not have.
+// options returns abi.EmitOptions as JSON, without what the host does not support.
 func (h Host) options(o abi.EmitOptions) string {
 	var w jsonval.Writer
 	if !h.has(abi.FeatureWant) {
@@ -209,13 +209,13 @@ func summary(v jsonval.Value) Summary {
 		Last: v.Get("last"), Err: v.Get("error").Str(), Limit: v.Get("limit").True()}
 }
 
-// Signs reports whether the host takes Request.Sign. Otherwise a request is signed by a header with Authorization.
+// Signs reports whether the host supports Request.Sign. Otherwise a request needs the header of Credential.
 func (h Host) Signs() bool { return h.has(abi.FeatureSign) }
 
-// EmitRecord hands one record on by value.
+// EmitRecord emits one record by value.
 func (h Host) EmitRecord(json string) bool { return h.imports.RecordEmit(json) }
 
-// Credential is the header for a secret: its name, and the scheme and placeholder for its value.
+// Credential returns the header for a secret. Its value has the scheme and the secret's placeholder.
 func (h Host) Credential(ref string) (header Pair, err string) {
 	v, perr := jsonval.Parse(h.imports.SecretGet(ref))
 	if perr != nil {
@@ -234,7 +234,7 @@ func (h Host) Credential(ref string) (header Pair, err string) {
 	return header, ""
 }
 
-// Wait sleeps; false means that the deadline would pass.
+// Wait sleeps for ms milliseconds. It returns false if the deadline would pass before.
 //
 //go:noinline
 func (h Host) Wait(ms int64) bool { return h.imports.Wait(ms) }

@@ -6,7 +6,7 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall"
 )
 
-// secret is a host that answers secret_get alone.
+// secret is a host that implements only secret_get.
 type secret struct {
 	hostcall.Imports
 	answer string
@@ -14,7 +14,7 @@ type secret struct {
 
 func (s secret) SecretGet(string) string { return s.answer }
 
-func TestCredential_IsTheHeaderThatTheHostNames(t *testing.T) {
+func TestCredential_OfTheHost_IsItsHeader(t *testing.T) {
 	for answer, want := range map[string]struct {
 		header hostcall.Pair
 		err    string

@@ -4,8 +4,8 @@ package hostcall
 
 import "unsafe"
 
-// What the module uses of Extism's kernel. go-pdk has these, too, and brings encoding/json into the module
-// (docs/measurements.md).
+// The part of Extism's kernel that the module uses. go-pdk has these functions too, but adds encoding/json to the
+// module (docs/measurements.md).
 
 //go:wasmimport extism:host/env input_length
 func inputLength() uint64
@@ -52,7 +52,7 @@ func secretGet(ref uint64) uint64
 //go:wasmimport mach5:connector/v1 wait
 func wait(ms uint64) uint64
 
-// Wasm are the module's imports.
+// Wasm implements Imports with the module's imports.
 type Wasm struct{}
 
 // HTTPSend implements Imports.
@@ -77,7 +77,7 @@ func (Wasm) SecretGet(ref string) string { return get(secretGet(put(ref))) }
 // Wait implements Imports.
 func (Wasm) Wait(ms int64) bool { return wait(uint64(ms)) != 0 }
 
-// Input is what the host gave to the export that runs.
+// Input returns the host's message for the running export.
 func Input() string {
 	b := make([]byte, inputLength())
 	i := 0
@@ -87,17 +87,17 @@ func Input() string {
 	for ; i < len(b); i++ {
 		b[i] = byte(inputLoadU8(uint64(i)))
 	}
-	return unsafe.String(unsafe.SliceData(b), len(b)) // b is not changed any more
+	return unsafe.String(unsafe.SliceData(b), len(b)) // b is not changed after this
 }
 
-// Output is what the export answers.
+// Output sets the result of the running export.
 func Output(s string) { outputSet(store(s)) }
 
 // put copies a message into the host's memory.
 func put(s string) (offset uint64) { offset, _ = store(s); return offset }
 
-// get copies a message out of the host's memory. It is Input with other imports, which are slower when they are called by a
-// function's value.
+// get copies a message out of the host's memory. Input does the same with other imports. They do not share code,
+// because calls through function values are slower.
 func get(offset uint64) string {
 	if offset == 0 {
 		return ""
@@ -113,15 +113,16 @@ func get(offset uint64) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// wordAt is the word of 8 bytes at an index. Wasm takes any alignment, and orders bytes as the kernel does: the lowest first.
+// wordAt returns the 8-byte word at an index. Wasm allows any alignment, and has the kernel's byte order,
+// little-endian.
 func wordAt(b []byte, i int) *uint64 {
 	_ = b[i+7]
 	return (*uint64)(unsafe.Pointer(&b[i]))
 }
 
-// store copies a message into a new block of the host's memory. It fills the message with spaces to a multiple of 8 bytes,
-// which JSON ignores: Extism's memory is crossed in words of 8 bytes, and each byte behind the last whole word costs as much
-// as a hundred words.
+// store copies a message into a new block of the host's memory. It pads the message with spaces to a multiple of 8
+// bytes, which JSON ignores. Extism's memory is copied in 8-byte words, and each byte after the last whole word costs
+// as much as a hundred words.
 func store(s string) (offset, length uint64) {
 	length = (uint64(len(s)) + 7) &^ 7
 	offset = alloc(length)
@@ -135,7 +136,7 @@ func store(s string) (offset, length uint64) {
 	return offset, length
 }
 
-// wordOf is wordAt of the beginning of a text.
+// wordOf is wordAt for the first bytes of a text.
 func wordOf(s string) uint64 {
 	_ = s[7]
 	return *(*uint64)(unsafe.Pointer(unsafe.StringData(s)))

@@ -2,8 +2,8 @@ package jsonval
 
 import "strings"
 
-// decimal is a number as 0.digits × 10^exponent, without zeros at either end of the digits. Two numbers are equal where
-// their decimals are. Zero has no digits. It is exact, unlike a float, and the parsing of floats would be 2 % of the module
+// decimal is a number as 0.digits × 10^exponent, without zeros at either end of the digits. Two numbers are equal if
+// their decimals are. Zero has no digits. It is exact, unlike a float. Parsing floats would add 2 % to the module
 // (docs/measurements.md).
 type decimal struct {
 	negative bool
@@ -11,7 +11,7 @@ type decimal struct {
 	exponent int
 }
 
-// decimalOf reads a JSON number; ok is false for an exponent of more than six digits.
+// decimalOf parses a JSON number; ok is false if the exponent has more than six digits.
 func decimalOf(number string) (d decimal, ok bool) {
 	mantissa, exponent := number, 0
 	if i := strings.IndexAny(number, "eE"); i >= 0 {
@@ -45,7 +45,7 @@ func exponentOf(s string) (n int, ok bool) {
 	return n, true
 }
 
-// int64 returns a whole number, and 0 for another one.
+// int64 returns the value of a whole number, and 0 for any other.
 func (d decimal) int64() int64 {
 	if d.exponent < len(d.digits) || d.exponent > 19 {
 		return 0
@@ -57,7 +57,7 @@ func (d decimal) int64() int64 {
 			n += uint64(d.digits[i] - '0')
 		}
 	}
-	switch { // 19 digits fit into a uint64
+	switch { // a uint64 holds 19 digits
 	case d.negative && n <= 1<<63:
 		return -int64(n)
 	case !d.negative && n < 1<<63:
@@ -66,7 +66,7 @@ func (d decimal) int64() int64 {
 	return 0
 }
 
-// plainInt reads a whole number of up to 18 digits.
+// plainInt parses a whole number of up to 18 digits.
 func plainInt(s string) (n int64, ok bool) {
 	if len(s) > 18 {
 		return 0, false

@@ -18,11 +18,11 @@ func parsed(t *testing.T, text string) Value {
 	return v
 }
 
-// agree holds two numbers against what package math/big makes of them.
+// agree compares two numbers by this package and by math/big.
 func agree(t *testing.T, a, b string) {
 	v, w := parsed(t, a), parsed(t, b)
 	x, y := new(big.Rat), new(big.Rat)
-	if d, ok := decimalOf(v.Raw()); !ok || d.exponent > 1000 || d.exponent < -1000 { // too long for a Rat
+	if d, ok := decimalOf(v.Raw()); !ok || d.exponent > 1000 || d.exponent < -1000 { // too large for big.Rat
 		return
 	}
 	if d, ok := decimalOf(w.Raw()); !ok || d.exponent > 1000 || d.exponent < -1000 {

@@ -1,8 +1,8 @@
-// Package jsonval reads and writes JSON without reflection, so that the module stays small: encoding/json, and gjson
-// through it, would add a third to its size and to its start (RATIONALE.md has the figures).
+// Package jsonval parses and writes JSON without reflection, so that a module stays small. encoding/json, which gjson
+// uses, would add a third to its size and start time (RATIONALE.md has the figures).
 //
-// A Value is a piece of JSON text that was checked once, as a whole; what is taken out of it afterwards is text again,
-// byte for byte, so that a field that nobody here knows survives a read and a write.
+// A Value is JSON text that was checked as a whole when it was parsed. Its parts are text again, byte for byte. So a
+// field that this code does not know is preserved by a read and a write.
 package jsonval
 
 import (
@@ -14,7 +14,7 @@ import (
 	"unsafe"
 )
 
-// MaxDepth is how many arrays and objects may stand within each other.
+// MaxDepth is how deeply arrays and objects may be nested.
 const MaxDepth = 256
 
 // ErrSyntax is returned for text that is not JSON.
@@ -26,7 +26,7 @@ var ErrDepth = errors.New("JSON nested too deeply")
 // Kind is the type of a Value.
 type Kind byte
 
-// The kinds. None is the kind of the zero Value: something that is not there.
+// Values of Kind. None is the kind of the zero Value, which is absent.
 const (
 	None Kind = iota
 	Null
@@ -40,24 +40,24 @@ const (
 // Value is one JSON value. The zero Value is absent; all methods can be called on it.
 type Value struct {
 	doc *document
-	at  int32 // of its node
+	at  int32 // index of its node
 }
 
-// document is text that was checked, and where its values are: one look at each byte, since a turn of a loop and a call
-// of a function are dear in a guest.
+// document is checked text and the positions of its values. Each byte is examined once, since loops and function calls
+// are slow in a guest.
 type document struct {
 	text  string
-	nodes []node // in the order of the text: behind an array or object what is in it, names before their values
+	nodes []node // in the order of the text: an array or object before its content, a name before its value
 }
 
 type node struct {
-	start, end int32 // of its text
-	next       int32 // the node behind it and all that is in it
+	start, end int32 // position of its text
+	next       int32 // the node after it and its content
 	kind       Kind
 	escaped    bool // a string with a backslash
 }
 
-// Parse checks that text is one JSON value, white space around it aside.
+// Parse checks that text is one JSON value, with optional whitespace around it.
 func Parse(text string) (Value, error) {
 	doc := &document{text: text, nodes: make([]node, 0, 4+len(text)/16)}
 	end, err := doc.value(skipSpace(text, 0), 0)
@@ -72,7 +72,7 @@ func Parse(text string) (Value, error) {
 
 func (v Value) node() *node { return &v.doc.nodes[v.at] }
 
-// Raw is the text of the value, "" when it is absent.
+// Raw returns the text of the value; "" if it is absent.
 //
 //go:noinline
 func (v Value) Raw() string {
@@ -83,12 +83,12 @@ func (v Value) Raw() string {
 	return v.doc.text[n.start:n.end]
 }
 
-// Exists reports whether the value is there; null is.
+// Exists reports whether the value is present. null is present.
 //
 //go:noinline
 func (v Value) Exists() bool { return v.doc != nil }
 
-// Kind tells the type of the value.
+// Kind returns the type of the value.
 //
 //go:noinline
 func (v Value) Kind() Kind {
@@ -98,7 +98,7 @@ func (v Value) Kind() Kind {
 	return v.node().kind
 }
 
-// At follows object keys, as Get does one.
+// At follows object keys, like several calls of Get.
 //
 //go:noinline
 func (v Value) At(path ...string) Value {
@@ -108,7 +108,7 @@ func (v Value) At(path ...string) Value {
 	return v
 }
 
-// Get returns a member of an object. Of members with the same name the last counts, as in most readers.
+// Get returns a member of an object. The last member of a name counts, as in most parsers.
 func (v Value) Get(name string) (found Value) {
 	if v.Kind() != Object {
 		return Value{}
@@ -126,7 +126,7 @@ func (v Value) Get(name string) (found Value) {
 	return found
 }
 
-// str is the string of a node.
+// str returns the string of a node.
 func (d *document) str(n *node) string {
 	if n.escaped {
 		return unquote(d.text[n.start+1 : n.end-1])
@@ -134,7 +134,7 @@ func (d *document) str(n *node) string {
 	return d.text[n.start+1 : n.end-1]
 }
 
-// Str is the string, or "" for any other kind.
+// Str returns the string; "" for any other kind.
 func (v Value) Str() string {
 	if v.Kind() != String {
 		return ""
@@ -142,13 +142,13 @@ func (v Value) Str() string {
 	return v.doc.str(v.node())
 }
 
-// Int is the number when it is a whole one of 64 bits, else 0. 5.0 and 1e1 are whole, too.
+// Int returns a whole number that fits into 64 bits, and 0 otherwise. 5.0 and 1e1 are whole numbers too.
 func (v Value) Int() int64 {
 	if v.Kind() != Number {
 		return 0
 	}
 	text := v.Raw()
-	if n, ok := plainInt(text); ok { // nearly all are
+	if n, ok := plainInt(text); ok { // the common case
 		return n
 	}
 	d, _ := decimalOf(text)
@@ -160,7 +160,7 @@ func (v Value) Int() int64 {
 //go:noinline
 func (v Value) True() bool { return v.Raw() == "true" }
 
-// Members walks an object in the order of its text; any other kind has none.
+// Members yields the members of an object in the order of its text; none for any other kind.
 func (v Value) Members() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
 		if v.Kind() != Object {
@@ -175,7 +175,7 @@ func (v Value) Members() iter.Seq2[string, Value] {
 	}
 }
 
-// Elements walks an array; any other kind has none.
+// Elements yields the elements of an array; none for any other kind.
 func (v Value) Elements() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if v.Kind() != Array {
@@ -190,8 +190,8 @@ func (v Value) Elements() iter.Seq[Value] {
 	}
 }
 
-// Contains reports whether v has everything that want has: of objects each member of want, by Contains again; of
-// anything else the same value. It compares a state that a service added to with the one that was asked for.
+// Contains reports whether v has all of want: for objects each member of want, recursively; for any other kind the same
+// value. It compares a state that a service added members to with the requested one.
 func (v Value) Contains(want Value) bool {
 	if want.Kind() == Object && v.Kind() == Object {
 		for k := range want.Members() {
@@ -204,7 +204,7 @@ func (v Value) Contains(want Value) bool {
 	return v.Equal(want)
 }
 
-// Equal compares by meaning: the order of members, white space and the spelling of strings and numbers do not count.
+// Equal compares by meaning. It ignores the order of members, whitespace, and the spelling of strings and numbers.
 func (v Value) Equal(w Value) bool {
 	if v.Raw() == w.Raw() {
 		return true
@@ -260,8 +260,8 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plainEnd is the index of the first byte from i on that means something in a string: a quote, a backslash, a control
-// character. It looks at 8 bytes at once, since a turn of a loop is dear in a guest that can be interrupted.
+// plainEnd returns the index of the first byte from i on that is special in a string: a quote, a backslash or a control
+// character. It examines 8 bytes at once, since loops are slow in an interruptible guest.
 func plainEnd(s string, i int) int {
 	for i+8 <= len(s) {
 		x := *(*uint64)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i))
@@ -279,7 +279,7 @@ func plainEnd(s string, i int) int {
 	return i
 }
 
-// value checks the value that starts at i, adds its nodes, and returns the index behind it.
+// value checks the value that starts at i, adds its nodes, and returns the index after it.
 func (d *document) value(i, depth int) (end int, err error) {
 	s := d.text
 	if i >= len(s) {
@@ -421,7 +421,7 @@ func hex4(s string, i int) (r rune, ok bool) {
 	return r, true
 }
 
-// unquote decodes what stands between the quotes of a checked string.
+// unquote decodes the text between the quotes of a checked string.
 func unquote(body string) string {
 	out := make([]byte, 0, len(body))
 	for i := 0; i < len(body); i++ {

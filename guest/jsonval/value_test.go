@@ -31,10 +31,10 @@ func TestGet_EachType_ReturnsItsValue(t *testing.T) {
 		t.Errorf("n = %d", n)
 	}
 	if n := v.Get("dup").Int(); n != 2 {
-		t.Errorf("of two members of one name the last counts, got %d", n)
+		t.Errorf("the last of two members of one name must count, got %d", n)
 	}
 	if v.At("a", "nope", "x").Exists() || v.At("n", "x").Exists() {
-		t.Error("what is not there exists")
+		t.Error("an absent member exists")
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// Writer builds one JSON object, members in the order in which they are added. The zero Writer is ready; a name that
-// is added twice stands twice.
+// Writer builds one JSON object, with members in the order in which they are added. The zero Writer is ready to use. A
+// name that is added twice occurs twice.
 type Writer struct{ buf []byte }
 
 // Str adds a string.
@@ -18,7 +18,7 @@ func (w *Writer) Str(name, value string) *Writer {
 	return w
 }
 
-// StrIf adds a string that is not empty.
+// StrIf adds a string unless it is empty.
 //
 //go:noinline
 func (w *Writer) StrIf(name, value string) *Writer {
@@ -35,7 +35,7 @@ func (w *Writer) Int(name string, value int64) *Writer {
 	return w
 }
 
-// IntIf adds a whole number that is not 0.
+// IntIf adds a whole number unless it is 0.
 //
 //go:noinline
 func (w *Writer) IntIf(name string, value int64) *Writer {
@@ -52,7 +52,7 @@ func (w *Writer) Bool(name string, value bool) *Writer {
 	return w
 }
 
-// BoolIf adds true, and nothing for false.
+// BoolIf adds true, or nothing if value is false.
 //
 //go:noinline
 func (w *Writer) BoolIf(name string, value bool) *Writer {
@@ -62,7 +62,7 @@ func (w *Writer) BoolIf(name string, value bool) *Writer {
 	return w
 }
 
-// Raw adds JSON text as it is; the caller vouches for it.
+// Raw adds JSON text unchanged. The caller must make sure that it is valid.
 //
 //go:noinline
 func (w *Writer) Raw(name, json string) *Writer {
@@ -71,7 +71,7 @@ func (w *Writer) Raw(name, json string) *Writer {
 	return w
 }
 
-// RawIf adds JSON text that is not empty.
+// RawIf adds JSON text unless it is empty.
 //
 //go:noinline
 func (w *Writer) RawIf(name, json string) *Writer {
@@ -95,7 +95,7 @@ func (w *Writer) Strs(name string, values []string) *Writer {
 	return w
 }
 
-// String is the object.
+// String returns the object.
 //
 //go:noinline
 func (w *Writer) String() string {
@@ -114,7 +114,7 @@ func (w *Writer) name(name string) {
 	w.buf = append(AppendString(w.buf, name), ':')
 }
 
-// Quote is s as a JSON string.
+// Quote returns s as a JSON string.
 //
 //go:noinline
 func Quote(s string) string { return string(AppendString(nil, s)) }
@@ -154,7 +154,7 @@ func AppendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// asciiEnd is the index of the first byte from i on that is not written as it is, or is not ASCII.
+// asciiEnd returns the index of the first byte from i on that must be escaped or is not ASCII.
 func asciiEnd(s string, i int) int {
 	for i+8 <= len(s) {
 		x := *(*uint64)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i))

@@ -10,8 +10,8 @@ import (
 	"github.com/mach5/okta-connector/guest/connector"
 )
 
-// Main is the main function of a connector's command where it is no Wasm module: with the argument manifest it prints the
-// connector's manifest, which go run ./build asks for.
+// Main is the main function of a connector's command that is not a Wasm module. With the argument manifest it prints
+// the connector's manifest, which go run ./build needs.
 func Main(c *connector.Connector) { os.Exit(run(c, os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(c *connector.Connector, args []string, stdout, stderr io.Writer) int {

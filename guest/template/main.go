@@ -4,7 +4,7 @@ package main
 
 import "github.com/mach5/okta-connector/guest/module"
 
-// template is made once, when the module initialises: every call begins from a snapshot taken after that.
+// template is created once, when the module initialises. Every call starts from a snapshot taken after that.
 var template = notes()
 
 //go:wasmexport describe

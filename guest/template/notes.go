@@ -1,5 +1,5 @@
-// Command template is the smallest connector: a list and a write of an invented service that keeps notes. Copy the folder
-// to begin a connector of your own; docs/write-a-connector.md explains each part.
+// Command template is the smallest connector: a list and a write of an invented service that stores notes. Copy the
+// folder to start a connector of your own; docs/write-a-connector.md explains each part.
 package main
 
 import (
@@ -47,7 +47,7 @@ var noteOperations = []connector.Operation{
 		Surfaces:    []abi.Surface{abi.Axon, abi.Ingest, abi.SQL},
 		Idempotency: abi.Safe,
 		Inputs: []connector.Input{
-			connector.TextInput("tag", "64", "notes with this tag alone"),
+			connector.TextInput("tag", "64", "only notes with this tag"),
 			connector.LimitInput, connector.CursorInput,
 		},
 		Example: `{"tag":"work"}`,
@@ -55,7 +55,7 @@ var noteOperations = []connector.Operation{
 		Columns: []connector.Column{
 			{"id", abi.Varchar, "id", "the note's id"},
 			{"title", abi.Varchar, "title", ""},
-			{"updated_at", abi.TimestampTZ, "updated_at", "when it was last changed"},
+			{"updated_at", abi.TimestampTZ, "updated_at", "time of the last change"},
 		},
 		Endpoints: []*abi.Endpoint{&getNotes},
 		List:      &noteList,
@@ -63,7 +63,7 @@ var noteOperations = []connector.Operation{
 	},
 	{
 		Name:        "rename_note",
-		Summary:     "Gives a note another title. A note that has it already stays unchanged.",
+		Summary:     "Changes the title of a note. A note that already has the title is unchanged.",
 		Class:       abi.Write,
 		Surfaces:    []abi.Surface{abi.Axon},
 		Idempotency: abi.Verified,
@@ -84,7 +84,7 @@ var noteList = connector.List{
 	MaxPage:  100,
 }
 
-// renameNote looks first, so that a repeat changes nothing, and reads back where the answer is lost.
+// renameNote reads the note first, so that a repeat changes nothing. If the response is lost, it reads back.
 func renameNote(c *connector.Call) connector.Result {
 	id, title := c.Str("note"), c.Str("title")
 	path := connector.Pairs("noteId", id)

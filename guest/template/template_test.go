@@ -19,7 +19,7 @@ import (
 
 var built = hosttest.Package("./guest/template", notes().Manifest(), host.LoadOptions{})
 
-// service is an invented service that keeps notes. lose has it drop the connection once it has done a write.
+// service is an invented service that stores notes. lose makes it drop the connection after it has done a write.
 type service struct {
 	mu    sync.Mutex
 	notes []note
@@ -82,7 +82,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *service) list(w http.ResponseWriter, r *http.Request) {
-	size := min(2, atoi(r.URL.Query().Get("per_page"))) // two at most, so that there are pages
+	size := min(2, atoi(r.URL.Query().Get("per_page"))) // at most two, so that there are several pages
 	from := atoi(r.URL.Query().Get("from"))
 	var page []note
 	i := from
@@ -166,10 +166,10 @@ func TestTemplate_Write_EndsInOneOutcome(t *testing.T) {
 	}{
 		"with the grant":          {[]abi.Class{abi.Read, abi.Write}, rename, false, abi.Succeeded, 1},
 		"without the grant":       {[]abi.Class{abi.Read}, rename, false, abi.Denied, 0},
-		"a title that it has":     {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","title":"Note 1"}`), false, abi.Unchanged, 0},
+		"the same title":          {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","title":"Note 1"}`), false, abi.Unchanged, 0},
 		"the note does not exist": {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n9","title":"x"}`), false, abi.NotFound, 0},
 		"the answer is lost":      {[]abi.Class{abi.Read, abi.Write}, rename, true, abi.Succeeded, 1},
-		"a field that is none":    {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","name":"x"}`), false, abi.Invalid, 0},
+		"an unknown field":        {[]abi.Class{abi.Read, abi.Write}, json.RawMessage(`{"note":"n1","name":"x"}`), false, abi.Invalid, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newService()

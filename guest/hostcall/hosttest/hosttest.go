@@ -1,4 +1,4 @@
-// Package hosttest stands in for the host, so that operations can be tested natively.
+// Package hosttest simulates the host, so that operations can be tested natively.
 package hosttest
 
 import (
@@ -11,20 +11,20 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall"
 )
 
-// Answer is what a request gets: a status, headers and a body, or an error.
+// Answer is the response to a request: a status, headers and a body, or an error.
 type Answer struct {
 	Status  int
 	Headers map[string][]string // names in lower case
 	Body    string
 	Err     *abi.SendError
-	Planned bool // the write was held back, as in a plan
+	Planned bool // the write was not sent, as in a plan
 }
 
-// Host implements hostcall.Imports over a function that answers requests. It keeps what it is told.
+// Host implements hostcall.Imports with a function that answers requests. It records what the guest does.
 type Host struct {
 	Answer   func(abi.Request) Answer
 	Requests []abi.Request
-	Records  []string // what was emitted
+	Records  []string // emitted records
 	WaitedMS int64
 
 	bodies []string
@@ -53,7 +53,7 @@ func (h *Host) BodyRead(handle uint64, offset, length int64) string {
 	return h.bodies[handle-1][offset : offset+length]
 }
 
-// RecordsEmit implements hostcall.Imports, limits aside.
+// RecordsEmit implements hostcall.Imports, without limits.
 func (h *Host) RecordsEmit(handle uint64, options string) string {
 	var o abi.EmitOptions
 	if err := json.Unmarshal([]byte(options), &o); err != nil {
@@ -139,7 +139,7 @@ func envelope(o abi.EmitOptions, id string, record json.RawMessage) string {
 	return marshal(e)
 }
 
-// at is the value at object keys joined by dots, nil when there is none.
+// at returns the value at object keys joined by dots, or nil if there is none.
 func at(v json.RawMessage, path string) json.RawMessage {
 	for _, key := range strings.Split(path, ".") {
 		var m map[string]json.RawMessage
@@ -159,7 +159,7 @@ func text(v json.RawMessage) string {
 	return s
 }
 
-// without leaves out members of the record itself.
+// without returns a record without the named members.
 func without(record json.RawMessage, names []string) json.RawMessage {
 	if len(names) == 0 {
 		return record

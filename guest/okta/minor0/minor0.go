@@ -1,11 +1,12 @@
-// Package minor0 holds what hosts of minor version 0 of the ABI knew of Okta, and the manifests of its modules did not say.
+// Package minor0 has the facts about Okta that hosts of minor version 0 of the ABI knew, because manifests of that
+// version do not have them.
 //
-// A host that runs such a module gets it as host.LoadOptions.Minor0. It does not change any more: a module of a later minor
-// version says all of it in its manifest.
+// A host that runs such a module gets them as host.LoadOptions.Minor0. They do not change: a module of a later minor
+// version has all of them in its manifest.
 package minor0
 
 import (
-	_ "embed" // the data
+	_ "embed" // for minor0.json
 	"encoding/json"
 )
 

@@ -13,9 +13,9 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/minor0"
 )
 
-// TestManifest_FillsAManifestOfMinor0 takes today's manifest back to minor version 0: with what hosts knew then it says of
-// the service what it says today.
-func TestManifest_FillsAManifestOfMinor0(t *testing.T) {
+// TestManifest_OfMinor0_IsFilled reduces today's manifest to minor version 0. With these facts, it must say the
+// same about the service as today's.
+func TestManifest_OfMinor0_IsFilled(t *testing.T) {
 	today, err := abi.ParseManifest(okta.Manifest(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -41,11 +41,11 @@ func TestManifest_FillsAManifestOfMinor0(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(filled.Auth) != 1 || len(filled.Views) == 0 || len(filled.ResponseHeaders) == 0 {
-		t.Fatal("it is not filled")
+		t.Fatal("the manifest was not filled")
 	}
 	filled.Minor, filled.Requires = today.Minor, today.Requires
 	for i := range filled.Operations {
-		filled.Operations[i].Display = today.Operations[i].Display // no host knew this before
+		filled.Operations[i].Display = today.Operations[i].Display // hosts of minor version 0 did not know it
 		for j := range filled.Operations[i].Endpoints {
 			filled.Operations[i].Endpoints[j].Query = today.Operations[i].Endpoints[j].Query
 		}
