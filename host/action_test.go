@@ -18,7 +18,7 @@ import (
 )
 
 // hostile is a connection of the module that means harm, to a server that records what arrives. It tells a
-// plan from the run that follows by the time, which passes while somebody approves.
+// plan from the run that follows by the time, which passes while the plan is approved.
 func hostile(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host.Connection, *hosttest.Recorder) {
 	t.Helper()
 	got := &hosttest.Recorder{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -208,7 +208,7 @@ func TestInvoke_HostileModule_StaysUnderTheCeiling(t *testing.T) {
 	}
 }
 
-// A write that the journal cannot note does not leave.
+// A write that the journal cannot record is not sent.
 func TestInvoke_WithAFullJournal_WritesNothing(t *testing.T) {
 	for name, use := range map[string]func(*host.Config, *host.InvokeOptions){
 		"key":     func(_ *host.Config, o *host.InvokeOptions) { o.IdempotencyKey = "k" },

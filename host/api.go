@@ -132,7 +132,7 @@ type InvokeOptions struct {
 type SourceOptions struct {
 	Operation  string
 	Config     json.RawMessage // the operation's input; nil is {}
-	Checkpoint json.RawMessage // of the last page that was made durable; nil starts without one
+	Checkpoint json.RawMessage // the one of the last durable page; nil starts without one
 	// Follow continues after the source has caught up, and polls it.
 	Follow bool
 	// PollLimit is the longest time between polls of a quiet source with Follow. Default one minute. Each empty page

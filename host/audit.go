@@ -34,7 +34,7 @@ func OpenAuditFile(path string) (*AuditFile, error) { return audit.Open(path) }
 // auditEntry collects what an invoke's audit record needs in addition to its result.
 type auditEntry struct {
 	run      string             // identifies the run; unique
-	targets  []abi.SettleTarget // of the writes that were sent, masked
+	targets  []abi.SettleTarget // what the writes that were sent are for, masked
 	before   json.RawMessage    // the last object read before the first write
 	withheld bool               // the module refused to send the write that targets and before describe
 	account  *audit.Account

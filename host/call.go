@@ -42,7 +42,7 @@ type call struct {
 type writes struct {
 	gate       gate.Gate
 	earlier    *earlierRun   // nil if no earlier run may have sent a write
-	values     redact.Values // of the input; used when the journal stores a write's target
+	values     redact.Values // values of the input; used when the journal stores a write's target
 	entry      *auditEntry   // for the audit record of an invoke; nil for other calls
 	approver   string
 	ceiling    *gate.CeilingError // the ceiling that blocked a write

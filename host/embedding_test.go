@@ -36,7 +36,7 @@ func ExampleLoad() {
 
 		res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`))
 		if err != nil {
-			return err // of an outcome that is not OK, too: host.OutcomeError
+			return err // an outcome that is not OK is an error, too: host.OutcomeError
 		}
 		fmt.Println(res.Outcome, res.Meta.Requests[0].Status)
 

@@ -128,7 +128,7 @@ func TestInvoke_ResultAfterTheDeadline_IsIgnored(t *testing.T) {
 	hosttest.WantOutcome(t, err, abi.Unavailable, "timeout")
 }
 
-// Large bodies are searched for the token when records are taken, beside the split.
+// Large bodies are searched for the token when records are taken, while the body is split.
 func TestEmit_OfALargeBodyWithTheToken_Fails(t *testing.T) {
 	for _, at := range []string{"front", "back"} {
 		pad := `{"pad":"` + strings.Repeat("x", 300<<10) + `"}`
@@ -190,7 +190,7 @@ func TestResponse_WithLargeHeaders_IsBounded(t *testing.T) {
 
 func TestSource_WithoutProgress_DoesNotSpin(t *testing.T) {
 	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[]`) })
-	// A checkpoint that stands still while there is more to read.
+	// A checkpoint that does not change while there is more to read.
 	pages := 0
 	for _, err := range r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Config: said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":false}`, ``)}) {
 		if pages++; pages == 1 && err == nil {

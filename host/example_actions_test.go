@@ -70,7 +70,7 @@ func ExampleConnection_Invoke_action() {
 		case abi.Throttled, abi.Unavailable:
 			fmt.Println("again in", res.Error.RetryAfterMS, "ms, if", res.Error.Retryable)
 		case abi.Unknown:
-			fmt.Println("somebody has to look:", err)
+			fmt.Println("a person has to look:", err)
 		default:
 			fmt.Println("no:", err)
 		}

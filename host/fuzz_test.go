@@ -75,7 +75,7 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
-// FuzzInput: what fits a schema means one thing, whoever reads it.
+// FuzzInput: an input that fits a schema means the same to every reader.
 func FuzzInput(f *testing.F) {
 	m := readSmallManifest(f)
 	op, _ := m.operation("read")
@@ -165,7 +165,7 @@ func FuzzRequest(f *testing.F) {
 			t.Fatalf("%q was sent as %s", raw, wrong)
 		}
 		if out.Error != nil && out.Error.Code == abi.SendDenied && run.violation == nil {
-			t.Fatalf("%q was denied, and nobody was told", raw)
+			t.Fatalf("%q was denied, and no one was informed", raw)
 		}
 	})
 }

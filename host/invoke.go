@@ -109,7 +109,7 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 		res.Plan = &abi.Plan{Writes: values.Writes(run.writes.gate.Planned), Warnings: out.Warnings}
 		res.Plan.State, res.Plan.Related = run.writes.gate.States.Now(ctx)
 		if len(run.writes.gate.Planned) > 0 && res.Outcome.OK() {
-			res.Output = nil // of a write that did not happen
+			res.Output = nil // it describes a write that was not sent
 			res.Outcome = abi.Planned
 		}
 	}

@@ -136,7 +136,7 @@ func TestLimits_OfInvalidMemory_AreRefused(t *testing.T) {
 	}
 }
 
-// Answers stay until a call ends: what they hold together is bounded, and a guest can go on when it is told so.
+// Answers are held until a call ends. Their total size is bounded, and a guest can continue after the refusal.
 func TestResponses_OfOneCall_AreBoundedTogether(t *testing.T) {
 	page := `[{"a":"` + strings.Repeat("x", 900<<10) + `"}]`
 	r := newRig(t, host.Limits{HeldBytes: 4 << 20}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })

@@ -22,7 +22,7 @@ type Rows struct {
 	input   json.RawMessage
 	columns []abi.Column
 	paths   *records.Paths
-	found   [][]byte // of the last record, by columns and then by others
+	found   [][]byte // values of the last record, by columns and then by others
 	others  []alternative
 	limited bool
 	left    int // rows still wanted, if limited

@@ -159,7 +159,7 @@ func TestInvoke_OfOtherEndpoints_IsDenied(t *testing.T) {
 				t.Fatalf("the server saw %q, want %q (%+v)", got, c.uri, res)
 			}
 			if c.uri == "" && res.Outcome == abi.Succeeded && !strings.Contains(string(res.Output), `"error"`) {
-				t.Errorf("the guest was told nothing: %s", res.Output)
+				t.Errorf("the guest got no error: %s", res.Output)
 			}
 		})
 	}
@@ -464,7 +464,7 @@ func TestInvoke_ModuleThatPrints_WritesNoOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(r.logs.String(), "marker") {
-		t.Error("what a healthy module printed stands in the log")
+		t.Error("the log has what a healthy module printed")
 	}
 }
 
@@ -487,7 +487,7 @@ func TestModuleOutput_InTheEnvironment_StaysOff(t *testing.T) {
 	}
 }
 
-// A refused request is told once, however often the module repeats it, and each counts.
+// A refused request is logged once, however often the module repeats it, and each counts.
 func TestInvoke_RefusedRequests_AreCountedAndLoggedOnce(t *testing.T) {
 	r := newRig(t, host.Limits{Requests: 20}, nil)
 	res := r.send(t, "read", slices.Repeat([]string{`{"endpoint":"GET /api/v1/groups"}`}, 100)...)

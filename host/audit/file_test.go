@@ -55,7 +55,7 @@ func write(t *testing.T, path, content string) {
 // reading is the result of reading files.
 type reading struct {
 	chain    *Chain
-	ops      []string // of records, in order
+	ops      []string // the operations of the records, in order
 	broken   []string
 	notes    []string
 	problems []string

@@ -143,7 +143,7 @@ type Chain struct {
 	Breaks    int
 	Foreign   int // lines that are not records, except those that a crash cut
 
-	number int // of the last whole line in its file
+	number int // number of the last whole line in its file
 	seen   map[string]bool
 	begun  bool // a line with prev was read
 	opened bool // the next line is the first of a file

@@ -34,7 +34,7 @@ type Record struct {
 	Outcome    abi.Outcome     `json:"outcome,omitempty"`
 	Error      *abi.Error      `json:"error,omitempty"`
 	Reconciled bool            `json:"reconciled,omitempty"`
-	Partial    bool            `json:"partial,omitempty"` // of two writes, the first took effect
+	Partial    bool            `json:"partial,omitempty"` // only the first of two writes took effect
 	ApprovedBy string          `json:"approved_by,omitempty"`
 	Key        string          `json:"idempotency_key,omitempty"`
 	Replayed   bool            `json:"replayed,omitempty"` // answered from the journal: nothing was sent

@@ -29,7 +29,7 @@ const MaxFile = 1 << 20
 // The reasons why a checkpoint file is not usable. Errors of this package wrap one of them.
 var (
 	ErrDamaged = errors.New("checkpoint damaged")             // not a complete checkpoint file of a known version
-	ErrOther   = errors.New("checkpoint of another source")   // of another kind, connection, org, operation or config
+	ErrOther   = errors.New("checkpoint of another source")   // another kind, connection, org, operation or config
 	ErrLocked  = errors.New("checkpoint in use")              // by another process
 	ErrSave    = errors.New("checkpoint could not be saved")  // the file still has the last one
 	ErrPlace   = errors.New("no place for a checkpoint file") // its folder does not exist or is not writable

@@ -82,7 +82,7 @@ type Client struct {
 	config    Config
 	transport *http.Transport
 	limiter   *pacing.Limiter
-	wait      *regexp.Regexp // of Service.Errors; nil if there is none
+	wait      *regexp.Regexp // pattern of Service.Errors; nil if there is none
 	visible   []string       // response headers that a guest may see, in lower case
 	templates sync.Map       // endpoint → template
 	gzips     sync.Pool

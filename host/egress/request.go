@@ -112,7 +112,7 @@ func (c *Client) template(e abi.Endpoint) (template, error) {
 	return t, nil
 }
 
-const maxHeader = 4 << 10 // of a header's value, in bytes
+const maxHeader = 4 << 10 // size of a header's value, in bytes
 
 // headers checks the headers that a guest sets.
 func (c *Client) headers(given map[string]string) (http.Header, error) {

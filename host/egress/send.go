@@ -61,7 +61,7 @@ type sending struct {
 	sent      bool // a failed attempt may have been received
 
 	refusal   refusal // the last 429
-	requestID string  // of the last 429 of the bucket
+	requestID string  // id of the last 429 of the bucket
 }
 
 // once makes one attempt. If another is needed, it waits and returns again as true.

@@ -46,7 +46,7 @@ const (
 	crew   = `"group":"00gLFTnJJZSd570BcwkO"`                    // has members, and an application
 )
 
-// What stands in an input for the id of somebody in crew, and of a user or device of a status.
+// Placeholders in an input: the id of a member of crew, and of a user or device with a status.
 const member = "{member}"
 
 var marked = regexp.MustCompile(`\{(users|devices) ([A-Z_]+)\}`)
@@ -102,7 +102,7 @@ var actions = []action{
 type mishap struct {
 	name    string
 	fault   oktatest.Fault
-	timeout time.Duration // of the call
+	timeout time.Duration // the call's
 	applied bool          // the org does what it was asked
 }
 
@@ -110,7 +110,7 @@ type mishap struct {
 const (
 	refused = "connection refused" // nobody takes connections
 	gateway = "200 from a gateway" // which takes the write, says that all is well, and hands nothing on
-	erring  = "200 with an error"  // of the service's own: a body that says E0000009, and nothing was done
+	erring  = "200 with an error"  // from the service itself: a body that says E0000009, and nothing was done
 	late    = "408 from a gateway" // which hands the write on, and does not wait for the answer
 )
 

@@ -10,7 +10,7 @@ import (
 // then. The zero value has no time yet. It is safe for concurrent use.
 type ServiceClock struct {
 	mu   sync.Mutex
-	date time.Time // of the last answer
+	date time.Time // date of the last answer
 	at   time.Time // when that answer came, by the local clock
 }
 

@@ -79,7 +79,7 @@ func TestAcquire_ManyWorkers_AreNeverRefused(t *testing.T) {
 // answer has the limit.
 func TestAcquire_UnknownBucket_SendsOneProbe(t *testing.T) {
 	const limit, most = 10, 50
-	ends := map[string]func(l *pacing.Limiter, s *service, n int){ // of the requests whose answer has no limit
+	ends := map[string]func(l *pacing.Limiter, s *service, n int){ // how the requests end whose answer has no limit
 		"the first is answered":    nil,
 		"the first fails unsent":   func(l *pacing.Limiter, _ *service, _ int) { l.Cancel("b", false) },
 		"the first gets no answer": func(l *pacing.Limiter, _ *service, _ int) { l.Cancel("b", true) },

@@ -49,7 +49,7 @@ type word struct {
 }
 
 var words = []word{
-	{name: "told", pattern: regexp.MustCompile(`(?i)\b(?:un)?told\b`)},
+	{name: "told", pattern: regexp.MustCompile(`(?i)\b(?:un)?told\b`), fine: regexp.MustCompile(`(?i)\btold apart\b`)},
 	{name: "stands", pattern: regexp.MustCompile(`(?i)\bstands\b`), fine: regexp.MustCompile(`(?i)\bstands (?:in )?for\b`)},
 	// "a crash leaves half a line" is plain; a request is sent, and does not leave.
 	{name: "leaves", pattern: regexp.MustCompile(`(?i)\bleaves(?:[.,;:)]| the machine\b| this machine\b| →)|\b(?:requests?|writes?|anything|nothing|never|not|what|it) leaves?\b`),

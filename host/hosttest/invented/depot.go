@@ -43,8 +43,8 @@ type Lost int
 // Which answers get lost.
 const (
 	None        Lost = iota
-	AfterWrite       // of writes that took effect
-	BeforeWrite      // of writes that did not
+	AfterWrite       // the answer of a write that took effect
+	BeforeWrite      // the answer of a write that did not
 )
 
 type stored struct {
@@ -54,7 +54,7 @@ type stored struct {
 	rev               int
 }
 
-// Put adds an item, or moves it, as somebody else does.
+// Put adds an item, or moves it, as another client does.
 func (d *Depot) Put(sku, shelf string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -242,7 +242,7 @@ func (d *Depot) write(w http.ResponseWriter, r *http.Request) {
 	case it == nil:
 		fault(w, http.StatusNotFound, "no_such_item", "there is no item "+sku)
 	case r.Header.Get("If-Match") != it.etag():
-		fault(w, http.StatusPreconditionFailed, "changed_meanwhile", "somebody changed the item")
+		fault(w, http.StatusPreconditionFailed, "changed_meanwhile", "another client changed the item")
 	case r.Method == http.MethodPatch:
 		d.writes++
 		d.put(sku, body.Place.Shelf)

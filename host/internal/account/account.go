@@ -21,7 +21,7 @@ import (
 const (
 	maxWait  = 5 * time.Second // longest time that a write waits for the account
 	maxAge   = time.Minute     // after this time, an account that could not be read is requested again
-	maxBytes = 256             // of an account's id and name, each
+	maxBytes = 256             // size of an account's id, and of its name
 )
 
 // Source is what reading a connection's account needs.

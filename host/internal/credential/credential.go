@@ -29,7 +29,7 @@ type tokens struct {
 	current  secrets.Value   // used by the next request; zero before the first successful read
 	accepted secrets.Value   // the last one that the service accepted
 	known    []secrets.Value // every token that may have been sent, latest last, at most maxTokens
-	stamp    string          // of the reference at the last read
+	stamp    string          // stamp of the reference at the last read
 	failed   string          // the stamp of the last failed read
 }
 

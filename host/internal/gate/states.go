@@ -15,8 +15,8 @@ import (
 
 // Size limits for the responses that a plan or the audit keeps, in bytes.
 const (
-	MaxState  = 256 << 10 // of one response
-	maxStates = 4 << 20   // of all responses; the oldest are dropped
+	MaxState  = 256 << 10 // one response
+	maxStates = 4 << 20   // all responses together; the oldest are dropped
 )
 
 // States holds the responses read before the first write, for a plan or the audit, and the ids of that write's
@@ -24,7 +24,7 @@ const (
 type States struct {
 	read  []stateRead
 	bytes int
-	ids   []string // of the first write: the blanks of its path in order, then the id in its body
+	ids   []string // ids of the first write: the blanks of its path in order, then the id in its body
 }
 
 // stateRead is one response to a GET.

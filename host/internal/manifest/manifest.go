@@ -25,7 +25,7 @@ import (
 type Manifest struct {
 	*abi.Manifest
 	Raw         []byte   // as the module has it
-	TimeLayouts []string // of package time, besides RFC 3339
+	TimeLayouts []string // layouts for package time, in addition to RFC 3339
 	byName      map[string]*Operation
 }
 

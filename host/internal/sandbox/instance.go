@@ -33,7 +33,7 @@ type Instance struct {
 type MemoryError struct {
 	Needed uint64 // bytes that a new instance needs; 0 if a running call exceeded the limit
 	Limit  uint64 // bytes
-	Err    error  // of the call; nil for a new instance
+	Err    error  // the call's error; nil for a new instance
 }
 
 // Error implements error.

@@ -555,7 +555,7 @@ func TestOpen_HoleFarFromEnd_Fails(t *testing.T) {
 	if err := errors.Join(os.WriteFile(path, []byte(begun), 0o600), os.Truncate(path, maxTorn+4000)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path, Options{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "more than a crash leaves: move it elsewhere and run again, which starts a new file") {
+	if _, err := Open(path, Options{}); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "more than a crash can cause: move it elsewhere and run again, which starts a new file") {
 		t.Errorf("%v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() < maxTorn {

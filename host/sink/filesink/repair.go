@@ -42,7 +42,7 @@ func (t Tear) text(name string) string {
 
 // tail describes the end of a file of records.
 type tail struct {
-	end     int64  // of the last whole record
+	end     int64  // end of the last whole record
 	hole    bool   // what follows is not the beginning of a record
 	unended bool   // the last record lacks only its line break
 	missing string // the bytes of its checksum that the last zstd frame lacks, if it lacks nothing else
@@ -75,7 +75,7 @@ func (s *File) examine(f durable.File, size int64) (int64, tear, error) {
 		_, err := f.Write([]byte(t.missing))
 		return size + int64(len(t.missing)), tear{}, err
 	case torn > maxTorn:
-		return 0, tear{}, fmt.Errorf("%w: its last %d bytes, from byte %d on, hold no whole record, which is more than a crash leaves: "+
+		return 0, tear{}, fmt.Errorf("%w: its last %d bytes, from byte %d on, hold no whole record, which is more than a crash can cause: "+
 			"move it elsewhere and run again, which starts a new file", ErrForeign, torn, t.end)
 	case t.hole:
 		return size, tear{hole: torn}, nil

@@ -28,7 +28,7 @@ type authorization struct {
 	current  secrets.Value   // used by the next request
 	accepted secrets.Value   // the last one that the service accepted; zero before the first
 	known    []secrets.Value // every value that may have been sent, the latest last
-	stamp    string          // of the last read, successful or not
+	stamp    string          // stamp of the last read, successful or not
 }
 
 func newAuthorization(value secrets.Value, from Authorizer) *authorization {

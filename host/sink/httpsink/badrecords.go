@@ -14,10 +14,10 @@ import (
 
 // sameFailures counts consecutive equal 5xx answers to the same batch, across its retries.
 type sameFailures struct {
-	key         string // of the first record of the batch
+	key         string // key of the first record of the batch
 	status      int
 	count, next int
-	text        string // of the last answer, without its varying parts
+	text        string // text of the last answer, without its varying parts
 	texts       int    // consecutive answers with this text
 }
 

@@ -88,7 +88,7 @@ type Sink struct {
 
 	authorization *authorization
 
-	refused  []Refusal // of the current page
+	refused  []Refusal // what was refused of the current page
 	streak   streak
 	health   health
 	watching watching
@@ -235,7 +235,7 @@ const (
 type temporaryError struct {
 	why    error
 	wait   time.Duration // how long the service asked to wait, or 0
-	status int           // of the answer, or of each record concerned; 0 if there is none or they differ
+	status int           // status of the answer, or of each record concerned; 0 if there is none or they differ
 	each   bool          // status is that of records, not of the answer
 }
 
@@ -476,7 +476,7 @@ func (s *Sink) items(batch []host.Record, answer []byte) (left []host.Record, re
 		return batch, nil, temporaryError{why: fmt.Errorf("the service answered for %d of %d records", len(items), len(batch))}
 	}
 	var mistake, busy error
-	status := -1 // of the records to retry; 0 if they differ
+	status := -1 // the status of the records to retry; 0 if they differ
 	for i, item := range items {
 		var result gjson.Result
 		item.ForEach(func(_, v gjson.Result) bool { result = v; return false })

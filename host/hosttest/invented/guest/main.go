@@ -72,7 +72,7 @@ func invoked(call jsonval.Value) string {
 	case "scrap_item":
 		return scrap(call, in)
 	}
-	return failed("failed", "no_operation", "the connector has no such operation")
+	return failed("failed", "no_operation", "the connector does not have this operation")
 }
 
 // send makes a request with the credential in the service's own header.
