@@ -33,8 +33,8 @@ func TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom(t *testing.T) {
 	}
 }
 
-// TestAudit_OfHostileText_DoesNotReachTheTerminal in any format: names are those of whoever has a login in the org, and a
-// file may come from anybody.
+// TestAudit_OfHostileText_DoesNotReachTheTerminal in any format: any user of the org may have chosen a name, and a file may be
+// from anybody.
 func TestAudit_OfHostileText_DoesNotReachTheTerminal(t *testing.T) {
 	path := hostileAudit(t)
 	for _, format := range rows.Formats() {

@@ -39,8 +39,8 @@ func reported(t *testing.T, r *runner, args ...string) (rows []map[string]any, s
 	return rows, errs.String(), err
 }
 
-// TestAudit_OfKilledProcesses_ShowsThem kills processes with SIGKILL while their write is under way, beside others that end.
-// Each that was killed is an interrupted invoke with its target, and the chain holds over all.
+// TestAudit_OfKilledProcesses_ShowsThem kills processes with SIGKILL while their write is under way, and lets others end.
+// Each killed process is an interrupted invoke with its target, and the chain is intact over all lines.
 func TestAudit_OfKilledProcesses_ShowsThem(t *testing.T) {
 	t.Parallel()
 	org := oktatest.New(oktatest.Config{Events: 10, RateLimits: map[string]int{"*": -1}})

@@ -52,7 +52,7 @@ if (cd "$work" && "$runner" --config okta.yaml sql 'SELECT 1' >/dev/null 2>&1); 
   explain "The same as SQL: how many users there are in each state."
   run 0 sql 'SELECT status, count(*) AS users FROM okta.users GROUP BY status ORDER BY users DESC, status'
 fi
-explain "A write that nobody granted is denied before anything leaves this machine."
+explain "A write that is not granted is denied before anything is sent."
 run 3 invoke deactivate_user '{"user":"alan.turing@example.com"}'
 explain "Granted for this run, it succeeds."
 run 0 --grant destructive invoke deactivate_user '{"user":"alan.turing@example.com"}'

@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// A module's words reach the terminal as words, whoever made it.
+// The text of any module reaches the terminal as text, without control characters.
 func TestDescribeKeepsAModulesTextOffTheTerminal(t *testing.T) {
 	const evil = "a\x1b]0;pwned\a\x1b[2Jb\u009b31mc\u202ed\u2066e"
 	raw, err := json.Marshal(abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "1" + evil, ConfigSchema: json.RawMessage(`{}`), Operations: []abi.Operation{{

@@ -191,7 +191,7 @@ func TestEveryHelpExampleRuns(t *testing.T) {
 	}
 }
 
-// examplesOf are the examples of a command: a line each, with those that follow one that goes on (\) or beside (&).
+// examplesOf returns the examples of a command, a line each. A line that ends in \ or & is joined with the next one.
 func examplesOf(c *cobra.Command) (all []string) {
 	var example []string
 	for line := range strings.Lines(c.Example) {
@@ -206,8 +206,8 @@ func examplesOf(c *cobra.Command) (all []string) {
 	return all
 }
 
-// ended is an example as a script that ends: what follows a log, or serves, is told to once it has saved a checkpoint, or
-// said where it is.
+// ended returns an example as a script that ends. A command that follows a log gets SIGTERM once it has saved a checkpoint, one
+// that serves once it has printed its address.
 func ended(example string) string {
 	example = strings.ReplaceAll(example, "\\\n", "")
 	var script strings.Builder

@@ -47,7 +47,7 @@ func kills(t *testing.T) int {
 // deed is an action that a run is to do once, and how to see in the org that it is done.
 type deed struct {
 	op, input string
-	mark      string // stands in the write and in no other
+	mark      string // text of this write and of no other
 	done      func(*oktatest.Org) bool
 }
 
@@ -92,18 +92,18 @@ func deeds(t *testing.T, org *oktatest.Org, n int) []deed {
 	return all
 }
 
-// door stands before an org and tells when a write arrives.
+// door is a proxy of an org that reports when a write arrives.
 type door struct {
 	org   *oktatest.Org
 	mu    sync.Mutex
-	bells map[string]func() // by what stands in the write
+	bells map[string]func() // by a text of the write
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return // whoever sent it is gone
+			return // the sender is gone
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		d.mu.Lock()

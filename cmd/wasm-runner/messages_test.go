@@ -213,8 +213,8 @@ func world(t *testing.T) (dir, tlsPort, plainPort, deadPort string) {
 // goWords are words of Go's own errors, which no message has.
 var goWords = regexp.MustCompile(`strconv\.|time: |parse error on line|invalid syntax|%!|goroutine|secret unavailable|connection not usable`)
 
-// TestMistakes_AreExplained makes the mistakes that people make, and reads what they are told. With --log-format json the
-// same is one JSON object.
+// TestMistakes_AreExplained makes the mistakes that people make, and reads the messages. With --log-format json a message is one
+// JSON object.
 func TestMistakes_AreExplained(t *testing.T) {
 	path := module(t)
 	dir, tlsPort, plainPort, deadPort := world(t)

@@ -39,7 +39,7 @@ type keyboard struct {
 	mu     sync.Mutex
 	seen   strings.Builder
 	screen vt10x.Terminal
-	read   int // of seen, by await
+	read   int // how much of seen await has read
 }
 
 // onPty starts the runner on a pseudo-terminal of its own.

@@ -314,11 +314,11 @@ func reached(t *testing.T, dir string) int {
 	return n
 }
 
-// written is what stands in files, held against an org's log.
+// written is the content of files, compared with an org's log.
 type written struct {
 	lines  int
 	kept   int // with keys applied: a line takes the place of an earlier one of its key
-	events int // of the log
+	events int // events of the log
 	lost   int
 }
 
@@ -365,14 +365,14 @@ func check(t *testing.T, org *oktatest.Org, out string) (got written) {
 		for {
 			line, err := in.ReadSlice('\n')
 			if errors.Is(err, io.EOF) && len(line) == 0 || path != out && errors.Is(err, io.ErrUnexpectedEOF) {
-				break // of a file that was put aside with half a frame at its end
+				break // a file that was put aside may end with half a frame
 			}
 			if err != nil {
 				t.Fatalf("%s: %v behind %d lines", path, err, got.lines)
 			}
 			line = line[:len(line)-1]
 			if _, again := seen[uuid(t, line)]; again {
-				t.Logf("%s: line %d stands twice", filepath.Base(path), got.lines)
+				t.Logf("%s: line %d is there twice", filepath.Base(path), got.lines)
 			}
 			seen[uuid(t, line)] = sum(line)
 			got.lines++

@@ -23,7 +23,7 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-// gate stands before an org and can hold requests: what a Ctrl-C interrupts is then known.
+// gate is a proxy of an org that can hold requests, so that it is known what a Ctrl-C interrupts.
 type gate struct {
 	org     *oktatest.Org
 	hold    string // part of the path of the requests that are held, "" for none

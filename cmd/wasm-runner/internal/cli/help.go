@@ -60,7 +60,7 @@ func helpText(cmd *cobra.Command, width int) string {
 // flagIndent is where the descriptions of flags begin, in columns.
 const flagIndent = 27
 
-// flagText returns the flags with their descriptions beside them, or below where a flag is long.
+// flagText returns the flags with their descriptions next to them, or below where a flag is long.
 func flagText(flags *pflag.FlagSet, width int) string {
 	var b strings.Builder
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -100,7 +100,7 @@ func defaultOf(f *pflag.Flag) string {
 }
 
 // Reflow breaks text into lines of at most so many columns. It joins the lines of a paragraph first. A line that begins with a
-// space stands by itself: it is indented where it continues, behind its first word where that is set apart by spaces.
+// space is not joined: it is indented where it continues, after its first word if spaces set that apart.
 func Reflow(text string, width int) string {
 	var lines, paragraph []string
 	flush := func() {

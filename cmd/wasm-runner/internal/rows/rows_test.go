@@ -32,7 +32,7 @@ func printTable(t *testing.T, room int, l Layout, header []string, rows ...[]any
 	if err := table.End(); err != nil {
 		t.Fatal(err)
 	}
-	_ = w.Flush() // of a strings.Builder
+	_ = w.Flush() // a strings.Builder does not fail
 	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n"), said
 }
 

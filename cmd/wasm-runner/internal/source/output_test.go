@@ -57,7 +57,7 @@ func TestReadFirst_OfAnEmptyFile_ReadsItAgain(t *testing.T) {
 		"no token":          {"a b", "x", 1, true},
 		"no file":           {"-", "x", 1, true},
 	} {
-		_ = os.Remove(path) // of the case before
+		_ = os.Remove(path) // the case before may have made it
 		if c.before != "-" {
 			if err := os.WriteFile(path, []byte(c.before), 0o600); err != nil {
 				t.Fatal(err)
