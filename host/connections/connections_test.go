@@ -227,3 +227,19 @@ func TestConfigurationPage_Limits_AreTheDefaults(t *testing.T) {
 		t.Errorf("the limits of docs/configuration.md are not the defaults (-defaults +page):\n%s", diff)
 	}
 }
+
+func TestConfigurationPage_Example_Parses(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```yaml\nconnections:\n")
+	block, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/configuration.md has no connection file")
+	}
+	got, err := okta(t).Parse([]byte("connections:\n" + block))
+	if err != nil || len(got) != 2 || len(got[0].Approve) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
