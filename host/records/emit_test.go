@@ -46,6 +46,48 @@ func TestKeysOfRecords(t *testing.T) {
 	}
 }
 
+func TestWithoutKey_RecordOfAnyForm_IsFound(t *testing.T) {
+	for _, c := range []struct {
+		body, key string
+		want      int
+	}{
+		{`[{"id":"a"},{"id":7},{"id":-1}]`, "id", -1},
+		{`[]`, "id", -1},
+		{`[{"i\u0064":"a"}]`, "id", -1},
+		{`[{"a":{"b":"x"}},{"a":{"c":"x"}}]`, "a.b", 1},
+		{`[{"id":"a"},{"name":"b"}]`, "id", 1},
+		{`[{"id":""}]`, "id", 0},
+		{`[{"id":null}]`, "id", 0},
+		{`[{"id":true}]`, "id", 0},
+		{`[{"id":{}}]`, "id", 0},
+	} {
+		member := c.key
+		if strings.Contains(member, ".") {
+			member = ""
+		}
+		spans, places, err := SplitKeys([]byte(c.body), "", member, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := WithoutKey([]byte(c.body), spans, places, c.key); got != c.want {
+			t.Errorf("%s: record %d, want %d", c.body, got, c.want)
+		}
+	}
+}
+
+func TestMembers_Object_AreItsNames(t *testing.T) {
+	for record, want := range map[string]string{
+		` {"a":1,"b":{"c":2}}`: "a, b",
+		`{}`:                   "no members",
+		`[1]`:                  "no members",
+		`{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"m":1}`: "a, b, c, d, e, f, g, h, i, j, k, l, …",
+	} {
+		if got := Members([]byte(record)); got != want {
+			t.Errorf("%s: %q, want %q", record, got, want)
+		}
+	}
+}
+
 func TestMembersAreLeftOut(t *testing.T) {
 	for _, c := range []struct {
 		name, body string

@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/internal/excerpt"
 )
 
 // Piece is the records that one emit took from one body.
@@ -46,6 +48,45 @@ func (p *Piece) AppendKey(b []byte, i int) []byte {
 func HasKey(record []byte, path string) bool {
 	v := Get(record, path)
 	return (v.Type == gjson.String || v.Type == gjson.Number) && v.String() != ""
+}
+
+// WithoutKey returns the index of the first record without a string or number at a path, or -1. places are those of the
+// values at the path as SplitKeys finds them, or nil.
+func WithoutKey(body []byte, spans, places []Span, path string) int {
+	for i, s := range spans {
+		if places != nil && places[i].End > places[i].Start {
+			if c := body[places[i].Start]; c == '"' && places[i].End-places[i].Start > 2 || c == '-' || c >= '0' && c <= '9' {
+				continue
+			}
+		}
+		if !HasKey(body[s.Start:s.End], path) {
+			return i
+		}
+	}
+	return -1
+}
+
+// mostMembers is the most names that Members lists.
+const mostMembers = 12
+
+// Members lists the names of an object's members for a message, shortened.
+func Members(record []byte) string {
+	object := gjson.ParseBytes(record)
+	if !object.IsObject() {
+		return "no members"
+	}
+	var names []string
+	object.ForEach(func(name, _ gjson.Result) bool {
+		names = append(names, excerpt.Of(name.String()))
+		return len(names) <= mostMembers
+	})
+	switch {
+	case len(names) == 0:
+		return "no members"
+	case len(names) > mostMembers:
+		names[mostMembers] = "…"
+	}
+	return strings.Join(names, ", ")
 }
 
 // Wrap puts each record into the envelope of abi.EmitOptions.

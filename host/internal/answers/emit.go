@@ -30,6 +30,9 @@ func (s *Set) split(handle uint64, want records.Want, path, key string) (text []
 		go func() { clean <- !s.Tainted(b.buffer.Bytes()) }()
 	}
 	spans, keys, err = records.SplitAs(want, b.buffer.Bytes(), path, key, make([]records.Span, 0, 16))
+	if path != "" && (errors.Is(err, records.ErrShape) || errors.Is(err, records.ErrPath)) {
+		err = fmt.Errorf("%w: the path is %s, and the body has %s", err, path, records.Members(b.buffer.Bytes()))
+	}
 	if b.searched = true; !<-clean {
 		b.buffer.Release()
 		return nil, nil, nil, errTainted
@@ -89,6 +92,7 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 		return abi.EmitSummary{Error: "wanted a list of objects, found a list of service errors"}
 	}
 	total := len(spans)
+	skipped := min(max(o.Skip, 0), total)
 	cut := func(all []records.Span) []records.Span {
 		if all = all[min(max(o.Skip, 0), len(all)):]; o.Limit > 0 && len(all) > o.Limit {
 			all = all[:o.Limit]
@@ -102,6 +106,16 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 			return abi.EmitSummary{Error: err.Error()}
 		}
 		return sum
+	}
+	keyOfEach := key
+	if keyOfEach == "" && o.Kind != "" {
+		keyOfEach = "id"
+	}
+	if want == records.Array && keyOfEach != "" {
+		if i := records.WithoutKey(body, spans, places, keyOfEach); i >= 0 {
+			return abi.EmitSummary{Error: fmt.Sprintf("record %d has no string or number at %s, which is its key: it has %s",
+				skipped+i, keyOfEach, records.Members(body[spans[i].Start:spans[i].End]))}
+		}
 	}
 	taken := 0
 	if len(spans) > 0 {
