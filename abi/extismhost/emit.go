@@ -49,6 +49,17 @@ func (c *call) emit(handle uint64, text []byte) (sum abi.EmitSummary, err error)
 		}
 		return sum, nil
 	}
+	identity := key
+	if identity == "" && o.Kind != "" {
+		identity = "id"
+	}
+	if o.Want == abi.WantArray && identity != "" {
+		for i, r := range all {
+			if !keyed(r, identity) {
+				return abi.EmitSummary{}, fmt.Errorf("record %d has no string or number at %s, which is its key", max(o.Skip, 0)+i, identity)
+			}
+		}
+	}
 	for i, r := range all {
 		for _, path := range o.Omit {
 			for gjson.GetBytes(r, path).Exists() {

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -109,7 +110,7 @@ func (c *Call) sendChange(ch Change) Result {
 				return *refused
 			}
 		}
-		if s := c.Emit(resp.Body, abi.EmitOptions{Want: abi.WantObject, Key: "id"}); s.Err == "" {
+		if s := c.Emit(resp.Body, abi.EmitOptions{Want: abi.WantObject, Key: c.keyPath(ch.Request.Endpoint)}); s.Err == "" {
 			c.Wrote = true
 			return Result{Outcome: abi.Succeeded}
 		}
@@ -156,7 +157,7 @@ func (c *Call) show(req hostcall.Request) {
 					}
 				}
 			case i == len(segments)-1 && segment == o.Segment && o.isInBody(template):
-				id = body.Get("id").Str()
+				id = TextAt(body, cmp.Or(o.Key, defaultKey))
 			}
 			granted := slices.ContainsFunc(c.Operation.Endpoints, func(e *abi.Endpoint) bool { return e.Endpoint == o.Read })
 			if id != "" && granted && !slices.Contains(c.objects, id) {
@@ -305,7 +306,7 @@ func (c *Call) answers(resp hostcall.Response, ch Change) bool {
 		return identified
 	}
 	v, isJSON := c.Body(resp)
-	made := v.Get("id").Str() != ""
+	made := c.ID(ch.Request.Endpoint, v) != ""
 	shaped := c.Service.OwnShape != nil && c.Service.OwnShape(v)
 	isError := c.Service.Errors.Code != "" && v.Get(c.Service.Errors.Code).Str() != ""
 	return isJSON && v.Kind() == jsonval.Object && !isError && (identified || shaped) && (made || ch.Done != nil)

@@ -1,6 +1,8 @@
 package connector
 
 import (
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector/links"
 	"github.com/mach5/okta-connector/guest/jsonval"
@@ -18,7 +20,7 @@ func (l *List) Follow(c *Call, checkpoint jsonval.Value) (p Page) {
 	if checkpoint.Kind() == jsonval.Object {
 		at = ReadCursor(checkpoint)
 		if checkpoint.Get("v").Raw() != "1" || checkpoint.Get("i").Str() != c.InputMark() || at.skip < 0 ||
-			at.Link != "" && !links.LinkFits(l.Endpoint, at.Link) {
+			at.Link != "" && !strings.HasPrefix(at.Link, addsToQuery) && !links.LinkFits(l.Endpoint, at.Link) {
 			p.Result = c.BadCheckpoint()
 			return p
 		}

@@ -1,6 +1,10 @@
 package connector
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"github.com/mach5/okta-connector/guest/connector/links"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
@@ -9,8 +13,10 @@ import (
 // Gathering is a list that an operation searches instead of emitting it.
 type Gathering struct {
 	Request    hostcall.Request
-	Size       int // records per page; 0 lets the service choose, until a page is too large
-	Most       int // maximum number of pages
+	Size       int    // records per page; 0 lets the service choose, until a page is too large
+	Most       int    // maximum number of pages
+	Key        string // path of an object's id; "" is "id"
+	List       *List  // says where the records and the next page are in an answer; nil is an array and a Link header
 	What       string
 	Type, Noun string                               // as in Failure
 	Check      func(resp hostcall.Response) *Result // refuses a response; nil accepts all
@@ -21,7 +27,12 @@ type Gathering struct {
 func (c *Call) Gather(g Gathering) (all []jsonval.Value, left bool, failed *Result) {
 	seen := map[string]bool{}
 	var followed links.Trail
-	req, size := g.Request, g.Size
+	req, size, at := g.Request, g.Size, ""
+	list := List{}
+	if g.List != nil {
+		list = *g.List
+	}
+	list.Endpoint = g.Request.Endpoint
 	for range g.Most {
 		got := c.SendPage(&req, size, true)
 		size = got.Asked
@@ -34,19 +45,26 @@ func (c *Call) Gather(g Gathering) (all []jsonval.Value, left bool, failed *Resu
 				return all, false, failed
 			}
 		}
-		page, failed := c.Array(got.Response, g.What)
+		page, failed := c.arrayAt(got.Response, list.Records, g.What)
 		if failed != nil {
 			return all, false, failed
 		}
+		total := 0
 		for o := range page.Elements() {
-			id := o.Get("id").Str()
+			total++
+			id := TextAt(o, cmp.Or(g.Key, list.Key, defaultKey))
 			if id != "" && seen[id] {
 				continue
 			}
 			seen[id] = true
 			all = append(all, o)
 		}
-		link := links.WithoutOrigin(links.NextLink(got.HeaderValues("link")))
+		link := ""
+		if list.Next == "" {
+			link = list.next(c, at, got.Response, size, total)
+		} else if link, failed = list.nextInBody(c, got.Response, size); failed != nil {
+			return all, false, failed
+		}
 		if link == "" {
 			return all, false, nil
 		}
@@ -56,7 +74,13 @@ func (c *Call) Gather(g Gathering) (all []jsonval.Value, left bool, failed *Resu
 			r.Err.Message = "the next link of the " + g.What + " points back to a page that was already read (a circle), so the rest cannot be read. If it happens again, report it to " + c.Service.Name
 			return all, false, &r
 		}
-		req = hostcall.Request{Endpoint: g.Request.Endpoint, Link: link}
+		if at = link; strings.HasPrefix(link, addsToQuery) {
+			req = g.Request
+			req.Query = slices.Clone(req.Query)
+			addQuery(&req, link)
+		} else {
+			req = hostcall.Request{Endpoint: g.Request.Endpoint, Link: link}
+		}
 		if size > 0 && size != g.Size { // as few as the last page
 			c.Service.PageParam.Set(&req, size)
 		}

@@ -34,7 +34,7 @@ type List struct {
 	Records  string                      // path of the array in the body
 	Endless  bool                        // there is always a next link: a page that is not full is the last for now
 	OnePage  bool                        // an invoke returns one page of any size, always with a cursor
-	Next     string                      // path of the next link in the body, for lists that have it there
+	Next     string                      // path of the next link in the body, or of the token that NextParam takes
 	Omit     []string                    // members that are removed from a record
 	Keep     []Param                     // query parameters that the service's next links drop
 	Noun     string
@@ -47,6 +47,12 @@ type List struct {
 	Omits      func(*Call, int) string // says what a complete list omits; "" for nothing
 
 	Key string // path of a record's key, if it is not the operation's
+
+	NextParam  string // query parameter that takes the token at Next
+	NextEnd    string // the value at Next of the last page; null, "" and nothing always are the end
+	Offset     string // query parameter that takes the number of records before the page, of lists that are read so
+	PageNumber string // query parameter that takes the number of the page, of lists that are read so
+	FirstPage  int    // number of the first page; 0 is 1
 
 	inWalk
 }
@@ -165,7 +171,7 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	}
 	size := l.sizeAt(c, cur)
 	ask := size
-	if limit > 0 && l.MaxPage > 0 { // a whole page leaves no cursor inside it, which a deleted record would shift
+	if limit > 0 && l.MaxPage > 0 && !l.numbered() { // a whole page leaves no cursor inside it, which a deleted record would shift
 		ask = min(ask, cur.skip+limit)
 	}
 	req := l.request(c, cur.Link, ask)
@@ -177,6 +183,13 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 	}
 	if why := NotWhole(resp); why != "" {
 		return c.BadBody(resp, why), nil, 0
+	}
+	link := ""
+	if l.Next != "" {
+		var failed *Result
+		if link, failed = l.nextInBody(c, resp, ask); failed != nil {
+			return *failed, nil, 0
+		}
 	}
 	emit := abi.EmitOptions{Path: l.Records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.Omit, Kind: l.Kind,
 		Parent: l.Parent, Key: l.Key}
@@ -200,7 +213,9 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 		rest.skip += sum.Count
 		return r, &rest, sum.Count
 	}
-	link := l.nextLink(c, resp)
+	if l.Next == "" {
+		link = l.next(c, cur.Link, resp, ask, sum.Total)
+	}
 	if l.UntilEmpty && (sum.Total == 0 || link == links.WithoutOrigin(links.LinkOf(resp.HeaderValues("link"), "self"))) {
 		return r, nil, sum.Count
 	}
@@ -256,7 +271,15 @@ func (l *List) Keys(c *Call, cur Cursor) (keys []string, next Cursor, failed *Re
 		r := c.BadBody(resp, err)
 		return nil, next, &r
 	}
-	link := l.nextLink(c, resp)
+	link := ""
+	if l.Next == "" {
+		link = l.next(c, cur.Link, resp, got.Asked, len(keys))
+	} else {
+		var failed *Result
+		if link, failed = l.nextInBody(c, resp, got.Asked); failed != nil {
+			return nil, next, failed
+		}
+	}
 	if link == "" {
 		return keys, next, nil
 	}
@@ -273,7 +296,7 @@ func (l *List) Keys(c *Call, cur Cursor) (keys []string, next Cursor, failed *Re
 }
 
 // sized reports whether the endpoint accepts a limit.
-func (l *List) sized() bool { return l.MaxPage > 0 || l.Sheds }
+func (l *List) sized() bool { return (l.MaxPage > 0 || l.Sheds) && !l.numbered() }
 
 // keepSmall makes the next request ask for as many records as the last one. Only the link stores that number.
 func (cur *Cursor) keepSmall(c *Call, asked int) {
@@ -286,10 +309,11 @@ func (cur *Cursor) keepSmall(c *Call, asked int) {
 
 // request returns the request for at most size records of the page at link, or of the first page.
 func (l *List) request(c *Call, link string, size int) hostcall.Request {
-	if link != "" {
-		if l.MaxPage > 0 {
-			link = c.Service.PageParam.With(link, size)
-		}
+	if link != "" && l.MaxPage > 0 {
+		link = c.Service.PageParam.With(link, size)
+	}
+	adds := strings.HasPrefix(link, addsToQuery)
+	if link != "" && !adds {
 		return hostcall.Request{Endpoint: l.Endpoint, Link: link}
 	}
 	req := hostcall.Request{Endpoint: l.Endpoint, Path: append(c.Blanks(l.Path), l.Filled...), Query: c.Params(l.Query)}
@@ -298,6 +322,9 @@ func (l *List) request(c *Call, link string, size int) hostcall.Request {
 	}
 	if l.MaxPage > 0 {
 		req.Query = append(req.Query, hostcall.Pair{Name: string(c.Service.PageParam), Value: strconv.Itoa(size)})
+	}
+	if adds {
+		addQuery(&req, link)
 	}
 	return req
 }
@@ -310,21 +337,12 @@ func (l *List) sizeAt(c *Call, cur Cursor) int {
 		return 0
 	case l.MaxPage == 0:
 		return n
+	case known && l.numbered(): // page 2 of another size begins elsewhere
+		return n
 	case known && cur.Small > 0:
 		return min(n, l.PageSize(c))
 	}
 	return l.PageSize(c)
-}
-
-// nextLink returns the path and query of the next page; "" if there is none.
-func (l *List) nextLink(c *Call, resp hostcall.Response) string {
-	if l.Next == "" {
-		return links.WithoutOrigin(links.NextLink(resp.HeaderValues("link")))
-	}
-	if targets, err := c.Keys(resp.Body, abi.EmitOptions{Path: l.Next, Key: "href"}); err == "" && len(targets) == 1 {
-		return links.WithoutOrigin(targets[0])
-	}
-	return "" // the last page has no link
 }
 
 // LeastPage is the smallest page that is requested after the service took too long. After a page over a limit, even one

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"cmp"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -25,18 +26,22 @@ func (c *Call) ReadObject(req hostcall.Request, typ, noun string) (Object, *Resu
 		return Object{Gone: r.Outcome == abi.NotFound && (c.Service.Errors.Gone == "" || UpstreamCode(r) == c.Service.Errors.Gone)}, &r
 	}
 	v, isJSON := c.Body(resp)
+	id := c.ID(req.Endpoint, v)
 	switch {
-	case v.Get("id").Str() == "":
+	case id == "" && v.Kind() == jsonval.Object:
+		r := c.BadBody(resp, "wanted the "+noun+", found an object without a string or number at "+c.keyPath(req.Endpoint)+", where its id is")
+		return Object{}, &r
+	case id == "":
 		r := c.BadBody(resp, "wanted the "+noun+", found "+Describe(v, isJSON))
 		return Object{}, &r
 	case NotWhole(resp) != "":
 		r := c.BadBody(resp, NotWhole(resp))
 		return Object{}, &r
-	case c.isOther(req.Path, v.Get("id").Str()):
-		r := c.BadBody(resp, "wanted "+req.Path[len(req.Path)-1].Value+", found another object, "+v.Get("id").Str()+" (a cache between this machine and the service?)")
+	case c.isOther(req.Path, id):
+		r := c.BadBody(resp, "wanted "+req.Path[len(req.Path)-1].Value+", found another object, "+id+" (a cache between this machine and the service?)")
 		return Object{}, &r
 	}
-	c.objects = append(c.objects, v.Get("id").Str())
+	c.objects = append(c.objects, id)
 	return Object{Value: v, ETag: resp.Header("etag")}, nil
 }
 
@@ -61,7 +66,15 @@ func (c *Call) isOther(path []hostcall.Pair, id string) bool {
 
 // Array returns the array of objects in a response, or a failure if the body is something else.
 func (c *Call) Array(resp hostcall.Response, noun string) (jsonval.Value, *Result) {
+	return c.arrayAt(resp, "", noun)
+}
+
+// arrayAt is Array at a path in the answer; "" is the answer itself.
+func (c *Call) arrayAt(resp hostcall.Response, path, noun string) (jsonval.Value, *Result) {
 	v, isJSON := c.Body(resp)
+	if path != "" {
+		v = v.At(strings.Split(path, ".")...)
+	}
 	if why := NotWhole(resp); why != "" {
 		r := c.BadBody(resp, why)
 		return jsonval.Value{}, &r

@@ -179,6 +179,13 @@ func (h Host) Keys(handle uint64, o abi.EmitOptions) (keys []string, err string)
 	return keys, s.Err
 }
 
+// Count returns how many records a body has at o.Path, and emits none. It is 0 for a body without an array or object there.
+func (h Host) Count(handle uint64, o abi.EmitOptions) int {
+	o.Keys, o.Skip = true, 1<<30 // without the keys of any
+	s, _ := h.emit(handle, o)
+	return s.Total
+}
+
 func (h Host) emit(handle uint64, o abi.EmitOptions) (Summary, jsonval.Value) {
 	v, err := jsonval.Parse(h.imports.RecordsEmit(handle, h.options(o)))
 	if err != nil {

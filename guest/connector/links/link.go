@@ -91,7 +91,7 @@ func LinkFits(endpoint, link string) bool {
 	}
 	for i := range want {
 		if _, blank := abi.Blank(want[i]); blank {
-			if v, ok := plain(have[i]); !ok || abi.CheckBlank(v) != nil {
+			if v, ok := Unescape(have[i]); !ok || abi.CheckBlank(v) != nil {
 				return false
 			}
 		} else if want[i] != have[i] {
@@ -100,7 +100,7 @@ func LinkFits(endpoint, link string) bool {
 	}
 	for part := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(part, "=")
-		v, ok := plain(value)
+		v, ok := Unescape(value)
 		if part != "" && (name == "" || strings.Contains(name, "%") || !ok || abi.CheckQuery(v) != nil) {
 			return false
 		}
@@ -108,8 +108,8 @@ func LinkFits(endpoint, link string) bool {
 	return true
 }
 
-// plain decodes the escapes in a part of a link. ok is false if an escape is invalid.
-func plain(s string) (text string, ok bool) {
+// Unescape decodes the escapes in a part of a link. ok is false if an escape is invalid.
+func Unescape(s string) (text string, ok bool) {
 	const digits = "0123456789abcdef"
 	var b []byte
 	for i := 0; i < len(s); i++ {

@@ -118,7 +118,7 @@ func Do(c *connector.Call, rp Replacement) connector.Result {
 	}
 	differs := len(rp.Gaps(before, wanted, c.CompareBefore(before))) > 0
 	if !differs && status == "" {
-		return connector.Result{Outcome: abi.Unchanged, Output: beforeAfter(before, before)}
+		return connector.Result{Outcome: abi.Unchanged, Output: rp.beforeAfter(c, before, before)}
 	}
 	var all connector.Result
 	if c.Settling && rp.Whole.halfSettled(c.Bound.Endpoint, differs, status) {
@@ -157,7 +157,7 @@ func Do(c *connector.Call, rp Replacement) connector.Result {
 			}
 			if c.Wrote && r.Output == "" {
 				if now, failed := wholeObject(c, rp); failed == nil {
-					r.Output = beforeAfter(before, now)
+					r.Output = rp.beforeAfter(c, before, now)
 				}
 			}
 			return r
@@ -170,7 +170,7 @@ func Do(c *connector.Call, rp Replacement) connector.Result {
 		if failed != nil {
 			all.Warnings = append(all.Warnings, "the "+rp.Whole.Noun+" could not be read afterwards: "+failed.Err.Message)
 		}
-		all.Output = beforeAfter(before, now)
+		all.Output = rp.beforeAfter(c, before, now)
 	}
 	return all
 }
@@ -240,14 +240,14 @@ func write(c *connector.Call, rp Replacement, before jsonval.Value) connector.Re
 	if rp.Body != nil {
 		body = rp.Body(before, rp.sent(before, wanted))
 	}
-	what := "changing " + noun + " " + before.Get("id").Str()
+	what := "changing " + noun + " " + c.ID(rp.Whole.Get, before)
 	var effects []string
 	if rp.Effects != nil {
 		effects = rp.Effects(before)
 	}
 	observable := len(rp.Gaps(before, wanted, c.Service.Gaps)) > 0 // even with the service's normalisation
 	written := func(after jsonval.Value) connector.Result {
-		r := connector.Result{Outcome: abi.Succeeded, Output: beforeAfter(before, after), Warnings: extraChanges(c, &rp, wanted, after)}
+		r := connector.Result{Outcome: abi.Succeeded, Output: rp.beforeAfter(c, before, after), Warnings: extraChanges(c, &rp, wanted, after)}
 		if !observable {
 			var kept []string
 			for _, g := range rp.Gaps(after, wanted, c.Service.Changes) {
@@ -281,11 +281,11 @@ func write(c *connector.Call, rp Replacement, before jsonval.Value) connector.Re
 		Again:   changedMeanwhile, // another client may be changing this object while the service refuses
 		Done: func(resp hostcall.Response) connector.Result {
 			after, isJSON := c.Body(resp)
-			answered := isJSON && after.Get("id").Str() != ""
+			answered := isJSON && c.ID(rp.Whole.Get, after) != ""
 			if !answered {
 				var failed *connector.Result
 				if after, failed = wholeObject(c, rp); failed != nil {
-					return connector.Result{Outcome: abi.Succeeded, Output: beforeAfter(before, jsonval.Value{}),
+					return connector.Result{Outcome: abi.Succeeded, Output: rp.beforeAfter(c, before, jsonval.Value{}),
 						Warnings: []string{c.Service.Name + " accepted the change, but the " + noun + " could not be read afterwards: " + failed.Err.Message}}
 				}
 			}
@@ -296,7 +296,7 @@ func write(c *connector.Call, rp Replacement, before jsonval.Value) connector.Re
 			case !answered: // a read may lag behind
 				return c.AwaitEffect(look, what)
 			}
-			return c.RejectGaps(what, lacking, look, beforeAfter(before, after), !rp.Same(after, before))
+			return c.RejectGaps(what, lacking, look, rp.beforeAfter(c, before, after), !rp.Same(after, before))
 		},
 		Look: look,
 	})
@@ -339,13 +339,13 @@ func switchTo(c *connector.Call, rp Replacement, status string, before jsonval.V
 		endpoint, effects = rp.Whole.Switches.Deactivate, rp.Whole.Switches.Off
 	}
 	if before.Get("status").Str() == status { // the write of the whole did it, or another client
-		return connector.Result{Outcome: abi.Unchanged, Output: beforeAfter(before, before)}
+		return connector.Result{Outcome: abi.Unchanged, Output: rp.beforeAfter(c, before, before)}
 	}
 	look := connector.Look(func() (connector.Object, *connector.Result) {
 		now, failed := wholeObject(c, rp)
 		return connector.Object{Value: now}, failed
-	}, func(o connector.Object) bool { return o.Get("status").Str() == status }, func(o connector.Object) string { return beforeAfter(before, o.Value) })
-	what := "setting " + noun + " " + before.Get("id").Str() + " " + status
+	}, func(o connector.Object) bool { return o.Get("status").Str() == status }, func(o connector.Object) string { return rp.beforeAfter(c, before, o.Value) })
+	what := "setting " + noun + " " + c.ID(rp.Whole.Get, before) + " " + status
 	return c.ChangePatiently(connector.Change{
 		Request: hostcall.Request{Endpoint: endpoint.Endpoint, Path: rp.Path},
 		Type:    rp.Whole.Type, Noun: noun,
@@ -354,7 +354,7 @@ func switchTo(c *connector.Call, rp Replacement, status string, before jsonval.V
 		Trace:   before.Get(c.Service.Changed).Str(),
 		Effects: effects,
 		Done: func(hostcall.Response) connector.Result {
-			return c.ReadBack(look, what, connector.LaggingTime, beforeAfter(before, jsonval.Value{}))
+			return c.ReadBack(look, what, connector.LaggingTime, rp.beforeAfter(c, before, jsonval.Value{}))
 		},
 		Look: look,
 	})
@@ -366,8 +366,8 @@ func isUnchanged(c *connector.Call, rp Replacement, before, now jsonval.Value) b
 }
 
 // beforeAfter returns the output of a change: the object before and after, as read.
-func beforeAfter(before, after jsonval.Value) string {
+func (rp *Replacement) beforeAfter(c *connector.Call, before, after jsonval.Value) string {
 	var w jsonval.Writer
-	w.Str("id", before.Get("id").Str()).StrIf("name", before.Get("name").Str())
+	w.Str("id", c.ID(rp.Whole.Get, before)).StrIf("name", before.Get("name").Str())
 	return w.Raw("before", before.Raw()).RawIf("after", after.Raw()).String()
 }

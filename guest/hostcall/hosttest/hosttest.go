@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -91,8 +92,11 @@ func (h *Host) RecordsEmit(handle uint64, options string) string {
 	if key == "" {
 		key = "id"
 	}
-	for _, r := range records {
+	for i, r := range records {
 		id := text(at(r, key))
+		if o.Keys && !keyed(r, key) {
+			return marshal(abi.EmitSummary{Error: fmt.Sprintf("record %d has no string or number at %s", i, key)})
+		}
 		switch {
 		case o.Keys:
 			sum.Keys = append(sum.Keys, id)
@@ -120,10 +124,15 @@ func shaped(body json.RawMessage, o abi.EmitOptions) bool {
 			}
 		}
 	case abi.WantObject:
-		key := at(body, cmp.Or(o.Key, "id"))
-		return len(body) > 0 && body[0] == '{' && len(key) > 0 && (key[0] == '"' && len(key) > 2 || key[0] >= '0' && key[0] <= '9')
+		return len(body) > 0 && body[0] == '{' && keyed(body, cmp.Or(o.Key, "id"))
 	}
 	return true
+}
+
+// keyed reports whether a record has a string or number at a path.
+func keyed(record json.RawMessage, path string) bool {
+	v := at(record, path)
+	return len(v) > 2 && v[0] == '"' || len(v) > 0 && (v[0] == '-' || v[0] >= '0' && v[0] <= '9')
 }
 
 func envelope(o abi.EmitOptions, id string, record json.RawMessage) string {
