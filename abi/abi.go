@@ -202,6 +202,9 @@ type EmitOptions struct {
 	Skip      int      `json:"skip,omitempty"`  // leave out this many at the beginning
 	// Omit lists members, by plain path, that a record goes out without: credentials that the service puts into lists.
 	Omit []string `json:"omit,omitempty"`
+	// Keyed is an error where a record that Limit and Skip leave has no string or number at its key: at Key, else at the
+	// operation's, else at "id".
+	Keyed bool `json:"keyed,omitempty"`
 	// Keys emits nothing and answers with the keys of the records that Limit and Skip leave: at most MaxKeys of them,
 	// each a string or number, of at most MaxKeyBytes together. It is how a guest goes over the parents of a list, or
 	// finds a link in a body, without reading the body.

@@ -13,11 +13,12 @@ const (
 	FeaturePlan     = "plan"      // Response.Planned
 	FeatureSign     = "sign"      // Request.Sign
 	FeatureEmit     = "emit"      // Request.Emit
+	FeatureKeyed    = "keyed"     // EmitOptions.Keyed
 	FeatureGuards   = "guards"    // Endpoint.Guards
 	FeatureOAuth    = "oauth"     // Auth of type AuthOAuth
 )
 
 // Features lists the features that the host of this repository has.
 func Features() []string {
-	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit}
+	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit, FeatureKeyed}
 }

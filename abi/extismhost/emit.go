@@ -2,6 +2,7 @@ package extismhost
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,11 +50,8 @@ func (c *call) emit(handle uint64, text []byte) (sum abi.EmitSummary, err error)
 		}
 		return sum, nil
 	}
-	identity := key
-	if identity == "" && o.Kind != "" {
-		identity = "id"
-	}
-	if o.Want == abi.WantArray && identity != "" {
+	if o.Keyed {
+		identity := cmp.Or(key, "id")
 		for i, r := range all {
 			if !keyed(r, identity) {
 				return abi.EmitSummary{}, fmt.Errorf("record %d has no string or number at %s, which is its key", max(o.Skip, 0)+i, identity)

@@ -142,7 +142,7 @@ func (h *Host) times(ctx context.Context) (now, deadline time.Time) {
 
 // features returns the optional features of the ABI that this host has. Modules do without sign and emit, which save time.
 func features() []string {
-	return []string{abi.FeatureWant, abi.FeatureNoRepeat, abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan}
+	return []string{abi.FeatureWant, abi.FeatureNoRepeat, abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan, abi.FeatureKeyed}
 }
 
 // ErrRefused is wrapped when an operation may not run here.

@@ -25,12 +25,12 @@ func (c *Call) ID(endpoint string, object jsonval.Value) string {
 	return TextAt(object, c.keyPath(endpoint))
 }
 
-// keyPath returns the path of the id in an object that an endpoint answers: as its ObjectKind says, else the operation's Key,
+// keyPath returns the path of the id in an object that an endpoint answers: that of its ObjectKind, else the operation's Key,
 // else "id".
 func (c *Call) keyPath(endpoint string) string {
 	for _, o := range c.Service.Objects {
 		if o.Read == endpoint {
-			return cmp.Or(o.Key, c.Operation.Key, defaultKey)
+			return cmp.Or(o.Key, defaultKey)
 		}
 	}
 	return cmp.Or(c.Operation.Key, defaultKey)

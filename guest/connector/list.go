@@ -46,7 +46,8 @@ type List struct {
 	UntilEmpty bool                    // an empty page is the end, despite its next link
 	Omits      func(*Call, int) string // says what a complete list omits; "" for nothing
 
-	Key string // path of a record's key, if it is not the operation's
+	Key     string // path of a record's key, if it is not the operation's
+	Keyless bool   // a record without its key is emitted all the same; else it is an error
 
 	NextParam  string // query parameter that takes the token at Next
 	NextEnd    string // the value at Next of the last page; null, "" and nothing always are the end
@@ -192,7 +193,7 @@ func (l *List) Read(c *Call, cur Cursor, limit int) (r Result, next *Cursor, n i
 		}
 	}
 	emit := abi.EmitOptions{Path: l.Records, Want: abi.WantArray, Limit: limit, Skip: cur.skip, Omit: l.Omit, Kind: l.Kind,
-		Parent: l.Parent, Key: l.Key}
+		Parent: l.Parent, Key: l.Key, Keyed: !l.Keyless && cmp.Or(l.Key, c.Operation.Key) != ""}
 	sum := c.Emit(resp.Body, emit)
 	for fewer := cmp.Or(limit, ask) / 2; sum.Limit && fewer > 0; fewer /= 2 { // the rest of the page is read next
 		emit.Limit = fewer

@@ -222,7 +222,7 @@ func TestList_UnexpectedNext_IsAnError(t *testing.T) {
 		{`{"cursor":"a"}`, "after", "without href"},
 	} {
 		for _, size := range []int{0, hostcall.MaxBody} {
-			if size > 0 && c.next == `true` { // not told from nothing in a body that the guest does not read
+			if size > 0 && c.next == `true` { // a large body is not read, and then true looks like nothing
 				continue
 			}
 			s := shelves{n: 7, most: 2, from: number("from"), body: func(books string, _, _, _ int) string {

@@ -208,7 +208,7 @@ func (h Host) options(o abi.EmitOptions) string {
 	if len(o.Omit) > 0 {
 		w.Strs("omit", o.Omit)
 	}
-	return w.BoolIf("keys", o.Keys).String()
+	return w.BoolIf("keys", o.Keys).BoolIf("keyed", o.Keyed && h.has(abi.FeatureKeyed)).String()
 }
 
 func summary(v jsonval.Value) Summary {

@@ -70,6 +70,7 @@ var logOperations = []connector.Operation{
 
 // boundedRange is the list that bounded_system_log_range reads.
 var boundedRange = connector.List{
+	Keyless:  true, // an event without its uuid must not hold up a stream
 	Endpoint: getLogs.Endpoint,
 	More: func(c *connector.Call) []hostcall.Pair {
 		times := connector.Pairs("since", sentTime(c.Str("since")), "until", sentTime(c.Str("until")))
@@ -104,6 +105,7 @@ func boundedLogs(c *connector.Call, cursor string, limit int) (connector.Result,
 }
 
 var pollLogs = connector.List{
+	Keyless:  true,
 	Endpoint: getLogs.Endpoint,
 	Query:    []connector.Param{{"filter", "filter"}, {"q", "q"}},
 	More:     pollQuery,

@@ -66,7 +66,7 @@ var userOperations = []connector.Operation{
 		Columns:   userColumns,
 		Display:   userDisplay,
 		Endpoints: []*abi.Endpoint{&getUsers},
-		List:      &connector.List{Endpoint: getUsers.Endpoint, Query: []connector.Param{{"q", "q"}}, More: userFilter, MaxPage: 200, Omits: omittedUsers},
+		List:      &connector.List{Endpoint: getUsers.Endpoint, Query: []connector.Param{{"q", "q"}}, More: userFilter, MaxPage: 200, Omits: omittedUsers, Keyless: true},
 		// The view includes them so that WHERE status = 'DEPROVISIONED' finds them.
 		View: &abi.View{Name: "users", Input: []byte(`{"include_deprovisioned":true}`), Comment: "All users, DEPROVISIONED ones included."},
 	},

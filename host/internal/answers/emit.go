@@ -2,6 +2,7 @@ package answers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -107,14 +108,11 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 		}
 		return sum
 	}
-	keyOfEach := key
-	if keyOfEach == "" && o.Kind != "" {
-		keyOfEach = "id"
-	}
-	if want == records.Array && keyOfEach != "" {
-		if i := records.WithoutKey(body, spans, places, keyOfEach); i >= 0 {
+	if o.Keyed {
+		path := cmp.Or(key, "id")
+		if i := records.WithoutKey(body, spans, places, path); i >= 0 {
 			return abi.EmitSummary{Error: fmt.Sprintf("record %d has no string or number at %s, which is its key: it has %s",
-				skipped+i, keyOfEach, records.Members(body[spans[i].Start:spans[i].End]))}
+				skipped+i, path, records.Members(body[spans[i].Start:spans[i].End]))}
 		}
 	}
 	taken := 0
