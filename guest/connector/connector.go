@@ -3,6 +3,7 @@ package connector
 import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector/compare"
+	"github.com/mach5/okta-connector/guest/connector/encode"
 	"github.com/mach5/okta-connector/guest/connector/links"
 	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -84,7 +85,7 @@ func (cn *Connector) Manifest() []byte {
 	var views []string
 	for op := range cn.Each {
 		if v, ok := op.view(); ok {
-			views = append(views, viewJSON(v))
+			views = append(views, encode.View(v))
 		}
 	}
 	m.RawIf("views", rawArray(views))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector/clock"
+	"github.com/mach5/okta-connector/guest/connector/encode"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -171,7 +172,7 @@ func (cn *Connector) Table(host hostcall.Host, text string) (string, error) {
 
 func (r *Result) finish(w *jsonval.Writer) {
 	if r.Err != nil {
-		w.Raw("error", errorJSON(r.Err))
+		w.Raw("error", encode.Error(r.Err))
 	}
 	if len(r.Warnings) > 0 {
 		w.Strs("warnings", r.Warnings)

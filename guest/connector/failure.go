@@ -255,17 +255,3 @@ func (c *Call) BadBody(r hostcall.Response, why string) Result {
 		Message:  c.Service.Name + " answered " + strconv.Itoa(r.Status) + " with an unusable body: " + why,
 		Upstream: &abi.Upstream{Status: r.Status, RequestID: r.Header(c.Service.RequestID)}}}
 }
-
-func errorJSON(e *abi.Error) string {
-	var w jsonval.Writer
-	w.Str("code", e.Code).Str("message", e.Message)
-	if u := e.Upstream; u != nil {
-		var uw jsonval.Writer
-		uw.Int("status", int64(u.Status)).StrIf("code", u.Code).StrIf("summary", u.Summary)
-		if len(u.Causes) > 0 {
-			uw.Strs("causes", u.Causes)
-		}
-		w.Raw("upstream", uw.StrIf("request_id", u.RequestID).String())
-	}
-	return w.Bool("retryable", e.Retryable).IntIf("retry_after_ms", e.RetryAfterMS).String()
-}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/encode"
 	"github.com/mach5/okta-connector/guest/connector/links"
 	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
@@ -495,26 +496,11 @@ func (c *Call) InputMark() string {
 				v = jsonval.Value{}
 			}
 		}
-		for _, b := range []byte(in.Name + "=" + canonical(v) + ";") {
+		for _, b := range []byte(in.Name + "=" + encode.Canonical(v) + ";") {
 			h = (h ^ uint64(b)) * 1099511628211
 		}
 	}
 	return strconv.FormatUint(h, 36)
-}
-
-// canonical returns the text of a value in one spelling.
-func canonical(v jsonval.Value) string {
-	switch v.Kind() {
-	case jsonval.String:
-		return jsonval.Quote(v.Str())
-	case jsonval.Array:
-		var all []string
-		for e := range v.Elements() {
-			all = append(all, canonical(e))
-		}
-		return "[" + strings.Join(all, ",") + "]"
-	}
-	return v.Raw()
 }
 
 // inCircle returns the result of a list whose next link leads back to an earlier page.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/encode"
 	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -60,7 +61,7 @@ func (op *Operation) manifest(serviceName string) string {
 	var w jsonval.Writer
 	w.Str("name", op.Name).Str("summary", op.Summary).Str("class", string(op.Class))
 	if len(op.Rules) > 0 {
-		w.Raw("class_rules", texts.JSONArray(op.Rules, classRule))
+		w.Raw("class_rules", texts.JSONArray(op.Rules, encode.ClassRule))
 	}
 	w.Raw("surfaces", texts.JSONArray(op.Surfaces, func(s abi.Surface) string { return jsonval.Quote(string(s)) }))
 	w.Str("idempotency", string(op.Idempotency)).Raw("input_schema", op.schema()).RawIf("example", op.Example)
@@ -82,7 +83,7 @@ func (op *Operation) manifest(serviceName string) string {
 		w.BoolIf("single", op.pager() == nil)
 	}
 	w.StrIf("key", op.Key)
-	w.Raw("endpoints", texts.JSONArray(op.Endpoints, EndpointJSON))
+	w.Raw("endpoints", texts.JSONArray(op.Endpoints, encode.Endpoint))
 	if b := op.Backfill; b != nil {
 		var v jsonval.Writer
 		w.Raw("backfill", v.Str("operation", b.Operation).Str("time", b.Time).String())
@@ -108,46 +109,6 @@ func (op *Operation) view() (v abi.View, ok bool) {
 // requires reports whether any input is required.
 func (op *Operation) requires() bool {
 	return slices.ContainsFunc(op.Inputs, func(in Input) bool { return in.Required })
-}
-
-func viewJSON(v abi.View) string {
-	var w, times jsonval.Writer
-	w.Str("name", v.Name).Str("operation", v.Operation).RawIf("input", string(v.Input))
-	var fields []string
-	for field := range v.Times {
-		fields = texts.AddSorted(fields, field)
-	}
-	for _, field := range fields {
-		times.Int(field, v.Times[field])
-	}
-	if len(v.Times) > 0 {
-		w.Raw("times", times.String())
-	}
-	return w.StrIf("comment", v.Comment).String()
-}
-
-// EndpointJSON returns an endpoint as JSON for the manifest.
-func EndpointJSON(e *abi.Endpoint) string {
-	var w jsonval.Writer
-	w.Str("endpoint", e.Endpoint).Str("bucket", e.Bucket)
-	if len(e.Scopes) > 0 {
-		w.Strs("scopes", e.Scopes)
-	}
-	if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
-		w.Raw("class_rules", texts.JSONArray(e.ClassRules, classRule))
-	}
-	if len(e.Sensitive) > 0 {
-		w.Strs("sensitive", e.Sensitive)
-	}
-	if len(e.Query) > 0 {
-		w.Strs("query", e.Query)
-	}
-	return w.String()
-}
-
-func classRule(r abi.ClassRule) string {
-	var w jsonval.Writer
-	return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
 }
 
 // WithClass returns a copy of e with the class of its requests, for an operation whose class depends on its input.

@@ -7,6 +7,7 @@ package okta
 import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector"
+	"github.com/mach5/okta-connector/guest/connector/encode"
 	"github.com/mach5/okta-connector/guest/connector/texts"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
@@ -61,7 +62,7 @@ func console(domain string) string {
 // account describes how to read the token's owner.
 func account() string {
 	var w jsonval.Writer
-	return w.Raw("endpoint", connector.EndpointJSON(&getMe)).Str("id", "id").Str("name", "profile.login").String()
+	return w.Raw("endpoint", encode.Endpoint(&getMe)).Str("id", "id").Str("name", "profile.login").String()
 }
 
 // Inputs of several operations.

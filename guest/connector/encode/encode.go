@@ -1,0 +1,82 @@
+// Package encode writes the parts of a manifest and of results as JSON.
+package encode
+
+import (
+	"strings"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/texts"
+	"github.com/mach5/okta-connector/guest/jsonval"
+)
+
+// View returns an SQL view as JSON for the manifest.
+func View(v abi.View) string {
+	var w, times jsonval.Writer
+	w.Str("name", v.Name).Str("operation", v.Operation).RawIf("input", string(v.Input))
+	var fields []string
+	for field := range v.Times {
+		fields = texts.AddSorted(fields, field)
+	}
+	for _, field := range fields {
+		times.Int(field, v.Times[field])
+	}
+	if len(v.Times) > 0 {
+		w.Raw("times", times.String())
+	}
+	return w.StrIf("comment", v.Comment).String()
+}
+
+// Endpoint returns an endpoint as JSON for the manifest.
+func Endpoint(e *abi.Endpoint) string {
+	var w jsonval.Writer
+	w.Str("endpoint", e.Endpoint).Str("bucket", e.Bucket)
+	if len(e.Scopes) > 0 {
+		w.Strs("scopes", e.Scopes)
+	}
+	if w.StrIf("class", string(e.Class)); len(e.ClassRules) > 0 {
+		w.Raw("class_rules", texts.JSONArray(e.ClassRules, ClassRule))
+	}
+	if len(e.Sensitive) > 0 {
+		w.Strs("sensitive", e.Sensitive)
+	}
+	if len(e.Query) > 0 {
+		w.Strs("query", e.Query)
+	}
+	return w.String()
+}
+
+// ClassRule returns a class rule as JSON for the manifest.
+func ClassRule(r abi.ClassRule) string {
+	var w jsonval.Writer
+	return w.Str("field", r.Field).StrIf("equals", r.Equals).Str("class", string(r.Class)).String()
+}
+
+// Error returns an error as JSON for a result.
+func Error(e *abi.Error) string {
+	var w jsonval.Writer
+	w.Str("code", e.Code).Str("message", e.Message)
+	if u := e.Upstream; u != nil {
+		var uw jsonval.Writer
+		uw.Int("status", int64(u.Status)).StrIf("code", u.Code).StrIf("summary", u.Summary)
+		if len(u.Causes) > 0 {
+			uw.Strs("causes", u.Causes)
+		}
+		w.Raw("upstream", uw.StrIf("request_id", u.RequestID).String())
+	}
+	return w.Bool("retryable", e.Retryable).IntIf("retry_after_ms", e.RetryAfterMS).String()
+}
+
+// Canonical returns the text of a value in one spelling.
+func Canonical(v jsonval.Value) string {
+	switch v.Kind() {
+	case jsonval.String:
+		return jsonval.Quote(v.Str())
+	case jsonval.Array:
+		var all []string
+		for e := range v.Elements() {
+			all = append(all, Canonical(e))
+		}
+		return "[" + strings.Join(all, ",") + "]"
+	}
+	return v.Raw()
+}
