@@ -11,12 +11,12 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// OneLine returns a message on one line. It replaces control characters, and marks that change the direction of writing, by
-// spaces.
+// OneLine returns a message on one line. It replaces control characters, marks that change the direction of writing, and bytes
+// that are not UTF-8 by spaces.
 func OneLine(s string) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return ' '
 		}
 		return r
