@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-func TestApprovalIsAskedBeforeTheFirstWrite(t *testing.T) {
+func TestApproval_OfAWrite_IsAskedBeforeTheFirst(t *testing.T) {
 	ctx := context.Background()
 	const op, input = "deactivate_user", `{"user":"alan.turing@example.com"}`
 	approving := func(a host.Approver) func(*host.Config, *host.ConnectOptions) {
@@ -49,7 +49,7 @@ func TestApprovalIsAskedBeforeTheFirstWrite(t *testing.T) {
 		if len(asked) != 1 || len(asked[0].Plan.Writes) != 1 || asked[0].Class != abi.Destructive || asked[0].Operation != op {
 			t.Errorf("%+v", asked)
 		}
-		// Nothing to do is nothing to approve; a class that is not named is not asked about.
+		// A call without a write needs no approval. A class that is not named is not asked about.
 		if res, err := c.Invoke(ctx, op, json.RawMessage(input)); err != nil || res.Outcome != abi.Unchanged || len(asked) != 1 {
 			t.Errorf("%+v %v", res, err)
 		}
@@ -57,22 +57,22 @@ func TestApprovalIsAskedBeforeTheFirstWrite(t *testing.T) {
 			t.Errorf("%+v %v", res, err)
 		}
 	})
-	t.Run("and then the state changes", func(t *testing.T) {
+	t.Run("the state changes before the write", func(t *testing.T) {
 		var other *host.Connection
 		c, org := actor(t, approving(host.ApproverFunc(func(ctx context.Context, _ host.ApprovalRequest) (string, error) {
 			_, err := other.Invoke(ctx, op, json.RawMessage(input)) // while the approver reads
 			return "grace", err
 		})))
 		other = e2e.Again(t, c, org, func(cfg *host.Config, _ *host.ConnectOptions) { cfg.Approve = nil })
-		// delete_user was planned with two writes; only the second is still needed.
+		// The plan of delete_user had two writes. Only the second is still needed.
 		if res, err := c.Invoke(ctx, "delete_user", json.RawMessage(input)); err != nil || res.Outcome != abi.Succeeded {
 			t.Errorf("%+v %v", res, err)
 		}
 	})
 }
 
-// TestAChangeBetweenApprovalAndWrite is somebody's change of the object while the approver looks at the plan.
-func TestAChangeBetweenApprovalAndWrite(t *testing.T) {
+// TestApproval_TargetChangedMeanwhile_IsAskedAgain changes the object while the approver reads the plan.
+func TestApproval_TargetChangedMeanwhile_IsAskedAgain(t *testing.T) {
 	ctx := context.Background()
 	var others *host.Connection
 	asked := 0

@@ -10,7 +10,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// TestColumn_SeveralPaths_TheFirstWithAValueCounts: names of application users, which lie elsewhere in OpenID Connect apps.
+// TestColumn_SeveralPaths_TheFirstWithAValueCounts uses names of application users, which have another path in OpenID
+// Connect apps.
 func TestColumn_SeveralPaths_TheFirstWithAValueCounts(t *testing.T) {
 	c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `[{"id":"1","profile":{"firstName":"Ada","lastName":"L"}},{"id":"2","profile":{"given_name":"Bo","family_name":"M"}},

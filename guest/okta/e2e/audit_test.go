@@ -16,7 +16,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-func TestEveryInvokeIsAudited(t *testing.T) {
+func TestAudit_EveryInvoke_HasARecord(t *testing.T) {
 	const (
 		secret = "Correct horse battery staple 9"
 		create = `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"credentials":{"password":{"value":"` + secret + `"}}}`
@@ -99,8 +99,8 @@ func TestEveryInvokeIsAudited(t *testing.T) {
 	}
 }
 
-// TestOktaQuotingASecretIsMasked has Okta refuse a password and say which it was.
-func TestOktaQuotingASecretIsMasked(t *testing.T) {
+// TestInvoke_OktaQuotesASecret_MasksIt makes Okta refuse a password and quote it.
+func TestInvoke_OktaQuotesASecret_MasksIt(t *testing.T) {
 	audit := &hosttest.Audit{}
 	c := connectTo(t, refusing(t, `{"errorCode":"E0000080","errorSummary":"no: hunter22 is too weak","errorCauses":[{"errorSummary":"password: hunter22"}]}`),
 		func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = audit })
@@ -112,7 +112,7 @@ func TestOktaQuotingASecretIsMasked(t *testing.T) {
 	}
 }
 
-func TestAuditGoesToALog(t *testing.T) {
+func TestAudit_ToALog_WritesItsLines(t *testing.T) {
 	var b bytes.Buffer
 	c, _ := actor(t, func(_ *host.Config, o *host.ConnectOptions) {
 		o.Auditor = host.AuditLog{Handler: slog.NewJSONHandler(&b, nil)}
@@ -125,8 +125,8 @@ func TestAuditGoesToALog(t *testing.T) {
 	}
 }
 
-// An invoke that is not in the audit says so.
-func TestAnAuditThatFailsIsTold(t *testing.T) {
+// An invoke that could not be audited has a warning.
+func TestAudit_Failing_IsAWarning(t *testing.T) {
 	c, _ := actor(t, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = failing{} })
 	res, err := c.Invoke(context.Background(), "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`))
 	if err != nil || len(res.Meta.Warnings) != 1 || !strings.Contains(res.Meta.Warnings[0], "audit record of this invoke could not be written") {
@@ -134,8 +134,8 @@ func TestAnAuditThatFailsIsTold(t *testing.T) {
 	}
 }
 
-// A write that the audit cannot note does not leave.
-func TestNothingIsWrittenWithoutAnAudit(t *testing.T) {
+// A write that cannot be audited is not sent.
+func TestWrite_AuditFails_IsNotSent(t *testing.T) {
 	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) {
 		o.Auditor, o.Journal = failing{}, hosttest.Journal(t, journal.Options{})
 	})

@@ -15,9 +15,10 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// TestAnInputOpensWhatItsClassDoesAndNothingElse has each input whose class a rule sets, and the writes that it opens. The hostile
-// module with the connector's manifest asks for every endpoint of the operation: the host refuses the others.
-func TestAnInputOpensWhatItsClassDoesAndNothingElse(t *testing.T) {
+// TestClassRules_EachInput_AllowsOnlyItsWrites has each input whose class a rule sets, and the writes that it allows.
+// The hostile module with the connector's manifest requests every endpoint of the operation. The host must refuse the
+// others.
+func TestClassRules_EachInput_AllowsOnlyItsWrites(t *testing.T) {
 	var ruled []string
 	var m abi.Manifest
 	if err := json.Unmarshal(okta.Manifest(), &m); err != nil {
@@ -33,7 +34,7 @@ func TestAnInputOpensWhatItsClassDoesAndNothingElse(t *testing.T) {
 	for _, c := range []struct {
 		op, input, body string
 		class           abi.Class
-		opens           string // the last segments of the endpoints of writes
+		allows          string // last segments of the endpoints of allowed writes
 	}{
 		{"user_lifecycle_action", `{"action":"activate"}`, ``, abi.Write, back},
 		{"user_lifecycle_action", `{"action":"unlock"}`, ``, abi.Write, back},
@@ -97,7 +98,7 @@ func TestAnInputOpensWhatItsClassDoesAndNothingElse(t *testing.T) {
 		if res.Meta.Class != c.class {
 			t.Errorf("%s %s is of class %s, want %s: %+v", c.op, c.input, res.Meta.Class, c.class, res.Error)
 		}
-		var opens, read []string
+		var allows, read []string
 		for _, uri := range server.URIs() {
 			endpoint, err := url.PathUnescape(uri)
 			if err != nil {
@@ -106,29 +107,30 @@ func TestAnInputOpensWhatItsClassDoesAndNothingElse(t *testing.T) {
 			if strings.HasPrefix(endpoint, "GET ") {
 				read = append(read, endpoint)
 			} else {
-				opens = append(opens, endpoint[strings.LastIndex(endpoint, "/")+1:])
+				allows = append(allows, endpoint[strings.LastIndex(endpoint, "/")+1:])
 			}
 		}
 		if !slices.Equal(read, reads) {
-			t.Errorf("%s %s reads %v, want %v", c.op, c.input, read, reads)
+			t.Errorf("%s %s may read %v, want %v", c.op, c.input, read, reads)
 		}
-		if slices.Sort(opens); strings.Join(opens, " ") != c.opens {
-			t.Errorf("%s %s with body %s opens %v, want %s", c.op, c.input, c.body, opens, c.opens)
+		if slices.Sort(allows); strings.Join(allows, " ") != c.allows {
+			t.Errorf("%s %s with body %s allows %v, want %s", c.op, c.input, c.body, allows, c.allows)
 		}
 	}
 	if len(ruled) > 0 {
-		t.Errorf("not asked: %v", ruled)
+		t.Errorf("class rules without a case: %v", ruled)
 	}
 }
 
-// driven is a manifest whose operations take what drives the hostile module, and any value in the fields of their own.
+// driven returns a manifest whose operations accept the inputs that control the hostile module, and any value in their
+// own fields.
 func driven(t *testing.T, m abi.Manifest) []byte {
 	t.Helper()
 	m.Operations = slices.Clone(m.Operations)
 	for i := range m.Operations {
 		var schema struct {
 			Properties map[string]struct {
-				Enum []any `json:"enum,omitempty"` // which class rules need
+				Enum []any `json:"enum,omitempty"` // for class rules
 			} `json:"properties"`
 		}
 		if err := json.Unmarshal([]byte(`{"properties":{"do":{},"texts":{}}}`), &schema); err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/mach5/okta-connector/internal/compat"
 )
 
-// connectOld binds a module to an org by the old connection file, under the address that the old org had.
+// connectOld connects a module to an org by the old connection file, at the address of the old org.
 func connectOld(t *testing.T, wasm []byte, org *compat.Org, opts host.ConnectOptions) *host.Connection {
 	t.Helper()
 	server := httptest.NewServer(org)
@@ -43,7 +43,7 @@ func connectOld(t *testing.T, wasm []byte, org *compat.Org, opts host.ConnectOpt
 	return hosttest.Connect(t, hosttest.Packed(wasm, host.LoadOptions{Minor0: minor0.Manifest()}).Load(t), configs[0], opts)
 }
 
-// oldSchema is what the old module takes of connections.
+// oldSchema returns the old module's schema of connections.
 func oldSchema(t *testing.T) *connections.Schema {
 	t.Helper()
 	kind, schema, err := host.ReadConfigSchema(compat.Module(t))
@@ -57,7 +57,7 @@ func oldSchema(t *testing.T) *connections.Schema {
 	return s
 }
 
-// oldAndNew are the old module and today's.
+// oldAndNew returns the old module and today's.
 func oldAndNew(t *testing.T) map[string][]byte {
 	t.Helper()
 	return map[string][]byte{"old module": compat.Module(t), "today's module": hosttest.Connector.Bytes(t)}
@@ -140,7 +140,7 @@ func TestJournal_OldFile_AnswersAndSettlesItsKeys(t *testing.T) {
 			for _, login := range []string{"alan@example.com", "grace@example.com"} {
 				org.Deactivate(login) // as the old runner did
 			}
-			// The time of the old runner, since keys expire.
+			// The clock shows the old runner's time, since keys expire.
 			when := func() time.Time { return compat.Now.AddDate(0, 0, 1) }
 			file, err := journal.Open(filepath.Join(compat.Copy(t, "", compat.JournalFile), compat.JournalFile), journal.Options{Now: when})
 			if err != nil {
@@ -162,13 +162,13 @@ func TestJournal_OldFile_AnswersAndSettlesItsKeys(t *testing.T) {
 				t.Errorf("a key in doubt: %+v %+v", res, res.Error)
 			}
 			if n := org.Writes(); n != 0 {
-				t.Errorf("%d writes were sent again", n)
+				t.Errorf("%d writes were repeated", n)
 			}
 		})
 	}
 }
 
-func TestAudit_OldFile_IsReadAndGoesOn(t *testing.T) {
+func TestAudit_OldFile_IsReadAndContinued(t *testing.T) {
 	old := compat.File(t, compat.AuditFile)
 	outcomes := map[string][]abi.Outcome{}
 	for line := range bytes.Lines(old) {

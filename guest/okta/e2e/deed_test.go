@@ -21,8 +21,8 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// TestAudit_OfAWrite_SaysWhoDidWhatToWhom: who ran it, whose token acted, at which org, on which object, what was there
-// before and afterwards, and by which module.
+// TestAudit_OfAWrite_SaysWhoDidWhatToWhom: the record has the caller, the token's owner, the org, the object, its state
+// before and after, and the module.
 func TestAudit_OfAWrite_SaysWhoDidWhatToWhom(t *testing.T) {
 	ctx, k := context.Background(), &hosttest.Audit{}
 	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = k })
@@ -62,7 +62,7 @@ func TestAudit_OfAWrite_SaysWhoDidWhatToWhom(t *testing.T) {
 		t.Errorf("%s %s, after %+v", writing.Run, ended.Run, ended.After)
 	}
 
-	// A read has none of what is for writes, and another run.
+	// A read has no members for writes, and is another run.
 	reads := len(org.Org.Requests())
 	if _, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`)); err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestAudit_OfAWrite_SaysWhoDidWhatToWhom(t *testing.T) {
 		t.Errorf("%+v, %d requests", read, len(org.Org.Requests())-reads)
 	}
 
-	// The account is asked for once.
+	// The account is read once.
 	if _, err := c.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Night Shift"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestAudit_OfAWrite_SaysWhoDidWhatToWhom(t *testing.T) {
 		t.Errorf("asked %d times, %+v, after %+v", asked, created.Account, created.After)
 	}
 
-	// A plan has what would be done, and to whom; nothing afterwards.
+	// A plan has the writes and their targets, and nothing about the state after them.
 	if _, err := c.Invoke(ctx, "deactivate_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`), host.InvokeOptions{Plan: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestAudit_OfAWrite_SaysWhoDidWhatToWhom(t *testing.T) {
 	if plan.Outcome != abi.Planned || len(plan.Targets) != 1 || plan.Before == nil || plan.After != nil || plan.Account != nil {
 		t.Errorf("%+v", plan)
 	}
-	// Two writes for two things.
+	// Two writes with two targets.
 	if _, err := c.Invoke(ctx, "delete_user", json.RawMessage(`{"user":"kofi.lindqvist4@example.com"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestAudit_OfAWrite_SaysWhoDidWhatToWhom(t *testing.T) {
 	}
 }
 
-// TestAudit_OfAnApprovedWrite_HasThePlan that was shown, its hash, and who approved; where it was refused, too.
+// TestAudit_OfAnApprovedWrite_HasThePlan that was shown, its hash, and the approver, also if it was refused.
 func TestAudit_OfAnApprovedWrite_HasThePlan(t *testing.T) {
 	k, yes := &hosttest.Audit{}, true
 	var shown abi.Plan
@@ -147,8 +147,8 @@ func TestAudit_OfAnApprovedWrite_HasThePlan(t *testing.T) {
 	}
 }
 
-// TestAudit_HasNoSecret in what was there before and afterwards, or in whom it was for.
-func TestAudit_HasNoSecret(t *testing.T) {
+// TestAudit_OfSecrets_HasNone covers states before and after, and targets.
+func TestAudit_OfSecrets_HasNone(t *testing.T) {
 	const secret = "Correct horse battery staple 1"
 	ctx, k := context.Background(), &hosttest.Audit{}
 	c, _ := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
@@ -170,8 +170,8 @@ func TestAudit_HasNoSecret(t *testing.T) {
 	}
 }
 
-// TestAudit_WhoseAccountCannotBeRead_SaysWhy, and the deed is done.
-func TestAudit_WhoseAccountCannotBeRead_SaysWhy(t *testing.T) {
+// TestAudit_AccountUnreadable_SaysWhy also checks that the write is done.
+func TestAudit_AccountUnreadable_SaysWhy(t *testing.T) {
 	me := func(status int, body string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			w.WriteHeader(status)
@@ -185,7 +185,7 @@ func TestAudit_WhoseAccountCannotBeRead_SaysWhy(t *testing.T) {
 		"forbidden":          {me(403, `{"errorCode":"E0000006"}`), "found status 403"},
 		"not a user":         {me(404, `{"errorCode":"E0000007"}`), "found status 404"},
 		"a web page":         {me(200, `<html>`), "found status 200"},
-		"nothing":            {me(200, ``), "found status 200"},
+		"an empty body":      {me(200, ``), "found status 200"},
 		"without an id":      {me(200, `{"profile":{"login":"a"}}`), "the response has no id"},
 		"a number":           {me(200, `{"id":7}`), "the response has no id"},
 		"the hosttest.Token": {me(200, `{"id":"`+hosttest.Token+`"}`), "the response has no id"},
@@ -215,12 +215,12 @@ func TestAudit_WhoseAccountCannotBeRead_SaysWhy(t *testing.T) {
 	}
 }
 
-// TestAudit_WhoseAccountHangs_DoesNotTakeTheWritesTime.
-func TestAudit_WhoseAccountHangs_DoesNotTakeTheWritesTime(t *testing.T) {
+// TestAudit_AccountHangs_DoesNotUseTheWritesTime has an org that never answers who owns the token.
+func TestAudit_AccountHangs_DoesNotUseTheWritesTime(t *testing.T) {
 	org := withToken(oktatest.New(oktatest.Config{}))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/api/v1/users/me" {
-			<-r.Context().Done() // for as long as somebody waits
+			<-r.Context().Done() // until the client gives up
 			return
 		}
 		org.ServeHTTP(w, r)
@@ -229,7 +229,7 @@ func TestAudit_WhoseAccountHangs_DoesNotTakeTheWritesTime(t *testing.T) {
 	k := &hosttest.Audit{}
 	conn := connectTo(t, server.URL, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = k })
 	var wg sync.WaitGroup
-	for _, name := range []string{"Night Shift", "Day Shift"} { // the second finds that it could not be read
+	for _, name := range []string{"Night Shift", "Day Shift"} { // the second knows that it cannot be read
 		wg.Go(func() {
 			res, err := conn.Invoke(context.Background(), "create_group", json.RawMessage(`{"name":"`+name+`"}`))
 			if err != nil || res.Outcome != abi.Succeeded {
@@ -243,7 +243,7 @@ func TestAudit_WhoseAccountHangs_DoesNotTakeTheWritesTime(t *testing.T) {
 	}
 }
 
-// TestAudit_OfASettledWrite_NamesItsTarget: this run sent nothing, and what it reports is the earlier run's doing.
+// TestAudit_OfASettledWrite_NamesItsTarget: this run sent nothing, and reports the earlier run's write.
 func TestAudit_OfASettledWrite_NamesItsTarget(t *testing.T) {
 	k, j := &hosttest.Audit{}, hosttest.Journal(t, journal.Options{})
 	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) { o.Journal = hosttest.Dying(j) })
@@ -260,8 +260,8 @@ func TestAudit_OfASettledWrite_NamesItsTarget(t *testing.T) {
 	}
 }
 
-// TestAudit_OfAWriteThatNamesAnID_HasWhatWasThere, and a write that nobody keeps a record of reads no more than it needs.
-func TestAudit_OfAWriteThatNamesAnID_HasWhatWasThere(t *testing.T) {
+// TestAudit_OfAWriteByID_HasTheStateBefore also checks that a write without an audit makes no extra reads.
+func TestAudit_OfAWriteByID_HasTheStateBefore(t *testing.T) {
 	ctx := context.Background()
 	for _, audited := range []bool{true, false} {
 		k := &hosttest.Audit{}
@@ -296,14 +296,15 @@ func TestAudit_OfAWriteThatNamesAnID_HasWhatWasThere(t *testing.T) {
 				continue
 			}
 			if writing, ended := k.Last(); writing.Before == nil || gjson.GetBytes(writing.Before.Value, "profile.login").Str != "ada.lovelace@example.com" || ended.Before == nil {
-				t.Errorf("%s: before %+v", w.op, writing.Before) // an id may be masked, since a session's is
+				t.Errorf("%s: before %+v", w.op, writing.Before) // an id may be masked, as a session's is
 			}
 		}
 	}
 }
 
-// TestAudit_OfARefusedAttempt_SaysOnWhat: a write that the module refused to send has its target in the audit, and what is there.
-func TestAudit_OfARefusedAttempt_SaysOnWhat(t *testing.T) {
+// TestAudit_OfARefusedAttempt_NamesItsTarget: if the module refuses to send a write, the audit has its target and
+// state.
+func TestAudit_OfARefusedAttempt_NamesItsTarget(t *testing.T) {
 	for name, change := range map[string]func(*host.Config, *host.ConnectOptions){
 		"invoked":  func(*host.Config, *host.ConnectOptions) {},
 		"approved": func(cfg *host.Config, _ *host.ConnectOptions) { cfg.Approve = abi.Classes()[1:] },

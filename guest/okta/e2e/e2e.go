@@ -1,4 +1,4 @@
-// Package e2e tests the Okta connector end to end: its module, on the host, against simulated orgs.
+// Package e2e tests the Okta connector end to end: its module, in the host, against simulated orgs.
 package e2e
 
 import (
@@ -10,11 +10,11 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// Change changes how a connection is made. It may be nil.
+// Change changes the configuration of a connection. It may be nil.
 type Change = func(*host.Config, *host.ConnectOptions)
 
-// Start starts a simulated org for the length of a test, and connects the connector to it with every grant. The module is
-// the connection's own, so that what it learns of rate limits stays with this org.
+// Start starts a simulated org for the duration of a test, and connects to it with every grant. The connection has its
+// own module, so that learned rate limits are not shared with other orgs.
 func Start(tb testing.TB, sim oktatest.Config, change Change) (*host.Connection, *oktatest.Server) {
 	tb.Helper()
 	org := oktatest.New(sim).Start()
@@ -27,7 +27,7 @@ func Start(tb testing.TB, sim oktatest.Config, change Change) (*host.Connection,
 	return hosttest.Connect(tb, hosttest.Connector.Load(tb), config, opts), org
 }
 
-// Again makes a second connection to an org, as another process does.
+// Again makes a second connection to an org, as another process would.
 func Again(tb testing.TB, c *host.Connection, org *oktatest.Server, change Change) *host.Connection {
 	tb.Helper()
 	return hosttest.Again(tb, c, host.ConnectOptions{Secrets: hosttest.Secret(org.Token()), Sleep: hosttest.Briefly}, change)

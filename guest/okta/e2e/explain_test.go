@@ -11,8 +11,8 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// Whoever reads why an input was refused knows what to write instead, and nothing of JSON Schema.
-func TestRefusalsOfInputsSayWhatToWrite(t *testing.T) {
+// The error of a refused input says what to write instead, without terms of JSON Schema.
+func TestInvoke_InvalidInput_SaysWhatToWrite(t *testing.T) {
 	conn := hosttest.Connect(t, hosttest.Connector.Module(t), host.Config{BaseURL: "https://example.okta.com", Grants: abi.Classes()}, host.ConnectOptions{})
 	for _, c := range []struct{ op, input, want string }{
 		{"list_users", `{"q":"a","status":"ACTIVE"}`, "q excludes status, filter, include_deprovisioned and cursor; include_deprovisioned excludes status and filter"},
@@ -40,7 +40,7 @@ func TestRefusalsOfInputsSayWhatToWrite(t *testing.T) {
 			t.Errorf("%s %s: %s\nwant %s", c.op, c.input, res.Error.Message, want)
 		}
 		if strings.Contains(res.Error.Message, "failed") || strings.Contains(res.Error.Message, "Of") {
-			t.Errorf("%s speaks of JSON Schema", res.Error.Message)
+			t.Errorf("%s has terms of JSON Schema", res.Error.Message)
 		}
 	}
 }

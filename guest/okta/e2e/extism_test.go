@@ -16,11 +16,11 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// TestExtismHost_OfEveryRead_AnswersAsOurHost judges our host by a second one on stock go-sdk: the same calls give the same
-// results on all three surfaces.
+// TestExtismHost_OfEveryRead_AnswersAsOurHost compares our host with a second one on stock go-sdk: the same calls must
+// give the same results on all three surfaces.
 func TestExtismHost_OfEveryRead_AnswersAsOurHost(t *testing.T) {
 	ctx := context.Background()
-	var org http.Handler // of the case in hand
+	var org http.Handler // of the present case
 	client := &http.Client{Transport: transport(func(r *http.Request) *http.Response {
 		w := httptest.NewRecorder()
 		r.Body = http.NoBody
@@ -130,7 +130,7 @@ type transport func(*http.Request) *http.Response
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
 
-// equalText wants two texts to be equal, and shows where they are not.
+// equalText compares two texts, and shows the first difference.
 func equalText(t *testing.T, what, ours, theirs string) {
 	t.Helper()
 	if ours == theirs {

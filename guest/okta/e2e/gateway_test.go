@@ -14,13 +14,13 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// TestAGatewayThatSaysAllIsWellIsNotBelieved has something in between take every write, answer 2xx, and hand nothing on.
-func TestAGatewayThatSaysAllIsWellIsNotBelieved(t *testing.T) {
+// TestWrite_GatewayAnswers2xx_IsReadBack has a gateway that answers 2xx to every write, and forwards none.
+func TestWrite_GatewayAnswers2xx_IsReadBack(t *testing.T) {
 	const app, group = `"application":"0oaGJxoM8LyCF3ytcwkO"`, `"group":"00gLFTnJJZSd570BcwkO"`
 	for _, s := range []struct {
 		op, input string
 		outcome   abi.Outcome
-		shown     bool // the result shows what was read afterwards, so that even an answer of Okta's is looked after
+		shown     bool // the result shows the state read afterwards, so the write is read back even after Okta's own response
 	}{
 		{"deactivate_user", `{"user":"alan.turing@example.com"}`, abi.Unavailable, true},
 		{"user_lifecycle_action", `{"user":"ada.lovelace@example.com","action":"suspend"}`, abi.Unavailable, true},

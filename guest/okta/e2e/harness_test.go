@@ -17,7 +17,7 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
-// world is an org behind Okta's OpenAPI document, and the connector on it with every grant.
+// world is an org that is checked against Okta's OpenAPI document, and a connection to it with every grant.
 type world struct {
 	*host.Connection
 	org *oktatest.Org
@@ -33,7 +33,7 @@ func newWorld(t *testing.T, cfg oktatest.Config) world {
 	return world{bound(t, judge.Middleware(t, withToken(org)), abi.Classes()...), org}
 }
 
-// do invokes an operation and wants an outcome.
+// do invokes an operation and checks its outcome.
 func (w world) do(t *testing.T, want abi.Outcome, op, input string) *abi.Result {
 	t.Helper()
 	res, _ := w.Invoke(context.Background(), op, json.RawMessage(input))
@@ -46,7 +46,7 @@ func (w world) do(t *testing.T, want abi.Outcome, op, input string) *abi.Result 
 	return res
 }
 
-// get is a member of a JSON object.
+// get returns a member of a JSON object.
 func get(t *testing.T, raw json.RawMessage, path ...string) string {
 	t.Helper()
 	for _, p := range path {
@@ -75,7 +75,7 @@ func boundWith(t *testing.T, h http.Handler, opts host.ConnectOptions, grants ..
 	return hosttest.Serve(t, hosttest.Connector.Module(t), h, host.Config{Name: "real", Grants: grants}, opts)
 }
 
-// withToken lets the tests' token into an org.
+// withToken returns an org that accepts the tests' token.
 func withToken(org *oktatest.Org) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
@@ -85,7 +85,7 @@ func withToken(org *oktatest.Org) http.Handler {
 	})
 }
 
-// connectTo is a connection with every grant to an address.
+// connectTo returns a connection with every grant to an address.
 func connectTo(t *testing.T, url string, change e2e.Change) *host.Connection {
 	t.Helper()
 	config, opts := host.Config{Name: "actor", BaseURL: url, Grants: abi.Classes()}, host.ConnectOptions{Sleep: hosttest.Briefly}
@@ -99,7 +99,7 @@ func withJournal(j journal.Journal) e2e.Change {
 	return func(_ *host.Config, o *host.ConnectOptions) { o.Journal = j }
 }
 
-// refusing is the address of an org that refuses every write with a body.
+// refusing returns the address of an org that refuses every write with a body.
 func refusing(t *testing.T, body string) string {
 	org := withToken(oktatest.New(oktatest.Config{}))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -114,7 +114,7 @@ func refusing(t *testing.T, body string) string {
 	return server.URL
 }
 
-// actor is a connection with every grant to an org of its own.
+// actor returns a connection with every grant to a new org.
 func actor(t *testing.T, change e2e.Change) (*host.Connection, *oktatest.Server) {
 	t.Helper()
 	return e2e.Start(t, oktatest.Config{}, change)

@@ -14,11 +14,11 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// strange are texts that no path or query takes.
+// strange has texts that no path or query accepts.
 var strange = []string{"../x", "..", `CORP\ada`, "a\nb", "%2e%2e", strings.Repeat("ü", 255)}
 
-// What people mistype is theirs to mend: it is never taken for a breach of the module's.
-func TestNoInputIsAModulesBreach(t *testing.T) {
+// A mistyped input is the caller's mistake. It must not count as a violation by the module.
+func TestInvoke_StrangeInput_IsInvalid(t *testing.T) {
 	c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x (Thing)"}`)
@@ -54,8 +54,8 @@ func TestNoInputIsAModulesBreach(t *testing.T) {
 	}
 }
 
-// A next link that leads elsewhere is Okta's fault, or that of what stands between.
-func TestNoAnswerIsAModulesBreach(t *testing.T) {
+// A foreign next link is the fault of Okta or of a proxy.
+func TestInvoke_ForeignNextLink_IsUnavailable(t *testing.T) {
 	link := ""
 	c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("after") == "" {

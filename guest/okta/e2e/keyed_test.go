@@ -18,7 +18,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-func TestTheSameKeyHappensOnce(t *testing.T) {
+func TestKey_SameInput_WritesOnce(t *testing.T) {
 	ctx := context.Background()
 	j := hosttest.Journal(t, journal.Options{})
 	c, org := actor(t, withJournal(j))
@@ -30,13 +30,13 @@ func TestTheSameKeyHappensOnce(t *testing.T) {
 		t.Fatalf("%+v %v", first, err)
 	}
 	requests, effects := len(org.Org.Requests()), org.Org.Effects()
-	// The order of members is no other input.
+	// Another order of members is the same input.
 	again, err := c.Invoke(ctx, "create_user", json.RawMessage(`{"activate":false,`+create[1:strings.LastIndex(create, ",")]+`}`), key)
 	if err != nil || !again.Meta.Replayed || string(again.Output) != string(first.Output) || again.Outcome != abi.Succeeded {
 		t.Errorf("%+v %v", again, err)
 	}
 	if len(org.Org.Requests()) != requests || org.Org.Effects() != effects {
-		t.Error("the second run sent something")
+		t.Error("the second run sent a request")
 	}
 	other, err := c.Invoke(ctx, "create_user", json.RawMessage(strings.Replace(create, "Nils", "Anna", 1)), key)
 	if err == nil || other.Outcome != abi.Rejected || other.Error.Code != "idempotency_key_reused" {
@@ -46,7 +46,7 @@ func TestTheSameKeyHappensOnce(t *testing.T) {
 	if res, err := c.Invoke(ctx, "create_user", json.RawMessage(create), long); err == nil || res.Outcome != abi.Invalid {
 		t.Errorf("%+v", res)
 	}
-	// A read is made anew each time.
+	// A read is repeated each time.
 	for range 2 {
 		if res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`), key); err != nil || res.Meta.Replayed {
 			t.Errorf("%+v %v", res, err)
@@ -54,7 +54,7 @@ func TestTheSameKeyHappensOnce(t *testing.T) {
 	}
 }
 
-func TestCredentialsAreNotInTheJournal(t *testing.T) {
+func TestJournal_Credentials_AreNotStored(t *testing.T) {
 	j := hosttest.Journal(t, journal.Options{})
 	c, _ := actor(t, withJournal(j))
 	key := host.InvokeOptions{IdempotencyKey: "reset"}
@@ -69,7 +69,7 @@ func TestCredentialsAreNotInTheJournal(t *testing.T) {
 	}
 }
 
-func TestARefusalThatPassesLeavesTheKeyFree(t *testing.T) {
+func TestKey_TemporaryRefusal_IsFree(t *testing.T) {
 	ctx := context.Background()
 	c, org := actor(t, withJournal(hosttest.Journal(t, journal.Options{})))
 	org.Org.Inject(oktatest.Fault{Kind: oktatest.ResetBefore, Method: "POST", Path: "/api/v1/users/{id}/lifecycle/deactivate", Times: 1})
@@ -83,7 +83,7 @@ func TestARefusalThatPassesLeavesTheKeyFree(t *testing.T) {
 	}
 }
 
-func TestTheSameKeyAtOnceHappensOnce(t *testing.T) {
+func TestKey_ConcurrentRuns_WriteOnce(t *testing.T) {
 	ctx := context.Background()
 	j := hosttest.Journal(t, journal.Options{})
 	c, org := actor(t, withJournal(j))
@@ -111,13 +111,13 @@ func TestTheSameKeyAtOnceHappensOnce(t *testing.T) {
 	}
 }
 
-func TestCeilingsStopAWorkflowGoneWild(t *testing.T) {
+func TestCeilings_OverTheLimit_StopWrites(t *testing.T) {
 	ctx := context.Background()
 	var okta, local hosttest.Clock
 	okta.Set(time.Now())
 	local.Set(time.Now())
 	path := filepath.Join(t.TempDir(), "journal")
-	process := func(cfg *host.Config, o *host.ConnectOptions) { // each with a journal of its own, on one file
+	process := func(cfg *host.Config, o *host.ConnectOptions) { // each with its own journal on the same file
 		j, err := journal.Open(path, journal.Options{Now: local.Now})
 		if err != nil {
 			t.Fatal(err)
@@ -156,7 +156,7 @@ func TestCeilingsStopAWorkflowGoneWild(t *testing.T) {
 	okta.Set(time.Now().Add(59 * time.Minute))
 	stopped("59 minutes later")
 
-	// Another class has ceilings of its own, and counts under that of all writes.
+	// Another class has its own ceilings, and also counts towards the ceiling of all writes.
 	for i := range 5 {
 		if res, err := c.Invoke(ctx, "create_group", json.RawMessage(fmt.Sprintf(`{"name":"Shift %d"}`, i))); err != nil {
 			t.Fatalf("%+v", res)
@@ -175,8 +175,8 @@ func TestCeilingsStopAWorkflowGoneWild(t *testing.T) {
 	}
 }
 
-// A ceiling that falls between the two writes of an operation leaves the first done, and the result says so.
-func TestACeilingBetweenTwoWrites(t *testing.T) {
+// If a ceiling is reached between the two writes of an operation, the first is done, and the result says so.
+func TestCeiling_BetweenTwoWrites_IsPartial(t *testing.T) {
 	c, org := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
 		cfg.MaxDestructivePerHour, o.Journal = 1, hosttest.Journal(t, journal.Options{})
 	})
@@ -186,8 +186,8 @@ func TestACeilingBetweenTwoWrites(t *testing.T) {
 	}
 }
 
-// TestWhatNeededNoWriteIsLookedAtAgain: an unchanged run's key says nothing of what the object is by the next.
-func TestWhatNeededNoWriteIsLookedAtAgain(t *testing.T) {
+// TestKey_UnchangedRun_ReadsAgain: after an unchanged run, the object may change before the next.
+func TestKey_UnchangedRun_ReadsAgain(t *testing.T) {
 	ctx := context.Background()
 	c, org := actor(t, withJournal(hosttest.Journal(t, journal.Options{})))
 	key := host.InvokeOptions{IdempotencyKey: "leaver"}
@@ -202,7 +202,7 @@ func TestWhatNeededNoWriteIsLookedAtAgain(t *testing.T) {
 	}
 	do("deactivate_user", abi.Succeeded)
 	do("deactivate_user", abi.Unchanged, key)
-	do("reactivate_user", abi.Succeeded) // by somebody else
+	do("reactivate_user", abi.Succeeded) // by another client
 	effects := org.Org.Effects()
 	if res := do("deactivate_user", abi.Succeeded, key); res.Meta.Replayed || org.Org.Effects() != effects+1 {
 		t.Errorf("%+v after %d effects", res, org.Org.Effects()-effects)
@@ -212,8 +212,8 @@ func TestWhatNeededNoWriteIsLookedAtAgain(t *testing.T) {
 	}
 }
 
-// TestWhatOktaRefusedIsAnsweredAgain: a run that ended is not run again, whatever was mended since. A new key is.
-func TestWhatOktaRefusedIsAnsweredAgain(t *testing.T) {
+// TestKey_RefusedRun_IsReplayed: a run that ended is not repeated, even if its cause was corrected since. A new key is.
+func TestKey_RefusedRun_IsReplayed(t *testing.T) {
 	ctx := context.Background()
 	c, org := actor(t, withJournal(hosttest.Journal(t, journal.Options{})))
 	in := json.RawMessage(`{"user":"ada.lovelace@example.com","profile":{"shoeSize":44}}`)

@@ -16,8 +16,8 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// TestRequestSeconds_AnswerDoesNotCome_AsksForLess: a list that is too slow at its size is asked for in smaller pages, after
-// the connection's own time and without a repeat.
+// TestRequestSeconds_AnswerDoesNotCome_AsksForLess: a list that is too slow is requested in smaller pages, after the
+// connection's own time and without a repeat.
 func TestRequestSeconds_AnswerDoesNotCome_AsksForLess(t *testing.T) {
 	var mu sync.Mutex
 	var asked []int
@@ -54,7 +54,7 @@ func TestRequestSeconds_SingleObject_IsRepeatedAndNamesTheLimit(t *testing.T) {
 	}
 }
 
-// TestLimits_PageOverOne_IsReadInSmallerPages: whichever limit a page is over, all records come.
+// TestLimits_PageOverOne_IsReadInSmallerPages: after a page over any limit, all records come.
 func TestLimits_PageOverOne_IsReadInSmallerPages(t *testing.T) {
 	const total = 700
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,8 +17,9 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
-// TestTheModuleHasTheOperationsThatWereAskedFor compares the packed manifest with a table that was typed in by hand.
-func TestTheModuleHasTheOperationsThatWereAskedFor(t *testing.T) {
+// TestModule_PackedManifest_HasTheRequiredOperations compares the packed manifest with a table that was written by
+// hand.
+func TestModule_PackedManifest_HasTheRequiredOperations(t *testing.T) {
 	text, err := os.ReadFile("../../../testdata/operations.tsv")
 	if err != nil {
 		t.Fatal(err)
@@ -63,8 +64,8 @@ func TestTheModuleHasTheOperationsThatWereAskedFor(t *testing.T) {
 	}
 }
 
-// TestTablesHaveTheColumnsThatPeopleKnow holds the SQL surface against the yardstick of testdata.
-func TestTablesHaveTheColumnsThatPeopleKnow(t *testing.T) {
+// TestTables_Columns_CoverTheKnownOnes compares the SQL surface with the list in testdata.
+func TestTables_Columns_CoverTheKnownOnes(t *testing.T) {
 	text, err := os.ReadFile("../../../testdata/steampipe-columns.tsv")
 	if err != nil {
 		t.Fatal(err)
@@ -90,8 +91,8 @@ func TestTablesHaveTheColumnsThatPeopleKnow(t *testing.T) {
 	}
 }
 
-// TestBucketsAreOktas compares the rate-limit bucket of each endpoint with Okta's own map.
-func TestBucketsAreOktas(t *testing.T) {
+// TestEndpoints_Buckets_MatchOktasMap compares the rate-limit bucket of each endpoint with Okta's own map.
+func TestEndpoints_Buckets_MatchOktasMap(t *testing.T) {
 	buckets := map[string]string{}
 	for line := range strings.Lines(string(observed.File(t, "rate-limit-buckets.tsv"))) {
 		if f := strings.Split(strings.TrimSpace(line), "\t"); len(f) == 3 {
@@ -116,8 +117,8 @@ func TestBucketsAreOktas(t *testing.T) {
 	}
 }
 
-// TestScopesAreOktas compares the OAuth scopes of each endpoint with those that Okta's OpenAPI document asks for.
-func TestScopesAreOktas(t *testing.T) {
+// TestEndpoints_Scopes_MatchOktasDocument compares the OAuth scopes of each endpoint with Okta's OpenAPI document.
+func TestEndpoints_Scopes_MatchOktasDocument(t *testing.T) {
 	judge, err := openapi.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -126,24 +127,24 @@ func TestScopesAreOktas(t *testing.T) {
 		for _, e := range op.Endpoints {
 			scopes, err := judge.Scopes(e.Endpoint)
 			if err != nil {
-				if e.Endpoint != "GET /oauth2/v1/clients" { // of another document: okta.clients.read
+				if e.Endpoint != "GET /oauth2/v1/clients" { // from another document: okta.clients.read
 					t.Errorf("%s: %v", op.Name, err)
 				}
 				continue
 			}
 			for _, s := range e.Scopes {
 				if !slices.Contains(scopes, s) {
-					t.Errorf("%s: %s wants one of %q, not %s", op.Name, e.Endpoint, scopes, s)
+					t.Errorf("%s: %s needs one of %q, not %s", op.Name, e.Endpoint, scopes, s)
 				}
 			}
 			if len(e.Scopes) == 0 && len(scopes) > 0 {
-				t.Errorf("%s: %s wants %q", op.Name, e.Endpoint, scopes)
+				t.Errorf("%s: %s needs %q", op.Name, e.Endpoint, scopes)
 			}
 		}
 	}
 }
 
-func TestTheConnectorLoadsAndNamesItsOperations(t *testing.T) {
+func TestLoad_Connector_NamesItsOperations(t *testing.T) {
 	ctx := context.Background()
 	m := hosttest.Connector.Module(t)
 	for _, name := range []string{"lookup_user", "okta.lookup_user"} {
@@ -164,6 +165,6 @@ func TestTheConnectorLoadsAndNamesItsOperations(t *testing.T) {
 		}
 	}
 	if described, err := m.Describe(ctx); err != nil || string(described) != string(m.RawManifest()) {
-		t.Errorf("describe answers other bytes than the custom section holds (%v)", err)
+		t.Errorf("describe returns other bytes than the custom section has (%v)", err)
 	}
 }

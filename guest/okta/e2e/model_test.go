@@ -20,11 +20,11 @@ import (
 )
 
 var (
-	modelSeed = flag.Uint64("model.seed", 1, "seed of the first sequence of TestWritesAgreeWithAModel")
-	modelRuns = flag.Int("model.runs", 20, "how many sequences TestWritesAgreeWithAModel runs without faults; twice as many with, which are shorter")
+	modelSeed = flag.Uint64("model.seed", 1, "seed of the first sequence of TestWrites_RandomSequences_AgreeWithAModel")
+	modelRuns = flag.Int("model.runs", 20, "how many sequences TestWrites_RandomSequences_AgreeWithAModel runs without faults; with faults it runs twice as many shorter ones")
 )
 
-// Whom and what the sequences are about. The first logins are those of seeded users, one or more of each status.
+// Targets of the sequences. The first logins are those of seeded users, at least one of each status.
 var (
 	modelNew     = []string{"p0@example.com", "p1@example.com"}
 	modelGroups  = []string{"Engineering", "IT Operations", "Équipe Ventes", "P0", "P1"}
@@ -32,7 +32,7 @@ var (
 	modelEntries = []string{"192.0.2.7", "198.51.100.0/24", "198.51.100.9", "203.0.113.1-203.0.113.9"}
 )
 
-// state is the part of an org that the sequences change, and that both the model and a look at the org tell.
+// state is the part of an org that the sequences change. Both the model and a read of the org return it.
 type state struct {
 	Users   map[string]*userFacts  // by login
 	Groups  map[string]*groupFacts // by name
@@ -45,13 +45,13 @@ type userFacts struct {
 	Status, Title, App string // App is the scope of the assignment to the one application
 	Sessions           bool
 	Factors, Groups    []string
-	Roles              []string // the user's own
+	Roles              []string // direct roles
 }
 
 type groupFacts struct {
 	Description string
 	App         bool
-	Lately      bool // somebody came or went within the time that a list may lag behind
+	Lately      bool // a member changed within the time that a list may lag behind
 	Roles       []string
 }
 
@@ -83,7 +83,7 @@ func (s *state) clone() *state {
 	return c
 }
 
-// modelOrg is an org and the ids that a sequence needs.
+// modelOrg is an org, and the ids that a sequence needs.
 type modelOrg struct {
 	world
 	seen              *tally
@@ -95,7 +95,7 @@ type modelOrg struct {
 func newModelOrg(t *testing.T) *modelOrg {
 	o := &modelOrg{world: caseWorld(t, nil), seen: &tally{counts: map[string]map[abi.Outcome]int{}}}
 	seen := map[string]int{}
-	for _, id := range o.org.UserIDs()[1:] { // not who owns the token
+	for _, id := range o.org.UserIDs()[1:] { // without the token's owner
 		u, _ := o.org.User(id)
 		status := get(t, u, "status")
 		if seen[status]++; seen[status] == 1 || status == "ACTIVE" && seen[status] < 4 {
@@ -110,7 +110,7 @@ func newModelOrg(t *testing.T) *modelOrg {
 	return o
 }
 
-// read asks the org itself, as if there were no connector.
+// read reads from the org directly, without the connector.
 func (o *modelOrg) read(path string) gjson.Result {
 	r := httptest.NewRequest("GET", path, nil)
 	r.Header.Set("Authorization", "SSWS "+o.org.Token())
@@ -122,7 +122,7 @@ func (o *modelOrg) read(path string) gjson.Result {
 	return gjson.Parse(w.Body.String())
 }
 
-// look is what the org's state is.
+// look returns the org's state.
 func (o *modelOrg) look() *state {
 	s := &state{Users: map[string]*userFacts{}, Groups: map[string]*groupFacts{}, Devices: map[string]string{}}
 	ids := map[string]string{}
@@ -180,7 +180,7 @@ func (o *modelOrg) look() *state {
 
 // step is one write of a sequence.
 type step struct {
-	op, on, with string // "update_user", whom or what, and what more
+	op, on, with string // "update_user", its target, and details
 	fault        *oktatest.Fault
 }
 
@@ -195,7 +195,7 @@ func (s step) String() string {
 	return text
 }
 
-// input is the step as its operation takes it.
+// input returns the step as an input of its operation.
 func (s step) input(o *modelOrg) string {
 	q := func(v string) string { b, _ := json.Marshal(v); return string(b) }
 	switch s.op {
@@ -253,7 +253,7 @@ func (s step) input(o *modelOrg) string {
 	panic("no input of " + s.op)
 }
 
-// administrators stands behind what a step does with a group, where it means one that has roles.
+// administrators ends the details of a step that confirms a group with roles.
 const administrators = " administrators"
 
 func meant(with string) string {
@@ -266,7 +266,7 @@ func meant(with string) string {
 var modelActions = []string{"activate", "unsuspend", "unlock", "suspend", "deactivate", "expire_password", "expire_password_with_temp_password",
 	"reset_password", "reset_factors"}
 
-// modelSteps are ways to make a step of each operation that writes.
+// modelSteps create random steps of each operation that writes.
 var modelSteps = map[string]func(r *rand.Rand, o *modelOrg) (on, with string){
 	"create_user": func(r *rand.Rand, o *modelOrg) (string, string) {
 		return pick(r, modelNew), pick(r, []string{"", "a password"})
@@ -340,21 +340,21 @@ func modelOperation(o *modelOrg, name string) int {
 	return slices.IndexFunc(o.Module().Manifest().Operations, func(op abi.Operation) bool { return op.Name == name })
 }
 
-// forecast is what the model says of a step.
+// forecast is what the model expects of a step.
 type forecast struct {
 	outcome abi.Outcome
 	after   *state
-	halfway *state              // where the operation takes two writes: after the first
-	either  map[string][]string // statuses that a user may have afterwards, where Okta does not say which
+	halfway *state              // the state after the first of two writes
+	either  map[string][]string // possible statuses of a user, if Okta does not document which
 }
 
-// foresee is the model: what an administrator would expect of a step, written without a look at guest/okta.
+// foresee is the model: what an administrator expects of a step. It was written without looking at guest/okta.
 func foresee(s *state, st step) forecast {
 	next := s.clone()
 	f := forecast{outcome: abi.Succeeded, after: next}
 	ends := func(o abi.Outcome) forecast { return forecast{outcome: o, after: s} }
 	u, g := next.Users[st.on], next.Groups[st.on]
-	settle := func() { // who has the application
+	settle := func() { // decides who has the application
 		for _, u := range next.Users {
 			through := u.Status != "DEPROVISIONED" && slices.ContainsFunc(u.Groups, func(name string) bool { return next.Groups[name].App })
 			switch {
@@ -506,7 +506,7 @@ func foresee(s *state, st step) forecast {
 			return ends(abi.Unchanged)
 		case len(g.Roles) > 0 && !meant, add && in("DEPROVISIONED"):
 			return ends(abi.Rejected)
-		case is == add: // a list says so, which may lag behind: it is sent
+		case is == add: // the list may lag behind, so the write is sent
 		case add:
 			u.Groups, g.Lately = append(u.Groups, name), true
 		default:
@@ -514,7 +514,7 @@ func foresee(s *state, st step) forecast {
 		}
 	case "assign_application_user":
 		switch {
-		case u.App != "": // what it is through stays
+		case u.App != "": // the way of the assignment is kept
 			return ends(abi.Unchanged)
 		case in("DEPROVISIONED"):
 			return ends(abi.Rejected)
@@ -585,7 +585,7 @@ func foresee(s *state, st step) forecast {
 		words := strings.Fields(st.with)
 		for i := 0; i < len(words); i += 2 {
 			entry := words[i+1]
-			if entry == "192.0.2.7" || entry == "198.51.100.9" { // Okta makes ranges of addresses
+			if entry == "192.0.2.7" || entry == "198.51.100.9" { // Okta stores an address as a range
 				entry += "-" + entry
 			}
 			if words[i] == "add" {
@@ -598,7 +598,7 @@ func foresee(s *state, st step) forecast {
 		entries := strings.Fields(next.Gateways)
 		switch {
 		case add == remove, add == whole && remove == part:
-			return ends(abi.Invalid) // it would stay
+			return ends(abi.Invalid) // the removed address would stay
 		case remove == part && slices.Contains(entries, whole), remove == whole && slices.Contains(entries, part) && add != part:
 			return ends(abi.Rejected) // what overlaps stays
 		}
@@ -620,7 +620,7 @@ func foresee(s *state, st step) forecast {
 	return f
 }
 
-// agrees tells whether a state is one that the model allows after a step, and takes over what it leaves open.
+// agrees reports whether the model allows a state after a step. It copies the members that the model does not decide.
 func (f forecast) agrees(want, is *state) bool {
 	if want == nil {
 		return false
@@ -649,7 +649,7 @@ func (c *tally) add(op string, o abi.Outcome) {
 	c.counts[op][o]++
 }
 
-// take runs one step and compares.
+// take runs one step and compares the result with the model.
 func (o *modelOrg) take(before *state, s step) (after *state, disagreement string) {
 	f := foresee(before, s)
 	effects := o.org.Effects()
@@ -667,7 +667,7 @@ func (o *modelOrg) take(before *state, s step) (after *state, disagreement strin
 		ok = f.outcome == abi.Succeeded && done
 	case abi.Unchanged, abi.NotFound, abi.Rejected, abi.Invalid:
 		ok = f.outcome == res.Outcome && same
-	case abi.Unavailable: // nothing happened, or the first of two writes, which the message says
+	case abi.Unavailable: // nothing was changed, or only by the first of two writes, as the message says
 		ok = s.fault != nil && (same || half && strings.Contains(res.Error.Message, "deactivated"))
 	case abi.Unknown:
 		ok = s.fault != nil && (same || half || done)
@@ -676,13 +676,13 @@ func (o *modelOrg) take(before *state, s step) (after *state, disagreement strin
 		return after, fmt.Sprintf("%d writes took effect", n)
 	}
 	if !ok {
-		return after, fmt.Sprintf("%s %+v, the model says %s; nothing changed: %v, all done: %v\nbefore %s\nafter  %s\nwanted %s",
+		return after, fmt.Sprintf("%s %+v, the model expects %s; nothing changed: %v, all done: %v\nbefore %s\nafter  %s\nwanted %s",
 			res.Outcome, res.Error, f.outcome, same, done, before, after, f.after)
 	}
 	return after, ""
 }
 
-// play runs a sequence on an org of its own, up to the first disagreement.
+// play runs a sequence on a new org, up to the first disagreement.
 func play(t *testing.T, steps []step, seen *tally) string {
 	o := newModelOrg(t)
 	o.seen = seen
@@ -697,7 +697,7 @@ func play(t *testing.T, steps []step, seen *tally) string {
 	return ""
 }
 
-// shrink leaves out steps as long as what is left disagrees.
+// shrink removes steps as long as the rest still disagrees.
 func shrink(t *testing.T, steps []step, disagreement string) ([]step, string) {
 	for i := len(steps) - 1; i >= 0; i-- {
 		fewer := slices.Delete(slices.Clone(steps), i, i+1)
@@ -708,15 +708,16 @@ func shrink(t *testing.T, steps []step, disagreement string) ([]step, string) {
 	return steps, disagreement
 }
 
-// TestWritesAgreeWithAModel plays random sequences of all writes, without and with faults. After every step, the outcome and
-// the org's state must be what a model of a few hundred lines says. A sequence that fails is shrunk and printed, with the
-// seed that makes it again: go test ./host -run Model -model.seed N -model.runs 1.
-func TestWritesAgreeWithAModel(t *testing.T) {
+// TestWrites_RandomSequences_AgreeWithAModel plays random sequences of all writes, without and with faults. After every
+// step, the outcome and the org's state must be what a model of a few hundred lines expects. A failed sequence is
+// shrunk and printed with its seed. To repeat it: go test ./guest/okta/e2e -run RandomSequences -model.seed N
+// -model.runs 1.
+func TestWrites_RandomSequences_AgreeWithAModel(t *testing.T) {
 	for op := range uses {
 		o := hosttest.Connector.Module(t).Manifest().Operations
 		at := slices.IndexFunc(o, func(m abi.Operation) bool { return m.Name == op })
 		if (at >= 0 && o[at].Class != abi.Read) != (modelSteps[op] != nil) {
-			t.Errorf("%s: a write without a step, or a step that is no write", op)
+			t.Errorf("%s: a write without a step, or a step that is not a write", op)
 		}
 	}
 	run := func(name string, faults bool, runs, length, atOnce int) *tally {
@@ -749,11 +750,11 @@ func TestWritesAgreeWithAModel(t *testing.T) {
 		*modelRuns = min(*modelRuns, 2)
 	}
 	calm := run("without faults", false, *modelRuns, 60, 2)
-	rough := run("with faults", true, *modelRuns*2, 8, 20) // most of a sequence is waiting
+	rough := run("with faults", true, *modelRuns*2, 8, 20) // most of the time is waiting
 	if *modelRuns < 20 || t.Failed() {
 		return
 	}
-	for op, counts := range calm.counts { // or the sequences would show little
+	for op, counts := range calm.counts { // otherwise the sequences show little
 		if counts[abi.Succeeded] == 0 || counts[abi.Succeeded] == sum(counts) {
 			t.Errorf("%s came to %v", op, counts)
 		}
@@ -762,8 +763,8 @@ func TestWritesAgreeWithAModel(t *testing.T) {
 	for _, counts := range rough.counts {
 		lost += counts[abi.Unavailable] + counts[abi.Unknown]
 	}
-	if len(rough.counts) > 0 && lost == 0 { // a pattern of -run may leave them out
-		t.Error("no fault struck")
+	if len(rough.counts) > 0 && lost == 0 { // a pattern of -run may exclude them
+		t.Error("no fault was triggered")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// records are the records of a list.
+// listed returns the records of a list.
 func listed(t *testing.T, res *abi.Result) []json.RawMessage {
 	t.Helper()
 	var list struct{ Records []json.RawMessage }
@@ -20,7 +20,7 @@ func listed(t *testing.T, res *abi.Result) []json.RawMessage {
 	return list.Records
 }
 
-// twice invokes an operation, which must be done, and again, which must change nothing and send no write.
+// twice invokes an operation that must succeed, and invokes it again: the repeat must change nothing and send no write.
 func (w world) twice(t *testing.T, op, input string) *abi.Result {
 	t.Helper()
 	effects := w.org.Effects()
@@ -36,7 +36,7 @@ func (w world) twice(t *testing.T, op, input string) *abi.Result {
 	return res
 }
 
-func TestFactors(t *testing.T) {
+func TestFactors_ListedAndReset_ChangeOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	const ada = `"user":"ada.lovelace@example.com"`
 	all := listed(t, w.do(t, abi.Succeeded, "list_factors", `{`+ada+`}`))
@@ -65,7 +65,7 @@ func TestFactors(t *testing.T) {
 	w.do(t, abi.Invalid, "reset_factor", `{`+ada+`}`)
 }
 
-func TestSessions(t *testing.T) {
+func TestSessions_ReadAndRevoked_ChangeOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	ids := w.org.Sessions()
 	if len(ids) < 2 {
@@ -88,7 +88,7 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-func TestDevices(t *testing.T) {
+func TestDevices_EachAction_ChangesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	all := listed(t, w.do(t, abi.Succeeded, "list_devices", `{"page_size":3}`))
 	if len(all) != len(w.org.Devices()) {
@@ -124,7 +124,7 @@ func TestDevices(t *testing.T) {
 	w.do(t, abi.Rejected, "list_devices", `{"search":"nonsense"}`)
 }
 
-func TestClassicOrgsHaveNoDevices(t *testing.T) {
+func TestDevices_ClassicOrg_AreRejected(t *testing.T) {
 	w := newWorld(t, oktatest.Config{Engine: "v1"})
 	for _, op := range []string{"list_devices", "list_authenticators"} {
 		if res := w.do(t, abi.Rejected, op, `{}`); res.Error.Code != "feature" || !strings.Contains(res.Error.Message, "Identity Engine") {
@@ -133,7 +133,7 @@ func TestClassicOrgsHaveNoDevices(t *testing.T) {
 	}
 }
 
-func TestAuthorizationServersAndTheirParts(t *testing.T) {
+func TestAuthorizationServers_AndTheirParts_AreRead(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	servers := listed(t, w.do(t, abi.Succeeded, "list_authorization_servers", `{}`))
 	if len(servers) != len(w.org.AuthorizationServers()) {
@@ -152,7 +152,7 @@ func TestAuthorizationServersAndTheirParts(t *testing.T) {
 	}
 	for _, c := range listed(t, clients) {
 		if get(t, c, "client_secret") != "" {
-			t.Error("a client secret came out")
+			t.Error("a client secret is in the output")
 		}
 	}
 	none := newWorld(t, oktatest.Config{NoAPIAccessManagement: true})
@@ -164,7 +164,7 @@ func TestAuthorizationServersAndTheirParts(t *testing.T) {
 	}
 }
 
-func TestCustomRolesPageThroughTheirBody(t *testing.T) {
+func TestCustomRoles_NextLinkInTheBody_IsFollowed(t *testing.T) {
 	w := newWorld(t, oktatest.Config{CustomRoles: 7, MaxPageSize: 3})
 	var ids []string
 	for _, r := range listed(t, w.do(t, abi.Succeeded, "list_roles", `{}`)) {

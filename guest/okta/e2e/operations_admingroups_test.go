@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
-// adminCases are the writes that give or take administrator roles by way of a group that has some.
+// adminCases are the writes that grant or revoke administrator roles through a group.
 var adminCases = []struct{ op, input string }{
 	{"add_group_member", `{"group":"Engineering","user":"alan.turing@example.com"}`},
 	{"remove_group_member", `{"group":"<group Engineering>","user":"<member of Engineering>"}`},
@@ -20,7 +20,7 @@ var adminCases = []struct{ op, input string }{
 	{"create_user", `{"profile":{"login":"mira@example.com","email":"mira@example.com","firstName":"Mira","lastName":"Solano"},"credentials":{"password":{"value":"Correct horse battery 9"}},"group_ids":["<group Équipe Ventes>","<group Engineering>"]}`},
 }
 
-// adminWorld is an org whose group Engineering has a role, and a connection with some grants.
+// adminWorld returns an org whose group Engineering has a role, and a connection with the given grants.
 func adminWorld(t *testing.T, cfg oktatest.Config, grants ...abi.Class) world {
 	t.Helper()
 	judge, err := openapi.Load()
@@ -34,8 +34,8 @@ func adminWorld(t *testing.T, cfg oktatest.Config, grants ...abi.Class) world {
 	return world{bound(t, handler, grants...), org}
 }
 
-// TestAGroupOfAdministratorsWantsPrivileged: what gives somebody a role is privileged, by whatever way.
-func TestAGroupOfAdministratorsWantsPrivileged(t *testing.T) {
+// TestAdminGroup_Change_NeedsPrivileged: any change that grants a role is privileged.
+func TestAdminGroup_Change_NeedsPrivileged(t *testing.T) {
 	for _, c := range adminCases {
 		t.Run(c.op, func(t *testing.T) {
 			w := adminWorld(t, oktatest.Config{}, abi.Read, abi.Write, abi.Destructive)
@@ -62,22 +62,22 @@ func TestAGroupOfAdministratorsWantsPrivileged(t *testing.T) {
 	}
 }
 
-// TestWhatIsSoInAGroupOfAdministratorsStays: nothing is given or taken, so that nothing needs to be meant.
-func TestWhatIsSoInAGroupOfAdministratorsStays(t *testing.T) {
+// TestAdminGroup_NoChange_IsUnchanged: if nothing is granted or revoked, no confirmation is needed.
+func TestAdminGroup_NoChange_IsUnchanged(t *testing.T) {
 	var okta hosttest.Clock
 	okta.Set(stillAt())
 	w := adminWorld(t, oktatest.Config{Now: okta.Now}, abi.Read, abi.Write, abi.Destructive)
 	w.do(t, abi.Unchanged, "add_group_member", w.fill(t, `{"group":"Engineering","user":"<member of Engineering>"}`))
 	w.do(t, abi.Unchanged, "remove_group_member", `{"group":"Engineering","user":"alan.turing@example.com"}`)
 	roles := w.org.Count("GET /api/v1/groups/{groupId}/roles")
-	if roles != 1 { // assign_role's own
-		t.Errorf("%d readings of roles", roles)
+	if roles != 1 { // by assign_role
+		t.Errorf("%d reads of roles", roles)
 	}
 }
 
-// TestATokenThatMayNotReadRolesChangesMembers: Okta guards such groups from whoever is no super administrator, and super
-// administrators may read roles.
-func TestATokenThatMayNotReadRolesChangesMembers(t *testing.T) {
+// TestAdminGroup_TokenWithoutRoleReads_ChangesMembers: Okta lets only super administrators change such groups, and they
+// may read roles.
+func TestAdminGroup_TokenWithoutRoleReads_ChangesMembers(t *testing.T) {
 	const roles = "GET /api/v1/groups/{groupId}/roles"
 	for name, cfg := range map[string]oktatest.Config{"forbidden": {Forbid: []string{roles}}, "no such feature": {Unavailable: []string{roles}}} {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestATokenThatMayNotReadRolesChangesMembers(t *testing.T) {
 			}
 		})
 	}
-	// What tells nothing is no permission.
+	// A failure that says nothing about permission must stop the write.
 	for _, c := range adminCases {
 		w := newWorld(t, oktatest.Config{})
 		w.org.Inject(oktatest.Fault{Kind: oktatest.Status, Status: 500, Path: "/api/v1/groups/{groupId}/roles"})

@@ -20,10 +20,10 @@ import (
 	"github.com/mach5/okta-connector/internal/observed"
 )
 
-// stillAt is the moment at which the orgs of the cases stand still, and their connections.
+// stillAt returns the fixed time of the cases' orgs and connections.
 func stillAt() time.Time { return time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC) }
 
-// caseWorld is an org of the cases and a connection to it. Its links do not tell which port it listens on.
+// caseWorld returns an org for the cases and a connection to it. Its links do not contain the port.
 func caseWorld(t *testing.T, change func(*oktatest.Config)) world {
 	t.Helper()
 	cfg := casesConfig()
@@ -35,15 +35,15 @@ func caseWorld(t *testing.T, change func(*oktatest.Config)) world {
 	return world{boundWith(t, withToken(org), host.ConnectOptions{Now: stillAt}, abi.Classes()...), org}
 }
 
-// try invokes an operation, whatever comes of it.
+// try invokes an operation with any outcome.
 func (w world) try(op, input string) *abi.Result {
 	res, _ := w.Invoke(context.Background(), op, json.RawMessage(input))
 	return res
 }
 
-// TestEveryOperation runs the good inputs of each operation, and each of them again: what was done once is not done
-// twice, and every write is in the System Log, where the poller sees it.
-func TestEveryOperation(t *testing.T) {
+// TestOperations_GoodInputs_RepeatSafely runs the good inputs of each operation twice: a repeat must not write again,
+// and the poller must see every write in the System Log.
+func TestOperations_GoodInputs_RepeatSafely(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
 		t.Parallel()
 		if len(u.good) == 0 {
@@ -59,7 +59,7 @@ func TestEveryOperation(t *testing.T) {
 					t.Errorf("%s: a read wrote", input)
 				}
 			} else if w.org.Effects() == effects {
-				t.Errorf("%s: nothing happened", input)
+				t.Errorf("%s: nothing was changed", input)
 			}
 			if got := w.polled(t, res); got != g.events {
 				t.Errorf("%s: the poller sees %q, want %q", input, got, g.events)
@@ -80,7 +80,7 @@ func TestEveryOperation(t *testing.T) {
 	})
 }
 
-// polled are the types of the events that an invoke's requests left, as a source reads them, sorted.
+// polled returns the types of the events that an invoke's requests caused, as a source reads them, sorted.
 func (w world) polled(t *testing.T, res *abi.Result) string {
 	t.Helper()
 	ids := map[string]bool{}
@@ -100,8 +100,8 @@ func (w world) polled(t *testing.T, res *abi.Result) string {
 	return strings.Join(types, " ")
 }
 
-// TestEventTypesAreOktas holds the events of the cases against Okta's catalogue.
-func TestEventTypesAreOktas(t *testing.T) {
+// TestEventTypes_OfTheCases_AreInOktasCatalogue compares the events of the cases with Okta's catalogue.
+func TestEventTypes_OfTheCases_AreInOktasCatalogue(t *testing.T) {
 	known := map[string]bool{}
 	for line := range bytes.Lines(observed.File(t, "event-types.csv")) {
 		name, _, _ := bytes.Cut(line, []byte(","))
@@ -111,22 +111,23 @@ func TestEventTypesAreOktas(t *testing.T) {
 		for _, g := range u.good {
 			for _, event := range strings.Fields(g.events) {
 				if !known[event] {
-					t.Errorf("%s: %s is no event of Okta's", op, event)
+					t.Errorf("%s: %s is not one of Okta's events", op, event)
 				}
 			}
 		}
 	}
 }
 
-// without are cases that an operation does not have.
+// without lists cases that an operation cannot have.
 var without = map[string]string{
 
-	"wrong assign_application_group":   "no state of a group or an application refuses it",
+	"wrong assign_application_group":   "no state of a group or application prevents it",
 	"wrong unassign_application_group": "the same",
 }
 
-// TestNoCaseIsForgotten wants a missing target of each operation that names one, and a wrong state of each that writes.
-func TestNoCaseIsForgotten(t *testing.T) {
+// TestCases_OfEachOperation_AreComplete: an operation with a target needs a case of a missing target, and a write needs
+// one of a wrong state.
+func TestCases_OfEachOperation_AreComplete(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
 		var schema struct {
 			Required   []string
@@ -141,16 +142,16 @@ func TestNoCaseIsForgotten(t *testing.T) {
 			names = names || is
 		}
 		if names && len(u.missing) == 0 && without["missing "+op.Name] == "" {
-			t.Error("no case of a missing target")
+			t.Error("a case of a missing target is needed")
 		}
 		if op.Class != abi.Read && len(u.wrong) == 0 && without["wrong "+op.Name] == "" {
-			t.Error("no case of a wrong state")
+			t.Error("a case of a wrong state is needed")
 		}
 	})
 }
 
-// TestAMissingTargetIsNotFound also where the id looks good, and where the name could be an id.
-func TestAMissingTargetIsNotFound(t *testing.T) {
+// TestOperations_MissingTarget_IsNotFound also has ids that look valid, and names that could be ids.
+func TestOperations_MissingTarget_IsNotFound(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
 		t.Parallel()
 		for _, in := range u.missing {
@@ -161,13 +162,13 @@ func TestAMissingTargetIsNotFound(t *testing.T) {
 				t.Errorf("%s: %+v", input, res.Error)
 			}
 			if w.org.Effects() > 0 {
-				t.Errorf("%s: something happened", input)
+				t.Errorf("%s: something was changed", input)
 			}
 		}
 	})
 }
 
-func TestAWrongStateIsRejectedAndChangesNothing(t *testing.T) {
+func TestOperations_WrongState_IsRejected(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
 		t.Parallel()
 		for _, c := range u.wrong {
@@ -178,13 +179,13 @@ func TestAWrongStateIsRejectedAndChangesNothing(t *testing.T) {
 				t.Errorf("%s: %+v, want %s", input, res.Error, c.code)
 			}
 			if w.org.Effects() > 0 {
-				t.Errorf("%s: something happened", input)
+				t.Errorf("%s: something was changed", input)
 			}
 		}
 	})
 }
 
-// property is what the test of wrong inputs reads of a schema.
+// property is what the test of wrong inputs reads from a schema.
 type property struct {
 	Type                 any
 	Enum                 []any
@@ -196,7 +197,7 @@ type property struct {
 	Format               string
 }
 
-// wrongValues are values that a schema does not allow.
+// wrongValues returns values that a schema does not allow.
 func (p property) wrongValues() (all []string) {
 	if p.Enum != nil {
 		all = append(all, `"NO_SUCH_VALUE"`, `7`)
@@ -229,12 +230,12 @@ func (p property) wrongValues() (all []string) {
 		all = append(all, `[]`)
 	}
 	if p.Pattern != "" || p.Format != "" {
-		all = append(all, `"= no / such form \u0007 ="`) // a login may have a slash, and no control character
+		all = append(all, `"= no / such form \u0007 ="`) // a login may have a slash, but no control character
 	}
 	return all
 }
 
-// with is an input with other members; null takes one away.
+// with returns an input with other members; null removes one.
 func with(t *testing.T, input, members string) string {
 	t.Helper()
 	all := map[string]json.RawMessage{}
@@ -251,9 +252,9 @@ func with(t *testing.T, input, members string) string {
 	return string(text)
 }
 
-// TestWrongInputsAreRefused tries, for every field of every operation, whatever its schema says that it is not, and
-// leaves out what is required. Nothing is sent, and the field is named.
-func TestWrongInputsAreRefused(t *testing.T) {
+// TestOperations_WrongInput_IsInvalid tries invalid values for every field of every operation, and omits required
+// fields. Nothing may be sent, and the error must name the field.
+func TestOperations_WrongInput_IsInvalid(t *testing.T) {
 	w := caseWorld(t, nil)
 	tried := 0
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
@@ -290,7 +291,7 @@ func TestWrongInputsAreRefused(t *testing.T) {
 		for _, input := range u.invalid {
 			refuse(w.fill(t, input), "")
 		}
-		// How fields go together is said in words, and not in those of a JSON Schema.
+		// Errors about combinations of fields are in plain words, not in terms of JSON Schema.
 		combined := false
 		for _, keyword := range []string{"allOf", "anyOf", "oneOf", "not", "if", "dependentRequired", "minProperties"} {
 			combined = combined || gjson.GetBytes(op.InputSchema, keyword).Exists()
@@ -315,9 +316,9 @@ func TestWrongInputsAreRefused(t *testing.T) {
 	}
 }
 
-// TestEveryFieldHasAnEffect adds each field to an input that goes without, or gives it another value: what is sent, or
-// what comes out, must differ. A field that nothing heeds would be a promise that nobody keeps.
-func TestEveryFieldHasAnEffect(t *testing.T) {
+// TestOperations_EachField_HasAnEffect adds each field to an input without it, or gives it another value: the requests
+// or the result must differ. A field without an effect would be a false promise.
+func TestOperations_EachField_HasAnEffect(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
 		t.Parallel()
 		base := u.base
@@ -342,7 +343,7 @@ func TestEveryFieldHasAnEffect(t *testing.T) {
 		for name := range schema.Properties {
 			members, ok := u.fields[name]
 			switch {
-			case name == "cursor" && op.Name != "inventory_export": // whose cursors have a test of their own
+			case name == "cursor" && op.Name != "inventory_export": // its cursors have their own test
 				first := `"limit":1`
 				if schema.Properties["limit"] == nil {
 					first = `"page_size":1`
@@ -358,7 +359,7 @@ func TestEveryFieldHasAnEffect(t *testing.T) {
 				}
 			case name == "cursor":
 			case !ok:
-				t.Errorf("there is no case for %s", name)
+				t.Errorf("a case for %s is needed", name)
 			default:
 				if _, after := run(members); after == before {
 					t.Errorf("%s changes nothing:\n%s", members, after)
@@ -367,32 +368,32 @@ func TestEveryFieldHasAnEffect(t *testing.T) {
 		}
 		for name := range u.fields {
 			if schema.Properties[name] == nil {
-				t.Errorf("there is no field %s", name)
+				t.Errorf("field %s does not exist", name)
 			}
 		}
 	})
 }
 
-// doWithout are endpoints that an operation can do without, and what it then says.
+// doWithout lists endpoints that an operation does not need, and its outcome without them.
 var doWithout = map[string]abi.Outcome{
-	"validate GET /api/v1/users/me":                     abi.Succeeded, // a finding
+	"validate GET /api/v1/users/me":                     abi.Succeeded, // reported as a finding
 	"validate GET /api/v1/org":                          abi.Succeeded,
-	"add_group_member GET /api/v1/users/{}/groups":      abi.Succeeded, // the write itself tells less
+	"add_group_member GET /api/v1/users/{}/groups":      abi.Succeeded, // the output has fewer members
 	"remove_group_member GET /api/v1/users/{}/groups":   abi.Succeeded,
-	"create_user GET /api/v1/groups/{}/roles":           abi.Succeeded, // who may change a group with roles may read them
+	"create_user GET /api/v1/groups/{}/roles":           abi.Succeeded, // a token that may change a group with roles may read them
 	"delete_group GET /api/v1/groups/{}/roles":          abi.Succeeded,
 	"add_group_member GET /api/v1/groups/{}/roles":      abi.Succeeded,
 	"remove_group_member GET /api/v1/groups/{}/roles":   abi.Succeeded,
-	"revoke_session GET /api/v1/sessions/{}":            abi.Succeeded, // a token may end sessions that it may not read
+	"revoke_session GET /api/v1/sessions/{}":            abi.Succeeded, // a token may end sessions without permission to read them
 	"inventory_export *":                                abi.Succeeded, // named in skipped
-	"unassign_application_user GET /api/v1/users/{}":    abi.NotFound,  // of an id, which Okta said is missing
+	"unassign_application_user GET /api/v1/users/{}":    abi.NotFound,  // Okta said that the id is missing
 	"unassign_application_group GET /api/v1/groups/{}":  abi.NotFound,
 	"device_lifecycle_action DELETE /api/v1/devices/{}": abi.Rejected, // after the first of two steps
 	"delete_user DELETE /api/v1/users/{}":               abi.Rejected,
-	"update_group GET /api/v1/groups/rules":             abi.Succeeded, // a warning says that rules could not be looked up
+	"update_group GET /api/v1/groups/rules":             abi.Succeeded, // a warning says that rules could not be checked
 	"delete_group GET /api/v1/groups/rules":             abi.Succeeded,
 	"remove_group_member GET /api/v1/groups/rules":      abi.Succeeded,
-	"assign_role GET /api/v1/groups/{}":                 abi.Succeeded, // a plan alone shows the object
+	"assign_role GET /api/v1/groups/{}":                 abi.Succeeded, // read only for a plan
 	"revoke_role GET /api/v1/groups/{}":                 abi.Succeeded,
 	"assign_application_user GET /api/v1/apps/{}":       abi.Succeeded,
 	"unassign_application_user GET /api/v1/apps/{}":     abi.Succeeded,
@@ -400,11 +401,11 @@ var doWithout = map[string]abi.Outcome{
 	"unassign_application_group GET /api/v1/apps/{}":    abi.Succeeded,
 }
 
-// TestAMissingPermissionIsSaid takes each endpoint of each operation away from an input that uses it.
-func TestAMissingPermissionIsSaid(t *testing.T) {
+// TestOperations_MissingPermission_IsNamed forbids each endpoint of each operation, with an input that uses it.
+func TestOperations_MissingPermission_IsNamed(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
 		if testing.Short() && op.Class == abi.Read {
-			t.Skip("the short run has writes alone")
+			t.Skip("the short run has only writes")
 		}
 		t.Parallel()
 		inputs := map[string]string{} // by endpoint
@@ -428,23 +429,23 @@ func TestAMissingPermissionIsSaid(t *testing.T) {
 		for _, in := range u.seldom {
 			use(in)
 		}
-		for _, g := range u.good { // which reads what a plan shows
+		for _, g := range u.good { // a plan reads the objects that it shows
 			use(g.in, host.InvokeOptions{Plan: true})
 		}
-		if strings.Contains(string(op.InputSchema), `"user":`) { // a login that no path takes is searched for
+		if strings.Contains(string(op.InputSchema), `"user":`) { // a login that cannot be in a path is searched for
 			use(with(t, caseWorld(t, nil).fill(t, u.good[0].in), `"session":null,"user":"CORP\\ada"`))
 		}
 		for _, e := range op.Endpoints {
 			endpoint := anonymous(e.Endpoint)
 			if endpoint == "GET /.well-known/okta-organization" {
-				continue // open to everybody
+				continue // needs no permission
 			}
 			in := inputs[endpoint]
 			if in == "" {
 				t.Errorf("no case uses %s", endpoint)
 				continue
 			}
-			free := caseWorld(t, nil) // places may be filled by writes
+			free := caseWorld(t, nil) // filling places may write
 			input := free.fill(t, in)
 			w := caseWorld(t, func(cfg *oktatest.Config) { cfg.Forbid = []string{e.Endpoint} })
 			if strings.Contains(in, "with a role>") && (e.Endpoint[:3] != "GET" || endpoint == "GET /api/v1/users/me") ||
@@ -464,7 +465,7 @@ func TestAMissingPermissionIsSaid(t *testing.T) {
 				t.Errorf("%s without %s: %s %+v", input, endpoint, res.Outcome, res.Error)
 			}
 			if w.org.Effects() != from && !ok {
-				t.Errorf("%s without %s: something happened", input, endpoint)
+				t.Errorf("%s without %s: something was changed", input, endpoint)
 			}
 		}
 	})
@@ -472,5 +473,5 @@ func TestAMissingPermissionIsSaid(t *testing.T) {
 
 var blanks = regexp.MustCompile(`\{[^{}]+\}`)
 
-// anonymous is an endpoint without the names of its blanks.
+// anonymous returns an endpoint without the names of its path parameters.
 func anonymous(endpoint string) string { return blanks.ReplaceAllString(endpoint, "{}") }

@@ -8,7 +8,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestApplications(t *testing.T) {
+func TestApplications_InASimulatedOrg_AreReadCompletely(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	all := listed(t, w.do(t, abi.Succeeded, "list_applications", `{"page_size":2}`))
 	if len(all) != len(w.org.Applications()) {
@@ -22,7 +22,7 @@ func TestApplications(t *testing.T) {
 	w.do(t, abi.NotFound, "list_application_users", `{"application":"0oanosuchapp00000000"}`)
 	w.do(t, abi.Rejected, "list_applications", `{"filter":"nonsense"}`)
 
-	// A next link loses expand; the cursor does not.
+	// Okta's next link loses expand; the cursor keeps it.
 	users := listed(t, w.do(t, abi.Succeeded, "list_application_users", `{"application":"`+app+`","expand":"user","page_size":2}`))
 	if len(users) < 5 {
 		t.Fatalf("%d users", len(users))
@@ -39,14 +39,14 @@ func TestApplications(t *testing.T) {
 		}
 	}
 	if group == "" {
-		t.Fatal("nobody has the application through a group")
+		t.Fatal("no user has the application through a group")
 	}
 	if res := w.do(t, abi.Rejected, "unassign_application_user", `{"application":"`+app+`","user":"`+group+`"}`); res.Error.Code != "assigned_through_group" || !strings.Contains(res.Error.Message, "Engineering") {
 		t.Errorf("%+v", res.Error)
 	}
 }
 
-func TestApplicationAssignments(t *testing.T) {
+func TestApplicationAssignments_MadeAndRemoved_KeepOtherValues(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	app := get(t, w.org.Applications()[2], "id")
 	ada := `{"application":"` + app + `","user":"ada.lovelace@example.com"`
@@ -54,7 +54,7 @@ func TestApplicationAssignments(t *testing.T) {
 		t.Errorf("%s", res.Output)
 	}
 	w.twice(t, "assign_application_user", ada+`,"profile":{"role":"editor","seat":"gold"}}`)
-	// Okta replaces the profile: what is not named is written besides, and what is null is cleared.
+	// Okta replaces the profile, so attributes that are not named are written too, and null clears one.
 	if res := w.twice(t, "assign_application_user", ada+`,"profile":{"role":"reader"}}`); get(t, res.Output, "after", "profile", "role") != "reader" || get(t, res.Output, "after", "profile", "seat") != "gold" {
 		t.Errorf("%s", res.Output)
 	}
@@ -75,11 +75,11 @@ func TestApplicationAssignments(t *testing.T) {
 	}
 	assignment := `{"application":"` + app + `","group":"` + group + `"`
 	w.twice(t, "assign_application_group", assignment+`,"priority":3,"profile":{"role":"reader"}}`)
-	// Another priority leaves the profile, which an empty body would clear.
+	// Another priority keeps the profile, which an empty body would clear.
 	if res := w.twice(t, "assign_application_group", assignment+`,"priority":5}`); get(t, res.Output, "before", "priority") != "3" || get(t, res.Output, "after", "profile", "role") != "reader" {
 		t.Errorf("%s", res.Output)
 	}
-	// Another profile leaves the priority, and what it does not name.
+	// Another profile keeps the priority and the other attributes.
 	if res := w.twice(t, "assign_application_group", assignment+`,"profile":{"seat":"gold"}}`); get(t, res.Output, "after", "priority") != "5" || get(t, res.Output, "after", "profile", "role") != "reader" ||
 		get(t, res.Output, "after", "profile", "seat") != "gold" || len(res.Meta.Warnings) > 0 {
 		t.Errorf("%s %q", res.Output, res.Meta.Warnings)
@@ -87,15 +87,15 @@ func TestApplicationAssignments(t *testing.T) {
 	w.do(t, abi.NotFound, "assign_application_group", `{"application":"`+app+`","group":"00gnosuchgroup000000"}`)
 	w.twice(t, "unassign_application_group", assignment+`}`)
 	w.do(t, abi.NotFound, "unassign_application_group", `{"application":"0oanosuchapp00000000","group":"`+group+`"}`)
-	w.do(t, abi.NotFound, "unassign_application_group", `{"application":"`+app+`","group":"00gnosuchgroup000000"}`) // which is not the same as not assigned
+	w.do(t, abi.NotFound, "unassign_application_group", `{"application":"`+app+`","group":"00gnosuchgroup000000"}`) // differs from not assigned
 	w.do(t, abi.NotFound, "unassign_application_user", `{"application":"`+app+`","user":"00unosuchuser0000000"}`)
 	w.twice(t, "assign_application_group", `{"application":"`+app+`","group":"Engineering"}`)
 	w.do(t, abi.NotFound, "assign_application_group", `{"application":"`+app+`","group":"No such group"}`)
 
-	// Whoever has it through a group besides still has it.
+	// A user who also has it through a group keeps it.
 	member := w.org.Members(group)[0]
 	both := `{"application":"` + app + `","user":"` + member + `"}`
-	w.do(t, abi.Unchanged, "assign_application_user", both) // it is through the group, and stays so
+	w.do(t, abi.Unchanged, "assign_application_user", both) // the assignment through the group is kept
 	w.do(t, abi.Succeeded, "assign_application_user", strings.Replace(both, "}", `,"scope":"USER"}`, 1))
 	res := w.do(t, abi.Succeeded, "unassign_application_user", both)
 	if get(t, res.Output, "after", "scope") != "GROUP" || len(res.Meta.Warnings) != 1 || !strings.Contains(res.Meta.Warnings[0], `group "Engineering" (`+group+`)`) {
@@ -104,7 +104,7 @@ func TestApplicationAssignments(t *testing.T) {
 	w.do(t, abi.Invalid, "assign_application_group", assignment+`,"priority":-1}`)
 }
 
-func TestPolicies(t *testing.T) {
+func TestPolicies_InASimulatedOrg_AreReadAndChanged(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	res := w.do(t, abi.Succeeded, "list_policies", `{}`)
 	if len(listed(t, res)) != len(w.org.Policies()) {
@@ -125,14 +125,14 @@ func TestPolicies(t *testing.T) {
 	w.twice(t, "update_policy", `{`+policy+`,"patch":{"settings":{"password":{"complexity":{"minLength":14}}}}}`)
 	after := w.do(t, abi.Succeeded, "get_policy", `{`+policy+`}`)
 	if get(t, after.Output, "settings", "password", "complexity", "minLength") != "14" || get(t, after.Output, "settings", "password", "age", "historyCount") != "4" {
-		t.Errorf("the rest of the policy did not stay: %s", after.Output)
+		t.Errorf("the rest of the policy changed: %s", after.Output)
 	}
 	w.do(t, abi.Invalid, "update_policy", `{`+policy+`,"patch":{"id":"x"}}`)
 	w.do(t, abi.NotFound, "update_policy", `{"policy":"00pnosuchpolicy00000","patch":{"description":"x"}}`)
 	w.do(t, abi.Rejected, "update_policy", `{`+policy+`,"patch":{"name":"Mine"}}`)
 }
 
-func TestZones(t *testing.T) {
+func TestZones_InASimulatedOrg_AreReadAndChanged(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	all := listed(t, w.do(t, abi.Succeeded, "list_zones", `{}`))
 	if len(all) != len(w.org.Zones()) {
@@ -147,7 +147,7 @@ func TestZones(t *testing.T) {
 	}
 	w.do(t, abi.NotFound, "get_zone", `{"zone":"nzonosuchzone0000000"}`)
 	blocked := `{"zone":"` + ids["BlockedIpZone"] + `"`
-	// Okta makes a range of a single address; adding it again is no change.
+	// Okta stores a single address as a range; adding it again is not a change.
 	w.twice(t, "update_zone", blocked+`,"add_gateways":["192.0.2.7","203.0.113.0/24"]}`)
 	if res := w.do(t, abi.Succeeded, "get_zone", blocked+`}`); !strings.Contains(get(t, res.Output, "gateways"), "192.0.2.7-192.0.2.7") {
 		t.Errorf("%s", res.Output)
@@ -160,7 +160,7 @@ func TestZones(t *testing.T) {
 		w.do(t, abi.Invalid, "update_zone", blocked+input)
 	}
 	w.do(t, abi.Rejected, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","add_gateways":["192.0.2.7"]}`)
-	// What locks everybody out, or lets everybody past, is a mistake unless it is said to be meant.
+	// A block for all addresses, or an exemption of all, is a mistake unless it is confirmed.
 	for _, c := range []struct{ zone, change, code string }{
 		{"BlockedIpZone", `"add_gateways":["0.0.0.0/0"]`, "locks_out"},
 		{"Anonymizers", `"patch":{"proxyType":"Any"}`, "locks_out"},
@@ -176,7 +176,7 @@ func TestZones(t *testing.T) {
 	if w.org.Effects() != effects {
 		t.Error("something changed")
 	}
-	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"locations":[{"country":"US"}]}}`) // whoever uses Tor there
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"locations":[{"country":"US"}]}}`) // users of Tor there
 	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"proxyType":"Any"},"allow_wide":true}`)
-	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"name":"Proxies"}}`) // which is so already
+	w.do(t, abi.Succeeded, "update_zone", `{"zone":"`+ids["Anonymizers"]+`","patch":{"name":"Proxies"}}`) // a rename keeps the wide block
 }

@@ -14,31 +14,31 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// use is what is known of one operation: inputs by what becomes of them. The tests of this table go through all
-// operations of the module, and fail where one is missing here.
+// use is what is known about one operation: inputs by their outcome. The tests with this table run all operations of
+// the module, and fail if one is missing here.
 //
-// An input may hold <place>s, which fill puts ids of the simulated org into.
+// An input may have <place>s, which fill replaces by ids of the simulated org.
 type use struct {
 	good    []good
 	missing []string // a target that does not exist: not_found
 	wrong   []wrong  // a state that does not allow it: rejected
-	invalid []string // combinations that the schema refuses; single fields are refused by TestWrongInputsAreRefused
-	// fields are, for each field of the input, members that change what happens to the first good input. The cursor needs
-	// none where the operation lists.
+	invalid []string // combinations that the schema refuses; TestOperations_WrongInput_IsInvalid covers single fields
+	// fields has, for each field of the input, members that change the effect of the first good input. The cursor of a
+	// list needs none.
 	fields map[string]string
-	seldom []string // further inputs, for endpoints that the good ones do not use
-	// base is what fields are added to, where it is not the first good input.
+	seldom []string // more inputs, for endpoints that the good ones do not use
+	// base is the input to which fields are added, if it is not the first good one.
 	base string
 }
 
 // good is an input that succeeds.
 type good struct {
 	in string
-	// events are the types of events that the System Log gets, sorted.
+	// events are the types of events in the System Log, sorted.
 	events string
-	// again is the outcome of the same once more; "" is unchanged for writes.
+	// again is the outcome of a repeat; "" means unchanged for writes.
 	again abi.Outcome
-	// asks is that the repeat sends a write, of which nothing comes.
+	// asks says that the repeat sends a write, which has no effect.
 	asks bool
 }
 
@@ -133,7 +133,7 @@ var uses = map[string]use{
 	"reactivate_user": {
 		good: []good{
 			{in: `{"user":"<user PROVISIONED>"}`, events: "user.lifecycle.reactivate", again: abi.Succeeded},
-			{in: `{"user":"<user DEPROVISIONED>"}`, events: "user.lifecycle.activate", again: abi.Succeeded}, // who is PROVISIONED then
+			{in: `{"user":"<user DEPROVISIONED>"}`, events: "user.lifecycle.activate", again: abi.Succeeded}, // the user is then PROVISIONED
 		},
 		missing: []string{`{` + none + `}`},
 		wrong:   []wrong{{`{"user":"<user SUSPENDED>"}`, "status"}, {`{"user":"<user LOCKED_OUT>"}`, "status"}, {`{"user":"<user PASSWORD_EXPIRED>"}`, "status"}, {`{"user":"ada.lovelace"}`, "short_name"}},
@@ -249,7 +249,7 @@ var uses = map[string]use{
 			"credentials": `"credentials":{"userName":"ada"}`, "scope": `"scope":"GROUP"`},
 	},
 	"unassign_application_user": {
-		good:    []good{{in: `{"application":"<app 0>",` + ada + `}`, events: "application.user_membership.remove", again: abi.Rejected}}, // who has it through a group besides
+		good:    []good{{in: `{"application":"<app 0>",` + ada + `}`, events: "application.user_membership.remove", again: abi.Rejected}}, // the user also has it through a group
 		missing: []string{`{"application":"0oanosuchapp00000000",` + ada + `}`, `{"application":"<app 1>",` + none + `}`, `{"application":"<app 1>","user":"00unosuchuser0000000"}`},
 		wrong: []wrong{{`{"application":"<app 0>","user":"<member of Engineering>"}`, "assigned_through_group"}, {`{"application":"<app 0>","user":"ada.lovelace"}`, "short_name"},
 			{`{"application":"<app 0>","user":"me"}`, "short_name"}},
@@ -343,7 +343,7 @@ var uses = map[string]use{
 			{in: `{"zone":"<zone BlockedIpZone>","add_gateways":["192.0.2.7","2001:db8::/32"]}`, events: "zone.update"},
 			{in: `{"zone":"<zone Offices>","remove_gateways":["198.51.100.0/24"]}`, events: "zone.update"},
 			{in: `{"zone":"<zone DefaultExemptIpZone>","add_gateways":["192.0.2.7"]}`, events: "zone.update"},
-			{in: `{"zone":"<zone Consumer networks>","patch":{"status":"ACTIVE"}}`, events: "zone.activate"}, // by the call that is for it
+			{in: `{"zone":"<zone Consumer networks>","patch":{"status":"ACTIVE"}}`, events: "zone.activate"}, // by a separate request
 			{in: `{"zone":"Anonymizers","patch":{"status":"INACTIVE","name":"Tor"}}`, events: "zone.deactivate zone.update", again: abi.NotFound},
 		},
 		missing: []string{`{"zone":"nzonosuchzone0000000","add_gateways":["192.0.2.7"]}`},
@@ -425,7 +425,7 @@ var uses = map[string]use{
 
 var place = regexp.MustCompile(`<([^<>]+)>`)
 
-// fill puts ids of the org into the places of an input.
+// fill replaces the places of an input by ids of the org.
 func (w world) fill(t *testing.T, input string) string {
 	t.Helper()
 	find := func(all []json.RawMessage, path []string, want, id string) string {
@@ -434,13 +434,13 @@ func (w world) fill(t *testing.T, input string) string {
 				return get(t, o, id)
 			}
 		}
-		t.Fatalf("nothing is %v %s", path, want)
+		t.Fatalf("no object is %v %s", path, want)
 		return ""
 	}
 	nth := func(all []json.RawMessage, n, id string) string {
 		i, err := strconv.Atoi(n)
 		if err != nil || i >= len(all) {
-			t.Fatalf("there is no %s of %d", n, len(all))
+			t.Fatalf("%s: index out of range, %d objects", n, len(all))
 		}
 		return get(t, all[i], id)
 	}
@@ -488,13 +488,13 @@ func (w world) fill(t *testing.T, input string) string {
 			return nth(w.org.AssignedRoles(user("robin.keeper@example.com")), "0", "id")
 		case p == "role of IT Operations":
 			return nth(w.org.AssignedRoles(w.groupOf(t, "OKTA_GROUP", "IT Operations")), "0", "id")
-		case strings.HasPrefix(p, "member of "): // who is active and has nothing otherwise
+		case strings.HasPrefix(p, "member of "): // an active member without anything else
 			for _, id := range w.org.Members(w.groupOf(t, "OKTA_GROUP", strings.TrimPrefix(p, "member of "))) {
 				if u, _ := w.org.User(id); get(t, u, "status") == "ACTIVE" && !slices.Contains(w.org.UserIDs()[:5], id) {
 					return id
 				}
 			}
-			t.Fatalf("nobody is a %s", p)
+			t.Fatalf("no user is a %s", p)
 		case kind == "user":
 			return w.of(t, of)
 		case kind == "group":
@@ -520,20 +520,20 @@ func (w world) fill(t *testing.T, input string) string {
 		case kind == "set":
 			return sets[i]
 		}
-		t.Fatalf("there is no <%s>", p)
+		t.Fatalf("unknown place <%s>", p)
 		return ""
 	})
 }
 
-// casesConfig is the org of the cases: one moment, small lists, attributes that the cases use.
+// casesConfig returns the org of the cases: a fixed time, small lists, and the attributes that the cases use.
 func casesConfig() oktatest.Config {
-	return oktatest.Config{Now: stillAt, GroupAttributes: []string{"site"}, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}} // whose windows would not end
+	return oktatest.Config{Now: stillAt, GroupAttributes: []string{"site"}, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}} // their windows would not end at a fixed time
 }
 
-// eachOperation runs a test for every operation of the module and its cases.
+// eachOperation runs a test for every operation of the module, with its cases.
 func eachOperation(t *testing.T, test func(t *testing.T, op *abi.Operation, u use)) {
 	if hosttest.Raced {
-		t.Skip("one call at a time: there is nothing to race with")
+		t.Skip("calls are sequential, so there is no race to find")
 	}
 	ops := hosttest.Connector.Module(t).Manifest().Operations
 	if len(ops) != len(uses) {
@@ -544,14 +544,14 @@ func eachOperation(t *testing.T, test func(t *testing.T, op *abi.Operation, u us
 		t.Run(op.Name, func(t *testing.T) {
 			u, ok := uses[op.Name]
 			if !ok {
-				t.Fatal("there are no cases")
+				t.Fatal("cases are needed")
 			}
 			test(t, op, u)
 		})
 	}
 }
 
-// sent are the requests that an org took since a mark, one a line.
+// sent returns the requests that an org received since a mark, one per line.
 func (w world) sent(from int) (lines []string) {
 	for _, r := range w.org.Requests()[from:] {
 		lines = append(lines, fmt.Sprintf("%s %s?%s %s", r.Method, r.Path, r.RawQuery, r.Body))

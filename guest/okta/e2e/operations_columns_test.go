@@ -14,8 +14,8 @@ import (
 	"github.com/mach5/okta-connector/internal/observed"
 )
 
-// seldom are columns of members that neither the simulated org nor an example or a recording has, and where they are
-// known from.
+// seldom lists columns whose members are not in the simulated org, an example or a recording, with the source that
+// documents them.
 var seldom = map[string][]string{
 	"Okta's OpenAPI document": {"org_identity.expires_at", "org_identity.address1", "org_identity.address2", "org_identity.city", "org_identity.state",
 		"org_identity.country", "org_identity.postal_code", "lookup_user.transitioning_to_status", "list_users.transitioning_to_status",
@@ -37,9 +37,9 @@ func isSeldom(column string) bool {
 	return false
 }
 
-// TestEveryColumnFindsItsMember reads each operation of the SQL surface as a table, and holds its columns against what
-// the simulated org, Okta's examples and recordings have. A column whose path nothing has would be NULL for ever.
-func TestEveryColumnFindsItsMember(t *testing.T) {
+// TestColumns_OfEachTable_FindTheirMembers reads each operation of the SQL surface as a table. It compares its columns
+// with the simulated org, Okta's examples and recordings. A column with a wrong path would always be NULL.
+func TestColumns_OfEachTable_FindTheirMembers(t *testing.T) {
 	published := map[string][]json.RawMessage{} // records by operation
 	add := func(op string, records ...json.RawMessage) { published[op] = append(published[op], records...) }
 	here := observed.Here(t, "examples")
@@ -55,7 +55,7 @@ func TestEveryColumnFindsItsMember(t *testing.T) {
 			}
 		}
 	}
-	// Operations that share a table share what fills it.
+	// Operations with the same table share their records.
 	for _, same := range [][]string{{"lookup_user", "list_users", "search_users"}, {"lookup_group", "list_groups", "search_groups"},
 		{"lookup_application", "list_applications"}, {"lookup_device", "list_devices"}, {"get_policy", "list_policies"}, {"get_zone", "list_zones"},
 		{"list_roles", "get_role"}, {"poll_system_log_page", "bounded_system_log_range"}} {
@@ -70,7 +70,7 @@ func TestEveryColumnFindsItsMember(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {
 		if !op.On(abi.SQL) {
 			if len(op.Columns) > 0 {
-				t.Error("columns of no table")
+				t.Error("columns that are not of a table")
 			}
 			return
 		}
@@ -105,11 +105,11 @@ func TestEveryColumnFindsItsMember(t *testing.T) {
 			if !here {
 				unknown = append(unknown, c.Name)
 			} else if !slices.ContainsFunc(published[op.Name], func(body json.RawMessage) bool { return has(gjson.ParseBytes(body), c.Path) }) {
-				t.Errorf("nothing has %s (%s)", c.Name, c.Path)
+				t.Errorf("no record has %s (%s)", c.Name, c.Path)
 			}
 		}
 		if len(unknown) > 0 && !t.Failed() {
-			t.Skipf("%s: NULL in the simulated org, and Okta's examples, which may have them, are not here: set %s", strings.Join(unknown, ", "), observed.Variable)
+			t.Skipf("%s: NULL in the simulated org; Okta's examples may have them: set %s", strings.Join(unknown, ", "), observed.Variable)
 		}
 	})
 }
@@ -129,7 +129,7 @@ func inputsOf(u use) (all []string) {
 	return all
 }
 
-// has tells whether a record, or one of a list of them, has a member that is not null.
+// has reports whether a record, or one of a list of records, has a member that is not null.
 func has(v gjson.Result, path string) bool {
 	if v.IsArray() {
 		return slices.ContainsFunc(v.Array(), func(e gjson.Result) bool { return has(e, path) })

@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// groupOf is the id of a seeded group of a type and a name, "" being any.
+// groupOf returns the id of a seeded group by type and name; "" means any name.
 func (w world) groupOf(t *testing.T, typ, name string) string {
 	t.Helper()
 	for _, g := range w.org.Groups() {
@@ -27,14 +27,14 @@ func (w world) groupOf(t *testing.T, typ, name string) string {
 	return ""
 }
 
-func TestLookupGroup(t *testing.T) {
+func TestLookupGroup_ByIDAndName_ReadsTheGroup(t *testing.T) {
 	w := newWorld(t, oktatest.Config{Groups: 300})
 	byName := w.do(t, abi.Succeeded, "lookup_group", `{"group":"Engineering"}`)
 	byID := w.do(t, abi.Succeeded, "lookup_group", `{"group":"`+get(t, byName.Output, "id")+`"}`)
 	if get(t, byID.Output, "profile", "name") != "Engineering" {
 		t.Errorf("%s", byID.Output)
 	}
-	// "Team 29" begins more names than one page of q has room for the likes of "Team 2".
+	// More names begin with "Team 29" than fit into a page of q.
 	for _, name := range []string{"Équipe Ventes", "Team 29", "Team 299"} {
 		if res := w.do(t, abi.Succeeded, "lookup_group", `{"group":"`+name+`"}`); get(t, res.Output, "profile", "name") != name {
 			t.Errorf("%s: %s", name, res.Output)
@@ -45,7 +45,7 @@ func TestLookupGroup(t *testing.T) {
 	w.do(t, abi.Invalid, "lookup_group", `{"group":""}`)
 }
 
-func TestListAndSearchGroups(t *testing.T) {
+func TestListAndSearchGroups_EachQuery_FindsTheRightGroups(t *testing.T) {
 	w := newWorld(t, oktatest.Config{Groups: 450})
 	ids := func(op, input string) (ids []string) {
 		for cursor := ""; ; {
@@ -86,7 +86,7 @@ func TestListAndSearchGroups(t *testing.T) {
 	w.do(t, abi.Invalid, "search_groups", `{"search":"id pr","sort_order":"desc"}`)
 }
 
-func TestGroupsFromCreationToDeletion(t *testing.T) {
+func TestGroup_CreatedUpdatedDeleted_ChangesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	made := w.do(t, abi.Succeeded, "create_group", `{"name":"Night Shift","description":"On call"}`)
 	id := get(t, made.Output, "id")
@@ -119,7 +119,7 @@ func TestGroupsFromCreationToDeletion(t *testing.T) {
 	w.do(t, abi.NotFound, "delete_group", `{"group":"Late Shift"}`)
 }
 
-func TestGroupMembers(t *testing.T) {
+func TestGroupMembers_AddedAndRemoved_ChangeOnce(t *testing.T) {
 	var okta hosttest.Clock
 	okta.Set(stillAt())
 	w := newWorld(t, oktatest.Config{Now: okta.Now})
@@ -130,10 +130,10 @@ func TestGroupMembers(t *testing.T) {
 		if res := w.do(t, abi.Succeeded, op, in); w.org.Effects() != effects+1 || len(res.Meta.Warnings) > 0 {
 			t.Errorf("%s: %d effects, %q", op, w.org.Effects()-effects, res.Meta.Warnings)
 		}
-		// The list that says so may lag behind for a while: until then, the change is sent again.
+		// The list may lag behind for a while, so the change is sent again until then.
 		writes := w.org.Writes()
 		if res := w.do(t, abi.Succeeded, op, in); w.org.Effects() != effects+1 || w.org.Writes() != writes+1 || len(res.Meta.Warnings) != 1 {
-			t.Errorf("%s at once: %d effects of %d writes, %q", op, w.org.Effects()-effects, w.org.Writes()-writes, res.Meta.Warnings)
+			t.Errorf("%s immediately: %d effects of %d writes, %q", op, w.org.Effects()-effects, w.org.Writes()-writes, res.Meta.Warnings)
 		}
 		okta.Set(okta.Now().Add(6 * time.Minute))
 		if w.do(t, abi.Unchanged, op, in); w.org.Writes() != writes+1 {
@@ -149,7 +149,7 @@ func TestGroupMembers(t *testing.T) {
 	}
 }
 
-// lagging is an org whose lists of a user's groups are those of a moment that has passed.
+// lagging is an org whose lists of a user's groups are those of an earlier time.
 type lagging struct {
 	http.Handler
 	lists map[string]*httptest.ResponseRecorder
@@ -168,14 +168,14 @@ func (l *lagging) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(list.Body.Bytes())
 }
 
-// TestAListThatLagsBehindDecidesNothing has Okta's list of a user's groups not show yet that somebody came or went.
-func TestAListThatLagsBehindDecidesNothing(t *testing.T) {
+// TestGroupMembers_ListLagsBehind_AreSent: Okta's list of a user's groups does not show a recent change yet.
+func TestGroupMembers_ListLagsBehind_AreSent(t *testing.T) {
 	for op, before := range map[string]string{"remove_group_member": "add_group_member", "add_group_member": "remove_group_member"} {
 		t.Run(op, func(t *testing.T) {
 			org := oktatest.New(oktatest.Config{})
 			slow := &lagging{Handler: withToken(org), lists: map[string]*httptest.ResponseRecorder{}}
 			w := world{bound(t, slow, abi.Classes()...), org}
-			group, user := w.groupOf(t, "OKTA_GROUP", "Engineering"), w.fill(t, "<user ada>") // who is a member
+			group, user := w.groupOf(t, "OKTA_GROUP", "Engineering"), w.fill(t, "<user ada>") // a member
 			in := `{"group":"` + group + `","user":"` + user + `"}`
 			if before == "add_group_member" {
 				w.do(t, abi.Succeeded, op, in)
@@ -196,8 +196,8 @@ func TestAListThatLagsBehindDecidesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatIsForbiddenIsRejected takes the permission for each endpoint that decides from the token.
-func TestWhatIsForbiddenIsRejected(t *testing.T) {
+// TestWrites_ForbiddenEndpoint_AreRejected forbids each endpoint that decides about a write.
+func TestWrites_ForbiddenEndpoint_AreRejected(t *testing.T) {
 	for _, c := range []struct{ op, input, endpoint string }{
 		{"org_identity", `{}`, "GET /api/v1/org"},
 		{"bounded_system_log_range", `{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`, "GET /api/v1/logs"},
@@ -222,7 +222,7 @@ func TestWhatIsForbiddenIsRejected(t *testing.T) {
 		t.Run(c.op, func(t *testing.T) {
 			w := newWorld(t, oktatest.Config{Forbid: []string{c.endpoint}})
 			want := 1
-			if strings.HasPrefix(c.endpoint, "GET ") { // a read is asked for again: Okta refuses so in passing, too
+			if strings.HasPrefix(c.endpoint, "GET ") { // a read is repeated: Okta also refuses temporarily
 				want = 3
 			}
 			if res := w.do(t, abi.Rejected, c.op, c.input); res.Error.Code != "forbidden" || w.org.Count(c.endpoint) != want {
@@ -232,8 +232,8 @@ func TestWhatIsForbiddenIsRejected(t *testing.T) {
 	}
 }
 
-// TestALostAnswerOfAGroupIsSettled is TestALostAnswerIsSettledByReadingBack for groups.
-func TestALostAnswerOfAGroupIsSettled(t *testing.T) {
+// TestGroupWrite_LostResponse_IsSettled is TestWrite_LostResponse_IsSettledByReadingBack for groups.
+func TestGroupWrite_LostResponse_IsSettled(t *testing.T) {
 	for _, op := range []struct{ name, input, method, path string }{
 		{"create_group", `{"name":"Night Shift"}`, "POST", "/api/v1/groups"},
 		{"update_group", `{"group":"Engineering","description":"x"}`, "PUT", "/api/v1/groups/{groupId}"},
@@ -243,7 +243,7 @@ func TestALostAnswerOfAGroupIsSettled(t *testing.T) {
 	} {
 		for kind, want := range map[oktatest.FaultKind]abi.Outcome{oktatest.ResetBefore: abi.Unavailable, oktatest.ResetAfter: abi.Succeeded} {
 			t.Run(op.name+" "+string(want), func(t *testing.T) {
-				t.Parallel() // most of a case is waiting
+				t.Parallel() // most of the time is waiting
 				org := oktatest.New(oktatest.Config{})
 				c := bound(t, withToken(org), abi.Classes()...)
 				org.Inject(oktatest.Fault{Kind: kind, Method: op.method, Path: op.path, Times: 1})

@@ -19,7 +19,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// exported is what an export answers.
+// exported is the result of an export.
 type exported struct {
 	Records []struct {
 		Kind, ID, Parent string
@@ -39,7 +39,7 @@ func export(t *testing.T, w world, input string) (exported, string) {
 	return e, res.NextCursor
 }
 
-func TestInventoryExport(t *testing.T) {
+func TestInventory_OfAnOrg_ExportsEverythingOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{Users: 450})
 	all, next := export(t, w, `{"kinds":["users","groups","group_members","oauth_clients"]}`)
 	if next != "" || all.Partial || len(all.Skipped) != 0 {
@@ -48,7 +48,7 @@ func TestInventoryExport(t *testing.T) {
 	have, kinds := map[string]bool{}, map[string]int{}
 	for _, r := range all.Records {
 		if have[r.Kind+":"+r.ID] {
-			t.Errorf("%s %s comes twice", r.Kind, r.ID)
+			t.Errorf("%s %s is listed twice", r.Kind, r.ID)
 		}
 		have[r.Kind+":"+r.ID] = true
 		kinds[r.Kind]++
@@ -59,7 +59,7 @@ func TestInventoryExport(t *testing.T) {
 	if kinds["users"] != 450 || kinds["groups"] != len(w.org.Groups()) || kinds["oauth_clients"] != len(w.org.Clients()) || kinds["group_members"] < 450 {
 		t.Errorf("%v", kinds)
 	}
-	// Row by row through SQL's way, which makes a fresh call of each page.
+	// SQL reads row by row, with a new call for each page.
 	rows, err := w.Table(context.Background(), "inventory_export", json.RawMessage(`{"kinds":["users","groups","group_members","oauth_clients"]}`),
 		host.TableOptions{Columns: []string{"kind", "id", "object"}})
 	if err != nil {
@@ -80,24 +80,24 @@ func TestInventoryExport(t *testing.T) {
 	}
 }
 
-func TestInventoryIsBoundedAndNamesWhatItLeavesOut(t *testing.T) {
+func TestInventory_LastingError_IsPartial(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	few, next := export(t, w, `{"kinds":["users","groups"],"limit_per_kind":2}`)
 	if len(few.Records) != 4 || next != "" {
 		t.Errorf("%+v %q", few, next)
 	}
-	w.org.Inject(oktatest.Fault{Kind: oktatest.Status, Method: "GET", Path: "/api/v1/groups", Status: 500, Times: 9}) // it lasts, in smaller pages too
+	w.org.Inject(oktatest.Fault{Kind: oktatest.Status, Method: "GET", Path: "/api/v1/groups", Status: 500, Times: 9}) // a lasting error, in smaller pages too
 	part, _ := export(t, w, `{"kinds":["users","groups"]}`)
 	if !part.Partial || len(part.Records) != 50 {
 		t.Errorf("%d records, partial %v", len(part.Records), part.Partial)
 	}
 }
 
-// TestInventoryGoesOnFromEveryRecord cuts the export of a whole org behind each of its records, by a web page in the place
-// of an answer, and goes on from the cursor: all that was there comes out, once.
-func TestInventoryGoesOnFromEveryRecord(t *testing.T) {
+// TestInventory_CutAtEachRequest_ResumesCompletely cuts the export of a whole org at each request, by a web page
+// instead of a response, and resumes from the cursor. Each record must come once.
+func TestInventory_CutAtEachRequest_ResumesCompletely(t *testing.T) {
 	if hosttest.Raced {
-		t.Skip("one call at a time: there is nothing to race with")
+		t.Skip("calls are sequential, so there is no race to find")
 	}
 	org := oktatest.New(oktatest.Config{Users: 4, Groups: 3, Devices: 2, AuthorizationServers: 2, OAuthClients: 2, Events: -1, MaxPageSize: 1,
 		PublicURL: "https://example.okta.com", RateLimits: map[string]int{"*": -1}})
@@ -143,46 +143,46 @@ func TestInventoryGoesOnFromEveryRecord(t *testing.T) {
 	for _, line := range want {
 		kinds[gjson.Get(line, "kind").Str] = true
 	}
-	if len(kinds) != 13 || last < int64(len(want)) { // 12, and the line of what was left out
+	if len(kinds) != 13 || last < int64(len(want)) { // 12, and the line with what was omitted
 		t.Fatalf("%d records of %d kinds by %d requests", len(want), len(kinds), last)
 	}
 	for cut := int64(1); cut <= last; cut++ {
 		if got, calls := run(cut); !slices.Equal(got, want) || calls != 2 {
-			t.Fatalf("cut at request %d of %d: %d lines of %d by %d calls", cut, last, len(got), len(want), calls)
+			t.Fatalf("cut at request %d of %d: %d lines of %d in %d calls", cut, last, len(got), len(want), calls)
 		}
 	}
-	t.Logf("%d records by %d requests", len(want), last)
+	t.Logf("%d records in %d requests", len(want), last)
 }
 
-// TestInventoryNamesEveryGap takes from the token, from the org and from the network what an export reads.
-func TestInventoryNamesEveryGap(t *testing.T) {
-	t.Run("what the token may not read is skipped", func(t *testing.T) {
+// TestInventory_EachGap_IsNamed makes lists fail by token, by org and by network.
+func TestInventory_EachGap_IsNamed(t *testing.T) {
+	t.Run("a kind that the token may not read is skipped", func(t *testing.T) {
 		w := newWorld(t, oktatest.Config{Forbid: []string{"GET /api/v1/apps", "GET /api/v1/policies", "GET /api/v1/groups/{groupId}/users"}})
 		e, next := export(t, w, `{}`)
 		var skipped []string
 		for _, s := range e.Skipped {
 			skipped = append(skipped, s.Kind+" "+s.Code)
-			if s.Reason == "" || s.Type != "" { // a kind at once, not type by type
+			if s.Reason == "" || s.Type != "" { // the kind once, not each type
 				t.Errorf("%+v", s)
 			}
 		}
-		// Members are read group by group: that the first may not be read is a gap, not a kind that is not there.
+		// Members are read for each group. If the first group may not be read, that is a gap, not a missing kind.
 		if want := []string{"applications forbidden", "application_users forbidden", "policies forbidden"}; !slices.Equal(skipped, want) || !e.Partial || next != "" {
 			t.Errorf("%q, partial %v, want %q", skipped, e.Partial, want)
 		}
 	})
-	t.Run("what the org does not have is skipped", func(t *testing.T) {
+	t.Run("a kind that the org does not have is skipped", func(t *testing.T) {
 		w := newWorld(t, oktatest.Config{Engine: "v1", NoAPIAccessManagement: true})
 		e, _ := export(t, w, `{}`)
 		skipped := map[string]bool{}
 		for _, s := range e.Skipped {
 			skipped[s.Kind] = true
 		}
-		if !skipped["devices"] || !skipped["authenticators"] || !skipped["authorization_servers"] || skipped["users"] || !e.Partial { // it misses kinds, whatever the reason
+		if !skipped["devices"] || !skipped["authenticators"] || !skipped["authorization_servers"] || skipped["users"] || !e.Partial { // kinds are missing for any reason
 			t.Errorf("%+v, partial %v", e.Skipped, e.Partial)
 		}
 	})
-	t.Run("a group that vanishes on the way is counted", func(t *testing.T) {
+	t.Run("a group that is deleted meanwhile is counted", func(t *testing.T) {
 		org := oktatest.New(oktatest.Config{})
 		inner := withToken(org)
 		w := world{bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

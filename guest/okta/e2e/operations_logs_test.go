@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestBoundedSystemLogRange(t *testing.T) {
+func TestBoundedSystemLogRange_BothOrders_ListEachEventOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{Events: 700})
 	now := time.Now().UTC()
 	day := fmt.Sprintf(`{"since":%q,"until":%q`, now.Add(-24*time.Hour).Format(time.RFC3339), now.Format(time.RFC3339))
@@ -29,7 +29,7 @@ func TestBoundedSystemLogRange(t *testing.T) {
 			}
 			for _, e := range list.Records {
 				if seen[e.UUID] {
-					t.Fatalf("%s comes twice", e.UUID)
+					t.Fatalf("%s is listed twice", e.UUID)
 				}
 				seen[e.UUID] = true
 				uuids = append(uuids, e.UUID)
@@ -43,7 +43,7 @@ func TestBoundedSystemLogRange(t *testing.T) {
 	if len(forth) != 700 || len(back) != 700 || forth[0] != back[699] {
 		t.Errorf("%d and %d events of 700, %s first and %s last", len(forth), len(back), forth[0], back[len(back)-1])
 	}
-	t.Run("too heavy a page is halved", func(t *testing.T) {
+	t.Run("a page that takes too long is halved", func(t *testing.T) {
 		w.org.Inject(oktatest.Fault{Kind: oktatest.Status, Status: 500, Path: "/api/v1/logs", Times: 2})
 		if got := all(""); len(got) != 700 {
 			t.Errorf("%d events", len(got))

@@ -12,8 +12,8 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
-// shelf serves objects by path, and lets them be replaced as Okta does: what it sets by itself stays. The judge holds
-// what is written against Okta's document.
+// shelf serves objects by path, and replaces them like Okta: members that Okta sets are kept. Written objects are
+// checked against Okta's document.
 type shelf struct {
 	mu       sync.Mutex
 	objects  map[string]map[string]any
@@ -46,7 +46,7 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.objects[r.URL.Path], have = put, put
 		s.puts++
 	}
-	if step != "" { // which alone changes a status
+	if step != "" { // only these requests change a status
 		have["status"] = map[string]string{"activate": "ACTIVE", "deactivate": "INACTIVE"}[step]
 		s.switched++
 	}
@@ -72,7 +72,7 @@ func newShelf(t *testing.T, objects map[string]string) (world, *shelf) {
 
 const shelved = `"created":"2026-07-01T00:00:00.000Z","lastUpdated":"2026-07-01T00:00:00.000Z","_links":{"self":{"href":"https://example.okta.com/x"}}`
 
-func TestUpdatePolicyWritesWhatOktaTakes(t *testing.T) {
+func TestUpdatePolicy_RecordedPolicies_AreWrittenAsOktaAccepts(t *testing.T) {
 	w, s := newShelf(t, map[string]string{
 		"/api/v1/policies/signon": `{"id":"signon","type":"OKTA_SIGN_ON","name":"S","status":"ACTIVE","priority":1,"system":false,"conditions":{"people":{"groups":{"include":["00g1"]}}},` + shelved + `}`,
 		"/api/v1/policies/mfa":    `{"id":"mfa","type":"MFA_ENROLL","name":"M","status":"ACTIVE","priority":1,"system":false,"conditions":{"people":{"groups":{"include":["00g1"]}}},"settings":{"type":"AUTHENTICATORS","authenticators":[{"key":"okta_email","enroll":{"self":"NOT_ALLOWED"}},{"key":"okta_password","enroll":{"self":"REQUIRED"}}]},` + shelved + `}`,
@@ -97,7 +97,7 @@ func TestUpdatePolicyWritesWhatOktaTakes(t *testing.T) {
 	}
 }
 
-func TestUpdateZoneWritesWhatOktaTakes(t *testing.T) {
+func TestUpdateZone_RecordedZones_AreWrittenAsOktaAccepts(t *testing.T) {
 	w, s := newShelf(t, map[string]string{
 		"/api/v1/zones/nzoblock":  `{"id":"nzoblock","type":"IP","name":"BlockedIpZone","status":"ACTIVE","usage":"BLOCKLIST","system":true,"gateways":[],"proxies":null,` + shelved + `}`,
 		"/api/v1/zones/nzoexempt": `{"id":"nzoexempt","type":"IP","name":"DefaultExemptIpZone","status":"ACTIVE","usage":"POLICY","system":true,"useAsBlackList":false,"useAsExemptList":true,"gateways":[{"type":"CIDR","value":"1.2.3.4/32"}],"proxies":null,` + shelved + `}`,
@@ -119,7 +119,7 @@ func TestUpdateZoneWritesWhatOktaTakes(t *testing.T) {
 	for _, input := range []string{`{"zone":"nzoblock"}`, `{"zone":"nzoblock","add_gateways":[]}`, `{"zone":"nzoblock","add_gateways":["nonsense"]}`, `{"zone":"nzoblock","patch":{"type":"DYNAMIC"}}`} {
 		w.do(t, abi.Invalid, "update_zone", input)
 	}
-	if s.puts != 3 || s.switched != 1 { // a status is set by a call of its own
+	if s.puts != 3 || s.switched != 1 { // a separate request sets the status
 		t.Errorf("%d writes and %d switches", s.puts, s.switched)
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// TestSomebodyElsesChangeIsNotUndone changes an object between a read of an operation and its write. What would undo the
-// other's change is rejected, and a repeat makes both.
-func TestSomebodyElsesChangeIsNotUndone(t *testing.T) {
+// TestWrite_ConcurrentChange_IsNotUndone changes an object between an operation's read and its write. A write that
+// would undo the other change is rejected. A repeat makes both.
+func TestWrite_ConcurrentChange_IsNotUndone(t *testing.T) {
 	for _, c := range []struct{ op, input, read, method, path, body string }{
 		{"update_user", `{` + ada + `,"profile":{"title":"Countess"}}`, "POST /api/v1/users/", "POST", "/api/v1/users/<user ada>", `{"profile":{"nickName":"Ada"}}`},
 		{"update_group", `{"group":"<group Engineering>","description":"x"}`, "GET /api/v1/groups/", "PUT", "/api/v1/groups/<group Engineering>", `{"profile":{"name":"Engineering","description":"theirs","site":"Oslo"}}`},
@@ -31,7 +31,7 @@ func TestSomebodyElsesChangeIsNotUndone(t *testing.T) {
 	} {
 		t.Run(c.op, func(t *testing.T) {
 			cfg := casesConfig()
-			cfg.Now = nil // what changes has another time
+			cfg.Now = nil // a change needs a new time
 			org := oktatest.New(cfg)
 			inner := withToken(org)
 			var mu sync.Mutex
@@ -43,7 +43,7 @@ func TestSomebodyElsesChangeIsNotUndone(t *testing.T) {
 				if r.Method == method && strings.HasPrefix(r.URL.Path, path) {
 					reads++
 				}
-				// In front of the second read, or of the write where one read is all.
+				// The other change comes before the second read, or before the write if there is only one read.
 				if !meddled && (reads == 2 && method == "GET" || reads == 1 && method == "POST") {
 					meddled = true
 					theirs := httptest.NewRequest(c.method, w.fill(t, c.path), strings.NewReader(w.fill(t, c.body)))
@@ -71,8 +71,9 @@ func TestSomebodyElsesChangeIsNotUndone(t *testing.T) {
 	}
 }
 
-// TestSomebodyElseWasFaster answers a write as Okta does when what it wants came about a moment ago, or its target went.
-func TestSomebodyElseWasFaster(t *testing.T) {
+// TestWrite_AnotherClientWasFirst_HasItsOutcome answers a write as Okta does if the wanted state already holds, or its
+// target no longer exists.
+func TestWrite_AnotherClientWasFirst_HasItsOutcome(t *testing.T) {
 	user := `{"id":"` + aUserID + `","status":"%s","profile":{"login":"x@example.com"}}`
 	const path = "/api/v1/users/" + aUserID
 	refusal := func(code, summary string) string {
@@ -86,38 +87,38 @@ func TestSomebodyElseWasFaster(t *testing.T) {
 		body            string
 		want            abi.Outcome
 	}{
-		{"a user is deactivated, which Okta calls missing", "deactivate_user", `{"user":"` + aUserID + `"}`,
+		{"a user is already deactivated, which Okta calls missing", "deactivate_user", `{"user":"` + aUserID + `"}`,
 			map[string]string{path: fmt.Sprintf(user, "ACTIVE")}, map[string]string{path: fmt.Sprintf(user, "DEPROVISIONED")}, 404, missingBody("User"), abi.Unchanged},
-		{"a user is active", "reactivate_user", `{"user":"` + aUserID + `"}`,
+		{"a user is already active", "reactivate_user", `{"user":"` + aUserID + `"}`,
 			map[string]string{path: fmt.Sprintf(user, "STAGED")}, map[string]string{path: fmt.Sprintf(user, "ACTIVE")}, 403, refusal("E0000016", "Activation failed"), abi.Unchanged},
-		{"a user is gone", "deactivate_user", `{"user":"` + aUserID + `"}`,
+		{"a user is already deleted", "deactivate_user", `{"user":"` + aUserID + `"}`,
 			map[string]string{path: fmt.Sprintf(user, "ACTIVE")}, map[string]string{path: "404 User"}, 404, missingBody("User"), abi.NotFound},
-		{"an application is assigned", "assign_application_user", `{"application":"0oa1","user":"` + aUserID + `"}`,
+		{"an application is already assigned", "assign_application_user", `{"application":"0oa1","user":"` + aUserID + `"}`,
 			map[string]string{"/api/v1/apps/0oa1/users/" + aUserID: "404 AppUser"}, map[string]string{"/api/v1/apps/0oa1/users/" + aUserID: `{"id":"` + aUserID + `","scope":"USER"}`},
 			409, refusal("E0000062", "The user is already assigned to this application."), abi.Unchanged},
-		{"an application is taken away", "unassign_application_user", `{"application":"0oa1","user":"` + aUserID + `"}`,
+		{"an application is already removed", "unassign_application_user", `{"application":"0oa1","user":"` + aUserID + `"}`,
 			map[string]string{"/api/v1/apps/0oa1/users/" + aUserID: `{"id":"` + aUserID + `","scope":"USER"}`}, map[string]string{"/api/v1/apps/0oa1/users/" + aUserID: "404 AppUser"},
 			404, missingBody("AppUser"), abi.Unchanged},
-		{"a role is there", "assign_role", `{"user":"` + aUserID + `","type":"APP_ADMIN"}`,
+		{"a role is already assigned", "assign_role", `{"user":"` + aUserID + `","type":"APP_ADMIN"}`,
 			map[string]string{path + "/roles": `[]`}, map[string]string{path + "/roles": role}, 409, refusal("E0000090", "Duplicate role assignment exception."), abi.Unchanged},
-		{"a role is there, in newer words", "assign_role", `{"user":"` + aUserID + `","type":"APP_ADMIN"}`,
+		{"a role is already assigned, in Okta's newer text", "assign_role", `{"user":"` + aUserID + `","type":"APP_ADMIN"}`,
 			map[string]string{path + "/roles": `[]`}, map[string]string{path + "/roles": role}, 409, refusal("E0000263", "Duplicate"), abi.Unchanged},
-		{"a role is refused, and not there", "assign_role", `{"user":"` + aUserID + `","type":"APP_ADMIN"}`,
+		{"a role is refused, and not assigned", "assign_role", `{"user":"` + aUserID + `","type":"APP_ADMIN"}`,
 			map[string]string{path + "/roles": `[]`}, nil, 409, refusal("E0000090", "Duplicate role assignment exception."), abi.Rejected},
-		{"a factor is gone", "reset_factor", `{"user":"` + aUserID + `","factor":"sms"}`,
+		{"a factor is already reset", "reset_factor", `{"user":"` + aUserID + `","factor":"sms"}`,
 			map[string]string{path + "/factors": `[{"id":"sms1","factorType":"sms","provider":"OKTA"}]`}, map[string]string{path + "/factors": `[]`}, 404, missingBody("UserFactor"), abi.Unchanged},
-		{"a device is suspended", "device_lifecycle_action", `{"device":"guo1","action":"suspend"}`,
+		{"a device is already suspended", "device_lifecycle_action", `{"device":"guo1","action":"suspend"}`,
 			map[string]string{"/api/v1/devices/guo1": `{"id":"guo1","status":"ACTIVE"}`}, map[string]string{"/api/v1/devices/guo1": `{"id":"guo1","status":"SUSPENDED"}`},
 			400, refusal("E0000001", "Api validation failed: status"), abi.Unchanged},
-		{"a device is deleted", "device_lifecycle_action", `{"device":"guo1","action":"delete"}`,
+		{"a device is already deleted", "device_lifecycle_action", `{"device":"guo1","action":"delete"}`,
 			map[string]string{"/api/v1/devices/guo1": `{"id":"guo1","status":"DEACTIVATED"}`}, map[string]string{"/api/v1/devices/guo1": "404 Device"},
 			404, missingBody("Device"), abi.Unchanged},
-		{"a group is deleted", "delete_group", `{"group":"` + aGroupID + `"}`,
+		{"a group is already deleted", "delete_group", `{"group":"` + aGroupID + `"}`,
 			map[string]string{"/api/v1/groups/" + aGroupID: `{"id":"` + aGroupID + `","type":"OKTA_GROUP","profile":{"name":"x"}}`, "/api/v1/groups/" + aGroupID + "/roles": `[]`},
 			map[string]string{"/api/v1/groups/" + aGroupID: "404 UserGroup"}, 404, missingBody("UserGroup"), abi.Unchanged},
-		{"a session is over", "revoke_session", `{"session":"102x"}`,
+		{"a session has already ended", "revoke_session", `{"session":"102x"}`,
 			map[string]string{"/api/v1/sessions/102x": `{"id":"102x"}`}, map[string]string{"/api/v1/sessions/102x": "404 AppSession"}, 404, missingBody("AppSession"), abi.Unchanged},
-		{"a group of a membership is gone", "remove_group_member", `{"group":"` + aGroupID + `","user":"` + aUserID + `"}`,
+		{"the group of a membership is deleted", "remove_group_member", `{"group":"` + aGroupID + `","user":"` + aUserID + `"}`,
 			map[string]string{"/api/v1/groups/" + aGroupID: `{"id":"` + aGroupID + `","type":"OKTA_GROUP","profile":{"name":"x"}}`, path: fmt.Sprintf(user, "ACTIVE"),
 				path + "/groups": `[{"id":"` + aGroupID + `"}]`, "/api/v1/groups/" + aGroupID + "/roles": `[]`}, nil, 404, missingBody("UserGroup"), abi.NotFound},
 	} {
@@ -162,8 +163,8 @@ func TestSomebodyElseWasFaster(t *testing.T) {
 	}
 }
 
-// TestAChangeUnderWayIsWaitedFor: Okta refuses a change of roles while another is under way.
-func TestAChangeUnderWayIsWaitedFor(t *testing.T) {
+// TestAssignRole_ChangeUnderWay_IsRepeated: Okta refuses a change of roles while another is under way.
+func TestAssignRole_ChangeUnderWay_IsRepeated(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	w.org.Inject(oktatest.Fault{Kind: oktatest.Status, Status: http.StatusConflict, Method: "POST", Path: "/api/v1/users/{userId}/roles", Times: 2})
 	w.do(t, abi.Succeeded, "assign_role", `{`+ada+`,"type":"HELP_DESK_ADMIN"}`)
@@ -172,8 +173,9 @@ func TestAChangeUnderWayIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestPageSizes: the input's, else the connection's, else the endpoint's, which caps both.
-func TestPageSizes(t *testing.T) {
+// TestPageSize_OfInputAndConnection_IsCapped: the input's size counts, then the connection's, then the endpoint's,
+// which caps both.
+func TestPageSize_OfInputAndConnection_IsCapped(t *testing.T) {
 	for _, c := range []struct {
 		input string
 		size  int
@@ -190,8 +192,8 @@ func TestPageSizes(t *testing.T) {
 	}
 }
 
-// TestSearchLagsBehind: a change is read by id and by name at once, and found by search a while later.
-func TestSearchLagsBehind(t *testing.T) {
+// TestSearch_AfterAChange_LagsBehind: a change is read by id and by name immediately, and found by search later.
+func TestSearch_AfterAChange_LagsBehind(t *testing.T) {
 	var mu sync.Mutex
 	now := stillAt()
 	w := caseWorld(t, func(cfg *oktatest.Config) {
@@ -209,7 +211,7 @@ func TestSearchLagsBehind(t *testing.T) {
 	w.do(t, abi.Rejected, "create_group", `{"name":"Night Shift"}`)
 	w.do(t, abi.Unchanged, "update_user", `{`+ada+`,"profile":{"title":"Countess"}}`)
 	if n := len(listed(t, w.do(t, abi.Succeeded, "search_users", found))); n != 0 {
-		t.Errorf("search found %d at once", n)
+		t.Errorf("search found %d immediately", n)
 	}
 	mu.Lock()
 	now = now.Add(2 * time.Minute)

@@ -8,7 +8,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestRevokeRole(t *testing.T) {
+func TestRevokeRole_EachPrincipal_RevokesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	group, client := get(t, w.org.Groups()[1], "id"), get(t, w.org.Clients()[0], "client_id")
 	for _, who := range []string{`"user":"alan.turing@example.com"`, `"group":"` + group + `"`, `"client":"` + client + `"`} {
@@ -37,9 +37,9 @@ func TestRevokeRole(t *testing.T) {
 	}
 }
 
-func TestARoleThatCameThroughAGroupIsRejected(t *testing.T) {
+func TestRevokeRole_ThroughAGroup_IsRejected(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
-	for _, g := range w.org.Groups()[1:] { // one that has the role, and a member of it
+	for _, g := range w.org.Groups()[1:] { // a group with the role, and one of its members
 		id := get(t, g, "id")
 		roles := w.do(t, abi.Succeeded, "list_roles", `{"group":"`+id+`"}`)
 		if !strings.Contains(string(roles.Output), "HELP_DESK_ADMIN") {
@@ -60,7 +60,7 @@ func TestARoleThatCameThroughAGroupIsRejected(t *testing.T) {
 	t.Fatal("no group has the role")
 }
 
-func TestListRolesAndClients(t *testing.T) {
+func TestListRolesAndClients_OfEachKind_AreComplete(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	w.do(t, abi.Succeeded, "list_roles", `{"user":"ada.lovelace@example.com"}`)
 	w.do(t, abi.NotFound, "list_roles", `{"user":"nobody@example.com"}`)

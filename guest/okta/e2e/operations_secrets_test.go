@@ -22,9 +22,9 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// TestSecretsOfTheOrgStayThere has Okta tell the secrets that its OpenAPI document has in what operations read. None may
-// get into an output, and from there into a table, a file or a log; what stands beside them stays.
-func TestSecretsOfTheOrgStayThere(t *testing.T) {
+// TestReads_SecretsOfTheOrg_AreRemoved makes Okta return all secrets in its OpenAPI document. None may be in an output,
+// and so in a table, a file or a log. Their neighbours must be kept.
+func TestReads_SecretsOfTheOrg_AreRemoved(t *testing.T) {
 	const secret = "simulated-not-a-secret"
 	bodies := map[string]string{
 		"/api/v1/apps":           `[{"id":"0oa1","label":"L","credentials":{"oauthClient":{"client_id":"kept","client_secret":"` + secret + `"},"password":{"value":"` + secret + `"}}}]`,
@@ -60,9 +60,9 @@ func TestSecretsOfTheOrgStayThere(t *testing.T) {
 	}
 }
 
-// TestAReplayDoesNotTellWhatEqualsASecret: a recovery answer that is a display name. Masked by value, the recorded output
-// would say so to whoever reads the journal or repeats the key.
-func TestAReplayDoesNotTellWhatEqualsASecret(t *testing.T) {
+// TestReplay_ValueEqualToASecret_IsNotMarked: a recovery answer equals a display name. If the recorded output were
+// masked by value, readers of the journal would learn the answer.
+func TestReplay_ValueEqualToASecret_IsNotMarked(t *testing.T) {
 	const name = "Ada Lovelace"
 	c, _ := actor(t, withJournal(hosttest.Journal(t, journal.Options{})))
 	in := json.RawMessage(`{"user":"ada.lovelace@example.com","profile":{"displayName":"` + name + `","title":"Countess"},"credentials":{"recovery_question":{"question":"Who am I?","answer":"` + name + `"}}}`)
@@ -87,8 +87,8 @@ func TestAReplayDoesNotTellWhatEqualsASecret(t *testing.T) {
 	}
 }
 
-// TestSecretsOfTheOrgAreNotInPlans: what a plan read is shown, and handed to who approves, without what is nobody's to see.
-func TestSecretsOfTheOrgAreNotInPlans(t *testing.T) {
+// TestPlan_SecretsOfTheOrg_AreRemoved: a plan shows the objects that it read, without their secrets.
+func TestPlan_SecretsOfTheOrg_AreRemoved(t *testing.T) {
 	const secret, session = "simulated-not-a-secret", "102simulatedSession00"
 	w := world{Connection: bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -106,7 +106,7 @@ func TestSecretsOfTheOrgAreNotInPlans(t *testing.T) {
 	}), abi.Classes()...)}
 	for op, input := range map[string]string{
 		"reset_factor":       `{"user":"00u12345678901234567","factor":"token:software:totp"}`,
-		"lookup_application": `{"application":"0oa1"}`, // of a read, too
+		"lookup_application": `{"application":"0oa1"}`, // a plan of a read too
 		"list_factors":       `{"user":"00u12345678901234567"}`,
 		"revoke_session":     `{"session":"` + session + `"}`,
 	} {
@@ -119,7 +119,7 @@ func TestSecretsOfTheOrgAreNotInPlans(t *testing.T) {
 			t.Errorf("%s: %s %v", op, text, err)
 		}
 	}
-	// Whatever a record goes out without is marked at each endpoint that answers with it.
+	// Members that are removed from a record must be marked at each endpoint that returns it.
 	for _, op := range w.Module().Manifest().Operations {
 		for _, e := range op.Endpoints {
 			for part, want := range map[string]string{"/factors": "profile.sharedSecret", "/api/v1/apps/{appId}": "credentials.oauthClient.client_secret", "/api/v1/apps": "credentials.oauthClient.client_secret",
@@ -132,8 +132,8 @@ func TestSecretsOfTheOrgAreNotInPlans(t *testing.T) {
 	}
 }
 
-// TestASessionsIdIsNotKept: it may be worth a cookie, and lives on where a run fails.
-func TestASessionsIdIsNotKept(t *testing.T) {
+// TestRevokeSession_ID_IsNotStored: the id may be usable like a cookie, and the session is still alive if a run fails.
+func TestRevokeSession_ID_IsNotStored(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	j, err := journal.Open(path, journal.Options{})
 	if err != nil {
@@ -149,7 +149,7 @@ func TestASessionsIdIsNotKept(t *testing.T) {
 	if res, err := c.Invoke(context.Background(), "revoke_session", in, key); err != nil {
 		t.Fatalf("%+v", res.Error)
 	}
-	// The run died before it noted how it ended: the next one knows the session again.
+	// The run was killed before it recorded its end. The next run still recognises the session.
 	again, err := e2e.Again(t, c, org, withJournal(j)).Invoke(context.Background(), "revoke_session", in, key)
 	if err != nil || again.Outcome != abi.Succeeded || !again.Meta.Reconciled || org.Org.Effects() != 1 {
 		t.Errorf("%+v %+v", again, again.Error)

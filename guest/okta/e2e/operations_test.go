@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-func TestLookupUser(t *testing.T) {
+func TestLookupUser_ByIDAndLogin_ReadsTheUser(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	res := w.do(t, abi.Succeeded, "lookup_user", `{"user":"ada.lovelace@example.com"}`)
 	id := get(t, res.Output, "id")
@@ -44,7 +44,7 @@ func TestLookupUser(t *testing.T) {
 	}
 }
 
-func TestListUsers(t *testing.T) {
+func TestListUsers_EachFilter_ListsTheRightUsers(t *testing.T) {
 	w := newWorld(t, oktatest.Config{Users: 450})
 	all := func(input string) (ids []string, pages int) {
 		cursor := ""
@@ -90,7 +90,7 @@ func TestListUsers(t *testing.T) {
 	w.do(t, abi.Invalid, "list_users", `{"cursor":"bm9uc2Vuc2U"}`)
 }
 
-func TestCreateUser(t *testing.T) {
+func TestCreateUser_InASimulatedOrg_CreatesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	const grace = `"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"}`
 	group := w.groupOf(t, "OKTA_GROUP", "Engineering")
@@ -115,7 +115,7 @@ func TestCreateUser(t *testing.T) {
 	w.do(t, abi.Invalid, "create_user", `{"profile":{"login":"x@example.com"}}`)
 }
 
-func TestDeactivateUser(t *testing.T) {
+func TestDeactivateUser_InASimulatedOrg_DeactivatesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	const alan = `{"user":"alan.turing@example.com"}`
 	res := w.do(t, abi.Succeeded, "deactivate_user", alan)
@@ -125,7 +125,7 @@ func TestDeactivateUser(t *testing.T) {
 	writes := w.org.Writes()
 	w.do(t, abi.Unchanged, "deactivate_user", `{"user":"`+get(t, res.Output, "id")+`"}`)
 	if w.org.Writes() != writes {
-		t.Error("a write was sent for a user who is deactivated already")
+		t.Error("a write was sent for a user who is already deactivated")
 	}
 	w.do(t, abi.NotFound, "deactivate_user", `{"user":"nobody@example.com"}`)
 	found := false
@@ -137,7 +137,7 @@ func TestDeactivateUser(t *testing.T) {
 	}
 }
 
-func TestAssignRole(t *testing.T) {
+func TestAssignRole_EachPrincipal_AssignsOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	group, client := get(t, w.org.Groups()[1], "id"), get(t, w.org.Clients()[0], "client_id")
 	roles, sets := w.org.CustomRoles()
@@ -170,7 +170,7 @@ func TestAssignRole(t *testing.T) {
 	}
 }
 
-func TestValidate(t *testing.T) {
+func TestValidate_EachProblem_IsAFinding(t *testing.T) {
 	checks := func(t *testing.T, res *abi.Result) map[string]bool {
 		t.Helper()
 		var out struct {
@@ -194,23 +194,23 @@ func TestValidate(t *testing.T) {
 		t.Errorf("%s", res.Output)
 	}
 	t.Run("a wrong token is a finding", func(t *testing.T) {
-		c := bound(t, oktatest.New(oktatest.Config{})) // which wants a token other than ours
+		c := bound(t, oktatest.New(oktatest.Config{})) // needs another token
 		res, err := c.Invoke(context.Background(), "validate", nil)
 		if err != nil || get(t, res.Output, "valid") != "false" || checks(t, res)["credentials"] {
 			t.Errorf("%s %v", res.Output, err)
 		}
 	})
-	t.Run("a missing feature or permission is no bad token", func(t *testing.T) {
-		const me = "GET /api/v1/users/{id}" // which is me's, too
+	t.Run("a missing feature or permission is not a bad token", func(t *testing.T) {
+		const me = "GET /api/v1/users/{id}" // also the endpoint of me
 		for name, cfg := range map[string]oktatest.Config{"permission": {Forbid: []string{me, "GET /api/v1/org"}}, "feature": {Unavailable: []string{me, "GET /api/v1/org"}},
-			"the org's settings": {Forbid: []string{"GET /api/v1/org"}}, "whose it is": {Forbid: []string{me}}} {
+			"the org's settings": {Forbid: []string{"GET /api/v1/org"}}, "the token's owner": {Forbid: []string{me}}} {
 			w := newWorld(t, cfg)
 			if res := w.do(t, abi.Succeeded, "validate", `{}`); !checks(t, res)["credentials"] || get(t, res.Output, "valid") != "true" {
 				t.Errorf("%s: %s", name, res.Output)
 			}
 		}
 	})
-	t.Run("a clock that is off is a finding", func(t *testing.T) {
+	t.Run("a wrong clock is a finding", func(t *testing.T) {
 		for words, shift := range map[string]time.Duration{"400 s ahead of": -400 * time.Second, "400 s behind": 400 * time.Second} {
 			w := newWorld(t, oktatest.Config{Now: func() time.Time { return stillAt().Add(shift) }})
 			w.Connection = boundWith(t, withToken(w.org), host.ConnectOptions{Now: stillAt}, abi.Read)
@@ -220,14 +220,14 @@ func TestValidate(t *testing.T) {
 			}
 		}
 	})
-	t.Run("the engine is told", func(t *testing.T) {
+	t.Run("the engine is named", func(t *testing.T) {
 		for engine, words := range map[string]string{"idx": "Identity Engine", "v1": "Classic"} {
 			if res := newWorld(t, oktatest.Config{Engine: engine}).do(t, abi.Succeeded, "validate", `{}`); !strings.Contains(string(res.Output), words) {
 				t.Errorf("%s", res.Output)
 			}
 		}
 	})
-	t.Run("what is no org is a finding", func(t *testing.T) {
+	t.Run("a server that is not an org is a finding", func(t *testing.T) {
 		c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }))
 		res, err := c.Invoke(context.Background(), "validate", nil)
 		if err != nil || get(t, res.Output, "valid") != "false" || checks(t, res)["organization"] {
@@ -236,7 +236,7 @@ func TestValidate(t *testing.T) {
 	})
 }
 
-func TestTableOfUsers(t *testing.T) {
+func TestTable_OfUsers_HasTypedColumns(t *testing.T) {
 	w := newWorld(t, oktatest.Config{Users: 450})
 	rows, err := w.Table(context.Background(), "list_users", nil, host.TableOptions{Limit: 10})
 	if err != nil {
@@ -253,13 +253,13 @@ func TestTableOfUsers(t *testing.T) {
 		n++
 	}
 	if n != 10 || w.org.Count("GET /api/v1/users") != 1 {
-		t.Errorf("%d rows by %d requests", n, w.org.Count("GET /api/v1/users"))
+		t.Errorf("%d rows in %d requests", n, w.org.Count("GET /api/v1/users"))
 	}
 }
 
-// TestALostAnswerIsSettledByReadingBack breaks the connection of a write before and after it took effect. Whatever is
-// reported must be so, and nothing may happen twice.
-func TestALostAnswerIsSettledByReadingBack(t *testing.T) {
+// TestWrite_LostResponse_IsSettledByReadingBack breaks the connection of a write before and after it took effect. The
+// reported outcome must be true, and nothing may be done twice.
+func TestWrite_LostResponse_IsSettledByReadingBack(t *testing.T) {
 	const roles = "/api/v1/users/{userId}/roles"
 	for _, op := range []struct{ name, input, path string }{
 		{"create_user", `{"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"},"activate":false}`, "/api/v1/users"},
@@ -279,7 +279,7 @@ func TestALostAnswerIsSettledByReadingBack(t *testing.T) {
 			{"cut off", oktatest.Fault{Kind: oktatest.Truncate}, abi.Succeeded, 1},
 		} {
 			t.Run(op.name+" "+f.name, func(t *testing.T) {
-				t.Parallel() // most of a case is waiting
+				t.Parallel() // most of the time is waiting
 				org := oktatest.New(oktatest.Config{})
 				c := bound(t, withToken(org), abi.Classes()...)
 				fault := f.fault

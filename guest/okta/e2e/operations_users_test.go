@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
-// of names a seeded user of a status.
+// of returns the name of a seeded user with a status.
 func (w world) of(t *testing.T, status string) string {
 	t.Helper()
 	for _, id := range w.org.UserIDs() {
@@ -27,10 +27,10 @@ func (w world) of(t *testing.T, status string) string {
 	return ""
 }
 
-// tokenOwner is the login of the user whose token the connection has.
+// tokenOwner is the login of the token's owner.
 const tokenOwner = "robin.keeper@example.com"
 
-func TestExamplesOfUsersGroupsAndLogsRun(t *testing.T) {
+func TestExamples_OfUsersGroupsAndLogs_Succeed(t *testing.T) {
 	for op, want := range map[string]abi.Outcome{
 		"org_identity": abi.Succeeded, "lookup_user": abi.Succeeded, "list_users": abi.Succeeded, "search_users": abi.Succeeded, "create_user": abi.Succeeded,
 		"update_user": abi.Succeeded, "deactivate_user": abi.Succeeded, "reactivate_user": abi.Succeeded, "delete_user": abi.Succeeded,
@@ -47,12 +47,12 @@ func TestExamplesOfUsersGroupsAndLogsRun(t *testing.T) {
 					return
 				}
 			}
-			t.Error("there is no such operation")
+			t.Error("the operation does not exist")
 		})
 	}
 }
 
-func TestOrgIdentity(t *testing.T) {
+func TestOrgIdentity_OfASimulatedOrg_NamesIt(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	res := w.do(t, abi.Succeeded, "org_identity", `{}`)
 	if get(t, res.Output, "id") == "" || get(t, res.Output, "pipeline") != "idx" || get(t, res.Output, "companyName") == "" {
@@ -60,7 +60,7 @@ func TestOrgIdentity(t *testing.T) {
 	}
 }
 
-func TestSearchUsers(t *testing.T) {
+func TestSearchUsers_EachExpression_FindsTheRightUsers(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	res := w.do(t, abi.Succeeded, "search_users", `{"search":"profile.login eq \"ada.lovelace@example.com\""}`)
 	var list struct{ Records []json.RawMessage }
@@ -73,7 +73,7 @@ func TestSearchUsers(t *testing.T) {
 	w.do(t, abi.Invalid, "search_users", `{}`)
 }
 
-func TestUpdateUser(t *testing.T) {
+func TestUpdateUser_InASimulatedOrg_ChangesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	const ada = `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`
 	first := w.twice(t, "update_user", ada)
@@ -95,7 +95,7 @@ func TestUpdateUser(t *testing.T) {
 	w.do(t, abi.Invalid, "update_user", `{"user":"ada.lovelace@example.com","replace":true,"credentials":{"password":{"value":"x"}}}`)
 }
 
-func TestUserLifecycleActions(t *testing.T) {
+func TestUserLifecycleAction_EachAction_ChangesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	act := func(action string) func(id string) string {
 		return func(id string) string { return `{"user":"` + id + `","action":"` + action + `"}` }
@@ -144,7 +144,7 @@ func TestUserLifecycleActions(t *testing.T) {
 	}
 }
 
-func TestReactivateUser(t *testing.T) {
+func TestReactivateUser_EachStatus_ActivatesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	in := func(id string) string { return `{"user":"` + id + `"}` }
 	for _, status := range []string{"PROVISIONED", "RECOVERY", "DEPROVISIONED", "STAGED"} {
@@ -163,7 +163,7 @@ func TestReactivateUser(t *testing.T) {
 	w.do(t, abi.NotFound, "reactivate_user", `{"user":"nobody@example.com"}`)
 }
 
-func TestDeleteUser(t *testing.T) {
+func TestDeleteUser_EachStatus_DeletesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	if res := w.do(t, abi.Rejected, "delete_user", `{"user":"alan.turing"}`); res.Error.Code != "short_name" {
 		t.Errorf("%+v", res.Error)
@@ -180,8 +180,8 @@ func TestDeleteUser(t *testing.T) {
 	}
 }
 
-// TestALostAnswerOfAUserIsSettled is TestALostAnswerIsSettledByReadingBack for the other writes of users.
-func TestALostAnswerOfAUserIsSettled(t *testing.T) {
+// TestUserWrite_LostResponse_IsSettled is TestWrite_LostResponse_IsSettledByReadingBack for the other writes of users.
+func TestUserWrite_LostResponse_IsSettled(t *testing.T) {
 	for _, op := range []struct{ name, input, method, path string }{
 		{"update_user", `{"user":"ada.lovelace@example.com","profile":{"title":"Countess"}}`, "POST", "/api/v1/users/{id}"},
 		{"user_lifecycle_action", `{"user":"ada.lovelace@example.com","action":"suspend"}`, "POST", "/api/v1/users/{id}/lifecycle/suspend"},
@@ -198,7 +198,7 @@ func TestALostAnswerOfAUserIsSettled(t *testing.T) {
 			{"500 after", oktatest.Fault{Kind: oktatest.StatusAfter, Status: 500}, true},
 		} {
 			t.Run(op.name+" "+op.path+" "+f.name, func(t *testing.T) {
-				t.Parallel() // most of a case is waiting
+				t.Parallel() // most of the time is waiting
 				org := oktatest.New(oktatest.Config{})
 				c := bound(t, withToken(org), abi.Classes()...)
 				fault := f.fault
@@ -217,8 +217,8 @@ func TestALostAnswerOfAUserIsSettled(t *testing.T) {
 	}
 }
 
-// TestAChangeOfStatusThatTakesItsTime: where a user is on the way to is what counts, and what would turn them round waits.
-func TestAChangeOfStatusThatTakesItsTime(t *testing.T) {
+// TestUserLifecycleAction_ChangeUnderWay_Waits: the status after the change counts. An action against it must wait.
+func TestUserLifecycleAction_ChangeUnderWay_Waits(t *testing.T) {
 	judge, err := openapi.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -252,11 +252,11 @@ func TestAChangeOfStatusThatTakesItsTime(t *testing.T) {
 	}
 	okta.Set(okta.Now().Add(3 * time.Second))
 	w.do(t, abi.Succeeded, "reactivate_user", alan+`}`)
-	waits("deactivate_user", alan+`}`) // who is DEPROVISIONED, and will not be
+	waits("deactivate_user", alan+`}`) // DEPROVISIONED, and being activated
 	waits("delete_user", `{"user":"`+get(t, res.Output, "id")+`"}`)
 	okta.Set(okta.Now().Add(3 * time.Second))
 	w.do(t, abi.Succeeded, "deactivate_user", alan+`}`)
-	// Both steps of a deletion, the second once the first is over.
+	// Both steps of a deletion, the second after the first is done.
 	before := okta.Now()
 	w.do(t, abi.Succeeded, "delete_user", `{`+ada+`}`)
 	if _, there := org.User("ada.lovelace@example.com"); there || okta.Now().Sub(before) < 3*time.Second {
@@ -264,8 +264,8 @@ func TestAChangeOfStatusThatTakesItsTime(t *testing.T) {
 	}
 }
 
-// TestAPlanShowsTheTarget, and not the token's owner, who is read behind it.
-func TestAPlanShowsTheTarget(t *testing.T) {
+// TestPlan_OfAUser_ShowsTheTarget, not the token's owner, who is read after it.
+func TestPlan_OfAUser_ShowsTheTarget(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	for op, input := range map[string]string{"deactivate_user": `{` + ada + `}`, "delete_user": `{` + ada + `}`, "user_lifecycle_action": `{` + ada + `,"action":"suspend"}`} {
 		res, err := w.Invoke(context.Background(), op, json.RawMessage(input), host.InvokeOptions{Plan: true})
@@ -275,8 +275,8 @@ func TestAPlanShowsTheTarget(t *testing.T) {
 	}
 }
 
-// TestAListThatIsRefusedOnALaterPage keeps its records and a cursor beside the refusal.
-func TestAListThatIsRefusedOnALaterPage(t *testing.T) {
+// TestListUsers_LaterPageRefused_KeepsRecordsAndCursor, together with the refusal.
+func TestListUsers_LaterPageRefused_KeepsRecordsAndCursor(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	w.org.Inject(oktatest.Fault{Kind: oktatest.Status, Method: "GET", Path: "/api/v1/users", Status: 403, Skip: 1, Times: 1})
 	res := w.do(t, abi.Rejected, "list_users", `{"page_size":7}`)

@@ -12,8 +12,8 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// TestPlan_ThatHoldsAWriteBack_IsPlanned: nobody who looks at the outcome alone takes a plan for what it plans.
-func TestPlan_ThatHoldsAWriteBack_IsPlanned(t *testing.T) {
+// TestPlan_OfAWrite_IsPlanned: the outcome alone shows that nothing was done.
+func TestPlan_OfAWrite_IsPlanned(t *testing.T) {
 	ctx, audit := context.Background(), &hosttest.Audit{}
 	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) {
 		o.Auditor, o.Journal = audit, hosttest.Journal(t, journal.Options{})
@@ -27,12 +27,12 @@ func TestPlan_ThatHoldsAWriteBack_IsPlanned(t *testing.T) {
 		{"deactivate_user", `{"user":"alan.turing@example.com"}`, abi.Planned, 1},
 		{"delete_user", `{"user":"alan.turing@example.com"}`, abi.Planned, 2},
 		{"create_group", `{"name":"Night Shift"}`, abi.Planned, 1},
-		{"reactivate_user", `{"user":"kofi.lindqvist4@example.com"}`, abi.Planned, 1}, // gives out a link
+		{"reactivate_user", `{"user":"kofi.lindqvist4@example.com"}`, abi.Planned, 1}, // returns a link
 		{"update_user", `{"user":"ada.lovelace@example.com","profile":{"firstName":"Ada"}}`, abi.Unchanged, 0},
 		{"create_group", `{"name":"Engineering"}`, abi.Rejected, 0},
 		{"update_user", `{"user":"nobody@example.com","profile":{"title":"x"}}`, abi.NotFound, 0},
 		{"create_group", `{}`, abi.Invalid, 0},
-		{"lookup_user", `{"user":"ada.lovelace@example.com"}`, abi.Succeeded, 0}, // a read is done
+		{"lookup_user", `{"user":"ada.lovelace@example.com"}`, abi.Succeeded, 0}, // a read is executed
 	} {
 		res, err := c.Invoke(ctx, w.op, json.RawMessage(w.input), plan)
 		failed := errors.As(err, new(host.OutcomeError))
@@ -57,20 +57,20 @@ func TestPlan_ThatHoldsAWriteBack_IsPlanned(t *testing.T) {
 		}
 	}
 	if org.Org.Writes() != 0 || len(audit.Writing) != 0 {
-		t.Errorf("%d writes left, %d are in the audit", org.Org.Writes(), len(audit.Writing))
+		t.Errorf("%d writes were sent, %d are in the audit", org.Org.Writes(), len(audit.Writing))
 	}
-	// The plans did not use the key up.
+	// The plans did not use up the key.
 	key := host.InvokeOptions{IdempotencyKey: "k"}
 	res, err := c.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Night Shift"}`), key)
 	if err != nil || res.Outcome != abi.Succeeded || res.Meta.Replayed || !res.Meta.RecordedAt.IsZero() {
 		t.Errorf("%v %+v", err, res)
 	}
-	// What is answered again says so, and when it was done.
+	// A replayed result says so, with its time.
 	res, err = c.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Night Shift"}`), key)
 	if err != nil || res.Outcome != abi.Succeeded || !res.Meta.Replayed || res.Meta.RecordedAt.IsZero() {
 		t.Errorf("%v %+v", err, res)
 	}
 	if abi.Planned.OK() || !abi.Planned.Valid() {
-		t.Error("planned is an outcome, and the wanted state does not hold")
+		t.Error("planned counts as OK, but the wanted state does not hold")
 	}
 }

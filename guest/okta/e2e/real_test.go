@@ -22,7 +22,7 @@ import (
 	"github.com/mach5/okta-connector/internal/observed"
 )
 
-// same compares JSON by value, numbers by their text.
+// same compares JSON by value, and numbers by their text.
 func same(t *testing.T, got, want []byte) bool {
 	t.Helper()
 	value := func(b []byte) (v any) {
@@ -36,16 +36,16 @@ func same(t *testing.T, got, want []byte) bool {
 	return reflect.DeepEqual(value(got), value(want))
 }
 
-// reader is a read operation and the endpoint whose answer it passes on.
+// reader is a read operation and the endpoint whose response it passes on.
 type reader struct {
 	operation string
-	input     map[string]any        // the rest of what it takes
-	blanks    map[string]string     // from blank of the path to field of the input
-	records   func(body []byte) any // what of the body comes out; nil is all of it
+	input     map[string]any        // other inputs
+	blanks    map[string]string     // path parameter to input field
+	records   func(body []byte) any // the part of the body in the output; nil means all
 }
 
-// readers are the read operations by the endpoint that they pass on. Ids in recordings and examples are not all of
-// Okta's form; where an operation would look a name up first, an id is put in its place.
+// readers returns the read operations by the endpoint that they pass on. Some ids in recordings and examples do not
+// have Okta's form. If an operation would first look up such a name, an id replaces it.
 func readers() map[string]reader {
 	list := func(op string, blanks ...string) reader { return read(op, blanks...) }
 	return map[string]reader{
@@ -99,14 +99,14 @@ func member(name string) func([]byte) any {
 	}
 }
 
-// lookedInto are endpoints that operations which write look into: no read operation has them.
+// lookedInto lists endpoints that only operations that write read.
 var lookedInto = map[string]string{
 	"GET /api/v1/users/{id}/groups":           "add_group_member",
 	"GET /api/v1/apps/{appId}/users/{userId}": "assign_application_user",
 }
 
-// partReader is a read operation that makes an answer a part of what it says, what else it asks for on the way, by path,
-// and which part that is.
+// partReader is a read operation whose output has a response as a part. It has the other requests by path, and names
+// the part.
 type partReader struct {
 	operation, input string
 	others           func(path string) map[string]string
@@ -161,7 +161,7 @@ func (p partReader) read(t *testing.T, path string, body []byte) {
 	}
 }
 
-// throughOperation serves one answer and reads it with the operation of its endpoint.
+// throughOperation serves one response and reads it with the operation of its endpoint.
 func throughOperation(t *testing.T, endpoint, path string, status int, header http.Header, body []byte) {
 	t.Helper()
 	if p, ok := partReaders[endpoint]; ok {
@@ -182,13 +182,13 @@ func throughOperation(t *testing.T, endpoint, path string, status int, header ht
 			input[r.blanks[strings.Trim(template[i], "{}")]] = segment
 		}
 	}
-	// What an operation would look up first is an id.
+	// An id replaces a name that an operation would look up first.
 	for name, prefix := range map[string]string{"user": "00u", "group": "00g"} {
 		if v, ok := input[name].(string); ok && (len(v) != 20 || !strings.HasPrefix(v, prefix)) {
 			input[name] = prefix + "abcdefgh123456789"
 		}
 	}
-	// The answer alone, whatever its headers link to: what follows it is not there.
+	// Only this response is served, without the pages that its headers link to.
 	c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for name, values := range header {
 			if name != "Link" && !strings.HasPrefix(name, "Content-") && name != "Transfer-Encoding" {
@@ -205,7 +205,7 @@ func throughOperation(t *testing.T, endpoint, path string, status int, header ht
 	}
 	res, err := c.Invoke(context.Background(), r.operation, in)
 	if status >= 400 {
-		if r.operation == "lookup_session" { // whose id is sensitive: it may be worth a cookie
+		if r.operation == "lookup_session" { // its id is sensitive, since it may be usable like a cookie
 			body = bytes.ReplaceAll(body, []byte(path[strings.LastIndex(path, "/")+1:]), []byte("***"))
 		}
 		checkRefusal(t, res, status, body)
@@ -231,7 +231,7 @@ func throughOperation(t *testing.T, endpoint, path string, status int, header ht
 	}
 }
 
-// withoutSecrets is a body, an object or an array of them, less the secrets that read operations leave out.
+// withoutSecrets returns a body, an object or an array of objects, without the secrets that read operations remove.
 func withoutSecrets(t *testing.T, body []byte) []byte {
 	t.Helper()
 	var doc any
@@ -258,7 +258,7 @@ func withoutSecrets(t *testing.T, body []byte) []byte {
 	return out
 }
 
-// checkRefusal wants Okta's code, summary, causes and the outcome that its status means.
+// checkRefusal checks for Okta's code, summary and causes, and the outcome of its status.
 func checkRefusal(t *testing.T, res *abi.Result, status int, body []byte) {
 	t.Helper()
 	var okta struct {
@@ -282,7 +282,7 @@ func checkRefusal(t *testing.T, res *abi.Result, status int, body []byte) {
 	}
 	up := res.Error.Upstream
 	var causes []string
-	for _, c := range gjson.ParseBytes(okta.ErrorCauses).Array() { // one published example has an object in its place
+	for _, c := range gjson.ParseBytes(okta.ErrorCauses).Array() { // one published example has an object instead
 		causes = append(causes, c.Get("errorSummary").Str)
 	}
 	if up.Status != status || up.Code != okta.ErrorCode || up.Summary != okta.ErrorSummary || !reflect.DeepEqual(up.Causes, causes) {
@@ -290,12 +290,12 @@ func checkRefusal(t *testing.T, res *abi.Result, status int, body []byte) {
 	}
 }
 
-// TestRecordedAnswersComeOutUnchanged sends what Okta really answered through the operations that read it.
-func TestRecordedAnswersComeOutUnchanged(t *testing.T) {
+// TestRecordedResponses_OfReads_ComeOutUnchanged passes Okta's real responses through the operations that read them.
+func TestRecordedResponses_OfReads_ComeOutUnchanged(t *testing.T) {
 	ran, looked := 0, 0
 	for i, rec := range recordings(t) {
 		switch {
-		case rec.Method != http.MethodGet: // TestRecordedWritesEndInTheRightOutcome
+		case rec.Method != http.MethodGet: // TestWrites_RecordedResponses_EndInTheRightOutcome
 			continue
 		case lookedInto[rec.Endpoint] != "":
 			looked++
@@ -316,12 +316,12 @@ func TestRecordedAnswersComeOutUnchanged(t *testing.T) {
 			throughOperation(t, rec.Endpoint, rec.Path, rec.Status, header, []byte(rec.Body))
 		})
 	}
-	if ran != 66 || looked != 5 { // and 41 of writes, of 112
-		t.Errorf("%d recordings of reads were used, %d are looked into", ran, looked)
+	if ran != 66 || looked != 5 { // and 41 writes, of 112 recordings
+		t.Errorf("%d recordings of reads were used, %d are read by writes", ran, looked)
 	}
 }
 
-// publishedAnswers are Okta's published examples of answers of an endpoint, by status and name.
+// publishedAnswers returns Okta's published examples of an endpoint's responses, by status and name.
 func publishedAnswers(t *testing.T, endpoint string) map[string]map[string]json.RawMessage {
 	t.Helper()
 	method, path, _ := strings.Cut(endpoint, " ")
@@ -335,8 +335,8 @@ func publishedAnswers(t *testing.T, endpoint string) map[string]map[string]json.
 	return published.Responses
 }
 
-// TestPublishedExamplesComeOutUnchanged serves Okta's published examples as answers, those of refusals included.
-func TestPublishedExamplesComeOutUnchanged(t *testing.T) {
+// TestPublishedExamples_OfReads_ComeOutUnchanged serves Okta's published examples as responses, including refusals.
+func TestPublishedExamples_OfReads_ComeOutUnchanged(t *testing.T) {
 	endpoints := slices.Concat(slices.Collect(maps.Keys(readers())), slices.Collect(maps.Keys(partReaders)))
 	slices.Sort(endpoints)
 	ran, refusals := 0, 0
@@ -348,7 +348,7 @@ func TestPublishedExamplesComeOutUnchanged(t *testing.T) {
 				t.Fatal(err)
 			}
 			if status == http.StatusTooManyRequests || status >= 400 && partReaders[endpoint].operation != "" {
-				continue // the one is waited for, the others are findings and gaps of what they are a part of
+				continue // throttled reads wait; other refusals become findings or gaps of a larger output
 			}
 			for example, body := range examples {
 				t.Run(endpoint+" "+code+" "+example, func(t *testing.T) {
@@ -370,8 +370,9 @@ func TestPublishedExamplesComeOutUnchanged(t *testing.T) {
 	}
 }
 
-// TestPublishedEventsComeOutByteForByte builds a log of the events that Okta publishes, and reads it through the source.
-func TestPublishedEventsComeOutByteForByte(t *testing.T) {
+// TestPublishedEvents_ThroughTheSource_KeepTheirBytes builds a log of Okta's published events, and reads it through the
+// source.
+func TestPublishedEvents_ThroughTheSource_KeepTheirBytes(t *testing.T) {
 	var published struct {
 		Responses map[string]map[string]json.RawMessage
 	}
@@ -382,11 +383,11 @@ func TestPublishedEventsComeOutByteForByte(t *testing.T) {
 	org := oktatest.New(oktatest.Config{Events: -1})
 	for _, example := range published.Responses["200"] {
 		var events []json.RawMessage
-		if json.Unmarshal(example, &events) != nil { // one event, or a page of them
+		if json.Unmarshal(example, &events) != nil { // one event, or a page of events
 			events = []json.RawMessage{example}
 		}
 		for _, e := range events {
-			var one bytes.Buffer // the file is indented; an event on the wire is not
+			var one bytes.Buffer // the file is indented, unlike an event on the wire
 			if err := json.Compact(&one, e); err != nil {
 				t.Fatal(err)
 			}
@@ -407,13 +408,13 @@ func TestPublishedEventsComeOutByteForByte(t *testing.T) {
 		got = append(got, string(rec.JSON))
 	}
 	if len(want) == 0 || !reflect.DeepEqual(got, want) {
-		t.Errorf("%d events of %d came out as they went in\n got %.500s\nwant %.500s", len(got), len(want), got, want)
+		t.Errorf("%d events of %d came out unchanged\n got %.500s\nwant %.500s", len(got), len(want), got, want)
 	}
 }
 
-// TestRecordsKeepTheirBytes: numbers, unicode, escapes and the order of members are not touched; an indented record
-// only loses its line breaks.
-func TestRecordsKeepTheirBytes(t *testing.T) {
+// TestRecords_UnusualJSON_KeepTheirBytes: numbers, unicode, escapes and the order of members are kept. An indented
+// record loses only its line breaks.
+func TestRecords_UnusualJSON_KeepTheirBytes(t *testing.T) {
 	events := []string{
 		`{"uuid":"1","published":"2026-01-02T03:04:05.000Z","n":1.0,"big":12345678901234567890,"e":1e3,"neg":-0}`,
 		`{"b":1,"a":2,"uuid":"2","published":"2026-01-02T03:04:05Z","s":"é\u00e9😀\ud83d\ude00\/\n","nested":{"x":[]}}`,

@@ -25,7 +25,7 @@ type recording struct {
 	Status                              int
 	Headers                             map[string]any // a value, or several
 
-	object string // of the answers to reads, where the body is none
+	object string // the object that reads return, if the body has none
 }
 
 func recordings(t *testing.T) (all []recording) {
@@ -40,16 +40,16 @@ func recordings(t *testing.T) (all []recording) {
 	return all
 }
 
-// scene is what surrounds a recorded write: the operation that makes it, and what reads answer before and after it. A
-// body "404 User" is Okta's answer that a User is missing.
+// scene describes the context of a recorded write: its operation, and the responses to reads before and after it. A
+// body "404 User" means Okta's response for a missing User.
 type scene struct {
 	op, input     string
 	before, after map[string]string // by path
-	unchanged     bool              // a refusal that says that the operation's target is gone already
-	output        string            // member of the output that is the recorded body; "" is all of it, "-" none
+	unchanged     bool              // the refusal says that the target is already gone
+	output        string            // member of the output with the recorded body; "" means all, "-" none
 }
 
-// missingBody is Okta's error for an object that is not there.
+// missingBody returns Okta's error for a missing object.
 func missingBody(typ string) string {
 	return `{"errorCode":"E0000007","errorSummary":"Not found: Resource not found: x (` + typ + `)","errorLink":"E0000007","errorId":"oae1","errorCauses":[]}`
 }
@@ -59,7 +59,7 @@ const (
 	aGroupID = "00gabcdefgh123456789"
 )
 
-// withMember is a JSON object with another value at a path.
+// withMember returns a JSON object with another value at a path.
 func withMember(t *testing.T, object, path string, value any) string {
 	t.Helper()
 	text, err := sjson.Set(object, path, value)
@@ -69,13 +69,13 @@ func withMember(t *testing.T, object, path string, value any) string {
 	return text
 }
 
-// sceneOf is the scene of a recorded write. Ids are those of the recording.
+// sceneOf returns the scene of a recorded write. Its ids are those of the recording.
 func sceneOf(t *testing.T, r recording) scene {
 	segments := strings.Split(strings.Trim(r.Path, "/"), "/")
 	last := segments[len(segments)-1]
 	body := cmp.Or(r.object, r.Body)
 	member := func(path string) string { return gjson.Get(r.RequestBody, path).Raw }
-	// optional is ,"name":value where the request has one at path, and open and end around it.
+	// optional returns ,"name":value if the request has a value at path, with open and end around it.
 	optional := func(name, path, open, end string) string {
 		if v := member(path); v != "" {
 			return `,"` + name + `":` + open + v + end
@@ -100,9 +100,9 @@ func sceneOf(t *testing.T, r recording) scene {
 			t.Fatal(err)
 		}
 		return scene{op: op, input: `{"` + field + `":"` + last + `","patch":` + patch + `}`, output: "after",
-			before: map[string]string{r.Path: withMember(t, body, "name", "before")}} // a status is set by another call
+			before: map[string]string{r.Path: withMember(t, body, "name", "before")}} // a separate request sets the status
 	}
-	roles := strings.TrimSuffix(r.Path, "/"+last) // of a DELETE
+	roles := strings.TrimSuffix(r.Path, "/"+last) // for a DELETE
 	role := func(who, id string) scene {
 		return scene{op: "assign_role", input: `{"` + who + `":"` + id + `","type":"` + gjson.Get(body, "type").Str + `"}`, before: map[string]string{r.Path: "[]"}}
 	}
@@ -200,8 +200,8 @@ func sceneOf(t *testing.T, r recording) scene {
 	return scene{}
 }
 
-// TestRecordedWritesEndInTheRightOutcome lets each operation that writes meet what Okta really answered to its write.
-func TestRecordedWritesEndInTheRightOutcome(t *testing.T) {
+// TestWrites_RecordedResponses_EndInTheRightOutcome passes Okta's real responses to the operations that write.
+func TestWrites_RecordedResponses_EndInTheRightOutcome(t *testing.T) {
 	ran := 0
 	for i, r := range recordings(t) {
 		if r.Method == http.MethodGet {
@@ -215,7 +215,7 @@ func TestRecordedWritesEndInTheRightOutcome(t *testing.T) {
 	}
 }
 
-// replay lets the operation of a recorded write meet its answer.
+// replay passes a recorded response to the write's operation.
 func (r recording) replay(t *testing.T) {
 	s := sceneOf(t, r)
 	var mu sync.Mutex
@@ -284,9 +284,9 @@ func (r recording) replay(t *testing.T) {
 	}
 }
 
-// TestPublishedAnswersToWritesComeOutUnchanged is the same with Okta's published examples. Where Okta publishes no request,
-// what it answers is what was asked for.
-func TestPublishedAnswersToWritesComeOutUnchanged(t *testing.T) {
+// TestPublishedWriteResponses_OfOkta_ComeOutUnchanged does the same with Okta's published examples. If Okta publishes
+// no request, the request asks for what the response has.
+func TestPublishedWriteResponses_OfOkta_ComeOutUnchanged(t *testing.T) {
 	ran := 0
 	for _, endpoint := range []string{
 		"POST /api/v1/apps/{appId}/users", "POST /api/v1/apps/{appId}/users/{userId}", "PUT /api/v1/apps/{appId}/groups/{groupId}",
@@ -297,7 +297,7 @@ func TestPublishedAnswersToWritesComeOutUnchanged(t *testing.T) {
 		good := ""
 		for _, status := range []string{"200", "201", "400", "403"} {
 			for name, body := range published[status] {
-				if typ := gjson.GetBytes(body, "type").Str; typ != "IDP_DISCOVERY" && typ != "CUSTOM" { // which are skipped below
+				if typ := gjson.GetBytes(body, "type").Str; typ != "IDP_DISCOVERY" && typ != "CUSTOM" { // skipped below
 					good = cmp.Or(good, string(body))
 				}
 				t.Run(endpoint+" "+status+" "+name, func(t *testing.T) {
@@ -305,7 +305,7 @@ func TestPublishedAnswersToWritesComeOutUnchanged(t *testing.T) {
 					case "IDP_DISCOVERY":
 						t.Skip("policies of this type are not replaced")
 					case "CUSTOM":
-						t.Skip("the recordings have it, and the example does not say on what")
+						t.Skip("recordings cover it; the example does not name the target")
 					}
 					ran++
 					object := good

@@ -13,7 +13,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// shifting serves three pages of users. The second begins with the last user of the first, and the third has a user twice.
+// shifting serves three pages of users. The second starts with the last user of the first, and the third has a user
+// twice.
 func shifting(w http.ResponseWriter, r *http.Request) {
 	pages := map[string]string{"": `[{"id":"00u1"},{"id":"00u2"}]`, "1": `[{"id":"00u2"},{"id":"00u3"}]`, "2": `[{"id":"00u4"},{"noid":1},{"noid":1},{"id":"00u4"}]`}
 	next := map[string]string{"": "1", "1": "2"}
@@ -24,7 +25,7 @@ func shifting(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, pages[after])
 }
 
-// TestInvoke_RecordThatComesTwice_IsListedOnce, with a warning. Records without a key stay.
+// TestInvoke_RecordThatComesTwice_IsListedOnce, with a warning. Records without a key are kept.
 func TestInvoke_RecordThatComesTwice_IsListedOnce(t *testing.T) {
 	c := bound(t, http.HandlerFunc(shifting), abi.Read)
 	for op, path := range map[string]string{"list_users": "records.#.id", "inventory_export": "records.#.record.id"} {
@@ -46,15 +47,15 @@ func TestInvoke_RecordThatComesTwice_IsListedOnce(t *testing.T) {
 	}
 }
 
-// TestTable_RecordThatComesTwice_IsARowOnce, with one warning at the end, from Rows and in a limit's count. Records without a
-// key stay.
+// TestTable_RecordThatComesTwice_IsARowOnce, with one warning at the end, in Rows and in the limit's count. Records
+// without a key are kept.
 func TestTable_RecordThatComesTwice_IsARowOnce(t *testing.T) {
 	c := bound(t, http.HandlerFunc(shifting), abi.Read)
 	for limit, want := range map[int]string{0: `00u1,00u2,00u3,00u4,,`, 3: `00u1,00u2,00u3`, 2: `00u1,00u2`} {
-		var told []string
+		var warnings []string
 		rows, err := c.Table(context.Background(), "list_users", nil, host.TableOptions{Limit: limit, Warn: func(w string) {
 			if strings.Contains(w, "repeated") {
-				told = append(told, w)
+				warnings = append(warnings, w)
 			}
 		}})
 		if err != nil {
@@ -74,8 +75,8 @@ func TestTable_RecordThatComesTwice_IsARowOnce(t *testing.T) {
 		if limit == 3 { // the third page is not read
 			once = "1 repeated records omitted: records with the same key are listed once"
 		}
-		if limit != 2 && (len(told) != 1 || told[0] != once) || limit == 2 && len(told) != 0 {
-			t.Errorf("limit %d: told %q", limit, told)
+		if limit != 2 && (len(warnings) != 1 || warnings[0] != once) || limit == 2 && len(warnings) != 0 {
+			t.Errorf("limit %d: warnings %q", limit, warnings)
 		}
 	}
 }
@@ -91,7 +92,7 @@ func TestInvoke_LimitLeavesRecords_SaysTruncated(t *testing.T) {
 	}
 }
 
-// TestLists_OfErrors_AreUnavailable: a list of the service's errors is not taken for a page, and nothing of it becomes a record.
+// TestLists_OfErrors_AreUnavailable: a list of the service's errors is not a page, and none of them becomes a record.
 func TestLists_OfErrors_AreUnavailable(t *testing.T) {
 	for _, body := range []string{`[{"errorCode":"E0000009","errorSummary":"Internal Server Error"}]`, `[{"errorCode":"E0000009"},{"id":null,"uuid":"","errorCode":"E1"}]`} {
 		c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }), abi.Read)

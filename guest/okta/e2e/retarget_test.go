@@ -16,9 +16,9 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// TestAKeyStaysWithItsObject lets a run die after its write took effect, gives the name of its object to another one or
-// undoes it, and runs the same command with the same key: nothing more happens, to no object.
-func TestAKeyStaysWithItsObject(t *testing.T) {
+// TestKey_AfterItsObjectChanged_ChangesNoOther kills a run after its write took effect. It gives the object's name to
+// another object, or undoes the write, and repeats the command with its key: nothing more may change.
+func TestKey_AfterItsObjectChanged_ChangesNoOther(t *testing.T) {
 	const (
 		nils    = `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"activate":false}`
 		other   = `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Other","lastName":"Person"},"activate":false}`
@@ -33,26 +33,26 @@ func TestAKeyStaysWithItsObject(t *testing.T) {
 		outcome   abi.Outcome
 	}{
 		{"group deleted", step{"delete_group", `{"group":"Night Shift"}`}, nil, abi.Succeeded},
-		{"group of that name made again", step{"delete_group", `{"group":"Night Shift"}`}, []step{{"create_group", `{"name":"Night Shift"}`}}, abi.Succeeded},
-		{"user of that login made again", step{"delete_user", byLogin}, []step{{"create_user", other}}, abi.Succeeded},
-		{"deactivated, and the login another's", step{"deactivate_user", byLogin}, []step{{"delete_user", byLogin}, {"create_user", other}}, abi.Unknown},
-		{"updated, and the login another's", step{"update_user", `{"user":"nils@example.com","profile":{"title":"Boss"}}`},
+		{"a new group of that name", step{"delete_group", `{"group":"Night Shift"}`}, []step{{"create_group", `{"name":"Night Shift"}`}}, abi.Succeeded},
+		{"a new user of that login", step{"delete_user", byLogin}, []step{{"create_user", other}}, abi.Succeeded},
+		{"deactivated, and the login of another user", step{"deactivate_user", byLogin}, []step{{"delete_user", byLogin}, {"create_user", other}}, abi.Unknown},
+		{"updated, and the login of another user", step{"update_user", `{"user":"nils@example.com","profile":{"title":"Boss"}}`},
 			[]step{{"delete_user", byLogin}, {"create_user", other}}, abi.Unknown},
-		{"member added, and the group another", step{"add_group_member", `{"group":"Night Shift","user":"ada.lovelace@example.com"}`},
+		{"member added, and another group of that name", step{"add_group_member", `{"group":"Night Shift","user":"ada.lovelace@example.com"}`},
 			[]step{{"delete_group", `{"group":"Night Shift"}`}, {"create_group", `{"name":"Night Shift"}`}}, abi.Unknown},
-		{"role taken away", step{"assign_role", `{"user":"ada.lovelace@example.com","type":"SUPER_ADMIN"}`},
+		{"role revoked again", step{"assign_role", `{"user":"ada.lovelace@example.com","type":"SUPER_ADMIN"}`},
 			[]step{{"revoke_role", `{"user":"ada.lovelace@example.com","type":"SUPER_ADMIN"}`}}, abi.Unknown},
-		{"role given back", step{"revoke_role", `{"group":"IT Operations","type":"HELP_DESK_ADMIN"}`},
+		{"role assigned again", step{"revoke_role", `{"group":"IT Operations","type":"HELP_DESK_ADMIN"}`},
 			[]step{{"assign_role", `{"group":"IT Operations","type":"HELP_DESK_ADMIN"}`}}, abi.Unknown},
-		{"application taken away", step{"assign_application_user", `{` + app + `,"user":"nils@example.com"}`},
+		{"application removed again", step{"assign_application_user", `{` + app + `,"user":"nils@example.com"}`},
 			[]step{{"unassign_application_user", `{` + app + `,"user":"nils@example.com"}`}}, abi.Unknown},
-		{"application of another of that login", step{"assign_application_user", `{` + app + `,"user":"nils@example.com"}`},
+		{"application of another user of that login", step{"assign_application_user", `{` + app + `,"user":"nils@example.com"}`},
 			[]step{{"delete_user", byLogin}, {"create_user", other}}, abi.Unknown},
-		{"application given back to a group", step{"unassign_application_group", `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"00gLFTnJJZSd570BcwkO"}`},
+		{"application assigned to the group again", step{"unassign_application_group", `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"00gLFTnJJZSd570BcwkO"}`},
 			[]step{{"assign_application_group", `{"application":"0oaGJxoM8LyCF3ytcwkO","group":"00gLFTnJJZSd570BcwkO"}`}}, abi.Unknown},
 		{"factor reset", step{"reset_factor", `{"user":"ada.lovelace@example.com","factor":"sms"}`}, nil, abi.Succeeded},
 		{"session revoked", step{"revoke_session", `{"session":"102qETvtirgP4fmYzUjrvcwkO"}`}, nil, abi.Succeeded},
-		{"device brought back", step{"device_lifecycle_action", `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`},
+		{"device unsuspended again", step{"device_lifecycle_action", `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`},
 			[]step{{"device_lifecycle_action", `{"device":"guoTR3yslxGF2H07cwkO","action":"unsuspend"}`}}, abi.Unknown},
 		{"zone changed back", step{"update_zone", `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["192.0.2.7"]}`},
 			[]step{{"update_zone", `{"zone":"nzoJ4xPmfiDjGljzcwkO","remove_gateways":["192.0.2.7"]}`}}, abi.Unknown},
@@ -67,14 +67,14 @@ func TestAKeyStaysWithItsObject(t *testing.T) {
 			j := hosttest.Journal(t, journal.Options{})
 			conn, org := e2e.Start(t, oktatest.Config{Now: okta.Now}, withJournal(hosttest.Dying(j)))
 			others := e2e.Again(t, conn, org, nil)
-			somebody := func(s step) {
+			otherClient := func(s step) {
 				t.Helper()
 				if res, err := others.Invoke(ctx, s.op, json.RawMessage(s.input)); err != nil || res.Outcome != abi.Succeeded {
 					t.Fatalf("%s: %s %+v", s.op, res.Outcome, res.Error)
 				}
 			}
-			somebody(step{"create_group", `{"name":"Night Shift"}`})
-			somebody(step{"create_user", nils})
+			otherClient(step{"create_group", `{"name":"Night Shift"}`})
+			otherClient(step{"create_user", nils})
 			okta.Set(okta.Now().Add(time.Hour))
 			key := host.InvokeOptions{IdempotencyKey: "k"}
 			if res, _ := conn.Invoke(ctx, c.run.op, json.RawMessage(c.run.input), key); res.Outcome != abi.Succeeded {
@@ -82,7 +82,7 @@ func TestAKeyStaysWithItsObject(t *testing.T) {
 			}
 			okta.Set(okta.Now().Add(24 * time.Hour))
 			for _, s := range c.meanwhile {
-				somebody(s)
+				otherClient(s)
 			}
 			okta.Set(okta.Now().Add(24 * time.Hour))
 			effects, writes := org.Org.Effects(), org.Org.Writes()
@@ -97,8 +97,8 @@ func TestAKeyStaysWithItsObject(t *testing.T) {
 	}
 }
 
-// TestWithoutTheServicesClockNothingIsSentAgain takes the Date from every answer.
-func TestWithoutTheServicesClockNothingIsSentAgain(t *testing.T) {
+// TestKey_WithoutOktasClock_IsNotSentAgain removes the Date from every response.
+func TestKey_WithoutOktasClock_IsNotSentAgain(t *testing.T) {
 	ctx := context.Background()
 	var okta hosttest.Clock
 	okta.Set(time.Now().Truncate(time.Second))
@@ -124,7 +124,7 @@ func TestWithoutTheServicesClockNothingIsSentAgain(t *testing.T) {
 	}
 }
 
-// dateless is an answer without a Date.
+// dateless removes the Date of a response.
 type dateless struct{ http.ResponseWriter }
 
 func (d dateless) WriteHeader(status int) {
@@ -137,8 +137,8 @@ func (d dateless) Write(b []byte) (int, error) {
 	return d.ResponseWriter.Write(b)
 }
 
-// TestAKeyInDoubtIsNotForgotten has this machine's clock jump over the time that keys are kept for.
-func TestAKeyInDoubtIsNotForgotten(t *testing.T) {
+// TestKey_InDoubt_DoesNotExpire moves this machine's clock past the time for which keys are stored.
+func TestKey_InDoubt_DoesNotExpire(t *testing.T) {
 	ctx := context.Background()
 	var local hosttest.Clock
 	local.Set(time.Now())
@@ -156,21 +156,21 @@ func TestAKeyInDoubtIsNotForgotten(t *testing.T) {
 	}
 }
 
-// TestAKeyDoesNotKeepWhatDidNothing mends what was wrong, and repeats the command with its key.
-func TestAKeyDoesNotKeepWhatDidNothing(t *testing.T) {
+// TestKey_OfAFailureWithoutEffect_IsFree corrects the cause, and repeats the command with its key.
+func TestKey_OfAFailureWithoutEffect_IsFree(t *testing.T) {
 	ctx := context.Background()
 	j := hosttest.Journal(t, journal.Options{})
 	conn, org := actor(t, withJournal(j))
 	for _, c := range []struct {
-		name   string
-		wrong  func(*host.Config, *host.ConnectOptions)
-		input  string
-		mend   func()
-		failed abi.Outcome
+		name    string
+		wrong   func(*host.Config, *host.ConnectOptions)
+		input   string
+		correct func()
+		failed  abi.Outcome
 	}{
 		{"a token that is not valid", func(_ *host.Config, o *host.ConnectOptions) { o.Secrets = hosttest.Secret("00wrongwrongwrongwrong") },
 			`{"group":"00gBLrECxFjBwtQJcwkO","user":"ada.lovelace@example.com"}`, func() {}, abi.Rejected},
-		{"a group that is not there yet", func(*host.Config, *host.ConnectOptions) {}, `{"group":"Night Shift","user":"ada.lovelace@example.com"}`,
+		{"a group that does not exist yet", func(*host.Config, *host.ConnectOptions) {}, `{"group":"Night Shift","user":"ada.lovelace@example.com"}`,
 			func() {
 				if res, err := conn.Invoke(ctx, "create_group", json.RawMessage(`{"name":"Night Shift"}`)); err != nil {
 					t.Fatalf("%+v", res.Error)
@@ -186,14 +186,14 @@ func TestAKeyDoesNotKeepWhatDidNothing(t *testing.T) {
 			if res, _ := wrong.Invoke(ctx, "add_group_member", json.RawMessage(c.input), key); res.Outcome != c.failed {
 				t.Fatalf("%s %+v", res.Outcome, res.Error)
 			}
-			c.mend()
+			c.correct()
 			if res, _ := conn.Invoke(ctx, "add_group_member", json.RawMessage(c.input), key); res.Outcome != abi.Succeeded || res.Meta.Replayed {
-				t.Errorf("mended: %s %+v", res.Outcome, res.Error)
+				t.Errorf("corrected: %s %+v", res.Outcome, res.Error)
 			}
 		})
 	}
 
-	// A portal in between that goes away.
+	// A portal in between that disappears.
 	portal := true
 	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if portal {
@@ -214,8 +214,8 @@ func TestAKeyDoesNotKeepWhatDidNothing(t *testing.T) {
 	}
 }
 
-// TestPrivilegedWritesCountAsDestructive gives and takes roles under a ceiling.
-func TestPrivilegedWritesCountAsDestructive(t *testing.T) {
+// TestCeiling_PrivilegedWrites_CountAsDestructive assigns and revokes roles under a ceiling.
+func TestCeiling_PrivilegedWrites_CountAsDestructive(t *testing.T) {
 	ctx := context.Background()
 	c, org := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
 		cfg.MaxDestructivePerHour, o.Journal = 2, hosttest.Journal(t, journal.Options{})

@@ -18,9 +18,9 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// TestAKeyWhoseRunDiedIsSettled lets a run die after its write, or before it left, has somebody else do something in
-// between, and runs the same command with the same key.
-func TestAKeyWhoseRunDiedIsSettled(t *testing.T) {
+// TestKey_RunKilled_IsSettled kills a run before or after its write is sent, lets another client change something, and
+// repeats the command with its key.
+func TestKey_RunKilled_IsSettled(t *testing.T) {
 	const (
 		ada    = `"user":"ada.lovelace@example.com"`
 		group  = `"group":"00gBLrECxFjBwtQJcwkO"`
@@ -30,37 +30,37 @@ func TestAKeyWhoseRunDiedIsSettled(t *testing.T) {
 	for i, c := range []struct {
 		name      string
 		run       step
-		left      bool   // the write left before the run died
-		meanwhile []step // by somebody else
+		writeSent bool   // the write was sent before the run was killed
+		meanwhile []step // by another client
 		later     time.Duration
 		outcome   abi.Outcome
-		sent      int // writes of the key, over both runs
+		sent      int // writes of the key in both runs
 	}{
-		{"left", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, true, nil, 0, abi.Succeeded, 1},
-		{"not left", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, false, nil, 0, abi.Succeeded, 1},
+		{"sent", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, true, nil, 0, abi.Succeeded, 1},
+		{"not sent", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, false, nil, 0, abi.Succeeded, 1},
 		{"created", step{"create_user", create}, true, nil, 0, abi.Succeeded, 1},
 		{"not created", step{"create_user", create}, false, nil, 0, abi.Succeeded, 1},
 		{"deleted", step{"delete_user", `{` + ada + `}`}, true, nil, 0, abi.Succeeded, 2},
-		{"factor reset by id", step{"reset_factor", `{` + ada + `,"factor":"ufsA2B2BCCH8xS7rcwkO"}`}, true, nil, 0, abi.Succeeded, 2}, // which is no other's
+		{"factor reset by id", step{"reset_factor", `{` + ada + `,"factor":"ufsA2B2BCCH8xS7rcwkO"}`}, true, nil, 0, abi.Succeeded, 2}, // the id is never reused
 		{"factor not reset by id", step{"reset_factor", `{` + ada + `,"factor":"ufsA2B2BCCH8xS7rcwkO"}`}, false, nil, 0, abi.Succeeded, 1},
-		{"undone by somebody", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, true,
+		{"undone by another client", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, true,
 			[]step{{"user_lifecycle_action", `{` + ada + `,"action":"unsuspend"}`}}, time.Hour, abi.Unknown, 1},
-		{"deactivated and brought back", step{"deactivate_user", `{` + ada + `}`}, true,
+		{"deactivated and activated again", step{"deactivate_user", `{` + ada + `}`}, true,
 			[]step{{"reactivate_user", `{` + ada + `}`}}, time.Hour, abi.Unknown, 1},
-		{"changed again by somebody", step{"update_user", `{` + ada + `,"profile":{"title":"Countess"}}`}, true,
+		{"changed again by another client", step{"update_user", `{` + ada + `,"profile":{"title":"Countess"}}`}, true,
 			[]step{{"update_user", `{` + ada + `,"profile":{"title":"Duchess"}}`}}, time.Hour, abi.Unknown, 1},
 		{"group changed again", step{"update_group", `{` + group + `,"description":"one"}`}, true,
 			[]step{{"update_group", `{` + group + `,"description":"two"}`}}, time.Hour, abi.Unknown, 1},
 		{"member added and removed", step{"add_group_member", `{` + group + `,` + ada + `}`}, true,
 			[]step{{"remove_group_member", `{` + group + `,` + ada + `}`}}, time.Hour, abi.Unknown, 1},
-		{"done by somebody else", step{"deactivate_user", `{` + ada + `}`}, false,
+		{"done by another client", step{"deactivate_user", `{` + ada + `}`}, false,
 			[]step{{"deactivate_user", `{` + ada + `}`}}, time.Hour, abi.Succeeded, 0}, // the wanted state holds
-		{"another's user of that login", step{"create_user", create}, false, []step{{"create_user", create}}, time.Hour, abi.Unknown, 0},
-		{"another's group of that name", step{"create_group", `{"name":"Night Shift"}`}, false,
+		{"another client's user of that login", step{"create_user", create}, false, []step{{"create_user", create}}, time.Hour, abi.Unknown, 0},
+		{"another client's group of that name", step{"create_group", `{"name":"Night Shift"}`}, false,
 			[]step{{"create_group", `{"name":"Night Shift"}`}}, time.Hour, abi.Unknown, 0},
-		{"the target is gone", step{"update_user", `{` + ada + `,"profile":{"title":"Countess"}}`}, true,
+		{"the target is deleted", step{"update_user", `{` + ada + `,"profile":{"title":"Countess"}}`}, true,
 			[]step{{"delete_user", `{` + ada + `}`}}, time.Hour, abi.Unknown, 1},
-		{"renewed by somebody", step{"user_lifecycle_action", `{` + ada + `,"action":"expire_password_with_temp_password"}`}, false,
+		{"renewed by another client", step{"user_lifecycle_action", `{` + ada + `,"action":"expire_password_with_temp_password"}`}, false,
 			[]step{{"user_lifecycle_action", `{` + ada + `,"action":"expire_password"}`}}, time.Hour, abi.Unknown, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -73,14 +73,14 @@ func TestAKeyWhoseRunDiedIsSettled(t *testing.T) {
 			okta.Set(time.Now().Truncate(time.Second))
 			j := hosttest.Journal(t, journal.Options{})
 			conn, org := e2e.Start(t, oktatest.Config{Now: okta.Now}, withJournal(hosttest.Dying(j)))
-			if !c.left {
+			if !c.writeSent {
 				for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 					org.Org.Inject(oktatest.Fault{Kind: oktatest.ResetBefore, Method: method, Times: 1})
 				}
 			}
 			key := host.InvokeOptions{IdempotencyKey: "k"}
 			first, _ := conn.Invoke(ctx, c.run.op, json.RawMessage(c.run.input), key)
-			if c.left != (first.Outcome == abi.Succeeded) {
+			if c.writeSent != (first.Outcome == abi.Succeeded) {
 				t.Fatalf("%+v %+v", first, first.Error)
 			}
 			org.Org.ClearFaults()
@@ -109,7 +109,7 @@ func TestAKeyWhoseRunDiedIsSettled(t *testing.T) {
 			if again.Outcome == abi.Unknown && (again.Error.Message == "" || again.Error.Retryable) {
 				t.Errorf("%+v", again.Error)
 			}
-			// What is recorded now is answered without a request; what is unknown stays so.
+			// A recorded result is returned without a request. An unknown outcome stays unknown.
 			requests := len(org.Org.Requests())
 			third, _ := e2e.Again(t, conn, org, withJournal(j)).Invoke(ctx, c.run.op, json.RawMessage(c.run.input), key)
 			if third.Outcome != again.Outcome || third.Meta.Replayed != again.Outcome.OK() || third.Meta.Replayed && len(org.Org.Requests()) != requests {
@@ -119,8 +119,8 @@ func TestAKeyWhoseRunDiedIsSettled(t *testing.T) {
 	}
 }
 
-// busyOkta breaks the connection of a write at once, and does it only after some time of the guest's waiting: what a
-// gateway does that gives up on an org which is still at work.
+// busyOkta breaks the connection of a write immediately, and executes it only after the guest has waited for a while. A
+// gateway does the same if it gives up on an org that is still processing.
 type busyOkta struct {
 	mu     sync.Mutex
 	org    http.Handler
@@ -150,9 +150,9 @@ func (b *busyOkta) sleep(_ context.Context, d time.Duration) error {
 	return nil
 }
 
-// TestOktaMayStillBeAtWork has Okta do what it was asked long after the connection broke. A result that says that nothing
-// was done would be wrong.
-func TestOktaMayStillBeAtWork(t *testing.T) {
+// TestWrite_OktaStillProcesses_IsAwaited: Okta executes a write long after the connection broke. An outcome without
+// effect would be wrong.
+func TestWrite_OktaStillProcesses_IsAwaited(t *testing.T) {
 	for _, takes := range []time.Duration{0, 6 * time.Second, 29 * time.Second} {
 		t.Run(takes.String(), func(t *testing.T) {
 			org := oktatest.New(oktatest.Config{})
@@ -166,7 +166,7 @@ func TestOktaMayStillBeAtWork(t *testing.T) {
 			}
 		})
 	}
-	// And where it never does it, that is said once it no longer can.
+	// If Okta never executes it, the outcome says so once it no longer can.
 	org := oktatest.New(oktatest.Config{})
 	busy := &busyOkta{org: withToken(org), takes: time.Hour}
 	server := httptest.NewServer(busy)
@@ -176,23 +176,24 @@ func TestOktaMayStillBeAtWork(t *testing.T) {
 	if res.Outcome != abi.Unavailable || !res.Meta.Reconciled || !res.Error.Retryable || busy.waited < 30*time.Second {
 		t.Errorf("%s %+v after %s", res.Outcome, res.Error, busy.waited)
 	}
-	// Where the time does not last as long, it is unknown.
+	// If the time is too short for that, the outcome is unknown.
 	res, _ = c.Invoke(context.Background(), "deactivate_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`), host.InvokeOptions{Timeout: 5 * time.Second})
 	if res.Outcome != abi.Unknown || res.Error.Retryable {
 		t.Errorf("%s %+v", res.Outcome, res.Error)
 	}
 }
 
-// TestSomebodyElseChangesItMeanwhile has a write get no answer while somebody else changes the same object.
-func TestSomebodyElseChangesItMeanwhile(t *testing.T) {
+// TestWrite_LostResponseAndConcurrentChange_HasItsOutcome: another client changes the object of a write whose response
+// is lost.
+func TestWrite_LostResponseAndConcurrentChange_HasItsOutcome(t *testing.T) {
 	const ada = `"user":"ada.lovelace@example.com"`
 	type step struct{ op, input string }
 	for _, c := range []struct {
-		name     string
-		run      step
-		applied  bool
-		somebody step
-		outcome  abi.Outcome
+		name    string
+		run     step
+		applied bool
+		other   step
+		outcome abi.Outcome
 	}{
 		{"to a third state", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, false, step{"user_lifecycle_action", `{` + ada + `,"action":"expire_password"}`}, abi.Unknown},
 		{"back again", step{"user_lifecycle_action", `{` + ada + `,"action":"suspend"}`}, true, step{"user_lifecycle_action", `{` + ada + `,"action":"deactivate"}`}, abi.Unknown},
@@ -220,7 +221,7 @@ func TestSomebodyElseChangesItMeanwhile(t *testing.T) {
 				if c.applied {
 					withToken(org).ServeHTTP(httptest.NewRecorder(), r)
 				}
-				if res, err := others.Invoke(ctx, c.somebody.op, json.RawMessage(c.somebody.input)); err != nil {
+				if res, err := others.Invoke(ctx, c.other.op, json.RawMessage(c.other.input)); err != nil {
 					t.Errorf("%+v", res.Error)
 				}
 				panic(http.ErrAbortHandler)
@@ -235,7 +236,7 @@ func TestSomebodyElseChangesItMeanwhile(t *testing.T) {
 	}
 }
 
-func TestTwoOrgsOfOneNameHaveKeysOfTheirOwn(t *testing.T) {
+func TestKey_TwoOrgsOfOneName_AreSeparate(t *testing.T) {
 	ctx := context.Background()
 	j := hosttest.Journal(t, journal.Options{})
 	for i := range 2 {
@@ -247,14 +248,14 @@ func TestTwoOrgsOfOneNameHaveKeysOfTheirOwn(t *testing.T) {
 	}
 }
 
-// TestAReactivationWhoseRunDiedIsSettled: what the run that died did is not told by the status that it left behind, which
-// another call would fit.
-func TestAReactivationWhoseRunDiedIsSettled(t *testing.T) {
+// TestReactivateUser_RunKilled_IsSettled: the status does not show which request the killed run sent, since another
+// request would fit it.
+func TestReactivateUser_RunKilled_IsSettled(t *testing.T) {
 	for _, c := range []struct {
 		name, status string
-		left         bool
+		writeSent    bool
 		sent         int // writes of the key
-	}{{"staged", "STAGED", true, 1}, {"staged, not left", "STAGED", false, 1}, {"deprovisioned", "DEPROVISIONED", true, 1}, {"deprovisioned, not left", "DEPROVISIONED", false, 1}} {
+	}{{"staged", "STAGED", true, 1}, {"staged, not sent", "STAGED", false, 1}, {"deprovisioned", "DEPROVISIONED", true, 1}, {"deprovisioned, not sent", "DEPROVISIONED", false, 1}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
@@ -275,16 +276,16 @@ func TestAReactivationWhoseRunDiedIsSettled(t *testing.T) {
 			}
 			before := org.Org.Writes()
 			okta.Set(okta.Now().Add(time.Hour))
-			if !c.left {
+			if !c.writeSent {
 				org.Org.Inject(oktatest.Fault{Kind: oktatest.ResetBefore, Method: http.MethodPost, Times: 1})
 			}
 			key := host.InvokeOptions{IdempotencyKey: "k"}
-			if first, _ := conn.Invoke(ctx, "reactivate_user", in, key); c.left != (first.Outcome == abi.Succeeded) {
+			if first, _ := conn.Invoke(ctx, "reactivate_user", in, key); c.writeSent != (first.Outcome == abi.Succeeded) {
 				t.Fatalf("%+v", first.Error)
 			}
 			org.Org.ClearFaults()
 			again, err := e2e.Again(t, conn, org, withJournal(j)).Invoke(ctx, "reactivate_user", in, key)
-			if err != nil || again.Outcome != abi.Succeeded || again.Meta.Reconciled != c.left || !strings.Contains(string(again.Output), `"after":"PROVISIONED"`) {
+			if err != nil || again.Outcome != abi.Succeeded || again.Meta.Reconciled != c.writeSent || !strings.Contains(string(again.Output), `"after":"PROVISIONED"`) {
 				t.Errorf("%s %+v %s", again.Outcome, again.Error, again.Output)
 			}
 			if sent := org.Org.Writes() - before; sent != c.sent {

@@ -15,14 +15,14 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// TestSourcePages_LinkToItsOwnPage_IsNotCaughtUp: the next link of a full page leads to that page, for so many requests.
+// TestSourcePages_LinkToItsOwnPage_IsNotCaughtUp: the next link of a full page points to that page, for some requests.
 func TestSourcePages_LinkToItsOwnPage_IsNotCaughtUp(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		stuck int64 // the requests that are answered by a link to the page's own
+		stuck int64 // requests whose response links to its own page
 		want  abi.Outcome
 	}{
-		{"for a moment", 3, abi.Succeeded},
+		{"temporarily", 3, abi.Succeeded},
 		{"for good", 1 << 30, abi.Unavailable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -61,16 +61,16 @@ func TestSourcePages_LinkToItsOwnPage_IsNotCaughtUp(t *testing.T) {
 	}
 }
 
-// TestSourcePages_WithoutNextLinks_LosesNothing: a log that gives full pages and no links is read by time, to its end. Where more
-// events than a page holds have one time, the source is stalled.
+// TestSourcePages_WithoutNextLinks_LosesNothing: a log with full pages and no links is read by time to its end. If more
+// events than fit into a page have the same time, the source stalls.
 func TestSourcePages_WithoutNextLinks_LosesNothing(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		same int // events of one time
+		same int // events with the same time
 		want abi.Outcome
 	}{
-		{"few of one time", 3, abi.Succeeded},
-		{"more of one time than a page holds", 12, abi.Unavailable},
+		{"few with the same time", 3, abi.Succeeded},
+		{"more with the same time than fit into a page", 12, abi.Unavailable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			const events, pageSize = 57, 10

@@ -12,12 +12,12 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// TestPlan_StateIsTheObjectThatTheWriteIsAbout, whatever was read after it, and the others that it names are beside it.
+// TestPlan_StateIsTheObjectThatTheWriteIsAbout, even if others are read after it. Other named objects are in related.
 func TestPlan_StateIsTheObjectThatTheWriteIsAbout(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	for _, c := range []struct {
 		op, input      string
-		state, related [2]string // a path into the object, and its value; none is absent
+		state, related [2]string // a path in the object, and its value; empty if absent
 	}{
 		{"delete_group", `{"group":"<group Engineering>"}`, [2]string{"profile.name", "Engineering"}, [2]string{}},
 		{"delete_group", `{"group":"Engineering"}`, [2]string{"profile.name", "Engineering"}, [2]string{}},
@@ -55,7 +55,7 @@ func TestPlan_StateIsTheObjectThatTheWriteIsAbout(t *testing.T) {
 	}
 }
 
-// TestPlan_StateOfAListElement_IsWithoutItsSecrets: an object that was only seen in a list.
+// TestPlan_StateOfAListElement_IsWithoutItsSecrets: an object that was read only in a list.
 func TestPlan_StateOfAListElement_IsWithoutItsSecrets(t *testing.T) {
 	w := world{Connection: bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

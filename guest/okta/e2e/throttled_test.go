@@ -14,8 +14,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// TestInvoke_429_TellsWhatOktaSaid: code, text and request id, of the bucket's limit and of another.
-func TestInvoke_429_TellsWhatOktaSaid(t *testing.T) {
+// TestInvoke_429_HasOktasWords: code, text and request id, for the bucket's limit and another limit.
+func TestInvoke_429_HasOktasWords(t *testing.T) {
 	for _, c := range []struct {
 		code, summary string
 		requests      int32
@@ -47,7 +47,7 @@ func TestInvoke_429_TellsWhatOktaSaid(t *testing.T) {
 	}
 }
 
-// TestInvoke_429ThatRepeatsTheToken_DoesNotShowIt: a server may put what it was sent into the text of a refusal.
+// TestInvoke_429ThatRepeatsTheToken_DoesNotShowIt: a server may quote what it received in a refusal.
 func TestInvoke_429ThatRepeatsTheToken_DoesNotShowIt(t *testing.T) {
 	var token atomic.Value
 	conn := bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
