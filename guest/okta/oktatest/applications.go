@@ -10,10 +10,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// applicationEndpoints are the applications, their users and groups of
+// applicationEndpoints serves applications, their users and their groups, of
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Application/.
 func applicationEndpoints() []endpoint {
-	const apps = "/api/v1/apps" // the tightest bucket, which everything below an application shares
+	const apps = "/api/v1/apps" // the tightest bucket, shared by everything below an application
 	return []endpoint{
 		{pattern: "GET /api/v1/apps", bucket: apps, handle: listApplications},
 		{pattern: "GET /api/v1/apps/{appId}", bucket: "/api/v1/apps/{id}", handle: getApplication},
@@ -30,12 +30,12 @@ func applicationEndpoints() []endpoint {
 
 const pageAppUsers = 500
 
-// application is one application, with who was assigned directly and through which groups others come.
+// application is one application, with the users assigned directly and the groups through which others have it.
 type application struct {
 	id                   string
 	name, label, mode    string
 	status               string
-	rest                 string // further members, as JSON: credentials, settings, features, visibility
+	rest                 string // more members, as JSON: credentials, settings, features, visibility
 	created, lastUpdated millis
 	direct               map[*user]*userAssignment
 	groups               []*groupAssignment // by priority
@@ -54,7 +54,7 @@ type groupAssignment struct {
 	updated  millis
 }
 
-// seedApplications makes the applications: the first is assigned to the first users directly, and to a group.
+// seedApplications creates the applications. The first is assigned to the first users directly, and to a group.
 func (o *Org) seedApplications() {
 	const common = `"accessibility":{"selfService":false,"errorRedirectUrl":null,"loginRedirectUrl":null},"visibility":{"autoSubmitToolbar":false,"hide":{"iOS":false,"web":false}},` +
 		`"features":[],"credentials":{"userNameTemplate":{"template":"${source.login}","type":"BUILT_IN"},"signing":{}},`
@@ -113,7 +113,7 @@ func (a *application) assigned(g *group) *groupAssignment {
 	return nil
 }
 
-// through is the first of the application's groups that a user is in.
+// through returns the first of the application's groups that a user is in.
 func (o *Org) through(a *application, u *user) *groupAssignment {
 	for _, ag := range a.groups {
 		if u.listed() && (ag.group.kind == builtIn || slices.Contains(u.groups, ag.group)) {
@@ -158,7 +158,7 @@ func (o *Org) appendApplication(buf []byte, a *application, origin, expand strin
 	return append(appendHref(buf, "groups", origin, self+"/groups"), "}}"...)
 }
 
-// appendAppUser renders a user's assignment, or answers nil where there is none.
+// appendAppUser renders a user's assignment, or returns nil if there is none.
 func (o *Org) appendAppUser(buf []byte, a *application, u *user, origin, expand string) []byte {
 	assignment, scope := a.direct[u], "USER"
 	var by *groupAssignment
@@ -248,7 +248,7 @@ func getApplication(o *Org, c *call) (answer, error) {
 	return answer{body: o.appendApplication(nil, a, c.origin, c.URL.Query().Get("expand"))}, nil
 }
 
-// listAppUsers pages over users in the order of their creation. Okta's next link has lost expand.
+// listAppUsers pages over users in the order of their creation. As in Okta, the next link has no expand.
 func listAppUsers(o *Org, c *call) (answer, error) {
 	a, err := o.findApplication(c)
 	if err != nil {
@@ -298,8 +298,8 @@ func getAppUser(o *Org, c *call) (answer, error) {
 	return answer{body: text}, nil
 }
 
-// assignAppUser assigns directly. What happens to a user who has the application directly already is not recorded; it is
-// saved again here.
+// assignAppUser assigns directly. Okta's behaviour for an existing direct assignment is not recorded; here it is saved
+// again.
 func assignAppUser(o *Org, c *call) (answer, error) {
 	body, err := c.object()
 	if err != nil {
@@ -385,7 +385,7 @@ func (o *Org) appAndGroup(c *call) (*application, *group, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// An application that is not active takes no change of its groups, and answers as if it were not there:
+	// An application that is not active refuses changes of its groups, and answers as if it did not exist:
 	// https://github.com/salto-io/salto/pull/5275, https://github.com/okta/terraform-provider-okta/issues/1502
 	if a.status != active && c.Method != http.MethodGet {
 		return nil, nil, notFound(a.id, "AppInstance")
@@ -418,8 +418,8 @@ func getAppGroup(o *Org, c *call) (answer, error) {
 	return answer{body: appendAppGroup(nil, a, ag, c.origin)}, nil
 }
 
-// assignAppGroup assigns or replaces: what the body lacks is gone. Without a profile there is none; without a priority
-// the group comes last, as a new one does, which is assumed and not recorded.
+// assignAppGroup assigns or replaces. The body replaces the profile; without one it is empty. Without a priority the
+// group is last, like a new one, which is assumed and not recorded.
 func assignAppGroup(o *Org, c *call) (answer, error) {
 	a, g, err := o.appAndGroup(c)
 	if err != nil {
@@ -475,7 +475,7 @@ func unassignAppGroup(o *Org, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// Applications are all applications as GET /api/v1/apps answers them.
+// Applications returns all applications as in GET /api/v1/apps.
 func (o *Org) Applications() []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

@@ -2,8 +2,8 @@ package oktatest
 
 import "encoding/json"
 
-// authenticatorEndpoints are the ways to sign in.
-// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Authenticator/
+// authenticatorEndpoints serves the authenticators of
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Authenticator/.
 func authenticatorEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /api/v1/authenticators", bucket: "/api/v1", handle: listAuthenticators, feature: identityEngine},
@@ -12,7 +12,8 @@ func authenticatorEndpoints() []endpoint {
 
 type seededAuthenticator struct{ key, kind, name, status, settings string }
 
-// seededAuthenticators are every org's. The last has a key that Okta's document does not know, as recorded orgs do.
+// seededAuthenticators are those of every org. The last has a key that Okta's document does not list, as in recorded
+// orgs.
 var seededAuthenticators = []seededAuthenticator{
 	{"okta_email", "email", "Email", "ACTIVE", `{"allowedFor":"any","tokenLifetimeInMinutes":5}`},
 	{"okta_verify", "app", "Okta Verify", "ACTIVE", `{"compliance":{"fips":"OPTIONAL"},"channelBinding":{"style":"NUMBER_CHALLENGE","required":"HIGH_RISK_ONLY"},"userVerification":"PREFERRED","appInstanceId":""}`},
@@ -54,7 +55,7 @@ func (o *Org) appendAuthenticator(buf []byte, i int, origin string) []byte {
 	return append(buf, "}}"...)
 }
 
-// listAuthenticators is a single page.
+// listAuthenticators returns a single page.
 func listAuthenticators(o *Org, c *call) (answer, error) {
 	buf := []byte{'['}
 	for i := range seededAuthenticators {
@@ -66,7 +67,7 @@ func listAuthenticators(o *Org, c *call) (answer, error) {
 	return answer{body: append(buf, ']')}, nil
 }
 
-// Authenticators are all authenticators as GET /api/v1/authenticators answers them.
+// Authenticators returns all authenticators as in GET /api/v1/authenticators.
 func (o *Org) Authenticators() []json.RawMessage {
 	var all []json.RawMessage
 	for i := range seededAuthenticators {

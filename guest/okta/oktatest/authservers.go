@@ -9,8 +9,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// authServerEndpoints are the authorization servers and what hangs on them.
-// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/AuthorizationServer/
+// authServerEndpoints serves the authorization servers, with their scopes, claims and clients, of
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/AuthorizationServer/.
 func authServerEndpoints() []endpoint {
 	row := func(path string, handle func(*Org, *call) (answer, error)) endpoint {
 		return endpoint{
@@ -25,15 +25,15 @@ func authServerEndpoints() []endpoint {
 	}
 }
 
-// authServer is one authorization server. The first of an org also answers to the id "default".
+// authServer is one authorization server. The first of an org also has the id "default".
 type authServer struct {
 	id, name, description, audience, issuer, status string
 
 	created millis
-	kid     string // of the signing key
+	kid     string // id of the signing key
 	scopes  []oauthScope
 	claims  []oauthClaim
-	clients []*client // that hold tokens of it
+	clients []*client // clients with tokens of it
 }
 
 type oauthScope struct {
@@ -93,7 +93,7 @@ func (o *Org) seedAuthServers() {
 	}
 }
 
-// seedScopes gives s the scopes and claims of every server, and some of its own.
+// seedScopes gives s the scopes and claims of every server, and some more.
 func (o *Org) seedScopes(s *authServer, i int) {
 	scope := func(name, title, description string, system bool) {
 		id := o.ids.seeded("scp", domainScope, 100*i+len(s.scopes))
@@ -115,7 +115,7 @@ func (o *Org) seedScopes(s *authServer, i int) {
 	claim(oauthClaim{name: "teams", kind: "RESOURCE", valueType: "GROUPS", value: "Team", filter: "STARTS_WITH", scopes: []string{"stock:read"}})
 }
 
-// path begins the links of what hangs on s; they repeat the name that s was asked for by, as recorded for "default".
+// path returns the start of links below s. They repeat the name in the request, as recorded for "default".
 func (s *authServer) path(c *call) string {
 	return "/api/v1/authorizationServers/" + c.PathValue("authServerId")
 }
@@ -169,7 +169,7 @@ func appendAuthServer(buf []byte, s *authServer, origin string) []byte {
 	return append(appendAllowed(buf, step, origin, self+"/lifecycle/"+step, "POST"), "}}"...)
 }
 
-// listAuthServers looks for q anywhere in names and audiences; the reference says only that it searches them.
+// listAuthServers searches q anywhere in names and audiences. The reference says only that it searches them.
 func listAuthServers(o *Org, c *call) (answer, error) {
 	p, err := o.openPage(c, "authorization servers", pageAuthServers, pageAuthServers)
 	if err != nil {
@@ -216,7 +216,7 @@ func appendScope(buf []byte, s oauthScope, origin, server string) []byte {
 	return append(appendAllowed(buf, "self", origin, server+"/scopes/"+s.id, "GET", "PUT", "DELETE"), "}}"...)
 }
 
-// filterScopes is a guess: the reference documents a filter and none of its attributes.
+// filterScopes is a guess: the reference documents a filter, but no attributes.
 var filterScopes = dialect{
 	operators: "eq",
 	known: func(attribute string) bool {
@@ -225,8 +225,8 @@ var filterScopes = dialect{
 	refuse: invalidSearch,
 }
 
-// listScopes pages where it is asked to. No recorded answer carries a Link header, and none was asked for a limit: without
-// one there is none here either, unless there is a next page.
+// listScopes pages if the request has a limit. No recorded response has a Link header, and no recorded request has a
+// limit. So without a limit there is no self link here either, unless there is a next page.
 func listScopes(o *Org, c *call) (answer, error) {
 	s, err := o.findAuthServer(c)
 	if err != nil {
@@ -262,7 +262,7 @@ func listScopes(o *Org, c *call) (answer, error) {
 	return p.answer(), nil
 }
 
-// listClaims is a single page.
+// listClaims returns a single page.
 func listClaims(o *Org, c *call) (answer, error) {
 	s, err := o.findAuthServer(c)
 	if err != nil {
@@ -305,7 +305,7 @@ func appendClaim(buf []byte, claim oauthClaim, origin, server string) []byte {
 	return append(appendAllowed(buf, "self", origin, server+"/claims/"+claim.id, "GET", "PUT", "DELETE"), "}}"...)
 }
 
-// listServerClients are the clients that hold tokens of a server, in a single page.
+// listServerClients returns the clients with tokens of a server, in a single page.
 func listServerClients(o *Org, c *call) (answer, error) {
 	s, err := o.findAuthServer(c)
 	if err != nil {
@@ -326,8 +326,8 @@ func listServerClients(o *Org, c *call) (answer, error) {
 	return answer{body: append(buf, ']')}, nil
 }
 
-// AuthorizationServers are all authorization servers as GET /api/v1/authorizationServers answers them, the one that
-// answers to "default" first.
+// AuthorizationServers returns all authorization servers as in GET /api/v1/authorizationServers, the one named
+// "default" first.
 func (o *Org) AuthorizationServers() []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// clientEndpoints are the OAuth clients of the org.
-// https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/Client/
+// clientEndpoints serves the OAuth clients of the org:
+// https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/Client/.
 func clientEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /oauth2/v1/clients", bucket: "/oauth2/v1/clients", handle: listClients},
@@ -17,7 +17,7 @@ func clientEndpoints() []endpoint {
 
 type client struct {
 	id, name, kind string
-	secret         string // shown by those that have one: nobody may keep a body as it comes
+	secret         string // in responses, if the client has one: so no body may be stored unchanged
 	issued         millis
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// customRoleEndpoints are the org's custom admin roles; the standard ones are not among them.
-// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/RoleECustom/
+// customRoleEndpoints serves the org's custom admin roles, without the standard ones:
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/RoleECustom/.
 func customRoleEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /api/v1/iam/roles", bucket: "/api/v1/iam", handle: listCustomRoles},
@@ -19,9 +19,9 @@ func customRoleEndpoints() []endpoint {
 
 const pageCustomRoles = 100
 
-// adminOrigin is the origin of the links to an org's administration: https://example-admin.okta.com for
-// https://example.okta.com. An address has no such name; it gets one that leads nowhere, so that a client that follows
-// a link without minding its host is found out.
+// adminOrigin returns the origin of links to an org's administration: https://example-admin.okta.com for
+// https://example.okta.com. If the origin is an address, the result leads nowhere, so that a client fails that follows
+// a link without checking its host.
 func adminOrigin(origin string) string {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" {
@@ -54,12 +54,12 @@ func (o *Org) appendCustomRole(buf []byte, r roleDefinition, origin string) []by
 	return append(appendHref(buf, "self", origin, self), "}}"...)
 }
 
-// adminSelf is the one Link header that answers about roles carry, also when there is a next page.
+// adminSelf returns the only Link header of responses about roles, even if there is a next page.
 func adminSelf(c *call) http.Header {
 	return http.Header{"Link": {"<" + adminOrigin(c.origin) + c.URL.RequestURI() + `>; rel="self"`}}
 }
 
-// listCustomRoles says where the next page is in the body. How many roles Okta answers at once is not documented.
+// listCustomRoles has the next link in the body. Okta does not document how many roles a page has.
 func listCustomRoles(o *Org, c *call) (answer, error) {
 	start, origin := 0, adminOrigin(c.origin)
 	if after := c.URL.Query().Get("after"); after != "" {
@@ -93,7 +93,7 @@ func getCustomRole(o *Org, c *call) (answer, error) {
 	return answer{header: adminSelf(c), body: o.appendCustomRole(nil, o.roles.custom[at], adminOrigin(c.origin))}, nil
 }
 
-// CustomRoles are the ids of the org's custom admin roles and of its resource sets, for assignments of type CUSTOM.
+// CustomRoles returns the ids of the org's custom admin roles and resource sets, for assignments of type CUSTOM.
 func (o *Org) CustomRoles() (roles, resourceSets []string) {
 	for _, r := range o.roles.custom {
 		roles = append(roles, r.id)

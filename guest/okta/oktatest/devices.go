@@ -9,7 +9,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// deviceEndpoints are the devices of https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Device/.
+// deviceEndpoints serves the devices of
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Device/.
 func deviceEndpoints() []endpoint {
 	rows := []endpoint{
 		{pattern: "GET /api/v1/devices", bucket: "/api/v1/devices", handle: listDevices},
@@ -30,14 +31,14 @@ func deviceEndpoints() []endpoint {
 	return rows
 }
 
-// The statuses of a device that users' do not have: active, suspended and created are.
+// Statuses of devices that users do not have. Both have active, suspended and created.
 const (
 	deviceCreated     = "CREATED"
 	deviceDeactivated = "DEACTIVATED"
 )
 
-// deviceStep is a way from status to status. Okta's reference calls these idempotent and says on the same page that a
-// wrong status is refused with 400 E0000001; nothing is recorded, and the refusal is the more precise of the two.
+// deviceStep is a change from one status to another. Okta's reference calls these idempotent, but also says that a
+// wrong status is refused with 400 E0000001. Nothing is recorded. The refusal is the more precise statement.
 type deviceStep struct {
 	action  string
 	from    []string
@@ -52,7 +53,7 @@ var deviceSteps = []deviceStep{
 	{"unsuspend", []string{suspended}, active, "Unsuspend device"},
 }
 
-// device is one device; its state changes, its id, profile and place in the list do not.
+// device is one device. Its state changes; its id, profile and place in the list do not.
 type device struct {
 	id      string
 	profile []byte // a JSON object
@@ -61,10 +62,10 @@ type device struct {
 	past    []deviceState // older states that search may still show; empty unless Config.SearchDelay is set
 }
 
-// deviceState is all that may change of a device. It is copied whole, so its slice is never written to.
+// deviceState is the mutable part of a device. It is copied as a whole, so its slice must not be written to.
 type deviceState struct {
 	exists      bool
-	since       millis // when this state began; 0 is always
+	since       millis // start of this state; 0 means always
 	status      string
 	lastUpdated millis
 	users       []deviceUser
@@ -80,7 +81,7 @@ type deviceUser struct {
 }
 
 type deviceStore struct {
-	all  []*device // deleted ones included, so that cursors stay good
+	all  []*device // including deleted ones, so that cursors stay valid
 	byID map[string]*device
 }
 
@@ -91,7 +92,7 @@ func (o *Org) findDevice(id string) (*device, error) {
 	return nil, notFound(id, "Device")
 }
 
-// changeDevice replaces the state of d and keeps the old one for as long as search may show it.
+// changeDevice replaces the state of d. It keeps the old one as long as search may show it.
 func (o *Org) changeDevice(d *device, now millis, next deviceState) {
 	if !next.exists {
 		delete(o.devices.byID, d.id)
@@ -103,7 +104,7 @@ func (o *Org) changeDevice(d *device, now millis, next deviceState) {
 	d.live = next
 }
 
-// indexed is the state of d that search knows of at a moment, or nil if it knows of none.
+// indexed returns the state of d that search shows at a moment, or nil if it shows none.
 func (d *device) indexed(moment millis) *deviceState {
 	state := &d.live
 	for i := len(d.past) - 1; i >= 0 && state.since > moment; i-- {
@@ -119,7 +120,7 @@ func (d *device) name() string { return gjson.GetBytes(d.profile, "displayName")
 
 func (d *device) target() target { return target{d.id, "Device", "unknown", d.name()} }
 
-// enrolled are the users of a state that were not deleted since.
+// enrolled returns the users of a state that still exist.
 func (s *deviceState) enrolled() []deviceUser {
 	return slices.DeleteFunc(slices.Clone(s.users), func(e deviceUser) bool { return !e.user.live.exists })
 }
@@ -142,7 +143,7 @@ func (o *Org) appendDevice(buf []byte, d *device, s *deviceState, origin, expand
 			buf = appendAllowed(buf, step.action, origin, self+"/lifecycle/"+step.action, "POST")
 		}
 	}
-	if s.status == deviceDeactivated { // recorded: it may be deleted, and links to no users
+	if s.status == deviceDeactivated { // recorded: it may be deleted, and has no link to users
 		buf = appendAllowed(buf, "self", origin, self, "GET", "DELETE")
 	} else {
 		buf = appendAllowed(buf, "self", origin, self, "GET", "PATCH", "PUT")
@@ -190,7 +191,7 @@ var searchDevices = dialect{
 	refuse:    invalidSearch,
 }
 
-// Only these attributes of a device may be searched with co.
+// Only these attributes of a device can be searched with co.
 const containing = "profile.displayName profile.serialNumber profile.imei profile.meid profile.udid profile.sid"
 
 func parseDeviceSearch(search string) (*expression, error) {
@@ -206,7 +207,8 @@ func parseDeviceSearch(search string) (*expression, error) {
 	})
 }
 
-// listDevices answers a search from an index that is Config.SearchDelay behind, and without one what is.
+// listDevices answers a search from an index that is Config.SearchDelay behind, and anything else from the present
+// state.
 func listDevices(o *Org, c *call) (answer, error) {
 	query := c.URL.Query()
 	expand := query.Get("expand")
@@ -215,7 +217,7 @@ func listDevices(o *Org, c *call) (answer, error) {
 	}
 	if after := query.Get("after"); after != "" {
 		if _, err := o.parseCursor("devices", after); err != nil {
-			return answer{}, invalidSearch("Invalid cursor.") // recorded: E0000031 here, where others have E0000001
+			return answer{}, invalidSearch("Invalid cursor.") // recorded: E0000031 here, unlike E0000001 elsewhere
 		}
 	}
 	var e *expression
@@ -257,8 +259,8 @@ func getDevice(o *Org, c *call) (answer, error) {
 	return answer{body: o.appendDevice(nil, d, &d.live, c.origin, "")}, nil
 }
 
-// deleteDevice wants a deactivated device. That another raises an error is documented, which one is not: it is taken to
-// be that of the lifecycle.
+// deleteDevice requires a deactivated device. Okta documents an error for any other, but not which one. Here it is that
+// of the lifecycle.
 func deleteDevice(o *Org, c *call) (answer, error) {
 	d, err := o.findDevice(c.PathValue("deviceId"))
 	if err != nil {
@@ -274,7 +276,7 @@ func deleteDevice(o *Org, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// take does the step, which answers when it is done. A deactivated device loses its users.
+// take runs the step. A deactivated device loses its users.
 func (s deviceStep) take(o *Org, c *call) (answer, error) {
 	d, err := o.findDevice(c.PathValue("deviceId"))
 	if err != nil {
@@ -293,7 +295,7 @@ func (s deviceStep) take(o *Org, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// listUserDevices is a single page.
+// listUserDevices returns a single page.
 func listUserDevices(o *Org, c *call) (answer, error) {
 	u, err := o.findUser(c.PathValue("userId"))
 	if err != nil {
@@ -316,7 +318,7 @@ func listUserDevices(o *Org, c *call) (answer, error) {
 	return answer{body: append(buf, ']')}, nil
 }
 
-// Devices are all devices as GET /api/v1/devices answers them, oldest first.
+// Devices returns all devices as in GET /api/v1/devices, oldest first.
 func (o *Org) Devices() []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -329,7 +331,7 @@ func (o *Org) Devices() []json.RawMessage {
 	return all
 }
 
-// Device is a device as GET /api/v1/devices/{deviceId} answers it.
+// Device returns a device as in GET /api/v1/devices/{deviceId}.
 func (o *Org) Device(id string) (json.RawMessage, bool) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

@@ -9,7 +9,7 @@ func (o *Org) userTarget(u *user) target {
 	return target{u.id, "User", u.live.login, o.displayName(&u.live)}
 }
 
-// emit writes what a request changed into the log, and marks the request as one that took effect.
+// emit adds an event about a request's change to the log, and marks the request as effective.
 func (o *Org) emit(c *call, eventType, message string, targets ...target) {
 	actor := systemActor
 	if len(o.users.all) > 0 {
@@ -18,17 +18,17 @@ func (o *Org) emit(c *call, eventType, message string, targets ...target) {
 	o.emitAs(c, actor, eventType, message, targets...)
 }
 
-// systemActor is who does what Okta does by itself.
+// systemActor is the actor of changes that Okta makes by itself.
 var systemActor = target{"00usimulatedsystem00", "SystemPrincipal", "system@okta.example.com", "Okta System"}
 
-// emitAs is emit for what somebody else does than the token's owner.
+// emitAs is emit for an actor other than the token's owner.
 func (o *Org) emitAs(c *call, actor target, eventType, message string, targets ...target) {
 	c.effect = true
 	now := millisOf(c.now)
 	o.log.keep(keptEvent{now, now, o.appendEffect(nil, c, actor, eventType, message, targets)})
 }
 
-// appendEffect renders the event of a change. The requests of one transaction carry its X-Okta-Request-Id.
+// appendEffect renders the event of a change. The requests of one transaction have its X-Okta-Request-Id.
 func (o *Org) appendEffect(buf []byte, c *call, actor target, eventType, message string, targets []target) []byte {
 	address, _, _ := strings.Cut(c.RemoteAddr, ":")
 	if address == "" || strings.HasPrefix(address, "[") {

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Bodies are built by appending, so that keys keep their order and large pages cost no reflection.
+// Bodies are built by appending, so that keys keep their order and large pages need no reflection.
 
-// appendString appends s as a JSON string. HTML characters stay as they are, as in Okta's answers.
+// appendString appends s as a JSON string. HTML characters are not escaped, as in Okta's responses.
 func appendString(buf []byte, s string) []byte {
 	plain := true
 	for i := 0; i < len(s); i++ {
@@ -32,7 +32,7 @@ func appendString(buf []byte, s string) []byte {
 	return append(buf, bytes.TrimSuffix(out.Bytes(), []byte("\n"))...)
 }
 
-// appendField appends ,"key":"value" or, right after an opening brace, without the comma.
+// appendField appends ,"key":"value", without the comma after an opening brace.
 func appendField(buf []byte, key, value string) []byte {
 	return appendString(appendKey(buf, key), value)
 }
@@ -48,7 +48,7 @@ func appendKey(buf []byte, key string) []byte {
 	return append(appendString(buf, key), ':')
 }
 
-// appendTime appends ,"key":timestamp, or null where the time is not set.
+// appendTime appends ,"key":timestamp, or null if the time is not set.
 func appendTime(buf []byte, key string, at millis) []byte {
 	buf = appendKey(buf, key)
 	if at == 0 {
@@ -65,7 +65,7 @@ func appendHref(buf []byte, key, origin, path string) []byte {
 	return append(appendField(buf, "href", origin+path), '}')
 }
 
-// millis is a moment in milliseconds since 1970, the precision of Okta's timestamps. Zero is "never".
+// millis is a time in milliseconds since 1970, the precision of Okta's timestamps. Zero means never.
 type millis int64
 
 const timeFormat = "2006-01-02T15:04:05.000Z"

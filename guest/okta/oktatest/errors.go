@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// apiError is a refusal in Okta's words.
+// apiError is a refusal with Okta's code and text.
 type apiError struct {
 	status  int
 	code    string
@@ -16,7 +16,7 @@ type apiError struct {
 // Error implements error.
 func (e *apiError) Error() string { return e.code + ": " + e.summary }
 
-// body renders e. The object is Okta's Error; id is new for every refusal.
+// body renders e as Okta's Error object; id is new for every refusal.
 func (e *apiError) body(id string) []byte {
 	buf := appendField([]byte{'{'}, "errorCode", e.code)
 	buf = appendField(buf, "errorSummary", e.summary)
@@ -32,7 +32,7 @@ func (e *apiError) body(id string) []byte {
 	return append(buf, "]}"...)
 }
 
-// The refusals that have one text each. https://developer.okta.com/docs/reference/error-codes/
+// Refusals with a fixed text. https://developer.okta.com/docs/reference/error-codes/
 var (
 	errMalformed     = &apiError{http.StatusBadRequest, "E0000003", "The request body was not well-formed.", nil}
 	errInternal      = &apiError{http.StatusInternalServerError, "E0000009", "Internal Server Error", nil}
@@ -53,18 +53,18 @@ var (
 	errETag          = &apiError{http.StatusPreconditionFailed, "E0000231", "ETag value doesn't match the server's value", nil}
 )
 
-// The refusals of nextLogin=changePassword.
+// Refusals of nextLogin=changePassword.
 var (
 	errExpireNeedsPassword   = &apiError{http.StatusBadRequest, "E0000124", "Could not create user. To create a user and expire their password immediately, a password must be specified", nil}
 	errExpireNeedsActivation = &apiError{http.StatusBadRequest, "E0000125", `Could not create user. To create a user and expire their password immediately, "activate" must be true`, nil}
 )
 
-// notFound names the type that is missing, since callers decide by it: "User", "UserGroup", "RoleAssignment", …
+// notFound names the type of the missing object, because callers decide by it: "User", "UserGroup", "RoleAssignment", …
 func notFound(id, kind string) *apiError {
 	return &apiError{http.StatusNotFound, "E0000007", fmt.Sprintf("Not found: Resource not found: %s (%s)", id, kind), nil}
 }
 
-// invalid is a failed validation of field; the causes say why.
+// invalid is a failed validation of field; the causes give the reasons.
 func invalid(field string, causes ...string) *apiError {
 	return &apiError{http.StatusBadRequest, "E0000001", "Api validation failed: " + field, causes}
 }
@@ -87,8 +87,8 @@ func invalidFilter(why string) *apiError {
 
 func invalidCursor() *apiError { return invalid("after", "Invalid cursor.") }
 
-// statusError is the body that Okta sends with a status that is no answer to the request: 5xx, and the 409 of two
-// changes of role assignments that meet.
+// statusError returns the body that Okta sends with a status that says nothing about the request: 5xx, and 409 for two
+// concurrent changes of role assignments.
 func statusError(status int) *apiError {
 	switch status {
 	case http.StatusConflict:

@@ -11,8 +11,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// eventLog holds the System Log in persistence order. Seeded events are runs: a first index, a length and a spacing,
-// from which any event can be generated, so that ten million of them cost no memory.
+// eventLog has the System Log in the order of persistence. Seeded events are runs: a first index, a length and a
+// spacing, from which any event can be generated. So ten million of them need no memory.
 type eventLog struct {
 	generator generator
 
@@ -23,16 +23,16 @@ type eventLog struct {
 	given    bool // AppendEvent was called
 }
 
-// segment is a stretch of the log: a generated run, or events kept whole.
+// segment is a part of the log: a generated run, or stored events.
 type segment struct {
 	start, length int // positions in the log
 
-	first int   // generator index, of a run
-	from  int64 // moment of the first event, nanoseconds since 1970
+	first int   // of a run: generator index
+	from  int64 // time of the first event, nanoseconds since 1970
 	step  int64 // nanoseconds to the next
 
 	kept             []keptEvent
-	earliest, latest millis // published, of kept events
+	earliest, latest millis // of kept events: range of published
 }
 
 type keptEvent struct {
@@ -40,11 +40,11 @@ type keptEvent struct {
 	body                 []byte
 }
 
-// seededSpan is how far back the seeded events reach, unless Config.EventDays says otherwise.
+// seededSpan is the time span of the seeded events, unless Config.EventDays sets another.
 const seededSpan = 20 * time.Hour
 
-// published differs from the moment of persistence by up to maxShuffle places and, where it has no milliseconds, by
-// less than a second.
+// maxShuffle is by how many places published differs from the order of persistence. Without milliseconds, published
+// also differs by less than a second.
 const maxShuffle = 7
 
 func (l *eventLog) init(o *Org) {
@@ -83,7 +83,7 @@ func (l *eventLog) keep(e keptEvent) {
 	l.count++
 }
 
-// nextIndex uses up one generator index.
+// nextIndex returns a new generator index.
 func (l *eventLog) nextIndex() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +91,7 @@ func (l *eventLog) nextIndex() int {
 	return l.made - 1
 }
 
-// logView is the log at one moment. It stays as it is while the log grows.
+// logView is the log at one time. It does not change while the log grows.
 type logView struct {
 	generator *generator
 	segments  []segment
@@ -105,7 +105,7 @@ func (l *eventLog) view() logView {
 	return logView{&l.generator, slices.Clone(l.segments), l.count}
 }
 
-// segment is the one that holds a position of the log.
+// segment returns the segment that contains a position of the log.
 func (v *logView) segment(position int) *segment {
 	at := sort.Search(len(v.segments), func(i int) bool { return v.segments[i].start > position })
 	return &v.segments[at-1]
@@ -121,7 +121,7 @@ func (v *logView) event(buf []byte, position int, clock *stamper) []byte {
 	return v.generator.event(buf, s.first+i, v.published(s, i), clock)
 }
 
-// persisted is when the i-th event of s reached the log.
+// persisted returns when the i-th event of s was stored.
 func (s *segment) persisted(i int) millis {
 	if s.kept != nil {
 		return s.kept[i].persisted
@@ -129,7 +129,7 @@ func (s *segment) persisted(i int) millis {
 	return millis((s.from + int64(i)*s.step) / int64(time.Millisecond))
 }
 
-// published is when the i-th event of s says that it happened.
+// published returns the published time of the i-th event of s.
 func (v *logView) published(s *segment, i int) millis {
 	if s.kept != nil {
 		return s.kept[i].published
@@ -142,7 +142,7 @@ func (v *logView) published(s *segment, i int) millis {
 	return at
 }
 
-// since is the position of the first event that was persisted at or after a moment.
+// since returns the position of the first event that was stored at or after a time.
 func (v *logView) since(moment millis) int {
 	for _, s := range v.segments {
 		if i := s.search(moment); i < s.length {
@@ -152,12 +152,12 @@ func (v *logView) since(moment millis) int {
 	return v.count
 }
 
-// search is the index of the first event of s that was persisted at or after a moment.
+// search returns the index of the first event of s that was stored at or after a time.
 func (s *segment) search(moment millis) int {
 	return sort.Search(s.length, func(i int) bool { return s.persisted(i) >= moment })
 }
 
-// place orders events by when they were published; the position in the log decides between equals.
+// place orders events by their published time, and equal ones by their position in the log.
 type place struct {
 	published millis
 	position  int
@@ -170,8 +170,8 @@ func comparePlaces(a, b place) int {
 	return a.position - b.position
 }
 
-// byPublished yields the events published in [since, until), in order or in reverse. It looks at one stretch of time
-// after the other, so that a page costs what the page holds.
+// byPublished yields the events published in [since, until), in order or in reverse. It reads one time span after
+// another, so that the cost of a page depends on its size.
 func (v *logView) byPublished(since, until millis, reverse bool) iter.Seq[place] {
 	return func(yield func(place) bool) {
 		since, until := v.clip(since, until)
@@ -205,7 +205,7 @@ func (v *logView) byPublished(since, until millis, reverse bool) iter.Seq[place]
 	}
 }
 
-// clip narrows [since, until) to the time that the log covers.
+// clip limits [since, until) to the time that the log covers.
 func (v *logView) clip(since, until millis) (millis, millis) {
 	if len(v.segments) == 0 {
 		return 0, 0
@@ -225,12 +225,12 @@ func (v *logView) clip(since, until millis) (millis, millis) {
 	return max(since, earliest), min(until, latest+1)
 }
 
-// between appends the events published in [lo, hi), in no order.
+// between appends the events published in [lo, hi), unordered.
 func (v *logView) between(found []place, lo, hi millis) []place {
 	for at := range v.segments {
 		s := &v.segments[at]
 		from, to := 0, s.length
-		if s.kept == nil { // nothing is published after it is persisted, nor long before
+		if s.kept == nil { // published is never after persistence, and not long before
 			from, to = s.search(lo), min(s.search(hi+1000)+maxShuffle, s.length)
 		}
 		for i := from; i < to; i++ {
@@ -242,15 +242,15 @@ func (v *logView) between(found []place, lo, hi millis) []place {
 	return found
 }
 
-// AppendEvents makes n more seeded events appear now.
+// AppendEvents adds n more seeded events with the present time.
 func (o *Org) AppendEvents(n int) {
 	if n > 0 {
 		o.log.addRun(n, o.cfg.Now(), 0)
 	}
 }
 
-// AppendEvent makes an event appear now. It is served byte for byte; its published attribute, if it has one, places it
-// in bounded queries.
+// AppendEvent adds an event with the present time. It is served byte for byte. Its attribute published, if any, places
+// it in bounded queries.
 func (o *Org) AppendEvent(event json.RawMessage) {
 	now := millisOf(o.cfg.Now())
 	published := now
@@ -263,15 +263,15 @@ func (o *Org) AppendEvent(event json.RawMessage) {
 	o.log.given = true
 }
 
-// hasGiven tells whether a test put events of its own into the log.
+// hasGiven reports whether a test added its own events to the log.
 func (l *eventLog) hasGiven() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.given
 }
 
-// AppendLateEvent makes a seeded event appear now that says it was published earlier, and returns it. Polling sees it
-// next; a bounded query for the time since then does not.
+// AppendLateEvent adds a seeded event now with an earlier published time, and returns it. Polling sees it next; a
+// bounded query for later times does not.
 func (o *Org) AppendLateEvent(published time.Time) json.RawMessage {
 	o.log.generator.prepare()
 	at := millisOf(published)
@@ -280,15 +280,15 @@ func (o *Org) AppendLateEvent(published time.Time) json.RawMessage {
 	return slices.Clone(event)
 }
 
-// EventCount is how many events the log holds.
+// EventCount returns the number of events in the log.
 func (o *Org) EventCount() int {
 	o.log.mu.RLock()
 	defer o.log.mu.RUnlock()
 	return o.log.count
 }
 
-// Events are the events that the log holds when the iteration begins, in the order of their persistence, each as the
-// bytes that GET /api/v1/logs answers.
+// Events yields the events that are in the log when the iteration starts, in the order of persistence, with the bytes
+// of GET /api/v1/logs.
 func (o *Org) Events() iter.Seq[json.RawMessage] {
 	return func(yield func(json.RawMessage) bool) {
 		view := o.log.view()

@@ -7,7 +7,8 @@ import (
 	"strconv"
 )
 
-// factorEndpoints are the factors of https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserFactor/.
+// factorEndpoints serves the factors of
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserFactor/.
 func factorEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /api/v1/users/{userId}/factors", bucket: "/api/v1/users", handle: listFactors},
@@ -15,19 +16,19 @@ func factorEndpoints() []endpoint {
 	}
 }
 
-// factor is one that a user enrolled.
+// factor is an enrolled factor of a user.
 type factor struct {
 	id, kind, provider string
 	created            millis
 	profile            string // a JSON object
 }
 
-// factorStore holds the factors of users that changed theirs, by user id; all others have what they were seeded with.
+// factorStore has the factors of users who changed theirs, by user id. All others have their seeded factors.
 type factorStore map[string][]factor
 
 const domainFactor = 1<<32 + 1
 
-// factorsOf are the factors of u, never to be written to.
+// factorsOf returns the factors of u, which must not be written to.
 func (o *Org) factorsOf(u *user) []factor {
 	if changed, ok := o.factors[u.id]; ok {
 		return changed
@@ -35,8 +36,8 @@ func (o *Org) factorsOf(u *user) []factor {
 	return o.seededFactors(u)
 }
 
-// seededFactors are those of a seeded user: none of a staged one, an e-mail address alone of one that never signed in.
-// Ada Lovelace has one of each kind, and two security keys and two authenticator apps among them.
+// seededFactors returns the factors of a seeded user: none for a staged user, only e-mail for a user who never signed
+// in. Ada Lovelace has one of each kind, including two security keys and two authenticator apps.
 func (o *Org) seededFactors(u *user) []factor {
 	i := u.seq
 	if i >= o.cfg.Users || i >= o.cfg.Factors {
@@ -65,7 +66,7 @@ func (o *Org) seededFactors(u *user) []factor {
 	if ada || h>>20%6 == 0 {
 		add("clf", "call", "OKTA", phone)
 	}
-	if ada || h>>24%2 == 0 { // Okta Verify is two
+	if ada || h>>24%2 == 0 { // Okta Verify is two factors
 		add("opf", "push", "OKTA", `{"credentialId":`+quoted(s.login)+`,"deviceType":"SmartPhone_IPhone","keys":[],"name":"Pocket phone","platform":"IOS","version":"9.10"}`)
 		add("ost", "token:software:totp", "OKTA", member("credentialId", s.login))
 	}
@@ -102,7 +103,7 @@ func appendFactor(buf []byte, u *user, f *factor, origin string) []byte {
 	return append(appendHinted(buf, "user", origin+"/api/v1/users/"+u.id, "GET"), "}}"...)
 }
 
-// listFactors answers one page, without links.
+// listFactors returns one page without links.
 func listFactors(o *Org, c *call) (answer, error) {
 	u, err := o.findUser(c.PathValue("userId"))
 	if err != nil {
@@ -116,7 +117,7 @@ func listFactors(o *Org, c *call) (answer, error) {
 	return p.answer(), nil
 }
 
-// deleteFactor unenrolls a factor and, where that is Okta Verify's push, all of Okta Verify.
+// deleteFactor unenrolls a factor. Okta Verify's push also unenrolls the rest of Okta Verify.
 func deleteFactor(o *Org, c *call) (answer, error) {
 	u, err := o.findUser(c.PathValue("userId"))
 	if err != nil {
@@ -125,7 +126,7 @@ func deleteFactor(o *Org, c *call) (answer, error) {
 	if _, err := c.flag("removeRecoveryEnrollment", false); err != nil {
 		return answer{}, err
 	}
-	if u.live.status == deprovisioned { // documented as impossible; the code is a guess
+	if u.live.status == deprovisioned { // documented as not allowed; the code is a guess
 		return answer{}, errStatus
 	}
 	id := c.PathValue("factorId")
@@ -135,7 +136,7 @@ func deleteFactor(o *Org, c *call) (answer, error) {
 		return answer{}, notFound(id, "UserFactor")
 	}
 	verify := all[at].kind == "push"
-	kept := []factor{} // not nil: the user has changed
+	kept := []factor{} // not nil, which means that the user's factors changed
 	for i, f := range all {
 		if i != at && !(verify && f.provider == "OKTA" && (f.kind == "push" || f.kind == "token:software:totp")) {
 			kept = append(kept, f)
@@ -147,7 +148,7 @@ func deleteFactor(o *Org, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// Factors are the factors of a user, by id or login, as GET /api/v1/users/{userId}/factors answers them.
+// Factors returns the factors of a user, by id or login, as in GET /api/v1/users/{userId}/factors.
 func (o *Org) Factors(idOrLogin string) []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

@@ -12,42 +12,43 @@ import (
 	"time"
 )
 
-// FaultKind is a way for a request to go wrong.
+// FaultKind is a kind of fault.
 type FaultKind int
 
-// The kinds of faults. "Before" means that the org never saw the request: nothing was read, changed or counted against
-// a rate limit.
+// Kinds of faults. "Before" means that the org did not process the request: nothing was read, changed or counted
+// against a rate limit.
 const (
-	// Latency answers as always, but late: after Fault.Latency.
+	// Latency answers normally, but late: after Fault.Latency.
 	Latency FaultKind = iota + 1
-	// Status answers Fault.Status (default 503) before anything happens.
+	// Status answers Fault.Status (default 503) without processing the request.
 	Status
-	// StatusAfter lets the request take effect and then answers Fault.Status (default 503).
+	// StatusAfter processes the request and then answers Fault.Status (default 503).
 	StatusAfter
-	// ResetBefore resets the connection before anything happens.
+	// ResetBefore resets the connection without processing the request.
 	ResetBefore
-	// ResetAfter lets the request take effect and then resets the connection without an answer.
+	// ResetAfter processes the request and then resets the connection without an answer.
 	ResetAfter
-	// Truncate announces the length of the whole answer, sends half of it and cuts the connection.
+	// Truncate announces the length of the whole answer, sends half of it and closes the connection.
 	Truncate
-	// NotJSON answers 200 with an HTML page, as a proxy or a sign-in wall does, before anything happens.
+	// NotJSON answers 200 with an HTML page, like a proxy or a sign-in page, without processing the request.
 	NotJSON
 	// RateLimited answers 429 E0000047 with the bucket's limit and nothing remaining.
 	RateLimited
-	// Concurrency answers 429 E0000047 with a limit of 0, Okta's sign for too many requests at once.
+	// Concurrency answers 429 E0000047 with a limit of 0, Okta's sign for too many concurrent requests.
 	Concurrency
-	// RecipientLimited answers 429 with Fault.Code: too many messages to one recipient, while the bucket is far from empty.
-	// It counts against the bucket as any request does.
+	// RecipientLimited answers 429 with Fault.Code: too many messages to one recipient, while the bucket has requests
+	// left. It counts against the bucket like any request.
 	RecipientLimited
 	// Redirect answers 302 to Fault.Location.
 	Redirect
-	// CursorExpired answers 400 E0000001 to a request with a cursor (after), before anything happens. Others pass.
+	// CursorExpired answers 400 E0000001 to a request with a cursor (after), without processing it. Others are
+	// processed.
 	CursorExpired
-	// RepeatPage answers a poll of the log with the page before the one that is asked for, which comes again behind it.
+	// RepeatPage answers a poll of the log with the page before the requested one, which follows again after it.
 	RepeatPage
 )
 
-// faultNames are the kinds as ParseFault spells them.
+// faultNames are the names of the kinds for ParseFault.
 var faultNames = [...]string{
 	Latency: "latency", Status: "status", StatusAfter: "status-after", ResetBefore: "reset-before",
 	ResetAfter: "reset-after", Truncate: "truncate", NotJSON: "not-json", RateLimited: "rate-limited",
@@ -55,7 +56,7 @@ var faultNames = [...]string{
 	RepeatPage: "repeat-page", RecipientLimited: "recipient-limited",
 }
 
-// String is the kind as ParseFault spells it.
+// String returns the kind's name for ParseFault.
 func (k FaultKind) String() string {
 	if k > 0 && int(k) < len(faultNames) {
 		return faultNames[k]
@@ -63,33 +64,33 @@ func (k FaultKind) String() string {
 	return "FaultKind(" + strconv.Itoa(int(k)) + ")"
 }
 
-// Fault makes requests go wrong. Of several that fit a request, the one injected first is used.
+// Fault makes requests fail. If several match a request, the first injected one is used.
 type Fault struct {
-	// Method and Path say which requests: Method is "" or "*" for any. Path is "" for any, a path, an endpoint
-	// template ("/api/v1/users/{id}", whatever the blanks are called), or, with a slash at the end, a path prefix.
+	// Method and Path select requests. Method is a method, or "" or "*" for any. Path is "" for any, a path, an
+	// endpoint template ("/api/v1/users/{id}", with any names), or a path prefix that ends with a slash.
 	Method, Path string
 
 	Kind FaultKind
 
-	Times       int     // how many requests; 0 is for ever
-	Skip        int     // how many requests to let pass first
-	Probability float64 // of going wrong, in (0, 1]; 0 is always. Decided from the org's seed
+	Times       int     // how many requests; 0 means all
+	Skip        int     // how many requests to process normally first
+	Probability float64 // of the fault, in (0, 1]; 0 means always. The org's seed decides
 
-	Status   int           // of Status and StatusAfter; default 503
-	Latency  time.Duration // waited before anything else, with every kind; default none
-	Reset    time.Duration // of RateLimited and Concurrency: how long until X-Rate-Limit-Reset; default the end of the window
-	Code     string        // of RecipientLimited; default E0000118, see RecipientCodes
-	Location string        // of Redirect; default https://redirected.example.com/
+	Status   int           // for Status and StatusAfter; default 503
+	Latency  time.Duration // wait before anything else, for every kind; default none
+	Reset    time.Duration // for RateLimited and Concurrency: time until X-Rate-Limit-Reset; default the end of the window
+	Code     string        // for RecipientLimited; default E0000118, see RecipientCodes
+	Location string        // for Redirect; default https://redirected.example.com/
 }
 
-// Inject adds a fault. It applies to requests that arrive from now on.
+// Inject adds a fault. It applies to requests that arrive after this.
 func (o *Org) Inject(f Fault) {
 	o.faults.mu.Lock()
 	defer o.faults.mu.Unlock()
 	o.faults.armed = append(o.faults.armed, &f)
 }
 
-// ClearFaults removes every fault.
+// ClearFaults removes all faults.
 func (o *Org) ClearFaults() {
 	o.faults.mu.Lock()
 	defer o.faults.mu.Unlock()
@@ -102,7 +103,7 @@ type faults struct {
 	random uint64
 }
 
-// pick uses up one turn of the fault that fits r, and returns a copy of it; the zero Fault does nothing.
+// pick returns a copy of the fault for r, and counts its use. The zero Fault does nothing.
 func (s *faults) pick(r *http.Request, pattern string) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +164,7 @@ func (f *Fault) sleep(ctx context.Context) {
 	}
 }
 
-// before tells whether the fault strikes before the request is handled.
+// before reports whether the fault replaces the processing of the request.
 func (f *Fault) before() bool {
 	switch f.Kind {
 	case Status, ResetBefore, NotJSON, RateLimited, Concurrency, RecipientLimited, Redirect, CursorExpired:
@@ -172,7 +173,7 @@ func (f *Fault) before() bool {
 	return false
 }
 
-// failure is what a fault answers in place of the org.
+// failure returns the answer of a fault.
 func (o *Org) failure(w http.ResponseWriter, c *call, e *endpoint, f Fault) answer {
 	switch f.Kind {
 	case NotJSON:
@@ -211,18 +212,17 @@ func (o *Org) failure(w http.ResponseWriter, c *call, e *endpoint, f Fault) answ
 	return o.refusal(statusError(f.Status))
 }
 
-// truncate announces all of a, sends half of it and cuts the connection.
+// truncate announces all of a, sends half of it and closes the connection.
 func (o *Org) truncate(w http.ResponseWriter, c *call, a answer) {
 	body, done := o.prepare(w, c, a)
 	defer done()
 	w.WriteHeader(a.status)
-	w.Write(body[:len(body)/2]) // what is lost here was to be lost
+	w.Write(body[:len(body)/2]) // an error does not matter, since the connection is cut
 	http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
 }
 
-// reset cuts the connection: with a TCP reset where there is a connection to be had, else (HTTP/2, a recorder) by
-// aborting the handler.
+// reset closes the connection with a TCP reset if possible. Otherwise (HTTP/2, a recorder) it aborts the handler.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -233,7 +233,7 @@ func reset(w http.ResponseWriter) {
 		raw = secure.NetConn()
 	}
 	if tcp, ok := raw.(*net.TCPConn); ok {
-		tcp.SetLinger(0) // a reset instead of an orderly end; closing is all that matters
+		tcp.SetLinger(0) // closes with a reset
 	}
 	conn.Close()
 }

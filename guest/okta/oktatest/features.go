@@ -1,17 +1,18 @@
 package oktatest
 
-// What an org lacks is refused with 401 E0000015, which does not mean that the token is bad. The refusal comes before
-// requests are counted: some of the recorded ones carry no rate-limit headers.
+// A missing feature is refused with 401 E0000015, which does not mean that the token is bad. The refusal comes before
+// requests are counted: some recorded ones have no rate-limit headers.
 
-// identityEngine tells whether there are devices and authenticators. Okta documents both for Identity Engine alone; how
-// Classic answers is not recorded, and E0000015 is what its other missing features answer.
+// identityEngine reports whether the org has devices and authenticators. Okta documents both only for Identity Engine.
+// Classic's response is not recorded; E0000015 is the response of its other missing features.
 func identityEngine(c Config) bool { return c.Engine != "v1" }
 
-// apiAccessManagement tells whether there are authorization servers. Their list is refused as well as what hangs on one:
+// apiAccessManagement reports whether the org has authorization servers. Without them, their list and everything below
+// are refused:
 // https://github.com/articulate/terraform-provider-okta/pull/26
 func apiAccessManagement(c Config) bool { return !c.NoAPIAccessManagement }
 
-// Domains of this file's neighbours, apart from those of ids.go.
+// Domains of ids for the neighbouring files, distinct from those in ids.go.
 const (
 	domainDevice uint64 = iota + 300
 	domainAuthenticator

@@ -9,7 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// groupRuleEndpoints are the rules that put users into groups, of
+// groupRuleEndpoints serves the rules that add users to groups, of
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/GroupRule/.
 func groupRuleEndpoints() []endpoint {
 	const groups = "/api/v1/groups" // the bucket
@@ -34,8 +34,8 @@ const (
 	longestRuleName  = 50
 	mostExcluded     = 100 // https://support.okta.com/help/s/article/removing-user-from-exception-list-in-group-rule
 
-	// invalidRule is the status of a rule one of whose groups was deleted. Such a rule can be read and deleted, and
-	// nothing else: https://github.com/okta/terraform-provider-okta/pull/250
+	// invalidRule is the status of a rule after one of its groups was deleted. Such a rule can only be read and
+	// deleted: https://github.com/okta/terraform-provider-okta/pull/250
 	invalidRule = "INVALID"
 
 	ruleLanguage = "urn:okta:expression:1.0"
@@ -51,7 +51,7 @@ type groupRule struct {
 	excluded             []string // ids of users
 }
 
-// groupRuleStore holds the rules and which memberships they made.
+// groupRuleStore has the rules, and the memberships that they made.
 type groupRuleStore struct {
 	all  []*groupRule
 	made map[membership]*groupRule
@@ -62,7 +62,7 @@ type membership struct {
 	user  *user
 }
 
-// seedGroupRules makes rules that each put a department into a group of Okta's that has no roles.
+// seedGroupRules creates rules that each add a department to an OKTA_GROUP without roles.
 func (o *Org) seedGroupRules() {
 	o.rules.made = map[membership]*groupRule{}
 	o.hooks.userDeleted = append(o.hooks.userDeleted, func(_ *call, u *user) {
@@ -91,7 +91,7 @@ func (o *Org) seedGroupRules() {
 		if len([]rune(r.name)) > longestRuleName {
 			r.name = string([]rune(r.name)[:longestRuleName])
 		}
-		r.expression, _ = parseRule(r.text, o.profile) // the text is ours
+		r.expression, _ = parseRule(r.text, o.profile) // the text is valid
 		o.rules.all = append(o.rules.all, r)
 		for _, u := range o.users.all {
 			if r.takes(o, u) && o.join(g, u, g.lastMembershipUpdated) {
@@ -103,7 +103,7 @@ func (o *Org) seedGroupRules() {
 
 func (r *groupRule) target() target { return target{r.id, "Rule", "unknown", r.name} }
 
-// takes tells whether a user is one that the rule is for.
+// takes reports whether a rule applies to a user.
 func (r *groupRule) takes(o *Org, u *user) bool {
 	return u.listed() && !slices.Contains(r.excluded, u.id) && r.expression.holds(&ruleFacts{o.profileOf(&u.live), u.groups})
 }
@@ -186,10 +186,10 @@ func getGroupRule(o *Org, c *call) (answer, error) {
 	return answer{body: o.appendGroupRule(nil, r, c.URL.Query().Get("expand") == "groupIdToGroupNameMap")}, nil
 }
 
-// ruleOf reads the body of a write. A name that is taken is refused as recorded in
+// ruleOf parses the body of a write. A name in use is refused as recorded in
 // https://github.com/okta/okta-sdk-java/issues/645, an expression as in
-// https://github.com/articulate/terraform-provider-okta/pull/148; the other words are guesses. That a group with
-// administrator roles gets no rule is the other side of E0000192.
+// https://github.com/articulate/terraform-provider-okta/pull/148; the other texts are guesses. That a group with
+// administrator roles can have no rule follows from E0000192.
 func (o *Org) ruleOf(body gjson.Result, self *groupRule) (*groupRule, error) {
 	r := &groupRule{
 		name: body.Get("name").Str, text: body.Get("conditions.expression.value").Str,
@@ -243,7 +243,7 @@ func (o *Org) ruleOf(body gjson.Result, self *groupRule) (*groupRule, error) {
 	return r, nil
 }
 
-// createGroupRule makes a rule that is INACTIVE, whatever the body says.
+// createGroupRule creates a rule that is INACTIVE, despite any status in the body.
 func createGroupRule(o *Org, c *call) (answer, error) {
 	body, err := c.object()
 	if err != nil {
@@ -260,8 +260,8 @@ func createGroupRule(o *Org, c *call) (answer, error) {
 	return answer{body: o.appendGroupRule(nil, r, false)}, nil
 }
 
-// replaceGroupRule changes a rule that is INACTIVE, but not its groups nor its status: Okta's OpenAPI document,
-// replaceGroupRule and GroupRule. The codes of the refusals are guesses.
+// replaceGroupRule changes an INACTIVE rule, but not its groups or status: Okta's OpenAPI document, replaceGroupRule
+// and GroupRule. The codes of the refusals are guesses.
 func replaceGroupRule(o *Org, c *call) (answer, error) {
 	r, err := o.findGroupRule(c)
 	if err != nil {
@@ -286,8 +286,8 @@ func replaceGroupRule(o *Org, c *call) (answer, error) {
 	return answer{body: o.appendGroupRule(nil, r, false)}, nil
 }
 
-// deleteGroupRule keeps the members that the rule made, unless removeUsers says otherwise. That an active rule is refused
-// is read from https://github.com/salto-io/salto/pull/6906, which deactivates first; the code is a guess.
+// deleteGroupRule keeps the members that the rule added, unless removeUsers is true. That an active rule is refused is
+// inferred from https://github.com/salto-io/salto/pull/6906, which deactivates first; the code is a guess.
 func deleteGroupRule(o *Org, c *call) (answer, error) {
 	r, err := o.findGroupRule(c)
 	if err != nil {
@@ -311,7 +311,7 @@ func deleteGroupRule(o *Org, c *call) (answer, error) {
 	return answer{status: http.StatusAccepted}, nil
 }
 
-// madeBy are the memberships that a rule made, in the order of users.
+// madeBy returns the memberships that a rule made, in the order of users.
 func (o *Org) madeBy(r *groupRule) (all []membership) {
 	for m, by := range o.rules.made {
 		if by == r {
@@ -329,12 +329,12 @@ func (o *Org) madeBy(r *groupRule) (all []membership) {
 
 func activateGroupRule(o *Org, c *call) (answer, error) { return o.switchGroupRule(c, active) }
 
-// deactivateGroupRule leaves the members where they are:
+// deactivateGroupRule keeps the members:
 // https://support.okta.com/help/s/article/removing-user-from-exception-list-in-group-rule
 func deactivateGroupRule(o *Org, c *call) (answer, error) { return o.switchGroupRule(c, inactive) }
 
-// switchGroupRule is recorded as 204. A repeat is a guess. Okta takes a moment to put users into the groups
-// (https://github.com/okta/okta-sdk-php/issues/22); here they are there at once.
+// switchGroupRule is recorded as 204. The response to a repeat is a guess. Okta needs a moment to add users to the
+// groups (https://github.com/okta/okta-sdk-php/issues/22); here they are added immediately.
 func (o *Org) switchGroupRule(c *call, status string) (answer, error) {
 	r, err := o.findGroupRule(c)
 	if err != nil {
@@ -357,7 +357,7 @@ func (o *Org) switchGroupRule(c *call, status string) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// applyRules holds a user who was made or changed against all rules.
+// applyRules applies all rules to a user who was created or changed.
 func (o *Org) applyRules(c *call, u *user) {
 	for _, r := range o.rules.all {
 		if r.status == active {
@@ -366,7 +366,7 @@ func (o *Org) applyRules(c *call, u *user) {
 	}
 }
 
-// applyRule puts a user into the rule's groups, or takes one out whom it put there and who is not meant any more.
+// applyRule adds a user to the rule's groups, or removes a user whom it added and to whom it no longer applies.
 func (o *Org) applyRule(c *call, r *groupRule, u *user) {
 	takes := r.takes(o, u)
 	for _, id := range r.groups {
@@ -393,8 +393,8 @@ func (o *Org) ruleRemoves(c *call, m membership) {
 	}
 }
 
-// excludeFromRule does what the removal of a member takes along whom an active rule put there: the rule never takes that
-// user in again. https://support.okta.com/help/s/article/User-getting-added-in-group-exclusion-list-by-Okta-System-SystemPrincipal
+// excludeFromRule runs when a member is removed whom an active rule had added: the rule never adds that user again.
+// https://support.okta.com/help/s/article/User-getting-added-in-group-exclusion-list-by-Okta-System-SystemPrincipal
 func (o *Org) excludeFromRule(c *call, g *group, u *user) {
 	m := membership{g, u}
 	r := o.rules.made[m]
@@ -406,7 +406,7 @@ func (o *Org) excludeFromRule(c *call, g *group, u *user) {
 	o.emitAs(c, systemActor, "group.user_membership.rule.add_exclusion", "User added to exclusion list for group rule", o.userTarget(u), r.target())
 }
 
-// invalidateRules is what the deletion of a group does to its rules: https://github.com/okta/terraform-provider-okta/issues/157
+// invalidateRules invalidates the rules of a deleted group: https://github.com/okta/terraform-provider-okta/issues/157
 func (o *Org) invalidateRules(c *call, g *group) {
 	for m := range o.rules.made {
 		if m.group == g {
@@ -421,7 +421,7 @@ func (o *Org) invalidateRules(c *call, g *group) {
 	}
 }
 
-// GroupRules are all group rules as GET /api/v1/groups/rules answers them.
+// GroupRules returns all group rules as in GET /api/v1/groups/rules.
 func (o *Org) GroupRules() []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

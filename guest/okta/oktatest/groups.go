@@ -9,7 +9,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// groupEndpoints are the groups of https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/.
+// groupEndpoints serves the groups of
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Group/.
 func groupEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /api/v1/groups", bucket: "/api/v1/groups", handle: listGroups},
@@ -25,9 +26,10 @@ func groupEndpoints() []endpoint {
 
 var errUnsupported = &apiError{http.StatusNotImplemented, "E0000060", "Unsupported operation.", nil}
 
-// managed refuses to change a group that is not Okta's to change: https://github.com/okta/terraform-provider-okta/issues/903
-// has what Everyone answers to a new member, https://github.com/okta/terraform-provider-okta/pull/118 what the group of an
-// application answers to the loss of one. That their profiles are refused alike is a guess.
+// managed refuses to change a group that Okta does not manage.
+// https://github.com/okta/terraform-provider-okta/issues/903 has Everyone's response to a new member,
+// https://github.com/okta/terraform-provider-okta/pull/118 an application group's response to a removed member. That a
+// change of their profiles is refused the same way is a guess.
 func (g *group) managed() error {
 	switch g.kind {
 	case builtIn:
@@ -75,7 +77,7 @@ func createGroup(o *Org, c *call) (answer, error) {
 	return answer{body: appendGroup(nil, g, c.origin)}, nil
 }
 
-// replaceGroup replaces the whole profile: what is left out is gone.
+// replaceGroup replaces the whole profile: omitted attributes are cleared.
 func replaceGroup(o *Org, c *call) (answer, error) {
 	g, err := o.findGroup(c.PathValue("groupId"))
 	if err != nil {
@@ -103,7 +105,7 @@ func replaceGroup(o *Org, c *call) (answer, error) {
 	return answer{body: appendGroup(nil, g, c.origin)}, nil
 }
 
-// deleteGroup deletes groups of Okta and of applications; there are no push mappings that would keep one.
+// deleteGroup deletes groups of Okta and of applications. There are no push mappings that would prevent it.
 func deleteGroup(o *Org, c *call) (answer, error) {
 	g, err := o.findGroup(c.PathValue("groupId"))
 	if err != nil {
@@ -127,7 +129,7 @@ func deleteGroup(o *Org, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// groupProfile is what a write makes of the profile it brings. Without a description it is null.
+// groupProfile returns the profile that a write sets. A missing description becomes null.
 func (o *Org) groupProfile(given gjson.Result) ([]byte, error) {
 	if given.Exists() && !given.IsObject() {
 		return nil, errMalformed
@@ -167,7 +169,7 @@ func groupNameTaken() *apiError {
 	return invalid("name", "name: An object with this field already exists in the current organization")
 }
 
-// membership finds both halves of a path; a user goes by id alone.
+// membership finds the group and the user of a path. The user must be an id.
 func (o *Org) membership(c *call) (*group, *user, error) {
 	g, err := o.findGroup(c.PathValue("groupId"))
 	if err != nil {
@@ -185,7 +187,7 @@ func addMember(o *Org, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if u.live.status == deprovisioned { // as other writes to a deactivated user; not recorded
+	if u.live.status == deprovisioned { // like other writes to a deactivated user; not recorded
 		return answer{}, notFound(u.id, "User")
 	}
 	if o.join(g, u, millisOf(c.now)) {
@@ -194,7 +196,7 @@ func addMember(o *Org, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// removeMember answers 204 to who is no member, too, which is assumed and not recorded.
+// removeMember answers 204 also for a user who is not a member, which is assumed and not recorded.
 func removeMember(o *Org, c *call) (answer, error) {
 	g, u, err := o.membership(c)
 	if err != nil {
@@ -233,7 +235,7 @@ func listGroupUsers(o *Org, c *call) (answer, error) {
 	return p.answer(), nil
 }
 
-// listUserGroups pages although its reference does not say so.
+// listUserGroups pages, although its reference does not say so.
 func listUserGroups(o *Org, c *call) (answer, error) {
 	u, err := o.findUser(c.PathValue("id"))
 	if err != nil {

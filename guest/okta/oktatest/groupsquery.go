@@ -27,10 +27,10 @@ var searchGroups = dialect{
 	refuse: invalidSearch,
 }
 
-// pageQuickGroups is how many groups q answers, in one page.
+// pageQuickGroups is the maximum number of groups for q, in one page.
 const pageQuickGroups = 300
 
-// indexedGroup is a group as a query knows it.
+// indexedGroup is a group as a query sees it.
 type indexedGroup struct {
 	*group
 	state *groupState
@@ -92,7 +92,7 @@ func listGroups(o *Org, c *call) (answer, error) {
 	return p.answer(), nil
 }
 
-// openGroups begins a page of groups: an ordinary one, or the only one of q, which has no links.
+// openGroups starts a page of groups. The page of q is the only one, without links.
 func (o *Org) openGroups(c *call, quick bool) (*page, error) {
 	if !quick {
 		return o.openPage(c, "groups", pageGroups, pageGroups)
@@ -101,7 +101,7 @@ func (o *Org) openGroups(c *call, quick bool) (*page, error) {
 	return &page{limit: limit, buf: []byte{'['}}, err
 }
 
-// groupsKnown are the groups that a query goes over, in a slice of its own: those of now, or those of search, which is
+// groupsKnown returns the groups that a query searches, in a new slice: the present ones, or those of search, which is
 // Config.SearchDelay behind.
 func (o *Org) groupsKnown(c *call, search bool) []indexedGroup {
 	known := make([]indexedGroup, 0, len(o.groups.all))
@@ -125,7 +125,7 @@ func (g indexedGroup) object() gjson.Result {
 	return gjson.ParseBytes(appendGroupState(nil, g.group, g.state, "", nil))
 }
 
-// sortGroups sorts in place; equals go by id.
+// sortGroups sorts in place, equal groups by id.
 func sortGroups(groups []indexedGroup, by, order string) error {
 	order = strings.ToLower(cmp.Or(order, "asc"))
 	if !searchGroups.known(by) {

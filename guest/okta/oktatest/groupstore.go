@@ -9,14 +9,14 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// The types of groups.
+// Types of groups.
 const (
 	oktaGroup = "OKTA_GROUP"
 	appGroup  = "APP_GROUP"
 	builtIn   = "BUILT_IN"
 )
 
-// group is one group; its state changes, its id and place in the list do not.
+// group is one group. Its state changes; its id and place in the list do not.
 type group struct {
 	id      string
 	seq     int    // order of creation
@@ -24,13 +24,13 @@ type group struct {
 	created millis
 	groupState
 	past    []groupState // older states that search may still show; empty unless Config.SearchDelay is set
-	members []*user      // by user.seq; nil for Everyone, which all are in
+	members []*user      // by user.seq; nil for Everyone, which has all users
 }
 
-// groupState is all that may change of a group, members aside. It is copied whole.
+// groupState is the mutable part of a group, except members. It is copied as a whole.
 type groupState struct {
 	exists                             bool
-	since                              millis // when this state began
+	since                              millis // start of this state
 	profile                            []byte // a JSON object
 	lastUpdated, lastMembershipUpdated millis
 }
@@ -38,8 +38,8 @@ type groupState struct {
 type groupStore struct {
 	all  []*group // by group.seq
 	byID map[string]*group
-	gone []*group // deleted ones, which a late search may still show
-	made int      // how many there ever were
+	gone []*group // deleted groups, which a late search may still show
+	made int      // how many were ever created
 }
 
 var groupNames = []struct{ name, description, kind string }{
@@ -50,7 +50,7 @@ var groupNames = []struct{ name, description, kind string }{
 	{"Contractors", "Imported from the directory", appGroup},
 }
 
-// seedGroups makes the groups: Everyone, and some that each seeded user is in at most one of.
+// seedGroups creates the groups: Everyone, and some others. A seeded user is in at most one of those.
 func (o *Org) seedGroups() {
 	n := o.cfg.Groups
 	o.groups.byID = make(map[string]*group, n)
@@ -73,7 +73,7 @@ func (o *Org) seedGroups() {
 		return
 	}
 	for i, u := range o.users.all {
-		if i > 0 && i%3 != 0 { // the token's owner and a third of the users are in no group of their own
+		if i > 0 && i%3 != 0 { // the token's owner and a third of the users are only in Everyone
 			g := o.groups.all[1+i%(n-1)]
 			g.members = append(g.members, u)
 			u.groups = append(u.groups, g)
@@ -88,7 +88,7 @@ func (s *groupStore) add(g *group) {
 	s.byID[g.id] = g
 }
 
-// changeGroup replaces the state of g and keeps the old one for as long as search may show it.
+// changeGroup replaces the state of g. It keeps the old one as long as search may show it.
 func (o *Org) changeGroup(g *group, now millis, next groupState) {
 	if o.cfg.SearchDelay > 0 {
 		g.past = append(g.past, g.groupState)
@@ -105,7 +105,7 @@ func (o *Org) changeGroup(g *group, now millis, next groupState) {
 	}
 }
 
-// indexed is the state of g that search knows of at a moment, or nil if it knows of none.
+// indexed returns the state of g that search shows at a time, or nil if it shows none.
 func (g *group) indexed(moment millis) *groupState {
 	state := &g.groupState
 	for i := len(g.past) - 1; state.since > moment; i-- {
@@ -120,7 +120,7 @@ func (g *group) indexed(moment millis) *groupState {
 	return state
 }
 
-// join adds u and reports whether it was not there.
+// join adds u and reports whether u was not yet a member.
 func (o *Org) join(g *group, u *user, now millis) bool {
 	at, found := g.position(u)
 	if found || g.kind == builtIn {
@@ -132,7 +132,7 @@ func (o *Org) join(g *group, u *user, now millis) bool {
 	return true
 }
 
-// leave takes u off the members and reports whether it was there; the user's own list is the caller's.
+// leave removes u from the members and reports whether u was one. The caller updates the user's own list.
 func (o *Org) leave(g *group, u *user, now millis) bool {
 	at, found := g.position(u)
 	if found {
@@ -148,7 +148,7 @@ func (o *Org) membershipChanged(g *group, now millis) {
 	o.changeGroup(g, now, next)
 }
 
-// forget takes g off the user's own list.
+// forget removes g from the user's own list.
 func (u *user) forget(g *group) {
 	kept := make([]*group, 0, len(u.groups))
 	for _, other := range u.groups {
@@ -163,7 +163,7 @@ func (g *group) position(u *user) (int, bool) {
 	return slices.BinarySearchFunc(g.members, u, func(a, b *user) int { return cmp.Compare(a.seq, b.seq) })
 }
 
-// everyMember is members, or all users for Everyone; deactivated and deleted ones included.
+// everyMember returns the members, or all users for Everyone, including deactivated and deleted ones.
 func (o *Org) everyMember(g *group) []*user {
 	if g.kind == builtIn {
 		return o.users.all
@@ -171,14 +171,14 @@ func (o *Org) everyMember(g *group) []*user {
 	return g.members
 }
 
-// listed tells whether a member shows in lists.
+// listed reports whether lists show a member.
 func (u *user) listed() bool { return u.live.exists && u.live.status != deprovisioned }
 
 func (s *groupState) name() string { return gjson.GetBytes(s.profile, "name").Str }
 
 func (g *group) target() target { return target{g.id, "UserGroup", "unknown", g.name()} }
 
-// named is the group that takes a name: those of applications may have any.
+// named returns the group that uses a name. Groups of applications may have any name.
 func (s *groupStore) named(name string) *group {
 	for _, g := range s.all {
 		if g.kind != appGroup && strings.EqualFold(g.name(), name) {
@@ -188,7 +188,7 @@ func (s *groupStore) named(name string) *group {
 	return nil
 }
 
-// appendGroup renders g as it is.
+// appendGroup renders the present state of g.
 func appendGroup(buf []byte, g *group, origin string) []byte {
 	return appendGroupState(buf, g, &g.groupState, origin, nil)
 }
@@ -225,7 +225,7 @@ func appendGroupState(buf []byte, g *group, s *groupState, origin string, embedd
 	return append(appendHref(buf, "apps", origin, self+"/apps"), "}}"...)
 }
 
-// groupStats is what expand=stats embeds.
+// groupStats returns what expand=stats embeds.
 func (o *Org) groupStats(g *group) []byte {
 	users, apps := 0, 0
 	for _, u := range o.everyMember(g) {
@@ -239,12 +239,12 @@ func (o *Org) groupStats(g *group) []byte {
 	buf := append(appendKey([]byte(`{"stats":{`), "usersCount"), strconv.Itoa(users)...)
 	buf = append(appendKey(buf, "appsCount"), strconv.Itoa(apps)...)
 	buf = append(appendKey(buf, "groupPushMappingsCount"), '0')
-	// The missing letter is that of Okta's document.
+	// The misspelling is in Okta's document.
 	buf = append(appendKey(buf, "hasAdminPrivlege"), strconv.FormatBool(len(o.roles.held[principal{principalGroup, g.id}]) > 0)...)
 	return append(buf, "}}"...)
 }
 
-// Members are the ids of a group's members as GET /api/v1/groups/{groupId}/users lists them.
+// Members returns the ids of a group's members in the order of GET /api/v1/groups/{groupId}/users.
 func (o *Org) Members(groupID string) []string {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

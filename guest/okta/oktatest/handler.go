@@ -16,30 +16,30 @@ type endpoint struct {
 	bucket  string // Okta's rate-limit bucket
 	handle  func(*Org, *call) (answer, error)
 
-	feature  func(Config) bool // what the org must have, nil where nothing; see features.go
-	open     bool              // answers without a token
+	feature  func(Config) bool // the feature that the org must have, or nil; see features.go
+	open     bool              // needs no token
 	unlocked bool              // does its own locking
-	ahead    bool              // is looked for before others, whose blanks may stand for its literals: /groups/rules/{id}
+	ahead    bool              // is matched before others, whose path parameters could match its literals: /groups/rules/{id}
 }
 
 // call is one request on its way to a handler.
 type call struct {
 	*http.Request
 	id     string    // X-Okta-Request-Id
-	now    time.Time // one moment for all that the request does
+	now    time.Time // one time for everything that the request does
 	origin string    // of the links in the answer
 	body   []byte
-	effect bool // whether state was changed
-	repeat bool // whether the page before is to be answered
+	effect bool // the request changed state
+	repeat bool // answer with the page before
 }
 
-// answer is what a handler wants sent. The zero status is 200.
+// answer is what a handler wants to send. The zero status means 200.
 type answer struct {
 	status  int
 	header  http.Header
 	body    []byte
 	recycle func() // called when body is no longer needed
-	foreign bool   // of something in front of Okta's API
+	foreign bool   // comes from something in front of Okta's API
 }
 
 const maxRequestBody = 1 << 20 // bytes
@@ -61,12 +61,12 @@ func (o *Org) register(endpoints []endpoint) {
 	}
 }
 
-// routes are endpoints, and their paths, whatever the method.
+// routes matches endpoints, and their paths with any method.
 type routes struct{ endpoints, paths *http.ServeMux }
 
 func newRoutes() routes { return routes{http.NewServeMux(), http.NewServeMux()} }
 
-// route finds the endpoint of r and fills in the blanks of its path.
+// route finds the endpoint of r and fills in its path parameters.
 func (o *Org) route(r *http.Request) (found match) {
 	for _, all := range o.routes {
 		all.endpoints.ServeHTTP(&found, r)
@@ -80,8 +80,8 @@ func (o *Org) route(r *http.Request) (found match) {
 	return found
 }
 
-// match is what the mux found for a request. It poses as the ResponseWriter of the mux, which is only to route and to
-// fill in the path's blanks: whatever else it would answer (a redirect to a cleaner path) is dropped.
+// match is the mux's result for a request. It acts as the mux's ResponseWriter, because the mux only routes and fills
+// in path parameters. Anything else that the mux would answer, such as a redirect to a cleaner path, is dropped.
 type match struct {
 	endpoint    *endpoint
 	otherMethod bool // the path exists, for another method
@@ -95,7 +95,7 @@ func mark(found match) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { *w.(*match) = found })
 }
 
-// ServeHTTP answers as the org would.
+// ServeHTTP answers like the org.
 func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Request: r, id: o.ids.requestID(), now: o.cfg.Now(), origin: o.cfg.PublicURL}
 	if c.origin == "" {
@@ -137,7 +137,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.Kind != ResetBefore && f.Kind != ResetAfter {
 		entry.Status = a.status
 	}
-	o.received.add(entry) // before the answer: a caller that has it may count
+	o.received.add(entry) // before the answer, so that a caller who has it can count
 	switch f.Kind {
 	case ResetBefore, ResetAfter:
 		reset(w)
@@ -148,11 +148,11 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer runs what stands before a handler, and the handler.
+// answer runs the checks before a handler, and the handler.
 func (o *Org) answer(w http.ResponseWriter, c *call, found match) answer {
 	e := found.endpoint
 	if strings.Contains(c.URL.Path, "//") {
-		// The gateway in front of Okta's API answers here, in a shape of its own.
+		// The gateway in front of Okta's API answers here, in its own format.
 		return answer{status: http.StatusNotFound, body: []byte(`{"status":404,"message":"Resource not found"}`), foreign: true}
 	}
 	if e == nil || !e.open {
@@ -205,13 +205,13 @@ func (o *Org) handle(c *call, e *endpoint, write bool) (answer, error) {
 	return e.handle(o, c)
 }
 
-// authorized tells whether r carries the token, and whether the token is good: one whose owner is suspended, deactivated
-// or deleted is not, and answers E0000011 (support.okta.com, "HTTP 401 E0000011"; CDCgov/prime-simplereport#4156).
+// authorized reports whether r has the token, and the token is valid. It is not if its owner is suspended, deactivated
+// or deleted, and answers E0000011 (support.okta.com, "HTTP 401 E0000011"; CDCgov/prime-simplereport#4156).
 func (o *Org) authorized(r *http.Request) bool {
 	if r.Header.Get("Authorization") != "SSWS "+o.cfg.Token {
 		return false
 	}
-	if o.cfg.Users == 0 { // nobody owns it
+	if o.cfg.Users == 0 { // the token has no owner
 		return true
 	}
 	o.mu.RLock()
@@ -224,7 +224,7 @@ func (o *Org) authorized(r *http.Request) bool {
 	return owner.exists && status != suspended && status != deprovisioned
 }
 
-// administers tells whether the token's owner has an administrator role: a token may do what its owner may.
+// administers reports whether the token's owner has an administrator role: a token may do what its owner may.
 // https://developer.okta.com/docs/guides/create-an-api-token/
 func (o *Org) administers() bool {
 	if o.cfg.Users == 0 {
@@ -243,17 +243,17 @@ func (o *Org) refusal(err error) answer {
 	return answer{status: refused.status, body: refused.body(o.ids.next("oae", 25))}
 }
 
-// write sends a, compressed where the client and the configuration allow it and it is worth the while.
+// write sends a, compressed if the client and the configuration allow it and it is large enough.
 func (o *Org) write(w http.ResponseWriter, c *call, a answer) {
 	body, done := o.prepare(w, c, a)
 	defer done()
 	w.WriteHeader(a.status)
 	if c.Method != http.MethodHead && a.status != http.StatusNoContent {
-		w.Write(body) // a client that went away is no concern of the org
+		w.Write(body) // a closed connection does not matter
 	}
 }
 
-// prepare sets the headers of a and returns the bytes to send; done gives their buffer back.
+// prepare sets the headers of a and returns the bytes to send; done returns their buffer to the pool.
 func (o *Org) prepare(w http.ResponseWriter, c *call, a answer) (body []byte, done func()) {
 	h := w.Header()
 	for name, values := range a.header {
@@ -275,7 +275,7 @@ func (o *Org) prepare(w http.ResponseWriter, c *call, a answer) (body []byte, do
 	return body, done
 }
 
-// requestOrigin is the scheme and host that r was sent to.
+// requestOrigin returns the scheme and host that r was sent to.
 func requestOrigin(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host
@@ -283,8 +283,8 @@ func requestOrigin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// lengthMissing tells whether r is a write that says nothing of its length, which Okta refuses. Requests that came
-// through no server (a test that calls ServeHTTP) have no such header to look at, nor do those over HTTP/2 need one.
+// lengthMissing reports whether r is a write without a length, which Okta refuses. Requests without a server (a test
+// that calls ServeHTTP) have no such header, and HTTP/2 does not need it.
 func lengthMissing(r *http.Request) bool {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
 		return false

@@ -1,14 +1,14 @@
 package oktatest
 
-// hooks let one resource take part in what happens to another. The org is locked for writing while they run.
+// hooks let one resource react to changes of another. The org is locked for writing while they run.
 type hooks struct {
-	userDeactivated []func(*call, *user)  // the user is DEPROVISIONED already; their groups stay
-	userDeleted     []func(*call, *user)  // gone from the directory, from groups and roles
-	groupDeleted    []func(*call, *group) // gone from the list; members still holds who was in it
-	groupApps       func(*group) int      // how many applications a group is assigned to; nil is none
+	userDeactivated []func(*call, *user)  // the user is already DEPROVISIONED, and keeps the groups
+	userDeleted     []func(*call, *user)  // already removed from the directory, groups and roles
+	groupDeleted    []func(*call, *group) // already removed from the list; members are still set
+	groupApps       func(*group) int      // number of applications of a group; nil means none
 }
 
-// userDeactivated does what deactivation takes along: sessions and, by hook, whatever else goes. Memberships stay:
+// userDeactivated does the side effects of a deactivation: it ends sessions and runs the hooks. Memberships are kept:
 // https://support.okta.com/help/s/article/Deactivated-Users-not-Removed-From-Okta-Groups-Automatically
 func (o *Org) userDeactivated(c *call, u *user) {
 	o.endSessions(u)
@@ -19,7 +19,7 @@ func (o *Org) userDeactivated(c *call, u *user) {
 	}
 }
 
-// userDeleted removes what refers to a user that is no more.
+// userDeleted removes references to a deleted user.
 func (o *Org) userDeleted(c *call, u *user) {
 	for _, g := range u.groups {
 		o.leave(g, u, millisOf(c.now))

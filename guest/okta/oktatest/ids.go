@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// ids makes every identifier of an org from its seed and a counter, so that a run can be repeated.
+// ids derives every identifier of an org from its seed and a counter, so that a run can be repeated.
 type ids struct {
 	seed    uint64
 	counter atomic.Uint64
@@ -13,7 +13,7 @@ type ids struct {
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// Domains keep the ids of different things apart.
+// Domains separate the ids of different kinds.
 const (
 	domainUser uint64 = iota + 1
 	domainGroup
@@ -34,24 +34,24 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// hash is a pseudo-random number that depends on the seed, a domain and an index alone.
+// hash returns a pseudo-random number that depends only on the seed, a domain and an index.
 func (g *ids) hash(domain, index uint64) uint64 {
 	return mix(mix(g.seed+domain*0x632be59bd9b4e019) + index)
 }
 
-// seeded is the id of the index-th seeded thing: 20 characters that begin with prefix.
+// seeded returns the id of the index-th seeded object: 20 characters that start with prefix.
 func (g *ids) seeded(prefix string, domain uint64, index int) string {
 	buf := append(make([]byte, 0, 20), prefix...)
 	return string(g.fill(buf, 20, g.hash(domain, uint64(index))))
 }
 
-// next is an id that was not given before, of length characters that begin with prefix.
+// next returns a new id of length characters that start with prefix.
 func (g *ids) next(prefix string, length int) string {
 	buf := append(make([]byte, 0, length), prefix...)
 	return string(g.fill(buf, length, g.hash(domainCounter, g.counter.Add(1))))
 }
 
-// requestID is 32 hexadecimal digits, as in X-Okta-Request-Id.
+// requestID returns 32 hexadecimal digits, as in X-Okta-Request-Id.
 func (g *ids) requestID() string {
 	h := g.hash(domainCounter, g.counter.Add(1))
 	var raw [16]byte
@@ -64,7 +64,7 @@ func (g *ids) requestID() string {
 	return hex.EncodeToString(raw[:])
 }
 
-// fill appends base62 digits until buf has length bytes. Ids of one org end alike, as Okta's do.
+// fill appends base62 digits until buf has length bytes. All ids of an org end the same way, like Okta's.
 func (g *ids) fill(buf []byte, length int, h uint64) []byte {
 	random := h
 	for len(buf) < length-4 {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// lifecycleEndpoints move users from status to status.
-// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/
+// lifecycleEndpoints change the status of users:
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserLifecycle/.
 func lifecycleEndpoints() []endpoint {
 	row := func(action string, handle func(*Org, *call, *user) (answer, error)) endpoint {
 		return endpoint{
@@ -40,7 +40,7 @@ func lifecycleEndpoints() []endpoint {
 
 var emptyObject = []byte("{}")
 
-// move puts u into a status.
+// move changes the status of u.
 func (o *Org) move(c *call, u *user, status string) {
 	now := millisOf(c.now)
 	next := u.live
@@ -82,7 +82,7 @@ func activateUser(o *Org, c *call, u *user) (answer, error) {
 	return o.activation(c, mail), nil
 }
 
-// reactivateUser begins an activation anew; it is not the inverse of deactivateUser.
+// reactivateUser restarts an activation. It does not undo deactivateUser.
 func reactivateUser(o *Org, c *call, u *user) (answer, error) {
 	mail, err := c.flag("sendEmail", false)
 	if err != nil {
@@ -101,7 +101,7 @@ func reactivateUser(o *Org, c *call, u *user) (answer, error) {
 	return o.activation(c, mail), nil
 }
 
-// activation is the link by which a user sets a password; it is answered only where no mail carries it.
+// activation returns the link for setting a password. It is in the answer only if no mail is sent.
 func (o *Org) activation(c *call, mail bool) answer {
 	if mail {
 		return answer{body: emptyObject}
@@ -161,7 +161,7 @@ func unlockUser(o *Org, c *call, u *user) (answer, error) {
 	return answer{body: emptyObject}, nil
 }
 
-// restored is the status that a suspended or locked-out user comes back to.
+// restored returns the status to which a suspended or locked-out user returns.
 func (s *userState) restored() string {
 	if s.expired {
 		return passwordExpired

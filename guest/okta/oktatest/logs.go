@@ -13,14 +13,14 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// logEndpoints are the System Log.
-// https://developer.okta.com/docs/reference/system-log-query/
+// logEndpoints serves the System Log:
+// https://developer.okta.com/docs/reference/system-log-query/.
 func logEndpoints() []endpoint {
 	return []endpoint{{pattern: "GET /api/v1/logs", bucket: "/api/v1/logs", handle: listEvents, unlocked: true}}
 }
 
-// How far back a query looks by default (Okta's OpenAPI document), how long events are kept, and the oldest since that is
-// not refused (https://developer.okta.com/docs/reference/system-log-query/).
+// The default range of a query (Okta's OpenAPI document), how long events are kept, and the oldest since that is not
+// refused (https://developer.okta.com/docs/reference/system-log-query/).
 const (
 	defaultLookback = 7 * 24 * time.Hour
 	retention       = 90 * 24 * time.Hour
@@ -29,7 +29,7 @@ const (
 
 // logQuery is a request for events.
 type logQuery struct {
-	since, until millis // until is 0 where it was not given
+	since, until millis // until is 0 if it was not given
 	after        *logCursor
 	limit        int
 	reverse      bool
@@ -37,11 +37,11 @@ type logQuery struct {
 	query        url.Values
 }
 
-// polling tells whether the query follows the log: by persistence, without an end.
+// polling reports whether the query follows the log: by persistence, without an end.
 func (q *logQuery) polling() bool { return q.until == 0 && !q.reverse }
 
-// listEvents answers a polling query by persistence, in which there is always a next link, and any other by published,
-// in which the last page has none. A bounded query holds what was published at or after since and before until.
+// listEvents answers a polling query by persistence, always with a next link. It answers any other by published, with
+// no next link on the last page. A bounded query has the events published at or after since and before until.
 func listEvents(o *Org, c *call) (answer, error) {
 	q, err := o.parseLogQuery(c)
 	if err != nil {
@@ -69,7 +69,7 @@ func listEvents(o *Org, c *call) (answer, error) {
 	return a, nil
 }
 
-// buffer is an empty slice with room for size bytes, used again once an answer is sent.
+// buffer returns an empty slice with capacity size, which is reused after an answer is sent.
 func (o *Org) buffer(size int) []byte {
 	if b, ok := o.buffers.Get().(*[]byte); ok && cap(*b) >= size {
 		return (*b)[:0]
@@ -84,7 +84,7 @@ func (o *Org) pollEvents(c *call, view *logView, q *logQuery, buf []byte) ([]byt
 		if next.position > view.count {
 			return nil, nil, invalidCursor()
 		}
-		next.position = max(next.position, view.since(millisOf(c.now.Add(-retention)))) // what is older is gone
+		next.position = max(next.position, view.since(millisOf(c.now.Add(-retention)))) // older events no longer exist
 		if c.repeat {
 			next.position = max(next.position-q.limit, 0)
 		}
@@ -143,8 +143,8 @@ func (o *Org) boundedEvents(c *call, view *logView, q *logQuery, buf []byte) ([]
 	return buf, next, err
 }
 
-// appendEvents renders the page: the events at places that the query accepts, up to its limit. seen is the last place
-// that was looked at and is behind the page; more is the last event of the page if there is another after it.
+// appendEvents renders the page: the events at places that the query accepts, up to its limit. seen is the last
+// examined place before the next page; more is the last event of the page if another follows.
 func (o *Org) appendEvents(c *call, view *logView, q *logQuery, buf []byte, places iter.Seq[place]) (_ []byte, seen place, more *place, err error) {
 	seen = place{-1, -1}
 	var last place
@@ -217,7 +217,7 @@ func (q *logQuery) parseTimes(now time.Time) error {
 	if q.until != 0 {
 		end = q.until.time()
 	}
-	kept := millisOf(now.Add(-retention)) // older events are not there, and asking for them is no error
+	kept := millisOf(now.Add(-retention)) // older events no longer exist; asking for them is not an error
 	q.since = max(millisOf(end.Add(-defaultLookback)), kept)
 	since, after := q.query.Get("since"), q.query.Get("after")
 	if since != "" && after != "" {
@@ -284,7 +284,7 @@ func (q *logQuery) parseConditions() error {
 	return nil
 }
 
-// logAttributes are what an event may be filtered by: these and all below them.
+// logAttributes are the attributes that events can be filtered by, including everything below them.
 var logAttributes = strings.Fields(`actor authenticationContext client debugContext device displayMessage eventType
 	legacyEventType outcome request securityContext severity target transaction uuid version`)
 
@@ -303,16 +303,16 @@ func checkLogComparison(e *expression) error {
 	return nil
 }
 
-// logCursor is where a query goes on: a moment, and a position in the log. When polling, the position is of the next
-// event; else of the last one that was sent. Since a link has no since next to its after, the cursor of a query in
-// reverse carries where that ends.
+// logCursor says where a query resumes: a time, and a position in the log. For polling, it is the position of the next
+// event, else of the last sent one. A link has no since next to its after, so the cursor of a query in reverse has its
+// end.
 type logCursor struct {
 	moment   millis
 	position int
 	since    millis // of a query in reverse
 }
 
-// String is the cursor as it stands in a link.
+// String returns the cursor for a link.
 func (l *logCursor) String() string {
 	s := strconv.FormatInt(int64(l.moment), 10) + "_" + strconv.Itoa(l.position)
 	if l.since != 0 {

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Org is a simulated Okta org. It is safe for concurrent use, and nothing in it needs closing.
+// Org is a simulated Okta org. It is safe for concurrent use, and needs no closing.
 type Org struct {
 	cfg      Config
 	ids      ids
 	started  time.Time
-	routes   [2]routes // those that are looked at first, and the others
+	routes   [2]routes // those matched first, and the others
 	limiter  limiter
 	faults   faults
 	received received
@@ -21,9 +21,9 @@ type Org struct {
 	denials  denials
 	watch    func(Exchange)
 
-	compressors, buffers sync.Pool // memory to use again, no state
+	compressors, buffers sync.Pool // reusable memory, without state
 
-	mu       sync.RWMutex // guards what follows
+	mu       sync.RWMutex // guards the following fields
 	users    directory
 	groups   groupStore
 	rules    groupRuleStore
@@ -43,7 +43,7 @@ type Org struct {
 	sorted   sortedSearch
 }
 
-// New makes an org. It does little work: what can be generated later is.
+// New creates an org. It does little work, because most is generated on request.
 func New(cfg Config) *Org {
 	cfg = cfg.withDefaults()
 	o := &Org{
@@ -77,10 +77,10 @@ func New(cfg Config) *Org {
 	return o
 }
 
-// Token is the API token that the org accepts.
+// Token returns the API token that the org accepts.
 func (o *Org) Token() string { return o.cfg.Token }
 
-// User is a user as GET /api/v1/users/{id} answers it, by id or login. Its links begin with Config.PublicURL.
+// User returns a user, by id or login, as in GET /api/v1/users/{id}. Its links start with Config.PublicURL.
 func (o *Org) User(idOrLogin string) (json.RawMessage, bool) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -91,7 +91,7 @@ func (o *Org) User(idOrLogin string) (json.RawMessage, bool) {
 	return o.appendUser(nil, u, &u.live, o.cfg.PublicURL, allLinks), true
 }
 
-// UserIDs are the ids of all users, deprovisioned ones included, oldest first.
+// UserIDs returns the ids of all users, including deprovisioned ones, oldest first.
 func (o *Org) UserIDs() []string {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -104,7 +104,7 @@ func (o *Org) UserIDs() []string {
 	return all
 }
 
-// Groups are all groups as GET /api/v1/groups answers them, oldest first.
+// Groups returns all groups as in GET /api/v1/groups, oldest first.
 func (o *Org) Groups() []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -115,7 +115,7 @@ func (o *Org) Groups() []json.RawMessage {
 	return all
 }
 
-// Clients are all OAuth clients as GET /oauth2/v1/clients answers them.
+// Clients returns all OAuth clients as in GET /oauth2/v1/clients.
 func (o *Org) Clients() []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

@@ -1,7 +1,7 @@
 package oktatest
 
-// orgEndpoints are what the org says of itself.
-// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/OrgSettingGeneral/
+// orgEndpoints serves the org's description:
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/OrgSettingGeneral/.
 func orgEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /.well-known/okta-organization", bucket: "/", handle: wellKnown, open: true},

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// link adds one Link header. Okta sends each relation in a header of its own.
+// link adds one Link header. Okta sends a separate header for each relation.
 func (c *call) link(h http.Header, relation string, query url.Values) {
 	target := c.origin + c.URL.EscapedPath()
 	if len(query) > 0 {
@@ -16,7 +16,7 @@ func (c *call) link(h http.Header, relation string, query url.Values) {
 	h.Add("Link", "<"+target+`>; rel="`+relation+`"`)
 }
 
-// limit reads the limit parameter: preset where it is missing, capped at most, refused where it is no number.
+// limit parses the limit parameter: preset if it is missing, at most most, and refused if it is not a number.
 func (c *call) limit(query url.Values, preset, most int) (int, error) {
 	s := query.Get("limit")
 	if s == "" {
@@ -29,7 +29,7 @@ func (c *call) limit(query url.Values, preset, most int) (int, error) {
 	return min(n, most), nil
 }
 
-// flag reads a boolean parameter.
+// flag parses a boolean parameter.
 func (c *call) flag(name string, preset bool) (bool, error) {
 	switch strings.ToLower(c.URL.Query().Get(name)) {
 	case "":
@@ -42,7 +42,7 @@ func (c *call) flag(name string, preset bool) (bool, error) {
 	return false, invalid(name, "'"+name+"' must be true or false.")
 }
 
-// Cursors are opaque to callers: a position in a list, and a check that the list and the org are the same.
+// Cursors are opaque to callers: a position in a list, and a check value for the list and the org.
 
 func (o *Org) cursor(list string, position int) string {
 	return "200" + strconv.Itoa(position) + "u" + o.cursorCheck(list, position)
@@ -65,18 +65,18 @@ func (o *Org) cursorCheck(list string, position int) string {
 	return strconv.FormatUint(h, 36)
 }
 
-// page is one page of a list of things that have positions.
+// page is one page of a list of objects with positions.
 type page struct {
-	list   string // whose cursors these are
+	list   string // the list that the cursors belong to
 	limit  int
-	start  int // position to begin at
+	start  int // first position
 	query  url.Values
 	header http.Header
 	buf    []byte
 	count  int
 }
 
-// openPage reads limit and after, and answers the self link. most is Okta's cap, preset its default.
+// openPage parses limit and after, and adds the self link. most is Okta's limit, preset its default.
 func (o *Org) openPage(c *call, list string, preset, most int) (*page, error) {
 	p := &page{list: list, query: c.URL.Query(), header: http.Header{}, buf: []byte{'['}}
 	var err error
@@ -93,7 +93,7 @@ func (o *Org) openPage(c *call, list string, preset, most int) (*page, error) {
 	return p, nil
 }
 
-// element makes room for one more element; the caller appends it to buf.
+// element starts the next element; the caller appends it to buf.
 func (p *page) element() {
 	if p.count > 0 {
 		p.buf = append(p.buf, ',')
@@ -103,7 +103,7 @@ func (p *page) element() {
 
 func (p *page) full() bool { return p.count == p.limit }
 
-// more says that the list goes on at position.
+// more says that the list continues at position.
 func (p *page) more(o *Org, c *call, position int) {
 	p.query.Set("after", o.cursor(p.list, position))
 	c.link(p.header, "next", p.query)

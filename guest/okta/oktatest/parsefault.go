@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// ParseFault reads a fault as it is written on a command line:
+// ParseFault parses a fault from a command line:
 //
 //	KIND[:TARGET[:OPTION=VALUE[,OPTION=VALUE…]]]
 //
 // KIND is latency, status, status-after, reset-before, reset-after, truncate, not-json, rate-limited, concurrency,
-// recipient-limited, redirect, cursor-expired or repeat-page. TARGET is a method, a path, or both with a space between ("POST /api/v1/users"); empty or "*" is every
-// request, and a path that ends in a slash stands for all below it. The options are the fields of [Fault]: times, skip,
-// probability, status, latency (as in 200ms), reset (as in 30s), code (as in E0000109) and location, which must come last since it may hold
-// anything.
+// recipient-limited, redirect, cursor-expired or repeat-page. TARGET is a method, a path, or both with a space between
+// ("POST /api/v1/users"). Empty or "*" means every request, and a path that ends with a slash means all paths below it.
+// The options are the fields of [Fault]: times, skip, probability, status, latency (as in 200ms), reset (as in 30s),
+// code (as in E0000109) and location. location must be last, because it may contain any characters.
 //
 //	reset-after:POST /api/v1/users:times=1
 //	status:GET /api/v1/logs:status=503,times=2,skip=1
@@ -40,11 +40,11 @@ func FaultHelp() string {
 			fmt.Fprintf(&b, "  %-18s %s\n", faultNames[kind], text)
 		}
 	}
-	b.WriteString(`TARGET says which requests: a method, a path, or both ("POST /api/v1/users"); * or nothing means all of them. A path that ends
+	b.WriteString(`TARGET selects requests: a method, a path, or both ("POST /api/v1/users"); * or nothing means all of them. A path that ends
 with / matches all paths below it, and {id} matches one segment.
 OPTION is one of
   times=N            how many requests (default all)
-  skip=N             how many to let pass first
+  skip=N             how many to process normally first
   probability=P      probability of the fault, over 0 and up to 1 (default 1)
   latency=DURATION   time to wait first, with every kind
   status=N           for status and status-after: 400 to 599 (default 503)
@@ -55,17 +55,17 @@ OPTION is one of
 	return b.String()
 }
 
-// faultTexts describe the kinds in a line each.
+// faultTexts describe each kind in one line.
 var faultTexts = [len(faultNames)]string{
-	Latency:          "answer as always, but late",
+	Latency:          "answer normally, but late",
 	Status:           "answer an error, and do nothing",
-	StatusAfter:      "do it, and then answer an error",
+	StatusAfter:      "process the request, and then answer an error",
 	ResetBefore:      "break the connection, and do nothing",
-	ResetAfter:       "do it, and then break the connection without an answer",
-	Truncate:         "do it, and break the connection in the middle of the answer",
+	ResetAfter:       "process the request, and then break the connection without an answer",
+	Truncate:         "process the request, and break the connection in the middle of the answer",
 	NotJSON:          "answer an HTML page with status 200, as a proxy does, and do nothing",
 	RateLimited:      "answer 429, with no request left in the window",
-	Concurrency:      "answer 429, for too many requests at once",
+	Concurrency:      "answer 429, for too many concurrent requests",
 	RecipientLimited: "answer 429, for too many messages to one recipient",
 	Redirect:         "answer 302",
 	CursorExpired:    "answer 400 to requests with a cursor (after)",
@@ -115,7 +115,7 @@ func (f *Fault) parseTarget(target string) error {
 		return fmt.Errorf("unknown method %q", method)
 	}
 	if path != "" && !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " ?#") {
-		return fmt.Errorf("path %q: want a plain path that begins with a slash", path)
+		return fmt.Errorf("path %q: want a plain path that starts with a slash", path)
 	}
 	if method != "*" {
 		f.Method = method
@@ -164,7 +164,7 @@ func (f *Fault) parseOption(name, value string) (err error) {
 func parseCount(value string) (int, error) {
 	n, err := strconv.Atoi(value)
 	if err == nil && n < 0 {
-		err = fmt.Errorf("want no negative number")
+		err = fmt.Errorf("want a number of 0 or more")
 	}
 	return n, err
 }
@@ -172,12 +172,12 @@ func parseCount(value string) (int, error) {
 func parseDuration(value string) (time.Duration, error) {
 	d, err := time.ParseDuration(value)
 	if err == nil && d <= 0 {
-		err = fmt.Errorf("want a duration above zero")
+		err = fmt.Errorf("want a duration above 0")
 	}
 	return d, err
 }
 
-// String writes f so that ParseFault reads it back.
+// String returns f in the form of ParseFault.
 func (f Fault) String() string {
 	target := strings.TrimSpace(f.Method + " " + f.Path)
 	if target == "" {

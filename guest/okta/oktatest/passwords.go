@@ -11,7 +11,7 @@ import (
 
 const longestPassword = 72 // bytes; bcrypt's limit, which Okta has too
 
-// passwordSettings are those of the password policy that comes first. All users are in the groups of the seeded one.
+// passwordSettings returns the settings of the first password policy. All users are in the groups of the seeded one.
 func (o *Org) passwordSettings() gjson.Result {
 	var first *policy
 	for _, p := range o.policies {
@@ -25,10 +25,10 @@ func (o *Org) passwordSettings() gjson.Result {
 	return gjson.GetBytes(first.body, "settings.password")
 }
 
-// checkPassword holds a password against the org's policy. What counts as a part of the username is documented with the
-// Users API: the parts of at least four characters, split at , . _ # @ and -, without the top domain
+// checkPassword checks a password against the org's policy. The Users API documents the parts of a username: at least
+// four characters, split at , . _ # @ and -, without the top-level domain
 // (https://github.com/okta/okta-developer-docs/pull/3511). The refusal is that of
-// https://developer.okta.com/docs/reference/error-codes/#E0000001, whose cause lists what is wanted.
+// https://developer.okta.com/docs/reference/error-codes/#E0000001, whose cause lists the requirements.
 func (o *Org) checkPassword(profile gjson.Result, value string) error {
 	settings := o.passwordSettings()
 	rules := settings.Get("complexity")
@@ -78,7 +78,7 @@ func (o *Org) checkPassword(profile gjson.Result, value string) error {
 func holdsPartOf(password, login string) bool {
 	password = strings.ToLower(password)
 	if at := strings.LastIndexByte(login, '.'); at > strings.IndexByte(login, '@') {
-		login = login[:at] // the top domain
+		login = login[:at] // without the top-level domain
 	}
 	for _, part := range strings.FieldsFunc(strings.ToLower(login), func(r rune) bool { return strings.ContainsRune(",._#@-", r) }) {
 		if len(part) >= 4 && strings.Contains(password, part) {
@@ -88,9 +88,9 @@ func holdsPartOf(password, login string) bool {
 	return false
 }
 
-// The providers of credentials: Okta's OpenAPI document, AuthenticationProviderWritable.
+// Providers of credentials: Okta's OpenAPI document, AuthenticationProviderWritable.
 var providers = []string{"ACTIVE_DIRECTORY", "FEDERATION", "IMPORT", "LDAP", "OKTA", "SOCIAL"}
 
-// shortestAnswer is how long the answer to a recovery question is at least: the password policy's
+// shortestAnswer is the minimum length of the answer to a recovery question: the password policy's
 // settings.recovery.factors.recovery_question.
 const shortestAnswer = 4

@@ -7,10 +7,10 @@ import (
 
 var errForbidden = &apiError{http.StatusForbidden, "E0000006", "You do not have permission to perform the requested action", nil}
 
-// denials are the endpoints that refuse the token, by anonymous pattern.
+// denials are the endpoints that refuse the token, by pattern without names.
 type denials struct{ forbidden, unavailable map[string]bool }
 
-// deny reads Config.Forbid and Config.Unavailable once the endpoints are known.
+// deny applies Config.Forbid and Config.Unavailable once the endpoints are known.
 func (o *Org) deny(endpoints []endpoint) {
 	known := map[string]bool{}
 	for _, e := range endpoints {

@@ -11,7 +11,8 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// policyEndpoints are the policies of https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Policy/.
+// policyEndpoints serves the policies of
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Policy/.
 func policyEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /api/v1/policies", bucket: "/api/v1", handle: listPolicies},
@@ -23,7 +24,7 @@ func policyEndpoints() []endpoint {
 	}
 }
 
-// policyTypes are the types that the simulated org has, and those that only an Identity Engine org has.
+// policyTypes are the types of the simulated org, and those of Identity Engine only.
 var (
 	policyTypes       = []string{"OKTA_SIGN_ON", "PASSWORD", "MFA_ENROLL", "IDP_DISCOVERY"}
 	enginePolicyTypes = []string{"ACCESS_POLICY", "PROFILE_ENROLLMENT"}
@@ -34,8 +35,8 @@ type policy struct {
 	kind                 string
 	system               bool
 	inactive             bool
-	priority             int    // from 1 in each type; Okta's own policy comes last
-	body                 []byte // a JSON object of what a PUT can change, but for the priority
+	priority             int    // from 1 in each type; the default policy is last
+	body                 []byte // a JSON object of the members that a PUT can change, except priority
 	created, lastUpdated millis
 	rules                []policyRule
 }
@@ -98,8 +99,9 @@ func (p *policy) name() string { return gjson.GetBytes(p.body, "name").Str }
 
 func (p *policy) target() target { return target{p.id, "PolicyEntity", "unknown", p.name()} }
 
-// appendPolicy renders p. Which links there are is as recorded: Okta's own policy has neither DELETE nor a lifecycle
-// (okta/terraform-provider-okta, fixtures TestAccDataSourceOktaDefaultPolicy_readPasswordPolicy and PolicyPassword_crud).
+// appendPolicy renders p. Its links are as recorded: the default policy has neither DELETE nor a lifecycle
+// (okta/terraform-provider-okta, fixtures TestAccDataSourceOktaDefaultPolicy_readPasswordPolicy and
+// PolicyPassword_crud).
 func appendPolicy(buf []byte, p *policy, origin string) []byte {
 	buf = appendField(append(buf, '{'), "type", p.kind)
 	buf = appendField(buf, "id", p.id)
@@ -129,7 +131,7 @@ func appendPolicy(buf []byte, p *policy, origin string) []byte {
 	return append(appendAllowed(buf, "rules", origin, self+"/rules", "GET", "POST"), "}}"...)
 }
 
-// listPolicies answers one type, which must be named. Recorded answers carry a self link.
+// listPolicies lists one type, which the request must name. Recorded responses have a self link.
 func listPolicies(o *Org, c *call) (answer, error) {
 	query := c.URL.Query()
 	kind := query.Get("type")
@@ -180,7 +182,7 @@ func getPolicy(o *Org, c *call) (answer, error) {
 	return answer{body: appendPolicy(nil, p, c.origin)}, nil
 }
 
-// replacePolicy takes the whole policy, as far as Okta lets it be taken:
+// replacePolicy replaces the whole policy, as far as Okta allows it:
 //   - status is ignored, and the answer has the old one. Recorded: okta/terraform-provider-okta, fixtures
 //     TestAccResourceOktaPolicyPassword_crud #12 (PUT, sent INACTIVE, got ACTIVE) to #14.
 //   - The priority of Okta's own policy is read-only: 403 E0000077, terraform-provider-okta#1319, #2107, #2804. The one that
@@ -244,8 +246,8 @@ func readOnly(attribute string) *apiError {
 	return &apiError{http.StatusForbidden, "E0000077", "Cannot modify the " + attribute + " attribute because it is read-only.", nil}
 }
 
-// reprioritize moves p to a place among the policies of its type, from 1; 0 and what is too large are the last. It
-// reports whether p moved.
+// reprioritize moves p to a place among the policies of its type, from 1. 0 or too large a place means last. It reports
+// whether p moved.
 func (o *Org) reprioritize(p *policy, place int) bool {
 	var others []*policy
 	for _, other := range o.policies {
@@ -270,9 +272,9 @@ func activatePolicy(o *Org, c *call) (answer, error) { return o.switchPolicy(c, 
 
 func deactivatePolicy(o *Org, c *call) (answer, error) { return o.switchPolicy(c, true) }
 
-// switchPolicy sets a policy's status, which nothing else does: POST …/lifecycle/deactivate is recorded as 204
-// (TestAccResourceOktaPolicyPassword_crud #13). That a repeat is answered alike is a guess from zones, where it is
-// recorded. Okta's own policy is always active, which its links say; the code that refuses is a guess.
+// switchPolicy sets a policy's status; nothing else does. POST …/lifecycle/deactivate is recorded as 204
+// (TestAccResourceOktaPolicyPassword_crud #13). The same response to a repeat is inferred from zones, where it is
+// recorded. The default policy is always active, as its links show; the code of the refusal is a guess.
 func (o *Org) switchPolicy(c *call, off bool) (answer, error) {
 	p, err := o.findPolicy(c)
 	if err != nil {
@@ -319,7 +321,7 @@ func listPolicyRules(o *Org, c *call) (answer, error) {
 	return answer{body: append(buf, ']')}, nil
 }
 
-// Policies are all policies as GET /api/v1/policies answers them, of every type.
+// Policies returns all policies of every type as in GET /api/v1/policies.
 func (o *Org) Policies() []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

@@ -6,7 +6,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// seededPasswordSettings are those of the default password policy. Which members there are is as recorded
+// seededPasswordSettings are the settings of the default password policy. Its members are as recorded
 // (okta/terraform-provider-okta, fixture TestAccDataSourceOktaDefaultPolicy_readPasswordPolicy).
 const seededPasswordSettings = `{"password":{"complexity":{"minLength":8,"minLowerCase":1,"minUpperCase":1,"minNumber":1,"minSymbol":0,` +
 	`"excludeUsername":true,"dictionary":{"common":{"exclude":false}},"excludeAttributes":[]},"age":{"maxAgeDays":0,"expireWarnDays":0,"minAgeMinutes":0,"historyCount":4},` +
@@ -14,19 +14,19 @@ const seededPasswordSettings = `{"password":{"complexity":{"minLength":8,"minLow
 	`"recovery":{"factors":{"recovery_question":{"status":"INACTIVE","properties":{"complexity":{"minLength":4}}},"okta_email":{"status":"ACTIVE","properties":{"recoveryToken":{"tokenLifetimeMinutes":60}}},"okta_sms":{"status":"INACTIVE"},"okta_call":{"status":"INACTIVE"}}},` +
 	`"delegation":{"options":{"skipUnlock":false}}}`
 
-// The settings of an enrolment policy come back whole and in Okta's order, whatever was sent: what a PUT does not name is
-// NOT_ALLOWED. Recorded: okta/terraform-provider-okta, a policy of type MFA_ENROLL to which 10 authenticators were sent
-// and which answered 24. Only authenticators that are enabled are in it: Okta's OpenAPI document,
-// AuthenticatorEnrollmentPolicySettings. Classic has factors in place of authenticators, which are treated alike here.
+// The settings of an enrollment policy are returned complete and in Okta's order: an authenticator that a PUT does not
+// name is NOT_ALLOWED. Recorded: okta/terraform-provider-okta, a policy of type MFA_ENROLL, to which 10 authenticators
+// were sent and which returned 24. It has only enabled authenticators: Okta's OpenAPI document,
+// AuthenticatorEnrollmentPolicySettings. Classic has factors instead of authenticators, with the same behaviour here.
 
-// enrollmentOrder is the order in which recorded answers have the authenticators.
+// enrollmentOrder is the order of authenticators in recorded responses.
 var enrollmentOrder = []string{"custom_app", "custom_otp", "okta_email", "webauthn", "google_otp", "okta_verify", "onprem_mfa",
 	"okta_password", "phone_number", "security_question"}
 
-// enrollmentFactors are those of a Classic org, by name.
+// enrollmentFactors are the factors of a Classic org, by name.
 var enrollmentFactors = []string{"google_otp", "okta_email", "okta_otp", "okta_push", "okta_question", "okta_sms"}
 
-// enrollable are the keys of the authenticators that are enabled, in Okta's order.
+// enrollable returns the keys of the enabled authenticators, in Okta's order.
 func enrollable() []string {
 	return slices.DeleteFunc(slices.Clone(enrollmentOrder), func(key string) bool {
 		return !slices.ContainsFunc(seededAuthenticators, func(a seededAuthenticator) bool { return a.key == key && a.status == active })
@@ -42,7 +42,7 @@ func (o *Org) seededEnrollment() string {
 
 var enrollModes = []string{"NOT_ALLOWED", "OPTIONAL", "REQUIRED"}
 
-// enrollmentOf is what becomes of the settings that a PUT brings; none are like empty ones.
+// enrollmentOf returns the settings that result from a PUT. Missing settings are like empty ones.
 func (o *Org) enrollmentOf(given gjson.Result) (string, error) {
 	modes := map[string]string{}
 	known, refused := enrollmentFactors, ""

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// limiter counts requests by bucket and window, as Okta does.
+// limiter counts requests by bucket and window, like Okta.
 type limiter struct {
 	limits map[string]int
 	length time.Duration
@@ -19,11 +19,11 @@ type limiter struct {
 }
 
 type window struct {
-	number int64 // which window the count belongs to
+	number int64 // the window of the count
 	used   int
 }
 
-// anyBucket is the key of Config.RateLimits for buckets that it does not name.
+// anyBucket is the key of Config.RateLimits for buckets that it does not list.
 const anyBucket = "*"
 
 func newLimiter(cfg Config) limiter {
@@ -40,7 +40,7 @@ func newLimiter(cfg Config) limiter {
 	return limiter{limits: limits, length: cfg.Window, windows: map[string]*window{}}
 }
 
-// take counts a request and writes the three headers. It reports whether the request may go on.
+// take counts a request and writes the three headers. It reports whether the request is within the limit.
 func (l *limiter) take(bucket string, now time.Time, h http.Header) bool {
 	limit := l.limit(bucket)
 	if limit < 0 {
@@ -72,7 +72,8 @@ func (l *limiter) limit(bucket string) int {
 	return l.limits[anyBucket]
 }
 
-// window is the number of the current window of bucket and its end. Buckets differ in when their windows begin.
+// window returns the number of the present window of bucket and its end. The windows of buckets start at different
+// times.
 func (l *limiter) window(bucket string, now time.Time) (number int64, end time.Time) {
 	h := fnv.New32a()
 	h.Write([]byte(bucket)) // never fails

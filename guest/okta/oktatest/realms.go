@@ -2,7 +2,8 @@ package oktatest
 
 import "slices"
 
-// realmEndpoints are the realms of https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Realm/.
+// realmEndpoints serves the realms of
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Realm/.
 func realmEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /api/v1/realms", bucket: "/api/v1", handle: listRealms},
@@ -10,11 +11,11 @@ func realmEndpoints() []endpoint {
 	}
 }
 
-// seededRealms are every org's. Users start in the first, which their objects do not say: those of an org without realms
-// have no realmId, and so had all recorded ones.
+// seededRealms are the realms of every org. Users start in the first, without a realmId: all recorded users are of orgs
+// without realms, and have none.
 var seededRealms = []string{"Default Realm", "Partners"}
 
-// Realms are the ids of the org's realms, the default one first.
+// Realms returns the ids of the org's realms, the default one first.
 func (o *Org) Realms() []string {
 	return []string{o.ids.seeded("guo", domainOrg, 5), o.ids.seeded("guo", domainOrg, 6)}
 }

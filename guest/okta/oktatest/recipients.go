@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// recipientLimits are the limits on messages, which have nothing to do with a bucket of requests: codes and texts of
-// https://developer.okta.com/docs/reference/error-codes/, and https://developer.okta.com/docs/reference/rl-additional-limits/
+// recipientLimits are the limits on messages, which do not depend on a bucket of requests. Codes and texts are from
+// https://developer.okta.com/docs/reference/error-codes/ and
+// https://developer.okta.com/docs/reference/rl-additional-limits/
 var recipientLimits = map[string]string{
 	"E0000109": "An SMS message was recently sent. Please wait 30 seconds before trying again.",
 	"E0000118": "An email was recently sent. Please wait 5 seconds before trying again.",
@@ -17,20 +18,20 @@ var recipientLimits = map[string]string{
 	"E0000204": "You have reached the limit of sms requests, please try again later.",
 }
 
-// RecipientCodes are the codes that a fault of kind RecipientLimited may have.
+// RecipientCodes returns the codes for a fault of kind RecipientLimited.
 func RecipientCodes() []string { return slices.Sorted(maps.Keys(recipientLimits)) }
 
 func recipientLimit(code string) *apiError {
 	return &apiError{http.StatusTooManyRequests, code, recipientLimits[code], nil}
 }
 
-// mails remembers when each user was mailed last.
+// mails has the time of the last mail to each user.
 type mails struct {
 	mu   sync.Mutex
 	last map[string]millis // by user id
 }
 
-// mail notes that a user is mailed, or refuses what comes too soon after the last.
+// mail records a mail to a user, or refuses it if it is too soon after the last.
 func (o *Org) mail(c *call, u *user) error {
 	if o.cfg.EmailInterval <= 0 {
 		return nil

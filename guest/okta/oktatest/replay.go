@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// Interaction is one recorded request and its answer: a line of the file that NewReplay reads.
+// Interaction is one recorded request and its response: a line of the file that NewReplay reads.
 type Interaction struct {
-	Endpoint    string          `json:"endpoint"` // template, "GET /api/v1/users/{id}"; only informs
+	Endpoint    string          `json:"endpoint"` // template, "GET /api/v1/users/{id}"; only for information
 	Method      string          `json:"method"`
 	Path        string          `json:"path"`
 	Query       string          `json:"query"` // raw, without the question mark
@@ -28,7 +28,8 @@ type Interaction struct {
 	Body        string          `json:"body"` // sent byte for byte
 }
 
-// RecordedHeaders are the headers of an answer. They are read in both forms that recorders write: {"Name": ["value"]} and {"Name": "value"}.
+// RecordedHeaders are the headers of a response. Both forms of recorders are accepted: {"Name": ["value"]} and {"Name":
+// "value"}.
 type RecordedHeaders http.Header
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -53,23 +54,23 @@ func (h *RecordedHeaders) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Replay serves recorded interactions: an http.Handler that takes any token. It is safe for concurrent use.
+// Replay is an http.Handler that serves recorded interactions and accepts any token. It is safe for concurrent use.
 type Replay struct {
 	recorded []Interaction
 	received received
 
 	mu   sync.Mutex
-	next map[string]int // by request, how many of its recordings were served
+	next map[string]int // number of served recordings, by request
 }
 
-// maxReplayLine is the longest line that NewReplay reads, in bytes.
+// maxReplayLine is the maximum length of a line for NewReplay, in bytes.
 const maxReplayLine = 64 << 20
 
-// NewReplay reads recordings, one JSON object of the shape of [Interaction] a line; blank lines are skipped. An error
+// NewReplay reads recordings, one JSON object in the form of [Interaction] per line; blank lines are skipped. An error
 // names the line.
 //
-// A request is answered with the recording of the same method, path and query, the order of the parameters aside, or
-// else of the same method and path. Several recordings of one request are served in turn, and the last again and again.
+// A request is answered with the recording of the same method, path and query, in any order of the parameters, or else
+// of the same method and path. Several recordings of one request are served in turn, and the last one repeats.
 func NewReplay(r io.Reader) (*Replay, error) {
 	p := &Replay{received: received{capacity: 10_000}, next: map[string]int{}}
 	lines := bufio.NewScanner(r)
@@ -100,9 +101,9 @@ func parseInteraction(line []byte) (Interaction, error) {
 	case i.Method == "":
 		return i, errors.New("no method")
 	case !strings.HasPrefix(i.Path, "/"):
-		return i, fmt.Errorf("path %q does not begin with a slash", i.Path)
+		return i, fmt.Errorf("path %q does not start with a slash", i.Path)
 	case i.Status < 200 || i.Status > 599:
-		return i, fmt.Errorf("status %d is none of 200 to 599", i.Status)
+		return i, fmt.Errorf("status %d is not from 200 to 599", i.Status)
 	}
 	if _, err := url.ParseQuery(i.Query); err != nil {
 		return i, fmt.Errorf("query: %w", err)
@@ -126,13 +127,13 @@ func validHeader(name, value string) bool {
 	return name != "" && !strings.ContainsAny(value, "\r\n\x00")
 }
 
-// Len is how many interactions were read.
+// Len returns the number of interactions.
 func (p *Replay) Len() int { return len(p.recorded) }
 
-// Requests are the latest 10,000 requests received, oldest first.
+// Requests returns the last 10,000 received requests, oldest first.
 func (p *Replay) Requests() []Request { return p.received.list() }
 
-// ServeHTTP answers with a recording, or with 404 and a list of what was recorded for the method.
+// ServeHTTP answers with a recording, or with 404 and a list of the method's recordings.
 func (p *Replay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
 	if err != nil {
@@ -160,7 +161,7 @@ func (p *Replay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(i.Status)
 	if r.Method != http.MethodHead {
-		io.WriteString(w, i.Body) // a client that went away is no concern
+		io.WriteString(w, i.Body) // a closed connection does not matter
 	}
 }
 
@@ -168,7 +169,7 @@ func (p *Replay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var ownHeaders = []string{"Connection", "Content-Encoding", "Content-Length", "Keep-Alive", "Proxy-Authenticate",
 	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// find takes the next recording for r.
+// find returns the next recording for r.
 func (p *Replay) find(r *http.Request) *Interaction {
 	var exact, similar []*Interaction
 	for i := range p.recorded {

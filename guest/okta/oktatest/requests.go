@@ -11,10 +11,10 @@ import (
 type Request struct {
 	Time     time.Time
 	Method   string
-	Path     string // as sent, escapes included
+	Path     string // as sent, with its escapes
 	RawQuery string
-	Pattern  string      // the endpoint template it fell to ("GET /api/v1/users/{id}"); empty for an unknown path
-	Status   int         // of the answer; 0 where the connection was cut instead
+	Pattern  string      // the matching endpoint template ("GET /api/v1/users/{id}"); empty for an unknown path
+	Status   int         // of the answer; 0 if the connection was cut instead
 	Header   http.Header // the credentials of Authorization are replaced by REDACTED
 	Body     []byte
 }
@@ -30,7 +30,7 @@ func newRequest(c *call) Request {
 	}
 }
 
-// received remembers the latest requests and counts all of them.
+// received stores the latest requests and counts all of them.
 type received struct {
 	capacity int
 
@@ -85,7 +85,7 @@ func (r *received) count(pattern string) int {
 	return r.counts[anonymous(pattern)]
 }
 
-// anonymous blanks the names of a template's wildcards, which differ from author to author: {id} and {userId} are one.
+// anonymous removes the names of a template's wildcards, so that {id} and {userId} are equal.
 func anonymous(pattern string) string {
 	if !strings.Contains(pattern, "{") {
 		return pattern
@@ -99,21 +99,22 @@ func anonymous(pattern string) string {
 	return strings.Join(segments, "/")
 }
 
-// Requests are the latest requests received, oldest first, refused ones included: at most Config.RequestLog.
+// Requests returns the latest received requests, oldest first, including refused ones: at most Config.RequestLog.
 func (o *Org) Requests() []Request { return o.received.list() }
 
-// Count is how many requests fell to an endpoint template such as "GET /api/v1/users/{id}". The names of the blanks do
-// not matter; the empty pattern counts requests for paths that the org does not have.
+// Count returns how many requests matched an endpoint template such as "GET /api/v1/users/{id}". The names of path
+// parameters do not matter. The empty pattern counts requests for unknown paths.
 func (o *Org) Count(pattern string) int { return o.received.count(pattern) }
 
-// Writes is how many requests other than GET reached a handler: they passed authentication, rate limits and faults.
+// Writes returns how many requests other than GET reached a handler: they passed authentication, rate limits and
+// faults.
 func (o *Org) Writes() int {
 	o.received.mu.Lock()
 	defer o.received.mu.Unlock()
 	return o.received.writes
 }
 
-// Effects is how many writes changed something. A write whose answer was lost counts; a refused one does not.
+// Effects returns how many writes changed something. A write whose answer was lost counts; a refused one does not.
 func (o *Org) Effects() int {
 	o.received.mu.Lock()
 	defer o.received.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// roleEndpoints are the role assignments of users, groups and clients.
-// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/RoleAssignmentAUser/
+// roleEndpoints serves the role assignments of users, groups and clients:
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/RoleAssignmentAUser/.
 func roleEndpoints() []endpoint {
 	var rows []endpoint
 	for _, p := range []struct{ path, bucket, kind string }{
@@ -38,14 +38,14 @@ func roleEndpoints() []endpoint {
 	return rows
 }
 
-// The kinds of principals, as assignmentType names them.
+// Kinds of principals, as in assignmentType.
 const (
 	principalUser   = "USER"
 	principalGroup  = "GROUP"
 	principalClient = "CLIENT"
 )
 
-// principal is who holds roles. Assignment ids repeat from one to the next.
+// principal is a user, group or client that has roles. Several principals can have assignments with the same id.
 type principal struct{ kind, id string }
 
 func (p principal) path() string {
@@ -60,7 +60,7 @@ func (p principal) path() string {
 
 const customRole = "CUSTOM"
 
-// standardRoles are the role types that can be assigned by name, and their labels: Okta's OpenAPI document, RoleType.
+// standardRoles are the role types that can be assigned by name, with their labels: Okta's OpenAPI document, RoleType.
 var standardRoles = map[string]string{
 	"ACCESS_CERTIFICATIONS_ADMIN": "Access Certifications Administrator",
 	"ACCESS_REQUESTS_ADMIN":       "Access Requests Administrator",
@@ -76,10 +76,10 @@ var standardRoles = map[string]string{
 	"WORKFLOWS_ADMIN":             "Workflows Administrator",
 }
 
-// assignment is one role that a principal holds.
+// assignment is one role of a principal.
 type assignment struct {
 	id, kind, label   string
-	role, resourceSet string // of a custom role
+	role, resourceSet string // for a custom role
 	created           millis
 }
 
@@ -125,7 +125,7 @@ func (o *Org) seedRoles() {
 
 var base32NoPadding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// newAssignment makes an assignment of a standard role. The ids of most are the type itself in base32.
+// newAssignment creates an assignment of a standard role. Most ids are the type in base32.
 func (o *Org) newAssignment(who principal, kind string, now millis) assignment {
 	a := assignment{id: base32NoPadding.EncodeToString([]byte(kind)), kind: kind, label: standardRoles[kind], created: now}
 	switch {
@@ -160,7 +160,7 @@ func (o *Org) principal(c *call, kind string) (principal, error) {
 	return principal{kind, client.id}, nil
 }
 
-// heldRole is an assignment and who it was made to: a user also has the roles of their groups.
+// heldRole is an assignment and the principal that it was made to: a user also has the roles of their groups.
 type heldRole struct {
 	assignment
 	by principal
@@ -227,10 +227,10 @@ func getRole(o *Org, c *call, who principal) (answer, error) {
 	return answer{}, notFound(id, "RoleAssignment")
 }
 
-// mostAdministrators is how many members a group with roles may have: E0000193.
+// mostAdministrators is the maximum number of members of a group with roles: E0000193.
 const mostAdministrators = 5000
 
-// grantable refuses roles to groups that may have none: https://developer.okta.com/docs/reference/error-codes/
+// grantable refuses roles to groups that cannot have any: https://developer.okta.com/docs/reference/error-codes/
 func (o *Org) grantable(g *group) error {
 	refusal := func(code, summary string) error { return &apiError{http.StatusBadRequest, code, summary + g.id, nil} }
 	switch {
@@ -271,8 +271,8 @@ func assignRole(o *Org, c *call, who principal) (answer, error) {
 	return answer{status: http.StatusCreated, body: appendRole(nil, heldRole{a, who}, c.origin)}, nil
 }
 
-// duplicateRole is E0000090, which speaks of users; the newer E0000263 speaks of administrators of any kind and of
-// standard roles. Which of them Okta answers to whom is not recorded.
+// duplicateRole returns E0000090, whose text is about users, or the newer E0000263, about administrators of any kind
+// and standard roles. Which of them Okta sends when is not recorded.
 func duplicateRole(who principal, a assignment) *apiError {
 	if who.kind != principalUser && a.kind != customRole {
 		return errRoleHeld
@@ -304,7 +304,7 @@ func (o *Org) requestedRole(c *call, who principal, body gjson.Result) (assignme
 	}, nil
 }
 
-// lastSuperAdmin tells whether a user's assignment is the only one of SUPER_ADMIN to an individual, of which every org has
+// lastSuperAdmin reports whether a user's assignment is the only direct one of SUPER_ADMIN to a user. Every org needs
 // one: https://help.okta.com/en-us/content/topics/security/administrators-edit-revoke-admins.htm
 func (o *Org) lastSuperAdmin(who principal, a assignment) bool {
 	if who.kind != principalUser || a.kind != "SUPER_ADMIN" {
@@ -318,7 +318,7 @@ func (o *Org) lastSuperAdmin(who principal, a assignment) bool {
 	return true
 }
 
-// deactivateAdmin takes the roles of a deactivated user away, but for the last SUPER_ADMIN's: see lastSuperAdmin.
+// deactivateAdmin removes the roles of a deactivated user, except the last SUPER_ADMIN: see lastSuperAdmin.
 func (o *Org) deactivateAdmin(c *call, u *user) {
 	who := principal{principalUser, u.id}
 	for _, a := range slices.Clone(o.roles.held[who]) {
@@ -333,8 +333,8 @@ func (o *Org) takeRole(c *call, who principal, a assignment) {
 	o.emitRole(c, who, a, "delete")
 }
 
-// revokeRole takes a principal's own assignment away; one that came through a group is not the user's to lose. That the
-// last SUPER_ADMIN's is refused is documented (lastSuperAdmin), the code is a guess.
+// revokeRole removes a principal's direct assignment, not one through a group. That the last SUPER_ADMIN is refused is
+// documented (lastSuperAdmin); the code is a guess.
 func revokeRole(o *Org, c *call, who principal) (answer, error) {
 	id := c.PathValue("roleAssignmentId")
 	held := o.roles.held[who]
@@ -349,8 +349,8 @@ func revokeRole(o *Org, c *call, who principal) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// emitRole writes what became of an assignment. The event of a revocation means that no role is left, those that come
-// through groups included; as long as one is, the other event tells that the roles changed.
+// emitRole adds the event of a changed assignment. The event of a revocation means that no role is left, including
+// roles through groups. Otherwise the other event says that the roles changed.
 // https://developer.okta.com/docs/reference/api/event-types/
 func (o *Org) emitRole(c *call, who principal, a assignment, binding string) {
 	what := "grant"
@@ -367,7 +367,7 @@ func (o *Org) emitRole(c *call, who principal, a assignment, binding string) {
 		holder = o.groups.byID[who.id].target()
 		event, message = "group.privilege.", "Group's admin privileges changed"
 	default:
-		client, _ := o.findClient(who.id) // the principal was found a moment ago
+		client, _ := o.findClient(who.id) // the principal was just found
 		holder = target{client.id, "PublicClientApp", "unknown", client.name}
 		event, message = "app.oauth2.client.privilege.", "OAuth client's admin privileges changed"
 	}
@@ -377,8 +377,8 @@ func (o *Org) emitRole(c *call, who principal, a assignment, binding string) {
 	o.emit(c, event+what, message, holder, role)
 }
 
-// AssignedRoles are the roles of a user, group or OAuth client as GET …/roles answers them; those that come to a user
-// through groups are among them.
+// AssignedRoles returns the roles of a user, group or OAuth client as in GET …/roles, including a user's roles through
+// groups.
 func (o *Org) AssignedRoles(id string) []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// ruleExpression decides whether a group rule takes a user in. It is a part of Okta's expression language:
+// ruleExpression decides whether a group rule applies to a user. It implements a part of Okta's expression language:
 // https://developer.okta.com/docs/reference/okta-expression-language/#expressions-in-group-rules
 type ruleExpression struct {
 	operator string // and, or, !, ==, !=; a function; "user." for an attribute; "" for a literal
@@ -18,8 +18,8 @@ type ruleExpression struct {
 	boolean  bool   // the result is true or false
 }
 
-// ruleFunctions are those that rules may call: how many arguments they take, -1 for any but none, and whether they
-// answer true or false.
+// ruleFunctions are the functions for rules: their number of arguments, where -1 means any but none, and whether they
+// return a boolean.
 var ruleFunctions = map[string]struct {
 	arguments int
 	boolean   bool
@@ -32,7 +32,7 @@ var ruleFunctions = map[string]struct {
 
 const mostRuleDepth = 50
 
-// ruleParser reads an expression. Its methods panic with a ruleError, which parseRule catches.
+// ruleParser parses an expression. Its methods panic with a ruleError, which parseRule catches.
 type ruleParser struct {
 	tokens []string
 	known  map[string]attribute
@@ -41,7 +41,7 @@ type ruleParser struct {
 
 type ruleError string
 
-// parseRule reads an expression over the attributes that users may have.
+// parseRule parses an expression with the attributes that users may have.
 func parseRule(text string, known map[string]attribute) (e *ruleExpression, err error) {
 	defer func() {
 		if refused, ok := recover().(ruleError); ok {
@@ -61,7 +61,7 @@ func parseRule(text string, known map[string]attribute) (e *ruleExpression, err 
 	return parsed, nil
 }
 
-// ruleTokens are strings with their opening quote, names, and operators.
+// ruleTokens returns strings with their opening quote, names, and operators.
 func ruleTokens(text string) (all []string) {
 	for text != "" {
 		n := 1
@@ -94,7 +94,7 @@ func isNameByte(c byte) bool {
 	return c == '.' || c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// take removes the next token if it is one of words, whatever the case.
+// take removes the next token if it is one of words, in any case.
 func (p *ruleParser) take(words ...string) bool {
 	if len(p.tokens) > 0 && slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, p.tokens[0]) }) {
 		p.tokens = p.tokens[1:]
@@ -194,13 +194,13 @@ func (p *ruleParser) want(token string) {
 	}
 }
 
-// ruleFacts are what an expression is held against.
+// ruleFacts are what an expression is evaluated on.
 type ruleFacts struct {
 	profile gjson.Result
 	groups  []*group
 }
 
-// text is the value of e, and whether there is one.
+// text returns the value of e, and whether there is one.
 func (e *ruleExpression) text(f *ruleFacts) (string, bool) {
 	switch e.operator {
 	case "":
@@ -218,7 +218,7 @@ func (e *ruleExpression) text(f *ruleFacts) (string, bool) {
 	return fmt.Sprint(e.holds(f)), true
 }
 
-// holds tells whether a condition is true.
+// holds reports whether a condition is true.
 func (e *ruleExpression) holds(f *ruleFacts) bool {
 	text := func(i int) string {
 		s, _ := e.operands[i].text(f)

@@ -10,10 +10,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Filters and searches are expressions of the SCIM kind: attribute operator value, joined by and, or and parentheses.
+// Filters and searches are SCIM expressions: attribute operator value, joined by and, or and parentheses.
 // https://developer.okta.com/docs/reference/core-okta-api/#filter
 
-// expression is one node: a comparison, or two expressions joined.
+// expression is one node: a comparison, or two joined expressions.
 type expression struct {
 	attribute string
 	operator  string // "and" and "or" join left and right; the others compare attribute with value
@@ -29,7 +29,7 @@ const (
 	maxDepth      = 32   // parentheses
 )
 
-// parseExpression reads s. Errors say what is wrong and where.
+// parseExpression parses s. Errors say what is wrong and where.
 func parseExpression(s string) (*expression, error) {
 	if len(s) > maxExpression {
 		return nil, fmt.Errorf("longer than %d bytes", maxExpression)
@@ -142,7 +142,7 @@ func (p *expressionParser) term(depth int) (*expression, error) {
 		return inner, nil
 	}
 	if !isAttribute(token) {
-		return nil, fmt.Errorf("%q is no attribute", token)
+		return nil, fmt.Errorf("%q is not an attribute", token)
 	}
 	e := &expression{attribute: token}
 	operator, err := p.take()
@@ -178,7 +178,7 @@ func isAttribute(s string) bool {
 	return s != ""
 }
 
-// comparisons calls visit for every comparison in e until it fails.
+// comparisons calls visit for every comparison in e until one fails.
 func (e *expression) comparisons(visit func(*expression) error) error {
 	if e.left == nil {
 		return visit(e)
@@ -202,7 +202,7 @@ func (e *expression) matches(object gjson.Result) bool {
 	return walk(object, e.attribute, func(v gjson.Result) bool { return e.compare(e.operator, v) })
 }
 
-// walk calls accept for the values at path until one is accepted; arrays on the way stand for all of their elements.
+// walk calls accept for the values at path until one is accepted. An array in the path means all of its elements.
 func walk(v gjson.Result, path string, accept func(gjson.Result) bool) bool {
 	if v.IsArray() {
 		found := false
@@ -220,7 +220,7 @@ func walk(v gjson.Result, path string, accept func(gjson.Result) bool) bool {
 	return next.Exists() && walk(next, rest, accept)
 }
 
-// compare tests one value. Strings are compared without regard to case, except where a dialect is exact.
+// compare tests one value. Strings are compared without case, unless a dialect is exact.
 func (e *expression) compare(operator string, v gjson.Result) bool {
 	if operator == "pr" {
 		return v.Type != gjson.Null && v.String() != ""
@@ -249,7 +249,7 @@ func (e *expression) compare(operator string, v gjson.Result) bool {
 	return ordered(operator, order)
 }
 
-// compareScalars compares numbers by value and everything else by its text: "isProxy eq "true"" is a habit of callers.
+// compareScalars compares numbers by value and everything else by its text, since callers write isProxy eq "true".
 func (e *expression) compareScalars(operator string, v gjson.Result) bool {
 	if v.Type == gjson.Number {
 		if want, err := strconv.ParseFloat(e.value.String(), 64); err == nil {
@@ -282,27 +282,27 @@ func ordered(operator string, order int) bool {
 	return false
 }
 
-// parseTime reads a timestamp as Okta takes them: RFC 3339 with or without fractions, or a date alone.
+// parseTime parses a timestamp like Okta: RFC 3339 with or without fractions, or only a date.
 func parseTime(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999Z0700", "2006-01-02T15:04:05.999", time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no date", s)
+	return time.Time{}, fmt.Errorf("%q is not a date", s)
 }
 
-// dialect is what one endpoint understands of the language.
+// dialect is the part of the language that one endpoint accepts.
 type dialect struct {
 	operators string // space-separated, for every attribute
-	ranges    string // attributes that also take gt, ge, lt and le; space-separated
-	contains  string // attributes that co is limited to; space-separated, empty is all
+	ranges    string // attributes that also accept gt, ge, lt and le; space-separated
+	contains  string // attributes that accept co; space-separated, empty means all
 	exact     bool   // case matters in values
 	known     func(attribute string) bool
 	refuse    func(why string) *apiError
 }
 
-// parse reads s, or returns the endpoint's refusal.
+// parse parses s, or returns the endpoint's refusal.
 func (d dialect) parse(s string) (*expression, error) {
 	e, err := parseExpression(s)
 	if err != nil {

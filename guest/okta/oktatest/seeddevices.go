@@ -9,7 +9,7 @@ var deviceModels = []struct{ platform, name, manufacturer, model, version, encry
 	{"ANDROID", "Handset", "Acme Phones", "A-42", "14:2031-01-05", "USER"},
 }
 
-// seedDevices makes devices of every platform and status. Ada Lovelace has two, one of which Alan Turing shares.
+// seedDevices creates devices of every platform and status. Ada Lovelace has two, and shares one with Alan Turing.
 func (o *Org) seedDevices() {
 	o.devices.byID = map[string]*device{}
 	started := millisOf(o.started) / 1000 * 1000
@@ -40,7 +40,7 @@ func seedDeviceStatus(i int) string {
 	return active
 }
 
-// seedDeviceUsers enrols one user, and a second one on every fourth device.
+// seedDeviceUsers enrolls one user, and a second one on every fourth device.
 func (o *Org) seedDeviceUsers(i int, created millis) []deviceUser {
 	var enrolled []deviceUser
 	for second := range 2 {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// generator makes seeded events. Each is one of a few dozen templates with its holes filled in: an id, a moment, a
-// request and an address. Copying a template costs less than writing JSON anew.
+// generator creates seeded events from a few dozen templates. A template has holes for an id, a time, a request and an
+// address. Copying a template is cheaper than writing JSON.
 type generator struct {
 	org       *Org
 	once      sync.Once
@@ -23,14 +23,14 @@ type template struct {
 	uuid         int
 	published    int
 	wholeSeconds bool  // published has no milliseconds
-	requests     []int // where the request id stands
-	addresses    []int // where the last number of the client's address stands
+	requests     []int // positions of the request id
+	addresses    []int // positions of the last number of the client's address
 }
 
-// shape is what is particular to one event.
+// shape has the values that are specific to one event.
 type shape struct {
 	template *template
-	late     int // places by which published lies back
+	late     int // places by which published is earlier
 	hash     uint64
 }
 
@@ -51,7 +51,7 @@ func (g *generator) shape(index int) shape {
 	return s
 }
 
-// event appends the event with an index, published at a moment.
+// event appends the event with an index, published at a time.
 func (g *generator) event(buf []byte, index int, published millis, clock *stamper) []byte {
 	s := g.shape(index)
 	start := len(buf)
@@ -71,7 +71,7 @@ func (g *generator) event(buf []byte, index int, published millis, clock *stampe
 	return buf
 }
 
-// dated is an event whose published is exactly as given, milliseconds included.
+// dated returns an event with exactly the given published time, including milliseconds.
 func (g *generator) dated(index int, published millis) []byte {
 	for g.shape(index).template.wholeSeconds {
 		index += 1 << 40 // far from the indexes that the log uses
@@ -99,7 +99,7 @@ func writeUUID(dst []byte, high, low uint64) {
 	writeHex(dst[24:], low, 12)
 }
 
-// stamper writes timestamps. It remembers the date, which seldom changes from one event to the next.
+// stamper writes timestamps. It caches the date, which is usually the same for the next event.
 type stamper struct {
 	day  millis
 	date [len("2006-01-02T")]byte
@@ -123,7 +123,7 @@ func (c *stamper) write(dst []byte, at millis, wholeSeconds bool) {
 	}
 }
 
-// kinds of seeded events: what happened, in which words, to what.
+// Kinds of seeded events: type, text, legacy type and target.
 var seededKinds = []struct{ event, message, legacy, target string }{
 	{"user.session.start", "User login to Okta", "core.user_auth.login_success", "AppInstance"},
 	{"user.authentication.sso", "User single sign on to app", "app.auth.sso", "AppInstance"},
@@ -139,7 +139,7 @@ var seededKinds = []struct{ event, message, legacy, target string }{
 	{"application.user_membership.add", "Add user to application membership", "app.user_management.provision_user", "AppUser"},
 }
 
-// templateWriter builds one template and notes where its holes are.
+// templateWriter builds one template and records the positions of its holes.
 type templateWriter struct {
 	buf []byte
 	template
@@ -165,11 +165,11 @@ func (w *templateWriter) address() {
 	w.raw(`000"`)
 }
 
-// pick is one of several spellings; number n walks through them.
+// pick returns one of several spellings, chosen by n.
 func pick(n int, spellings ...string) string { return spellings[n%len(spellings)] }
 
-// template writes the n-th template. The variety is that of real logs: members that are null or missing, postal codes
-// that are numbers, numbers in every notation, lists of objects where the reference says strings, JSON inside strings.
+// template writes the n-th template. It varies like real logs: null or missing members, postal codes as numbers,
+// numbers in all notations, lists of objects where the reference says strings, JSON in strings.
 func (g *generator) template(n int) template {
 	kind := seededKinds[n%len(seededKinds)]
 	actorID, actorName, actorLogin := g.actor(n)
@@ -247,7 +247,7 @@ func (g *generator) template(n int) template {
 	return w.template
 }
 
-// place writes where the client was.
+// place writes the location of the client.
 func (w *templateWriter) place(n int) {
 	p := places[n%len(places)]
 	w.raw(`{"city":`)
@@ -260,7 +260,7 @@ func (w *templateWriter) place(n int) {
 		pick(n, `{"lat":43.7114,"lon":-79.4462}`, `{"lat":1.0,"lon":-74.0}`, `{"lat":3.014e1,"lon":1E2}`), `}`)
 }
 
-// target writes what was acted on: nothing, one thing, or two.
+// target writes the targets: none, one, or two.
 func (w *templateWriter) target(g *generator, n int, kind string) {
 	if kind == "" {
 		w.raw(pick(n, `null`, `null`, `[]`))
@@ -285,7 +285,7 @@ func (w *templateWriter) target(g *generator, n int, kind string) {
 	w.raw(`]`)
 }
 
-// actor is a seeded user as the log names them.
+// actor returns a seeded user as named in the log.
 func (g *generator) actor(n int) (id, name, login string) {
 	users := g.org.cfg.Users
 	if users == 0 {
@@ -296,7 +296,7 @@ func (g *generator) actor(n int) (id, name, login string) {
 	return g.org.ids.seeded("00u", domainUser, i), g.org.displayName(&s), s.login
 }
 
-// pad puts JSON inside a string at offset at, long enough for the event to come to size bytes.
+// pad inserts JSON in a string at offset at, so that the event has size bytes.
 func (w *templateWriter) pad(at, size int) {
 	inner := `{"risk":{"level":"LOW"},"behaviors":{"New Geo-Location":"NEGATIVE","New Device":"NEGATIVE"},"trace":"`
 	if missing := size - len(w.buf) - len(inner) - 20; missing > 0 {

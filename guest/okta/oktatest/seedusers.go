@@ -7,7 +7,7 @@ import (
 
 const day millis = 24 * 60 * 60 * 1000
 
-// person is a name and how it is spelt in a login.
+// person is a name, and its spelling in a login.
 type person struct{ name, login string }
 
 var firstNames = []person{
@@ -42,17 +42,17 @@ var places = []struct{ city, state, country, code, zone string }{
 	{"München", "Bayern", "Germany", "DE", "Europe/Berlin"},
 }
 
-// The users that every org has, in this order.
+// Users that every org has, in this order.
 var fixedUsers = []struct{ first, last, login string }{
 	{"Robin", "Keeper", "robin.keeper@example.com"}, // owns the token
 	{"Ada", "Lovelace", "ada.lovelace@example.com"},
 	{"Alan", "Turing", "alan.turing@example.com"},
 }
 
-// The users after the fixed ones have one status each, so that an org of 11 shows all.
+// The users after the fixed ones have one status each, so that an org of 11 has all statuses.
 var earlyStatuses = []string{provisioned, staged, suspended, lockedOut, passwordExpired, recovery, deprovisioned, suspended}
 
-// seedUsers makes the users' skeletons; their profiles are generated when they are rendered.
+// seedUsers creates the users. Their profiles are generated when they are rendered.
 func (o *Org) seedUsers() {
 	n := o.cfg.Users
 	d := &o.users
@@ -129,7 +129,7 @@ func seedLogin(i int, h uint64) string {
 	return first.login + "." + last.login + strconv.Itoa(i) + "@example.com"
 }
 
-// appendSeededProfile renders the profile of the i-th seeded user: some attributes always, some now and then.
+// appendSeededProfile renders the profile of the i-th seeded user. Some attributes are always there, others sometimes.
 func (o *Org) appendSeededProfile(buf []byte, i int, login string) []byte {
 	h := o.ids.hash(domainUser, uint64(i)+1<<40)
 	firstName, lastName := "", ""

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// Server is an org, or a replay, that listens. Close it when done.
+// Server is a listening org or replay. Close it after use.
 type Server struct {
 	*Org        // nil when a Replay is served
 	URL  string // scheme, host and port, without a slash at the end
@@ -27,11 +27,11 @@ type Server struct {
 	certificates *x509.CertPool
 }
 
-// Start serves the org over HTTP on a free loopback port. It panics when there is none.
+// Start serves the org over HTTP on a free loopback port. It panics if there is none.
 func (o *Org) Start() *Server { return must(o.Listen("127.0.0.1:0")) }
 
-// StartTLS serves the org over HTTPS, HTTP/2 included, on a free loopback port, with a certificate made for the
-// occasion: see Server.Certificates. It panics when there is no port.
+// StartTLS serves the org over HTTPS, including HTTP/2, on a free loopback port, with a new certificate: see
+// Server.Certificates. It panics if there is no port.
 func (o *Org) StartTLS() *Server { return must(listen("127.0.0.1:0", o, o, true)) }
 
 // Listen serves the org over HTTP on a TCP address such as "127.0.0.1:8080".
@@ -40,17 +40,17 @@ func (o *Org) Listen(address string) (*Server, error) { return listen(address, o
 // Listen serves the replay over HTTP on a TCP address such as "127.0.0.1:8080".
 func (p *Replay) Listen(address string) (*Server, error) { return listen(address, p, nil, false) }
 
-// Certificates holds the certificate of a server made by StartTLS, for a client's RootCAs. It is nil without TLS.
+// Certificates returns the certificate of a server of StartTLS, for a client's RootCAs. It is nil without TLS.
 func (s *Server) Certificates() *x509.CertPool { return s.certificates }
 
-// Close stops the server: it refuses new connections, cuts those that are open and waits for the listener to end.
+// Close stops the server: it refuses new connections, cuts open ones and waits for the listener to end.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	<-s.done
 	return err
 }
 
-// Shutdown stops the server once the requests under way are answered, or ctx ends.
+// Shutdown stops the server after the requests under way are answered, or when ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err == nil {
@@ -74,7 +74,7 @@ func listen(address string, h http.Handler, o *Org, secure bool) (*Server, error
 	s := &Server{Org: o, URL: "http://" + l.Addr().String(), done: make(chan struct{})}
 	s.http.Handler = h
 	s.http.ReadHeaderTimeout = 30 * time.Second
-	s.http.ErrorLog = log.New(io.Discard, "", 0) // cut connections are the org's own doing
+	s.http.ErrorLog = log.New(io.Discard, "", 0) // faults cut connections intentionally
 	serve := func() error { return s.http.Serve(l) }
 	if secure {
 		certificate, pool, err := selfSigned()
@@ -88,12 +88,12 @@ func listen(address string, h http.Handler, o *Org, secure bool) (*Server, error
 	}
 	go func() {
 		defer close(s.done)
-		serve() // always ends in http.ErrServerClosed, or with the listener
+		serve() // always returns http.ErrServerClosed, or the listener's error
 	}()
 	return s, nil
 }
 
-// selfSigned makes a certificate for loopback names that is valid for a day.
+// selfSigned creates a certificate for loopback names that is valid for one day.
 func selfSigned() (tls.Certificate, *x509.CertPool, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

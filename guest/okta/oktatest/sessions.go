@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// sessionEndpoints are the sessions of https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Session/
+// sessionEndpoints serves the sessions of
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/Session/
 // and .../tag/UserSessions/. Sessions cannot be listed.
 func sessionEndpoints() []endpoint {
 	return []endpoint{
@@ -19,19 +20,19 @@ func sessionEndpoints() []endpoint {
 // session is one sign-in of a user.
 type session struct {
 	id               string
-	other            string // a second id, which the links of an answer carry: Okta's do, too
+	other            string // a second id, for links in answers, as in Okta's
 	user             *user
 	created, expires millis
 	factor           bool // a second factor was used
 }
 
-// grants is what a user keeps from signing in besides sessions.
+// grants is what a user has from signing in, besides sessions.
 type grants struct{ tokens, remembered bool }
 
 type sessionStore struct {
 	all    []*session // live ones, oldest first
 	byID   map[string]*session
-	grants map[string]*grants // by user id; those who never signed in have none
+	grants map[string]*grants // by user id; users who never signed in have none
 }
 
 const (
@@ -39,7 +40,7 @@ const (
 	sessionLength = 12 * millis(3600_000)
 )
 
-// seedSessions signs users in, oldest first. Ada Lovelace has two sessions.
+// seedSessions creates sessions of the first users, oldest first. Ada Lovelace has two.
 func (o *Org) seedSessions() {
 	o.sessions = sessionStore{byID: map[string]*session{}, grants: map[string]*grants{}}
 	started := millisOf(o.started) / 1000 * 1000
@@ -138,7 +139,7 @@ func closeSession(o *Org, c *call) (answer, error) {
 		return answer{}, err
 	}
 	o.drop(s)
-	// Which event Okta writes here is not recorded; user.session.clear is that of all of a user's sessions.
+	// Okta's event for this is not recorded. user.session.clear is for all sessions of a user.
 	o.emit(c, "user.session.end", "User logout from Okta", o.userTarget(s.user))
 	return answer{status: http.StatusNoContent}, nil
 }
@@ -149,7 +150,7 @@ func (o *Org) drop(s *session) {
 	o.sessions.all = slices.DeleteFunc(o.sessions.all, func(other *session) bool { return other == s })
 }
 
-// endSessions ends the sessions of u and returns how many there were, expired ones included.
+// endSessions ends the sessions of u and returns their number, including expired ones.
 func (o *Org) endSessions(u *user) int {
 	before := len(o.sessions.all)
 	o.sessions.all = slices.DeleteFunc(o.sessions.all, func(s *session) bool {
@@ -163,7 +164,7 @@ func (o *Org) endSessions(u *user) int {
 	return before - len(o.sessions.all)
 }
 
-// clearSessions ends the sessions of u because an administrator said so.
+// clearSessions ends the sessions of u for an administrator.
 func (o *Org) clearSessions(c *call, u *user) {
 	if o.endSessions(u) > 0 {
 		o.emit(c, "user.session.clear", "Clear user session", o.userTarget(u))
@@ -189,7 +190,7 @@ func revokeUserSessions(o *Org, c *call) (answer, error) {
 			kept.tokens = false
 			o.emit(c, "app.oauth2.token.revoke.implicit.user", "Tokens revoked for user", o.userTarget(u))
 		}
-		if forget && kept.remembered { // no event of Okta's catalogue speaks of it
+		if forget && kept.remembered { // Okta's catalogue has no event for it
 			kept.remembered = false
 			c.effect = true
 		}
@@ -197,7 +198,7 @@ func revokeUserSessions(o *Org, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// Sessions are all live sessions as GET /api/v1/sessions/{sessionId} answers them, oldest first.
+// Sessions returns all active sessions as in GET /api/v1/sessions/{sessionId}, oldest first.
 func (o *Org) Sessions() []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -214,11 +215,11 @@ func (o *Org) Sessions() []json.RawMessage {
 // SignIns is what a user has from signing in.
 type SignIns struct {
 	Sessions          []string // ids, oldest first
-	OAuthTokens       bool     // refresh and access tokens are out
-	RememberedDevices bool     // a second factor is not asked for again
+	OAuthTokens       bool     // refresh and access tokens exist
+	RememberedDevices bool     // known devices need no second factor
 }
 
-// SignIns of a user, by id or login.
+// SignIns returns the sign-ins of a user, by id or login.
 func (o *Org) SignIns(idOrLogin string) SignIns {
 	o.mu.RLock()
 	defer o.mu.RUnlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// userEndpoints are the users of https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/.
+// userEndpoints serves the users of https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/.
 func userEndpoints() []endpoint {
 	return []endpoint{
 		{pattern: "GET /api/v1/users", bucket: "/api/v1/users", handle: listUsers},
@@ -29,9 +29,9 @@ func userEndpoints() []endpoint {
 	}
 }
 
-// findUser is the user in a path: an id, a login, a short name, or "me" for the token's owner.
+// findUser returns the user in a path: an id, a login, a short name, or "me" for the token's owner.
 func (o *Org) findUser(name string) (*user, error) {
-	if strings.ContainsAny(name, `/\`) { // such a login cannot stand in a path (developer.okta.com, Users API; simstudioai/sim#7258)
+	if strings.ContainsAny(name, `/\`) { // such a login cannot be in a path (developer.okta.com, Users API; simstudioai/sim#7258)
 		return nil, notFound(name, "User")
 	}
 	if name == "me" {
@@ -65,14 +65,14 @@ func getUser(o *Org, c *call) (answer, error) {
 	return a, nil
 }
 
-// credentialLinks are what okta-response=omitCredentialsLinks leaves out of a user.
+// credentialLinks are the links that okta-response=omitCredentialsLinks removes from a user.
 var credentialLinks = []string{"changePassword", "changeRecoveryQuestion", "forgotPassword", "resetPassword", "resetFactors", "unlock"}
 
-// omitFromUser leaves out what the okta-response parameter of a Content-Type says.
+// omitFromUser removes what the okta-response parameter of a Content-Type says.
 func omitFromUser(body []byte, contentType string) []byte {
 	_, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		// Unquoted commas, which Okta's own examples have, are no media type.
+		// Unquoted commas, which Okta's own examples have, are not a valid media type.
 		_, list, _ := strings.Cut(contentType, "okta-response=")
 		parameters = map[string]string{"okta-response": list}
 	}
@@ -178,7 +178,7 @@ func createUser(o *Org, c *call) (answer, error) {
 	}
 	u := &user{id: o.ids.next("00u", 20), live: state}
 	o.users.add(u)
-	if state.status == provisioned { // an activation link is mailed, to somebody who was never mailed before
+	if state.status == provisioned { // an activation link is mailed, the first mail to this user
 		_ = o.mail(c, u)
 	}
 	o.emit(c, "user.lifecycle.create", "Create Okta user", o.userTarget(u))
@@ -194,9 +194,10 @@ func createUser(o *Org, c *call) (answer, error) {
 	return o.userAnswer(c, u), nil
 }
 
-// updateUser changes what a POST names, or replaces the profile with what a PUT brings. A deactivated user is 404
-// (https://github.com/okta/okta-sdk-java/issues/721). The provider is read-only: Okta's OpenAPI document,
-// AuthenticationProvider; it is ignored (https://github.com/okta/okta-sdk-nodejs/issues/369). The type changes by PUT alone.
+// updateUser changes the members that a POST names, or replaces the profile with a PUT. A deactivated user answers 404
+// (https://github.com/okta/okta-sdk-java/issues/721). The provider is read-only (Okta's OpenAPI document,
+// AuthenticationProvider) and ignored (https://github.com/okta/okta-sdk-nodejs/issues/369). Only a PUT changes the
+// type.
 func updateUser(o *Org, c *call) (answer, error) {
 	u, err := o.findUser(c.PathValue("id"))
 	if err != nil {
@@ -287,7 +288,7 @@ func deleteUser(o *Org, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, nil
 }
 
-// setProfile lays the attributes of given over base and checks the whole. A null removes an attribute.
+// setProfile merges the attributes of given into base and checks the result. A null removes an attribute.
 func (o *Org) setProfile(s *userState, base []byte, given gjson.Result, fresh bool) error {
 	if !given.IsObject() {
 		if !fresh {
@@ -329,7 +330,7 @@ func (o *Org) setProfile(s *userState, base []byte, given gjson.Result, fresh bo
 		field, _, _ := strings.Cut(causes[0], ":")
 		return invalid(field, causes...)
 	}
-	for _, name := range []string{"mobilePhone", "secondEmail"} { // Okta always shows these two
+	for _, name := range []string{"mobilePhone", "secondEmail"} { // Okta always returns these two
 		if !gjson.GetBytes(profile, name).Exists() {
 			if profile, failed = sjson.SetRawBytes(profile, name, []byte("null")); failed != nil {
 				return errMalformed
@@ -340,7 +341,7 @@ func (o *Org) setProfile(s *userState, base []byte, given gjson.Result, fresh bo
 	return nil
 }
 
-// missingAttributes says which of those that every user has are blank, and what is wrong with a login.
+// missingAttributes returns the causes for blank required attributes and an invalid login.
 func missingAttributes(profile gjson.Result) (causes []string) {
 	for _, name := range []string{"login", "firstName", "lastName", "email"} {
 		if strings.TrimSpace(profile.Get(name).String()) == "" {
@@ -353,9 +354,9 @@ func missingAttributes(profile gjson.Result) (causes []string) {
 	return causes
 }
 
-// setProvider notes who checks the password of a new user: another provider only with ?provider=true, and only by type
-// and name, or Okta makes an ordinary user (https://github.com/okta/okta-sdk-nodejs/issues/394, okta-sdk-dotnet#187, #748).
-// Users of FEDERATION and SOCIAL have neither a password nor a recovery question: Okta's OpenAPI document,
+// setProvider sets the provider of a new user. Okta accepts another provider only with ?provider=true, a type and a
+// name. Otherwise it creates an ordinary user (https://github.com/okta/okta-sdk-nodejs/issues/394, okta-sdk-dotnet#187,
+// #748). Users of FEDERATION and SOCIAL have no password and no recovery question: Okta's OpenAPI document,
 // AuthenticationProviderWritable. That these are refused, and how, is a guess.
 func (o *Org) setProvider(s *userState, credentials gjson.Result, query url.Values) error {
 	kind, name := credentials.Get("provider.type").Str, credentials.Get("provider.name").Str
@@ -375,8 +376,8 @@ func (o *Org) setProvider(s *userState, credentials gjson.Result, query url.Valu
 	return nil
 }
 
-// setCredentials notes that there is a password and what the recovery question is; no secret is kept. The profile of s
-// is the one that the password is checked against.
+// setCredentials records that there is a password, and the recovery question; no secret is stored. The password is
+// checked against the profile of s.
 func (o *Org) setCredentials(s *userState, given gjson.Result, now millis) error {
 	if !given.Exists() {
 		return nil
@@ -404,7 +405,7 @@ func (o *Org) setCredentials(s *userState, given gjson.Result, now millis) error
 	return nil
 }
 
-// setUserType notes a user's type, if one is given. The refusal of an unknown one is a guess.
+// setUserType sets a user's type, if one is given. The refusal of an unknown one is a guess.
 func (o *Org) setUserType(s *userState, id gjson.Result) error {
 	if !id.Exists() {
 		return nil
@@ -420,7 +421,7 @@ func loginTaken() *apiError {
 	return invalid("login", "login: An object with this field already exists in the current organization")
 }
 
-// setRealm notes a user's realm, if one is given. The refusal of an unknown one is a guess.
+// setRealm sets a user's realm, if one is given. The refusal of an unknown one is a guess.
 func (o *Org) setRealm(s *userState, id gjson.Result) error {
 	if !id.Exists() || id.Type == gjson.Null {
 		return nil
@@ -432,7 +433,7 @@ func (o *Org) setRealm(s *userState, id gjson.Result) error {
 	return nil
 }
 
-// object is the body of a write as a JSON object.
+// object returns the body of a write as a JSON object.
 func (c *call) object() (gjson.Result, error) {
 	if !gjson.ValidBytes(c.body) {
 		return gjson.Result{}, errMalformed
@@ -444,7 +445,7 @@ func (c *call) object() (gjson.Result, error) {
 	return body, nil
 }
 
-// sameObject compares the members of two flat objects; order does not matter.
+// sameObject compares the members of two flat objects in any order.
 func sameObject(a, b gjson.Result) bool {
 	left, right := a.Map(), b.Map()
 	if len(left) != len(right) {

@@ -9,13 +9,13 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// attribute is what a user's profile may have under one name. The zero attribute is a string of any length.
+// attribute describes the values of one attribute in a user's profile. The zero attribute is a string of any length.
 type attribute struct {
 	kind     string // "" is string; boolean, integer, number, array (of strings)
 	least    int    // characters
-	most     int    // characters; 0 is any number
+	most     int    // characters; 0 means no limit
 	pattern  *regexp.Regexp
-	possible []string // the only values, where there are any
+	possible []string // the only allowed values, if any
 }
 
 var (
@@ -27,8 +27,8 @@ var (
 	webPage  = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://\S+$`)
 )
 
-// defaultAttributes are those of Okta's default schema, with the lengths of its OpenAPI document (UserProfile). That a
-// locale, a time zone and a login are held against patterns is documented too:
+// defaultAttributes are the attributes of Okta's default schema, with the lengths of its OpenAPI document
+// (UserProfile). The patterns of a locale, a time zone and a login are documented too:
 // https://support.okta.com/help/s/article/users-not-updating-from-profile-source
 var defaultAttributes = map[string]attribute{
 	"login": {least: 5, most: 100}, "email": {least: 5, most: 100, pattern: address}, "secondEmail": {least: 5, most: 100, pattern: address},
@@ -39,7 +39,8 @@ var defaultAttributes = map[string]attribute{
 	"userType": {}, "employeeNumber": {}, "costCenter": {}, "organization": {}, "division": {}, "department": {}, "managerId": {}, "manager": {},
 }
 
-// profileAttributes are Okta's default attributes of a user and the custom ones: NAME, NAME:TYPE or NAME:VALUE|VALUE….
+// profileAttributes returns Okta's default attributes of a user and the custom ones: NAME, NAME:TYPE or
+// NAME:VALUE|VALUE….
 func profileAttributes(custom []string) map[string]attribute {
 	known := map[string]attribute{}
 	for name, a := range defaultAttributes {
@@ -59,8 +60,8 @@ func profileAttributes(custom []string) map[string]attribute {
 	return known
 }
 
-// check says what is wrong with a value, or nothing. "Does not match required pattern" is what Okta says of an e-mail
-// address (okta-sdk-golang's tests have it); the other words are guesses.
+// check returns what is wrong with a value, or "". "Does not match required pattern" is Okta's text for an e-mail
+// address (from okta-sdk-golang's tests); the other texts are guesses.
 func (a attribute) check(v gjson.Result) string {
 	if !a.takes(v) {
 		kind := a.kind
@@ -73,7 +74,7 @@ func (a attribute) check(v gjson.Result) string {
 		return ""
 	}
 	switch n := len([]rune(v.Str)); {
-	case v.Str == "" && a.possible == nil: // as good as none
+	case v.Str == "" && a.possible == nil: // like an absent value
 	case n < a.least:
 		return fmt.Sprintf("The field must have at least %d characters", a.least)
 	case a.most > 0 && n > a.most:

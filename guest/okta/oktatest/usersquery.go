@@ -51,7 +51,7 @@ func listUsers(o *Org, c *call) (answer, error) {
 	return listDirectory(o, c, func(u *user) bool { return u.live.status != deprovisioned })
 }
 
-// listDirectory walks the users in the order of their creation.
+// listDirectory lists users in the order of their creation.
 func listDirectory(o *Org, c *call, accept func(*user) bool) (answer, error) {
 	p, err := o.openPage(c, "users", pageUsers, pageUsers)
 	if err != nil {
@@ -72,7 +72,7 @@ func listDirectory(o *Org, c *call, accept func(*user) bool) (answer, error) {
 	return p.answer(), nil
 }
 
-// quickDirectory answers q: users whose first name, last name or e-mail begin with it, in one page.
+// quickDirectory answers q: users whose first name, last name or e-mail start with it, in one page.
 func quickDirectory(o *Org, c *call, q string) (answer, error) {
 	limit, err := c.limit(c.URL.Query(), 10, o.cfg.pageLimit(pageUsers))
 	if err != nil {
@@ -99,20 +99,20 @@ func quickDirectory(o *Org, c *call, q string) (answer, error) {
 	return p.answer(), nil
 }
 
-// indexedUser is a user as search knows it.
+// indexedUser is a user as search sees it.
 type indexedUser struct {
 	*user
 	state *userState
 }
 
-// sortedSearch remembers the order of the last sorted search, so that paging through it sorts once.
+// sortedSearch caches the order of the last sorted search, so that paging sorts only once.
 type sortedSearch struct {
 	key     string
 	version int
 	users   []indexedUser
 }
 
-// searchDirectory answers search, from an index that is Config.SearchDelay behind.
+// searchDirectory answers search from an index that is Config.SearchDelay behind.
 func searchDirectory(o *Org, c *call, search string) (answer, error) {
 	e, err := searchUsers.parse(search)
 	if err != nil {
@@ -159,7 +159,7 @@ func searchDirectory(o *Org, c *call, search string) (answer, error) {
 	return p.answer(), nil
 }
 
-// sortUsers are all users that e finds, in the order that p asks for.
+// sortUsers returns all users that e finds, in the order that p asks for.
 func (o *Org) sortUsers(p *page, e *expression, search string, moment millis) ([]indexedUser, error) {
 	by, order := p.query.Get("sortBy"), strings.ToLower(cmp.Or(p.query.Get("sortOrder"), "asc"))
 	if !searchUsers.known(by) {
@@ -202,7 +202,7 @@ func (o *Org) sortUsers(p *page, e *expression, search string, moment millis) ([
 	return users, nil
 }
 
-// A sorted search is kept until something changes; with SearchDelay it also changes by itself, so it is not kept.
+// A sorted search is cached until something changes. With SearchDelay it also changes by time, so it is not cached.
 
 func (o *Org) cachedSort(key string) []indexedUser {
 	o.sortedMu.Lock()

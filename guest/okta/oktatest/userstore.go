@@ -14,12 +14,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The statuses of a user.
+// Statuses of a user.
 const (
 	staged          = "STAGED"
 	provisioned     = "PROVISIONED"
 	active          = "ACTIVE"
-	inactive        = "INACTIVE" // of policies, zones, rules
+	inactive        = "INACTIVE" // for policies, zones, rules
 	recovery        = "RECOVERY"
 	lockedOut       = "LOCKED_OUT"
 	passwordExpired = "PASSWORD_EXPIRED"
@@ -27,46 +27,46 @@ const (
 	deprovisioned   = "DEPROVISIONED"
 )
 
-// user is one user; its state changes, its id and place in the list do not.
+// user is one user. Its state changes; its id and place in the list do not.
 type user struct {
 	id     string
 	seq    int // place in directory.all
 	live   userState
 	past   []userState // older states that search may still show; empty unless Config.SearchDelay is set
-	groups []*group    // joined, Everyone aside
+	groups []*group    // memberships, without Everyone
 }
 
-// userState is all that may change of a user. It is copied whole, so its slices are never written to.
+// userState is the mutable part of a user. It is copied as a whole, so its slices must not be written to.
 type userState struct {
 	exists   bool
-	since    millis // when this state began
+	since    millis // start of this state
 	revision int
-	seed     int // index of a seeded profile, where profile is nil
+	seed     int // index of a seeded profile, if profile is nil
 	status   string
 	login    string
 	profile  []byte // a JSON object
 	question string // recovery question
-	provider string // where the credentials live: OKTA, FEDERATION, …
+	provider string // provider of the credentials: OKTA, FEDERATION, …
 	typeID   string
 
-	realmID      string // where it was set
-	providerName string // the provider's type where it is empty
+	realmID      string // if it was set
+	providerName string // empty means the provider's type
 
 	password bool
 	expired  bool // the password expired before the user was suspended or locked out
 
-	from  string // the status until then, which is all that shows of the change; Config.TransitionTime
+	from  string // the visible status until then; see Config.TransitionTime
 	until millis
 
 	created, activated, statusChanged, lastLogin, lastUpdated, passwordChanged millis
 }
 
-// directory holds the users in the order of their creation.
+// directory has the users in the order of their creation.
 type directory struct {
-	all     []*user // deleted ones included, so that cursors stay good
+	all     []*user // including deleted ones, so that cursors stay valid
 	byID    map[string]*user
 	byLogin map[string]*user // by loginKey
-	version int              // changes with every change, for what is derived from the whole
+	version int              // incremented with every change, for caches
 }
 
 // moving reports whether a change of status is under way.
@@ -74,14 +74,14 @@ func (s *userState) moving(now func() time.Time) bool {
 	return s.until != 0 && millisOf(now()) < s.until
 }
 
-// takesTime has the change of status from before to next go on for a while.
+// takesTime makes the change of status from before to next last for a while.
 func (o *Org) takesTime(before, next *userState, now millis) {
 	if t := o.cfg.TransitionTime; t > 0 {
 		next.from, next.until = before.status, now+millis(t.Milliseconds())
 	}
 }
 
-// loginKey is what must differ between two logins: neither case nor diacritical marks are enough. Okta's OpenAPI document,
+// loginKey returns what must differ between two logins. It ignores case and diacritical marks: Okta's OpenAPI document,
 // UserProfile.login.
 func loginKey(login string) string {
 	login = strings.ToLower(login)
@@ -96,7 +96,7 @@ func loginKey(login string) string {
 	}, norm.NFD.String(login))
 }
 
-// find looks a user up by id, login, or the part of a login before the @ where only one user has it.
+// find returns a user by id, login, or the part of a login before the @ if only one user has it.
 func (d *directory) find(name string) *user {
 	if u := d.byID[name]; u != nil {
 		return u
@@ -127,7 +127,7 @@ func (d *directory) add(u *user) {
 	d.version++
 }
 
-// change replaces the state of u and keeps the old one for as long as search may show it.
+// change replaces the state of u. It keeps the old one as long as search may show it.
 func (o *Org) change(u *user, now millis, next userState) {
 	d := &o.users
 	delete(d.byLogin, loginKey(u.live.login))
@@ -145,7 +145,7 @@ func (o *Org) change(u *user, now millis, next userState) {
 	d.version++
 }
 
-// indexed is the state of u that search knows of at a moment, or nil if it knows of none.
+// indexed returns the state of u that search shows at a time, or nil if it shows none.
 func (u *user) indexed(moment millis) *userState {
 	if u.live.since <= moment || u.live.since == 0 {
 		return u.live.orNil()
@@ -165,13 +165,13 @@ func (s *userState) orNil() *userState {
 	return nil
 }
 
-// etag changes with every change of the user.
+// etag returns a value that changes with every change of the user.
 func (u *user) etag() string {
 	sum := sha256.Sum256([]byte(u.id + strconv.Itoa(u.live.revision)))
 	return `W/"` + hex.EncodeToString(sum[:]) + `"`
 }
 
-// linkSet says how many links a user carries; those in lists are incomplete.
+// linkSet says how many links a user has; those in lists are incomplete.
 type linkSet bool
 
 const (
@@ -195,7 +195,7 @@ func (o *Org) appendUser(buf []byte, u *user, s *userState, origin string, links
 	return append(appendHref(buf, "self", origin, self), "}}"...)
 }
 
-// appendUserFields renders what does not depend on who asks, and leaves the object open.
+// appendUserFields renders the members that do not depend on the request, and leaves the object open.
 func (o *Org) appendUserFields(buf []byte, u *user, s *userState) []byte {
 	buf = appendField(append(buf, '{'), "id", u.id)
 	if s.moving(o.cfg.Now) {
@@ -234,18 +234,18 @@ func (o *Org) appendProfile(buf []byte, s *userState) []byte {
 	return append(buf, s.profile...)
 }
 
-// profileOf is the profile of a state as parsed JSON.
+// profileOf returns the profile of a state as parsed JSON.
 func (o *Org) profileOf(s *userState) gjson.Result {
 	return gjson.ParseBytes(o.appendProfile(nil, s))
 }
 
-// displayName is how the log calls a user.
+// displayName returns the user's name in the log.
 func (o *Org) displayName(s *userState) string {
 	profile := o.profileOf(s)
 	return profile.Get("firstName").Str + " " + profile.Get("lastName").Str
 }
 
-// transitions are the links of a user by status: what may be done next.
+// transitions are the links of a user by status: the allowed next actions.
 var transitions = map[string][]struct{ name, path string }{
 	staged:          {linkActivate},
 	provisioned:     {linkReactivate, linkResetPassword, linkResetFactors, linkDeactivate},

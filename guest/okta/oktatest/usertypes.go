@@ -1,6 +1,6 @@
 package oktatest
 
-// userTypeEndpoints are the types of users of
+// userTypeEndpoints serves the types of users of
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/UserType/.
 func userTypeEndpoints() []endpoint {
 	return []endpoint{
@@ -9,13 +9,13 @@ func userTypeEndpoints() []endpoint {
 	}
 }
 
-// seededUserTypes are every org's. Seeded users are of the first.
+// seededUserTypes are the types of every org. Seeded users have the first.
 var seededUserTypes = []struct{ name, display string }{{"user", "User"}, {"contractor", "Contractor"}}
 
-// userType is the id of the default type.
+// userType returns the id of the default type.
 func (o *Org) userType() string { return o.ids.seeded("oty", domainOrg, 1) }
 
-// UserTypes are the ids of the org's types of users, the default one first.
+// UserTypes returns the ids of the org's user types, the default one first.
 func (o *Org) UserTypes() []string {
 	return []string{o.userType(), o.ids.seeded("oty", domainOrg, 4)}
 }

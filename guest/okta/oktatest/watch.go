@@ -5,19 +5,19 @@ import (
 	"net/http"
 )
 
-// Exchange is one request, and what the org answers to it.
+// Exchange is one request and the org's answer.
 type Exchange struct {
-	Request *http.Request // its body is read already
+	Request *http.Request // its body was already read
 	Body    []byte        // of the request
 	Status  int
 	Header  http.Header
 	Answer  []byte // not compressed
 }
 
-// Watch sees every exchange of every org that is made after it was set; a TestMain sets it, so that no test of a package
-// goes unseen. It is called before the answer is sent, from many goroutines at once, and must not keep what it is given.
-// What is not Okta's is not shown: paths that the API does not have, what faults put in front of it, and the log of an
-// org that AppendEvent put events into. An answer that a fault then loses is shown. Default nil.
+// Watch sees every exchange of every org that is created after Watch was set. A TestMain sets it, to cover all tests of
+// a package. It is called before the answer is sent, concurrently, and must not keep its argument. It does not see what
+// is not Okta's: unknown paths, answers of faults, and the log of an org with events of AppendEvent. It sees an answer
+// that a fault then loses. Default nil.
 var Watch func(Exchange)
 
 func (o *Org) show(c *call, e *endpoint, a answer) {

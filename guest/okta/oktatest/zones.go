@@ -15,7 +15,7 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// zoneEndpoints are the network zones of
+// zoneEndpoints serves the network zones of
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/NetworkZone/.
 func zoneEndpoints() []endpoint {
 	return []endpoint{
@@ -35,26 +35,26 @@ const (
 	domainGroupRule
 )
 
-// System zones with rules of their own.
+// System zones with special rules.
 const (
-	exemptZone  = "DefaultExemptIpZone" // whose addresses no blocklist stops
+	exemptZone  = "DefaultExemptIpZone" // no blocklist stops its addresses
 	blockedZone = "BlockedIpZone"
 )
 
-// How many entries a list of a zone may have: Okta's OpenAPI document, IPNetworkZone, and of locations
+// Maximum numbers of entries in a zone's list: Okta's OpenAPI document, IPNetworkZone, and for locations
 // https://github.com/okta/terraform-provider-okta/pull/2501.
 const (
-	mostAddresses       = 150  // of a zone that an administrator made
-	mostBlocked         = 1000 // gateways of a blocklist
+	mostAddresses       = 150  // in a zone that an administrator created
+	mostBlocked         = 1000 // gateways in a blocklist
 	mostSystemAddresses = 5000
 	mostLocations       = 75
 )
 
-// zone is one network zone, kept as the members that a PUT brings.
+// zone is one network zone, stored as the members that a PUT sends.
 type zone struct {
 	id                   string
 	system               bool
-	body                 []byte // a JSON object without what follows and without id, system and _links
+	body                 []byte // a JSON object without the following fields, id, system and _links
 	created, lastUpdated millis
 }
 
@@ -153,8 +153,8 @@ func getZone(o *Org, c *call) (answer, error) {
 	return answer{body: appendZone(nil, z, c.origin)}, nil
 }
 
-// replaceZone takes the whole zone: what the body lacks is gone. Okta spells addresses its own way: a single one becomes
-// a range, and proxies that are absent or empty null.
+// replaceZone replaces the whole zone: omitted members are cleared. Okta normalises addresses: a single one becomes a
+// range, and absent or empty proxies become null.
 func replaceZone(o *Org, c *call) (answer, error) {
 	z, err := o.findZone(c)
 	if err != nil {
@@ -176,7 +176,7 @@ func replaceZone(o *Org, c *call) (answer, error) {
 		o.emit(c, "zone.update", "Update of a Network Zone", z.target())
 	}
 	text := appendZone(nil, z, c.origin)
-	if z.name() == exemptZone { // recorded in the answer to a PUT; a GET has neither (terraform-provider-okta#2676)
+	if z.name() == exemptZone { // recorded in the response to a PUT; a GET has neither (terraform-provider-okta#2676)
 		text = append(appendBool(appendBool(text[:len(text)-1], "useAsBlackList", false), "useAsExemptList", true), '}')
 	}
 	return answer{status: http.StatusOK, body: text}, nil
@@ -184,12 +184,12 @@ func replaceZone(o *Org, c *call) (answer, error) {
 
 func (z *zone) target() target { return target{z.id, "NetworkZone", "unknown", z.name()} }
 
-// checkZone refuses what Okta refuses of a PUT:
+// checkZone refuses what Okta refuses in a PUT:
 //   - BlockedIpZone without system: true: https://github.com/okta/terraform-provider-okta/pull/2690. The text is a guess.
 //   - DefaultExemptIpZone without useAsExemptList, with another usage or status, and useAsExemptList elsewhere: the same
 //     provider's #2221, #2400 and #2676. It takes no proxies: Okta's OpenAPI document, replaceNetworkZone.
 //
-// That a system zone's name stays is a guess, as is what answers to a system that is not the zone's.
+// That a system zone's name cannot change is a guess, and so is the refusal of another value of system.
 func (o *Org) checkZone(z *zone, body gjson.Result) error {
 	name, usage, system := body.Get("name").Str, body.Get("usage"), body.Get("system")
 	exempt := z.name() == exemptZone
@@ -246,7 +246,7 @@ func (z *zone) checkLengths(body gjson.Result) error {
 	return nil
 }
 
-// replacedBy is what z keeps of the body of a PUT.
+// replacedBy returns what z stores of the body of a PUT.
 func (z *zone) replacedBy(body gjson.Result) (next []byte, err error) {
 	kind := gjson.GetBytes(z.body, "type").Str
 	next = []byte(`{"type":` + quote(kind) + `}`)
@@ -267,7 +267,7 @@ func (z *zone) replacedBy(body gjson.Result) (next []byte, err error) {
 	case "IP":
 		for _, field := range []string{"gateways", "proxies"} {
 			list, bad := normalizeAddresses(body.Get(field))
-			if list == "[]" && field == "proxies" { // recorded: null, where the document knows an empty list of gateways alone
+			if list == "[]" && field == "proxies" { // recorded: null; the document has only an empty list of gateways
 				list = "null"
 			}
 			if bad != "" {
@@ -301,9 +301,9 @@ func (z *zone) replacedBy(body gjson.Result) (next []byte, err error) {
 	return next, refused
 }
 
-// normalizeLocations is a list of places in an order of Okta's own, each with a region or null. Recorded:
-// okta/terraform-provider-okta, fixture TestAccResourceOktaNetworkZone_crud #2 and #18: US, UA-26, AF-BGL came back as UA-26,
-// AF-BGL, US. What that order goes by is not known: a hash stands for it.
+// normalizeLocations returns a list of places in Okta's own order, each with a region or null. Recorded:
+// okta/terraform-provider-okta, fixture TestAccResourceOktaNetworkZone_crud #2 and #18: US, UA-26, AF-BGL came back as
+// UA-26, AF-BGL, US. Okta's criterion is not known, so a hash is used.
 func normalizeLocations(list gjson.Result) string {
 	if !list.IsArray() {
 		return "null"
@@ -330,8 +330,8 @@ func activateZone(o *Org, c *call) (answer, error) { return o.switchZone(c, acti
 
 func deactivateZone(o *Org, c *call) (answer, error) { return o.switchZone(c, inactive) }
 
-// switchZone sets a zone's status. A repeat is answered alike: recorded, okta/terraform-provider-okta, fixture
-// TestAccResourceOktaNetworkZone_crud #28. The exempt zone takes no change of status (its #2676); the code is a guess.
+// switchZone sets a zone's status. A repeat has the same response: recorded, okta/terraform-provider-okta, fixture
+// TestAccResourceOktaNetworkZone_crud #28. The exempt zone refuses a change of status (#2676); the code is a guess.
 func (o *Org) switchZone(c *call, status string) (answer, error) {
 	z, err := o.findZone(c)
 	if err != nil {
@@ -363,7 +363,7 @@ func rawOrNull(v gjson.Result) string {
 	return v.Raw
 }
 
-// normalizeAddresses is a list of addresses as Okta keeps it; bad is the first that is none, or not of its type.
+// normalizeAddresses returns a list of addresses as Okta stores it. bad is the first invalid entry.
 func normalizeAddresses(list gjson.Result) (normal, bad string) {
 	normal = "[]"
 	for i, e := range list.Array() {
@@ -395,7 +395,7 @@ func normalizeAddresses(list gjson.Result) (normal, bad string) {
 	return normal, ""
 }
 
-// Zones are all network zones as GET /api/v1/zones answers them.
+// Zones returns all network zones as in GET /api/v1/zones.
 func (o *Org) Zones() []json.RawMessage {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
