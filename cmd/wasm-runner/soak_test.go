@@ -217,7 +217,7 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 		org.Inject(slow)
 	}
 	text, err := command().CombinedOutput()
-	if err != nil || !strings.Contains(string(text), "bounded_system_log_range: the cursor is no longer taken (Okta answered 400") {
+	if err != nil || !strings.Contains(string(text), "bounded_system_log_range: the cursor is no longer accepted (Okta answered 400") {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	if got := check(t, org.Org, out); kills < 3 || got.twice() != 0 {

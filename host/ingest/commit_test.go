@@ -26,7 +26,7 @@ import (
 	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
-// buffered is a memory sink whose pages are durable once they are synced.
+// buffered is a memory sink whose pages become durable with Sync.
 type buffered struct {
 	memory
 	order   sync.Mutex
@@ -34,7 +34,7 @@ type buffered struct {
 	syncs   int
 	onSync  func(n int) error
 	appends int
-	broken  int // append that fails, once, and takes with it what was appended before
+	broken  int // number of the Append that fails, and loses the pages appended before
 }
 
 func (b *buffered) Append(ctx context.Context, p sink.Page) error {
@@ -73,9 +73,9 @@ func (b *buffered) Sync() error {
 	return nil
 }
 
-// TestPagesAreSyncedBeforeTheirCheckpoint: what a sink has not synced is in no checkpoint, while the next pages are written
-// already; and when a sync fails, all that was not synced comes again.
-func TestPagesAreSyncedBeforeTheirCheckpoint(t *testing.T) {
+// TestRun_Pages_AreSyncedBeforeCheckpoint: a checkpoint covers only synced pages, even while the next pages are already
+// written. If a sync fails, every unsynced page is written again.
+func TestRun_Pages_AreSyncedBeforeCheckpoint(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 40_000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
@@ -84,9 +84,9 @@ func TestPagesAreSyncedBeforeTheirCheckpoint(t *testing.T) {
 	b.onSync = func(n int) error {
 		before := string(checkpointAt(t, path))
 		if n == 1 && before != "" {
-			t.Errorf("nothing was synced yet, and there is the checkpoint %s", before)
+			t.Errorf("nothing was synced yet, but there is the checkpoint %s", before)
 		}
-		if n == 1 { // while this sync is under way, the next page is written
+		if n == 1 { // during this sync, the next page is written
 			eventually(t, "the next page", func() bool {
 				b.order.Lock()
 				defer b.order.Unlock()
@@ -94,10 +94,10 @@ func TestPagesAreSyncedBeforeTheirCheckpoint(t *testing.T) {
 			})
 		}
 		if after := string(checkpointAt(t, path)); after != before {
-			t.Errorf("sync %d was under way, and the checkpoint went from %s to %s", n, before, after)
+			t.Errorf("during sync %d the checkpoint changed from %s to %s", n, before, after)
 		}
 		if n == 3 {
-			return errors.New("the disk is gone")
+			return errors.New("the disk failed")
 		}
 		return nil
 	}
@@ -106,7 +106,7 @@ func TestPagesAreSyncedBeforeTheirCheckpoint(t *testing.T) {
 		t.Errorf("%v, %+v, %d lines", err, d.Stats(), len(b.lines))
 	}
 	if len(b.lines) == 0 || len(b.lines) == 40_000 {
-		t.Fatalf("%d events before the disk went", len(b.lines))
+		t.Fatalf("%d events before the disk failed", len(b.lines))
 	}
 	if _, err := run(context.Background(), t, c, b, host.SourceOptions{}, path); err != nil {
 		t.Fatal(err)
@@ -114,9 +114,9 @@ func TestPagesAreSyncedBeforeTheirCheckpoint(t *testing.T) {
 	b.wantAll(t, o, 1)
 }
 
-// TestWhatASinkLostWithAPageComesAgain: an append that fails loses the pages before it that were not synced. The next
-// sync has nothing to complain of, and yet their checkpoint may not be saved.
-func TestWhatASinkLostWithAPageComesAgain(t *testing.T) {
+// TestRun_AppendFails_WritesUnsyncedPagesAgain: an Append that fails loses the unsynced pages before it. The next Sync
+// succeeds, but the checkpoint of these pages must not be saved.
+func TestRun_AppendFails_WritesUnsyncedPagesAgain(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
@@ -131,7 +131,7 @@ func TestWhatASinkLostWithAPageComesAgain(t *testing.T) {
 		Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(100)})}
 	d.Say = func(string, ...any) {
 		if at := checkpointAt(t, path); at != nil {
-			t.Errorf("four pages were appended, and lost, and there is the checkpoint %s", at)
+			t.Errorf("the four appended pages were lost, but there is the checkpoint %s", at)
 		}
 	}
 	d.CommitAfter(time.Hour)
@@ -141,10 +141,10 @@ func TestWhatASinkLostWithAPageComesAgain(t *testing.T) {
 	b.wantAll(t, o, 1)
 }
 
-// failing is a disk one of whose syncs fails: what was written before it is gone, and later syncs have nothing to say.
+// failing is a disk of which one sync fails and loses the data written before it. Later syncs succeed.
 type failing struct {
 	durable.Disk
-	left *int // syncs of files that succeed before the one that fails
+	left *int // number of syncs before the one that fails
 }
 
 func (d failing) Append(path string, mode fs.FileMode) (durable.File, error) {
@@ -164,9 +164,9 @@ func (f failingFile) Sync() error {
 	return f.File.Sync()
 }
 
-// TestASyncThatFailsLosesNothing: whichever it is, one of a rotation among them, the checkpoint is not behind it, and the
-// next process has all.
-func TestASyncThatFailsLosesNothing(t *testing.T) {
+// TestRun_SyncFails_LosesNothing lets each sync fail in turn, including those of rotations. The checkpoint never covers the
+// lost records, and the next process writes all.
+func TestRun_SyncFails_LosesNothing(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 20, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
@@ -180,7 +180,7 @@ func TestASyncThatFailsLosesNothing(t *testing.T) {
 		s, err := p.run(failing{disk, &left})
 		if err == nil {
 			if n < 4 {
-				t.Errorf("%d syncs, want those of some rotations and the last", n)
+				t.Errorf("%d syncs, want those of several rotations and the last", n)
 			}
 			break
 		}
@@ -188,7 +188,7 @@ func TestASyncThatFailsLosesNothing(t *testing.T) {
 			t.Errorf("sync %d: %v, %+v", n, err, s)
 		}
 		if s.Records > 0 || checkpointAt(t, filepath.Join(folder, "cp.json")) != nil {
-			t.Errorf("sync %d: no page was committed, and %+v", n, s)
+			t.Errorf("sync %d: no page was committed, but %+v", n, s)
 		}
 		if _, err := p.run(disk); err != nil {
 			t.Errorf("after sync %d: %v", n, err)
@@ -199,8 +199,8 @@ func TestASyncThatFailsLosesNothing(t *testing.T) {
 	}
 }
 
-// TestWhatACrashLeftInAFileIsNotWrittenAgain: the file has more than the checkpoint tells of.
-func TestWhatACrashLeftInAFileIsNotWrittenAgain(t *testing.T) {
+// TestRun_FileAheadOfCheckpoint_WritesNothingTwice: after a crash the file has more records than the checkpoint covers.
+func TestRun_FileAheadOfCheckpoint_WritesNothingTwice(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for _, name := range []string{"out.ndjson", "out.ndjson.zst"} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
@@ -222,14 +222,14 @@ func TestWhatACrashLeftInAFileIsNotWrittenAgain(t *testing.T) {
 		}
 		drain()
 		first := checkpointAt(t, path)
-		keep := snapshot(t, path)
+		restore := snapshot(t, path)
 		o.AppendEvents(777)
 		if s := drain(); s.Records != 777 {
 			t.Fatalf("%+v", s)
 		}
-		keep() // the checkpoint and keys of before, as a crash would leave them
+		restore() // the earlier checkpoint and keys, as after a crash
 		if string(checkpointAt(t, path)) != string(first) {
-			t.Fatal("the checkpoint was not put back")
+			t.Fatal("the checkpoint was not restored")
 		}
 		o.AppendEvents(3)
 		if s := drain(); s.Records != 3 || s.Repeats != 777 {
@@ -238,9 +238,9 @@ func TestWhatACrashLeftInAFileIsNotWrittenAgain(t *testing.T) {
 	}
 }
 
-// TestWhatIsDeletedUnderARunComesAgain: a file that another program deletes or cuts while a source is drained into it takes
-// nothing with it that was not committed, with --once too.
-func TestWhatIsDeletedUnderARunComesAgain(t *testing.T) {
+// TestRun_FileDeletedOrCut_WritesLostPagesAgain: if another program deletes or cuts the file during a run, every uncommitted
+// page is written again, without Persist, too.
+func TestRun_FileDeletedOrCut_WritesLostPagesAgain(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for name, remove := range map[string]func(string) error{"deleted": os.Remove, "cut": func(path string) error { return os.Truncate(path, 0) }} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
@@ -274,18 +274,18 @@ func TestWhatIsDeletedUnderARunComesAgain(t *testing.T) {
 			t.Errorf("%s: %v, %+v", name, err, d.Stats())
 		}
 		wantOnce(t, o, folder, "out.ndjson")
-		if len(said) != 1 || !strings.Contains(said[0], "comes again") {
+		if len(said) != 1 || !strings.Contains(said[0], "are written again") {
 			t.Errorf("%s: said %q", name, said)
 		}
 		_ = s.Close()
 	}
 }
 
-// fleeting is a sink that loses pages which are not synced soon, as a file that is deleted again and again.
+// fleeting is a sink that loses pages that are not synced soon, like a file that is often deleted.
 type fleeting struct {
 	buffered
-	most   int // pages that may be appended before a Sync
-	always int // so many times it loses what it has in any case
+	most   int // number of pages that may be appended before a Sync
+	always int // number of Syncs that lose the pages in any case
 	since  int
 }
 
@@ -309,9 +309,8 @@ func (f *fleeting) Sync() error {
 	return f.buffered.Sync()
 }
 
-// TestASinkThatLosesWhatIsNotSyncedSoonGetsAPageAtATime, and a source that is followed goes on however often that is not soon
-// enough.
-func TestASinkThatLosesWhatIsNotSyncedSoonGetsAPageAtATime(t *testing.T) {
+// TestRun_SinkKeepsLosingPages_SyncsEachPage: with Persist, the run continues even if that is still not soon enough.
+func TestRun_SinkKeepsLosingPages_SyncsEachPage(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})

@@ -26,16 +26,16 @@ import (
 	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
-// process is one run of a source into a file, of which nothing outlives it but what is in its folder.
+// process is one run of a source into a file. Only its folder outlives it.
 type process struct {
 	conn     *host.Connection
 	folder   string
 	out      string // file
-	together bool   // all pages are to become durable together, at the end
-	slowly   bool   // pages come so that some are made durable alone, some together, some while others are
+	together bool   // all pages become durable together, at the end
+	slowly   bool   // pages come at such times that some become durable alone and some together
 }
 
-// run drains what there is.
+// run drains the source until it has caught up.
 func (p process) run(disk durable.Disk) (ingest.Stats, error) {
 	path := filepath.Join(p.folder, "cp.json")
 	cp, err := checkpoint.OpenOn(disk, path, checkpoint.Identity{Kind: "okta", Connection: "okta", BaseURL: "x", Operation: poll})
@@ -59,7 +59,7 @@ func (p process) run(disk durable.Disk) (ingest.Stats, error) {
 			return func(yield func(*host.Page, error) bool) {
 				n := 0
 				for page, err := range feed(ctx, at) {
-					time.Sleep([]time.Duration{0, 1, 1, 6, 3, 0, 0, 8}[n%8] * time.Millisecond) // decides what is looked at, not what is found
+					time.Sleep([]time.Duration{0, 1, 1, 6, 3, 0, 0, 8}[n%8] * time.Millisecond) // decides what is tested, not the result
 					if n++; !yield(page, err) {
 						return
 					}
@@ -75,9 +75,8 @@ func (p process) run(disk durable.Disk) (ingest.Stats, error) {
 	return d.Stats(), err
 }
 
-// wantOnce wants every event of an org in the files of a folder, once and whole, and nothing else, as a reader has it that
-// skips what is no record. In a file that was put aside a crash may have left zeros, and half a record or frame at its end;
-// the last file is whole.
+// wantOnce checks that the files of a folder have every event of an org once, and nothing else. Files that were put aside may
+// contain zeros after a crash, and end in a partial record or frame; readers skip these. The current file is whole.
 func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
 	t.Helper()
 	if err := once(org, folder, out); err != nil {
@@ -85,7 +84,7 @@ func wantOnce(t *testing.T, org *oktatest.Org, folder, out string) {
 	}
 }
 
-// once is wantOnce for tests that do several at a time.
+// once is wantOnce for concurrent checks.
 func once(org *oktatest.Org, folder, out string) error {
 	stem, extension, _ := strings.Cut(out, ".")
 	paths, err := filepath.Glob(filepath.Join(folder, stem+"*."+extension))
@@ -126,19 +125,19 @@ func once(org *oktatest.Org, folder, out string) error {
 		}
 	}
 	if missing > 0 || doubled > 0 || len(times) != all {
-		return fmt.Errorf("of %d events %d are missing and %d are there twice, in %d files", all, missing, doubled, len(paths))
+		return fmt.Errorf("of %d events %d are missing and %d are there more than once, in %d files", all, missing, doubled, len(paths))
 	}
 	return nil
 }
 
-// decoded is what a reader gets of a compressed file, up to an error.
+// decoded returns what a reader gets of a compressed file, up to an error.
 func decoded(b []byte) (text []byte, err error) {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	for len(b) > 0 { // frame by frame: a damaged one gives nothing
+	for len(b) > 0 { // frame by frame: a damaged frame gives nothing
 		end, err := frameLength(b)
 		if err != nil {
 			return text, err
@@ -152,7 +151,7 @@ func decoded(b []byte) (text []byte, err error) {
 	return text, nil
 }
 
-// frameLength is the length of the zstd frame with which a text begins.
+// frameLength returns the length of the zstd frame at the beginning of b.
 func frameLength(b []byte) (int, error) {
 	var h zstd.Header
 	if err := h.Decode(b); err != nil {
@@ -176,7 +175,7 @@ func frameLength(b []byte) (int, error) {
 	return 0, io.ErrUnexpectedEOF
 }
 
-// recording is a disk on which a first process, which takes its time, is about to run.
+// recording returns a recording disk, and a slow process to run on it.
 func recording(t *testing.T, c *host.Connection, out string) (*crashtest.Disk, process) {
 	t.Helper()
 	p := process{conn: c, folder: t.TempDir(), out: out, slowly: true}
@@ -186,16 +185,16 @@ func recording(t *testing.T, c *host.Connection, out string) (*crashtest.Disk, p
 	}
 	d.Syncing = func(name string) {
 		if name == out {
-			time.Sleep(2 * time.Millisecond) // in which pages are appended
+			time.Sleep(2 * time.Millisecond) // meanwhile pages are appended
 		}
 	}
 	return d, p
 }
 
-// crashesAtOnce is how many crashes are recovered from at once: they wait for the disk.
+// crashesAtOnce is the number of concurrent recoveries.
 const crashesAtOnce = 8
 
-// crashStep is which crashes are tried: every one, or every so many of them, of every kind.
+// crashStep returns the step between the crashes that are tried: 1 for all.
 func crashStep() int {
 	switch {
 	case hosttest.Raced:
@@ -206,8 +205,8 @@ func crashStep() int {
 	return 1
 }
 
-// wantRecovery runs another process on what each crash of a disk may leave, from an operation on, and wants all of it in
-// the end. It returns how many crashes it tried.
+// wantRecovery runs another process on each state that a crash of a disk may leave, from an operation on. It checks that all
+// events are there in the end, and returns how many crashes it tried.
 func wantRecovery(t *testing.T, d *crashtest.Disk, from int, org *oktatest.Org, c *host.Connection, out string) (crashes int) {
 	t.Helper()
 	dir, n := t.TempDir(), 0
@@ -233,12 +232,12 @@ func wantRecovery(t *testing.T, d *crashtest.Disk, from int, org *oktatest.Org, 
 	return crashes
 }
 
-// recovered runs a process on what a crash left.
+// recovered runs a process on the state that a crash left.
 func recovered(crash crashtest.Crash, folder string, org *oktatest.Org, c *host.Connection, out string) error {
 	if err := crash.Restore(folder); err != nil {
 		return err
 	}
-	disk, err := crashtest.New(folder) // costs no real syncs
+	disk, err := crashtest.New(folder) // does no real syncs
 	if err != nil {
 		return err
 	}
@@ -251,10 +250,10 @@ func recovered(crash crashtest.Crash, folder string, org *oktatest.Org, c *host.
 	return os.RemoveAll(folder)
 }
 
-// TestNoCrashLosesOrDoublesARecord: whatever a crash leaves of the file, those put aside, the checkpoint and the keys,
-// after any operation on them, the next process has every event in the end, once. So it is too when the process was killed
-// before, and a second one, which found all that the first wrote, was at work when the machine crashed.
-func TestNoCrashLosesOrDoublesARecord(t *testing.T) {
+// TestRun_AnyCrash_KeepsEachRecordOnce crashes after each operation on the files, the checkpoint and the keys. In the end the
+// next process has every event once. That holds also if the machine crashes during a second process, after the first was
+// killed.
+func TestRun_AnyCrash_KeepsEachRecordOnce(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
 		t.Run(out, func(t *testing.T) {
@@ -277,7 +276,7 @@ func TestNoCrashLosesOrDoublesARecord(t *testing.T) {
 				d.Kill(k.nth, k.kind, k.name)
 				_, err := p.run(d)
 				if !d.Revive() {
-					t.Fatalf("there was no %s %s number %d: %v", k.kind, k.name, k.nth, err)
+					t.Fatalf("the run had no %s %s number %d: %v", k.kind, k.name, k.nth, err)
 				}
 				killed := d.Operations()
 				p.slowly, p.together = false, true
@@ -287,7 +286,7 @@ func TestNoCrashLosesOrDoublesARecord(t *testing.T) {
 				wantOnce(t, o, p.folder, out)
 				again += wantRecovery(t, d, killed, o, c, out)
 			}
-			t.Logf("%d operations, %d crashes, %d of a second process", operations, once, again)
+			t.Logf("%d operations, %d crashes, %d crashes of a second process", operations, once, again)
 		})
 	}
 }

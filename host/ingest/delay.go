@@ -9,10 +9,10 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// delayed are the groups that the sink acknowledged and that have no checkpoint yet, the oldest first.
+// delayed are the groups that the sink acknowledged and whose checkpoint is not saved yet.
 type delayed struct {
-	waiting       []acknowledged
-	interruptions int64 // of the sink's service, that were taken in
+	waiting       []acknowledged // oldest first
+	interruptions int64          // interruptions of the sink's service that were handled
 }
 
 type acknowledged struct {
@@ -20,21 +20,21 @@ type acknowledged struct {
 	at time.Time
 }
 
-// untilOld is how long until the oldest group may have its checkpoint.
-func (d *Drain) untilOld() (wait time.Duration, any bool) {
+// untilDue returns how long until the checkpoint of the oldest group may be saved. any is false if no group waits.
+func (d *Drain) untilDue() (wait time.Duration, any bool) {
 	if len(d.delayed.waiting) == 0 {
 		return 0, false
 	}
 	return max(d.Delay-time.Since(d.delayed.waiting[0].at), 0), true
 }
 
-// saveOld saves the checkpoint of the groups that were acknowledged for long enough. Where the service ended since it was
-// called last, none is saved, and all of them are to be written again.
-func (d *Drain) saveOld() error {
-	now := time.Now() // before the look at the service: one that ends later has kept what is old by now
+// saveDue saves the checkpoint of the groups that were acknowledged at least Delay ago. If the service was interrupted since
+// the last call, it saves none, and its error makes all of them be written again.
+func (d *Drain) saveDue() error {
+	now := time.Now() // before Interruptions: a service that ends later has already stored the due groups
 	if v, ok := d.Sink.(sink.Volatile); ok && len(d.delayed.waiting) > 0 && v.Interruptions() != d.delayed.interruptions {
 		d.drop()
-		return sinkError{fmt.Errorf("%w: %s was away: what it acknowledged less than %s ago comes again", sink.ErrRewrite, d.Sink, d.Delay)}
+		return sinkError{fmt.Errorf("%w: %s was interrupted: records that it acknowledged less than %s ago are written again", sink.ErrRewrite, d.Sink, d.Delay)}
 	}
 	n := 0
 	for n < len(d.delayed.waiting) && now.Sub(d.delayed.waiting[n].at) >= d.Delay {
@@ -44,7 +44,7 @@ func (d *Drain) saveOld() error {
 		return nil
 	}
 	last := d.delayed.waiting[n-1].next
-	if !bytes.Equal(last, d.At) { // an idle source gives the same again
+	if !bytes.Equal(last, d.At) { // an idle source gives the same checkpoint again
 		if d.Recent != nil {
 			d.Recent.Mark(last)
 		}
@@ -56,29 +56,29 @@ func (d *Drain) saveOld() error {
 		}
 	}
 	for _, g := range d.delayed.waiting[:n] {
-		d.committed(g.group)
+		d.finishGroup(g.group)
 	}
 	d.delayed.waiting = d.delayed.waiting[n:]
 	return nil
 }
 
-// settle waits, at the end of the feed, until the last checkpoint is saved. When ctx ends it is not: what has none comes
-// again with the next run.
-func (d *Drain) settle(ctx context.Context) error {
+// waitDelayed waits, at the end of the feed, until the last checkpoint is saved. If ctx ends first, the next run writes the
+// remaining groups again.
+func (d *Drain) waitDelayed(ctx context.Context) error {
 	for {
-		wait, any := d.untilOld()
+		wait, any := d.untilDue()
 		if !any {
 			return nil
 		}
-		const look = 50 * time.Millisecond // whether the service is still there
-		t := time.NewTimer(min(wait, look))
+		const probe = 50 * time.Millisecond // interval of checks whether the service was interrupted
+		t := time.NewTimer(min(wait, probe))
 		select {
 		case <-ctx.Done():
 			t.Stop()
 			return errInterrupted
 		case <-t.C:
 		}
-		if err := d.saveOld(); err != nil {
+		if err := d.saveDue(); err != nil {
 			return err
 		}
 	}

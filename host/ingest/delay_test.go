@@ -22,13 +22,13 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// volatile is a service that keeps what it took in memory for a while, and loses that when it ends.
+// volatile is a service that keeps accepted records in memory for a while, and loses them when it ends.
 type volatile struct {
 	memory
 	keeps  time.Duration
 	recent []taken
-	ends   map[int]bool // after which pages
-	n      atomic.Int64 // times that it ended
+	ends   map[int]bool // pages after which it ends
+	n      atomic.Int64 // how often it ended
 }
 
 type taken struct {
@@ -53,7 +53,7 @@ func (v *volatile) Write(ctx context.Context, p sink.Page) error {
 	return nil
 }
 
-// flush keeps for good what was taken before a time.
+// flush makes records durable that were accepted before a time.
 func (v *volatile) flush(before time.Time) {
 	if v.times == nil {
 		v.times = map[string]int{}
@@ -68,9 +68,9 @@ func (v *volatile) flush(before time.Time) {
 
 func (v *volatile) Interruptions() int64 { return v.n.Load() }
 
-// TestWhatAVolatileSinkLosesComesAgain: with a delay longer than it keeps records in memory, a service may end whenever it
-// likes. The checkpoint is never ahead of what it keeps for good.
-func TestWhatAVolatileSinkLosesComesAgain(t *testing.T) {
+// TestDelay_VolatileSinkEnds_WritesLostPagesAgain: if the delay is not shorter than the time in memory, a service may end at
+// any moment. The checkpoint never covers a record that is not durable.
+func TestDelay_VolatileSinkEnds_WritesLostPagesAgain(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
@@ -86,7 +86,7 @@ func TestWhatAVolatileSinkLosesComesAgain(t *testing.T) {
 	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: v, Checkpoint: cp, Recent: ingest.OpenRecent("", nil), Delay: keeps,
 		Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(50)})}
 	d.Say = func(format string, args ...any) {
-		if strings.Contains(fmt.Sprintf(format, args...), "was away: what it acknowledged less than 40ms ago comes again") {
+		if strings.Contains(fmt.Sprintf(format, args...), "was interrupted: records that it acknowledged less than 40ms ago are written again") {
 			said++
 		}
 	}
@@ -97,12 +97,12 @@ func TestWhatAVolatileSinkLosesComesAgain(t *testing.T) {
 	if said == 0 || time.Since(began) < keeps || checkpointAt(t, path) == nil {
 		t.Errorf("said %d times, took %s", said, time.Since(began))
 	}
-	v.flush(time.Now()) // it is that long ago
+	v.flush(time.Now()) // the time in memory is over
 	v.wantAll(t, o, len(v.ends)+1)
 }
 
-// TestAnInterruptionDoesNotWaitForTheDelay: what has no checkpoint yet comes again with the next run.
-func TestAnInterruptionDoesNotWaitForTheDelay(t *testing.T) {
+// TestDelay_Interrupted_DoesNotWait: the next run writes the pages again that have no checkpoint yet.
+func TestDelay_Interrupted_DoesNotWait(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
@@ -124,13 +124,13 @@ func TestAnInterruptionDoesNotWaitForTheDelay(t *testing.T) {
 	}
 }
 
-// TestASourceThatGoesInACircleSlowsDown, and says so once. What is new ends it.
-func TestASourceThatGoesInACircleSlowsDown(t *testing.T) {
+// TestRun_SourceLoops_SlowsDown also checks that it says so once.
+func TestRun_SourceLoops_SlowsDown(t *testing.T) {
 	m := hosttest.Connector.Load(t)
-	synctest.Test(t, func(t *testing.T) { circleSlowsDown(t, m) })
+	synctest.Test(t, func(t *testing.T) { loopSlowsDown(t, m) })
 }
 
-func circleSlowsDown(t *testing.T, m *host.Module) {
+func loopSlowsDown(t *testing.T, m *host.Module) {
 	s := &scripted{t: t}
 	s.reply = func(n int, w http.ResponseWriter, _ *http.Request) string {
 		// Page A leads to B, and B to A.
@@ -148,7 +148,7 @@ func circleSlowsDown(t *testing.T, m *host.Module) {
 	d := &ingest.Drain{Operation: poll, Key: "uuid", Sink: got, Recent: ingest.OpenRecent("", nil), Persist: true, Follow: true}
 	feed := ingest.Source(c, host.SourceOptions{Operation: poll, Config: pageSize(2)})
 	d.Feed = func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] {
-		return func(yield func(*host.Page, error) bool) { // a source that does not notice
+		return func(yield func(*host.Page, error) bool) { // a source that does not detect the loop
 			for ctx.Err() == nil {
 				for page, err := range feed(ctx, at) {
 					if page != nil {
@@ -162,7 +162,7 @@ func circleSlowsDown(t *testing.T, m *host.Module) {
 		}
 	}
 	d.Say = func(format string, args ...any) {
-		if strings.Contains(fmt.Sprintf(format, args...), "its pages hold nothing but records that came before, and lead back to where it was") {
+		if strings.Contains(fmt.Sprintf(format, args...), "its pages have only repeated records and lead back to an earlier checkpoint") {
 			said++
 			time.AfterFunc(1500*time.Millisecond, cancel) // the second pause is 2 s
 		}
@@ -170,8 +170,8 @@ func circleSlowsDown(t *testing.T, m *host.Module) {
 	if err := d.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	// Two pages are new. The six after them are repeats, each with a checkpoint of its own: of 2 links with 3 states of the
-	// trail, since the guest ends its walk at each third page. The ninth has the checkpoint of the third.
+	// Two pages are new. The next six have repeats, each with a different checkpoint: 2 links with 3 states of the trail,
+	// since the guest ends its call at each third page. The ninth page has the checkpoint of the third.
 	if n := len(s.requests()); said != 1 || n != 9 || len(got.lines) != 4 {
 		t.Errorf("said %d times, %d requests, want 9, %d records", said, n, len(got.lines))
 	}

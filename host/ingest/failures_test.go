@@ -26,8 +26,8 @@ import (
 	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
-// TestASlowSinkSlowsTheSourceDown: of a log without end, no more is read ahead than one page.
-func TestASlowSinkSlowsTheSourceDown(t *testing.T) {
+// TestRun_SlowSink_SlowsSource: at most one page is read ahead.
+func TestRun_SlowSink_SlowsSource(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited})
@@ -50,8 +50,8 @@ func TestASlowSinkSlowsTheSourceDown(t *testing.T) {
 	})
 }
 
-// TestASinkThatRefusesEndsTheRunAndNothingIsLost.
-func TestASinkThatRefusesEndsTheRunAndNothingIsLost(t *testing.T) {
+// TestRun_SinkRefuses_FailsWithoutLoss also checks that the next run writes the rest.
+func TestRun_SinkRefuses_FailsWithoutLoss(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
@@ -77,7 +77,7 @@ func TestASinkThatRefusesEndsTheRunAndNothingIsLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json")
 	refuses.Store(true)
 	d, err := run(context.Background(), t, c, s, host.SourceOptions{Config: pageSize(100), Follow: true}, path,
-		func(d *ingest.Drain) { d.Pause = time.Millisecond }) // a second otherwise, and two minutes in all
+		func(d *ingest.Drain) { d.Pause = time.Millisecond }) // the default is a second, and two minutes in all
 	if !errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "403 Forbidden: the index is read-only") {
 		t.Errorf("%v", err)
 	}
@@ -101,12 +101,12 @@ func (b body) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// TestWhatPassesIsWaitedOut: a sink that is away and an org that fails, one after the other, with --follow.
-func TestWhatPassesIsWaitedOut(t *testing.T) {
+// TestRun_TemporaryFailures_AreRetried has an unavailable sink and then a failing org, with Follow.
+func TestRun_TemporaryFailures_AreRetried(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 2000, RateLimits: unlimited})
-		o.Inject(oktatest.Fault{Kind: oktatest.Status, Skip: 3, Times: 20}) // more than one call waits out
+		o.Inject(oktatest.Fault{Kind: oktatest.Status, Skip: 3, Times: 20}) // more than one call retries
 		dial, stop := serve(o)
 		defer stop()
 		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
@@ -133,8 +133,8 @@ func TestWhatPassesIsWaitedOut(t *testing.T) {
 	})
 }
 
-// TestACheckpointThatCannotBeSavedEndsTheRun: its folder goes away, and comes again empty, or was never to be written to.
-func TestACheckpointThatCannotBeSavedEndsTheRun(t *testing.T) {
+// TestRun_CheckpointNotSaved_Fails: the folder of the checkpoint is deleted during the run, missing or not writable.
+func TestRun_CheckpointNotSaved_Fails(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
@@ -154,38 +154,38 @@ func TestACheckpointThatCannotBeSavedEndsTheRun(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if len(got.lines) != 300 {
-		t.Errorf("%d events went out, want no page behind the one whose checkpoint could not be saved", len(got.lines))
+		t.Errorf("%d events were written, want none after the page whose checkpoint could not be saved", len(got.lines))
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for what, path := range map[string]string{"a file for a folder": filepath.Join(file, "cp.json"), "no folder": filepath.Join(dir, "cp.json")} {
+	for what, path := range map[string]string{"a file as folder": filepath.Join(file, "cp.json"), "no folder": filepath.Join(dir, "cp.json")} {
 		if _, err := checkpoint.Open(path, checkpoint.Identity{}); !errors.Is(err, checkpoint.ErrPlace) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	if os.Geteuid() == 0 {
-		return // may write anywhere; the script readonly.txtar has a disk that nobody can write to
+		return // root may write anywhere; the script readonly.txtar tests a read-only disk
 	}
 	if err := os.Mkdir(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := checkpoint.Open(path, checkpoint.Identity{}); !errors.Is(err, checkpoint.ErrPlace) || !strings.Contains(err.Error(), "can be written to") {
-		t.Errorf("a folder that is read-only: %v", err)
+		t.Errorf("a read-only folder: %v", err)
 	}
 }
 
-// TestAClockThatJumpsLosesNothing: the local clock is days off, another way each time that it is looked at.
-func TestAClockThatJumpsLosesNothing(t *testing.T) {
+// TestRun_LocalClockJumps_LosesNothing: the local clock is wrong by days, differently at each reading.
+func TestRun_LocalClockJumps_LosesNothing(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for _, off := range []time.Duration{1000 * 24 * time.Hour, -1000 * 24 * time.Hour, 30 * 24 * time.Hour, -12 * time.Hour} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
 		dial, stop := serve(o)
-		looks := 0
+		readings := 0
 		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial, Now: func() time.Time {
-			looks++
-			return time.Now().Add(off * time.Duration(1-looks%3))
+			readings++
+			return time.Now().Add(off * time.Duration(1-readings%3))
 		}})
 		path := filepath.Join(t.TempDir(), "cp.json")
 		got := &memory{}
@@ -204,8 +204,8 @@ func TestAClockThatJumpsLosesNothing(t *testing.T) {
 	}
 }
 
-// TestAQuietSourceIsAskedLessAndLessOften, and one that has more at once.
-func TestAQuietSourceIsAskedLessAndLessOften(t *testing.T) {
+// TestRun_QuietSource_IsPolledLessOften: a source that has more is read at once.
+func TestRun_QuietSource_IsPolledLessOften(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
@@ -231,7 +231,7 @@ func TestAQuietSourceIsAskedLessAndLessOften(t *testing.T) {
 		o.AppendEvents(5000)
 		time.Sleep(41 * time.Second)
 		if again := asked() - busy - quiet; again < 6 || again > 10 {
-			t.Errorf("%d requests once there was more, want all pages within the time of one wait", again)
+			t.Errorf("%d requests after new events, want all pages within the time of one wait", again)
 		}
 		cancel()
 		if err := <-done; err != nil {
@@ -239,7 +239,7 @@ func TestAQuietSourceIsAskedLessAndLessOften(t *testing.T) {
 		}
 		got.wantAll(t, o, 1)
 		if busy != 6 || quiet < 90 || quiet > 105 {
-			t.Errorf("%d requests for 5,000 events, then %d in an hour without any: want 6, and one each 36 to 40 s", busy, quiet)
+			t.Errorf("%d requests for 5,000 events, then %d in an hour without events, want 6, and then one each 36 to 40 s", busy, quiet)
 		}
 		if s := d.Stats(); !s.CaughtUp || s.Lag > 41*time.Second || s.Watermark.Before(began) {
 			t.Errorf("%+v", s)
@@ -247,8 +247,8 @@ func TestAQuietSourceIsAskedLessAndLessOften(t *testing.T) {
 	})
 }
 
-// TestLagIsMeasuredByTheServicesClock.
-func TestLagIsMeasuredByTheServicesClock(t *testing.T) {
+// TestStats_Lag_UsesServiceClock has an org whose clock is five years behind.
+func TestStats_Lag_UsesServiceClock(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited, Now: func() time.Time { return time.Now().Add(-5 * 365 * 24 * time.Hour) }})
@@ -276,8 +276,8 @@ func TestLagIsMeasuredByTheServicesClock(t *testing.T) {
 	})
 }
 
-// TestASinkIsLeftAloneForAsLongAsItAsks, which may be longer than it is waited for at once.
-func TestASinkIsLeftAloneForAsLongAsItAsks(t *testing.T) {
+// TestRun_SinkAsksToWait_WaitsThatLong even if that is longer than the sink's patience.
+func TestRun_SinkAsksToWait_WaitsThatLong(t *testing.T) {
 	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "200")
 		w.WriteHeader(http.StatusTooManyRequests)
@@ -300,9 +300,9 @@ func TestASinkIsLeftAloneForAsLongAsItAsks(t *testing.T) {
 	}
 }
 
-// TestDrain_OfASinkThatLosesEachPage_GoesOnWithPersist: a follower whose file is deleted again and again before a commit has to
-// outlive that. Without Persist, the run ends.
-func TestDrain_OfASinkThatLosesEachPage_GoesOnWithPersist(t *testing.T) {
+// TestRun_SinkLosesEachPage_ContinuesWithPersist: the file is deleted many times before a commit. Without Persist, the run
+// ends.
+func TestRun_SinkLosesEachPage_ContinuesWithPersist(t *testing.T) {
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 20, RateLimits: unlimited})
 	c := connectTo(t, hosttest.Connector.Load(t), o, host.Config{})
 	for _, persist := range []bool{true, false} {

@@ -29,7 +29,7 @@ import (
 
 const poll = "poll_system_log_page"
 
-// pipe is a network of one server, inside the process: synctest's clock stands still while a real one is waited for.
+// pipe is an in-process network with one server. The clock of synctest would stop during real network I/O.
 type pipe struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -62,7 +62,7 @@ func (p *pipe) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// serve serves a handler on a pipe until the test, or what of it runs in a bubble, ends by calling stop.
+// serve serves a handler on a pipe until stop is called. In a synctest bubble, call stop before the bubble ends.
 func serve(h http.Handler) (dial func(context.Context, string, string) (net.Conn, error), stop func()) {
 	p := newPipe()
 	s := &http.Server{Handler: h}
@@ -77,7 +77,7 @@ func serve(h http.Handler) (dial func(context.Context, string, string) (net.Conn
 	}
 }
 
-// connect connects a module to what dial reaches. Close the connection when done.
+// connect connects a module to the server that dial reaches. Close the connection when done.
 func connect(tb testing.TB, m *host.Module, cfg host.Config, opts host.ConnectOptions) *host.Connection {
 	tb.Helper()
 	if cfg.Name == "" {
@@ -96,7 +96,7 @@ func connect(tb testing.TB, m *host.Module, cfg host.Config, opts host.ConnectOp
 	return c
 }
 
-// memory is a sink that keeps what it got, and may fail or be slow.
+// memory is a sink that keeps the records in memory. It may fail or be slow.
 type memory struct {
 	mu    sync.Mutex
 	lines []string
@@ -132,7 +132,7 @@ func (m *memory) Write(_ context.Context, p sink.Page) error {
 func (m *memory) Close() error   { return nil }
 func (m *memory) String() string { return "memory" }
 
-// wantAll wants every event of an org, each as often as most says at most.
+// wantAll checks that the sink has every event of an org, and each at most most times.
 func (m *memory) wantAll(t *testing.T, org *oktatest.Org, most int) {
 	t.Helper()
 	m.mu.Lock()
@@ -148,11 +148,11 @@ func (m *memory) wantAll(t *testing.T, org *oktatest.Org, most int) {
 		}
 	}
 	if missing > 0 || doubled > 0 {
-		t.Errorf("of %d events %d are missing and %d came more than %d times", all, missing, doubled, most)
+		t.Errorf("of %d events %d are missing and %d were written more than %d times", all, missing, doubled, most)
 	}
 }
 
-// counting is a sink that counts records and keeps none.
+// counting is a sink that only counts records.
 type counting struct{ records, bytes int64 }
 
 func (c *counting) Write(_ context.Context, p sink.Page) error {
@@ -165,8 +165,8 @@ func (c *counting) Write(_ context.Context, p sink.Page) error {
 func (c *counting) Close() error   { return nil }
 func (c *counting) String() string { return "counting" }
 
-// run drains the log of a connection into a sink. With a path, it keeps a checkpoint and keys there. set sets other fields of
-// the Drain.
+// run drains the log of a connection into a sink. With a path, it stores the checkpoint and keys there. set sets other fields
+// of the Drain.
 func run(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink, opts host.SourceOptions, path string, set ...func(*ingest.Drain)) (*ingest.Drain, error) {
 	t.Helper()
 	opts.Operation = poll
@@ -191,7 +191,7 @@ func run(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink, opt
 	return d, d.Run(ctx)
 }
 
-// snapshot keeps a checkpoint file and its keys, and returns what puts them back.
+// snapshot reads a checkpoint file and its keys, and returns a function that restores them.
 func snapshot(t *testing.T, path string) (restore func()) {
 	t.Helper()
 	kept := map[string][]byte{}
@@ -211,10 +211,10 @@ func snapshot(t *testing.T, path string) (restore func()) {
 	}
 }
 
-// unlimited are the rate limits of an org that has none.
+// unlimited is the rate-limit configuration of an org without limits.
 var unlimited = map[string]int{"*": -1, "/api/v1/logs": -1}
 
-// events are events of one time each, with what else they hold.
+// events returns n events with the same time and numbered uuids.
 func events(from, n int, published string) []string {
 	var all []string
 	for i := range n {
@@ -223,7 +223,7 @@ func events(from, n int, published string) []string {
 	return all
 }
 
-// scripted is a log that answers what a test says, by the number of the request.
+// scripted is a log whose answers a test gives, by the number of the request.
 type scripted struct {
 	t     *testing.T
 	mu    sync.Mutex
@@ -238,7 +238,7 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	if n > 50 {
 		s.t.Errorf("over 50 requests: %s", r.URL.RequestURI())
-		http.Error(w, "enough", http.StatusForbidden)
+		http.Error(w, "too many requests for this test", http.StatusForbidden)
 		return
 	}
 	body := s.reply(n, w, r)
@@ -257,7 +257,7 @@ func link(w http.ResponseWriter, rel, target string) {
 	w.Header().Add("Link", "<https://example-admin.okta.com"+target+`>; rel="`+rel+`"`)
 }
 
-// checkpointAt is what a checkpoint file holds; nil when there is none.
+// checkpointAt returns the checkpoint in a file, or nil if there is no file.
 func checkpointAt(t *testing.T, path string) json.RawMessage {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -270,12 +270,12 @@ func checkpointAt(t *testing.T, path string) json.RawMessage {
 	return json.RawMessage(gjson.GetBytes(b, "checkpoint").Raw)
 }
 
-// eventually waits for what must come, however slow the machine is.
+// eventually waits until ok returns true. Its limit is long, for slow machines.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for began := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Since(began) > 2*time.Minute {
-			t.Fatalf("%s did not come", what)
+			t.Fatalf("%s: not after 2 minutes", what)
 		}
 	}
 }

@@ -1,11 +1,10 @@
-// Package ingest drains sources into sinks: the loop that a collector runs for months.
+// Package ingest drains sources into sinks. It is the main loop of a collector.
 //
-// A Drain takes one source page by page. A page goes to the sink first; once it is durable there the keys of its records
-// are noted, and then its checkpoint is saved, so that a crash at any moment loses nothing. A crash repeats the page in
-// hand at most. In a file, whose pages are made durable several at once, it repeats nothing: at the next start the file is
-// asked for its last records, and those are not written again. Repeats that a source gives by itself, such as after a
-// cursor that it no longer took, are dropped by key. While a page is being written the next is being fetched, and no more
-// than that: a sink that is slow slows the source down.
+// A Drain reads one source page by page. It writes each page to the sink, stores the keys of its records once the page is
+// durable, and then saves the checkpoint. So a crash at any moment loses nothing, and repeats at most the current page. With
+// a file as sink it repeats nothing: at the next start the file's last records are replayed, and these are not written
+// again. Records that a source repeats, such as after an expired cursor, are dropped by key. While a page is written, only
+// the next one is fetched: a slow sink slows the source down.
 package ingest
 
 import (
@@ -27,10 +26,10 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-// Feed gives the pages behind a checkpoint, nil for the beginning; each page has its own.
+// Feed returns the pages after a checkpoint, or from the beginning if at is nil. Each page has its own checkpoint.
 type Feed func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error]
 
-// Source is the Feed of an operation of the ingest surface. The checkpoint in opts does not count.
+// Source returns the Feed of an operation of the ingest surface. It ignores the checkpoint in opts.
 func Source(c *host.Connection, opts host.SourceOptions) Feed {
 	return func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] {
 		opts := opts
@@ -39,51 +38,52 @@ func Source(c *host.Connection, opts host.SourceOptions) Feed {
 	}
 }
 
-// Drain moves the pages of one source to a sink, and keeps the checkpoint behind them. Set its fields, then Run it once.
+// Drain moves the pages of one source to a sink and saves checkpoints. Set its fields, then call Run once. Only Stats may be
+// called concurrently.
 type Drain struct {
 	Connection string // for messages and metrics
 	Operation  string
 	Feed       Feed
 	Sink       sink.Sink
-	Checkpoint *checkpoint.File // nil keeps none
-	At         json.RawMessage  // where to begin: what Checkpoint.Load gave
+	Checkpoint *checkpoint.File // nil saves none
+	At         json.RawMessage  // where to begin: the result of Checkpoint.Load
 	Recent     *Recent          // drops repeats by key; nil drops none
-	Key        string           // member of a record that is its key, by which a sink that replays its end tells repeats
-	// Persist waits out what passes by itself, instead of ending: the service or the network failing, a rate limit, a sink that
-	// is away.
+	Key        string           // member of a record that is its key, for records that the sink replays
+	// Persist retries after temporary failures instead of ending: of the service, the network or the sink, and rate limits.
 	Persist bool
-	// KeepTrying makes Persist also wait out a refusal of the token or of its role (401, 403): of several sources, one that
-	// is refused is repaired while the others run.
+	// KeepTrying makes Persist also retry after a refusal of the token or its role (401, 403). With several sources, a
+	// refused one can be repaired while the others run.
 	KeepTrying bool
-	// Follow tells that the feed does not end, so that an interruption is how the run ends and no error.
+	// Follow means that the feed does not end: Run then returns nil when it is interrupted.
 	Follow bool
-	Say    func(format string, args ...any) // takes messages for people; default drops them
+	Say    func(format string, args ...any) // gets messages for people; default drops them
 	Quota  func() []host.Quota              // for metrics; may be nil
-	Pause  time.Duration                    // after the first failure; doubles with each, up to a minute; default a second
-	// Delay is how long after the sink's acknowledgement a checkpoint is saved, for a service that keeps what it took in
-	// memory for so long. When the service fails or ends meanwhile, all that has no checkpoint is written again.
+	Pause  time.Duration                    // wait after the first failure; doubles with each, up to a minute; default a second
+	// Delay is the time between the sink's acknowledgement and the saved checkpoint, for a service that keeps accepted
+	// records in memory for that time. If the service fails or ends meanwhile, every page without a checkpoint is written
+	// again.
 	Delay time.Duration
 
-	commitTime time.Duration // how long a group grows; 0 is commitTime
-	singly     bool          // each page is a group: what was written is to come again, and may be lost again soon
+	commitTime time.Duration // how long pages are added to a group; 0 means the constant commitTime
+	pageByPage bool          // commit each page alone, since written pages were lost and may be lost again
 
 	stats   stats
-	group   group       // what was written, and is to be committed next
-	commit  *commitment // under way; nil is none
+	group   group       // pages that were written and are committed next
+	commit  *commitment // the running commit, or nil
 	delayed delayed
-	circle  circle
+	loop    loopDetector
 }
 
-// group is pages that become durable together.
+// group is a number of pages that become durable together.
 type group struct {
-	next  json.RawMessage // the checkpoint behind them; nil is an empty group
-	bytes int64
-	began time.Time // when the first was written
-	keys  int       // of theirs, that Recent keeps
+	next  json.RawMessage // checkpoint of the last page; nil means an empty group
+	bytes int64           // size of the records
+	began time.Time       // when the first page was written
+	keys  int             // number of their keys in Recent
 	pages []pageStats
 }
 
-// commitment is a group that is made durable beside the next one's being written.
+// commitment is a group that is made durable while the next one is written.
 type commitment struct {
 	group
 	done chan error
@@ -91,18 +91,18 @@ type commitment struct {
 
 const longestPause = time.Minute
 
-// mostRewrites is how often in a row pages are written again at once although none of them was committed. After that, Run
-// waits between attempts, or ends without Persist.
-const mostRewrites = 10
+// maxRewrites is how often in succession lost pages are written again at once. After that, Run waits between attempts, or
+// ends without Persist.
+const maxRewrites = 10
 
-// How large a group grows. Two of them may be written and not have a checkpoint yet, which is what a sink has to replay.
+// Limits of a group. Up to two groups may be written without a saved checkpoint; a sink must replay as much after a crash.
 const (
 	commitBytes = 16 << 20
 	commitTime  = 200 * time.Millisecond
 )
 
-// Run drains until the feed ends, ctx ends, or something fails that does not pass. A page that has begun is finished. The
-// error is nil when the feed has ended, and, with Follow, when ctx has.
+// Run drains until the feed ends, ctx ends, or there is a permanent failure. It finishes the current page. It returns nil
+// when the feed has ended, and with Follow also when ctx has ended.
 func (d *Drain) Run(ctx context.Context) (err error) {
 	if d.Say == nil {
 		d.Say = func(string, ...any) {}
@@ -116,37 +116,37 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 	if err := d.replay(); err != nil {
 		return sinkError{err}
 	}
-	pause, doubts, rewrites := d.Pause, 0, 0
+	pause, refusals, rewrites := d.Pause, 0, 0
 	for {
 		before := d.stats.pages.Load()
 		err := d.pass(ctx)
 		if err == nil {
-			err = d.settle(ctx)
+			err = d.waitDelayed(ctx)
 		}
 		if d.stats.pages.Load() > before {
-			pause, doubts, rewrites = d.Pause, 0, 0
+			pause, refusals, rewrites = d.Pause, 0, 0
 		}
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, sink.ErrRewrite) && rewrites < mostRewrites:
+		case errors.Is(err, sink.ErrRewrite) && rewrites < maxRewrites:
 			rewrites++
-			d.singly = true
+			d.pageByPage = true
 			d.Say("%s", err)
 			continue
 		case ctx.Err() != nil && isInterruption(err):
 			if d.Follow {
 				return nil
 			}
-			return fmt.Errorf("interrupted after %d records: run again to go on", d.stats.records.Load())
+			return fmt.Errorf("interrupted after %d records: run again to resume", d.stats.records.Load())
 		}
 		switch {
 		case !d.Persist:
 			return err
-		case passes(err), errors.Is(err, sink.ErrRewrite), d.KeepTrying && refused(err, http.StatusUnauthorized, http.StatusForbidden):
-		case refused(err, http.StatusUnauthorized, http.StatusForbidden) && doubts < maxDoubts,
-			sink.Doubtful(err) && doubts < maxSinkDoubts:
-			doubts++
+		case isTemporary(err), errors.Is(err, sink.ErrRewrite), d.KeepTrying && isRefusal(err, http.StatusUnauthorized, http.StatusForbidden):
+		case isRefusal(err, http.StatusUnauthorized, http.StatusForbidden) && refusals < maxRefusals,
+			sink.Doubtful(err) && refusals < maxSinkRefusals:
+			refusals++
 		default:
 			return err
 		}
@@ -163,11 +163,11 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 	}
 }
 
-// replay asks a sink for what stands behind the checkpoint, left by a crash.
+// replay reads the last records back from the sink: after a crash it may have more records than the checkpoint covers.
 func (d *Drain) replay() error {
 	from, ok := d.Sink.(sink.Replayer)
 	if !ok || d.Recent == nil || d.Key == "" {
-		return nil // without a checkpoint, too: a crash may have come before the first one was saved
+		return nil // d.At may be nil: the crash may have come before the first checkpoint
 	}
 	if m, ok := d.Sink.(sink.Movable); ok {
 		m.ReplayAlso(d.Recent.Files())
@@ -177,15 +177,15 @@ func (d *Drain) replay() error {
 		if err != nil || len(keys) != 1 || keys[0].End == 0 {
 			return false // a record without a key
 		}
-		// A key with escapes is not the one that Seen gets: such a record is written again.
-		return d.Recent.Know(bytes.Trim(record[keys[0].Start:keys[0].End], `"`))
+		// A key with escapes differs from the one that Seen gets, so its record is written again.
+		return d.Recent.AddReplayed(bytes.Trim(record[keys[0].Start:keys[0].End], `"`))
 	})
 }
 
-// errInterrupted ends a pass between two pages.
+// errInterrupted is the error of a pass that ends between two pages because ctx has ended.
 var errInterrupted = errors.New("interrupted")
 
-// pass drains the feed until it ends, fails, or ctx ends between two pages.
+// pass drains the feed until it ends or fails, or until ctx ends between two pages.
 func (d *Drain) pass(ctx context.Context) (err error) {
 	if ctx.Err() != nil {
 		return errInterrupted
@@ -194,7 +194,7 @@ func (d *Drain) pass(ctx context.Context) (err error) {
 	defer cancel()
 	next, stop := iter.Pull2(d.Feed(feed, d.At))
 	defer stop()
-	defer func() { // what is written counts, however the pass ends, unless it was the sink that failed
+	defer func() { // commit the written pages, however the pass ends, unless the sink failed
 		if isSinkError(err) {
 			d.drop()
 		} else if e := d.flush(); e != nil {
@@ -226,15 +226,15 @@ func (d *Drain) pass(ctx context.Context) (err error) {
 	}
 }
 
-// pull is what a feed gave.
+// pull is a result of a feed.
 type pull struct {
 	page *host.Page
 	err  error
 	ok   bool
 }
 
-// await waits for the feed. Meanwhile it ends the commit that is under way, and begins the next when it is time: what is
-// written does not wait for a source that does. After an error nothing was received.
+// await waits for the next page of the feed. Meanwhile it ends the running commit and begins due ones, so that written pages
+// become durable while the source waits. After an error, no page was received.
 func (d *Drain) await(pulled <-chan pull) (pull, error) {
 	for {
 		var due, old <-chan time.Time
@@ -247,7 +247,7 @@ func (d *Drain) await(pulled <-chan pull) (pull, error) {
 			defer t.Stop()
 			due = t.C
 		}
-		if wait, any := d.untilOld(); any {
+		if wait, any := d.untilDue(); any {
 			t := time.NewTimer(wait)
 			defer t.Stop()
 			old = t.C
@@ -256,7 +256,7 @@ func (d *Drain) await(pulled <-chan pull) (pull, error) {
 		case p := <-pulled:
 			return p, nil
 		case <-old:
-			if err := d.saveOld(); err != nil {
+			if err := d.saveDue(); err != nil {
 				return pull{}, err
 			}
 		case <-due:
@@ -310,7 +310,7 @@ func (d *Drain) take(ctx context.Context, page *host.Page) error {
 	g.bytes += page.Size()
 	g.pages = append(g.pages, statsOf(page, dropped))
 	switch {
-	case !isBuffered || page.CaughtUp || d.singly:
+	case !isBuffered || page.CaughtUp || d.pageByPage:
 		return d.flush()
 	case g.bytes < commitBytes && time.Since(g.began) < d.commitTime:
 		return nil
@@ -322,7 +322,7 @@ func (d *Drain) take(ctx context.Context, page *host.Page) error {
 	return nil
 }
 
-// flush makes all that was written durable.
+// flush commits everything that was written.
 func (d *Drain) flush() error {
 	if err := d.waitCommit(); err != nil {
 		return err
@@ -331,20 +331,21 @@ func (d *Drain) flush() error {
 	return d.waitCommit()
 }
 
-// drop forgets what was written and is in no commit: a sink that failed may have lost it, even if it says so only once.
-// It comes again.
+// drop forgets the uncommitted pages, so that they are written again. A sink that failed may have lost them, and may report
+// that only once.
 func (d *Drain) drop() {
-	_ = d.waitCommit() // what was under way before may have succeeded; the failure that is told was another
+	_ = d.waitCommit() // an earlier commit may still succeed; its error is not the one that is reported
 	d.group, d.delayed.waiting = group{}, nil
 	if v, ok := d.Sink.(sink.Volatile); ok {
-		d.delayed.interruptions = v.Interruptions() // what it lost comes again anyway
+		d.delayed.interruptions = v.Interruptions() // pages that it lost are written again anyway
 	}
 	if d.Recent != nil {
 		d.Recent.Revoke()
 	}
 }
 
-// beginCommit makes the group durable, and then its checkpoint, beside what follows. No other commit is under way.
+// beginCommit starts to make the group durable and then to save its checkpoint, concurrently with the next group. No other
+// commit may be running.
 func (d *Drain) beginCommit() {
 	if d.group.next == nil {
 		return
@@ -363,7 +364,7 @@ func (d *Drain) beginCommit() {
 			}
 		}
 		var err error
-		if d.Checkpoint != nil && !delay && !bytes.Equal(c.next, at) { // an idle source gives the same again
+		if d.Checkpoint != nil && !delay && !bytes.Equal(c.next, at) { // an idle source gives the same checkpoint again
 			err = d.Checkpoint.Save(c.next)
 		}
 		c.done <- err
@@ -377,7 +378,7 @@ func (d *Drain) waitCommit() error {
 	return d.endCommit(<-d.commit.done)
 }
 
-// endCommit takes in what became of the commit.
+// endCommit handles the result of the running commit.
 func (d *Drain) endCommit(err error) error {
 	c := d.commit
 	d.commit = nil
@@ -387,26 +388,26 @@ func (d *Drain) endCommit(err error) error {
 	}
 	if d.Delay > 0 {
 		d.delayed.waiting = append(d.delayed.waiting, acknowledged{c.group, time.Now()})
-		return d.saveOld()
+		return d.saveDue()
 	}
-	d.committed(c.group)
+	d.finishGroup(c.group)
 	return nil
 }
 
-// committed takes in a group whose checkpoint is saved.
-func (d *Drain) committed(g group) {
-	d.At, d.singly = g.next, false
+// finishGroup updates position, statistics and keys after the checkpoint of a group was saved.
+func (d *Drain) finishGroup(g group) {
+	d.At, d.pageByPage = g.next, false
 	for _, p := range g.pages {
 		d.stats.page(p)
 	}
 	if d.Recent != nil {
-		if err := d.Recent.Commit(g.keys); err != nil { // no reason to stop
+		if err := d.Recent.Commit(g.keys); err != nil { // not a reason to stop
 			d.Say("%s", err)
 		}
 	}
 }
 
-// sinkError is a failure on this side of the source.
+// sinkError is a failure of the sink or the checkpoint, not of the source.
 type sinkError struct{ error }
 
 func (e sinkError) Unwrap() error { return e.error }
@@ -416,33 +417,34 @@ func isSinkError(err error) bool {
 	return errors.As(err, &e)
 }
 
-// isInterruption reports whether an error came of the context's end: of the source's, any may have.
+// isInterruption reports whether an error may be due to the end of the context. Any error of the source may be.
 func isInterruption(err error) bool {
 	return !isSinkError(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// passes reports whether a failure may go away by itself.
-func passes(err error) bool {
+// isTemporary reports whether a failure may go away by itself.
+func isTemporary(err error) bool {
 	var e host.OutcomeError
 	return errors.Is(err, sink.ErrUnavailable) ||
 		errors.As(err, &e) && (e.Outcome == abi.Throttled || e.Outcome == abi.Unavailable || e.Detail != nil && e.Detail.Retryable)
 }
 
-// refused reports whether the service refused with one of these statuses.
-func refused(err error, statuses ...int) bool {
+// isRefusal reports whether the service refused a request with one of these statuses.
+func isRefusal(err error, statuses ...int) bool {
 	var e host.OutcomeError
 	return errors.As(err, &e) && e.Outcome == abi.Rejected && e.Detail != nil && e.Detail.Upstream != nil &&
 		slices.Contains(statuses, e.Detail.Upstream.Status)
 }
 
-// maxDoubts is how many refusals of the token or of its role in a row Persist waits out: services refuse in passing what they
-// allow, and half of a new token may be in its file.
-const maxDoubts = 3
+// maxRefusals is after how many consecutive refusals of the token or its role Persist retries. Services sometimes refuse
+// temporarily, and a new token may be partly written.
+const maxRefusals = 3
 
-// maxSinkDoubts is the same of a sink's service, whose token or address may be changed without notice: some two minutes.
-const maxSinkDoubts = 7
+// maxSinkRefusals is the same for a sink's service, whose token or address may be changed without notice. It is about two
+// minutes.
+const maxSinkRefusals = 7
 
-// retryAfter is the wait that the service, or the sink's, asked for.
+// retryAfter returns the wait that the service or the sink's service asked for, or 0.
 func retryAfter(err error) time.Duration {
 	var e host.OutcomeError
 	if errors.As(err, &e) && e.Detail != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
-// TestDrain_OfAnInventedKind_ResumesFromItsFile drains a source of a service with other habits, and goes on in a second run.
-func TestDrain_OfAnInventedKind_ResumesFromItsFile(t *testing.T) {
+// TestDrain_InventedKind_ResumesFromFile drains a source of another service, and resumes in a second run.
+func TestDrain_InventedKind_ResumesFromFile(t *testing.T) {
 	const operation = "poll_movements"
 	depot := &invented.Depot{}
 	c := hosttest.Serve(t, invented.Connector.Module(t), depot, host.Config{Name: "depot"}, host.ConnectOptions{})
@@ -57,12 +57,12 @@ func TestDrain_OfAnInventedKind_ResumesFromItsFile(t *testing.T) {
 	}
 	depot.Put("saw-1", "B")
 	if got := drain(); !slices.Equal(got, []string{"11"}) {
-		t.Errorf("then drained %q, want the last movement alone", got)
+		t.Errorf("then drained %q, want only the last movement", got)
 	}
 }
 
-// TestRange_OfAnInventedKind_KnowsTheTimesOfItsRecords, which are not RFC 3339.
-func TestRange_OfAnInventedKind_KnowsTheTimesOfItsRecords(t *testing.T) {
+// TestRange_InventedKind_ReadsItsTimes: the times of this kind are not RFC 3339.
+func TestRange_InventedKind_ReadsItsTimes(t *testing.T) {
 	at := time.Date(2026, 1, 31, 9, 30, 15, 0, time.UTC)
 	depot := &invented.Depot{Now: func() time.Time { return at }}
 	depot.Put("saw-1", "A")

@@ -26,7 +26,7 @@ import (
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
-// tenant is one of many connections, and all that anybody could see of it.
+// tenant is one of many connections, with everything that could leak from it.
 type tenant struct {
 	name, token, marker string
 	org                 *oktatest.Org
@@ -36,9 +36,9 @@ type tenant struct {
 	err                 error
 }
 
-// TestTwoHundredConnectionsInOneProcess follows two hundred orgs at once, some of which fail, and looks for anything of one
-// in what came of another: its records, its errors, its cursors, its token. It prints what an idle connection costs.
-func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
+// TestDrain_200Connections_AreIsolated follows two hundred orgs concurrently, some of which fail. It checks that no record,
+// error, cursor or token of one appears in the output of another. It prints the cost of an idle connection.
+func TestDrain_200Connections_AreIsolated(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
@@ -48,7 +48,7 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	warm := connectTo(t, m, oktatest.New(oktatest.Config{Users: 3, Events: 5}), host.Config{Name: "warm"})
-	if _, err := run(ctx, t, warm, &memory{}, host.SourceOptions{}, ""); err != nil { // what all share is there then
+	if _, err := run(ctx, t, warm, &memory{}, host.SourceOptions{}, ""); err != nil { // allocates what all connections share
 		t.Fatal(err)
 	}
 	tenants := make([]*tenant, n)
@@ -68,13 +68,13 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 	var closers []func()
 	for i, x := range tenants {
 		var h http.Handler = x.org
-		if i%10 == 3 { // an org that turns this tenant away, and says things
+		if i%10 == 3 { // an org that refuses this tenant, with text in its error
 			h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("X-Okta-Request-Id", "req-"+x.marker)
 				w.WriteHeader(http.StatusForbidden)
 				_, _ = fmt.Fprintf(w, `{"errorCode":"E0000006","errorSummary":"%s may not, said to %s"}`, x.marker, r.URL.RequestURI())
 			})
-		} else { // cursors with a marker in them
+		} else { // cursors that contain a marker
 			h = marked(x.org, x.marker)
 		}
 		dial, stop := serve(h)
@@ -107,7 +107,7 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 	debug.FreeOSMemory()
 	idle := resident(t)
 	cpu, began := used(t), time.Now()
-	for _, x := range tenants { // one more event each, while they are quiet
+	for _, x := range tenants { // one more event for each, while they are idle
 		x.org.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"%slast","published":"2026-01-01T00:00:00Z"}`, x.marker)))
 	}
 	for i, x := range tenants {
@@ -127,22 +127,22 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 		t.Helper()
 		for _, found := range anyMarker.FindAllString(text, -1) {
 			if found != x.marker {
-				t.Errorf("%s of %s holds %s", what, x.name, found)
+				t.Errorf("%s of %s contains %s", what, x.name, found)
 			}
 		}
 		if strings.Contains(text, "00token-") {
-			t.Errorf("%s of %s holds a token", what, x.name)
+			t.Errorf("%s of %s contains a token", what, x.name)
 		}
 	}
 	for i, x := range tenants {
-		alone(x, "what is said", strings.Join(x.said, "\n"))
+		alone(x, "the messages", strings.Join(x.said, "\n"))
 		if (x.err == nil) != (i%10 != 3) {
 			t.Errorf("%s: %v", x.name, x.err)
 		}
 		if x.err != nil {
 			alone(x, "the error", x.err.Error())
 			if !strings.Contains(x.err.Error(), x.marker) {
-				t.Errorf("%s: %v: want its own org's words", x.name, x.err)
+				t.Errorf("%s: %v: want the text of its own org", x.name, x.err)
 			}
 		}
 		for _, file := range []string{".ndjson", ".json", ".json.keys"} {
@@ -161,7 +161,7 @@ func TestTwoHundredConnectionsInOneProcess(t *testing.T) {
 	}
 }
 
-// marked is a log whose cursors hold a marker.
+// marked is a log whose cursors contain a marker.
 func marked(org http.Handler, marker string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -184,7 +184,7 @@ func (w *markedAnswer) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// resident is this process's memory in bytes, 0 where it cannot be told.
+// resident returns the resident memory of this process in bytes, or 0 if it is not known.
 func resident(t *testing.T) int64 {
 	t.Helper()
 	runtime.GC()
@@ -198,7 +198,7 @@ func resident(t *testing.T) int64 {
 	return n << 10
 }
 
-// used is the processor time that this process has taken.
+// used returns the processor time of this process.
 func used(t *testing.T) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -208,12 +208,12 @@ func used(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// keysOf10000 is what a connection's keys of its last 10,000 records take, in MiB: those are always kept.
+// keysOf10000 returns the memory in MiB for the keys of a connection's last 10,000 records, which are always kept.
 func keysOf10000(t *testing.T) float64 {
 	t.Helper()
 	const connections = 100
 	heap := func() float64 {
-		runtime.GC() // twice: what has finalizers goes with the second
+		runtime.GC() // the second run frees objects with finalizers
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

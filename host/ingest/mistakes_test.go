@@ -22,8 +22,9 @@ import (
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
-// TestMistakesOfOtherCollectors is what other collectors of Okta's log got wrong, by their issue trackers, each by name.
-func TestMistakesOfOtherCollectors(t *testing.T) {
+// TestDrain_MistakesOfOtherCollectors_AreAvoided has a case for each mistake that issue trackers of other collectors of Okta's
+// log describe.
+func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	org := func(t *testing.T, cfg oktatest.Config) (*oktatest.Org, *host.Connection) {
 		t.Helper()
@@ -48,7 +49,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 		return got
 	}
 
-	t.Run("the checkpoint is saved before the records are out", func(t *testing.T) {
+	t.Run("the checkpoint is saved before the records are written", func(t *testing.T) {
 		o, c := org(t, oktatest.Config{Events: 100})
 		path := filepath.Join(t.TempDir(), "cp.json")
 		var before []json.RawMessage
@@ -60,7 +61,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			return nil
 		}}
 		if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(10)}, path); err == nil {
-			t.Fatal("a sink that failed was no error")
+			t.Fatal("no error although the sink failed")
 		}
 		if before[0] != nil || string(before[1]) == string(before[2]) || string(checkpointAt(t, path)) != string(before[3]) {
 			t.Errorf("checkpoints when the pages were written: %s; at the end: %s", before, checkpointAt(t, path))
@@ -72,7 +73,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 		got.wantAll(t, o, 1)
 	})
 
-	t.Run("since of the last published is sent back: late events are skipped, those of the same millisecond doubled", func(t *testing.T) {
+	t.Run("polling resumes from the last published time, which skips late events and repeats those of the same millisecond", func(t *testing.T) {
 		o, c := org(t, oktatest.Config{Events: -1})
 		path := filepath.Join(t.TempDir(), "cp.json")
 		got := &memory{}
@@ -85,10 +86,10 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			next += n
 		}
 		for i := range 5 {
-			add(7, now)                                      // all of one millisecond, pages of which end in the middle
+			add(7, now)                                      // all of one millisecond; a page ends in the middle
 			o.AppendLateEvent(now.Add(-time.Hour))           // stored an hour late
-			add(1, now.Add(-time.Duration(i)*time.Minute))   // and a little
-			o.AppendLateEvent(now.Add(-70 * 24 * time.Hour)) // and very
+			add(1, now.Add(-time.Duration(i)*time.Minute))   // stored a little late
+			o.AppendLateEvent(now.Add(-70 * 24 * time.Hour)) // stored very late
 			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(3)}, path); err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +102,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			}
 		}
 		if since != 1 {
-			t.Errorf("%d requests by time, want the first alone", since)
+			t.Errorf("%d requests by time, want only the first", since)
 		}
 	})
 
@@ -115,14 +116,14 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 		got := &memory{}
 		_, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(2), PollLimit: time.Millisecond}, "")
 		if err == nil || !strings.Contains(err.Error(), "has not caught up") {
-			t.Errorf("%v: it is not known whether there is more", err)
+			t.Errorf("%v: want an error, since there may be more", err)
 		}
-		if asked := s.requests(); len(asked) != 6 || len(got.lines) != 4 { // three, and three more since it was stalled
+		if asked := s.requests(); len(asked) != 6 || len(got.lines) != 4 { // three, and three more after it stalled
 			t.Errorf("%d requests, %d events: %s", len(asked), len(got.lines), asked)
 		}
 	})
 
-	t.Run("a cursor that is never taken is begun anew from the same time for ever", func(t *testing.T) {
+	t.Run("a cursor that is always refused restarts from the same time for ever", func(t *testing.T) {
 		full := true
 		s, c := script(t, func(n int, w http.ResponseWriter, r *http.Request) string {
 			if r.URL.Query().Has("after") {
@@ -131,7 +132,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			}
 			link(w, "next", "/api/v1/logs?after=1&limit=2")
 			if full {
-				return list(events(0, 2, "2026-01-01T12:00:00.000Z")) // as many of one time as a page has
+				return list(events(0, 2, "2026-01-01T12:00:00.000Z")) // a full page of events with the same time
 			}
 			return list(events(0, 1, "2026-01-01T12:00:00.000Z"))
 		})
@@ -139,7 +140,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 		if n := len(s.requests()); err == nil || !strings.Contains(err.Error(), "E0000031") || n != 8 {
 			t.Errorf("%v after %d requests", err, n)
 		}
-		full = false // of a log that is quiet that is how its end is reached, however often
+		full = false // in a quiet log, each run reaches the end in this way
 		path, got := filepath.Join(t.TempDir(), "cp.json"), &memory{}
 		for range 8 {
 			if _, err := run(context.Background(), t, c, got, host.SourceOptions{Config: pageSize(2)}, path); err != nil {
@@ -184,7 +185,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			h.Add("Link", "<https://x.okta.com"+target+`>; rel="next"`)
 			h.Add("Link", `<https://x.okta.com/api/v1/logs?self>; rel="self"`)
 		},
-		"of two Link headers the first is read alone": func(h http.Header, target string) {
+		"only the first of two Link headers is read": func(h http.Header, target string) {
 			h.Add("Link", `<https://x.okta.com/api/v1/logs?self>; rel="self"`)
 			h.Add("Link", "<https://x.okta.com"+target+`>; rel="next"`)
 		},
@@ -215,7 +216,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 		}
 	})
 
-	t.Run("the concurrent-request 429, limit 0, is taken for a capacity of 0 for ever", func(t *testing.T) {
+	t.Run("a 429 for concurrency, with limit 0, is taken for a capacity of 0 for ever", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o := oktatest.New(oktatest.Config{Users: 3, Events: 5000})
 			o.Inject(oktatest.Fault{Kind: oktatest.Concurrency, Skip: 2, Times: 2})
@@ -230,7 +231,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			}
 			got.wantAll(t, o, 1)
 			if took := time.Since(began); took > 10*time.Second || d.Stats().Retries != 2 {
-				t.Errorf("%s, %d requests made again: want a brief wait for each of two", took, d.Stats().Retries)
+				t.Errorf("%s, %d requests sent again, want a brief wait for each of two", took, d.Stats().Retries)
 			}
 			if q := c.Quota(); len(q) != 1 || q[0].Limit != 120 {
 				t.Errorf("%+v", q)
@@ -238,8 +239,8 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 		})
 	})
 
-	t.Run("small pages and a wasted empty call burn the quota", func(t *testing.T) {
-		for n, want := range map[int]int{5500: 6, 999: 1, 5000: 6} { // only behind a full page is there something to ask
+	t.Run("small pages and a needless empty request use up the quota", func(t *testing.T) {
+		for n, want := range map[int]int{5500: 6, 999: 1, 5000: 6} { // only a full page needs another request
 			o, c := org(t, oktatest.Config{Events: n})
 			once(t, c, 0)
 			for _, r := range o.Requests() {
@@ -258,7 +259,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 			o := oktatest.New(oktatest.Config{Users: 3, Events: 50})
 			n := 0
 			dial, stop := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				n++ // each poll leaves an event, as one that is refused does
+				n++ // each poll leads to an event, as a refused one does in Okta
 				o.AppendEvent(json.RawMessage(fmt.Sprintf(`{"uuid":"own-%d","eventType":"system.operation.rate_limit.violation","published":%q,"debugContext":{"debugData":{"requestUri":"/api/v1/logs"}}}`,
 					n, time.Now().UTC().Format(time.RFC3339))))
 				o.ServeHTTP(w, r)
@@ -276,12 +277,12 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 				t.Errorf("%d polls in ten minutes", n)
 			}
 			if own := strings.Count(strings.Join(got.lines, ""), "rate_limit.violation"); own < n-2 {
-				t.Errorf("%d of %d events about the poller: they are events like others", own, n)
+				t.Errorf("%d of %d events about the poller, want all: they are normal events", own, n)
 			}
 		})
 	})
 
-	t.Run("shapes that no type foresees end a page", func(t *testing.T) {
+	t.Run("unexpected shapes of events end a page", func(t *testing.T) {
 		odd := []string{
 			`{"uuid":"1","published":"2024-01-21T13:29:21Z","target":null,"outcome":null}`,
 			`{"uuid":"2","published":"2026-01-01T00:00:00.000Z","securityContext":{"userBehaviors":[{"name":"New IP","result":"POSITIVE"}]},"device":{"id":"x"}}`,
@@ -299,13 +300,13 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 		}
 	})
 
-	t.Run("a 500 after the 30 seconds that Okta gives a query ends it", func(t *testing.T) {
+	t.Run("a 500 after Okta's limit of 30 seconds for a query ends the run", func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 3500, RateLimits: unlimited})
 		heavy, largest := 0, 0
 		c := connectTo(t, m, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			limit := 0
 			_, _ = fmt.Sscan(r.URL.Query().Get("limit"), &limit)
-			if heavy < 3 && limit > 250 { // the first pages are too heavy, those behind them are not
+			if heavy < 3 && limit > 250 { // the first pages are too heavy, later ones are not
 				heavy++
 				w.WriteHeader(http.StatusInternalServerError)
 				_, _ = fmt.Fprint(w, `{"errorCode":"E0000009","errorSummary":"Internal Server Error","errorCauses":[{"errorSummary":"Your last request took too long"}]}`)
@@ -316,7 +317,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 		}), host.Config{})
 		path := filepath.Join(t.TempDir(), "cp.json")
 		got := &memory{}
-		for range 2 { // what comes later is asked for in whole pages again
+		for range 2 { // later events are read in whole pages again
 			if _, err := run(context.Background(), t, c, got, host.SourceOptions{}, path); err != nil {
 				t.Fatal(err)
 			}
@@ -351,7 +352,7 @@ func TestMistakesOfOtherCollectors(t *testing.T) {
 	})
 }
 
-// connectTo connects to a handler behind a pipe, until the test ends.
+// connectTo connects to a handler through a pipe, until the test ends.
 func connectTo(t *testing.T, m *host.Module, h http.Handler, cfg host.Config) *host.Connection {
 	t.Helper()
 	dial, stop := serve(h)
@@ -363,7 +364,7 @@ func connectTo(t *testing.T, m *host.Module, h http.Handler, cfg host.Config) *h
 	return c
 }
 
-// pageSize is a source's config; 0 leaves the size to the connector.
+// pageSize returns a source's config with a page size; 0 means the connector's default.
 func pageSize(n int) json.RawMessage {
 	if n == 0 {
 		return nil
@@ -371,9 +372,9 @@ func pageSize(n int) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"page_size":%d}`, n))
 }
 
-// TestACursorThatExpiredIsReplacedAndNothingDoubled loses its cursor in the middle of a log, while it runs and between two
-// runs, and has whole pages given again: each event goes out once.
-func TestACursorThatExpiredIsReplacedAndNothingDoubled(t *testing.T) {
+// TestRun_CursorExpired_ResumesWithoutRepeats: the cursor expires in the middle of a log, during a run and between two runs,
+// and the service repeats whole pages. Each event is written once.
+func TestRun_CursorExpired_ResumesWithoutRepeats(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited}) // one every 3.6 s, 83 in the overlap
 	c := connectTo(t, m, o, host.Config{})
@@ -399,7 +400,7 @@ func TestACursorThatExpiredIsReplacedAndNothingDoubled(t *testing.T) {
 	for _, e := range events(0, 150, time.Now().UTC().Format(time.RFC3339)) {
 		o.AppendEvent(json.RawMessage(e))
 	}
-	o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1}) // the first of the next process
+	o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1}) // the first request of the next process
 	if s := drain().Stats(); s.Records != 150 || s.Repeats == 0 {
 		t.Errorf("%d records, %d repeats dropped; want the 150 new ones", s.Records, s.Repeats)
 	}

@@ -18,13 +18,13 @@ import (
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
-// windows watches what an org answers, to tell the least time that its quota permits.
+// windows observes the answers of an org, to calculate the shortest time that its quota permits.
 type windows struct {
 	http.Handler
 	mu      sync.Mutex
-	began   time.Time // the first request
-	ended   time.Time // the last
-	resets  time.Time // of the first window
+	began   time.Time // time of the first request
+	ended   time.Time // time of the last one
+	resets  time.Time // end of the first window
 	asked   int
 	refused int
 }
@@ -53,19 +53,19 @@ func (w *watched) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// TestCallsThatBeginTogetherAreNotRefused: on a connection that has seen no answer yet, more of them than a window has room for.
-func TestCallsThatBeginTogetherAreNotRefused(t *testing.T) {
+// TestInvoke_ManyAtOnce_AreNotRefused makes more concurrent calls than a window allows, on a connection without an answer yet.
+func TestInvoke_ManyAtOnce_AreNotRefused(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	synctest.Test(t, func(t *testing.T) {
 		org := oktatest.New(oktatest.Config{Users: 3, Events: -1, RateLimits: map[string]int{"*": 10}})
-		org.Inject(oktatest.Fault{Kind: oktatest.Latency, Latency: time.Second}) // the clock stands still until all wait
+		org.Inject(oktatest.Fault{Kind: oktatest.Latency, Latency: time.Second}) // the clock stops until all wait
 		q := &windows{Handler: org}
 		dial, stop := serve(q)
 		defer stop()
 		c := connect(t, m, host.Config{}, host.ConnectOptions{Dial: dial})
 		defer func() { _ = c.Close(context.Background()) }()
 		var calls sync.WaitGroup
-		const all = 16 // at once
+		const all = 16 // concurrent calls
 		for range all {
 			calls.Go(func() {
 				if _, err := c.Invoke(context.Background(), "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`)); err != nil {
@@ -80,28 +80,28 @@ func TestCallsThatBeginTogetherAreNotRefused(t *testing.T) {
 	})
 }
 
-// TestTheWholeQuotaIsUsedAndNoMore drains 100,000 events in all from an org whose limit is reached again and again, on a clock
-// that passes when everybody waits: alone; with four views of their own, as processes have, each with its share; and by four connections of one process,
-// which share what they know. No machine's load is in it.
-func TestTheWholeQuotaIsUsedAndNoMore(t *testing.T) {
+// TestRun_Quota_IsUsedFully drains 100,000 events from an org whose limit is reached often, on a fake clock: with one
+// connection; with four connections that share nothing, like separate processes, each with its share; and with four
+// connections of one process, which share their observations. The load of the machine has no influence.
+func TestRun_Quota_IsUsedFully(t *testing.T) {
 	const pages = 100
 	requests := pages + 1 // the last page is empty
-	events := 1000        // of all connections' pages
+	events := 1000        // per page, of all connections together
 	if testing.Short() {
-		events = 40 // The quota counts requests: as many are made.
+		events = 40 // the number of requests, which the quota counts, stays the same
 	}
 	var table strings.Builder
 	for _, c := range []struct {
 		name    string
-		limit   int // requests a window
-		modules int // each is a process of its own to its connections
+		limit   int // requests in each window
+		modules int // connections of different modules share nothing
 		share   float64
 		conns   int
-		window  int // requests of all that the shares permit
+		window  int // requests in each window that the shares permit
 	}{
-		{"alone", 20, 1, 0, 1, 18},
-		{"with the whole of it", 20, 1, 1, 1, 20},
-		{"four views of their own, a share each", 80, 4, 0.9 / 4, 4, 72},
+		{"one connection", 20, 1, 0, 1, 18},
+		{"one connection with a share of 1", 20, 1, 1, 1, 20},
+		{"four processes, a share each", 80, 4, 0.9 / 4, 4, 72},
 		{"four connections of one process", 80, 1, 0, 4, 72},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -133,19 +133,18 @@ func TestTheWholeQuotaIsUsedAndNoMore(t *testing.T) {
 				if q.asked != all {
 					t.Errorf("%d requests, want %d", q.asked, all)
 				}
-				// Whoever knows all can do no better than to use each window's share, the first one's at once, and to be
-				// there when the next begins.
+				// At best, the share of the first window is used at once, and that of each other window when it begins.
 				full := (all + c.window - 1) / c.window
 				least := q.resets.Sub(q.began) + time.Duration(full-2)*time.Minute
 				took := q.ended.Sub(q.began)
 				ratio := float64(took) / float64(least)
-				fmt.Fprintf(&table, "\n  %.3f times the least time, %d refusals: %s (%d requests, %d a window of a minute: %s, at least %s)",
+				fmt.Fprintf(&table, "\n  %.3f times the shortest time, %d refusals: %s (%d requests, %d per window of a minute: %s, at least %s)",
 					ratio, q.refused, c.name, all, c.window, took.Round(time.Second), least)
 				if q.refused > 0 {
 					t.Errorf("%d requests were refused", q.refused)
 				}
 				if ratio > 1.05 || ratio < 1 {
-					t.Errorf("%.3f times the least time, want 1.00 to 1.05", ratio)
+					t.Errorf("%.3f times the shortest time, want 1.00 to 1.05", ratio)
 				}
 			})
 		})

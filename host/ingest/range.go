@@ -16,31 +16,31 @@ import (
 	"github.com/mach5/okta-connector/host/checkpoint"
 )
 
-// rangeCheckpoint is where a range goes on: at a cursor, or, without one, at the time of the last record less an overlap.
-// Version 1 knew the cursor, done and time alone.
+// rangeCheckpoint is the position in a range: a cursor, or without one, the time of the last record minus an overlap. Version
+// 1 had only cursor, done and time.
 type rangeCheckpoint struct {
 	Version int       `json:"v"`
-	Input   string    `json:"input,omitempty"`  // digest of the input that it is of; none in version 1
+	Input   string    `json:"input,omitempty"`  // digest of the range's input; version 1 has none
 	Cursor  string    `json:"cursor,omitempty"` // of the next page
-	Since   string    `json:"since,omitempty"`  // of the cursor, where it is not the input's
+	Since   string    `json:"since,omitempty"`  // since of the cursor, if it is not that of the input
 	Done    bool      `json:"done,omitempty"`
-	Time    time.Time `json:"time,omitzero"` // the latest of a record
+	Time    time.Time `json:"time,omitzero"` // latest time of a record
 }
 
 const rangeVersion = 2
 
 const (
-	// overlap is read again where a range goes on by time: events that were stored late may lie there. It is within what
-	// Recent remembers.
+	// overlap is the time that is read again when a range resumes by time, since events may be stored late. It is shorter
+	// than the time for which Recent remembers keys.
 	overlap = 5 * time.Minute
-	// fruitless is how many refused cursors in a row a range goes on behind that has come no further.
-	fruitless = 3
+	// maxRefusedCursors is after how many consecutive refused cursors without progress a range fails.
+	maxRefusedCursors = 3
 )
 
-// notOfRange is what to do about a checkpoint that a range cannot go on from.
-const notOfRange = "the checkpoint is not one of this range (its since, until and filter): give the file that this range wrote, or remove it to begin anew"
+// otherRange is the error text for a checkpoint of another range.
+const otherRange = "the checkpoint belongs to another range (since, until or filter differ): use the file that this range wrote, or remove it to start over"
 
-// readRange reads a range's checkpoint; none is the beginning.
+// readRange reads the checkpoint of a range with this input. An empty one means the beginning.
 func readRange(at json.RawMessage, input string) (rangeCheckpoint, error) {
 	c := rangeCheckpoint{Version: rangeVersion, Input: input}
 	if len(at) == 0 {
@@ -49,36 +49,36 @@ func readRange(at json.RawMessage, input string) (rangeCheckpoint, error) {
 	c = rangeCheckpoint{}
 	switch err := json.Unmarshal(at, &c); {
 	case err != nil, c.Version == 1 && c.Cursor == "" && !c.Done, c.Version == rangeVersion && c.Input != input, c.Version != 1 && c.Version != rangeVersion:
-		return c, errors.New(notOfRange)
+		return c, errors.New(otherRange)
 	}
-	c.Version, c.Input = rangeVersion, input // the cursor of version 1 is of the input, or is refused
+	c.Version, c.Input = rangeVersion, input // a cursor of version 1 belongs to the input, or the service refuses it
 	return c, nil
 }
 
-// RangeDone reports whether a checkpoint is of a range that was read to its end, and that end was over.
+// RangeDone reports whether the range of a checkpoint was read completely, and its until was over.
 func RangeDone(at json.RawMessage) bool {
 	var c rangeCheckpoint
 	return json.Unmarshal(at, &c) == nil && c.Done
 }
 
-// RangeTime is the latest time of a record before a range's checkpoint; zero when not known.
+// RangeTime returns the latest time of a record before a range's checkpoint, or the zero time if it is not known.
 func RangeTime(at json.RawMessage) time.Time {
 	var c rangeCheckpoint
-	_ = json.Unmarshal(at, &c) // what is none has no time
+	_ = json.Unmarshal(at, &c) // an invalid checkpoint has no time
 	return c.Time
 }
 
-// Range is the Feed of an operation of the sql surface that ends, such as one of abi.Backfill, page by page through its
-// cursor. Where the input has since and until, they are the times that bound it, and timeMember is the member of a
-// record that tells its own, by which the records come, the earliest first:
+// Range returns the Feed of an operation of the sql surface that ends, such as one of abi.Backfill. It reads page by page
+// through the operation's cursor. If timeMember is set, it is the member with a record's time; records are in the order of
+// that time, earliest first, and since and until of the input limit it. Then:
 //
-//   - Pages have their Watermark.
-//   - A cursor that the service refuses is replaced by a since: the latest time of a record, less an overlap, whose repeats
-//     have the same keys.
-//   - A range whose until is not over for the overlap by the service's clock, the Date of its answers, is not done at its
-//     end. Its checkpoint goes on from there, once more has happened, or was stored.
+//   - Pages have a Watermark.
+//   - If the service refuses a cursor, the range resumes with another since: the latest time of a record minus an overlap.
+//     Records of the overlap are repeated with the same keys.
+//   - A range is done when its until plus the overlap is over by the service's clock, the Date of its answers. Otherwise a
+//     later run resumes from the checkpoint at its end.
 //
-// An empty timeMember is none: then a refused cursor is an error.
+// Without timeMember, a refused cursor is an error.
 func Range(c *host.Connection, operation string, input json.RawMessage, timeMember string) Feed {
 	return func(ctx context.Context, at json.RawMessage) iter.Seq2[*host.Page, error] {
 		return func(yield func(*host.Page, error) bool) {
@@ -88,11 +88,11 @@ func Range(c *host.Connection, operation string, input json.RawMessage, timeMemb
 				return
 			}
 			for !r.at.Done {
-				goOn, err := r.read(ctx, c, operation, yield)
+				again, err := r.read(ctx, c, operation, yield)
 				if err != nil {
 					yield(nil, err)
 				}
-				if !goOn || err != nil {
+				if !again || err != nil {
 					return
 				}
 			}
@@ -100,14 +100,14 @@ func Range(c *host.Connection, operation string, input json.RawMessage, timeMemb
 	}
 }
 
-// rangeRead reads a range on from a checkpoint.
+// rangeRead reads a range from a checkpoint.
 type rangeRead struct {
 	input        map[string]json.RawMessage
-	since, until time.Time // zero is not told
+	since, until time.Time // zero if not given
 	timeMember   string
 	at           rangeCheckpoint
-	refused      int       // cursors, since
-	reached      time.Time // was the latest time
+	refused      int       // number of refused cursors since at.Time was reached
+	reached      time.Time // at.Time when a cursor was last refused
 	warning      string    // for the next page
 }
 
@@ -127,7 +127,7 @@ func newRangeRead(input, at json.RawMessage, timeMember string) (*rangeRead, err
 	return r, nil
 }
 
-// rangeDigest tells ranges apart. How large their pages are makes no other range.
+// rangeDigest returns a text that differs between ranges. The page size does not matter.
 func rangeDigest(input map[string]json.RawMessage) string {
 	fields := map[string]json.RawMessage{}
 	for name, value := range input {
@@ -135,33 +135,34 @@ func rangeDigest(input map[string]json.RawMessage) string {
 			fields[name] = value
 		}
 	}
-	text, _ := json.Marshal(fields) // sorted, and compact; it was JSON before
+	text, _ := json.Marshal(fields) // sorted and compact; valid JSON always encodes
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }
 
-// byTime reports whether the range can go on by time.
+// byTime reports whether the range can resume by time.
 func (r *rangeRead) byTime() bool { return r.timeMember != "" && !r.since.IsZero() }
 
-// goesOnAt is where the range goes on without a cursor: at the latest record less the overlap, and no earlier than it began.
-func (r *rangeRead) goesOnAt() time.Time {
+// resumeTime returns where the range resumes without a cursor: at the latest record minus the overlap, but not before since.
+func (r *rangeRead) resumeTime() time.Time {
 	if t := r.at.Time.Add(-overlap); t.After(r.since) {
 		return t
 	}
 	return r.since
 }
 
-// read reads from the checkpoint on to the end, or to a cursor that is refused. It goes on where the range does.
-func (r *rangeRead) read(ctx context.Context, c *host.Connection, operation string, yield func(*host.Page, error) bool) (goOn bool, err error) {
+// read reads from the checkpoint to the end, or to a cursor that the service refuses. again means that read must be called
+// again to resume.
+func (r *rangeRead) read(ctx context.Context, c *host.Connection, operation string, yield func(*host.Page, error) bool) (again bool, err error) {
 	if r.at.Cursor == "" && r.byTime() {
 		r.at.Since = ""
-		if from := r.goesOnAt(); from.After(r.since) {
+		if from := r.resumeTime(); from.After(r.since) {
 			r.at.Since = from.UTC().Format(time.RFC3339Nano)
 		}
 	}
-	for page, err := range c.TablePages(ctx, operation, r.asked(), r.at.Cursor) {
+	for page, err := range c.TablePages(ctx, operation, r.query(), r.at.Cursor) {
 		if err != nil {
-			return r.recover(err)
+			return r.resumeByTime(err)
 		}
 		if r.warning != "" {
 			page.Warnings = append(page.Warnings, r.warning)
@@ -178,8 +179,8 @@ func (r *rangeRead) read(ctx context.Context, c *host.Connection, operation stri
 	return false, nil
 }
 
-// asked is the input, with the since that the cursor is of.
-func (r *rangeRead) asked() json.RawMessage {
+// query returns the input with the since that belongs to the cursor.
+func (r *rangeRead) query() json.RawMessage {
 	fields := map[string]json.RawMessage{}
 	for name, value := range r.input {
 		fields[name] = value
@@ -187,14 +188,14 @@ func (r *rangeRead) asked() json.RawMessage {
 	if r.at.Since != "" {
 		fields["since"], _ = json.Marshal(r.at.Since) // a text always encodes
 	}
-	text, _ := json.Marshal(fields) // it was JSON before
+	text, _ := json.Marshal(fields) // valid JSON always encodes
 	return text
 }
 
-// take brings the checkpoint behind a page.
+// take moves the checkpoint to the end of a page.
 func (r *rangeRead) take(page *host.Page, m *host.Module) {
 	if t := latest(page, r.timeMember, m); t.After(r.at.Time) {
-		r.at.Time = t // and not an earlier one, of the overlap: where nothing comes of a cursor, that would go back ever further
+		r.at.Time = t // never an earlier time of the overlap: repeated refusals would move it back each time
 	}
 	page.Watermark = r.at.Time
 	r.at.Cursor = page.Cursor
@@ -202,41 +203,42 @@ func (r *rangeRead) take(page *host.Page, m *host.Module) {
 		return
 	}
 	r.at.Since = ""
-	// What happens before until and was not stored yet would be missed for good. An answer without a Date tells of no time.
+	// Otherwise events before until that are stored later would be missed. Without a Date, the service's time is not known.
 	r.at.Done = !r.byTime() || r.until.IsZero() || !page.Date.IsZero() && !r.until.Add(overlap).After(page.Date)
 }
 
-// recover goes on by time where the service refused the cursor, and not for ever where nothing comes of it.
-func (r *rangeRead) recover(err error) (goOn bool, _ error) {
+// resumeByTime prepares to resume by time after the service refused the cursor. It returns the error if the failure has
+// another reason, or if resuming makes no progress.
+func (r *rangeRead) resumeByTime(err error) (again bool, _ error) {
 	var e host.OutcomeError
 	if r.at.Cursor != "" && errors.As(err, &e) && e.Outcome == abi.Invalid && e.Detail != nil && e.Detail.Code == "cursor" {
-		return false, fmt.Errorf("%w: its cursor is not one that this range wrote: restore it from a copy, or remove it to begin anew", checkpoint.ErrDamaged)
+		return false, fmt.Errorf("%w: its cursor was not written by this range: restore the file from a copy, or remove it to start over", checkpoint.ErrDamaged)
 	}
 	if r.at.Cursor == "" || !r.byTime() || !errors.As(err, &e) || e.Outcome != abi.Rejected || e.Detail == nil ||
 		e.Detail.Upstream == nil || e.Detail.Upstream.Status != http.StatusBadRequest {
-		return false, err // what is refused for another reason than its cursor is refused without it, too
+		return false, err // a refusal for another reason would happen without the cursor, too
 	}
 	if r.at.Time.After(r.reached) {
 		r.reached, r.refused = r.at.Time, 0
 	}
-	if r.refused++; r.refused > fruitless {
+	if r.refused++; r.refused > maxRefusedCursors {
 		return false, err
 	}
 	r.at.Cursor = ""
-	r.warning = fmt.Sprintf("the cursor is no longer taken (%s): going on from %s, which repeats records of the same key",
-		e.Detail.Message, r.goesOnAt().UTC().Format(time.RFC3339))
+	r.warning = fmt.Sprintf("the cursor is no longer accepted (%s): resuming from %s, which repeats some records with the same keys",
+		e.Detail.Message, r.resumeTime().UTC().Format(time.RFC3339))
 	return true, nil
 }
 
-// timeOf is a time in an input; zero for what is none.
+// timeOf returns a time in an input, or the zero time if it is not one.
 func timeOf(value json.RawMessage) time.Time {
 	var text string
-	_ = json.Unmarshal(value, &text) // no text is no time
+	_ = json.Unmarshal(value, &text) // t is then zero
 	t, _ := time.Parse(time.RFC3339, text)
 	return t
 }
 
-// latest is the time of a page's last record.
+// latest returns the time of a page's last record, or the zero time if it has none.
 func latest(p *host.Page, member string, m *host.Module) time.Time {
 	if member == "" {
 		return time.Time{}

@@ -25,12 +25,12 @@ import (
 
 const bounded = "bounded_system_log_range"
 
-// stretch is the input of a range.
+// stretch returns the input of a range.
 func stretch(since, until time.Time, page int) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"since":%q,"until":%q,"page_size":%d}`, since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339), page))
 }
 
-// runRange drains a range into a sink, with a checkpoint and keys at path.
+// runRange drains a range into a sink. It stores the checkpoint and keys at path.
 func runRange(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink, input json.RawMessage, path string) (d *ingest.Drain, said []string, err error) {
 	t.Helper()
 	d = &ingest.Drain{Operation: bounded, Key: "uuid", Feed: ingest.Range(c, bounded, input, "published"), Sink: s,
@@ -48,9 +48,8 @@ func runRange(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink
 	return d, said, err
 }
 
-// TestARefusedCursorOfARangeIsReplacedAndNothingDoubled loses the cursor again and again: while it runs, and as the first
-// thing of the next process.
-func TestARefusedCursorOfARangeIsReplacedAndNothingDoubled(t *testing.T) {
+// TestRange_RefusedCursor_ResumesWithoutRepeats: cursors expire several times during a run, and at the beginning of the next.
+func TestRange_RefusedCursor_ResumesWithoutRepeats(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	passed := time.Duration(0)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 4000, RateLimits: unlimited, // one every 18 s, 16 in the overlap
@@ -67,7 +66,7 @@ func TestARefusedCursorOfARangeIsReplacedAndNothingDoubled(t *testing.T) {
 	stopped := errors.New("stopped")
 	got.fail = func(page int) error {
 		if page == 90 {
-			o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1}) // the first of the next process
+			o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1}) // the first request of the next process
 			return stopped
 		}
 		return nil
@@ -76,8 +75,8 @@ func TestARefusedCursorOfARangeIsReplacedAndNothingDoubled(t *testing.T) {
 	if !errors.Is(err, stopped) || ingest.RangeDone(d.At) || d.Stats().Repeats < 50 {
 		t.Fatalf("%v, %+v", err, d.Stats())
 	}
-	if n := strings.Count(strings.Join(said, "\n"), "the cursor is no longer taken (Okta answered 400 E0000001"); n != 4 {
-		t.Errorf("%d of 4 refusals are said:\n%s", n, strings.Join(said, "\n"))
+	if n := strings.Count(strings.Join(said, "\n"), "the cursor is no longer accepted (Okta answered 400 E0000001"); n != 4 {
+		t.Errorf("%d of 4 refusals are in the messages:\n%s", n, strings.Join(said, "\n"))
 	}
 	o.ClearFaults()
 	o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1})
@@ -88,17 +87,17 @@ func TestARefusedCursorOfARangeIsReplacedAndNothingDoubled(t *testing.T) {
 	got.wantAll(t, o, 1)
 	asked := o.Count("GET /api/v1/logs")
 	if d, _, err = runRange(context.Background(), t, c, got, input, path); err != nil || d.Stats().Pages != 0 || o.Count("GET /api/v1/logs") != asked {
-		t.Errorf("a range that is done was read again: %v, %+v", err, d.Stats())
+		t.Errorf("a finished range was read again: %v, %+v", err, d.Stats())
 	}
-	for _, r := range o.Requests() { // whatever it begins with, a range ends where it ended
+	for _, r := range o.Requests() { // until is the same in each request
 		if !strings.Contains(r.RawQuery, "until="+strings.ReplaceAll(now.UTC().Format(time.RFC3339), ":", "%3A")) {
-			t.Errorf("asked %s", r.RawQuery)
+			t.Errorf("requested %s", r.RawQuery)
 		}
 	}
 }
 
-// TestARangeWhoseCursorsAreNeverTakenEnds: of many events of one time nothing comes of going on by time.
-func TestARangeWhoseCursorsAreNeverTakenEnds(t *testing.T) {
+// TestRange_CursorsAlwaysRefused_Fails: with many events of the same time, resuming by time makes no progress.
+func TestRange_CursorsAlwaysRefused_Fails(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	s := &scripted{t: t, reply: func(n int, w http.ResponseWriter, r *http.Request) string {
 		if r.URL.Query().Has("after") {
@@ -123,13 +122,13 @@ func TestARangeWhoseCursorsAreNeverTakenEnds(t *testing.T) {
 	}
 	for i, uri := range asked[2:] {
 		if i%2 == 0 && !strings.Contains(uri, "since=2026-01-01T11%3A55%3A00Z&until=2026-01-02T00%3A00%3A00Z") {
-			t.Errorf("went on with %s", uri)
+			t.Errorf("resumed with %s", uri)
 		}
 	}
 }
 
-// TestARefusalThatIsNotOfTheCursorEndsARange, and so does one of an operation whose records have no time.
-func TestARefusalThatIsNotOfTheCursorEndsARange(t *testing.T) {
+// TestRange_OtherRefusal_Fails: a refusal for another reason than the cursor, or without times in the records, is an error.
+func TestRange_OtherRefusal_Fails(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for name, c := range map[string]struct {
 		status int
@@ -152,8 +151,8 @@ func TestARefusalThatIsNotOfTheCursorEndsARange(t *testing.T) {
 	}
 }
 
-// TestARangeThatIsNotOverIsNotDone: by Okta's clock, and no other, whatever this machine's or the org's says.
-func TestARangeThatIsNotOverIsNotDone(t *testing.T) {
+// TestRange_UntilNotOver_IsNotDone: only the Date of Okta's answers counts, not the local clock.
+func TestRange_UntilNotOver_IsNotDone(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for name, off := range map[string]struct{ theirs, ours time.Duration }{
 		"both are right":        {},
@@ -184,19 +183,19 @@ func TestARangeThatIsNotOverIsNotDone(t *testing.T) {
 					t.Fatalf("run %d: done is %v", i, done)
 				}
 				if !d.Stats().CaughtUp {
-					t.Error("not at its end")
+					t.Error("the run did not catch up")
 				}
 				got.wantAll(t, o, 1)
 				if i == 4 {
 					break
 				}
-				if i == 3 { // its end is over, and not everything is stored
+				if i == 3 { // until is over, but an event is stored late
 					o.AppendLateEvent(until.Add(-time.Minute))
 					passed += 6 * time.Minute
 					continue
 				}
 				if i < 2 {
-					o.AppendLateEvent(clock().Add(-time.Minute)) // stored when what is behind it was read
+					o.AppendLateEvent(clock().Add(-time.Minute)) // stored after later events were read
 				}
 				if passed += time.Hour; i < 2 {
 					o.AppendEvents(30)
@@ -205,14 +204,14 @@ func TestARangeThatIsNotOverIsNotDone(t *testing.T) {
 			got.wantAll(t, o, 1)
 			o.AppendEvents(5)
 			if d, _, err := runRange(context.Background(), t, c, got, input, path); err != nil || d.Stats().Pages != 0 {
-				t.Errorf("read on behind its end: %v, %+v", err, d.Stats())
+				t.Errorf("read beyond its end: %v, %+v", err, d.Stats())
 			}
 		})
 	}
 }
 
-// TestAnswersWithoutADateDoNotMakeARangeDone: nothing else tells whether its end is over.
-func TestAnswersWithoutADateDoNotMakeARangeDone(t *testing.T) {
+// TestRange_AnswersWithoutDate_IsNotDone: without a Date it is not known whether until is over.
+func TestRange_AnswersWithoutDate_IsNotDone(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for dated, want := range map[bool]bool{true: true, false: false} {
 		c := connectTo(t, m, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -228,8 +227,8 @@ func TestAnswersWithoutADateDoNotMakeARangeDone(t *testing.T) {
 	}
 }
 
-// TestACheckpointOfAnotherRangeIsRefused, and one of version 1 goes on.
-func TestACheckpointOfAnotherRangeIsRefused(t *testing.T) {
+// TestRange_CheckpointOfAnotherRange_Fails also checks that a checkpoint of version 1 still works.
+func TestRange_CheckpointOfAnotherRange_Fails(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
@@ -258,7 +257,7 @@ func TestACheckpointOfAnotherRangeIsRefused(t *testing.T) {
 		return got, d.Run(context.Background())
 	}
 	if got, err := resume(stretch(since, until, 1000), at[3]); err != nil || len(got.lines) != 600 {
-		t.Errorf("with another size of pages: %d events, %v", len(got.lines), err)
+		t.Errorf("with another page size: %d events, %v", len(got.lines), err)
 	}
 	// Version 1 had the cursor and the time.
 	old := json.RawMessage(fmt.Sprintf(`{"v":1,"cursor":%q,"time":%q}`, gjson.GetBytes(at[3], "cursor").Str, gjson.GetBytes(at[3], "time").Str))
@@ -276,10 +275,10 @@ func TestACheckpointOfAnotherRangeIsRefused(t *testing.T) {
 		"another since, done":             {stretch(since.Add(time.Hour), until, 100), at[len(at)-1]},
 		"another filter":                  {json.RawMessage(strings.Replace(string(stretch(since, until, 100)), "}", `,"q":"x"}`, 1)), at[3]},
 		"another since, of version 1":     {stretch(since.Add(time.Hour), until, 100), old},
-		"a version to come":               {stretch(since, until, 100), json.RawMessage(`{"v":3,"done":true}`)},
-		"version 1 with nothing in it":    {stretch(since, until, 100), json.RawMessage(`{"v":1}`)},
-		"that of a poll":                  {stretch(since, until, 100), json.RawMessage(`{"v":1,"link":"/api/v1/logs?after=1"}`)},
-		"no object":                       {stretch(since, until, 100), json.RawMessage(`[]`)},
+		"a later version":                 {stretch(since, until, 100), json.RawMessage(`{"v":3,"done":true}`)},
+		"version 1 without a cursor":      {stretch(since, until, 100), json.RawMessage(`{"v":1}`)},
+		"one of a poll":                   {stretch(since, until, 100), json.RawMessage(`{"v":1,"link":"/api/v1/logs?after=1"}`)},
+		"not an object":                   {stretch(since, until, 100), json.RawMessage(`[]`)},
 	} {
 		if got, err := resume(c.input, c.at); err == nil || len(got.lines) > 0 {
 			t.Errorf("%s: %d events, %v", name, len(got.lines), err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzRangeCheckpoint reads what stands in a file: it is refused, or means the same once it was written again.
+// FuzzRangeCheckpoint reads a checkpoint from arbitrary text. It is refused, or has the same meaning after it is written again.
 func FuzzRangeCheckpoint(f *testing.F) {
 	for _, s := range []string{``, `null`, `{"v":1,"cursor":"a","time":"2026-01-01T00:00:00Z"}`, `{"v":1,"done":true}`, `{"v":2,"input":"i","cursor":"a","since":"2026-01-01T00:00:00Z"}`,
 		`{"v":2,"input":"i","time":"0001-01-01T00:00:00Z"}`, `{"v":2,"input":"other","done":true}`, `{"v":2,"input":"i","time":"yesterday"}`, `{"v":1,"time":""}`} {

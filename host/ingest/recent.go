@@ -16,65 +16,64 @@ import (
 	"github.com/mach5/okta-connector/host/durable"
 )
 
-// Bounds of what is remembered. The connector's overlap after a refused cursor is 5 minutes.
+// Limits of the remembered keys. The connector's overlap after a refused cursor is 5 minutes.
 const (
-	remembered = 10 * time.Minute // how far behind the latest record
-	leastKeys  = 10_000           // that are remembered however old they are
-	mostKeys   = 1 << 18          // and however new; an overlap with more has repeats, which have the same keys
+	rememberFor = 10 * time.Minute // time before the latest record for which keys are remembered
+	minKeys     = 10_000           // keys that are remembered even if they are older
+	maxKeys     = 1 << 18          // maximum; an overlap with more records leads to repeats with the same keys
 )
 
-// Recent remembers the keys of the records that a sink has lately made durable, so that those which a source gives again
-// are not written again. It keeps them in a file beside the checkpoint, for the next process: without that, what a crash
-// leaves half done, and a cursor that expired while nothing ran, would give repeats.
+// Recent remembers the keys of the records that a sink recently made durable, so that repeated records are not written again.
+// It stores them in a file next to the checkpoint for the next process. Otherwise a crash, or a cursor that expires while no
+// process runs, would lead to repeats.
 //
-// A key that is lost does no harm but a repeat. A key can never stand there too early: it is added once its record is
-// durable. It is not safe for concurrent use; close it when done.
+// A lost key leads only to a repeat. A key is added only once its record is durable. Recent is not safe for concurrent use.
+// Close it when done.
 type Recent struct {
 	path string
 	file *os.File
-	kept int   // keys in the file
-	size int64 // that the file has at least: a shorter one was cut by another program
-	err  error // of the file
+	kept int   // number of entries in the file
+	size int64 // minimum size of the file: a shorter one was cut by another program
+	err  error // error of the file; returned by the next Commit
 
-	keys    map[key]struct{}
-	order   []key // oldest first, from head on
-	head    int
-	pages   []page
-	last    key   // digest of the checkpoint that was to be saved last; zero is none
-	hand    []key // of the page in hand
-	unsaved int   // the last so many of order: written, and not durable yet
-	hex     [32]byte
-	files   []durable.ID // that were written to, the latest last
+	keys        map[key]struct{}
+	order       []key // oldest first; entries before head are unused
+	head        int
+	pages       []page
+	last        key   // digest of the last checkpoint for which Mark was called; zero if none
+	current     []key // keys of the current page
+	uncommitted int   // number of keys at the end of order that are written and not durable yet
+	hex         [32]byte
+	files       []durable.ID // files that were written to, the latest last
 
-	// replayed are the keys of records that the sink holds and no checkpoint covers, since a crash came between. They are
-	// written down once the source gives their records again and a checkpoint covers those: true is given again, and not
-	// committed yet.
+	// replayed are the keys of records that the sink has and that no checkpoint covers, because of a crash. A key is stored
+	// in the file once the source repeats its record and a checkpoint covers that. The value is true between the two.
 	replayed   map[key]bool
-	replayTime time.Time // watermark of the first page after the replay; zero is none yet
+	replayTime time.Time // watermark of the first page after the replay; zero before that
 }
 
-// key is a record's key: a UUID, or a hash of anything else.
+// key identifies a record's key: it is the key itself if that is a UUID, otherwise a hash of it.
 type key [16]byte
 
-// page is keys that were added together.
+// page is the keys that were added together.
 type page struct {
 	count     int
-	watermark time.Time // zero is not known
+	watermark time.Time // zero if not known
 }
 
-// magic begins the file. Entries follow: a byte that says what, and 16 bytes.
+// magic is the beginning of the file. Entries follow: a byte with the kind, and 16 bytes.
 const (
 	magic     = "recent keys, v2\n"
 	entryKey  = 'k'
 	entryMark = 'c'
-	entryFile = 'f' // programs from before it know only the others, and leave it out when they rewrite the file
+	entryFile = 'f' // older programs do not know this kind, and drop it when they rewrite the file
 	entrySize = 1 + len(key{})
 )
 
-// OpenRecent reads the keys at path, and makes the file where there is none. at is the checkpoint from which the source
-// goes on: keys that were added behind it do not count, so that one from an earlier time, which somebody put back, has its
-// records again; nil begins anew. An empty path remembers in memory alone, and so does what follows a file that cannot be used,
-// which the next Commit tells.
+// OpenRecent reads the keys in the file at path, and creates the file if there is none. at is the checkpoint from which the
+// source resumes, nil for the beginning. Keys that were added after that checkpoint are ignored, so that an older checkpoint
+// that is restored gets its records again. With an empty path, keys are only kept in memory. If the file cannot be used, the
+// next Commit returns the error, and keys are only kept in memory.
 func OpenRecent(path string, at json.RawMessage) *Recent {
 	r := &Recent{path: path, keys: map[key]struct{}{}}
 	if path == "" {
@@ -90,7 +89,7 @@ func OpenRecent(path string, at json.RawMessage) *Recent {
 	return r
 }
 
-// load reads the file. It is not whole where a crash cut it, or something else stands there.
+// load reads the file. whole is false if a crash cut it or it contains something else.
 func (r *Recent) load(at key) (whole bool, err error) {
 	info, err := r.file.Stat()
 	if err != nil {
@@ -104,10 +103,10 @@ func (r *Recent) load(at key) (whole bool, err error) {
 	}
 	size := int64(entrySize)
 	count := (info.Size() - int64(len(magic))) / size
-	skip := max(0, count-mostKeys)
+	skip := max(0, count-maxKeys)
 	in := bufio.NewReaderSize(io.NewSectionReader(r.file, int64(len(magic))+skip*size, (count-skip)*size), 64<<10)
 	whole = info.Size() == int64(len(magic))+count*size
-	var found, behind bool // the checkpoint's mark, and another behind it
+	var found, behind bool // whether the mark of the checkpoint was found, and another after it
 	var entry [entrySize]byte
 	for range count - skip {
 		if _, err := io.ReadFull(in, entry[:]); err != nil {
@@ -122,7 +121,7 @@ func (r *Recent) load(at key) (whole bool, err error) {
 			found = found || k == at
 			behind = found && k != at
 		case entryFile:
-			r.noted(durable.ID(k))
+			r.addFile(durable.ID(k))
 		default:
 			whole = false
 		}
@@ -142,7 +141,7 @@ func digest(checkpoint json.RawMessage) key {
 	return key(sum[:16])
 }
 
-// Mark notes a checkpoint that is about to be saved: what is committed from then on belongs to it.
+// Mark records a checkpoint that is about to be saved. Keys that are committed from then on belong to it.
 func (r *Recent) Mark(checkpoint json.RawMessage) {
 	r.last = digest(checkpoint)
 	if r.err == nil {
@@ -150,26 +149,26 @@ func (r *Recent) Mark(checkpoint json.RawMessage) {
 	}
 }
 
-// mostFiles is how many files are remembered: those of the last minutes, where another program renames them all the time.
-const mostFiles = 16
+// maxFiles is how many files are remembered. If another program renames files often, these are the last minutes.
+const maxFiles = 16
 
-// NoteFile remembers a file that records are written to, so that the next process finds it should it be renamed.
+// NoteFile records a file that records are written to, so that the next process finds it after a rename.
 func (r *Recent) NoteFile(id durable.ID) {
 	if n := len(r.files); n > 0 && r.files[n-1] == id {
 		return
 	}
-	r.noted(id)
+	r.addFile(id)
 	if r.err == nil {
 		r.err = r.append(entryFile, []key{key(id)})
 	}
 }
 
-func (r *Recent) noted(id durable.ID) {
+func (r *Recent) addFile(id durable.ID) {
 	r.files = append(r.files, id)
-	r.files = r.files[max(0, len(r.files)-mostFiles):]
+	r.files = r.files[max(0, len(r.files)-maxFiles):]
 }
 
-// Files are the files that were noted last.
+// Files returns the files that were recorded last, the latest last.
 func (r *Recent) Files() []durable.ID { return slices.Clone(r.files) }
 
 func (r *Recent) add(k key) {
@@ -179,14 +178,14 @@ func (r *Recent) add(k key) {
 	}
 }
 
-// Begin takes a page in hand. A page that was in hand and not kept is forgotten.
+// Begin begins a page. If the last page was not kept, its keys are forgotten.
 func (r *Recent) Begin() {
-	r.unsee(r.hand)
-	r.hand = r.hand[:0]
+	r.forgetKeys(r.current)
+	r.current = r.current[:0]
 }
 
-// unsee forgets keys of pages that did not become durable. Replayed ones stay known: their records are in the sink.
-func (r *Recent) unsee(keys []key) {
+// forgetKeys forgets keys of pages that did not become durable. Replayed keys stay known: the sink has their records.
+func (r *Recent) forgetKeys(keys []key) {
 	for _, k := range keys {
 		if _, replayed := r.replayed[k]; replayed {
 			r.replayed[k] = false
@@ -196,31 +195,31 @@ func (r *Recent) unsee(keys []key) {
 	}
 }
 
-// Seen reports whether a key was seen before, in an earlier page or in this one.
+// Seen adds a key to the current page, and reports whether it was seen before, in this page or an earlier one.
 func (r *Recent) Seen(text []byte) bool {
 	k := r.parse(text)
 	if taken, replayed := r.replayed[k]; replayed && !taken {
 		r.replayed[k] = true
-		r.hand = append(r.hand, k)
+		r.current = append(r.current, k)
 		return true
 	}
 	if _, known := r.keys[k]; known {
 		return true
 	}
 	r.keys[k] = struct{}{}
-	r.hand = append(r.hand, k)
+	r.current = append(r.current, k)
 	return false
 }
 
-// Know adds the key of a record that a sink replays, and reports whether it was known before the replay, or no more keys can
-// be added. The key is written down with the page in which the source gives the record again: the next process starts at
-// the checkpoint behind that page, and does not replay what is before it.
-func (r *Recent) Know(text []byte) (known bool) {
+// AddReplayed adds the key of a record that a sink replays. It returns true if the key was known before the replay, or if no
+// more keys can be added. The key is stored in the file with the page in which the source repeats the record: from that
+// page's checkpoint on, a process no longer replays the record.
+func (r *Recent) AddReplayed(text []byte) (known bool) {
 	k := r.parse(text)
 	if _, again := r.replayed[k]; again {
 		return false
 	}
-	if _, known := r.keys[k]; known || len(r.replayed) >= mostKeys {
+	if _, known := r.keys[k]; known || len(r.replayed) >= maxKeys {
 		return true
 	}
 	if r.replayed == nil {
@@ -231,7 +230,7 @@ func (r *Recent) Know(text []byte) (known bool) {
 	return false
 }
 
-// parse makes a key of a record's. A UUID fits as it is.
+// parse returns the key for the text of a record's key.
 func (r *Recent) parse(text []byte) (k key) {
 	if len(text) == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' {
 		digits := append(r.hex[:0], text[:8]...)
@@ -245,57 +244,56 @@ func (r *Recent) parse(text []byte) (k key) {
 	return k
 }
 
-// Keep remembers the keys of the page in hand, which is written. watermark is the time of its latest record, zero when not
-// known.
+// Keep keeps the keys of the current page, which was written. watermark is the time of its latest record, zero if not known.
 func (r *Recent) Keep(watermark time.Time) {
-	if len(r.hand) == 0 {
+	if len(r.current) == 0 {
 		return
 	}
-	r.order = append(r.order, r.hand...)
-	r.unsaved += len(r.hand)
-	r.pages = append(r.pages, page{len(r.hand), watermark})
-	if len(r.pages) > 1 && r.pages[0].watermark.IsZero() { // what was read from a file is no older than the first page
+	r.order = append(r.order, r.current...)
+	r.uncommitted += len(r.current)
+	r.pages = append(r.pages, page{len(r.current), watermark})
+	if len(r.pages) > 1 && r.pages[0].watermark.IsZero() { // keys from the file count as if they were from the first page
 		r.pages[0].watermark = watermark
 	}
-	r.hand = r.hand[:0]
+	r.current = r.current[:0]
 }
 
-// Revoke forgets what was kept since the last Commit: it did not become durable.
+// Revoke forgets the keys that were kept and not committed: their pages did not become durable.
 func (r *Recent) Revoke() {
 	r.Begin()
-	kept := len(r.order) - r.unsaved
-	r.unsee(r.order[kept:])
+	kept := len(r.order) - r.uncommitted
+	r.forgetKeys(r.order[kept:])
 	r.order = r.order[:kept]
-	for r.unsaved > 0 {
-		r.unsaved -= r.pages[len(r.pages)-1].count
+	for r.uncommitted > 0 {
+		r.uncommitted -= r.pages[len(r.pages)-1].count
 		r.pages = r.pages[:len(r.pages)-1]
 	}
 }
 
-// Kept is how many keys were kept and not committed.
-func (r *Recent) Kept() int { return r.unsaved }
+// Kept returns how many keys were kept and not committed.
+func (r *Recent) Kept() int { return r.uncommitted }
 
-// Commit takes the first n keys that were kept, those of whole pages, for durable, writes them down, and forgets what is too
-// old. An error is of the file, and told once.
+// Commit commits the first n kept keys, which must be those of whole pages: it stores them in the file, and forgets old keys.
+// An error of the file is returned once. After it, keys are only kept in memory.
 func (r *Recent) Commit(n int) error {
 	if n > 0 {
-		from := len(r.order) - r.unsaved
+		from := len(r.order) - r.uncommitted
 		if r.err == nil {
 			r.err = r.append(entryKey, r.order[from:from+n])
 		}
 		for _, k := range r.order[from : from+n] {
 			delete(r.replayed, k)
 		}
-		r.unsaved -= n
+		r.uncommitted -= n
 		r.forget(r.pages[len(r.pages)-1].watermark)
 	}
-	if r.err == nil && r.file != nil && r.kept > 2*max(r.count(), leastKeys) {
+	if r.err == nil && r.file != nil && r.kept > 2*max(r.count(), minKeys) {
 		r.err = r.rewrite()
 	}
 	if r.err == nil {
 		return nil
 	}
-	err := fmt.Errorf("keys of recent records: %w: what is repeated to the next run will not be recognised", r.err)
+	err := fmt.Errorf("keys of recent records: %w: the next run will not recognise repeated records", r.err)
 	_ = r.Close()
 	r.file, r.err = nil, nil
 	return err
@@ -303,12 +301,12 @@ func (r *Recent) Commit(n int) error {
 
 func (r *Recent) count() int { return len(r.order) - r.head }
 
-// forget drops the oldest pages' keys, and those that were replayed and not given again.
+// forget drops the keys of old pages, and replayed keys whose records the source did not repeat.
 func (r *Recent) forget(now time.Time) {
 	if r.replayTime.IsZero() {
 		r.replayTime = now
 	}
-	if now.Sub(r.replayTime) > remembered && r.count() >= leastKeys {
+	if now.Sub(r.replayTime) > rememberFor && r.count() >= minKeys {
 		for k, taken := range r.replayed {
 			if !taken {
 				delete(r.replayed, k)
@@ -319,11 +317,11 @@ func (r *Recent) forget(now time.Time) {
 	dropped := 0
 	for _, p := range r.pages {
 		left := r.count() - p.count
-		if left < r.unsaved {
-			break // a page that is not durable yet
+		if left < r.uncommitted {
+			break // the page is not durable yet
 		}
-		old := !p.watermark.IsZero() && now.Sub(p.watermark) > remembered && left >= leastKeys
-		if !old && r.count() <= mostKeys {
+		old := !p.watermark.IsZero() && now.Sub(p.watermark) > rememberFor && left >= minKeys
+		if !old && r.count() <= maxKeys {
 			break
 		}
 		for _, k := range r.order[r.head : r.head+p.count] {
@@ -339,7 +337,7 @@ func (r *Recent) forget(now time.Time) {
 	}
 }
 
-// append writes entries behind those in the file. They need not be synced: what is lost is a repeat.
+// append appends entries to the file. They are not synced: a lost key leads only to a repeat.
 func (r *Recent) append(kind byte, all []key) error {
 	if r.file == nil {
 		return nil
@@ -357,7 +355,7 @@ func (r *Recent) append(kind byte, all []key) error {
 	return err
 }
 
-// inPlace makes the file again where another program renamed, deleted or replaced it.
+// inPlace writes the file again if another program renamed, deleted, cut or replaced it.
 func (r *Recent) inPlace() error {
 	mine, err := r.file.Stat()
 	if err != nil {
@@ -369,7 +367,7 @@ func (r *Recent) inPlace() error {
 	return r.rewrite()
 }
 
-// rewrite makes a file of the keys that are remembered.
+// rewrite replaces the file by one with the remembered keys.
 func (r *Recent) rewrite() error {
 	temp := r.path + ".new"
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -380,8 +378,8 @@ func (r *Recent) rewrite() error {
 		return err
 	}
 	w := bufio.NewWriterSize(f, 64<<10)
-	_, _ = w.WriteString(magic) // Flush tells
-	durable := r.order[r.head : len(r.order)-r.unsaved]
+	_, _ = w.WriteString(magic) // Flush returns the error
+	durable := r.order[r.head : len(r.order)-r.uncommitted]
 	for _, k := range durable {
 		_, _ = w.Write(append([]byte{entryKey}, k[:]...))
 	}
@@ -404,7 +402,7 @@ func (r *Recent) rewrite() error {
 	return old.Close()
 }
 
-// Close lets go of the file.
+// Close closes the file.
 func (r *Recent) Close() error {
 	if r.file == nil {
 		return nil

@@ -15,7 +15,7 @@ var at = json.RawMessage(`{"v":1,"link":"/api/v1/logs?after=1"}`)
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// see takes a page of keys, and reports how many of them were seen before.
+// see adds and commits a page of keys, and returns how many of them were seen before.
 func see(t *testing.T, r *Recent, when time.Time, keys ...string) (seen int) {
 	t.Helper()
 	r.Begin()
@@ -39,28 +39,28 @@ func uuids(from, n int) (all []string) {
 	return all
 }
 
-func TestRepeatsAreSeen(t *testing.T) {
+func TestSeen_RepeatedKey_IsSeen(t *testing.T) {
 	r := OpenRecent("", nil)
 	if n := see(t, r, noon, "a", "b", "a"); n != 1 {
-		t.Errorf("%d of a page itself", n)
+		t.Errorf("%d of the same page", n)
 	}
 	if n := see(t, r, noon, "b", "c", uuids(1, 1)[0]); n != 1 {
-		t.Errorf("%d of the page before", n)
+		t.Errorf("%d of the last page", n)
 	}
 	if n := see(t, r, noon, strings.ToUpper(uuids(1, 1)[0]), "A"); n != 1 {
-		t.Errorf("%d: a UUID is the same in upper case, another key is not", n)
+		t.Errorf("%d, want 1: a UUID is the same in upper case, another key is not", n)
 	}
 	r.Begin()
 	if r.Seen([]byte("d")) {
 		t.Error("d")
 	}
 	if n := see(t, r, noon, "d"); n != 0 {
-		t.Error("a key of a page that was not committed was seen")
+		t.Error("a key of an uncommitted page was seen")
 	}
 }
 
-// TestWhatDidNotBecomeDurableIsRevoked: pages are kept, some committed, and the rest comes again.
-func TestWhatDidNotBecomeDurableIsRevoked(t *testing.T) {
+// TestRevoke_UncommittedPages_AreForgotten: of several kept pages, only some are committed.
+func TestRevoke_UncommittedPages_AreForgotten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	r := OpenRecent(path, at)
 	keep := func(keys ...string) {
@@ -94,16 +94,16 @@ func TestWhatDidNotBecomeDurableIsRevoked(t *testing.T) {
 	_ = r.Close()
 }
 
-func TestKeysOutliveTheProcess(t *testing.T) {
+func TestOpenRecent_NextProcess_KnowsKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cp.json.keys")
 	r := OpenRecent(path, at)
 	see(t, r, noon, uuids(0, 100)...)
 	r.Begin()
-	r.Seen([]byte("in hand when it was killed"))
+	r.Seen([]byte("current when it was killed"))
 	_ = r.Close()
 	for i := range 3 {
 		r = OpenRecent(path, at)
-		if n := see(t, r, noon, append(uuids(0, 100+10*i), "in hand when it was killed")...); n != 100+10*i+min(i, 1) {
+		if n := see(t, r, noon, append(uuids(0, 100+10*i), "current when it was killed")...); n != 100+10*i+min(i, 1) {
 			t.Errorf("run %d: %d seen", i, n)
 		}
 		see(t, r, noon, uuids(100+10*i, 10)...)
@@ -111,13 +111,13 @@ func TestKeysOutliveTheProcess(t *testing.T) {
 	}
 	r = OpenRecent(path, nil)
 	if n := see(t, r, noon, uuids(0, 100)...); n != 0 {
-		t.Errorf("anew: %d seen", n)
+		t.Errorf("from the beginning: %d seen", n)
 	}
 	_ = r.Close()
 }
 
-// TestKeysThatACrashCutAreOnlyRepeats cuts the file at every length, and puts something else in its place.
-func TestKeysThatACrashCutAreOnlyRepeats(t *testing.T) {
+// TestOpenRecent_FileCut_KnowsWholeKeys cuts the file at every length, and also replaces its content.
+func TestOpenRecent_FileCut_KnowsWholeKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	r := OpenRecent(path, at)
 	see(t, r, noon, uuids(0, 5)...)
@@ -131,7 +131,7 @@ func TestKeysThatACrashCutAreOnlyRepeats(t *testing.T) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // what was mended holds
+		for range 2 { // the second time, the file is repaired
 			r := OpenRecent(path, at)
 			r.Begin()
 			seen := 0
@@ -147,13 +147,13 @@ func TestKeysThatACrashCutAreOnlyRepeats(t *testing.T) {
 		}
 	}
 	for n := range len(whole) + 1 {
-		check(whole[:n], max((n-len(magic))/entrySize-1, 0)) // the mark comes first
+		check(whole[:n], max((n-len(magic))/entrySize-1, 0)) // the mark is the first entry
 	}
 	check([]byte(strings.Repeat("something else, and long enough ", 20)), 0)
 }
 
-// TestACheckpointThatWasPutBackHasItsRecordsAgain: keys that are newer than it are none of its.
-func TestACheckpointThatWasPutBackHasItsRecordsAgain(t *testing.T) {
+// TestOpenRecent_OlderCheckpoint_ForgetsNewerKeys: keys that are newer than the checkpoint are ignored.
+func TestOpenRecent_OlderCheckpoint_ForgetsNewerKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	r := OpenRecent(path, nil)
 	checkpoint := func(i int) json.RawMessage { return json.RawMessage(fmt.Sprintf(`{"v":1,"n":%d}`, i)) }
@@ -188,7 +188,7 @@ func TestACheckpointThatWasPutBackHasItsRecordsAgain(t *testing.T) {
 	}
 }
 
-func TestWhatIsRememberedIsBounded(t *testing.T) {
+func TestRecent_ManyKeys_AreBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	r := OpenRecent(path, at)
 	const page = 1000
@@ -197,10 +197,10 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 			t.Fatalf("page %d: %d seen", i, n)
 		}
 	}
-	if r.count() < leastKeys || r.count() > leastKeys+2*page || len(r.keys) != r.count() || cap(r.order) > 8*leastKeys {
+	if r.count() < minKeys || r.count() > minKeys+2*page || len(r.keys) != r.count() || cap(r.order) > 8*minKeys {
 		t.Errorf("%d keys, %d in the map, room for %d", r.count(), len(r.keys), cap(r.order))
 	}
-	if info, err := os.Stat(path); err != nil || info.Size() > 17*(2*leastKeys+4*page) {
+	if info, err := os.Stat(path); err != nil || info.Size() > 17*(2*minKeys+4*page) {
 		t.Errorf("%v, %v", info.Size(), err)
 	}
 	if n := see(t, r, noon.Add(1000*time.Minute), uuids(995*page, 5*page)...); n != 5*page {
@@ -209,10 +209,10 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	_ = r.Close()
 
 	r = OpenRecent("", nil)
-	for i := range 400 { // all of one moment
+	for i := range 400 { // all of the same time
 		see(t, r, noon, uuids(i*page, page)...)
 	}
-	if r.count() > mostKeys {
+	if r.count() > maxKeys {
 		t.Errorf("%d keys", r.count())
 	}
 	if n := see(t, r, noon, uuids(399*page, page)...); n != page {
@@ -220,13 +220,13 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 }
 
-// TestAFileThatCannotBeUsedIsToldOnce, and does not stop the source.
-func TestAFileThatCannotBeUsedIsToldOnce(t *testing.T) {
+// TestCommit_UnusableFile_FailsOnce: after that, keys are only kept in memory.
+func TestCommit_UnusableFile_FailsOnce(t *testing.T) {
 	r := OpenRecent(filepath.Join(t.TempDir(), "none", "keys"), at)
 	r.Begin()
 	r.Seen([]byte("a"))
 	r.Keep(noon)
-	if err := r.Commit(r.Kept()); err == nil || !strings.Contains(err.Error(), "will not be recognised") {
+	if err := r.Commit(r.Kept()); err == nil || !strings.Contains(err.Error(), "will not recognise") {
 		t.Errorf("%v", err)
 	}
 	if n := see(t, r, noon, "a", "b"); n != 1 {
@@ -234,8 +234,8 @@ func TestAFileThatCannotBeUsedIsToldOnce(t *testing.T) {
 	}
 }
 
-// TestKeysThatAreDeletedUnderARunAreWrittenAgain: the next process knows all of them.
-func TestKeysThatAreDeletedUnderARunAreWrittenAgain(t *testing.T) {
+// TestCommit_FileDeleted_WritesKeysAgain: the next process knows all keys.
+func TestCommit_FileDeleted_WritesKeysAgain(t *testing.T) {
 	for name, remove := range map[string]func(string) error{
 		"deleted": os.Remove,
 		"renamed": func(path string) error { return os.Rename(path, path+".1") },

@@ -23,19 +23,19 @@ import (
 	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
-// replaying is a source whose processes write to one folder, and are killed.
+// replaying runs processes of a source that write to one folder and are killed.
 type replaying struct {
 	t      *testing.T
-	feed   func(page int) ingest.Feed // with so many records a page
+	feed   func(page int) ingest.Feed // returns the feed with a page size
 	folder string
 	out    string
 }
 
-// run reads some pages, of so many records each, and ends; 0 pages are all.
+// run reads a number of pages with a page size, and ends. 0 pages means all.
 func (r *replaying) run(pages, size int) {
 	r.t.Helper()
 	path := filepath.Join(r.folder, "cp.json")
-	disk, err := crashtest.New(r.folder) // costs no real syncs
+	disk, err := crashtest.New(r.folder) // does no real syncs
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func (r *replaying) run(pages, size int) {
 	}
 }
 
-// small is an org whose events all lie within the overlap that is read again behind a cursor that expired.
+// small returns an org whose events are all within the overlap that is read again after a cursor expired.
 func small(events int) *oktatest.Org {
 	o := oktatest.New(oktatest.Config{Users: 3, Events: -1, RateLimits: unlimited})
 	began := time.Now().Add(-time.Minute)
@@ -82,7 +82,7 @@ func small(events int) *oktatest.Org {
 	return o
 }
 
-// feeds are the sources that go on by time behind a cursor that is refused.
+// feeds returns the sources that resume by time after a refused cursor.
 func feeds(c *host.Connection) map[string]func(page int) ingest.Feed {
 	now := time.Now()
 	return map[string]func(int) ingest.Feed{
@@ -95,10 +95,10 @@ func feeds(c *host.Connection) map[string]func(page int) ingest.Feed {
 	}
 }
 
-// TestReplayedRecordsAreKnownToLaterProcesses: a process is killed when its pages are in the file and their checkpoint is
-// not saved. The next one replays their records and saves a checkpoint behind them. The cursor of the third is refused: it
-// reads the records of the last five minutes again, and writes none of them twice.
-func TestReplayedRecordsAreKnownToLaterProcesses(t *testing.T) {
+// TestRun_ReplayedRecords_AreKnownToLaterRuns: a process is killed after its pages are in the file and before their checkpoint
+// is saved. The next one replays their records and saves a later checkpoint. The cursor of the third is refused: it reads the
+// records of the last five minutes again, and writes none twice.
+func TestRun_ReplayedRecords_AreKnownToLaterRuns(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := small(40)
 	c := connectTo(t, m, o, host.Config{})
@@ -108,7 +108,7 @@ func TestReplayedRecordsAreKnownToLaterProcesses(t *testing.T) {
 	}
 	for name, feed := range feeds(c) {
 		for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
-			for replayed := range most + 1 { // pages
+			for replayed := range most + 1 { // number of pages
 				for further := 1; further <= replayed+1; further++ {
 					r := replaying{t: t, feed: feed, folder: t.TempDir(), out: out}
 					r.run(1, 4)
@@ -124,7 +124,7 @@ func TestReplayedRecordsAreKnownToLaterProcesses(t *testing.T) {
 						o.ClearFaults()
 					}
 					if wantOnce(t, o, r.folder, out); t.Failed() {
-						t.Fatalf("%s into %s: %d pages were replayed, and %d read then", name, out, replayed, further)
+						t.Fatalf("%s into %s: %d pages were replayed, then %d read", name, out, replayed, further)
 					}
 				}
 			}
@@ -132,10 +132,10 @@ func TestReplayedRecordsAreKnownToLaterProcesses(t *testing.T) {
 	}
 }
 
-// TestAPageThatIsTornAnywhereComesOnce tears the last page of a file at every byte, behind a checkpoint that is older than
-// the page before it. The pages that follow continue it, or are cut otherwise, so that the file is put aside. Cursors expire
-// then. Each record is there once, also for a reader that takes what it can of a frame that is torn.
-func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
+// TestRun_TornPage_IsWrittenOnce cuts the last page of a file at every byte; the checkpoint is older than the page before. The
+// next pages complete it, or have another size, so that the file is put aside. Then cursors expire. Each record is there
+// once, also for a reader that reads the whole blocks of a torn frame.
+func TestRun_TornPage_IsWrittenOnce(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	o := small(20)
 	c := connectTo(t, m, o, host.Config{})
@@ -167,7 +167,7 @@ func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
 				step = 29
 			}
 			for at := len(whole); at <= len(last); at++ {
-				if (at-len(whole))%step != 0 && at < len(last)-4 { // the checksum is the end of a frame
+				if (at-len(whole))%step != 0 && at < len(last)-4 { // always test the checksum at the end of a frame
 					continue
 				}
 				for _, size := range []int{4, 3} {
@@ -178,7 +178,7 @@ func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					r.run(3, size) // the checkpoint is behind what was replayed
+					r.run(3, size) // moves the checkpoint past the replayed records
 					o.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1})
 					r.run(0, 4)
 					o.ClearFaults()
@@ -186,7 +186,7 @@ func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
 						wantOnceStreamed(t, o, r.folder)
 					}
 					if t.Failed() {
-						t.Fatalf("%s into %s, torn at byte %d of %d to %d, then pages of %d", name, out, at, len(whole), len(last), size)
+						t.Fatalf("%s into %s, cut at byte %d of %d to %d, then pages of %d", name, out, at, len(whole), len(last), size)
 					}
 				}
 			}
@@ -194,8 +194,8 @@ func TestAPageThatIsTornAnywhereComesOnce(t *testing.T) {
 	}
 }
 
-// wantOnceStreamed wants the events of an org in compressed files once, as a reader has it that does not wait for the end of
-// a frame: zstdcat prints each block as it comes.
+// wantOnceStreamed checks that a streaming reader of the compressed files gets each event of an org once. Such a reader does
+// not wait for the end of a frame: zstdcat prints each block at once.
 func wantOnceStreamed(t *testing.T, org *oktatest.Org, folder string) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(folder, "*.zst"))
@@ -219,8 +219,8 @@ func wantOnceStreamed(t *testing.T, org *oktatest.Org, folder string) {
 	}
 }
 
-// blocks are what is in the whole blocks of a frame at the end of a file, which is torn: nothing, or the one block that the
-// pages here have, whose checksum is missing.
+// blocks returns the content of the whole blocks of a torn frame at the end of a file. The pages here have one block, so that
+// is the block if only the checksum is missing, or nothing.
 func blocks(file []byte) []byte {
 	for len(file) > 0 {
 		n, err := frameLength(file)
@@ -237,7 +237,7 @@ func blocks(file []byte) []byte {
 				return nil
 			}
 			defer d.Close()
-			text, _ := d.DecodeAll(file, nil) // what cannot be decoded is nothing
+			text, _ := d.DecodeAll(file, nil) // after an error text is empty
 			return text
 		}
 	}

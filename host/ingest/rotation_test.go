@@ -22,9 +22,9 @@ import (
 	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
-// TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired: of several sources followed at once, one has no token at first,
-// then one that the org refuses, then the right one.
-func TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired(t *testing.T) {
+// TestKeepTrying_RefusedToken_ContinuesOnceRepaired: one of several sources has no token at first, then one that the org
+// refuses, then the right one.
+func TestKeepTrying_RefusedToken_ContinuesOnceRepaired(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	path := filepath.Join(t.TempDir(), "token")
 	synctest.Test(t, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		if n := requests(); n < 2 || n > 10 || d.Stats().Records != 0 {
-			t.Errorf("%d requests with a token that is refused, %d records", n, d.Stats().Records)
+			t.Errorf("%d requests with a refused token, %d records", n, d.Stats().Records)
 		}
 		if err := os.WriteFile(path, []byte(oktatest.DefaultToken), 0o600); err != nil {
 			t.Fatal(err)
@@ -80,8 +80,9 @@ func TestKeepTrying_RefusedToken_GoesOnWhenTheFileIsRepaired(t *testing.T) {
 	})
 }
 
-// TestPersist_ForbiddenInPassing_GoesOn: some refusals of the token or of its role pass; one that lasts ends the run.
-func TestPersist_ForbiddenInPassing_GoesOn(t *testing.T) {
+// TestPersist_TemporarilyForbidden_Continues: some refusals of the token or its role are temporary. One that lasts ends the
+// run.
+func TestPersist_TemporarilyForbidden_Continues(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for _, c := range []struct {
 		refusals int
@@ -118,9 +119,9 @@ func TestPersist_ForbiddenInPassing_GoesOn(t *testing.T) {
 	}
 }
 
-// TestPersist_SinkRefusesInPassing_GoesOn: a service that does not know a new token yet, or is being moved. One that lasts
+// TestPersist_SinkRefusesTemporarily_Continues: a service may not know a new token yet, or may be moved. A refusal that lasts
 // ends the run.
-func TestPersist_SinkRefusesInPassing_GoesOn(t *testing.T) {
+func TestPersist_SinkRefusesTemporarily_Continues(t *testing.T) {
 	m := hosttest.Connector.Load(t)
 	for _, c := range []struct{ status, refusals, taken int }{{401, 5, 50}, {403, 5, 50}, {404, 5, 50}, {407, 5, 50}, {404, 1 << 30, 0}, {400, 1, 0}} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})

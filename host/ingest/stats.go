@@ -14,33 +14,32 @@ type State string
 
 // The states of a Drain.
 const (
-	Idle    State = "idle"    // not begun
-	Running State = "running" // reading, or waiting for the source to have more
-	Waiting State = "waiting" // something failed that may pass: it is about to try again
+	Idle    State = "idle"    // Run was not called
+	Running State = "running" // reads, or waits for the source to have more
+	Waiting State = "waiting" // waits to retry after a temporary failure
 	Ended   State = "ended"   // the feed has ended, or Run was interrupted
-	Failed  State = "failed"  // something failed that does not pass
+	Failed  State = "failed"  // ended by a permanent failure
 )
 
-// Stats is how a Drain gets on.
+// Stats is the status of a Drain and its counters.
 type Stats struct {
 	State    State
-	Err      error // of Waiting and Failed
-	Records  int64 // that went to the sink
+	Err      error // the failure, if State is Waiting or Failed
+	Records  int64 // records that are durable in the sink
 	Pages    int64
-	Bytes    int64 // of the records
-	Repeats  int64 // records that were dropped, since their keys had gone to the sink before
-	Refused  int64 // records, of Records, that the sink's service refused and that it put aside
-	Retries  int64 // requests that were made again
-	Failures int64 // times that the drain had to begin anew
-	Waited   time.Duration
+	Bytes    int64         // size of these records
+	Repeats  int64         // records that were dropped because the sink already had them
+	Refused  int64         // records, included in Records, that the sink's service refused and that were put aside
+	Retries  int64         // requests that were sent again
+	Failures int64         // how often the drain had to start again from the last checkpoint
+	Waited   time.Duration // time that requests waited for rate limits and retries
 	CaughtUp bool
-	// Watermark is the latest time of a record that was written, by the service's clock; zero when not known.
+	// Watermark is the latest time of a durable record, by the service's clock; zero if not known.
 	Watermark time.Time
-	// Lag is how far what is written lies behind the service's present, whatever the local clock says: everything that
-	// was there so long ago is written. -1 is not known yet.
+	// Lag is how far the durable records are behind the service's current time: every record that the service had that long
+	// ago is durable. It does not depend on the local clock. -1 means not known yet.
 	Lag time.Duration
-	// CheckpointAge is how long ago the checkpoint was brought up to what is written, before the first time how long ago the
-	// run began; -1 before that.
+	// CheckpointAge is the time since the last checkpoint was saved, or since Run began if there is none yet; -1 before Run.
 	CheckpointAge time.Duration
 	Sink          sink.Status
 }
@@ -53,9 +52,9 @@ type stats struct {
 	err       error
 	caughtUp  bool
 	watermark time.Time
-	date      time.Time // the service's clock at
-	at        time.Time // this moment of ours, whose monotonic part alone counts
-	kept      time.Time
+	date      time.Time // the service's time of the last page
+	at        time.Time // the local time then; only its monotonic part is used
+	saved     time.Time
 	began     time.Time
 }
 
@@ -65,21 +64,21 @@ func (s *stats) begin() {
 	s.state, s.began = Running, time.Now()
 }
 
-// pageStats is what counts of a page.
+// pageStats are the numbers of one page.
 type pageStats struct {
 	records, dropped, retries int
 	bytes                     int64
 	waited                    time.Duration
 	caughtUp                  bool
 	watermark, date           time.Time
-	at                        time.Time // when it came, by the clock whose monotonic part alone counts
+	at                        time.Time // when it came; only the monotonic part is used
 }
 
 func statsOf(p *host.Page, dropped int) pageStats {
 	return pageStats{p.Len(), dropped, p.Retries, p.Size(), p.Waited, p.CaughtUp, p.Watermark, p.Date, time.Now()}
 }
 
-// page counts a page that is durable.
+// page adds a durable page.
 func (s *stats) page(p pageStats) {
 	s.records.Add(int64(p.records))
 	s.bytes.Add(p.bytes)
@@ -89,7 +88,7 @@ func (s *stats) page(p pageStats) {
 	s.pages.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state, s.err, s.caughtUp, s.at, s.kept = Running, nil, p.caughtUp, p.at, time.Now()
+	s.state, s.err, s.caughtUp, s.at, s.saved = Running, nil, p.caughtUp, p.at, time.Now()
 	if !p.watermark.IsZero() {
 		s.watermark = p.watermark
 	}
@@ -111,7 +110,7 @@ func (s *stats) end(err error) {
 	}
 }
 
-// Stats is how the drain gets on. It is safe for concurrent use.
+// Stats returns the current status and counters. It is safe for concurrent use.
 func (d *Drain) Stats() Stats {
 	s := &d.stats
 	s.mu.Lock()
@@ -129,14 +128,14 @@ func (d *Drain) Stats() Stats {
 	if m, ok := d.Sink.(sink.Monitor); ok {
 		out.Sink = m.Status()
 	}
-	if s.kept.IsZero() {
+	if s.saved.IsZero() {
 		if !s.began.IsZero() {
 			out.CheckpointAge = time.Since(s.began)
 		}
 		return out
 	}
 	since := time.Since(s.at)
-	out.CheckpointAge = time.Since(s.kept)
+	out.CheckpointAge = time.Since(s.saved)
 	switch {
 	case s.caughtUp:
 		out.Lag = since
