@@ -7,11 +7,11 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// Audit is an auditor that keeps its records. Its fields are read when no invoke runs.
+// Audit is an auditor that keeps its records in memory. Read its fields only while no invoke runs.
 type Audit struct {
 	mu      sync.Mutex
-	All     []host.AuditRecord // at the end of each invoke
-	Writing []host.AuditRecord // before the first write of an invoke
+	All     []host.AuditRecord // final records
+	Writing []host.AuditRecord // records before the first write of an invoke
 }
 
 // Audit implements host.Auditor.
@@ -26,7 +26,7 @@ func (a *Audit) Audit(_ context.Context, r host.AuditRecord) error {
 	return nil
 }
 
-// Last are the record before the last write and the record of the last invoke.
+// Last returns the record before the last write, and the final record of the last invoke.
 func (a *Audit) Last() (writing, ended host.AuditRecord) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

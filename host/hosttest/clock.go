@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Clock is a time that a test sets. It may be used concurrently.
+// Clock is a clock that a test sets. It is safe for concurrent use.
 type Clock struct {
 	mu sync.Mutex
 	at time.Time
 }
 
-// NewClock is a clock that shows a time.
+// NewClock returns a clock that is set to a time.
 func NewClock(at time.Time) *Clock { return &Clock{at: at} }
 
-// Now is the time that was set, for ConnectOptions.Now.
+// Now returns the time that was set. It is for ConnectOptions.Now.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// Guest is a module that tests run. It is built once for all processes, and loaded once for all tests of one.
+// Guest is a module for tests. It is built once for all processes, and loaded once for all tests of a process. It is safe for
+// concurrent use.
 type Guest struct {
 	pack func() ([]byte, error)
 	opts host.LoadOptions
@@ -21,24 +22,25 @@ type Guest struct {
 // Connector is this repository's connector.
 var Connector = NewConnector()
 
-// NewConnector is this repository's connector, as another process has it.
+// NewConnector returns this repository's connector with a state of its own, like that of another process.
 func NewConnector() *Guest { return guest(pack.Cached, host.LoadOptions{}) }
 
 func guest(build func(context.Context) ([]byte, error), opts host.LoadOptions) *Guest {
 	return &Guest{pack: sync.OnceValues(func() ([]byte, error) { return build(context.Background()) }), opts: opts}
 }
 
-// Package is the guest in a folder of this repository, such as ./host/testdata/hostile, with a manifest of its own.
+// Package returns the guest in a folder of this repository, such as ./host/testdata/hostile, with a manifest.
 func Package(folder string, manifest []byte, opts host.LoadOptions) *Guest {
 	return guest(func(ctx context.Context) ([]byte, error) { return pack.CachedPackage(ctx, folder, manifest) }, opts)
 }
 
-// Packed is a guest that is packed already.
+// Packed returns a guest that is already packed.
 func Packed(wasm []byte, opts host.LoadOptions) *Guest {
 	return guest(func(context.Context) ([]byte, error) { return wasm, nil }, opts)
 }
 
-// Open loads the guest once. The module stays open until the process ends. For examples, which have no testing.TB.
+// Open returns the guest's module. It loads it once, and the module stays open until the process ends. It is for examples,
+// which have no testing.TB.
 func (g *Guest) Open() (*host.Module, error) {
 	g.once.Do(func() { g.m, g.err = g.load() })
 	return g.m, g.err
@@ -52,7 +54,7 @@ func (g *Guest) load() (*host.Module, error) {
 	return host.Load(context.Background(), wasm, g.opts)
 }
 
-// Module is Open for tests. Connections of one module share what they know of rate limits: tests of limits use Load.
+// Module is Open for tests. Connections of one module share the observed rate limits, so tests of limits use Load.
 func (g *Guest) Module(tb testing.TB) *host.Module {
 	tb.Helper()
 	m, err := g.Open()
@@ -62,7 +64,7 @@ func (g *Guest) Module(tb testing.TB) *host.Module {
 	return m
 }
 
-// Load loads the guest again, as another process has it, for the length of a test.
+// Load loads the guest again, with a state like that of another process, until the test ends.
 func (g *Guest) Load(tb testing.TB) *host.Module {
 	tb.Helper()
 	m, err := g.load()
@@ -73,7 +75,7 @@ func (g *Guest) Load(tb testing.TB) *host.Module {
 	return m
 }
 
-// Pack builds the module, once for a process. For what has no testing.TB.
+// Pack returns the module's bytes, which it builds once in a process. It is for callers without a testing.TB.
 func (g *Guest) Pack() ([]byte, error) { return g.pack() }
 
 // Bytes is Pack for tests.

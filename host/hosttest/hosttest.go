@@ -15,17 +15,18 @@ import (
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// Token is the secret of a connection unless a test chooses another. No test's output may contain it.
+// Token is the default secret of a connection. No output may contain it.
 const Token = "tokenThatMustNeverShowUpAnywhere0123456789"
 
-// Secret resolves every reference to itself.
+// Secret is a resolver that resolves every reference to itself.
 type Secret string
 
+// Resolve implements secrets.Resolver.
 func (s Secret) Resolve(context.Context, string) (secrets.Value, error) {
 	return secrets.New(string(s)), nil
 }
 
-// Connect connects a module for the length of a test. It completes config and opts as Open does.
+// Connect connects a module until the test ends. It sets empty fields of config and opts as Open does.
 func Connect(tb testing.TB, m *host.Module, config host.Config, opts host.ConnectOptions) *host.Connection {
 	tb.Helper()
 	c, err := Open(m, config, opts)
@@ -36,7 +37,7 @@ func Connect(tb testing.TB, m *host.Module, config host.Config, opts host.Connec
 	return c
 }
 
-// Open connects a module. The caller closes the connection. Empty fields get the name "test", the module's kind, a
+// Open connects a module. The caller closes the connection. Empty fields are set to the name "test", the module's kind, a
 // reference to a token, and Secret(Token).
 func Open(m *host.Module, config host.Config, opts host.ConnectOptions) (*host.Connection, error) {
 	if config.Name == "" {
@@ -54,7 +55,7 @@ func Open(m *host.Module, config host.Config, opts host.ConnectOptions) (*host.C
 	return m.Connect(context.Background(), config, opts)
 }
 
-// Serve serves a handler on loopback for the length of a test, and connects a module to it as Connect does.
+// Serve serves a handler on loopback until the test ends, and connects a module to it as Connect does.
 func Serve(tb testing.TB, m *host.Module, h http.Handler, config host.Config, opts host.ConnectOptions) *host.Connection {
 	tb.Helper()
 	server := httptest.NewServer(h)
@@ -63,8 +64,8 @@ func Serve(tb testing.TB, m *host.Module, h http.Handler, config host.Config, op
 	return Connect(tb, m, config, opts)
 }
 
-// Again makes a second connection with the configuration of c, as another process has it. opts are completed as Open
-// does. A change may be nil.
+// Again returns a second connection with the configuration of c, as if by another process. Empty fields of opts are set as in
+// Open. change may be nil.
 func Again(tb testing.TB, c *host.Connection, opts host.ConnectOptions, change func(*host.Config, *host.ConnectOptions)) *host.Connection {
 	tb.Helper()
 	config := c.Config()
@@ -74,8 +75,8 @@ func Again(tb testing.TB, c *host.Connection, opts host.ConnectOptions, change f
 	return Connect(tb, c.Module(), config, opts)
 }
 
-// Briefly is a ConnectOptions.Sleep that waits for a fiftieth of the time: what these tests wait for has happened already,
-// or never happens.
+// Briefly is a ConnectOptions.Sleep that waits for a fiftieth of the time. The events that these tests wait for have already
+// happened, or never happen.
 func Briefly(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d / 50):
@@ -85,7 +86,7 @@ func Briefly(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// WantOutcome wants err to be an OutcomeError of this outcome and code.
+// WantOutcome fails the test if err is not an OutcomeError with this outcome and code.
 func WantOutcome(tb testing.TB, err error, outcome abi.Outcome, code string) {
 	tb.Helper()
 	var o host.OutcomeError

@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-func TestRecorder_PassesTheBodyOn(t *testing.T) {
+func TestRecorder_Body_IsPassedToHandler(t *testing.T) {
 	var passed string
 	r := &hosttest.Recorder{Handler: http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)
@@ -26,7 +26,7 @@ func TestRecorder_PassesTheBodyOn(t *testing.T) {
 		r.ServeHTTP(httptest.NewRecorder(), req)
 		all := r.Requests()
 		if last := all[len(all)-1]; passed != body || string(last.Body) != body || last.Method != http.MethodPost {
-			t.Errorf("body %q: passed on %q, recorded %+v", body, passed, last)
+			t.Errorf("body %q: passed %q, recorded %+v", body, passed, last)
 		}
 	}
 	if !slices.Equal(r.URIs(), []string{"POST /things?x=1", "POST /things?x=1"}) || !slices.Equal(r.Headers("X-Key"), []string{"kone", "k"}) {

@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// Journal is a journal in a folder of the test's own.
+// Journal returns a journal in a new folder.
 func Journal(tb testing.TB, opts journal.Options) *journal.File {
 	tb.Helper()
 	j, err := journal.Open(filepath.Join(tb.TempDir(), "journal"), opts)
@@ -20,7 +20,7 @@ func Journal(tb testing.TB, opts journal.Options) *journal.File {
 	return j
 }
 
-// Dying is j as a process has it that is killed before it records how a run ended.
+// Dying returns a view of j whose claims fail to record the end of a run, as if the process were killed before.
 func Dying(j journal.Journal) journal.Journal { return dying{j} }
 
 type dying struct{ journal.Journal }

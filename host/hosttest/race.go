@@ -2,5 +2,5 @@
 
 package hosttest
 
-// Raced says that the race detector is on. It makes a call of a module ten times as long.
+// Raced reports whether the race detector is on. It makes calls of modules ten times slower.
 const Raced = true

@@ -15,13 +15,14 @@ type Request struct {
 	Body        []byte
 }
 
-// Recorder records each request and passes it to Handler. It may be used concurrently.
+// Recorder records each request and passes it to Handler. It is safe for concurrent use.
 type Recorder struct {
 	Handler http.Handler // nil answers 200 without a body
 	mu      sync.Mutex
 	all     []Request
 }
 
+// ServeHTTP implements http.Handler.
 func (r *Recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
@@ -33,14 +34,14 @@ func (r *Recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// Requests are the requests so far, in the order of their arrival.
+// Requests returns the requests so far, in the order of their arrival.
 func (r *Recorder) Requests() []Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.all)
 }
 
-// URIs are the methods and URIs of the requests, such as "GET /users?limit=2".
+// URIs returns the methods and URIs of the requests, such as "GET /users?limit=2".
 func (r *Recorder) URIs() (all []string) {
 	for _, req := range r.Requests() {
 		all = append(all, req.Method+" "+req.URI)
@@ -48,7 +49,7 @@ func (r *Recorder) URIs() (all []string) {
 	return all
 }
 
-// Headers are the values of one header, one for each request.
+// Headers returns the values of a header, one for each request.
 func (r *Recorder) Headers(name string) (all []string) {
 	for _, req := range r.Requests() {
 		all = append(all, req.Header.Get(name))

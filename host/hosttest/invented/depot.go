@@ -14,37 +14,37 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// TimeLayout is the service's form of time.
+// TimeLayout is the service's format of times.
 const TimeLayout = "02.01.2006 15:04:05"
 
-// Depot is the simulated service. The zero value is empty and has no rate limit. Its methods may be used concurrently.
+// Depot is the simulated service. The zero value is empty and has no rate limit. Its methods are safe for concurrent use.
 type Depot struct {
-	// Key is the credential that it takes; default hosttest.Token.
+	// Key is the credential that it accepts; default hosttest.Token.
 	Key string
-	// Now is its clock; default time.Now.
+	// Now returns its time; default time.Now.
 	Now func() time.Time
-	// Quota is how many requests a window of 10 s has; 0 is no limit.
+	// Quota is the number of requests in a window of 10 s; 0 means no limit.
 	Quota int
-	// Lose breaks the connection of each write: after it took effect, or before.
+	// Lose closes the connection of each write, after or before the write takes effect.
 	Lose Lost
 
 	mu        sync.Mutex
 	items     map[string]*stored
 	movements []string
 	requests  int
-	writes    int       // that took effect
-	window    time.Time // when it began
+	writes    int       // number of writes that took effect
+	window    time.Time // when the current window began
 	used      int
 }
 
-// Lost says which answers get lost.
+// Lost says which answers are lost.
 type Lost int
 
-// Which answers get lost.
+// The answers that are lost.
 const (
 	None        Lost = iota
-	AfterWrite       // the answer of a write that took effect
-	BeforeWrite      // the answer of a write that did not
+	AfterWrite       // of writes after they took effect
+	BeforeWrite      // of writes that do not take effect
 )
 
 type stored struct {
@@ -54,7 +54,7 @@ type stored struct {
 	rev               int
 }
 
-// Put adds an item, or moves it, as another client does.
+// Put adds or moves an item, like another client.
 func (d *Depot) Put(sku, shelf string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -75,14 +75,14 @@ func (d *Depot) put(sku, shelf string) {
 	d.movements = append(d.movements, fmt.Sprintf(`{"no":%d,"sku":%q,"to":%q,"at":%q}`, len(d.movements)+1, sku, shelf, it.changed.Format(TimeLayout)))
 }
 
-// Label gives an item a label.
+// Label sets the label of an item.
 func (d *Depot) Label(sku, label string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.items[sku].label = label
 }
 
-// Shelf is where an item is, "" when it is nowhere.
+// Shelf returns the shelf of an item, or "" if there is no such item.
 func (d *Depot) Shelf(sku string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,14 +92,14 @@ func (d *Depot) Shelf(sku string) string {
 	return ""
 }
 
-// Requests is how many requests came in.
+// Requests returns the number of requests that came in.
 func (d *Depot) Requests() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.requests
 }
 
-// Writes is how many writes took effect.
+// Writes returns the number of writes that took effect.
 func (d *Depot) Writes() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,6 +113,7 @@ func (d *Depot) now() time.Time {
 	return time.Now().UTC()
 }
 
+// ServeHTTP implements http.Handler.
 func (d *Depot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -147,7 +148,7 @@ func (d *Depot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// count counts a request in the window.
+// count counts a request in the window, and reports whether the quota allows it.
 func (d *Depot) count(h http.Header) bool {
 	if d.Quota == 0 {
 		return true
@@ -205,7 +206,7 @@ func (d *Depot) list(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, `{"data":{"items":[%s]},"paging":{"continue":%q}}`, strings.Join(page, ","), next)
 }
 
-// paged is the first page of all, and the cursor of the next one.
+// paged returns the first page of all, and the cursor of the next one.
 func paged(all []string, r *http.Request, cursor func(last string) string) (page []string, next string) {
 	size, err := strconv.Atoi(r.URL.Query().Get("page_size"))
 	if err != nil {
@@ -258,7 +259,7 @@ func (d *Depot) write(w http.ResponseWriter, r *http.Request) {
 
 func (s *stored) etag() string { return `"` + strconv.Itoa(s.rev) + `"` }
 
-// String is the item as the service answers it.
+// String returns the item as the service answers it.
 func (s *stored) String() string {
 	label := ""
 	if s.label != "" {

@@ -1,9 +1,9 @@
-// Package invented is a connector of a kind that nobody sells, for tests that the host knows no service: a depot of items
-// on shelves. Its habits differ from those of the connector in guest/:
+// Package invented is a connector for an invented service, a depot with items on shelves. Tests use it to show that the host
+// knows no service. The service differs from that of the connector in guest/:
 //
-//   - The credential is alone in the header X-Depot-Key.
+//   - The header X-Depot-Key contains only the credential.
 //   - The cursor of the next page is in the body.
-//   - Rate-limit headers have names of their own, and the window ends in so many seconds.
+//   - Rate-limit headers have other names, and the end of the window is a number of seconds.
 //   - Changes are PATCH requests with If-Match.
 //   - The id of a request is in the header Depot-Trace.
 //   - Times are written as 31.01.2026 09:00:00.
@@ -24,7 +24,7 @@ var Manifest []byte
 // Connector is the connector.
 var Connector = New()
 
-// New is the connector, as another process has it.
+// New returns the connector with a state of its own, like that of another process.
 func New() *hosttest.Guest {
 	return hosttest.Package("./host/hosttest/invented/guest", Manifest, host.LoadOptions{})
 }

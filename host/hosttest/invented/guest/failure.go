@@ -10,12 +10,12 @@ import (
 
 func ok(r hostcall.Response) bool { return r.Err == nil && r.Status >= 200 && r.Status < 300 }
 
-// lost says that a write may have taken effect although no answer says so.
+// lost reports whether a write may have taken effect although no answer confirms it.
 func lost(r hostcall.Response) bool {
 	return r.Err != nil && r.Err.Sent && r.Err.Code != abi.SendRateLimited || r.Err == nil && r.Status >= 500
 }
 
-// refused is the result of a request that was not answered with 2xx.
+// refused returns the result for a request that was not answered with 2xx.
 func refused(r hostcall.Response) string {
 	if e := r.Err; e != nil {
 		outcome := "unavailable"
@@ -54,7 +54,7 @@ func refused(r hostcall.Response) string {
 	return result(outcome, w)
 }
 
-// code is the error's code: a ceiling has a code of its own.
+// code returns the code of the result's error.
 func code(e *abi.SendError) string {
 	if e.Code == abi.SendRateLimited {
 		return "throttled"

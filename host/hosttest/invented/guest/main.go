@@ -1,7 +1,7 @@
 //go:build wasip1
 
-// Command guest is the connector of the invented service: its exports and its operations. It uses Extism's go-pdk for its input and
-// output, where the SDK has a smaller implementation: both run on the same host.
+// Command guest is the connector of the invented service. It uses Extism's go-pdk for its input and output, in place of the
+// SDK's smaller implementation, to show that both run on the host.
 package main
 
 import (
@@ -75,7 +75,7 @@ func invoked(call jsonval.Value) string {
 	return failed("failed", "no_operation", "the connector does not have this operation")
 }
 
-// send makes a request with the credential in the service's own header.
+// send sends a request with the credential in the service's header.
 func send(req hostcall.Request) hostcall.Response {
 	if header, err := host.Credential("token"); err == "" {
 		req.Headers = append(req.Headers, header)
@@ -106,7 +106,8 @@ func emitted(r hostcall.Response) string {
 	return `{"outcome":"succeeded"}`
 }
 
-// page asks for one page of items and emits at most so many; 0 is all of them. The cursor is a member of the body.
+// page requests one page of items and emits at most most of them; 0 means all. It returns the cursor of the next page, which
+// is a member of the body.
 func page(in jsonval.Value, cursor string, most int) (next string, emitted hostcall.Summary, fail string) {
 	req := hostcall.Request{Endpoint: listItems}
 	for _, q := range []hostcall.Pair{{Name: "shelf", Value: in.Get("shelf").Str()}, {Name: "page_size", Value: in.Get("page_size").Raw()}, {Name: "continue", Value: cursor}} {
@@ -171,7 +172,7 @@ func rows(call jsonval.Value) string {
 	return w.Str("outcome", "succeeded").StrIf("cursor", next).String()
 }
 
-// movements is a page of the source. The checkpoint is the number of the last movement.
+// movements returns a page of the source. The checkpoint is the number of the last movement.
 func movements(call jsonval.Value) string {
 	after, size := call.At("checkpoint", "after").Raw(), call.At("config", "page_size").Raw()
 	if after == "" {
@@ -200,7 +201,7 @@ func movements(call jsonval.Value) string {
 	return w.StrIf("watermark", rfc3339(s.Last.Get("at").Str())).String()
 }
 
-// rfc3339 rewrites the service's form of time, "31.01.2026 09:00:00" in UTC.
+// rfc3339 converts a time of the service, such as "31.01.2026 09:00:00" in UTC. It returns "" if the length is wrong.
 func rfc3339(at string) string {
 	if len(at) != len("31.01.2026 09:00:00") {
 		return ""

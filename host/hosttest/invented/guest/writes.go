@@ -9,8 +9,8 @@ import (
 
 const furnace = "furnace"
 
-// look reads an item as it is now.
-func look(sku string) (r hostcall.Response, found jsonval.Value) {
+// read returns the current item, and the answer.
+func read(sku string) (r hostcall.Response, found jsonval.Value) {
 	r = item(getItem, sku, "", "")
 	if ok(r) {
 		found, _ = host.Body(r)
@@ -22,7 +22,7 @@ func shelfOf(item jsonval.Value) string { return item.At("place", "shelf").Str()
 
 func move(call, in jsonval.Value) string {
 	sku, shelf := in.Get("sku").Str(), in.Get("shelf").Str()
-	before, found := look(sku)
+	before, found := read(sku)
 	if !ok(before) {
 		return refused(before)
 	}
@@ -39,7 +39,7 @@ func move(call, in jsonval.Value) string {
 	case r.Planned || ok(r):
 		return moved(sku, shelfOf(found), shelf, "succeeded", false)
 	case lost(r):
-		switch again, now := look(sku); {
+		switch again, now := read(sku); {
 		case ok(again) && shelfOf(now) == shelf:
 			return moved(sku, shelfOf(found), shelf, "succeeded", true)
 		case ok(again) && again.Header("etag") == before.Header("etag"):
@@ -62,7 +62,7 @@ func moved(sku, before, after, outcome string, reconciled bool) string {
 func add(call, in jsonval.Value) string {
 	sku, shelf := in.Get("sku").Str(), in.Get("shelf").Str()
 	if call.Get("settle").True() {
-		if r, _ := look(sku); r.Status != 404 {
+		if r, _ := read(sku); r.Status != 404 {
 			return doubt("there is an item of that SKU, which the earlier run may have added")
 		}
 	}
@@ -73,7 +73,7 @@ func add(call, in jsonval.Value) string {
 	case r.Planned || ok(r):
 		return `{"outcome":"succeeded","output":` + body.String() + `}`
 	case lost(r):
-		if again, _ := look(sku); again.Status == 404 {
+		if again, _ := read(sku); again.Status == 404 {
 			return unavailable("no answer came, and the item was not added")
 		}
 		return doubt("no answer came, and an item of that SKU may be another's")
@@ -84,7 +84,7 @@ func add(call, in jsonval.Value) string {
 func scrap(call, in jsonval.Value) string {
 	sku := in.Get("sku").Str()
 	const gone = `{"outcome":"succeeded","reconciled":true}`
-	before, _ := look(sku)
+	before, _ := read(sku)
 	switch {
 	case before.Status == 404 && call.Get("settle").True():
 		return gone
@@ -96,7 +96,7 @@ func scrap(call, in jsonval.Value) string {
 	case r.Planned || ok(r):
 		return `{"outcome":"succeeded"}`
 	case lost(r):
-		switch again, _ := look(sku); {
+		switch again, _ := read(sku); {
 		case again.Status == 404:
 			return gone
 		case ok(again):
