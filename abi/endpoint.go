@@ -4,11 +4,11 @@ import (
 	"strings"
 )
 
-// ClassRule sets another class when one field is present (Equals empty; null is present, too) or has a value: of the
-// input in Operation.ClassRules, of the request's body in Endpoint.ClassRules. The first rule that fits wins; the class
-// beside the rules holds where none does.
+// ClassRule sets another class if a field is present (Equals empty; null counts as present) or has a value. Rules in
+// Operation.ClassRules test the input, and rules in Endpoint.ClassRules the request's body. The first matching rule
+// wins. If none matches, the Class of the operation or endpoint applies.
 //
-// Equals is a string, number or boolean as text: "unlock", "10", "true". A number is equal to any way of writing it.
+// Equals is a string, number or boolean as text: "unlock", "10", "true". A number matches in any notation.
 type ClassRule struct {
 	Field  string `json:"field"`
 	Equals string `json:"equals,omitempty"`
@@ -34,37 +34,37 @@ type Endpoint struct {
 	Endpoint string `json:"endpoint"`
 	// Bucket names the rate limit that the requests count against.
 	Bucket string `json:"bucket"`
-	// Scopes are the OAuth scopes of which the token needs one.
+	// Scopes are the OAuth scopes for the request. The token needs one of them.
 	Scopes []string `json:"scopes,omitempty"`
-	// Class is what a request to it does: it passes where that is read, or the class in force for the input. Empty is
-	// read for GET, else the operation's class; an operation with ClassRules states it for each method but GET, or says
-	// ClassOfInput.
+	// Class is what a request to the endpoint does. The request is allowed if that is read, or the effective class
+	// for the input. The default is read for GET, else the operation's class. An operation with ClassRules must set
+	// it for each method but GET, or use ClassOfInput.
 	Class Class `json:"class,omitempty"`
 	// ClassRules set another class by the top-level members of the request's body.
 	ClassRules []ClassRule `json:"class_rules,omitempty"`
-	// Sensitive are the members of its answers that a host shows to nobody by itself, as in the state of a plan: object keys
-	// joined by dots, of each element where the answer is an array.
+	// Sensitive are the members of responses that a host must not show by itself, such as in the state of a plan:
+	// object keys joined by dots. In an array, they apply to each element.
 	Sensitive []string `json:"sensitive,omitempty"`
-	// Query are the names that the query of a request may have. A request other than a GET has no others; a GET without Query
-	// may have any. Minor version 0 had no such list, and let every name pass.
+	// Query are the names that a request's query may have. A GET without Query may have any; other requests may have
+	// only these. In minor version 0, which has no Query, all names are allowed.
 	Query []string `json:"query,omitempty"`
-	// Guards are the host's own checks before a request.
+	// Guards are checks by the host before a request.
 	Guards []Guard `json:"guards,omitempty"`
 }
 
-// ClassOfInput is, as Endpoint.Class alone, the class in force: a request does the same whatever the input says, and the
-// input says how much that is. Adding a member to a group is a write; to a group of administrators it is privileged.
+// ClassOfInput, as Endpoint.Class, stands for the effective class. It is for requests whose effect depends on what
+// the input names: adding a member is a write for a group, and privileged for a group of administrators.
 const ClassOfInput Class = "input"
 
-// Method is the HTTP method of the endpoint.
+// Method returns the HTTP method of the endpoint.
 func (e Endpoint) Method() string { m, _, _ := strings.Cut(e.Endpoint, " "); return m }
 
-// Template is the path template of the endpoint.
+// Template returns the path template of the endpoint.
 func (e Endpoint) Template() string { _, t, _ := strings.Cut(e.Endpoint, " "); return t }
 
 const plainSegment = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
-// Blank reports whether a segment of a template is a blank, and its name.
+// Blank reports whether a segment of a template is a blank, and returns its name.
 func Blank(segment string) (name string, ok bool) {
 	if len(segment) < 3 || segment[0] != '{' || segment[len(segment)-1] != '}' {
 		return "", false
@@ -73,22 +73,23 @@ func Blank(segment string) (name string, ok bool) {
 	return name, strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
-// Guard is a check of the host's own before a request: it reads something, and the answer says whether the request is of
-// another class. A host that does not know a kind of guard refuses the module.
+// Guard is a check by the host before a request. The host reads something, and the response decides whether the
+// request is of another class. A host refuses a module with a kind of guard that it does not know.
 type Guard struct {
 	Kind string `json:"kind"` // GuardEmpty
-	// Read is a GET of the same operation. Each of its blanks is one of the guarded endpoint by the same name, or Blank.
+	// Read is a GET of the same operation. Its blanks are blanks of the guarded endpoint with the same name, or
+	// Blank.
 	Read string `json:"read"`
-	// Each is a top-level member of the request's body, a string or an array of strings. The host reads once for each of
-	// them, which fills Blank. Both or neither are given.
+	// Each is a top-level member of the request's body, a string or an array of strings. For each of them, the host
+	// fills Blank with it and reads. Set both Each and Blank, or neither.
 	Each  string `json:"each,omitempty"`
 	Blank string `json:"blank,omitempty"`
-	// Path leads to what is judged in the answer, object keys joined by dots; empty is the whole answer.
+	// Path leads to the part of the response to check: object keys joined by dots. Empty is the whole response.
 	Path string `json:"path,omitempty"`
-	// Class is the request's where the guard does not hold.
+	// Class is the class of the request if the guard does not hold.
 	Class Class `json:"class"`
 }
 
-// GuardEmpty holds where the answer is 200 and has an empty array, null or nothing at Path. For any other answer the
-// request is of Guard.Class.
+// GuardEmpty holds if the response is a 200 with an empty array, null or nothing at Path. For any other response, the
+// request has the guard's Class.
 const GuardEmpty = "empty"

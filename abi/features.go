@@ -3,8 +3,8 @@ package abi
 // Minor is the minor version of the ABI that this package describes.
 const Minor = 1
 
-// The named features of this ABI. Each is a part of it that a host may lack. A host names those that it has in the inputs of
-// exports, and a module names those that it cannot do without in Manifest.Requires.
+// The named features of this ABI. A host may lack any of them. A host lists its features in the inputs of exports,
+// and a module lists those that it needs in Manifest.Requires.
 const (
 	FeatureWant     = "want"      // EmitOptions.Want
 	FeatureNoRepeat = "no_repeat" // Request.NoRepeat
@@ -18,7 +18,7 @@ const (
 	FeatureOAuth    = "oauth"     // Auth of type AuthOAuth
 )
 
-// Features lists the features that the host of this repository has.
+// Features returns the features that the host of this repository has.
 func Features() []string {
 	return []string{FeatureWant, FeatureNoRepeat, FeatureKeys, FeatureOmit, FeaturePlan, FeatureSign, FeatureEmit, FeatureKeyed}
 }

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Manifest is what a module is and wants. The custom section ManifestSection and the describe export hold the same
-// bytes of it.
+// Manifest describes a module and what it needs. The custom section ManifestSection and the describe export contain
+// the same bytes of it.
 type Manifest struct {
 	ABI string `json:"abi"` // Version
-	// Minor is the minor version of the ABI that the module is written for. One of minor version 0 has no member Minor, and
-	// none of those that came later.
+	// Minor is the minor version of the ABI that the module is written for. A manifest of minor version 0 omits it,
+	// and has no members that came later.
 	Minor int `json:"minor,omitempty"`
-	// Requires are the features that the module cannot do without.
+	// Requires are the features that the module needs.
 	Requires []string `json:"requires,omitempty"`
 
 	Kind         string          `json:"kind"`
@@ -26,32 +26,34 @@ type Manifest struct {
 
 	Auth    []Auth   `json:"auth,omitempty"`
 	BaseURL *BaseURL `json:"base_url,omitempty"`
-	// RequestIDHeader is the response header with the service's own id of a request.
+	// RequestIDHeader is the response header with the service's id of a request.
 	RequestIDHeader string `json:"request_id_header,omitempty"`
-	// ResponseHeaders are headers that the guest gets to see, in lower case, besides those of the function of that name.
+	// ResponseHeaders are response headers for the guest, in lower case, in addition to those of the function of that
+	// name.
 	ResponseHeaders []string `json:"response_headers,omitempty"`
-	// ContentTypeParameters are the parameters that a request's Content-Type may have. Their values are letters and commas.
+	// ContentTypeParameters are the parameters that a request's Content-Type may have. Their values are letters and
+	// commas.
 	ContentTypeParameters []string `json:"content_type_parameters,omitempty"`
-	// TimeLayouts are forms of time in records besides RFC 3339, in UTC, such as "YYYY-MM-DD hh:mm:ss". A fraction may
-	// follow the seconds.
+	// TimeLayouts are time formats in records besides RFC 3339, in UTC, such as "YYYY-MM-DD hh:mm:ss". Fractions of a
+	// second are accepted.
 	TimeLayouts []string `json:"time_layouts,omitempty"`
 
 	RateLimitHeaders RateLimitHeaders `json:"rate_limit_headers"`
 	RateLimitHabits  *RateLimitHabits `json:"rate_limit_habits,omitempty"`
 	RateLimitErrors  *RateLimitErrors `json:"rate_limit_errors,omitempty"`
 	Account          *Account         `json:"account,omitempty"`
-	Views            []View           `json:"views,omitempty"` // of SQL
+	Views            []View           `json:"views,omitempty"` // for SQL
 	Operations       []Operation      `json:"operations"`
 }
 
-// Account says how a host reads whose credential a connection has, for its audit of what writes.
+// Account says how a host reads the account of a connection's credential, for its audit of writes.
 type Account struct {
 	Endpoint Endpoint `json:"endpoint"`       // a GET without blanks, of class read
-	ID       string   `json:"id"`             // where the account's id is in the answer: object keys joined by dots
-	Name     string   `json:"name,omitempty"` // where its name is
+	ID       string   `json:"id"`             // path of the account's id in the response: object keys joined by dots
+	Name     string   `json:"name,omitempty"` // path of its name
 }
 
-// check reports why a host must not read the account so.
+// check returns an error if a host must not read the account this way.
 func (a *Account) check() error {
 	e := a.Endpoint
 	if err := e.Check(); err != nil {
@@ -59,39 +61,40 @@ func (a *Account) check() error {
 	}
 	switch {
 	case e.Method() != "GET" || e.Class != "" && e.Class != Read || e.ClassRules != nil:
-		return fmt.Errorf("endpoint %q is not a GET of class read", e.Endpoint)
+		return fmt.Errorf("endpoint %q must be a GET of class read", e.Endpoint)
 	case strings.Contains(e.Template(), "{"):
-		return fmt.Errorf("endpoint %q has a blank", e.Endpoint)
+		return fmt.Errorf("endpoint %q must have no blank", e.Endpoint)
 	case len(e.Bucket) == 0:
 		return fmt.Errorf("endpoint %q has no bucket", e.Endpoint)
 	case a.ID == "":
-		return fmt.Errorf("no id")
+		return fmt.Errorf("id is missing")
 	}
 	return nil
 }
 
-// RateLimitHeaders names the response headers that tell of a bucket: how many requests a window has, how many are left
-// in it, and when it ends (see RateLimitHabits.Reset).
+// RateLimitHeaders names the response headers about a bucket: the requests per window, those left in it, and when it
+// ends (see RateLimitHabits.Reset).
 type RateLimitHeaders struct {
 	Limit     string `json:"limit"`
 	Remaining string `json:"remaining"`
 	Reset     string `json:"reset"`
 }
 
-// RateLimitErrors says how to read the body of a 429. A service may have limits besides those of its buckets, for example
-// one e-mail per recipient and minute: such a 429 says nothing about the bucket. Without it, every 429 is of the bucket.
+// RateLimitErrors says how to read the body of a 429. A service may have limits other than its buckets, for example
+// one e-mail per recipient and minute; such a 429 says nothing about the bucket. Without RateLimitErrors, every 429
+// counts for the bucket.
 type RateLimitErrors struct {
-	Code    string   `json:"code"`              // path of the error's code in the body, object keys joined by dots
+	Code    string   `json:"code"`              // path of the error's code in the body: object keys joined by dots
 	Summary string   `json:"summary,omitempty"` // path of its text
-	Buckets []string `json:"buckets"`           // codes that mean the bucket's limit; any other code is another limit
+	Buckets []string `json:"buckets"`           // codes of the bucket's limit; any other code is another limit
 	// Wait is a regular expression (RE2) for the text. Its one group is the number of seconds to wait.
 	Wait string `json:"wait,omitempty"`
 }
 
-// maxWait bounds the length of RateLimitErrors.Wait, in bytes.
+// maxWait is the maximum length of RateLimitErrors.Wait, in bytes.
 const maxWait = 256
 
-// Check reports why a host must not accept it. Nil is fine.
+// Check returns an error if a host must not accept it. Nil is valid.
 func (r *RateLimitErrors) Check() error {
 	switch {
 	case r == nil:
@@ -104,12 +107,12 @@ func (r *RateLimitErrors) Check() error {
 		return nil
 	}
 	if re, err := regexp.Compile(r.Wait); err != nil || re.NumSubexp() != 1 {
-		return fmt.Errorf("rate_limit_errors: wait %q is not a regular expression with exactly one group", r.Wait)
+		return fmt.Errorf("rate_limit_errors: wait %q must be a regular expression with exactly one group", r.Wait)
 	}
 	return nil
 }
 
-// Operation is one thing that the module can do.
+// Operation is one operation of the module.
 type Operation struct {
 	Name        string          `json:"name"`
 	Summary     string          `json:"summary"`
@@ -118,15 +121,16 @@ type Operation struct {
 	Surfaces    []Surface       `json:"surfaces"`
 	Idempotency Idempotency     `json:"idempotency"`
 	InputSchema json.RawMessage `json:"input_schema"`      // JSON Schema 2020-12
-	Example     json.RawMessage `json:"example,omitempty"` // an input that the schema takes
+	Example     json.RawMessage `json:"example,omitempty"` // a valid input
 	Columns     []Column        `json:"columns,omitempty"`
 	Single      bool            `json:"single,omitempty"` // as a table, it has at most one row
-	// Display lists the columns that a table for people shows, the most useful first. A column of type JSON may be followed by
-	// a colon and a path: of the value, or of each element of an array, only the value at the path is shown.
+	// Display lists the columns that a table for people shows, the most useful first. A column of type JSON may be
+	// followed by a colon and a path: then only the value at that path is shown, of the value or of each element of
+	// an array.
 	Display   []string   `json:"display,omitempty"`
-	Key       string     `json:"key,omitempty"` // path of the key in a record: stable and unique within the connection
+	Key       string     `json:"key,omitempty"` // path of a record's key, which is stable and unique within the connection
 	Endpoints []Endpoint `json:"endpoints"`
-	// Backfill says, of a source, which operation reads a closed range of the same records.
+	// Backfill names, for a source, the operation that reads a closed range of the same records.
 	Backfill *Backfill `json:"backfill,omitempty"`
 }
 
@@ -134,16 +138,16 @@ type Operation struct {
 type Column struct {
 	Name        string     `json:"name"`
 	Type        ColumnType `json:"type"`
-	Path        string     `json:"path"` // in the record, object keys joined by dots; empty is the whole record
+	Path        string     `json:"path"` // in the record: object keys joined by dots; empty is the whole record
 	Description string     `json:"description,omitempty"`
-	// Or are further paths, in order: the first at which a record has a value other than null counts, after Path.
+	// Or are alternative paths. The column has the first value other than null, at Path and then at these.
 	Or []string `json:"or,omitempty"`
 }
 
 // hasBody reports whether requests of a method have a body.
 func hasBody(method string) bool { return method != "GET" && method != "DELETE" }
 
-// Check reports why the endpoint is not a method and a plain absolute path whose blanks are whole segments.
+// Check returns an error unless the endpoint is a method and a plain absolute path whose blanks are whole segments.
 func (e Endpoint) Check() error {
 	method, template, ok := strings.Cut(e.Endpoint, " ")
 	if !ok {
@@ -152,17 +156,17 @@ func (e Endpoint) Check() error {
 	switch method {
 	case "GET", "POST", "PUT", "PATCH", "DELETE":
 	default:
-		return fmt.Errorf("endpoint %q: method %q is none of GET, POST, PUT, PATCH, DELETE", e.Endpoint, method)
+		return fmt.Errorf("endpoint %q: method %q must be GET, POST, PUT, PATCH or DELETE", e.Endpoint, method)
 	}
 	if !strings.HasPrefix(template, "/") || len(template) < 2 {
-		return fmt.Errorf("endpoint %q: the path is not absolute", e.Endpoint)
+		return fmt.Errorf("endpoint %q: the path must be absolute", e.Endpoint)
 	}
 	seen := map[string]bool{}
 	for _, seg := range strings.Split(template[1:], "/") {
 		name, blank := Blank(seg)
 		switch {
 		case blank && seen[name]:
-			return fmt.Errorf("endpoint %q: blank {%s} stands twice", e.Endpoint, name)
+			return fmt.Errorf("endpoint %q: blank {%s} is listed twice", e.Endpoint, name)
 		case blank:
 			seen[name] = true
 		case seg == "" || seg == "." || seg == "..":
@@ -174,10 +178,10 @@ func (e Endpoint) Check() error {
 	return nil
 }
 
-// maxQueryName bounds one of Endpoint.Query, in bytes.
+// maxQueryName is the maximum length of a name in Endpoint.Query, in bytes.
 const maxQueryName = 128
 
-// On reports whether the operation can be reached on a surface.
+// On reports whether the operation is on a surface.
 func (o *Operation) On(s Surface) bool {
 	for _, have := range o.Surfaces {
 		if have == s {
@@ -187,27 +191,27 @@ func (o *Operation) On(s Surface) bool {
 	return false
 }
 
-// Check reports the first thing in the manifest that a host must not accept.
+// Check returns the first reason for which a host must not accept the manifest.
 func (m *Manifest) Check() error {
 	if m.ABI != Version {
-		return fmt.Errorf("manifest: ABI %q, this host speaks %q", m.ABI, Version)
+		return fmt.Errorf("manifest: ABI is %q, but this host supports %q", m.ABI, Version)
 	}
 	if m.Minor < 0 {
-		return fmt.Errorf("manifest: minor version %d is negative", m.Minor)
+		return fmt.Errorf("manifest: minor version must not be negative, found %d", m.Minor)
 	}
 	if member := m.ofMinor1(); m.Minor == 0 && member != "" {
-		return fmt.Errorf("manifest: %s is of minor version 1, and the manifest is of 0: write minor: 1", member)
+		return fmt.Errorf("manifest: %s needs minor version 1, but the manifest is of 0: set minor to 1", member)
 	}
 	for i, f := range m.Requires {
 		if !name(f) || slices.Contains(m.Requires[:i], f) {
-			return fmt.Errorf("manifest: requires: %q is not the name of a feature, or is listed twice", f)
+			return fmt.Errorf("manifest: requires: %q is not a feature's name, or is listed twice", f)
 		}
 	}
 	if !name(m.Kind) {
-		return fmt.Errorf("manifest: kind %q is not lower-case letters, digits and _", m.Kind)
+		return fmt.Errorf("manifest: kind %q must be lower-case letters, digits and _", m.Kind)
 	}
 	if len(m.Operations) == 0 {
-		return fmt.Errorf("manifest: no operations")
+		return fmt.Errorf("manifest: it has no operations")
 	}
 	if err := m.RateLimitErrors.Check(); err != nil {
 		return fmt.Errorf("manifest: %w", err)
@@ -221,7 +225,7 @@ func (m *Manifest) Check() error {
 	for i := range m.Operations {
 		op := &m.Operations[i]
 		if seen[op.Name] {
-			return fmt.Errorf("manifest: operation %q stands twice", op.Name)
+			return fmt.Errorf("manifest: operation %q is listed twice", op.Name)
 		}
 		seen[op.Name] = true
 		if err := op.Check(); err != nil {
@@ -237,13 +241,13 @@ func (m *Manifest) Check() error {
 	return nil
 }
 
-// Check reports the first thing in the operation that a host must not accept.
+// Check returns the first reason for which a host must not accept the operation.
 func (o *Operation) Check() error {
 	if !name(o.Name) {
-		return fmt.Errorf("the name is not lower-case letters, digits and _")
+		return fmt.Errorf("the name must be lower-case letters, digits and _")
 	}
 	if !o.Class.Valid() {
-		return fmt.Errorf("class %q is none of read, write, destructive, privileged", o.Class)
+		return fmt.Errorf("class %q must be read, write, destructive or privileged", o.Class)
 	}
 	for _, r := range o.ClassRules {
 		if !r.Class.Valid() || r.Field == "" {
@@ -254,29 +258,29 @@ func (o *Operation) Check() error {
 		}
 	}
 	if len(o.Surfaces) == 0 {
-		return fmt.Errorf("no surfaces")
+		return fmt.Errorf("surfaces is empty")
 	}
 	for _, s := range o.Surfaces {
 		switch s {
 		case Axon:
 		case Ingest, SQL:
 			if len(o.ClassRules) > 0 || o.Class != Read {
-				return fmt.Errorf("surface %q takes operations of class read alone", s)
+				return fmt.Errorf("surface %q allows only operations of class read", s)
 			}
 		default:
-			return fmt.Errorf("surface %q is none of axon, ingest, sql", s)
+			return fmt.Errorf("surface %q must be axon, ingest or sql", s)
 		}
 	}
 	switch o.Idempotency {
 	case Safe, Idempotent, Verified, Keyed:
 	default:
-		return fmt.Errorf("idempotency %q is none of safe, idempotent, verified, keyed", o.Idempotency)
+		return fmt.Errorf("idempotency %q must be safe, idempotent, verified or keyed", o.Idempotency)
 	}
 	if len(o.InputSchema) == 0 || string(o.InputSchema) == "null" {
-		return fmt.Errorf("no input_schema")
+		return fmt.Errorf("input_schema is missing")
 	}
 	if len(o.Endpoints) == 0 {
-		return fmt.Errorf("no endpoints")
+		return fmt.Errorf("endpoints is empty")
 	}
 	seen := map[string]bool{}
 	for _, e := range o.Endpoints {
@@ -284,7 +288,7 @@ func (o *Operation) Check() error {
 			return err
 		}
 		if seen[e.Endpoint] {
-			return fmt.Errorf("endpoint %q stands twice", e.Endpoint)
+			return fmt.Errorf("endpoint %q is listed twice", e.Endpoint)
 		}
 		seen[e.Endpoint] = true
 		if e.Bucket == "" {
@@ -295,7 +299,7 @@ func (o *Operation) Check() error {
 		}
 		for i, q := range e.Query {
 			if CheckQuery(q) != nil || q == "" || len(q) > maxQueryName || i >= maxNames || slices.Contains(e.Query[:i], q) {
-				return fmt.Errorf("endpoint %q: query %q is not a name, or is listed twice, or is over %d names", e.Endpoint, q, maxNames)
+				return fmt.Errorf("endpoint %q: query %q is not a name, is listed twice, or is one of more than %d names", e.Endpoint, q, maxNames)
 			}
 		}
 		for _, g := range e.Guards {
@@ -307,7 +311,7 @@ func (o *Operation) Check() error {
 	columns := map[string]bool{}
 	for _, c := range o.Columns {
 		if !name(c.Name) || columns[c.Name] {
-			return fmt.Errorf("column %q is not a name, or stands twice", c.Name)
+			return fmt.Errorf("column %q is not a name, or is listed twice", c.Name)
 		}
 		columns[c.Name] = true
 		switch c.Type {
@@ -319,7 +323,8 @@ func (o *Operation) Check() error {
 	return o.checkDisplay()
 }
 
-// checkDisplay reports an entry of Display that names no column, repeats one, or has a path although its column is not JSON.
+// checkDisplay returns an error if Display has an unknown or repeated column, or a path for a column that is not
+// JSON.
 func (o *Operation) checkDisplay() error {
 	seen := map[string]bool{}
 	for _, entry := range o.Display {
@@ -327,18 +332,18 @@ func (o *Operation) checkDisplay() error {
 		i := slices.IndexFunc(o.Columns, func(c Column) bool { return c.Name == name })
 		switch {
 		case i < 0:
-			return fmt.Errorf("display: %q is not the name of a column", name)
+			return fmt.Errorf("display: %q is not a column", name)
 		case seen[name]:
 			return fmt.Errorf("display: column %q is listed twice", name)
 		case hasPath && (path == "" || o.Columns[i].Type != JSON):
-			return fmt.Errorf("display: %q: a path follows the name of a column of type JSON, and is not empty", entry)
+			return fmt.Errorf("display: %q: only a column of type JSON may have a path, which must not be empty", entry)
 		}
 		seen[name] = true
 	}
 	return nil
 }
 
-// Classes are the classes that inputs of the operation can have, its own first.
+// Classes returns the classes that inputs of the operation can have, its own first.
 func (o *Operation) Classes() []Class {
 	all := []Class{o.Class}
 	for _, r := range o.ClassRules {
@@ -349,7 +354,7 @@ func (o *Operation) Classes() []Class {
 	return all
 }
 
-// ClassOf is the class of requests to one of the operation's endpoints, the endpoint's own rules aside.
+// ClassOf returns the class of requests to one of the operation's endpoints, without the endpoint's own rules.
 func (o *Operation) ClassOf(e Endpoint) Class {
 	switch {
 	case e.Class != "":
@@ -360,15 +365,15 @@ func (o *Operation) ClassOf(e Endpoint) Class {
 	return o.Class
 }
 
-// checkClasses wants an endpoint's classes to be among the operation's, or read, and to allow its method.
+// checkClasses checks that an endpoint's classes are read or among the operation's, and allow its method.
 func (o *Operation) checkClasses(e Endpoint) error {
 	if e.Class == "" && e.Method() != "GET" && len(o.ClassRules) > 0 {
-		return fmt.Errorf("endpoint %q states no class, and the class of the operation depends on its input", e.Endpoint)
+		return fmt.Errorf("endpoint %q has no class, but needs one, since the operation's class depends on its input", e.Endpoint)
 	}
 	classes := []Class{o.ClassOf(e)}
 	if e.Class == ClassOfInput {
 		if len(o.ClassRules) == 0 || e.Method() == "GET" {
-			return fmt.Errorf("endpoint %q is of the input's class, which none of the operation's rules sets, or is GET", e.Endpoint)
+			return fmt.Errorf("endpoint %q has class input, which needs class rules of the operation and a method other than GET", e.Endpoint)
 		}
 		classes = o.Classes()
 	}
@@ -379,12 +384,12 @@ func (o *Operation) checkClasses(e Endpoint) error {
 		classes = append(classes, r.Class)
 	}
 	if len(e.ClassRules) > 0 && !hasBody(e.Method()) {
-		return fmt.Errorf("endpoint %q has class rules, and its requests have no body", e.Endpoint)
+		return fmt.Errorf("endpoint %q has class rules, but its requests have no body", e.Endpoint)
 	}
 	for _, c := range classes {
 		switch {
 		case c != Read && !slices.Contains(o.Classes(), c):
-			return fmt.Errorf("endpoint %q is of class %q, which no input of the operation has", e.Endpoint, c)
+			return fmt.Errorf("endpoint %q has class %q, which no input of the operation has", e.Endpoint, c)
 		case !c.Allows(e.Method()):
 			return fmt.Errorf("endpoint %q exceeds class %s", e.Endpoint, c)
 		}
@@ -392,8 +397,7 @@ func (o *Operation) checkClasses(e Endpoint) error {
 	return nil
 }
 
-// checkField wants a rule to be about an input that the schema has, and a value that it takes: a misspelt rule would
-// leave the class as it is.
+// checkField checks that the schema has the rule's field and allows its value. A misspelt rule would have no effect.
 func (r ClassRule) checkField(schema json.RawMessage) error {
 	var s struct {
 		Properties map[string]json.RawMessage `json:"properties"`

@@ -7,99 +7,99 @@ import (
 	"time"
 )
 
-// Settings are the parts of a connection that a guest may know. There is no secret and no URL among them.
+// Settings are the parts of a connection that a guest may know. They contain no secret and no URL.
 type Settings struct {
-	DefaultPageSize        int `json:"default_page_size,omitempty"`        // records a request
-	InitialLookbackSeconds int `json:"initial_lookback_seconds,omitempty"` // where a source without checkpoint begins
+	DefaultPageSize        int `json:"default_page_size,omitempty"`        // records per request
+	InitialLookbackSeconds int `json:"initial_lookback_seconds,omitempty"` // where a source without a checkpoint starts
 }
 
-// SettleTarget is the target of a write that may have left.
+// SettleTarget is the target of a write that may have been sent.
 type SettleTarget struct {
 	Endpoint string            `json:"endpoint"`
 	Path     map[string]string `json:"path"`           // the blanks of the endpoint's path, by name
-	Body     string            `json:"body,omitempty"` // the member id of its body
+	Body     string            `json:"body,omitempty"` // the member id of the request's body
 }
 
-// InvokeInput is what the invoke export gets.
+// InvokeInput is the input of the invoke export.
 type InvokeInput struct {
 	Operation string          `json:"operation"`
 	Input     json.RawMessage `json:"input"`
 	Settings  Settings        `json:"settings"`
 	Deadline  time.Time       `json:"deadline"` // RFC 3339; the host ends the call then
-	Now       time.Time       `json:"now"`      // RFC 3339, UTC; the guest has no clock to be trusted
-	// Settle says that an earlier run of the same invoke ended when a write may have left: before it writes, the guest
-	// reads back whether the write took effect, and does not take that effect for somebody else's.
+	Now       time.Time       `json:"now"`      // RFC 3339, UTC; the guest's own clock is not real
+	// Settle says that an earlier run of the same invoke was interrupted after its write may have been sent. Before
+	// the guest writes, it must read back whether that write took effect, and count the effect as its own.
 	Settle bool `json:"settle,omitempty"`
-	// SettleSince is when that write was about to leave, by the service's own clock (the Date of its last answer
-	// before); zero where that is not known. What changed later may have changed after the write.
+	// SettleSince is when that write was about to be sent, by the service's clock (the Date of its last response
+	// before). It is zero if unknown. Later changes may have been made after the write.
 	SettleSince time.Time `json:"settle_since,omitzero"`
-	// SettleTarget is what that write was for: names and logins of the input stand for these objects, whoever has them
-	// now. Nil where it is not known.
+	// SettleTarget is the target of that write. Names and logins in the input refer to these objects, even if other
+	// objects have them now. It is nil if unknown.
 	SettleTarget *SettleTarget `json:"settle_target,omitempty"`
-	// Show says that the host keeps what was there before the first write: the guest reads the object that the write is for, where
-	// it would not need to for the write itself.
+	// Show says that the host keeps the state before the first write. The guest must read the object of the write
+	// even if the write itself does not need it.
 	Show     bool     `json:"show,omitempty"`
 	Features []string `json:"features,omitempty"` // optional features of the ABI that the host has
 }
 
-// InvokeOutput is what the invoke export answers.
+// InvokeOutput is the output of the invoke export.
 type InvokeOutput struct {
 	Outcome Outcome `json:"outcome"`
-	// Output is a small result by value. Where it is absent, what was emitted is the output: the one record of a
-	// single object. With List, the output is `{"records":[…],"next_cursor":…}` of what was emitted, and the members of
-	// Output, an object, behind them.
+	// Output is a small result by value. If it is absent, the emitted record is the output. With List, the output is
+	// `{"records":[…],"next_cursor":…}` with the emitted records, followed by the members of Output, an object.
 	Output     json.RawMessage `json:"output,omitempty"`
 	List       bool            `json:"list,omitempty"`
 	NextCursor string          `json:"next_cursor,omitempty"`
-	Truncated  bool            `json:"truncated,omitempty"` // of a list: records were left, which NextCursor goes on to
+	Truncated  bool            `json:"truncated,omitempty"` // the list has more records, from NextCursor on
 	Error      *Error          `json:"error,omitempty"`
-	Partial    bool            `json:"partial,omitempty"`    // the first of several writes took effect, and the whole was not done
-	Reconciled bool            `json:"reconciled,omitempty"` // a lost answer was settled by reading back
-	Sensitive  bool            `json:"sensitive,omitempty"`  // the output holds a credential: not to be logged or stored
+	Partial    bool            `json:"partial,omitempty"`    // of several writes, some took effect and some did not
+	Reconciled bool            `json:"reconciled,omitempty"` // a lost response was settled by reading back
+	Sensitive  bool            `json:"sensitive,omitempty"`  // the output contains a credential: do not log or store it
 	Warnings   []string        `json:"warnings,omitempty"`
-	// Withheld is the target of the write that the guest refused to send, for the audit of the attempt. Nil where a write was
-	// sent, or where it is not known.
+	// Withheld is the target of a write that the guest refused to send, for the audit of the attempt. It is nil if a
+	// write was sent or the target is unknown.
 	Withheld *SettleTarget `json:"withheld,omitempty"`
 }
 
-// SourceInput is what the source export gets: one page a call.
+// SourceInput is the input of the source export, which reads one page per call.
 type SourceInput struct {
 	Operation  string          `json:"operation"`
 	Config     json.RawMessage `json:"config"` // the source's input, by the operation's schema
 	Settings   Settings        `json:"settings"`
-	Checkpoint json.RawMessage `json:"checkpoint,omitempty"` // as the last page gave it; absent at the first start
+	Checkpoint json.RawMessage `json:"checkpoint,omitempty"` // from the last page; absent at the first start
 	Deadline   time.Time       `json:"deadline"`
 	Now        time.Time       `json:"now"`
 	Features   []string        `json:"features,omitempty"` // optional features of the ABI that the host has
 }
 
-// SourceOutput is what the source export answers. The records were emitted before.
+// SourceOutput is the output of the source export, after it emitted the records.
 type SourceOutput struct {
 	Outcome     Outcome         `json:"outcome"`
-	Checkpoint  json.RawMessage `json:"checkpoint,omitempty"` // resumes behind this page; opaque to the host
+	Checkpoint  json.RawMessage `json:"checkpoint,omitempty"` // resumes after this page; opaque to the host
 	CaughtUp    bool            `json:"caught_up"`
-	PollAfterMS int64           `json:"poll_after_ms,omitempty"` // when to ask again, once caught up
-	// Stalled goes with CaughtUp: there may be more, but the service gave no way on (a link to its own page). A host that
-	// does not follow the source asks again a few times and then says that the source has not caught up.
+	PollAfterMS int64           `json:"poll_after_ms,omitempty"` // when to ask again after catching up
+	// Stalled is set with CaughtUp if there may be more records, but the service returned no usable cursor (a link to
+	// the same page). A host that does not follow the source asks again a few times, and then reports that it has not
+	// caught up.
 	Stalled   bool     `json:"stalled,omitempty"`
-	Watermark string   `json:"watermark,omitempty"` // RFC 3339: the latest time of a record up to here, by the service's clock
+	Watermark string   `json:"watermark,omitempty"` // RFC 3339: the latest record time so far, by the service's clock
 	Error     *Error   `json:"error,omitempty"`
 	Warnings  []string `json:"warnings,omitempty"`
 }
 
-// TableInput is what the table export gets: one page a call.
+// TableInput is the input of the table export, which reads one page per call.
 type TableInput struct {
 	Operation string          `json:"operation"`
 	Input     json.RawMessage `json:"input"`
 	Settings  Settings        `json:"settings"`
 	Cursor    string          `json:"cursor,omitempty"`
-	Limit     int             `json:"limit,omitempty"` // rows still wanted; 0 is no limit
+	Limit     int             `json:"limit,omitempty"` // rows still wanted; 0 is unlimited
 	Deadline  time.Time       `json:"deadline"`
 	Now       time.Time       `json:"now"`
 	Features  []string        `json:"features,omitempty"` // optional features of the ABI that the host has
 }
 
-// TableOutput is what the table export answers. An empty cursor is the end.
+// TableOutput is the output of the table export. An empty cursor means the end.
 type TableOutput struct {
 	Outcome  Outcome  `json:"outcome"`
 	Cursor   string   `json:"cursor,omitempty"`
@@ -107,107 +107,107 @@ type TableOutput struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Request is what http_send takes. It names no URL: Endpoint is one of the templates that the operation was granted,
-// and the host fills the blanks, escapes them and joins the result to the connection's base URL.
+// Request is the input of http_send. It names no URL: Endpoint is a template that the operation was granted. The host
+// fills and escapes the blanks, and appends the result to the connection's base URL.
 type Request struct {
 	Endpoint string            `json:"endpoint"`        // "GET /api/v1/users/{id}"
 	Path     map[string]string `json:"path,omitempty"`  // the blanks, unescaped
 	Query    [][2]string       `json:"query,omitempty"` // names and values, unescaped, in order
-	// Link is a next link exactly as the service gave it. Its path must fit Endpoint; its query is used; its origin
-	// is ignored. Path and Query must be absent.
+	// Link is a next link exactly as the service returned it. Its path must fit Endpoint, its query is used, and its
+	// origin is ignored. Path and Query must be absent.
 	Link    string            `json:"link,omitempty"`
-	Headers map[string]string `json:"headers,omitempty"` // of RequestHeaders, and the one that carries the credential
-	Body    json.RawMessage   `json:"body,omitempty"`    // sent as it is, as application/json
-	// NoRepeat has the host not make a request again that got no answer in time: the guest asks for less instead.
+	Headers map[string]string `json:"headers,omitempty"` // names from RequestHeaders, and the credential's header
+	Body    json.RawMessage   `json:"body,omitempty"`    // sent unchanged, as application/json
+	// NoRepeat tells the host not to repeat a request that timed out, since the guest will ask for less instead.
 	NoRepeat bool `json:"no_repeat,omitempty"`
-	// Sign has the host send the connection's credential, in place of a header with the placeholder of secret_get: one message
-	// less crosses.
+	// Sign tells the host to send the connection's credential. It replaces the header with the placeholder of
+	// secret_get, and saves a message.
 	Sign bool `json:"sign,omitempty"`
-	// Emit has the host emit records of a 2xx answer, as records_emit does, before it answers with Response.Emitted: one
-	// message less crosses.
+	// Emit tells the host to emit records of a 2xx response, as records_emit does, and return Response.Emitted. It
+	// saves a message.
 	Emit *EmitOptions `json:"emit,omitempty"`
 }
 
-// RequestHeaders are the headers that a guest may set, in canonical form, besides the one that carries the credential. Its
-// value must be what secret_get says; a placeholder anywhere else is refused.
+// RequestHeaders returns the headers that a guest may set, in canonical form, besides the credential's header. The
+// value of that one must be what secret_get returned; a placeholder anywhere else is refused.
 func RequestHeaders() []string {
 	return []string{"Accept", "Content-Type", "If-Match", "Prefer"}
 }
 
-// ResponseHeaders are the headers that every guest gets to see, in lower case, each with all of its values. A manifest names
-// more.
+// ResponseHeaders returns the response headers that every guest sees, in lower case, each with all its values. A
+// manifest can add more.
 func ResponseHeaders() []string {
 	return []string{"date", "etag", "link", "retry-after"}
 }
 
-// Response is what http_send answers: a status, or an error and nothing else.
+// Response is the output of http_send: a status, or an error and nothing else.
 type Response struct {
 	Status  int                 `json:"status,omitempty"`
-	Headers map[string][]string `json:"headers,omitempty"` // of ResponseHeaders and Manifest.ResponseHeaders alone
-	Body    uint64              `json:"body,omitempty"`    // a handle, valid until the call ends; 0 is no body
-	Length  int64               `json:"length,omitempty"`  // of the body, decoded, in bytes
-	Emitted *EmitSummary        `json:"emitted,omitempty"` // with Request.Emit, of a 2xx answer
-	// Planned says that the call is a plan and the write was held back: it counts as done, and nothing changed.
+	Headers map[string][]string `json:"headers,omitempty"` // only those of ResponseHeaders and Manifest.ResponseHeaders
+	Body    uint64              `json:"body,omitempty"`    // a handle, valid until the call ends; 0 if there is no body
+	Length  int64               `json:"length,omitempty"`  // size of the decoded body in bytes
+	Emitted *EmitSummary        `json:"emitted,omitempty"` // for a 2xx response, if Request.Emit is set
+	// Planned says that the call is a plan and the write was not sent. The guest must treat it as done.
 	Planned bool       `json:"planned,omitempty"`
 	Error   *SendError `json:"error,omitempty"`
 }
 
-// EmitSummary is what records_emit answers.
+// EmitSummary is the output of records_emit.
 type EmitSummary struct {
-	Count int                        `json:"count"`           // records emitted, with Keys those looked at
-	Total int                        `json:"total"`           // records in the body, emitted or not
-	Bytes int64                      `json:"bytes"`           // of the emitted records
+	Count int                        `json:"count"`           // emitted records; with Keys, the records looked at
+	Total int                        `json:"total"`           // all records of the body
+	Bytes int64                      `json:"bytes"`           // size of the emitted records
 	First map[string]json.RawMessage `json:"first,omitempty"` // by path of Summarise
 	Last  map[string]json.RawMessage `json:"last,omitempty"`
 	Keys  []string                   `json:"keys,omitempty"`  // with EmitOptions.Keys
-	Error string                     `json:"error,omitempty"` // the body is no JSON, has nothing at Path, or a limit was hit
-	// Limit says that the error is a limit of the connection, so that fewer records may fit.
+	Error string                     `json:"error,omitempty"` // the body is not JSON, has nothing at Path, or a limit was reached
+	// Limit says that Error is about a limit of the connection, so that fewer records may fit.
 	Limit bool `json:"limit,omitempty"`
 }
 
-// Secret is what secret_get answers: how to write the header, and a placeholder that the host replaces on the way out. The
-// header's value is the scheme, a space and the placeholder; without a scheme it is the placeholder alone.
+// Secret is the output of secret_get: the header to send, and a placeholder that the host replaces when it sends the
+// request. The header's value is the scheme, a space and the placeholder. Without a scheme, it is the placeholder.
 type Secret struct {
-	Header      string `json:"header,omitempty"` // empty is Authorization
+	Header      string `json:"header,omitempty"` // default Authorization
 	Scheme      string `json:"scheme,omitempty"` // such as "Bearer"
 	Placeholder string `json:"placeholder,omitempty"`
 	Error       string `json:"error,omitempty"`
 }
 
-// The SQL functions, each of a connection's name or kind, an operation and its input as JSON.
+// The SQL functions. Their arguments are a connection's name or kind, an operation, and its input as JSON.
 const (
 	ConnectorTable  = "connector_table"  // the operation's rows
-	ConnectorScalar = "connector_scalar" // one object, NULL when it is not there, or all records of a list as an array
-	ConnectorTry    = "connector_try"    // the same, NULL in place of an error
+	ConnectorScalar = "connector_scalar" // one object, NULL if it does not exist, or all records of a list as an array
+	ConnectorTry    = "connector_try"    // the same, but NULL instead of an error
 )
 
-// Result is what an invoke comes to: what the runner prints and what the library returns.
+// Result is the result of an invoke: the runner prints it, and the library returns it.
 type Result struct {
 	Operation  string          `json:"operation"`
 	Outcome    Outcome         `json:"outcome"`
 	Output     json.RawMessage `json:"output,omitempty"`
 	NextCursor string          `json:"next_cursor,omitempty"`
-	// Truncated says that a list has more records than it lists: those that NextCursor goes on to. A poll, which always has a
-	// cursor, is never truncated.
+	// Truncated says that a list has more records than it contains, from NextCursor on. A poll always has a cursor
+	// and is never truncated.
 	Truncated bool   `json:"truncated,omitempty"`
 	Error     *Error `json:"error,omitempty"`
-	Plan      *Plan  `json:"plan,omitempty"` // of a plan, and of an approval that was refused
+	Plan      *Plan  `json:"plan,omitempty"` // of a plan, and of a denied approval
 	Meta      Meta   `json:"meta"`
 }
 
-// Plan is what an invoke would do. Nothing was sent but reads. With the outcome planned the plan is complete; with unchanged
-// there is nothing to do; with any other it ends where the invoke would have failed.
+// Plan is what an invoke would do. Only reads were sent. With the outcome planned, the plan is complete. With
+// unchanged, there is nothing to do. With any other outcome, it ends where the invoke would have failed.
 type Plan struct {
-	Writes []PlannedWrite `json:"writes"` // in order; none means that nothing would be sent
-	// State is the object that the first write is about, as it was read before: what is there now.
+	Writes []PlannedWrite `json:"writes"` // in order; empty if nothing would be sent
+	// State is the current state of the object that the first write is about.
 	State json.RawMessage `json:"state,omitempty"`
-	// Related are further objects that the first write names, such as the user beside the group.
+	// Related are other objects that the first write names, such as the user that is added to a group.
 	Related []json.RawMessage `json:"related,omitempty"`
-	// Warnings say what else the writes would do, or what could not be looked up.
+	// Warnings say what else the writes would do, or what could not be read.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// PlannedWrite is a write that would leave.
+// PlannedWrite is a write that would be sent.
 type PlannedWrite struct {
 	Endpoint string          `json:"endpoint"` // "POST /api/v1/users/{id}/lifecycle/deactivate"
 	Target   string          `json:"target"`   // its path and query, escaped: "/api/v1/users/00u1/lifecycle/deactivate"
@@ -215,31 +215,31 @@ type PlannedWrite struct {
 	Body     json.RawMessage `json:"body,omitempty"` // sensitive values as "***"
 }
 
-// Meta is what the host knows of a call.
+// Meta is what the host knows about a call.
 type Meta struct {
 	Connection string        `json:"connection"`
 	Class      Class         `json:"class,omitempty"`
 	DurationMS float64       `json:"duration_ms"`
 	Requests   []RequestMeta `json:"requests"`
 	Records    int           `json:"records,omitempty"`
-	// Partial says that an outcome other than succeeded left something changed: of two writes, the first.
+	// Partial says that an outcome other than succeeded changed something: of two writes, the first.
 	Partial    bool   `json:"partial,omitempty"`
 	Reconciled bool   `json:"reconciled,omitempty"`
 	Sensitive  bool   `json:"sensitive,omitempty"`
 	ApprovedBy string `json:"approved_by,omitempty"`
-	Replayed   bool   `json:"replayed,omitempty"` // the recorded result of an idempotency key: nothing was sent
-	// RecordedAt is when the run ended whose result is replayed, by this machine's clock.
+	Replayed   bool   `json:"replayed,omitempty"` // the recorded result for an idempotency key; nothing was sent
+	// RecordedAt is when the run with the replayed result ended, by this machine's clock.
 	RecordedAt time.Time `json:"recorded_at,omitzero"`
 	Warnings   []string  `json:"warnings,omitempty"`
 }
 
-// RequestMeta is one request that left, or would have.
+// RequestMeta is one request that was sent, or that a plan would send.
 type RequestMeta struct {
 	Endpoint  string   `json:"endpoint"`
 	Status    int      `json:"status,omitempty"`
 	RequestID string   `json:"request_id,omitempty"`
-	Attempts  int      `json:"attempts"`          // that were sent or tried to be: 1 without a repeat; 0 when none was tried
-	Planned   bool     `json:"planned,omitempty"` // a write that a plan held back: it was not sent
+	Attempts  int      `json:"attempts"`          // attempts to send it: 1 without a repeat, 0 if none was made
+	Planned   bool     `json:"planned,omitempty"` // a write of a plan: it was not sent
 	WaitedMS  int64    `json:"waited_ms,omitempty"`
 	Error     SendCode `json:"error,omitempty"`
 }

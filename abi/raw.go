@@ -4,5 +4,5 @@ package abi
 
 import "encoding/json"
 
-// rawMessage is JSON text in a type that guests have, too.
+// rawMessage is JSON text, in a type that guests have too.
 type rawMessage = json.RawMessage

@@ -11,50 +11,52 @@ import (
 	"strings"
 )
 
-// Auth is one way to sign in to the service. A host uses the first of Manifest.Auth that it implements and the connection
-// has a credential for.
+// Auth is one method to authenticate to the service. A host uses the first of Manifest.Auth that it implements and
+// that the connection has a credential for.
 type Auth struct {
 	Type string `json:"type"` // AuthToken or AuthOAuth
 	// Header is the request header that carries the credential, in canonical form.
 	Header string `json:"header"`
-	// Prefix comes before the credential, with a space between. Empty is the credential alone.
+	// Prefix precedes the credential, separated by a space. Empty sends only the credential.
 	Prefix string `json:"prefix,omitempty"`
 
-	// TokenEndpoint is where an OAuth client gets its token: "POST /oauth2/v1/token". Of AuthOAuth alone, as the rest.
+	// TokenEndpoint is where an OAuth client gets its token: "POST /oauth2/v1/token". It and the following fields are
+	// only for AuthOAuth.
 	TokenEndpoint string `json:"token_endpoint,omitempty"`
-	// ClientAuth is how the client proves who it is there: ClientPrivateKeyJWT.
+	// ClientAuth is how the client authenticates there: ClientPrivateKeyJWT.
 	ClientAuth string `json:"client_auth,omitempty"`
-	// DPoP says that the token endpoint issues tokens that are bound to a key (RFC 9449).
+	// DPoP says that the token endpoint issues tokens bound to a key (RFC 9449).
 	DPoP bool `json:"dpop,omitempty"`
 }
 
 // The types of Auth.
 const (
 	AuthToken = "token" // a static API token
-	AuthOAuth = "oauth" // an OAuth 2.0 client, with the client credentials grant
+	AuthOAuth = "oauth" // an OAuth 2.0 client with the client credentials grant
 )
 
 // ClientPrivateKeyJWT is an assertion that the client signs with its private key (RFC 7523).
 const ClientPrivateKeyJWT = "private_key_jwt"
 
-// reservedHeaders are those that a host or HTTP itself sets: no credential goes into them.
+// reservedHeaders are set by the host or by HTTP itself, and cannot carry a credential.
 var reservedHeaders = []string{"Accept", "Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Cookie",
 	"Date", "Expect", "Host", "If-Match", "Prefer", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent"}
 
-// check reports why a host must not sign in so. A type of a later minor version is not judged: lenient.
+// check returns an error if a host must not authenticate this way. With lenient, types of later minor versions are
+// accepted.
 func (a Auth) check(lenient bool) error {
 	switch {
 	case !headerName(a.Header):
-		return fmt.Errorf("header %q is not a header's name", a.Header)
+		return fmt.Errorf("header %q is not a header name", a.Header)
 	case slices.ContainsFunc(reservedHeaders, func(h string) bool { return strings.EqualFold(h, a.Header) }):
 		return fmt.Errorf("header %s cannot carry a credential", a.Header)
 	case a.Prefix != "" && !headerName(a.Prefix):
-		return fmt.Errorf("prefix %q is not one word of letters, digits and -._", a.Prefix)
+		return fmt.Errorf("prefix %q must be one word of letters, digits, '-', '.' and '_'", a.Prefix)
 	}
 	switch a.Type {
 	case AuthToken:
 		if a.TokenEndpoint != "" || a.ClientAuth != "" || a.DPoP {
-			return fmt.Errorf("token_endpoint, client_auth and dpop are of type %s alone", AuthOAuth)
+			return fmt.Errorf("token_endpoint, client_auth and dpop need type %s", AuthOAuth)
 		}
 	case AuthOAuth:
 		e := Endpoint{Endpoint: a.TokenEndpoint}
@@ -62,28 +64,28 @@ func (a Auth) check(lenient bool) error {
 		case err != nil:
 			return fmt.Errorf("token_endpoint: %w", err)
 		case e.Method() != "POST" || strings.Contains(e.Template(), "{"):
-			return fmt.Errorf("token_endpoint %q is not a POST without blanks", a.TokenEndpoint)
+			return fmt.Errorf("token_endpoint %q must be a POST without blanks", a.TokenEndpoint)
 		case a.ClientAuth != ClientPrivateKeyJWT:
-			return fmt.Errorf("client_auth %q is not %s", a.ClientAuth, ClientPrivateKeyJWT)
+			return fmt.Errorf("client_auth %q must be %s", a.ClientAuth, ClientPrivateKeyJWT)
 		}
 	default:
 		if !lenient {
-			return fmt.Errorf("type %q is none of %s, %s", a.Type, AuthToken, AuthOAuth)
+			return fmt.Errorf("type %q must be %s or %s", a.Type, AuthToken, AuthOAuth)
 		}
 	}
 	return nil
 }
 
-// BaseURL says what a connection's base_url looks like.
+// BaseURL describes the base_url of connections.
 type BaseURL struct {
 	Example  string    `json:"example,omitempty"`  // for messages: "https://example.com"
-	Consoles []Console `json:"consoles,omitempty"` // hosts that people take for the API's, and are not
+	Consoles []Console `json:"consoles,omitempty"` // hosts that are often mistaken for the API's
 }
 
-// Console is the host of an administration console. A host refuses it as base_url, and names the API's instead.
+// Console is the host of an administration console. A host refuses it as base_url and suggests the API's host.
 type Console struct {
-	Suffix string `json:"suffix"` // of a console's host, such as "-admin.example.com"
-	Use    string `json:"use"`    // what is in its place in the API's, such as ".example.com"
+	Suffix string `json:"suffix"` // end of a console's host, such as "-admin.example.com"
+	Use    string `json:"use"`    // its replacement in the API's host, such as ".example.com"
 }
 
 func (b *BaseURL) check() error {
@@ -91,11 +93,11 @@ func (b *BaseURL) check() error {
 		return nil
 	}
 	if u, err := url.Parse(b.Example); b.Example != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
-		return fmt.Errorf("example %q is not an https address", b.Example)
+		return fmt.Errorf("example %q must be an https address", b.Example)
 	}
 	for _, c := range b.Consoles {
 		if !hostSuffix(c.Suffix) || !hostSuffix(c.Use) {
-			return fmt.Errorf("console %q: suffix and use are the end of a host, in lower case, such as -admin.example.com", c.Suffix)
+			return fmt.Errorf("console %q: suffix and use must be the end of a host, in lower case, such as -admin.example.com", c.Suffix)
 		}
 	}
 	return nil
@@ -105,26 +107,26 @@ func hostSuffix(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-.") == "" && strings.Count(s, ".") >= 1 && !strings.HasSuffix(s, ".")
 }
 
-// RateLimitHabits say what a service's rate limits mean beyond RateLimitHeaders.
+// RateLimitHabits describe the service's rate limits beyond RateLimitHeaders.
 type RateLimitHabits struct {
-	// Reset is what the reset header holds: ResetEpoch, which is the default, or ResetDelta.
+	// Reset is the unit of the reset header: ResetEpoch, the default, or ResetDelta.
 	Reset string `json:"reset,omitempty"`
-	// ZeroLimit is what a limit of 0 in a 429 means: ZeroConcurrency. Empty is nothing special.
+	// ZeroLimit is the meaning of a limit of 0 in a 429: ZeroConcurrency, or empty for none.
 	ZeroLimit string `json:"zero_limit,omitempty"`
-	// WindowSeconds is how long a window lasts until an answer tells; 0 is 60.
+	// WindowSeconds is the length of a window until a response says otherwise. 0 is 60.
 	WindowSeconds int `json:"window_seconds,omitempty"`
-	// LongestSeconds is the longest time that an answer is believed to ask for; 0 is a quarter more than WindowSeconds.
+	// LongestSeconds is the longest wait that is accepted from a response. 0 is WindowSeconds and a quarter.
 	LongestSeconds int `json:"longest_seconds,omitempty"`
 }
 
 // The values of RateLimitHabits.
 const (
 	ResetEpoch      = "epoch"       // the end of the window, in epoch seconds by the service's clock
-	ResetDelta      = "delta"       // seconds from the answer to the end of the window
-	ZeroConcurrency = "concurrency" // too many requests at once, whatever their bucket
+	ResetDelta      = "delta"       // seconds from the response to the end of the window
+	ZeroConcurrency = "concurrency" // too many concurrent requests, whatever their bucket
 )
 
-// maxHabit is the most seconds of a RateLimitHabits.
+// maxHabit is the maximum of the fields of RateLimitHabits in seconds.
 const maxHabit = 86_400
 
 func (h *RateLimitHabits) check() error {
@@ -132,18 +134,18 @@ func (h *RateLimitHabits) check() error {
 	case h == nil:
 		return nil
 	case h.Reset != "" && h.Reset != ResetEpoch && h.Reset != ResetDelta:
-		return fmt.Errorf("reset %q is none of %s, %s", h.Reset, ResetEpoch, ResetDelta)
+		return fmt.Errorf("reset %q must be %s or %s", h.Reset, ResetEpoch, ResetDelta)
 	case h.ZeroLimit != "" && h.ZeroLimit != ZeroConcurrency:
-		return fmt.Errorf("zero_limit %q is not %s", h.ZeroLimit, ZeroConcurrency)
+		return fmt.Errorf("zero_limit %q must be %s", h.ZeroLimit, ZeroConcurrency)
 	case h.WindowSeconds < 0 || h.WindowSeconds > maxHabit || h.LongestSeconds < 0 || h.LongestSeconds > maxHabit:
-		return fmt.Errorf("window_seconds and longest_seconds are 1 to %d", maxHabit)
+		return fmt.Errorf("window_seconds and longest_seconds must be 1 to %d", maxHabit)
 	case h.LongestSeconds > 0 && h.LongestSeconds < h.Window():
-		return fmt.Errorf("longest_seconds (%d) is less than a window (%d)", h.LongestSeconds, h.Window())
+		return fmt.Errorf("longest_seconds (%d) must not be less than a window (%d)", h.LongestSeconds, h.Window())
 	}
 	return nil
 }
 
-// Window is how long a window lasts until an answer tells, in seconds.
+// Window returns the length of a window in seconds, until a response says otherwise.
 func (h *RateLimitHabits) Window() int {
 	if h == nil || h.WindowSeconds == 0 {
 		return 60
@@ -151,7 +153,7 @@ func (h *RateLimitHabits) Window() int {
 	return h.WindowSeconds
 }
 
-// Longest is the longest time that an answer is believed to ask for, in seconds.
+// Longest returns the longest wait that is accepted from a response, in seconds.
 func (h *RateLimitHabits) Longest() int {
 	if h == nil || h.LongestSeconds == 0 {
 		return h.Window() + (h.Window()+3)/4
@@ -159,31 +161,32 @@ func (h *RateLimitHabits) Longest() int {
 	return h.LongestSeconds
 }
 
-// check wants a view to be one of an operation of SQL, whose input has all that is required and nothing that is not known.
+// check checks that a view is of an operation on surface sql, and that its input has the required fields and no
+// unknown ones.
 func (v View) check(m *Manifest) error {
 	if !name(v.Name) {
-		return fmt.Errorf("the name is not lower-case letters, digits and _")
+		return fmt.Errorf("the name must be lower-case letters, digits and _")
 	}
 	op := m.operation(v.Operation)
 	if op == nil || !op.On(SQL) {
-		return fmt.Errorf("operation %q is none of the module's on surface sql", v.Operation)
+		return fmt.Errorf("operation %q is not one of the module's on surface sql", v.Operation)
 	}
 	given := map[string]json.RawMessage{}
 	if len(v.Input) > 0 {
 		if err := json.Unmarshal(v.Input, &given); err != nil || given == nil {
-			return fmt.Errorf("the input is not a JSON object")
+			return fmt.Errorf("the input must be a JSON object")
 		}
 	}
 	for field := range v.Times {
 		if given[field] != nil {
-			return fmt.Errorf("field %q is in input and in times", field)
+			return fmt.Errorf("field %q is in both input and times", field)
 		}
 		given[field] = json.RawMessage(`""`)
 	}
 	return op.takes(given)
 }
 
-// takes wants the fields of an input to be those of the operation's schema, and its required ones to be among them.
+// takes checks that the fields of an input are in the operation's schema, and that it has the required ones.
 func (o *Operation) takes(given map[string]json.RawMessage) error {
 	var s struct {
 		Properties map[string]json.RawMessage `json:"properties"`
@@ -194,7 +197,7 @@ func (o *Operation) takes(given map[string]json.RawMessage) error {
 	}
 	for field := range given {
 		if s.Properties[field] == nil {
-			return fmt.Errorf("%s takes no field %q", o.Name, field)
+			return fmt.Errorf("%s has no input field %q", o.Name, field)
 		}
 	}
 	for _, field := range s.Required {
@@ -209,11 +212,11 @@ func (b *Backfill) check(m *Manifest, source *Operation) error {
 	op := m.operation(b.Operation)
 	switch {
 	case !source.On(Ingest):
-		return fmt.Errorf("backfill is for an operation of surface ingest")
+		return fmt.Errorf("backfill is only for operations on surface ingest")
 	case op == nil || !op.On(SQL) || op.Single:
-		return fmt.Errorf("backfill: operation %q is none of the module's lists on surface sql", b.Operation)
+		return fmt.Errorf("backfill: operation %q is not one of the module's lists on surface sql", b.Operation)
 	case b.Time == "" || strings.ContainsAny(b.Time, ".\\|*?#@"):
-		return fmt.Errorf("backfill: time %q is not a top-level member", b.Time)
+		return fmt.Errorf("backfill: time %q must be a top-level member", b.Time)
 	}
 	if err := op.takes(map[string]json.RawMessage{"since": json.RawMessage(`""`), "until": json.RawMessage(`""`)}); err != nil {
 		return fmt.Errorf("backfill: %w", err)
@@ -225,31 +228,31 @@ func (g Guard) check(o *Operation, e Endpoint) error {
 	read := Endpoint{Endpoint: g.Read}
 	switch {
 	case g.Kind == "":
-		return fmt.Errorf("a guard has no kind")
+		return fmt.Errorf("guard: kind is missing")
 	case g.Kind != GuardEmpty:
-		return nil // a later kind may have other fields: a host that does not know it refuses the module
+		return nil // a later kind may have other fields; a host that does not know it refuses the module
 	case !slices.ContainsFunc(o.Endpoints, func(e Endpoint) bool { return e.Endpoint == g.Read }) || read.Method() != "GET":
-		return fmt.Errorf("a guard reads %q, which is no GET of the operation", g.Read)
+		return fmt.Errorf("guard: read %q is not a GET of the operation", g.Read)
 	case (g.Each == "") != (g.Blank == ""):
-		return fmt.Errorf("a guard has one of each and blank: it needs both or neither")
+		return fmt.Errorf("guard: set both each and blank, or neither")
 	case g.Each != "" && !hasBody(e.Method()):
-		return fmt.Errorf("a guard looks at %q in the body, and a %s has none", g.Each, e.Method())
+		return fmt.Errorf("guard: each %q is a member of the body, but a %s has no body", g.Each, e.Method())
 	case !slices.Contains(o.Classes(), g.Class) || !g.Class.Allows(e.Method()):
-		return fmt.Errorf("a guard's class %q is none that the operation has and its method may have", g.Class)
+		return fmt.Errorf("guard: class %q must be one that the operation has and its method allows", g.Class)
 	}
 	blanks := e.blanks()
 	for _, b := range read.blanks() {
 		if b != g.Blank && !slices.Contains(blanks, b) {
-			return fmt.Errorf("a guard's blank {%s} is none of the endpoint's", b)
+			return fmt.Errorf("guard: blank {%s} is not a blank of the endpoint", b)
 		}
 	}
 	if g.Blank != "" && !slices.Contains(read.blanks(), g.Blank) {
-		return fmt.Errorf("a guard's blank %q is none of what it reads", g.Blank)
+		return fmt.Errorf("guard: blank %q is not a blank of read", g.Blank)
 	}
 	return nil
 }
 
-// blanks are the names of the endpoint's blanks.
+// blanks returns the names of the endpoint's blanks.
 func (e Endpoint) blanks() (names []string) {
 	for _, seg := range strings.Split(e.Template(), "/") {
 		if name, ok := Blank(seg); ok {
@@ -259,18 +262,18 @@ func (e Endpoint) blanks() (names []string) {
 	return names
 }
 
-// TimeLayout is the layout of package time for one of Manifest.TimeLayouts.
+// TimeLayout returns the layout for package time that corresponds to one of Manifest.TimeLayouts.
 func TimeLayout(s string) (layout string, err error) {
 	for _, part := range []struct{ name, layout string }{
 		{"YYYY", "2006"}, {"MM", "01"}, {"DD", "02"}, {"hh", "15"}, {"mm", "04"}, {"ss", "05"},
 	} {
 		if strings.Count(s, part.name) != 1 {
-			return "", fmt.Errorf("time layout %q does not have %s once", s, part.name)
+			return "", fmt.Errorf("time layout %q must have %s exactly once", s, part.name)
 		}
 		s = strings.Replace(s, part.name, part.layout, 1)
 	}
 	if strings.Trim(s, "0123456789 -/:.TZ") != "" || len(s) != len("2006-01-02 15:04:05") && len(s) != len("2006-01-02 15:04:05Z") {
-		return "", fmt.Errorf("time layout %q is not YYYY, MM, DD, hh, mm and ss with one character between them", s)
+		return "", fmt.Errorf("time layout %q must be YYYY, MM, DD, hh, mm and ss with one character between them", s)
 	}
 	return s, nil
 }
@@ -281,10 +284,10 @@ const (
 	maxTimes = 4  // time layouts
 )
 
-// checkService reports the first thing that the manifest says of its service and a host must not accept.
+// checkService returns the first reason for which a host must not accept what the manifest says of its service.
 func (m *Manifest) checkService() error {
 	if len(m.Auth) == 0 {
-		return errors.New("no auth: a module of minor version 1 says how to sign in")
+		return errors.New("auth is missing: a module of minor version 1 must have one")
 	}
 	for i, a := range m.Auth {
 		if err := a.check(m.Minor > Minor); err != nil {
@@ -301,12 +304,12 @@ func (m *Manifest) checkService() error {
 		return fmt.Errorf("rate_limit_habits: %w", err)
 	}
 	if h := m.RequestIDHeader; h != "" && (!headerName(h) || m.isCredential(h)) {
-		return fmt.Errorf("request_id_header: %q is not a header of an answer", h)
+		return fmt.Errorf("request_id_header: %q is not a response header", h)
 	}
 	for _, h := range m.ResponseHeaders {
 		switch {
 		case !headerName(h) || h != strings.ToLower(h):
-			return fmt.Errorf("response_headers: %q is not the name of a header in lower case", h)
+			return fmt.Errorf("response_headers: %q must be a header name in lower case", h)
 		case h == "set-cookie":
 			return fmt.Errorf("response_headers: %s may hold a credential", h)
 		case m.isCredential(h):
@@ -315,11 +318,11 @@ func (m *Manifest) checkService() error {
 	}
 	for _, p := range m.ContentTypeParameters {
 		if !headerName(p) {
-			return fmt.Errorf("content_type_parameters: %q is not a parameter's name", p)
+			return fmt.Errorf("content_type_parameters: %q is not a parameter name", p)
 		}
 	}
 	if len(m.ResponseHeaders) > maxNames || len(m.ContentTypeParameters) > maxNames || len(m.TimeLayouts) > maxTimes {
-		return fmt.Errorf("response_headers and content_type_parameters take %d names each, time_layouts %d", maxNames, maxTimes)
+		return fmt.Errorf("response_headers and content_type_parameters may have %d names each, and time_layouts %d", maxNames, maxTimes)
 	}
 	for _, t := range m.TimeLayouts {
 		if _, err := TimeLayout(t); err != nil {
@@ -360,5 +363,5 @@ func (m *Manifest) operation(name string) *Operation {
 	return nil
 }
 
-// headerName reports whether s is the name of a header, in letters, digits and -._ alone.
+// headerName reports whether s is a header name of letters, digits, '-', '.' and '_'.
 func headerName(s string) bool { return s != "" && len(s) <= 64 && strings.Trim(s, plainSegment) == "" }

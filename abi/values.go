@@ -7,20 +7,20 @@ import (
 	"unicode/utf8"
 )
 
-// The most that a host takes of a request, in bytes.
+// Size limits of parts of a request, in bytes.
 const (
-	MaxBlank = 512      // of a blank's value
-	MaxQuery = 8 << 10  // of a query, escaped
-	MaxLink  = 16 << 10 // of a next link
+	MaxBlank = 512      // value of a blank
+	MaxQuery = 8 << 10  // query, escaped
+	MaxLink  = 16 << 10 // next link
 )
 
-// CheckQuery refuses what must not stand in a value of a query.
+// CheckQuery returns an error if a value must not be in a query.
 func CheckQuery(v string) error {
 	if !utf8.ValidString(v) {
 		return errors.New("it is not UTF-8")
 	}
 	if hasControl(v) {
-		return errors.New("it holds a control character")
+		return errors.New("it contains a control character")
 	}
 	return nil
 }
@@ -34,26 +34,27 @@ func hasControl(s string) bool {
 	return false
 }
 
-// maxEscapes is how many layers of escapes a value may have. Each that a server takes off could bare a path step.
+// maxEscapes is how many layers of escapes a value may have. Removing any of them could reveal a path step.
 const maxEscapes = 4
 
-// CheckBlank refuses what must never stand in a segment of a path, however many times a server might decode it. A host
-// refuses a request with such a value, and takes it for a breach; a module checks what people and services gave it first.
+// CheckBlank returns an error if a value must not be in a segment of a path, however often a server decodes it. A
+// host treats a request with such a value as a violation, so a module must check values from people and services
+// first.
 func CheckBlank(v string) error {
 	switch {
 	case v == "":
 		return errors.New("it is empty")
 	case len(v) > MaxBlank:
-		return errors.New("it has " + strconv.Itoa(len(v)) + " bytes, at most " + strconv.Itoa(MaxBlank) + " are taken")
+		return errors.New("it has " + strconv.Itoa(len(v)) + " bytes, and at most " + strconv.Itoa(MaxBlank) + " are allowed")
 	}
 	for range maxEscapes {
 		switch {
 		case !utf8.ValidString(v):
 			return errors.New("it is not UTF-8")
 		case hasControl(v):
-			return errors.New("it holds a control character")
+			return errors.New("it contains a control character")
 		case steps(v):
-			return errors.New("it holds a path step")
+			return errors.New("it contains a path step")
 		}
 		plain, escaped := unescape(v)
 		if !escaped {
@@ -61,11 +62,11 @@ func CheckBlank(v string) error {
 		}
 		v = plain
 	}
-	return errors.New("it is escaped over and over")
+	return errors.New("it has too many layers of escapes")
 }
 
-// steps reports whether a server could read a value as a step in a path. Some take what follows a semicolon off a
-// segment first.
+// steps reports whether a server could read a value as a path step. Some servers remove what follows a semicolon
+// first.
 func steps(v string) bool {
 	if !strings.ContainsAny(v, `./\`) {
 		return false
@@ -82,7 +83,7 @@ func steps(v string) bool {
 	return false
 }
 
-// unescape takes off one layer of escapes, and like a careless server leaves alone what is no proper escape.
+// unescape removes one layer of escapes. Like a careless server, it keeps invalid escapes.
 func unescape(v string) (plain string, escaped bool) {
 	if !strings.Contains(v, "%") {
 		return v, false

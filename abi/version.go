@@ -12,12 +12,11 @@ import (
 	"strings"
 )
 
-// ParseManifest reads a manifest and checks it. A member that this version does not know is ignored where the manifest is of
-// a later minor version, or the member's name begins with x-; else it is an error.
+// ParseManifest parses and checks a manifest. An unknown member is ignored if the manifest is of a later minor
+// version or the name starts with x-. Otherwise it is an error.
 //
-// older is a partial manifest of the same form, or nil. Where its kind is the manifest's, and the manifest is of minor
-// version 0, its members fill those that came with minor version 1: what hosts knew of the service before. Members of its
-// operations go to the operations of the same name.
+// older is a partial manifest, or nil. If it has the same kind, and the manifest is of minor version 0, it supplies
+// the members that came with minor version 1. Members of its operations apply to the operations with the same name.
 func ParseManifest(raw []byte, older json.RawMessage) (*Manifest, error) {
 	m, err := decode(raw, true)
 	if err != nil {
@@ -35,21 +34,21 @@ func ParseManifest(raw []byte, older json.RawMessage) (*Manifest, error) {
 	}
 	if m.Minor == 0 && len(older) > 0 {
 		if err := m.fill(older); err != nil {
-			return nil, fmt.Errorf("manifest: what a module of minor version 0 lacks: %w", err)
+			return nil, fmt.Errorf("manifest: the defaults for a module of minor version 0: %w", err)
 		}
 	}
 	return m, nil
 }
 
-// later adds to an error about a manifest of a later minor version what to do.
+// later extends an error about a manifest of a later minor version by what to do.
 func (m *Manifest) later(err error) error {
 	if m.ABI != Version || m.Minor <= Minor {
 		return err
 	}
-	return fmt.Errorf("%w. The module is of minor version %d, this host of %d: run it with a newer host", err, m.Minor, Minor)
+	return fmt.Errorf("%w. The module is of minor version %d, and this host of %d: use a newer host", err, m.Minor, Minor)
 }
 
-// Missing is an error where the module requires features that a host does not have. It says what to do.
+// Missing returns an error if the module requires features that a host does not have.
 func (m *Manifest) Missing(have []string) error {
 	var missing []string
 	for _, f := range m.Requires {
@@ -60,11 +59,11 @@ func (m *Manifest) Missing(have []string) error {
 	if missing == nil {
 		return nil
 	}
-	return fmt.Errorf("the module requires %s, which this host (%s, minor version %d) does not have: run it with a newer host",
+	return fmt.Errorf("the module requires %s, which this host (%s, minor version %d) does not have: use a newer host",
 		strings.Join(missing, ", "), Version, Minor)
 }
 
-// decode reads one JSON value, which may have members that Manifest does not have unless it is strict.
+// decode reads one JSON value. If strict, unknown members are an error.
 func decode(raw []byte, strict bool) (*Manifest, error) {
 	m := new(Manifest)
 	dec := json.NewDecoder(bytes.NewReader(raw))
@@ -73,17 +72,17 @@ func decode(raw []byte, strict bool) (*Manifest, error) {
 	}
 	if err := dec.Decode(m); err != nil {
 		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-			err = fmt.Errorf("it is no JSON: %w", err)
+			err = fmt.Errorf("it is not JSON: %w", err)
 		}
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
+		return nil, errors.New("there is text after the JSON object")
 	}
 	return m, nil
 }
 
-// onlyX is an error where the name of an unknown member does not begin with x-.
+// onlyX returns an error if the name of an unknown member does not start with x-.
 func onlyX(raw []byte) error {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(raw))
@@ -98,7 +97,7 @@ func onlyX(raw []byte) error {
 	return err
 }
 
-// withoutX takes the members out of a value whose names begin with x-.
+// withoutX returns a value without the members whose names start with x-.
 func withoutX(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -117,7 +116,7 @@ func withoutX(v any) any {
 	return v
 }
 
-// fill gives a manifest of minor version 0 the members of a partial one.
+// fill completes a manifest of minor version 0 with the members of a partial one.
 func (m *Manifest) fill(older json.RawMessage) error {
 	part, err := decode(older, true)
 	if err != nil {
@@ -128,7 +127,7 @@ func (m *Manifest) fill(older json.RawMessage) error {
 	}
 	m.Auth, m.BaseURL, m.RequestIDHeader, m.ResponseHeaders = part.Auth, part.BaseURL, part.RequestIDHeader, part.ResponseHeaders
 	m.ContentTypeParameters, m.TimeLayouts, m.RateLimitHabits = part.ContentTypeParameters, part.TimeLayouts, part.RateLimitHabits
-	for _, v := range part.Views { // of an operation that the module may lack
+	for _, v := range part.Views { // its operation may be missing from the module
 		if m.operation(v.Operation) != nil {
 			m.Views = append(m.Views, v)
 		}
@@ -142,7 +141,7 @@ func (m *Manifest) fill(older json.RawMessage) error {
 	return m.checkService()
 }
 
-// ofMinor1 names the first member that minor version 0 did not have, "" for none.
+// ofMinor1 returns the name of the first member that minor version 0 does not have, or "".
 func (m *Manifest) ofMinor1() string {
 	for _, member := range []struct {
 		name string

@@ -53,14 +53,14 @@ func TestParseManifest_OfALaterMinorVersion_SaysWhatToDo(t *testing.T) {
 	m := sound()
 	m.Minor = 7
 	_, err = abi.ParseManifest(with(t, m, `"GET /log"`, `"QUERY /log"`), nil)
-	if err == nil || !strings.HasSuffix(err.Error(), "The module is of minor version 7, this host of 1: run it with a newer host") {
+	if err == nil || !strings.HasSuffix(err.Error(), "The module is of minor version 7, and this host of 1: use a newer host") {
 		t.Error(err)
 	}
 	if _, err = abi.ParseManifest(with(t, m, `"type":"token"`, `"type":"passkey"`), nil); err != nil {
 		t.Errorf("a way to sign in that this version does not know: %v", err)
 	}
 	_, err = abi.ParseManifest(with(t, m, abi.Version, "mach5:connector/v2"), nil)
-	if err == nil || err.Error() != `manifest: ABI "mach5:connector/v2", this host speaks "mach5:connector/v1"` {
+	if err == nil || err.Error() != `manifest: ABI is "mach5:connector/v2", but this host supports "mach5:connector/v1"` {
 		t.Error(err)
 	}
 }
@@ -69,7 +69,7 @@ func TestManifest_Missing_NamesWhatTheHostLacks(t *testing.T) {
 	m := sound()
 	m.Requires = []string{abi.FeatureKeys, "budgets", abi.FeatureGuards}
 	err := m.Missing(abi.Features())
-	if err == nil || err.Error() != "the module requires budgets, guards, which this host (mach5:connector/v1, minor version 1) does not have: run it with a newer host" {
+	if err == nil || err.Error() != "the module requires budgets, guards, which this host (mach5:connector/v1, minor version 1) does not have: use a newer host" {
 		t.Error(err)
 	}
 	m.Requires = abi.Features()

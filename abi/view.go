@@ -5,14 +5,15 @@ type View struct {
 	Name      string     `json:"name"`
 	Operation string     `json:"operation"`
 	Input     rawMessage `json:"input,omitempty"` // an object; default {}
-	// Times are fields of the input that are a time, by name: so many seconds from when a statement runs.
+	// Times are input fields with a time, by name. The value is an offset in seconds from the time at which a
+	// statement runs.
 	Times map[string]int64 `json:"times,omitempty"`
 	// Comment describes the view; default the operation's summary.
 	Comment string `json:"comment,omitempty"`
 }
 
-// Backfill says which operation reads a closed range of what a source reads.
+// Backfill names the operation that reads a closed range of a source's records.
 type Backfill struct {
-	Operation string `json:"operation"` // of surface sql; its input has since and until, which are times
-	Time      string `json:"time"`      // the top-level member of a record that is its time, by which the records come
+	Operation string `json:"operation"` // on surface sql; its input has the times since and until
+	Time      string `json:"time"`      // the top-level member with a record's time; records are ordered by it
 }

@@ -148,9 +148,9 @@ func TestLoad_OfAnInvalidModule_NamesTheReason(t *testing.T) {
 		}, "exceeds class write"},
 		{"a write on the sql surface", func(m *tiny) {
 			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations[1].Surfaces = []abi.Surface{abi.SQL} })
-		}, "class read alone"},
+		}, "only operations of class read"},
 		{"a method that is none", func(m *tiny) { m.manifest[0] = changed(t, endpoint("CONNECT /api/v1/users")) }, "CONNECT"},
-		{"an endpoint that is a URL", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET https://evil.example/")) }, "not absolute"},
+		{"an endpoint that is a URL", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET https://evil.example/")) }, "must be absolute"},
 		{"an endpoint with path steps", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET /api/../x")) }, "not plain"},
 		{"an endpoint with a query", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET /api?x=1")) }, "characters other than"},
 		{"an endpoint with a double slash", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET //evil.example/x")) }, "not plain"},
@@ -158,7 +158,7 @@ func TestLoad_OfAnInvalidModule_NamesTheReason(t *testing.T) {
 		{"a blank for all that follows", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET /api/{rest...}")) }, "characters other than"},
 		{"an operation twice", func(m *tiny) {
 			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations = append(m.Operations, m.Operations[0]) })
-		}, "stands twice"},
+		}, "is listed twice"},
 		{"a path that is a query", func(m *tiny) {
 			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations[0].Key = "a.#(b==1)" })
 		}, "object keys joined by dots"},

@@ -112,10 +112,10 @@ func TestGuestSaysWhyNoHostTakesTheManifest(t *testing.T) {
 		manifest []byte
 		want     string
 	}{
-		{"no JSON", []byte("kind: okta"), "no JSON"},
+		{"not JSON", []byte("kind: okta"), "not JSON"},
 		{"an unknown field", []byte(`{"abi":"` + abi.Version + `","urls":[]}`), `unknown field "urls"`},
-		{"two values", append(manifest(t, unchanged), "{}"...), "follows the JSON object"},
-		{"a stray bracket", append(manifest(t, unchanged), ']'), "follows the JSON object"},
+		{"two values", append(manifest(t, unchanged), "{}"...), "text after the JSON object"},
+		{"a stray bracket", append(manifest(t, unchanged), ']'), "text after the JSON object"},
 		{"another ABI", manifest(t, func(m *abi.Manifest) { m.ABI = "mach5:connector/v0" }), abi.Version},
 		{"a read that deletes", manifest(t, func(m *abi.Manifest) {
 			m.Operations[0].Endpoints[0].Endpoint = "DELETE /api/v1/org"

@@ -99,7 +99,7 @@ func TestSend_OfBlanks_EscapesOrRefusesThem(t *testing.T) {
 		"a%5cb":                              "!path step",
 		"%zz%2e%2e%2fadmin":                  "!path step", // a decoder that ignores %zz would decode the rest
 		"%2e%2e%2f%":                         "!path step",
-		"%2525252525252e":                    "!over and over",
+		"%2525252525252e":                    "!too many layers of escapes",
 		"a\r\nX-Evil: 1":                     "!control",
 		"a\x00":                              "!control",
 		"a\x7f":                              "!control",
@@ -133,8 +133,8 @@ func TestSend_OfValuesForOtherBlanks_IsMalformed(t *testing.T) {
 		"for a path without":    {"GET /api/v1/logs", map[string]string{"x": "3"}, "!no blank {x}"},
 		"an endpoint with a ..": {"GET /api/../x", nil, "!not plain"},
 		"no endpoint":           {"", nil, "!want a method"},
-		"another method":        {"TRACE /x", nil, "!none of"},
-		"a URL":                 {"GET https://evil.example/", nil, "!not absolute"},
+		"another method":        {"TRACE /x", nil, "!must be GET"},
+		"a URL":                 {"GET https://evil.example/", nil, "!must be absolute"},
 		"two slashes":           {"GET //evil.example/x", nil, "!not plain"},
 	} {
 		t.Run(name, func(t *testing.T) { check(t, c.endpoint, abi.Request{Path: c.path}, c.want) })
