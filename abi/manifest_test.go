@@ -2,7 +2,7 @@ package abi
 
 import "testing"
 
-func TestRateLimitErrors_Check_RefusesWhatAHostCannotUse(t *testing.T) {
+func TestRateLimitErrors_Check_RefusesInvalidOnes(t *testing.T) {
 	for name, c := range map[string]struct {
 		r  *RateLimitErrors
 		ok bool
@@ -12,7 +12,7 @@ func TestRateLimitErrors_Check_RefusesWhatAHostCannotUse(t *testing.T) {
 		"without a text":       {&RateLimitErrors{Code: "errorCode", Buckets: []string{"A"}}, true},
 		"without a code":       {&RateLimitErrors{Buckets: []string{"A"}}, false},
 		"without buckets":      {&RateLimitErrors{Code: "errorCode"}, false},
-		"a pattern of no kind": {&RateLimitErrors{Code: "errorCode", Buckets: []string{"A"}, Wait: "("}, false},
+		"an invalid pattern": {&RateLimitErrors{Code: "errorCode", Buckets: []string{"A"}, Wait: "("}, false},
 		"two groups":           {&RateLimitErrors{Code: "errorCode", Buckets: []string{"A"}, Wait: "(a)(b)"}, false},
 		"no group":             {&RateLimitErrors{Code: "errorCode", Buckets: []string{"A"}, Wait: "a"}, false},
 	} {

@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// sound is a manifest with every member of minor version 1.
+// sound returns a valid manifest with every member of minor version 1.
 func sound() abi.Manifest {
 	object := json.RawMessage(`{"type":"object","properties":{"since":{},"until":{},"id":{},"all":{}}}`)
 	return abi.Manifest{ABI: abi.Version, Minor: 1, Requires: []string{abi.FeatureKeys}, Kind: "crm", Version: "1", ConfigSchema: json.RawMessage(`{}`),
@@ -50,7 +50,7 @@ func TestManifest_Check_OfMinorVersion1(t *testing.T) {
 		"a type twice":                     {func(m *abi.Manifest) { m.Auth[1] = m.Auth[0] }, "auth: type token is listed twice"},
 		"a credential in no header":        {func(m *abi.Manifest) { m.Auth[0].Header = "" }, `header "" is not a header name`},
 		"a credential in Host":             {func(m *abi.Manifest) { m.Auth[0].Header = "host" }, "header host cannot carry a credential"},
-		"a credential behind a line break": {func(m *abi.Manifest) { m.Auth[0].Prefix = "A\nB" }, "prefix"},
+		"a credential after a line break": {func(m *abi.Manifest) { m.Auth[0].Prefix = "A\nB" }, "prefix"},
 		"a token with a token endpoint":    {func(m *abi.Manifest) { m.Auth[0].TokenEndpoint = "POST /t" }, "token_endpoint, client_auth and dpop need type oauth"},
 		"a token endpoint that is a GET":   {func(m *abi.Manifest) { m.Auth[1].TokenEndpoint = "GET /t" }, "must be a POST without blanks"},
 		"a token endpoint elsewhere":       {func(m *abi.Manifest) { m.Auth[1].TokenEndpoint = "POST https://evil.test/t" }, "token_endpoint"},
@@ -106,12 +106,12 @@ func TestManifest_Check_OfMinorVersion1(t *testing.T) {
 		c.change(&m)
 		err := m.Check()
 		if err == nil || !slices.ContainsFunc(strings.Split(c.want, "|"), func(s string) bool { return strings.Contains(err.Error(), s) }) {
-			t.Errorf("%s: %v, want %q in it", name, err, c.want)
+			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
 }
 
-// minor0 is a manifest as they were before minor versions.
+// minor0 returns a manifest of minor version 0.
 func minor0() abi.Manifest {
 	m := sound()
 	return abi.Manifest{ABI: m.ABI, Kind: m.Kind, Version: m.Version, ConfigSchema: m.ConfigSchema, RateLimitHeaders: m.RateLimitHeaders,
@@ -119,7 +119,7 @@ func minor0() abi.Manifest {
 			Endpoints: []abi.Endpoint{{Endpoint: "GET /log", Bucket: "log"}}}}}
 }
 
-func TestClass_Allows_PATCH(t *testing.T) {
+func TestClass_OfPATCH_AllowsItUnlessRead(t *testing.T) {
 	for class, want := range map[abi.Class]bool{abi.Read: false, abi.Write: true, abi.Destructive: true, abi.Privileged: true, "": false} {
 		if class.Allows("PATCH") != want {
 			t.Errorf("%q allows PATCH: %v", class, !want)

@@ -8,7 +8,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// with is the JSON of a manifest with one more member in it, or in what replaces a text of it.
+// with returns the JSON of a manifest in which from is replaced by to.
 func with(t *testing.T, m abi.Manifest, from, to string) []byte {
 	t.Helper()
 	b, err := json.Marshal(m)
@@ -30,9 +30,9 @@ func TestParseManifest_UnknownMembers_AreJudgedByMinorVersion(t *testing.T) {
 		"in an endpoint":                    {`"bucket":`, `"brake":[],"bucket":`, `unknown field "brake"`},
 		"that begins with x-":               {`"kind":`, `"x-owner":{"a":1},"kind":`, ""},
 		"that begins with x-, in an object": {`"bucket":`, `"x-note":"a","bucket":`, ""},
-		"beside one that begins with x-":    {`"bucket":`, `"x-note":"a","brake":1,"bucket":`, `unknown field "brake"`},
+		"together with one that begins with x-":    {`"bucket":`, `"x-note":"a","brake":1,"bucket":`, `unknown field "brake"`},
 		"of a later minor version":          {`"minor":1`, `"minor":2,"budgets":{"a":1}`, ""},
-		"that are required":                 {`"minor":1,"requires":[`, `"minor":2,"budgets":{},"requires":["budgets",`, ""}, // told by Missing
+		"that are required":                 {`"minor":1,"requires":[`, `"minor":2,"budgets":{},"requires":["budgets",`, ""}, // reported by Missing
 		"of a later minor version, broken":  {`"minor":1`, `"minor":2,"budgets":{`, "manifest: "},
 	} {
 		m, err := abi.ParseManifest(with(t, sound(), c.from, c.to), nil)
@@ -57,7 +57,7 @@ func TestParseManifest_OfALaterMinorVersion_SaysWhatToDo(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err = abi.ParseManifest(with(t, m, `"type":"token"`, `"type":"passkey"`), nil); err != nil {
-		t.Errorf("a way to sign in that this version does not know: %v", err)
+		t.Errorf("an auth method that this version does not know: %v", err)
 	}
 	_, err = abi.ParseManifest(with(t, m, abi.Version, "mach5:connector/v2"), nil)
 	if err == nil || err.Error() != `manifest: ABI is "mach5:connector/v2", but this host supports "mach5:connector/v1"` {
@@ -114,7 +114,8 @@ func TestParseManifest_OfMinor0_IsFilled(t *testing.T) {
 	}
 }
 
-// FuzzParseManifest wants every manifest that is taken to be sound, and to stay so when it is written and read again.
+// FuzzParseManifest parses any manifest. An accepted one must be valid, and stay valid when it is written and read
+// again.
 func FuzzParseManifest(f *testing.F) {
 	b, _ := json.Marshal(sound())
 	f.Add(b)

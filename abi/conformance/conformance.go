@@ -5,8 +5,9 @@
 //	func TestAttack(t *testing.T) { conformance.Run(t, myHost{}, conformance.Options{}) }
 //
 // A host in Go implements Host. A host in another language runs as a process that speaks JSON lines: see Start.
-// Each attack names the wall that it tries. An attack is contained when that wall held, nothing else broke, and it ended
-// in time. A bystander, a second connection of the same host, makes honest calls all the while and must never fail.
+// Each attack names the wall that it tests. It is contained if that wall held, nothing else broke, and it ended in
+// time. Meanwhile, a bystander makes honest calls on a second connection of the same host. These calls must never
+// fail.
 package conformance
 
 import (
@@ -36,18 +37,18 @@ type (
 	Limits     = target.Limits
 )
 
-// Attack is one attempt to get through a wall.
+// Attack is one attempt to break a wall.
 type Attack struct {
 	Family string // modules, imports, requests, …
 	Name   string
-	Wall   string // what must hold
+	Wall   string // the protection that must hold
 	run    func(*kit.Attempt) error
 }
 
 // String returns the name of the attack's subtest.
 func (a Attack) String() string { return a.Family + "/" + a.Name }
 
-// NewAttack returns an attack of the host's author. run returns nil if the host contained it.
+// NewAttack returns an attack by the host's author. run returns nil if the host contained it.
 func NewAttack(family, name, wall string, run func(ctx context.Context) error) Attack {
 	return Attack{Family: family, Name: name, Wall: wall, run: func(a *kit.Attempt) error { return run(a.Ctx) }}
 }
@@ -61,29 +62,29 @@ func Attacks() []Attack {
 	return all
 }
 
-// SoundModule returns the smallest module that a host loads. Authors use it for attacks of their own.
+// SoundModule returns the smallest valid module, for the attacks of a host's author.
 func SoundModule() []byte { return assemble.Module{}.Build() }
 
-// Options configure Run and Attempts. The zero value makes every attack.
+// Options configure Run and Attempts. The zero value makes all attacks.
 type Options struct {
 	Wall   string   // only attacks on this wall
-	More   []Attack // further attacks, from NewAttack
+	More   []Attack // additional attacks, from NewAttack
 	Report io.Writer
-	// OtherService makes the kit's modules describe a service with other conventions: the credential goes into another
-	// header and has no scheme, rate limits have other names and another form, and a change is a PATCH. A host that knows
-	// only one service fails then.
+	// OtherService makes the kit's modules describe a service with other conventions. The credential is in another
+	// header without a scheme, rate limits have other names and another form, and a change is a PATCH. A host that
+	// knows only one service fails.
 	OtherService bool
 	// Patience is how much longer than its limits a call may take. Default 15 seconds.
 	Patience time.Duration
 }
 
-// attacks returns the attacks that the options choose.
+// attacks returns the selected attacks.
 func (o Options) attacks() ([]Attack, error) {
 	all := append(Attacks(), o.More...)
 	if o.Wall != "" {
 		all = slices.DeleteFunc(all, func(a Attack) bool { return a.Wall != o.Wall })
 		if len(all) == 0 {
-			return nil, fmt.Errorf("no attack is on the wall %q", o.Wall)
+			return nil, fmt.Errorf("no attack tests the wall %q", o.Wall)
 		}
 	}
 	seen := map[string]bool{}
@@ -96,15 +97,15 @@ func (o Options) attacks() ([]Attack, error) {
 	return all, nil
 }
 
-// Errors of an attack that did worse than to get through.
+// Errors of an attack that was worse than one that got through.
 var (
 	ErrNotEnded = kit.ErrNotEnded
 	ErrPanic    = kit.ErrPanic
 )
 
-// Attempts returns the attacks one by one, for callers that run them outside of a test. Calling the function makes the
-// attack; it returns nil if the host contained it. There is no bystander. ErrNotEnded and ErrPanic are worse than an
-// attack that got through.
+// Attempts returns the attacks one by one, for callers outside a test. Each function makes its attack, and returns
+// nil if the host contained it. There is no bystander. ErrNotEnded and ErrPanic are worse than an attack that got
+// through.
 func Attempts(ctx context.Context, h Host, o Options) (iter.Seq2[Attack, func() error], error) {
 	all, err := o.attacks()
 	if err != nil {
@@ -128,7 +129,7 @@ type Report struct {
 	Longest              time.Duration
 }
 
-// Run attacks the host, each attack as a subtest, and prints a table by family.
+// Run attacks the host, with one subtest per attack, and prints a table by family.
 func Run(t *testing.T, h Host, o Options) {
 	all, err := o.attacks()
 	if err != nil {
@@ -176,13 +177,13 @@ func Run(t *testing.T, h Host, o Options) {
 	fmt.Fprintf(o.Report, "bystander    %d honest calls, none of which failed\n", calls)
 }
 
-// bystander makes honest calls until stop is called, and fails the test if one of them fails.
+// bystander makes honest calls until stop is called. It fails the test if one of them fails.
 func bystander(t *testing.T, ctx context.Context, k *kit.Kit) (stop func() (calls int)) {
 	t.Helper()
 	a := &kit.Attempt{Kit: k, Ctx: ctx}
 	s, err := a.NewRig(kit.RigOptions{})
 	if err != nil {
-		t.Fatalf("an honest connection cannot be made: %v", err)
+		t.Fatalf("no honest connection is possible: %v", err)
 	}
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
@@ -194,7 +195,7 @@ func bystander(t *testing.T, ctx context.Context, k *kit.Kit) (stop func() (call
 				err = errors.Join(r.Succeeded(), r.Contains(0, `"status":200`))
 			}
 			if err != nil {
-				t.Errorf("an honest call failed beside the attacks: %v", err)
+				t.Errorf("an honest call failed during the attacks: %v", err)
 				return
 			}
 			calls++

@@ -16,9 +16,9 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 )
 
-// A host that is not written in Go runs as a process. It reads requests from standard input and writes answers to standard
-// output, one JSON object a line. An answer carries the id of its request. Answers may come in any order: several calls
-// run at once.
+// A host in another language runs as a process. It reads requests from standard input and writes responses to
+// standard output, one JSON object per line. A response has the id of its request. Responses may come in any order,
+// since several calls run at once.
 //
 //	{"id":1,"do":"load","file":"/tmp/m.wasm"}                       {"id":1,"handle":1}  or  {"id":1,"error":"why not"}
 //	{"id":2,"do":"connect","handle":1,"connection":{…}}             {"id":2,"handle":2}
@@ -27,10 +27,13 @@ import (
 //	{"id":5,"do":"cancel","call":3}                                 none; call 3 ends soon
 //	{"id":6,"do":"close","handle":2}                                {"id":6}
 //
-// input and checkpoint are base64, since they may not be valid JSON. The members of a connection are base_url, token, grants,
-// allow_private_network, root_cas (PEM), resolve and limits. resolve is {"name":[["address"]]}: the addresses of the first
-// lookup of a name, the second, and so on; the last entry answers all later lookups. The members of limits are call_ms,
-// requests, body_bytes, held_bytes, result_bytes, records, memory_bytes, concurrency and log_bytes.
+// input and checkpoint are base64, since they may not be valid JSON.
+//
+// A connection has the members base_url, token, grants, allow_private_network, root_cas (PEM), resolve and limits.
+// resolve is {"name":[["address"]]}: the addresses of the first lookup of a name, the second, and so on. The last
+// entry answers all later lookups. limits has the members call_ms, requests, body_bytes, held_bytes, result_bytes,
+// records, memory_bytes, concurrency and log_bytes.
+//
 // Serve is such a process for a host in Go.
 
 type wireRequest struct {
@@ -41,7 +44,7 @@ type wireRequest struct {
 	Call       int64           `json:"call,omitempty"`
 	Connection *wireConnection `json:"connection,omitempty"`
 	Operation  string          `json:"operation,omitempty"`
-	Input      []byte          `json:"input,omitempty"` // base64: an input may be no JSON
+	Input      []byte          `json:"input,omitempty"` // base64, since an input may not be JSON
 	Checkpoint []byte          `json:"checkpoint,omitempty"`
 }
 
@@ -76,7 +79,7 @@ type wireLimits struct {
 	LogBytes    int   `json:"log_bytes,omitempty"`
 }
 
-// Process is a Host that runs in another process. It is safe for concurrent use. Close it when done.
+// Process is a Host in another process. It is safe for concurrent use. Close it when done.
 type Process struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -87,9 +90,9 @@ type Process struct {
 	waiting map[int64]chan wireAnswer
 }
 
-var errDied = errors.New("the host's process has ended")
+var errDied = errors.New("the host's process ended")
 
-// Start starts the process of a host. Its standard error goes to ours.
+// Start starts the process of a host. The process inherits standard error.
 func Start(program string, args ...string) (*Process, error) {
 	p := &Process{cmd: exec.Command(program, args...), done: make(chan struct{}), waiting: map[int64]chan wireAnswer{}}
 	p.cmd.Stderr = os.Stderr
@@ -124,7 +127,7 @@ func Start(program string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Close closes the standard input of the process, and kills the process if it has not ended after 10 seconds.
+// Close closes the standard input of the process, and kills it if it has not ended after 10 seconds.
 func (p *Process) Close() error {
 	_ = p.stdin.Close()
 	select {
@@ -144,7 +147,7 @@ func (p *Process) write(r wireRequest) error {
 	return err
 }
 
-// ask sends a request and waits for its answer. If ctx ends, it asks to cancel the call and continues to wait.
+// ask sends a request and waits for its response. If ctx ends, it asks to cancel the call and continues to wait.
 func (p *Process) ask(ctx context.Context, r wireRequest) (wireAnswer, error) {
 	ch := make(chan wireAnswer, 1)
 	p.mu.Lock()
@@ -225,7 +228,7 @@ func (r *remote) call(ctx context.Context, do, operation string, input, checkpoi
 func (r *remote) Invoke(ctx context.Context, operation string, input json.RawMessage) (*abi.Result, error) {
 	a, err := r.call(ctx, "invoke", operation, input, nil)
 	if err == nil && a.Result == nil {
-		err = errors.New("the answer to an invoke has no result")
+		err = errors.New("the response to an invoke has no result")
 	}
 	return a.Result, err
 }
@@ -242,7 +245,7 @@ func (r *remote) Table(ctx context.Context, operation string, input json.RawMess
 
 func (r *remote) page(a wireAnswer, err error) (*Page, error) {
 	if err == nil && a.Page == nil {
-		err = errors.New("the answer has no page")
+		err = errors.New("the response has no page")
 	}
 	return a.Page, err
 }
@@ -253,7 +256,7 @@ func (r *remote) Close(ctx context.Context) error {
 	return err
 }
 
-// Serve runs the process side of the protocol for a host in Go, until in ends.
+// Serve runs the process side of the protocol for a host in Go. It returns when in ends.
 func Serve(in io.Reader, out io.Writer, h Host) error {
 	s := &server{host: h, out: out, things: map[int64]any{}, cancels: map[int64]context.CancelFunc{}}
 	dec := json.NewDecoder(bufio.NewReaderSize(in, 1<<20))
@@ -287,7 +290,7 @@ func Serve(in io.Reader, out io.Writer, h Host) error {
 			delete(s.cancels, r.ID)
 			b, err := json.Marshal(a)
 			if err != nil {
-				b, _ = json.Marshal(wireAnswer{ID: r.ID, Error: "the answer is no JSON: " + err.Error()})
+				b, _ = json.Marshal(wireAnswer{ID: r.ID, Error: "the response is not JSON: " + err.Error()})
 			}
 			_, _ = s.out.Write(append(b, '\n'))
 		})
@@ -365,7 +368,7 @@ func (s *server) answer(ctx context.Context, r wireRequest) wireAnswer {
 			return s.keep(&served{Session: session, log: log})
 		}
 	}
-	return fail(fmt.Errorf("%s of handle %d: there is no such thing", r.Do, r.Handle))
+	return fail(fmt.Errorf("%s of handle %d: the handle is unknown, or of another kind", r.Do, r.Handle))
 }
 
 func (s *served) answer(ctx context.Context, r wireRequest) (a wireAnswer) {
@@ -380,7 +383,7 @@ func (s *served) answer(ctx context.Context, r wireRequest) (a wireAnswer) {
 	case "close":
 		err = s.Close(ctx)
 	default:
-		err = fmt.Errorf("nobody knows how to %s", r.Do)
+		err = fmt.Errorf("unknown request %q", r.Do)
 	}
 	if err != nil {
 		a.Error = err.Error()

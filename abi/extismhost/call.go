@@ -24,11 +24,11 @@ type call struct {
 	host        *Host
 	op          *abi.Operation
 	placeholder string
-	bodies      [][]byte // by handle - 1
+	bodies      [][]byte // body of handle h at index h-1
 	emitted     []record
 }
 
-// record is an emitted record with its key, and the body that it is from.
+// record is an emitted record with its key and the handle of its body.
 type record struct {
 	json   json.RawMessage
 	key    string
@@ -44,7 +44,7 @@ func functions() []extism.HostFunction {
 		f := extism.NewHostFunctionWithStack(name, func(ctx context.Context, p *extism.CurrentPlugin, stack []uint64) {
 			c, ok := ctx.Value(callKey{}).(*call)
 			if !ok {
-				panic(name + ": called outside of a call")
+				panic(name + ": called outside a call")
 			}
 			var answer []byte
 			switch v := run(ctx, c, func(i int) []byte {
@@ -65,7 +65,7 @@ func functions() []extism.HostFunction {
 					panic(err)
 				}
 			}
-			for len(answer)%8 != 0 { // whole words, which cross faster
+			for len(answer)%8 != 0 { // whole words are passed faster
 				answer = append(answer, ' ')
 			}
 			offset, err := p.WriteBytes(answer)
@@ -98,7 +98,7 @@ func functions() []extism.HostFunction {
 		}),
 		define("secret_get", 1, func(_ context.Context, c *call, arg argument, _ []uint64) any {
 			if string(arg(0)) != abi.TokenRef {
-				return abi.Secret{Error: "no such secret"}
+				return abi.Secret{Error: "unknown secret"}
 			}
 			if c.placeholder == "" {
 				c.placeholder = "{secret:" + rand.Text() + "}"
@@ -124,7 +124,7 @@ func failed(code abi.SendCode, message string) abi.Response {
 	return abi.Response{Error: &abi.SendError{Code: code, Message: message}}
 }
 
-// send is http_send.
+// send implements http_send.
 func (c *call) send(ctx context.Context, text []byte) abi.Response {
 	var r abi.Request
 	if err := json.Unmarshal(text, &r); err != nil {
@@ -132,7 +132,7 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 	}
 	i := slices.IndexFunc(c.op.Endpoints, func(e abi.Endpoint) bool { return e.Endpoint == r.Endpoint })
 	if i < 0 || c.op.Endpoints[i].Method() != http.MethodGet {
-		return failed(abi.SendDenied, fmt.Sprintf("endpoint %q is not a read that is granted to %s", r.Endpoint, c.op.Name))
+		return failed(abi.SendDenied, fmt.Sprintf("endpoint %q is not granted to %s, or is not a read", r.Endpoint, c.op.Name))
 	}
 	target, err := c.target(c.op.Endpoints[i], r)
 	if err != nil {
@@ -145,7 +145,7 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 	for name, value := range r.Headers {
 		if auth := c.host.auth; strings.EqualFold(name, auth.Header) {
 			if value != strings.TrimPrefix(auth.Prefix+" "+c.placeholder, " ") || c.placeholder == "" {
-				return failed(abi.SendDenied, "the "+auth.Header+" header is not the scheme and placeholder of secret_get")
+				return failed(abi.SendDenied, "the "+auth.Header+" header must be the scheme and placeholder of secret_get")
 			}
 			value = strings.TrimPrefix(auth.Prefix+" "+c.host.config.Token, " ")
 		}
@@ -165,7 +165,7 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 		return abi.Response{Error: &abi.SendError{Code: abi.SendInterrupted, Message: err.Error(), Sent: true}}
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.StatusCode != http.StatusNotModified {
-		return abi.Response{Error: &abi.SendError{Code: abi.SendRedirect, Message: "the service redirects", Sent: true}}
+		return abi.Response{Error: &abi.SendError{Code: abi.SendRedirect, Message: "the service responded with a redirect, which is never followed: check the base URL", Sent: true}}
 	}
 	out := abi.Response{Status: resp.StatusCode, Headers: map[string][]string{}}
 	for _, name := range slices.Concat(abi.ResponseHeaders(), c.host.manifest.ResponseHeaders) {
@@ -180,14 +180,14 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 	return out
 }
 
-// target returns the URL of a request: the base URL, the endpoint's path with its blanks filled, or that of a link, and the
-// query. A link's origin is ignored.
+// target returns the URL of a request: the base URL, the endpoint's path with filled blanks or the link's path, and
+// the query. The origin of a link is ignored.
 func (c *call) target(e abi.Endpoint, r abi.Request) (string, error) {
 	at := *c.host.base
 	if r.Link != "" {
 		link, err := url.Parse(r.Link)
 		if err != nil || !fits(e.Template(), link.EscapedPath()) {
-			return "", fmt.Errorf("the link does not fit %s", e.Endpoint)
+			return "", fmt.Errorf("the link's path does not fit %s", e.Endpoint)
 		}
 		return at.Scheme + "://" + at.Host + link.EscapedPath() + "?" + link.RawQuery, nil
 	}
@@ -196,7 +196,7 @@ func (c *call) target(e abi.Endpoint, r abi.Request) (string, error) {
 		if name, blank := abi.Blank(segment); blank {
 			value := r.Path[name]
 			if value == "" || value == "." || value == ".." {
-				return "", fmt.Errorf("the blank %s of %s is %q", name, e.Endpoint, value)
+				return "", fmt.Errorf("the blank %s of %s must not be %q", name, e.Endpoint, value)
 			}
 			segment = url.PathEscape(value)
 		}
@@ -213,7 +213,7 @@ func (c *call) target(e abi.Endpoint, r abi.Request) (string, error) {
 	return target, nil
 }
 
-// fits reports whether a path fills the blanks of a template.
+// fits reports whether a path matches a template.
 func fits(template, path string) bool {
 	want, have := strings.Split(template, "/"), strings.Split(path, "/")
 	return slices.EqualFunc(want, have, func(w, h string) bool {
@@ -229,7 +229,7 @@ func (c *call) body(handle uint64) []byte {
 	return c.bodies[handle-1]
 }
 
-// records returns what was emitted.
+// records returns the emitted records.
 func (c *call) records() []json.RawMessage {
 	all := make([]json.RawMessage, len(c.emitted))
 	for i, r := range c.emitted {
@@ -238,8 +238,8 @@ func (c *call) records() []json.RawMessage {
 	return all
 }
 
-// output returns the result of an invoke (abi/README.md, section 4). Of a list, a record whose key came on an earlier page is
-// left out.
+// output returns the result of an invoke (abi/README.md, section 4). It omits records of a list whose key came on an
+// earlier page.
 func (c *call) output(out abi.InvokeOutput) json.RawMessage {
 	if !out.List {
 		if out.Output != nil || !out.Outcome.OK() || len(c.emitted) == 0 {

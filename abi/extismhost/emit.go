@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-// emit is records_emit.
+// emit implements records_emit.
 func (c *call) emit(handle uint64, text []byte) (sum abi.EmitSummary, err error) {
 	var o abi.EmitOptions
 	if err := json.Unmarshal(text, &o); err != nil {
@@ -85,7 +85,7 @@ func (c *call) emit(handle uint64, text []byte) (sum abi.EmitSummary, err error)
 	return sum, nil
 }
 
-// pick returns the records at o.Path of a body, each as it is there.
+// pick returns the records at o.Path of a body, byte for byte.
 func pick(body []byte, o abi.EmitOptions, key string) ([]json.RawMessage, error) {
 	at := gjson.ParseBytes(body)
 	if o.Path != "" {
@@ -112,13 +112,13 @@ func pick(body []byte, o abi.EmitOptions, key string) ([]json.RawMessage, error)
 			return nil, errors.New("wanted an array, found an object")
 		}
 		if o.Want == abi.WantObject && key != "" && !keyed(one[0], key) {
-			return nil, fmt.Errorf("wanted an object with a string or number at %s, found none there", key)
+			return nil, fmt.Errorf("wanted an object with a string or number at %s, found none", key)
 		}
 		return one, nil
 	case at.Type == gjson.Null && at.Exists() && o.Want == "":
 		return nil, nil
 	}
-	return nil, errors.New("there are no records in the body")
+	return nil, errors.New("the body has no records")
 }
 
 // keyed reports whether a record has a string or number at a path.
@@ -127,7 +127,7 @@ func keyed(r json.RawMessage, path string) bool {
 	return (v.Type == gjson.String || v.Type == gjson.Number) && v.String() != ""
 }
 
-// summary returns the values of a record at paths.
+// summary returns the values at paths of a record.
 func summary(r json.RawMessage, paths []string) map[string]json.RawMessage {
 	var m map[string]json.RawMessage
 	for _, path := range paths {
@@ -141,7 +141,7 @@ func summary(r json.RawMessage, paths []string) map[string]json.RawMessage {
 	return m
 }
 
-// envelope puts a record into the envelope of o.
+// envelope puts a record into the envelope for o.
 func envelope(r json.RawMessage, o abi.EmitOptions, handle uint64) record {
 	key := o.Key
 	if key == "" {

@@ -1,19 +1,19 @@
 // Package extismhost runs a connector module on the stock Extism go-sdk.
 //
-// It shows that the module is a plain Extism plug-in, and it is a starting point for programs that already embed Extism. It
-// implements the contract in abi/README.md with go-sdk, net/http and encoding/json, and nothing of package host. Results equal
-// those of package host: a test compares them for every read operation.
+// It shows that the module is a plain Extism plug-in, and helps programs that already embed Extism. It implements
+// abi/README.md with go-sdk, net/http and encoding/json, without package host. A test compares its results with those
+// of package host for every read operation.
 //
-// What it enforces: the endpoints that an operation declares, the methods of class read, one origin, no redirects, and the
-// secret's placeholder. What it lacks, compared with package host:
+// It enforces the endpoints that an operation declares, the methods of class read, one origin, no redirects, and the
+// secret's placeholder. Compared with package host, it lacks:
 //
 //   - Writes: every class but read is refused.
-//   - Isolation against a hostile module: the message memory and WASI are those of go-sdk, which a module can corrupt or use
-//     to hang the process. Run only modules that you trust, or load them with package host.
-//   - Limits on requests, body sizes, records, concurrency and the log. Only memory (64 MiB) and the caller's context bound
+//   - Isolation from a hostile module: a module can corrupt go-sdk's message memory and WASI, or use them to hang the
+//     process. Run only modules that you trust, or use package host.
+//   - Limits on requests, body sizes, records, concurrency and the log. Only memory (64 MiB) and the caller's context limit
 //     a call.
-//   - Rate limits: no pacing, no retry. A 429 is an answer like any other.
-//   - The address checks of package host: private networks and plain http are not refused.
+//   - Rate limits: it neither waits nor retries. A 429 is a response like any other.
+//   - The address checks of package host: it allows private networks and plain http.
 //   - Input validation, the journal, approvals, the audit, and token rotation.
 package extismhost
 
@@ -33,16 +33,16 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// Config is what a host needs besides the module.
+// Config configures a Host.
 type Config struct {
-	BaseURL  string // the only origin that requests go to
-	Token    string // put in place of the secret's placeholder
+	BaseURL  string // requests go only to this origin
+	Token    string // replaces the secret's placeholder
 	Settings abi.Settings
-	Client   *http.Client     // default: a client without a time-out. Redirects are never followed
+	Client   *http.Client     // default: a client without a timeout. Redirects are never followed
 	Now      func() time.Time // default time.Now
 }
 
-// Host is a loaded module. It is safe for concurrent use: each call gets an instance of its own.
+// Host is a loaded module. It is safe for concurrent use: each call gets its own instance.
 type Host struct {
 	manifest *abi.Manifest
 	auth     abi.Auth
@@ -52,7 +52,7 @@ type Host struct {
 	client   http.Client
 }
 
-// New compiles a module. It reads the manifest from the module's custom section.
+// New compiles a module and reads its manifest from the custom section.
 func New(ctx context.Context, wasm []byte, c Config) (*Host, error) {
 	h := &Host{config: c}
 	bin, err := wasmbin.Parse(wasm)
@@ -61,7 +61,7 @@ func New(ctx context.Context, wasm []byte, c Config) (*Host, error) {
 	}
 	sections := bin.Section(abi.ManifestSection)
 	if len(sections) != 1 {
-		return nil, fmt.Errorf("the module has %d sections %s, want one", len(sections), abi.ManifestSection)
+		return nil, fmt.Errorf("the module must have one section %[2]s, found %[1]d", len(sections), abi.ManifestSection)
 	}
 	if h.manifest, err = abi.ParseManifest(sections[0].Data, nil); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func New(ctx context.Context, wasm []byte, c Config) (*Host, error) {
 	}
 	i := slices.IndexFunc(h.manifest.Auth, func(a abi.Auth) bool { return a.Type == abi.AuthToken })
 	if i < 0 {
-		return nil, errors.New("the module does not sign in with a token, which this host does alone")
+		return nil, errors.New("the module has no auth method token, and this host supports no other")
 	}
 	h.auth = h.manifest.Auth[i]
 	if h.base, err = url.Parse(c.BaseURL); err != nil || h.base.Host == "" {
@@ -91,13 +91,14 @@ func New(ctx context.Context, wasm []byte, c Config) (*Host, error) {
 	return h, err
 }
 
-// Manifest returns what the module declares.
+// Manifest returns the module's manifest.
 func (h *Host) Manifest() *abi.Manifest { return h.manifest }
 
 // Close frees the module.
 func (h *Host) Close(ctx context.Context) error { return h.plugin.Close(ctx) }
 
-// Invoke runs an operation once. output is the operation's result: one record, or a list with its cursor.
+// Invoke runs an operation once. output is its result: one record, or a list with its cursor. The error wraps
+// ErrRefused if the operation may not run in this host.
 func (h *Host) Invoke(ctx context.Context, operation string, input json.RawMessage) (out abi.InvokeOutput, output json.RawMessage, err error) {
 	in := abi.InvokeInput{Operation: operation, Input: input, Settings: h.config.Settings, Features: features()}
 	in.Now, in.Deadline = h.times(ctx)
@@ -108,7 +109,7 @@ func (h *Host) Invoke(ctx context.Context, operation string, input json.RawMessa
 	return out, c.output(out), nil
 }
 
-// Source reads one page of a source. checkpoint is that of the last page, nil to begin.
+// Source reads one page of a source. checkpoint is the last page's, or nil to start.
 func (h *Host) Source(ctx context.Context, operation string, config, checkpoint json.RawMessage) (out abi.SourceOutput, records []json.RawMessage, err error) {
 	in := abi.SourceInput{Operation: operation, Config: config, Checkpoint: checkpoint, Settings: h.config.Settings, Features: features()}
 	in.Now, in.Deadline = h.times(ctx)
@@ -119,8 +120,8 @@ func (h *Host) Source(ctx context.Context, operation string, config, checkpoint 
 	return out, c.records(), nil
 }
 
-// Table reads one page of rows. cursor is that of the last page, "" to begin; limit is the number of rows still wanted, 0 for
-// all.
+// Table reads one page of rows. cursor is the last page's, or "" to start. limit is the number of rows still wanted;
+// 0 is unlimited.
 func (h *Host) Table(ctx context.Context, operation string, input json.RawMessage, cursor string, limit int) (out abi.TableOutput, records []json.RawMessage, err error) {
 	in := abi.TableInput{Operation: operation, Input: input, Cursor: cursor, Limit: limit, Settings: h.config.Settings, Features: features()}
 	in.Now, in.Deadline = h.times(ctx)
@@ -140,15 +141,15 @@ func (h *Host) times(ctx context.Context) (now, deadline time.Time) {
 	return now, deadline.UTC().Truncate(time.Millisecond)
 }
 
-// features returns the optional features of the ABI that this host has. Modules do without sign and emit, which save time.
+// features returns the optional features that this host has. It lacks sign and emit, which only save time.
 func features() []string {
 	return []string{abi.FeatureWant, abi.FeatureNoRepeat, abi.FeatureKeys, abi.FeatureOmit, abi.FeaturePlan, abi.FeatureKeyed}
 }
 
-// ErrRefused is wrapped when an operation may not run here.
+// ErrRefused is wrapped by the error for an operation that may not run in this host.
 var ErrRefused = errors.New("refused")
 
-// run calls an export in an instance of its own, and decodes its output.
+// run calls an export in a new instance and decodes its output.
 func (h *Host) run(ctx context.Context, export, operation string, surface abi.Surface, input, output any) (*call, error) {
 	i := slices.IndexFunc(h.manifest.Operations, func(op abi.Operation) bool { return op.Name == operation })
 	if i < 0 {

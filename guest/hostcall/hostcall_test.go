@@ -22,7 +22,7 @@ func TestCredential_OfTheHost_IsItsHeader(t *testing.T) {
 		`{"scheme":"SSWS","placeholder":"{secret:1}"}`:                        {hostcall.Pair{Name: "Authorization", Value: "SSWS {secret:1}"}, ""},
 		`{"header":"X-Api-Key","placeholder":"{secret:1}"}`:                   {hostcall.Pair{Name: "X-Api-Key", Value: "{secret:1}"}, ""},
 		`{"header":"X-Auth","scheme":"Key","placeholder":"{secret:1}","x":1}`: {hostcall.Pair{Name: "X-Auth", Value: "Key {secret:1}"}, ""},
-		`{"error":"no such secret"}`:                                          {hostcall.Pair{}, "no such secret"},
+		`{"error":"unknown secret"}`:                                          {hostcall.Pair{}, "unknown secret"},
 		`no JSON`:                                                             {hostcall.Pair{}, "the host's answer is not JSON"},
 	} {
 		header, err := hostcall.New(secret{answer: answer}).Credential("token")

@@ -1,14 +1,14 @@
 //go:build wasip1
 
-// Command guest is the module of the conformance kit: it does what its input says, allowed or not. The input is a list of
-// steps, each a call of an import with any arguments, or one of the ways in which a program can misbehave; the output
-// says what came of each.
+// Command guest is the module of the conformance kit. It does what its input says, permitted or not. The input is a
+// list of steps. Each step calls an import with any arguments, or misbehaves in some other way. The output has the
+// result of each step.
 //
 //	{"steps": [{"do": "http_send", "text": "{…}"}, {"do": "body_read", "args": ["{handle}", "0", "64"]}]}
 //
-// In a text, {{auth}}, {{scheme}} and {{secret}} stand for what secret_get answers, and {{escaped}} for the last with each
-// byte escaped; as an argument, {handle} is the body of the last
-// response, {text} the offset of the step's text as a message, {last} what the last import returned.
+// In a text, {{auth}}, {{scheme}} and {{secret}} are replaced by what secret_get returned, and {{escaped}} by the
+// last with each byte escaped. As arguments, {handle} is the body of the last response, {text} the offset of the
+// step's text as a message, and {last} the last import's result.
 package main
 
 import (
@@ -116,7 +116,7 @@ func table() int32 { return act("input") }
 
 func main() {}
 
-// What a call could leave for the next.
+// State that a call could leave for the next.
 var (
 	planted  []string
 	kept     string
@@ -145,7 +145,7 @@ func act(field string) int32 {
 		text = strings.ReplaceAll(text, "{{scheme}}", secret.Get("scheme").Str())
 		text = strings.ReplaceAll(text, "{{secret}}", secret.Get("placeholder").Str())
 		text = strings.ReplaceAll(text, "{{escaped}}", escaped(secret.Get("placeholder").Str()))
-		if n := step.Get("grow").Int(); n > 0 { // a text that need not be in the input
+		if n := step.Get("grow").Int(); n > 0 { // a text that is not in the input
 			text = strings.ReplaceAll(text, "{{grow}}", strings.Repeat(step.Get("with").Str(), int(n)))
 		}
 		repeat := max(step.Get("times").Int(), 1)
@@ -190,9 +190,9 @@ func act(field string) int32 {
 	return 0
 }
 
-// do takes one step. code is 0 to go on, else one more than what the export returns at once.
+// do makes one step. If code is not 0, the export returns code-1 at once.
 func do(what, text string, args [4]uint64, n int) (v uint64, out string, code int32) {
-	first := func() uint64 { // the first argument, else the text as a message
+	first := func() uint64 { // the first argument, or else the text as a message
 		if n > 0 {
 			return args[0]
 		}
@@ -262,9 +262,9 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		return 0, "", 2
 	case "message": // the message at an offset
 		out = message(args[0])
-	case "message of": // a message of so many bytes, its length
+	case "message of": // the length of a message of so many bytes
 		v = put(strings.Repeat("x", int(args[0])))
-	case "answer": // any text as the whole answer, and what the export returns
+	case "answer": // any text as the whole output, with the export's return value
 		offset := put(text)
 		outputSet(offset, length(offset))
 		return 0, "", int32(args[0]) + 1
@@ -308,7 +308,7 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		for {
 			wait(0)
 		}
-	case "recurse": // for ages, without a loop
+	case "recurse": // without a loop
 		sinkInt = fib(80)
 	case "recurse deeper":
 		sinkInt = deeper(1)
@@ -324,7 +324,7 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		for {
 			alloc(1)
 		}
-	case "scribble": // over whatever lies where messages do
+	case "scribble": // over everything where messages are
 		for at := args[0]; at < args[1]; at += 8 {
 			storeU64(at, args[2])
 		}
@@ -344,7 +344,7 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		for {
 			free(recordsEmit(lastBody, put(text)))
 		}
-	case "emit for ever at once": // with no turn of its own
+	case "emit for ever at once": // in a single call
 		offset := put(text)
 		for {
 			free(recordsEmit(lastBody, offset))
@@ -384,7 +384,7 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		kept = text
 		put(text)
 		v = uint64(deep(64, text))
-	case "search": // the whole memory, and all messages, for a marker that is given in two halves
+	case "search": // in all memory and messages, for a marker given in two halves
 		v = search(strings.ReplaceAll(text, "|", ""), uintptr(args[0]))
 	case "remember": // the placeholder of the first call
 		if kept == "" {
@@ -399,7 +399,7 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 	return v, out, 0
 }
 
-// escaped is a text as a URL might have it.
+// escaped returns a text percent-encoded.
 func escaped(s string) string {
 	const hex = "0123456789abcdef"
 	var b []byte
@@ -431,7 +431,8 @@ func deep(n int, text string) int {
 	return deep(n-1, text) + int(b[n%128])
 }
 
-// search counts where a marker stands in so many bytes of linear memory, its own copy aside, and in the messages.
+// search counts how often a marker occurs in the first size bytes of linear memory and in the messages, without its
+// own copy.
 func search(marker string, size uintptr) uint64 {
 	var count uint64
 	head := marker[:4]
@@ -451,7 +452,7 @@ func search(marker string, size uintptr) uint64 {
 			count++
 		}
 	}
-	for offset := uint64(64); offset < 1<<20; offset += 8 { // where the host's messages begin, as far as they go
+	for offset := uint64(64); offset < 1<<20; offset += 8 { // the range of the host's messages
 		if length(offset) == 0 {
 			continue
 		}
@@ -476,7 +477,7 @@ func writeVectors(fd uint32, text string, count int) uint32 {
 	return code
 }
 
-// put makes a message, filled with spaces to whole words.
+// put writes a message, padded with spaces to whole words.
 func put(s string) uint64 {
 	for len(s)%8 != 0 {
 		s += " "
@@ -498,7 +499,7 @@ func put(s string) uint64 {
 	return offset
 }
 
-// message is the message at an offset.
+// message returns the message at an offset.
 func message(offset uint64) string {
 	n := length(offset)
 	if n == 0 {
@@ -513,7 +514,7 @@ func message(offset uint64) string {
 
 func hostInput() uint64 { return inputLength() }
 
-// read is the input.
+// read returns the input.
 func read(n uint64) string {
 	b := make([]byte, n)
 	for i := range b {

@@ -1,4 +1,4 @@
-// Package target defines what a host under attack implements.
+// Package target defines the interfaces of a host under attack.
 package target
 
 import (
@@ -22,9 +22,9 @@ type Module interface {
 	Close(ctx context.Context) error
 }
 
-// Session is a module with a connection. Invoke, Source and Table run an operation as section 5 of the ABI says. Their
-// results describe the call, whatever its outcome. An error means that the session itself failed, for example because the
-// host ended.
+// Session is a module with a connection. Invoke, Source and Table run an operation as in section 5 of the ABI. Their
+// results describe the call, whatever its outcome. An error means that the session itself failed, for example because
+// the host ended.
 type Session interface {
 	Invoke(ctx context.Context, operation string, input json.RawMessage) (*abi.Result, error)
 	Source(ctx context.Context, operation string, config, checkpoint json.RawMessage) (*Page, error)
@@ -46,9 +46,9 @@ type Connection struct {
 	Grants              []abi.Class
 	AllowPrivateNetwork bool
 	RootCAs             []byte // PEM; nil means the system's
-	// Resolve replaces the system's resolver. It holds for each name the addresses of the first lookup, the second, and so
-	// on; the last entry answers all later lookups. A name that is missing does not exist. Two attacks use addresses of
-	// the public internet: during attacks a host should dial loopback only, if it can.
+	// Resolve replaces the system's resolver. For each name it has the addresses of the first lookup, the second, and
+	// so on; the last entry answers all later lookups. A missing name does not exist. Two attacks use public
+	// addresses: a host under attack should dial only loopback, if it can.
 	Resolve map[string][][]string
 	Limits  Limits
 	Log     io.Writer // receives the host's log; safe for concurrent use

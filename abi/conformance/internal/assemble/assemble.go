@@ -1,4 +1,4 @@
-// Package assemble builds modules, byte by byte, that no compiler would write.
+// Package assemble builds modules byte by byte that no compiler would write.
 //
 // The names are those of the binary format: https://webassembly.github.io/spec/core/binary/modules.html
 package assemble
@@ -51,17 +51,17 @@ const (
 	End  = "\x0b"
 )
 
-// Loop repeats code for ever. Code behind it is never reached and may have any type.
+// Loop repeats code endlessly. Code after it is never reached and may have any type.
 func Loop(code string) string { return "\x03\x40" + code + "\x0c\x00" + End + "\x00" }
 
-// Module describes a module to build. The zero value is a sound one, whose exports return 0 at once.
+// Module describes a module to build. The zero value is a valid one whose exports return 0 at once.
 type Module struct {
-	Types         []string // behind type 0, () -> i32
+	Types         []string // after type 0, () -> i32
 	Imports       []string // of functions; see Imported
 	Memory        string   // limits; default one page
 	Memories      int      // default 1; -1 is none
 	Table         string
-	Tables        int // default 1, where there is a table
+	Tables        int // default 1 if there is a table
 	Globals       []string
 	Start         bool
 	Elements      string
@@ -69,9 +69,9 @@ type Module struct {
 	GlobalSection string // likewise
 	Count         string // the data count section
 	Data          string
-	More          []string          // further exports
-	Exports       map[string]string // by name, in place of a sound one; "" leaves it out
-	Invoke        string            // code of the function behind invoke, without its end; default i32.const 0
+	More          []string          // additional exports
+	Exports       map[string]string // by name, replacing a valid one; "" omits it
+	Invoke        string            // code of the invoke function, without its end; default i32.const 0
 	Locals        string
 	Initialise    string   // code of the function behind _initialize, which returns an i32; "" leaves it out
 	Manifest      []string // default the kit's; empty strings are sections too
@@ -101,7 +101,7 @@ func (m Module) Build() []byte {
 	if m.Manifest == nil && !m.NoManifest {
 		m.Manifest = []string{string(kit.Encode(kit.Manifest()))}
 	}
-	n := len(m.Imports) // function n is what invoke calls, n+1 returns 0 at once
+	n := len(m.Imports) // function n is called by invoke, and n+1 returns 0 at once
 	var exports []string
 	for _, e := range []string{"describe", "invoke", "source", "table"} {
 		entry, ok := m.Exports[e]

@@ -11,24 +11,24 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// Attack is one attempt to get through a wall. Run returns nil if the host contained it.
+// Attack is one attempt to break a wall. Run returns nil if the host contained it.
 type Attack struct {
 	Family string // modules, imports, requests, …
 	Name   string
-	Wall   string // what must hold
+	Wall   string // the protection that must hold
 	Run    func(*Attempt) error
 }
 
 // usualPatience is how much longer than its limits a call may take on a busy machine.
 const usualPatience = 15 * time.Second
 
-// Errors of an attack that did worse than to get through.
+// Errors of an attack that was worse than one that got through.
 var (
 	ErrNotEnded = errors.New("it did not end")
 	ErrPanic    = errors.New("a panic reached the caller")
 )
 
-// New returns the equipment for attacks on a host. Patience 0 is 15 seconds. Close it when done.
+// New returns a kit for attacks on a host. Patience 0 is 15 seconds. Close it when done.
 func New(h target.Host, otherService bool, patience time.Duration) *Kit {
 	k := &Kit{Host: h, habits: usual, Patience: patience}
 	if otherService {
@@ -61,11 +61,11 @@ func (k *Kit) Attempt(ctx context.Context, attack func(*Attempt) error) error {
 	case err := <-done:
 		return err
 	case <-time.After(limit + k.Patience/4):
-		return fmt.Errorf("%w within %v, and not when it was canceled", ErrNotEnded, limit)
+		return fmt.Errorf("%w within %v, or when it was canceled", ErrNotEnded, limit)
 	}
 }
 
-// Short cuts a text to 400 bytes, so that it does not fill a message.
+// Short cuts a text to 400 bytes for a message.
 func Short(s string) string {
 	s = strings.ToValidUTF8(s, "?")
 	if len(s) > 400 {

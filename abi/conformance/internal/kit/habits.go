@@ -13,7 +13,8 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 )
 
-// habits are the conventions of a service that a host reads from the manifest. The attacks are written for the usual ones.
+// habits are the conventions of a service that a host reads from the manifest. The attacks are written for the usual
+// ones.
 type habits struct {
 	credential, prefix      string // the request header of the credential, and its scheme
 	requestID               string // response headers
@@ -55,7 +56,7 @@ func (h *habits) manifest() abi.Manifest {
 	return m
 }
 
-// translated is a session that rewrites inputs for the usual habits to those of its service.
+// translated is a session that rewrites inputs from the usual habits to those of its service.
 type translated struct {
 	target.Session
 	words *strings.Replacer
@@ -85,18 +86,18 @@ func (t translated) input(text json.RawMessage) json.RawMessage {
 	return json.RawMessage(t.words.Replace(string(text)))
 }
 
-// Credential returns the credential of a request, of either service.
+// Credential returns the credential of a request to either service.
 func Credential(r *http.Request) string {
 	return r.Header.Get(usual.credential) + r.Header.Get(other.credential)
 }
 
-// Identify sets the request id of an answer, for either service.
+// Identify sets the request id of a response of either service.
 func Identify(w http.ResponseWriter, id string) {
 	w.Header().Set(usual.requestID, id)
 	w.Header().Set(other.requestID, id)
 }
 
-// Quota sets the rate-limit headers of an answer, for either service.
+// Quota sets the rate-limit headers of a response of either service.
 func Quota(w http.ResponseWriter, limit, remaining, reset string) {
 	for _, h := range []*habits{usual, other} {
 		w.Header().Set(h.limit, limit)

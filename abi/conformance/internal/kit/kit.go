@@ -1,4 +1,4 @@
-// Package kit is the equipment of the attacks: sessions with a host, servers, and the steps of the kit's own module.
+// Package kit provides what attacks need: sessions with a host, servers, and steps for the kit's module.
 package kit
 
 import (
@@ -23,10 +23,10 @@ import (
 // Token is the secret of every connection. It must appear in one request header and nowhere else.
 const Token = "00aTokenThatMustNeverShowUpAnywhere0123456"
 
-// Get is the honest request.
+// Get is an honest request.
 const Get = `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"00u1"},"headers":{"Authorization":"{{auth}}"}}`
 
-// Logs is the honest request for a list.
+// Logs is an honest request for a list.
 const Logs = `{"endpoint":"GET /api/v1/logs","headers":{"Authorization":"{{auth}}"}}`
 
 // Manifest returns the manifest of the kit's modules.
@@ -68,12 +68,12 @@ func Manifest() abi.Manifest {
 func Encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // of our own types alone
+		panic(err) // cannot happen with our own types
 	}
 	return b
 }
 
-// Kit is the equipment of one run. It is safe for concurrent use.
+// Kit holds what the attacks of one run share. It is safe for concurrent use.
 type Kit struct {
 	Host     target.Host
 	habits   *habits
@@ -102,14 +102,14 @@ func (k *Kit) Close(ctx context.Context) {
 	}
 }
 
-// Attempt is one attack that is being made.
+// Attempt is one attack in progress.
 type Attempt struct {
 	*Kit
 	Ctx    context.Context
 	closed []func()
 }
 
-// Later has f called when the attempt ends, the last one first.
+// Later registers a function to call when the attempt ends, in reverse order.
 func (a *Attempt) Later(f func()) { a.closed = append(a.closed, f) }
 
 // Close ends the attempt.
@@ -120,21 +120,21 @@ func (a *Attempt) Close() {
 	a.closed = nil
 }
 
-// RigOptions configure a session. The zero value is honest.
+// RigOptions configure a session. The zero value is an honest one.
 type RigOptions struct {
-	Wasm    []byte        // another module than the kit's
-	Module  target.Module // likewise, loaded
+	Wasm    []byte        // a module other than the kit's
+	module  target.Module // likewise, already loaded
 	Handler http.HandlerFunc
 	Grants  []abi.Class
 	Limits  target.Limits
-	BaseURL string // another address than the server's
+	BaseURL string // an address other than the server's
 	Resolve map[string][][]string
 	RootCAs []byte
 	private bool
 	token   string
 }
 
-// Rig is a session and the server that it talks to.
+// Rig is a session and its server.
 type Rig struct {
 	target.Session
 	ctx   context.Context
@@ -198,12 +198,12 @@ func (a *Attempt) NewRig(o RigOptions) (*Rig, error) {
 	case m != nil:
 	case o.Wasm != nil:
 		if m, err = a.Host.Load(a.Ctx, o.Wasm); err != nil {
-			return nil, fmt.Errorf("a module of the kit is not taken: %w", err)
+			return nil, fmt.Errorf("the host refuses a module of the kit: %w", err)
 		}
 		a.Later(func() { _ = m.Close(context.WithoutCancel(a.Ctx)) })
 	default:
 		if m, err = a.Module(a.Ctx); err != nil {
-			return nil, fmt.Errorf("the kit's own module is not taken: %w", err)
+			return nil, fmt.Errorf("the host refuses the kit's own module: %w", err)
 		}
 	}
 	if o.Grants == nil {
@@ -257,7 +257,7 @@ func (r *Rig) Run(op string, steps ...string) (*Result, error) {
 	return r.RunInput(op, input)
 }
 
-// RunInput is Run with a whole input.
+// RunInput is Run with a complete input.
 func (r *Rig) RunInput(op, input string) (*Result, error) {
 	began := time.Now()
 	res, err := r.Invoke(r.ctx, op, json.RawMessage(input))
@@ -267,17 +267,17 @@ func (r *Rig) RunInput(op, input string) (*Result, error) {
 	out := &Result{Result: res, Rig: r, Took: time.Since(began)}
 	out.JSON = Encode(res)
 	if bytes.Contains(out.JSON, []byte(r.token)) {
-		return nil, fmt.Errorf("the token stands in the result: %s", Short(string(out.JSON)))
+		return nil, fmt.Errorf("the token is in the result: %s", Short(string(out.JSON)))
 	}
 	if strings.Contains(r.Log.String(), r.token) {
-		return nil, errors.New("the token stands in the log")
+		return nil, errors.New("the token is in the log")
 	}
 	var answer struct {
 		Steps json.RawMessage `json:"steps"`
 	}
 	if json.Unmarshal(res.Output, &answer) == nil && answer.Steps != nil {
 		if err := json.Unmarshal(answer.Steps, &out.Steps); err != nil {
-			return nil, fmt.Errorf("the kit's module answered what it does not know: %s", Short(string(res.Output)))
+			return nil, fmt.Errorf("the kit's module does not know a step: %s", Short(string(res.Output)))
 		}
 	}
 	return out, nil
@@ -292,7 +292,7 @@ func (a *Attempt) One(o RigOptions, op string, steps ...string) (*Result, error)
 	return r.Run(op, steps...)
 }
 
-// Text returns what a step answered, "" if it was not reached.
+// Text returns what a step returned, or "" if it was not reached.
 func (r *Result) Text(i int) string {
 	if i < len(r.Steps) {
 		return r.Steps[i].Text
@@ -300,7 +300,7 @@ func (r *Result) Text(i int) string {
 	return ""
 }
 
-// Value returns what the import of a step returned, 0 if it was not reached.
+// Value returns the import's result in a step, or 0 if it was not reached.
 func (r *Result) Value(i int) uint64 {
 	if i < len(r.Steps) {
 		return r.Steps[i].Value
@@ -308,7 +308,7 @@ func (r *Result) Value(i int) uint64 {
 	return 0
 }
 
-// Succeeded fails unless the outcome is succeeded.
+// Succeeded returns an error unless the outcome is succeeded.
 func (r *Result) Succeeded() error {
 	if r.Outcome != abi.Succeeded {
 		return fmt.Errorf("the call ended as %s: %s", r.Outcome, Short(string(r.JSON)))
@@ -316,15 +316,15 @@ func (r *Result) Succeeded() error {
 	return nil
 }
 
-// Contains fails unless want is part of what a step answered.
+// Contains returns an error unless a step's result contains want.
 func (r *Result) Contains(step int, want string) error {
 	if !strings.Contains(r.Text(step), want) {
-		return fmt.Errorf("%q does not stand in what step %d got: %s", want, step, Short(string(r.JSON)))
+		return fmt.Errorf("%q is not in the result of step %d: %s", want, step, Short(string(r.JSON)))
 	}
 	return nil
 }
 
-// Ended fails if the outcome is none of these.
+// Ended returns an error unless the outcome is one of these.
 func (r *Result) Ended(outcomes ...abi.Outcome) error {
 	if !slices.Contains(outcomes, r.Outcome) {
 		return fmt.Errorf("the call ended as %s, want one of %v: %s", r.Outcome, outcomes, Short(string(r.JSON)))
@@ -332,7 +332,7 @@ func (r *Result) Ended(outcomes ...abi.Outcome) error {
 	return nil
 }
 
-// GotCode fails unless http_send answered the step with one of these error codes.
+// GotCode returns an error unless http_send returned one of these error codes in a step.
 func (r *Result) GotCode(step int, codes ...abi.SendCode) error {
 	var resp abi.Response
 	if err := json.Unmarshal([]byte(r.Text(step)), &resp); err != nil || resp.Error == nil || !slices.Contains(codes, resp.Error.Code) {
@@ -341,15 +341,15 @@ func (r *Result) GotCode(step int, codes ...abi.SendCode) error {
 	return nil
 }
 
-// NamesLimit fails if the result does not name this limit anywhere.
+// NamesLimit returns an error unless the result names the limit.
 func (r *Result) NamesLimit(limit string) error {
 	if !bytes.Contains(r.JSON, []byte(limit)) {
-		return fmt.Errorf("nothing names the limit %s: %s", limit, Short(string(r.JSON)))
+		return fmt.Errorf("the result does not name the limit %s: %s", limit, Short(string(r.JSON)))
 	}
 	return nil
 }
 
-// Saw fails unless the server received exactly these request lines.
+// Saw returns an error unless the server received exactly these request lines.
 func (r *Result) Saw(lines ...string) error {
 	var got []string
 	for _, s := range r.Rig.Requests() {
@@ -361,7 +361,7 @@ func (r *Result) Saw(lines ...string) error {
 	return nil
 }
 
-// Serves fails if the session no longer serves an honest call.
+// Serves returns an error if the session no longer serves an honest call.
 func (r *Rig) Serves() error {
 	res, err := r.Run("read", Send(Get))
 	if err != nil {
@@ -395,7 +395,7 @@ func Times(n int, s string) string { return strings.Replace(s, "{", fmt.Sprintf(
 // Send returns the step that sends a request.
 func Send(request string) string { return Step("http_send", request) }
 
-// InitialMemory returns the size of the memory with which the kit's module begins, in bytes.
+// InitialMemory returns the initial memory of the kit's module in bytes.
 func (k *Kit) InitialMemory() uint64 {
 	m, err := wasmbin.Parse(k.wasm)
 	if err != nil || len(m.Memories) == 0 {
@@ -404,7 +404,7 @@ func (k *Kit) InitialMemory() uint64 {
 	return uint64(m.Memories[0].Min) << 16
 }
 
-// RunWithin is Run for a caller that waits less long than the connection does.
+// RunWithin is Run with a shorter deadline than the connection's.
 func (r *Rig) RunWithin(d time.Duration, steps ...string) (*Result, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, d)
 	defer cancel()
