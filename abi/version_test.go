@@ -26,14 +26,14 @@ func TestParseManifest_UnknownMembers_AreJudgedByMinorVersion(t *testing.T) {
 	for name, c := range map[string]struct {
 		from, to, want string
 	}{
-		"of this minor version":             {`"kind":`, `"kinds":[],"kind":`, `manifest: json: unknown field "kinds"`},
-		"in an endpoint":                    {`"bucket":`, `"brake":[],"bucket":`, `unknown field "brake"`},
-		"that begins with x-":               {`"kind":`, `"x-owner":{"a":1},"kind":`, ""},
-		"that begins with x-, in an object": {`"bucket":`, `"x-note":"a","bucket":`, ""},
-		"together with one that begins with x-":    {`"bucket":`, `"x-note":"a","brake":1,"bucket":`, `unknown field "brake"`},
-		"of a later minor version":          {`"minor":1`, `"minor":2,"budgets":{"a":1}`, ""},
-		"that are required":                 {`"minor":1,"requires":[`, `"minor":2,"budgets":{},"requires":["budgets",`, ""}, // reported by Missing
-		"of a later minor version, broken":  {`"minor":1`, `"minor":2,"budgets":{`, "manifest: "},
+		"of this minor version":                 {`"kind":`, `"kinds":[],"kind":`, `manifest: json: unknown field "kinds"`},
+		"in an endpoint":                        {`"bucket":`, `"brake":[],"bucket":`, `unknown field "brake"`},
+		"that begins with x-":                   {`"kind":`, `"x-owner":{"a":1},"kind":`, ""},
+		"that begins with x-, in an object":     {`"bucket":`, `"x-note":"a","bucket":`, ""},
+		"together with one that begins with x-": {`"bucket":`, `"x-note":"a","brake":1,"bucket":`, `unknown field "brake"`},
+		"of a later minor version":              {`"minor":1`, `"minor":2,"budgets":{"a":1}`, ""},
+		"that are required":                     {`"minor":1,"requires":[`, `"minor":2,"budgets":{},"requires":["budgets",`, ""}, // reported by Missing
+		"of a later minor version, broken":      {`"minor":1`, `"minor":2,"budgets":{`, "manifest: "},
 	} {
 		m, err := abi.ParseManifest(with(t, sound(), c.from, c.to), nil)
 		switch {
