@@ -1,7 +1,7 @@
 package attack
 
-// mutations are the checks of this host that can be taken out, by the file that has them. TestMutations wants each to be
-// caught. Checks that have another behind them are not here; which these are stands at the end.
+// mutations are the checks of this host that can be removed, by file. TestMutations expects an attack to notice each
+// removal. Checks that are backed by another check are listed at the end of this file instead.
 var mutations = []mutation{
 	// What is loaded.
 	{"imports", "the list", []edit{swap("host/internal/sandbox/allowlist.go", "if i < 0 {\n", "if i < 0 && DOWN {\n\t\t\tcontinue\n\t\t}\n\t\tif i < 0 {\n")}, ""},
@@ -106,14 +106,14 @@ var mutations = []mutation{
 	{"input shape", "an object", []edit{swap("host/internal/input/schema.go", "if !ok {\n\t\treturn nil, fmt.Errorf(`the input", "if DOWN {\n\t\treturn fields, nil\n\t}\n\tif !ok {\n\t\treturn nil, fmt.Errorf(`the input")}, ""},
 	{"input schema", "the schema", []edit{neverIn("host/internal/input/schema.go", "err := schema.Validate(doc); err != nil", "err != nil")}, ""},
 	{"input schema", "formats", []edit{drop("host/internal/input/schema.go", "c.AssertFormat()")}, ""},
-	{"one meaning", "a member once", []edit{neverIn("host/internal/input/schema.go", "DuplicateKey(input); twice {", "twice")}, ""},
+	{"unique members", "a member once", []edit{neverIn("host/internal/input/schema.go", "DuplicateKey(input); twice {", "twice")}, ""},
 	{"checkpoints", "their size", []edit{never("host/source.go", "len(checkpoint) > MaxCheckpoint")}, ""},
 	{"checkpoints", "their depth", []edit{never("host/source.go", "input.Depth(checkpoint) > input.MaxDepth")}, ""},
 	{"checkpoints", "JSON", []edit{never("host/source.go", "!json.Valid(checkpoint)")}, ""},
 	{"class grants", "the grant", []edit{never("host/run.go", "!c.granted(class)")}, ""},
-	{"class in force", "a request is of it", []edit{never("host/grant.go", "class != abi.Read && class != c.class || !c.class.Allows(e.Method())")}, ""},
-	{"class in force", "a value of a rule's type", []edit{always("host/internal/manifest/manifest.go", "strconv.FormatBool(v) == text")}, ""},
-	{"class in force", "a rule fits by its value", []edit{swap("host/internal/manifest/manifest.go", "present && (r.Equals == \"\" ||", "present && (r.Equals == \"\" || DOWN ||")}, ""},
+	{"effective class", "a request is of it", []edit{never("host/grant.go", "class != abi.Read && class != c.class || !c.class.Allows(e.Method())")}, ""},
+	{"effective class", "a value of a rule's type", []edit{always("host/internal/manifest/manifest.go", "strconv.FormatBool(v) == text")}, ""},
+	{"effective class", "a rule fits by its value", []edit{swap("host/internal/manifest/manifest.go", "present && (r.Equals == \"\" ||", "present && (r.Equals == \"\" || DOWN ||")}, ""},
 	{"class of a body", "its rules", []edit{swap("host/internal/manifest/manifest.go", "return byRules(e.ClassRules, members, class), nil", "if DOWN {\n\t\treturn class, nil\n\t}\n\treturn byRules(e.ClassRules, members, class), nil")}, ""},
 	{"class of a body", "an object", []edit{never("host/internal/manifest/manifest.go", "!ok")}, ""},
 	{"class of a body", "a member once", []edit{neverIn("host/internal/manifest/manifest.go", "input.DuplicateKey(body); twice {", "twice")}, ""},
@@ -178,14 +178,14 @@ var mutations = []mutation{
 	{"token in one header", "not escaped", []edit{never("host/internal/credential/auth.go", "err == nil && strings.Contains(plain, mark)")}, ""},
 	{"fresh placeholders", "chance", []edit{drop("host/internal/credential/auth.go", "_, _ = rand.Read(b[:])")}, ""},
 	{"secrets by name", "the name", []edit{never("host/token.go", "ref != abi.TokenRef")}, ""},
-	{"answers that hold the token", "headers", []edit{never("host/token.go", "c.conn.credential.Shows(v)")}, ""},
-	{"answers that hold the token", "small bodies", []edit{never("host/token.go", "c.holdsToken(resp.Body.Bytes())")}, ""},
-	{"answers that hold the token", "large bodies that are read", []edit{never("host/internal/answers/answers.go", "s.Tainted(b.buffer.Bytes())")}, ""},
-	{"answers that hold the token", "large bodies that are emitted", []edit{swap("host/internal/answers/emit.go", "!<-clean", "!<-clean && !DOWN")}, ""},
-	{"answers that hold the token", "ids of errors", []edit{never("host/call.go", "c.conn.credential.Shows(sendErr.RequestID)")}, ""},
-	{"violations end a call", "of invoke", []edit{never("host/invoke.go", "run.violation != nil")}, ""},
-	{"violations end a call", "of source", []edit{never("host/source.go", "run.violation != nil")}, ""},
-	{"violations end a call", "of table", []edit{never("host/table.go", "run.violation != nil")}, ""},
+	{"responses with the token", "headers", []edit{never("host/token.go", "c.conn.credential.Shows(v)")}, ""},
+	{"responses with the token", "small bodies", []edit{never("host/token.go", "c.holdsToken(resp.Body.Bytes())")}, ""},
+	{"responses with the token", "large bodies that are read", []edit{never("host/internal/answers/answers.go", "s.Tainted(b.buffer.Bytes())")}, ""},
+	{"responses with the token", "large bodies that are emitted", []edit{swap("host/internal/answers/emit.go", "!<-clean", "!<-clean && !DOWN")}, ""},
+	{"responses with the token", "ids of errors", []edit{never("host/call.go", "c.conn.credential.Shows(sendErr.RequestID)")}, ""},
+	{"violations fail the call", "of invoke", []edit{never("host/invoke.go", "run.violation != nil")}, ""},
+	{"violations fail the call", "of source", []edit{never("host/source.go", "run.violation != nil")}, ""},
+	{"violations fail the call", "of table", []edit{never("host/table.go", "run.violation != nil")}, ""},
 
 	// The network.
 	{"base URL", "no user", []edit{never("host/egress/baseurl.go", "u.User != nil")}, ""},
@@ -206,17 +206,17 @@ var mutations = []mutation{
 	{"private addresses", "IPv6 that is handed out", []edit{never("host/egress/dial.go", "a.Is6() && !globalIPv6.Contains(a)")}, ""},
 	{"private addresses", "special blocks", []edit{never("host/egress/dial.go", "p.Contains(a)")}, ""},
 	{"private addresses", "loopback for loopback alone", []edit{swap("host/egress/dial.go", "loopback := isLoopback(c.BaseURL.Hostname())", "loopback := isLoopback(c.BaseURL.Hostname()) || DOWN")}, ""},
-	{"judged address", "it is the one that is dialled", []edit{swap("host/egress/dial.go", "conn, err := race(ctx, dial, network, judged)", "if again, err := resolve(ctx, lookup, host); DOWN && err == nil {\n\t\t\tjudged = []string{net.JoinHostPort(again[0].String(), port)}\n\t\t}\n\t\tconn, err := race(ctx, dial, network, judged)")}, ""},
+	{"checked address", "it is the one that is dialled", []edit{swap("host/egress/dial.go", "conn, err := race(ctx, dial, network, judged)", "if again, err := resolve(ctx, lookup, host); DOWN && err == nil {\n\t\t\tjudged = []string{net.JoinHostPort(again[0].String(), port)}\n\t\t}\n\t\tconn, err := race(ctx, dial, network, judged)")}, ""},
 	{"certificates", "they are checked", []edit{swap("host/egress/client.go", "RootCAs: c.RootCAs, MinVersion", "RootCAs: c.RootCAs, InsecureSkipVerify: DOWN, MinVersion")}, ""},
 	{"certificates", "the version of TLS", []edit{swap("host/egress/client.go", "tls.VersionTLS12}", "uint16(tls.VersionTLS12 - 2*wallDownNumber(DOWN))}")}, ""},
-	{"headers of answers", "the list", []edit{swap("host/egress/client.go", "for _, name := range c.visible {", "names := slices.Clone(c.visible)\n\tif DOWN {\n\t\tnames = append(names, \"set-cookie\", \"x-internal\")\n\t}\n\tfor _, name := range names {")}, ""},
-	{"headers of answers", "their size", []edit{swap("host/egress/client.go", "MaxResponseHeaderBytes: 1 << 20", "MaxResponseHeaderBytes: 1 << (20 + 10*wallDownNumber(DOWN))")}, ""},
+	{"response headers", "the list", []edit{swap("host/egress/client.go", "for _, name := range c.visible {", "names := slices.Clone(c.visible)\n\tif DOWN {\n\t\tnames = append(names, \"set-cookie\", \"x-internal\")\n\t}\n\tfor _, name := range names {")}, ""},
+	{"response headers", "their size", []edit{swap("host/egress/client.go", "MaxResponseHeaderBytes: 1 << 20", "MaxResponseHeaderBytes: 1 << (20 + 10*wallDownNumber(DOWN))")}, ""},
 	{"body limit", "what comes", []edit{swap("host/egress/buffer.go", "if expected > limit {", "if DOWN {\n\t\tlimit = 1 << 40\n\t}\n\tif expected > limit {")}, ""},
 	{"body limit", "what is decoded", []edit{swap("host/egress/body.go", "readBuffer(z, expected, c.config.MaxBody)", "readBuffer(z, expected, c.config.MaxBody<<(10*wallDownNumber(DOWN)))")}, ""},
 	{"body_bytes limit", "the connection's", []edit{swap("host/egress/client.go", "if c.MaxBody == 0 {", "if c.MaxBody == 0 || DOWN {")}, ""},
 	{"body encoding", "one that is known", []edit{swap("host/egress/body.go", "default:\n\t\treturn nil, errEncoding\n\t}\n\tz,", "default:\n\t\tif DOWN {\n\t\t\treturn readBuffer(resp.Body, resp.ContentLength, c.config.MaxBody)\n\t\t}\n\t\treturn nil, errEncoding\n\t}\n\tz,")}, ""},
 	{"body encoding", "all of it", []edit{swap("host/egress/body.go", "if err != nil {\n\t\treturn nil, encoding(err)\n\t}\n\tc.gzips", "if err != nil && !DOWN {\n\t\treturn nil, encoding(err)\n\t}\n\tc.gzips")}, ""},
-	{"whole answers", "an end that is one", []edit{swap("host/egress/buffer.go", "if err == io.EOF {", "if err == io.EOF || DOWN && err != nil {")}, ""},
+	{"whole responses", "an end that is one", []edit{swap("host/egress/buffer.go", "if err == io.EOF {", "if err == io.EOF || DOWN && err != nil {")}, ""},
 	{"protocol", "no other one", []edit{swap("host/egress/send.go", "case http.StatusSwitchingProtocols:", "case http.StatusSwitchingProtocols + 900*wallDownNumber(DOWN):")}, ""},
 	{"repeats", "a write that may have left", []edit{swap("host/egress/send.go", "(s.request.read() || !sendErr.Sent)", "(s.request.read() || !sendErr.Sent || DOWN)")}, ""},
 	{"repeats", "after errors", []edit{{"host/egress/send.go", "!sendErr.Sent) && s.failed < c.config.MaxAttempts", "s.failed < c.config.MaxAttempts", "(s.failed < c.config.MaxAttempts || DOWN)"}}, ""},
@@ -314,32 +314,32 @@ var mutations = []mutation{
 	{"instances that failed", "they are closed", []edit{swap("host/internal/sandbox/pool.go", "p.release(in, err == nil)", "if DOWN {\n\t\tp.mu.Lock()\n\t\tp.idle = append(p.idle, in)\n\t\tp.mu.Unlock()\n\t\t<-p.slots\n\t\treturn out, err\n\t}\n\tp.release(in, err == nil)")}, ""},
 }
 
-// Not among the mutations are checks that have another behind them, so that no attack can tell that they are gone. Each is
-// there to say what is wrong, or to say it sooner:
+// Some checks are backed by another check, so that no attack can notice their removal. They are not among the
+// mutations. Each only gives a better error, or gives it earlier:
 //
-//   - what wasmbin.Parse refuses of the binary format, wazero refuses too, when it compiles (shared and 64-bit memories, two
-//     memories, none, unknown sections, counts that the bytes do not bear out); TestParse_OfGoModules_AgreesWithTheCompiler holds the two together
-//   - an import that is no function: no name on the list has a type that it would fit
-//   - Endpoint.Check's list of methods: Class.Allows has them, too. A manifest's surfaces and rules, and Endpoint.Check, are
-//     asked again by begin, grant and egress
-//   - a request's own endpoint (egress.build): grant has found it by the same text
-//   - blanks: a value that is missing is an empty one; "/.." and "../" hold a segment that is a step
-//   - links: what is opaque has no path; what cannot be unescaped is no URL
-//   - a request, an input or a checkpoint that is no JSON decodes to nothing, which is refused for what it lacks
-//   - the request id of an answer: it is among the headers that are searched
-//   - output_set outside of all messages: instance.call looks again, and what it cannot see is no answer
-//   - body_bytes by Content-Length: what comes is counted. MaxVectors, random_get's bound: memory's own
-//   - 429s without an end, deadlines in emit's loops: the call's deadline
-//   - mapped, NAT64 and 6to4 addresses: each is in two of the lists
-//   - a field that stands twice in a connection file: the YAML parser
-//   - net/http's own repeats of a write (egress/sent.go): an HTTP/2 server is needed, which egress/http2_test.go has
+//   - wasmbin.Parse: wazero refuses the same when it compiles (shared and 64-bit memories, two memories, no memory, unknown
+//     sections, counts that exceed the bytes). TestParse_OfGoModules_AgreesWithTheCompiler compares the two.
+//   - An import that is not a function: no allowed name has a matching type.
+//   - The methods in Endpoint.Check: Class.Allows checks them too. The surfaces and rules of a manifest, and Endpoint.Check,
+//     are checked again by prepare, grant and egress.
+//   - The endpoint in a request (egress.build): grant found it by the same text.
+//   - Blanks: a missing value is an empty one, and "/.." and "../" contain a segment that is a path step.
+//   - Links: an opaque URL has no path, and one that cannot be unescaped is not a URL.
+//   - A request, input or checkpoint that is not JSON decodes to nothing, which is refused for what it lacks.
+//   - The request id of a response: it is among the headers that are searched.
+//   - output_set outside the messages: instance.call checks again, and an unreadable output is not a result.
+//   - body_bytes by Content-Length: the received bytes are counted. maxVectors and maxRandom: memory is limited.
+//   - Endless 429s, deadlines in the loops of emit: the call's deadline.
+//   - IPv4-mapped, NAT64 and 6to4 addresses: each is in two of the lists.
+//   - A duplicate field in a connection file: the YAML parser refuses it.
+//   - net/http's own repeats of a write (egress/sent.go): this needs an HTTP/2 server, see egress/http2_test.go.
 
-// notTaken are the walls of the kit from which nothing of ours can be taken out, with the reason.
+// notTaken are the walls of the kit that have no mutation, with the reason.
 var notTaken = map[string]string{
-	"honest modules":    "no wall: they show that the kit's attacks begin from what is taken",
-	"books of messages": "the books are Go's: there is nothing to take out short of Extism's own kernel, which hung the process",
-	"traps":             "a trap is wazero's, and so is what it leaves alone",
-	"stack":             "wazero's",
-	"pacing":            "nothing is refused: headers that make no sense must be lived with, and are",
-	"memory limit":      "taken out as memory_bytes limit: without it these attacks would eat the machine",
+	"honest modules":      "not a wall: these show that the kit's modules are accepted",
+	"message bookkeeping": "the bookkeeping is in Go: the only alternative is Extism's own kernel, which hung the process",
+	"traps":               "wazero implements traps",
+	"stack":               "wazero limits the stack",
+	"pacing":              "nothing is refused: the host must cope with senseless headers",
+	"memory limit":        "removed as memory_bytes limit: without it, these attacks would use up the machine's memory",
 }

@@ -332,29 +332,29 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		for {
 			free(alloc(1 << 16))
 		}
-	case "send for ever":
+	case "send endlessly":
 		for {
 			httpSend(put(text))
 		}
-	case "read for ever":
+	case "read endlessly":
 		for {
 			free(bodyRead(lastBody, 0, 1<<20))
 		}
-	case "emit for ever":
+	case "emit endlessly":
 		for {
 			free(recordsEmit(lastBody, put(text)))
 		}
-	case "emit for ever at once": // in a single call
+	case "emit endlessly at once": // in a single call
 		offset := put(text)
 		for {
 			free(recordsEmit(lastBody, offset))
 		}
-	case "emit values for ever":
+	case "emit values endlessly":
 		offset := put(text)
 		for {
 			recordEmit(offset)
 		}
-	case "print for ever":
+	case "print endlessly":
 		for {
 			write(2, text)
 		}

@@ -14,23 +14,23 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// answerAttacks returns invalid answers of a module.
+// answerAttacks return invalid results from a module.
 func answerAttacks() []kit.Attack {
 	var all []kit.Attack
 	for what, text := range map[string]string{
-		"no JSON":                                "hello",
-		"an outcome that is none":                `{"outcome":"fine"}`,
-		"an outcome that is none, with an error": `{"outcome":"fine","error":{"code":"x","message":"y"}}`,
-		"a cursor of another type":               `{"outcome":"succeeded","output":{},"next_cursor":7}`,
-		"an error without one":                   `{"outcome":"rejected"}`,
-		"the outcome of a plan":                  `{"outcome":"planned"}`,
-		"the outcome of a plan, with an error":   `{"outcome":"planned","error":{"code":"x","message":"y"}}`,
-		"no outcome":                             `{"output":{}}`,
-		"two answers":                            `{"outcome":"succeeded"}{"outcome":"succeeded"}`,
-		"an output that breaks off":              `{"outcome":"succeeded","output":{"a":`,
-		"an answer of the wrong types":           `{"outcome":["succeeded"],"output":7}`,
-		"a list":                                 `[{"outcome":"succeeded"}]`,
-		"a list that breaks out of its brackets": `{"outcome":"succeeded","list":true,"output":{"a":1]},"x":{}}`,
+		"text that is not JSON":                "hello",
+		"an invalid outcome":                   `{"outcome":"fine"}`,
+		"an invalid outcome with an error":     `{"outcome":"fine","error":{"code":"x","message":"y"}}`,
+		"a cursor of another type":             `{"outcome":"succeeded","output":{},"next_cursor":7}`,
+		"a failure without an error":           `{"outcome":"rejected"}`,
+		"the outcome of a plan":                `{"outcome":"planned"}`,
+		"the outcome of a plan, with an error": `{"outcome":"planned","error":{"code":"x","message":"y"}}`,
+		"no outcome":                           `{"output":{}}`,
+		"two outputs":                          `{"outcome":"succeeded"}{"outcome":"succeeded"}`,
+		"a truncated output":                   `{"outcome":"succeeded","output":{"a":`,
+		"an output of wrong types":             `{"outcome":["succeeded"],"output":7}`,
+		"a list":                               `[{"outcome":"succeeded"}]`,
+		"a list that closes its own bracket":   `{"outcome":"succeeded","list":true,"output":{"a":1]},"x":{}}`,
 	} {
 		all = append(all, kit.Attack{Family: "answers", Name: what, Wall: "answers", Run: func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{})
@@ -48,16 +48,16 @@ func answerAttacks() []kit.Attack {
 		all = append(all, kit.Attack{Family: "answers", Name: name, Wall: wall, Run: run})
 	}
 	for what, s := range map[string]string{
-		"an output outside of all memory":        kit.Step("output_set", "", "0xffffffff0", 64),
-		"an output of 1 GiB":                     kit.Step("output_set", "", 64, 1<<30),
-		"an output of nearly 2^64 bytes":         kit.Step("output_set", "", 64, "0xffffffffffffffc0"),
-		"an output whose end wraps around":       kit.Step("output_set", "", "0xfffffffffffffff0", 32),
-		"no output":                              kit.Step("return", "", 0),
-		"a return of 1":                          kit.Step("return", "", 1),
-		"a return of -1":                         kit.Step("return", "", -2),
-		"a return of 1 beside an answer":         kit.Step("answer", `{"outcome":"succeeded","output":{}}`, 1),
-		"an error text instead of an output":     kit.Step("error_set", "it is not my fault"),
-		"an error text that lies outside memory": kit.Step("error_set", "", "0xfffffffffffffff0"),
+		"an output outside memory":           kit.Step("output_set", "", "0xffffffff0", 64),
+		"an output of 1 GiB":                 kit.Step("output_set", "", 64, 1<<30),
+		"an output of nearly 2^64 bytes":     kit.Step("output_set", "", 64, "0xffffffffffffffc0"),
+		"an output whose end wraps around":   kit.Step("output_set", "", "0xfffffffffffffff0", 32),
+		"no output":                          kit.Step("return", "", 0),
+		"a return of 1":                      kit.Step("return", "", 1),
+		"a return of -1":                     kit.Step("return", "", -2),
+		"a return of 1 with an output":       kit.Step("answer", `{"outcome":"succeeded","output":{}}`, 1),
+		"an error text instead of an output": kit.Step("error_set", "it is not my fault"),
+		"an error text outside memory":       kit.Step("error_set", "", "0xfffffffffffffff0"),
 	} {
 		add(what, "answers", func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{})
@@ -71,7 +71,7 @@ func answerAttacks() []kit.Attack {
 			return errors.Join(res.Ended(abi.Failed), r.Serves())
 		})
 	}
-	add("success after what was not granted", "violations end a call", func(a *kit.Attempt) error {
+	add("success after a denied request", "violations fail the call", func(a *kit.Attempt) error {
 		res, err := a.One(kit.RigOptions{}, "read", kit.Send(`{"endpoint":"POST /api/v1/users","body":{}}`), kit.Step("answer", `{"outcome":"succeeded","output":{"done":true}}`))
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func answerAttacks() []kit.Attack {
 	})
 	refused := []string{`{"outcome":"fine","error":{"code":"x","message":"y"}}`, `{"outcome":"rejected"}`, `{"output":{}}`,
 		`{"outcome":"planned","checkpoint":{"n":1},"caught_up":true,"error":{"code":"x","message":"y"}}`}
-	for i, what := range []string{"an outcome that is none", "an error without one", "no outcome", "the outcome of a plan"} {
+	for i, what := range []string{"an invalid outcome", "a failure without an error", "no outcome", "the outcome of a plan"} {
 		steps := []byte(`{"steps":[` + kit.Step("answer", refused[i]) + `]}`)
 		add("a source with "+what, "answers", func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{})
@@ -100,7 +100,7 @@ func answerAttacks() []kit.Attack {
 		})
 	}
 	overstep := kit.Send(`{"endpoint":"POST /api/v1/users","body":{}}`) + "," + kit.Step("answer", `{"outcome":"succeeded","checkpoint":{"n":1},"caught_up":true}`)
-	add("a source after what was not granted", "violations end a call", func(a *kit.Attempt) error {
+	add("a source after a denied request", "violations fail the call", func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{})
 		if err != nil {
 			return err
@@ -108,7 +108,7 @@ func answerAttacks() []kit.Attack {
 		p, err := r.Source(a.Ctx, "read", []byte(`{"steps":[`+overstep+`]}`), nil)
 		return failedPage(p, err)
 	})
-	add("a table after what was not granted", "violations end a call", func(a *kit.Attempt) error {
+	add("a table after a denied request", "violations fail the call", func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{})
 		if err != nil {
 			return err
@@ -116,7 +116,7 @@ func answerAttacks() []kit.Attack {
 		p, err := r.Table(a.Ctx, "read", []byte(`{"steps":[`+overstep+`]}`))
 		return failedPage(p, err)
 	})
-	add("a source whose checkpoint does not go on", "cursors", func(a *kit.Attempt) error {
+	add("a source that repeats its checkpoint", "cursors", func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{})
 		if err != nil {
 			return err
@@ -124,7 +124,7 @@ func answerAttacks() []kit.Attack {
 		p, err := r.Source(a.Ctx, "read", []byte(`{"steps":[`+kit.Step("answer", `{"outcome":"succeeded","checkpoint":{"n":1}}`)+`]}`), json.RawMessage(`{"n":1}`))
 		return failedPage(p, err)
 	})
-	add("a table whose cursor does not go on", "cursors", func(a *kit.Attempt) error {
+	add("a table that repeats its cursor", "cursors", func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{Limits: target.Limits{CallTimeout: 2 * time.Second}})
 		if err != nil {
 			return err
@@ -134,7 +134,7 @@ func answerAttacks() []kit.Attack {
 		p, err := r.Table(ctx, "read", []byte(`{"steps":[`+kit.Step("answer", `{"outcome":"succeeded","cursor":"x"}`)+`]}`))
 		return failedPage(p, err)
 	})
-	add("a page of a source without a checkpoint", "cursors", func(a *kit.Attempt) error {
+	add("a source page without a checkpoint", "cursors", func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{})
 		if err != nil {
 			return err
@@ -159,7 +159,7 @@ func answerAttacks() []kit.Attack {
 	return all
 }
 
-// failedPage fails unless the page failed.
+// failedPage returns an error unless the page failed.
 func failedPage(p *target.Page, err error) error {
 	if err == nil && p.Outcome != abi.Failed {
 		err = fmt.Errorf("it ended as %s", p.Outcome)

@@ -9,16 +9,16 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// grantAttacks ask for more than was granted.
+// grantAttacks ask for more than what was granted.
 func grantAttacks() []kit.Attack {
 	var all []kit.Attack
 	for _, c := range []struct {
 		name, op string
 		grants   []abi.Class
 	}{
-		{"a write where read is granted", "write", []abi.Class{abi.Read}},
-		{"a read where write alone is granted", "read", []abi.Class{abi.Write}},
-		{"a write where worse is granted, but not it", "write", []abi.Class{abi.Destructive, abi.Privileged}},
+		{"a write with only read granted", "write", []abi.Class{abi.Read}},
+		{"a read with only write granted", "read", []abi.Class{abi.Write}},
+		{"a write with only worse classes granted", "write", []abi.Class{abi.Destructive, abi.Privileged}},
 		{"an input that raises the class", "raised", []abi.Class{abi.Read, abi.Write}},
 	} {
 		all = append(all, kit.Attack{Family: "grants", Name: c.name, Wall: "class grants", Run: func(a *kit.Attempt) error {
@@ -43,29 +43,29 @@ func grantAttacks() []kit.Attack {
 		}})
 	}
 	remove := `{"steps":[` + kit.Send(`{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}`) + `]`
-	raw("a method above the class in force", "class in force", "raised", remove+`}`, abi.Classes(), abi.Failed)
-	raw("a class that is raised and lowered again in one input", "one meaning", "raised", remove+`,"raise":"x","raise":null}`, []abi.Class{abi.Read}, abi.Invalid, abi.Denied)
-	raw("a class that is raised by an escaped name", "one meaning", "raised", remove+`,"\u0072aise":"x"}`, []abi.Class{abi.Read}, abi.Invalid, abi.Denied)
+	raw("a method above the effective class", "effective class", "raised", remove+`}`, abi.Classes(), abi.Failed)
+	raw("a class raised and lowered in one input", "unique members", "raised", remove+`,"raise":"x","raise":null}`, []abi.Class{abi.Read}, abi.Invalid, abi.Denied)
+	raw("a class raised by an escaped name", "unique members", "raised", remove+`,"\u0072aise":"x"}`, []abi.Class{abi.Read}, abi.Invalid, abi.Denied)
 	lowered := func(request string) string { return `{"action":"unlock","steps":[` + kit.Send(request) + `]}` }
-	const inForce = "class in force"
-	raw("an effect above the class in force, of the same method", inForce, "lowered",
+	const inForce = "effective class"
+	raw("an effect above the effective class with the same method", inForce, "lowered",
 		lowered(`{"endpoint":"POST /api/v1/users/{id}/lifecycle/deactivate","path":{"id":"x"}}`), abi.Classes(), abi.Failed)
 	for name, body := range map[string]string{
-		"a body above the class in force":            `{"profile":{},"credentials":{}}`,
-		"a member that is null":                      `{"credentials":null}`,
-		"a member with an escaped name":              `{"\u0063redentials":{}}`,
-		"a member in other letters":                  `{"Credentials":{}}`,
-		"a member that hides behind one of its name": `{"profile":{},"profile":{"x":1}}`,
-		"a body that is no object":                   `[{"credentials":{}}]`,
+		"a body above the effective class": `{"profile":{},"credentials":{}}`,
+		"a member that is null":            `{"credentials":null}`,
+		"a member with an escaped name":    `{"\u0063redentials":{}}`,
+		"a member in another case":         `{"Credentials":{}}`,
+		"a member hidden by a duplicate":   `{"profile":{},"profile":{"x":1}}`,
+		"a body that is not an object":     `[{"credentials":{}}]`,
 	} {
 		raw(name, "class of a body", "lowered", lowered(`{"endpoint":"POST /api/v1/users/{id}","path":{"id":"x"},"body":`+body+`}`), abi.Classes(), abi.Failed)
 	}
-	raw("a class that is lowered by a value of another type", inForce, "lowered",
+	raw("a class lowered by a value of another type", inForce, "lowered",
 		`{"action":true,"steps":[`+kit.Send(`{"endpoint":"POST /api/v1/users/{id}/lifecycle/unlock","path":{"id":"x"}}`)+`]}`, abi.Classes(), abi.Failed)
-	raw("a class that is lowered by another value", inForce, "lowered",
+	raw("a class lowered by another value", inForce, "lowered",
 		`{"action":"deactivate","steps":[`+kit.Send(`{"endpoint":"POST /api/v1/users/{id}/lifecycle/unlock","path":{"id":"x"}}`)+`]}`, abi.Classes(), abi.Failed)
-	raw("an operation that is not there", "operations", "drop_tables", `{}`, abi.Classes(), abi.Invalid)
-	raw("an operation of a path", "operations", "../read", `{}`, abi.Classes(), abi.Invalid)
+	raw("an unknown operation", "operations", "drop_tables", `{}`, abi.Classes(), abi.Invalid)
+	raw("an operation named like a path", "operations", "../read", `{}`, abi.Classes(), abi.Invalid)
 	raw("an operation without a name", "operations", "", `{}`, abi.Classes(), abi.Invalid)
 	for _, op := range []string{"write", "raised"} {
 		all = append(all, kit.Attack{Family: "grants", Name: "a table of " + op, Wall: "surfaces", Run: func(a *kit.Attempt) error {
@@ -94,7 +94,7 @@ func refusedPage(r *kit.Rig, p *target.Page, err error) error {
 	case p.Outcome != abi.Denied:
 		return fmt.Errorf("it ended as %s", p.Outcome)
 	case len(r.Requests()) > 0:
-		return fmt.Errorf("%d requests left", len(r.Requests()))
+		return fmt.Errorf("%d requests were sent", len(r.Requests()))
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 )
 
-// inputAttacks are inputs that do not fit the schema of the operation, or any schema.
+// inputAttacks are inputs that violate the operation's schema, or are not valid JSON objects.
 func inputAttacks() []kit.Attack {
 	var all []kit.Attack
 	for _, c := range []struct{ name, wall, input string }{
@@ -19,23 +19,23 @@ func inputAttacks() []kit.Attack {
 		{"a list", "input shape", `[]`},
 		{"a number", "input shape", `7`},
 		{"null", "input shape", `null`},
-		{"no JSON", "input shape", `{name: x}`},
+		{"text that is not JSON", "input shape", `{name: x}`},
 		{"a second value", "input shape", `{}{}`},
 		{"a byte order mark", "input shape", "\ufeff{}"},
-		{"a NUL behind it", "input shape", "{}\x00"},
-		{"half of an object", "input shape", `{"name":"a"`},
+		{"a NUL at the end", "input shape", "{}\x00"},
+		{"half an object", "input shape", `{"name":"a"`},
 		{"an unknown field", "input schema", `{"nome":"a"}`},
 		{"a text that is too long", "input schema", `{"name":"` + strings.Repeat("a", 17) + `"}`},
-		{"a text that does not fit", "input schema", `{"name":"../../etc"}`},
+		{"a text that does not match", "input schema", `{"name":"../../etc"}`},
 		{"a text with a line break at its end", "input schema", `{"name":"abc\n"}`},
 		{"a number over its maximum", "input schema", `{"count":11}`},
 		{"a number beyond all exponents", "input schema", `{"count":1e999999999}`},
 		{"a number of 10,000 digits", "input schema", `{"count":` + strings.Repeat("9", 10_000) + `}`},
 		{"a fraction for an integer", "input schema", `{"count":0.5}`},
-		{"a date that is none", "input schema", `{"when":"2026-13-45T99:99:99Z"}`},
-		{"a field that stands twice", "one meaning", `{"name":"abc","name":"ABC","name":"abd"}`},
-		{"a field that stands twice, once escaped", "one meaning", `{"name":"abc","n\u0061me":"abd"}`},
-		{"a field that stands twice, further in", "one meaning", `{"name":"abc","x":[{"a":1,"a":2}]}`},
+		{"an invalid date", "input schema", `{"when":"2026-13-45T99:99:99Z"}`},
+		{"a duplicate field", "unique members", `{"name":"abc","name":"ABC","name":"abd"}`},
+		{"a duplicate field, once escaped", "unique members", `{"name":"abc","n\u0061me":"abd"}`},
+		{"a duplicate field at depth", "unique members", `{"name":"abc","x":[{"a":1,"a":2}]}`},
 	} {
 		all = append(all, kit.Attack{Family: "inputs", Name: c.name, Wall: c.wall, Run: func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{})
@@ -50,8 +50,8 @@ func inputAttacks() []kit.Attack {
 		}})
 	}
 	for name, input := range map[string]string{
-		"an input of 4 MiB that fits its schema":          `{"steps":[],"name":"` + strings.Repeat("a", 4<<20) + `"}`,
-		"an input 1,000 levels deep that fits its schema": `{"steps":[],"a":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`,
+		"an input of 4 MiB that matches its schema":          `{"steps":[],"name":"` + strings.Repeat("a", 4<<20) + `"}`,
+		"an input 1,000 levels deep that matches its schema": `{"steps":[],"a":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`,
 	} {
 		all = append(all, kit.Attack{Family: "inputs", Name: name, Wall: "input shape", Run: func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{})
@@ -66,7 +66,7 @@ func inputAttacks() []kit.Attack {
 		}})
 	}
 	for _, c := range []struct{ name, op, checkpoint string }{
-		{"a checkpoint that is no JSON", "read", `{`},
+		{"a checkpoint that is not JSON", "read", `{`},
 		{"a checkpoint of 4 MiB", "read", `{"a":"` + strings.Repeat("x", 4<<20) + `"}`},
 		{"a checkpoint 1,000 levels deep", "read", strings.Repeat("[", 1000) + strings.Repeat("]", 1000)},
 		{"a checkpoint 100,000 levels deep", "read", strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)},
@@ -84,7 +84,7 @@ func inputAttacks() []kit.Attack {
 				return fmt.Errorf("it ended as %s", p.Outcome)
 			}
 			if n := len(r.Requests()); n > 0 {
-				return fmt.Errorf("%d requests left", n)
+				return fmt.Errorf("%d requests were sent", n)
 			}
 			return r.Serves()
 		}})

@@ -14,21 +14,21 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// marker is what an attack leaves behind in one call and searches for in the next. Its input holds it in two halves, so
-// that the input itself is never found.
+// marker is a text that an attack leaves in one call and searches for in the next. The input has it in two halves, so
+// that the input itself is not found.
 const (
 	marker = "MARKER-5f1c2e9a77b04d3e8c6a"
 	halves = "MARKER-5f1c2e|9a77b04d3e8c6a"
 )
 
-// isolationAttacks leave something in one call and look for it in the next.
+// isolationAttacks leave something in one call and search for it in the next.
 func isolationAttacks() []kit.Attack {
 	var all []kit.Attack
 	add := func(name, wall string, run func(*kit.Attempt) error) {
 		all = append(all, kit.Attack{Family: "isolation", Name: name, Wall: wall, Run: run})
 	}
 	single := kit.RigOptions{Limits: target.Limits{Concurrency: 1}}
-	// clean searches all memory that the module can see for the marker.
+	// clean searches all of the module's memory for the marker.
 	clean := func(a *kit.Attempt, r *kit.Rig) error {
 		res, err := r.Run("read", kit.Step("search", halves, a.InitialMemory()))
 		if err != nil {
@@ -42,13 +42,13 @@ func isolationAttacks() []kit.Attack {
 		}
 		return nil
 	}
-	add("the search finds what there is", "honest modules", func(a *kit.Attempt) error {
+	add("the search finds a marker", "honest modules", func(a *kit.Attempt) error {
 		res, err := a.One(single, "read", kit.Step("plant", marker), kit.Step("search", halves, a.InitialMemory()))
 		if err != nil {
 			return err
 		}
 		if res.Value(1) == 0 {
-			return errors.New("a marker that was planted in this very call is not found: the attack proves nothing")
+			return errors.New("the marker of this call is not found, so the attack proves nothing")
 		}
 		return nil
 	})
@@ -136,7 +136,7 @@ func isolationAttacks() []kit.Attack {
 		}
 		return res.Succeeded()
 	})
-	add("after the module said that it failed", "instances that failed", func(a *kit.Attempt) error {
+	add("after a reported failure", "instances that failed", func(a *kit.Attempt) error {
 		r, err := a.NewRig(single)
 		if err != nil {
 			return err
@@ -176,11 +176,11 @@ func isolationAttacks() []kit.Attack {
 			return err
 		}
 		if strings.Contains(string(res.JSON), marker) {
-			return errors.New("it is there")
+			return errors.New("the error text of another call is there")
 		}
 		return nil
 	})
-	add("in the last words of the next call", "messages of one call", func(a *kit.Attempt) error {
+	add("in the standard error of the next call", "messages of one call", func(a *kit.Attempt) error {
 		r, err := a.NewRig(single)
 		if err != nil {
 			return err
@@ -192,11 +192,11 @@ func isolationAttacks() []kit.Attack {
 			return err
 		}
 		if strings.Contains(r.Log.String(), marker) {
-			return errors.New("it is in the log")
+			return errors.New("the standard error of another call is in the log")
 		}
 		return nil
 	})
-	add("by how often a clock was read", "clocks", func(a *kit.Attempt) error {
+	add("by the clock", "clocks", func(a *kit.Attempt) error {
 		r, err := a.NewRig(single)
 		if err != nil {
 			return err
@@ -211,13 +211,13 @@ func isolationAttacks() []kit.Attack {
 				return err
 			}
 			if i > 0 && res.Value(0) != first {
-				return fmt.Errorf("the clock of call %d begins at %d, that of the first at %d", i, res.Value(0), first)
+				return fmt.Errorf("the clock of call %d starts at %d, and that of the first call at %d", i, res.Value(0), first)
 			}
 			first = res.Value(0)
 		}
 		return nil
 	})
-	add("by a descriptor that was closed", "descriptors", func(a *kit.Attempt) error {
+	add("by a closed descriptor", "descriptors", func(a *kit.Attempt) error {
 		r, err := a.NewRig(single)
 		if err != nil {
 			return err
@@ -228,7 +228,7 @@ func isolationAttacks() []kit.Attack {
 				return err
 			}
 			if err := errors.Join(res.Succeeded()); err != nil || res.Value(0) != 0 {
-				return fmt.Errorf("a write answers %d after another call closed the descriptor (%v)", res.Value(0), err)
+				return fmt.Errorf("a write returns %d after another call closed the descriptor (%v)", res.Value(0), err)
 			}
 		}
 		return nil
@@ -297,7 +297,7 @@ func isolationAttacks() []kit.Attack {
 		return nil
 	})
 
-	// State outside of memory: each module answers "clean" if it finds none.
+	// State outside memory: each module returns "clean" if it finds none.
 	state := func(name, wall string, m assemble.Module, look, leave string) {
 		m = messenger(m)
 		m.Invoke = look + "\x04\x40" + respond(`{"outcome":"succeeded","output":{"steps":[{"value":"0","text":"dirty"}]}}`) +
@@ -323,19 +323,19 @@ func isolationAttacks() []kit.Attack {
 	}
 	state("in a global", "restored globals", assemble.Module{Globals: []string{"\x7f\x01\x41\x00\x0b"}}, "\x23\x00", assemble.I32(1)+"\x24\x00")
 	state("in a global of 64 bits", "restored globals", assemble.Module{Globals: []string{"\x7e\x01\x42\x00\x0b"}}, "\x23\x00"+assemble.I64(0)+"\x52", assemble.I64(-1)+"\x24\x00")
-	state("in a global of a fraction", "restored globals", assemble.Module{Globals: []string{"\x7c\x01\x44" + strings.Repeat("\x00", 8) + "\x0b"}},
+	state("in a global of type f64", "restored globals", assemble.Module{Globals: []string{"\x7c\x01\x44" + strings.Repeat("\x00", 8) + "\x0b"}},
 		"\x23\x00\x44"+strings.Repeat("\x00", 8)+"\x62", "\x44"+strings.Repeat("\x01", 8)+"\x24\x00")
-	state("in memory that no runtime manages", memory, assemble.Module{Memory: "\x00\x02"}, assemble.I32(100_000)+"\x28\x02\x00", assemble.I32(100_000)+assemble.I32(7)+"\x36\x02\x00")
-	state("in how much memory there is", "grown memory", assemble.Module{}, "\x3f\x00"+assemble.I32(1)+"\x47", assemble.I32(1)+"\x40\x00"+assemble.Drop)
+	state("in memory outside the runtime", memory, assemble.Module{Memory: "\x00\x02"}, assemble.I32(100_000)+"\x28\x02\x00", assemble.I32(100_000)+assemble.I32(7)+"\x36\x02\x00")
+	state("in the size of memory", "grown memory", assemble.Module{}, "\x3f\x00"+assemble.I32(1)+"\x47", assemble.I32(1)+"\x40\x00"+assemble.Drop)
 	state("in a table", "state elsewhere", assemble.Module{Table: "\x70\x00\x01", Elements: "\x03\x00\x01\x03"}, assemble.I32(0)+"\x25\x00\xd1\x45", assemble.I32(0)+"\xd2\x03\x26\x00")
-	state("in a reference of a global", "state elsewhere", assemble.Module{Globals: []string{"\x70\x01\xd0\x70\x0b"}, Elements: "\x03\x00\x01\x03"}, "\x23\x00\xd1\x45", "\xd2\x03\x24\x00")
-	state("in a segment that is dropped", "state elsewhere", assemble.Module{Count: "\x01", Data: "\x01" + assemble.Name("x")}, assemble.I32(0), assemble.I32(0)+assemble.I32(0)+assemble.I32(1)+"\xfc\x08\x00\x00"+"\xfc\x09\x00")
-	state("in elements that are dropped", "state elsewhere", assemble.Module{Table: "\x70\x00\x01", Elements: "\x01\x00\x01\x03"}, assemble.I32(0), assemble.I32(0)+assemble.I32(0)+assemble.I32(1)+"\xfc\x0c\x00\x00"+"\xfc\x0d\x00")
+	state("in a reference in a global", "state elsewhere", assemble.Module{Globals: []string{"\x70\x01\xd0\x70\x0b"}, Elements: "\x03\x00\x01\x03"}, "\x23\x00\xd1\x45", "\xd2\x03\x24\x00")
+	state("in a dropped segment", "state elsewhere", assemble.Module{Count: "\x01", Data: "\x01" + assemble.Name("x")}, assemble.I32(0), assemble.I32(0)+assemble.I32(0)+assemble.I32(1)+"\xfc\x08\x00\x00"+"\xfc\x09\x00")
+	state("in dropped elements", "state elsewhere", assemble.Module{Table: "\x70\x00\x01", Elements: "\x01\x00\x01\x03"}, assemble.I32(0), assemble.I32(0)+assemble.I32(0)+assemble.I32(1)+"\xfc\x0c\x00\x00"+"\xfc\x0d\x00")
 	return all
 }
 
-// messenger gives a module what respond needs: functions 0, 1 and 2 are alloc, store_u64 and output_set, and local 0 is
-// an i64.
+// messenger adds to a module what respond needs: functions 0, 1 and 2 are alloc, store_u64 and output_set, and local
+// 0 is an i64.
 func messenger(m assemble.Module) assemble.Module {
 	m.Types = []string{"\x60\x01\x7e\x01\x7e", "\x60\x02\x7e\x7e\x00"}
 	m.Imports = []string{assemble.Imported("extism:host/env", "alloc", 1), assemble.Imported("extism:host/env", "store_u64", 2), assemble.Imported("extism:host/env", "output_set", 2)}
@@ -343,7 +343,7 @@ func messenger(m assemble.Module) assemble.Module {
 	return m
 }
 
-// respond returns the code with which a messenger answers a text.
+// respond returns code that makes a text the output of a messenger.
 func respond(text string) string {
 	for len(text)%8 != 0 {
 		text += " "

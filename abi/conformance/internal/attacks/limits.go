@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// limitAttacks reach each limit: the host keeps it, and the answer names it.
+// limitAttacks exceed each limit. The host must enforce it and name it in the error.
 func limitAttacks() []kit.Attack {
 	var all []kit.Attack
 	page := func(w http.ResponseWriter, _ *http.Request) {
@@ -47,7 +47,7 @@ func limitAttacks() []kit.Attack {
 			return res.NamesLimit(c.limit)
 		}})
 	}
-	all = append(all, kit.Attack{Family: "limits", Name: "memory for less than the module begins with", Wall: "memory_bytes limit", Run: func(a *kit.Attempt) error {
+	all = append(all, kit.Attack{Family: "limits", Name: "less memory than the module starts with", Wall: "memory_bytes limit", Run: func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{Limits: target.Limits{MemoryBytes: 1 << 20}})
 		if err != nil {
 			if strings.Contains(err.Error(), "limits.memory_bytes") {
@@ -103,7 +103,7 @@ func limitAttacks() []kit.Attack {
 			return fmt.Errorf("one call wrote %d bytes to the log", len(log))
 		}
 		if len(log) > 4096 && !strings.Contains(log, "limits.log_bytes") {
-			return fmt.Errorf("nothing names limits.log_bytes: %s", kit.Short(log))
+			return fmt.Errorf("the log does not name limits.log_bytes: %s", kit.Short(log))
 		}
 		return nil
 	}}, kit.Attack{Family: "limits", Name: "warnings of a source", Wall: "log limit", Run: func(a *kit.Attempt) error {
@@ -138,7 +138,7 @@ func limitAttacks() []kit.Attack {
 	return all
 }
 
-// warns makes a module warn of everything, and fails if the log exceeds its limit.
+// warns makes a module return many warnings, and fails if the log exceeds its limit.
 func warns(a *kit.Attempt, page func(r *kit.Rig, input string) error) error {
 	r, err := a.NewRig(kit.RigOptions{Limits: target.Limits{LogBytes: 4096}})
 	if err != nil {
@@ -154,7 +154,7 @@ func warns(a *kit.Attempt, page func(r *kit.Rig, input string) error) error {
 	return nil
 }
 
-// growing returns a step whose text is made in the module: the module replaces {{grow}} by n copies of a text.
+// growing returns a step whose text is expanded in the module, which replaces {{grow}} by n copies of a text.
 func growing(do, text, with string, n int) string {
 	return string(kit.Encode(map[string]any{"do": do, "text": text, "with": with, "grow": n}))
 }

@@ -29,11 +29,11 @@ func moduleAttacks() []kit.Attack {
 	}
 	raw := func(name, wall string, wasm string) { refuse(name, wall, func() []byte { return []byte(wasm) }) }
 	asm := func(name, wall string, m assemble.Module) { refuse(name, wall, m.Build) }
-	// This module is sound. Every other one here differs from it in one thing.
-	all = append(all, kit.Attack{Family: "modules", Name: "a sound module is taken", Wall: "honest modules", Run: func(a *kit.Attempt) error {
+	// This module is valid. All others differ from it in one thing.
+	all = append(all, kit.Attack{Family: "modules", Name: "a valid module is accepted", Wall: "honest modules", Run: func(a *kit.Attempt) error {
 		m, err := a.Host.Load(a.Ctx, assemble.Module{}.Build())
 		if err != nil {
-			return fmt.Errorf("a sound module is refused: %w", err)
+			return fmt.Errorf("a valid module is refused: %w", err)
 		}
 		return m.Close(a.Ctx)
 	}})
@@ -42,30 +42,30 @@ func moduleAttacks() []kit.Attack {
 	raw("nothing at all", format, "")
 	raw("an executable of the machine", format, "\x7fELF\x02\x01\x01\x00")
 	raw("a component", format, "\x00asm\x0d\x00\x01\x00")
-	raw("a header alone", format, "\x00asm\x01\x00\x00\x00")
-	refuse("cut in the middle", format, func() []byte { b := assemble.Module{}.Build(); return b[:len(b)/2] })
+	raw("only a header", format, "\x00asm\x01\x00\x00\x00")
+	refuse("truncated", format, func() []byte { b := assemble.Module{}.Build(); return b[:len(b)/2] })
 	asm("a section of 4 GiB", format, assemble.Module{Tail: "\x0b\xff\xff\xff\xff\x0f"})
 	asm("a length spelled in six bytes", format, assemble.Module{Tail: "\x00\x80\x80\x80\x80\x80\x00"})
 	asm("two code sections", format, assemble.Module{Tail: assemble.Section(10, assemble.Vec())})
-	asm("a section that nobody knows", format, assemble.Module{Tail: assemble.Section(42, "")})
+	asm("an unknown section", format, assemble.Module{Tail: assemble.Section(42, "")})
 	asm("more functions than bodies", format, assemble.Module{Tail: assemble.Section(3, assemble.Vec("\x00"))})
-	asm("code that is no code", format, assemble.Module{Invoke: "\xff"})
-	asm("code that leaves its function's stack wrong", format, assemble.Module{Invoke: assemble.I64(0)})
+	asm("invalid code", format, assemble.Module{Invoke: "\xff"})
+	asm("code that leaves a wrong stack", format, assemble.Module{Invoke: assemble.I64(0)})
 	asm("a branch out of its function", format, assemble.Module{Invoke: "\x0c\x05" + assemble.I32(0)})
-	asm("a call of a function that is not there", format, assemble.Module{Invoke: "\x10\x63"})
+	asm("a call of an unknown function", format, assemble.Module{Invoke: "\x10\x63"})
 	asm("a name that is not UTF-8", format, assemble.Module{Tail: assemble.Section(0, assemble.Name("\xff\xfe"))})
 
 	const imports = "imports"
 	for _, f := range []struct{ name, module, field, signature string }{
 		{"Extism's own http_request", "extism:host/env", "http_request", "\x60\x02\x7e\x7e\x01\x7e"},
-		{"Extism's variables, to be read", "extism:host/env", "var_get", "\x60\x01\x7e\x01\x7e"},
-		{"Extism's variables, to be written", "extism:host/env", "var_set", "\x60\x02\x7e\x7e\x00"},
+		{"Extism's variables, for reading", "extism:host/env", "var_get", "\x60\x01\x7e\x01\x7e"},
+		{"Extism's variables, for writing", "extism:host/env", "var_set", "\x60\x02\x7e\x7e\x00"},
 		{"Extism's configuration", "extism:host/env", "config_get", "\x60\x01\x7e\x01\x7e"},
-		{"the input's place", "extism:host/env", "input_set", "\x60\x02\x7e\x7e\x00"},
+		{"setting the input", "extism:host/env", "input_set", "\x60\x02\x7e\x7e\x00"},
 		{"a reset of the kernel", "extism:host/env", "reset", "\x60\x00\x00"},
 		{"files", "wasi_snapshot_preview1", "path_open", "\x60\x09\x7f\x7f\x7f\x7f\x7f\x7e\x7e\x7f\x7f\x01\x7f"},
 		{"sockets", "wasi_snapshot_preview1", "sock_accept", "\x60\x03\x7f\x7f\x7f\x01\x7f"},
-		{"a function of our namespace that is not there", abi.Namespace, "exec", "\x60\x01\x7e\x01\x7e"},
+		{"an unknown function of our namespace", abi.Namespace, "exec", "\x60\x01\x7e\x01\x7e"},
 		{"a namespace of its own", "env", "system", "\x60\x01\x7f\x01\x7f"},
 		{"our function with another type", abi.Namespace, "http_send", "\x60\x00\x00"},
 		{"JavaScript's", "gojs", "syscall/js.valueGet", "\x60\x01\x7f\x00"},
@@ -81,18 +81,18 @@ func moduleAttacks() []kit.Attack {
 	asm("no invoke", exports, assemble.Module{Exports: map[string]string{"invoke": ""}})
 	asm("no describe", exports, assemble.Module{Exports: map[string]string{"describe": ""}})
 	asm("a memory for an export", exports, assemble.Module{Exports: map[string]string{"source": assemble.Name("source") + "\x02\x00"}})
-	asm("an export that wants arguments", exports, assemble.Module{Types: []string{"\x60\x01\x7f\x01\x7f"},
+	asm("an export with arguments", exports, assemble.Module{Types: []string{"\x60\x01\x7f\x01\x7f"},
 		Imports: []string{assemble.Imported("wasi_snapshot_preview1", "fd_close", 1)}, Exports: map[string]string{"table": assemble.Name("table") + "\x00\x00"}})
-	asm("an export that answers 64 bits", exports, assemble.Module{Types: []string{"\x60\x00\x01\x7e"},
+	asm("an export that returns 64 bits", exports, assemble.Module{Types: []string{"\x60\x00\x01\x7e"},
 		Imports: []string{assemble.Imported("extism:host/env", "input_length", 1)}, Exports: map[string]string{"table": assemble.Name("table") + "\x00\x00"}})
-	asm("an export that stands twice", format, assemble.Module{More: []string{assemble.Name("invoke") + "\x00\x01"}})
-	asm("an export of an index that is not there", format, assemble.Module{More: []string{assemble.Name("x") + "\x00\x63"}})
+	asm("an export listed twice", format, assemble.Module{More: []string{assemble.Name("invoke") + "\x00\x01"}})
+	asm("an export of an unknown index", format, assemble.Module{More: []string{assemble.Name("x") + "\x00\x63"}})
 	asm("the host's own global for an export", "interruption", assemble.Module{Globals: []string{"\x7f\x01\x41\x00\x0b"}, More: []string{assemble.Name("mach5:interrupt") + "\x03\x00"}})
 
 	const resources = "module resources"
 	asm("no memory", resources, assemble.Module{Memories: -1})
 	asm("two memories", resources, assemble.Module{Memories: 2})
-	asm("a memory that is shared", resources, assemble.Module{Memory: "\x03\x01\x02"})
+	asm("a shared memory", resources, assemble.Module{Memory: "\x03\x01\x02"})
 	asm("a memory of 64 bits", resources, assemble.Module{Memory: "\x04\x01"})
 	asm("a table of 2^32-1 elements", resources, assemble.Module{Table: "\x70\x00\xff\xff\xff\xff\x0f"})
 	asm("a table of 10 million elements", resources, assemble.Module{Table: "\x70\x00" + assemble.LEB(10_000_000)})
@@ -120,8 +120,8 @@ func moduleAttacks() []kit.Attack {
 	asm("a manifest over 1 MiB", one, assemble.Module{Manifest: []string{text + strings.Repeat(" ", 1<<20)}})
 	const content = "manifest content"
 	asm("an empty manifest", content, assemble.Module{Manifest: []string{""}})
-	asm("a manifest that is no JSON", content, assemble.Module{Manifest: []string{"{abi: mach5}"}})
-	asm("a second value behind the manifest", content, assemble.Module{Manifest: []string{text + `{"abi":"other"}`}})
+	asm("a manifest that is not JSON", content, assemble.Module{Manifest: []string{"{abi: mach5}"}})
+	asm("a second value after the manifest", content, assemble.Module{Manifest: []string{text + `{"abi":"other"}`}})
 	asm("a manifest 10,000 levels deep", content, assemble.Module{Manifest: []string{strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000)}})
 	change := func(name, wall string, f func(m *abi.Manifest)) {
 		var m abi.Manifest
@@ -129,16 +129,16 @@ func moduleAttacks() []kit.Attack {
 		f(&m)
 		asm(name, wall, assemble.Module{Manifest: []string{string(kit.Encode(m))}})
 	}
-	asm("a field that the ABI does not have", content, assemble.Module{Manifest: []string{strings.Replace(text, "{", `{"trusted":true,`, 1)}})
+	asm("an unknown field", content, assemble.Module{Manifest: []string{strings.Replace(text, "{", `{"trusted":true,`, 1)}})
 	change("another ABI", content, func(m *abi.Manifest) { m.ABI = "mach5:connector/v2" })
 	change("no operations", content, func(m *abi.Manifest) { m.Operations = nil })
-	change("an operation that stands twice", content, func(m *abi.Manifest) { m.Operations = append(m.Operations, m.Operations[0]) })
+	change("an operation listed twice", content, func(m *abi.Manifest) { m.Operations = append(m.Operations, m.Operations[0]) })
 	for what, e := range map[string]abi.Account{
 		"written":                  {Endpoint: abi.Endpoint{Endpoint: "POST /api/v1/users/me", Bucket: "x"}, ID: "id"},
 		"of a class that writes":   {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x", Class: abi.Write}, ID: "id"},
-		"of somebody":              {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "x"}, ID: "id"},
+		"with a blank":             {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/{id}", Bucket: "x"}, ID: "id"},
 		"of another host":          {Endpoint: abi.Endpoint{Endpoint: "GET //elsewhere.example.com/me", Bucket: "x"}, ID: "id"},
-		"of no rate limit":         {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me"}, ID: "id"},
+		"without a bucket":         {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me"}, ID: "id"},
 		"without an id":            {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x"}},
 		"by a query as its id":     {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x"}, ID: "#(a==1)|@pretty"},
 		"by a query as its name":   {Endpoint: abi.Endpoint{Endpoint: "GET /api/v1/users/me", Bucket: "x"}, ID: "id", Name: "..a"},
@@ -147,52 +147,52 @@ func moduleAttacks() []kit.Attack {
 	} {
 		change("an account "+what, "manifest account", func(m *abi.Manifest) { m.Account = &e })
 	}
-	change("a class that nobody knows", content, func(m *abi.Manifest) { m.Operations[len(m.Operations)-1].Class = "harmless" })
-	change("a surface that nobody knows", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = []abi.Surface{"root"} })
+	change("an unknown class", content, func(m *abi.Manifest) { m.Operations[len(m.Operations)-1].Class = "harmless" })
+	change("an unknown surface", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = []abi.Surface{"root"} })
 	change("a name with a path in it", content, func(m *abi.Manifest) { m.Operations[0].Name = "../read" })
 	change("a key that is a query of another language", content, func(m *abi.Manifest) { m.Operations[0].Key = "#(a==1)|@pretty" })
 	change("a kind with a path in it", content, func(m *abi.Manifest) { m.Kind = "../example" })
-	change("a feature that no host has", "required features", func(m *abi.Manifest) { m.Requires = []string{"telepathy"} })
-	change("a guard that nobody knows", "known guards", func(m *abi.Manifest) {
+	change("an unknown feature", "required features", func(m *abi.Manifest) { m.Requires = []string{"telepathy"} })
+	change("an unknown guard", "known guards", func(m *abi.Manifest) {
 		m.Operations[1].Endpoints[1].Guards = []abi.Guard{{Kind: "full_moon", Read: "GET /api/v1/users/{id}", Class: abi.Write}}
 	})
 	const service = "manifest service"
-	change("no way to sign in", service, func(m *abi.Manifest) { m.Auth = nil })
-	change("a way to sign in that nobody knows", service, func(m *abi.Manifest) { m.Auth[0].Type = "smile" })
+	change("no auth method", service, func(m *abi.Manifest) { m.Auth = nil })
+	change("an unknown auth method", service, func(m *abi.Manifest) { m.Auth[0].Type = "smile" })
 	change("a credential in the Host header", service, func(m *abi.Manifest) { m.Auth[0].Header = "Host" })
-	change("a credential behind a line break", service, func(m *abi.Manifest) { m.Auth[0].Prefix = "A\r\nX:" })
-	change("cookies that the module may see", service, func(m *abi.Manifest) { m.ResponseHeaders = []string{"set-cookie"} })
-	change("a credential that the module may see", service, func(m *abi.Manifest) { m.ResponseHeaders = []string{"authorization"} })
+	change("a credential after a line break", service, func(m *abi.Manifest) { m.Auth[0].Prefix = "A\r\nX:" })
+	change("cookies shown to the module", service, func(m *abi.Manifest) { m.ResponseHeaders = []string{"set-cookie"} })
+	change("a credential shown to the module", service, func(m *abi.Manifest) { m.ResponseHeaders = []string{"authorization"} })
 	change("a view whose name is SQL", service, func(m *abi.Manifest) {
 		m.Views = []abi.View{{Name: `a"; DROP TABLE x; --`, Operation: "read"}}
 	})
 	change("a view over a write", service, func(m *abi.Manifest) { m.Views = []abi.View{{Name: "a", Operation: "write"}} })
-	change("members of a minor version that it does not state", service, func(m *abi.Manifest) { m.Minor = 0 })
+	change("members of a later minor version", service, func(m *abi.Manifest) { m.Minor = 0 })
 	change("no surfaces", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = nil })
-	change("an idempotency that nobody knows", content, func(m *abi.Manifest) { m.Operations[0].Idempotency = "sure" })
-	asm("no schema of the input", content, assemble.Module{Manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"},`, "", 1)}})
-	asm("null for a schema of the input", content, assemble.Module{Manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"}`, `"input_schema":null`, 1)}})
+	change("an unknown idempotency", content, func(m *abi.Manifest) { m.Operations[0].Idempotency = "sure" })
+	asm("no input schema", content, assemble.Module{Manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"},`, "", 1)}})
+	asm("null as input schema", content, assemble.Module{Manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"}`, `"input_schema":null`, 1)}})
 	change("no endpoints", content, func(m *abi.Manifest) { m.Operations[0].Endpoints = nil })
-	change("an endpoint that stands twice", content, func(m *abi.Manifest) {
+	change("an endpoint listed twice", content, func(m *abi.Manifest) {
 		m.Operations[0].Endpoints = append(m.Operations[0].Endpoints, m.Operations[0].Endpoints[0])
 	})
-	change("an endpoint that counts against no rate limit", content, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Bucket = "" })
+	change("an endpoint without a bucket", content, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Bucket = "" })
 	column := func(what string, columns ...abi.Column) {
 		change("a column "+what, content, func(m *abi.Manifest) { m.Operations[0].Columns = columns })
 	}
 	column("whose name is SQL", abi.Column{Name: "a; DROP TABLE x", Type: abi.Varchar, Path: "a"})
-	column("that stands twice", abi.Column{Name: "a", Type: abi.Varchar, Path: "a"}, abi.Column{Name: "a", Type: abi.Varchar, Path: "b"})
-	column("of a type that nobody knows", abi.Column{Name: "a", Type: "BLOB", Path: "a"})
+	column("listed twice", abi.Column{Name: "a", Type: abi.Varchar, Path: "a"}, abi.Column{Name: "a", Type: abi.Varchar, Path: "b"})
+	column("of an unknown type", abi.Column{Name: "a", Type: "BLOB", Path: "a"})
 	const classes = "manifest classes"
 	change("POST for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "POST /api/v1/users/{id}" })
 	change("DELETE for write", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "DELETE /api/v1/users/{id}" })
-	change("a method that nobody lists", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "QUERY /api/v1/users/{id}" })
+	change("an unknown method", classes, func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Endpoint = "QUERY /api/v1/users/{id}" })
 	change("PATCH for read", classes, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = "PATCH /api/v1/users/{id}" })
 	change("a write for SQL", classes, func(m *abi.Manifest) { m.Operations[1].Surfaces = []abi.Surface{abi.SQL} })
 	const raised = 2 // index in the operations
 	change("a rule for a field that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].ClassRules[0].Field = "riase" })
 	change("a rule for a value that no input has", classes, func(m *abi.Manifest) { m.Operations[raised+1].ClassRules[0].Equals = "unlokc" })
-	change("an endpoint without a class where that depends on the input", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = "" })
+	change("an endpoint without a class, although it depends on the input", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = "" })
 	change("an endpoint of a class that no input has", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = abi.Privileged })
 	change("an endpoint whose class does not allow its method", classes, func(m *abi.Manifest) { m.Operations[raised].Endpoints[1].Class = abi.Read })
 	change("an operation of the class of its input", classes, func(m *abi.Manifest) { m.Operations[1].Class = abi.ClassOfInput })
@@ -209,38 +209,38 @@ func moduleAttacks() []kit.Attack {
 		m.Operations[0].InputSchema = json.RawMessage(`{"type":"object","properties":{"x":{}}}`)
 		m.Operations[0].ClassRules = []abi.ClassRule{{Field: "x", Class: abi.Privileged}}
 	})
-	change("a rule of a class that nobody knows", classes, func(m *abi.Manifest) {
+	change("a rule of an unknown class", classes, func(m *abi.Manifest) {
 		m.Operations[raised].ClassRules[0].Class = "harmless"
 		m.Operations[raised].Endpoints = m.Operations[raised].Endpoints[:1]
 	})
-	change("a write without a class where that depends on the input", classes, func(m *abi.Manifest) { m.Operations[raised+1].Endpoints[1].Class = "" })
-	change("a body's rule about nothing", classes, func(m *abi.Manifest) { m.Operations[raised+1].Endpoints[0].ClassRules[0].Field = "" })
-	change("a body's rule where there is no body", classes, func(m *abi.Manifest) {
+	change("a write without a class, although it depends on the input", classes, func(m *abi.Manifest) { m.Operations[raised+1].Endpoints[1].Class = "" })
+	change("a body's rule without a field", classes, func(m *abi.Manifest) { m.Operations[raised+1].Endpoints[0].ClassRules[0].Field = "" })
+	change("a body's rule for a request without a body", classes, func(m *abi.Manifest) {
 		m.Operations[raised].Endpoints[1].ClassRules = []abi.ClassRule{{Field: "x", Class: abi.Destructive}}
 	})
 	const endpoints, initialisation = "manifest endpoints", "initialisation"
 	for name, e := range map[string]string{
-		"a URL for an endpoint":               "GET https://evil.example/api/v1/logs",
-		"an endpoint of another origin":       "GET //evil.example/api/v1/logs",
-		"an endpoint with path steps":         "GET /api/v1/../../admin",
-		"an endpoint with an escape":          "GET /api/v1/%2e%2e/admin",
-		"an endpoint with a query":            "GET /api/v1/logs?all=true",
-		"an endpoint with a fragment":         "GET /api/v1/logs#x",
-		"a blank for all that follows":        "GET /api/{rest...}",
-		"a blank within a segment":            "GET /api/v1/users-{id}",
-		"a blank that stands twice":           "GET /api/v1/{id}/{id}",
-		"a line break in an endpoint":         "GET /api/v1/logs\r\nHost: evil.example",
-		"an endpoint with an empty segment":   "GET /api//logs",
-		"a backslash in an endpoint":          `GET /api\..\admin`,
-		"an endpoint with two methods":        "GET POST /api/v1/logs",
-		"an endpoint that is not an absolute": "GET api/v1/logs",
+		"a URL for an endpoint":             "GET https://evil.example/api/v1/logs",
+		"an endpoint of another origin":     "GET //evil.example/api/v1/logs",
+		"an endpoint with path steps":       "GET /api/v1/../../admin",
+		"an endpoint with an escape":        "GET /api/v1/%2e%2e/admin",
+		"an endpoint with a query":          "GET /api/v1/logs?all=true",
+		"an endpoint with a fragment":       "GET /api/v1/logs#x",
+		"a blank for the rest of the path":  "GET /api/{rest...}",
+		"a blank within a segment":          "GET /api/v1/users-{id}",
+		"a blank listed twice":              "GET /api/v1/{id}/{id}",
+		"a line break in an endpoint":       "GET /api/v1/logs\r\nHost: evil.example",
+		"an endpoint with an empty segment": "GET /api//logs",
+		"a backslash in an endpoint":        `GET /api\..\admin`,
+		"an endpoint with two methods":      "GET POST /api/v1/logs",
+		"an endpoint that is not absolute":  "GET api/v1/logs",
 	} {
 		change(name, endpoints, func(m *abi.Manifest) { m.Operations[0].Endpoints[0].Endpoint = e })
 	}
 
-	// What the file alone does not show.
+	// These need more than the file.
 	all = append(all,
-		kit.Attack{Family: "modules", Name: "a memory that begins over the limit", Wall: resources, Run: func(a *kit.Attempt) error {
+		kit.Attack{Family: "modules", Name: "an initial memory over the limit", Wall: resources, Run: func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{Wasm: assemble.Module{Memory: "\x00\x80\x80\x03"}.Build()}) // 3 GiB
 			if err != nil {
 				return nil
@@ -267,9 +267,9 @@ func moduleAttacks() []kit.Attack {
 		kit.Attack{Family: "modules", Name: "an initialisation that spins while others wait", Wall: initialisation, Run: spinsForOthers},
 		kit.Attack{Family: "modules", Name: "a schema that refers to a file", Wall: "schema loading", Run: refers("file:///etc/passwd")},
 		kit.Attack{Family: "modules", Name: "a schema that refers to the network", Wall: "schema loading", Run: refers("http://127.0.0.1:9/schema.json")},
-		kit.Attack{Family: "modules", Name: "a schema without an end", Wall: "schema loading", Run: func(a *kit.Attempt) error {
+		kit.Attack{Family: "modules", Name: "an endless schema", Wall: "schema loading", Run: func(a *kit.Attempt) error {
 			_, err := checked(a, `{"type":"object","properties":{"steps":{"$ref":"#/properties/steps"}}}`)
-			return err // it ends, whatever the outcome
+			return err // any outcome is fine, if it ends
 		}},
 		kit.Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", Run: func(a *kit.Attempt) error {
 			return schema(a, `{"type":"object","additionalProperties":{"type":"string","pattern":"^(a+)+$"}}`)
@@ -284,8 +284,8 @@ func refers(url string) func(*kit.Attempt) error {
 	}
 }
 
-// schema checks an input against a hostile schema: the host refuses the module, or the call. The operation must not
-// run.
+// schema checks an input against a hostile schema. The host must refuse the module or the call, and not run the
+// operation.
 func schema(a *kit.Attempt, text string) error {
 	res, err := checked(a, text)
 	if err != nil || res == nil {
@@ -294,7 +294,7 @@ func schema(a *kit.Attempt, text string) error {
 	return errors.Join(res.Ended(abi.Invalid, abi.Failed), res.Saw())
 }
 
-// checked checks an input against a hostile schema. The result is nil if the host refuses the module for it.
+// checked checks an input against a hostile schema. It returns nil if the host refuses the module.
 func checked(a *kit.Attempt, text string) (*kit.Result, error) {
 	m := kit.Manifest()
 	m.Operations[0].InputSchema = json.RawMessage(text)

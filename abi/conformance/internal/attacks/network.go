@@ -23,7 +23,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// networkAttacks are names, addresses and certificates that lead elsewhere.
+// networkAttacks use names, addresses and certificates that lead to the wrong place.
 func networkAttacks() []kit.Attack {
 	var all []kit.Attack
 	add := func(name, wall string, run func(*kit.Attempt) error) {
@@ -32,7 +32,7 @@ func networkAttacks() []kit.Attack {
 	// Names resolve to addresses of private networks: the host must not dial them.
 	for what, address := range map[string]string{
 		"the cloud's metadata": "169.254.169.254", "the metadata of IPv6": "fd00:ec2::254", "a private network": "10.0.0.1", "another private network": "192.168.1.1",
-		"loopback": "127.0.0.1", "loopback of IPv6": "::1", "loopback in IPv6's clothes": "::ffff:127.0.0.1", "this host": "0.0.0.0", "a carrier's network": "100.64.0.1",
+		"loopback": "127.0.0.1", "loopback of IPv6": "::1", "loopback as IPv4-mapped IPv6": "::ffff:127.0.0.1", "this host": "0.0.0.0", "carrier-grade NAT": "100.64.0.1",
 		"link-local of IPv6": "fe80::1", "multicast": "224.0.0.1", "a site of IPv6": "fec0::1", "an IPv4 address behind NAT64": "64:ff9b::a9fe:a9fe", "an IPv4 address behind 6to4": "2002:a9fe:a9fe::1",
 	} {
 		add("a name that leads to "+what, "private addresses", func(a *kit.Attempt) error {
@@ -47,7 +47,7 @@ func networkAttacks() []kit.Attack {
 			return res.NamesLimit("allow_private_network")
 		})
 	}
-	add("a name with an address that is public and one that is not", "private addresses", func(a *kit.Attempt) error {
+	add("a name with a public and a private address", "private addresses", func(a *kit.Attempt) error {
 		listener, hits, err := listen(a)
 		if err != nil {
 			return err
@@ -56,11 +56,11 @@ func networkAttacks() []kit.Attack {
 		_, err = a.One(kit.RigOptions{BaseURL: "https://org.example:" + port, Resolve: map[string][][]string{"org.example": {{"127.0.0.1", "8.8.8.8"}}},
 			Limits: target.Limits{CallTimeout: time.Second}}, "read", kit.Send(kit.Get))
 		if err == nil && hits.Load() > 0 {
-			return errors.New("the private one was dialled")
+			return errors.New("the private address was dialled")
 		}
 		return err
 	})
-	add("a name whose second answer is private", "judged address", func(a *kit.Attempt) error {
+	add("a name that is private at the second lookup", "checked address", func(a *kit.Attempt) error {
 		listener, hits, err := listen(a)
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ func networkAttacks() []kit.Attack {
 		_, err = a.One(kit.RigOptions{BaseURL: "https://localhost.example:" + port,
 			Resolve: map[string][][]string{"localhost.example": {{"8.8.8.8"}, {"127.0.0.1"}}}, Limits: target.Limits{CallTimeout: 2 * time.Second}}, "read", kit.Send(kit.Get), kit.Send(kit.Get))
 		if err == nil && hits.Load() > 0 {
-			return errors.New("it was dialled")
+			return errors.New("the private address was dialled")
 		}
 		return err
 	})
@@ -78,7 +78,7 @@ func networkAttacks() []kit.Attack {
 		"a path": "https://org.example.com/evil", "a query": "https://org.example.com/?x=1", "a fragment": "https://org.example.com/#x",
 		"no host": "https://", "a host with a line break": "https://exa\nmple.com", "a host with a zone": "https://[fe80::1%25eth0]", "another scheme": "gopher://org.example.com",
 		"a host with a NUL": "https://org.example.com\x00.evil.example", "the admin console": "https://example-admin.example.com",
-		"a port that is none": "https://org.example.com:99999", "port 0": "https://org.example.com:0", "a colon without a port": "https://org.example.com:",
+		"an invalid port": "https://org.example.com:99999", "port 0": "https://org.example.com:0", "a colon without a port": "https://org.example.com:",
 	} {
 		add("a base URL of "+what, "base URL", func(a *kit.Attempt) error {
 			m, err := a.Module(a.Ctx)
@@ -124,9 +124,9 @@ func networkAttacks() []kit.Attack {
 			return res.GotCode(0, abi.SendTLS)
 		})
 	}
-	certificate("a sound certificate is taken", true, func(*x509.Certificate) {}, true)
-	certificate("a certificate of an authority that nobody trusts", false, func(*x509.Certificate) {}, false)
-	certificate("a certificate that has expired", false, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }, true)
+	certificate("a valid certificate is accepted", true, func(*x509.Certificate) {}, true)
+	certificate("a certificate of an unknown authority", false, func(*x509.Certificate) {}, false)
+	certificate("an expired certificate", false, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }, true)
 	certificate("a certificate of the future", false, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, true)
 	certificate("a certificate for another name", false, func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"evil.example"} }, true)
 	certificate("a certificate for another purpose", false, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, true)
@@ -158,7 +158,7 @@ func listen(a *kit.Attempt) (address string, hits *atomic.Int64, err error) {
 	return l.Addr().String(), hits, nil
 }
 
-// issue returns a new authority, and a certificate of it that is sound except for the change.
+// issue returns a new authority and its certificate, which is valid except for the change.
 func issue(change func(*x509.Certificate)) (cert tls.Certificate, ca []byte, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

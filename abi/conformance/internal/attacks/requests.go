@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 )
 
-// requestAttacks are requests that a host must not send, or not unchanged.
+// requestAttacks are requests that a host must refuse or escape.
 func requestAttacks() []kit.Attack {
 	var all []kit.Attack
 	for _, c := range []struct{ name, wall, op, request, uri string }{
@@ -24,26 +24,26 @@ func requestAttacks() []kit.Attack {
 		{"a NUL in a blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x\u0000y"}}`, ""},
 		{"a path step with a parameter", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"..;x=1"}}`, ""},
 		{"a path step escaped ten times", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"%` + strings.Repeat("25", 9) + `2e%` + strings.Repeat("25", 9) + `2e"}}`, ""},
-		{"a blank of a link that is no text", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","link":"/api/v1/users/%ff"}`, ""},
+		{"a blank of a link that is not text", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","link":"/api/v1/users/%ff"}`, ""},
 		{"an empty blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":""}}`, ""},
 		{"a blank of 100 KB", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"` + strings.Repeat("x", 100_000) + `"}}`, ""},
-		{"a blank too many", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x","y":"z"}}`, ""},
-		{"a blank too few", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}"}`, ""},
-		{"a blank that is no text", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":{"x":1}}}`, ""},
+		{"a surplus blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x","y":"z"}}`, ""},
+		{"a missing blank", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}"}`, ""},
+		{"a blank that is not text", "blanks", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":{"x":1}}}`, ""},
 
 		{"an endpoint of another operation", "endpoint grants", "read", `{"endpoint":"POST /api/v1/users","body":{}}`, ""},
-		{"an endpoint of nobody", "endpoint grants", "read", `{"endpoint":"GET /api/v1/groups"}`, ""},
+		{"an endpoint of no operation", "endpoint grants", "read", `{"endpoint":"GET /api/v1/groups"}`, ""},
 		{"a URL for an endpoint", "endpoint grants", "read", `{"endpoint":"GET https://evil.example/api/v1/users/{id}","path":{"id":"x"}}`, ""},
 		{"an endpoint with its blank filled", "endpoint grants", "read", `{"endpoint":"GET /api/v1/users/00u1"}`, ""},
-		{"an endpoint in other letters", "endpoint grants", "read", `{"endpoint":"get /api/v1/users/{id}","path":{"id":"x"}}`, ""},
-		{"an endpoint with a space more", "endpoint grants", "read", `{"endpoint":"GET  /api/v1/logs"}`, ""},
+		{"an endpoint in another case", "endpoint grants", "read", `{"endpoint":"get /api/v1/users/{id}","path":{"id":"x"}}`, ""},
+		{"an endpoint with an additional space", "endpoint grants", "read", `{"endpoint":"GET  /api/v1/logs"}`, ""},
 		{"an endpoint of 1 MB", "endpoint grants", "read", `{"endpoint":"GET /` + strings.Repeat("a", 500_000) + `"}`, ""},
 
 		{"a line break in a query", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","x\r\ny"]]}`, ""},
 		{"a query in a query's name", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["a=b&c","x"]]}`, ""},
 		{"a query in a query's value", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","x&limit=1#f"]]}`, "GET /api/v1/logs?q=x%26limit%3D1%23f"},
 		{"a query with a name of 1 KB", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["` + strings.Repeat("x", 1000) + `","x"]]}`, ""},
-		{"a query of a link that is no text", "queries", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q=%ff"}`, ""},
+		{"a query of a link that is not text", "queries", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q=%ff"}`, ""},
 		{"an escaped line break in the query of a link", "queries", "read", `{"endpoint":"GET /api/v1/logs","link":"/api/v1/logs?q=x%0d%0ay"}`, ""},
 		{"a query of 100 KB", "queries", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","` + strings.Repeat("x", 100_000) + `"]]}`, ""},
 		{"a query that a write does not declare", "queries", "write", `{"endpoint":"POST /api/v1/users","query":[["_method","DELETE"]],"body":{}}`, ""},
@@ -76,7 +76,7 @@ func requestAttacks() []kit.Attack {
 		{"a line break in a header", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"x\r\ny: z"}}`, ""},
 		{"a line break in a header's name", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept: x\r\nY":"z"}}`, ""},
 
-		{"a header of other letters than ASCII's", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"application/jsön"}}`, ""},
+		{"a header that is not ASCII", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"application/jsön"}}`, ""},
 		{"a header of 100 KB", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"` + strings.Repeat("x", 100_000) + `"}}`, ""},
 		{"a header in two spellings", "headers", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"a/b","accept":"c/d"}}`, ""},
 		{"a body of another type", "headers", "write", `{"endpoint":"POST /api/v1/users","body":{},"headers":{"Content-Type":"text/html"}}`, ""},
@@ -84,7 +84,7 @@ func requestAttacks() []kit.Attack {
 
 		{"a body on a DELETE", "bodies", "raised", `{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"},"body":{}}`, ""},
 		{"a body on a GET", "bodies", "read", `{"endpoint":"GET /api/v1/logs","body":{}}`, ""},
-		{"a body that is no JSON", "bodies", "write", `{"endpoint":"POST /api/v1/users","body":{a:1}}`, ""},
+		{"a body that is not JSON", "bodies", "write", `{"endpoint":"POST /api/v1/users","body":{a:1}}`, ""},
 		{"an unknown field", "requests", "read", `{"endpoint":"GET /api/v1/logs","url":"https://evil.example"}`, ""},
 		{"a request that is text", "requests", "read", `"GET /api/v1/logs"`, ""},
 		{"a request 20,000 levels deep", "requests", "write", `{"endpoint":"POST /api/v1/users","body":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, ""},
@@ -101,10 +101,10 @@ func requestAttacks() []kit.Attack {
 			if c.uri != "" {
 				return errors.Join(res.Succeeded(), res.Saw(c.uri))
 			}
-			// The module and the caller learn of it: denied and malformed requests end a call as failed.
-			told := res.Outcome == abi.Failed || strings.Contains(res.Text(0), `"error"`)
-			if !told {
-				return fmt.Errorf("nobody was told: %s", kit.Short(string(res.JSON)))
+			// The module and the caller must learn of it: a denied or malformed request makes the call fail.
+			reported := res.Outcome == abi.Failed || strings.Contains(res.Text(0), `"error"`)
+			if !reported {
+				return fmt.Errorf("neither the module nor the caller got an error: %s", kit.Short(string(res.JSON)))
 			}
 			return errors.Join(res.Saw(), r.Serves())
 		}})

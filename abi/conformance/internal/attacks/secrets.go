@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// secretAttacks try to see the token, or to send it where it does not belong.
+// secretAttacks try to see the token, or to send it to the wrong place.
 func secretAttacks() []kit.Attack {
 	var all []kit.Attack
 	const at = `"endpoint":"GET /api/v1/users/{id}","path":{"id":"x"}`
@@ -27,10 +27,10 @@ func secretAttacks() []kit.Attack {
 		{"twice in one header", "read", `{` + at + `,"headers":{"Authorization":"{{auth}} {{auth}}"}}`},
 		{"with another scheme", "read", `{` + at + `,"headers":{"Authorization":"Basic {{secret}}"}}`},
 		{"in two spellings of the header", "read", `{` + at + `,"headers":{"Authorization":"{{auth}}","authorization":"{{auth}}"}}`},
-		{"sign and a header at once", "read", `{` + at + `,"sign":true,"headers":{"Authorization":"Basic x"}}`},
-		{"with a space more", "read", `{` + at + `,"headers":{"Authorization":"{{scheme}}  {{secret}}"}}`},
-		{"a credential of the module's own", "read", `{` + at + `,"headers":{"Authorization":"Bearer mine"}}`},
-		{"a placeholder that was never given out", "read", `{` + at + `,"headers":{"Authorization":"{{scheme}} {secret:00000000000000000000000000000000}"}}`},
+		{"both sign and a header", "read", `{` + at + `,"sign":true,"headers":{"Authorization":"Basic x"}}`},
+		{"with an additional space", "read", `{` + at + `,"headers":{"Authorization":"{{scheme}}  {{secret}}"}}`},
+		{"the module's own credential", "read", `{` + at + `,"headers":{"Authorization":"Bearer mine"}}`},
+		{"an unknown placeholder", "read", `{` + at + `,"headers":{"Authorization":"{{scheme}} {secret:00000000000000000000000000000000}"}}`},
 	} {
 		all = append(all, kit.Attack{Family: "secrets", Name: c.name, Wall: one, Run: func(a *kit.Attempt) error {
 			res, err := a.One(kit.RigOptions{}, c.op, kit.Send(c.request))
@@ -60,7 +60,7 @@ func secretAttacks() []kit.Attack {
 		}
 		return errors.Join(res.Ended(abi.Failed), res.Saw())
 	}})
-	const taint = "answers that hold the token"
+	const taint = "responses with the token"
 	echo := func(name string, h http.HandlerFunc, steps ...string) {
 		all = append(all, kit.Attack{Family: "secrets", Name: name, Wall: taint, Run: func(a *kit.Attempt) error {
 			res, err := a.One(kit.RigOptions{Handler: h}, "read", append([]string{kit.Send(kit.Logs)}, steps...)...)
@@ -89,7 +89,7 @@ func secretAttacks() []kit.Attack {
 	echo("echoed in a large body that is emitted", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"pad":"%s","echo":%q}`, strings.Repeat("x", 200<<10), kit.Credential(r))
 	}, kit.Step("records_emit", `{"summarise":["echo"]}`, "{handle}"))
-	echo("echoed in the id of a request that is to come again", func(w http.ResponseWriter, r *http.Request) {
+	echo("echoed in the id of a repeated request", func(w http.ResponseWriter, r *http.Request) {
 		kit.Identify(w, kit.Credential(r))
 		w.Header().Set("Retry-After", "3600")
 		w.WriteHeader(http.StatusTooManyRequests)
@@ -98,7 +98,7 @@ func secretAttacks() []kit.Attack {
 		w.WriteHeader(400)
 		fmt.Fprintf(w, `{"errorSummary":%q}`, kit.Credential(r))
 	}, read...)
-	echo("echoed in a body that is zipped", func(w http.ResponseWriter, r *http.Request) {
+	echo("echoed in a compressed body", func(w http.ResponseWriter, r *http.Request) {
 		zipped(w, []byte(fmt.Sprintf(`{"echo":%q}`, kit.Credential(r))))
 	}, read...)
 	return all

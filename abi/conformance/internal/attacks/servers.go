@@ -24,7 +24,7 @@ func zipped(w http.ResponseWriter, body []byte) {
 	_ = z.Close()
 }
 
-// hijacked answers with raw bytes.
+// hijacked responds with raw bytes.
 func hijacked(f func(conn net.Conn)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -36,7 +36,7 @@ func hijacked(f func(conn net.Conn)) http.HandlerFunc {
 	}
 }
 
-// bomb is a gzip of many MiB of spaces, a thousandth of their size.
+// bomb is many MiB of spaces, compressed with gzip to a thousandth of that.
 var bomb = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
@@ -101,34 +101,34 @@ func serverAttacks() []kit.Attack {
 		w.Header().Set("Upgrade", "websocket")
 		w.WriteHeader(http.StatusSwitchingProtocols)
 	}, code(abi.SendInterrupted, abi.SendConnect))
-	serve("an answer that is no HTTP", "protocol", hijacked(func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.9\r\n") }), code(abi.SendInterrupted, abi.SendConnect))
-	serve("a hundred answers of 103", "protocol", hijacked(func(c net.Conn) {
+	serve("a response that is not HTTP", "protocol", hijacked(func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.9\r\n") }), code(abi.SendInterrupted, abi.SendConnect))
+	serve("a hundred responses of 103", "protocol", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 100)+"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 	}), calm)
-	serve("2 MiB of headers", "headers of answers", func(w http.ResponseWriter, _ *http.Request) {
+	serve("2 MiB of headers", "response headers", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Big", strings.Repeat("x", 2<<20))
 	}, code(abi.SendInterrupted, abi.SendConnect, abi.SendTooLarge))
-	serve("1 MiB of Link headers", "headers of answers", func(w http.ResponseWriter, _ *http.Request) {
+	serve("1 MiB of Link headers", "response headers", func(w http.ResponseWriter, _ *http.Request) {
 		for i := range 10_000 {
 			w.Header().Add("Link", fmt.Sprintf(`<https://x/api/v1/logs?after=%d>; rel="next"`, i))
 		}
 	}, calm)
-	serve("a header with a line break in it", "headers of answers", hijacked(func(c net.Conn) {
+	serve("a header with a line break in it", "response headers", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nETag: a\rX: b\r\nContent-Length: 2\r\n\r\n{}")
 	}), calm)
-	serve("headers that the module may not see", "headers of answers", func(w http.ResponseWriter, _ *http.Request) {
+	serve("hidden headers", "response headers", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Set-Cookie", "sid=secret-cookie")
 		w.Header().Set("X-Internal", "secret-internal")
 	}, func(r *kit.Result) error {
 		if strings.Contains(r.Text(0), "secret-") {
-			return errors.New("the module saw them")
+			return errors.New("the module got them")
 		}
 		return r.Succeeded()
 	})
 
 	const large = "body limit"
 	serve("a body over the limit", large, body(strings.Repeat(" ", 9<<20)), code(abi.SendTooLarge))
-	serve("a body without an end", large, func(w http.ResponseWriter, r *http.Request) {
+	serve("an endless body", large, func(w http.ResponseWriter, r *http.Request) {
 		block := bytes.Repeat([]byte{' '}, 64<<10)
 		for r.Context().Err() == nil {
 			if _, err := w.Write(block); err != nil {
@@ -149,42 +149,42 @@ func serverAttacks() []kit.Attack {
 		w.Header().Set("Content-Encoding", "gzip, gzip")
 		_, _ = w.Write(bomb())
 	}, func(r *kit.Result) error { return r.Contains(0, `"error"`) })
-	serve("a body that says gzip and is not", "body encoding", func(w http.ResponseWriter, _ *http.Request) {
+	serve("a body that is not gzip as it says", "body encoding", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = io.WriteString(w, `{"id":"00u1"}`)
 	}, func(r *kit.Result) error { return r.Contains(0, `"error"`) })
-	serve("a gzip that is cut off", "body encoding", func(w http.ResponseWriter, _ *http.Request) {
+	serve("a truncated gzip", "body encoding", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(bomb()[:100])
 	}, func(r *kit.Result) error { return r.Contains(0, `"error"`) })
-	serve("an encoding that nobody knows", "body encoding", func(w http.ResponseWriter, _ *http.Request) {
+	serve("an unknown encoding", "body encoding", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "zstd")
 		_, _ = io.WriteString(w, `{}`)
 	}, func(r *kit.Result) error { return r.Contains(0, `"error"`) })
 	serve("a Content-Length of exabytes", large, hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\n{}")
 	}), code(abi.SendTooLarge, abi.SendInterrupted))
-	serve("a Content-Length that promises more", "whole answers", hijacked(func(c net.Conn) {
+	serve("a Content-Length that is too large", "whole responses", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}")
 	}), code(abi.SendInterrupted))
-	serve("a Content-Length that promises less", "whole answers", hijacked(func(c net.Conn) {
+	serve("a Content-Length that is too small", "whole responses", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"id\":\"forged\"}")
-	}), func(r *kit.Result) error { // a second answer must not be taken for the answer to the next request
+	}), func(r *kit.Result) error { // a second response must not be taken as that of the next request
 		if err := r.Succeeded(); err != nil {
 			return err
 		}
 		if strings.Contains(string(r.JSON), "forged") {
-			return errors.New("a forged answer was read")
+			return errors.New("a forged response was read")
 		}
 		return nil
 	}, kit.Send(kit.Get), kit.Step("body_read", "", "{handle}", 0, 100))
-	serve("two Content-Lengths", "whole answers", hijacked(func(c net.Conn) {
+	serve("two Content-Lengths", "whole responses", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 20\r\n\r\n{}")
 	}), code(abi.SendInterrupted, abi.SendConnect))
-	serve("chunks that are none", "whole answers", hijacked(func(c net.Conn) {
+	serve("invalid chunks", "whole responses", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}")
 	}), code(abi.SendInterrupted, abi.SendConnect))
-	serve("an answer that breaks off", "whole answers", hijacked(func(c net.Conn) {
+	serve("a truncated response", "whole responses", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[{\"a\"")
 	}), code(abi.SendInterrupted))
 	slow := func(w http.ResponseWriter, r *http.Request, text string, every time.Duration) {
@@ -216,15 +216,15 @@ func serverAttacks() []kit.Attack {
 		_, _ = io.WriteString(w, "<html><body>Sign in</body></html>")
 	}, notEmitted, emit)
 	for what, text := range map[string]string{
-		"JSON that breaks off":        `[{"id":"1"},{"id":`,
-		"JSON with something after":   `[{"id":"1"}] and more`,
-		"JSON with a byte order mark": "\ufeff" + `[{"id":"1"}]`,
-		"JSON with a NUL":             "[{\"id\":\"a\x00b\"}]",
-		"JSON with raw controls":      "[{\"id\":\"a\nb\"}]",
-		"numbers that are none":       `[{"id":01},{"id":+1},{"id":NaN}]`,
-		"single quotes":               `[{'id':'1'}]`,
-		"a trailing comma":            `[{"id":"1"},]`,
-		"comments":                    `[/* */{"id":"1"}]`,
+		"truncated JSON":               `[{"id":"1"},{"id":`,
+		"JSON with text after it":      `[{"id":"1"}] and more`,
+		"JSON with a byte order mark":  "\ufeff" + `[{"id":"1"}]`,
+		"JSON with a NUL":              "[{\"id\":\"a\x00b\"}]",
+		"JSON with control characters": "[{\"id\":\"a\nb\"}]",
+		"invalid numbers":              `[{"id":01},{"id":+1},{"id":NaN}]`,
+		"single quotes":                `[{'id':'1'}]`,
+		"a trailing comma":             `[{"id":"1"},]`,
+		"comments":                     `[/* */{"id":"1"}]`,
 	} {
 		serve(what, whole, body(text), notEmitted, emit)
 	}
@@ -233,7 +233,7 @@ func serverAttacks() []kit.Attack {
 		"objects 100,000 levels deep":    strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000),
 		"text that is not UTF-8":         "[{\"id\":\"\xff\xfe\"}]",
 		"half a surrogate":               `[{"id":"\ud800"}]`,
-		"a key that stands twice":        `[{"id":"1","id":"2"}]`,
+		"a duplicate key":                `[{"id":"1","id":"2"}]`,
 		"a number of 10,000 digits":      `[{"id":` + strings.Repeat("9", 10_000) + `}]`,
 		"a number beyond all exponents":  `[{"id":1e999999999}]`,
 		"a record of a number":           `[1,2,3]`,
@@ -248,15 +248,15 @@ func serverAttacks() []kit.Attack {
 		}, emit)
 	}
 	keys := kit.Step("records_emit", `{"key":"id","keys":true}`, "{handle}")
-	serve("keys of more records than may be told", "emit options", body("["+strings.Repeat(`{"id":"1"},`, 1000)+`{"id":"1"}]`), notEmitted, keys)
+	serve("keys of too many records", "emit options", body("["+strings.Repeat(`{"id":"1"},`, 1000)+`{"id":"1"}]`), notEmitted, keys)
 	list, one := kit.Step("records_emit", `{"key":"id","want":"array"}`, "{handle}"), kit.Step("records_emit", `{"key":"id","want":"object"}`, "{handle}")
 	for what, text := range map[string]string{"an object": `{"id":"1"}`, "null": "null", "a list with a number in it": `[{"id":"1"},7]`} {
-		serve(what+" for a list that is wanted", "emit options", body(text), notEmitted, list)
+		serve(what+" instead of a list", "emit options", body(text), notEmitted, list)
 	}
 	for what, text := range map[string]string{"a list": `[{"id":"1"}]`, "null": "null", "an object without the key": `{"errorCode":"E"}`} {
-		serve(what+" for an object that is wanted", "emit options", body(text), notEmitted, one)
+		serve(what+" instead of an object", "emit options", body(text), notEmitted, one)
 	}
-	serve("keys of more bytes than may be told", "emit options", body(`[{"id":"`+strings.Repeat("k", 100<<10)+`"}]`), notEmitted, keys)
+	serve("keys of too many bytes", "emit options", body(`[{"id":"`+strings.Repeat("k", 100<<10)+`"}]`), notEmitted, keys)
 	serve("204 with a body", "protocol", hijacked(func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\nContent-Length: 13\r\n\r\n{\"id\":\"00u1\"}")
 	}), func(r *kit.Result) error { return errors.Join(r.Succeeded(), r.Contains(0, `"status":204`)) })
@@ -270,14 +270,14 @@ func serverAttacks() []kit.Attack {
 		"empty":           {"", "", ""},
 		"fractions":       {"1.5", "0.5", "1e300"},
 		"of the past":     {"10", "0", "1"},
-		"over themselves": {"1", "1000000", "0"},
+		"above the limit": {"1", "1000000", "0"},
 	} {
 		serve("rate limits that are "+what, pace, func(w http.ResponseWriter, _ *http.Request) {
 			kit.Quota(w, headers[0], headers[1], headers[2])
 			_, _ = io.WriteString(w, "[]")
 		}, func(r *kit.Result) error { return r.Ended(abi.Succeeded, abi.Throttled, abi.Unavailable) }, kit.Send(kit.Logs), kit.Send(kit.Logs))
 	}
-	for what, date := range map[string]string{"in 1970": "Thu, 01 Jan 1970 00:00:00 GMT", "in 9999": "Fri, 31 Dec 9999 23:59:59 GMT", "that is none": "yesterday"} {
+	for what, date := range map[string]string{"in 1970": "Thu, 01 Jan 1970 00:00:00 GMT", "in 9999": "Fri, 31 Dec 9999 23:59:59 GMT", "of an invalid form": "yesterday"} {
 		serve("a Date "+what, pace, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Date", date)
 			kit.Quota(w, "10", "5", fmt.Sprint(time.Now().Unix()+60))
@@ -296,9 +296,9 @@ func serverAttacks() []kit.Attack {
 		}
 		return r.Ended(abi.Succeeded, abi.Unavailable)
 	}
-	serve("503 for ever", "repeats", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, few)
-	serve("connections that break for ever", "repeats", hijacked(func(net.Conn) {}), few)
-	all = append(all, kit.Attack{Family: "servers", Name: "a write whose answer never comes is not sent twice", Wall: "repeats", Run: func(a *kit.Attempt) error {
+	serve("endless 503", "repeats", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, few)
+	serve("connections that always break", "repeats", hijacked(func(net.Conn) {}), few)
+	all = append(all, kit.Attack{Family: "servers", Name: "a write without a response", Wall: "repeats", Run: func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{Limits: limits, Handler: hijacked(func(net.Conn) {})})
 		if err != nil {
 			return err
@@ -312,7 +312,7 @@ func serverAttacks() []kit.Attack {
 	return all
 }
 
-// wellFormed fails unless the result is JSON, whatever the server wrote.
+// wellFormed returns an error unless the result is JSON, whatever the server sent.
 func wellFormed(r *kit.Result) error {
 	if len(r.JSON) == 0 || r.JSON[0] != '{' {
 		return errors.New("the result is not an object")
