@@ -17,8 +17,8 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// hostile is a connection of the module that means harm, to a server that records what arrives. It tells a
-// plan from the run that follows by the time, which passes while the plan is approved.
+// hostile connects the hostile module to a server that records requests. The module tells a plan from the following
+// run by the time, which advances during the approval.
 func hostile(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host.Connection, *hosttest.Recorder) {
 	t.Helper()
 	got := &hosttest.Recorder{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -43,12 +43,12 @@ func hostile(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*ho
 
 var planTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// harm is an input of the hostile module: requests, and what it sends in their place once they are approved.
+// harm returns an input for the hostile module: requests, and those that it sends instead after the approval.
 func harm(planned, then []string) json.RawMessage {
 	return json.RawMessage(`{"do":"send","emit":{},"requests":[` + strings.Join(planned, ",") + `],"from":"2026-01-01T00:30","approved":[` + strings.Join(then, ",") + `]}`)
 }
 
-// What the hostile module asks for.
+// Requests of the hostile module.
 const (
 	create  = `{"endpoint":"POST /api/v1/users","body":{"name":"a"}}`
 	update  = `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"title":"x"}}`
@@ -95,12 +95,12 @@ func TestInvoke_HostileModule_WritesOnlyWhatWasApproved(t *testing.T) {
 		{"another state of the object", []string{matched}, []string{strings.Replace(matched, "one", "two", 1)}, 0, abi.Rejected},
 		{"any state of the object", []string{matched}, []string{update}, 0, abi.Rejected},
 		{"another method", []string{update}, []string{create}, 0, abi.Rejected},
-		{"one more", []string{update}, []string{update, other}, 1, abi.Failed},
+		{"an additional one", []string{update}, []string{update, other}, 1, abi.Failed},
 		{"the same twice", []string{update}, []string{update, update}, 1, abi.Failed},
 		{"in another order", []string{create, update}, []string{update, create}, 1, abi.Failed},
-		{"what is refused, a few times", []string{busy}, repeat(busy, 5), 5, abi.Succeeded},
-		{"what is refused, without end", []string{busy}, repeat(busy, 50), 9, abi.Failed},
-		{"nothing planned", nil, []string{update}, 0, abi.Succeeded}, // the plan's run is all there is
+		{"a refused write, a few times", []string{busy}, repeat(busy, 5), 5, abi.Succeeded},
+		{"a refused write, endlessly", []string{busy}, repeat(busy, 50), 9, abi.Failed},
+		{"nothing planned", nil, []string{update}, 0, abi.Succeeded}, // only the plan runs
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			asked := 0
@@ -113,7 +113,7 @@ func TestInvoke_HostileModule_WritesOnlyWhatWasApproved(t *testing.T) {
 			})
 			res, _ := conn.Invoke(context.Background(), "write", harm(c.planned, c.then))
 			if len(got.URIs()) != c.arrive || res.Outcome != c.outcome || asked != min(1, len(c.planned)) {
-				t.Errorf("arrived %v, asked %d, %s %+v", got.URIs(), asked, res.Outcome, res.Error)
+				t.Errorf("received %v, asked %d, %s %+v", got.URIs(), asked, res.Outcome, res.Error)
 			}
 			if c.outcome == abi.Failed && res.Error.Code != "write_refused" || c.outcome == abi.Rejected && (res.Error.Code != "changed_meanwhile" || !res.Error.Retryable) {
 				t.Errorf("%+v", res.Error)
@@ -122,8 +122,8 @@ func TestInvoke_HostileModule_WritesOnlyWhatWasApproved(t *testing.T) {
 	}
 }
 
-// TestInvoke_HostileModuleThatSettles_WritesOnlyToTheSameObject lets a run with a key die behind its write. The next run with the key is
-// there to settle what became of it, and writes to no other object.
+// A run with a key dies after its write. The next run with the key must only settle the write, and write to no other
+// object.
 func TestInvoke_HostileModuleThatSettles_WritesOnlyToTheSameObject(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -133,7 +133,7 @@ func TestInvoke_HostileModuleThatSettles_WritesOnlyToTheSameObject(t *testing.T)
 	}{
 		{"the same", update, altered, 2, abi.Succeeded},
 		{"another object", update, other, 1, abi.Failed},
-		{"none was named", create, update, 2, abi.Succeeded},
+		{"no object named", create, update, 2, abi.Succeeded},
 		{"another id in the body", strings.Replace(create, `"body":{`, `"body":{"id":"a",`, 1), strings.Replace(create, `"body":{`, `"body":{"id":"b",`, 1), 1, abi.Failed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestInvoke_HostileModuleThatSettles_WritesOnlyToTheSameObject(t *testing.T)
 			now.Set(planTime.Add(time.Hour))
 			res, _ := conn.Invoke(context.Background(), "write", input, key)
 			if len(got.URIs()) != c.arrive || res.Outcome != c.outcome || c.outcome == abi.Failed && res.Error.Code != "write_refused" {
-				t.Errorf("arrived %v, %s %+v", got.URIs(), res.Outcome, res.Error)
+				t.Errorf("received %v, %s %+v", got.URIs(), res.Outcome, res.Error)
 			}
 		})
 	}
@@ -168,8 +168,8 @@ func TestInvoke_HostileModuleBeforeApproval_WritesNothing(t *testing.T) {
 	}
 }
 
-// The value of a sensitive field is masked for the approver, and compared unmasked: neither the mask itself nor another
-// sensitive value can be put in its place.
+// The approver sees a sensitive value masked, but the host compares the real value. The module can replace it neither
+// by the mask nor by another sensitive value.
 func TestInvoke_HostileModule_CannotWriteTheMask(t *testing.T) {
 	with := func(password string) string {
 		return `{"endpoint":"PUT /api/v1/users/{id}","path":{"id":"00u1"},"body":{"password":` + password + `}}`
@@ -208,7 +208,7 @@ func TestInvoke_HostileModule_StaysUnderTheCeiling(t *testing.T) {
 	}
 }
 
-// A write that the journal cannot record is not sent.
+// A write that the journal cannot record must not be sent.
 func TestInvoke_WithAFullJournal_WritesNothing(t *testing.T) {
 	for name, use := range map[string]func(*host.Config, *host.InvokeOptions){
 		"key":     func(_ *host.Config, o *host.InvokeOptions) { o.IdempotencyKey = "k" },
@@ -226,7 +226,7 @@ func TestInvoke_WithAFullJournal_WritesNothing(t *testing.T) {
 	}
 }
 
-// fullDisk is a journal that takes no more.
+// fullDisk is a journal whose disk is full.
 type fullDisk struct{ journal.Journal }
 
 func (f fullDisk) Take(context.Context, string, []string, []journal.Ceiling, time.Time) (time.Duration, journal.Ceiling, error) {

@@ -17,12 +17,12 @@ import (
 
 func TestAuditFile_WrittenConcurrently_HasWholeLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.ndjson")
-	if err := os.WriteFile(path, []byte(`{"torn":`), 0o600); err != nil { // the disk was full once
+	if err := os.WriteFile(path, []byte(`{"torn":`), 0o600); err != nil { // the disk was full before
 		t.Fatal(err)
 	}
 	const files, writers, lines = 4, 4, 50
 	var wg sync.WaitGroup
-	for f := range files { // each as a process has it
+	for f := range files { // one per process
 		file, err := host.OpenAuditFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -19,7 +19,8 @@ import (
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// guarded is a service that takes some tokens and answers 401 to all others. It notes the tokens that it got.
+// guarded is a service that accepts some tokens and responds 401 to all others. It records the tokens that it
+// received.
 type guarded struct {
 	mu    sync.Mutex
 	valid map[string]bool
@@ -57,7 +58,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const anItem = `{"sku":"drill-1","place":{"shelf":"A"}}`
 
-// guardedConnection is a connection whose token is in a file, which write replaces.
+// guardedConnection returns a connection whose token is in a file, and a function that replaces the file.
 func guardedConnection(t *testing.T, content string, opts host.ConnectOptions) (c *host.Connection, g *guarded, write func(string)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")
@@ -79,16 +80,16 @@ func TestToken_Rotated_IsReadAgain(t *testing.T) {
 	const before, after = "00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"
 	for _, step := range []struct {
 		name    string
-		file    string // what the file holds then
+		file    string // the content of the file
 		valid   []string
 		outcome abi.Outcome
-		sent    string // tokens, in order
+		sent    string // tokens in order
 	}{
 		{"file changed, both valid", after + "\n", []string{before, after}, abi.Succeeded, after},
 		{"file changed, new one not valid yet", after, []string{before}, abi.Succeeded, after + " " + before},
 		{"file emptied", "", []string{before}, abi.Succeeded, before},
 		{"file half written", after[:7], []string{before}, abi.Succeeded, after[:7] + " " + before},
-		{"file holds no token", "<html>\nnot a token", []string{before}, abi.Succeeded, before},
+		{"file has no valid token", "<html>\nnot a token", []string{before}, abi.Succeeded, before},
 		{"file unchanged, token refused", before, nil, abi.Rejected, before},
 		{"both refused", after, nil, abi.Rejected, after + " " + before},
 	} {
@@ -110,8 +111,8 @@ func TestToken_Rotated_IsReadAgain(t *testing.T) {
 	}
 }
 
-// TestToken_NewOneBecomesValidLater_IsTakenThen: the file has the new token first; the service switches over afterwards.
-func TestToken_NewOneBecomesValidLater_IsTakenThen(t *testing.T) {
+// The file has the new token first. The service switches afterwards.
+func TestToken_ValidOnlyLater_IsUsedThen(t *testing.T) {
 	const before, after = "00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"
 	c, g, write := guardedConnection(t, before, host.ConnectOptions{})
 	ask := func(want string) {
@@ -126,7 +127,7 @@ func TestToken_NewOneBecomesValidLater_IsTakenThen(t *testing.T) {
 	g.take(before)
 	ask(after + " " + before)
 	g.take(before)
-	ask(before) // the refused one is not tried each time
+	ask(before) // the refused token is not tried every time
 	g.take(after)
 	ask(before + " " + after)
 	g.take(after)
@@ -145,7 +146,7 @@ func TestToken_EnvironmentReference_IsReadAgainOn401(t *testing.T) {
 	}
 }
 
-func TestReloadToken_TakesTheFile_AndKeepsTheTokenWhereItCannot(t *testing.T) {
+func TestReloadToken_OfABadFile_KeepsTheToken(t *testing.T) {
 	const before, after = "00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"
 	c, g, write := guardedConnection(t, before, host.ConnectOptions{})
 	for _, step := range []struct {
@@ -166,8 +167,8 @@ func TestReloadToken_TakesTheFile_AndKeepsTheTokenWhereItCannot(t *testing.T) {
 	}
 }
 
-// TestToken_FormerOnes_AreStillRedacted: an answer that repeats a token of before the rotation is thrown away, too.
-func TestToken_FormerOnes_AreStillRedacted(t *testing.T) {
+// A response with a token from before the rotation must be discarded too.
+func TestToken_FormerOnes_AreRedacted(t *testing.T) {
 	const before, after = "00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"
 	c, g, write := guardedConnection(t, before, host.ConnectOptions{})
 	write(after)
@@ -181,8 +182,8 @@ func TestToken_FormerOnes_AreStillRedacted(t *testing.T) {
 	}
 }
 
-// TestAwaitToken_BrokenFile_IsUnavailableUntilMended: a connection whose token cannot be read yet.
-func TestAwaitToken_BrokenFile_IsUnavailableUntilMended(t *testing.T) {
+// The connection's token cannot be read yet.
+func TestAwaitToken_BrokenFile_IsUnavailableUntilRepaired(t *testing.T) {
 	c, g, write := guardedConnection(t, "", host.ConnectOptions{AwaitToken: true})
 	g.take("00newToken_bbbbbbbbbbbb")
 	in := []byte(`{"sku":"drill-1"}`)
@@ -196,7 +197,7 @@ func TestAwaitToken_BrokenFile_IsUnavailableUntilMended(t *testing.T) {
 	}
 }
 
-// TestToken_RotatedUnderLoad_FailsNoCall, under the race detector.
+// Run under -race.
 func TestToken_RotatedUnderLoad_FailsNoCall(t *testing.T) {
 	tokens := []string{"00oldToken_aaaaaaaaaaaa", "00newToken_bbbbbbbbbbbb"}
 	c, g, write := guardedConnection(t, tokens[0], host.ConnectOptions{})
@@ -213,7 +214,7 @@ func TestToken_RotatedUnderLoad_FailsNoCall(t *testing.T) {
 	}
 	for i := range 20 {
 		write(tokens[i%2])
-		_, _ = c.ReloadToken(context.Background()) // a file that is being written may be empty
+		_, _ = c.ReloadToken(context.Background()) // a file may be empty while it is written
 	}
 	callers.Wait()
 }

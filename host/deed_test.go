@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// TestAudit_OfASensitiveMember_IsMasked by the manifest, at any depth of what was read and answered.
+// The manifest's sensitive members are masked at any depth, in what was read and in responses.
 func TestAudit_OfASensitiveMember_IsMasked(t *testing.T) {
 	k := &hosttest.Audit{}
 	var manifest abi.Manifest
@@ -40,7 +40,7 @@ func TestAudit_OfASensitiveMember_IsMasked(t *testing.T) {
 	}
 }
 
-// TestAudit_OfAModuleWithoutAccount_SaysWhy says so.
+// The audit record must say why there is no account.
 func TestAudit_OfAModuleWithoutAccount_SaysWhy(t *testing.T) {
 	k := &hosttest.Audit{}
 	c, got := hostile(t, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = k })
@@ -49,7 +49,7 @@ func TestAudit_OfAModuleWithoutAccount_SaysWhy(t *testing.T) {
 	}
 	writing, r := k.Last()
 	if r.Account == nil || r.Account.Absent != "the module's manifest has no account endpoint" || len(got.URIs()) != 4 {
-		t.Errorf("%+v, arrived %v", r.Account, got.URIs())
+		t.Errorf("%+v, received %v", r.Account, got.URIs())
 	}
 	if len(writing.Targets) != 1 || len(r.Targets) != 3 || r.Targets[0].Endpoint != "POST /api/v1/users" || r.Targets[1].Path["id"] != "00u1" || r.Targets[2].Path["id"] != "00u2" {
 		t.Errorf("%+v", r.Targets)

@@ -36,7 +36,7 @@ func ExampleLoad() {
 
 		res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`))
 		if err != nil {
-			return err // an outcome that is not OK is an error, too: host.OutcomeError
+			return err // also if the outcome is not OK: host.OutcomeError
 		}
 		fmt.Println(res.Outcome, res.Meta.Requests[0].Status)
 
@@ -44,7 +44,7 @@ func ExampleLoad() {
 			if err != nil {
 				return err
 			}
-			fmt.Println(rec.Key) // rec.JSON is the event; rec.Checkpoint, on a page's last, resumes behind it
+			fmt.Println(rec.Key) // rec.JSON is the event; the last rec.Checkpoint of a page resumes after it
 		}
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// said is an input that has the hostile module make requests, emit from each answer, and then say a text.
+// said returns an input that makes the hostile module send requests, emit from each response, and return a text.
 func said(text, emits string, requests ...string) json.RawMessage {
 	quoted, _ := json.Marshal(text)
 	return json.RawMessage(`{"do":"emit and say","text":` + string(quoted) + `,"emits":[` + emits + `],"requests":[` + strings.Join(requests, ",") + `]}`)
@@ -45,7 +45,7 @@ func rows(t *testing.T, r *rig, input json.RawMessage) (n int, err error) {
 
 const foreign = `{"endpoint":"GET /api/v1/groups"}`
 
-// TestInvoke_FailingAfterAnEmit_HasNoOutput, unless it is a list, whose cursor goes on.
+// A list is an exception: its cursor continues after the emitted records.
 func TestInvoke_FailingAfterAnEmit_HasNoOutput(t *testing.T) {
 	const refused = `{"outcome":"rejected","error":{"code":"forbidden","message":"no"}`
 	for text, want := range map[string]string{
@@ -85,7 +85,7 @@ func TestSourceAndTable_OfInvalidPages_Fail(t *testing.T) {
 	}
 }
 
-// A cursor that comes again would be asked for again, for ever.
+// The host would ask for the same page endlessly.
 func TestTable_OfTheSameCursorTwice_Fails(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	n, err := rows(t, r, said(`{"outcome":"succeeded","cursor":"same"}`, `{}`, `{"endpoint":"GET /api/v1/logs"}`))
@@ -114,7 +114,7 @@ func TestInvoke_ThatDiesAfterAWrite_IsUnknown(t *testing.T) {
 	}
 }
 
-// The module answers, but after its time: nobody may take the answer.
+// The module responds after the deadline. Its result must be ignored.
 func TestInvoke_ResultAfterTheDeadline_IsIgnored(t *testing.T) {
 	gone := make(chan struct{})
 	r := newRig(t, host.Limits{CallTimeout: 300 * time.Millisecond}, func(_ http.ResponseWriter, req *http.Request) {
@@ -128,7 +128,7 @@ func TestInvoke_ResultAfterTheDeadline_IsIgnored(t *testing.T) {
 	hosttest.WantOutcome(t, err, abi.Unavailable, "timeout")
 }
 
-// Large bodies are searched for the token when records are taken, while the body is split.
+// Large bodies are searched for the token when records are emitted, in parallel with splitting them.
 func TestEmit_OfALargeBodyWithTheToken_Fails(t *testing.T) {
 	for _, at := range []string{"front", "back"} {
 		pad := `{"pad":"` + strings.Repeat("x", 300<<10) + `"}`
@@ -150,7 +150,7 @@ func TestEmit_OfALargeBodyWithTheToken_Fails(t *testing.T) {
 	}
 }
 
-// Summaries are for cursors and times: a value of kilobytes is not carried into the guest.
+// Summaries are for cursors and times. A value of kilobytes must not be copied into the guest.
 func TestEmit_OfALargeValue_DoesNotSummariseIt(t *testing.T) {
 	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `[{"small":"1","large":"`+strings.Repeat("x", 4<<10)+`","limit":"`+strings.Repeat("y", 4<<10-2)+`"}]`)
@@ -170,7 +170,7 @@ func TestEmit_OfALargeValue_DoesNotSummariseIt(t *testing.T) {
 	}
 }
 
-// A server that sends headers without end is not listened to for ever.
+// The host must stop reading headers at a limit.
 func TestResponse_WithLargeHeaders_IsBounded(t *testing.T) {
 	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) {
 		for i := range 64 {
@@ -190,7 +190,7 @@ func TestResponse_WithLargeHeaders_IsBounded(t *testing.T) {
 
 func TestSource_WithoutProgress_DoesNotSpin(t *testing.T) {
 	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[]`) })
-	// A checkpoint that does not change while there is more to read.
+	// The checkpoint stays the same, although there is more to read.
 	pages := 0
 	for _, err := range r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Config: said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":false}`, ``)}) {
 		if pages++; pages == 1 && err == nil {
@@ -201,7 +201,7 @@ func TestSource_WithoutProgress_DoesNotSpin(t *testing.T) {
 	if pages != 2 {
 		t.Errorf("%d pages", pages)
 	}
-	// A module that says not to wait, and one that says nothing.
+	// One module asks for a negative wait, and one for none.
 	for _, poll := range []string{`,"poll_after_ms":-5`, ``, `,"poll_after_ms":1`} {
 		began, pages := time.Now(), 0
 		for _, err := range r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Follow: true,
@@ -213,7 +213,7 @@ func TestSource_WithoutProgress_DoesNotSpin(t *testing.T) {
 				break
 			}
 		}
-		if waited := time.Since(began); waited < 300*time.Millisecond { // two waits, each a tenth less at most
+		if waited := time.Since(began); waited < 300*time.Millisecond { // two waits, each shorter by at most a tenth
 			t.Errorf("3 pages of a source that has caught up in %v", waited)
 		}
 	}

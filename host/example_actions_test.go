@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// An action that is planned, approved, done once and audited, under a ceiling.
+// This example plans an action, has it approved, runs it once under a ceiling, and audits it.
 func ExampleConnection_Invoke_action() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "actions")
@@ -48,7 +48,7 @@ func ExampleConnection_Invoke_action() {
 		Name: "okta-prod", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:OKTA_API_TOKEN",
 		Grants: []abi.Class{abi.Read, abi.Destructive}, Approve: []abi.Class{abi.Destructive}, MaxDestructivePerHour: 20,
 	}, host.ConnectOptions{
-		Secrets: hosttest.Secret(org.Org.Token()), // yours is the default
+		Secrets: hosttest.Secret(org.Org.Token()), // not needed with the default secrets
 		Journal: keys,
 		Auditor: audit,
 		Approver: host.ApproverFunc(func(_ context.Context, r host.ApprovalRequest) (string, error) {
@@ -70,7 +70,7 @@ func ExampleConnection_Invoke_action() {
 		case abi.Throttled, abi.Unavailable:
 			fmt.Println("again in", res.Error.RetryAfterMS, "ms, if", res.Error.Retryable)
 		case abi.Unknown:
-			fmt.Println("a person has to look:", err)
+			fmt.Println("needs attention:", err)
 		default:
 			fmt.Println("no:", err)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// connect loads the module and binds it to a simulated org. A program of yours reads build/okta.wasm and connects to
+// connect loads the module and connects it to a simulated org. Your program reads build/okta.wasm and connects to
 // https://example.okta.com, with TokenSecretRef "env:OKTA_API_TOKEN".
 func connect(ctx context.Context, grants ...abi.Class) (*host.Connection, func()) {
 	org := oktatest.New(oktatest.Config{Events: 3}).Start()
@@ -77,7 +77,7 @@ func ExampleConnection_Source() {
 		}
 		events++ // rec.JSON is the event, rec.Key its uuid
 		if rec.Checkpoint != nil {
-			checkpoint = rec.Checkpoint // keep it once the events are safe
+			checkpoint = rec.Checkpoint // save it when the events are durable
 		}
 	}
 	fmt.Println(events, "events, to be resumed:", checkpoint != nil)
@@ -95,7 +95,7 @@ func ExampleConnection_SourcePages() {
 			fmt.Println(err)
 			return
 		}
-		if _, err := page.WriteTo(io.Discard); err != nil { // NDJSON to a file; then fsync, then keep page.Checkpoint
+		if _, err := page.WriteTo(io.Discard); err != nil { // NDJSON to a file; then fsync, then save page.Checkpoint
 			fmt.Println(err)
 			return
 		}

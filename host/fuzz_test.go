@@ -18,7 +18,7 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// smallManifest is a manifest to begin from.
+// smallManifest is a seed for fuzzing.
 const smallManifest = `{"abi":"mach5:connector/v1","minor":1,"auth":[{"type":"token","header":"Authorization","prefix":"Bearer"}],"kind":"test","version":"0","config_schema":{},"rate_limit_headers":{"limit":"L","remaining":"R","reset":"S"},
 "operations":[{"name":"read","summary":"x","class":"read","class_rules":[{"field":"action","equals":"go","class":"destructive"}],"surfaces":["axon"],"idempotency":"safe",
 "input_schema":{"type":"object","additionalProperties":false,"properties":{"action":{"type":"string","maxLength":8},"n":{"type":"integer","minimum":0},"when":{"format":"date-time"}}},
@@ -36,7 +36,8 @@ func readSmallManifest(tb testing.TB) *Module {
 	return m
 }
 
-// FuzzManifest: what is taken grants nothing that its classes do not allow, and no path that is not plain.
+// FuzzManifest reads any manifest. An accepted one must grant nothing that its classes do not allow, and only plain
+// paths.
 func FuzzManifest(f *testing.F) {
 	f.Add([]byte(smallManifest))
 	f.Add([]byte(strings.Replace(smallManifest, "/api/v1/logs", "/api/../logs", 1)))
@@ -68,14 +69,14 @@ func FuzzManifest(f *testing.F) {
 				}
 			}
 			if op.On(abi.SQL) && op.Class != abi.Read || op.On(abi.Ingest) && op.Class != abi.Read {
-				t.Errorf("%s reaches a surface of reads with class %s", op.Name, op.Class)
+				t.Errorf("%s is on a read-only surface with class %s", op.Name, op.Class)
 			}
-			_ = op.Input.Compile() // may be refused, may not panic
+			_ = op.Input.Compile() // may be refused, must not panic
 		}
 	})
 }
 
-// FuzzInput: an input that fits a schema means the same to every reader.
+// FuzzInput validates any input. An accepted one must have a single meaning for all JSON readers.
 func FuzzInput(f *testing.F) {
 	m := readSmallManifest(f)
 	op, _ := m.operation("read")
@@ -88,9 +89,9 @@ func FuzzInput(f *testing.F) {
 			return
 		}
 		if !json.Valid(input) {
-			t.Fatalf("%q is not JSON, and was taken", input)
+			t.Fatalf("%q is not JSON, but was accepted", input)
 		}
-		// The first of each member, in the order of the text, is what the host saw too.
+		// The host must have seen the first of each member, in the order of the text.
 		dec := json.NewDecoder(bytes.NewReader(input))
 		if _, err := dec.Token(); err != nil {
 			t.Fatal(err)
@@ -106,11 +107,11 @@ func FuzzInput(f *testing.F) {
 				t.Fatal(err)
 			}
 			if seen[key.(string)] {
-				t.Fatalf("%q has %q twice", input, key)
+				t.Fatalf("%q has a duplicate member %q", input, key)
 			}
 			seen[key.(string)] = true
 			if _, ok := fields[key.(string)]; !ok {
-				t.Fatalf("%q has %q, and the host did not see it", input, key)
+				t.Fatalf("%q has %q, but the host did not see it", input, key)
 			}
 		}
 		class := op.InputClass(fields)
@@ -125,7 +126,7 @@ func FuzzInput(f *testing.F) {
 	})
 }
 
-// FuzzRequest: whatever a module asks for, what leaves is one of the granted endpoints, at the connection's host.
+// FuzzRequest sends any request of a module. What is sent must be a granted endpoint at the connection's host.
 func FuzzRequest(f *testing.F) {
 	mux := http.NewServeMux()
 	granted := false
@@ -165,12 +166,12 @@ func FuzzRequest(f *testing.F) {
 			t.Fatalf("%q was sent as %s", raw, wrong)
 		}
 		if out.Error != nil && out.Error.Code == abi.SendDenied && run.violation == nil {
-			t.Fatalf("%q was denied, and no one was informed", raw)
+			t.Fatalf("%q was denied, but the call did not fail", raw)
 		}
 	})
 }
 
-// FuzzConfig: a connection that can be made goes to https, or to this machine.
+// FuzzConfig connects with any configuration. A connection must use https or this machine.
 func FuzzConfig(f *testing.F) {
 	m := readSmallManifest(f)
 	f.Add("name", "https://service.example.com", "env:X", 200, "read")

@@ -6,7 +6,8 @@ import (
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// fixedSecret is hosttest.Secret for the tests inside this package: they cannot import hosttest, which imports it.
+// fixedSecret is hosttest.Secret for tests in this package, which cannot import hosttest, since it imports this
+// package.
 type fixedSecret struct{}
 
 func (fixedSecret) Resolve(context.Context, string) (secrets.Value, error) {

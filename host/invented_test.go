@@ -20,7 +20,7 @@ import (
 	"github.com/mach5/okta-connector/host/journal"
 )
 
-// depot is a connection of the invented connector with every grant, to a depot of five items.
+// depot connects the invented connector, with every grant, to a depot of five items.
 func depot(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host.Connection, *invented.Depot, *hosttest.Recorder) {
 	t.Helper()
 	d := &invented.Depot{}
@@ -35,7 +35,7 @@ func depot(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host
 	return hosttest.Serve(t, invented.Connector.Module(t), got, config, opts), d, got
 }
 
-// invoke invokes an operation and wants an outcome.
+// invoke invokes an operation and checks its outcome.
 func invoke(t *testing.T, c *host.Connection, want abi.Outcome, op, input string, o ...host.InvokeOptions) *abi.Result {
 	t.Helper()
 	res, _ := c.Invoke(context.Background(), op, json.RawMessage(input), o...)
@@ -48,7 +48,7 @@ func invoke(t *testing.T, c *host.Connection, want abi.Outcome, op, input string
 func TestLoad_InventedKind_DescribesItself(t *testing.T) {
 	m := invented.Connector.Module(t)
 	if described, err := m.Describe(context.Background()); err != nil || string(described) != string(m.RawManifest()) {
-		t.Errorf("describe answers other bytes than the custom section holds (%v)", err)
+		t.Errorf("describe returns other bytes than the custom section (%v)", err)
 	}
 	for _, name := range []string{"get_item", "depot.get_item"} {
 		if op, err := m.Operation(name); err != nil || op.Name != "get_item" {
@@ -132,7 +132,7 @@ func TestTable_InventedKind_ReadsItsFormOfTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	for row, err := range one.All() {
-		t.Errorf("a row of an item that is not there: %v %v", row, err)
+		t.Errorf("a row of an unknown item: %v %v", row, err)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestInvoke_InventedKind_PatchIsPlannedApprovedAndDoneOnce(t *testing.T) {
 	if text, err := json.Marshal(audit.All); err != nil || strings.Contains(string(text), "4711") {
 		t.Errorf("the audit has the pin: %s", text)
 	}
-	// Another shelf, another class: the input decides, and the approver refuses.
+	// Another shelf is of another class, as the input decides, and the approver refuses.
 	if res := invoke(t, c, abi.Denied, "move_item", `{"sku":"drill-2","shelf":"furnace"}`); res.Meta.Class != abi.Destructive || res.Error.Code != "not_approved" || d.Writes() != 1 {
 		t.Errorf("%+v", res)
 	}
@@ -206,7 +206,7 @@ func TestInvoke_InventedKind_ChangedMeanwhile_IsRejected(t *testing.T) {
 	c, d, _ := depot(t, func(cfg *host.Config, o *host.ConnectOptions) {
 		cfg.Approve = []abi.Class{abi.Write}
 		o.Approver = host.ApproverFunc(func(context.Context, host.ApprovalRequest) (string, error) {
-			d.Put("drill-1", "D") // while the approver reads
+			d.Put("drill-1", "D") // while the approver decides
 			return "grace", nil
 		})
 	})
@@ -218,7 +218,7 @@ func TestInvoke_InventedKind_ChangedMeanwhile_IsRejected(t *testing.T) {
 func TestInvoke_InventedKind_LostAnswer_IsSettledByReading(t *testing.T) {
 	for _, w := range []struct {
 		op, input     string
-		after, before abi.Outcome // when the write took effect, and when it did not
+		after, before abi.Outcome // outcomes if the write took effect, and if it did not
 	}{
 		{"move_item", `{"sku":"drill-1","shelf":"C"}`, abi.Succeeded, abi.Unavailable},
 		{"scrap_item", `{"sku":"drill-1"}`, abi.Succeeded, abi.Unavailable},
@@ -235,7 +235,7 @@ func TestInvoke_InventedKind_LostAnswer_IsSettledByReading(t *testing.T) {
 	}
 }
 
-// TestInvoke_InventedKind_DeadRun_IsSettled lets a process die after its write, and runs the command with its key again.
+// The process dies after its write. Then the command is repeated with its key.
 func TestInvoke_InventedKind_DeadRun_IsSettled(t *testing.T) {
 	j := hosttest.Journal(t, journal.Options{})
 	c, d, _ := depot(t, func(_ *host.Config, o *host.ConnectOptions) { o.Journal = hosttest.Dying(j) })
@@ -279,7 +279,7 @@ func TestInvoke_InventedKind_GrantsBoundItsMethods(t *testing.T) {
 	}
 }
 
-// TestInvoke_InventedKind_QuotaByDelta_IsWaitedFor: the window ends so many seconds after the answer.
+// The window ends so many seconds after the response.
 func TestInvoke_InventedKind_QuotaByDelta_IsWaitedFor(t *testing.T) {
 	clock := hosttest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	d := &invented.Depot{Now: clock.Now, Quota: 3}
@@ -298,7 +298,7 @@ func TestInvoke_InventedKind_QuotaByDelta_IsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestInvoke_InventedKind_RecordOnTwoPages_IsListedOnce, as a row, too, and a list says so.
+// In a table, it is one row, and a warning reports it.
 func TestInvoke_InventedKind_RecordOnTwoPages_IsListedOnce(t *testing.T) {
 	pages := map[string]string{
 		"":  `{"data":{"items":[{"sku":"a"},{"sku":"b"}]},"paging":{"continue":"1"}}`,

@@ -17,7 +17,7 @@ import (
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 )
 
-// idleInstance waits until the one instance of a connection is restored, and returns it.
+// idleInstance waits until the connection's only instance is restored, and returns it.
 func idleInstance(tb testing.TB, c *host.Connection) *sandbox.Instance {
 	tb.Helper()
 	idle := c.Idle()
@@ -27,7 +27,7 @@ func idleInstance(tb testing.TB, c *host.Connection) *sandbox.Instance {
 	return idle[0]
 }
 
-// TestPool_IdleInstance_EqualsItsSnapshot wants no byte of a call left in the instance.
+// No byte of a call may remain in the instance.
 func TestPool_IdleInstance_EqualsItsSnapshot(t *testing.T) {
 	const user = `{"id":"00uMARKER","status":"ACTIVE","profile":{"login":"MARKER@example.com","firstName":"MARKER"}}`
 	pages := 0
@@ -63,20 +63,20 @@ func TestPool_IdleInstance_EqualsItsSnapshot(t *testing.T) {
 		if first == nil {
 			first = in
 		} else if in != first {
-			t.Errorf("after call %d (%s) there is another instance: the module has grown, and needs a larger heapReserve (guest/module/heapreserve.go)", i, op)
+			t.Errorf("after call %d (%s) the instance was replaced, since its memory grew: increase the reserve in guest/module/headroom.go", i, op)
 		}
 		if bytes.Contains(in.Snapshot(), []byte("MARKER")) {
-			t.Fatal("the snapshot itself holds what a call left")
+			t.Fatal("the snapshot contains data of a call")
 		}
 		if snapshot == nil {
 			snapshot = bytes.Clone(in.Snapshot())
 		} else if !bytes.Equal(snapshot, in.Snapshot()) {
-			t.Fatal("the snapshot has changed")
+			t.Fatal("the snapshot changed")
 		}
 	}
 }
 
-// A module can be closed under a call: it ends with an error, and not the process.
+// The call must end with an error, and the process must survive.
 func TestClose_DuringACall_EndsIt(t *testing.T) {
 	ctx := context.Background()
 	m := hostileGuest.Load(t)

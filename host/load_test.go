@@ -17,14 +17,14 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// tiny assembles a module with the exports of a connector and nothing behind them.
+// tiny is a module with the exports of a connector and no code.
 type tiny struct {
 	imports  [][2]string
 	exports  []string
 	memory   bool // import a memory
 	start    bool
 	manifest []string
-	result   byte // type of what the exports return
+	result   byte // result type of the exports
 }
 
 func newTiny() tiny {
@@ -86,7 +86,7 @@ func (m tiny) bytes(t *testing.T) []byte {
 	return out
 }
 
-// changed is the hostile manifest with a change.
+// changed returns the hostile manifest with a change.
 func changed(t *testing.T, change func(*abi.Manifest)) string {
 	t.Helper()
 	var m abi.Manifest
@@ -130,8 +130,8 @@ func TestLoad_OfAnInvalidModule_NamesTheReason(t *testing.T) {
 		{"Extism's own http_request", func(m *tiny) { m.imports = [][2]string{{"extism:host/env", "http_request"}} }, "http_request"},
 		{"Extism's variables", func(m *tiny) { m.imports = [][2]string{{"extism:host/env", "var_set"}} }, "var_set"},
 		{"Extism's configuration", func(m *tiny) { m.imports = [][2]string{{"extism:host/env", "config_get"}} }, "config_get"},
-		{"an import of nobody's", func(m *tiny) { m.imports = [][2]string{{"env", "system"}} }, "env.system"},
-		{"a function of ours that is none", func(m *tiny) { m.imports = [][2]string{{abi.Namespace, "http_get"}} }, "http_get"},
+		{"an unknown import", func(m *tiny) { m.imports = [][2]string{{"env", "system"}} }, "env.system"},
+		{"an unknown function of our namespace", func(m *tiny) { m.imports = [][2]string{{abi.Namespace, "http_get"}} }, "http_get"},
 		{"a memory from outside", func(m *tiny) { m.memory = true }, "which is not a function"},
 		{"a start function", func(m *tiny) { m.start = true }, "start function"},
 		{"a missing export", func(m *tiny) { m.exports = m.exports[:3] }, `lacks the export "table"`},
@@ -139,7 +139,7 @@ func TestLoad_OfAnInvalidModule_NamesTheReason(t *testing.T) {
 		{"no manifest", func(m *tiny) { m.manifest = nil }, "0 custom sections"},
 		{"two manifests", func(m *tiny) { m.manifest = append(m.manifest, m.manifest[0]) }, "2 custom sections"},
 		{"a manifest that is too large", func(m *tiny) { m.manifest[0] += strings.Repeat(" ", abi.MaxManifestSize) }, "at most"},
-		{"a manifest that is no JSON", func(m *tiny) { m.manifest[0] = "{" }, "manifest"},
+		{"a manifest that is not JSON", func(m *tiny) { m.manifest[0] = "{" }, "manifest"},
 		{"a manifest with an unknown field", func(m *tiny) { m.manifest[0] = strings.Replace(m.manifest[0], "{", `{"x":1,`, 1) }, `unknown field "x"`},
 		{"another ABI", func(m *tiny) { m.manifest[0] = changed(t, func(m *abi.Manifest) { m.ABI = "mach5:connector/v2" }) }, "mach5:connector/v2"},
 		{"a read that posts", func(m *tiny) { m.manifest[0] = changed(t, endpoint("POST /api/v1/users")) }, "exceeds class read"},
@@ -149,20 +149,20 @@ func TestLoad_OfAnInvalidModule_NamesTheReason(t *testing.T) {
 		{"a write on the sql surface", func(m *tiny) {
 			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations[1].Surfaces = []abi.Surface{abi.SQL} })
 		}, "only operations of class read"},
-		{"a method that is none", func(m *tiny) { m.manifest[0] = changed(t, endpoint("CONNECT /api/v1/users")) }, "CONNECT"},
+		{"an unknown method", func(m *tiny) { m.manifest[0] = changed(t, endpoint("CONNECT /api/v1/users")) }, "CONNECT"},
 		{"an endpoint that is a URL", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET https://evil.example/")) }, "must be absolute"},
 		{"an endpoint with path steps", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET /api/../x")) }, "not plain"},
 		{"an endpoint with a query", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET /api?x=1")) }, "characters other than"},
 		{"an endpoint with a double slash", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET //evil.example/x")) }, "not plain"},
 		{"a blank that is part of a segment", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET /api/x{id}")) }, "characters other than"},
-		{"a blank for all that follows", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET /api/{rest...}")) }, "characters other than"},
+		{"a blank for the rest of the path", func(m *tiny) { m.manifest[0] = changed(t, endpoint("GET /api/{rest...}")) }, "characters other than"},
 		{"an operation twice", func(m *tiny) {
 			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations = append(m.Operations, m.Operations[0]) })
 		}, "is listed twice"},
 		{"a path that is a query", func(m *tiny) {
 			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations[0].Key = "a.#(b==1)" })
 		}, "object keys joined by dots"},
-		{"a class of nobody's", func(m *tiny) {
+		{"an unknown class", func(m *tiny) {
 			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations[0].Class = "admin" })
 		}, `class "admin"`},
 	} {
@@ -175,7 +175,7 @@ func TestLoad_OfAnInvalidModule_NamesTheReason(t *testing.T) {
 			}
 		})
 	}
-	t.Run("what is no module", func(t *testing.T) {
+	t.Run("not a module", func(t *testing.T) {
 		for _, b := range []string{"", "hello", "\x00asm\x02\x00\x00\x00"} {
 			if err := load(t, []byte(b), host.LoadOptions{}); !errors.Is(err, host.ErrRefused) {
 				t.Errorf("%q: %v", b, err)
@@ -208,7 +208,7 @@ func TestLoad_WithACacheWritableByOthers_DoesNotUseIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if files, _ := os.ReadDir(dir); len(files) != 0 {
-		t.Errorf("%d files were put there", len(files))
+		t.Errorf("%d files were written there", len(files))
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -233,7 +233,7 @@ func TestConnect_WithAnInvalidField_NamesIt(t *testing.T) {
 		{"a name with a slash", func(c *host.Config) { c.Name = "a/b" }, "name"},
 		{"another kind", func(c *host.Config) { c.Kind = "entra" }, "kind"},
 		{"a path in the URL", func(c *host.Config) { c.BaseURL += "/api/v1/logs" }, "base_url"},
-		{"a class that is none", func(c *host.Config) { c.Grants = []abi.Class{"admin"} }, "grants"},
+		{"an unknown class", func(c *host.Config) { c.Grants = []abi.Class{"admin"} }, "grants"},
 		{"a negative page size", func(c *host.Config) { c.DefaultPageSize = -1 }, "default_page_size"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

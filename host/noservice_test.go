@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What may name a service: the path of this Go module, and examples in documentation.
+// A service's name is allowed in the path of this Go module and in examples of the documentation.
 var (
 	modulePath  = regexp.MustCompile(`mach5/okta-connector`)
 	goExample   = regexp.MustCompile(`(?m)^//\t.*$`)
@@ -17,7 +17,7 @@ var (
 	codeAndLink = regexp.MustCompile("`[^`\n]*`|\\[[^]\n]*\\]\\([^)\n]*\\)( is the one for [A-Z][a-z]+)?")
 )
 
-// TestHostAndABI_InEveryFile_NameNoService: what they know of a service is in the manifest.
+// What these packages know of a service must be in the manifest.
 func TestHostAndABI_InEveryFile_NameNoService(t *testing.T) {
 	files := 0
 	for _, folder := range []string{".", "../abi"} {
@@ -52,6 +52,6 @@ func TestHostAndABI_InEveryFile_NameNoService(t *testing.T) {
 		}
 	}
 	if files < 50 {
-		t.Errorf("%d files: are these the folders?", files)
+		t.Errorf("only %d files: check the folders", files)
 	}
 }

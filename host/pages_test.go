@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// pageOf has the hostile module emit from one answer, and returns the page.
+// pageOf makes the hostile module emit from one response, and returns the page.
 func pageOf(t *testing.T, body, emits string, use func(*host.Page)) {
 	t.Helper()
 	r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
@@ -34,7 +34,7 @@ func pageOf(t *testing.T, body, emits string, use func(*host.Page)) {
 	}
 }
 
-// However records went out, each is one line, and the same as when they are taken one by one.
+// However records are emitted, each is one line, and equals the record that Records returns.
 func TestEmit_OfEveryKind_IsNDJSON(t *testing.T) {
 	compact := `[{"id":"1","s":1,"o":{"s":2}},{"id":"2","o":{"s":2}},{"id":"3","s":1},{"id":"4","a":[{"s":"}"}]}]`
 	bodies := map[string]string{
@@ -72,7 +72,7 @@ func TestEmit_OfEveryKind_IsNDJSON(t *testing.T) {
 						if got := strings.Join(ids, " "); got != c.ids {
 							t.Errorf("records %s, want %s", got, c.ids)
 						}
-						for range 2 { // as it is, and as it was made
+						for range 2 { // as received, and as written before
 							var b strings.Builder
 							n, err := p.WriteTo(&b)
 							if err != nil || n != int64(b.Len()) {
@@ -136,7 +136,8 @@ func TestLimits_OfInvalidMemory_AreRefused(t *testing.T) {
 	}
 }
 
-// Answers are held until a call ends. Their total size is bounded, and a guest can continue after the refusal.
+// The bodies of a call are held until it ends, so their total size is limited. The guest must be able to continue
+// after the error.
 func TestResponses_OfOneCall_AreBoundedTogether(t *testing.T) {
 	page := `[{"a":"` + strings.Repeat("x", 900<<10) + `"}]`
 	r := newRig(t, host.Limits{HeldBytes: 4 << 20}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) })
@@ -151,7 +152,7 @@ func TestResponses_OfOneCall_AreBoundedTogether(t *testing.T) {
 	}
 	for i, a := range got.Answers {
 		if fits := i < 4; fits != (a.Error == nil) || !fits && (a.Error.Code != abi.SendTooLarge || !strings.Contains(a.Error.Message, "limits.held_bytes")) {
-			t.Errorf("answer %d: %+v", i, a)
+			t.Errorf("response %d: %+v", i, a)
 		}
 	}
 }

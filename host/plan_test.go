@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// TestPlan_OfAModuleThatLies_IsPlanned: what a module says of a plan does not count, what was held back does.
+// The host must use the writes that were planned, not what the module says.
 func TestPlan_OfAModuleThatLies_IsPlanned(t *testing.T) {
 	for text, want := range map[string]abi.Outcome{
 		`{"outcome":"unchanged"}`: abi.Planned,
@@ -21,15 +21,15 @@ func TestPlan_OfAModuleThatLies_IsPlanned(t *testing.T) {
 		c, got := hostile(t, nil)
 		res, _ := c.Invoke(context.Background(), "write", said(text, ``, update), host.InvokeOptions{Plan: true})
 		if len(got.URIs()) != 0 || res.Outcome != want || res.Meta.Reconciled || res.Meta.Partial || res.Outcome == abi.Planned && res.Output != nil {
-			t.Errorf("%s: arrived %v, %s %+v %+v", text, got.URIs(), res.Outcome, res.Error, res.Meta)
+			t.Errorf("%s: received %v, %s %+v %+v", text, got.URIs(), res.Outcome, res.Error, res.Meta)
 		}
 	}
-	// Without a write there is nothing that a plan's success could mean.
+	// Without a write, success in a plan means unchanged.
 	c, _ := hostile(t, nil)
 	if res, err := c.Invoke(context.Background(), "write", said(`{"outcome":"succeeded"}`, ``), host.InvokeOptions{Plan: true}); err != nil || res.Outcome != abi.Unchanged {
 		t.Errorf("%v %+v", err, res)
 	}
-	// Nor does it count outside of a plan.
+	// Outside a plan, planned is not a valid outcome.
 	for _, op := range []string{"read", "write"} {
 		res, err := c.Invoke(context.Background(), op, said(`{"outcome":"planned","error":{"code":"x","message":"y"}}`, ``))
 		if err == nil || res.Outcome != abi.Failed || res.Error.Code != "bad_result" {

@@ -14,7 +14,8 @@ import (
 	"github.com/mach5/okta-connector/host/egress"
 )
 
-// Memory of bodies is used again: a call that kept one would show it to the next, and one that leaked them would grow.
+// The memory of bodies is reused. A call that kept one would show it to the next call; a leak would grow without
+// limit.
 func TestBodies_AfterTheCall_AreReleased(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"id":"1"}`) }))
 	defer server.Close()
@@ -47,6 +48,6 @@ func TestBodies_AfterTheCall_AreReleased(t *testing.T) {
 	}
 	c.invokeOnce(ctx, &invocation{input: input, started: time.Now()}, run) // the hostile module does not know what to do, and fails
 	if resp.Body.Bytes() != nil {
-		t.Error("the call is over, and its body is still there")
+		t.Error("the body was not released after the call")
 	}
 }

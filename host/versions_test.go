@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// older takes what came with minor version 1 out of the hostile manifest.
+// older returns the hostile manifest without the members of minor version 1.
 func older(t *testing.T) string {
 	return changed(t, func(m *abi.Manifest) {
 		*m = abi.Manifest{ABI: m.ABI, Kind: m.Kind, Version: m.Version, ConfigSchema: m.ConfigSchema, RateLimitHeaders: m.RateLimitHeaders, Operations: m.Operations}
@@ -61,7 +61,7 @@ func TestLoad_WithAGuard_IsRefused(t *testing.T) {
 	}
 }
 
-// TestConnect_WithAuthMethods_UsesTheFirstSupported, or says why it cannot.
+// Without a supported method, the error says what to do.
 func TestConnect_WithAuthMethods_UsesTheFirstSupported(t *testing.T) {
 	oauth := abi.Auth{Type: abi.AuthOAuth, Header: "Authorization", Prefix: "Bearer", TokenEndpoint: "POST /oauth/token", ClientAuth: abi.ClientPrivateKeyJWT, DPoP: true}
 	token := abi.Auth{Type: abi.AuthToken, Header: "X-Key"}
@@ -71,12 +71,12 @@ func TestConnect_WithAuthMethods_UsesTheFirstSupported(t *testing.T) {
 		minor0   string
 		want     string
 	}{
-		"with a token":                       {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{token} }), "", ""},
-		"with OAuth, or a token":             {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth, token} }), "", ""},
-		"with OAuth alone":                   {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth} }), "", "auth: the module signs in with oauth, but this host supports only a static token (token): use a newer host"},
-		"of minor version 0":                 {older(t), "", "the module is of minor version 0, whose manifest has no auth method: load it with LoadOptions.Minor0, or use a newer module"},
-		"of minor version 0, with its facts": {older(t), `{"kind":"` + kind + `","auth":[{"type":"token","header":"X-Key"}]}`, ""},
-		"of minor version 0, with others":    {older(t), `{"kind":"x","auth":[{"type":"token","header":"X-Key"}]}`, "the module is of minor version 0"},
+		"with a token":                                     {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{token} }), "", ""},
+		"with OAuth, or a token":                           {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth, token} }), "", ""},
+		"with OAuth alone":                                 {changed(t, func(m *abi.Manifest) { m.Auth = []abi.Auth{oauth} }), "", "auth: the module signs in with oauth, but this host supports only a static token (token): use a newer host"},
+		"of minor version 0":                               {older(t), "", "the module is of minor version 0, whose manifest has no auth method: load it with LoadOptions.Minor0, or use a newer module"},
+		"of minor version 0, with the missing members":     {older(t), `{"kind":"` + kind + `","auth":[{"type":"token","header":"X-Key"}]}`, ""},
+		"of minor version 0, with members of another kind": {older(t), `{"kind":"x","auth":[{"type":"token","header":"X-Key"}]}`, "the module is of minor version 0"},
 	} {
 		m := newTiny()
 		m.manifest[0] = c.manifest
@@ -125,7 +125,7 @@ func TestReadConfigSchema_OfAModule_ReturnsKindAndSchema(t *testing.T) {
 	if err != nil || kind != hostileKind(t) || !json.Valid(schema) {
 		t.Errorf("%q, %s, %v", kind, schema, err)
 	}
-	for name, manifest := range map[string][]string{"no manifest": nil, "no JSON": {"{"}, "a kind with a path in it": {`{"kind":"../x","config_schema":{}}`}, "no kind": {`{}`}} {
+	for name, manifest := range map[string][]string{"no manifest": nil, "text that is not JSON": {"{"}, "a kind with a path in it": {`{"kind":"../x","config_schema":{}}`}, "no kind": {`{}`}} {
 		m := newTiny()
 		m.manifest = manifest
 		if _, _, err := host.ReadConfigSchema(m.bytes(t)); !errors.Is(err, host.ErrRefused) {

@@ -24,7 +24,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest/invented"
 )
 
-// The walls are tested with a module that means harm: host/testdata/hostile does what its input says.
+// These tests use a hostile module: host/testdata/hostile does what its input says.
 
 func hostileManifest() []byte {
 	schema := json.RawMessage(`{"type":"object","properties":{"password":{"x-sensitive":true}}}`)
@@ -58,7 +58,7 @@ func hostileManifest() []byte {
 
 var hostileGuest = hosttest.Package("./host/testdata/hostile", hostileManifest(), host.LoadOptions{Memory: 32 << 20})
 
-// rig is a connection of the hostile module to a server that records what arrives, with the connection's log.
+// rig connects the hostile module to a server that records requests, and keeps the connection's log.
 type rig struct {
 	*host.Connection
 	seen *hosttest.Recorder
@@ -72,7 +72,7 @@ func newRig(t *testing.T, limits host.Limits, handler http.HandlerFunc, grants .
 	}
 	r := &rig{logs: &strings.Builder{}, seen: &hosttest.Recorder{Handler: handler}}
 	var mu sync.Mutex
-	t.Cleanup(func() { // when the connection is closed
+	t.Cleanup(func() { // after the connection is closed
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.Contains(r.logs.String(), hosttest.Token) {
@@ -95,7 +95,7 @@ func (l lockedWriter) Write(b []byte) (int, error) {
 	return l.w.Write(b)
 }
 
-// answers are what the hostile module got for its requests.
+// answers are the results that the hostile module got for its requests.
 type answers struct {
 	Answers []struct {
 		Response abi.Response `json:"response"`
@@ -105,7 +105,7 @@ type answers struct {
 	Placeholder string `json:"placeholder"`
 }
 
-// send has the hostile module make requests, and returns what the host says of the call.
+// send makes the hostile module send requests, and returns the result of the call.
 func (r *rig) send(t *testing.T, op string, requests ...string) *abi.Result {
 	t.Helper()
 	input := `{"do":"send","emit":{},"requests":[` + strings.Join(requests, ",") + `]}`
@@ -122,12 +122,12 @@ func (r *rig) send(t *testing.T, op string, requests ...string) *abi.Result {
 func TestInvoke_OfOtherEndpoints_IsDenied(t *testing.T) {
 	for _, c := range []struct {
 		name, op, request string
-		uri               string // what the server sees; empty is nothing
+		uri               string // what the server sees; empty if nothing
 	}{
 		{"granted", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"ada@example.com"}}`, "GET /api/v1/users/ada@example.com"},
 		{"a slash in a blank stays in its segment", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"a/b?c#d"}}`, "GET /api/v1/users/a%2Fb%3Fc%23d"},
 		{"an endpoint of another operation", "read", `{"endpoint":"POST /api/v1/users","body":{}}`, ""},
-		{"an endpoint of nobody", "read", `{"endpoint":"GET /api/v1/groups"}`, ""},
+		{"an endpoint of no operation", "read", `{"endpoint":"GET /api/v1/groups"}`, ""},
 		{"a URL for an endpoint", "read", `{"endpoint":"GET https://evil.example/api/v1/users/{id}","path":{"id":"x"}}`, ""},
 		{"a method above the class", "raised", `{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}`, "DELETE /api/v1/users/x"},
 		{"dots in a blank", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":".."}}`, ""},
@@ -136,7 +136,7 @@ func TestInvoke_OfOtherEndpoints_IsDenied(t *testing.T) {
 		{"a path step escaped twice", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"%252e%252e"}}`, ""},
 		{"a line break in a blank", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x\r\nX-Evil: 1"}}`, ""},
 		{"an empty blank", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":""}}`, ""},
-		{"a blank too many", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x","y":"z"}}`, ""},
+		{"a surplus blank", "read", `{"endpoint":"GET /api/v1/users/{id}","path":{"id":"x","y":"z"}}`, ""},
 		{"a line break in a query", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","x\r\ny"]]}`, ""},
 		{"a query in a query's name", "read", `{"endpoint":"GET /api/v1/logs","query":[["a=b&c","x"]]}`, ""},
 		{"a query stays a value", "read", `{"endpoint":"GET /api/v1/logs","query":[["q","x&limit=1#f"]]}`, "GET /api/v1/logs?q=x%26limit%3D1%23f"},
@@ -150,7 +150,7 @@ func TestInvoke_OfOtherEndpoints_IsDenied(t *testing.T) {
 		{"a line break in a header", "read", `{"endpoint":"GET /api/v1/logs","headers":{"Accept":"x\r\ny: z"}}`, ""},
 		{"a body on a GET", "read", `{"endpoint":"GET /api/v1/logs","body":{}}`, ""},
 		{"an unknown field", "read", `{"endpoint":"GET /api/v1/logs","url":"https://evil.example"}`, ""},
-		{"no JSON", "read", `"x"`, ""},
+		{"not an object", "read", `"x"`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, host.Limits{}, nil, abi.Classes()...)
@@ -168,7 +168,7 @@ func TestInvoke_OfOtherEndpoints_IsDenied(t *testing.T) {
 func TestInvoke_OfAnInputsClass_BoundsTheEndpoints(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil, abi.Classes()...)
 	input := json.RawMessage(`{"do":"send","requests":[{"endpoint":"DELETE /api/v1/users/{id}","path":{"id":"x"}}]}`)
-	res, err := r.Invoke(context.Background(), "raised", input) // without "raise" the class is read
+	res, err := r.Invoke(context.Background(), "raised", input) // without "raise", the class is read
 	if err == nil || res.Outcome != abi.Failed || res.Error.Code != "endpoint_not_granted" || len(r.seen.URIs()) != 0 {
 		t.Errorf("%+v %v; the server saw %v", res, err, r.seen.URIs())
 	}
@@ -195,7 +195,7 @@ func TestInvoke_WithoutGrant_IsDeniedBeforeTheModuleRuns(t *testing.T) {
 				t.Errorf("%s, want %s: %+v", res.Outcome, c.want, res.Error)
 			}
 			if sent := len(r.seen.URIs()); (sent > 0) != (c.want == abi.Succeeded) {
-				t.Errorf("%d requests left", sent)
+				t.Errorf("%d requests were sent", sent)
 			}
 		})
 	}
@@ -212,7 +212,7 @@ func TestInvoke_WithThePlaceholderElsewhere_IsRefused(t *testing.T) {
 		{"twice", "read", `{` + get + `,"headers":{"Authorization":"{{auth}} {{auth}}"}}`},
 		{"with another scheme", "read", `{` + get + `,"headers":{"Authorization":"Basic {{secret}}"}}`},
 		{"in two spellings", "read", `{` + get + `,"headers":{"Authorization":"{{auth}}","authorization":"{{auth}}"}}`},
-		{"a credential of the guest's own", "read", `{` + get + `,"headers":{"Authorization":"Bearer mine"}}`},
+		{"the guest's own credential", "read", `{` + get + `,"headers":{"Authorization":"Bearer mine"}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, host.Limits{}, nil, abi.Classes()...)
@@ -225,7 +225,7 @@ func TestInvoke_WithThePlaceholderElsewhere_IsRefused(t *testing.T) {
 			}
 		})
 	}
-	t.Run("as it should be", func(t *testing.T) {
+	t.Run("valid", func(t *testing.T) {
 		r := newRig(t, host.Limits{}, nil)
 		res := r.send(t, "read", `{`+get+`,"headers":{"Authorization":"{{auth}}"}}`)
 		if res.Outcome != abi.Succeeded || len(r.seen.Headers("Authorization")) != 1 || r.seen.Headers("Authorization")[0] != "Bearer "+hosttest.Token {
@@ -319,7 +319,7 @@ func TestInvoke_EndlessGuest_IsStopped(t *testing.T) {
 			if err == nil || res.Outcome != abi.Unavailable || res.Error.Code != "timeout" {
 				t.Fatalf("%+v %v", res, err)
 			}
-			for i := 0; ; i++ { // on a busy machine, 300 ms may not be enough for any call
+			for i := 0; ; i++ { // on a busy machine, 300 ms may be too short for any call
 				res := r.send(t, "read", `{"endpoint":"GET /api/v1/logs"}`)
 				if res.Outcome == abi.Succeeded {
 					break
@@ -331,7 +331,7 @@ func TestInvoke_EndlessGuest_IsStopped(t *testing.T) {
 		})
 	}
 	t.Run("while the collector runs", func(t *testing.T) {
-		// The collector stops every goroutine, and a loop of machine code could make it wait for ever.
+		// The collector stops every goroutine. A loop of machine code could make it wait forever.
 		r := newRig(t, host.Limits{CallTimeout: 300 * time.Millisecond}, nil)
 		done := make(chan struct{})
 		go func() {
@@ -368,7 +368,7 @@ func TestInvoke_EndlessGuest_IsStopped(t *testing.T) {
 func TestInvoke_GuestOverTheMemoryLimit_IsStopped(t *testing.T) {
 	for do, want := range map[string]abi.Outcome{
 		"eat":               abi.Failed,
-		"eat kernel memory": abi.Unavailable, // the kernel says no to more; the guest asks on, until its time is up
+		"eat kernel memory": abi.Unavailable, // the kernel refuses more memory; the guest repeats until the deadline
 	} {
 		t.Run(do, func(t *testing.T) {
 			r := newRig(t, host.Limits{CallTimeout: 5 * time.Second}, nil)
@@ -386,12 +386,12 @@ func TestInvoke_GuestOverTheMemoryLimit_IsStopped(t *testing.T) {
 func TestInvoke_GuestThatTraps_Fails(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil)
 	for name, input := range map[string]string{
-		"a panic":             `{"do":"panic","text":"x"}`,
-		"a return of 1":       `{"do":"fail"}`,
-		"no JSON":             `{"do":"say","text":"hello"}`,
-		"an unknown outcome":  `{"do":"say","text":"{\"outcome\":\"fine\"}"}`,
-		"an error without it": `{"do":"say","text":"{\"outcome\":\"rejected\"}"}`,
-		"nothing":             `{"do":"say","text":""}`,
+		"a panic":                    `{"do":"panic","text":"x"}`,
+		"a return of 1":              `{"do":"fail"}`,
+		"an output that is not JSON": `{"do":"say","text":"hello"}`,
+		"an unknown outcome":         `{"do":"say","text":"{\"outcome\":\"fine\"}"}`,
+		"a failure without an error": `{"do":"say","text":"{\"outcome\":\"rejected\"}"}`,
+		"nothing":                    `{"do":"say","text":""}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			res, err := r.Invoke(context.Background(), "read", json.RawMessage(input))
@@ -437,7 +437,7 @@ func TestLimits_Exceeded_NameThemselves(t *testing.T) {
 			r := newRig(t, c.limits, page)
 			res, _ := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"send","emit":{},"requests":[`+get+","+get+","+get+`]}`))
 			if !strings.Contains(string(res.Output), c.want) {
-				t.Errorf("%s does not stand in %.300s", c.want, res.Output)
+				t.Errorf("%s is not in %.300s", c.want, res.Output)
 			}
 		})
 	}
@@ -464,11 +464,11 @@ func TestInvoke_ModuleThatPrints_WritesNoOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(r.logs.String(), "marker") {
-		t.Error("the log has what a healthy module printed")
+		t.Error("the output of a healthy module is in the log")
 	}
 }
 
-// go-sdk hands the process's own output to a module when this is set; ours has no way to it.
+// go-sdk passes the process's output to a module if this variable is set. This host must not.
 func TestModuleOutput_InTheEnvironment_StaysOff(t *testing.T) {
 	t.Setenv("EXTISM_ENABLE_WASI_OUTPUT", "1")
 	out, err := os.Create(filepath.Join(t.TempDir(), "output"))
@@ -487,7 +487,7 @@ func TestModuleOutput_InTheEnvironment_StaysOff(t *testing.T) {
 	}
 }
 
-// A refused request is logged once, however often the module repeats it, and each counts.
+// A refused request is logged once, however often the module repeats it, and every one counts.
 func TestInvoke_RefusedRequests_AreCountedAndLoggedOnce(t *testing.T) {
 	r := newRig(t, host.Limits{Requests: 20}, nil)
 	res := r.send(t, "read", slices.Repeat([]string{`{"endpoint":"GET /api/v1/groups"}`}, 100)...)
@@ -504,7 +504,7 @@ func TestInvoke_RefusedRequests_AreCountedAndLoggedOnce(t *testing.T) {
 	}
 }
 
-// A caller who keeps the slice of grants cannot widen them, nor one who got them from Config.
+// The caller must not be able to widen the grants through the slice given to Connect or returned by Config.
 func TestGrants_ChangedAfterConnect_HaveNoEffect(t *testing.T) {
 	grants := []abi.Class{abi.Read}
 	r := newRig(t, host.Limits{}, nil, grants...)
@@ -519,7 +519,7 @@ func TestGrants_ChangedAfterConnect_HaveNoEffect(t *testing.T) {
 	}
 }
 
-// What a row holds stays as it was when its page's memory serves another.
+// A row must keep its values when its page's memory is reused.
 func TestRow_AfterItsPage_KeepsItsValues(t *testing.T) {
 	n := 0
 	c := hosttest.Serve(t, invented.Connector.Module(t), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
