@@ -204,6 +204,9 @@ type EmitOptions struct {
 	// numbers, with at most MaxKeyBytes in total. With it, a guest can iterate over the parents of a list, or find a
 	// link in a body, without reading the body.
 	Keys bool `json:"keys,omitempty"`
+	// Keyed requires that each record that Limit and Skip select has a string or number at its key: at Key, or at the
+	// operation's key, or at "id". A record without one is an error, and nothing is emitted.
+	Keyed bool `json:"keyed,omitempty"`
 }
 
 // The values of EmitOptions.Want.

@@ -63,7 +63,7 @@ func TestPool_IdleInstance_EqualsItsSnapshot(t *testing.T) {
 		if first == nil {
 			first = in
 		} else if in != first {
-			t.Errorf("after call %d (%s) the instance was replaced, since its memory grew: increase the reserve in guest/module/headroom.go", i, op)
+			t.Errorf("after call %d (%s) the instance was replaced, since its memory grew: increase the reserve in guest/module/heapreserve.go", i, op)
 		}
 		if bytes.Contains(in.Snapshot(), []byte("MARKER")) {
 			t.Fatal("the snapshot contains data of a call")

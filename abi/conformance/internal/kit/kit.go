@@ -123,7 +123,7 @@ func (a *Attempt) Close() {
 // RigOptions configure a session. The zero value is an honest one.
 type RigOptions struct {
 	Wasm    []byte        // a module other than the kit's
-	module  target.Module // likewise, already loaded
+	Module  target.Module // likewise, already loaded
 	Handler http.HandlerFunc
 	Grants  []abi.Class
 	Limits  target.Limits
