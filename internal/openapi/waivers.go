@@ -9,7 +9,7 @@ import (
 )
 
 // exceptions are endpoints of Okta's other documents (OAuth 2.0, dynamic client registration), which the judge does not
-// have: what falls to them is passed unseen. TestOAuthClientsAreAsPublished (guest/okta/oktatest) holds the list against Okta's
+// have: what falls to them is passed unseen. TestOAuthClients_Listed_MatchOktasExample (guest/okta/oktatest) holds the list against Okta's
 // published example instead.
 var exceptions = []string{
 	"GET /oauth2/v1/clients",

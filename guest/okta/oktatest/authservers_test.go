@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestAuthorizationServersAreListed(t *testing.T) {
+func TestAuthorizationServers_Listed_AreOktas(t *testing.T) {
 	h := newHarness(t, oktatest.Config{AuthorizationServers: 5})
 	var want []string
 	for _, s := range h.org.AuthorizationServers() {
@@ -28,7 +28,7 @@ func TestAuthorizationServersAreListed(t *testing.T) {
 	same(t, "default limit", len(many.get("/api/v1/authorizationServers").strings("#.id")), 200)
 }
 
-func TestWhatHangsOnAnAuthorizationServer(t *testing.T) {
+func TestAuthorizationServer_Parts_AreListed(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	id := gjson.GetBytes(h.org.AuthorizationServers()[0], "id").Str
 	for part, first := range map[string]string{"scopes": "openid", "claims": "sub", "clients": "Okta Admin Console"} {
@@ -43,11 +43,11 @@ func TestWhatHangsOnAnAuthorizationServer(t *testing.T) {
 		same(t, "summary", r.get("errorSummary").Str, "Not found: Resource not found: ausnowhere (AuthorizationServer)")
 	}
 	if newHarness(t, oktatest.Config{AuthorizationServers: -1}).get("/api/v1/authorizationServers/default/scopes").Code != 404 {
-		t.Error("an org without authorization servers has the default one")
+		t.Error("an org without authorization servers lists the default one")
 	}
 }
 
-func TestScopesPageWhenAsked(t *testing.T) {
+func TestScopes_WithALimit_ArePaged(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const scopes = "/api/v1/authorizationServers/default/scopes"
 	all := h.get(scopes).strings("#.id")

@@ -8,7 +8,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// discard is a ResponseWriter that keeps nothing but the count.
+// discard is a ResponseWriter that stores only the size.
 type discard struct {
 	header http.Header
 	size   int64
@@ -24,7 +24,7 @@ func request(org *oktatest.Org, method, target string) *http.Request {
 	return r
 }
 
-// BenchmarkPage serves pages of 1,000 seeded events of about 2 KB: the ratio to look at is to a copy of as many bytes.
+// BenchmarkPage serves pages of 1,000 seeded events of about 2 KB. Compare it with a copy of as many bytes.
 func BenchmarkPage(b *testing.B) {
 	org := oktatest.New(oktatest.Config{Events: 10_000_000, RateLimits: map[string]int{"*": -1}, RequestLog: -1})
 	for name, target := range map[string]string{
@@ -51,7 +51,7 @@ func BenchmarkPage(b *testing.B) {
 	})
 }
 
-// BenchmarkNew makes an org of the default size: it stands in the start-up path of --demo.
+// BenchmarkNew creates an org of the default size, which is part of the start of --demo.
 func BenchmarkNew(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
@@ -59,7 +59,7 @@ func BenchmarkNew(b *testing.B) {
 	}
 }
 
-// BenchmarkUsers lists 100,000 users, page by page, to the end.
+// BenchmarkUsers lists 100,000 users in pages.
 func BenchmarkUsers(b *testing.B) {
 	org := oktatest.New(oktatest.Config{Users: 100_000, RateLimits: map[string]int{"*": -1}})
 	for b.Loop() {

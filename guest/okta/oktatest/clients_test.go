@@ -9,11 +9,11 @@ import (
 	"github.com/mach5/okta-connector/internal/observed"
 )
 
-// TestOAuthClientsAreAsPublished holds GET /oauth2/v1/clients, which Okta's OpenAPI document does not have, against Okta's
-// own example of it: no other members, each of the same type.
-func TestOAuthClientsAreAsPublished(t *testing.T) {
+// TestOAuthClients_Listed_MatchOktasExample compares GET /oauth2/v1/clients, which is not in Okta's OpenAPI document,
+// with Okta's own example: no other members, and the same types.
+func TestOAuthClients_Listed_MatchOktasExample(t *testing.T) {
 	text := observed.File(t, "examples/GET_oauth2_v1_clients.json")
-	types := map[string]map[gjson.Type]bool{"client_secret": {gjson.String: true}} // facts: in some answers
+	types := map[string]map[gjson.Type]bool{"client_secret": {gjson.String: true}} // in some of Okta's responses
 	elements := map[string]bool{}
 	for _, client := range gjson.GetBytes(text, "responses.200.All Clients").Array() {
 		client.ForEach(func(name, value gjson.Result) bool {

@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// deviceOf is the id of a seeded device of a status.
+// deviceOf returns the id of a seeded device with a status.
 func (h *harness) deviceOf(status string) string {
 	h.Helper()
 	for _, d := range h.org.Devices() {
@@ -29,7 +29,7 @@ func (h *harness) deviceStatus(id string) string {
 	return gjson.GetBytes(d, "status").Str
 }
 
-func TestDevicesAreListed(t *testing.T) {
+func TestDevices_Listed_AreInOrder(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Devices: 11})
 	var want []string
 	for _, d := range h.org.Devices() {
@@ -55,7 +55,7 @@ func TestDevicesAreListed(t *testing.T) {
 	same(t, "greatest limit", len(many.get("/api/v1/devices?limit=200").strings("#.id")), 200)
 }
 
-func TestDevicesAreSearched(t *testing.T) {
+func TestDevices_Searched_AreFound(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	id := h.deviceOf("SUSPENDED")
 	for search, want := range map[string]int{
@@ -75,7 +75,7 @@ func TestDevicesAreSearched(t *testing.T) {
 	}
 }
 
-func TestDeviceSearchLags(t *testing.T) {
+func TestDeviceSearch_AfterAChange_LagsBehind(t *testing.T) {
 	h := newHarness(t, oktatest.Config{SearchDelay: time.Minute})
 	suspended := func() int {
 		return len(h.get("/api/v1/devices?search=" + url.QueryEscape(`status eq "SUSPENDED"`)).strings("#.id"))
@@ -83,7 +83,7 @@ func TestDeviceSearchLags(t *testing.T) {
 	id := h.deviceOf("ACTIVE")
 	h.want(h.post("/api/v1/devices/"+id+"/lifecycle/suspend", ""), 204, "")
 	same(t, "by id", h.get("/api/v1/devices/"+id).get("status").Str, "SUSPENDED")
-	same(t, "searched at once", suspended(), 1)
+	same(t, "searched immediately", suspended(), 1)
 	h.clock.advance(time.Minute)
 	same(t, "searched later", suspended(), 2)
 	gone := h.deviceOf("DEACTIVATED")
@@ -92,11 +92,11 @@ func TestDeviceSearchLags(t *testing.T) {
 		t.Error("a deleted device is listed")
 	}
 	if !slices.Contains(h.get("/api/v1/devices?search=status+pr").strings("#.id"), gone) {
-		t.Error("a device that was deleted a moment ago is not found")
+		t.Error("a device that was just deleted is not found")
 	}
 }
 
-func TestDeviceLifecycle(t *testing.T) {
+func TestDeviceLifecycle_EachStatus_HasItsResponse(t *testing.T) {
 	allowed := map[string]map[string]string{
 		"activate":   {"CREATED": "ACTIVE", "DEACTIVATED": "ACTIVE"},
 		"deactivate": {"ACTIVE": "DEACTIVATED", "SUSPENDED": "DEACTIVATED"},
@@ -141,7 +141,7 @@ func TestDeviceLifecycle(t *testing.T) {
 	}
 }
 
-func TestDeletingADevice(t *testing.T) {
+func TestDeleteDevice_Deactivated_IsGone(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	for _, status := range []string{"CREATED", "ACTIVE", "SUSPENDED"} {
 		h.want(h.send("DELETE", "/api/v1/devices/"+h.deviceOf(status), ""), 400, "E0000001")
@@ -159,15 +159,15 @@ func TestDeletingADevice(t *testing.T) {
 	same(t, "effects", h.org.Effects(), 1)
 }
 
-func TestDevicesAndTheirUsers(t *testing.T) {
+func TestDevices_WithExpand_HaveTheirUsers(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const ada, alan = "ada.lovelace@example.com", "alan.turing@example.com"
 	ids := h.get("/api/v1/users/" + ada + "/devices").strings("#.device.id")
 	same(t, "Ada's devices", len(ids), 2)
-	same(t, "the shared one", h.get("/api/v1/users/"+alan+"/devices").get("0.device.id").Str, ids[0])
+	same(t, "the shared device", h.get("/api/v1/users/"+alan+"/devices").get("0.device.id").Str, ids[0])
 	same(t, "a device of a user", h.get("/api/v1/users/"+ada+"/devices").get("0.device").Raw, h.get("/api/v1/devices/"+ids[0]).body)
 	if h.get("/api/v1/devices").get("0._embedded").Exists() {
-		t.Error("users without being asked for")
+		t.Error("users without expand")
 	}
 	r := h.get("/api/v1/devices?expand=userSummary&limit=1")
 	same(t, "summaries", r.strings("0._embedded.users.#.user.profile.login"), []string{ada, alan})
@@ -189,7 +189,7 @@ func TestDevicesAndTheirUsers(t *testing.T) {
 	same(t, "an org without users", len(newHarness(t, oktatest.Config{Users: -1}).get("/api/v1/devices?expand=user").strings("#.id")), 8)
 }
 
-func TestFeaturesThatAnOrgLacks(t *testing.T) {
+func TestFeatures_OfAnOrgWithout_AreRefused(t *testing.T) {
 	for _, c := range []struct {
 		cfg      oktatest.Config
 		requests []string
@@ -217,7 +217,7 @@ func TestFeaturesThatAnOrgLacks(t *testing.T) {
 	}
 }
 
-func TestAuthenticators(t *testing.T) {
+func TestAuthenticators_Listed_AreOktas(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	r := h.get("/api/v1/authenticators")
 	same(t, "authenticators", r.strings("#.key"), "[okta_email okta_verify okta_password phone_number webauthn security_question custom_otp]")
@@ -226,7 +226,7 @@ func TestAuthenticators(t *testing.T) {
 	same(t, "activation", r.get(`#(key=="phone_number")._links.activate.hints.allow.0`).Str, "POST")
 }
 
-func TestTheSameSeedGivesTheSameOrg(t *testing.T) {
+func TestOrg_SameSeed_IsTheSame(t *testing.T) {
 	seeded := func(seed int64) []string {
 		h := newHarness(t, oktatest.Config{Seed: seed})
 		var all []string

@@ -7,7 +7,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// A write whose answer is lost: the client cannot know that it took effect, the test can.
+// A write whose response is lost: the client cannot know whether it took effect, but the test can.
 func Example() {
 	org := oktatest.New(oktatest.Config{})
 	server := org.Start()

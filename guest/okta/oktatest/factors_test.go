@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// factorTypes are the types of a user's factors, in order.
+// factorTypes returns the types of a user's factors, in order.
 func (h *harness) factorTypes(user string) []string {
 	var all []string
 	for _, f := range h.org.Factors(user) {
@@ -21,7 +21,7 @@ func (h *harness) factorTypes(user string) []string {
 
 const adasFactors = "/api/v1/users/ada.lovelace@example.com/factors"
 
-func TestFactorsAreListed(t *testing.T) {
+func TestFactors_OfEachStatus_AreListed(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	r := h.get(adasFactors)
 	h.want(r, 200, "")
@@ -43,7 +43,7 @@ func TestFactorsAreListed(t *testing.T) {
 	same(t, "none seeded", len(newHarness(t, oktatest.Config{Factors: -1}).org.Factors("ada.lovelace@example.com")), 0)
 }
 
-func TestAFactorIsUnenrolled(t *testing.T) {
+func TestDeleteFactor_Enrolled_IsGone(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	id := func(kind string) string { return h.get(adasFactors).get(`#(factorType=="` + kind + `").id`).Str }
 	sms := adasFactors + "/" + id("sms")
@@ -57,7 +57,7 @@ func TestAFactorIsUnenrolled(t *testing.T) {
 	same(t, "one of two", strings.Count(strings.Join(h.factorTypes("ada.lovelace@example.com"), " "), "webauthn"), 1)
 
 	h.changes("DELETE", adasFactors+"/"+id("push"), "", 204, "user.mfa.factor.deactivate", "user.mfa.factor.deactivate")
-	same(t, "push takes Okta Verify along", h.get(adasFactors).get(`#(factorType=="token:software:totp")#.provider`).Raw, `["GOOGLE"]`)
+	same(t, "push also removes Okta Verify", h.get(adasFactors).get(`#(factorType=="token:software:totp")#.provider`).Raw, `["GOOGLE"]`)
 
 	email := adasFactors + "/" + id("email")
 	user := h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str
@@ -65,7 +65,7 @@ func TestAFactorIsUnenrolled(t *testing.T) {
 	h.refused("DELETE", email, "", 403, "E0000038", "")
 }
 
-func TestResettingFactorsRemovesAll(t *testing.T) {
+func TestResetFactors_OfAUser_RemovesAll(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const reset = "/api/v1/users/ada.lovelace@example.com/lifecycle/reset_factors"
 	alan := h.factorTypes("alan.turing@example.com")

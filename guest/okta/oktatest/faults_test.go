@@ -20,7 +20,7 @@ func clientTLS(server *oktatest.Server) *tls.Config {
 	return &tls.Config{RootCAs: server.Certificates()}
 }
 
-// call sends a request to a server over a connection of its own; a failure to read the body is an error too.
+// call sends a request to a server on a new connection. A failure to read the body is an error too.
 func call(t *testing.T, server *oktatest.Server, method, path, body string) (*http.Response, string, error) {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
@@ -45,10 +45,10 @@ func call(t *testing.T, server *oktatest.Server, method, path, body string) (*ht
 	return response, string(text), err
 }
 
-func TestFaults(t *testing.T) {
+func TestFaults_OfEachKind_FailTheRequest(t *testing.T) {
 	for _, c := range []struct {
 		fault   oktatest.Fault
-		status  int // 0: no whole answer
+		status  int // 0 means no complete answer
 		effect  bool
 		handled bool
 		code    string
@@ -88,7 +88,7 @@ func TestFaults(t *testing.T) {
 				same(t, "took effect", created, c.effect)
 				same(t, "handled", org.Writes() == 1, c.handled)
 				if _, _, err := call(t, s, "GET", "/api/v1/users/me", ""); err != nil {
-					t.Fatal("the fault strikes more than once:", err)
+					t.Fatal("the fault is triggered more than once:", err)
 				}
 				if c.status == 0 {
 					return
@@ -107,7 +107,7 @@ func checkFault(t *testing.T, f oktatest.Fault, response *http.Response, body st
 	switch f.Kind {
 	case oktatest.NotJSON:
 		if !strings.HasPrefix(body, "<!DOCTYPE html>") || !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
-			t.Errorf("no HTML: %s %s", h.Get("Content-Type"), body)
+			t.Errorf("not HTML: %s %s", h.Get("Content-Type"), body)
 		}
 	case oktatest.Redirect:
 		same(t, "location", h.Get("Location"), f.Location)
@@ -123,7 +123,7 @@ func checkFault(t *testing.T, f oktatest.Fault, response *http.Response, body st
 	}
 }
 
-func TestATruncatedAnswerAnnouncesItsWholeLength(t *testing.T) {
+func TestTruncate_Answer_AnnouncesTheWholeLength(t *testing.T) {
 	org := oktatest.New(oktatest.Config{})
 	s := org.Start()
 	defer s.Close()
@@ -139,7 +139,7 @@ func TestATruncatedAnswerAnnouncesItsWholeLength(t *testing.T) {
 	same(t, "half", half, whole[:len(whole)/2])
 }
 
-func TestWhichRequestsAFaultFits(t *testing.T) {
+func TestFault_MethodAndPath_SelectRequests(t *testing.T) {
 	for _, c := range []struct {
 		method, path string
 		request      string
@@ -164,12 +164,12 @@ func TestWhichRequestsAFaultFits(t *testing.T) {
 		same(t, fmt.Sprint(c), r.Code == 599, c.fits)
 		org.ClearFaults()
 		if r := send(org, org, method, target, ""); r.Code == 599 {
-			t.Error("a cleared fault strikes")
+			t.Error("a cleared fault is triggered")
 		}
 	}
 }
 
-func TestFaultsAreSkippedAndRunOut(t *testing.T) {
+func TestFault_SkipTimesAndProbability_Count(t *testing.T) {
 	org := oktatest.New(oktatest.Config{})
 	org.Inject(oktatest.Fault{Kind: oktatest.Status, Skip: 1, Times: 2})
 	org.Inject(oktatest.Fault{Kind: oktatest.Status, Status: 500, Skip: 1})
@@ -192,7 +192,7 @@ func TestFaultsAreSkippedAndRunOut(t *testing.T) {
 	}
 }
 
-func TestParseFault(t *testing.T) {
+func TestParseFault_EachForm_IsParsed(t *testing.T) {
 	for text, want := range map[string]oktatest.Fault{
 		"reset-after:POST /api/v1/users:times=1":                     {Kind: oktatest.ResetAfter, Method: "POST", Path: "/api/v1/users", Times: 1},
 		"status:GET /api/v1/logs:status=500,times=2,skip=1":          {Kind: oktatest.Status, Method: "GET", Path: "/api/v1/logs", Status: 500, Times: 2, Skip: 1},
@@ -210,14 +210,14 @@ func TestParseFault(t *testing.T) {
 			t.Errorf("%s\n got %+v, %v\nwant %+v", text, got, err, want)
 		}
 		if again, err := oktatest.ParseFault(got.String()); err != nil || again != got {
-			t.Errorf("%s is written as %s, which reads as %+v, %v", text, got, again, err)
+			t.Errorf("%s is formatted as %s, which is parsed as %+v, %v", text, got, again, err)
 		}
 	}
 	for _, text := range []string{"", "explode", "status:FETCH /x", "status:GET x", "status:/a b", "status::status=200",
 		"status::status=x", "status::times=-1", "status::probability=2", "status::probability=NaN", "latency", "latency::latency=-1s",
 		"status::reset=soon", "redirect::location=", "status::colour=red", "status:/a?b=c"} {
 		if f, err := oktatest.ParseFault(text); err == nil {
-			t.Errorf("%q is read as %+v", text, f)
+			t.Errorf("%q is parsed as %+v", text, f)
 		}
 	}
 }
@@ -232,12 +232,12 @@ func FuzzParseFault(f *testing.F) {
 			return
 		}
 		if again, err := oktatest.ParseFault(fault.String()); err != nil || again != fault {
-			t.Errorf("%q is written as %q, which reads as %+v, %v", text, fault, again, err)
+			t.Errorf("%q is formatted as %q, which is parsed as %+v, %v", text, fault, again, err)
 		}
 	})
 }
 
-func TestFaultsOfCursors(t *testing.T) {
+func TestFaults_OfCursors_AffectPaging(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 30})
 	h.org.Inject(oktatest.Fault{Kind: oktatest.CursorExpired, Times: 1, Skip: 1})
 	first := h.get("/api/v1/logs?limit=10")
@@ -249,10 +249,10 @@ func TestFaultsOfCursors(t *testing.T) {
 	h.org.Inject(oktatest.Fault{Kind: oktatest.RepeatPage, Times: 1})
 	again := h.get(second.next())
 	same(t, "the page before", again.strings("#.uuid"), second.strings("#.uuid"))
-	same(t, "the page behind it", h.get(again.next()).strings("#.uuid"), third.strings("#.uuid"))
+	same(t, "the page after it", h.get(again.next()).strings("#.uuid"), third.strings("#.uuid"))
 }
 
-func TestRecipientLimit_LeavesTheBucketAsItIs(t *testing.T) {
+func TestRecipientLimit_OfEachCode_LeavesRequestsInTheBucket(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	for _, code := range oktatest.RecipientCodes() {
 		f, err := oktatest.ParseFault("recipient-limited:POST /api/v1/users/{id}/lifecycle/reset_password:times=1,code=" + code)
@@ -268,11 +268,11 @@ func TestRecipientLimit_LeavesTheBucketAsItIs(t *testing.T) {
 		same(t, "status", h.status(h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str), "ACTIVE")
 	}
 	if _, err := oktatest.ParseFault("recipient-limited:*:code=E0000047"); err == nil {
-		t.Error("the code of a bucket was taken")
+		t.Error("the code of a bucket was accepted")
 	}
 }
 
-func TestEmailInterval_OfOneRecipient(t *testing.T) {
+func TestEmailInterval_SecondMail_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{EmailInterval: 5 * time.Second})
 	reset := func(user, mail string) reply {
 		return h.post("/api/v1/users/"+user+"/lifecycle/reset_password?sendEmail="+mail, "")
@@ -285,7 +285,7 @@ func TestEmailInterval_OfOneRecipient(t *testing.T) {
 	h.want(reset("ada.lovelace", "true"), 200, "")
 }
 
-// TestFaultHelp_NamesEachKindAndOption that ParseFault takes.
+// TestFaultHelp_NamesEachKindAndOption compares the help with ParseFault.
 func TestFaultHelp_NamesEachKindAndOption(t *testing.T) {
 	help := oktatest.FaultHelp()
 	for wrong, form := range map[string]string{"earthquake": "\n  %s  ", "status:*:nonsense=1": "\n  %s="} {

@@ -23,7 +23,7 @@ func ruleBody(name, expression, group string) string {
 		`"},"people":{"users":{"exclude":[]}}},"actions":{"assignUserToGroups":{"groupIds":["` + group + `"]}}}`
 }
 
-// rule makes a rule and activates it.
+// rule creates a rule and activates it.
 func (h *harness) rule(expression, group string) string {
 	h.Helper()
 	r := h.post(rules, ruleBody("The rule", expression, group))
@@ -48,14 +48,14 @@ func TestGroupRule_Active_AssignsMembers(t *testing.T) {
 	}
 	same(t, "members", h.org.Members(engineering), want)
 	if len(want) == len(before) {
-		t.Fatal("the rule takes nobody in")
+		t.Fatal("the rule adds no user")
 	}
-	// Who is made, and who changes, is held against it too.
+	// Rules also apply to new and changed users.
 	mira := h.post("/api/v1/users", newUser("mira@example.com", `,"department":"Legal"`)).get("id").Str
 	same(t, "a new user", slices.Contains(h.org.Members(engineering), mira), true)
 	h.post("/api/v1/users/"+mira, `{"profile":{"department":"Sales"}}`)
 	same(t, "a user who changed", slices.Contains(h.org.Members(engineering), mira), false)
-	// Deactivated, it leaves who is there.
+	// A deactivated rule keeps its members.
 	h.want(h.post(rules+"/"+id+"/lifecycle/deactivate", ""), 204, "")
 	same(t, "after the deactivation", h.org.Members(engineering), want)
 	same(t, "read", h.get(rules+"/"+id+"?expand=groupIdToGroupNameMap").get("_embedded.groupIdToGroupNameMap."+engineering).Str, "Engineering")
@@ -64,7 +64,7 @@ func TestGroupRule_Active_AssignsMembers(t *testing.T) {
 	h.want(h.get(rules+"/"+id), 404, "E0000007")
 }
 
-func TestGroupRule_RemovedMember_IsExcludedForGood(t *testing.T) {
+func TestGroupRule_RemovedMember_IsExcluded(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	mira := h.post("/api/v1/users", newUser("mira@example.com", `,"department":"Legal"`)).get("id").Str
 	id := h.rule(`user.department == "Legal" AND user.lastName != null`, engineering)
@@ -75,7 +75,7 @@ func TestGroupRule_RemovedMember_IsExcludedForGood(t *testing.T) {
 	same(t, "excluded", h.get(rules+"/"+id).strings("conditions.people.users.exclude"), []string{mira})
 	h.post("/api/v1/users/"+mira, `{"profile":{"title":"x"}}`)
 	same(t, "stays out", slices.Contains(h.org.Members(engineering), mira), false)
-	// A member by hand is no business of the rule.
+	// A rule does not apply to a member who was added by hand.
 	h.want(h.send("PUT", member, ""), 204, "")
 	h.want(h.send("DELETE", member, ""), 204, "")
 	same(t, "excluded once", len(h.get(rules+"/"+id).strings("conditions.people.users.exclude")), 1)
@@ -91,12 +91,12 @@ func TestGroupRule_OfADeletedGroup_IsInvalid(t *testing.T) {
 	h.want(h.send("DELETE", rules+"/"+id, ""), 202, "")
 }
 
-func TestGroupRule_WhatOktaRefuses(t *testing.T) {
+func TestGroupRule_InvalidValue_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	id := h.rule(`user.department=="Legal"`, engineering)
 	const expression = `user.department=="Sales"`
 	for _, c := range []struct{ name, body string }{
-		{"a name that is taken", ruleBody("The rule", expression, engineering)},
+		{"a name in use", ruleBody("The rule", expression, engineering)},
 		{"no name", ruleBody("", expression, engineering)},
 		{"a long name", ruleBody(strings.Repeat("x", 51), expression, engineering)},
 		{"an unknown group", ruleBody("a", expression, "00gNone")},
@@ -112,7 +112,7 @@ func TestGroupRule_WhatOktaRefuses(t *testing.T) {
 			t.Errorf("%s: %d %.300s", c.name, r.Code, r.body)
 		}
 	}
-	h.want(h.send("PUT", rules+"/"+id, ruleBody("b", expression, engineering)), 400, "E0000001") // it is active
+	h.want(h.send("PUT", rules+"/"+id, ruleBody("b", expression, engineering)), 400, "E0000001") // the rule is active
 	h.want(h.send("DELETE", rules+"/"+id, ""), 400, "E0000001")
 	h.post(rules+"/"+id+"/lifecycle/deactivate", "")
 	h.want(h.send("PUT", rules+"/"+id, ruleBody("b", expression, "00gBLrECxFjBwtQJcwkO")), 400, "E0000001") // another group
@@ -122,7 +122,7 @@ func TestGroupRule_WhatOktaRefuses(t *testing.T) {
 	h.want(h.get(rules+"/0prNone"), 404, "E0000007")
 }
 
-func TestGroupRules_Listed(t *testing.T) {
+func TestGroupRules_Seeded_AreListed(t *testing.T) {
 	h := newHarness(t, oktatest.Config{GroupRules: 3, Groups: 8})
 	got, pages := h.pages(rules+"?limit=2", "#.id")
 	same(t, "rules", len(got), 3)
@@ -130,7 +130,7 @@ func TestGroupRules_Listed(t *testing.T) {
 	same(t, "found", len(h.get(rules+"?search=in+engin").strings("#.id")), 1)
 	for _, r := range h.org.GroupRules() {
 		if len(h.org.Members(gjson.GetBytes(r, "actions.assignUserToGroups.groupIds.0").Str)) == 0 {
-			t.Errorf("nobody is in the group of %s", r)
+			t.Errorf("the group of %s has no members", r)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestGroupsAreListedAndFound(t *testing.T) {
+func TestGroups_EachQuery_FindsTheRightOnes(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Groups: 9})
 	var want []string
 	for _, g := range h.org.Groups() {
@@ -39,7 +39,7 @@ func TestGroupsAreListedAndFound(t *testing.T) {
 	h.want(h.get("/api/v1/groups/00gnowhere"), 404, "E0000007")
 }
 
-func TestMembership(t *testing.T) {
+func TestMembership_OfUsersAndGroups_Agrees(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Users: 30})
 	var live []string
 	for _, id := range h.org.UserIDs() {
@@ -54,7 +54,7 @@ func TestMembership(t *testing.T) {
 		members, _ := h.pages("/api/v1/groups/"+group+"/users?limit=2", "#.id")
 		for _, id := range members {
 			if !slices.Contains(h.get("/api/v1/users/"+id+"/groups").strings("#.id"), group) {
-				t.Errorf("%s is a member of %s and does not know", id, group)
+				t.Errorf("%s is a member of %s, but does not list it", id, group)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func TestMembership(t *testing.T) {
 	h.want(h.get("/api/v1/users/nobody/groups"), 404, "E0000007")
 }
 
-func TestADeletedUserLeavesTheirGroups(t *testing.T) {
+func TestDeleteUser_Member_LeavesTheGroups(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	group := h.get("/api/v1/groups").strings("#.id")[2]
 	id := h.post("/api/v1/users", `{"groupIds":["`+group+`"],`+newUser("m@example.com", "")[1:]).get("id").Str

@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// groupID is the id of the seeded group of a name.
+// groupID returns the id of the seeded group with a name.
 func (h *harness) groupID(name string) string {
 	h.Helper()
 	for _, g := range h.org.Groups() {
@@ -24,7 +24,7 @@ func (h *harness) groupID(name string) string {
 	return ""
 }
 
-// refused checks a refusal: its status, its code, the end of its summary, and that nothing came of it.
+// refused checks a refusal: its status, its code, the end of its summary, and that nothing was changed.
 func (h *harness) refused(method, target, body string, status int, code, summary string) {
 	h.Helper()
 	events, effects := h.org.EventCount(), h.org.Effects()
@@ -37,7 +37,7 @@ func (h *harness) refused(method, target, body string, status int, code, summary
 	same(h.T, target+": effects", h.org.Effects(), effects)
 }
 
-// changes checks the status of a write, the events that it leaves, and that it counts as an effect if it leaves any.
+// changes checks the status of a write and its events, and that it counts as an effect if it has events.
 func (h *harness) changes(method, target, body string, status int, events ...string) reply {
 	h.Helper()
 	count, effects := h.org.EventCount(), h.org.Effects()
@@ -52,7 +52,7 @@ func (h *harness) changes(method, target, body string, status int, events ...str
 	return r
 }
 
-func TestGroupsAreCreatedReplacedAndDeleted(t *testing.T) {
+func TestGroup_CreatedReplacedAndDeleted_HasEvents(t *testing.T) {
 	h := newHarness(t, oktatest.Config{GroupAttributes: []string{"costCenter"}})
 	const groups = "/api/v1/groups"
 	r := h.changes("POST", groups, `{"profile":{"name":"Night Shift","description":"Up late","costCenter":"7"}}`, 200, "group.lifecycle.create")
@@ -76,9 +76,9 @@ func TestGroupsAreCreatedReplacedAndDeleted(t *testing.T) {
 
 	h.clock.advance(time.Minute)
 	r = h.changes("PUT", path, `{"profile":{"name":"Late Shift"}}`, 200, "group.profile.update")
-	same(t, "what was left out", r.get("profile").Raw, `{"name":"Late Shift","description":null}`)
+	same(t, "omitted attributes", r.get("profile").Raw, `{"name":"Late Shift","description":null}`)
 	if r.get("lastUpdated").Str <= r.get("created").Str {
-		t.Error("lastUpdated did not move")
+		t.Error("lastUpdated did not change")
 	}
 	h.clock.advance(time.Minute)
 	same(t, "the same again", h.changes("PUT", path, `{"profile":{"name":"Late Shift"}}`, 200).body, r.body)
@@ -89,7 +89,7 @@ func TestGroupsAreCreatedReplacedAndDeleted(t *testing.T) {
 	h.changes("POST", groups, `{"profile":{"name":"Late Shift"}}`, 200, "group.lifecycle.create")
 }
 
-func TestMalformedGroups(t *testing.T) {
+func TestGroup_MalformedBody_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	for _, body := range []string{`{"profile":`, `[]`, `{"profile":"x"}`} {
 		r := send(h.org, h.org, "POST", "/api/v1/groups", body)
@@ -97,7 +97,7 @@ func TestMalformedGroups(t *testing.T) {
 	}
 }
 
-func TestGroupsThatAreNotOktasToChange(t *testing.T) {
+func TestGroup_NotManagedByOkta_IsNotChanged(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	user := h.withStatus("ACTIVE")
 	everyone, imported := "/api/v1/groups/"+h.groupID("Everyone"), "/api/v1/groups/"+h.groupID("Contractors")
@@ -112,7 +112,7 @@ func TestGroupsThatAreNotOktasToChange(t *testing.T) {
 	h.changes("DELETE", imported, "", 204, "group.lifecycle.delete")
 }
 
-func TestMembersComeAndGo(t *testing.T) {
+func TestMembers_AddedAndRemoved_AreListed(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	group := h.groupID("Engineering")
 	path := "/api/v1/groups/" + group
@@ -133,7 +133,7 @@ func TestMembersComeAndGo(t *testing.T) {
 	h.changes("PUT", member, "", 204, "group.user_membership.add")
 	same(t, "joined", joined(), true)
 	if h.get(path).get("lastMembershipUpdated").Str <= before {
-		t.Error("lastMembershipUpdated did not move")
+		t.Error("lastMembershipUpdated did not change")
 	}
 	h.changes("PUT", member, "", 204)
 	h.changes("DELETE", member, "", 204, "group.user_membership.remove")
@@ -148,7 +148,7 @@ func TestMembersComeAndGo(t *testing.T) {
 	h.refused("PUT", path+"/users/"+h.withStatus("DEPROVISIONED"), "", 404, "E0000007", "(User)")
 }
 
-func TestMembershipsOutliveDeactivationAndEndWithTheGroup(t *testing.T) {
+func TestMembership_DeactivatedUser_IsKept(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	group := h.groupID("IT Operations")
 	user := h.org.Members(group)[0]
@@ -164,7 +164,7 @@ func TestMembershipsOutliveDeactivationAndEndWithTheGroup(t *testing.T) {
 	h.want(h.get("/api/v1/groups/"+group+"/roles"), 404, "E0000007")
 }
 
-func TestStatsOfGroups(t *testing.T) {
+func TestGroups_WithStats_HaveCounts(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	r := h.get("/api/v1/groups?expand=stats&limit=3")
 	for i, id := range r.strings("#.id") {
@@ -178,14 +178,14 @@ func TestStatsOfGroups(t *testing.T) {
 	same(t, "without expand", h.get("/api/v1/groups").get("0._embedded").Exists(), false)
 }
 
-func TestPagingThroughGroupsWhileOneGoes(t *testing.T) {
+func TestListGroups_GroupDeletedBetweenPages_SkipsNone(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Groups: 9})
 	first := h.get("/api/v1/groups?limit=3")
 	h.want(h.send("DELETE", "/api/v1/groups/"+first.strings("#.id")[1], ""), 204, "")
 	same(t, "the next page", h.get(first.next()).strings("#.profile.name"), "[Équipe Ventes Contractors Team 5]")
 }
 
-func TestSearchOfGroupsLagsBehind(t *testing.T) {
+func TestGroupSearch_AfterAChange_LagsBehind(t *testing.T) {
 	h := newHarness(t, oktatest.Config{SearchDelay: time.Second})
 	search := func() []string {
 		return h.get("/api/v1/groups?search=" + url.QueryEscape(`profile.name sw "zeta"`)).strings("#.profile.name")
@@ -207,17 +207,17 @@ func TestSearchOfGroupsLagsBehind(t *testing.T) {
 	same(t, "a second after the deletion", len(search()), 0)
 }
 
-func TestOperatorsThatSearchLimits(t *testing.T) {
+func TestSearch_OperatorCo_IsLimited(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	same(t, "co on a name", h.get("/api/v1/groups?search="+url.QueryEscape(`profile.name co "gineer"`)).strings("#.profile.name"), "[Engineering]")
 	h.want(h.get("/api/v1/groups?search="+url.QueryEscape(`type co "OKTA"`)), 400, "E0000031")
 	h.want(h.get("/api/v1/groups?search="+url.QueryEscape(`id pr`)+"&sortBy=id&sortOrder=up"), 400, "E0000001")
 	h.want(h.get("/api/v1/groups?after=nonsense"), 400, "E0000001")
 	h.want(h.get("/api/v1/users?search="+url.QueryEscape(`profile.department co "ale"`)), 400, "E0000031")
-	same(t, "filter minds case", len(h.get("/api/v1/users?filter="+url.QueryEscape(`profile.login eq "ADA.Lovelace@example.com"`)).strings("#.id")), 0)
+	same(t, "filter respects case", len(h.get("/api/v1/users?filter="+url.QueryEscape(`profile.login eq "ADA.Lovelace@example.com"`)).strings("#.id")), 0)
 }
 
-func TestGroupsOfAnInactiveApplication_DoNotChange(t *testing.T) {
+func TestApplicationGroups_OfAnInactiveApplication_AreRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	var lunch string
 	for _, a := range h.org.Applications() {
@@ -229,7 +229,7 @@ func TestGroupsOfAnInactiveApplication_DoNotChange(t *testing.T) {
 	h.want(h.send("DELETE", lunch+"/groups/"+engineering, ""), 404, "E0000007")
 }
 
-func TestWrites_WhatOktasDocumentForbids_AreRefused(t *testing.T) {
+func TestWrites_AgainstOktasDocument_AreRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	app := "/api/v1/apps/" + gjson.GetBytes(h.org.Applications()[0], "id").Str
 	ada := h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str
@@ -243,7 +243,7 @@ func TestWrites_WhatOktasDocumentForbids_AreRefused(t *testing.T) {
 		{"PUT", app + "/groups/" + engineering, `{"profile":"x"}`},
 		{"POST", app + "/users", `{"scope":"USER"}`},
 		{"POST", app + "/users", `{"id":"` + ada + `","scope":"EVERYBODY"}`},
-		{"POST", "/api/v1/users", newUser("LØVE.Ase@example.com", "")}, // which differs by case and a diacritical mark
+		{"POST", "/api/v1/users", newUser("LØVE.Ase@example.com", "")}, // differs by case and a diacritical mark
 		{"POST", "/api/v1/users/" + ada + "/lifecycle/reset_password", ""},
 	} {
 		before := h.org.Effects()

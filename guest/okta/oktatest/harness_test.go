@@ -16,8 +16,7 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
-// harness is an org behind a judge that holds all of its answers, and the requests that it took, against Okta's
-// OpenAPI document.
+// harness is an org whose requests and responses are checked against Okta's OpenAPI document.
 type harness struct {
 	*testing.T
 	org   *oktatest.Org
@@ -25,7 +24,7 @@ type harness struct {
 	clock *clock
 }
 
-// clock is a clock that stands still unless it is moved.
+// clock is a clock that moves only by advance.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -62,7 +61,7 @@ func newHarness(t *testing.T, cfg oktatest.Config) *harness {
 	return &harness{T: t, org: org, judge: j.Answers(t, org), clock: c}
 }
 
-// reply is an answer as a test looks at it.
+// reply is a response, for tests.
 type reply struct {
 	*httptest.ResponseRecorder
 	body string
@@ -73,7 +72,7 @@ func (r reply) code() string                 { return r.get("errorCode").Str }
 
 var nextLink = regexp.MustCompile(`^<([^>]+)>; rel="next"$`)
 
-// next is the path and query of the next link, or empty.
+// next returns the path and query of the next link, or an empty string.
 func (r reply) next() string {
 	for _, link := range r.Header().Values("Link") {
 		if m := nextLink.FindStringSubmatch(link); m != nil {
@@ -83,7 +82,7 @@ func (r reply) next() string {
 	return ""
 }
 
-// strings are the values at a path, in order.
+// strings returns the values at a path, in order.
 func (r reply) strings(path string) []string {
 	var all []string
 	for _, v := range r.get(path).Array() {
@@ -129,7 +128,7 @@ func (h *harness) want(r reply, status int, code string) {
 	}
 }
 
-// pages follows next links from target to the end and returns all that is at path. Polling queries have no end.
+// pages follows next links from target to the end and returns all values at path. Polling queries never end.
 func (h *harness) pages(target, path string) (all []string, pages int) {
 	h.Helper()
 	for target != "" {
@@ -146,7 +145,7 @@ func (h *harness) pages(target, path string) (all []string, pages int) {
 	return all, pages
 }
 
-// withStatus is the id of a seeded user of a status.
+// withStatus returns the id of a seeded user with a status.
 func (h *harness) withStatus(status string) string {
 	h.Helper()
 	for _, id := range h.org.UserIDs() {
@@ -164,7 +163,7 @@ func (h *harness) status(id string) string {
 	return gjson.GetBytes(user, "status").Str
 }
 
-// events are the types of the events since a count.
+// events returns the types of the events since a count.
 func (h *harness) events(since int) []string {
 	var all []string
 	i := 0

@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// uuids are those of all events, in the order of their persistence.
+// uuids returns the ids of all events, in the order of persistence.
 func (h *harness) uuids() []string {
 	var all []string
 	for e := range h.org.Events() {
@@ -23,7 +23,7 @@ func (h *harness) uuids() []string {
 	return all
 }
 
-func TestPollingFollowsTheLogWithoutEnd(t *testing.T) {
+func TestPolling_GrowingLog_NeverEnds(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 250})
 	want := h.uuids()
 	var got []string
@@ -47,12 +47,12 @@ func TestPollingFollowsTheLogWithoutEnd(t *testing.T) {
 	same(t, "late event", r.strings("#.uuid")[4], gjson.GetBytes(late, "uuid").Str)
 	same(t, "published of the late event", r.get("4.published").Str, "2031-05-05T06:00:00.000Z")
 	if !strings.Contains(r.body, `{"uuid":"own",  "published"`) {
-		t.Error("an event given whole is not served byte for byte")
+		t.Error("an event of AppendEvent is not served byte for byte")
 	}
 	same(t, "count", h.org.EventCount(), 255)
 }
 
-func TestPollingIsInTheOrderOfPersistence(t *testing.T) {
+func TestPolling_LateEvents_AreInOrderOfPersistence(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 500})
 	r := h.get("/api/v1/logs?limit=1000")
 	published := r.strings("#.published")
@@ -62,7 +62,7 @@ func TestPollingIsInTheOrderOfPersistence(t *testing.T) {
 	}
 }
 
-func TestPollingBeginsAtPersistence(t *testing.T) {
+func TestPolling_Since_CountsPersistence(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: -1})
 	h.org.AppendLateEvent(noon.Add(-time.Hour))
 	h.clock.advance(time.Minute)
@@ -72,13 +72,13 @@ func TestPollingBeginsAtPersistence(t *testing.T) {
 	same(t, "persisted before since", len(h.get("/api/v1/logs?"+since).strings("#.uuid")), 0)
 }
 
-// published is when an event says that it happened.
+// published returns the published time of an event.
 func published(e json.RawMessage) time.Time {
 	at, _ := time.Parse(time.RFC3339Nano, gjson.GetBytes(e, "published").Str)
 	return at
 }
 
-func TestBoundedQueriesAreOrderedByPublishedAndEnd(t *testing.T) {
+func TestBoundedQuery_BothOrders_IsByPublishedAndEnds(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 3000})
 	h.org.AppendLateEvent(noon.Add(-90 * time.Minute))
 	h.org.AppendEvent(json.RawMessage(`{"uuid":"own","published":"2031-05-06T10:20:30Z"}`))
@@ -110,7 +110,7 @@ func TestBoundedQueriesAreOrderedByPublishedAndEnd(t *testing.T) {
 	}
 }
 
-func TestTheLastBoundedPageHasNoNextLink(t *testing.T) {
+func TestBoundedQuery_LastPage_HasNoNextLink(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 20})
 	_, pages := h.pages("/api/v1/logs?limit=10&since=2031-05-05T00:00:00Z&until=2031-05-07T00:00:00Z", "#.uuid")
 	same(t, "pages of a whole number of events", pages, 2)
@@ -120,7 +120,7 @@ func TestTheLastBoundedPageHasNoNextLink(t *testing.T) {
 	}
 }
 
-func TestLogFilters(t *testing.T) {
+func TestLogFilter_EachExpression_FindsTheRightEvents(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 600})
 	all := slices.Collect(h.org.Events())
 	actor := gjson.GetBytes(all[17], "actor.id").Str
@@ -172,7 +172,7 @@ func TestLogFilters(t *testing.T) {
 	}
 }
 
-func TestLogRefusals(t *testing.T) {
+func TestLogQuery_InvalidParameter_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 5})
 	for query, code := range map[string]string{
 		"limit=1001":                           "E0000001",
@@ -195,7 +195,7 @@ func TestLogRefusals(t *testing.T) {
 	same(t, "default limit", len(newHarness(t, oktatest.Config{}).get("/api/v1/logs").strings("#.uuid")), 100)
 }
 
-func TestRetentionIsNinetyDays(t *testing.T) {
+func TestRetention_OlderEvents_AreGone(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 5})
 	h.clock.advance(100 * 24 * time.Hour)
 	h.org.AppendEvents(1)
@@ -203,7 +203,7 @@ func TestRetentionIsNinetyDays(t *testing.T) {
 	same(t, "events", len(r.strings("#.uuid")), 1)
 }
 
-func TestSeededEventsVaryLikeRealOnes(t *testing.T) {
+func TestSeededEvents_OfALog_VaryLikeRealOnes(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 2000, EventSize: 2000})
 	var bytes int
 	seen := map[string]bool{}
@@ -243,7 +243,7 @@ func TestSeededEventsVaryLikeRealOnes(t *testing.T) {
 	}
 }
 
-func TestTenMillionEventsCostNothing(t *testing.T) {
+func TestSeededEvents_TenMillion_NeedNoMemory(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Events: 10_000_000})
 	r := h.get("/api/v1/logs?limit=5&since=" + noon.Add(-24*time.Hour).Format(time.RFC3339))
 	same(t, "events", len(r.strings("#.uuid")), 5)
@@ -260,15 +260,15 @@ func TestEvents_OverNinetyDays_CanBeBackfilled(t *testing.T) {
 	if len(got) < 290 || len(got) > 310 {
 		t.Errorf("%d events of 30 days, want 300", len(got))
 	}
-	// What is older than 90 days is gone, without a word; a since of more than 180 days is refused.
+	// Events older than 90 days are omitted silently; a since of more than 180 days ago is refused.
 	h.clock.advance(45 * 24 * time.Hour)
 	ask := func(days int) reply {
 		return h.get("/api/v1/logs?limit=1000&since=" + noon.AddDate(0, 0, 45-days).Format(time.RFC3339))
 	}
 	same(t, "of 179 days", len(ask(179).strings("#.uuid")) <= 450, true)
 	h.want(ask(181), 400, "E0000053")
-	// So it is for a cursor from before.
+	// The same holds for an old cursor.
 	r := h.get("/api/v1/logs?limit=1&since=" + noon.AddDate(0, 0, -44).Format(time.RFC3339))
 	h.clock.advance(20 * 24 * time.Hour)
-	same(t, "behind an old cursor", len(h.get(strings.Replace(r.next(), "limit=1", "limit=1000", 1)).strings("#.uuid")) <= 251, true)
+	same(t, "after an old cursor", len(h.get(strings.Replace(r.next(), "limit=1", "limit=1000", 1)).strings("#.uuid")) <= 251, true)
 }

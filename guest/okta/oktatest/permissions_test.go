@@ -6,7 +6,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestEndpointsThatRefuseTheToken(t *testing.T) {
+func TestForbid_Endpoint_RefusesTheToken(t *testing.T) {
 	h := newHarness(t, oktatest.Config{
 		Forbid:      []string{"PUT /api/v1/groups/{group}/users/{user}", "GET /api/v1/logs"},
 		Unavailable: []string{"GET /api/v1/users/{}/factors"},
@@ -25,7 +25,7 @@ func TestEndpointsThatRefuseTheToken(t *testing.T) {
 
 	defer func() {
 		if recover() == nil {
-			t.Error("an endpoint that the org does not have is taken")
+			t.Error("an endpoint that the org does not have is accepted")
 		}
 	}()
 	oktatest.New(oktatest.Config{Forbid: []string{"GET /api/v1/unicorns"}})

@@ -17,7 +17,7 @@ const (
 	idpDiscovery  = "/api/v1/policies/00pnKDfk2ucBHKPncwkO"
 )
 
-// replaced is an object as a PUT of it may send it, with changes: pairs of a path and JSON, or "" to take the member out.
+// replaced returns an object for a PUT, with changes: pairs of a path and JSON, or "" to remove the member.
 func (h *harness) replaced(target string, changes ...string) string {
 	h.Helper()
 	body := h.get(target).body
@@ -42,7 +42,7 @@ func TestPolicyStatus_ByPut_IsIgnored(t *testing.T) {
 	same(t, "afterwards", h.get(signOnCustom).get("status").Str, "ACTIVE")
 }
 
-func TestPolicyLifecycle_SetsTheStatus(t *testing.T) {
+func TestPolicyLifecycle_EachAction_SetsTheStatus(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	for _, step := range []struct{ action, status, event string }{
 		{"deactivate", "INACTIVE", "policy.lifecycle.deactivate"}, {"deactivate", "INACTIVE", ""},
@@ -58,25 +58,25 @@ func TestPolicyLifecycle_SetsTheStatus(t *testing.T) {
 	h.want(h.post("/api/v1/policies/00pNone/lifecycle/activate", ""), 404, "E0000007")
 }
 
-func TestPolicyPriority_OfOktasOwn_IsReadOnly(t *testing.T) {
+func TestPolicyPriority_OfTheDefaultPolicy_IsReadOnly(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	r := h.send("PUT", signOnDefault, h.replaced(signOnDefault, "priority", "1"))
 	h.want(r, 403, "E0000077")
 	h.want(h.send("PUT", signOnDefault, h.replaced(signOnDefault, "description", `"same priority"`)), 200, "")
 	h.want(h.send("PUT", signOnDefault, h.replaced(signOnDefault, "priority", "", "description", `"none"`)), 200, "")
 	same(t, "default", h.get(signOnDefault).get("priority").Int(), 2)
-	// The only policy besides: whatever it asks for, it is the first.
+	// The only other policy is the first, whatever priority it asks for.
 	r = h.send("PUT", signOnCustom, h.replaced(signOnCustom, "priority", "7"))
 	same(t, "custom", r.get("priority").Int(), 1)
 	h.want(h.send("PUT", signOnCustom, h.replaced(signOnCustom, "priority", "0")), 400, "E0000001")
 }
 
-func TestPolicyOfIdpDiscovery_CannotBeReplaced(t *testing.T) {
+func TestReplacePolicy_OfIdpDiscovery_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	h.want(h.send("PUT", idpDiscovery, h.replaced(idpDiscovery)), 400, "E0000001")
 }
 
-func TestEnrollmentSettings_ComeBackWhole(t *testing.T) {
+func TestEnrollmentSettings_AfterAPut_AreComplete(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	modes := func(r reply) (all []string) {
 		for _, one := range r.get("settings.authenticators").Array() {
@@ -103,7 +103,7 @@ func TestEnrollmentSettings_ComeBackWhole(t *testing.T) {
 	same(t, "factors", []string{r.get("settings.factors.okta_sms.enroll.self").Str, r.get("settings.factors.okta_push.enroll.self").Str}, []string{"OPTIONAL", "NOT_ALLOWED"})
 }
 
-func TestPoliciesPrioritiesAreEachOnce(t *testing.T) {
+func TestPolicyPriorities_AfterChanges_AreUnique(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range oktatest.New(oktatest.Config{}).Policies() {
 		key := gjson.GetBytes(p, "type").Str + gjson.GetBytes(p, "priority").Raw

@@ -20,7 +20,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestOnlyTheTokenOpens(t *testing.T) {
+func TestRequests_WithoutTheToken_AreRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Token: "00right"})
 	for authorization, status := range map[string]int{
 		"SSWS 00right": 200, "SSWS 00wrong": 401, "Bearer 00right": 401, "00right": 401, "": 401,
@@ -34,7 +34,7 @@ func TestOnlyTheTokenOpens(t *testing.T) {
 	same(t, "open endpoint", h.send("GET", "/.well-known/okta-organization", "", "Authorization", "").Code, 200)
 }
 
-func TestRefusalsHaveOktasShape(t *testing.T) {
+func TestRefusals_OfEachKind_HaveOktasShape(t *testing.T) {
 	org := oktatest.New(oktatest.Config{})
 	for _, c := range []struct {
 		method, target string
@@ -56,7 +56,7 @@ func TestRefusalsHaveOktasShape(t *testing.T) {
 	same(t, "double slash", r.body, `{"status":404,"message":"Resource not found"}`)
 }
 
-func TestRateLimitsAreCountedByBucketAndWindow(t *testing.T) {
+func TestRateLimits_PerBucketAndWindow_AreCounted(t *testing.T) {
 	h := newHarness(t, oktatest.Config{RateLimits: map[string]int{"/api/v1/logs": 3, "*": 5}})
 	number := func(r reply, name string) int {
 		n, err := strconv.Atoi(r.Header().Get("X-Rate-Limit-" + name))
@@ -82,16 +82,16 @@ func TestRateLimitsAreCountedByBucketAndWindow(t *testing.T) {
 	h.want(r, 429, "E0000047")
 	same(t, "remaining", number(r, "Remaining"), 0)
 	same(t, "another bucket", h.get("/api/v1/org").Code, 200)
-	same(t, "one bucket of two endpoints", number(h.get("/api/v1/users/me/roles"), "Remaining"), 4)
-	same(t, "one bucket of two endpoints", number(h.get("/api/v1/users"), "Remaining"), 3)
-	same(t, "a bucket of its own", number(h.get("/api/v1/users/me"), "Remaining"), 4)
+	same(t, "the bucket of two endpoints", number(h.get("/api/v1/users/me/roles"), "Remaining"), 4)
+	same(t, "the bucket of two endpoints", number(h.get("/api/v1/users"), "Remaining"), 3)
+	same(t, "a separate bucket", number(h.get("/api/v1/users/me"), "Remaining"), 4)
 
 	h.clock.advance(time.Unix(int64(number(r, "Reset")), 0).Sub(h.clock.Now()))
 	same(t, "in the next window", h.get("/api/v1/logs").Code, 200)
 	same(t, "handled writes", h.org.Writes(), 0)
 }
 
-func TestNegativeRateLimitsLiftThem(t *testing.T) {
+func TestRateLimits_Negative_AreLifted(t *testing.T) {
 	org := oktatest.New(oktatest.Config{RateLimits: map[string]int{"*": -1}})
 	r := send(org, org, "GET", "/api/v1/org", "")
 	same(t, "headers", r.Header().Get("X-Rate-Limit-Limit"), "")
@@ -101,7 +101,7 @@ func TestNegativeRateLimitsLiftThem(t *testing.T) {
 	}
 }
 
-func TestCompression(t *testing.T) {
+func TestCompression_IfAskedFor_IsUsed(t *testing.T) {
 	for _, c := range []struct {
 		name, target, accept string
 		off, compressed      bool
@@ -110,7 +110,7 @@ func TestCompression(t *testing.T) {
 		{"a small body", "/api/v1/users/nobody", "gzip", false, false},
 		{"a client that does not ask", "/api/v1/users", "", false, false},
 		{"a client that refuses", "/api/v1/users", "gzip; q=0", false, false},
-		{"an org without", "/api/v1/users", "gzip", true, false},
+		{"an org without compression", "/api/v1/users", "gzip", true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHarness(t, oktatest.Config{NoGzip: c.off})
@@ -132,7 +132,7 @@ func TestCompression(t *testing.T) {
 	}
 }
 
-func TestAWriteWithoutALengthIsRefused(t *testing.T) {
+func TestWrite_WithoutALength_IsRefused(t *testing.T) {
 	server := oktatest.New(oktatest.Config{}).Start()
 	defer server.Close()
 	for header, status := range map[string]int{"": 411, "Content-Length: 0\r\n": 200} {
@@ -150,7 +150,7 @@ func TestAWriteWithoutALengthIsRefused(t *testing.T) {
 	}
 }
 
-func TestRequestsAreRemembered(t *testing.T) {
+func TestRequests_Received_AreStored(t *testing.T) {
 	org := oktatest.New(oktatest.Config{RequestLog: 3})
 	send(org, org, "GET", "/api/v1/org", "")
 	send(org, org, "GET", "/api/v1/users/me%20too?expand=blocks", "")
@@ -168,7 +168,7 @@ func TestRequestsAreRemembered(t *testing.T) {
 	same(t, "effects", org.Effects(), 1)
 }
 
-func TestTheSameSeedGivesTheSameBytes(t *testing.T) {
+func TestResponses_SameSeed_HaveTheSameBytes(t *testing.T) {
 	run := func(seed int64) string {
 		h := newHarness(t, oktatest.Config{Seed: seed, Users: 40, Events: 300})
 		var all strings.Builder
@@ -187,11 +187,11 @@ func TestTheSameSeedGivesTheSameBytes(t *testing.T) {
 		t.Error("two runs of one seed differ")
 	}
 	if first == run(8) {
-		t.Error("two seeds give the same")
+		t.Error("two seeds give the same bytes")
 	}
 }
 
-func TestLinksBeginWithThePublicURL(t *testing.T) {
+func TestLinks_WithPublicURL_StartWithIt(t *testing.T) {
 	h := newHarness(t, oktatest.Config{PublicURL: "https://crew-admin.okta.example/"})
 	r := h.get("/api/v1/users?limit=1")
 	for _, link := range r.Header().Values("Link") {
@@ -204,7 +204,7 @@ func TestLinksBeginWithThePublicURL(t *testing.T) {
 	}
 }
 
-func TestAServerWithTLSSpeaksHTTP2(t *testing.T) {
+func TestServer_WithTLS_SpeaksHTTP2(t *testing.T) {
 	server := oktatest.New(oktatest.Config{}).StartTLS()
 	defer server.Close()
 	transport := &http.Transport{ForceAttemptHTTP2: true}
@@ -220,7 +220,7 @@ func TestAServerWithTLSSpeaksHTTP2(t *testing.T) {
 	same(t, "answer", fmt.Sprint(response.Proto, " ", response.StatusCode), "HTTP/2.0 200")
 }
 
-func TestManyAtOnce(t *testing.T) {
+func TestOrg_ConcurrentRequests_AreConsistent(t *testing.T) {
 	h := newHarness(t, oktatest.Config{SearchDelay: time.Millisecond, Now: time.Now, Events: 500})
 	h.org.Inject(oktatest.Fault{Kind: oktatest.Status, Path: "/api/v1/org", Probability: 0.5})
 	var wg sync.WaitGroup
@@ -249,7 +249,7 @@ func TestManyAtOnce(t *testing.T) {
 	same(t, "events", len(slices.Compact(ids)), h.org.EventCount())
 }
 
-func TestAnUnreadableBodyIsRefused(t *testing.T) {
+func TestWrite_TooLargeBody_IsRefused(t *testing.T) {
 	org := oktatest.New(oktatest.Config{})
 	r := httptest.NewRequest("POST", "/api/v1/users", io.LimitReader(zeros{}, 2<<20))
 	w := httptest.NewRecorder()
@@ -278,7 +278,7 @@ func TestToken_OfASuspendedOwner_IsBad(t *testing.T) {
 	h.want(h.get("/api/v1/groups"), 401, "E0000011")
 }
 
-func TestLogin_WithASlash_CannotStandInAPath(t *testing.T) {
+func TestLogin_WithASlash_CannotBeInAPath(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	id := h.post("/api/v1/users", newUser("a/b@example.com", "")).get("id").Str
 	h.want(h.get("/api/v1/users/a%2Fb@example.com"), 404, "E0000007")

@@ -23,7 +23,7 @@ const recordings = `
 {"method":"DELETE","path":"/api/v1/users/00uone","query":"","status":204,"headers":{},"body":""}
 `
 
-func TestReplay(t *testing.T) {
+func TestReplay_RecordedRequests_AreAnswered(t *testing.T) {
 	replay, err := oktatest.NewReplay(strings.NewReader(recordings))
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestReplay(t *testing.T) {
 	_, body = do("GET", "/api/v1/users?limit=3")
 	same(t, "another query", body, `["limit 3"]`)
 	_, body = do("GET", "/api/v1/users?limit=99")
-	same(t, "the path alone", body, `["filtered"]`)
+	same(t, "only the path", body, `["filtered"]`)
 	response, _ = do("DELETE", "/api/v1/users/00uone")
 	same(t, "status", response.StatusCode, 204)
 
@@ -77,8 +77,9 @@ func TestReplay(t *testing.T) {
 	same(t, "first request", requests[0].Pattern+" "+requests[0].Header.Get("Authorization"), "GET /api/v1/users/{id} SSWS REDACTED")
 }
 
-// TestRealRecordings serves interactions of real orgs, which are no part of the repository, and judges them.
-func TestRealRecordings(t *testing.T) {
+// TestReplay_RealRecordings_AreServed serves interactions of real orgs, which are not in the repository, and checks
+// them.
+func TestReplay_RealRecordings_AreServed(t *testing.T) {
 	text := observed.File(t, "recorded.jsonl")
 	replay, err := oktatest.NewReplay(bytes.NewReader(text))
 	if err != nil {
@@ -109,7 +110,7 @@ func TestRealRecordings(t *testing.T) {
 	same(t, "served", served, replay.Len())
 }
 
-func TestMalformedRecordingsAreNamed(t *testing.T) {
+func TestNewReplay_MalformedRecording_NamesTheLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"\n{\"method\":":                                                     "line 2",
 		`{"path":"/x","status":200}`:                                         "no method",

@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestRolesOfEveryKindOfPrincipal(t *testing.T) {
+func TestRoles_OfEachPrincipal_AreAssignedAndRevoked(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	ada := "/api/v1/users/" + h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str
 	group := "/api/v1/groups/" + gjson.GetBytes(h.org.Groups()[4], "id").Str // Ada is not in it
@@ -47,7 +47,7 @@ func TestRolesOfEveryKindOfPrincipal(t *testing.T) {
 	}
 }
 
-func TestRoleRefusals(t *testing.T) {
+func TestRoles_InvalidRequest_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const roles = "/api/v1/users/ada.lovelace@example.com/roles"
 	h.want(h.post(roles, `{"type":"EMPEROR"}`), 400, "E0000001")
@@ -75,7 +75,7 @@ func TestRoleRefusals(t *testing.T) {
 	same(t, "effects", h.org.Effects(), 1)
 }
 
-func TestCustomRoles(t *testing.T) {
+func TestCustomRole_WithResourceSet_IsAssigned(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const roles = "/api/v1/users/ada.lovelace@example.com/roles"
 	custom, sets := h.org.CustomRoles()
@@ -94,11 +94,11 @@ func TestCustomRoles(t *testing.T) {
 	h.want(h.post(roles, `{"type":"CUSTOM"}`), 400, "E0000001")
 	since := h.org.EventCount()
 	h.want(h.send("DELETE", roles+"/"+r.get("id").Str, ""), 204, "")
-	same(t, "events, another role being left", h.events(since), "[iam.resourceset.bindings.delete user.account.privilege.grant]")
+	same(t, "events, with another role left", h.events(since), "[iam.resourceset.bindings.delete user.account.privilege.grant]")
 	same(t, "assigned roles", len(h.org.AssignedRoles(h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str)), 1)
 }
 
-func TestARoleHeldTwiceIsRevokedOnce(t *testing.T) {
+func TestRevokeRole_DirectAndThroughAGroup_RevokesTheDirectOne(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	group := gjson.GetBytes(h.org.Groups()[1], "id").Str
 	roles := "/api/v1/users/" + h.get("/api/v1/groups/" + group + "/users").strings("#.id")[0] + "/roles"
@@ -106,20 +106,20 @@ func TestARoleHeldTwiceIsRevokedOnce(t *testing.T) {
 	h.want(r, 201, "")
 	assignment := roles + "/" + r.get("id").Str
 	same(t, "assignments of one id", h.get(roles).strings(`#(type=="HELP_DESK_ADMIN")#.assignmentType`), "[USER GROUP]")
-	same(t, "the user's own", h.get(assignment).get("assignmentType").Str, "USER")
+	same(t, "the direct one", h.get(assignment).get("assignmentType").Str, "USER")
 	h.want(h.send("DELETE", assignment, ""), 204, "")
 	same(t, "event", h.events(h.org.EventCount()-1), "[user.account.privilege.grant]")
 	same(t, "what is left", h.get(assignment).get("assignmentType").Str, "GROUP")
 	h.want(h.send("DELETE", assignment, ""), 404, "E0000007")
 }
 
-func TestARoleOfEveryone_IsRefused(t *testing.T) { // it would be everybody's
+func TestAssignRole_ToEveryone_IsRefused(t *testing.T) { // all users would have it
 	h := newHarness(t, oktatest.Config{})
 	h.want(h.post("/api/v1/groups/"+gjson.GetBytes(h.org.Groups()[0], "id").Str+"/roles", `{"type":"READ_ONLY_ADMIN"}`), 400, "E0000211")
 	same(t, "roles", len(h.get("/api/v1/users/ada.lovelace@example.com/roles").strings("#.assignmentType")), 0)
 }
 
-func TestTwoChangesOfRolesThatMeet(t *testing.T) {
+func TestAssignRole_ConcurrentChange_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	h.org.Inject(oktatest.Fault{Kind: oktatest.Status, Status: 409, Method: "POST", Times: 1})
 	const roles = "/api/v1/users/ada.lovelace@example.com/roles"
@@ -127,7 +127,7 @@ func TestTwoChangesOfRolesThatMeet(t *testing.T) {
 	h.want(h.post(roles, `{"type":"APP_ADMIN"}`), 201, "")
 }
 
-func TestCustomRolesAreListed(t *testing.T) {
+func TestCustomRoles_Listed_HaveNextInTheBody(t *testing.T) {
 	h := newHarness(t, oktatest.Config{CustomRoles: 5, MaxPageSize: 2, PublicURL: "https://simulated.okta.com"})
 	var ids []string
 	next, pages := "/api/v1/iam/roles", 0
@@ -157,7 +157,7 @@ func TestCustomRolesAreListed(t *testing.T) {
 	same(t, "without any", newHarness(t, oktatest.Config{CustomRoles: -1}).get("/api/v1/iam/roles").body, `{"roles":[],"_links":{}}`)
 }
 
-func TestTheAdminHost(t *testing.T) {
+func TestAdminLinks_OfRoles_NameTheAdminHost(t *testing.T) {
 	for public, admin := range map[string]string{
 		"https://simulated.okta.com": "https://simulated-admin.okta.com",
 		"http://127.0.0.1:8080":      "http://127-0-0-1-admin.invalid:8080",
@@ -169,7 +169,7 @@ func TestTheAdminHost(t *testing.T) {
 	}
 }
 
-func TestRolesThatComeThroughAGroup(t *testing.T) {
+func TestRoles_ThroughAGroup_AreListed(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	group := gjson.GetBytes(h.org.Groups()[1], "id").Str
 	id := h.get("/api/v1/groups/" + group + "/users").strings("#.id")[0]
@@ -181,7 +181,7 @@ func TestRolesThatComeThroughAGroup(t *testing.T) {
 	same(t, "the token's owner", h.get("/api/v1/users/me/roles").get("0.type").Str, "SUPER_ADMIN")
 }
 
-func TestClients(t *testing.T) {
+func TestOAuthClients_Listed_AreOktas(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	ids, pages := h.pages("/oauth2/v1/clients?limit=2", "#.client_id")
 	same(t, "clients", len(ids), 3)
@@ -200,14 +200,14 @@ func TestClients(t *testing.T) {
 	}
 }
 
-func TestTheOrg(t *testing.T) {
+func TestOrg_Described_IsOktas(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Engine: "v1"})
 	r := h.get("/.well-known/okta-organization")
 	same(t, "pipeline", r.get("pipeline").Str, "v1")
 	same(t, "id", h.get("/api/v1/org").get("id").Str, r.get("id").Str)
 }
 
-func TestRoles_ToGroupsThatMayHaveNone_AreRefused(t *testing.T) {
+func TestAssignRole_ToAGroupThatMayHaveNone_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Users: 20_000, Groups: 3})
 	const role = `{"type":"APP_ADMIN"}`
 	everyone, big := gjson.GetBytes(h.org.Groups()[0], "id").Str, gjson.GetBytes(h.org.Groups()[2], "id").Str
@@ -237,12 +237,12 @@ func TestRevokeRole_OfTheLastSuperAdmin_IsRefused(t *testing.T) {
 	before := h.org.EventCount()
 	h.want(h.send("DELETE", owner+"/roles/"+id, ""), 403, "E0000006")
 	same(t, "events", h.events(before), "[]")
-	// A group's does not count, an individual's does.
+	// A group's assignment does not count, a user's does.
 	h.want(h.post("/api/v1/groups/"+engineering+"/roles", `{"type":"SUPER_ADMIN"}`), 201, "")
 	h.want(h.send("DELETE", owner+"/roles/"+id, ""), 403, "E0000006")
 	h.want(h.post(ada+"/roles", `{"type":"SUPER_ADMIN"}`), 201, "")
 	h.want(h.send("DELETE", owner+"/roles/"+id, ""), 204, "")
-	// The token may do what its owner may.
+	// A token may do what its owner may.
 	h.want(h.get(ada), 403, "E0000006")
 	h.want(h.get("/.well-known/okta-organization"), 200, "")
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-func TestRuleExpressions(t *testing.T) {
+func TestRuleExpression_EachForm_IsEvaluated(t *testing.T) {
 	facts := &ruleFacts{
 		gjson.Parse(`{"department":"R&D","title":"Team \"Lead\"","tags":["a","b"],"city":null,"remote":true}`),
 		[]*group{{id: "00g1", groupState: groupState{profile: []byte(`{"name":"Engineering"}`)}}},
@@ -35,7 +35,7 @@ func TestRuleExpressions(t *testing.T) {
 	for _, text := range []string{``, ` `, `user.department`, `user.x=="y"`, `user.department=="`, `(true`, `true)`, `true and`, `and`, `f(1)`,
 		`String.startsWith(user.department)`, `!user.department`, `"a" and true`, `user.department="x"`} {
 		if _, err := parseRule(text, known); err == nil {
-			t.Errorf("%q was taken", text)
+			t.Errorf("%q was accepted", text)
 		}
 	}
 }

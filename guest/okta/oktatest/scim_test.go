@@ -7,7 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-func TestExpressions(t *testing.T) {
+func TestExpression_EachOperator_Matches(t *testing.T) {
 	const object = `{"name":"Ada","age":36,"born":"1815-12-10T00:00:00.000Z","admin":true,"none":null,"empty":"",
 		"list":[{"kind":"a","n":1},{"kind":"B","n":20}],"tags":["x","y"],"a.b":"dotted","deep":{"er":"Ω"}}`
 	for text, want := range map[string]bool{
@@ -17,7 +17,7 @@ func TestExpressions(t *testing.T) {
 		`name co "d" and name sw "a"`:                 true,
 		`name ew "DA"`:                                true,
 		`name eq "x" or name eq "ada"`:                true,
-		`name eq "ada" or name eq "x" and age eq 1`:   true, // and binds more tightly
+		`name eq "ada" or name eq "x" and age eq 1`:   true, // and has precedence
 		`(name eq "ada" or name eq "x") and age eq 1`: false,
 		`age gt 35 and age le 36`:                     true,
 		`age eq 36.0`:                                 true,
@@ -53,7 +53,7 @@ func TestExpressions(t *testing.T) {
 	for _, text := range []string{"", "name", "name eq", `name is "x"`, `name eq x`, `name eq "x" and`, `(name pr`, `name pr)`, `"name" pr`,
 		`name eq "x" "y"`, `name eq {}`, `name eq "x`, `9a pr`, `and pr pr`, strings.Repeat("(", 100) + "a pr" + strings.Repeat(")", 100), strings.Repeat("a", 5000) + " pr"} {
 		if e, err := parseExpression(text); err == nil {
-			t.Errorf("%.40s: read as %+v", text, e)
+			t.Errorf("%.40s: parsed as %+v", text, e)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func FuzzLogCursor(f *testing.F) {
 			return
 		}
 		if again, err := parseLogCursor(c.String()); err != nil || *again != *c {
-			t.Errorf("%q is written as %q, which reads as %v, %v", text, c, again, err)
+			t.Errorf("%q is formatted as %q, which is parsed as %v, %v", text, c, again, err)
 		}
 	})
 }

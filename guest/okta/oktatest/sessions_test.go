@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestSessionsAreReadAndClosed(t *testing.T) {
+func TestSession_ReadAndClosed_IsGone(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	same(t, "sessions", len(h.org.Sessions()), 10)
 	for _, s := range h.org.Sessions() {
@@ -24,12 +24,12 @@ func TestSessionsAreReadAndClosed(t *testing.T) {
 	h.refused("DELETE", path, "", 404, "E0000007", "(AppSession)")
 	h.want(h.get(path), 404, "E0000007")
 	h.refused("DELETE", "/api/v1/sessions/102nothing", "", 404, "E0000007", "102nothing (AppSession)")
-	same(t, "the other one", len(h.org.SignIns("ada.lovelace@example.com").Sessions), 1)
+	same(t, "the other session", len(h.org.SignIns("ada.lovelace@example.com").Sessions), 1)
 	h.clock.advance(12 * time.Hour)
 	same(t, "after half a day", len(h.org.Sessions()), 0)
 }
 
-func TestSessionsOfAUserAreRevoked(t *testing.T) {
+func TestSessions_OfAUser_AreRevoked(t *testing.T) {
 	const login, path = "ada.lovelace@example.com", "/api/v1/users/ada.lovelace@example.com/sessions"
 	for _, c := range []struct {
 		engine, query string
@@ -53,11 +53,11 @@ func TestSessionsOfAUserAreRevoked(t *testing.T) {
 	h.changes("DELETE", path+"?forgetDevices=false", "", 204, "user.session.clear")
 	effects := h.org.Effects()
 	h.want(h.send("DELETE", path, ""), 204, "")
-	same(t, "forgetting devices alone is an effect", h.org.Effects(), effects+1)
+	same(t, "forgetting only devices is an effect", h.org.Effects(), effects+1)
 	h.want(send(h.org, h.org, "DELETE", path+"?oauthTokens=perhaps", ""), 400, "E0000001")
 }
 
-func TestWhatEndsSessions(t *testing.T) {
+func TestSessions_AfterEachChange_EndOrStay(t *testing.T) {
 	for _, c := range []struct {
 		method, action string
 		left           int

@@ -6,7 +6,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestAUserIsExpanded(t *testing.T) {
+func TestUser_WithExpand_HasDetails(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const ada = "/api/v1/users/ada.lovelace@example.com"
 	same(t, "no blocks", h.get(ada+"?expand=blocks").get("_embedded.blocks").Raw, "[]")
@@ -15,7 +15,7 @@ func TestAUserIsExpanded(t *testing.T) {
 	same(t, "without expand", h.get(ada).get("_embedded").Exists(), false)
 }
 
-func TestAUserWithoutCredentials(t *testing.T) {
+func TestUser_WithOmitCredentials_HasNone(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	for _, contentType := range []string{
 		"application/json; okta-response=omitCredentials,omitCredentialsLinks,omitTransitioningToStatus",
@@ -29,7 +29,7 @@ func TestAUserWithoutCredentials(t *testing.T) {
 	}
 }
 
-func TestReplacingCredentialsKeepsTheProfile(t *testing.T) {
+func TestUpdateUser_CredentialsOnly_KeepsTheProfile(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const ada = "/api/v1/users/ada.lovelace@example.com"
 	before := h.get(ada).get("profile").Raw

@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestAUserIsFoundByIDLoginAndShortName(t *testing.T) {
+func TestUser_ByIDLoginAndShortName_IsFound(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	id := h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str
 	for _, name := range []string{id, "ada.lovelace@example.com", "ADA.Lovelace@Example.com", "ada.lovelace"} {
@@ -36,7 +36,7 @@ func TestAUserIsFoundByIDLoginAndShortName(t *testing.T) {
 	}
 }
 
-func TestSeededUsersHaveAllStatuses(t *testing.T) {
+func TestSeededUsers_OfASmallOrg_HaveAllStatuses(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Users: 11})
 	for _, status := range strings.Fields("ACTIVE STAGED PROVISIONED SUSPENDED LOCKED_OUT PASSWORD_EXPIRED RECOVERY DEPROVISIONED") {
 		h.withStatus(status)
@@ -45,7 +45,7 @@ func TestSeededUsersHaveAllStatuses(t *testing.T) {
 	same(t, "no users", len(oktatest.New(oktatest.Config{Users: -1}).UserIDs()), 0)
 }
 
-func TestListingUsers(t *testing.T) {
+func TestListUsers_EachQuery_HasTheRightUsers(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Users: 250})
 	var want, all []string
 	for _, id := range h.org.UserIDs() {
@@ -71,14 +71,14 @@ func TestListingUsers(t *testing.T) {
 	}
 }
 
-func TestAPageSizeOfTheConfigurationWins(t *testing.T) {
+func TestPageSize_OfTheConfiguration_Counts(t *testing.T) {
 	h := newHarness(t, oktatest.Config{MaxPageSize: 3, Users: 10, Groups: 7, Events: 8})
 	same(t, "users", len(h.get("/api/v1/users?limit=200").strings("#.id")), 3)
 	same(t, "groups", len(h.get("/api/v1/groups").strings("#.id")), 3)
 	same(t, "events", len(h.get("/api/v1/logs").strings("#.uuid")), 3)
 }
 
-func TestQuickSearchIsOnePage(t *testing.T) {
+func TestListUsers_WithQ_IsOnePage(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Users: 2000})
 	r := h.get("/api/v1/users?q=a")
 	same(t, "users", len(r.strings("#.id")), 10)
@@ -86,7 +86,7 @@ func TestQuickSearchIsOnePage(t *testing.T) {
 	same(t, "by last name", h.get("/api/v1/users?q=LOVEL").strings("#.profile.login"), "[ada.lovelace@example.com]")
 }
 
-func TestFilterAndSearchOfUsers(t *testing.T) {
+func TestListUsers_FilterAndSearch_FindTheRightUsers(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Users: 60})
 	ada := gjson.ParseBytes(first(h.org.User("ada.lovelace@example.com")))
 	for _, c := range []struct {
@@ -134,7 +134,7 @@ func TestFilterAndSearchOfUsers(t *testing.T) {
 			got, _ := h.pages(target, "#.id")
 			same(t, "users", got, want)
 			if len(want) == 0 {
-				t.Error("the case finds nobody and shows nothing")
+				t.Error("the case finds no user and proves nothing")
 			}
 		})
 	}
@@ -143,7 +143,7 @@ func TestFilterAndSearchOfUsers(t *testing.T) {
 
 func first[T any](value T, _ bool) T { return value }
 
-func TestSearchSortsAcrossPages(t *testing.T) {
+func TestSearch_Sorted_IsSortedAcrossPages(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Users: 40})
 	up, _ := h.pages("/api/v1/users?limit=7&search=status+pr&sortBy=profile.lastName", "#.profile.lastName")
 	down, _ := h.pages("/api/v1/users?limit=7&search=status+pr&sortBy=profile.lastName&sortOrder=desc", "#.profile.lastName")
@@ -157,7 +157,7 @@ func TestSearchSortsAcrossPages(t *testing.T) {
 	h.want(h.get("/api/v1/users?search=status+pr&sortBy=status&sortOrder=up"), 400, "E0000001")
 }
 
-func TestSearchLagsBehind(t *testing.T) {
+func TestSearch_AfterAChange_LagsBehind(t *testing.T) {
 	h := newHarness(t, oktatest.Config{SearchDelay: time.Second})
 	search := func() []string {
 		return h.get("/api/v1/users?search=" + url.QueryEscape(`profile.login sw "mira"`)).strings("#.profile.title")
@@ -183,7 +183,7 @@ func newUser(login, more string) string {
 	return `{"profile":{"login":"` + login + `","email":"` + login + `","firstName":"Mira","lastName":"Solano"` + more + `}}`
 }
 
-func TestCreatingUsers(t *testing.T) {
+func TestCreateUser_EachInput_HasItsResponse(t *testing.T) {
 	h := newHarness(t, oktatest.Config{ProfileAttributes: []string{"badgeColour"}})
 	group := gjson.GetBytes(h.org.Groups()[2], "id").Str
 	withPassword := strings.TrimSuffix(newUser("p@example.com", ""), "}") + `,"credentials":{"password":{"value":"Long enough 1"},"recovery_question":{"question":"Why?","answer":"Because"}}}`
@@ -200,10 +200,10 @@ func TestCreatingUsers(t *testing.T) {
 		{"with a custom attribute", "", newUser("d@example.com", `,"badgeColour":"teal"`), 200, "", "PROVISIONED", ""},
 		{"in a group", "", `{"groupIds":["` + group + `"],` + newUser("e@example.com", "")[1:], 200, "", "PROVISIONED", ""},
 		{"federated", "?provider=true", strings.TrimSuffix(newUser("f@example.com", ""), "}") + `,"credentials":{"provider":{"type":"FEDERATION","name":"FEDERATION"}}}`, 200, "", "ACTIVE", ""},
-		{"with a login that is taken", "", newUser("Ada.Lovelace@example.com", ""), 400, "E0000001", "", "login: An object with this field already exists in the current organization"},
+		{"with a login in use", "", newUser("Ada.Lovelace@example.com", ""), 400, "E0000001", "", "login: An object with this field already exists in the current organization"},
 		{"with an unknown attribute", "", newUser("g@example.com", `,"shoeSize":"44"`), 400, "E0000001", "", "Property name 'shoeSize' is not defined in profile"},
 		{"without a last name", "", `{"profile":{"login":"h@example.com","email":"h@example.com","firstName":"H"}}`, 400, "E0000001", "", "lastName: The field cannot be left blank"},
-		{"with a login that is no address", "", strings.Replace(newUser("h@example.com", ""), `"login":"h@example.com"`, `"login":"h"`, 1), 400, "E0000001", "", "login: Username must be in the form of an email address"},
+		{"with a login that is not an address", "", strings.Replace(newUser("h@example.com", ""), `"login":"h@example.com"`, `"login":"h"`, 1), 400, "E0000001", "", "login: Username must be in the form of an email address"},
 		{"in an unknown group", "", `{"groupIds":["00gnowhere"],` + newUser("i@example.com", "")[1:], 404, "E0000007", "", ""},
 		{"with a malformed body", "", `{"profile":`, 400, "E0000003", "", ""},
 		{"with a body that is a list", "", `[]`, 400, "E0000003", "", ""},
@@ -225,7 +225,7 @@ func TestCreatingUsers(t *testing.T) {
 			same(t, "status", r.get("status").Str, c.state)
 			same(t, "effects", h.org.Effects(), effects+1)
 			if strings.Contains(r.body, "Long enough 1") || strings.Contains(r.body, "Because") {
-				t.Error("the answer repeats a secret")
+				t.Error("the response has a secret")
 			}
 			same(t, "read back", h.get("/api/v1/users/"+r.get("id").Str).body, r.body)
 			same(t, "first event", h.events(before)[0], "user.lifecycle.create")
@@ -235,7 +235,7 @@ func TestCreatingUsers(t *testing.T) {
 	same(t, "groups", h.get("/api/v1/users/e@example.com/groups").strings("#.id")[1:], []string{group})
 }
 
-// checkTransaction checks that events carry the id of the request that made them.
+// checkTransaction checks that events have the id of the request that caused them.
 func checkTransaction(t *testing.T, h *harness, since int, r reply) {
 	t.Helper()
 	i := 0
@@ -249,7 +249,7 @@ func checkTransaction(t *testing.T, h *harness, since int, r reply) {
 	}
 }
 
-func TestUpdatingUsers(t *testing.T) {
+func TestUpdateUser_EachInput_HasItsResponse(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const ada = "/api/v1/users/ada.lovelace@example.com"
 	before := h.get(ada)
@@ -292,7 +292,7 @@ func TestUpdatingUsers(t *testing.T) {
 	same(t, "event", h.events(h.org.EventCount() - 1)[0], "user.account.update_password")
 }
 
-func TestLifecycle(t *testing.T) {
+func TestLifecycle_EachStatus_HasItsResponse(t *testing.T) {
 	statuses := strings.Fields("STAGED PROVISIONED ACTIVE RECOVERY LOCKED_OUT PASSWORD_EXPIRED SUSPENDED DEPROVISIONED")
 	type outcome struct {
 		from, to string // statuses, space-separated; to is one
@@ -339,7 +339,7 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
-func TestLifecycleAnswers(t *testing.T) {
+func TestLifecycle_WithAndWithoutMail_HasItsBody(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	user := func(status string) string { return "/api/v1/users/" + h.withStatus(status) + "/lifecycle/" }
 	same(t, "activate with mail", h.post(user("STAGED")+"activate", "").body, "{}")
@@ -358,7 +358,7 @@ func TestLifecycleAnswers(t *testing.T) {
 	h.want(h.post("/api/v1/users/nobody/lifecycle/suspend", ""), 404, "E0000007")
 }
 
-func TestASuspendedUserComesBackAsTheyWere(t *testing.T) {
+func TestUnsuspend_SuspendedUser_RestoresTheStatus(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	for _, status := range []string{"ACTIVE", "PASSWORD_EXPIRED"} {
 		id := h.withStatus(status)
@@ -368,7 +368,7 @@ func TestASuspendedUserComesBackAsTheyWere(t *testing.T) {
 	}
 }
 
-func TestDeletingTakesTwoSteps(t *testing.T) {
+func TestDeleteUser_Active_NeedsTwoSteps(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	id := h.get("/api/v1/users/ada.lovelace@example.com").get("id").Str
 	before := h.org.EventCount()
@@ -381,7 +381,7 @@ func TestDeletingTakesTwoSteps(t *testing.T) {
 	h.want(h.post("/api/v1/users", newUser("ada.lovelace@example.com", "")), 200, "")
 }
 
-func TestAnswersAreValidJSON(t *testing.T) {
+func TestResponses_OfUsers_AreValidJSON(t *testing.T) {
 	h := newHarness(t, oktatest.Config{Users: 300, Events: 300})
 	for _, target := range []string{"/api/v1/users?search=status+pr&limit=200", "/api/v1/groups", "/api/v1/logs?limit=300", "/oauth2/v1/clients"} {
 		if r := h.get(target); !json.Valid([]byte(r.body)) {
@@ -390,7 +390,7 @@ func TestAnswersAreValidJSON(t *testing.T) {
 	}
 }
 
-func TestCreateUser_WhatOktaRefusesOrIgnores(t *testing.T) {
+func TestCreateUser_InvalidValue_IsRefusedOrIgnored(t *testing.T) {
 	h := newHarness(t, oktatest.Config{ProfileAttributes: []string{"remote:boolean", "desk:integer", "tags:array", "size:S|M|L", "nick"}})
 	with := func(login, credentials string) string {
 		return strings.TrimSuffix(newUser(login, ""), "}") + `,"credentials":` + credentials + `}`
@@ -409,24 +409,24 @@ func TestCreateUser_WhatOktaRefusesOrIgnores(t *testing.T) {
 		{"a directory", "?provider=true&activate=false", with("a%d@example.com", `{"provider":{"type":"ACTIVE_DIRECTORY","name":"corp.example.com"}}`), 200, "", "STAGED", "corp.example.com"},
 		{"an unknown provider", "?provider=true", with("a%d@example.com", `{"provider":{"type":"MAGIC","name":"MAGIC"}}`), 400, "E0000001", "", ""},
 		{"federated with a password", "?provider=true", with("a%d@example.com", `{"password":{"value":"Long enough 1"},`+federation[1:]), 400, "E0000001", "", ""},
-		{"to change a password that is not there", "?nextLogin=changePassword", newUser("a%d@example.com", ""), 400, "E0000124", "", ""},
+		{"to change a missing password", "?nextLogin=changePassword", newUser("a%d@example.com", ""), 400, "E0000124", "", ""},
 		{"to change a password, not activated", "?nextLogin=changePassword&activate=false", with("a%d@example.com", password), 400, "E0000125", "", ""},
-		{"a password of small letters", "", with("a%d@example.com", `{"password":{"value":"long enough 1"}}`), 400, "E0000001", "", ""},
+		{"a password of lower-case letters", "", with("a%d@example.com", `{"password":{"value":"long enough 1"}}`), 400, "E0000001", "", ""},
 		{"a password without a number", "", with("a%d@example.com", `{"password":{"value":"Long enough"}}`), 400, "E0000001", "", ""},
 		{"a password that is too long", "", with("a%d@example.com", `{"password":{"value":"`+strings.Repeat("Ab1", 25)+`"}}`), 400, "E0000001", "", ""},
 		{"a password with the login's name", "", with("solano.a%d@example.com", `{"password":{"value":"Solano1234"}}`), 400, "E0000001", "", ""},
-		{"a password with the top domain", "", with("a%d@example.comx", `{"password":{"value":"Comx12345"}}`), 200, "", "ACTIVE", "OKTA"},
+		{"a password with the top-level domain", "", with("a%d@example.comx", `{"password":{"value":"Comx12345"}}`), 200, "", "ACTIVE", "OKTA"},
 		{"a short answer", "", with("a%d@example.com", `{"recovery_question":{"question":"Why?","answer":"Oh"}}`), 400, "E0000001", "", ""},
 		{"an unknown type", "", strings.Replace(newUser("a%d@example.com", ""), "{", `{"type":{"id":"otyNone"},`, 1), 400, "E0000001", "", ""},
 		{"a boolean", "", newUser("a%d@example.com", `,"remote":true,"desk":7,"tags":["a"],"size":"M"`), 200, "", "PROVISIONED", "OKTA"},
 		{"a string for a boolean", "", newUser("a%d@example.com", `,"remote":"true"`), 400, "E0000001", "", ""},
 		{"a fraction for an integer", "", newUser("a%d@example.com", `,"desk":7.5`), 400, "E0000001", "", ""},
 		{"a string for an array", "", newUser("a%d@example.com", `,"tags":"a"`), 400, "E0000001", "", ""},
-		{"a value that is none of the possible ones", "", newUser("a%d@example.com", `,"size":"XL"`), 400, "E0000001", "", ""},
+		{"a value that is not one of the allowed ones", "", newUser("a%d@example.com", `,"size":"XL"`), 400, "E0000001", "", ""},
 		{"a number for a string", "", newUser("a%d@example.com", `,"title":5`), 400, "E0000001", "", ""},
 		{"a country of three letters", "", newUser("a%d@example.com", `,"countryCode":"USA"`), 400, "E0000001", "", ""},
 		{"a city of 129 letters", "", newUser("a%d@example.com", `,"city":"`+strings.Repeat("x", 129)+`"`), 400, "E0000001", "", ""},
-		{"an e-mail address that is none", "", newUser("a%d@example.com", `,"secondEmail":"somewhere"`), 400, "E0000001", "", ""},
+		{"an invalid e-mail address", "", newUser("a%d@example.com", `,"secondEmail":"somewhere"`), 400, "E0000001", "", ""},
 		{"a locale in words", "", newUser("a%d@example.com", `,"locale":"English (US)"`), 400, "E0000001", "", ""},
 		{"a strange provider flag", "?provider=perhaps", newUser("a%d@example.com", ""), 400, "E0000001", "", ""},
 	} {
@@ -437,8 +437,8 @@ func TestCreateUser_WhatOktaRefusesOrIgnores(t *testing.T) {
 	}
 }
 
-func TestUpdateUser_DoesNotChangeTheProvider(t *testing.T) {
-	watch := oktatest.Watch // Okta's document calls the provider readOnly: the judge would object to the request
+func TestUpdateUser_Provider_IsIgnored(t *testing.T) {
+	watch := oktatest.Watch // Okta's document declares the provider readOnly, so Watch would reject the request
 	oktatest.Watch = nil
 	h := newHarness(t, oktatest.Config{})
 	oktatest.Watch = watch
@@ -450,7 +450,7 @@ func TestUpdateUser_DoesNotChangeTheProvider(t *testing.T) {
 	same(t, "effects", h.org.Effects(), effects)
 }
 
-func TestUserType_ChangesByPutAlone(t *testing.T) {
+func TestUserType_ByPut_Changes(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const alan = "/api/v1/users/alan.turing@example.com"
 	types := h.get("/api/v1/meta/types/user").strings("#.id")
@@ -463,7 +463,7 @@ func TestUserType_ChangesByPutAlone(t *testing.T) {
 	h.want(h.send("PUT", alan, `{"profile":`+profile+`,"type":{"id":"otyNone"}}`), 400, "E0000001")
 }
 
-func TestPasswords_GoByThePolicy(t *testing.T) {
+func TestPassword_AgainstThePolicy_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const policy, ada = "/api/v1/policies/00po1df5wPpmRq0NcwkO", "/api/v1/users/ada.lovelace@example.com"
 	set := func(password string) int {
@@ -475,10 +475,10 @@ func TestPasswords_GoByThePolicy(t *testing.T) {
 	same(t, "8 characters of 14", set("Abcd1234"), 400)
 	same(t, "no symbol", set("Abcd1234Abcd1234"), 400)
 	same(t, "the first name", set("Abcd1234!xADAx"), 400)
-	same(t, "all that is wanted", set("Abcd1234!Abcd1234"), 200)
+	same(t, "a valid password", set("Abcd1234!Abcd1234"), 200)
 }
 
-func TestRealm_IsSetByItsID(t *testing.T) {
+func TestRealm_ByID_IsSet(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const alan = "/api/v1/users/alan.turing@example.com"
 	realms := h.get("/api/v1/realms").strings("#.id")

@@ -16,7 +16,7 @@ const (
 	enhancedZone = "/api/v1/zones/nzogtUhYQUNnC5srcwkO"
 )
 
-// gateways is a list of n addresses.
+// gateways returns a list of n addresses.
 func gateways(n int) string {
 	var all []string
 	for i := range n {
@@ -25,7 +25,7 @@ func gateways(n int) string {
 	return "[" + strings.Join(all, ",") + "]"
 }
 
-func TestReplaceZone_WhatOktaRefuses(t *testing.T) {
+func TestReplaceZone_InvalidValue_IsRefused(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	for _, c := range []struct {
 		name, zone string
@@ -34,7 +34,7 @@ func TestReplaceZone_WhatOktaRefuses(t *testing.T) {
 	}{
 		{"BlockedIpZone without system", blockedZone, []string{"gateways", gateways(1)}, 400},
 		{"BlockedIpZone with system", blockedZone, []string{"gateways", gateways(1), "system", "true"}, 200},
-		{"another zone said to be Okta's", officesZone, []string{"system", "true"}, 400},
+		{"another zone as a system zone", officesZone, []string{"system", "true"}, 400},
 		{"exempt without useAsExemptList", exemptZone, []string{"gateways", gateways(1)}, 400},
 		{"exempt", exemptZone, []string{"gateways", gateways(1), "useAsExemptList", "true"}, 200},
 		{"exempt, another usage", exemptZone, []string{"usage", `"BLOCKLIST"`, "useAsExemptList", "true"}, 400},
@@ -47,7 +47,7 @@ func TestReplaceZone_WhatOktaRefuses(t *testing.T) {
 		{"1,001 blocked", officesZone, []string{"gateways", gateways(1001), "usage", `"BLOCKLIST"`}, 400},
 		{"151 proxies", officesZone, []string{"proxies", gateways(151)}, 400},
 		{"76 locations", torZone, []string{"locations", "[" + strings.Repeat(`{"country":"US"},`, 75) + `{"country":"BE"}]`}, 400},
-		{"a name that is taken", officesZone, []string{"name", `"Anonymizers"`}, 400},
+		{"a name in use", officesZone, []string{"name", `"Anonymizers"`}, 400},
 		{"an unknown usage", officesZone, []string{"usage", `"ALLOWLIST"`}, 400},
 		{"an unknown status", officesZone, []string{"status", `"ON"`}, 400},
 		{"a range as CIDR", officesZone, []string{"gateways", `[{"type":"CIDR","value":"10.0.0.1-10.0.0.2"}]`}, 400},
@@ -60,19 +60,19 @@ func TestReplaceZone_WhatOktaRefuses(t *testing.T) {
 			t.Errorf("%s: %d %.300s", c.name, r.Code, r.body)
 		}
 		if c.status == 400 && h.get(c.zone).body != before {
-			t.Errorf("%s: changed all the same", c.name)
+			t.Errorf("%s: changed nevertheless", c.name)
 		}
 	}
 }
 
-func TestReplaceZone_OfTheExemptZone_AnswersWhatAGetDoesNot(t *testing.T) {
+func TestReplaceZone_OfTheExemptZone_HasMoreMembersThanAGet(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	r := h.send("PUT", exemptZone, h.replaced(exemptZone, "useAsExemptList", "true"))
 	same(t, "PUT", r.get("useAsExemptList").Raw+r.get("useAsBlackList").Raw, "truefalse")
 	same(t, "GET", h.get(exemptZone).get("useAsExemptList").Exists(), false)
 }
 
-func TestZoneLocations_ComeInAnOrderOfOktasOwn(t *testing.T) {
+func TestZoneLocations_AfterAPut_HaveOktasOrder(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	var seen []string
 	for _, locations := range []string{
@@ -86,7 +86,7 @@ func TestZoneLocations_ComeInAnOrderOfOktasOwn(t *testing.T) {
 	same(t, "order", seen[0], seen[1])
 }
 
-func TestZoneLifecycle_IsRepeatable(t *testing.T) {
+func TestZoneLifecycle_Repeated_Succeeds(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	for _, step := range []struct{ action, status, event string }{
 		{"activate", "ACTIVE", "zone.activate"}, {"activate", "ACTIVE", ""},

@@ -24,7 +24,7 @@ func refused(t *testing.T, what string, err error, code string) {
 	}
 }
 
-func TestADeviceIsSuspendedDeactivatedAndDeleted(t *testing.T) {
+func TestDevice_SuspendedDeactivatedDeleted_HasEachStatus(t *testing.T) {
 	server, client := start(t, oktatest.Config{Events: -1})
 	ctx := t.Context()
 	devices, response, err := client.DeviceAPI.ListDevices(ctx).Search(`status eq "ACTIVE"`).Limit(2).Expand("userSummary").Execute()
@@ -69,7 +69,7 @@ func TestADeviceIsSuspendedDeactivatedAndDeleted(t *testing.T) {
 	}
 }
 
-func TestAuthorizationServersAreRead(t *testing.T) {
+func TestAuthorizationServers_Listed_AreRead(t *testing.T) {
 	server, client := start(t, oktatest.Config{})
 	ctx := t.Context()
 	servers, _, err := client.AuthorizationServerAPI.ListAuthorizationServers(ctx).Execute()
@@ -96,7 +96,7 @@ func TestAuthorizationServersAreRead(t *testing.T) {
 	}
 }
 
-func TestClassicHasNoAuthenticators(t *testing.T) {
+func TestAuthenticators_OfAClassicOrg_AreRefused(t *testing.T) {
 	_, client := start(t, oktatest.Config{Engine: "v1"})
 	_, response, err := client.AuthenticatorAPI.ListAuthenticators(t.Context()).Execute()
 	refused(t, "authenticators", err, "E0000015")
@@ -105,7 +105,7 @@ func TestClassicHasNoAuthenticators(t *testing.T) {
 	}
 }
 
-func TestRolesAreAssignedAndRevoked(t *testing.T) {
+func TestRoles_AssignedAndRevoked_AreRead(t *testing.T) {
 	server, client := start(t, oktatest.Config{})
 	ctx := t.Context()
 	custom, _, err := client.RoleECustomAPI.ListRoles(ctx).Execute()
@@ -121,7 +121,7 @@ func TestRolesAreAssignedAndRevoked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if role.GetId() != ids[0] {
-		t.Errorf("by its label the role is %s, want %s", role.GetId(), ids[0])
+		t.Errorf("the role with its label is %s, want %s", role.GetId(), ids[0])
 	}
 
 	group := gjson.GetBytes(server.Groups()[4], "id").Str
@@ -131,7 +131,7 @@ func TestRolesAreAssignedAndRevoked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(held(), "IFIFAX2BIRGUSTQ") {
-		t.Errorf("the group holds %s", held())
+		t.Errorf("the group has the roles %s", held())
 	}
 	if _, err := client.RoleAssignmentBGroupAPI.UnassignRoleFromGroup(ctx, group, "IFIFAX2BIRGUSTQ").Execute(); err != nil {
 		t.Error("revoke:", err)
@@ -139,11 +139,11 @@ func TestRolesAreAssignedAndRevoked(t *testing.T) {
 	_, err = client.RoleAssignmentBGroupAPI.UnassignRoleFromGroup(ctx, group, "IFIFAX2BIRGUSTQ").Execute()
 	refused(t, "a second revocation", err, "E0000007")
 	if held() != "[]" {
-		t.Errorf("the group holds %s", held())
+		t.Errorf("the group has the roles %s", held())
 	}
 }
 
-func TestAuthenticatorsAreRead(t *testing.T) {
+func TestAuthenticators_Listed_AreRead(t *testing.T) {
 	server, client := start(t, oktatest.Config{})
 	authenticators, _, err := client.AuthenticatorAPI.ListAuthenticators(t.Context()).Execute()
 	if err != nil {

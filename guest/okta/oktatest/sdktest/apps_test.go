@@ -12,14 +12,14 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestAnApplicationIsAssignedToAUserAndAGroup(t *testing.T) {
+func TestApplication_AssignedToUserAndGroup_IsRead(t *testing.T) {
 	server, client := start(t, oktatest.Config{Events: -1})
 	ctx := t.Context()
 	apps, _, err := client.ApplicationAPI.ListApplications(ctx).Limit(10).Execute()
 	if err != nil || len(apps) != len(server.Applications()) || apps[0].BookmarkApplication == nil {
 		t.Fatalf("%d applications, %v", len(apps), err)
 	}
-	app := apps[2].BasicAuthApplication.GetId() // which is active: Okta assigns no group to another
+	app := apps[2].BasicAuthApplication.GetId() // an active application: Okta assigns groups only to those
 	if one, _, err := client.ApplicationAPI.GetApplication(ctx, app).Execute(); err != nil || one.BasicAuthApplication.GetLabel() != "Printer" {
 		t.Errorf("%+v %v", one, err)
 	}
@@ -39,7 +39,7 @@ func TestAnApplicationIsAssignedToAUserAndAGroup(t *testing.T) {
 	group := gjson.GetBytes(server.Groups()[2], "id").Str
 	member := server.Members(group)[1]
 	if member == ada {
-		t.Fatal("Ada has the application herself")
+		t.Fatal("Ada has the application directly")
 	}
 	assignment := okta.NewApplicationGroupAssignment()
 	assignment.SetPriority(3)
@@ -52,7 +52,7 @@ func TestAnApplicationIsAssignedToAUserAndAGroup(t *testing.T) {
 		t.Errorf("%+v %v", through, err)
 	}
 	_, err = client.ApplicationUsersAPI.UnassignUserFromApplication(ctx, app, member).Execute()
-	refused(t, "taking an application that came through a group", err, "E0000046")
+	refused(t, "removing an application that comes through a group", err, "E0000046")
 	if _, err := client.ApplicationGroupsAPI.UnassignApplicationFromGroup(ctx, app, group).Execute(); err != nil {
 		t.Error("unassign group:", err)
 	}
@@ -66,16 +66,16 @@ func TestAnApplicationIsAssignedToAUserAndAGroup(t *testing.T) {
 	}
 }
 
-func TestAPolicyIsReplaced(t *testing.T) {
+func TestPolicy_Replaced_IsRead(t *testing.T) {
 	server, client := start(t, oktatest.Config{Events: -1})
 	ctx := t.Context()
 	policies, _, err := client.PolicyAPI.ListPolicies(ctx).Type_("PASSWORD").Execute()
 	if err != nil || len(policies) != 1 || policies[0].PasswordPolicy == nil {
 		t.Fatalf("%d policies, %v", len(policies), err)
 	}
-	// Its rules cannot be read with this client, which insists on a member that rules for all groups go without.
+	// This client cannot read its rules: it requires a member that rules for all groups do not have.
 	have := policies[0].PasswordPolicy
-	policy := okta.NewPasswordPolicy(have.GetName(), have.GetType()) // the client would send back what is read-only
+	policy := okta.NewPasswordPolicy(have.GetName(), have.GetType()) // the client would send read-only members
 	policy.SetConditions(have.GetConditions())
 	policy.SetSettings(have.GetSettings())
 	policy.SetDescription("Reviewed")
@@ -88,7 +88,7 @@ func TestAPolicyIsReplaced(t *testing.T) {
 	}
 }
 
-func TestAnAddressIsBlocked(t *testing.T) {
+func TestZone_AddressAdded_IsRead(t *testing.T) {
 	server, client := start(t, oktatest.Config{Events: -1})
 	ctx := t.Context()
 	zones, _, err := client.NetworkZoneAPI.ListNetworkZones(ctx).Filter(`usage eq "BLOCKLIST"`).Execute()
@@ -98,7 +98,7 @@ func TestAnAddressIsBlocked(t *testing.T) {
 	have := zones[0].IPNetworkZone
 	zone := okta.NewIPNetworkZone(have.GetName(), have.GetType())
 	zone.SetUsage(have.GetUsage())
-	zone.SetSystem(have.GetSystem()) // BlockedIpZone wants it: okta/terraform-provider-okta#2690
+	zone.SetSystem(have.GetSystem()) // BlockedIpZone needs it: okta/terraform-provider-okta#2690
 	address := okta.NewNetworkZoneAddress()
 	address.SetType("RANGE")
 	address.SetValue("192.0.2.7")

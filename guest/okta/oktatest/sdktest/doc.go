@@ -1,3 +1,3 @@
-// Package sdktest holds the simulated org against Okta's own Go client. Compiling that client takes over a minute, so that the
-// tests are built with the tag long alone: go test -tags long ./guest/okta/oktatest/sdktest.
+// Package sdktest checks the simulated org with Okta's own Go client. Compiling that client takes over a minute, so the
+// tests are built only with the tag long: go test -tags long ./guest/okta/oktatest/sdktest.
 package sdktest

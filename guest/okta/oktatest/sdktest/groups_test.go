@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-func TestAGroupIsCreatedFilledRenamedAndDeleted(t *testing.T) {
+func TestGroup_CreatedFilledRenamedDeleted_IsRead(t *testing.T) {
 	server, client := start(t, oktatest.Config{Events: -1})
 	ctx := t.Context()
 	profile := okta.NewOktaUserGroupProfile()
@@ -52,7 +52,7 @@ func TestAGroupIsCreatedFilledRenamedAndDeleted(t *testing.T) {
 	}
 }
 
-func TestSessionsAndFactorsGo(t *testing.T) {
+func TestSessionsAndFactors_Removed_AreGone(t *testing.T) {
 	server, client := start(t, oktatest.Config{Events: -1})
 	ctx := t.Context()
 	ada := server.UserIDs()[1]
@@ -83,6 +83,6 @@ func TestSessionsAndFactorsGo(t *testing.T) {
 		t.Error("unenroll:", err)
 	}
 	if left := len(server.Factors(ada)); left != len(factors)-2 {
-		t.Errorf("%d factors left of %d, want two less", left, len(factors))
+		t.Errorf("%d factors left of %d, want two fewer", left, len(factors))
 	}
 }

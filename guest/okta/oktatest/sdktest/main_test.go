@@ -9,5 +9,5 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi/orgs"
 )
 
-// TestMain holds everything that simulated orgs take and answer here against Okta's OpenAPI document.
+// TestMain checks all requests to and responses of simulated orgs against Okta's OpenAPI document.
 func TestMain(m *testing.M) { os.Exit(orgs.Main(m)) }

@@ -18,7 +18,7 @@ import (
 func connect(t *testing.T, server *oktatest.Server) *okta.APIClient {
 	t.Helper()
 	address := strings.TrimPrefix(server.URL, "http://")
-	transport := &http.Transport{ // the client forgets the port of its URL
+	transport := &http.Transport{ // the client drops the port of its URL
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, address)
 		},
@@ -45,7 +45,7 @@ func start(t *testing.T, cfg oktatest.Config) (*oktatest.Server, *okta.APIClient
 	return server, connect(t, server)
 }
 
-func TestAUserIsCreatedReadSuspendedAndDeactivated(t *testing.T) {
+func TestUser_CreatedSuspendedDeactivated_HasEachStatus(t *testing.T) {
 	server, client := start(t, oktatest.Config{Events: -1})
 	ctx := t.Context()
 
@@ -118,7 +118,7 @@ func TestAUserIsCreatedReadSuspendedAndDeactivated(t *testing.T) {
 	}
 }
 
-func TestAllUsersAreListedPageByPage(t *testing.T) {
+func TestUsers_ListedInPages_AreComplete(t *testing.T) {
 	server, client := start(t, oktatest.Config{Users: 120})
 	users, response, err := client.UserAPI.ListUsers(t.Context()).Search("status pr").Limit(50).Execute()
 	if err != nil {
@@ -147,7 +147,7 @@ func TestAllUsersAreListedPageByPage(t *testing.T) {
 	}
 }
 
-func TestGroupsAndRolesAreRead(t *testing.T) {
+func TestGroupsAndRoles_Listed_AreRead(t *testing.T) {
 	server, client := start(t, oktatest.Config{})
 	groups, _, err := client.GroupAPI.ListGroups(t.Context()).Execute()
 	if err != nil {
