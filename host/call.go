@@ -51,6 +51,7 @@ type writes struct {
 	uncounted  bool               // the last write was counted by the local clock only
 	sending    bool               // a write is being sent
 	sent       bool               // a write was answered, or was sent without an answer
+	accepted   bool               // a write was answered with status 2xx
 }
 
 // earlierRun is a run of the same invoke that was interrupted after its write may have been sent.
@@ -216,6 +217,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		c.writes.gate.Refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
 		c.writes.sending = false
 		c.writes.sent = c.writes.sent || sendErr == nil || sendErr.Sent
+		c.writes.accepted = c.writes.accepted || sendErr == nil && resp.Status/100 == 2
 		c.countAgain(ctx)
 	}
 	c.requests = append(c.requests, meta)

@@ -114,6 +114,43 @@ func TestInvoke_ThatDiesAfterAWrite_IsUnknown(t *testing.T) {
 	}
 }
 
+// TestInvoke_OfAFalseResultAfterAWrite_SaysWhatTheHostKnows: the host saw that a write was answered with
+// success. The module may know better, having read back, but not where it contradicts itself.
+func TestInvoke_OfAFalseResultAfterAWrite_SaysWhatTheHostKnows(t *testing.T) {
+	const write, refused = `{"endpoint":"POST /api/v1/users","body":{}}`, `,"error":{"code":"forbidden","message":"no"}}`
+	for _, c := range []struct {
+		name, text string
+		more       []string // requests after the write
+		status     int
+		want       abi.Outcome
+		code       string
+		partial    bool
+	}{
+		{"garbage", `garbage`, nil, 200, abi.Unknown, "bad_result", true},
+		{"a plan", `{"outcome":"planned"}`, nil, 201, abi.Unknown, "bad_result", true},
+		{"unchanged", `{"outcome":"unchanged"}`, nil, 200, abi.Unknown, "bad_result", true},
+		{"rejected", `{"outcome":"rejected"` + refused, nil, 204, abi.Unknown, "bad_result", true},
+		{"rejected in part", `{"outcome":"rejected","partial":true` + refused, nil, 200, abi.Rejected, "forbidden", true},
+		{"unavailable, since a gateway answered for the service", `{"outcome":"unavailable"` + refused, nil, 200, abi.Unavailable, "forbidden", false},
+		{"failed without a word of the write", `{"outcome":"failed"` + refused, nil, 200, abi.Failed, "forbidden", true},
+		{"a request that is not granted", `{"outcome":"succeeded"}`, []string{foreign}, 200, abi.Failed, "endpoint_not_granted", true},
+		{"garbage after a refusal", `garbage`, nil, 403, abi.Unknown, "bad_result", false},
+		{"rejected after a refusal", `{"outcome":"rejected"` + refused, nil, 403, abi.Rejected, "forbidden", false},
+		{"unchanged after a refusal", `{"outcome":"unchanged"}`, nil, 400, abi.Unchanged, "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, host.Limits{}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(c.status) }, abi.Classes()...)
+			res, err := r.Invoke(context.Background(), "write", said(c.text, ``, append([]string{write}, c.more...)...))
+			if c.code != "" {
+				hosttest.WantOutcome(t, err, c.want, c.code)
+			}
+			if res.Outcome != c.want || res.Meta.Partial != c.partial {
+				t.Errorf("%s, partial %v; want %s, %v", res.Outcome, res.Meta.Partial, c.want, c.partial)
+			}
+		})
+	}
+}
+
 // The module responds after the deadline. Its result must be ignored.
 func TestInvoke_ResultAfterTheDeadline_IsIgnored(t *testing.T) {
 	gone := make(chan struct{})

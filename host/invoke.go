@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -76,11 +77,14 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 	raw, err := c.export(ctx, run, "invoke", in)
 	res := &abi.Result{Operation: run.op.Name}
 	var out abi.InvokeOutput
+	trusted := false // the result is the module's
 	switch {
 	case err != nil:
 		res.Outcome, res.Error = run.failure(ctx, err)
 	case json.Unmarshal(raw, &out) != nil || !out.Outcome.Valid() || out.Outcome == abi.Planned || !out.Outcome.OK() && out.Error == nil:
-		res.Outcome, res.Error = abi.Failed, &abi.Error{Code: "bad_result", Message: "the module returned something that is not a result of the ABI"}
+		res.Outcome, res.Error = run.badResult("the module returned something that is not a result of the ABI")
+	case run.writes.accepted && !out.Partial && (out.Outcome == abi.Unchanged || out.Outcome == abi.Rejected):
+		res.Outcome, res.Error = run.badResult(fmt.Sprintf("the module returned %s, which means that nothing changed", out.Outcome))
 	case run.writes.journalErr != nil:
 		code := "journal"
 		if errors.As(run.writes.journalErr, new(errAudit)) {
@@ -96,6 +100,7 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 		res.Error = &abi.Error{Code: string(abi.SendCeiling), Message: run.writes.ceiling.Error(), Retryable: true, RetryAfterMS: run.writes.ceiling.RetryAfter()}
 		out.Partial = run.wrote()
 	default:
+		trusted = true
 		res.Outcome, res.Error, res.NextCursor = out.Outcome, values.Error(out.Error), out.NextCursor
 		res.Truncated = out.Truncated && out.List && out.NextCursor != ""
 		var repeats int
@@ -115,12 +120,26 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 	}
 	res.Meta = run.meta(inv.started)
 	sent := run.wrote() || run.writes.earlier != nil // by this run or the earlier one
-	res.Meta.Partial, res.Meta.Reconciled = out.Partial && !res.Outcome.OK() && sent, out.Reconciled && sent
+	partial := out.Partial && sent
+	if !trusted || res.Outcome == abi.Failed { // the module may have read back what became of a write, unless it failed
+		partial = partial || run.writes.accepted
+	}
+	res.Meta.Partial, res.Meta.Reconciled = partial && !res.Outcome.OK(), out.Reconciled && sent
 	res.Meta.Sensitive, res.Meta.Warnings = out.Sensitive, out.Warnings
 	if res.Outcome == abi.Planned {
 		res.Meta.Records, res.Meta.Sensitive = 0, false // there is no output
 	}
 	return res
+}
+
+// badResult returns the outcome of a call whose result breaks the ABI. If a write may have been sent, it is unknown.
+func (c *call) badResult(what string) (abi.Outcome, *abi.Error) {
+	if c.wrote() {
+		e := c.unknown(what, "")
+		e.Code = "bad_result"
+		return abi.Unknown, e
+	}
+	return abi.Failed, &abi.Error{Code: "bad_result", Message: what}
 }
 
 func (c *Connection) logResult(res *abi.Result) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
@@ -101,8 +102,7 @@ func (c *call) failure(ctx context.Context, err error) (abi.Outcome, *abi.Error)
 	timedOut := ctx.Err() != nil
 	switch {
 	case wrote:
-		return abi.Unknown, &abi.Error{Code: string(abi.Unknown), Message: "the call ended after a write was sent and before its result was known (" + reason(ctx, err) +
-			"). Look at the object before you repeat it"}
+		return abi.Unknown, c.unknown("the call ended", "("+reason(ctx, err)+")")
 	case timedOut && c.writes.earlier != nil:
 		return abi.Unknown, &abi.Error{Code: "timeout", Retryable: true, Message: "an earlier run with this key was interrupted when its write may have been sent, and there was " +
 			"no time to read back what became of it (" + reason(ctx, err) + ")"}
@@ -110,6 +110,15 @@ func (c *call) failure(ctx context.Context, err error) (abi.Outcome, *abi.Error)
 		return abi.Unavailable, &abi.Error{Code: "timeout", Message: reason(ctx, err), Retryable: true}
 	}
 	return abi.Failed, &abi.Error{Code: "module_failed", Message: "the module failed: " + reason(ctx, err)}
+}
+
+// unknown returns the error of a call that ended after a write may have been sent, without a result that can be trusted.
+func (c *call) unknown(what, why string) *abi.Error {
+	when := "after a write was sent and before its result was known"
+	if c.writes.accepted {
+		when = "after a write was answered with success"
+	}
+	return &abi.Error{Code: string(abi.Unknown), Message: strings.TrimRight(what+" "+when+" "+why, " ") + ". Look at the object before you repeat it"}
 }
 
 // wrote reports whether a write may have been sent.

@@ -78,6 +78,39 @@ func answerAttacks() []kit.Attack {
 		}
 		return res.Ended(abi.Failed)
 	})
+	const accepted = "writes that were accepted"
+	post := kit.Send(`{"endpoint":"POST /api/v1/users","body":{},"headers":{"Authorization":"{{auth}}"}}`)
+	for what, text := range map[string]string{
+		"unchanged after a write":                 `{"outcome":"unchanged"}`,
+		"rejected after a write":                  `{"outcome":"rejected","error":{"code":"x","message":"nothing changed"}}`,
+		"no result of the ABI, after a write":     `{"outcome":"fine"}`,
+		"the outcome of a plan, after a write":    `{"outcome":"planned"}`,
+		"an error without one, after a write":     `{"outcome":"rejected"}`,
+		"an output that is no JSON after a write": `x`,
+	} {
+		add(what, accepted, func(a *kit.Attempt) error {
+			res, err := a.One(kit.RigOptions{}, "write", post, kit.Step("answer", text))
+			if err != nil {
+				return err
+			}
+			return res.Ended(abi.Unknown)
+		})
+	}
+	for what, steps := range map[string][]string{
+		"an overstep after a write":           {post, kit.Send(`{"endpoint":"GET /api/v1/none"}`)},
+		"failed, without a word of the write": {post, kit.Step("answer", `{"outcome":"failed","error":{"code":"x","message":"nothing changed"}}`)},
+	} {
+		add(what, accepted, func(a *kit.Attempt) error {
+			res, err := a.One(kit.RigOptions{}, "write", steps...)
+			if err != nil {
+				return err
+			}
+			if !res.Meta.Partial {
+				return fmt.Errorf("nothing says that a write was accepted: %s", kit.Short(string(res.JSON)))
+			}
+			return res.Ended(abi.Failed, abi.Unknown)
+		})
+	}
 	refused := []string{`{"outcome":"fine","error":{"code":"x","message":"y"}}`, `{"outcome":"rejected"}`, `{"output":{}}`,
 		`{"outcome":"planned","checkpoint":{"n":1},"caught_up":true,"error":{"code":"x","message":"y"}}`}
 	for i, what := range []string{"an invalid outcome", "a failure without an error", "no outcome", "the outcome of a plan"} {
