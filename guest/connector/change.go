@@ -282,8 +282,8 @@ func (s *Service) bind(t *targets, kind, id string) {
 	}
 }
 
-// of returns the id of the object that an input named; "" if unknown.
-func (t targets) of(input string) string {
+// id returns the id of the object that an input named; "" if unknown.
+func (t targets) id(input string) string {
 	for _, p := range t.ids {
 		if p.Name == input {
 			return p.Value

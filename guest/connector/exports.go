@@ -238,7 +238,7 @@ func (c *Call) Str(name string) string {
 	if s == "" {
 		return ""
 	}
-	return cmp.Or(c.Bound.of(name), s)
+	return cmp.Or(c.Bound.id(name), s)
 }
 
 // Get is an operation that reads one object.

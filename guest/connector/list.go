@@ -61,7 +61,7 @@ type List struct {
 
 // inWalk is set by a walk for the time of a call.
 type inWalk struct {
-	Kind, Parent string // of the envelope of emitted records
+	Kind, Parent string // what the envelope of emitted records says
 }
 
 // Cursor says where a list resumes: after skip records of the page at Link, or of the first page if Link is empty.

@@ -12,7 +12,7 @@ import (
 // address is an IP address. It replaces netip.Addr, which would add 3 % to the module (docs/measurements.md). A test
 // compares the two. The zero value is not a valid address.
 type address struct {
-	hi, lo uint64 // of IPv4, lo alone
+	hi, lo uint64 // IPv4 has only lo
 	size   int    // in bits: 32 or 128
 }
 

@@ -114,7 +114,7 @@ type invoking struct {
 	input    string
 	org      answering
 	want     abi.Outcome
-	code     string   // of the error
+	code     string   // code of the error
 	requests string   // all requests, one per line; "" is unchecked, "none" means none
 	says     []string // texts in the output, the records, the warnings or the error's message
 	records  int      // number of emitted records; -1 is unchecked

@@ -30,10 +30,10 @@ type Walk struct {
 // Part is one list of a walk, or one list for each of its parents.
 type Part struct {
 	Name    string // unique: "users", "policies/PASSWORD"
-	Kind    string // of the records; parts of one kind follow each other
+	Kind    string // kind of the records; parts of one kind follow each other
 	List    connector.List
 	Parents *connector.List
-	Blank   string // of the list's endpoint, for the key of a parent
+	Blank   string // blank of the list's endpoint, for the key of a parent
 }
 
 // PartFailure is a page of a walk that could not be read.

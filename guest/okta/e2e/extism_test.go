@@ -20,7 +20,7 @@ import (
 // give the same results on all three surfaces.
 func TestExtismHost_OfEveryRead_AnswersAsOurHost(t *testing.T) {
 	ctx := context.Background()
-	var org http.Handler // of the present case
+	var org http.Handler // the present case's
 	client := &http.Client{Transport: transport(func(r *http.Request) *http.Response {
 		w := httptest.NewRecorder()
 		r.Body = http.NoBody

@@ -38,7 +38,7 @@ type state struct {
 	Groups  map[string]*groupFacts // by name
 	Devices map[string]string      // status by id
 	Gateways,
-	Policy string // of one zone, and the description of one policy
+	Policy string // those of one zone, and the description of one policy
 }
 
 type userFacts struct {

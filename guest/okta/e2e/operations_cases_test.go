@@ -496,7 +496,7 @@ func (w world) fill(t *testing.T, input string) string {
 			}
 			t.Fatalf("no user is a %s", p)
 		case kind == "user":
-			return w.of(t, of)
+			return w.userWith(t, of)
 		case kind == "group":
 			return find(w.org.Groups(), []string{"profile", "name"}, of, "id")
 		case kind == "app":

@@ -15,8 +15,8 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
-// of returns the name of a seeded user with a status.
-func (w world) of(t *testing.T, status string) string {
+// userWith returns the name of a seeded user with a status.
+func (w world) userWith(t *testing.T, status string) string {
 	t.Helper()
 	for _, id := range w.org.UserIDs() {
 		if u, ok := w.org.User(id); ok && get(t, u, "status") == status && get(t, u, "profile", "login") != tokenOwner {
@@ -112,7 +112,7 @@ func TestUserLifecycleAction_EachAction_ChangesOnce(t *testing.T) {
 		{"expire_password", "ACTIVE", "PASSWORD_EXPIRED", abi.Destructive, false},
 		{"deactivate", "ACTIVE", "DEPROVISIONED", abi.Destructive, false},
 	} {
-		id := w.of(t, c.from)
+		id := w.userWith(t, c.from)
 		first := w.twice(t, "user_lifecycle_action", act(c.action)(id))
 		now, _ := w.org.User(id)
 		if after := get(t, first.Output, "after"); get(t, first.Output, "before") != c.from || c.to != "" && after != c.to || after != get(t, now, "status") {
@@ -123,16 +123,16 @@ func TestUserLifecycleAction_EachAction_ChangesOnce(t *testing.T) {
 		}
 	}
 	for _, action := range []string{"reset_password", "expire_password_with_temp_password"} {
-		active := w.of(t, "ACTIVE")
+		active := w.userWith(t, "ACTIVE")
 		one := w.do(t, abi.Succeeded, "user_lifecycle_action", act(action)(active))
 		two := w.do(t, abi.Succeeded, "user_lifecycle_action", act(action)(active))
 		if !one.Meta.Sensitive || !two.Meta.Sensitive || string(one.Output) == string(two.Output) {
 			t.Errorf("%s: %s, then %s", action, one.Output, two.Output)
 		}
 	}
-	w.do(t, abi.Succeeded, "user_lifecycle_action", act("reset_factors")(w.of(t, "ACTIVE")))
-	w.do(t, abi.Rejected, "user_lifecycle_action", act("unlock")(w.of(t, "SUSPENDED")))
-	w.do(t, abi.Rejected, "user_lifecycle_action", act("expire_password")(w.of(t, "DEPROVISIONED")))
+	w.do(t, abi.Succeeded, "user_lifecycle_action", act("reset_factors")(w.userWith(t, "ACTIVE")))
+	w.do(t, abi.Rejected, "user_lifecycle_action", act("unlock")(w.userWith(t, "SUSPENDED")))
+	w.do(t, abi.Rejected, "user_lifecycle_action", act("expire_password")(w.userWith(t, "DEPROVISIONED")))
 	w.do(t, abi.NotFound, "user_lifecycle_action", act("suspend")("nobody@example.com"))
 	for _, input := range []string{
 		`{"user":"a@example.com"}`,
@@ -148,16 +148,16 @@ func TestReactivateUser_EachStatus_ActivatesOnce(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	in := func(id string) string { return `{"user":"` + id + `"}` }
 	for _, status := range []string{"PROVISIONED", "RECOVERY", "DEPROVISIONED", "STAGED"} {
-		res := w.do(t, abi.Succeeded, "reactivate_user", in(w.of(t, status)))
+		res := w.do(t, abi.Succeeded, "reactivate_user", in(w.userWith(t, status)))
 		if get(t, res.Output, "before") != status || get(t, res.Output, "activation_url") == "" || !res.Meta.Sensitive {
 			t.Errorf("%s: %s", status, res.Output)
 		}
 	}
-	w.do(t, abi.Unchanged, "reactivate_user", in(w.of(t, "ACTIVE")))
-	if res := w.do(t, abi.Rejected, "reactivate_user", in(w.of(t, "SUSPENDED"))); !strings.Contains(res.Error.Message, "SUSPENDED") {
+	w.do(t, abi.Unchanged, "reactivate_user", in(w.userWith(t, "ACTIVE")))
+	if res := w.do(t, abi.Rejected, "reactivate_user", in(w.userWith(t, "SUSPENDED"))); !strings.Contains(res.Error.Message, "SUSPENDED") {
 		t.Errorf("%+v", res.Error)
 	}
-	if res := w.do(t, abi.Succeeded, "reactivate_user", `{"user":"`+w.of(t, "PROVISIONED")+`","send_email":true}`); res.Meta.Sensitive {
+	if res := w.do(t, abi.Succeeded, "reactivate_user", `{"user":"`+w.userWith(t, "PROVISIONED")+`","send_email":true}`); res.Meta.Sensitive {
 		t.Errorf("%s", res.Output)
 	}
 	w.do(t, abi.NotFound, "reactivate_user", `{"user":"nobody@example.com"}`)
@@ -172,7 +172,7 @@ func TestDeleteUser_EachStatus_DeletesOnce(t *testing.T) {
 		t.Errorf("%+v", res.Error)
 	}
 	for _, status := range []string{"ACTIVE", "STAGED", "DEPROVISIONED"} {
-		id := w.of(t, status)
+		id := w.userWith(t, status)
 		first := w.twice(t, "delete_user", `{"user":"`+id+`"}`)
 		if _, there := w.org.User(id); there || get(t, first.Output, "before") != status || get(t, first.Output, "after") != "DELETED" {
 			t.Errorf("%s: %s, and the user is there: %v", status, first.Output, there)

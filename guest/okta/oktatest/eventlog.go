@@ -27,12 +27,12 @@ type eventLog struct {
 type segment struct {
 	start, length int // positions in the log
 
-	first int   // of a run: generator index
+	first int   // generator index, in a run
 	from  int64 // time of the first event, nanoseconds since 1970
 	step  int64 // nanoseconds to the next
 
 	kept             []keptEvent
-	earliest, latest millis // of kept events: range of published
+	earliest, latest millis // range of published, in kept events
 }
 
 type keptEvent struct {

@@ -74,7 +74,7 @@ type Fault struct {
 
 	Times       int     // how many requests; 0 means all
 	Skip        int     // how many requests to process normally first
-	Probability float64 // of the fault, in (0, 1]; 0 means always. The org's seed decides
+	Probability float64 // how likely the fault is, in (0, 1]; 0 means always. The org's seed decides
 
 	Status   int           // for Status and StatusAfter; default 503
 	Latency  time.Duration // wait before anything else, for every kind; default none

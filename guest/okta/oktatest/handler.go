@@ -27,7 +27,7 @@ type call struct {
 	*http.Request
 	id     string    // X-Okta-Request-Id
 	now    time.Time // one time for everything that the request does
-	origin string    // of the links in the answer
+	origin string    // origin of the links in the answer
 	body   []byte
 	effect bool // the request changed state
 	repeat bool // answer with the page before
@@ -284,7 +284,7 @@ func requestOrigin(r *http.Request) string {
 }
 
 // lengthMissing reports whether r is a write without a length, which Okta refuses. Requests without a server (a test
-// that calls ServeHTTP) have no such header, and HTTP/2 does not need it.
+// that calls ServeHTTP) do not have this header, and HTTP/2 does not need it.
 func lengthMissing(r *http.Request) bool {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
 		return false

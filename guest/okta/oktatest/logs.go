@@ -309,7 +309,7 @@ func checkLogComparison(e *expression) error {
 type logCursor struct {
 	moment   millis
 	position int
-	since    millis // of a query in reverse
+	since    millis // used by a query in reverse
 }
 
 // String returns the cursor for a link.

@@ -14,7 +14,7 @@ type Request struct {
 	Path     string // as sent, with its escapes
 	RawQuery string
 	Pattern  string      // the matching endpoint template ("GET /api/v1/users/{id}"); empty for an unknown path
-	Status   int         // of the answer; 0 if the connection was cut instead
+	Status   int         // status of the answer; 0 if the connection was cut instead
 	Header   http.Header // the credentials of Authorization are replaced by REDACTED
 	Body     []byte
 }

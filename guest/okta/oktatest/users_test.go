@@ -91,7 +91,7 @@ func TestListUsers_FilterAndSearch_FindTheRightUsers(t *testing.T) {
 	ada := gjson.ParseBytes(first(h.org.User("ada.lovelace@example.com")))
 	for _, c := range []struct {
 		parameter, expression string
-		code                  string // of the refusal
+		code                  string // code of the refusal
 		found                 func(user gjson.Result) bool
 	}{
 		{"filter", `profile.login eq "ada.lovelace@example.com"`, "", func(u gjson.Result) bool { return u.Get("id").Str == ada.Get("id").Str }},

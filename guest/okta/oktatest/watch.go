@@ -8,7 +8,7 @@ import (
 // Exchange is one request and the org's answer.
 type Exchange struct {
 	Request *http.Request // its body was already read
-	Body    []byte        // of the request
+	Body    []byte        // the request's body
 	Status  int
 	Header  http.Header
 	Answer  []byte // not compressed
