@@ -51,7 +51,7 @@ bench: build
 ## soak: ingest of SOAK_EVENTS events, killed again and again in a failing org; and the memory of one that is not
 SOAK_EVENTS ?= 10000000
 soak:
-	SOAK_EVENTS=$(SOAK_EVENTS) $(GO) test ./cmd/wasm-runner -run 'TestSoak|TestMemoryIsFlat' -v -timeout 6h
+	SOAK_EVENTS=$(SOAK_EVENTS) $(GO) test ./cmd/wasm-runner -run 'TestSoak_|TestMemory_' -v -timeout 6h
 
 ## fuzz: every fuzz target for FUZZTIME each
 fuzz:

@@ -26,14 +26,14 @@ func approver(a *cli.App, yes, stdinTaken bool) host.Approver {
 		}
 		tty, out, err := askOn(a, stdinTaken)
 		if err != nil {
-			return "", fmt.Errorf("%w: look at --plan, and give --approve", err)
+			return "", fmt.Errorf("%w: read the plan with --plan, then give --approve", err)
 		}
 		// Text that was typed before the question is no answer to it.
 		if err := term.DiscardInput(tty); err != nil {
-			return "", fmt.Errorf("what was typed ahead could not be dropped: %w", err)
+			return "", fmt.Errorf("cannot discard what was typed before the question: %w", err)
 		}
 		if _, err := io.WriteString(out, styleOf(a, out).Question(r)); err != nil {
-			return "", fmt.Errorf("the question could not be shown: %w", err)
+			return "", fmt.Errorf("cannot show the question: %w", err)
 		}
 		answer := make(chan string, 1)
 		go func() {
@@ -61,7 +61,7 @@ func askOn(a *cli.App, stdinTaken bool) (tty *os.File, out io.Writer, err error)
 		return nil, nil, err
 	}
 	if !term.InForeground(tty) {
-		return nil, nil, errors.New("this runs in the background, where it cannot ask")
+		return nil, nil, errors.New("this command runs in the background and cannot ask")
 	}
 	if _, is := term.Columns(a.Stderr); is && !a.JSON {
 		return tty, a.Stderr, nil
@@ -72,7 +72,7 @@ func askOn(a *cli.App, stdinTaken bool) (tty *os.File, out io.Writer, err error)
 // ownTerminal opens the terminal that started this process. It stays open until the process ends. With standard input from
 // /dev/null the process must not ask.
 func ownTerminal(a *cli.App) (*os.File, error) {
-	none := errors.New("standard input is no terminal to ask on")
+	none := errors.New("there is no terminal to ask on")
 	stdin, is := a.Stdin.(*os.File)
 	if !is {
 		return nil, none

@@ -14,9 +14,9 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// TestTheTerminalIsAsked has a person answer the question whether a write is to be sent, which shows what would be sent
-// and what is there. What was typed before it is no answer.
-func TestTheTerminalIsAsked(t *testing.T) {
+// TestApproval_AtATerminal_IsAsked answers the question for approval as a person would. The question shows the write and the
+// present state. Text that was typed before the question is not an answer.
+func TestApproval_AtATerminal_IsAsked(t *testing.T) {
 	for _, c := range []struct {
 		name, ahead, answer string
 		code                int
@@ -33,7 +33,7 @@ func TestTheTerminalIsAsked(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			org := oktatest.New(oktatest.Config{Users: 5, Events: 20})
-			retitle(t, org, "boss\u202e\u009b2Kx") // a name that would rewrite the question
+			retitle(t, org, "boss\u202e\u009b2Kx") // such a name could overwrite the question
 			typed := make(chan struct{})
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				select {
@@ -42,7 +42,7 @@ func TestTheTerminalIsAsked(t *testing.T) {
 				}
 				org.ServeHTTP(w, r)
 			}))
-			t.Cleanup(server.Close) // behind the process, which may wait for it
+			t.Cleanup(server.Close) // runs after the process has ended
 			dir := t.TempDir()
 			config := filepath.Join(dir, "okta.yaml")
 			text := fmt.Sprintf("connections:\n  - {name: okta, kind: okta, base_url: %q, token_secret_ref: env:APPROVE_TEST_TOKEN, allow_private_network: true, "+
@@ -88,7 +88,7 @@ func retitle(t *testing.T, org *oktatest.Org, title string) {
 	}
 }
 
-// TestPlan_AtATerminal_IsText that a person can read, whose last line sums it up; elsewhere it is JSON.
+// TestPlan_AtATerminal_IsText reads a plan at a terminal. The last line sums it up.
 func TestPlan_AtATerminal_IsText(t *testing.T) {
 	k := onPty(t, ptyOptions{env: []string{"NO_COLOR=1"}}, "--demo", "--grant", "destructive", "invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`, "--plan")
 	code := k.wait()
@@ -101,7 +101,7 @@ func TestPlan_AtATerminal_IsText(t *testing.T) {
 		}
 	}
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if last := lines[len(lines)-1]; code != 0 || strings.Contains(text, "_links") || !strings.HasPrefix(last, "wasm-runner: deactivate_user: nothing was sent: 1 write would be (") {
+	if last := lines[len(lines)-1]; code != 0 || strings.Contains(text, "_links") || !strings.HasPrefix(last, "wasm-runner: deactivate_user: nothing was sent: 1 write would be sent (") {
 		t.Errorf("exit code %d\n%s", code, text)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
 )
 
-// TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom, and where the rest is.
+// TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom wants operation, target and outcome, and a note on how to see the rest.
 func TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom(t *testing.T) {
 	path := filepath.Join("..", "..", "testdata", "v0", "audit.ndjson")
 	for columns, wanted := range map[int]string{40: "OUTCOME", 54: "WHEN", 68: "WHEN", 80: "WHEN", 120: "REQUEST_ID", 160: "CONNECTION"} {
@@ -33,14 +33,13 @@ func TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom(t *testing.T) {
 	}
 }
 
-// TestAudit_OfHostileText_DoesNotReachTheTerminal in any format: any user of the org may have chosen a name, and a file may be
-// from anybody.
+// TestAudit_OfHostileText_DoesNotReachTheTerminal tries all formats. Users of the org choose names, and a file may be forged.
 func TestAudit_OfHostileText_DoesNotReachTheTerminal(t *testing.T) {
 	path := hostileAudit(t)
 	for _, format := range rows.Formats() {
 		k := onPty(t, ptyOptions{columns: 200}, "audit", path, "--format", format)
 		code := k.wait()
-		raw := strings.ReplaceAll(k.raw(), "\r\n", "\n") // as a terminal ends a line
+		raw := strings.ReplaceAll(k.raw(), "\r\n", "\n") // the terminal adds the \r
 		if r := moves(raw); r != 0 || code != 1 || !strings.Contains(raw, "owned") || !strings.Contains(raw, "the chain of lines is broken") {
 			t.Errorf("%s: exit code %d, %U in %q", format, code, r, raw)
 		}

@@ -39,8 +39,8 @@ func reported(t *testing.T, r *runner, args ...string) (rows []map[string]any, s
 	return rows, errs.String(), err
 }
 
-// TestAudit_OfKilledProcesses_ShowsThem kills processes with SIGKILL while their write is under way, and lets others end.
-// Each killed process is an interrupted invoke with its target, and the chain is intact over all lines.
+// TestAudit_OfKilledProcesses_ShowsThem kills some processes with SIGKILL during their write, and lets others end. Each
+// killed one is an interrupted invoke with its target. The chain of all lines is intact.
 func TestAudit_OfKilledProcesses_ShowsThem(t *testing.T) {
 	t.Parallel()
 	org := oktatest.New(oktatest.Config{Events: 10, RateLimits: map[string]int{"*": -1}})
@@ -90,7 +90,7 @@ func TestAudit_OfKilledProcesses_ShowsThem(t *testing.T) {
 	if seen["interrupted"] != each || seen["succeeded"] != each {
 		t.Errorf("%v", seen)
 	}
-	// With the log's own events: those that ended have theirs.
+	// --join adds the events of the invokes that ended.
 	rows, stderr, err = reported(t, r, path, "--join", "--outcome", "succeeded")
 	if err != nil || len(rows) != each || strings.Contains(stderr, "no event of") {
 		t.Errorf("%v %s", err, stderr)
@@ -102,7 +102,7 @@ func TestAudit_OfKilledProcesses_ShowsThem(t *testing.T) {
 	}
 }
 
-// TestAudit_OfTheFirstVersion_IsRead: what the runner wrote before lines were chained.
+// TestAudit_OfTheFirstVersion_IsRead reads a file that was written before lines had hashes.
 func TestAudit_OfTheFirstVersion_IsRead(t *testing.T) {
 	path := filepath.Join("..", "..", "testdata", "v0", "audit.ndjson")
 	rows, stderr, err := reported(t, newDemoRunner(t), path)
@@ -116,7 +116,7 @@ func TestAudit_OfTheFirstVersion_IsRead(t *testing.T) {
 	}
 }
 
-// hostileText is text that moves a cursor, sets a title, or turns the direction of writing.
+// hostileText moves the cursor, sets the title of the terminal, and changes the direction of writing.
 const hostileText = "\x1b]0;owned\x07\x1b[2J\u009b2J\u202eevil\r\nsucceeded\x00\x7f"
 
 func hostileAudit(t *testing.T) (path string) {
@@ -153,7 +153,7 @@ func hostileAudit(t *testing.T) (path string) {
 	return path
 }
 
-// moves is the first character of a text that a terminal would not just show.
+// moves returns the first character of a text that would control the terminal.
 func moves(text string) rune {
 	for _, r := range text {
 		if r != '\n' && !unicode.IsPrint(r) || r == utf8.RuneError {

@@ -13,8 +13,8 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// TestASinkThatIsAwayIsNotReady: the process is well, and records do not get through.
-func TestASinkThatIsAwayIsNotReady(t *testing.T) {
+// TestReadiness_SinkIsAway_IsNotReady checks /healthz and /readyz while the receiver is down: the process is healthy, but not ready.
+func TestReadiness_SinkIsAway_IsNotReady(t *testing.T) {
 	away := atomic.Bool{}
 	away.Store(true)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -196,10 +196,10 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 	case err != nil && ctx.Err() != nil: // interrupted: says nothing about the address
 		return
 	case err != nil && result.Outcome == abi.Denied: // no request was sent: says nothing about the address
-		r.add("grants", false, "without class read the org cannot be asked what works: "+result.Error.Message, "check with --grant read")
+		r.add("grants", false, "the org can be checked only with class read: "+result.Error.Message, "check with --grant read")
 		return
 	case err != nil:
-		r.add("base_url", false, result.Error.Message, "see that "+c.BaseURL+" can be reached from here")
+		r.add("base_url", false, result.Error.Message, "make sure that "+c.BaseURL+" can be reached from here")
 		return
 	}
 	r.add("base_url", true, c.BaseURL+" answers", "")
@@ -207,14 +207,14 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 		Checks []finding `json:"checks"`
 	}
 	if err := json.Unmarshal(result.Output, &validated); err != nil {
-		r.add("validate", false, "its output is not that of this kind of module: "+err.Error(), "use a module and a runner that were built together")
+		r.add("validate", false, "the output of validate cannot be read: "+err.Error(), "use a module and a runner that were built together")
 		return
 	}
 	r.Checks = append(r.Checks, validated.Checks...)
 	for _, q := range conn.Quota() {
 		fix := ""
 		if q.Remaining == 0 {
-			fix = "wait, or find out who else uses up this org's rate limit"
+			fix = "wait, or find out what else uses the rate limit of this org"
 		}
 		r.add("quota", q.Remaining > 0, fmt.Sprintf("%s: %d of %d requests left, new ones in %d s", q.Bucket, q.Remaining, q.Limit,
 			int(q.ResetIn.Seconds())), fix)
@@ -229,7 +229,7 @@ func (r *report) addConnectError(err error) {
 	case errors.As(err, &module):
 		step = "module"
 	case errors.Is(err, secrets.ErrUnavailable):
-		r.add("config", true, "the connection file is in order", "")
+		r.add("config", true, "the connection file is correct", "")
 		step = "secret"
 	case errors.Is(err, connections.ErrSeveral):
 		fix = "or check them all with --all"

@@ -23,7 +23,7 @@ import (
 
 var makeV0 = flag.Bool("make-v0", false, "write testdata/v0 anew, with the runner of its commit")
 
-// compatRunner is a runner, old or of today, a module, and an org to talk to.
+// compatRunner is an old or new runner with a module and an org.
 type compatRunner struct {
 	t      *testing.T
 	name   string
@@ -63,7 +63,7 @@ func (r compatRunner) run(args ...string) []byte {
 	return out
 }
 
-// invoke runs an invoke, whatever its outcome.
+// invoke runs an invoke and returns its result, whatever the outcome is.
 func (r compatRunner) invoke(args ...string) abi.Result {
 	r.t.Helper()
 	res, err := printedResult(r.command(args...))
@@ -98,7 +98,7 @@ const connectionText = `connections:
     allow_private_network: true
 `
 
-// What the old runner was run with; the same arguments go on from its files.
+// Arguments of the old runner. With the same arguments, the new one continues its files.
 const storedBefore = 45
 
 func sourceArgs() []string {
@@ -115,7 +115,7 @@ func deactivateArgs(login, key string) []string {
 		"--idempotency-key", key, "--journal", compat.JournalFile, "--audit", compat.AuditFile}
 }
 
-// writeFiles runs everything that leaves a file behind, for the first time, against an org that has storedBefore events.
+// writeFiles runs all commands that write files, against an org that has storedBefore events.
 func writeFiles(r compatRunner, org *compat.Org) {
 	r.t.Helper()
 	r.run(sourceArgs()...)
@@ -134,7 +134,7 @@ func writeFiles(r compatRunner, org *compat.Org) {
 	org.Answer()
 }
 
-// goOn continues what writeFiles began, and fails where anything is lost or comes twice.
+// goOn continues the files of writeFiles. It fails if a record is lost or comes twice.
 func goOn(r compatRunner, org *compat.Org) {
 	r.t.Helper()
 	org.Store(compat.Events)
@@ -172,7 +172,7 @@ func goOn(r compatRunner, org *compat.Org) {
 	}
 }
 
-// wantEvents reads a file of events, which must have each from first on exactly once.
+// wantEvents reads a file of events. It must have each event from first on exactly once.
 func wantEvents(r compatRunner, path string, first int) {
 	r.t.Helper()
 	times := map[string]int{}
@@ -226,8 +226,8 @@ func connect(t *testing.T, dir, url string) {
 	}
 }
 
-// TestRunner_WithOldFiles_GoesOnFromThem has today's runner continue what the old one left in testdata/v0. (The journal is
-// tried in package host: its keys belong to the old org's address.)
+// TestRunner_WithOldFiles_GoesOnFromThem has today's runner continue what the old one left in testdata/v0. A test
+// of package host covers the journal, because its keys belong to the address of the old org.
 func TestRunner_WithOldFiles_GoesOnFromThem(t *testing.T) {
 	org := compat.NewOrg(compat.Events)
 	server := httptest.NewServer(org)
@@ -256,8 +256,8 @@ func oldModule(t *testing.T) string {
 	return path
 }
 
-// TestOldAndNew_TakeTurns_NothingIsLostOrRepeated builds the old runner, and has old and new runners and modules continue
-// each other's files.
+// TestOldAndNew_TakeTurns_NothingIsLostOrRepeated builds the old runner. Old and new runners and modules continue each
+// other's files in turn.
 func TestOldAndNew_TakeTurns_NothingIsLostOrRepeated(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds an old runner")
@@ -299,7 +299,7 @@ func TestOldAndNew_TakeTurns_NothingIsLostOrRepeated(t *testing.T) {
 		r.t, r.dir = t, t.TempDir()
 		connect(t, r.dir, server.URL)
 		if out, err := r.command("describe").CombinedOutput(); err != nil {
-			// The contract allows a new module to be refused, where it says so.
+			// An old runner may refuse a new module, with a message that says so.
 			if !bytes.Contains(out, []byte("manifest")) || bytes.Count(bytes.TrimSpace(out), []byte("\n")) > 0 {
 				t.Errorf("the old runner refuses the new module, and not in one sentence about its manifest: %s", out)
 			}
@@ -311,8 +311,8 @@ func TestOldAndNew_TakeTurns_NothingIsLostOrRepeated(t *testing.T) {
 	})
 }
 
-// TestMakeV0 writes testdata/v0: go test ./cmd/wasm-runner -run TestMakeV0 -make-v0.
-func TestMakeV0(t *testing.T) {
+// TestV0_WithMakeFlag_IsWritten writes testdata/v0: go test ./cmd/wasm-runner -run TestV0_ -make-v0.
+func TestV0_WithMakeFlag_IsWritten(t *testing.T) {
 	if !*makeV0 {
 		t.Skip("runs with -make-v0 alone")
 	}

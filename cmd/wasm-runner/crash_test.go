@@ -22,7 +22,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// built returns the runner as make build makes it: a real binary with the module in it. It is built once for all tests.
+// built returns the binary that make build makes, with the embedded module. All tests share it.
 func built(t *testing.T) string {
 	t.Helper()
 	path, err := buildOnce()
@@ -32,7 +32,7 @@ func built(t *testing.T) string {
 	return path
 }
 
-// What the binary of built says of itself.
+// Version and commit that the binary of built prints.
 const (
 	builtVersion = "1.2.3-test"
 	builtCommit  = "0123456789abcdef0123456789abcdef01234567"
@@ -54,7 +54,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 		"-X main.stampVersion="+builtVersion+" -X main.stampCommit="+builtCommit+" -X main.stampModified=true")
 })
 
-// runner is a built runner with its module and an org to talk to.
+// runner is a built runner with its module and an org.
 type runner struct {
 	t      *testing.T
 	binary string
@@ -73,7 +73,7 @@ func newRunner(t *testing.T, org *oktatest.Server, token string) *runner {
 	return r
 }
 
-// newDemoRunner is a runner for --demo alone.
+// newDemoRunner returns a runner for --demo.
 func newDemoRunner(t *testing.T) *runner {
 	t.Helper()
 	return &runner{t: t, binary: built(t), env: append(os.Environ(), "WASM_RUNNER_MODULE="+module(t))}
@@ -88,9 +88,9 @@ func (r *runner) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestKilledAtAnyMomentNoEventIsMissing kills a source with SIGKILL again and again while it drains a log, and lets the
-// last run finish. When the kills fall decides what is repeated, never what is missing.
-func TestKilledAtAnyMomentNoEventIsMissing(t *testing.T) {
+// TestSource_KilledAtAnyMoment_LosesNoEvent kills a source with SIGKILL again and again while it drains a log, and lets the
+// last run finish. Some events may be repeated, but none may be missing.
+func TestSource_KilledAtAnyMoment_LosesNoEvent(t *testing.T) {
 	t.Parallel()
 	const events, pageSize = 8000, 10
 	crashes := 40
@@ -140,7 +140,7 @@ func TestKilledAtAnyMomentNoEventIsMissing(t *testing.T) {
 	t.Logf("%d kills, %d events, %d repeated", killed, len(times), lines-len(times))
 }
 
-// uuids are those of the events in a file, every line of which must be one.
+// uuids returns the uuids of the events in a file. Each line must be an event.
 func uuids(t *testing.T, path string) iter.Seq[string] {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -162,8 +162,8 @@ func uuids(t *testing.T, path string) iter.Seq[string] {
 	}
 }
 
-// TestNoOutputHoldsTheToken runs what can be run, and what cannot, with logs wide open.
-func TestNoOutputHoldsTheToken(t *testing.T) {
+// TestOutput_OfEveryCommand_HasNoToken runs commands that succeed and commands that fail, with --log-level debug.
+func TestOutput_OfEveryCommand_HasNoToken(t *testing.T) {
 	t.Parallel()
 	const token = "00ThisTokenMustNeverBePrinted_0123456789ab"
 	org := oktatest.New(oktatest.Config{Token: token, Users: 5, Events: 20}).Start()
@@ -205,7 +205,7 @@ func TestNoOutputHoldsTheToken(t *testing.T) {
 		}
 		for _, format := range formats {
 			cmd := r.command(append([]string{"--log-level", "debug", "--log-format", format}, line...)...)
-			text, _ := cmd.CombinedOutput() // many are meant to fail
+			text, _ := cmd.CombinedOutput() // many of them fail on purpose
 			outputs += len(text)
 			if bytes.Contains(text, []byte(token)) {
 				t.Errorf("wasm-runner %s prints the token:\n%s", strings.Join(line, " "), text)

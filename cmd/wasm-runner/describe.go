@@ -130,9 +130,9 @@ func describeModule(w io.Writer, m *host.Module) {
 		fmt.Fprintln(w, "\n* the input can set another class")
 	}
 	if manifest.Account != nil {
-		fmt.Fprintf(w, "\nWith --audit, the host asks %s whose token it has, before the first write.\n", manifest.Account.Endpoint.Endpoint)
+		fmt.Fprintf(w, "\nWith --audit, the host asks %s whose token it uses before the first write.\n", manifest.Account.Endpoint.Endpoint)
 	}
-	fmt.Fprintln(w, "\nwasm-runner describe OP tells the rest of one.")
+	fmt.Fprintln(w, "\nwasm-runner describe OP shows the details of an operation.")
 }
 
 // surfaces returns the names of an operation's surfaces.

@@ -14,8 +14,8 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// The text of any module reaches the terminal as text, without control characters.
-func TestDescribeKeepsAModulesTextOffTheTerminal(t *testing.T) {
+// TestDescribe_HostileModuleText_IsEscaped describes a module whose texts contain control characters.
+func TestDescribe_HostileModuleText_IsEscaped(t *testing.T) {
 	const evil = "a\x1b]0;pwned\a\x1b[2Jb\u009b31mc\u202ed\u2066e"
 	raw, err := json.Marshal(abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "1" + evil, ConfigSchema: json.RawMessage(`{}`), Operations: []abi.Operation{{
 		Name: "x", Summary: evil + "\nsecond line", Class: abi.Read, Surfaces: []abi.Surface{abi.Axon, abi.SQL}, Idempotency: abi.Safe,

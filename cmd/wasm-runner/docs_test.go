@@ -36,7 +36,7 @@ const (
 // that begin so.
 var notRun = map[string]string{
 	"make test":                   "it runs this test",
-	"make run":                    "TestDemoScript runs what it calls",
+	"make run":                    "TestDemoScript_OnASimulatedOrg_Succeeds runs what it calls",
 	"make build":                  "the test built the runner and the module in its place",
 	"make attack":                 "takes minutes; CI runs it",
 	"make fuzz":                   "takes a minute for each target",
@@ -307,8 +307,8 @@ func TestTroubleshooting_QuotedMessages_AreInTheSource(t *testing.T) {
 	}
 }
 
-// TestDemoScript runs what make run does.
-func TestDemoScript(t *testing.T) {
+// TestDemoScript_OnASimulatedOrg_Succeeds runs the script of make run.
+func TestDemoScript_OnASimulatedOrg_Succeeds(t *testing.T) {
 	t.Parallel()
 	runner := linked(t, t.TempDir())
 	sh := exec.CommandContext(t.Context(), "sh", "demo.sh", runner)

@@ -27,8 +27,8 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-// TestEveryExampleRuns runs each command line that describe shows for each operation, against the org of --demo.
-func TestEveryExampleRuns(t *testing.T) {
+// TestDescribe_EveryExample_Runs runs each command line that describe shows for each operation, against the org of --demo.
+func TestDescribe_EveryExample_Runs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	linked(t, dir)
@@ -83,13 +83,13 @@ func TestEveryExampleRuns(t *testing.T) {
 	}
 }
 
-// TestEveryHelpExampleRuns runs each command line that a --help shows: those with --demo as they are, the others against a
-// simulated org in the place of theirs. What does not end by itself is ended once it has done what it is for.
-func TestEveryHelpExampleRuns(t *testing.T) {
+// TestHelp_EveryExample_Runs runs each command line of every --help. Those without --demo use a simulated org. A command that does not end by itself
+// is stopped when it has done its work.
+func TestHelp_EveryExample_Runs(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	linked(t, path)
-	// jq is not everywhere. What stands in for it wants something to read, and passes it on.
+	// jq may be missing. This replacement needs input, and prints it.
 	jq := "#!/bin/sh\ntext=$(cat)\n[ -n \"$text\" ] && printf '%s\\n' \"$text\"\n"
 	if err := os.WriteFile(filepath.Join(path, "jq"), []byte(jq), 0o700); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestEveryHelpExampleRuns(t *testing.T) {
 		"recorded.jsonl":   `{"endpoint":"GET /api/v1/logs","method":"GET","path":"/api/v1/logs","query":"","request_body":"","status":200,"headers":{},"body":"[]"}` + "\n",
 	}
 	audits := filepath.Join(t.TempDir(), "audit.ndjson")
-	for _, name := range []string{"audit.ndjson.1", "audit.ndjson"} { // the second goes on from the first
+	for _, name := range []string{"audit.ndjson.1", "audit.ndjson"} { // the second continues the first
 		f, err := audit.Open(audits)
 		if err != nil {
 			t.Fatal(err)
@@ -133,7 +133,7 @@ func TestEveryHelpExampleRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// What a real org, service or machine has of its own.
+	// Values that belong to a real org, service or machine.
 	ours := strings.NewReplacer("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", audit.Hash([]byte(strings.TrimSuffix(files["audit.ndjson"], "\n"))),
 		"00u1abcd", org.UserIDs()[4], "https://search.example.com", search.URL, "--metrics 9464", "--metrics 0")
 	env := append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "PATH="+path+string(os.PathListSeparator)+os.Getenv("PATH"),
@@ -182,16 +182,16 @@ func TestEveryHelpExampleRuns(t *testing.T) {
 			walk(t, sub)
 		}
 	}
-	t.Run("all", func(t *testing.T) { walk(t, newRoot(cli.NewApp(cli.Streams{}, os.LookupEnv))) }) // returns once the last has ended
+	t.Run("all", func(t *testing.T) { walk(t, newRoot(cli.NewApp(cli.Streams{}, os.LookupEnv))) }) // returns when all subtests have ended
 	if ran < 25 {
 		t.Errorf("%d examples", ran)
 	}
-	if posted.Load() < 250 { // and what other examples did
+	if posted.Load() < 250 { // other examples may post more
 		t.Errorf("%d events were posted", posted.Load())
 	}
 }
 
-// examplesOf returns the examples of a command, a line each. A line that ends in \ or & is joined with the next one.
+// examplesOf returns the examples of a command. An example has one line, or several after one that ends with \ or &.
 func examplesOf(c *cobra.Command) (all []string) {
 	var example []string
 	for line := range strings.Lines(c.Example) {
@@ -206,17 +206,17 @@ func examplesOf(c *cobra.Command) (all []string) {
 	return all
 }
 
-// ended returns an example as a script that ends. A command that follows a log gets SIGTERM once it has saved a checkpoint, one
-// that serves once it has printed its address.
+// ended returns an example as a script that ends. It stops a source that follows a log after its first checkpoint, and a server
+// when it has printed its address.
 func ended(example string) string {
 	example = strings.ReplaceAll(example, "\\\n", "")
 	var script strings.Builder
 	until := func(command, condition string) {
 		fmt.Fprintf(&script, "%s &\nuntil %s; do kill -0 $!; sleep 0.02; done\n", command, condition)
 	}
-	first, rest, beside := strings.Cut(example, "&\n")
+	first, rest, inBackground := strings.Cut(example, "&\n")
 	switch {
-	case beside:
+	case inBackground:
 		until(first, "[ -s org.yaml ]")
 		script.WriteString(rest + "\n")
 	case strings.Contains(example, " simulate "):

@@ -35,9 +35,9 @@ func (k *kept) text() string {
 	return k.b.String()
 }
 
-// TestTailFollowsThroughCrashes has the system's tail -F read the output along while the runner is killed with SIGKILL again
-// and again, and while half a record is written by a process that dies: tail prints every event once, and nothing else.
-func TestTailFollowsThroughCrashes(t *testing.T) {
+// TestTail_AcrossCrashes_PrintsEachEventOnce follows the output with tail -F while the runner is killed with SIGKILL again and again. Some
+// kills leave half a record. tail must print every event once, and nothing else.
+func TestTail_AcrossCrashes_PrintsEachEventOnce(t *testing.T) {
 	t.Parallel()
 	if text, err := exec.Command("tail", "--version").Output(); err != nil || !bytes.Contains(text, []byte("GNU")) {
 		t.Skip("no GNU tail")
@@ -100,7 +100,7 @@ func TestTailFollowsThroughCrashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if aside, _ := filepath.Glob(filepath.Join(dir, "events.0*.ndjson")); len(aside) > 0 {
-		t.Fatalf("put aside: %q", aside)
+		t.Fatalf("renamed: %q", aside)
 	}
 	for deadline := time.Now().Add(patience); printed.text() != string(whole); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -123,8 +123,7 @@ func TestTailFollowsThroughCrashes(t *testing.T) {
 	}
 }
 
-// tearNext appends the first n bytes of the first event that a file of events lacks, as a write that was cut, and returns how
-// many it appended.
+// tearNext appends the first n bytes of the next event, as an interrupted write does. It returns the number of bytes.
 func tearNext(t *testing.T, org *oktatest.Org, path string, n int) int {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -152,9 +151,9 @@ func tearNext(t *testing.T, org *oktatest.Org, path string, n int) int {
 	return 0
 }
 
-// TestAFileThatIsMovedUnderAFollower: whether it is renamed, compressed or deleted while the runner writes to it, no event is
-// lost, and the run goes on.
-func TestAFileThatIsMovedUnderAFollower(t *testing.T) {
+// TestFollower_FileIsMoved_LosesNoEvent renames, compresses and deletes the file while the runner writes to it. No event may be
+// lost, and the run must go on.
+func TestFollower_FileIsMoved_LosesNoEvent(t *testing.T) {
 	t.Parallel()
 	events := 6000
 	if testing.Short() {
@@ -189,7 +188,7 @@ func TestAFileThatIsMovedUnderAFollower(t *testing.T) {
 			t.Fatalf("the run ended before its time: %v\n%s", err, stderr.text())
 		case <-time.After(30 * time.Millisecond):
 		}
-		if info, err := os.Stat(out); err != nil || info.Size() == 0 || len(renamed) >= 40 { // a busy machine commits nothing in 30 ms
+		if info, err := os.Stat(out); err != nil || info.Size() == 0 || len(renamed) >= 40 { // a busy machine may write nothing in 30 ms
 			continue
 		}
 		name := fmt.Sprintf("%s.%d", out, i)
@@ -204,7 +203,7 @@ func TestAFileThatIsMovedUnderAFollower(t *testing.T) {
 				t.Fatal(err)
 			}
 			name += ".copy"
-			// A page may have been half written when it was copied: it was not checkpointed, and comes again.
+			// The copy may have half a page. That page has no checkpoint yet, and comes again.
 			text, err := os.ReadFile(name)
 			if err != nil {
 				t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// TestATerminalThatIsClosedEndsAFollower in good order: the kernel sends SIGHUP, and the terminal is gone.
-func TestATerminalThatIsClosedEndsAFollower(t *testing.T) {
+// TestFollower_TerminalIsClosed_Ends closes the terminal: the kernel sends SIGHUP, and the runner must end in good order.
+func TestFollower_TerminalIsClosed_Ends(t *testing.T) {
 	org := oktatest.New(oktatest.Config{Users: 3, Events: 300, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
 	defer func() { _ = org.Close() }()
 	r := newRunner(t, org, org.Token())

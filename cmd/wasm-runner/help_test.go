@@ -32,7 +32,7 @@ func commands(out *bytes.Buffer) (all []*cobra.Command) {
 	return all
 }
 
-// TestHelp_OfEveryCommand_BeginsWithExamplesAndFits reads what --help prints. TestEveryHelpExampleRuns runs the examples.
+// TestHelp_OfEveryCommand_BeginsWithExamplesAndFits reads what --help prints. TestHelp_EveryExample_Runs runs the examples.
 func TestHelp_OfEveryCommand_BeginsWithExamplesAndFits(t *testing.T) {
 	var out bytes.Buffer
 	for _, c := range commands(&out) {

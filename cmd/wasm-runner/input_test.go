@@ -28,7 +28,7 @@ func (s *silent) Read([]byte) (int, error) {
 	select {}
 }
 
-// TestCtrlC_WhileStandardInputIsRead_EndsTheCommand interrupts commands once that wait for what nobody types.
+// TestCtrlC_WhileStandardInputIsRead_EndsTheCommand interrupts commands that wait for standard input.
 func TestCtrlC_WhileStandardInputIsRead_EndsTheCommand(t *testing.T) {
 	t.Setenv("WASM_RUNNER_MODULE", module(t))
 	t.Cleanup(func() { // what connect sets for a process that ends soon

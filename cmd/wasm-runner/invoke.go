@@ -155,9 +155,9 @@ func (o *invokeOptions) printText(s *cli.Session, r *abi.Result) error {
 func warnUnsent(a *cli.App, r *abi.Result) {
 	switch {
 	case r.Outcome == abi.Planned:
-		a.Warnf("%s: nothing was sent: %s would be (%s)", r.Operation, cli.Counted(int64(len(r.Plan.Writes)), "write"), result.Requests(r.Plan))
+		a.Warnf("%s: nothing was sent: %s would be sent (%s)", r.Operation, cli.Counted(int64(len(r.Plan.Writes)), "write"), result.Requests(r.Plan))
 	case r.Outcome == abi.Unchanged && r.Plan != nil:
-		a.Warnf("%s: nothing was sent, and no write would be: it already is so", r.Operation)
+		a.Warnf("%s: nothing was sent, and no write is needed: nothing would change", r.Operation)
 	case r.Meta.Replayed && !r.Meta.RecordedAt.IsZero():
 		a.Warnf("%s: nothing was sent: this is the result of the run with the same idempotency key that ended %s", r.Operation, r.Meta.RecordedAt.Format(time.RFC3339))
 	case r.Meta.Replayed:

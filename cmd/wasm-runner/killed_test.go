@@ -44,17 +44,17 @@ func kills(t *testing.T) int {
 	return n
 }
 
-// deed is an action that a run is to do once, and how to see in the org that it is done.
+// deed is an action that must happen once, and a check for it in the org.
 type deed struct {
 	op, input string
-	mark      string // text of this write and of no other
+	mark      string // text that only the write of this deed has
 	done      func(*oktatest.Org) bool
 }
 
-// deeds are n actions that do not touch each other: users to create, users to deactivate, groups to create.
+// deeds returns n independent actions: create a user, deactivate a user, create a group.
 func deeds(t *testing.T, org *oktatest.Org, n int) []deed {
 	var active []string
-	for _, id := range org.UserIDs()[3:] { // the first are the token's owner and people with names
+	for _, id := range org.UserIDs()[3:] { // the first users are the token's owner and others that tests name
 		if u, _ := org.User(id); bytes.Contains(u, []byte(`"status":"ACTIVE"`)) {
 			active = append(active, id)
 		}
@@ -92,18 +92,18 @@ func deeds(t *testing.T, org *oktatest.Org, n int) []deed {
 	return all
 }
 
-// door is a proxy of an org that reports when a write arrives.
+// door is a handler in front of an org that reports each write.
 type door struct {
 	org   *oktatest.Org
 	mu    sync.Mutex
-	bells map[string]func() // by a text of the write
+	bells map[string]func() // by text of the write
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return // the sender is gone
+			return // the client is gone
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		d.mu.Lock()
@@ -140,9 +140,9 @@ func printedResult(cmd *exec.Cmd) (abi.Result, error) {
 	return res, nil
 }
 
-// TestKilledAtAnyMomentOneEffect kills an invoke with SIGKILL at a random moment, some hundred times, and runs the same
+// TestInvoke_KilledAtAnyMoment_HasOneEffect kills an invoke with SIGKILL at a random moment, some hundred times, and runs the same
 // command with the same key again. Each has one effect in the org, and an outcome that is true.
-func TestKilledAtAnyMomentOneEffect(t *testing.T) {
+func TestInvoke_KilledAtAnyMoment_HasOneEffect(t *testing.T) {
 	t.Parallel()
 	n := kills(t)
 	// The write takes a while on its way in and on its way back, so that kills find it there.
@@ -230,8 +230,8 @@ func TestKilledAtAnyMomentOneEffect(t *testing.T) {
 	}
 }
 
-// TestTwoProcessesWithOneKeyHaveOneEffect starts the same command several times at once.
-func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
+// TestInvoke_TwoProcessesWithOneKey_HaveOneEffect starts the same command several times at once.
+func TestInvoke_TwoProcessesWithOneKey_HaveOneEffect(t *testing.T) {
 	t.Parallel()
 	org := oktatest.New(oktatest.Config{Events: 10}).Start()
 	defer func() { _ = org.Close() }()
@@ -283,9 +283,9 @@ func TestTwoProcessesWithOneKeyHaveOneEffect(t *testing.T) {
 	}
 }
 
-// TestInterruptedWhileTheWriteIsUnderWay interrupts an invoke whose write has arrived and got no answer: what became of it
+// TestInvoke_InterruptedDuringTheWrite_IsUnknown interrupts an invoke whose write has arrived and got no answer: what became of it
 // is unknown, and the same key tells.
-func TestInterruptedWhileTheWriteIsUnderWay(t *testing.T) {
+func TestInvoke_InterruptedDuringTheWrite_IsUnknown(t *testing.T) {
 	t.Parallel()
 	for _, by := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(by.String(), func(t *testing.T) { interruptedWhileTheWriteIsUnderWay(t, by) })

@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest/invented"
 )
 
-// TestRunner_WithAModuleOfAnotherKind_UsesItsFolderAndSchema: the runner knows no kind by itself.
+// TestRunner_WithAModuleOfAnotherKind_UsesItsFolderAndSchema runs a module that is not for Okta.
 func TestRunner_WithAModuleOfAnotherKind_UsesItsFolderAndSchema(t *testing.T) {
 	depot := &invented.Depot{}
 	depot.Put("drill-1", "A")

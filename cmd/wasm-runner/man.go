@@ -24,7 +24,7 @@ func newManCommand(a *cli.App) *cobra.Command {
   wasm-runner man man1`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return cli.Usagef("man wants the FOLDER to write to")
+				return cli.Usagef("man needs the FOLDER to write to")
 			}
 			return nil
 		},

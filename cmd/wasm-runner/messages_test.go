@@ -21,13 +21,13 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-// ran is what a run of the runner left.
+// ran is the result of a run.
 type ran struct {
 	stdout, stderr string
 	code           int
 }
 
-// runIn runs the runner in a folder, with so much on standard input.
+// runIn runs the runner in a folder, with a text on standard input.
 func runIn(t *testing.T, dir, module, stdin string, env []string, args ...string) ran {
 	t.Helper()
 	self, err := os.Executable()
@@ -49,7 +49,7 @@ func runIn(t *testing.T, dir, module, stdin string, env []string, args ...string
 	return ran{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// mistake is a run that cannot do what was meant, and what it says.
+// mistake is a wrong command line with the message that it must print.
 type mistake struct {
 	args  []string
 	stdin string
@@ -58,14 +58,14 @@ type mistake struct {
 	says  string // regular expression of the one line on stderr, behind "wasm-runner: "
 }
 
-// m makes a mistake that ends with exit code 2.
+// m returns a mistake with exit code 2.
 func m(says string, args ...string) mistake {
 	return mistake{args: args, says: says, code: cli.ExitUsage}
 }
 
 func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 	all := []mistake{
-		// An operation is no command.
+		// An operation instead of a command.
 		m(`^unknown command "lookup_user": did you mean: wasm-runner invoke lookup_user …$`, "lookup_user", `{"user":"ada"}`),
 		m(`^unknown command "lookup_user": did you mean: wasm-runner invoke lookup_user$`, "lookup_user"),
 		m(`^unknown command "okta.lookup_user": did you mean: wasm-runner invoke lookup_user …$`, "okta.lookup_user", "{}", "--plan"),
@@ -76,18 +76,18 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^input: standard input is empty: write JSON, such as '\{"user":"ada\.lovelace@example\.com"\}'$`, "--demo", "invoke", "lookup_user", "-"),
 		{stdin: " \n", args: []string{"--demo", "table", "lookup_user", "-"}, code: 2, says: `^input: standard input is empty: `},
 		{stdin: `{"user":`, args: []string{"--demo", "invoke", "lookup_user", "-"}, code: 2, says: `^input: standard input is not JSON: it ends too early: a bracket or quote is not closed$`},
-		m(`^input: not JSON: it wants double quotes inside and single ones around it: write '\{"user":"ada"\}'$`, "--demo", "invoke", "lookup_user", `{'user':'ada'}`),
+		m(`^input: not JSON: use double quotes inside, and single quotes around it: write '\{"user":"ada"\}'$`, "--demo", "invoke", "lookup_user", `{'user':'ada'}`),
 		m(`: write '\{"user":"ada"\}'$`, "--demo", "invoke", "lookup_user", `{user:ada}`),
 		m(`: write '\{"limit":5,"status":"ACTIVE"\}'$`, "--demo", "invoke", "list_users", `{limit:5,status:ACTIVE}`),
 		m(`^input: not JSON: want an object: write '\{"user":"x"\}'$`, "--demo", "invoke", "lookup_user", "user=x"),
 		m(`^input: not JSON: want an object: write '\{"user":"ada"\}'$`, "--demo", "invoke", "lookup_user", "ada"),
 		m(`^input: not JSON: it ends too early: .*in a shell, put it into single quotes: '\{"user":`, "--demo", "invoke", "lookup_user", `{"user":"ada"`),
 		m(`^input: not JSON: it has typographic quotes: write straight ones`, "--demo", "invoke", "lookup_user", `{“user”:“ada”}`),
-		m(`^input: not JSON: a comma is too many before a closing bracket: leave it out$`, "--demo", "invoke", "lookup_user", `{"user":"ada",}`),
-		m(`^input: not JSON: an object ends, and more follows it: give one object$`, "--demo", "invoke", "lookup_user", `{"user":"ada"}{"user":"bob"}`),
+		m(`^input: not JSON: there is a comma before a closing bracket: remove it$`, "--demo", "invoke", "lookup_user", `{"user":"ada",}`),
+		m(`^input: not JSON: there is text after the object: give one object$`, "--demo", "invoke", "lookup_user", `{"user":"ada"}{"user":"bob"}`),
 		m(`^lookup_user: invalid: user: it is empty: give the user's id or login; `, "--demo", "invoke", "lookup_user", `{"user":""}`),
 		m(`did you mean lookup_user\?$`, "--demo", "invoke", "LOOKUP_USER", `{"user":"ada"}`),
-		m(`^input: there is no file /.*/nofile\.json: the part behind @ is its path$`, "--demo", "invoke", "lookup_user", "@nofile.json"),
+		m(`^input: there is no file /.*/nofile\.json: the text after @ is the path of the file$`, "--demo", "invoke", "lookup_user", "@nofile.json"),
 		m(`^input: /.*/empty is empty: write JSON, such as '`, "--demo", "invoke", "lookup_user", "@empty"),
 		m(`^--source-config: not JSON: want an object: write '\{"filter":"x"\}'$`, "--demo", "source", "poll_system_log_page", "--source-config", "filter=x"),
 		m(`^--source-config: not JSON: it ends too early`, "--demo", "source", "poll_system_log_page", "--source-config", "{"),
@@ -99,20 +99,20 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^invalid argument "7" for "--poll-limit" flag: a time has a unit: write 7s, `, "--demo", "source", "poll_system_log_page", "--poll-limit", "7"),
 		m(`^invalid argument "9{25}" for "--limit" flag: it is too large: at most 9223372036854775807: `, "--demo", "table", "list_users", "--limit", strings.Repeat("9", 25)),
 		m(`^invalid argument "ten" for "--limit" flag: want a whole number: `, "--demo", "table", "list_users", "--limit", "ten"),
-		m(`^--limit: -1 is negative$`, "--demo", "table", "list_users", "--limit", "-1"),
+		m(`^--limit: want 0 or more: found -1$`, "--demo", "table", "list_users", "--limit", "-1"),
 		m(`^list_users: invalid: limit: maximum: got 100000000000, want 100000\. `, "--demo", "table", "list_users", `{"limit":100000000000}`),
 		m(`^list_users: invalid: limit: maximum: got a number of very many digits, want 100000\. `, "--demo", "table", "list_users", `{"limit":1e99999}`),
 		m(`^invalid argument "maybe" for "--follow" flag: want true or false: `, "--demo", "source", "poll_system_log_page", "--follow=maybe"),
 		m(`^invalid argument "x" for "--events-per-second" flag: want a number, such as 0\.5 or 20: `, "simulate", "--events-per-second", "x"),
 		m(`^invalid argument "a\\"b" for "--columns" flag: want names with commas between them: `, "--demo", "table", "list_users", "--columns", `a"b`),
-		m(`^--grant: no class "wrote": there are read, write, destructive, privileged\. Did you mean write\?$`, "--demo", "--grant", "wrote", "check"),
+		m(`^--grant: want read, write, destructive or privileged: found "wrote"\. Did you mean write\?$`, "--demo", "--grant", "wrote", "check"),
 		m(`^--metrics: "99999" is not a port: want 0 to 65535`, "--demo", "source", "poll_system_log_page", "--out", "out.ndjson", "--metrics", "99999"),
-		m(`^--out: ftp:// is not taken: name a file, or an http or https address$`, "--demo", "source", "poll_system_log_page", "--out", "ftp://example.com/x"),
+		m(`^--out: want a file, or an http or https address: found ftp://$`, "--demo", "source", "poll_system_log_page", "--out", "ftp://example.com/x"),
 		m(`^--out: localhost:9200/x/_bulk looks like an address: write http:// or https:// before it, or \./ for a file$`, "--demo", "source", "poll_system_log_page", "--out", "localhost:9200/x/_bulk"),
-		m(`^--out: a file that ends in \.gz would not be compressed so: \.zst is the one that is, as in events\.ndjson\.zst$`, "--demo", "source", "poll_system_log_page", "--out", "events.ndjson.gz"),
+		m(`^--out: cannot write \.gz files: for a compressed file, name one that ends with \.zst, such as events\.ndjson\.zst$`, "--demo", "source", "poll_system_log_page", "--out", "events.ndjson.gz"),
 		m(`^--since: want a time such as 2026-01-02T03:04:05Z, 2026-01-02, -24h, 2h ago, yesterday or now: found "2026-11-29T00:00:00"$`, "--demo", "backfill", "--since", "2026-11-29T00:00:00", "--until", "2026-11-30"),
 		m(`^--audit: open nowhere/a: no such file or directory$`, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--audit", "nowhere/a"),
-		m(`^--addr: "127\.0\.0\.1:99999" is not HOST:PORT`, "simulate", "--addr", "127.0.0.1:99999"),
+		m(`^--addr: want HOST:PORT, such as 127\.0\.0\.1:8080: found "127\.0\.0\.1:99999"$`, "simulate", "--addr", "127.0.0.1:99999"),
 
 		m(`^input: since: want a time such as 2026-01-02T03:04:05Z, 2026-01-02, -24h, 2h ago, yesterday or now: found "24h"$`,
 			"--demo", "table", "bounded_system_log_range", `{"since":"24h","until":"now"}`),
@@ -120,7 +120,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^--source-config: since: want a time such as .*: found "soon"$`, "--demo", "source", "poll_system_log_page", "--source-config", `{"since":"soon"}`),
 		m(`^--since: want a time such as .*: found "soon"$`, "audit", "none", "--since", "soon"),
 
-		// What an operation is not for.
+		// Operations on the wrong surface or with the wrong columns.
 		m(`^list_users: invalid: list_users has no column "nope": there are id, login, .*record$`, "--demo", "table", "list_users", "--columns", "nope"),
 		m(`^list_users: invalid: list_users has no column "LOGIN": did you mean login\?$`, "--demo", "table", "list_users", "--columns", "id, LOGIN"),
 		m(`^list_users: invalid: list_users has no column "lgoin": did you mean login\?$`, "--demo", "table", "list_users", "--columns", "lgoin"),
@@ -162,7 +162,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 	return all
 }
 
-// writeMistakes writes the files that the mistakes name.
+// writeMistakes writes the files that the mistakes need.
 func writeMistakes(t *testing.T, dir, tlsURL, plainURL, deadURL string) {
 	t.Helper()
 	connection := func(lines ...string) string {
@@ -192,7 +192,7 @@ func writeMistakes(t *testing.T, dir, tlsURL, plainURL, deadURL string) {
 	}
 }
 
-// world is a folder with connection files, for an org that answers, one that wants https, and one that is not there.
+// world returns a folder with connection files: for an org, for one with https, and for one that is down. It returns their ports.
 func world(t *testing.T) (dir, tlsPort, plainPort, deadPort string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -210,12 +210,12 @@ func world(t *testing.T) (dir, tlsPort, plainPort, deadPort string) {
 	return dir, port(secure), port(plain), port(dead)
 }
 
-// goWords are words of Go's own errors, which no message has.
+// goWords matches Go's own error texts, which must not reach people.
 var goWords = regexp.MustCompile(`strconv\.|time: |parse error on line|invalid syntax|%!|goroutine|secret unavailable|connection not usable`)
 
-// TestMistakes_AreExplained makes the mistakes that people make, and reads the messages. With --log-format json a message is one
-// JSON object.
-func TestMistakes_AreExplained(t *testing.T) {
+// TestMistakes_OfPeople_AreExplained makes common mistakes and checks the messages. With --log-format json the message must
+// be one JSON object.
+func TestMistakes_OfPeople_AreExplained(t *testing.T) {
 	path := module(t)
 	dir, tlsPort, plainPort, deadPort := world(t)
 	for _, c := range mistakes(tlsPort, plainPort, deadPort) {
@@ -247,7 +247,7 @@ type logLine struct {
 	Level, Msg string
 }
 
-// jsonLines reads stderr, each line of which is an object with time, level and msg.
+// jsonLines parses stderr. Each line must be an object with time, level and msg.
 func jsonLines(t *testing.T, stderr string) []logLine {
 	t.Helper()
 	var all []logLine
@@ -261,8 +261,8 @@ func jsonLines(t *testing.T, stderr string) []logLine {
 	return all
 }
 
-// TestLogFormatJSON_OfEveryCommand reads every line that runs of all commands leave on stderr.
-func TestLogFormatJSON_OfEveryCommand(t *testing.T) {
+// TestLogFormatJSON_OfEveryCommand_IsJSON checks every line of stderr for each command.
+func TestLogFormatJSON_OfEveryCommand_IsJSON(t *testing.T) {
 	t.Parallel()
 	path := module(t)
 	dir, _, _, deadPort := world(t)
@@ -271,15 +271,15 @@ func TestLogFormatJSON_OfEveryCommand(t *testing.T) {
 		says string // part of a message; "" is any
 		args []string
 	}{
-		{"has none of that name", []string{"help", "invoke", "lookup_user"}},
+		{"--help shows what it takes", []string{"help", "invoke", "lookup_user"}},
 		{"unknown flag: --nope", []string{"--nope"}},
 		{"unknown flag: --nope", []string{"invoke", "lookup_user", "--nope"}},
-		{"wants an operation", []string{"invoke"}},
-		{"no format", []string{"--demo", "table", "list_users", "--format", "xml"}},
+		{"needs an operation", []string{"invoke"}},
+		{"want table", []string{"--demo", "table", "list_users", "--format", "xml"}},
 		{"not_found", []string{"--demo", "invoke", "lookup_user", `{"user":"nobody@example.com"}`}},
 		{"DEPROVISIONED users are not", []string{"--demo", "invoke", "list_users"}},
 		{"DEPROVISIONED users are not", []string{"--demo", "table", "list_users"}},
-		{"of an earlier --demo", []string{"--demo", "source", "poll_system_log_page", "--checkpoint", "demo.json"}},
+		{"to an earlier --demo", []string{"--demo", "source", "poll_system_log_page", "--checkpoint", "demo.json"}},
 		{"source", []string{"--demo", "--log-level", "debug", "source", "poll_system_log_page", "--out", "s.ndjson"}},
 		{"metrics", []string{"--demo", "--log-level", "info", "source", "poll_system_log_page", "--out", "s2.ndjson", "--metrics", "0"}},
 		{"", []string{"--demo", "--log-level", "debug", "check"}},
@@ -340,15 +340,15 @@ func TestLogFormatJSON_OfEveryCommand(t *testing.T) {
 				break
 			}
 		}
-		_ = cmd.Wait() // it was interrupted
+		_ = cmd.Wait() // the test interrupted it
 		if lines := jsonLines(t, all.String()); len(lines) < 2 || lines[0].Level != "WARN" || lines[len(lines)-1].Level != "ERROR" {
 			t.Errorf("%q", all.String())
 		}
 	})
 }
 
-// TestCheck_OfManyConnections checks all connections of a file, and says how where it cannot choose one.
-func TestCheck_OfManyConnections(t *testing.T) {
+// TestCheck_SeveralConnections_NeedsAll checks a file with several connections, with and without --all.
+func TestCheck_SeveralConnections_NeedsAll(t *testing.T) {
 	t.Parallel()
 	path := module(t)
 	dir, _, _, _ := world(t)
@@ -373,8 +373,8 @@ func TestCheck_OfManyConnections(t *testing.T) {
 	}
 }
 
-// TestCheck_Warns of what works and should be changed.
-func TestCheck_Warns(t *testing.T) {
+// TestCheck_ReadableTokenFile_Warns checks a token file that other users can read.
+func TestCheck_ReadableTokenFile_Warns(t *testing.T) {
 	t.Parallel()
 	path := module(t)
 	dir, _, _, _ := world(t)
@@ -401,14 +401,14 @@ func TestCheck_Warns(t *testing.T) {
 	}
 }
 
-// TestFoundFiles_AreNamedByCheckAlone runs in a folder with a connection file.
-func TestFoundFiles_AreNamedByCheckAlone(t *testing.T) {
+// TestFoundFiles_OfTheFolder_AreNamedByCheckAlone runs in a folder with a connection file.
+func TestFoundFiles_OfTheFolder_AreNamedByCheckAlone(t *testing.T) {
 	path := module(t)
 	dir, _, _, _ := world(t)
 	if err := os.Rename(filepath.Join(dir, "good.yaml"), filepath.Join(dir, "connections.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	const notice = "taking connections.yaml of this folder (--config names another)"
+	const notice = "using connections.yaml of this folder (--config names another)"
 	if got := runIn(t, dir, path, "", nil, "check"); got.code != 0 || got.stderr != "wasm-runner: "+notice+"\n" {
 		t.Errorf("%+v", got)
 	}
@@ -420,8 +420,8 @@ func TestFoundFiles_AreNamedByCheckAlone(t *testing.T) {
 	}
 }
 
-// TestInvoke_OfAListThatIsCut says that there is more, unless a limit was asked for.
-func TestInvoke_OfAListThatIsCut(t *testing.T) {
+// TestInvoke_ListIsCut_SaysSo wants a warning about a cut list, except where the input has a limit.
+func TestInvoke_ListIsCut_SaysSo(t *testing.T) {
 	t.Parallel()
 	path := module(t)
 	dir := t.TempDir()
@@ -445,7 +445,7 @@ func TestInvoke_OfAListThatIsCut(t *testing.T) {
 	}
 }
 
-// TestStdout_ThatIsFull_IsSaidOnce writes results to a device without room.
+// TestStdout_ThatIsFull_IsSaidOnce writes results to a full device.
 func TestStdout_ThatIsFull_IsSaidOnce(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -467,7 +467,7 @@ func TestStdout_ThatIsFull_IsSaidOnce(t *testing.T) {
 		}
 		var stderr strings.Builder
 		cmd := &exec.Cmd{Path: self, Args: append([]string{"wasm-runner", "--demo"}, args...), Stdout: full, Stderr: &stderr, Env: append(os.Environ(), "WASM_RUNNER_MODULE="+path)}
-		_ = cmd.Run() // the code says it
+		_ = cmd.Run() // the exit code is checked below
 		if text := stderr.String(); cmd.ProcessState.ExitCode() != 1 || strings.Count(text, "no space left") != 1 || strings.Count(text, "\n") != 1 {
 			t.Errorf("%s: exit code %d, stderr %q", args, cmd.ProcessState.ExitCode(), text)
 		}

@@ -23,23 +23,22 @@ type ptyOptions struct {
 	dir     string   // working directory of the runner
 	state   string   // its XDG_STATE_HOME; default a fresh folder
 	env     []string // added to the environment
-	stdin   string   // comes through a pipe; "" is the terminal
+	stdin   string   // goes through a pipe; "" is the terminal
 }
 
 const ptyRows = 40
 
-// keyboard is the person's end of a pseudo-terminal: it types keys, and sees both the bytes that came and the screen
-// that they make.
+// keyboard is the person's end of a pseudo-terminal. It types keys, and records the bytes and the screen that they draw.
 type keyboard struct {
 	t    *testing.T
 	pty  *os.File
 	cmd  *exec.Cmd
-	gone chan struct{} // closed when nothing more can come
+	gone chan struct{} // closed at the end of the output
 
 	mu     sync.Mutex
 	seen   strings.Builder
 	screen vt10x.Terminal
-	read   int // how much of seen await has read
+	read   int // bytes of seen that await has consumed
 }
 
 // onPty starts the runner on a pseudo-terminal of its own.
@@ -96,7 +95,7 @@ func (k *keyboard) keys(text string) {
 	}
 }
 
-// await waits until the wanted bytes have come, behind those that were awaited before.
+// await waits for bytes that match a pattern, after those of the last await.
 func (k *keyboard) await(pattern string) {
 	k.t.Helper()
 	wanted := regexp.MustCompile(pattern)
@@ -109,7 +108,7 @@ func (k *keyboard) await(pattern string) {
 	k.t.Fatalf("%s did not come in %q", pattern, k.raw()[k.read:])
 }
 
-// wait waits until the runner has ended and all that it wrote has come, and returns its exit code.
+// wait waits until the runner has ended and its output has arrived. It returns the exit code.
 func (k *keyboard) wait() int {
 	k.t.Helper()
 	ended := make(chan error, 1)
@@ -126,7 +125,7 @@ func (k *keyboard) wait() int {
 	return k.cmd.ProcessState.ExitCode()
 }
 
-// raw returns the bytes that came.
+// raw returns all bytes so far.
 func (k *keyboard) raw() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -148,8 +147,8 @@ func (k *keyboard) lines() []string {
 	return lines
 }
 
-// unwrapped returns all that was written to a line, however wide the screen is, without escape codes. What was written
-// over a line is a line of its own.
+// unwrapped returns the lines as the runner wrote them, however wide the screen is, without escape codes. Each redrawing of a
+// line counts as a line.
 func (k *keyboard) unwrapped() []string {
 	text := regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]").ReplaceAllString(k.raw(), "")
 	return regexp.MustCompile("\r*\n|\r").Split(text, -1)

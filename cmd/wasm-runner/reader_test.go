@@ -9,8 +9,8 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 )
 
-// TestAReaderThatGoesAway closes the pipe that a source writes to.
-func TestAReaderThatGoesAway(t *testing.T) {
+// TestSource_ReaderGoesAway_Ends closes the pipe that a source writes to.
+func TestSource_ReaderGoesAway_Ends(t *testing.T) {
 	r := newDemoRunner(t)
 	checkpoint := filepath.Join(t.TempDir(), "cp.json")
 	cmd := r.command("--demo", "source", "poll_system_log_page", "--checkpoint", checkpoint)
@@ -38,7 +38,7 @@ func TestAReaderThatGoesAway(t *testing.T) {
 	_ = read.Close()
 	stderr.Reset()
 	cmd.Stdout, cmd.Stderr = write, &stderr
-	_ = cmd.Run() // it fails, and says why
+	_ = cmd.Run() // it fails with a message
 	_ = write.Close()
 	if want := "wasm-runner: standard output was closed by its reader\n"; stderr.String() != want {
 		t.Errorf("without a checkpoint: %q", stderr.String())

@@ -20,13 +20,13 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// search is a service with a _bulk API whose index does not take every tenth record.
+// search is a service with a _bulk API that rejects every tenth record.
 type search struct {
 	*httptest.Server
 	mu       sync.Mutex
 	docs     map[string]bool
 	requests int
-	answered func(n int) // is called before each answer of _bulk, which may not arrive
+	answered func(n int) // called before each answer of _bulk, which may be lost
 }
 
 func newSearch() *search {
@@ -35,7 +35,7 @@ func newSearch() *search {
 	return s
 }
 
-// refuses reports whether the index does not take a record: by its key, so that it is the same ones each time.
+// refuses reports whether the index rejects a record. It depends on the key, so the same records are rejected each time.
 func refuses(key string) bool {
 	sum := 0
 	for _, c := range key {
@@ -46,7 +46,7 @@ func refuses(key string) bool {
 
 // ServeHTTP implements http.Handler.
 func (s *search) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body) // cut short where the runner was killed: what came was taken
+	body, _ := io.ReadAll(r.Body) // it may be cut where the runner was killed; the index keeps the records that arrived
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests++
@@ -79,9 +79,9 @@ func startSearch(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("SEARCH", s.URL)
 }
 
-// TestKilledAtAnyMomentNoRefusedRecordIsMissing kills a runner whose records are refused in part with SIGKILL, each time
-// about when another request is answered: in the end each record is with the service or in the file, whole and once.
-func TestKilledAtAnyMomentNoRefusedRecordIsMissing(t *testing.T) {
+// TestRefused_KilledAtAnyMoment_LosesNoRecord kills a runner with SIGKILL, each time near the answer of another request. The service
+// rejects some records. At the end each record is either at the service or in the file, whole and once.
+func TestRefused_KilledAtAnyMoment_LosesNoRecord(t *testing.T) {
 	t.Parallel()
 	org := oktatest.New(oktatest.Config{Users: 3, Events: 600, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
 	defer func() { _ = org.Close() }()

@@ -97,7 +97,7 @@ func newHelpCommand(a *cli.App) *cobra.Command {
 			case len(rest) > 0 && of == cmd.Root():
 				return a.UnknownCommand(of, rest)
 			case len(rest) > 0:
-				return cli.Usagef("unknown command %q: %s has none of that name", strings.Join(args, " "), of.CommandPath())
+				return cli.Usagef("unknown command %q: %s --help shows what it takes", strings.Join(args, " "), of.CommandPath())
 			}
 			of.InitDefaultHelpFlag()
 			return of.Help()

@@ -24,9 +24,9 @@ ruleset(name="received") { action(type="omfile" file="%[1]s/received" template="
 input(type="imfile" file="%[1]s/events.ndjson" tag="okta:" ruleset="received")
 `
 
-// TestRsyslog_ReadsAlongThroughCrashes_GetsEveryRecordOnce has rsyslog's imfile read the output along. Crashes leave half of a record
-// that is in the file already, whose file is put aside, and half of the next record, which is continued. The half of the file that
-// was put aside is the only fragment that rsyslog may see.
+// TestRsyslog_ReadsAlongThroughCrashes_GetsEveryRecordOnce follows the output with rsyslog's imfile. Some crashes leave half of a
+// record that the file has already: that file is renamed. Others leave half of the next record, which is continued. rsyslog may
+// see no fragment but the one in a renamed file.
 func TestRsyslog_ReadsAlongThroughCrashes_GetsEveryRecordOnce(t *testing.T) {
 	t.Parallel()
 	rsyslogd, err := exec.LookPath("rsyslogd")
@@ -144,6 +144,6 @@ func TestRsyslog_ReadsAlongThroughCrashes_GetsEveryRecordOnce(t *testing.T) {
 		}
 	}
 	if aside, _ := filepath.Glob(filepath.Join(dir, "events.0*.ndjson")); len(aside) != 2 {
-		t.Errorf("put aside: %q, want 2 files", aside)
+		t.Errorf("renamed: %q, want 2 files", aside)
 	}
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi/orgs"
 )
 
-// TestMain runs the tests, or the runner where a test started the binary by its name, and holds what its simulated orgs
-// take and answer against Okta's OpenAPI document.
+// TestMain runs the tests, or the runner if a test started the binary as wasm-runner. It checks the requests and answers of the
+// simulated orgs against Okta's OpenAPI document.
 func TestMain(m *testing.M) {
 	testscript.Main(judged{m}, map[string]func(){"wasm-runner": func() {
 		orgs.Watch()
@@ -37,11 +37,11 @@ type judged struct{ *testing.M }
 func (j judged) Run() int {
 	leaveTerminal()
 	code := orgs.Main(j.M)
-	_ = os.RemoveAll(builtDir) // empty where nothing was built
+	_ = os.RemoveAll(builtDir) // builtDir is empty if nothing was built
 	return code
 }
 
-// linked puts the test binary in the place of a built runner, whose orgs then are judged.
+// linked makes a link to the test binary with the name wasm-runner, whose orgs are checked.
 func linked(t *testing.T, dir string) (path string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -58,7 +58,7 @@ func linked(t *testing.T, dir string) (path string) {
 	return path
 }
 
-// module packs the module, once for all tests, and writes it to a file that lasts as long as the test.
+// module writes the module to a file of the test. The module is packed once for all tests.
 func module(t *testing.T) (path string) {
 	t.Helper()
 	wasm := hosttest.Connector.Bytes(t)
@@ -69,17 +69,16 @@ func module(t *testing.T) (path string) {
 	return path
 }
 
-// TestScripts runs testdata/script/*.txtar. Besides testscript's own commands they have:
+// TestScripts_InTestdata_Pass runs testdata/script/*.txtar. Besides testscript's own commands they have:
 //
 //	exits CODE PROGRAM ARGS…   like exec, and the exit code is CODE
-//	org tls|html|dead FILE     a connection file for a server that is no good: a certificate nobody knows, a web page, none
+//	org tls|html|dead FILE     a connection file for a bad server: an unknown certificate, a web page, or no server
 //	await FILE                 wait until FILE is there
 //	await FILE TEXT            wait until FILE holds TEXT
 //	search                     a service with a _bulk API at $SEARCH, whose index refuses some records
 //
-// and the conditions [tmpfs], whether a small file system can be mounted in a name space of one's own, and [sql], whether
-// DuckDB is in this build.
-func TestScripts(t *testing.T) {
+// and the conditions [tmpfs] (this user can mount a small file system in a name space) and [sql] (DuckDB is in this build).
+func TestScripts_InTestdata_Pass(t *testing.T) {
 	path := module(t)
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -165,7 +164,7 @@ func badOrg(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
-// patience is for what must happen, however slow the machine is.
+// patience is how long tests wait for what must happen. It allows for a slow machine.
 const patience = 2 * time.Minute
 
 func await(ts *testscript.TestScript, neg bool, args []string) {

@@ -13,7 +13,7 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-func TestShell(t *testing.T) {
+func TestShell_AtATerminal_RunsStatements(t *testing.T) {
 	if !sql.Available {
 		t.Skip("DuckDB is not in this build")
 	}
@@ -62,7 +62,7 @@ func TestShell(t *testing.T) {
 	k.await(`connector_table\('okta'.*, 'list_zones'`)
 	k.await(`N\r\n6\r\n1 row`)
 
-	// Ctrl-C leaves a statement that is being written, and stops one that runs.
+	// Ctrl-C drops the statement that is typed, and stops one that runs.
 	k.keys("SELECT 'half\r")
 	k.await(`  -> `)
 	k.keys("\x03")
@@ -99,7 +99,7 @@ func TestShell(t *testing.T) {
 	}
 }
 
-func TestShellEndsInOrder(t *testing.T) {
+func TestShell_CtrlDOrSIGTERM_RestoresTheTerminal(t *testing.T) {
 	if !sql.Available {
 		t.Skip("DuckDB is not in this build")
 	}

@@ -91,7 +91,7 @@ alone. When it ends, it removes the files that it wrote.
 func (o *simulateOptions) check() error {
 	host, port, err := net.SplitHostPort(o.addr)
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
-		return cli.Usagef("--addr: %q is not HOST:PORT, such as 127.0.0.1:8080", o.addr)
+		return cli.Usagef("--addr: want HOST:PORT, such as 127.0.0.1:8080: found %q", o.addr)
 	}
 	if ip, err := netip.ParseAddr(host); !o.allowRemote && host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return cli.Usagef("--addr: %s is not a loopback address, so other machines can use the org: give --allow-remote to allow that", o.addr)
@@ -103,15 +103,15 @@ func (o *simulateOptions) check() error {
 	}
 	switch {
 	case o.rate < 0 || o.rate > 10_000:
-		return cli.Usagef("--events-per-second: want 0 to 10000")
+		return cli.Usagef("--events-per-second: want 0 to 10000: found %g", o.rate)
 	case o.org.EventDays < 0 || o.org.EventDays > 90:
-		return cli.Usagef("--events-days: want 1 to 90, since Okta keeps events for 90 days; 0 is the last 20 hours; found %d", o.org.EventDays)
+		return cli.Usagef("--events-days: want 1 to 90, because Okta keeps events for 90 days, or 0 for the last 20 hours: found %d", o.org.EventDays)
 	case o.org.GroupRules < 0:
-		return cli.Usagef("--group-rules: want 0 or more, found %d", o.org.GroupRules)
+		return cli.Usagef("--group-rules: want 0 or more: found %d", o.org.GroupRules)
 	case o.duration < 0 || o.org.SearchDelay < 0 || o.org.EmailInterval < 0:
-		return cli.Usagef("--duration, --email-interval and --search-delay: want 0 or more")
+		return cli.Usagef("--duration, --email-interval and --search-delay: want 0 or more: found %s, %s and %s", o.duration, o.org.EmailInterval, o.org.SearchDelay)
 	case o.org.Window < time.Second:
-		return cli.Usagef("--window: at least 1s, since Okta tells its end in whole seconds")
+		return cli.Usagef("--window: want 1s or more, because Okta gives its end in whole seconds: found %s", o.org.Window)
 	}
 	if o.org.RateLimits, err = rateLimits(o.rateLimits); err != nil {
 		return err
@@ -129,7 +129,7 @@ func rateLimits(specs []string) (map[string]int, error) {
 		}
 		n, err := strconv.Atoi(number)
 		if err != nil || n == 0 || n < -1 || bucket == "" {
-			return nil, cli.Usagef("--rate-limit: %q is not N or BUCKET=N, such as /api/v1/logs=60", spec)
+			return nil, cli.Usagef("--rate-limit: want N or BUCKET=N, such as /api/v1/logs=60: found %q", spec)
 		}
 		limits[bucket] = n
 		if !named {
@@ -268,7 +268,7 @@ func replaceable(path string) error {
 		return cli.Usagef("--connection-file: %w", err)
 	}
 	if err == nil && !strings.HasPrefix(string(text), firstLine) {
-		return cli.Usagef("--connection-file: %s is there already and not of simulate: name another file", path)
+		return cli.Usagef("--connection-file: %s exists, and simulate did not write it: name another file", path)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ import (
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
-// soak is how long TestSoak takes: SOAK_EVENTS makes it a long one (make soak).
+// soak is the size of the soak test. SOAK_EVENTS makes it longer (make soak).
 type soak struct {
 	events   int
 	pageSize int
@@ -46,18 +46,18 @@ func soakFromEnvironment(t *testing.T) soak {
 	if err != nil || n < 1000 {
 		t.Fatalf("SOAK_EVENTS=%s: want a number of events from 1000 on", text)
 	}
-	return soak{events: n, pageSize: 1000, between: [2]int{10, 60}} // every few seconds: what fails is waited out
+	return soak{events: n, pageSize: 1000, between: [2]int{10, 60}} // every few seconds, because failures are retried
 }
 
-// TestSoak follows a log that grows, some of its events late and out of order, in an org and on a network that fail in
-// every way that they know, kills the runner again and again, and renames its file under it. In the end every event is in
-// the files, once.
-func TestSoak(t *testing.T) {
+// TestSoak_KilledAgainAndAgain_WritesEachEventOnce follows a growing log, with some events late and out of order, while the
+// org and the network fail in all simulated ways. It kills the runner again and again, and renames its file. At the end every
+// event must be in the files once.
+func TestSoak_KilledAgainAndAgain_WritesEachEventOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
 	s := soakFromEnvironment(t)
-	// The org's clock runs faster, so that a log which is written in seconds reaches over hours.
+	// The org's clock runs faster, so that a log of some seconds covers hours.
 	start := time.Now()
 	clock := func() time.Time { return start.Add(time.Since(start) * 1000) }
 	org := oktatest.New(oktatest.Config{Users: 3, Events: s.events / 2, EventSize: 1500, RequestLog: -1, Now: clock,
@@ -111,7 +111,7 @@ func TestSoak(t *testing.T) {
 			case <-time.After(time.Millisecond):
 			}
 		}
-		time.Sleep(time.Duration(random.Int64N(int64(20 * time.Millisecond)))) // somewhere in what follows an answer
+		time.Sleep(time.Duration(random.Int64N(int64(20 * time.Millisecond)))) // at a random moment after an answer
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -125,15 +125,15 @@ func TestSoak(t *testing.T) {
 	took, renames := time.Since(began), renamed()
 
 	got := check(t, org.Org, out)
-	figures.Keep(t, "soak", fmt.Sprintf("soak: %s events (%s of them late) in %s, %d kills, the file renamed %d times by another program: %d lost; %d lines stand twice",
+	figures.Keep(t, "soak", fmt.Sprintf("soak: %s events (%s of them late) in %s, %d kills, the file renamed %d times by another program: %d lost; %d lines come twice",
 		cli.Thousands(int64(got.events)), cli.Thousands(int64(late(s.events))), took.Round(time.Second), kills, renames, got.lost, got.twice()))
 	if got.twice() > 0 || renames == 0 {
-		t.Errorf("%d lines stand twice after %d kills and %d renames", got.twice(), kills, renames)
+		t.Errorf("%d lines come twice after %d kills and %d renames", got.twice(), kills, renames)
 	}
 }
 
-// renameAlong renames the output file now and then, as log rotation does, until the function that it returns is called,
-// which returns how often it did.
+// renameAlong renames the output file now and then, as log rotation does. The function that it returns stops it, and returns the
+// number of renames.
 func renameAlong(t *testing.T, org *oktatest.Server, out string, s soak) (stop func() int) {
 	done, times := make(chan struct{}), make(chan int)
 	go func() {
@@ -150,7 +150,7 @@ func renameAlong(t *testing.T, org *oktatest.Server, out string, s soak) (stop f
 			if info, err := os.Stat(out); org.Count(pages) < at || err != nil || info.Size() == 0 {
 				continue
 			}
-			if err := os.Rename(out, fmt.Sprintf("%s.renamed-%06d", out, n+1)); err != nil && !errors.Is(err, fs.ErrNotExist) { // the runner may put it aside
+			if err := os.Rename(out, fmt.Sprintf("%s.renamed-%06d", out, n+1)); err != nil && !errors.Is(err, fs.ErrNotExist) { // the runner may have renamed it
 				t.Error(err)
 			} else if err == nil {
 				n++
@@ -164,9 +164,9 @@ func renameAlong(t *testing.T, org *oktatest.Server, out string, s soak) (stop f
 	}
 }
 
-// TestABackfillThatIsKilledGoesOnBehindACursorThatExpired kills a backfill again and again, and has Okta refuse the cursor that
-// the next process begins with, and one in its middle: nothing is lost, and nothing doubled.
-func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
+// TestBackfill_KilledWithAnExpiredCursor_GoesOn kills a backfill again and again. Okta then refuses the first cursor of the next
+// process, and another one in its middle. Nothing may be lost or doubled.
+func TestBackfill_KilledWithAnExpiredCursor_GoesOn(t *testing.T) {
 	t.Parallel()
 	events, killedAt := 12_000, []int{1, 7, 25, 11, 30}
 	if testing.Short() {
@@ -207,7 +207,7 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 			case <-time.After(time.Millisecond):
 			}
 		}
-		_ = cmd.Process.Kill() // one that has ended before is none
+		_ = cmd.Process.Kill() // a process that has ended does not count
 		if err := <-ended; err != nil {
 			kills++
 		}
@@ -221,13 +221,13 @@ func TestABackfillThatIsKilledGoesOnBehindACursorThatExpired(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	if got := check(t, org.Org, out); kills < 3 || got.twice() != 0 {
-		t.Errorf("%d kills; %d lines stand twice", kills, got.twice())
+		t.Errorf("%d kills; %d lines come twice", kills, got.twice())
 	}
 }
 
-// TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice kills a source once there is something in its file, and no
-// checkpoint yet that tells of it: what the file holds is replayed, up to what the help says.
-func TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice(t *testing.T) {
+// TestSource_KilledBeforeTheFirstCheckpoint_WritesNothingTwice kills a source after its first write and before the first
+// checkpoint. The next run must not write the same records again, up to the limit that the help states.
+func TestSource_KilledBeforeTheFirstCheckpoint_WritesNothingTwice(t *testing.T) {
 	t.Parallel()
 	if want := fmt.Sprintf("last %d MiB", sink.ReplayBytes>>20); !strings.Contains(strings.ReplaceAll(source.OutHelp, "\n", " "), want) {
 		t.Errorf("--help does not say %q", want)
@@ -270,7 +270,7 @@ func TestKilledBeforeTheFirstCheckpointNothingIsWrittenTwice(t *testing.T) {
 					t.Fatalf("%v\n%s", err, text)
 				}
 				if got := check(t, org.Org, out); got.twice() != 0 {
-					t.Errorf("%s: %d lines stand twice", what, got.twice())
+					t.Errorf("%s: %d lines come twice", what, got.twice())
 				}
 			}
 		}
@@ -297,7 +297,7 @@ func produce(org *oktatest.Org, events int, clock func() time.Time, grown *atomi
 	grown.Store(true)
 }
 
-// reached is how far the checkpoint has come, by what the simulated org writes into its cursors.
+// reached returns the position of the checkpoint, which the simulated org writes into its cursors.
 func reached(t *testing.T, dir string) int {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, "cp.json"))
@@ -310,11 +310,11 @@ func reached(t *testing.T, dir string) int {
 	_, after, _ := strings.Cut(gjson.GetBytes(b, "checkpoint.link").String(), "after=")
 	after, _, _ = strings.Cut(after, "&")
 	_, position, _ := strings.Cut(after, "_")
-	n, _ := strconv.Atoi(position) // none after a cursor that expired
+	n, _ := strconv.Atoi(position) // 0 after a cursor that expired
 	return n
 }
 
-// written is the content of files, compared with an org's log.
+// written compares the files with an org's log.
 type written struct {
 	lines  int
 	kept   int // with keys applied: a line takes the place of an earlier one of its key
@@ -322,13 +322,13 @@ type written struct {
 	lost   int
 }
 
-// twice is how many lines have a key that another has.
+// twice returns how many lines have the key of another line.
 func (w written) twice() int { return w.lines - w.kept }
 
-// check reads what was written, and holds it against the org's log: with keys applied every event, byte for byte, and no other.
+// check compares the files with the org's log. After keys are applied, they must have every event, byte for byte, and no other.
 func check(t *testing.T, org *oktatest.Org, out string) (got written) {
 	t.Helper()
-	seen := make(map[[16]byte]uint64, org.EventCount()) // what a store has that takes a line's uuid for its _id
+	seen := make(map[[16]byte]uint64, org.EventCount()) // a store that uses the uuid as _id has these
 	aside, err := filepath.Glob(strings.Replace(out, ".ndjson", ".*.ndjson", 1))
 	if err != nil {
 		t.Fatal(err)
@@ -365,14 +365,14 @@ func check(t *testing.T, org *oktatest.Org, out string) (got written) {
 		for {
 			line, err := in.ReadSlice('\n')
 			if errors.Is(err, io.EOF) && len(line) == 0 || path != out && errors.Is(err, io.ErrUnexpectedEOF) {
-				break // a file that was put aside may end with half a frame
+				break // a renamed file may end with half a frame
 			}
 			if err != nil {
 				t.Fatalf("%s: %v behind %d lines", path, err, got.lines)
 			}
 			line = line[:len(line)-1]
 			if _, again := seen[uuid(t, line)]; again {
-				t.Logf("%s: line %d is there twice", filepath.Base(path), got.lines)
+				t.Logf("%s: line %d comes twice", filepath.Base(path), got.lines)
 			}
 			seen[uuid(t, line)] = sum(line)
 			got.lines++
@@ -407,9 +407,9 @@ func uuid(t *testing.T, event []byte) (k [16]byte) {
 	return k
 }
 
-// TestMemoryIsFlat drains a log without an interruption, as long a one as SOAK_EVENTS says, into nothing and into compressed
-// files, and looks at the process's memory half-way and at the end. Both remember keys.
-func TestMemoryIsFlat(t *testing.T) {
+// TestMemory_OfALongDrain_IsFlat drains a log of SOAK_EVENTS events without interruption, to /dev/null and to compressed files. It
+// compares the memory of the process half-way with that at the end. Both runs remember keys.
+func TestMemory_OfALongDrain_IsFlat(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
 	}
@@ -443,7 +443,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	figures.Keep(t, "memory", fmt.Sprintf("memory of a source of %s events:%s", cli.Thousands(int64(events)), table.String()))
 }
 
-// drainedMemory is the most memory that a source has had half-way and at its end, in bytes.
+// drainedMemory returns the largest memory of a source half-way and at its end, in bytes.
 func drainedMemory(t *testing.T, r *runner, org *oktatest.Server, events int, out []string) (half, end int64, took time.Duration) {
 	t.Helper()
 	const pages = "GET /api/v1/logs"
@@ -478,7 +478,7 @@ func drainedMemory(t *testing.T, r *runner, org *oktatest.Server, events int, ou
 	return half, end, time.Since(began)
 }
 
-// highWater is the most memory that a process has had resident, in bytes; 0 when it has ended.
+// highWater returns the largest resident memory of a process, in bytes, or 0 when it has ended.
 func highWater(cmd *exec.Cmd) int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 	if err != nil {

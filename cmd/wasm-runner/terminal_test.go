@@ -23,11 +23,11 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-// gate is a proxy of an org that can hold requests, so that it is known what a Ctrl-C interrupts.
+// gate is a handler in front of an org that can block requests, so that a test knows what Ctrl-C interrupts.
 type gate struct {
 	org     *oktatest.Org
-	hold    string // part of the path of the requests that are held, "" for none
-	skip    int    // so many of them pass first
+	hold    string // requests whose path has this text are blocked; "" for none
+	skip    int    // the number of them that pass first
 	arrived chan struct{}
 
 	mu   sync.Mutex
@@ -38,12 +38,12 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.hold != "" && strings.Contains(r.URL.Path, g.hold) {
 		g.mu.Lock()
 		g.seen++
-		held := g.seen > g.skip
+		blocked := g.seen > g.skip
 		if g.seen == g.skip+1 {
 			close(g.arrived)
 		}
 		g.mu.Unlock()
-		if held {
+		if blocked {
 			<-r.Context().Done()
 			return
 		}
@@ -51,23 +51,23 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.org.ServeHTTP(w, r)
 }
 
-// screenCase is a command that draws or asks.
+// screenCase is a command that draws on the screen or asks a question.
 type screenCase struct {
 	name string
 	args []string
-	hold string // the request during which Ctrl-C comes; "" is at the place that reach reaches
+	hold string // Ctrl-C comes during this request; "" is when reach returns
 	skip int
 
-	reach func(k *keyboard, dir string) // goes on until the command can be interrupted, or ended
-	end   func(k *keyboard)             // what a person does to end it; nil is nothing
+	reach func(k *keyboard, dir string) // returns when the command can be interrupted or ended
+	end   func(k *keyboard)             // ends the command; nil if it ends by itself
 	code  int
 	shows []string // regular expressions of lines of the last screen
 
 	brief       bool // too short to be interrupted
 	stopped     int  // exit code after Ctrl-C
 	stopShows   []string
-	stopLeave   func(k *keyboard) // what ends the command after a Ctrl-C that does not
-	freeOfWidth *regexp.Regexp    // lines that are text and neither line nor table
+	stopLeave   func(k *keyboard) // ends a command that Ctrl-C does not end
+	freeOfWidth *regexp.Regexp    // lines that may be wider than the terminal
 }
 
 func screenCases() []screenCase {
@@ -94,7 +94,7 @@ func screenCases() []screenCase {
 		{name: "source --follow", args: []string{"source", "poll_system_log_page", "--no-checkpoint", "--follow", "--source-config", `{"page_size":100}`, "--out", "out.ndjson"},
 			reach: written(250), end: func(k *keyboard) { k.keys("\x03") }, shows: []string{`^250 records  \d+ pages`}, stopShows: []string{`^250 records  \d+ pages`}},
 		{name: "backfill", args: []string{"backfill", "--since", day(-1), "--until", day(1), "--page-size", "100", "--checkpoint", "cp.json", "--out", "out.ndjson"},
-			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages.*  \d+%`, `^wasm-runner: --until .* is not over`}, stopped: cli.ExitInterrupted,
+			hold: "/logs", skip: 1, shows: []string{`^250 records  3 pages.*  \d+%`, `^wasm-runner: --until .* is in the future`}, stopped: cli.ExitInterrupted,
 			stopShows: []string{`^\d+ records?`, `^wasm-runner: interrupted after \d+ records`}},
 		{name: "table", args: []string{"table", "list_users", "--limit", "5"}, hold: "/users", shows: []string{`^LOGIN`, `@example\.com|…`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: list_users: interrupted`}},
 		{name: "table of named columns", args: []string{"table", "list_users", "--limit", "5", "--columns", "id,login,status,created,display_name,email"}, hold: "/users",
@@ -104,7 +104,7 @@ func screenCases() []screenCase {
 		{name: "invoke that changes members", args: []string{"invoke", "update_user", `{"user":"alan.turing@example.com","profile":{"title":"Logician"}}`}, hold: "/users",
 			shows: []string{`^update_user: succeeded`, `^  profile\.title .*→`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: update_user: interrupted`}},
 		{name: "invoke --plan", args: []string{"invoke", "update_user", `{"user":"alan.turing@example.com","profile":{"title":"Logician"}}`, "--plan"}, hold: "/users",
-			shows:   []string{`^update_user on okta is write\.`, `^It would change:$`, `^  profile\.title .*→`, `^What is there now:$`, `^wasm-runner: update_user: nothing was sent: 1 write would be`},
+			shows:   []string{`^update_user on okta is write\.`, `^It would change:$`, `^  profile\.title .*→`, `^What is there now:$`, `^wasm-runner: update_user: nothing was sent: 1 write would be sent`},
 			stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: update_user: interrupted`}},
 		{name: "invoke with approval", args: []string{"invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`},
 			reach: func(k *keyboard, _ string) { k.await(`Send it\?.* \[y/N\] `) }, end: func(k *keyboard) { k.keys("y\r") },
@@ -144,7 +144,7 @@ func screenCases() []screenCase {
 	return cases
 }
 
-// screenModes are the terminals, with what must hold of all that they were sent.
+// screenModes returns kinds of terminals, with a check of the bytes that each received.
 func screenModes() []struct {
 	name  string
 	pty   ptyOptions
@@ -181,8 +181,8 @@ func screenModes() []struct {
 	}
 }
 
-// TestTerminals runs every command that draws or asks at every kind of terminal, to its end and until Ctrl-C.
-func TestTerminals(t *testing.T) {
+// TestTerminals_OfEveryKind_ShowEachCommand runs every such command at every kind of terminal, to its end and until Ctrl-C.
+func TestTerminals_OfEveryKind_ShowEachCommand(t *testing.T) {
 	for _, c := range screenCases() {
 		for _, mode := range screenModes() {
 			for _, interrupted := range []bool{false, true} {
@@ -261,7 +261,7 @@ func TestTerminals(t *testing.T) {
 	}
 }
 
-// TestProgress_AtATerminalOf12Columns_DoesNotWrap, and the tables and texts of other commands come to their end there.
+// TestProgress_AtATerminalOf12Columns_DoesNotWrap runs commands at a very narrow terminal. Status lines must fit, and all must end.
 func TestProgress_AtATerminalOf12Columns_DoesNotWrap(t *testing.T) {
 	const columns = 12
 	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly) }
@@ -290,7 +290,7 @@ func TestProgress_AtATerminalOf12Columns_DoesNotWrap(t *testing.T) {
 	}
 }
 
-// TestInvoke_WithFormatJSON_AtATerminal_IsOneLine: a person may ask for what a program gets.
+// TestInvoke_WithFormatJSON_AtATerminal_IsOneLine wants the JSON of a pipe.
 func TestInvoke_WithFormatJSON_AtATerminal_IsOneLine(t *testing.T) {
 	k := onPty(t, ptyOptions{}, "--demo", "invoke", "lookup_user", `{"user":"ada.lovelace@example.com"}`, "--format", "json")
 	if code := k.wait(); code != 0 {
@@ -302,7 +302,7 @@ func TestInvoke_WithFormatJSON_AtATerminal_IsOneLine(t *testing.T) {
 	}
 }
 
-// TestInvoke_ThatFails_AtATerminal_SaysSoOnce: the message on stderr says all that there is.
+// TestInvoke_ThatFails_AtATerminal_SaysSoOnce wants the message on stderr alone.
 func TestInvoke_ThatFails_AtATerminal_SaysSoOnce(t *testing.T) {
 	k := onPty(t, ptyOptions{}, "--demo", "invoke", "lookup_user", `{"user":"nobody@example.com"}`)
 	if code := k.wait(); code != 4 {
@@ -313,8 +313,8 @@ func TestInvoke_ThatFails_AtATerminal_SaysSoOnce(t *testing.T) {
 	}
 }
 
-// TestTable_AtATerminal_ShowsUsefulColumns reads the columns that the manifest marks, of JSON the part that it names. In a
-// pipe the columns are those of the operation, in their order.
+// TestTable_AtATerminal_ShowsUsefulColumns wants the columns that the manifest marks, and of JSON the part that it
+// names. A pipe gets the first columns in their order.
 func TestTable_AtATerminal_ShowsUsefulColumns(t *testing.T) {
 	now := time.Now().UTC()
 	events := fmt.Sprintf(`{"since":%q,"until":%q}`, now.Add(-24*time.Hour).Format(time.RFC3339), now.Format(time.RFC3339))
@@ -351,7 +351,7 @@ func TestTable_AtATerminal_ShowsUsefulColumns(t *testing.T) {
 	}
 }
 
-// TestBackfill_AtATerminal_Ends runs the backfill of the README, of several pages, whose progress is drawn.
+// TestBackfill_AtATerminal_Ends runs a backfill of several pages, with its status line.
 func TestBackfill_AtATerminal_Ends(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "events.ndjson")
 	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly) }
@@ -368,8 +368,8 @@ func TestBackfill_AtATerminal_Ends(t *testing.T) {
 	}
 }
 
-// TestBackfill_AtATerminal_TellsThatItIsComplete, where the stretch is over.
-func TestBackfill_AtATerminal_TellsThatItIsComplete(t *testing.T) {
+// TestBackfill_AtATerminal_SaysThatItIsComplete reads a range in the past.
+func TestBackfill_AtATerminal_SaysThatItIsComplete(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "events.ndjson")
 	at := func(ago time.Duration) string { return time.Now().UTC().Add(-ago).Format(time.RFC3339) }
 	k := onPty(t, ptyOptions{}, "--demo", "backfill", "--since", at(48*time.Hour), "--until", at(10*time.Minute), "--page-size", "100", "--out", out)
@@ -382,8 +382,8 @@ func TestBackfill_AtATerminal_TellsThatItIsComplete(t *testing.T) {
 	}
 }
 
-// TestFollow_AtATerminal_TellsHowManyThereWere when it is ended.
-func TestFollow_AtATerminal_TellsHowManyThereWere(t *testing.T) {
+// TestFollow_AtATerminal_SaysHowManyThereWere interrupts a follower and reads its last line.
+func TestFollow_AtATerminal_SaysHowManyThereWere(t *testing.T) {
 	dir := t.TempDir()
 	k := onPty(t, ptyOptions{}, "--demo", "source", "poll_system_log_page", "--follow", "--checkpoint", filepath.Join(dir, "cp.json"),
 		"--out", filepath.Join(dir, "events.ndjson"))
@@ -403,8 +403,8 @@ func TestFollow_AtATerminal_TellsHowManyThereWere(t *testing.T) {
 	}
 }
 
-// TestShell_TakesWordsThatPeopleType leaves and asks for help as in other shells.
-func TestShell_TakesWordsThatPeopleType(t *testing.T) {
+// TestShell_ExitQuitAndHelp_WorkWithoutADot types the commands of other shells.
+func TestShell_ExitQuitAndHelp_WorkWithoutADot(t *testing.T) {
 	if !sql.Available {
 		t.Skip("DuckDB is not in this build")
 	}
@@ -434,7 +434,7 @@ func TestShell_TakesWordsThatPeopleType(t *testing.T) {
 	}
 }
 
-// TestShell_AtADumbTerminal_CtrlC_DropsTheStatement interrupts a statement that is being written.
+// TestShell_AtADumbTerminal_CtrlC_DropsTheStatement interrupts a half-typed statement.
 func TestShell_AtADumbTerminal_CtrlC_DropsTheStatement(t *testing.T) {
 	if !sql.Available {
 		t.Skip("DuckDB is not in this build")
@@ -453,7 +453,7 @@ func TestShell_AtADumbTerminal_CtrlC_DropsTheStatement(t *testing.T) {
 	}
 }
 
-// TestShell_Hints_NameItsOwnCommands shows a table that is too wide, and a file that may not be read.
+// TestShell_Hints_NameItsOwnCommands shows a table that is too wide, and reads a file without --allow-files.
 func TestShell_Hints_NameItsOwnCommands(t *testing.T) {
 	if !sql.Available {
 		t.Skip("DuckDB is not in this build")
@@ -472,16 +472,16 @@ func TestShell_Hints_NameItsOwnCommands(t *testing.T) {
 	}
 }
 
-// TestLogFormatJSON_AtATerminal has no line that is not JSON on stderr, which is the terminal: no progress, no banner of
-// the shell and no question.
-func TestLogFormatJSON_AtATerminal(t *testing.T) {
+// TestLogFormatJSON_AtATerminal_HasOnlyJSON wants only JSON on stderr, which is the terminal: no status line, banner
+// or question.
+func TestLogFormatJSON_AtATerminal_HasOnlyJSON(t *testing.T) {
 	dir := t.TempDir()
 	day := func(n int) string { return time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly) }
 	k := onPty(t, ptyOptions{dir: dir}, "--log-format", "json", "--demo", "backfill", "--since", day(-1), "--until", day(1), "--out", "out.ndjson")
 	if code := k.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if lines := jsonLines(t, strings.ReplaceAll(k.raw(), "\r\n", "\n")); len(lines) != 1 || !strings.Contains(lines[0].Msg, "is not over") {
+	if lines := jsonLines(t, strings.ReplaceAll(k.raw(), "\r\n", "\n")); len(lines) != 1 || !strings.Contains(lines[0].Msg, "is in the future") {
 		t.Errorf("%q", k.raw())
 	}
 }

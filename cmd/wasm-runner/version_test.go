@@ -15,8 +15,8 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// TestBuiltRunner_CopiedElsewhere_NeedsNothingElse copies what make build makes into an empty folder, and runs it in / with an
-// empty home.
+// TestBuiltRunner_CopiedElsewhere_NeedsNothingElse copies the built binary to an empty folder, and runs it in / with an empty
+// home folder.
 func TestBuiltRunner_CopiedElsewhere_NeedsNothingElse(t *testing.T) {
 	t.Parallel()
 	wasm := hosttest.Connector.Bytes(t)
@@ -56,7 +56,7 @@ func TestBuiltRunner_CopiedElsewhere_NeedsNothingElse(t *testing.T) {
 		t.Errorf("the second start compiled again: %v, and before %v", again, compiled)
 	}
 
-	// Another module goes before the embedded one.
+	// A module that is named replaces the embedded one.
 	for name, named := range map[string]struct{ env, args []string }{
 		"--module":            {nil, []string{"--module", text}},
 		"$WASM_RUNNER_MODULE": {[]string{"WASM_RUNNER_MODULE=" + text}, nil},

@@ -19,17 +19,17 @@ import (
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
 )
 
-// volatileEnv makes the test binary a service that acknowledges from memory: "ADDRESS FILE".
+// volatileEnv makes the test binary a service that acknowledges records before it stores them. Its value is "ADDRESS FILE".
 const volatileEnv = "VOLATILE_SERVICE"
 
-// keepsFor is how long that service keeps records in memory alone.
+// keepsFor is how long that service keeps records only in memory.
 const keepsFor = 300 * time.Millisecond
 
-// TestVolatileService is the service, in a process of its own.
-func TestVolatileService(t *testing.T) {
+// TestVolatileService_AsAProcess_Serves is that service, when another test starts it as a process.
+func TestVolatileService_AsAProcess_Serves(t *testing.T) {
 	address, path, ok := strings.Cut(os.Getenv(volatileEnv), " ")
 	if !ok {
-		t.Skip("is run by TestAVolatileServiceMayBeKilled")
+		t.Skip("is run by TestSource_VolatileServiceIsKilled_LosesNothing")
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestVolatileService(t *testing.T) {
 		memory = append(memory, string(body))
 		n := len(memory)
 		mu.Unlock()
-		time.AfterFunc(keepsFor, func() { // keeps what came up to here
+		time.AfterFunc(keepsFor, func() { // stores the records so far
 			mu.Lock()
 			defer mu.Unlock()
 			_, _ = f.WriteString(memory[n-1])
@@ -60,12 +60,12 @@ func TestVolatileService(t *testing.T) {
 	_ = server.Serve(l)
 }
 
-// TestAVolatileServiceMayBeKilled: with a checkpoint delay longer than a service keeps records in memory, nothing is missing
-// there when it is killed with SIGKILL again and again, and the runner, too.
-// The delay is long, so that a busy machine, which writes and notices late, does not decide.
-func TestAVolatileServiceMayBeKilled(t *testing.T) {
+// TestSource_VolatileServiceIsKilled_LosesNothing kills the service and the runner with SIGKILL again and again. The checkpoint
+// delay is longer than the service keeps records in memory, so no record may be missing. It is much longer, so that a busy
+// machine does not decide.
+func TestSource_VolatileServiceIsKilled_LosesNothing(t *testing.T) {
 	if testing.Short() {
-		t.Skip("waits out a delay after each of many kills: without -short")
+		t.Skip("waits for a delay after each of many kills: run it without -short")
 	}
 	org := oktatest.New(oktatest.Config{Users: 3, Events: 8000, EventSize: 1500, RateLimits: map[string]int{"*": -1, "/api/v1/logs": -1}}).Start()
 	defer func() { _ = org.Close() }()
@@ -75,12 +75,12 @@ func TestAVolatileServiceMayBeKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := l.Addr().String()
-	_ = l.Close() // the service takes it
+	_ = l.Close() // the service listens on it
 	dir := t.TempDir()
 	file := filepath.Join(dir, "kept.ndjson")
 	service := func() *exec.Cmd {
 		t.Helper()
-		cmd := exec.Command(os.Args[0], "-test.run=^TestVolatileService$", "-test.timeout=10m")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestVolatileService_AsAProcess_Serves$", "-test.timeout=10m")
 		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s", volatileEnv, address, file))
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -116,7 +116,7 @@ func TestAVolatileServiceMayBeKilled(t *testing.T) {
 		}
 		s = service()
 	}
-	end(s) // the checkpoint is past everything: so is the disk
+	end(s) // the checkpoint covers all records, so they are stored
 	kept := map[string]bool{}
 	f, err := os.Open(file)
 	if err != nil {

@@ -67,7 +67,7 @@ transaction.id is the request id. The log is some seconds late. Okta keeps it fo
     | jq '{operation, outcome, events}'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return cli.Usagef("audit wants a FILE that invoke --audit wrote, or - for stdin")
+				return cli.Usagef("audit needs a FILE that invoke --audit wrote, or - for stdin")
 			}
 			o.files = args
 			return o.check()
@@ -111,11 +111,11 @@ func (o *options) check() error {
 	}
 	for i, h := range o.anchors {
 		if o.anchors[i] = strings.ToLower(h); !anchor.MatchString(o.anchors[i]) {
-			return cli.Usagef("--anchor: want 16 to 64 hexadecimal digits of a line's hash, and got %q", h)
+			return cli.Usagef("--anchor: want 16 to 64 hexadecimal digits of a line's hash: found %q", h)
 		}
 	}
 	if n := len(o.files) - len(slices.DeleteFunc(slices.Clone(o.files), func(f string) bool { return f == "-" })); n > 1 {
-		return cli.Usagef("standard input can be read once: - is given %d times", n)
+		return cli.Usagef("standard input can be read only once: found - %d times", n)
 	}
 	for _, t := range []struct {
 		name, text string
@@ -195,7 +195,7 @@ func (o *options) newReport() *report {
 		to = term.NewPlainLines(r.out)
 	}
 	r.escaped = bufio.NewWriter(to)
-	r.rows = rows.New(o.format, r.escaped, r.columns.plain(), rows.Layout{Shrink: true, Room: room, Warn: o.app.Warnf, More: "take --format csv"})
+	r.rows = rows.New(o.format, r.escaped, r.columns.plain(), rows.Layout{Shrink: true, Room: room, Warn: o.app.Warnf, More: "use --format csv"})
 	return r
 }
 
@@ -223,7 +223,7 @@ func (r *report) noteMissing() {
 	if r.room < roomForWho {
 		who = "who, the year, "
 	}
-	r.app.Notef("%saccount, connection, org and request id fit into %d columns: widen the terminal, or take --format csv", who, RoomForAll)
+	r.app.Notef("%saccount, connection, org and request id need a terminal of %d columns: widen it, or use --format csv", who, RoomForAll)
 }
 
 // run writes the report and its summary.
@@ -242,7 +242,7 @@ func (o *options) run(ctx context.Context) error {
 			return r.write(d, nil)
 		}
 		if len(toJoin) == maxJoined {
-			return cli.Usagef("--join takes %d invokes at once: narrow them with --since, --until, --operation or --outcome", maxJoined)
+			return cli.Usagef("--join takes at most %d invokes: narrow them with --since, --until, --operation or --outcome", maxJoined)
 		}
 		kept := *d
 		toJoin = append(toJoin, &kept)
@@ -274,7 +274,7 @@ func (o *options) run(ctx context.Context) error {
 // checkContent returns an error for empty files, and for operations that neither the files nor the module have.
 func (o *options) checkContent(ctx context.Context, t *totals) error {
 	if t.records == 0 {
-		return cli.Usagef("%s: empty, where an audit has at least a line. Was it emptied, or rotated away?", strings.Join(o.files, ", "))
+		return cli.Usagef("%s: empty, but an audit has at least one record: check whether the file was emptied or rotated", strings.Join(o.files, ", "))
 	}
 	var unseen []string
 	for _, name := range o.operations {
@@ -333,7 +333,7 @@ func (o *options) eachInvoke(ctx context.Context, tally *totals, give func(*audi
 		}
 	}
 	if problems > maxProblems {
-		o.app.Warnf("%d more such lines", problems-maxProblems)
+		o.app.Warnf("%d more lines have a problem", problems-maxProblems)
 	}
 	return each(invokes.Rest())
 }
@@ -425,13 +425,13 @@ func (t *totals) verdict() (text string, err error) {
 	missing := c.Missing()
 	switch {
 	case len(missing) > 0:
-		return text, fmt.Errorf("no line has the hash %s: lines were changed or removed, or the file was written anew", strings.Join(missing, ", "))
+		return text, fmt.Errorf("no line has the hash %s: lines were changed or removed, or the file was replaced", strings.Join(missing, ", "))
 	case c.Breaks > 0:
-		return text, fmt.Errorf("the chain of lines is broken in %s: this is not what was written", cli.Counted(int64(c.Breaks), "place"))
+		return text, fmt.Errorf("the chain of lines is broken in %s: lines were changed, removed or inserted", cli.Counted(int64(c.Breaks), "place"))
 	case c.Foreign > 0:
-		return text, fmt.Errorf("no record is in %s: something else than invoke --audit wrote to the file, or changed it", cli.Counted(int64(c.Foreign), "line"))
+		return text, fmt.Errorf("no record is in %s: another program wrote to the file, or changed it", cli.Counted(int64(c.Foreign), "line"))
 	case c.Lines == c.Unchained:
-		return text + " of an earlier version, which has no chain: it cannot be checked whether a line was changed or removed", nil
+		return text + " of an earlier version, which has no chain: whether a line was changed or removed cannot be checked", nil
 	}
 	text += ", whose chain is intact"
 	if c.Unchained > 0 {

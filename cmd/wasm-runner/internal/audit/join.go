@@ -83,7 +83,7 @@ func joinEvents(ctx context.Context, a *cli.App, invokes []*audit.Invoke, give f
 		}
 	}
 	if len(mine) < len(invokes) {
-		a.Warnf("%s without a request to %s, which have no events", cli.Counted(int64(len(invokes)-len(mine)), "invoke"), s.Conn.Config().BaseURL)
+		a.Warnf("no request to %[2]s, and so no event, of %[1]s", cli.Counted(int64(len(invokes)-len(mine)), "invoke"), s.Conn.Config().BaseURL)
 	}
 	events := map[*audit.Invoke][]event{}
 	log, err := cli.BackfillOperation(s.Module.Manifest())
@@ -119,7 +119,7 @@ func joinEvents(ctx context.Context, a *cli.App, invokes []*audit.Invoke, give f
 		}
 	}
 	if without > 0 {
-		a.Warnf("no event of %s that wrote: the System Log is some seconds late, keeps 90 days, and has no event for some writes", cli.Counted(int64(without), "invoke"))
+		a.Warnf("no event was found for %s that wrote: the System Log is some seconds late, is kept for 90 days, and has no event for some writes", cli.Counted(int64(without), "invoke"))
 	}
 	return nil
 }

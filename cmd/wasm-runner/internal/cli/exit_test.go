@@ -7,7 +7,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-func TestEveryOutcomeHasOneExitCode(t *testing.T) {
+func TestExits_EveryOutcome_HasOneCode(t *testing.T) {
 	rows := map[abi.Outcome]int{}
 	codes := map[int]bool{}
 	for _, e := range exits() {

@@ -25,23 +25,23 @@ type Flags struct {
 func (g *Flags) Check() error {
 	for _, name := range g.Grants {
 		if !abi.Class(name).Valid() {
-			return Usagef("--grant: no class %q: there are %s%s", name, strings.Join(classNames(), ", "), DidYouMean(name, classNames()))
+			return Usagef("--grant: want %s: found %q%s", either(classNames()), name, DidYouMean(name, classNames()))
 		}
 	}
 	if g.Demo && (g.Config != "" || g.Connection != "" && g.Connection != demoName) {
 		return Usagef("--demo brings its own connection, %s: leave out --config and --connection, or --demo", demoName)
 	}
 	if g.Timeout < 0 {
-		return Usagef("--timeout: %s is negative", g.Timeout)
+		return Usagef("--timeout: want 0 or more: found %s", g.Timeout)
 	}
 	if s := strings.ToLower(g.ModuleSHA256); s != "" && (len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "") {
-		return Usagef("--module-sha256: want 64 hex digits")
+		return Usagef("--module-sha256: want 64 hex digits: found %q", g.ModuleSHA256)
 	}
 	if !slices.Contains([]string{"text", "json"}, g.LogFormat) {
-		return Usagef("--log-format: no format %q: there are text, json", g.LogFormat)
+		return Usagef("--log-format: want text or json: found %q", g.LogFormat)
 	}
 	if _, err := g.level(); err != nil {
-		return Usagef("--log-level: no level %q: there are debug, info, warn, error", g.LogLevel)
+		return Usagef("--log-level: want debug, info, warn or error: found %q", g.LogLevel)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func OperationArgs(most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) == 0:
-			return Usagef("%s wants an operation (%s): wasm-runner describe lists them", cmd.Name(), cmd.UseLine())
+			return Usagef("%s needs an operation (%s): wasm-runner describe lists them", cmd.Name(), cmd.UseLine())
 		case len(args) > most:
 			return Usagef("%s takes at most %d arguments and got %d: put JSON into single quotes", cmd.Name(), most, len(args))
 		}
@@ -87,5 +87,14 @@ func OneOf(flag, value string, values []string) error {
 	if slices.Contains(values, value) {
 		return nil
 	}
-	return Usagef("--%s: no %s %q: there are %s", flag, flag, value, strings.Join(values, ", "))
+	return Usagef("--%s: want %s: found %q", flag, either(values), value)
+}
+
+// either returns words with commas and an "or" between them.
+func either(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }

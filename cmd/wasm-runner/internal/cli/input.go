@@ -38,7 +38,7 @@ func (a *App) ReadInput(ctx context.Context, in Input) (json.RawMessage, error) 
 		from = absolute(path)
 		text, err = a.boundedFile(path)
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, Usagef("%s: there is no file %s: the part behind @ is its path", in.By, from)
+			return nil, Usagef("%s: there is no file %s: the text after @ is the path of the file", in.By, from)
 		}
 	default:
 		text = []byte(in.Arg)
@@ -47,7 +47,7 @@ func (a *App) ReadInput(ctx context.Context, in Input) (json.RawMessage, error) 
 	case err != nil:
 		return nil, Usagef("%s: %w", in.By, err)
 	case len(text) > host.MaxInput:
-		return nil, Usagef("%s: over %d bytes", in.By, host.MaxInput)
+		return nil, Usagef("%s: it is too long: want at most %d bytes", in.By, host.MaxInput)
 	case len(bytes.TrimSpace(text)) == 0:
 		return nil, Usagef("%s: %s is empty: write JSON, such as %s", in.By, from, a.example(ctx, in.Operation))
 	case json.Valid(text):
@@ -140,9 +140,9 @@ func (a *App) quoting(ctx context.Context, operation, text string) string {
 		}
 	default:
 		if double := strings.ReplaceAll(text, "'", `"`); json.Valid([]byte(double)) {
-			repaired, why = double, "it wants double quotes inside and single ones around it"
+			repaired, why = double, "use double quotes inside, and single quotes around it"
 		} else if quoted := quoteBare(text); json.Valid([]byte(quoted)) {
-			repaired, why = quoted, "it wants double quotes inside and single ones around it"
+			repaired, why = quoted, "use double quotes inside, and single quotes around it"
 		}
 	}
 	if why := commonMistake(text); why != "" {
@@ -166,9 +166,9 @@ func commonMistake(text string) string {
 	case json.Valid([]byte(strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`).Replace(text))):
 		return "it has typographic quotes: write straight ones (\")"
 	case dec.Decode(&v) == nil && v[0] == '{':
-		return "an object ends, and more follows it: give one object"
+		return "there is text after the object: give one object"
 	case json.Valid([]byte(trailingComma.ReplaceAllStringFunc(text, func(s string) string { return s[1:] }))):
-		return "a comma is too many before a closing bracket: leave it out"
+		return "there is a comma before a closing bracket: remove it"
 	}
 	return ""
 }
@@ -229,7 +229,7 @@ func Arg(args []string, i int) string {
 	return ""
 }
 
-// HasMember reports whether a JSON object has a member. It is false for what is no object.
+// HasMember reports whether JSON is an object with this member.
 func HasMember(config json.RawMessage, name string) bool {
 	var m map[string]json.RawMessage
 	_ = json.Unmarshal(config, &m) // the operation reports what is wrong

@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 )
 
-func TestThousands(t *testing.T) {
+func TestThousands_OfNumbers_AreGrouped(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
 		if got := Thousands(n); got != want {
 			t.Errorf("thousands(%d) = %s, want %s", n, got, want)
@@ -42,7 +42,7 @@ func TestLog_OfAWarning_IsASentence(t *testing.T) {
 	}
 }
 
-func TestMessagesStayOnTheirLine(t *testing.T) {
+func TestMessage_OfSeveralLines_IsOneLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":                "plain",
 		"two\nlines\r\n":       "two; lines",

@@ -139,12 +139,12 @@ func (a *App) found(path, flag string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return Usagef("%w: look at it, and name it with %s if it is yours", err, flag)
+		return Usagef("%w: check it, and name it with %s if it is yours", err, flag)
 	case filepath.IsAbs(path):
 	case a.NameFiles:
-		a.Notef("taking %s of this folder (%s names another)", path, flag)
+		a.Notef("using %s of this folder (%s names another)", path, flag)
 	default:
-		a.Logger().Debug("taking a file of this folder", "file", path, "flag", flag)
+		a.Logger().Debug("using a file of this folder", "file", path, "flag", flag)
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func (a *App) openJournal(path string) (*journal.File, error) {
 		if dir == "" {
 			home, err := os.UserHomeDir()
 			if err != nil {
-				return nil, Usagef("no place for a journal: %w: name one with --journal", err)
+				return nil, Usagef("no folder for the journal: %w: name a file with --journal", err)
 			}
 			dir = filepath.Join(home, ".local", "state")
 		}
@@ -111,7 +111,7 @@ func (a *App) openJournal(path string) (*journal.File, error) {
 		}
 		path = filepath.Join(dir, folder, "journal")
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, Usagef("journal: %w: name another with --journal", err)
+			return nil, Usagef("journal: %w: name another file with --journal", err)
 		}
 	}
 	f, err := journal.Open(path, journal.Options{})

@@ -35,7 +35,7 @@ func newCalls(s *cli.Session) (c calls) {
 	return c
 }
 
-// Arguments of a call of which the last is being typed.
+// Calls in which the first or second argument is being typed.
 var (
 	firstArgument  = regexp.MustCompile(`(?i)\bconnector_(?:table|scalar|try)\s*\(\s*'([\w.-]*)$`)
 	secondArgument = regexp.MustCompile(`(?i)\bconnector_(?:table|scalar|try)\s*\(\s*'[\w.-]*'\s*,\s*'([\w.]*)$`)

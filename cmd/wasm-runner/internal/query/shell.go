@@ -93,7 +93,7 @@ func runShell(ctx context.Context, a *cli.App, db *sql.DB, p *printer, s *cli.Se
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("the terminal: %w", err)
+			return fmt.Errorf("cannot read the terminal: %w", err)
 		}
 		if leave := sh.take(ctx, line); leave {
 			return nil
@@ -348,7 +348,7 @@ func (sh *shell) writeHistory(path string) {
 		}
 	}
 	if err != nil {
-		sh.app.Warnf("the history is not kept: %s", err)
+		sh.app.Warnf("cannot save the history: %s", err)
 	}
 }
 

@@ -101,7 +101,7 @@ read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. --database keeps t
 func (o *sqlOptions) check() error {
 	switch {
 	case o.given && o.file != "":
-		return cli.Usagef("a query and --file: give one of them")
+		return cli.Usagef("a query and --file contradict each other: give one")
 	case o.config.Limits.Pages < 1 || o.config.Limits.Time <= 0 || o.maxMemory < 1:
 		return cli.Usagef("--max-pages, --max-time and --max-memory must be greater than 0")
 	case o.app.Flags.Config == "-" && o.readsStdin():
@@ -161,7 +161,7 @@ func (o *sqlOptions) readScript() (script string, interactive bool, err error) {
 	case o.readsStdin():
 		if _, person := term.Columns(a.Stdin); person && o.file == "" && !o.given {
 			if _, sees := term.Columns(a.Stdout); !sees {
-				return "", false, cli.Usagef("the shell wants a terminal for its output too: give a query, or a --file")
+				return "", false, cli.Usagef("the shell needs a terminal for its output: give a query, or --file")
 			}
 			return "", true, nil
 		}
@@ -176,10 +176,10 @@ func (o *sqlOptions) readScript() (script string, interactive bool, err error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(r, maxScript+1))
 	if err != nil {
-		return "", false, cli.Usagef("the statements cannot be read: %w", err)
+		return "", false, cli.Usagef("cannot read the statements: %w", err)
 	}
 	if len(text) > maxScript {
-		return "", false, cli.Usagef("over %d bytes of statements", maxScript)
+		return "", false, cli.Usagef("the statements are too long: want at most %d bytes", maxScript)
 	}
 	return string(text), false, nil
 }
@@ -217,7 +217,7 @@ func connectAll(ctx context.Context, a *cli.App) (*cli.Session, error) {
 	}
 	if s.Conn == nil {
 		s.Close()
-		return nil, cli.Usagef("no connection can be used")
+		return nil, cli.Usagef("no connection can be used: the messages above say why")
 	}
 	return s, nil
 }
@@ -292,7 +292,7 @@ func (p *printer) more() string {
 	if p.shell {
 		return "select fewer of them, or write .mode csv"
 	}
-	return "name those you want with --columns, or take --format csv"
+	return "name the columns you want with --columns, or use --format csv"
 }
 
 // choose returns the indexes of the columns to write.
@@ -307,7 +307,7 @@ func (p *printer) choose(columns []abi.Column) (chosen []int, err error) {
 	for _, name := range p.columns {
 		i := slices.Index(all, name)
 		if i < 0 {
-			return nil, cli.Usagef("--columns: the result has no column %q: there are %s", name, strings.Join(all, ", "))
+			return nil, cli.Usagef("--columns: the result has no column %q: it has %s", name, strings.Join(all, ", "))
 		}
 		chosen = append(chosen, i)
 	}

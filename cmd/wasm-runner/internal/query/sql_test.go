@@ -55,11 +55,11 @@ func TestSQLOptions_ThatContradictEachOther_AreAUsageError(t *testing.T) {
 		t.Fatalf("the defaults: %v", err)
 	}
 	for want, set := range map[string]func(*sqlOptions){
-		"give one of them":       func(o *sqlOptions) { o.query, o.given, o.file = "SELECT 1", true, "a.sql" },
-		"greater than 0":         func(o *sqlOptions) { o.maxMemory = 0 },
-		"both come from":         func(o *sqlOptions) { o.app.Flags.Config = "-" },
-		`no format "parquet"`:    func(o *sqlOptions) { o.printer.format = "parquet" },
-		"must be greater than 0": func(o *sqlOptions) { o.config.Limits.Pages = 0 },
+		"contradict each other: give one": func(o *sqlOptions) { o.query, o.given, o.file = "SELECT 1", true, "a.sql" },
+		"greater than 0":                  func(o *sqlOptions) { o.maxMemory = 0 },
+		"both come from":                  func(o *sqlOptions) { o.app.Flags.Config = "-" },
+		`no format "parquet"`:             func(o *sqlOptions) { o.printer.format = "parquet" },
+		"must be greater than 0":          func(o *sqlOptions) { o.config.Limits.Pages = 0 },
 	} {
 		o := newSQLOptions(t, "")
 		set(o)

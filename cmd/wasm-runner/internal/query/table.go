@@ -53,10 +53,10 @@ spreadsheet runs a cell that begins with = as a formula.`,
 				return err
 			}
 			if o.limit < 0 {
-				return cli.Usagef("--limit: %d is negative", o.limit)
+				return cli.Usagef("--limit: want 0 or more: found %d", o.limit)
 			}
 			if cmd.Flags().Changed("columns") && len(o.columns) == 0 {
-				return cli.Usagef("--columns names none: leave it out for all")
+				return cli.Usagef("--columns is empty: name columns, or leave it out")
 			}
 			for i, name := range o.columns {
 				o.columns[i] = strings.TrimSpace(name)

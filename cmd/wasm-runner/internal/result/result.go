@@ -122,7 +122,7 @@ func subject(object gjson.Result) (name, path string) {
 	return "", ""
 }
 
-// counted returns how many records a list has, "" for what is no list.
+// counted returns the number of records of a list, "" for other outputs.
 func counted(output gjson.Result) string {
 	records := output.Get("records")
 	if !records.IsArray() {
@@ -143,7 +143,7 @@ func isShown(output gjson.Result, name string) bool {
 	return output.Get(gjson.Escape(plain+"_before")).Exists() && output.Get(gjson.Escape(plain)).Exists()
 }
 
-// writeRest writes the output but for what is shown already. Of a list it writes the records.
+// writeRest writes the members of the output that the lines above do not show. For a list it writes the records.
 func (s Style) writeRest(b *strings.Builder, output gjson.Result) {
 	if !output.Exists() || output.Type == gjson.Null {
 		return
@@ -165,7 +165,7 @@ func (s Style) writeRest(b *strings.Builder, output gjson.Result) {
 	})
 }
 
-// isPlainList reports whether a list says nothing besides its records. The cursor is shown by itself.
+// isPlainList reports whether a list has only records. The cursor is shown separately.
 func isPlainList(output gjson.Result) bool {
 	plain := true
 	output.ForEach(func(name, member gjson.Result) bool {

@@ -21,13 +21,13 @@ import (
 // Writer writes rows in one format.
 type Writer interface {
 	Row(values []any) error
-	End() error // writes what is held back; call it after the last row
+	End() error // writes buffered rows; call it after the last row
 }
 
 // Formats returns the names of the formats.
 func Formats() []string { return []string{"table", "line", "ndjson", "json", "csv"} }
 
-// Layout says what the format table leaves out.
+// Layout says which columns a table for people shows.
 type Layout struct {
 	Named     bool   // the person named the columns: show all, cut to fit the terminal
 	KeepEmpty bool   // show columns without a value

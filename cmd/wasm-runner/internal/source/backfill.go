@@ -88,7 +88,7 @@ func backfillExamples(now time.Time) string {
 // check returns an error for a range that cannot be read. It replaces the times by those of RFC 3339.
 func (o *backfillOptions) check(demo bool) error {
 	if o.since == "" || o.until == "" {
-		return cli.Usagef("backfill wants --since and --until: the range of time to read")
+		return cli.Usagef("backfill needs --since and --until, the range of time to read")
 	}
 	var times [2]time.Time
 	for i, flag := range []struct {
@@ -109,9 +109,9 @@ func (o *backfillOptions) check(demo bool) error {
 	case !times[0].Before(times[1]):
 		return cli.Usagef("--since (%s) must be before --until (%s)", o.since, o.until)
 	case o.checkpoint == "" && !demo:
-		return cli.Usagef("backfill wants --checkpoint FILE, to go on from when it is interrupted")
+		return cli.Usagef("backfill needs --checkpoint FILE, so that it can go on after an interruption")
 	case o.pageSize < 1 || o.pageSize > 1000:
-		return cli.Usagef("--page-size: want 1 to 1000")
+		return cli.Usagef("--page-size: want 1 to 1000: found %d", o.pageSize)
 	}
 	return o.outOptions.check()
 }
@@ -162,7 +162,7 @@ func (o *backfillOptions) run(ctx context.Context) error {
 		return err
 	}
 	if ingest.RangeDone(d.At) {
-		a.Notef("%s is of a backfill that is complete: to read it again, name another checkpoint", o.checkpoint)
+		a.Notef("the backfill of %s is complete: to read the range again, name another checkpoint file", o.checkpoint)
 		return nil
 	}
 	if o.relative && o.checkpoint != "" {
@@ -180,7 +180,7 @@ func (o *backfillOptions) run(ctx context.Context) error {
 		return err
 	}
 	if !ingest.RangeDone(d.At) {
-		a.Notef("--until (%s) is not over, or not for the five minutes in which Okta may still store what happened before: what there was so far is read. "+
+		a.Notef("--until (%s) is in the future, or less than five minutes ago, and Okta may still store events: the range is read up to the present. "+
 			"Run this again later to go on", o.until)
 	} else if a.ReportsSuccess() {
 		a.Notef("complete: %s in this run", cli.Counted(d.Stats().Records, "record"))

@@ -17,7 +17,7 @@ func checkDistinctFiles(flag, out, checkpoint string) error {
 	there := durable.Resolve(checkpoint) // the lock and the new checkpoint are next to the target of a link
 	for _, kept := range []string{there, there + ".lock", there + ".new", checkpoint + ".keys", checkpoint + ".keys.new"} {
 		if sameFile(out, kept) {
-			return cli.Usagef("%s %s is a file of --checkpoint %s: records and checkpoint want files of their own", flag, out, checkpoint)
+			return cli.Usagef("%s %s is also a file of --checkpoint %s: name another file for the records", flag, out, checkpoint)
 		}
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 )
 
-func TestRecordsAndCheckpointWantFilesOfTheirOwn(t *testing.T) {
+func TestCheckDistinctFiles_SameFile_IsAnError(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	if err := os.Mkdir("sub", 0o700); err != nil {

@@ -55,7 +55,7 @@ func (r *run) open(ctx context.Context, conn *host.Connection, d *ingest.Drain, 
 			return closeAll, err
 		}
 		if s.Org != nil && d.At != nil {
-			d.Say("%s is of an earlier --demo, whose org is gone: beginning anew (wasm-runner simulate is an org that stays)", path)
+			d.Say("%s belongs to an earlier --demo, whose org is gone: starting from the beginning (wasm-runner simulate serves an org that stays)", path)
 			d.At = nil
 		}
 		keys = path + ".keys"
@@ -92,7 +92,7 @@ func (r *run) drain(ctx context.Context, span *span, drains ...*ingest.Drain) er
 	for i, d := range drains {
 		wg.Go(func() {
 			if errs[i] = d.Run(ctx); errors.Is(errs[i], sink.ErrRecord) {
-				errs[i] = fmt.Errorf("%w. With --refused FILE it is put aside, and the rest goes on", errs[i])
+				errs[i] = fmt.Errorf("%w. To save such records to a file and go on, give --refused FILE", errs[i])
 			}
 			if errs[i] != nil && d.Checkpoint == nil {
 				errs[i] = sink.WithoutCheckpoint(errs[i])
@@ -118,7 +118,7 @@ func (r *run) summary(ctx context.Context, drains []*ingest.Drain, errs []error)
 		a.Logger().InfoContext(ctx, "source", "connection", d.Connection, "operation", d.Operation, "records", s.Records, "pages", s.Pages,
 			"repeats", s.Repeats, "refused", s.Refused, "retries", s.Retries, "ok", errs[i] == nil)
 		if s.Refused > 0 {
-			d.Say("%d of %d records were refused by %s and put aside: --refused has them, and why", s.Refused, s.Records, d.Sink)
+			d.Say("%d of %d records were rejected by %s: the file of --refused has them, with the reason", s.Refused, s.Records, d.Sink)
 		}
 		if errs[i] != nil {
 			failed++

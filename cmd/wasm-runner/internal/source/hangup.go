@@ -70,20 +70,20 @@ func (h *hangups) terminalIsGone() bool {
 // reload reopens files and reads tokens again, and reports the result in one line for each connection.
 func (h *hangups) reload(ctx context.Context, drains []*ingest.Drain, conns []*host.Connection) {
 	for i, d := range drains {
-		files, token := "no file to reopen", "token read again: it is the same"
+		files, token := "no file to reopen", "token read again: it has not changed"
 		if r, ok := d.Sink.(sink.Reopener); ok {
 			switch anew, err := r.Reopen(); {
 			case err != nil:
 				files = err.Error()
 			case anew:
-				files = "file opened anew"
+				files = "file reopened"
 			default:
-				files = "file is where it was"
+				files = "file still at its path"
 			}
 		}
 		switch changed, err := conns[i].ReloadToken(ctx); {
 		case err != nil:
-			token = "token not read again (" + err.Error() + "): the one in use stays"
+			token = "token not read again (" + err.Error() + "): the old one stays in use"
 		case changed:
 			token = "new token read"
 		}
@@ -92,11 +92,11 @@ func (h *hangups) reload(ctx context.Context, drains []*ingest.Drain, conns []*h
 		}); ok {
 			switch any, changed, err := s.ReloadAuthorization(ctx); {
 			case err != nil:
-				token += "; --out-authorization not read again (" + err.Error() + "): the one in use stays"
+				token += "; --out-authorization not read again (" + err.Error() + "): the old one stays in use"
 			case changed:
 				token += "; new --out-authorization read"
 			case any:
-				token += "; --out-authorization read again: it is the same"
+				token += "; --out-authorization read again: it has not changed"
 			}
 		}
 		d.Say("SIGHUP: %s; %s", files, token)

@@ -49,15 +49,15 @@ func newCollector(drains []*ingest.Drain) *collector {
 	count("records_total", "Records that the sink made durable.", func(s ingest.Stats) int64 { return s.Records })
 	count("pages_total", "Pages that the sink made durable, empty ones included.", func(s ingest.Stats) int64 { return s.Pages })
 	count("bytes_total", "Bytes of the records.", func(s ingest.Stats) int64 { return s.Bytes })
-	count("repeats_total", "Records that came again and were dropped by key.", func(s ingest.Stats) int64 { return s.Repeats })
-	count("refused_total", "Records that the sink's service refused and that were put aside.", func(s ingest.Stats) int64 { return s.Refused })
+	count("repeats_total", "Records that came again and were dropped by their key.", func(s ingest.Stats) int64 { return s.Repeats })
+	count("refused_total", "Records that the sink's service rejected and that were saved to the file of --refused.", func(s ingest.Stats) int64 { return s.Refused })
 	count("retries_total", "Requests that were made again.", func(s ingest.Stats) int64 { return s.Retries })
-	count("failures_total", "Failures that were waited out.", func(s ingest.Stats) int64 { return s.Failures })
+	count("failures_total", "Failures that were retried.", func(s ingest.Stats) int64 { return s.Failures })
 	add(prometheus.CounterValue, "waited_seconds_total", "Time spent waiting for rate limits and between retries.",
 		func(s ingest.Stats) (float64, bool) { return s.Waited.Seconds(), true })
-	add(prometheus.GaugeValue, "lag_seconds", "How far what is written lies behind the service's present.",
+	add(prometheus.GaugeValue, "lag_seconds", "How far the written records are behind the service's present.",
 		func(s ingest.Stats) (float64, bool) { return s.Lag.Seconds(), s.Lag >= 0 })
-	add(prometheus.GaugeValue, "checkpoint_age_seconds", "How long ago the checkpoint was brought up to what is written; before the first time, how long ago the run began.",
+	add(prometheus.GaugeValue, "checkpoint_age_seconds", "How long ago the checkpoint last covered all written records; before the first time, how long ago the run began.",
 		func(s ingest.Stats) (float64, bool) { return s.CheckpointAge.Seconds(), s.CheckpointAge >= 0 })
 	add(prometheus.GaugeValue, "caught_up", "1 when the last page left nothing to read.",
 		func(s ingest.Stats) (float64, bool) { return truth(s.CaughtUp), true })

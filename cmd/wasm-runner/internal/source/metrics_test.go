@@ -18,7 +18,7 @@ import (
 	"github.com/mach5/okta-connector/host/sink"
 )
 
-func TestMetricsAndHealth(t *testing.T) {
+func TestMetrics_OfADrain_FollowItsState(t *testing.T) {
 	ctx := t.Context()
 	org := oktatest.New(oktatest.Config{Events: 250}).Start()
 	defer func() { _ = org.Close() }()
@@ -100,7 +100,7 @@ func TestMetricsAndHealth(t *testing.T) {
 	}
 }
 
-func TestMetricsAreServedOnLoopback(t *testing.T) {
+func TestServeMetrics_PortAlone_ListensOnLoopback(t *testing.T) {
 	var stderr strings.Builder
 	a := cli.NewApp(cli.Streams{Stderr: &stderr}, os.LookupEnv)
 	a.Flags.LogLevel, a.Flags.LogFormat = "info", "text"

@@ -124,25 +124,25 @@ func (o *outOptions) check() (err error) {
 	rotates := o.rotateBytes > 0 || o.rotateEvery > 0
 	switch scheme, _, is := strings.Cut(o.out, "://"); {
 	case is && !o.address():
-		return cli.Usagef("--out: %s:// is not taken: name a file, or an http or https address", scheme)
+		return cli.Usagef("--out: want a file, or an http or https address: found %s://", scheme)
 	case hostPort.MatchString(o.out):
 		return cli.Usagef("--out: %s looks like an address: write http:// or https:// before it, or ./ for a file", o.out)
 	case !o.address() && compressions[strings.ToLower(filepath.Ext(o.out))]:
-		return cli.Usagef("--out: a file that ends in %s would not be compressed so: .zst is the one that is, as in %s.zst", filepath.Ext(o.out), strings.TrimSuffix(o.out, filepath.Ext(o.out)))
+		return cli.Usagef("--out: cannot write %s files: for a compressed file, name one that ends with .zst, such as %s.zst", filepath.Ext(o.out), strings.TrimSuffix(o.out, filepath.Ext(o.out)))
 	case o.delay < 0:
-		return cli.Usagef("--checkpoint-delay: %s is negative", o.delay)
+		return cli.Usagef("--checkpoint-delay: want 0 or more: found %s", o.delay)
 	case o.rotateBytes > 0 && o.rotateBytes < minPlainSize && strconv.FormatInt(o.rotateBytes, 10) == o.rotateSize:
-		return cli.Usagef("--rotate-size: %s without a unit is %s bytes, less than one page: write %sMiB or similar", o.rotateSize, o.rotateSize, o.rotateSize)
+		return cli.Usagef("--rotate-size: %s without a unit is %s bytes, less than one page: write %sMiB, for example", o.rotateSize, o.rotateSize, o.rotateSize)
 	case o.rotateEvery < 0:
-		return cli.Usagef("--rotate-every: %s is negative", o.rotateEvery)
+		return cli.Usagef("--rotate-every: want 0 or more: found %s", o.rotateEvery)
 	case rotates && (o.stdout() || o.address()):
 		return cli.Usagef("--rotate-size and --rotate-every are for a file: name one with --out")
 	case o.authorization != "" && !authorization.MatchString(o.authorization):
-		return cli.Usagef("--out-authorization: want a scheme and a reference, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
+		return cli.Usagef("--out-authorization: want a scheme and the place of a token, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
 	case o.mode != "" && (o.stdout() || o.address() && o.refused == ""):
 		return cli.Usagef("--out-mode is for new files: name one with --out or --refused")
 	case o.refused != "" && !o.address():
-		return cli.Usagef("--refused is for an http or https address, which may refuse a record: name one with --out")
+		return cli.Usagef("--refused is for an http or https address, which may reject a record: name one with --out")
 	case !o.address() && (o.format != "auto" || o.authorization != "" || o.plaintext):
 		return cli.Usagef("--out-format, --out-authorization and --out-plaintext are for an http or https address: name one with --out")
 	}
@@ -168,7 +168,7 @@ func parseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n <= 0 || n > math.MaxInt64/unit {
-		return 0, errors.New("want a number of bytes such as 1048576, 256MiB or 1GiB")
+		return 0, fmt.Errorf("want a number of bytes, such as 1048576, 256MiB or 1GiB: found %q", s)
 	}
 	return n * unit, nil
 }
@@ -180,7 +180,7 @@ func parseMode(s string) (fs.FileMode, error) {
 	}
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n&^0o666 != 0 || n&0o600 != 0o600 {
-		return 0, fmt.Errorf("want a mode with which the owner reads and writes, and without execute bits, such as 0640: found %q", s)
+		return 0, fmt.Errorf("want an octal mode in which the owner can read and write and nobody can execute, such as 0640: found %q", s)
 	}
 	return fs.FileMode(n), nil
 }
@@ -226,8 +226,8 @@ func pipe(name, instead string, mode fs.FileMode) error {
 	if mode&(fs.ModeNamedPipe|fs.ModeSocket) == 0 {
 		return nil
 	}
-	return cli.Usagef("a checkpoint together with %s, which is a pipe: its reader does not acknowledge what it has kept, so that records are lost when it fails. "+
-		"%s, keep no checkpoint (--no-checkpoint), or accept the loss (--unacknowledged)", name, instead)
+	return cli.Usagef("%s is a pipe, which does not acknowledge records: if its reader fails, records that the checkpoint covers are lost. "+
+		"%s, run without a checkpoint (--no-checkpoint), or accept the loss (--unacknowledged)", name, instead)
 }
 
 // outPlace says whose records a sink takes.
@@ -288,7 +288,7 @@ func (o *outOptions) openHTTP(ctx context.Context, a *cli.App, address string, p
 			return nil, fileError("--refused", err)
 		}
 		h.Refused, h.Refusing = r, func(all []httpsink.Refusal) {
-			say("%d of a page's records refused and put aside in %s, the first: %s", len(all), refused, all[0])
+			say("%s rejected and saved to %s, the first: %s", cli.Counted(int64(len(all)), "record"), refused, all[0])
 		}
 	}
 	s, err := httpsink.New(address, h)
@@ -335,7 +335,7 @@ func openStdout(a *cli.App, checkpoint bool, notice func(string)) (sink.Sink, er
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return stream, nil
 	}
-	const instead = "standard output is a file that holds something already, and cannot be gone on with: name it with --out instead"
+	const instead = "standard output is a file that is not empty, which cannot be continued safely: name it with --out instead"
 	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 	if err != nil { // only Linux has /proc
 		return nil, cli.Usagef("%s", instead)

@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
-func TestSizes(t *testing.T) {
+func TestParseSize_OfEachUnit_IsBytes(t *testing.T) {
 	for text, want := range map[string]int64{"": 0, "1": 1, "1048576": 1 << 20, "256MiB": 256 << 20, "2 GiB": 2 << 30, "10KB": 10_000, "1KiB": 1024} {
 		if n, err := parseSize(text); n != want || err != nil {
 			t.Errorf("%q: %d, %v; want %d", text, n, err, want)
@@ -24,7 +24,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoOutputIsSaid(t *testing.T) {
+func TestOutOptions_Mistakes_AreExplained(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags outOptions
 		want  string

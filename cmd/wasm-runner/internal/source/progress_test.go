@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/host/ingest"
 )
 
-func TestTheProgressLineTellsHowItGoes(t *testing.T) {
+func TestProgress_Line_ShowsRecordsAndQuota(t *testing.T) {
 	quota := func() []host.Quota {
 		return []host.Quota{
 			{Bucket: "/api/v1/users", Limit: 600, Remaining: 590, ResetIn: time.Second},
@@ -29,7 +29,7 @@ func TestTheProgressLineTellsHowItGoes(t *testing.T) {
 	none.end()
 }
 
-func TestABackfillTellsHowLongTheRestTakes(t *testing.T) {
+func TestProgress_OfABackfill_EstimatesTheRest(t *testing.T) {
 	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := &span{since: day, until: day.Add(100 * time.Hour), from: day.Add(50 * time.Hour)} // the first half was read before
 	if eta, ok := s.eta(day.Add(60*time.Hour), -1, 10*time.Minute); !ok || eta != 40*time.Minute {

@@ -114,13 +114,13 @@ func (o *sourceOptions) check(g *cli.Flags) error {
 	case o.all && (g.Demo || g.Connection != ""):
 		return cli.Usagef("--all reads every connection of the connection file: leave out --demo and --connection")
 	case o.all && o.checkpointDir == "" && !o.noCheckpoint:
-		return cli.Usagef("--all wants --checkpoint-dir FOLDER, for a checkpoint of each connection (or --no-checkpoint)")
+		return cli.Usagef("--all needs --checkpoint-dir FOLDER, with a checkpoint for each connection, or --no-checkpoint")
 	case o.all && !o.apart():
-		return cli.Usagef("--all wants --out with %s in it, a file or address of each connection: records of several orgs are not mixed", perConnection)
+		return cli.Usagef("--all needs --out with %s in it: a file or address for each connection, so that records of several orgs are not mixed", perConnection)
 	case o.all && o.refused != "" && !strings.Contains(o.refused, perConnection):
-		return cli.Usagef("--all wants --refused with %s in it, a file of each connection: records of several orgs are not mixed", perConnection)
+		return cli.Usagef("--all needs --refused with %s in it: a file for each connection, so that records of several orgs are not mixed", perConnection)
 	case o.checkpoint == "" && o.checkpointDir == "" && !o.noCheckpoint && !g.Demo:
-		return cli.Usagef("source wants --checkpoint FILE, to go on from when it runs again (or --no-checkpoint)")
+		return cli.Usagef("source needs --checkpoint FILE, from which the next run goes on, or --no-checkpoint")
 	}
 	return o.outOptions.check()
 }
@@ -218,7 +218,7 @@ func connectSources(ctx context.Context, a *cli.App, all bool) (*cli.Session, er
 	}
 	if s.Conn == nil {
 		s.Close()
-		return nil, cli.Usagef("%s: no connection of kind %s, which the module is for", path, s.Module.Manifest().Kind)
+		return nil, cli.Usagef("%s has no connection of kind %s, the kind of the module: add one, or name another module", path, s.Module.Manifest().Kind)
 	}
 	return s, nil
 }

@@ -13,13 +13,13 @@ func NewPalette(out any, env func(name string) string) Palette {
 // Colours reports whether the palette colours.
 func (p Palette) Colours() bool { return p.colours }
 
-// Good colours what is as it should be.
+// Good colours success.
 func (p Palette) Good(text string) string { return p.paint("32", text) }
 
-// Warn colours what works and needs attention.
+// Warn colours what needs attention.
 func (p Palette) Warn(text string) string { return p.paint("33", text) }
 
-// Bad colours what has failed or goes away.
+// Bad colours a failure, or a value that is replaced.
 func (p Palette) Bad(text string) string { return p.paint("31", text) }
 
 // Name colours the name of a member.

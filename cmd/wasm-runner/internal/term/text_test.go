@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestWrap(t *testing.T) {
+func TestWrap_AtAWidth_BreaksAtSpaces(t *testing.T) {
 	for _, c := range []struct {
 		text            string
 		columns, indent int
