@@ -190,7 +190,7 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 	result, err := conn.Invoke(ctx, "validate", nil)
 	proxy := unusedProxy(a, c.BaseURL)
 	if said := result.Error != nil && strings.Contains(result.Error.Message, proxy+" is set"); proxy != "" && !said {
-		r.warn("proxy", fmt.Sprintf("%s is set, and is not used: requests go straight to %s", proxy, c.BaseURL), "")
+		r.warn("proxy", fmt.Sprintf("%s is set but not used: requests go directly to %s", proxy, c.BaseURL), "")
 	}
 	switch {
 	case err != nil && ctx.Err() != nil: // interrupted: says nothing about the address

@@ -144,7 +144,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		{args: []string{"--config", "http.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + tlsPort + ` speaks https, but base_url says http`},
 		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"HTTPS_PROXY=http://127.0.0.1:3128"}, code: 7,
 			says: `^list_users: unavailable: .*127\.0\.0\.1:` + deadPort + ` refuses connections.*; HTTPS_PROXY is set but not used: requests go directly to the org`},
-		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"all_proxy=socks5://127.0.0.1:3128"}, code: 7, says: `; all_proxy is set, and is not used`},
+		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"all_proxy=socks5://127.0.0.1:3128"}, code: 7, says: `; all_proxy is set but not used`},
 		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1"}, code: 7,
 			says: `refuses connections: check base_url, and that the service is running$`},
 	}
@@ -387,7 +387,7 @@ func TestCheck_ReadableTokenFile_Warns(t *testing.T) {
 		{0o400, "A=B", ""},
 		{0o644, "A=B", `(?m)^WARN secret +file:\S*token is there, and users other than its owner may use it \(mode 0644\): chmod 600 \S*token$`},
 		{0o640, "A=B", `mode 0640`},
-		{0o600, "HTTPS_PROXY=http://127.0.0.1:1", `(?m)^WARN proxy +HTTPS_PROXY is set, and is not used: requests go straight to http://127`},
+		{0o600, "HTTPS_PROXY=http://127.0.0.1:1", `(?m)^WARN proxy +HTTPS_PROXY is set but not used: requests go directly to http://127`},
 		{0o600, "HTTP_PROXY=http://127.0.0.1:1", `WARN proxy +HTTP_PROXY is set`},
 		{0o600, "ALL_PROXY=http://127.0.0.1:1", `WARN proxy +ALL_PROXY is set`},
 	} {

@@ -202,7 +202,11 @@ func (o *options) newReport() *report {
 // write writes the row of an invoke.
 func (r *report) write(d *audit.Invoke, events []event) error {
 	r.begun = true
-	return r.rows.Row(r.columns.values(row{d, events}))
+	err := r.rows.Row(r.columns.values(row{d, events}))
+	if r.room > 0 && r.format != "table" { // so that no message comes within a row
+		err = cmp.Or(err, r.escaped.Flush(), r.out.Flush())
+	}
+	return err
 }
 
 // end completes the report. Without a row it writes a header, or an empty list, only if always is set.

@@ -45,7 +45,7 @@ func TestReadScript_FromEachPlace_IsTheSame(t *testing.T) {
 func TestReadScript_OverTheLimit_IsAUsageError(t *testing.T) {
 	o := newSQLOptions(t, strings.Repeat(" ", maxScript+1))
 	_, _, err := o.readScript()
-	if usage := (cli.UsageError{}); !errors.As(err, &usage) || !strings.Contains(err.Error(), "over 16777216 bytes") {
+	if usage := (cli.UsageError{}); !errors.As(err, &usage) || !strings.Contains(err.Error(), "want at most 16777216 bytes") {
 		t.Errorf("%v", err)
 	}
 }
@@ -58,7 +58,7 @@ func TestSQLOptions_ThatContradictEachOther_AreAUsageError(t *testing.T) {
 		"contradict each other: give one": func(o *sqlOptions) { o.query, o.given, o.file = "SELECT 1", true, "a.sql" },
 		"greater than 0":                  func(o *sqlOptions) { o.maxMemory = 0 },
 		"both come from":                  func(o *sqlOptions) { o.app.Flags.Config = "-" },
-		`no format "parquet"`:             func(o *sqlOptions) { o.printer.format = "parquet" },
+		`found "parquet"`:                 func(o *sqlOptions) { o.printer.format = "parquet" },
 		"must be greater than 0":          func(o *sqlOptions) { o.config.Limits.Pages = 0 },
 	} {
 		o := newSQLOptions(t, "")

@@ -30,11 +30,11 @@ func TestOutOptions_Mistakes_AreExplained(t *testing.T) {
 		want  string
 	}{
 		"a size of stdout":         {outOptions{out: "-", format: "auto", rotateSize: "1MiB"}, "are for a file"},
-		"a size without its unit":  {outOptions{out: "a", format: "auto", rotateSize: "256"}, "--rotate-size: 256 without a unit is 256 bytes, less than one page: write 256MiB or similar"},
+		"a size without its unit":  {outOptions{out: "a", format: "auto", rotateSize: "256"}, "--rotate-size: 256 without a unit is 256 bytes, less than one page: write 256MiB, for example"},
 		"a size that is none":      {outOptions{out: "a", format: "auto", rotateSize: "big"}, "--rotate-size: want a number of bytes"},
 		"a format of a file":       {outOptions{out: "a", format: "bulk"}, "for an http or https address"},
-		"a format that is not":     {outOptions{out: "https://a", format: "csv"}, "no out-format"},
-		"a pasted authorization":   {outOptions{out: "https://a", format: "auto", authorization: "Bearer abcdef"}, "want a scheme and a reference"},
+		"a format that is not":     {outOptions{out: "https://a", format: "csv"}, "--out-format: want auto, ndjson"},
+		"a pasted authorization":   {outOptions{out: "https://a", format: "auto", authorization: "Bearer abcdef"}, "want a scheme and the place of a token"},
 		"an authorization of file": {outOptions{out: "a", format: "auto", authorization: "Bearer env:A"}, "for an http or https address"},
 	} {
 		err := c.flags.check()
