@@ -25,7 +25,7 @@ Usage: go run ./build [-guest PACKAGE] [-lines] [-o FILE]
   go run ./build                        writes build/okta.wasm and build/okta.wasm.sha256 of this checkout
   go run ./build -o /tmp/okta.wasm      writes /tmp/okta.wasm and /tmp/okta.wasm.sha256
   go run ./build -guest ./guest/template    builds another connector (docs/write-a-connector.md): writes build/template.wasm
-  (cd build && sha256sum -c okta.wasm.sha256)    checks a module that was written before
+  (cd build && sha256sum -c okta.wasm.sha256)    checks a module that was built earlier
 
 `
 
@@ -42,9 +42,9 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("build", flag.ContinueOnError)
-	out := flags.String("o", "", "the `file` to write; its checksum goes to FILE.sha256 (default build/okta.wasm of this checkout; of another connector, its folder's name)")
+	out := flags.String("o", "", "the `file` to write; its checksum goes to FILE.sha256 (default build/okta.wasm of this checkout; for another connector, build/FOLDER.wasm)")
 	pkg := flags.String("guest", "./guest", "the `package` of the connector to build, a folder of this checkout")
-	lines := flags.Bool("lines", false, "keep the tables of files and lines, for stack traces of a module that panics (3 % larger)")
+	lines := flags.Bool("lines", false, "keep the tables of files and lines for stack traces of panics (the module is 3 % larger)")
 	flags.SetOutput(io.Discard)
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -53,10 +53,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			flags.PrintDefaults()
 			return err
 		}
-		return fmt.Errorf("%w: go run ./build --help tells what there is", err)
+		return fmt.Errorf("%w: see go run ./build --help", err)
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("argument %q is not wanted: the file to write is given with -o", flags.Arg(0))
+		return fmt.Errorf("unknown argument %q: name the file to write with -o", flags.Arg(0))
 	}
 	root, err := pack.Root()
 	if err != nil {
@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return write(*out, wasm, stdout)
 }
 
-// nameOf is the name of a connector's module, less its ending.
+// nameOf returns the name of a connector's module without its extension.
 func nameOf(pkg string) string {
 	if name := path.Base(filepath.ToSlash(pkg)); name != "guest" {
 		return name
@@ -80,7 +80,7 @@ func nameOf(pkg string) string {
 	return "okta"
 }
 
-// write writes the module, and next to it its checksum as sha256sum does, and prints both.
+// write writes the module and its checksum, in the format of sha256sum, and prints both.
 func write(out string, wasm []byte, stdout io.Writer) error {
 	hash := sha256.Sum256(wasm)
 	sum := hex.EncodeToString(hash[:])

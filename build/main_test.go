@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-func TestTheChecksumFileIsThatOfTheModule(t *testing.T) {
+func TestRun_Output_HasModuleAndChecksum(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "new", "connector.wasm")
 	var printed bytes.Buffer
 	if err := run(t.Context(), []string{"-o", out}, &printed); err != nil {
@@ -31,7 +31,7 @@ func TestTheChecksumFileIsThatOfTheModule(t *testing.T) {
 	}
 	for _, want := range []string{out, fmt.Sprintf("%d bytes (%.2f MiB)", len(wasm), float64(len(wasm))/(1<<20)), sum} {
 		if !strings.Contains(printed.String(), want) {
-			t.Errorf("%q does not say %q", &printed, want)
+			t.Errorf("%q does not contain %q", &printed, want)
 		}
 	}
 	cached, err := pack.Cached(t.Context())
@@ -39,23 +39,23 @@ func TestTheChecksumFileIsThatOfTheModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(cached, wasm) {
-		t.Error("pack.Cached gives another module to tests")
+		t.Error("pack.Cached returns another module than the command wrote")
 	}
 }
 
-func TestHelpHasExamples(t *testing.T) {
+func TestRun_Help_HasExamples(t *testing.T) {
 	var printed bytes.Buffer
 	if err := run(t.Context(), []string{"--help"}, &printed); !errors.Is(err, flag.ErrHelp) {
 		t.Error(err)
 	}
 	for _, want := range []string{"go run ./build -o /tmp/okta.wasm", "  -o file"} {
 		if !strings.Contains(printed.String(), want) {
-			t.Errorf("the help does not say %q:\n%s", want, &printed)
+			t.Errorf("the help does not contain %q:\n%s", want, &printed)
 		}
 	}
 }
 
-func TestRunRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestRun_UnknownArguments_Fails(t *testing.T) {
 	for _, args := range [][]string{{"-x"}, {"okta.wasm"}, {"-o"}} {
 		if err := run(t.Context(), args, &bytes.Buffer{}); err == nil || errors.Is(err, flag.ErrHelp) {
 			t.Errorf("%q: %v", args, err)
@@ -77,10 +77,10 @@ func TestRun_AnotherGuest_IsPackedWithItsOwnManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(m.Customs) != 1 || !bytes.Contains(m.Customs[0].Data, []byte(`"kind":"notes"`)) {
-		t.Errorf("custom sections %q, want the manifest of notes alone", fmt.Sprint(m.Customs))
+		t.Errorf("custom sections %q, want only the manifest of notes", fmt.Sprint(m.Customs))
 	}
 	if err := run(t.Context(), []string{"-guest", "./guest/none", "-o", out}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "./guest/none") {
-		t.Errorf("a package that is not there: %v", err)
+		t.Errorf("a missing package: %v", err)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestMakefile_EveryTestRun_HasATimeout keeps Go's limit of 10 minutes from deciding on a busy machine.
+// TestMakefile_EveryTestRun_HasATimeout: Go's default limit of 10 minutes is too short for a busy machine.
 func TestMakefile_EveryTestRun_HasATimeout(t *testing.T) {
 	text, err := os.ReadFile("../Makefile")
 	if err != nil {

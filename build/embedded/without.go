@@ -2,5 +2,5 @@
 
 package embedded
 
-// Module returns ok false: this program was built without a module.
+// Module returns false for ok: this program was built without a module.
 func Module() (module []byte, sum string, ok bool) { return nil, "", false }

@@ -17,30 +17,30 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// folders are those of this Go module that go into any guest; a test holds them against what guest/ imports.
+// folders are the folders of this Go module whose packages a guest may import. A test compares them with the imports of guest/.
 var folders = []string{"abi", "guest"}
 
-// aside are packages in these folders that only tests import: no guest changes with them.
-var aside = []string{"guest/hostcall/hosttest", "guest/okta/e2e", "guest/okta/oktatest"}
+// testOnly are the packages in these folders that only tests import. No guest depends on them.
+var testOnly = []string{"guest/hostcall/hosttest", "guest/okta/e2e", "guest/okta/oktatest"}
 
-// form is the form of a packed module. It changes with what this package makes of what the compiler built.
-const form = 3
+// format is the version of the format of packed modules. Increase it when this package changes what it does after the build.
+const format = 3
 
-// keep is how long a cached module stays that nobody asks for any more.
-const keep = 7 * 24 * time.Hour
+// maxAge is the age after which a cached module is removed.
+const maxAge = 7 * 24 * time.Hour
 
-// Cached is Guest with a cache, for tests: the module is built once for all of them. The cache is the folder
-// okta-connector in os.UserCacheDir, keyed by the sources, the manifest, the flags and the version of Go; where it
-// cannot be used, the module is built. It is safe for several processes at once.
+// Cached is Guest with a cache, for tests: the module is built once for all of them. The cache is the folder okta-connector in
+// os.UserCacheDir. Its keys depend on the sources, the manifest, the flags and the version of Go. If the cache cannot be
+// used, the module is built. Several processes may call it concurrently.
 func Cached(ctx context.Context) ([]byte, error) { return cached(ctx, cacheDir(), Options{}) }
 
-// CachedPackage is Cached for another package of this Go module ("./host/testdata/hostile") with a manifest of its own.
-// The package may import those under abi/ and guest/, and no others of this module.
+// CachedPackage is Cached for another package of this Go module, such as "./host/testdata/hostile", with another manifest. Of
+// this module, the package may import only packages under abi/ and guest/.
 func CachedPackage(ctx context.Context, pkg string, manifest []byte) ([]byte, error) {
 	return cached(ctx, cacheDir(), Options{Package: pkg, Manifest: manifest})
 }
 
-// cacheDir is "" when there is none.
+// cacheDir returns the folder of the cache, or "" if there is none.
 func cacheDir() string {
 	base, err := os.UserCacheDir()
 	if err != nil {
@@ -69,39 +69,39 @@ func cached(ctx context.Context, dir string, o Options) ([]byte, error) {
 		return nil, err
 	}
 	file := filepath.Join(dir, "guest-"+key+".wasm")
-	if wasm, err := os.ReadFile(file); err == nil && holds(wasm, o.Manifest) {
+	if wasm, err := os.ReadFile(file); err == nil && isModule(wasm, o.Manifest) {
 		return wasm, nil
 	}
 	wasm, err := guest(ctx, tool, o)
 	if err != nil {
 		return nil, err
 	}
-	if Write(file, wasm) == nil { // without a cache the next caller builds again
-		prune(dir, time.Now().Add(-keep))
+	if Write(file, wasm) == nil { // if it fails, the next caller builds again
+		prune(dir, time.Now().Add(-maxAge))
 	}
 	return wasm, nil
 }
 
-// holds reports whether a cached module is whole and has this manifest and no other custom section.
-func holds(wasm, manifest []byte) bool {
+// isModule reports whether a cached module is whole, and has this manifest and no other custom section.
+func isModule(wasm, manifest []byte) bool {
 	m, err := wasmbin.Parse(wasm)
 	return err == nil && len(m.Customs) == 1 && m.Customs[0].Name == abi.ManifestSection && bytes.Equal(m.Customs[0].Data, manifest)
 }
 
-// prune removes the modules of a cache that were written before a time.
+// prune removes the modules from a cache that were written before a time.
 func prune(dir string, before time.Time) {
 	files, _ := filepath.Glob(filepath.Join(dir, "guest-*.wasm"))
 	for _, f := range files {
 		if info, err := os.Stat(f); err == nil && info.ModTime().Before(before) {
-			_ = os.Remove(f) // another process may have been faster
+			_ = os.Remove(f) // another process may have removed it
 		}
 	}
 }
 
-// key is a hash over everything that goes into the module.
+// key returns a hash of everything that the module depends on.
 func key(goVersion string, o Options) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %q %q %q %q %q\n", form, goVersion, flags, fixed, o.Package, o.Manifest)
+	fmt.Fprintf(h, "%d %q %q %q %q %q\n", format, goVersion, flags, fixed, o.Package, o.Manifest)
 	files := []string{"go.mod", "go.sum"}
 	for _, folder := range append([]string{o.Package}, folders...) {
 		found, err := sources(o.Dir, folder)
@@ -122,8 +122,8 @@ func key(goVersion string, o Options) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:32], nil
 }
 
-// sources lists the files under a folder of a module that its packages can be made of, tests and their data aside, by
-// their paths in the module. What is embedded is among them.
+// sources returns the files in a folder of a module, with embedded files and without tests and their data. Paths are relative
+// to the module.
 func sources(module, folder string) (files []string, err error) {
 	top := filepath.Join(module, folder)
 	err = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
@@ -134,7 +134,7 @@ func sources(module, folder string) (files []string, err error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == "testdata" && path != top || slices.Contains(aside, filepath.ToSlash(rel))):
+		case d.IsDir() && (d.Name() == "testdata" && path != top || slices.Contains(testOnly, filepath.ToSlash(rel))):
 			return filepath.SkipDir
 		case !d.Type().IsRegular() || strings.HasSuffix(path, "_test.go"):
 			return nil

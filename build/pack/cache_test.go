@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// checkout writes what a key is made of, with a guest that builds in no time.
+// checkout writes a small Go module with a guest that builds quickly.
 func checkout(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -38,7 +38,7 @@ func put(t *testing.T, file, text string) {
 	}
 }
 
-func TestCachedBuildsOnce(t *testing.T) {
+func TestCached_SecondCall_UsesCache(t *testing.T) {
 	cache := t.TempDir()
 	o := Options{Dir: checkout(t), Manifest: okta.Manifest()}
 	first, err := cached(t.Context(), cache, o)
@@ -53,14 +53,14 @@ func TestCachedBuildsOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A module without code tells whether it came from the cache.
+	// A module without code shows that it came from the cache.
 	mark, err := wasmbin.AppendCustom([]byte("\x00asm\x01\x00\x00\x00"), marked.Customs[0].Name, marked.Customs[0].Data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	put(t, files[0], string(mark))
 	if got, err := cached(t.Context(), cache, o); err != nil || !bytes.Equal(got, mark) {
-		t.Errorf("%d bytes, %v: built again", len(got), err)
+		t.Errorf("%d bytes, %v: the module was built again", len(got), err)
 	}
 	for name, text := range map[string]string{"cut": string(first[:len(first)/2]), "without manifest": "\x00asm\x01\x00\x00\x00"} {
 		put(t, files[0], text)
@@ -70,18 +70,18 @@ func TestCachedBuildsOnce(t *testing.T) {
 	}
 }
 
-func TestCachedBuildsWithoutACache(t *testing.T) {
+func TestCached_NoCacheFolder_Builds(t *testing.T) {
 	o := Options{Dir: checkout(t), Manifest: okta.Manifest()}
 	file := filepath.Join(t.TempDir(), "file")
 	put(t, file, "no folder")
-	for name, dir := range map[string]string{"none": "", "a file in its place": file, "below a file": filepath.Join(file, "below")} {
-		if wasm, err := cached(t.Context(), dir, o); err != nil || !holds(wasm, o.Manifest) {
+	for name, dir := range map[string]string{"none": "", "a file instead of a folder": file, "below a file": filepath.Join(file, "below")} {
+		if wasm, err := cached(t.Context(), dir, o); err != nil || !isModule(wasm, o.Manifest) {
 			t.Errorf("%s: %d bytes, %v", name, len(wasm), err)
 		}
 	}
 }
 
-func TestCachedIsSafeForSeveralAtOnce(t *testing.T) {
+func TestCached_Concurrent_GivesSameModule(t *testing.T) {
 	cache := t.TempDir()
 	o := Options{Dir: checkout(t), Manifest: okta.Manifest()}
 	var all sync.WaitGroup
@@ -106,7 +106,7 @@ func TestCachedIsSafeForSeveralAtOnce(t *testing.T) {
 	}
 }
 
-func TestTheKeyChangesWithWhatGoesIntoTheModule(t *testing.T) {
+func TestKey_AnySource_ChangesIt(t *testing.T) {
 	o := Options{Dir: checkout(t), Package: "./guest", Manifest: []byte("{}")}
 	put(t, filepath.Join(o.Dir, "other", "main.go"), "package main\n")
 	get := func(version string, o Options) string {
@@ -121,7 +121,7 @@ func TestTheKeyChangesWithWhatGoesIntoTheModule(t *testing.T) {
 	for _, f := range []string{"guest/main_test.go", "guest/testdata/x.go", "guest/okta/oktatest/x.go", "README.md", "host/host.go"} {
 		put(t, filepath.Join(o.Dir, f), "package x\n")
 		if get("go1", o) != first {
-			t.Errorf("%s is no part of the module and changed the key", f)
+			t.Errorf("%s is not part of the module, but it changed the key", f)
 		}
 	}
 	seen := map[string]string{first: "nothing"}
@@ -140,8 +140,8 @@ func TestTheKeyChangesWithWhatGoesIntoTheModule(t *testing.T) {
 	}
 }
 
-// Packages of this module in other folders would not count in the key, and a cached module would be an old one.
-func TestTheKeyCoversEveryPackageOfTheGuest(t *testing.T) {
+// TestKey_GuestImports_AreCovered: the key ignores other folders, so an import from there would lead to outdated modules.
+func TestKey_GuestImports_AreCovered(t *testing.T) {
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
@@ -157,14 +157,14 @@ func TestTheKeyCoversEveryPackageOfTheGuest(t *testing.T) {
 		for path := range strings.FieldsSeq(string(out)) {
 			rest, ours := strings.CutPrefix(path, modulePath+"/")
 			folder, _, _ := strings.Cut(rest, "/")
-			if ours && (!slices.Contains(folders, folder) || slices.Contains(aside, rest)) && "./"+rest != pkg {
+			if ours && (!slices.Contains(folders, folder) || slices.Contains(testOnly, rest)) && "./"+rest != pkg {
 				t.Errorf("%s imports %s: add its folder to folders in cache.go", pkg, path)
 			}
 		}
 	}
 }
 
-func TestPruneRemovesOldModulesAlone(t *testing.T) {
+func TestPrune_OldModules_AreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()
 	for name, age := range map[string]time.Duration{"guest-old.wasm": 2 * time.Hour, "guest-new.wasm": 0, "other": 2 * time.Hour} {
@@ -177,11 +177,11 @@ func TestPruneRemovesOldModulesAlone(t *testing.T) {
 	prune(dir, now.Add(-time.Hour))
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 || entries[0].Name() != "guest-new.wasm" || entries[1].Name() != "other" {
-		t.Errorf("left are %v (%v)", entries, err)
+		t.Errorf("%v remain (%v), want guest-new.wasm and other", entries, err)
 	}
 }
 
-func TestRootIsTheFolderOfOurModule(t *testing.T) {
+func TestRoot_NestedModule_IsSkipped(t *testing.T) {
 	dir := t.TempDir()
 	inner := filepath.Join(dir, "host", "testdata", "other", "deep")
 	put(t, filepath.Join(dir, "go.mod"), "// the connector\nmodule \""+modulePath+"\" // here\n")
@@ -191,6 +191,6 @@ func TestRootIsTheFolderOfOurModule(t *testing.T) {
 		t.Errorf("%q, %v, want %q", got, err, dir)
 	}
 	if got, err := root([]string{t.TempDir()}); err == nil {
-		t.Errorf("%q, where there is none", got)
+		t.Errorf("%q, want an error outside of a checkout", got)
 	}
 }

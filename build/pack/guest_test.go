@@ -16,7 +16,7 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// manifest is a small one that hosts take, after a change to it.
+// manifest returns a small valid manifest after a change.
 func manifest(tb testing.TB, change func(*abi.Manifest)) []byte {
 	tb.Helper()
 	m := abi.Manifest{ABI: abi.Version, Kind: "tiny", Version: "1", ConfigSchema: json.RawMessage(`{}`), Operations: []abi.Operation{{
@@ -33,7 +33,7 @@ func manifest(tb testing.TB, change func(*abi.Manifest)) []byte {
 
 func unchanged(*abi.Manifest) {}
 
-// tiny writes a Go module with a guest of a few lines.
+// tiny writes a Go module with a small guest.
 func tiny(tb testing.TB) (dir string) {
 	tb.Helper()
 	dir = tb.TempDir()
@@ -59,30 +59,30 @@ func guest(tb testing.TB, o pack.Options) []byte {
 	return wasm
 }
 
-func TestAnyGuestIsPackedWithTheManifestGiven(t *testing.T) {
+func TestGuest_OtherPackage_GetsGivenManifest(t *testing.T) {
 	want := manifest(t, unchanged)
 	m, err := wasmbin.Parse(guest(t, pack.Options{Dir: tiny(t), Manifest: want}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(m.Customs) != 1 || m.Customs[0].Name != abi.ManifestSection || !bytes.Equal(m.Customs[0].Data, want) {
-		t.Errorf("custom sections %+v, want the manifest alone", m.Customs)
+		t.Errorf("custom sections %+v, want only the manifest", m.Customs)
 	}
 	var names []string
 	for _, ex := range m.Exports {
 		names = append(names, ex.Name)
 	}
 	if got := strings.Join(names, " "); !strings.Contains(got, "version") || !strings.Contains(got, "_initialize") {
-		t.Errorf("exports %s, want a reactor's with version", got)
+		t.Errorf("exports %s, want those of a reactor, and version", got)
 	}
 }
 
-func TestTheCallersSurroundingsDoNotReachTheModule(t *testing.T) {
+func TestGuest_CallersEnvironment_DoesNotMatter(t *testing.T) {
 	want := guest(t, pack.Options{})
 	again := func(t *testing.T) {
 		t.Helper()
 		if got := guest(t, pack.Options{}); !bytes.Equal(want, got) {
-			t.Errorf("another module of %d bytes, the first had %d", len(got), len(want))
+			t.Errorf("a different module of %d bytes, the first has %d", len(got), len(want))
 		}
 	}
 	t.Run("environment", func(t *testing.T) {
@@ -91,10 +91,10 @@ func TestTheCallersSurroundingsDoNotReachTheModule(t *testing.T) {
 		t.Setenv("GOEXPERIMENT", "nogreenteagc")
 		again(t)
 	})
-	t.Run("what go env -w wrote", func(t *testing.T) {
+	t.Run("settings of go env -w", func(t *testing.T) {
 		config := t.TempDir()
 		put(t, filepath.Join(config, "go", "env"), "GOFLAGS=-tags=other -ldflags=-w\nGOFIPS140=latest\n")
-		t.Setenv("XDG_CONFIG_HOME", config) // where it is by default
+		t.Setenv("XDG_CONFIG_HOME", config) // the default place
 		again(t)
 		t.Setenv("GOENV", filepath.Join(config, "go", "env"))
 		again(t)
@@ -106,7 +106,7 @@ func TestTheCallersSurroundingsDoNotReachTheModule(t *testing.T) {
 	})
 }
 
-func TestGuestSaysWhyNoHostTakesTheManifest(t *testing.T) {
+func TestGuest_RefusedManifest_ErrorSaysWhy(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		manifest []byte
@@ -122,7 +122,7 @@ func TestGuestSaysWhyNoHostTakesTheManifest(t *testing.T) {
 		}), "exceeds class read"},
 		{"too large", manifest(t, func(m *abi.Manifest) {
 			m.Operations[0].Summary = strings.Repeat("x", abi.MaxManifestSize)
-		}), "hosts take 1048576"},
+		}), "more than the maximum of 1048576"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := pack.Guest(t.Context(), pack.Options{Dir: t.TempDir(), Manifest: tt.manifest})
@@ -133,7 +133,7 @@ func TestGuestSaysWhyNoHostTakesTheManifest(t *testing.T) {
 	}
 }
 
-func TestGuestSaysWhyItCannotBuild(t *testing.T) {
+func TestGuest_BuildFails_ErrorSaysWhy(t *testing.T) {
 	broken := tiny(t)
 	put(t, filepath.Join(broken, "guest", "more.go"), "package main\n\nvar x int = \"no number\"\n")
 	canceled, cancel := context.WithCancel(t.Context())
@@ -147,7 +147,7 @@ func TestGuestSaysWhyItCannotBuild(t *testing.T) {
 	}{
 		{"sources that do not compile", path, broken, t.Context(), "more.go:3", nil},
 		{"no go command", t.TempDir(), broken, t.Context(), "install Go", exec.ErrNotFound},
-		{"a caller who gave up", path, broken, canceled, "canceled", context.Canceled},
+		{"a canceled context", path, broken, canceled, "canceled", context.Canceled},
 		{"no folder", path, filepath.Join(broken, "none"), t.Context(), "no such file", os.ErrNotExist},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestGuestSaysWhyItCannotBuild(t *testing.T) {
 	}
 }
 
-func TestWriteReplacesAFileAtOnce(t *testing.T) {
+func TestWrite_ExistingFile_IsReplaced(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "new", "folder", "okta.wasm")
 	for _, text := range []string{"one", "two"} {
 		put(t, file, text)
@@ -169,9 +169,9 @@ func TestWriteReplacesAFileAtOnce(t *testing.T) {
 		}
 	}
 	if entries, err := os.ReadDir(filepath.Dir(file)); err != nil || len(entries) != 1 {
-		t.Errorf("%v (%v), want the file alone", entries, err)
+		t.Errorf("%v (%v), want only the file", entries, err)
 	}
 	if err := pack.Write(filepath.Join(file, "below"), nil); err == nil {
-		t.Error("a file below a file is written")
+		t.Error("a file below a file was written")
 	}
 }

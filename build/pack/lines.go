@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 )
 
-// dropLines takes the tables of files and lines out of the image of a Go module's memory, so that a stack trace of the module
-// has the names of functions alone. Nothing else in Go's runtime reads them. It returns how many bytes it made zero: 0 for an
-// image without a table in the format of Go 1.20 to 1.26.
+// dropLines clears the tables of files and lines in the memory image of a Go module. Stack traces of the module then have only
+// the names of functions; nothing else in Go's runtime reads these tables. It returns how many bytes it cleared: 0 for an image
+// without a table in the format of Go 1.20 to 1.26.
 //
-// The format is that of package internal/abi and of runtime.pcHeader, _func and pcvalue.
+// The format is defined by package internal/abi and by runtime.pcHeader, _func and pcvalue.
 func dropLines(image []byte) (dropped int) {
 	for at := 0; ; at++ {
 		i := bytes.Index(image[at:], []byte{0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8})
@@ -25,23 +25,23 @@ func dropLines(image []byte) (dropped int) {
 
 // Offsets in runtime._func, in bytes.
 const (
-	funcPCSP     = 16
-	funcPCFile   = 20
-	funcPCLn     = 24
-	funcNPCData  = 28
-	funcNumber   = 43 // the number of its funcdata
-	funcHeader   = 44
-	tableHeader  = 72 // the size of runtime.pcHeader
-	mostPCTables = 32 // the most that one function has
+	funcPCSP    = 16
+	funcPCFile  = 20
+	funcPCLn    = 24
+	funcNPCData = 28
+	funcNumber  = 43 // number of funcdata entries
+	funcHeader  = 44
+	tableHeader = 72 // size of runtime.pcHeader
+	maxPCTables = 32 // most tables of one function
 )
 
-// lineTable is runtime's table of functions.
+// lineTable is the runtime's table of functions.
 type lineTable struct {
-	pctab []byte   // pairs of steps of value and program counter, for each function several tables
-	funcs [][]byte // a runtime._func each
+	pctab []byte   // several tables for each function, with pairs of steps of value and program counter
+	funcs [][]byte // each is a runtime._func
 }
 
-// readLineTable reads the table that begins an image; ok is false where its parts do not fit together.
+// readLineTable reads the table at the beginning of an image. ok is false if its parts are not consistent.
 func readLineTable(image []byte) (t lineTable, ok bool) {
 	if len(image) < tableHeader {
 		return t, false
@@ -60,7 +60,7 @@ func readLineTable(image []byte) (t lineTable, ok bool) {
 		}
 		f := table[offset:]
 		n := binary.LittleEndian.Uint32(f[funcNPCData:])
-		if n > mostPCTables || uint64(funcHeader+4*n) > uint64(len(f)) {
+		if n > maxPCTables || uint64(funcHeader+4*n) > uint64(len(f)) {
 			return t, false
 		}
 		t.funcs = append(t.funcs, f)
@@ -68,7 +68,7 @@ func readLineTable(image []byte) (t lineTable, ok bool) {
 	return t, true
 }
 
-// drop makes zero what only files and lines need.
+// drop clears the tables that only files and lines need, and returns the number of bytes cleared.
 func (t lineTable) drop() (dropped int) {
 	kept := make([]bool, len(t.pctab))
 	keep := func(offset uint32) {
@@ -97,8 +97,8 @@ func (t lineTable) drop() (dropped int) {
 	return dropped
 }
 
-// size returns the length of the table at an offset, as runtime.step reads it: it ends with a value's step of 0, which is not
-// the first. Offset 0 is no table.
+// size returns the length of the table at an offset, as runtime.step reads it: it ends with a value step of 0 that is not the
+// first. Offset 0 means that there is no table.
 func (t lineTable) size(offset uint32) int {
 	if offset == 0 || int(offset) >= len(t.pctab) {
 		return 0

@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/guest/okta"
 )
 
-// panicking is a guest whose export panics, two functions deep and behind a stack that has grown.
+// panicking is a guest whose export panics, two functions deep and after its stack has grown.
 const panicking = `package main
 
 //go:wasmexport run
@@ -32,7 +32,7 @@ func broken(m map[string]int32) int32 { m["x"] = 1; return m["x"] }
 func main() {}
 `
 
-// trace returns what a module writes to its standard error when it panics.
+// trace returns the standard error of a module that panics.
 func trace(t *testing.T, wasm []byte) string {
 	t.Helper()
 	ctx := t.Context()
@@ -45,12 +45,12 @@ func trace(t *testing.T, wasm []byte) string {
 		t.Fatal(err)
 	}
 	if _, err := m.ExportedFunction("run").Call(ctx); err == nil {
-		t.Error("it does not panic")
+		t.Error("the module does not panic")
 	}
 	return stderr.String()
 }
 
-func TestGuest_WithoutLines_NamesFunctionsInATrace(t *testing.T) {
+func TestGuest_WithoutLines_TraceNamesFunctions(t *testing.T) {
 	o := Options{Dir: t.TempDir(), Package: "./guest", Manifest: okta.Manifest()}
 	put(t, filepath.Join(o.Dir, "go.mod"), "module tiny\n\ngo 1.24\n")
 	put(t, filepath.Join(o.Dir, "guest", "main.go"), panicking)
@@ -75,7 +75,7 @@ func TestGuest_WithoutLines_NamesFunctionsInATrace(t *testing.T) {
 	}
 }
 
-func TestDropLines_AnotherFormat_IsLeft(t *testing.T) {
+func TestDropLines_OtherFormat_IsUnchanged(t *testing.T) {
 	header := []byte{0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8}
 	for name, image := range map[string][]byte{
 		"nothing":                     nil,
@@ -86,12 +86,12 @@ func TestDropLines_AnotherFormat_IsLeft(t *testing.T) {
 	} {
 		before := bytes.Clone(image)
 		if n := dropLines(image); n != 0 || !bytes.Equal(image, before) {
-			t.Errorf("%s: %d bytes are gone", name, n)
+			t.Errorf("%s: %d bytes were cleared", name, n)
 		}
 	}
 }
 
 func FuzzDropLines(f *testing.F) {
 	f.Add([]byte{0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8, 1, 0, 0, 0, 0, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, image []byte) { dropLines(image) }) // it does not panic
+	f.Fuzz(func(t *testing.T, image []byte) { dropLines(image) }) // must not panic
 }

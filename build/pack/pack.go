@@ -1,5 +1,5 @@
-// Package pack makes the connector's module: it builds guest/ for Wasm, strips it, and writes the manifest into it. The
-// same sources and the same Go give the same bytes.
+// Package pack makes the connector's module: it builds guest/ for Wasm, strips it, and adds the manifest. The same sources and
+// the same Go give the same bytes.
 package pack
 
 import (
@@ -12,18 +12,18 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// ErrManifest is wrapped by the error about a manifest that no host would accept.
+// ErrManifest is wrapped by errors about a manifest that no host would accept.
 var ErrManifest = errors.New("the manifest cannot be packed")
 
 // connector is the package of this repository's connector.
 const connector = "./guest"
 
-// Options say what to pack. The zero value is the connector.
+// Options say what to pack. The zero value packs the connector.
 type Options struct {
-	Dir      string // root of the Go module that holds Package; default Root()
+	Dir      string // root of the Go module with Package; default Root()
 	Package  string // the guest's package as a path in Dir; default "./guest"
-	Manifest []byte // JSON of an abi.Manifest, packed byte for byte; default what the package says it is, see Guest
-	Lines    bool   // whether stack traces of the module have files and lines besides the names of functions
+	Manifest []byte // JSON of an abi.Manifest, packed byte for byte; default see Guest
+	Lines    bool   // whether stack traces of the module also have files and lines
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -43,11 +43,12 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Guest builds and packs a module: all custom sections of the compiler are gone, its code is compacted, its tables of
-// lines are gone unless they are wanted, and the manifest is in abi.ManifestSection. Nothing is built for a manifest that a host would refuse; that error wraps ErrManifest.
+// Guest builds and packs a module. It removes the compiler's custom sections and, unless Lines is set, the tables of lines,
+// compacts the code, and adds the manifest as section abi.ManifestSection. For a manifest that a host would refuse, it builds
+// nothing and returns an error that wraps ErrManifest.
 //
-// Without a manifest, the package's command is built for this machine and run with the argument manifest, and prints it, as
-// guest/module has it. It runs the go command that is first in PATH, and keeps nothing but Go's own build cache.
+// Without a manifest, Guest builds the package's command for this machine and runs it with the argument manifest, which prints
+// the manifest (see guest/module). Guest uses the first go command in PATH. It stores nothing except in Go's build cache.
 func Guest(ctx context.Context, o Options) ([]byte, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -74,31 +75,31 @@ func guest(ctx context.Context, tool *toolchain, o Options) ([]byte, error) {
 		return nil, err
 	}
 	if wasm, err = wasmbin.Strip(wasm, func(string) bool { return false }); err != nil {
-		return nil, fmt.Errorf("what %s built from %s: %w", tool.version, o.Package, err)
+		return nil, fmt.Errorf("packing the output of %s for %s: %w", tool.version, o.Package, err)
 	}
 	if wasm, err = wasmbin.Compact(wasm); err != nil {
-		return nil, fmt.Errorf("what %s built from %s: %w", tool.version, o.Package, err)
+		return nil, fmt.Errorf("packing the output of %s for %s: %w", tool.version, o.Package, err)
 	}
 	if !o.Lines {
 		switch smaller, err := wasmbin.EditData(wasm, func(image []byte) { dropLines(image) }); {
 		case err == nil:
 			wasm = smaller
-		case !errors.Is(err, wasmbin.ErrData): // data of another form stays
-			return nil, fmt.Errorf("what %s built from %s: %w", tool.version, o.Package, err)
+		case !errors.Is(err, wasmbin.ErrData): // data in another format stays
+			return nil, fmt.Errorf("packing the output of %s for %s: %w", tool.version, o.Package, err)
 		}
 	}
 	return wasmbin.AppendCustom(wasm, abi.ManifestSection, o.Manifest)
 }
 
-// checkManifest reports why a host that speaks this ABI would refuse the manifest.
+// checkManifest returns why a host with this ABI would refuse the manifest.
 func checkManifest(raw []byte) error {
 	if len(raw) > abi.MaxManifestSize {
-		return fmt.Errorf("%w: it has %d bytes, and hosts take %d: shorten summaries, descriptions or schemas",
+		return fmt.Errorf("%w: it has %d bytes, more than the maximum of %d: shorten summaries, descriptions or schemas",
 			ErrManifest, len(raw), abi.MaxManifestSize)
 	}
 	m, err := abi.ParseManifest(raw, nil)
 	if err == nil && m.Minor > abi.Minor {
-		err = fmt.Errorf("it is of minor version %d, and this is a build for %d: nobody would check its later members", m.Minor, abi.Minor)
+		err = fmt.Errorf("it has minor version %d, but this build supports up to %d and cannot check later members: use a newer build", m.Minor, abi.Minor)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrManifest, err)

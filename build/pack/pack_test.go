@@ -15,8 +15,8 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// TestTheBuildIsReproducible packs the checkout twice, and a copy of it elsewhere, and wants the same bytes.
-func TestTheBuildIsReproducible(t *testing.T) {
+// TestGuest_SameSources_GiveSameBytes packs the checkout twice, and a copy of it in another folder.
+func TestGuest_SameSources_GiveSameBytes(t *testing.T) {
 	ctx := context.Background()
 	root, err := pack.Root()
 	if err != nil {
@@ -37,7 +37,7 @@ func TestTheBuildIsReproducible(t *testing.T) {
 	for _, name := range []string{"abi", "guest", "go.mod", "go.sum"} {
 		copyTree(t, filepath.Join(root, name), filepath.Join(elsewhere, name))
 	}
-	t.Setenv("GOFLAGS", "-tags=other") // what the caller has set must not matter
+	t.Setenv("GOFLAGS", "-tags=other") // the caller's environment must not matter
 	third, err := pack.Guest(ctx, pack.Options{Dir: elsewhere})
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func copyTree(t *testing.T, from, to string) {
 	}
 }
 
-func TestTheModuleCarriesItsManifestAlone(t *testing.T) {
+func TestCached_Module_HasOnlyItsManifest(t *testing.T) {
 	wasm, err := pack.Cached(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -85,16 +85,16 @@ func TestTheModuleCarriesItsManifestAlone(t *testing.T) {
 	}
 }
 
-func TestAWrongManifestIsNotPacked(t *testing.T) {
+func TestGuest_InvalidManifest_Fails(t *testing.T) {
 	for name, manifest := range map[string]string{
-		"no JSON":          `{`,
+		"not JSON":         `{`,
 		"an unknown field": `{"abi":"mach5:connector/v1","kind":"okta","extra":1}`,
 		"no operations":    `{"abi":"mach5:connector/v1","kind":"okta","version":"1","config_schema":{},"rate_limit_headers":{},"operations":[]}`,
 		"too large":        `"` + strings.Repeat("x", abi.MaxManifestSize) + `"`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := pack.Guest(context.Background(), pack.Options{Manifest: []byte(manifest)}); err == nil {
-				t.Error("it was packed")
+				t.Error("the manifest was packed")
 			}
 		})
 	}

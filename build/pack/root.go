@@ -10,8 +10,8 @@ import (
 
 const modulePath = "github.com/mach5/okta-connector"
 
-// Root finds the root of the Go module: above this source file where its place is known (it is not in a binary built
-// with -trimpath), else above the working directory.
+// Root returns the root folder of the Go module. It searches above this source file, whose path is not known in a binary built
+// with -trimpath, and then above the working directory.
 func Root() (string, error) {
 	var starts []string
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
@@ -34,10 +34,10 @@ func root(starts []string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("the sources of %s are not above any of %q: run this inside of a checkout", modulePath, starts)
+	return "", fmt.Errorf("no checkout of %s was found above %q: run this in a checkout", modulePath, starts)
 }
 
-// isRoot reports whether the go.mod of our module is in a folder.
+// isRoot reports whether a folder has the go.mod of this module.
 func isRoot(dir string) bool {
 	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	if err != nil {

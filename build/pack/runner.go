@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// Runner builds wasm-runner with a module embedded, as make build does, and writes it to path. Unlike make build it writes
-// nothing into the checkout, so that tests and benchmarks may call it. ldflags are for the linker, and may be empty.
+// Runner builds wasm-runner with an embedded module, like make build, and writes it to path. Unlike make build, it writes
+// nothing into the checkout, so tests and benchmarks may call it. ldflags are the linker's flags and may be empty.
 func Runner(ctx context.Context, path string, wasm []byte, ldflags string) error {
 	root, err := Root()
 	if err != nil {
@@ -23,7 +23,7 @@ func Runner(ctx context.Context, path string, wasm []byte, ldflags string) error
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	const name = "okta.wasm"
-	overlay := map[string]string{} // stands in for the files that make build puts into build/embedded
+	overlay := map[string]string{} // replaces the files that make build writes into build/embedded
 	for file, content := range map[string][]byte{
 		name:             wasm,
 		name + ".sha256": fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(wasm), name),

@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// flags of the build: nothing of this machine or this moment goes into the module.
+// flags are the flags of the build. With them, the module does not depend on the machine or the time.
 var flags = []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-buildmode=c-shared"}
 
-// fixed is the part of the build's environment that does not depend on the caller's.
+// fixed is the part of the build's environment that is always the same.
 var fixed = []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOENV=off", "GOFLAGS=", "GOWORK=off"}
 
-// dropped are the variables of the caller's environment that would change the module.
-var dropped = []string{"GOOS", "GOARCH", "CGO_ENABLED", "GOENV", "GOFLAGS", "GOWORK", "GOWASM", "GOEXPERIMENT",
+// removed are the variables of the caller's environment that would change the module.
+var removed = []string{"GOOS", "GOARCH", "CGO_ENABLED", "GOENV", "GOFLAGS", "GOWORK", "GOWASM", "GOEXPERIMENT",
 	"GOFIPS140", "GODEBUG", "GO111MODULE"}
 
-// carried are the settings that say where things are and not what is built. They are asked for by name, since GOENV=off
-// hides those that `go env -w` wrote.
-var carried = []string{"GOPATH", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE",
+// settingNames are Go's settings of places, which do not change the module. They are read with go env, since GOENV=off hides
+// those that `go env -w` wrote.
+var settingNames = []string{"GOPATH", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE",
 	"GOINSECURE", "GOVCS", "GOAUTH", "GOTOOLCHAIN"}
 
-// toolchain is the installed Go in the folder of a module.
+// toolchain is the installed Go, for a folder with a Go module.
 type toolchain struct {
 	dir     string
 	env     []string
@@ -39,17 +39,17 @@ type toolchain struct {
 
 func newToolchain(ctx context.Context, dir string) (*toolchain, error) {
 	t := &toolchain{dir: dir, env: append(os.Environ(), "GOWORK=off")}
-	out, err := t.run(ctx, append([]string{"env", "-json", "GOVERSION"}, carried...)...)
+	out, err := t.run(ctx, append([]string{"env", "-json", "GOVERSION"}, settingNames...)...)
 	if err != nil {
 		return nil, err
 	}
 	var settings map[string]string
 	if err := json.Unmarshal(out, &settings); err != nil {
-		return nil, fmt.Errorf("reading what go env says: %w", err)
+		return nil, fmt.Errorf("reading the output of go env: %w", err)
 	}
 	t.version = settings["GOVERSION"]
-	t.env = without(os.Environ(), slices.Concat(dropped, carried))
-	for _, name := range carried {
+	t.env = without(os.Environ(), slices.Concat(removed, settingNames))
+	for _, name := range settingNames {
 		if v := settings[name]; v != "" {
 			t.env = append(t.env, name+"="+v)
 		}
@@ -72,22 +72,22 @@ func (t *toolchain) build(ctx context.Context, pkg string) ([]byte, error) {
 	return os.ReadFile(out)
 }
 
-// manifest asks a package's command, built for this machine, for the manifest of its module.
+// manifest runs a package's command, built for this machine, to get the manifest of its module.
 func (t *toolchain) manifest(ctx context.Context, pkg string) ([]byte, error) {
 	native := *t
 	native.env = append(without(t.env, []string{"GOOS", "GOARCH"}), "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	out, err := native.run(ctx, "run", pkg, "manifest")
 	if err != nil {
-		return nil, fmt.Errorf("asking %s for its manifest: %w", pkg, err)
+		return nil, fmt.Errorf("getting the manifest of %s: %w", pkg, err)
 	}
 	return out, nil
 }
 
-// run gives what a go command prints; where it fails, the error has what it complained of.
+// run runs a go command and returns its output. If it fails, the error contains its error output.
 func (t *toolchain) run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = t.dir, t.env
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that go ends its compilers too
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // then go also ends its compilers
 	cmd.WaitDelay = 5 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -98,7 +98,7 @@ func (t *toolchain) run(ctx context.Context, args ...string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("go %s in %s: %w", args[0], t.dir, context.Cause(ctx))
 	case errors.Is(err, exec.ErrNotFound):
-		return nil, fmt.Errorf("packing needs the go command in PATH: install Go, or use a module that is packed already: %w", err)
+		return nil, fmt.Errorf("packing needs the go command in PATH: install Go, or use a module that is already packed: %w", err)
 	}
 	return nil, fmt.Errorf("go %s in %s: %w\n%s", args[0], t.dir, err, bytes.TrimSpace(stderr.Bytes()))
 }
