@@ -7,5 +7,5 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi/orgs"
 )
 
-// TestMain holds everything that the orgs take and answer here against Okta's OpenAPI document.
+// TestMain checks all requests and answers of the orgs against Okta's OpenAPI document.
 func TestMain(m *testing.M) { os.Exit(orgs.Main(m)) }

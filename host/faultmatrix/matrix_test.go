@@ -1,5 +1,5 @@
-// Package faultmatrix runs every write operation with every mishap that a network, a gateway or Okta can bring about,
-// and holds the outcome against what then is true in the simulated org.
+// Package faultmatrix runs every write operation with every fault that a network, a gateway or Okta can cause. It compares the
+// outcome with the state of the simulated org.
 package faultmatrix
 
 import (
@@ -29,12 +29,12 @@ import (
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
-// action is a write as the matrix runs it, against a fresh simulated org.
+// action is a row of the matrix: a write on a new simulated org.
 type action struct {
 	op, input string
-	writes    []string // the methods of those that change something, in order; nil is one of any
-	blind     bool     // no reading tells whether it was done
-	once      bool     // a reading tells the run that did it, and no later one: what it renews looks the same before
+	writes    []string // methods of the requests that change something, in order; nil means one with any method
+	blind     bool     // no read shows whether it was done
+	once      bool     // a read shows only the run that did it that it was done: a later run cannot tell
 }
 
 const (
@@ -46,9 +46,10 @@ const (
 	crew   = `"group":"00gLFTnJJZSd570BcwkO"`                    // has members, and an application
 )
 
-// Placeholders in an input: the id of a member of crew, and of a user or device with a status.
+// member is the placeholder in an input for the id of a member of crew.
 const member = "{member}"
 
+// marked matches the placeholders in an input for the id of a user or device with a status.
 var marked = regexp.MustCompile(`\{(users|devices) ([A-Z_]+)\}`)
 
 var both = []string{http.MethodPost, http.MethodDelete}
@@ -91,33 +92,33 @@ var actions = []action{
 	{op: "revoke_session", input: `{` + ada + `}`, blind: true},
 	{op: "update_policy", input: `{"policy":"00po1df5wPpmRq0NcwkO","patch":{"description":"Reviewed"}}`},
 	{op: "update_zone", input: `{"zone":"nzoJ4xPmfiDjGljzcwkO","add_gateways":["192.0.2.7"]}`},
-	{op: "update_zone", input: `{"zone":"Offices","patch":{"status":"INACTIVE"}}`}, // by a call of its own
+	{op: "update_zone", input: `{"zone":"Offices","patch":{"status":"INACTIVE"}}`}, // by a separate request
 	{op: "update_zone", input: `{"zone":"Offices","patch":{"status":"INACTIVE"},"add_gateways":["192.0.2.7"]}`, writes: []string{http.MethodPost, http.MethodPut}},
 	{op: "update_zone", input: `{"zone":"Consumer networks","patch":{"status":"ACTIVE","asns":{"include":["64496"]}}}`, writes: []string{http.MethodPut, http.MethodPost}},
 	{op: "assign_role", input: `{` + ada + `,"type":"HELP_DESK_ADMIN"}`},
 	{op: "revoke_role", input: `{"group":"IT Operations","type":"HELP_DESK_ADMIN"}`},
 }
 
-// mishap is a column of the matrix: what happens to a write.
-type mishap struct {
+// scenario is a column of the matrix: a fault that happens to a write.
+type scenario struct {
 	name    string
 	fault   oktatest.Fault
-	timeout time.Duration // the call's
-	applied bool          // the org does what it was asked
+	timeout time.Duration // of the call
+	applied bool          // the write takes effect
 }
 
-// The mishaps that are not the org's.
+// The scenarios that are not faults of the org.
 const (
-	refused = "connection refused" // nobody takes connections
-	gateway = "200 from a gateway" // which takes the write, says that all is well, and hands nothing on
-	erring  = "200 with an error"  // from the service itself: a body that says E0000009, and nothing was done
-	late    = "408 from a gateway" // which hands the write on, and does not wait for the answer
+	refused   = "connection refused" // no connection is accepted
+	gateway   = "200 from a gateway" // the gateway answers with success and does not forward the write
+	errorBody = "200 with an error"  // the service answers with the body of error E0000009, and the write has no effect
+	late      = "408 from a gateway" // the gateway forwards the write and does not wait for the answer
 )
 
-// timeout is the mishap in which the time of the call runs out once the write has come in.
+// timeout is the scenario in which the call times out when the write has arrived.
 const timeout = "timeout"
 
-var mishaps = []mishap{
+var scenarios = []scenario{
 	{name: refused},
 	{name: "reset before it was sent", fault: oktatest.Fault{Kind: oktatest.ResetBefore}},
 	{name: "reset after it was applied", fault: oktatest.Fault{Kind: oktatest.ResetAfter}, applied: true},
@@ -128,22 +129,22 @@ var mishaps = []mishap{
 	{name: "answer truncated", fault: oktatest.Fault{Kind: oktatest.Truncate}, applied: true},
 	{name: "answer not JSON", fault: oktatest.Fault{Kind: oktatest.NotJSON}},
 	{name: gateway},
-	{name: erring},
+	{name: errorBody},
 	{name: late, applied: true},
 }
 
-// cell is one of the matrix.
+// cell is a cell of the matrix.
 type cell struct {
 	action
-	mishap
-	at    int // which of the writes it happens to
+	scenario
+	at    int // index of the write with the fault
 	keyed bool
 }
 
 func cells() []cell {
 	var all []cell
 	for _, a := range actions {
-		for _, h := range mishaps {
+		for _, h := range scenarios {
 			for at := range max(1, len(a.writes)) {
 				all = append(all, cell{a, h, at, false}, cell{a, h, at, true})
 			}
@@ -152,10 +153,10 @@ func cells() []cell {
 	return all
 }
 
-// some returns a part of the cells that has every write and every mishap.
-func some(all []cell) (part []cell) {
+// sample returns some of the cells, with every write and every scenario.
+func sample(all []cell) (part []cell) {
 	writes, kinds := map[string]bool{}, map[string]bool{}
-	for i := 0; i < len(all); i += 11 { // prime to how they are ordered, so that keyed ones and others take turns
+	for i := 0; i < len(all); i += 11 { // a step that selects cells with and without a key alternately
 		part = append(part, all[i])
 		writes[all[i].op+all[i].input], kinds[all[i].name] = true, true
 	}
@@ -168,18 +169,18 @@ func some(all []cell) (part []cell) {
 	return part
 }
 
-// atOnce is how many cells run at once: some of them wait.
-const atOnce = 12
+// concurrency is the number of cells that run concurrently. Many of them wait.
+const concurrency = 12
 
-func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
+func TestMatrix_EveryFault_EndsInRightOutcome(t *testing.T) {
 	m := hosttest.Connector.Module(t)
 	all := cells()
 	if testing.Short() {
-		all = some(all)
+		all = sample(all)
 	}
 	var mu sync.Mutex
 	counts := map[string]map[abi.Outcome]int{}
-	slots := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, concurrency)
 	var wg sync.WaitGroup
 	for _, c := range all {
 		slots <- struct{}{}
@@ -200,7 +201,7 @@ func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
 	wg.Wait()
 	var table strings.Builder
 	ran := 0
-	for _, h := range mishaps {
+	for _, h := range scenarios {
 		var parts []string
 		for _, o := range slices.Sorted(maps.Keys(counts[h.name])) {
 			ran += counts[h.name][o]
@@ -210,13 +211,13 @@ func TestEveryMishapOfEveryWriteEndsInTheRightOutcome(t *testing.T) {
 	}
 	figures.Keep(t, "matrix", fmt.Sprintf("fault matrix: %d writes, %d cells%s", len(actions), ran, table.String()))
 	if want := len(all); ran != want {
-		t.Errorf("%d cells of %d ran", ran, want)
+		t.Errorf("%d of %d cells ran", ran, want)
 	}
 }
 
-// TestEveryWriteIsInTheMatrix compares the rows with the manifest: every operation that is more than a read, and every
-// action of those that have several.
-func TestEveryWriteIsInTheMatrix(t *testing.T) {
+// TestMatrix_EveryWrite_HasARow compares the rows with the manifest: every operation that writes, and every action of those
+// that have several.
+func TestMatrix_EveryWrite_HasARow(t *testing.T) {
 	m := hosttest.Connector.Module(t)
 	rows := map[string]bool{}
 	for _, a := range actions {
@@ -250,29 +251,30 @@ func TestEveryWriteIsInTheMatrix(t *testing.T) {
 		}
 	}
 	if wanted < 20 {
-		t.Errorf("the manifest has %d writes", wanted)
+		t.Errorf("the manifest has only %d writes", wanted)
 	}
 }
 
-// restarted is the connector in a second process: connections of one module share what they know of rate limits.
+// restarted is the connector as in a second process: it shares no observed rate limits with the first.
 var restarted = hosttest.NewConnector()
 
-// org is a simulated org that tells how many writes came in and are dealt with.
+// org is a simulated org that counts arrived and finished writes, and has the scenarios that oktatest does not have.
 type org struct {
 	*oktatest.Org
 	address           string
 	arrived           atomic.Int32
-	entered, finished atomic.Int32    // writes
-	closes            atomic.Bool     // each request dials
-	ahead             [3]atomic.Int32 // requests before a write, which count from 1
-	swallow           atomic.Int32    // the write, from 1 on, that a gateway swallows; 0 is none
-	errs              atomic.Int32    // that gets the body of an error with status 200
-	gaveUp            atomic.Int32    // that it hands on, and gives up
-	lastInTime        atomic.Int32    // with which the time of the call runs out
-	late              chan struct{}   // closed then
+	entered, finished atomic.Int32    // writes that arrived, and of these the answered ones
+	closes            atomic.Bool     // close the connection after each request
+	ahead             [3]atomic.Int32 // number of requests before each write, from index 1
+	// Numbers of the writes with a scenario, from 1; 0 means none.
+	swallow  atomic.Int32  // answered by the gateway without forwarding it
+	errs     atomic.Int32  // answered with the body of an error and status 200
+	givesUp  atomic.Int32  // forwarded, and answered with 408
+	timesOut atomic.Int32  // the call times out when it arrives
+	late     chan struct{} // closed when it times out
 }
 
-// callTime is the context of a call whose time runs out when the org says so, and not by a clock.
+// callTime is a context that times out when over is closed, not by a clock.
 type callTime struct {
 	context.Context
 	over chan struct{}
@@ -302,7 +304,7 @@ func newOrg(t *testing.T) *org {
 			if int(n) < len(o.ahead) {
 				o.ahead[n].Store(arrived - 1)
 			}
-			if n == o.lastInTime.Load() {
+			if n == o.timesOut.Load() {
 				close(o.late)
 			}
 			if n == o.swallow.Load() {
@@ -316,7 +318,7 @@ func newOrg(t *testing.T) *org {
 				_, _ = io.WriteString(w, `{"errorCode":"E0000009","errorSummary":"Internal Server Error","errorId":"oae1","errorCauses":[]}`)
 				return
 			}
-			if n == o.gaveUp.Load() {
+			if n == o.givesUp.Load() {
 				o.ServeHTTP(httptest.NewRecorder(), r)
 				http.Error(w, "Request Timeout", http.StatusRequestTimeout)
 				return
@@ -329,19 +331,19 @@ func newOrg(t *testing.T) *org {
 	return o
 }
 
-// settle waits until as many writes came in as left, and nothing is under way.
-func (o *org) settle(t *testing.T, left int) {
+// settle waits until at least sent writes have arrived, and all are answered.
+func (o *org) settle(t *testing.T, sent int) {
 	t.Helper()
 	for range 30_000 {
-		if e := o.entered.Load(); int(e) >= left && e == o.finished.Load() {
+		if e := o.entered.Load(); int(e) >= sent && e == o.finished.Load() {
 			return
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	t.Fatalf("%d writes left, %d came in, %d were dealt with", left, o.entered.Load(), o.finished.Load())
+	t.Fatalf("%d writes were sent, %d arrived, %d were answered", sent, o.entered.Load(), o.finished.Load())
 }
 
-// fill puts the ids into an input that differ from org to org.
+// fill replaces the placeholders in an input by ids of this org.
 func (o *org) fill(t *testing.T, input string) string {
 	t.Helper()
 	members := o.Members("00gLFTnJJZSd570BcwkO")
@@ -351,12 +353,12 @@ func (o *org) fill(t *testing.T, input string) string {
 	input = strings.Replace(input, member, members[0], 1)
 	return marked.ReplaceAllStringFunc(input, func(mark string) string {
 		parts := marked.FindStringSubmatch(mark)
-		return o.oneOf(t, parts[1], parts[2])
+		return o.idOf(t, parts[1], parts[2])
 	})
 }
 
-// oneOf is the id of an object of a status.
-func (o *org) oneOf(t *testing.T, kind, status string) string {
+// idOf returns the id of an object with a status.
+func (o *org) idOf(t *testing.T, kind, status string) string {
 	t.Helper()
 	query := "?"
 	if kind == "users" {
@@ -375,13 +377,12 @@ func (o *org) oneOf(t *testing.T, kind, status string) string {
 			return one.ID
 		}
 	}
-	t.Fatalf("none of %s is %s", kind, status)
+	t.Fatalf("none of the %s is %s", kind, status)
 	return ""
 }
 
-// connect makes a connection to the org, as a new process would: nothing of an earlier one's pacing is left. The waits
-// between readings back are not waited out, since what they wait for has happened or never will. So many requests reach the
-// org, and no more; below 0 all do.
+// connect returns a connection to the org, as from a new process. Waits take no time: what they wait for has already happened,
+// or never happens. Only the first reached requests reach the org; a negative number means all.
 func (c *cell) connect(t *testing.T, m *host.Module, o *org, j journal.Journal, reached int32) *host.Connection {
 	t.Helper()
 	opts := host.ConnectOptions{Secrets: hosttest.Secret(o.Token()), Journal: j, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
@@ -396,7 +397,7 @@ func (c *cell) connect(t *testing.T, m *host.Module, o *org, j journal.Journal, 
 	return hosttest.Connect(t, m, host.Config{Name: "matrix", BaseURL: o.address, Grants: abi.Classes()}, opts)
 }
 
-// run runs a cell, and returns its outcome.
+// run runs and checks a cell, and returns the outcome.
 func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	o := newOrg(t)
 	input := json.RawMessage(o.fill(t, c.input))
@@ -409,12 +410,12 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	switch c.name {
 	case gateway:
 		o.swallow.Store(int32(c.at + 1))
-	case erring:
+	case errorBody:
 		o.errs.Store(int32(c.at + 1))
 	case late:
-		o.gaveUp.Store(int32(c.at + 1))
+		o.givesUp.Store(int32(c.at + 1))
 	case timeout:
-		o.lastInTime.Store(int32(c.at + 1))
+		o.timesOut.Store(int32(c.at + 1))
 		ctx = callTime{ctx, o.late}
 	}
 	if c.fault.Kind != 0 {
@@ -428,21 +429,21 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	}
 	reached := int32(-1)
 	if c.name == refused {
-		reached = c.before(t, m)
+		reached = c.requestsBefore(t, m)
 		o.closes.Store(true)
 	}
 	res, _ := c.connect(t, m, o, j, reached).Invoke(ctx, c.op, input, invoke)
-	arrives := left(res)
-	if c.name == refused { // what left was turned away
-		arrives = c.at
+	expected := writesSent(res)
+	if c.name == refused { // the write with the fault does not arrive
+		expected = c.at
 	}
-	o.settle(t, arrives)
-	c.judge(t, o, res)
+	o.settle(t, expected)
+	c.check(t, o, res)
 	if !c.keyed {
 		return res.Outcome
 	}
 
-	// The same command again, by another process and the network being well.
+	// The same command again, by another process and without a fault.
 	o.ClearFaults()
 	invoke.Timeout = 0
 	again, _ := c.connect(t, restarted.Module(t), o, j, -1).Invoke(context.Background(), c.op, input, invoke)
@@ -461,8 +462,8 @@ func (c cell) run(t *testing.T, m *host.Module) abi.Outcome {
 	return res.Outcome
 }
 
-// before is how many requests arrive before the cell's write, where nothing goes wrong; none where it is the first.
-func (c *cell) before(t *testing.T, m *host.Module) int32 {
+// requestsBefore returns how many requests arrive before the cell's write without a fault, or 0 if it is the first write.
+func (c *cell) requestsBefore(t *testing.T, m *host.Module) int32 {
 	if c.at == 0 {
 		return 0
 	}
@@ -473,8 +474,8 @@ func (c *cell) before(t *testing.T, m *host.Module) int32 {
 	return o.ahead[c.at+1].Load()
 }
 
-// left is how many writes left, as the result tells it.
-func left(res *abi.Result) int {
+// writesSent returns how many writes were sent according to the result.
+func writesSent(res *abi.Result) int {
 	n := 0
 	for _, r := range res.Meta.Requests {
 		if !strings.HasPrefix(r.Endpoint, "GET ") && r.Attempts > 0 {
@@ -484,11 +485,11 @@ func left(res *abi.Result) int {
 	return n
 }
 
-// answering are the faults in which something of an answer comes, and Okta's request id with it.
+// answering are the faults with at least a partial answer, which has Okta's request id.
 var answering = []oktatest.FaultKind{oktatest.Status, oktatest.RateLimited, oktatest.StatusAfter, oktatest.Truncate, oktatest.NotJSON}
 
-// judge holds an outcome against the org's true state.
-func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
+// check compares a result with the state of the org.
+func (c *cell) check(t *testing.T, o *org, res *abi.Result) {
 	t.Helper()
 	effects, writes := o.Effects(), max(1, len(c.writes))
 	fail := func(why string) {
@@ -502,7 +503,7 @@ func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
 		want = abi.Throttled
 	case c.name == timeout:
 		want = abi.Unknown
-	case c.fault.Kind == oktatest.Truncate && answered(res): // an answer without a body has nothing to cut off
+	case c.fault.Kind == oktatest.Truncate && answered(res): // an answer without a body cannot be truncated
 		want = abi.Succeeded
 	case c.blind:
 		want = abi.Unknown
@@ -516,28 +517,28 @@ func (c *cell) judge(t *testing.T, o *org, res *abi.Result) {
 	}
 	switch {
 	case res.Outcome == abi.Succeeded && effects != writes:
-		fail("it is not done")
+		fail("it succeeded and was not done")
 	case res.Outcome == abi.Unknown && (res.Error.Code != "unknown" || !strings.Contains(res.Error.Message, "Look at the object")):
-		fail("it does not say what to do")
+		fail("the error does not say what to do")
 	case res.Outcome == abi.Unavailable || res.Outcome == abi.Throttled:
 		switch {
 		case !res.Meta.Partial && effects != 0, res.Meta.Partial && (effects == 0 || effects == writes):
-			fail("changed, or not, against what it says")
+			fail("the effects do not match Partial")
 		case !res.Error.Retryable:
-			fail("it can be repeated, and does not say so")
+			fail("it is not marked retryable")
 		}
 	}
 	switch {
-	case res.Outcome == abi.Succeeded && !res.Meta.Reconciled && (c.name == gateway || c.name == erring || !answered(res)):
-		fail("how does it know?")
+	case res.Outcome == abi.Succeeded && !res.Meta.Reconciled && (c.name == gateway || c.name == errorBody || !answered(res)):
+		fail("it succeeded without an answer and without Reconciled")
 	case res.Outcome == abi.Throttled && res.Error.RetryAfterMS <= 0:
-		fail("it does not say when")
+		fail("throttled without a time to retry after")
 	case c.name == refused && (c.at == 0 && o.arrived.Load() != 0 || int(o.entered.Load()) != c.at || res.Meta.Partial != (c.at > 0)):
-		fail("something arrived")
+		fail("the wrong requests arrived")
 	case res.Error != nil && slices.Contains(answering, c.fault.Kind) && upstream(res).RequestID == "":
 		fail("Okta's request id is missing")
 	}
-	if sent := int(o.entered.Load()); c.fault.Kind != oktatest.RateLimited && sent > writes || c.name != refused && sent < left(res) || c.name == timeout && sent != c.at+1 {
+	if sent := int(o.entered.Load()); c.fault.Kind != oktatest.RateLimited && sent > writes || c.name != refused && sent < writesSent(res) || c.name == timeout && sent != c.at+1 {
 		fail(fmt.Sprintf("%d writes arrived", sent))
 	}
 }
@@ -549,7 +550,7 @@ func upstream(res *abi.Result) abi.Upstream {
 	return *res.Error.Upstream
 }
 
-// answered reports whether the last write has an answer that says that it was done.
+// answered reports whether the last write has an answer with a success status.
 func answered(res *abi.Result) bool {
 	for _, r := range slices.Backward(res.Meta.Requests) {
 		if !strings.HasPrefix(r.Endpoint, "GET ") {

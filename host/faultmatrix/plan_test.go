@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// sent are the writes that arrived, each as a planned one would be.
+// sent returns the writes that arrived, in the form of planned ones.
 func sent(o *org) []string {
 	var all []string
 	for _, r := range o.Requests() {
@@ -39,9 +39,9 @@ func planned(p *abi.Plan) []string {
 	return all
 }
 
-// TestAPlanIsWhatTheRunThenSends plans each write, which sends none, and then runs it with approval: what the approver
-// sees, what was planned and what arrives are the same.
-func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
+// TestPlan_EveryWrite_IsWhatRunSends plans each write, which sends nothing, and then runs it with approval. The plan, the
+// approval request and the sent writes must be the same.
+func TestPlan_EveryWrite_IsWhatRunSends(t *testing.T) {
 	m := hosttest.Connector.Module(t)
 	for _, a := range actions {
 		t.Run(a.op+" "+a.input, func(t *testing.T) {
@@ -62,11 +62,11 @@ func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
 				t.Fatalf("%v %+v", err, plan)
 			}
 			if o.entered.Load() != 0 || o.Writes() != 0 || o.Effects() != 0 || len(asked) != 0 {
-				t.Fatalf("a plan wrote, or asked: %v %v", sent(o), asked)
+				t.Fatalf("planning sent a write or asked for approval: %v %v", sent(o), asked)
 			}
 			text, _ := json.Marshal(plan)
 			if !strings.HasPrefix(a.op, "create_") && !strings.HasPrefix(a.op, "assign_") && !json.Valid(plan.Plan.State) {
-				t.Errorf("the plan does not say what is there: %s", text)
+				t.Errorf("the plan has no current state: %s", text)
 			}
 
 			res, err := c.Invoke(ctx, a.op, input)
@@ -82,7 +82,7 @@ func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
 			if err := json.Unmarshal(input, &in); err != nil {
 				t.Fatal(err)
 			}
-			if in.Session != "" { // which no plan shows
+			if in.Session != "" { // plans do not show sessions
 				got = strings.Replace(got, in.Session, "***", 1)
 			}
 			if got != want {
@@ -93,10 +93,10 @@ func TestAPlanIsWhatTheRunThenSends(t *testing.T) {
 			}
 			shown, _ := json.Marshal(asked)
 			if all := string(text) + string(shown); strings.Contains(all, "Correct horse") {
-				t.Errorf("a password is shown: %s", all)
+				t.Errorf("the plan or the approval request shows a password: %s", all)
 			}
 
-			// What is so already has nothing planned, and nobody is asked about it.
+			// If nothing is to be done, the plan has no writes, and no approval is requested.
 			again, err := c.Invoke(ctx, a.op, input, host.InvokeOptions{Plan: true})
 			if err == nil && again.Outcome == abi.Unchanged && len(again.Plan.Writes) != 0 {
 				t.Errorf("%+v", again.Plan)
