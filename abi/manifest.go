@@ -420,7 +420,7 @@ func (r ClassRule) checkField(schema json.RawMessage) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("class rule for %s %q: input_schema has no such value", r.Field, r.Equals)
+	return fmt.Errorf("class rule for %s %q: input_schema does not have this value", r.Field, r.Equals)
 }
 
 func name(s string) bool {

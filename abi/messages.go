@@ -52,7 +52,7 @@ type InvokeOutput struct {
 	NextCursor string          `json:"next_cursor,omitempty"`
 	Truncated  bool            `json:"truncated,omitempty"` // the list has more records, from NextCursor on
 	Error      *Error          `json:"error,omitempty"`
-	Partial    bool            `json:"partial,omitempty"`    // of several writes, some took effect and some did not
+	Partial    bool            `json:"partial,omitempty"`    // some of several writes took effect, and some did not
 	Reconciled bool            `json:"reconciled,omitempty"` // a lost response was settled by reading back
 	Sensitive  bool            `json:"sensitive,omitempty"`  // the output contains a credential: do not log or store it
 	Warnings   []string        `json:"warnings,omitempty"`
@@ -191,7 +191,7 @@ type Result struct {
 	// and is never truncated.
 	Truncated bool   `json:"truncated,omitempty"`
 	Error     *Error `json:"error,omitempty"`
-	Plan      *Plan  `json:"plan,omitempty"` // of a plan, and of a denied approval
+	Plan      *Plan  `json:"plan,omitempty"` // set for a plan, and for a denied approval
 	Meta      Meta   `json:"meta"`
 }
 

@@ -21,7 +21,7 @@ import (
 type rangeCheckpoint struct {
 	Version int       `json:"v"`
 	Input   string    `json:"input,omitempty"`  // digest of the range's input; version 1 has none
-	Cursor  string    `json:"cursor,omitempty"` // of the next page
+	Cursor  string    `json:"cursor,omitempty"` // the next page's
 	Since   string    `json:"since,omitempty"`  // since of the cursor, if it is not that of the input
 	Done    bool      `json:"done,omitempty"`
 	Time    time.Time `json:"time,omitzero"` // latest time of a record

@@ -232,7 +232,7 @@ func do(what, text string, args [4]uint64, n int) (v uint64, out string, code in
 		free(args[0])
 	case "length":
 		v = length(args[0])
-	case "length of the middle": // of a message
+	case "length of the middle": // the length in the middle of a message
 		v = length(put(text) + 8)
 	case "length of what was freed":
 		offset := put(text)

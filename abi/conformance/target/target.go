@@ -35,7 +35,7 @@ type Session interface {
 // Page is one page of a source, or all rows of a table.
 type Page struct {
 	Outcome abi.Outcome       `json:"outcome"`
-	Code    string            `json:"code,omitempty"` // of the error
+	Code    string            `json:"code,omitempty"` // code of the error
 	Records []json.RawMessage `json:"records,omitempty"`
 }
 

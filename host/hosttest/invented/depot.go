@@ -43,8 +43,8 @@ type Lost int
 // The answers that are lost.
 const (
 	None        Lost = iota
-	AfterWrite       // of writes after they took effect
-	BeforeWrite      // of writes that do not take effect
+	AfterWrite       // the answer of a write that took effect
+	BeforeWrite      // the answer of a write that does not take effect
 )
 
 type stored struct {
@@ -82,7 +82,7 @@ func (d *Depot) Label(sku, label string) {
 	d.items[sku].label = label
 }
 
-// Shelf returns the shelf of an item, or "" if there is no such item.
+// Shelf returns the shelf of an item, or "" if the item does not exist.
 func (d *Depot) Shelf(sku string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

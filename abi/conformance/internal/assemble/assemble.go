@@ -57,7 +57,7 @@ func Loop(code string) string { return "\x03\x40" + code + "\x0c\x00" + End + "\
 // Module describes a module to build. The zero value is a valid one whose exports return 0 at once.
 type Module struct {
 	Types         []string // after type 0, () -> i32
-	Imports       []string // of functions; see Imported
+	Imports       []string // imports of functions; see Imported
 	Memory        string   // limits; default one page
 	Memories      int      // default 1; -1 is none
 	Table         string
