@@ -292,7 +292,7 @@ func (t targets) id(input string) string {
 	return ""
 }
 
-// answers reports whether a 2xx response is the service's own: it has a request id, or the shape of the service's
+// answers reports whether a 2xx response is the service's own. It has a request id, or the shape of the service's
 // objects if a proxy removed the header. A sign-in page, a gateway's response, or an error's body with a 2xx status is
 // not.
 func (c *Call) answers(resp hostcall.Response, ch Change) bool {

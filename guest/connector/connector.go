@@ -43,7 +43,7 @@ type ObjectKind struct {
 	Segment     string // path segment before the id: "users"
 	Input       string // input that names such an object by name or login; "" if there is none
 	Read        string // endpoint that reads one; "" if plans and audits need not show it
-	Key         string // path of the id in one; "" is "id"
+	Key         string // path of the id in such an object; "" means "id"
 	Type        string // as in Get
 	Alone       bool   // plans and audits show only this object, not those before it in the path
 	InBodyBelow string // a write to an endpoint below this path names the object by the member Key of its body

@@ -13,8 +13,7 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// errCall means that the host's message cannot be parsed, or names something that is not in the manifest: a bug of the
-// host.
+// errCall means that the host's message cannot be parsed or does not match the manifest, which is a bug of the host.
 var errCall = errors.New("the call does not follow the ABI")
 
 // Call is one run of an operation. It must not be used concurrently or after the run.
@@ -232,7 +231,7 @@ func (c *Call) sendOnce(req hostcall.Request) hostcall.Response {
 }
 
 // Str returns a string of the input. When a run settles an earlier run's write, it returns the id instead of a name or
-// login, since those may mean another object now.
+// login. Those may mean another object now.
 func (c *Call) Str(name string) string {
 	s := c.Input.Get(name).Str()
 	if s == "" {

@@ -12,8 +12,8 @@ import (
 const followPauseMS = 10_000
 
 // Follow is the Source of a list whose new records are added at its end, such as an event log. It reads the page at a
-// checkpoint and emits its records. At the end of the list it stores the last page and how many of its records were
-// emitted: the next call reads that page again and emits the new ones. If the service moves records between pages, a
+// checkpoint and emits its records. At the end of the list it stores the last page and the number of its emitted
+// records. The next call reads that page again and emits the new ones. If the service moves records between pages, a
 // record can be emitted twice, with the same key.
 func (l *List) Follow(c *Call, checkpoint jsonval.Value) (p Page) {
 	at := Cursor{}

@@ -7,8 +7,8 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// TextAt returns the string or number at a path (object keys joined by dots) of a value, as text. It is "" where neither is
-// there.
+// TextAt returns the string or number at a path (object keys joined by dots) of a value, as text. It is "" if there is
+// neither.
 func TextAt(v jsonval.Value, path string) string {
 	at := v.At(strings.Split(path, ".")...)
 	switch at.Kind() {
@@ -20,13 +20,13 @@ func TextAt(v jsonval.Value, path string) string {
 	return ""
 }
 
-// ID returns the id of an object that an endpoint answered, "" where it has none.
+// ID returns the id of an object in an endpoint's response; "" if it has none.
 func (c *Call) ID(endpoint string, object jsonval.Value) string {
 	return TextAt(object, c.keyPath(endpoint))
 }
 
-// keyPath returns the path of the id in an object that an endpoint answers: that of its ObjectKind, else the operation's Key,
-// else "id".
+// keyPath returns the path of the id in an object of an endpoint's response. It is the Key of the ObjectKind, else the
+// operation's Key, else "id".
 func (c *Call) keyPath(endpoint string) string {
 	for _, o := range c.Service.Objects {
 		if o.Read == endpoint {
@@ -36,5 +36,5 @@ func (c *Call) keyPath(endpoint string) string {
 	return cmp.Or(c.Operation.Key, defaultKey)
 }
 
-// defaultKey is the path of an object's id where nothing says another.
+// defaultKey is the default path of an object's id.
 const defaultKey = "id"

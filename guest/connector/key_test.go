@@ -20,7 +20,7 @@ const (
 	putPart = "PUT /parts/{part}"
 )
 
-// parts is a connector whose objects have their key elsewhere than in the member id.
+// parts returns a connector whose objects have their key in a member other than id.
 func parts(key string) *connector.Connector {
 	whole := replace.Whole{Get: getPart, Put: putPart, Noun: "part", Type: "part"}
 	inputs := []connector.Input{connector.IDInput("part", "the part"), {"name", true, `{"type":"string"}`}}
@@ -38,7 +38,7 @@ func parts(key string) *connector.Connector {
 				}
 				named := func(o connector.Object) bool { return strings.Contains(o.Raw(), `"`+c.Str("name")+`"`) }
 				return c.Change(connector.Change{Request: hostcall.Request{Endpoint: putPart, Path: path, Body: `{"name":"` + c.Str("name") + `"}`},
-					Noun: "part", Type: "part", What: "renaming", Undone: "it was not renamed",
+					Noun: "part", Type: "part", What: "renaming", Undone: "the part was not renamed",
 					Look: connector.Look(read, named, func(o connector.Object) string { return o.Raw() })})
 			}},
 			{Name: "replace_part", Class: abi.Write, Surfaces: []abi.Surface{abi.Axon}, Key: key, Inputs: inputs, Endpoints: endpoints, Do: func(c *connector.Call) connector.Result {

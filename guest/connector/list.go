@@ -35,7 +35,7 @@ type List struct {
 	Records  string                      // path of the array in the body
 	Endless  bool                        // there is always a next link: a page that is not full is the last for now
 	OnePage  bool                        // an invoke returns one page of any size, always with a cursor
-	Next     string                      // path of the next link in the body, or of the token that NextParam takes
+	Next     string                      // path of the next link in the body, or of the token for NextParam
 	Omit     []string                    // members that are removed from a record
 	Keep     []Param                     // query parameters that the service's next links drop
 	Noun     string
@@ -48,13 +48,13 @@ type List struct {
 	Omits      func(*Call, int) string // says what a complete list omits; "" for nothing
 
 	Key     string // path of a record's key, if it is not the operation's
-	Keyless bool   // a record without its key is emitted all the same; else it is an error
+	Keyless bool   // a record without its key is emitted; without Keyless it is an error
 
-	NextParam  string // query parameter that takes the token at Next
-	NextEnd    string // the value at Next of the last page; null, "" and nothing always are the end
-	Offset     string // query parameter that takes the number of records before the page, of lists that are read so
-	PageNumber string // query parameter that takes the number of the page, of lists that are read so
-	FirstPage  int    // number of the first page; 0 is 1
+	NextParam  string // query parameter for the token at Next
+	NextEnd    string // the value at Next on the last page; null, "" and an absent value always mean the end
+	Offset     string // query parameter for the number of records before the page, if the list is read so
+	PageNumber string // query parameter for the page number, if the list is read so
+	FirstPage  int    // number of the first page; 0 means 1
 
 	inWalk
 }
@@ -64,7 +64,7 @@ type inWalk struct {
 	Kind, Parent string // what the envelope of emitted records says
 }
 
-// Cursor says where a list resumes: after skip records of the page at Link, or of the first page if Link is empty.
+// Cursor says where a list resumes: after skip records of the page at Link. An empty Link means the first page.
 type Cursor struct {
 	Link  string
 	skip  int
@@ -331,7 +331,7 @@ func (l *List) request(c *Call, link string, size int) hostcall.Request {
 	return req
 }
 
-// sizeAt returns the page size at a cursor: as many records as the input asks for, or fewer after a page was too large.
+// sizeAt returns the page size at a cursor. It is the size that the input asks for, or less after a page was too large.
 func (l *List) sizeAt(c *Call, cur Cursor) int {
 	n, known := c.Service.PageParam.Of(cur.Link)
 	switch {
@@ -379,8 +379,8 @@ func (c *Call) SendPage(req *hostcall.Request, size int, sized bool) PageAnswer 
 	}
 }
 
-// tooMuch returns the smallest page size to try after a page that was too large: the service took too long, did not
-// respond in time, or the response was over a limit. 0 means that a smaller page does not help.
+// tooMuch returns the smallest page size to try after a page that was too large. The service took too long, did not
+// respond in time, or its response was over a limit. 0 means that a smaller page does not help.
 func (c *Call) tooMuch(resp hostcall.Response) int {
 	switch {
 	case resp.Err == nil && resp.Status == 500 && c.Service.Errors.GaveUp != "" && c.ReadError(resp).Code == c.Service.Errors.GaveUp:

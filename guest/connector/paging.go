@@ -12,7 +12,8 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// Services lead from one page of a list to the next in one of these ways:
+// addsToQuery starts a place in a list that adds parameters to the query of the first page. Services link pages in one
+// of these ways:
 //
 //   - a Link header with rel="next": a List says nothing about it
 //   - a link in the body: List.Next is its path
@@ -20,11 +21,11 @@ import (
 //   - the number of records before the page: List.Offset is the query parameter
 //   - the number of the page: List.PageNumber is the query parameter
 //
-// A cursor of the last three holds what the next request adds to the query of the first, as the query of a link without path.
+// A cursor of the last three has the parameters that the next request adds, like a link without a path.
 const addsToQuery = "?"
 
-// next returns where the page after an answer is, "" at the end of the list. at is where the page of the answer is, size how many
-// records it was asked for, and total how many it has.
+// next returns the place of the page after a response; "" at the end of the list. at is the place of the response's
+// page. size is the number of requested records, and total the number of received ones.
 func (l *List) next(c *Call, at string, resp hostcall.Response, size, total int) string {
 	param, n, steps := l.Offset, 0, total
 	if l.numbered() {
@@ -33,7 +34,7 @@ func (l *List) next(c *Call, at string, resp hostcall.Response, size, total int)
 	switch {
 	case param == "":
 		return links.WithoutOrigin(links.NextLink(resp.HeaderValues("link")))
-	case total == 0: // only an empty page is the end: a service may give fewer records than it was asked for
+	case total == 0: // only an empty page is the end: a service may return fewer records than requested
 		return ""
 	}
 	if there, known := links.PageParam(param).Of(at); known {
@@ -42,7 +43,7 @@ func (l *List) next(c *Call, at string, resp hostcall.Response, size, total int)
 	return l.adding(c, param, strconv.Itoa(n+steps), size)
 }
 
-// adding returns the place of a page whose request is that of the first with another value of a query parameter.
+// adding returns the place of a page: the first page's request with a new value of a query parameter.
 func (l *List) adding(c *Call, param, value string, size int) string {
 	at := addsToQuery + param + "=" + texts.EscapeQuery(value)
 	if l.MaxPage > 0 {
@@ -51,8 +52,8 @@ func (l *List) adding(c *Call, param, value string, size int) string {
 	return at
 }
 
-// nextInBody returns where the next page is by the value at Next. Null, an empty text and nothing at all are the end. Anything
-// that is no link and no token is an error: to end there would lose the rest of the list.
+// nextInBody returns the place of the next page by the value at Next. Null, an empty text and an absent value mean the
+// end. Anything that is neither a link nor a token is an error, because ending there would lose the rest of the list.
 func (l *List) nextInBody(c *Call, resp hostcall.Response, size int) (link string, failed *Result) {
 	found, why := l.valueAtNext(c, resp)
 	switch {
@@ -68,18 +69,18 @@ func (l *List) nextInBody(c *Call, resp hostcall.Response, size int) (link strin
 		return link, nil
 	}
 	return "", c.badNext(resp, "wanted a link to "+l.Endpoint+" at "+l.Next+", found "+jsonval.Quote(texts.Shorten(found))+
-		": where that is a token, NextParam of the list names the query parameter that takes it")
+		": if that is a token, set the list's NextParam to the query parameter for it")
 }
 
-// badNext is the result of an answer that does not say where the next page is. A repeat would bring the same.
+// badNext returns the result for a response without the place of the next page. A repeat would have the same result.
 func (c *Call) badNext(resp hostcall.Response, why string) *Result {
 	r := c.BadBody(resp, why)
 	r.Err.Retryable = false
 	return &r
 }
 
-// valueAtNext returns the text at Next in a body: a string, a number, or the member href of an object. why says what else is
-// there. The body stays with the host where it has the text, and where it is large.
+// valueAtNext returns the text at Next in a body: a string, a number, or the member href of an object. why says what
+// else is there. The body is read into the guest only if the host finds no text and the body is small.
 func (l *List) valueAtNext(c *Call, resp hostcall.Response) (text, why string) {
 	object := abi.EmitOptions{Path: l.Next, Key: "href"}
 	parent, name := "", l.Next
@@ -98,7 +99,7 @@ func (l *List) valueAtNext(c *Call, resp hostcall.Response) (text, why string) {
 		is = jsonval.Object
 	}
 	switch is {
-	case jsonval.None, jsonval.Null, jsonval.String: // an empty one
+	case jsonval.None, jsonval.Null, jsonval.String: // an empty string
 		return "", ""
 	case jsonval.Object, jsonval.Array:
 		return "", "wanted a link or a token at " + l.Next + ", found an array, or an object without href"
@@ -106,10 +107,10 @@ func (l *List) valueAtNext(c *Call, resp hostcall.Response) (text, why string) {
 	return "", "wanted a link or a token at " + l.Next + ", found a boolean"
 }
 
-// numbered reports whether the list is read by numbers of pages. Its pages are all of one size.
+// numbered reports whether the list is read by page numbers. All pages then have the same size.
 func (l *List) numbered() bool { return l.PageNumber != "" }
 
-// addQuery adds to a request what a place in the list holds, in place of parameters of the same names.
+// addQuery adds the parameters of a place in the list to a request. They replace parameters of the same names.
 func addQuery(req *hostcall.Request, at string) {
 	for part := range strings.SplitSeq(strings.TrimPrefix(at, addsToQuery), "&") {
 		name, value, _ := strings.Cut(part, "=")

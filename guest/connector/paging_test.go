@@ -13,9 +13,9 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// shelves is a service of n books that leads from page to page in one way.
+// shelves is a service of n books. It links its pages in one way.
 type shelves struct {
-	n, most int // books, and most of a page whatever is asked for
+	n, most int // books, and the maximum of a page
 	body    func(books string, from, to, n int) string
 	from    func(query map[string]string) int
 	header  bool
@@ -72,7 +72,7 @@ func library(l List) *Connector {
 	}}}}
 }
 
-// pages are the ways in which services lead from page to page.
+// pages are the ways in which services link pages.
 var pages = map[string]struct {
 	list    List
 	service shelves
@@ -111,7 +111,7 @@ var pages = map[string]struct {
 			}
 			return fmt.Sprintf(`{"books":%s,"after":%d}`, books, to)
 		}}},
-	"a token with a word for the end": {List{MaxPage: 100, Next: "after", NextParam: "after", NextEnd: "end"}, shelves{from: number("after"),
+	"a token with a value for the end": {List{MaxPage: 100, Next: "after", NextParam: "after", NextEnd: "end"}, shelves{from: number("after"),
 		body: func(books string, _, to, n int) string {
 			if to == n {
 				return `{"books":` + books + `,"after":"end"}`
@@ -120,7 +120,7 @@ var pages = map[string]struct {
 		}}},
 	"an offset": {List{MaxPage: 100, Offset: "skip"}, shelves{from: number("skip"),
 		body: func(books string, _, _, _ int) string { return `{"books":` + books + `}` }}},
-	"numbers of pages": {List{MaxPage: 2, PageNumber: "page"}, shelves{
+	"page numbers": {List{MaxPage: 2, PageNumber: "page"}, shelves{
 		from: func(q map[string]string) int { n := number("page")(q); return max(0, n-1) * number("size")(q) },
 		body: func(books string, _, _, _ int) string { return `{"books":` + books + `}` }}},
 }
@@ -209,7 +209,7 @@ func TestFollow_EachWayOfPaging_EmitsEachRecordOnce(t *testing.T) {
 	}
 }
 
-// TestList_UnexpectedNext_IsAnError: to end the list there would lose its rest without a word.
+// TestList_UnexpectedNext_IsAnError: ending the list there would lose its rest silently.
 func TestList_UnexpectedNext_IsAnError(t *testing.T) {
 	for _, c := range []struct{ next, param, want string }{
 		{`"3"`, "", "NextParam"},
@@ -222,7 +222,7 @@ func TestList_UnexpectedNext_IsAnError(t *testing.T) {
 		{`{"cursor":"a"}`, "after", "without href"},
 	} {
 		for _, size := range []int{0, hostcall.MaxBody} {
-			if size > 0 && c.next == `true` { // a large body is not read, and then true looks like nothing
+			if size > 0 && c.next == `true` { // a large body is not read, so true looks absent
 				continue
 			}
 			s := shelves{n: 7, most: 2, from: number("from"), body: func(books string, _, _, _ int) string {

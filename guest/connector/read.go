@@ -29,7 +29,7 @@ func (c *Call) ReadObject(req hostcall.Request, typ, noun string) (Object, *Resu
 	id := c.ID(req.Endpoint, v)
 	switch {
 	case id == "" && v.Kind() == jsonval.Object:
-		r := c.BadBody(resp, "wanted the "+noun+", found an object without a string or number at "+c.keyPath(req.Endpoint)+", where its id is")
+		r := c.BadBody(resp, "wanted the "+noun+", found an object without an id: "+c.keyPath(req.Endpoint)+" is not a string or number")
 		return Object{}, &r
 	case id == "":
 		r := c.BadBody(resp, "wanted the "+noun+", found "+Describe(v, isJSON))
@@ -69,7 +69,7 @@ func (c *Call) Array(resp hostcall.Response, noun string) (jsonval.Value, *Resul
 	return c.arrayAt(resp, "", noun)
 }
 
-// arrayAt is Array at a path in the answer; "" is the answer itself.
+// arrayAt is Array at a path in the body; "" means the whole body.
 func (c *Call) arrayAt(resp hostcall.Response, path, noun string) (jsonval.Value, *Result) {
 	v, isJSON := c.Body(resp)
 	if path != "" {

@@ -20,7 +20,7 @@ const (
 
 var errLongQuery = errors.New("the query is longer than servers accept")
 
-// Unsendable says why a request cannot be sent: the host refuses a value of its path or query (abi/README.md,
+// Unsendable says why a request cannot be sent. The host refuses a value of its path or query (abi/README.md,
 // "http_send"), or a next link is of another endpoint. It returns nil if it can be sent.
 func (c *Call) Unsendable(req hostcall.Request) *abi.SendError {
 	for _, p := range req.Path {

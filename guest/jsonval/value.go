@@ -260,8 +260,8 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plainEnd returns the index of the first byte from i on that is special in a string: a quote, a backslash or a control
-// character. It examines 8 bytes at once, since loops are slow in an interruptible guest.
+// plainEnd returns the index of the first special byte of a string from i on. Special are quotes, backslashes and
+// control characters. It examines 8 bytes at once, since loops are slow in an interruptible guest.
 func plainEnd(s string, i int) int {
 	for i+8 <= len(s) {
 		x := *(*uint64)(unsafe.Add(unsafe.Pointer(unsafe.StringData(s)), i))

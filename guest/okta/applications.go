@@ -149,8 +149,8 @@ var groupScopeRule = abi.ClassRule{Field: "scope", Equals: "GROUP", Class: abi.D
 
 var appExpandInput = connector.Input{"expand", false, `{"type":"string","pattern":"^user/[A-Za-z0-9]{1,64}$","description":"user/00u… adds that user's assignment to the record; a list also needs the filter user.id eq for that user"}`}
 
-// applicationSecrets are the members that are removed from an application's record: the secret of an OAuth client, and the
-// password that all users of the application share.
+// applicationSecrets are removed from an application's record: an OAuth client's secret, and the password that all
+// users of the application share.
 var applicationSecrets = []string{"credentials.oauthClient.client_secret", "credentials.password.value"}
 
 // applicationDisplay lists the columns that a table for people shows.

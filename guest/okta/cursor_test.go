@@ -18,7 +18,8 @@ func takesCursor(op *connector.Operation) bool {
 	return slices.ContainsFunc(op.Inputs, func(in connector.Input) bool { return in.Name == "cursor" })
 }
 
-// An input's cursor is checked on every surface. An invalid one is refused before any request.
+// TestCursor_OfAnotherInput_IsInvalidOnEverySurface: an input's cursor is checked on every surface. An invalid one is
+// refused before any request.
 func TestCursor_OfAnotherInput_IsInvalidOnEverySurface(t *testing.T) {
 	silent := &hosttest.Host{Answer: func(req abi.Request) hosttest.Answer {
 		t.Errorf("asked for %s", line(req))

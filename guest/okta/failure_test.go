@@ -10,7 +10,8 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// A web server that is not an Okta org answers all requests with 404. No operation may treat that as a missing object.
+// TestOperations_Foreign404_IsUnavailable: a web server that is not an Okta org answers all requests with 404. No
+// operation may treat that as a missing object.
 func TestOperations_Foreign404_IsUnavailable(t *testing.T) {
 	elsewhere := func() *hosttest.Host {
 		return &hosttest.Host{Answer: func(abi.Request) hosttest.Answer {

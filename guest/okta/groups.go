@@ -388,7 +388,7 @@ func checkOktaMastered(g jsonval.Value, what string) *connector.Result {
 }
 
 // checkAdminGroup refuses a change of membership in a group with administrator roles unless the input confirms it,
-// since every member has these roles. If the token may not read roles, the change is sent: Okta lets only super
+// since every member has these roles. If the token may not read roles, the change is sent. Okta lets only super
 // administrators change such groups, and they may read roles (RATIONALE.md).
 func checkAdminGroup(c *connector.Call, id, name, what string) *connector.Result {
 	if c.Input.Get("admin_group").True() {

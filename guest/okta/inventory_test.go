@@ -14,9 +14,9 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// inventoryOrg serves an org by path: 3 users, 5 groups (of 0 to 4 members), 2 applications (of 3 users), a policy of
-// each type except ENTITY_RISK, 2 custom roles, and one object of each other kind. It is a Classic org, so it has no
-// devices. Pages have 2 records.
+// inventoryOrg serves an org by path. It has 3 users, 5 groups (of 0 to 4 members), 2 applications (of 3 users) and 2
+// custom roles. It has a policy of each type except ENTITY_RISK, and one object of each other kind. It is a Classic
+// org, so it has no devices. Pages have 2 records.
 func inventoryOrg(req abi.Request) hosttest.Answer {
 	path := req.Link
 	if path == "" {

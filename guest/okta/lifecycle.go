@@ -42,7 +42,8 @@ type lifecycleAction struct {
 // signedUp are the statuses of users who can have a password or a factor.
 var signedUp = []string{"PROVISIONED", "ACTIVE", "RECOVERY", "LOCKED_OUT", "PASSWORD_EXPIRED", "SUSPENDED"}
 
-// Okta does not document the resulting status of unsuspend and unlock. PASSWORD_EXPIRED was seen.
+// lifecycleActions lists all actions. Okta does not document the resulting status of unsuspend and unlock;
+// PASSWORD_EXPIRED was seen.
 var lifecycleActions = []lifecycleAction{
 	{name: "activate", class: abi.Write, from: []string{"STAGED", "DEPROVISIONED"}, to: []string{"ACTIVE", "PROVISIONED", "PASSWORD_EXPIRED"}, already: true,
 		email: true, secret: "activation link", renew: "reactivate_user"},

@@ -253,7 +253,7 @@ func (p *checkpoint) observe(published string) {
 
 const (
 	pollQuietMS = 10_000 // polling an idle log more often wastes rate limit
-	// overlap is how much is read again, in seconds, after Okta rejected a link: events stored late can have a time
+	// overlap is how much is read again after Okta rejected a link, in seconds. Events stored late can have a time
 	// before the last read one. Repeated events have the same key.
 	overlap = 300
 	// maxRefusedLinks is how many consecutive rejected links are replaced without progress.

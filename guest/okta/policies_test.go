@@ -208,8 +208,8 @@ func TestUpdatePolicy_EqualInMeaning_IsUnchanged(t *testing.T) {
 }
 
 // TestUpdatePolicy_BeforeSending_ComparesExactly: an array is replaced as a whole. So an element with one member less
-// is a change, and so is another order, unless Okta is known to store the array as a set. Okta's response is compared
-// by meaning.
+// is a change. Another order is a change too, unless Okta is known to store the array as a set. Okta's response is
+// compared by meaning.
 func TestUpdatePolicy_BeforeSending_ComparesExactly(t *testing.T) {
 	const get, put = "GET /api/v1/policies/{policyId}", "PUT /api/v1/policies/{policyId}"
 	with := func(settings string) hosttest.Answer {

@@ -12,8 +12,8 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall/hosttest"
 )
 
-// TestReads_ForeignRefusal_IsUnavailable: a response of a proxy, a firewall or a portal says nothing about the token,
-// the object or the input, with any status and body.
+// TestReads_ForeignRefusal_IsUnavailable: a response of a proxy, a firewall or a portal says nothing about the token or
+// the object, with any status and body.
 func TestReads_ForeignRefusal_IsUnavailable(t *testing.T) {
 	for _, op := range operations() {
 		if op.Class != abi.Read || op.Name == "validate" {

@@ -449,8 +449,8 @@ func revokeRole(c *connector.Call) connector.Result {
 	return r
 }
 
-// checkOwnRole refuses to revoke a role that the token's owner has, directly or through a group, because the token has
-// its owner's rights. When a run settles an earlier run's write, it does not check again.
+// checkOwnRole refuses to revoke a role that the token's owner has, directly or through a group. The token has its
+// owner's rights. When a run settles an earlier run's write, it does not check again.
 func checkOwnRole(c *connector.Call, p principal, a jsonval.Value) *connector.Result {
 	if p.noun == "client" || c.Settling {
 		return nil

@@ -28,8 +28,8 @@ var okta = connector.Service{
 	OwnShape: func(v jsonval.Value) bool {
 		return v.Get("id").Str() != "" && (v.Get("created").Exists() || v.Get("lastUpdated").Exists() || v.Get("_links").Exists()) || credentials(v) != ""
 	},
-	// Okta returns these in a different order than they were written (recorded by okta/terraform-provider-okta for
-	// policies, their rules, authorization servers and network zones).
+	// Okta returns these in a different order than they were written. okta/terraform-provider-okta recorded it for
+	// policies, their rules, authorization servers and network zones.
 	Rules: compare.Rules{
 		Sets: []string{"include", "exclude", "methods", "grantTypes", "authenticators", "locations", "asns"},
 		// Okta adds all of the org's authenticators to a policy's settings. One that users may not enroll counts as

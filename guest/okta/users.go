@@ -333,7 +333,7 @@ func lookupUser(c *connector.Call) connector.Result {
 }
 
 // targetUser reads the user that a write changes. It refuses "me" and the part of a login before the @, though Okta
-// accepts them: which user they mean depends on the other users.
+// accepts them. Which user they mean depends on the other users.
 func targetUser(c *connector.Call) (connector.Object, *connector.Result) {
 	user := c.Str("user")
 	u, failed := userObject(c, user)

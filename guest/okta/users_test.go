@@ -126,7 +126,8 @@ func TestUserLifecycleAction_EachResponse_HasItsOutcome(t *testing.T) {
 	}
 }
 
-// A proxy's refusal may be temporary or lasting, depending on its status.
+// TestSuspend_ForeignRefusal_IsRetryableIfTemporary: a proxy's refusal may be temporary or lasting, depending on its
+// status.
 func TestSuspend_ForeignRefusal_IsRetryableIfTemporary(t *testing.T) {
 	for status, retryable := range map[int]bool{400: false, 403: false, 404: false, 408: true, 413: false, 425: true, 499: true} {
 		h := answering{readOne: {person("ACTIVE")}, act("suspend"): {answer(status, "<html></html>")}}.host(t)

@@ -449,7 +449,7 @@ func (zc *zoneChange) checkExemptZone(before jsonval.Value) *connector.Result {
 	return nil
 }
 
-// checkLockout refuses to make a BLOCKLIST so wide that it can only be a mistake: Okta refuses sign-ins from its
+// checkLockout refuses to make a BLOCKLIST so wide that it can only be a mistake. Okta refuses sign-ins from its
 // addresses, also to this token's owner. It also refuses to exempt such a range from all blocklists.
 func checkLockout(before, after jsonval.Value) *connector.Result {
 	exempt := isExempt(before)
@@ -553,7 +553,7 @@ func includes(zone jsonval.Value, condition string) (all []jsonval.Value) {
 	return all
 }
 
-// covers reports whether a dynamic zone already had r, so that the change adds nothing: it reaches as far, and excludes
+// covers reports whether a dynamic zone already had r, so that the change adds nothing. It reaches as far, and excludes
 // nothing that the new zone includes.
 func covers(had, after jsonval.Value, r reach) bool {
 	for _, condition := range [...]string{"locations", "asns", "ipServiceCategories"} {

@@ -49,8 +49,8 @@ func (r Rules) Gaps(now, ask jsonval.Value, path string) []Gap {
 	return r.gapsBy(now, ask, path, func(now, ask jsonval.Value, _ string) bool { return r.sameSet(now, ask) })
 }
 
-// Changes returns what sending a merge patch would change. It compares arrays as they are sent, as a whole: an element
-// that lacks a member is a change, and so is another order, unless the array is known to be a set.
+// Changes returns what sending a merge patch would change. It compares arrays as a whole, as they are sent. An element
+// that lacks a member is a change. So is another order, unless the array is known to be a set.
 func (r Rules) Changes(now, ask jsonval.Value, path string) []Gap {
 	return r.gapsBy(now, ask, path, r.sameSent)
 }

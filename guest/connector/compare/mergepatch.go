@@ -6,7 +6,7 @@ import (
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
 
-// MergePatch applies a JSON merge patch (RFC 7396) to a target: members of the patch replace those of the target,
+// MergePatch applies a JSON merge patch (RFC 7396) to a target. Members of the patch replace those of the target,
 // objects are merged, and null removes. Members that the patch does not name keep their text.
 func MergePatch(target, patch jsonval.Value) string {
 	if patch.Kind() != jsonval.Object {

@@ -8,8 +8,8 @@ import (
 	"github.com/mach5/okta-connector/guest/hostcall"
 )
 
-// GrowAfter is how many smaller pages are read before a larger one is tried again: the service may need half a minute
-// to refuse it.
+// GrowAfter is how many smaller pages are read before a larger one is tried. The service may need half a minute to
+// refuse that.
 const GrowAfter = 8
 
 // PageParam is the name of the query parameter that sets the number of records in a page.

@@ -8,9 +8,9 @@ import (
 )
 
 // Trail is a cursor's memory of the links that a walk followed, to detect a circle of links. It has fingerprints of the
-// last TrailLength links, which find a short circle at its first repeat. It also has one older link, which moves on
-// after 1, 2, 4, 8 and so on steps (Brent's algorithm) and finds a circle of any length. It is text of at most 300
-// bytes: power.steps.old.recent.recent…
+// last TrailLength links, which find a short circle at its first repeat. It also has one older link, which finds a
+// circle of any length. That link moves on after 1, 2, 4, 8 and so on steps (Brent's algorithm). It is text of at most
+// 300 bytes: power.steps.old.recent.recent…
 type Trail string
 
 // TrailLength is the longest circle that is found at its first repeat.

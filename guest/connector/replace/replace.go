@@ -101,8 +101,8 @@ type Replacement struct {
 	Same func(a, b jsonval.Value) bool
 }
 
-// Do reads, merges and writes. If the status changes as well, that is a write of its own: an object is switched off
-// before it is changed, and switched on after.
+// Do reads, merges and writes. A change of the status is a separate write: an object is switched off before it is
+// changed, and switched on after.
 func Do(c *connector.Call, rp Replacement) connector.Result {
 	before, failed := wholeObject(c, rp)
 	if failed != nil {
@@ -175,8 +175,8 @@ func Do(c *connector.Call, rp Replacement) connector.Result {
 	return all
 }
 
-// halfSettled reports whether an earlier run wrote to an endpoint as the first of two writes, and that write is known
-// to be done: its effect holds, and the other is left to do.
+// halfSettled reports whether an earlier run's write to an endpoint was the first of two writes, and is known to be
+// done. Its effect holds, and the other write remains.
 func (w *Whole) halfSettled(endpoint string, differs bool, status string) bool {
 	switch {
 	case w.Switches == nil:

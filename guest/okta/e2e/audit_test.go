@@ -125,7 +125,7 @@ func TestAudit_ToALog_WritesItsLines(t *testing.T) {
 	}
 }
 
-// An invoke that could not be audited has a warning.
+// TestAudit_Failing_IsAWarning: an invoke that could not be audited has a warning.
 func TestAudit_Failing_IsAWarning(t *testing.T) {
 	c, _ := actor(t, func(_ *host.Config, o *host.ConnectOptions) { o.Auditor = failing{} })
 	res, err := c.Invoke(context.Background(), "lookup_user", json.RawMessage(`{"user":"ada.lovelace@example.com"}`))
@@ -134,7 +134,7 @@ func TestAudit_Failing_IsAWarning(t *testing.T) {
 	}
 }
 
-// A write that cannot be audited is not sent.
+// TestWrite_AuditFails_IsNotSent: a write that cannot be audited is not sent.
 func TestWrite_AuditFails_IsNotSent(t *testing.T) {
 	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) {
 		o.Auditor, o.Journal = failing{}, hosttest.Journal(t, journal.Options{})

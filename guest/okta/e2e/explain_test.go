@@ -11,7 +11,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// The error of a refused input says what to write instead, without terms of JSON Schema.
+// TestInvoke_InvalidInput_SaysWhatToWrite without terms of JSON Schema.
 func TestInvoke_InvalidInput_SaysWhatToWrite(t *testing.T) {
 	conn := hosttest.Connect(t, hosttest.Connector.Module(t), host.Config{BaseURL: "https://example.okta.com", Grants: abi.Classes()}, host.ConnectOptions{})
 	for _, c := range []struct{ op, input, want string }{

@@ -17,7 +17,8 @@ import (
 // strange has texts that no path or query accepts.
 var strange = []string{"../x", "..", `CORP\ada`, "a\nb", "%2e%2e", strings.Repeat("ü", 255)}
 
-// A mistyped input is the caller's mistake. It must not count as a violation by the module.
+// TestInvoke_StrangeInput_IsInvalid: a mistyped input is the caller's mistake. It must not count as a violation by the
+// module.
 func TestInvoke_StrangeInput_IsInvalid(t *testing.T) {
 	c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
@@ -54,7 +55,7 @@ func TestInvoke_StrangeInput_IsInvalid(t *testing.T) {
 	}
 }
 
-// A foreign next link is the fault of Okta or of a proxy.
+// TestInvoke_ForeignNextLink_IsUnavailable: it is the fault of Okta or of a proxy.
 func TestInvoke_ForeignNextLink_IsUnavailable(t *testing.T) {
 	link := ""
 	c := bound(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -175,7 +175,7 @@ func TestCeilings_OverTheLimit_StopWrites(t *testing.T) {
 	}
 }
 
-// If a ceiling is reached between the two writes of an operation, the first is done, and the result says so.
+// TestCeiling_BetweenTwoWrites_IsPartial: the first of an operation's two writes is done, and the result says so.
 func TestCeiling_BetweenTwoWrites_IsPartial(t *testing.T) {
 	c, org := actor(t, func(cfg *host.Config, o *host.ConnectOptions) {
 		cfg.MaxDestructivePerHour, o.Journal = 1, hosttest.Journal(t, journal.Options{})

@@ -41,7 +41,7 @@ func (w world) try(op, input string) *abi.Result {
 	return res
 }
 
-// TestOperations_GoodInputs_RepeatSafely runs the good inputs of each operation twice: a repeat must not write again,
+// TestOperations_GoodInputs_RepeatSafely runs the good inputs of each operation twice. A repeat must not write again,
 // and the poller must see every write in the System Log.
 func TestOperations_GoodInputs_RepeatSafely(t *testing.T) {
 	eachOperation(t, func(t *testing.T, op *abi.Operation, u use) {

@@ -1,5 +1,5 @@
-// Package minor0 has the facts about Okta that hosts of minor version 0 of the ABI knew, because manifests of that
-// version do not have them.
+// Package minor0 has facts about Okta that hosts of minor version 0 of the ABI knew. Manifests of that version do not
+// have them.
 //
 // A host that runs such a module gets them as host.LoadOptions.Minor0. They do not change: a module of a later minor
 // version has all of them in its manifest.

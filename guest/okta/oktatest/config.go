@@ -40,8 +40,9 @@ type Config struct {
 	// Factors is how many of the first users may have factors; -1 means none. Default all that are not STAGED.
 	Factors int
 
-	// Forbid lists endpoints ("GET /api/v1/groups/{groupId}"; the names of path parameters do not matter) that answer
-	// 403 E0000006, as if the token's administrator lacked a role. New panics if the org does not have one.
+	// Forbid lists endpoints that answer 403 E0000006, as if the token's administrator lacked a role. An endpoint is
+	// written as "GET /api/v1/groups/{groupId}"; the names of path parameters do not matter. New panics if the org does
+	// not have one.
 	Forbid []string
 
 	// Unavailable lists endpoints that answer 401 E0000015 without rate-limit headers, as if the org lacked a feature.
@@ -90,8 +91,8 @@ type Config struct {
 	// EventSize is the approximate size of a seeded log event in bytes. Default 2,000; the minimum is about 1,500.
 	EventSize int
 
-	// ProfileAttributes are custom attributes of user profiles, in addition to Okta's default schema: NAME for a
-	// string, NAME:TYPE for boolean, integer, number or array (of strings), or NAME:VALUE|VALUE… for only those values.
+	// ProfileAttributes are custom attributes of user profiles, in addition to Okta's default schema. NAME is a string,
+	// NAME:TYPE a boolean, integer, number or array (of strings), and NAME:VALUE|VALUE… allows only those values.
 	ProfileAttributes []string
 
 	// GroupAttributes are custom attributes of group profiles, in addition to name and description.

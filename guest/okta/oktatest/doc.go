@@ -1,9 +1,10 @@
 // Package oktatest is a stateful simulated Okta org, similar to net/http/httptest.
 //
-// An [Org] is an http.Handler with users, their sessions and factors, groups, applications, devices, authenticators,
-// policies, network zones, admin roles, OAuth clients, authorization servers and a System Log. It answers like Okta,
-// including error bodies, rate-limit headers, Link headers, and the response to a repeated call. Every change by a
-// request adds an event to the log, if Okta has one for it. The same [Config] and clock give the same bytes.
+// An [Org] is an http.Handler. It has users with sessions and factors, groups, applications, devices, authenticators,
+// policies and network zones. It also has admin roles, OAuth clients, authorization servers and a System Log. It
+// answers like Okta, including error bodies, rate-limit headers, Link headers, and the response to a repeated call.
+// Every change by a request adds an event to the log, if Okta has one for it. The same [Config] and clock give the same
+// bytes.
 //
 //	org := oktatest.New(oktatest.Config{Users: 500})
 //	server := org.Start()

@@ -87,7 +87,7 @@ func invalidFilter(why string) *apiError {
 
 func invalidCursor() *apiError { return invalid("after", "Invalid cursor.") }
 
-// statusError returns the body that Okta sends with a status that says nothing about the request: 5xx, and 409 for two
+// statusError returns Okta's body for a status that says nothing about the request. That is 5xx, and 409 for two
 // concurrent changes of role assignments.
 func statusError(status int) *apiError {
 	switch status {

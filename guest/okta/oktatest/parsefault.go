@@ -16,8 +16,8 @@ import (
 // KIND is latency, status, status-after, reset-before, reset-after, truncate, not-json, rate-limited, concurrency,
 // recipient-limited, redirect, cursor-expired or repeat-page. TARGET is a method, a path, or both with a space between
 // ("POST /api/v1/users"). Empty or "*" means every request, and a path that ends with a slash means all paths below it.
-// The options are the fields of [Fault]: times, skip, probability, status, latency (as in 200ms), reset (as in 30s),
-// code (as in E0000109) and location. location must be last, because it may contain any characters.
+// The options are the fields of [Fault]: times, skip, probability, status, latency (200ms), reset (30s), code
+// (E0000109) and location. location must be last, because it may contain any characters.
 //
 //	reset-after:POST /api/v1/users:times=1
 //	status:GET /api/v1/logs:status=503,times=2,skip=1

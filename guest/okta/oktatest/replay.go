@@ -69,8 +69,9 @@ const maxReplayLine = 64 << 20
 // NewReplay reads recordings, one JSON object in the form of [Interaction] per line; blank lines are skipped. An error
 // names the line.
 //
-// A request is answered with the recording of the same method, path and query, in any order of the parameters, or else
-// of the same method and path. Several recordings of one request are served in turn, and the last one repeats.
+// A request is answered with the recording of the same method, path and query, in any order of the parameters. If there
+// is none, the method and path must match. Several recordings of one request are served in turn, and the last one
+// repeats.
 func NewReplay(r io.Reader) (*Replay, error) {
 	p := &Replay{received: received{capacity: 10_000}, next: map[string]int{}}
 	lines := bufio.NewScanner(r)

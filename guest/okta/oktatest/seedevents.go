@@ -169,7 +169,7 @@ func (w *templateWriter) address() {
 func pick(n int, spellings ...string) string { return spellings[n%len(spellings)] }
 
 // template writes the n-th template. It varies like real logs: null or missing members, postal codes as numbers,
-// numbers in all notations, lists of objects where the reference says strings, JSON in strings.
+// numbers in all notations. It also has lists of objects instead of strings, and JSON in strings.
 func (g *generator) template(n int) template {
 	kind := seededKinds[n%len(seededKinds)]
 	actorID, actorName, actorLogin := g.actor(n)
