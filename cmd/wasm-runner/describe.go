@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -192,8 +193,56 @@ func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Tim
 		}
 		columns.Write(w)
 	}
-	fmt.Fprintf(w, "\nOutcomes and exit codes\n%s", cli.ExitTable())
+	describeOutcomes(w, op)
 	return nil
+}
+
+// describeOutcomes prints the outcomes that an operation can have, by its class and endpoints.
+func describeOutcomes(w io.Writer, op *abi.Operation) {
+	fmt.Fprintln(w, "\nOutcomes and exit codes")
+	t := term.Grid{Indent: "  ", Header: []string{"OUTCOME", "CODE", "WHEN"}}
+	for _, o := range outcomesOf(op) {
+		t.Add(string(o.outcome), strconv.Itoa(cli.OutcomeCode(o.outcome)), o.when)
+	}
+	t.Write(w)
+}
+
+// possible is an outcome that an operation can have.
+type possible struct {
+	outcome abi.Outcome
+	when    string
+}
+
+// outcomesOf returns the outcomes that an operation can have. An operation that only reads changes nothing, and one whose
+// endpoints have no blank has no target that can be missing.
+func outcomesOf(op *abi.Operation) []possible {
+	writes := slices.ContainsFunc(op.Classes(), func(c abi.Class) bool { return c != abi.Read })
+	hasTarget := slices.ContainsFunc(op.Endpoints, func(e abi.Endpoint) bool { return strings.Contains(e.Template(), "{") })
+	granted := make([]string, 0, len(op.Classes()))
+	for _, c := range op.Classes() {
+		granted = append(granted, string(c))
+	}
+	denied := "class " + strings.Join(granted, " or ") + " is not granted"
+	all := []possible{{abi.Succeeded, "the answer is complete"}}
+	if writes {
+		denied += ", or the write is not approved"
+		all[0].when = "the change is made"
+		if op.Idempotency != abi.Keyed {
+			all = append(all, possible{abi.Unchanged, "the target is already as wanted: nothing is changed"})
+		}
+		all = append(all, possible{abi.Planned, "with --plan: nothing is sent, and the plan has the writes"})
+	}
+	all = append(all, possible{abi.Invalid, "the input does not fit the operation"}, possible{abi.Denied, denied})
+	if hasTarget {
+		all = append(all, possible{abi.NotFound, "an object that the input names is not there"})
+	}
+	all = append(all, possible{abi.Rejected, "the service or a check of the operation refuses; error.code says why"},
+		possible{abi.Throttled, "a rate limit is reached for longer than --timeout"},
+		possible{abi.Unavailable, "the network or the service fails"})
+	if writes {
+		all = append(all, possible{abi.Unknown, "a write was sent, and what came of it cannot be found out"})
+	}
+	return append(all, possible{abi.Failed, "the module or this program has a fault"})
 }
 
 // when returns a class rule in words.

@@ -45,3 +45,23 @@ func TestDescribe_HostileModuleText_IsEscaped(t *testing.T) {
 		}
 	}
 }
+
+// TestOutcomesOf_EveryOperation_HasThoseOfItsClass: each outcome that exists is possible for some operation.
+func TestOutcomesOf_EveryOperation_HasThoseOfItsClass(t *testing.T) {
+	seen := map[abi.Outcome]bool{}
+	m := hosttest.Connector.Module(t).Manifest()
+	for i := range m.Operations {
+		op := &m.Operations[i]
+		for _, p := range outcomesOf(op) {
+			seen[p.outcome] = true
+			if op.Class == abi.Read && len(op.ClassRules) == 0 && (p.outcome == abi.Unknown || p.outcome == abi.Planned || p.outcome == abi.Unchanged) {
+				t.Errorf("%s, of class read: %s", op.Name, p.outcome)
+			}
+		}
+	}
+	for _, o := range abi.Outcomes() {
+		if !seen[o] {
+			t.Errorf("no operation has the outcome %s", o)
+		}
+	}
+}

@@ -57,6 +57,17 @@ func TestShell_AtATerminal_RunsStatements(t *testing.T) {
 	k.await(`OPERATION +INPUT +SUMMARY`)
 	k.await(`list_users +`)
 
+	if err := os.WriteFile(filepath.Join(state, "two.sql"), []byte("CREATE TABLE made AS SELECT 5 AS five;\nFROM made; SELECT"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k.keys(".read " + filepath.Join(state, "two.sql") + "\r")
+	k.await(`FIVE\r\n5\r\n1 row`)
+	k.await(`Parser Error`)
+	k.keys(".read\r")
+	k.await(`\.read: want the name of a file`)
+	k.keys(".read nowhere.sql\r")
+	k.await(`\.read: open nowhere\.sql: no such file`)
+
 	// Tab completes the arguments of a call: the connection and the operation.
 	k.keys("SELECT count(*) AS n FROM connector_table('ok\t, 'list_zo\t, '{}');\r")
 	k.await(`connector_table\('okta'.*, 'list_zones'`)

@@ -42,6 +42,7 @@ const shellHelp = `  .help               show this help
                       whose name or summary has the text
   .mode MODE          write rows as table, line, csv, json or ndjson; line has a
                       line for each column
+  .read FILE          run the statements of a file
   .timer on|off       show the number of rows and the time after each statement
   .quit               leave the shell; so do quit, exit and Ctrl-D
 
@@ -52,7 +53,7 @@ Ctrl-C drops the statement that you type, or stops the one that runs.
 
 // shellCommands returns the commands of the shell.
 func shellCommands() []string {
-	return []string{".exit", ".help", ".mode", ".operations", ".quit", ".tables", ".timer"}
+	return []string{".exit", ".help", ".mode", ".operations", ".quit", ".read", ".tables", ".timer"}
 }
 
 // runShell reads statements from a terminal and runs them until the person quits. An error of a statement does not end it.
@@ -260,6 +261,8 @@ func (sh *shell) command(ctx context.Context, words []string) (leave bool) {
 			return false
 		}
 		sh.print.format = argument
+	case ".read":
+		sh.runFile(ctx, argument)
 	case ".timer":
 		if argument != "on" && argument != "off" {
 			sh.app.Warnf(".timer: want on or off: found %q", argument)
@@ -270,6 +273,24 @@ func (sh *shell) command(ctx context.Context, words []string) (leave bool) {
 		sh.app.Warnf("there is no command %s: use one of %s", words[0], strings.Join(shellCommands(), ", "))
 	}
 	return false
+}
+
+// runFile runs the statements of a file, until one fails.
+func (sh *shell) runFile(ctx context.Context, path string) {
+	if path == "" {
+		sh.app.Warnf(".read: want the name of a file")
+		return
+	}
+	script, _, err := (&sqlOptions{app: sh.app, file: path}).readScript()
+	if err != nil {
+		sh.app.Warnf(".read: %s", strings.TrimPrefix(err.Error(), "--file: "))
+		return
+	}
+	for _, statement := range sql.Statements(script) {
+		if !sh.run(ctx, statement) {
+			return
+		}
+	}
 }
 
 // complete completes the word before the cursor, which is after pos characters.
