@@ -21,6 +21,7 @@ import (
 	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sql"
 )
 
 // finding is one line of check. The output of the operation validate has the same form.
@@ -187,6 +188,7 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 	r.add("config", true, fmt.Sprintf("connection %s to %s", c.Name, c.BaseURL), "")
 	r.addSecret(c.TokenSecretRef)
 	r.addGrants(m, c.Grants)
+	r.addSQL()
 	result, err := conn.Invoke(ctx, "validate", nil)
 	proxy := unusedProxy(a, c.BaseURL)
 	if said := result.Error != nil && strings.Contains(result.Error.Message, proxy+" is set"); proxy != "" && !said {
@@ -274,6 +276,19 @@ func (r *report) addGrants(m *abi.Manifest, grants []abi.Class) {
 		detail += "; not granted: " + strings.Join(missing, ", ")
 	}
 	r.add("grants", true, detail, "")
+}
+
+// addSQL says what contains the process that runs SQL.
+func (r *report) addSQL() {
+	if !sql.Available {
+		return
+	}
+	walls, confined := sql.Walls()
+	if confined {
+		r.add("sql", true, "DuckDB runs in a process of its own, confined by "+walls, "")
+		return
+	}
+	r.warn("sql", "DuckDB runs in a process of its own, but the kernel does not confine it: it has "+walls, "run untrusted SQL on Linux with landlock and seccomp")
 }
 
 // join returns the names of classes, separated by commas.

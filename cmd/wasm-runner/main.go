@@ -11,9 +11,11 @@ import (
 	"os"
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/host/sql"
 )
 
 func main() {
+	sql.RunChildIfAsked()
 	a := cli.NewApp(cli.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}, os.LookupEnv)
 	a.Build = build
 	log.SetFlags(0)

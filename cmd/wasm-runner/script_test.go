@@ -25,6 +25,7 @@ import (
 // TestMain runs the tests, or the runner if a test started the binary as wasm-runner. It checks the requests and answers of the
 // simulated orgs against Okta's OpenAPI document.
 func TestMain(m *testing.M) {
+	sql.RunChildIfAsked()
 	testscript.Main(judged{m}, map[string]func(){"wasm-runner": func() {
 		orgs.Watch()
 		main()

@@ -9,6 +9,9 @@ import (
 	"runtime"
 )
 
+// RunChildIfAsked does nothing: there is no SQL process.
+func RunChildIfAsked() {}
+
 // Available reports whether DuckDB is in this build.
 const Available = false
 
@@ -29,8 +32,6 @@ func (*DB) Complete(context.Context, string) []Completion { return nil }
 
 // Close is never reached.
 func (*DB) Close() error { return ErrUnavailable }
-
-type rowReader struct{}
 
 // Rows is never reached.
 func (*Result) Rows() iter.Seq2[[]any, error] { return func(func([]any, error) bool) {} }

@@ -11,6 +11,8 @@ func classify(text string) string {
 	words := strings.Join(strings.Fields(text), " ")
 	has := func(s string) bool { return strings.Contains(words, s) }
 	switch {
+	case has("SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only"): // the choice is ours
+		return "BSD-3-Clause"
 	case has("GNU AFFERO GENERAL PUBLIC LICENSE"), has("GNU GENERAL PUBLIC LICENSE"), has("GNU LESSER GENERAL PUBLIC LICENSE"):
 		return "GPL"
 	case has("Mozilla Public License"):
@@ -19,7 +21,7 @@ func classify(text string) string {
 		return "Apache-2.0"
 	case has("Permission to use, copy, modify, and/or distribute this software"), has("Permission to use, copy, modify, and distribute this software"):
 		return "ISC"
-	case has("Permission is hereby granted, free of charge"):
+	case has("Permission is hereby granted, free of charge"), has("PERMISSION is hereby granted, free of charge"):
 		return "MIT"
 	case has("Redistribution and use in source and binary forms") && (has("Neither the name") || has("names of its contributors") || has("name of the copyright holder")):
 		return "BSD-3-Clause"

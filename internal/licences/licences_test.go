@@ -83,13 +83,14 @@ func TestList_OfDependencies_IsComplete(t *testing.T) {
 
 func TestClassify_OfLicenceTexts_FindsTheLicence(t *testing.T) {
 	for text, want := range map[string]string{
-		"Apache License\n  Version 2.0, January 2004":                                    "Apache-2.0",
-		"MIT License\n\nPermission is hereby granted,\n free of charge, to any person":   "MIT",
-		"Redistribution and use in source and binary forms … Neither the name of Google": "BSD-3-Clause",
-		"Redistribution and use in source and binary forms, with or without":             "BSD-2-Clause",
-		"GNU GENERAL PUBLIC LICENSE Version 3":                                           "GPL",
-		"Mozilla Public License Version 2.0":                                             "MPL-2.0",
-		"All rights reserved.":                                                           "",
+		"Apache License\n  Version 2.0, January 2004":                                        "Apache-2.0",
+		"MIT License\n\nPermission is hereby granted,\n free of charge, to any person":       "MIT",
+		"Redistribution and use in source and binary forms … Neither the name of Google":     "BSD-3-Clause",
+		"Redistribution and use in source and binary forms, with or without":                 "BSD-2-Clause",
+		"GNU GENERAL PUBLIC LICENSE Version 3":                                               "GPL",
+		"SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only … GNU GENERAL PUBLIC LICENSE": "BSD-3-Clause",
+		"Mozilla Public License Version 2.0":                                                 "MPL-2.0",
+		"All rights reserved.":                                                               "",
 	} {
 		if got := classify(text); got != want {
 			t.Errorf("%q is taken for %q, want %q", text, got, want)

@@ -22,6 +22,6 @@ var budget = map[string]int{
 	"host/durable/crashtest":            6,
 	"host/ingest":                       1,
 	"host/records":                      7,
-	"host/sql":                          17,
+	"host/sql":                          4,
 	"internal/trust":                    4,
 }

@@ -200,6 +200,9 @@ func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
 		return nil
 	})
 	var failed *sql.Error
+	if errors.As(err, &failed) && failed.SessionLost {
+		defer sh.app.Warnf("the SQL process was ended and starts again: what this session had created in memory, set or prepared is gone")
+	}
 	switch {
 	case err == nil:
 		return true

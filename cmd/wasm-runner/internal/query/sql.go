@@ -42,8 +42,8 @@ func NewSQLCommand(a *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sql [QUERY | -]",
 		Short: "Query connections with SQL (DuckDB)",
-		Long: `Runs SQL over all connections of the connection file, or over the one of --connection. DuckDB runs it, inside this process.
-Without a query it opens a shell at a terminal, and runs the statements that come through a pipe.
+		Long: `Runs SQL over all connections of the connection file, or over the one of --connection. DuckDB runs it, in a process of
+its own. Without a query it opens a shell at a terminal, and runs the statements that come through a pipe.
 
 Each connection has a schema with its name. A kind that has one connection is a schema too (okta.users). SHOW TABLES lists
 the views, and DESCRIBE okta.users lists the columns of one. These functions call any operation of the sql surface:
@@ -64,7 +64,12 @@ Several statements have a semicolon between them, and each has its own result. t
 two results. json has an array for each.
 
 A query cannot read files, open connections or change settings. --allow-files lets it read and write files of this machine:
-read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. --database keeps the tables that it creates.`,
+read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. --allow-files=FOLDER,FOLDER allows files in these folders only.
+--database keeps the tables that it creates, in a file that no other user can read.
+
+The process of DuckDB has no token. It ends when a statement exceeds --max-time or --max-memory, or makes DuckDB crash. Other
+statements go on. On Linux this process can use no other file and no network (landlock, seccomp). On other systems the
+kernel does not confine it, and --max-memory limits only the memory that DuckDB counts.`,
 		Example: `  wasm-runner --demo sql "SELECT login FROM okta.users LIMIT 5"
   wasm-runner --demo sql "FROM connector_table('okta', 'list_zones', '{}')"
   wasm-runner sql --allow-files "COPY (FROM okta.users) TO 'users.parquet'"
@@ -83,7 +88,8 @@ read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. --database keeps t
 	f.StringVar(&o.printer.format, "format", "table", "`format` of the rows: table, line, ndjson, json or csv")
 	f.StringSliceVar(&o.printer.columns, "columns", nil, "show the columns `a,b` of the result in this order (default all)")
 	f.StringVar(&o.config.Database, "database", "", "DuckDB `file` that keeps tables; created if it is missing (default memory)")
-	f.BoolVar(&o.config.AllowFiles, "allow-files", false, "let queries read and write files")
+	f.Var(&filesFlag{&o.config}, "allow-files", "let queries read and write files: any file, or with a value those in `folders`")
+	f.Lookup("allow-files").NoOptDefVal = everyFile
 	f.IntVar(&o.config.Limits.Pages, "max-pages", 100_000, "largest `number` of pages and single objects that a statement reads")
 	f.DurationVar(&o.config.Limits.Time, "max-time", time.Hour, "longest `time` that a statement runs")
 	f.Int64Var(&o.maxMemory, "max-memory", 4096, "most memory that DuckDB uses, in `MiB`")
@@ -96,6 +102,45 @@ read_csv('people.csv'), COPY (SELECT …) TO 'users.parquet'. --database keeps t
 		return err
 	}
 	return cmd
+}
+
+// everyFile is the value of --allow-files without one.
+const everyFile = "true"
+
+// filesFlag is --allow-files: which files queries may use.
+type filesFlag struct{ config *sql.Config }
+
+// String implements pflag.Value.
+func (f *filesFlag) String() string {
+	switch {
+	case f.config == nil || !f.config.AllowFiles:
+		return ""
+	case len(f.config.Folders) == 0:
+		return everyFile
+	}
+	return strings.Join(f.config.Folders, ",")
+}
+
+// Type implements pflag.Value.
+func (f *filesFlag) Type() string { return "folders" }
+
+// Set implements pflag.Value.
+func (f *filesFlag) Set(value string) error {
+	switch value {
+	case everyFile:
+		f.config.AllowFiles, f.config.Folders = true, nil
+	case "false":
+		f.config.AllowFiles, f.config.Folders = false, nil
+	default:
+		for folder := range strings.SplitSeq(value, ",") {
+			if folder == "" {
+				return errors.New("a folder has no name: write --allow-files=FOLDER,FOLDER, or --allow-files for every file")
+			}
+			f.config.Folders = append(f.config.Folders, folder)
+		}
+		f.config.AllowFiles = true
+	}
+	return nil
 }
 
 func (o *sqlOptions) check() error {
@@ -130,6 +175,7 @@ func (o *sqlOptions) run(ctx context.Context) error {
 	}
 	defer s.Close()
 	config := o.config
+	config.Stdin, config.Stdout = file(a.Stdin), file(a.Stdout)
 	config.Connections, config.Logger, config.Limits.Memory = s.Connections(), a.Logger(), o.maxMemory<<20
 	config.Warn = func(operation, warning string) { a.Warnf("%s: %s", operation, warning) }
 	db, err := sql.Open(ctx, config)
@@ -144,6 +190,12 @@ func (o *sqlOptions) run(ctx context.Context) error {
 		err = db.Run(ctx, script, p.print)
 	}
 	return errors.Join(err, p.out.Flush(), db.Close())
+}
+
+// file returns a stream as the file that it is, or nil.
+func file(stream any) *os.File {
+	f, _ := stream.(*os.File)
+	return f
 }
 
 // readsStdin reports whether the statements come from standard input.

@@ -1,12 +1,15 @@
 //go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
 
-package sql
+package engine
 
 import (
 	"errors"
 	"regexp"
+	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
+
+	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
 // atStart are settings that hold from the beginning: no extension is looked for, fetched or loaded, and no secret of
@@ -14,13 +17,19 @@ import (
 const atStart = "autoinstall_known_extensions=false&autoload_known_extensions=false&allow_community_extensions=false&" +
 	"allow_persistent_secrets=false"
 
-// walls are the statements that close a database for queries. Up to the last, what one forbids can be allowed again.
-func walls(allowFiles bool) []string {
-	all := []string{"SET TimeZone = 'UTC'"} // dates and hours do not depend on whose machine it is
-	if !allowFiles {
-		all = append(all,
-			"SET temp_directory = ''", // does not fit into memory: fails
-			"SET enable_external_access = false")
+// walls returns the statements that close a database for queries. Up to the last, what one forbids can be allowed again.
+func walls(setup wire.SetupMessage) []string {
+	all := []string{"SET TimeZone = 'UTC'", // dates and hours do not depend on whose machine it is
+		"SET temp_directory = " + text(setup.TempDir)} // where there is none, what does not fit into memory fails
+	if len(setup.Folders) > 0 {
+		var folders []string
+		for _, f := range setup.Folders {
+			folders = append(folders, text(f))
+		}
+		all = append(all, "SET allowed_directories = ["+strings.Join(folders, ", ")+"]")
+	}
+	if !setup.AllowFiles || len(setup.Folders) > 0 {
+		all = append(all, "SET enable_external_access = false")
 	}
 	return append(all, "SET lock_configuration = true")
 }
@@ -38,7 +47,7 @@ func allowed(kind duckdb.StmtType, statement string, allowFiles bool) error {
 			return errFiles
 		}
 	case duckdb.STATEMENT_TYPE_LOAD, duckdb.STATEMENT_TYPE_EXTENSION:
-		//lint:ignore ST1005 it stands beside DuckDB's own errors, which begin so
+		//lint:ignore ST1005 it is shown among DuckDB's own errors, which begin like this
 		return errors.New("Permission Error: extensions are neither installed nor loaded here: they would run outside of every limit")
 	}
 	return nil

@@ -1,12 +1,14 @@
-package sql
+//go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
+
+package engine
 
 import (
 	"regexp"
 	"strings"
 )
 
-// DuckDB keeps comments on views and columns, and does not show them where people look for them. These forms of SHOW
-// and DESCRIBE are answered with them; every other is DuckDB's own.
+// DuckDB keeps comments on views and columns, but SHOW and DESCRIBE do not show them. These forms of both are answered
+// with comments. DuckDB answers all other forms itself.
 var (
 	showTables = regexp.MustCompile(`(?is)^show\s+(all\s+)?tables$`)
 	describe   = regexp.MustCompile(`(?is)^(?:describe|desc)\s+((?:` + part + `\.){0,2})(` + part + `)$`)
@@ -18,7 +20,7 @@ const part = `(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)`
 const tablesQuery = `SELECT schema_name AS "schema", view_name AS name, comment AS description FROM duckdb_views() WHERE NOT internal
 UNION ALL SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal ORDER BY ALL`
 
-// described is the query that answers a statement with descriptions; a statement that is no such is itself.
+// described returns the query that answers SHOW TABLES and DESCRIBE with comments. It returns other statements as they are.
 func described(statement string) string {
 	if showTables.MatchString(statement) {
 		return tablesQuery

@@ -1,15 +1,14 @@
 //go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
 
-package sql
+package engine
 
 import (
-	"time"
 	"unsafe"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
 // vector is a column of a chunk that is being filled. It writes to DuckDB's memory as its C API lays down: an array of
@@ -17,51 +16,29 @@ import (
 type vector struct {
 	raw      mapping.Vector
 	typ      abi.ColumnType
-	time     func(records.Cell) (time.Time, bool)
 	data     unsafe.Pointer
 	validity []uint64 // made with the first NULL
 }
 
-func newVector(raw mapping.Vector, t abi.ColumnType, time func(records.Cell) (time.Time, bool)) vector {
-	return vector{raw: raw, typ: t, time: time, data: mapping.VectorGetData(raw)}
+func newVector(raw mapping.Vector, t abi.ColumnType) vector {
+	return vector{raw: raw, typ: t, data: mapping.VectorGetData(raw)}
 }
 
-// set sets a row to what a cell is in the vector's type, NULL where it does not fit.
-func (v *vector) set(row int, cell records.Cell) {
-	ok := false
+// set sets a row to the next cell.
+func (v *vector) set(row int, cells *wire.Cells) {
+	if cells.Null() {
+		v.setNull(row)
+		return
+	}
 	switch v.typ {
 	case abi.Boolean:
-		var value bool
-		if value, ok = cell.Boolean(); ok {
-			put(v, row, value)
-		}
-	case abi.BigInt:
-		var value int64
-		if value, ok = cell.BigInt(); ok {
-			put(v, row, value)
-		}
+		put(v, row, cells.Bool())
+	case abi.BigInt, abi.TimestampTZ:
+		put(v, row, cells.Int())
 	case abi.Double:
-		var value float64
-		if value, ok = cell.Double(); ok {
-			put(v, row, value)
-		}
-	case abi.TimestampTZ:
-		var value time.Time
-		if value, ok = v.time(cell); ok {
-			put(v, row, value.UnixMicro())
-		}
-	case abi.JSON:
-		if ok = !cell.Null(); ok {
-			v.setText(row, repaired(cell))
-		}
+		put(v, row, cells.Double())
 	default:
-		var value string
-		if value, ok = cell.Text(); ok {
-			v.setText(row, unsafe.Slice(unsafe.StringData(value), len(value)))
-		}
-	}
-	if !ok {
-		v.setNull(row)
+		v.setText(row, cells.Text())
 	}
 }
 
@@ -82,7 +59,7 @@ func (v *vector) setNull(row int) {
 	v.validity[row/64] &^= 1 << (row % 64)
 }
 
-// texts reads the VARCHAR column of a chunk.
+// texts reads a VARCHAR column of a chunk.
 type texts struct {
 	data     unsafe.Pointer
 	validity unsafe.Pointer // nil where nothing is NULL
@@ -93,7 +70,7 @@ func newTexts(chunk mapping.DataChunk, column int) texts {
 	return texts{mapping.VectorGetData(raw), mapping.VectorGetValidity(raw)}
 }
 
-// at is the text of a row; NULL is not ok.
+// at returns the text of a row; NULL is not ok.
 func (t texts) at(row int) (text string, ok bool) {
 	if t.validity != nil && *(*uint64)(unsafe.Add(t.validity, row/64*8))&(1<<(row%64)) == 0 {
 		return "", false

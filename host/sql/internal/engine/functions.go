@@ -1,6 +1,6 @@
 //go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
 
-package sql
+package engine
 
 /*
 #include <stdint.h>
@@ -20,33 +20,33 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/cgo"
-	"runtime/debug"
 	"unsafe"
 
 	"github.com/duckdb/duckdb-go/v2"
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
 // The functions are registered through duckdb-go's mapping of the C API and not through its own wrappers: RATIONALE.md,
 // "Why does SQL register its functions itself?". DuckDB calls what is exported here on its own threads.
 
 // register makes connector_table, connector_scalar and connector_try known to a database.
-func (db *DB) register() error {
+func (e *Engine) register() error {
 	varchar := logicalType(abi.Varchar)
 	defer mapping.DestroyLogicalType(&varchar)
 
 	table := mapping.CreateTableFunction()
 	defer mapping.DestroyTableFunction(&table)
 	mapping.TableFunctionSetName(table, abi.ConnectorTable)
-	mapping.TableFunctionSetExtraInfo(table, handle(db), unsafe.Pointer(C.connector_release))
+	mapping.TableFunctionSetExtraInfo(table, handle(e), unsafe.Pointer(C.connector_release))
 	mapping.TableFunctionSetBind(table, unsafe.Pointer(C.connector_table_bind))
 	mapping.TableFunctionSetInit(table, unsafe.Pointer(C.connector_table_init))
 	mapping.TableFunctionSetFunction(table, unsafe.Pointer(C.connector_table_fill))
 	mapping.TableFunctionSupportsProjectionPushdown(table, true)
 
-	scalar, try := db.scalarFunction(abi.ConnectorScalar, false), db.scalarFunction(abi.ConnectorTry, true)
+	scalar, try := e.scalarFunction(abi.ConnectorScalar, false), e.scalarFunction(abi.ConnectorTry, true)
 	defer mapping.DestroyScalarFunction(&scalar)
 	defer mapping.DestroyScalarFunction(&try)
 
@@ -55,7 +55,7 @@ func (db *DB) register() error {
 		mapping.ScalarFunctionAddParameter(scalar, varchar)
 		mapping.ScalarFunctionAddParameter(try, varchar)
 	}
-	raw, err := rawConnection(db.conn)
+	raw, err := rawConnection(e.conn)
 	if err != nil {
 		return err
 	}
@@ -67,12 +67,12 @@ func (db *DB) register() error {
 }
 
 // scalarFunction is connector_scalar or connector_try without its parameters. The caller destroys it.
-func (db *DB) scalarFunction(name string, forgiving bool) mapping.ScalarFunction {
+func (e *Engine) scalarFunction(name string, forgiving bool) mapping.ScalarFunction {
 	json := logicalType(abi.JSON)
 	defer mapping.DestroyLogicalType(&json)
 	f := mapping.CreateScalarFunction()
 	mapping.ScalarFunctionSetName(f, name)
-	mapping.ScalarFunctionSetExtraInfo(f, handle(scalarCall{db, forgiving}), unsafe.Pointer(C.connector_release))
+	mapping.ScalarFunctionSetExtraInfo(f, handle(scalarCall{e, forgiving}), unsafe.Pointer(C.connector_release))
 	mapping.ScalarFunctionSetFunction(f, unsafe.Pointer(C.connector_scalar_call))
 	mapping.ScalarFunctionSetReturnType(f, json)
 	mapping.ScalarFunctionSetVolatile(f) // else the answer to a constant is asked for while planning, and stays in the plan
@@ -81,7 +81,7 @@ func (db *DB) scalarFunction(name string, forgiving bool) mapping.ScalarFunction
 
 // scalarCall is what connector_scalar_call is called for.
 type scalarCall struct {
-	db        *DB
+	engine    *Engine
 	forgiving bool
 }
 
@@ -97,7 +97,7 @@ func rawConnection(conn *dbsql.Conn) (raw mapping.Connection, err error) {
 				return nil
 			}
 		}
-		return errors.New("duckdb-go has renamed a field that host/sql/functions.go reads: duckdb.Conn.conn")
+		return errors.New("duckdb-go has renamed a field that host/sql/internal/engine reads: duckdb.Conn.conn")
 	})
 	return raw, err
 }
@@ -123,14 +123,10 @@ func logicalType(t abi.ColumnType) mapping.LogicalType {
 
 // guarded makes an error of a panic. Past a function that DuckDB called, on a thread of its own or with its locks held, a
 // panic would end the process or leave every later statement waiting.
-func (db *DB) guarded(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			db.log.Error("a panic under a call of DuckDB's", "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v: this is a fault of wasm-runner's, not of the query", p)
-		}
-	}()
-	return f()
+func (e *Engine) guarded(f func() error) error {
+	return wire.Guarded(func(p any, stack []byte) {
+		e.log(fmt.Sprintf("a panic under a call of DuckDB's: %v", p), string(stack))
+	}, f)
 }
 
 // handle is memory of C's that leads to a Go value, until connector_release.
@@ -155,14 +151,13 @@ func connector_release(p unsafe.Pointer) {
 //export connector_table_bind
 func connector_table_bind(p unsafe.Pointer) {
 	info := mapping.BindInfo{Ptr: p}
-	db := behind[*DB](mapping.BindGetExtraInfo(info))
-	q := db.running.Load()
-	err := db.guarded(func() error {
-		s, err := db.bind(q, info)
+	e := behind[*Engine](mapping.BindGetExtraInfo(info))
+	err := e.guarded(func() error {
+		s, err := e.bind(info)
 		if err != nil {
 			return err
 		}
-		for _, c := range s.op.Columns {
+		for _, c := range s.table.Columns {
 			t := logicalType(c.Type)
 			mapping.BindAddResultColumn(info, c.Name, t)
 			mapping.DestroyLogicalType(&t)
@@ -172,7 +167,7 @@ func connector_table_bind(p unsafe.Pointer) {
 		return nil
 	})
 	if err != nil {
-		mapping.BindSetError(info, q.fail(err).Error())
+		mapping.BindSetError(info, err.Error())
 	}
 }
 
@@ -194,7 +189,7 @@ func bindArguments(info mapping.BindInfo) (texts [arguments]string, err error) {
 func connector_table_init(p unsafe.Pointer) {
 	info := mapping.InitInfo{Ptr: p}
 	s := behind[*scan](mapping.InitGetBindData(info))
-	err := s.db.guarded(func() error {
+	err := s.engine.guarded(func() error {
 		var asked []int
 		for i := range mapping.InitGetColumnCount(info) {
 			asked = append(asked, int(mapping.InitGetColumnIndex(info, i))) // -1 is the row's number, which nobody sees
@@ -212,8 +207,8 @@ func connector_table_init(p unsafe.Pointer) {
 func connector_table_fill(p, out unsafe.Pointer) {
 	info := mapping.FunctionInfo{Ptr: p}
 	r := behind[*scanRun](mapping.FunctionGetInitData(info))
-	if err := r.scan.db.guarded(func() error { return r.fill(mapping.DataChunk{Ptr: out}) }); err != nil {
-		mapping.FunctionSetError(info, r.query.fail(err).Error())
+	if err := r.scan.engine.guarded(func() error { return r.fill(mapping.DataChunk{Ptr: out}) }); err != nil {
+		mapping.FunctionSetError(info, err.Error())
 	}
 }
 
@@ -221,9 +216,9 @@ func connector_table_fill(p, out unsafe.Pointer) {
 func connector_scalar_call(p, in, out unsafe.Pointer) {
 	info := mapping.FunctionInfo{Ptr: p}
 	call := behind[scalarCall](mapping.ScalarFunctionGetExtraInfo(info))
-	q := call.db.running.Load()
-	err := call.db.guarded(func() error { return call.answer(q, mapping.DataChunk{Ptr: in}, mapping.Vector{Ptr: out}) })
+	s := call.engine.running.Load()
+	err := call.engine.guarded(func() error { return call.answer(s, mapping.DataChunk{Ptr: in}, mapping.Vector{Ptr: out}) })
 	if err != nil {
-		mapping.ScalarFunctionSetError(info, q.fail(err).Error())
+		mapping.ScalarFunctionSetError(info, err.Error())
 	}
 }

@@ -1,6 +1,6 @@
 //go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
 
-package sql
+package engine
 
 import (
 	"bytes"
@@ -49,7 +49,7 @@ func readerOf(info duckdb.TypeInfo) reader {
 	case duckdb.TYPE_UBIGINT, duckdb.TYPE_HUGEINT, duckdb.TYPE_UHUGEINT, duckdb.TYPE_BIGNUM, duckdb.TYPE_DECIMAL: // digits are a JSON number
 		return reader{abi.Double, "CAST(%s AS VARCHAR)", true}
 	case duckdb.TYPE_LIST, duckdb.TYPE_ARRAY, duckdb.TYPE_STRUCT, duckdb.TYPE_MAP, duckdb.TYPE_UNION:
-		return reader{abi.JSON, "CAST(to_json(%s) AS VARCHAR)", true}
+		return reader{abi.JSON, "CAST(system.main.to_json(%s) AS VARCHAR)", true}
 	case duckdb.TYPE_VARCHAR:
 		if info.Alias() == "" {
 			return reader{typ: abi.Varchar}
@@ -91,17 +91,21 @@ func readable(statement string, p prepared) (string, []reader) {
 	return "SELECT " + list.String() + " FROM (" + statement + "\n) AS q(" + names.String() + ")", readers
 }
 
-type rowReader struct {
+// Result is what a statement answers.
+type Result struct {
+	Columns []abi.Column
+	Changed int64 // rows that a statement without rows wrote; -1 where that does not apply
+
 	rows    *dbsql.Rows
 	readers []reader
 }
 
-func newResult(statement string, p prepared, readers []reader, rows *dbsql.Rows) (*Result, error) {
+func newResult(p prepared, readers []reader, rows *dbsql.Rows) (*Result, error) {
 	names, err := rows.Columns()
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Statement: statement, Changed: -1, rows: rowReader{rows, readers}}
+	r := &Result{Changed: -1, rows: rows, readers: readers}
 	if readers == nil { // no query: what it answers is known when it has run
 		switch {
 		case len(names) == 0 || p.kind == duckdb.STATEMENT_TYPE_VARIABLE_SET || p.kind == duckdb.STATEMENT_TYPE_SET:
@@ -116,12 +120,12 @@ func newResult(statement string, p prepared, readers []reader, rows *dbsql.Rows)
 		case len(names) == 1 && names[0] == "Success":
 			return r, drain(rows)
 		}
-		r.rows.readers = make([]reader, len(names))
+		r.readers = make([]reader, len(names))
 	} else {
 		names = p.names
 	}
 	for i, n := range names {
-		r.Columns = append(r.Columns, abi.Column{Name: n, Type: r.rows.readers[i].typ})
+		r.Columns = append(r.Columns, abi.Column{Name: n, Type: r.readers[i].typ})
 	}
 	return r, nil
 }
@@ -142,9 +146,8 @@ func drain(rows *dbsql.Rows) error {
 	return rows.Err()
 }
 
-// Rows walks the rows, whose values are by Columns: nil for NULL, else string, bool, int64, float64, time.Time or
-// json.RawMessage, which also holds numbers that are too long for the others. A row is valid until the iteration goes
-// on. They are read once.
+// Rows walks the rows. Their values are by Columns: nil for NULL, else string, bool, int64, float64, time.Time or
+// json.RawMessage. A row is valid until the iteration goes on. They are read once.
 func (r *Result) Rows() iter.Seq2[[]any, error] {
 	return func(yield func([]any, error) bool) {
 		values := make([]any, len(r.Columns))
@@ -152,19 +155,19 @@ func (r *Result) Rows() iter.Seq2[[]any, error] {
 		for i := range values {
 			targets[i] = &values[i]
 		}
-		for len(values) > 0 && r.rows.rows.Next() {
-			if err := r.rows.rows.Scan(targets...); err != nil {
+		for len(values) > 0 && r.rows.Next() {
+			if err := r.rows.Scan(targets...); err != nil {
 				yield(nil, err)
 				return
 			}
 			for i, v := range values {
-				values[i] = plain(v, r.rows.readers[i].raw)
+				values[i] = plain(v, r.readers[i].raw)
 			}
 			if !yield(values, nil) {
 				return
 			}
 		}
-		if err := r.rows.rows.Err(); err != nil {
+		if err := r.rows.Err(); err != nil {
 			yield(nil, err)
 		}
 	}

@@ -1,0 +1,64 @@
+// Package confine takes rights away from the process that calls it. A process that has opened what it needs confines
+// itself before it handles input that may be hostile.
+//
+// On Linux Apply uses no_new_privs, landlock (files) and seccomp (system calls), each where the kernel has it. On other
+// systems it sets resource limits alone. Supported and the Report of Apply say what is in force.
+package confine
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Policy says what a process keeps. The zero value keeps the descriptors that are open, threads and memory: no file can
+// be opened, no program started, no socket made and no other process signalled.
+type Policy struct {
+	// Read lists files that can still be opened for reading, and folders in which all files and folders can.
+	Read []string
+	// Write lists files and folders in which all files and folders can be read, written, created and removed.
+	Write []string
+	// Network keeps the system calls that make sockets.
+	Network bool
+	// Start keeps the system calls that start and signal other processes, and the right to execute the files above.
+	Start bool
+	// Data is the limit in bytes of private memory that can be written (RLIMIT_DATA); 0 sets none. Memory is allocated or
+	// not; the process is not killed.
+	Data uint64
+}
+
+// Report says which walls stand around a process.
+type Report struct {
+	Landlock int  // ABI version of landlock; 0 is none
+	Seccomp  bool // system calls are filtered
+	Limits   bool // resource limits are set
+}
+
+// String names the walls for people.
+func (r Report) String() string {
+	var walls []string
+	if r.Landlock > 0 {
+		walls = append(walls, fmt.Sprintf("landlock (ABI %d)", r.Landlock))
+	}
+	if r.Seccomp {
+		walls = append(walls, "seccomp")
+	}
+	if r.Limits {
+		walls = append(walls, "resource limits")
+	}
+	if len(walls) == 0 {
+		return "nothing"
+	}
+	return strings.Join(walls, ", ")
+}
+
+// Supported reports which walls Apply can build on this machine. It changes nothing.
+func Supported() Report { return supported() }
+
+// Apply confines this process, all its threads and all that it starts, for good. Walls that the kernel lacks are left
+// out, which the report says. The error is a wall that the kernel has and that could not be built: the process must end
+// then. Apply may be called once.
+func Apply(p Policy) (Report, error) { return apply(p) }
+
+// DataInUse returns how many bytes of private memory this process has that can be written, which Policy.Data counts. It is
+// 0 where that is not known.
+func DataInUse() uint64 { return dataInUse() }

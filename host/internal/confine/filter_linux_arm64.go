@@ -1,0 +1,13 @@
+package confine
+
+import "golang.org/x/sys/unix"
+
+const (
+	auditArch      = unix.AUDIT_ARCH_AARCH64
+	foreignNumbers = 0xffffffff // none
+)
+
+var (
+	alwaysHere   = []uint32{unix.SYS_KEXEC_FILE_LOAD}
+	startingHere []uint32
+)

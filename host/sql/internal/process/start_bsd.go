@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package process
+
+import "syscall"
+
+// diesWithParent has nothing to set here: a child ends when its pipes do.
+func diesWithParent() *syscall.SysProcAttr { return nil }

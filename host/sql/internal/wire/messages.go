@@ -1,0 +1,70 @@
+package wire
+
+import "github.com/mach5/okta-connector/abi"
+
+// SetupMessage says what the process prepares before the first statement.
+type SetupMessage struct {
+	Schemas    []Schema
+	Database   string   // the DuckDB file to attach; "" is none
+	AllowFiles bool     // queries may read and write files
+	Folders    []string // the files that they may; none is all
+	TempDir    string   // where DuckDB puts what does not fit into memory; "" is nowhere
+	Memory     int64    // bytes that DuckDB may use
+	Data       uint64   // bytes of memory that the process may have in all; 0 sets no limit
+}
+
+// Schema is a schema of a connection and the statements that make it.
+type Schema struct {
+	Name, Statements string
+}
+
+// ReadyMessage says that the process has prepared all.
+type ReadyMessage struct {
+	Walls string // what confines the process
+}
+
+// HeadMessage begins the result of a statement.
+type HeadMessage struct {
+	Columns []abi.Column
+	Changed int64
+}
+
+// EndMessage ends a result, or is the whole of one.
+type EndMessage struct {
+	Error    string `json:",omitempty"`
+	Canceled bool   `json:",omitempty"` // the statement was interrupted
+	Broken   bool   `json:",omitempty"` // the process cannot go on
+}
+
+// LogMessage is a line for the log.
+type LogMessage struct{ Message, Detail string }
+
+// Completion is a way to go on with a text.
+type Completion struct {
+	From int
+	Text string
+}
+
+// TableMessage describes the rows of a call.
+type TableMessage struct {
+	Columns []Column
+	Single  bool // at most one row
+}
+
+// Column is a column of a call's rows.
+type Column struct {
+	Name string
+	Type abi.ColumnType
+}
+
+// ErrorMessage is an error of the program.
+type ErrorMessage struct {
+	Text  string
+	Limit bool // it wraps ErrLimit
+}
+
+// Error implements error.
+func (e ErrorMessage) Error() string { return e.Text }
+
+// Is makes errors.Is find ErrLimit.
+func (e ErrorMessage) Is(target error) bool { return e.Limit && target == ErrLimit }
