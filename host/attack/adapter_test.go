@@ -15,7 +15,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// ours is this project's host as the kit sees it.
+// ours adapts this project's host to the kit.
 type ours struct{}
 
 func (ours) Load(ctx context.Context, wasm []byte) (conformance.Module, error) {
@@ -35,7 +35,7 @@ func (m module) Connect(ctx context.Context, c conformance.Connection) (conforma
 	if len(c.RootCAs) > 0 {
 		opts.RootCAs = x509.NewCertPool()
 		if !opts.RootCAs.AppendCertsFromPEM(c.RootCAs) {
-			return nil, errors.New("no certificate in RootCAs")
+			return nil, errors.New("RootCAs has no certificate")
 		}
 	}
 	if c.Resolve != nil {
@@ -49,15 +49,15 @@ func (m module) Connect(ctx context.Context, c conformance.Connection) (conforma
 	return session{conn, opts.Logger}, nil
 }
 
-// dialLoopback keeps the attacks on this machine.
+// dialLoopback dials only loopback addresses, so that attacks do not leave this machine.
 func dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {
 	if h, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(h).IsLoopback() {
-		return nil, errors.New("the attacks dial loopback alone")
+		return nil, errors.New("attacks dial only loopback addresses")
 	}
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-// resolver answers each question about a name with the next answer, and then with the last.
+// resolver returns a lookup that gives the answers for a name in order, and then repeats the last.
 func resolver(answers map[string][][]string) func(context.Context, string) ([]net.IPAddr, error) {
 	var mu sync.Mutex
 	asked := map[string]int{}
@@ -78,14 +78,14 @@ func resolver(answers map[string][][]string) func(context.Context, string) ([]ne
 	}
 }
 
-// session logs a page's warnings, as a program that runs sources does.
+// session is a Session that logs the warnings of pages, like a program that runs sources.
 type session struct {
 	*host.Connection
 	log *slog.Logger
 }
 
 func (s session) Invoke(ctx context.Context, op string, input json.RawMessage) (*abi.Result, error) {
-	res, _ := s.Connection.Invoke(ctx, op, input) // the error says no more than the result
+	res, _ := s.Connection.Invoke(ctx, op, input) // the result contains the error
 	return res, nil
 }
 

@@ -1,9 +1,9 @@
-// Package attack attacks this project's host with the kit of abi/conformance, and with what is this host's alone: its
-// files. It is tests, run by make attack:
+// Package attack has tests that attack this project's host: with the kit of abi/conformance, and with attacks on the files that
+// only this host reads. make attack runs them:
 //
-//	TestAttack               every attack, twice; prints how many were tried and contained, and what is left behind
-//	TestAHostBehindAProcess  every attack of the kit, through a process
-//	TestMutations            takes each check out of a copy of the host, and wants an attack to get through
+//	TestAttack     makes every attack, twice; prints how many were contained, and what they left behind
+//	TestProcess    makes every attack of the kit on the host in another process
+//	TestMutations  removes each check from a copy of the host, and expects that an attack gets through
 //
-// ATTACK_WALL=NAME attacks one wall; -run 'TestMutations/of/NAME' takes its checks out.
+// ATTACK_WALL=NAME attacks only one wall; -run 'TestMutations/of/NAME' removes only its checks.
 package attack

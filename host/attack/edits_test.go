@@ -2,7 +2,7 @@ package attack
 
 import "testing"
 
-// TestEdits_EveryMutation_FindsItsText is quick, unlike TestMutations: code that moved shows at once.
+// TestEdits_EveryMutation_FindsItsText quickly finds code that was changed without its mutation.
 func TestEdits_EveryMutation_FindsItsText(t *testing.T) {
 	if _, err := edited("../.."); err != nil {
 		t.Error(err)

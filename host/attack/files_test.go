@@ -14,11 +14,11 @@ import (
 	"github.com/mach5/okta-connector/host/connections"
 )
 
-// files are attacks on what this host alone reads: connection files.
+// files returns the attacks on connection files, which only this host reads.
 func files() []conformance.Attack {
 	manifest, err := abi.ParseManifest(okta.Manifest(), nil)
 	if err != nil {
-		panic(err) // of this repository
+		panic(err) // the manifest is this repository's
 	}
 	schema, err := connections.NewSchema(manifest.Kind, manifest.ConfigSchema)
 	if err != nil {
@@ -28,47 +28,47 @@ func files() []conformance.Attack {
 	good := "connections:\n- {name: a, kind: okta, base_url: 'https://example.okta.com', token_secret_ref: env:A"
 	var all []conformance.Attack
 	for name, text := range map[string]string{
-		"a bomb of anchors":              "a: &a [x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nconnections: [*c,*c,*c]\n",
-		"a field that merges another":    "base: &b {grants: [privileged]}\nconnections:\n- <<: *b\n  name: a\n",
-		"a second document":              good + "}\n---\n" + good + ", grants: [privileged]}\n",
-		"a field that stands twice":      good + ", grants: [read], grants: [privileged]}\n",
-		"a connection that stands twice": good + "}\n" + good[len("connections:\n"):] + "}\n",
-		"a field nobody enforces":        good + ", read_only: true}\n",
-		"a limit below nothing":          good + ", limits: {requests: -1}}\n",
-		"a limit without a bound":        good + ", limits: {memory_bytes: 9223372036854775807}}\n",
-		"a limit nobody knows":           good + ", limits: {pages: 1}}\n",
-		"a tag that makes an object":     good + ", grants: !!python/object/apply:os.system [id]}\n",
-		"a token in the file":            good + ", token: " + leak + "}\n",
-		"a token for a reference":        strings.Replace(good, "env:A", leak, 1) + "}\n",
-		"a token in what is no YAML":     good + ", x: \"" + leak + "\n\t}",
-		"a class that is all of them":    good + ", grants: all}\n",
-		"100,000 levels":                 "connections: " + strings.Repeat("[", 100_000),
-		"100,000 levels of lists":        "connections:\n" + strings.Repeat("- ", 100_000) + "x\n",
-		"1,400 levels of fields":         staircase(1400),
-		"a file of 2 MiB":                good + "}\n" + strings.Repeat("#\n", 1<<20),
-		"100,000 levels over lines":      "connections: " + strings.Repeat(strings.Repeat("[", 8000)+"\n", 13),
-		"a field beside the connections": "version: 1\n" + good + "}\n",
-		"no connection":                  "connections: []\n",
-		"a connection without a token":   "connections:\n- {name: a, kind: okta, base_url: 'https://example.okta.com'}\n",
-		"this machine":                   strings.Replace(good, "https://example.okta.com", "http://localhost:8080", 1) + "}\n",
-		"a class nobody knows":           good + ", grants: [root]}\n",
-		"a class that stands twice":      good + ", grants: [read, read]}\n",
-		"no class":                       good + ", grants: []}\n",
-		"approval of what is read":       good + ", approve: [read]}\n",
-		"a name with a path in it":       strings.Replace(good, "name: a", "name: a/../b", 1) + "}\n",
-		"a bell in a kind":               strings.Replace(good, "kind: okta", "kind: \"ok\\ata\"", 1) + "}\n",
-		"a bell in an address":           strings.Replace(good, "'https://example.okta.com'", "\"https://example.okta.com\\a\"", 1) + "}\n",
-		"a token for another kind":       strings.Replace(good, "kind: okta", "kind: other, api_key: "+leak, 1) + "}\n",
-		"more than all of a rate limit":  good + ", rate_limit_share: 2.5}\n",
-		"a token for a field":            good + ", " + leak + ": x}\n",
-		"a token for a field, twice":     good + ", " + leak + ": x, " + leak + ": x}\n",
-		"text that is not UTF-8":         "connections:\n- name: \xff\xfe\n",
-		"a NUL in a name":                "connections:\n- name: \"a\\0b\"\n",
+		"a bomb of anchors":             "a: &a [x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nconnections: [*c,*c,*c]\n",
+		"a field that merges another":   "base: &b {grants: [privileged]}\nconnections:\n- <<: *b\n  name: a\n",
+		"a second document":             good + "}\n---\n" + good + ", grants: [privileged]}\n",
+		"a duplicate field":             good + ", grants: [read], grants: [privileged]}\n",
+		"a duplicate connection":        good + "}\n" + good[len("connections:\n"):] + "}\n",
+		"a field that is not enforced":  good + ", read_only: true}\n",
+		"a negative limit":              good + ", limits: {requests: -1}}\n",
+		"a limit over its maximum":      good + ", limits: {memory_bytes: 9223372036854775807}}\n",
+		"an unknown limit":              good + ", limits: {pages: 1}}\n",
+		"a tag that makes an object":    good + ", grants: !!python/object/apply:os.system [id]}\n",
+		"a token in the file":           good + ", token: " + leak + "}\n",
+		"a token as a reference":        strings.Replace(good, "env:A", leak, 1) + "}\n",
+		"a token in invalid YAML":       good + ", x: \"" + leak + "\n\t}",
+		"all classes in one word":       good + ", grants: all}\n",
+		"100,000 levels":                "connections: " + strings.Repeat("[", 100_000),
+		"100,000 levels of lists":       "connections:\n" + strings.Repeat("- ", 100_000) + "x\n",
+		"1,400 levels of fields":        staircase(1400),
+		"a file of 2 MiB":               good + "}\n" + strings.Repeat("#\n", 1<<20),
+		"100,000 levels over lines":     "connections: " + strings.Repeat(strings.Repeat("[", 8000)+"\n", 13),
+		"a field next to connections":   "version: 1\n" + good + "}\n",
+		"no connection":                 "connections: []\n",
+		"a connection without a token":  "connections:\n- {name: a, kind: okta, base_url: 'https://example.okta.com'}\n",
+		"this machine":                  strings.Replace(good, "https://example.okta.com", "http://localhost:8080", 1) + "}\n",
+		"an unknown class":              good + ", grants: [root]}\n",
+		"a duplicate class":             good + ", grants: [read, read]}\n",
+		"an empty list of classes":      good + ", grants: []}\n",
+		"approval of reads":             good + ", approve: [read]}\n",
+		"a name with a path in it":      strings.Replace(good, "name: a", "name: a/../b", 1) + "}\n",
+		"a bell in a kind":              strings.Replace(good, "kind: okta", "kind: \"ok\\ata\"", 1) + "}\n",
+		"a bell in an address":          strings.Replace(good, "'https://example.okta.com'", "\"https://example.okta.com\\a\"", 1) + "}\n",
+		"a token of another kind":       strings.Replace(good, "kind: okta", "kind: other, api_key: "+leak, 1) + "}\n",
+		"more than all of a rate limit": good + ", rate_limit_share: 2.5}\n",
+		"a token as a field":            good + ", " + leak + ": x}\n",
+		"a token as a field, twice":     good + ", " + leak + ": x, " + leak + ": x}\n",
+		"text that is not UTF-8":        "connections:\n- name: \xff\xfe\n",
+		"a NUL in a name":               "connections:\n- name: \"a\\0b\"\n",
 	} {
 		all = append(all, conformance.NewAttack("files", name, "connection files", func(context.Context) error {
 			got, err := schema.Parse([]byte(text))
 			if err == nil {
-				return fmt.Errorf("it was taken: %+v", got)
+				return fmt.Errorf("it was accepted: %+v", got)
 			}
 			if strings.Contains(err.Error(), leak) {
 				return errors.New("the error repeats the token")
@@ -81,22 +81,22 @@ func files() []conformance.Attack {
 	}
 	all = append(all, conformance.NewAttack("files", "a folder", "connection files", func(context.Context) error {
 		if _, err := schema.ReadFile(os.TempDir()); err == nil {
-			return errors.New("it was taken")
+			return errors.New("it was accepted")
 		}
 		return nil
-	}), conformance.NewAttack("files", "a device without an end", "connection files", func(context.Context) error {
+	}), conformance.NewAttack("files", "an endless device", "connection files", func(context.Context) error {
 		if _, err := os.Stat("/dev/zero"); err != nil {
 			return nil
 		}
 		if _, err := schema.ReadFile(filepath.Join("/dev", "zero")); err == nil {
-			return errors.New("it was taken")
+			return errors.New("it was accepted")
 		}
 		return nil
 	}))
 	return all
 }
 
-// staircase is YAML whose every line is a level further in.
+// staircase returns YAML in which each line is nested one level deeper.
 func staircase(levels int) string {
 	var b strings.Builder
 	for i := range levels {

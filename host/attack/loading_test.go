@@ -12,7 +12,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// loading are attacks on what this host alone does when it loads a module: it pins one, and keeps compiled code.
+// loading returns the attacks on features that only this host has when it loads a module: pinning, and a cache of compiled code.
 func loading() []conformance.Attack {
 	all := []conformance.Attack{conformance.NewAttack("files", "another module than the one that is pinned", "pinned modules", func(ctx context.Context) error {
 		m, err := host.Load(ctx, conformance.SoundModule(), host.LoadOptions{SHA256: strings.Repeat("00", 32), NoCache: true})
@@ -21,7 +21,7 @@ func loading() []conformance.Attack {
 		}
 		return errors.Join(errors.New("it was loaded"), m.Close(ctx))
 	})}
-	// Compiled code is executed: whoever could write it would be the host.
+	// Compiled code is executed: a user who can write it controls the host.
 	for name, make := range map[string]func(dir string) (string, error){
 		"compiled code in a folder that others can write":  func(dir string) (string, error) { return dir, os.Chmod(dir, 0o777) },
 		"compiled code in a folder that a group can write": func(dir string) (string, error) { return dir, os.Chmod(dir, 0o770) },

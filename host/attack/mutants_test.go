@@ -20,25 +20,25 @@ import (
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
-// mutation takes out one check of a wall. Its edits go into a copy of the files that Go's -overlay shows to the compiler, so
-// that the host itself has no door through which a wall could be taken out.
+// mutation removes one check of a wall. Its edits change copies of the files, which Go's -overlay gives to the compiler. So the
+// host itself has no switch that could remove a wall.
 type mutation struct {
-	wall  string // of conformance.Attack
-	check string // what is gone
+	wall  string // as in conformance.Attack
+	check string // the check that is removed
 	edits []edit
-	// ends says why the process may end, or an attack not, where the check is gone: that is what it is there to prevent.
-	// Any other mutant has to be caught by an attack that says what got through.
+	// ends says why the process may end, or an attack may not end, without the check. It is empty for most mutations, which
+	// an attack must catch by getting through.
 	ends string
 }
 
-// name is what ATTACK_WALL_DOWN names it by.
+// name returns the mutation's name, for ATTACK_WALL_DOWN.
 func (m mutation) name() string { return m.wall + ": " + m.check }
 
-// edit takes the place of one text in a file of the host: of old within in, which stands there once. DOWN in it stands for
-// "this check is gone".
+// edit replaces old by new within in, a text that must be in the file once. DOWN in new is the condition that the check is
+// removed.
 type edit struct{ file, in, old, new string }
 
-// never has a condition of a check never hold; always has it hold always.
+// never makes a condition of a check always false; always makes it true.
 func never(file, cond string) edit { return neverIn(file, cond, cond) }
 
 func neverIn(file, in, cond string) edit { return edit{file, in, cond, "((" + cond + ") && !DOWN)"} }
@@ -47,12 +47,12 @@ func always(file, cond string) edit { return edit{file, cond, cond, "((" + cond 
 
 func swap(file, old, new string) edit { return edit{file, old, old, new} }
 
-// drop leaves out statements.
+// drop removes statements.
 func drop(file, text string) edit { return dropIn(file, text, text) }
 
 func dropIn(file, in, text string) edit { return edit{file, in, text, "if !DOWN { " + text + " }"} }
 
-// down is what each package that is edited gets besides: the switch, and what mutants keep where the host keeps nothing.
+// down is the source that is added to each edited package: the switch, and state that only mutants keep.
 const down = `
 
 import (
@@ -77,24 +77,24 @@ var (
 )
 `
 
-// place is where an edit goes in the text of its file.
+// place is a range of a file's text with its replacement.
 type place struct {
 	from, to int
 	text     string
 }
 
-// find is where an edit goes.
+// find returns the place of an edit in the text of its file.
 func (e edit) find(m mutation, text string) (place, error) {
 	within := strings.Index(text, e.in)
 	if n, inner := strings.Count(text, e.in), strings.Count(e.in, e.old); n != 1 || inner != 1 {
-		return place{}, fmt.Errorf("%s: %s has its text %d times (%d within), want once; it has moved, and the mutation has to follow:\n%s", m.name(), e.file, n, inner, e.in)
+		return place{}, fmt.Errorf("%s: %s has the text %d times (%d within), want once: the code was changed, and the mutation must be changed too:\n%s", m.name(), e.file, n, inner, e.in)
 	}
 	from := within + strings.Index(e.in, e.old)
 	text = strings.ReplaceAll(e.new, "wallDownNumber(DOWN)", fmt.Sprintf("wallDownNumber(%q)", m.name()))
 	return place{from, from + len(e.old), strings.ReplaceAll(text, "DOWN", fmt.Sprintf("wallDown(%q)", m.name()))}, nil
 }
 
-// edited are the texts of the files with every mutation's edits in them.
+// edited returns the texts of the files with the edits of every mutation.
 func edited(root string) (map[string]string, error) {
 	places, texts := map[string][]place{}, map[string]string{}
 	for _, m := range mutations {
@@ -119,7 +119,7 @@ func edited(root string) (map[string]string, error) {
 		at := 0
 		for _, p := range all {
 			if p.from < at {
-				return nil, fmt.Errorf("%s: two mutations are on the same text, at %q", file, texts[file][p.from:p.to])
+				return nil, fmt.Errorf("%s: two mutations edit the same text, at %q", file, texts[file][p.from:p.to])
 			}
 			b.WriteString(texts[file][at:p.from] + p.text)
 			at = p.to
@@ -129,7 +129,7 @@ func edited(root string) (map[string]string, error) {
 	return texts, nil
 }
 
-// build writes the overlay and the test binary in which every check can be taken out.
+// build builds a test binary in which every check can be removed.
 func build(t *testing.T, root, tags string) (binary string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -163,25 +163,25 @@ func build(t *testing.T, root, tags string) (binary string) {
 	return binary
 }
 
-// line is what a mutant's process tells of an attack: that it begins, and what became of it.
+// line is a report of a mutant's process about an attack: that it begins, or its result.
 type line struct {
 	Attack string `json:"attack"`
 	State  string `json:"state"` // began, held, through, or broken: see conformance.Attempts
 	Error  string `json:"error,omitempty"`
 }
 
-// TestMutant is the process of a mutant: it attacks the wall that ATTACK_MUTANT names, until an attack gets through, and
-// tells so in the file ATTACK_LINES. With nothing in ATTACK_WALL_DOWN every attack must be contained.
-func TestMutant(t *testing.T) {
+// TestMutant_OneWall_IsAttacked is the process of a mutant. It attacks the wall ATTACK_MUTANT until an attack gets through, and
+// reports to the file ATTACK_LINES. Without ATTACK_WALL_DOWN, every attack must be contained.
+func TestMutant_OneWall_IsAttacked(t *testing.T) {
 	wall := os.Getenv("ATTACK_MUTANT")
 	if wall == "" {
-		t.Skip("this is no mutant")
+		t.Skip("this process is not a mutant")
 	}
 	out, err := os.Create(os.Getenv("ATTACK_LINES"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tell := func(l line) {
+	report := func(l line) {
 		b, err := json.Marshal(l)
 		if err != nil {
 			t.Fatal(err)
@@ -192,14 +192,14 @@ func TestMutant(t *testing.T) {
 	}
 	o := conformance.Options{Wall: wall, More: own()}
 	if os.Getenv("ATTACK_IMPATIENT") != "" {
-		o.Patience = 5 * time.Second // without the check it would take for ever
+		o.Patience = 5 * time.Second // without the check, an attack may never end
 	}
 	attempts, err := conformance.Attempts(context.Background(), ours{}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for a, attempt := range attempts {
-		tell(line{Attack: a.String(), State: "began"})
+		report(line{Attack: a.String(), State: "began"})
 		err := attempt()
 		l := line{Attack: a.String(), State: "held"}
 		switch {
@@ -208,44 +208,44 @@ func TestMutant(t *testing.T) {
 		case err != nil:
 			l.State, l.Error = "through", err.Error()
 		}
-		tell(l)
+		report(l)
 		if os.Getenv("ATTACK_WALL_DOWN") != "" && l.State != "held" && (l.State == "through" || os.Getenv("ATTACK_IMPATIENT") != "") {
-			os.Exit(0) // what hangs would keep the process
+			os.Exit(0) // a hanging attack would keep the process running
 		}
 	}
 }
 
-// stuck is how long a mutant's process may be silent before it is killed. An attack that does not end is told of sooner, unless
-// nothing in the process runs any more.
-const stuck = 30 * time.Second
+// silenceLimit is how long a mutant's process may report nothing before it is killed. An attack that does not end is reported
+// sooner, unless the whole process hangs.
+const silenceLimit = 30 * time.Second
 
-// trial attacks a wall in a process of its own, with a check gone or with none, and returns what the process told, and how
-// it ended.
-func trial(t *testing.T, binary, wall, gone string, impatient bool) (lines []line, end error) {
+// runMutant attacks a wall in another process, without the removed check, or with all checks if removed is empty. It returns the
+// reports of the process, and how it ended.
+func runMutant(t *testing.T, binary, wall, removed string, impatient bool) (lines []line, end error) {
 	t.Helper()
 	ctx, kill := context.WithCancel(context.Background())
 	defer kill()
 	file := filepath.Join(t.TempDir(), "lines")
-	cmd := exec.CommandContext(ctx, binary, "-test.run", "^TestMutant$", "-test.timeout", "0")
+	cmd := exec.CommandContext(ctx, binary, "-test.run", "^TestMutant_OneWall_IsAttacked$", "-test.timeout", "0")
 	cmd.WaitDelay = time.Second
-	cmd.Env = append(os.Environ(), "ATTACK_MUTANT="+wall, "ATTACK_LINES="+file, "ATTACK_WALL_DOWN="+gone)
+	cmd.Env = append(os.Environ(), "ATTACK_MUTANT="+wall, "ATTACK_LINES="+file, "ATTACK_WALL_DOWN="+removed)
 	if impatient {
 		cmd.Env = append(cmd.Env, "ATTACK_IMPATIENT=1")
 	}
 	go func() {
-		var told int64
+		var size int64
 		for last := time.Now(); ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
-			if info, err := os.Stat(file); err == nil && info.Size() > told {
-				told, last = info.Size(), time.Now()
+			if info, err := os.Stat(file); err == nil && info.Size() > size {
+				size, last = info.Size(), time.Now()
 			}
-			if time.Since(last) > stuck {
+			if time.Since(last) > silenceLimit {
 				kill()
 			}
 		}
 	}()
 	text, end := cmd.CombinedOutput()
 	if ctx.Err() != nil {
-		end = fmt.Errorf("nothing in the process ran any more: it was killed after %v", stuck)
+		end = fmt.Errorf("the process reported nothing: it was killed after %v", silenceLimit)
 	} else if end != nil {
 		end = fmt.Errorf("%w\n%.3000s", end, text)
 	}
@@ -259,7 +259,7 @@ func trial(t *testing.T, binary, wall, gone string, impatient bool) (lines []lin
 	return lines, end
 }
 
-// caught says by which attack a mutant was, or why it was not.
+// caught returns which attack caught a mutant, or why none did.
 func (m mutation) caught(lines []line, end error) (by string, err error) {
 	for _, l := range lines {
 		if l.State == "through" {
@@ -276,18 +276,18 @@ func (m mutation) caught(lines []line, end error) (by string, err error) {
 	}
 	switch {
 	case broken == nil:
-		return "", fmt.Errorf("every attack on the wall was contained without it: the %d attacks prove nothing about it", len(lines)/2)
+		return "", fmt.Errorf("every attack on the wall was contained without the check: the %d attacks do not test it", len(lines)/2)
 	case m.ends == "":
-		return "", fmt.Errorf("it broke in another way than by an attack, at %s, and does not say why it may: %v", last.Attack, broken)
+		return "", fmt.Errorf("the process failed without an attack getting through, at %s, and the mutation has no reason in ends: %v", last.Attack, broken)
 	case last.State == "held" || last.State == "":
-		return "", fmt.Errorf("it broke beside the attacks, after %s: %v", last.Attack, broken)
+		return "", fmt.Errorf("the process failed between attacks, after %s: %v", last.Attack, broken)
 	}
 	return fmt.Sprintf("%s: %.200v", last.Attack, broken), nil
 }
 
-// TestMutations takes each check out, one at a time, and wants an attack on its wall to get through.
-func TestMutations(t *testing.T) {
-	t.Parallel() // to TestAHostBehindAProcess
+// TestMutations_EachCheck_IsNeeded removes each check, one at a time, and expects that an attack on its wall gets through.
+func TestMutations_EachCheck_IsNeeded(t *testing.T) {
+	t.Parallel() // with TestProcess_EveryAttack_IsContained
 	checkMutations(t)
 	if testing.Short() {
 		t.Skip("builds the host a second time, and attacks it once for each mutation")
@@ -300,7 +300,7 @@ func TestMutations(t *testing.T) {
 	t.Run("of", func(t *testing.T) {
 		tally.attack(t, build(t, root, ""), tally.walls, func(m mutation) bool { return !m.on("memory_other.go") })
 	})
-	// The memory of other systems than Linux, which Linux can have, too.
+	// The memory implementation for other systems, which also works on Linux.
 	t.Run("elsewhere", func(t *testing.T) {
 		isolation := slices.DeleteFunc(slices.Clone(tally.walls), func(wall string) bool { return tally.family[wall] != "isolation" })
 		tally.attack(t, build(t, root, "portable"), isolation, func(m mutation) bool { return !m.on("memory_linux.go") })
@@ -313,14 +313,14 @@ func (m mutation) on(file string) bool {
 	return slices.ContainsFunc(m.edits, func(e edit) bool { return filepath.Base(e.file) == file })
 }
 
-// attack attacks walls, each with nothing gone, and then with each of its checks gone that is of the binary.
+// attack attacks walls, each with all checks, and then without each of the checks for which of returns true.
 func (n *tally) attack(t *testing.T, binary string, walls []string, of func(mutation) bool) {
 	for _, wall := range walls {
 		t.Run(wall, func(t *testing.T) {
-			t.Parallel() // most of the time is spent waiting
-			// With every check in its place no attack may get through, or a mutant would prove nothing.
+			t.Parallel() // most of the time is waiting
+			// With all checks, no attack may get through. Otherwise a mutant would prove nothing.
 			impatient := slices.ContainsFunc(mutations, func(m mutation) bool { return m.wall == wall && m.ends != "" })
-			lines, end := trial(t, binary, wall, "", impatient)
+			lines, end := runMutant(t, binary, wall, "", impatient)
 			if end != nil {
 				t.Fatalf("the control: %v", end)
 			}
@@ -334,7 +334,7 @@ func (n *tally) attack(t *testing.T, binary string, walls []string, of func(muta
 					continue
 				}
 				began := time.Now()
-				lines, end := trial(t, binary, wall, m.name(), m.ends != "")
+				lines, end := runMutant(t, binary, wall, m.name(), m.ends != "")
 				by, err := m.caught(lines, end)
 				if err != nil {
 					t.Errorf("%s: %v", m.check, err)
@@ -347,48 +347,48 @@ func (n *tally) attack(t *testing.T, binary string, walls []string, of func(muta
 	}
 }
 
-// checkMutations holds the mutations against the kit: every wall is taken out, or it is said why not.
+// checkMutations compares the mutations with the kit: every wall has a mutation, or a reason why not.
 func checkMutations(t *testing.T) {
 	t.Helper()
 	inKit, known, names := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, a := range everyAttack() {
+	for _, a := range allAttacks() {
 		inKit[a.Wall] = true
 	}
 	for _, m := range mutations {
 		if known[m.wall] = true; !inKit[m.wall] {
-			t.Errorf("no attack is on the wall %q", m.wall)
+			t.Errorf("no attack tests the wall %q", m.wall)
 		}
 		if names[m.name()] {
 			t.Errorf("two mutations are named %q", m.name())
 		}
 		names[m.name()] = true
-		if notTaken[m.wall] != "" {
-			t.Errorf("the wall %q is said not to be taken out, and is", m.wall)
+		if withoutMutation[m.wall] != "" {
+			t.Errorf("the wall %q has a mutation, and a reason for none", m.wall)
 		}
 	}
 	for wall := range inKit {
-		if !known[wall] && notTaken[wall] == "" {
-			t.Errorf("the wall %q is attacked and never taken out", wall)
+		if !known[wall] && withoutMutation[wall] == "" {
+			t.Errorf("the wall %q is attacked and has no mutation", wall)
 		}
 	}
-	for wall := range notTaken {
+	for wall := range withoutMutation {
 		if !inKit[wall] {
-			t.Errorf("nothing attacks the wall %q, which is said not to be taken out", wall)
+			t.Errorf("no attack tests the wall %q, which has a reason for no mutation", wall)
 		}
 	}
 }
 
-// tally counts, by the family of the attacks on a wall.
+// tally counts the caught mutations, by the family of the attacks on their wall.
 type tally struct {
 	walls  []string
-	family map[string]string // of a wall: of the first attack on it
+	family map[string]string // family of the first attack on each wall
 	mu     sync.Mutex
-	done   map[string]bool // the names of those that were caught
+	done   map[string]bool // names of the caught mutations
 }
 
 func newTally() *tally {
 	n := &tally{family: map[string]string{}, done: map[string]bool{}}
-	for _, a := range everyAttack() {
+	for _, a := range allAttacks() {
 		if n.family[a.Wall] == "" {
 			n.family[a.Wall] = a.Family
 		}
@@ -407,13 +407,13 @@ func (n *tally) caught(m mutation) {
 	n.done[m.name()] = true
 }
 
-// String is the table.
+// String returns a table.
 func (n *tally) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-12s %9s %9s %9s\n", "walls of", "walls", "mutations", "caught")
 	var families []string
 	walls, made, caught := map[string]int{}, map[string]int{}, map[string]int{}
-	for _, a := range everyAttack() {
+	for _, a := range allAttacks() {
 		if !slices.Contains(families, a.Family) {
 			families = append(families, a.Family)
 		}
