@@ -49,7 +49,7 @@ type Module struct {
 
 	// instances is read-locked while instantiating and when a call begins: wazero must not be closed concurrently.
 	instances sync.RWMutex
-	calls     sync.WaitGroup  // running calls
+	calls     callCount       // running calls
 	closing   context.Context // canceled by Close, with ErrClosed as its cause
 	interrupt context.CancelCauseFunc
 
@@ -65,6 +65,7 @@ func Compile(ctx context.Context, bin *wasmbin.Module, wasm []byte, c Config) (*
 	}
 	m := &Module{log: c.Logger, memory: c.Memory, capturing: make(chan struct{}, 1)}
 	m.closing, m.interrupt = context.WithCancelCause(context.Background())
+	_ = m.closing.Done() // makes the channel here: one that a call makes in a synctest bubble could not be closed from outside
 	m.warnElsewhere = sync.OnceFunc(func() {
 		m.log.Warn("the module keeps state in tables or segments: each call gets a new instance, which takes some milliseconds")
 	})
@@ -124,13 +125,13 @@ func (m *Module) begin(ctx context.Context) (_ context.Context, end func(), err 
 	if m.closing.Err() != nil {
 		return nil, nil, context.Cause(m.closing)
 	}
-	m.calls.Add(1)
+	m.calls.add()
 	ctx, cancel := context.WithCancelCause(ctx)
 	unwatched := context.AfterFunc(m.closing, func() { cancel(context.Cause(m.closing)) })
 	return ctx, func() {
 		unwatched()
 		cancel(nil)
-		m.calls.Done()
+		m.calls.done()
 	}, nil
 }
 
@@ -158,7 +159,7 @@ func (m *Module) Close(ctx context.Context) error {
 	m.instances.Lock()
 	m.interrupt(fmt.Errorf("%w: the module", ErrClosed))
 	m.instances.Unlock()
-	wait(ctx, &m.calls)
+	m.calls.wait(ctx)
 	err := m.runtime.Close(context.WithoutCancel(ctx))
 	if s := m.snapshot.Load(); s != nil {
 		s.close()
