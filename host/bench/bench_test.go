@@ -34,7 +34,7 @@ const (
 	token      = "00benchmark"
 )
 
-// event is a System Log event of about 2 KB.
+// event returns a System Log event of about 2 KB.
 func event(i int) string {
 	return fmt.Sprintf(`{"actor":{"id":"00u%017d","type":"User","alternateId":"user%d@example.com","displayName":"User %d","detailEntry":null},`+
 		`"client":{"userAgent":{"rawUserAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36","os":"Linux","browser":"CHROME"},"zone":"null","device":"Computer","id":null,"ipAddress":"198.51.100.%d","geographicalContext":{"city":"Lisbon","state":"Lisboa","country":"Portugal","postalCode":"1000-001","geolocation":{"lat":38.7167,"lon":-9.1333}}},`+
@@ -58,14 +58,13 @@ var page = sync.OnceValue(func() []byte {
 
 const user = `{"id":"00u00000000000000001","status":"ACTIVE","created":"2026-01-02T03:04:05.000Z","activated":null,"statusChanged":null,"lastLogin":null,"lastUpdated":"2026-01-02T03:04:05.000Z","passwordChanged":null,"type":{"id":"oty1"},"profile":{"firstName":"Ada","lastName":"Lovelace","mobilePhone":null,"secondEmail":null,"login":"ada.lovelace@example.com","email":"ada.lovelace@example.com"},"credentials":{"password":{},"provider":{"type":"OKTA","name":"OKTA"}},"_links":{"self":{"href":"https://example.okta.com/api/v1/users/00u00000000000000001"}}}`
 
-// handler serves pages of events, as many as the cursor allows, and one user. Its part of the work is the same for
-// everybody that is measured.
+// handler serves a number of pages of events, and one user. Its work is the same for each measured client.
 func handler(pages int) http.Handler { return serve(pages, func(int) []byte { return page() }) }
 
-// distinct is handler with events that are no repeats: those would be dropped.
+// distinct is handler with a different uuid in each event: repeats would be dropped.
 func distinct(pages int) http.Handler { return serve(pages, nthPage) }
 
-// nthPage is the page with uuids of its own.
+// nthPage returns the page with uuids that no other page has.
 func nthPage(n int) []byte {
 	const head = "-0000-4000-8000-"
 	return bytes.ReplaceAll(page(), []byte(head+"000000000000"), fmt.Appendf(nil, "%s%012d", head, n))
@@ -118,7 +117,7 @@ func drain(tb testing.TB, c *host.Connection, w io.Writer) (events int, bytes in
 	return events, bytes
 }
 
-// native is the least that a Go program can do: GET, split with gjson, write.
+// native is the minimal work of a Go program: GET, split with gjson, write.
 func native(tb testing.TB, url string, w io.Writer) (events int) {
 	tb.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
@@ -160,10 +159,10 @@ func native(tb testing.TB, url string, w io.Writer) (events int) {
 	return events
 }
 
-// sdk reads with Okta's own client, which decodes into types, and encodes again for the output.
+// sdk reads with Okta's own client, which decodes into types, and encodes the events again for the output.
 func sdk(tb testing.TB, url string, w io.Writer) (events int) {
 	tb.Helper()
-	// The client drops the port of its org's URL, which real orgs do not have: dial the server whatever it asks for.
+	// The client drops the port of the org's URL, since real orgs have none: dial the server for every address.
 	address := strings.TrimPrefix(url, "http://")
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, address)
@@ -203,7 +202,7 @@ func sdk(tb testing.TB, url string, w io.Writer) (events int) {
 	return events
 }
 
-// outFile is a file, the same for all.
+// outFile returns a file for the output.
 func outFile(b *testing.B) *os.File {
 	f, err := os.Create(filepath.Join(b.TempDir(), "out.ndjson"))
 	if err != nil {
@@ -218,7 +217,7 @@ func median(d []time.Duration) time.Duration {
 	return d[len(d)/2]
 }
 
-// BenchmarkIngest drains the same log three ways, in turn, and reports the ratios of the medians.
+// BenchmarkIngest drains the same log alternately in three ways and reports the ratios of the medians.
 func BenchmarkIngest(b *testing.B) {
 	const pages, rounds, sdkPages = 100, 7, 10
 	server := httptest.NewServer(handler(pages))
@@ -268,8 +267,8 @@ func BenchmarkIngest(b *testing.B) {
 	}
 }
 
-// BenchmarkLookupUser compares the median of one sandboxed lookup_user with a native GET of the same user, both over
-// HTTPS: of the simulated org's user, and, for what the sandbox itself costs, of a server that has its answer ready.
+// BenchmarkLookupUser compares the medians of a sandboxed lookup_user and a native GET of the same user, both over HTTPS. It uses
+// the simulated org, and a server with a prepared answer, which shows the cost of the sandbox itself.
 func BenchmarkLookupUser(b *testing.B) {
 	org := oktatest.New(oktatest.Config{Token: token, RateLimits: map[string]int{"*": 1 << 30}})
 	for _, peer := range []struct {
@@ -287,8 +286,8 @@ func BenchmarkLookupUser(b *testing.B) {
 	}
 }
 
-// BenchmarkLookups16 compares lookups a second of 16 concurrent callers with those of 16 callers of a native client, over HTTPS
-// on a server that has its answer ready.
+// BenchmarkLookups16 compares the lookups per second of 16 concurrent callers with those of a native client, over HTTPS on a
+// server with a prepared answer.
 func BenchmarkLookups16(b *testing.B) {
 	const callers, calls, rounds = 16, 250, 7
 	server := httptest.NewUnstartedServer(handler(0))
@@ -332,7 +331,7 @@ func BenchmarkLookups16(b *testing.B) {
 	}
 	for b.Loop() {
 		var ours, theirs []float64
-		perSecond(invoke) // makes the instances
+		perSecond(invoke) // creates the instances
 		for range rounds {
 			theirs = append(theirs, perSecond(get))
 			ours = append(ours, perSecond(invoke))

@@ -1,7 +1,7 @@
-// Package bench measures the sandbox against its peers in the same run and prints ratios: a native loop that does as
-// little as possible, and the service's own client.
+// Package bench compares the sandbox with peers in the same run, and prints ratios. The peers are a native loop with minimal
+// work, and the service's own client.
 //
 //	make bench
 //
-// They are built with the tag long alone, since compiling that client takes over a minute: make bench.
+// The benchmarks are built only with the tag long, since that client takes over a minute to compile. make bench sets the tag.
 package bench

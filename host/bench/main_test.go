@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi/orgs"
 )
 
-// TestMain holds everything that simulated orgs take and answer here against Okta's OpenAPI document.
+// TestMain checks all requests and answers of the simulated orgs against Okta's OpenAPI document.
 func TestMain(m *testing.M) {
 	sql.RunChildIfAsked()
 	os.Exit(orgs.Main(m))

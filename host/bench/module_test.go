@@ -31,7 +31,7 @@ import (
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// guestCopy is a copy of what the guest is built from, whose files may be changed.
+// guestCopy copies the sources of the guest to a folder, where they may be changed.
 func guestCopy(t testing.TB) (dir string) {
 	t.Helper()
 	root, err := pack.Root()
@@ -93,7 +93,7 @@ func packed(t testing.TB, dir string) []byte {
 	return wasm
 }
 
-// keep leaves operations of the tables alone whose names are given.
+// keep removes all operations from the tables except those with the given names.
 func keep(t testing.TB, dir string, names ...string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "guest", "okta", "*.go"))
@@ -132,7 +132,7 @@ func keep(t testing.TB, dir string, names ...string) {
 			return false
 		})
 		blankUnused(file)
-		file.Comments = nil // some stood in what is gone
+		file.Comments = nil // some were in the removed operations
 		var text bytes.Buffer
 		if err := format.Node(&text, set, file); err != nil {
 			t.Fatal(err)
@@ -142,11 +142,11 @@ func keep(t testing.TB, dir string, names ...string) {
 		}
 	}
 	if kept != len(names) {
-		t.Fatalf("%d of %d operations are there", kept, len(names))
+		t.Fatalf("%d of %d operations were found", kept, len(names))
 	}
 }
 
-// blankUnused gives a blank name to each import that only what is gone made use of.
+// blankUnused gives a blank name to each import that is no longer used.
 func blankUnused(file *ast.File) {
 	used := map[string]bool{}
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -164,8 +164,8 @@ func blankUnused(file *ast.File) {
 	}
 }
 
-// BenchmarkModule prints the size of the module and how long it takes to load, with the operations of the
-// beginning and with all: what the others cost.
+// BenchmarkModule reports the size of the module and its time to load, with few operations and with all. That shows what the
+// others cost.
 func BenchmarkModule(b *testing.B) {
 	few := guestCopy(b)
 	keep(b, few, "validate", "poll_system_log_page", "lookup_user", "list_users", "create_user", "deactivate_user", "assign_role")
@@ -174,7 +174,7 @@ func BenchmarkModule(b *testing.B) {
 		wasm []byte
 	}{{"few-operations", packed(b, few)}, {"all-operations", packed(b, guestCopy(b))}}
 	for b.Loop() {
-		// The fastest of turns that alternate: what else the machine does only adds.
+		// Report the fastest of alternating turns: other load of the machine only adds time.
 		caches := []string{b.TempDir(), b.TempDir()}
 		load := func(wasm []byte, cache string) time.Duration {
 			start := time.Now()
@@ -213,7 +213,7 @@ func BenchmarkModule(b *testing.B) {
 
 var fileHeader = regexp.MustCompile(`(?m)^\+\+\+ b/(\S+)$`)
 
-// apply makes the changes of a diff, whose lines of context must stand in the file as they are.
+// apply applies a diff of one file, whose context must match exactly, and returns the files that the diff changes.
 func apply(t testing.TB, dir, diff string) (files []string) {
 	t.Helper()
 	for _, m := range fileHeader.FindAllStringSubmatch(diff, -1) {
@@ -255,9 +255,9 @@ func apply(t testing.TB, dir, diff string) (files []string) {
 	return files
 }
 
-// TestAddingAnOperationTouchesOneFile takes the diff that RATIONALE.md shows for it, builds the module with it, and runs
-// what it added.
-func TestAddingAnOperationTouchesOneFile(t *testing.T) {
+// TestOperation_AddedByDiff_TouchesOneFile applies the diff in RATIONALE.md that adds an operation, builds the module, and runs
+// the operation.
+func TestOperation_AddedByDiff_TouchesOneFile(t *testing.T) {
 	root, err := pack.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -269,11 +269,11 @@ func TestAddingAnOperationTouchesOneFile(t *testing.T) {
 	_, diff, ok := strings.Cut(string(text), "```diff\n")
 	diff, _, closed := strings.Cut(diff, "```")
 	if !ok || !closed {
-		t.Fatal("RATIONALE.md shows no diff")
+		t.Fatal("RATIONALE.md has no diff")
 	}
 	dir := guestCopy(t)
 	if files := apply(t, dir, diff); len(files) != 1 || !strings.HasPrefix(files[0], "guest/okta/") {
-		t.Fatalf("the diff touches %q", files)
+		t.Fatalf("the diff changes %q, want one file in guest/okta", files)
 	}
 	ctx := context.Background()
 	module := hosttest.Packed(packed(t, dir), host.LoadOptions{}).Load(t)
@@ -282,7 +282,7 @@ func TestAddingAnOperationTouchesOneFile(t *testing.T) {
 		had++
 	}
 	if n := len(module.Manifest().Operations); n != had+1 {
-		t.Errorf("%d operations, want one more than the %d that there are", n, had)
+		t.Errorf("%d operations, want one more than %d", n, had)
 	}
 	org := oktatest.New(oktatest.Config{}).Start()
 	defer func() { _ = org.Close() }()

@@ -18,7 +18,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-// runner builds wasm-runner as make build does, and returns a command for it.
+// runner builds wasm-runner like make build, and returns a function that makes commands for it.
 func runner(b *testing.B) (command func(cache string, args ...string) *exec.Cmd) {
 	b.Helper()
 	dir := b.TempDir()
@@ -34,7 +34,7 @@ func runner(b *testing.B) (command func(cache string, args ...string) *exec.Cmd)
 	}
 }
 
-// BenchmarkStart compares the start of a whole invoke with that of --version, both as processes.
+// BenchmarkStart compares the time of a process that does an invoke with that of one that prints its version.
 func BenchmarkStart(b *testing.B) {
 	command := runner(b)
 	cache := b.TempDir()
@@ -66,7 +66,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory watches a process that drains 1,000,000 events of about 2 KB: its peak, and how much it grew over the
+// BenchmarkMemory measures the memory of a process that drains 1,000,000 events of about 2 KB: its peak, and its growth in the
 // second half.
 func BenchmarkMemory(b *testing.B) {
 	if runtime.GOOS != "linux" {
@@ -86,7 +86,7 @@ func BenchmarkMemory(b *testing.B) {
 		out := filepath.Join(dir, "events.ndjson")
 		cache := b.TempDir()
 		if err := command(cache, "--config", config, "invoke", "lookup_user", `{"user":"00u00000000000000001"}`).Run(); err != nil {
-			b.Fatal(err) // compiling is no part of a drain, and takes more memory
+			b.Fatal(err) // compile before: that takes more memory than a drain
 		}
 		cmd := command(cache, "--config", config, "source", "poll_system_log_page", "--checkpoint", filepath.Join(dir, "cp.json"), "--out", out, "--once")
 		if err := cmd.Start(); err != nil {
@@ -94,7 +94,7 @@ func BenchmarkMemory(b *testing.B) {
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		total := int64(pages * (len(page()) - 1)) // a line break for each comma, and no brackets
+		total := int64(pages * (len(page()) - 1)) // line breaks replace commas, and there are no brackets
 		var half, peak int64
 		for running := true; running; {
 			select {
@@ -113,19 +113,19 @@ func BenchmarkMemory(b *testing.B) {
 			}
 		}
 		if info, err := os.Stat(out); err != nil || info.Size() < total {
-			b.Fatalf("not everything was written: %v", err)
+			b.Fatalf("the output is incomplete: %v", err)
 		}
 		_ = os.Remove(out)
 		b.ReportMetric(float64(peak)/(1<<20), "MiB-peak")
 		b.ReportMetric(float64(peak)/float64(half), "×half-way")
 		b.ReportMetric(0, "ns/op")
 		if peak > 128<<20 {
-			b.Errorf("the process took %d MiB, and 128 are its limit", peak>>20)
+			b.Errorf("the process used %d MiB, more than its limit of 128", peak>>20)
 		}
 	}
 }
 
-// highWater is the most memory that a process has had resident, in bytes; 0 when it has ended.
+// highWater returns the peak resident memory of a process in bytes, or 0 if it has ended.
 func highWater(pid int) int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

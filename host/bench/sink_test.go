@@ -23,7 +23,7 @@ import (
 	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
-// lines is a page as the native loop has it.
+// lines is a page of the native loop.
 type lines []gjson.Result
 
 func (p lines) Len() int { return len(p) }
@@ -52,8 +52,7 @@ func (p lines) WriteTo(w io.Writer) (total int64, err error) {
 	return total, nil
 }
 
-// nativeInto is the native loop with the same sink as ours: each page is durable before the next is asked for. It keeps
-// no checkpoint.
+// nativeInto is the native loop with the same sink: each page becomes durable before the next request. It saves no checkpoint.
 func nativeInto(tb testing.TB, url string, s sink.Sink) (events int) {
 	tb.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
@@ -90,8 +89,8 @@ func nativeInto(tb testing.TB, url string, s sink.Sink) (events int) {
 	}
 }
 
-// BenchmarkDurableIngest drains the same log into the same file sink, natively without a checkpoint, and through the
-// sandbox with a checkpoint behind every page and with repeats dropped by key.
+// BenchmarkDurableIngest drains the same log into the same file sink: natively without a checkpoint, and through the sandbox with
+// checkpoints and with repeats dropped by key.
 func BenchmarkDurableIngest(b *testing.B) {
 	const pages, rounds = 100, 7
 	for _, kind := range []struct{ name, file string }{{"plain", "out.ndjson"}, {"zstd", "out.ndjson.zst"}} {
@@ -143,7 +142,7 @@ func BenchmarkDurableIngest(b *testing.B) {
 	}
 }
 
-// prepared is distinct with its pages made before anything is measured.
+// prepared is distinct with pages that are made before the measurement.
 func prepared(pages int) http.Handler {
 	bodies := make([][]byte, pages)
 	for i := range bodies {

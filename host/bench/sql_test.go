@@ -24,7 +24,7 @@ const (
 	pageUsers = 200
 )
 
-// userPages are the pages of a directory, as Okta sends them. The server's part of the work is the same for both.
+// userPages returns the pages of a directory in Okta's format. The server's work is the same for both peers.
 func userPages() [][]byte {
 	var pages [][]byte
 	for i := 0; i < sqlUsers; i += pageUsers {
@@ -60,9 +60,8 @@ func userServer() *httptest.Server {
 	}))
 }
 
-// BenchmarkSQL reads 100,000 users with SQL, and as one does without it: list_users written as NDJSON, which DuckDB's
-// own read_json_auto reads. It reports the ratios of the medians, for a query over two columns and for one that keeps
-// every column.
+// BenchmarkSQL reads 100,000 users with SQL, and through an export: list_users is written as NDJSON, which DuckDB's read_json_auto
+// reads. It reports the ratios of the medians, for a query of two columns and for one of every column.
 func BenchmarkSQL(b *testing.B) {
 	const rounds = 5
 	server := userServer()
