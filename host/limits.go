@@ -23,7 +23,7 @@ type Limits struct {
 	ResultBytes    int64         `yaml:"result_bytes"` // total size of the records of one call; default 256 MiB
 	Records        int           `yaml:"records"`      // records per call; default 100,000
 	Concurrency    int           `yaml:"concurrency"`  // concurrent calls; default 16
-	MemoryBytes    int64         `yaml:"memory_bytes"` // memory of one instance, in whole pages of 64 KiB; default 64 MiB, at most LoadOptions.Memory
+	MemoryBytes    int64         `yaml:"memory_bytes"` // memory of one instance, messages included, in whole pages of 64 KiB; default 64 MiB, at most LoadOptions.Memory
 	LogBytes       int           `yaml:"log_bytes"`    // log output that one call may cause; default 64 KiB
 }
 

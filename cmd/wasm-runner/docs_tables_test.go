@@ -252,7 +252,7 @@ var limitTexts = []fieldText{
 	{"held_bytes", "bytes", "memory of all answers that one call holds until it ends"},
 	{"records", "records", "records of a call"},
 	{"result_bytes", "bytes", "all records of a call"},
-	{"memory_bytes", "bytes", "memory of the module"},
+	{"memory_bytes", "bytes", "memory of the module in one call, messages to the host included"},
 	{"concurrency", "calls", "calls at once"},
 	{"log_bytes", "bytes", "what a call can write to the log"},
 }

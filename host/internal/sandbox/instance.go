@@ -101,7 +101,7 @@ func (m *Module) instantiate(memory int64) (_ *Instance, err error) {
 	if m.initialMemory > uint64(memory) {
 		return nil, MemoryError{Needed: m.initialMemory, Limit: uint64(memory)}
 	}
-	in := &Instance{allocator: &allocator{limit: uint64(memory)}, exports: map[string]api.Function{}, messages: newMessages(int(memory))}
+	in := &Instance{allocator: &allocator{limit: uint64(memory)}, exports: map[string]api.Function{}}
 	defer func() {
 		if p := recover(); p != nil && in.allocator.err != nil { // wazero panics if the allocator returns no memory
 			err = fmt.Errorf("instantiating the module: %w", in.allocator.err)
@@ -129,6 +129,11 @@ func (in *Instance) bind(m *Module) error {
 	if in.memory = in.allocator.memory; in.memory == nil {
 		return errors.New("it has no memory")
 	}
+	var err error
+	if in.messages, err = newMessages(int(in.memory.limit), in.memory); err != nil {
+		return err
+	}
+	in.memory.messages = in.messages
 	var ok bool
 	if in.interrupt, ok = in.module.ExportedGlobal(interruptGlobal).(api.MutableGlobal); !ok {
 		return errors.New("it is not interruptible")
@@ -257,6 +262,9 @@ func (in *Instance) close(log *slog.Logger) {
 		if err := in.module.Close(context.Background()); err != nil {
 			log.Debug("closing an instance", "error", err.Error())
 		}
+	}
+	if in.messages != nil {
+		in.messages.close()
 	}
 	in.allocator.free()
 }

@@ -16,14 +16,24 @@ const pageBytes = 64 << 10
 // memory_other.go implement it.
 type linear struct {
 	space
-	limit   uint64 // maximum size in bytes
+	limit   uint64 // maximum size in bytes, messages included
 	size    uint64 // current size in bytes
 	refused atomic.Bool
+
+	messages *Messages // counts against the limit; nil until it exists
+}
+
+// messageBytes returns how many bytes of the limit belong to messages.
+func (l *linear) messageBytes() uint64 {
+	if l.messages == nil {
+		return 0
+	}
+	return uint64(max(0, cap(l.messages.buf)-messagesFree))
 }
 
 // Reallocate implements experimental.LinearMemory. After nil, the guest's memory.grow returns -1.
 func (l *linear) Reallocate(size uint64) []byte {
-	if size > l.limit {
+	if size+l.messageBytes() > l.limit {
 		l.refused.Store(true)
 		return nil
 	}

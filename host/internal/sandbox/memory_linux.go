@@ -43,6 +43,14 @@ func (s *space) resize(now, size uint64) []byte {
 	return s.all[:size:size]
 }
 
+// renew zeroes all memory and gives it back to the kernel. It returns the first size bytes, which must be accessible.
+func (s *space) renew(size uint64) []byte {
+	if unix.Madvise(s.all, unix.MADV_DONTNEED) != nil {
+		clear(s.all[:size])
+	}
+	return s.all[:size:size]
+}
+
 func (s *space) free() {
 	if s.all != nil {
 		_ = unix.Munmap(s.all)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
+	"runtime"
 	"testing"
 )
 
@@ -37,4 +38,18 @@ func (e everywhere) ReadAt(b []byte, _ int64) (int, error) {
 		binary.NativeEndian.PutUint64(b[i:], uint64(e))
 	}
 	return len(b), nil
+}
+
+// TestMessages_ThatGrow_LeaveNoGarbage: copies of a growing memory would take several times its limit.
+func TestMessages_ThatGrow_LeaveNoGarbage(t *testing.T) {
+	m := messages(t, 64<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for m.alloc(100_000) != 0 {
+		clear(m.buf[len(m.buf)-100_000:])
+	}
+	runtime.ReadMemStats(&after)
+	if made := after.TotalAlloc - before.TotalAlloc; cap(m.buf) != 64<<20 || made > 1<<20 {
+		t.Errorf("%d bytes of messages, and %d bytes of the Go heap were allocated", cap(m.buf), made)
+	}
 }

@@ -24,6 +24,12 @@ func (s *space) resize(_, size uint64) []byte {
 	return s.all
 }
 
+// renew drops the memory. It returns size zero bytes.
+func (s *space) renew(size uint64) []byte {
+	s.all = make([]byte, size)
+	return s.all
+}
+
 func (s *space) free() { s.all = nil }
 
 // pages is a snapshot's memory.

@@ -20,7 +20,9 @@ const MaxMessage = 1 << 20
 // A block is identified by its offset; offset 0 means no block. Messages is not safe for concurrent use.
 type Messages struct {
 	buf     []byte // from offset 0; bytes between len and cap are zero
-	limit   int    // size limit of buf
+	space   space  // behind buf
+	limit   int    // size limit of buf and linear memory together
+	linear  *linear
 	blocks  []block
 	free    []int // indices of freed blocks
 	input   span
@@ -40,32 +42,73 @@ type span struct{ offset, length uint64 }
 
 const (
 	messagesBase = 64       // offset of the first block
-	maxBlocks    = 1 << 20  // blocks of one call; a block's bookkeeping takes 12 bytes
+	maxBlocks    = 1 << 17  // blocks of one call; a block's bookkeeping takes 20 bytes
 	messagesKeep = 64 << 10 // buf and blocks each keep at most this many bytes while idle
+	messagesStep = 1 << 20  // buf doubles up to this step, and grows by it from then on
+	messagesFree = 4 << 20  // buf may have this many bytes in addition to linear memory of the largest size
 )
 
 // errOutside is the error for a load, store or length outside the call's messages.
 var errOutside = errors.New("outside the call's messages")
 
-func newMessages(limit int) *Messages {
-	m := &Messages{limit: limit}
+// newMessages returns an empty memory. It shares the limit with a linear memory, which may be nil. Close it after use.
+func newMessages(limit int, l *linear) (*Messages, error) {
+	m := &Messages{limit: wholeSteps(limit), linear: l}
+	var err error
+	if m.space, err = reserve(uint64(m.limit)); err != nil {
+		return nil, err
+	}
+	if m.buf = m.space.resize(0, messagesKeep); m.buf == nil {
+		m.close()
+		return nil, errors.New("there is no memory for messages")
+	}
 	m.reset()
-	return m
+	return m, nil
 }
 
 // reset deletes all messages. It runs before and after each call, so that an idle instance keeps no data of its
 // callers.
 func (m *Messages) reset() {
 	clear(m.buf)
-	if cap(m.buf) > messagesKeep || m.buf == nil {
-		m.buf = make([]byte, messagesBase, messagesBase+4<<10)
+	if cap(m.buf) > messagesKeep {
+		m.buf = m.space.renew(messagesKeep)
 	}
 	m.buf = m.buf[:messagesBase]
 	if cap(m.blocks) > messagesKeep/12 {
-		m.blocks = nil
+		m.blocks, m.free = nil, nil
 	}
 	m.blocks, m.free = m.blocks[:0], m.free[:0]
 	m.input, m.output, m.failure = span{}, span{}, 0
+}
+
+// close frees the memory. No message can be used afterwards.
+func (m *Messages) close() {
+	m.buf = nil
+	m.space.free()
+}
+
+// wholeSteps rounds a size up.
+func wholeSteps(size int) int { return (size + messagesKeep - 1) &^ (messagesKeep - 1) }
+
+// grow makes room for size bytes, without copying where the system can. It returns false at the limit.
+func (m *Messages) grow(size int) bool {
+	if size <= cap(m.buf) {
+		return true
+	}
+	most := m.limit
+	if m.linear != nil {
+		most = max(min(messagesFree, m.limit), m.limit-int(m.linear.size))
+	}
+	if size = wholeSteps(size); size > most {
+		return false
+	}
+	size = min(max(size, wholeSteps(cap(m.buf)+min(cap(m.buf), messagesStep))), most)
+	b := m.space.resize(uint64(cap(m.buf)), uint64(size))
+	if b == nil {
+		return false
+	}
+	m.buf = b[:len(m.buf):size]
+	return true
 }
 
 // empty reports whether m is in the state after reset.
@@ -117,14 +160,10 @@ func (m *Messages) alloc(n uint64) uint64 {
 		}
 	}
 	offset, room := len(m.buf), int(n+7)&^7
-	if offset+room > m.limit || len(m.blocks) >= maxBlocks {
+	if len(m.blocks) >= maxBlocks || !m.grow(offset+room) {
 		return 0
 	}
-	if offset+room <= cap(m.buf) {
-		m.buf = m.buf[:offset+room]
-	} else {
-		m.buf = append(m.buf, make([]byte, room)...)
-	}
+	m.buf = m.buf[:offset+room]
 	m.blocks = append(m.blocks, block{uint32(offset), uint32(room), uint32(n)})
 	return uint64(offset)
 }

@@ -33,6 +33,17 @@ func run(m *Messages, name string, stack []uint64) (ok bool) {
 	panic("no function " + name)
 }
 
+// messages returns message memory without linear memory.
+func messages(t *testing.T, limit int) *Messages {
+	t.Helper()
+	m, err := newMessages(limit, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.close)
+	return m
+}
+
 // extismKernel returns go-sdk's message memory, a Wasm module.
 func extismKernel(t *testing.T) []byte {
 	t.Helper()
@@ -56,7 +67,7 @@ func TestMessages_OfValidCalls_BehaveAsExtismsKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := newMessages(16 << 20)
+	ours := messages(t, 16<<20)
 	for _, f := range messageFunctions() {
 		if theirs.ExportedFunction(f.name) == nil && !strings.HasSuffix(f.name, "_u64") { // go-sdk defines these
 			t.Errorf("Extism's kernel has no function %s", f.name)
@@ -144,7 +155,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add([]byte{0, 8, 0, 16, 1, 0, 0, 8, 2, 1, 3, 0})
 	f.Add([]byte{0, 255, 0, 1, 1, 1, 0, 1, 1, 0, 1, 0, 0, 200})
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		k := newMessages(64 << 10)
+		k := messages(t, 64<<10)
 		var offsets []uint64
 		for i := 0; i+1 < len(ops); i += 2 {
 			arg := uint64(ops[i+1])
@@ -199,4 +210,35 @@ func FuzzMessages(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestInstance_OfMessagesAndMemory_StaysUnderOneLimit: what a guest allocates as messages it cannot allocate as linear memory.
+func TestInstance_OfMessagesAndMemory_StaysUnderOneLimit(t *testing.T) {
+	const limit = 64 << 20
+	m := compile(t)
+	in, err := m.newInstance(context.Background(), limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close(m.log)
+	for in.messages.alloc(100_000) != 0 {
+	}
+	if total := int(in.memory.size) + cap(in.messages.buf); total < limit/2 || total > limit {
+		t.Errorf("%d bytes of both memories, the limit is %d", total, limit)
+	}
+	if _, ok := in.module.Memory().Grow(messagesFree/pageBytes + 2); ok {
+		t.Error("the linear memory grew over the limit")
+	}
+	in.messages.reset()
+	if _, ok := in.module.Memory().Grow(messagesFree/pageBytes + 2); !ok {
+		t.Error("the linear memory cannot grow although there are no messages")
+	}
+	for in.messages.alloc(100_000) != 0 {
+	}
+	if total := int(in.memory.size) + cap(in.messages.buf); total > limit {
+		t.Errorf("%d bytes of both memories, the limit is %d", total, limit)
+	}
+	if _, ok := in.module.Memory().Grow(uint32((limit - in.memory.size) / pageBytes)); ok {
+		t.Error("the linear memory grew to the limit beside messages")
+	}
 }

@@ -108,6 +108,20 @@ func resourceAttacks() []kit.Attack {
 				"\x20\x00"+assemble.I64(1)+"\x7c\x21\x00"+ // the next
 				assemble.I64(64)+"\x10\x00"+"\x10\x02"+assemble.Drop)}) // length(alloc(64))
 	}
+	all = append(all, kit.Attack{Family: "resources", Name: "messages and memory, each under the limit", Wall: "memory of messages", Run: func(a *kit.Attempt) error {
+		m := messenger(assemble.Module{})
+		m.Invoke = assemble.I64(24<<20) + "\x10\x00\x50" + assemble.I32(24<<20>>16) + "\x40\x00" + assemble.I32(-1) + "\x46\x72\x04\x40" + // if alloc(24 MiB) == 0 | memory.grow(24 MiB) == -1
+			respond(`{"outcome":"succeeded","output":{"steps":[{"value":"0","text":"refused"}]}}`) + "\x05" +
+			respond(`{"outcome":"succeeded","output":{"steps":[{"value":"0","text":"48 MiB"}]}}`) + assemble.End + assemble.I32(0)
+		res, err := a.One(kit.RigOptions{Wasm: m.Build(), Limits: limits}, "read")
+		if err != nil {
+			return err
+		}
+		if res.Text(0) == "48 MiB" {
+			return fmt.Errorf("it got 48 MiB, where %d bytes are the limit", limits.MemoryBytes)
+		}
+		return res.Ended(abi.Succeeded, abi.Failed)
+	}})
 	all = append(all, kit.Attack{Family: "resources", Name: "a call canceled by its caller", Wall: deadline, Run: func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{Limits: target.Limits{CallTimeout: 30 * time.Second, Concurrency: 1}})
 		if err != nil {
