@@ -97,8 +97,8 @@ func (t lineTable) drop() (dropped int) {
 	return dropped
 }
 
-// size returns the length of the table at an offset, as runtime.step reads it: it ends with a value step of 0 that is not the
-// first. Offset 0 means that there is no table.
+// size returns the length of the table at an offset, as runtime.step reads it. The table ends with a value step of 0
+// that is not the first. Offset 0 means that there is no table.
 func (t lineTable) size(offset uint32) int {
 	if offset == 0 || int(offset) >= len(t.pctab) {
 		return 0

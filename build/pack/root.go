@@ -10,8 +10,8 @@ import (
 
 const modulePath = "github.com/mach5/okta-connector"
 
-// Root returns the root folder of the Go module. It searches above this source file, whose path is not known in a binary built
-// with -trimpath, and then above the working directory.
+// Root returns the root folder of the Go module. It searches above this source file, and then above the working
+// directory. In a binary built with -trimpath, the path of this file is not known.
 func Root() (string, error) {
 	var starts []string
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {

@@ -1,5 +1,5 @@
-// Package attack has tests that attack this project's host: with the kit of abi/conformance, and with attacks on the files that
-// only this host reads. make attack runs them:
+// Package attack has tests that attack this project's host. They use the kit of abi/conformance, and attacks on the
+// files that only this host reads. make attack runs them:
 //
 //	TestAttack     makes every attack, twice; prints how many were contained, and what they left behind
 //	TestProcess    makes every attack of the kit on the host in another process

@@ -29,13 +29,14 @@ const MaxLine = 16 << 20
 // lockTimeout is how long an append waits for other processes that have locked the file.
 const lockTimeout = 30 * time.Second
 
-// File appends audit records to a file, as JSON lines. Several processes may append to one file: each locks it for one line.
-// File is safe for concurrent use.
+// File appends audit records to a file, as JSON lines. Several processes may append to one file: each locks it for one
+// line. File is safe for concurrent use.
 //
-// Each line is a record with "prev" as its first member: the SHA-256, in hex, of the last whole line before it, without its
-// line break. In the first line of the first file it is empty. A line that a crash or a full disk cut is not whole. If the
-// file was rotated, the first line of the new file has the hash of the last line of the old one: the newest file in the
-// folder with this file's name and a number or time after it, such as audit.ndjson.1 or audit.ndjson-20260102.
+// Each line is a record with "prev" as its first member. That is the SHA-256, in hex, of the last whole line before it,
+// without its line break. In the first line of the first file it is empty. A line that a crash or a full disk cut is
+// not whole. If the file was rotated, the first line of the new file has the hash of the last line of the old one. The
+// old file is the newest one in the folder whose name is this file's name with a number or time after it, such as
+// audit.ndjson.1 or audit.ndjson-20260102.
 //
 // A line is durable when Audit returns. If the file is renamed or deleted, the next Audit creates it again.
 type File struct {

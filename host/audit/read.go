@@ -200,8 +200,8 @@ func (c *Chain) Next(l Line) (broken, note string) {
 	return broken, note
 }
 
-// isCrashLeftover reports whether a line that is not whole is a line of this chain that a crash or a full disk cut. Any other
-// line was written by another program.
+// isCrashLeftover reports whether a line is one of this chain that a crash or a full disk cut. Any other line was
+// written by another program.
 func (c *Chain) isCrashLeftover(l Line) bool {
 	want := chainBegin + c.Last
 	switch {

@@ -1,6 +1,7 @@
-// Package audit writes and reads records of invokes: who ran which operation against which org and object, and the outcome.
+// Package audit writes and reads records of invokes: who ran which operation against which org and object, and the
+// outcome.
 //
-// A file of records is a chain: each line has the hash of the line before it, so that a changed or removed line is noticed.
+// A file of records is a chain: each line has the hash of the line before it. So a changed or removed line is noticed.
 // See Chain for what that proves.
 package audit
 

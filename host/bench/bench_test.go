@@ -286,8 +286,8 @@ func BenchmarkLookupUser(b *testing.B) {
 	}
 }
 
-// BenchmarkLookups16 compares the lookups per second of 16 concurrent callers with those of a native client, over HTTPS on a
-// server with a prepared answer.
+// BenchmarkLookups16 compares the lookups per second of 16 concurrent callers with those of a native client. Both use
+// HTTPS and a server with a prepared answer.
 func BenchmarkLookups16(b *testing.B) {
 	const callers, calls, rounds = 16, 250, 7
 	server := httptest.NewUnstartedServer(handler(0))

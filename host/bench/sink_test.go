@@ -89,8 +89,8 @@ func nativeInto(tb testing.TB, url string, s sink.Sink) (events int) {
 	}
 }
 
-// BenchmarkDurableIngest drains the same log into the same file sink: natively without a checkpoint, and through the sandbox with
-// checkpoints and with repeats dropped by key.
+// BenchmarkDurableIngest drains the same log into the same file sink in two ways. The native loop saves no checkpoint;
+// the sandbox saves checkpoints and drops repeats by key.
 func BenchmarkDurableIngest(b *testing.B) {
 	const pages, rounds = 100, 7
 	for _, kind := range []struct{ name, file string }{{"plain", "out.ndjson"}, {"zstd", "out.ndjson.zst"}} {

@@ -1,5 +1,5 @@
-// Package connections reads connection files. A connection file is YAML that lists the orgs to which a module may be bound,
-// and what it may do there.
+// Package connections reads connection files. A connection file is YAML that lists the orgs to which a module may be
+// bound, and what it may do there.
 //
 //	connections:
 //	  - name: example-prod
@@ -22,10 +22,10 @@
 //	      log_bytes: 65536                         # log output that the module can cause
 //	    allow_private_network: false               # optional: allows a base_url of this machine or of a private network
 //
-// The fields of a connection are defined by the config_schema of its kind's module, from which a Schema is made. Reading is
-// strict: an unknown or missing field, a wrong type, a name that is listed twice, an anchor and a second document are errors.
-// The error names the line and says what to do. A field that the schema has and the host does not is an error, too. A file
-// contains references to secrets, never secrets. No error repeats a value that could be a secret.
+// The fields of a connection are defined by the config_schema of its kind's module, from which a Schema is made.
+// Reading is strict. Unknown and missing fields, wrong types, duplicate names, anchors and a second document are
+// errors. The error names the line and says what to do. A field that the schema has and the host does not is an error,
+// too. A file contains references to secrets, never secrets. No error repeats a value that could be a secret.
 package connections
 
 import (

@@ -103,7 +103,7 @@ var actions = []action{
 type scenario struct {
 	name    string
 	fault   oktatest.Fault
-	timeout time.Duration // of the call
+	timeout time.Duration // the timeout of the call
 	applied bool          // the write takes effect
 }
 

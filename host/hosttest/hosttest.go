@@ -1,5 +1,5 @@
-// Package hosttest is the harness of tests that run a module on the host: it builds and loads modules, connects them to
-// handlers, and supplies secrets, clocks, journals and auditors. It knows no service.
+// Package hosttest is the harness of tests that run a module on the host. It builds and loads modules and connects them
+// to handlers. It supplies secrets, clocks, journals and auditors. It knows no service.
 package hosttest
 
 import (

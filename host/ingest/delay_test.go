@@ -170,8 +170,8 @@ func loopSlowsDown(t *testing.T, m *host.Module) {
 	if err := d.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	// Two pages are new. The next six have repeats, each with a different checkpoint: 2 links with 3 states of the trail,
-	// since the guest ends its call at each third page. The ninth page has the checkpoint of the third.
+	// Two pages are new. The next six have repeats, each with a different checkpoint. There are 2 links with 3 states
+	// of the trail, since the guest ends its call at each third page. The ninth page has the checkpoint of the third.
 	if n := len(s.requests()); said != 1 || n != 9 || len(got.lines) != 4 {
 		t.Errorf("said %d times, %d requests, want 9, %d records", said, n, len(got.lines))
 	}

@@ -1,10 +1,10 @@
 // Package ingest drains sources into sinks. It is the main loop of a collector.
 //
-// A Drain reads one source page by page. It writes each page to the sink, stores the keys of its records once the page is
-// durable, and then saves the checkpoint. So a crash at any moment loses nothing, and repeats at most the current page. With
-// a file as sink it repeats nothing: at the next start the file's last records are replayed, and these are not written
-// again. Records that a source repeats, such as after an expired cursor, are dropped by key. While a page is written, only
-// the next one is fetched: a slow sink slows the source down.
+// A Drain reads one source page by page. It writes each page to the sink, stores the keys of its records once the page
+// is durable, and then saves the checkpoint. So a crash at any moment loses nothing, and repeats at most the current
+// page. With a file as sink it repeats nothing: the next start replays the file's last records and does not write them
+// again. Records that a source repeats, such as after an expired cursor, are dropped by key. While a page is written,
+// only the next one is fetched: a slow sink slows the source down.
 package ingest
 
 import (
@@ -59,9 +59,9 @@ type Drain struct {
 	Say    func(format string, args ...any) // gets messages for people; default drops them
 	Quota  func() []host.Quota              // for metrics; may be nil
 	Pause  time.Duration                    // wait after the first failure; doubles with each, up to a minute; default a second
-	// Delay is the time between the sink's acknowledgement and the saved checkpoint, for a service that keeps accepted
-	// records in memory for that time. If the service fails or ends meanwhile, every page without a checkpoint is written
-	// again.
+	// Delay is the time between the sink's acknowledgement and the saved checkpoint. Set it for a service that keeps
+	// accepted records in memory for that time. If the service fails or ends meanwhile, every page without a checkpoint
+	// is written again.
 	Delay time.Duration
 
 	commitTime time.Duration // how long pages are added to a group; 0 means the constant commitTime

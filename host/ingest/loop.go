@@ -8,8 +8,9 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// loopDetector detects a source that loops: its pages contain only repeated records and lead back to earlier checkpoints. A
-// crash and an expired cursor also lead to repeats, but with each checkpoint only once, and for a limited number of pages.
+// loopDetector detects a source that loops: its pages contain only repeated records and lead back to earlier
+// checkpoints. A crash or an expired cursor also leads to repeats, but for few pages, and with each checkpoint only
+// once.
 type loopDetector struct {
 	seen  map[key]bool // digests of the checkpoints of consecutive pages with only repeats
 	pages int          // number of these pages

@@ -80,8 +80,8 @@ func TestInvoke_ManyAtOnce_AreNotRefused(t *testing.T) {
 	})
 }
 
-// TestRun_Quota_IsUsedFully drains 100,000 events from an org whose limit is reached often, on a fake clock: with one
-// connection; with four connections that share nothing, like separate processes, each with its share; and with four
+// TestRun_Quota_IsUsedFully drains 100,000 events from an org whose limit is reached often, on a fake clock. It uses
+// one connection, then four that share nothing, like separate processes, each with its share. Last it uses four
 // connections of one process, which share their observations. The load of the machine has no influence.
 func TestRun_Quota_IsUsedFully(t *testing.T) {
 	const pages = 100

@@ -61,16 +61,16 @@ func RangeDone(at json.RawMessage) bool {
 	return json.Unmarshal(at, &c) == nil && c.Done
 }
 
-// RangeTime returns the latest time of a record before a range's checkpoint, or the zero time if it is not known.
+// RangeTime returns the latest time of a record before a range's checkpoint. It is zero if not known.
 func RangeTime(at json.RawMessage) time.Time {
 	var c rangeCheckpoint
 	_ = json.Unmarshal(at, &c) // an invalid checkpoint has no time
 	return c.Time
 }
 
-// Range returns the Feed of an operation of the sql surface that ends, such as one of abi.Backfill. It reads page by page
-// through the operation's cursor. If timeMember is set, it is the member with a record's time; records are in the order of
-// that time, earliest first, and since and until of the input limit it. Then:
+// Range returns the Feed of an operation of the sql surface that ends, such as one of abi.Backfill. It reads page by
+// page through the operation's cursor. If timeMember is set, it is the member with a record's time. Records must be in
+// the order of that time, earliest first, and since and until of the input must limit it. Then:
 //
 //   - Pages have a Watermark.
 //   - If the service refuses a cursor, the range resumes with another since: the latest time of a record minus an overlap.

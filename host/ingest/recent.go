@@ -23,12 +23,12 @@ const (
 	maxKeys     = 1 << 18          // maximum; an overlap with more records leads to repeats with the same keys
 )
 
-// Recent remembers the keys of the records that a sink recently made durable, so that repeated records are not written again.
-// It stores them in a file next to the checkpoint for the next process. Otherwise a crash, or a cursor that expires while no
-// process runs, would lead to repeats.
+// Recent remembers the keys of recently written records, so that repeated records are not written again. It stores them
+// in a file next to the checkpoint for the next process. Otherwise a crash, or a cursor that expires while no process
+// runs, would lead to repeats.
 //
-// A lost key leads only to a repeat. A key is added only once its record is durable. Recent is not safe for concurrent use.
-// Close it when done.
+// A lost key leads only to a repeat. A key is added only once its record is durable. Recent is not safe for concurrent
+// use. Close it when done.
 type Recent struct {
 	path string
 	file *os.File
@@ -70,10 +70,10 @@ const (
 	entrySize = 1 + len(key{})
 )
 
-// OpenRecent reads the keys in the file at path, and creates the file if there is none. at is the checkpoint from which the
-// source resumes, nil for the beginning. Keys that were added after that checkpoint are ignored, so that an older checkpoint
-// that is restored gets its records again. With an empty path, keys are only kept in memory. If the file cannot be used, the
-// next Commit returns the error, and keys are only kept in memory.
+// OpenRecent reads the keys in the file at path, and creates the file if there is none. The source resumes from the
+// checkpoint at, or from the beginning if that is nil. Keys that were added after that checkpoint are ignored. So an
+// older checkpoint that is restored gets its records again. With an empty path, keys are only kept in memory. If the
+// file cannot be used, the next Commit returns the error, and keys are only kept in memory.
 func OpenRecent(path string, at json.RawMessage) *Recent {
 	r := &Recent{path: path, keys: map[key]struct{}{}}
 	if path == "" {
@@ -211,9 +211,9 @@ func (r *Recent) Seen(text []byte) bool {
 	return false
 }
 
-// AddReplayed adds the key of a record that a sink replays. It returns true if the key was known before the replay, or if no
-// more keys can be added. The key is stored in the file with the page in which the source repeats the record: from that
-// page's checkpoint on, a process no longer replays the record.
+// AddReplayed adds the key of a record that a sink replays. It returns true if the key was known before the replay, or
+// if no more keys can be added. The key is stored in the file with the page in which the source repeats the record.
+// From that page's checkpoint on, the record is no longer replayed.
 func (r *Recent) AddReplayed(text []byte) (known bool) {
 	k := r.parse(text)
 	if _, again := r.replayed[k]; again {
@@ -273,8 +273,8 @@ func (r *Recent) Revoke() {
 // Kept returns how many keys were kept and not committed.
 func (r *Recent) Kept() int { return r.uncommitted }
 
-// Commit commits the first n kept keys, which must be those of whole pages: it stores them in the file, and forgets old keys.
-// An error of the file is returned once. After it, keys are only kept in memory.
+// Commit stores the first n kept keys in the file, and forgets old keys. The n keys must be those of whole pages. An
+// error of the file is returned once. After it, keys are only kept in memory.
 func (r *Recent) Commit(n int) error {
 	if n > 0 {
 		from := len(r.order) - r.uncommitted

@@ -36,8 +36,8 @@ type Stats struct {
 	CaughtUp bool
 	// Watermark is the latest time of a durable record, by the service's clock; zero if not known.
 	Watermark time.Time
-	// Lag is how far the durable records are behind the service's current time: every record that the service had that long
-	// ago is durable. It does not depend on the local clock. -1 means not known yet.
+	// Lag is how far the durable records are behind the service's current time. Every record that the service had that
+	// long ago is durable. It does not depend on the local clock. -1 means not known yet.
 	Lag time.Duration
 	// CheckpointAge is the time since the last checkpoint was saved, or since Run began if there is none yet; -1 before Run.
 	CheckpointAge time.Duration

@@ -168,8 +168,8 @@ func (f *File) expire(b buckets) error {
 	return err
 }
 
-// expired reports whether an entry is older than the TTL. An entry whose write may have been sent never expires: the
-// write would be sent again, and this machine's clock may have jumped.
+// expired reports whether an entry is older than the TTL. An entry whose write may have been sent never expires.
+// Otherwise the write would be sent again, for example after the clock jumped.
 func (f *File) expired(e Entry) bool {
 	return e.Phase != Writing && e.Begun.Before(f.opts.Now().Add(-f.opts.TTL))
 }

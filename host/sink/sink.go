@@ -90,8 +90,8 @@ type Status struct {
 
 // Volatile is a Sink whose service may lose acknowledged records when its process ends.
 type Volatile interface {
-	// Interruptions returns how often the service seems to have ended: it did not answer, a load balancer answered in
-	// its place, or it closed its connections and accepted no new one. The count includes every end that this machine
-	// can know of when the call begins. It is safe for concurrent use.
+	// Interruptions returns how often the service seems to have ended. It then did not answer, a load balancer answered
+	// in its place, or it closed its connections and accepted no new one. The count includes every end that this
+	// machine can know of when the call begins. It is safe for concurrent use.
 	Interruptions() int64
 }

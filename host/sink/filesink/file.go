@@ -525,8 +525,8 @@ func nextName(path string) (string, error) {
 	return name(highest + 1), err
 }
 
-// asides returns the highest number among the files that were put aside from path, or 0 if there are none. name returns
-// the path for a number.
+// asides returns the highest number among the files that were put aside from path, or 0 if there are none. The function
+// name returns the path for a number.
 func asides(path string) (highest uint64, name func(uint64) string, err error) {
 	dir, _ := filepath.Split(path)
 	stem, extension := aside(path)

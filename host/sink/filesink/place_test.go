@@ -390,9 +390,8 @@ func TestFile_ConcurrentReader_SeesEachRecordOnce(t *testing.T) {
 	}
 }
 
-// TestFile_ConcurrentUse_KeepsConfirmedRecords does these concurrently: pages are appended and synced, the path is
-// reopened, the timer puts the file aside, and another program renames it. Every record that a Sync confirmed must be in
-// some file.
+// TestFile_ConcurrentUse_KeepsConfirmedRecords appends and syncs pages. Concurrently the path is reopened, the timer
+// puts the file aside, and another program renames it. Every record that a Sync confirmed must be in some file.
 func TestFile_ConcurrentUse_KeepsConfirmedRecords(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out.ndjson")

@@ -50,9 +50,9 @@ func (a *authorization) get(ctx context.Context) secrets.Value {
 	return a.current
 }
 
-// after401 returns another value to try after the service refused the tried ones: the current content of the reference,
-// or the last value that the service accepted. The reference may contain a value that is partly written or not valid
-// yet.
+// after401 returns another value to try after the service refused the tried ones. That is the current content of the
+// reference, or the last value that the service accepted. The reference may contain a value that is partly written or
+// not valid yet.
 func (a *authorization) after401(ctx context.Context, tried []secrets.Value) (value secrets.Value, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

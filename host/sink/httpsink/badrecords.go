@@ -25,8 +25,8 @@ type sameFailures struct {
 // request.
 const maxEqual = 8
 
-// addAnswer counts an answer, and reports whether to search for the bad record now: after 3 answers with the same
-// status, then at doubling intervals, and once after maxEqual.
+// addAnswer counts an answer, and reports whether to search for the bad record now. That is after 3 answers with the
+// same status, then at doubling intervals, and once after maxEqual.
 func (f *sameFailures) addAnswer(batch []host.Record, answer temporaryError) bool {
 	if answer.status < 500 || answer.status != f.status || batch[0].Key != f.key {
 		*f = sameFailures{key: strings.Clone(batch[0].Key), status: answer.status, next: 3}
@@ -190,8 +190,8 @@ const (
 var varying = regexp.MustCompile(`'[^']*'|"[^"]*"|[0-9]+`)
 
 // add counts the refused records of a page with of records. It returns an error if the records are probably not the
-// cause. shown means that the service accepted an empty request while it refused these: then one page of them is due to
-// the records.
+// cause. If shown is true, the service accepted an empty request meanwhile. Then one refused page is due to the
+// records.
 func (t *streak) add(refused []Refusal, of int, shown bool) error {
 	if len(refused) < of || of == 0 {
 		if of > 0 {

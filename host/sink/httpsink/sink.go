@@ -35,8 +35,8 @@ type Form int
 const (
 	// NDJSON is one record a line. The receiver deduplicates repeated records by their key.
 	NDJSON Form = iota
-	// Bulk is the _bulk API of OpenSearch and Elasticsearch: each record is indexed under its key as _id, so that a
-	// repeat replaces the same document.
+	// Bulk is the _bulk API of OpenSearch and Elasticsearch. Each record is indexed under its key as _id, so a repeat
+	// replaces the same document.
 	Bulk
 	// BulkCreate is Bulk with the action create, which data streams require. A document that already exists is not an
 	// error.
@@ -62,8 +62,8 @@ type Options struct {
 	Plaintext bool
 	// Waiting is called before each retry, with the reason and the wait.
 	Waiting func(why error, wait time.Duration)
-	// Refused takes the records that the service refuses for their content: a record that is too large by itself, or
-	// that does not fit the index. Without it, Write fails with ErrRecord for such a record. Close closes it.
+	// Refused takes the records that the service refuses for their content. Such a record is too large by itself, or
+	// does not fit the index. Without it, Write fails with ErrRecord for such a record. Close closes it.
 	Refused *Refused
 	// Refusing is called with the records of a page that were put into Refused.
 	Refusing func([]Refusal)
@@ -88,7 +88,7 @@ type Sink struct {
 
 	authorization *authorization
 
-	refused  []Refusal // what was refused of the current page
+	refused  []Refusal // refused records of the current page
 	streak   streak
 	health   health
 	watching watching
@@ -429,8 +429,8 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 	return batch, nil, s.answerError(resp.Status, answer)
 }
 
-// isGatewayStatus reports whether load balancers answer with this status when the service behind them does not answer:
-// 502, 503, 504, and for some 520 and above.
+// isGatewayStatus reports whether load balancers use this status when the service behind them does not answer. These
+// are 502, 503, 504, and for some 520 and above.
 func isGatewayStatus(status int) bool {
 	return status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout || status >= 520
 }

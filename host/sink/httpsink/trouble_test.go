@@ -470,8 +470,9 @@ func TestInterruptions_GatewayAnswers_AreCounted(t *testing.T) {
 	}
 }
 
-// TestWrite_500ForSingleRecord_FindsBadRecord: a single record is refused if the service accepts an earlier record again,
-// or, if it accepted nothing yet, after some equal answers. If the service fails for every request, no record is refused.
+// TestWrite_500ForSingleRecord_FindsBadRecord: a single record is refused if the service accepts an earlier record
+// again. If it accepted nothing yet, the record is refused after some equal answers. If the service fails for every
+// request, no record is refused.
 func TestWrite_500ForSingleRecord_FindsBadRecord(t *testing.T) {
 	r := newRows(t, 500, "9", "19")
 	s, _, path := newRefusing(t, r.URL, Options{})
