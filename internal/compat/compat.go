@@ -1,4 +1,4 @@
-// Package compat holds today's code against the first contract: the module and the files in testdata/v0, which an old
+// Package compat tests today's code with the first contract: the module and the files in testdata/v0, which an old
 // runner wrote, and that runner itself, built from git.
 package compat
 
@@ -13,10 +13,10 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 )
 
-// Commit made what lies in testdata/v0.
+// Commit is the commit that produced testdata/v0.
 const Commit = "025d86c68ba13ebca16b3f8905c770bbf112783e"
 
-// The files in testdata/v0. Its README.md says what is in each.
+// The files in testdata/v0. Its README.md describes them.
 const (
 	ModuleFile     = "okta.wasm.zst"
 	ConnectionFile = "connections.yaml"
@@ -63,8 +63,8 @@ func Module(t testing.TB) []byte {
 	return wasm
 }
 
-// Copy copies files of testdata/v0 into a new folder, where a test may change them, and returns the folder. In text files
-// the address of the old org becomes url; an empty url leaves it.
+// Copy copies files of testdata/v0 into a new folder, which a test may change, and returns the folder. In text files
+// it replaces the address of the old org by url, unless url is empty.
 func Copy(t testing.TB, url string, names ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -82,7 +82,7 @@ func Copy(t testing.TB, url string, names ...string) (dir string) {
 	return dir
 }
 
-// BaseURL returns the address that the old org had.
+// BaseURL returns the address of the old org.
 func BaseURL(t testing.TB) string {
 	t.Helper()
 	for line := range strings.Lines(string(File(t, ConnectionFile))) {

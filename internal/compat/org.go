@@ -13,44 +13,44 @@ import (
 // Token is the API token of an Org. It opens nothing else.
 const Token = "00COMPAT-ORG-TOKEN-NOT-A-SECRET-0000000000"
 
-// Now is the time in an Org, always.
+// Now is the constant time in an Org.
 var Now = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
-// Events is how many events the log of an Org has.
+// Events is the number of events in the log of an Org.
 const Events = 100
 
-// Org is the org that the files in testdata/v0 were made of: a log of Events events, and four users. It does not change
-// with the simulated org of the other tests, and its clock always shows Now, so that old files stay usable. It is safe
-// for concurrent use.
+// Org is the org that the files in testdata/v0 were made with: a log of Events events, and four users. It does not
+// change with the simulated org of other tests, and its clock always shows Now, so that old files stay usable. It is
+// safe for concurrent use.
 type Org struct {
 	mu     sync.Mutex
-	stored int             // events that are in the log so far
+	stored int             // events in the log so far
 	again  int             // events before its cursor that a page of the log repeats
-	lost   map[string]bool // users whose answers get lost once they were deactivated
-	gone   map[string]bool // users that were deactivated
+	lost   map[string]bool // users whose deactivation gets no response
+	gone   map[string]bool // deactivated users
 	writes int
 }
 
-// NewOrg returns an org whose log has its first events only.
+// NewOrg returns an org whose log has only its first events.
 func NewOrg(stored int) *Org {
 	return &Org{stored: stored, lost: map[string]bool{}, gone: map[string]bool{}}
 }
 
-// Store makes the log as long as stored.
+// Store sets the length of the log.
 func (o *Org) Store(stored int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stored = stored
 }
 
-// Repeat makes each page of the log begin so many events before its cursor.
+// Repeat makes each page of the log start so many events before its cursor.
 func (o *Org) Repeat(events int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.again = events
 }
 
-// Lose makes the org close the connection instead of answering, once it has deactivated a user, until Answer.
+// Lose makes the org deactivate users and close the connection without a response, until Answer.
 func (o *Org) Lose(login string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -64,21 +64,21 @@ func (o *Org) Answer() {
 	clear(o.lost)
 }
 
-// Deactivate changes a user without a request.
+// Deactivate deactivates a user without a request.
 func (o *Org) Deactivate(login string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.gone[login] = true
 }
 
-// Writes returns how many writes the org took.
+// Writes returns the number of writes that the org accepted.
 func (o *Org) Writes() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.writes
 }
 
-// EventID is the uuid of an event, counted from 0.
+// EventID returns the uuid of an event, counted from 0.
 func EventID(i int) string { return fmt.Sprintf("0a000000-0000-11f0-8000-%012d", i) }
 
 func eventTime(i int) time.Time {
@@ -93,7 +93,7 @@ func event(i int) string {
 		`"displayMessage":"User login to Okta","target":[],"transaction":{"type":"WEB","id":"t%d","detail":{}}}`, EventID(i), eventTime(i).Format(stamp), i)
 }
 
-// Logins are those of the users. The first owns the token.
+// Logins returns the logins of the users. The first owns the token.
 func Logins() []string {
 	return []string{"owner@example.com", "ada@example.com", "alan@example.com", "grace@example.com"}
 }
@@ -145,8 +145,8 @@ func refuse(w http.ResponseWriter, status int, code, summary string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"errorCode": code, "errorSummary": summary, "errorLink": code, "errorId": "compat", "errorCauses": []any{}})
 }
 
-// logs answers as Okta does: with until, by the time of the events; without, in the order in which they were stored, and
-// with a next link always.
+// logs responds as Okta does: with until, by the time of the events; without, in the order in which they were stored,
+// and always with a next link.
 func (o *Org) logs(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	limit, err := strconv.Atoi(q.Get("limit"))
@@ -194,7 +194,7 @@ func (o *Org) users(w http.ResponseWriter, r *http.Request) {
 	if err != nil || limit < 1 {
 		limit = 200
 	}
-	from, _ := strconv.Atoi(q.Get("after")) // none is the beginning
+	from, _ := strconv.Atoi(q.Get("after")) // without one, from the beginning
 	logins := Logins()
 	to := min(from+limit, len(logins))
 	var users []string
@@ -208,7 +208,7 @@ func (o *Org) users(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "[%s]", strings.Join(users, ","))
 }
 
-// one answers for one user: GET /users/{id}, POST /users/{id}/lifecycle/deactivate.
+// one responds to the requests for one user: GET /users/{id}, POST /users/{id}/lifecycle/deactivate.
 func (o *Org) one(w http.ResponseWriter, r *http.Request, path []string) {
 	login := ""
 	for i, l := range Logins() {
@@ -232,6 +232,6 @@ func (o *Org) one(w http.ResponseWriter, r *http.Request, path []string) {
 		}
 		_, _ = fmt.Fprint(w, o.user(login))
 	default:
-		_, _ = fmt.Fprint(w, "[]") // roles, groups, factors: none
+		_, _ = fmt.Fprint(w, "[]") // no roles, groups or factors
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 )
 
-// Runner builds the runner and the module of Commit in dir, and returns their paths. It takes minutes where nothing of
-// it is in the build cache. Where git does not have the commit, as in a copy without history, the test is skipped, and
-// fails where $CI is true.
+// Runner builds the runner and the module of Commit in dir, and returns their paths. It takes minutes with an empty
+// build cache. If git does not have the commit, as in a copy without history, the test is skipped, or fails if $CI is
+// true.
 func Runner(t testing.TB, dir string) (runner, module string) {
 	t.Helper()
 	root, err := pack.Root()
@@ -27,7 +27,7 @@ func Runner(t testing.TB, dir string) (runner, module string) {
 	}
 	source := filepath.Join(dir, "source")
 	if err := checkOut(root, source); err != nil {
-		message := fmt.Sprintf("the runner of %.7s cannot be built, and is not tried against today's: %v. It needs a clone with its history (git fetch --unshallow)", Commit, err)
+		message := fmt.Sprintf("the runner of %.7s cannot be built, so it is not tested: %v. Use a clone with history (git fetch --unshallow)", Commit, err)
 		if os.Getenv("CI") == "true" {
 			t.Fatal(message)
 		}
@@ -64,7 +64,7 @@ func checkOut(root, dir string) error {
 			return err
 		}
 		if !filepath.IsLocal(h.Name) || h.Typeflag != tar.TypeReg {
-			continue // folders are made with their files
+			continue // folders are created with their files
 		}
 		path := filepath.Join(dir, h.Name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

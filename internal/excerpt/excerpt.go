@@ -3,10 +3,11 @@ package excerpt
 
 import "unicode/utf8"
 
-// most is the length of an excerpt, in bytes without the ellipsis.
+// most is the maximum length of an excerpt without the ellipsis, in bytes.
 const most = 80
 
-// Of returns a text of at most 80 bytes as it is, and the beginning of a longer one with an ellipsis. It does not cut a character.
+// Of returns a text of at most 80 bytes unchanged, and the start of a longer one with an ellipsis. It does not split
+// a character.
 func Of(text string) string {
 	if len(text) <= most {
 		return text

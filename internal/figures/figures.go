@@ -1,4 +1,4 @@
-// Package figures keeps what tests measured where it is seen: go test shows what a test prints only when it fails.
+// Package figures publishes measurements of tests, since go test shows a test's output only when the test fails.
 package figures
 
 import (
@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// Folder is the environment variable that names the folder for figures. CI prints what is in it.
+// Folder is the environment variable that names the folder for measurements. CI prints its files.
 const Folder = "FIGURES"
 
-// Keep prints a text, and leaves it as NAME.txt in the folder, when there is one. A name is of one test.
+// Keep prints a text and, if the folder is set, writes it to NAME.txt there. A name belongs to one test.
 func Keep(t testing.TB, name, text string) {
 	t.Helper()
 	fmt.Println(text)

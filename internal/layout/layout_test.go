@@ -23,27 +23,27 @@ const (
 	runner = "cmd/wasm-runner/internal/"
 )
 
-// maxLines is the size of a package, tests aside.
+// maxLines is the maximum size of a package without its tests.
 const maxLines = 2500
 
-// large lists the packages that may be larger, and why.
+// large lists the packages that may be larger, with the reason.
 var large = map[string]string{
 	"guest/okta":          "it has a file for each resource",
 	"guest/okta/oktatest": "it simulates a whole org",
 }
 
-// rule says what the packages in a folder and below it may not import from this module.
+// rule lists what the packages in a folder and below it must not import from this module.
 type rule struct {
 	from   string
 	not    []string // folders
-	except []string // folders of not that may be imported
+	except []string // folders in not that may be imported
 	why    string
 	// indirect also forbids imports through other packages of this module.
 	indirect bool
-	but      []string // packages for tests, which the rule leaves out
+	but      []string // packages for tests, to which the rule does not apply
 }
 
-// The packages that tests alone import. They pack modules, for which they may need the connector.
+// Packages that only tests import. They pack modules, for which they may need the connector.
 var harness = []string{"host/hosttest", "host/bench", "host/attack", "abi/conformance"}
 
 var rules = []rule{
@@ -73,7 +73,7 @@ type pkg struct {
 	imports map[string]bool // packages of this module, by folder
 }
 
-// packages reads the non-test files of all packages of this module, by folder. It ignores build constraints.
+// packages reads the non-test files of all packages of this module by folder. It ignores build constraints.
 func packages(t *testing.T) map[string]*pkg {
 	t.Helper()
 	all := map[string]*pkg{}
@@ -86,7 +86,7 @@ func packages(t *testing.T) map[string]*pkg {
 				return filepath.SkipDir
 			}
 			if _, err := os.Stat(filepath.Join(file, "go.mod")); err == nil && file != root {
-				return filepath.SkipDir // a module of its own
+				return filepath.SkipDir // a separate module
 			}
 			return nil
 		}
@@ -129,12 +129,12 @@ func packages(t *testing.T) map[string]*pkg {
 	return all
 }
 
-// within reports whether a package is in one of these folders or below.
+// within reports whether a package is in one of these folders or below it.
 func within(name string, folders ...string) bool {
 	return slices.ContainsFunc(folders, func(f string) bool { return name == f || strings.HasPrefix(name, f+"/") })
 }
 
-// check returns an error for each import that breaks the rule.
+// check returns an error for each import that violates the rule.
 func (r rule) check(all map[string]*pkg) error {
 	var found []error
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -171,7 +171,7 @@ func TestPackages_OfEveryRoom_ImportNothingAbove(t *testing.T) {
 	all := packages(t)
 	for _, r := range rules {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(all)), func(name string) bool { return within(name, r.from) }) {
-			t.Errorf("a rule is about %s, where there is no package: the rule has to follow what moved", r.from)
+			t.Errorf("a rule names %s, where there is no package: update the rule", r.from)
 		}
 		if err := r.check(all); err != nil {
 			t.Error(err)
@@ -188,7 +188,7 @@ func TestPackages_OfEveryRoom_AreUnderTheLimit(t *testing.T) {
 	}
 	for name := range large {
 		if all[name] == nil {
-			t.Errorf("%s may be large, and is no package: remove the exception", name)
+			t.Errorf("%s may be large but is not a package: remove the exception", name)
 		}
 	}
 }

@@ -1,12 +1,12 @@
-// Package licences knows the licences of the modules that are linked into the runner and the guest: licences.tsv lists
-// them, and its test holds the list against what Go says is linked.
+// Package licences lists the licences of the modules that are linked into the runner and the guest, in licences.tsv.
+// Its test compares the list with what Go links.
 //
 //	go test ./internal/licences -update
 package licences
 
 import "strings"
 
-// classify names a licence by its text, as SPDX does; "" is one that is not known here.
+// classify returns the SPDX name of a licence by its text, or "" if it is unknown.
 func classify(text string) string {
 	words := strings.Join(strings.Fields(text), " ")
 	has := func(s string) bool { return strings.Contains(words, s) }
@@ -33,5 +33,5 @@ func classify(text string) string {
 	return ""
 }
 
-// permissive are the licences that ask for no more than to be named.
+// permissive are the licences that require only attribution.
 var permissive = []string{"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unlicense"}

@@ -31,7 +31,7 @@ func linked(t *testing.T, env []string, pkg string) []string {
 // licence reads a module's licence.
 func licence(t *testing.T, module, dir string) string {
 	t.Helper()
-	for ; ; dir = filepath.Dir(dir) { // a module in a folder of its repository may have its licence above it
+	for ; ; dir = filepath.Dir(dir) { // the licence may be above the folder of the module
 		names, err := filepath.Glob(filepath.Join(dir, "[LlCcUu][IiOoNn][CcPpLl][EeYyIi]*"))
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +63,7 @@ func TestList_OfDependencies_IsComplete(t *testing.T) {
 		f := strings.Split(m, "|")
 		l := licence(t, f[0], f[2])
 		if !slices.Contains(permissive, l) {
-			t.Errorf("%s %s: its licence is %s, and none of %v: look at it before you link it", f[0], f[1], l, permissive)
+			t.Errorf("%s %s: its licence is %s, not one of %v: check it before you link it", f[0], f[1], l, permissive)
 		}
 		fmt.Fprintf(&b, "%s\t%s\t%s\n", f[0], f[1], l)
 	}
@@ -77,7 +77,7 @@ func TestList_OfDependencies_IsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(have) != b.String() {
-		t.Error("licences.tsv is not what is linked: go test ./internal/licences -update")
+		t.Error("licences.tsv differs from what is linked: run go test ./internal/licences -update")
 	}
 }
 
@@ -93,7 +93,7 @@ func TestClassify_OfLicenceTexts_FindsTheLicence(t *testing.T) {
 		"All rights reserved.":                                                               "",
 	} {
 		if got := classify(text); got != want {
-			t.Errorf("%q is taken for %q, want %q", text, got, want)
+			t.Errorf("%q is classified as %q, want %q", text, got, want)
 		}
 	}
 }

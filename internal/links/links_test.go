@@ -17,10 +17,10 @@ const root = "../.."
 // document is a Markdown file.
 type document struct {
 	links   []link
-	anchors []string // the anchors of its headings, as GitHub makes them
+	anchors []string // the anchors of its headings, as GitHub generates them
 }
 
-// link is a link or a picture of a document.
+// link is a link or an image in a document.
 type link struct {
 	line   int
 	target string
@@ -34,7 +34,7 @@ var (
 	named     = regexp.MustCompile(`<a (?:id|name)="([^"]+)"`)
 )
 
-// parse reads a document. It leaves out code blocks and inline code.
+// parse reads a document without code blocks and inline code.
 func parse(text string) document {
 	var d document
 	fence := ""
@@ -67,7 +67,7 @@ func parse(text string) document {
 	return d
 }
 
-// slug returns the anchor that GitHub makes of a heading.
+// slug returns GitHub's anchor for a heading.
 func slug(title string) string {
 	title = regexp.MustCompile(`!?\[([^\]]*)\]\([^)]*\)`).ReplaceAllString(title, "$1")
 	var b strings.Builder
@@ -82,7 +82,7 @@ func slug(title string) string {
 	return b.String()
 }
 
-// unique returns an anchor with a number behind it where the document has it already.
+// unique returns an anchor, with a number appended if the document already has it.
 func unique(anchor string, taken []string) string {
 	result := anchor
 	for n := 1; slices.Contains(taken, result); n++ {
@@ -91,7 +91,7 @@ func unique(anchor string, taken []string) string {
 	return result
 }
 
-// files returns the paths of the files of this repository with this ending, from its root.
+// files returns the paths of this repository's files with this ending, relative to its root.
 func files(t *testing.T, ending string) []string {
 	t.Helper()
 	var all []string
@@ -126,15 +126,15 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// problem says why a link of a document leads nowhere, "" if it leads somewhere. exists says whether a path is there; anchors are
-// those of documents by path.
+// problem says why a link of a document is dead, or "". exists reports whether a path exists; anchors are those of
+// documents by path.
 func problem(from, target string, exists func(string) bool, anchors map[string][]string) string {
 	path, anchor, hasAnchor := strings.Cut(target, "#")
 	switch {
 	case target == "":
 		return "is empty"
 	case strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "mailto:"):
-		return "" // not ours: it may be down for a while
+		return "" // external: it may be down temporarily
 	case strings.HasPrefix(path, "/"):
 		return "begins with /: write it from the document's folder"
 	}
@@ -151,7 +151,7 @@ func problem(from, target string, exists func(string) bool, anchors map[string][
 	return ""
 }
 
-func TestDocuments_Links_LeadSomewhere(t *testing.T) {
+func TestDocuments_Links_AreAlive(t *testing.T) {
 	documents, anchors := map[string]document{}, map[string][]string{}
 	for _, path := range files(t, ".md") {
 		documents[path] = parse(read(t, path))
@@ -175,7 +175,7 @@ func TestDocuments_Links_LeadSomewhere(t *testing.T) {
 	}
 }
 
-// TestGoFiles_NamedDocuments_Exist: comments, errors and help name documents by their path.
+// Comments, errors and help name documents by their path. These documents must exist.
 func TestGoFiles_NamedDocuments_Exist(t *testing.T) {
 	document := regexp.MustCompile(`\b(?:docs/[\w.-]+|abi/README|[A-Z]{5,})\.md\b`)
 	for _, path := range files(t, ".go") {
@@ -185,14 +185,14 @@ func TestGoFiles_NamedDocuments_Exist(t *testing.T) {
 		for i, line := range strings.Split(read(t, path), "\n") {
 			for _, name := range document.FindAllString(line, -1) {
 				if _, err := os.Stat(filepath.Join(root, name)); err != nil && !strings.Contains(line, "http") {
-					t.Errorf("%s:%d: %s is not there", path, i+1, name)
+					t.Errorf("%s:%d: %s does not exist", path, i+1, name)
 				}
 			}
 		}
 	}
 }
 
-func TestParse_FindsLinksAndAnchors(t *testing.T) {
+func TestParse_OfADocument_FindsLinksAndAnchors(t *testing.T) {
 	d := parse("# One two\n[a](b.md#c) ![p](p.svg) `[no](no.md)`\n## One `two`!\n```sh\n[x](y.md)\n# no heading\n```\n[ref]: z.md\n# A [link](l.md), more\n")
 	var targets []string
 	for _, l := range d.links {

@@ -1,10 +1,10 @@
-// Package nearest finds the name that a misspelt one was meant to be.
+// Package nearest suggests a name for a misspelt one.
 package nearest
 
 import "strings"
 
-// Of returns the name that is the fewest edits away from s, "" when none is near: one edit in a short name, a third of
-// the letters in a long one. The same letters in the other case are no edit.
+// Of returns the name with the fewest edits to s, or "" if none is near: at most one edit in a short name, and a
+// third of the letters in a long one. Case does not count as an edit.
 func Of(s string, names []string) string {
 	for _, n := range names {
 		if strings.EqualFold(s, n) {
@@ -20,7 +20,8 @@ func Of(s string, names []string) string {
 	return best
 }
 
-// distance counts the edits between two strings: a byte inserted, deleted or replaced, or two neighbours swapped.
+// distance returns the number of edits between two strings: a byte inserted, deleted or replaced, or two neighbours
+// swapped.
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {

@@ -1,6 +1,6 @@
 package observed
 
-// secrets are the members of Okta's objects, of any kind, that read operations leave out of their records.
+// secrets are the members of Okta's objects, of any kind, that read operations omit from their records.
 var secrets = [][]string{
 	{"client_secret"},
 	{"credentials", "oauthClient", "client_secret"},
@@ -10,7 +10,7 @@ var secrets = [][]string{
 	{"_embedded", "activation"},
 }
 
-// DropSecrets takes out of an object what a record of it leaves out, and reports whether there was any.
+// DropSecrets removes from an object what records of it omit, and reports whether it had any.
 func DropSecrets(object any) (dropped bool) {
 	for _, path := range secrets {
 		m, ok := object.(map[string]any)

@@ -15,24 +15,24 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// Okta's document is 3 MB, and reading it whole takes seconds. It is regular, so it is cut into paths and components by
-// indentation, and only what a path refers to is read, when the path is first asked for.
+// Okta's document is 3 MB, and parsing it takes seconds. It is regular, so it is split into paths and components by
+// indentation. A path and what it refers to are parsed when the path is first used.
 
 const documentModule = "github.com/okta/okta-sdk-golang/v6"
 
-// document is Okta's description, cut up but not read.
+// document is Okta's document, split but not parsed.
 type document struct {
 	head       []byte            // the text before the paths
 	paths      map[string][]byte // by template
 	components map[string][]byte // by "schemas/Name"
 }
 
-// FileVariable is the environment variable that may name the document's file, for a process that go list would not find
-// it from.
+// FileVariable is the environment variable that may name the document's file, for a process in which go list would
+// not find it.
 const FileVariable = "OKTA_OPENAPI_DOCUMENT"
 
-// File returns the path of the document in the module cache. Nothing that is always built imports the document's module,
-// so that Go may not have downloaded it yet: then File does.
+// File returns the path of the document in the module cache. It downloads the module if necessary, since no package
+// that is always built imports it.
 func File() (string, error) {
 	if file := os.Getenv(FileVariable); file != "" {
 		return file, nil
@@ -63,7 +63,7 @@ func readDocument(file string) (*document, error) {
 	return cut(text)
 }
 
-// cut splits the document: paths are keys at indentation 2 below paths, components keys at 4 below components.
+// cut splits the document: paths are keys at indentation 2 below paths, and components keys at 4 below components.
 func cut(text []byte) (*document, error) {
 	d := &document{paths: map[string][]byte{}, components: map[string][]byte{}}
 	section, group := "", ""
@@ -106,12 +106,12 @@ func cut(text []byte) (*document, error) {
 	}
 	end(len(text))
 	if len(d.paths) == 0 || len(d.components) == 0 {
-		return nil, fmt.Errorf("the OpenAPI document of Okta has %d paths and %d components where they were looked for", len(d.paths), len(d.components))
+		return nil, fmt.Errorf("found only %d paths and %d components in Okta's OpenAPI document", len(d.paths), len(d.components))
 	}
 	return d, nil
 }
 
-// keyOf is the mapping key that a line begins with, if it is no list element.
+// keyOf returns the mapping key at the start of a line, if the line is not a list element.
 func keyOf(line []byte) (string, bool) {
 	text := strings.TrimSpace(string(line))
 	if text == "" || text[0] == '-' || text[0] == '#' {
@@ -123,7 +123,7 @@ func keyOf(line []byte) (string, bool) {
 
 var reference = regexp.MustCompile(`#/components/([a-zA-Z]+/[A-Za-z0-9_.-]+)`)
 
-// load reads one path and everything that it refers to.
+// load parses one path and everything that it refers to.
 func (d *document) load(template string) (*openapi3.T, error) {
 	grouped := map[string][]string{}
 	seen := map[string]bool{}
@@ -136,7 +136,7 @@ func (d *document) load(template string) (*openapi3.T, error) {
 			pending = append(pending, d.components[name])
 		}
 	}
-	want("schemas/Error") // what undocumented refusals are held against
+	want("schemas/Error") // for refusals that the document lacks
 	for len(pending) > 0 {
 		text := pending[0]
 		pending = pending[1:]

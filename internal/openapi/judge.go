@@ -1,8 +1,8 @@
-// Package openapi holds requests and answers against Okta's own OpenAPI document: an independent judge of what the
-// connector sends and of what the simulated org answers.
+// Package openapi checks requests and responses with Okta's OpenAPI document. It is an independent judge of what the
+// connector sends and of what the simulated org responds.
 //
-// The document comes with Okta's client, github.com/okta/okta-sdk-golang/v6, in the module cache. Where it is provably
-// wrong about Okta, [waivers] says so, one line each.
+// The document comes with Okta's client, github.com/okta/okta-sdk-golang/v6, in the module cache. Where it is
+// provably wrong about Okta, [waivers] says so, one line each.
 package openapi
 
 import (
@@ -23,10 +23,10 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// Judge holds Okta's document. It is safe for concurrent use.
+// Judge checks exchanges with Okta's document. It is safe for concurrent use.
 type Judge struct {
 	document  *document
-	templates []template // the more literal first
+	templates []template // sorted, the more literal first
 
 	mu     sync.Mutex
 	loaded map[string]*openapi3.T // by path template
@@ -49,7 +49,7 @@ var load = sync.OnceValues(func() (*Judge, error) {
 	return newJudge(d), nil
 })
 
-// Load reads Okta's document, once a process. Paths are read when they are first asked for, some milliseconds each.
+// Load reads Okta's document once per process. Paths are parsed when first used, which takes some milliseconds each.
 func Load() (*Judge, error) { return load() }
 
 func newJudge(d *document) *Judge {
@@ -63,15 +63,15 @@ func newJudge(d *document) *Judge {
 	return j
 }
 
-// literalFirst makes blanks sort behind everything literal.
+// literalFirst makes blanks sort after literal text.
 func literalFirst(path string) string { return strings.ReplaceAll(path, "{", "\x7f") }
 
-// Check holds one request and its answer against the document. The error joins everything that was found wrong.
+// Check checks a request and its response. The error joins all violations.
 func (j *Judge) Check(req *http.Request, reqBody []byte, status int, header http.Header, respBody []byte) error {
 	return errors.Join(j.CheckRequest(req, reqBody), j.CheckAnswer(req, status, header, respBody))
 }
 
-// CheckRequest holds a request against the document: path, method, the names and types of query parameters, and body.
+// CheckRequest checks a request: path, method, the names and types of query parameters, and body.
 func (j *Judge) CheckRequest(req *http.Request, body []byte) error {
 	if excepted(req) {
 		return nil
@@ -90,8 +90,8 @@ func (j *Judge) CheckRequest(req *http.Request, body []byte) error {
 	return describe("request", req, found)
 }
 
-// CheckAnswer holds an answer against the document: status, content type and body. Refusals that the document leaves
-// out but Okta is known to give are held against its Error schema.
+// CheckAnswer checks a response: status, content type and body. If the document lacks a refusal that Okta is known to
+// make, it checks it with the Error schema.
 func (j *Judge) CheckAnswer(req *http.Request, status int, header http.Header, body []byte) error {
 	if excepted(req) {
 		return nil
@@ -109,10 +109,10 @@ func (j *Judge) CheckAnswer(req *http.Request, status int, header http.Header, b
 	err = openapi3filter.ValidateResponse(context.Background(), (&openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: status, Header: header, Options: input.Options,
 	}).SetBodyBytes(body))
-	return describe(fmt.Sprintf("answer %d", status), req, violations(input.Route, err))
+	return describe(fmt.Sprintf("response %d", status), req, violations(input.Route, err))
 }
 
-// input finds the route of a request, in a form of its own that may be changed.
+// input finds the route of a request, in a copy that may be changed.
 func (j *Judge) input(req *http.Request, body []byte) (*openapi3filter.RequestValidationInput, error) {
 	path, blanks, ok := j.match(req.URL)
 	if !ok {
@@ -128,7 +128,7 @@ func (j *Judge) input(req *http.Request, body []byte) (*openapi3filter.RequestVa
 		return nil, fmt.Errorf("%s %s: the document does not have this method for %s", req.Method, req.URL.EscapedPath(), path)
 	}
 	op := *documented
-	op.Security = openapi3.NewSecurityRequirements() // who may ask is not the judge's business
+	op.Security = openapi3.NewSecurityRequirements() // the judge does not check permissions
 	r := req.Clone(context.Background())
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	if len(body) == 0 {
@@ -146,7 +146,7 @@ func (j *Judge) input(req *http.Request, body []byte) (*openapi3filter.RequestVa
 	}, nil
 }
 
-// match finds the template that a URL's path fits, and the values of its blanks.
+// match finds the template of a URL's path, and the values of its blanks.
 func (j *Judge) match(u *url.URL) (path string, blanks map[string]string, ok bool) {
 	segments := strings.Split(u.EscapedPath(), "/")
 	for _, t := range j.templates {
@@ -176,7 +176,8 @@ func (t template) match(segments []string) (map[string]string, bool) {
 	return blanks, true
 }
 
-// Scopes are the OAuth scopes of which an endpoint ("GET /api/v1/users/{id}", whatever the blanks are called) asks for one.
+// Scopes returns the OAuth scopes that an endpoint needs one of. The names of the blanks do not matter: "GET
+// /api/v1/users/{id}".
 func (j *Judge) Scopes(endpoint string) (scopes []string, err error) {
 	method, path, _ := strings.Cut(endpoint, " ")
 	path, _, ok := j.match(&url.URL{Path: blank.ReplaceAllString(path, "x")})
@@ -218,7 +219,8 @@ func documentedQuery(route *routers.Route, name string) bool {
 	})
 }
 
-// undocumentedAnswer is what an answer must look like whose status the document leaves out, or nil if there is none.
+// undocumentedAnswer returns the expected form of a response whose status the document lacks, or nil if there is
+// none.
 func undocumentedAnswer(route *routers.Route, status int) *openapi3.ResponseRef {
 	for _, w := range waivedStatuses {
 		if w.endpoint == route.Method+" "+route.Path && w.status == status {
@@ -234,7 +236,7 @@ func undocumentedAnswer(route *routers.Route, status int) *openapi3.ResponseRef 
 	return errorResponse(route.Spec)
 }
 
-// errorResponse is an answer with Okta's Error object.
+// errorResponse returns a response with Okta's Error object.
 func errorResponse(doc *openapi3.T) *openapi3.ResponseRef {
 	schema := openapi3.NewSchemaRef("", doc.Components.Schemas["Error"].Value)
 	return &openapi3.ResponseRef{Value: openapi3.NewResponse().WithDescription("refused").WithJSONSchemaRef(schema)}

@@ -22,7 +22,7 @@ func judge(t *testing.T) *Judge {
 	return j
 }
 
-// shared opens a file that is not part of the repository, or skips the test.
+// shared opens a file outside the repository, or skips the test.
 func shared(t *testing.T, name string) *bufio.Scanner {
 	t.Helper()
 	file, err := os.Open(observed.Path(t, name))
@@ -35,7 +35,7 @@ func shared(t *testing.T, name string) *bufio.Scanner {
 	return lines
 }
 
-// TestJudge_OfPublishedEvents_FindsNothing shows that the judge accepts the log events of Okta's documentation.
+// The judge must accept the log events of Okta's documentation.
 func TestJudge_OfPublishedEvents_FindsNothing(t *testing.T) {
 	lines := shared(t, filepath.Join("system-log", "okta-docs.jsonl"))
 	req := httptest.NewRequest(http.MethodGet, "/api/v1/logs", nil)
@@ -53,7 +53,7 @@ func TestJudge_OfPublishedEvents_FindsNothing(t *testing.T) {
 	t.Logf("%d events", events)
 }
 
-// TestJudge_OfRecordings_FindsNothing shows that the judge accepts what real orgs answer.
+// The judge must accept the responses of real orgs.
 func TestJudge_OfRecordings_FindsNothing(t *testing.T) {
 	lines := shared(t, "recorded.jsonl")
 	j := judge(t)
@@ -73,7 +73,7 @@ func TestJudge_OfRecordings_FindsNothing(t *testing.T) {
 		}
 		req := httptest.NewRequest(r.Method, target, nil)
 		req.Header.Set("Content-Type", "application/json")
-		if r.RequestBody != "" || r.Method == http.MethodGet { // some recorders left request bodies out
+		if r.RequestBody != "" || r.Method == http.MethodGet { // some recorders omit request bodies
 			requests++
 			if err := j.CheckRequest(req, []byte(r.RequestBody)); err != nil {
 				wrong++
@@ -90,7 +90,7 @@ func TestJudge_OfRecordings_FindsNothing(t *testing.T) {
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d recorded requests and %d answers, %d wrong", requests, answers, wrong)
+	t.Logf("%d recorded requests and %d responses, %d wrong", requests, answers, wrong)
 }
 
 func TestJudge_OfViolations_ReportsThem(t *testing.T) {

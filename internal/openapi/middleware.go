@@ -16,14 +16,14 @@ type TestingT interface {
 	Errorf(format string, args ...any)
 }
 
-// Middleware checks every request and answer that passes h, and reports what it finds to t. A connection that h cuts
-// is not checked. It holds an answer back until it is whole.
+// Middleware checks every request and response of h, and reports violations to t. It does not check a connection that
+// h cuts. It holds a response back until it is complete.
 func (j *Judge) Middleware(t TestingT, h http.Handler) http.Handler {
 	return j.middleware(t, h, func(int) bool { return true })
 }
 
-// Answers is Middleware for tests that send wrong requests on purpose: a request is not checked where h refused it with
-// a 4xx status. Answers always are.
+// Answers is Middleware for tests that send wrong requests on purpose: it does not check a request that h refused
+// with a 4xx status. It always checks responses.
 func (j *Judge) Answers(t TestingT, h http.Handler) http.Handler {
 	return j.middleware(t, h, func(status int) bool { return status < 400 || status > 499 })
 }
@@ -53,19 +53,19 @@ func (j *Judge) middleware(t TestingT, h http.Handler, checkRequest func(status 
 			err = j.CheckAnswer(request, answer.status, w.Header(), text)
 		}
 		if err != nil {
-			t.Errorf("%v\nanswer body: %.1000s", err, text)
+			t.Errorf("%v\nresponse body: %.1000s", err, text)
 		}
 		w.WriteHeader(answer.status)
-		w.Write(answer.body.Bytes()) // a client that went away is no violation
+		w.Write(answer.body.Bytes()) // a client that went away is not a violation
 	})
 }
 
-// recorder keeps an answer.
+// recorder keeps a response.
 type recorder struct {
 	http.ResponseWriter
 	status int
 	body   bytes.Buffer
-	taken  bool // the connection was taken over
+	taken  bool // the connection was hijacked
 }
 
 // Hijack implements http.Hijacker.
@@ -84,14 +84,14 @@ func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
 // Unwrap lets http.ResponseController flush.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// text is the answer's body without compression.
+// text returns the response's body, decompressed.
 func (r *recorder) text() ([]byte, error) {
 	if r.Header().Get("Content-Encoding") != "gzip" {
 		return r.body.Bytes(), nil
 	}
 	z, err := gzip.NewReader(bytes.NewReader(r.body.Bytes()))
 	if err != nil {
-		return nil, fmt.Errorf("decompress the answer: %w", err)
+		return nil, fmt.Errorf("decompress the response: %w", err)
 	}
 	return io.ReadAll(z)
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// reports collects what the middleware finds.
+// reports collects what the middleware reports.
 type reports []string
 
 func (r *reports) Helper() {}
@@ -40,7 +40,7 @@ func TestMiddleware_OfRequests_JudgesThem(t *testing.T) {
 				w := httptest.NewRecorder()
 				checked.ServeHTTP(w, httptest.NewRequest("GET", c.target, nil))
 				if w.Code != c.status || w.Body.String() != c.answer {
-					t.Errorf("passed on as %d %s", w.Code, w.Body)
+					t.Errorf("passed on with %d %s", w.Code, w.Body)
 				}
 			}
 			if len(strict) != c.strict || len(loose) != c.loose {
@@ -62,7 +62,7 @@ func TestMiddleware_OfACutConnection_DoesNotJudge(t *testing.T) {
 	})))
 	defer server.Close()
 	if _, err := http.Post(server.URL+"/api/v1/groups", "application/json", strings.NewReader(`{}`)); err == nil {
-		t.Error("there was an answer")
+		t.Error("there was a response")
 	}
 	if len(found) != 0 {
 		t.Errorf("reports %q", found)

@@ -10,13 +10,13 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// ReadOnly returns the members of an endpoint's request body that the document calls read-only, sorted: those at the top, and
-// with it those one level below, joined by a dot. An alternative's member counts, whichever alternative it is of.
+// ReadOnly returns the sorted members of an endpoint's request body that the document marks read-only: those at the
+// top, and those one level below, joined by a dot. It includes the members of all alternatives.
 func (j *Judge) ReadOnly(endpoint string) ([]string, error) {
 	method, path, _ := strings.Cut(endpoint, " ")
 	path, _, ok := j.match(&url.URL{Path: blank.ReplaceAllString(path, "x")})
 	if !ok {
-		return nil, fmt.Errorf("the document has no path of %s", endpoint)
+		return nil, fmt.Errorf("the document has no path for %s", endpoint)
 	}
 	doc, err := j.spec(path)
 	if err != nil {
@@ -24,7 +24,7 @@ func (j *Judge) ReadOnly(endpoint string) ([]string, error) {
 	}
 	op := doc.Paths.Value(path).GetOperation(method)
 	if op == nil || op.RequestBody == nil {
-		return nil, fmt.Errorf("%s has no body in the document", endpoint)
+		return nil, fmt.Errorf("the document has no request body for %s", endpoint)
 	}
 	found := map[string]bool{}
 	for _, media := range op.RequestBody.Value.Content {

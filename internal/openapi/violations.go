@@ -11,7 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// violations flattens what the validator found, and leaves out what is waived.
+// violations returns the validator's findings as a list, without the waived ones.
 func violations(route *routers.Route, err error) []error {
 	switch e := err.(type) {
 	case nil:
@@ -36,7 +36,7 @@ func violations(route *routers.Route, err error) []error {
 	return []error{err}
 }
 
-// schemaViolations is violations below base, a place in the body or a parameter.
+// schemaViolations returns the violations below base, a place in the body or a parameter.
 func schemaViolations(route *routers.Route, base []string, err error) []error {
 	switch e := err.(type) {
 	case nil:
@@ -55,7 +55,7 @@ func schemaViolations(route *routers.Route, base []string, err error) []error {
 			if alternatives := branches(e); alternatives != nil {
 				return closest(route, base, alternatives)
 			}
-		case "anyOf": // the validator does not tell why the branches failed
+		case "anyOf": // the validator does not report why the branches failed
 			var alternatives openapi3.MultiError
 			for _, branch := range e.Schema.AnyOf {
 				alternatives = append(alternatives, branch.Value.VisitJSON(e.Value, openapi3.MultiErrors()))
@@ -67,7 +67,7 @@ func schemaViolations(route *routers.Route, base []string, err error) []error {
 	return []error{err}
 }
 
-// branches are the errors of each branch of a oneOf or allOf.
+// branches returns the errors of each branch of a oneOf or allOf.
 func branches(e *openapi3.SchemaError) openapi3.MultiError {
 	for err := e.Origin; err != nil; err = errors.Unwrap(err) {
 		if found, ok := err.(openapi3.MultiError); ok {
@@ -77,7 +77,7 @@ func branches(e *openapi3.SchemaError) openapi3.MultiError {
 	return nil
 }
 
-// closest are the violations of the alternative that has the fewest: none, if waivers excuse all of them.
+// closest returns the violations of the alternative with the fewest, or none if waivers excuse all of them.
 func closest(route *routers.Route, base []string, alternatives openapi3.MultiError) []error {
 	var best []error
 	for i, alternative := range alternatives {

@@ -8,9 +8,9 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// exceptions are endpoints of Okta's other documents (OAuth 2.0, dynamic client registration), which the judge does not
-// have: what falls to them is passed unseen. TestOAuthClients_Listed_MatchOktasExample (guest/okta/oktatest) holds the list against Okta's
-// published example instead.
+// exceptions are endpoints of Okta's other documents (OAuth 2.0, dynamic client registration), which the judge does
+// not have and cannot check. TestOAuthClientsAreAsPublished (guest/okta/oktatest) compares them with Okta's published
+// example instead.
 var exceptions = []string{
 	"GET /oauth2/v1/clients",
 	"GET /oauth2/v1/clients/{clientId}",
@@ -25,12 +25,12 @@ func excepted(req *http.Request) bool {
 	})
 }
 
-// refusals tells whether Okta is known to refuse with a status, although the document leaves it out.
+// refusals reports whether Okta is known to refuse with a status that the document lacks.
 func refusals(status int) bool {
 	switch status {
 	case http.StatusBadRequest, // a wrong query parameter of a list
 		http.StatusUnauthorized,       // a bad token, or a feature that the org does not have
-		http.StatusNotFound,           // what another id in the body or query names
+		http.StatusNotFound,           // another id in the body or query does not exist
 		http.StatusConflict,           // assigned already
 		http.StatusPreconditionFailed, // If-Match
 		http.StatusLocked:             // policies being reconciled
@@ -39,17 +39,17 @@ func refusals(status int) bool {
 	return status >= 500
 }
 
-// waiver lets one kind of violation pass, because Okta itself commits it.
+// waiver allows one kind of violation that Okta itself commits.
 type waiver struct {
-	place    string // the member's path in the body, blanks as *; "**" at an end stands for any depth; or ?parameter
-	keyword  string // what is violated: type, nullable, enum, …
+	place    string // path of the member in the body, with * for blanks; a final "**" is any depth; or ?parameter
+	keyword  string // the violated keyword: type, nullable, enum, …
 	endpoint string // template; "" is any
 	reason   string
 }
 
-// waivers is what recordings of real orgs and Okta's own published examples violate.
+// waivers are the violations in recordings of real orgs and in Okta's published examples.
 var waivers = []waiver{
-	// Null where the document knows only the type.
+	// These are null, although the document has only the type.
 	{"address1", "nullable", "GET /api/v1/org", "recorded: an org without an address"},
 	{"address2", "nullable", "GET /api/v1/org", "recorded"},
 	{"city", "nullable", "GET /api/v1/org", "recorded"},
@@ -83,45 +83,45 @@ var waivers = []waiver{
 
 	// Values that the document does not list, members that it requires and Okta leaves out.
 	{"*", "discriminator", "GET /api/v1/authenticators", "recorded: keys of authenticators that the document does not know"},
-	{"*/name", "enum", "GET /api/v1/apps", "recorded: applications of the integration network have names of their own"},
+	{"*/name", "enum", "GET /api/v1/apps", "recorded: applications of the integration network have their own names"},
 	{"name", "enum", "GET /api/v1/apps/{appId}", "recorded: the same"},
 	{"**/proxyType", "enum", "", "recorded: dynamic zones with the proxy type null"},
 	{"*/conditions/people/groups", "required", "GET /api/v1/policies/{policyId}/rules", "recorded: rules for all groups"},
 	{"*/conditions/people/users/include", "required", "GET /api/v1/policies/{policyId}/rules", "recorded: rules that only exclude"},
 	{"**/settings/signOn/*", "required", "", "recorded: applications of the integration network keep their SAML settings to themselves"},
 	{"**/configuredAttributeStatements/*/namespace", "enum", "", "recorded: the formats that Okta's interface writes"},
-	{"**/settings/app/*", "required", "", "recorded: applications with settings of their own"},
-	{"_embedded/blocks", "type", "GET /api/v1/users/{id}", "the document says object in User and array in UserGetSingleton, of which the answer is both"},
-	{"", "oneOf", "POST /api/v1/apps/{appId}/users/{userId}", "a body of a profile fits both schemas of the document, of which neither requires anything"},
+	{"**/settings/app/*", "required", "", "recorded: applications with their own settings"},
+	{"_embedded/blocks", "type", "GET /api/v1/users/{id}", "the document says object in User and array in UserGetSingleton, and the response is both"},
+	{"", "oneOf", "POST /api/v1/apps/{appId}/users/{userId}", "a body with a profile matches both schemas of the document, which require nothing"},
 	{"**/_embedded/user/*", "type", "GET /api/v1/apps", "the document says that expand puts the application's user here, and its schema wants objects of objects"},
 	{"**/_embedded/user/*", "nullable", "GET /api/v1/apps", "the same"},
 	{"**/_embedded/user/*", "type", "GET /api/v1/apps/{appId}", "the same"},
 	{"**/_embedded/user/*", "nullable", "GET /api/v1/apps/{appId}", "the same"},
-	{"settings/recovery/factors/recovery_question/properties/complexity/minLength", "readOnly", "PUT /api/v1/policies/{policyId}", "recorded: Okta's own provider sends another one, and Okta takes it"},
+	{"settings/recovery/factors/recovery_question/properties/complexity/minLength", "readOnly", "PUT /api/v1/policies/{policyId}", "recorded: Okta's own provider sends another one, and Okta accepts it"},
 	{"system", "readOnly", "PUT /api/v1/zones/{zoneId}", "okta/terraform-provider-okta#2690: Okta wants it in a PUT of BlockedIpZone"},
 	{"id", "readOnly", "PUT /api/v1/apps/{appId}/groups/{groupId}", "recorded: Okta's own provider sends it"},
 
-	// Values that a later edition of the document lists.
-	{"?type", "enum", "GET /api/v1/policies", "2026.06.2 has SESSION_VIOLATION_DETECTION, CLIENT_UPDATE and IDENTITY_CLAIM_SOURCING besides"},
+	// A later edition of the document lists these values.
+	{"?type", "enum", "GET /api/v1/policies", "2026.06.2 has SESSION_VIOLATION_DETECTION, CLIENT_UPDATE and IDENTITY_CLAIM_SOURCING too"},
 
-	// The System Log, whose schema Okta's published events break.
-	{"*/**", "nullable", "GET /api/v1/logs", "null stands for whatever an event does not know, target and outcome included"},
+	// The System Log: Okta's published events violate its schema.
+	{"*/**", "nullable", "GET /api/v1/logs", "an event has null for all that is unknown, including target and outcome"},
 	{"**/geographicalContext/postalCode", "type", "GET /api/v1/logs", "Okta's examples have numbers"},
 	{"**/securityContext/userBehaviors/*", "type", "GET /api/v1/logs", "okta-mcp-server#39: objects, not strings"},
 }
 
-// waivedStatuses are answers that Okta gives and the document does not list.
+// waivedStatuses are statuses that Okta returns and the document does not list.
 var waivedStatuses = []struct {
 	endpoint string
 	status   int
-	as       int // the documented status whose answer it is
+	as       int // the documented status with the same response
 	reason   string
 }{
 	{"POST /oauth2/v1/clients/{clientId}/roles", 201, 200, "recorded: clients get the 201 of users and groups"},
-	{"POST /api/v1/users/{id}/lifecycle/deactivate", 204, 0, "recorded in 2020: an empty answer in place of {}"},
+	{"POST /api/v1/users/{id}/lifecycle/deactivate", 204, 0, "recorded in 2020: an empty response instead of {}"},
 }
 
-// waived tells whether a schema violation at a place is one that Okta commits itself.
+// waived reports whether Okta itself commits a schema violation at a place.
 func waived(route *routers.Route, place []string, keyword string) bool {
 	return slices.ContainsFunc(waivers, func(w waiver) bool {
 		return (w.endpoint == "" || w.endpoint == route.Method+" "+route.Path) &&
@@ -138,7 +138,7 @@ func placeMatches(pattern string, pointer []string) bool {
 		want := strings.Split(rest, "/")
 		return len(pointer) > len(want) && segmentsMatch(want, pointer[:len(want)])
 	}
-	if pattern == "" { // the body itself
+	if pattern == "" { // the whole body
 		return len(pointer) == 0
 	}
 	return segmentsMatch(strings.Split(pattern, "/"), pointer)

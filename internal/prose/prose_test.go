@@ -63,7 +63,7 @@ func TestProgram_OfGo_FindsCommentsAndStrings(t *testing.T) {
 	}
 }
 
-// exceptions are files, or folders that end in /, that are not held to the words, and why.
+// exceptions are files, or folders that end in /, that are not checked, with the reason.
 var exceptions = map[string]string{
 	"internal/prose/":              "it names the words",
 	"cmd/wasm-runner/help_test.go": "it names the words that help must not have",
@@ -120,7 +120,7 @@ func TestTree_WordsToAvoid_AreWithinTheBudget(t *testing.T) {
 	}
 }
 
-// lower writes the budget anew, with the smaller of what was found and what was allowed.
+// lower writes the budget with the smaller of what was found and what was allowed.
 func lower(t *testing.T, found map[string]int) {
 	t.Helper()
 	text, err := os.ReadFile("budget_test.go")

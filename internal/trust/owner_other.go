@@ -4,5 +4,5 @@ package trust
 
 import "io/fs"
 
-// ownerOf does not know the owner of a file where that is no number.
+// ownerOf is for systems on which the owner of a file is not a number.
 func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }

@@ -1,5 +1,5 @@
-// Package trust judges files that a program takes without being told to: whoever could have put one there decides what
-// the program does.
+// Package trust checks files that a program uses by default, since the user who wrote such a file controls what the
+// program does.
 package trust
 
 import (
@@ -8,23 +8,22 @@ import (
 	"os"
 )
 
-// File reports why a file or folder could have been made by somebody who is neither this process's user nor root: it is
-// theirs, or everybody may write it.
+// File returns an error if a file or folder is controlled by a user other than this process's or root: they own it,
+// or everyone may write it.
 func File(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	return Info(path, info)
+	return judge(path, info)
 }
 
-// Info reports the same of a file that was looked at already. A symbolic link can be judged so, apart from its target.
-func Info(path string, info fs.FileInfo) error {
-	if info.Mode().Perm()&0o002 != 0 && info.Mode()&(fs.ModeSticky|fs.ModeSymlink) == 0 {
-		return fmt.Errorf("%s can be written by everybody (mode %s)", path, info.Mode().Perm())
+func judge(path string, info fs.FileInfo) error {
+	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return fmt.Errorf("%s is writable by everyone (mode %s)", path, info.Mode().Perm())
 	}
 	if owner, known := ownerOf(info); known && owner != 0 && owner != os.Geteuid() {
-		return fmt.Errorf("%s belongs to user %d, and this runs as %d", path, owner, os.Geteuid())
+		return fmt.Errorf("%s belongs to user %d, but this process runs as user %d", path, owner, os.Geteuid())
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func TestFile_WritableByOthers_IsNotTrusted(t *testing.T) {
 	for _, c := range []struct {
 		mode fs.FileMode
 		want string
-	}{{0o600, ""}, {0o664, ""}, {0o644, ""}, {0o666, "written by everybody"}, {0o602, "written by everybody"}} {
+	}{{0o600, ""}, {0o664, ""}, {0o644, ""}, {0o666, "writable by everyone"}, {0o602, "writable by everyone"}} {
 		if err := os.Chmod(path, c.mode); err != nil {
 			t.Fatal(err)
 		}
@@ -27,12 +27,12 @@ func TestFile_WritableByOthers_IsNotTrusted(t *testing.T) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if os.Geteuid() == 0 { // as root a file can be given away
+	if os.Geteuid() == 0 { // only root can change the owner of a file
 		if err := os.Chown(path, 12345, -1); err != nil {
-			t.Skip("a file cannot be given away here")
+			t.Skip("the owner of a file cannot be changed here")
 		}
 		if err := File(path); err == nil || !strings.Contains(err.Error(), "user 12345") {
-			t.Errorf("a file of somebody else: %v", err)
+			t.Errorf("another user's file: %v", err)
 		}
 	}
 	if err := File(filepath.Join(filepath.Dir(path), "none")); !os.IsNotExist(err) {

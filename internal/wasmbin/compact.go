@@ -6,14 +6,14 @@ import (
 	"math"
 )
 
-// Compact returns a module that does the same with less code. Go's compiler for Wasm computes addresses on the stack in 64
-// bits and adds constants to them before the access. Compact computes them in 32 bits, and makes the constant the offset of
+// Compact returns a module that does the same with less code. Go's Wasm compiler computes addresses in 64 bits and
+// adds constants to them before each access. Compact computes them in 32 bits, and makes the constant the offset of
 // the load or store.
 //
-// There is one difference: an access whose address a constant carries beyond 4 GiB traps, and wrapped around before. No pointer
-// that points into the module's memory comes there.
+// There is one difference: if a constant moves an address beyond 4 GiB, the access traps; before, it wrapped around.
+// No pointer into the module's memory does this.
 //
-// A module with an instruction that Interruptible refuses is an error that wraps ErrInstruction.
+// If the module has an instruction that Interruptible refuses, the error wraps ErrInstruction.
 func Compact(wasm []byte) ([]byte, error) {
 	if _, err := Parse(wasm); err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func Compact(wasm []byte) ([]byte, error) {
 	return out, nil
 }
 
-// signed reads a signed LEB128 number of 32 or 64 bits. The length is 0 when it is none.
+// signed reads a signed LEB128 number of 32 or 64 bits. The length is 0 if it is invalid.
 func signed(b []byte) (value int64, length int) {
 	for shift := uint(0); length < len(b) && shift < 70; shift += 7 {
 		c := b[length]
@@ -90,14 +90,14 @@ const (
 	opLastNumeric  = 0xc4
 )
 
-// instruction is one of a function's body. A deleted one has no text.
+// instruction is an instruction of a function's body. A deleted one has no text.
 type instruction struct {
 	op    byte
 	text  []byte
 	value int64 // the value, if it is a constant
 }
 
-// compactCode appends a code section whose functions do the same.
+// compactCode appends a code section with equivalent functions.
 func compactCode(out []byte, s *reader) ([]byte, error) {
 	count := s.u32("number of function bodies")
 	body := binary.AppendUvarint(make([]byte, 0, s.end-s.pos), uint64(count))
@@ -125,13 +125,13 @@ func compactCode(out []byte, s *reader) ([]byte, error) {
 		body = append(binary.AppendUvarint(body, uint64(len(function))), function...)
 	}
 	if s.err == nil && s.pos != s.end {
-		s.fail(s.pos, "%d bytes behind its last entry", s.end-s.pos)
+		s.fail(s.pos, "%d bytes after its last entry", s.end-s.pos)
 	}
 	return appendSection(out, sectionCode, body), s.err
 }
 
-// narrow appends the instructions of a function's body, with sums in 32 bits where the upper half is thrown away. ok is
-// false for an instruction that is not known.
+// narrow appends the instructions of a function's body, and computes sums in 32 bits if the upper half is discarded.
+// ok is false for an unknown instruction.
 func narrow(code []instruction, body []byte) (all []instruction, ok bool) {
 	for i := 0; i < len(body); {
 		next, ok := skip(body, i)
@@ -153,7 +153,7 @@ func narrow(code []instruction, body []byte) (all []instruction, ok bool) {
 	return code, true
 }
 
-// wrapped returns instructions whose result is the lower half of that of code, where they are fewer.
+// wrapped returns fewer instructions whose result is the lower half of that of code, if there are such.
 func wrapped(code []instruction) (shorter []instruction, changed bool) {
 	ops := func(want ...byte) bool {
 		if len(code) < len(want) {
@@ -182,15 +182,15 @@ func wrapped(code []instruction) (shorter []instruction, changed bool) {
 	return code, false
 }
 
-// constant is the lower half of a number, as i32.const.
+// constant returns the lower half of a number as i32.const.
 func constant(value int64) instruction {
 	return instruction{op: opI32Const, text: appendSigned([]byte{opI32Const}, uint32(value)), value: int64(int32(value))}
 }
 
-// foldOffsets makes a constant that is added to an address the offset of the access. It follows the operands in code without
-// branches, each by the instruction that left it on the stack.
+// foldOffsets turns a constant that is added to an address into the offset of the access. It tracks the operands in
+// code without branches, by the instruction that pushed each.
 func foldOffsets(code []instruction) {
-	var stack []int // the number of the instruction that pushed an operand
+	var stack []int // indices of the instructions that pushed the operands
 	pop := func() int {
 		if len(stack) == 0 {
 			return -1
@@ -208,7 +208,7 @@ func foldOffsets(code []instruction) {
 		}
 		address := -1
 		for range pops {
-			address = pop() // that of an access is its first operand, and popped last
+			address = pop() // the address is the first operand, and popped last
 		}
 		if in.op >= opFirstLoad && in.op <= opLastStore && address > 0 {
 			in.foldOffset(code[address-1 : address+1])
@@ -219,7 +219,7 @@ func foldOffsets(code []instruction) {
 	}
 }
 
-// foldOffset takes the sum that ends an address into the offset of an access.
+// foldOffset moves the constant of the sum that ends an address into the offset of an access.
 func (in *instruction) foldOffset(sum []instruction) {
 	add := &sum[0]
 	if sum[1].op != opI32Add || sum[1].text == nil || add.op != opI32Const || add.text == nil || add.value < 0 {
@@ -234,8 +234,8 @@ func (in *instruction) foldOffset(sum []instruction) {
 	sum[0].text, sum[1].text = nil, nil
 }
 
-// effect returns how many operands an instruction pops, and whether it pushes one. known is false for branches, calls and
-// whatever else has another effect.
+// effect returns how many operands an instruction pops, and whether it pushes one. known is false for branches, calls
+// and other effects.
 func effect(in *instruction) (pops int, pushes, known bool) {
 	switch op := in.op; {
 	case op == opLocalGet, op == opGlobalGet, op == opMemorySize, op >= opI32Const && op <= opF64Const:

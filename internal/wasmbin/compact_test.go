@@ -14,8 +14,7 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// computing is a module with one page of memory whose function run has an i32 and an i64 as parameters, and an i64 as its
-// result.
+// computing returns a module with one page of memory whose function run has parameters i32 and i64 and an i64 result.
 func computing(code string) []byte {
 	return module(section(1, vec("\x60\x02\x7f\x7e\x01\x7e")), section(3, vec("\x00")), section(5, vec("\x00\x01")),
 		section(7, vec(name("run")+"\x00\x00", name("memory")+"\x02\x00")), section(10, vec(leb(len(code)+2)+"\x00"+code+"\x0b")))
@@ -44,7 +43,7 @@ func TestCompact_Addresses_AreShorter(t *testing.T) {
 	}
 }
 
-func TestCompact_WhatItDoesNotKnow_IsRefused(t *testing.T) {
+func TestCompact_OfUnknownInstructions_Fails(t *testing.T) {
 	if _, err := wasmbin.Compact(computing("\xfd\x0c")); !errors.Is(err, wasmbin.ErrInstruction) {
 		t.Errorf("a vector instruction: %v", err)
 	}
@@ -53,7 +52,7 @@ func TestCompact_WhatItDoesNotKnow_IsRefused(t *testing.T) {
 	}
 }
 
-// generator writes code at random that Compact changes, by the types of what is on the stack.
+// generator writes random code that Compact changes, by the types on the stack.
 type generator struct {
 	*rand.Rand
 	code strings.Builder
@@ -61,7 +60,7 @@ type generator struct {
 
 func (g *generator) pick(choices ...string) string { return choices[g.IntN(len(choices))] }
 
-// address leaves an i32 that is an address, or an address before a constant is added.
+// address pushes an i32 that is an address, or an address before a constant is added.
 func (g *generator) address(depth int) {
 	if depth == 0 {
 		g.code.WriteString(g.pick("\x20\x00", "\x41\x07", "\x42\x0a\xa7", "\x20\x01\xa7\x41\x3f\x71"))
@@ -69,11 +68,11 @@ func (g *generator) address(depth int) {
 	}
 	g.address(depth - 1)
 	g.code.WriteString(g.pick("\xad\x42\x08\x7c\xa7", "\xad\x42\x00\x7c\xa7", "\x41\x10\x6a", "\xad\xa7", "\xad\x42\xc0\x00\x7c\xa7", "\x41\xc0\x00\x6a",
-		"\x22\x00\x41\x05\x6a", "\xad\x42\x80\x80\x80\x80\x10\x7c\xa7", // 2 to the power of 32, whose lower half is nothing
+		"\x22\x00\x41\x05\x6a", "\xad\x42\x80\x80\x80\x80\x10\x7c\xa7", // 2 to the power of 32, whose lower half is 0
 		"\x41\x3f\x71\xad\x42\x70\x7c\xa7\x41\x3f\x71", "\x02\x40\x0b\x41\x08\x6a"))
 }
 
-// value leaves an i64.
+// value pushes an i64.
 func (g *generator) value(depth int) {
 	if depth == 0 {
 		g.code.WriteString(g.pick("\x20\x01", "\x42\x7f", "\x42\xff\x01", "\x20\x00\xad"))
@@ -102,7 +101,7 @@ func (g *generator) store(depth int) {
 	g.code.WriteString(g.pick("\x37\x03\x00", "\x37\x03\x08", "\x3e\x02\x20", "\x3c\x00\x00"))
 }
 
-// TestCompact_RandomCode_ComputesTheSame runs modules and what Compact makes of them.
+// Random modules and their compacted form must compute the same.
 func TestCompact_RandomCode_ComputesTheSame(t *testing.T) {
 	ctx := context.Background()
 	runtime := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
@@ -156,7 +155,7 @@ func FuzzCompact(f *testing.F) {
 			return
 		}
 		if _, err := wasmbin.Parse(out); err != nil {
-			t.Fatalf("what it makes is no module: %v", err)
+			t.Fatalf("the result is not a valid module: %v", err)
 		}
 		if len(out) > len(wasm) {
 			t.Fatalf("%d bytes became %d", len(wasm), len(out))

@@ -6,17 +6,17 @@ import (
 	"fmt"
 )
 
-// ErrData is wrapped by the error of EditData about data segments that are not as a linker writes them.
+// ErrData is wrapped by EditData's error for data segments that are not as a linker writes them.
 var ErrData = errors.New("data segments that cannot be edited")
 
-// maxImage bounds the memory that EditData makes an image of, in bytes.
+// maxImage is the maximum size of the memory image in EditData, in bytes.
 const maxImage = 16 << 20
 
-// EditData returns the module with other contents of its memory at the start: edit changes an image of the memory from the
-// first byte of data to the last. The data is divided into segments anew, between which there are zeros.
+// EditData returns the module with different initial memory. edit changes an image of the memory from the first byte
+// of data to the last. The result is divided into segments again, with zeros between them.
 //
-// The module has one memory of its own, and active segments with constant addresses that do not overlap. Anything else is an
-// error that wraps ErrData.
+// The module must have one memory of its own, and active segments with constant addresses that do not overlap.
+// Otherwise, the error wraps ErrData.
 func EditData(wasm []byte, edit func(image []byte)) ([]byte, error) {
 	m, err := Parse(wasm)
 	if err != nil {
@@ -53,7 +53,7 @@ func EditData(wasm []byte, edit func(image []byte)) ([]byte, error) {
 	return out, nil
 }
 
-// image reads a data section into an image of the memory, which begins at first.
+// image reads a data section into an image of the memory that starts at first.
 func (r *reader) image() (first uint32, image []byte, err error) {
 	type segment struct{ at, from, to int }
 	var all []segment
@@ -79,7 +79,7 @@ func (r *reader) image() (first uint32, image []byte, err error) {
 	case len(all) == 0:
 		return 0, nil, nil
 	case high-low > maxImage:
-		return 0, nil, fmt.Errorf("%w: they reach over %d bytes", ErrData, high-low)
+		return 0, nil, fmt.Errorf("%w: they span %d bytes", ErrData, high-low)
 	}
 	image = make([]byte, high-low)
 	taken := make([]bool, high-low)
@@ -95,8 +95,8 @@ func (r *reader) image() (first uint32, image []byte, err error) {
 	return uint32(low), image, nil
 }
 
-// segments returns the content of a data section for an image. A run of more zeros than a segment's header has bytes divides two
-// segments.
+// segments returns the content of a data section for an image. A run of zeros divides two segments if it is longer
+// than a segment's header.
 func segments(first uint32, image []byte) []byte {
 	const header = 7
 	var body []byte
@@ -106,7 +106,7 @@ func segments(first uint32, image []byte) []byte {
 			i++
 			continue
 		}
-		end := i + 1 // behind the last byte that is not zero
+		end := i + 1 // after the last byte that is not zero
 		for j := end; j < len(image) && j-end <= header; j++ {
 			if image[j] != 0 {
 				end = j + 1

@@ -13,7 +13,7 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// remembering is a module with one page of memory and data segments.
+// remembering returns a module with one page of memory and data segments.
 func remembering(segments ...string) []byte {
 	return module(section(5, vec("\x00\x01")), section(7, vec(name("memory")+"\x02\x00")), section(11, vec(segments...)))
 }
@@ -22,7 +22,7 @@ func at(address byte, data string) string {
 	return "\x00\x41" + string(rune(address)) + "\x0b" + name(data)
 }
 
-// memory is what a module has in its memory at the start.
+// memory returns the initial memory of a module.
 func memory(t *testing.T, wasm []byte) []byte {
 	t.Helper()
 	ctx := context.Background()
@@ -36,7 +36,7 @@ func memory(t *testing.T, wasm []byte) []byte {
 	return bytes.Clone(content)
 }
 
-func TestEditData_Segments_AreMadeAnew(t *testing.T) {
+func TestEditData_OfSegments_RewritesThem(t *testing.T) {
 	wasm := remembering(at(40, "behind"), at(8, "before\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00end"))
 	got, err := wasmbin.EditData(wasm, func(image []byte) { copy(image, "BEFORE") })
 	if err != nil {
@@ -67,7 +67,7 @@ func TestEditData_RandomSegments_MakeTheSameMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(memory(t, got), memory(t, wasm)) {
-			t.Errorf("seed %d: another memory of %q", seed, segments)
+			t.Errorf("seed %d: a different memory for %q", seed, segments)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func FuzzEditData(f *testing.F) {
 			return
 		}
 		if _, err := wasmbin.Parse(out); err != nil {
-			t.Fatalf("what it makes is no module: %v", err)
+			t.Fatalf("the result is not a valid module: %v", err)
 		}
 	})
 }

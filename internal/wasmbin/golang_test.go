@@ -27,7 +27,7 @@ func ask(a int32, b int64) float64 { return answer(a, b) }
 func main() {}
 `
 
-// golang builds a small program as a WASI reactor with the Go that runs this test.
+// golang builds a small program as a WASI reactor with the Go toolchain of this test.
 func golang(tb testing.TB) []byte {
 	tb.Helper()
 	if testing.Short() {
@@ -98,7 +98,7 @@ func TestParse_OfGoModules_ReadsThem(t *testing.T) {
 	}
 }
 
-// A host decides by what Parse says and a compiler runs the module: the two must see the same.
+// A host decides by what Parse reads, and a compiler runs the module: the two must agree.
 func TestParse_OfGoModules_AgreesWithTheCompiler(t *testing.T) {
 	wasm := golang(t)
 	m, err := wasmbin.Parse(wasm)
@@ -142,8 +142,8 @@ func bytesOf(types []wasmbin.ValueType) (b []byte) {
 	return b
 }
 
-// BenchmarkParse compares Parse with what else would tell a module's imports: wazero's decoding and validating of all
-// of it, with the interpreter, its fastest way to compile.
+// BenchmarkParse compares Parse with the alternative to find a module's imports: wazero's decoding and validation
+// with the interpreter, its fastest way to compile.
 func BenchmarkParse(b *testing.B) {
 	wasm := golang(b)
 	ctx := context.Background()
@@ -165,7 +165,7 @@ func BenchmarkParse(b *testing.B) {
 	b.ReportMetric(float64(compile)/(float64(b.Elapsed())/float64(b.N)), "x-faster-than-wazero-interpreter")
 }
 
-// BenchmarkInterruptible compares it with what follows it at every start: wazero's decoding and validating.
+// BenchmarkInterruptible compares it with what follows at every start: wazero's decoding and validation.
 func BenchmarkInterruptible(b *testing.B) {
 	wasm := golang(b)
 	ctx := context.Background()

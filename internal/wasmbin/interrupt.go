@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ErrInstruction is wrapped by the errors of Interruptible about an instruction that it does not take.
-var ErrInstruction = errors.New("an instruction that this host does not take")
+// ErrInstruction is wrapped by Interruptible's errors for instructions that it refuses.
+var ErrInstruction = errors.New("an instruction that this host does not allow")
 
 const (
 	sectionTable     = 4
@@ -20,34 +20,36 @@ const (
 	sectionDataCount = 12
 )
 
-// The most that Interruptible takes of tables, which lie outside of a module's memory and its limit, and of segments,
-// for which the compiler has room made by their number before it reads the first.
+// Limits of Interruptible. Tables are outside a module's memory and its limit. For segments, the compiler allocates
+// by their number before it reads the first.
 const (
 	MaxSegments = 100_000
 	MaxTables   = 16
 	MaxTable    = 1_000_000 // elements of all tables, at the start
 )
 
-// turns is how many loop turns and function entries lie between two questions, so that a question costs nothing: tens of
-// microseconds.
+// turns is the number of loop iterations and function entries between two checks. With so many, a check costs
+// nothing; they take tens of microseconds.
 const turns = 1 << 14
 
-// Interruptible returns the module with an exported mutable i32 global of the given name, 0 at the start, that the module
-// asks for every so many loop turns and function entries; when it is not 0, the module traps there. Since code between
-// two such places is finite, a host that sets the global stops the module whatever it does. A bulk instruction counts as
-// a turn for each 1,024 bytes or elements that it moves.
+// Interruptible returns the module with an additional exported mutable i32 global of the given name, initially 0. The
+// module checks it every so many loop iterations and function entries, and traps if it is not 0. Code between two
+// such places is finite, so a host that sets the global stops the module, whatever it does. A bulk instruction counts
+// as an iteration per 1,024 bytes or elements that it moves.
 //
-// Before it asks, the module leaves its code for a moment (it grows its memory by 0 pages, which the runtime does in Go):
-// Go's collector stops the world, and would wait for a loop of machine code for ever, with the goroutine that is to set
-// the global among those that it has stopped already.
+// Before each check, the module grows its memory by 0 pages, which the runtime does in Go. Go's collector stops the
+// world. Without this, it would wait forever for a loop of machine code, while the goroutine that should set the
+// global is already stopped.
 //
-// The module's own code cannot name the global: its index is behind all those that the module has. Custom sections are
-// left out. Vector instructions, and those of proposals behind WebAssembly 2.0, are refused, and so are tables that grow
-// or are large, which no limit on memory holds, a module without a memory, and one that exports the name itself or one that begins with it: what is not understood to the last byte is
-// not instrumented.
+// The module's own code cannot name the global, because its index is after all of the module's. Custom sections are
+// removed. Interruptible refuses what it does not understand to the last byte. It also refuses:
+//   - vector instructions, and instructions of proposals after WebAssembly 2.0,
+//   - tables that grow or are large, since no limit on memory covers them,
+//   - a module without a memory,
+//   - a module that exports the name, or a name that starts with it.
 //
-// The state says what else than memory can differ between two calls. Its globals are exported too, so that a host can
-// put them back.
+// The state says what, besides memory, can differ between two calls. Its globals are exported too, so that a host can
+// restore them.
 func Interruptible(wasm []byte, global string) (out []byte, state State, err error) {
 	m, err := Parse(wasm)
 	if err != nil {
@@ -55,7 +57,7 @@ func Interruptible(wasm []byte, global string) (out []byte, state State, err err
 	}
 	for _, ex := range m.Exports {
 		if strings.HasPrefix(ex.Name, global) {
-			return nil, state, fmt.Errorf("%w: it exports %q, which is the host's", ErrFormat, ex.Name)
+			return nil, state, fmt.Errorf("%w: it exports %q, a name reserved for the host", ErrFormat, ex.Name)
 		}
 	}
 	if len(m.Memories) != 1 {
@@ -77,7 +79,7 @@ func Interruptible(wasm []byte, global string) (out []byte, state State, err err
 		body := binary.AppendUvarint(nil, uint64(count)+3)
 		body = append(body, rest...)
 		body = append(body, byte(I32), 1, 0x41, 0, 0x0b)                          // mutable, i32.const 0, end: whether to stop
-		body = append(appendInt32(append(body, byte(I32), 1, 0x41), turns), 0x0b) // turns until the next question
+		body = append(appendInt32(append(body, byte(I32), 1, 0x41), turns), 0x0b) // iterations until the next check
 		body = append(body, byte(I32), 1, 0x41, 0, 0x0b)                          // what a bulk instruction moves
 		out = appendSection(out, sectionGlobal, body)
 		counted = true
@@ -122,14 +124,14 @@ func Interruptible(wasm []byte, global string) (out []byte, state State, err err
 			start, total := s.pos, 0
 			s.each(MaxTables, 0, "tables", func() { s.refType(); total += int(s.limits(math.MaxUint32, false).Min) })
 			if s.err == nil && total > MaxTable {
-				s.fail(start, "tables of %d elements, at most %d are taken", total, MaxTable)
+				s.fail(start, "tables of %d elements, and at most %d are allowed", total, MaxTable)
 			}
 			out = append(out, wasm[at:s.end]...)
 		case sectionGlobal:
 			count := s.u32("number of globals")
 			numbers, others, ok := mutableGlobals(wasm[s.pos:s.end], index, count)
 			if !ok {
-				return nil, state, fmt.Errorf("%w: the global section, byte %d: an initial value is not one", ErrInstruction, s.pos)
+				return nil, state, fmt.Errorf("%w: the global section, byte %d: an initial value is not a constant expression", ErrInstruction, s.pos)
 			}
 			mutable = numbers
 			state.Elsewhere = state.Elsewhere || others
@@ -163,11 +165,11 @@ func Interruptible(wasm []byte, global string) (out []byte, state State, err err
 	return out, state, nil
 }
 
-// State is what of a module's instance can differ between two calls, its memory aside.
+// State is what can differ between two calls of an instance, apart from its memory.
 type State struct {
-	Globals []string // exports: the mutable globals that are numbers, the counter of Interruptible among them
-	// Elsewhere says that there is more: a reference in a mutable global, or an instruction that changes a table or drops
-	// a segment.
+	Globals []string // exports: the mutable globals that are numbers, including the counter of Interruptible
+	// Elsewhere says that there is more state: a reference in a mutable global, or an instruction that changes a
+	// table or drops a segment.
 	Elsewhere bool
 }
 
@@ -237,8 +239,8 @@ func (r *reader) expression() {
 	}
 }
 
-// mutableGlobals are the indices of the mutable globals of a global section's entries, the first of which has the index
-// from. Those that hold references are not among them: others tells of them.
+// mutableGlobals returns the indices of the mutable globals in a global section, whose first index is from. It
+// excludes those that hold references, and others reports whether there are any.
 func mutableGlobals(entries []byte, from int, count uint32) (numbers []int, others, ok bool) {
 	i := 0
 	for n := range int(count) {
@@ -269,7 +271,7 @@ func mutableGlobals(entries []byte, from int, count uint32) (numbers []int, othe
 	return numbers, others, i == len(entries)
 }
 
-// changes reports whether the instruction at i changes something that is neither memory nor a global.
+// changes reports whether the instruction at i changes something other than memory and globals.
 func changes(code []byte, i int) bool {
 	switch code[i] {
 	case 0x26: // table.set
@@ -288,12 +290,12 @@ func appendSection(out []byte, id byte, body []byte) []byte {
 	return append(out, body...)
 }
 
-// instrument copies the code section with a question at each function's entry and each loop's head.
+// instrument copies the code section with a check at each function's entry and each loop's head.
 func instrument(out []byte, s *reader, global int, state *State) ([]byte, error) {
-	question, payment := question(uint64(global)), payment(uint64(global))
+	check, payment := checkFlag(uint64(global)), payment(uint64(global))
 	count := s.u32("number of function bodies")
 	body := binary.AppendUvarint(make([]byte, 0, s.end-s.pos+(s.end-s.pos)/8), uint64(count))
-	var function []byte // the one at work
+	var function []byte // the current function
 	for ; count > 0 && s.err == nil; count-- {
 		from, to := s.span("a function body")
 		if s.err != nil {
@@ -304,7 +306,7 @@ func instrument(out []byte, s *reader, global int, state *State) ([]byte, error)
 		if f.err != nil {
 			return nil, f.err
 		}
-		function = append(append(function[:0], s.b[from:f.pos]...), question...)
+		function = append(append(function[:0], s.b[from:f.pos]...), check...)
 		code := s.b[f.pos:to]
 		copied := 0
 		for i := 0; i < len(code); {
@@ -326,7 +328,7 @@ func instrument(out []byte, s *reader, global int, state *State) ([]byte, error)
 				copied = i
 			}
 			if i = next; op == opLoop {
-				function = append(append(function, code[copied:i]...), question...)
+				function = append(append(function, code[copied:i]...), check...)
 				copied = i
 			}
 		}
@@ -334,14 +336,14 @@ func instrument(out []byte, s *reader, global int, state *State) ([]byte, error)
 		body = append(binary.AppendUvarint(body, uint64(len(function))), function...)
 	}
 	if s.err == nil && s.pos != s.end {
-		s.fail(s.pos, "%d bytes behind its last entry", s.end-s.pos)
+		s.fail(s.pos, "%d bytes after its last entry", s.end-s.pos)
 	}
 	return appendSection(out, sectionCode, body), s.err
 }
 
-// question returns the code at each function's entry and each loop's head: left--; if left == 0 { call the runtime;
-// left = turns; if stop { trap } }
-func question(stop uint64) []byte {
+// checkFlag returns the code at each function's entry and each loop's head: left--; if left == 0 { call the runtime; left
+// = turns; if stop { trap } }
+func checkFlag(stop uint64) []byte {
 	left := binary.AppendUvarint(nil, stop+1)
 	op := func(b []byte, code byte, operand []byte) []byte { return append(append(b, code), operand...) }
 	b := op(nil, 0x23, left)                         // global.get
@@ -357,8 +359,7 @@ func question(stop uint64) []byte {
 	return append(b, 0x04, 0x40, 0x00, 0x0b, 0x0b)   // if, unreachable, end, end
 }
 
-// bulk reports whether a second opcode is that of an instruction that moves as much as the number on top of the stack
-// says.
+// bulk reports whether a second opcode is an instruction that moves as much as the number on top of the stack says.
 func bulk(second byte) bool {
 	switch second {
 	case 8, 10, 11, 12, 14, 17: // memory.init, memory.copy, memory.fill, table.init, table.copy, table.fill
@@ -367,8 +368,8 @@ func bulk(second byte) bool {
 	return false
 }
 
-// payment returns the code before each bulk instruction, with what it moves on top of the stack:
-// turns := moves>>10; left = turns < left ? left-turns : 1
+// payment returns the code before each bulk instruction, with the amount that it moves on top of the stack: turns :=
+// moves>>10; left = turns < left ? left-turns : 1
 func payment(stop uint64) []byte {
 	left, moves := binary.AppendUvarint(nil, stop+1), binary.AppendUvarint(nil, stop+2)
 	op := func(b []byte, code byte, operand []byte) []byte { return append(append(b, code), operand...) }
@@ -396,7 +397,7 @@ const (
 	opMisc = 0xfc // bulk instructions and others
 )
 
-// operands says what follows an instruction's first byte.
+// operands is what follows an instruction's first byte.
 type operands byte
 
 const (
@@ -446,7 +447,7 @@ var instructions = func() (t [256]operands) {
 	return t
 }()
 
-// misc says how many bytes or numbers follow 0xfc and a second opcode.
+// misc is the numbers and bytes that follow 0xfc and a second opcode.
 var misc = [...]struct{ numbers, bytes int }{
 	0: {}, 1: {}, 2: {}, 3: {}, 4: {}, 5: {}, 6: {}, 7: {}, // saturating truncations
 	8:  {1, 1},  // memory.init
@@ -461,7 +462,7 @@ var misc = [...]struct{ numbers, bytes int }{
 	17: {1, 0},  // table.fill
 }
 
-// skip is the index behind the instruction at i.
+// skip returns the index after the instruction at i.
 func skip(code []byte, i int) (next int, ok bool) {
 	kind := instructions[code[i]]
 	i++
@@ -500,7 +501,7 @@ func skip(code []byte, i int) (next int, ok bool) {
 			}
 		}
 	case prefixed:
-		if i >= len(code) || int(code[i]) >= len(misc) { // a second opcode that is spelled with more bytes is refused
+		if i >= len(code) || int(code[i]) >= len(misc) { // a second opcode that is encoded in more bytes is refused
 			return 0, false
 		}
 		m := misc[code[i]]
@@ -520,7 +521,7 @@ func skip(code []byte, i int) (next int, ok bool) {
 	return i, i >= 0 && i <= len(code)
 }
 
-// number is the index behind the LEB128 number at i, -1 when it is longer than it may be.
+// number returns the index after the LEB128 number at i, or -1 if it is too long.
 func number(code []byte, i, most int) int {
 	for end := min(i+most, len(code)); i < end; i++ {
 		if code[i] < 0x80 {

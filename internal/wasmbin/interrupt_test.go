@@ -16,13 +16,13 @@ import (
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
-// program1 is a module with one memory whose only function, () -> (), has this code.
+// program1 returns a module with one memory whose only function, () -> (), has this code.
 func program1(code string) []byte {
 	return module(section(1, vec("\x60\x00\x00")), section(3, vec("\x00")), section(5, vec("\x00\x01")),
 		section(7, vec(name("run")+"\x00\x00")), section(10, vec(leb(len(code)+2)+"\x00"+code+"\x0b")))
 }
 
-// run instantiates an interruptible module with the compiler that the host uses.
+// run instantiates an interruptible module with the host's compiler.
 func run(t *testing.T, wasm []byte) (start api.Function, stop func()) {
 	t.Helper()
 	ctx := context.Background()
@@ -58,7 +58,7 @@ func TestInterruptible_EndlessPrograms_CanBeStopped(t *testing.T) {
 		})
 	}
 	t.Run("a loop whose every turn takes long", func(t *testing.T) {
-		// loop { memory.fill 64 MiB }: a turn is milliseconds, and 16,384 of them minutes.
+		// loop { memory.fill 64 MiB }: an iteration takes milliseconds, and 16,384 of them minutes.
 		code := "\x03\x40" + "\x41\x00\x41\x00\x41" + "\x80\x80\x80\x20" + "\xfc\x0b\x00" + "\x0c\x00\x0b"
 		f, stop := run(t, bytes.Replace(program1(code), []byte(section(5, vec("\x00\x01"))), []byte(section(5, vec("\x00\x80\x08"))), 1))
 		stop()
@@ -69,8 +69,8 @@ func TestInterruptible_EndlessPrograms_CanBeStopped(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "unreachable") {
 				t.Errorf("%v", err)
 			}
-		case <-time.After(20 * time.Second): // at its best, 16,384 turns of 64 MiB take 50
-			t.Error("it runs on")
+		case <-time.After(20 * time.Second): // at best, 16,384 iterations of 64 MiB take 50 seconds
+			t.Error("it was not stopped")
 		}
 	})
 	t.Run("calls without a loop", func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestInterruptible_OfUnknownCode_Fails(t *testing.T) {
 	}
 }
 
-// What is not memory has to be known, or it would outlive the call that left it there.
+// State outside memory must be known, or it would outlive the call that left it.
 func TestInterruptible_OfModules_ReportsState(t *testing.T) {
 	memory := section(5, vec("\x00\x01"))
 	globals := section(6, vec("\x7e\x01\x42\x07\x0b", "\x7f\x00\x41\x00\x0b", "\x7c\x01\x44"+strings.Repeat("\x0b", 8)+"\x0b"))
@@ -182,7 +182,8 @@ func TestInterruptible_OfModules_ReportsState(t *testing.T) {
 	}
 }
 
-// FuzzInterruptible: whatever wazero takes is taken or refused, never broken.
+// FuzzInterruptible changes any module that wazero accepts. The result must be an error, or a module that wazero
+// accepts.
 func FuzzInterruptible(f *testing.F) {
 	f.Add(program1("\x03\x40\x0c\x00\x0b"))
 	f.Add(program1("\x41\x00\x04\x40\x0b\xfc\x0b\x00"))

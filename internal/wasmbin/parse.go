@@ -5,15 +5,15 @@ import (
 	"math"
 )
 
-// magic and version begin every core module.
+// magic and version are the start of every core module.
 const (
 	magic   = "\x00asm"
 	version = "\x01\x00\x00\x00"
 )
 
-const maxPages = 1 << 16 // a 32-bit memory has no more
+const maxPages = 1 << 16 // the maximum of a 32-bit memory
 
-// The ids of the sections that are read.
+// The ids of the sections that Parse reads.
 const (
 	sectionCustom   = 0
 	sectionType     = 1
@@ -24,7 +24,7 @@ const (
 	sectionStart    = 8
 )
 
-// sections has the name of each section id and its rank in the order of sections; custom sections may be anywhere.
+// sections has, by id, the name of each section and its rank in the order. Custom sections may be anywhere.
 var sections = [...]struct {
 	name string
 	rank int
@@ -44,10 +44,10 @@ var sections = [...]struct {
 	12:              {"data count", 10},
 }
 
-// Parse reads a module. Errors wrap ErrFormat and name the section and the byte at which it stopped.
+// Parse reads a module. Errors wrap ErrFormat and name the section and the byte.
 //
-// It takes WebAssembly 2.0 core modules with 32-bit memories, and threads' shared memories; a section, type or import
-// of a later proposal is an error. It allocates for what the bytes bear out, never for what a count claims, and no more
+// It accepts WebAssembly 2.0 core modules with 32-bit memories, and shared memories. A section, type or import of a
+// later proposal is an error. It allocates for the bytes that are there, never for what a count claims, and no more
 // than the limits of this package. The module's bytes must not change while the result is in use.
 func Parse(wasm []byte) (*Module, error) {
 	if err := checkHeader(wasm); err != nil {
@@ -59,7 +59,7 @@ func Parse(wasm []byte) (*Module, error) {
 		at := file.pos
 		id := file.byte("section id")
 		if file.err == nil && int(id) >= len(sections) {
-			file.fail(at, "section id %d is none of WebAssembly 2.0", id)
+			file.fail(at, "section id %d is not in WebAssembly 2.0", id)
 		}
 		if file.err != nil {
 			return nil, file.err
@@ -89,16 +89,16 @@ func checkHeader(wasm []byte) error {
 	n := len(magic) + len(version)
 	switch {
 	case len(wasm) < n:
-		return fmt.Errorf("%w: %d bytes, and the header alone has %d", ErrFormat, len(wasm), n)
+		return fmt.Errorf("%w: it has %d bytes, and the header needs %d", ErrFormat, len(wasm), n)
 	case string(wasm[:len(magic)]) != magic:
-		return fmt.Errorf("%w: it begins with %q, a module with %q", ErrFormat, wasm[:len(magic)], magic)
+		return fmt.Errorf("%w: it starts with %q, but a module starts with %q", ErrFormat, wasm[:len(magic)], magic)
 	case string(wasm[len(magic):n]) != version:
-		return fmt.Errorf("%w: version field %x, want %x: a core module, no component", ErrFormat, wasm[len(magic):n], version)
+		return fmt.Errorf("%w: version field %x, want %x: a core module, not a component", ErrFormat, wasm[len(magic):n], version)
 	}
 	return nil
 }
 
-// parser is what one section needs to know of those before it.
+// parser is what reading one section needs from those before it.
 type parser struct {
 	module *Module
 	types  []signature
@@ -126,10 +126,10 @@ func (p *parser) section(id byte, at int, s *reader) {
 		p.module.HasStart = true
 		p.index(s, len(p.funcs), "function")
 	default:
-		return // passed over by its size
+		return // skipped by its size
 	}
 	if s.err == nil && s.pos != s.end {
-		s.fail(s.pos, "%d bytes behind its last entry", s.end-s.pos)
+		s.fail(s.pos, "%d bytes after its last entry", s.end-s.pos)
 	}
 }
 
@@ -211,7 +211,7 @@ func (p *parser) exports(s *reader) {
 	})
 }
 
-// index reads an index into something of which there are n.
+// index reads an index into a space of n entries.
 func (p *parser) index(s *reader, n int, what string) uint32 {
 	at := s.pos
 	i := s.u32(what + " index")

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// reader reads b from pos to end, which are positions in the whole module. The first failure stays in err; from then on
+// reader reads b from pos to end, which are positions in the whole module. The first failure stays in err, and then
 // everything reads as zero.
 type reader struct {
 	b        []byte
@@ -14,7 +14,7 @@ type reader struct {
 	err      error
 }
 
-// fail records what is wrong at a byte of the module, unless something was wrong before.
+// fail records what is wrong at a byte of the module, unless an error is recorded.
 func (r *reader) fail(at int, format string, args ...any) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%w: %s section, byte %d: %s", ErrFormat, r.section, at, fmt.Sprintf(format, args...))
@@ -36,7 +36,7 @@ func (r *reader) byte(what string) byte {
 	return r.b[r.pos-1]
 }
 
-// u32 reads an unsigned LEB128 number: at most five bytes, of which the last holds four bits.
+// u32 reads an unsigned LEB128 number of at most five bytes, the last of which has four bits.
 func (r *reader) u32(what string) uint32 {
 	at := r.pos
 	var n uint32
@@ -50,16 +50,16 @@ func (r *reader) u32(what string) uint32 {
 			return n
 		}
 	}
-	r.fail(at, "the %s is no 32-bit number", what)
+	r.fail(at, "the %s is not a 32-bit number", what)
 	return 0
 }
 
-// span reads a length and passes over as many bytes.
+// span reads a length and skips as many bytes.
 func (r *reader) span(what string) (from, to int) {
 	at := r.pos
 	n := r.u32("length of " + what)
 	if left := r.end - r.pos; r.err == nil && uint64(n) > uint64(left) {
-		r.fail(at, "%s has %d bytes by its length, and %d are left", what, n, left)
+		r.fail(at, "%s claims %d bytes, but only %d are left", what, n, left)
 	}
 	if r.err != nil {
 		return r.pos, r.pos
@@ -69,12 +69,13 @@ func (r *reader) span(what string) (from, to int) {
 	return from, r.pos
 }
 
-// each reads a count and then as many entries. With those that are there already they must not exceed the limit.
+// each reads a count and then as many entries. Together with the already existing ones, they must not exceed the
+// limit.
 func (r *reader) each(limit, already int, what string, entry func()) {
 	at := r.pos
 	n := r.u32("number of " + what)
 	if uint64(n)+uint64(already) > uint64(limit) {
-		r.fail(at, "%d %s, at most %d are taken", uint64(n)+uint64(already), what, limit)
+		r.fail(at, "%d %s, and at most %d are allowed", uint64(n)+uint64(already), what, limit)
 	}
 	for ; n > 0 && r.err == nil; n-- {
 		entry()
@@ -92,7 +93,7 @@ func (r *reader) name() string {
 func (r *reader) signature() signature {
 	at := r.pos
 	if form := r.byte("form of a type"); form != 0x60 {
-		r.fail(at, "a type of form 0x%02x, want 0x60, a function", form)
+		r.fail(at, "a type of form 0x%02x, want 0x60 (function)", form)
 	}
 	return signature{r.valueTypes(), r.valueTypes()}
 }
@@ -108,7 +109,7 @@ func (r *reader) valueType() ValueType {
 	switch t {
 	case I32, I64, F32, F64, V128, FuncRef, ExternRef:
 	default:
-		r.fail(at, "value type 0x%02x is none of WebAssembly 2.0", byte(t))
+		r.fail(at, "value type 0x%02x is not in WebAssembly 2.0", byte(t))
 	}
 	return t
 }
@@ -120,7 +121,7 @@ func (r *reader) refType() {
 	}
 }
 
-// limits reads the limits of a table or memory. Only a memory may be shared, and must then have a maximum.
+// limits reads the limits of a table or memory. Only a memory may be shared, and then it must have a maximum.
 func (r *reader) limits(largest uint32, memory bool) Memory {
 	at := r.pos
 	flags := r.byte("flags of limits")
@@ -134,7 +135,7 @@ func (r *reader) limits(largest uint32, memory bool) Memory {
 		m.Max = r.u32("maximum")
 	}
 	if m.Min > largest || m.HasMax && (m.Max > largest || m.Max < m.Min) {
-		r.fail(at, "limits from %d to %d, want an order, and at most %d", m.Min, m.Max, largest)
+		r.fail(at, "limits from %d to %d must be ascending and at most %d", m.Min, m.Max, largest)
 	}
 	return m
 }

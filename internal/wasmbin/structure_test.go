@@ -17,7 +17,7 @@ import (
 
 const header = "\x00asm\x01\x00\x00\x00"
 
-// module puts sections behind a header.
+// module appends sections to a header.
 func module(sections ...string) []byte { return []byte(header + strings.Join(sections, "")) }
 
 // section is an id, a size and the content.
@@ -34,7 +34,7 @@ func custom(n, data string) string { return section(0, name(n)+data) }
 
 const unary = "\x60\x01\x7f\x01\x7e" // (i32) -> i64
 
-// whole has everything that Parse looks at: type 1 is () -> (i32), function 0 is imported, 1 and 2 are defined.
+// whole has everything that Parse reads: type 1 is () -> (i32), function 0 is imported, 1 and 2 are defined.
 var whole = module(
 	custom("first", "one"),
 	section(1, vec(unary, "\x60\x00\x01\x7f")),
@@ -120,25 +120,25 @@ func TestParse_OfInvalidModules_NamesReasonAndOffset(t *testing.T) {
 	for _, tt := range []struct{ name, wasm, want string }{
 		{"nothing", "", "0 bytes"},
 		{"half a header", header[:5], "5 bytes"},
-		{"another file", "\x7fELF\x01\x00\x00\x00", "begins with"},
-		{"a component", "\x00asm\x0d\x00\x01\x00", "no component"},
+		{"another file", "\x7fELF\x01\x00\x00\x00", "starts with"},
+		{"a component", "\x00asm\x0d\x00\x01\x00", "not a component"},
 		{"an unknown section", header + section(13, ""), "byte 8: section id 13"},
 		{"a section without size", header + "\x01", "byte 9: it ends before the length of the type section"},
-		{"a section longer than the file", header + "\x01\x05\x00", "byte 9: the type section has 5 bytes by its length, and 1 are left"},
-		{"a section of 4 GiB", header + "\x0a" + most, "code section has 4294967295 bytes"},
-		{"a LEB128 number of six bytes", header + "\x01\x80\x80\x80\x80\x80\x00", "no 32-bit number"},
-		{"a LEB128 number over 32 bits", header + "\x01\x80\x80\x80\x80\x10", "no 32-bit number"},
+		{"a section longer than the file", header + "\x01\x05\x00", "byte 9: the type section claims 5 bytes, but only 1 are left"},
+		{"a section of 4 GiB", header + "\x0a" + most, "code section claims 4294967295 bytes"},
+		{"a LEB128 number of six bytes", header + "\x01\x80\x80\x80\x80\x80\x00", "not a 32-bit number"},
+		{"a LEB128 number over 32 bits", header + "\x01\x80\x80\x80\x80\x10", "not a 32-bit number"},
 		{"two type sections", header + types + types, "byte 16: a second type section"},
 		{"sections out of order", header + section(3, vec()) + types, "byte 11: the type section comes after"},
 		{"a data count behind code", header + section(10, "") + section(12, ""), "data count section comes after"},
 		{"a custom section without name", header + section(0, ""), "custom section, byte 10"},
-		{"a custom name that is cut off", header + section(0, "\x05ab"), "has 5 bytes by its length, and 2 are left"},
+		{"a custom name that is cut off", header + section(0, "\x05ab"), "claims 5 bytes, but only 2 are left"},
 		{"a name that is not UTF-8", header + section(0, name("\xff")), "is not UTF-8"},
 		{"a type of another form", header + section(1, vec("\x5f\x00")), "form 0x5f"},
 		{"an unknown value type", header + section(1, vec("\x60\x01\x40\x00")), "value type 0x40"},
 		{"too many parameters", header + section(1, vec("\x60"+leb(1001)+strings.Repeat("\x7f", 1001)+"\x00")), "1001 parameters"},
 		{"fewer types than it says", header + section(1, "\x02"+unary), "it ends before"},
-		{"more bytes than types", header + section(1, vec(unary)+"\x00"), "1 bytes behind its last entry"},
+		{"more bytes than types", header + section(1, vec(unary)+"\x00"), "1 bytes after its last entry"},
 		{"too many types", header + section(1, leb(100_001)), "at most 100000"},
 		{"an import of unknown kind", header + section(2, vec(name("a")+name("b")+"\x04")), `import "a" "b" is of kind(0x04)`},
 		{"an import of an unknown type", header + types + section(2, vec(name("a")+name("b")+"\x00\x01")), "type 1 of 1"},
@@ -168,7 +168,7 @@ func TestParse_OfInvalidModules_NamesReasonAndOffset(t *testing.T) {
 
 func TestParse_OfTruncatedModules_Fails(t *testing.T) {
 	boundaries := map[int]bool{len(header): true}
-	for n := len(header); n < len(whole); { // ids and sizes of this module are a byte each
+	for n := len(header); n < len(whole); { // each id and size of this module is one byte
 		n += 2 + int(whole[n+1])
 		boundaries[n] = true
 	}
@@ -194,7 +194,7 @@ func TestParse_OfLargeCounts_AllocatesOnlyForContent(t *testing.T) {
 			_, err := wasmbin.Parse(wasm)
 			runtime.ReadMemStats(&after)
 			if err == nil {
-				t.Error("a count that the bytes do not bear out is taken")
+				t.Error("a count without the bytes for it is accepted")
 			}
 			if n := after.TotalAlloc - before.TotalAlloc; n > 16<<10 {
 				t.Errorf("%d bytes allocated for a module of %d", n, len(wasm))
@@ -233,10 +233,10 @@ func TestStrip_OfAModule_RemovesOnlyCustomSections(t *testing.T) {
 				t.Errorf("left are %q, want %q", names, tt.want)
 			}
 			if want := len(whole) - len(custom("first", "one")+custom("second", "")+custom("first", "two")); rest != want {
-				t.Errorf("%d bytes besides custom sections, want %d", rest, want)
+				t.Errorf("%d bytes outside custom sections, want %d", rest, want)
 			}
 			if !bytes.Equal(whole, before) {
-				t.Error("the module itself was changed")
+				t.Error("the input was changed")
 			}
 		})
 	}
@@ -254,17 +254,17 @@ func TestAppendCustom_OfASection_IsReadBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s := m.Section("third"); len(s) != 1 || !bytes.Equal(s[0].Data, data) || s[0].Offset != len(whole) {
-			t.Errorf("a section of %d bytes does not come back", n)
+			t.Errorf("a section of %d bytes is not read back", n)
 		}
 		if !bytes.HasPrefix(wasm, whole) {
-			t.Error("what stood before it changed")
+			t.Error("the bytes before it changed")
 		}
 	}
 }
 
 func TestAppendCustom_OfAnInvalidSection_Fails(t *testing.T) {
 	if _, err := wasmbin.AppendCustom(whole, "\xff", nil); err == nil {
-		t.Error("a name that is not UTF-8 is taken")
+		t.Error("a name that is not UTF-8 is accepted")
 	}
 	if _, err := wasmbin.AppendCustom([]byte("no module"), "n", nil); !errors.Is(err, wasmbin.ErrFormat) {
 		t.Errorf("error %v does not wrap ErrFormat", err)
@@ -278,7 +278,7 @@ func TestAppendCustom_OfAnInvalidSection_Fails(t *testing.T) {
 	}
 }
 
-// FuzzRewrite wants a module to come back unchanged from every way of changing its custom sections.
+// FuzzRewrite changes the custom sections of any module in every way, and back. The module must be unchanged.
 func FuzzRewrite(f *testing.F) {
 	f.Add(whole)
 	f.Add(module())
@@ -309,7 +309,7 @@ func FuzzRewrite(f *testing.F) {
 			t.Fatal(err)
 		}
 		if len(again.Customs) != 1 || again.Customs[0].Name != "section" || !bytes.Equal(again.Customs[0].Data, wasm) {
-			t.Fatal("the appended section does not come back alone")
+			t.Fatal("only the appended section should be added")
 		}
 		m.Customs, again.Customs, m.Size, again.Size = nil, nil, 0, 0
 		if diff := cmp.Diff(m, again); diff != "" {
@@ -317,7 +317,7 @@ func FuzzRewrite(f *testing.F) {
 		}
 		stripped, err := wasmbin.Strip(packed, func(n string) bool { return n != "section" })
 		if err != nil || !bytes.Equal(stripped, bare) {
-			t.Fatalf("stripping what was appended does not give the module back (%v)", err)
+			t.Fatalf("stripping the appended section does not restore the module (%v)", err)
 		}
 	})
 }

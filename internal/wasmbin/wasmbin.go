@@ -1,8 +1,8 @@
-// Package wasmbin reads the structure of a WebAssembly binary without compiling or running any of it, so that a host
-// can refuse a module before one instruction of it runs, and a packer can change its custom sections.
+// Package wasmbin reads and changes the structure of a WebAssembly binary without compiling or running it. With it, a
+// host refuses a module before any of it runs, and a packer changes its custom sections.
 //
-// What Parse accepts is not thereby valid: function bodies, tables, globals, elements and data are passed over by their
-// size and left to the compiler.
+// A module that Parse accepts is not necessarily valid: function bodies, tables, globals, elements and data are
+// skipped by their size, and left to the compiler.
 package wasmbin
 
 import (
@@ -10,12 +10,11 @@ import (
 	"fmt"
 )
 
-// ErrFormat is wrapped by every error of this package that is about the module: the bytes are not a WebAssembly core
-// module, or not a sound one. The message names the section and the byte.
-var ErrFormat = errors.New("not a sound WebAssembly module")
+// ErrFormat is wrapped by every error about an invalid module. The message names the section and the byte.
+var ErrFormat = errors.New("not a valid WebAssembly module")
 
-// The most that Parse takes of each. They bound what it allocates for a hostile module, in the spirit of the limits of
-// the JavaScript API (https://webassembly.github.io/spec/js-api/#limits), and are far above what compilers emit.
+// Limits of Parse. They limit what it allocates for a hostile module, like the limits of the JavaScript API
+// (https://webassembly.github.io/spec/js-api/#limits), and are far above what compilers emit.
 const (
 	MaxTypes     = 100_000
 	MaxImports   = 10_000
@@ -26,7 +25,7 @@ const (
 	MaxArity     = 1_000 // parameters of a function, and results
 )
 
-// Kind is what an import or export is.
+// Kind is the kind of an import or export.
 type Kind byte
 
 // The kinds, as encoded.
@@ -37,7 +36,7 @@ const (
 	KindGlobal   Kind = 3
 )
 
-// String is the name of the kind in the text format: "func", "table", "memory", "global".
+// String returns the name of the kind in the text format: "func", "table", "memory" or "global".
 func (k Kind) String() string {
 	switch k {
 	case KindFunction:
@@ -66,7 +65,7 @@ const (
 	ExternRef ValueType = 0x6f
 )
 
-// String is the name of the type in the text format.
+// String returns the name of the type in the text format.
 func (t ValueType) String() string {
 	switch t {
 	case I32:
@@ -87,18 +86,18 @@ func (t ValueType) String() string {
 	return fmt.Sprintf("type(0x%02x)", byte(t))
 }
 
-// Module is what Parse read. It is never changed afterwards and safe for concurrent reading.
+// Module is a parsed module. It is immutable and safe for concurrent use.
 type Module struct {
 	Imports  []Import
 	Memories []Memory // imported ones first
 	Exports  []Export
 	Customs  []Custom // in the order of the binary
-	HasStart bool     // there is a function that runs at instantiation
+	HasStart bool     // a function runs at instantiation
 	Size     int      // size of the binary, in bytes
 }
 
-// Import is one import. Params and Results are those of a function; functions of one type share them, so that they must
-// not be changed.
+// Import is one import. Params and Results are those of a function. Functions of one type share them: do not change
+// them.
 type Import struct {
 	Module, Name    string
 	Kind            Kind
@@ -112,7 +111,7 @@ type Export struct {
 	Params, Results []ValueType
 }
 
-// Memory is one linear memory. Min and Max are in pages of 64 KiB; Max means something when HasMax is set.
+// Memory is one linear memory. Min and Max are in pages of 64 KiB. Max is valid if HasMax is set.
 type Memory struct {
 	Min, Max uint32
 	HasMax   bool
@@ -124,12 +123,12 @@ type Memory struct {
 type Custom struct {
 	Name   string
 	Data   []byte // a view of the module's bytes, without the name
-	Offset int    // where the section begins in the module, at its id
+	Offset int    // position of the section's id in the module
 
 	end int
 }
 
-// Section lists the custom sections of a name: none, one, or as many as the module has.
+// Section returns the custom sections with a name, in order.
 func (m *Module) Section(name string) []Custom {
 	var found []Custom
 	for _, c := range m.Customs {

@@ -57,7 +57,8 @@ func TestParse_AnythingElse_NamesTheForms(t *testing.T) {
 	}
 }
 
-// FuzzParse wants every time that is accepted to be one that RFC 3339 expresses, which Parse reads as the same time.
+// FuzzParse parses any text. An accepted time must be one that RFC 3339 can express, and Parse must read that as the
+// same time.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"-24h", "2 hours ago", "yesterday", "2026-11-28", "2026-11-28T09:00:00.123456789+02:00", "-999999w", "a month ago"} {
 		f.Add(text)

@@ -1,5 +1,4 @@
-// Package orgs holds what the simulated orgs of a test run take and answer against Okta's OpenAPI document: all of it,
-// whichever test made them.
+// Package orgs checks all requests and responses of simulated orgs in a test run with Okta's OpenAPI document.
 package orgs
 
 import (
@@ -15,13 +14,13 @@ import (
 	"github.com/mach5/okta-connector/internal/openapi"
 )
 
-// violationsFile is the variable that names the file which collects what was found, by the processes that a test starts,
+// violationsFile is the environment variable that names the file for violations. Processes that tests start use it
 // too.
 const violationsFile = "OKTA_OPENAPI_VIOLATIONS"
 
-// Main runs the tests of a package and is the exit code: 1 also where an org took a request or gave an answer that the
-// document does not allow. A request that the org refused with 4xx is not held against the document, since tests send
-// wrong ones on purpose. Benchmarks are not judged: it would be the judge that they measure.
+// Main runs the tests of a package and returns the exit code. It is 1 also if a request or response of an org
+// violated the document. A request that the org refused with 4xx is not checked, since tests send wrong ones on
+// purpose. Benchmarks are not checked, since the check would be what they measure.
 //
 //	func TestMain(m *testing.M) { os.Exit(orgs.Main(m)) }
 func Main(m *testing.M) int {
@@ -60,13 +59,13 @@ func run(m *testing.M) (code int, err error) {
 	code = m.Run()
 	found, err := os.ReadFile(file)
 	if err == nil && len(found) > 0 {
-		err = fmt.Errorf("%d exchanges with a simulated org are not what Okta's OpenAPI document allows:\n%.20000s",
+		err = fmt.Errorf("%d exchanges with a simulated org violate Okta's OpenAPI document:\n%.20000s",
 			strings.Count(string(found), "\n\n"), found)
 	}
 	return code, err
 }
 
-// Variables are those of the environment by which a process that a test starts is judged as well: it calls Watch.
+// Variables returns the environment for processes that a test starts and that call Watch.
 func Variables() (vars []string) {
 	for _, name := range []string{openapi.FileVariable, violationsFile} {
 		vars = append(vars, name+"="+os.Getenv(name))
@@ -74,7 +73,7 @@ func Variables() (vars []string) {
 	return vars
 }
 
-// Watch judges the orgs that this process makes from now on, where a test run set the variables.
+// Watch checks all orgs that this process creates from now on, if a test run set the variables.
 func Watch() {
 	file := os.Getenv(violationsFile)
 	if file == "" {

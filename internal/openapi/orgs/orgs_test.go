@@ -42,11 +42,11 @@ func TestWatch_OfAnInvalidRequest_ReportsIt(t *testing.T) {
 func TestWatch_OutsideATestRun_DoesNothing(t *testing.T) {
 	t.Setenv(violationsFile, "")
 	if Watch(); oktatest.Watch != nil {
-		t.Error("something is")
+		t.Error("the orgs are watched")
 	}
 }
 
-// TestPackages_ThatServeAnOrg_AreJudged wants a TestMain that calls Main wherever tests make simulated orgs.
+// Each package whose tests create simulated orgs must have a TestMain that calls Main.
 func TestPackages_ThatServeAnOrg_AreJudged(t *testing.T) {
 	root, err := pack.Root()
 	if err != nil {
@@ -72,6 +72,6 @@ func TestPackages_ThatServeAnOrg_AreJudged(t *testing.T) {
 		}
 	}
 	if len(judged) < 5 {
-		t.Errorf("%d packages have tests", len(judged))
+		t.Errorf("only %d packages call Main", len(judged))
 	}
 }
