@@ -15,11 +15,13 @@ func File(path string) error {
 	if err != nil {
 		return err
 	}
-	return judge(path, info)
+	return Info(path, info)
 }
 
-func judge(path string, info fs.FileInfo) error {
-	if info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+// Info is File for a file whose information is already known. With it, a symbolic link can be checked apart from its
+// target.
+func Info(path string, info fs.FileInfo) error {
+	if info.Mode().Perm()&0o002 != 0 && info.Mode()&(fs.ModeSticky|fs.ModeSymlink) == 0 {
 		return fmt.Errorf("%s is writable by everyone (mode %s)", path, info.Mode().Perm())
 	}
 	if owner, known := ownerOf(info); known && owner != 0 && owner != os.Geteuid() {
