@@ -391,10 +391,21 @@ func (o *Operation) checkClasses(e Endpoint) error {
 		case c != Read && !slices.Contains(o.Classes(), c):
 			return fmt.Errorf("endpoint %q has class %q, which no input of the operation has", e.Endpoint, c)
 		case !c.Allows(e.Method()):
-			return fmt.Errorf("endpoint %q exceeds class %s", e.Endpoint, c)
+			return fmt.Errorf("endpoint %q exceeds class %s: %s", e.Endpoint, c, methodsOf(e.Method()))
 		}
 	}
 	return nil
+}
+
+// methodsOf says which classes allow a method.
+func methodsOf(method string) string {
+	var allow []string
+	for _, c := range Classes() {
+		if c.Allows(method) {
+			allow = append(allow, string(c))
+		}
+	}
+	return "read allows GET alone, and " + method + " is for the classes " + strings.Join(allow, ", ")
 }
 
 // checkField checks that the schema has the rule's field and allows its value. A misspelt rule would have no effect.
