@@ -25,6 +25,7 @@ Usage: go run ./build [-guest PACKAGE] [-lines] [-o FILE]
   go run ./build                        writes build/okta.wasm and build/okta.wasm.sha256 of this checkout
   go run ./build -o /tmp/okta.wasm      writes /tmp/okta.wasm and /tmp/okta.wasm.sha256
   go run ./build -guest ./guest/template    builds another connector (docs/write-a-connector.md): writes build/template.wasm
+  go run github.com/mach5/okta-connector/build -guest ./desk    from another Go module, writes desk.wasm
   (cd build && sha256sum -c okta.wasm.sha256)    checks a module that was built earlier
 
 `
@@ -42,8 +43,8 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("build", flag.ContinueOnError)
-	out := flags.String("o", "", "the `file` to write; its checksum goes to FILE.sha256 (default build/okta.wasm of this checkout; for another connector, build/FOLDER.wasm)")
-	pkg := flags.String("guest", "./guest", "the `package` of the connector to build, a folder of this checkout")
+	out := flags.String("o", "", "the `file` to write; its checksum goes to FILE.sha256 (default build/okta.wasm of this checkout; for another connector, build/FOLDER.wasm; in another Go module, FOLDER.wasm in the working directory)")
+	pkg := flags.String("guest", "./guest", "the `folder` of the connector's package main, in this checkout or in a Go module that requires it")
 	lines := flags.Bool("lines", false, "keep the tables of files and lines for stack traces of panics (the module is 3 % larger)")
 	flags.SetOutput(io.Discard)
 	if err := flags.Parse(args); err != nil {
@@ -58,14 +59,17 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unknown argument %q: name the file to write with -o", flags.Arg(0))
 	}
-	root, err := pack.Root()
+	dir, folder, err := pack.Locate(*pkg)
 	if err != nil {
 		return err
 	}
 	if *out == "" {
-		*out = filepath.Join(root, "build", nameOf(*pkg)+".wasm")
+		*out = nameOf(folder) + ".wasm" // of another Go module, in the working directory
+		if root, err := pack.Root(); err == nil && root == dir {
+			*out = filepath.Join(root, "build", *out)
+		}
 	}
-	wasm, err := pack.Guest(ctx, pack.Options{Dir: root, Package: *pkg, Lines: *lines})
+	wasm, err := pack.Guest(ctx, pack.Options{Dir: dir, Package: folder, Lines: *lines})
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connector/check"
 	"github.com/mach5/okta-connector/guest/okta"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
@@ -75,6 +77,9 @@ func guest(ctx context.Context, tool *toolchain, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := tool.checkImports(ctx, wasm, o.Package); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Package, err)
+	}
 	if wasm, err = wasmbin.Strip(wasm, func(string) bool { return false }); err != nil {
 		return nil, fmt.Errorf("packing the output of %s for %s: %w", tool.version, o.Package, err)
 	}
@@ -104,6 +109,9 @@ func checkManifest(raw []byte) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	if found := check.Manifest(m); found != nil {
+		return fmt.Errorf("%w: %s", ErrManifest, strings.Join(found, "\n  "))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,15 +73,31 @@ func (t *toolchain) build(ctx context.Context, pkg string) ([]byte, error) {
 	return os.ReadFile(out)
 }
 
-// manifest runs a package's command, built for this machine, to get the manifest of its module.
+// manifest builds a package's command for this machine and runs it with the argument manifest. What the command complains of is an
+// ErrManifest.
 func (t *toolchain) manifest(ctx context.Context, pkg string) ([]byte, error) {
 	native := *t
 	native.env = append(without(t.env, []string{"GOOS", "GOARCH"}), "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
-	out, err := native.run(ctx, "run", pkg, "manifest")
+	tmp, err := os.MkdirTemp("", "okta-pack-")
 	if err != nil {
-		return nil, fmt.Errorf("getting the manifest of %s: %w", pkg, err)
+		return nil, err
 	}
-	return out, nil
+	defer func() { _ = os.RemoveAll(tmp) }()
+	program := filepath.Join(tmp, "connector.exe") // the ending is for Windows
+	if _, err := native.run(ctx, "build", "-o", program, pkg); err != nil {
+		return nil, fmt.Errorf("building %s for this machine: %w", pkg, err)
+	}
+	cmd := exec.CommandContext(ctx, program, "manifest")
+	cmd.WaitDelay = 5 * time.Second
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	switch err := cmd.Run(); {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("asking %s for its manifest: %w", pkg, context.Cause(ctx))
+	case err != nil:
+		return nil, fmt.Errorf("%w: %s: %s", ErrManifest, pkg, cmp.Or(strings.TrimSpace(stderr.String()), err.Error()))
+	}
+	return stdout.Bytes(), nil
 }
 
 // run runs a go command and returns its output. If it fails, the error contains its error output.
