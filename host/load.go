@@ -93,8 +93,9 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 			m.log.Warn("no compilation cache: every start compiles the module", "reason", err.Error())
 		}
 	}
-	if m.code, err = sandbox.Compile(ctx, bin, wasm, config); errors.Is(err, sandbox.ErrModule) {
-		return nil, fmt.Errorf("%w: %v", ErrRefused, errors.Unwrap(err))
+	var refused sandbox.ModuleError
+	if m.code, err = sandbox.Compile(ctx, bin, wasm, config); errors.As(err, &refused) {
+		return nil, fmt.Errorf("%w: %v", ErrRefused, refused.Reason)
 	} else if err != nil {
 		return nil, fmt.Errorf("LoadOptions.Memory: %w", err)
 	}

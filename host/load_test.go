@@ -24,7 +24,8 @@ type tiny struct {
 	memory   bool // import a memory
 	start    bool
 	manifest []string
-	result   byte // result type of the exports
+	result   byte   // result type of the exports
+	code     string // body of the exports; default returns 0
 }
 
 func newTiny() tiny {
@@ -74,6 +75,9 @@ func (m tiny) bytes(t *testing.T) []byte {
 	code := "\x04\x00\x41\x00\x0b"
 	if m.result == 0x7e {
 		code = "\x04\x00\x42\x00\x0b"
+	}
+	if m.code != "" {
+		code = m.code
 	}
 	wasm += section(10, 2, code+"\x02\x00\x0b")
 	out := []byte(wasm)
@@ -136,6 +140,8 @@ func TestLoad_OfAnInvalidModule_NamesTheReason(t *testing.T) {
 		{"a start function", func(m *tiny) { m.start = true }, "start function"},
 		{"a missing export", func(m *tiny) { m.exports = m.exports[:3] }, `lacks the export "table"`},
 		{"an export of another type", func(m *tiny) { m.result = 0x7e }, "() -> i32"},
+		{"code with a type error", func(m *tiny) { m.code = "\x04\x00\x42\x00\x0b" }, "cannot use i64"},
+		{"code with an unknown instruction", func(m *tiny) { m.code = "\x04\x00\x41\xff\x0b" }, "invalid function"},
 		{"no manifest", func(m *tiny) { m.manifest = nil }, "0 custom sections"},
 		{"two manifests", func(m *tiny) { m.manifest = append(m.manifest, m.manifest[0]) }, "2 custom sections"},
 		{"a manifest that is too large", func(m *tiny) { m.manifest[0] += strings.Repeat(" ", abi.MaxManifestSize) }, "at most"},

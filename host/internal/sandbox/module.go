@@ -24,8 +24,14 @@ import (
 // ErrClosed is the error for the use of a closed Module.
 var ErrClosed = errors.New("closed")
 
-// ErrModule is wrapped by the errors that say why Compile refuses a module.
-var ErrModule = errors.New("module refused")
+// ModuleError says why Compile refuses a module.
+type ModuleError struct{ Reason error }
+
+// Error implements error.
+func (e ModuleError) Error() string { return "module refused: " + e.Reason.Error() }
+
+// Unwrap returns the reason.
+func (e ModuleError) Unwrap() error { return e.Reason }
 
 // Config configures what a module may import, what it must export, and how it is compiled.
 type Config struct {
@@ -74,7 +80,7 @@ func Compile(ctx context.Context, bin *wasmbin.Module, wasm []byte, c Config) (*
 	}
 	wasm, state, err := wasmbin.Interruptible(wasm, interruptGlobal)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrModule, err)
+		return nil, ModuleError{err}
 	}
 	m.state = state
 	// WithCloseOnContextDone is not used: see RATIONALE.md, "How is a module stopped?".
@@ -92,7 +98,7 @@ func Compile(ctx context.Context, bin *wasmbin.Module, wasm []byte, c Config) (*
 	}
 	if err != nil {
 		_ = m.Close(ctx)
-		return nil, fmt.Errorf("%w: %v", ErrModule, err)
+		return nil, ModuleError{err}
 	}
 	return m, nil
 }
