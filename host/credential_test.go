@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
@@ -194,6 +195,39 @@ func TestAwaitToken_BrokenFile_IsUnavailableUntilRepaired(t *testing.T) {
 	write("00newToken_bbbbbbbbbbbb\n")
 	if _, err := c.Invoke(context.Background(), "get_item", in); err != nil {
 		t.Error(err)
+	}
+}
+
+// resolver is a secrets.Resolver.
+type resolver func(context.Context, string) (secrets.Value, error)
+
+func (r resolver) Resolve(ctx context.Context, ref string) (secrets.Value, error) { return r(ctx, ref) }
+
+// TestAwaitToken_WhileItIsRead_CallsEndInTime: neither a resolver that waits nor those that wait for it outlive their time.
+func TestAwaitToken_WhileItIsRead_CallsEndInTime(t *testing.T) {
+	for name, waits := range map[string]func(context.Context){
+		"heeds its context":         func(ctx context.Context) { <-ctx.Done() },
+		"does not heed its context": func(context.Context) { <-t.Context().Done() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := make(chan struct{}, 1)
+			first <- struct{}{}
+			resolve := resolver(func(ctx context.Context, _ string) (secrets.Value, error) {
+				select {
+				case <-first: // of Connect
+				default:
+					waits(ctx)
+				}
+				return secrets.Value{}, secrets.ErrUnavailable
+			})
+			c, _, _ := guardedConnection(t, "", host.ConnectOptions{Secrets: resolve, AwaitToken: true})
+			for range 2 { // the second waits for the first, if its resolver still waits
+				res, _ := c.Invoke(context.Background(), "get_item", []byte(`{"sku":"drill-1"}`), host.InvokeOptions{Timeout: 50 * time.Millisecond})
+				if res.Outcome != abi.Unavailable || res.Error.Code != "token" || !res.Error.Retryable {
+					t.Errorf("%s %+v", res.Outcome, res.Error)
+				}
+			}
+		})
 	}
 }
 

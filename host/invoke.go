@@ -40,7 +40,9 @@ type invocation struct {
 
 func (c *Connection) invoke(ctx context.Context, operation string, inv *invocation) *abi.Result {
 	input := inv.input
-	run, fail := c.prepare(operation, abi.Axon, &input)
+	limited, cancel := c.deadline(ctx, inv.options.Timeout) // begins before the first look at the input
+	defer cancel()
+	run, fail := c.prepare(limited, operation, abi.Axon, &input)
 	if fail != nil {
 		return fail
 	}
@@ -50,15 +52,17 @@ func (c *Connection) invoke(ctx context.Context, operation string, inv *invocati
 	switch {
 	case inv.options.Plan:
 		run.writes.gate.Plan = true
-		res := c.invokeOnce(ctx, inv, run)
+		res := c.invokeOnce(limited, inv, run)
 		if res.Outcome == abi.Succeeded && run.class != abi.Read { // no write was planned
 			res.Outcome = abi.Unchanged
 		}
 		return res
 	case inv.options.IdempotencyKey != "" && run.class != abi.Read:
 		return c.invokeKeyed(ctx, inv, run)
+	case c.needsApproval(run.class):
+		return c.invokeApproved(ctx, inv, run) // an approval may take longer than a call
 	}
-	return c.invokeApproved(ctx, inv, run)
+	return c.invokeOnce(limited, inv, run)
 }
 
 // invokeOnce runs the module's invoke export for a call.

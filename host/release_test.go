@@ -35,7 +35,7 @@ func TestBodies_AfterTheCall_AreReleased(t *testing.T) {
 	}
 	defer func() { _ = c.Close(ctx) }()
 	input := json.RawMessage(`{}`)
-	run, fail := c.prepare("read", abi.Axon, &input)
+	run, fail := c.prepare(context.Background(), "read", abi.Axon, &input)
 	if fail != nil {
 		t.Fatal(fail.Error)
 	}

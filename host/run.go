@@ -14,8 +14,8 @@ import (
 )
 
 // prepare finds the operation and makes all checks that need no module: the surface, the input, the grant. It changes
-// a nil input to {}.
-func (c *Connection) prepare(operation string, surface abi.Surface, input *json.RawMessage) (*call, *abi.Result) {
+// a nil input to {}. ctx has the call's deadline.
+func (c *Connection) prepare(ctx context.Context, operation string, surface abi.Surface, input *json.RawMessage) (*call, *abi.Result) {
 	refuse := func(name string, outcome abi.Outcome, code, message string) (*call, *abi.Result) {
 		return nil, &abi.Result{Operation: name, Outcome: outcome, Error: &abi.Error{Code: code, Message: message},
 			Meta: abi.Meta{Connection: c.config.Name, Requests: []abi.RequestMeta{}}}
@@ -47,7 +47,7 @@ func (c *Connection) prepare(operation string, surface abi.Surface, input *json.
 		res.Meta.Class = class
 		return nil, res
 	}
-	if _, err := c.credential.Refresh(context.Background()); err != nil { // can fail only with ConnectOptions.AwaitToken
+	if _, err := c.credential.Refresh(ctx); err != nil { // can fail only with ConnectOptions.AwaitToken
 		_, res := refuse(op.Name, abi.Unavailable, "token", "the token cannot be read: "+err.Error())
 		res.Error.Retryable = true
 		return nil, res

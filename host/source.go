@@ -135,7 +135,9 @@ type fetched struct {
 // sourcePage calls the source export once.
 func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpoint json.RawMessage) (*Page, error) {
 	config := opts.Config
-	run, fail := c.prepare(opts.Operation, abi.Ingest, &config)
+	ctx, cancel := c.deadline(ctx, 0)
+	defer cancel()
+	run, fail := c.prepare(ctx, opts.Operation, abi.Ingest, &config)
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
@@ -143,8 +145,6 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 		return nil, OutcomeError{run.op.Name, abi.Invalid, &abi.Error{Code: "checkpoint",
 			Message: fmt.Sprintf("the checkpoint (%d bytes) did not come from a source: it must be JSON of at most %d bytes", len(checkpoint), MaxCheckpoint)}}
 	}
-	ctx, cancel := c.deadline(ctx, 0)
-	defer cancel()
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "source", abi.SourceInput{Operation: run.op.Name, Config: config, Settings: c.settings(), Features: abi.Features(),
 		Checkpoint: checkpoint, Deadline: wireTime(deadline), Now: wireTime(c.opts.Now())})

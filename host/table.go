@@ -52,7 +52,9 @@ type Row struct {
 // Table reads an operation as rows. It sends requests only as rows are asked for, and none after the last row that is
 // needed. The error is an OutcomeError.
 func (c *Connection) Table(ctx context.Context, operation string, input json.RawMessage, opts TableOptions) (*Rows, error) {
-	run, fail := c.prepare(operation, abi.SQL, &input)
+	limited, cancel := c.deadline(ctx, 0)
+	defer cancel()
+	run, fail := c.prepare(limited, operation, abi.SQL, &input)
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
@@ -186,12 +188,12 @@ func (r *Rows) All() iter.Seq2[Row, error] {
 
 // tablePage calls the table export once.
 func (c *Connection) tablePage(ctx context.Context, op *operation, input json.RawMessage, cursor string, limit int) (*Page, string, error) {
-	run, fail := c.prepare(op.Name, abi.SQL, &input)
+	ctx, cancel := c.deadline(ctx, 0)
+	defer cancel()
+	run, fail := c.prepare(ctx, op.Name, abi.SQL, &input)
 	if fail != nil {
 		return nil, "", OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
-	ctx, cancel := c.deadline(ctx, 0)
-	defer cancel()
 	deadline, _ := ctx.Deadline()
 	raw, err := c.export(ctx, run, "table", abi.TableInput{Operation: op.Name, Input: input, Settings: c.settings(), Features: abi.Features(), Cursor: cursor,
 		Limit: limit, Deadline: wireTime(deadline), Now: wireTime(c.opts.Now())})

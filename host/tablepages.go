@@ -13,7 +13,9 @@ import (
 // The iteration ends after the last page, and after the first error, which is an OutcomeError.
 func (c *Connection) TablePages(ctx context.Context, operation string, input json.RawMessage, cursor string) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
-		run, fail := c.prepare(operation, abi.SQL, &input)
+		limited, done := c.deadline(ctx, 0)
+		run, fail := c.prepare(limited, operation, abi.SQL, &input)
+		done()
 		if fail != nil {
 			yield(nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error})
 			return

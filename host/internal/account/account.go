@@ -36,7 +36,8 @@ type Source struct {
 // Reader reads the account of one connection and caches it. The zero value is ready to use. It is safe for concurrent
 // use.
 type Reader struct {
-	mu    sync.Mutex
+	once  sync.Once
+	lock  chan struct{} // holds an element while the account is read
 	known *audit.Account
 	token secrets.Value // the token that account belongs to
 	asked time.Time
@@ -45,8 +46,13 @@ type Reader struct {
 // Read returns the account. It asks the service once per token, and again if that failed. It never fails: an account
 // that could not be read has a reason in Absent.
 func (r *Reader) Read(ctx context.Context, s Source) *audit.Account {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.once.Do(func() { r.lock = make(chan struct{}, 1) })
+	select {
+	case r.lock <- struct{}{}:
+		defer func() { <-r.lock }()
+	case <-ctx.Done():
+		return &audit.Account{Secret: s.Secret, Absent: "the call's time ended while another call read the account"}
+	}
 	token, err := s.Credential.Refresh(ctx)
 	if r.known != nil && r.token == token && (r.known.Absent == "" || time.Since(r.asked) < maxAge) {
 		return r.known

@@ -4,10 +4,10 @@ package credential
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/mach5/okta-connector/host/secrets"
@@ -20,7 +20,7 @@ type Credential struct {
 	ref      string
 	log      *slog.Logger
 
-	reading sync.Mutex // held during a read of the reference
+	reading chan struct{} // holds an element during a read of the reference
 	state   atomic.Pointer[tokens]
 }
 
@@ -38,7 +38,7 @@ const maxTokens = 16
 
 // New returns a credential that reads ref on first use.
 func New(resolver secrets.Resolver, ref string, log *slog.Logger) *Credential {
-	c := &Credential{resolver: resolver, ref: ref, log: log}
+	c := &Credential{resolver: resolver, ref: ref, log: log, reading: make(chan struct{}, 1)}
 	c.state.Store(&tokens{})
 	return c
 }
@@ -60,12 +60,7 @@ func (c *Credential) Refresh(ctx context.Context) (secrets.Value, error) {
 	if !now.current.IsZero() && stamp == now.stamp {
 		return now.current, nil
 	}
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	if now = c.state.Load(); !now.current.IsZero() && stamp == now.stamp { // another call read it meanwhile
-		return now.current, nil
-	}
-	_, err := c.read(ctx)
+	_, err := c.read(ctx, func(now *tokens) bool { return now.current.IsZero() || stamp != now.stamp }) // another call may have read it
 	now = c.state.Load()
 	if now.current.IsZero() {
 		return now.current, err
@@ -73,49 +68,90 @@ func (c *Credential) Refresh(ctx context.Context) (secrets.Value, error) {
 	return now.current, nil
 }
 
-// read reads the reference. The caller must hold c.reading.
-func (c *Credential) read(ctx context.Context) (changed bool, err error) {
-	next := *c.state.Load()
+// read reads the reference, if that is still needed after waiting for other reads; nil means always. It returns when ctx
+// ends, even if the resolver does not.
+func (c *Credential) read(ctx context.Context, needed func(*tokens) bool) (changed bool, err error) {
+	select {
+	case c.reading <- struct{}{}:
+	case <-ctx.Done():
+		return false, fmt.Errorf("waiting for another read of the token: %w", ctx.Err())
+	}
+	if needed != nil && !needed(c.state.Load()) {
+		<-c.reading
+		return false, nil
+	}
+	type result struct {
+		changed bool
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() { <-c.reading }()
+		var r result
+		r.changed, r.err = c.resolve(ctx)
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.changed, r.err
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// resolve reads the reference. Only one read runs at a time.
+func (c *Credential) resolve(ctx context.Context) (changed bool, err error) {
 	stamp := c.stamp() // before the read, so that the next Refresh notices a change during it
 	token, err := c.resolver.Resolve(ctx, c.ref)
-	if err != nil {
-		if !next.current.IsZero() && (next.failed == "" || next.failed != stamp) {
-			c.log.Warn("the token could not be read again: the previous one is used", "reason", err.Error())
-		}
-		next.failed = stamp
-		c.state.Store(&next)
-		return false, err
-	}
-	if token.IsZero() {
+	if err == nil && token.IsZero() {
 		return false, secrets.ErrUnavailable
 	}
-	changed = token != next.current
-	if changed && !next.current.IsZero() {
+	before := c.update(func(next *tokens) {
+		if err != nil {
+			next.failed = stamp
+			return
+		}
+		next.current, next.stamp, next.failed = token, stamp, ""
+		if !slices.Contains(next.known, token) {
+			next.known = append(slices.Clone(next.known), token)
+			next.known = next.known[max(0, len(next.known)-maxTokens):]
+		}
+	})
+	if err != nil {
+		if !before.current.IsZero() && (before.failed == "" || before.failed != stamp) {
+			c.log.Warn("the token could not be read again: the previous one is used", "reason", err.Error())
+		}
+		return false, err
+	}
+	changed = token != before.current
+	if changed && !before.current.IsZero() {
 		c.log.Info("token_secret_ref has a new value: it is used from now on")
 	}
-	next.current, next.stamp, next.failed = token, stamp, ""
-	if i := slices.Index(next.known, token); i < 0 {
-		next.known = append(slices.Clone(next.known), token)
-		next.known = next.known[max(0, len(next.known)-maxTokens):]
-	}
-	c.state.Store(&next)
 	return changed, nil
+}
+
+// update changes the state and returns what it was before.
+func (c *Credential) update(change func(next *tokens)) (before *tokens) {
+	for {
+		before = c.state.Load()
+		next := *before
+		change(&next)
+		if c.state.CompareAndSwap(before, &next) {
+			return before
+		}
+	}
 }
 
 // Reload reads the reference even if it seems unchanged.
 func (c *Credential) Reload(ctx context.Context) (changed bool, err error) {
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	return c.read(ctx)
+	return c.read(ctx, nil)
 }
 
 // After401 returns another token to try after the service refused those in tried. It prefers what the reference holds
 // now. Otherwise it returns the last accepted token, since the reference may hold a token that is not valid yet, or
 // half of one.
 func (c *Credential) After401(ctx context.Context, tried []secrets.Value) (token secrets.Value, ok bool) {
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	_, _ = c.read(ctx) // a failure is logged, and the current token stays
+	_, _ = c.read(ctx, nil) // a failure is logged, and the current token stays
 	now := c.state.Load()
 	for _, t := range []secrets.Value{now.current, now.accepted} {
 		if !t.IsZero() && !slices.Contains(tried, t) {
@@ -130,14 +166,12 @@ func (c *Credential) Accept(token secrets.Value, refusedFirst bool) {
 	if now := c.state.Load(); now.accepted == token && !refusedFirst {
 		return
 	}
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	next := *c.state.Load()
-	next.accepted = token
-	if refusedFirst {
-		next.current = token
-	}
-	c.state.Store(&next)
+	c.update(func(next *tokens) {
+		next.accepted = token
+		if refusedFirst {
+			next.current = token
+		}
+	})
 }
 
 // Shows reports whether a text contains a current or former token of the connection.
