@@ -9,7 +9,7 @@ import (
 )
 
 // exceptions are endpoints of Okta's other documents (OAuth 2.0, dynamic client registration), which the judge does
-// not have and cannot check. TestOAuthClientsAreAsPublished (guest/okta/oktatest) compares them with Okta's published
+// not have and cannot check. TestOAuthClients_Listed_MatchOktasExample (guest/okta/oktatest) compares them with Okta's published
 // example instead.
 var exceptions = []string{
 	"GET /oauth2/v1/clients",
