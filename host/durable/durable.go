@@ -1,8 +1,8 @@
-// Package durable changes files so that a crash at any moment leaves what was promised: the few steps whose order counts,
-// in one place, and the lock of whoever takes them.
+// Package durable changes files so that a crash at any moment leaves a known state: it has the steps whose order matters, and
+// the lock of the process that takes them.
 //
-// What was written to a file is durable once the file was synced, and that there is a file of that name once its folder
-// was. Until then a crash leaves any part of it, or none.
+// The content of a file is durable after the file is synced. Its name is durable after its folder is synced. Before that, a
+// crash may leave any part of the content, or none.
 package durable
 
 import (
@@ -16,16 +16,16 @@ import (
 // ErrLocked is wrapped when a file is held already, by another process or by this one.
 var ErrLocked = errors.New("locked by another process")
 
-// Disk is what changes files. OS is the real one; host/durable/crashtest has one that knows what a crash would leave.
+// Disk changes files. OS is the real one; host/durable/crashtest has one that computes what a crash would leave.
 type Disk interface {
-	// Append opens a file to append to. A file that does not exist is made with exactly this mode, whatever the umask;
+	// Append opens a file to append to. A new file gets exactly this mode, whatever the umask;
 	// mode 0 means Mode, less the umask. A regular file is held, as by Hold.
 	Append(path string, mode fs.FileMode) (File, error)
-	// Create makes a file. One that is there already is an error.
+	// Create makes a file. It fails if the file exists.
 	Create(path string) (File, error)
 	Rename(from, to string) error
 	Remove(path string) error
-	// SyncFolder makes durable which names a folder has.
+	// SyncFolder makes the names in a folder durable.
 	SyncFolder(path string) error
 }
 
@@ -88,23 +88,22 @@ func opened(f *os.File, err error) (File, error) {
 	return f, nil
 }
 
-// Mode is the mode of new files unless another is asked for: they hold a company's data.
+// Mode is the default mode of new files: they hold a company's data.
 const Mode fs.FileMode = 0o600
 
-// Links returns how many names a file has, and false where the system does not tell. A file with 0 is deleted: it lasts
+// Links returns how many names a file has, or false if the system does not report it. A file with 0 names is deleted: it exists
 // only until it is closed.
 func Links(info fs.FileInfo) (n uint64, known bool) { return links(info) }
 
-// ID is the identity of a file on this machine: it stays when the file is renamed. A later file may get that of one that
-// was deleted.
+// ID is the identity of a file on this machine. It stays when the file is renamed. A later file may get the ID of a deleted one.
 type ID [16]byte
 
-// IDOf returns the identity of a file, and false where the system does not tell.
+// IDOf returns the identity of a file, or false if the system does not report it.
 func IDOf(info fs.FileInfo) (ID, bool) { return id(info) }
 
-// Hold opens a file and locks it, until it is closed or the process ends, however it ends. The lock is on the file that
-// has the name then; whoever renames it and makes another of that name has to hold that one, too. The error wraps
-// ErrLocked, or errors.ErrUnsupported where the file's system knows no locks.
+// Hold opens a file and locks it until it is closed or the process ends in any way. The lock is on the file, not on its name: a
+// process that renames the file and makes another one of that name has to hold that one, too. The error wraps ErrLocked, or
+// errors.ErrUnsupported if the file system has no locks.
 func Hold(path string, flag int) (*os.File, error) {
 	const tries = 10
 	for range tries {

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// Replace makes content the content of the file at path, whatever happens on the way: until the last step the old one
-// stands there, and from then on the new one. Only one may do so at a time, so that the name of the temporary file,
-// path+".new", can be fixed and a crash leaves at most one.
+// Replace replaces the content of the file at path atomically: until the last step it is the old content, and from then on the
+// new one. Only one process may do so at a time. So the name of the temporary file, path+".new", is fixed, and a crash leaves at
+// most one.
 func Replace(d Disk, path string, content []byte) error {
 	temp := path + ".new"
 	if err := d.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {

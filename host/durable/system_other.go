@@ -13,7 +13,7 @@ func lock(*os.File) error { return nil }
 // syncFolder is left out: this system syncs no folders, and its file system keeps a journal of names.
 func syncFolder(string) error { return nil }
 
-// links is not told here: such a system neither deletes nor renames a file that is open.
+// links reports false: such a system neither deletes nor renames a file that is open.
 func links(fs.FileInfo) (uint64, bool) { return 0, false }
 
 func id(fs.FileInfo) (ID, bool) { return ID{}, false }

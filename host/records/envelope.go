@@ -19,7 +19,7 @@ type Piece struct {
 	Body  []byte
 	Spans []Span
 	Keys  []Span // places of the keys' values, parallel to Spans; nil if they are not known
-	Kind  string // of the envelope, "" without one
+	Kind  string // kind in the envelope, "" without one
 	Key   string // path of each record's key, "" if records have none
 }
 

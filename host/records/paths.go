@@ -67,7 +67,7 @@ func (n *node) child(name string) *node {
 }
 
 // Find sets found, which is by the paths, to the JSON of what is at each, nil where there is nothing. They are views
-// into the record, which must have come through Split. Where a key stands twice, the first counts.
+// into the record, which must have come through Split. If a key is there twice, the first counts.
 func (p *Paths) Find(record []byte, found [][]byte) {
 	clear(found)
 	for _, i := range p.whole {

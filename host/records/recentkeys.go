@@ -11,7 +11,7 @@ const RememberedKeys = 1 << 19
 type RecentKeys struct {
 	seed        maphash.Seed
 	older, keys map[uint64]struct{}
-	most        int // of keys; 0 is RememberedKeys
+	most        int // how many keys are remembered; 0 is RememberedKeys
 }
 
 // Before reports whether a key came before, on this page or an earlier one, and remembers it.

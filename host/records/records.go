@@ -44,7 +44,7 @@ func Split(body []byte, path string, spans []Span) ([]Span, error) {
 }
 
 // SplitKeys is Split, and finds on its way the value of one member of each record: keys[i] is the place of that of
-// spans[i], the zero Span where the record has no such member, or writes its name with escapes. Of several the first
+// spans[i], the zero Span if the record does not have the member, or writes its name with escapes. The first of several
 // counts. An empty key finds none, and keys is nil.
 func SplitKeys(body []byte, path, key string, spans []Span) (_, keys []Span, err error) {
 	return SplitAs(Anything, body, path, key, spans)
@@ -85,7 +85,7 @@ type splitter struct {
 	path  []string
 	key   string
 	spans []Span
-	keys  []Span // of the values of key; nil without one
+	keys  []Span // places of the values of key; nil without one
 	found bool
 	deep  bool
 
@@ -121,8 +121,8 @@ func kindOf(first byte) string {
 	return "a number"
 }
 
-// onPath counts how many keys of the path lead to the value: off is a value beside the path, record one of the array
-// there.
+// onPath counts how many keys of the path lead to the value: off is a value that is not on the path, record one of
+// the array there.
 const (
 	off    = -1
 	record = -2
@@ -200,7 +200,7 @@ func (s *splitter) object(i, depth, onPath int) (end int, key Span) {
 		next := off
 		if onPath >= 0 && onPath < len(s.path) && string(b[nameStart+1:nameEnd-1]) == s.path[onPath] {
 			if s.found {
-				return -1, key // the same key twice: which of them is meant cannot be told
+				return -1, key // the same key twice: it is ambiguous
 			}
 			next = onPath + 1
 		}

@@ -33,8 +33,8 @@ const Half = "half "
 type Disk struct {
 	// Syncing is called in each Sync of a file, before it takes effect: what is written meanwhile is not covered.
 	Syncing func(name string)
-	// Beside are names of files that are written to by other ways, and never synced.
-	Beside []string
+	// Unsynced has the names of files that are written to in other ways, and never synced.
+	Unsynced []string
 
 	folder string
 	mu     sync.Mutex
@@ -52,13 +52,13 @@ var _ durable.Disk = (*Disk)(nil)
 
 // op is one operation that took effect.
 type op struct {
-	kind   kind
-	name   string
-	from   string // of a rename
-	file   int
-	data   []byte
-	began  int               // of a sync: the operations before it are covered
-	beside map[string][]byte // Disk.Beside, as they were then
+	kind     kind
+	name     string
+	from     string // old name, in a rename
+	file     int
+	data     []byte
+	began    int               // in a sync: the operations before it are covered
+	unsynced map[string][]byte // content of Disk.Unsynced at that time
 }
 
 type kind int
@@ -73,14 +73,14 @@ const (
 )
 
 // New makes a disk in a folder.
-func New(folder string, beside ...string) (*Disk, error) {
-	d := &Disk{folder: folder, Beside: beside, names: map[string]int{}, first: map[int][]byte{}}
+func New(folder string, unsynced ...string) (*Disk, error) {
+	d := &Disk{folder: folder, Unsynced: unsynced, names: map[string]int{}, first: map[int][]byte{}}
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range entries {
-		if slices.Contains(beside, e.Name()) {
+		if slices.Contains(unsynced, e.Name()) {
 			continue
 		}
 		b, err := os.ReadFile(filepath.Join(folder, e.Name()))
@@ -127,10 +127,10 @@ func (d *Disk) do(o op, do func() error) error {
 	if err := do(); err != nil {
 		return err
 	}
-	o.beside = map[string][]byte{}
-	for _, name := range d.Beside {
+	o.unsynced = map[string][]byte{}
+	for _, name := range d.Unsynced {
 		if b, err := os.ReadFile(filepath.Join(d.folder, name)); err == nil {
-			o.beside[name] = b
+			o.unsynced[name] = b
 		}
 	}
 	d.ops = append(d.ops, o)
@@ -377,9 +377,9 @@ func (d *Disk) at(n int) iter.Seq[Crash] {
 				for name, id := range names {
 					files[name] = d.content(id, n, f)
 				}
-				for i, beside := range d.besides(n) {
-					c := Crash{After: n, Files: maps.Clone(files), What: fmt.Sprintf("%s, of %d names that were not synced %v, what is beside in state %d", f.name, len(open), kept, i)}
-					maps.Copy(c.Files, beside)
+				for i, unsynced := range d.unsynced(n) {
+					c := Crash{After: n, Files: maps.Clone(files), What: fmt.Sprintf("%s, of %d names that were not synced %v, the unsynced files in state %d", f.name, len(open), kept, i)}
+					maps.Copy(c.Files, unsynced)
 					if !yield(c) {
 						return
 					}
@@ -448,9 +448,9 @@ func (d *Disk) content(id, n int, f fate) []byte {
 	return f.apply(do(d.first[id], before), after)
 }
 
-// besides are the states in which the files beside may be: as they were at the moment, or a little later, half, or gone.
-func (d *Disk) besides(n int) []map[string][]byte {
-	if len(d.Beside) == 0 {
+// unsynced returns the states in which the unsynced files may be: as they were then, or a little later, half, or gone.
+func (d *Disk) unsynced(n int) []map[string][]byte {
+	if len(d.Unsynced) == 0 {
 		return []map[string][]byte{{}}
 	}
 	all := []map[string][]byte{{}}
@@ -459,10 +459,10 @@ func (d *Disk) besides(n int) []map[string][]byte {
 			continue
 		}
 		half := map[string][]byte{}
-		for name, b := range d.ops[i].beside {
+		for name, b := range d.ops[i].unsynced {
 			half[name] = b[:len(b)/2]
 		}
-		all = append(all, d.ops[i].beside, half)
+		all = append(all, d.ops[i].unsynced, half)
 	}
 	return all
 }
