@@ -9,8 +9,5 @@ var budget = map[string]int{
 	"cmd/wasm-runner/internal/rows":   1,
 	"cmd/wasm-runner/internal/source": 2,
 	"host/attack":                     1,
-	"host/durable":                    4,
-	"host/durable/crashtest":          6,
-	"host/records":                    7,
 	"host/sql":                        4,
 }
