@@ -211,7 +211,7 @@ func (c *Call) untouched(ch Change) bool {
 type Maker int
 
 const (
-	ByAnybody Maker = iota // unknown
+	ByUnknown Maker = iota // unknown
 	ByUs                   // this invoke: this run, or the earlier run at c.since
 	ByAnother              // another client, before
 )
@@ -235,7 +235,7 @@ func (c *Call) MadeBy(created string) Maker {
 	case at < since-skew:
 		return ByAnother
 	}
-	return ByAnybody
+	return ByUnknown
 }
 
 // MadeByUs reports whether an object with this time of creation can be the work of this invoke.
@@ -414,7 +414,7 @@ func (c *Call) why(r hostcall.Response) (text string, upstream *abi.Upstream) {
 		return r.Err.Message, upstreamOf(r.Err)
 	}
 	e := c.ReadError(r)
-	return e.Says(), &e.Upstream
+	return e.Text(), &e.Upstream
 }
 
 // notDone returns the result of a write without a response that, by reading back, did nothing.

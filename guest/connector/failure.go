@@ -70,10 +70,11 @@ func (c *Call) ReadError(r hostcall.Response) Refusal {
 	return e
 }
 
-// Says returns what the service answered, in one line.
-func (s *Service) Says(u abi.Upstream) string { return Refusal{u, s}.Says() }
+// Text returns what the service answered, in one line.
+func (s *Service) Text(u abi.Upstream) string { return Refusal{u, s}.Text() }
 
-func (e Refusal) Says() string {
+// Text returns what the service answered, in one line.
+func (e Refusal) Text() string {
 	s := e.service.Name + " answered "
 	if e.isForeign() {
 		s = "The server answered "
@@ -159,7 +160,7 @@ const notImplemented = 501
 
 func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
 	up := e.Upstream
-	out := abi.Error{Message: e.Says(), Upstream: &up}
+	out := abi.Error{Message: e.Text(), Upstream: &up}
 	outcome := abi.Rejected
 	code, advice := "", ""
 	if e.service.Errors.Explain != nil {

@@ -25,21 +25,21 @@ const (
 
 // List describes an operation that reads pages of records.
 type List struct {
-	Endpoint string
-	Path     []Blank
-	Filled   []hostcall.Pair // path parameters that no input fills
-	Query    []Param
-	More     func(*Call) []hostcall.Pair // query parameters that Param cannot express
-	MaxPage  int                         // maximum number of records per request; 0 if the endpoint chooses
-	Sheds    bool                        // with MaxPage 0: the endpoint accepts a limit, which is sent only after a page was too large
-	Records  string                      // path of the array in the body
-	Endless  bool                        // there is always a next link: a page that is not full is the last for now
-	OnePage  bool                        // an invoke returns one page of any size, always with a cursor
-	Next     string                      // path of the next link in the body, or of the token for NextParam
-	Omit     []string                    // members that are removed from a record
-	Keep     []Param                     // query parameters that the service's next links drop
-	Noun     string
-	Type     string
+	Endpoint      string
+	Path          []Blank
+	Filled        []hostcall.Pair // path parameters that no input fills
+	Query         []Param
+	More          func(*Call) []hostcall.Pair // query parameters that Param cannot express
+	MaxPage       int                         // maximum number of records per request; 0 if the endpoint chooses
+	OptionalLimit bool                        // with MaxPage 0: the endpoint accepts a limit, which is sent only after a page was too large
+	Records       string                      // path of the array in the body
+	Endless       bool                        // there is always a next link: a page that is not full is the last for now
+	OnePage       bool                        // an invoke returns one page of any size, always with a cursor
+	Next          string                      // path of the next link in the body, or of the token for NextParam
+	Omit          []string                    // members that are removed from a record
+	Keep          []Param                     // query parameters that the service's next links drop
+	Noun          string
+	Type          string
 
 	// Resolve returns the path parameters for an input that names an object by name or login.
 	Resolve    func(*Call) ([]hostcall.Pair, *Result)
@@ -298,7 +298,7 @@ func (l *List) Keys(c *Call, cur Cursor) (keys []string, next Cursor, failed *Re
 }
 
 // sized reports whether the endpoint accepts a limit.
-func (l *List) sized() bool { return (l.MaxPage > 0 || l.Sheds) && !l.numbered() }
+func (l *List) sized() bool { return (l.MaxPage > 0 || l.OptionalLimit) && !l.numbered() }
 
 // keepSmall makes the next request ask for as many records as the last one. Only the link stores that number.
 func (cur *Cursor) keepSmall(c *Call, asked int) {
@@ -335,7 +335,7 @@ func (l *List) request(c *Call, link string, size int) hostcall.Request {
 func (l *List) sizeAt(c *Call, cur Cursor) int {
 	n, known := c.Service.PageParam.Of(cur.Link)
 	switch {
-	case l.MaxPage == 0 && !l.Sheds:
+	case l.MaxPage == 0 && !l.OptionalLimit:
 		return 0
 	case l.MaxPage == 0:
 		return n

@@ -260,10 +260,10 @@ func (a assignment) unchanged(now connector.Object) connector.Result {
 	return connector.Result{Outcome: abi.Unchanged, Output: a.output(now, now)}
 }
 
-// overlaid returns the profile to write over an existing one. Okta replaces the profile, so all of it is written. A cleared
-// attribute is null, because omitting it does not clear it.
+// mergedProfile returns the profile to write over an existing one. Okta replaces the profile, so all of it is written.
+// A cleared attribute is null, because omitting it does not clear it.
 // https://developer.okta.com/docs/api/openapi/okta-management/management/tag/ApplicationUsers/#tag/ApplicationUsers/operation/updateApplicationUser
-func overlaid(now, given jsonval.Value) string {
+func mergedProfile(now, given jsonval.Value) string {
 	var w jsonval.Writer
 	whole := compare.WithoutNulls(now)
 	if given.Exists() {
@@ -367,7 +367,7 @@ func inactive(c *connector.Call, a assignment, r connector.Result) connector.Res
 	app, _, failed := c.Read(hostcall.Request{Endpoint: getApp.Endpoint, Path: connector.Pairs("appId", a.app)}, "AppInstance", "application")
 	if status := app.Get("status").Str(); failed == nil && status != "ACTIVE" {
 		r.Outcome, r.Err.Code = abi.Rejected, "status"
-		r.Err.Message = "the application exists but is " + status + ". Okta changes assignments of ACTIVE applications only: activate it in Okta first. " + okta.Says(*r.Err.Upstream)
+		r.Err.Message = "the application exists but is " + status + ". Okta changes assignments of ACTIVE applications only: activate it in Okta first. " + okta.Text(*r.Err.Upstream)
 	}
 	return r
 }
@@ -418,7 +418,7 @@ func assignAppUser(c *connector.Call) connector.Result {
 		req = hostcall.Request{Endpoint: postAppUser.Endpoint, Path: connector.Pairs("appId", a.app, "userId", a.id)}
 	}
 	if profile.Exists() {
-		body.Raw("profile", overlaid(before.Get("profile"), profile))
+		body.Raw("profile", mergedProfile(before.Get("profile"), profile))
 	}
 	req.Body = body.RawIf("credentials", secrets.Raw()).String()
 	return assign(c, a, req, before, missing, moved, readable)
@@ -464,7 +464,7 @@ func assignAppGroup(c *connector.Call) connector.Result {
 	}
 	var body jsonval.Writer // Okta would clear an omitted priority or profile
 	body.RawIf("priority", ranked.Raw())
-	if written := overlaid(before.Get("profile"), profile); profile.Exists() || written != "{}" {
+	if written := mergedProfile(before.Get("profile"), profile); profile.Exists() || written != "{}" {
 		body.Raw("profile", written)
 	}
 	return assign(c, a, hostcall.Request{Endpoint: putAppGroup.Endpoint, Path: connector.Pairs("appId", a.app, "groupId", a.id), Body: body.String()},

@@ -78,7 +78,7 @@ var inventory = []inventoryKind{
 		endpoint: &getAuthenticators,
 		list:     connector.List{Omit: authenticatorSecrets}},
 	{kind: "policies", endpoint: &getPolicies}, // one list for each type
-	{kind: "zones", endpoint: &getZones, list: connector.List{Sheds: true}},
+	{kind: "zones", endpoint: &getZones, list: connector.List{OptionalLimit: true}},
 	{kind: "authorization_servers", endpoint: &getAuthorizationServers, list: connector.List{MaxPage: 200}},
 	{kind: "oauth_clients", endpoint: &getClients, list: connector.List{MaxPage: 200, Omit: clientSecrets, Key: "client_id"}},
 	{kind: "roles", endpoint: &getCustomRoles, list: customRoles()},
@@ -116,7 +116,7 @@ func (k inventoryKind) parts() []walk.Part {
 }
 
 func exportInventory(c *connector.Call, at string, limit int) (connector.Result, int) {
-	w := walk.Walk{PerKind: int(c.Input.Get("limit_per_kind").Int()), Judge: judgeInventory, Says: sayInventory}
+	w := walk.Walk{PerKind: int(c.Input.Get("limit_per_kind").Int()), Judge: judgeInventory, Report: inventoryReport}
 	kinds := c.Input.Get("kinds")
 	for _, k := range inventory {
 		wanted := !kinds.Exists()
@@ -163,7 +163,7 @@ func lacksKind(skipped []walk.Lack) bool {
 	return types == len(policyTypes)
 }
 
-func sayInventory(w *jsonval.Writer, t walk.Tally) {
+func inventoryReport(w *jsonval.Writer, t walk.Tally) {
 	w.Raw("skipped", texts.JSONArray(t.Skipped, func(l walk.Lack) string {
 		var w jsonval.Writer
 		kind, typ, _ := strings.Cut(l.Of, "/")

@@ -95,7 +95,7 @@ func boundedLogs(c *connector.Call, cursor string, limit int) (connector.Result,
 	switch oldest := c.ServerNow - retention; {
 	case c.ServerNow == 0 || cursor != "": // the warning comes with the first page
 	case r.Outcome == abi.Succeeded && since > c.ServerNow+skew:
-		r.Warnings = append(r.Warnings, beginning(c, c.Str("since"), c.ServerNow)...)
+		r.Warnings = append(r.Warnings, sinceWarnings(c, c.Str("since"), c.ServerNow)...)
 	case r.Outcome == abi.Succeeded && since < oldest:
 		r.Warnings = append(r.Warnings, "since is more than 90 days ago: Okta keeps no events from before "+oldest.String())
 	case r.Outcome == abi.Rejected && r.Err.Code == string(abi.Rejected) && since < oldest-retention:
@@ -112,7 +112,7 @@ var pollLogs = connector.List{
 	MaxPage:  1000,
 	Endless:  true,
 	OnePage:  true,
-	Warns:    func(c *connector.Call) []string { return beginning(c, c.Str("since"), c.ServerNow) },
+	Warns:    func(c *connector.Call) []string { return sinceWarnings(c, c.Str("since"), c.ServerNow) },
 }
 
 // logDisplay lists the columns that a table for people shows.
@@ -326,7 +326,7 @@ func pollUpTo(c *connector.Call, at checkpoint, most int) connector.Page {
 		return connector.Page{Result: c.BadBody(got.Response, why)}
 	}
 	p := connector.Page{Result: connector.Result{Outcome: abi.Succeeded}, CaughtUp: sum.Total < got.Asked}
-	p.Warnings = beginning(c, got.since, c.ServerNow)
+	p.Warnings = sinceWarnings(c, got.since, c.ServerNow)
 	next := at
 	if at.link == "" {
 		next.since = got.since
@@ -412,8 +412,8 @@ func isClockOff(c *connector.Call, theirs clock.Instant) bool {
 	return !ok || ours-theirs > skew || theirs-ours > skew
 }
 
-// beginning warns about a query that starts before the events that Okta keeps, or in the future.
-func beginning(c *connector.Call, since string, now clock.Instant) []string {
+// sinceWarnings warns about a query that starts before the events that Okta keeps, or in the future.
+func sinceWarnings(c *connector.Call, since string, now clock.Instant) []string {
 	from, ok := clock.ParseInstant(since)
 	switch {
 	case !ok || now == 0 || from >= now-retention && from <= now+skew:
@@ -440,7 +440,7 @@ func beginAgain(c *connector.Call, resp hostcall.Response, at checkpoint) (conne
 		return connector.Page{}, false
 	}
 	return connector.Page{
-		Result: connector.Result{Outcome: abi.Succeeded, Warnings: []string{"Okta rejects the stored cursor (" + e.Says() +
+		Result: connector.Result{Outcome: abi.Succeeded, Warnings: []string{"Okta rejects the stored cursor (" + e.Text() +
 			"): resuming from " + next.since + ", which repeats events with the same keys"}},
 		Checkpoint: next.json(), Watermark: at.published,
 	}, true

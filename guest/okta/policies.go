@@ -112,15 +112,15 @@ var policyTypes = [...]string{"OKTA_SIGN_ON", "PASSWORD", "MFA_ENROLL", "IDP_DIS
 // policiesOf returns the list of policies of one type.
 func policiesOf(typ string) connector.List {
 	return connector.List{
-		Endpoint: getPolicies.Endpoint,
-		Keep:     []connector.Param{{"expand", "expand"}},
-		Sheds:    true,
-		More:     func(*connector.Call) []hostcall.Pair { return []hostcall.Pair{{Name: "type", Value: typ}} },
+		Endpoint:      getPolicies.Endpoint,
+		Keep:          []connector.Param{{"expand", "expand"}},
+		OptionalLimit: true,
+		More:          func(*connector.Call) []hostcall.Pair { return []hostcall.Pair{{Name: "type", Value: typ}} },
 	}
 }
 
 func listPolicies(c *connector.Call, at string, limit int) (connector.Result, int) {
-	w := walk.Walk{Refused: true, Judge: judgePolicies, Says: sayPolicies}
+	w := walk.Walk{Refused: true, Judge: judgePolicies, Report: policiesReport}
 	for _, typ := range policyTypes {
 		l := policiesOf(typ)
 		l.Query = []connector.Param{{"status", "status"}, {"q", "q"}, {"expand", "expand"}}
@@ -142,7 +142,7 @@ func judgePolicies(f walk.PartFailure) walk.Verdict {
 	return walk.Stop
 }
 
-func sayPolicies(w *jsonval.Writer, t walk.Tally) {
+func policiesReport(w *jsonval.Writer, t walk.Tally) {
 	w.Raw("skipped", texts.JSONArray(t.Skipped, func(l walk.Lack) string {
 		var w jsonval.Writer
 		return w.Str("type", l.Of).Str("code", l.Code).Str("reason", l.Why).String()

@@ -255,13 +255,13 @@ func userFilter(c *connector.Call) []hostcall.Pair {
 	return []hostcall.Pair{{Name: "filter", Value: filter}}
 }
 
-// mostFound is the maximum number of users that Okta returns for q.
-const mostFound = 10
+// maxFound is the maximum number of users that Okta returns for q.
+const maxFound = 10
 
 // omittedUsers says what may be missing from a list of users that was read to its end. n is the size of the last page.
 func omittedUsers(c *connector.Call, n int) string {
 	switch {
-	case c.Str("q") != "" && n >= mostFound:
+	case c.Str("q") != "" && n >= maxFound:
 		return "q returns at most 10 users, and there may be more: use search_users to find them all"
 	case c.Str("q") == "" && userFilter(c) == nil:
 		return "DEPROVISIONED users are not in this list: give include_deprovisioned to include them"
@@ -566,8 +566,8 @@ func updateUser(c *connector.Call) connector.Result {
 	}
 	var body jsonval.Writer
 	req := hostcall.Request{Endpoint: updateUserPart.Endpoint, Path: connector.Pairs("id", id)}
-	retyped := c.Str("type") != "" && before.At("type", "id").Str() != c.Str("type")
-	if retyped { // Okta changes the type only with the whole profile
+	changesType := c.Str("type") != "" && before.At("type", "id").Str() != c.Str("type")
+	if changesType { // Okta changes the type only with the whole profile
 		whole := compare.WithoutNulls(before.Get("profile"))
 		switch {
 		case replace:
@@ -583,10 +583,10 @@ func updateUser(c *connector.Call) connector.Result {
 		body.Str("realmId", realm)
 	}
 	req.Body = body.RawIf("credentials", secrets.Raw()).String()
-	if replace || retyped {
+	if replace || changesType {
 		req.Endpoint = replaceUser.Endpoint
 	}
-	if (replace || retyped) && before.ETag == "" && !c.Settling { // writing the whole would undo a concurrent change
+	if (replace || changesType) && before.ETag == "" && !c.Settling { // writing the whole would undo a concurrent change
 		if now, _, failed := readUser(c, id); failed != nil {
 			return *failed
 		} else if !now.Get("lastUpdated").Equal(before.Get("lastUpdated")) || !compare.WithoutNulls(now.Get("profile")).Equal(compare.WithoutNulls(before.Get("profile"))) {

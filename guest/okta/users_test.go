@@ -428,8 +428,8 @@ func TestSearchUsers_EachResponse_HasItsOutcome(t *testing.T) {
 	}
 }
 
-// goesOn reads a list of n records, with ids 0, 1, …, with each limit from each cursor. Each record must come once.
-func goesOn(t *testing.T, op, input string, n int, org func(abi.Request) hosttest.Answer) {
+// listsOnceForEveryLimit reads a list of n records, with ids 0, 1, …, with each limit from each cursor. Each record must come once.
+func listsOnceForEveryLimit(t *testing.T, op, input string, n int, org func(abi.Request) hosttest.Answer) {
 	t.Helper()
 	for limit := 1; limit <= n+1; limit++ {
 		h := &hosttest.Host{Answer: org}
@@ -457,7 +457,7 @@ func goesOn(t *testing.T, op, input string, n int, org func(abi.Request) hosttes
 }
 
 func TestSearchUsers_EveryLimit_ListsEachUserOnce(t *testing.T) {
-	goesOn(t, "search_users", `{"search":"x","page_size":3}`, 8, users(8))
+	listsOnceForEveryLimit(t, "search_users", `{"search":"x","page_size":3}`, 8, users(8))
 }
 
 // slashed is a user whose login cannot be in a path.

@@ -46,7 +46,7 @@ var zoneOperations = []connector.Operation{
 		Columns:   zoneColumns,
 		Display:   zoneDisplay,
 		Endpoints: []*abi.Endpoint{&getZones},
-		List:      &connector.List{Endpoint: getZones.Endpoint, Query: []connector.Param{{"filter", "filter"}}, Sheds: true},
+		List:      &connector.List{Endpoint: getZones.Endpoint, Query: []connector.Param{{"filter", "filter"}}, OptionalLimit: true},
 	},
 	{
 		Name:        "get_zone",

@@ -21,8 +21,8 @@ type Walk struct {
 
 	// Judge says what a failure means for the rest of the walk.
 	Judge func(PartFailure) Verdict
-	// Says writes a report of the walk so far, as members of the result.
-	Says func(*jsonval.Writer, Tally)
+	// Report writes a report of the walk so far, as members of the result.
+	Report func(*jsonval.Writer, Tally)
 	// Refused makes a walk fail if every part of it was skipped.
 	Refused bool
 }
@@ -222,9 +222,9 @@ func (w *Walk) nextKind(pos *position) {
 // result returns the result of one page of the walk.
 func (w *Walk) result(c *connector.Call, pos position, warning string) connector.Result {
 	r := connector.Result{Outcome: abi.Succeeded, List: true}
-	var says jsonval.Writer
-	w.Says(&says, pos.Tally)
-	r.Output = says.String()
+	var report jsonval.Writer
+	w.Report(&report, pos.Tally)
+	r.Output = report.String()
 	if warning != "" {
 		r.Warnings = []string{warning}
 	}

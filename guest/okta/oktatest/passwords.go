@@ -58,7 +58,7 @@ func (o *Org) checkPassword(profile gjson.Result, value string) error {
 	}
 	if rules.Get("excludeUsername").Bool() {
 		wanted = append(wanted, "no parts of your username")
-		met = met && !holdsPartOf(value, profile.Get("login").Str)
+		met = met && !containsPartOf(value, profile.Get("login").Str)
 	}
 	for _, name := range rules.Get("excludeAttributes").Array() {
 		wanted = append(wanted, "does not include your "+name.Str)
@@ -75,7 +75,7 @@ func (o *Org) checkPassword(profile gjson.Result, value string) error {
 	return invalid("password", cause)
 }
 
-func holdsPartOf(password, login string) bool {
+func containsPartOf(password, login string) bool {
 	password = strings.ToLower(password)
 	if at := strings.LastIndexByte(login, '.'); at > strings.IndexByte(login, '@') {
 		login = login[:at] // without the top-level domain
