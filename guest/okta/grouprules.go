@@ -28,7 +28,7 @@ func groupRules(c *connector.Call) (rules []jsonval.Value, unread string) {
 }
 
 // ruleEffects warns about the group rules that a change of a group affects. effect returns the warning for a rule, or an
-// empty string. If the rules cannot be read, a warning effect that.
+// empty string. If the rules cannot be read, a warning says that.
 func ruleEffects(c *connector.Call, what string, effect func(rule jsonval.Value) string) (warnings []string) {
 	rules, unread := groupRules(c)
 	for _, r := range rules {

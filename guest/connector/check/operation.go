@@ -168,8 +168,8 @@ func (c *checker) paging(where string, op *connector.Operation) {
 	case l.PageNumber != "" && follows(op.Source):
 		c.add(where, "Follow cannot read a list by PageNumber, since a page that fills up later would be lost: write a Source")
 	}
-	if (l.MaxPage > 0 || l.Sheds) && c.cn.Service.PageParam == "" {
-		c.add(where, "it has a size of pages (MaxPage or Sheds), and Service.PageParam does not say which query parameter takes it")
+	if (l.MaxPage > 0 || l.OptionalLimit) && c.cn.Service.PageParam == "" {
+		c.add(where, "it has a size of pages (MaxPage or OptionalLimit), and Service.PageParam does not say which query parameter takes it")
 	}
 }
 
