@@ -139,7 +139,7 @@ func TestInvoke_HostileModuleThatSettles_WritesOnlyToTheSameObject(t *testing.T)
 		t.Run(c.name, func(t *testing.T) {
 			now := hosttest.NewClock(planTime)
 			conn, got := hostile(t, func(_ *host.Config, o *host.ConnectOptions) {
-				o.Journal, o.Now = hosttest.Dying(hosttest.Journal(t, journal.Options{})), now.Now
+				o.Journal, o.Now = hosttest.Killed(hosttest.Journal(t, journal.Options{})), now.Now
 			})
 			input := harm([]string{c.first}, []string{c.then})
 			key := host.InvokeOptions{IdempotencyKey: "k"}

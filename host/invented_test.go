@@ -28,7 +28,7 @@ func depot(t *testing.T, change func(*host.Config, *host.ConnectOptions)) (*host
 		d.Put(fmt.Sprint("drill-", i+1), "AB"[i%2:i%2+1])
 	}
 	got := &hosttest.Recorder{Handler: d}
-	config, opts := host.Config{Name: "depot", Grants: abi.Classes()}, host.ConnectOptions{Sleep: hosttest.Briefly}
+	config, opts := host.Config{Name: "depot", Grants: abi.Classes()}, host.ConnectOptions{Sleep: hosttest.ShortSleep}
 	if change != nil {
 		change(&config, &opts)
 	}
@@ -238,7 +238,7 @@ func TestInvoke_InventedKind_LostAnswer_IsSettledByReading(t *testing.T) {
 // The process dies after its write. Then the command is repeated with its key.
 func TestInvoke_InventedKind_DeadRun_IsSettled(t *testing.T) {
 	j := hosttest.Journal(t, journal.Options{})
-	c, d, _ := depot(t, func(_ *host.Config, o *host.ConnectOptions) { o.Journal = hosttest.Dying(j) })
+	c, d, _ := depot(t, func(_ *host.Config, o *host.ConnectOptions) { o.Journal = hosttest.Killed(j) })
 	key := host.InvokeOptions{IdempotencyKey: "k"}
 	invoke(t, c, abi.Succeeded, "move_item", `{"sku":"drill-1","shelf":"C"}`, key)
 	again := hosttest.Again(t, c, host.ConnectOptions{Journal: j}, nil)

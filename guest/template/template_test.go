@@ -106,7 +106,7 @@ func atoi(s string) int { n, _ := strconv.Atoi(s); return n }
 
 func connect(t *testing.T, s *service, grants ...abi.Class) *host.Connection {
 	t.Helper()
-	return hosttest.Serve(t, built.Module(t), s, host.Config{Grants: grants}, host.ConnectOptions{Sleep: hosttest.Briefly})
+	return hosttest.Serve(t, built.Module(t), s, host.Config{Grants: grants}, host.ConnectOptions{Sleep: hosttest.ShortSleep})
 }
 
 func TestTemplate_Table_HasEveryNote(t *testing.T) {

@@ -75,9 +75,9 @@ func Again(tb testing.TB, c *host.Connection, opts host.ConnectOptions, change f
 	return Connect(tb, c.Module(), config, opts)
 }
 
-// Briefly is a ConnectOptions.Sleep that waits for a fiftieth of the time. The events that these tests wait for have already
+// ShortSleep is a ConnectOptions.Sleep that waits for a fiftieth of the time. The events that these tests wait for have already
 // happened, or never happen.
-func Briefly(ctx context.Context, d time.Duration) error {
+func ShortSleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d / 50):
 		return nil

@@ -20,17 +20,17 @@ func Journal(tb testing.TB, opts journal.Options) *journal.File {
 	return j
 }
 
-// Dying returns a view of j whose claims fail to record the end of a run, as if the process were killed before.
-func Dying(j journal.Journal) journal.Journal { return dying{j} }
+// Killed returns a view of j whose claims fail to record the end of a run, as if the process were killed before.
+func Killed(j journal.Journal) journal.Journal { return killed{j} }
 
-type dying struct{ journal.Journal }
+type killed struct{ journal.Journal }
 
-func (d dying) Claim(ctx context.Context, scope, key, fingerprint string) (journal.Claim, error) {
+func (d killed) Claim(ctx context.Context, scope, key, fingerprint string) (journal.Claim, error) {
 	c, err := d.Journal.Claim(ctx, scope, key, fingerprint)
-	return dyingClaim{c}, err
+	return killedClaim{c}, err
 }
 
-type dyingClaim struct{ journal.Claim }
+type killedClaim struct{ journal.Claim }
 
-func (dyingClaim) Done(context.Context, json.RawMessage) error { return errors.New("killed") }
-func (dyingClaim) Forget(context.Context) error                { return errors.New("killed") }
+func (killedClaim) Done(context.Context, json.RawMessage) error { return errors.New("killed") }
+func (killedClaim) Forget(context.Context) error                { return errors.New("killed") }

@@ -33,7 +33,7 @@ func connectOld(t *testing.T, wasm []byte, org *compat.Org, opts host.ConnectOpt
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.Secrets, opts.Sleep = hosttest.Secret(compat.Token), hosttest.Briefly
+	opts.Secrets, opts.Sleep = hosttest.Secret(compat.Token), hosttest.ShortSleep
 	opts.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
 	}

@@ -246,7 +246,7 @@ func TestAudit_AccountHangs_DoesNotUseTheWritesTime(t *testing.T) {
 // TestAudit_OfASettledWrite_NamesItsTarget: this run sent nothing, and reports the earlier run's write.
 func TestAudit_OfASettledWrite_NamesItsTarget(t *testing.T) {
 	k, j := &hosttest.Audit{}, hosttest.Journal(t, journal.Options{})
-	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) { o.Journal = hosttest.Dying(j) })
+	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) { o.Journal = hosttest.Killed(j) })
 	key := host.InvokeOptions{IdempotencyKey: "k"}
 	input := json.RawMessage(`{"user":"alan.turing@example.com"}`)
 	if res, err := c.Invoke(context.Background(), "deactivate_user", input, key); err != nil {

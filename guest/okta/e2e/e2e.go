@@ -20,7 +20,7 @@ func Start(tb testing.TB, sim oktatest.Config, change Change) (*host.Connection,
 	org := oktatest.New(sim).Start()
 	tb.Cleanup(func() { _ = org.Close() })
 	config := host.Config{Name: "actor", BaseURL: org.URL, Grants: abi.Classes()}
-	opts := host.ConnectOptions{Secrets: hosttest.Secret(org.Token()), Sleep: hosttest.Briefly}
+	opts := host.ConnectOptions{Secrets: hosttest.Secret(org.Token()), Sleep: hosttest.ShortSleep}
 	if change != nil {
 		change(&config, &opts)
 	}
@@ -30,5 +30,5 @@ func Start(tb testing.TB, sim oktatest.Config, change Change) (*host.Connection,
 // Again makes a second connection to an org, as another process would.
 func Again(tb testing.TB, c *host.Connection, org *oktatest.Server, change Change) *host.Connection {
 	tb.Helper()
-	return hosttest.Again(tb, c, host.ConnectOptions{Secrets: hosttest.Secret(org.Token()), Sleep: hosttest.Briefly}, change)
+	return hosttest.Again(tb, c, host.ConnectOptions{Secrets: hosttest.Secret(org.Token()), Sleep: hosttest.ShortSleep}, change)
 }

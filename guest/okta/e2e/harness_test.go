@@ -71,7 +71,7 @@ func bound(t *testing.T, h http.Handler, grants ...abi.Class) *host.Connection {
 
 func boundWith(t *testing.T, h http.Handler, opts host.ConnectOptions, grants ...abi.Class) *host.Connection {
 	t.Helper()
-	opts.Sleep = hosttest.Briefly
+	opts.Sleep = hosttest.ShortSleep
 	return hosttest.Serve(t, hosttest.Connector.Module(t), h, host.Config{Name: "real", Grants: grants}, opts)
 }
 
@@ -88,7 +88,7 @@ func withToken(org *oktatest.Org) http.Handler {
 // connectTo returns a connection with every grant to an address.
 func connectTo(t *testing.T, url string, change e2e.Change) *host.Connection {
 	t.Helper()
-	config, opts := host.Config{Name: "actor", BaseURL: url, Grants: abi.Classes()}, host.ConnectOptions{Sleep: hosttest.Briefly}
+	config, opts := host.Config{Name: "actor", BaseURL: url, Grants: abi.Classes()}, host.ConnectOptions{Sleep: hosttest.ShortSleep}
 	if change != nil {
 		change(&config, &opts)
 	}

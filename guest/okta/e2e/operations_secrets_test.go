@@ -141,7 +141,7 @@ func TestRevokeSession_ID_IsNotStored(t *testing.T) {
 	}
 	var audited bytes.Buffer
 	c, org := actor(t, func(_ *host.Config, o *host.ConnectOptions) {
-		o.Journal, o.Auditor = hosttest.Dying(j), host.AuditLog{Handler: slog.NewJSONHandler(&audited, nil)}
+		o.Journal, o.Auditor = hosttest.Killed(j), host.AuditLog{Handler: slog.NewJSONHandler(&audited, nil)}
 	})
 	id := get(t, org.Org.Sessions()[0], "id")
 	key := host.InvokeOptions{IdempotencyKey: "k"}

@@ -65,7 +65,7 @@ func TestKey_AfterItsObjectChanged_ChangesNoOther(t *testing.T) {
 			var okta hosttest.Clock
 			okta.Set(time.Now().Truncate(time.Second))
 			j := hosttest.Journal(t, journal.Options{})
-			conn, org := e2e.Start(t, oktatest.Config{Now: okta.Now}, withJournal(hosttest.Dying(j)))
+			conn, org := e2e.Start(t, oktatest.Config{Now: okta.Now}, withJournal(hosttest.Killed(j)))
 			others := e2e.Again(t, conn, org, nil)
 			otherClient := func(s step) {
 				t.Helper()
@@ -111,7 +111,7 @@ func TestKey_WithoutOktasClock_IsNotSentAgain(t *testing.T) {
 	}
 	const suspend = `{"user":"ada.lovelace@example.com","action":"suspend"}`
 	key := host.InvokeOptions{IdempotencyKey: "k"}
-	if res, _ := with(hosttest.Dying(j)).Invoke(ctx, "user_lifecycle_action", json.RawMessage(suspend), key); res.Outcome != abi.Succeeded {
+	if res, _ := with(hosttest.Killed(j)).Invoke(ctx, "user_lifecycle_action", json.RawMessage(suspend), key); res.Outcome != abi.Succeeded {
 		t.Fatalf("%+v", res)
 	}
 	okta.Set(okta.Now().Add(48 * time.Hour))
@@ -143,7 +143,7 @@ func TestKey_InDoubt_DoesNotExpire(t *testing.T) {
 	var local hosttest.Clock
 	local.Set(time.Now())
 	j := hosttest.Journal(t, journal.Options{Now: local.Now})
-	conn, org := actor(t, withJournal(hosttest.Dying(j)))
+	conn, org := actor(t, withJournal(hosttest.Killed(j)))
 	key := host.InvokeOptions{IdempotencyKey: "k"}
 	const reset = `{"user":"ada.lovelace@example.com","action":"reset_factors"}`
 	if res, _ := conn.Invoke(ctx, "user_lifecycle_action", json.RawMessage(reset), key); res.Outcome != abi.Succeeded {

@@ -72,7 +72,7 @@ func TestKey_RunKilled_IsSettled(t *testing.T) {
 			var okta hosttest.Clock
 			okta.Set(time.Now().Truncate(time.Second))
 			j := hosttest.Journal(t, journal.Options{})
-			conn, org := e2e.Start(t, oktatest.Config{Now: okta.Now}, withJournal(hosttest.Dying(j)))
+			conn, org := e2e.Start(t, oktatest.Config{Now: okta.Now}, withJournal(hosttest.Killed(j)))
 			if !c.writeSent {
 				for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 					org.Org.Inject(oktatest.Fault{Kind: oktatest.ResetBefore, Method: method, Times: 1})
@@ -262,7 +262,7 @@ func TestReactivateUser_RunKilled_IsSettled(t *testing.T) {
 			j := hosttest.Journal(t, journal.Options{})
 			var okta hosttest.Clock
 			okta.Set(time.Now().Truncate(time.Second))
-			conn, org := e2e.Start(t, oktatest.Config{Now: okta.Now}, withJournal(hosttest.Dying(j)))
+			conn, org := e2e.Start(t, oktatest.Config{Now: okta.Now}, withJournal(hosttest.Killed(j)))
 			others := e2e.Again(t, conn, org, nil)
 			in := json.RawMessage(`{"user":"nils@example.com"}`)
 			steps := []string{"create_user", `{"profile":{"login":"nils@example.com","email":"nils@example.com","firstName":"Nils","lastName":"Aall"},"activate":false}`}
