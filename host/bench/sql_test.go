@@ -60,6 +60,43 @@ func userServer() *httptest.Server {
 	}))
 }
 
+// BenchmarkSQL_ProcessAgainstInProcess reads 100,000 users with the SQL process, which gets each page over a pipe, and with
+// DuckDB in this process. It reports the ratios of the medians, for a query over two columns and for one that keeps every
+// column.
+func BenchmarkSQL_ProcessAgainstInProcess(b *testing.B) {
+	const rounds = 7
+	server := userServer()
+	defer server.Close()
+	ctx := context.Background()
+	c := connect(b, server.URL)
+	var dbs [2]*sql.DB
+	for i := range dbs {
+		var err error
+		if dbs[i], err = sql.Open(ctx, sql.Config{Connections: []*host.Connection{c}, UnsafeInProcess: i == 1}); err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = dbs[i].Close() }()
+	}
+	for b.Loop() {
+		for _, q := range []struct{ name, query string }{
+			{"two-columns", `SELECT status, count(*), max(last_login) FROM connector_table('okta', 'list_users', '{}') GROUP BY status ORDER BY status`},
+			{"every-column", `CREATE OR REPLACE TABLE kept AS FROM connector_table('okta', 'list_users', '{}')`},
+		} {
+			var took [2][]time.Duration
+			for round := range 2 * rounds {
+				start := time.Now()
+				if err := dbs[round%2].Run(ctx, q.query, func(*sql.Result) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+				took[round%2] = append(took[round%2], time.Since(start))
+			}
+			b.ReportMetric(float64(median(took[0]))/float64(median(took[1])), "×in-process-"+q.name)
+			b.ReportMetric(median(took[0]).Seconds()*1000, "ms-"+q.name)
+		}
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
 // BenchmarkSQL reads 100,000 users with SQL, and through an export: list_users is written as NDJSON, which DuckDB's read_json_auto
 // reads. It reports the ratios of the medians, for a query of two columns and for one of every column.
 func BenchmarkSQL(b *testing.B) {

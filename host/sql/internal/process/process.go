@@ -97,18 +97,20 @@ func Start(q Statement, o Options) (*Process, error) {
 	if err := c.exec(); err != nil {
 		return nil, fmt.Errorf("the SQL process cannot be started: %w", err)
 	}
-	stop := c.watch(q, 0, 1<<62)
-	defer stop()
+	stop := c.watch(q, 0, 0) // no gauge yet: RLIMIT_DATA bounds the memory
 	setup := o.Setup
 	setup.Data = uint64(setup.Memory) + dataAside
-	if err := c.talk.SendJSON(wire.Setup, setup); err != nil {
-		return nil, c.ended(err)
+	err := c.talk.SendJSON(wire.Setup, setup)
+	f := frame{err: err}
+	if err == nil {
+		f = c.next()
 	}
-	f := c.next()
+	stop()
 	switch {
 	case f.err != nil:
+		err := c.ended(f.err)
 		_ = c.Close()
-		return nil, f.err
+		return nil, err
 	case f.kind == wire.End:
 		_ = c.Close()
 		var end wire.EndMessage

@@ -1,0 +1,5 @@
+//go:build long
+
+package sql_test
+
+const hostileStatements = 1000
