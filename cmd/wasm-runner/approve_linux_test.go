@@ -58,7 +58,7 @@ func TestApproval_AtATerminal_IsAsked(t *testing.T) {
 			k := onPty(t, o, "--config", config, "invoke", "deactivate_user", input)
 			k.keys(c.ahead)
 			close(typed)
-			k.await(`deactivate_user(\x1b\[0m)? on okta is destructive\. Its input:\r\n  \{"user":"alan\.turing@example\.com"\}`)
+			k.await(`deactivate_user(\x1b\[0m)? on okta has class destructive\. Its input:\r\n  \{"user":"alan\.turing@example\.com"\}`)
 			k.await(`POST /api/v1/users/00u[^/]+/lifecycle/deactivate\?sendEmail=false`)
 			k.await(`"status": .*"ACTIVE"`)
 			k.await(`"title": .*"boss\\u202e\\u009b2Kx"`)
@@ -94,7 +94,7 @@ func TestPlan_AtATerminal_IsText(t *testing.T) {
 	code := k.wait()
 	text := strings.ReplaceAll(k.raw(), "\r\n", "\n")
 	for _, want := range []string{
-		"deactivate_user on okta is destructive. It would send:\n  POST /api/v1/users/00u", "What is there now:\n  {\n    \"id\": \"00u", `    "status": "ACTIVE",`,
+		"deactivate_user on okta has class destructive. It would send:\n  POST /api/v1/users/00u", "What is there now:\n  {\n    \"id\": \"00u", `    "status": "ACTIVE",`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The main job, on a simulated org that lives as long as this script: tail its log, look a user up, and try a write that
-# was not granted. make run calls it. It fails when a step does not end as it should.
+# Shows the main uses on a simulated org, which ends with this script: read its log, look up a user, and try a write
+# that is not granted. make run calls it. It fails if a step has another exit code than expected.
 #
 #   sh cmd/wasm-runner/demo.sh [bin/wasm-runner]
 set -eu
@@ -10,8 +10,7 @@ org=
 trap '[ -z "$org" ] || { kill "$org" 2>/dev/null; wait "$org" 2>/dev/null; }; rm -rf "$work"' EXIT
 
 explain() { printf '\n# %s\n' "$*"; }
-# run CODE ARGS… shows a command as one would type it, runs it, shows the beginning of what it prints, and wants it to
-# end with CODE.
+# run CODE ARGS… prints a command, runs it, prints the beginning of its output, and checks that its exit code is CODE.
 run() {
   want=$1
   shift
@@ -27,22 +26,22 @@ run() {
   if [ "$lines" -gt 8 ]; then echo "… $lines lines in all"; fi
   cat "$work/err"
   if [ "$code" -ne 0 ]; then echo "[exit code $code]"; fi
-  if [ "$code" -ne "$want" ]; then echo "demo: that should have ended with exit code $want" >&2; exit 1; fi
+  if [ "$code" -ne "$want" ]; then echo "demo: want exit code $want, found $code" >&2; exit 1; fi
 }
 
 case $runner in /*) ;; *) runner=$PWD/$runner ;; esac
 "$runner" simulate --connection-file "$work/okta.yaml" >/dev/null &
 org=$!
 while [ ! -e "$work/okta.yaml" ]; do
-  kill -0 "$org" # else there is nothing to wait for
+  kill -0 "$org" # stop if it has ended
   sleep 0.05
 done
 
 explain "Does the connection to the org work? (wasm-runner simulate runs in the background; okta.yaml is its connection file.)"
 run 0 check
-explain "The org's System Log, one JSON object a line. The checkpoint file keeps how far it was read."
+explain "The org's System Log, one JSON object a line. The checkpoint file holds the position."
 run 0 source poll_system_log_page --checkpoint cp.json
-explain "Run again, it writes only what is new: nothing."
+explain "A second run writes only new events: there are none."
 run 0 source poll_system_log_page --checkpoint cp.json
 explain "One user, by login. The token that the request carried never entered the sandbox."
 run 0 invoke lookup_user '{"user":"ada.lovelace@example.com"}'
@@ -56,7 +55,7 @@ explain "A write that is not granted is denied before anything is sent."
 run 3 invoke deactivate_user '{"user":"alan.turing@example.com"}'
 explain "Granted for this run, it succeeds."
 run 0 --grant destructive invoke deactivate_user '{"user":"alan.turing@example.com"}'
-explain "Once more: it was so already, nothing was done, and the outcome says it."
+explain "Once more: the user is already deactivated, so nothing is sent, and the outcome is unchanged."
 run 0 --grant destructive invoke deactivate_user '{"user":"alan.turing@example.com"}'
-explain "The log knows of it: these events are all that is new."
+explain "The log has the new events of this change."
 run 0 source poll_system_log_page --checkpoint cp.json

@@ -112,7 +112,7 @@ func (o *invokeOptions) run(ctx context.Context) error {
 	for _, w := range answer.Meta.Warnings {
 		a.Warnf("%s: %s", answer.Operation, w)
 	}
-	tell := func() {
+	warn := func() {
 		warnUnsent(a, answer)
 		if more := moreRecords(s.Module, answer, in); more != "" {
 			a.Warnf("%s: %s", answer.Operation, more)
@@ -120,9 +120,9 @@ func (o *invokeOptions) run(ctx context.Context) error {
 	}
 	if _, terminal := term.Columns(a.Stdout); o.format == "text" || o.format == "" && terminal {
 		err = o.printText(s, answer)
-		tell() // below the result, where a person looks
+		warn() // below the result, where a person looks
 	} else {
-		tell()
+		warn()
 		err = encode(a, answer)
 	}
 	if err != nil {
@@ -180,8 +180,8 @@ func moreRecords(m *host.Module, result *abi.Result, input json.RawMessage) stri
 	if err != nil || result.NextCursor == "" || !result.Outcome.OK() || op.On(abi.Ingest) || cli.HasMember(input, "limit") {
 		return ""
 	}
-	const said = "next_cursor goes on" // part of the host's own warning about the cut
-	if slices.ContainsFunc(result.Meta.Warnings, func(w string) bool { return strings.Contains(w, said) }) {
+	const ownWarning = "next_cursor goes on" // part of the host's own warning about the cut
+	if slices.ContainsFunc(result.Meta.Warnings, func(w string) bool { return strings.Contains(w, ownWarning) }) {
 		return ""
 	}
 	n := gjson.GetBytes(result.Output, "records.#").Int()

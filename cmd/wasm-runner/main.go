@@ -2,7 +2,7 @@
 // rows (table), SQL (sql). It also says what a module is (describe), whether a connection works (check), what an audit holds
 // (audit), and serves a simulated org to try it all against (simulate).
 //
-// The way of a command: main.go → root.go → the command's file, here or in a package below internal → internal/cli/session.go,
+// A command goes from main.go to root.go, to its own file here or in a package below internal, and to internal/cli/session.go,
 // which loads the module and connects.
 package main
 

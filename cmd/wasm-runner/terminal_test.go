@@ -104,7 +104,7 @@ func screenCases() []screenCase {
 		{name: "invoke that changes members", args: []string{"invoke", "update_user", `{"user":"alan.turing@example.com","profile":{"title":"Logician"}}`}, hold: "/users",
 			shows: []string{`^update_user: succeeded`, `^  profile\.title .*→`}, stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: update_user: interrupted`}},
 		{name: "invoke --plan", args: []string{"invoke", "update_user", `{"user":"alan.turing@example.com","profile":{"title":"Logician"}}`, "--plan"}, hold: "/users",
-			shows:   []string{`^update_user on okta is write\.`, `^It would change:$`, `^  profile\.title .*→`, `^What is there now:$`, `^wasm-runner: update_user: nothing was sent: 1 write would be sent`},
+			shows:   []string{`^update_user on okta has class write\.`, `^It would change:$`, `^  profile\.title .*→`, `^What is there now:$`, `^wasm-runner: update_user: nothing was sent: 1 write would be sent`},
 			stopped: cli.ExitInterrupted, stopShows: []string{`^wasm-runner: update_user: interrupted`}},
 		{name: "invoke with approval", args: []string{"invoke", "deactivate_user", `{"user":"alan.turing@example.com"}`},
 			reach: func(k *keyboard, _ string) { k.await(`Send it\?.* \[y/N\] `) }, end: func(k *keyboard) { k.keys("y\r") },

@@ -48,7 +48,7 @@ type foundModule struct {
 	Sum  string // SHA-256 in hex; empty where it is not known yet
 }
 
-// moduleFile is the module of this run. It is found once, and so is what the runner must know before the module is loaded.
+// moduleFile caches the module of this run, its kind and the schema of its connections.
 type moduleFile struct {
 	find  sync.Once
 	found foundModule

@@ -39,7 +39,7 @@ func (s Style) Plan(r *abi.Result, connection string, class abi.Class) string {
 func (s Style) heading(b *strings.Builder, operation, connection string, class abi.Class, next string) {
 	line := operation + " on " + term.Printable(connection)
 	if class != "" {
-		line += " is " + string(class)
+		line += " has class " + string(class)
 	}
 	text := strings.Join(s.wrap(line+". "+next, 4), "\n")
 	b.WriteString(s.Palette.Strong(operation) + strings.TrimPrefix(text, operation) + "\n")

@@ -58,7 +58,7 @@ func TestQuestion_OfAWrite_ShowsWhatItChanges(t *testing.T) {
 		State:    json.RawMessage(`{"id":"00u1","profile":{"title":"a","city":"Rome"},"_links":{}}`),
 		Related:  []json.RawMessage{json.RawMessage(`[]`)},
 		Warnings: []string{"mail is sent"}}}
-	want := `update_user on prod is write. Its input:
+	want := `update_user on prod has class write. Its input:
   {"user":"ada"}
 It would send:
   POST /users/00u1?x=1 {"profile":{"title":"b","city":"Rome"}}
