@@ -130,6 +130,8 @@ type Operation struct {
 	Display   []string   `json:"display,omitempty"`
 	Key       string     `json:"key,omitempty"` // path of a record's key, which is stable and unique within the connection
 	Endpoints []Endpoint `json:"endpoints"`
+	// Rejections are codes of errors with which the operation itself refuses (outcome rejected), besides the service's refusals.
+	Rejections []string `json:"rejections,omitempty"`
 	// Backfill names, for a source, the operation that reads a closed range of the same records.
 	Backfill *Backfill `json:"backfill,omitempty"`
 }
@@ -318,6 +320,11 @@ func (o *Operation) Check() error {
 		case Varchar, Boolean, BigInt, Double, TimestampTZ, JSON:
 		default:
 			return fmt.Errorf("column %q: type %q is not known", c.Name, c.Type)
+		}
+	}
+	for i, code := range o.Rejections {
+		if !name(code) || slices.Contains(o.Rejections[:i], code) {
+			return fmt.Errorf("rejections: %q is not a name, or is listed twice", code)
 		}
 	}
 	return o.checkDisplay()

@@ -24,7 +24,7 @@ func sound() abi.Manifest {
 			{Name: "poll", Class: abi.Read, Surfaces: []abi.Surface{abi.Ingest}, Idempotency: abi.Safe, InputSchema: object,
 				Endpoints: []abi.Endpoint{{Endpoint: "GET /log", Bucket: "log"}}, Backfill: &abi.Backfill{Operation: "range", Time: "at"}},
 			{Name: "range", Class: abi.Read, Surfaces: []abi.Surface{abi.SQL}, Idempotency: abi.Safe, InputSchema: object,
-				Columns: []abi.Column{{Name: "at", Type: abi.TimestampTZ, Path: "at"}, {Name: "who", Type: abi.JSON, Path: "who"}}, Display: []string{"at", "who:name"},
+				Columns: []abi.Column{{Name: "at", Type: abi.TimestampTZ, Path: "at"}, {Name: "who", Type: abi.JSON, Path: "who"}}, Display: []string{"at", "who:name"}, Rejections: []string{"too_large"},
 				Endpoints: []abi.Endpoint{{Endpoint: "GET /log", Bucket: "log", Query: []string{"from", "to"}}}},
 			{Name: "join", Class: abi.Write, ClassRules: []abi.ClassRule{{Field: "all", Class: abi.Privileged}}, Surfaces: []abi.Surface{abi.Axon}, Idempotency: abi.Verified, InputSchema: object,
 				Endpoints: []abi.Endpoint{
@@ -96,6 +96,9 @@ func TestManifest_Check_OfMinorVersion1(t *testing.T) {
 			*m = minor0()
 			m.Operations[0].Columns, m.Operations[0].Display = []abi.Column{{Name: "at", Type: abi.JSON}}, []string{"at"}
 		}, "display needs minor version 1"},
+		"minor 0 with rejections":      {func(m *abi.Manifest) { *m = minor0(); m.Operations[0].Rejections = []string{"a"} }, "rejections needs minor version 1"},
+		"a rejection twice":            {func(m *abi.Manifest) { m.Operations[1].Rejections = []string{"a", "a"} }, `rejections: "a"`},
+		"a rejection of no name":       {func(m *abi.Manifest) { m.Operations[1].Rejections = []string{"A b"} }, `rejections: "A b"`},
 		"a display of no column":       {func(m *abi.Manifest) { m.Operations[1].Display[0] = "atx" }, `display: "atx" is not a column`},
 		"a display of a column twice":  {func(m *abi.Manifest) { m.Operations[1].Display[0] = "who" }, `display: column "who" is listed twice`},
 		"a display with an empty path": {func(m *abi.Manifest) { m.Operations[1].Display[1] = "who:" }, `display: "who:": only a column of type JSON`},

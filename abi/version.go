@@ -162,6 +162,9 @@ func (m *Manifest) ofMinor1() string {
 		if m.Operations[i].Display != nil {
 			return "display"
 		}
+		if m.Operations[i].Rejections != nil {
+			return "rejections"
+		}
 		for _, e := range m.Operations[i].Endpoints {
 			switch {
 			case e.Query != nil:

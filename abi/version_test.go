@@ -83,7 +83,7 @@ func TestParseManifest_OfMinor0_IsFilled(t *testing.T) {
 	old.Operations[0] = sound().Operations[0]
 	old.Operations[0].Backfill = nil
 	old.Operations = append(old.Operations, sound().Operations[1])
-	old.Operations[1].Display = nil
+	old.Operations[1].Display, old.Operations[1].Rejections = nil, nil
 	old.Operations[1].Endpoints = []abi.Endpoint{{Endpoint: "GET /log", Bucket: "log"}}
 	raw, err := json.Marshal(old)
 	if err != nil {

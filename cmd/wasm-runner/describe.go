@@ -223,6 +223,10 @@ func outcomesOf(op *abi.Operation) []possible {
 		granted = append(granted, string(c))
 	}
 	denied := "class " + strings.Join(granted, " or ") + " is not granted"
+	rejected := "the service refuses"
+	if len(op.Rejections) > 0 {
+		rejected += ", or the operation does, with the code " + strings.Join(op.Rejections, ", ")
+	}
 	all := []possible{{abi.Succeeded, "the answer is complete"}}
 	if writes {
 		denied += ", or the write is not approved"
@@ -236,7 +240,7 @@ func outcomesOf(op *abi.Operation) []possible {
 	if hasTarget {
 		all = append(all, possible{abi.NotFound, "an object that the input names is not there"})
 	}
-	all = append(all, possible{abi.Rejected, "the service or a check of the operation refuses; error.code says why"},
+	all = append(all, possible{abi.Rejected, rejected},
 		possible{abi.Throttled, "a rate limit is reached for longer than --timeout"},
 		possible{abi.Unavailable, "the network or the service fails"})
 	if writes {

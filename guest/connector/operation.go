@@ -26,6 +26,7 @@ type Operation struct {
 	Columns     []Column
 	Display     string // columns that a table for people shows, separated by spaces; see abi.Operation.Display
 	Endpoints   []*abi.Endpoint
+	Rejects     string // codes with which the operation itself refuses, separated by spaces; see abi.Operation.Rejections
 
 	Get    *Get               // reads one object from one endpoint
 	List   *List              // reads records from one endpoint
@@ -84,6 +85,9 @@ func (op *Operation) manifest(serviceName string) string {
 	}
 	w.StrIf("key", op.Key)
 	w.Raw("endpoints", texts.JSONArray(op.Endpoints, encode.Endpoint))
+	if op.Rejects != "" {
+		w.Strs("rejections", strings.Fields(op.Rejects))
+	}
 	if b := op.Backfill; b != nil {
 		var v jsonval.Writer
 		w.Raw("backfill", v.Str("operation", b.Operation).Str("time", b.Time).String())

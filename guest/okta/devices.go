@@ -95,6 +95,7 @@ var deviceOperations = []connector.Operation{
 		},
 		Example: `{"device":"guoTR3yslxGF2H07cwkO","action":"suspend"}`,
 		Key:     "id",
+		Rejects: "status",
 		Endpoints: []*abi.Endpoint{&getDevice, connector.WithClass(abi.Destructive, &deleteDevice), connector.WithClass(abi.Write, deviceLifecycle("activate")),
 			connector.WithClass(abi.Destructive, deviceLifecycle("deactivate")), connector.WithClass(abi.Destructive, deviceLifecycle("suspend")), connector.WithClass(abi.Write, deviceLifecycle("unsuspend"))},
 		Do: moveDevice,

@@ -46,6 +46,7 @@ var factorOperations = []connector.Operation{
 			connector.BoolInput("remove_recovery_enrollment", "also removes the factor's phone or e-mail as a means of recovery; has no effect if the factor is missing"),
 		},
 		Example:   `{"user":"ada.lovelace@example.com","factor":"sms"}`,
+		Rejects:   "ambiguous short_name",
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getFactors, &deleteFactor},
 		Do:        resetFactor,
 	},

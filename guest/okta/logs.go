@@ -35,6 +35,7 @@ var logOperations = []connector.Operation{
 		Key:       "uuid",
 		Columns:   logColumns,
 		Display:   logDisplay,
+		Rejects:   "limit",
 		Endpoints: []*abi.Endpoint{&getLogs},
 		List:      &pollLogs,
 		Source:    pollSource,

@@ -61,6 +61,7 @@ var sessionOperations = []connector.Operation{
 		Require: `"description":"give exactly one of session and user; oauth_tokens and forget_devices need user","oneOf":[{"required":["session"]},{"required":["user"]}],"if":{"required":["session"]},` +
 			`"then":{"not":{"anyOf":[{"required":["oauth_tokens"]},{"required":["forget_devices"]}]}}`,
 		Example:   `{"user":"ada.lovelace@example.com","oauth_tokens":true}`,
+		Rejects:   "short_name",
 		Endpoints: []*abi.Endpoint{&getUser, &getUsers, &getSession, &deleteSession, &deleteUserSessions},
 		Do:        revokeSession,
 	},

@@ -32,6 +32,7 @@ func TestManifest_OfMinor0_IsFilled(t *testing.T) {
 			old, _ = sjson.DeleteBytes(old, path+".backfill")
 		}
 		old, _ = sjson.DeleteBytes(old, path+".display")
+		old, _ = sjson.DeleteBytes(old, path+".rejections")
 		for j := range op.Get("endpoints").Array() {
 			old, _ = sjson.DeleteBytes(old, path+".endpoints."+strconv.Itoa(j)+".query")
 		}
@@ -45,7 +46,8 @@ func TestManifest_OfMinor0_IsFilled(t *testing.T) {
 	}
 	filled.Minor, filled.Requires = today.Minor, today.Requires
 	for i := range filled.Operations {
-		filled.Operations[i].Display = today.Operations[i].Display // hosts of minor version 0 did not know it
+		filled.Operations[i].Display = today.Operations[i].Display // hosts of minor version 0 did not know these
+		filled.Operations[i].Rejections = today.Operations[i].Rejections
 		for j := range filled.Operations[i].Endpoints {
 			filled.Operations[i].Endpoints[j].Query = today.Operations[i].Endpoints[j].Query
 		}
