@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	if *out == "" {
-		*out = nameOf(folder) + ".wasm" // of another Go module, in the working directory
+		*out = nameOf(folder) + ".wasm" // a package of another Go module, in the working directory
 		if root, err := pack.Root(); err == nil && root == dir {
 			*out = filepath.Join(root, "build", *out)
 		}

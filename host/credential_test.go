@@ -214,7 +214,7 @@ func TestAwaitToken_WhileItIsRead_CallsEndInTime(t *testing.T) {
 			first <- struct{}{}
 			resolve := resolver(func(ctx context.Context, _ string) (secrets.Value, error) {
 				select {
-				case <-first: // of Connect
+				case <-first: // the first read, by Connect
 				default:
 					waits(ctx)
 				}

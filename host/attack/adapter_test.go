@@ -49,7 +49,7 @@ func (m module) Connect(ctx context.Context, c conformance.Connection) (conforma
 	return session{conn, opts.Logger}, nil
 }
 
-// dialLoopback dials only loopback addresses, so that attacks do not leave this machine.
+// dialLoopback dials only loopback addresses, so that attacks stay on this machine.
 func dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {
 	if h, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(h).IsLoopback() {
 		return nil, errors.New("attacks dial only loopback addresses")

@@ -653,7 +653,7 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// TestWarningsAreLogged: what an operation says beside its rows has no place in a table, and is not lost.
+// TestWarningsAreLogged: a table has no place for an operation's warnings, so they are logged.
 func TestWarningsAreLogged(t *testing.T) {
 	org := oktatest.New(oktatest.Config{})
 	var log bytes.Buffer

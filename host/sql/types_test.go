@@ -225,7 +225,7 @@ func readers() map[string][2]string {
 	}
 }
 
-// served answers every request with what it was last told.
+// served answers every request with the body that was set last.
 type served struct {
 	body   []byte
 	status int

@@ -13,7 +13,7 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-// secretText stands in the file that no query may read.
+// secretText is the content of the file that no query may read.
 const secretText = "the text of a file that no query may read"
 
 // reaching are statements that reach out of the database: into files, the network, the process. DIR is a folder with a
@@ -139,8 +139,8 @@ func TestAQueryReachesNothingButItsConnections(t *testing.T) {
 	}
 }
 
-// TestTheDatabaseIsNoFileOfAQuery: DuckDB allows the paths of an attached database for its own use, the log beside it
-// among them, which need not be there.
+// TestTheDatabaseIsNoFileOfAQuery: DuckDB allows the paths of an attached database for its own use, its log
+// included, whether they exist or not.
 func TestTheDatabaseIsNoFileOfAQuery(t *testing.T) {
 	kept := filepath.Join(t.TempDir(), "kept.duckdb")
 	db := open(t, sql.Config{Database: kept})

@@ -239,6 +239,6 @@ func TestInstance_OfMessagesAndMemory_StaysUnderOneLimit(t *testing.T) {
 		t.Errorf("%d bytes of both memories, the limit is %d", total, limit)
 	}
 	if _, ok := in.module.Memory().Grow(uint32((limit - in.memory.size) / pageBytes)); ok {
-		t.Error("the linear memory grew to the limit beside messages")
+		t.Error("the linear memory grew to the limit although there are messages")
 	}
 }

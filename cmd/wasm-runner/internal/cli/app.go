@@ -23,7 +23,7 @@ type App struct {
 	Streams
 	LookupEnv func(string) (string, bool)
 	Now       func() time.Time
-	Build     func() (version, commit string) // of this program
+	Build     func() (version, commit string) // version and commit of this program
 
 	Flags     Flags
 	NameFiles bool // report which files of the working directory are used, not only at log level debug

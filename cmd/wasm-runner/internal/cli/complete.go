@@ -67,7 +67,7 @@ func CompleteFixed(cmd *cobra.Command, flag string, values []string) {
 	CompleteFlag(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// CompleteFlag sets the completion of a flag. It panics when the command has no such flag, which is a bug of this program.
+// CompleteFlag sets the completion of a flag. It panics if the command does not have the flag, which is a bug of this program.
 func CompleteFlag(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
 		panic(err)

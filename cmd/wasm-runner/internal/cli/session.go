@@ -23,7 +23,7 @@ type Session struct {
 	Module *host.Module
 	Conn   *host.Connection
 	others []*host.Connection // where a command uses several, those after conn
-	Org    *DemoOrg           // of --demo, else nil
+	Org    *DemoOrg           // the org of --demo, else nil
 }
 
 // Connections returns the session's connections.

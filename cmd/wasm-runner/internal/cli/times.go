@@ -22,7 +22,7 @@ func (a *App) TimeFlag(flag, text string) (t time.Time, relative bool, err error
 	return t, relative, nil
 }
 
-// InputTimes is AbsoluteTimes for the input of an operation. If the module has no such operation, the input stays as it is.
+// InputTimes is AbsoluteTimes for the input of an operation. If the module does not have the operation, the input stays as it is.
 func (a *App) InputTimes(m *host.Module, by, operation string, input json.RawMessage) (json.RawMessage, error) {
 	op, err := m.Operation(operation)
 	if err != nil || len(input) == 0 {

@@ -232,7 +232,7 @@ type tableRows struct {
 
 	sample [][]string // the first rows, until the widths are known
 	shown  []int      // indexes of the columns to show
-	widths []int      // of the shown columns; nil while sampling
+	widths []int      // widths of the shown columns; nil while sampling
 }
 
 func (r *tableRows) Row(values []any) error {

@@ -38,7 +38,7 @@ type outOptions struct {
 	delay          time.Duration
 
 	rotateBytes int64
-	fileMode    fs.FileMode // of new files; 0 is the default
+	fileMode    fs.FileMode // mode of new files; 0 is the default
 }
 
 // perConnection is replaced by the connection's name in --out and --refused.

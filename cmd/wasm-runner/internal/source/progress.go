@@ -15,7 +15,7 @@ import (
 type progress struct {
 	began  time.Time
 	drains []*ingest.Drain
-	span   *span // of a backfill, else nil
+	span   *span // the span of a backfill, else nil
 
 	status *term.StatusLine
 	ended  bool
