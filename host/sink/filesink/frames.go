@@ -70,7 +70,7 @@ func (r *frameSource) classify(err error, at int64) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrUnknownDictionary):
-		return fmt.Errorf("%w: the zstd frame at byte %d needs a larger window or a dictionary (%w)", ErrForeign, at, err)
+		return fmt.Errorf("%w: the zstd frame at byte %d needs a larger window or a dictionary (%w): choose another file", ErrForeign, at, err)
 	}
 	return errDamaged
 }

@@ -392,7 +392,7 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err == nil && len(answer) > maxAnswer {
-		err = fmt.Errorf("an answer of over %d bytes", maxAnswer)
+		err = fmt.Errorf("it has over %d bytes", maxAnswer)
 	}
 	if err != nil {
 		s.health.interrupted()
