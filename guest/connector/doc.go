@@ -6,7 +6,7 @@
 //   - Get reads one object from one endpoint ([Get]).
 //   - List reads records page by page from one endpoint ([List]).
 //   - Pages reads several lists one after another, usually with a [Walk].
-//   - Do is a function for anything else. A write sends a [Change], which ends in exactly one outcome; a write to an
+//   - Do is a function for anything else. A write sends a [Change], which ends in exactly one outcome. A write to an
 //     endpoint that replaces an object as a whole describes a [Replacement] of a [Whole].
 //
 // An operation on the ingest surface also has a Source function, which reads one page from a checkpoint.

@@ -140,7 +140,7 @@ var groupOperations = []connector.Operation{
 	},
 	{
 		Name: "add_group_member",
-		Summary: "Adds a user to a group. An existing member is unchanged. If members changed in the last 5 minutes, it is sent anyway: Okta's list may lag. " +
+		Summary: "Adds a user to a group. An existing member is unchanged. If members changed in the last 5 minutes, the request is sent anyway: Okta's list may lag. " +
 			"A group with administrator roles is rejected unless admin_group is true.",
 		Class:       abi.Write,
 		Rules:       []abi.ClassRule{adminGroupRule},
@@ -154,7 +154,7 @@ var groupOperations = []connector.Operation{
 	},
 	{
 		Name: "remove_group_member",
-		Summary: "Removes a user from a group. A user who is not a member is unchanged. If members changed in the last 5 minutes, it is sent anyway: Okta's list may lag. " +
+		Summary: "Removes a user from a group. A user who is not a member is unchanged. If members changed in the last 5 minutes, the request is sent anyway: Okta's list may lag. " +
 			"A group with administrator roles is rejected unless admin_group is true.",
 		Class:       abi.Destructive,
 		Rules:       []abi.ClassRule{adminGroupRule},

@@ -191,7 +191,7 @@ var searchDevices = dialect{
 	refuse:    invalidSearch,
 }
 
-// Only these attributes of a device can be searched with co.
+// containing lists the attributes of a device that can be searched with co.
 const containing = "profile.displayName profile.serialNumber profile.imei profile.meid profile.udid profile.sid"
 
 func parseDeviceSearch(search string) (*expression, error) {

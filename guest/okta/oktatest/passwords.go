@@ -88,7 +88,7 @@ func containsPartOf(password, login string) bool {
 	return false
 }
 
-// Providers of credentials: Okta's OpenAPI document, AuthenticationProviderWritable.
+// providers are the providers of credentials: Okta's OpenAPI document, AuthenticationProviderWritable.
 var providers = []string{"ACTIVE_DIRECTORY", "FEDERATION", "IMPORT", "LDAP", "OKTA", "SOCIAL"}
 
 // shortestAnswer is the minimum length of the answer to a recovery question: the password policy's

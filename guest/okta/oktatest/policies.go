@@ -185,13 +185,13 @@ func getPolicy(o *Org, c *call) (answer, error) {
 // replacePolicy replaces the whole policy, as far as Okta allows it:
 //   - status is ignored, and the answer has the old one. Recorded: okta/terraform-provider-okta, fixtures
 //     TestAccResourceOktaPolicyPassword_crud #12 (PUT, sent INACTIVE, got ACTIVE) to #14.
-//   - The priority of Okta's own policy is read-only: 403 E0000077, terraform-provider-okta#1319, #2107, #2804. The one that
-//     it has may be sent.
-//   - Another policy's priority moves it among those of its type. One that is absent or too large puts it last, above
-//     Okta's own: the provider's documentation of okta_policy_password.
+//   - The priority of the default policy is read-only: 403 E0000077, terraform-provider-okta#1319, #2107, #2804. Its
+//     present value may be sent.
+//   - Another policy's priority moves it among those of its type. An absent or too large one puts it last, before the
+//     default policy: the provider's documentation of okta_policy_password.
 //   - Policies of type IDP_DISCOVERY cannot be replaced: Okta's OpenAPI document, type of Policy. The code is a guess.
 //
-// That the name of Okta's own cannot change is a guess.
+// That the default policy's name cannot change is a guess.
 func replacePolicy(o *Org, c *call) (answer, error) {
 	p, err := o.findPolicy(c)
 	if err != nil {

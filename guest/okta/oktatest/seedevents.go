@@ -123,7 +123,7 @@ func (c *stamper) write(dst []byte, at millis, wholeSeconds bool) {
 	}
 }
 
-// Kinds of seeded events: type, text, legacy type and target.
+// seededKinds are the kinds of seeded events: type, text, legacy type and target.
 var seededKinds = []struct{ event, message, legacy, target string }{
 	{"user.session.start", "User login to Okta", "core.user_auth.login_success", "AppInstance"},
 	{"user.authentication.sso", "User single sign on to app", "app.auth.sso", "AppInstance"},

@@ -42,14 +42,14 @@ var places = []struct{ city, state, country, code, zone string }{
 	{"München", "Bayern", "Germany", "DE", "Europe/Berlin"},
 }
 
-// Users that every org has, in this order.
+// fixedUsers are the users that every org has, in this order.
 var fixedUsers = []struct{ first, last, login string }{
 	{"Robin", "Keeper", "robin.keeper@example.com"}, // owns the token
 	{"Ada", "Lovelace", "ada.lovelace@example.com"},
 	{"Alan", "Turing", "alan.turing@example.com"},
 }
 
-// The users after the fixed ones have one status each, so that an org of 11 has all statuses.
+// earlyStatuses are the statuses of the users after the fixed ones, so that an org of 11 has all statuses.
 var earlyStatuses = []string{provisioned, staged, suspended, lockedOut, passwordExpired, recovery, deprovisioned, suspended}
 
 // seedUsers creates the users. Their profiles are generated when they are rendered.
