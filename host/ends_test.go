@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"strings"
 	"testing"
@@ -271,5 +272,49 @@ func TestSource_FollowedToItsDeadline_EndsWithAnOutcome(t *testing.T) {
 	}
 	if pages != 2 {
 		t.Errorf("%d pages", pages)
+	}
+}
+
+// TestSourceAndTable_OfEmptyPagesWithoutEnd_Fail: each page has another cursor or checkpoint, and none makes a request.
+func TestSourceAndTable_OfEmptyPagesWithoutEnd_Fail(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil)
+	endless := json.RawMessage(`{"do":"go on for ever"}`)
+	n, err := rows(t, r, endless)
+	hosttest.WantOutcome(t, err, abi.Failed, "endless")
+	if n != 0 {
+		t.Errorf("%d rows", n)
+	}
+	for name, pages := range map[string]iter.Seq2[*host.Page, error]{
+		"source":      r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Config: endless}),
+		"follow":      r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Config: endless, Follow: true, NoPrefetch: true}),
+		"table pages": r.TablePages(context.Background(), "read", endless, ""),
+	} {
+		n, last := 0, error(nil)
+		for _, err := range pages {
+			n, last = n+1, err
+		}
+		hosttest.WantOutcome(t, last, abi.Failed, "endless")
+		if n > 20 {
+			t.Errorf("%s: %d pages", name, n)
+		}
+	}
+}
+
+func TestInvoke_WithTwoOptions_IsInvalid(t *testing.T) {
+	r := newRig(t, host.Limits{}, nil)
+	_, err := r.Invoke(context.Background(), "read", nil, host.InvokeOptions{}, host.InvokeOptions{Plan: true})
+	hosttest.WantOutcome(t, err, abi.Invalid, "options")
+}
+
+func TestSourcePage_WithMoreWarningsThanFit_SaysSo(t *testing.T) {
+	r := newRig(t, host.Limits{LogBytes: 1000}, nil)
+	warnings := strings.Repeat(`"another warning",`, 50) + `"the last"`
+	for p, err := range r.SourcePages(context.Background(), host.SourceOptions{Operation: "read", Config: said(`{"outcome":"succeeded","checkpoint":{"v":1},"caught_up":true,"warnings":[`+warnings+`]}`, ``)}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := p.Warnings[len(p.Warnings)-1]; len(p.Warnings) > 10 || !strings.Contains(last, "further warnings were omitted (limits.log_bytes") {
+			t.Errorf("%d warnings, the last is %q", len(p.Warnings), last)
+		}
 	}
 }

@@ -21,7 +21,13 @@ func (c *Connection) Invoke(ctx context.Context, operation string, input json.Ra
 	inv := &invocation{input: input, started: time.Now(), entry: newAuditEntry()}
 	for _, inv.options = range opts {
 	}
-	res := c.invoke(ctx, operation, inv)
+	var res *abi.Result
+	if len(opts) > 1 {
+		res = &abi.Result{Operation: operation, Outcome: abi.Invalid, Meta: abi.Meta{Connection: c.config.Name, Requests: []abi.RequestMeta{}},
+			Error: &abi.Error{Code: "options", Message: fmt.Sprintf("Invoke takes one InvokeOptions, found %d: put all options into one", len(opts))}}
+	} else {
+		res = c.invoke(ctx, operation, inv)
+	}
 	c.logResult(res)
 	c.audit(ctx, inv, res)
 	if !res.Outcome.OK() && res.Outcome != abi.Planned {

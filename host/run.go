@@ -149,11 +149,12 @@ func reason(ctx context.Context, err error) string {
 	return line
 }
 
-// warnings returns the module's warnings, up to the number that one call may give.
+// warnings returns the module's warnings. The ones that do not fit the call's share of the log are replaced by one that
+// says so.
 func (c *call) warnings(all []string) []string {
 	for i, w := range all {
 		if !c.mayLog(len(w)) {
-			return all[:i]
+			return append(all[:i:i], fmt.Sprintf("%d further warnings were omitted (limits.log_bytes of the connection)", len(all)-i))
 		}
 	}
 	return all

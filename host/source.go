@@ -11,6 +11,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/input"
+	"github.com/mach5/okta-connector/host/internal/walk"
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
@@ -65,6 +66,7 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 		}
 		ahead = fetch(opts.Checkpoint, 0)
 		quiet, stalls := 0, 0
+		var walked walk.Walk
 		for {
 			f := <-ahead
 			ahead = nil
@@ -85,11 +87,21 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 				wait = opts.pollAfter(page.PollAfter, quiet)
 			}
 			next := page.Checkpoint
+			var endless *abi.Error
+			if page.CaughtUp {
+				walked = walk.Walk{}
+			} else {
+				endless = walked.To(string(next), page.Len(), page.call.sends)
+				more = endless == nil
+			}
 			if more && !opts.NoPrefetch {
 				ahead = fetch(next, wait)
 			}
 			goOn := yield(page, nil)
 			page.release()
+			if goOn && endless != nil {
+				yield(nil, OutcomeError{opts.Operation, abi.Failed, endless})
+			}
 			if goOn && !more && stalls > 0 {
 				yield(nil, OutcomeError{opts.Operation, abi.Unavailable, &abi.Error{Code: "stalled", Retryable: true,
 					Message: fmt.Sprintf("the source has not caught up: the service returned no usable cursor %d times in a row. Run this again later", stalls)}})

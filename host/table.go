@@ -10,35 +10,28 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/walk"
+	"github.com/mach5/okta-connector/host/internal/warn"
 	"github.com/mach5/okta-connector/host/records"
 )
 
 // Rows are the rows of one operation. Pages are fetched as needed. Read them once, with All or Next. They are not
 // safe for concurrent use.
 type Rows struct {
-	conn    *Connection
-	ctx     context.Context
-	op      *operation
-	input   json.RawMessage
-	columns []abi.Column
-	paths   *records.Paths
-	found   [][]byte // values of the last record, by columns and then by others
-	others  []alternative
-	limited bool
-	left    int // rows still wanted, if limited
-	cursor  string
-	ended   bool
-	page    *Page // the last page, whose records the caller has
-	records []json.RawMessage
-
-	seen    records.RecentKeys
-	repeats int
-	warn    func(warning string)
-	warned  map[string]bool // the warnings already given to warn
+	conn     *Connection
+	ctx      context.Context
+	op       *operation
+	input    json.RawMessage
+	columns  []abi.Column
+	cells    *records.Columns
+	left     int // rows still wanted; negative means all
+	walk     walk.Walk
+	page     *Page // the last page, whose records the caller has
+	records  []json.RawMessage
+	seen     records.RecentKeys
+	repeats  int
+	warnings warn.Once
 }
-
-// alternative is another path of a column (abi.Column.Or).
-type alternative struct{ column, path int } // indexes into Rows.found
 
 // Row is one row.
 type Row struct {
@@ -58,14 +51,17 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
-	rows := &Rows{conn: c, ctx: ctx, op: run.op, input: input, columns: run.op.Columns, left: opts.Limit}
+	rows := &Rows{conn: c, ctx: ctx, op: run.op, input: input, left: opts.Limit}
 	if n := int(gjson.GetBytes(input, "limit").Int()); n > 0 && (opts.Limit == 0 || n < opts.Limit) {
 		rows.left = n // the input's own; its default is for invoke, which holds the whole list
 	}
-	rows.limited = rows.left > 0
-	if rows.warn = opts.Warn; rows.warn == nil {
-		rows.warn = func(warning string) { run.logWarnings([]string{warning}) }
+	if rows.left <= 0 {
+		rows.left = -1
 	}
+	if rows.warnings.Warn = opts.Warn; rows.warnings.Warn == nil {
+		rows.warnings.Warn = func(warning string) { run.logWarnings([]string{warning}) }
+	}
+	rows.columns = run.op.Columns
 	if opts.Columns != nil {
 		rows.columns = nil
 		for _, name := range opts.Columns {
@@ -76,15 +72,7 @@ func (c *Connection) Table(ctx context.Context, operation string, input json.Raw
 			rows.columns = append(rows.columns, col)
 		}
 	}
-	paths := make([]string, len(rows.columns))
-	for i, c := range rows.columns {
-		paths[i] = c.Path
-		for _, path := range c.Or {
-			rows.others = append(rows.others, alternative{i, len(paths)})
-			paths = append(paths, path)
-		}
-	}
-	rows.paths, rows.found = records.NewPaths(paths), make([][]byte, len(paths))
+	rows.cells = records.NewColumns(rows.columns)
 	return rows, nil
 }
 
@@ -96,27 +84,29 @@ func (r *Rows) Columns() []abi.Column { return r.columns }
 // records.RememberedKeys records or more; later it is returned again. The error is an OutcomeError and ends the rows.
 func (r *Rows) Next() ([]json.RawMessage, error) {
 	r.records = r.records[:0]
-	for len(r.records) == 0 && !r.ended {
+	for len(r.records) == 0 && !r.walk.Ended {
 		r.release()
-		page, next, err := r.conn.tablePage(r.ctx, r.op, r.input, r.cursor, r.left)
+		page, next, err := r.conn.tablePage(r.ctx, r.op, r.input, r.walk.Cursor, max(r.left, 0))
 		if err != nil {
-			r.ended = true
+			r.walk.Ended = true
 			return nil, err
 		}
-		several := r.cursor != "" || next != ""
-		r.page, r.cursor, r.ended = page, next, next == ""
+		r.page = page
 		for _, w := range page.Warnings {
-			r.warnOnce(w)
+			r.warnings.Pass(w)
 		}
-		if several {
+		if r.walk.Cursor != "" || next != "" { // several pages
 			r.repeats += page.Drop(r.seen.Before)
 		}
 		for rec := range page.Records() {
 			r.records = append(r.records, rec.JSON)
 		}
-		if r.limited {
-			r.left -= len(r.records)
-			r.ended = r.ended || r.left <= 0
+		if err := r.walk.To(next, page.Len(), page.call.sends); err != nil {
+			return nil, OutcomeError{r.op.Name, abi.Failed, err}
+		}
+		if r.left >= 0 {
+			r.left = max(r.left-len(r.records), 0)
+			r.walk.Ended = r.walk.Ended || r.left == 0
 		}
 	}
 	if len(r.records) == 0 {
@@ -130,27 +120,10 @@ func (r *Rows) Next() ([]json.RawMessage, error) {
 func (r *Rows) Close() {
 	r.release()
 	if r.repeats > 0 {
-		r.warnOnce(repeated(r.repeats))
+		r.warnings.Pass(repeated(r.repeats))
 		r.repeats = 0
 	}
 }
-
-// warnOnce passes a warning on if it is new.
-func (r *Rows) warnOnce(warning string) {
-	if r.warned[warning] {
-		return
-	}
-	if r.warned == nil {
-		r.warned = map[string]bool{}
-	}
-	if len(r.warned) < maxWarned {
-		r.warned[warning] = true
-		r.warn(warning)
-	}
-}
-
-// maxWarned is the maximum number of different warnings of one Rows.
-const maxWarned = 100
 
 // repeated returns the warning for n records that were omitted.
 func repeated(n int) string {
@@ -230,15 +203,7 @@ func (r *Rows) row(record json.RawMessage) Row {
 
 // Cells returns what a record has in each of Columns. The cells are views into the record, and the slice is valid
 // until the next call.
-func (r *Rows) Cells(record json.RawMessage) [][]byte {
-	r.paths.Find(record, r.found)
-	for _, o := range r.others {
-		if records.Cell(r.found[o.column]).Null() {
-			r.found[o.column] = r.found[o.path]
-		}
-	}
-	return r.found[:len(r.columns)]
-}
+func (r *Rows) Cells(record json.RawMessage) [][]byte { return r.cells.Find(record) }
 
 // Time returns a cell as TIMESTAMPTZ, in UTC. It accepts RFC 3339 and the layouts that the manifest declares.
 func (r *Rows) Time(c records.Cell) (time.Time, bool) {

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/walk"
 )
 
 // TablePages reads an operation of the sql surface page by page, from a cursor; "" is the beginning. It is for
@@ -33,6 +34,7 @@ func (c *Connection) TablePages(ctx context.Context, operation string, input jso
 			return ch
 		}
 		ahead := fetch(cursor)
+		var walked walk.Walk
 		defer func() {
 			cancel()
 			if ahead != nil { // the page that nothing will take
@@ -48,11 +50,15 @@ func (c *Connection) TablePages(ctx context.Context, operation string, input jso
 				yield(nil, f.err)
 				return
 			}
-			if f.page.Cursor != "" {
+			endless := walked.To(f.page.Cursor, f.page.Len(), f.page.call.sends)
+			if f.page.Cursor != "" && endless == nil {
 				ahead = fetch(f.page.Cursor)
 			}
 			goOn := yield(f.page, nil)
 			f.page.release()
+			if goOn && endless != nil {
+				yield(nil, OutcomeError{run.op.Name, abi.Failed, endless})
+			}
 			if !goOn {
 				return
 			}

@@ -236,6 +236,8 @@ var mutations = []mutation{
 	{"answers", "the outcome of a plan, of invoke", []edit{never("host/invoke.go", "out.Outcome == abi.Planned")}, ""},
 	{"answers", "an error with the outcome, of invoke", []edit{never("host/invoke.go", "!out.Outcome.OK() && out.Error == nil")}, ""},
 	{"answers", "JSON of invoke", []edit{neverIn("host/invoke.go", "json.Unmarshal(raw, &out) != nil || !out", "json.Unmarshal(raw, &out) != nil")}, ""},
+	{"endless tables", "pages without a request", []edit{never("host/internal/walk/walk.go", "w.idle >= MaxIdle"), never("host/internal/walk/walk.go", "w.empty >= MaxEmpty")}, "the table has no end, which the check brings about"},
+	{"endless tables", "pages with a request", []edit{swap("host/internal/walk/walk.go", "} else if requests > 0 {\n", "} else if requests > 0 && DOWN {\n\t\tw.idle, w.empty = 0, 0\n\t} else if requests > 0 {\n")}, "the table has no end, which the check brings about"},
 	{"writes that were accepted", "the module does not deny them", []edit{never("host/invoke.go", "run.writes.accepted && !out.Partial")}, ""},
 	{"writes that were accepted", "a bad result is unknown", []edit{neverIn("host/invoke.go", "if c.wrote() {\n\t\te :=", "c.wrote()")}, ""},
 	{"writes that were accepted", "they are partial", []edit{never("host/invoke.go", "!trusted || res.Outcome == abi.Failed")}, ""},

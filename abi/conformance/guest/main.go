@@ -145,6 +145,10 @@ func act(field string) int32 {
 		text = strings.ReplaceAll(text, "{{scheme}}", secret.Get("scheme").Str())
 		text = strings.ReplaceAll(text, "{{secret}}", secret.Get("placeholder").Str())
 		text = strings.ReplaceAll(text, "{{escaped}}", escaped(secret.Get("placeholder").Str()))
+		if strings.Contains(text, "{{next}}") { // another number on each page
+			page, _ := strconv.Atoi(call.Get("cursor").Str())
+			text = strings.ReplaceAll(text, "{{next}}", strconv.Itoa(page+1))
+		}
 		if n := step.Get("grow").Int(); n > 0 { // a text that is not in the input
 			text = strings.ReplaceAll(text, "{{grow}}", strings.Repeat(step.Get("with").Str(), int(n)))
 		}

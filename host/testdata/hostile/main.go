@@ -121,6 +121,9 @@ func act(field string) int32 {
 		return 1
 	case "say": // any text as the answer
 		hostcall.Output(in.Get("text").Str())
+	case "go on for ever": // pages without records, each with another cursor and checkpoint
+		n := strings.Repeat("x", len(call.Get("cursor").Str())+len(call.Get("checkpoint").Get("v").Str())+1)
+		hostcall.Output(`{"outcome":"succeeded","cursor":"` + n + `","checkpoint":{"v":"` + n + `"}}`)
 	case "emit":
 		ok := imports.RecordEmit(in.Get("record").Raw())
 		if !ok {

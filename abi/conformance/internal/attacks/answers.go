@@ -164,9 +164,27 @@ func answerAttacks() []kit.Attack {
 		}
 		ctx, cancel := context.WithTimeout(a.Ctx, 5*time.Second)
 		defer cancel()
-		p, err := r.Table(ctx, "read", []byte(`{"steps":[`+kit.Step("answer", `{"outcome":"succeeded","cursor":"x"}`)+`]}`))
+		p, err := r.Table(ctx, "read", []byte(`{"steps":[`+kit.Send(kit.Get)+`,`+kit.Step("answer", `{"outcome":"succeeded","cursor":"x"}`)+`]}`))
+		if n := len(r.Requests()); n > 2 {
+			return fmt.Errorf("the page was read %d times", n)
+		}
 		return failedPage(p, err)
 	})
+	onward := kit.Step("answer", `{"outcome":"succeeded","cursor":"{{next}}"}`)
+	for what, steps := range map[string]string{
+		"a table of empty pages without an end":              onward,
+		"a table of empty pages without an end, of requests": kit.Send(kit.Get) + "," + onward,
+		"a table of the same record without an end":          kit.Send(kit.Get) + "," + kit.Step("records_emit", "{}", "{handle}") + "," + onward,
+	} {
+		add(what, "endless tables", func(a *kit.Attempt) error {
+			r, err := a.NewRig(kit.RigOptions{Limits: target.Limits{CallTimeout: 2 * time.Second}})
+			if err != nil {
+				return err
+			}
+			p, err := r.Table(a.Ctx, "read", []byte(`{"steps":[`+steps+`]}`))
+			return failedPage(p, err)
+		})
+	}
 	add("a source page without a checkpoint", "cursors", func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{})
 		if err != nil {
