@@ -66,6 +66,7 @@ type Process struct {
 	dead    chan struct{} // closed when the process has ended and its pipes are closed
 	exit    error         // how the process ended; set before dead is closed
 	reason  atomic.Pointer[error]
+	ready   atomic.Bool // the database is open
 	closing atomic.Bool
 }
 
@@ -126,6 +127,7 @@ func Start(q Statement, o Options) (*Process, error) {
 	_ = json.Unmarshal(f.payload, &ready) // for the log alone
 	o.Logger.Debug("a process runs SQL", "pid", c.cmd.Process.Pid, "confined by", ready.Walls)
 	c.memory = newMemoryGauge(c.cmd.Process.Pid)
+	c.ready.Store(true)
 	return c, nil
 }
 
@@ -282,7 +284,11 @@ func (c *Process) ended(err error) error {
 	if !c.closing.Load() {
 		c.options.Logger.Debug("the SQL process crashed", "stderr", said)
 	}
-	return fmt.Errorf("the statement made the SQL process crash (%s): nothing else is affected", excerpt.Of(how))
+	what := "the statement"
+	if !c.ready.Load() {
+		what = "opening the database"
+	}
+	return fmt.Errorf("%s made the SQL process crash (%s): nothing else is affected", what, excerpt.Of(how))
 }
 
 func (c *Process) overMemory() error {

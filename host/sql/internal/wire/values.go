@@ -76,7 +76,6 @@ func (r *RowReader) Rest() int { return len(r.b) }
 // valid.
 func (r *RowReader) Next() ([]any, error) {
 	if len(r.b) < 4 {
-		r.b = append([]byte(nil), r.b...)
 		return nil, nil
 	}
 	size := binary.LittleEndian.Uint32(r.b)
@@ -84,11 +83,6 @@ func (r *RowReader) Next() ([]any, error) {
 		return nil, ErrRow
 	}
 	if uint64(len(r.b)-4) < uint64(size) {
-		if cap(r.b)-len(r.b) < int(size) { // move what is left to the front
-			b := make([]byte, len(r.b), int(size)+4+MaxTalk)
-			copy(b, r.b)
-			r.b = b
-		}
 		return nil, nil
 	}
 	b := r.b[4 : 4+size]
