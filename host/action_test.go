@@ -156,7 +156,7 @@ func TestInvoke_HostileModuleThatSettles_WritesOnlyToTheSameObject(t *testing.T)
 }
 
 func TestInvoke_HostileModuleBeforeApproval_WritesNothing(t *testing.T) {
-	for name, approver := range map[string]host.Approver{"nobody": nil, "refused": host.ApproverFunc(func(context.Context, host.ApprovalRequest) (string, error) {
+	for name, approver := range map[string]host.Approver{"none": nil, "refused": host.ApproverFunc(func(context.Context, host.ApprovalRequest) (string, error) {
 		return "grace", errors.New("no")
 	})} {
 		conn, got := hostile(t, func(cfg *host.Config, o *host.ConnectOptions) {

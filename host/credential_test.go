@@ -203,7 +203,7 @@ type resolver func(context.Context, string) (secrets.Value, error)
 
 func (r resolver) Resolve(ctx context.Context, ref string) (secrets.Value, error) { return r(ctx, ref) }
 
-// TestAwaitToken_WhileItIsRead_CallsEndInTime: neither a resolver that waits nor those that wait for it outlive their time.
+// Neither a slow resolver nor the calls that wait for it may outlast their deadline.
 func TestAwaitToken_WhileItIsRead_CallsEndInTime(t *testing.T) {
 	for name, waits := range map[string]func(context.Context){
 		"heeds its context":         func(ctx context.Context) { <-ctx.Done() },

@@ -115,8 +115,8 @@ func TestInvoke_ThatDiesAfterAWrite_IsUnknown(t *testing.T) {
 	}
 }
 
-// TestInvoke_OfAFalseResultAfterAWrite_SaysWhatTheHostKnows: the host saw that a write was answered with
-// success. The module may know better, having read back, but not where it contradicts itself.
+// The host saw a successful response to a write. The module may know better, since it can read back, but only if it does
+// not contradict itself.
 func TestInvoke_OfAFalseResultAfterAWrite_SaysWhatTheHostKnows(t *testing.T) {
 	const write, refused = `{"endpoint":"POST /api/v1/users","body":{}}`, `,"error":{"code":"forbidden","message":"no"}}`
 	for _, c := range []struct {
@@ -133,7 +133,7 @@ func TestInvoke_OfAFalseResultAfterAWrite_SaysWhatTheHostKnows(t *testing.T) {
 		{"rejected", `{"outcome":"rejected"` + refused, nil, 204, abi.Unknown, "bad_result", true},
 		{"rejected in part", `{"outcome":"rejected","partial":true` + refused, nil, 200, abi.Rejected, "forbidden", true},
 		{"unavailable, since a gateway answered for the service", `{"outcome":"unavailable"` + refused, nil, 200, abi.Unavailable, "forbidden", false},
-		{"failed without a word of the write", `{"outcome":"failed"` + refused, nil, 200, abi.Failed, "forbidden", true},
+		{"failed without mentioning the write", `{"outcome":"failed"` + refused, nil, 200, abi.Failed, "forbidden", true},
 		{"a request that is not granted", `{"outcome":"succeeded"}`, []string{foreign}, 200, abi.Failed, "endpoint_not_granted", true},
 		{"garbage after a refusal", `garbage`, nil, 403, abi.Unknown, "bad_result", false},
 		{"rejected after a refusal", `{"outcome":"rejected"` + refused, nil, 403, abi.Rejected, "forbidden", false},

@@ -46,7 +46,7 @@ type invocation struct {
 
 func (c *Connection) invoke(ctx context.Context, operation string, inv *invocation) *abi.Result {
 	input := inv.input
-	limited, cancel := c.deadline(ctx, inv.options.Timeout) // begins before the first look at the input
+	limited, cancel := c.deadline(ctx, inv.options.Timeout) // starts before the input is checked
 	defer cancel()
 	run, fail := c.prepare(limited, operation, abi.Axon, &input)
 	if fail != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write licences.tsv anew")
+var update = flag.Bool("update", false, "rewrite licences.tsv")
 
 // linked lists the modules that are linked into a program, as "path version folder".
 func linked(t *testing.T, env []string, pkg string) []string {

@@ -56,11 +56,11 @@ func parse(text string) document {
 		for _, m := range named.FindAllStringSubmatch(line, -1) {
 			d.anchors = append(d.anchors, m[1])
 		}
-		bare := code.ReplaceAllStringFunc(line, func(c string) string { return strings.Repeat("x", len(c)) })
-		for _, m := range inline.FindAllStringSubmatch(bare, -1) {
+		stripped := code.ReplaceAllStringFunc(line, func(c string) string { return strings.Repeat("x", len(c)) })
+		for _, m := range inline.FindAllStringSubmatch(stripped, -1) {
 			d.links = append(d.links, link{i + 1, m[1]})
 		}
-		if m := reference.FindStringSubmatch(bare); m != nil {
+		if m := reference.FindStringSubmatch(stripped); m != nil {
 			d.links = append(d.links, link{i + 1, m[1]})
 		}
 	}

@@ -89,12 +89,12 @@ func TestParse_OfGoModules_ReadsThem(t *testing.T) {
 	if len(m.Section("producers")) != 1 || len(m.Section("go:buildid"))+len(m.Section("name")) == 0 {
 		t.Errorf("custom sections %d", len(m.Customs))
 	}
-	bare, err := wasmbin.Strip(wasm, func(string) bool { return false })
+	stripped, err := wasmbin.Strip(wasm, func(string) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err := wasmbin.Parse(bare); err != nil || len(m.Customs) != 0 || len(bare) >= len(wasm) {
-		t.Errorf("after Strip: %d bytes of %d, %v", len(bare), len(wasm), err)
+	if m, err := wasmbin.Parse(stripped); err != nil || len(m.Customs) != 0 || len(stripped) >= len(wasm) {
+		t.Errorf("after Strip: %d bytes of %d, %v", len(stripped), len(wasm), err)
 	}
 }
 

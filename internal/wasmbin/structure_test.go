@@ -296,11 +296,11 @@ func FuzzRewrite(f *testing.F) {
 		if kept, err := wasmbin.Strip(wasm, func(string) bool { return true }); err != nil || !bytes.Equal(kept, wasm) {
 			t.Fatalf("keeping everything changed the module (%v)", err)
 		}
-		bare, err := wasmbin.Strip(wasm, func(string) bool { return false })
+		stripped, err := wasmbin.Strip(wasm, func(string) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
-		packed, err := wasmbin.AppendCustom(bare, "section", wasm)
+		packed, err := wasmbin.AppendCustom(stripped, "section", wasm)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,8 +315,8 @@ func FuzzRewrite(f *testing.F) {
 		if diff := cmp.Diff(m, again); diff != "" {
 			t.Fatalf("the rest changed (-before +after):\n%s", diff)
 		}
-		stripped, err := wasmbin.Strip(packed, func(n string) bool { return n != "section" })
-		if err != nil || !bytes.Equal(stripped, bare) {
+		restored, err := wasmbin.Strip(packed, func(n string) bool { return n != "section" })
+		if err != nil || !bytes.Equal(restored, stripped) {
 			t.Fatalf("stripping the appended section does not restore the module (%v)", err)
 		}
 	})

@@ -81,8 +81,8 @@ func TestCustomSections_OfAModule_AreFound(t *testing.T) {
 	if err != nil || !bytes.Equal(kept, one) {
 		t.Errorf("stripping b leaves %d bytes, want %d (%v)", len(kept), len(one), err)
 	}
-	if bare, err := wasmbin.Strip(two, func(string) bool { return false }); err != nil || !bytes.Equal(bare, small) {
-		t.Errorf("stripping all leaves %d bytes, want %d (%v)", len(bare), len(small), err)
+	if stripped, err := wasmbin.Strip(two, func(string) bool { return false }); err != nil || !bytes.Equal(stripped, small) {
+		t.Errorf("stripping all leaves %d bytes, want %d (%v)", len(stripped), len(small), err)
 	}
 }
 
@@ -132,11 +132,11 @@ func FuzzParse(f *testing.F) {
 		if err != nil || m.Customs[len(m.Customs)-1].Name != "added" {
 			t.Fatalf("%v", err)
 		}
-		bare, err := wasmbin.Strip(with, func(string) bool { return false })
+		stripped, err := wasmbin.Strip(with, func(string) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m, err := wasmbin.Parse(bare); err != nil || len(m.Customs) != 0 {
+		if m, err := wasmbin.Parse(stripped); err != nil || len(m.Customs) != 0 {
 			t.Fatalf("%+v %v", m, err)
 		}
 	})

@@ -7,7 +7,7 @@ import (
 	"github.com/mach5/okta-connector/build/pack"
 )
 
-// TestImports_OfWASI_AreThoseThatThePackerAllows: a module that packs must load.
+// A module that can be packed must be loadable.
 func TestImports_OfWASI_AreThoseThatThePackerAllows(t *testing.T) {
 	var have []string
 	for _, f := range config().imports()[wasiNamespace] {

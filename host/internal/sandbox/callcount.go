@@ -13,7 +13,7 @@ type callCount struct {
 	none  chan struct{} // closed by the call that ends last; nil until wait needs it
 }
 
-// add counts a call that begins.
+// add counts a call that starts.
 func (c *callCount) add() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 
 func TestCallCount_SharedByBubbles_Counts(t *testing.T) {
 	var c callCount
-	c.add() // outside of every bubble
+	c.add() // outside every bubble
 	synctest.Test(t, func(t *testing.T) {
 		c.add()
 		c.done()

@@ -175,7 +175,7 @@ func (m *Module) initialise(ctx context.Context, in *Instance) error {
 		return err
 	}
 	m.snapshot.Store(s)
-	if m.closing.Err() != nil { // Close may have found none
+	if m.closing.Err() != nil { // Close may have found no snapshot
 		s.close()
 	}
 	return nil

@@ -40,7 +40,7 @@ func (e everywhere) ReadAt(b []byte, _ int64) (int, error) {
 	return len(b), nil
 }
 
-// TestMessages_ThatGrow_LeaveNoGarbage: copies of a growing memory would take several times its limit.
+// Copies of a growing memory would take several times its limit.
 func TestMessages_ThatGrow_LeaveNoGarbage(t *testing.T) {
 	m := messages(t, 64<<20)
 	var before, after runtime.MemStats

@@ -20,7 +20,7 @@ const MaxMessage = 1 << 20
 // A block is identified by its offset; offset 0 means no block. Messages is not safe for concurrent use.
 type Messages struct {
 	buf     []byte // from offset 0; bytes between len and cap are zero
-	space   space  // behind buf
+	space   space  // holds buf
 	limit   int    // size limit of buf and linear memory together
 	linear  *linear
 	blocks  []block

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestModuleClose_WhileACallSpins_InterruptsIt: closing a module ends its calls, whatever their deadline is.
+// Closing a module must end its calls, whatever their deadline is.
 func TestModuleClose_WhileACallSpins_InterruptsIt(t *testing.T) {
 	m := compile(t)
 	p := m.NewPool(PoolOptions{Memory: 64 << 20, Concurrency: 1, Logger: slog.New(slog.DiscardHandler)})
@@ -36,7 +36,7 @@ func TestModuleClose_WhileACallSpins_InterruptsIt(t *testing.T) {
 	}
 }
 
-// TestModuleClose_WhenItsContextEnds_WaitsNoLonger: a host function that does not heed its context holds nobody up.
+// A host function that ignores its context must not delay Close.
 func TestModuleClose_WhenItsContextEnds_WaitsNoLonger(t *testing.T) {
 	m := compile(t)
 	_, end, err := m.begin(context.Background())
