@@ -66,6 +66,10 @@ func (c *Call) Change(ch Change) Result {
 }
 
 func (c *Call) sendChange(ch Change) Result {
+	if ch.Look == nil {
+		return Fail(abi.Failed, string(unsendableWiring), "a mistake in the connector: the Change of "+c.Operation.Name+
+			" has no Look, which reads back a write whose answer is lost. Where nothing can read it, return Blind from it. Nothing was sent")
+	}
 	if c.Settling {
 		// An earlier run's write may have been sent. It counts if its effect shows. If that cannot be determined, it is
 		// not repeated.
@@ -308,7 +312,7 @@ func (c *Call) answers(resp hostcall.Response, ch Change) bool {
 	v, isJSON := c.Body(resp)
 	made := c.ID(ch.Request.Endpoint, v) != ""
 	shaped := c.Service.OwnShape != nil && c.Service.OwnShape(v)
-	isError := c.Service.Errors.Code != "" && v.Get(c.Service.Errors.Code).Str() != ""
+	isError := c.Service.Errors.Code != "" && TextAt(v, c.Service.Errors.Code) != ""
 	return isJSON && v.Kind() == jsonval.Object && !isError && (identified || shaped) && (made || ch.Done != nil)
 }
 

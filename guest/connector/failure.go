@@ -24,12 +24,12 @@ func Fail(o abi.Outcome, code, message string) Result {
 
 // Errors says how to interpret the service's errors. If a member is nil or empty, the status alone decides.
 type Errors struct {
-	// Code is the member of an error's body that contains its code.
-	Code string
-	// Read sets the code, the summary and the causes from an error's body. Nil reads the members code and message.
+	// Code and Summary are the paths of the code and the text in an error's body; "" is code and message.
+	Code, Summary string
+	// Read sets the code, the summary and the causes from an error's body. Nil reads Code and Summary.
 	Read func(body jsonval.Value, e *abi.Upstream)
 	// Own reports whether an error is the service's, not that of a proxy, a firewall, a portal or another server. Nil
-	// treats each error with a code as the service's.
+	// treats each error with a code or the service's request id as the service's.
 	Own func(e abi.Upstream) bool
 	// Missing reports whether a 404 says that an object of type typ is missing. Nil treats each 404 of the service so.
 	Missing func(e abi.Upstream, typ string) bool
@@ -65,7 +65,7 @@ func (c *Call) ReadError(r hostcall.Response) Refusal {
 	if read := c.Service.Errors.Read; read != nil {
 		read(body, &e.Upstream)
 	} else {
-		e.Code, e.Summary = body.Get("code").Str(), body.Get("message").Str()
+		e.Code, e.Summary = TextAt(body, cmp.Or(c.Service.Errors.Code, "code")), TextAt(body, cmp.Or(c.Service.Errors.Summary, "message"))
 	}
 	return e
 }
@@ -102,7 +102,7 @@ func (e Refusal) isOwn() bool {
 	if own := e.service.Errors.Own; own != nil {
 		return own(e.Upstream)
 	}
-	return e.Code != ""
+	return e.Code != "" || e.RequestID != ""
 }
 
 // isMissing reports whether a 404 says that the operation's own object is missing.
@@ -183,6 +183,9 @@ func (e Refusal) result(r hostcall.Response, typ, noun string) Result {
 		outcome, out.Code, out.Retryable = abi.Unavailable, string(abi.Unavailable), true
 		out.RetryAfterMS = seconds(r.Header("retry-after")) * 1000
 	default:
+		if e.Status == 401 {
+			out.Message = "the service does not accept the credential: check what token_secret_ref of the connection points to. " + out.Message
+		}
 		out.Code = string(abi.Rejected)
 		out.Retryable = slices.Contains(e.service.Errors.Transient, e.Code)
 	}
@@ -220,7 +223,7 @@ func SendFailure(e *abi.SendError) Result {
 	case unsendableInput:
 		outcome = abi.Invalid
 	case unsendableAnswer:
-	case abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge:
+	case unsendableWiring, abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge:
 		outcome = abi.Failed
 	case abi.SendRedirect, abi.SendTLS:
 		outcome = abi.Unavailable

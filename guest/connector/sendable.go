@@ -7,6 +7,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector/links"
 	"github.com/mach5/okta-connector/guest/connector/texts"
+	"github.com/mach5/okta-connector/guest/connector/wiring"
 	"github.com/mach5/okta-connector/guest/hostcall"
 	"github.com/mach5/okta-connector/guest/jsonval"
 )
@@ -16,6 +17,7 @@ import (
 const (
 	unsendableInput  abi.SendCode = "input"      // a value of the input cannot be sent
 	unsendableAnswer abi.SendCode = "bad_answer" // a value of the service's cannot be sent
+	unsendableWiring abi.SendCode = "wiring"     // the operation's code and its Endpoints do not agree
 )
 
 var errLongQuery = errors.New("the query is longer than servers accept")
@@ -23,6 +25,9 @@ var errLongQuery = errors.New("the query is longer than servers accept")
 // Unsendable says why a request cannot be sent. The host refuses a value of its path or query (abi/README.md,
 // "http_send"), or a next link is of another endpoint. It returns nil if it can be sent.
 func (c *Call) Unsendable(req hostcall.Request) *abi.SendError {
+	if mistake := wiring.Mistake(c.Operation.Endpoints, req); mistake != "" {
+		return &abi.SendError{Code: unsendableWiring, Message: "a mistake in the connector: in " + c.Operation.Name + ", " + mistake}
+	}
 	for _, p := range req.Path {
 		if err := abi.CheckBlank(p.Value); err != nil {
 			return c.blame(p.Name, p.Value, err)
