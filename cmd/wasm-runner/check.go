@@ -189,7 +189,12 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 	r.addSecret(c.TokenSecretRef)
 	r.addGrants(m, c.Grants)
 	r.addSQL()
-	result, err := conn.Invoke(ctx, "validate", nil)
+	operation, input := probeOf(m)
+	if operation == "" {
+		r.warn("base_url", "the connector has no operation validate, and no read that requires no input: its address and its token are not checked", "")
+		return
+	}
+	result, err := conn.Invoke(ctx, operation, input)
 	proxy := unusedProxy(a, c.BaseURL)
 	if said := result.Error != nil && strings.Contains(result.Error.Message, proxy+" is set"); proxy != "" && !said {
 		r.warn("proxy", fmt.Sprintf("%s is set but not used: requests go directly to %s", proxy, c.BaseURL), "")
@@ -205,6 +210,10 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 		return
 	}
 	r.add("base_url", true, c.BaseURL+" answers", "")
+	if operation != validate {
+		r.add("token", true, operation+" succeeds with it", "")
+		return
+	}
 	var validated struct {
 		Checks []finding `json:"checks"`
 	}
@@ -221,6 +230,33 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 		r.add("quota", q.Remaining > 0, fmt.Sprintf("%s: %d of %d requests left, new ones in %d s", q.Bucket, q.Remaining, q.Limit,
 			int(q.ResetIn.Seconds())), fix)
 	}
+}
+
+// validate is the operation by which a connector checks its connection.
+const validate = "validate"
+
+// probeOf returns the operation that checks a connection, with its input: validate, else the first read that requires no input. It
+// returns "" if there is neither.
+func probeOf(m *abi.Manifest) (operation string, input json.RawMessage) {
+	for _, op := range m.Operations {
+		if op.Name == validate {
+			return validate, nil
+		}
+	}
+	for _, op := range m.Operations {
+		var schema struct {
+			Required   []string                   `json:"required"`
+			Properties map[string]json.RawMessage `json:"properties"`
+		}
+		if op.Class != abi.Read || !op.On(abi.Axon) || json.Unmarshal(op.InputSchema, &schema) != nil || len(schema.Required) > 0 {
+			continue
+		}
+		if _, ok := schema.Properties["limit"]; ok {
+			return op.Name, json.RawMessage(`{"limit":1}`)
+		}
+		return op.Name, nil
+	}
+	return "", nil
 }
 
 // addConnectError adds the step at which connecting failed.

@@ -61,3 +61,27 @@ func TestRunner_WithAModuleOfAnotherKind_UsesItsFolderAndSchema(t *testing.T) {
 		t.Errorf("backfill of a module that names none: %+v", got)
 	}
 }
+
+// TestCheck_ConnectorWithoutValidate_ReadsSomethingElse: only a connector that says more of its connection has validate.
+func TestCheck_ConnectorWithoutValidate_ReadsSomethingElse(t *testing.T) {
+	depot := &invented.Depot{}
+	server := httptest.NewServer(depot)
+	defer server.Close()
+	dir := t.TempDir()
+	module, config := filepath.Join(dir, "depot.wasm"), filepath.Join(dir, "connections.yaml")
+	text := "connections:\n  - name: main\n    kind: depot\n    base_url: " + server.URL + "\n    token_secret_ref: env:DEPOT_KEY\n    allow_private_network: true\n"
+	for file, content := range map[string][]byte{module: invented.Connector.Bytes(t), config: []byte(text)} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(key string) ran {
+		return runIn(t, dir, module, "", []string{"DEPOT_KEY=" + key}, "--config", config, "check")
+	}
+	if got := check(hosttest.Token); got.code != 0 || !strings.Contains(got.stdout+got.stderr, "list_items succeeds") {
+		t.Errorf("%+v", got)
+	}
+	if got := check("anotherKey0123456789"); got.code == 0 || !strings.Contains(got.stdout+got.stderr, "the key is not valid") {
+		t.Errorf("with a key that is not valid: %+v", got)
+	}
+}

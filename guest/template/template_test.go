@@ -13,18 +13,27 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/guest/connectortest"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/hosttest"
 )
 
-var built = hosttest.Package("./guest/template", notes().Manifest(), host.LoadOptions{})
+var built = connectortest.Build(notes())
+
+func TestTemplate_Kit(t *testing.T) {
+	connectortest.Kit{Connector: notes(), Module: built, Service: func() http.Handler { return newService() },
+		Inputs: map[string]string{"list_notes": `{}`}, Writes: []string{"rename_note"}}.Run(t)
+}
 
 // service is an invented service that stores notes. lose makes it drop the connection after it has done a write.
 type service struct {
-	mu    sync.Mutex
-	notes []note
-	puts  int
-	lose  bool
+	mu       sync.Mutex
+	notes    []note
+	puts     int
+	requests int
+	lose     bool
+	limited  bool
+	left     int // requests of the window that are left, if it is limited
 }
 
 type note struct {
@@ -49,9 +58,16 @@ func (s *service) add(i int) {
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.Header().Set("Notes-Request-Id", "r1")
+	s.requests++
+	w.Header().Set("Notes-Request-Id", fmt.Sprint("r", s.requests))
+	if s.limited {
+		s.left = max(0, s.left-1)
+		w.Header().Set("RateLimit-Limit", "10")
+		w.Header().Set("RateLimit-Remaining", strconv.Itoa(s.left))
+		w.Header().Set("RateLimit-Reset", strconv.FormatInt(time.Now().Add(time.Minute).Unix(), 10))
+	}
 	w.Header().Set("Content-Type", "application/json")
-	if !strings.HasSuffix(r.Header.Get("Authorization"), hosttest.Token) {
+	if r.Header.Get("Authorization") != "Bearer "+hosttest.Token {
 		w.WriteHeader(401)
 		fmt.Fprint(w, `{"code":"unauthorized","message":"no token"}`)
 		return
@@ -185,5 +201,51 @@ func TestTemplate_Write_EndsInOneOutcome(t *testing.T) {
 				t.Errorf("the note is %+v", s.notes[1])
 			}
 		})
+	}
+}
+
+func TestTemplate_Filter_IsSent(t *testing.T) {
+	res, err := connect(t, newService(), abi.Read).Invoke(t.Context(), "list_notes", json.RawMessage(`{"tag":"work"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Records []note }
+	if err := json.Unmarshal(res.Output, &got); err != nil || len(got.Records) != 3 {
+		t.Errorf("%s (%v), want the 3 notes of work", res.Output, err)
+	}
+	for _, n := range got.Records {
+		if n.Tag != "work" {
+			t.Errorf("%+v is not of work", n)
+		}
+	}
+}
+
+func TestTemplate_RequestID_IsInTheResult(t *testing.T) {
+	res, err := connect(t, newService(), abi.Read).Invoke(t.Context(), "list_notes", json.RawMessage(`{"limit":1}`))
+	if err != nil || len(res.Meta.Requests) != 1 || res.Meta.Requests[0].RequestID != "r1" {
+		t.Errorf("%+v %v, want the service's request id", res.Meta.Requests, err)
+	}
+}
+
+// TestTemplate_WindowThatIsUsedUp_IsWaitedFor: the host waits where the service's headers say that no request is left.
+func TestTemplate_WindowThatIsUsedUp_IsWaitedFor(t *testing.T) {
+	s := newService()
+	s.limited, s.left = true, 3
+	c := hosttest.Serve(t, built.Load(t), s, host.Config{Grants: []abi.Class{abi.Read}, RateLimitShare: 1}, host.ConnectOptions{})
+	list := func() *abi.Result {
+		res, _ := c.Invoke(t.Context(), "list_notes", json.RawMessage(`{"limit":1}`), host.InvokeOptions{Timeout: time.Second})
+		return res
+	}
+	for range 2 {
+		if res := list(); res.Outcome != abi.Succeeded {
+			t.Fatalf("%+v", res.Error)
+		}
+	}
+	list()
+	if quota := c.Quota(); len(quota) != 1 || quota[0].Bucket != "notes" || quota[0].Limit != 10 || quota[0].Remaining > 1 {
+		t.Errorf("%+v, want the bucket notes with a limit of 10", quota)
+	}
+	if res := list(); res.Outcome != abi.Throttled || res.Error.RetryAfterMS < 1000 {
+		t.Errorf("%s %+v, want throttled until the window ends", res.Outcome, res.Error)
 	}
 }

@@ -25,6 +25,11 @@ var Connector = NewConnector()
 // NewConnector returns this repository's connector with a state of its own, like that of another process.
 func NewConnector() *Guest { return guest(pack.Cached, host.LoadOptions{}) }
 
+// Built is a guest that a function packs.
+func Built(build func(context.Context) ([]byte, error)) *Guest {
+	return guest(build, host.LoadOptions{})
+}
+
 func guest(build func(context.Context) ([]byte, error), opts host.LoadOptions) *Guest {
 	return &Guest{pack: sync.OnceValues(func() ([]byte, error) { return build(context.Background()) }), opts: opts}
 }
