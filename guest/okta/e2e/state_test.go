@@ -12,8 +12,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// TestPlan_StateIsTheObjectThatTheWriteIsAbout, even if others are read after it. Other named objects are in related.
-func TestPlan_StateIsTheObjectThatTheWriteIsAbout(t *testing.T) {
+// TestPlan_State_IsTheTargetOfTheWrite, even if others are read after it. Other named objects are in related.
+func TestPlan_State_IsTheTargetOfTheWrite(t *testing.T) {
 	w := newWorld(t, oktatest.Config{})
 	for _, c := range []struct {
 		op, input      string

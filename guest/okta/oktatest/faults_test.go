@@ -285,8 +285,8 @@ func TestEmailInterval_SecondMail_IsRefused(t *testing.T) {
 	h.want(reset("ada.lovelace", "true"), 200, "")
 }
 
-// TestFaultHelp_NamesEachKindAndOption compares the help with ParseFault.
-func TestFaultHelp_NamesEachKindAndOption(t *testing.T) {
+// TestFaultHelp_OfParseFault_NamesEachKindAndOption compares the help with ParseFault.
+func TestFaultHelp_OfParseFault_NamesEachKindAndOption(t *testing.T) {
 	help := oktatest.FaultHelp()
 	for wrong, form := range map[string]string{"earthquake": "\n  %s  ", "status:*:nonsense=1": "\n  %s="} {
 		_, err := oktatest.ParseFault(wrong)

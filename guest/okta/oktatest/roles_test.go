@@ -247,7 +247,7 @@ func TestRevokeRole_OfTheLastSuperAdmin_IsRefused(t *testing.T) {
 	h.want(h.get("/.well-known/okta-organization"), 200, "")
 }
 
-func TestDeactivatedAdministrator_HasNoRoles(t *testing.T) {
+func TestDeactivateUser_Administrator_HasNoRoles(t *testing.T) {
 	h := newHarness(t, oktatest.Config{})
 	const ada = "/api/v1/users/ada.lovelace@example.com"
 	h.want(h.post(ada+"/roles", `{"type":"APP_ADMIN"}`), 201, "")
