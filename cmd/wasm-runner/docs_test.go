@@ -32,7 +32,7 @@ const (
 	readme = root + "README.md"
 )
 
-// notRun lists commands of the documents that TestDocs_Commands_Run leaves out, and why. One that ends in … stands for all
+// notRun lists commands of the documents that TestDocs_Commands_Run leaves out, and why. One that ends in … means all
 // that begin so.
 var notRun = map[string]string{
 	"make test":                   "it runs this test",

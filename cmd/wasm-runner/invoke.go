@@ -174,7 +174,7 @@ func pathError(err error) error {
 }
 
 // moreRecords returns the warning for a list that was cut without a limit in the input, "" for other results. The operation
-// of a source reads one page and always has a cursor: that is no cut.
+// of a source reads one page and always has a cursor: that does not mean a cut.
 func moreRecords(m *host.Module, result *abi.Result, input json.RawMessage) string {
 	op, err := m.Operation(result.Operation)
 	if err != nil || result.NextCursor == "" || !result.Outcome.OK() || op.On(abi.Ingest) || cli.HasMember(input, "limit") {

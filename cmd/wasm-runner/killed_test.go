@@ -224,7 +224,7 @@ func TestInvoke_KilledAtAnyMoment_HasOneEffect(t *testing.T) {
 		fmt.Fprintf(&lines, "\n%5d  %s", times, what)
 	}
 	figures.Keep(t, "killed", fmt.Sprintf("%d invokes, each killed once and run again with its key: %d effects%s", n, org.Effects(), lines.String()))
-	// Of a few kills on a busy machine, all can fall at one time.
+	// A few kills on a busy machine may all come at the same moment.
 	if !testing.Short() && (tally["killed: settled by reading back"] == 0 || tally["killed: the recorded result"]+tally["ended before it was killed: the recorded result"] == 0) {
 		t.Error("no kill fell between a write and its answer: the test did not try what it is for")
 	}
