@@ -9,14 +9,14 @@ import (
 
 // Limits of a Walk, in pages.
 const (
-	Max      = 1_000_000 // of one walk
+	Max      = 1_000_000 // in one walk
 	MaxEmpty = 1_000     // in a row without a new record
 	MaxIdle  = 10        // in a row without a new record and without a request
 )
 
 // Walk is the progress of a read of several pages. The zero value is a walk before its first page.
 type Walk struct {
-	Cursor string // of the next page
+	Cursor string // resumes at the next page
 	Ended  bool
 
 	pages, empty, idle int
