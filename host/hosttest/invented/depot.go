@@ -184,11 +184,31 @@ func (d *Depot) read(w http.ResponseWriter, r *http.Request) {
 		after, _ := strconv.Atoi(r.URL.Query().Get("after"))
 		page, next := paged(d.movements[min(max(after, 0), len(d.movements)):], r, func(string) string { return "more" })
 		_, _ = fmt.Fprintf(w, `{"movements":[%s],"paging":{"continue":%q}}`, strings.Join(page, ","), next)
+	case r.URL.Path == "/v2/stock":
+		q := r.URL.Query()
+		_, _ = fmt.Fprintf(w, `{"stock":[%s]}`, strings.Join(d.numbered(q.Get("offset"), q.Get("page_size"), `{"entry":{"no":%d},"sku":%q}`), ","))
+	case r.URL.Path == "/v2/boxes":
+		q := r.URL.Query()
+		page, _ := strconv.Atoi(q.Get("page"))
+		size, _ := strconv.Atoi(q.Get("page_size"))
+		_, _ = fmt.Fprintf(w, `[%s]`, strings.Join(d.numbered(strconv.Itoa(max(0, page-1)*size), q.Get("page_size"), `{"no":%d,"sku":%q}`), ","))
 	case r.URL.Path == "/v2/self":
 		_, _ = fmt.Fprint(w, `{"key":{"id":"key-1","owner":"the tests"}}`)
 	default:
 		fault(w, http.StatusNotFound, "no_such_page", r.URL.Path)
 	}
+}
+
+// numbered returns a page of the items in the order of their SKUs, each with its number.
+func (d *Depot) numbered(offset, size, format string) (page []string) {
+	from, _ := strconv.Atoi(offset)
+	most, _ := strconv.Atoi(size)
+	for i, sku := range slices.Sorted(maps.Keys(d.items)) {
+		if i >= from && len(page) < most {
+			page = append(page, fmt.Sprintf(format, i+1, sku))
+		}
+	}
+	return page
 }
 
 func (d *Depot) list(w http.ResponseWriter, r *http.Request) {

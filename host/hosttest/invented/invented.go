@@ -28,3 +28,8 @@ var Connector = New()
 func New() *hosttest.Guest {
 	return hosttest.Package("./host/hosttest/invented/guest", Manifest, host.LoadOptions{})
 }
+
+// WithSDK returns a second connector of the same service, written with the SDK. Its package is withsdk/depot.
+func WithSDK(manifest []byte) *hosttest.Guest {
+	return hosttest.Package("./host/hosttest/invented/withsdk", manifest, host.LoadOptions{})
+}
