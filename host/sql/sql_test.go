@@ -193,7 +193,7 @@ func TestDescriptions(t *testing.T) {
 		}
 	}
 	want(t, db, `SELECT comment FROM duckdb_columns() WHERE schema_name = 'okta' AND table_name = 'users' AND column_name = 'id'`, `["the user's id"]`)
-	want(t, db, `SELECT left(comment, 12) FROM duckdb_views() WHERE schema_name = 'okta' AND view_name = 'users'`, `["Lists users."]`)
+	want(t, db, `SELECT left(comment, 9) FROM duckdb_views() WHERE schema_name = 'okta' AND view_name = 'users'`, `["All users"]`)
 	// Every column that the manifest describes is described.
 	m := hosttest.Connector.Module(t)
 	op, err := m.Operation("list_policies")
