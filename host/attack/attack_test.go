@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi/conformance"
+	"github.com/mach5/okta-connector/host/sql"
 	"github.com/mach5/okta-connector/internal/figures"
 )
 
@@ -25,7 +26,7 @@ var hostCommand = flag.String("host", "", "a program that serves the host under 
 var serve = flag.Bool("serve", false, "serve our host over standard input and output, see conformance.Serve")
 
 // own returns the attacks on features that only this host has.
-func own() []conformance.Attack { return append(files(), loading()...) }
+func own() []conformance.Attack { return append(append(files(), loading()...), statements()...) }
 
 // allAttacks returns the kit's attacks and our own.
 func allAttacks() []conformance.Attack { return append(conformance.Attacks(), own()...) }
@@ -109,6 +110,7 @@ func TestProcess_EveryAttack_IsContained(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
+	sql.RunChildIfAsked()
 	log.SetOutput(io.Discard) // net/http logs invalid responses
 	if flag.Parse(); *serve {
 		if err := conformance.Serve(os.Stdin, os.Stdout, ours{}); err != nil {

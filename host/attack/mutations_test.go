@@ -2,7 +2,10 @@ package attack
 
 // mutations are the checks of this host that can be removed, by file. TestMutations_EachCheck_IsNeeded expects an attack to notice each
 // removal. Checks that are backed by another check are listed at the end of this file instead.
-var mutations = []mutation{
+var mutations = append(hostMutations, sqlMutations...)
+
+// hostMutations are those of the host without SQL.
+var hostMutations = []mutation{
 	// What is loaded.
 	{"imports", "the list", []edit{swap("host/internal/sandbox/allowlist.go", "if i < 0 {\n", "if i < 0 && DOWN {\n\t\t\tcontinue\n\t\t}\n\t\tif i < 0 {\n")}, ""},
 	{"imports", "their types", []edit{never("host/internal/sandbox/allowlist.go", "found != want")}, ""},

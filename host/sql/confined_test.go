@@ -135,6 +135,9 @@ func TestTemporaryData_OfAKilledProcess_IsRemoved(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "it ran for 3s") {
 		t.Errorf("got %v", err)
 	}
+	if err := db.Close(); err != nil { // where the first statement was so slow that it was stopped, the process still runs
+		t.Error(err)
+	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("files are left: %v", left)
 	}
