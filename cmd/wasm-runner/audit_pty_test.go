@@ -27,7 +27,7 @@ func TestAudit_AtANarrowTerminal_SaysWhatWasDoneToWhom(t *testing.T) {
 				t.Errorf("%d columns: no %s in\n%s", columns, want, text)
 			}
 		}
-		if code != 0 || (columns < audit.RoomForAll) != strings.Contains(text, "widen the terminal") {
+		if code != 0 || (columns < audit.RoomForAll) != strings.Contains(text, "widen it, or use --format csv") {
 			t.Errorf("%d columns: exit code %d\n%s", columns, code, text)
 		}
 	}
