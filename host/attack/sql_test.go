@@ -26,7 +26,7 @@ import (
 type sqlSession struct {
 	*sql.DB
 	dir string
-	pid int // of the SQL process, 0 without one
+	pid int // pid of the SQL process, 0 without one
 }
 
 // withSQL runs an attack on a session.
