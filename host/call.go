@@ -90,6 +90,25 @@ func (c *call) mayLog(bytes int) bool {
 	return c.logged <= limit
 }
 
+// logFailure logs why a module panicked, and at debug level what it printed, with its stack trace.
+func (c *call) logFailure(failed sandbox.CallError) {
+	if reason := failed.Panic(); reason != "" && c.mayLog(len(reason)) {
+		c.conn.log.Warn("the module panicked, its stack trace is logged at debug level", "operation", c.op.Name, "reason", reason)
+	}
+	logPrinted(c, failed.Stderr)
+}
+
+// logPrinted logs the lines that a call printed, at debug level.
+func logPrinted(run any, text string) {
+	c := run.(*call)
+	for line := range strings.Lines(text) {
+		if !c.conn.log.Enabled(context.Background(), slog.LevelDebug) || !c.mayLog(len(line)) {
+			return
+		}
+		c.conn.log.Debug("the module printed", "operation", c.op.Name, "line", strings.TrimRight(line, "\n"))
+	}
+}
+
 // sandboxConfig returns what a module may import and must export. It sets no limits.
 func sandboxConfig() sandbox.Config {
 	type messages = *sandbox.Messages

@@ -151,7 +151,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	}
 	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, auth: auth, credential: secret, client: client, log: log,
 		leaveLimits: leaveLimits, closed: make(chan struct{})}
-	c.pool = m.code.NewPool(sandbox.PoolOptions{Memory: limits.MemoryBytes, Concurrency: limits.Concurrency, Logger: log})
+	c.pool = m.code.NewPool(sandbox.PoolOptions{Memory: limits.MemoryBytes, Concurrency: limits.Concurrency, Logger: log, Printed: logPrinted})
 	return c, nil
 }
 

@@ -81,8 +81,8 @@ func (c *Connection) export(ctx context.Context, run *call, name string, input a
 	}
 	out, err := c.pool.Run(ctx, run, name, b)
 	var failed sandbox.CallError
-	if errors.As(err, &failed) && failed.Stderr != "" && run.mayLog(len(failed.Stderr)) {
-		c.log.Debug("the module wrote to stderr and failed", "export", name, "stderr", failed.Stderr)
+	if errors.As(err, &failed) {
+		run.logFailure(failed)
 	}
 	var memory sandbox.MemoryError
 	switch {

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -458,13 +459,36 @@ func TestSourceAndTable_OfAWrite_AreDenied(t *testing.T) {
 	}
 }
 
-func TestInvoke_ModuleThatPrints_WritesNoOutput(t *testing.T) {
-	r := newRig(t, host.Limits{}, nil)
-	if _, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"print","text":"marker"}`)); err != nil {
+// What a module prints is for who writes it: it is logged at debug level, a record for each line, within the limit of the log.
+func TestInvoke_ModuleThatPrints_IsLoggedAtDebugAlone(t *testing.T) {
+	for level, want := range map[slog.Level]int{slog.LevelDebug: 2, slog.LevelInfo: 0} {
+		var logs bytes.Buffer
+		r := hosttest.Connect(t, hostileGuest.Module(t), host.Config{BaseURL: "https://example.com"},
+			host.ConnectOptions{Logger: slog.New(slog.NewJSONHandler(&logs, &slog.HandlerOptions{Level: level}))})
+		if _, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"print","text":"marker\nmarker"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(logs.String(), "marker"); n != want || strings.Count(logs.String(), "the module printed") != want {
+			t.Errorf("%s: %d times in %s, want %d", level, n, &logs, want)
+		}
+	}
+	r := newRig(t, host.Limits{LogBytes: 2000}, nil)
+	if _, err := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"print","text":"`+strings.Repeat(`x\n`, 5000)+`"}`)); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(r.logs.String(), "marker") {
-		t.Error("the output of a healthy module is in the log")
+	if len(r.logs.String()) > 4000 {
+		t.Errorf("%d bytes in the log", len(r.logs.String()))
+	}
+}
+
+func TestInvoke_ModuleThatPanics_SaysWhyAtWarn(t *testing.T) {
+	var logs bytes.Buffer
+	r := hosttest.Connect(t, hostileGuest.Module(t), host.Config{BaseURL: "https://example.com"}, host.ConnectOptions{Logger: slog.New(slog.NewTextHandler(&logs, nil))})
+	if res, _ := r.Invoke(context.Background(), "read", json.RawMessage(`{"do":"panic","text":"nothing is there"}`)); res.Outcome != abi.Failed {
+		t.Fatalf("%+v", res)
+	}
+	if text := logs.String(); !strings.Contains(text, "level=WARN") || !strings.Contains(text, "panic: the module panics: nothing is there") || strings.Contains(text, "goroutine") {
+		t.Errorf("%s, want the first line of the panic, without its stack trace", text)
 	}
 }
 

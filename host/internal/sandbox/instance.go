@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/mach5/okta-connector/internal/excerpt"
 )
 
 // interruptGlobal is the global that Compile adds to a module (wasmbin.Interruptible). The module checks it in each loop and
@@ -58,6 +61,16 @@ func (e CallError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the reason.
 func (e CallError) Unwrap() error { return e.Err }
+
+// Panic returns the first line of what a Go guest printed when it panicked, shortened, or "".
+func (e CallError) Panic() string {
+	for line := range strings.Lines(e.Stderr) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return excerpt.Of(strings.TrimSpace(line))
+		}
+	}
+	return ""
+}
 
 // newInstance returns an instance with at most memory bytes, ready for its first call. It may run the module's
 // initialisation. ctx must be from Module.begin.
@@ -269,10 +282,10 @@ func (in *Instance) close(log *slog.Logger) {
 	in.allocator.free()
 }
 
-// tail keeps the last bytes that a guest wrote to standard error, such as the message of its panic.
+// tail keeps the last bytes that a guest wrote to standard error, such as the message of its panic and its stack trace.
 type tail struct{ buf []byte }
 
-const tailSize = 4 << 10
+const tailSize = 16 << 10
 
 func (t *tail) add(b []byte) {
 	t.buf = append(t.buf, b[max(0, len(b)-tailSize):]...)

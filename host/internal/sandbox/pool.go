@@ -14,6 +14,7 @@ type Pool struct {
 	module  *Module
 	memory  int64
 	log     *slog.Logger
+	printed func(call any, text string)
 	slots   chan struct{} // one per concurrent call
 	resting sync.WaitGroup
 
@@ -27,11 +28,13 @@ type PoolOptions struct {
 	Memory      int64 // maximum memory of an instance in bytes; at most Config.Memory of the module
 	Concurrency int   // maximum number of concurrent calls
 	Logger      *slog.Logger
+	// Printed is called with what a call that succeeded wrote to standard error, if that is anything. It may be nil.
+	Printed func(call any, text string)
 }
 
 // NewPool returns an empty pool. It creates instances as needed.
 func (m *Module) NewPool(o PoolOptions) *Pool {
-	return &Pool{module: m, memory: min(o.Memory, m.memory), log: o.Logger, slots: make(chan struct{}, o.Concurrency)}
+	return &Pool{module: m, memory: min(o.Memory, m.memory), log: o.Logger, printed: o.Printed, slots: make(chan struct{}, o.Concurrency)}
 }
 
 // ErrBusy is the error for a call that found no free slot before its context ended.
@@ -48,6 +51,9 @@ func (p *Pool) Run(ctx context.Context, call any, export string, input []byte) (
 	in, err := p.acquire(ctx)
 	if err == nil {
 		out, err = in.call(ctx, call, export, input)
+		if err == nil && p.printed != nil && len(in.stderr.buf) > 0 {
+			p.printed(call, in.stderr.String())
+		}
 		p.release(in, err == nil)
 	}
 	if err != nil && errors.Is(context.Cause(ctx), ErrClosed) {
