@@ -76,7 +76,7 @@ check:
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest ./guest/hostcall ./guest/module ./guest/template
 	$(GO) tool staticcheck -tags long ./...
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/wasm-runner
-	for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) vet ./host ./host/checkpoint ./host/durable/... ./host/journal ./host/sink/... ./cmd/... || exit 1; done
+	for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os $(GO) vet ./host ./host/checkpoint ./host/durable/... ./host/internal/confine ./host/sql/... ./host/journal ./host/sink/... ./cmd/... || exit 1; done
 	$(GO) test -timeout 10m ./internal/licences ./internal/layout
 	$(GO) test -race -timeout 40m $$($(GO) list ./host/... ./guest/... | grep -v -e /host/attack -e /host/bench)
 

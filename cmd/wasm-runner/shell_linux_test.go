@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -150,4 +151,39 @@ func TestShell_CtrlDOrSIGTERM_RestoresTheTerminal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestShell_SQLProcessEnds_GoesOn: a crash, and a statement that does not stop by itself, cost the session and not the shell.
+func TestShell_SQLProcessEnds_GoesOn(t *testing.T) {
+	if !sql.Available {
+		t.Skip("DuckDB is not in this build")
+	}
+	k := onPty(t, ptyOptions{}, "--demo", "sql")
+	k.await(`sql> `)
+	k.keys("CREATE TABLE mine AS SELECT 1 AS x;\r")
+	k.await(`1 row written`)
+	k.keys("SELECT json_structure(repeat('[', 100000) || repeat(']', 100000));\r")
+	k.await(`made the SQL process crash \(SIGSEGV`)
+	k.await(`tables in memory, variables and prepared statements of this session are gone`)
+	k.keys("FROM mine;\r")
+	k.await(`Table with name mine does not exist`)
+	k.keys("SELECT count(*) AS n FROM okta.groups;\r")
+	k.await(`N\r\n5\r\n1 row`)
+
+	k.keys("SELECT levenshtein(repeat('a', 400000), repeat('b', 400000)) AS distance;\r")
+	k.await(`AS distance;\r\n`)
+	time.Sleep(200 * time.Millisecond) // it runs; if it does not yet, Ctrl-C stops it as well
+	k.keys("\x03")
+	k.await(`stopped`)
+	k.keys("SELECT 6 * 7 AS answer;\r")
+	k.await(`ANSWER\r\n42\r\n1 row`)
+
+	// One that looks at the interrupt keeps the session.
+	k.keys("CREATE TABLE kept AS SELECT 1 AS x;\rSELECT count(*) AS many FROM range(1000000000000);\r")
+	k.await(`AS many`)
+	time.Sleep(200 * time.Millisecond)
+	k.keys("\x03")
+	k.await(`stopped`)
+	k.keys("SELECT x AS still FROM kept;\r")
+	k.await(`STILL\r\n1\r\n1 row`)
 }

@@ -201,7 +201,7 @@ func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
 	})
 	var failed *sql.Error
 	if errors.As(err, &failed) && failed.SessionLost {
-		defer sh.app.Warnf("the SQL process was ended and starts again: what this session had created in memory, set or prepared is gone")
+		defer sh.app.Warnf("the SQL process ended, and the next statement starts another: tables in memory, variables and prepared statements of this session are gone")
 	}
 	switch {
 	case err == nil:
