@@ -250,3 +250,37 @@ func TestOpen_DatabaseFile_IsOfThisUserAlone(t *testing.T) {
 	again := open(t, sql.Config{Connections: []*host.Connection{c}, Database: path})
 	want(t, again, "SELECT count(*) > 10 FROM t", "[true]")
 }
+
+// TestOpen_DatabaseBehindALink_KeepsTables: the file is in another folder than its name.
+func TestOpen_DatabaseBehindALink_KeepsTables(t *testing.T) {
+	real, link := filepath.Join(t.TempDir(), "real.duckdb"), filepath.Join(t.TempDir(), "kept.duckdb")
+	for i, path := range []string{real, link, link} {
+		if i == 1 {
+			if err := os.Symlink(real, link); err != nil {
+				t.Fatal(err)
+			}
+		}
+		db, err := sql.Open(t.Context(), sql.Config{Database: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, db, fmt.Sprintf("CREATE TABLE t%d AS SELECT 1 AS x; SELECT count(*) FROM duckdb_tables()", i), fmt.Sprintf("[%d]", i+1))
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDatabase_WhoseProcessIsKilled_KeepsWhatWasCommitted crashes the process after each write.
+func TestDatabase_WhoseProcessIsKilled_KeepsWhatWasCommitted(t *testing.T) {
+	db := open(t, sql.Config{Database: filepath.Join(t.TempDir(), "kept.duckdb")})
+	ask(t, db, "CREATE TABLE t(x INT)")
+	for i := 1; i <= 3; i++ {
+		ask(t, db, "INSERT INTO t FROM range(1000)")
+		ask(t, db, "BEGIN; INSERT INTO t FROM range(7)") // is lost
+		if failed := fails(t, db, crashers[i%len(crashers)]); !failed.SessionLost {
+			t.Fatal(failed)
+		}
+		want(t, db, "SELECT count(*) FROM t", fmt.Sprintf("[%d]", 1000*i))
+	}
+}

@@ -21,6 +21,10 @@ func (db *DB) prepareFiles() error {
 		}); err != nil {
 			return err
 		}
+		db.setup.Around = []string{filepath.Dir(db.config.Database)}
+		if target, err := filepath.EvalSymlinks(db.config.Database); err == nil { // else it is not there yet
+			db.setup.Around = append(db.setup.Around, filepath.Dir(target))
+		}
 	}
 	if !db.config.AllowFiles {
 		return nil

@@ -103,12 +103,9 @@ func serve() error {
 // policy returns what this process keeps: the folder of its database, in which DuckDB makes other files, and the folders
 // that queries may use.
 func policy(setup wire.SetupMessage) confine.Policy {
-	p := confine.Policy{}
+	p := confine.Policy{Write: setup.Around}
 	if setup.Data > 0 {
 		p.Data = confine.DataInUse() + setup.Data
-	}
-	if setup.Database != "" {
-		p.Write = append(p.Write, filepath.Dir(setup.Database))
 	}
 	switch {
 	case !setup.AllowFiles:

@@ -6,6 +6,7 @@ import "github.com/mach5/okta-connector/abi"
 type SetupMessage struct {
 	Schemas    []Schema
 	Database   string   // the DuckDB file to attach; "" is none
+	Around     []string // the folders of that file, in which DuckDB makes others
 	AllowFiles bool     // queries may read and write files
 	Folders    []string // the files that they may; none is all
 	TempDir    string   // where DuckDB puts what does not fit into memory; "" is nowhere
