@@ -116,7 +116,7 @@ func TestRefused_KilledAtAnyMoment_LosesNoRecord(t *testing.T) {
 	s.mu.Lock()
 	s.answered = func(int) {}
 	s.mu.Unlock()
-	if text, err := r.command(args...).CombinedOutput(); err != nil || !bytes.Contains(text, []byte("were refused by "+s.URL)) {
+	if text, err := r.command(args...).CombinedOutput(); err != nil || !bytes.Contains(text, []byte("were rejected by "+s.URL)) {
 		t.Fatalf("the last run: %v\n%s", err, text)
 	}
 	times := map[string]int{}
