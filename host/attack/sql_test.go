@@ -226,14 +226,14 @@ func statements() []conformance.Attack {
 var sqlMutations = []mutation{
 	{"SQL process", "it is another process", []edit{{"host/sql/db.go", "db.config.UnsafeInProcess {\n\t\tdb.backend", "db.config.UnsafeInProcess", "(db.config.UnsafeInProcess || DOWN)"}}, "DuckDB crashes, which ends the process"},
 	{"SQL time", "a statement that goes on is killed", []edit{drop("host/sql/internal/process/process.go", "c.kill(context.Cause(q.Context()))")}, ""},
-	{"SQL memory", "its memory is measured", []edit{never("host/sql/internal/process/process.go", "c.memory != nil && c.memory.used() > most")}, ""},
+	{"SQL memory", "its memory is measured", []edit{never("host/sql/internal/process/process.go", "c.memory != nil && c.memory.Used() > most")}, ""},
 	{"SQL pages", "they are counted", []edit{never("host/sql/query.go", "q.pages.Add(1) > int64(q.limits.Pages)")}, ""},
-	{"SQL secrets", "the environment", []edit{swap("host/sql/internal/process/start_unix.go", "return env\n", "if DOWN {\n\t\treturn append(env, os.Environ()...)\n\t}\n\treturn env\n"),
+	{"SQL secrets", "the environment", []edit{swap("host/internal/child/start_unix.go", "return env\n", "if DOWN {\n\t\treturn append(env, os.Environ()...)\n\t}\n\treturn env\n"),
 		// The process learns which check is gone. The name of the variable is in two parts, because edits replace its end.
-		swap("host/sql/internal/process/process.go", "c.cmd.Env = environment(theirs)", "c.cmd.Env = append(environment(theirs), \"ATTACK_WALL_DO\"+\"WN=\"+os.Getenv(\"ATTACK_WALL_DO\"+\"WN\"))")}, ""},
+		swap("host/internal/child/child.go", "cmd.Env = environment(job, pipes)", "cmd.Env = append(environment(job, pipes), \"ATTACK_WALL_DO\"+\"WN=\"+os.Getenv(\"ATTACK_WALL_DO\"+\"WN\"))")}, ""},
 	{"SQL confinement", "the process confines itself", []edit{swap("host/sql/internal/child/child.go", "walls, err := confine.Apply(policy(setup))",
 		"var walls confine.Report\n\tif !DOWN {\n\t\twalls, err = confine.Apply(policy(setup))\n\t}")}, ""},
-	{"SQL database", "new files are private", []edit{swap("host/sql/internal/process/start_unix.go", "syscall.Umask(0o077)", "if !DOWN {\n\t\tsyscall.Umask(0o077)\n\t}")}, ""},
+	{"SQL database", "new files are private", []edit{swap("host/internal/child/start_unix.go", "syscall.Umask(0o077)", "if !DOWN {\n\t\tsyscall.Umask(0o077)\n\t}")}, ""},
 	{"SQL database", "nobody else can write it", []edit{never("host/sql/files.go", "info.Mode().Perm()&0o022 != 0")}, ""},
 	{"SQL names", "built-in functions", []edit{neverIn("host/sql/internal/engine/names.go", "case builtIn[strings.ToLower(one.name)]:", "builtIn[strings.ToLower(one.name)]")}, ""},
 	{"SQL names", "what is in a schema", []edit{never("host/sql/internal/engine/names.go", "!maps.Equal(content, n.content)")}, ""},

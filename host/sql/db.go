@@ -18,7 +18,8 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
-	"github.com/mach5/okta-connector/host/sql/internal/child"
+	"github.com/mach5/okta-connector/host/internal/child"
+	sqlchild "github.com/mach5/okta-connector/host/sql/internal/child"
 	"github.com/mach5/okta-connector/host/sql/internal/engine"
 	"github.com/mach5/okta-connector/host/sql/internal/process"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
@@ -54,8 +55,8 @@ var asked atomic.Bool
 //
 // In tests it is called first in TestMain.
 func RunChildIfAsked() {
-	if process.Asked() {
-		os.Exit(child.Main())
+	if child.Asked(child.SQL) {
+		os.Exit(sqlchild.Main())
 	}
 	asked.Store(true)
 }

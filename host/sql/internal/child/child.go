@@ -14,16 +14,16 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/mach5/okta-connector/host/internal/child"
 	"github.com/mach5/okta-connector/host/internal/confine"
 	"github.com/mach5/okta-connector/host/sql/internal/engine"
-	"github.com/mach5/okta-connector/host/sql/internal/process"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
 // Main runs this process as the SQL process of another, and returns its exit code.
 func Main() int {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM) // which a terminal sends to both processes, and the other one decides
-	process.IgnoreHangup()
+	child.IgnoreHangup()
 	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -49,11 +49,11 @@ type command struct {
 }
 
 func serve() error {
-	files, err := process.Files()
+	files, err := child.Files(child.SQL, 4)
 	if err != nil {
 		return err
 	}
-	process.KeepFilesPrivate()
+	child.KeepFilesPrivate()
 	c := &served{talk: wire.NewWriter(files[1]), commands: make(chan command)}
 	// Before anything hostile is there: DuckDB looks at the machine when it starts, which a confined process cannot.
 	if c.engine, err = engine.New(context.Background(), c.log); err != nil {
@@ -64,7 +64,7 @@ func serve() error {
 	first := <-c.commands
 	var setup wire.SetupMessage
 	if first.kind != wire.Setup {
-		return errors.New("this process is no program of its own: unset " + process.Variable)
+		return errors.New("this process is no program of its own: unset " + string(child.SQL))
 	}
 	if err := json.Unmarshal(first.payload, &setup); err != nil {
 		return err

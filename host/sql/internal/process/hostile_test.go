@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/child"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
@@ -64,7 +65,7 @@ func (r running) Cancel()                  { r.cancel() }
 func impostor(t testing.TB) (c *Process, talkOut, askOut io.Writer, answers io.Reader) {
 	t.Helper()
 	c = &Process{options: Options{Source: &source{}, Logger: slog.New(slog.DiscardHandler), Time: time.Minute, Setup: wire.SetupMessage{Memory: 1 << 30}},
-		frames: make(chan frame), dead: make(chan struct{}), memory: &memoryGauge{}}
+		frames: make(chan frame), dead: make(chan struct{}), memory: &child.MemoryGauge{}}
 	c.cmd = exec.Command("sleep", "600")
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -12,21 +12,14 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/mach5/okta-connector/host/internal/child"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 	"github.com/mach5/okta-connector/internal/excerpt"
 )
-
-// Variable is the environment variable that makes this program the SQL process of another.
-const Variable = "MACH5_SQL_CHILD"
-
-// Asked reports whether this process was started as a SQL process.
-func Asked() bool { return os.Getenv(Variable) != "" }
 
 // Options say what a process works for.
 type Options struct {
@@ -57,11 +50,11 @@ type Process struct {
 	talk    *wire.Writer
 	frames  chan frame
 	scans   scans
-	stderr  beginning
+	stderr  child.Beginning
 	pipes   []*os.File // this side's
 
 	statement uint32 // the number of the last one
-	memory    *memoryGauge
+	memory    *child.MemoryGauge
 
 	dead    chan struct{} // closed when the process has ended and its pipes are closed
 	exit    error         // how the process ended; set before dead is closed
@@ -126,7 +119,7 @@ func Start(q Statement, o Options) (*Process, error) {
 	var ready wire.ReadyMessage
 	_ = json.Unmarshal(f.payload, &ready) // for the log alone
 	o.Logger.Debug("a process runs SQL", "pid", c.cmd.Process.Pid, "confined by", ready.Walls)
-	c.memory = newMemoryGauge(c.cmd.Process.Pid)
+	c.memory = child.NewMemoryGauge(c.cmd.Process.Pid)
 	c.ready.Store(true)
 	return c, nil
 }
@@ -160,41 +153,26 @@ func (c *Process) exec() error {
 			return err
 		}
 	}
-	program, err := self()
-	if err != nil {
+	var err error
+	if c.cmd, err = child.Command(child.SQL, "(sql)", theirs); err != nil {
 		closeAll(c.pipes)
 		return err
 	}
-	c.cmd = exec.Command(program)
-	c.cmd.Args = []string{os.Args[0], "(sql)"} // for those who list processes
-	c.cmd.Env = environment(theirs)
 	if home, err := os.UserHomeDir(); err == nil && c.options.Setup.AllowFiles {
 		c.cmd.Env = append(c.cmd.Env, "HOME="+home) // ~ in the name of a file
 	}
 	c.cmd.Stderr = &c.stderr
-	c.cmd.WaitDelay = time.Second
 	if f := c.options.Stdin; f != nil && c.options.Setup.AllowFiles { // '/dev/stdin' is a file that queries read
 		c.cmd.Stdin = f
 	}
 	if f := c.options.Stdout; f != nil && c.options.Setup.AllowFiles {
 		c.cmd.Stdout = f
 	}
-	inherit(c.cmd, theirs)
-	started := make(chan error)
-	go func() {
-		// On Linux the child dies with the thread that started it.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := c.cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		c.exit = c.cmd.Wait()
+	if err := child.Start(c.cmd, func(err error) {
+		c.exit = err
 		closeAll(c.pipes)
 		close(c.dead)
-	}()
-	if err := <-started; err != nil {
+	}); err != nil {
 		closeAll(c.pipes)
 		return err
 	}
@@ -322,7 +300,7 @@ func (c *Process) watch(q Statement, number uint32, most int64) (stop func()) {
 			case <-grace:
 				c.kill(context.Cause(q.Context()))
 			case <-tick.C:
-				if c.memory != nil && c.memory.used() > most {
+				if c.memory != nil && c.memory.Used() > most {
 					c.kill(c.overMemory())
 				}
 			}
@@ -342,7 +320,7 @@ func (c *Process) Run(q Statement, statement string, each Each) (own bool, err e
 	c.statement++
 	defer c.scans.closeAll()
 	defer q.Cancel() // stops pages that are being fetched
-	stop := c.watch(q, c.statement, c.memory.base+c.options.Setup.Memory+memoryAside)
+	stop := c.watch(q, c.statement, c.memory.Base()+c.options.Setup.Memory+memoryAside)
 	defer stop()
 	if err := c.talk.Send(wire.Run, wire.Number(c.statement), []byte(statement)); err != nil {
 		return false, c.ended(err)
@@ -460,7 +438,7 @@ func (r *resultRows) piece() []byte {
 
 // Complete lists the ways to go on with an unfinished statement.
 func (c *Process) Complete(q Statement, unfinished string) []wire.Completion {
-	stop := c.watch(q, 0, c.memory.base+c.options.Setup.Memory+memoryAside)
+	stop := c.watch(q, 0, c.memory.Base()+c.options.Setup.Memory+memoryAside)
 	defer stop()
 	if err := c.talk.Send(wire.Complete, []byte(unfinished)); err != nil {
 		return nil
@@ -493,7 +471,7 @@ func (c *Process) Close() error {
 	defer func() {
 		c.kill(nil)
 		<-c.dead
-		c.memory.close()
+		c.memory.Close()
 		c.scans.closeAll()
 		c.removeTemporary()
 	}()
@@ -526,25 +504,4 @@ func (c *Process) removeTemporary() {
 			c.options.Logger.Warn("temporary data of SQL cannot be removed", "error", err)
 		}
 	}
-}
-
-// beginning keeps the first bytes of what is written to it. A crash says first what it is.
-type beginning struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-const maxBeginning = 4 << 10
-
-func (s *beginning) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.b = append(s.b, b[:min(len(b), maxBeginning-len(s.b))]...)
-	return len(b), nil
-}
-
-func (s *beginning) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return string(s.b)
 }

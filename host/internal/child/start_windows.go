@@ -1,7 +1,6 @@
-package process
+package child
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -17,27 +16,28 @@ func inherit(cmd *exec.Cmd, pipes []*os.File) {
 	}
 }
 
-func environment(pipes []*os.File) []string {
+func environment(job Job, pipes []*os.File) []string {
 	var handles []string
 	for _, p := range pipes {
 		_ = syscall.SetHandleInformation(syscall.Handle(p.Fd()), syscall.HANDLE_FLAG_INHERIT, 1) // else the child finds none
 		handles = append(handles, strconv.FormatUint(uint64(p.Fd()), 10))
 	}
-	return []string{Variable + "=" + strings.Join(handles, ","), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")}
+	return []string{string(job) + "=" + strings.Join(handles, ","), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")}
 }
 
-// Files returns the pipes of this child.
-func Files() (files [4]*os.File, err error) {
-	handles := strings.Split(os.Getenv(Variable), ",")
-	if len(handles) != len(files) {
-		return files, fmt.Errorf("%s is set, and this is no SQL process: unset it", Variable)
+// Files returns the n pipes of this child.
+func Files(job Job, n int) ([]*os.File, error) {
+	handles := strings.Split(os.Getenv(string(job)), ",")
+	if len(handles) != n {
+		return nil, notAsked(job)
 	}
-	for i, h := range handles {
+	var files []*os.File
+	for _, h := range handles {
 		handle, err := strconv.ParseUint(h, 10, 64)
 		if err != nil {
-			return files, fmt.Errorf("%s is set, and this is no SQL process: unset it", Variable)
+			return nil, notAsked(job)
 		}
-		files[i] = os.NewFile(uintptr(handle), "pipe "+h)
+		files = append(files, os.NewFile(uintptr(handle), "pipe "+h))
 	}
 	return files, nil
 }

@@ -1,0 +1,51 @@
+package child
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// MemoryGauge measures the memory of a process. The zero value measures nothing.
+type MemoryGauge struct {
+	file *os.File
+	base int64
+}
+
+// NewMemoryGauge returns a gauge of a process. If the process cannot be measured, the gauge measures nothing.
+func NewMemoryGauge(pid int) *MemoryGauge {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return &MemoryGauge{}
+	}
+	m := &MemoryGauge{file: f}
+	m.base = m.Used()
+	return m
+}
+
+// Base returns how many bytes the process used when NewMemoryGauge was called.
+func (m *MemoryGauge) Base() int64 { return m.base }
+
+// Used returns how many bytes of memory the process has of its own, or 0 if that is not known.
+func (m *MemoryGauge) Used() int64 {
+	if m.file == nil {
+		return 0
+	}
+	var b [256]byte
+	n, _ := m.file.ReadAt(b[:], 0) // the text ends before the buffer
+	fields := bytes.Fields(b[:n])
+	if len(fields) < 3 {
+		return 0
+	}
+	resident, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+	shared, _ := strconv.ParseInt(string(fields[2]), 10, 64)
+	return (resident - shared) * int64(os.Getpagesize())
+}
+
+// Close frees the gauge. A nil gauge may be closed.
+func (m *MemoryGauge) Close() {
+	if m != nil && m.file != nil {
+		_ = m.file.Close() // read only
+	}
+}

@@ -1,0 +1,8 @@
+package child
+
+import "syscall"
+
+// self returns this program, even if its file was replaced since it started.
+func self() (string, error) { return "/proc/self/exe", nil }
+
+func diesWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
