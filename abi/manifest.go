@@ -193,10 +193,18 @@ func (o *Operation) On(s Surface) bool {
 	return false
 }
 
+// checkABI returns an error for another major version.
+func (m *Manifest) checkABI() error {
+	if m.ABI != Version {
+		return fmt.Errorf("ABI is %q, but this host supports %q", m.ABI, Version)
+	}
+	return nil
+}
+
 // Check returns the first reason for which a host must not accept the manifest.
 func (m *Manifest) Check() error {
-	if m.ABI != Version {
-		return fmt.Errorf("manifest: ABI is %q, but this host supports %q", m.ABI, Version)
+	if err := m.checkABI(); err != nil {
+		return fmt.Errorf("manifest: %w", err)
 	}
 	if m.Minor < 0 {
 		return fmt.Errorf("manifest: minor version must not be negative, found %d", m.Minor)

@@ -8,12 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/mach5/okta-connector/internal/excerpt"
+	"github.com/mach5/okta-connector/internal/strictjson"
 )
 
 // ParseManifest parses and checks a manifest. An unknown member is ignored if the manifest is of a later minor
-// version or the name starts with x-. Otherwise it is an error.
+// version or the name starts with x-. Otherwise it is an error. A text that two readers could understand differently
+// is an error in every version: see plain.
 //
 // older is a partial manifest, or nil. If it has the same kind, and the manifest is of minor version 0, it supplies
 // the members that came with minor version 1. Members of its operations apply to the operations with the same name.
@@ -21,13 +27,19 @@ func ParseManifest(raw []byte, older json.RawMessage) (*Manifest, error) {
 	m, err := decode(raw, true)
 	if err != nil {
 		if m, err = decode(raw, false); err != nil {
-			return nil, fmt.Errorf("manifest: %w", err)
+			if m.ABI != "" && m.ABI != Version {
+				err = m.checkABI()
+			}
+			return nil, m.later(fmt.Errorf("manifest: %w", err))
 		}
 		if m.Minor <= Minor {
 			if err := onlyX(raw); err != nil {
 				return nil, fmt.Errorf("manifest: %w", err)
 			}
 		}
+	}
+	if err := plain(raw); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	if err := m.Check(); err != nil {
 		return nil, m.later(err)
@@ -63,7 +75,7 @@ func (m *Manifest) Missing(have []string) error {
 		strings.Join(missing, ", "), Version, Minor)
 }
 
-// decode reads one JSON value. If strict, unknown members are an error.
+// decode reads one JSON value. If strict, unknown members are an error. With an error, it returns what could be read.
 func decode(raw []byte, strict bool) (*Manifest, error) {
 	m := new(Manifest)
 	dec := json.NewDecoder(bytes.NewReader(raw))
@@ -71,15 +83,92 @@ func decode(raw []byte, strict bool) (*Manifest, error) {
 		dec.DisallowUnknownFields()
 	}
 	if err := dec.Decode(m); err != nil {
-		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		var syntax *json.SyntaxError
+		var other *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &syntax):
 			err = fmt.Errorf("it is not JSON: %w", err)
+		case errors.As(err, &other) && other.Field != "":
+			err = fmt.Errorf("%s must be %s, found %s", other.Field, jsonType(other.Type), other.Value)
+		case errors.As(err, &other):
+			err = fmt.Errorf("it must be an object, found %s", other.Value)
 		}
-		return nil, err
+		return m, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is text after the JSON object")
+		return m, errors.New("there is text after the JSON object")
 	}
 	return m, nil
+}
+
+// jsonType returns the JSON type that a Go type is decoded from, with its article.
+func jsonType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	}
+	return "a whole number"
+}
+
+// plain returns an error for a manifest that two readers could understand differently: if a member is listed twice, if
+// the name of a known member is in another case, if the text is not UTF-8, or if a number is beyond what readers keep.
+func plain(raw []byte) error {
+	if !utf8.Valid(raw) {
+		return errors.New("it is not UTF-8")
+	}
+	if key, twice := strictjson.DuplicateKey(raw); twice {
+		return fmt.Errorf("member %q is listed twice: remove one", excerpt.Of(key))
+	}
+	if n, found := strictjson.WideNumber(raw); found {
+		return fmt.Errorf("number %s: at most %d characters and exponents up to %d are allowed", excerpt.Of(n), strictjson.MaxNumber, strictjson.MaxExponent)
+	}
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return err
+	}
+	return spelled(v, reflect.TypeFor[Manifest]())
+}
+
+// spelled returns an error if a member of v has the name of one of t's in another case, at any depth.
+func spelled(v any, t reflect.Type) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch v := v.(type) {
+	case []any:
+		if t.Kind() != reflect.Slice {
+			return nil
+		}
+		for _, e := range v {
+			if err := spelled(e, t.Elem()); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		if t.Kind() != reflect.Struct {
+			return nil // a schema, an example or a map
+		}
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			for found := range v {
+				if found != name && strings.EqualFold(found, name) {
+					return fmt.Errorf("member %q must be spelled %q", excerpt.Of(found), name)
+				}
+			}
+			if err := spelled(v[name], t.Field(i).Type); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // onlyX returns an error if the name of an unknown member does not start with x-.
@@ -119,6 +208,9 @@ func withoutX(v any) any {
 // fill completes a manifest of minor version 0 with the members of a partial one.
 func (m *Manifest) fill(older json.RawMessage) error {
 	part, err := decode(older, true)
+	if err == nil {
+		err = plain(older)
+	}
 	if err != nil {
 		return err
 	}

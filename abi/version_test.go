@@ -65,6 +65,56 @@ func TestParseManifest_OfALaterMinorVersion_SaysWhatToDo(t *testing.T) {
 	}
 }
 
+// Readers differ in which of two members they take, and in whether they ignore case.
+func TestParseManifest_WithTwoMeanings_IsAnError(t *testing.T) {
+	for name, c := range map[string]struct{ from, to, want string }{
+		"a member twice":                     {`"class":"read"`, `"class":"privileged","class":"read"`, `manifest: member "class" is listed twice: remove one`},
+		"a member twice, once escaped":       {`"class":"read"`, `"cl\u0061ss":"privileged","class":"read"`, `member "class" is listed twice`},
+		"a member of a schema twice":         {`"type":"object"`, `"type":"array","type":"object"`, `member "type" is listed twice`},
+		"a member that is ignored twice":     {`"kind":`, `"x-a":{"b":1,"b":2},"kind":`, `member "b" is listed twice`},
+		"another case":                       {`"kind":"crm"`, `"Kind":"crm"`, `member "Kind" must be spelled "kind"`},
+		"another case besides":               {`"class":"read"`, `"class":"privileged","Class":"read"`, `member "Class" must be spelled "class"`},
+		"another letter of the same case":    {`"kind":"crm"`, `"kind":"crm","\u212aind":"erp"`, `must be spelled "kind"`},
+		"another case in a rate limit's":     {`"rate_limit_headers":{"limit":`, `"rate_limit_headers":{"Limit":"x","limit":`, `member "Limit" must be spelled "limit"`},
+		"text that is not UTF-8":             {`"kind":`, "\"x-a\":\"\xff\",\"kind\":", "it is not UTF-8"},
+		"a number beyond doubles":            {`"kind":`, `"x-a":1e999999999,"kind":`, "number 1e999999999: at most 128 characters and exponents up to 400 are allowed"},
+		"in a later version, a member twice": {`"minor":1`, `"minor":7,"new":{"a":1,"a":2}`, `member "a" is listed twice`},
+		"in a later version, another case":   {`"minor":1`, `"minor":7,"Kind":"erp"`, `member "Kind" must be spelled "kind"`},
+	} {
+		if m, err := abi.ParseManifest(with(t, sound(), c.from, c.to), nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q in it (%+v)", name, err, c.want, m)
+		}
+	}
+	old, err := json.Marshal(minor0())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{`{"kind":"crm","kind":"erp"}`, `{"kind":"crm","Auth":[{"type":"token","header":"X"}]}`} {
+		if _, err := abi.ParseManifest(old, json.RawMessage(part)); err == nil || !strings.Contains(err.Error(), "the defaults for a module of minor version 0: member") {
+			t.Errorf("defaults %s: %v", part, err)
+		}
+	}
+}
+
+// A later minor version may give a member another type, and says what to do.
+func TestParseManifest_WithAMemberOfAnotherType_SaysWhatWasWanted(t *testing.T) {
+	for name, c := range map[string]struct{ from, to, want string }{
+		"a list for a text":        {`"kind":"crm"`, `"kind":["crm"]`, `manifest: kind must be a string, found array`},
+		"a text for a list":        {`"auth":[{`, `"auth":"token","x-auth":[{`, `manifest: auth must be an array, found string`},
+		"a text for a number":      {`"minor":1`, `"minor":"1"`, `manifest: minor must be a whole number, found string`},
+		"in an operation":          {`"class":"read"`, `"class":{"a":1}`, `operations.class must be a string, found object`},
+		"in a later version":       {`"minor":1,"requires":["keys"],"kind":"crm"`, `"minor":7,"kind":["crm"]`, `manifest: kind must be a string, found array. The module is of minor version 7, and this host of 1: use a newer host`},
+		"in another major version": {abi.Version + `","minor":1,"requires":["keys"],"kind":"crm"`, `mach5:connector/v2","minor":1,"kind":["crm"]`, `manifest: ABI is "mach5:connector/v2", but this host supports "mach5:connector/v1"`},
+	} {
+		if _, err := abi.ParseManifest(with(t, sound(), c.from, c.to), nil); err == nil || !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+	if _, err := abi.ParseManifest([]byte(`[]`), nil); err == nil || err.Error() != "manifest: it must be an object, found array" {
+		t.Error(err)
+	}
+}
+
 func TestManifest_Missing_NamesWhatTheHostLacks(t *testing.T) {
 	m := sound()
 	m.Requires = []string{abi.FeatureKeys, "budgets", abi.FeatureGuards}

@@ -114,17 +114,18 @@ func (m *Module) cacheDir(opts LoadOptions) (string, error) {
 	return filepath.Join(base, m.manifest.Kind+"-connector", "wasm"), nil
 }
 
-// ReadConfigSchema returns a module's kind and the JSON Schema of its connections without loading it. It checks
-// nothing else of the module; Load does.
+// ReadConfigSchema returns a module's kind and the JSON Schema of its connections without compiling it. It reads and
+// checks the manifest as Load does, and nothing else of the module.
 func ReadConfigSchema(wasm []byte) (kind string, schema json.RawMessage, err error) {
+	var m *manifest.Manifest
 	bin, err := wasmbin.Parse(wasm)
 	if err == nil {
-		kind, schema, err = manifest.ConfigSchema(bin)
+		m, err = manifest.Read(bin, nil)
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
-	return kind, schema, nil
+	return m.Kind, m.ConfigSchema, nil
 }
 
 // Manifest returns the module's manifest. It must not be changed.

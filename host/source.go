@@ -13,6 +13,7 @@ import (
 	"github.com/mach5/okta-connector/host/internal/input"
 	"github.com/mach5/okta-connector/host/internal/walk"
 	"github.com/mach5/okta-connector/host/pacing"
+	"github.com/mach5/okta-connector/internal/strictjson"
 )
 
 // Source iterates over the records after a checkpoint until the source has caught up, or without end with Follow. The
@@ -153,7 +154,7 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	if fail != nil {
 		return nil, OutcomeError{fail.Operation, fail.Outcome, fail.Error}
 	}
-	if len(checkpoint) > MaxCheckpoint || input.Depth(checkpoint) > input.MaxDepth || len(checkpoint) > 0 && !json.Valid(checkpoint) {
+	if len(checkpoint) > MaxCheckpoint || strictjson.Depth(checkpoint) > input.MaxDepth || len(checkpoint) > 0 && !json.Valid(checkpoint) {
 		return nil, OutcomeError{run.op.Name, abi.Invalid, &abi.Error{Code: "checkpoint",
 			Message: fmt.Sprintf("the checkpoint (%d bytes) did not come from a source: it must be JSON of at most %d bytes", len(checkpoint), MaxCheckpoint)}}
 	}

@@ -132,6 +132,22 @@ func TestReadConfigSchema_OfAModule_ReturnsKindAndSchema(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// Load and ReadConfigSchema must not read one text in two ways.
+	for name, c := range map[string]struct{ from, to string }{
+		"kind twice":                   {`"kind":"`, `"kind":"other","kind":"`},
+		"kind in two cases":            {`"kind":"`, `"Kind":"other","kind":"`},
+		"config_schema in two cases":   {`"config_schema":`, `"config_Schema":{"type":"string"},"config_schema":`},
+		"class twice":                  {`"class":"`, `"class":"read","class":"`},
+		"an invalid class":             {`"class":"`, `"class":"x`},
+		"a member of no minor version": {`"kind":"`, `"kinds":1,"kind":"`},
+	} {
+		m := newTiny()
+		m.manifest[0] = strings.Replace(m.manifest[0], c.from, c.to, 1)
+		_, _, err := host.ReadConfigSchema(m.bytes(t))
+		if loading := load(t, m.bytes(t), host.LoadOptions{NoCache: true}); !errors.Is(err, host.ErrRefused) || loading == nil || loading.Error() != err.Error() {
+			t.Errorf("%s: %v, but Load: %v", name, err, loading)
+		}
+	}
 	if _, _, err := host.ReadConfigSchema([]byte("\x00asm")); !errors.Is(err, host.ErrRefused) {
 		t.Error(err)
 	}

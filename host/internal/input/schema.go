@@ -20,6 +20,7 @@ import (
 
 	"github.com/mach5/okta-connector/internal/excerpt"
 	"github.com/mach5/okta-connector/internal/nearest"
+	"github.com/mach5/okta-connector/internal/strictjson"
 )
 
 // Max is the size limit of an input, in bytes.
@@ -79,14 +80,14 @@ func (s *Schema) Check(input json.RawMessage) (fields map[string]any, err error)
 	if len(input) > Max {
 		return nil, fmt.Errorf("the input has %d bytes, at most %d are taken", len(input), Max)
 	}
-	if Depth(input) > MaxDepth {
+	if strictjson.Depth(input) > MaxDepth {
 		return nil, fmt.Errorf("the input is nested deeper than %d levels", MaxDepth)
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(input))
 	if err != nil {
 		return nil, fmt.Errorf("the input is not JSON: %v", err)
 	}
-	if key, twice := DuplicateKey(input); twice {
+	if key, twice := strictjson.DuplicateKey(input); twice {
 		return nil, fmt.Errorf("the input has the field %q twice: leave one of them out", excerpt.Of(key))
 	}
 	fields, ok := doc.(map[string]any)
@@ -232,74 +233,4 @@ func (s *Schema) hint(text string) string {
 		return " (did you mean " + near + "?)"
 	}
 	return ""
-}
-
-// DuplicateKey returns the first member that an object has twice, at any depth. With two of them, the host could judge one
-// while the module acts on the other. The text must be JSON.
-func DuplicateKey(text []byte) (key string, twice bool) {
-	if bytes.Count(text, []byte{':'}) < 2 {
-		return "", false
-	}
-	type level struct {
-		members map[string]bool // nil in an array
-		value   bool            // the next string is a value
-	}
-	var stack []level
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	for {
-		t, err := dec.Token()
-		if err != nil {
-			return "", false
-		}
-		top := len(stack) - 1
-		switch t := t.(type) {
-		case json.Delim:
-			if t == '}' || t == ']' {
-				stack = stack[:top]
-				top--
-				if top >= 0 {
-					stack[top].value = false
-				}
-				continue
-			}
-			l := level{}
-			if t == '{' {
-				l.members = map[string]bool{}
-			}
-			stack = append(stack, l)
-			continue
-		case string:
-			if top >= 0 && stack[top].members != nil && !stack[top].value {
-				if stack[top].members[t] {
-					return t, true
-				}
-				stack[top].members[t], stack[top].value = true, true
-				continue
-			}
-		}
-		if top >= 0 {
-			stack[top].value = false
-		}
-	}
-}
-
-// Depth returns how deeply JSON text is nested. Brackets in strings do not count.
-func Depth(text []byte) int {
-	deepest, now, quoted := 0, 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			now++
-			deepest = max(deepest, now)
-		case c == '}' || c == ']':
-			now--
-		}
-	}
-	return deepest
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/internal/excerpt"
 	"github.com/mach5/okta-connector/internal/nearest"
+	"github.com/mach5/okta-connector/internal/strictjson"
 	"github.com/mach5/okta-connector/internal/wasmbin"
 )
 
@@ -82,22 +82,6 @@ func Read(bin *wasmbin.Module, minor0 json.RawMessage) (*Manifest, error) {
 		m.byName[op.Name] = op
 	}
 	return m, nil
-}
-
-// kindName is what a kind looks like. It becomes a part of paths.
-var kindName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,63}$`)
-
-// ConfigSchema returns the kind of a module and the JSON Schema of its connections. It checks nothing else of the manifest.
-func ConfigSchema(bin *wasmbin.Module) (kind string, schema json.RawMessage, err error) {
-	sections := bin.Section(abi.ManifestSection)
-	if len(sections) == 0 || len(sections[0].Data) > abi.MaxManifestSize || !gjson.ValidBytes(sections[0].Data) {
-		return "", nil, fmt.Errorf("no manifest in a custom section %q", abi.ManifestSection)
-	}
-	members := gjson.GetManyBytes(sections[0].Data, "kind", "config_schema")
-	if !kindName.MatchString(members[0].Str) {
-		return "", nil, fmt.Errorf("manifest: kind %q is not lower-case letters, digits and _", members[0].Str)
-	}
-	return strings.Clone(members[0].Str), json.RawMessage(strings.Clone(members[1].Raw)), nil
 }
 
 // ErrorCode returns the path of the code in the service's errors, "" if the manifest does not say.
@@ -215,7 +199,7 @@ func (op *Operation) RequestClass(e *abi.Endpoint, body json.RawMessage) (abi.Cl
 	if !ok {
 		return "", fmt.Errorf("the body for %q is no object, and its class depends on what is in it", e.Endpoint)
 	}
-	if key, twice := input.DuplicateKey(body); twice {
+	if key, twice := strictjson.DuplicateKey(body); twice {
 		return "", fmt.Errorf("the body for %q has %q twice, and its class depends on what is in it", e.Endpoint, excerpt.Of(key))
 	}
 	for _, r := range e.ClassRules {

@@ -172,6 +172,23 @@ func moduleAttacks() []kit.Attack {
 	change("an unknown idempotency", content, func(m *abi.Manifest) { m.Operations[0].Idempotency = "sure" })
 	asm("no input schema", content, assemble.Module{Manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"},`, "", 1)}})
 	asm("null as input schema", content, assemble.Module{Manifest: []string{strings.Replace(text, `"input_schema":{"type":"object"}`, `"input_schema":null`, 1)}})
+	for _, c := range []struct{ name, wall, from, to string }{
+		{"a class listed twice", "unique manifest members", `"class":"write"`, `"class":"privileged","class":"write"`},
+		{"a class listed twice, once escaped", "unique manifest members", `"class":"write"`, `"cl\u0061ss":"privileged","class":"write"`},
+		{"a keyword of a schema listed twice", "unique manifest members", `"type":"object"`, `"type":"array","type":"object"`},
+		{"a class in another case", "manifest spelling", `"class":"write"`, `"class":"privileged","Class":"write"`},
+		{"a kind with another letter for k", "manifest spelling", `"kind":`, `"\u212aind":"other","kind":`},
+		{"a member of a later version in another case", "manifest spelling", `"kind":`, `"minor":1000000,"Kind":"other","kind":`},
+		{"text that is not UTF-8", "manifest spelling", `"kind":`, "\"x-a\":\"\xff\",\"kind\":"},
+		{"a number beyond all exponents", "manifest numbers", `"kind":`, `"x-a":1e999999999,"kind":`},
+		{"a number of 10,000 digits", "manifest numbers", `"kind":`, `"x-a":` + strings.Repeat("9", 10_000) + `,"kind":`},
+	} {
+		changed := strings.Replace(text, c.from, c.to, 1)
+		if strings.Contains(c.to, "1000000") {
+			changed = strings.Replace(changed, fmt.Sprintf(`"minor":%d,`, abi.Minor), "", 1)
+		}
+		asm(c.name+" in the manifest", c.wall, assemble.Module{Manifest: []string{changed}})
+	}
 	change("no endpoints", content, func(m *abi.Manifest) { m.Operations[0].Endpoints = nil })
 	change("an endpoint listed twice", content, func(m *abi.Manifest) {
 		m.Operations[0].Endpoints = append(m.Operations[0].Endpoints, m.Operations[0].Endpoints[0])
