@@ -109,7 +109,7 @@ var hostMutations = []mutation{
 	// What an input, an operation and a grant allow.
 	{"operations", "a known name", []edit{swap("host/internal/manifest/manifest.go", "names := make([]string, 0, len(m.byName))", "if DOWN {\n\t\treturn m.byName[m.Operations[0].Name], \"\"\n\t}\n\tnames := make([]string, 0, len(m.byName))")}, ""},
 	{"input shape", "its size", []edit{never("host/internal/input/schema.go", "len(input) > Max")}, ""},
-	{"input shape", "its depth", []edit{never("host/internal/input/schema.go", "Depth(input) > MaxDepth")}, ""},
+	{"input shape", "its depth", []edit{never("host/internal/input/schema.go", "strictjson.Depth(input) > MaxDepth")}, ""},
 	{"input shape", "an object", []edit{swap("host/internal/input/schema.go", "if !ok {\n\t\treturn nil, fmt.Errorf(`the input", "if DOWN {\n\t\treturn fields, nil\n\t}\n\tif !ok {\n\t\treturn nil, fmt.Errorf(`the input")}, ""},
 	{"input schema", "the schema", []edit{neverIn("host/internal/input/schema.go", "err := schema.Validate(doc); err != nil", "err != nil")}, ""},
 	{"input schema", "formats", []edit{drop("host/internal/input/schema.go", "c.AssertFormat()")}, ""},
