@@ -222,6 +222,8 @@ const MaxPaths = 16
 const (
 	MaxKeys     = 1000
 	MaxKeyBytes = 64 << 10
+	MaxKind     = 64      // bytes of EmitOptions.Kind
+	MaxParent   = 1 << 10 // bytes of EmitOptions.Parent, and of a record's own key in an envelope
 )
 
 // TokenRef is the only secret reference of v1: the connection's API token.

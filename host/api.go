@@ -59,8 +59,11 @@ type LoadOptions struct {
 	// Minor0 is a partial manifest that completes modules of minor version 0 and the same kind, whose manifests do
 	// not describe their service. See abi.ParseManifest.
 	Minor0 json.RawMessage
-	Memory int64        // maximum linear memory of one instance, in bytes, for all connections; default 1 GiB
-	Logger *slog.Logger // default: discard
+	Memory int64 // maximum linear memory of one instance, in bytes, for all connections; default 1 GiB
+	// ProcessMemory limits the memory of all calls of the process. Default: half of GOMEMLIMIT, of the container's
+	// limit or of the machine's memory, whichever is the smallest, shared by all modules without one.
+	ProcessMemory *ProcessMemory
+	Logger        *slog.Logger // default: discard
 }
 
 // Config configures one connection. It has the fields of a connection file.

@@ -132,8 +132,8 @@ func sandboxConfig() sandbox.Config {
 			define("records_emit", 2, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
 				return writeJSON(m, c.answers.EmitJSON(ctx, a[0], m.Read(a[1])))
 			}),
-			define("record_emit", 1, func(_ context.Context, c *call, m messages, a []uint64) uint64 {
-				if c.answers.EmitValue(append([]byte(nil), m.Read(a[0])...)) != nil {
+			define("record_emit", 1, func(ctx context.Context, c *call, m messages, a []uint64) uint64 {
+				if c.answers.EmitValue(ctx, m.Read(a[0])) != nil {
 					return 0
 				}
 				return 1
@@ -259,10 +259,7 @@ func (c *call) receive(resp *egress.Response) abi.Response {
 			Message: fmt.Sprintf("the response (status %d) contains the connection's token and was discarded: check base_url", resp.Status)}}
 	}
 	if resp.Body != nil && resp.Body.Len() > 0 {
-		var err error
-		if out.Body, err = c.answers.Add(resp.Body); err != nil {
-			return abi.Response{Error: &abi.SendError{Code: abi.SendTooLarge, Sent: true, Message: err.Error()}}
-		}
+		out.Body = c.answers.Add(resp.Body)
 		out.Length = int64(resp.Body.Len())
 	}
 	return out

@@ -32,6 +32,9 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		if len(c.writes.gate.Planned) == gate.MaxPlanned {
 			return refuse(abi.SendError{Code: abi.SendLimit, Message: fmt.Sprintf("a plan has at most %d writes", gate.MaxPlanned)})
 		}
+		if err := c.answers.Budget.Take(int64(len(w.Body) + len(w.Target))); err != nil {
+			return refuse(abi.SendError{Code: abi.SendLimit, Message: err.Error()})
+		}
 		c.writes.gate.States.About(endpoint, req)
 		c.writes.gate.Planned = append(c.writes.gate.Planned, w)
 		c.requests = append(c.requests, abi.RequestMeta{Endpoint: req.Endpoint, Planned: true})

@@ -21,11 +21,8 @@ func (c *Connection) Invoke(ctx context.Context, operation string, input json.Ra
 	inv := &invocation{input: input, started: time.Now(), entry: newAuditEntry()}
 	for _, inv.options = range opts {
 	}
-	var res *abi.Result
-	if len(opts) > 1 {
-		res = &abi.Result{Operation: operation, Outcome: abi.Invalid, Meta: abi.Meta{Connection: c.config.Name, Requests: []abi.RequestMeta{}},
-			Error: &abi.Error{Code: "options", Message: fmt.Sprintf("Invoke takes one InvokeOptions, found %d: put all options into one", len(opts))}}
-	} else {
+	res := c.refuse(operation, abi.Invalid, "options", fmt.Sprintf("Invoke takes one InvokeOptions, found %d: put all options into one", len(opts)))
+	if len(opts) <= 1 {
 		res = c.invoke(ctx, operation, inv)
 	}
 	c.logResult(res)
@@ -114,7 +111,12 @@ func (c *Connection) invokeOnce(ctx context.Context, inv *invocation, run *call)
 		res.Outcome, res.Error, res.NextCursor = out.Outcome, values.Error(out.Error), out.NextCursor
 		res.Truncated = out.Truncated && out.List && out.NextCursor != ""
 		var repeats int
-		if res.Output, repeats = run.answers.Output(&out); repeats > 0 {
+		if res.Output, repeats, err = run.answers.Output(ctx, &out); err != nil && run.wrote() {
+			out.Warnings = append(out.Warnings, "the output was omitted: "+err.Error())
+		} else if err != nil {
+			res.Outcome, res.Error = run.noMemory(err)
+		}
+		if repeats > 0 {
 			out.Warnings = append(out.Warnings, repeated(repeats))
 			run.answers.Records -= repeats
 		}

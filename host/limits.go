@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/internal/input"
 )
 
@@ -19,7 +20,7 @@ type Limits struct {
 	// RequestTimeout is the time for one request, from dialling to the last byte of the response. Default 60 s.
 	RequestTimeout time.Duration `yaml:"request_seconds"`
 	BodyBytes      int64         `yaml:"body_bytes"`   // size of one decoded response body; default 64 MiB
-	HeldBytes      int64         `yaml:"held_bytes"`   // total size of the response bodies that one call holds; default 512 MiB
+	HeldBytes      int64         `yaml:"held_bytes"`   // memory that the host holds for one call: bodies, envelopes, records; default 512 MiB
 	ResultBytes    int64         `yaml:"result_bytes"` // total size of the records of one call; default 256 MiB
 	Records        int           `yaml:"records"`      // records per call; default 100,000
 	Concurrency    int           `yaml:"concurrency"`  // concurrent calls; default 16
@@ -36,20 +37,25 @@ func DefaultLimits() Limits {
 // or returns l with its zero fields set from o.
 func (l Limits) or(o Limits) Limits {
 	return Limits{
-		CallTimeout: cmp.Or(l.CallTimeout, o.CallTimeout),
-		Requests:    cmp.Or(l.Requests, o.Requests),
-
+		CallTimeout:    cmp.Or(l.CallTimeout, o.CallTimeout),
+		Requests:       cmp.Or(l.Requests, o.Requests),
 		RequestTimeout: cmp.Or(l.RequestTimeout, o.RequestTimeout),
-
-		BodyBytes:   cmp.Or(l.BodyBytes, o.BodyBytes),
-		HeldBytes:   cmp.Or(l.HeldBytes, o.HeldBytes),
-		ResultBytes: cmp.Or(l.ResultBytes, o.ResultBytes),
-		Records:     cmp.Or(l.Records, o.Records),
-		Concurrency: cmp.Or(l.Concurrency, o.Concurrency),
-		MemoryBytes: cmp.Or(l.MemoryBytes, o.MemoryBytes),
-		LogBytes:    cmp.Or(l.LogBytes, o.LogBytes),
+		BodyBytes:      cmp.Or(l.BodyBytes, o.BodyBytes),
+		HeldBytes:      cmp.Or(l.HeldBytes, o.HeldBytes),
+		ResultBytes:    cmp.Or(l.ResultBytes, o.ResultBytes),
+		Records:        cmp.Or(l.Records, o.Records),
+		Concurrency:    cmp.Or(l.Concurrency, o.Concurrency),
+		MemoryBytes:    cmp.Or(l.MemoryBytes, o.MemoryBytes),
+		LogBytes:       cmp.Or(l.LogBytes, o.LogBytes),
 	}
 }
+
+// ProcessMemory limits the memory that the calls of all modules with it hold together: linear memory, messages, response
+// bodies and records. A call over the limit ends as unavailable, and can be repeated.
+type ProcessMemory = budget.Process
+
+// NewProcessMemory returns a limit of so many bytes.
+func NewProcessMemory(bytes int64) *ProcessMemory { return budget.NewProcess(bytes) }
 
 // check returns an error if a limit is negative.
 func (l Limits) check() error {

@@ -25,6 +25,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/internal/manifest"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/pacing"
@@ -44,6 +45,7 @@ type Module struct {
 	sum      string
 	size     int
 	log      *slog.Logger
+	memory   *budget.Process
 	limits   pacing.Registry // the rate limits that its connections share
 }
 
@@ -56,7 +58,7 @@ type operation = manifest.Operation
 // Compiled code is cached on disk, by default in the user's cache directory. Without a cache, Load compiles for about
 // a second; with one, it takes tens of milliseconds.
 func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
-	m := &Module{size: len(wasm), log: opts.Logger}
+	m := &Module{size: len(wasm), log: opts.Logger, memory: cmp.Or(opts.ProcessMemory, budget.Default())}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
@@ -87,7 +89,7 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	if m.manifest, err = manifest.Read(bin, opts.Minor0); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
-	config.Memory, config.Logger = cmp.Or(opts.Memory, defaultMemory), m.log
+	config.Memory, config.Logger, config.Ceiling = cmp.Or(opts.Memory, defaultMemory), m.log, m.memory
 	if !opts.NoCache {
 		if config.CacheDir, err = m.cacheDir(opts); err != nil {
 			m.log.Warn("no compilation cache: every start compiles the module", "reason", err.Error())

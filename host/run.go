@@ -5,20 +5,27 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/answers"
+	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 )
+
+// refuse returns the result of a call that did not begin.
+func (c *Connection) refuse(operation string, outcome abi.Outcome, code, message string) *abi.Result {
+	return &abi.Result{Operation: operation, Outcome: outcome, Error: &abi.Error{Code: code, Message: message},
+		Meta: abi.Meta{Connection: c.config.Name, Requests: []abi.RequestMeta{}}}
+}
 
 // prepare finds the operation and makes all checks that need no module: the surface, the input, the grant. It changes
 // a nil input to {}. ctx has the call's deadline.
 func (c *Connection) prepare(ctx context.Context, operation string, surface abi.Surface, input *json.RawMessage) (*call, *abi.Result) {
 	refuse := func(name string, outcome abi.Outcome, code, message string) (*call, *abi.Result) {
-		return nil, &abi.Result{Operation: name, Outcome: outcome, Error: &abi.Error{Code: code, Message: message},
-			Meta: abi.Meta{Connection: c.config.Name, Requests: []abi.RequestMeta{}}}
+		return nil, c.refuse(name, outcome, code, message)
 	}
 	if c.isClosed() {
 		return refuse(operation, abi.Failed, "closed", ErrClosed.Error()+": the connection")
@@ -57,8 +64,11 @@ func (c *Connection) prepare(ctx context.Context, operation string, surface abi.
 
 func (c *Connection) newCall(op *operation, class abi.Class, surface abi.Surface) *call {
 	l := c.limits
-	return &call{conn: c, op: op, class: class, surface: surface, answers: &answers.Set{Key: op.Key, ErrorCode: c.module.manifest.ErrorCode(), Tainted: c.credential.ShowsIn,
-		Limits: answers.Limits{HeldBytes: l.HeldBytes, ResultBytes: l.ResultBytes, Records: l.Records}}}
+	held := c.module.memory.Call(l.HeldBytes)
+	run := &call{conn: c, op: op, class: class, surface: surface, answers: &answers.Set{Budget: held, Key: op.Key, ErrorCode: c.module.manifest.ErrorCode(), Tainted: c.credential.ShowsIn,
+		Limits: answers.Limits{ResultBytes: l.ResultBytes, Records: l.Records}}}
+	runtime.AddCleanup(run, (*budget.Call).End, held) // for Rows that are not closed
+	return run
 }
 
 // deadline limits a call by the connection's limit, or by the caller's own if that is shorter.
@@ -106,10 +116,20 @@ func (c *call) failure(ctx context.Context, err error) (abi.Outcome, *abi.Error)
 	case timedOut && c.writes.earlier != nil:
 		return abi.Unknown, &abi.Error{Code: "timeout", Retryable: true, Message: "an earlier run with this key was interrupted when its write may have been sent, and there was " +
 			"no time to read back what became of it (" + reason(ctx, err) + ")"}
+	case errors.As(err, new(budget.ProcessError)):
+		return c.noMemory(err)
 	case timedOut:
 		return abi.Unavailable, &abi.Error{Code: "timeout", Message: reason(ctx, err), Retryable: true}
 	}
 	return abi.Failed, &abi.Error{Code: "module_failed", Message: "the module failed: " + reason(ctx, err)}
+}
+
+// noMemory returns the outcome of a call that ended because the call or the process holds too much memory.
+func (c *call) noMemory(err error) (abi.Outcome, *abi.Error) {
+	if errors.As(err, new(budget.ProcessError)) {
+		return abi.Unavailable, &abi.Error{Code: "memory", Message: err.Error(), Retryable: true}
+	}
+	return abi.Failed, &abi.Error{Code: "memory", Message: err.Error()}
 }
 
 // unknown returns the error of a call that ended after a write may have been sent, without a result that can be trusted.
@@ -136,13 +156,7 @@ func reason(ctx context.Context, err error) string {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return "the call was canceled"
 	}
-	line := err.Error()
-	for i := range len(line) {
-		if line[i] == '\n' {
-			line = line[:i]
-			break
-		}
-	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
 	if len(line) > 300 {
 		line = line[:300] + "…"
 	}

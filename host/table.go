@@ -216,14 +216,4 @@ func (r *Rows) Time(c records.Cell) (time.Time, bool) {
 
 // ParseTime parses a time of the module's service and returns it in UTC. It accepts RFC 3339 and the layouts of the
 // manifest.
-func (m *Module) ParseTime(text string) (t time.Time, ok bool) {
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return t.UTC(), true
-	}
-	for _, layout := range m.manifest.TimeLayouts {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), true
-		}
-	}
-	return time.Time{}, false
-}
+func (m *Module) ParseTime(text string) (t time.Time, ok bool) { return m.manifest.ParseTime(text) }

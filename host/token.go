@@ -64,6 +64,9 @@ func (c *call) authorize(req *abi.Request) (signed bool, err error) {
 // carried out, it reads the token again and repeats the request with each token not yet tried.
 func (c *call) exchange(ctx context.Context, endpoint abi.Endpoint, req abi.Request, signed bool) (*egress.Response, *abi.SendError) {
 	out := egress.Call{Endpoint: endpoint, Request: req}
+	if c.answers != nil {
+		out.Memory = c.answers.Budget
+	}
 	if !signed {
 		return c.conn.client.Send(ctx, out)
 	}

@@ -58,6 +58,7 @@ Exit codes:
 	f.StringSliceVar(&a.Flags.Grants, "grant", nil, "add safety `classes` to the connection's grants for this run: read, write, destructive, privileged")
 	f.DurationVar(&a.Flags.Timeout, "timeout", 0, "longest `time` for one call, or for one page of a source or table, waits included (default 5m)")
 	f.StringVar(&a.Flags.Module, "module", "", "module `file` (default $WASM_RUNNER_MODULE, then the embedded module, then okta.wasm next to this program or in build/)")
+	f.Int64Var(&a.Flags.MaxProcessMemory, "max-process-memory", 0, "most memory that all calls hold together, in `MiB`; calls over it are refused (default: half of the machine's, the container's or GOMEMLIMIT)")
 	f.StringVar(&a.Flags.ModuleSHA256, "module-sha256", "", "refuse a module without this checksum, in `hex`")
 	f.StringVar(&a.Flags.LogLevel, "log-level", "warn", "lowest `level` to log to stderr: debug, info, warn, error")
 	f.StringVar(&a.Flags.LogFormat, "log-format", "text", "`format` of stderr: text, or json: an object with time, level and msg on each line")

@@ -9,25 +9,31 @@ import (
 	"strings"
 )
 
-// requestID returns the service's id of a request, or "".
+// maxRequestID is the size limit of a request id in bytes. A call keeps the id of each of its requests.
+const maxRequestID = 256
+
+// requestID returns the service's id of a request, or "". A longer one than maxRequestID is none.
 func (c *Client) requestID(h http.Header) string {
 	if c.config.Service.RequestIDHeader == "" {
 		return ""
 	}
-	return h.Get(c.config.Service.RequestIDHeader)
+	if id := h.Get(c.config.Service.RequestIDHeader); len(id) <= maxRequestID {
+		return id
+	}
+	return ""
 }
 
 // errEncoding is the error for a body that does not match its Content-Encoding.
 var errEncoding = errors.New("not encoded as its Content-Encoding says")
 
 // body reads and decodes a response body. It returns nil for an empty one.
-func (c *Client) body(resp *http.Response) (*Buffer, error) {
+func (c *Client) body(resp *http.Response, memory Memory) (*Buffer, error) {
 	if resp.ContentLength == 0 || resp.StatusCode == http.StatusNoContent {
 		return nil, nil
 	}
 	switch strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))) {
 	case "", "identity":
-		return readBuffer(resp.Body, resp.ContentLength, c.config.MaxBody)
+		return readBuffer(resp.Body, resp.ContentLength, c.config.MaxBody, memory)
 	case "gzip":
 	default:
 		return nil, errEncoding
@@ -45,7 +51,7 @@ func (c *Client) body(resp *http.Response) (*Buffer, error) {
 	if resp.ContentLength > 0 {
 		expected = min(resp.ContentLength*8, c.config.MaxBody) // gzip shrinks JSON to about an eighth
 	}
-	b, err := readBuffer(z, expected, c.config.MaxBody)
+	b, err := readBuffer(z, expected, c.config.MaxBody, memory)
 	if err != nil {
 		return nil, encoding(err)
 	}

@@ -11,7 +11,8 @@ import (
 // Buffer holds one response body. Release it when its bytes are no longer used. A nil Buffer is empty.
 type Buffer struct {
 	b        []byte
-	class    int // index of its pool; -1 if it is not pooled
+	class    int    // index of its pool; -1 if it is not pooled
+	memory   Memory // counts the memory until Release; may be nil
 	released atomic.Bool
 }
 
@@ -23,16 +24,33 @@ const (
 
 var pools [maxClass - minClass + 1]sync.Pool
 
-func newBuffer(size int64) *Buffer {
+// newBuffer returns an empty buffer for at least size bytes, which memory counts until it is released.
+func newBuffer(size int64, memory Memory) (*Buffer, error) {
 	class := max(bits.Len64(uint64(max(size, 1)-1)), minClass)
 	if class > maxClass {
-		return &Buffer{b: make([]byte, 0, size), class: -1}
+		class = -1
+	} else {
+		size = 1 << class
+		class -= minClass
 	}
-	if p, ok := pools[class-minClass].Get().(*[]byte); ok {
-		return &Buffer{b: (*p)[:0], class: class - minClass}
+	if memory != nil {
+		if err := memory.Take(size); err != nil {
+			return nil, memoryError{err}
+		}
 	}
-	return &Buffer{b: make([]byte, 0, 1<<class), class: class - minClass}
+	b := &Buffer{class: class, memory: memory}
+	if class >= 0 {
+		if p, ok := pools[class].Get().(*[]byte); ok {
+			b.b = (*p)[:0]
+			return b, nil
+		}
+	}
+	b.b = make([]byte, 0, size)
+	return b, nil
 }
+
+// memoryError is the error for a body that memory has no room for.
+type memoryError struct{ error }
 
 // Bytes returns the body, or nil after Release. Its capacity ends with the body.
 func (b *Buffer) Bytes() []byte {
@@ -63,6 +81,9 @@ func (b *Buffer) Release() {
 	if b == nil || b.released.Swap(true) {
 		return
 	}
+	if b.memory != nil {
+		b.memory.Give(int64(cap(b.b)))
+	}
 	if b.class >= 0 {
 		mem := b.b[:0]
 		pools[b.class].Put(&mem)
@@ -74,17 +95,24 @@ var errTooLarge = errors.New("larger than the body limit")
 
 // readBuffer reads a body of at most limit bytes. It returns nil for an empty one. expected is its length according
 // to the server, or -1.
-func readBuffer(r io.Reader, expected, limit int64) (*Buffer, error) {
+func readBuffer(r io.Reader, expected, limit int64, memory Memory) (*Buffer, error) {
 	if expected > limit {
 		return nil, errTooLarge
 	}
 	if expected < 0 {
 		expected = 16 << 10
 	}
-	b := newBuffer(expected + 1) // one more, to notice the end without growing
+	b, err := newBuffer(expected+1, memory) // one more, to notice the end without growing
+	if err != nil {
+		return nil, err
+	}
 	for {
 		if len(b.b) == cap(b.b) {
-			bigger := newBuffer(int64(cap(b.b)) * 2)
+			bigger, err := newBuffer(int64(cap(b.b))*2, memory)
+			if err != nil {
+				b.Release()
+				return nil, err
+			}
 			bigger.b = append(bigger.b, b.b...)
 			b.Release()
 			b = bigger

@@ -94,6 +94,13 @@ type Call struct {
 	Endpoint      abi.Endpoint
 	Request       abi.Request
 	Authorization string
+	Memory        Memory // counts the response body; nil counts nothing
+}
+
+// Memory counts bytes that are about to be allocated, and bytes that are free again.
+type Memory interface {
+	Take(n int64) error
+	Give(n int64)
 }
 
 // String returns only the endpoint, so that a Call can be logged.

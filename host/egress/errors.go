@@ -62,7 +62,10 @@ func (c *Client) sendError(ctx, attempt context.Context, err error, t *trail) *a
 func (c *Client) bodyError(ctx, attempt context.Context, err error) *abi.SendError {
 	host := c.config.BaseURL.Host
 	e := &abi.SendError{Sent: true}
+	var full memoryError
 	switch {
+	case errors.As(err, &full):
+		e.Code, e.Message = abi.SendTooLarge, "there is no memory for the response: "+full.Error()
 	case errors.Is(err, errTooLarge):
 		e.Code = abi.SendTooLarge
 		e.Message = "the response is larger than " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes (limits.body_bytes of the connection): ask for smaller pages, or raise the limit"

@@ -146,7 +146,7 @@ func FuzzRefusal(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body, retryAfter string) {
-		b, err := readBuffer(strings.NewReader(body), -1, 1<<20)
+		b, err := readBuffer(strings.NewReader(body), -1, 1<<20, nil)
 		if err != nil {
 			t.Skip()
 		}

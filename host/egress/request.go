@@ -17,6 +17,7 @@ type request struct {
 	url    *url.URL
 	header http.Header
 	body   []byte
+	memory Memory // of the response
 }
 
 func (r *request) read() bool { return r.method == http.MethodGet }
@@ -31,7 +32,7 @@ func (c *Client) build(call Call) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := &request{method: call.Endpoint.Method()}
+	req := &request{method: call.Endpoint.Method(), memory: call.Memory}
 	var path, rawQuery string
 	switch {
 	case r.Link == "":

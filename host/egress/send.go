@@ -222,7 +222,7 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *abi.SendE
 		return nil, &abi.SendError{Code: abi.SendInterrupted, Sent: true,
 			Message: c.config.BaseURL.Host + " switched to another protocol (101): check base_url"}
 	}
-	body, err := c.body(resp)
+	body, err := c.body(resp, r.memory)
 	if err != nil {
 		e := c.bodyError(ctx, timed, err)
 		e.Status, e.RequestID = resp.StatusCode, c.requestID(resp.Header)

@@ -605,7 +605,7 @@ func TestNew_WithABadConfig_Fails(t *testing.T) {
 }
 
 func TestBuffer_AtEverySize_KeepsItsBytes(t *testing.T) {
-	b, err := readBuffer(strings.NewReader("hello"), -1, 100)
+	b, err := readBuffer(strings.NewReader("hello"), -1, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -623,17 +623,17 @@ func TestBuffer_AtEverySize_KeepsItsBytes(t *testing.T) {
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 100_000} {
 		for _, expected := range []int64{-1, 0, 10, int64(size), 200_000} {
 			want := bytes.Repeat([]byte("x"), size)
-			b, err := readBuffer(bytes.NewReader(want), expected, 1<<20)
+			b, err := readBuffer(bytes.NewReader(want), expected, 1<<20, nil)
 			if err != nil || !bytes.Equal(b.Bytes(), want) {
 				t.Errorf("%d bytes, %d expected: %v, got %d", size, expected, err, b.Len())
 			}
 			b.Release()
 		}
 	}
-	if b, err := readBuffer(strings.NewReader("12345"), -1, 5); err != nil || b.Len() != 5 {
+	if b, err := readBuffer(strings.NewReader("12345"), -1, 5, nil); err != nil || b.Len() != 5 {
 		t.Errorf("a body of the maximum size: %v", err)
 	}
-	if _, err := readBuffer(strings.NewReader("123456"), -1, 5); !errors.Is(err, errTooLarge) {
+	if _, err := readBuffer(strings.NewReader("123456"), -1, 5, nil); !errors.Is(err, errTooLarge) {
 		t.Errorf("a body over the limit: %v", err)
 	}
 }

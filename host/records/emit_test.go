@@ -69,7 +69,7 @@ func TestWithoutKey_RecordOfAnyForm_IsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := WithoutKey([]byte(c.body), spans, places, c.key); got != c.want {
+		if got, err := WithoutKey(t.Context(), []byte(c.body), spans, places, c.key); err != nil || got != c.want {
 			t.Errorf("%s: record %d, want %d", c.body, got, c.want)
 		}
 	}
@@ -108,7 +108,7 @@ func TestMembersAreLeftOut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			body, spans, err = Without(context.Background(), body, spans, c.omit)
+			body, spans, err = Without(context.Background(), Unlimited{}, body, spans, c.omit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,13 +132,13 @@ func TestAnEmitEndsWithItsCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Without(ctx, body, spans, []string{"a"}); !errors.Is(err, context.Canceled) {
+	if _, _, err := Without(ctx, Unlimited{}, body, spans, []string{"a"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("omit: %v", err)
 	}
-	if _, _, err := Without(ctx, body, spans, []string{"none"}); !errors.Is(err, context.Canceled) {
+	if _, _, err := Without(ctx, Unlimited{}, body, spans, []string{"none"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("omit of what is not there: %v", err)
 	}
-	if _, err := Wrap(ctx, body, spans, abi.EmitOptions{Kind: "x"}); !errors.Is(err, context.Canceled) {
+	if _, err := Wrap(ctx, Unlimited{}, body, spans, abi.EmitOptions{Kind: "x"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("envelopes: %v", err)
 	}
 	if _, err := KeysOf(ctx, body, spans, "id"); !errors.Is(err, context.Canceled) {

@@ -28,7 +28,7 @@ func TestRecordsOfAKindGoOutInAnEnvelope(t *testing.T) {
 			`{"kind":"x","id":"150","record":{"id":"00u1","n":150}}`,
 			`{"kind":"x","id":"","record":{"id":"00u\"2"}}`}, "x:150"},
 	} {
-		p, err := Wrap(t.Context(), body, spans, c.options)
+		p, err := Wrap(t.Context(), Unlimited{}, body, spans, c.options)
 		if err != nil {
 			t.Fatal(err)
 		}

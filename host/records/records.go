@@ -3,6 +3,7 @@
 package records
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -52,13 +53,36 @@ func SplitKeys(body []byte, path, key string, spans []Span) (_, keys []Span, err
 
 // SplitAs is SplitKeys of a body that must have a certain shape at the path; else the error is ErrShape.
 func SplitAs(want Want, body []byte, path, key string, spans []Span) (_, keys []Span, err error) {
-	s := splitter{body: body, spans: spans, key: key}
+	return Query{Want: want, Path: path, Key: key}.Split(context.Background(), body, spans)
+}
+
+// Memory counts bytes that are about to be allocated, and bytes that are free again.
+type Memory interface {
+	Take(n int64) error
+	Give(n int64)
+}
+
+// Query says which records SplitAs looks for.
+type Query struct {
+	Want   Want
+	Path   string
+	Key    string
+	Memory Memory // counts the spans; nil counts nothing
+}
+
+// Split is SplitAs, until ctx ends.
+func (q Query) Split(ctx context.Context, body []byte, spans []Span) (_, keys []Span, err error) {
+	want, path := q.Want, q.Path
+	s := splitter{ctx: ctx, memory: q.Memory, body: body, spans: spans, key: q.Key}
 	if path != "" {
 		s.path = strings.Split(path, ".")
 	}
 	i := skipSpace(body, 0)
 	end := s.value(i, 0, 0)
 	if end < 0 {
+		if s.err != nil {
+			return spans, nil, s.err
+		}
 		if s.deep {
 			return spans, nil, ErrDepth
 		}
@@ -81,6 +105,12 @@ func SplitAs(want Want, body []byte, path, key string, spans []Span) (_, keys []
 }
 
 type splitter struct {
+	ctx    context.Context
+	memory Memory
+	steps  int   // values so far
+	taken  int64 // bytes taken of memory
+	err    error // why it ended early
+
 	body  []byte
 	path  []string
 	key   string
@@ -128,12 +158,42 @@ const (
 	record = -2
 )
 
-// add takes a record and the value of its key.
-func (s *splitter) add(span, key Span) {
+// add takes a record and the value of its key. It returns false if there is no memory for it.
+func (s *splitter) add(span, key Span) bool {
+	if len(s.spans) == cap(s.spans) && s.memory != nil {
+		if s.err = s.grow(max(16, 2*cap(s.spans))); s.err != nil {
+			return false
+		}
+	}
 	s.spans = append(s.spans, span)
 	if s.key != "" {
 		s.keys = append(s.keys, key)
 	}
+	return true
+}
+
+// stepsPerLook is how many values are read between two looks at the context.
+const stepsPerLook = 4096
+
+// spanSize is the size of a Span in bytes.
+const spanSize = 16
+
+// grow makes room for n spans, and as many keys.
+func (s *splitter) grow(n int) error {
+	size := int64(spanSize)
+	if s.key != "" {
+		size *= 2
+	}
+	if err := s.memory.Take(int64(n) * size); err != nil {
+		return err
+	}
+	s.spans = append(make([]Span, 0, n), s.spans...)
+	if s.key != "" {
+		s.keys = append(make([]Span, 0, n), s.keys...)
+	}
+	s.memory.Give(s.taken)
+	s.taken = int64(n) * size
+	return nil
 }
 
 // value checks the value at i and returns the index behind it, or -1.
@@ -141,6 +201,11 @@ func (s *splitter) value(i, depth, onPath int) int {
 	b := s.body
 	if i >= len(b) {
 		return -1
+	}
+	if s.steps++; s.steps%stepsPerLook == 0 {
+		if s.err = s.ctx.Err(); s.err != nil {
+			return -1
+		}
 	}
 	target := onPath == len(s.path)
 	if target {
@@ -154,7 +219,9 @@ func (s *splitter) value(i, depth, onPath int) int {
 		i, key := s.object(i, depth, onPath)
 		if i >= 0 && (target || onPath == record) {
 			s.found = true
-			s.add(Span{start, i}, key)
+			if !s.add(Span{start, i}, key) {
+				return -1
+			}
 		}
 		return i
 	case c == '[':
@@ -247,7 +314,9 @@ func (s *splitter) array(i, depth int, target bool) int {
 			return -1
 		}
 		if target && b[start] != '{' { // an object was taken with its key
-			s.add(Span{start, i}, Span{})
+			if !s.add(Span{start, i}, Span{}) {
+				return -1
+			}
 			if s.odd == 0 {
 				s.odd, s.oddKind = len(s.spans), b[start]
 			}

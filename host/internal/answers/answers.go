@@ -2,15 +2,13 @@
 package answers
 
 import (
-	"fmt"
-
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/records"
 )
 
 // Limits are the size limits of a Set.
 type Limits struct {
-	HeldBytes   int64 // memory of all bodies
 	ResultBytes int64 // size of all emitted records
 	Records     int
 }
@@ -19,6 +17,7 @@ type Limits struct {
 // concurrent use. Release it after the call; its records are not valid afterwards.
 type Set struct {
 	Limits    Limits
+	Budget    *budget.Call           // counts what the set holds; the bodies are counted when they are read
 	Key       string                 // path of a record's key; "" if there is none
 	ErrorCode string                 // path of the code in the service's errors; "" if unknown
 	Tainted   func(body []byte) bool // reports whether a body contains the connection's token
@@ -27,8 +26,7 @@ type Set struct {
 	Records int
 	Bytes   int64
 
-	bodies []body // body of handle h at index h-1
-	held   int64
+	bodies []body         // body of handle h at index h-1
 	taken  map[uint64]int // by handle: the end of the last emitted record
 }
 
@@ -42,17 +40,10 @@ type body struct {
 // SearchAtOnce is the size up to which the caller must search a body for the token before calling Add, in bytes.
 const SearchAtOnce = 64 << 10
 
-// Add stores a body and returns its handle. If the bodies take too much memory, it releases the body and returns an
-// error.
-func (s *Set) Add(buffer *egress.Buffer) (handle uint64, err error) {
-	if s.held += buffer.Held(); s.held > s.Limits.HeldBytes {
-		s.held -= buffer.Held()
-		buffer.Release()
-		return 0, fmt.Errorf("the response bodies of one call take more than %d bytes (limits.held_bytes of the connection): ask for fewer records and continue with the cursor, or raise the limit",
-			s.Limits.HeldBytes)
-	}
+// Add stores a body and returns its handle.
+func (s *Set) Add(buffer *egress.Buffer) (handle uint64) {
 	s.bodies = append(s.bodies, body{buffer, buffer.Len() <= SearchAtOnce})
-	return uint64(len(s.bodies)), nil
+	return uint64(len(s.bodies))
 }
 
 // Release frees all bodies.
@@ -61,6 +52,7 @@ func (s *Set) Release() {
 		b.buffer.Release()
 	}
 	s.bodies, s.Pieces = nil, nil
+	s.Budget.End()
 }
 
 // Read returns the body of a handle, or nil if there is none or it contains the token.

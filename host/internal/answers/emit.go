@@ -11,12 +11,13 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/internal/excerpt"
 )
 
 // split splits a body into records. In parallel, it searches the body for the token, which takes as long.
-func (s *Set) split(handle uint64, want records.Want, path, key string) (text []byte, spans, keys []records.Span, err error) {
+func (s *Set) split(ctx context.Context, handle uint64, q records.Query) (text []byte, spans, keys []records.Span, err error) {
 	if handle == 0 || handle > uint64(len(s.bodies)) {
 		return nil, nil, nil, errNoBody
 	}
@@ -30,9 +31,9 @@ func (s *Set) split(handle uint64, want records.Want, path, key string) (text []
 	} else {
 		go func() { clean <- !s.Tainted(b.buffer.Bytes()) }()
 	}
-	spans, keys, err = records.SplitAs(want, b.buffer.Bytes(), path, key, make([]records.Span, 0, 16))
-	if path != "" && (errors.Is(err, records.ErrShape) || errors.Is(err, records.ErrPath)) {
-		err = fmt.Errorf("%w: the path is %s, and the body has %s", err, path, records.Members(b.buffer.Bytes()))
+	spans, keys, err = q.Split(ctx, b.buffer.Bytes(), nil)
+	if q.Path != "" && (errors.Is(err, records.ErrShape) || errors.Is(err, records.ErrPath)) {
+		err = fmt.Errorf("%w: the path is %s, and the body has %s", err, q.Path, records.Members(b.buffer.Bytes()))
 	}
 	if b.searched = true; !<-clean {
 		b.buffer.Release()
@@ -59,17 +60,21 @@ func (s *Set) EmitJSON(ctx context.Context, handle uint64, raw []byte) abi.EmitS
 
 // Emit emits records from a body.
 func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.EmitSummary {
-	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {
-		return abi.EmitSummary{Error: fmt.Sprintf("more than %d paths to summarise or omit (abi.MaxPaths)", abi.MaxPaths)}
+	loan := s.Budget.Loan() // what the emit holds is given back unless its records are kept
+	defer loan.Return()
+	sum, err := s.emit(ctx, loan, handle, o)
+	if err != nil {
+		var over limitError
+		return abi.EmitSummary{Error: err.Error(), Limit: errors.As(err, &over) || errors.As(err, new(budget.CallError)) || errors.As(err, new(budget.ProcessError))}
 	}
-	for _, p := range slices.Concat(o.Summarise, o.Omit, []string{o.Path, o.Key}) {
-		if p != "" && !records.PlainPath(p) {
-			return abi.EmitSummary{Error: "a path must be object keys joined by dots"}
-		}
-	}
-	want, known := wants[o.Want]
-	if !known {
-		return abi.EmitSummary{Error: fmt.Sprintf("want must be array or object, found %q", excerpt.Of(o.Want))}
+	return sum
+}
+
+// emit is Emit without the form of its errors. It keeps the loan if it keeps records.
+func (s *Set) emit(ctx context.Context, loan *budget.Loan, handle uint64, o abi.EmitOptions) (sum abi.EmitSummary, err error) {
+	want, err := checkOptions(o)
+	if err != nil {
+		return sum, err
 	}
 	key := o.Key
 	if key == "" {
@@ -79,21 +84,15 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 	if strings.Contains(key, ".") { // a path: looked up only when needed
 		member = ""
 	}
-	body, spans, places, err := s.split(handle, want, o.Path, member)
+	body, spans, places, err := s.split(ctx, handle, records.Query{Want: want, Path: o.Path, Key: member, Memory: loan})
+	if err == nil {
+		err = s.checkShape(ctx, want, key, body, spans)
+	}
 	if err != nil {
-		return abi.EmitSummary{Error: err.Error()}
+		return sum, err
 	}
-	if want == records.Object && key != "" && (len(spans) == 0 || !records.HasKey(body[spans[0].Start:spans[0].End], key)) {
-		return abi.EmitSummary{Error: "wanted an object with a string or number at " + key + ", found none"}
-	}
-	if want == records.Array && s.ErrorCode != "" && len(spans) > 0 && !slices.ContainsFunc(spans, func(r records.Span) bool {
-		record := body[r.Start:r.End]
-		return key != "" && records.HasKey(record, key) || !records.HasKey(record, s.ErrorCode)
-	}) {
-		return abi.EmitSummary{Error: "wanted a list of objects, found a list of service errors"}
-	}
-	total := len(spans)
-	skipped := min(max(o.Skip, 0), total)
+	sum.Total = len(spans)
+	skipped := min(max(o.Skip, 0), sum.Total)
 	cut := func(all []records.Span) []records.Span {
 		if all = all[min(max(o.Skip, 0), len(all)):]; o.Limit > 0 && len(all) > o.Limit {
 			all = all[:o.Limit]
@@ -101,87 +100,155 @@ func (s *Set) Emit(ctx context.Context, handle uint64, o abi.EmitOptions) abi.Em
 		return all
 	}
 	spans, places = cut(spans), cut(places)
-	sum := abi.EmitSummary{Count: len(spans), Total: total}
+	sum.Count = len(spans)
 	if o.Keys {
-		if sum.Keys, err = records.KeysOf(ctx, body, spans, key); err != nil {
-			return abi.EmitSummary{Error: err.Error()}
-		}
-		return sum
+		sum.Keys, err = records.KeysOf(ctx, body, spans, key)
+		return sum, err
 	}
 	if o.Keyed {
 		path := cmp.Or(key, "id")
-		if i := records.WithoutKey(body, spans, places, path); i >= 0 {
-			return abi.EmitSummary{Error: fmt.Sprintf("record %d has no string or number at %s, which is its key: it has %s",
-				skipped+i, path, records.Members(body[spans[i].Start:spans[i].End]))}
+		i, err := records.WithoutKey(ctx, body, spans, places, path)
+		if err != nil {
+			return sum, err
+		}
+		if i >= 0 {
+			return sum, fmt.Errorf("record %d has no string or number at %s, which is its key: it has %s",
+				skipped+i, path, records.Members(body[spans[i].Start:spans[i].End]))
 		}
 	}
-	taken := 0
-	if len(spans) > 0 {
-		// Records of one body must not overlap: the host writes into the space between them.
-		if spans[0].Start < s.taken[handle] {
-			return abi.EmitSummary{Error: "these records were already emitted"}
-		}
-		if s.taken == nil {
-			s.taken = map[uint64]int{}
-		}
-		taken = s.taken[handle]
-		s.taken[handle] = spans[len(spans)-1].End
+	if len(spans) == 0 {
+		return sum, s.count(0, 0)
 	}
+	// Records of one body must not overlap: the host writes into the space between them.
+	end := spans[len(spans)-1].End
+	if spans[0].Start < s.taken[handle] {
+		return sum, errors.New("these records were already emitted")
+	}
+	piece, err := s.piece(ctx, loan, records.Piece{Body: body, Spans: spans, Keys: places, Key: key}, o, &sum)
+	if err != nil {
+		return sum, err
+	}
+	if s.taken == nil {
+		s.taken = map[uint64]int{}
+	}
+	s.taken[handle] = end
+	s.Pieces = append(s.Pieces, piece)
+	loan.Keep()
+	return sum, nil
+}
+
+// piece carries out the options that change records. It counts them, and completes the summary.
+func (s *Set) piece(ctx context.Context, loan *budget.Loan, p records.Piece, o abi.EmitOptions, sum *abi.EmitSummary) (_ records.Piece, err error) {
 	if len(o.Omit) > 0 { // records may move
-		places = nil
+		p.Keys = nil
 	}
-	if body, spans, err = records.Without(ctx, body, spans, o.Omit); err != nil {
-		return abi.EmitSummary{Error: err.Error()}
+	if p.Body, p.Spans, err = records.Without(ctx, loan, p.Body, p.Spans, o.Omit); err != nil {
+		return p, err
 	}
-	for _, span := range spans {
+	for _, span := range p.Spans {
 		sum.Bytes += int64(span.End - span.Start)
 	}
-	if err := s.count(len(spans), sum.Bytes); err != nil {
-		if len(spans) > 0 {
-			s.taken[handle] = taken // fewer bytes may be free after it
+	if sum.First, err = records.Summarise(ctx, p.Body, p.Spans[0], o.Summarise); err != nil {
+		return p, err
+	}
+	if sum.Last, err = records.Summarise(ctx, p.Body, p.Spans[len(p.Spans)-1], o.Summarise); err != nil {
+		return p, err
+	}
+	n := len(p.Spans)
+	if err := s.fits(n, sum.Bytes); err != nil {
+		return p, err
+	}
+	if o.Kind != "" {
+		if p, err = records.Wrap(ctx, loan, p.Body, p.Spans, o); err != nil {
+			return p, err
 		}
-		return abi.EmitSummary{Error: err.Error(), Limit: true}
+	}
+	return p, s.count(n, sum.Bytes)
+}
+
+// checkOptions returns what the options want, or what is wrong with them.
+func checkOptions(o abi.EmitOptions) (records.Want, error) {
+	if len(o.Summarise) > abi.MaxPaths || len(o.Omit) > abi.MaxPaths {
+		return 0, fmt.Errorf("more than %d paths to summarise or omit (abi.MaxPaths)", abi.MaxPaths)
+	}
+	for _, p := range slices.Concat(o.Summarise, o.Omit, []string{o.Path, o.Key}) {
+		if p != "" && !records.PlainPath(p) {
+			return 0, errors.New("a path must be object keys joined by dots")
+		}
+	}
+	want, known := wants[o.Want]
+	if !known {
+		return 0, fmt.Errorf("want must be array or object, found %q", excerpt.Of(o.Want))
+	}
+	return want, nil
+}
+
+// checkShape returns an error if a body has other records than wanted.
+func (s *Set) checkShape(ctx context.Context, want records.Want, key string, body []byte, spans []records.Span) error {
+	if want == records.Object && key != "" && (len(spans) == 0 || !records.HasKey(body[spans[0].Start:spans[0].End], key)) {
+		return errors.New("wanted an object with a string or number at " + key + ", found none")
+	}
+	if want != records.Array || s.ErrorCode == "" {
+		return nil
+	}
+	for i, r := range spans {
+		if i%64 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if record := body[r.Start:r.End]; key != "" && records.HasKey(record, key) || !records.HasKey(record, s.ErrorCode) {
+			return nil
+		}
 	}
 	if len(spans) > 0 {
-		sum.First = records.Summarise(body, spans[0], o.Summarise)
-		sum.Last = records.Summarise(body, spans[len(spans)-1], o.Summarise)
-		if o.Kind != "" {
-			p, err := records.Wrap(ctx, body, spans, o)
-			if err != nil {
-				return abi.EmitSummary{Error: err.Error()}
-			}
-			s.Pieces = append(s.Pieces, p)
-			return sum
-		}
-		s.Pieces = append(s.Pieces, records.Piece{Body: body, Spans: spans, Keys: places, Key: key})
+		return errors.New("wanted a list of objects, found a list of service errors")
 	}
-	return sum
+	return nil
 }
 
 // wants maps the values of the want option.
 var wants = map[string]records.Want{"": records.Anything, abi.WantArray: records.Array, abi.WantObject: records.Object}
 
-// EmitValue implements record_emit.
-func (s *Set) EmitValue(raw []byte) error {
-	spans, err := records.Split(raw, "", nil)
+// EmitValue implements record_emit. It copies the record.
+func (s *Set) EmitValue(ctx context.Context, raw []byte) error {
+	spans, _, err := records.Query{}.Split(ctx, raw, nil)
 	if err != nil || len(spans) != 1 || raw[spans[0].Start] != '{' {
 		return fmt.Errorf("a record must be one JSON object")
 	}
-	if err := s.count(1, int64(len(raw))); err != nil {
+	if err := s.fits(1, int64(len(raw))); err != nil {
 		return err
 	}
-	s.Pieces = append(s.Pieces, records.Piece{Body: raw, Spans: spans, Key: s.Key})
+	if err := s.Budget.Take(int64(len(raw)) + valueSize); err != nil {
+		return err
+	}
+	s.Pieces = append(s.Pieces, records.Piece{Body: bytes.Clone(raw), Spans: spans, Key: s.Key})
+	return s.count(1, int64(len(raw)))
+}
+
+// valueSize is about what the host keeps of an emitted value in addition to its text, in bytes.
+const valueSize = 256
+
+// limitError is the error for more records than a limit allows.
+type limitError string
+
+func (e limitError) Error() string { return string(e) }
+
+// fits returns an error if so many more records exceed a limit.
+func (s *Set) fits(records int, bytes int64) error {
+	if s.Records+records > s.Limits.Records {
+		return limitError(fmt.Sprintf("more than %d records in one call (limits.records of the connection): ask for fewer and continue with the cursor, or raise the limit", s.Limits.Records))
+	}
+	if s.Bytes+bytes > s.Limits.ResultBytes {
+		return limitError(fmt.Sprintf("more than %d bytes of records in one call (limits.result_bytes of the connection): ask for fewer and continue with the cursor, or raise the limit", s.Limits.ResultBytes))
+	}
 	return nil
 }
 
+// count counts records if they fit.
 func (s *Set) count(records int, bytes int64) error {
-	if s.Records+records > s.Limits.Records {
-		return fmt.Errorf("more than %d records in one call (limits.records of the connection): ask for fewer and continue with the cursor, or raise the limit", s.Limits.Records)
+	err := s.fits(records, bytes)
+	if err == nil {
+		s.Records += records
+		s.Bytes += bytes
 	}
-	if s.Bytes+bytes > s.Limits.ResultBytes {
-		return fmt.Errorf("more than %d bytes of records in one call (limits.result_bytes of the connection): ask for fewer and continue with the cursor, or raise the limit", s.Limits.ResultBytes)
-	}
-	s.Records += records
-	s.Bytes += bytes
-	return nil
+	return err
 }

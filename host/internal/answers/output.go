@@ -2,6 +2,7 @@ package answers
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 
 	"github.com/mach5/okta-connector/abi"
@@ -9,25 +10,40 @@ import (
 
 // Output returns the result of an invoke: the value that the guest returned, or the records that it emitted. It omits
 // records of a list whose key came before, since pages shift while they are read; repeats counts them.
-func (s *Set) Output(out *abi.InvokeOutput) (output json.RawMessage, repeats int) {
+func (s *Set) Output(ctx context.Context, out *abi.InvokeOutput) (output json.RawMessage, repeats int, err error) {
 	if !out.List {
 		if out.Output != nil || !out.Outcome.OK() { // records that were emitted before a failure are not the result
-			return out.Output, 0
+			return out.Output, 0, nil
 		}
 		for _, p := range s.Pieces {
 			for _, span := range p.Spans {
-				return append(json.RawMessage(nil), p.Body[span.Start:span.End]...), 0
+				if err := s.Budget.Take(int64(span.End - span.Start)); err != nil {
+					return nil, 0, err
+				}
+				return append(json.RawMessage(nil), p.Body[span.Start:span.End]...), 0, nil
 			}
 		}
-		return nil, 0
+		return nil, 0, nil
 	}
-	b := make([]byte, 0, s.Bytes+int64(s.Records)+64)
+	size := int64(s.Records+len(out.Output)+6*len(out.NextCursor)) + 64
+	for _, p := range s.Pieces {
+		for _, span := range p.Spans {
+			size += int64(span.End - span.Start)
+		}
+	}
+	if err := s.Budget.Take(size + int64(s.Records)*keySize); err != nil {
+		return nil, 0, err
+	}
+	b := make([]byte, 0, size)
 	b = append(b, `{"records":[`...)
 	first := true
 	seen := make(map[string]struct{}, s.Records)
 	var key []byte
 	for _, p := range s.Pieces {
 		for i, span := range p.Spans {
+			if i%64 == 0 && ctx.Err() != nil {
+				return nil, 0, ctx.Err()
+			}
 			if p.Key != "" {
 				if key = p.AppendKey(key[:0], i); len(key) > p.Prefix() {
 					if _, again := seen[string(key)]; again {
@@ -56,5 +72,8 @@ func (s *Set) Output(out *abi.InvokeOutput) (output json.RawMessage, repeats int
 			b = append(append(b, ','), members...)
 		}
 	}
-	return append(b, '}'), repeats
+	return append(b, '}'), repeats, nil
 }
+
+// keySize is about what Output holds for each record's key, in bytes. A key is part of its record, which is counted.
+const keySize = 64

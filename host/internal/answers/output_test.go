@@ -14,7 +14,7 @@ func TestOutput_OfListWithMembers_MergesThem(t *testing.T) {
 		`{"skipped":["x"],"n":1}`: `{"records":[],"next_cursor":"c","skipped":["x"],"n":1}`,
 	} {
 		out := &abi.InvokeOutput{List: true, NextCursor: "c", Output: json.RawMessage(more)}
-		if text, _ := (&Set{}).Output(out); string(text) != want {
+		if text, _, err := (&Set{}).Output(t.Context(), out); err != nil || string(text) != want {
 			got := string(text)
 			t.Errorf("%s: %s, want %s", more, got, want)
 		}

@@ -125,7 +125,7 @@ func shown(ctx context.Context, b []byte, sensitive []string) json.RawMessage {
 	array := b[0] == '['
 	spans, err := records.Split(b, "", nil)
 	if err == nil {
-		b, spans, err = records.Without(ctx, b, spans, sensitive)
+		b, spans, err = records.Without(ctx, records.Unlimited{}, b, spans, sensitive)
 	}
 	if err != nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/tidwall/gjson"
@@ -238,4 +239,17 @@ func (op *Operation) NotOn(surface abi.Surface) string {
 		}
 	}
 	return fmt.Sprintf("%s is not on the %s surface: use %s", op.Name, surface, strings.Join(use, " or "))
+}
+
+// ParseTime parses a time of the module's service and returns it in UTC. It accepts RFC 3339 and the manifest's layouts.
+func (m *Manifest) ParseTime(text string) (t time.Time, ok bool) {
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t.UTC(), true
+	}
+	for _, layout := range m.TimeLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
 }

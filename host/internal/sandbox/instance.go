@@ -28,6 +28,8 @@ type Instance struct {
 	exports   map[string]api.Function
 	messages  *Messages
 	stderr    tail
+	meter     *meter
+	ceiling   Ceiling
 	ticks     int64     // nanoseconds on the guest's clocks
 	snapshot  *snapshot // the state that restore returns to; nil if the module cannot be restored
 }
@@ -114,7 +116,7 @@ func (m *Module) instantiate(memory int64) (_ *Instance, err error) {
 	if m.initialMemory > uint64(memory) {
 		return nil, MemoryError{Needed: m.initialMemory, Limit: uint64(memory)}
 	}
-	in := &Instance{allocator: &allocator{limit: uint64(memory)}, exports: map[string]api.Function{}}
+	in := &Instance{allocator: &allocator{limit: uint64(memory)}, exports: map[string]api.Function{}, meter: &meter{}, ceiling: m.ceiling}
 	defer func() {
 		if p := recover(); p != nil && in.allocator.err != nil { // wazero panics if the allocator returns no memory
 			err = fmt.Errorf("instantiating the module: %w", in.allocator.err)
@@ -146,7 +148,7 @@ func (in *Instance) bind(m *Module) error {
 	if in.messages, err = newMessages(int(in.memory.limit), in.memory); err != nil {
 		return err
 	}
-	in.memory.messages = in.messages
+	in.memory.messages, in.memory.meter, in.messages.meter = in.messages, in.meter, in.meter
 	var ok bool
 	if in.interrupt, ok = in.module.ExportedGlobal(interruptGlobal).(api.MutableGlobal); !ok {
 		return errors.New("it is not interruptible")
@@ -232,6 +234,10 @@ func (in *Instance) interruptAt(ctx context.Context) (stop func() bool) {
 // again.
 func (in *Instance) call(ctx context.Context, call any, export string, input []byte) ([]byte, error) {
 	m := in.messages
+	if err := in.meter.begin(in.ceiling, int64(in.memory.size)+int64(cap(m.buf))); err != nil {
+		return nil, err
+	}
+	defer in.meter.end()
 	offset := m.Write(input)
 	if offset == 0 && len(input) > 0 {
 		return nil, MemoryError{Limit: in.memory.limit, Err: fmt.Errorf("the input has %d bytes", len(input))}
@@ -249,6 +255,9 @@ func (in *Instance) call(ctx context.Context, call any, export string, input []b
 	err := f.CallWithStack(&guestContext{ctx, in, call}, stack[:])
 	if !stop() && err == nil {
 		err = ctx.Err() // it was or will be interrupted: its output came too late
+	}
+	if err != nil && in.meter.err != nil {
+		return nil, fmt.Errorf("the module wanted more memory: %w", in.meter.err)
 	}
 	if err != nil && in.memory.refused.Load() {
 		err = MemoryError{Limit: in.memory.limit, Err: err}

@@ -20,6 +20,7 @@ type linear struct {
 	size    uint64 // current size in bytes
 	refused atomic.Bool
 
+	meter    *meter
 	messages *Messages // counts against the limit; nil until it exists
 }
 
@@ -35,6 +36,9 @@ func (l *linear) messageBytes() uint64 {
 func (l *linear) Reallocate(size uint64) []byte {
 	if size+l.messageBytes() > l.limit {
 		l.refused.Store(true)
+		return nil
+	}
+	if !l.meter.take(int64(size - l.size)) {
 		return nil
 	}
 	b := l.space.resize(l.size, size)

@@ -23,6 +23,7 @@ type Messages struct {
 	space   space  // holds buf
 	limit   int    // size limit of buf and linear memory together
 	linear  *linear
+	meter   *meter // may be nil
 	blocks  []block
 	free    []int // indices of freed blocks
 	input   span
@@ -103,6 +104,9 @@ func (m *Messages) grow(size int) bool {
 		return false
 	}
 	size = min(max(size, wholeSteps(cap(m.buf)+min(cap(m.buf), messagesStep))), most)
+	if !m.meter.take(int64(size - cap(m.buf))) {
+		return false
+	}
 	b := m.space.resize(uint64(cap(m.buf)), uint64(size))
 	if b == nil {
 		return false

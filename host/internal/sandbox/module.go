@@ -39,8 +39,15 @@ type Config struct {
 	Functions []HostFunction // functions that a module may import
 	Exports   []string       // functions that a module must have
 	Memory    int64          // maximum memory of an instance in bytes: 64 KiB to 4 GiB
+	Ceiling   Ceiling        // counts the memory of running calls; nil counts nothing
 	CacheDir  string         // folder for compiled code, created if missing; empty compiles every time
 	Logger    *slog.Logger
+}
+
+// Ceiling counts memory before it is used. Its methods are safe for concurrent use.
+type Ceiling interface {
+	Take(n int64) error
+	Give(n int64)
 }
 
 // Module is a compiled module. It is safe for concurrent use. Close it after its pools.
@@ -49,7 +56,8 @@ type Module struct {
 	compiled      wazero.CompiledModule
 	cache         wazero.CompilationCache
 	log           *slog.Logger
-	initialMemory uint64        // initial memory of an instance, in bytes
+	initialMemory uint64 // initial memory of an instance, in bytes
+	ceiling       Ceiling
 	memory        int64         // maximum memory of an instance, in bytes
 	state         wasmbin.State // an instance's state outside its memory
 
@@ -69,7 +77,7 @@ func Compile(ctx context.Context, bin *wasmbin.Module, wasm []byte, c Config) (*
 	if c.Memory < pageBytes || c.Memory > 1<<32 {
 		return nil, fmt.Errorf("memory must be at least %[2]d bytes, one page of Wasm, and at most 4 GiB, found %[1]d", c.Memory, pageBytes)
 	}
-	m := &Module{log: c.Logger, memory: c.Memory, capturing: make(chan struct{}, 1)}
+	m := &Module{log: c.Logger, memory: c.Memory, ceiling: c.Ceiling, capturing: make(chan struct{}, 1)}
 	m.closing, m.interrupt = context.WithCancelCause(context.Background())
 	_ = m.closing.Done() // makes the channel here: one that a call makes in a synctest bubble could not be closed from outside
 	m.warnElsewhere = sync.OnceFunc(func() {

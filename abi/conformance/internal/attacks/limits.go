@@ -47,6 +47,31 @@ func limitAttacks() []kit.Attack {
 			return res.NamesLimit(c.limit)
 		}})
 	}
+	const held = "memory that the host holds"
+	for _, c := range []struct {
+		name, body string
+		held       int64
+		step       string
+	}{
+		{"a long kind for each of many records", "[" + strings.Repeat("{},", 199) + "{}]", 8 << 20, growingFor("records_emit", `{"kind":"{{grow}}"}`, "k", 200_000, "{handle}")},
+		{"a long parent for each of many records", "[" + strings.Repeat("{},", 199) + "{}]", 8 << 20, growingFor("records_emit", `{"kind":"k","parent":"{{grow}}"}`, "k", 200_000, "{handle}")},
+		{"a million empty records", "[" + strings.Repeat("{},", 1<<20-1) + "{}]", 8 << 20, kit.Step("records_emit", `{"limit":1}`, "{handle}")},
+		{"members to omit from a large record", `[{"a":1,"b":"` + strings.Repeat("x", 7<<20) + `"}]`, 12 << 20, kit.Step("records_emit", `{"omit":["a"]}`, "{handle}")},
+		{"envelopes of large records", `[{"b":"` + strings.Repeat("x", 7<<20) + `"}]`, 12 << 20, kit.Step("records_emit", `{"kind":"k"}`, "{handle}")},
+		{"values that are emitted", "{}", 8 << 20, kit.Times(64, growingFor("record_emit", `{"a":"{{grow}}"}`, "x", 500_000))},
+	} {
+		all = append(all, kit.Attack{Family: "limits", Name: c.name, Wall: held, Run: func(a *kit.Attempt) error {
+			res, err := a.One(kit.RigOptions{Handler: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) },
+				Limits: target.Limits{HeldBytes: c.held, CallTimeout: a.Patience}}, "read", kit.Send(kit.Logs), c.step)
+			if err != nil {
+				return err
+			}
+			if res.Outcome == abi.Succeeded && !strings.Contains(res.Text(1), `"error"`) && !(strings.Contains(c.step, "record_emit") && res.Value(1) == 0) {
+				return fmt.Errorf("the host held more than %d bytes for it: %s", c.held, kit.Short(string(res.JSON)))
+			}
+			return nil
+		}})
+	}
 	all = append(all, kit.Attack{Family: "limits", Name: "less memory than the module starts with", Wall: "memory_bytes limit", Run: func(a *kit.Attempt) error {
 		r, err := a.NewRig(kit.RigOptions{Limits: target.Limits{MemoryBytes: 1 << 20}})
 		if err != nil {
@@ -155,6 +180,13 @@ func warns(a *kit.Attempt, page func(r *kit.Rig, input string) error) error {
 }
 
 // growing returns a step whose text is expanded in the module, which replaces {{grow}} by n copies of a text.
-func growing(do, text, with string, n int) string {
-	return string(kit.Encode(map[string]any{"do": do, "text": text, "with": with, "grow": n}))
+func growing(do, text, with string, n int) string { return growingFor(do, text, with, n) }
+
+// growingFor is growing with arguments.
+func growingFor(do, text, with string, n int, args ...string) string {
+	step := map[string]any{"do": do, "text": text, "with": with, "grow": n}
+	if len(args) > 0 {
+		step["args"] = args
+	}
+	return string(kit.Encode(step))
 }

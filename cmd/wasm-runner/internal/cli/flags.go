@@ -14,6 +14,7 @@ import (
 // Flags are the flags that every command takes.
 type Flags struct {
 	Module, ModuleSHA256 string
+	MaxProcessMemory     int64 // MiB; 0 is the default
 	Config, Connection   string
 	Demo                 bool
 	Grants               []string
@@ -33,6 +34,9 @@ func (g *Flags) Check() error {
 	}
 	if g.Timeout < 0 {
 		return Usagef("--timeout: want 0 or more: found %s", g.Timeout)
+	}
+	if n := g.MaxProcessMemory; n < 0 || n > 0 && n < 64 || n > 1<<30 {
+		return Usagef("--max-process-memory: want at least 64 MiB: found %d", n)
 	}
 	if s := strings.ToLower(g.ModuleSHA256); s != "" && (len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "") {
 		return Usagef("--module-sha256: want 64 hex digits: found %q", g.ModuleSHA256)

@@ -34,7 +34,11 @@ func (a *App) LoadModule(ctx context.Context) (*host.Module, error) {
 	if err != nil {
 		return nil, ModuleError{err}
 	}
-	m, err := host.Load(ctx, found.Wasm, host.LoadOptions{SHA256: a.Flags.ModuleSHA256, Minor0: minor0.Manifest(), Logger: a.Logger()})
+	opts := host.LoadOptions{SHA256: a.Flags.ModuleSHA256, Minor0: minor0.Manifest(), Logger: a.Logger()}
+	if n := a.Flags.MaxProcessMemory; n > 0 {
+		opts.ProcessMemory = host.NewProcessMemory(n << 20)
+	}
+	m, err := host.Load(ctx, found.Wasm, opts)
 	if err != nil {
 		return nil, ModuleError{err}
 	}
