@@ -249,7 +249,7 @@ var limitTexts = []fieldText{
 	{"requests", "requests", "requests of a call, refused ones included"},
 	{"request_seconds", "seconds", "time of one request, to the last byte of its answer"},
 	{"body_bytes", "bytes", "one answer, decoded"},
-	{"held_bytes", "bytes", "memory of all answers that one call holds until it ends"},
+	{"held_bytes", "bytes", "memory that the host holds for one call: responses, copies, records"},
 	{"records", "records", "records of a call"},
 	{"result_bytes", "bytes", "all records of a call"},
 	{"memory_bytes", "bytes", "memory of the module in one call, messages to the host included"},

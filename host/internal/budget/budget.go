@@ -7,7 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Process is the memory that all calls of a process may hold together. It is safe for concurrent use.
+// Process is the memory that all calls of a process may hold together. It is safe for concurrent use. A nil Process has no
+// limit.
 type Process struct {
 	most int64
 	held atomic.Int64
@@ -24,6 +25,9 @@ func (p *Process) Held() int64 { return p.held.Load() }
 
 // Take counts n bytes that are about to be allocated, or returns a ProcessError.
 func (p *Process) Take(n int64) error {
+	if p == nil {
+		return nil
+	}
 	if held := p.held.Add(n); held > p.most {
 		p.held.Add(-n)
 		return ProcessError{Held: held - n, Most: p.most, Wanted: n}
@@ -32,7 +36,11 @@ func (p *Process) Take(n int64) error {
 }
 
 // Give counts n bytes as free again.
-func (p *Process) Give(n int64) { p.held.Add(-n) }
+func (p *Process) Give(n int64) {
+	if p != nil {
+		p.held.Add(-n)
+	}
+}
 
 // ProcessError is the error for memory over the ceiling of the process. It is temporary.
 type ProcessError struct{ Held, Most, Wanted int64 }
