@@ -81,41 +81,9 @@ func (c *Connection) invokeKeyed(ctx context.Context, inv *invocation, run *call
 	if settling && res.Outcome == abi.Unchanged { // because of the earlier run's write
 		res.Outcome, res.Meta.Reconciled = abi.Succeeded, true
 	}
-	if err := record(context.WithoutCancel(ctx), claim, res, settling, wrote, run.writes.values); err != nil {
+	if err := gate.Record(context.WithoutCancel(ctx), claim, res, settling, wrote, run.writes.values); err != nil {
 		c.log.Error("the journal could not record the result of an idempotency key", "operation", run.op.Name, "outcome", string(res.Outcome), "error", err.Error())
 		res.Meta.Warnings = append(res.Meta.Warnings, "the result could not be recorded under the idempotency key: "+err.Error())
 	}
 	return res
 }
-
-// record stores what a repeat with the same key returns: the result of a write, or the service's refusal. It stores
-// nothing if no write was sent or a repeat may succeed, because the state or the cause may change until then. If a
-// write's result is unknown, the next run reads back again.
-func record(ctx context.Context, claim journal.Claim, res *abi.Result, settling, wrote bool, values redact.Values) error {
-	switch {
-	case res.Outcome == abi.Unknown, settling && !res.Outcome.OK(), wrote && res.Outcome == abi.Failed:
-		return nil // a write may have taken effect
-	case !wrote && !settling:
-		return claim.Forget(ctx)
-	case !res.Outcome.OK() && (res.Outcome == abi.Unavailable || res.Error.Retryable || res.Meta.Partial || res.Outcome == abi.Failed || res.Outcome == abi.Denied):
-		return claim.Forget(ctx)
-	}
-	kept := *res
-	if kept.Meta.Sensitive && kept.Output != nil {
-		kept.Output = nil
-		kept.Meta.Warnings = append(append([]string(nil), kept.Meta.Warnings...), "the output held a credential and was not recorded")
-	}
-	if len(kept.Output) > maxRecordedOutput {
-		kept.Output = nil
-		kept.Meta.Warnings = append(append([]string(nil), kept.Meta.Warnings...), fmt.Sprintf("the output was over %d bytes and was not recorded", maxRecordedOutput))
-	}
-	kept.Output = values.JSON(kept.Output)
-	text, err := json.Marshal(kept)
-	if err != nil {
-		return err
-	}
-	return claim.Done(ctx, text)
-}
-
-// maxRecordedOutput is the largest output that the journal records, in bytes.
-const maxRecordedOutput = 1 << 20
