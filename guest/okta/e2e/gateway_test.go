@@ -14,7 +14,8 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// TestWrite_GatewayAnswers2xx_IsReadBack has a gateway that answers 2xx to every write, and forwards none.
+// TestWrite_GatewayAnswers2xx_IsReadBack puts a gateway before the org. It answers 2xx to every write, and forwards
+// none.
 func TestWrite_GatewayAnswers2xx_IsReadBack(t *testing.T) {
 	const app, group = `"application":"0oaGJxoM8LyCF3ytcwkO"`, `"group":"00gLFTnJJZSd570BcwkO"`
 	for _, s := range []struct {

@@ -68,7 +68,8 @@ func (s *File) renamed() (paths []string, err error) {
 	return paths, nil
 }
 
-// replay reads a file from its end and returns how many bytes are left to read: 0 once each knows a record.
+// replay passes the records of a file to each, last first, and reads at most left bytes. It returns how many of them
+// remain, or 0 once each reports a known record.
 func replay(path string, compressed bool, left int64, each func([]byte) bool) (int64, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,11 +89,11 @@ func replay(path string, compressed bool, left int64, each func([]byte) bool) (i
 	return replayLines(f, info.Size(), left, each)
 }
 
-// backwards calls each with the records of a text of whole lines, last first. It stops when each knows one, and reports
-// that.
+// backwards passes the records of a text of whole lines to each, last first. It stops and returns true when each
+// reports a known record.
 func backwards(text []byte, each func([]byte) bool) (known bool) {
 	for len(text) > 0 {
-		line := text[:len(text)-1] // without its break
+		line := text[:len(text)-1] // without its line break
 		start := bytes.LastIndexByte(line, '\n') + 1
 		hole := bytes.IndexByte(line[start:], 0) >= 0 // zeros in place of data that was not synced
 		if !hole && each(line[start:]) {

@@ -50,7 +50,7 @@ func TestMetrics_OfADrain_FollowItsState(t *testing.T) {
 		t.Errorf("%d %s", code, body)
 	}
 	if err := bad.Run(ctx); err == nil {
-		t.Fatal("lookup_user is no source")
+		t.Fatal("draining lookup_user succeeded, but it is not a source")
 	}
 	code, body := get("/healthz")
 	var state health
