@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -17,7 +18,6 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/internal/child"
 	sqlchild "github.com/mach5/okta-connector/host/sql/internal/child"
 	"github.com/mach5/okta-connector/host/sql/internal/engine"
@@ -88,6 +88,13 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 		db.reader.byName[c.Config().Name] = c
 		db.reader.configs = append(db.reader.configs, c.Config())
 	}
+	db.reader.leftOut = config.LeftOut
+	for _, l := range config.LeftOut {
+		if slices.ContainsFunc(db.reader.configs, func(c host.Config) bool { return c.Name == l.Config.Name }) {
+			return nil, fmt.Errorf("two connections are named %s", l.Config.Name)
+		}
+		db.reader.configs = append(db.reader.configs, l.Config)
+	}
 	if err := db.prepare(); err != nil {
 		return nil, err
 	}
@@ -100,12 +107,16 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 // prepare makes the setup.
 func (db *DB) prepare() error {
 	db.setup = wire.SetupMessage{Database: db.config.Database, AllowFiles: db.config.AllowFiles, Memory: db.config.Limits.Memory}
-	for _, s := range db.schemas() {
+	schemas := db.schemas()
+	if ambiguous := db.ambiguous(schemas); ambiguous != "" {
+		db.setup.Schemas = append(db.setup.Schemas, wire.Schema{Name: wire.Ambiguous, Statements: ambiguous})
+	}
+	for _, s := range schemas {
 		statements, err := db.statements(s)
 		if err != nil {
 			return err
 		}
-		db.setup.Schemas = append(db.setup.Schemas, wire.Schema{Name: s.name, Statements: statements})
+		db.setup.Schemas = append(db.setup.Schemas, wire.Schema{Name: s.name, Statements: statements, Connection: s.conn.Config().Name})
 	}
 	return db.prepareFiles()
 }
@@ -118,6 +129,7 @@ func (db *DB) start(ctx context.Context) error {
 	limits := db.config.Limits
 	limits.Time = max(limits.Time, startTime)
 	q := newQuery(ctx, limits, nil)
+	q.preparing = true
 	defer q.end()
 	db.reader.running.Store(q)
 	defer db.reader.running.Store(nil)
@@ -139,13 +151,72 @@ type schema struct {
 	conn *host.Connection
 }
 
-// schemas returns those of every connection's name, and of every kind that has one connection.
+// owners returns the names of the connections that have a view, by the view's name in lower case. A connection that is left
+// out has those of its kind.
+func (db *DB) owners() map[string]map[string]bool {
+	owners, byKind := map[string]map[string]bool{}, map[string][]view{}
+	for _, c := range db.config.Connections {
+		byKind[c.Config().Kind] = views(c.Module().Manifest())
+	}
+	for _, c := range db.reader.configs {
+		for _, v := range byKind[c.Kind] {
+			key := strings.ToLower(v.name)
+			if owners[key] == nil {
+				owners[key] = map[string]bool{}
+			}
+			owners[key][c.Name] = true
+		}
+	}
+	return owners
+}
+
+// ambiguous returns the statements that make the schema Ambiguous, "" if all views have names of their own. It has the reader
+// answer queries of these views.
+func (db *DB) ambiguous(schemas []schema) string {
+	var statements []string
+	db.reader.ambiguous = map[string]string{}
+	for key, owners := range db.owners() {
+		if len(owners) < 2 {
+			continue
+		}
+		var candidates []string
+		for _, s := range schemas {
+			i := slices.IndexFunc(views(s.conn.Module().Manifest()), func(v view) bool { return strings.ToLower(v.name) == key })
+			if s.name == s.conn.Config().Name && i >= 0 {
+				candidates = append(candidates, readable(s.name)+"."+key)
+			}
+		}
+		message := key + " is ambiguous: write " + strings.Join(candidates, " or ")
+		for _, l := range db.config.LeftOut {
+			if owners[l.Config.Name] {
+				message += fmt.Sprintf(" (%s is left out: %s)", l.Config.Name, l.Reason)
+			}
+		}
+		db.reader.ambiguous[key] = message
+		statements = append(statements, fmt.Sprintf("CREATE VIEW %s.%s AS SELECT * FROM system.main.connector_table(%s, %s, '{}')",
+			name(wire.Ambiguous), name(key), text(wire.Ambiguous), text(key)))
+	}
+	if len(statements) == 0 {
+		return ""
+	}
+	slices.Sort(statements)
+	return "CREATE SCHEMA " + name(wire.Ambiguous) + ";\n" + strings.Join(statements, ";\n")
+}
+
+// schemas returns those of every connection's name, and of every kind that has one connection. It notes in the setup which
+// others a query may expect.
 func (db *DB) schemas() []schema {
 	var all []schema
 	taken := map[string]bool{}
+	missing := map[string]string{}
+	defer func() {
+		maps.DeleteFunc(missing, func(key, _ string) bool { return taken[key] || reserved[key] })
+		db.setup.Missing = missing
+	}()
 	add := func(name string, c *host.Connection) {
 		switch key := strings.ToLower(name); {
 		case !reads(c.Config()):
+			missing[key] = noRead(c.Config().Name)
 			db.log.Warn("a connection has no schema, since it does not grant read", "connection", name)
 		case reserved[key]:
 			db.log.Warn("a connection has no schema of its name, since DuckDB uses that itself: connector_table reads it", "connection", name)
@@ -155,18 +226,33 @@ func (db *DB) schemas() []schema {
 			all = append(all, schema{name, c})
 		}
 	}
-	for _, c := range db.reader.configs {
-		if taken[strings.ToLower(c.Name)] {
-			db.log.Warn("a connection has no schema, since another's name differs in case alone: connector_table reads it", "connection", c.Name)
+	for _, c := range db.config.Connections {
+		name := c.Config().Name
+		if taken[strings.ToLower(name)] {
+			db.log.Warn("a connection has no schema, since another's name differs in case alone: connector_table reads it", "connection", name)
 		}
-		add(c.Name, db.reader.byName[c.Name])
+		add(name, c)
+	}
+	for _, l := range db.config.LeftOut {
+		missing[strings.ToLower(l.Config.Name)] = l.Reason.Error()
 	}
 	for _, c := range db.reader.configs {
-		if only, err := connections.Find(db.reader.configs, c.Kind); err == nil && only.Name == c.Name && reads(c) {
-			add(c.Kind, db.reader.byName[c.Name])
+		switch only, err := db.reader.find(c.Kind); {
+		case err != nil:
+			missing[strings.ToLower(c.Kind)] = err.Error()
+		case only.Config().Name != c.Name:
+		case reads(c):
+			add(c.Kind, only)
+		default:
+			missing[strings.ToLower(c.Kind)] = noRead(c.Name)
 		}
 	}
 	return all
+}
+
+// noRead is the answer to a query of a connection that does not grant read.
+func noRead(connection string) string {
+	return fmt.Sprintf("connection %q does not grant read: add read to its grants", connection)
 }
 
 // reads reports whether a connection grants what every query needs.

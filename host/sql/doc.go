@@ -15,7 +15,8 @@
 //
 // where connection is a name, or a kind that has one connection, and input is the operation's input as JSON. Each
 // connection has a schema of its name, and a kind that has one connection a schema of the kind, with a view for every
-// list that needs no input (views.go). Only operations of the sql surface can be reached, which are of class read, and
+// list that needs no input (views.go). A view can be read without its schema if one connection has it. A name that can
+// mean several connections is an error that lists them. Only operations of the sql surface can be reached, which are of class read, and
 // a connection's grants hold as everywhere. No statement, and no database of another author, can replace these
 // functions, views and schemas, or DuckDB's own functions.
 //
@@ -54,6 +55,9 @@ var ErrNoChild = errors.New("SQL runs in a process of its own, which is this pro
 type Config struct {
 	// Connections are read by the queries; their names are unique. They are closed by the caller, after the DB.
 	Connections []*host.Connection
+	// LeftOut are connections that are configured but cannot be used. They count where a name can mean several connections,
+	// so that no name depends on whether a secret is there.
+	LeftOut []LeftOut
 	// Database is a DuckDB file in which tables that queries create are kept. It is created if it is not there, for this
 	// user alone; one that others can write is refused. Default is memory.
 	Database string
@@ -74,6 +78,12 @@ type Config struct {
 	// Warn takes the warnings of an operation that a statement reads, each once a statement, on any thread but never on two at
 	// a time; default is the log of the operation's connection.
 	Warn func(operation, warning string)
+}
+
+// LeftOut is a connection that queries cannot read.
+type LeftOut struct {
+	Config host.Config // its name and kind
+	Reason error       // what a query that names it is answered
 }
 
 // Walls names what the kernel does to contain the SQL process on this machine. confined reports whether it keeps the

@@ -24,6 +24,8 @@ type query struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
+	preparing bool // it makes the schemas
+
 	limits Limits
 	timer  *time.Timer // ends it after limits.Time
 	pages  atomic.Int64

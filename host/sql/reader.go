@@ -18,10 +18,13 @@ import (
 
 // reader reads connections for the statement that is running. It is an wire.Source.
 type reader struct {
-	configs []host.Config
+	configs []host.Config // of all connections, with those that are left out
 	byName  map[string]*host.Connection
-	log     *slog.Logger
-	running atomic.Pointer[query]
+	leftOut []LeftOut
+	// ambiguous has the names of views that several connections have, in lower case, each with what to write instead.
+	ambiguous map[string]string
+	log       *slog.Logger
+	running   atomic.Pointer[query]
 }
 
 // find returns the connection that a query names.
@@ -29,6 +32,11 @@ func (r *reader) find(nameOrKind string) (*host.Connection, error) {
 	config, err := connections.Find(r.configs, nameOrKind)
 	if err != nil {
 		return nil, err
+	}
+	for _, l := range r.leftOut {
+		if l.Config.Name == config.Name {
+			return nil, l.Reason
+		}
 	}
 	return r.byName[config.Name], nil
 }
@@ -57,6 +65,10 @@ func (r *reader) query(f func(q *query) error) error {
 // Bind implements wire.Source.
 func (r *reader) Bind(_ context.Context, call wire.Call) (table wire.TableMessage, err error) {
 	err = r.query(func(q *query) error {
+		if call.Connection == wire.Ambiguous && q.preparing { // the view is bound when it is made, too
+			table.Columns = []wire.Column{{Name: "ambiguous", Type: abi.Varchar}}
+			return nil
+		}
 		op, err := r.operation(q, call)
 		if err != nil {
 			return err
@@ -72,6 +84,9 @@ func (r *reader) Bind(_ context.Context, call wire.Call) (table wire.TableMessag
 
 // operation checks a call, as far as that needs no request, and returns its operation.
 func (r *reader) operation(q *query, call wire.Call) (*abi.Operation, error) {
+	if message := r.ambiguous[call.Operation]; call.Connection == wire.Ambiguous && message != "" {
+		return nil, errors.New(message)
+	}
 	c, err := r.find(call.Connection)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
 // view is a view over one operation.
@@ -89,10 +90,20 @@ func instant(expression string) string {
 
 // reserved are names that DuckDB or this package uses for databases and schemas: a query could not tell them apart.
 var reserved = map[string]bool{"main": true, "memory": true, "temp": true, "system": true, "pg_catalog": true,
-	"information_schema": true, results: true}
+	"information_schema": true, results: true, wire.Ambiguous: true}
 
 // results is the name of the attached database file.
 const results = "results"
+
+// readable returns a name for a message, with quotes if it needs them.
+func readable(s string) string {
+	if plainName.MatchString(s) {
+		return s
+	}
+	return name(s)
+}
+
+var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
 // name quotes a name.
 func name(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

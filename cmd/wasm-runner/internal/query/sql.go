@@ -45,8 +45,9 @@ func NewSQLCommand(a *cli.App) *cobra.Command {
 		Long: `Runs SQL over all connections of the connection file, or over the one of --connection. DuckDB runs it, in a process of
 its own. Without a query it opens a shell at a terminal, and runs the statements that come through a pipe.
 
-Each connection has a schema with its name. A kind that has one connection is a schema too (okta.users). SHOW TABLES lists
-the views, and DESCRIBE okta.users lists the columns of one. These functions call any operation of the sql surface:
+Each connection has a schema with its name. A kind that has one connection is a schema too (okta.users). A view needs no
+schema where one connection has it. A name that can mean several connections is an error. SHOW TABLES lists the views, and
+DESCRIBE okta.users lists the columns of one. These functions call any operation of the sql surface:
 
   connector_table(CONNECTION, OPERATION, INPUT)   its rows
   connector_scalar(CONNECTION, OPERATION, INPUT)  one object as JSON, or NULL if
@@ -169,12 +170,13 @@ func (o *sqlOptions) run(ctx context.Context) error {
 	if !interactive && len(sql.Statements(script)) == 0 {
 		return cli.Usagef("there is no statement to run: give a query, such as \"SHOW TABLES\"")
 	}
-	s, err := connectAll(ctx, a)
+	config := o.config
+	s, leftOut, err := connectAll(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	config := o.config
+	config.LeftOut = leftOut
 	config.Stdin, config.Stdout = file(a.Stdin), file(a.Stdout)
 	config.Connections, config.Logger, config.Limits.Memory = s.Connections(), a.Logger(), o.maxMemory<<20
 	config.Warn = func(operation, warning string) { a.Warnf("%s: %s", operation, warning) }
@@ -237,23 +239,22 @@ func (o *sqlOptions) readScript() (script string, interactive bool, err error) {
 }
 
 // connectAll loads the module and connects it to the connection that the flags name, or to all. Where there are several, it
-// leaves out those that cannot be used, with a warning.
-func connectAll(ctx context.Context, a *cli.App) (*cli.Session, error) {
-	s := &cli.Session{}
+// leaves out those that cannot be used, with a warning, and returns them.
+func connectAll(ctx context.Context, a *cli.App) (s *cli.Session, leftOut []sql.LeftOut, err error) {
+	s = &cli.Session{}
 	var configs []host.Config
 	opts := host.ConnectOptions{Limits: host.Limits{CallTimeout: a.Flags.Timeout}}
-	var err error
 	if a.Flags.Demo {
 		if s.Org, err = cli.StartDemo(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		configs, opts.Secrets = []host.Config{s.Org.Config()}, s.Org
 	} else if configs, err = readConnectionsOf(a, a.Flags.Connection); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s.Module, err = a.LoadModule(ctx); err != nil {
 		s.Close()
-		return nil, err
+		return nil, nil, err
 	}
 	for _, config := range configs {
 		c, err := s.Module.Connect(ctx, a.ForReading(config), opts)
@@ -262,16 +263,17 @@ func connectAll(ctx context.Context, a *cli.App) (*cli.Session, error) {
 			s.Add(c)
 		case len(configs) == 1:
 			s.Close()
-			return nil, err
+			return nil, nil, err
 		default:
 			a.Warnf("left out: %s", err)
+			leftOut = append(leftOut, sql.LeftOut{Config: config, Reason: err})
 		}
 	}
 	if s.Conn == nil {
 		s.Close()
-		return nil, cli.Usagef("no connection can be used: the messages above say why")
+		return nil, nil, cli.Usagef("no connection can be used: the messages above say why")
 	}
-	return s, nil
+	return s, leftOut, nil
 }
 
 // readConnectionsOf returns the named connection of the connection file, or all when the name is empty.

@@ -5,6 +5,8 @@ package engine
 import (
 	"regexp"
 	"strings"
+
+	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
 // DuckDB keeps comments on views and columns, but SHOW and DESCRIBE do not show them. These forms of both are answered
@@ -17,7 +19,7 @@ var (
 const part = `(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)`
 
 // tablesQuery lists what there is to read, described.
-const tablesQuery = `SELECT schema_name AS "schema", view_name AS name, comment AS description FROM duckdb_views() WHERE NOT internal
+const tablesQuery = `SELECT schema_name AS "schema", view_name AS name, comment AS description FROM duckdb_views() WHERE NOT internal AND schema_name <> '` + wire.Ambiguous + `'
 UNION ALL SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE NOT internal ORDER BY ALL`
 
 // described returns the query that answers SHOW TABLES and DESCRIBE with comments. It returns other statements as they are.

@@ -65,7 +65,7 @@ func (e *Engine) Prepare(ctx context.Context, setup wire.SetupMessage, source wi
 		}
 		path = append(path, "memory."+name(s.Name))
 	}
-	if err := e.names.learn(ctx, e, setup.Schemas); err != nil {
+	if err := e.names.learn(ctx, e, setup); err != nil {
 		return err
 	}
 	if len(path) > 0 {
@@ -179,7 +179,7 @@ func (e *Engine) Run(ctx context.Context, text string, each func(*Result) error)
 		case errors.Is(err, ErrBroken):
 			return err
 		}
-		message := strings.ReplaceAll(err.Error(), fromDriver, "")
+		message := e.names.explained(strings.ReplaceAll(err.Error(), fromDriver, ""))
 		if !e.allowFiles {
 			message = strings.Replace(message, noFiles, noFiles+": --allow-files allows them", 1)
 		}

@@ -25,11 +25,12 @@ import (
 // DuckDB has no permissions that could forbid this. So check reads the catalog after each statement that may change it,
 // and the statement is rolled back if it broke these rules.
 type names struct {
-	schemas   map[string]bool   // names of the connections' schemas, in lower case
-	content   map[string]string // what is in them, by what it is
-	relations map[string]string // names of their tables and views, in lower case, each with its schema
-	hidden    map[string]string // names in relations that an unqualified name finds elsewhere, each with where
-	path      string            // the schemas, as the end of the search path
+	schemas   map[string]bool     // names of the connections' schemas, in lower case
+	missing   map[string]string   // names of schemas that are not there, in lower case, each with the reason
+	content   map[string]string   // what is in the schemas, by what it is
+	relations map[string][]string // names of their views, in lower case, each with a schema of every connection that has it
+	hidden    map[string]string   // names in relations that an unqualified name finds elsewhere, each with where
+	path      string              // the schemas, as the end of the search path
 }
 
 // The catalog. The functions are qualified: these queries run before it is known whether a statement defined others.
@@ -78,16 +79,30 @@ func (e *Engine) entries(ctx context.Context, query string) (all []entry, err er
 
 // learn notes what is in the schemas of connections. It is called before the first statement and before the database is
 // attached.
-func (n *names) learn(ctx context.Context, e *Engine, schemas []wire.Schema) (err error) {
-	*n = names{schemas: map[string]bool{}, relations: map[string]string{}}
-	for _, s := range schemas {
+func (n *names) learn(ctx context.Context, e *Engine, setup wire.SetupMessage) (err error) {
+	*n = names{schemas: map[string]bool{}, missing: setup.Missing, relations: map[string][]string{}}
+	for _, s := range setup.Schemas {
 		n.schemas[strings.ToLower(s.Name)] = true
+	}
+	views, err := e.entries(ctx, viewsQuery)
+	if err != nil {
+		return err
+	}
+	listed := map[[2]string]bool{} // view and connection
+	for _, s := range setup.Schemas {
+		for _, view := range views {
+			key := strings.ToLower(view.name)
+			if s.Connection != "" && view.schema == s.Name && n.in(view) && !listed[[2]string{key, s.Connection}] {
+				listed[[2]string{key, s.Connection}] = true
+				n.relations[key] = append(n.relations[key], s.Name)
+			}
+		}
 	}
 	n.content, err = n.contents(ctx, e)
 	return err
 }
 
-// contents describes all that is in the schemas of connections, and notes the names of their tables and views.
+// contents describes all that is in the schemas of connections.
 func (n *names) contents(ctx context.Context, e *Engine) (map[string]string, error) {
 	content := map[string]string{}
 	for _, query := range []string{schemasQuery, viewsQuery, relationsQuery, columnsQuery, sequencesQuery, indexesQuery} {
@@ -104,9 +119,6 @@ func (n *names) contents(ctx context.Context, e *Engine) (map[string]string, err
 				key += "\x00" + one.comment
 			}
 			content[key] = one.comment + "\x00" + one.sql
-			if query == viewsQuery {
-				n.relations[strings.ToLower(one.name)] = one.schema
-			}
 		}
 	}
 	return content, nil
@@ -142,7 +154,7 @@ func (n *names) check(ctx context.Context, e *Engine) error {
 			return err
 		}
 		for _, one := range all {
-			if n.schemas[strings.ToLower(one.name)] && !n.in(one) {
+			if key := strings.ToLower(one.name); n.schemas[key] && !n.in(one) || n.missing[key] != "" {
 				//lint:ignore ST1005 as above
 				return fmt.Errorf("Permission Error: %s is the schema of a connection, and the database %s has another of that name: choose another name", one.name, one.database)
 			}
@@ -173,7 +185,7 @@ func (n *names) hide(ctx context.Context, e *Engine) error {
 		}
 		for _, one := range all {
 			key := strings.ToLower(one.name)
-			if !n.in(one) && n.relations[key] != "" {
+			if !n.in(one) && n.relations[key] != nil {
 				n.hidden[key] = one.database + "." + one.schema
 			}
 		}
@@ -208,11 +220,36 @@ func (n *names) unambiguous(ctx context.Context, e *Engine, statement string) er
 	for _, table := range tables {
 		if key := strings.ToLower(table); n.hidden[key] != "" {
 			//lint:ignore ST1005 as above
-			return fmt.Errorf("Binder Error: %s is both a view of %s and a table of %s: write %s.%s or %s.%s", key, n.relations[key], n.hidden[key],
-				name(n.relations[key]), key, n.hidden[key], key)
+			return fmt.Errorf("Binder Error: %s is both a view of %s and a table of %s: write %s or %s.%s", key, strings.Join(n.relations[key], ", "), n.hidden[key],
+				n.candidates(key), n.hidden[key], key)
 		}
 	}
 	return nil
+}
+
+// candidates lists the qualified names of a connections' view, given in lower case.
+func (n *names) candidates(key string) string {
+	var all []string
+	for _, schema := range n.relations[key] {
+		all = append(all, name(schema)+"."+key)
+	}
+	return strings.Join(all, " or ")
+}
+
+// noSchema finds the name in what DuckDB says of a schema that does not exist.
+var noSchema = regexp.MustCompile(`^Catalog Error: .* because schema "(.+)" does not exist`)
+
+// explained returns DuckDB's message, or the reason why a schema is missing that it names.
+func (n *names) explained(message string) string {
+	m := noSchema.FindStringSubmatch(message)
+	if m == nil || n.missing[strings.ToLower(m[1])] == "" {
+		return message
+	}
+	_, place, placed := strings.Cut(message, "\n\nLINE ") // points into the statement
+	if placed {
+		place = "\n\nLINE " + place
+	}
+	return "Catalog Error: " + n.missing[strings.ToLower(m[1])] + place
 }
 
 // tables returns the tables that a SELECT reads under an unqualified name. ok is false for what DuckDB cannot take apart.

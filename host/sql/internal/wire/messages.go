@@ -5,19 +5,25 @@ import "github.com/mach5/okta-connector/abi"
 // SetupMessage says what the process prepares before the first statement.
 type SetupMessage struct {
 	Schemas    []Schema
-	Database   string   // the DuckDB file to attach; "" is none
-	Around     []string // the folders of that file, in which DuckDB makes others
-	AllowFiles bool     // queries may read and write files
-	Folders    []string // the files that they may; none is all
-	TempDir    string   // where DuckDB puts what does not fit into memory; "" is nowhere
-	Memory     int64    // bytes that DuckDB may use
-	Data       uint64   // bytes of memory that the process may have in all; 0 sets no limit
+	Missing    map[string]string // schemas that queries may expect, in lower case, each with the reason why it is not there
+	Database   string            // the DuckDB file to attach; "" is none
+	Around     []string          // the folders of that file, in which DuckDB makes others
+	AllowFiles bool              // queries may read and write files
+	Folders    []string          // the files that they may; none is all
+	TempDir    string            // where DuckDB puts what does not fit into memory; "" is nowhere
+	Memory     int64             // bytes that DuckDB may use
+	Data       uint64            // bytes of memory that the process may have in all; 0 sets no limit
 }
 
 // Schema is a schema of a connection and the statements that make it.
 type Schema struct {
 	Name, Statements string
+	Connection       string // its name; "" for the schema Ambiguous
 }
+
+// Ambiguous is the name of a schema, and of a connection that no file can have. The schema is first in the search path. It has a
+// view of each name that several connections have. The view calls the connection, which answers every query with an error.
+const Ambiguous = "ambiguous views"
 
 // ReadyMessage says that the process has prepared all.
 type ReadyMessage struct {
