@@ -66,7 +66,7 @@ type LoadOptions struct {
 	Logger        *slog.Logger // default: discard
 }
 
-// Config configures one connection. It has the fields of a connection file.
+// Config configures one connection. It has the fields of a connection file, which is flat, and so it is not split.
 type Config struct {
 	Name           string `yaml:"name"`
 	Kind           string `yaml:"kind"`

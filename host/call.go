@@ -201,8 +201,25 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	}
 	started := time.Now()
 	resp, sendErr := c.exchange(ctx, *endpoint, req, signed)
-	meta := abi.RequestMeta{Endpoint: req.Endpoint, Attempts: resp.Attempts, WaitedMS: resp.Waited.Milliseconds()}
-	var out abi.Response
+	out, meta := c.answer(ctx, endpoint, &req, resp, sendErr)
+	if endpoint.Method() != http.MethodGet {
+		c.writes.gate.Refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
+		c.writes.sending = false
+		c.writes.sent = c.writes.sent || sendErr == nil || sendErr.Sent
+		c.writes.accepted = c.writes.accepted || sendErr == nil && resp.Status/100 == 2
+		c.countAgain(ctx)
+	}
+	c.requests = append(c.requests, meta)
+	if c.conn.log.Enabled(ctx, slog.LevelDebug) && c.mayLog(len(meta.RequestID)) {
+		c.conn.log.Debug("request", "operation", c.op.Name, "endpoint", meta.Endpoint, "status", meta.Status,
+			"request_id", meta.RequestID, "attempts", meta.Attempts, "error", string(meta.Error), "took", time.Since(started))
+	}
+	return out
+}
+
+// answer describes a response, or the error in its place, to the guest and in the call's meta data.
+func (c *call) answer(ctx context.Context, endpoint *abi.Endpoint, req *abi.Request, resp *egress.Response, sendErr *abi.SendError) (out abi.Response, meta abi.RequestMeta) {
+	meta = abi.RequestMeta{Endpoint: req.Endpoint, Attempts: resp.Attempts, WaitedMS: resp.Waited.Milliseconds()}
 	if sendErr != nil {
 		meta.Error = sendErr.Code
 		if c.conn.credential.Shows(sendErr.RequestID) {
@@ -232,19 +249,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 			meta.Error, meta.RequestID = out.Error.Code, ""
 		}
 	}
-	if endpoint.Method() != http.MethodGet {
-		c.writes.gate.Refused = sendErr != nil && !sendErr.Sent || meta.Status >= 400 && meta.Status < 500 && meta.Status != http.StatusRequestTimeout
-		c.writes.sending = false
-		c.writes.sent = c.writes.sent || sendErr == nil || sendErr.Sent
-		c.writes.accepted = c.writes.accepted || sendErr == nil && resp.Status/100 == 2
-		c.countAgain(ctx)
-	}
-	c.requests = append(c.requests, meta)
-	if c.conn.log.Enabled(ctx, slog.LevelDebug) && c.mayLog(len(meta.RequestID)) {
-		c.conn.log.Debug("request", "operation", c.op.Name, "endpoint", meta.Endpoint, "status", meta.Status,
-			"request_id", meta.RequestID, "attempts", meta.Attempts, "error", string(meta.Error), "took", time.Since(started))
-	}
-	return out
+	return out, meta
 }
 
 // receive keeps a response body and describes the response to the guest. If the response contains the token, the

@@ -22,6 +22,8 @@ import (
 
 // Connection binds a module to one org: its address, token and grants. It is safe for concurrent use. Close it before
 // its module.
+//
+// Its fields stay one struct: Connect sets them, they do not change, and each call uses nearly all of them.
 type Connection struct {
 	module      *Module
 	config      Config

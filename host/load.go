@@ -4,10 +4,11 @@
 //	c, err := m.Connect(ctx, host.Config{…}, host.ConnectOptions{})
 //	res, err := c.Invoke(ctx, "lookup_user", json.RawMessage(`{"user":"ada@example.com"}`))
 //
-// How an invoke runs: Connection.Invoke (invoke.go) checks the input and the grants and calls the module's export
-// (run.go). The module sends requests through its imports (call.go); package egress sends them (egress/send.go).
-// Response bodies stay in host memory, and records are emitted by reference. Package internal/sandbox runs the module
-// and knows nothing of requests.
+// How an invoke runs, file by file: Connection.Invoke (invoke.go) checks the input and the grants (run.go), asks for an
+// approval (approval.go), and calls the module's export (internal/sandbox). The module sends requests through its
+// imports (call.go). Each must be granted (grant.go), writes pass the gate (gate.go), the token is added (token.go), and
+// package egress sends the request (egress/send.go). Response bodies stay in host memory, and records are emitted by
+// reference (internal/answers). The sandbox knows nothing of requests.
 package host
 
 import (

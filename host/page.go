@@ -20,6 +20,9 @@ type Record struct {
 }
 
 // Page is one page of a source. It is valid until the next iteration.
+//
+// Its exported fields are one group although they are many: a caller reads all of them at one place, and saves or
+// reports them.
 type Page struct {
 	// Checkpoint resumes after this page. Save it only when the page's records are durable.
 	Checkpoint json.RawMessage

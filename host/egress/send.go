@@ -75,20 +75,7 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 	s.attempts++
 	resp, sendErr = c.attempt(s.ctx, s.request)
 	if sendErr != nil {
-		c.limiter.Cancel(bucket, sendErr.Sent)
-		s.sent = s.sent || sendErr.Sent
-		s.failed++
-		repeat := repeatable(sendErr.Code) && !(sendErr.Code == abi.SendTimeout && s.call.Request.NoRepeat) && !sendErr.Lasting && (s.request.read() || !sendErr.Sent) && s.failed < c.config.MaxAttempts
-		if !repeat {
-			return nil, sendErr, false
-		}
-		switch err := s.wait(c.backoff(s.failed), string(sendErr.Code)); {
-		case err == nil:
-			return nil, nil, true
-		case s.ctx.Err() != nil:
-			return nil, contextError(s.ctx, s.sent), false
-		}
-		return nil, sendErr, false
+		return s.afterError(sendErr)
 	}
 	if resp.Status == http.StatusTooManyRequests {
 		if s.refusal = c.refusal(resp); s.refusal.other {
@@ -118,6 +105,25 @@ func (s *sending) once() (resp *Response, sendErr *abi.SendError, again bool) {
 		}
 	}
 	return resp, nil, false
+}
+
+// afterError waits after an attempt that failed and may be repeated. Otherwise it returns the error.
+func (s *sending) afterError(sendErr *abi.SendError) (*Response, *abi.SendError, bool) {
+	c := s.client
+	c.limiter.Cancel(s.call.Endpoint.Bucket, sendErr.Sent)
+	s.sent = s.sent || sendErr.Sent
+	s.failed++
+	repeat := repeatable(sendErr.Code) && !(sendErr.Code == abi.SendTimeout && s.call.Request.NoRepeat) && !sendErr.Lasting && (s.request.read() || !sendErr.Sent) && s.failed < c.config.MaxAttempts
+	if !repeat {
+		return nil, sendErr, false
+	}
+	switch err := s.wait(c.backoff(s.failed), string(sendErr.Code)); {
+	case err == nil:
+		return nil, nil, true
+	case s.ctx.Err() != nil:
+		return nil, contextError(s.ctx, s.sent), false
+	}
+	return nil, sendErr, false
 }
 
 // otherLimit handles a 429 that is not about the bucket, for example a limit per recipient. Other calls to the bucket

@@ -1,6 +1,7 @@
 package pacing
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"sync"
 )
@@ -24,9 +25,12 @@ type sharedView struct {
 }
 
 // Limiter returns a Limiter for a connection to the org at an origin, with a token. Call release when the connection ends.
-// Only a hash of the token is stored.
+// Only a hash of the token is stored. An empty token is one that is not known yet: it is the same as no other.
 func (r *Registry) Limiter(origin, token string, o Options) (l *Limiter, release func()) {
 	key := sha256.Sum256([]byte(token))
+	if token == "" {
+		_, _ = rand.Read(key[:]) // cannot fail
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.orgs == nil {

@@ -37,6 +37,18 @@ func TestRegistry_SameToken_SharesWindow(t *testing.T) {
 	}
 }
 
+// The tokens of two connections that do not know theirs yet may differ.
+func TestRegistry_UnknownTokens_AreSeparate(t *testing.T) {
+	clock := &fake{now: time.Unix(2_000_000_000, 0)}
+	var r pacing.Registry
+	a, b := shared(&r, clock, origin, "", 1), shared(&r, clock, origin, "", 1)
+	take(t, a)
+	a.Observe("b", 200, answer(10, 0, 40))
+	if w := take(t, b); w != 0 {
+		t.Errorf("the other waited %s", w)
+	}
+}
+
 func TestRegistry_OtherTokenOrOrg_IsSeparate(t *testing.T) {
 	clock := &fake{now: time.Unix(2_000_000_000, 0)}
 	var r pacing.Registry
@@ -45,6 +57,7 @@ func TestRegistry_OtherTokenOrOrg_IsSeparate(t *testing.T) {
 	a.Observe("b", 200, answer(10, 0, 40))
 	for name, other := range map[string]*pacing.Limiter{
 		"another token": shared(&r, clock, origin, "u", 1),
+		"no token yet":  shared(&r, clock, origin, "", 1),
 		"another org":   shared(&r, clock, "https://other.okta.com", "t", 1),
 	} {
 		if w := take(t, other); w != 0 {
