@@ -2,4 +2,7 @@
 
 package sql_test
 
-const hostileStatements = 1000
+const (
+	hostileStatements = 1000
+	everyForgery      = 1
+)

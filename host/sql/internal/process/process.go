@@ -51,7 +51,6 @@ type Process struct {
 	frames  chan frame
 	scans   scans
 	stderr  child.Beginning
-	pipes   []*os.File // this side's
 
 	statement uint32 // the number of the last one
 	memory    *child.MemoryGauge
@@ -124,38 +123,39 @@ func Start(q Statement, o Options) (*Process, error) {
 	return c, nil
 }
 
-// exec starts the process.
-func (c *Process) exec() error {
-	var theirs []*os.File
-	closeAll := func(files []*os.File) {
-		for _, f := range files {
-			_ = f.Close()
-		}
-	}
-	defer func() { closeAll(theirs) }()
-	pipe := func(toChild bool) (*os.File, error) {
+// makePipes makes the four pipes. The first and third lead to the process, the others from it.
+func makePipes() (ours, theirs []*os.File, err error) {
+	for i := range 4 {
 		r, w, err := os.Pipe()
 		if err != nil {
-			return nil, err
-		}
-		if !toChild {
-			r, w = w, r
+			closeAll(append(ours, theirs...))
+			return nil, nil, err
 		}
 		widen(r)
-		theirs, c.pipes = append(theirs, r), append(c.pipes, w)
-		return w, nil
-	}
-	var ours [4]*os.File
-	for i, toChild := range []bool{true, false, true, false} { // the order in which the child finds them
-		var err error
-		if ours[i], err = pipe(toChild); err != nil {
-			closeAll(c.pipes)
-			return err
+		if i%2 == 0 {
+			ours, theirs = append(ours, w), append(theirs, r)
+		} else {
+			ours, theirs = append(ours, r), append(theirs, w)
 		}
 	}
-	var err error
+	return ours, theirs, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close() // what was sent was taken, or nobody is there to take it
+	}
+}
+
+// exec starts the process.
+func (c *Process) exec() error {
+	ours, theirs, err := makePipes()
+	if err != nil {
+		return err
+	}
+	defer closeAll(theirs)
 	if c.cmd, err = child.Command(child.SQL, "(sql)", theirs); err != nil {
-		closeAll(c.pipes)
+		closeAll(ours)
 		return err
 	}
 	if home, err := os.UserHomeDir(); err == nil && c.options.Setup.AllowFiles {
@@ -170,10 +170,10 @@ func (c *Process) exec() error {
 	}
 	if err := child.Start(c.cmd, func(err error) {
 		c.exit = err
-		closeAll(c.pipes)
+		closeAll(ours)
 		close(c.dead)
 	}); err != nil {
-		closeAll(c.pipes)
+		closeAll(ours)
 		return err
 	}
 	c.talk = wire.NewWriter(ours[0])
