@@ -143,7 +143,11 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 		return failed(abi.SendMalformed, err.Error())
 	}
 	for name, value := range r.Headers {
-		if auth := c.host.auth; strings.EqualFold(name, auth.Header) {
+		auth, canonical := c.host.auth, http.CanonicalHeaderKey(name)
+		if !strings.EqualFold(name, auth.Header) && !slices.Contains(abi.RequestHeaders(), canonical) || req.Header.Values(canonical) != nil {
+			return failed(abi.SendMalformed, fmt.Sprintf("header %q may not be set, or is set twice", name))
+		}
+		if strings.EqualFold(name, auth.Header) {
 			if value != strings.TrimPrefix(auth.Prefix+" "+c.placeholder, " ") || c.placeholder == "" {
 				return failed(abi.SendDenied, "the "+auth.Header+" header must be the scheme and placeholder of secret_get")
 			}
@@ -173,6 +177,9 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 			out.Headers[name] = values
 		}
 	}
+	if c.echoes(body, out.Headers) {
+		return abi.Response{Error: &abi.SendError{Code: abi.SendTainted, Message: "the response contains the connection's token and was discarded: check the base URL", Sent: true}}
+	}
 	if len(body) > 0 {
 		c.bodies = append(c.bodies, body)
 		out.Body, out.Length = uint64(len(c.bodies)), int64(len(body))
@@ -180,45 +187,77 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 	return out
 }
 
-// target returns the URL of a request: the base URL, the endpoint's path with filled blanks or the link's path, and
-// the query. The origin of a link is ignored.
+// echoes reports whether an answer contains the token, which the guest must never see.
+func (c *call) echoes(body []byte, headers map[string][]string) bool {
+	token := c.host.config.Token
+	if token == "" {
+		return false
+	}
+	for _, values := range headers {
+		if slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, token) }) {
+			return true
+		}
+	}
+	return bytes.Contains(body, []byte(token))
+}
+
+// target returns the URL of a request: the base URL, the endpoint's path with its path parameters or the path of a link, and
+// the query. A link's origin is ignored.
 func (c *call) target(e abi.Endpoint, r abi.Request) (string, error) {
 	at := *c.host.base
 	if r.Link != "" {
 		link, err := url.Parse(r.Link)
-		if err != nil || !fits(e.Template(), link.EscapedPath()) {
-			return "", fmt.Errorf("the link's path does not fit %s", e.Endpoint)
+		if err != nil || len(r.Link) > abi.MaxLink || link.Fragment != "" || !fits(e.Template(), link.EscapedPath()) {
+			return "", fmt.Errorf("the link does not fit %s", e.Endpoint)
+		}
+		if abi.CheckQuery(link.RawQuery) != nil || len(link.RawQuery) > abi.MaxQuery {
+			return "", fmt.Errorf("the query of the link for %s is too long, or has a control character", e.Endpoint)
 		}
 		return at.Scheme + "://" + at.Host + link.EscapedPath() + "?" + link.RawQuery, nil
 	}
 	var path []string
+	blanks := 0
 	for segment := range strings.SplitSeq(e.Template(), "/") {
 		if name, blank := abi.Blank(segment); blank {
-			value := r.Path[name]
-			if value == "" || value == "." || value == ".." {
-				return "", fmt.Errorf("the blank %s of %s must not be %q", name, e.Endpoint, value)
+			blanks++
+			if err := abi.CheckBlank(r.Path[name]); err != nil {
+				return "", fmt.Errorf("path parameter %s of %s: %w", name, e.Endpoint, err)
 			}
-			segment = url.PathEscape(value)
+			segment = url.PathEscape(r.Path[name])
 		}
 		path = append(path, segment)
 	}
+	if blanks != len(r.Path) {
+		return "", fmt.Errorf("%s has %d path parameters, and %d values are given", e.Endpoint, blanks, len(r.Path))
+	}
 	var query []string
 	for _, q := range r.Query {
+		if e.Query != nil && !slices.Contains(e.Query, q[0]) || abi.CheckQuery(q[0]) != nil || q[0] == "" {
+			return "", fmt.Errorf("%s may not have the query parameter %q", e.Endpoint, q[0])
+		}
+		if err := abi.CheckQuery(q[1]); err != nil {
+			return "", fmt.Errorf("query parameter %s: %w", q[0], err)
+		}
 		query = append(query, url.QueryEscape(q[0])+"="+url.QueryEscape(q[1]))
 	}
 	target := at.Scheme + "://" + at.Host + strings.Join(path, "/")
-	if len(query) > 0 {
-		target += "?" + strings.Join(query, "&")
+	if all := strings.Join(query, "&"); len(all) > abi.MaxQuery {
+		return "", fmt.Errorf("the query has more than %d bytes", abi.MaxQuery)
+	} else if all != "" {
+		target += "?" + all
 	}
 	return target, nil
 }
 
-// fits reports whether a path matches a template.
+// fits reports whether an escaped path matches a template. A segment must not be a path step, however often a server decodes it.
 func fits(template, path string) bool {
 	want, have := strings.Split(template, "/"), strings.Split(path, "/")
 	return slices.EqualFunc(want, have, func(w, h string) bool {
-		_, blank := abi.Blank(w)
-		return w == h || blank && h != "" && h != "." && h != ".."
+		if _, blank := abi.Blank(w); !blank {
+			return w == h
+		}
+		plain, err := url.PathUnescape(h)
+		return err == nil && abi.CheckBlank(plain) == nil
 	})
 }
 

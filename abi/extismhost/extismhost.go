@@ -4,8 +4,9 @@
 // abi/README.md with go-sdk, net/http and encoding/json, without package host. A test compares its results with those
 // of package host for every read operation.
 //
-// It enforces the endpoints that an operation declares, the methods of class read, one origin, no redirects, and the
-// secret's placeholder. Compared with package host, it lacks:
+// It enforces the endpoints that an operation declares with their path and query parameters, the methods of class read, the
+// request headers that a module may set, one origin, no redirects, and the secret's placeholder. It discards a response that
+// contains the token, and stops a call when its context ends. Compared with package host, it lacks:
 //
 //   - Writes: every class but read is refused.
 //   - Isolation from a hostile module: a module can corrupt go-sdk's message memory and WASI, or use them to hang the
@@ -28,6 +29,7 @@ import (
 	"time"
 
 	extism "github.com/extism/go-sdk"
+	"github.com/tetratelabs/wazero"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/internal/wasmbin"
@@ -87,7 +89,7 @@ func New(ctx context.Context, wasm []byte, c Config) (*Host, error) {
 	h.plugin, err = extism.NewCompiledPlugin(ctx, extism.Manifest{
 		Wasm:   []extism.Wasm{extism.WasmData{Data: wasm}},
 		Memory: &extism.ManifestMemory{MaxPages: 1024},
-	}, extism.PluginConfig{EnableWasi: true}, functions())
+	}, extism.PluginConfig{EnableWasi: true, RuntimeConfig: wazero.NewRuntimeConfig().WithCloseOnContextDone(true)}, functions())
 	return h, err
 }
 
@@ -100,7 +102,7 @@ func (h *Host) Close(ctx context.Context) error { return h.plugin.Close(ctx) }
 // Invoke runs an operation once. output is its result: one record, or a list with its cursor. The error wraps
 // ErrRefused if the operation may not run in this host.
 func (h *Host) Invoke(ctx context.Context, operation string, input json.RawMessage) (out abi.InvokeOutput, output json.RawMessage, err error) {
-	in := abi.InvokeInput{Operation: operation, Input: input, Settings: h.config.Settings, Features: features()}
+	in := abi.InvokeInput{Operation: operation, Input: orEmpty(input), Settings: h.config.Settings, Features: features()}
 	in.Now, in.Deadline = h.times(ctx)
 	c, err := h.run(ctx, "invoke", operation, abi.Axon, in, &out)
 	if err != nil {
@@ -111,7 +113,7 @@ func (h *Host) Invoke(ctx context.Context, operation string, input json.RawMessa
 
 // Source reads one page of a source. checkpoint is the last page's, or nil to start.
 func (h *Host) Source(ctx context.Context, operation string, config, checkpoint json.RawMessage) (out abi.SourceOutput, records []json.RawMessage, err error) {
-	in := abi.SourceInput{Operation: operation, Config: config, Checkpoint: checkpoint, Settings: h.config.Settings, Features: features()}
+	in := abi.SourceInput{Operation: operation, Config: orEmpty(config), Checkpoint: orNil(checkpoint), Settings: h.config.Settings, Features: features()}
 	in.Now, in.Deadline = h.times(ctx)
 	c, err := h.run(ctx, "source", operation, abi.Ingest, in, &out)
 	if err != nil {
@@ -123,7 +125,7 @@ func (h *Host) Source(ctx context.Context, operation string, config, checkpoint 
 // Table reads one page of rows. cursor is the last page's, or "" to start. limit is the number of rows still wanted;
 // 0 is unlimited.
 func (h *Host) Table(ctx context.Context, operation string, input json.RawMessage, cursor string, limit int) (out abi.TableOutput, records []json.RawMessage, err error) {
-	in := abi.TableInput{Operation: operation, Input: input, Cursor: cursor, Limit: limit, Settings: h.config.Settings, Features: features()}
+	in := abi.TableInput{Operation: operation, Input: orEmpty(input), Cursor: cursor, Limit: limit, Settings: h.config.Settings, Features: features()}
 	in.Now, in.Deadline = h.times(ctx)
 	c, err := h.run(ctx, "table", operation, abi.SQL, in, &out)
 	if err != nil {
@@ -139,6 +141,22 @@ func (h *Host) times(ctx context.Context) (now, deadline time.Time) {
 		deadline = now.Add(5 * time.Minute)
 	}
 	return now, deadline.UTC().Truncate(time.Millisecond)
+}
+
+// orEmpty returns an input, or an empty object if there is none.
+func orEmpty(input json.RawMessage) json.RawMessage {
+	if len(input) == 0 {
+		return json.RawMessage("{}")
+	}
+	return input
+}
+
+// orNil returns a checkpoint, or nil if it is empty.
+func orNil(checkpoint json.RawMessage) json.RawMessage {
+	if len(checkpoint) == 0 {
+		return nil
+	}
+	return checkpoint
 }
 
 // features returns the optional features that this host has. It lacks sign and emit, which only save time.
