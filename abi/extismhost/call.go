@@ -187,10 +187,14 @@ func (c *call) send(ctx context.Context, text []byte) abi.Response {
 	return out
 }
 
+// minSearched is the length of the shortest token that is searched for in answers, in bytes. Shorter ones would match unrelated
+// text.
+const minSearched = 4
+
 // echoes reports whether an answer contains the token, which the guest must never see.
 func (c *call) echoes(body []byte, headers map[string][]string) bool {
 	token := c.host.config.Token
-	if token == "" {
+	if len(token) < minSearched {
 		return false
 	}
 	for _, values := range headers {
