@@ -12,11 +12,11 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Cell is the JSON that a record has for a column, nil for none. Its methods give it the type of the column; what does
-// not fit, and null, is not ok.
+// Cell is the JSON that a record has for a column; nil if it has none. Its methods convert it to the column's type. They
+// return false for null and for values that do not fit.
 type Cell []byte
 
-// Value returns a cell in the type of its column, nil where it does not fit. parse reads times.
+// Value returns a cell in the type of its column, or nil if it does not fit. parse parses times.
 func (c Cell) Value(t abi.ColumnType, parse func(Cell) (time.Time, bool)) any {
 	var v any
 	var ok bool
@@ -42,10 +42,10 @@ func (c Cell) Value(t abi.ColumnType, parse func(Cell) (time.Time, bool)) any {
 	return v
 }
 
-// Null reports whether there is nothing, or null.
+// Null reports whether the cell is missing or null.
 func (c Cell) Null() bool { return len(c) == 0 || c[0] == 'n' }
 
-// Text is the cell as VARCHAR: a string, or a number or boolean as it is written. It may be a view into the record.
+// Text returns the cell as VARCHAR: a string, or the JSON of a number or boolean. It may be a view into the record.
 func (c Cell) Text() (text string, ok bool) {
 	switch {
 	case c.Null() || c[0] == '{' || c[0] == '[':
@@ -60,7 +60,7 @@ func (c Cell) Text() (text string, ok bool) {
 	return unsafe.String(&c[1], len(c)-2), true
 }
 
-// Boolean is the cell as BOOLEAN.
+// Boolean returns the cell as BOOLEAN.
 func (c Cell) Boolean() (v, ok bool) {
 	if len(c) == 0 {
 		return false, false
@@ -68,13 +68,13 @@ func (c Cell) Boolean() (v, ok bool) {
 	return c[0] == 't', c[0] == 't' || c[0] == 'f'
 }
 
-// BigInt is the cell as BIGINT.
+// BigInt returns the cell as BIGINT.
 func (c Cell) BigInt() (int64, bool) {
 	n, err := strconv.ParseInt(string(c), 10, 64)
 	return n, err == nil
 }
 
-// Double is the cell as DOUBLE. A number that is beyond it does not fit.
+// Double returns the cell as DOUBLE. A number outside its range does not fit.
 func (c Cell) Double() (float64, bool) {
 	if c.Null() || c[0] != '-' && (c[0] < '0' || c[0] > '9') {
 		return 0, false
@@ -83,8 +83,8 @@ func (c Cell) Double() (float64, bool) {
 	return f, err == nil
 }
 
-// FormatTime formats a time as RFC 3339 in UTC, with three fractional digits, so that the order of texts is
-// the order of times. A time that is finer, which a query may make, has six or nine.
+// FormatTime formats a time as RFC 3339 in UTC with three fractional digits, so that texts sort like times. Times with a
+// finer resolution, which queries may compute, have six or nine.
 func FormatTime(t time.Time) string {
 	t = t.UTC()
 	switch ns := t.Nanosecond(); {

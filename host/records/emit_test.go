@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-func TestKeysOfRecords(t *testing.T) {
+func TestKeysOf_Records_AreTheirKeys(t *testing.T) {
 	many := "[" + strings.Repeat(`{"id":"x"},`, abi.MaxKeys) + `{"id":"x"}]`
 	long := `[{"id":"` + strings.Repeat("x", abi.MaxKeyBytes+1) + `"}]`
 	for _, c := range []struct {
@@ -88,7 +88,7 @@ func TestMembers_Object_AreItsNames(t *testing.T) {
 	}
 }
 
-func TestMembersAreLeftOut(t *testing.T) {
+func TestWithout_Members_OmitsThem(t *testing.T) {
 	for _, c := range []struct {
 		name, body string
 		omit       []string
@@ -124,7 +124,7 @@ func TestMembersAreLeftOut(t *testing.T) {
 }
 
 // An emit goes over records for as long as a body has them: the deadline ends it on the way.
-func TestAnEmitEndsWithItsCall(t *testing.T) {
+func TestEmit_CanceledContext_Ends(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	body := []byte(`[{"id":"1","a":1},{"id":"2","a":1}]`)

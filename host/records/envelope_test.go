@@ -7,7 +7,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-func TestRecordsOfAKindGoOutInAnEnvelope(t *testing.T) {
+func TestWrap_Kind_MakesEnvelopes(t *testing.T) {
 	body := []byte(`[{"id":"00u1","n":150},{"id":"00u\"2"}]`)
 	spans, err := Split(body, "", nil)
 	if err != nil {

@@ -6,16 +6,16 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Paths are plain paths that are looked up in a record together, in one pass.
+// Paths looks up several plain paths in a record in one pass. It is safe for concurrent use.
 type Paths struct {
 	root  node
-	whole []int          // paths that are empty: the record itself
-	other map[int]string // paths through an array, by index: gjson's
+	whole []int          // indexes of empty paths: the record itself
+	other map[int]string // paths that may go through an array, by index; gjson looks them up
 }
 
-// node is a key on the way of a path, or the record.
+// node is a key on a path, or the record.
 type node struct {
-	ends []int // the paths that end here
+	ends []int // indexes of the paths that end here
 	keys []key
 }
 
@@ -24,7 +24,7 @@ type key struct {
 	node node
 }
 
-// NewPaths makes a set of plain paths; an empty one is the record itself.
+// NewPaths returns Paths for plain paths. An empty path is the record itself.
 func NewPaths(paths []string) *Paths {
 	p := &Paths{other: map[int]string{}}
 	for i, path := range paths {
@@ -46,7 +46,7 @@ func NewPaths(paths []string) *Paths {
 	return p
 }
 
-// indexes reports whether a key could also be the index of an array.
+// indexes reports whether one of the keys could also be the index of an array.
 func indexes(keys []string) bool {
 	for _, k := range keys {
 		if strings.Trim(k, "0123456789") == "" {
@@ -66,8 +66,8 @@ func (n *node) child(name string) *node {
 	return &n.keys[len(n.keys)-1].node
 }
 
-// Find sets found, which is by the paths, to the JSON of what is at each, nil where there is nothing. They are views
-// into the record, which must have come through Split. If a key is there twice, the first counts.
+// Find sets found[i] to the JSON at path i, or to nil if there is nothing. The slices are views into the record, which
+// must be from Split. If a key is listed twice, the first counts.
 func (p *Paths) Find(record []byte, found [][]byte) {
 	clear(found)
 	for _, i := range p.whole {
@@ -83,8 +83,8 @@ func (p *Paths) Find(record []byte, found [][]byte) {
 	}
 }
 
-// object looks through the object at i and returns the index behind it. The record is known to be JSON, and not
-// nested deeper than MaxDepth.
+// object searches the object at i and returns the index after it. The record must be JSON and not nested deeper than
+// MaxDepth.
 func (n *node) object(b []byte, i int, found [][]byte) int {
 	if i >= len(b) || b[i] != '{' {
 		return valueEnd(b, i)
@@ -124,7 +124,7 @@ func (n *node) object(b []byte, i int, found [][]byte) int {
 	return min(i+1, len(b))
 }
 
-// find is the node of a key, which is given with its quotes.
+// find returns the node of a quoted key, or nil.
 func (n *node) find(quoted []byte) *node {
 	name := quoted[1 : len(quoted)-1]
 	for i := range n.keys {
@@ -146,7 +146,7 @@ func (n *node) find(quoted []byte) *node {
 	return nil
 }
 
-// valueEnd is the index behind the value at i.
+// valueEnd returns the index after the value at i.
 func valueEnd(b []byte, i int) int {
 	depth := 0
 	for i < len(b) {

@@ -8,7 +8,7 @@ import (
 
 var somePaths = []string{"id", "profile", "profile.login", "profile.a.b", "", "x.0", "profile.first-name", "missing.deep"}
 
-func TestPathsFindsWhatGetFinds(t *testing.T) {
+func TestPaths_AnyRecord_FindWhatGetFinds(t *testing.T) {
 	for _, record := range []string{
 		`{"id":"00u1","profile":{"login":"a@b","a":{"b":[1,{"c":"}"}]},"first-name":"\"x\\"},"x":[7,8]}`,
 		` { "profile" : { "login" : null , "a" : 5 } , "id" : -1.5e3 } `,

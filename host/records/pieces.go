@@ -8,8 +8,8 @@ import (
 // Pieces are the records that one call emitted.
 type Pieces []Piece
 
-// Drop removes the records for whose keys repeated returns true, and returns their number and size. A record without a key
-// stays.
+// Drop removes the records for whose keys repeated returns true, and returns their number and size. It keeps records
+// without a key.
 func (p Pieces) Drop(repeated func(key []byte) bool) (dropped int, size int64) {
 	var key []byte
 	for i := range p {
@@ -37,8 +37,8 @@ func (p Pieces) Drop(repeated func(key []byte) bool) (dropped int, size int64) {
 	return dropped, size
 }
 
-// WriteTo writes the records as NDJSON. Each must be one line. It turns the bytes between records into line breaks: the call
-// that owned the bodies has ended.
+// WriteTo writes the records as NDJSON. Each must be one line. It replaces the bytes between records by line breaks, so
+// the call that owned the bodies must have ended.
 func (p Pieces) WriteTo(w io.Writer) (int64, error) {
 	var written int64
 	for i := range p {
@@ -64,8 +64,8 @@ func (p Pieces) WriteTo(w io.Writer) (int64, error) {
 	return written, nil
 }
 
-// contiguous returns the end of the run of records from one on that are separated by a single byte each. It turns those bytes
-// into line breaks: they are between records, and the call that owned the body has ended.
+// contiguous returns the end of the run of records, starting at from, that are separated by a single byte each. It
+// replaces these bytes by line breaks.
 func contiguous(p *Piece, from int) (to int) {
 	for to = from + 1; to < len(p.Spans); to++ {
 		end := p.Spans[to-1].End
@@ -77,7 +77,7 @@ func contiguous(p *Piece, from int) (to int) {
 	return to
 }
 
-// Line makes each record one line.
+// Line replaces the line breaks of each record by spaces.
 func (p Pieces) Line() {
 	for i := range p {
 		piece := &p[i]

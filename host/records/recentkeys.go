@@ -2,19 +2,19 @@ package records
 
 import "hash/maphash"
 
-// RememberedKeys is how many keys of the last records RecentKeys remembers at least; at most it is twice as many, of 8 bytes each
-// and what a map adds, about 30 MB in all. A record that comes again behind more others than that is not known as a repeat.
+// RememberedKeys is how many keys RecentKeys remembers at least. It remembers at most twice as many, in about 30 MB. A
+// repeat is not noticed if more other records are between it and the first.
 const RememberedKeys = 1 << 19
 
-// RecentKeys remembers the keys of records, by a hash of 64 bits: that two of a million are the same is less likely than
-// one in ten million. The oldest are forgotten. The zero value remembers none.
+// RecentKeys remembers the keys of the latest records by 64-bit hashes. The probability that two of a million keys have
+// the same hash is below one in ten million. The zero value is empty.
 type RecentKeys struct {
 	seed        maphash.Seed
 	older, keys map[uint64]struct{}
 	most        int // how many keys are remembered; 0 is RememberedKeys
 }
 
-// Before reports whether a key came before, on this page or an earlier one, and remembers it.
+// Before reports whether a key is remembered, and remembers it.
 func (k *RecentKeys) Before(key []byte) bool {
 	if k.keys == nil {
 		k.seed, k.keys = maphash.MakeSeed(), map[uint64]struct{}{}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRecentKeys_BeyondTheBound_OldestAreForgotten: at least so many are known, and never more than twice as many.
+// TestRecentKeys_BeyondTheBound_OldestAreForgotten: the number of remembered keys is between the bound and its double.
 func TestRecentKeys_BeyondTheBound_OldestAreForgotten(t *testing.T) {
 	k := RecentKeys{most: 10}
 	key := func(i int) []byte { return fmt.Append(nil, "k", i) }

@@ -1,5 +1,5 @@
-// Package records takes a page of JSON apart into records without copying it: one pass checks that the whole body is
-// JSON and finds where each record begins and ends.
+// Package records splits a page of JSON into records without copying it. One pass checks that the whole body is JSON and
+// finds where each record begins and ends.
 package records
 
 import (
@@ -13,18 +13,18 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// MaxDepth is how deep a body may be nested.
+// MaxDepth is the maximum nesting of a body.
 const MaxDepth = 512
 
-// The reasons for which a body is not taken apart.
+// Errors of Split.
 var (
 	ErrSyntax = errors.New("the body is not JSON")
 	ErrDepth  = fmt.Errorf("the body is nested deeper than %d levels", MaxDepth)
 	ErrPath   = errors.New("the body has no array or object at the path")
-	ErrShape  = errors.New("the body is not what was asked for") // errors.Is; the text says what was wanted and found
+	ErrShape  = errors.New("the body has another shape than wanted") // for errors.Is; the text says what was wanted and found
 )
 
-// Want is what a body must have at a path.
+// Want is the shape that a body must have at a path.
 type Want int
 
 // The kinds of Want.
@@ -37,21 +37,21 @@ const (
 // Span is a record's place in the body: body[Start:End].
 type Span struct{ Start, End int }
 
-// Split finds the records in body: the elements of the array at path, or the one object there. path is object keys
-// joined by dots; empty is the body itself. null is no records. Spans are appended to spans, which may be nil.
+// Split returns the places of the records in body: the elements of the array at path, or the one object at path. path
+// is object keys joined by dots; empty is the body itself. null has no records. It appends to spans, which may be nil.
 func Split(body []byte, path string, spans []Span) ([]Span, error) {
 	spans, _, err := SplitKeys(body, path, "", spans)
 	return spans, err
 }
 
-// SplitKeys is Split, and finds on its way the value of one member of each record: keys[i] is the place of that of
-// spans[i], the zero Span if the record does not have the member, or writes its name with escapes. The first of several
-// counts. An empty key finds none, and keys is nil.
+// SplitKeys is Split, and also returns the place of the value of one member of each record. keys[i] belongs to spans[i].
+// It is the zero Span if the record lacks the member, or spells its name with escapes. The first of several members
+// counts. If key is empty, keys is nil.
 func SplitKeys(body []byte, path, key string, spans []Span) (_, keys []Span, err error) {
 	return SplitAs(Anything, body, path, key, spans)
 }
 
-// SplitAs is SplitKeys of a body that must have a certain shape at the path; else the error is ErrShape.
+// SplitAs is SplitKeys for a body that must have a certain shape at the path. Otherwise the error is ErrShape.
 func SplitAs(want Want, body []byte, path, key string, spans []Span) (_, keys []Span, err error) {
 	return Query{Want: want, Path: path, Key: key}.Split(context.Background(), body, spans)
 }
@@ -119,17 +119,17 @@ type splitter struct {
 	found bool
 	deep  bool
 
-	shape   byte // first byte of what is at the path; 0 is nothing
-	odd     int  // number of the first element that is no object, from 1
-	oddKind byte // its first byte
+	shape   byte // first byte of the value at the path; 0 if there is none
+	odd     int  // number of the first element that is not an object, from 1; 0 if there is none
+	oddKind byte // first byte of that element
 }
 
-// shapeError is a body that is not what was asked for.
+// shapeError is the error for a body of another shape.
 type shapeError string
 
 func (e shapeError) Error() string { return string(e) }
 
-// Is implements the interface of errors.Is.
+// Is reports whether target is ErrShape.
 func (e shapeError) Is(target error) bool { return target == ErrShape }
 
 // kindOf names the kind of a JSON value by its first byte.
@@ -151,14 +151,13 @@ func kindOf(first byte) string {
 	return "a number"
 }
 
-// onPath counts how many keys of the path lead to the value: off is a value that is not on the path, record one of
-// the array there.
+// Values of onPath, which otherwise is the number of path keys that lead to a value.
 const (
-	off    = -1
-	record = -2
+	off    = -1 // the value is not on the path
+	record = -2 // the value is an element of the array at the path
 )
 
-// add takes a record and the value of its key. It returns false if there is no memory for it.
+// add stores the places of a record and of the value of its key. It returns false if there is no memory for them.
 func (s *splitter) add(span, key Span) bool {
 	if len(s.spans) == cap(s.spans) && s.memory != nil {
 		if s.err = s.grow(max(16, 2*cap(s.spans))); s.err != nil {
@@ -196,7 +195,7 @@ func (s *splitter) grow(n int) error {
 	return nil
 }
 
-// value checks the value at i and returns the index behind it, or -1.
+// value checks the value at i and returns the index after it, or -1.
 func (s *splitter) value(i, depth, onPath int) int {
 	b := s.body
 	if i >= len(b) {
@@ -313,7 +312,7 @@ func (s *splitter) array(i, depth int, target bool) int {
 		if i = s.value(i, depth+1, element); i < 0 {
 			return -1
 		}
-		if target && b[start] != '{' { // an object was taken with its key
+		if target && b[start] != '{' { // an object was added with its key
 			if !s.add(Span{start, i}, Span{}) {
 				return -1
 			}
@@ -346,8 +345,8 @@ const (
 	highs = 0x8080808080808080
 )
 
-// stringEnd is the index behind the string that begins at i, or -1. It looks at 8 bytes at once for the three things
-// that matter in a string: its end, an escape, a control character.
+// stringEnd returns the index after the string that begins at i, or -1. It searches 8 bytes at once for the end, an
+// escape or a control character.
 func stringEnd(b []byte, i int) int {
 	i++
 	for {
@@ -440,7 +439,7 @@ func word(b []byte, i int, w string) int {
 	return -1
 }
 
-// PlainPath reports whether path is object keys joined by dots and nothing that a query language would act on.
+// PlainPath reports whether path is object keys joined by dots, without characters that a query language interprets.
 func PlainPath(path string) bool {
 	if path == "" || len(path) > 256 {
 		return false
@@ -453,7 +452,7 @@ func PlainPath(path string) bool {
 	return true
 }
 
-// Get is the value at a plain path in a record. The record must have come through Split.
+// Get returns the value at a plain path in a record. The record must be from Split.
 func Get(record []byte, path string) gjson.Result {
 	if path == "" {
 		return gjson.ParseBytes(record)
@@ -461,8 +460,7 @@ func Get(record []byte, path string) gjson.Result {
 	return gjson.GetBytes(record, path)
 }
 
-// Line makes a record one line: a line break in JSON can only be white space between its tokens, so that a space in its
-// place changes nothing. It works in place.
+// Line replaces the line breaks of a record by spaces, in place. In JSON, line breaks are white space between tokens.
 func Line(record []byte) {
 	for i, c := range record {
 		if c == '\n' || c == '\r' {

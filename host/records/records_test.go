@@ -14,7 +14,7 @@ import (
 	"github.com/mach5/okta-connector/host/records"
 )
 
-func TestSplit(t *testing.T) {
+func TestSplit_AnyBody_FindsItsRecords(t *testing.T) {
 	for _, c := range []struct {
 		name, body, path string
 		want             []string
@@ -84,7 +84,7 @@ func TestSplitAs_OtherShape_IsAnError(t *testing.T) {
 	}
 }
 
-func TestKeysAreFoundOnTheWay(t *testing.T) {
+func TestSplitKeys_Records_HavePlacesOfKeys(t *testing.T) {
 	for body, want := range map[string][]string{
 		`[{"uuid":"1","x":{"uuid":"no"}},{"x":{"uuid":"no"},"uuid":2},{"x":["uuid"]},7,[{"uuid":"no"}]]`: {`"1"`, `2`, "", "", ""},
 		`[{"uuid":"first","uuid":"second"}]`:     {`"first"`},
@@ -107,7 +107,7 @@ func TestKeysAreFoundOnTheWay(t *testing.T) {
 	}
 }
 
-func TestLineKeepsTheValue(t *testing.T) {
+func TestLine_LineBreaks_KeepsTheValue(t *testing.T) {
 	record := []byte("{\n  \"a\": \"x\\ny\",\r\n \"b\": 1.0\n}")
 	before := string(record)
 	records.Line(record)
