@@ -152,7 +152,7 @@ func checkAll(ctx context.Context, a *cli.App) []*report {
 		r.addConnectError(err)
 		return []*report{r}
 	}
-	configs, _, err := a.ReadConnections()
+	configs, path, err := a.ReadConnections()
 	if err != nil {
 		return failed(err)
 	}
@@ -165,7 +165,11 @@ func checkAll(ctx context.Context, a *cli.App) []*report {
 	for _, config := range configs {
 		r := &report{Connection: config.Name}
 		all = append(all, r)
-		c, err := m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
+		err := a.CheckKind(config, path)
+		var c *host.Connection
+		if err == nil {
+			c, err = m.Connect(ctx, a.ForReading(config), host.ConnectOptions{Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
+		}
 		if err != nil {
 			r.addConnectError(err)
 			continue

@@ -36,6 +36,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -151,4 +154,38 @@ func Find(configs []host.Config, nameOrKind string) (host.Config, error) {
 		return host.Config{}, fmt.Errorf("%w: %q is a kind with several connections, name one of %s", ErrNoConnection, nameOrKind, list)
 	}
 	return host.Config{}, fmt.Errorf("%w %q: the connection file has %s", ErrNoConnection, nameOrKind, list)
+}
+
+// LineOfKind returns the line in which a connection file gives the kind of a connection, or 0.
+func LineOfKind(text []byte, name string) int {
+	if len(text) > MaxFile || checkNesting(text) != nil {
+		return 0
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil || len(file.Docs) == 0 {
+		return 0
+	}
+	top, _ := members(file.Docs[0].Body) // without members it has no connections
+	for _, m := range top {
+		list, _ := m.value.(*ast.SequenceNode)
+		if list == nil {
+			continue
+		}
+		for _, n := range list.Values {
+			given, _ := members(n)
+			of, at := "", 0
+			for _, field := range given {
+				switch text, _ := field.value.(*ast.StringNode); {
+				case text != nil && field.name == "name":
+					of = text.Value
+				case field.name == "kind":
+					at = line(field.value)
+				}
+			}
+			if of == name {
+				return at
+			}
+		}
+	}
+	return 0
 }

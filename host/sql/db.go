@@ -180,16 +180,21 @@ func (db *DB) ambiguous(schemas []schema) string {
 			continue
 		}
 		var candidates []string
-		for _, s := range schemas {
-			i := slices.IndexFunc(views(s.conn.Module().Manifest()), func(v view) bool { return strings.ToLower(v.name) == key })
-			if s.name == s.conn.Config().Name && i >= 0 {
-				candidates = append(candidates, readable(s.name)+"."+key)
+		for _, c := range db.config.Connections {
+			connection, all := c.Config().Name, views(c.Module().Manifest())
+			i := slices.IndexFunc(all, func(v view) bool { return strings.ToLower(v.name) == key })
+			switch {
+			case i < 0 || !reads(c.Config()):
+			case slices.ContainsFunc(schemas, func(s schema) bool { return s.name == connection && s.conn == c }):
+				candidates = append(candidates, readable(connection)+"."+key)
+			default:
+				candidates = append(candidates, fmt.Sprintf("connector_table(%s, %s, …)", text(connection), text(all[i].operation)))
 			}
 		}
 		message := key + " is ambiguous: write " + strings.Join(candidates, " or ")
 		for _, l := range db.config.LeftOut {
 			if owners[l.Config.Name] {
-				message += fmt.Sprintf(" (%s is left out: %s)", l.Config.Name, l.Reason)
+				message += fmt.Sprintf(" (left out: %s)", l.Reason)
 			}
 		}
 		db.reader.ambiguous[key] = message

@@ -8,16 +8,22 @@ import (
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// demoName is the name of the connection that --demo brings.
-const demoName = "okta"
+// The connection that --demo brings.
+const (
+	demoName = "okta"
+	demoKind = "okta"
+)
 
 // DemoOrg is the simulated org of --demo, new in each process. It implements secrets.Resolver for its own token.
 type DemoOrg struct {
 	Server *oktatest.Server
 }
 
-// StartDemo starts the org of --demo on a free port of this machine.
-func StartDemo() (*DemoOrg, error) {
+// StartDemo starts the org of --demo on a free port of this machine. The module must be of its kind.
+func (a *App) StartDemo() (*DemoOrg, error) {
+	if err := a.checkDemo(); err != nil {
+		return nil, err
+	}
 	server, err := oktatest.New(oktatest.Config{}).Listen("127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -27,7 +33,7 @@ func StartDemo() (*DemoOrg, error) {
 
 // Config returns the connection to the org.
 func (d *DemoOrg) Config() host.Config {
-	return host.Config{Name: demoName, Kind: "okta", BaseURL: d.Server.URL, TokenSecretRef: "demo:token"}
+	return host.Config{Name: demoName, Kind: demoKind, BaseURL: d.Server.URL, TokenSecretRef: "demo:token"}
 }
 
 // Resolve implements secrets.Resolver.

@@ -68,7 +68,7 @@ func (a *App) Connect(ctx context.Context, want ConnectOptions) (*Session, error
 	var config host.Config
 	var err error
 	if a.Flags.Demo {
-		if s.Org, err = StartDemo(); err != nil {
+		if s.Org, err = a.StartDemo(); err != nil {
 			return nil, err
 		}
 		config, opts.Secrets = s.Org.Config(), s.Org
@@ -171,16 +171,22 @@ func (a *App) readConnection() (host.Config, error) {
 	if err != nil {
 		return host.Config{}, err
 	}
-	config, err := connections.Find(configs, a.Flags.Connection)
-	if err != nil {
-		return host.Config{}, Usagef("%s: %w: use --connection NAME", path, err)
+	return a.choose(configs, path, a.Flags.Connection)
+}
+
+// ConnectionsOf returns the connection that the flags name, or all connections of the file. It also returns the file's path.
+func (a *App) ConnectionsOf() ([]host.Config, string, error) {
+	configs, path, err := a.ReadConnections()
+	if err != nil || a.Flags.Connection == "" {
+		return configs, path, err
 	}
-	return config, nil
+	config, err := a.choose(configs, path, a.Flags.Connection)
+	return []host.Config{config}, path, err
 }
 
 // ReadConnections reads the connection file. It also returns the file's path, for messages.
 func (a *App) ReadConnections() ([]host.Config, string, error) {
-	_, schema, err := a.kindOf()
+	kind, schema, err := a.kindOf()
 	if err != nil {
 		return nil, "", err
 	}
@@ -213,8 +219,11 @@ func (a *App) ReadConnections() ([]host.Config, string, error) {
 		}
 		return configs, path, err
 	}
-	return nil, "", Usagef("no connection file: looked for %s. Name one with --config (wasm-runner simulate prints one to start from), or try --demo",
-		strings.Join(places, " and "))
+	start := " (wasm-runner simulate prints one to start from), or try --demo"
+	if kind != demoKind {
+		start = ", with a connection of kind " + kind
+	}
+	return nil, "", Usagef("no connection file: looked for %s. Name one with --config%s", strings.Join(places, " and "), start)
 }
 
 // connectionPlaces returns the paths at which a connection file is looked for.

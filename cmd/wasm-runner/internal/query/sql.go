@@ -18,7 +18,6 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
-	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
@@ -243,13 +242,14 @@ func (o *sqlOptions) readScript() (script string, interactive bool, err error) {
 func connectAll(ctx context.Context, a *cli.App) (s *cli.Session, leftOut []sql.LeftOut, err error) {
 	s = &cli.Session{}
 	var configs []host.Config
+	var path string
 	opts := host.ConnectOptions{Limits: host.Limits{CallTimeout: a.Flags.Timeout}}
 	if a.Flags.Demo {
-		if s.Org, err = cli.StartDemo(); err != nil {
+		if s.Org, err = a.StartDemo(); err != nil {
 			return nil, nil, err
 		}
 		configs, opts.Secrets = []host.Config{s.Org.Config()}, s.Org
-	} else if configs, err = readConnectionsOf(a, a.Flags.Connection); err != nil {
+	} else if configs, path, err = a.ConnectionsOf(); err != nil {
 		return nil, nil, err
 	}
 	if s.Module, err = a.LoadModule(ctx); err != nil {
@@ -257,7 +257,11 @@ func connectAll(ctx context.Context, a *cli.App) (s *cli.Session, leftOut []sql.
 		return nil, nil, err
 	}
 	for _, config := range configs {
-		c, err := s.Module.Connect(ctx, a.ForReading(config), opts)
+		var c *host.Connection
+		err := a.CheckKind(config, path)
+		if err == nil {
+			c, err = s.Module.Connect(ctx, a.ForReading(config), opts)
+		}
 		switch {
 		case err == nil:
 			s.Add(c)
@@ -274,19 +278,6 @@ func connectAll(ctx context.Context, a *cli.App) (s *cli.Session, leftOut []sql.
 		return nil, nil, cli.Usagef("no connection can be used: the messages above say why")
 	}
 	return s, leftOut, nil
-}
-
-// readConnectionsOf returns the named connection of the connection file, or all when the name is empty.
-func readConnectionsOf(a *cli.App, nameOrKind string) ([]host.Config, error) {
-	configs, path, err := a.ReadConnections()
-	if err != nil || nameOrKind == "" {
-		return configs, err
-	}
-	config, err := connections.Find(configs, nameOrKind)
-	if err != nil {
-		return nil, cli.Usagef("%s: %w: use --connection NAME", path, err)
-	}
-	return []host.Config{config}, nil
 }
 
 // printer writes the results of statements.

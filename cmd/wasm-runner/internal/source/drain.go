@@ -20,6 +20,7 @@ import (
 type run struct {
 	app     *cli.App
 	session *cli.Session
+	leftOut int // connections of another kind
 	out     *outOptions
 	hangups *hangups
 	metrics string        // address of --metrics
@@ -125,11 +126,15 @@ func (r *run) summary(ctx context.Context, drains []*ingest.Drain, errs []error)
 			err = errors.Join(err, errs[i])
 		}
 	}
+	left := ""
+	if r.leftOut > 0 {
+		left = fmt.Sprintf(", and %d of another kind left out", r.leftOut)
+	}
 	if failed == 0 && drains[0].Follow && ctx.Err() != nil && a.ReportsSuccess() {
-		a.Notef("ended by a signal after %s", cli.Counted(records, "record"))
+		a.Notef("ended by a signal after %s%s", cli.Counted(records, "record"), left)
 	}
 	if failed > 0 && len(drains) > 1 {
-		return severalError{fmt.Sprintf("%d of %d connections failed", failed, len(drains)), err}
+		return severalError{fmt.Sprintf("%d of %d connections failed%s", failed, len(drains), left), err}
 	}
 	return err
 }

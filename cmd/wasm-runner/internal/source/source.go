@@ -53,7 +53,8 @@ most one page comes again, with the same keys. A checkpoint file belongs to one 
 With --follow a source that has more records is asked again at once, and an idle source less and less often. Temporary
 failures are retried.
 
---all reads every connection of the file at the same time, each with its own checkpoint. If one fails, the others go on. With
+--all reads every connection of the module's kind at the same time, each with its own checkpoint. A message names those of
+another kind, which are left out. If one fails, the others go on. With
 --follow a token that cannot be read is tried again until it can. A token is read again when its file changes, and after
 a 401.
 
@@ -91,7 +92,7 @@ minutes longer than --poll-limit. A restart may help then.
 	f.BoolVar(&o.once, "once", false, "end when all records are read (default)")
 	f.BoolVar(&o.follow, "follow", false, "go on until SIGINT or SIGTERM")
 	f.DurationVar(&o.pollLimit, "poll-limit", time.Minute, "with --follow, longest `time` between two requests to an idle source")
-	f.BoolVar(&o.all, "all", false, "read every connection of the file in this process")
+	f.BoolVar(&o.all, "all", false, "read every connection of the module's kind in this process")
 	f.StringVar(&o.metrics, "metrics", "", "serve metrics at this `address`, or at this port of 127.0.0.1")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.operation = args[0]
@@ -144,13 +145,13 @@ func (o *sourceOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := connectSources(ctx, a, o.all)
+	s, leftOut, err := connectSources(ctx, a, o.all)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	s.LimitMemory()
-	r := run{app: a, session: s, out: &o.outOptions, hangups: hup, metrics: o.metrics, stuck: stuckAfter(o.pollLimit) + o.delay}
+	r := run{app: a, session: s, leftOut: leftOut, out: &o.outOptions, hangups: hup, metrics: o.metrics, stuck: stuckAfter(o.pollLimit) + o.delay}
 	op, err := s.Module.Operation(o.operation)
 	if err != nil {
 		return err
@@ -191,34 +192,37 @@ func (o *sourceOptions) run(ctx context.Context) error {
 }
 
 // connectSources connects to the connection that the flags name. With --all it connects to every connection of the file that
-// is of the module's kind. Each must be usable, because missing records are noticed too late. Only a token may be unreadable:
-// its source then fails, or with --follow tries again, and the others go on.
-func connectSources(ctx context.Context, a *cli.App, all bool) (*cli.Session, error) {
+// is of the module's kind, and returns how many it left out. Each must be usable, because missing records are noticed too late.
+// Only a token may be unreadable: its source then fails, or with --follow tries again, and the others go on.
+func connectSources(ctx context.Context, a *cli.App, all bool) (s *cli.Session, leftOut int, err error) {
 	if !all {
-		return a.Connect(ctx, cli.ConnectOptions{})
+		s, err = a.Connect(ctx, cli.ConnectOptions{})
+		return s, 0, err
 	}
 	configs, path, err := a.ReadConnections()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	s := &cli.Session{}
+	s = &cli.Session{}
 	if s.Module, err = a.LoadModule(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for _, config := range configs {
-		if config.Kind != s.Module.Manifest().Kind {
+		if err := a.CheckKind(config, path); err != nil {
+			leftOut++
+			a.Warnf("left out: %s", err)
 			continue
 		}
 		c, err := s.Module.Connect(ctx, a.ForReading(config), host.ConnectOptions{AwaitToken: true, Limits: host.Limits{CallTimeout: a.Flags.Timeout}})
 		if err != nil {
 			s.Close()
-			return nil, err
+			return nil, 0, err
 		}
 		s.Add(c)
 	}
 	if s.Conn == nil {
 		s.Close()
-		return nil, cli.Usagef("%s has no connection of kind %s, the kind of the module: add one, or name another module", path, s.Module.Manifest().Kind)
+		return nil, 0, cli.Usagef("%s has no connection of kind %s, the kind of the module: add one, or name another module", path, s.Module.Manifest().Kind)
 	}
-	return s, nil
+	return s, leftOut, nil
 }
