@@ -237,7 +237,7 @@ var sqlMutations = []mutation{
 	{"SQL database", "nobody else can write it", []edit{never("host/sql/files.go", "info.Mode().Perm()&0o022 != 0")}, ""},
 	{"SQL names", "built-in functions", []edit{neverIn("host/sql/internal/engine/names.go", "case builtIn[strings.ToLower(one.name)]:", "builtIn[strings.ToLower(one.name)]")}, ""},
 	{"SQL names", "what is in a schema", []edit{never("host/sql/internal/engine/names.go", "!maps.Equal(content, n.content)")}, ""},
-	{"SQL names", "databases of the same name", []edit{never("host/sql/internal/engine/names.go", "n.schemas[strings.ToLower(one.name)] && !n.in(one)")}, ""},
+	{"SQL names", "databases of the same name", []edit{never("host/sql/internal/engine/names.go", "n.schemas[key] && !n.in(one) || n.missing[key] != \"\"")}, ""},
 	{"SQL names", "names that are not qualified", []edit{neverIn("host/sql/internal/engine/names.go", "key := strings.ToLower(table); n.hidden[key] != \"\"", "n.hidden[key] != \"\"")}, ""},
 	{"SQL names", "the search path", []edit{always("host/sql/internal/engine/names.go", "n.path == \"\"")}, ""},
 }
