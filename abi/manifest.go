@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mach5/okta-connector/internal/subset"
 )
 
 // Manifest describes a module and what it needs. The custom section ManifestSection and the describe export contain
@@ -220,6 +222,12 @@ func (m *Manifest) Check() error {
 	if !name(m.Kind) {
 		return fmt.Errorf("manifest: kind %q must be lower-case letters, digits and _", m.Kind)
 	}
+	if len(m.ConfigSchema) == 0 || string(m.ConfigSchema) == "null" {
+		return fmt.Errorf("manifest: config_schema is missing")
+	}
+	if _, err := subset.Check(m.ConfigSchema); err != nil {
+		return fmt.Errorf("manifest: config_schema: %w", err)
+	}
 	if len(m.Operations) == 0 {
 		return fmt.Errorf("manifest: it has no operations")
 	}
@@ -288,6 +296,9 @@ func (o *Operation) Check() error {
 	}
 	if len(o.InputSchema) == 0 || string(o.InputSchema) == "null" {
 		return fmt.Errorf("input_schema is missing")
+	}
+	if _, err := subset.Check(o.InputSchema); err != nil {
+		return fmt.Errorf("input_schema: %w", err)
 	}
 	if len(o.Endpoints) == 0 {
 		return fmt.Errorf("endpoints is empty")

@@ -1,8 +1,8 @@
 package host
 
 import (
-	"cmp"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/mach5/okta-connector/host/internal/budget"
@@ -36,34 +36,20 @@ func DefaultLimits() Limits {
 
 // or returns l with its zero fields set from o.
 func (l Limits) or(o Limits) Limits {
-	return Limits{
-		CallTimeout:    cmp.Or(l.CallTimeout, o.CallTimeout),
-		Requests:       cmp.Or(l.Requests, o.Requests),
-		RequestTimeout: cmp.Or(l.RequestTimeout, o.RequestTimeout),
-		BodyBytes:      cmp.Or(l.BodyBytes, o.BodyBytes),
-		HeldBytes:      cmp.Or(l.HeldBytes, o.HeldBytes),
-		ResultBytes:    cmp.Or(l.ResultBytes, o.ResultBytes),
-		Records:        cmp.Or(l.Records, o.Records),
-		Concurrency:    cmp.Or(l.Concurrency, o.Concurrency),
-		MemoryBytes:    cmp.Or(l.MemoryBytes, o.MemoryBytes),
-		LogBytes:       cmp.Or(l.LogBytes, o.LogBytes),
+	to, from := reflect.ValueOf(&l).Elem(), reflect.ValueOf(o)
+	for i := range to.NumField() {
+		if to.Field(i).IsZero() {
+			to.Field(i).Set(from.Field(i))
+		}
 	}
+	return l
 }
-
-// ProcessMemory limits the memory that the calls of all modules with it hold together: linear memory, messages, response
-// bodies and records. A call over the limit ends as unavailable, and can be repeated.
-type ProcessMemory = budget.Process
-
-// NewProcessMemory returns a limit of so many bytes.
-func NewProcessMemory(bytes int64) *ProcessMemory { return budget.NewProcess(bytes) }
 
 // check returns an error if a limit is negative.
 func (l Limits) check() error {
-	for name, v := range map[string]int64{"call_seconds": int64(l.CallTimeout), "requests": int64(l.Requests), "request_seconds": int64(l.RequestTimeout), "body_bytes": l.BodyBytes,
-		"held_bytes": l.HeldBytes, "result_bytes": l.ResultBytes, "records": int64(l.Records), "concurrency": int64(l.Concurrency), "memory_bytes": l.MemoryBytes,
-		"log_bytes": int64(l.LogBytes)} {
-		if v < 0 {
-			return fmt.Errorf("limits.%s: must not be negative, found %d", name, v)
+	for i, v := 0, reflect.ValueOf(l); i < v.NumField(); i++ {
+		if n := v.Field(i).Int(); n < 0 {
+			return fmt.Errorf("limits.%s: must not be negative, found %d", v.Type().Field(i).Tag.Get("yaml"), n)
 		}
 	}
 	return nil

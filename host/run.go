@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/answers"
 	"github.com/mach5/okta-connector/host/internal/budget"
+	"github.com/mach5/okta-connector/host/internal/input"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 )
 
@@ -22,8 +24,8 @@ func (c *Connection) refuse(operation string, outcome abi.Outcome, code, message
 }
 
 // prepare finds the operation and makes all checks that need no module: the surface, the input, the grant. It changes
-// a nil input to {}. ctx has the call's deadline.
-func (c *Connection) prepare(ctx context.Context, operation string, surface abi.Surface, input *json.RawMessage) (*call, *abi.Result) {
+// a nil text to {}. ctx has the call's deadline.
+func (c *Connection) prepare(ctx context.Context, operation string, surface abi.Surface, text *json.RawMessage) (*call, *abi.Result) {
 	refuse := func(name string, outcome abi.Outcome, code, message string) (*call, *abi.Result) {
 		return nil, c.refuse(name, outcome, code, message)
 	}
@@ -37,11 +39,22 @@ func (c *Connection) prepare(ctx context.Context, operation string, surface abi.
 	if !op.On(surface) {
 		return refuse(op.Name, abi.Denied, "surface", op.NotOn(surface))
 	}
-	if len(*input) == 0 {
-		*input = json.RawMessage("{}")
+	if len(*text) == 0 {
+		*text = json.RawMessage("{}")
 	}
-	fields, err := op.Input.Check(*input)
-	if err != nil {
+	denied := func(class abi.Class) (*call, *abi.Result) {
+		_, res := refuse(op.Name, abi.Denied, "class_not_granted", fmt.Sprintf(
+			"%s is of class %s, and connection %s grants %v: add %s to its grants to allow it", op.Name, class, c.config.Name, c.config.Grants, class))
+		res.Meta.Class = class
+		return nil, res
+	}
+	if !slices.ContainsFunc(op.Classes(), c.granted) { // whatever the input is
+		return denied(op.Class)
+	}
+	fields, err := op.Input.Check(*text)
+	if errors.As(err, new(input.SchemaError)) {
+		return refuse(op.Name, abi.Failed, "bad_schema", err.Error())
+	} else if err != nil {
 		return refuse(op.Name, abi.Invalid, "input", err.Error()+". wasm-runner describe "+op.Name+" shows the input")
 	}
 	class := op.InputClass(fields)
@@ -49,10 +62,7 @@ func (c *Connection) prepare(ctx context.Context, operation string, surface abi.
 		return refuse(op.Name, abi.Denied, "class", fmt.Sprintf("the %s surface allows only class read", surface))
 	}
 	if !c.granted(class) {
-		_, res := refuse(op.Name, abi.Denied, "class_not_granted", fmt.Sprintf(
-			"%s is of class %s, and connection %s grants %v: add %s to its grants to allow it", op.Name, class, c.config.Name, c.config.Grants, class))
-		res.Meta.Class = class
-		return nil, res
+		return denied(class)
 	}
 	if _, err := c.credential.Refresh(ctx); err != nil { // can fail only with ConnectOptions.AwaitToken
 		_, res := refuse(op.Name, abi.Unavailable, "token", "the token cannot be read: "+err.Error())

@@ -36,6 +36,9 @@ var hostMutations = []mutation{
 	{"manifest content", "a known surface", []edit{dropIn("abi/manifest.go", "default:\n\t\t\treturn fmt.Errorf(\"surface %q must be axon, ingest or sql\", s)", "return fmt.Errorf(\"surface %q must be axon, ingest or sql\", s)")}, ""},
 	{"manifest content", "a known idempotency", []edit{drop("abi/manifest.go", "return fmt.Errorf(\"idempotency %q must be safe, idempotent, verified or keyed\", o.Idempotency)")}, ""},
 	{"manifest content", "an input schema", []edit{never("abi/manifest.go", "len(o.InputSchema) == 0 || string(o.InputSchema) == \"null\"")}, ""},
+	{"schema subset", "the subset", []edit{neverIn("abi/manifest.go", "subset.Check(o.InputSchema); err != nil", "err != nil")}, ""},
+	{"schema of connections", "the subset", []edit{neverIn("abi/manifest.go", "subset.Check(m.ConfigSchema); err != nil", "err != nil")}, ""},
+	{"input numbers", "their size", []edit{swap("host/internal/input/schema.go", "WideNumber(input); wide {", "WideNumber(input); wide && !DOWN {")}, ""},
 	{"manifest content", "some endpoint", []edit{never("abi/manifest.go", "len(o.Endpoints) == 0")}, ""},
 	{"manifest content", "an endpoint once", []edit{neverIn("abi/manifest.go", "if seen[e.Endpoint] {", "seen[e.Endpoint]")}, ""},
 	{"manifest content", "a bucket", []edit{never("abi/manifest.go", "e.Bucket == \"\"")}, ""},
@@ -86,8 +89,6 @@ var hostMutations = []mutation{
 	{"module resources", "no table grows", []edit{swap("internal/wasmbin/interrupt.go", "if m.numbers < 0 {\n\t\t\treturn 0, false\n\t\t}", "if m.numbers < 0 {\n\t\t\tif !DOWN {\n\t\t\t\treturn 0, false\n\t\t\t}\n\t\t\tm.numbers = 1\n\t\t}")}, ""},
 	{"module resources", "custom sections", []edit{never("internal/wasmbin/parse.go", "len(p.module.Customs) == MaxCustoms")}, ""},
 	{"interruption", "known instructions", []edit{swap("internal/wasmbin/interrupt.go", "default:\n\t\treturn 0, false\n", "default:\n\t\tif DOWN {\n\t\t\treturn i, true\n\t\t}\n\t\treturn 0, false\n")}, ""},
-	{"schema loading", "nothing is loaded", []edit{swap("host/internal/input/schema.go", "c.UseLoader(nothing{})", "if !DOWN {\n\t\tc.UseLoader(nothing{})\n\t} else {\n\t\tc.UseLoader(anything{})\n\t}"),
-		swap("host/internal/input/schema.go", "func (nothing) Load(", "type anything struct{}\n\nfunc (anything) Load(string) (any, error) { return map[string]any{}, nil }\n\nfunc (nothing) Load(")}, ""},
 
 	// Connection files.
 	{"connection files", "the size", []edit{never("host/connections/parse.go", "len(b) > MaxFile")}, ""},
@@ -111,7 +112,7 @@ var hostMutations = []mutation{
 	{"input shape", "its size", []edit{never("host/internal/input/schema.go", "len(input) > Max")}, ""},
 	{"input shape", "its depth", []edit{never("host/internal/input/schema.go", "strictjson.Depth(input) > MaxDepth")}, ""},
 	{"input shape", "an object", []edit{swap("host/internal/input/schema.go", "if !ok {\n\t\treturn nil, fmt.Errorf(`the input", "if DOWN {\n\t\treturn fields, nil\n\t}\n\tif !ok {\n\t\treturn nil, fmt.Errorf(`the input")}, ""},
-	{"input schema", "the schema", []edit{neverIn("host/internal/input/schema.go", "err := schema.Validate(doc); err != nil", "err != nil")}, ""},
+	{"input schema", "the schema", []edit{neverIn("host/internal/input/schema.go", "err := c.schema.Validate(doc); err != nil", "err != nil")}, ""},
 	{"input schema", "formats", []edit{drop("host/internal/input/schema.go", "c.AssertFormat()")}, ""},
 	{"unique members", "a member once", []edit{neverIn("host/internal/input/schema.go", "DuplicateKey(input); twice {", "twice")}, ""},
 	{"checkpoints", "their size", []edit{never("host/source.go", "len(checkpoint) > MaxCheckpoint")}, ""},
@@ -349,6 +350,9 @@ var hostMutations = []mutation{
 //   - Endless 429s, deadlines in the loops of emit: the call's deadline.
 //   - IPv4-mapped, NAT64 and 6to4 addresses: each is in two of the lists.
 //   - A duplicate field in a connection file: the YAML parser refuses it.
+//   - A schema that refers to another document: the subset has no such references, so the loader of nothing is never asked.
+//     The sizes, depths and numbers in subset.Check: ParseManifest checks the whole manifest first. A schema's duplicates, too.
+//   - The grant before the input is looked at: it is checked again with the class of the input.
 //   - net/http's own repeats of a write (egress/sent.go): this needs an HTTP/2 server, see egress/http2_test.go.
 
 // withoutMutation are the walls of the kit that have no mutation, with the reason.

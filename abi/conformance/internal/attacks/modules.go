@@ -189,6 +189,10 @@ func moduleAttacks() []kit.Attack {
 		}
 		asm(c.name+" in the manifest", c.wall, assemble.Module{Manifest: []string{changed}})
 	}
+	for name, schema := range expensive() {
+		change(name+" as an input schema", "schema subset", func(m *abi.Manifest) { m.Operations[0].InputSchema = json.RawMessage(schema) })
+		change(name+" as the schema of connections", "schema of connections", func(m *abi.Manifest) { m.ConfigSchema = json.RawMessage(schema) })
+	}
 	change("no endpoints", content, func(m *abi.Manifest) { m.Operations[0].Endpoints = nil })
 	change("an endpoint listed twice", content, func(m *abi.Manifest) {
 		m.Operations[0].Endpoints = append(m.Operations[0].Endpoints, m.Operations[0].Endpoints[0])
@@ -282,17 +286,42 @@ func moduleAttacks() []kit.Attack {
 		}},
 		kit.Attack{Family: "modules", Name: "an initialisation that spins now and then", Wall: initialisation, Run: spinsSometimes},
 		kit.Attack{Family: "modules", Name: "an initialisation that spins while others wait", Wall: initialisation, Run: spinsForOthers},
-		kit.Attack{Family: "modules", Name: "a schema that refers to a file", Wall: "schema loading", Run: refers("file:///etc/passwd")},
-		kit.Attack{Family: "modules", Name: "a schema that refers to the network", Wall: "schema loading", Run: refers("http://127.0.0.1:9/schema.json")},
-		kit.Attack{Family: "modules", Name: "an endless schema", Wall: "schema loading", Run: func(a *kit.Attempt) error {
+		kit.Attack{Family: "modules", Name: "a schema that refers to a file", Wall: "schema subset", Run: refers("file:///etc/passwd")},
+		kit.Attack{Family: "modules", Name: "a schema that refers to the network", Wall: "schema subset", Run: refers("http://127.0.0.1:9/schema.json")},
+		kit.Attack{Family: "modules", Name: "an endless schema", Wall: "schema subset", Run: func(a *kit.Attempt) error {
 			_, err := checked(a, `{"type":"object","properties":{"steps":{"$ref":"#/properties/steps"}}}`)
 			return err // any outcome is fine, if it ends
 		}},
-		kit.Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema loading", Run: func(a *kit.Attempt) error {
+		kit.Attack{Family: "modules", Name: "a pattern that backtracks", Wall: "schema subset", Run: func(a *kit.Attempt) error {
 			return schema(a, `{"type":"object","additionalProperties":{"type":"string","pattern":"^(a+)+$"}}`)
 		}},
 	)
 	return all
+}
+
+// expensive returns schemas that are not schemas, or that take very long to validate {} or a short input.
+func expensive() map[string]string {
+	doubling := func(keyword string) string {
+		var defs strings.Builder
+		for i := range 30 {
+			fmt.Fprintf(&defs, `"d%d":{"%s":[{"$ref":"#/$defs/d%d"},{"$ref":"#/$defs/d%d"}]},`, i, keyword, i+1, i+1)
+		}
+		return `{"type":"object","$ref":"#/$defs/d0","$defs":{` + defs.String() + `"d30":{}}}`
+	}
+	return map[string]string{
+		"2^30 references":            doubling("allOf"),
+		"2^30 alternatives":          doubling("anyOf"),
+		"4,000 negations":            `{"type":"object","properties":{"a":` + strings.Repeat(`{"not":`, 4000) + `{}` + strings.Repeat("}", 4000) + `}}`,
+		"a circle of references":     `{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`,
+		"a reference to itself":      `{"$ref":"#"}`,
+		"a pattern of 100,000 steps": `{"type":"object","additionalProperties":{"pattern":"((\\w{10}){10}){9}((\\w{10}){10}){9}$"}}`,
+		"a list of 10,000 values":    `{"type":"object","additionalProperties":{"enum":[` + strings.Repeat("0.5,", 10_000) + `1]}}`,
+		"a format of its own":        `{"type":"object","additionalProperties":{"format":"regex"}}`,
+		"a maximum beyond exponents": `{"type":"object","properties":{"a":{"maximum":1e999999999}}}`,
+		"an unknown keyword":         `{"type":"object","propertees":{}}`,
+		"an unknown type":            `{"type":"rubbish"}`,
+		"a number":                   `42`,
+	}
 }
 
 func refers(url string) func(*kit.Attempt) error {
