@@ -45,6 +45,13 @@ func (l Limits) or(o Limits) Limits {
 	return l
 }
 
+// ProcessMemory limits the memory that the calls of all modules with it hold together: linear memory, messages, response
+// bodies and records. A call over the limit ends as unavailable, and can be repeated.
+type ProcessMemory = budget.Process
+
+// NewProcessMemory returns a limit of so many bytes.
+func NewProcessMemory(bytes int64) *ProcessMemory { return budget.NewProcess(bytes) }
+
 // check returns an error if a limit is negative.
 func (l Limits) check() error {
 	for i, v := 0, reflect.ValueOf(l); i < v.NumField(); i++ {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance/internal/attacks/internal/schemas"
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 )
 
@@ -49,17 +50,7 @@ func inputAttacks() []kit.Attack {
 			return errors.Join(res.Ended(abi.Invalid), res.Saw())
 		}})
 	}
-	var exponents []string
-	for i := range 1000 {
-		exponents = append(exponents, fmt.Sprintf("1e%d", 999_999-i))
-	}
-	for name, input := range map[string]string{
-		"1,000 numbers of a million digits":        `{"steps":[],"a":[` + strings.Join(exponents, ",") + `]}`,
-		"1,000 fractions of a million digits":      `{"steps":[],"a":[` + strings.ReplaceAll(strings.Join(exponents, ","), "1e", "1e-") + `]}`,
-		"a number of 500,000 digits in an input":   `{"steps":[],"a":` + strings.Repeat("9", 500_000) + `}`,
-		"a number of a million digits at depth":    `{"steps":[],"a":[{"b":[{"c":1e999999}]}]}`,
-		"a number of a million digits as a member": `{"steps":[],"1":1E+999999}`,
-	} {
+	for name, input := range schemas.WideNumbers() {
 		all = append(all, kit.Attack{Family: "inputs", Name: name, Wall: "input numbers", Run: func(a *kit.Attempt) error {
 			r, err := a.NewRig(kit.RigOptions{})
 			if err != nil {

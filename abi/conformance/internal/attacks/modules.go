@@ -10,6 +10,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/abi/conformance/internal/assemble"
+	"github.com/mach5/okta-connector/abi/conformance/internal/attacks/internal/schemas"
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
@@ -189,7 +190,7 @@ func moduleAttacks() []kit.Attack {
 		}
 		asm(c.name+" in the manifest", c.wall, assemble.Module{Manifest: []string{changed}})
 	}
-	for name, schema := range expensive() {
+	for name, schema := range schemas.Expensive() {
 		change(name+" as an input schema", "schema subset", func(m *abi.Manifest) { m.Operations[0].InputSchema = json.RawMessage(schema) })
 		change(name+" as the schema of connections", "schema of connections", func(m *abi.Manifest) { m.ConfigSchema = json.RawMessage(schema) })
 	}
@@ -297,31 +298,6 @@ func moduleAttacks() []kit.Attack {
 		}},
 	)
 	return all
-}
-
-// expensive returns schemas that are not schemas, or that take very long to validate {} or a short input.
-func expensive() map[string]string {
-	doubling := func(keyword string) string {
-		var defs strings.Builder
-		for i := range 30 {
-			fmt.Fprintf(&defs, `"d%d":{"%s":[{"$ref":"#/$defs/d%d"},{"$ref":"#/$defs/d%d"}]},`, i, keyword, i+1, i+1)
-		}
-		return `{"type":"object","$ref":"#/$defs/d0","$defs":{` + defs.String() + `"d30":{}}}`
-	}
-	return map[string]string{
-		"2^30 references":            doubling("allOf"),
-		"2^30 alternatives":          doubling("anyOf"),
-		"4,000 negations":            `{"type":"object","properties":{"a":` + strings.Repeat(`{"not":`, 4000) + `{}` + strings.Repeat("}", 4000) + `}}`,
-		"a circle of references":     `{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`,
-		"a reference to itself":      `{"$ref":"#"}`,
-		"a pattern of 100,000 steps": `{"type":"object","additionalProperties":{"pattern":"((\\w{10}){10}){9}((\\w{10}){10}){9}$"}}`,
-		"a list of 10,000 values":    `{"type":"object","additionalProperties":{"enum":[` + strings.Repeat("0.5,", 10_000) + `1]}}`,
-		"a format of its own":        `{"type":"object","additionalProperties":{"format":"regex"}}`,
-		"a maximum beyond exponents": `{"type":"object","properties":{"a":{"maximum":1e999999999}}}`,
-		"an unknown keyword":         `{"type":"object","propertees":{}}`,
-		"an unknown type":            `{"type":"rubbish"}`,
-		"a number":                   `42`,
-	}
 }
 
 func refers(url string) func(*kit.Attempt) error {
