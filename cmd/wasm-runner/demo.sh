@@ -4,6 +4,7 @@
 #
 #   sh cmd/wasm-runner/demo.sh [bin/wasm-runner]
 set -eu
+unset WASM_RUNNER_MODULE # the script shows the embedded module
 runner=${1:-bin/wasm-runner}
 work=$(mktemp -d)
 org=
