@@ -18,7 +18,7 @@ import (
 
 // reader reads connections for the statement that is running. It is an wire.Source.
 type reader struct {
-	configs []host.Config // of all connections, with those that are left out
+	configs []host.Config // config of every connection, including those that are left out
 	byName  map[string]*host.Connection
 	leftOut []LeftOut
 	// ambiguous has the names of views that several connections have, in lower case, each with what to write instead.
