@@ -20,7 +20,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// describeOptions is one run of describe.
+// describeOptions are the options of one run of describe.
 type describeOptions struct {
 	app       *cli.App
 	operation string // the argument
@@ -86,7 +86,7 @@ func (o *describeOptions) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if o.format == "text" { // the words are the module's, which may be hostile
+	if o.format == "text" { // the text comes from the module, which may be hostile
 		_, err = a.Stdout.Write([]byte(narrow(a, term.EachLine(text.String()))))
 		return err
 	}
@@ -94,7 +94,8 @@ func (o *describeOptions) run(ctx context.Context) error {
 	return err
 }
 
-// narrow wraps lines that are wider than the terminal, and keeps their indent. It leaves commands whole, so that they can be copied.
+// narrow wraps lines that are wider than the terminal, and keeps their indent. It does not wrap commands, so that they
+// can be copied.
 func narrow(a *cli.App, text string) string {
 	columns, is := term.Columns(a.Stdout)
 	if !is {
@@ -131,7 +132,7 @@ func describeModule(w io.Writer, m *host.Module) {
 		fmt.Fprintln(w, "\n* the input can set another class")
 	}
 	if manifest.Account != nil {
-		fmt.Fprintf(w, "\nWith --audit, the host asks %s whose token it uses before the first write.\n", manifest.Account.Endpoint.Endpoint)
+		fmt.Fprintf(w, "\nWith --audit, the host sends %s before the first write, and records who owns the token.\n", manifest.Account.Endpoint.Endpoint)
 	}
 	fmt.Fprintln(w, "\nwasm-runner describe OP shows the details of an operation.")
 }
@@ -213,8 +214,8 @@ type possible struct {
 	when    string
 }
 
-// outcomesOf returns the outcomes that an operation can have. An operation that only reads changes nothing, and one whose
-// endpoints have no blank has no target that can be missing.
+// outcomesOf returns the outcomes that an operation can have. Only an operation that writes can be unchanged, planned
+// or unknown. Only one whose endpoints have a blank can be not_found.
 func outcomesOf(op *abi.Operation) []possible {
 	writes := slices.ContainsFunc(op.Classes(), func(c abi.Class) bool { return c != abi.Read })
 	hasTarget := slices.ContainsFunc(op.Endpoints, func(e abi.Endpoint) bool { return strings.Contains(e.Template(), "{") })
@@ -232,21 +233,21 @@ func outcomesOf(op *abi.Operation) []possible {
 		denied += ", or the write is not approved"
 		all[0].when = "the change is made"
 		if op.Idempotency != abi.Keyed {
-			all = append(all, possible{abi.Unchanged, "the target is already as wanted: nothing is changed"})
+			all = append(all, possible{abi.Unchanged, "the target already has the wanted state: nothing is changed"})
 		}
-		all = append(all, possible{abi.Planned, "with --plan: nothing is sent, and the plan has the writes"})
+		all = append(all, possible{abi.Planned, "with --plan: no write is sent, and the plan lists the writes"})
 	}
 	all = append(all, possible{abi.Invalid, "the input does not fit the operation"}, possible{abi.Denied, denied})
 	if hasTarget {
-		all = append(all, possible{abi.NotFound, "an object that the input names is not there"})
+		all = append(all, possible{abi.NotFound, "an object that the input names does not exist"})
 	}
 	all = append(all, possible{abi.Rejected, rejected},
 		possible{abi.Throttled, "a rate limit is reached for longer than --timeout"},
 		possible{abi.Unavailable, "the network or the service fails"})
 	if writes {
-		all = append(all, possible{abi.Unknown, "a write was sent, and what came of it cannot be found out"})
+		all = append(all, possible{abi.Unknown, "a write was sent, and reading back did not show whether it was made"})
 	}
-	return append(all, possible{abi.Failed, "the module or this program has a fault"})
+	return append(all, possible{abi.Failed, "the module or this program has a bug"})
 }
 
 // when returns a class rule in words.
@@ -304,7 +305,8 @@ func describeUse(w io.Writer, op *abi.Operation, now time.Time) {
 
 var instants = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
-// recent moves the times of an example so that the latest is the present hour. A service keeps no records from long ago.
+// recent moves the times of an example so that the latest is the current hour, since a service may keep only recent
+// records.
 func recent(example string, now time.Time) string {
 	var latest time.Time
 	for _, s := range instants.FindAllString(example, -1) {

@@ -235,13 +235,13 @@ var fieldTexts = []fieldText{
 	{"base_url", "", "the org's own address, https, without a path"},
 	{"token_secret_ref", "", "where the API token is: `env:NAME`, or `file:PATH`, relative to the connection file"},
 	{"grants", "", "safety classes that are granted: [Grants](#grants)"},
-	{"approve", "", "classes of which each invoke is approved: [Approval](#approval-and-ceilings). Default: none"},
+	{"approve", "", "classes whose every invoke must be approved: [Approval](#approval-and-ceilings). Default: none"},
 	{"max_writes_per_minute", "writes", "most writes in a minute, over all processes that share the journal. Default: no ceiling"},
 	{"max_destructive_per_hour", "writes", "most destructive and privileged writes in an hour. Default: no ceiling"},
 	{"rate_limit_share", "part of 1", "part of each of Okta's rate limits that this connection uses at most. The rest is for the org's other tools"},
-	{"default_page_size", "records", "records a request, where the input does not say. Default: the most that the endpoint allows"},
+	{"default_page_size", "records", "records per request, unless the input says otherwise. Default: the most that the endpoint allows"},
 	{"initial_lookback_seconds", "seconds", "how far back a source without a checkpoint begins"},
-	{"allow_private_network", "", "whether `base_url` may be this machine or in a private network"},
+	{"allow_private_network", "", "whether `base_url` may be on this machine or in a private network"},
 }
 
 var limitTexts = []fieldText{

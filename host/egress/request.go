@@ -17,7 +17,7 @@ type request struct {
 	url    *url.URL
 	header http.Header
 	body   []byte
-	memory Memory // of the response
+	memory Memory // counts the response body
 }
 
 func (r *request) read() bool { return r.method == http.MethodGet }

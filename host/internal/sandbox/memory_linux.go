@@ -32,7 +32,7 @@ func reserve(most uint64) (space, error) {
 	return space{b}, nil
 }
 
-// resize makes the first size bytes accessible. New bytes are zero.
+// resize makes the first size bytes accessible and returns them, or nil if that fails. New bytes are zero.
 func (s *space) resize(now, size uint64) []byte {
 	if size > uint64(len(s.all)) {
 		return nil

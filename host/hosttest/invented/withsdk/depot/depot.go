@@ -1,5 +1,5 @@
-// Package depot is the connector of the invented service, written with the SDK. It shows that the SDK takes a service of any
-// habits: a token in the body, an offset, numbers of pages, keys of any name, If-Match.
+// Package depot is the connector of the invented service, written with the SDK. It shows that the SDK suits services
+// with other conventions: a page token in the body, offsets, page numbers, keys of any name, If-Match.
 package depot
 
 import (
@@ -51,7 +51,7 @@ var (
 
 	skuInput   = connector.IDInput("sku", "the item's SKU")
 	shelfInput = connector.NameInput("shelf", "the shelf")
-	sizeInput  = connector.Input{"page_size", false, `{"type":"integer","minimum":1,"maximum":100,"description":"records a request"}`}
+	sizeInput  = connector.Input{"page_size", false, `{"type":"integer","minimum":1,"maximum":100,"description":"records per request"}`}
 )
 
 var items = []connector.Operation{
@@ -62,8 +62,8 @@ var items = []connector.Operation{
 		Get:       &connector.Get{Endpoint: getItem.Endpoint, Path: []connector.Blank{{"sku", "sku"}}, Noun: "item", Type: "item"},
 	},
 	{
-		Name: "list_items", Summary: "Lists items, perhaps of one shelf.", Class: abi.Read, Surfaces: all, Idempotency: abi.Safe,
-		Inputs:  []connector.Input{connector.TextInput("shelf", "64", "items on this shelf alone"), sizeInput, connector.LimitInput, connector.CursorInput},
+		Name: "list_items", Summary: "Lists all items, or those on one shelf.", Class: abi.Read, Surfaces: all, Idempotency: abi.Safe,
+		Inputs:  []connector.Input{connector.TextInput("shelf", "64", "only items on this shelf"), sizeInput, connector.LimitInput, connector.CursorInput},
 		Example: `{"shelf":"A"}`, Key: "sku", Columns: itemColumns,
 		Endpoints: []*abi.Endpoint{&getItems},
 		List: &connector.List{Endpoint: getItems.Endpoint, Query: []connector.Param{{"shelf", "shelf"}}, MaxPage: 100, Records: "data.items",
@@ -95,7 +95,7 @@ var itemColumns = []connector.Column{
 	{"changed", abi.TimestampTZ, "changed", ""},
 }
 
-// stock are lists whose pages are counted, and whose keys are numbers.
+// stock has lists with an offset or page numbers. Their keys are numbers.
 var stock = []connector.Operation{
 	{
 		Name: "list_stock", Summary: "Lists what is in stock, oldest first.", Class: abi.Read, Surfaces: []abi.Surface{abi.Axon, abi.Ingest, abi.SQL}, Idempotency: abi.Safe,
@@ -114,7 +114,7 @@ var stock = []connector.Operation{
 
 var stockList = connector.List{Endpoint: getStock.Endpoint, MaxPage: 100, Records: "stock", Offset: "offset"}
 
-// movements is a Source of its own: the checkpoint is the number of the last movement.
+// movements is a custom Source. Its checkpoint has the number of the last movement.
 func movements(c *connector.Call, checkpoint jsonval.Value) (p connector.Page) {
 	after := checkpoint.Get("after").Raw()
 	if after == "" {
@@ -142,7 +142,7 @@ func movements(c *connector.Call, checkpoint jsonval.Value) (p connector.Page) {
 	return p
 }
 
-// look returns how an item is read, and whether it is on a shelf ("" is none).
+// look returns a function that reads the item of the input, and the path of its requests.
 func look(c *connector.Call) (read func() (connector.Object, *connector.Result), path []hostcall.Pair) {
 	path = connector.Pairs("sku", c.Str("sku"))
 	return func() (connector.Object, *connector.Result) {
