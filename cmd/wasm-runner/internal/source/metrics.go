@@ -213,6 +213,25 @@ func metricsHandler(a *cli.App, drains []*ingest.Drain, began time.Time, stuck t
 	return mux
 }
 
+// forHosts refuses requests for another host than the one listened on. A page of a foreign site could otherwise read the answers
+// through a name of its own that leads to this machine. Addresses are not names, and localhost always leads here. A listener on
+// all addresses is meant for other machines, which may call it by any name.
+func forHosts(listen string, next http.Handler) http.Handler {
+	all := net.ParseIP(listen) != nil && net.ParseIP(listen).IsUnspecified()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := r.Host
+		if host, _, err := net.SplitHostPort(name); err == nil {
+			name = host
+		}
+		name = strings.Trim(strings.TrimSuffix(name, "."), "[]")
+		if !all && name != "" && net.ParseIP(name) == nil && !strings.EqualFold(name, "localhost") && !strings.EqualFold(name, listen) {
+			http.Error(w, "want the address that --metrics names as the Host of the request", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // serveMetrics serves metricsHandler at an address until stop is called. An address without a host is on loopback.
 func serveMetrics(a *cli.App, address string, drains []*ingest.Drain, stuck time.Duration) (stop func(), err error) {
 	if address == "" {
@@ -236,7 +255,7 @@ func serveMetrics(a *cli.App, address string, drains []*ingest.Drain, stuck time
 		return nil, cli.Usagef("--metrics: %w", err)
 	}
 	a.Logger().Info("metrics", "address", l.Addr().String())
-	server := &http.Server{Handler: metricsHandler(a, drains, time.Now(), stuck), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{Handler: forHosts(host, metricsHandler(a, drains, time.Now(), stuck)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

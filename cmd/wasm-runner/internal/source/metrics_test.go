@@ -128,3 +128,24 @@ func TestServeMetrics_PortAlone_ListensOnLoopback(t *testing.T) {
 		}
 	}
 }
+
+// TestForHosts_ForeignName_IsRefused: a page of a foreign site reaches a loopback address through a name of its own.
+func TestForHosts_ForeignName_IsRefused(t *testing.T) {
+	for _, c := range []struct {
+		listen, host string
+		code         int
+	}{
+		{"127.0.0.1", "127.0.0.1:9464", 200}, {"127.0.0.1", "localhost:9464", 200}, {"127.0.0.1", "LOCALHOST", 200}, {"::1", "[::1]:9464", 200},
+		{"::1", "[::1]", 200}, {"127.0.0.1", "", 200}, {"metrics.internal", "metrics.internal:9464", 200}, {"metrics.internal", "10.0.0.7:9464", 200},
+		{"127.0.0.1", "attacker.example:9464", 421}, {"127.0.0.1", "localhost.attacker.example", 421}, {"::1", "attacker.example", 421},
+		{"metrics.internal", "attacker.example", 421}, {"127.0.0.1", "127.0.0.1.attacker.example", 421},
+		{"0.0.0.0", "okta-source:9464", 200}, {"::", "okta-source:9464", 200},
+	} {
+		h := forHosts(c.listen, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
+		r, w := httptest.NewRequest(http.MethodGet, "/metrics", nil), httptest.NewRecorder()
+		r.Host = c.host
+		if h.ServeHTTP(w, r); w.Code != c.code {
+			t.Errorf("listening on %s, asked for %q: %d, want %d", c.listen, c.host, w.Code, c.code)
+		}
+	}
+}
