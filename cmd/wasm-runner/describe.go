@@ -17,7 +17,6 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
-	"github.com/mach5/okta-connector/host"
 )
 
 // describeOptions are the options of one run of describe.
@@ -70,7 +69,11 @@ func (o *describeOptions) run(ctx context.Context) error {
 	case o.whole && o.format == "json":
 		text.Write(append(m.RawManifest(), '\n'))
 	case o.whole:
-		describeModule(&text, m)
+		manifest, err := withoutLineBreaks(m.Manifest())
+		if err != nil {
+			return err
+		}
+		describeModule(&text, manifest, m.Size())
 	default:
 		op, err := m.Operation(o.operation)
 		if err != nil {
@@ -114,10 +117,9 @@ func narrow(a *cli.App, text string) string {
 }
 
 // describeModule prints the module and a list of its operations.
-func describeModule(w io.Writer, m *host.Module) {
-	manifest := m.Manifest()
+func describeModule(w io.Writer, manifest *abi.Manifest, size int) {
 	fmt.Fprintf(w, "%s %s, ABI %s minor %d, %d operations, %.1f MiB\n\n", manifest.Kind, manifest.Version, manifest.ABI, manifest.Minor,
-		len(manifest.Operations), float64(m.Size())/(1<<20))
+		len(manifest.Operations), float64(size)/(1<<20))
 	t := term.Grid{Header: []string{"OPERATION", "CLASS", "SURFACES", "SUMMARY"}}
 	for i := range manifest.Operations {
 		op := &manifest.Operations[i]
@@ -137,6 +139,27 @@ func describeModule(w io.Writer, m *host.Module) {
 	fmt.Fprintln(w, "\nwasm-runner describe OP shows the details of an operation.")
 }
 
+// lineBreak finds the escapes of JSON strings: each as a whole, so that an escaped backslash is not taken for the start of another.
+var lineBreak = regexp.MustCompile(`\\(?:u[0-9a-fA-F]{4}|.)`)
+
+// withoutLineBreaks returns a copy of a part of a manifest in which no text has a line break. A module could otherwise print
+// lines of its own, such as another class.
+func withoutLineBreaks[T any](part *T) (*T, error) {
+	text, err := json.Marshal(part)
+	if err != nil {
+		return nil, err
+	}
+	text = lineBreak.ReplaceAllFunc(text, func(escape []byte) []byte {
+		switch strings.ToLower(string(escape)) {
+		case `\n`, `\r`, `\u000a`, `\u000d`:
+			return []byte(" ")
+		}
+		return escape
+	})
+	plain := new(T)
+	return plain, json.Unmarshal(text, plain)
+}
+
 // surfaces returns the names of an operation's surfaces.
 func surfaces(op *abi.Operation) string {
 	words := make([]string, len(op.Surfaces))
@@ -148,6 +171,12 @@ func surfaces(op *abi.Operation) string {
 
 // describeOperation prints one operation.
 func describeOperation(w io.Writer, kind string, op *abi.Operation, now time.Time) error {
+	example := op.Example // JSON, in which a line break is an escape
+	op, err := withoutLineBreaks(op)
+	if err != nil {
+		return err
+	}
+	op.Example = example
 	fmt.Fprintf(w, "%s.%s\n  %s\n\n", kind, op.Name, op.Summary)
 	fmt.Fprintf(w, "class        %s\n", op.Class)
 	for _, r := range op.ClassRules {

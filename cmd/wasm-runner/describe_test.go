@@ -19,9 +19,9 @@ func TestDescribe_HostileModuleText_IsEscaped(t *testing.T) {
 	const evil = "a\x1b]0;pwned\a\x1b[2Jb\u009b31mc\u202ed\u2066e"
 	raw, err := json.Marshal(abi.Manifest{ABI: abi.Version, Kind: "okta", Version: "1" + evil, ConfigSchema: json.RawMessage(`{}`), Operations: []abi.Operation{{
 		Name: "x", Summary: evil + "\nsecond line", Class: abi.Read, Surfaces: []abi.Surface{abi.Axon, abi.SQL}, Idempotency: abi.Safe,
-		InputSchema: json.RawMessage(`{"type":"object","properties":{"a":{"type":"string","description":"\u001b[2J\u009b31m"}}}`),
+		InputSchema: json.RawMessage(`{"type":"object","properties":{"a":{"type":"string","description":"\u001b[2J\u009b31m\u000Asecond line"}}}`),
 		Example:     json.RawMessage(`{"a":"\u202e"}`),
-		Columns:     []abi.Column{{Name: "c", Type: abi.JSON, Description: evil}},
+		Columns:     []abi.Column{{Name: "c", Type: abi.JSON, Description: evil + "\r\nsecond line"}},
 		Endpoints:   []abi.Endpoint{{Endpoint: "GET /api/v1/logs", Bucket: evil, Scopes: []string{evil}}}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +37,11 @@ func TestDescribe_HostileModuleText_IsEscaped(t *testing.T) {
 		code := run(a, append([]string{"--module", path}, args...))
 		if code != 0 || stdout.Len() == 0 {
 			t.Fatalf("%v: %d %s", args, code, stderr.String())
+		}
+		for line := range strings.Lines(stdout.String()) {
+			if strings.HasPrefix(strings.TrimSpace(line), "second line") {
+				t.Errorf("%v prints a line of the module's own: %q", args, stdout.String())
+			}
 		}
 		if i := strings.IndexFunc(stdout.String(), func(r rune) bool {
 			return r != '\n' && (r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x200b && r <= 0x206f)
