@@ -20,6 +20,7 @@ import (
 // ptyOptions describe the terminal of a test. The zero value is an xterm of 120 columns.
 type ptyOptions struct {
 	columns int
+	unsized bool     // the terminal says that it has 0 rows and 0 columns
 	dir     string   // working directory of the runner
 	state   string   // its XDG_STATE_HOME; default a fresh folder
 	env     []string // added to the environment
@@ -61,7 +62,11 @@ func onPty(t *testing.T, o ptyOptions, args ...string) *keyboard {
 		cmd.Stdin = strings.NewReader(o.stdin)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Ctty: 1} // standard output, since standard input is no terminal
 	}
-	master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: ptyRows, Cols: uint16(o.columns)})
+	size := &pty.Winsize{Rows: ptyRows, Cols: uint16(o.columns)}
+	if o.unsized {
+		size = &pty.Winsize{}
+	}
+	master, err := pty.StartWithSize(cmd, size)
 	if err != nil {
 		t.Fatal(err)
 	}

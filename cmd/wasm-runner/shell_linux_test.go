@@ -187,3 +187,24 @@ func TestShell_SQLProcessEnds_GoesOn(t *testing.T) {
 	k.keys("SELECT x AS still FROM kept;\r")
 	k.await(`STILL\r\n1\r\n1 row`)
 }
+
+// TestShell_TerminalWithoutASize_TakesCtrlCAtThePrompt: expect and some containers give a terminal of 0 rows and 0 columns.
+func TestShell_TerminalWithoutASize_TakesCtrlCAtThePrompt(t *testing.T) {
+	if !sql.Available {
+		t.Skip("DuckDB is not in this build")
+	}
+	k := onPty(t, ptyOptions{unsized: true}, "--demo", "sql")
+	k.await(`DuckDB over connections of kind okta\.`)
+	k.await(`sql> `)
+	k.keys("SELECT 'half\r")
+	k.await(`  -> `)
+	k.keys("\x03")
+	k.await(`\^C\r\nsql> `)
+	k.keys("SELECT 41 + 1 AS answer;\r")
+	k.await(`ANSWER\r\n42\r\n1 row`)
+	k.await(`sql> `)
+	k.keys("\x04")
+	if code := k.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}

@@ -127,7 +127,7 @@ func screenCases() []screenCase {
 				k.await(`2 rows, `)
 				k.await(`sql> `)
 				quit(k)
-			}, shows: []string{`^ID`, `^00u`, `^2 rows`}, stopShows: []string{`^sql> `}, stopLeave: quit, freeOfWidth: regexp.MustCompile(`^DuckDB over Okta|^sql> |^  -> `)},
+			}, shows: []string{`^ID`, `^00u`, `^2 rows`}, stopShows: []string{`^sql> `}, stopLeave: quit, freeOfWidth: regexp.MustCompile(`^DuckDB over |^sql> |^  -> `)},
 			screenCase{name: "sql shell, in a statement", args: []string{"sql"}, hold: "/users", reach: func(k *keyboard, _ string) {
 				k.await(`sql> `)
 				k.keys("SELECT count(*) FROM okta.users;\r")
@@ -139,7 +139,7 @@ func screenCases() []screenCase {
 				k.await(`stopped`)
 				k.await(`sql> `)
 				quit(k)
-			}, freeOfWidth: regexp.MustCompile(`^DuckDB over Okta|^sql> `)})
+			}, freeOfWidth: regexp.MustCompile(`^DuckDB over |^sql> `)})
 	}
 	return cases
 }

@@ -37,7 +37,7 @@ type shell struct {
 }
 
 const shellHelp = `  .help               show this help
-  .tables             list the tables; DESCRIBE okta.users lists the columns of one
+  .tables             list the tables; DESCRIBE SCHEMA.TABLE lists the columns of one
   .operations [TEXT]  list the operations that connector_table takes, or those
                       whose name or summary has the text
   .mode MODE          write rows as table, line, csv, json or ndjson; line has a
@@ -76,7 +76,7 @@ func runShell(ctx context.Context, a *cli.App, db *sql.DB, p *printer, s *cli.Se
 	sh.line.SetCtrlCAborts(true)
 	sh.line.SetTabCompletionStyle(liner.TabPrints)
 	sh.line.SetWordCompleter(func(line string, pos int) (string, []string, string) { return sh.complete(ctx, line, pos) })
-	fmt.Fprintf(a.Text(), "DuckDB over Okta. .tables lists the tables, .help lists the commands.\n")
+	fmt.Fprintf(a.Text(), "DuckDB over connections of kind %s. .tables lists the tables, .help lists the commands.\n", s.Module.Manifest().Kind)
 	for {
 		prompt := "sql> "
 		if sh.unfinished != "" {
@@ -102,10 +102,10 @@ func runShell(ctx context.Context, a *cli.App, db *sql.DB, p *printer, s *cli.Se
 	}
 }
 
-// ask reads one line. On a terminal that the editor cannot draw on, Ctrl-C arrives as a signal: ask drops the statement and
-// prompts again.
+// ask reads one line. On a terminal that the editor cannot draw on, or that is too narrow, Ctrl-C arrives as a signal: ask drops
+// the statement and prompts again.
 func (sh *shell) ask(prompt string) (string, error) {
-	if liner.TerminalSupported() {
+	if liner.TerminalSupported() && !term.Narrower(sh.app.Stdout, len(prompt)+editorRoom) {
 		return sh.line.Prompt(prompt)
 	}
 	var dropped atomic.Bool
@@ -130,6 +130,9 @@ func (sh *shell) ask(prompt string) (string, error) {
 	}
 	return line, err
 }
+
+// editorRoom is how many columns the editor needs for what is typed.
+const editorRoom = 10
 
 // take reads one line and runs the statements that it completes. It reports whether to leave the shell.
 func (sh *shell) take(ctx context.Context, line string) (leave bool) {

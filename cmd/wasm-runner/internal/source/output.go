@@ -48,12 +48,12 @@ const perConnection = "{connection}"
 var outFormats = []string{"auto", "ndjson", "bulk", "bulk-create"}
 
 // OutHelp is the part of --help that explains --out.
-const OutHelp = `--out appends to a file and never shortens it, so that other programs can read it meanwhile. If a crash left half a record at
-its end, the rest is added when the record comes again. If it does not come again, the file is renamed and a new one begun.
-Records that are in the last 64 MiB of the file are not written again, with or without a checkpoint. To read them again, name
+const OutHelp = `--out appends to a file and never shortens it, so that other programs can read it meanwhile. If a crash left a partial record at
+its end, the rest is added when the record is written again. If it is not written again, the file is renamed and a new one is
+started. Records that are in the last 64 MiB of the file are not written again, with or without a checkpoint. To read them again, name
 another file. A file whose name ends with .zst is compressed, in one zstd frame for each page.
 
---rotate-size and --rotate-every rename a file to NAME.000001.ndjson and begin a new one. Other programs may rename or delete
+--rotate-size and --rotate-every rename a file to NAME.000001.ndjson and start a new one. Other programs may rename or delete
 the file too: the path is opened again before each page and each checkpoint. SIGHUP opens it at once, and reads the tokens
 again, including that of --out-authorization. New files have mode 0600 less the umask, or exactly --out-mode. A file has one
 writer: a second run with the same --out is an error.
@@ -336,6 +336,7 @@ func openStdout(a *cli.App, checkpoint bool, notice func(string)) (sink.Sink, er
 		return stream, nil
 	}
 	const instead = "standard output is a file that is not empty, which cannot be continued safely: name it with --out instead"
+	const foreign = "standard output is a file with text that is not records, which a checkpoint cannot continue: write the records to a file of their own (--out FILE)"
 	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 	if err != nil { // only Linux has /proc
 		return nil, cli.Usagef("%s", instead)
@@ -344,7 +345,10 @@ func openStdout(a *cli.App, checkpoint bool, notice func(string)) (sink.Sink, er
 		return nil, cli.Usagef("%s (it is no longer at %s)", instead, path)
 	}
 	file, err := filesink.Open(path, filesink.Options{Notice: notice})
-	if err != nil {
+	switch {
+	case errors.Is(err, filesink.ErrForeign): // --out would refuse it too
+		return nil, cli.Usagef("%s: %w", foreign, err)
+	case err != nil:
 		return nil, cli.Usagef("%s: %w", instead, err)
 	}
 	return stdoutFile{file, f}, nil

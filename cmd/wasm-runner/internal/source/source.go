@@ -46,7 +46,7 @@ goes on until SIGINT or SIGTERM. Then it finishes the current page and exits wit
 records there were.
 
 A checkpoint is saved after its page is synced to the file or acknowledged by the service. After a crash nothing is lost. At
-most one page comes again, with the same keys. A checkpoint file belongs to one connection, one operation and one
+most one page is written again, with the same keys. A checkpoint file belongs to one connection, one operation and one
 --source-config, except that page_size may change. A damaged checkpoint, or one of another source, is an error. A lock
 (FILE.lock) stops a second runner from using it. FILE.keys holds the keys of recent records, so that repeats are dropped.
 
@@ -86,7 +86,7 @@ minutes longer than --poll-limit. A restart may help then.
 	f.SortFlags = false
 	f.StringVar(&o.checkpoint, "checkpoint", "", "checkpoint `file`; created if it is missing")
 	f.StringVar(&o.checkpointDir, "checkpoint-dir", "", "`folder` with a checkpoint file for each connection; created if it is missing")
-	f.BoolVar(&o.noCheckpoint, "no-checkpoint", false, "begin anew, and save no checkpoint (not needed with --demo)")
+	f.BoolVar(&o.noCheckpoint, "no-checkpoint", false, "start over, and save no checkpoint (not needed with --demo)")
 	f.StringVar(&o.config, "source-config", "", "input of the operation: `JSON`, @file, or - for stdin")
 	o.add(f)
 	f.BoolVar(&o.once, "once", false, "end when all records are read (default)")

@@ -81,6 +81,16 @@ func Columns(w any) (columns int, ok bool) {
 	return columns, true
 }
 
+// Narrower reports whether w is a terminal that says it has fewer columns. Some say 0.
+func Narrower(w any, columns int) bool {
+	f, isFile := w.(*os.File)
+	if !isFile {
+		return false
+	}
+	has, _, err := term.GetSize(int(f.Fd()))
+	return err == nil && has < columns
+}
+
 // Dumb reports whether a terminal takes no escape codes. name is the value of TERM, which Windows does not set.
 func Dumb(name string) bool {
 	return name == "dumb" || name == "" && runtime.GOOS != "windows"
