@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/compile"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/journal"
 	"github.com/mach5/okta-connector/host/secrets"
@@ -63,7 +64,8 @@ type LoadOptions struct {
 	// ProcessMemory limits the memory of all calls of the process. Default: half of GOMEMLIMIT, of the container's
 	// limit or of the machine's memory, whichever is the smallest, shared by all modules without one.
 	ProcessMemory *ProcessMemory
-	Logger        *slog.Logger // default: discard
+	Compile       compile.Limits // limits what compiling takes; see compile.RunChildIfAsked
+	Logger        *slog.Logger   // default: discard
 }
 
 // Config configures one connection. It has the fields of a connection file, which is flat, and so it is not split.

@@ -21,11 +21,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/compile"
 	"github.com/mach5/okta-connector/host/internal/budget"
 	"github.com/mach5/okta-connector/host/internal/manifest"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
@@ -92,29 +91,16 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	}
 	config.Memory, config.Logger, config.Ceiling = cmp.Or(opts.Memory, defaultMemory), m.log, m.memory
 	if !opts.NoCache {
-		if config.CacheDir, err = m.cacheDir(opts); err != nil {
-			m.log.Warn("no compilation cache: every start compiles the module", "reason", err.Error())
-		}
+		config.CacheDir = compile.CacheDir(opts.CacheDir, m.manifest.Kind, m.log)
 	}
 	var refused sandbox.ModuleError
-	if m.code, err = sandbox.Compile(ctx, bin, wasm, config); errors.As(err, &refused) {
-		return nil, fmt.Errorf("%w: %v", ErrRefused, refused.Reason)
+	<-hashed
+	if m.code, err = compile.Module(ctx, bin, wasm, m.sum, config, opts.Compile); errors.As(err, &refused) {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, refused.Reason)
 	} else if err != nil {
-		return nil, fmt.Errorf("LoadOptions.Memory: %w", err)
+		return nil, err
 	}
 	return m, nil
-}
-
-// cacheDir returns the folder for compiled code. The default depends on the module's kind.
-func (m *Module) cacheDir(opts LoadOptions) (string, error) {
-	if opts.CacheDir != "" {
-		return opts.CacheDir, nil
-	}
-	base, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(base, m.manifest.Kind+"-connector", "wasm"), nil
 }
 
 // ReadConfigSchema returns a module's kind and the JSON Schema of its connections without compiling it. It reads and

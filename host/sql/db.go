@@ -18,6 +18,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/compile"
 	"github.com/mach5/okta-connector/host/internal/child"
 	sqlchild "github.com/mach5/okta-connector/host/sql/internal/child"
 	"github.com/mach5/okta-connector/host/sql/internal/engine"
@@ -46,6 +47,7 @@ type DB struct {
 var asked atomic.Bool
 
 // RunChildIfAsked makes this process the SQL process of another one, if that started it as such, and does not return then.
+// It does the same for the process that compiles modules, as compile.RunChildIfAsked.
 // A program that uses Open calls it first in main, before anything has an effect:
 //
 //	func main() {
@@ -55,6 +57,7 @@ var asked atomic.Bool
 //
 // In tests it is called first in TestMain.
 func RunChildIfAsked() {
+	compile.RunChildIfAsked()
 	if child.Asked(child.SQL) {
 		os.Exit(sqlchild.Main())
 	}

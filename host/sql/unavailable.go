@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+
+	"github.com/mach5/okta-connector/host/compile"
 )
 
-// RunChildIfAsked does nothing: there is no SQL process.
-func RunChildIfAsked() {}
+// RunChildIfAsked is compile.RunChildIfAsked: there is no SQL process.
+func RunChildIfAsked() { compile.RunChildIfAsked() }
 
 // Available reports whether DuckDB is in this build.
 const Available = false

@@ -50,10 +50,18 @@ var sections = [...]struct {
 // later proposal is an error. It allocates for the bytes that are there, never for what a count claims, and no more
 // than the limits of this package. The module's bytes must not change while the result is in use.
 func Parse(wasm []byte) (*Module, error) {
+	p, err := parse(wasm)
+	if err != nil {
+		return nil, err
+	}
+	return p.module, nil
+}
+
+func parse(wasm []byte) (*parser, error) {
 	if err := checkHeader(wasm); err != nil {
 		return nil, err
 	}
-	p := parser{module: &Module{Size: len(wasm)}}
+	p := &parser{module: &Module{Size: len(wasm)}}
 	file := reader{b: wasm, pos: len(magic) + len(version), end: len(wasm), section: "module"}
 	for last := 0; file.pos < file.end; {
 		at := file.pos
@@ -82,7 +90,7 @@ func Parse(wasm []byte) (*Module, error) {
 			return nil, s.err
 		}
 	}
-	return p.module, nil
+	return p, nil
 }
 
 func checkHeader(wasm []byte) error {

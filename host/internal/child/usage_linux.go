@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 )
 
 // MemoryGauge measures the memory of a process. The zero value measures nothing.
@@ -48,4 +49,20 @@ func (m *MemoryGauge) Close() {
 	if m != nil && m.file != nil {
 		_ = m.file.Close() // read only
 	}
+}
+
+// TimeUsed returns how much processor time a process has used. ok is false if that is not known.
+func TimeUsed(pid int) (used time.Duration, ok bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:]) // from the third field on
+	if len(fields) < 13 {
+		return 0, false
+	}
+	user, err := strconv.ParseInt(string(fields[11]), 10, 64)
+	system, err2 := strconv.ParseInt(string(fields[12]), 10, 64)
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on every architecture that Go knows
+	return time.Duration(user+system) * tick, err == nil && err2 == nil
 }
