@@ -17,6 +17,7 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance"
 	"github.com/mach5/okta-connector/host/sql"
 	"github.com/mach5/okta-connector/internal/figures"
+	"github.com/mach5/okta-connector/internal/openapi/orgs"
 )
 
 // hostCommand is the command of another host to attack, see conformance.Start.
@@ -119,7 +120,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(orgs.Main(m))
 }
 
 // counts are the resources that an attack could leave behind.
