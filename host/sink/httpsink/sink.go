@@ -56,6 +56,9 @@ type Options struct {
 	Patience time.Duration
 	// Timeout is the time limit of one request. Default a minute.
 	Timeout time.Duration
+	// Grace is how long a request goes on after the caller's context has ended, to learn whether it was accepted. Default 10
+	// seconds. The records of a request without an answer are sent again by the next run.
+	Grace   time.Duration
 	RootCAs *x509.CertPool // default those of the system
 	// Plaintext allows http to another machine. Anyone on the network path can read the records. An authorization is
 	// never sent over http to another machine.
@@ -120,6 +123,9 @@ func New(address string, o Options) (*Sink, error) {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute
+	}
+	if o.Grace == 0 {
+		o.Grace = 10 * time.Second
 	}
 	if o.Waiting == nil {
 		o.Waiting = func(error, time.Duration) {}
@@ -370,8 +376,11 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 		body = s.append(body, &batch[i])
 	}
 	s.last = len(body)
-	// The end of ctx does not stop a request that has begun: the sink must know whether it was accepted.
-	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, s.url.String(), bytes.NewReader(body))
+	// The end of ctx does not stop a request that has begun at once: the sink should know whether it was accepted.
+	waiting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(s.opts.Grace, stop) })()
+	req, err := http.NewRequestWithContext(waiting, http.MethodPost, s.url.String(), bytes.NewReader(body))
 	if err != nil {
 		return batch, nil, err
 	}

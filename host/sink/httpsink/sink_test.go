@@ -445,3 +445,28 @@ func TestWrite_EarlyAnswer_MixesNoBodies(t *testing.T) {
 		})
 	}
 }
+
+// TestWrite_ServiceThatNeverAnswers_EndsAfterTheGrace: the end of the context must not wait for the whole timeout of a request.
+func TestWrite_ServiceThatNeverAnswers_EndsAfterTheGrace(t *testing.T) {
+	arrived, release := make(chan struct{}, 1), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	}))
+	defer server.Close()
+	defer close(release)
+	s, err := New(server.URL, Options{Form: NDJSON, Timeout: time.Hour, Grace: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	err = s.Write(ctx, sinktest.Numbered(0, 1))
+	if !errors.Is(err, sink.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
