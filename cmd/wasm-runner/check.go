@@ -342,7 +342,7 @@ func join(classes []abi.Class) string {
 
 // encode prints a value as JSON.
 func encode(a *cli.App, v any) error {
-	enc := json.NewEncoder(a.Stdout)
+	enc := json.NewEncoder(a.Output())
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }

@@ -93,7 +93,7 @@ func (o *describeOptions) run(ctx context.Context) error {
 		_, err = a.Stdout.Write([]byte(narrow(a, term.EachLine(text.String()))))
 		return err
 	}
-	_, err = a.Stdout.Write(text.Bytes())
+	_, err = a.Output().Write(text.Bytes())
 	return err
 }
 

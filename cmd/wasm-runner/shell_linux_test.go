@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
@@ -206,5 +207,26 @@ func TestShell_TerminalWithoutASize_TakesCtrlCAtThePrompt(t *testing.T) {
 	k.keys("\x04")
 	if code := k.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestSQL_HostileTextAtATerminal_IsEscapedInEveryFormat: a pipe gets the exact data.
+func TestSQL_HostileTextAtATerminal_IsEscapedInEveryFormat(t *testing.T) {
+	if !sql.Available {
+		t.Skip("DuckDB is not in this build")
+	}
+	const query = "SELECT chr(27) || ']0;pwned' || chr(7) || chr(155) || '31m' || chr(8238) || 'evil' AS x"
+	for _, format := range rows.Formats() {
+		k := onPty(t, ptyOptions{}, "--demo", "sql", query, "--format", format)
+		if code := k.wait(); code != 0 {
+			t.Errorf("%s: exit code %d", format, code)
+		}
+		raw := k.raw()
+		if !strings.Contains(raw, "pwned") || !strings.Contains(raw, "evil") || strings.ContainsAny(raw, "\x1b\a\u009b\u202e") {
+			t.Errorf("%s: %q", format, raw)
+		}
+	}
+	if got := runIn(t, t.TempDir(), module(t), "", nil, "--demo", "sql", query, "--format", "csv"); got.stdout != "x\n\x1b]0;pwned\a\u009b31m\u202eevil\n" {
+		t.Errorf("through a pipe: %q", got.stdout)
 	}
 }

@@ -42,6 +42,15 @@ type Streams struct {
 	Stdout, Stderr io.Writer
 }
 
+// Output returns where records and results go: standard output. At a terminal it escapes what could move the cursor or change the
+// direction of writing, because the text may be hostile. A file or pipe gets the exact bytes.
+func (a *App) Output() io.Writer {
+	if _, is := term.Columns(a.Stdout); is {
+		return term.NewPlainLines(a.Stdout)
+	}
+	return a.Stdout
+}
+
 // signals holds how signals reach a command.
 type signals struct {
 	ctx       context.Context // ends with the first signal

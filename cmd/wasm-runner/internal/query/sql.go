@@ -184,7 +184,7 @@ func (o *sqlOptions) run(ctx context.Context) error {
 		return err
 	}
 	p := o.printer
-	p.out = bufio.NewWriter(a.Stdout)
+	p.out = bufio.NewWriter(a.Output())
 	if interactive {
 		err = runShell(ctx, a, db, &p, s)
 	} else {

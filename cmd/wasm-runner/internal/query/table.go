@@ -109,7 +109,7 @@ func (o *tableOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(a.Stdout)
+	out := bufio.NewWriter(a.Output())
 	w := rows.New(o.format, out, read.Columns(), rows.Layout{Named: o.columns != nil, Ranked: display.columns != nil, Room: room, Warn: a.Warnf,
 		More: "name the columns you want with --columns, or use --format csv"})
 	some := false

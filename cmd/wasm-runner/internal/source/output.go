@@ -326,7 +326,7 @@ func readFirst(ctx context.Context, from httpsink.Authorizer, ref string) (secre
 // openStdout opens standard output. With a checkpoint, a file that is not empty is continued as --out is: an earlier run may
 // have ended within a record.
 func openStdout(a *cli.App, checkpoint bool, notice func(string)) (sink.Sink, error) {
-	stream := sink.NewStream("standard output", a.Stdout)
+	stream := sink.NewStream("standard output", a.Output())
 	f, ok := a.Stdout.(*os.File)
 	if !ok || !checkpoint || a.Flags.Demo {
 		return stream, nil
