@@ -104,6 +104,9 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 			return fail("approve: %q cannot be approved; use write, destructive or privileged", g)
 		}
 	}
+	if err := m.manifest.CheckConfig(cfg, opts.Secrets != nil); err != nil {
+		return fail("%w", err)
+	}
 	if opts.Secrets == nil {
 		opts.Secrets = secrets.Default{}
 	}
@@ -113,11 +116,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 	if opts.Sleep == nil {
 		opts.Sleep = pacing.System{}.Sleep
 	}
-	log := opts.Logger
-	if log == nil {
-		log = m.log
-	}
-	log = log.With("connection", cfg.Name)
+	log := cmp.Or(opts.Logger, m.log).With("connection", cfg.Name)
 	secret := credential.New(opts.Secrets, cfg.TokenSecretRef, log)
 	token, err := secret.Refresh(ctx)
 	if err != nil && !opts.AwaitToken {

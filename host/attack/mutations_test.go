@@ -35,7 +35,6 @@ var hostMutations = []mutation{
 	{"manifest content", "some surface", []edit{never("abi/manifest.go", "len(o.Surfaces) == 0")}, ""},
 	{"manifest content", "a known surface", []edit{dropIn("abi/manifest.go", "default:\n\t\t\treturn fmt.Errorf(\"surface %q must be axon, ingest or sql\", s)", "return fmt.Errorf(\"surface %q must be axon, ingest or sql\", s)")}, ""},
 	{"manifest content", "a known idempotency", []edit{drop("abi/manifest.go", "return fmt.Errorf(\"idempotency %q must be safe, idempotent, verified or keyed\", o.Idempotency)")}, ""},
-	{"manifest content", "an input schema", []edit{never("abi/manifest.go", "len(o.InputSchema) == 0 || string(o.InputSchema) == \"null\"")}, ""},
 	{"schema subset", "the subset", []edit{neverIn("abi/manifest.go", "subset.Check(o.InputSchema); err != nil", "err != nil")}, ""},
 	{"schema of connections", "the subset", []edit{neverIn("abi/manifest.go", "subset.Check(m.ConfigSchema); err != nil", "err != nil")}, ""},
 	{"input numbers", "their size", []edit{swap("host/internal/input/schema.go", "WideNumber(input); wide {", "WideNumber(input); wide && !DOWN {")}, ""},
@@ -112,7 +111,7 @@ var hostMutations = []mutation{
 	{"input shape", "its size", []edit{never("host/internal/input/schema.go", "len(input) > Max")}, ""},
 	{"input shape", "its depth", []edit{never("host/internal/input/schema.go", "strictjson.Depth(input) > MaxDepth")}, ""},
 	{"input shape", "an object", []edit{swap("host/internal/input/schema.go", "if !ok {\n\t\treturn nil, fmt.Errorf(`the input", "if DOWN {\n\t\treturn fields, nil\n\t}\n\tif !ok {\n\t\treturn nil, fmt.Errorf(`the input")}, ""},
-	{"input schema", "the schema", []edit{neverIn("host/internal/input/schema.go", "err := c.schema.Validate(doc); err != nil", "err != nil")}, ""},
+	{"input schema", "the schema", []edit{swap("host/internal/input/schema.go", "err := c.schema.Validate(v)\n", "err := c.schema.Validate(v)\n\tif DOWN {\n\t\treturn nil\n\t}\n")}, ""},
 	{"input schema", "formats", []edit{drop("host/internal/input/schema.go", "c.AssertFormat()")}, ""},
 	{"unique members", "a member once", []edit{neverIn("host/internal/input/schema.go", "DuplicateKey(input); twice {", "twice")}, ""},
 	{"checkpoints", "their size", []edit{never("host/source.go", "len(checkpoint) > MaxCheckpoint")}, ""},
@@ -351,7 +350,7 @@ var hostMutations = []mutation{
 //   - IPv4-mapped, NAT64 and 6to4 addresses: each is in two of the lists.
 //   - A duplicate field in a connection file: the YAML parser refuses it.
 //   - A schema that refers to another document: the subset has no such references, so the loader of nothing is never asked.
-//     The sizes, depths and numbers in subset.Check: ParseManifest checks the whole manifest first. A schema's duplicates, too.
+//     A missing schema is not in the subset either. The sizes, depths and numbers in subset.Check: ParseManifest checks the whole manifest first. A schema's duplicates, too.
 //   - The grant before the input is looked at: it is checked again with the class of the input.
 //   - net/http's own repeats of a write (egress/sent.go): this needs an HTTP/2 server, see egress/http2_test.go.
 

@@ -51,7 +51,7 @@ type compiled struct {
 	cost   subset.Cost
 }
 
-// New returns a schema, which is compiled when it is first used. The text must be in the subset that the ABI allows.
+// New returns a schema, which is compiled when it is first used. name is that of the operation, for messages. The text must be in the subset that the ABI allows.
 // sibling returns the name of another operation on the same kind of object that takes a field, or "". It improves the
 // message about an unknown field.
 func New(name string, text json.RawMessage, sibling func(field string) string) *Schema {
@@ -59,7 +59,7 @@ func New(name string, text json.RawMessage, sibling func(field string) string) *
 	s.compile = sync.OnceValues(func() (*compiled, error) {
 		c, err := compile(text)
 		if err != nil {
-			return nil, SchemaError{fmt.Errorf("operation %s: its input_schema: %w", name, err)}
+			return nil, SchemaError{fmt.Errorf("schema of %s: %w", name, err)}
 		}
 		return c, nil
 	})
@@ -138,14 +138,24 @@ func (s *Schema) Check(input json.RawMessage) (fields map[string]any, err error)
 	if p := c.cost.Pattern; p > 0 && len(input) > maxSteps/p {
 		return nil, fmt.Errorf("the input has %d bytes, and the patterns of %s allow at most %d", len(input), s.name, maxSteps/p)
 	}
-	if err := c.schema.Validate(doc); err != nil {
-		var v *jsonschema.ValidationError
-		if errors.As(err, &v) {
-			return nil, errors.New(strings.Join(s.explain(v, c.schema.Description), "; "))
-		}
-		return nil, err
+	return fields, s.validate(c, doc)
+}
+
+// Validate validates a value of bounded size. The error names each wrong field.
+func (s *Schema) Validate(v any) error {
+	c, err := s.compile()
+	if err != nil {
+		return err
 	}
-	return fields, nil
+	return s.validate(c, v)
+}
+
+func (s *Schema) validate(c *compiled, v any) error {
+	err := c.schema.Validate(v)
+	if wrong, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
+		return errors.New(strings.Join(s.explain(wrong, c.schema.Description), "; "))
+	}
+	return err
 }
 
 // explain turns a tree of violations into one line for each field, and one line about combinations of fields, for which it

@@ -28,6 +28,7 @@ type Manifest struct {
 	Raw         []byte   // as the module has it
 	TimeLayouts []string // layouts for package time, in addition to RFC 3339
 	byName      map[string]*Operation
+	config      *input.Schema // of connections
 }
 
 // Operation is an operation of a manifest.
@@ -52,6 +53,10 @@ func Read(bin *wasmbin.Module, minor0 json.RawMessage) (*Manifest, error) {
 	var err error
 	if m.Manifest, err = abi.ParseManifest(m.Raw, minor0); err != nil {
 		return nil, err
+	}
+	m.config = input.New("config_schema", m.ConfigSchema, nil)
+	if err := m.config.Compile(); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	if err := m.Missing(abi.Features()); err != nil {
 		return nil, err
