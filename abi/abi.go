@@ -174,6 +174,7 @@ const (
 	SendRedirect    SendCode = "redirect"     // the service responded with a redirect, which is never followed
 	SendRateLimited SendCode = "rate_limited" // the bucket is empty until after the deadline
 	SendCeiling     SendCode = "ceiling"      // the connection's own ceiling blocks the write; RetryAfterMS says how long
+	SendGuarded     SendCode = "guarded"      // a guard of the endpoint does not hold, and the call is not of its class; see Response.Guard
 	SendCanceled    SendCode = "canceled"     // the caller canceled the call
 	SendLimit       SendCode = "limit"        // the call has no requests left
 	SendTainted     SendCode = "tainted"      // the response contained the connection's token and was discarded

@@ -86,10 +86,13 @@ type Guard struct {
 	Blank string `json:"blank,omitempty"`
 	// Path leads to the part of the response to check: object keys joined by dots. Empty is the whole response.
 	Path string `json:"path,omitempty"`
+	// Statuses are statuses with which the guard holds as well: refusals by the service, for a token that is refused
+	// the guarded request too.
+	Statuses []int `json:"statuses,omitempty"`
 	// Class is the class of the request if the guard does not hold.
 	Class Class `json:"class"`
 }
 
-// GuardEmpty holds if the response is a 200 with an empty array, null or nothing at Path. For any other response, the
-// request has the guard's Class.
+// GuardEmpty holds if the response is a 200 with an empty array, null or nothing at Path and no next link, or an error
+// of the service with one of Statuses. For any other response, the request has the guard's Class.
 const GuardEmpty = "empty"

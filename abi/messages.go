@@ -140,7 +140,8 @@ func ResponseHeaders() []string {
 	return []string{"date", "etag", "link", "retry-after"}
 }
 
-// Response is the output of http_send: a status, or an error and nothing else.
+// Response is the output of http_send: a status, or an error. Only the error SendGuarded comes with a response, which is
+// that to the guard's read.
 type Response struct {
 	Status  int                 `json:"status,omitempty"`
 	Headers map[string][]string `json:"headers,omitempty"` // only those of ResponseHeaders and Manifest.ResponseHeaders
@@ -150,6 +151,9 @@ type Response struct {
 	// Planned says that the call is a plan and the write was not sent. The guest must treat it as done.
 	Planned bool       `json:"planned,omitempty"`
 	Error   *SendError `json:"error,omitempty"`
+	// Guard has the blanks of the guard's read, by name, if Error is SendGuarded. Status, Headers, Body and Length are
+	// then of the response to that read.
+	Guard map[string]string `json:"guard,omitempty"`
 }
 
 // EmitSummary is the output of records_emit.

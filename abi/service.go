@@ -240,6 +240,11 @@ func (g Guard) check(o *Operation, e Endpoint) error {
 	case !slices.Contains(o.Classes(), g.Class) || !g.Class.Allows(e.Method()):
 		return fmt.Errorf("guard: class %q must be one that the operation has and its method allows", g.Class)
 	}
+	for _, status := range g.Statuses {
+		if status < 400 || status > 499 || status == 408 || status == 429 {
+			return fmt.Errorf("guard: status %d must be a refusal that lasts: 400 to 499, but not 408 or 429", status)
+		}
+	}
 	blanks := e.blanks()
 	for _, b := range read.blanks() {
 		if b != g.Blank && !slices.Contains(blanks, b) {

@@ -228,9 +228,30 @@ func (m *Manifest) fill(older json.RawMessage) error {
 		from := &part.Operations[i]
 		if to := m.operation(from.Name); to != nil {
 			to.Backfill = from.Backfill
+			if err := to.guardLike(from); err != nil {
+				return err
+			}
 		}
 	}
 	return m.checkService()
+}
+
+// guardLike sets the guards of another operation's endpoints on the same endpoints.
+func (o *Operation) guardLike(from *Operation) error {
+	for _, e := range from.Endpoints {
+		for i := range o.Endpoints {
+			if o.Endpoints[i].Endpoint != e.Endpoint {
+				continue
+			}
+			for _, g := range e.Guards {
+				if err := g.check(o, o.Endpoints[i]); err != nil {
+					return err
+				}
+			}
+			o.Endpoints[i].Guards = e.Guards
+		}
+	}
+	return nil
 }
 
 // ofMinor1 returns the name of the first member that minor version 0 does not have, or "".

@@ -171,9 +171,8 @@ func writeJSON(m *sandbox.Messages, v any) uint64 {
 
 // send implements http_send. It checks the request against the grants, inserts the token, and sends the request.
 func (c *call) send(ctx context.Context, raw []byte) abi.Response {
-	if c.sends++; c.sends > c.conn.limits.Requests { // refused ones count too, or a guest could send them without limit
-		return refused(abi.SendLimit, fmt.Sprintf("the call has made %d requests (limits.requests of the connection): ask for less at once, or raise the limit",
-			c.conn.limits.Requests))
+	if over := c.countSend(); over != nil { // refused ones count too, or a guest could send them without limit
+		return abi.Response{Error: over}
 	}
 	var req abi.Request
 	dec := json.NewDecoder(bytes.NewReader(raw))
@@ -181,7 +180,7 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 	if err := dec.Decode(&req); err != nil {
 		return refused(abi.SendMalformed, "the request does not follow the ABI: "+err.Error())
 	}
-	endpoint, err := c.grant(&req)
+	endpoint, err := c.op.Grant(&req, c.class)
 	if err != nil {
 		c.violate("endpoint_not_granted", err.Error())
 		return refused(abi.SendDenied, err.Error())
@@ -191,14 +190,29 @@ func (c *call) send(ctx context.Context, raw []byte) abi.Response {
 		c.violate("secret_misused", err.Error())
 		return refused(abi.SendDenied, err.Error())
 	}
+	if out := c.passGuards(ctx, endpoint, &req); out != nil {
+		return *out
+	}
 	if endpoint.Method() != http.MethodGet {
 		if out := c.write(ctx, *endpoint, &req); out != nil {
 			return *out
 		}
-	}
-	if endpoint.Method() != http.MethodGet {
 		c.writes.sending = true
 	}
+	return c.exchanged(ctx, endpoint, req, signed)
+}
+
+// countSend counts a request. It returns an error for one above the limit.
+func (c *call) countSend() *abi.SendError {
+	if c.sends++; c.sends > c.conn.limits.Requests {
+		return &abi.SendError{Code: abi.SendLimit, Message: fmt.Sprintf("the call has made %d requests (limits.requests of the connection): ask for less at once, or raise the limit",
+			c.conn.limits.Requests)}
+	}
+	return nil
+}
+
+// exchanged sends a request that is allowed, keeps its response, and records what happened.
+func (c *call) exchanged(ctx context.Context, endpoint *abi.Endpoint, req abi.Request, signed bool) abi.Response {
 	started := time.Now()
 	resp, sendErr := c.exchange(ctx, *endpoint, req, signed)
 	out, meta := c.answer(ctx, endpoint, &req, resp, sendErr)

@@ -5,27 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/gate"
-	"github.com/mach5/okta-connector/host/journal"
 )
-
-// ceilings returns the connection's limits on the number of writes.
-func (c *Connection) ceilings() []journal.Ceiling {
-	var all []journal.Ceiling
-	if n := c.config.MaxWritesPerMinute; n > 0 {
-		all = append(all, journal.Ceiling{Kind: "write", Most: n, Window: time.Minute})
-	}
-	if n := c.config.MaxDestructivePerHour; n > 0 {
-		all = append(all, journal.Ceiling{Kind: string(abi.Destructive), Most: n, Window: time.Hour})
-	}
-	return all
-}
 
 // underCeilings counts a write and returns an error if a ceiling is reached. It uses the service's clock, since the
 // local one may jump.
 func (c *call) underCeilings(ctx context.Context) error {
-	ceilings := c.conn.ceilings()
+	ceilings := gate.Ceilings(c.conn.config.MaxWritesPerMinute, c.conn.config.MaxDestructivePerHour)
 	if len(ceilings) == 0 {
 		return nil
 	}

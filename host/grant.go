@@ -1,28 +1,25 @@
 package host
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/internal/excerpt"
+	"github.com/mach5/okta-connector/host/internal/guard"
 )
 
-// grant finds the request's endpoint among those of the operation, and checks the request's class against the call's.
-// A class bounds effects: with input of class write, no endpoint that is destructive is allowed.
-func (c *call) grant(req *abi.Request) (*abi.Endpoint, error) {
-	e := c.op.Granted[req.Endpoint]
-	if e == nil {
-		return nil, fmt.Errorf("endpoint %q is not granted to %s", excerpt.Of(req.Endpoint), c.op.Name)
+// passGuards makes the reads of an endpoint's guards. If it returns a response, the request must not be sent.
+func (c *call) passGuards(ctx context.Context, e *abi.Endpoint, req *abi.Request) *abi.Response {
+	out, err := guard.Call{Class: c.class, ErrorCode: c.answers.ErrorCode, Body: c.answers.Read, Send: func(read abi.Request) abi.Response {
+		if over := c.countSend(); over != nil {
+			return abi.Response{Error: over}
+		}
+		return c.exchanged(ctx, c.op.Granted[read.Endpoint], read, true)
+	}}.Pass(e, req)
+	if err != nil {
+		c.violate("guard_evaded", err.Error())
 	}
-	class, err := c.op.RequestClass(e, req.Body)
-	if class == abi.ClassOfInput {
-		class = c.class
+	if out != nil {
+		c.requests = append(c.requests, abi.RequestMeta{Endpoint: e.Endpoint, Error: out.Error.Code})
 	}
-	switch {
-	case err != nil:
-		return nil, err
-	case class != abi.Read && class != c.class || !c.class.Allows(e.Method()):
-		return nil, fmt.Errorf("a request to %q is of class %s, and the call is of class %s", e.Endpoint, class, c.class)
-	}
-	return e, nil
+	return out
 }

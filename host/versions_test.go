@@ -51,13 +51,16 @@ func TestLoad_OfALaterMinorVersion_IgnoresUnknownMembers(t *testing.T) {
 	}
 }
 
-func TestLoad_WithAGuard_IsRefused(t *testing.T) {
-	m := newTiny()
-	m.manifest[0] = changed(t, func(m *abi.Manifest) {
-		m.Operations[1].Endpoints[1].Guards = []abi.Guard{{Kind: abi.GuardEmpty, Read: "GET /api/v1/users/{id}", Each: "users", Blank: "id", Class: abi.Write}}
-	})
-	if err := load(t, m.bytes(t), host.LoadOptions{NoCache: true}); !errors.Is(err, host.ErrRefused) || !strings.Contains(err.Error(), `guard of kind "empty", which this host does not know`) {
-		t.Error(err)
+func TestLoad_WithAGuard_IsRefusedIfTheKindIsUnknown(t *testing.T) {
+	for kind, known := range map[string]bool{abi.GuardEmpty: true, "full": false} {
+		m := newTiny()
+		m.manifest[0] = changed(t, func(m *abi.Manifest) {
+			m.Operations[1].Endpoints[1].Guards = []abi.Guard{{Kind: kind, Read: "GET /api/v1/users/{id}", Each: "users", Blank: "id", Class: abi.Write}}
+		})
+		err := load(t, m.bytes(t), host.LoadOptions{NoCache: true})
+		if known != (err == nil) || !known && (!errors.Is(err, host.ErrRefused) || !strings.Contains(err.Error(), `guard of kind "full", which this host does not know`)) {
+			t.Errorf("%s: %v", kind, err)
+		}
 	}
 }
 

@@ -29,6 +29,8 @@ type Change struct {
 	// Refused returns the result for a refusal, such as Unchanged for a repeat that the service calls an error. Nil
 	// keeps it.
 	Refused func(Result) Result
+	// Guarded returns the result for a write that was not sent, because a guard does not hold. Nil fails.
+	Guarded func(guard hostcall.Response) Result
 	// Look reads back whether the wanted state holds, and returns the output if it does. It must not return Holds for a
 	// state that may have been there before the write.
 	Look func() (Reading, Result)
@@ -118,6 +120,8 @@ func (c *Call) sendChange(ch Change) Result {
 			c.Wrote = true
 			return Result{Outcome: abi.Succeeded}
 		}
+	case resp.Guard.Exists() && ch.Guarded != nil:
+		return ch.Guarded(resp)
 	case !c.uncertain(resp):
 		r := c.Failure(resp, ch.Type, ch.Noun)
 		if ch.Refused != nil {

@@ -223,7 +223,7 @@ func SendFailure(e *abi.SendError) Result {
 	case unsendableInput:
 		outcome = abi.Invalid
 	case unsendableAnswer:
-	case unsendableWiring, abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge:
+	case unsendableWiring, abi.SendDenied, abi.SendMalformed, abi.SendLimit, abi.SendTooLarge, abi.SendGuarded:
 		outcome = abi.Failed
 	case abi.SendRedirect, abi.SendTLS:
 		outcome = abi.Unavailable

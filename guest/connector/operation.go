@@ -156,12 +156,7 @@ func (op *Operation) schema() string {
 
 // On reports whether the operation is on a surface.
 func (op *Operation) On(s abi.Surface) bool {
-	for _, have := range op.Surfaces {
-		if have == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(op.Surfaces, s)
 }
 
 // pager returns the function that reads pages, or nil if the operation reads none.

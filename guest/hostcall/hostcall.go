@@ -65,6 +65,8 @@ type Response struct {
 	Planned bool
 	Err     *abi.SendError
 	Emitted *Summary // result of Request.Emit; nil if the host emitted nothing
+	// Guard has the blanks of the guard's read if Err is abi.SendGuarded. The response is then that to this read.
+	Guard jsonval.Value
 
 	headers jsonval.Value
 }
@@ -109,19 +111,19 @@ func (h Host) Send(req Request) Response {
 	if err != nil {
 		return Response{Err: &abi.SendError{Code: abi.SendMalformed, Message: "the host's answer is not JSON", Sent: true}}
 	}
+	resp := Response{Planned: v.Get("planned").True(), Status: int(v.Get("status").Int()), Body: uint64(v.Get("body").Int()), Length: v.Get("length").Int(),
+		Guard: v.Get("guard"), headers: v.Get("headers")}
 	if e := v.Get("error"); e.Exists() {
-		return Response{Err: &abi.SendError{Code: abi.SendCode(e.Get("code").Str()), Message: e.Get("message").Str(),
+		resp.Err = &abi.SendError{Code: abi.SendCode(e.Get("code").Str()), Message: e.Get("message").Str(),
 			Lasting: e.Get("lasting").True(), Sent: e.Get("sent").True(), RetryAfterMS: e.Get("retry_after_ms").Int(),
 			Status: int(e.Get("status").Int()), RequestID: e.Get("request_id").Str(),
-			UpstreamCode: e.Get("upstream_code").Str(), UpstreamSummary: e.Get("upstream_summary").Str()}}
+			UpstreamCode: e.Get("upstream_code").Str(), UpstreamSummary: e.Get("upstream_summary").Str()}
 	}
-	var emitted *Summary
 	if e := v.Get("emitted"); e.Exists() {
 		s := summary(e)
-		emitted = &s
+		resp.Emitted = &s
 	}
-	return Response{Emitted: emitted, Planned: v.Get("planned").True(), Status: int(v.Get("status").Int()), Body: uint64(v.Get("body").Int()), Length: v.Get("length").Int(),
-		headers: v.Get("headers")}
+	return resp
 }
 
 // queryJSON writes a query as pairs of name and value.
@@ -218,6 +220,9 @@ func summary(v jsonval.Value) Summary {
 
 // Signs reports whether the host supports Request.Sign. Otherwise a request needs the header of Credential.
 func (h Host) Signs() bool { return h.has(abi.FeatureSign) }
+
+// Guards reports whether the host makes the reads of Endpoint.Guards. Otherwise the connector must.
+func (h Host) Guards() bool { return h.has(abi.FeatureGuards) }
 
 // EmitRecord emits one record by value.
 func (h Host) EmitRecord(json string) bool { return h.imports.RecordEmit(json) }

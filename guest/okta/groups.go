@@ -135,7 +135,7 @@ var groupOperations = []connector.Operation{
 		Example:   `{"group":"Engineering"}`,
 		Key:       "id",
 		Rejects:   "admin_group ambiguous app_group built_in_group own_account",
-		Endpoints: []*abi.Endpoint{&getGroup, &getGroups, &getGroupRoles, &getGroupRules, &getMe, &getUserGroups, connector.WithClass(abi.ClassOfInput, &deleteGroup)},
+		Endpoints: []*abi.Endpoint{&getGroup, &getGroups, &getGroupRoles, &getGroupRules, &getMe, &getUserGroups, adminGuarded(&deleteGroup)},
 		Do:        removeGroup,
 	},
 	{
@@ -149,7 +149,7 @@ var groupOperations = []connector.Operation{
 		Inputs:      []connector.Input{groupInput, targetInput, adminGroupInput},
 		Example:     `{"group":"Engineering","user":"alan.turing@example.com"}`,
 		Rejects:     "admin_group ambiguous app_group built_in_group short_name",
-		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups, &getUser, &getUsers, &getUserGroups, &getGroupRoles, connector.WithClass(abi.ClassOfInput, &putGroupMember)},
+		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups, &getUser, &getUsers, &getUserGroups, &getGroupRoles, adminGuarded(&putGroupMember)},
 		Do:          func(c *connector.Call) connector.Result { return setMember(c, true) },
 	},
 	{
@@ -163,13 +163,25 @@ var groupOperations = []connector.Operation{
 		Inputs:      []connector.Input{groupInput, targetInput, adminGroupInput},
 		Example:     `{"group":"Engineering","user":"ada.lovelace@example.com"}`,
 		Rejects:     "admin_group ambiguous app_group built_in_group own_account short_name",
-		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups, &getUser, &getUsers, &getUserGroups, &getGroupRoles, &getGroupRules, &getMe, connector.WithClass(abi.ClassOfInput, &deleteGroupMember)},
+		Endpoints:   []*abi.Endpoint{&getGroup, &getGroups, &getUser, &getUsers, &getUserGroups, &getGroupRoles, &getGroupRules, &getMe, adminGuarded(&deleteGroupMember)},
 		Do:          func(c *connector.Call) connector.Result { return setMember(c, false) },
 	},
 }
 
 // adminGroupRule makes a change of a group with administrator roles privileged: its members have these roles.
 var adminGroupRule = abi.ClassRule{Field: "admin_group", Equals: "true", Class: abi.Privileged}
+
+// adminGuarded returns e, which changes the members of the group in its path, with the class of the input. The host
+// checks first that the group has no administrator roles (RATIONALE.md).
+func adminGuarded(e *abi.Endpoint) *abi.Endpoint {
+	return guardedBy(e, abi.Guard{Kind: abi.GuardEmpty, Read: getGroupRoles.Endpoint, Statuses: []int{401, 403, 404}, Class: abi.Privileged})
+}
+
+func guardedBy(e *abi.Endpoint, g abi.Guard) *abi.Endpoint {
+	guarded := *connector.WithClass(abi.ClassOfInput, e)
+	guarded.Guards = []abi.Guard{g}
+	return &guarded
+}
 
 var adminGroupInput = connector.BoolInput("admin_group", "confirms a change of a group with administrator roles, which makes the call privileged; "+
 	"without it, such a group is rejected with its roles")
@@ -395,27 +407,51 @@ func checkOktaMastered(g jsonval.Value, what string) *connector.Result {
 
 // checkAdminGroup refuses a change of membership in a group with administrator roles unless the input confirms it,
 // since every member has these roles. If the token may not read roles, the change is sent. Okta lets only super
-// administrators change such groups, and they may read roles (RATIONALE.md).
+// administrators change such groups, and they may read roles (RATIONALE.md). A host with guards does this instead.
 func checkAdminGroup(c *connector.Call, id, name, what string) *connector.Result {
-	if c.Input.Get("admin_group").True() {
+	if c.Guards() || c.Input.Get("admin_group").True() {
 		return nil
 	}
 	held, failed := rolesHeld(c, id)
 	if failed != nil || held == nil {
 		return failed
 	}
+	return refuseAdminGroup(id, name, what, "gives its members administrator roles ("+strings.Join(held, ", ")+")")
+}
+
+// byGuard returns the result for a write that a guard kept back. resp is the response to the guard's read of a group's
+// roles. name is the group's, or empty.
+func byGuard(c *connector.Call, resp hostcall.Response, write hostcall.Request, name, what string) connector.Result {
+	resp.Err = nil
+	held, failed := heldIn(c, resp)
+	if failed == nil {
+		why := "gives its members administrator roles (" + strings.Join(held, ", ") + ")"
+		if held == nil {
+			why = "may give its members administrator roles, which cannot be read"
+		}
+		failed = refuseAdminGroup(resp.Guard.Get("groupId").Str(), name, what, why)
+	}
+	return *failed.Withholding(write.Endpoint, write.Path)
+}
+
+func refuseAdminGroup(id, name, what, why string) *connector.Result {
 	if name != "" {
 		id = jsonval.Quote(name) + " (" + id + ")"
 	}
-	r := connector.Refuse("admin_group", "group "+id+" gives its members administrator roles ("+strings.Join(held, ", ")+"): "+what+
-		` is privileged. To do it, give "admin_group":true and grant privileged`)
+	r := connector.Refuse("admin_group", "group "+id+" "+why+": "+what+` is privileged. To do it, give "admin_group":true and grant privileged`)
 	return &r
 }
 
 // rolesHeld returns the administrator roles of a group, as labels for messages. It returns none if the token may not
 // read roles.
 func rolesHeld(c *connector.Call, group string) (held []string, failed *connector.Result) {
-	roles, failed := assignments(c, groupPrincipal(group))
+	p := groupPrincipal(group)
+	return heldIn(c, c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path()}))
+}
+
+// heldIn is rolesHeld by the response with the roles.
+func heldIn(c *connector.Call, resp hostcall.Response) (held []string, failed *connector.Result) {
+	roles, failed := assignmentsIn(c, groupPrincipal(""), resp)
 	if failed != nil {
 		if code := failed.Err.Code; code == "forbidden" || code == "feature" || failed.Outcome == abi.Rejected && failed.Err.Upstream != nil && failed.Err.Upstream.Status == 404 {
 			return nil, nil
@@ -526,6 +562,9 @@ func removeGroup(c *connector.Call) connector.Result {
 				return now
 			}
 			return r
+		},
+		Guarded: func(guard hostcall.Response) connector.Result {
+			return byGuard(c, guard, hostcall.Request{Endpoint: deleteGroup.Endpoint, Path: connector.Pairs("groupId", id)}, before.At("profile", "name").Str(), "deleting it")
 		},
 		Look: gone,
 	})
@@ -675,6 +714,15 @@ func setMember(c *connector.Call, want bool) connector.Result {
 				r.Err.Message = "the user does not exist. " + r.Err.Message
 			case r.Outcome == abi.Rejected && r.Err.Code == string(abi.Rejected):
 				r.Err.Message = "Okta does not allow a manual change of this membership: check whether a group rule or an app manages it. " + r.Err.Message
+			}
+			return r
+		},
+		Guarded: func(guard hostcall.Response) connector.Result {
+			r := byGuard(c, guard, hostcall.Request{Endpoint: endpoint, Path: path}, g.At("profile", "name").Str(), changing)
+			if !want && r.Err.Code == "admin_group" {
+				if own := checkOwnRoles(c, group, user, "leaving").Withholding(endpoint, path); own != nil {
+					return *own
+				}
 			}
 			return r
 		},

@@ -240,7 +240,11 @@ func (p principal) assignmentPath(id string) []hostcall.Pair {
 
 // assignments returns the roles of a principal, including a user's roles through groups.
 func assignments(c *connector.Call, p principal) (roles jsonval.Value, failed *connector.Result) {
-	resp := c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path()})
+	return assignmentsIn(c, p, c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path()}))
+}
+
+// assignmentsIn returns the roles in the response to a read of p.list.
+func assignmentsIn(c *connector.Call, p principal, resp hostcall.Response) (roles jsonval.Value, failed *connector.Result) {
 	if !connector.OK(resp) {
 		r := c.Failure(resp, p.typ, p.noun)
 		return roles, &r

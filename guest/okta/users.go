@@ -114,7 +114,7 @@ var userOperations = []connector.Operation{
 		Example:   `{"profile":{"login":"grace.hopper@example.com","email":"grace.hopper@example.com","firstName":"Grace","lastName":"Hopper"},"activate":false}`,
 		Key:       "id",
 		Rejects:   "admin_group login_taken",
-		Endpoints: []*abi.Endpoint{connector.WithClass(abi.ClassOfInput, &postUsers), &getUser, &getUsers, &getGroupRoles},
+		Endpoints: []*abi.Endpoint{guardedBy(&postUsers, groupIDsGuard), &getUser, &getUsers, &getGroupRoles},
 		Do:        createUser,
 	},
 	{
@@ -355,6 +355,19 @@ func targetUser(c *connector.Call) (connector.Object, *connector.Result) {
 	return u, failed
 }
 
+// groupIDsGuard is the guard of adminGuarded for the groups in a body. An id that Okta does not know (404) is refused,
+// since Okta could read it in another way in a body.
+var groupIDsGuard = abi.Guard{Kind: abi.GuardEmpty, Read: getGroupRoles.Endpoint, Each: "groupIds", Blank: "groupId", Statuses: []int{401, 403}, Class: abi.Privileged}
+
+// noSuchGroup returns the result of create_user for a failed look at a group of group_ids.
+func noSuchGroup(r connector.Result) connector.Result {
+	if r.Outcome == abi.NotFound {
+		r.Outcome, r.Err.Code = abi.Rejected, "group_not_found"
+		r.Err.Message = "a group in group_ids does not exist, so no user was created. " + r.Err.Message
+	}
+	return r
+}
+
 func createUser(c *connector.Call) connector.Result {
 	profile := c.Input.Get("profile")
 	login := profile.Get("login").Str()
@@ -371,15 +384,9 @@ func createUser(c *connector.Call) connector.Result {
 		}
 	}
 	for group := range c.Input.Get("group_ids").Elements() {
-		refused := checkAdminGroup(c, group.Str(), "", "adding a member")
-		if refused == nil {
-			continue
+		if refused := checkAdminGroup(c, group.Str(), "", "adding a member"); refused != nil {
+			return noSuchGroup(*refused)
 		}
-		if refused.Outcome == abi.NotFound {
-			refused.Outcome, refused.Err.Code = abi.Rejected, "group_not_found"
-			refused.Err.Message = "a group in group_ids does not exist, so no user was created. " + refused.Err.Message
-		}
-		return *refused
 	}
 
 	var body, wanted jsonval.Writer
@@ -434,6 +441,11 @@ func createUser(c *connector.Call) connector.Result {
 					return loginTaken(u, login)
 				}
 			}
+			return r
+		},
+		Guarded: func(guard hostcall.Response) connector.Result {
+			r := noSuchGroup(byGuard(c, guard, hostcall.Request{}, "", "adding a member"))
+			r.Withheld = nil // no object of it exists
 			return r
 		},
 		Look: func() (connector.Reading, connector.Result) { // the login identifies the user

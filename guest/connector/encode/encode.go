@@ -2,6 +2,7 @@
 package encode
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -42,7 +43,20 @@ func Endpoint(e *abi.Endpoint) string {
 	if len(e.Query) > 0 {
 		w.Strs("query", e.Query)
 	}
+	if len(e.Guards) > 0 {
+		w.Raw("guards", texts.JSONArray(e.Guards, guard))
+	}
 	return w.String()
+}
+
+// guard returns a guard as JSON for the manifest.
+func guard(g abi.Guard) string {
+	var w jsonval.Writer
+	w.Str("kind", g.Kind).Str("read", g.Read).StrIf("each", g.Each).StrIf("blank", g.Blank).StrIf("path", g.Path)
+	if len(g.Statuses) > 0 {
+		w.Raw("statuses", texts.JSONArray(g.Statuses, strconv.Itoa))
+	}
+	return w.Str("class", string(g.Class)).String()
 }
 
 // ClassRule returns a class rule as JSON for the manifest.

@@ -50,6 +50,7 @@ func TestManifest_OfMinor0_IsFilled(t *testing.T) {
 		old, _ = sjson.DeleteBytes(old, path+".rejections")
 		for j := range op.Get("endpoints").Array() {
 			old, _ = sjson.DeleteBytes(old, path+".endpoints."+strconv.Itoa(j)+".query")
+			old, _ = sjson.DeleteBytes(old, path+".endpoints."+strconv.Itoa(j)+".guards")
 		}
 	}
 	filled, err := abi.ParseManifest(old, minor0.Manifest())

@@ -34,3 +34,15 @@ func Kinds(class abi.Class) []string {
 	}
 	return []string{"write"}
 }
+
+// Ceilings returns a connection's limits on the number of writes. 0 is no limit.
+func Ceilings(writesPerMinute, destructivePerHour int) []journal.Ceiling {
+	var all []journal.Ceiling
+	if writesPerMinute > 0 {
+		all = append(all, journal.Ceiling{Kind: "write", Most: writesPerMinute, Window: time.Minute})
+	}
+	if destructivePerHour > 0 {
+		all = append(all, journal.Ceiling{Kind: string(abi.Destructive), Most: destructivePerHour, Window: time.Hour})
+	}
+	return all
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/internal/guard"
 	"github.com/mach5/okta-connector/host/internal/input"
 	"github.com/mach5/okta-connector/host/records"
 	"github.com/mach5/okta-connector/internal/excerpt"
@@ -61,7 +62,7 @@ func Read(bin *wasmbin.Module, minor0 json.RawMessage) (*Manifest, error) {
 	if err := m.Missing(abi.Features()); err != nil {
 		return nil, err
 	}
-	if err := checkGuards(m.Manifest); err != nil {
+	if err := guard.Known(m.Manifest); err != nil {
 		return nil, err
 	}
 	if a := m.Account; a != nil && (!records.PlainPath(a.ID) || a.Name != "" && !records.PlainPath(a.Name)) {
@@ -98,20 +99,6 @@ func (m *Manifest) ErrorCode() string {
 	return m.RateLimitErrors.Code
 }
 
-// checkGuards refuses guards of a kind that this host does not know, which is every kind so far: a request would leave
-// without the check that its class depends on.
-func checkGuards(m *abi.Manifest) error {
-	for i := range m.Operations {
-		for _, e := range m.Operations[i].Endpoints {
-			if len(e.Guards) > 0 {
-				return fmt.Errorf("manifest: operation %q: %s has a guard of kind %q, which this host does not know: run the module with a newer host",
-					m.Operations[i].Name, e.Endpoint, e.Guards[0].Kind)
-			}
-		}
-	}
-	return nil
-}
-
 // sibling returns another operation of the same class on the same kind of object that takes a field, "" for none. The
 // kind of object is what follows the verb of an operation's name: list_users, search_users.
 func (m *Manifest) sibling(of *abi.Operation, field string) string {
@@ -140,6 +127,11 @@ func paths(op *abi.Operation) []string {
 	}
 	for _, e := range op.Endpoints {
 		all = append(all, e.Sensitive...)
+		for _, g := range e.Guards {
+			if g.Path != "" {
+				all = append(all, g.Path)
+			}
+		}
 	}
 	return all
 }

@@ -4,11 +4,12 @@ package attacks
 import (
 	"slices"
 
+	"github.com/mach5/okta-connector/abi/conformance/internal/guards"
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
 )
 
 // All returns all attacks, family by family.
 func All() []kit.Attack {
-	return slices.Concat(moduleAttacks(), importAttacks(), requestAttacks(), secretAttacks(), grantAttacks(), serverAttacks(),
+	return slices.Concat(moduleAttacks(), importAttacks(), requestAttacks(), secretAttacks(), grantAttacks(), guards.Attacks(), serverAttacks(),
 		networkAttacks(), resourceAttacks(), limitAttacks(), isolationAttacks(), answerAttacks(), inputAttacks())
 }

@@ -236,6 +236,14 @@ func (r *Rig) Requests() []seen {
 	return slices.Clone(r.seen)
 }
 
+// Lines returns the methods and URIs of the requests that the server received.
+func (r *Rig) Lines() (all []string) {
+	for _, s := range r.Requests() {
+		all = append(all, s.line)
+	}
+	return all
+}
+
 // Result is the result of a call.
 type Result struct {
 	*abi.Result

@@ -1,0 +1,89 @@
+// Package guards holds the attacks on guards of endpoints.
+package guards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
+	"github.com/mach5/okta-connector/build/pack"
+)
+
+// Attacks returns attacks that send requests whose guards do not hold, and say unclearly what the guards must read. A host without guards refuses
+// the module.
+func Attacks() []kit.Attack {
+	m := kit.Manifest()
+	m.Requires = []string{abi.FeatureGuards}
+	op := &m.Operations[3] // lowered
+	const powers = "GET /api/v1/groups/{group}/powers"
+	op.Endpoints = append(op.Endpoints, abi.Endpoint{Endpoint: powers, Bucket: "x"},
+		abi.Endpoint{Endpoint: "PUT /api/v1/groups/{group}", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Class: abi.Privileged}}},
+		abi.Endpoint{Endpoint: "POST /api/v1/members", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Each: "groups", Blank: "group", Statuses: []int{403}, Class: abi.Privileged}}})
+	packed := sync.OnceValues(func() ([]byte, error) {
+		return pack.CachedPackage(context.Background(), "./abi/conformance/guest", kit.Encode(m))
+	})
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/none"):
+			_, _ = w.Write([]byte(`[]`))
+		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/more"):
+			w.Header().Set("Link", `</api/v1/groups/more/powers?after=1>; rel="next"`)
+			_, _ = w.Write([]byte(`[]`))
+		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/unknown"):
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"code":"E404"}`))
+		default:
+			_, _ = w.Write([]byte(`[{"power":"all"}]`))
+		}
+	}
+	var all []kit.Attack
+	attack := func(name, request string, refusal bool) {
+		all = append(all, kit.Attack{Family: "grants", Name: name, Wall: "guards", Run: func(a *kit.Attempt) error {
+			wasm, err := packed()
+			if err != nil {
+				return err
+			}
+			module, err := a.Host.Load(a.Ctx, wasm)
+			if err != nil {
+				return nil // without the feature
+			}
+			a.Later(func() { _ = module.Close(context.WithoutCancel(a.Ctx)) })
+			r, err := a.NewRig(kit.RigOptions{Module: module, Wasm: wasm, Handler: answer, Grants: []abi.Class{abi.Read, abi.Write}})
+			if err != nil {
+				return err
+			}
+			res, err := r.RunInput("lowered", `{"action":"unlock","steps":[`+kit.Send(request)+`]}`)
+			if err != nil {
+				return err
+			}
+			for _, line := range r.Lines() {
+				if !strings.HasPrefix(line, "GET ") {
+					return fmt.Errorf("the server received %s", line)
+				}
+			}
+			if refusal {
+				return res.Ended(abi.Failed)
+			}
+			return errors.Join(res.Ended(abi.Succeeded), res.GotCode(0, abi.SendGuarded))
+		}})
+	}
+	member := func(groups string) string { return `{"endpoint":"POST /api/v1/members","body":` + groups + `}` }
+	attack("a request whose guard does not hold", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"admins"},"body":{}}`, false)
+	attack("a guard's empty page before others", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"more"},"body":{}}`, false)
+	attack("a guard's read that fails", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"unknown"},"body":{}}`, false)
+	attack("the second of a body's objects", member(`{"groups":["none","admins"]}`), false)
+	attack("an unknown object of a body", member(`{"groups":["unknown"]}`), false)
+	attack("a string for a list of objects", member(`{"groups":"admins"}`), false)
+	attack("a body's object with an escaped name", member(`{"\u0067roups":["admins"]}`), false)
+	attack("a body's objects in another case", member(`{"groups":["none"],"Groups":["admins"]}`), true)
+	attack("a body's objects twice", member(`{"groups":["admins"],"groups":["none"]}`), true)
+	attack("a body's object after a space", member(`{"groups":[" admins"]}`), true)
+	attack("a body that a guard cannot read", member(`["admins"]`), true)
+	attack("a body's objects as an object", member(`{"groups":{"0":"admins"}}`), true)
+	return all
+}
