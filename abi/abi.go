@@ -87,9 +87,9 @@ type Outcome string
 const (
 	Succeeded   Outcome = "succeeded"   // done
 	Unchanged   Outcome = "unchanged"   // it was already so; nothing was done
-	Planned     Outcome = "planned"     // a plan: nothing was sent, and Result.Plan has the writes. Only the host sets it
+	Planned     Outcome = "planned"     // a plan: no write was sent, and Result.Plan lists them. Only the host sets it
 	Invalid     Outcome = "invalid"     // the input does not match the schema; nothing was sent
-	Denied      Outcome = "denied"      // not granted; nothing was sent
+	Denied      Outcome = "denied"      // not granted or not approved; no write was sent
 	NotFound    Outcome = "not_found"   // the target does not exist
 	Rejected    Outcome = "rejected"    // the service refused; nothing changed
 	Throttled   Outcome = "throttled"   // the rate limit outlasts the deadline; Error.RetryAfterMS says how long to wait

@@ -83,7 +83,7 @@ func (c *Connection) audit(ctx context.Context, inv *invocation, res *abi.Result
 	if found, err := c.module.operation(res.Operation); err == nil {
 		op = found.Operation
 	}
-	if res.Plan != nil && len(res.Plan.Writes) > 0 { // nothing was sent
+	if res.Plan != nil && len(res.Plan.Writes) > 0 { // no write was sent
 		d.targets, d.before = gate.TargetsOf(res.Plan.Writes), res.Plan.State
 	}
 	r := c.record(op, inv)

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// Write replaces a file atomically: a reader gets either the old file or the new one. It creates the folder if there is none.
+// Write replaces a file atomically: a reader gets either the old file or the new one. It creates a missing folder.
 func Write(path string, data []byte) error {
 	dir, name := filepath.Split(path)
 	if err := os.MkdirAll(filepath.Clean(dir), 0o755); err != nil {

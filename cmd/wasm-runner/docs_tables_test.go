@@ -189,20 +189,20 @@ func viewsTable(m *abi.Manifest) string {
 
 func outcomesTable() string {
 	says := map[abi.Outcome][3]string{ // what happened, did anything change, what to do
-		abi.Succeeded: {"The object is as wanted. With `meta.reconciled`, an answer was lost and reading back found it so", "yes", "continue"},
-		abi.Unchanged: {"It was so before. Nothing was sent, except where only a refusal of Okta's tells (`reset_factor` by id)", "no", "continue"},
-		abi.Planned:   {"It was a plan (`--plan`): nothing was sent, and `plan.writes` would be", "no", "look at the plan, then run it without `--plan`"},
+		abi.Succeeded: {"The object has the wanted state. With `meta.reconciled`, an answer was lost, and reading back showed the state", "yes", "continue"},
+		abi.Unchanged: {"The object already had the wanted state. No write was sent, unless only Okta's refusal can show it (`reset_factor` by id)", "no", "continue"},
+		abi.Planned:   {"It was a plan (`--plan`): no write was sent, and `plan.writes` lists them", "no", "look at the plan, then run it without `--plan`"},
 		abi.Invalid:   {"The input broke the schema; nothing was sent", "no", "correct the workflow"},
 		abi.Denied:    {"The class is not granted, or the call was not approved; no write was sent", "no", "ask the person who grants or approves"},
-		abi.NotFound:  {"The target is not there. An id that a deletion finds gone is `unchanged`; a login or name that nobody has may be misspelt", "no", "take another branch"},
+		abi.NotFound:  {"The target does not exist. A login or name may be misspelt. If a deletion finds an id gone, that is `unchanged`", "no", "take another branch"},
 		abi.Rejected:  {"Okta or the operation refused: `code`, `message`, `upstream`", "no¹", "repeat if `retryable` (another client or Okta itself was changing the object: `transition`); else correct what `message` says, or ask a person"},
 		abi.Throttled: {"Over Okta's rate limit (`code` `rate_limited`) or the connection's own ceiling (`ceiling`) for longer than the time given; the write was not sent", "no¹", "repeat after `retry_after_ms`"},
-		abi.Unavailable: {"The network, a gateway or Okta failed, and the write did nothing: it was certainly not sent, or reading back for as long as Okta can be at work found nothing",
+		abi.Unavailable: {"The network, a gateway or Okta failed, and nothing was written. Either no write was sent, or reading back found no effect for as long as Okta can work on a request",
 			"no¹", "repeat if `retryable`, with the same key; else repair the connection"},
 		abi.Unknown: {"A write was sent, no answer came, and reading back could not settle it", "perhaps",
-			"stop: a person looks at the object. Nothing is sent again under the same key; where `retryable`, a repeat under a new key does no harm"},
+			"stop: a person checks the object. Under the same key nothing is sent again. If `retryable`, a repeat under a new key does no harm"},
 		abi.Failed: {"A bug of the connector or its host, a module that overstepped its grant, or a journal or audit that cannot be written", "if `meta.requests` has a write",
-			"stop: look whether `meta.requests` has a write, and report it"},
+			"stop: check whether `meta.requests` has a write, and report the bug"},
 	}
 	b := table("outcome", "exit code", "what happened", "changed?", "do")
 	for _, o := range abi.Outcomes() {

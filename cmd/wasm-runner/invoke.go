@@ -21,7 +21,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 )
 
-// invokeOptions is one run of invoke.
+// invokeOptions are the options of one run of invoke.
 type invokeOptions struct {
 	app              *cli.App
 	operation, input string // the arguments
@@ -45,7 +45,7 @@ stderr says what failed, and the exit code is that of the outcome.
 The input is JSON, @file, or - for stdin. Without an input it is {}. Times in it may be written as RFC 3339, 2026-01-02, -24h,
 2h ago or yesterday.
 
---plan sends no write. The outcome is planned, and the result lists the writes that would be sent and the present state. If
+--plan sends no write. The outcome is planned, and the result lists the writes that would be sent and the current state. If
 nothing would change, the outcome is unchanged. If the operation would fail, the plan has that outcome and exit code. A plan
 does not use an idempotency key.
 
@@ -131,7 +131,8 @@ func (o *invokeOptions) run(ctx context.Context) error {
 	return failure
 }
 
-// printText writes the result for people. It writes nothing for a failure that the message on stderr says all of.
+// printText writes the result for people. It writes nothing for a failure that the message on stderr describes
+// completely.
 func (o *invokeOptions) printText(s *cli.Session, r *abi.Result) error {
 	a := o.app
 	style := styleOf(a, a.Stdout)
@@ -150,8 +151,8 @@ func (o *invokeOptions) printText(s *cli.Session, r *abi.Result) error {
 	return err
 }
 
-// warnUnsent warns that a result looks like that of a write although this run sent nothing: it was a plan, or an earlier run
-// sent the write.
+// warnUnsent warns if this run sent no write, although its result looks like that of a write. It was a plan, or an
+// earlier run sent the write.
 func warnUnsent(a *cli.App, r *abi.Result) {
 	switch {
 	case r.Outcome == abi.Planned:
@@ -165,7 +166,7 @@ func warnUnsent(a *cli.App, r *abi.Result) {
 	}
 }
 
-// pathError returns the error of a file without the prefixes that packages add. The flag is prefix enough.
+// pathError returns the error of a file without the prefixes that packages add, since the message begins with the flag.
 func pathError(err error) error {
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return file
@@ -173,8 +174,8 @@ func pathError(err error) error {
 	return err
 }
 
-// moreRecords returns the warning for a list that was cut without a limit in the input, "" for other results. The operation
-// of a source reads one page and always has a cursor: that does not mean a cut.
+// moreRecords returns a warning if a list has more records and the input had no limit, else "". It ignores operations
+// of sources: they read one page and always have a cursor.
 func moreRecords(m *host.Module, result *abi.Result, input json.RawMessage) string {
 	op, err := m.Operation(result.Operation)
 	if err != nil || result.NextCursor == "" || !result.Outcome.OK() || op.On(abi.Ingest) || cli.HasMember(input, "limit") {

@@ -10,8 +10,9 @@ import (
 	"github.com/mach5/okta-connector/host/durable/crashtest"
 )
 
-// TestACrashLeavesTheOldOrTheNew: at each moment of a replacement, and once it has returned the new alone.
-func TestACrashLeavesTheOldOrTheNew(t *testing.T) {
+// TestReplace_Crash_KeepsTheOldOrTheNew: a crash at any moment keeps one of the two contents, and the new one after
+// Replace has returned.
+func TestReplace_Crash_KeepsTheOldOrTheNew(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
 	if err := os.WriteFile(path, []byte("content 0"), 0o600); err != nil {
@@ -21,7 +22,7 @@ func TestACrashLeavesTheOldOrTheNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var returned [4]int // operations, when each replacement had
+	var returned [4]int // how many operations there were when each Replace returned
 	for i := 1; i < len(returned); i++ {
 		if err := durable.Replace(d, path, fmt.Appendf(nil, "content %d", i)); err != nil {
 			t.Fatal(err)
@@ -50,8 +51,8 @@ func TestACrashLeavesTheOldOrTheNew(t *testing.T) {
 	}
 }
 
-// TestALeftoverIsReplaced: a replacement that a crash cut short is no hindrance to the next.
-func TestALeftoverIsReplaced(t *testing.T) {
+// TestReplace_AfterAnInterruptedOne_Succeeds: the temporary file of an interrupted Replace does not prevent the next.
+func TestReplace_AfterAnInterruptedOne_Succeeds(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
 	if err := os.WriteFile(path+".new", []byte("hal"), 0o600); err != nil {

@@ -34,12 +34,13 @@ func parseTemplate(path string) template {
 	return t
 }
 
-// fill puts values into the blanks and returns the escaped path.
+// fill returns the escaped path with values in its blanks. It returns an error if a blank has no value, or a value no
+// blank.
 func (t template) fill(values map[string]string) (string, error) {
 	if len(values) != t.blanks {
 		for name := range values {
 			if !t.has(name) {
-				return "", fmt.Errorf("the path has no blank {%s}", printable(name))
+				return "", fmt.Errorf("the endpoint's path has no blank {%s}", printable(name))
 			}
 		}
 	}
@@ -82,7 +83,7 @@ func (t template) link(s string) (path, rawQuery string, err error) {
 		return "", "", errors.New("the link is not a URL")
 	}
 	if u.User != nil || u.Opaque != "" || strings.Contains(s, "#") {
-		return "", "", errors.New("the link has a user or a fragment, or no path")
+		return "", "", errors.New("the link must have a path, and neither a user nor a fragment")
 	}
 	if u.Scheme != "" && u.Scheme != "https" && u.Scheme != "http" {
 		return "", "", errors.New("the link is not an http or https URL")

@@ -36,7 +36,7 @@ func connect(t *testing.T, d *invented.Depot) *host.Connection {
 	return hosttest.Serve(t, built.Module(t), d, host.Config{Grants: abi.Classes()}, host.ConnectOptions{Sleep: hosttest.ShortSleep})
 }
 
-// TestList_OnEachSurface_HasEveryRecordOnce: each list pages in another way.
+// TestList_OnEachSurface_HasEveryRecordOnce has a list for each way of paging.
 func TestList_OnEachSurface_HasEveryRecordOnce(t *testing.T) {
 	for n := range 6 {
 		c := connect(t, stocked(n))
@@ -66,7 +66,7 @@ func TestList_OnEachSurface_HasEveryRecordOnce(t *testing.T) {
 	}
 }
 
-// TestSource_ThatGrows_EmitsEachRecordOnce: one source is written by hand, the other follows an offset.
+// TestSource_ThatGrows_EmitsEachRecordOnce has a custom source, and one that follows an offset.
 func TestSource_ThatGrows_EmitsEachRecordOnce(t *testing.T) {
 	for _, op := range []string{"poll_movements", "list_stock"} {
 		d := stocked(0)
@@ -101,8 +101,8 @@ func TestWrite_InTheDepotsWay_EndsInOneOutcome(t *testing.T) {
 		shelf     string
 	}{
 		"a move":                         {"move_item", `{"sku":"drill-1","shelf":"C"}`, invented.None, abi.Succeeded, "C"},
-		"a move to where it is":          {"move_item", `{"sku":"drill-1","shelf":"A"}`, invented.None, abi.Unchanged, "A"},
-		"of an item that is not":         {"move_item", `{"sku":"drill-9","shelf":"A"}`, invented.None, abi.NotFound, "A"},
+		"a move to its own shelf":        {"move_item", `{"sku":"drill-1","shelf":"A"}`, invented.None, abi.Unchanged, "A"},
+		"a move of a missing item":       {"move_item", `{"sku":"drill-9","shelf":"A"}`, invented.None, abi.NotFound, "A"},
 		"a removal":                      {"scrap_item", `{"sku":"drill-1"}`, invented.None, abi.Succeeded, ""},
 		"a removal whose answer is lost": {"scrap_item", `{"sku":"drill-1"}`, invented.AfterWrite, abi.Succeeded, ""},
 		"a removal that is lost":         {"scrap_item", `{"sku":"drill-1"}`, invented.BeforeWrite, abi.Unavailable, "A"},
