@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// Replace replaces the content of the file at path atomically: until the last step it is the old content, and from then on the
-// new one. Only one process may do so at a time. So the name of the temporary file, path+".new", is fixed, and a crash leaves at
-// most one.
+// Replace replaces the content of the file at path atomically: a reader finds either the old or the new content. When
+// it has returned nil, the new content is durable. Only one process may call it for a path at a time. So the name of
+// the temporary file, path+".new", is fixed, and a crash leaves at most one.
 func Replace(d Disk, path string, content []byte) error {
 	temp := path + ".new"
 	if err := d.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -20,14 +20,14 @@ func Replace(d Disk, path string, content []byte) error {
 	}
 	_, err = file.Write(content)
 	if err == nil {
-		err = file.Sync() // or the name would lead to a file of nothing
+		err = file.Sync() // otherwise, after a crash, the name could lead to an empty file
 	}
 	err = errors.Join(err, file.Close())
 	if err == nil {
 		err = d.Rename(temp, path)
 	}
 	if err != nil {
-		_ = d.Remove(temp) // what is left of it; the first error counts
+		_ = d.Remove(temp) // the first error is the one to return
 		return err
 	}
 	return d.SyncFolder(filepath.Dir(path))

@@ -190,7 +190,7 @@ func TestSend_OfLinks_StaysWithinTheEndpoint(t *testing.T) {
 		"a fragment":             {users, abi.Request{Link: "/api/v1/users/1/groups#x"}, "!fragment"},
 		"an empty fragment":      {users, abi.Request{Link: "/api/v1/users/1/groups#"}, "!fragment"},
 		"a user":                 {users, abi.Request{Link: "https://u:p@x/api/v1/users/1/groups"}, "!user"},
-		"opaque":                 {users, abi.Request{Link: "https:api/v1/users/1/groups"}, "!no path"},
+		"opaque":                 {users, abi.Request{Link: "https:api/v1/users/1/groups"}, "!must have a path"},
 		"another scheme":         {users, abi.Request{Link: "file:///api/v1/users/1/groups"}, "!not an http or https URL"},
 		"a line break":           {users, abi.Request{Link: "/api/v1/users/1/groups\r\n?x"}, "!not a URL"},
 		"a control in the query": {users, abi.Request{Link: "/api/v1/users/1/groups?a=%0a"}, "!control"},

@@ -124,7 +124,7 @@ func (c *checker) schema(v any, at string) (costs, error) {
 	if !ok {
 		return all, wrong(at, "a schema must be an object, true or false")
 	}
-	child := costs{} // of the members or elements
+	child := costs{} // the costs of the members or elements
 	for _, name := range sorted(members) {
 		if err := c.keyword(members, name, at, &all, &child); err != nil {
 			return all, err

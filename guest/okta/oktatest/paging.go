@@ -16,7 +16,8 @@ func (c *call) link(h http.Header, relation string, query url.Values) {
 	h.Add("Link", "<"+target+`>; rel="`+relation+`"`)
 }
 
-// limit parses the limit parameter: preset if it is missing, at most most, and refused if it is not a number.
+// limit parses the limit parameter. It returns preset if the parameter is missing, at most most, and an error if it is
+// not a number above 0.
 func (c *call) limit(query url.Values, preset, most int) (int, error) {
 	s := query.Get("limit")
 	if s == "" {
@@ -29,7 +30,7 @@ func (c *call) limit(query url.Values, preset, most int) (int, error) {
 	return min(n, most), nil
 }
 
-// flag parses a boolean parameter.
+// flag parses a boolean parameter. It returns preset if the parameter is missing.
 func (c *call) flag(name string, preset bool) (bool, error) {
 	switch strings.ToLower(c.URL.Query().Get(name)) {
 	case "":
@@ -42,7 +43,8 @@ func (c *call) flag(name string, preset bool) (bool, error) {
 	return false, invalid(name, "'"+name+"' must be true or false.")
 }
 
-// Cursors are opaque to callers: a position in a list, and a check value for the list and the org.
+// cursor returns a cursor, which is opaque to callers. It has a position in a list, and a check value for the list and
+// the org.
 
 func (o *Org) cursor(list string, position int) string {
 	return "200" + strconv.Itoa(position) + "u" + o.cursorCheck(list, position)

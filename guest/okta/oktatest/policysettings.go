@@ -6,7 +6,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// seededPasswordSettings are the settings of the default password policy. Its members are as recorded
+// seededPasswordSettings are the settings of the default password policy. Its members come from a recording
 // (okta/terraform-provider-okta, fixture TestAccDataSourceOktaDefaultPolicy_readPasswordPolicy).
 const seededPasswordSettings = `{"password":{"complexity":{"minLength":8,"minLowerCase":1,"minUpperCase":1,"minNumber":1,"minSymbol":0,` +
 	`"excludeUsername":true,"dictionary":{"common":{"exclude":false}},"excludeAttributes":[]},"age":{"maxAgeDays":0,"expireWarnDays":0,"minAgeMinutes":0,"historyCount":4},` +
@@ -14,10 +14,10 @@ const seededPasswordSettings = `{"password":{"complexity":{"minLength":8,"minLow
 	`"recovery":{"factors":{"recovery_question":{"status":"INACTIVE","properties":{"complexity":{"minLength":4}}},"okta_email":{"status":"ACTIVE","properties":{"recoveryToken":{"tokenLifetimeMinutes":60}}},"okta_sms":{"status":"INACTIVE"},"okta_call":{"status":"INACTIVE"}}},` +
 	`"delegation":{"options":{"skipUnlock":false}}}`
 
-// The settings of an enrollment policy are returned complete and in Okta's order: an authenticator that a PUT does not
-// name is NOT_ALLOWED. Recorded: okta/terraform-provider-okta, a policy of type MFA_ENROLL, to which 10 authenticators
-// were sent and which returned 24. It has only enabled authenticators: Okta's OpenAPI document,
-// AuthenticatorEnrollmentPolicySettings. Classic has factors instead of authenticators, with the same behaviour here.
+// Okta returns the settings of an enrollment policy complete and in its own order. An authenticator that a PUT does not
+// name is NOT_ALLOWED. A recording of okta/terraform-provider-okta shows this: a policy of type MFA_ENROLL got 10
+// authenticators and returned 24. Only enabled authenticators are in it, as Okta's OpenAPI document says
+// (AuthenticatorEnrollmentPolicySettings). Classic has factors instead of authenticators, with the same behaviour here.
 
 // enrollmentOrder is the order of authenticators in recorded responses.
 var enrollmentOrder = []string{"custom_app", "custom_otp", "okta_email", "webauthn", "google_otp", "okta_verify", "onprem_mfa",

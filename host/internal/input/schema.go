@@ -39,7 +39,7 @@ const (
 
 // Schema validates inputs. It is safe for concurrent use.
 type Schema struct {
-	name    string // of the operation
+	name    string // the operation's name
 	text    json.RawMessage
 	sibling func(field string) string
 	compile func() (*compiled, error)

@@ -33,10 +33,10 @@ func TestProgress_OfABackfill_EstimatesTheRest(t *testing.T) {
 	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := &span{since: day, until: day.Add(100 * time.Hour), from: day.Add(50 * time.Hour)} // the first half was read before
 	if eta, ok := s.eta(day.Add(60*time.Hour), -1, 10*time.Minute); !ok || eta != 40*time.Minute {
-		t.Errorf("%s, %v; 10 hours took 10 minutes, so that 40 take 40", eta, ok)
+		t.Errorf("%s, %v; 10 hours took 10 minutes, so the other 40 hours take 40 minutes", eta, ok)
 	}
 	if eta, ok := s.eta(day.Add(60*time.Hour), 300*time.Hour, 10*time.Minute); !ok || eta != 40*time.Minute {
-		t.Errorf("%s, %v of a stretch that is over", eta, ok)
+		t.Errorf("%s, %v for a stretch that is already read", eta, ok)
 	}
 	if eta, ok := s.eta(day.Add(60*time.Hour), 5*time.Hour, 10*time.Minute); !ok || eta != 5*time.Minute {
 		t.Errorf("%s, %v; the last 35 hours are still to come", eta, ok)
@@ -54,7 +54,7 @@ func TestProgress_OfABackfill_EstimatesTheRest(t *testing.T) {
 	}
 }
 
-// TestProgressLine_InANarrowTerminal_Fits, and says how many records there are as far as they fit.
+// TestProgressLine_InANarrowTerminal_Fits also wants the number of records first, as far as it fits.
 func TestProgressLine_InANarrowTerminal_Fits(t *testing.T) {
 	p := &progress{began: time.Now(), drains: []*ingest.Drain{{}}, span: &span{since: time.Now().Add(-time.Hour), until: time.Now()}}
 	for columns := -3; columns < 60; columns++ {
