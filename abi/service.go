@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -40,7 +41,13 @@ const ClientPrivateKeyJWT = "private_key_jwt"
 
 // reservedHeaders are set by the host or by HTTP itself, and cannot carry a credential.
 var reservedHeaders = []string{"Accept", "Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Cookie",
-	"Date", "Expect", "Host", "If-Match", "Prefer", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent"}
+	"Date", "Expect", "Forwarded", "Host", "If-Match", "Keep-Alive", "Origin", "Prefer", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Range", "Referer",
+	"Set-Cookie", "Set-Cookie2", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent", "Via", "Www-Authenticate", "X-Forwarded-For",
+	"X-Forwarded-Host", "X-Forwarded-Proto", "X-Http-Method-Override", "X-Real-Ip"}
+
+// credentialHeaders are response headers that may hold a credential, or part of one.
+var credentialHeaders = []string{"authentication-info", "authorization", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
+	"set-cookie", "set-cookie2", "www-authenticate"}
 
 // check returns an error if a host must not authenticate this way. With lenient, types of later minor versions are
 // accepted.
@@ -267,8 +274,14 @@ func (e Endpoint) blanks() (names []string) {
 	return names
 }
 
+// timeLayout is the form of a time layout: six parts with one character between them, and optionally Z.
+var timeLayout = regexp.MustCompile(`^((YYYY|MM|DD|hh|mm|ss)[ \-/:.T]){5}(YYYY|MM|DD|hh|mm|ss)Z?$`)
+
 // TimeLayout returns the layout for package time that corresponds to one of Manifest.TimeLayouts.
 func TimeLayout(s string) (layout string, err error) {
+	if !timeLayout.MatchString(s) {
+		return "", fmt.Errorf("time layout %q must be YYYY, MM, DD, hh, mm and ss with one character of ' -/:.T' between them", s)
+	}
 	for _, part := range []struct{ name, layout string }{
 		{"YYYY", "2006"}, {"MM", "01"}, {"DD", "02"}, {"hh", "15"}, {"mm", "04"}, {"ss", "05"},
 	} {
@@ -276,9 +289,6 @@ func TimeLayout(s string) (layout string, err error) {
 			return "", fmt.Errorf("time layout %q must have %s exactly once", s, part.name)
 		}
 		s = strings.Replace(s, part.name, part.layout, 1)
-	}
-	if strings.Trim(s, "0123456789 -/:.TZ") != "" || len(s) != len("2006-01-02 15:04:05") && len(s) != len("2006-01-02 15:04:05Z") {
-		return "", fmt.Errorf("time layout %q must be YYYY, MM, DD, hh, mm and ss with one character between them", s)
 	}
 	return s, nil
 }
@@ -315,7 +325,7 @@ func (m *Manifest) checkService() error {
 		switch {
 		case !headerName(h) || h != strings.ToLower(h):
 			return fmt.Errorf("response_headers: %q must be a header name in lower case", h)
-		case h == "set-cookie":
+		case slices.Contains(credentialHeaders, h):
 			return fmt.Errorf("response_headers: %s may hold a credential", h)
 		case m.isCredential(h):
 			return fmt.Errorf("response_headers: %s carries the credential", h)

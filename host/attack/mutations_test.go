@@ -55,7 +55,7 @@ var hostMutations = []mutation{
 	{"manifest service", "a known way to sign in", []edit{never("abi/service.go", "!lenient")}, ""},
 	{"manifest service", "a header for a credential", []edit{never("abi/service.go", "slices.ContainsFunc(reservedHeaders, func(h string) bool { return strings.EqualFold(h, a.Header) })")}, ""},
 	{"manifest service", "a prefix of one word", []edit{never("abi/service.go", "a.Prefix != \"\" && !headerName(a.Prefix)")}, ""},
-	{"manifest service", "no cookies", []edit{never("abi/service.go", "h == \"set-cookie\"")}, ""},
+	{"manifest service", "no cookies", []edit{never("abi/service.go", "slices.Contains(credentialHeaders, h)")}, ""},
 	{"manifest service", "no credential of answers", []edit{neverIn("abi/service.go", "case m.isCredential(h):", "m.isCredential(h)")}, ""},
 	{"manifest service", "a view's name", []edit{never("abi/service.go", "!name(v.Name)")}, ""},
 	{"manifest service", "a view of SQL", []edit{neverIn("abi/service.go", "op == nil || !op.On(SQL) {", "!op.On(SQL)")}, ""},
