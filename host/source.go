@@ -120,6 +120,11 @@ func (c *Connection) SourcePages(ctx context.Context, opts SourceOptions) iter.S
 // maxStalls is how often a source without Follow is asked again when the service returns no usable cursor.
 const maxStalls = 3
 
+// pollTime returns the time that a source asks for, at most a day. A longer one could overflow.
+func pollTime(ms int64) time.Duration {
+	return time.Duration(min(max(ms, 0), 24*60*60*1000)) * time.Millisecond
+}
+
 // minPoll is the shortest time between polls of a source that has caught up, whatever it asks for.
 const minPoll = 200 * time.Millisecond
 
@@ -184,7 +189,7 @@ func (c *Connection) sourcePage(ctx context.Context, opts SourceOptions, checkpo
 	}
 	p := newPage(run, warnings)
 	p.Stalled = out.CaughtUp && out.Stalled
-	p.Checkpoint, p.CaughtUp, p.PollAfter = out.Checkpoint, out.CaughtUp, time.Duration(out.PollAfterMS)*time.Millisecond
+	p.Checkpoint, p.CaughtUp, p.PollAfter = out.Checkpoint, out.CaughtUp, pollTime(out.PollAfterMS)
 	p.Watermark, _ = time.Parse(time.RFC3339, out.Watermark) // zero if it is not a valid time
 	return p, nil
 }
