@@ -1,6 +1,7 @@
 package connections
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -194,6 +195,9 @@ func FuzzParse(f *testing.F) {
 	s := okta(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		configs, err := s.Parse(b)
+		if at := LineOfKind(b, "a"); at < 0 || at > bytes.Count(b, []byte("\n"))+1 {
+			t.Errorf("the kind is given in line %d", at)
+		}
 		if err != nil {
 			if !errors.Is(err, ErrFile) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %q", err)
