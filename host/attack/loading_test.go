@@ -10,6 +10,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi/conformance"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/compile"
 )
 
 // loading returns the attacks on features that only this host has when it loads a module: pinning, and a cache of compiled code.
@@ -21,6 +22,16 @@ func loading() []conformance.Attack {
 		}
 		return errors.Join(errors.New("it was loaded"), m.Close(ctx))
 	})}
+	all = append(all, conformance.NewAttack("work", "a module that takes longer to compile than it may", "compiling", func(ctx context.Context) error {
+		m, err := host.Load(ctx, conformance.SoundModule(), host.LoadOptions{NoCache: true, Compile: compile.Limits{Time: 1}})
+		switch {
+		case errors.Is(err, compile.ErrLimit):
+			return nil
+		case err != nil:
+			return err
+		}
+		return errors.Join(errors.New("it was loaded"), m.Close(ctx))
+	}))
 	// Compiled code is executed: a user who can write it controls the host.
 	for name, make := range map[string]func(dir string) (string, error){
 		"compiled code in a folder that others can write":  func(dir string) (string, error) { return dir, os.Chmod(dir, 0o777) },

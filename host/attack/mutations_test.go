@@ -12,6 +12,8 @@ var hostMutations = []mutation{
 	{"pinned modules", "the checksum", []edit{never("host/load.go", "!strings.EqualFold(m.sum, opts.SHA256)")}, ""},
 	{"compiled code", "nobody else can write it", []edit{never("host/internal/sandbox/module.go", "info.Mode().Perm()&0o022 != 0")}, ""},
 	{"compiled code", "nobody else can replace it", []edit{{"host/internal/sandbox/module.go", "trust.File(at); err != nil", "err != nil", "err != nil && !DOWN"}}, ""},
+	{"compiling", "its time is limited", []edit{swap("host/compile/process.go", "case <-limit.C:\n", "case <-limit.C:\n\t\t\tif DOWN {\n\t\t\t\tcontinue\n\t\t\t}\n"),
+		never("host/compile/process.go", "ok && used > l.Time")}, ""},
 	{"start section", "no start function", []edit{never("host/internal/sandbox/allowlist.go", "bin.HasStart")}, ""},
 	{"exports", "all are there", []edit{never("host/internal/sandbox/allowlist.go", "!found")}, ""},
 	{"exports", "no arguments", []edit{never("host/internal/sandbox/allowlist.go", "len(ex.Params) != 0")}, ""},
