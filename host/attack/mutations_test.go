@@ -360,7 +360,7 @@ var hostMutations = []mutation{
 //   - Endless 429s, deadlines in the loops of emit: the call's deadline.
 //   - IPv4-mapped, NAT64 and 6to4 addresses: each is in two of the lists.
 //   - A duplicate field in a connection file: the YAML parser refuses it.
-//   - A schema that refers to another document: the subset has no such references, so the loader of nothing is never asked.
+//   - A schema that refers to another document: the subset does not have such references, so the loader is never called.
 //     A missing schema is not in the subset either. The sizes, depths and numbers in subset.Check: ParseManifest checks the whole manifest first. A schema's duplicates, too.
 //   - The grant before the input is looked at: it is checked again with the class of the input.
 //   - net/http's own repeats of a write (egress/sent.go): this needs an HTTP/2 server, see egress/http2_test.go.

@@ -144,7 +144,7 @@ func TestHostileModule_WithReadAndWrite_MakesNoAdministrator(t *testing.T) {
 						for _, body := range bodies {
 							if strings.Contains(body, `"type":`) && !strings.HasSuffix(e.Template(), "/roles") ||
 								strings.Contains(body, `"profile":`) && e.Template() != "/api/v1/users" {
-								continue // Okta has no such member there
+								continue // Okta does not have this member there
 							}
 							request := map[string]any{"endpoint": e.Endpoint, "sign": true}
 							path := map[string]string{}

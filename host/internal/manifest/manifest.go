@@ -29,7 +29,7 @@ type Manifest struct {
 	Raw         []byte   // as the module has it
 	TimeLayouts []string // layouts for package time, in addition to RFC 3339
 	byName      map[string]*Operation
-	config      *input.Schema // of connections
+	config      *input.Schema // JSON Schema of a connection
 }
 
 // Operation is an operation of a manifest.
