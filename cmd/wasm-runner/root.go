@@ -44,7 +44,12 @@ Exit codes:
 			}
 			return cmd.Help()
 		},
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.Flags.Check() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cli.CheckNotEmpty(cmd.Flags()); err != nil {
+				return err
+			}
+			return a.Flags.Check()
+		},
 	}
 	root.Flags().BoolVarP(&showVersion, "version", "v", false, "print the version and commit of this program, and the SHA-256 of its module")
 	root.SetFlagErrorFunc(a.FlagError)

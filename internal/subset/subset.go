@@ -195,7 +195,7 @@ func (c *checker) keyword(members map[string]any, name, at string, all, child *c
 	case "format":
 		formats := []string{"date", "date-time", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
 		if s, ok := v.(string); !ok || !slices.Contains(formats, s) {
-			return wrong(here, "it must be one of %s", strings.Join(formats, ", "))
+			return wrong(here, "it must be one of %s%s", strings.Join(formats, ", "), hint(s, formats))
 		}
 		all.here = all.here.plus(Cost{Checks: 1, Pattern: 1})
 	case "required":
@@ -267,7 +267,7 @@ func (c *checker) keyword(members map[string]any, name, at string, all, child *c
 		*all = all.plus(k)
 	default:
 		if !strings.HasPrefix(name, "x-") {
-			return wrong(at, "keyword %q is not allowed (see section 1.6 of the ABI)%s", excerpt.Of(name), hint(name))
+			return wrong(at, "keyword %q is not allowed (see section 1.6 of the ABI)%s", excerpt.Of(name), hint(name, keywords))
 		}
 	}
 	return nil
@@ -278,8 +278,9 @@ var keywords = strings.Fields(`$schema $defs $ref $comment title description def
 	minimum exclusiveMaximum exclusiveMinimum multipleOf maxLength minLength maxItems minItems maxProperties minProperties uniqueItems pattern format
 	required dependentRequired properties additionalProperties propertyNames items not if then else allOf anyOf oneOf`)
 
-func hint(name string) string {
-	if near := nearest.Of(name, keywords); near != "" {
+// hint returns a question whether the nearest of the names was meant, or "".
+func hint(name string, names []string) string {
+	if near := nearest.Of(name, names); near != "" {
 		return ": did you mean " + near + "?"
 	}
 	return ""
@@ -293,7 +294,7 @@ func checkType(v any, at string) error {
 	types := []string{"array", "boolean", "integer", "null", "number", "object", "string"}
 	for _, t := range list {
 		if s, ok := t.(string); !ok || !slices.Contains(types, s) {
-			return wrong(at, "it must be one of %s, or an array of these", strings.Join(types, ", "))
+			return wrong(at, "it must be one of %s, or an array of these%s", strings.Join(types, ", "), hint(s, types))
 		}
 	}
 	if len(list) == 0 || duplicate(list) {

@@ -13,7 +13,7 @@ func TestCheck_OutsideTheSubset_IsAnError(t *testing.T) {
 	deep := strings.Repeat(`{"not":`, MaxDepth+1) + `true` + strings.Repeat("}", MaxDepth+1)
 	for text, want := range map[string]string{
 		`true`: "must be an object", `{`: "not JSON", `{"type":"string"}{}`: "not JSON", `[]`: "must be an object",
-		`{"type":"strng"}`:                                      "type: it must be one of array",
+		`{"type":"strng"}`:                                      "string, or an array of these: did you mean string?",
 		`{"type":[]}`:                                           "must not be empty",
 		`{"type":["string","string"]}`:                          "duplicate",
 		`{"tpye":"string"}`:                                     `keyword "tpye" is not allowed (see section 1.6 of the ABI): did you mean type?`,

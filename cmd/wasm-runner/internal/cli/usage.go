@@ -39,6 +39,22 @@ func (a *App) FlagError(cmd *cobra.Command, err error) error {
 	return Usagef("%v%s: see %s --help", err, near, cmd.CommandPath())
 }
 
+// CheckNotEmpty refuses a flag that is given with an empty value, as a variable that is not set gives it. Such a run would
+// silently do without an audit, an idempotency key or a grant.
+func CheckNotEmpty(flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		empty := f.Value.String() == ""
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			empty = strings.Join(list.GetSlice(), "") == ""
+		}
+		if empty && err == nil {
+			err = Usagef("--%s: want a value, found an empty one: is a variable not set? Leave the flag out to do without it", f.Name)
+		}
+	})
+	return err
+}
+
 // operationName matches the name of an operation, with or without its kind.
 var operationName = regexp.MustCompile(`^[a-z]+([._][a-z]+)+$`)
 
