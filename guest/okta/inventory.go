@@ -56,7 +56,7 @@ type inventoryKind struct {
 var inventory = []inventoryKind{
 	{kind: "users",
 		endpoint: &getUsers,
-		list: connector.List{MaxPage: 200, More: func(*connector.Call) []hostcall.Pair { // without a filter Okta omits DEPROVISIONED users
+		list: connector.List{MaxPage: 200, Keyless: true, More: func(*connector.Call) []hostcall.Pair { // without a filter Okta omits DEPROVISIONED users
 			return []hostcall.Pair{{Name: "filter", Value: everyStatus()}}
 		}}},
 	{kind: "groups",
