@@ -195,7 +195,7 @@ func (c *checker) keyword(members map[string]any, name, at string, all, child *c
 	case "format":
 		formats := []string{"date", "date-time", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
 		if s, ok := v.(string); !ok || !slices.Contains(formats, s) {
-			return wrong(here, "it must be one of %s%s", strings.Join(formats, ", "), hint(s, formats))
+			return wrong(here, "want one of %s, found %s%s", strings.Join(formats, ", "), excerpt.Of(fmt.Sprintf("%q", v)), hint(s, formats))
 		}
 		all.here = all.here.plus(Cost{Checks: 1, Pattern: 1})
 	case "required":
@@ -294,7 +294,7 @@ func checkType(v any, at string) error {
 	types := []string{"array", "boolean", "integer", "null", "number", "object", "string"}
 	for _, t := range list {
 		if s, ok := t.(string); !ok || !slices.Contains(types, s) {
-			return wrong(at, "it must be one of %s, or an array of these%s", strings.Join(types, ", "), hint(s, types))
+			return wrong(at, "want one of %s, or an array of these, found %s%s", strings.Join(types, ", "), excerpt.Of(fmt.Sprintf("%q", t)), hint(s, types))
 		}
 	}
 	if len(list) == 0 || duplicate(list) {
