@@ -92,8 +92,11 @@ func (d Default) Resolve(_ context.Context, ref string) (Value, error) {
 			lookup = os.LookupEnv
 		}
 		value, ok = lookup(name)
-		if !ok || value == "" {
+		switch {
+		case !ok:
 			return Value{}, unavailablef("environment variable %s is not set: export %s=<token>", name, name)
+		case value == "":
+			return Value{}, unavailablef("environment variable %s is empty: export %s=<token>", name, name)
 		}
 	case "file":
 		path, err := filepath.Abs(name) // what is tried is said in full

@@ -41,7 +41,7 @@ func TestAValueShowsItselfNowhere(t *testing.T) {
 	}
 }
 
-func TestReferencesAreResolvedOrToldWhyNot(t *testing.T) {
+func TestResolve_EachReference_IsResolvedOrExplained(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -60,7 +60,7 @@ func TestReferencesAreResolvedOrToldWhyNot(t *testing.T) {
 		{"a file whose last line break does not count", "file:" + write("good", token+"\n"), ""},
 		{"a file written on Windows", "file:" + write("crlf", token+"\r\n"), ""},
 		{"a variable that is not set", "env:UNSET", "UNSET is not set"},
-		{"a variable that is empty", "env:EMPTY", "EMPTY is not set"},
+		{"a variable that is empty", "env:EMPTY", "EMPTY is empty"},
 		{"a variable with a line break", "env:TORN", "a character that no token has"},
 		{"a file that is not there", "file:" + filepath.Join(dir, "none"), "no such file"},
 		{"an empty file", "file:" + write("empty", "\n"), "is empty"},

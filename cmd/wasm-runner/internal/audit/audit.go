@@ -227,7 +227,7 @@ func (r *report) noteMissing() {
 	if r.room < roomForWho {
 		who = "who, the year, "
 	}
-	r.app.Notef("%saccount, connection, org and request id need a terminal of %d columns: widen it, or use --format csv", who, RoomForAll)
+	r.app.Notef("%saccount, connection, org and the whole request id need a terminal of %d columns: widen it, or use --format csv", who, RoomForAll)
 }
 
 // run writes the report and its summary.
