@@ -21,8 +21,8 @@ func appendTo(t *testing.T, path string) durable.File {
 	return f
 }
 
-// TestAFileHasOneWriter, by whatever name it is called, and also when it was renamed and another has its name.
-func TestAFileHasOneWriter(t *testing.T) {
+// A file is in use by whatever name it is opened, also after it was renamed and another file has its name.
+func TestOpen_AFileInUse_IsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("this system has no flock")
 	}
@@ -52,12 +52,12 @@ func TestAFileHasOneWriter(t *testing.T) {
 	appendTo(t, path+".1")
 }
 
-func TestADeviceHasManyWriters(t *testing.T) {
+func TestOpen_ADevice_AllowsManyWriters(t *testing.T) {
 	appendTo(t, os.DevNull)
 	appendTo(t, os.DevNull)
 }
 
-func TestWhereAFileIs(t *testing.T) {
+func TestPath_ThroughLinks_FindsTheFile(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -79,8 +79,8 @@ func TestWhereAFileIs(t *testing.T) {
 	}
 }
 
-// TestAFileWithoutANameIsNotLookedFor: standard output may be redirected to one.
-func TestAFileWithoutANameIsNotLookedFor(t *testing.T) {
+// Standard output may be redirected to one.
+func TestPath_OfAFileWithoutAName_IsNotSearched(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads /proc")
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/mach5/okta-connector/host/durable/crashtest"
 )
 
-// TestReplace_Crash_KeepsTheOldOrTheNew: a crash at any moment keeps one of the two contents, and the new one after
+// A crash at any moment keeps one of the two contents, and the new one after
 // Replace has returned.
 func TestReplace_Crash_KeepsTheOldOrTheNew(t *testing.T) {
 	dir := t.TempDir()
@@ -51,7 +51,7 @@ func TestReplace_Crash_KeepsTheOldOrTheNew(t *testing.T) {
 	}
 }
 
-// TestReplace_AfterAnInterruptedOne_Succeeds: the temporary file of an interrupted Replace does not prevent the next.
+// The temporary file of an interrupted Replace does not prevent the next.
 func TestReplace_AfterAnInterruptedOne_Succeeds(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")

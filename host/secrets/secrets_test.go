@@ -17,7 +17,7 @@ import (
 
 const token = "00aTokenOfATest"
 
-func TestAValueShowsItselfNowhere(t *testing.T) {
+func TestValue_HoweverItIsPrinted_IsRedacted(t *testing.T) {
 	v := secrets.New(token)
 	if v.Reveal() != token {
 		t.Fatalf("Reveal: %q", v.Reveal())

@@ -98,7 +98,7 @@ func TestOpen_Process_IsConfined(t *testing.T) {
 	}
 }
 
-// TestFolders_QueriesReach_NothingElse: DuckDB and, behind it, landlock keep queries in the folders.
+// DuckDB and, behind it, landlock keep queries in the folders.
 func TestFolders_QueriesReach_NothingElse(t *testing.T) {
 	within, outside := t.TempDir(), t.TempDir()
 	for _, dir := range []string{within, outside} {
@@ -143,9 +143,9 @@ func TestTemporaryData_OfAKilledProcess_IsRemoved(t *testing.T) {
 	}
 }
 
-// TestProcess_WhoseParentIsKilled_Ends: the helper below opens a database, and is killed while a statement runs.
+// The helper below opens a database, and is killed while a statement runs.
 func TestProcess_WhoseParentIsKilled_Ends(t *testing.T) {
-	helper := exec.Command("/proc/self/exe", "-test.run", "^TestParent$")
+	helper := exec.Command("/proc/self/exe", "-test.run", "^TestParent_Helper_RunsAStatement$")
 	helper.Env = append(os.Environ(), "SQL_PARENT=1")
 	out, err := helper.StdoutPipe()
 	if err != nil {
@@ -173,7 +173,7 @@ func TestProcess_WhoseParentIsKilled_Ends(t *testing.T) {
 	}
 }
 
-func TestParent(t *testing.T) {
+func TestParent_Helper_RunsAStatement(t *testing.T) {
 	if os.Getenv("SQL_PARENT") == "" {
 		t.Skip("this is the process that TestProcess_WhoseParentIsKilled_Ends kills")
 	}
@@ -251,7 +251,7 @@ func TestOpen_DatabaseFile_IsOfThisUserAlone(t *testing.T) {
 	want(t, again, "SELECT count(*) > 10 FROM t", "[true]")
 }
 
-// TestOpen_DatabaseBehindALink_KeepsTables: the file is in another folder than its name.
+// The file is in another folder than its name.
 func TestOpen_DatabaseBehindALink_KeepsTables(t *testing.T) {
 	real, link := filepath.Join(t.TempDir(), "real.duckdb"), filepath.Join(t.TempDir(), "kept.duckdb")
 	for i, path := range []string{real, link, link} {

@@ -16,7 +16,7 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-func TestAStatementHasLimits(t *testing.T) {
+func TestQuery_OverALimit_Fails(t *testing.T) {
 	org := oktatest.New(oktatest.Config{})
 	c := connected(t, "okta", org)
 	db := open(t, sql.Config{Connections: []*host.Connection{c}, Limits: sql.Limits{Pages: 5, Memory: 64 << 20}})
@@ -53,8 +53,8 @@ func TestAStatementHasLimits(t *testing.T) {
 	}
 }
 
-// TestAnswersAreNotAllKept: what a statement keeps of its answers is bounded, and the last used stay.
-func TestAnswersAreNotAllKept(t *testing.T) {
+// What a statement keeps of its answers is bounded, and the last used stay.
+func TestQuery_OfManyPages_KeepsFewResponses(t *testing.T) {
 	var requests atomic.Int32
 	padding := strings.Repeat("x", 2<<20)
 	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

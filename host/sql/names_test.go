@@ -201,7 +201,7 @@ func TestOpen_DatabaseThatForges_IsRefusedOrHarmless(t *testing.T) {
 	}
 }
 
-// TestNames_OfTheUsersOwn_CanBeUsed: a table may have the name of a connection's view, and is read with its schema.
+// A table may have the name of a connection's view, and is read with its schema.
 func TestNames_OfTheUsersOwn_CanBeUsed(t *testing.T) {
 	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
 	db := open(t, sql.Config{Connections: []*host.Connection{c}, Database: filepath.Join(t.TempDir(), "kept.duckdb")})

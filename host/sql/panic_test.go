@@ -13,9 +13,9 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-// TestAPanicIsAnError: what panics under a call of DuckDB's, on a thread of DuckDB's, ends a statement and not the
+// What panics under a call of DuckDB's, on a thread of DuckDB's, ends a statement and not the
 // process. The connection's parts are taken away under it, so that every use of it panics.
-func TestAPanicIsAnError(t *testing.T) {
+func TestQuery_WhenCodePanics_IsAnError(t *testing.T) {
 	c := reflect.ValueOf(connected(t, "okta", oktatest.New(oktatest.Config{}))).Elem()
 	broken := reflect.New(c.Type())
 	broken.Elem().Set(c)

@@ -110,7 +110,7 @@ func TestRun_StatementTakesMemory_IsStoppedAtItsLimit(t *testing.T) {
 	}
 }
 
-// TestRun_RowTooLarge_Fails: a value that this process would have to hold is bounded.
+// A value that this process would have to hold is bounded.
 func TestRun_RowTooLarge_Fails(t *testing.T) {
 	db := open(t, sql.Config{})
 	if failed := fails(t, db, "SELECT repeat('x', 100000000) AS x"); !strings.Contains(failed.Message, "a row of the result is over") {
@@ -122,7 +122,7 @@ func TestRun_RowTooLarge_Fails(t *testing.T) {
 	}
 }
 
-// TestRun_RowsAreNotAllRead_GoesOn: a result that the caller leaves is not sent to its end.
+// A result that the caller leaves is not sent to its end.
 func TestRun_RowsAreNotAllRead_GoesOn(t *testing.T) {
 	db := open(t, sql.Config{})
 	ask(t, db, "CREATE TEMP TABLE kept AS SELECT 1 AS x")

@@ -8,7 +8,7 @@ import (
 	"github.com/mach5/okta-connector/host/sql"
 )
 
-func TestSplit(t *testing.T) {
+func TestSplit_OfStatements_FindsTheirEnds(t *testing.T) {
 	for _, s := range []struct {
 		script     string
 		statements []string

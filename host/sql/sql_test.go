@@ -100,7 +100,7 @@ func want(t testing.TB, db *sql.DB, script string, rows ...string) {
 	}
 }
 
-func TestTheSeedQueryRunsWordForWord(t *testing.T) {
+func TestQuery_OfThePlatformsDocs_RunsUnchanged(t *testing.T) {
 	db, org := demo(t, oktatest.Config{})
 	out := ask(t, db, `SELECT * FROM connector_table('okta', 'poll_system_log_page', JSON '{}');`)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -119,7 +119,7 @@ func TestTheSeedQueryRunsWordForWord(t *testing.T) {
 	}
 }
 
-func TestTheLogEndsWhenCaughtUp(t *testing.T) {
+func TestTable_OfTheLog_EndsWhenCaughtUp(t *testing.T) {
 	db, org := demo(t, oktatest.Config{Events: 2500})
 	want(t, db, `SELECT count(*), count(DISTINCT uuid) FROM connector_table('okta', 'poll_system_log_page', JSON '{"page_size":1000}')`, `[2500,2500]`)
 	if n := org.Count("GET /api/v1/logs"); n != 3 {
@@ -132,7 +132,7 @@ func TestTheLogEndsWhenCaughtUp(t *testing.T) {
 	}
 }
 
-func TestViews(t *testing.T) {
+func TestViews_OfAConnection_ReturnRows(t *testing.T) {
 	db, org := demo(t, oktatest.Config{})
 	want(t, db, `SELECT login FROM okta.users WHERE status = 'LOCKED_OUT' ORDER BY login`,
 		`["goran.ellingham6@example.com"]`, `["hugo.dvorak13@example.com"]`)
@@ -146,7 +146,7 @@ func TestViews(t *testing.T) {
 	want(t, db, "SELECT count(*) FROM okta.roles", fmt.Sprintf("[%d]", len(roles)))
 }
 
-func TestAViewForEachListThatNeedsNoInput(t *testing.T) {
+func TestViews_OfListsWithoutRequiredInput_Exist(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
 	m := hosttest.Connector.Module(t)
 	var expected []string
@@ -168,7 +168,7 @@ func TestAViewForEachListThatNeedsNoInput(t *testing.T) {
 	want(t, db, "SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'okta' ORDER BY 1", rows...)
 }
 
-func TestDescriptions(t *testing.T) {
+func TestDescribe_OfViews_HasTheirComments(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
 	for _, show := range []string{"SHOW TABLES", "show all tables;"} {
 		out := ask(t, db, show)
@@ -209,7 +209,7 @@ func TestDescriptions(t *testing.T) {
 	}
 }
 
-func TestJoinWithFactors(t *testing.T) {
+func TestQuery_JoinWithFactors_AsksForEachUser(t *testing.T) {
 	db, org := demo(t, oktatest.Config{})
 	factors := map[string]int{}
 	for _, id := range org.UserIDs() {
@@ -241,7 +241,7 @@ func TestJoinWithFactors(t *testing.T) {
 	want(t, db, `SELECT count(*) FROM okta.users WHERE json_array_length(connector_scalar('okta', 'list_factors', json_object('user', id))) = 0`, fmt.Sprintf("[%d]", none))
 }
 
-func TestAggregateOverTheLog(t *testing.T) {
+func TestQuery_AggregateOverTheLog_Counts(t *testing.T) {
 	db, org := demo(t, oktatest.Config{Events: 1500})
 	type bucket struct{ hour, kind string }
 	counts := map[bucket]int{}
@@ -263,7 +263,7 @@ func TestAggregateOverTheLog(t *testing.T) {
 	want(t, db, `SELECT date_trunc('hour', published) AS hour, event_type, count(*) FROM okta.system_log GROUP BY ALL ORDER BY ALL`, rows...)
 }
 
-func TestFilesWhenAllowed(t *testing.T) {
+func TestQuery_WithFilesAllowed_ReadsAndWritesThem(t *testing.T) {
 	dir := t.TempDir()
 	org := oktatest.New(oktatest.Config{})
 	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", org)}, AllowFiles: true})
@@ -284,7 +284,7 @@ func TestFilesWhenAllowed(t *testing.T) {
 		fmt.Sprintf(`["TIMESTAMP WITH TIME ZONE","BIGINT",%d]`, len(org.Groups())))
 }
 
-func TestLimitStopsThePaging(t *testing.T) {
+func TestQuery_WithALimit_StopsPaging(t *testing.T) {
 	db, org := demo(t, oktatest.Config{Users: 100_000, RateLimits: map[string]int{"*": -1}})
 	for _, q := range []struct {
 		query    string
@@ -311,7 +311,7 @@ func TestLimitStopsThePaging(t *testing.T) {
 	}
 }
 
-func TestOnlyTheColumnsAskedForAreRead(t *testing.T) {
+func TestQuery_OfSomeColumns_ReadsOnlyThese(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
 	plan := ask(t, db, "EXPLAIN SELECT count(*), max(last_login) FROM okta.users WHERE status = 'ACTIVE'")
 	for _, column := range []string{"last_login", "status"} {
@@ -327,7 +327,7 @@ func TestOnlyTheColumnsAskedForAreRead(t *testing.T) {
 	want(t, db, "SELECT count(*) FROM okta.groups", "[5]") // no column at all
 }
 
-func TestRepeatedInputsAreAskedOnce(t *testing.T) {
+func TestScalar_WithRepeatedInputs_AsksOnce(t *testing.T) {
 	db, org := demo(t, oktatest.Config{})
 	logins := `(SELECT ['ada.lovelace@example.com', 'alan.turing@example.com', 'nobody@example.com'][1 + i % 3] AS login FROM range(10000) t(i))`
 	want(t, db, `SELECT login, count(*), any_value(u->'profile'->>'firstName') FROM
@@ -348,7 +348,7 @@ func TestRepeatedInputsAreAskedOnce(t *testing.T) {
 	}
 }
 
-func TestScalar(t *testing.T) {
+func TestScalar_OfAnOperation_ReturnsItsOutput(t *testing.T) {
 	db, org := demo(t, oktatest.Config{})
 	ada, _ := org.User("ada.lovelace@example.com")
 	if out := ask(t, db, `SELECT connector_scalar('okta', 'lookup_user', JSON '{"user":"ada.lovelace@example.com"}') AS u`); !strings.HasPrefix(out, "u JSON\n[{\"id\":\""+gjson.GetBytes(ada, "id").Str) {
@@ -361,8 +361,8 @@ func TestScalar(t *testing.T) {
 	want(t, db, `SELECT connector_try('okta', 'list_factors', json_object('user', 'nobody@example.com'))`, "[null]")
 }
 
-// TestScalarOfASubquery: its argument may be a subquery, correlated or not.
-func TestScalarOfASubquery(t *testing.T) {
+// Its argument may be a subquery, correlated or not.
+func TestScalar_OfASubquery_TakesItsRows(t *testing.T) {
 	db, org := demo(t, oktatest.Config{})
 	ada, _ := org.User("ada.lovelace@example.com")
 	alan, _ := org.User("alan.turing@example.com")
@@ -376,8 +376,8 @@ func TestScalarOfASubquery(t *testing.T) {
 	want(t, db, `SELECT count(*) FROM `+ids+` WHERE EXISTS (SELECT 1 FROM okta.users u WHERE connector_try('okta', 'lookup_user', json_object('user', t.id))->>'id' = u.id)`, "[2]")
 }
 
-// TestScalarIsAskedWhenAStatementRuns: an answer is no part of a plan.
-func TestScalarIsAskedWhenAStatementRuns(t *testing.T) {
+// An answer is no part of a plan.
+func TestScalar_OfAPreparedStatement_AsksAtEachRun(t *testing.T) {
 	db, org := demo(t, oktatest.Config{})
 	requests := 0
 	for _, s := range []struct {
@@ -409,7 +409,7 @@ func TestScalarIsAskedWhenAStatementRuns(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestQuery_WithAMistake_ExplainsIt(t *testing.T) {
 	org := oktatest.New(oktatest.Config{Forbid: []string{"GET /api/v1/zones"}})
 	noRead := hosttest.Serve(t, hosttest.Connector.Module(t), org, host.Config{Name: "no-read", Grants: []abi.Class{abi.Write}},
 		host.ConnectOptions{Secrets: hosttest.Secret(org.Token())})
@@ -470,7 +470,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestCancellationStopsTheRequests(t *testing.T) {
+func TestQuery_Cancelled_StopsItsRequests(t *testing.T) {
 	for _, query := range []string{
 		"SELECT count(*) FROM okta.users",
 		"CREATE TABLE t AS FROM okta.users",
@@ -504,7 +504,7 @@ func TestCancellationStopsTheRequests(t *testing.T) {
 	}
 }
 
-func TestSeveralConnections(t *testing.T) {
+func TestOpen_WithSeveralConnections_HasASchemaForEach(t *testing.T) {
 	one, two := oktatest.New(oktatest.Config{Seed: 1}), oktatest.New(oktatest.Config{Seed: 2, Groups: 9})
 	eu, us := connected(t, "okta-eu", one), connected(t, "okta.us", two)
 	db := open(t, sql.Config{Connections: []*host.Connection{eu, us}})
@@ -535,7 +535,7 @@ func TestSeveralConnections(t *testing.T) {
 	}
 }
 
-func TestDatabaseFileKeepsTables(t *testing.T) {
+func TestOpen_WithADatabase_KeepsItsTables(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "it's kept.duckdb")
 	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
 	first, err := sql.Open(t.Context(), sql.Config{Connections: []*host.Connection{c}, Database: file})
@@ -561,7 +561,7 @@ func TestDatabaseFileKeepsTables(t *testing.T) {
 	}
 }
 
-func TestStatementsThatAnswerNoRows(t *testing.T) {
+func TestRun_StatementsWithoutRows_Succeed(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
 	for _, s := range []struct {
 		statement string
@@ -591,7 +591,7 @@ func TestStatementsThatAnswerNoRows(t *testing.T) {
 	want(t, db, "CREATE TABLE t(a INT, b JSON); INSERT INTO t VALUES (1, '[2]') RETURNING a, b", "[1,[2]]")
 }
 
-func TestStatementsThatRunAgain(t *testing.T) {
+func TestRun_StatementRunAgain_AsksAgain(t *testing.T) {
 	db, org := demo(t, oktatest.Config{})
 	want(t, db, "PREPARE p AS SELECT count(*) FROM okta.groups; EXECUTE p; EXECUTE p", "[5]")
 	if n := org.Count("GET /api/v1/groups"); n != 2 {
@@ -603,7 +603,7 @@ func TestStatementsThatRunAgain(t *testing.T) {
 	want(t, db, "WITH g AS (FROM okta.groups) SELECT (SELECT count(*) FROM g), (SELECT max(name) FROM g) = (SELECT max(name) FROM okta.groups)", "[5,true]")
 }
 
-func TestValuesOfQueries(t *testing.T) {
+func TestQuery_OfEachType_ReturnsItsValues(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
 	for expression, row := range map[string]string{
 		"1::TINYINT, 2::UINTEGER, 3::BIGINT":                               `[1,2,3]`,
@@ -631,7 +631,7 @@ func TestValuesOfQueries(t *testing.T) {
 	}
 }
 
-func TestComplete(t *testing.T) {
+func TestComplete_OfPrefixes_SuggestsNames(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
 	for text, completed := range map[string]string{
 		"FROM okta.us":                           "FROM okta.users",
@@ -653,8 +653,8 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// TestWarningsAreLogged: a table has no place for an operation's warnings, so they are logged.
-func TestWarningsAreLogged(t *testing.T) {
+// A table has no place for an operation's warnings, so they are logged.
+func TestQuery_WithWarnings_LogsThem(t *testing.T) {
 	org := oktatest.New(oktatest.Config{})
 	var log bytes.Buffer
 	c := hosttest.Serve(t, hosttest.Connector.Module(t), org, host.Config{Name: "okta"},
@@ -666,8 +666,8 @@ func TestWarningsAreLogged(t *testing.T) {
 	}
 }
 
-// TestMany is for the race detector: DuckDB calls on its own threads.
-func TestMany(t *testing.T) {
+// TestQuery_ManyAtOnce_Succeed is for the race detector: DuckDB calls on its own threads.
+func TestQuery_ManyAtOnce_Succeed(t *testing.T) {
 	db, org := demo(t, oktatest.Config{RateLimits: map[string]int{"*": -1}})
 	var all sync.WaitGroup
 	for range 4 {

@@ -154,7 +154,7 @@ func operations(t *testing.T) (all []*abi.Operation, byName map[string]*abi.Oper
 	return all, byName
 }
 
-func TestColumnsOfTheSimulatedOrg(t *testing.T) {
+func TestColumns_OfTheSimulatedOrg_HaveTheirTypes(t *testing.T) {
 	all, byName := operations(t)
 	required, err := os.ReadFile("../../testdata/operations.tsv")
 	if err != nil {
@@ -299,7 +299,7 @@ func (s *served) throughSQL(t *testing.T, db *sql.DB, byName map[string]*abi.Ope
 	}
 }
 
-func TestColumnsOfRecordedAnswers(t *testing.T) {
+func TestColumns_OfRecordedResponses_HaveTheirTypes(t *testing.T) {
 	lines := bytes.Split(bytes.TrimSpace(observed.File(t, "recorded.jsonl")), []byte("\n"))
 	_, byName := operations(t)
 	s, seen, ran := &served{}, map[string]int{}, 0
@@ -325,7 +325,7 @@ func TestColumnsOfRecordedAnswers(t *testing.T) {
 	}
 }
 
-func TestColumnsOfPublishedExamples(t *testing.T) {
+func TestColumns_OfPublishedExamples_HaveTheirTypes(t *testing.T) {
 	_, byName := operations(t)
 	s, seen, ran := &served{}, map[string]int{}, 0
 	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", s)}})
@@ -354,8 +354,8 @@ func TestColumnsOfPublishedExamples(t *testing.T) {
 	}
 }
 
-// TestWhatDoesNotFitIsNull serves users and events that are not as declared.
-func TestWhatDoesNotFitIsNull(t *testing.T) {
+// TestColumns_OfAValueThatDoesNotFit_AreNull serves users and events that are not as declared.
+func TestColumns_OfAValueThatDoesNotFit_AreNull(t *testing.T) {
 	_, byName := operations(t)
 	s := &served{status: 200}
 	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", s)}})
@@ -380,7 +380,7 @@ func TestWhatDoesNotFitIsNull(t *testing.T) {
 	want(t, db, `SELECT id, name, type, record FROM okta.groups`, "[\"1\",null,\"OKTA_GROUP\",{\"id\":\"1\",\"profile\":{\"name\":\"x\ufffdy\"},\"type\":\"OKTA_GROUP\"}]")
 }
 
-// TestRecord_HalfASurrogatePair_CostsNoQuery: JSON that DuckDB refuses is repaired, in rows and in single objects.
+// JSON that DuckDB refuses is repaired, in rows and in single objects.
 func TestRecord_HalfASurrogatePair_CostsNoQuery(t *testing.T) {
 	s := &served{status: 200, body: []byte(`[{"id":"1","type":"cut \ud83d","profile":{"name":"a"}},{"id":"2","type":"OKTA_GROUP","profile":{"name":"b"}}]`)}
 	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", s)}})

@@ -85,7 +85,7 @@ func reaching() map[string]string {
 	return all
 }
 
-func TestAQueryReachesNothingButItsConnections(t *testing.T) {
+func TestWalls_OfAQuery_AllowOnlyItsConnections(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "secret.csv")
 	if err := os.WriteFile(file, []byte(secretText), 0o600); err != nil {
@@ -139,9 +139,9 @@ func TestAQueryReachesNothingButItsConnections(t *testing.T) {
 	}
 }
 
-// TestTheDatabaseIsNoFileOfAQuery: DuckDB allows the paths of an attached database for its own use, its log
+// DuckDB allows the paths of an attached database for its own use, its log
 // included, whether they exist or not.
-func TestTheDatabaseIsNoFileOfAQuery(t *testing.T) {
+func TestWalls_DatabaseFile_IsClosedToQueries(t *testing.T) {
 	kept := filepath.Join(t.TempDir(), "kept.duckdb")
 	db := open(t, sql.Config{Database: kept})
 	ask(t, db, "CREATE TABLE t AS SELECT 1 AS x; CHECKPOINT results")
@@ -168,14 +168,14 @@ func TestTheDatabaseIsNoFileOfAQuery(t *testing.T) {
 	want(t, db, "FROM t", "[1]")
 }
 
-func TestWhatDoesNotFitIntoMemoryIsNotSpilled(t *testing.T) {
+func TestWalls_OverTheMemory_NothingIsSpilled(t *testing.T) {
 	t.Chdir(t.TempDir())
 	db, _ := demo(t, oktatest.Config{})
 	want(t, db, "SELECT current_setting('temp_directory'), current_setting('enable_external_access'), current_setting('lock_configuration')", `["",false,true]`)
 }
 
-// TestExtensionsWithFiles: to allow files is not to allow machine code, or the network.
-func TestExtensionsWithFiles(t *testing.T) {
+// To allow files is not to allow machine code, or the network.
+func TestWalls_ExtensionsWithFilesAllowed_AreRefused(t *testing.T) {
 	c := connected(t, "okta", oktatest.New(oktatest.Config{}))
 	db := open(t, sql.Config{Connections: []*host.Connection{c}, AllowFiles: true})
 	for statement, reason := range map[string]string{

@@ -7,7 +7,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 )
 
-func TestARuleComparesScalarsByTheirText(t *testing.T) {
+func TestRequestClass_OfScalars_ComparesTheirText(t *testing.T) {
 	for _, c := range []struct {
 		value any
 		text  string
