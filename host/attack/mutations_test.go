@@ -38,7 +38,7 @@ var hostMutations = []mutation{
 	{"manifest content", "a known surface", []edit{dropIn("abi/manifest.go", "default:\n\t\t\treturn fmt.Errorf(\"surface %q must be axon, ingest or sql\", s)", "return fmt.Errorf(\"surface %q must be axon, ingest or sql\", s)")}, ""},
 	{"manifest content", "a known idempotency", []edit{drop("abi/manifest.go", "return fmt.Errorf(\"idempotency %q must be safe, idempotent, verified or keyed\", o.Idempotency)")}, ""},
 	{"schema subset", "the subset", []edit{neverIn("abi/manifest.go", "subset.Check(o.InputSchema); err != nil", "err != nil")}, ""},
-	{"schema of connections", "the subset", []edit{neverIn("abi/manifest.go", "subset.Check(m.ConfigSchema); err != nil", "err != nil")}, ""},
+	{"schema of connections", "the subset", []edit{neverIn("abi/manifest.go", "subset.Check(m.ConfigSchema); err != nil", "err != nil"), neverIn("host/internal/input/schema.go", "cost, err := subset.Check(text)\n\tif err != nil {", "err != nil")}, ""},
 	{"input numbers", "their size", []edit{swap("host/internal/input/schema.go", "WideNumber(input); wide {", "WideNumber(input); wide && !DOWN {")}, ""},
 	{"manifest content", "some endpoint", []edit{never("abi/manifest.go", "len(o.Endpoints) == 0")}, ""},
 	{"manifest content", "an endpoint once", []edit{neverIn("abi/manifest.go", "if seen[e.Endpoint] {", "seen[e.Endpoint]")}, ""},

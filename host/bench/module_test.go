@@ -53,7 +53,7 @@ func guestCopy(t testing.TB) (dir string) {
 	}
 	copyFile("go.mod")
 	copyFile("go.sum")
-	for _, folder := range []string{"abi", "guest"} {
+	for _, folder := range []string{"abi", "guest", "internal"} {
 		err := fs.WalkDir(os.DirFS(root), folder, func(name string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() && strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
 				copyFile(name)

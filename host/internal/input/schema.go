@@ -51,7 +51,8 @@ type compiled struct {
 	cost   subset.Cost
 }
 
-// New returns a schema, which is compiled when it is first used. name is that of the operation, for messages. The text must be in the subset that the ABI allows.
+// New returns a schema, which is compiled when it is first used. name is the operation's, for messages. The text must be in
+// the subset that the ABI allows.
 // sibling returns the name of another operation on the same kind of object that takes a field, or "". It improves the
 // message about an unknown field.
 func New(name string, text json.RawMessage, sibling func(field string) string) *Schema {

@@ -164,6 +164,9 @@ func moduleAttacks() []kit.Attack {
 	change("a credential after a line break", service, func(m *abi.Manifest) { m.Auth[0].Prefix = "A\r\nX:" })
 	change("cookies shown to the module", service, func(m *abi.Manifest) { m.ResponseHeaders = []string{"set-cookie"} })
 	change("a credential shown to the module", service, func(m *abi.Manifest) { m.ResponseHeaders = []string{"authorization"} })
+	change("the header of the credential shown to the module", service, func(m *abi.Manifest) {
+		m.Auth[0].Header, m.ResponseHeaders = "X-Key", []string{"x-key"}
+	})
 	change("a view whose name is SQL", service, func(m *abi.Manifest) {
 		m.Views = []abi.View{{Name: `a"; DROP TABLE x; --`, Operation: "read"}}
 	})
