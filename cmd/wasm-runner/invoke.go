@@ -19,6 +19,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/result"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 // invokeOptions are the options of one run of invoke.
@@ -170,6 +171,9 @@ func warnUnsent(a *cli.App, r *abi.Result) {
 func pathError(err error) error {
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return file
+	}
+	if folder := durable.FolderError(""); errors.As(err, &folder) {
+		return folder
 	}
 	return err
 }

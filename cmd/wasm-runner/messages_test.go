@@ -101,6 +101,9 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^invalid argument "ten" for "--limit" flag: want a whole number: `, "--demo", "table", "list_users", "--limit", "ten"),
 		m(`^--limit: want 0 or more: found -1$`, "--demo", "table", "list_users", "--limit", "-1"),
 		m(`^list_users: invalid: limit: maximum: got 100000000000, want 100000\. `, "--demo", "table", "list_users", `{"limit":100000000000}`),
+		m(`: folder /nonexistent does not exist: create it, or name another file$`, "--demo", "invoke", "lookup_user", `{"user":"ada.lovelace@example.com"}`, "--audit", "/nonexistent/a"),
+		m(`: folder /nonexistent does not exist: create it, or name another file$`, "--demo", "--grant", "write", "invoke", "update_user", `{"user":"ada.lovelace@example.com","profile":{"title":"x"}}`, "--idempotency-key", "k", "--journal", "/nonexistent/j"),
+		m(`folder /nonexistent does not exist: create it, or name another file$`, "--demo", "source", "poll_system_log_page", "--out", "/nonexistent/o"),
 		m(`^--idempotency-key: want a value, found an empty one: is a variable not set\? `, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--idempotency-key", ""),
 		m(`^--audit: want a value, found an empty one: `, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--audit="),
 		m(`^--grant: want a value, found an empty one: `, "--demo", "--grant", "", "invoke", "lookup_user", `{"user":"x"}`),
@@ -115,7 +118,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`^--out: localhost:9200/x/_bulk looks like an address: write http:// or https:// before it, or \./ for a file$`, "--demo", "source", "poll_system_log_page", "--out", "localhost:9200/x/_bulk"),
 		m(`^--out: cannot write \.gz files: for a compressed file, name one that ends with \.zst, such as events\.ndjson\.zst$`, "--demo", "source", "poll_system_log_page", "--out", "events.ndjson.gz"),
 		m(`^--since: want a time such as 2026-01-02T03:04:05Z, 2026-01-02, -24h, 2h ago, yesterday or now: found "2026-11-29T00:00:00"$`, "--demo", "backfill", "--since", "2026-11-29T00:00:00", "--until", "2026-11-30"),
-		m(`^--audit: open nowhere/a: no such file or directory$`, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--audit", "nowhere/a"),
+		m(`^--audit: folder nowhere does not exist: create it, or name another file$`, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--audit", "nowhere/a"),
 		m(`^--addr: want HOST:PORT, such as 127\.0\.0\.1:8080: found "127\.0\.0\.1:99999"$`, "simulate", "--addr", "127.0.0.1:99999"),
 
 		m(`^input: since: want a time such as 2026-01-02T03:04:05Z, 2026-01-02, -24h, 2h ago, yesterday or now: found "24h"$`,

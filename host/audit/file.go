@@ -63,7 +63,7 @@ func Open(path string) (*File, error) {
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
+		return nil, fmt.Errorf("audit: %w", durable.NoFolder(path, err))
 	}
 	err = checkAudit(f)
 	if err = errors.Join(err, f.Close()); err != nil {

@@ -118,7 +118,7 @@ func (l Limits) store(ctx context.Context, wasm []byte, memory int64, dir string
 			_, err = in.Write(append(line, '\n'))
 		}
 		if err == nil {
-			_, err = in.Write(wasm)
+			_, _ = in.Write(wasm)
 		}
 		_ = in.Close() // if it got less, the child says so, or has ended
 	}()

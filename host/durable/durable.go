@@ -128,6 +128,29 @@ func Hold(path string, flag int) (*os.File, error) {
 	return nil, &fs.PathError{Op: "lock", Path: path, Err: ErrLocked}
 }
 
+// NoFolder returns err, or a FolderError if err says that the folder of the file at path does not exist.
+func NoFolder(path string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir := filepath.Dir(Resolve(path))
+	if _, missing := os.Stat(dir); !errors.Is(missing, fs.ErrNotExist) {
+		return err
+	}
+	return FolderError(dir)
+}
+
+// FolderError is the error for a folder that does not exist. It wraps fs.ErrNotExist.
+type FolderError string
+
+// Error implements error.
+func (n FolderError) Error() string {
+	return "folder " + string(n) + " does not exist: create it, or name another file"
+}
+
+// Unwrap returns fs.ErrNotExist.
+func (n FolderError) Unwrap() error { return fs.ErrNotExist }
+
 // Resolve is where the file at a path is, or would be made: links are followed, of its folders and in its own place. What
 // is there and no regular file stays as it is named: a link such as /dev/stdout leads to no path.
 func Resolve(path string) string {

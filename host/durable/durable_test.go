@@ -2,6 +2,7 @@ package durable_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -99,5 +100,22 @@ func TestPath_OfAFileWithoutAName_IsNotSearched(t *testing.T) {
 	}
 	if got := durable.Resolve(fd); got != fd {
 		t.Errorf("%s is at %s, which is nothing", fd, got)
+	}
+}
+
+func TestNoFolder_OfAMissingFolder_SaysWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "none", "file")
+	_, err := os.Open(missing)
+	if err = durable.NoFolder(missing, err); !errors.Is(err, fs.ErrNotExist) || err.Error() != "folder "+filepath.Join(dir, "none")+" does not exist: create it, or name another file" {
+		t.Error(err)
+	}
+	there := filepath.Join(dir, "file")
+	_, want := os.Open(there)
+	if err := durable.NoFolder(there, want); err != want {
+		t.Errorf("with a folder: %v, want %v", err, want)
+	}
+	if err := durable.NoFolder(missing, nil); err != nil {
+		t.Error(err)
 	}
 }

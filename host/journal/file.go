@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/mach5/okta-connector/host/durable"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
@@ -54,7 +56,7 @@ func Open(path string, opts Options) (*File, error) {
 	}
 	f := &File{path: path, opts: opts}
 	if err := os.Mkdir(f.locks(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("journal: %w", err)
+		return nil, fmt.Errorf("journal: %w", durable.NoFolder(path, err))
 	}
 	if err := f.create(); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)

@@ -16,12 +16,14 @@ func (s *Set) Output(ctx context.Context, out *abi.InvokeOutput) (output json.Ra
 			return out.Output, 0, nil
 		}
 		for _, p := range s.Pieces {
-			for _, span := range p.Spans {
-				if err := s.Budget.Take(int64(span.End - span.Start)); err != nil {
-					return nil, 0, err
-				}
-				return append(json.RawMessage(nil), p.Body[span.Start:span.End]...), 0, nil
+			if len(p.Spans) == 0 {
+				continue
 			}
+			first := p.Body[p.Spans[0].Start:p.Spans[0].End]
+			if err := s.Budget.Take(int64(len(first))); err != nil {
+				return nil, 0, err
+			}
+			return bytes.Clone(first), 0, nil
 		}
 		return nil, 0, nil
 	}

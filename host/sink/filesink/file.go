@@ -101,7 +101,7 @@ func Open(path string, o Options) (*File, error) {
 	}
 	var err error
 	if s.opened, err = s.openPath(); err != nil {
-		return nil, err
+		return nil, durable.NoFolder(path, err)
 	}
 	s.notice(s.opened.text(s.name))
 	return s, nil

@@ -377,7 +377,7 @@ func (s stdoutFile) Append(ctx context.Context, p sink.Page) error {
 // fileError returns the error of opening the file of a flag. It is a usage error where another file would help.
 func fileError(flag string, err error) error {
 	var path *fs.PathError
-	if errors.Is(err, filesink.ErrForeign) || errors.Is(err, filesink.ErrInUse) || errors.As(err, &path) {
+	if errors.Is(err, filesink.ErrForeign) || errors.Is(err, filesink.ErrInUse) || errors.Is(err, fs.ErrNotExist) || errors.As(err, &path) {
 		return cli.Usagef("%s: %w", flag, err)
 	}
 	return err
