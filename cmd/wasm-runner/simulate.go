@@ -17,6 +17,7 @@ import (
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
+	"github.com/mach5/okta-connector/host/durable"
 )
 
 // simulateOptions is one run of simulate.
@@ -228,8 +229,15 @@ func writeConnection(a *cli.App, url, token, path string) (text string, remove f
 		if err := replaceable(path); err != nil {
 			return "", nil, err
 		}
+		release, err := holdConnectionFile(path)
+		if err != nil {
+			return "", nil, err
+		}
 		use = path
-		remove = func() { _, _ = os.Remove(tokenPath), os.Remove(path) }
+		remove = func() {
+			_, _ = os.Remove(tokenPath), os.Remove(path)
+			release()
+		}
 	} else {
 		dir, err := os.MkdirTemp("", "wasm-runner-simulate-")
 		if err != nil {
@@ -271,6 +279,21 @@ func replaceable(path string) error {
 		return cli.Usagef("--connection-file: %s exists, and simulate did not write it: name another file", path)
 	}
 	return nil
+}
+
+// holdConnectionFile locks a connection file for this process, so that no other simulated org replaces it and deletes it
+// at its end. release deletes the lock.
+func holdConnectionFile(path string) (release func(), err error) {
+	lock, err := durable.Hold(path+".lock", os.O_RDWR|os.O_CREATE)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return func() {}, nil // the file system has no locks
+	case errors.Is(err, durable.ErrLocked):
+		return nil, cli.Usagef("--connection-file: another simulate uses %s: wait for it to end, or name another file", path)
+	case err != nil:
+		return nil, cli.Usagef("--connection-file: %w", durable.NoFolder(path, err))
+	}
+	return func() { _, _ = os.Remove(lock.Name()), lock.Close() }, nil
 }
 
 // writeSecret writes a token to a file that only this user can read. It replaces a file with other permissions.
