@@ -104,6 +104,8 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		m(`: folder /nonexistent does not exist: create it, or name another file$`, "--demo", "invoke", "lookup_user", `{"user":"ada.lovelace@example.com"}`, "--audit", "/nonexistent/a"),
 		m(`: folder /nonexistent does not exist: create it, or name another file$`, "--demo", "--grant", "write", "invoke", "update_user", `{"user":"ada.lovelace@example.com","profile":{"title":"x"}}`, "--idempotency-key", "k", "--journal", "/nonexistent/j"),
 		m(`folder /nonexistent does not exist: create it, or name another file$`, "--demo", "source", "poll_system_log_page", "--out", "/nonexistent/o"),
+		m(`^completion: want bash, zsh, fish or powershell, found "tcsh"$`, "completion", "tcsh"),
+		m(`^backfill takes no arguments and got "bounded_system_log_range": name an operation with --operation$`, "--demo", "backfill", "bounded_system_log_range", "--since", "-1h", "--until", "now"),
 		m(`^--idempotency-key: want a value, found an empty one: is a variable not set\? `, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--idempotency-key", ""),
 		m(`^--audit: want a value, found an empty one: `, "--demo", "invoke", "lookup_user", `{"user":"x"}`, "--audit="),
 		m(`^--grant: want a value, found an empty one: `, "--demo", "--grant", "", "invoke", "lookup_user", `{"user":"x"}`),

@@ -80,10 +80,22 @@ func OperationArgs(most int) cobra.PositionalArgs {
 
 // NoArgs is the Args of a command that takes no arguments.
 func NoArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return Usagef("%s takes no arguments and got %q: see %s --help", cmd.Name(), args[0], cmd.CommandPath())
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	if names := cmd.Commands(); len(names) > 0 {
+		var all []string
+		for _, c := range names {
+			if c.IsAvailableCommand() {
+				all = append(all, c.Name())
+			}
+		}
+		return Usagef("%s: want %s, found %q", cmd.Name(), either(all), args[0])
+	}
+	if cmd.Flags().Lookup("operation") != nil {
+		return Usagef("%s takes no arguments and got %q: name an operation with --operation", cmd.Name(), args[0])
+	}
+	return Usagef("%s takes no arguments and got %q: see %s --help", cmd.Name(), args[0], cmd.CommandPath())
 }
 
 // OneOf checks the value of a flag that takes one of several words.
