@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mach5/okta-connector/host/durable"
 	"github.com/mach5/okta-connector/internal/trust"
 )
 
@@ -53,7 +54,7 @@ func (db *DB) prepareFiles() error {
 func checkDatabase(path string, open func(path string)) error {
 	folder := filepath.Dir(path)
 	if _, err := os.Stat(folder); err != nil {
-		return fmt.Errorf("database %s: %w", path, err)
+		return fmt.Errorf("database %s: %w", path, durable.NoFolder(path, err))
 	}
 	if err := trust.File(folder); err != nil {
 		return fmt.Errorf("database %s: its folder: %w: keep it in a folder of your own", path, err)

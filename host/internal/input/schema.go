@@ -227,6 +227,9 @@ func (s *Schema) complaint(v *jsonschema.ValidationError) string {
 		}
 		return fmt.Sprintf("%q has characters that it cannot have: give %s", excerpt.Of(k.Got), what)
 	}
+	if k, ok := v.ErrorKind.(*kind.Enum); ok {
+		return enumComplaint(k)
+	}
 	switch k := v.ErrorKind.(type) { // the library writes 1×10¹¹
 	case *kind.Maximum:
 		return "maximum: got " + digits(k.Got) + ", want " + digits(k.Want)
@@ -234,6 +237,23 @@ func (s *Schema) complaint(v *jsonschema.ValidationError) string {
 		return "minimum: got " + digits(k.Got) + ", want " + digits(k.Want)
 	}
 	return v.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+}
+
+// enumComplaint names the values that are allowed, the value that was found, and the nearest of them.
+func enumComplaint(k *kind.Enum) string {
+	var all []string
+	for _, v := range k.Want {
+		b, _ := json.Marshal(v) // a value of a schema
+		all = append(all, strings.Trim(string(b), `"`))
+	}
+	got, _ := json.Marshal(k.Got)
+	text := fmt.Sprintf("want one of %s, found %s", strings.Join(all, ", "), excerpt.Of(string(got)))
+	if s, ok := k.Got.(string); ok {
+		if near := nearest.Of(s, all); near != "" {
+			text += " (did you mean " + near + "?)"
+		}
+	}
+	return text
 }
 
 // digits formats a number the way people write it. A number with very many digits is replaced by words.

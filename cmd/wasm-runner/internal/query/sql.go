@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -180,6 +181,9 @@ func (o *sqlOptions) run(ctx context.Context) error {
 	config.Connections, config.Logger, config.Limits.Memory = s.Connections(), a.Logger(), o.maxMemory<<20
 	config.Warn = func(operation, warning string) { a.Warnf("%s: %s", operation, warning) }
 	db, err := sql.Open(ctx, config)
+	if errors.Is(err, fs.ErrNotExist) {
+		return cli.Usagef("--database: %w", err)
+	}
 	if err != nil {
 		return err
 	}

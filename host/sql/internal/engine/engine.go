@@ -183,6 +183,9 @@ func (e *Engine) Run(ctx context.Context, text string, each func(*Result) error)
 		if !e.allowFiles {
 			message = strings.Replace(message, noFiles, noFiles+": --allow-files allows them", 1)
 		}
+		for said, todo := range whatToDo {
+			message = strings.Replace(message, said, said+": "+todo, 1)
+		}
 		return errors.New(message)
 	}
 	asked := described(text)
