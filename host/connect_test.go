@@ -36,7 +36,7 @@ func TestConnect_AgainstTheConfigSchema_IsRefused(t *testing.T) {
 		"a part of a second":            {func(c *host.Config) { c.Limits.CallTimeout = 1500 * time.Millisecond }, ""},
 		"a page size over its maximum":  {func(c *host.Config) { c.DefaultPageSize = 11 }, "default_page_size: maximum: got 11, want 10"},
 		"a page size under its minimum": {func(c *host.Config) { c.DefaultPageSize = 1 }, "default_page_size: minimum: got 1, want 2"},
-		"a grant":                       {func(c *host.Config) { c.Grants = []abi.Class{abi.Read, abi.Destructive} }, "grants.1: value must be 'read'"},
+		"a grant":                       {func(c *host.Config) { c.Grants = []abi.Class{abi.Read, abi.Destructive} }, "grants.1: want one of read, found"},
 		"a limit":                       {func(c *host.Config) { c.Limits.CallTimeout = 61 * time.Second }, "limits.call_seconds: maximum: got 61, want 60"},
 		"a field that it does not have": {func(c *host.Config) { c.RateLimitShare = 0.5 }, "additional properties 'rate_limit_share' not allowed"},
 		"a name":                        {func(c *host.Config) { c.Name = "a-long-name" }, "name: maxLength: got 11, want 8"},
