@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -16,7 +15,7 @@ import (
 	"golang.org/x/text/message"
 
 	"github.com/mach5/okta-connector/abi"
-	"github.com/mach5/okta-connector/internal/nearest"
+	"github.com/mach5/okta-connector/internal/subset"
 )
 
 // Manifest returns one sentence for each JSON Schema of a manifest that is not one, and for each example that its schema refuses.
@@ -54,12 +53,12 @@ func (none) Load(url string) (any, error) {
 
 // compile compiles a JSON Schema. The error is one sentence.
 func compile(text json.RawMessage) (*jsonschema.Schema, error) {
+	if _, err := subset.Check(text); err != nil {
+		return nil, err
+	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
-		return nil, fmt.Errorf("it is not JSON: %w", err)
-	}
-	if at, word := misspelt(doc, ""); word != "" {
-		return nil, fmt.Errorf("%s%q is no keyword of JSON Schema: did you mean %s?", place(at), word, nearest.Of(word, keywords))
+		return nil, err
 	}
 	const url = "schema.json"
 	c := jsonschema.NewCompiler()
@@ -103,51 +102,4 @@ func place(at string) string {
 		return ""
 	}
 	return "at " + at + ": "
-}
-
-// keywords are those of JSON Schema 2020-12.
-var keywords = strings.Fields(`$schema $id $ref $anchor $dynamicRef $dynamicAnchor $vocabulary $comment $defs definitions allOf anyOf oneOf not
-	if then else dependentSchemas prefixItems items contains properties patternProperties additionalProperties propertyNames
-	unevaluatedItems unevaluatedProperties type enum const multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength
-	minLength pattern maxItems minItems uniqueItems maxContains minContains maxProperties minProperties required dependentRequired
-	title description default deprecated readOnly writeOnly examples format contentEncoding contentMediaType contentSchema`)
-
-// misspelt returns the place of a keyword that is none and resembles one: validators ignore it.
-func misspelt(schema any, at string) (place, word string) {
-	members, ok := schema.(map[string]any)
-	if !ok {
-		return "", ""
-	}
-	for _, name := range sortedKeys(members) {
-		if !slices.Contains(keywords, name) && !strings.HasPrefix(name, "x-") && nearest.Of(name, keywords) != "" {
-			return at, name
-		}
-	}
-	for _, name := range sortedKeys(members) {
-		switch value := members[name].(type) {
-		case map[string]any:
-			switch name {
-			case "properties", "patternProperties", "$defs", "definitions", "dependentSchemas":
-				for _, property := range sortedKeys(value) {
-					if p, w := misspelt(value[property], at+"/"+name+"/"+property); w != "" {
-						return p, w
-					}
-				}
-			case "const", "default", "dependentRequired":
-			default:
-				if p, w := misspelt(value, at+"/"+name); w != "" {
-					return p, w
-				}
-			}
-		case []any:
-			if name != "enum" && name != "examples" && name != "default" && name != "const" {
-				for i, element := range value {
-					if p, w := misspelt(element, fmt.Sprint(at, "/", name, "/", i)); w != "" {
-						return p, w
-					}
-				}
-			}
-		}
-	}
-	return "", ""
 }
