@@ -14,7 +14,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/mach5/okta-connector/host/durable"
@@ -87,7 +86,7 @@ func OpenOn(disk durable.Disk, path string, own Identity) (*File, error) {
 	case errors.Is(err, durable.ErrLocked):
 		return nil, fmt.Errorf("%w: another process uses %s: wait for it to end, or choose another file", ErrLocked, path)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: folder %s does not exist: create it, or name another file", ErrPlace, filepath.Dir(path))
+		return nil, fmt.Errorf("%w: %w", ErrPlace, durable.NoFolder(path, err))
 	case err != nil:
 		return nil, fmt.Errorf("%w: %v: name a file in a folder that can be written to", ErrPlace, err)
 	}

@@ -227,11 +227,10 @@ func (s *Schema) complaint(v *jsonschema.ValidationError) string {
 		}
 		return fmt.Sprintf("%q has characters that it cannot have: give %s", excerpt.Of(k.Got), what)
 	}
-	if k, ok := v.ErrorKind.(*kind.Enum); ok {
+	switch k := v.ErrorKind.(type) {
+	case *kind.Enum:
 		return enumComplaint(k)
-	}
-	switch k := v.ErrorKind.(type) { // the library writes 1×10¹¹
-	case *kind.Maximum:
+	case *kind.Maximum: // the library writes 1×10¹¹
 		return "maximum: got " + digits(k.Got) + ", want " + digits(k.Want)
 	case *kind.Minimum:
 		return "minimum: got " + digits(k.Got) + ", want " + digits(k.Want)

@@ -50,35 +50,25 @@ func inputAttacks() []kit.Attack {
 			return errors.Join(res.Ended(abi.Invalid), res.Saw())
 		}})
 	}
+	// invalid adds an attack with an input of the operation read that must be refused.
+	invalid := func(name, wall, input string) {
+		all = append(all, kit.Attack{Family: "inputs", Name: name, Wall: wall, Run: func(a *kit.Attempt) error {
+			r, err := a.NewRig(kit.RigOptions{})
+			if err != nil {
+				return err
+			}
+			res, err := r.RunInput("read", input)
+			if err != nil {
+				return err
+			}
+			return res.Ended(abi.Invalid)
+		}})
+	}
 	for name, input := range schemas.WideNumbers() {
-		all = append(all, kit.Attack{Family: "inputs", Name: name, Wall: "input numbers", Run: func(a *kit.Attempt) error {
-			r, err := a.NewRig(kit.RigOptions{})
-			if err != nil {
-				return err
-			}
-			res, err := r.RunInput("read", input)
-			if err != nil {
-				return err
-			}
-			return res.Ended(abi.Invalid)
-		}})
+		invalid(name, "input numbers", input)
 	}
-	for name, input := range map[string]string{
-		"an input of 4 MiB that matches its schema":          `{"steps":[],"name":"` + strings.Repeat("a", 4<<20) + `"}`,
-		"an input 1,000 levels deep that matches its schema": `{"steps":[],"a":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`,
-	} {
-		all = append(all, kit.Attack{Family: "inputs", Name: name, Wall: "input shape", Run: func(a *kit.Attempt) error {
-			r, err := a.NewRig(kit.RigOptions{})
-			if err != nil {
-				return err
-			}
-			res, err := r.RunInput("read", input)
-			if err != nil {
-				return err
-			}
-			return res.Ended(abi.Invalid)
-		}})
-	}
+	invalid("an input of 4 MiB that matches its schema", "input shape", `{"steps":[],"name":"`+strings.Repeat("a", 4<<20)+`"}`)
+	invalid("an input 1,000 levels deep that matches its schema", "input shape", `{"steps":[],"a":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`}`)
 	for _, c := range []struct{ name, op, checkpoint string }{
 		{"a checkpoint that is not JSON", "read", `{`},
 		{"a checkpoint of 4 MiB", "read", `{"a":"` + strings.Repeat("x", 4<<20) + `"}`},
