@@ -1,4 +1,4 @@
-// Package credential keeps the token of one connection up to date.
+// Package credential keeps a secret that is sent with requests up to date: a connection's token, or a sink's authorization.
 package credential
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
-// Credential is a connection's token. It is read again when its file changes, when the service responds 401, and by
-// Connection.ReloadToken. It is safe for concurrent use.
+// Credential is a secret that may change while it is used. It is read again when its file changes, when the service
+// responds 401, and by Reload. It is safe for concurrent use.
 type Credential struct {
 	resolver secrets.Resolver
 	ref      string
@@ -28,18 +28,25 @@ type Credential struct {
 type tokens struct {
 	current  secrets.Value   // used by the next request; zero before the first successful read
 	accepted secrets.Value   // the last one that the service accepted
-	known    []secrets.Value // every token that may have been sent, latest last, at most maxTokens
+	known    []secrets.Value // every token that may have been sent, latest last, at most MaxTokens
 	stamp    string          // stamp of the reference at the last read
 	failed   string          // the stamp of the last failed read
 }
 
-// maxTokens is how many tokens of one connection are redacted. The oldest is dropped first.
-const maxTokens = 16
+// MaxTokens is how many values of one credential are redacted. The oldest is dropped first.
+const MaxTokens = 16
 
 // New returns a credential that reads ref on first use.
 func New(resolver secrets.Resolver, ref string, log *slog.Logger) *Credential {
 	c := &Credential{resolver: resolver, ref: ref, log: log, reading: make(chan struct{}, 1)}
 	c.state.Store(&tokens{})
+	return c
+}
+
+// Start returns a credential that begins with a value that was just read from ref.
+func Start(resolver secrets.Resolver, ref string, value secrets.Value, log *slog.Logger) *Credential {
+	c := New(resolver, ref, log)
+	c.state.Store(&tokens{current: value, known: []secrets.Value{value}, stamp: c.stamp()})
 	return c
 }
 
@@ -114,7 +121,7 @@ func (c *Credential) resolve(ctx context.Context) (changed bool, err error) {
 		next.current, next.stamp, next.failed = token, stamp, ""
 		if !slices.Contains(next.known, token) {
 			next.known = append(slices.Clone(next.known), token)
-			next.known = next.known[max(0, len(next.known)-maxTokens):]
+			next.known = next.known[max(0, len(next.known)-MaxTokens):]
 		}
 	})
 	if err != nil {
@@ -173,6 +180,9 @@ func (c *Credential) Accept(token secrets.Value, refusedFirst bool) {
 		}
 	})
 }
+
+// Known returns every value that may have been sent, the latest last.
+func (c *Credential) Known() []secrets.Value { return c.state.Load().known }
 
 // Shows reports whether a text contains a current or former token of the connection.
 func (c *Credential) Shows(s string) bool {

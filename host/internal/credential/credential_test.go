@@ -179,3 +179,15 @@ func TestPlaceholder_AnywhereInARequest_IsFound(t *testing.T) {
 		}
 	}
 }
+
+func TestStart_WithAnUnchangedStamp_ReadsNothing(t *testing.T) {
+	f := &file{token: second, stamp: "1"}
+	c := Start(f, "file:x", secrets.New(first), slog.New(slog.DiscardHandler))
+	if token, err := c.Refresh(t.Context()); err != nil || token.Reveal() != first || f.reads != 0 {
+		t.Errorf("%d reads, %v", f.reads, err)
+	}
+	f.set(second, "2")
+	if token, err := c.Refresh(t.Context()); err != nil || token.Reveal() != second || len(c.Known()) != 2 {
+		t.Errorf("after a change: %d known values, %v", len(c.Known()), err)
+	}
+}

@@ -2,10 +2,10 @@ package httpsink
 
 import (
 	"context"
-	"slices"
+	"log/slog"
 	"strings"
-	"sync"
 
+	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -17,24 +17,33 @@ type Authorizer struct {
 	Stamp func() string
 }
 
-// maxAuthorizations limits how many values a sink remembers to redact them. The oldest is dropped first.
-const maxAuthorizations = 16
+// resolver is an Authorizer as a secrets.Resolver and secrets.Stamper of one secret.
+type resolver struct{ from Authorizer }
+
+// Resolve implements secrets.Resolver.
+func (r resolver) Resolve(ctx context.Context, _ string) (secrets.Value, error) {
+	return r.from.Read(ctx)
+}
+
+// Stamp implements secrets.Stamper.
+func (r resolver) Stamp(string) string {
+	if r.from.Stamp == nil {
+		return ""
+	}
+	return r.from.Stamp()
+}
 
 // authorization is the value that a sink sends. It is safe for concurrent use.
 type authorization struct {
-	from Authorizer
-
-	mu       sync.Mutex
-	current  secrets.Value   // used by the next request
-	accepted secrets.Value   // the last one that the service accepted; zero before the first
-	known    []secrets.Value // every value that may have been sent, the latest last
-	stamp    string          // stamp of the last read, successful or not
+	from       resolver
+	fixed      secrets.Value          // the value, if it cannot be read again; zero sends none
+	credential *credential.Credential // nil if the value cannot be read again
 }
 
 func newAuthorization(value secrets.Value, from Authorizer) *authorization {
-	a := &authorization{from: from, current: value, known: []secrets.Value{value}}
-	if from.Stamp != nil {
-		a.stamp = from.Stamp()
+	a := &authorization{from: resolver{from}, fixed: value}
+	if from.Read != nil {
+		a.credential = credential.Start(a.from, "", value, slog.New(slog.DiscardHandler))
 	}
 	return a
 }
@@ -42,71 +51,39 @@ func newAuthorization(value secrets.Value, from Authorizer) *authorization {
 // get returns the value for a request. It reads the value again if its stamp changed, and keeps the old one if that
 // fails.
 func (a *authorization) get(ctx context.Context) secrets.Value {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.from.Stamp != nil && a.from.Stamp() != a.stamp {
-		_, _ = a.read(ctx)
+	if a.credential == nil {
+		return a.fixed
 	}
-	return a.current
+	value, _ := a.credential.Refresh(ctx)
+	return value
 }
 
-// after401 returns another value to try after the service refused the tried ones. That is the current content of the
-// reference, or the last value that the service accepted. The reference may contain a value that is partly written or
-// not valid yet.
+// after401 returns another value to try after the service refused the tried ones.
 func (a *authorization) after401(ctx context.Context, tried []secrets.Value) (value secrets.Value, ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, _ = a.read(ctx) // a failure keeps the current value
-	for _, v := range []secrets.Value{a.current, a.accepted} {
-		if !v.IsZero() && !slices.Contains(tried, v) {
-			return v, true
-		}
+	if a.credential == nil {
+		return secrets.Value{}, false
 	}
-	return secrets.Value{}, false
+	return a.credential.After401(ctx, tried)
 }
 
 // accept records a value that the service accepted. If others were refused before, it is used until the reference
 // changes.
 func (a *authorization) accept(value secrets.Value, refusedFirst bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.accepted = value; refusedFirst {
-		a.current = value
+	if a.credential != nil {
+		a.credential.Accept(value, refusedFirst)
 	}
 }
 
 // inFile reports whether the value comes from a file, which another program may be writing.
-func (a *authorization) inFile() bool { return a.from.Stamp != nil && a.from.Stamp() != "" }
-
-// reload reads the value again, and reports whether it changed.
-func (a *authorization) reload(ctx context.Context) (changed bool, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.read(ctx)
-}
-
-// read reads the value. The caller holds a.mu.
-func (a *authorization) read(ctx context.Context) (changed bool, err error) {
-	if a.from.Read == nil {
-		return false, nil
-	}
-	if a.from.Stamp != nil {
-		a.stamp = a.from.Stamp() // before the read: a change during it is found next time
-	}
-	value, err := a.from.Read(ctx)
-	if err != nil || value == a.current {
-		return false, err
-	}
-	a.current, a.known = value, append(a.known, value)
-	a.known = a.known[max(0, len(a.known)-maxAuthorizations):]
-	return true, nil
-}
+func (a *authorization) inFile() bool { return a.from.Stamp("") != "" }
 
 // redact removes every known value from a text, since the service may repeat it.
 func (a *authorization) redact(text string) string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, v := range a.known {
+	known := []secrets.Value{a.fixed}
+	if a.credential != nil {
+		known = a.credential.Known()
+	}
+	for _, v := range known {
 		_, secret, _ := strings.Cut(v.Reveal(), " ")
 		for _, part := range []string{v.Reveal(), secret} {
 			if part != "" {
@@ -120,9 +97,9 @@ func (a *authorization) redact(text string) string {
 // ReloadAuthorization reads the authorization again and reports whether it changed. reloadable is false if the sink has
 // no authorization that can be read again. After an error the old value stays. It is safe for concurrent use.
 func (s *Sink) ReloadAuthorization(ctx context.Context) (reloadable, changed bool, err error) {
-	if s.authorization.from.Read == nil {
+	if s.authorization.credential == nil {
 		return false, false, nil
 	}
-	changed, err = s.authorization.reload(ctx)
+	changed, err = s.authorization.credential.Reload(ctx)
 	return true, changed, err
 }

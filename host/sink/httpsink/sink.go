@@ -24,6 +24,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
@@ -342,7 +343,7 @@ func (s *Sink) sendOnce(ctx context.Context, batch []host.Record) (left []host.R
 	for ; ; tried = append(tried, sent) {
 		left, refused, err = s.request(ctx, batch, sent)
 		var d sink.DoubtfulError
-		if !errors.As(err, &d) || d.Status != http.StatusUnauthorized && d.Status != http.StatusForbidden || len(tried) > maxAuthorizations {
+		if !errors.As(err, &d) || d.Status != http.StatusUnauthorized && d.Status != http.StatusForbidden || len(tried) > credential.MaxTokens {
 			break
 		}
 		next, ok := s.authorization.after401(ctx, tried)

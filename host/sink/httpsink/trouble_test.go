@@ -616,7 +616,7 @@ func TestWrite_AuthorizationChanges_ReadsIt(t *testing.T) {
 	// A value that is read during a request is not replaced by the value of that request.
 	a := newAuthorization(secrets.New("Bearer old"), Authorizer{Read: func(context.Context) (secrets.Value, error) { return secrets.New("Bearer new"), nil }})
 	sent := a.get(t.Context())
-	if _, err := a.reload(t.Context()); err != nil {
+	if _, err := a.credential.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if a.accept(sent, false); a.get(t.Context()).Reveal() != "Bearer new" {
