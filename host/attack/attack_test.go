@@ -27,7 +27,7 @@ var hostCommand = flag.String("host", "", "a program that serves the host under 
 var serve = flag.Bool("serve", false, "serve our host over standard input and output, see conformance.Serve")
 
 // own returns the attacks on features that only this host has.
-func own() []conformance.Attack { return append(append(files(), loading()...), statements()...) }
+func own() []conformance.Attack { return slices.Concat(files(), loading(), sinks(), statements()) }
 
 // allAttacks returns the kit's attacks and our own.
 func allAttacks() []conformance.Attack { return append(conformance.Attacks(), own()...) }

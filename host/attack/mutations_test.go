@@ -224,6 +224,8 @@ var hostMutations = []mutation{
 	{"private addresses", "allocated IPv6 addresses", []edit{never("host/egress/dial.go", "a.Is6() && !globalIPv6.Contains(a)")}, ""},
 	{"private addresses", "special blocks", []edit{never("host/egress/dial.go", "p.Contains(a)")}, ""},
 	{"private addresses", "loopback only for loopback", []edit{swap("host/egress/dial.go", "loopback := isLoopback(c.BaseURL.Hostname())", "loopback := isLoopback(c.BaseURL.Hostname()) || DOWN")}, ""},
+	{"plain http", "only loopback addresses", []edit{never("host/egress/dial.go", "plain && !(a.IsLoopback() && a.Zone() == \"\")")}, ""},
+	{"plain http of sinks", "only loopback addresses", []edit{never("host/sink/httpsink/health.go", "err != nil || !a.Addr().Unmap().IsLoopback() || a.Addr().Zone() != \"\"")}, ""},
 	{"checked address", "it is dialled", []edit{swap("host/egress/dial.go", "conn, err := race(ctx, dial, network, judged)", "if again, err := resolve(ctx, lookup, host); DOWN && err == nil {\n\t\t\tjudged = []string{net.JoinHostPort(again[0].String(), port)}\n\t\t}\n\t\tconn, err := race(ctx, dial, network, judged)")}, ""},
 	{"certificates", "they are checked", []edit{swap("host/egress/client.go", "RootCAs: c.RootCAs, MinVersion", "RootCAs: c.RootCAs, InsecureSkipVerify: DOWN, MinVersion")}, ""},
 	{"certificates", "the version of TLS", []edit{swap("host/egress/client.go", "tls.VersionTLS12}", "uint16(tls.VersionTLS12 - 2*wallDownNumber(DOWN))}")}, ""},

@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
-// errPrivate is the error for a name that resolves to an address of a private network.
-var errPrivate = errors.New("not a public address")
+// Errors for a name that resolves to an address which is not allowed.
+var (
+	errPrivate = errors.New("not a public address")
+	errPlain   = errors.New("not a loopback address")
+)
 
 // dialError is the error for a connection that could not be established.
 type dialError struct{ error }
@@ -26,7 +29,7 @@ const (
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dialer resolves a name, checks the addresses, and dials one of the checked ones. It does not resolve the name
-// again, since the result could differ.
+// again, since the result could differ. Over plain http only loopback addresses are dialled.
 func dialer(c Config) dialFunc {
 	lookup := c.Lookup
 	if lookup == nil {
@@ -37,6 +40,7 @@ func dialer(c Config) dialFunc {
 		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
 	loopback := isLoopback(c.BaseURL.Hostname())
+	plain := c.BaseURL.Scheme == "http"
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
@@ -49,9 +53,12 @@ func dialer(c Config) dialFunc {
 		var judged []string
 		refused := error(&net.DNSError{Err: "no address found", Name: host, IsNotFound: true})
 		for _, a := range found {
-			if c.AllowPrivateNetwork || public(a) || loopback && a.IsLoopback() {
+			switch {
+			case plain && !(a.IsLoopback() && a.Zone() == ""): // whatever a resolver or a hosts file says of localhost
+				refused = fmt.Errorf("%s is %s: %w, and http would send the token in plain text; use https in base_url", host, a, errPlain)
+			case c.AllowPrivateNetwork || public(a) || loopback && a.IsLoopback():
 				judged = append(judged, net.JoinHostPort(a.String(), port))
-			} else {
+			default:
 				refused = fmt.Errorf("%s is %s: %w; set allow_private_network to allow it", host, a, errPrivate)
 			}
 		}
@@ -68,7 +75,7 @@ func dialer(c Config) dialFunc {
 
 func resolve(ctx context.Context, lookup func(context.Context, string) ([]net.IPAddr, error), host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{a}, nil
+		return []netip.Addr{a.Unmap()}, nil
 	}
 	found, err := lookup(ctx, host)
 	if err != nil {

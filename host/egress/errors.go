@@ -84,7 +84,7 @@ func (c *Client) bodyError(ctx, attempt context.Context, err error) *abi.SendErr
 // dialMessage says why there is no connection, and mentions a proxy that the environment names.
 func (c *Client) dialMessage(err error) string {
 	message := c.dialReason(err)
-	if name := UnusedProxy(c.config.BaseURL, c.config.LookupEnv); name != "" && !errors.Is(err, errPrivate) {
+	if name := UnusedProxy(c.config.BaseURL, c.config.LookupEnv); name != "" && !notAllowed(err) {
 		message += "; " + name + " is set but not used: requests go directly to the org"
 	}
 	return message
@@ -94,7 +94,7 @@ func (c *Client) dialReason(err error) string {
 	host, name := c.config.BaseURL.Host, c.config.BaseURL.Hostname()
 	var dns *net.DNSError
 	switch {
-	case errors.Is(err, errPrivate):
+	case notAllowed(err):
 		return err.Error()
 	case errors.As(err, &dns) && (dns.IsTemporary || dns.IsTimeout) && !dns.IsNotFound:
 		return "the name " + name + " cannot be resolved at the moment: check the network and its DNS"
@@ -114,8 +114,11 @@ func (c *Client) dialReason(err error) string {
 // allowed.
 func permanent(err error) bool {
 	var dns *net.DNSError
-	return errors.Is(err, errPrivate) || errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
+	return notAllowed(err) || errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
 }
+
+// notAllowed reports whether a name resolves only to addresses that must not be dialled.
+func notAllowed(err error) bool { return errors.Is(err, errPrivate) || errors.Is(err, errPlain) }
 
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }

@@ -579,6 +579,48 @@ func TestDialer_OfLocalhost_DialsOnlyLoopback(t *testing.T) {
 	}
 }
 
+// TestDialer_OverPlainHTTP_DialsOnlyLoopback resolves localhost as a hosts file or a rebinding resolver might.
+func TestDialer_OverPlainHTTP_DialsOnlyLoopback(t *testing.T) {
+	for _, c := range []struct {
+		base  string
+		found []net.IPAddr
+		want  string // addresses that may be dialled
+	}{
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("93.184.215.14")}}, ""},
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("10.0.0.1")}}, ""},
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("0.0.0.0")}}, ""},
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("::")}}, ""},
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("::ffff:93.184.215.14")}}, ""},
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("::1"), Zone: "eth0"}}, ""},
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("fe80::1"), Zone: "lo"}}, ""},
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("64:ff9b::7f00:1")}}, ""},
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("93.184.215.14")}, {IP: net.ParseIP("::1")}, {IP: net.ParseIP("2606:2800:21f::1")}}, "[::1]:1"},
+		{"http://localhost:1", []net.IPAddr{{IP: net.ParseIP("::ffff:127.0.0.1")}, {IP: net.ParseIP("127.8.9.10")}}, "127.0.0.1:1 127.8.9.10:1"},
+		{"http://[::ffff:127.0.0.1]:1", nil, "127.0.0.1:1"},
+		{"http://127.0.0.1:1", nil, "127.0.0.1:1"},
+		{"https://localhost:1", []net.IPAddr{{IP: net.ParseIP("93.184.215.14")}}, "93.184.215.14:1"}, // TLS protects the token
+	} {
+		for _, allow := range []bool{false, true} {
+			var dialled []string
+			cl, _ := client(t, c.base, func(cfg *Config) {
+				cfg.MaxAttempts, cfg.AllowPrivateNetwork = 1, allow
+				cfg.Lookup = func(context.Context, string) ([]net.IPAddr, error) { return c.found, nil }
+				cfg.Dial = func(_ context.Context, _, address string) (net.Conn, error) {
+					dialled = append(dialled, address)
+					return nil, io.EOF
+				}
+			})
+			_, err := get(cl)
+			if got := strings.Join(dialled, " "); got != c.want {
+				t.Errorf("%s, %v (allow_private_network %v): dialled %q, want %q", c.base, c.found, allow, got, c.want)
+			}
+			if c.want == "" && (err == nil || err.Code != abi.SendConnect || !err.Lasting || !strings.Contains(err.Message, "use https in base_url")) {
+				t.Errorf("%s, %v: %+v does not say what to do", c.base, c.found, err)
+			}
+		}
+	}
+}
+
 func TestPublic_OfNAT64_ChecksTheEmbeddedAddress(t *testing.T) {
 	for address, want := range map[string]bool{"64:ff9b::5db8:d70e": true, "64:ff9b::a00:1": false, "64:ff9b::7f00:1": false, "::5db8:d70e": false,
 		"64:ff9b:1::1": false, "2001::1": false, "3fff::1": false, "fec0::1": false, "ff02::1": false, "100::1": false} {

@@ -2,10 +2,14 @@ package httpsink
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mach5/okta-connector/host/sink"
@@ -60,6 +64,13 @@ const dialTimeout = 15 * time.Second
 // dial opens a connection. If the sink watches its service, the connection is watched.
 func (s *Sink) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: dialTimeout}
+	if s.url.Scheme == "http" && (s.opts.authorized() || !s.opts.Plaintext) {
+		d.Control = onlyLoopback
+	}
+	address, err := s.resolved(ctx, address)
+	if err != nil {
+		return nil, err
+	}
 	c, err := d.DialContext(ctx, network, address)
 	if err != nil || !s.opts.Watch {
 		return c, err
@@ -73,6 +84,34 @@ func (s *Sink) dial(ctx context.Context, network, address string) (net.Conn, err
 		}
 		_ = c.Close() // nothing was sent
 	}), nil
+}
+
+// resolved returns an address whose name Options.Lookup has resolved. Without Lookup it returns the address.
+func (s *Sink) resolved(ctx context.Context, address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || s.opts.Lookup == nil {
+		return address, err
+	}
+	found, err := s.opts.Lookup(ctx, host)
+	if err == nil && len(found) == 0 {
+		err = &net.DNSError{Err: "no address found", Name: host, IsNotFound: true}
+	}
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(found[0].String(), port), nil
+}
+
+// errPlain is the error for a name such as localhost that resolves to an address of another machine.
+var errPlain = errors.New("not a loopback address, and http would send in plain text: use https")
+
+// onlyLoopback refuses every address but loopback ones. A net.Dialer calls it for each address that it tries, after
+// the name was resolved.
+func onlyLoopback(_, address string, _ syscall.RawConn) error {
+	if a, err := netip.ParseAddrPort(address); err != nil || !a.Addr().Unmap().IsLoopback() || a.Addr().Zone() != "" {
+		return fmt.Errorf("%s is %w", address, errPlain)
+	}
+	return nil
 }
 
 // watching is the set of watched connections. It is safe for concurrent use.

@@ -12,6 +12,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"mime"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -61,6 +62,8 @@ type Options struct {
 	// seconds. The records of a request without an answer are sent again by the next run.
 	Grace   time.Duration
 	RootCAs *x509.CertPool // default those of the system
+	// Lookup resolves the name in the address. Default: the system's resolver.
+	Lookup func(ctx context.Context, host string) ([]net.IPAddr, error)
 	// Plaintext allows http to another machine. Anyone on the network path can read the records. An authorization is
 	// never sent over http to another machine.
 	Plaintext bool
@@ -111,7 +114,7 @@ func New(address string, o Options) (*Sink, error) {
 		return nil, errors.New("want an address such as https://collector.example.com/events")
 	case u.User != nil:
 		return nil, errors.New("the address contains a user or password: remove it, and give an authorization by reference")
-	case o.Authorization.Reveal() != "" && u.Scheme == "http" && !loopback(u.Hostname()):
+	case o.authorized() && u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("an authorization is not sent to %s over http: use https", u.Host)
 	case u.Scheme == "http" && !loopback(u.Hostname()) && !o.Plaintext:
 		return nil, fmt.Errorf("anyone on the network path to %s can read records sent over http: use https, or allow http with --out-plaintext", u.Host)
@@ -154,6 +157,11 @@ func New(address string, o Options) (*Sink, error) {
 func loopback(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+// authorized reports whether requests carry an authorization.
+func (o *Options) authorized() bool {
+	return o.Authorization.Reveal() != "" || o.Authorizer.Read != nil
 }
 
 // String implements sink.Sink. It returns the address without its query.
@@ -395,6 +403,9 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 		var u *url.Error
 		if errors.As(err, &u) { // its text contains the whole address
 			err = u.Err
+		}
+		if errors.Is(err, errPlain) {
+			return batch, nil, err
 		}
 		s.health.interrupted()
 		return batch, nil, temporaryError{why: fmt.Errorf("no answer: %w", err)}

@@ -346,6 +346,28 @@ func TestNew_BadAddress_Fails(t *testing.T) {
 }
 
 // TestWrite_AnswerWithTooFewItems_IsRetried: "errors": false counts only for the records that the answer lists.
+// TestWrite_LocalhostOfAnotherMachine_IsNotDialled resolves localhost as a hosts file or a rebinding resolver might.
+func TestWrite_LocalhostOfAnotherMachine_IsNotDialled(t *testing.T) {
+	x := newIndex(t)
+	address := strings.Replace(x.URL, "127.0.0.1", "localhost", 1)
+	for found, dialled := range map[string]bool{"127.0.0.1": true, "::ffff:127.0.0.1": true, "0.0.0.0": false, "::": false, "192.0.2.1": false} {
+		for _, o := range []Options{{}, {Authorization: secrets.New("ApiKey k")}, {Authorization: secrets.New("ApiKey k"), Plaintext: true}} {
+			o.Patience = time.Nanosecond
+			o.Lookup = func(context.Context, string) ([]net.IPAddr, error) {
+				return []net.IPAddr{{IP: net.ParseIP(found)}}, nil
+			}
+			s, waits := newHTTP(t, address+"/_bulk", o)
+			err := s.Write(t.Context(), sinktest.Numbered(0, 1))
+			switch {
+			case dialled && err != nil:
+				t.Errorf("%s: %v", found, err)
+			case !dialled && (!errors.Is(err, sink.ErrRefused) || !strings.Contains(err.Error(), "use https") || len(*waits) > 0):
+				t.Errorf("%s: %v after %d waits", found, err, len(*waits))
+			}
+		}
+	}
+}
+
 func TestWrite_AnswerWithTooFewItems_IsRetried(t *testing.T) {
 	x := newIndex(t)
 	short := []string{`{"errors":false,"items":[]}`, `{"errors":false,"items":[{"index":{"_id":"0","status":201}}]}`}

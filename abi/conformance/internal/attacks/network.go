@@ -73,6 +73,26 @@ func networkAttacks() []kit.Attack {
 		}
 		return err
 	})
+	for what, address := range map[string]string{
+		"a public address": "192.0.2.1", "a private network": "10.0.0.1", "this host": "0.0.0.0", "this host of IPv6": "::", "an IPv4-mapped public address": "::ffff:192.0.2.1",
+	} {
+		add("localhost, over http, that leads to "+what, "plain http", func(a *kit.Attempt) error {
+			listener, hits, err := listen(a)
+			if err != nil {
+				return err
+			}
+			_, port, _ := net.SplitHostPort(listener)
+			res, err := a.One(kit.RigOptions{BaseURL: "http://localhost:" + port, Resolve: map[string][][]string{"localhost": {{address}}}, AllowPrivateNetwork: true,
+				Limits: target.Limits{CallTimeout: 5 * time.Second}}, "read", kit.Send(kit.Get))
+			switch {
+			case err != nil:
+				return err
+			case hits.Load() > 0:
+				return errors.New("it was dialled")
+			}
+			return errors.Join(res.GotCode(0, abi.SendConnect), res.NamesLimit("https"))
+		})
+	}
 	for what, url := range map[string]string{
 		"plain http to another host": "http://org.example.com", "a file": "file:///etc/passwd", "a user in the address": "https://user:secret@org.example.com",
 		"a path": "https://org.example.com/evil", "a query": "https://org.example.com/?x=1", "a fragment": "https://org.example.com/#x",

@@ -122,16 +122,16 @@ func (a *Attempt) Close() {
 
 // RigOptions configure a session. The zero value is an honest one.
 type RigOptions struct {
-	Wasm    []byte        // a module other than the kit's
-	Module  target.Module // likewise, already loaded
-	Handler http.HandlerFunc
-	Grants  []abi.Class
-	Limits  target.Limits
-	BaseURL string // an address other than the server's
-	Resolve map[string][][]string
-	RootCAs []byte
-	private bool
-	token   string
+	Wasm                []byte        // a module other than the kit's
+	Module              target.Module // likewise, already loaded
+	Handler             http.HandlerFunc
+	Grants              []abi.Class
+	Limits              target.Limits
+	BaseURL             string // an address other than the server's
+	Resolve             map[string][][]string
+	RootCAs             []byte
+	AllowPrivateNetwork bool
+	token               string
 }
 
 // Rig is a session and its server.
@@ -210,7 +210,7 @@ func (a *Attempt) NewRig(o RigOptions) (*Rig, error) {
 		o.Grants = abi.Classes()
 	}
 	r.Session, err = m.Connect(a.Ctx, target.Connection{BaseURL: o.BaseURL, Token: r.token, Grants: o.Grants, Limits: o.Limits, Log: r.Log,
-		AllowPrivateNetwork: o.private, RootCAs: o.RootCAs, Resolve: o.Resolve})
+		AllowPrivateNetwork: o.AllowPrivateNetwork, RootCAs: o.RootCAs, Resolve: o.Resolve})
 	if err != nil {
 		return nil, err
 	}
