@@ -86,8 +86,8 @@ type Guard struct {
 	Blank string `json:"blank,omitempty"`
 	// Path leads to the part of the response to check: object keys joined by dots. Empty is the whole response.
 	Path string `json:"path,omitempty"`
-	// Statuses are statuses with which the guard holds as well: refusals by the service, for a token that is refused
-	// the guarded request too.
+	// Statuses are statuses with which the guard holds as well: errors of the service that say that the object does not
+	// exist. A 401 or 403 never is: a token may be allowed to write what it may not read.
 	Statuses []int `json:"statuses,omitempty"`
 	// Class is the class of the request if the guard does not hold.
 	Class Class `json:"class"`

@@ -248,8 +248,8 @@ func (g Guard) check(o *Operation, e Endpoint) error {
 		return fmt.Errorf("guard: class %q must be one that the operation has and its method allows", g.Class)
 	}
 	for _, status := range g.Statuses {
-		if status < 400 || status > 499 || status == 408 || status == 429 {
-			return fmt.Errorf("guard: status %d must be a refusal that lasts: 400 to 499, but not 408 or 429", status)
+		if !lasts(status) {
+			return fmt.Errorf("guard: status %d must be an answer about the object: 400 to 499, but not 401, 403, 408 or 429", status)
 		}
 	}
 	blanks := e.blanks()
@@ -262,6 +262,16 @@ func (g Guard) check(o *Operation, e Endpoint) error {
 		return fmt.Errorf("guard: blank %q is not a blank of read", g.Blank)
 	}
 	return nil
+}
+
+// lasts reports whether a guard may hold by an error with a status. A 401 or 403 says that the token may not read, and
+// nothing of the object: a token may be allowed to write what it may not read.
+func lasts(status int) bool {
+	switch status {
+	case 401, 403, 408, 429:
+		return false
+	}
+	return status >= 400 && status <= 499
 }
 
 // blanks returns the names of the endpoint's blanks.

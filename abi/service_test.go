@@ -92,6 +92,8 @@ func TestManifest_Check_OfMinorVersion1(t *testing.T) {
 		"a backfill without a time":    {func(m *abi.Manifest) { m.Operations[0].Backfill.Time = "" }, "top-level member"},
 		"a query name twice":           {func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Query = []string{"a", "a"} }, `query "a"`},
 		"an empty query name":          {func(m *abi.Manifest) { m.Operations[1].Endpoints[0].Query = []string{""} }, `query ""`},
+		"a guard that holds by a 403":  {func(m *abi.Manifest) { m.Operations[2].Endpoints[2].Guards[0].Statuses = []int{404, 403} }, "guard: status 403"},
+		"a guard that holds by a 401":  {func(m *abi.Manifest) { m.Operations[2].Endpoints[2].Guards[0].Statuses = []int{401} }, "guard: status 401"},
 		"a guard of no kind":           {func(m *abi.Manifest) { m.Operations[2].Endpoints[2].Guards[0].Kind = "" }, "guard: kind is missing"},
 		"a guard that writes":          {func(m *abi.Manifest) { m.Operations[2].Endpoints[2].Guards[0].Read = "PATCH /users/{id}" }, "is not a GET of the operation"},
 		"a guard with a foreign blank": {func(m *abi.Manifest) { m.Operations[2].Endpoints[1].Guards[0].Blank = "id" }, "{group} is not a blank of the endpoint"},

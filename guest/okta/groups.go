@@ -174,7 +174,7 @@ var adminGroupRule = abi.ClassRule{Field: "admin_group", Equals: "true", Class: 
 // adminGuarded returns e, which changes the members of the group in its path, with the class of the input. The host
 // checks first that the group has no administrator roles (RATIONALE.md).
 func adminGuarded(e *abi.Endpoint) *abi.Endpoint {
-	return guardedBy(e, abi.Guard{Kind: abi.GuardEmpty, Read: getGroupRoles.Endpoint, Statuses: []int{401, 403, 404}, Class: abi.Privileged})
+	return guardedBy(e, abi.Guard{Kind: abi.GuardEmpty, Read: getGroupRoles.Endpoint, Statuses: []int{404}, Class: abi.Privileged})
 }
 
 func guardedBy(e *abi.Endpoint, g abi.Guard) *abi.Endpoint {
@@ -412,12 +412,22 @@ func checkAdminGroup(c *connector.Call, id, name, what string) *connector.Result
 	if c.Guards() || c.Input.Get("admin_group").True() {
 		return nil
 	}
-	held, failed := rolesHeld(c, id)
-	if failed != nil || held == nil {
+	p := groupPrincipal(id)
+	resp := c.SendWithToken(hostcall.Request{Endpoint: p.list, Path: p.path()})
+	held, failed := heldIn(c, resp)
+	switch {
+	case failed != nil:
 		return failed
+	case held == nil && (resp.Status == 401 || resp.Status == 403):
+		return refuseAdminGroup(id, name, what, unreadableRoles)
+	case held == nil:
+		return nil
 	}
 	return refuseAdminGroup(id, name, what, "gives its members administrator roles ("+strings.Join(held, ", ")+")")
 }
+
+// unreadableRoles says why a group counts as one with administrator roles.
+const unreadableRoles = "may give its members administrator roles, which the token may not read (another token may)"
 
 // byGuard returns the result for a write that a guard kept back. resp is the response to the guard's read of a group's
 // roles. name is the group's, or empty.
@@ -427,7 +437,7 @@ func byGuard(c *connector.Call, resp hostcall.Response, write hostcall.Request, 
 	if failed == nil {
 		why := "gives its members administrator roles (" + strings.Join(held, ", ") + ")"
 		if held == nil {
-			why = "may give its members administrator roles, which cannot be read"
+			why = unreadableRoles
 		}
 		failed = refuseAdminGroup(resp.Guard.Get("groupId").Str(), name, what, why)
 	}

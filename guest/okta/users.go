@@ -357,7 +357,7 @@ func targetUser(c *connector.Call) (connector.Object, *connector.Result) {
 
 // groupIDsGuard is the guard of adminGuarded for the groups in a body. An id that Okta does not know (404) is refused,
 // since Okta could read it in another way in a body.
-var groupIDsGuard = abi.Guard{Kind: abi.GuardEmpty, Read: getGroupRoles.Endpoint, Each: "groupIds", Blank: "groupId", Statuses: []int{401, 403}, Class: abi.Privileged}
+var groupIDsGuard = abi.Guard{Kind: abi.GuardEmpty, Read: getGroupRoles.Endpoint, Each: "groupIds", Blank: "groupId", Class: abi.Privileged}
 
 // noSuchGroup returns the result of create_user for a failed look at a group of group_ids.
 func noSuchGroup(r connector.Result) connector.Result {

@@ -211,15 +211,20 @@ func ofMinor0(m abi.Manifest) abi.Manifest {
 	return m
 }
 
-// TestAdminGroup_TokenWithoutRoleReads_ChangesMembers: Okta lets only super administrators change such groups, and they
-// may read roles.
-func TestAdminGroup_TokenWithoutRoleReads_ChangesMembers(t *testing.T) {
+// TestAdminGroup_TokenWithoutRoleReads_IsPrivileged: a refusal to read says nothing about the group. An OAuth token may
+// have the scope to change members and not the one to read roles.
+func TestAdminGroup_TokenWithoutRoleReads_IsPrivileged(t *testing.T) {
 	const roles = "GET /api/v1/groups/{groupId}/roles"
 	for name, cfg := range map[string]oktatest.Config{"forbidden": {Forbid: []string{roles}}, "no such feature": {Unavailable: []string{roles}}} {
 		t.Run(name, func(t *testing.T) {
 			for _, c := range adminCases {
 				w := newWorld(t, cfg)
-				w.do(t, abi.Succeeded, c.op, w.fill(t, c.input))
+				effects := w.org.Effects()
+				res := w.do(t, abi.Rejected, c.op, w.fill(t, c.input))
+				if res.Error.Code != "admin_group" || !strings.Contains(res.Error.Message, "may not read") || w.org.Effects() != effects {
+					t.Errorf("%s: %+v, %d effects", c.op, res.Error, w.org.Effects()-effects)
+				}
+				w.do(t, abi.Succeeded, c.op, strings.Replace(w.fill(t, c.input), "{", `{"admin_group":true,`, 1))
 			}
 		})
 	}

@@ -130,7 +130,7 @@ func Holds(g abi.Guard, resp abi.Response, body []byte, errorCode string) bool {
 		return false
 	}
 	if resp.Status != http.StatusOK { // the error of a proxy says nothing about the service
-		return slices.Contains(g.Statuses, resp.Status) && (errorCode == "" || gjson.ValidBytes(body) && gjson.GetBytes(body, errorCode).String() != "")
+		return !refuses(resp.Status) && slices.Contains(g.Statuses, resp.Status) && (errorCode == "" || gjson.ValidBytes(body) && gjson.GetBytes(body, errorCode).String() != "")
 	}
 	for _, link := range resp.Headers["link"] {
 		if strings.Contains(strings.ToLower(link), "next") { // more may follow an empty page
@@ -150,6 +150,12 @@ func Holds(g abi.Guard, resp abi.Response, body []byte, errorCode string) bool {
 	empty := true
 	at.ForEach(func(_, _ gjson.Result) bool { empty = false; return false })
 	return !at.Exists() || at.Type == gjson.Null || at.IsArray() && empty
+}
+
+// refuses reports whether a status says that the credential may not read. Such a guard never holds, whatever the manifest
+// declares: an OAuth token, for example, may have the scope to write and not the one to read.
+func refuses(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
 // Known returns an error if a manifest has a guard of a kind that this host does not know. Its requests would be sent

@@ -52,7 +52,9 @@ func TestReads_OfAmbiguousBody_IsRefused(t *testing.T) {
 
 func TestHolds_OnlyIfNothingIsThere(t *testing.T) {
 	refusing := ofPath
-	refusing.Statuses = []int{403}
+	refusing.Statuses = []int{404}
+	noPermission := ofPath
+	noPermission.Statuses = []int{401, 403} // a manifest with these is not loaded
 	within := ofPath
 	within.Path = "items"
 	for _, c := range []struct {
@@ -67,15 +69,17 @@ func TestHolds_OnlyIfNothingIsThere(t *testing.T) {
 		{"something", ofPath, abi.Response{Status: 200}, `[{}]`, false},
 		{"an object", ofPath, abi.Response{Status: 200}, `{}`, false},
 		{"no body", ofPath, abi.Response{Status: 200}, ``, false},
-		{"another status", ofPath, abi.Response{Status: 204}, `[]`, false},
+		{"a success without a body", ofPath, abi.Response{Status: 204}, `[]`, false},
 		{"no JSON", ofPath, abi.Response{Status: 200}, `[] []`, false},
 		{"more pages", ofPath, abi.Response{Status: 200, Headers: map[string][]string{"link": {`<x>; rel="self"`, `<x>; rel="Next"`}}}, `[]`, false},
 		{"one page", ofPath, abi.Response{Status: 200, Headers: map[string][]string{"link": {`<x>; rel="self"`}}}, `[]`, true},
 		{"an error", ofPath, abi.Response{Error: &abi.SendError{}}, `[]`, false},
 		{"a refusal", ofPath, abi.Response{Status: 403}, `{"code":"E1"}`, false},
-		{"a declared refusal", refusing, abi.Response{Status: 403}, `{"code":"E1"}`, true},
-		{"a declared refusal of something else", refusing, abi.Response{Status: 403}, `<html>`, false},
-		{"another refusal", refusing, abi.Response{Status: 404}, `{"code":"E1"}`, false},
+		{"a refusal to read", noPermission, abi.Response{Status: 403}, `{"code":"E1"}`, false},
+		{"an unknown token", noPermission, abi.Response{Status: 401}, `{"code":"E1"}`, false},
+		{"a declared status", refusing, abi.Response{Status: 404}, `{"code":"E1"}`, true},
+		{"a declared status of something else", refusing, abi.Response{Status: 404}, `<html>`, false},
+		{"another status", refusing, abi.Response{Status: 410}, `{"code":"E1"}`, false},
 		{"nothing at the path", within, abi.Response{Status: 200}, `{}`, true},
 		{"an empty array at the path", within, abi.Response{Status: 200}, `{"items":[]}`, true},
 		{"something at the path", within, abi.Response{Status: 200}, `{"items":[1]}`, false},
@@ -87,8 +91,8 @@ func TestHolds_OnlyIfNothingIsThere(t *testing.T) {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
-	if !Holds(refusing, abi.Response{Status: 403}, nil, "") {
-		t.Error("a declared refusal of a service whose errors are unknown")
+	if !Holds(refusing, abi.Response{Status: 404}, nil, "") {
+		t.Error("a declared status of a service whose errors are unknown")
 	}
 }
 

@@ -17,16 +17,7 @@ import (
 // Attacks returns attacks that send requests whose guards do not hold, and say unclearly what the guards must read. A host without guards refuses
 // the module.
 func Attacks() []kit.Attack {
-	m := kit.Manifest()
-	m.Requires = []string{abi.FeatureGuards}
-	op := &m.Operations[3] // lowered
-	const powers = "GET /api/v1/groups/{group}/powers"
-	op.Endpoints = append(op.Endpoints, abi.Endpoint{Endpoint: powers, Bucket: "x"},
-		abi.Endpoint{Endpoint: "PUT /api/v1/groups/{group}", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Class: abi.Privileged}}},
-		abi.Endpoint{Endpoint: "POST /api/v1/members", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Each: "groups", Blank: "group", Statuses: []int{403}, Class: abi.Privileged}}})
-	packed := sync.OnceValues(func() ([]byte, error) {
-		return pack.CachedPackage(context.Background(), "./abi/conformance/guest", kit.Encode(m))
-	})
+	packed := module()
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/none"):
@@ -37,14 +28,24 @@ func Attacks() []kit.Attack {
 		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/unknown"):
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = w.Write([]byte(`{"code":"E404"}`))
+		case strings.HasPrefix(r.URL.Path, "/api/v1/groups/secret"): // the token may not read it
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(`{"code":"E403"}`))
 		default:
 			_, _ = w.Write([]byte(`[{"power":"all"}]`))
 		}
 	}
 	var all []kit.Attack
+	// A host refuses the second module, or does not let its guard hold by a refusal to read.
+	evasive := module(http.StatusUnauthorized, http.StatusForbidden)
 	attack := func(name, request string, refusal bool) {
 		all = append(all, kit.Attack{Family: "grants", Name: name, Wall: "guards", Run: func(a *kit.Attempt) error {
 			wasm, err := packed()
+			if name == unreadable {
+				if wasm, err = evasive(); err != nil {
+					return nil // such a manifest is not even packed
+				}
+			}
 			if err != nil {
 				return err
 			}
@@ -76,6 +77,8 @@ func Attacks() []kit.Attack {
 	attack("a request whose guard does not hold", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"admins"},"body":{}}`, false)
 	attack("a guard's empty page before others", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"more"},"body":{}}`, false)
 	attack("a guard's read that fails", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"unknown"},"body":{}}`, false)
+	attack(unreadable, `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"secret"},"body":{}}`, false)
+	attack("a guard's read that is refused", `{"endpoint":"PUT /api/v1/groups/{group}","path":{"group":"secret"},"body":{}}`, false)
 	attack("the second of a body's objects", member(`{"groups":["none","admins"]}`), false)
 	attack("an unknown object of a body", member(`{"groups":["unknown"]}`), false)
 	attack("a string for a list of objects", member(`{"groups":"admins"}`), false)
@@ -86,4 +89,21 @@ func Attacks() []kit.Attack {
 	attack("a body that a guard cannot read", member(`["admins"]`), true)
 	attack("a body's objects as an object", member(`{"groups":{"0":"admins"}}`), true)
 	return all
+}
+
+// unreadable is an attack by a guard that shall hold by a refusal to read.
+const unreadable = "a guard that holds by a refusal to read"
+
+// module returns a function that packs a module with guards. statuses are those of the guard of a PUT.
+func module(statuses ...int) func() ([]byte, error) {
+	m := kit.Manifest()
+	m.Requires = []string{abi.FeatureGuards}
+	op := &m.Operations[3] // lowered
+	const powers = "GET /api/v1/groups/{group}/powers"
+	op.Endpoints = append(op.Endpoints, abi.Endpoint{Endpoint: powers, Bucket: "x"},
+		abi.Endpoint{Endpoint: "PUT /api/v1/groups/{group}", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Statuses: statuses, Class: abi.Privileged}}},
+		abi.Endpoint{Endpoint: "POST /api/v1/members", Bucket: "x", Class: abi.Write, Guards: []abi.Guard{{Kind: abi.GuardEmpty, Read: powers, Each: "groups", Blank: "group", Statuses: []int{http.StatusGone}, Class: abi.Privileged}}})
+	return sync.OnceValues(func() ([]byte, error) {
+		return pack.CachedPackage(context.Background(), "./abi/conformance/guest", kit.Encode(m))
+	})
 }
