@@ -1,8 +1,8 @@
 // Package confine takes rights away from the process that calls it. A process that has opened what it needs confines
 // itself before it handles input that may be hostile.
 //
-// On Linux Apply uses no_new_privs, landlock (files) and seccomp (system calls), each where the kernel has it. On other
-// systems it sets resource limits alone. Supported and the Report of Apply say what is in force.
+// On Linux Apply uses no_new_privs, landlock (files) and seccomp (system calls), each where the kernel has it. It allows no
+// core dumps. On other systems it sets resource limits alone. Supported and the Report of Apply say what is in force.
 package confine
 
 import (
@@ -19,8 +19,17 @@ type Policy struct {
 	Write []string
 	// Network keeps the system calls that make sockets.
 	Network bool
-	// Start keeps the system calls that start and signal other processes, and the right to execute the files above.
+	// Start keeps the system calls that start and signal other processes, and those that set limits.
 	Start bool
+	// Execute lists files that can be executed, if Start is set. They can be read, too.
+	Execute []string
+	// Devices lists devices that can be opened, and be set by ioctl: terminals.
+	Devices []string
+	// Attributes keeps the system calls that change modes, owners, times and extended attributes of files. Landlock does
+	// not govern them, so they work on every file that the user of this process owns.
+	Attributes bool
+	// AllFiles leaves files as they were: landlock does not restrict them.
+	AllFiles bool
 	// Data is the limit in bytes of private memory that can be written (RLIMIT_DATA); 0 sets none. Memory is allocated or
 	// not; the process is not killed.
 	Data uint64
@@ -30,6 +39,8 @@ type Policy struct {
 type Report struct {
 	Landlock int  // ABI version of landlock; 0 is none
 	Seccomp  bool // system calls are filtered
+	NoGain   bool // programs that are started gain no privileges (no_new_privs)
+	NoDump   bool // no core dumps, and no other process of the user can look into this one
 	Limits   bool // resource limits are set
 }
 
@@ -41,6 +52,12 @@ func (r Report) String() string {
 	}
 	if r.Seccomp {
 		walls = append(walls, "seccomp")
+	}
+	if r.NoGain {
+		walls = append(walls, "no_new_privs")
+	}
+	if r.NoDump {
+		walls = append(walls, "no core dumps")
 	}
 	if r.Limits {
 		walls = append(walls, "resource limits")

@@ -2,14 +2,17 @@ package confine
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	llsys "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
 func supported() Report {
@@ -17,16 +20,27 @@ func supported() Report {
 	if err != nil {
 		version = 0
 	}
-	return Report{Landlock: version, Seccomp: filterSupported(), Limits: true}
+	return Report{Landlock: version, Seccomp: filterSupported(), NoGain: true, NoDump: true, Limits: true}
 }
 
 func apply(p Policy) (Report, error) {
 	r := supported()
+	if err := llsys.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return Report{}, fmt.Errorf("prctl: no_new_privs: %w", err)
+	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return Report{}, fmt.Errorf("prctl: dumpable: %w", err)
 	}
 	if err := limit(p); err != nil {
 		return Report{}, err
+	}
+	if !p.Start { // what a confined process starts may need them
+		if err := dropCapabilities(); err != nil {
+			return Report{}, fmt.Errorf("capset: %w", err)
+		}
+	}
+	if p.AllFiles && p.Network && p.Start {
+		r.Landlock = 0 // it has nothing to restrict
 	}
 	if r.Landlock > 0 {
 		if err := lockFiles(p); err != nil {
@@ -39,6 +53,34 @@ func apply(p Policy) (Report, error) {
 		}
 	}
 	return r, nil
+}
+
+// keptCapabilities are the capabilities that root keeps: those to use files of other users, and low ports. Others reach into
+// the kernel and into other processes. With CAP_PERFMON, for example, the environment of any process can be read in /proc,
+// whatever landlock says.
+const keptCapabilities = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID |
+	1<<unix.CAP_NET_BIND_SERVICE
+
+// dropCapabilities drops all capabilities of all threads but keptCapabilities.
+func dropCapabilities() error {
+	header, data := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &[2]unix.CapUserData{}
+	var pinned runtime.Pinner // each thread reads them
+	defer pinned.Unpin()
+	pinned.Pin(header)
+	pinned.Pin(data)
+	if err := unix.Capget(header, &data[0]); err != nil {
+		return err
+	}
+	kept := [2]uint32{keptCapabilities & math.MaxUint32, keptCapabilities >> 32}
+	for i, k := range kept {
+		data[i].Effective &= k
+		data[i].Permitted &= k
+		data[i].Inheritable = 0
+	}
+	if _, _, errno := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(header)), uintptr(unsafe.Pointer(data)), 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // The rights to files. Nobody needs to make devices, sockets and pipes.
@@ -62,21 +104,26 @@ func lockFiles(p Policy) error {
 		rules = append(rules, landlock.PathAccess(file, path))
 		return nil
 	}
-	var execute landlock.AccessFSSet
-	if p.Start {
-		execute = llsys.AccessFSExecute
-	}
-	for _, path := range p.Read {
-		if err := add(path, llsys.AccessFSReadFile|execute, readRights|execute); err != nil {
-			return err
-		}
-	}
-	for _, path := range p.Write {
-		if err := add(path, fileRights|execute, writeRights|execute); err != nil {
-			return err
+	for _, group := range []struct {
+		paths        []string
+		file, folder landlock.AccessFSSet
+	}{
+		{p.Read, llsys.AccessFSReadFile, readRights},
+		{p.Write, fileRights, writeRights},
+		{p.Devices, fileRights | llsys.AccessFSIoctlDev, readRights | fileRights | llsys.AccessFSIoctlDev},
+		{p.Execute, llsys.AccessFSReadFile | llsys.AccessFSExecute, readRights | llsys.AccessFSExecute},
+	} {
+		for _, path := range group.paths {
+			if err := add(path, group.file, group.folder); err != nil {
+				return err
+			}
 		}
 	}
 	config := landlock.V7.BestEffort()
+	if p.AllFiles {
+		config.HandledAccessFS = 0
+		rules = nil
+	}
 	if p.Network {
 		config.HandledAccessNet = 0
 		config.Scoped &^= llsys.ScopeAbstractUnixSocket
@@ -85,16 +132,6 @@ func lockFiles(p Policy) error {
 		config.Scoped &^= llsys.ScopeSignal
 	}
 	return config.Restrict(rules...)
-}
-
-// noNewPrivs keeps programs that this thread starts from gaining privileges. seccomp hands it to all threads.
-func noNewPrivs() (unlock func(), err error) {
-	runtime.LockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		runtime.UnlockOSThread()
-		return nil, fmt.Errorf("prctl: no_new_privs: %w", err)
-	}
-	return runtime.UnlockOSThread, nil
 }
 
 func dataInUse() uint64 {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -57,9 +58,33 @@ func attempts() []attempt {
 		{"write a file elsewhere", func(dir string) error { return os.WriteFile(file(dir, "out/new"), nil, 0o600) }},
 		{"truncate a file elsewhere", func(dir string) error { return os.Truncate(file(dir, "out/file"), 0) }},
 		{"list a folder elsewhere", func(dir string) error { _, err := os.ReadDir(file(dir, "out")); return err }},
-		{"link a file elsewhere", func(dir string) error { return os.Link(file(dir, "out/file"), file(dir, "in/linked")) }},
-		{"make a symbolic link", func(dir string) error { return os.Symlink("/", file(dir, "in/symlink")) }},
+		{"link a file elsewhere", func(dir string) error {
+			return os.Link(file(dir, "out/file"), file(dir, fmt.Sprintf("in/linked%d", unix.Gettid())))
+		}},
+		{"make a symbolic link", func(dir string) error { return os.Symlink("/", file(dir, fmt.Sprintf("in/symlink%d", unix.Gettid()))) }},
 		{"change a mode", func(dir string) error { return os.Chmod(file(dir, "out/file"), 0o666) }},
+		{"gain privileges by a program", func(string) error {
+			if set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err != nil || set == 1 {
+				return unix.EPERM
+			}
+			return nil
+		}},
+		{"leave a core dump", func(string) error {
+			var limit unix.Rlimit
+			err := unix.Getrlimit(unix.RLIMIT_CORE, &limit)
+			if set, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || set == 0 && limit.Max == 0 {
+				return unix.EPERM
+			}
+			return nil
+		}},
+		{"read the memory of the parent", func(string) error {
+			f, err := os.Open(fmt.Sprintf("/proc/%d/mem", os.Getppid()))
+			if err == nil {
+				_ = f.Close()
+			}
+			return err
+		}},
+		{"set a time", func(dir string) error { return os.Chtimes(file(dir, "in/file"), time.Unix(1, 0), time.Unix(1, 0)) }},
 		{"change a mode of the folder", func(dir string) error { return os.Chmod(file(dir, "in/file"), 0o666) }},
 		{"change an owner", func(dir string) error { return os.Chown(file(dir, "in/file"), 1, 1) }},
 		{"read the parent's environment", func(string) error {
@@ -241,11 +266,65 @@ func TestApply_WithAFolder_KeepsNothingElse(t *testing.T) {
 // prove nothing.
 func TestApply_ThatKeepsAll_LeavesIt(t *testing.T) {
 	dir := folders(t)
-	became := try(t, Policy{Read: []string{"/"}, Write: []string{dir}, Network: true, Start: true}, dir)
+	became := try(t, Policy{Read: []string{"/"}, Write: []string{dir}, Execute: []string{"/"}, Network: true, Start: true}, dir)
 	for _, name := range []string{"read a file of the folder", "write a file of the folder", "read a file elsewhere", "write a file elsewhere",
 		"list a folder elsewhere", "truncate a file elsewhere", "start a program", "socket", "socketpair", "signal the parent", "signal itself", "allocate 1 GiB"} {
 		if got := became[name]; got != "done" {
 			t.Errorf("%s: %s, want done", name, got)
+		}
+	}
+}
+
+// TestApply_WithAttributesAndNetwork_KeepsThem is the policy of a program that writes files and makes requests.
+func TestApply_WithAttributesAndNetwork_KeepsThem(t *testing.T) {
+	if s := Supported(); s.Landlock < 6 || !s.Seccomp {
+		t.Skipf("this kernel has %s", s)
+	}
+	dir := folders(t)
+	kept := map[string]bool{"read a file of the folder": true, "write a file of the folder": true, "remove a file of the folder": true,
+		"signal itself": true, "ask for a limit": true, "allocate 1 GiB": true, "socket": true, "socketpair": true,
+		"change a mode": true, "change a mode of the folder": true, "set a time": true}
+	if os.Getuid() == 0 {
+		kept["change an owner"] = true
+	}
+	became := try(t, Policy{Read: []string{"/proc"}, Write: []string{filepath.Join(dir, "in")}, Network: true, Attributes: true}, dir)
+	for _, a := range attempts() {
+		want := "refused"
+		if kept[a.name] {
+			want = "done"
+		}
+		if got := became[a.name]; got != want {
+			t.Errorf("%s: %s, want %s", a.name, got, want)
+		}
+	}
+}
+
+// TestApply_ThatStartsPrograms_StartsThoseNamed is the policy of a process that starts others.
+func TestApply_ThatStartsPrograms_StartsThoseNamed(t *testing.T) {
+	if s := Supported(); s.Landlock < 6 || !s.Seccomp {
+		t.Skipf("this kernel has %s", s)
+	}
+	for name, c := range map[string]struct {
+		policy Policy
+		kept   []string
+	}{
+		"none":  {Policy{Read: []string{"/"}, Start: true}, []string{"read a file elsewhere"}},
+		"all":   {Policy{Execute: []string{"/"}, Start: true}, []string{"start a program", "signal the parent"}},
+		"files": {Policy{AllFiles: true, Start: true, Network: true}, []string{"start a program", "read a file elsewhere", "write a file elsewhere", "socket"}},
+	} {
+		became := try(t, c.policy, folders(t))
+		for _, kept := range append(c.kept, "signal itself") {
+			if got := became[kept]; got != "done" {
+				t.Errorf("%s: %s: %s, want done", name, kept, got)
+			}
+		}
+		for _, refused := range []string{"ptrace", "process_vm_readv", "bpf", "mount", "gain privileges by a program", "leave a core dump", "change a mode"} {
+			if got := became[refused]; got != "refused" {
+				t.Errorf("%s: %s: %s, want refused", name, refused, got)
+			}
+		}
+		if got := became["start a program"]; name == "none" && got != "refused" {
+			t.Errorf("%s: start a program: %s, want refused", name, got)
 		}
 	}
 }

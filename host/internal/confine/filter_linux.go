@@ -26,8 +26,8 @@ const (
 	kill    = uint32(0x80000000) // SECCOMP_RET_KILL_PROCESS
 )
 
-// always are the system calls that no confined process makes: they reach into other processes or the kernel, change how
-// the machine is seen, or change whom files belong to and who may read them, which landlock does not govern.
+// always are the system calls that no confined process makes: they reach into other processes or the kernel, or change how
+// the machine is seen.
 var always = append([]uint32{
 	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_KCMP, unix.SYS_PIDFD_GETFD, unix.SYS_PIDFD_OPEN,
 	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD,
@@ -40,10 +40,16 @@ var always = append([]uint32{
 	unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_CLOCK_ADJTIME, unix.SYS_ADJTIMEX,
 	unix.SYS_NAME_TO_HANDLE_AT, unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_PERSONALITY,
 	unix.SYS_SETUID, unix.SYS_SETGID, unix.SYS_SETREUID, unix.SYS_SETREGID, unix.SYS_SETRESUID, unix.SYS_SETRESGID, unix.SYS_SETFSUID,
-	unix.SYS_SETFSGID, unix.SYS_SETGROUPS, unix.SYS_CAPSET, unix.SYS_SETRLIMIT,
-	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, sysFchmodat2, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_UTIMENSAT, unix.SYS_MKNODAT,
-	unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR,
+	unix.SYS_SETFSGID, unix.SYS_SETGROUPS, unix.SYS_CAPSET, unix.SYS_MKNODAT,
+	unix.SYS_PROCESS_MADVISE, unix.SYS_PROCESS_MRELEASE, unix.SYS_OPEN_TREE_ATTR,
 }, alwaysHere...)
+
+// attributes are the system calls that change whom files belong to, who may read them, and when they were changed.
+var attributes = append([]uint32{
+	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, sysFchmodat2, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_UTIMENSAT,
+	unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR,
+	unix.SYS_SETXATTRAT, unix.SYS_REMOVEXATTRAT, unix.SYS_FILE_SETATTR,
+}, attributesHere...)
 
 // sysFchmodat2 has the same number on every architecture, as all calls since 424 have.
 const sysFchmodat2 = 452
@@ -71,11 +77,6 @@ func filterCalls(p Policy) error {
 	for i, in := range raw {
 		program[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
 	}
-	unlock, err := noNewPrivs()
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
 		uintptr(unsafe.Pointer(&unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})))
 	switch {
@@ -102,7 +103,7 @@ func filter(p Policy, pid uint32) []bpf.Instruction {
 			program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: n, SkipTrue: 1}, bpf.RetConstant{Val: verdict})
 		}
 	}
-	// refuseIf refuses a call whose argument is as the test says. A test is true when its last instruction jumps to where
+	// when refuses a call whose argument is as the test says. A test is true when its last instruction jumps to where
 	// the call is allowed.
 	when := func(number uint32, test ...bpf.Instruction) {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: number, SkipTrue: uint8(len(test) + 2)})
@@ -113,13 +114,17 @@ func filter(p Policy, pid uint32) []bpf.Instruction {
 	judge(refuse, always...)
 	// TIOCSTI and TIOCLINUX type into a terminal.
 	when(unix.SYS_IOCTL, arg(1), bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.TIOCSTI, SkipTrue: 1}, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: tiocLinux, SkipTrue: 1})
-	// A limit can be asked for, and not be set.
-	when(unix.SYS_PRLIMIT64, arg(2), bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 2},
-		bpf.LoadAbsolute{Off: firstArg + 8*2 + 4, Size: 4}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1})
+	if !p.Attributes {
+		judge(refuse, attributes...)
+	}
 	if !p.Network {
 		judge(refuse, sockets...)
 	}
 	if !p.Start {
+		judge(refuse, unix.SYS_SETRLIMIT)
+		// A limit can be asked for, and not be set.
+		when(unix.SYS_PRLIMIT64, arg(2), bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 2},
+			bpf.LoadAbsolute{Off: firstArg + 8*2 + 4, Size: 4}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1})
 		judge(refuse, starting...)
 		judge(missing, unix.SYS_CLONE3) // its flags are in memory, which a filter cannot read; libraries use clone then
 		when(unix.SYS_CLONE, arg(0), bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.CLONE_THREAD, SkipTrue: 1})

@@ -8,6 +8,7 @@ const (
 )
 
 var (
-	alwaysHere   = []uint32{unix.SYS_KEXEC_FILE_LOAD}
-	startingHere []uint32
+	alwaysHere     = []uint32{unix.SYS_KEXEC_FILE_LOAD}
+	attributesHere []uint32
+	startingHere   []uint32
 )
