@@ -161,6 +161,9 @@ func checkAll(ctx context.Context, a *cli.App) []*report {
 		return failed(err)
 	}
 	defer func() { _ = m.Close(context.WithoutCancel(ctx)) }()
+	if err := a.Confine(cli.Need{}, configs...); err != nil {
+		return failed(err)
+	}
 	var all []*report
 	for _, config := range configs {
 		r := &report{Connection: config.Name}
@@ -192,6 +195,7 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 	r.add("config", true, fmt.Sprintf("connection %s to %s", c.Name, c.BaseURL), "")
 	r.addSecret(c.TokenSecretRef)
 	r.addGrants(m, c.Grants)
+	r.addConfinement(a)
 	r.addSQL()
 	operation, input := probeOf(m)
 	if operation == "" {
@@ -316,6 +320,16 @@ func (r *report) addGrants(m *abi.Manifest, grants []abi.Class) {
 		detail += "; not granted: " + strings.Join(missing, ", ")
 	}
 	r.add("grants", true, detail, "")
+}
+
+// addConfinement says what contains this process.
+func (r *report) addConfinement(a *cli.App) {
+	switch text, fix, ok, known := a.ConfinedBy(); {
+	case ok:
+		r.add("process", true, text, "")
+	case known:
+		r.warn("process", text, fix)
+	}
 }
 
 // addSQL says what contains the process that runs SQL.

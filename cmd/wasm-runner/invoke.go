@@ -100,6 +100,7 @@ func (o *invokeOptions) run(ctx context.Context) error {
 		}
 		defer func() { _ = f.Close() }() // each line is synced
 		want.Auditor = f
+		want.Need.Files.Rewrite(o.audit)
 	}
 	s, err := a.Connect(ctx, want)
 	if err != nil {

@@ -11,13 +11,14 @@ import (
 	"os"
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
+	"github.com/mach5/okta-connector/host/confinement"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
 func main() {
 	sql.RunChildIfAsked()
 	a := cli.NewApp(cli.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}, os.LookupEnv)
-	a.Build = build
+	a.Build, a.Enter = build, confinement.Enter
 	log.SetFlags(0)
 	log.SetOutput(a.Text()) // what a library logs, such as net/http
 	os.Exit(run(a, os.Args[1:]))

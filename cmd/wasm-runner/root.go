@@ -67,6 +67,7 @@ Exit codes:
 	f.StringVar(&a.Flags.ModuleSHA256, "module-sha256", "", "refuse a module without this checksum, in `hex`")
 	f.StringVar(&a.Flags.LogLevel, "log-level", "warn", "lowest `level` to log to stderr: debug, info, warn, error")
 	f.StringVar(&a.Flags.LogFormat, "log-format", "text", "`format` of stderr: text, or json: an object with time, level and msg on each line")
+	f.BoolVar(&a.Flags.NoConfine, "no-confine", false, "keep all rights of this user, and do not have the kernel restrict this process to the files that it needs")
 	a.CompleteGlobals(root)
 
 	root.AddCommand(newDescribeCommand(a), newInvokeCommand(a),

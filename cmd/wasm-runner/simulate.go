@@ -17,6 +17,7 @@ import (
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/guest/okta/oktatest"
+	"github.com/mach5/okta-connector/host/confinement"
 	"github.com/mach5/okta-connector/host/durable"
 )
 
@@ -152,11 +153,15 @@ func (o *simulateOptions) run(ctx context.Context) error {
 	if org != nil {
 		token = org.Token()
 	}
-	text, remove, err := writeConnection(a, server.URL, token, o.file)
+	var need cli.Need
+	text, remove, err := writeConnection(a, server.URL, token, o.file, &need.Files)
 	if err != nil {
 		return err
 	}
 	defer remove()
+	if err := a.Confine(need); err != nil {
+		return err
+	}
 	if _, err := a.Stdout.Write([]byte(text)); err != nil {
 		return err
 	}
@@ -218,8 +223,8 @@ func addEvents(ctx context.Context, org *oktatest.Org, rate float64) {
 }
 
 // writeConnection writes the connection file, if it has a path, and the file of the token. It returns the text of the
-// connection file. remove deletes both files.
-func writeConnection(a *cli.App, url, token, path string) (text string, remove func(), err error) {
+// connection file. remove deletes both files, for which it needs those that are added to files.
+func writeConnection(a *cli.App, url, token, path string, files *confinement.Files) (text string, remove func(), err error) {
 	var tokenPath string
 	use := "org.yaml"
 	if path != "" {
@@ -234,6 +239,7 @@ func writeConnection(a *cli.App, url, token, path string) (text string, remove f
 			return "", nil, err
 		}
 		use = path
+		files.Rewrite(path)
 		remove = func() {
 			_, _ = os.Remove(tokenPath), os.Remove(path)
 			release()
@@ -244,6 +250,7 @@ func writeConnection(a *cli.App, url, token, path string) (text string, remove f
 			return "", nil, err
 		}
 		tokenPath = filepath.Join(dir, "token")
+		files.Remove(dir)
 		remove = func() { _ = os.RemoveAll(dir) }
 	}
 	if err := writeSecret(tokenPath, token); err != nil {

@@ -17,6 +17,8 @@ type Policy struct {
 	Read []string
 	// Write lists files and folders in which all files and folders can be read, written, created and removed.
 	Write []string
+	// Remove lists folders from which empty folders can be removed.
+	Remove []string
 	// Network keeps the system calls that make sockets.
 	Network bool
 	// Start keeps the system calls that start and signal other processes, and those that set limits.

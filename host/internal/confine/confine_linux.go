@@ -25,6 +25,7 @@ func supported() Report {
 
 func apply(p Policy) (Report, error) {
 	r := supported()
+	r.Limits = p.Data > 0
 	if err := llsys.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return Report{}, fmt.Errorf("prctl: no_new_privs: %w", err)
 	}
@@ -110,6 +111,7 @@ func lockFiles(p Policy) error {
 	}{
 		{p.Read, llsys.AccessFSReadFile, readRights},
 		{p.Write, fileRights, writeRights},
+		{p.Remove, 0, llsys.AccessFSRemoveDir},
 		{p.Devices, fileRights | llsys.AccessFSIoctlDev, readRights | fileRights | llsys.AccessFSIoctlDev},
 		{p.Execute, llsys.AccessFSReadFile | llsys.AccessFSExecute, readRights | llsys.AccessFSExecute},
 	} {

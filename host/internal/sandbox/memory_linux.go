@@ -159,6 +159,9 @@ var pagemapFile = sync.OnceValue(func() *os.File {
 	return f
 })
 
+// Prepare opens what a process cannot open any more after it has confined itself. It may be called more than once.
+func Prepare() { pagemapFile() }
+
 // showsPrivatePages tests a pagemap on two pages of a snapshot, one read and one written. Some sandboxes and kernels
 // that imitate Linux have a pagemap without content. Trusting it would leak one call's data to the next.
 func showsPrivatePages(pagemap io.ReaderAt) bool {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/host/confinement"
 )
 
 // App is one run of the command line. Commands get their streams, flags, clock and messages from it.
@@ -25,7 +26,9 @@ type App struct {
 	Now       func() time.Time
 	Build     func() (version, commit string) // version and commit of this program
 
-	Flags     Flags
+	Flags Flags
+	// Enter confines this process. Nil, as in tests, never does.
+	Enter     func(confinement.Files) (confinement.Report, error)
 	NameFiles bool // report which files of the working directory are used, not only at log level debug
 
 	Console *term.Console // writes to Stderr
@@ -34,6 +37,9 @@ type App struct {
 	args    []string // the command line
 	signals signals
 	module  moduleFile
+
+	confined   confined
+	readConfig string // the connection file that was read
 }
 
 // Streams are the standard streams of a process.
@@ -119,7 +125,7 @@ func NotifyHangup(c chan<- os.Signal) {
 func (a *App) Finish(ctx context.Context, err error) (code int) {
 	code, silent := exitCode(ctx, err)
 	if err != nil && !silent {
-		a.message(slog.LevelError, "%s", final(code, err))
+		a.message(slog.LevelError, "%s%s", final(code, err), a.outside(err))
 	}
 	return code
 }

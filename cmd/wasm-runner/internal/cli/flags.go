@@ -20,6 +20,7 @@ type Flags struct {
 	Grants               []string
 	Timeout              time.Duration
 	LogLevel, LogFormat  string
+	NoConfine            bool
 }
 
 // Check returns an error for flags that no command can run with.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/confinement"
 	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/journal"
 )
@@ -46,6 +47,7 @@ type ConnectOptions struct {
 	Auditor  host.Auditor
 	Journal  string // file of the journal; by default the user's
 	Keyed    bool   // the command needs the journal, even if the connection does not
+	Need     Need   // what the command needs after it is confined
 }
 
 // Connect loads the module and connects it to the connection that the flags name.
@@ -77,7 +79,7 @@ func (a *App) Connect(ctx context.Context, want ConnectOptions) (*Session, error
 	}
 	config.Grants = a.Grants(config.Grants)
 	if want.Keyed || config.MaxWritesPerMinute > 0 || config.MaxDestructivePerHour > 0 {
-		if opts.Journal, err = a.openJournal(want.Journal); err != nil {
+		if opts.Journal, err = a.openJournal(want.Journal, &want.Need.Files); err != nil {
 			return nil, err
 		}
 	}
@@ -87,6 +89,10 @@ func (a *App) Connect(ctx context.Context, want ConnectOptions) (*Session, error
 		return nil, l.err
 	}
 	s.Module = l.module
+	if err := a.Confine(want.Need, config); err != nil {
+		s.Close()
+		return nil, err
+	}
 	if s.Conn, err = s.Module.Connect(ctx, config, opts); err != nil {
 		s.Close()
 		return nil, err
@@ -94,8 +100,8 @@ func (a *App) Connect(ctx context.Context, want ConnectOptions) (*Session, error
 	return s, nil
 }
 
-// openJournal opens a journal, by default the user's.
-func (a *App) openJournal(path string) (*journal.File, error) {
+// openJournal opens a journal, by default the user's, and adds it to the files that are needed.
+func (a *App) openJournal(path string, files *confinement.Files) (*journal.File, error) {
 	if path == "" {
 		dir := a.Env("XDG_STATE_HOME")
 		if dir == "" {
@@ -118,6 +124,7 @@ func (a *App) openJournal(path string) (*journal.File, error) {
 	if err != nil {
 		return nil, Usagef("%w", err)
 	}
+	files.Rewrite(path)
 	return f, nil
 }
 
@@ -199,6 +206,7 @@ func (a *App) ReadConnections() ([]host.Config, string, error) {
 		return configs, "standard input", err
 	}
 	if a.Flags.Config != "" {
+		a.readConfig = a.Flags.Config
 		configs, err := schema.ReadFile(a.Flags.Config)
 		if err != nil && !errors.Is(err, connections.ErrFile) {
 			err = Usagef("--config: %w", err)
@@ -217,6 +225,7 @@ func (a *App) ReadConnections() ([]host.Config, string, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		a.readConfig = path
 		return configs, path, err
 	}
 	start := " (wasm-runner simulate prints one to start from), or try --demo"

@@ -135,7 +135,11 @@ func (o *backfillOptions) input() (query, whole json.RawMessage) {
 func (o *backfillOptions) run(ctx context.Context) error {
 	a := o.app
 	hup := watchHangups(a)
-	s, err := a.Connect(ctx, cli.ConnectOptions{})
+	need := o.outOptions.need(a)
+	if o.checkpoint != "" {
+		need.Files.Rewrite(o.checkpoint)
+	}
+	s, err := a.Connect(ctx, cli.ConnectOptions{Need: need})
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/host/confinement"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
 	"github.com/mach5/okta-connector/host/sink/filesink"
@@ -96,6 +97,23 @@ func (o *outOptions) files() map[string]string {
 		return map[string]string{"--refused": o.refused}
 	}
 	return map[string]string{"--out": o.out}
+}
+
+// need returns the files that a run needs for its records.
+func (o *outOptions) need(a *cli.App) cli.Need {
+	need := cli.Need{Long: true}
+	a.StreamFiles(&need.Files)
+	if _, ref, _ := strings.Cut(o.authorization, " file:"); ref != "" {
+		need.Files.Watch(ref)
+	}
+	need.Each = func(connection string, files *confinement.Files) {
+		for _, file := range []string{o.out, o.refused} {
+			if file != "" && file != "-" && (file != o.out || !o.address()) {
+				files.Rewrite(strings.ReplaceAll(file, perConnection, connection))
+			}
+		}
+	}
+	return need
 }
 
 // stdout reports whether --out is standard output.

@@ -126,15 +126,27 @@ func (o *sourceOptions) check(g *cli.Flags) error {
 	return o.outOptions.check()
 }
 
-// checkpointPath returns the checkpoint file of a connection, "" for none. It creates the folder.
-func (o *sourceOptions) checkpointPath(connection string) (string, error) {
+// checkpointPath returns the checkpoint file of a connection, "" for none.
+func (o *sourceOptions) checkpointPath(connection string) string {
 	if o.checkpointDir == "" {
-		return o.checkpoint, nil
+		return o.checkpoint
 	}
-	if err := os.MkdirAll(o.checkpointDir, 0o700); err != nil {
-		return "", fmt.Errorf("%w: %w: name another folder with --checkpoint-dir", checkpoint.ErrPlace, err)
+	return filepath.Join(o.checkpointDir, connection+".json")
+}
+
+// need returns the files that the run needs. It creates the folder of the checkpoints.
+func (o *sourceOptions) need() (cli.Need, error) {
+	need := o.outOptions.need(o.app)
+	if o.checkpointDir != "" {
+		if err := os.MkdirAll(o.checkpointDir, 0o700); err != nil {
+			return need, fmt.Errorf("%w: %w: name another folder with --checkpoint-dir", checkpoint.ErrPlace, err)
+		}
+		need.Files.Write(o.checkpointDir)
 	}
-	return filepath.Join(o.checkpointDir, connection+".json"), nil
+	if o.checkpoint != "" {
+		need.Files.Rewrite(o.checkpoint)
+	}
+	return need, nil
 }
 
 // run drains the source of each connection into its sink.
@@ -145,7 +157,11 @@ func (o *sourceOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, leftOut, err := connectSources(ctx, a, o.all)
+	need, err := o.need()
+	if err != nil {
+		return err
+	}
+	s, leftOut, err := connectSources(ctx, a, need, o.all)
 	if err != nil {
 		return err
 	}
@@ -164,10 +180,7 @@ func (o *sourceOptions) run(ctx context.Context) error {
 	signal.Ignore(syscall.SIGPIPE) // so that a write to a closed stdout returns an error
 	var drains []*ingest.Drain
 	for _, conn := range s.Connections() {
-		path, err := o.checkpointPath(conn.Config().Name)
-		if err != nil {
-			return err
-		}
+		path := o.checkpointPath(conn.Config().Name)
 		d := &ingest.Drain{
 			Operation: op.Name,
 			Key:       op.Key,
@@ -194,9 +207,9 @@ func (o *sourceOptions) run(ctx context.Context) error {
 // connectSources connects to the connection that the flags name. With --all it connects to every connection of the file that
 // is of the module's kind, and returns how many it left out. Each must be usable, because missing records are noticed too late.
 // Only a token may be unreadable: its source then fails, or with --follow tries again, and the others go on.
-func connectSources(ctx context.Context, a *cli.App, all bool) (s *cli.Session, leftOut int, err error) {
+func connectSources(ctx context.Context, a *cli.App, need cli.Need, all bool) (s *cli.Session, leftOut int, err error) {
 	if !all {
-		s, err = a.Connect(ctx, cli.ConnectOptions{})
+		s, err = a.Connect(ctx, cli.ConnectOptions{Need: need})
 		return s, 0, err
 	}
 	configs, path, err := a.ReadConnections()
@@ -205,6 +218,10 @@ func connectSources(ctx context.Context, a *cli.App, all bool) (s *cli.Session, 
 	}
 	s = &cli.Session{}
 	if s.Module, err = a.LoadModule(ctx); err != nil {
+		return nil, 0, err
+	}
+	if err := a.Confine(need, configs...); err != nil {
+		s.Close()
 		return nil, 0, err
 	}
 	for _, config := range configs {

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/confinement"
+)
+
+// confined is how this process is confined.
+type confined struct {
+	entered bool
+	report  confinement.Report
+}
+
+// Need says what a command does after it is confined.
+type Need struct {
+	Files confinement.Files
+	// Each adds the files that a connection needs. Nil adds none.
+	Each func(connection string, files *confinement.Files)
+	// Long commands run until somebody ends them: connection files and secrets may be replaced meanwhile.
+	Long bool
+}
+
+// Confine takes all rights from this process that the command does not need. It is called when the module is loaded, before
+// the module runs. It does nothing with --no-confine.
+func (a *App) Confine(need Need, configs ...host.Config) error {
+	if a.Enter == nil || a.confined.entered {
+		return nil
+	}
+	a.confined.entered = true
+	if a.Flags.NoConfine {
+		a.Logger().Warn("--no-confine: this process keeps all rights of its user")
+		return nil
+	}
+	files := need.Files
+	if need.Each != nil {
+		for _, c := range configs {
+			need.Each(c.Name, &files)
+		}
+	}
+	for _, ref := range secretRefs(configs) {
+		if path, ok := strings.CutPrefix(ref, "file:"); ok {
+			files.Watch(path)
+		}
+	}
+	if need.Long {
+		if path := a.configPath(); path != "" {
+			files.Watch(path)
+		}
+	}
+	report, err := a.Enter(files)
+	if err != nil {
+		return fmt.Errorf("this process cannot be confined: %w: --no-confine goes on with all rights of this user", err)
+	}
+	a.confined.report = report
+	log := a.Logger()
+	if missing := report.Missing(); missing != "" && need.Long {
+		log.Warn("this kernel lacks "+missing+": a module that breaks out of the sandbox has the rights of this user", "in force", report.Walls)
+	} else {
+		log.Debug("this process is confined", "by", report.Walls)
+	}
+	if narrow := files.Narrowed(); need.Long && len(narrow) > 0 {
+		log.Info("if one of these files is replaced, this process cannot read the new one: keep them in a folder of their own", "files", strings.Join(narrow, ", "))
+	}
+	return nil
+}
+
+// ConfinedBy says for people what confines this process. ok means that the kernel restricts both files and system calls.
+// known is false if this process is none that confines itself.
+func (a *App) ConfinedBy() (text, fix string, ok, known bool) {
+	r := a.confined.report
+	switch {
+	case a.Enter == nil:
+		return "", "", false, false
+	case a.Flags.NoConfine:
+		return "this process keeps all rights of its user (--no-confine)", "leave out --no-confine", false, true
+	case r.Whole():
+		return "this process is confined by " + r.Walls, "", true, true
+	case r.Walls == "":
+		return "this process is not confined: only Linux can", "run untrusted modules on Linux", false, true
+	}
+	return "this kernel lacks " + r.Missing() + "; in force: " + r.Walls, "use Linux 6.12 or newer with landlock and seccomp, and let a container allow them", false, true
+}
+
+// configPath returns the connection file that was read, "" for none.
+func (a *App) configPath() string {
+	if a.Flags.Demo || a.Flags.Config == "-" {
+		return ""
+	}
+	return a.readConfig
+}
+
+// secretRefs returns the references of all secrets of connections.
+func secretRefs(configs []host.Config) []string {
+	var refs []string
+	for _, c := range configs {
+		refs = append(refs, c.TokenSecretRef)
+	}
+	return refs
+}
+
+// StreamFiles adds the regular files behind the standard streams, which some commands open again by name.
+func (a *App) StreamFiles(files *confinement.Files) {
+	for i, stream := range []any{a.Stdin, a.Stdout} {
+		f, ok := stream.(*os.File)
+		if !ok {
+			continue
+		}
+		info, err := f.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+		if err != nil {
+			continue // only Linux has /proc, and only Linux needs it
+		}
+		if i == 0 {
+			files.Read(path)
+		} else {
+			files.Rewrite(path)
+		}
+	}
+}
+
+// outside explains an error that the confinement causes, and returns "" for others.
+func (a *App) outside(err error) string {
+	var path *fs.PathError
+	if a.confined.report.Landlock == 0 || !errors.As(err, &path) || !errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	return fmt.Sprintf(" (this process is confined to the folders that it needed at its start: if others may use %s, run it again, or with --no-confine)", term.OneLine(path.Path))
+}
