@@ -103,18 +103,18 @@ func Load(ctx context.Context, wasm []byte, opts LoadOptions) (*Module, error) {
 	return m, nil
 }
 
-// ReadConfigSchema returns a module's kind and the JSON Schema of its connections without compiling it. It reads and
-// checks the manifest as Load does, and nothing else of the module.
-func ReadConfigSchema(wasm []byte) (kind string, schema json.RawMessage, err error) {
+// ReadManifest returns a module's manifest without compiling the module. It reads and checks the manifest as Load does, and
+// nothing else of the module.
+func ReadManifest(wasm []byte) (*abi.Manifest, error) {
 	var m *manifest.Manifest
 	bin, err := wasmbin.Parse(wasm)
 	if err == nil {
 		m, err = manifest.Read(bin, nil)
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: %v", ErrRefused, err)
+		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
-	return m.Kind, m.ConfigSchema, nil
+	return m.Manifest, nil
 }
 
 // Manifest returns the module's manifest. It must not be changed.

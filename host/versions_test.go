@@ -123,19 +123,19 @@ func TestLoad_WithDefaultCache_KeepsCompiledCodeByKind(t *testing.T) {
 	}
 }
 
-func TestReadConfigSchema_OfAModule_ReturnsKindAndSchema(t *testing.T) {
-	kind, schema, err := host.ReadConfigSchema(newTiny().bytes(t))
-	if err != nil || kind != hostileKind(t) || !json.Valid(schema) {
-		t.Errorf("%q, %s, %v", kind, schema, err)
+func TestReadManifest_OfAModule_ReturnsIt(t *testing.T) {
+	read, err := host.ReadManifest(newTiny().bytes(t))
+	if err != nil || read.Kind != hostileKind(t) || !json.Valid(read.ConfigSchema) {
+		t.Errorf("%+v, %v", read, err)
 	}
 	for name, manifest := range map[string][]string{"no manifest": nil, "text that is not JSON": {"{"}, "a kind with a path in it": {`{"kind":"../x","config_schema":{}}`}, "no kind": {`{}`}} {
 		m := newTiny()
 		m.manifest = manifest
-		if _, _, err := host.ReadConfigSchema(m.bytes(t)); !errors.Is(err, host.ErrRefused) {
+		if _, err := host.ReadManifest(m.bytes(t)); !errors.Is(err, host.ErrRefused) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// Load and ReadConfigSchema must not read one text in two ways.
+	// Load and ReadManifest must not read one text in two ways.
 	for name, c := range map[string]struct{ from, to string }{
 		"kind twice":                   {`"kind":"`, `"kind":"other","kind":"`},
 		"kind in two cases":            {`"kind":"`, `"Kind":"other","kind":"`},
@@ -146,12 +146,12 @@ func TestReadConfigSchema_OfAModule_ReturnsKindAndSchema(t *testing.T) {
 	} {
 		m := newTiny()
 		m.manifest[0] = strings.Replace(m.manifest[0], c.from, c.to, 1)
-		_, _, err := host.ReadConfigSchema(m.bytes(t))
+		_, err := host.ReadManifest(m.bytes(t))
 		if loading := load(t, m.bytes(t), host.LoadOptions{NoCache: true}); !errors.Is(err, host.ErrRefused) || loading == nil || loading.Error() != err.Error() {
 			t.Errorf("%s: %v, but Load: %v", name, err, loading)
 		}
 	}
-	if _, _, err := host.ReadConfigSchema([]byte("\x00asm")); !errors.Is(err, host.ErrRefused) {
+	if _, err := host.ReadManifest([]byte("\x00asm")); !errors.Is(err, host.ErrRefused) {
 		t.Error(err)
 	}
 }

@@ -214,7 +214,11 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 		r.add("grants", false, "the org can be checked only with class read: "+result.Error.Message, "check with --grant read")
 		return
 	case err != nil:
-		r.add("base_url", false, result.Error.Message, "make sure that "+c.BaseURL+" can be reached from here")
+		fix := ""
+		if !strings.Contains(result.Error.Message, ": check ") { // the message has its own advice
+			fix = "make sure that " + c.BaseURL + " can be reached from here"
+		}
+		r.add("base_url", false, result.Error.Message, fix)
 		return
 	}
 	r.add("base_url", true, c.BaseURL+" answers", "")
@@ -279,6 +283,12 @@ func (r *report) addConnectError(err error) {
 		step = "secret"
 	case errors.Is(err, connections.ErrSeveral):
 		fix = "or check them all with --all"
+	}
+	if faults := connections.Faults(err); len(faults) > 0 {
+		for _, fault := range faults {
+			r.add(step, false, fault.Error(), "")
+		}
+		return
 	}
 	r.add(step, false, term.OneLine(err.Error()), fix)
 }

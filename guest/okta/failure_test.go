@@ -40,7 +40,7 @@ func TestOperations_Foreign404_IsUnavailable(t *testing.T) {
 	}
 	t.Run("validate", func(t *testing.T) {
 		out := invokeNative(t, elsewhere(), "validate", `{}`)
-		if text := string(out.Output); !strings.Contains(text, `"valid":false`) || !strings.Contains(text, "correct base_url first") || strings.Contains(text, "create a token") {
+		if text := string(out.Output); !strings.Contains(text, `"valid":false`) || !strings.Contains(text, "correct base_url first") || strings.Contains(text, "create a token") || strings.Count(text, "base_url") != 2 {
 			t.Errorf("%s", text)
 		}
 	})

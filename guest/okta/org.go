@@ -142,11 +142,14 @@ func validate(c *connector.Call) connector.Result {
 	} else if isOrg && me.Err == nil && slices.Contains([]string{"E0000006", "E0000015"}, c.ReadError(me).Code) { // E0000011 alone means a bad token
 		f.add("credentials", true, "the token is valid, but may not read its owner", "")
 	} else {
-		r, fix := c.Failure(me, "User", "user"), "check that the token's owner is active. If so, create a token in the Admin Console under Security > API > Tokens, and put it where token_secret_ref points"
-		if r.Err.Code == notOkta || !isOrg {
-			fix = "correct base_url first: the token was not checked"
+		// The message of a failure says what to do. The remedy does not repeat it.
+		detail, fix := c.Failure(me, "User", "user").Err.Message, "create a token in the Admin Console under Security > API > Tokens"
+		if !isOrg {
+			detail, fix = "the token was not checked", "correct base_url first"
+		} else if why := whyUnread(c, me, "the token's owner"); why != "" {
+			detail, fix = why, readAgain
 		}
-		f.add("credentials", false, r.Err.Message, fix)
+		f.add("credentials", false, detail, fix)
 	}
 	if readOrg {
 		f.add("permissions", true, "the token may read the org's settings", "")

@@ -20,7 +20,7 @@ func files() []conformance.Attack {
 	if err != nil {
 		panic(err) // the manifest is this repository's
 	}
-	schema, err := connections.NewSchema(manifest.Kind, manifest.ConfigSchema)
+	schema, err := connections.NewSchema(manifest)
 	if err != nil {
 		panic(err)
 	}
@@ -58,6 +58,8 @@ func files() []conformance.Attack {
 		"a name with a path in it":      strings.Replace(good, "name: a", "name: a/../b", 1) + "}\n",
 		"a bell in a kind":              strings.Replace(good, "kind: okta", "kind: \"ok\\ata\"", 1) + "}\n",
 		"a bell in an address":          strings.Replace(good, "'https://example.okta.com'", "\"https://example.okta.com\\a\"", 1) + "}\n",
+		"a bell in a reference":         strings.Replace(good, "env:A", "\"env:A\\a\"", 1) + "}\n",
+		"an address without TLS":        strings.Replace(good, "https:", "http:", 1) + "}\n",
 		"a token of another kind":       strings.Replace(good, "kind: okta", "kind: other, api_key: "+leak, 1) + "}\n",
 		"more than all of a rate limit": good + ", rate_limit_share: 2.5}\n",
 		"a token as a field":            good + ", " + leak + ": x}\n",

@@ -24,7 +24,7 @@
 //
 // The fields of a connection are defined by the config_schema of its kind's module, from which a Schema is made.
 // Reading is strict. Unknown and missing fields, wrong types, duplicate names, anchors and a second document are
-// errors. The error names the line and says what to do. A field that the schema has and the host does not is an error,
+// errors. Each error names its line and says what to do. All faults of a file are reported at once. A field that the schema has and the host does not is an error,
 // too. A file contains references to secrets, never secrets. No error repeats a value that could be a secret.
 package connections
 
@@ -60,8 +60,9 @@ type Error struct {
 	Line int    // from 1; 0 means the whole file
 	What string // one line: what is wrong and what to do
 
-	column int
-	last   bool // reported only if nothing else is wrong
+	column  int
+	missing string // the field that is missing
+	meant   string // the field that an unknown one probably means
 }
 
 // Error returns path:line: what.
@@ -79,8 +80,52 @@ func (e *Error) Error() string {
 // Unwrap makes errors.Is(err, ErrFile) true.
 func (e *Error) Unwrap() error { return ErrFile }
 
+// Errors are the faults of a connection file that has several, an entry after the other. Each wraps ErrFile.
+type Errors []*Error
+
+// Error returns the first fault and the number of the others.
+func (e Errors) Error() string {
+	more := "1 more fault"
+	if len(e) > 2 {
+		more = fmt.Sprintf("%d more faults", len(e)-1)
+	}
+	return fmt.Sprintf("%s (%s: wasm-runner check lists all)", e[0], more)
+}
+
+// Unwrap returns the faults.
+func (e Errors) Unwrap() []error {
+	all := make([]error, len(e))
+	for i, fault := range e {
+		all[i] = fault
+	}
+	return all
+}
+
+// Faults returns the faults of a connection file that an error of this package reports, and nil for another error.
+func Faults(err error) []*Error {
+	var several Errors
+	if errors.As(err, &several) {
+		return several
+	}
+	if one := (*Error)(nil); errors.As(err, &one) {
+		return []*Error{one}
+	}
+	return nil
+}
+
+// asError returns faults as one error, and nil if there are none.
+func asError(faults []*Error) error {
+	switch len(faults) {
+	case 0:
+		return nil
+	case 1:
+		return faults[0]
+	}
+	return Errors(faults)
+}
+
 // ReadFile reads a connection file. A relative file: reference in it is relative to the folder of the file. The error is an
-// *Error, or the error of reading the file.
+// *Error, Errors, or the error of reading the file.
 func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -100,8 +145,8 @@ func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 	}
 	configs, err := s.Parse(text)
 	if err != nil {
-		if e := (*Error)(nil); errors.As(err, &e) {
-			e.Path = path
+		for _, fault := range Faults(err) {
+			fault.Path = path
 		}
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package connections
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,7 +37,7 @@ func okta(t testing.TB) *Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSchema(m.Kind, m.ConfigSchema)
+	s, err := NewSchema(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +74,8 @@ func TestParse_InvalidFile_Fails(t *testing.T) {
 		"an unknown field at the top":  {"connection:\n  - name: a\n", ":1: unknown field connection: the file has one field, connections"},
 		"a mapping for the list":       {"connections:\n  a:\n    kind: okta\n", ":2: connections: want a list, found fields"},
 		"an empty list":                {"connections: []\n", ":1: connections: the list is empty"},
+		"nothing at the top":           {"{}\n", ":1: no connections: list them"},
+		"an empty entry":               {"connections:\n  - {}\n", ":2: connection has no name"},
 		"no list":                      {"connections:\n", ":1: connections: want a list, found nothing"},
 		"an entry that is text":        {"connections:\n  - okta\n", ":2: want fields (name: value), found text"},
 		"a token in the file":          {entry("token: " + secret), ":5: field token: a secret does not belong in this file"},
@@ -98,7 +101,7 @@ func TestParse_InvalidFile_Fails(t *testing.T) {
 		"grants that are not a list":   {entry("token_secret_ref: env:A", "grants: read"), ":6: grants: want a list such as [read, write], found text"},
 		"no grants":                    {entry("token_secret_ref: env:A", "grants: []"), ":6: grants: the list is empty"},
 		"a grant twice":                {entry("token_secret_ref: env:A", "grants: [read, read]"), ":6: grants: read is listed twice"},
-		"a field twice":                {entry("token_secret_ref: env:A", "kind: okta"), ":6:"},
+		"a field twice":                {entry("token_secret_ref: env:A", "kind: okta"), ":6: a field is listed twice in one connection: remove one"},
 		"a name twice":                 {entry("token_secret_ref: env:A") + strings.TrimPrefix(entry("token_secret_ref: env:B"), "connections:\n"), ":6: name a is listed twice, first in line 2"},
 		"a name with a space":          {"connections:\n  - name: my org\n", ":2: name: only letters, digits and -_. are allowed"},
 		"an anchor":                    {"connections:\n  - &a\n    name: a\n", "want fields (name: value), found an anchor or alias"},
@@ -245,5 +248,90 @@ func TestConfigurationPage_Example_Parses(t *testing.T) {
 	got, err := okta(t).Parse([]byte("connections:\n" + block))
 	if err != nil || len(got) != 2 || len(got[0].Approve) != 1 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestParse_SeveralFaults_AreAllReported(t *testing.T) {
+	s := okta(t)
+	for name, c := range map[string]struct {
+		text string
+		want []string // the beginning of each fault
+	}{
+		"two entries": {`connections:
+  - name: a
+    kind: okta
+    base_url: http://example.okta.com/api
+    token_secret_ref: env:A
+    grants: [reed, write]
+    rate_limit_share: 90
+    limits: {call_seconds: 5m, pages: 5, requests: 0}
+  - name: a
+    kind: okta
+    base_rul: https://example.okta.com
+    token: ` + secret + `
+`, []string{
+			":4: base_url: drop the path /api", ":6: grants: no class reed", ":7: rate_limit_share: want a number over 0 and at most 1",
+			":8: limits: call_seconds: want a whole number, found text: write 300", ":8: limits: unknown limit pages", ":8: limits: requests: want a whole number from 1",
+			":11: unknown field base_rul", ":12: field token: a secret does not belong", ":9: name a is listed twice, first in line 2"}},
+		"fields that are missing": {"connections:\n  - base_url: https://example-admin.okta.com\n", []string{
+			":2: base_url: it is the Admin Console's address: use https://example.okta.com",
+			":2: connection has no name", ":2: connection has no kind", ":2: connection has no token_secret_ref"}},
+		"fields at the top": {"version: 2\nconnections:\n  - okta\n  - {name: a, kind: okta, 7: b, base_url: 'https://example.okta.com', token_secret_ref: env:A}\n", []string{
+			":1: unknown field version", ":3: want fields (name: value), found text", ":4: a field's name must be plain text"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := s.Parse([]byte(c.text))
+			faults := Faults(err)
+			for i, f := range faults {
+				if i >= len(c.want) || !strings.HasPrefix(f.Error(), "connection file"+c.want[i]) {
+					t.Errorf("fault %d: %s", i, f)
+				}
+			}
+			if len(faults) != len(c.want) || !errors.Is(err, ErrFile) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%d faults, want %d: %v", len(faults), len(c.want), err)
+			}
+			if more := fmt.Sprintf(" (%d more faults: wasm-runner check lists all)", len(c.want)-1); !strings.HasSuffix(err.Error(), more) {
+				t.Errorf("%v: want %q at its end", err, more)
+			}
+		})
+	}
+}
+
+func TestParse_ValueInAnotherUnit_SaysWhatToWrite(t *testing.T) {
+	s := okta(t)
+	for field, want := range map[string]string{
+		"rate_limit_share: 90":                  "rate_limit_share: want a number over 0 and at most 1, such as 0.9: write 0.9 for 90%",
+		"rate_limit_share: 75%":                 ": write 0.75 for 75%",
+		"rate_limit_share: '0.5'":               ": write 0.5",
+		"rate_limit_share: 0":                   "such as 0.9",
+		"initial_lookback_seconds: 24h":         ": write 86400",
+		"initial_lookback_seconds: 7 days":      ": write 604800",
+		"initial_lookback_seconds: 1.5h":        ": write 5400",
+		"initial_lookback_seconds: 400d":        "found text",
+		"initial_lookback_seconds: yesterday":   "found text",
+		"limits: {request_seconds: 1 minute}":   "limits: request_seconds: want a whole number, found text: write 60",
+		"limits: {body_bytes: 64MiB}":           ": write 67108864",
+		"limits: {memory_bytes: 64 parsecs}":    "found text",
+		"limits: {requests: 5s}":                "found text",
+		"default_page_size: '200'":              ": write 200 without quotes",
+		"default_page_size: '1,000'":            ": write 1000",
+		"default_page_size: 1000.0":             "found a number: write 1000",
+		"default_page_size: 5000":               "want a whole number from 1 to 1000",
+		"allow_private_network: 'yes'":          ": write true",
+		"allow_private_network: 0":              ": write false",
+		"grants: read":                          ": write [read]",
+		"grants: READ":                          ": write [read]",
+		"grants: reading":                       "found text",
+		"initial_lookback_seconds: " + secret:   "found text",
+		"max_destructive_per_hour: 5 per hour":  "found text",
+		"max_writes_per_minute: [5]":            "found a list",
+		"rate_limit_share: a.b":                 "found text",
+		"limits: {held_bytes: 1e400}":           "limits: held_bytes: want",
+		"limits: {held_bytes: 999999999999 tb}": "found text",
+	} {
+		_, err := s.Parse([]byte(head + field + "}\n"))
+		if err == nil || !strings.HasSuffix(err.Error(), want) && !(strings.HasSuffix(want, "want") && strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q at its end", field, err, want)
+		}
 	}
 }

@@ -32,7 +32,7 @@ var (
 )
 
 // Parse reads the text of a connection file and validates the connections of the schema's kind. Of a connection of another
-// kind it reads only name and kind. The error is an *Error without Path.
+// kind it reads only name and kind. The error is an *Error without Path, or Errors where the file has several faults.
 func (s *Schema) Parse(b []byte) ([]host.Config, error) {
 	if len(b) > MaxFile {
 		return nil, &Error{What: fmt.Sprintf("has over %d bytes, the maximum: split it into several files", MaxFile)}
@@ -56,39 +56,46 @@ func (s *Schema) Parse(b []byte) ([]host.Config, error) {
 	case len(bodies) > 1:
 		return nil, at(bodies[1], "a second YAML document: put all connections into one list")
 	}
-	top, err := members(bodies[0])
-	if err != nil {
-		return nil, err
+	top, faults := members(bodies[0])
+	if len(top) == 0 && len(faults) > 0 {
+		return nil, asError(faults)
 	}
 	var list ast.Node
 	for _, m := range top {
 		if m.name != "connections" {
-			return nil, at(m.key, "unknown field %s: the file has one field, connections", shown(m.name))
+			faults = append(faults, at(m.key, "unknown field %s: the file has one field, connections", shown(m.name)))
+			continue
 		}
 		list = m.value
 	}
-	if list == nil {
-		return nil, at(bodies[0], "no connections: list them under connections:")
+	seq, isList := list.(*ast.SequenceNode)
+	switch {
+	case list == nil && len(faults) > 0: // connections is probably misspelt
+	case list == nil:
+		faults = append(faults, at(bodies[0], "no connections: list them under connections:"))
+	case !isList:
+		faults = append(faults, at(list, "connections: want a list, found %s: begin each connection with a dash (-)", kindOf(list)))
+	case len(seq.Values) == 0:
+		faults = append(faults, at(list, "connections: the list is empty: add a connection"))
 	}
-	seq, ok := list.(*ast.SequenceNode)
-	if !ok {
-		return nil, at(list, "connections: want a list, found %s: begin each connection with a dash (-)", kindOf(list))
-	}
-	if len(seq.Values) == 0 {
-		return nil, at(list, "connections: the list is empty: add a connection")
+	if !isList {
+		return nil, asError(faults)
 	}
 	var configs []host.Config
 	lines := map[string]int{}
 	for _, n := range seq.Values {
-		c, err := s.connection(n)
-		if err != nil {
-			return nil, err
+		c, name, wrong := s.connection(n)
+		faults = append(faults, wrong...)
+		switch first, again := lines[name]; {
+		case again:
+			faults = append(faults, at(n, "name %s is listed twice, first in line %d: give each connection its own name", name, first))
+		case namePattern.MatchString(name):
+			lines[name] = line(n)
 		}
-		if first, again := lines[c.Name]; again {
-			return nil, at(n, "name %s is listed twice, first in line %d: give each connection its own name", c.Name, first)
-		}
-		lines[c.Name] = line(n)
 		configs = append(configs, c)
+	}
+	if err := asError(faults); err != nil {
+		return nil, err
 	}
 	return configs, nil
 }
@@ -139,23 +146,23 @@ func named(name string) string {
 	return " " + name
 }
 
+// plain returns the name of a field in lower case, with _ for -.
+func plain(name string) string { return strings.ToLower(strings.ReplaceAll(name, "-", "_")) }
+
 // isLiteral reports whether people write the secret itself under this field name.
-func isLiteral(name string) bool {
-	return slices.Contains(literals, strings.ToLower(strings.ReplaceAll(name, "-", "_")))
-}
+func isLiteral(name string) bool { return slices.Contains(literals, plain(name)) }
 
 // unknownField returns what is wrong with a field that connections do not have, and what to do.
 func (s *Schema) unknownField(name string, names []string) string {
-	plain := strings.ToLower(strings.ReplaceAll(name, "-", "_"))
 	variable := "env:" + strings.ToUpper(s.kind) + "_API_TOKEN"
 	if isLiteral(name) {
 		return fmt.Sprintf("field %s: a secret does not belong in this file. Put it into the environment or a file of mode 0600, "+
 			"and write token_secret_ref: %s or token_secret_ref: file:PATH", name, variable)
 	}
-	if slices.Contains(oauth, plain) {
+	if slices.Contains(oauth, plain(name)) {
 		return fmt.Sprintf("field %s: OAuth is not supported yet. A connection signs in with an API token: write token_secret_ref: %s", name, variable)
 	}
-	return fmt.Sprintf("unknown field %s: a connection has %s%s", shown(name), strings.Join(names, ", "), didYouMean(plain, names))
+	return fmt.Sprintf("unknown field %s: a connection has %s%s", shown(name), strings.Join(names, ", "), didYouMean(plain(name), names))
 }
 
 // didYouMean returns a suggestion of the nearest name, or "" if none is near.
@@ -173,8 +180,8 @@ type member struct {
 	value ast.Node
 }
 
-// members returns the fields of a mapping in their order. A field that is listed twice is an error.
-func members(n ast.Node) ([]member, error) {
+// members returns the fields of a mapping in their order, without those that are faults. A field that is listed twice is a fault.
+func members(n ast.Node) (all []member, faults []*Error) {
 	var values []*ast.MappingValueNode
 	switch n := n.(type) {
 	case *ast.MappingNode:
@@ -182,20 +189,20 @@ func members(n ast.Node) ([]member, error) {
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{n}
 	default:
-		return nil, at(n, "want fields (name: value), found %s", kindOf(n))
+		return nil, []*Error{at(n, "want fields (name: value), found %s", kindOf(n))}
 	}
-	var all []member
 	for _, v := range values {
 		key, ok := v.Key.(*ast.StringNode)
-		if !ok {
-			return nil, at(v.Key, "a field's name must be plain text: anchors, merges and other kinds of keys are not allowed")
+		switch {
+		case !ok:
+			faults = append(faults, at(v.Key, "a field's name must be plain text: anchors, merges and other kinds of keys are not allowed"))
+		case slices.ContainsFunc(all, func(m member) bool { return m.name == key.Value }):
+			faults = append(faults, at(key, "field %s is listed twice: remove one", shown(key.Value)))
+		default:
+			all = append(all, member{key.Value, key, v.Value})
 		}
-		if slices.ContainsFunc(all, func(m member) bool { return m.name == key.Value }) {
-			return nil, at(key, "field %s is listed twice: remove one", shown(key.Value))
-		}
-		all = append(all, member{key.Value, key, v.Value})
 	}
-	return all, nil
+	return all, faults
 }
 
 func quoteHint(n ast.Node) string {
@@ -232,13 +239,8 @@ func kindOf(n ast.Node) string {
 }
 
 // at returns an error with the position of a node.
-func at(n ast.Node, format string, args ...any) error {
-	return locate(n, fmt.Sprintf(format, args...))
-}
-
-// locate is at for a text without a format.
-func locate(n ast.Node, what string) *Error {
-	e := &Error{Line: line(n), What: what}
+func at(n ast.Node, format string, args ...any) *Error {
+	e := &Error{Line: line(n), What: fmt.Sprintf(format, args...)}
 	if n != nil {
 		if t := n.GetToken(); t != nil && t.Position != nil {
 			e.column = t.Position.Column
@@ -281,8 +283,11 @@ func syntaxError(err error, text []byte) error {
 		found.Line = t.Position.Line
 	}
 	// The parser quotes keys and values in its messages.
-	if m := e.GetMessage(); m != "" && !strings.ContainsAny(m, "\"'`\n") {
+	switch m := e.GetMessage(); {
+	case m != "" && !strings.ContainsAny(m, "\"'`\n"):
 		found.What = "is not YAML: " + m
+	case strings.HasPrefix(m, "mapping key") && strings.Contains(m, "already defined"):
+		found.What = "a field is listed twice in one connection: remove one"
 	}
 	return found
 }

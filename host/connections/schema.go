@@ -2,6 +2,7 @@ package connections
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,18 +20,22 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/internal/nearest"
 )
 
 // Schema defines the connections of one kind. It is safe for concurrent use.
 type Schema struct {
-	kind   string
-	raw    []byte
-	schema *jsonschema.Schema
+	kind      string
+	raw       []byte
+	schema    *jsonschema.Schema
+	addresses *abi.BaseURL
 }
 
-// NewSchema compiles the config_schema of a kind's module. It returns an error if the schema is not valid.
-func NewSchema(kind string, configSchema json.RawMessage) (*Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(configSchema))
+// NewSchema compiles the config_schema of a module's manifest. It returns an error if the schema is not valid. The manifest also
+// says which base_url the module's service can have.
+func NewSchema(m *abi.Manifest) (*Schema, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(m.ConfigSchema))
 	if err != nil {
 		return nil, fmt.Errorf("the module's config_schema is not JSON: %w", err)
 	}
@@ -40,7 +45,7 @@ func NewSchema(kind string, configSchema json.RawMessage) (*Schema, error) {
 	if err := c.AddResource(url, doc); err != nil {
 		return nil, fmt.Errorf("the module's config_schema: %w", err)
 	}
-	s := &Schema{kind: kind, raw: configSchema}
+	s := &Schema{kind: m.Kind, raw: m.ConfigSchema, addresses: m.BaseURL}
 	if s.schema, err = c.Compile(url); err != nil {
 		return nil, fmt.Errorf("the module's config_schema: %w", err)
 	}
@@ -77,48 +82,77 @@ func (s *Schema) fields(path []string) (names []string) {
 	return names
 }
 
-// connection reads one entry of the list. Of an entry of another kind it reads only name and kind: its module validates the
-// rest.
-func (s *Schema) connection(n ast.Node) (host.Config, error) {
-	var c host.Config
-	given, err := members(n)
-	if err != nil {
-		return c, err
+// connection reads one entry of the list. It returns all faults of the entry, and the name even of an entry with faults. Of an
+// entry of another kind it reads only name and kind: its module validates the rest.
+func (s *Schema) connection(n ast.Node) (c host.Config, name string, faults []*Error) {
+	given, unreadable := members(n)
+	if len(given) == 0 && len(unreadable) > 0 {
+		return c, "", unreadable
 	}
-	e := entry{schema: s, node: n, nodes: map[string]ast.Node{}, keys: map[string]ast.Node{}}
+	e := entry{schema: s, node: n, nodes: map[string]ast.Node{}, keys: map[string]ast.Node{}, faulty: map[string]bool{}}
 	for _, m := range given {
 		if text, ok := m.value.(*ast.StringNode); ok && m.name == "name" {
 			e.name = text.Value
 		}
 	}
-	if other, err := s.otherKind(given); err != nil || other != nil {
-		if err == nil {
-			c = *other
+	if other, fault := s.otherKind(given); fault != nil || other != nil {
+		if fault != nil {
+			return c, e.name, append(unreadable, fault)
 		}
-		return c, err
+		return *other, e.name, unreadable
 	}
-	v, err := e.value(n, nil)
-	if err != nil {
-		return c, err
-	}
-	if err := e.validate(v); err != nil {
-		return c, err
-	}
-	if err := e.checkKnown(given, reflect.TypeFor[host.Config](), ""); err != nil {
-		return c, err
+	v := e.value(n, nil) // reports what members found
+	e.validate(v)
+	e.checkKnown(given, reflect.TypeFor[host.Config](), nil)
+	e.checkAddress()
+	if faults = distinct(e.faults); len(faults) > 0 {
+		return c, e.name, faults
 	}
 	if err := yaml.NodeToValue(n, &c, yaml.Strict(), yaml.CustomUnmarshaler(seconds)); err != nil {
-		return c, at(n, "connection%s cannot be read: check the types of its fields", named(e.name)) // the library's text may contain a value
+		faults = []*Error{at(n, "connection%s cannot be read: check the types of its fields", named(e.name))} // the library's text may contain a value
 	}
-	if !c.AllowPrivateNetwork && thisMachine(c.BaseURL) {
-		return c, at(e.nodes["base_url"], "base_url is an address of this machine: if that is intended, write allow_private_network: true, as wasm-runner simulate does")
+	return c, e.name, faults
+}
+
+// checkAddress reports a base_url to which the host would not connect.
+func (e *entry) checkAddress() {
+	address, ok := e.nodes["base_url"].(*ast.StringNode)
+	if !ok {
+		return
 	}
-	return c, nil
+	if _, err := egress.ParseBaseURL(address.Value, e.schema.addresses); err != nil {
+		e.wrong([]string{"base_url"}, "%s", err)
+		return
+	}
+	allowed, _ := e.nodes["allow_private_network"].(*ast.BoolNode)
+	if (allowed == nil || !allowed.Value) && thisMachine(address.Value) {
+		e.report(at(address, "base_url is an address of this machine: if that is intended, write allow_private_network: true, as wasm-runner simulate does"))
+	}
+}
+
+// distinct returns the faults of an entry in the order of the file, with missing fields last. It leaves out those that follow
+// from others: a second fault of one value, and a missing field that is probably misspelt.
+func distinct(faults []*Error) (kept []*Error) {
+	slices.SortStableFunc(faults, func(a, b *Error) int {
+		if (a.missing == "") != (b.missing == "") {
+			return map[bool]int{true: -1, false: 1}[a.missing == ""]
+		}
+		return cmp.Or(a.Line-b.Line, a.column-b.column)
+	})
+	for _, f := range faults {
+		follows := slices.ContainsFunc(kept, func(k *Error) bool {
+			return f.missing == "" && k.missing == "" && f.Line == k.Line && f.column == k.column
+		}) || slices.ContainsFunc(faults, func(g *Error) bool { return f.missing != "" && f.missing == g.meant })
+		if !follows {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // otherKind returns the name and kind of a connection that is not of the module's kind. For a connection of that kind, or
 // without a kind, it returns nil.
-func (s *Schema) otherKind(given []member) (*host.Config, error) {
+func (s *Schema) otherKind(given []member) (*host.Config, *Error) {
 	c := &host.Config{}
 	for _, m := range given {
 		switch m.name {
@@ -160,49 +194,49 @@ type entry struct {
 	node   ast.Node
 	nodes  map[string]ast.Node // values by path
 	keys   map[string]ast.Node // names of fields by path
+	faults []*Error
+	faulty map[string]bool // paths of values with faults
 }
 
-// value returns a node as JSON and records the position of each part. A node without a JSON equivalent, or with more than one
-// meaning, is an error.
-func (e *entry) value(n ast.Node, path []string) (any, error) {
+// report adds a fault.
+func (e *entry) report(fault *Error) { e.faults = append(e.faults, fault) }
+
+// value returns a node as JSON and records the position of each part. It reports a node without a JSON equivalent, or with more
+// than one meaning, and returns nil for it.
+func (e *entry) value(n ast.Node, path []string) any {
 	e.nodes[strings.Join(path, "/")] = n
 	switch n := n.(type) {
 	case *ast.NullNode:
-		return nil, nil
+		return nil
 	case *ast.BoolNode:
-		return n.Value, nil
+		return n.Value
 	case *ast.StringNode:
-		if strings.TrimSpace(n.Value) == "" {
-			return nil, e.wrong(path, "is empty: write a value, or leave the field out")
+		switch {
+		case strings.TrimSpace(n.Value) == "":
+			e.wrong(path, "is empty: write a value, or leave the field out")
+		case strings.ContainsFunc(n.Value, func(r rune) bool { return r < ' ' || r == 0x7f }):
+			e.wrong(path, "contains a control character: remove it")
 		}
-		if strings.ContainsFunc(n.Value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return nil, e.wrong(path, "contains a control character: remove it")
-		}
-		return n.Value, nil
+		return n.Value
 	case *ast.IntegerNode:
-		return json.Number(fmt.Sprint(n.Value)), nil
+		return json.Number(fmt.Sprint(n.Value))
 	case *ast.FloatNode:
 		if e.schema.at(path).Get("type").Str == "integer" { // JSON accepts 1000.0 as an integer; the host does not
-			return nil, e.wrong(path, "want %s, found a number", e.expected(path))
+			e.wrong(path, "want %s, found a number%s", e.expected(path), e.hint(path))
 		}
-		return json.Number(strconv.FormatFloat(n.Value, 'g', -1, 64)), nil
+		return json.Number(strconv.FormatFloat(n.Value, 'g', -1, 64))
 	case *ast.SequenceNode:
 		if len(n.Values) == 0 {
-			return nil, e.wrong(path, "the list is empty: leave the field out")
+			e.wrong(path, "the list is empty: leave the field out")
 		}
 		list := make([]any, len(n.Values))
 		for i, item := range n.Values {
-			var err error
-			if list[i], err = e.value(item, append(slices.Clone(path), strconv.Itoa(i))); err != nil {
-				return nil, err
-			}
+			list[i] = e.value(item, append(slices.Clone(path), strconv.Itoa(i)))
 		}
-		return list, nil
+		return list
 	case *ast.MappingNode, *ast.MappingValueNode:
-		given, err := members(n)
-		if err != nil {
-			return nil, err
-		}
+		given, faults := members(n)
+		e.faults = append(e.faults, faults...)
 		fields := make(map[string]any, len(given))
 		for _, m := range given {
 			to := append(slices.Clone(path), m.name)
@@ -211,45 +245,48 @@ func (e *entry) value(n ast.Node, path []string) (any, error) {
 				fields[m.name] = nil // refused by validate, whatever its value is
 				continue
 			}
-			if fields[m.name], err = e.value(m.value, to); err != nil {
-				return nil, err
-			}
+			fields[m.name] = e.value(m.value, to)
 		}
-		return fields, nil
+		return fields
 	}
-	return nil, e.wrong(path, "want %s, found %s%s", e.expected(path), kindOf(n), quoteHint(n))
+	e.wrong(path, "want %s, found %s%s", e.expected(path), kindOf(n), quoteHint(n))
+	return nil
 }
 
-// validate checks a value against the schema. It returns the first error in the order of the file. A missing field is
-// reported only if nothing else is wrong.
-func (e *entry) validate(v any) error {
+// validate checks a value against the schema and reports each violation. What concerns a combination of fields is reported only
+// if each field is correct.
+func (e *entry) validate(v any) {
 	err := e.schema.schema.Validate(v)
 	if err == nil {
-		return nil
+		return
 	}
 	var invalid *jsonschema.ValidationError
 	if !errors.As(err, &invalid) {
-		return at(e.node, "connection%s does not fit the module's config_schema", named(e.name))
+		e.report(at(e.node, "connection%s does not fit the module's config_schema", named(e.name)))
+		return
 	}
-	var all []*Error
+	var combined []*jsonschema.ValidationError
 	var walk func(*jsonschema.ValidationError)
 	walk = func(v *jsonschema.ValidationError) {
-		if len(v.Causes) == 0 || isCombination(v) {
-			all = append(all, e.explain(v)...)
-			return
+		switch {
+		case isCombination(v):
+			combined = append(combined, v)
+		case len(v.Causes) == 0:
+			e.explain(v)
 		}
-		for _, cause := range v.Causes {
-			walk(cause)
+		if !isCombination(v) {
+			for _, cause := range v.Causes {
+				walk(cause)
+			}
 		}
 	}
 	walk(invalid)
-	slices.SortStableFunc(all, func(a, b *Error) int {
-		if a.last != b.last {
-			return map[bool]int{true: 1, false: -1}[a.last]
-		}
-		return a.Line*1000 + a.column - b.Line*1000 - b.column
-	})
-	return all[0]
+	if len(e.faults) > 0 {
+		return
+	}
+	for _, v := range combined {
+		e.explain(v)
+	}
 }
 
 // isCombination reports whether a violation concerns the combination of fields.
@@ -261,60 +298,64 @@ func isCombination(v *jsonschema.ValidationError) bool {
 	return false
 }
 
-// explain returns what is wrong with a value. It never contains the value, which could be a secret.
-func (e *entry) explain(v *jsonschema.ValidationError) []*Error {
+// explain reports what is wrong with a value. It never repeats a text, which could be a secret.
+func (e *entry) explain(v *jsonschema.ValidationError) {
 	path := v.InstanceLocation
-	one := func(format string, args ...any) []*Error { return []*Error{e.wrong(path, format, args...)} }
+	one := func(format string, args ...any) { e.wrong(path, format, args...) }
 	switch k := v.ErrorKind.(type) {
 	case *kind.AdditionalProperties:
-		var all []*Error
 		for _, name := range k.Properties {
-			all = append(all, e.unknown(path, name))
+			e.unknown(path, name)
 		}
-		return all
 	case *kind.Required:
 		missing := slices.DeleteFunc(e.schema.fields(path), func(f string) bool { return !slices.Contains(k.Missing, f) })
 		if len(missing) == 0 {
 			missing = k.Missing
 		}
-		return []*Error{e.missing(path, missing[0])}
+		for _, field := range missing {
+			e.missing(path, field)
+		}
 	case *kind.Type:
 		n := e.nodes[strings.Join(path, "/")]
-		return one("want %s, found %s%s", e.expected(path), kindOf(n), quoteHint(n))
+		one("want %s, found %s%s", e.expected(path), kindOf(n), cmp.Or(e.hint(path), quoteHint(n)))
 	case *kind.Minimum, *kind.Maximum, *kind.ExclusiveMinimum, *kind.ExclusiveMaximum:
-		return one("want %s", e.expected(path))
+		one("want %s%s", e.expected(path), e.hint(path))
 	case *kind.Const:
 		n := e.nodes[strings.Join(path, "/")]
 		if _, text := n.(*ast.StringNode); !text {
-			return one("want %s, found %s%s", e.expected(path), kindOf(n), quoteHint(n))
+			one("want %s, found %s%s", e.expected(path), kindOf(n), quoteHint(n))
+			return
 		}
-		return one("want %v", k.Want)
+		one("want %v", k.Want)
 	case *kind.UniqueItems:
 		first := e.nodes[strings.Join(append(slices.Clone(path), strconv.Itoa(k.Duplicates[0])), "/")]
 		if text, ok := first.(*ast.StringNode); ok {
-			return one("%s is listed twice: remove one", shown(text.Value))
+			one("%s is listed twice: remove one", shown(text.Value))
+			return
 		}
-		return one("an element is listed twice: remove one")
+		one("an element is listed twice: remove one")
 	case *kind.Enum:
-		return []*Error{e.notInEnum(path, k)}
+		e.notInEnum(path, k)
 	case *kind.Pattern:
-		return one("%s", e.pattern(path))
+		one("%s", e.pattern(path))
 	case *kind.MinLength:
-		return one("want at least %d characters", k.Want)
+		one("want at least %d characters", k.Want)
 	case *kind.MaxLength:
-		return one("want at most %d characters", k.Want)
-	}
-	if isCombination(v) {
+		one("want at most %d characters", k.Want)
+	default:
 		says := e.schema.at(path).Get("description").Str
-		if says == "" {
-			says = "its combination of fields is not allowed by the module's config_schema"
+		switch {
+		case !isCombination(v):
+			one("%s", describedBy("it does not fit the module's config_schema", e.schema.at(path)))
+		case says == "":
+			one("its combination of fields is not allowed by the module's config_schema")
+		default:
+			one("%s", says)
 		}
-		return one("%s", says)
 	}
-	return one("%s", describedBy("it does not fit the module's config_schema", e.schema.at(path)))
 }
 
-// wrong returns an error about the value at a path.
+// wrong reports a fault of the value at a path.
 func (e *entry) wrong(path []string, format string, args ...any) *Error {
 	text := fmt.Sprintf(format, args...)
 	where := slices.DeleteFunc(slices.Clone(path), func(step string) bool { _, err := strconv.Atoi(step); return err == nil })
@@ -324,22 +365,31 @@ func (e *entry) wrong(path []string, format string, args ...any) *Error {
 	if len(where) == 0 {
 		text = "connection" + named(e.name) + ": " + text
 	}
-	return locate(e.nodes[strings.Join(path, "/")], text)
+	fault := at(e.nodes[strings.Join(path, "/")], "%s", text)
+	e.report(fault)
+	e.faulty[strings.Join(path, "/")] = true
+	return fault
 }
 
-// unknown returns an error about a field that the schema does not have.
-func (e *entry) unknown(path []string, name string) *Error {
+// unknown reports a field that the schema does not have.
+func (e *entry) unknown(path []string, name string) {
 	key := e.keys[strings.Join(append(slices.Clone(path), name), "/")]
 	names := e.schema.fields(path)
 	if len(path) == 0 {
-		return locate(key, e.schema.unknownField(name, names))
+		fault := at(key, "%s", e.schema.unknownField(name, names))
+		fault.meant = nearest.Of(plain(name), names)
+		if isLiteral(name) || slices.Contains(oauth, plain(name)) {
+			fault.meant = "token_secret_ref"
+		}
+		e.report(fault)
+		return
 	}
 	within := path[len(path)-1]
-	return locate(key, fmt.Sprintf("%s: unknown %s %s: there are %s%s", shown(within), strings.TrimSuffix(shown(within), "s"), shown(name), strings.Join(names, ", "), didYouMean(name, names)))
+	e.report(at(key, "%s: unknown %s %s: there are %s%s", shown(within), strings.TrimSuffix(shown(within), "s"), shown(name), strings.Join(names, ", "), didYouMean(name, names)))
 }
 
-// missing returns an error about a required field that is missing.
-func (e *entry) missing(path []string, field string) *Error {
+// missing reports a required field that is missing.
+func (e *entry) missing(path []string, field string) {
 	write := e.schema.at(append(slices.Clone(path), field)).Get("description").Str
 	switch {
 	case write != "":
@@ -350,18 +400,17 @@ func (e *entry) missing(path []string, field string) *Error {
 	default:
 		write = "it below the other fields"
 	}
-	var found *Error
-	if len(path) == 0 {
-		found = locate(e.node, fmt.Sprintf("connection%s has no %s: write %s", named(e.name), field, write))
-	} else {
-		found = e.wrong(path, "has no %s: write %s", field, write)
+	if len(path) > 0 {
+		e.wrong(path, "has no %s: write %s", field, write).missing = field
+		return
 	}
-	found.last = true
-	return found
+	fault := at(e.node, "connection%s has no %s: write %s", named(e.name), field, write)
+	fault.missing = field
+	e.report(fault)
 }
 
-// notInEnum returns an error about a value that is not one of the allowed ones.
-func (e *entry) notInEnum(path []string, k *kind.Enum) *Error {
+// notInEnum reports a value that is not one of the allowed ones.
+func (e *entry) notInEnum(path []string, k *kind.Enum) {
 	var names []string
 	for _, v := range k.Want {
 		names = append(names, fmt.Sprint(v))
@@ -373,13 +422,14 @@ func (e *entry) notInEnum(path []string, k *kind.Enum) *Error {
 	}
 	switch {
 	case given == "":
-		return e.wrong(path, "want one of %s", strings.Join(names, ", "))
+		e.wrong(path, "want one of %s", strings.Join(names, ", "))
 	case field == "approve" && given == string(abi.Read):
-		return e.wrong(path, "read needs no approval, since it changes nothing: remove it")
+		e.wrong(path, "read needs no approval, since it changes nothing: remove it")
 	case field == "approve" || field == "grants":
-		return e.wrong(path, "no class %s: there are %s%s", shown(given), strings.Join(names, ", "), didYouMean(given, names))
+		e.wrong(path, "no class %s: there are %s%s", shown(given), strings.Join(names, ", "), didYouMean(given, names))
+	default:
+		e.wrong(path, "no %s: there are %s%s", shown(given), strings.Join(names, ", "), didYouMean(given, names))
 	}
-	return e.wrong(path, "no %s: there are %s%s", shown(given), strings.Join(names, ", "), didYouMean(given, names))
 }
 
 // pattern returns what is wrong with a text that does not match the schema's pattern.
@@ -448,26 +498,24 @@ func (e *entry) expected(path []string) string {
 	return "another value"
 }
 
-// checkKnown returns an error for a field that the module's schema allows and this host does not have: nothing would enforce
-// it.
-func (e *entry) checkKnown(given []member, t reflect.Type, within string) error {
+// checkKnown reports a field that the module's schema allows and this host does not have: nothing would enforce it.
+func (e *entry) checkKnown(given []member, t reflect.Type, path []string) {
 	for _, m := range given {
+		to := append(slices.Clone(path), m.name)
 		i := slices.IndexFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
 			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 			return name == m.name
 		})
 		if i < 0 {
-			return at(m.key, "%sfield %s: the module allows it, but this host does not support it: use a newer host, or leave it out", within, shown(m.name))
+			if !e.faulty[strings.Join(to, "/")] {
+				e.report(at(m.key, "%sfield %s: the module allows it, but this host does not support it: use a newer host, or leave it out",
+					strings.Join(append(path, ""), ": "), shown(m.name)))
+			}
+			continue
 		}
 		if f := t.Field(i); f.Type.Kind() == reflect.Struct {
-			inner, err := members(m.value)
-			if err != nil {
-				return err
-			}
-			if err := e.checkKnown(inner, f.Type, m.name+": "); err != nil {
-				return err
-			}
+			inner, _ := members(m.value) // value has reported what is no field
+			e.checkKnown(inner, f.Type, to)
 		}
 	}
-	return nil
 }

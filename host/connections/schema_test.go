@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 )
 
@@ -86,7 +87,7 @@ const crm = `{"type":"object","additionalProperties":false,"required":["name","k
 	"not":{"required":["default_page_size","rate_limit_share"]},"description":"default_page_size goes without rate_limit_share"}`
 
 func TestParse_SchemaOfAnotherKind_IsUsed(t *testing.T) {
-	s, err := NewSchema("crm", json.RawMessage(crm))
+	s, err := NewSchema(&abi.Manifest{Kind: "crm", ConfigSchema: json.RawMessage(crm)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,20 +105,20 @@ func TestParse_SchemaOfAnotherKind_IsUsed(t *testing.T) {
 		"    token: x\n":                  ":6: field token: the module allows it, but this host does not support it",
 		"    rate_limit_share: 0.4\n":     ":6: rate_limit_share: want a number of at least 0.5 and at most 1",
 		"    default_page_size: 1000.0\n": ":6: default_page_size: want a whole number, found a number",
-		"    default_page_size: 5\n    rate_limit_share: 0.6\n":              ":2: connection sales: default_page_size goes without rate_limit_share",
-		"    grants: [destructive]\n":                                        ":6: grants: no class destructive: there are read, write",
-		"    limits: {requests: 5}\n":                                        ":6: unknown field limits: a connection has name, kind, base_url",
-		"    client_id: abc\n":                                               ":6: field client_id: OAuth is not supported yet. A connection signs in with an API token: write token_secret_ref: env:CRM_API_TOKEN",
-		"  - {name: b, kind: crm, base_url: 'https://x.crm.test'}\n":         ":6: connection b has no token_secret_ref: write vault:PATH",
-		"  - {name: b, kind: crm, token_secret_ref: env:B, base_url: x}\n":   ":6: token_secret_ref: unknown kind of reference env: write vault:PATH",
-		"  - {name: B, kind: crm, token_secret_ref: vault:B, base_url: x}\n": ":6: name: only letters, digits",
-		"  - {name: b, kind: 'Not a kind', base_url: x}\n":                   ":6: kind: only lower-case letters, digits and _ are allowed",
-		"  - {kind: crm, token_secret_ref: vault:B, base_url: x}\n":          ":6: connection has no name: write a name of your choice, such as crm-prod",
-		"  - {name: b, kind: erp, api-token: x}\n":                           ":6: field api-token: a secret does not belong in this file",
-		"  - {name: b, kind: 7, token_secret_ref: vault:B, base_url: x}\n":   ":6: kind: want text, found a number: put it in quotes",
-		"  - {name: b, token_secret_ref: vault:B, base_url: x}\n":            ":6: connection b has no kind: write kind: crm",
-		"    default_page_size: many\n    grants: read\n    base_rul: x\n":   ":6: default_page_size: want a whole number, found text",
-		"    base_rul: x\n    default_page_size: many\n    grants: read\n":   ":6: unknown field base_rul: a connection has name, kind, base_url, token_secret_ref, region, rate_limit_share, default_page_size, grants, token. Did you mean base_url?",
+		"    default_page_size: 5\n    rate_limit_share: 0.6\n":                                 ":2: connection sales: default_page_size goes without rate_limit_share",
+		"    grants: [destructive]\n":                                                           ":6: grants: no class destructive: there are read, write",
+		"    limits: {requests: 5}\n":                                                           ":6: unknown field limits: a connection has name, kind, base_url",
+		"    client_id: abc\n":                                                                  ":6: field client_id: OAuth is not supported yet. A connection signs in with an API token: write token_secret_ref: env:CRM_API_TOKEN",
+		"  - {name: b, kind: crm, base_url: 'https://x.crm.test'}\n":                            ":6: connection b has no token_secret_ref: write vault:PATH",
+		"  - {name: b, kind: crm, token_secret_ref: env:B, base_url: 'https://x.crm.test'}\n":   ":6: token_secret_ref: unknown kind of reference env: write vault:PATH",
+		"  - {name: B, kind: crm, token_secret_ref: vault:B, base_url: 'https://x.crm.test'}\n": ":6: name: only letters, digits",
+		"  - {name: b, kind: 'Not a kind', base_url: 'https://x.crm.test'}\n":                   ":6: kind: only lower-case letters, digits and _ are allowed",
+		"  - {kind: crm, token_secret_ref: vault:B, base_url: 'https://x.crm.test'}\n":          ":6: connection has no name: write a name of your choice, such as crm-prod",
+		"  - {name: b, kind: erp, api-token: x}\n":                                              ":6: field api-token: a secret does not belong in this file",
+		"  - {name: b, kind: 7, token_secret_ref: vault:B, base_url: 'https://x.crm.test'}\n":   ":6: kind: want text, found a number: put it in quotes",
+		"  - {name: b, token_secret_ref: vault:B, base_url: 'https://x.crm.test'}\n":            ":6: connection b has no kind: write kind: crm",
+		"    default_page_size: many\n    grants: read\n    base_rul: x\n":                      ":6: default_page_size: want a whole number, found text",
+		"    base_rul: x\n    default_page_size: many\n    grants: read\n":                      ":6: unknown field base_rul: a connection has name, kind, base_url, token_secret_ref, region, rate_limit_share, default_page_size, grants, token. Did you mean base_url?",
 	} {
 		if _, err := s.Parse([]byte(entry(more))); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v\nwant %s", more, err, want)
@@ -127,7 +128,7 @@ func TestParse_SchemaOfAnotherKind_IsUsed(t *testing.T) {
 
 func TestNewSchema_InvalidSchema_Fails(t *testing.T) {
 	for _, text := range []string{"", "{", `{"type":5}`, `{"$ref":"https://example.com/schema"}`, `{"$ref":"file:///etc/passwd"}`} {
-		if _, err := NewSchema("crm", json.RawMessage(text)); err == nil || !strings.Contains(err.Error(), "the module's config_schema") {
+		if _, err := NewSchema(&abi.Manifest{Kind: "crm", ConfigSchema: json.RawMessage(text)}); err == nil || !strings.Contains(err.Error(), "the module's config_schema") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -46,11 +46,11 @@ func connectOld(t *testing.T, wasm []byte, org *compat.Org, opts host.ConnectOpt
 // oldSchema returns the old module's schema of connections.
 func oldSchema(t *testing.T) *connections.Schema {
 	t.Helper()
-	kind, schema, err := host.ReadConfigSchema(compat.Module(t))
+	m, err := host.ReadManifest(compat.Module(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := connections.NewSchema(kind, schema)
+	s, err := connections.NewSchema(m)
 	if err != nil {
 		t.Fatal(err)
 	}

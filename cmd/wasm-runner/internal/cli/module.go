@@ -74,10 +74,10 @@ func (a *App) kindOf() (kind string, schema *connections.Schema, err error) {
 			m.bad = ModuleError{err}
 			return
 		}
-		kind, text, err := host.ReadConfigSchema(found.Wasm)
+		manifest, err := host.ReadManifest(found.Wasm)
 		if err == nil {
-			m.kind = kind
-			m.schema, err = connections.NewSchema(kind, text)
+			m.kind = manifest.Kind
+			m.schema, err = connections.NewSchema(manifest)
 		}
 		if err != nil {
 			m.bad = ModuleError{err}
