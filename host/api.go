@@ -14,6 +14,7 @@ import (
 	"github.com/mach5/okta-connector/host/compile"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/journal"
+	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -68,36 +69,6 @@ type LoadOptions struct {
 	Logger        *slog.Logger   // default: discard
 }
 
-// Config configures one connection. It has the fields of a connection file, which is flat, and so it is not split.
-type Config struct {
-	Name           string `yaml:"name"`
-	Kind           string `yaml:"kind"`
-	BaseURL        string `yaml:"base_url"`         // the service's origin, such as https://service.example.com
-	TokenSecretRef string `yaml:"token_secret_ref"` // env:NAME or file:PATH
-	// DefaultPageSize is the number of records requested per page when the input does not say. Default: what the
-	// endpoint allows.
-	DefaultPageSize int `yaml:"default_page_size,omitempty"`
-	// InitialLookbackSeconds is how far back a source starts when it has no checkpoint. Default 86,400.
-	InitialLookbackSeconds int `yaml:"initial_lookback_seconds,omitempty"`
-	// RateLimitShare is the largest share of each rate limit of the service that this connection uses: over 0, at
-	// most 1. Default 0.9, which leaves a tenth to the org's other tools. Connections of several processes to one org
-	// each get their own share.
-	RateLimitShare float64 `yaml:"rate_limit_share,omitempty"`
-	// Grants are the safety classes that this connection may use. Default: read. Name each class: none includes
-	// another.
-	Grants []abi.Class `yaml:"grants,omitempty"`
-	// MaxWritesPerMinute and MaxDestructivePerHour limit the writes of all processes that share this connection's
-	// journal. 0 is unlimited. They need ConnectOptions.Journal.
-	MaxWritesPerMinute    int `yaml:"max_writes_per_minute,omitempty"`
-	MaxDestructivePerHour int `yaml:"max_destructive_per_hour,omitempty"`
-	// Approve lists the classes whose writes need the approval of ConnectOptions.Approver.
-	Approve []abi.Class `yaml:"approve,omitempty"`
-	// Limits bound each call. Fields set in ConnectOptions.Limits take precedence.
-	Limits Limits `yaml:"limits,omitempty"`
-	// AllowPrivateNetwork permits a base URL that resolves to a private address.
-	AllowPrivateNetwork bool `yaml:"allow_private_network,omitempty"`
-}
-
 // ConnectOptions are what a connection needs from its environment, apart from its configuration.
 type ConnectOptions struct {
 	Secrets secrets.Resolver // default secrets.Default{}
@@ -120,6 +91,19 @@ type ConnectOptions struct {
 	// Sleep waits for the guest, for example between reads that check a write whose response was lost. It returns an
 	// error if the context ends first. Default: real time.
 	Sleep func(ctx context.Context, d time.Duration) error
+}
+
+func (o ConnectOptions) withDefaults() ConnectOptions {
+	if o.Secrets == nil {
+		o.Secrets = secrets.Default{}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Sleep == nil {
+		o.Sleep = pacing.System{}.Sleep
+	}
+	return o
 }
 
 // InvokeOptions are the options of one invoke. The zero value sets none.

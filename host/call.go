@@ -48,7 +48,7 @@ type writes struct {
 	ceiling    *gate.CeilingError // the ceiling that blocked a write
 	journalErr error              // the journal or audit error that kept a write from being sent
 	changed    error              // a write that differs from the approved ones
-	uncounted  bool               // the last write was counted by the local clock only
+	counter    gate.Counter       // counts writes under the connection's ceilings
 	sending    bool               // a write is being sent
 	sent       bool               // a write was answered, or was sent without an answer
 	accepted   bool               // a write was answered with status 2xx
@@ -221,7 +221,9 @@ func (c *call) exchanged(ctx context.Context, endpoint *abi.Endpoint, req abi.Re
 		c.writes.sending = false
 		c.writes.sent = c.writes.sent || sendErr == nil || sendErr.Sent
 		c.writes.accepted = c.writes.accepted || sendErr == nil && resp.Status/100 == 2
-		c.countAgain(ctx)
+		if err := c.writes.counter.CountAgain(ctx); err != nil {
+			c.conn.log.Error("a write was counted under the ceilings by the local clock only", "operation", c.op.Name, "error", err.Error())
+		}
 	}
 	c.requests = append(c.requests, meta)
 	if c.conn.log.Enabled(ctx, slog.LevelDebug) && c.mayLog(len(meta.RequestID)) {

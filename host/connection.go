@@ -3,10 +3,8 @@ package host
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"net/url"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 	"github.com/mach5/okta-connector/host/pacing"
-	"github.com/mach5/okta-connector/host/secrets"
 )
 
 // Connection binds a module to one org: its address, token and grants. It is safe for concurrent use. Close it before
@@ -44,92 +41,37 @@ type Connection struct {
 	closed  chan struct{}
 }
 
-// configError is the error for an invalid configuration. It wraps ErrConfig and the reason.
-type configError struct {
-	connection string
-	reason     error
-}
-
-// Error implements error.
-func (e configError) Error() string { return fmt.Sprintf("connection %q: %v", e.connection, e.reason) }
-
-// Unwrap returns ErrConfig and the reason.
-func (e configError) Unwrap() []error { return []error{ErrConfig, e.reason} }
-
-var connectionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-
 // Connect checks a configuration and reads its token. It sends no request. The error wraps ErrConfig, and
 // secrets.ErrUnavailable if the token cannot be read.
 func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (*Connection, error) {
-	fail := func(format string, args ...any) (*Connection, error) {
-		return nil, configError{cfg.Name, fmt.Errorf(format, args...)}
-	}
 	cfg = cfg.clone()
-	if !connectionName.MatchString(cfg.Name) {
-		return fail("name: use 1 to 64 letters, digits, '-', '_' or '.'")
+	c, err := m.connect(ctx, cfg, opts, cmp.Or(opts.Logger, m.log).With("connection", cfg.Name))
+	if err != nil {
+		return nil, configError{cfg.Name, err}
 	}
-	if cfg.Kind != m.manifest.Kind {
-		return fail("kind: found %q, but the module is for %q", cfg.Kind, m.manifest.Kind)
-	}
+	return c, nil
+}
+
+func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, log *slog.Logger) (*Connection, error) {
 	auth, err := credential.AuthOf(m.manifest.Manifest)
 	if err != nil {
-		return fail("%w", err)
+		return nil, err
 	}
-	base, err := egress.ParseBaseURL(cfg.BaseURL, m.manifest.BaseURL)
+	base, err := cfg.check(m, opts)
 	if err != nil {
-		return fail("base_url: %w", err)
+		return nil, err
 	}
-	if cfg.DefaultPageSize < 0 || cfg.InitialLookbackSeconds < 0 {
-		return fail("default_page_size and initial_lookback_seconds must not be negative")
+	limits, err := opts.Limits.or(cfg.Limits).complete(m.code.Memory())
+	if err != nil {
+		return nil, err
 	}
-	if !(cfg.RateLimitShare >= 0 && cfg.RateLimitShare <= 1) {
-		return fail("rate_limit_share: must be over 0 and at most 1, found %v", cfg.RateLimitShare)
-	}
-	if len(cfg.Grants) == 0 {
-		cfg.Grants = []abi.Class{abi.Read}
-	}
-	for _, g := range cfg.Grants {
-		if !g.Valid() {
-			return fail("grants: %q is not a class; use read, write, destructive or privileged", g)
-		}
-	}
-	if cfg.MaxWritesPerMinute < 0 || cfg.MaxDestructivePerHour < 0 {
-		return fail("max_writes_per_minute and max_destructive_per_hour must not be negative")
-	}
-	if (cfg.MaxWritesPerMinute > 0 || cfg.MaxDestructivePerHour > 0) && opts.Journal == nil {
-		return fail("max_writes_per_minute and max_destructive_per_hour need a journal, and none is configured")
-	}
-	for _, g := range cfg.Approve {
-		if !g.Valid() || g == abi.Read {
-			return fail("approve: %q cannot be approved; use write, destructive or privileged", g)
-		}
-	}
-	if err := m.manifest.CheckConfig(cfg, opts.Secrets != nil); err != nil {
-		return fail("%w", err)
-	}
-	if opts.Secrets == nil {
-		opts.Secrets = secrets.Default{}
-	}
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	if opts.Sleep == nil {
-		opts.Sleep = pacing.System{}.Sleep
-	}
-	log := cmp.Or(opts.Logger, m.log).With("connection", cfg.Name)
+	opts = opts.withDefaults()
 	secret := credential.New(opts.Secrets, cfg.TokenSecretRef, log)
 	token, err := secret.Refresh(ctx)
 	if err != nil && !opts.AwaitToken {
-		return fail("%w", err)
+		return nil, err
 	}
 	leaveLimits := func() {}
-	limits := opts.Limits.or(cfg.Limits).or(DefaultLimits())
-	if err := limits.check(); err != nil {
-		return fail("%w", err)
-	}
-	if opts.Limits.or(cfg.Limits).MemoryBytes > m.code.Memory() {
-		return fail("limits.memory_bytes: %d is more than the %d that the module was loaded with (LoadOptions.Memory)", limits.MemoryBytes, m.code.Memory())
-	}
 	client, err := egress.New(egress.Config{
 		BaseURL:        base,
 		Service:        egress.ServiceOf(m.manifest.Manifest, auth),
@@ -148,7 +90,7 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 		Logger:              log,
 	})
 	if err != nil {
-		return fail("%w", err)
+		return nil, err
 	}
 	c := &Connection{module: m, config: cfg, opts: opts, limits: limits, base: base, auth: auth, credential: secret, client: client, log: log,
 		leaveLimits: leaveLimits, closed: make(chan struct{})}
@@ -158,12 +100,6 @@ func (m *Module) Connect(ctx context.Context, cfg Config, opts ConnectOptions) (
 
 // Config returns the effective configuration, defaults included. It holds a reference to the token, never the token.
 func (c *Connection) Config() Config { return c.config.clone() }
-
-// clone returns a deep copy, so that later changes by the caller have no effect.
-func (c Config) clone() Config {
-	c.Grants, c.Approve = slices.Clone(c.Grants), slices.Clone(c.Approve)
-	return c
-}
 
 // Module returns the module of the connection.
 func (c *Connection) Module() *Module { return c.module }

@@ -45,7 +45,7 @@ func ExampleConnection_Invoke_action() {
 	}
 	defer func() { _ = m.Close(ctx) }()
 	c, err := m.Connect(ctx, host.Config{
-		Name: "okta-prod", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:OKTA_API_TOKEN",
+		Name: "okta-prod", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:OKTA_API_TOKEN", AllowPrivateNetwork: true,
 		Grants: []abi.Class{abi.Read, abi.Destructive}, Approve: []abi.Class{abi.Destructive}, MaxDestructivePerHour: 20,
 	}, host.ConnectOptions{
 		Secrets: hosttest.Secret(org.Org.Token()), // not needed with the default secrets

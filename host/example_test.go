@@ -28,6 +28,7 @@ func connect(ctx context.Context, grants ...abi.Class) (*host.Connection, func()
 	}
 	c, err := m.Connect(ctx, host.Config{
 		Name: "okta-prod", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:OKTA_API_TOKEN", Grants: grants,
+		AllowPrivateNetwork: true, // the simulated org is on this machine
 	}, host.ConnectOptions{Secrets: hosttest.Secret(org.Org.Token())})
 	if err != nil {
 		panic(err)

@@ -144,7 +144,7 @@ func FuzzRequest(f *testing.F) {
 	}))
 	f.Cleanup(server.Close)
 	m := readSmallManifest(f)
-	c, err := m.Connect(context.Background(), Config{Name: "fuzz", Kind: "test", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: abi.Classes()},
+	c, err := m.Connect(context.Background(), Config{Name: "fuzz", Kind: "test", BaseURL: server.URL, TokenSecretRef: "env:X", Grants: abi.Classes(), AllowPrivateNetwork: true},
 		ConnectOptions{Secrets: fixedSecret{}})
 	if err != nil {
 		f.Fatal(err)
@@ -173,14 +173,15 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzConfig connects with any configuration. A connection must use https or this machine.
+// FuzzConfig connects with any configuration. A connection must use https, or this machine if that is allowed.
 func FuzzConfig(f *testing.F) {
 	m := readSmallManifest(f)
-	f.Add("name", "https://service.example.com", "env:X", 200, "read")
-	f.Add("name", "http://127.0.0.1:80", "env:X", 0, "")
-	f.Add("o", "https://user@service.example.com/x?y#z", "file:/x", -1, "all")
-	f.Fuzz(func(t *testing.T, name, base, ref string, size int, grant string) {
-		cfg := Config{Name: name, Kind: "test", BaseURL: base, TokenSecretRef: ref, DefaultPageSize: size}
+	f.Add("name", "https://service.example.com", "env:X", 200, "read", false)
+	f.Add("name", "http://127.0.0.1:80", "env:X", 0, "", true)
+	f.Add("name", "https://localhost.", "env:X", 0, "", false)
+	f.Add("o", "https://user@service.example.com/x?y#z", "file:/x", -1, "all", false)
+	f.Fuzz(func(t *testing.T, name, base, ref string, size int, grant string, private bool) {
+		cfg := Config{Name: name, Kind: "test", BaseURL: base, TokenSecretRef: ref, DefaultPageSize: size, AllowPrivateNetwork: private}
 		if grant != "" {
 			cfg.Grants = []abi.Class{abi.Class(grant)}
 		}
@@ -189,7 +190,7 @@ func FuzzConfig(f *testing.F) {
 			return
 		}
 		defer func() { _ = c.Close(context.Background()) }()
-		if u := c.base; u.Scheme != "https" && !(u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) ||
+		if u := c.base; u.Scheme != "https" && !(private && u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) ||
 			u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(u.Host, " \r\n\t/@") {
 			t.Errorf("%q became %q", base, u)
 		}

@@ -51,7 +51,7 @@ func (c *call) write(ctx context.Context, endpoint abi.Endpoint, req *abi.Reques
 		return refuse(abi.SendError{Code: abi.SendDenied, Message: err.Error()})
 	}
 	c.writes.gate.Refused = true // until it is sent
-	err = c.underCeilings(ctx)
+	err = c.writes.counter.Count(ctx)
 	var over gate.CeilingError
 	if errors.As(err, &over) {
 		c.writes.ceiling = &over

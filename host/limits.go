@@ -52,12 +52,16 @@ type ProcessMemory = budget.Process
 // NewProcessMemory returns a limit of so many bytes.
 func NewProcessMemory(bytes int64) *ProcessMemory { return budget.NewProcess(bytes) }
 
-// check returns an error if a limit is negative.
-func (l Limits) check() error {
+// complete returns l with the defaults, or an error if a limit is negative or over the memory that the module was loaded
+// with, in bytes.
+func (l Limits) complete(memory int64) (Limits, error) {
 	for i, v := 0, reflect.ValueOf(l); i < v.NumField(); i++ {
 		if n := v.Field(i).Int(); n < 0 {
-			return fmt.Errorf("limits.%s: must not be negative, found %d", v.Type().Field(i).Tag.Get("yaml"), n)
+			return l, fmt.Errorf("limits.%s: must not be negative, found %d", v.Type().Field(i).Tag.Get("yaml"), n)
 		}
 	}
-	return nil
+	if l.MemoryBytes > memory {
+		return l, fmt.Errorf("limits.memory_bytes: %d is more than the %d that the module was loaded with (LoadOptions.Memory)", l.MemoryBytes, memory)
+	}
+	return l.or(DefaultLimits()), nil
 }

@@ -239,6 +239,8 @@ func TestConnect_WithAnInvalidField_NamesIt(t *testing.T) {
 		{"a name with a slash", func(c *host.Config) { c.Name = "a/b" }, "name"},
 		{"another kind", func(c *host.Config) { c.Kind = "entra" }, "kind"},
 		{"a path in the URL", func(c *host.Config) { c.BaseURL += "/api/v1/logs" }, "base_url"},
+		{"this machine", func(c *host.Config) { c.BaseURL = "http://127.0.0.1:8080" }, "base_url: 127.0.0.1:8080 is this machine: if that is intended, set AllowPrivateNetwork (allow_private_network)"},
+		{"this machine by name", func(c *host.Config) { c.BaseURL = "https://LocalHost." }, "base_url: localhost. is this machine"},
 		{"an unknown class", func(c *host.Config) { c.Grants = []abi.Class{"admin"} }, "grants"},
 		{"a negative page size", func(c *host.Config) { c.DefaultPageSize = -1 }, "default_page_size"},
 	} {

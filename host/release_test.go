@@ -29,7 +29,7 @@ func TestBodies_AfterTheCall_AreReleased(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = m.Close(ctx) }()
-	c, err := m.Connect(ctx, Config{Name: "x", Kind: m.Manifest().Kind, BaseURL: server.URL, TokenSecretRef: "env:X"}, ConnectOptions{Secrets: fixedSecret{}})
+	c, err := m.Connect(ctx, Config{Name: "x", Kind: m.Manifest().Kind, BaseURL: server.URL, TokenSecretRef: "env:X", AllowPrivateNetwork: true}, ConnectOptions{Secrets: fixedSecret{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host/internal/answers"
 	"github.com/mach5/okta-connector/host/internal/budget"
+	"github.com/mach5/okta-connector/host/internal/gate"
 	"github.com/mach5/okta-connector/host/internal/input"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
 )
@@ -77,6 +78,8 @@ func (c *Connection) newCall(op *operation, class abi.Class, surface abi.Surface
 	held := c.module.memory.Call(l.HeldBytes)
 	run := &call{conn: c, op: op, class: class, surface: surface, answers: &answers.Set{Budget: held, Key: op.Key, ErrorCode: c.module.manifest.ErrorCode(), Tainted: c.credential.ShowsIn,
 		Limits: answers.Limits{ResultBytes: l.ResultBytes, Records: l.Records}}}
+	run.writes.counter = gate.Counter{Journal: c.opts.Journal, Scope: c.scope(), Ceilings: gate.Ceilings(c.config.MaxWritesPerMinute, c.config.MaxDestructivePerHour),
+		Kinds: gate.Kinds(class), Clock: &c.clock, Local: c.opts.Now}
 	runtime.AddCleanup(run, (*budget.Call).End, held) // for Rows that are not closed
 	return run
 }

@@ -41,7 +41,7 @@ func (m module) Connect(ctx context.Context, c conformance.Connection) (conforma
 	if c.Resolve != nil {
 		opts.Lookup = resolver(c.Resolve)
 	}
-	conn, err := hosttest.Open(m.Module, host.Config{Name: "attacked", BaseURL: c.BaseURL, Grants: c.Grants,
+	conn, err := m.Module.Connect(ctx, host.Config{Name: "attacked", Kind: m.Manifest().Kind, BaseURL: c.BaseURL, TokenSecretRef: "env:X", Grants: c.Grants,
 		AllowPrivateNetwork: c.AllowPrivateNetwork}, opts)
 	if err != nil {
 		return nil, err

@@ -214,6 +214,7 @@ var hostMutations = []mutation{
 	{"base URL", "no path", []edit{never("host/egress/baseurl.go", "u.Path != \"\" && u.Path != \"/\"")}, ""},
 	{"base URL", "the scheme", []edit{neverIn("host/egress/baseurl.go", "u.Scheme != \"https\" && !plain:", "u.Scheme != \"https\"")}, ""},
 	{"base URL", "http only for loopback", []edit{always("host/egress/baseurl.go", "isLoopback(host)")}, ""},
+	{"base URL of this machine", "it needs allow_private_network", []edit{never("host/config.go", "!c.AllowPrivateNetwork && egress.ThisMachine(base.Hostname())")}, ""},
 	{"base URL", "the port", []edit{never("host/egress/baseurl.go", "u.Port() != \"\" && !isPort(u.Port())")}, ""},
 	{"base URL", "a port after the colon", []edit{never("host/egress/baseurl.go", "strings.HasSuffix(u.Host, \":\")")}, ""},
 	{"base URL", "not the admin console", []edit{never("host/egress/baseurl.go", "org != \"\"")}, ""},

@@ -287,7 +287,7 @@ func TestOperation_AddedByDiff_TouchesOneFile(t *testing.T) {
 	org := oktatest.New(oktatest.Config{}).Start()
 	defer func() { _ = org.Close() }()
 	t.Setenv("MODULE_TEST_TOKEN", org.Token())
-	c, err := module.Connect(ctx, host.Config{Name: "x", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:MODULE_TEST_TOKEN"},
+	c, err := module.Connect(ctx, host.Config{Name: "x", Kind: "okta", BaseURL: org.URL, TokenSecretRef: "env:MODULE_TEST_TOKEN", AllowPrivateNetwork: true},
 		host.ConnectOptions{Secrets: secrets.Default{}})
 	if err != nil {
 		t.Fatal(err)

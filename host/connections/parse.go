@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/internal/nearest"
 )
 
@@ -128,15 +128,10 @@ func checkNesting(b []byte) error {
 	return nil
 }
 
-// thisMachine reports whether an address is a loopback address. The host package accepts these, since a program names them
-// on purpose. In a file, a loopback address may be a mistake, or an attack on a service of this machine.
+// thisMachine reports whether an address leads to this machine. host.Connect refuses it as well, without the line.
 func thisMachine(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
+	return err == nil && egress.ThisMachine(u.Hostname())
 }
 
 func named(name string) string {

@@ -82,3 +82,10 @@ func isLoopback(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
 }
+
+// ThisMachine reports whether a host of a URL names this machine.
+func ThisMachine(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && (a.Unmap().IsLoopback() || a.IsUnspecified())
+}

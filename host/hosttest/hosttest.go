@@ -7,11 +7,13 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/secrets"
 )
 
@@ -38,7 +40,7 @@ func Connect(tb testing.TB, m *host.Module, config host.Config, opts host.Connec
 }
 
 // Open connects a module. The caller closes the connection. Empty fields are set to the name "test", the module's kind, a
-// reference to a token, and Secret(Token).
+// reference to a token, and Secret(Token). A base URL of this machine is allowed.
 func Open(m *host.Module, config host.Config, opts host.ConnectOptions) (*host.Connection, error) {
 	if config.Name == "" {
 		config.Name = "test"
@@ -51,6 +53,9 @@ func Open(m *host.Module, config host.Config, opts host.ConnectOptions) (*host.C
 	}
 	if opts.Secrets == nil {
 		opts.Secrets = Secret(Token)
+	}
+	if u, err := url.Parse(config.BaseURL); err == nil && egress.ThisMachine(u.Hostname()) {
+		config.AllowPrivateNetwork = true
 	}
 	return m.Connect(context.Background(), config, opts)
 }

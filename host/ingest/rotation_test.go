@@ -38,7 +38,7 @@ func TestKeepTrying_RefusedToken_ContinuesOnceRepaired(t *testing.T) {
 			o.ServeHTTP(w, r)
 		}))
 		defer stop()
-		c, err := m.Connect(context.Background(), host.Config{Name: "okta", Kind: "okta", BaseURL: "http://127.0.0.1", TokenSecretRef: "file:" + path},
+		c, err := m.Connect(context.Background(), host.Config{Name: "okta", Kind: "okta", BaseURL: "http://127.0.0.1", TokenSecretRef: "file:" + path, AllowPrivateNetwork: true},
 			host.ConnectOptions{Dial: dial, Secrets: secrets.Default{}, AwaitToken: true})
 		if err != nil {
 			t.Fatal(err)

@@ -22,7 +22,7 @@ func ExampleOpen() {
 	}
 	server := oktatest.New(oktatest.Config{}).Start()
 	defer func() { _ = server.Close() }()
-	c, err := m.Connect(ctx, host.Config{Name: "okta", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:OKTA_API_TOKEN"},
+	c, err := m.Connect(ctx, host.Config{Name: "okta", Kind: "okta", BaseURL: server.URL, TokenSecretRef: "env:OKTA_API_TOKEN", AllowPrivateNetwork: true},
 		host.ConnectOptions{Secrets: hosttest.Secret(server.Token())})
 	if err != nil {
 		log.Fatal(err)

@@ -113,6 +113,24 @@ func networkAttacks() []kit.Attack {
 			return errors.New("the connection was made")
 		})
 	}
+	for what, url := range map[string]string{
+		"an address": "http://127.0.0.1:1", "another address": "https://127.1.2.3", "an address of IPv6": "http://[::1]:1", "an address as IPv4-mapped IPv6": "https://[::ffff:127.0.0.1]",
+		"a name": "http://localhost:1", "a name under https": "https://localhost", "a name with a dot at its end": "https://localhost.", "a name below it": "https://a.localhost",
+		"the unspecified address": "https://0.0.0.0", "the unspecified address of IPv6": "https://[::]",
+	} {
+		add("a base URL of this machine: "+what, "base URL of this machine", func(a *kit.Attempt) error {
+			m, err := a.Module(a.Ctx)
+			if err != nil {
+				return err
+			}
+			s, err := m.Connect(a.Ctx, target.Connection{BaseURL: url, Token: kit.Token, Grants: abi.Classes(), Log: io.Discard})
+			if err != nil {
+				return nil
+			}
+			_ = s.Close(a.Ctx)
+			return errors.New("the connection was made without allow_private_network")
+		})
+	}
 	newest := uint16(tls.VersionTLS13)
 	certificate := func(name string, want bool, change func(*x509.Certificate), trusted bool) {
 		newest := newest
@@ -127,7 +145,7 @@ func networkAttacks() []kit.Attack {
 			server.Config.ErrorLog = log.New(io.Discard, "", 0)
 			server.StartTLS()
 			a.Later(server.Close)
-			o := kit.RigOptions{BaseURL: server.URL, Limits: target.Limits{CallTimeout: 5 * time.Second}}
+			o := kit.RigOptions{BaseURL: server.URL, AllowPrivateNetwork: true, Limits: target.Limits{CallTimeout: 5 * time.Second}}
 			if trusted {
 				o.RootCAs = ca
 			}

@@ -130,7 +130,7 @@ type RigOptions struct {
 	BaseURL             string // an address other than the server's
 	Resolve             map[string][][]string
 	RootCAs             []byte
-	AllowPrivateNetwork bool
+	AllowPrivateNetwork bool // the server's own address is always allowed
 	token               string
 }
 
@@ -210,7 +210,7 @@ func (a *Attempt) NewRig(o RigOptions) (*Rig, error) {
 		o.Grants = abi.Classes()
 	}
 	r.Session, err = m.Connect(a.Ctx, target.Connection{BaseURL: o.BaseURL, Token: r.token, Grants: o.Grants, Limits: o.Limits, Log: r.Log,
-		AllowPrivateNetwork: o.AllowPrivateNetwork, RootCAs: o.RootCAs, Resolve: o.Resolve})
+		AllowPrivateNetwork: o.AllowPrivateNetwork || o.BaseURL == server.URL, RootCAs: o.RootCAs, Resolve: o.Resolve})
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (a *App) StartDemo() (*DemoOrg, error) {
 
 // Config returns the connection to the org.
 func (d *DemoOrg) Config() host.Config {
-	return host.Config{Name: demoName, Kind: demoKind, BaseURL: d.Server.URL, TokenSecretRef: "demo:token"}
+	return host.Config{Name: demoName, Kind: demoKind, BaseURL: d.Server.URL, TokenSecretRef: "demo:token", AllowPrivateNetwork: true}
 }
 
 // Resolve implements secrets.Resolver.
