@@ -39,6 +39,12 @@ type Config struct {
 	Limits Limits `yaml:"limits,omitempty"`
 	// AllowPrivateNetwork permits a base URL of this machine, and one that resolves to a private address.
 	AllowPrivateNetwork bool `yaml:"allow_private_network,omitempty"`
+	// Proxy, ProxyCredentialsRef, CAFile and TLSMin are the fields of network.Settings. Default: a direct connection
+	// that trusts the system's authorities and TLS 1.2.
+	Proxy               string `yaml:"proxy,omitempty"`
+	ProxyCredentialsRef string `yaml:"proxy_credentials_ref,omitempty"` // env:NAME or file:PATH, of user:password
+	CAFile              string `yaml:"ca_file,omitempty"`
+	TLSMin              string `yaml:"tls_min,omitempty"`
 }
 
 // configError is the error for an invalid configuration. It wraps ErrConfig and the reason.

@@ -14,6 +14,7 @@ import (
 	"github.com/mach5/okta-connector/host/internal/account"
 	"github.com/mach5/okta-connector/host/internal/credential"
 	"github.com/mach5/okta-connector/host/internal/sandbox"
+	"github.com/mach5/okta-connector/host/network"
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
@@ -72,6 +73,10 @@ func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, l
 		return nil, err
 	}
 	leaveLimits := func() {}
+	route, err := network.Settings{Proxy: cfg.Proxy, Secret: cfg.ProxyCredentialsRef, CAFile: cfg.CAFile, TLSMin: cfg.TLSMin, Resolver: opts.Secrets}.Route(base, opts.RootCAs)
+	if err != nil {
+		return nil, err
+	}
 	client, err := egress.New(egress.Config{
 		BaseURL:        base,
 		Service:        egress.ServiceOf(m.manifest.Manifest, auth),
@@ -82,7 +87,7 @@ func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, l
 		},
 		MaxBody:             limits.BodyBytes,
 		Timeout:             limits.RequestTimeout,
-		RootCAs:             opts.RootCAs,
+		Route:               route,
 		Dial:                opts.Dial,
 		Lookup:              opts.Lookup,
 		AllowPrivateNetwork: cfg.AllowPrivateNetwork,

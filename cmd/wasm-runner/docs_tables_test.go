@@ -22,13 +22,10 @@ import (
 // writes them.
 func TestDocs_Tables_AreCurrent(t *testing.T) {
 	m := hosttest.Connector.Module(t).Manifest()
-	var raw struct {
-		ConfigSchema configSchema `json:"config_schema"`
-	}
-	if err := json.Unmarshal(hosttest.Connector.Module(t).RawManifest(), &raw); err != nil {
+	var fields configSchema
+	if err := json.Unmarshal(m.ConfigSchema, &fields); err != nil {
 		t.Fatal(err)
 	}
-	fields := raw.ConfigSchema
 	parts := map[string]map[string]string{
 		"docs/actions.md":       {"outcomes": outcomesTable()},
 		"docs/operations.md":    {"operations": operationsTable(m), "roles": rolesTable(t, m)},

@@ -21,6 +21,10 @@
 //	      concurrency: 16                          # concurrent calls
 //	      log_bytes: 65536                         # log output that the module can cause
 //	    allow_private_network: false               # optional: allows a base_url of this machine or of a private network
+//	    proxy: http://proxy.example.com:3128       # optional: or environment, for HTTPS_PROXY and NO_PROXY
+//	    proxy_credentials_ref: env:PROXY_USER      # optional: user:password of the proxy
+//	    ca_file: company.pem                       # optional: more certificate authorities, relative to the connection file
+//	    tls_min: "1.2"                             # optional: or "1.3"
 //
 // The fields of a connection are defined by the config_schema of its kind's module, from which a Schema is made.
 // Reading is strict. Unknown and missing fields, wrong types, duplicate names, anchors and a second document are
@@ -151,7 +155,11 @@ func (s *Schema) ReadFile(path string) ([]host.Config, error) {
 		return nil, err
 	}
 	for i := range configs {
-		configs[i].TokenSecretRef = inFolderOf(path, configs[i].TokenSecretRef)
+		c := &configs[i]
+		c.TokenSecretRef, c.ProxyCredentialsRef = inFolderOf(path, c.TokenSecretRef), inFolderOf(path, c.ProxyCredentialsRef)
+		if c.CAFile != "" && !filepath.IsAbs(c.CAFile) {
+			c.CAFile = filepath.Join(filepath.Dir(path), c.CAFile)
+		}
 	}
 	return configs, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/internal/manifest"
 	"github.com/mach5/okta-connector/internal/nearest"
 )
 
@@ -32,10 +33,11 @@ type Schema struct {
 	addresses *abi.BaseURL
 }
 
-// NewSchema compiles the config_schema of a module's manifest. It returns an error if the schema is not valid. The manifest also
-// says which base_url the module's service can have.
+// NewSchema compiles the config_schema of a module's manifest, with the fields that connections of every kind have. It
+// returns an error if the schema is not valid. The manifest also says which base_url the module's service can have.
 func NewSchema(m *abi.Manifest) (*Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(m.ConfigSchema))
+	configSchema := manifest.WithNetwork(m.ConfigSchema)
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(configSchema))
 	if err != nil {
 		return nil, fmt.Errorf("the module's config_schema is not JSON: %w", err)
 	}
@@ -45,7 +47,7 @@ func NewSchema(m *abi.Manifest) (*Schema, error) {
 	if err := c.AddResource(url, doc); err != nil {
 		return nil, fmt.Errorf("the module's config_schema: %w", err)
 	}
-	s := &Schema{kind: m.Kind, raw: m.ConfigSchema, addresses: m.BaseURL}
+	s := &Schema{kind: m.Kind, raw: configSchema, addresses: m.BaseURL}
 	if s.schema, err = c.Compile(url); err != nil {
 		return nil, fmt.Errorf("the module's config_schema: %w", err)
 	}

@@ -118,7 +118,7 @@ func TestParse_SchemaOfAnotherKind_IsUsed(t *testing.T) {
 		"  - {name: b, kind: 7, token_secret_ref: vault:B, base_url: 'https://x.crm.test'}\n":   ":6: kind: want text, found a number: put it in quotes",
 		"  - {name: b, token_secret_ref: vault:B, base_url: 'https://x.crm.test'}\n":            ":6: connection b has no kind: write kind: crm",
 		"    default_page_size: many\n    grants: read\n    base_rul: x\n":                      ":6: default_page_size: want a whole number, found text",
-		"    base_rul: x\n    default_page_size: many\n    grants: read\n":                      ":6: unknown field base_rul: a connection has name, kind, base_url, token_secret_ref, region, rate_limit_share, default_page_size, grants, token. Did you mean base_url?",
+		"    base_rul: x\n    default_page_size: many\n    grants: read\n":                      ":6: unknown field base_rul: a connection has name, kind, base_url, token_secret_ref, region, rate_limit_share, default_page_size, grants, token, proxy, proxy_credentials_ref, ca_file, tls_min. Did you mean base_url?",
 	} {
 		if _, err := s.Parse([]byte(entry(more))); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v\nwant %s", more, err, want)

@@ -1,14 +1,13 @@
 // Package egress sends the guest's requests to the connection's origin, and nowhere else.
 //
-// A Client sends to one origin. It fills endpoint templates, follows no redirect and uses no proxy. It dials only
-// addresses that it checked. It respects the service's rate limits, and reports whether a failed request may have
+// A Client sends to one origin. It fills endpoint templates, follows no redirect. It dials only addresses that it checked,
+// or opens a tunnel through the configured proxy. It respects the service's rate limits, and reports whether a failed request may have
 // been received.
 package egress
 
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +23,7 @@ import (
 	"time"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/network"
 	"github.com/mach5/okta-connector/host/pacing"
 )
 
@@ -65,7 +65,7 @@ type Config struct {
 	Timeout        time.Duration                        // for one attempt, from dialling to the last byte; default 60 s
 	MaxBody        int64                                // maximum size of a decoded body in bytes; default 64 MiB
 	MaxAttempts    int                                  // for a GET, and for a write that was not sent; default 4
-	RootCAs        *x509.CertPool                       // default: the system's
+	Route          network.Route                        // how to reach BaseURL; default directly, with the system's certificate authorities
 	// Dial connects to a checked address. It must not keep the context. Default: a net.Dialer.
 	Dial                func(ctx context.Context, network, address string) (net.Conn, error)
 	Lookup              func(ctx context.Context, host string) ([]net.IPAddr, error) // default: the system's resolver
@@ -166,11 +166,11 @@ func New(c Config) (*Client, error) {
 	}
 	client.limiter = c.Limiter(pacing.Options{Headers: c.Service.Headers, Habits: c.Service.Habits, Share: c.RateLimitShare, Clock: c.Clock, Rand: c.Rand})
 	client.transport = &http.Transport{
-		Proxy:                  nil, // the environment must not redirect requests
+		Proxy:                  nil, // the environment must not redirect requests; dialer uses Config.Route
 		DialContext:            dialer(c),
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}, // detects dead connections
-		TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{RootCAs: c.Route.RootCAs, MinVersion: c.Route.TLSMin},
 		TLSHandshakeTimeout:    tlsTimeout,
 		DisableCompression:     true, // decoded by body, so that the limit applies to the decoded size
 		MaxIdleConnsPerHost:    32,
@@ -189,6 +189,7 @@ func (c *Config) setDefaults() {
 	if c.RateLimitShare == 0 {
 		c.RateLimitShare = 0.9
 	}
+	c.Route.TLSMin = max(c.Route.TLSMin, tls.VersionTLS12)
 	if c.Limiter == nil {
 		c.Limiter = pacing.New
 	}

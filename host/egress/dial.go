@@ -29,7 +29,8 @@ const (
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dialer resolves a name, checks the addresses, and dials one of the checked ones. It does not resolve the name
-// again, since the result could differ. Over plain http only loopback addresses are dialled.
+// again, since the result could differ. Over plain http only loopback addresses are dialled. With a proxy, only the
+// proxy resolves the name, and an address in BaseURL is checked.
 func dialer(c Config) dialFunc {
 	lookup := c.Lookup
 	if lookup == nil {
@@ -39,12 +40,13 @@ func dialer(c Config) dialFunc {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
-	loopback := isLoopback(c.BaseURL.Hostname())
-	plain := c.BaseURL.Scheme == "http"
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, dialError{err}
+		}
+		if c.Route.Proxy != nil {
+			return throughProxy(ctx, c, dialProxy(c, lookup, dial), address)
 		}
 		found, err := resolve(ctx, lookup, host)
 		if err != nil {
@@ -53,13 +55,10 @@ func dialer(c Config) dialFunc {
 		var judged []string
 		refused := error(&net.DNSError{Err: "no address found", Name: host, IsNotFound: true})
 		for _, a := range found {
-			switch {
-			case plain && !(a.IsLoopback() && a.Zone() == ""): // whatever a resolver or a hosts file says of localhost
-				refused = fmt.Errorf("%s is %s: %w, and http would send the token in plain text; use https in base_url", host, a, errPlain)
-			case c.AllowPrivateNetwork || public(a) || loopback && a.IsLoopback():
+			if err := c.judge(host, a); err != nil {
+				refused = err
+			} else {
 				judged = append(judged, net.JoinHostPort(a.String(), port))
-			default:
-				refused = fmt.Errorf("%s is %s: %w; set allow_private_network to allow it", host, a, errPrivate)
 			}
 		}
 		if len(judged) == 0 {
@@ -70,6 +69,61 @@ func dialer(c Config) dialFunc {
 			return nil, dialError{err}
 		}
 		return &countedConn{Conn: conn}, nil
+	}
+}
+
+// judge returns why requests may not go to an address of a host, or nil.
+func (c *Config) judge(host string, a netip.Addr) error {
+	switch {
+	case c.BaseURL.Scheme == "http" && !thisMachine(a): // whatever a resolver or a hosts file says of localhost
+		return fmt.Errorf("%s is %s: %w, and http would send the token in plain text; use https in base_url", host, a, errPlain)
+	case c.AllowPrivateNetwork || public(a) || isLoopback(c.BaseURL.Hostname()) && a.IsLoopback():
+		return nil
+	}
+	return fmt.Errorf("%s is %s: %w; set allow_private_network to allow it", host, a, errPrivate)
+}
+
+// thisMachine reports whether only this machine is behind an address.
+func thisMachine(a netip.Addr) bool { return a.IsLoopback() && a.Zone() == "" }
+
+// throughProxy opens a tunnel to an address. The bytes that open it do not count as bytes of a request.
+func throughProxy(ctx context.Context, c Config, dial dialFunc, address string) (net.Conn, error) {
+	host := c.BaseURL.Hostname()
+	if a, err := netip.ParseAddr(host); err == nil {
+		if err := c.judge(host, a.Unmap()); err != nil {
+			return nil, dialError{err}
+		}
+	}
+	conn, err := c.Route.Proxy.Connect(ctx, dial, c.Route.RootCAs, address)
+	if err != nil {
+		return nil, dialError{err}
+	}
+	return &countedConn{Conn: conn}, nil
+}
+
+// dialProxy returns a function that dials the proxy. Only the user names a proxy, so its addresses may be private. A
+// request in plain text goes only to a proxy on this machine.
+func dialProxy(c Config, lookup func(context.Context, string) ([]net.IPAddr, error), dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		found, err := resolve(ctx, lookup, host)
+		if err != nil {
+			return nil, err
+		}
+		var addresses []string
+		for _, a := range found {
+			if c.BaseURL.Scheme == "http" && !thisMachine(a) {
+				return nil, fmt.Errorf("%s is %s: %w, and http would send the token in plain text; use https in base_url", host, a, errPlain)
+			}
+			addresses = append(addresses, net.JoinHostPort(a.String(), port))
+		}
+		if len(addresses) == 0 {
+			return nil, &net.DNSError{Err: "no address found", Name: host, IsNotFound: true}
+		}
+		return race(ctx, dial, network, addresses)
 	}
 }
 

@@ -404,7 +404,7 @@ func TestSend_WriteWithoutBody_SendsContentLengthZero(t *testing.T) {
 		trust := x509.NewCertPool()
 		trust.AddCert(server.Certificate())
 		for _, method := range []string{"POST", "PUT"} {
-			cl, _ := client(t, server.URL, func(c *Config) { c.RootCAs = trust })
+			cl, _ := client(t, server.URL, func(c *Config) { c.Route.RootCAs = trust })
 			if resp, err := cl.Send(context.Background(), Call{Endpoint: endpoint(method + " /x")}); err != nil || resp.Status != 200 {
 				t.Errorf("%s over HTTP/%d: %+v %+v", method, version, resp, err)
 			}
@@ -424,11 +424,11 @@ func TestSend_OverUntrustedTLS_Fails(t *testing.T) {
 		pool             *x509.CertPool
 	}{
 		{"trusted", server.URL, "", trust},
-		{"signed by an unknown authority", server.URL, "not signed by an authority", nil},
+		{"signed by an unknown authority", server.URL, "is not trusted here", nil},
 		{"for another name", strings.Replace(server.URL, "127.0.0.1", "localhost", 1), "for another name", trust},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cl, _ := client(t, c.base, func(cfg *Config) { cfg.RootCAs = c.pool })
+			cl, _ := client(t, c.base, func(cfg *Config) { cfg.Route.RootCAs = c.pool })
 			resp, err := post(cl)
 			if c.want == "" {
 				if err != nil || resp.Status != 200 {

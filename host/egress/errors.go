@@ -4,16 +4,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host/network"
 )
 
 func malformed(err error) *abi.SendError {
@@ -44,7 +45,7 @@ func (c *Client) sendError(ctx, attempt context.Context, err error, t *trail) *a
 	case errors.As(err, &dial):
 		e.Code, e.Message, e.Lasting = abi.SendConnect, c.dialMessage(dial.error), permanent(dial.error)
 	case !e.Sent && isTLS(err, t.tlsError.Load()):
-		e.Code, e.Message = abi.SendTLS, tlsMessage(host, err)
+		e.Code, e.Message = abi.SendTLS, tlsMessage(host, err, c.config.Route.TLSMin)
 	case e.Sent:
 		e.Code, e.Message = abi.SendInterrupted, "the connection to "+host+" broke before a response arrived"
 		if c.config.BaseURL.Scheme == "http" {
@@ -84,8 +85,8 @@ func (c *Client) bodyError(ctx, attempt context.Context, err error) *abi.SendErr
 // dialMessage says why there is no connection, and mentions a proxy that the environment names.
 func (c *Client) dialMessage(err error) string {
 	message := c.dialReason(err)
-	if name := UnusedProxy(c.config.BaseURL, c.config.LookupEnv); name != "" && !notAllowed(err) {
-		message += "; " + name + " is set but not used: requests go directly to the org"
+	if name := UnusedProxy(c.config.BaseURL, c.config.LookupEnv); c.config.Route.Proxy == nil && name != "" && !notAllowed(err) {
+		message += "; " + name + " is set but not used: to use it, write proxy: environment into the connection"
 	}
 	return message
 }
@@ -93,9 +94,14 @@ func (c *Client) dialMessage(err error) string {
 func (c *Client) dialReason(err error) string {
 	host, name := c.config.BaseURL.Host, c.config.BaseURL.Hostname()
 	var dns *net.DNSError
+	var proxy *network.Error
 	switch {
+	case errors.As(err, &proxy) && notAllowed(err):
+		return proxy.Unwrap().Error()
 	case notAllowed(err):
 		return err.Error()
+	case errors.As(err, &proxy):
+		return proxy.Error()
 	case errors.As(err, &dns) && (dns.IsTemporary || dns.IsTimeout) && !dns.IsNotFound:
 		return "the name " + name + " cannot be resolved at the moment: check the network and its DNS"
 	case errors.As(err, &dns):
@@ -114,6 +120,9 @@ func (c *Client) dialReason(err error) string {
 // allowed.
 func permanent(err error) bool {
 	var dns *net.DNSError
+	if proxy := (*network.Error)(nil); errors.As(err, &proxy) {
+		return proxy.Lasting || notAllowed(err)
+	}
 	return notAllowed(err) || errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
 }
 
@@ -148,25 +157,15 @@ func wantsHTTPS(resp *Response) bool {
 	})
 }
 
-func tlsMessage(host string, err error) string {
+func tlsMessage(host string, err error, least uint16) string {
 	var cert *tls.CertificateVerificationError
 	var plain tls.RecordHeaderError
 	if errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &plain) && bytes.HasPrefix(plain.RecordHeader[:], []byte("HTTP/")) {
 		return host + " speaks http, but base_url says https: check its port"
 	}
 	if !errors.As(err, &cert) {
-		return host + " does not speak TLS 1.2 or later: check base_url"
+		version := strings.TrimPrefix(tls.VersionName(least), "TLS ")
+		return host + " does not speak TLS " + version + " or later: check base_url"
 	}
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(cert.Err, &name):
-		return host + ": its certificate is for another name: check base_url"
-	case errors.As(cert.Err, &invalid) && invalid.Reason == x509.Expired:
-		return host + ": its certificate has expired, or this machine's clock is wrong"
-	case errors.As(cert.Err, &unknown):
-		return host + ": its certificate is not signed by an authority that this machine trusts: check for a proxy that inspects TLS, or a wrong base_url"
-	}
-	return host + ": its certificate is not valid"
+	return host + ": " + network.Untrusted(cert, "ca_file")
 }

@@ -78,7 +78,7 @@ func TestSend_WriteOverHTTP2_IsSentOnce(t *testing.T) {
 				}
 				t.Run(code.String()+" "+method+" "+body, func(t *testing.T) {
 					base, trust, requests := resetting(t, code)
-					cl, _ := client(t, base, func(c *Config) { c.RootCAs, c.Timeout = trust, 5*time.Second })
+					cl, _ := client(t, base, func(c *Config) { c.Route.RootCAs, c.Timeout = trust, 5*time.Second })
 					_, err := cl.Send(context.Background(), Call{Endpoint: endpoint(method + " /x"), Request: abi.Request{Body: []byte(body)}})
 					if err == nil || err.Code != abi.SendInterrupted || !err.Sent || requests.Load() != 1 {
 						t.Errorf("%+v after %d requests, want interrupted, sent, after 1", err, requests.Load())
@@ -92,7 +92,7 @@ func TestSend_WriteOverHTTP2_IsSentOnce(t *testing.T) {
 // net/http would repeat the request until the attempt ends.
 func TestSend_ReadOverHTTP2_IsRepeatedAFewTimes(t *testing.T) {
 	base, trust, requests := resetting(t, http2.ErrCodeProtocol)
-	cl, _ := client(t, base, func(c *Config) { c.RootCAs, c.Timeout, c.MaxAttempts = trust, 5*time.Second, 2 })
+	cl, _ := client(t, base, func(c *Config) { c.Route.RootCAs, c.Timeout, c.MaxAttempts = trust, 5*time.Second, 2 })
 	_, err := get(cl)
 	if err == nil || err.Code != abi.SendInterrupted || requests.Load() != 2*maxTries {
 		t.Errorf("%+v after %d requests, want interrupted after %d", err, requests.Load(), 2*maxTries)
@@ -108,7 +108,7 @@ func TestSend_CanceledWriteOverHTTP2_MayHaveBeenSent(t *testing.T) {
 	trust.AddCert(server.Certificate())
 	ctx, cancel := context.WithCancel(context.Background())
 	cl, _ := client(t, server.URL, func(c *Config) {
-		c.RootCAs = trust
+		c.Route.RootCAs = trust
 		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, address)
 		}

@@ -313,7 +313,7 @@ func TestSend_OverUnacceptableTLS_NamesTheReason(t *testing.T) {
 		"TLS 1.1":              {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}, trust, "TLS 1.2"},
 		"none":                 {nil, trust, "speaks http, but base_url says https"},
 		"but TLS 1.2":          {&tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12}, trust, ""},
-		"an unknown authority": {&tls.Config{Certificates: []tls.Certificate{good}}, trustOld, "not signed by an authority"},
+		"an unknown authority": {&tls.Config{Certificates: []tls.Certificate{good}}, trustOld, "is not trusted here"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var n atomic.Int32
@@ -326,7 +326,7 @@ func TestSend_OverUnacceptableTLS_NamesTheReason(t *testing.T) {
 				server.StartTLS()
 			}
 			defer server.Close()
-			cl, _ := client(t, "https://"+server.Listener.Addr().String(), func(cfg *Config) { cfg.RootCAs = c.trust })
+			cl, _ := client(t, "https://"+server.Listener.Addr().String(), func(cfg *Config) { cfg.Route.RootCAs = c.trust })
 			_, err := post(cl)
 			if c.want == "" {
 				if err != nil {

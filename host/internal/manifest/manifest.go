@@ -55,6 +55,7 @@ func Read(bin *wasmbin.Module, minor0 json.RawMessage) (*Manifest, error) {
 	if m.Manifest, err = abi.ParseManifest(m.Raw, minor0); err != nil {
 		return nil, err
 	}
+	m.ConfigSchema = WithNetwork(m.ConfigSchema)
 	m.config = input.New("config_schema", m.ConfigSchema, nil)
 	if err := m.config.Compile(); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
