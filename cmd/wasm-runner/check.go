@@ -20,6 +20,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/egress"
+	"github.com/mach5/okta-connector/host/network"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sql"
 )
@@ -203,10 +204,7 @@ func examine(ctx context.Context, a *cli.App, r *report, conn *host.Connection) 
 		return
 	}
 	result, err := conn.Invoke(ctx, operation, input)
-	proxy := unusedProxy(a, c.BaseURL)
-	if said := result.Error != nil && strings.Contains(result.Error.Message, proxy+" is set"); proxy != "" && !said {
-		r.warn("proxy", fmt.Sprintf("%s is set but not used: requests go directly to %s", proxy, c.BaseURL), "")
-	}
+	r.addRoute(a, c, result.Error)
 	switch {
 	case err != nil && ctx.Err() != nil: // interrupted: says nothing about the address
 		return
@@ -293,13 +291,26 @@ func (r *report) addConnectError(err error) {
 	r.add(step, false, term.OneLine(err.Error()), fix)
 }
 
-// unusedProxy returns the environment variable that names a proxy for an address, "" for none.
-func unusedProxy(a *cli.App, address string) string {
-	base, err := url.Parse(address)
+// addRoute adds how requests reach the org, unless nothing is configured. failed is the error of the first call, or nil.
+func (r *report) addRoute(a *cli.App, c host.Config, failed *abi.Error) {
+	base, err := url.Parse(c.BaseURL)
 	if err != nil {
-		return ""
+		return
 	}
-	return egress.UnusedProxy(base, a.LookupEnv)
+	unused := egress.UnusedProxy(base, a.LookupEnv)
+	switch route, _ := (network.Settings{Proxy: c.Proxy}).Route(base, nil); {
+	case route.Proxy != nil && c.Proxy == network.Environment:
+		r.add("proxy", true, "requests go through "+route.Proxy.String()+", as the environment says", "")
+	case route.Proxy != nil:
+		r.add("proxy", true, "requests go through "+route.Proxy.String(), "")
+	case c.Proxy == network.Environment:
+		r.add("proxy", true, "requests go directly to "+c.BaseURL+", as the environment says", "")
+	case unused != "" && (failed == nil || !strings.Contains(failed.Message, unused+" is set")):
+		r.warn("proxy", fmt.Sprintf("%s is set but not used: requests go directly to %s", unused, c.BaseURL), "write proxy: environment into the connection to use it")
+	}
+	if c.CAFile != "" {
+		r.add("ca_file", true, "authorities of "+c.CAFile+" are trusted besides the system's", "")
+	}
 }
 
 // addSecret adds where the token is, with a warning if other users can read it.

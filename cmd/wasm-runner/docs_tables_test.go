@@ -239,6 +239,10 @@ var fieldTexts = []fieldText{
 	{"default_page_size", "records", "records per request, unless the input says otherwise. Default: the most that the endpoint allows"},
 	{"initial_lookback_seconds", "seconds", "how far back a source without a checkpoint begins"},
 	{"allow_private_network", "", "whether `base_url` may be on this machine or in a private network"},
+	{"proxy", "", "proxy on the way to `base_url`: [Proxy](#proxy-and-certificates). Default: none; `HTTPS_PROXY` is not used"},
+	{"proxy_credentials_ref", "", "where the proxy's `user:password` is: `env:NAME`, or `file:PATH`, relative to the connection file"},
+	{"ca_file", "", "PEM file of certificate authorities that are trusted besides the system's, relative to the connection file"},
+	{"tls_min", "", "lowest TLS version: `\"1.2\"` or `\"1.3\"`, in quotes"},
 }
 
 var limitTexts = []fieldText{

@@ -157,7 +157,7 @@ func mistakes(tlsPort, plainPort, deadPort string) []mistake {
 		{args: []string{"--config", "https.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + plainPort + ` speaks http, but base_url says https`},
 		{args: []string{"--config", "http.yaml", "table", "list_users"}, code: 7, says: `^list_users: unavailable: .*127\.0\.0\.1:` + tlsPort + ` speaks https, but base_url says http`},
 		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"HTTPS_PROXY=http://127.0.0.1:3128"}, code: 7,
-			says: `^list_users: unavailable: .*127\.0\.0\.1:` + deadPort + ` refuses connections.*; HTTPS_PROXY is set but not used: requests go directly to the org`},
+			says: `^list_users: unavailable: .*127\.0\.0\.1:` + deadPort + ` refuses connections.*; HTTPS_PROXY is set but not used: to use it, write proxy: environment into the connection`},
 		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"all_proxy=socks5://127.0.0.1:3128"}, code: 7, says: `; all_proxy is set but not used`},
 		{args: []string{"--config", "dead.yaml", "table", "list_users"}, env: []string{"HTTPS_PROXY=http://127.0.0.1:3128", "NO_PROXY=127.0.0.1"}, code: 7,
 			says: `refuses connections: check base_url, and that the service is running$`},

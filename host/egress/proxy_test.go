@@ -124,11 +124,11 @@ func TestSend_ProxyFails_SaysWhatToDo(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(*proxytest.Proxy)
 		mine    string // credentials of the client
-		scheme  string // of the proxy's address; default http
+		scheme  string // scheme of the proxy's address; default http
 		want    string
 		lasting bool
 	}{
-		"no credentials":    {func(p *proxytest.Proxy) { p.Credentials = "a:b" }, "", "", "it wants a user and a password (407): write proxy_credentials_ref", true},
+		"no credentials":    {func(p *proxytest.Proxy) { p.Credentials = "a:b" }, "", "", "it wants a user and a password (407): give proxy_credentials_ref", true},
 		"wrong credentials": {func(p *proxytest.Proxy) { p.Credentials = "a:b" }, "ada:s3cret", "", "it refuses the user or password (407)", true},
 		"wrong with 401":    {func(p *proxytest.Proxy) { p.Credentials, p.Wrong = "a:b", 401 }, "ada:s3cret", "", "it refuses the user or password (401)", true},
 		"not allowed":       {func(p *proxytest.Proxy) { p.Status = 403 }, "", "", "it does not allow connections to 127.0.0.1:", true},

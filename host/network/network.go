@@ -30,31 +30,43 @@ type Settings struct {
 	CAFile   string // PEM file of certificate authorities that are trusted besides the system's
 	TLSMin   string // lowest TLS version: 1.2, which is the default, or 1.3
 	Resolver secrets.Resolver
+	Names    Names // names for messages; default those of a connection file
 	// LookupEnv finds a variable for Environment. Default os.LookupEnv.
 	LookupEnv func(string) (string, bool)
 }
+
+// Names are the names that a user knows the settings by.
+type Names struct{ Proxy, Secret, CAFile, TLSMin string }
+
+// fields are the names in a connection file.
+var fields = Names{"proxy", "proxy_credentials_ref", "ca_file", "tls_min"}
 
 // Route is how to reach one service. The zero value is a direct connection that trusts the system's authorities.
 type Route struct {
 	Proxy   *Proxy         // nil is a direct connection
 	RootCAs *x509.CertPool // nil is the system's
 	TLSMin  uint16         // as in tls.Config; 0 is TLS 1.2
+	CAFile  string         // name of the setting for more authorities, for messages
 }
 
 // Route checks the settings, reads CAFile, and returns how to reach the service at base. roots replaces the system's
 // certificate authorities, unless it is nil. The error names the setting and says what to write.
 func (s Settings) Route(base *url.URL, roots *x509.CertPool) (r Route, err error) {
+	if s.Names == (Names{}) {
+		s.Names = fields
+	}
+	r.CAFile = s.Names.CAFile
 	if r.TLSMin, err = s.tlsVersion(); err != nil {
 		return r, err
 	}
 	if s.Secret != "" && s.Proxy == "" {
-		return r, errors.New("proxy_credentials_ref: there is no proxy: write proxy, too, or leave this field out")
+		return r, fmt.Errorf("%s: there is no proxy: give %s, too, or leave it out", s.Names.Secret, s.Names.Proxy)
 	}
 	if r.Proxy, err = s.proxyFor(base); err != nil {
 		return r, err
 	}
 	if r.Proxy != nil && base.Scheme == "http" && !isLoopback(r.Proxy.url.Hostname()) {
-		return r, fmt.Errorf("proxy: requests over http could be read on the way to %s: use https in the service's address", r.Proxy)
+		return r, fmt.Errorf("%s: requests over http could be read on the way to %s: use https in the service's address", s.Names.Proxy, r.Proxy)
 	}
 	r.RootCAs, err = s.roots(roots)
 	return r, err
@@ -68,7 +80,7 @@ func (s Settings) tlsVersion() (uint16, error) {
 	case "1.3":
 		return tls.VersionTLS13, nil
 	}
-	return 0, fmt.Errorf("tls_min: found %.20q: write \"1.2\" or \"1.3\"", s.TLSMin)
+	return 0, fmt.Errorf("%s: found %.20q: write \"1.2\" or \"1.3\"", s.Names.TLSMin, s.TLSMin)
 }
 
 // roots returns the trusted certificate authorities: those of more, or else the system's, and those of CAFile. It
@@ -79,17 +91,17 @@ func (s Settings) roots(more *x509.CertPool) (*x509.CertPool, error) {
 	}
 	text, err := readCA(s.CAFile)
 	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
+		return nil, fmt.Errorf("%s: %w", s.Names.CAFile, err)
 	}
 	pool := more
 	if pool == nil {
-		if pool, err = x509.SystemCertPool(); err != nil { // there is no such pool: CAFile is all
+		if pool, err = x509.SystemCertPool(); err != nil { // this system has no pool: trust CAFile alone
 			pool = x509.NewCertPool()
 		}
 	}
 	pool = pool.Clone()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("ca_file: %s has no certificate: write certificates as PEM, which begin with -----BEGIN CERTIFICATE-----", s.CAFile)
+		return nil, fmt.Errorf("%s: %s has no certificate: write certificates as PEM, which begin with -----BEGIN CERTIFICATE-----", s.Names.CAFile, s.CAFile)
 	}
 	return pool, nil
 }
@@ -126,11 +138,11 @@ func (s Settings) proxyFor(base *url.URL) (*Proxy, error) {
 	if address == "" {
 		return nil, nil
 	}
-	u, credentials, err := parseProxy(address, s.Proxy == Environment)
+	u, credentials, err := parseProxy(address, s.Proxy == Environment, s.Names.Secret)
 	if err != nil {
-		return nil, fmt.Errorf("proxy: %w", err)
+		return nil, fmt.Errorf("%s: %w", s.Names.Proxy, err)
 	}
-	p := &Proxy{url: u, credentials: func(context.Context) (secrets.Value, error) { return credentials, nil }}
+	p := &Proxy{url: u, names: s.Names, credentials: func(context.Context) (secrets.Value, error) { return credentials, nil }}
 	if s.Secret != "" {
 		p.credentials = func(ctx context.Context) (secrets.Value, error) { return s.credentials(ctx) }
 	}
@@ -141,10 +153,10 @@ func (s Settings) proxyFor(base *url.URL) (*Proxy, error) {
 func (s Settings) credentials(ctx context.Context) (secrets.Value, error) {
 	v, err := s.Resolver.Resolve(ctx, s.Secret)
 	if err != nil {
-		return v, fmt.Errorf("proxy_credentials_ref: %w", err)
+		return v, fmt.Errorf("%s: %w", s.Names.Secret, err)
 	}
 	if !strings.Contains(v.Reveal(), ":") {
-		return secrets.Value{}, fmt.Errorf("proxy_credentials_ref: %s has no colon: write user:password into it", s.Secret)
+		return secrets.Value{}, fmt.Errorf("%s: %s has no colon: write user:password into it", s.Names.Secret, s.Secret)
 	}
 	return v, nil
 }
@@ -174,7 +186,7 @@ func (s Settings) fromEnvironment(base *url.URL) (string, error) {
 	}
 	u, err := config.ProxyFunc()(base)
 	if err != nil { // its text contains the value, and that may contain a password
-		return "", errors.New("proxy: the address in the environment is not valid: write it as http://HOST:PORT into HTTPS_PROXY")
+		return "", fmt.Errorf("%s: the address in the environment is not valid: write it as http://HOST:PORT into HTTPS_PROXY", s.Names.Proxy)
 	}
 	if u == nil {
 		return "", nil
@@ -186,7 +198,7 @@ var schemes = map[string]string{"http": "80", "https": "443", "socks5": "1080", 
 
 // parseProxy checks the address of a proxy and adds its port. Only an address of the environment may contain a user and
 // a password.
-func parseProxy(address string, fromEnvironment bool) (*url.URL, secrets.Value, error) {
+func parseProxy(address string, fromEnvironment bool, secret string) (*url.URL, secrets.Value, error) {
 	const want = "want an address such as http://proxy.example.com:3128 (http, https or socks5), or environment"
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Hostname() == "" {
@@ -198,7 +210,7 @@ func parseProxy(address string, fromEnvironment bool) (*url.URL, secrets.Value, 
 	case !known:
 		return nil, secrets.Value{}, errors.New(want)
 	case u.User != nil && !fromEnvironment:
-		return nil, secrets.Value{}, errors.New("the address contains a user or password: remove it, put user:password into the environment or a file, and write proxy_credentials_ref: env:NAME or file:PATH")
+		return nil, secrets.Value{}, fmt.Errorf("the address contains a user or password: remove it, put user:password into the environment or a file, and give %s env:NAME or file:PATH", secret)
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
 		return nil, secrets.Value{}, errors.New("the address has a path, query or fragment: write only http://HOST:PORT")
 	}

@@ -26,7 +26,7 @@ func TestRoute_WrongSetting_SaysWhatToWrite(t *testing.T) {
 		{Settings{Proxy: "proxy.example.com:3128"}, https, "proxy: want an address such as http://proxy.example.com:3128"},
 		{Settings{Proxy: "ftp://proxy.example.com"}, https, "proxy: want an address such as"},
 		{Settings{Proxy: "http://"}, https, "proxy: want an address such as"},
-		{Settings{Proxy: "http://ada:s3cret@proxy.example.com"}, https, "proxy_credentials_ref: env:NAME"},
+		{Settings{Proxy: "http://ada:s3cret@proxy.example.com"}, https, "give proxy_credentials_ref env:NAME"},
 		{Settings{Proxy: "http://proxy.example.com/path"}, https, "write only http://HOST:PORT"},
 		{Settings{Secret: "env:X"}, https, "proxy_credentials_ref: there is no proxy"},
 		{Settings{Proxy: "http://proxy.example.com"}, http, "use https"},
@@ -110,7 +110,7 @@ func FuzzParseProxy(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		u, _, err := parseProxy(s, true)
+		u, _, err := parseProxy(s, true, "x")
 		if err == nil && (u.Port() == "" || u.User != nil || strings.ContainsAny(u.Host, "\r\n ")) {
 			t.Errorf("%q became %s", s, u)
 		}

@@ -25,6 +25,7 @@ import (
 // service. It is safe for concurrent use.
 type Proxy struct {
 	url         *url.URL
+	names       Names
 	credentials func(context.Context) (secrets.Value, error)
 }
 
@@ -36,7 +37,7 @@ type Error struct {
 	Proxy  string // its address
 	Reason string // what happened and what to do
 	Status int    // the proxy's answer to CONNECT, or 0
-	// Lasting means that the next try ends the same way, unless somebody changes a setting.
+	// Lasting means that the next try ends the same way, unless a setting changes.
 	Lasting bool
 	cause   error
 }
@@ -102,11 +103,11 @@ func (p *Proxy) reach(ctx context.Context, dial Dial, roots *x509.CertPool) (net
 	if err != nil {
 		var dns *net.DNSError
 		if errors.As(err, &dns) && dns.IsNotFound {
-			e := p.refused("its name does not exist: check proxy")
+			e := p.refused("its name does not exist: check %s", p.names.Proxy)
 			e.cause = err
 			return nil, e
 		}
-		return nil, p.failed(err, "it accepts no connection: check proxy, and that it is running")
+		return nil, p.failed(err, "it accepts no connection: check %s, and that the proxy is running", p.names.Proxy)
 	}
 	if p.url.Scheme != "https" {
 		return conn, nil
@@ -116,9 +117,9 @@ func (p *Proxy) reach(ctx context.Context, dial Dial, roots *x509.CertPool) (net
 		_ = conn.Close()
 		var cert *tls.CertificateVerificationError
 		if errors.As(err, &cert) {
-			return nil, p.refused("its certificate is not trusted: %s", Untrusted(cert, "ca_file"))
+			return nil, p.refused("its certificate is not trusted: %s", Untrusted(cert, p.names.CAFile))
 		}
-		return nil, p.failed(err, "it does not speak TLS: check proxy, or write http instead of https")
+		return nil, p.failed(err, "it does not speak TLS: check %s, or write http instead of https", p.names.Proxy)
 	}
 	return secure, nil
 }
@@ -138,7 +139,7 @@ func (p *Proxy) tunnel(conn net.Conn, credentials secrets.Value, address string)
 	resp, err := readHead(conn)
 	switch {
 	case errors.Is(err, errNotHTTP):
-		return p.refused("its answer is not HTTP: check proxy, and its scheme and port")
+		return p.refused("its answer is not HTTP: check the scheme and port in %s", p.names.Proxy)
 	case err != nil:
 		return p.failed(err, "it broke the connection without an answer: check the proxy")
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
@@ -152,13 +153,13 @@ func (p *Proxy) judge(status int, withCredentials bool, address string) *Error {
 	var e *Error
 	switch {
 	case (status == http.StatusProxyAuthRequired || status == http.StatusUnauthorized) && withCredentials:
-		e = p.refused("it refuses the user or password (%d): check the value behind proxy_credentials_ref", status)
+		e = p.refused("it refuses the user or password (%d): check the value behind %s", status, p.names.Secret)
 	case status == http.StatusProxyAuthRequired, status == http.StatusUnauthorized:
-		e = p.refused("it wants a user and a password (%d): write proxy_credentials_ref: env:NAME or file:PATH, with user:password behind it", status)
+		e = p.refused("it wants a user and a password (%d): give %s env:NAME or file:PATH, with user:password behind it", status, p.names.Secret)
 	case status == http.StatusForbidden:
 		e = p.refused("it does not allow connections to %s (403): ask its operator to allow them", address)
 	case status == http.StatusMethodNotAllowed, status == http.StatusNotImplemented, status == http.StatusBadRequest, status == http.StatusNotFound:
-		e = p.refused("it does not open tunnels (%d to CONNECT): check proxy", status)
+		e = p.refused("it does not open tunnels (%d to CONNECT): check %s", status, p.names.Proxy)
 	default:
 		e = p.failed(nil, "it opened no connection to %s (%d): try again later, or ask its operator", address, status)
 	}
@@ -204,13 +205,13 @@ func (p *Proxy) socks(ctx context.Context, conn net.Conn, credentials secrets.Va
 	text := err.Error() // the library has no types for these
 	switch {
 	case strings.Contains(text, "authentication failed"):
-		return p.refused("it refuses the user or password: check the value behind proxy_credentials_ref")
+		return p.refused("it refuses the user or password: check the value behind %s", p.names.Secret)
 	case strings.Contains(text, "no acceptable authentication methods"):
-		return p.refused("it wants a user and a password: write proxy_credentials_ref: env:NAME or file:PATH, with user:password behind it")
+		return p.refused("it wants a user and a password: give %s env:NAME or file:PATH, with user:password behind it", p.names.Secret)
 	case strings.Contains(text, "not allowed by ruleset"):
 		return p.refused("it does not allow connections to %s: ask its operator to allow them", address)
 	case strings.Contains(text, "unexpected protocol version"):
-		return p.refused("its answer is not SOCKS 5: check proxy, and its scheme and port")
+		return p.refused("its answer is not SOCKS 5: check the scheme and port in %s", p.names.Proxy)
 	}
 	return p.failed(err, "it opened no connection to %s: try again later, or ask its operator", address)
 }

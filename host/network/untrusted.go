@@ -18,7 +18,7 @@ func Untrusted(e *tls.CertificateVerificationError, setting string) string {
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(e.Err, &name):
-		return "its certificate is for another name: check base_url"
+		return "its certificate is for another name: check the address"
 	case errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired:
 		return "its certificate has expired, or this machine's clock is wrong"
 	case errors.As(e.Err, &unknown):

@@ -24,7 +24,7 @@ import (
 // be called concurrently.
 type Proxy struct {
 	Address string      // host:port
-	TLS     *tls.Config // of the proxy itself; nil is a proxy without TLS
+	TLS     *tls.Config // the proxy speaks TLS, unless nil
 
 	Credentials string        // user:password that it wants; empty if none
 	Wrong       int           // status for wrong credentials; default 407

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mach5/okta-connector/host/network"
 	"github.com/mach5/okta-connector/host/sink"
 )
 
@@ -62,28 +63,38 @@ func (s *Sink) Interruptions() int64 {
 const dialTimeout = 15 * time.Second
 
 // dial opens a connection. If the sink watches its service, the connection is watched.
-func (s *Sink) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (s *Sink) dial(ctx context.Context, protocol, address string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: dialTimeout}
 	if s.url.Scheme == "http" && (s.opts.authorized() || !s.opts.Plaintext) {
 		d.Control = onlyLoopback
 	}
-	address, err := s.resolved(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	c, err := d.DialContext(ctx, network, address)
+	c, err := s.reach(ctx, d.DialContext, protocol, address)
 	if err != nil || !s.opts.Watch {
 		return c, err
 	}
 	return s.watching.add(c, func() {
 		// A running service also closes idle connections. If it has ended, it accepts no new one.
-		c, err := d.Dial(network, address)
+		ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+		defer cancel()
+		c, err := s.reach(ctx, d.DialContext, protocol, address)
 		if err != nil {
 			s.health.interrupted()
 			return
 		}
 		_ = c.Close() // nothing was sent
 	}), nil
+}
+
+// reach connects to an address, through a proxy if there is one. Without a proxy, Options.Lookup resolves its name.
+func (s *Sink) reach(ctx context.Context, dial network.Dial, protocol, address string) (net.Conn, error) {
+	if p := s.opts.Route.Proxy; p != nil {
+		return p.Connect(ctx, dial, s.opts.Route.RootCAs, address)
+	}
+	address, err := s.resolved(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return dial(ctx, protocol, address)
 }
 
 // resolved returns an address whose name Options.Lookup has resolved. Without Lookup it returns the address.

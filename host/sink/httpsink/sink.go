@@ -3,9 +3,9 @@ package httpsink
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +26,7 @@ import (
 
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/internal/credential"
+	"github.com/mach5/okta-connector/host/network"
 	"github.com/mach5/okta-connector/host/pacing"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
@@ -60,8 +61,8 @@ type Options struct {
 	Timeout time.Duration
 	// Grace is how long a request goes on after the caller's context has ended, to learn whether it was accepted. Default 10
 	// seconds. The records of a request without an answer are sent again by the next run.
-	Grace   time.Duration
-	RootCAs *x509.CertPool // default those of the system
+	Grace time.Duration
+	Route network.Route // how to reach the address; default directly, with the system's certificate authorities
 	// Lookup resolves the name in the address. Default: the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]net.IPAddr, error)
 	// Plaintext allows http to another machine. Anyone on the network path can read the records. An authorization is
@@ -144,7 +145,7 @@ func New(address string, o Options) (*Sink, error) {
 		Transport: &http.Transport{
 			Proxy:               nil, // environment variables must not decide where records go
 			DialContext:         s.dial,
-			TLSClientConfig:     &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+			TLSClientConfig:     &tls.Config{RootCAs: o.Route.RootCAs, MinVersion: max(o.Route.TLSMin, tls.VersionTLS12)},
 			TLSHandshakeTimeout: 15 * time.Second,
 			ForceAttemptHTTP2:   true,
 			IdleConnTimeout:     90 * time.Second,
@@ -406,6 +407,12 @@ func (s *Sink) request(ctx context.Context, batch []host.Record, authorization s
 		}
 		if errors.Is(err, errPlain) {
 			return batch, nil, err
+		}
+		if proxy := (*network.Error)(nil); errors.As(err, &proxy) && proxy.Lasting {
+			return batch, nil, proxy
+		}
+		if cert := (*tls.CertificateVerificationError)(nil); errors.As(err, &cert) {
+			err = errors.New(network.Untrusted(cert, cmp.Or(s.opts.Route.CAFile, "Route.RootCAs")))
 		}
 		s.health.interrupted()
 		return batch, nil, temporaryError{why: fmt.Errorf("no answer: %w", err)}

@@ -96,11 +96,14 @@ func (a *App) configPath() string {
 	return a.readConfig
 }
 
-// secretRefs returns the references of all secrets of connections.
+// secretRefs returns the references of all secrets and certificates of connections.
 func secretRefs(configs []host.Config) []string {
 	var refs []string
 	for _, c := range configs {
-		refs = append(refs, c.TokenSecretRef)
+		refs = append(refs, c.TokenSecretRef, c.ProxyCredentialsRef)
+		if c.CAFile != "" {
+			refs = append(refs, "file:"+c.CAFile)
+		}
 	}
 	return refs
 }

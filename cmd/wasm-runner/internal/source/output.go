@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/cli"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host/confinement"
+	"github.com/mach5/okta-connector/host/network"
 	"github.com/mach5/okta-connector/host/secrets"
 	"github.com/mach5/okta-connector/host/sink"
 	"github.com/mach5/okta-connector/host/sink/filesink"
@@ -30,6 +32,7 @@ type outOptions struct {
 	out            string
 	format         string
 	authorization  string
+	route          network.Settings
 	plaintext      bool
 	rotateSize     string
 	rotateEvery    time.Duration
@@ -78,6 +81,10 @@ func (o *outOptions) add(f *pflag.FlagSet) {
 	f.StringVar(&o.format, "out-format", "auto", "`format` for an address: "+strings.Join(outFormats[1:], ", ")+" (default bulk if the address ends with _bulk, else ndjson)")
 	f.StringVar(&o.authorization, "out-authorization", "", "`scheme` and place of the token for an address, such as 'Bearer env:NAME' or 'ApiKey file:PATH'")
 	f.BoolVar(&o.plaintext, "out-plaintext", false, "allow an http address of another machine, although others on the network can read the records")
+	f.StringVar(&o.route.Proxy, "out-proxy", "", "proxy on the way to an address: its `address`, such as http://proxy.example.com:3128, or environment for HTTPS_PROXY and NO_PROXY")
+	f.StringVar(&o.route.Secret, "out-proxy-credentials", "", "`place` of the user:password for --out-proxy: env:NAME or file:PATH")
+	f.StringVar(&o.route.CAFile, "out-ca-file", "", "PEM `file` of certificate authorities that are trusted besides the system's, for an address")
+	f.StringVar(&o.route.TLSMin, "out-tls-min", "", "lowest TLS `version` for an address: 1.2 or 1.3 (default 1.2)")
 	f.StringVar(&o.rotateSize, "rotate-size", "", "rename the file when it reaches this `size`, such as 256MiB")
 	f.StringVar(&o.refused, "refused", "", "`file` for records that the address rejects, with the reason; "+perConnection+" as in --out (default: stop at such a record)")
 	f.StringVar(&o.mode, "out-mode", "", "`mode` of new files of --out and --refused, such as 0640; the umask does not change it (default 0600 less the umask)")
@@ -105,6 +112,12 @@ func (o *outOptions) need(a *cli.App) cli.Need {
 	a.StreamFiles(&need.Files)
 	if _, ref, _ := strings.Cut(o.authorization, " file:"); ref != "" {
 		need.Files.Watch(ref)
+	}
+	if path, is := strings.CutPrefix(o.route.Secret, "file:"); is {
+		need.Files.Watch(path)
+	}
+	if o.route.CAFile != "" {
+		need.Files.Watch(o.route.CAFile)
 	}
 	need.Each = func(connection string, files *confinement.Files) {
 		for _, file := range []string{o.out, o.refused} {
@@ -163,6 +176,8 @@ func (o *outOptions) check() (err error) {
 		return cli.Usagef("--refused is for an http or https address, which may reject a record: name one with --out")
 	case !o.address() && (o.format != "auto" || o.authorization != "" || o.plaintext):
 		return cli.Usagef("--out-format, --out-authorization and --out-plaintext are for an http or https address: name one with --out")
+	case !o.address() && o.route.Proxy+o.route.Secret+o.route.CAFile+o.route.TLSMin != "":
+		return cli.Usagef("--out-proxy, --out-proxy-credentials, --out-ca-file and --out-tls-min are for an http or https address: name one with --out")
 	}
 	return nil
 }
@@ -299,6 +314,11 @@ func (o *outOptions) openHTTP(ctx context.Context, a *cli.App, address string, p
 			return nil, cli.Usagef("--out-authorization: %w", err)
 		}
 	}
+	route, err := o.routeTo(a, address)
+	if err != nil {
+		return nil, cli.Usagef("%w", err)
+	}
+	h.Route = route
 	refused := strings.ReplaceAll(o.refused, perConnection, place.connection)
 	if refused != "" {
 		r, err := httpsink.OpenRefused(refused, filesink.Options{Mode: o.fileMode, Notice: func(text string) { say("%s", text) }})
@@ -317,6 +337,18 @@ func (o *outOptions) openHTTP(ctx context.Context, a *cli.App, address string, p
 		return nil, cli.Usagef("--out: %w", err)
 	}
 	return s, nil
+}
+
+// routeTo returns how to reach an address.
+func (o *outOptions) routeTo(a *cli.App, address string) (network.Route, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return network.Route{}, errors.New("--out: want an address such as https://collector.example.com/events")
+	}
+	s := o.route
+	s.LookupEnv, s.Resolver = a.LookupEnv, secrets.Default{LookupEnv: a.LookupEnv}
+	s.Names = network.Names{Proxy: "--out-proxy", Secret: "--out-proxy-credentials", CAFile: "--out-ca-file", TLSMin: "--out-tls-min"}
+	return s.Route(u, nil)
 }
 
 // emptyFileGrace is how long a token file may be empty while its new content is written.
