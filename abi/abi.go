@@ -88,7 +88,7 @@ const (
 	Succeeded   Outcome = "succeeded"   // done
 	Unchanged   Outcome = "unchanged"   // it was already so; nothing was done
 	Planned     Outcome = "planned"     // a plan: no write was sent, and Result.Plan lists them. Only the host sets it
-	Invalid     Outcome = "invalid"     // the input does not match the schema; nothing was sent
+	Invalid     Outcome = "invalid"     // the input does not match the schema, or the operation is not on the surface; nothing was sent
 	Denied      Outcome = "denied"      // not granted or not approved; no write was sent
 	NotFound    Outcome = "not_found"   // the target does not exist
 	Rejected    Outcome = "rejected"    // the service refused; nothing changed

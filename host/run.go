@@ -38,7 +38,7 @@ func (c *Connection) prepare(ctx context.Context, operation string, surface abi.
 		return refuse(operation, abi.Invalid, "unknown_operation", err.Error())
 	}
 	if !op.On(surface) {
-		return refuse(op.Name, abi.Denied, "surface", op.NotOn(surface))
+		return refuse(op.Name, abi.Invalid, "surface", op.NotOn(surface))
 	}
 	if len(*text) == 0 {
 		*text = json.RawMessage("{}")

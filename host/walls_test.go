@@ -444,15 +444,15 @@ func TestLimits_Exceeded_NameThemselves(t *testing.T) {
 	}
 }
 
-func TestSourceAndTable_OfAWrite_AreDenied(t *testing.T) {
+func TestSourceAndTable_OfAWrite_AreInvalid(t *testing.T) {
 	r := newRig(t, host.Limits{}, nil, abi.Classes()...)
 	ctx := context.Background()
 	for _, op := range []string{"write", "raised"} {
-		if _, err := r.Table(ctx, op, nil, host.TableOptions{}); !errors.Is(err, host.OutcomeError{Outcome: abi.Denied}) {
+		if _, err := r.Table(ctx, op, nil, host.TableOptions{}); !errors.Is(err, host.OutcomeError{Outcome: abi.Invalid}) {
 			t.Errorf("table of %s: %v", op, err)
 		}
 		for _, err := range r.Source(ctx, host.SourceOptions{Operation: op}) {
-			if !errors.Is(err, host.OutcomeError{Outcome: abi.Denied}) {
+			if !errors.Is(err, host.OutcomeError{Outcome: abi.Invalid}) {
 				t.Errorf("source of %s: %v", op, err)
 			}
 		}

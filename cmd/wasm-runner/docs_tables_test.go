@@ -189,7 +189,7 @@ func outcomesTable() string {
 		abi.Succeeded: {"The object has the wanted state. With `meta.reconciled`, an answer was lost, and reading back showed the state", "yes", "continue"},
 		abi.Unchanged: {"The object already had the wanted state. No write was sent, unless only Okta's refusal can show it (`reset_factor` by id)", "no", "continue"},
 		abi.Planned:   {"It was a plan (`--plan`): no write was sent, and `plan.writes` lists them", "no", "look at the plan, then run it without `--plan`"},
-		abi.Invalid:   {"The input broke the schema; nothing was sent", "no", "correct the workflow"},
+		abi.Invalid:   {"The input broke the schema, or the operation works another way (`surface`); nothing was sent", "no", "correct the workflow"},
 		abi.Denied:    {"The class is not granted, or the call was not approved; no write was sent", "no", "ask the person who grants or approves"},
 		abi.NotFound:  {"The target does not exist. A login or name may be misspelt. If a deletion finds an id gone, that is `unchanged`", "no", "take another branch"},
 		abi.Rejected:  {"Okta or the operation refused: `code`, `message`, `upstream`", "no¹", "repeat if `retryable` (another client or Okta itself was changing the object: `transition`); else correct what `message` says, or ask a person"},
