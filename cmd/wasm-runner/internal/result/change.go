@@ -22,27 +22,36 @@ func hasChanges(output gjson.Result) bool {
 }
 
 // changesOf returns what an output says has changed: its members before and after, and each pair X_before and X. scalar is the
-// change where before and after are plain values, such as "ACTIVE → SUSPENDED".
+// change where before and after are plain values, such as "ACTIVE → SUSPENDED". An object that is added or removed as a whole is no
+// change: its members are shown.
 func changesOf(output gjson.Result) (all []change, scalar string) {
 	before, after := output.Get("before"), output.Get("after")
 	switch {
 	case before.IsObject() && after.IsObject():
 		all = compare(before, after, "")
-	case before.Exists() && after.Exists() && !before.IsObject() && !after.IsObject():
+	case before.Exists() && after.Exists() && !isWhole(output):
 		if scalar = plain(before); before.Raw != after.Raw {
 			scalar += " → " + plain(after)
 		}
-	case before.Exists() && after.Exists():
-		all = append(all, change{"", raw(before), raw(after)})
 	}
 	output.ForEach(func(name, was gjson.Result) bool {
 		member, is := strings.CutSuffix(name.Str, "_before")
-		if now := output.Get(gjson.Escape(member)); is && member != "" && now.Exists() && now.Raw != was.Raw {
+		switch now := output.Get(gjson.Escape(member)); {
+		case !is || member == "" || !now.Exists() || now.Raw == was.Raw:
+		case was.IsObject() && now.IsObject():
+			all = append(all, compare(was, now, term.Printable(member))...)
+		default:
 			all = append(all, change{term.Printable(member), raw(was), raw(now)})
 		}
 		return true
 	})
 	return all, scalar
+}
+
+// isWhole reports whether an output says that an object was added or removed: before or after is one, and the other is not.
+func isWhole(output gjson.Result) bool {
+	before, after := output.Get("before"), output.Get("after")
+	return before.Exists() && after.Exists() && before.IsObject() != after.IsObject()
 }
 
 // plain returns a value without quotes.

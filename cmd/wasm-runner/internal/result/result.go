@@ -112,12 +112,18 @@ func Sent(r *abi.Result) bool {
 // names are the members by which people know an object, the best first.
 var names = [...]string{"login", "profile.login", "label", "profile.name", "name", "profile.displayName", "client_name", "subdomain"}
 
-// subject returns the name of an object, else its id, else "". path is the member that it comes from.
+// subject returns the name of an object, or of the one that was changed, else its id, else "". path is the member that it comes
+// from.
 func subject(object gjson.Result) (name, path string) {
-	for _, path := range append(names[:], "id") {
-		if name := object.Get(path).Str; name != "" {
-			return term.Printable(name), path
+	for _, within := range []string{"", "after.", "before."} {
+		for _, path := range names {
+			if name := object.Get(within + path).Str; name != "" {
+				return term.Printable(name), within + path
+			}
 		}
+	}
+	if id := object.Get("id").Str; id != "" {
+		return term.Printable(id), "id"
 	}
 	return "", ""
 }
@@ -133,8 +139,11 @@ func counted(output gjson.Result) string {
 
 // isShown reports whether the other lines of a result show a member of an output with changes.
 func isShown(output gjson.Result, name string) bool {
-	if _, path := subject(output); name == path || name == "before" || name == "after" {
+	if _, path := subject(output); name == path {
 		return true
+	}
+	if name == "before" || name == "after" {
+		return !isWhole(output)
 	}
 	plain, isBefore := strings.CutSuffix(name, "_before")
 	if !isBefore {
