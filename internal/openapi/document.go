@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -55,8 +56,8 @@ func File() (string, error) {
 	return filepath.Join(dir, "okta", "api", "openapi.yaml"), nil
 }
 
-func readDocument(file string) (*document, error) {
-	text, err := os.ReadFile(file)
+func readDocument(r io.Reader) (*document, error) {
+	text, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("read Okta's OpenAPI document: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,16 +39,32 @@ type template struct {
 }
 
 var load = sync.OnceValues(func() (*Judge, error) {
-	file, err := File()
+	f, err := open()
 	if err != nil {
 		return nil, err
 	}
-	d, err := readDocument(file)
+	defer func() { _ = f.Close() }() // read only
+	d, err := readDocument(f)
 	if err != nil {
 		return nil, err
 	}
 	return newJudge(d), nil
 })
+
+// open opens Okta's document once per process.
+var open = sync.OnceValues(func() (*os.File, error) {
+	path, err := File()
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+})
+
+// Open opens Okta's document for a later Load. A process that confines itself cannot open it afterwards.
+func Open() error {
+	_, err := open()
+	return err
+}
 
 // Load reads Okta's document once per process. Paths are parsed when first used, which takes some milliseconds each.
 func Load() (*Judge, error) { return load() }

@@ -79,6 +79,11 @@ func Watch() {
 	if file == "" {
 		return
 	}
+	// The files are opened now: a process that confines itself cannot open them later.
+	f, opened := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err := openapi.Open(); opened == nil {
+		opened = err
+	}
 	var mu sync.Mutex
 	report := func(err error, body []byte) {
 		if err == nil {
@@ -86,10 +91,8 @@ func Watch() {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		f, opened := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
 		if opened == nil {
 			_, opened = fmt.Fprintf(f, "%s\nbody: %.1000q\n\n", strings.ReplaceAll(err.Error(), "\n\n", "\n"), body)
-			_ = f.Close()
 		}
 		if opened != nil {
 			panic(fmt.Sprintf("orgs: %v, and it cannot be reported: %v", err, opened))
