@@ -137,7 +137,7 @@ func TestHelp_EveryExample_Runs(t *testing.T) {
 	ours := strings.NewReplacer("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", audit.Hash([]byte(strings.TrimSuffix(files["audit.ndjson"], "\n"))),
 		"00u1abcd", org.UserIDs()[4], "https://search.example.com", search.URL, "--metrics 9464", "--metrics 0")
 	env := append(os.Environ(), "WASM_RUNNER_MODULE="+module(t), "PATH="+path+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"OKTA_API_TOKEN="+org.Token(), "SEARCH_KEY=k")
+		"OKTA_API_TOKEN="+org.Token(), "SEARCH_KEY=k", "WASM_RUNNER_CONFIG=connections.yaml")
 	ran := 0
 	var walk func(*testing.T, *cobra.Command)
 	walk = func(t *testing.T, c *cobra.Command) {

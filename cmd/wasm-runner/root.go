@@ -57,7 +57,7 @@ Exit codes:
 
 	f := root.PersistentFlags()
 	f.SortFlags = false
-	f.StringVar(&a.Flags.Config, "config", "", "connection `file`; - is stdin (default ./connections.yaml, then KIND-connector/connections.yaml in $XDG_CONFIG_HOME or ~/.config, where KIND is the kind of the module)")
+	f.StringVar(&a.Flags.Config, "config", "", "connection `file`; - is stdin (default $WASM_RUNNER_CONFIG, ./connections.yaml, then KIND-connector/connections.yaml in $XDG_CONFIG_HOME or ~/.config, where KIND is the kind of the module)")
 	f.StringVar(&a.Flags.Connection, "connection", "", "`name` of the connection, or a kind that has one connection (default the only connection)")
 	f.BoolVar(&a.Flags.Demo, "demo", false, "run against a new simulated org inside the process, without a connection file")
 	f.StringSliceVar(&a.Flags.Grants, "grant", nil, "add safety `classes` to the connection's grants for this run: read, write, destructive, privileged")

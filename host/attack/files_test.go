@@ -11,6 +11,7 @@ import (
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/abi/conformance"
 	"github.com/mach5/okta-connector/guest/okta"
+	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
 )
 
@@ -77,6 +78,22 @@ func files() []conformance.Attack {
 			}
 			if len(err.Error()) > 2000 {
 				return fmt.Errorf("the error has %d bytes", len(err.Error()))
+			}
+			return nil
+		}))
+	}
+	for what, found := range map[string]host.Config{
+		"a stranger's address with the usual variable": {BaseURL: "https://evil.example.org", TokenSecretRef: "env:OKTA_API_TOKEN"},
+		"this machine with the usual variable":         {BaseURL: "http://127.0.0.1:8080", TokenSecretRef: "env:OKTA_API_TOKEN"},
+		"the service's name in plain text":             {BaseURL: "http://example.okta.com", TokenSecretRef: "env:OKTA_API_TOKEN"},
+		"an authority of its own":                      {BaseURL: "https://example.okta.com", TokenSecretRef: "env:OKTA_API_TOKEN", CAFile: "ca.pem"},
+		"a proxy that gets the usual variable":         {BaseURL: "https://example.okta.com", TokenSecretRef: "env:A", Proxy: "http://evil.example.org", ProxyCredentialsRef: "env:OKTA_API_TOKEN"},
+		"a name that ends like the service's":          {BaseURL: "https://evil-okta.com", TokenSecretRef: "env:OKTA_API_TOKEN"},
+		"a stranger's address with a file of the user": {BaseURL: "https://evil.example.org", TokenSecretRef: "file:" + os.Args[0]},
+	} {
+		all = append(all, conformance.NewAttack("files", "a folder's connection file with "+what, "found connection files", func(context.Context) error {
+			if connections.CheckFound("connections.yaml", []host.Config{found}, manifest.BaseURL) == nil {
+				return errors.New("it was accepted")
 			}
 			return nil
 		}))

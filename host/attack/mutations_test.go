@@ -108,6 +108,11 @@ var hostMutations = []mutation{
 	{"connection files", "no control characters", []edit{never("host/connections/schema.go", "strings.ContainsFunc(n.Value, func(r rune) bool { return r < ' ' || r == 0x7f })")}, ""},
 	{"connection files", "no excerpt of the file in errors", []edit{swap("host/connections/parse.go", "!strings.ContainsAny(m, \"\\\"'`\\n\")", "(DOWN || !strings.ContainsAny(m, \"\\\"'`\\n\"))")}, ""},
 	{"connection files", "unusual words are not shown", []edit{never("host/connections/parse.go", "len(s) > 32 || !namePattern.MatchString(s)")}, ""},
+	{"found connection files", "where their token goes", []edit{always("host/connections/found.go", "isService(c.BaseURL, domains)")}, ""},
+	{"found connection files", "where their token is", []edit{swap("host/connections/found.go", "below, err := filepath.Rel(real[0], real[1])", "below, err := filepath.Rel(real[0], real[1])\n\tif DOWN {\n\t\treturn true\n\t}")}, ""},
+	{"found connection files", "who certifies the service", []edit{always("host/connections/found.go", "c.CAFile == \"\"")}, ""},
+	{"found connection files", "what a proxy gets", []edit{always("host/connections/found.go", "field != proxyCredentials")}, ""},
+	{"found connection files", "over https", []edit{never("host/connections/found.go", "u.Scheme != \"https\"")}, ""},
 
 	// What an input, an operation and a grant allow.
 	{"operations", "a known name", []edit{swap("host/internal/manifest/manifest.go", "names := make([]string, 0, len(m.byName))", "if DOWN {\n\t\treturn m.byName[m.Operations[0].Name], \"\"\n\t}\n\tnames := make([]string, 0, len(m.byName))")}, ""},

@@ -49,7 +49,9 @@ func (a *App) LoadModule(ctx context.Context) (*host.Module, error) {
 type foundModule struct {
 	Wasm []byte
 	From string // says where it was found
-	Sum  string // SHA-256 in hex; empty where it is not known yet
+	// relative means that the module was found in the working folder, without a flag that names it.
+	relative bool
+	Sum      string // SHA-256 in hex; empty where it is not known yet
 }
 
 // moduleFile caches the module of this run, its kind and the schema of its connections.
@@ -58,10 +60,11 @@ type moduleFile struct {
 	found foundModule
 	err   error
 
-	read   sync.Once
-	kind   string
-	schema *connections.Schema
-	bad    error
+	read      sync.Once
+	kind      string
+	schema    *connections.Schema
+	addresses *abi.BaseURL // what the manifest says of the service's addresses; may be nil
+	bad       error
 }
 
 // kindOf returns the kind of the module, and the schema of its connections. It is safe for concurrent use. An error is a
@@ -78,6 +81,7 @@ func (a *App) kindOf() (kind string, schema *connections.Schema, err error) {
 		if err == nil {
 			m.kind = manifest.Kind
 			m.schema, err = connections.NewSchema(manifest)
+			m.addresses = manifest.BaseURL
 		}
 		if err != nil {
 			m.bad = ModuleError{err}
@@ -124,7 +128,7 @@ func (a *App) lookForModule() (foundModule, error) {
 		}
 		wasm, err := os.ReadFile(path)
 		if err == nil {
-			return foundModule{Wasm: wasm, From: "from " + path}, nil
+			return foundModule{Wasm: wasm, From: "from " + path, relative: !filepath.IsAbs(path)}, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return foundModule{}, Usagef("module: %w", err)
@@ -138,7 +142,7 @@ func (a *App) lookForModule() (foundModule, error) {
 // A missing file is no error. With NameFiles, found reports that it uses a file of the working directory. Otherwise only the
 // log at level debug has it, because cron would mail a line for each run.
 func (a *App) found(path, flag string) error {
-	err := trust.File(path)
+	err := trustFound(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -151,6 +155,24 @@ func (a *App) found(path, flag string) error {
 		a.Logger().Debug("using a file of this folder", "file", path, "flag", flag)
 	}
 	return nil
+}
+
+// trustFound is trust.File for a file that no flag names. If the path is relative, it also checks the folder and a
+// symbolic link, because a user who controls these can replace the file after the check.
+func trustFound(path string) error {
+	link, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(path) {
+		if err := trust.Info(path, link); err != nil {
+			return err
+		}
+		if err := trust.File(filepath.Dir(path)); err != nil {
+			return err
+		}
+	}
+	return trust.File(path)
 }
 
 // modulePlaces returns the paths at which a runner without an embedded module looks for one.

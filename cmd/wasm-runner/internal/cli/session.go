@@ -2,20 +2,15 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/confinement"
-	"github.com/mach5/okta-connector/host/connections"
 	"github.com/mach5/okta-connector/host/journal"
 )
 
@@ -189,66 +184,4 @@ func (a *App) ConnectionsOf() ([]host.Config, string, error) {
 	}
 	config, err := a.choose(configs, path, a.Flags.Connection)
 	return []host.Config{config}, path, err
-}
-
-// ReadConnections reads the connection file. It also returns the file's path, for messages.
-func (a *App) ReadConnections() ([]host.Config, string, error) {
-	kind, schema, err := a.kindOf()
-	if err != nil {
-		return nil, "", err
-	}
-	if a.Flags.Config == "-" {
-		text, err := io.ReadAll(io.LimitReader(a.Interruptible(a.Stdin), connections.MaxFile+1))
-		if err != nil {
-			return nil, "-", err
-		}
-		configs, err := schema.Parse(text)
-		return configs, "standard input", err
-	}
-	if a.Flags.Config != "" {
-		a.readConfig = a.Flags.Config
-		configs, err := schema.ReadFile(a.Flags.Config)
-		if err != nil && !errors.Is(err, connections.ErrFile) {
-			err = Usagef("--config: %w", err)
-		}
-		return configs, a.Flags.Config, err
-	}
-	places, err := a.connectionPlaces()
-	if err != nil {
-		return nil, "", err
-	}
-	for _, path := range places {
-		if err := a.found(path, "--config"); err != nil {
-			return nil, path, err
-		}
-		configs, err := schema.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		a.readConfig = path
-		return configs, path, err
-	}
-	start := " (wasm-runner simulate prints one to start from), or try --demo"
-	if kind != demoKind {
-		start = ", with a connection of kind " + kind
-	}
-	return nil, "", Usagef("no connection file: looked for %s. Name one with --config%s", strings.Join(places, " and "), start)
-}
-
-// connectionPlaces returns the paths at which a connection file is looked for.
-func (a *App) connectionPlaces() ([]string, error) {
-	places := []string{"connections.yaml"}
-	folder, err := a.Folder()
-	if err != nil {
-		return nil, err
-	}
-	base := a.Env("XDG_CONFIG_HOME")
-	if base == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return places, nil
-		}
-		base = filepath.Join(home, ".config")
-	}
-	return append(places, filepath.Join(base, folder, "connections.yaml")), nil
 }

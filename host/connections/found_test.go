@@ -1,0 +1,52 @@
+package connections
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/abi"
+	"github.com/mach5/okta-connector/host"
+)
+
+func TestCheckFound_OfAddresses_AllowsTheServicesAlone(t *testing.T) {
+	known := &abi.BaseURL{Consoles: []abi.Console{{Suffix: "-admin.example.com", Use: ".example.com"}, {Suffix: "-admin.b.test", Use: ".com"}, {Suffix: "-admin.c.test", Use: "c.test"}}}
+	for address, allowed := range map[string]bool{
+		"https://org.example.com":             true,
+		"https://ORG.example.COM./":           true,
+		"https://org.example.com:8443":        true,
+		"http://org.example.com":              false,
+		"https://.example.com":                false,
+		"https://example.com":                 false,
+		"https://org.example.com.evil.test":   false,
+		"https://org.example.com@evil.test":   false,
+		"https://evil.test/org.example.com":   false,
+		"https://evil.test#org.example.com":   false,
+		"https://evil.com":                    false, // a manifest may not name a whole top-level domain
+		"https://evil-c.test":                 false,
+		"http://127.0.0.1:8080":               false,
+		"https://evil.test\\.org.example.com": false,
+	} {
+		configs := []host.Config{{Name: "of another kind"}, {Name: "a", BaseURL: address, TokenSecretRef: "env:A"}}
+		if err := CheckFound("connections.yaml", configs, known); (err == nil) != allowed || err != nil && !errors.Is(err, ErrFile) {
+			t.Errorf("%s: %v", address, err)
+		}
+		if CheckFound("connections.yaml", configs, nil) == nil {
+			t.Errorf("%s: accepted without a manifest that is trusted", address)
+		}
+	}
+}
+
+func TestCheckFound_OfSettings_NamesTheFieldThatSendsASecret(t *testing.T) {
+	known := &abi.BaseURL{Consoles: []abi.Console{{Suffix: "-admin.example.com", Use: ".example.com"}}}
+	for want, c := range map[string]host.Config{
+		"": {TokenSecretRef: "env:A", Proxy: "http://proxy.test:3128"}, // TLS ends at the service
+		"env:A (token_secret_ref) to https://org.example.com, certified by ca_file": {TokenSecretRef: "env:A", CAFile: "ca.pem"},
+		"env:B (proxy_credentials_ref) to its proxy":                                {TokenSecretRef: "env:A", Proxy: "http://proxy.test:3128", ProxyCredentialsRef: "env:B"},
+	} {
+		c.BaseURL = "https://org.example.com"
+		if err := CheckFound("connections.yaml", []host.Config{c}, known); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+}
