@@ -6,10 +6,11 @@ import (
 
 	"github.com/mach5/okta-connector/abi/conformance/internal/guards"
 	"github.com/mach5/okta-connector/abi/conformance/internal/kit"
+	"github.com/mach5/okta-connector/abi/conformance/internal/network"
 )
 
 // All returns all attacks, family by family.
 func All() []kit.Attack {
 	return slices.Concat(moduleAttacks(), importAttacks(), requestAttacks(), secretAttacks(), grantAttacks(), guards.Attacks(), serverAttacks(),
-		networkAttacks(), resourceAttacks(), limitAttacks(), isolationAttacks(), answerAttacks(), inputAttacks())
+		network.Attacks(), resourceAttacks(), limitAttacks(), isolationAttacks(), answerAttacks(), inputAttacks())
 }

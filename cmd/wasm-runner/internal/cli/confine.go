@@ -23,7 +23,7 @@ type Need struct {
 	Files confinement.Files
 	// Each adds the files that a connection needs. Nil adds none.
 	Each func(connection string, files *confinement.Files)
-	// Long commands run until somebody ends them: connection files and secrets may be replaced meanwhile.
+	// Long commands run until a user or the system ends them: connection files and secrets may be replaced meanwhile.
 	Long bool
 }
 

@@ -1,4 +1,5 @@
-package attacks
+// Package network holds the attacks through names, addresses and certificates.
+package network
 
 import (
 	"crypto/ecdsa"
@@ -23,8 +24,8 @@ import (
 	"github.com/mach5/okta-connector/abi/conformance/target"
 )
 
-// networkAttacks use names, addresses and certificates that lead to the wrong place.
-func networkAttacks() []kit.Attack {
+// Attacks returns attacks with names, addresses and certificates that lead to the wrong place.
+func Attacks() []kit.Attack {
 	var all []kit.Attack
 	add := func(name, wall string, run func(*kit.Attempt) error) {
 		all = append(all, kit.Attack{Family: "network", Name: name, Wall: wall, Run: run})
