@@ -1,7 +1,7 @@
 package abi
 
 // Minor is the minor version of the ABI that this package describes.
-const Minor = 1
+const Minor = 2
 
 // The named features of this ABI. A host may lack any of them. A host lists its features in the inputs of exports,
 // and a module lists those that it needs in Manifest.Requires.

@@ -190,8 +190,128 @@ func (v View) check(m *Manifest) error {
 		}
 		given[field] = json.RawMessage(`""`)
 	}
-	return op.takes(given)
+	if err := op.takes(given); err != nil {
+		return err
+	}
+	for _, a := range v.Answers {
+		if err := a.check(m, op); err != nil {
+			return fmt.Errorf("answer %q: %w", a.Operation, err)
+		}
+	}
+	return nil
 }
+
+// maxAnswers is the maximum number of a view's answers, and maxEach of calls for one answer.
+const (
+	maxAnswers = 16
+	maxEach    = 1000
+)
+
+// check returns an error unless the answer is an operation with the columns of the view's, which are those of op, and
+// names only inputs and columns that exist.
+func (a Answer) check(m *Manifest, op *Operation) error {
+	own := m.operation(a.Operation)
+	if own == nil || !own.On(SQL) || own.Class != Read {
+		return fmt.Errorf("the operation is not one of class read on surface sql")
+	}
+	if own.Key != op.Key {
+		return fmt.Errorf("its key %q must be the view's, %q", own.Key, op.Key)
+	}
+	for _, c := range op.Columns {
+		i := slices.IndexFunc(own.Columns, func(o Column) bool { return o.Name == c.Name })
+		if i < 0 || own.Columns[i].Type != c.Type || own.Columns[i].Path != c.Path || !slices.Equal(own.Columns[i].Or, c.Or) {
+			return fmt.Errorf("it lacks the column %q of the view, or has another of that name", c.Name)
+		}
+	}
+	given := map[string]json.RawMessage{}
+	if len(a.Input) > 0 {
+		if err := json.Unmarshal(a.Input, &given); err != nil || given == nil {
+			return fmt.Errorf("the input must be a JSON object")
+		}
+	}
+	add := func(field string) error {
+		if field != "" && given[field] != nil {
+			return fmt.Errorf("field %q has two values", field)
+		}
+		if field != "" {
+			given[field] = json.RawMessage(`""`)
+		}
+		return nil
+	}
+	if err := add(a.Filter); err != nil {
+		return err
+	}
+	if a.Each < 0 || a.Each > maxEach {
+		return fmt.Errorf("each must be 0 to %d", maxEach)
+	}
+	values := map[string]bool{} // several columns may share the input for one value
+	for _, c := range a.Conditions {
+		if err := c.check(a, op); err != nil {
+			return fmt.Errorf("column %q: %w", c.Column, err)
+		}
+		if values[c.Value] {
+			continue
+		}
+		for _, field := range []string{c.Value, c.From, c.To} {
+			if err := add(field); err != nil {
+				return err
+			}
+		}
+		values[c.Value] = c.Value != ""
+	}
+	for _, o := range a.Orders {
+		if !op.hasColumn(o.Column) || o.Input == "" || o.Ascending == "" && o.Descending == "" {
+			return fmt.Errorf("an order needs a column of the view, an input, and ascending or descending")
+		}
+		if err := add(o.Input); err != nil {
+			return err
+		}
+	}
+	return own.takes(given)
+}
+
+func (o *Operation) hasColumn(name string) bool {
+	return slices.ContainsFunc(o.Columns, func(c Column) bool { return c.Name == name })
+}
+
+// check returns an error unless the condition has one way to express it.
+func (c Condition) check(a Answer, op *Operation) error {
+	ways := 0
+	for _, way := range []bool{c.Name != "", c.Value != "", c.From != "" || c.To != ""} {
+		if way {
+			ways++
+		}
+	}
+	i := slices.IndexFunc(op.Columns, func(o Column) bool { return o.Name == c.Column })
+	switch {
+	case i < 0:
+		return fmt.Errorf("the view lacks it")
+	case ways != 1:
+		return fmt.Errorf("give one of name, value, and from or to")
+	case c.Name != "" && (a.Filter == "" || len(c.Operators) == 0):
+		return fmt.Errorf("name needs filter and operators")
+	case c.Name != "" && strings.Trim(c.Name, attributeName) != "":
+		return fmt.Errorf("name %q has characters other than letters, digits and ._-:", c.Name)
+	case (c.From != "" || c.To != "") && op.Columns[i].Type != TimestampTZ:
+		return fmt.Errorf("from and to need a column of type %s", TimestampTZ)
+	case c.Precision != "" && c.Precision != PrecisionMillisecond && c.Precision != PrecisionSecond:
+		return fmt.Errorf("precision %q must be %s or %s", c.Precision, PrecisionMillisecond, PrecisionSecond)
+	}
+	for i, o := range c.Operators {
+		switch o {
+		case OperatorEqual, OperatorStarts, OperatorAtLeast, OperatorAtMost, OperatorPresent:
+		default:
+			return fmt.Errorf("operator %q must be eq, sw, ge, le or pr", o)
+		}
+		if slices.Contains(c.Operators[:i], o) {
+			return fmt.Errorf("operator %q is listed twice", o)
+		}
+	}
+	return nil
+}
+
+// attributeName are the characters of an attribute's name in a filter.
+const attributeName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:"
 
 // takes checks that the fields of an input are in the operation's schema, and that it has the required ones.
 func (o *Operation) takes(given map[string]json.RawMessage) error {
@@ -360,6 +480,9 @@ func (m *Manifest) checkService() error {
 			return fmt.Errorf("view %q is listed twice", v.Name)
 		}
 		views[v.Name] = true
+		if len(v.Answers) > maxAnswers {
+			return fmt.Errorf("view %q may have %d answers", v.Name, maxAnswers)
+		}
 		if err := v.check(m); err != nil {
 			return fmt.Errorf("view %q: %w", v.Name, err)
 		}

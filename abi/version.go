@@ -220,7 +220,8 @@ func (m *Manifest) fill(older json.RawMessage) error {
 	m.Auth, m.BaseURL, m.RequestIDHeader, m.ResponseHeaders = part.Auth, part.BaseURL, part.RequestIDHeader, part.ResponseHeaders
 	m.ContentTypeParameters, m.TimeLayouts, m.RateLimitHabits = part.ContentTypeParameters, part.TimeLayouts, part.RateLimitHabits
 	for _, v := range part.Views { // its operation may be missing from the module
-		if m.operation(v.Operation) != nil {
+		if op := m.operation(v.Operation); op != nil {
+			v.Answers = slices.DeleteFunc(slices.Clone(v.Answers), func(a Answer) bool { return a.check(m, op) != nil })
 			m.Views = append(m.Views, v)
 		}
 	}

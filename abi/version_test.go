@@ -31,9 +31,9 @@ func TestParseManifest_UnknownMembers_AreJudgedByMinorVersion(t *testing.T) {
 		"that begins with x-":                   {`"kind":`, `"x-owner":{"a":1},"kind":`, ""},
 		"that begins with x-, in an object":     {`"bucket":`, `"x-note":"a","bucket":`, ""},
 		"together with one that begins with x-": {`"bucket":`, `"x-note":"a","brake":1,"bucket":`, `unknown field "brake"`},
-		"of a later minor version":              {`"minor":1`, `"minor":2,"budgets":{"a":1}`, ""},
-		"that are required":                     {`"minor":1,"requires":[`, `"minor":2,"budgets":{},"requires":["budgets",`, ""}, // reported by Missing
-		"of a later minor version, broken":      {`"minor":1`, `"minor":2,"budgets":{`, "manifest: "},
+		"of a later minor version":              {`"minor":1`, `"minor":3,"budgets":{"a":1}`, ""},
+		"that are required":                     {`"minor":1,"requires":[`, `"minor":3,"budgets":{},"requires":["budgets",`, ""}, // reported by Missing
+		"of a later minor version, broken":      {`"minor":1`, `"minor":3,"budgets":{`, "manifest: "},
 	} {
 		m, err := abi.ParseManifest(with(t, sound(), c.from, c.to), nil)
 		switch {
@@ -53,7 +53,7 @@ func TestParseManifest_OfALaterMinorVersion_SaysWhatToDo(t *testing.T) {
 	m := sound()
 	m.Minor = 7
 	_, err = abi.ParseManifest(with(t, m, `"GET /log"`, `"QUERY /log"`), nil)
-	if err == nil || !strings.HasSuffix(err.Error(), "The module is of minor version 7, and this host of 1: use a newer host") {
+	if err == nil || !strings.HasSuffix(err.Error(), "The module is of minor version 7, and this host of 2: use a newer host") {
 		t.Error(err)
 	}
 	if _, err = abi.ParseManifest(with(t, m, `"type":"token"`, `"type":"passkey"`), nil); err != nil {
@@ -103,7 +103,7 @@ func TestParseManifest_WithAMemberOfAnotherType_SaysWhatWasWanted(t *testing.T) 
 		"a text for a list":        {`"auth":[{`, `"auth":"token","x-auth":[{`, `manifest: auth must be an array, found string`},
 		"a text for a number":      {`"minor":1`, `"minor":"1"`, `manifest: minor must be a whole number, found string`},
 		"in an operation":          {`"class":"read"`, `"class":{"a":1}`, `operations.class must be a string, found object`},
-		"in a later version":       {`"minor":1,"requires":["keys"],"kind":"crm"`, `"minor":7,"kind":["crm"]`, `manifest: kind must be a string, found array. The module is of minor version 7, and this host of 1: use a newer host`},
+		"in a later version":       {`"minor":1,"requires":["keys"],"kind":"crm"`, `"minor":7,"kind":["crm"]`, `manifest: kind must be a string, found array. The module is of minor version 7, and this host of 2: use a newer host`},
 		"in another major version": {abi.Version + `","minor":1,"requires":["keys"],"kind":"crm"`, `mach5:connector/v2","minor":1,"kind":["crm"]`, `manifest: ABI is "mach5:connector/v2", but this host supports "mach5:connector/v1"`},
 	} {
 		if _, err := abi.ParseManifest(with(t, sound(), c.from, c.to), nil); err == nil || !strings.HasSuffix(err.Error(), c.want) {
@@ -119,7 +119,7 @@ func TestManifest_Missing_NamesWhatTheHostLacks(t *testing.T) {
 	m := sound()
 	m.Requires = []string{abi.FeatureKeys, "budgets", abi.FeatureOAuth}
 	err := m.Missing(abi.Features())
-	if err == nil || err.Error() != "the module requires budgets, oauth, which this host (mach5:connector/v1, minor version 1) does not have: use a newer host" {
+	if err == nil || err.Error() != "the module requires budgets, oauth, which this host (mach5:connector/v1, minor version 2) does not have: use a newer host" {
 		t.Error(err)
 	}
 	m.Requires = abi.Features()

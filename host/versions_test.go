@@ -34,9 +34,9 @@ func TestLoad_OfALaterMinorVersion_IgnoresUnknownMembers(t *testing.T) {
 	for name, c := range map[string]struct{ manifest, want string }{
 		"with a member that this host does not know": {strings.Replace(later(func(*abi.Manifest) {}), `"kind":`, `"budgets":{"a":1},"kind":`, 1), ""},
 		"that requires what this host does not have": {later(func(m *abi.Manifest) { m.Requires = []string{abi.FeaturePlan, "budgets"} }),
-			"the module requires budgets, which this host (mach5:connector/v1, minor version 1) does not have: use a newer host"},
+			"the module requires budgets, which this host (mach5:connector/v1, minor version 2) does not have: use a newer host"},
 		"with a surface that this host does not know": {later(func(m *abi.Manifest) { m.Operations[0].Surfaces = []abi.Surface{"graph"} }),
-			`surface "graph" must be axon, ingest or sql. The module is of minor version 2, and this host of 1: use a newer host`},
+			`surface "graph" must be axon, ingest or sql. The module is of minor version 3, and this host of 2: use a newer host`},
 		"with a guard": {later(func(m *abi.Manifest) {
 			m.Operations[1].Endpoints[1].Guards = []abi.Guard{{Kind: "quorum", Read: "GET /x", Class: abi.Write}}
 		}), `has a guard of kind "quorum", which this host does not know: run the module with a newer host`},

@@ -54,6 +54,7 @@ var deviceOperations = []connector.Operation{
 		Display:   deviceDisplay,
 		Endpoints: []*abi.Endpoint{&getDevices},
 		List:      &connector.List{Endpoint: getDevices.Endpoint, Query: []connector.Param{{"search", "search"}, {"expand", "expand"}}, Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 200},
+		View:      &abi.View{Name: "devices", Answers: deviceAnswers},
 	},
 	{
 		Name:        "list_user_devices",
@@ -133,6 +134,13 @@ var deviceColumns = []connector.Column{
 	{"profile", abi.JSON, "profile", ""},
 	{"embedded", abi.JSON, "_embedded", "the users, with expand"},
 	{"links", abi.JSON, "_links", ""},
+}
+
+// deviceAnswers are the requests that select devices. A search shows changes after about a second.
+var deviceAnswers = []abi.Answer{
+	{Operation: "lookup_device", Conditions: []abi.Condition{{Column: "id", Value: "device"}}},
+	{Operation: "list_devices", Filter: "search", Lags: true, Conditions: append(attributes(equal, "status status", "display_name profile.displayName",
+		"platform profile.platform", "serial_number profile.serialNumber", "udid profile.udid"), attributes(within, "last_updated lastUpdated")...)},
 }
 
 func readDevice(c *connector.Call, id string) (connector.Object, *connector.Result) {

@@ -59,14 +59,14 @@ var groupOperations = []connector.Operation{
 			connector.TextInput("q", "255", "prefix of a name; one page, without filter and cursor"),
 			groupExpandInput, connector.LimitInput, pageSize200, connector.CursorInput,
 		},
-		Require: `"description":"q excludes filter and cursor","if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["filter"]},{"required":["cursor"]}]}}`,
-		Example: `{"limit":100}`,
-		Key:     "id",
-		Columns: append(groupColumns[:len(groupColumns):len(groupColumns)],
-			connector.Column{"users_count", abi.BigInt, "_embedded.stats.usersCount", "with expand stats"}),
+		Require:   `"description":"q excludes filter and cursor","if":{"required":["q"]},"then":{"not":{"anyOf":[{"required":["filter"]},{"required":["cursor"]}]}}`,
+		Example:   `{"limit":100}`,
+		Key:       "id",
+		Columns:   listedGroupColumns,
 		Display:   groupDisplay + " users_count",
 		Endpoints: []*abi.Endpoint{&getGroups},
 		List:      &connector.List{Endpoint: getGroups.Endpoint, Query: []connector.Param{{"filter", "filter"}, {"q", "q"}, {"expand", "expand"}}, Keep: []connector.Param{{"expand", "expand"}}, MaxPage: 200},
+		View:      &abi.View{Name: "groups", Answers: groupAnswers},
 	},
 	{
 		Name:        "search_groups",
@@ -82,7 +82,7 @@ var groupOperations = []connector.Operation{
 		Require:   sortRequire,
 		Example:   `{"search":"type eq \"OKTA_GROUP\"","limit":10}`,
 		Key:       "id",
-		Columns:   groupColumns,
+		Columns:   listedGroupColumns,
 		Display:   groupDisplay,
 		Endpoints: []*abi.Endpoint{&getGroups},
 		List:      &connector.List{Endpoint: getGroups.Endpoint, Query: []connector.Param{{"search", "search"}, {"sort_by", "sortBy"}, {"sort_order", "sortOrder"}}, MaxPage: 200},
@@ -206,6 +206,19 @@ var groupColumns = []connector.Column{
 	{"object_class", abi.JSON, "objectClass", ""},
 	{"profile", abi.JSON, "profile", "every attribute"},
 	{"links", abi.JSON, "_links", ""},
+}
+
+// listedGroupColumns are the columns of lists, which have the same rows.
+var listedGroupColumns = append(groupColumns[:len(groupColumns):len(groupColumns)],
+	connector.Column{"users_count", abi.BigInt, "_embedded.stats.usersCount", "with expand stats"})
+
+// groupAnswers are the requests that select groups. A filter shows changes at once, a search after about a second.
+var groupAnswers = []abi.Answer{
+	{Operation: "list_groups", Filter: "filter", Conditions: append(attributes(equal, "id id", "type type"),
+		attributes(within, "last_updated lastUpdated", "last_membership_updated lastMembershipUpdated")...)},
+	{Operation: "search_groups", Filter: "search", Lags: true, Conditions: append(append(attributes(equal, "id id", "type type"),
+		attributes(starts, "name profile.name", "description profile.description")...),
+		attributes(within, "created created", "last_updated lastUpdated", "last_membership_updated lastMembershipUpdated")...)},
 }
 
 func readGroup(c *connector.Call, id string) (connector.Object, *connector.Result) {

@@ -64,9 +64,20 @@ var logOperations = []connector.Operation{
 		Display:   logDisplay,
 		Endpoints: []*abi.Endpoint{&getLogs},
 		Pages:     boundedLogs,
-		View: &abi.View{Name: "system_log", Times: map[string]int64{"since": -86_400, "until": 0},
-			Comment: "The System Log of the last day. bounded_system_log_range reads other times."},
+		View: &abi.View{Name: "system_log", Times: map[string]int64{"since": -retention / 1000, "until": skew / 1000}, Answers: []abi.Answer{logAnswer},
+			Comment: "The System Log: what Okta keeps of it, which is 90 days. A condition on published reads less."},
 	},
+}
+
+// logAnswer is the request that selects and sorts events. Okta rejects a since of over 180 days ago.
+var logAnswer = abi.Answer{Operation: "bounded_system_log_range", Filter: "filter",
+	Conditions: append([]abi.Condition{{Column: "published", From: "since", To: "until", Oldest: -179 * 86_400}},
+		append(attributes(starts, "uuid uuid", "event_type eventType", "severity severity", "actor_id actor.id", "actor_type actor.type",
+			"actor_alternate_id actor.alternateId", "actor_display_name actor.displayName", "outcome_result outcome.result", "outcome_reason outcome.reason",
+			"client_ip client.ipAddress", "client_device client.device", "client_city client.geographicalContext.city",
+			"client_country client.geographicalContext.country", "session_id authenticationContext.externalSessionId", "transaction_id transaction.id"),
+			attributes(equal, "is_proxy securityContext.isProxy")...)...),
+	Orders: []abi.Order{{Column: "published", Input: "sort_order", Ascending: "ASCENDING", Descending: "DESCENDING"}},
 }
 
 // boundedRange is the list that bounded_system_log_range reads.

@@ -5,6 +5,8 @@
 package okta
 
 import (
+	"strings"
+
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/guest/connector"
 	"github.com/mach5/okta-connector/guest/connector/encode"
@@ -96,4 +98,22 @@ func loginInput(name, description string) connector.Input {
 
 func loginSchema(description string) string {
 	return `{"type":"string","minLength":1,"maxLength":255,"pattern":"^[^\\x00-\\x1f\\x7f]+$","description":` + jsonval.Quote(description) + `}`
+}
+
+// Operators of filters.
+var (
+	equal  = []string{abi.OperatorEqual}
+	starts = []string{abi.OperatorEqual, abi.OperatorStarts}
+	within = []string{abi.OperatorAtLeast, abi.OperatorAtMost}
+)
+
+// attributes returns conditions on columns that a filter takes with the same operators. Each is a column and the attribute's
+// name in a filter.
+func attributes(operators []string, columns ...string) []abi.Condition {
+	var all []abi.Condition
+	for _, c := range columns {
+		column, name, _ := strings.Cut(c, " ")
+		all = append(all, abi.Condition{Column: column, Name: name, Operators: operators})
+	}
+	return all
 }

@@ -68,7 +68,7 @@ var userOperations = []connector.Operation{
 		Endpoints: []*abi.Endpoint{&getUsers},
 		List:      &connector.List{Endpoint: getUsers.Endpoint, Query: []connector.Param{{"q", "q"}}, More: userFilter, MaxPage: 200, Omits: omittedUsers, Keyless: true},
 		// The view includes them so that WHERE status = 'DEPROVISIONED' finds them.
-		View: &abi.View{Name: "users", Input: []byte(`{"include_deprovisioned":true}`), Comment: "All users, DEPROVISIONED ones included."},
+		View: &abi.View{Name: "users", Input: []byte(`{"include_deprovisioned":true}`), Comment: "All users, DEPROVISIONED ones included.", Answers: userAnswers},
 	},
 	{
 		Name: "search_users",
@@ -239,6 +239,19 @@ var userColumns = []connector.Column{
 	{"profile", abi.JSON, "profile", "every attribute"},
 	{"type", abi.JSON, "type", ""},
 	{"links", abi.JSON, "_links", ""},
+}
+
+// userAnswers are the requests that select users. A filter shows changes at once, a search after about a second.
+// https://developer.okta.com/docs/api/openapi/okta-management/management/tag/User/#tag/User/operation/listUsers
+var userAnswers = []abi.Answer{
+	{Operation: "lookup_user", Conditions: []abi.Condition{{Column: "id", Value: "user"}}},
+	{Operation: "list_users", Filter: "filter", Conditions: append(attributes(equal, "id id", "status status", "login profile.login", "email profile.email",
+		"first_name profile.firstName", "last_name profile.lastName"), attributes(within, "last_updated lastUpdated")...)},
+	{Operation: "search_users", Filter: "search", Lags: true, Conditions: append(append(attributes(equal, "id id", "status status", "type_id type.id"),
+		attributes(within, "created created", "activated activated", "status_changed statusChanged", "last_updated lastUpdated")...),
+		attributes(starts, "login profile.login", "email profile.email", "first_name profile.firstName", "last_name profile.lastName", "display_name profile.displayName",
+			"second_email profile.secondEmail", "mobile_phone profile.mobilePhone", "title profile.title", "department profile.department",
+			"manager_id profile.managerId", "employee_number profile.employeeNumber")...)},
 }
 
 // userFilter returns a filter for a status, or for all statuses. Only with a filter does Okta include DEPROVISIONED

@@ -24,7 +24,38 @@ func View(v abi.View) string {
 	if len(v.Times) > 0 {
 		w.Raw("times", times.String())
 	}
-	return w.StrIf("comment", v.Comment).String()
+	if w.StrIf("comment", v.Comment); len(v.Answers) > 0 {
+		w.Raw("answers", texts.JSONArray(v.Answers, answer))
+	}
+	return w.String()
+}
+
+// answer returns an answer of a view as JSON for the manifest.
+func answer(a abi.Answer) string {
+	var w jsonval.Writer
+	w.Str("operation", a.Operation).RawIf("input", string(a.Input)).StrIf("filter", a.Filter).BoolIf("lags", a.Lags).IntIf("each", int64(a.Each))
+	if len(a.Conditions) > 0 {
+		w.Raw("conditions", texts.JSONArray(a.Conditions, condition))
+	}
+	if len(a.Orders) > 0 {
+		w.Raw("orders", texts.JSONArray(a.Orders, order))
+	}
+	return w.String()
+}
+
+func condition(c abi.Condition) string {
+	var w jsonval.Writer
+	w.Str("column", c.Column).StrIf("name", c.Name)
+	if len(c.Operators) > 0 {
+		w.Strs("operators", c.Operators)
+	}
+	return w.StrIf("value", c.Value).StrIf("from", c.From).StrIf("to", c.To).IntIf("oldest", c.Oldest).BoolIf("fold", c.Fold).
+		StrIf("precision", c.Precision).String()
+}
+
+func order(o abi.Order) string {
+	var w jsonval.Writer
+	return w.Str("column", o.Column).Str("input", o.Input).StrIf("ascending", o.Ascending).StrIf("descending", o.Descending).String()
 }
 
 // Endpoint returns an endpoint as JSON for the manifest.
