@@ -30,6 +30,7 @@ type Rows struct {
 	records  []json.RawMessage
 	seen     records.RecentKeys
 	repeats  int
+	requests int
 	warnings warn.Once
 }
 
@@ -92,6 +93,7 @@ func (r *Rows) Next() ([]json.RawMessage, error) {
 			return nil, err
 		}
 		r.page = page
+		r.requests += page.call.sends
 		for _, w := range page.Warnings {
 			r.warnings.Pass(w)
 		}
@@ -114,6 +116,12 @@ func (r *Rows) Next() ([]json.RawMessage, error) {
 	}
 	return r.records, nil
 }
+
+// Ended reports whether all pages were read.
+func (r *Rows) Ended() bool { return r.walk.Ended }
+
+// Requests returns how many requests were made for the pages that Next returned.
+func (r *Rows) Requests() int { return r.requests }
 
 // Close releases the last page; its records are not valid afterwards. It may be called at any time and more than
 // once. Rows that are not closed cost only memory, until they are collected.

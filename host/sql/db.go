@@ -276,7 +276,7 @@ func (db *DB) statements(s schema) (string, error) {
 		}
 		full := name(s.name) + "." + name(v.name)
 		statements = append(statements,
-			fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM system.main.connector_table(%s, %s, %s)", full, text(s.conn.Config().Name), text(v.operation), v.input),
+			fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM system.main.connector_table(%s, %s, %s, view := %s)", full, text(s.conn.Config().Name), text(v.operation), v.input, text(v.name)),
 			"COMMENT ON VIEW "+full+" IS "+text(v.comment))
 		op, err := module.Operation(v.operation)
 		if err != nil {
@@ -338,6 +338,9 @@ func (db *DB) run(ctx context.Context, statement string, each func(*Result) erro
 		return each(&Result{Statement: statement, Columns: head.Columns, Changed: head.Changed, rows: rows})
 	})
 	lost := db.drop()
+	if db.config.Stats != nil {
+		db.config.Stats(statement, q.stats())
+	}
 	if err == nil || own {
 		return err
 	}

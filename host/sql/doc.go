@@ -78,6 +78,8 @@ type Config struct {
 	// Warn takes the warnings of an operation that a statement reads, each once a statement, on any thread but never on two at
 	// a time; default is the log of the operation's connection.
 	Warn func(operation, warning string)
+	// Stats takes what a statement read, by operation, when it has ended; default discards.
+	Stats func(statement string, counts []Count)
 }
 
 // LeftOut is a connection that queries cannot read.
@@ -95,14 +97,14 @@ func Walls() (walls string, confined bool) {
 
 // Limits are what a statement may take. Zero is the default of each.
 type Limits struct {
-	Pages  int           // pages and single objects that it reads, each at least one request; default 100,000
+	Pages  int           // pages and single objects that it reads, each at least one request; default 2,000
 	Time   time.Duration // until its result is there; default an hour
 	Memory int64         // bytes that DuckDB uses, for tables in memory and all; default 4 GiB, or DuckDB's own where that is less. On Linux the process is killed at 64 MiB more
 }
 
 func (l Limits) orDefault() Limits {
 	if l.Pages <= 0 {
-		l.Pages = 100_000
+		l.Pages = 2_000
 	}
 	if l.Time <= 0 {
 		l.Time = time.Hour
@@ -142,6 +144,14 @@ func (e *Error) firstLines() string {
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
+
+// Count is what a statement read of one operation.
+type Count struct {
+	Operation string
+	Requests  int // that were answered
+	Pages     int
+	Rows      int
+}
 
 // Completion is a way to go on with a text.
 type Completion struct {

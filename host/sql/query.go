@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +35,9 @@ type query struct {
 	mu   sync.Mutex
 	errs []error // that DuckDB was given; it keeps their texts alone
 
+	counting sync.Mutex
+	counts   map[string]*Count
+
 	warning sync.Mutex
 	warn    func(operation, warning string)
 	warned  map[[2]string]bool
@@ -50,11 +55,51 @@ func newQuery(ctx context.Context, limits Limits, warn func(operation, warning s
 
 // next returns the next page of rows. Each is at least one request, so that the limit of pages bounds what a statement
 // costs.
-func (q *query) next(rows *host.Rows) ([]json.RawMessage, error) {
-	if q.pages.Add(1) > int64(q.limits.Pages) {
-		return nil, fmt.Errorf("%w: it read %d pages and objects, the most that a statement may (--max-pages)", errLimit, q.limits.Pages)
+func (q *query) next(operation string, rows *host.Rows) ([]json.RawMessage, error) {
+	if rows.Ended() {
+		return nil, nil
 	}
-	return rows.Next()
+	if q.pages.Add(1) > int64(q.limits.Pages) {
+		return nil, fmt.Errorf("%w: it read %d pages and objects, the most that a statement may. A WHERE that the service can answer, or a LIMIT, "+
+			"reads less: EXPLAIN shows what is asked for. --max-pages allows more", errLimit, q.limits.Pages)
+	}
+	before := rows.Requests()
+	page, err := rows.Next()
+	q.counting.Lock()
+	defer q.counting.Unlock()
+	if q.counts == nil {
+		q.counts = map[string]*Count{}
+	}
+	if q.counts[operation] == nil {
+		q.counts[operation] = &Count{Operation: operation}
+	}
+	count := q.counts[operation]
+	count.Requests, count.Pages, count.Rows = count.Requests+rows.Requests()-before, count.Pages+1, count.Rows+len(page)
+	if count.Pages%progressEvery == 0 && err == nil {
+		q.say(operation, fmt.Sprintf("%d rows so far, in %d pages", count.Rows, count.Pages))
+	}
+	return page, err
+}
+
+// progressEvery is after how many pages of an operation a statement says how far it is.
+const progressEvery = 100
+
+// stats returns what the statement has read so far, by operation.
+func (q *query) stats() []Count {
+	q.counting.Lock()
+	defer q.counting.Unlock()
+	var all []Count
+	for _, name := range slices.Sorted(maps.Keys(q.counts)) {
+		all = append(all, *q.counts[name])
+	}
+	return all
+}
+
+// say gives a hint, once a statement.
+func (q *query) say(operation, hint string) {
+	if warn := q.warner(operation); warn != nil {
+		warn(hint)
+	}
 }
 
 // warner takes the warnings of an operation, nil where the caller takes none.

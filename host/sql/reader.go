@@ -8,11 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
+	"time"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/records"
+	"github.com/mach5/okta-connector/host/sql/internal/pushdown"
 	"github.com/mach5/okta-connector/host/sql/internal/wire"
 )
 
@@ -98,7 +104,7 @@ func (r *reader) operation(q *query, call wire.Call) (*abi.Operation, error) {
 }
 
 // Open implements wire.Source.
-func (r *reader) Open(_ context.Context, call wire.Call, columns []int) (rows wire.RowSource, err error) {
+func (r *reader) Open(_ context.Context, call wire.Call, columns []int, pushed *wire.Pushed) (rows wire.RowSource, err error) {
 	err = r.query(func(q *query) error {
 		c, err := r.find(call.Connection)
 		if err != nil {
@@ -115,44 +121,217 @@ func (r *reader) Open(_ context.Context, call wire.Call, columns []int) (rows wi
 			}
 			names[i] = op.Columns[at].Name
 		}
-		table, err := c.Table(q.ctx, call.Operation, json.RawMessage(call.Input), host.TableOptions{Columns: names, Warn: q.warner(op.Name)})
-		if err == nil {
-			rows = &tableRows{reader: r, query: q, rows: table}
+		t := &tableRows{reader: r, query: q, conn: c, columns: names, key: op.Key, calls: []pushdown.Call{{Operation: call.Operation, Input: json.RawMessage(call.Input)}}}
+		if view := viewOf(c.Module().Manifest(), call, pushed); view != nil {
+			plan := pushdown.Of(view, c.Module().Manifest(), call, *pushed, time.Now())
+			if pushed.Order != "" && !plan.Ordered {
+				return fmt.Errorf("%s cannot be read in the order of %s", view.Name, pushed.Order)
+			}
+			t.calls, t.order, t.descending = plan.Calls, pushed.Order, pushed.Descending
+			if plan.Used {
+				all := *pushed
+				all.Condition = nil
+				t.otherwise = pushdown.Of(view, c.Module().Manifest(), call, all, time.Now()).Calls
+			}
+			r.hint(q, view, plan, *pushed)
 		}
+		if len(t.calls) > 1 {
+			t.seen = new(records.RecentKeys)
+		}
+		if len(t.calls) > 0 { // a fault of the query's is said before the first row
+			err = t.begin()
+		}
+		if err != nil && t.otherwise != nil { // what was pushed does not fit the operation's schema
+			t.calls, t.otherwise = t.otherwise, nil
+			err = t.begin()
+		}
+		rows = t
 		return err
 	})
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
 }
 
-// tableRows are the rows of one connector_table. They are an wire.RowSource.
+// viewOf returns the view that a call belongs to; nil is none.
+func viewOf(m *abi.Manifest, call wire.Call, pushed *wire.Pushed) *abi.View {
+	if pushed == nil {
+		return nil
+	}
+	i := slices.IndexFunc(m.Views, func(v abi.View) bool { return v.Name == pushed.View && v.Operation == call.Operation })
+	if i < 0 {
+		return nil
+	}
+	return &m.Views[i]
+}
+
+// Plan implements wire.Source.
+func (r *reader) Plan(_ context.Context, call wire.Call, pushed wire.Pushed) (message wire.PlanMessage, err error) {
+	err = r.query(func(*query) error {
+		c, err := r.find(call.Connection)
+		if err != nil {
+			return err
+		}
+		plan := pushdown.Plan{Calls: []pushdown.Call{{Operation: call.Operation, Input: json.RawMessage(call.Input)}}}
+		if view := viewOf(c.Module().Manifest(), call, &pushed); view != nil {
+			plan = pushdown.Of(view, c.Module().Manifest(), call, pushed, time.Now())
+		}
+		message = wire.PlanMessage{Text: plan.Text(), Requests: len(plan.Calls), Ordered: plan.Ordered}
+		return nil
+	})
+	return message, err
+}
+
+// hint says once that a statement reads a view without a limit of its times, and how to read less.
+func (r *reader) hint(q *query, view *abi.View, plan pushdown.Plan, pushed wire.Pushed) {
+	if pushed.Limited || pushed.Order != "" || len(view.Times) == 0 || len(plan.Calls) != 1 {
+		return
+	}
+	if column := unbounded(view, pushed); column != "" {
+		q.say(view.Operation, fmt.Sprintf("%s: reads all of the last %s, since no condition limits %s. For less, add such as WHERE %s > now() - INTERVAL 1 DAY",
+			view.Name, span(-oldest(*view)), column, column))
+	}
+}
+
+// unbounded returns the column of a view that no condition limits from below, though one could; "" is none.
+func unbounded(view *abi.View, pushed wire.Pushed) string {
+	for _, a := range view.Answers {
+		for _, c := range a.Conditions {
+			if c.From != "" && a.Operation == view.Operation && pushdown.Unbounded(pushed.Condition, c.Column) {
+				return c.Column
+			}
+		}
+	}
+	return ""
+}
+
+// tableRows are the rows of one connector_table, read by one call after another. They are an wire.RowSource.
 type tableRows struct {
-	reader *reader
-	query  *query
-	rows   *host.Rows
-	batch  []byte
+	reader  *reader
+	query   *query
+	conn    *host.Connection
+	columns []string
+	key     string          // path of a record's key
+	calls   []pushdown.Call // those that are not finished, the one that is being read first
+	// otherwise are the calls that read all rows, for a service that rejects what was pushed. They are not used once a row came.
+	otherwise []pushdown.Call
+
+	order      string // the column by which rows come; "" is any order
+	descending bool
+	last       time.Time // the latest row's
+
+	rows  *host.Rows          // what calls[0] returns
+	seen  *records.RecentKeys // the records of earlier calls; nil if there is one call
+	batch []byte
+}
+
+// begin begins with the first of the calls.
+func (t *tableRows) begin() (err error) {
+	call := t.calls[0]
+	op, err := t.conn.Module().Operation(call.Operation)
+	if err != nil {
+		return err
+	}
+	t.rows, err = t.conn.Table(t.query.ctx, op.Name, call.Input, host.TableOptions{Columns: t.columns, Warn: t.query.warner(op.Name)})
+	return err
 }
 
 // Next implements wire.RowSource.
 func (t *tableRows) Next(context.Context) (rows int, batch []byte, err error) {
 	err = t.reader.query(func(*query) error {
-		page, err := t.query.next(t.rows)
+		page, err := t.page()
 		if err != nil {
 			return err
 		}
 		rows, t.batch = len(page), t.batch[:0]
+		if rows == 0 {
+			return nil
+		}
 		columns := t.rows.Columns()
 		for _, record := range page {
 			for i, cell := range t.rows.Cells(record) {
 				t.batch = appendCell(t.batch, columns[i].Type, cell, t.rows)
 			}
 		}
-		return nil
+		return t.check(page)
 	})
 	return rows, t.batch, err
 }
 
+// page returns the records of the next page that has any.
+func (t *tableRows) page() ([]json.RawMessage, error) {
+	for len(t.calls) > 0 {
+		if t.rows == nil {
+			if err := t.begin(); err != nil {
+				return nil, err
+			}
+		}
+		page, err := t.query.next(t.calls[0].Operation, t.rows)
+		if err != nil && t.otherwise != nil && refused(err) {
+			t.Close()
+			t.calls, t.otherwise = t.otherwise, nil
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 { // the end
+			t.Close()
+			t.calls = t.calls[1:]
+			continue
+		}
+		t.otherwise = nil
+		if page = t.withoutRepeats(page); len(page) > 0 {
+			return page, nil
+		}
+	}
+	return nil, nil
+}
+
+// withoutRepeats leaves out records that an earlier call found.
+func (t *tableRows) withoutRepeats(page []json.RawMessage) []json.RawMessage {
+	if t.seen == nil {
+		return page
+	}
+	return slices.DeleteFunc(page, func(record json.RawMessage) bool {
+		key := gjson.GetBytes(record, t.key)
+		return key.Exists() && t.seen.Before([]byte(key.Raw))
+	})
+}
+
+// check returns an error unless the records come in the order that the statement relies on.
+func (t *tableRows) check(page []json.RawMessage) error {
+	if t.order == "" {
+		return nil
+	}
+	op, err := t.conn.Module().Operation(t.calls[0].Operation)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(op.Columns, func(c abi.Column) bool { return c.Name == t.order })
+	for _, record := range page {
+		at, ok := t.conn.Module().ParseTime(gjson.GetBytes(record, op.Columns[i].Path).String())
+		if !ok || !t.last.IsZero() && (t.descending && at.After(t.last) || !t.descending && at.Before(t.last)) {
+			return fmt.Errorf("%s: the service's rows do not come in the order of %s: write ORDER BY %s, 1 to sort them here", op.Name, t.order, t.order)
+		}
+		t.last = at
+	}
+	return nil
+}
+
+// refused reports whether a service did not take what was pushed.
+func refused(err error) bool {
+	return errors.Is(err, host.OutcomeError{Outcome: abi.Rejected}) || errors.Is(err, host.OutcomeError{Outcome: abi.Invalid})
+}
+
 // Close implements wire.RowSource.
-func (t *tableRows) Close() { t.rows.Close() }
+func (t *tableRows) Close() {
+	if t.rows != nil {
+		t.rows.Close()
+		t.rows = nil
+	}
+}
 
 // In bytes.
 const maxAnswer = 16 << 20 // an answer of connector_scalar
@@ -184,7 +363,7 @@ func (r *reader) object(q *query, call wire.Call) (json.RawMessage, error) {
 		return nil, err
 	}
 	if op.Single {
-		page, err := q.next(rows)
+		page, err := q.next(op.Name, rows)
 		if err != nil || len(page) == 0 {
 			return nil, err
 		}
@@ -192,7 +371,7 @@ func (r *reader) object(q *query, call wire.Call) (json.RawMessage, error) {
 	}
 	all := json.RawMessage("[")
 	for {
-		page, err := q.next(rows)
+		page, err := q.next(op.Name, rows)
 		if err != nil {
 			return nil, err
 		}

@@ -172,7 +172,7 @@ func TestDescribe_OfViews_HasTheirComments(t *testing.T) {
 	db, _ := demo(t, oktatest.Config{})
 	for _, show := range []string{"SHOW TABLES", "show all tables;"} {
 		out := ask(t, db, show)
-		if !strings.Contains(out, `["okta","groups","Lists groups.`) || !strings.Contains(out, `["okta","system_log","The System Log of the last day.`) {
+		if !strings.Contains(out, `["okta","groups","Lists groups.`) || !strings.Contains(out, `["okta","system_log","The System Log: what Okta keeps of it`) {
 			t.Errorf("%s: %s", show, out)
 		}
 	}
@@ -689,25 +689,33 @@ func TestQuery_ManyAtOnce_Succeed(t *testing.T) {
 	}
 }
 
-// TestSystemLogView_IsUsed_SaysOnceThatItHasADay.
-func TestSystemLogView_IsUsed_SaysOnceThatItHasADay(t *testing.T) {
-	var log bytes.Buffer
+// TestSystemLogView_WithoutABound_SaysThatItReadsAll: a statement that limits the time, or stops early, gets no message.
+func TestSystemLogView_WithoutABound_SaysThatItReadsAll(t *testing.T) {
+	var said []string
 	s := &served{status: 200, body: []byte("[]")}
-	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", s)}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", s)}, Warn: func(_, warning string) { said = append(said, warning) }})
 	for _, c := range []struct {
 		statement string
 		lines     int
 	}{
 		{"SELECT count(*) FROM okta.groups", 0},
 		{"SELECT 'bounded_system_log_range'", 0},
-		{"SELECT count(*) FROM okta.System_Log WHERE published > now() - INTERVAL 30 DAY", 1},
+		{"SELECT count(*) FROM okta.System_Log WHERE published > now() - INTERVAL 30 DAY", 0},
+		{"SELECT * FROM okta.system_log LIMIT 3", 0},
+		{"SELECT * FROM okta.system_log ORDER BY published DESC LIMIT 3", 0},
 		{"SELECT count(*) FROM okta.system_log", 1},
+		{"SELECT count(*) FROM okta.system_log WHERE published < now() OR event_type = 'x'", 1},
 	} {
-		if err := db.Run(t.Context(), c.statement, func(*sql.Result) error { return nil }); err != nil {
+		said = nil
+		if err := db.Run(t.Context(), c.statement, func(r *sql.Result) error {
+			for range r.Rows() {
+			}
+			return nil
+		}); err != nil {
 			t.Fatal(err)
 		}
-		if n := strings.Count(log.String(), "only what happened in the last day"); n != c.lines {
-			t.Errorf("after %s: said %d times, want %d", c.statement, n, c.lines)
+		if n := strings.Count(strings.Join(said, " "), "reads all of the last 90 days"); n != c.lines {
+			t.Errorf("%s: said %d times, want %d", c.statement, n, c.lines)
 		}
 	}
 }

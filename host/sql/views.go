@@ -31,7 +31,7 @@ func views(m *abi.Manifest) []view {
 			continue
 		}
 		made := view{name: v.Name, operation: v.Operation, input: input(v), comment: cmp.Or(v.Comment, m.Operations[i].Summary)}
-		if len(v.Times) > 0 {
+		if len(v.Times) > 0 && len(v.Answers) == 0 {
 			made.hint, made.named = hint(v), regexp.MustCompile(`(?i)\b`+regexp.QuoteMeta(v.Name)+`\b`)
 		}
 		all = append(all, made)
@@ -56,14 +56,23 @@ func input(v abi.View) string {
 	return "json_merge_patch(" + given + ", " + times + ")"
 }
 
+// oldest returns the earliest time of a view, in seconds from when a statement runs.
+func oldest(v abi.View) int64 {
+	least := int64(0)
+	for _, offset := range v.Times {
+		least = min(least, offset)
+	}
+	return least
+}
+
 // hint says that a WHERE does not reach behind a view whose input has times, and what does.
 func hint(v abi.View) string {
-	oldest, fields := int64(0), []string{}
+	var fields []string
 	for _, field := range slices.Sorted(maps.Keys(v.Times)) {
-		oldest, fields = min(oldest, v.Times[field]), append(fields, text(field)+", …")
+		fields = append(fields, text(field)+", …")
 	}
 	return fmt.Sprintf("the view %s has only what happened in the last %s, even where a WHERE asks for more: connector_table(…, %s, json_object(%s)) reads other times",
-		v.Name, span(-oldest), text(v.Operation), strings.Join(fields, ", "))
+		v.Name, span(-oldest(v)), text(v.Operation), strings.Join(fields, ", "))
 }
 
 // span names a number of seconds: "day", "3 hours".

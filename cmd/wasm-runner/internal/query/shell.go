@@ -43,7 +43,7 @@ const shellHelp = `  .help               show this help
   .mode MODE          write rows as table, line, csv, json or ndjson; line has a
                       line for each column
   .read FILE          run the statements of a file
-  .timer on|off       show the number of rows and the time after each statement
+  .timer on|off       show rows, time and requests after each statement
   .quit               leave the shell; so do quit, exit and Ctrl-D
 
 A statement ends with a semicolon and may have several lines. Tab completes
@@ -208,6 +208,9 @@ func (sh *shell) run(ctx context.Context, statement string) (ok bool) {
 	}
 	switch {
 	case err == nil:
+		if sh.timer && len(sh.print.read) > 0 {
+			fmt.Fprintln(sh.app.Text(), countsText(sh.print.read))
+		}
 		return true
 	case ctx.Err() != nil:
 		sh.app.Console.BreakLine()

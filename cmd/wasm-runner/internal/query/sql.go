@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -34,6 +35,7 @@ type sqlOptions struct {
 	printer   printer
 	config    sql.Config
 	maxMemory int64 // MiB
+	stats     bool  // say after each statement what it read
 }
 
 // NewSQLCommand returns the command sql.
@@ -58,8 +60,8 @@ DESCRIBE okta.users lists the columns of one. These functions call any operation
 
 CONNECTION is a name or a kind. Equal calls of connector_scalar in a statement run once.
 
-A LIMIT stops the paging. A WHERE is not sent to the service: use the filter or search of an operation, as describe shows
-them. Times are in UTC.
+A condition on a view is sent to the service where the service can answer it, and so is ORDER BY with LIMIT. EXPLAIN shows what
+is sent, --stats what it took. A LIMIT stops the paging. connector_table gets its input as it is. Times are in UTC.
 
 Several statements have a semicolon between them, and each has its own result. table, line and csv have an empty line between
 two results. json has an array for each.
@@ -91,9 +93,10 @@ kernel does not confine it, and --max-memory limits only the memory that DuckDB 
 	f.StringVar(&o.config.Database, "database", "", "DuckDB `file` that keeps tables; created if it is missing (default memory)")
 	f.Var(&filesFlag{&o.config}, "allow-files", "let queries read and write files: any file, or with a value those in `folders`")
 	f.Lookup("allow-files").NoOptDefVal = everyFile
-	f.IntVar(&o.config.Limits.Pages, "max-pages", 100_000, "largest `number` of pages and single objects that a statement reads")
+	f.IntVar(&o.config.Limits.Pages, "max-pages", 2_000, "largest `number` of pages and single objects that a statement reads")
 	f.DurationVar(&o.config.Limits.Time, "max-time", time.Hour, "longest `time` that a statement runs")
 	f.Int64Var(&o.maxMemory, "max-memory", 4096, "most memory that DuckDB uses, in `MiB`")
+	f.BoolVar(&o.stats, "stats", false, "say after each statement how many requests, pages and rows it took, by operation")
 	cli.CompleteFixed(cmd, "format", rows.Formats())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		err := o.run(cmd.Context())
@@ -180,6 +183,12 @@ func (o *sqlOptions) run(ctx context.Context) error {
 	config.Stdin, config.Stdout = file(a.Stdin), file(a.Stdout)
 	config.Connections, config.Logger, config.Limits.Memory = s.Connections(), a.Logger(), o.maxMemory<<20
 	config.Warn = func(operation, warning string) { a.Warnf("%s: %s", operation, warning) }
+	p := o.printer
+	config.Stats = func(_ string, counts []sql.Count) {
+		if p.read = counts; o.stats && !p.shell {
+			a.Warnf("%s", countsText(counts))
+		}
+	}
 	db, err := sql.Open(ctx, config)
 	if errors.Is(err, fs.ErrNotExist) {
 		return cli.Usagef("--database: %w", err)
@@ -187,7 +196,6 @@ func (o *sqlOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := o.printer
 	p.out = bufio.NewWriter(a.Output())
 	if interactive {
 		err = runShell(ctx, a, db, &p, s)
@@ -290,9 +298,29 @@ type printer struct {
 	out     *bufio.Writer
 	format  string
 	columns []string
-	shell   bool // a person types the statements
-	results int  // number of results with rows
-	rows    int  // rows of the last result
+	shell   bool        // a person types the statements
+	results int         // number of results with rows
+	rows    int         // rows of the last result
+	read    []sql.Count // what the last statement read
+}
+
+// countsText says what a statement read.
+func countsText(counts []sql.Count) string {
+	if len(counts) == 0 {
+		return "no requests"
+	}
+	var all []string
+	for _, c := range counts {
+		all = append(all, fmt.Sprintf("%s: %s, %s, %s", c.Operation, plural(c.Requests, "request"), plural(c.Pages, "page"), plural(c.Rows, "row")))
+	}
+	return strings.Join(all, "; ")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // print writes one result. A result without columns prints nothing.

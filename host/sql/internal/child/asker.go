@@ -129,8 +129,12 @@ func (a *asker) Object(ctx context.Context, call wire.Call) (json.RawMessage, er
 }
 
 // Open implements wire.Source.
-func (a *asker) Open(ctx context.Context, call wire.Call, columns []int) (wire.RowSource, error) {
+func (a *asker) Open(ctx context.Context, call wire.Call, columns []int, pushed *wire.Pushed) (wire.RowSource, error) {
 	if err := check(call); err != nil {
+		return nil, err
+	}
+	condition, err := pushed.Bytes()
+	if err != nil {
 		return nil, err
 	}
 	list := wire.Number(uint32(len(columns)))
@@ -138,8 +142,24 @@ func (a *asker) Open(ctx context.Context, call wire.Call, columns []int) (wire.R
 		list = binary.LittleEndian.AppendUint32(list, uint32(c))
 	}
 	r := &askedRows{asker: a, number: a.scans.Add(1)}
-	_, err := a.ask(ctx, wire.Open, nil, wire.Number(r.number), list, call.Bytes())
+	_, err = a.ask(ctx, wire.Open, nil, wire.Number(r.number), list, condition, call.Bytes())
 	return r, err
+}
+
+// Plan implements wire.Source.
+func (a *asker) Plan(ctx context.Context, call wire.Call, pushed wire.Pushed) (plan wire.PlanMessage, err error) {
+	if err := check(call); err != nil {
+		return plan, err
+	}
+	condition, err := pushed.Bytes()
+	if err != nil {
+		return plan, err
+	}
+	b, err := a.ask(ctx, wire.Plan, nil, condition, call.Bytes())
+	if err != nil {
+		return plan, err
+	}
+	return plan, json.Unmarshal(b, &plan)
 }
 
 // askedRows are the rows of a connector_table. They are an wire.RowSource.

@@ -30,6 +30,7 @@ type Engine struct {
 	allowFiles  bool
 	folders     bool // files are allowed in some folders alone
 	names       names
+	tags        tags
 	transaction bool                      // a statement has begun one
 	running     atomic.Pointer[statement] // for the functions that DuckDB calls on its own threads
 	closed      bool
@@ -199,9 +200,20 @@ func (e *Engine) Run(ctx context.Context, text string, each func(*Result) error)
 	if err := e.names.unambiguous(s.ctx, e, asked); err != nil {
 		return fail(err)
 	}
-	asked, readers := readable(asked, p)
+	plain := asked
+	var scans [][]any // what EXPLAIN says of them
+	asked, readers := readable(plain, p)
 	var r *Result
 	run := func() error {
+		if s.reads() || p.kind == duckdb.STATEMENT_TYPE_EXECUTE {
+			asked = e.prepare(s, p.kind, plain, func(text string) string {
+				text, _ = readable(text, p)
+				return text
+			})
+		}
+		if p.kind == duckdb.STATEMENT_TYPE_EXPLAIN {
+			scans = e.explained(s, plain)
+		}
 		rows, err := e.conn.QueryContext(s.ctx, asked)
 		if err != nil {
 			return err
@@ -211,18 +223,47 @@ func (e *Engine) Run(ctx context.Context, text string, each func(*Result) error)
 		}
 		return err
 	}
-	if keepsNames(p.kind) {
-		err = run()
-	} else {
+	own := false // a transaction: now() is the same in the plan and in the run
+	if !keepsNames(p.kind) {
 		err = e.change(s.ctx, p.kind, text, run)
+	} else {
+		if s.reads() && plans(p.kind) && !e.transaction {
+			_, err := e.conn.ExecContext(s.ctx, "BEGIN")
+			own = err == nil
+		}
+		err = run()
+	}
+	// What a statement wrote is safe before its result is shown.
+	if own && (err != nil || p.kind != duckdb.STATEMENT_TYPE_SELECT) {
+		err, own = e.endTransaction(s.ctx, err), false
+	}
+	if err == nil {
+		if len(r.Columns) == 2 { // the plan's name and its text
+			r.more = scans
+		}
+		err = each(r)
+	} else {
+		err = fail(err)
 	}
 	if r != nil {
-		defer func() { _ = r.rows.Close() }()
+		_ = r.rows.Close()
 	}
-	if err != nil {
-		return fail(err)
+	if own {
+		_ = e.endTransaction(s.ctx, err) // it only read
 	}
-	return each(r)
+	return err
+}
+
+// endTransaction commits, or rolls back after an error, which it returns.
+func (e *Engine) endTransaction(ctx context.Context, err error) error {
+	ctx = context.WithoutCancel(ctx)
+	if err == nil {
+		if _, err = e.conn.ExecContext(ctx, "COMMIT"); err == nil {
+			return nil
+		}
+	}
+	_, _ = e.conn.ExecContext(ctx, "ROLLBACK") // fails if there is nothing to roll back
+	return err
 }
 
 // Complete lists the ways to go on with an unfinished statement.
@@ -266,7 +307,10 @@ type statement struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
+	plan plan // set before the statement runs
+
 	mu        sync.Mutex
+	bound     []*scan               // in the order in which DuckDB bound them
 	answers   map[wire.Call]*answer // results of connector_scalar
 	kept      list.List             // the calls whose answers came, the last used first
 	keptBytes int

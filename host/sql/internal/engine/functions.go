@@ -55,6 +55,7 @@ func (e *Engine) register() error {
 		mapping.ScalarFunctionAddParameter(scalar, varchar)
 		mapping.ScalarFunctionAddParameter(try, varchar)
 	}
+	mapping.TableFunctionAddNamedParameter(table, viewArgument, varchar)
 	raw, err := rawConnection(e.conn)
 	if err != nil {
 		return err
@@ -84,6 +85,10 @@ type scalarCall struct {
 	engine    *Engine
 	forgiving bool
 }
+
+// viewArgument is the argument by which a connection's view names itself. Only below a view does the plan of a statement
+// name the columns of a scan as they are: RATIONALE.md, "How does a scan learn its conditions?".
+const viewArgument = "view"
 
 // arguments is how many both functions have: connection, operation, input.
 const arguments = 3
@@ -183,6 +188,19 @@ func bindArguments(info mapping.BindInfo) (texts [arguments]string, err error) {
 		mapping.DestroyValue(&v)
 	}
 	return texts, err
+}
+
+// bindView reads the name of the view that a table function is in; "" is none.
+func bindView(info mapping.BindInfo) string {
+	v := mapping.BindGetNamedParameter(info, viewArgument)
+	if v.Ptr == nil {
+		return ""
+	}
+	defer mapping.DestroyValue(&v)
+	if mapping.IsNullValue(v) {
+		return ""
+	}
+	return mapping.GetVarchar(v)
 }
 
 //export connector_table_init

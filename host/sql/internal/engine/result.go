@@ -98,6 +98,7 @@ type Result struct {
 
 	rows    *dbsql.Rows
 	readers []reader
+	more    [][]any // rows after those of DuckDB
 }
 
 func newResult(p prepared, readers []reader, rows *dbsql.Rows) (*Result, error) {
@@ -169,6 +170,12 @@ func (r *Result) Rows() iter.Seq2[[]any, error] {
 		}
 		if err := r.rows.Err(); err != nil {
 			yield(nil, err)
+			return
+		}
+		for _, row := range r.more {
+			if !yield(row, nil) {
+				return
+			}
 		}
 	}
 }

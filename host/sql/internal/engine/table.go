@@ -16,6 +16,8 @@ import (
 type scan struct {
 	engine *Engine
 	call   wire.Call
+	view   string // the view that it is in; "" is none
+	tag    int    // unique among all scans in views; 0 for a scan outside of a view
 	table  wire.TableMessage
 }
 
@@ -29,9 +31,19 @@ func (e *Engine) bind(info mapping.BindInfo) (*scan, error) {
 	if err := checkJSON(s.call.Input); err != nil {
 		return nil, err
 	}
-	s.table, err = e.source.Bind(e.running.Load().ctx, s.call)
-	return s, err
+	running := e.running.Load()
+	if s.table, err = e.source.Bind(running.ctx, s.call); err != nil {
+		return nil, err
+	}
+	if s.view = bindView(info); s.view != "" && !s.table.Single {
+		e.tags.add(s)
+	}
+	running.bind(s)
+	return s, nil
 }
+
+// release frees the tag of a scan that DuckDB has forgotten.
+func (s *scan) release() { s.engine.tags.remove(s) }
 
 // checkJSON says how to write an input. The host checks whether it fits the operation.
 func checkJSON(input string) error {
@@ -42,11 +54,15 @@ func checkJSON(input string) error {
 }
 
 // cardinality returns how many rows DuckDB plans for. Nobody knows how long a list is; without a guess it plans for one.
+// A tag is the guess of its scan, by which the scan is found in a plan.
 func (s *scan) cardinality() int {
-	if s.table.Single {
+	switch {
+	case s.table.Single:
 		return 1
+	case s.tag > 0:
+		return s.tag
 	}
-	return 1000
+	return firstTag
 }
 
 // scanRun is one run of a scan. DuckDB calls it on several of its threads, one at a time.
@@ -110,7 +126,7 @@ func (r *scanRun) begin() (err error) {
 			columns, r.into = append(columns, at), append(r.into, i)
 		}
 	}
-	r.rows, err = r.scan.engine.source.Open(r.running.ctx, r.scan.call, columns)
+	r.rows, err = r.scan.engine.source.Open(r.running.ctx, r.scan.call, columns, r.running.pushed(r.scan))
 	return err
 }
 

@@ -33,7 +33,11 @@ func (s *source) Bind(_ context.Context, call wire.Call) (wire.TableMessage, err
 	return wire.TableMessage{Columns: []wire.Column{{Name: "x", Type: abi.Varchar}}}, nil
 }
 
-func (s *source) Open(_ context.Context, call wire.Call, columns []int) (wire.RowSource, error) {
+func (s *source) Plan(context.Context, wire.Call, wire.Pushed) (wire.PlanMessage, error) {
+	return wire.PlanMessage{}, nil
+}
+
+func (s *source) Open(_ context.Context, call wire.Call, columns []int, _ *wire.Pushed) (wire.RowSource, error) {
 	if call.Connection != "okta" || len(columns) != 1 || columns[0] != 0 {
 		return nil, errors.New("no table of this session")
 	}
@@ -111,23 +115,27 @@ func call() []byte {
 func TestServe_DamagedQuestion_EndsTheProcess(t *testing.T) {
 	n := wire.Number
 	for name, bytes := range map[string][]byte{
-		"a frame of 4 GiB":                    {byte(wire.Bind), 0xff, 0xff, 0xff, 0xff},
-		"a frame over the limit":              binary.LittleEndian.AppendUint32([]byte{byte(wire.Bind)}, wire.MaxAsk+1),
-		"no number":                           frameOf(wire.Bind, []byte{1}),
-		"an unknown question":                 frameOf('?', n(1)),
-		"a command":                           frameOf(wire.Run, n(1), call()),
-		"an answer":                           frameOf(wire.Answer, n(1), call()),
-		"a call without an end":               frameOf(wire.Bind, n(1), call()[:5]),
-		"a call whose argument is too long":   frameOf(wire.Object, n(1), n(1<<31), []byte("x")),
-		"a call with more behind it":          frameOf(wire.Bind, n(1), call(), []byte("x")),
-		"a call over the limit":               frameOf(wire.Object, n(1), wire.Call{Input: strings.Repeat("x", wire.MaxCall+1)}.Bytes()),
-		"an open without columns":             frameOf(wire.Open, n(1), n(1)),
-		"an open with 4 billion columns":      frameOf(wire.Open, n(1), n(1), n(0xffffffff), call()),
-		"a next without a scan":               frameOf(wire.Next, n(1)),
-		"a close without a scan":              frameOf(wire.Close, n(1)),
-		"an open whose call is cut short":     frameOf(wire.Open, n(1), n(1), n(1), n(0), call()[:3]),
-		"an object whose call is empty":       frameOf(wire.Object, n(1)),
-		"a bind with a length and no content": frameOf(wire.Bind, n(1), n(10)),
+		"a frame of 4 GiB":                           {byte(wire.Bind), 0xff, 0xff, 0xff, 0xff},
+		"a frame over the limit":                     binary.LittleEndian.AppendUint32([]byte{byte(wire.Bind)}, wire.MaxAsk+1),
+		"no number":                                  frameOf(wire.Bind, []byte{1}),
+		"an unknown question":                        frameOf('?', n(1)),
+		"a command":                                  frameOf(wire.Run, n(1), call()),
+		"an answer":                                  frameOf(wire.Answer, n(1), call()),
+		"a call without an end":                      frameOf(wire.Bind, n(1), call()[:5]),
+		"a call whose argument is too long":          frameOf(wire.Object, n(1), n(1<<31), []byte("x")),
+		"a call with more behind it":                 frameOf(wire.Bind, n(1), call(), []byte("x")),
+		"a call over the limit":                      frameOf(wire.Object, n(1), wire.Call{Input: strings.Repeat("x", wire.MaxCall+1)}.Bytes()),
+		"an open without columns":                    frameOf(wire.Open, n(1), n(1)),
+		"an open with 4 billion columns":             frameOf(wire.Open, n(1), n(1), n(0xffffffff), call()),
+		"a next without a scan":                      frameOf(wire.Next, n(1)),
+		"a close without a scan":                     frameOf(wire.Close, n(1)),
+		"an open whose call is cut short":            frameOf(wire.Open, n(1), n(1), n(1), n(0), n(0), call()[:3]),
+		"an open with conditions that are cut short": frameOf(wire.Open, n(1), n(1), n(0), n(9), []byte("{}")),
+		"an open with conditions that are no JSON":   frameOf(wire.Open, n(1), n(1), n(0), n(2), []byte("{]"), call()),
+		"an open with conditions that are too long":  frameOf(wire.Open, n(1), n(1), n(0), n(wire.MaxPushed+1), make([]byte, wire.MaxPushed+1), call()),
+		"a plan of nothing":                          frameOf(wire.Plan, n(1), n(0), call()),
+		"an object whose call is empty":              frameOf(wire.Object, n(1)),
+		"a bind with a length and no content":        frameOf(wire.Bind, n(1), n(10)),
 	} {
 		c, _, ask, _ := impostor(t)
 		_, _ = ask.Write(bytes)
@@ -174,9 +182,9 @@ func TestServe_QuestionOfAnotherSession_IsRefused(t *testing.T) {
 		{wire.Bind, [][]byte{wire.Call{Connection: "other"}.Bytes()}, wire.Failed, "no connection of this session"},
 		{wire.Object, [][]byte{call()}, wire.Answer, "\x01{\"a\":1}"},
 		{wire.Next, [][]byte{n(7)}, wire.Failed, "the scan has ended"},
-		{wire.Open, [][]byte{n(7), n(1), n(5), call()}, wire.Failed, "no table"},
-		{wire.Open, [][]byte{n(7), n(1), n(0), call()}, wire.Answer, ""},
-		{wire.Open, [][]byte{n(7), n(1), n(0), call()}, wire.Failed, "number is taken"},
+		{wire.Open, [][]byte{n(7), n(1), n(5), n(0), call()}, wire.Failed, "no table"},
+		{wire.Open, [][]byte{n(7), n(1), n(0), n(0), call()}, wire.Answer, ""},
+		{wire.Open, [][]byte{n(7), n(1), n(0), n(0), call()}, wire.Failed, "number is taken"},
 		{wire.Next, [][]byte{n(7)}, wire.Answer, "\x02\x00\x00\x00\x01"},
 	} {
 		if kind, text := question(q.kind, q.parts...); kind != q.want || !strings.Contains(text, q.text) {
@@ -184,11 +192,11 @@ func TestServe_QuestionOfAnotherSession_IsRefused(t *testing.T) {
 		}
 	}
 	for i := range uint32(maxScans - 1) {
-		if kind, text := question(wire.Open, n(100+i), n(1), n(0), call()); kind != wire.Answer {
+		if kind, text := question(wire.Open, n(100+i), n(1), n(0), n(0), call()); kind != wire.Answer {
 			t.Fatalf("scan %d: %s", i, text)
 		}
 	}
-	if kind, text := question(wire.Open, n(9999), n(1), n(0), call()); kind != wire.Failed || !strings.Contains(text, "connector_tables at a time") {
+	if kind, text := question(wire.Open, n(9999), n(1), n(0), n(0), call()); kind != wire.Failed || !strings.Contains(text, "connector_tables at a time") {
 		t.Errorf("too many scans: %c %s", kind, text)
 	}
 	all := c.scans.open
@@ -246,7 +254,7 @@ func TestRun_DamagedResult_FailsTheStatement(t *testing.T) {
 
 // FuzzQuestion: whatever a process asks, the program neither panics nor takes much memory.
 func FuzzQuestion(f *testing.F) {
-	for _, kind := range []wire.Kind{wire.Bind, wire.Open, wire.Next, wire.Close, wire.Object} {
+	for _, kind := range []wire.Kind{wire.Bind, wire.Open, wire.Next, wire.Close, wire.Object, wire.Plan} {
 		f.Add(byte(kind), append(append(wire.Number(1), append(wire.Number(1), wire.Number(0)...)...), call()...))
 		f.Add(byte(kind), call())
 	}

@@ -166,18 +166,36 @@ func (c *Process) question(kind wire.Kind, b []byte) (work func(answerer), err e
 		if err != nil {
 			return nil, err
 		}
+		pushed, b, err := wire.TakePushed(b)
+		if err != nil {
+			return nil, err
+		}
 		call, err := wire.ParseCall(b)
 		if err != nil || call.Size() > wire.MaxCall {
 			return nil, errors.New("no call")
 		}
 		return func(a answerer) {
-			rows, err := r.Open(ctx, call, columns)
+			rows, err := r.Open(ctx, call, columns, pushed)
 			if err == nil {
 				if err = c.scans.add(number, rows); err != nil {
 					rows.Close()
 				}
 			}
 			a.send(err)
+		}, nil
+	case wire.Plan:
+		pushed, b, err := wire.TakePushed(b)
+		if err != nil || pushed == nil {
+			return nil, errors.New("nothing is pushed")
+		}
+		call, err := wire.ParseCall(b)
+		if err != nil || call.Size() > wire.MaxCall {
+			return nil, errors.New("no call")
+		}
+		return func(a answerer) {
+			plan, err := r.Plan(ctx, call, *pushed)
+			b, marshal := json.Marshal(plan)
+			a.send(cmp.Or(err, marshal), b)
 		}, nil
 	case wire.Next, wire.Close:
 		number, _, err := wire.TakeNumber(b)

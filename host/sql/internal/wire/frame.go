@@ -40,7 +40,8 @@ const (
 // Questions of the process on the page stream. Each begins with a number (4 bytes), which the answer repeats.
 const (
 	Bind   Kind = 'b' // a Call; the answer is a TableMessage
-	Open   Kind = 'o' // a scan's number (4 bytes), the columns (4 bytes each, behind their count) and a Call; the answer is empty
+	Open   Kind = 'o' // a scan's number (4 bytes), the columns (4 bytes each, behind their count), Pushed and a Call; the answer is empty
+	Plan   Kind = 'p' // Pushed and a Call; the answer is a PlanMessage
 	Next   Kind = 'n' // a scan's number; the answer is a batch: the count of rows (4 bytes) and their cells
 	Close  Kind = 'x' // a scan's number; the answer is empty
 	Object Kind = 's' // a Call; the answer is 1 and JSON, or 0
@@ -54,11 +55,12 @@ const (
 
 // Limits of frames, in bytes.
 const (
-	MaxCommand = 64 << 20 // what the process takes from the program, which it trusts
-	MaxTalk    = 1 << 20  // what the program takes from the process: results go out in pieces
-	MaxAsk     = 5 << 20  // a question
-	MaxCall    = 4 << 20  // the arguments of a call together
-	MaxMessage = 64 << 10 // an error or a line of the log
+	MaxCommand = 64 << 20  // what the process takes from the program, which it trusts
+	MaxTalk    = 1 << 20   // what the program takes from the process: results go out in pieces
+	MaxAsk     = 5 << 20   // a question
+	MaxCall    = 4 << 20   // the arguments of a call together
+	MaxPushed  = 512 << 10 // what is pushed to a scan
+	MaxMessage = 64 << 10  // an error or a line of the log
 )
 
 // ErrLimit is wrapped by the error of a statement that exceeded one of its limits.
@@ -152,6 +154,34 @@ func TakeNumber(b []byte) (n uint32, rest []byte, err error) {
 		return 0, nil, errShort
 	}
 	return binary.LittleEndian.Uint32(b), b[4:], nil
+}
+
+// Bytes encodes what is pushed, behind its length. nil, and what is too long, is length 0.
+func (p *Pushed) Bytes() ([]byte, error) {
+	if p == nil {
+		return Number(0), nil
+	}
+	b, err := json.Marshal(p)
+	if len(b) > MaxPushed && p.Order == "" { // all rows do as well
+		return Number(0), nil
+	}
+	return append(Number(uint32(len(b))), b...), err
+}
+
+// TakePushed splits what is pushed off.
+func TakePushed(b []byte) (p *Pushed, rest []byte, err error) {
+	n, b, err := TakeNumber(b)
+	if err != nil || uint64(n) > uint64(len(b)) {
+		return nil, nil, errShort
+	}
+	if n == 0 {
+		return nil, b, nil
+	}
+	if n > MaxPushed {
+		return nil, nil, ErrTooLarge
+	}
+	p = new(Pushed)
+	return p, b[n:], json.Unmarshal(b[:n], p)
 }
 
 // Call is what a query passes to connector_table and its like.

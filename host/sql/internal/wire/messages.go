@@ -64,6 +64,67 @@ type Column struct {
 	Type abi.ColumnType
 }
 
+// Pushed is what a statement wants of the rows of a view.
+type Pushed struct {
+	View string // its name
+	// Condition holds for every row that the statement needs; nil is no condition.
+	Condition *Condition `json:",omitempty"`
+	// Order is a column by which the rows must come; "" is any order.
+	Order      string `json:",omitempty"`
+	Descending bool   `json:",omitempty"`
+	// Limited says that the statement may stop before the last row.
+	Limited bool `json:",omitempty"`
+}
+
+// Condition is a condition on the columns of one row. A row for which it is NULL does not count.
+type Condition struct {
+	Op     ConditionOp
+	Column string      `json:",omitempty"` // what is compared; "" in OpAnd and OpOr
+	Values []string    `json:",omitempty"` // one, or several in OpIn and OpFold. A time is RFC 3339, in UTC
+	Parts  []Condition `json:",omitempty"` // what OpAnd and OpOr join
+}
+
+// ConditionOp is what a Condition compares.
+type ConditionOp string
+
+// The operators of Condition.
+const (
+	OpAnd        ConditionOp = "and"
+	OpOr         ConditionOp = "or"
+	OpIn         ConditionOp = "in" // equal to one of Values
+	OpAtLeast    ConditionOp = "ge"
+	OpAtMost     ConditionOp = "le"
+	OpStarts     ConditionOp = "sw"
+	OpPresent    ConditionOp = "pr"    // not NULL
+	OpFold       ConditionOp = "fold"  // in lower case, equal to one of Values
+	OpFoldStarts ConditionOp = "folds" // in lower case, begins with
+)
+
+// Depth returns how deep a condition is nested; 0 for nil.
+func (c *Condition) Depth() int {
+	if c == nil {
+		return 0
+	}
+	deepest := 0
+	for i := range c.Parts {
+		deepest = max(deepest, c.Parts[i].Depth())
+	}
+	return deepest + 1
+}
+
+// MaxConditionDepth is how deep conditions may be nested.
+const MaxConditionDepth = 32
+
+// PlanMessage describes how the rows of a view are read.
+type PlanMessage struct {
+	// Text says what is asked of the service, for people.
+	Text string
+	// Requests is the least number of requests.
+	Requests int
+	// Ordered says that the rows come in the order of Pushed.
+	Ordered bool
+}
+
 // ErrorMessage is an error of the program.
 type ErrorMessage struct {
 	Text  string

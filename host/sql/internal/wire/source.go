@@ -11,8 +11,11 @@ import (
 type Source interface {
 	// Bind checks a call, without a request, and describes its rows.
 	Bind(ctx context.Context, call Call) (TableMessage, error)
-	// Open begins to read the rows of a call: these of its columns, by their indexes.
-	Open(ctx context.Context, call Call, columns []int) (RowSource, error)
+	// Open begins to read the rows of a call: these of its columns, by their indexes. Rows for which pushed does not hold may
+	// be left out, and no others; nil leaves none out.
+	Open(ctx context.Context, call Call, columns []int, pushed *Pushed) (RowSource, error)
+	// Plan describes what Open would ask for, without a request.
+	Plan(ctx context.Context, call Call, pushed Pushed) (PlanMessage, error)
 	// Object reads one object, nil if it is not there, or the records of a list as an array. DuckDB takes the JSON.
 	Object(ctx context.Context, call Call) (json.RawMessage, error)
 }

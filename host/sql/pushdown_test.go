@@ -1,0 +1,97 @@
+//go:build cgo && (((linux || darwin) && (amd64 || arm64)) || (windows && amd64))
+
+package sql_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
+	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/sql"
+)
+
+// counted counts the requests to an org.
+type counted struct {
+	http.Handler
+	mu       sync.Mutex
+	requests []string
+}
+
+func (c *counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	c.requests = append(c.requests, r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery)
+	c.mu.Unlock()
+	c.Handler.ServeHTTP(w, r)
+}
+
+// take returns the requests since the last call.
+func (c *counted) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.requests
+	c.requests = nil
+	return all
+}
+
+func countedOrg(t testing.TB, config oktatest.Config) (*sql.DB, *counted, *oktatest.Org) {
+	t.Helper()
+	org := oktatest.New(config)
+	c := &counted{Handler: org}
+	db := open(t, sql.Config{Connections: []*host.Connection{connected(t, "okta", c)}})
+	c.take()
+	return db, c, org
+}
+
+// TestPushdown_OfQuestions_MakesFewRequests has the questions of docs/sql.md, with the most requests that each may take.
+func TestPushdown_OfQuestions_MakesFewRequests(t *testing.T) {
+	db, requests, _ := countedOrg(t, oktatest.Config{Users: 1_000, Events: 3_000})
+	for _, test := range []struct {
+		name, statement, want string
+		requests              int
+	}{
+		{"a user by login", `SELECT count(*) FROM okta.users WHERE login = 'ada.lovelace@example.com'`, `[1]`, 1},
+		{"a user by id", `SELECT count(*) FROM okta.users WHERE id = getvariable('ada')`, `[1]`, 1},
+		{"a user by id through a view", `SELECT count(*) FROM mine WHERE id = getvariable('ada') AND status = 'ACTIVE'`, `[1]`, 1},
+		{"a user by e-mail", `SELECT count(*) FROM okta.users WHERE email = 'ada.lovelace@example.com'`, `[1]`, 1},
+		{"two users", `SELECT count(*) FROM okta.users WHERE login IN ('ada.lovelace@example.com', 'alan.turing@example.com')`, `[2]`, 1},
+		{"an unknown user", `SELECT count(*) FROM okta.users WHERE id = '00u000000000000000x'`, `[0]`, 1},
+		{"changed in the future", `SELECT count(*) FROM okta.users WHERE last_updated > now() + INTERVAL 1 DAY`, `[0]`, 1},
+		{"a prefix", `SELECT count(*) > 0 FROM okta.users WHERE login LIKE 'ada.lovelace%'`, `[true]`, 1},
+		{"newest events", `SELECT count(*) FROM (SELECT * FROM okta.system_log ORDER BY published DESC LIMIT 10)`, `[10]`, 3},
+		{"the newest events", `SELECT event_type IS NOT NULL FROM okta.system_log ORDER BY published DESC LIMIT 1`, `[true]`, 1},
+		{"the newest failures", `SELECT l.outcome_result FROM okta.system_log l WHERE outcome_result = 'FAILURE' AND published > now() - INTERVAL 80 DAY ORDER BY l.published DESC LIMIT 1 OFFSET 3`, `["FAILURE"]`, 1},
+		{"the oldest events", `SELECT published > now() - INTERVAL 90 DAY FROM system_log ORDER BY published LIMIT 1`, `[true]`, 1},
+		{"any event", `SELECT published > now() - INTERVAL 90 DAY FROM system_log LIMIT 1`, `[true]`, 1},
+		{"one type in the last minute", `SELECT count(*) FROM okta.system_log WHERE event_type = 'user.session.start' AND published > now() - INTERVAL 1 SECOND`, `[0]`, 1},
+		{"a time that no event has", `SELECT count(*) FROM okta.system_log WHERE published BETWEEN '2001-01-01' AND '2001-01-02'`, `[0]`, 0},
+		{"a list", `SELECT count(*) FROM okta.users WHERE login IN ('a','b','c','d','e','f','g','h','i','j','k','alan.turing@example.com')`, `[1]`, 1},
+		{"a list that is not known", `SELECT count(*) FROM okta.users WHERE login IN (SELECT 'nobody' || i FROM range(3) t(i)) OR login = 'x'`, `[0]`, 5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.name == "a user by id" {
+				if _, err := try(t.Context(), db, `SET VARIABLE ada = (SELECT id FROM okta.users WHERE login = 'ada.lovelace@example.com');
+					CREATE VIEW mine AS SELECT * FROM okta.users`); err != nil {
+					t.Fatal(err)
+				}
+			}
+			requests.take()
+			got, err := try(t.Context(), db, test.statement)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, row, _ := strings.Cut(got, "\n"); strings.TrimSpace(row) != test.want {
+				t.Errorf("rows: %s, want %s", row, test.want)
+			}
+			asked := requests.take()
+			t.Log(strings.Join(asked, "\n"))
+			if len(asked) > test.requests {
+				t.Errorf("%d requests, want at most %d:\n%s", len(asked), test.requests, strings.Join(asked, "\n"))
+			}
+		})
+	}
+	_ = time.Now
+}
