@@ -54,6 +54,8 @@ type Drain struct {
 	// KeepTrying makes Persist also retry after a refusal of the token or its role (401, 403). With several sources, a
 	// refused one can be repaired while the others run.
 	KeepTrying bool
+	// Patience is how long Persist retries without a page getting through. Run then returns the failure. 0 is without end.
+	Patience time.Duration
 	// Follow means that the feed does not end: Run then returns nil when it is interrupted.
 	Follow bool
 	Say    func(format string, args ...any) // gets messages for people; default drops them
@@ -117,6 +119,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 		return sinkError{err}
 	}
 	pause, refusals, rewrites := d.Pause, 0, 0
+	var failing time.Time // when the first failure came after a page
 	for {
 		before := d.stats.pages.Load()
 		err := d.pass(ctx)
@@ -124,7 +127,7 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 			err = d.waitDelayed(ctx)
 		}
 		if d.stats.pages.Load() > before {
-			pause, refusals, rewrites = d.Pause, 0, 0
+			pause, refusals, rewrites, failing = d.Pause, 0, 0, time.Time{}
 		}
 		switch {
 		case err == nil:
@@ -149,6 +152,11 @@ func (d *Drain) Run(ctx context.Context) (err error) {
 			refusals++
 		default:
 			return err
+		}
+		if failing.IsZero() {
+			failing = time.Now()
+		} else if d.Patience > 0 && time.Since(failing) >= d.Patience {
+			return fmt.Errorf("%w; nothing got through for %s", err, time.Since(failing).Round(time.Second))
 		}
 		wait := max(pause, retryAfter(err))
 		d.stats.fail(err)

@@ -3,12 +3,15 @@ package ingest_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,6 +22,7 @@ import (
 	"github.com/mach5/okta-connector/host/hosttest"
 	"github.com/mach5/okta-connector/host/ingest"
 	"github.com/mach5/okta-connector/host/secrets"
+	"github.com/mach5/okta-connector/host/sink"
 	"github.com/mach5/okta-connector/host/sink/httpsink"
 )
 
@@ -118,6 +122,31 @@ func TestPersist_TemporarilyForbidden_Continues(t *testing.T) {
 		})
 	}
 }
+
+// TestPersist_SinkIsDead_EndsAfterPatience: a page that gets through begins the time anew.
+func TestPersist_SinkIsDead_EndsAfterPatience(t *testing.T) {
+	c := connectTo(t, hosttest.Connector.Load(t), oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited}), host.Config{})
+	fails := 0
+	got := &writing{func() error {
+		if fails++; fails == 2 {
+			return nil
+		}
+		return sink.ErrUnavailable
+	}}
+	d := &ingest.Drain{Operation: poll, Sink: got, Persist: true, Pause: time.Nanosecond, Patience: time.Nanosecond,
+		Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Config: json.RawMessage(`{"page_size":10}`)})}
+	err := d.Run(t.Context())
+	if !errors.Is(err, sink.ErrUnavailable) || !strings.Contains(err.Error(), "nothing got through for ") || fails != 4 {
+		t.Errorf("%d writes, %v", fails, err)
+	}
+}
+
+// writing is a sink whose writes end as a function says.
+type writing struct{ write func() error }
+
+func (s *writing) Write(context.Context, sink.Page) error { return s.write() }
+func (s *writing) Close() error                           { return nil }
+func (s *writing) String() string                         { return "writing" }
 
 // TestPersist_SinkRefusesTemporarily_Continues: a service may not know a new token yet, or may be moved. A refusal that lasts
 // ends the run.

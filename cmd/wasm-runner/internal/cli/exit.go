@@ -11,6 +11,7 @@ import (
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/checkpoint"
 	"github.com/mach5/okta-connector/host/connections"
+	"github.com/mach5/okta-connector/host/sink"
 	"github.com/mach5/okta-connector/host/sink/filesink"
 )
 
@@ -38,7 +39,7 @@ func exits() []exit {
 		{4, []abi.Outcome{abi.NotFound}, ""},
 		{5, []abi.Outcome{abi.Rejected}, ""},
 		{6, []abi.Outcome{abi.Throttled}, ""},
-		{7, []abi.Outcome{abi.Unavailable}, ""},
+		{7, []abi.Outcome{abi.Unavailable}, "a receiver of --out that takes no records"},
 		{8, []abi.Outcome{abi.Unknown}, ""},
 		{ExitInterrupted, nil, "interrupted by a signal"},
 	}
@@ -102,6 +103,9 @@ func exitCode(ctx context.Context, err error) (code int, silent bool) {
 		return ExitUsage, false
 	case ctx.Err() != nil:
 		return ExitInterrupted, false
+	}
+	if errors.Is(err, sink.ErrUnavailable) {
+		return OutcomeCode(abi.Unavailable), false
 	}
 	for _, wrong := range []error{host.ErrConfig, host.ErrRefused, host.ErrUnknownOperation, connections.ErrFile,
 		connections.ErrNoConnection, checkpoint.ErrDamaged, checkpoint.ErrOther, checkpoint.ErrLocked, checkpoint.ErrPlace, checkpoint.ErrChanged,

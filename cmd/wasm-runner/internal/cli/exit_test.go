@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/sink"
 )
 
 func TestExits_EveryOutcome_HasOneCode(t *testing.T) {
@@ -27,6 +29,10 @@ func TestExits_EveryOutcome_HasOneCode(t *testing.T) {
 		if code != OutcomeCode(o) || silent || (code == 0) != (o.OK() || o == abi.Planned) {
 			t.Errorf("%s: exit code %d, silent %v", o, code, silent)
 		}
+	}
+	dead := fmt.Errorf("%w: no answer", sink.ErrUnavailable)
+	if code, silent := exitCode(t.Context(), dead); code != OutcomeCode(abi.Unavailable) || silent {
+		t.Errorf("a receiver without an answer: exit code %d, silent %v", code, silent)
 	}
 	if len(rows) != len(abi.Outcomes()) {
 		t.Errorf("the table has %d outcomes, there are %d", len(rows), len(abi.Outcomes()))

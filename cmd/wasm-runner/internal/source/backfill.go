@@ -41,7 +41,8 @@ func NewBackfillCommand(a *cli.App) *cobra.Command {
 
 If it was interrupted, run it again with the same checkpoint and times: it goes on where it stopped. If the service no
 longer accepts the cursor, it goes on five minutes before the last record, and drops the repeats. When the checkpoint is
-complete, it reads nothing more. Temporary failures are retried.
+complete, it reads nothing more. Temporary failures are retried for
+15 minutes; a page that gets through begins this time anew.
 
 If --until is less than five minutes ago by the service's clock, it reads up to the present and is not complete. Run it again to
 go on. Records may be stored later than their time says: to read a log without gaps, use source.
@@ -131,6 +132,9 @@ func (o *backfillOptions) input() (query, whole json.RawMessage) {
 	return query, whole
 }
 
+// patience is how long a backfill retries while nothing gets through.
+const patience = 15 * time.Minute
+
 // run reads the range into the sink.
 func (o *backfillOptions) run(ctx context.Context) error {
 	a := o.app
@@ -158,7 +162,7 @@ func (o *backfillOptions) run(ctx context.Context) error {
 	}
 	signal.Ignore(syscall.SIGPIPE) // so that a write to a closed stdout returns an error
 	query, input := o.input()
-	d := &ingest.Drain{Operation: op.Name, Key: op.Key, Persist: true}
+	d := &ingest.Drain{Operation: op.Name, Key: op.Key, Persist: true, Patience: patience}
 	d.Feed = ingest.Range(s.Conn, op.Name, input, timeMember(s.Module.Manifest(), op))
 	closeDrain, err := r.open(ctx, s.Conn, d, o.checkpoint, query)
 	defer closeDrain()

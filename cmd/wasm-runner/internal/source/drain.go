@@ -95,6 +95,9 @@ func (r *run) drain(ctx context.Context, span *span, drains ...*ingest.Drain) er
 			if errs[i] = d.Run(ctx); errors.Is(errs[i], sink.ErrRecord) {
 				errs[i] = fmt.Errorf("%w. To save such records to a file and go on, give --refused FILE", errs[i])
 			}
+			if errors.Is(errs[i], sink.ErrUnavailable) && ctx.Err() == nil {
+				errs[i] = fmt.Errorf("%w. Check the service and --out, then run this again to go on", errs[i])
+			}
 			if errs[i] != nil && d.Checkpoint == nil {
 				errs[i] = sink.WithoutCheckpoint(errs[i])
 			}

@@ -55,7 +55,7 @@ func TestMetrics_OfADrain_FollowItsState(t *testing.T) {
 	code, body := get("/healthz")
 	var state health
 	if err := json.Unmarshal([]byte(body), &state); err != nil || code != http.StatusServiceUnavailable || state.Status != "failing" ||
-		state.Connections[0].State != ingest.Ended || state.Connections[1].State != ingest.Failed || !strings.Contains(state.Connections[1].Error, "denied") {
+		state.Connections[0].State != ingest.Ended || state.Connections[1].State != ingest.Failed || !strings.Contains(state.Connections[1].Error, "lookup_user: invalid") {
 		t.Errorf("%d %s", code, body)
 	}
 	code, body = get("/metrics")

@@ -64,8 +64,9 @@ writer: a second run with the same --out is an error.
 
 An http or https address receives POST requests with NDJSON, or the _bulk API of OpenSearch and Elasticsearch. The _id of a
 document is the key of the record, so that a repeat replaces the same document. --out-format bulk-create is for data streams:
-it uses create, and adds "@timestamp" from the time of the record. While the service is down or busy, the runner retries. Any
-2xx answer acknowledges NDJSON, unless its body is a web page or reports a failure. If a service keeps records in memory
+it uses create, and adds "@timestamp" from the time of the record. While the service is down or busy, the runner retries:
+with --follow without end, with --once for 2 minutes, and in backfill for 15 minutes. If no record got through by then, the
+exit code is 7. Any 2xx answer acknowledges NDJSON, unless its body is a web page or reports a failure. If a service keeps records in memory
 before it stores them, set --checkpoint-delay to a longer time. docs/sinks.md says what an answer means at which service.
 
 A pipe does not acknowledge records. If its reader fails, the records that the checkpoint covers may be lost. So a pipe

@@ -50,8 +50,8 @@ most one page is written again, with the same keys. A checkpoint file belongs to
 --source-config, except that page_size may change. A damaged checkpoint, or one of another source, is an error. A lock
 (FILE.lock) stops a second runner from using it. FILE.keys holds the keys of recent records, so that repeats are dropped.
 
-With --follow a source that has more records is asked again at once, and an idle source less and less often. Temporary
-failures are retried.
+With --follow a source that has more records is asked again at once. An idle source is asked less and less often: each wait is twice
+as long as the one before, up to --poll-limit. By default that is one request a minute. Temporary failures are retried.
 
 --all reads every connection of the module's kind at the same time, each with its own checkpoint. A message names those of
 another kind, which are left out. If one fails, the others go on. With
