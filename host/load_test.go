@@ -168,6 +168,9 @@ func TestLoad_OfAnInvalidModule_NamesTheReason(t *testing.T) {
 		{"a path that is a query", func(m *tiny) {
 			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations[0].Key = "a.#(b==1)" })
 		}, "object keys joined by dots"},
+		{"no key on the ingest surface", func(m *tiny) {
+			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations[0].Key = "" })
+		}, `operation "read" is on the ingest surface and has no key`},
 		{"an unknown class", func(m *tiny) {
 			m.manifest[0] = changed(t, func(m *abi.Manifest) { m.Operations[0].Class = "admin" })
 		}, `class "admin"`},

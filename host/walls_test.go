@@ -36,6 +36,8 @@ func hostileManifest() []byte {
 		}
 		return o
 	}
+	read := op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs")
+	read.Key = "id"
 	raised := op("raised", abi.Read, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "DELETE /api/v1/users/{id}")
 	write := op("write", abi.Write, []abi.Surface{abi.Axon}, "GET /api/v1/users/{id}", "POST /api/v1/users", "PUT /api/v1/users/{id}")
 	write.Endpoints[2].Query = []string{"strict"}
@@ -46,7 +48,7 @@ func hostileManifest() []byte {
 		RateLimitHabits:  &abi.RateLimitHabits{ZeroLimit: abi.ZeroConcurrency},
 		RateLimitHeaders: abi.RateLimitHeaders{Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset"},
 		Operations: []abi.Operation{
-			op("read", abi.Read, []abi.Surface{abi.Axon, abi.SQL, abi.Ingest}, "GET /api/v1/users/{id}", "GET /api/v1/logs"),
+			read,
 			write,
 			raised,
 		}}

@@ -28,6 +28,7 @@ var hostMutations = []mutation{
 	{"manifest spelling", "UTF-8", []edit{never("abi/version.go", "!utf8.Valid(raw)")}, ""},
 	{"manifest numbers", "their size", []edit{swap("abi/version.go", "WideNumber(raw); found {", "WideNumber(raw); found && !DOWN {")}, ""},
 	{"manifest content", "plain paths", []edit{never("host/internal/manifest/manifest.go", "!records.PlainPath(path)")}, ""},
+	{"manifest content", "a key for ingest", []edit{never("host/internal/manifest/manifest.go", "op.On(abi.Ingest) && op.Key == \"\" && m.Minor > 0")}, ""},
 	{"manifest content", "the ABI", []edit{neverIn("abi/manifest.go", "if m.ABI != Version {", "m.ABI != Version")}, ""},
 	{"manifest content", "the kind", []edit{never("abi/manifest.go", "!name(m.Kind)")}, ""},
 	{"manifest content", "some operations", []edit{never("abi/manifest.go", "len(m.Operations) == 0")}, ""},

@@ -81,6 +81,9 @@ func Read(bin *wasmbin.Module, minor0 json.RawMessage) (*Manifest, error) {
 		for j := range op.Endpoints {
 			op.Granted[op.Endpoints[j].Endpoint] = &op.Endpoints[j]
 		}
+		if op.On(abi.Ingest) && op.Key == "" && m.Minor > 0 { // without one, no host could know a repeated record
+			return nil, fmt.Errorf("manifest: operation %q is on the ingest surface and has no key: declare the path of what identifies a record", op.Name)
+		}
 		for _, path := range paths(op.Operation) {
 			if !records.PlainPath(path) {
 				return nil, fmt.Errorf("manifest: operation %q: path %q is not object keys joined by dots", op.Name, path)

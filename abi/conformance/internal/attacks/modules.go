@@ -152,6 +152,7 @@ func moduleAttacks() []kit.Attack {
 	change("an unknown surface", content, func(m *abi.Manifest) { m.Operations[0].Surfaces = []abi.Surface{"root"} })
 	change("a name with a path in it", content, func(m *abi.Manifest) { m.Operations[0].Name = "../read" })
 	change("a key that is a query of another language", content, func(m *abi.Manifest) { m.Operations[0].Key = "#(a==1)|@pretty" })
+	change("an operation on ingest without a key", content, func(m *abi.Manifest) { m.Operations[0].Key = "" })
 	change("a kind with a path in it", content, func(m *abi.Manifest) { m.Kind = "../example" })
 	change("an unknown feature", "required features", func(m *abi.Manifest) { m.Requires = []string{"telepathy"} })
 	change("an unknown guard", "known guards", func(m *abi.Manifest) {
