@@ -68,6 +68,7 @@ func TestPushdown_OfQuestions_MakesFewRequests(t *testing.T) {
 		{"any event", `SELECT published > now() - INTERVAL 90 DAY FROM system_log LIMIT 1`, `[true]`, 1},
 		{"one type in the last minute", `SELECT count(*) FROM okta.system_log WHERE event_type = 'user.session.start' AND published > now() - INTERVAL 1 SECOND`, `[0]`, 1},
 		{"a time that no event has", `SELECT count(*) FROM okta.system_log WHERE published BETWEEN '2001-01-01' AND '2001-01-02'`, `[0]`, 0},
+		{"what is not in a list", `SELECT count(*) FROM (SELECT id FROM okta.users WHERE title NOT IN ('') AND id = 'x' QUALIFY row_number() OVER (PARTITION BY status ORDER BY id) = 1)`, `[0]`, 1},
 		{"a list", `SELECT count(*) FROM okta.users WHERE login IN ('a','b','c','d','e','f','g','h','i','j','k','alan.turing@example.com')`, `[1]`, 1},
 		{"a list that is not known", `SELECT count(*) FROM okta.users WHERE login IN (SELECT 'nobody' || i FROM range(3) t(i)) OR login = 'x'`, `[0]`, 5},
 	} {

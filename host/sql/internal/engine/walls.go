@@ -19,7 +19,7 @@ const atStart = "autoinstall_known_extensions=false&autoload_known_extensions=fa
 
 // walls returns the statements that close a database for queries. Up to the last, what one forbids can be allowed again.
 func walls(setup wire.SetupMessage) []string {
-	all := []string{"SET disabled_optimizers = 'in_clause'", // which would make a join of a list of values, and hide them from plans
+	all := []string{"SET disabled_optimizers = 'in_clause,top_n_window_elimination'", // a join of a list of values would hide them from plans; the other one cannot read such a list
 		"SET TimeZone = 'UTC'",                        // dates and hours do not depend on whose machine it is
 		"SET temp_directory = " + text(setup.TempDir)} // where there is none, what does not fit into memory fails
 	if len(setup.Folders) > 0 {

@@ -1,0 +1,8 @@
+//go:build !long
+
+package sql_test
+
+const (
+	propertyOrgs       = 1
+	propertyStatements = 200
+)
