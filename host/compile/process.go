@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -51,6 +50,7 @@ func RunChildIfAsked() {
 	if child.Asked(child.Compile) {
 		os.Exit(run())
 	}
+	child.RunStarterIfAsked()
 	asked.Store(true)
 }
 
@@ -96,9 +96,9 @@ func serve(in io.Reader) error {
 
 // compiling is a process that compiles.
 type compiling struct {
-	cmd    *exec.Cmd
-	stderr child.Beginning
-	ended  chan error // the result of Wait
+	process *child.Process
+	stderr  child.Beginning
+	ended   chan error // how it ended
 }
 
 // store compiles a module in a process of its own. It is the Store of a sandbox.Config.
@@ -155,11 +155,8 @@ func (c *compiling) start() (in, out *os.File, err error) {
 		return nil, nil, err
 	}
 	defer func() { _ = theirOut.Close() }()
-	if c.cmd, err = child.Command(child.Compile, "(compile)", []*os.File{theirIn, theirOut}); err == nil {
-		c.cmd.Stderr = &c.stderr
-		err = child.Start(c.cmd, func(err error) { c.ended <- err })
-	}
-	if err != nil {
+	spec := child.Spec{Job: child.Compile, Name: "(compile)", Pipes: []*os.File{theirIn, theirOut}, Stderr: &c.stderr}
+	if c.process, err = child.Start(spec, func(err error) { c.ended <- err }); err != nil {
 		_, _ = in.Close(), out.Close()
 	}
 	return in, out, err
@@ -168,14 +165,14 @@ func (c *compiling) start() (in, out *os.File, err error) {
 // watch waits for the process, and kills it at a limit or when the context ends. The error says why it did not finish.
 func (l Limits) watch(ctx context.Context, c *compiling) error {
 	kill := func(reason error) error {
-		_ = c.cmd.Process.Kill() // it may have ended
+		c.process.Kill()
 		<-c.ended
 		return reason
 	}
-	gauge := child.NewMemoryGauge(c.cmd.Process.Pid)
+	gauge := c.process.MemoryGauge()
 	defer gauge.Close()
 	wait := l.Time
-	if _, ok := child.TimeUsed(c.cmd.Process.Pid); ok {
+	if _, ok := child.TimeUsed(c.process.PID); ok {
 		wait = max(wait, waitFactor*wait) // a busy machine is not the module's fault
 	}
 	limit, tick := time.NewTimer(wait), time.NewTicker(gaugeEvery)
@@ -193,7 +190,7 @@ func (l Limits) watch(ctx context.Context, c *compiling) error {
 			if gauge.Used() > l.Memory {
 				return kill(l.overMemory())
 			}
-			if used, ok := child.TimeUsed(c.cmd.Process.Pid); ok && used > l.Time {
+			if used, ok := child.TimeUsed(c.process.PID); ok && used > l.Time {
 				return kill(l.overTime())
 			}
 		}

@@ -2,7 +2,7 @@
 //
 // A program calls Enter after it has loaded a module and before the module runs. From then on it can open only the files
 // that it named and those of the system that names, certificates and time zones come from. It can start no program, look
-// into no other process, and leave no core dump. What must start processes later is made before: see package child.
+// into no other process, and leave no core dump. What must start processes later makes a Starter before.
 //
 // The kernel keeps these walls even if a module breaks out of the sandbox. On Linux they are landlock, seccomp and
 // no_new_privs, each where the kernel has it. Other systems allow no core dumps at most.
@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mach5/okta-connector/host/durable"
@@ -127,9 +128,12 @@ var systemFiles = []string{
 	"/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/tls/cacert.pem",
 	"/etc/pki/ca-trust", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
 	"/etc/localtime", "/usr/share/zoneinfo", "/usr/lib/zoneinfo",
-	"/etc/ld.so.cache", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", // the C library loads parts when a name is resolved
-	"/proc", "/sys/fs/cgroup",
+	"/sys/fs/cgroup",
 }
+
+// librariesAndProc are read by every process: the C library loads parts of it when a name is resolved. What /proc says about
+// other processes is what every user can see.
+var librariesAndProc = []string{"/etc/ld.so.cache", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/proc"}
 
 // systemDevices can be opened: a person is asked at the terminal.
 var systemDevices = []string{"/dev/null", "/dev/tty", "/dev/random", "/dev/urandom"}
@@ -172,10 +176,10 @@ func reportOf(r confine.Report) Report {
 func Enter(f Files) (Report, error) {
 	sandbox.Prepare() // opens what a confined process cannot
 	policy := confine.Policy{
-		Read:       existing(append(f.read, certificates(systemFiles)...)),
+		Read:       existing(slices.Concat(f.read, librariesAndProc, certificates(systemFiles))),
 		Write:      existing(f.write),
 		Remove:     existing(f.remove),
-		Devices:    existing(append(f.devices, systemDevices...)),
+		Devices:    existing(slices.Concat(f.devices, systemDevices)),
 		Network:    true,
 		Attributes: true,
 	}
@@ -188,7 +192,7 @@ func Enter(f Files) (Report, error) {
 
 // certificates adds what the environment names as certificates of the system.
 func certificates(paths []string) []string {
-	all := append([]string(nil), paths...)
+	all := slices.Clone(paths)
 	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
 		all = append(all, file)
 	}

@@ -413,7 +413,7 @@ func (db *DB) Close() error {
 func (r *Result) Rows() iter.Seq2[[]any, error] { return r.rows }
 
 func startProcess(q *query, db *DB) (backend, error) {
-	p, err := process.Start(q, process.Options{Setup: db.setup, Source: db.reader, Time: db.config.Limits.Time, Logger: db.log,
+	p, err := process.Start(q, process.Options{Setup: db.setup, Source: db.reader, Time: db.config.Limits.Time, Logger: db.log, Starter: db.config.Starter,
 		Stdin: db.config.Stdin, Stdout: db.config.Stdout})
 	if err != nil {
 		return nil, err // and no *process.Process, which would be a backend

@@ -40,6 +40,7 @@ import (
 
 	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/confinement"
 	"github.com/mach5/okta-connector/host/internal/confine"
 )
 
@@ -68,6 +69,8 @@ type Config struct {
 	Folders []string
 	// Stdin and Stdout are what queries find at /dev/stdin and /dev/stdout, with AllowFiles. Default is nothing.
 	Stdin, Stdout *os.File
+	// Starter starts the SQL process, for a program that confines itself. Default is this process.
+	Starter *confinement.Starter
 	// UnsafeInProcess runs DuckDB in this process, for programs that cannot start themselves again. It is unsafe for
 	// untrusted queries: one SELECT can end this process, use all memory, or never end.
 	UnsafeInProcess bool

@@ -19,6 +19,9 @@ func inherit(cmd *exec.Cmd, pipes []*os.File) {
 	cmd.SysProcAttr = diesWithParent()
 }
 
+// killGroup ends a command and its children.
+func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // they may have ended
+
 // environment returns the whole environment of a child. Variables of this process may hold secrets.
 func environment(job Job, _ []*os.File) []string {
 	env := []string{string(job) + "=1", "GOTRACEBACK=none"}

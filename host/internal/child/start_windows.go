@@ -16,6 +16,12 @@ func inherit(cmd *exec.Cmd, pipes []*os.File) {
 	}
 }
 
+// inGroup has nothing to set: a command has no group here.
+func inGroup() *syscall.SysProcAttr { return nil }
+
+// killGroup ends a command.
+func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() } // it may have ended
+
 func environment(job Job, pipes []*os.File) []string {
 	var handles []string
 	for _, p := range pipes {

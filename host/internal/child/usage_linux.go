@@ -15,9 +15,27 @@ type MemoryGauge struct {
 }
 
 // NewMemoryGauge returns a gauge of a process. If the process cannot be measured, the gauge measures nothing.
-func NewMemoryGauge(pid int) *MemoryGauge {
+func NewMemoryGauge(pid int) *MemoryGauge { return newMemoryGauge(openStatm(pid)) }
+
+// MemoryGauge returns a gauge of the process. It is called once.
+func (p *Process) MemoryGauge() *MemoryGauge {
+	if p.statm != nil {
+		return newMemoryGauge(p.statm)
+	}
+	return NewMemoryGauge(p.PID)
+}
+
+// openStatm opens the file that says how much memory a process uses, and returns nil if it cannot.
+func openStatm(pid int) *os.File {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
+		return nil
+	}
+	return f
+}
+
+func newMemoryGauge(f *os.File) *MemoryGauge {
+	if f == nil {
 		return &MemoryGauge{}
 	}
 	m := &MemoryGauge{file: f}

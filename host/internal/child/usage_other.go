@@ -10,6 +10,9 @@ type MemoryGauge struct{}
 // NewMemoryGauge returns a gauge that measures nothing.
 func NewMemoryGauge(int) *MemoryGauge { return &MemoryGauge{} }
 
+// MemoryGauge returns a gauge that measures nothing.
+func (*Process) MemoryGauge() *MemoryGauge { return &MemoryGauge{} }
+
 // Base returns 0: it is not known.
 func (*MemoryGauge) Base() int64 { return 0 }
 

@@ -40,7 +40,7 @@ var always = append([]uint32{
 	unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_CLOCK_ADJTIME, unix.SYS_ADJTIMEX,
 	unix.SYS_NAME_TO_HANDLE_AT, unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_PERSONALITY,
 	unix.SYS_SETUID, unix.SYS_SETGID, unix.SYS_SETREUID, unix.SYS_SETREGID, unix.SYS_SETRESUID, unix.SYS_SETRESGID, unix.SYS_SETFSUID,
-	unix.SYS_SETFSGID, unix.SYS_SETGROUPS, unix.SYS_CAPSET, unix.SYS_MKNODAT,
+	unix.SYS_SETFSGID, unix.SYS_SETGROUPS, unix.SYS_MKNODAT,
 	unix.SYS_PROCESS_MADVISE, unix.SYS_PROCESS_MRELEASE, unix.SYS_OPEN_TREE_ATTR,
 }, alwaysHere...)
 
@@ -121,7 +121,7 @@ func filter(p Policy, pid uint32) []bpf.Instruction {
 		judge(refuse, sockets...)
 	}
 	if !p.Start {
-		judge(refuse, unix.SYS_SETRLIMIT)
+		judge(refuse, unix.SYS_SETRLIMIT, unix.SYS_CAPSET)
 		// A limit can be asked for, and not be set.
 		when(unix.SYS_PRLIMIT64, arg(2), bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 2},
 			bpf.LoadAbsolute{Off: firstArg + 8*2 + 4, Size: 4}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1})

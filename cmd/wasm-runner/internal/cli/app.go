@@ -125,7 +125,7 @@ func NotifyHangup(c chan<- os.Signal) {
 func (a *App) Finish(ctx context.Context, err error) (code int) {
 	code, silent := exitCode(ctx, err)
 	if err != nil && !silent {
-		a.message(slog.LevelError, "%s%s", final(code, err), a.outside(err))
+		a.message(slog.LevelError, "%s%s", final(code, err), a.Outside(err))
 	}
 	return code
 }

@@ -27,6 +27,9 @@ type Need struct {
 	Long bool
 }
 
+// Confines reports whether this process will confine itself, and so needs a starter for its children.
+func (a *App) Confines() bool { return a.Enter != nil && !a.Flags.NoConfine }
+
 // Confine takes all rights from this process that the command does not need. It is called when the module is loaded, before
 // the module runs. It does nothing with --no-confine.
 func (a *App) Confine(need Need, configs ...host.Config) error {
@@ -131,8 +134,8 @@ func (a *App) StreamFiles(files *confinement.Files) {
 	}
 }
 
-// outside explains an error that the confinement causes, and returns "" for others.
-func (a *App) outside(err error) string {
+// Outside explains an error that the confinement causes, and returns "" for others.
+func (a *App) Outside(err error) string {
 	var path *fs.PathError
 	if a.confined.report.Landlock == 0 || !errors.As(err, &path) || !errors.Is(err, fs.ErrPermission) {
 		return ""

@@ -292,7 +292,7 @@ func (sh *shell) runFile(ctx context.Context, path string) {
 	}
 	script, _, err := (&sqlOptions{app: sh.app, file: path}).readScript()
 	if err != nil {
-		sh.app.Warnf(".read: %s", strings.TrimPrefix(err.Error(), "--file: "))
+		sh.app.Warnf(".read: %s%s", strings.TrimPrefix(err.Error(), "--file: "), sh.app.Outside(err))
 		return
 	}
 	for _, statement := range sql.Statements(script) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/rows"
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
 	"github.com/mach5/okta-connector/host"
+	"github.com/mach5/okta-connector/host/confinement"
 	"github.com/mach5/okta-connector/host/sql"
 )
 
@@ -174,7 +176,14 @@ func (o *sqlOptions) run(ctx context.Context) error {
 		return cli.Usagef("there is no statement to run: give a query, such as \"SHOW TABLES\"")
 	}
 	config := o.config
-	s, leftOut, err := connectAll(ctx, a)
+	need := o.need(interactive)
+	if a.Confines() {
+		if config.Starter, err = o.starter(); err != nil {
+			return err
+		}
+		defer config.Starter.Close()
+	}
+	s, leftOut, err := connectAll(ctx, a, need)
 	if err != nil {
 		return err
 	}
@@ -203,6 +212,49 @@ func (o *sqlOptions) run(ctx context.Context) error {
 		err = db.Run(ctx, script, p.print)
 	}
 	return errors.Join(err, p.out.Flush(), db.Close())
+}
+
+// need returns the files that this process needs: those that it removes for DuckDB, and those of the shell. It opens no other
+// file for queries.
+func (o *sqlOptions) need(interactive bool) cli.Need {
+	need := cli.Need{Long: true}
+	if o.config.AllowFiles {
+		for _, folder := range append(o.config.Folders, ".") {
+			need.Files.Write(folder)
+		}
+	}
+	if !interactive {
+		return need
+	}
+	if history := historyFile(o.app); history != "" {
+		if err := os.MkdirAll(filepath.Dir(history), 0o700); err == nil { // else the shell has no history
+			need.Files.Rewrite(history)
+		}
+	}
+	need.Files.Read(".") // for .read
+	need.Files.Read(os.TempDir())
+	if home, err := os.UserHomeDir(); err == nil {
+		need.Files.Read(home)
+	}
+	return need
+}
+
+// starter returns the starter of the SQL process, which can reach the files that queries may use.
+func (o *sqlOptions) starter() (*confinement.Starter, error) {
+	var files confinement.Files
+	if path := o.config.Database; path != "" {
+		files.Rewrite(path)
+	}
+	switch {
+	case !o.config.AllowFiles:
+	case len(o.config.Folders) == 0:
+		files.Write("/")
+	default:
+		for _, folder := range o.config.Folders {
+			files.Write(folder)
+		}
+	}
+	return confinement.NewSQLStarter(files)
 }
 
 // file returns a stream as the file that it is, or nil.
@@ -251,7 +303,7 @@ func (o *sqlOptions) readScript() (script string, interactive bool, err error) {
 
 // connectAll loads the module and connects it to the connection that the flags name, or to all. Where there are several, it
 // leaves out those that cannot be used, with a warning, and returns them.
-func connectAll(ctx context.Context, a *cli.App) (s *cli.Session, leftOut []sql.LeftOut, err error) {
+func connectAll(ctx context.Context, a *cli.App, need cli.Need) (s *cli.Session, leftOut []sql.LeftOut, err error) {
 	s = &cli.Session{}
 	var configs []host.Config
 	var path string
@@ -265,6 +317,10 @@ func connectAll(ctx context.Context, a *cli.App) (s *cli.Session, leftOut []sql.
 		return nil, nil, err
 	}
 	if s.Module, err = a.LoadModule(ctx); err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	if err := a.Confine(need, configs...); err != nil {
 		s.Close()
 		return nil, nil, err
 	}

@@ -12,7 +12,6 @@ import (
 	"iter"
 	"log/slog"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -70,10 +69,6 @@ func impostor(t testing.TB) (c *Process, talkOut, askOut io.Writer, answers io.R
 	t.Helper()
 	c = &Process{options: Options{Source: &source{}, Logger: slog.New(slog.DiscardHandler), Time: time.Minute, Setup: wire.SetupMessage{Memory: 1 << 30}},
 		frames: make(chan frame), dead: make(chan struct{}), memory: &child.MemoryGauge{}}
-	c.cmd = exec.Command("sleep", "600")
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
 	var pipes [4][2]*os.File
 	for i := range pipes {
 		r, w, err := os.Pipe()
@@ -82,13 +77,16 @@ func impostor(t testing.TB) (c *Process, talkOut, askOut io.Writer, answers io.R
 		}
 		pipes[i] = [2]*os.File{r, w}
 	}
-	go func() {
-		c.exit = c.cmd.Wait()
+	var err error
+	if c.child, err = child.Start(child.Spec{Command: []string{"sleep", "600"}}, func(err error) {
+		c.exit = err
 		for _, p := range pipes {
 			_, _ = p[0].Close(), p[1].Close()
 		}
 		close(c.dead)
-	}()
+	}); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		c.kill(nil)
 		<-c.dead

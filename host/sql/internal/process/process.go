@@ -11,7 +11,6 @@ import (
 	"iter"
 	"log/slog"
 	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -23,10 +22,11 @@ import (
 
 // Options say what a process works for.
 type Options struct {
-	Setup  wire.SetupMessage
-	Source wire.Source   // answers what it asks
-	Time   time.Duration // the limit of a statement, for messages and for what follows its result
-	Logger *slog.Logger
+	Setup   wire.SetupMessage
+	Source  wire.Source   // answers what it asks
+	Time    time.Duration // the limit of a statement, for messages and for what follows its result
+	Logger  *slog.Logger
+	Starter *child.Starter // starts it; nil is this process
 	// Stdin and Stdout are what it has as such; nil is nothing.
 	Stdin, Stdout *os.File
 }
@@ -46,7 +46,7 @@ type Statement interface {
 // that crashes takes its statement with it and nothing else. The methods are not safe for concurrent use.
 type Process struct {
 	options Options
-	cmd     *exec.Cmd
+	child   *child.Process
 	talk    *wire.Writer
 	frames  chan frame
 	scans   scans
@@ -117,8 +117,8 @@ func Start(q Statement, o Options) (*Process, error) {
 	}
 	var ready wire.ReadyMessage
 	_ = json.Unmarshal(f.payload, &ready) // for the log alone
-	o.Logger.Debug("a process runs SQL", "pid", c.cmd.Process.Pid, "confined by", ready.Walls)
-	c.memory = child.NewMemoryGauge(c.cmd.Process.Pid)
+	o.Logger.Debug("a process runs SQL", "pid", c.child.PID, "confined by", ready.Walls)
+	c.memory = c.child.MemoryGauge()
 	c.ready.Store(true)
 	return c, nil
 }
@@ -154,21 +154,14 @@ func (c *Process) exec() error {
 		return err
 	}
 	defer closeAll(theirs)
-	if c.cmd, err = child.Command(child.SQL, "(sql)", theirs); err != nil {
-		closeAll(ours)
-		return err
+	spec := child.Spec{Job: child.SQL, Name: "(sql)", Pipes: theirs, Stderr: &c.stderr}
+	if c.options.Setup.AllowFiles {
+		if home, err := os.UserHomeDir(); err == nil {
+			spec.Home = home // ~ in the name of a file
+		}
+		spec.Stdin, spec.Stdout = c.options.Stdin, c.options.Stdout // '/dev/stdin' is a file that queries read
 	}
-	if home, err := os.UserHomeDir(); err == nil && c.options.Setup.AllowFiles {
-		c.cmd.Env = append(c.cmd.Env, "HOME="+home) // ~ in the name of a file
-	}
-	c.cmd.Stderr = &c.stderr
-	if f := c.options.Stdin; f != nil && c.options.Setup.AllowFiles { // '/dev/stdin' is a file that queries read
-		c.cmd.Stdin = f
-	}
-	if f := c.options.Stdout; f != nil && c.options.Setup.AllowFiles {
-		c.cmd.Stdout = f
-	}
-	if err := child.Start(c.cmd, func(err error) {
+	if c.child, err = c.options.Starter.Start(spec, func(err error) {
 		c.exit = err
 		closeAll(ours)
 		close(c.dead)
@@ -230,7 +223,7 @@ func (c *Process) kill(reason error) {
 	if reason != nil {
 		c.reason.CompareAndSwap(nil, &reason)
 	}
-	_ = c.cmd.Process.Kill() // it may have ended
+	c.child.Kill()
 }
 
 // forbidden kills a child that does what only a hostile one does.

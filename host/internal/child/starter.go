@@ -1,0 +1,84 @@
+package child
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mach5/okta-connector/host/internal/confine"
+)
+
+// StarterOptions say what a Starter may start, and how it is confined.
+type StarterOptions struct {
+	// Jobs are the jobs that this program may be started for.
+	Jobs []Job
+	// Commands are the commands that may be started, each with its arguments. Others are refused.
+	Commands [][]string
+	// Env is the environment of the commands.
+	Env []string
+	// Policy confines the Starter and all that it starts. Start and Execute are set by the Starter.
+	Policy confine.Policy
+}
+
+var (
+	errStarterEnded = errors.New("the process that starts others has ended")
+	errNotNamed     = errors.New("it may not be started: it was not named when this program began")
+)
+
+// Output starts a command, and returns what it writes to its standard output. It fails if the command fails, writes over limit
+// bytes, or runs when ctx ends. The error holds nothing that the command wrote.
+func (s *Starter) Output(ctx context.Context, command []string, limit int) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	ended := make(chan error, 1)
+	p, err := s.Start(Spec{Command: command, Stdout: w}, func(err error) { ended <- err })
+	_ = w.Close() // the command has its own
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	written := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(&out, io.LimitReader(r, int64(limit)+1))
+		if out.Len() > limit {
+			err = fmt.Errorf("it wrote over %d bytes", limit)
+			p.Kill()
+		}
+		written <- err
+	}()
+	var failed error
+	select {
+	case failed = <-ended:
+	case <-ctx.Done():
+		failed = context.Cause(ctx)
+		p.Kill()
+		<-ended
+	}
+	_ = r.SetReadDeadline(deadlineOf(waitDelay)) // a child of the command may have the pipe
+	if err := <-written; err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, err
+	}
+	if failed != nil {
+		return nil, failed
+	}
+	return out.Bytes(), nil
+}
+
+// deadlineOf returns the time after d.
+func deadlineOf(d time.Duration) time.Time { return time.Now().Add(d) }
+
+// sameCommand reports whether two commands have the same words.
+func sameCommand(a, b []string) bool {
+	return len(a) == len(b) && strings.Join(a, "\x00") == strings.Join(b, "\x00")
+}
