@@ -73,6 +73,9 @@ func (f *Files) Rewrite(path string) {
 		case other:
 			f.write = append(f.write, path)
 		default:
+			if folder == "/dev" { // a link such as /dev/stdout
+				folder = path
+			}
 			f.write = append(f.write, folder)
 		}
 	}

@@ -102,6 +102,9 @@ func lockFiles(p Policy) error {
 		if info.IsDir() {
 			file = folder
 		}
+		if nameless(path) {
+			return nil
+		}
 		rules = append(rules, landlock.PathAccess(file, path))
 		return nil
 	}
@@ -134,6 +137,16 @@ func lockFiles(p Policy) error {
 		config.Scoped &^= llsys.ScopeSignal
 	}
 	return config.Restrict(rules...)
+}
+
+// nameless reports whether a path, such as /dev/stdout, leads to a pipe or socket that has no name. Landlock allows these, and
+// has no rules for them.
+func nameless(path string) bool {
+	var system unix.Statfs_t
+	if err := unix.Statfs(path, &system); err != nil {
+		return false
+	}
+	return system.Type == unix.PIPEFS_MAGIC || system.Type == unix.SOCKFS_MAGIC || system.Type == unix.ANON_INODE_FS_MAGIC
 }
 
 func dataInUse() uint64 {
