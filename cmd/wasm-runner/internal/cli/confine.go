@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/mach5/okta-connector/cmd/wasm-runner/internal/term"
@@ -99,16 +100,32 @@ func (a *App) configPath() string {
 	return a.readConfig
 }
 
-// secretRefs returns the references of all secrets and certificates of connections.
-func secretRefs(configs []host.Config) []string {
-	var refs []string
+// secretRefs returns all texts of connections that may be references to secrets.
+func secretRefs(configs []host.Config) (refs []string) {
 	for _, c := range configs {
-		refs = append(refs, c.TokenSecretRef, c.ProxyCredentialsRef)
-		if c.CAFile != "" {
-			refs = append(refs, "file:"+c.CAFile)
-		}
+		eachString(reflect.ValueOf(c), func(text string) { refs = append(refs, text) })
 	}
 	return refs
+}
+
+// eachString calls give for each text in a value.
+func eachString(v reflect.Value, give func(string)) {
+	switch v.Kind() {
+	case reflect.String:
+		give(v.String())
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			eachString(v.Elem(), give)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			eachString(v.Field(i), give)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			eachString(v.Index(i), give)
+		}
+	}
 }
 
 // StreamFiles adds the regular files behind the standard streams, which some commands open again by name.
