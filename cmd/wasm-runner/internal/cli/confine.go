@@ -43,9 +43,12 @@ func (a *App) Confine(need Need, configs ...host.Config) error {
 		return nil
 	}
 	files := need.Files
-	if need.Each != nil {
-		for _, c := range configs {
+	for _, c := range configs {
+		if need.Each != nil {
 			need.Each(c.Name, &files)
+		}
+		if c.CAFile != "" {
+			files.Watch(c.CAFile)
 		}
 	}
 	for _, ref := range secretRefs(configs) {
