@@ -121,6 +121,13 @@ func (db *DB) prepare() error {
 		}
 		db.setup.Schemas = append(db.setup.Schemas, wire.Schema{Name: s.name, Statements: statements, Connection: s.conn.Config().Name})
 	}
+	union, ok, err := db.unions()
+	if err != nil {
+		return err
+	}
+	if ok {
+		db.setup.Schemas = append(db.setup.Schemas, union)
+	}
 	return db.prepareFiles()
 }
 
@@ -227,7 +234,7 @@ func (db *DB) schemas() []schema {
 			missing[key] = noRead(c.Config().Name)
 			db.log.Warn("a connection has no schema, since it does not grant read", "connection", name)
 		case reserved[key]:
-			db.log.Warn("a connection has no schema of its name, since DuckDB uses that itself: connector_table reads it", "connection", name)
+			db.log.Warn("a connection has no schema of its name, since SQL uses that itself: connector_table reads it", "connection", name)
 		case taken[key]:
 		default:
 			taken[key] = true

@@ -15,7 +15,8 @@
 //
 // where connection is a name, or a kind that has one connection, and input is the operation's input as JSON. Each
 // connection has a schema of its name, and a kind that has one connection a schema of the kind, with a view for every
-// list that needs no input (views.go). A view can be read without its schema if one connection has it. A name that can
+// list that needs no input (views.go). With several connections, the schema all_orgs has a view over all of them
+// for each (union.go). A view can be read without its schema if one connection has it. A name that can
 // mean several connections is an error that lists them. Only operations of the sql surface can be reached, which are of class read, and
 // a connection's grants hold as everywhere. No statement, and no database of another author, can replace these
 // functions, views and schemas, or DuckDB's own functions.

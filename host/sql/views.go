@@ -99,7 +99,7 @@ func instant(expression string) string {
 
 // reserved are names that DuckDB or this package uses for databases and schemas: a query could not tell them apart.
 var reserved = map[string]bool{"main": true, "memory": true, "temp": true, "system": true, "pg_catalog": true,
-	"information_schema": true, results: true, wire.Ambiguous: true}
+	"information_schema": true, allOrgs: true, results: true, wire.Ambiguous: true}
 
 // results is the name of the attached database file.
 const results = "results"

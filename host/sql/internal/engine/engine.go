@@ -64,7 +64,9 @@ func (e *Engine) Prepare(ctx context.Context, setup wire.SetupMessage, source wi
 		if err := e.exec(ctx, s.Statements); err != nil {
 			return fmt.Errorf("schema %s: %w", s.Name, err)
 		}
-		path = append(path, "memory."+name(s.Name))
+		if !s.Union {
+			path = append(path, "memory."+name(s.Name))
+		}
 	}
 	if err := e.names.learn(ctx, e, setup); err != nil {
 		return err

@@ -18,7 +18,8 @@ type SetupMessage struct {
 // Schema is a schema of a connection and the statements that make it.
 type Schema struct {
 	Name, Statements string
-	Connection       string // its name; "" for the schema Ambiguous
+	Connection       string // its name; "" for the schema Ambiguous, and for a union
+	Union            bool   // its views are found under qualified names only
 }
 
 // Ambiguous is the name of a schema, and of a connection that no file can have. The schema is first in the search path. It has a
