@@ -1,11 +1,11 @@
 package connections
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -23,13 +23,14 @@ import (
 	"github.com/mach5/okta-connector/host/egress"
 	"github.com/mach5/okta-connector/host/internal/manifest"
 	"github.com/mach5/okta-connector/internal/nearest"
+	"github.com/mach5/okta-connector/internal/schema"
 )
 
 // Schema defines the connections of one kind. It is safe for concurrent use.
 type Schema struct {
 	kind      string
 	raw       []byte
-	schema    *jsonschema.Schema
+	schema    *schema.Schema
 	addresses *abi.BaseURL
 }
 
@@ -37,40 +38,40 @@ type Schema struct {
 // returns an error if the schema is not valid. The manifest also says which base_url the module's service can have.
 func NewSchema(m *abi.Manifest) (*Schema, error) {
 	configSchema := manifest.WithNetwork(m.ConfigSchema)
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(configSchema))
+	compiled, err := schema.Compile(configSchema)
 	if err != nil {
-		return nil, fmt.Errorf("the module's config_schema is not JSON: %w", err)
-	}
-	c := jsonschema.NewCompiler()
-	c.UseLoader(nothing{})
-	const url = "mem:///connection"
-	if err := c.AddResource(url, doc); err != nil {
 		return nil, fmt.Errorf("the module's config_schema: %w", err)
 	}
-	s := &Schema{kind: m.Kind, raw: configSchema, addresses: m.BaseURL}
-	if s.schema, err = c.Compile(url); err != nil {
-		return nil, fmt.Errorf("the module's config_schema: %w", err)
-	}
-	return s, nil
+	return &Schema{kind: m.Kind, raw: configSchema, schema: compiled, addresses: m.BaseURL}, nil
 }
 
-// nothing is a loader that loads nothing, so that a schema cannot refer to a file or a URL.
-type nothing struct{}
-
-// Load implements jsonschema.URLLoader.
-func (nothing) Load(url string) (any, error) {
-	return nil, fmt.Errorf("%s must not be loaded: a config_schema may refer only to itself", url)
-}
-
-// at returns the schema of the value at a path in a connection. It follows properties and items.
+// at returns the schema of the value at a path in a connection. It follows properties, items and $ref.
 func (s *Schema) at(path []string) gjson.Result {
-	v := gjson.ParseBytes(s.raw)
+	v := s.resolved(gjson.ParseBytes(s.raw))
 	for _, step := range path {
 		next := v.Get("properties." + gjson.Escape(step))
 		if _, err := strconv.Atoi(step); err == nil && !next.Exists() {
 			next = v.Get("items")
 		}
-		v = next
+		v = s.resolved(next)
+	}
+	return v
+}
+
+// resolved returns a schema with the members of the one that it refers to. Its own members take precedence. A schema of the
+// subset cannot refer to itself.
+func (s *Schema) resolved(v gjson.Result) gjson.Result {
+	for v.Get("$ref").Exists() {
+		all := map[string]json.RawMessage{}
+		add := func(name, member gjson.Result) bool { all[name.Str] = json.RawMessage(member.Raw); return true }
+		gjson.GetBytes(s.raw, "$defs."+gjson.Escape(strings.TrimPrefix(v.Get("$ref").Str, "#/$defs/"))).ForEach(add)
+		referred := all["$ref"]
+		v.ForEach(add)
+		if delete(all, "$ref"); referred != nil {
+			all["$ref"] = referred
+		}
+		b, _ := json.Marshal(all) // members of a schema that was parsed
+		v = gjson.ParseBytes(b)
 	}
 	return v
 }
@@ -182,7 +183,10 @@ func (s *Schema) otherKind(given []member) (*host.Config, *Error) {
 	return c, nil
 }
 
-// seconds reads a duration from a number of whole seconds.
+// maxSeconds is the longest duration, in seconds.
+const maxSeconds = math.MaxInt32
+
+// seconds reads a duration from a number of whole seconds, at most maxSeconds.
 func seconds(d *time.Duration, text []byte) error {
 	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 32)
 	*d = time.Duration(n) * time.Second
@@ -451,8 +455,8 @@ func (e *entry) pattern(path []string) string {
 }
 
 // describedBy appends the description of a schema to a text.
-func describedBy(text string, schema gjson.Result) string {
-	if d := schema.Get("description").Str; d != "" {
+func describedBy(text string, of gjson.Result) string {
+	if d := of.Get("description").Str; d != "" {
 		return text + ": write " + d
 	}
 	return text
@@ -500,7 +504,8 @@ func (e *entry) expected(path []string) string {
 	return "another value"
 }
 
-// checkKnown reports a field that the module's schema allows and this host does not have: nothing would enforce it.
+// checkKnown reports a field that the module's schema allows and this host does not have, since nothing would enforce it, and
+// a value that does not fit the field's type, since the schema may allow more than the type.
 func (e *entry) checkKnown(given []member, t reflect.Type, path []string) {
 	for _, m := range given {
 		to := append(slices.Clone(path), m.name)
@@ -508,16 +513,61 @@ func (e *entry) checkKnown(given []member, t reflect.Type, path []string) {
 			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 			return name == m.name
 		})
-		if i < 0 {
-			if !e.faulty[strings.Join(to, "/")] {
-				e.report(at(m.key, "%sfield %s: the module allows it, but this host does not support it: use a newer host, or leave it out",
-					strings.Join(append(path, ""), ": "), shown(m.name)))
+		switch {
+		case e.faulty[strings.Join(to, "/")]:
+		case i < 0:
+			e.report(at(m.key, "%sfield %s: the module allows it, but this host does not support it: use a newer host, or leave it out",
+				strings.Join(append(path, ""), ": "), shown(m.name)))
+		default:
+			e.checkType(m.value, t.Field(i).Type, to)
+		}
+	}
+}
+
+// checkType reports a value that does not fit the type of its field.
+func (e *entry) checkType(n ast.Node, t reflect.Type, path []string) {
+	want, fits := "", false
+	switch t.Kind() {
+	case reflect.Struct:
+		_, many := n.(*ast.MappingNode)
+		_, one := n.(*ast.MappingValueNode)
+		if want, fits = "fields (name: value)", many || one; fits {
+			inner, _ := members(n) // value has reported what is no field
+			e.checkKnown(inner, t, path)
+		}
+	case reflect.Slice:
+		var list *ast.SequenceNode
+		if list, fits = n.(*ast.SequenceNode); fits {
+			for i, item := range list.Values {
+				e.checkType(item, t.Elem(), append(slices.Clone(path), strconv.Itoa(i)))
 			}
-			continue
 		}
-		if f := t.Field(i); f.Type.Kind() == reflect.Struct {
-			inner, _ := members(m.value) // value has reported what is no field
-			e.checkKnown(inner, f.Type, to)
+		want = "a list"
+	case reflect.Int, reflect.Int64:
+		most := int64(math.MaxInt64)
+		if t == reflect.TypeFor[time.Duration]() {
+			most = maxSeconds
 		}
+		var whole *ast.IntegerNode
+		if whole, fits = n.(*ast.IntegerNode); fits {
+			value, err := strconv.ParseInt(fmt.Sprint(whole.Value), 10, 64)
+			if err != nil || value > most {
+				e.wrong(path, "want a whole number of at most %d", most)
+			}
+		}
+		want = "a whole number"
+	case reflect.Float64:
+		_, whole := n.(*ast.IntegerNode)
+		_, part := n.(*ast.FloatNode)
+		want, fits = "a number", whole || part
+	case reflect.Bool:
+		_, fits = n.(*ast.BoolNode)
+		want = "true or false"
+	default:
+		_, fits = n.(*ast.StringNode)
+		want = "text"
+	}
+	if !fits {
+		e.wrong(path, "want %s, found %s%s", want, kindOf(n), quoteHint(n))
 	}
 }

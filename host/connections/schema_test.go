@@ -126,6 +126,49 @@ func TestParse_SchemaOfAnotherKind_IsUsed(t *testing.T) {
 	}
 }
 
+// lax is the schema of an invented kind that refers to definitions, and leaves types to the host.
+const lax = `{"type":"object","additionalProperties":false,"required":["name","kind"],"properties":{"name":{"$ref":"#/$defs/name"},"kind":{"$ref":"#/$defs/kind"},
+	"base_url":{"type":"string"},"token_secret_ref":{"type":"string"},"limits":{"$ref":"#/$defs/limits"},"grants":{"type":"array","items":{"$ref":"#/$defs/class"}},
+	"default_page_size":{"$ref":"#/$defs/size","maximum":50},"rate_limit_share":{},"allow_private_network":{},"approve":{},"max_writes_per_minute":{}},
+	"$defs":{"name":{"type":"string","pattern":"^[a-z]+$"},"kind":{"const":"crm"},"class":{"enum":["read","write"]},"size":{"$ref":"#/$defs/number","minimum":5},"number":{"type":"integer"},
+		"limits":{"type":"object","additionalProperties":false,"properties":{"call_seconds":{"$ref":"#/$defs/number"},"requests":{}}}}}`
+
+func TestParse_SchemaWithReferences_NamesWhatItHas(t *testing.T) {
+	s, err := NewSchema(&abi.Manifest{Kind: "crm", ConfigSchema: json.RawMessage(lax)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := func(more string) []byte {
+		return []byte("connections:\n  - name: sales\n    kind: crm\n    base_url: https://x.crm.test\n    token_secret_ref: env:X\n    " + more + "\n")
+	}
+	for _, more := range []string{"limits: {}", "limits: {call_seconds: 2147483647}", "limits: {requests: 5}", "grants: [read]", "rate_limit_share: 1", "default_page_size: 7"} {
+		if _, err := s.Parse(entry(more)); err != nil {
+			t.Errorf("%s: %v", more, err)
+		}
+	}
+	for more, want := range map[string]string{
+		"limits: {requests: many}":                ":6: limits: requests: want a whole number, found text",
+		"limits: {call_second: 5}":                ":6: limits: unknown limit call_second: there are call_seconds, requests. Did you mean call_seconds?",
+		"limits: {call_seconds: soon}":            ":6: limits: call_seconds: want a whole number, found text",
+		"limits: {call_seconds: 4000000000}":      ":6: limits: call_seconds: want a whole number of at most 2147483647",
+		"limits: {requests: 99999999999999999}":   "",
+		"limits: {requests: 9999999999999999999}": ":6: limits: requests: want a whole number of at most 9223372036854775807",
+		"limits: 5":                  ":6: limits: want fields (name: value), found a number",
+		"grants: [destroy]":          ":6: grants: no class destroy: there are read, write",
+		"default_page_size: 4":       ":6: default_page_size: want a whole number from 5 to 50",
+		"rate_limit_share: much":     ":6: rate_limit_share: want a number, found text",
+		"allow_private_network: 1":   ":6: allow_private_network: want true or false, found a number",
+		"approve: write":             ":6: approve: want a list, found text",
+		"approve: [5]":               ":6: approve: want text, found a number",
+		"max_writes_per_minute: 1.5": ":6: max_writes_per_minute: want a whole number, found a number",
+		"max_writes_per_minute:":     ":6: max_writes_per_minute: want a whole number, found nothing",
+	} {
+		if _, err := s.Parse(entry(more)); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v\nwant %s", more, err, want)
+		}
+	}
+}
+
 func TestNewSchema_InvalidSchema_Fails(t *testing.T) {
 	for _, text := range []string{"", "{", `{"type":5}`, `{"$ref":"https://example.com/schema"}`, `{"$ref":"file:///etc/passwd"}`} {
 		if _, err := NewSchema(&abi.Manifest{Kind: "crm", ConfigSchema: json.RawMessage(text)}); err == nil || !strings.Contains(err.Error(), "the module's config_schema") {

@@ -6,22 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"github.com/tidwall/gjson"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"github.com/mach5/okta-connector/internal/excerpt"
 	"github.com/mach5/okta-connector/internal/nearest"
+	"github.com/mach5/okta-connector/internal/schema"
 	"github.com/mach5/okta-connector/internal/strictjson"
-	"github.com/mach5/okta-connector/internal/subset"
 )
 
 // Max is the size limit of an input, in bytes.
@@ -42,13 +38,7 @@ type Schema struct {
 	name    string // the operation's name
 	text    json.RawMessage
 	sibling func(field string) string
-	compile func() (*compiled, error)
-}
-
-// compiled is a compiled schema.
-type compiled struct {
-	schema *jsonschema.Schema
-	cost   subset.Cost
+	compile func() (*schema.Schema, error)
 }
 
 // New returns a schema, which is compiled when it is first used. name is the operation's, for messages. The text must be in
@@ -57,8 +47,8 @@ type compiled struct {
 // message about an unknown field.
 func New(name string, text json.RawMessage, sibling func(field string) string) *Schema {
 	s := &Schema{name: name, text: text, sibling: sibling}
-	s.compile = sync.OnceValues(func() (*compiled, error) {
-		c, err := compile(text)
+	s.compile = sync.OnceValues(func() (*schema.Schema, error) {
+		c, err := schema.Compile(text)
 		if err != nil {
 			return nil, SchemaError{fmt.Errorf("schema of %s: %w", name, err)}
 		}
@@ -75,36 +65,6 @@ func (s *Schema) Compile() error {
 
 // SchemaError is the error for a schema that cannot be used. It is not the caller's fault.
 type SchemaError struct{ error }
-
-// compile compiles a schema that is in the subset.
-func compile(text json.RawMessage) (*compiled, error) {
-	cost, err := subset.Check(text)
-	if err != nil {
-		return nil, err
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	c.UseLoader(nothing{})
-	const url = "mem:///schema"
-	if err := c.AddResource(url, doc); err != nil {
-		return nil, err
-	}
-	schema, err := c.Compile(url)
-	if err != nil {
-		return nil, err
-	}
-	return &compiled{schema, cost}, nil
-}
-
-// nothing is a loader that loads nothing, so that a schema cannot refer to a file or a URL.
-type nothing struct{}
-
-// Load implements jsonschema.URLLoader.
-func (nothing) Load(url string) (any, error) { return nil, fmt.Errorf("%s must not be loaded", url) }
 
 // Check validates an input and returns its members. The error names each wrong field. It is an SchemaError if the schema
 // is wrong. The work is limited before it begins.
@@ -133,10 +93,10 @@ func (s *Schema) Check(input json.RawMessage) (fields map[string]any, err error)
 	if err != nil {
 		return nil, err
 	}
-	if n, most := strictjson.Values(input), maxChecks/c.cost.Checks; n > most {
+	if n, most := strictjson.Values(input), maxChecks/c.Cost.Checks; n > most {
 		return nil, fmt.Errorf("the input has about %d values and field names, and at most %d are allowed: split it", n, most)
 	}
-	if p := c.cost.Pattern; p > 0 && len(input) > maxSteps/p {
+	if p := c.Cost.Pattern; p > 0 && len(input) > maxSteps/p {
 		return nil, fmt.Errorf("the input has %d bytes, and the patterns of %s allow at most %d", len(input), s.name, maxSteps/p)
 	}
 	return fields, s.validate(c, doc)
@@ -151,10 +111,10 @@ func (s *Schema) Validate(v any) error {
 	return s.validate(c, v)
 }
 
-func (s *Schema) validate(c *compiled, v any) error {
-	err := c.schema.Validate(v)
+func (s *Schema) validate(c *schema.Schema, v any) error {
+	err := c.Schema.Validate(v)
 	if wrong, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
-		return errors.New(strings.Join(s.explain(wrong, c.schema.Description), "; "))
+		return errors.New(strings.Join(s.explain(wrong, c.Description), "; "))
 	}
 	return err
 }
@@ -212,60 +172,18 @@ func prefix(schemaURL string) string {
 
 // complaint returns what is wrong with a value.
 func (s *Schema) complaint(v *jsonschema.ValidationError) string {
-	switch k := v.ErrorKind.(type) {
-	case *kind.Format:
-		if k.Want == "date-time" {
-			return fmt.Sprintf("%q is not a valid time: write it as in RFC 3339, such as 2026-01-31T09:00:00Z", excerpt.Of(fmt.Sprint(k.Got)))
-		}
-	case *kind.Pattern:
-		what := "others"
-		if d := gjson.GetBytes(s.text, "properties."+gjson.Escape(strings.Join(v.InstanceLocation, "."))+".description"); d.Str != "" {
-			what = d.Str
-		}
-		if k.Got == "" {
-			return "it is empty: give " + what
-		}
-		return fmt.Sprintf("%q has characters that it cannot have: give %s", excerpt.Of(k.Got), what)
+	k, ok := v.ErrorKind.(*kind.Pattern)
+	if !ok {
+		return schema.Complaint(v)
 	}
-	switch k := v.ErrorKind.(type) {
-	case *kind.Enum:
-		return enumComplaint(k)
-	case *kind.Maximum: // the library writes 1×10¹¹
-		return "maximum: got " + digits(k.Got) + ", want " + digits(k.Want)
-	case *kind.Minimum:
-		return "minimum: got " + digits(k.Got) + ", want " + digits(k.Want)
+	what := "others"
+	if d := gjson.GetBytes(s.text, "properties."+gjson.Escape(strings.Join(v.InstanceLocation, "."))+".description"); d.Str != "" {
+		what = d.Str
 	}
-	return v.ErrorKind.LocalizedString(message.NewPrinter(language.English))
-}
-
-// enumComplaint names the values that are allowed, the value that was found, and the nearest of them.
-func enumComplaint(k *kind.Enum) string {
-	var all []string
-	for _, v := range k.Want {
-		b, _ := json.Marshal(v) // a value of a schema
-		all = append(all, strings.Trim(string(b), `"`))
+	if k.Got == "" {
+		return "it is empty: give " + what
 	}
-	got, _ := json.Marshal(k.Got)
-	text := fmt.Sprintf("want one of %s, found %s", strings.Join(all, ", "), excerpt.Of(string(got)))
-	if s, ok := k.Got.(string); ok {
-		if near := nearest.Of(s, all); near != "" {
-			text += " (did you mean " + near + "?)"
-		}
-	}
-	return text
-}
-
-// digits formats a number the way people write it. A number with very many digits is replaced by words.
-func digits(n *big.Rat) string {
-	const most = 40
-	if n.Num().BitLen() > 4*most || n.Denom().BitLen() > 4*most {
-		return "a number of very many digits"
-	}
-	if n.IsInt() {
-		return n.Num().String()
-	}
-	f, _ := n.Float64()
-	return strconv.FormatFloat(f, 'g', -1, 64)
+	return fmt.Sprintf("%q has characters that it cannot have: give %s", excerpt.Of(k.Got), what)
 }
 
 // combines reports whether a violation is about a combination of fields, not about one field.
@@ -285,14 +203,14 @@ func (s *Schema) hint(text string) string {
 	if !ok {
 		return ""
 	}
-	var schema struct {
+	var object struct {
 		Properties map[string]json.RawMessage `json:"properties"`
 	}
-	if json.Unmarshal(s.text, &schema) != nil {
+	if json.Unmarshal(s.text, &object) != nil {
 		return ""
 	}
 	var names []string
-	for n := range schema.Properties {
+	for n := range object.Properties {
 		names = append(names, n)
 	}
 	field, _, _ := strings.Cut(rest, "'")
