@@ -88,8 +88,8 @@ type ConnectOptions struct {
 	// Auditor records every invoke. Nil records nothing.
 	Auditor Auditor
 	Now     func() time.Time // the clock that the guest sees; default time.Now
-	// Sleep waits for the guest, for example between reads that check a write whose response was lost. It returns an
-	// error if the context ends first. Default: real time.
+	// Sleep waits before a request is repeated, and for the guest, for example between reads that check a write whose
+	// response was lost. It returns an error if the context ends first. Default: real time.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 

@@ -91,6 +91,7 @@ func (m *Module) connect(ctx context.Context, cfg Config, opts ConnectOptions, l
 		Dial:                opts.Dial,
 		Lookup:              opts.Lookup,
 		AllowPrivateNetwork: cfg.AllowPrivateNetwork,
+		Sleep:               opts.Sleep,
 		UserAgent:           "mach5-" + m.manifest.Kind + "-connector/" + m.manifest.Version,
 		Logger:              log,
 	})

@@ -72,6 +72,7 @@ type Config struct {
 	AllowPrivateNetwork bool                                                         // allows addresses that are not public
 	UserAgent           string                                                       // default "mach5-connector"
 	Clock               pacing.Clock                                                 // default pacing.System
+	Sleep               func(context.Context, time.Duration) error                   // waits before the next attempt; default Clock.Sleep
 	LookupEnv           func(string) (string, bool)                                  // used only to mention an unused proxy in errors; default os.LookupEnv
 	Rand                func() float64                                               // in [0,1), for jitter; must be safe for concurrent use; default math/rand/v2
 	Logger              *slog.Logger                                                 // gets repeated requests at level Debug; default: discard
@@ -204,6 +205,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Clock == nil {
 		c.Clock = pacing.System{}
+	}
+	if c.Sleep == nil {
+		c.Sleep = c.Clock.Sleep
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Float64

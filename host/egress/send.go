@@ -173,7 +173,7 @@ func (s *sending) wait(d time.Duration, why string) error {
 	if log.Enabled(s.ctx, slog.LevelDebug) {
 		log.Debug("repeating a request", "endpoint", s.call.Endpoint.Endpoint, "after", why, "attempt", s.attempts, "wait", d)
 	}
-	err := s.client.config.Clock.Sleep(s.ctx, d)
+	err := s.client.config.Sleep(s.ctx, d)
 	if err == nil {
 		s.waited += d
 	}

@@ -76,7 +76,7 @@ func (b *buffered) Sync() error {
 // TestRun_Pages_AreSyncedBeforeCheckpoint: a checkpoint covers only synced pages, even while the next pages are already
 // written. If a sync fails, every unsynced page is written again.
 func TestRun_Pages_AreSyncedBeforeCheckpoint(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 40_000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	path := filepath.Join(t.TempDir(), "cp.json")
@@ -117,7 +117,7 @@ func TestRun_Pages_AreSyncedBeforeCheckpoint(t *testing.T) {
 // TestRun_AppendFails_WritesUnsyncedPagesAgain: an Append that fails loses the unsynced pages before it. The next Sync
 // succeeds, but the checkpoint of these pages must not be saved.
 func TestRun_AppendFails_WritesUnsyncedPagesAgain(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	b := &buffered{broken: 5, onSync: func(int) error { return nil }}
@@ -167,7 +167,7 @@ func (f failingFile) Sync() error {
 // TestRun_SyncFails_LosesNothing lets each sync fail in turn, including those of rotations. The checkpoint never covers the
 // lost records, and the next process writes all.
 func TestRun_SyncFails_LosesNothing(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 20, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	for n := 0; ; n++ {
@@ -201,7 +201,7 @@ func TestRun_SyncFails_LosesNothing(t *testing.T) {
 
 // TestRun_FileAheadOfCheckpoint_WritesNothingTwice: after a crash the file has more records than the checkpoint covers.
 func TestRun_FileAheadOfCheckpoint_WritesNothingTwice(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	for _, name := range []string{"out.ndjson", "out.ndjson.zst"} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
 		c := connectTo(t, m, o, host.Config{})
@@ -241,7 +241,7 @@ func TestRun_FileAheadOfCheckpoint_WritesNothingTwice(t *testing.T) {
 // TestRun_FileDeletedOrCut_WritesLostPagesAgain: if another program deletes or cuts the file during a run, every uncommitted
 // page is written again, without Persist, too.
 func TestRun_FileDeletedOrCut_WritesLostPagesAgain(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	for name, remove := range map[string]func(string) error{"deleted": os.Remove, "cut": func(path string) error { return os.Truncate(path, 0) }} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
 		c := connectTo(t, m, o, host.Config{})
@@ -311,7 +311,7 @@ func (f *fleeting) Sync() error {
 
 // TestRun_SinkKeepsLosingPages_SyncsEachPage: with Persist, the run continues even if that is still not soon enough.
 func TestRun_SinkKeepsLosingPages_SyncsEachPage(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	for _, f := range []*fleeting{{most: 1}, {most: 100, always: 30}} {

@@ -254,7 +254,7 @@ func recovered(crash crashtest.Crash, folder string, org *oktatest.Org, c *host.
 // next process has every event once. That holds also if the machine crashes during a second process, after the first was
 // killed.
 func TestRun_AnyCrash_KeepsEachRecordOnce(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
 		t.Run(out, func(t *testing.T) {
 			o := oktatest.New(oktatest.Config{Users: 3, Events: 12, RateLimits: unlimited})

@@ -71,7 +71,7 @@ func (v *volatile) Interruptions() int64 { return v.n.Load() }
 // TestDelay_VolatileSinkEnds_WritesLostPagesAgain: if the delay is not shorter than the time in memory, a service may end at
 // any moment. The checkpoint never covers a record that is not durable.
 func TestDelay_VolatileSinkEnds_WritesLostPagesAgain(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	const keeps = 40 * time.Millisecond
@@ -103,7 +103,7 @@ func TestDelay_VolatileSinkEnds_WritesLostPagesAgain(t *testing.T) {
 
 // TestDelay_Interrupted_DoesNotWait: the next run writes the pages again that have no checkpoint yet.
 func TestDelay_Interrupted_DoesNotWait(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	got := &memory{}
@@ -126,7 +126,7 @@ func TestDelay_Interrupted_DoesNotWait(t *testing.T) {
 
 // TestRun_SourceLoops_SlowsDown also checks that it says so once.
 func TestRun_SourceLoops_SlowsDown(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) { loopSlowsDown(t, m) })
 }
 

@@ -28,7 +28,7 @@ import (
 
 // TestRun_SlowSink_SlowsSource: at most one page is read ahead.
 func TestRun_SlowSink_SlowsSource(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited})
 		dial, stop := serve(o)
@@ -52,7 +52,7 @@ func TestRun_SlowSink_SlowsSource(t *testing.T) {
 
 // TestRun_SinkRefuses_FailsWithoutLoss also checks that the next run writes the rest.
 func TestRun_SinkRefuses_FailsWithoutLoss(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	var refuses atomic.Bool
@@ -103,7 +103,7 @@ func (b body) WriteTo(w io.Writer) (int64, error) {
 
 // TestRun_TemporaryFailures_AreRetried has an unavailable sink and then a failing org, with Follow.
 func TestRun_TemporaryFailures_AreRetried(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 2000, RateLimits: unlimited})
 		o.Inject(oktatest.Fault{Kind: oktatest.Status, Skip: 3, Times: 20}) // more than one call retries
@@ -135,7 +135,7 @@ func TestRun_TemporaryFailures_AreRetried(t *testing.T) {
 
 // TestRun_CheckpointNotSaved_Fails: the folder of the checkpoint is deleted during the run, missing or not writable.
 func TestRun_CheckpointNotSaved_Fails(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 500, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	dir := filepath.Join(t.TempDir(), "state")
@@ -178,7 +178,7 @@ func TestRun_CheckpointNotSaved_Fails(t *testing.T) {
 
 // TestRun_LocalClockJumps_LosesNothing: the local clock is wrong by days, differently at each reading.
 func TestRun_LocalClockJumps_LosesNothing(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	for _, off := range []time.Duration{1000 * 24 * time.Hour, -1000 * 24 * time.Hour, 30 * 24 * time.Hour, -12 * time.Hour} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
 		dial, stop := serve(o)
@@ -206,7 +206,7 @@ func TestRun_LocalClockJumps_LosesNothing(t *testing.T) {
 
 // TestRun_QuietSource_IsPolledLessOften: a source that has more is read at once.
 func TestRun_QuietSource_IsPolledLessOften(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
 		dial, stop := serve(o)
@@ -249,7 +249,7 @@ func TestRun_QuietSource_IsPolledLessOften(t *testing.T) {
 
 // TestStats_Lag_UsesServiceClock has an org whose clock is five years behind.
 func TestStats_Lag_UsesServiceClock(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited, Now: func() time.Time { return time.Now().Add(-5 * 365 * 24 * time.Hour) }})
 		dial, stop := serve(o)
@@ -287,7 +287,7 @@ func TestRun_SinkAsksToWait_WaitsThatLong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := connectTo(t, hosttest.Connector.Load(t), oktatest.New(oktatest.Config{Users: 3, Events: 10, RateLimits: unlimited}), host.Config{})
+	c := connectTo(t, hosttest.Connector.Module(t), oktatest.New(oktatest.Config{Users: 3, Events: 10, RateLimits: unlimited}), host.Config{})
 	ctx, cancel := context.WithCancel(context.Background())
 	var said string
 	d := &ingest.Drain{Operation: poll, Feed: ingest.Source(c, host.SourceOptions{Operation: poll, Follow: true}), Sink: s, Persist: true, Follow: true,
@@ -304,7 +304,7 @@ func TestRun_SinkAsksToWait_WaitsThatLong(t *testing.T) {
 // ends.
 func TestRun_SinkLosesEachPage_ContinuesWithPersist(t *testing.T) {
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 20, RateLimits: unlimited})
-	c := connectTo(t, hosttest.Connector.Load(t), o, host.Config{})
+	c := connectTo(t, hosttest.Connector.Module(t), o, host.Config{})
 	for _, persist := range []bool{true, false} {
 		m := &memory{fail: func(page int) error {
 			if page <= 15 {

@@ -43,7 +43,7 @@ func TestDrain_200Connections_AreIsolated(t *testing.T) {
 		t.Skip("takes some seconds")
 	}
 	const n, events = 200, 30
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -55,7 +55,7 @@ func (w *watched) WriteHeader(status int) {
 
 // TestInvoke_ManyAtOnce_AreNotRefused makes more concurrent calls than a window allows, on a connection without an answer yet.
 func TestInvoke_ManyAtOnce_AreNotRefused(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
 		org := oktatest.New(oktatest.Config{Users: 3, Events: -1, RateLimits: map[string]int{"*": 10}})
 		org.Inject(oktatest.Fault{Kind: oktatest.Latency, Latency: time.Second}) // the clock stops until all wait

@@ -50,7 +50,7 @@ func runRange(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink
 
 // TestRange_RefusedCursor_ResumesWithoutRepeats: cursors expire several times during a run, and at the beginning of the next.
 func TestRange_RefusedCursor_ResumesWithoutRepeats(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	passed := time.Duration(0)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 4000, RateLimits: unlimited, // one every 18 s, 16 in the overlap
 		Now: func() time.Time { return time.Now().Add(passed) }})
@@ -98,7 +98,7 @@ func TestRange_RefusedCursor_ResumesWithoutRepeats(t *testing.T) {
 
 // TestRange_CursorsAlwaysRefused_Fails: with many events of the same time, resuming by time makes no progress.
 func TestRange_CursorsAlwaysRefused_Fails(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	s := &scripted{t: t, reply: func(n int, w http.ResponseWriter, r *http.Request) string {
 		if r.URL.Query().Has("after") {
 			w.WriteHeader(http.StatusBadRequest)
@@ -129,7 +129,7 @@ func TestRange_CursorsAlwaysRefused_Fails(t *testing.T) {
 
 // TestRange_OtherRefusal_Fails: a refusal for another reason than the cursor, or without times in the records, is an error.
 func TestRange_OtherRefusal_Fails(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	for name, c := range map[string]struct {
 		status int
 		member string
@@ -153,7 +153,7 @@ func TestRange_OtherRefusal_Fails(t *testing.T) {
 
 // TestRange_UntilNotOver_IsNotDone: only the Date of Okta's answers counts, not the local clock.
 func TestRange_UntilNotOver_IsNotDone(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	for name, off := range map[string]struct{ theirs, ours time.Duration }{
 		"both are right":        {},
 		"the org is ahead":      {theirs: 9 * time.Hour},
@@ -212,7 +212,7 @@ func TestRange_UntilNotOver_IsNotDone(t *testing.T) {
 
 // TestRange_AnswersWithoutDate_IsNotDone: without a Date it is not known whether until is over.
 func TestRange_AnswersWithoutDate_IsNotDone(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	for dated, want := range map[bool]bool{true: true, false: false} {
 		c := connectTo(t, m, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if !dated {
@@ -229,7 +229,7 @@ func TestRange_AnswersWithoutDate_IsNotDone(t *testing.T) {
 
 // TestRange_CheckpointOfAnotherRange_Fails also checks that a checkpoint of version 1 still works.
 func TestRange_CheckpointOfAnotherRange_Fails(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 1000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
 	until := time.Now().Truncate(time.Second)

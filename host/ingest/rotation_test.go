@@ -29,7 +29,7 @@ import (
 // TestKeepTrying_RefusedToken_ContinuesOnceRepaired: one of several sources has no token at first, then one that the org
 // refuses, then the right one.
 func TestKeepTrying_RefusedToken_ContinuesOnceRepaired(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	path := filepath.Join(t.TempDir(), "token")
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
@@ -87,7 +87,7 @@ func TestKeepTrying_RefusedToken_ContinuesOnceRepaired(t *testing.T) {
 // TestPersist_TemporarilyForbidden_Continues: some refusals of the token or its role are temporary. One that lasts ends the
 // run.
 func TestPersist_TemporarilyForbidden_Continues(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	for _, c := range []struct {
 		refusals int
 		status   int
@@ -151,7 +151,7 @@ func (s *writing) String() string                         { return "writing" }
 // TestPersist_SinkRefusesTemporarily_Continues: a service may not know a new token yet, or may be moved. A refusal that lasts
 // ends the run.
 func TestPersist_SinkRefusesTemporarily_Continues(t *testing.T) {
-	m := hosttest.Connector.Load(t)
+	m := hosttest.Connector.Module(t)
 	for _, c := range []struct{ status, refusals, taken int }{{401, 5, 50}, {403, 5, 50}, {404, 5, 50}, {407, 5, 50}, {404, 1 << 30, 0}, {400, 1, 0}} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 50, RateLimits: unlimited})
 		conn := connectTo(t, m, o, host.Config{})

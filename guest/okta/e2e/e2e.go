@@ -24,7 +24,7 @@ func Start(tb testing.TB, sim oktatest.Config, change Change) (*host.Connection,
 	if change != nil {
 		change(&config, &opts)
 	}
-	return hosttest.Connect(tb, hosttest.Connector.Load(tb), config, opts), org
+	return hosttest.Connect(tb, hosttest.Connector.Module(tb), config, opts), org
 }
 
 // Again makes a second connection to an org, as another process would.

@@ -92,7 +92,7 @@ func connectTo(t *testing.T, url string, change e2e.Change) *host.Connection {
 	if change != nil {
 		change(&config, &opts)
 	}
-	return hosttest.Connect(t, hosttest.Connector.Load(t), config, opts)
+	return hosttest.Connect(t, hosttest.Connector.Module(t), config, opts)
 }
 
 func withJournal(j journal.Journal) e2e.Change {
