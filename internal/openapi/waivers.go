@@ -124,8 +124,7 @@ var waivedStatuses = []struct {
 // waived reports whether Okta itself commits a schema violation at a place.
 func waived(route *routers.Route, place []string, keyword string) bool {
 	return slices.ContainsFunc(waivers, func(w waiver) bool {
-		return (w.endpoint == "" || w.endpoint == route.Method+" "+route.Path) &&
-			w.keyword == keyword && placeMatches(w.place, place)
+		return w.keyword == keyword && (w.endpoint == "" || w.endpoint == route.Method+" "+route.Path) && placeMatches(w.place, place)
 	})
 }
 

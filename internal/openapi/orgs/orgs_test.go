@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,6 +44,25 @@ func TestWatch_OutsideATestRun_DoesNothing(t *testing.T) {
 	t.Setenv(violationsFile, "")
 	if Watch(); oktatest.Watch != nil {
 		t.Error("the orgs are watched")
+	}
+}
+
+func TestSample_OfAList_HasItsEndsAndASpread(t *testing.T) {
+	var all []string
+	for i := range 100 {
+		all = append(all, strconv.Itoa(i))
+	}
+	for text, want := range map[string]string{
+		"[" + strings.Join(all, ",") + "]":     "[0,14,28,42,56,70,84,99]",
+		"[" + strings.Join(all[:9], ",") + "]": "[0,1,2,3,4,5,6,8]",
+		"[0, 1]":                               "[0, 1]",
+		`{"a":[0,1,2,3,4,5,6,7,8,9]}`:          `{"a":[0,1,2,3,4,5,6,7,8,9]}`,
+		"[0,1,":                                "[0,1,",
+		"":                                     "",
+	} {
+		if got := string(sample([]byte(text))); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
 	}
 }
 
