@@ -76,6 +76,7 @@ func (b *buffered) Sync() error {
 // TestRun_Pages_AreSyncedBeforeCheckpoint: a checkpoint covers only synced pages, even while the next pages are already
 // written. If a sync fails, every unsynced page is written again.
 func TestRun_Pages_AreSyncedBeforeCheckpoint(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 40_000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})
@@ -201,6 +202,7 @@ func TestRun_SyncFails_LosesNothing(t *testing.T) {
 
 // TestRun_FileAheadOfCheckpoint_WritesNothingTwice: after a crash the file has more records than the checkpoint covers.
 func TestRun_FileAheadOfCheckpoint_WritesNothingTwice(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	for _, name := range []string{"out.ndjson", "out.ndjson.zst"} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
@@ -311,6 +313,7 @@ func (f *fleeting) Sync() error {
 
 // TestRun_SinkKeepsLosingPages_SyncsEachPage: with Persist, the run continues even if that is still not soon enough.
 func TestRun_SinkKeepsLosingPages_SyncsEachPage(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 100, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})

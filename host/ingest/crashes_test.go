@@ -254,6 +254,7 @@ func recovered(crash crashtest.Crash, folder string, org *oktatest.Org, c *host.
 // next process has every event once. That holds also if the machine crashes during a second process, after the first was
 // killed.
 func TestRun_AnyCrash_KeepsEachRecordOnce(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	for _, out := range []string{"out.ndjson", "out.ndjson.zst"} {
 		t.Run(out, func(t *testing.T) {

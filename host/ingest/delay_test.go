@@ -71,6 +71,7 @@ func (v *volatile) Interruptions() int64 { return v.n.Load() }
 // TestDelay_VolatileSinkEnds_WritesLostPagesAgain: if the delay is not shorter than the time in memory, a service may end at
 // any moment. The checkpoint never covers a record that is not durable.
 func TestDelay_VolatileSinkEnds_WritesLostPagesAgain(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
 	c := connectTo(t, m, o, host.Config{})

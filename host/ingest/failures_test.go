@@ -28,6 +28,7 @@ import (
 
 // TestRun_SlowSink_SlowsSource: at most one page is read ahead.
 func TestRun_SlowSink_SlowsSource(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited})
@@ -178,6 +179,7 @@ func TestRun_CheckpointNotSaved_Fails(t *testing.T) {
 
 // TestRun_LocalClockJumps_LosesNothing: the local clock is wrong by days, differently at each reading.
 func TestRun_LocalClockJumps_LosesNothing(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	for _, off := range []time.Duration{1000 * 24 * time.Hour, -1000 * 24 * time.Hour, 30 * 24 * time.Hour, -12 * time.Hour} {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 3000, RateLimits: unlimited})
@@ -206,6 +208,7 @@ func TestRun_LocalClockJumps_LosesNothing(t *testing.T) {
 
 // TestRun_QuietSource_IsPolledLessOften: a source that has more is read at once.
 func TestRun_QuietSource_IsPolledLessOften(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 5000, RateLimits: unlimited})
@@ -249,6 +252,7 @@ func TestRun_QuietSource_IsPolledLessOften(t *testing.T) {
 
 // TestStats_Lag_UsesServiceClock has an org whose clock is five years behind.
 func TestStats_Lag_UsesServiceClock(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited, Now: func() time.Time { return time.Now().Add(-5 * 365 * 24 * time.Hour) }})

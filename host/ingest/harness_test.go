@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"net"
@@ -84,7 +85,7 @@ func connect(tb testing.TB, m *host.Module, cfg host.Config, opts host.ConnectOp
 		cfg.Name = "okta"
 	}
 	if cfg.BaseURL == "" {
-		cfg.BaseURL = "http://127.0.0.1"
+		cfg.BaseURL = addressOf(tb)
 	}
 	if opts.Secrets == nil {
 		opts.Secrets = hosttest.Secret(oktatest.DefaultToken)
@@ -94,6 +95,13 @@ func connect(tb testing.TB, m *host.Module, cfg host.Config, opts host.ConnectOp
 		tb.Fatal(err)
 	}
 	return c
+}
+
+// addressOf returns an address of a test. Connections to one address share what they learn of its rate limits. Nothing dials it.
+func addressOf(tb testing.TB) string {
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, tb.Name())
+	return fmt.Sprintf("http://127.0.0.1:%d", 1+h.Sum32()%65535)
 }
 
 // memory is a sink that keeps the records in memory. It may fail or be slow.

@@ -25,6 +25,7 @@ import (
 // TestDrain_MistakesOfOtherCollectors_AreAvoided has a case for each mistake that issue trackers of other collectors of Okta's
 // log describe.
 func TestDrain_MistakesOfOtherCollectors_AreAvoided(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	org := func(t *testing.T, cfg oktatest.Config) (*oktatest.Org, *host.Connection) {
 		t.Helper()
@@ -375,6 +376,7 @@ func pageSize(n int) json.RawMessage {
 // TestRun_CursorExpired_ResumesWithoutRepeats: the cursor expires in the middle of a log, during a run and between two runs,
 // and the service repeats whole pages. Each event is written once.
 func TestRun_CursorExpired_ResumesWithoutRepeats(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 20_000, RateLimits: unlimited}) // one every 3.6 s, 83 in the overlap
 	c := connectTo(t, m, o, host.Config{})

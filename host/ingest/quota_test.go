@@ -84,6 +84,7 @@ func TestInvoke_ManyAtOnce_AreNotRefused(t *testing.T) {
 // one connection, then four that share nothing, like separate processes, each with its share. Last it uses four
 // connections of one process, which share their observations. The load of the machine has no influence.
 func TestRun_Quota_IsUsedFully(t *testing.T) {
+	t.Parallel()
 	const pages = 100
 	requests := pages + 1 // the last page is empty
 	events := 1000        // per page, of all connections together

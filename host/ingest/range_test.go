@@ -50,6 +50,7 @@ func runRange(ctx context.Context, t testing.TB, c *host.Connection, s sink.Sink
 
 // TestRange_RefusedCursor_ResumesWithoutRepeats: cursors expire several times during a run, and at the beginning of the next.
 func TestRange_RefusedCursor_ResumesWithoutRepeats(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	passed := time.Duration(0)
 	o := oktatest.New(oktatest.Config{Users: 3, Events: 4000, RateLimits: unlimited, // one every 18 s, 16 in the overlap
@@ -98,6 +99,7 @@ func TestRange_RefusedCursor_ResumesWithoutRepeats(t *testing.T) {
 
 // TestRange_CursorsAlwaysRefused_Fails: with many events of the same time, resuming by time makes no progress.
 func TestRange_CursorsAlwaysRefused_Fails(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	s := &scripted{t: t, reply: func(n int, w http.ResponseWriter, r *http.Request) string {
 		if r.URL.Query().Has("after") {
@@ -153,6 +155,7 @@ func TestRange_OtherRefusal_Fails(t *testing.T) {
 
 // TestRange_UntilNotOver_IsNotDone: only the Date of Okta's answers counts, not the local clock.
 func TestRange_UntilNotOver_IsNotDone(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	for name, off := range map[string]struct{ theirs, ours time.Duration }{
 		"both are right":        {},

@@ -99,6 +99,7 @@ func feeds(c *host.Connection) map[string]func(page int) ingest.Feed {
 // is saved. The next one replays their records and saves a later checkpoint. The cursor of the third is refused: it reads the
 // records of the last five minutes again, and writes none twice.
 func TestRun_ReplayedRecords_AreKnownToLaterRuns(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	o := small(40)
 	c := connectTo(t, m, o, host.Config{})
@@ -136,6 +137,7 @@ func TestRun_ReplayedRecords_AreKnownToLaterRuns(t *testing.T) {
 // next pages complete it, or have another size, so that the file is put aside. Then cursors expire. Each record is there
 // once, also for a reader that reads the whole blocks of a torn frame.
 func TestRun_TornPage_IsWrittenOnce(t *testing.T) {
+	t.Parallel()
 	m := hosttest.Connector.Module(t)
 	o := small(20)
 	c := connectTo(t, m, o, host.Config{})
