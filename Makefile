@@ -8,7 +8,7 @@ ifneq ($(shell echo 'int main(void){return 0;}' | $${CC:-cc} -x c - -o /dev/null
 export CGO_ENABLED = 0
 endif
 
-.PHONY: all build run man test test-all race bench soak fuzz attack check clean
+.PHONY: all build run man test test-all race bench soak fuzz fuzz-long attack check clean
 
 all: build
 
@@ -62,6 +62,12 @@ fuzz:
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -timeout 10m $$pkg || exit 1; \
 	  done; \
 	done; echo "$$n targets for $(FUZZTIME) each: nothing found"; test $$n -gt 0
+
+## fuzz-long: random modules for PROGRAMS_TIME: against the model of a host, and on four engines, which must agree
+PROGRAMS_TIME ?= 1h
+fuzz-long:
+	PROGRAMS_TIME=$(PROGRAMS_TIME) $(GO) test -count=1 -timeout 100h -v ./host/attack -run TestPrograms
+	PROGRAMS_TIME=$(PROGRAMS_TIME) $(GO) test -count=1 -timeout 100h -v ./abi/conformance/internal/programs -run TestEngines
 
 ## attack: every attack of the kit on our host, then each check of a wall taken out in turn (-host PROGRAM attacks another host: abi/README.md)
 attack:

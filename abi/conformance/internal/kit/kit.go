@@ -151,6 +151,14 @@ type seen struct {
 	line, authorization, everything string
 }
 
+// Carries returns an error if a token is in the request, except once as the whole credential.
+func (s seen) Carries(token string) error {
+	if n := strings.Count(s.everything, token); n > 1 || n == 1 && s.authorization != "Bearer "+token {
+		return fmt.Errorf("the token is in %s beyond the credential", Short(s.line))
+	}
+	return nil
+}
+
 // LockedBuffer is a buffer that is safe for concurrent use.
 type LockedBuffer struct {
 	mu sync.Mutex
