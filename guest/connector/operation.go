@@ -166,34 +166,3 @@ func (op *Operation) pager() Pager {
 	}
 	return op.Pages
 }
-
-// invoke runs the operation for the invoke export; ok is false if the operation does nothing.
-func (op *Operation) invoke(c *Call) (r Result, ok bool) {
-	switch {
-	case !c.cursorFits():
-		return c.BadCursor(), true
-	case op.Do != nil:
-		return op.Do(c), true
-	case op.pager() != nil:
-		return c.All(op.pager()), true
-	case op.Get != nil:
-		return op.Get.Run(c), true
-	}
-	return r, false
-}
-
-// table runs the operation for the table export: one page from the cursor at, with at most limit rows (0 means all).
-func (op *Operation) table(c *Call, at string, limit int) (r Result, ok bool) {
-	switch {
-	case !c.cursorFits():
-		return c.BadCursor(), true
-	case op.pager() != nil:
-		r, _ = op.pager()(c, at, limit)
-		return r, true
-	case op.Get != nil:
-		return op.Get.Run(c), true
-	case op.Do != nil:
-		return op.Do(c), true
-	}
-	return r, false
-}

@@ -1,7 +1,6 @@
 package connector
 
 import (
-	"cmp"
 	"strings"
 
 	"github.com/mach5/okta-connector/abi"
@@ -105,32 +104,6 @@ func Describe(v jsonval.Value, isJSON bool) string {
 		return "null"
 	}
 	return "a single value"
-}
-
-// EmitObject emits the one object in a response, unless the host has already emitted it.
-func (c *Call) EmitObject(resp hostcall.Response, omit []string) Result {
-	s := resp.Emitted
-	if s == nil {
-		sum := c.Emit(resp.Body, c.object(omit))
-		s = &sum
-	}
-	if why := cmp.Or(s.Err, NotWhole(resp)); why != "" {
-		return c.BadBody(resp, why)
-	}
-	return Result{Outcome: abi.Succeeded}
-}
-
-// SendForObject sends a request whose response is passed to EmitObject. If the host supports it, it emits the object at
-// once, without the members of omit.
-func (c *Call) SendForObject(req hostcall.Request, omit []string) hostcall.Response {
-	emit := c.object(omit)
-	req.Emit = &emit
-	return c.SendWithToken(req)
-}
-
-// object returns the options to emit a response that is one object.
-func (c *Call) object(omit []string) abi.EmitOptions {
-	return abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Omit: omit}
 }
 
 // Read is ReadObject without the ETag. gone means that the object itself is missing.

@@ -178,6 +178,37 @@ func (r *Result) finish(w *jsonval.Writer) {
 	}
 }
 
+// invoke runs the operation for the invoke export; ok is false if the operation does nothing.
+func (op *Operation) invoke(c *Call) (r Result, ok bool) {
+	switch {
+	case !c.cursorFits():
+		return c.BadCursor(), true
+	case op.Do != nil:
+		return op.Do(c), true
+	case op.pager() != nil:
+		return c.All(op.pager()), true
+	case op.Get != nil:
+		return op.Get.Run(c), true
+	}
+	return r, false
+}
+
+// table runs the operation for the table export: one page from the cursor at, with at most limit rows (0 means all).
+func (op *Operation) table(c *Call, at string, limit int) (r Result, ok bool) {
+	switch {
+	case !c.cursorFits():
+		return c.BadCursor(), true
+	case op.pager() != nil:
+		r, _ = op.pager()(c, at, limit)
+		return r, true
+	case op.Get != nil:
+		return op.Get.Run(c), true
+	case op.Do != nil:
+		return op.Do(c), true
+	}
+	return r, false
+}
+
 // DoubtDelays are the waits before a read is sent again that failed with the code Doubtful, in milliseconds.
 var DoubtDelays = [...]int64{500, 1500}
 
@@ -267,6 +298,32 @@ func (g *Get) Run(c *Call) Result {
 		return c.Failure(resp, g.Type, g.Noun)
 	}
 	return c.EmitObject(resp, g.Omit)
+}
+
+// EmitObject emits the one object in a response, unless the host has already emitted it.
+func (c *Call) EmitObject(resp hostcall.Response, omit []string) Result {
+	s := resp.Emitted
+	if s == nil {
+		sum := c.Emit(resp.Body, c.object(omit))
+		s = &sum
+	}
+	if why := cmp.Or(s.Err, NotWhole(resp)); why != "" {
+		return c.BadBody(resp, why)
+	}
+	return Result{Outcome: abi.Succeeded}
+}
+
+// SendForObject sends a request whose response is passed to EmitObject. If the host supports it, it emits the object at
+// once, without the members of omit.
+func (c *Call) SendForObject(req hostcall.Request, omit []string) hostcall.Response {
+	emit := c.object(omit)
+	req.Emit = &emit
+	return c.SendWithToken(req)
+}
+
+// object returns the options to emit a response that is one object.
+func (c *Call) object(omit []string) abi.EmitOptions {
+	return abi.EmitOptions{Want: abi.WantObject, Key: cmp.Or(c.Operation.Key, "id"), Omit: omit}
 }
 
 // Blanks returns the path parameters that an input fills.
