@@ -230,7 +230,7 @@ var fieldTexts = []fieldText{
 	{"name", "", "name of the connection: `--connection NAME`, and its schema in SQL. Letters, digits and `_.-`, at most 64"},
 	{"kind", "", "kind of the module"},
 	{"base_url", "", "the org's own address, https, without a path"},
-	{"token_secret_ref", "", "where the API token is: `env:NAME`, or `file:PATH`, relative to the connection file"},
+	{"token_secret_ref", "", "where the API token is: [Secrets](#secrets)"},
 	{"grants", "", "safety classes that are granted: [Grants](#grants)"},
 	{"approve", "", "classes whose every invoke must be approved: [Approval](#approval-and-ceilings). Default: none"},
 	{"max_writes_per_minute", "writes", "most writes in a minute, over all processes that share the journal. Default: no ceiling"},
@@ -240,7 +240,7 @@ var fieldTexts = []fieldText{
 	{"initial_lookback_seconds", "seconds", "how far back a source without a checkpoint begins"},
 	{"allow_private_network", "", "whether `base_url` may be on this machine or in a private network"},
 	{"proxy", "", "proxy on the way to `base_url`: [Proxy](#proxy-and-certificates). Default: none; `HTTPS_PROXY` is not used"},
-	{"proxy_credentials_ref", "", "where the proxy's `user:password` is: `env:NAME`, or `file:PATH`, relative to the connection file"},
+	{"proxy_credentials_ref", "", "where the proxy's `user:password` is: [Secrets](#secrets)"},
 	{"ca_file", "", "PEM file of certificate authorities that are trusted besides the system's, relative to the connection file"},
 	{"tls_min", "", "lowest TLS version: `\"1.2\"` or `\"1.3\"`, in quotes"},
 }

@@ -72,7 +72,7 @@ Exit codes:
 
 	root.AddCommand(newDescribeCommand(a), newInvokeCommand(a),
 		source.NewSourceCommand(a), source.NewBackfillCommand(a), query.NewTableCommand(a), query.NewSQLCommand(a),
-		newCheckCommand(a), audit.NewCommand(a), newSimulateCommand(a), newCompletionCommand(a), newManCommand(a))
+		newLoginCommand(a), newCheckCommand(a), audit.NewCommand(a), newSimulateCommand(a), newCompletionCommand(a), newManCommand(a))
 	root.SetHelpCommand(newHelpCommand(a))
 	a.SetHelp(root)
 	return root

@@ -83,7 +83,7 @@ func TestParse_InvalidFile_Fails(t *testing.T) {
 		"a token as a reference":       {entry("token_secret_ref: " + secret), ":5: token_secret_ref: not a reference (is it the token itself?)"},
 		"an unknown field":             {entry("token_secret_reference: env:A"), ":5: unknown field token_secret_reference: a connection has name, kind,"},
 		"a secret as a field":          {entry(secret + ": yes"), ":5: unknown field (not shown)"},
-		"a missing reference":          {entry("grants: [read]"), ":2: connection a has no token_secret_ref: write the location of the API token: env:OKTA_API_TOKEN or file:PATH"},
+		"a missing reference":          {entry("grants: [read]"), ":2: connection a has no token_secret_ref: write the location of the API token: env:OKTA_API_TOKEN, file:PATH or keyring:NAME"},
 		"a missing name":               {"connections:\n  - kind: okta\n", ":2: connection has no name"},
 		"text for a number":            {entry("token_secret_ref: env:A", "default_page_size: many"), ":6: default_page_size: want a whole number, found text"},
 		"a negative number":            {entry("token_secret_ref: env:A", "default_page_size: -1"), ":6: default_page_size: want a whole number from 1 to 1000"},

@@ -73,16 +73,17 @@ type Stamper interface {
 // maxFile bounds a secret file in bytes: a token is tens of bytes, a key a few thousand.
 const maxFile = 64 << 10
 
-// Default resolves `env:NAME` from the environment and `file:PATH` from a file, whose trailing newline is dropped.
+// Default resolves `env:NAME` from the environment, `file:PATH` from a file, whose trailing newline is dropped, and
+// `keyring:NAME` from the system's key store.
 type Default struct {
 	LookupEnv func(string) (string, bool) // default os.LookupEnv
 }
 
 // Resolve implements Resolver. Its errors name the reference and what to do, never a value.
-func (d Default) Resolve(_ context.Context, ref string) (Value, error) {
+func (d Default) Resolve(ctx context.Context, ref string) (Value, error) {
 	scheme, name, ok := strings.Cut(ref, ":")
 	if !ok || name == "" {
-		return Value{}, unavailablef("%q is not a reference: write env:NAME or file:PATH", shown(ref))
+		return Value{}, unavailablef("%q is not a reference: write env:NAME, file:PATH or keyring:NAME", shown(ref))
 	}
 	var value string
 	switch scheme {
@@ -117,8 +118,13 @@ func (d Default) Resolve(_ context.Context, ref string) (Value, error) {
 		if value == "" {
 			return Value{}, unavailablef("token file %s is empty: write the token into it", path)
 		}
+	case "keyring":
+		var err error
+		if value, err = fromKeyring(ctx, name); err != nil {
+			return Value{}, err
+		}
 	default:
-		return Value{}, unavailablef("scheme %q is not known: write env:NAME or file:PATH", shown(scheme))
+		return Value{}, unavailablef("scheme %q is not known: write env:NAME, file:PATH or keyring:NAME", shown(scheme))
 	}
 	for i := 0; i < len(value); i++ {
 		if value[i] <= ' ' || value[i] >= 0x7f {

@@ -14,7 +14,7 @@ func ConnectionSchema(kind, service, origin string) string {
 		`"name":{"type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},` +
 		`"kind":{"const":` + jsonval.Quote(kind) + `},` +
 		`"base_url":{"type":"string","format":"uri","description":` + jsonval.Quote(origin) + `},` +
-		`"token_secret_ref":{"type":"string","pattern":"^(env|file):.+","description":"the location of the API token: env:` + strings.ToUpper(kind) + `_API_TOKEN or file:PATH"},` +
+		`"token_secret_ref":{"type":"string","pattern":"^(env|file|keyring):.+","description":"the location of the API token: env:` + strings.ToUpper(kind) + `_API_TOKEN, file:PATH or keyring:NAME"},` +
 		`"default_page_size":{"type":"integer","minimum":1,"maximum":1000,"description":"records per request, if the input does not say; default: the endpoint's maximum"},` +
 		`"initial_lookback_seconds":{"type":"integer","minimum":1,"maximum":7776000,"default":86400},` +
 		`"rate_limit_share":{"type":"number","exclusiveMinimum":0,"maximum":1,"default":0.9,"description":` + jsonval.Quote("maximum part of each of "+service+"'s rate limits that this connection uses") + `},` +

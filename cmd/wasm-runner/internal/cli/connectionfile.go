@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mach5/okta-connector/abi"
 	"github.com/mach5/okta-connector/host"
 	"github.com/mach5/okta-connector/host/connections"
 )
@@ -60,6 +61,43 @@ func (a *App) ReadConnections() ([]host.Config, string, error) {
 		start = ", with a connection of kind " + kind
 	}
 	return nil, "", Usagef("no connection file: looked for %s. Name one with --config%s", strings.Join(places, " and "), start)
+}
+
+// NewConnections says where a command writes a connection, and how one must be written.
+type NewConnections struct {
+	Path      string // the connection file, which may be missing
+	Hidden    bool   // commands in this folder read another file, unless --config names Path
+	Kind      string
+	Schema    *connections.Schema
+	Addresses *abi.BaseURL // what the manifest says of the service's addresses; may be nil
+}
+
+// NewConnections returns the connection file that the flags or the environment name, else that of the user.
+func (a *App) NewConnections() (NewConnections, error) {
+	kind, schema, err := a.kindOf()
+	if err != nil {
+		return NewConnections{}, err
+	}
+	n := NewConnections{Kind: kind, Schema: schema, Addresses: a.module.addresses}
+	for _, path := range []string{a.Flags.Config, a.Env("WASM_RUNNER_CONFIG")} {
+		if path == "-" {
+			return n, Usagef("--config: this command writes the connection file: name a file")
+		}
+		if path != "" {
+			n.Path = path
+			return n, nil
+		}
+	}
+	places, err := a.connectionPlaces()
+	if err != nil {
+		return n, err
+	}
+	if len(places) < 2 {
+		return n, Usagef("there is no home folder for the connection file: name one with --config")
+	}
+	_, err = os.Stat(places[0])
+	n.Path, n.Hidden = places[1], err == nil
+	return n, nil
 }
 
 // connectionPlaces returns the paths at which a connection file is looked for.

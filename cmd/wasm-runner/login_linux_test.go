@@ -1,0 +1,188 @@
+package main
+
+import (
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/mach5/okta-connector/guest/okta/oktatest"
+	"github.com/mach5/okta-connector/host/network/proxytest"
+)
+
+const loginToken = "00aTokenOfATest"
+
+// TestLogin_FromAPipe_SavesWhatWorks makes connections, uses them, and gives one a new token.
+func TestLogin_FromAPipe_SavesWhatWorks(t *testing.T) {
+	t.Parallel()
+	path := module(t)
+	dir := t.TempDir()
+	org := httptest.NewTLSServer(oktatest.New(oktatest.Config{Token: loginToken, Users: 3}))
+	t.Cleanup(org.Close)
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, proxytest.PEM(org.Certificate()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	none := []string{"DBUS_SESSION_BUS_ADDRESS=", "HOME=" + dir}
+	login := func(token string, args ...string) ran {
+		return runIn(t, dir, path, token, none, append([]string{"login"}, args...)...)
+	}
+	file := filepath.Join(dir, "okta-connector", "connections.yaml")
+	at := []string{"--base-url", org.URL, "--ca-file", ca, "--allow-private-network", "--store", "file"}
+
+	// Nothing is saved if it does not work.
+	for _, c := range []struct {
+		token string
+		args  []string
+		code  int
+		says  string
+	}{
+		{"00wrong", append([]string{"okta-a"}, at...), 1, `(?s)FAIL credentials.*nothing was saved`},
+		{"", append([]string{"okta-a"}, at...), 2, `the token is empty`},
+		{"two words", append([]string{"okta-a"}, at...), 2, `the token contains a space`},
+		{loginToken, []string{"okta-a"}, 2, `give --base-url`},
+		{loginToken, []string{"okta-a", "--base-url", "https://example-admin.okta.com"}, 2, `Admin Console`},
+		{loginToken, []string{"okta-a", "--base-url", org.URL, "--store", "file"}, 2, `allow_private_network|allow-private-network`},
+		{loginToken, []string{"okta-a", "--base-url", org.URL, "--allow-private-network", "--store", "file"}, 1, `(?s)is not trusted here.*nothing was saved`},
+		{loginToken, append([]string{"okta-a"}, append(at[:len(at)-1:len(at)-1], "keyring")...), 2, `this session has no key store`},
+		{loginToken, []string{"no name"}, 2, `the name of a connection`},
+		{loginToken, nil, 2, `login takes one argument`},
+	} {
+		got := login(c.token, c.args...)
+		if got.code != c.code || !regexp.MustCompile(c.says).MatchString(got.stdout+got.stderr) || strings.Contains(got.stdout+got.stderr, "00wrong") {
+			t.Errorf("login %v: %+v, want exit %d and %s", c.args, got, c.code, c.says)
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Fatalf("login %v saved a connection", c.args)
+		}
+	}
+
+	for _, name := range []string{"okta-a", "okta-b"} {
+		if got := login(loginToken+"\n", append([]string{name}, at...)...); got.code != 0 || !strings.Contains(got.stderr, "connection "+name+" saved to "+file) || strings.Contains(got.stderr+got.stdout, loginToken) {
+			t.Fatalf("%+v", got)
+		}
+		if got := runIn(t, dir, path, "", none, "--connection", name, "invoke", "org_identity"); got.code != 0 {
+			t.Errorf("%+v", got)
+		}
+	}
+	for name, mode := range map[string]os.FileMode{file: 0o600, filepath.Join(filepath.Dir(file), "okta-a.token"): 0o600, filepath.Dir(file): 0o700} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+
+	// A new token for a connection that exists.
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := login("00wrong", "okta-a"); got.code != 1 {
+		t.Errorf("%+v", got)
+	}
+	if got := login(loginToken, "okta-a"); got.code != 0 || !strings.Contains(got.stderr, "new token saved to file:") {
+		t.Errorf("%+v", got)
+	}
+	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
+		t.Errorf("the file changed: %s", after)
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(file), ".*")); err != nil || len(left) > 0 {
+		t.Errorf("files were left behind: %v, %v", left, err)
+	}
+}
+
+// TestLogin_AtATerminal_AsksAndHidesTheToken answers as a person would: first with a wrong address.
+func TestLogin_AtATerminal_AsksAndHidesTheToken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	org := httptest.NewServer(oktatest.New(oktatest.Config{Token: loginToken, Users: 3}))
+	t.Cleanup(org.Close)
+	file := filepath.Join(dir, "okta.yaml")
+	o := ptyOptions{state: dir, dir: dir, env: []string{"DBUS_SESSION_BUS_ADDRESS=", "HOME=" + dir, "XDG_CONFIG_HOME=" + dir}}
+	k := onPty(t, o, "--config", file, "login", "okta", "--allow-private-network")
+	k.await(`Address of the org, such as https://`)
+	k.keys("ftp://example.com\r")
+	k.await(`its scheme is "ftp"`)
+	k.keys(org.URL + "\r")
+	k.await(`API token \(it is not shown\): `)
+	k.keys(loginToken + "\r")
+	k.await(`connection okta saved to `)
+	if code := k.wait(); code != 0 || strings.Contains(k.raw(), loginToken) {
+		t.Errorf("exit %d:\n%s", code, k.raw())
+	}
+	k = onPty(t, o, "--config", file, "login", "okta")
+	k.await(`API token`)
+	k.keys("\x03") // Ctrl-C
+	if code := k.wait(); code == 0 {
+		t.Error("Ctrl-C ended with exit 0")
+	}
+}
+
+// TestLogin_WithAKeyStore_KeepsTheTokenThere runs a real key store, gnome-keyring.
+func TestLogin_WithAKeyStore_KeepsTheTokenThere(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a session with a key store: without -short")
+	}
+	for _, program := range []string{"dbus-run-session", "dbus-send", "gnome-keyring-daemon"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	path := module(t)
+	dir := t.TempDir()
+	org := httptest.NewServer(oktatest.New(oktatest.Config{Token: loginToken, Users: 3}))
+	t.Cleanup(org.Close)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{"home/.cache", "home/.local/share/keyrings", "run"} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := `set -eu
+printf pw | gnome-keyring-daemon --foreground --unlock --components=secrets >/dev/null 2>&1 &
+trap "kill $!" EXIT
+until dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep true >/dev/null; do sleep 0.05; done
+printf %s "$TOKEN" | "$RUNNER" login okta --base-url "$ORG" --allow-private-network
+unset TOKEN
+"$RUNNER" invoke org_identity
+"$RUNNER" check
+printf %s wrong | "$RUNNER" login okta && exit 9
+sed -i s/keyring:okta/keyring:other/ "$XDG_CONFIG_HOME/okta-connector/connections.yaml"
+"$RUNNER" invoke org_identity && exit 9
+exit 0
+`
+	cmd := exec.Command("dbus-run-session", "--", "sh", "-c", script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+filepath.Join(dir, "home"), "XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "XDG_CONFIG_HOME="+dir,
+		"WASM_RUNNER_MODULE="+path, "RUNNER="+runnerLink(t, self), "ORG="+org.URL, "TOKEN="+loginToken)
+	out, err := cmd.CombinedOutput()
+	text := string(out)
+	for _, want := range []string{`its token to keyring:okta`, `"outcome":"succeeded"`, `ok   secret +keyring:okta is there`, `nothing was saved`, `keyring:other: the key store has no secret of that name`} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("%v: no %s in:\n%s", err, want, text)
+		}
+	}
+	if strings.Contains(text, loginToken) {
+		t.Errorf("the token is shown:\n%s", text)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "okta-connector", "*"))
+	if err != nil || len(files) != 1 {
+		t.Errorf("files: %v, %v", files, err)
+	}
+}
+
+// runnerLink returns a link to this program with the name of the runner.
+func runnerLink(t *testing.T, self string) string {
+	t.Helper()
+	link := filepath.Join(t.TempDir(), "wasm-runner")
+	if err := os.Symlink(self, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
+}

@@ -1,0 +1,84 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+// keyringService is the service under which the secrets of this program are in the system's key store.
+const keyringService = "wasm-runner"
+
+// keyringTimeout is how long the key store may take, for example until its user has unlocked it.
+const keyringTimeout = 60 * time.Second
+
+// StoreInKeyring writes a secret into the system's key store. It is then found as keyring:NAME. It replaces a secret of
+// that name.
+func StoreInKeyring(ctx context.Context, name string, v Value) error {
+	_, err := withKeyring(ctx, func() (string, error) { return "", keyring.Set(keyringService, name, v.Reveal()) })
+	return err
+}
+
+// KeyringMissing returns why this system has no usable key store, or nil. It asks for no secret.
+func KeyringMissing() error { return keyringMissing(runtime.GOOS, os.LookupEnv, os.Stat) }
+
+// keyringMissing is KeyringMissing for an operating system and its environment.
+func keyringMissing(system string, lookupEnv func(string) (string, bool), stat func(string) (os.FileInfo, error)) error {
+	switch system {
+	case "darwin", "windows":
+		return nil
+	}
+	// Without an address, the library would start a program to get one.
+	if address, _ := lookupEnv("DBUS_SESSION_BUS_ADDRESS"); address != "" {
+		return nil
+	}
+	if _, err := stat("/run/user/" + strconv.Itoa(os.Getuid()) + "/bus"); err == nil {
+		return nil
+	}
+	return unavailable("this session has no key store: log in to a desktop session, or keep the secret in a file and write file:PATH")
+}
+
+// fromKeyring reads a secret from the system's key store.
+func fromKeyring(ctx context.Context, name string) (string, error) {
+	value, err := withKeyring(ctx, func() (string, error) { return keyring.Get(keyringService, name) })
+	if errors.Is(err, keyring.ErrNotFound) {
+		return "", unavailablef("keyring:%s: the key store has no secret of that name: wasm-runner login writes one", name)
+	}
+	if err != nil {
+		return "", unavailablef("keyring:%s: %v", name, err)
+	}
+	return value, nil
+}
+
+// withKeyring runs a request to the key store, which knows no context.
+func withKeyring(ctx context.Context, request func() (string, error)) (string, error) {
+	if err := KeyringMissing(); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, keyringTimeout)
+	defer cancel()
+	type result struct {
+		value string
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := request()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil && !errors.Is(r.err, keyring.ErrNotFound) {
+			return "", errors.New("the key store refuses: " + strings.Join(strings.Fields(r.err.Error()), " ") + ": unlock it, or keep the secret in a file and write file:PATH")
+		}
+		return r.value, r.err
+	case <-ctx.Done():
+		return "", errors.New("the key store does not answer: unlock it, or keep the secret in a file and write file:PATH")
+	}
+}
